@@ -1,0 +1,17 @@
+package engine
+
+import "errors"
+
+// The outcomes that a call can have other than success. Package space re-exports those that its callers may meet;
+// they are declared here because the engine decides them.
+var (
+	ErrNoMatch         = errors.New("space: no match")
+	ErrInvalidArgument = errors.New("space: invalid argument")
+	ErrLeaseEnded      = errors.New("space: lease ended")
+	ErrUnknownKind     = errors.New("space: unknown kind")
+	ErrTooLarge        = errors.New("space: too large")
+	ErrClosed          = errors.New("space: closed")
+	ErrUnavailable     = errors.New("space: unavailable")
+	ErrOutcomeUnknown  = errors.New("space: outcome unknown")
+	ErrCancelled       = errors.New("space: wait cancelled")
+)

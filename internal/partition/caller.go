@@ -1,0 +1,34 @@
+package partition
+
+import "github.com/gospaces/gospaces/internal/engine"
+
+// LSN numbers the state changes of a partition since it started, from 1. Every outcome carries the LSN that it
+// depends on: it may be shown to anyone only once the log has acknowledged that LSN.
+type LSN uint64
+
+// Caller takes the outcomes of calls, for a connection with many calls in flight or for one goroutine.
+// Its methods never block and never call the partition.
+type Caller interface {
+	// Reply hands over the outcome of one call, exactly once per call. The partition's lock is held: Reply copies
+	// what it needs of r, which is valid only until it returns. If durable is false the outcome must be kept back
+	// until Durable is called with at least lsn.
+	Reply(call uint64, r *engine.Result, lsn LSN, durable bool)
+
+	// Event hands over an event of a registration that was made with this Caller; the rules of Reply apply.
+	Event(ev *Event, lsn LSN, durable bool)
+
+	// Durable releases everything that was handed over with an LSN up to lsn. It is called without the lock, in rising
+	// order, at least once after each Reply or Event that was not durable.
+	Durable(lsn LSN)
+
+	// Lost tells that the log has failed: what was handed over and not yet released has an unknown outcome (err wraps
+	// engine.ErrOutcomeUnknown). Called without the lock.
+	Lost(err error)
+}
+
+// Event is one event of a registration.
+type Event struct {
+	Registration uint64
+	Seq          uint64
+	Entry        engine.View
+}

@@ -1,0 +1,42 @@
+package space
+
+import (
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Errors of reading and taking.
+var (
+	// ErrNoMatch is returned when a call ended without a matching entry: at once when it may not wait, or at the end of its wait.
+	ErrNoMatch = engine.ErrNoMatch
+)
+
+// Errors of writing.
+var (
+	// ErrSchemaConflict is returned when a Go type, or a JSON value, contradicts the schema its kind already has in the space. Nothing was stored.
+	ErrSchemaConflict = template.ErrSchemaConflict
+	// ErrTooLarge is returned for an entry, or for one call's entries together, beyond the space's limits. Nothing was stored.
+	ErrTooLarge = engine.ErrTooLarge
+)
+
+// Errors of leases.
+var (
+	// ErrLeaseEnded is returned by renew and cancel once the lease has expired, was cancelled, or its entry was taken.
+	ErrLeaseEnded = engine.ErrLeaseEnded
+)
+
+// Errors of any call.
+var (
+	// ErrInvalidArgument is returned for arguments that can never be right; the call changed nothing.
+	ErrInvalidArgument = engine.ErrInvalidArgument
+	// ErrOutcomeUnknown is returned when a call was sent but its outcome could not be learned: it may have happened or not; a bulk call as a whole.
+	ErrOutcomeUnknown = engine.ErrOutcomeUnknown
+	// ErrUnavailable is returned while the space cannot serve, for example because its log's disk is full; the call changed nothing.
+	ErrUnavailable = engine.ErrUnavailable
+	// ErrClosed is returned by every call on a closed space, and by waits that it interrupts; the call changed nothing.
+	ErrClosed = engine.ErrClosed
+)
+
+// UnusableEntryError is returned when a stored entry does not fit the Go type that asked for it. It carries the entry
+// as raw fields. A take has removed the entry.
+type UnusableEntryError = template.UnusableEntryError

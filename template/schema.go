@@ -1,0 +1,64 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ErrSchemaConflict is returned when a schema contradicts the one that a kind already has in a space.
+var ErrSchemaConflict = errors.New("template: schema conflict")
+
+// Field describes one field of a kind.
+type Field struct {
+	Name  string
+	Class Class
+	Role  Role
+}
+
+// Role is what a field is for beyond its value; the zero Role is nothing special.
+type Role uint8
+
+const (
+	ID    Role = 1 << iota // `space:"name,id"`: identifies the entry to people
+	Route                  // `space:"name,route"`: decides the partition
+)
+
+// Schema is the shape of a kind: its fields in the order in which rows store them, and the kinds it embeds.
+// A space keeps one schema per kind; it only ever grows at the end. Schemas are immutable once shared.
+type Schema struct {
+	Kind   string
+	Fields []Field
+	Supers []string // every kind that this one embeds, to any depth, sorted
+}
+
+// Index returns the position of the named field, or -1.
+func (s *Schema) Index(name string) int {
+	return slices.IndexFunc(s.Fields, func(f Field) bool { return f.Name == name })
+}
+
+// Merge returns s extended by the fields and supers that only next has; s itself if there are none.
+// It returns ErrSchemaConflict if a field changes to a class of another family. Neither argument is changed.
+func (s *Schema) Merge(next *Schema) (*Schema, error) {
+	merged := &Schema{Kind: s.Kind, Fields: slices.Clip(s.Fields), Supers: slices.Clip(s.Supers)}
+	for _, f := range next.Fields {
+		i := s.Index(f.Name)
+		if i < 0 {
+			merged.Fields = append(merged.Fields, f)
+			continue
+		}
+		if have := s.Fields[i].Class; !have.SameFamily(f.Class) {
+			return nil, fmt.Errorf("%w: field %q of kind %q is %s and cannot become %s", ErrSchemaConflict, f.Name, s.Kind, have, f.Class)
+		}
+	}
+	for _, k := range next.Supers {
+		if !slices.Contains(merged.Supers, k) {
+			merged.Supers = append(merged.Supers, k)
+		}
+	}
+	if len(merged.Fields) == len(s.Fields) && len(merged.Supers) == len(s.Supers) {
+		return s, nil
+	}
+	slices.Sort(merged.Supers)
+	return merged, nil
+}

@@ -1,0 +1,83 @@
+package template
+
+import "bytes"
+
+// Op is the comparison of one condition. The numbers are part of the wire protocol and of the log; they are append only.
+type Op uint8
+
+const (
+	Eq      Op = 1
+	Ne      Op = 2
+	Lt      Op = 3
+	Le      Op = 4
+	Gt      Op = 5
+	Ge      Op = 6
+	In      Op = 7 // equal to one of Values
+	Prefix  Op = 8 // strings and byte strings that begin with Value
+	IsNull  Op = 9
+	NotNull Op = 10
+)
+
+// Cond is one condition on one field. Every comparison but IsNull is false for a null field, Ne included, as in SQL.
+type Cond struct {
+	Field  int // position in the schema of the template's kind
+	Op     Op
+	Value  Value   // the operand; nil for In, IsNull and NotNull
+	Values []Value // operands of In
+}
+
+// Template selects entries: those of Kind, and of every kind that embeds it, for which all conditions hold.
+// The zero Template matches every entry. A template without a kind has no conditions.
+// Templates are immutable once handed over.
+type Template struct {
+	Kind  string
+	Conds []Cond
+}
+
+// Order is one key of an explicit ordering; null sorts before every value (after, when descending).
+type Order struct {
+	Field int // position in the schema of the template's kind
+	Desc  bool
+}
+
+// Match reports whether v satisfies the condition.
+func (c *Cond) Match(v Value) bool {
+	if v == nil {
+		return c.Op == IsNull
+	}
+	switch c.Op {
+	case Eq:
+		return bytes.Equal(v, c.Value)
+	case Ne:
+		return !bytes.Equal(v, c.Value)
+	case Lt:
+		return bytes.Compare(v, c.Value) < 0
+	case Le:
+		return bytes.Compare(v, c.Value) <= 0
+	case Gt:
+		return bytes.Compare(v, c.Value) > 0
+	case Ge:
+		return bytes.Compare(v, c.Value) >= 0
+	case Prefix:
+		return bytes.HasPrefix(v, c.Value)
+	case NotNull:
+		return true
+	case In:
+		for _, w := range c.Values {
+			if bytes.Equal(v, w) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Match reports whether a row of the template's own kind satisfies every condition. It does not look at the kind.
+func (t *Template) Match(r Row) bool {
+	for i := range t.Conds {
+		if c := &t.Conds[i]; !c.Match(r.Field(c.Field)) {
+			return false
+		}
+	}
+	return true
+}
