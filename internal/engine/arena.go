@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// arena holds the rows of all entries outside the collector's view: rows of similar size share large blocks without
+// pointers, and a row is known by a number. Ten million rows are a few thousand objects to the collector.
+//
+// Sizes are rounded up to classes, four to each power of two, so that at most a fifth is lost. A free unit holds the
+// number of the next free one. A class that becomes empty gives its blocks back.
+type arena struct {
+	classes [numClasses]class
+	large   [][]byte // rows beyond maxUnit, each on its own
+	free    []uint32 // unused numbers of large
+}
+
+// ref is the place of a row: its class in the low 8 bits, its unit above. The zero ref is the empty row.
+type ref uint64
+
+const (
+	minUnit    = 16
+	maxUnit    = 32 << 10
+	numClasses = 4*11 + 1 // 16, 20, 24, 28, 32, … 32768
+	blockBytes = 64 << 10
+	largeClass = numClasses
+)
+
+type class struct {
+	unit   int  // bytes per row
+	shift  uint // a block holds 1<<shift units
+	blocks [][]byte
+	used   int    // units in use
+	next   uint32 // first unit never used
+	free   uint32 // first free unit + 1; 0 if none
+}
+
+// classOf returns the smallest class whose units hold n bytes.
+func classOf(n int) int {
+	if n <= minUnit {
+		return 0
+	}
+	e := bits.Len(uint(n-1)) - 1 // n-1 is in [1<<e, 2<<e)
+	quarter := (n - 1) >> (e - 2) & 3
+	return (e-4)*4 + quarter + 1
+}
+
+// unitOf returns the size of the units of class c.
+func unitOf(c int) int {
+	return (4 + c%4) << (2 + c/4)
+}
+
+// put copies row into the arena.
+func (a *arena) put(row []byte) ref {
+	if len(row) == 0 {
+		return 0
+	}
+	if len(row) > maxUnit {
+		return a.putLarge(row)
+	}
+	n := classOf(len(row))
+	c := &a.classes[n]
+	u := c.alloc(n)
+	copy(c.at(u), row)
+	return ref(u)<<8 | ref(n) + 1
+}
+
+// get returns the first n bytes at r. They stay valid until r is freed.
+func (a *arena) get(r ref, n uint32) []byte {
+	switch c := int(r&0xff) - 1; {
+	case c < 0:
+		return nil
+	case c == largeClass:
+		return a.large[r>>8]
+	default:
+		return a.classes[c].at(uint32(r >> 8))[:n:n]
+	}
+}
+
+// drop frees the row at r.
+func (a *arena) drop(r ref) {
+	switch c := int(r&0xff) - 1; {
+	case c < 0:
+	case c == largeClass:
+		a.large[r>>8] = nil
+		a.free = append(a.free, uint32(r>>8))
+	default:
+		a.classes[c].release(uint32(r >> 8))
+	}
+}
+
+func (a *arena) putLarge(row []byte) ref {
+	own := append([]byte(nil), row...)
+	if n := len(a.free); n > 0 {
+		i := a.free[n-1]
+		a.free = a.free[:n-1]
+		a.large[i] = own
+		return ref(i)<<8 | largeClass + 1
+	}
+	a.large = append(a.large, own)
+	return ref(len(a.large)-1)<<8 | largeClass + 1
+}
+
+// alloc returns a free unit of c, which is class number n.
+func (c *class) alloc(n int) uint32 {
+	c.used++
+	if c.free != 0 {
+		u := c.free - 1
+		c.free = binary.LittleEndian.Uint32(c.at(u))
+		return u
+	}
+	if c.unit == 0 {
+		c.unit = unitOf(n)
+		c.shift = uint(bits.Len(uint(max(blockBytes/c.unit, 2))) - 1)
+	}
+	u := c.next
+	if int(u>>c.shift) == len(c.blocks) {
+		c.blocks = append(c.blocks, make([]byte, c.unit<<c.shift))
+	}
+	c.next++
+	return u
+}
+
+// at returns the bytes of unit u.
+func (c *class) at(u uint32) []byte {
+	off := int(u&(1<<c.shift-1)) * c.unit
+	return c.blocks[u>>c.shift][off : off+c.unit : off+c.unit]
+}
+
+func (c *class) release(u uint32) {
+	if c.used--; c.used == 0 {
+		c.blocks, c.next, c.free = nil, 0, 0
+		return
+	}
+	binary.LittleEndian.PutUint32(c.at(u), c.free)
+	c.free = u + 1
+}
