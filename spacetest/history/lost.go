@@ -1,0 +1,59 @@
+package history
+
+import "fmt"
+
+// checkLost looks for acknowledged items that disappeared without a cause: nobody got them, they did not expire, and a call found
+// nothing where they should have been. A take or cancel of unknown outcome explains as many disappearances as it asked for
+// items; items and such calls are matched with each other, so that no call explains too many.
+func (c *checker) checkLost() {
+	explains := map[*Op][]*missing{}
+	for _, l := range c.lives {
+		if m := c.missing(l); m != nil && !c.explain(m, explains, map[*Op]bool{}) {
+			c.violation(Lost, fmt.Sprint(l.item), l.written, m.by)
+		}
+	}
+}
+
+// missing is an item that disappeared, and the first call that proves it.
+type missing struct {
+	*life
+	by *Op
+}
+
+// missing returns nil unless l was acknowledged, has no known end, and was missed by a call.
+func (c *checker) missing(l *life) *missing {
+	if l.written == nil || l.written.Outcome != OK || len(l.ends) > 0 {
+		return nil
+	}
+	var m *missing
+	for _, o := range c.ops {
+		foundNone := o.Outcome == None && (o.Verb == Take || o.Verb == Read) && o.Pattern.Match(l.item)
+		shouldHave := l.written.Return <= plus(o.Call, o.Wait) && l.diesAt >= o.Return
+		if foundNone && shouldHave && (m == nil || o.Return < m.by.Return) {
+			m = &missing{life: l, by: o}
+		}
+	}
+	return m
+}
+
+// explain assigns m to a call of unknown outcome, moving others to other calls where needed: an augmenting path of a bipartite
+// matching. seen holds the calls already tried on this path.
+func (c *checker) explain(m *missing, explains map[*Op][]*missing, seen map[*Op]bool) bool {
+	for _, o := range c.ops {
+		if o.Outcome != Unknown || seen[o] || o.Call > m.by.Return || !m.mayBeRemovedBy(o) {
+			continue
+		}
+		seen[o] = true
+		if len(explains[o]) < max(o.Max, 1) {
+			explains[o] = append(explains[o], m)
+			return true
+		}
+		for i, other := range explains[o] {
+			if c.explain(other, explains, seen) {
+				explains[o][i] = m
+				return true
+			}
+		}
+	}
+	return false
+}
