@@ -1,0 +1,50 @@
+# Everything a contributor types. `make` alone lists the targets.
+
+TOOL     := go tool -modfile=tools/go.mod
+TIMEOUT  := 9m
+FUZZTIME := 30s
+PREFIX   ?= /usr/local
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build bin/gospaces
+	go build -o bin/ ./cmd/gospaces
+
+demo: ## a server, PostgreSQL and workers in processes of their own: one job, and its result in SQL
+	go run ./cmd/demo
+
+test: ## run all tests with the race detector
+	go test -race -timeout $(TIMEOUT) ./...
+
+check: format vet staticcheck test ## what a change must pass: format, vet, staticcheck, all tests
+
+format: ## fail if a file is not formatted (gofumpt)
+	@files=$$($(TOOL) gofumpt -l .) && if [ -n "$$files" ]; then \
+		echo "not formatted, run '$(TOOL) gofumpt -w .':"; echo "$$files"; exit 1; fi
+
+vet: ## run go vet
+	go vet ./...
+
+staticcheck: ## run staticcheck
+	$(TOOL) staticcheck ./...
+
+bench: build ## measure operations a second against servers that it starts itself
+	bin/gospaces bench
+
+fuzz: ## run every fuzz test for FUZZTIME (30s) each
+	@set -e; for pkg in $$(go list ./...); do \
+		for name in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
+	install -D bin/gospaces $(DESTDIR)$(PREFIX)/bin/gospaces
+
+clean: ## remove what the other targets made
+	rm -rf bin
+
+.PHONY: help build demo test check format vet staticcheck bench fuzz install clean
