@@ -1,0 +1,154 @@
+// Package postgres finds a PostgreSQL server for tests and demonstrations, or starts a throwaway one.
+//
+// In order: the server that $GOSPACES_POSTGRES names; a throwaway cluster made with the server programs installed
+// here; as root on Debian and its kin, those programs after installing them. A throwaway cluster lives in a temporary
+// folder, listens on a unix socket only, runs with fsync off (it survives kill -9, not power loss), and ends with the
+// process that started it, however that ends.
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/lib/pq"
+)
+
+// EnvDSN names the environment variable that holds the DSN of a server to use instead of a throwaway one.
+const EnvDSN = "GOSPACES_POSTGRES"
+
+// ErrNotOurs is returned by calls that need a server which this package has started.
+var ErrNotOurs = errors.New("postgres: the server that $" + EnvDSN + " names is not ours to stop")
+
+// Config configures Start. The zero value works.
+type Config struct {
+	Out io.Writer // where progress is told, a line at a time; nil: nowhere
+}
+
+// Server is a running PostgreSQL server. Its methods may be called concurrently, but only one of
+// Kill, Restart, Pause, Continue and Stop at a time.
+type Server struct {
+	dsn     string
+	cluster *cluster // nil for a server that somebody else runs
+
+	mu        sync.Mutex
+	databases []string // made by NewDatabase, to be dropped; guarded by mu
+}
+
+// Start finds or starts a server and returns once it answers. When there is none and none can be started, the error
+// says in one line what to do. The caller stops the server.
+func Start(ctx context.Context, cfg Config) (*Server, error) {
+	out := cmp.Or[io.Writer](cfg.Out, io.Discard)
+	if dsn := os.Getenv(EnvDSN); dsn != "" {
+		if err := ping(ctx, dsn); err != nil {
+			return nil, fmt.Errorf("postgres: the server that $%s names: %w", EnvDSN, err)
+		}
+		return &Server{dsn: dsn}, nil
+	}
+	bin, err := findOrInstall(ctx, out)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCluster(ctx, bin)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "postgres: throwaway server in %s (fsync off)\n", c.dir)
+	return &Server{dsn: c.dsn(), cluster: c}, nil
+}
+
+// DSN returns the connection string of the server's own database, for lib/pq and for psql.
+func (s *Server) DSN() string { return s.dsn }
+
+// NewDatabase makes an empty UTF-8 database with a name of its own and returns its DSN. Stop drops it.
+func (s *Server) NewDatabase(ctx context.Context) (string, error) {
+	name := "gospaces_" + strings.ToLower(rand.Text())
+	if err := s.exec(ctx, `CREATE DATABASE `+name+` TEMPLATE template0 ENCODING 'UTF8'`); err != nil {
+		return "", fmt.Errorf("postgres: create database %s: %w", name, err)
+	}
+	s.mu.Lock()
+	s.databases = append(s.databases, name)
+	s.mu.Unlock()
+	return withDatabase(s.dsn, name)
+}
+
+// Stop ends a server that this package has started and deletes all its data. On a server that somebody else runs it
+// drops the databases that NewDatabase made. It is idempotent.
+func (s *Server) Stop() error {
+	if s.cluster != nil {
+		return s.cluster.remove()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, name := range s.databases {
+		errs = append(errs, s.exec(context.Background(), `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`))
+	}
+	s.databases = nil
+	return errors.Join(errs...)
+}
+
+// Kill ends the server at once with SIGKILL, its session processes included, and returns when they are gone. What was
+// committed is there again after Restart. It returns ErrNotOurs for a server that somebody else runs.
+func (s *Server) Kill() error { return s.ours((*cluster).kill) }
+
+// Restart starts a killed server again, on the same data and DSN, and returns once it answers.
+func (s *Server) Restart(ctx context.Context) error {
+	return s.ours(func(c *cluster) error { return c.start(ctx) })
+}
+
+// Pause stops the server's processes where they are: connections stay open and nothing answers, until Continue.
+func (s *Server) Pause() error { return s.ours((*cluster).pause) }
+
+// Continue lets a paused server go on.
+func (s *Server) Continue() error { return s.ours((*cluster).resume) }
+
+func (s *Server) ours(do func(*cluster) error) error {
+	if s.cluster == nil {
+		return ErrNotOurs
+	}
+	return do(s.cluster)
+}
+
+func (s *Server) exec(ctx context.Context, query string) error {
+	db, err := sql.Open("postgres", s.dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	_, err = db.ExecContext(ctx, query)
+	return err
+}
+
+func ping(ctx context.Context, dsn string) error {
+	connector, err := pq.NewConnector(dsn)
+	if err != nil {
+		return err
+	}
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// withDatabase returns dsn, a URL or a list of key=value, with another database.
+func withDatabase(dsn, name string) (string, error) {
+	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
+		return dsn + " dbname=" + name, nil // of a key given twice, the last counts
+	}
+	u, err := url.Parse(dsn)
+	if err != nil {
+		return "", fmt.Errorf("postgres: %w", err)
+	}
+	u.Path = "/" + name
+	return u.String(), nil
+}
