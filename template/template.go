@@ -1,6 +1,9 @@
 package template
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // Op is the comparison of one condition. The numbers are part of the wire protocol and of the log; they are append only.
 type Op uint8
@@ -17,6 +20,18 @@ const (
 	IsNull  Op = 9
 	NotNull Op = 10
 )
+
+var opNames = [...]string{
+	Eq: "=", Ne: "!=", Lt: "<", Le: "<=", Gt: ">", Ge: ">=", In: "in", Prefix: "prefix", IsNull: "is null", NotNull: "is not null",
+}
+
+// String returns op as it appears in error messages.
+func (op Op) String() string {
+	if op >= Eq && op <= NotNull {
+		return opNames[op]
+	}
+	return fmt.Sprintf("op(%d)", uint8(op))
+}
 
 // Cond is one condition on one field. Every comparison but IsNull is false for a null field, Ne included, as in SQL.
 type Cond struct {

@@ -21,7 +21,7 @@ import (
 //	0x40 0x41        strings, byte strings: the bytes as they are
 //	0x50             lists: each element as its length (uvarint) and its Value; length 0 is null
 //	0x51             maps and nested structs: pairs of length-prefixed Values, sorted by the key's bytes, no key twice;
-//	                 a nested struct has string keys and leaves out null fields
+//	                 keys are of ordered classes; a nested struct has string keys and leaves out null fields
 type Value []byte
 
 // Tags of the canonical encoding.
@@ -72,21 +72,20 @@ func AppendInt(dst []byte, i int64) []byte {
 
 // AppendFloat appends the encoding of f. Negative zero becomes zero and every NaN the same NaN.
 func AppendFloat(dst []byte, f float64) []byte {
-	var u uint64
-	switch {
+	return binary.BigEndian.AppendUint64(append(dst, tagFloat), floatKey(f))
+}
+
+// floatKey maps floats to integers of the same order.
+func floatKey(f float64) uint64 {
+	switch u := math.Float64bits(f); {
 	case f == 0:
-		u = 1 << 63
-	case math.IsNaN(f):
-		u = 0
-	default:
-		u = math.Float64bits(f)
-		if u>>63 == 1 {
-			u = ^u
-		} else {
-			u |= 1 << 63
-		}
+		return 1 << 63
+	case f > 0:
+		return u | 1<<63
+	case f < 0:
+		return ^u
 	}
-	return binary.BigEndian.AppendUint64(append(dst, tagFloat), u)
+	return 0 // NaN, below the key of -Inf
 }
 
 // AppendTime appends the encoding of t as an instant; its location and monotonic reading are dropped.

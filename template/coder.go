@@ -1,0 +1,111 @@
+package template
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+	"unsafe"
+)
+
+// coder encodes and decodes the values of one Go type, given their address. It is compiled once per type, so that no
+// row needs reflection to find its way; reflection remains where Go offers nothing else (maps, allocation).
+type coder struct {
+	typ   reflect.Type
+	class Class
+
+	// append appends the Value of what p points to, and nothing for null.
+	append func(dst []byte, p unsafe.Pointer, depth int) ([]byte, error)
+	// decode sets what p points to from a value that is not null; the result shares nothing with v.
+	decode func(p unsafe.Pointer, v Value, depth int) error
+}
+
+var errTooDeep = fmt.Errorf("nested deeper than %d levels", maxDepth)
+
+// set sets what p points to from v; null is the zero value.
+func (c *coder) set(p unsafe.Pointer, v Value, depth int) error {
+	if v == nil {
+		reflect.NewAt(c.typ, p).Elem().SetZero()
+		return nil
+	}
+	return c.decode(p, v, depth)
+}
+
+// compiler compiles types to coders. It remembers them by type, before they are complete, which is what makes recursive types end.
+type compiler map[reflect.Type]*coder
+
+var (
+	timeType     = reflect.TypeFor[time.Time]()
+	durationType = reflect.TypeFor[time.Duration]()
+)
+
+// isTime reports whether t is time.Time or a type declared as it.
+func isTime(t reflect.Type) bool { return t.Kind() == reflect.Struct && t.ConvertibleTo(timeType) }
+
+// coder returns the coder of t, or an error that says what cannot be stored.
+func (cs compiler) coder(t reflect.Type) (*coder, error) {
+	if c := cs[t]; c != nil {
+		return c, nil
+	}
+	c := &coder{typ: t}
+	cs[t] = c
+	return c, cs.compile(c)
+}
+
+func (cs compiler) compile(c *coder) error {
+	switch t := c.typ; t.Kind() {
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 {
+			c.bytes()
+			return nil
+		}
+		return cs.list(c)
+	case reflect.Map:
+		return cs.mapping(c)
+	case reflect.Pointer:
+		return cs.pointer(c)
+	case reflect.Struct:
+		if isTime(t) {
+			c.time()
+			return nil
+		}
+		return cs.nested(c)
+	default:
+		return c.scalar()
+	}
+}
+
+// pointer compiles a pointer: nil is null, anything else what it points to. A pointer to a pointer is refused, since it
+// has two ways to be null.
+func (cs compiler) pointer(c *coder) error {
+	if c.typ.Elem().Kind() == reflect.Pointer {
+		return errors.New("a pointer to a pointer cannot be stored")
+	}
+	elem, err := cs.coder(c.typ.Elem())
+	if err != nil {
+		return err
+	}
+	c.class = elem.class // known even if elem is still being compiled: all but pointers set it first
+	c.append = func(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
+		if p = *(*unsafe.Pointer)(p); p == nil {
+			return dst, nil
+		}
+		return elem.append(dst, p, depth)
+	}
+	c.decode = func(p unsafe.Pointer, v Value, depth int) error {
+		to := reflect.New(elem.typ).UnsafePointer()
+		*(*unsafe.Pointer)(p) = to
+		return elem.decode(to, v, depth)
+	}
+	return nil
+}
+
+// misfit says that v cannot be held by a t.
+func misfit(v Value, t reflect.Type) error {
+	const show = 64 // enough to recognise a value by
+	text := fmt.Sprint(v.Any())
+	if len(text) > show {
+		text = text[:show] + "…"
+	}
+	return fmt.Errorf("%s %s does not fit %s", v.Class(), text, t)
+}

@@ -1,0 +1,89 @@
+package template
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+)
+
+// Bounds of a template and of an ordering.
+const (
+	MaxConds    = 1024    // conditions of a template
+	MaxOperands = 1 << 16 // operands of one In
+	MaxOrder    = 64      // keys of an ordering
+)
+
+// takesValue reports whether conditions with op have one operand in Value.
+func (op Op) takesValue() bool { return op >= Eq && op <= Ge || op == Prefix }
+
+// AppendConds appends the encoding of conds.
+func AppendConds(dst []byte, conds []Cond) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(conds)))
+	for i := range conds {
+		c := &conds[i]
+		dst = append(binary.AppendUvarint(dst, uint64(c.Field)), byte(c.Op))
+		switch {
+		case c.Op.takesValue():
+			dst = appendPrefixed(dst, c.Value)
+		case c.Op == In:
+			dst = binary.AppendUvarint(dst, uint64(len(c.Values)))
+			for _, v := range c.Values {
+				dst = appendPrefixed(dst, v)
+			}
+		}
+	}
+	return dst
+}
+
+// DecodeConds decodes what AppendConds appended to the front of b and returns the rest of b. The conditions share nothing
+// with b. It returns ErrMalformed for other bytes; whether the conditions fit a kind is CheckConds' question.
+func DecodeConds(b []byte) (conds []Cond, rest []byte, err error) {
+	r := reader{b: bytes.Clone(b)}
+	for n := r.count(MaxConds); n > 0 && !r.bad; n-- {
+		conds = append(conds, r.cond())
+	}
+	if r.bad {
+		return nil, nil, fmt.Errorf("%w of conditions", ErrMalformed)
+	}
+	return conds, b[len(b)-len(r.b):], nil
+}
+
+func (r *reader) cond() Cond {
+	c := Cond{Field: r.count(MaxFields - 1), Op: Op(r.byte())}
+	switch {
+	case c.Op.takesValue():
+		c.Value = r.bytes()
+	case c.Op == In:
+		for n := r.count(MaxOperands); n > 0 && !r.bad; n-- {
+			c.Values = append(c.Values, r.bytes())
+		}
+	}
+	return c
+}
+
+// AppendOrder appends the encoding of order.
+func AppendOrder(dst []byte, order []Order) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(order)))
+	for _, o := range order {
+		key := uint64(o.Field) << 1
+		if o.Desc {
+			key |= 1
+		}
+		dst = binary.AppendUvarint(dst, key)
+	}
+	return dst
+}
+
+// DecodeOrder decodes what AppendOrder appended to the front of b and returns the rest of b. It returns ErrMalformed for
+// other bytes; whether the ordering fits a kind is CheckOrder's question.
+func DecodeOrder(b []byte) (order []Order, rest []byte, err error) {
+	r := reader{b: b}
+	for n := r.count(MaxOrder); n > 0 && !r.bad; n-- {
+		key := r.count(2*MaxFields - 1)
+		order = append(order, Order{Field: key >> 1, Desc: key&1 == 1})
+	}
+	if r.bad {
+		return nil, nil, fmt.Errorf("%w of an ordering", ErrMalformed)
+	}
+	return order, r.b, nil
+}

@@ -1,0 +1,54 @@
+package template
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+	"unsafe"
+)
+
+// Template returns the conditions of a query by example: fields of v, a T or *T, that have Go's zero value are wildcards,
+// the others must be equal. A nil v, or a nil *T, asks for nothing. A field that cannot be stored is an error.
+func (c *Codec) Template(v any) ([]Cond, error) {
+	if rv := reflect.ValueOf(v); v == nil || rv.Type() == c.ptr && rv.IsNil() {
+		return nil, nil
+	}
+	p, err := c.address(v)
+	if err != nil {
+		return nil, err
+	}
+	var conds []Cond
+	for i := range c.members {
+		m := &c.members[i]
+		at := unsafe.Add(p, m.offset)
+		if m.coder.isZero(at) {
+			continue
+		}
+		field := c.schema.Index(m.Name)
+		if field < 0 {
+			return nil, fmt.Errorf("%w: kind %q has no field %q", ErrSchemaConflict, c.schema.Kind, m.Name)
+		}
+		val, err := m.coder.append(nil, at, 0)
+		if err != nil {
+			return nil, fmt.Errorf("template: field %q of kind %q: %w", m.Name, c.schema.Kind, err)
+		}
+		conds = append(conds, equal(field, val))
+	}
+	return conds, nil
+}
+
+// isZero reports whether what p points to has its type's zero value; for times, in any location.
+func (c *coder) isZero(p unsafe.Pointer) bool {
+	if isTime(c.typ) {
+		return (*time.Time)(p).IsZero()
+	}
+	return reflect.NewAt(c.typ, p).Elem().IsZero()
+}
+
+// equal returns the condition that a field has exactly val, which may be null.
+func equal(field int, val Value) Cond {
+	if val == nil {
+		return Cond{Field: field, Op: IsNull}
+	}
+	return Cond{Field: field, Op: Eq, Value: val}
+}
