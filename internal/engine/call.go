@@ -57,5 +57,7 @@ type Result struct {
 	Count   int
 	Counts  []int  // kinds: visible entries of each kind, indexed by KindID-1
 	Seq     uint64 // notify: the number before the registration's first event
-	More    bool   // contents: another page follows
+	More    bool   // contents: another page follows, from Cursor
+	Cursor  uint64
+	Depends uint64 // the LSN that must be durable before anyone may see the outcome
 }

@@ -22,13 +22,10 @@ type Caller interface {
 	Durable(lsn LSN)
 
 	// Lost tells that the log has failed: what was handed over and not yet released has an unknown outcome (err wraps
-	// engine.ErrOutcomeUnknown). Called without the lock.
+	// engine.ErrOutcomeUnknown), and the caller's registrations are detached: attach them again. It may be called
+	// more than once for one failure, without the lock.
 	Lost(err error)
 }
 
 // Event is one event of a registration.
-type Event struct {
-	Registration uint64
-	Seq          uint64
-	Entry        engine.View
-}
+type Event = engine.Event

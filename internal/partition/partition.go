@@ -1,8 +1,16 @@
-// Package partition is the shell around the engine: one mutex, timers, waiting calls, and the group commit to the log.
+// Package partition is the shell around the engine: one mutex, the clock, waiting calls, listeners, and the group commit to the log.
+//
+// The engine changes at once when a call comes in, but the outcome of the call is held back until the log has acknowledged
+// everything that it depends on. So nobody ever sees what a crash could take back, and all calls that come in while
+// one message is on its way to the log share the next.
 package partition
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -13,82 +21,204 @@ import (
 // Log makes groups of records durable, one at a time.
 type Log interface {
 	// Append stores msg and returns when it is durable at the log's level. The first record.HeaderSize bytes of msg are
-	// room for the log's own header; records follow. After an error nothing more may be appended; whether msg was stored is unknown.
+	// room for the log's own header; records follow. msg belongs to the caller again once Append returns.
+	// After an error nothing may be appended before the next Replay; whether msg was stored is unknown.
 	Append(msg []byte) error
+	// Replay hands over all groups of the log in order and makes the caller its only writer.
+	Replay(ctx context.Context, apply func(record.Group) error, progress func(done, total uint64)) error
 }
 
 // Config configures a Partition. The zero value is a partition without a log.
 type Config struct {
-	Log          Log          // nil: every outcome is durable at once, nothing survives the process
-	Logger       *slog.Logger // nil: silent
-	MaxEntry     int          // bytes of one entry's row; 0: 1 MiB
-	MaxCall      int          // bytes of all rows of one write; 0: 8 MiB
-	MaxWaiting   int          // waiting calls; 0: no bound
-	EventBacklog int          // events kept for a registration whose listener is away or slow; 0: 65536
+	Log          Log           // nil: every outcome is durable at once, nothing survives the process
+	Logger       *slog.Logger  // nil: silent
+	MaxEntry     int           // bytes of one entry's row; 0: 1 MiB
+	MaxCall      int           // bytes of all rows of one write; 0: 8 MiB
+	MaxWaiting   int           // waiting calls; 0: no bound
+	EventBacklog int           // events kept for a registration until they are acknowledged; 0: 65536
+	EventBytes   int           // bytes of rows kept for a registration; 0: 64 MiB
+	Limits       engine.Limits // the longest leases granted
 }
 
-// Partition is one engine with its log. All methods but Apply may be called concurrently. Calls that take a Caller
+// Partition is one engine with its log. All methods may be called concurrently, from Start on. Calls that take a Caller
 // never block: their outcome comes by Caller.Reply, in many cases before they return.
-type Partition struct{}
+type Partition struct {
+	cfg    Config
+	cancel context.CancelFunc
+	ctx    context.Context // of recovery; ends with Close
+	done   sync.WaitGroup  // the committer
 
-// New returns an empty partition. Feed it with Apply before the first call if the log holds something, then Start it.
-func New(cfg Config) *Partition { panic("to come") }
+	kinds atomic.Pointer[kinds]
 
-// Apply feeds one group of the log to a partition that was not started yet.
-func (p *Partition) Apply(g record.Group) error { panic("to come") }
+	mu        sync.Mutex
+	e         *engine.Engine
+	err       error // why calls are refused; nil while serving
+	waits     waits
+	listeners map[uint64]*listener // by registration
+	commits   commits
+	timer     *time.Timer // fires at armed
+	armed     int64
+	closed    bool
+}
 
-// Start begins to serve.
-func (p *Partition) Start() { panic("to come") }
+// New returns an empty partition. It serves from Start on.
+func New(cfg Config) *Partition {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	setDefault(&cfg.MaxEntry, 1<<20)
+	setDefault(&cfg.MaxCall, 8<<20)
+	setDefault(&cfg.EventBacklog, 1<<16)
+	setDefault(&cfg.EventBytes, 64<<20)
+	p := &Partition{cfg: cfg, armed: engine.Forever}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.reset(0)
+	p.err = fmt.Errorf("%w: starting", engine.ErrUnavailable)
+	return p
+}
+
+func setDefault(v *int, d int) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+// reset makes the state empty; the next change gets the number after lsn.
+func (p *Partition) reset(lsn LSN) {
+	p.e = engine.New(p.cfg.Limits, uint64(lsn))
+	p.e.Log = p.commits.buffer()
+	p.publishKinds()
+}
+
+// Start rebuilds the state from the log, which may take a while, and begins to serve. progress, if not nil, is called now and then
+// meanwhile. It returns ctx's error if that ends first, or what is wrong with the log.
+func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)) error {
+	if p.cfg.Log != nil {
+		if err := p.replay(ctx, progress); err != nil {
+			return err
+		}
+		p.commits.init(&p.mu)
+		p.done.Go(p.commit)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer = time.AfterFunc(time.Hour, p.expire)
+	p.err = nil
+	p.arm()
+	return nil
+}
+
+// replay rebuilds the state from the log. Nobody else uses the engine meanwhile, because p.err is set.
+func (p *Partition) replay(ctx context.Context, progress func(done, total uint64)) error {
+	err := p.cfg.Log.Replay(ctx, p.apply, progress)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.commits.durable = LSN(p.e.LSN())
+	p.publishKinds()
+	return err
+}
+
+func (p *Partition) apply(g record.Group) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.e.Apply(g.Records); err != nil {
+		return fmt.Errorf("log position %d: %w", g.Position, err)
+	}
+	p.keepEvents()
+	return nil
+}
 
 // Close ends waiting calls with engine.ErrClosed, commits what is pending and stops. It is idempotent.
-func (p *Partition) Close() error { panic("to come") }
-
-// Schema returns the schema of a kind, or nil. It takes no lock.
-func (p *Partition) Schema(k engine.KindID) *template.Schema { panic("to come") }
-
-// KindID returns the number of the named kind, or 0. It takes no lock.
-func (p *Partition) KindID(name string) engine.KindID { panic("to come") }
-
-// Register makes a kind known or extends it; Result.Count is its KindID, and Schema then returns its schema.
-func (p *Partition) Register(c Caller, call uint64, s *template.Schema) { panic("to come") }
-
-// Write stores all drafts or none. Result: Grants.
-func (p *Partition) Write(c Caller, call uint64, drafts []engine.Draft) { panic("to come") }
-
-// Find reads, or takes if q.Take is set. Without a match it waits: not at all if wait is 0, without end if wait is
-// negative. q must stay unchanged until the reply. Result: Entries, or ErrNoMatch.
-func (p *Partition) Find(c Caller, call uint64, q *engine.Query, wait time.Duration) {
-	panic("to come")
+func (p *Partition) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		p.done.Wait()
+		return nil
+	}
+	p.closed = true
+	p.err = engine.ErrClosed
+	p.endWaits(engine.ErrClosed)
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.commits.close()
+	p.mu.Unlock()
+	p.cancel()
+	p.done.Wait()
+	return nil
 }
 
-// CancelWait ends a waiting Find with ErrCancelled. If the call has had its reply it does nothing.
-func (p *Partition) CancelWait(c Caller, call uint64) { panic("to come") }
+// kinds is what calls need to know of kinds without taking the lock. It is replaced as a whole.
+type kinds struct {
+	schemas []*template.Schema // by KindID-1
+	ids     map[string]engine.KindID
+}
 
-// Count counts the matches of q. Result: Count.
-func (p *Partition) Count(c Caller, call uint64, q *engine.Query) { panic("to come") }
+// Schema returns the schema of a kind, or nil. It takes no lock.
+func (p *Partition) Schema(k engine.KindID) *template.Schema {
+	if ks := p.kinds.Load(); k > 0 && int(k) <= len(ks.schemas) {
+		return ks.schemas[k-1]
+	}
+	return nil
+}
 
-// Contents returns the next page of the matches of q: at most q.Max entries with identities above after, in rising order.
-// Result: Entries, More.
-func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, after uint64) { panic("to come") }
+// KindID returns the number of the named kind, or 0. It takes no lock.
+func (p *Partition) KindID(name string) engine.KindID { return p.kinds.Load().ids[name] }
 
-// Notify registers c for events. Result: Grants (one), Seq. Events go to c until it is Gone.
-func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, lease int64) { panic("to come") }
+func (p *Partition) publishKinds() {
+	ks := &kinds{ids: map[string]engine.KindID{}}
+	for id := engine.KindID(1); p.e.Schema(id) != nil; id++ {
+		s := p.e.Schema(id)
+		ks.schemas = append(ks.schemas, s)
+		ks.ids[s.Kind] = id
+	}
+	p.kinds.Store(ks)
+}
 
-// Attach makes c the listener of an existing registration and hands over again what it kept after event number after,
-// with a Seq jump where it kept less. Result: Seq, the number of the last event, or ErrLeaseEnded.
-func (p *Partition) Attach(c Caller, call uint64, registration, after uint64) { panic("to come") }
+// expire is called when entries or registrations are due.
+func (p *Partition) expire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.armed = engine.Forever
+	if p.err == nil {
+		p.e.Expire(now())
+		p.finish()
+	}
+}
 
-// Acknowledge lets the partition forget the events of a registration up to seq.
-func (p *Partition) Acknowledge(registration, seq uint64) { panic("to come") }
+// arm makes sure that expire is called in time.
+func (p *Partition) arm() {
+	if next := p.e.NextExpiry(); next < p.armed {
+		p.armed = next
+		p.timer.Reset(time.Duration(next - now()))
+	}
+}
 
-// Renew renews the leases of entries and registrations. Result: Grants, Errs.
-func (p *Partition) Renew(c Caller, call uint64, d int64, ids []uint64) { panic("to come") }
+// now is the clock of leases: the wall clock, since expiries outlive the process. The engine sees to it that time never goes back.
+func now() int64 { return time.Now().UnixNano() }
 
-// Cancel ends leases. Result: Errs.
-func (p *Partition) Cancel(c Caller, call uint64, ids []uint64) { panic("to come") }
+// Hash returns the checksum of the state (engine.Hash), for tests and audits.
+func (p *Partition) Hash() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.e.Hash()
+}
 
-// Kinds counts the visible entries of each kind. Result: Counts, indexed by KindID-1.
-func (p *Partition) Kinds(c Caller, call uint64) { panic("to come") }
+// Stats is a partition's state in numbers.
+type Stats struct {
+	Waiting       int // calls that wait
+	Registrations int
+	LSN, Durable  LSN
+	Err           error // why calls are refused; nil while serving
+}
 
-// Gone forgets c: its waits end without a reply, its registrations keep their events for whoever attaches next.
-func (p *Partition) Gone(c Caller) { panic("to come") }
+// Stats returns the current numbers.
+func (p *Partition) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Stats{
+		Waiting: len(p.waits.byCall), Registrations: len(p.listeners),
+		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
+	}
+}

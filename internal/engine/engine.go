@@ -1,0 +1,184 @@
+// Package engine is the deterministic core of a space: entries, indexes, waiting calls, leases and registrations of one partition.
+//
+// It has no goroutine, clock, I/O or lock. Time is an argument; every decision is appended to Log as a record, and
+// applying the records of one engine to an empty one gives the same state (Hash). DESIGN.md tells how it is built.
+package engine
+
+import (
+	"hash/maphash"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// Engine is one partition in memory. It must not be used concurrently; the results of a call are valid until the next.
+type Engine struct {
+	// Log takes the records of every change. Whoever owns the engine takes them from here.
+	Log []byte
+	// Granted are the waiting calls that the last call has served; their waits are over.
+	Granted []*Waiter
+	// Events are the events that the last call has caused.
+	Events []Event
+	// Ended are the registrations that the last call has ended, or found expired.
+	Ended []uint64
+
+	limits Limits
+	now    int64  // rises
+	lsn    uint64 // of the last change
+	calls  uint64
+	dirty  bool // the current call has changed something
+
+	kinds   []*kind // by KindID-1
+	byName  map[string]KindID
+	anyKind watch // waiting calls and registrations for entries of every kind
+
+	places        map[uint64]place // of entries, by identity
+	registrations map[uint64]*registration
+	ending        map[int64][]uint64 // registrations by the tick in which their leases end
+	lastID        uint64             // identities of entries and registrations
+	lastOrder     uint64
+	arrivals      uint64
+
+	arena     arena
+	garbage   []ref // rows of entries that the last call removed
+	deadlines deadlines
+	seed      maphash.Seed
+
+	hits     []hit  // reused
+	scanning []scan // reused
+	views    []View // reused
+	grants   []Grant
+	errs     []error
+	counts   []int
+}
+
+// Limits are the longest leases that an engine grants, in nanoseconds; 0 is without limit.
+type Limits struct {
+	EntryLease        int64
+	RegistrationLease int64
+}
+
+// place says where an entry is.
+type place struct {
+	kind KindID
+	slot slot
+}
+
+// Event tells that an entry which a registration asked about became visible.
+type Event struct {
+	Registration uint64
+	Seq          uint64
+	Entry        View
+}
+
+// New returns an empty engine, the first change of which has the number after lsn.
+func New(limits Limits, lsn uint64) *Engine {
+	return &Engine{
+		lsn:           lsn,
+		limits:        limits,
+		byName:        map[string]KindID{},
+		places:        map[uint64]place{},
+		registrations: map[uint64]*registration{},
+		ending:        map[int64][]uint64{},
+		seed:          maphash.MakeSeed(),
+	}
+}
+
+// LSN returns the number of the last change. It rises by one with every call that changes anything.
+func (e *Engine) LSN() uint64 { return e.lsn }
+
+// NextExpiry returns when Expire is next worth calling, in nanoseconds since the Unix epoch, or Forever.
+func (e *Engine) NextExpiry() int64 {
+	if len(e.deadlines) == 0 {
+		return Forever
+	}
+	return (e.deadlines[0].tick + 1) << tickShift
+}
+
+// Expire removes what has expired. Every other call does so too.
+func (e *Engine) Expire(now int64) { e.begin(now) }
+
+// begin starts a call: it forgets the results of the last one and removes what has expired.
+func (e *Engine) begin(now int64) {
+	e.now = max(e.now, now)
+	e.calls++
+	e.dirty = false
+	e.release()
+	clear(e.Granted)
+	e.Granted, e.Events, e.Ended = e.Granted[:0], e.Events[:0], e.Ended[:0]
+	e.views, e.grants, e.errs, e.counts = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0]
+	for len(e.deadlines) > 0 && e.deadlines[0].tick < e.now>>tickShift {
+		e.expire(e.deadlines.pop())
+	}
+}
+
+// release frees the rows of entries that were removed.
+func (e *Engine) release() {
+	for _, r := range e.garbage {
+		e.arena.drop(r)
+	}
+	e.garbage = e.garbage[:0]
+}
+
+// change notes that the current call changes the state; records belong to its LSN.
+func (e *Engine) change() {
+	if !e.dirty {
+		e.dirty = true
+		e.lsn++
+	}
+}
+
+// expire removes what expires in a tick that has passed.
+func (e *Engine) expire(d deadline) {
+	if d.kind == 0 {
+		e.expireRegistrations(d.tick)
+		return
+	}
+	k := e.kinds[d.kind-1]
+	l := k.expiry.ticks[d.tick]
+	for l.head != 0 {
+		e.remove(k, l.head, record.Expired)
+	}
+	delete(k.expiry.ticks, d.tick)
+}
+
+// remove takes an entry out of the space and records why. Its row stays readable until the next call.
+func (e *Engine) remove(k *kind, s slot, why record.Reason) {
+	e.change()
+	e.Log = record.AppendRemove(e.Log, k.entries.at(s).id, why)
+	k.delete(e, s)
+}
+
+// view shows the entry in slot s.
+func (k *kind) view(e *Engine, s slot) View {
+	return View{ID: k.entries.at(s).id, Kind: k.id, Row: k.row(e, s)}
+}
+
+// nextID returns a new identity.
+func (e *Engine) nextID() uint64 {
+	e.lastID++
+	return e.lastID
+}
+
+// until returns when a lease of d that starts now ends.
+func (e *Engine) until(d int64) int64 {
+	if d >= Forever-e.now {
+		return Forever
+	}
+	return e.now + d
+}
+
+// granted returns what is left of a lease that ends at expires.
+func (e *Engine) granted(expires int64) int64 {
+	if expires == Forever {
+		return Forever
+	}
+	return expires - e.now
+}
+
+// capped returns the lease that is granted for d.
+func capped(d, limit int64) int64 {
+	if limit > 0 {
+		return min(d, limit)
+	}
+	return d
+}

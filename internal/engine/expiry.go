@@ -1,0 +1,89 @@
+package engine
+
+// expiry files the entries of a kind that will expire under the tick in which they do, a list per tick, so that
+// writing, taking and renewing cost the same however many leases there are.
+type expiry struct {
+	ticks map[int64]*list
+	links slab[link]
+}
+
+// tickShift makes a tick about a millisecond.
+const tickShift = 20
+
+// deadline says that entries of a kind expire in a tick.
+type deadline struct {
+	tick int64
+	kind KindID
+}
+
+func (x *expiry) add(e *Engine, k *kind, s slot) {
+	tick := k.entries.at(s).expires >> tickShift
+	l := x.ticks[tick]
+	if l == nil {
+		if x.ticks == nil {
+			x.ticks = map[int64]*list{}
+		}
+		l = new(list)
+		x.ticks[tick] = l
+		e.deadlines.push(deadline{tick, k.id})
+	}
+	l.pushBack(&x.links, s)
+}
+
+func (x *expiry) remove(k *kind, s slot) {
+	x.ticks[k.entries.at(s).expires>>tickShift].remove(&x.links, s)
+}
+
+// overdue returns how many entries have expired in the tick that is not over yet.
+func (x *expiry) overdue(e *Engine, k *kind) int {
+	l := x.ticks[e.now>>tickShift]
+	if l == nil {
+		return 0
+	}
+	n := 0
+	for s := l.head; s != 0; s = x.links.at(s).next {
+		if k.entries.at(s).expires <= e.now {
+			n++
+		}
+	}
+	return n
+}
+
+// deadlines is a binary heap, the earliest tick first.
+type deadlines []deadline
+
+func (h *deadlines) push(d deadline) {
+	*h = append(*h, d)
+	a := *h
+	for i := len(a) - 1; i > 0; {
+		up := (i - 1) / 2
+		if a[up].tick <= a[i].tick {
+			break
+		}
+		a[up], a[i] = a[i], a[up]
+		i = up
+	}
+}
+
+func (h *deadlines) pop() deadline {
+	a := *h
+	first := a[0]
+	last := len(a) - 1
+	a[0] = a[last]
+	a = a[:last]
+	*h = a
+	for i := 0; ; {
+		down := 2*i + 1
+		if down >= last {
+			return first
+		}
+		if down+1 < last && a[down+1].tick < a[down].tick {
+			down++
+		}
+		if a[i].tick <= a[down].tick {
+			return first
+		}
+		a[i], a[down] = a[down], a[i]
+		i = down
+	}
+}

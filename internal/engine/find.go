@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// hit is an entry that a query found.
+type hit struct {
+	k *kind
+	s slot
+}
+
+func (h hit) order() uint64 { return h.k.entries.at(h.s).order }
+
+// find returns up to q.Max entries that match q, oldest first or in the order that q asks for. The result is valid until the next find.
+func (e *Engine) find(q *Query) []hit {
+	e.hits = e.hits[:0]
+	if len(q.Order) > 0 {
+		return e.findOrdered(q)
+	}
+	scans := e.scans(q)
+	if len(scans) == 1 {
+		s := &scans[0]
+		for len(e.hits) < q.Max {
+			at := s.next()
+			if at == 0 {
+				break
+			}
+			e.hits = append(e.hits, hit{s.k, at})
+		}
+	} else {
+		e.merge(scans, q.Max)
+	}
+	for i := range scans {
+		scans[i].close()
+	}
+	return e.hits
+}
+
+// maxExpanded is how many values of an In condition are looked up one by one.
+const maxExpanded = 64
+
+// scans opens a scan for every kind that a template of q selects.
+func (e *Engine) scans(q *Query) []scan {
+	e.scanning = e.scanning[:0]
+	for i := range q.Templates {
+		t := &q.Templates[i]
+		if t.Kind == 0 {
+			for _, k := range e.kinds {
+				e.scanning = append(e.scanning, e.scan(k, nil))
+			}
+			continue
+		}
+		super := e.kinds[t.Kind-1]
+		for _, k := range super.family {
+			e.openScans(k, k.condsFor(super, t.Conds))
+		}
+	}
+	return e.scanning
+}
+
+// openScans opens the scan for conds or, so that an index for equality can serve it, one for each value of an In condition.
+func (e *Engine) openScans(k *kind, conds []template.Cond) {
+	in := slices.IndexFunc(conds, func(c template.Cond) bool { return c.Op == template.In && len(c.Values) <= maxExpanded })
+	if in < 0 {
+		e.scanning = append(e.scanning, e.scan(k, conds))
+		return
+	}
+	for i, v := range conds[in].Values {
+		if slices.ContainsFunc(conds[in].Values[:i], func(o template.Value) bool { return string(o) == string(v) }) {
+			continue
+		}
+		one := slices.Clone(conds)
+		one[in] = template.Cond{Field: one[in].Field, Op: template.Eq, Value: v}
+		e.scanning = append(e.scanning, e.scan(k, one))
+	}
+}
+
+// merge adds the oldest hits of all scans, each entry once.
+func (e *Engine) merge(scans []scan, max int) {
+	heads := make([]slot, len(scans))
+	for i := range scans {
+		heads[i] = scans[i].next()
+	}
+	for len(e.hits) < max {
+		oldest := -1
+		for i, s := range heads {
+			if s != 0 && (oldest < 0 || scans[i].k.entries.at(s).order < scans[oldest].k.entries.at(heads[oldest]).order) {
+				oldest = i
+			}
+		}
+		if oldest < 0 {
+			return
+		}
+		h := hit{scans[oldest].k, heads[oldest]}
+		e.hits = append(e.hits, h)
+		for i := range scans {
+			if scans[i].k == h.k && heads[i] == h.s {
+				heads[i] = scans[i].next()
+			}
+		}
+	}
+}
+
+// findOrdered serves a query with an explicit ordering: from the sorted index of its shape where there is one, else by
+// looking at every match.
+func (e *Engine) findOrdered(q *Query) []hit {
+	t := &q.Templates[0]
+	super := e.kinds[t.Kind-1]
+	for _, k := range super.family {
+		conds, keys := k.condsFor(super, t.Conds), k.keysFor(super, q.Order)
+		sh := shape{eq: equalities(conds), keys: keys}
+		if ix := k.index(sh); ix != nil && ix.live() {
+			e.walkOrdered(ix, conds, q.Max)
+		} else {
+			e.sortMatches(k, conds, sh, q.Max)
+		}
+	}
+	if len(super.family) > 1 {
+		e.cut(super, q)
+	}
+	return e.hits
+}
+
+func (e *Engine) walkOrdered(ix *index, conds []template.Cond, max int) {
+	ix.idle = 0
+	n := 0
+	ix.store.(*sorted).walk(e.hashConds(conds, ix.eq), bound{start: true}, func(s slot) bool {
+		if ix.kind.alive(e, s) && matchAll(conds, ix.kind.row(e, s)) {
+			e.hits = append(e.hits, hit{ix.kind, s})
+			n++
+		}
+		return n < max
+	})
+}
+
+// sortMatches keeps the first max of all matches of one kind.
+func (e *Engine) sortMatches(k *kind, conds []template.Cond, sh shape, max int) {
+	s := e.scan(k, conds)
+	from := len(e.hits)
+	keep := func() {
+		best := e.hits[from:]
+		slices.SortStableFunc(best, func(a, b hit) int { return compareKeys(sh.keys, k.row(e, a.s), k.row(e, b.s)) })
+		e.hits = e.hits[:from+min(len(best), max)]
+	}
+	for at := s.next(); at != 0; at = s.next() {
+		if e.hits = append(e.hits, hit{k, at}); len(e.hits)-from >= 2*max+64 {
+			keep()
+		}
+	}
+	keep()
+	k.pay(e, sh, s.seen)
+}
+
+// cut merges the hits of several kinds: it keeps the first q.Max in the order of q, the older of equals first.
+func (e *Engine) cut(super *kind, q *Query) {
+	slices.SortStableFunc(e.hits, func(a, b hit) int {
+		if c := compareAcross(q.Order, super, a, b, e); c != 0 {
+			return c
+		}
+		return int(int64(a.order() - b.order()))
+	})
+	e.hits = e.hits[:min(len(e.hits), q.Max)]
+}
+
+// compareAcross orders entries of different kinds by keys that name fields of super, which both embed.
+func compareAcross(keys []template.Order, super *kind, a, b hit, e *Engine) int {
+	for i := range keys {
+		key := keys[i : i+1]
+		ka, kb := a.k.keysFor(super, key), b.k.keysFor(super, key)
+		va, vb := a.k.row(e, a.s).Field(ka[0].Field), b.k.row(e, b.s).Field(kb[0].Field)
+		if c := slices.Compare(va, vb); c != 0 {
+			if key[0].Desc {
+				return -c
+			}
+			return c
+		}
+	}
+	return 0
+}
+
+// keysFor returns keys, which name fields of super, with the positions of this kind's own fields.
+func (k *kind) keysFor(super *kind, keys []template.Order) []template.Order {
+	if super == k {
+		return keys
+	}
+	at := k.fieldsOf(super)
+	own := slices.Clone(keys)
+	for i := range own {
+		own[i].Field = at[own[i].Field]
+	}
+	return own
+}

@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// Hash returns a checksum of the state that the log carries: kinds, entries in their order with their leases, registrations with
+// their sequences, and the last identity. Engines that applied the same records have the same hash.
+// It looks at everything and is meant for tests and audits.
+func (e *Engine) Hash() uint64 {
+	h := xxhash.New()
+	var b []byte
+	for _, k := range e.kinds {
+		b = template.AppendSchema(b[:0], k.schema)
+		for s := k.all.head; s != 0; s = k.order.at(s).next {
+			en := k.entries.at(s)
+			b = binary.LittleEndian.AppendUint64(b, en.id)
+			b = binary.LittleEndian.AppendUint64(b, uint64(en.expires))
+			b = append(binary.AppendUvarint(b, uint64(en.size)), k.row(e, s)...)
+			h.Write(b)
+			b = b[:0]
+		}
+		h.Write(b)
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
+		r := e.registrations[id]
+		b = binary.LittleEndian.AppendUint64(b[:0], id)
+		b = binary.LittleEndian.AppendUint64(b, r.seq)
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.expires))
+		h.Write(appendTemplates(b, r.query.Templates))
+	}
+	h.Write(binary.LittleEndian.AppendUint64(b[:0], e.lastID))
+	return h.Sum64()
+}

@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"hash/maphash"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// index finds the entries of a kind by what they hold in some fields. It starts by itself, when calls have paid
+// more for doing without it than it costs (demand.go), and is filled a few entries with every call: so no call ever
+// waits for a whole index. Until it is live it is maintained but not asked.
+type index struct {
+	kind *kind
+	e    *Engine
+	shape
+	store indexStore
+
+	next slot // while filling: the oldest entry that is not in the index yet; 0 once the index is live
+	idle int  // changes since the index was last asked
+}
+
+// indexStore is the two ways to keep an index: hashed for equality, sorted for ranges and orderings.
+type indexStore interface {
+	add(s slot, row template.Row)
+	remove(s slot)
+	reset()
+}
+
+// fillSteps is how many entries a call adds to an index that is being filled.
+const fillSteps = 128
+
+// idleLimit is how many changes an index survives without being asked, beyond four for each entry.
+const idleLimit = 200_000
+
+func (e *Engine) newIndex(k *kind, sh shape) *index {
+	ix := &index{kind: k, e: e, shape: sh, next: k.all.head}
+	if len(sh.keys) == 0 {
+		ix.store = &hashed{ix: ix, buckets: map[uint64]uint32{}, lists: make([]list, 1)}
+	} else {
+		ix.store = newSorted(ix)
+	}
+	return ix
+}
+
+func (ix *index) live() bool { return ix.next == 0 }
+
+// covers reports whether the entry in slot s is in the index.
+func (ix *index) covers(s slot) bool {
+	return ix.live() || ix.kind.entries.at(s).order < ix.kind.entries.at(ix.next).order
+}
+
+// inserted is called after the entry in slot s was appended to its kind.
+func (ix *index) inserted(s slot, row template.Row) {
+	ix.idle++
+	if ix.live() {
+		ix.store.add(s, row)
+	}
+}
+
+// deleting is called before the entry in slot s leaves its kind.
+func (ix *index) deleting(s slot) {
+	ix.idle++
+	if ix.covers(s) {
+		ix.store.remove(s)
+	} else if s == ix.next {
+		ix.advance()
+	}
+}
+
+// fill adds the next n entries.
+func (ix *index) fill(n int) {
+	for ; n > 0 && !ix.live(); n-- {
+		ix.store.add(ix.next, ix.kind.row(ix.e, ix.next))
+		ix.advance()
+	}
+}
+
+func (ix *index) advance() { ix.next = ix.kind.order.at(ix.next).next }
+
+// reset empties the index of a kind that has become empty.
+func (ix *index) reset() {
+	ix.next = 0
+	ix.store.reset()
+}
+
+// hashed is an index for equality: for each combination of values the entries that hold it, oldest first.
+type hashed struct {
+	ix      *index
+	buckets map[uint64]uint32 // hash of the values to its list
+	lists   []list            // lists[0] is not used
+	free    []uint32
+	links   slab[link]
+	in      slab[uint32] // the list of each slot; 0: none, a field is null
+}
+
+func (h *hashed) add(s slot, row template.Row) {
+	h.in.reach(s)
+	hash, ok := h.ix.e.hashRow(row, h.ix.eq, nil)
+	if !ok {
+		*h.in.at(s) = 0
+		return
+	}
+	b := h.buckets[hash]
+	if b == 0 {
+		b = h.newList()
+		h.buckets[hash] = b
+	}
+	*h.in.at(s) = b
+	h.lists[b].pushBack(&h.links, s)
+}
+
+func (h *hashed) remove(s slot) {
+	b := *h.in.at(s)
+	if b == 0 {
+		return
+	}
+	l := &h.lists[b]
+	l.remove(&h.links, s)
+	if l.n == 0 {
+		hash, _ := h.ix.e.hashRow(h.ix.kind.row(h.ix.e, s), h.ix.eq, nil)
+		delete(h.buckets, hash)
+		h.free = append(h.free, b)
+	}
+}
+
+func (h *hashed) newList() uint32 {
+	if n := len(h.free); n > 0 {
+		b := h.free[n-1]
+		h.free = h.free[:n-1]
+		h.lists[b] = list{}
+		return b
+	}
+	h.lists = append(h.lists, list{})
+	return uint32(len(h.lists) - 1)
+}
+
+func (h *hashed) reset() {
+	h.buckets, h.lists, h.free = map[uint64]uint32{}, make([]list, 1), nil
+	h.links, h.in = slab[link]{}, slab[uint32]{}
+}
+
+// list returns the entries whose fields have the given hash, or nil.
+func (h *hashed) list(hash uint64) *list {
+	b := h.buckets[hash]
+	if b == 0 {
+		return nil
+	}
+	return &h.lists[b]
+}
+
+// hashRow hashes the values of fields in row; false if one of them is null. at maps the fields to the row's own, if not nil.
+// The seed is random, so that nobody can make keys collide; no result depends on a hash.
+func (e *Engine) hashRow(row template.Row, fields fieldSet, at []int) (uint64, bool) {
+	var h uint64
+	for f := range fields.all() {
+		if at != nil {
+			f = at[f]
+		}
+		v := row.Field(f)
+		if v == nil {
+			return 0, false
+		}
+		h = h*hashFactor + maphash.Bytes(e.seed, v)
+	}
+	return h, true
+}
+
+// hashConds hashes the operands of the conditions that say what fields equal.
+func (e *Engine) hashConds(conds []template.Cond, fields fieldSet) uint64 {
+	var h uint64
+	for f := range fields.all() {
+		for i := range conds {
+			if c := &conds[i]; c.Field == f && c.Op == template.Eq {
+				h = h*hashFactor + maphash.Bytes(e.seed, c.Value)
+				break
+			}
+		}
+	}
+	return h
+}
+
+const hashFactor = 0x9e3779b97f4a7c15

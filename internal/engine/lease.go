@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// Renew asks for d from now for the leases of entries and registrations. A lease is never shortened unless d itself ends
+// sooner. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
+func (e *Engine) Renew(now, d int64, ids []uint64) Result {
+	e.begin(now)
+	if d < 0 {
+		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
+	}
+	for _, id := range ids {
+		g, err := e.renew(id, d)
+		e.grants = append(e.grants, g)
+		e.errs = append(e.errs, err)
+	}
+	return Result{Grants: e.grants, Errs: e.errs, Depends: e.lsn}
+}
+
+func (e *Engine) renew(id uint64, d int64) (Grant, error) {
+	if r := e.registrations[id]; r != nil && r.expires > e.now {
+		expires := e.extended(r.expires, d, e.limits.RegistrationLease)
+		e.recordRenew(id, expires)
+		e.setRegistrationExpiry(r, expires)
+		return Grant{ID: id, Granted: e.granted(expires)}, nil
+	}
+	p, ok := e.places[id]
+	if !ok || !e.kinds[p.kind-1].alive(e, p.slot) {
+		return Grant{ID: id}, ErrLeaseEnded
+	}
+	k := e.kinds[p.kind-1]
+	expires := e.extended(k.entries.at(p.slot).expires, d, e.limits.EntryLease)
+	e.recordRenew(id, expires)
+	k.setExpiry(e, p.slot, expires)
+	return Grant{ID: id, Granted: e.granted(expires)}, nil
+}
+
+// extended returns the expiry that a renewal by d gives to a lease that ends at old.
+func (e *Engine) extended(old, d, limit int64) int64 {
+	expires := e.until(capped(d, limit))
+	if expires < old && e.until(d) >= old {
+		return old
+	}
+	return expires
+}
+
+func (e *Engine) recordRenew(id uint64, expires int64) {
+	e.change()
+	e.Log = record.AppendRenew(e.Log, id, expires)
+}
+
+// setExpiry moves the end of an entry's lease.
+func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
+	en := k.entries.at(s)
+	if en.expires != Forever {
+		k.expiry.remove(k, s)
+	}
+	en.expires, en.lsn = expires, e.lsn
+	if expires != Forever {
+		k.expiry.add(e, k, s)
+	}
+	k.changed = e.lsn
+}
+
+// Cancel ends leases at once. Result: Errs, one per identity: nil or ErrLeaseEnded.
+func (e *Engine) Cancel(now int64, ids []uint64) Result {
+	e.begin(now)
+	for _, id := range ids {
+		e.errs = append(e.errs, e.cancel(id))
+	}
+	return Result{Errs: e.errs, Depends: e.lsn}
+}
+
+func (e *Engine) cancel(id uint64) error {
+	if r := e.registrations[id]; r != nil && r.expires > e.now {
+		e.unregister(r, record.Cancelled)
+		return nil
+	}
+	p, ok := e.places[id]
+	if !ok || !e.kinds[p.kind-1].alive(e, p.slot) {
+		return ErrLeaseEnded
+	}
+	e.remove(e.kinds[p.kind-1], p.slot, record.Cancelled)
+	return nil
+}

@@ -1,0 +1,195 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Check reports, wrapped in ErrInvalidArgument, what makes q a query that can never be right.
+func (e *Engine) Check(q *Query) error {
+	if len(q.Templates) == 0 {
+		return fmt.Errorf("%w: no template", ErrInvalidArgument)
+	}
+	if q.Max < 1 {
+		return fmt.Errorf("%w: at most %d entries asked for", ErrInvalidArgument, q.Max)
+	}
+	for i := range q.Templates {
+		if err := e.checkTemplate(&q.Templates[i]); err != nil {
+			return err
+		}
+	}
+	if len(q.Order) == 0 {
+		return nil
+	}
+	if len(q.Templates) != 1 || q.Templates[0].Kind == 0 {
+		return fmt.Errorf("%w: an ordering needs exactly one template, with a kind", ErrInvalidArgument)
+	}
+	if err := template.CheckOrder(e.Schema(q.Templates[0].Kind), q.Order); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	}
+	return nil
+}
+
+func (e *Engine) checkTemplate(t *Template) error {
+	if t.Kind == 0 {
+		if len(t.Conds) > 0 {
+			return fmt.Errorf("%w: a template without a kind has conditions", ErrInvalidArgument)
+		}
+		return nil
+	}
+	s := e.Schema(t.Kind)
+	if s == nil {
+		return fmt.Errorf("%w: number %d", ErrUnknownKind, t.Kind)
+	}
+	if err := template.CheckConds(s, t.Conds); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	}
+	return nil
+}
+
+// Find returns up to q.Max entries that match q, and removes them if q.Take is set. q must have passed Check.
+// Result: Entries. It fails with ErrNoMatch.
+func (e *Engine) Find(now int64, q *Query) Result {
+	e.begin(now)
+	for _, k := range e.scope(q) {
+		k.tend()
+	}
+	hits := e.find(q)
+	depends := e.depends(q)
+	if len(hits) == 0 {
+		return Result{Err: ErrNoMatch, Depends: depends}
+	}
+	for _, h := range hits {
+		e.views = append(e.views, h.k.view(e, h.s))
+		depends = max(depends, h.k.entries.at(h.s).lsn)
+	}
+	if q.Take {
+		for _, h := range hits {
+			e.remove(h.k, h.s, record.Taken)
+		}
+		depends = e.lsn
+	}
+	return Result{Entries: e.views, Depends: depends}
+}
+
+// None returns the outcome of a wait for q that ended without a match.
+func (e *Engine) None(q *Query) Result { return Result{Err: ErrNoMatch, Depends: e.depends(q)} }
+
+// depends returns the change on which it depends that q finds nothing older than it does: the last removal.
+func (e *Engine) depends(q *Query) uint64 {
+	var lsn uint64
+	for _, k := range e.scope(q) {
+		lsn = max(lsn, k.removed)
+	}
+	return lsn
+}
+
+// scope returns the kinds in which q looks, possibly with repetitions.
+func (e *Engine) scope(q *Query) []*kind {
+	if len(q.Templates) == 1 && q.Templates[0].Kind != 0 {
+		return e.kinds[q.Templates[0].Kind-1].family
+	}
+	var all []*kind
+	for i := range q.Templates {
+		if q.Templates[i].Kind == 0 {
+			return e.kinds
+		}
+		all = append(all, e.kinds[q.Templates[i].Kind-1].family...)
+	}
+	return all
+}
+
+// Count counts the entries that match q; Max does not matter. Result: Count.
+func (e *Engine) Count(now int64, q *Query) Result {
+	e.begin(now)
+	r := Result{}
+	for _, k := range e.scope(q) {
+		r.Depends = max(r.Depends, k.changed)
+	}
+	if len(q.Templates) == 1 && len(q.Templates[0].Conds) == 0 {
+		for _, k := range e.scope(q) {
+			r.Count += k.visible(e)
+		}
+		return r
+	}
+	all := *q
+	all.Max, all.Order = 1<<62, nil
+	r.Count = len(e.find(&all))
+	return r
+}
+
+// Kinds counts the visible entries of every kind. Result: Counts, by KindID-1.
+func (e *Engine) Kinds(now int64) Result {
+	e.begin(now)
+	r := Result{}
+	for _, k := range e.kinds {
+		e.counts = append(e.counts, k.visible(e))
+		r.Depends = max(r.Depends, k.changed, k.registered)
+	}
+	r.Counts = e.counts
+	return r
+}
+
+// pageSteps is how many entries Contents looks at in one call, so that none takes long.
+const pageSteps = 4096
+
+// Contents returns the next page of the entries that match q, at most q.Max; cursor is 0 for the first page and the
+// Result's Cursor of the last page from then on. A page may be empty though more follow. Entries that stay
+// while the pages are read come exactly once, since an entry keeps its slot. Result: Entries, More, Cursor.
+func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
+	e.begin(now)
+	r := Result{}
+	steps := pageSteps
+	for i := int(cursor >> 32); i < len(e.kinds); i++ {
+		k := e.kinds[i]
+		conds, wanted := e.condsOf(q, k)
+		if !wanted {
+			continue
+		}
+		r.Depends = max(r.Depends, k.changed)
+		from := slot(1)
+		if i == int(cursor>>32) {
+			from = slot(cursor) + 1
+		}
+		for s := from; s <= k.unused; s++ {
+			if steps == 0 || len(e.views) == q.Max {
+				r.Entries, r.More, r.Cursor = e.views, true, uint64(i)<<32|uint64(s-1)
+				return r
+			}
+			steps--
+			if k.entries.at(s).id != 0 && k.alive(e, s) && matchAny(conds, k.row(e, s)) {
+				e.views = append(e.views, k.view(e, s))
+			}
+		}
+	}
+	r.Entries = e.views
+	return r
+}
+
+// condsOf returns the conditions of each template of q that selects entries of k; false if none does.
+func (e *Engine) condsOf(q *Query, k *kind) (conds [][]template.Cond, wanted bool) {
+	for i := range q.Templates {
+		t := &q.Templates[i]
+		if t.Kind == 0 {
+			return nil, true
+		}
+		for _, a := range k.lineage {
+			if a.id == t.Kind {
+				conds = append(conds, k.condsFor(a.kind, t.Conds))
+			}
+		}
+	}
+	return conds, len(conds) > 0
+}
+
+// matchAny reports whether row matches one of the templates; no templates at all match everything.
+func matchAny(templates [][]template.Cond, row template.Row) bool {
+	for _, conds := range templates {
+		if matchAll(conds, row) {
+			return true
+		}
+	}
+	return len(templates) == 0
+}

@@ -1,0 +1,118 @@
+package partition
+
+import (
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Register makes a kind known or extends it; Result.Count is its KindID, and Schema then returns its schema.
+func (p *Partition) Register(c Caller, call uint64, s *template.Schema) {
+	p.do(c, call, func(now int64) engine.Result {
+		r := p.e.Register(now, s)
+		if r.Err == nil {
+			p.publishKinds()
+		}
+		return r
+	})
+}
+
+// Write stores all drafts or none. Result: Grants.
+func (p *Partition) Write(c Caller, call uint64, drafts []engine.Draft) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.err
+	if err == nil {
+		err = p.checkSize(drafts)
+	}
+	if err != nil {
+		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		return
+	}
+	r := p.e.Write(now(), drafts)
+	p.reply(c, call, &r)
+	p.finish()
+}
+
+func (p *Partition) checkSize(drafts []engine.Draft) error {
+	sum := 0
+	for i := range drafts {
+		n := len(drafts[i].Row)
+		if n > p.cfg.MaxEntry {
+			return fmt.Errorf("%w: entry of %d bytes; at most %d are allowed", engine.ErrTooLarge, n, p.cfg.MaxEntry)
+		}
+		sum += n
+	}
+	if sum > p.cfg.MaxCall {
+		return fmt.Errorf("%w: entries of %d bytes in one write; at most %d are allowed: write them in parts", engine.ErrTooLarge, sum, p.cfg.MaxCall)
+	}
+	return nil
+}
+
+// Count counts the matches of q. Result: Count.
+func (p *Partition) Count(c Caller, call uint64, q *engine.Query) {
+	p.query(c, call, q, func(now int64) engine.Result { return p.e.Count(now, q) })
+}
+
+// Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page. cursor is 0 for
+// the first page, then the Result's Cursor of the page before. Result: Entries, More, Cursor. A page may be empty and More be set.
+func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor uint64) {
+	p.query(c, call, q, func(now int64) engine.Result { return p.e.Contents(now, q, cursor) })
+}
+
+// Renew renews the leases of entries and registrations. Result: Grants, Errs.
+func (p *Partition) Renew(c Caller, call uint64, d int64, ids []uint64) {
+	p.do(c, call, func(now int64) engine.Result { return p.e.Renew(now, d, ids) })
+}
+
+// Cancel ends leases. Result: Errs.
+func (p *Partition) Cancel(c Caller, call uint64, ids []uint64) {
+	p.do(c, call, func(now int64) engine.Result { return p.e.Cancel(now, ids) })
+}
+
+// Kinds counts the visible entries of each kind. Result: Counts, indexed by KindID-1.
+func (p *Partition) Kinds(c Caller, call uint64) {
+	p.do(c, call, func(now int64) engine.Result { return p.e.Kinds(now) })
+}
+
+// query is do for calls with a query, which it checks.
+func (p *Partition) query(c Caller, call uint64, q *engine.Query, op func(now int64) engine.Result) {
+	p.do(c, call, func(now int64) engine.Result {
+		if err := p.e.Check(q); err != nil {
+			return engine.Result{Err: err}
+		}
+		return op(now)
+	})
+}
+
+// do runs one call that does not wait.
+func (p *Partition) do(c Caller, call uint64, op func(now int64) engine.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		c.Reply(call, &engine.Result{Err: p.err}, 0, true)
+		return
+	}
+	r := op(now())
+	p.reply(c, call, &r)
+	p.finish()
+}
+
+// reply hands an outcome to its caller, to be shown when it is durable.
+func (p *Partition) reply(c Caller, call uint64, r *engine.Result) {
+	lsn := LSN(r.Depends)
+	c.Reply(call, r, lsn, p.settled(c, lsn))
+}
+
+// finish follows every use of the engine: it serves the waiting calls and listeners that were concerned, and sends new records to the log.
+func (p *Partition) finish() {
+	for _, w := range p.e.Granted {
+		p.granted(w)
+	}
+	if len(p.e.Events) > 0 || len(p.e.Ended) > 0 {
+		p.deliver()
+	}
+	p.commits.note(p.e)
+	p.arm()
+}

@@ -1,0 +1,254 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// batch is the content of one log message: the records of one or more calls, and who is to be told when they are durable.
+type batch struct {
+	msg     []byte
+	lsn     LSN // of the last record
+	callers []Caller
+}
+
+// commits collects records into batches. Guarded by Partition.mu.
+//
+// One message is in flight; what comes in meanwhile gathers in the open batch. A batch that has grown large is sealed,
+// so that messages stay near the size at which the log is fastest; a single call is never split.
+type commits struct {
+	logged   bool
+	durable  LSN
+	inFlight *batch
+	sealed   []*batch
+	open     batch // its msg is the engine's Log while the call runs
+	spare    [][]byte
+	idle     bool // the committer waits for work
+	closed   bool
+	work     sync.Cond
+}
+
+// sealSize is the size from which on a batch takes no more calls.
+const sealSize = 256 << 10
+
+func (cs *commits) init(mu *sync.Mutex) {
+	cs.logged = true
+	cs.work.L = mu
+}
+
+// buffer returns an empty message with room for the log's header.
+func (cs *commits) buffer() []byte {
+	if n := len(cs.spare); n > 0 {
+		b := cs.spare[n-1]
+		cs.spare = cs.spare[:n-1]
+		return b[:record.HeaderSize]
+	}
+	return make([]byte, record.HeaderSize, 16<<10)
+}
+
+// recycle keeps a message for reuse, unless it is unusually large.
+func (cs *commits) recycle(b []byte) {
+	if cap(b) <= 4*sealSize && len(cs.spare) < 4 {
+		cs.spare = append(cs.spare, b)
+	}
+}
+
+// note takes over the records that a call has appended to the engine's log.
+func (cs *commits) note(e *engine.Engine) {
+	if !cs.logged {
+		e.Log = e.Log[:record.HeaderSize]
+		return
+	}
+	if len(e.Log) == record.HeaderSize {
+		return
+	}
+	cs.open.lsn = LSN(e.LSN())
+	if len(e.Log) >= sealSize {
+		cs.seal(e)
+	}
+	if cs.idle {
+		cs.idle = false
+		cs.work.Signal()
+	}
+}
+
+// seal closes the open batch and begins a new one.
+func (cs *commits) seal(e *engine.Engine) {
+	b := cs.open
+	b.msg = e.Log
+	cs.sealed = append(cs.sealed, &b)
+	cs.open = batch{}
+	e.Log = cs.buffer()
+}
+
+// next returns the oldest batch, or nil if there is none.
+func (cs *commits) next(e *engine.Engine) *batch {
+	if len(cs.sealed) == 0 {
+		if len(e.Log) == record.HeaderSize {
+			return nil
+		}
+		cs.seal(e)
+	}
+	b := cs.sealed[0]
+	cs.sealed = cs.sealed[1:]
+	return b
+}
+
+func (cs *commits) close() {
+	cs.closed = true
+	if cs.logged {
+		cs.work.Signal()
+	}
+}
+
+// durable returns up to where outcomes may be shown.
+func (p *Partition) durable() LSN {
+	if !p.commits.logged {
+		return LSN(p.e.LSN())
+	}
+	return p.commits.durable
+}
+
+// settled reports whether lsn is durable; if it is not it has c told when it is.
+func (p *Partition) settled(c Caller, lsn LSN) bool {
+	cs := &p.commits
+	if !cs.logged || lsn <= cs.durable {
+		return true
+	}
+	b := &cs.open
+	switch {
+	case cs.inFlight != nil && lsn <= cs.inFlight.lsn:
+		b = cs.inFlight
+	default:
+		for _, s := range cs.sealed {
+			if lsn <= s.lsn {
+				b = s
+				break
+			}
+		}
+	}
+	b.tell(c)
+	return false
+}
+
+// tell adds c to those that are told, mostly once: a few busy callers make up nearly all calls.
+func (b *batch) tell(c Caller) {
+	for i := len(b.callers) - 1; i >= 0 && i >= len(b.callers)-8; i-- {
+		if b.callers[i] == c {
+			return
+		}
+	}
+	b.callers = append(b.callers, c)
+}
+
+// commit is the committer: it sends one batch after the other to the log and releases the outcomes that waited for it.
+func (p *Partition) commit() {
+	for {
+		b := p.nextBatch()
+		if b == nil {
+			return
+		}
+		if err := p.cfg.Log.Append(b.msg); err != nil {
+			if !p.recover(err) {
+				return
+			}
+			continue
+		}
+		p.mu.Lock()
+		p.commits.durable = b.lsn
+		p.commits.inFlight = nil
+		p.commits.recycle(b.msg)
+		p.mu.Unlock()
+		for _, c := range b.callers {
+			c.Durable(b.lsn)
+		}
+	}
+}
+
+// nextBatch waits for a batch; nil when the partition is closed and all is committed.
+func (p *Partition) nextBatch() *batch {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cs := &p.commits
+	for {
+		if b := cs.next(p.e); b != nil {
+			cs.inFlight = b
+			return b
+		}
+		if cs.closed {
+			return nil
+		}
+		cs.idle = true
+		cs.work.Wait()
+		cs.idle = false
+	}
+}
+
+// recover follows a failed append: what was not acknowledged has an unknown outcome, and the state is rebuilt from the log, which alone
+// knows. It tries until that succeeds, or reports false when the partition is closed.
+func (p *Partition) recover(cause error) bool {
+	p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", cause)
+	p.refuse(cause)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		select {
+		case <-p.ctx.Done():
+			return false
+		case <-time.After(wait/2 + rand.N(wait)):
+		}
+		p.mu.Lock()
+		p.reset(LSN(p.e.LSN()))
+		p.mu.Unlock()
+		err := p.replay(p.ctx, nil)
+		if err == nil {
+			p.resume()
+			return true
+		}
+		if !errors.Is(err, context.Canceled) {
+			p.cfg.Logger.Warn("the state cannot be rebuilt from the log yet", "error", err)
+		}
+	}
+}
+
+// refuse ends everything that is pending and refuses further calls.
+func (p *Partition) refuse(cause error) {
+	p.mu.Lock()
+	cs := &p.commits
+	var callers []Caller
+	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
+		callers = append(callers, b.callers...)
+	}
+	cs.inFlight, cs.sealed, cs.open = nil, nil, batch{}
+	if !p.closed {
+		p.err = fmt.Errorf("%w: the log failed and is being read again: %w", engine.ErrUnavailable, cause)
+		p.endWaits(p.err)
+	}
+	for _, l := range p.listeners {
+		if l.caller != nil {
+			callers = append(callers, l.caller)
+		}
+	}
+	p.listeners = nil
+	p.mu.Unlock()
+	lost := fmt.Errorf("%w: %w", engine.ErrOutcomeUnknown, cause)
+	for _, c := range callers {
+		c.Lost(lost)
+	}
+}
+
+// resume serves again.
+func (p *Partition) resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.err = nil
+		p.arm()
+		p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
+	}
+}

@@ -1,0 +1,154 @@
+package partition
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+)
+
+// waits are the calls that wait for an entry.
+type waits struct {
+	byCall   map[callKey]*wait
+	byCaller map[Caller]*wait // the head of each caller's list
+}
+
+type callKey struct {
+	caller Caller
+	call   uint64
+}
+
+// wait is one waiting call. All fields are guarded by Partition.mu.
+type wait struct {
+	callKey
+	w          *engine.Waiter
+	timer      *time.Timer // nil: waits without end
+	next, prev *wait       // of the same caller
+}
+
+// Find reads, or takes if q.Take is set. Without a match it waits: not at all if d is 0, without end if d is
+// negative. q must stay unchanged until the reply. Result: Entries, or ErrNoMatch.
+func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.err
+	if err == nil {
+		err = p.e.Check(q)
+	}
+	if err != nil {
+		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		return
+	}
+	r := p.e.Find(now(), q)
+	if r.Err == nil || d == 0 || q.IfExists {
+		p.reply(c, call, &r)
+	} else {
+		p.park(c, call, q, d)
+	}
+	p.finish()
+}
+
+// park makes a call wait.
+func (p *Partition) park(c Caller, call uint64, q *engine.Query, d time.Duration) {
+	if p.cfg.MaxWaiting > 0 && len(p.waits.byCall) >= p.cfg.MaxWaiting {
+		c.Reply(call, &engine.Result{Err: fmt.Errorf("%w: %d calls wait already", engine.ErrUnavailable, p.cfg.MaxWaiting)}, 0, true)
+		return
+	}
+	w := &wait{callKey: callKey{c, call}}
+	w.w = p.e.Park(q, w)
+	p.waits.add(w)
+	if d > 0 {
+		w.timer = time.AfterFunc(d, func() { p.endWait(w, nil) })
+	}
+}
+
+// granted replies to a call whose wait the engine has ended.
+func (p *Partition) granted(ew *engine.Waiter) {
+	w := ew.Owner.(*wait)
+	p.waits.remove(w)
+	p.reply(w.caller, w.call, &engine.Result{Entries: ew.Got, Depends: p.e.LSN()})
+}
+
+// CancelWait ends a waiting Find with ErrCancelled. If the call has had its reply it does nothing.
+func (p *Partition) CancelWait(c Caller, call uint64) {
+	p.mu.Lock()
+	w := p.waits.byCall[callKey{c, call}]
+	p.mu.Unlock()
+	if w != nil {
+		p.endWait(w, engine.ErrCancelled)
+	}
+}
+
+// endWait ends a wait that was not served, with err or, if that is nil, because its time is over.
+func (p *Partition) endWait(w *wait, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waits.byCall[w.callKey] != w {
+		return
+	}
+	p.waits.remove(w)
+	p.e.Unpark(w.w)
+	if err != nil {
+		w.caller.Reply(w.call, &engine.Result{Err: err}, 0, true)
+		return
+	}
+	r := p.e.None(w.w.Query)
+	p.reply(w.caller, w.call, &r)
+}
+
+// endWaits ends all waits.
+func (p *Partition) endWaits(err error) {
+	for _, w := range p.waits.byCall {
+		p.e.Unpark(w.w)
+		if w.timer != nil {
+			w.timer.Stop()
+		}
+		w.caller.Reply(w.call, &engine.Result{Err: err}, 0, true)
+	}
+	p.waits = waits{}
+}
+
+// Gone forgets c: its waits end without a reply, its registrations keep their events for whoever attaches next.
+func (p *Partition) Gone(c Caller) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := p.waits.byCaller[c]; w != nil; w = w.next {
+		p.waits.remove(w)
+		p.e.Unpark(w.w)
+	}
+	for _, l := range p.listeners {
+		if l.caller == c {
+			l.caller = nil
+		}
+	}
+}
+
+func (ws *waits) add(w *wait) {
+	if ws.byCall == nil {
+		ws.byCall, ws.byCaller = map[callKey]*wait{}, map[Caller]*wait{}
+	}
+	ws.byCall[w.callKey] = w
+	if w.next = ws.byCaller[w.caller]; w.next != nil {
+		w.next.prev = w
+	}
+	ws.byCaller[w.caller] = w
+}
+
+// remove takes w out and stops its timer; w.next stays.
+func (ws *waits) remove(w *wait) {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	delete(ws.byCall, w.callKey)
+	if w.next != nil {
+		w.next.prev = w.prev
+	}
+	switch {
+	case w.prev != nil:
+		w.prev.next = w.next
+	case w.next != nil:
+		ws.byCaller[w.caller] = w.next
+	default:
+		delete(ws.byCaller, w.caller)
+	}
+}
