@@ -3,6 +3,7 @@ package space
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -16,10 +17,21 @@ type Grant struct {
 }
 
 // Lease keeps an entry or a registration alive until it ends. Its methods may be called concurrently.
+//
+// Its times count from when the request for it was sent, so that its holder stops trusting it before the space does.
 type Lease struct {
 	space Space
 	id    LeaseID
-	expiry
+
+	mu      sync.Mutex
+	sent    time.Time     // guarded by mu
+	granted time.Duration // guarded by mu
+}
+
+// NewLease returns the lease that sp granted for a request which was sent at that time, by the local clock. It is for
+// implementations of Space.
+func NewLease(sp Space, g Grant, sent time.Time) *Lease {
+	return &Lease{space: sp, id: g.ID, sent: sent, granted: g.Granted}
 }
 
 // LeaseError is returned by bulk renew and cancel when some leases had ended; the others were done.
@@ -49,6 +61,28 @@ func (e *LeaseError) Unwrap() []error {
 // ID returns the identity of the leased thing, for bulk calls and for other clients.
 func (l *Lease) ID() LeaseID { return l.id }
 
+// Granted returns what the space granted last.
+func (l *Lease) Granted() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.granted
+}
+
+// Expires returns when the lease ends unless it is renewed; for Forever, centuries from now.
+func (l *Lease) Expires() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent.Add(l.granted)
+}
+
+// Remaining returns how long the lease still runs, as far as its holder knows: Forever, or 0 once it is over.
+func (l *Lease) Remaining() time.Duration {
+	if l.Granted() == Forever {
+		return Forever
+	}
+	return max(0, time.Until(l.Expires()))
+}
+
 // Renew asks for d from now and returns what was granted. It never shortens the lease unless d ends sooner.
 // A failed renew leaves the old expiry; ErrLeaseEnded says that the lease is over.
 func (l *Lease) Renew(ctx context.Context, d time.Duration) (time.Duration, error) {
@@ -57,8 +91,17 @@ func (l *Lease) Renew(ctx context.Context, d time.Duration) (time.Duration, erro
 	if err != nil {
 		return 0, err
 	}
-	l.set(sent, g[0].Granted)
+	l.renewed(sent, g[0].Granted)
 	return g[0].Granted, nil
+}
+
+// renewed notes what was granted for a request sent at that time, unless a later one was answered before it.
+func (l *Lease) renewed(sent time.Time, granted time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !sent.Before(l.sent) {
+		l.sent, l.granted = sent, granted
+	}
 }
 
 // Cancel ends the lease at once: an entry is removed, a registration ends. It returns ErrLeaseEnded if it had ended before.

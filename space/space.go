@@ -74,7 +74,7 @@ type Draft struct {
 	Lease time.Duration // Forever, or less; 0 is legal and ends at once
 }
 
-// Query says which entries a call is about, and how long it waits for one. The zero Query matches nothing.
+// Query says which entries a call is about, and how long it waits for one. It needs a template at least.
 type Query struct {
 	Templates []*template.Template // an entry matches if one of them does
 	Order     []template.Order     // empty: oldest first; otherwise there is exactly one template, with a kind
@@ -82,13 +82,6 @@ type Query struct {
 	Wait      time.Duration        // wait for a match at most so long; 0 means until the context ends
 	NoWait    bool                 // do not wait at all
 	IfExists  bool                 // do not wait for entries that are not there yet, only for locked ones
-}
-
-// Entry is a stored entry as the space returns it.
-type Entry struct {
-	ID     LeaseID // also the identity of its lease
-	Schema *template.Schema
-	Row    template.Row // owned by the caller
 }
 
 // KindInfo describes one kind of a space.

@@ -1,0 +1,165 @@
+package space
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+)
+
+// caller carries one call at a time to the partition and its outcome back. It is reused: a call costs no allocation but
+// for what it returns. It implements partition.Caller.
+type caller struct {
+	done chan struct{} // one slot, filled when out may be shown
+
+	mu   sync.Mutex
+	held bool          // out waits for lsn to be durable; guarded by mu
+	lsn  partition.LSN // guarded by mu
+
+	out    outcome // written by Reply or Lost, read after done
+	number uint64  // of the current call; owned by the goroutine that makes it, as are those below
+	drafts []engine.Draft
+	query  engine.Query
+	ids    []uint64
+}
+
+var _ partition.Caller = (*caller)(nil)
+
+func newCaller() *caller { return &caller{done: make(chan struct{}, 1)} }
+
+// next begins a call and returns its number. Each has its own, so that nothing meant for an earlier call can reach it.
+func (c *caller) next() uint64 {
+	c.number++
+	return c.number
+}
+
+// await waits for the outcome and returns its error. Every call has one: waits are ended by the partition when it
+// closes, and what waits for the log when that fails.
+func (c *caller) await() error {
+	<-c.done
+	return c.out.err
+}
+
+// Reply implements partition.Caller.
+func (c *caller) Reply(_ uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out.copy(r)
+	c.held, c.lsn = !durable, lsn
+	if durable {
+		c.done <- struct{}{}
+	}
+}
+
+// Event implements partition.Caller; a call has none.
+func (c *caller) Event(*partition.Event, partition.LSN, bool) {}
+
+// Durable implements partition.Caller.
+func (c *caller) Durable(lsn partition.LSN) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held && c.lsn <= lsn {
+		c.held = false
+		c.done <- struct{}{}
+	}
+}
+
+// Lost implements partition.Caller.
+func (c *caller) Lost(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held {
+		c.held = false
+		c.out.err = err
+		c.done <- struct{}{}
+	}
+}
+
+// keptCaller is the most that a caller's buffers keep for the next call: entries, and bytes of rows.
+const (
+	keptEntries = 1 << 10
+	keptBytes   = 64 << 10
+)
+
+// reset forgets what the last call left behind and keeps the buffers, unless they have grown large.
+func (c *caller) reset() {
+	clear(c.drafts)
+	clear(c.query.Templates)
+	clear(c.out.errs)
+	c.drafts = c.drafts[:0]
+	c.query = engine.Query{Templates: c.query.Templates[:0]}
+	if cap(c.drafts)+cap(c.ids)+cap(c.out.found)+cap(c.out.grants) > keptEntries || cap(c.out.rows) > keptBytes {
+		c.drafts, c.ids, c.out = nil, nil, outcome{}
+	}
+}
+
+// leaseIDs returns ids as the partition takes them.
+func (c *caller) leaseIDs(ids []LeaseID) []uint64 {
+	c.ids = c.ids[:0]
+	for _, id := range ids {
+		c.ids = append(c.ids, uint64(id))
+	}
+	return c.ids
+}
+
+// outcome is a copy of an engine.Result. Its slices are reused.
+type outcome struct {
+	err    error
+	rows   []byte  // of all entries found, one after the other
+	found  []found // the entries
+	grants []engine.Grant
+	errs   []error
+	count  int
+	counts []int
+	seq    uint64
+	more   bool
+	cursor uint64
+}
+
+// found is one entry of an outcome; its row ends at end.
+type found struct {
+	id   uint64
+	kind engine.KindID
+	end  int
+}
+
+func (o *outcome) copy(r *engine.Result) {
+	o.err, o.count, o.seq, o.more, o.cursor = r.Err, r.Count, r.Seq, r.More, r.Cursor
+	o.rows, o.found = o.rows[:0], o.found[:0]
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		o.rows = append(o.rows, e.Row...)
+		o.found = append(o.found, found{e.ID, e.Kind, len(o.rows)})
+	}
+	o.grants = append(o.grants[:0], r.Grants...)
+	o.errs = append(o.errs[:0], r.Errs...)
+	o.counts = append(o.counts[:0], r.Counts...)
+}
+
+// leases returns a copy of the grants.
+func (o *outcome) leases() []Grant {
+	grants := make([]Grant, len(o.grants))
+	for i, g := range o.grants {
+		grants[i] = Grant{ID: LeaseID(g.ID), Granted: time.Duration(g.Granted)}
+	}
+	return grants
+}
+
+// leaseError returns a *LeaseError if one of the leases had ended.
+func (o *outcome) leaseError(ids []LeaseID) error {
+	var failed map[LeaseID]error
+	for i, err := range o.errs {
+		if err == nil {
+			continue
+		}
+		if failed == nil {
+			failed = make(map[LeaseID]error)
+		}
+		failed[ids[i]] = err
+	}
+	if failed == nil {
+		return nil
+	}
+	return &LeaseError{Failed: failed}
+}

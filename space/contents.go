@@ -1,0 +1,38 @@
+package space
+
+import (
+	"context"
+	"iter"
+)
+
+// Contents yields every entry that matches template and is visible for the whole iteration, exactly once each; entries that come or
+// go meanwhile may be among them or not. Large results stream. Options: Where, Or, Max.
+//
+// An entry that T cannot hold is yielded as an *UnusableEntryError, and the iteration goes on. Any other error is the last thing
+// yielded: the iteration could not be completed.
+func Contents[T any](ctx context.Context, sp Space, template T, opts ...Option) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		template := template // each iteration compiles its own
+		codec, q, err := query(ctx, sp, &template, optMatch|optMax, opts)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		left := q.Max
+		for e, err := range sp.Contents(ctx, q) {
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			var v T
+			err = codec.Decode(&e, &v)
+			if !yield(v, err) {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package space
+
+import (
+	"reflect"
+	"sync"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// Entry is a stored entry as the space returns it.
+type Entry struct {
+	ID     LeaseID // also the identity of its lease
+	Schema *template.Schema
+	Row    template.Row // owned by the caller
+}
+
+// Kind returns the name of the entry's kind.
+func (e Entry) Kind() string { return e.Schema.Kind }
+
+// Fields returns the fields that are not null, by name, as Go values that share nothing with the entry: bool, int64 (uint64 beyond its
+// range), float64, string, []byte, time.Time, time.Duration, []any, map[string]any.
+func (e Entry) Fields() map[string]any { return e.Row.Map(e.Schema) }
+
+// Decode sets v, a pointer to a struct of the entry's kind or of one that it embeds, to the entry. It returns an
+// *UnusableEntryError if the struct cannot hold it, ErrInvalidArgument if v is no such pointer.
+func (e Entry) Decode(v any) error {
+	t := reflect.TypeOf(v)
+	if t == nil || t.Kind() != reflect.Pointer || reflect.ValueOf(v).IsNil() {
+		return invalid("decode into %v: not a pointer to a struct", t)
+	}
+	codec, err := decoder(t.Elem())
+	if err != nil {
+		return err
+	}
+	return codec.Decode(&e, v)
+}
+
+// Decode returns the entry as a T, a struct or a pointer to one, as Entry.Decode does.
+func Decode[T any](e Entry) (T, error) {
+	var v T
+	codec, err := decoder(reflect.TypeFor[T]())
+	if err != nil {
+		return v, err
+	}
+	err = codec.Decode(&e, &v)
+	return v, err
+}
+
+// decoders remembers what compile returns, for entries that come without their space. It is no state: nobody can tell.
+var decoders sync.Map // from reflect.Type to *Codec
+
+func decoder(t reflect.Type) (*Codec, error) {
+	if c, ok := decoders.Load(t); ok {
+		return c.(*Codec), nil
+	}
+	c, err := compile(t)
+	if err != nil {
+		return nil, err
+	}
+	known, _ := decoders.LoadOrStore(t, c)
+	return known.(*Codec), nil
+}

@@ -1,0 +1,89 @@
+package space
+
+import (
+	"context"
+	"iter"
+	"reflect"
+	"time"
+)
+
+// EventOf is an Event with its entry as a Go value.
+type EventOf[T any] struct {
+	Type   EventType
+	Seq    uint64
+	Value  T       // not for Gap
+	ID     LeaseID // of the entry; not for Gap
+	Missed uint64  // Gap only: how many events are lost
+}
+
+// eventsLease is how long a registration of Events outlives a program that died, unless For says otherwise.
+const eventsLease = time.Minute
+
+// Notify registers for an event for every entry that matches template and is written from now on, and returns when the
+// registration is durable. The lease is Forever unless For says less. The caller closes the registration.
+// Entry.Decode and Decode turn an event's entry into a Go value. Options: For, Where, Or.
+func Notify[T any](ctx context.Context, sp Space, template T, opts ...Option) (Registration, error) {
+	_, reg, err := notify(ctx, sp, &template, Forever, opts)
+	return reg, err
+}
+
+// Events registers when the iteration begins and yields an event for every matching entry that is written from then on, in
+// order, each once, with Gap events for those that were not kept. It renews the registration's lease while it
+// runs, and cancels it in the end. The iteration ends, with an error, when ctx does. Options: For (default one minute), Where, Or.
+//
+// An entry that T cannot hold is yielded as an *UnusableEntryError along with the event's number, and the iteration goes on.
+// Any other error is the last thing yielded.
+func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) iter.Seq2[EventOf[T], error] {
+	return func(yield func(EventOf[T], error) bool) {
+		template := template
+		codec, reg, err := notify(ctx, sp, &template, eventsLease, opts)
+		if err != nil {
+			yield(EventOf[T]{}, err)
+			return
+		}
+		defer reg.Close()
+		keeper := KeepAlive(ctx, reg.Lease().Granted(), reg.Lease())
+		defer keeper.Stop()
+		for {
+			e, err := reg.Next(ctx)
+			if err != nil {
+				yield(EventOf[T]{}, err)
+				return
+			}
+			if !yield(typed[T](codec, &e)) {
+				return
+			}
+		}
+	}
+}
+
+// notify registers with the lease that For asks for, or else with lease.
+func notify[T any](ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option) (*Codec, Registration, error) {
+	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := newCall(optFor|optMatch, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer c.free()
+	if c.given&optFor != 0 {
+		lease = c.lease
+	}
+	q, err := c.query(ctx, sp, codec, template)
+	if err != nil {
+		return nil, nil, err
+	}
+	reg, err := sp.Notify(ctx, q, lease)
+	return codec, reg, err
+}
+
+func typed[T any](codec *Codec, e *Event) (EventOf[T], error) {
+	t := EventOf[T]{Type: e.Type, Seq: e.Seq, ID: e.Entry.ID, Missed: e.Missed}
+	if e.Type == Gap {
+		return t, nil
+	}
+	err := codec.Decode(&e.Entry, &t.Value)
+	return t, err
+}

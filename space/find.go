@@ -1,0 +1,134 @@
+package space
+
+import (
+	"context"
+	"errors"
+	"reflect"
+)
+
+// Read returns a copy of the oldest entry that matches template, and waits for one if there is none. The fields of
+// template that are not zero are those that must be equal; Where and Or say more. It waits until ctx ends, unless Wait or
+// NoWait say less, and then returns ErrNoMatch. Options: Wait, NoWait, Where, Or, OrderBy.
+//
+// A template also matches the entries of kinds that embed its own; their part of T is returned. An entry that T cannot hold is
+// returned as an *UnusableEntryError. If ctx ends Read returns its error; but an entry that was found at that moment is returned.
+func Read[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
+	return one(ctx, sp, &template, verb{}, opts)
+}
+
+// Take is Read that removes what it returns. No two takes ever return the same entry. When it returns an error other than
+// ErrOutcomeUnknown and *UnusableEntryError it has removed none.
+func Take[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
+	return one(ctx, sp, &template, verb{take: true}, opts)
+}
+
+// ReadIfExists is Read that does not wait for an entry to be written. It only waits while every match is locked by
+// other transactions, and returns ErrNoMatch as soon as there is none.
+func ReadIfExists[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
+	return one(ctx, sp, &template, verb{ifExists: true}, opts)
+}
+
+// TakeIfExists is Take that does not wait for an entry to be written, as ReadIfExists.
+func TakeIfExists[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
+	return one(ctx, sp, &template, verb{take: true, ifExists: true}, opts)
+}
+
+// ReadAll returns copies of up to max matching entries, the oldest first. It waits as Read does while there is none, but
+// never for more than one. Options: those of Read, and Max, of which the smaller counts. It returns ErrInvalidArgument unless
+// max is positive.
+//
+// Entries that T cannot hold are left out and reported by an error, which joins an *UnusableEntryError for each; the others are
+// returned along with it.
+func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
+	return many(ctx, sp, &template, verb{}, max, opts)
+}
+
+// TakeAll is ReadAll that removes what it returns, and what it reports as unusable.
+func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
+	return many(ctx, sp, &template, verb{take: true}, max, opts)
+}
+
+// Count returns how many visible entries match template. It never waits. Options: Where, Or.
+func Count[T any](ctx context.Context, sp Space, template T, opts ...Option) (int, error) {
+	_, q, err := query(ctx, sp, &template, optMatch, opts)
+	if err != nil {
+		return 0, err
+	}
+	return sp.Count(ctx, q)
+}
+
+// verb tells the calls that look for entries apart.
+type verb struct {
+	take     bool
+	ifExists bool
+}
+
+// do makes the call.
+func (v verb) do(ctx context.Context, sp Space, q Query) ([]Entry, error) {
+	q.IfExists = v.ifExists
+	if v.take {
+		return sp.Take(ctx, q)
+	}
+	return sp.Read(ctx, q)
+}
+
+// query compiles template and opts, of which those in allowed have a meaning.
+func query[T any](ctx context.Context, sp Space, template *T, allowed optionSet, opts []Option) (*Codec, Query, error) {
+	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+	if err != nil {
+		return nil, Query{}, err
+	}
+	c, err := newCall(allowed, opts)
+	if err != nil {
+		return nil, Query{}, err
+	}
+	defer c.free()
+	q, err := c.query(ctx, sp, codec, template)
+	return codec, q, err
+}
+
+func one[T any](ctx context.Context, sp Space, template *T, v verb, opts []Option) (T, error) {
+	codec, q, err := query(ctx, sp, template, optFind, opts)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return first[T](ctx, sp, codec, q, v)
+}
+
+// first makes the call and decodes the one entry it returns.
+func first[T any](ctx context.Context, sp Space, codec *Codec, q Query, v verb) (found T, err error) {
+	entries, err := v.do(ctx, sp, q)
+	if err != nil {
+		return found, err
+	}
+	err = codec.Decode(&entries[0], &found)
+	return found, err
+}
+
+func many[T any](ctx context.Context, sp Space, template *T, v verb, max int, opts []Option) ([]T, error) {
+	if max <= 0 {
+		return nil, invalid("max %d is not positive", max)
+	}
+	codec, q, err := query(ctx, sp, template, optFind|optMax, opts)
+	if err != nil {
+		return nil, err
+	}
+	if q.Max == 0 || q.Max > max {
+		q.Max = max
+	}
+	entries, err := v.do(ctx, sp, q)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]T, len(entries))
+	n := 0
+	for i := range entries {
+		if e := codec.Decode(&entries[i], &found[n]); e != nil {
+			err = errors.Join(err, e)
+			continue
+		}
+		n++
+	}
+	return found[:n], err
+}

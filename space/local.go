@@ -1,0 +1,121 @@
+package space
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Config configures a space in process. The zero value works.
+type Config struct {
+	Logger        *slog.Logger  // nil: silent
+	MaxEntry      int           // bytes of one entry; 0: 1 MiB
+	MaxCall       int           // bytes of all entries of one write; 0: 8 MiB
+	MaxWaiting    int           // waiting calls; 0: no bound
+	EventBacklog  int           // events kept for a registration that is slow to collect them; 0: 65536
+	MaxEntryLease time.Duration // the longest lease of entries; 0: no bound
+	MaxEventLease time.Duration // the longest lease of registrations; 0: no bound
+}
+
+// Local is a space in this process. It lives in memory and is gone when the process is.
+type Local struct {
+	partition *partition.Partition
+	codecs    *Codecs
+	callers   sync.Pool     // of *caller
+	closed    chan struct{} // closed by Close
+	once      sync.Once     // closes closed
+}
+
+// New returns an empty space in this process. The caller closes it.
+func New(cfg Config) *Local {
+	p := partition.New(partition.Config{
+		Logger:       cfg.Logger,
+		MaxEntry:     cfg.MaxEntry,
+		MaxCall:      cfg.MaxCall,
+		MaxWaiting:   cfg.MaxWaiting,
+		EventBacklog: cfg.EventBacklog,
+		Limits:       engine.Limits{EntryLease: int64(cfg.MaxEntryLease), RegistrationLease: int64(cfg.MaxEventLease)},
+	})
+	if err := p.Start(context.Background(), nil); err != nil {
+		panic(err) // there is no log that could be wrong
+	}
+	return FromPartition(p)
+}
+
+// FromPartition returns the space of a partition that was started. The space owns it: Close closes it.
+func FromPartition(p *partition.Partition) *Local {
+	return &Local{
+		partition: p,
+		codecs:    NewCodecs(),
+		callers:   sync.Pool{New: func() any { return newCaller() }},
+		closed:    make(chan struct{}),
+	}
+}
+
+// caller returns a caller for one call, which is then released. It returns ctx's error if ctx has ended.
+func (s *Local) caller(ctx context.Context) (*caller, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.callers.Get().(*caller), nil
+}
+
+func (s *Local) release(c *caller) {
+	c.reset()
+	s.callers.Put(c)
+}
+
+// Register implements Space.
+func (s *Local) Register(ctx context.Context, schema *template.Schema) (*template.Schema, error) {
+	c, err := s.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(c)
+	s.partition.Register(c, c.next(), schema)
+	err = c.await()
+	if errors.Is(err, engine.ErrUnknownKind) {
+		return nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.partition.Schema(engine.KindID(c.out.count)), nil
+}
+
+// Kinds implements Space.
+func (s *Local) Kinds(ctx context.Context) ([]KindInfo, error) {
+	c, err := s.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(c)
+	s.partition.Kinds(c, c.next())
+	if err := c.await(); err != nil {
+		return nil, err
+	}
+	kinds := make([]KindInfo, len(c.out.counts))
+	for i, n := range c.out.counts {
+		kinds[i] = KindInfo{Schema: s.partition.Schema(engine.KindID(i + 1)), Count: n}
+	}
+	slices.SortFunc(kinds, func(a, b KindInfo) int { return strings.Compare(a.Schema.Kind, b.Schema.Kind) })
+	return kinds, nil
+}
+
+// Codecs implements Space.
+func (s *Local) Codecs() *Codecs { return s.codecs }
+
+// Close implements Space.
+func (s *Local) Close() error {
+	s.once.Do(func() { close(s.closed) })
+	return s.partition.Close()
+}

@@ -1,0 +1,140 @@
+package space
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+)
+
+// Read implements Space.
+func (s *Local) Read(ctx context.Context, q Query) ([]Entry, error) { return s.find(ctx, q, false) }
+
+// Take implements Space.
+func (s *Local) Take(ctx context.Context, q Query) ([]Entry, error) { return s.find(ctx, q, true) }
+
+func (s *Local) find(ctx context.Context, q Query, take bool) ([]Entry, error) {
+	wait, err := waitOf(q)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.release(c)
+	// A kind that nobody has written yet is made known only if somebody waits for its entries.
+	if err := s.bind(ctx, c, q, wait != 0 && !q.IfExists); err != nil {
+		return nil, err
+	}
+	if len(c.query.Templates) == 0 {
+		return nil, ErrNoMatch
+	}
+	c.query.Take, c.query.IfExists = take, q.IfExists
+	number := c.next()
+	s.partition.Find(c, number, &c.query, wait)
+	if err := s.awaitMatch(ctx, c, number); err != nil {
+		return nil, err
+	}
+	return s.entries(c), nil
+}
+
+// waitOf returns how long q waits, as the partition counts: negative for without end.
+func waitOf(q Query) (time.Duration, error) {
+	switch {
+	case q.Wait < 0:
+		return 0, invalid("wait %v is negative", q.Wait)
+	case q.NoWait:
+		return 0, nil
+	case q.Wait == 0:
+		return -1, nil
+	}
+	return q.Wait, nil
+}
+
+// awaitMatch waits for the outcome of a Find. When ctx ends it takes the call back; if that comes too late, the
+// outcome counts: an entry that was granted is not lost.
+func (s *Local) awaitMatch(ctx context.Context, c *caller, number uint64) error {
+	select {
+	case <-c.done:
+		return c.out.err
+	case <-ctx.Done():
+	}
+	s.partition.CancelWait(c, number)
+	err := c.await()
+	if errors.Is(err, engine.ErrCancelled) {
+		return ctx.Err()
+	}
+	return err
+}
+
+// entries returns what c found, as copies that share one block.
+func (s *Local) entries(c *caller) []Entry {
+	found := make([]Entry, len(c.out.found))
+	rows := slices.Clone(c.out.rows)
+	begin := 0
+	for i, f := range c.out.found {
+		found[i] = Entry{ID: LeaseID(f.id), Schema: s.partition.Schema(f.kind), Row: rows[begin:f.end:f.end]}
+		begin = f.end
+	}
+	return found
+}
+
+// Count implements Space.
+func (s *Local) Count(ctx context.Context, q Query) (int, error) {
+	c, err := s.caller(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer s.release(c)
+	if err := s.bind(ctx, c, q, false); err != nil || len(c.query.Templates) == 0 {
+		return 0, err
+	}
+	s.partition.Count(c, c.next(), &c.query)
+	err = c.await()
+	return c.out.count, err
+}
+
+// page is how many entries Contents fetches at a time.
+const page = 256
+
+// Contents implements Space.
+func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var cursor uint64
+		for more := true; more; {
+			var entries []Entry
+			var err error
+			if entries, cursor, more, err = s.page(ctx, q, cursor); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// page returns the matches from cursor on, at which there are more if more is set.
+func (s *Local) page(ctx context.Context, q Query, cursor uint64) (entries []Entry, next uint64, more bool, err error) {
+	c, err := s.caller(ctx)
+	if err != nil {
+		return nil, 0, false, err
+	}
+	defer s.release(c)
+	if err := s.bind(ctx, c, q, false); err != nil || len(c.query.Templates) == 0 {
+		return nil, 0, false, err
+	}
+	c.query.Max = page
+	s.partition.Contents(c, c.next(), &c.query, cursor)
+	if err := c.await(); err != nil {
+		return nil, 0, false, err
+	}
+	return s.entries(c), c.out.cursor, c.out.more, nil
+}

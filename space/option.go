@@ -1,0 +1,101 @@
+package space
+
+import (
+	"reflect"
+	"strings"
+	"time"
+)
+
+// Option says more about one call. An option that has no meaning for the call it is given to, or that can never be
+// right, makes the call return ErrInvalidArgument and change nothing. Options may be used for many calls.
+type Option func(*call)
+
+// For asks for a lease of d; the space may grant less. Without it entries and registrations are leased Forever.
+func For(d time.Duration) Option {
+	return func(c *call) {
+		c.given |= optFor
+		c.lease = d
+		if d < 0 {
+			c.reject(invalid("lease %v is negative", d))
+		}
+	}
+}
+
+// Wait bounds the time a call waits for a match; 0 means not at all. Without it the call waits until its context ends.
+func Wait(d time.Duration) Option {
+	return func(c *call) {
+		c.given |= optWait
+		c.wait, c.noWait = d, d == 0
+		if d < 0 {
+			c.reject(invalid("wait %v is negative", d))
+		}
+	}
+}
+
+// NoWait makes a call return ErrNoMatch at once when nothing matches.
+func NoWait() Option { return Wait(0) }
+
+// Where adds a condition on the named field (its name in the space, not in Go). Several conditions must all hold. A
+// condition belongs to the template before it: the call's own, or that of the Or it follows.
+func Where(field string, criterion Criterion) Option {
+	return func(c *call) {
+		c.given |= optWhere
+		last := &c.parts[len(c.parts)-1]
+		last.where = append(last.where, clause{field, criterion})
+	}
+}
+
+// Or adds a further template, of any struct type: an entry matches if one of them does. A typed call returns
+// an *UnusableEntryError for a match that its own type cannot hold.
+func Or[T any](template T) Option {
+	return func(c *call) {
+		c.given |= optOr
+		c.parts = append(c.parts, part{goType: reflect.TypeFor[T](), value: template})
+	}
+}
+
+// OrderBy asks for the first match by these fields, instead of the oldest; a field with "-" before it descends. Null
+// comes before every value. Equals come in the order in which they were written. It cannot be combined with Or.
+func OrderBy(fields ...string) Option {
+	return func(c *call) {
+		c.given |= optOrder
+		c.order = append(c.order, fields...)
+	}
+}
+
+// Max bounds how many entries a bulk call returns, or an iteration yields, to n.
+func Max(n int) Option {
+	return func(c *call) {
+		c.given |= optMax
+		c.max = n
+		if n <= 0 {
+			c.reject(invalid("max %d is not positive", n))
+		}
+	}
+}
+
+// optionSet is a set of sorts of options.
+type optionSet uint8
+
+const (
+	optFor optionSet = 1 << iota
+	optWait
+	optWhere
+	optOr
+	optOrder
+	optMax
+
+	optMatch = optWhere | optOr              // which entries match
+	optFind  = optMatch | optOrder | optWait // what calls that look for one entry take
+)
+
+// String names the options of the set.
+func (s optionSet) String() string {
+	var names []string
+	for i, name := range [...]string{"For", "Wait", "Where", "Or", "OrderBy", "Max"} {
+		if s&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

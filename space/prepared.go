@@ -1,0 +1,85 @@
+package space
+
+import (
+	"context"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// Prepared is a template that was compiled once, with its options, for many calls. It equals the template it was made
+// from, whatever happens to the original later. It is immutable; its methods may be called concurrently.
+type Prepared[T any] struct {
+	space  Space
+	codec  *Codec
+	query  Query
+	row    template.Row // the template as an entry
+	rowErr error        // why it is none
+}
+
+// Prepare compiles template and opts for sp. It returns the errors that Read would return for them. Options: those of Read.
+func Prepare[T any](ctx context.Context, sp Space, template T, opts ...Option) (*Prepared[T], error) {
+	codec, q, err := query(ctx, sp, &template, optFind, opts)
+	if err != nil {
+		return nil, err
+	}
+	p := &Prepared[T]{space: sp, codec: codec, query: q}
+	p.row, p.rowErr = codec.AppendRow(nil, &template)
+	return p, nil
+}
+
+// Query returns the compiled query, for the methods of Space. The caller may change it, but nothing that it refers to.
+func (p *Prepared[T]) Query() Query { return p.query }
+
+// Read is the function Read with the prepared template. Wait and NoWait override what Prepare was given; there are no other options.
+func (p *Prepared[T]) Read(ctx context.Context, opts ...Option) (T, error) {
+	return p.one(ctx, verb{}, opts)
+}
+
+// Take is the function Take with the prepared template. Options: as Read.
+func (p *Prepared[T]) Take(ctx context.Context, opts ...Option) (T, error) {
+	return p.one(ctx, verb{take: true}, opts)
+}
+
+// ReadIfExists is the function ReadIfExists with the prepared template. Options: as Read.
+func (p *Prepared[T]) ReadIfExists(ctx context.Context, opts ...Option) (T, error) {
+	return p.one(ctx, verb{ifExists: true}, opts)
+}
+
+// TakeIfExists is the function TakeIfExists with the prepared template. Options: as Read.
+func (p *Prepared[T]) TakeIfExists(ctx context.Context, opts ...Option) (T, error) {
+	return p.one(ctx, verb{take: true, ifExists: true}, opts)
+}
+
+// Count is the function Count with the prepared template.
+func (p *Prepared[T]) Count(ctx context.Context) (int, error) {
+	return p.space.Count(ctx, p.query)
+}
+
+// Write writes the template itself as an entry, as the function Write does: a template is an entry of which some fields
+// are zero. Conditions have no part in it. The option is For.
+func (p *Prepared[T]) Write(ctx context.Context, opts ...Option) (*Lease, error) {
+	if p.rowErr != nil {
+		return nil, p.rowErr
+	}
+	c, err := newCall(optFor, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer c.free()
+	c.row = append(c.row, p.row...)
+	return c.write(ctx, p.space, p.codec.Schema().Kind)
+}
+
+func (p *Prepared[T]) one(ctx context.Context, v verb, opts []Option) (T, error) {
+	c, err := newCall(optWait, opts)
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	defer c.free()
+	q := p.query
+	if c.given&optWait != 0 {
+		q.Wait, q.NoWait = c.wait, c.noWait
+	}
+	return first[T](ctx, p.space, p.codec, q, v)
+}

@@ -1,0 +1,163 @@
+package space
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// registration is a registration with a space in this process. Its events come through a feed, and through another one
+// whenever the listener was too slow for that.
+type registration struct {
+	space  *Local
+	lease  *Lease
+	start  uint64
+	closed chan struct{} // closed by Close
+	once   sync.Once     // closes closed
+
+	turn  chan struct{} // one token: held by the Next that owns what follows
+	feed  *feed
+	batch []fed  // taken from feed and not yet returned
+	last  uint64 // number of the last event returned, or reported as lost
+	acked uint64 // number of the last event that the partition may forget
+}
+
+// Notify implements Space.
+func (s *Local) Notify(ctx context.Context, q Query, lease time.Duration) (Registration, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f := newFeed()
+	if err := s.bind(ctx, f.caller, q, true); err != nil {
+		return nil, err
+	}
+	sent := time.Now()
+	s.partition.Notify(f, f.next(), &f.query, int64(lease))
+	if err := f.await(); err != nil {
+		return nil, err
+	}
+	r := &registration{
+		space:  s,
+		lease:  NewLease(s, f.out.leases()[0], sent),
+		start:  f.out.seq,
+		last:   f.out.seq,
+		acked:  f.out.seq,
+		feed:   f,
+		closed: make(chan struct{}),
+		turn:   make(chan struct{}, 1),
+	}
+	r.turn <- struct{}{}
+	return r, nil
+}
+
+// Lease implements Registration.
+func (r *registration) Lease() *Lease { return r.lease }
+
+// Start implements Registration.
+func (r *registration) Start() uint64 { return r.start }
+
+// Next implements Registration.
+func (r *registration) Next(ctx context.Context) (Event, error) {
+	if err := r.await(ctx, r.turn); err != nil {
+		return Event{}, err
+	}
+	defer func() { r.turn <- struct{}{} }()
+	for len(r.batch) == 0 {
+		if e, err := r.fill(ctx); e.Type != 0 || err != nil {
+			return e, err
+		}
+	}
+	return r.pop(), nil
+}
+
+// await waits for c. It returns an error if ctx has ended, or the registration or its space was closed.
+func (r *registration) await(ctx context.Context, c <-chan struct{}) error {
+	select {
+	case <-r.closed:
+		return ErrClosed
+	case <-r.space.closed:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c:
+		return nil
+	}
+}
+
+// pop returns the first event of the batch, or the gap before it.
+func (r *registration) pop() Event {
+	f := &r.batch[0]
+	if f.seq > r.last+1 {
+		return r.gap(f.seq - 1)
+	}
+	r.last = f.seq
+	e := Event{Type: Written, Seq: f.seq, Entry: Entry{
+		ID:     LeaseID(f.found.id),
+		Schema: r.space.partition.Schema(f.found.kind),
+		Row:    f.row,
+	}}
+	r.batch = r.batch[1:]
+	return e
+}
+
+// gap reports the events up to seq as lost.
+func (r *registration) gap(seq uint64) Event {
+	e := Event{Type: Gap, Seq: seq, Missed: seq - r.last}
+	r.last = seq
+	return e
+}
+
+// fill waits until there may be events in the batch. It returns a gap if events were lost and none follows.
+func (r *registration) fill(ctx context.Context) (Event, error) {
+	batch, state, err := r.feed.take()
+	r.batch = batch
+	switch {
+	case len(batch) > 0 || err != nil:
+		return Event{}, err
+	case state == feedFull:
+		return r.attach()
+	case state == feedEnded:
+		return Event{}, ErrLeaseEnded
+	}
+	r.acknowledge()
+	return Event{}, r.await(ctx, r.feed.wake)
+}
+
+// acknowledge lets the partition forget what was returned. It is worth a call only when there is nothing better to do.
+func (r *registration) acknowledge() {
+	if r.acked < r.last {
+		r.acked = r.last
+		r.space.partition.Acknowledge(uint64(r.lease.id), r.last)
+	}
+}
+
+// attach replaces a feed that is full by a new one. It returns a gap if events were lost and none follows.
+func (r *registration) attach() (Event, error) {
+	old := r.feed
+	f := newFeed()
+	r.space.partition.Attach(f, f.next(), uint64(r.lease.id), r.last)
+	err := f.await()
+	if errors.Is(err, ErrLeaseEnded) {
+		return r.gap(old.end()), nil
+	}
+	if err != nil {
+		return Event{}, err
+	}
+	r.space.partition.Gone(old)
+	r.feed = f
+	if seq := f.out.seq; seq > r.last && f.empty() {
+		return r.gap(seq), nil
+	}
+	return Event{}, nil
+}
+
+// Close implements Registration.
+func (r *registration) Close() error {
+	r.once.Do(func() { close(r.closed) })
+	err := r.lease.Cancel(context.Background())
+	if errors.Is(err, ErrLeaseEnded) || errors.Is(err, ErrClosed) {
+		return nil
+	}
+	return err
+}

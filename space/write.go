@@ -1,0 +1,83 @@
+package space
+
+import (
+	"context"
+	"reflect"
+	"time"
+)
+
+// Write stores v, a struct or a pointer to one, and returns the lease of the entry. It stores a copy: what the caller
+// does to v afterwards does not change it. The option is For.
+//
+// It returns ErrInvalidArgument for a value that cannot be stored, ErrSchemaConflict if the space knows its kind with other types of
+// fields, ErrTooLarge beyond the space's limits; in all these cases nothing was stored.
+func Write[T any](ctx context.Context, sp Space, v T, opts ...Option) (*Lease, error) {
+	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCall(optFor, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer c.free()
+	if c.row, err = codec.AppendRow(c.row, &v); err != nil {
+		return nil, err
+	}
+	return c.write(ctx, sp, codec.Schema().Kind)
+}
+
+// write stores the call's row.
+func (c *call) write(ctx context.Context, sp Space, kind string) (*Lease, error) {
+	c.drafts = append(c.drafts, Draft{Kind: kind, Row: c.row, Lease: c.lease})
+	sent := time.Now()
+	grants, err := sp.Write(ctx, c.drafts)
+	if err != nil {
+		return nil, err
+	}
+	return NewLease(sp, grants[0], sent), nil
+}
+
+// WriteAll stores all of vs, or none, and returns their leases in the same order. It is Write otherwise. It
+// returns ErrInvalidArgument if vs is empty.
+func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*Lease, error) {
+	if len(vs) == 0 {
+		return nil, invalid("there is nothing to write")
+	}
+	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCall(optFor, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer c.free()
+	for i := range vs {
+		if err := c.draft(codec, &vs[i]); err != nil {
+			return nil, err
+		}
+	}
+	sent := time.Now()
+	grants, err := sp.Write(ctx, c.drafts)
+	if err != nil {
+		return nil, err
+	}
+	leases := make([]*Lease, len(grants))
+	for i, g := range grants {
+		leases[i] = NewLease(sp, g, sent)
+	}
+	return leases, nil
+}
+
+// draft adds v to what the call writes. A row stays where it was begun when the buffer moves on to a larger one.
+func (c *call) draft(codec *Codec, v any) error {
+	begin := len(c.row)
+	row, err := codec.AppendRow(c.row, v)
+	if err != nil {
+		return err
+	}
+	c.row = row
+	c.drafts = append(c.drafts, Draft{Kind: codec.Schema().Kind, Row: row[begin:len(row):len(row)], Lease: c.lease})
+	return nil
+}
