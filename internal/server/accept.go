@@ -1,0 +1,157 @@
+package server
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// helloTimeout bounds the handshake, so that connections that say nothing do not pile up.
+const helloTimeout = 10 * time.Second
+
+// accept serves a new connection on a goroutine of its own.
+func (s *Server) accept(nc net.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		nc.Close()
+		return
+	}
+	crowded := len(s.conns) >= s.cfg.MaxConns
+	s.conns[nc] = struct{}{}
+	s.serving.Go(func() {
+		defer s.forget(nc)
+		if crowded {
+			s.refuse(nc, fmt.Errorf("%w: the limit is %d", wire.ErrBusy, s.cfg.MaxConns))
+			return
+		}
+		s.serve(nc)
+	})
+}
+
+func (s *Server) forget(nc net.Conn) {
+	nc.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, nc)
+}
+
+// refuse tells the other side why its connection ends.
+func (s *Server) refuse(nc net.Conn, err error) {
+	s.stats.refused.Add(1)
+	s.cfg.Logger.Info("connection refused", "remote", nc.RemoteAddr().String(), "error", err)
+	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+	_, _ = nc.Write(wire.AppendRefused(nil, err))
+}
+
+// serve does the handshake and reads the connection until it fails.
+func (s *Server) serve(nc net.Conn) {
+	in := wire.NewReader(nc, wire.MaxHello)
+	_ = nc.SetDeadline(time.Now().Add(helloTimeout))
+	hello, err := readHello(in)
+	if err != nil {
+		s.refuse(nc, err)
+		return
+	}
+	ss, resumed := s.sessionFor(hello)
+	if ss == nil {
+		return // shutting down
+	}
+	if err := s.welcome(nc, ss, resumed); err != nil {
+		ss.detach(err)
+		return
+	}
+	_ = nc.SetDeadline(time.Time{})
+	in.SetLimit(s.cfg.MaxFrame)
+	ss.attach(nc, in)
+	err = ss.read()
+	if isProtocolError(err) {
+		s.stats.refused.Add(1)
+		s.cfg.Logger.Info("connection broke the protocol", "remote", nc.RemoteAddr().String(), "error", err)
+		_ = ss.send(wire.Refused, 0, wire.AppendError(nil, err))
+		_ = ss.flush()
+	}
+	nc.Close()
+	ss.detach(err)
+}
+
+func readHello(in *wire.Reader) (*wire.Greeting, error) {
+	for {
+		f, ok, err := in.Next()
+		switch {
+		case err != nil:
+			return nil, err
+		case ok && f.Type != wire.Hello:
+			return nil, fmt.Errorf("%w: this is a gospaces server", wire.ErrMalformed)
+		case ok:
+			return wire.DecodeHello(f.Body)
+		}
+		if err := in.Fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// welcome tells the client the terms.
+func (s *Server) welcome(nc net.Conn, ss *session, resumed bool) error {
+	b, err := wire.AppendWelcome(nil, &wire.Terms{
+		Version: wire.Version, Offers: wire.Offers(), Software: wire.Software,
+		MaxFrame: s.cfg.MaxFrame, Idle: s.cfg.Idle,
+		Session: ss.token[:], Resumed: resumed, Received: ss.received,
+	})
+	if err != nil {
+		return err
+	}
+	_, err = nc.Write(b)
+	return err
+}
+
+// sessionFor returns the session that the client wants to resume, if that can be, or else a new one, owned by the caller;
+// nil when the server shuts down.
+func (s *Server) sessionFor(hello *wire.Greeting) (ss *session, resumed bool) {
+	if len(hello.Session) == len(token{}) {
+		s.mu.Lock()
+		old := s.sessions[token(hello.Session)]
+		s.mu.Unlock()
+		if old != nil && old.claim(hello.Received) {
+			s.stats.resumed.Add(1)
+			return old, true
+		}
+		if old != nil {
+			old.end()
+		}
+	}
+	return s.addSession(), false
+}
+
+func (s *Server) addSession() *session {
+	var t token
+	_, _ = rand.Read(t[:]) // it never fails
+	ss := newSession(s, t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return nil
+	}
+	s.sessions[t] = ss
+	s.serving.Go(ss.write)
+	return ss
+}
+
+func (s *Server) forgetSession(ss *session) {
+	s.mu.Lock()
+	delete(s.sessions, ss.token)
+	s.mu.Unlock()
+	select {
+	case s.idle <- struct{}{}:
+	default:
+	}
+}
+
+func isProtocolError(err error) bool {
+	return errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrVersion) || errors.Is(err, wire.ErrCapability)
+}

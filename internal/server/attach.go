@@ -1,0 +1,118 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// claim makes the caller the owner of a detached session, whose client has received its stream up to a position; whoever
+// is attached is thrown out first: the client knows better that this connection is dead. It returns false if the
+// session cannot go on from there.
+func (s *session) claim(received uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.owned || s.flushing {
+		if s.conn != nil {
+			s.conn.Close()
+		}
+		s.room.Wait()
+	}
+	if s.ended || s.leaving || !s.out.Rewind(received) {
+		return false
+	}
+	s.owned = true
+	return true
+}
+
+// attach makes the session use a connection. Only the owner calls it.
+func (s *session) attach(nc net.Conn, in *wire.Reader) {
+	in.Restart(s.received)
+	s.in, s.acked = in, s.received
+	s.activity.Add(1)
+	s.mu.Lock()
+	s.conn, s.reading = nc, true
+	s.mu.Unlock()
+	s.resumeWaits()
+}
+
+// detach ends the ownership of the caller, whose connection failed with err. The session stays for a while in case that
+// the client comes back, if it can; nothing is taken on its behalf meanwhile.
+func (s *session) detach(err error) {
+	s.mu.Lock()
+	s.conn, s.reading = nil, false
+	s.detached = time.Now()
+	s.ended = s.ended || s.leaving || s.srv.cfg.Resume < 0 || errors.Is(err, errGoodbye) || isProtocolError(err)
+	s.mu.Unlock()
+	s.interruptWaits()
+
+	s.mu.Lock()
+	s.owned = false
+	ended := s.ended
+	s.room.Broadcast()
+	s.mu.Unlock()
+	if ended {
+		s.end()
+	}
+}
+
+// goAway asks the client to take its calls elsewhere, and ends the session if there is nobody to ask.
+func (s *session) goAway() {
+	s.mu.Lock()
+	s.goAwayLocked()
+	owned := s.owned
+	s.mu.Unlock()
+	if !owned {
+		s.end()
+		return
+	}
+	s.interruptWaits()
+}
+
+func (s *session) goAwayLocked() {
+	if s.leaving {
+		return
+	}
+	s.leaving = true
+	s.out.Commit(wire.AppendFrame(s.out.Buffer(), wire.Goaway, 0, nil))
+	s.wakeLocked()
+}
+
+// end ends the session: the partitions forget it, at once or when the owner has let go. It is idempotent.
+func (s *session) end() {
+	s.mu.Lock()
+	s.ended = true
+	if s.conn != nil {
+		s.conn.Close()
+	}
+	s.room.Broadcast()
+	last := !s.owned && !s.gone
+	s.gone = s.gone || last
+	s.mu.Unlock()
+	if !last {
+		return
+	}
+	close(s.done)
+	for _, c := range s.callers {
+		if c != nil {
+			c.gone()
+		}
+	}
+	s.srv.forgetSession(s)
+}
+
+// gone makes the partition forget c and its listeners. The session has ended, so that nobody adds any.
+func (c *caller) gone() {
+	c.p.Gone(c)
+	c.s.mu.Lock()
+	listeners := make([]*listener, 0, len(c.listeners))
+	for _, l := range c.listeners {
+		listeners = append(listeners, l)
+	}
+	c.s.mu.Unlock()
+	for _, l := range listeners {
+		c.p.Gone(l)
+	}
+}

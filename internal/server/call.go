@@ -1,0 +1,286 @@
+package server
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/template"
+)
+
+// handle serves one frame. An error ends the connection; a call that is merely wrong gets a Failure.
+func (s *session) handle(f wire.Frame) error {
+	switch f.Type {
+	case wire.Echo:
+		return s.answer(f.ID, f.Body)
+	case wire.Ping:
+		return s.send(wire.Pong, 0, nil)
+	case wire.Ack:
+		return s.handleAck(wire.NewDecoder(f.Body))
+	case wire.Goodbye:
+		return errGoodbye
+	case wire.CancelWait:
+		s.cancelWait(f.ID)
+		return nil
+	case wire.Open:
+		return s.handleOpen(f.ID, wire.NewDecoder(f.Body))
+	case wire.Spaces:
+		return s.handleSpaces(f.ID)
+	case wire.Status:
+		return s.answer(f.ID, s.srv.cfg.Spaces.Status())
+	}
+	return s.handleSpace(f)
+}
+
+// handleSpace serves a call on one of the opened spaces.
+func (s *session) handleSpace(f wire.Frame) error {
+	d := wire.NewDecoder(f.Body)
+	handle := d.Uvarint()
+	if handle >= uint64(len(s.callers)) || s.callers[handle] == nil {
+		return s.fail(f.ID, fmt.Errorf("%w: no space was opened as %d", engine.ErrInvalidArgument, handle))
+	}
+	c := s.callers[handle]
+	switch f.Type {
+	case wire.Write:
+		return s.handleWrite(c, f.ID, d)
+	case wire.Find:
+		return s.handleFind(c, f.ID, d)
+	case wire.Register:
+		return s.handleRegister(c, f.ID, d)
+	case wire.Schema:
+		return s.handleSchema(c, f.ID, d)
+	case wire.Count, wire.Contents:
+		return s.handleRead(c, f, d)
+	case wire.Notify:
+		return s.handleNotify(c, f.ID, d)
+	case wire.Attach:
+		return s.handleAttach(c, f.ID, d)
+	case wire.Acknowledge:
+		return s.handleAcknowledge(c, d)
+	case wire.Renew, wire.Cancel:
+		return s.handleLeases(c, f, d)
+	case wire.Kinds:
+		if err := d.Err(); err != nil {
+			return s.fail(f.ID, err)
+		}
+		s.issued.Add(1)
+		c.p.Kinds(c, tag(wire.Kinds, f.ID))
+		return nil
+	}
+	return fmt.Errorf("%w: unknown type %d", wire.ErrMalformed, f.Type)
+}
+
+// send queues a frame that answers at once.
+func (s *session) send(t wire.Type, id uint64, body []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out.Commit(wire.AppendFrame(s.out.Buffer(), t, id, body))
+	s.isFullLocked()
+	s.wakeLocked()
+	return nil
+}
+
+func (s *session) answer(call uint64, body []byte) error { return s.send(wire.Answer, call, body) }
+
+// fail ends a call with an error.
+func (s *session) fail(call uint64, err error) error {
+	return s.send(wire.Failure, call, wire.AppendError(nil, err))
+}
+
+func (s *session) handleAck(d wire.Decoder) error {
+	pos := d.Uvarint()
+	if err := d.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.out.Ack(pos) {
+		return fmt.Errorf("%w: the client acknowledges what was not sent", wire.ErrMalformed)
+	}
+	return nil
+}
+
+// handleOpen opens a space under the handle that the client chose.
+func (s *session) handleOpen(call uint64, d wire.Decoder) error {
+	handle, name := d.Uvarint(), d.Bytes()
+	if err := d.Err(); err != nil {
+		return s.fail(call, err)
+	}
+	if handle >= uint64(s.srv.cfg.MaxSpaces) || len(name) > wire.MaxName {
+		return s.fail(call, fmt.Errorf("%w: open space %.40q as %d", engine.ErrInvalidArgument, name, handle))
+	}
+	if handle < uint64(len(s.callers)) && s.callers[handle] != nil {
+		return s.fail(call, fmt.Errorf("%w: another space is open as %d", engine.ErrInvalidArgument, handle))
+	}
+	s.setReading(false) // opening may take its time, others go on
+	p, incarnation, err := s.srv.cfg.Spaces.Open(string(name))
+	s.setReading(true)
+	if err != nil {
+		return s.fail(call, err)
+	}
+	s.addCaller(handle, p)
+	return s.answer(call, wire.AppendBytes(nil, incarnation))
+}
+
+func (s *session) addCaller(handle uint64, p *partition.Partition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for uint64(len(s.callers)) <= handle {
+		s.callers = append(s.callers, nil)
+	}
+	s.callers[handle] = &caller{outlet: outlet{s: s}, handle: handle, p: p, listeners: map[uint64]*listener{}}
+}
+
+func (s *session) handleSpaces(call uint64) error {
+	var body []byte
+	for _, name := range s.srv.cfg.Spaces.Names() {
+		body = wire.AppendBytes(body, name)
+	}
+	return s.answer(call, body)
+}
+
+// handleWrite passes on a Write. The drafts' rows alias the read buffer; the partition copies them.
+func (s *session) handleWrite(c *caller, call uint64, d wire.Decoder) error {
+	drafts := s.drafts[:0]
+	for n := d.Len(wire.MaxDrafts); n > 0 && d.Ok(); n-- {
+		drafts = append(drafts, d.Draft())
+	}
+	s.drafts = drafts[:0]
+	if err := d.Err(); err != nil {
+		return s.fail(call, err)
+	}
+	for i := range drafts {
+		if err := checkDraft(c.p, &drafts[i]); err != nil {
+			return s.fail(call, err)
+		}
+	}
+	s.issued.Add(1)
+	c.p.Write(c, tag(wire.Write, call), drafts)
+	if cap(drafts) > 1024 {
+		s.drafts = nil // a bulk has passed
+	}
+	return nil
+}
+
+func checkDraft(p *partition.Partition, e *engine.Draft) error {
+	schema := p.Schema(e.Kind)
+	if schema == nil {
+		return fmt.Errorf("%w: kind %d is not registered", engine.ErrInvalidArgument, e.Kind)
+	}
+	if err := e.Row.Check(schema); err != nil {
+		return fmt.Errorf("%w: entry of kind %q: %w", engine.ErrInvalidArgument, schema.Kind, err)
+	}
+	return nil
+}
+
+// checkQuery returns nil if q, which was decoded with error err, makes sense to p.
+func checkQuery(p *partition.Partition, q *engine.Query, err error) error {
+	if err != nil {
+		return err
+	}
+	if len(q.Templates) == 0 || q.Max < 1 {
+		return fmt.Errorf("%w: a query needs a template and a maximum", engine.ErrInvalidArgument)
+	}
+	for i := range q.Templates {
+		t := &q.Templates[i]
+		if err := checkTemplate(p, t); err != nil {
+			return err
+		}
+	}
+	if len(q.Order) == 0 {
+		return nil
+	}
+	if len(q.Templates) != 1 || q.Templates[0].Kind == 0 {
+		return fmt.Errorf("%w: an ordering needs one template, with a kind", engine.ErrInvalidArgument)
+	}
+	if err := template.CheckOrder(p.Schema(q.Templates[0].Kind), q.Order); err != nil {
+		return fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
+	}
+	return nil
+}
+
+func checkTemplate(p *partition.Partition, t *engine.Template) error {
+	if t.Kind == 0 && len(t.Conds) == 0 {
+		return nil
+	}
+	schema := p.Schema(t.Kind)
+	if schema == nil {
+		return fmt.Errorf("%w: kind %d is not registered", engine.ErrInvalidArgument, t.Kind)
+	}
+	if err := template.CheckConds(schema, t.Conds); err != nil {
+		return fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
+	}
+	return nil
+}
+
+func (s *session) handleRegister(c *caller, call uint64, d wire.Decoder) error {
+	schema, err := template.DecodeSchema(d.Rest())
+	if err != nil {
+		return s.fail(call, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err))
+	}
+	s.issued.Add(1)
+	c.p.Register(c, tag(wire.Register, call), schema)
+	return nil
+}
+
+// handleSchema answers with the number of the named kind, after its schema.
+func (s *session) handleSchema(c *caller, call uint64, d wire.Decoder) error {
+	name := d.Bytes()
+	if err := d.Err(); err != nil {
+		return s.fail(call, err)
+	}
+	k := c.p.KindID(string(name))
+	if k == 0 {
+		return s.fail(call, engine.ErrUnknownKind)
+	}
+	s.mu.Lock()
+	c.announceKindLocked(k)
+	s.mu.Unlock()
+	return s.answer(call, binary.AppendUvarint(nil, uint64(k)))
+}
+
+// handleRead passes on a Count or a Contents.
+func (s *session) handleRead(c *caller, f wire.Frame, d wire.Decoder) error {
+	var after, limit uint64 = 0, 1
+	if f.Type == wire.Contents {
+		after, limit = d.Uvarint(), d.Uvarint()
+	}
+	q := new(wire.Query) // it lives until the reply
+	q.Decode(&d)
+	q.Max = int(min(limit, wire.MaxFind))
+	if err := checkQuery(c.p, &q.Query, d.Err()); err != nil {
+		return s.fail(f.ID, err)
+	}
+	s.issued.Add(1)
+	if f.Type == wire.Count {
+		c.p.Count(c, tag(f.Type, f.ID), &q.Query)
+	} else {
+		c.p.Contents(c, tag(f.Type, f.ID), &q.Query, after)
+	}
+	return nil
+}
+
+// handleLeases passes on a Renew or a Cancel.
+func (s *session) handleLeases(c *caller, f wire.Frame, d wire.Decoder) error {
+	var lease int64
+	if f.Type == wire.Renew {
+		lease = d.Lease()
+	}
+	ids := s.ids[:0]
+	for n := d.Len(wire.MaxLeases); n > 0 && d.Ok(); n-- {
+		ids = append(ids, d.Uvarint())
+	}
+	s.ids = ids[:0]
+	if err := d.Err(); err != nil {
+		return s.fail(f.ID, err)
+	}
+	s.issued.Add(1)
+	if f.Type == wire.Renew {
+		c.p.Renew(c, tag(f.Type, f.ID), lease, ids)
+	} else {
+		c.p.Cancel(c, tag(f.Type, f.ID), ids)
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package server
+
+import (
+	"encoding/binary"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/template"
+)
+
+// outlet is the way of a partition's outcomes into the session: it keeps those back that are not durable.
+type outlet struct {
+	s     *session
+	later later // guarded by s.mu
+}
+
+// emitLocked takes over buf, to which one outcome has been appended: either to what is ready to be sent or to later.
+func (o *outlet) emitLocked(buf []byte, lsn partition.LSN, durable bool) {
+	if durable {
+		o.s.out.Commit(buf)
+		o.s.wakeLocked()
+	} else {
+		o.s.held += len(buf) - len(o.later.buf)
+		o.later.add(buf, lsn)
+	}
+	o.s.isFullLocked()
+}
+
+// bufferLocked returns the bytes to which an outcome is to be appended.
+func (o *outlet) bufferLocked(durable bool) []byte {
+	if durable {
+		return o.s.out.Buffer()
+	}
+	return o.later.buf
+}
+
+// Durable implements partition.Caller.
+func (o *outlet) Durable(lsn partition.LSN) {
+	s := o.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(o.later.buf)
+	if before == 0 {
+		return
+	}
+	s.out.Commit(o.later.release(s.out.Buffer(), lsn))
+	s.held -= before - len(o.later.buf)
+	s.room.Broadcast()
+	s.wakeLocked()
+	if s.lapsed > 0 {
+		s.reviveLocked()
+	}
+}
+
+// Lost implements partition.Caller. The partition is about to be rebuilt, with other numbers for what it had not stored:
+// the client is asked to begin again with a new session.
+func (o *outlet) Lost(err error) {
+	s := o.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.out.Buffer()
+	for rest := o.later.buf; len(rest) > 0; {
+		f, size, _, _ := wire.Next(rest, len(rest))
+		if f.Type == wire.Answer || f.Type == wire.Failure {
+			out = wire.AppendFailure(out, f.ID, err)
+		}
+		rest = rest[size:]
+	}
+	s.out.Commit(out)
+	s.held -= len(o.later.buf)
+	o.later = later{}
+	s.goAwayLocked()
+	s.room.Broadcast()
+}
+
+// caller is a space that a session has opened; the partition answers to it.
+type caller struct {
+	outlet
+	handle    uint64
+	p         *partition.Partition
+	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
+	listeners map[uint64]*listener // guarded by s.mu; by registration
+}
+
+var _ partition.Caller = (*caller)(nil)
+
+// tag makes the number under which a partition knows a call: the client's number, and what was called.
+func tag(op wire.Type, call uint64) uint64 { return uint64(op)<<56 | call }
+
+// Reply implements partition.Caller.
+func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+	op, call := wire.Type(tagged>>56), tagged&wire.MaxCall
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered++
+	err := r.Err
+	if op == wire.Find {
+		var swallow bool
+		if err, swallow = s.settleLocked(call, err); swallow {
+			return
+		}
+	}
+	if err == nil {
+		c.announceLocked(op, r)
+	}
+	buf := c.bufferLocked(durable)
+	if err != nil {
+		buf = wire.AppendFailure(buf, call, err)
+	} else {
+		buf = c.appendAnswer(buf, op, call, r)
+	}
+	c.emitLocked(buf, lsn, durable)
+}
+
+// Event implements partition.Caller; events go to listeners.
+func (c *caller) Event(*partition.Event, partition.LSN, bool) {}
+
+// announceLocked sends the schemas that the client needs to understand r and does not have. They go out at once, ahead of
+// all that is held back, so that they are ahead of whatever comes to need them.
+func (c *caller) announceLocked(op wire.Type, r *engine.Result) {
+	switch op {
+	case wire.Register:
+		c.announceKindLocked(engine.KindID(r.Count))
+	case wire.Kinds:
+		for i := range r.Counts {
+			c.announceKindLocked(engine.KindID(i + 1))
+		}
+	default:
+		for i := range r.Entries {
+			c.announceKindLocked(r.Entries[i].Kind)
+		}
+	}
+}
+
+func (c *caller) announceKindLocked(k engine.KindID) {
+	schema := c.p.Schema(k)
+	if int(k) < len(c.announced) && c.announced[k] == schema || schema == nil {
+		return
+	}
+	for len(c.announced) <= int(k) {
+		c.announced = append(c.announced, nil)
+	}
+	c.announced[k] = schema
+	out := c.s.out.Buffer()
+	start := len(out)
+	out = binary.AppendUvarint(wire.Begin(out, wire.Kind, c.handle), uint64(k))
+	c.s.out.Commit(wire.End(template.AppendSchema(out, schema), start))
+	c.s.wakeLocked()
+}
+
+// appendAnswer appends the answer to a call that succeeded.
+func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.Result) []byte {
+	switch op {
+	case wire.Find:
+		return wire.AppendEntries(dst, call, r.Entries)
+	case wire.Contents:
+		return appendPage(dst, call, r)
+	}
+	start := len(dst)
+	dst = wire.Begin(dst, wire.Answer, call)
+	switch op {
+	case wire.Write:
+		for i := range r.Grants {
+			dst = wire.AppendGrant(dst, r.Grants[i])
+		}
+	case wire.Register, wire.Count:
+		dst = binary.AppendUvarint(dst, uint64(r.Count))
+	case wire.Renew, wire.Cancel:
+		dst = wire.AppendFailed(dst, r.Errs)
+		for i := range r.Grants {
+			dst = wire.AppendGrant(dst, r.Grants[i])
+		}
+	case wire.Kinds:
+		for _, n := range r.Counts {
+			dst = binary.AppendUvarint(dst, uint64(n))
+		}
+	}
+	return wire.End(dst, start)
+}
+
+// pageSize is roughly how many bytes of entries a page of contents has; a page may have less than was asked for.
+const pageSize = 256 << 10
+
+// appendPage appends a page of contents, which ends with whether another one follows.
+func appendPage(dst []byte, call uint64, r *engine.Result) []byte {
+	size, n := 0, 0
+	for n < len(r.Entries) && size < pageSize {
+		size += len(r.Entries[n].Row)
+		n++
+	}
+	var more byte
+	if r.More || n < len(r.Entries) {
+		more = 1
+	}
+	return wire.AppendEntries(dst, call, r.Entries[:n], more)
+}

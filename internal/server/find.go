@@ -1,0 +1,200 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// find is a Find on its way: the query must stay as it is until the partition has replied.
+type find struct {
+	wire.Query
+	caller   *caller
+	call     uint64
+	deadline time.Time // when a wait for a time ends
+
+	// Guarded by the session's mu.
+	replied   bool // while it is the one being issued
+	cancelled bool // by the client
+	parked    bool // taken back from the partition until the client returns
+}
+
+// maxWaiting bounds the calls of one session that wait.
+const maxWaiting = 1 << 18
+
+// keptQuery is the largest query whose memory is kept for the next one.
+const keptQuery = 64 << 10
+
+// handleFind passes a Find on.
+func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
+	q := s.scratch
+	wait := q.DecodeFind(&d)
+	if err := checkQuery(c.p, &q.Query.Query, d.Err()); err != nil {
+		return s.fail(call, err)
+	}
+	q.caller, q.call, q.deadline = c, call, time.Time{}
+	if wait > 0 {
+		q.deadline = time.Now().Add(wait)
+	}
+	s.mu.Lock()
+	err := s.admitLocked(call, wait)
+	if err == nil {
+		s.beginLocked(q)
+	}
+	s.mu.Unlock()
+	if errors.Is(err, wire.ErrMalformed) {
+		return err
+	}
+	if err != nil {
+		return s.fail(call, err)
+	}
+	if !s.issue(q, wait) {
+		s.scratch = s.newFind()
+	}
+	return nil
+}
+
+// admitLocked returns nil if a find with that number may be issued; ErrMalformed for a number that is in use.
+func (s *session) admitLocked(call uint64, wait time.Duration) error {
+	if s.leaving && wait != 0 {
+		return wire.ErrInterrupted
+	}
+	if len(s.waiting) == 0 {
+		return nil
+	}
+	if s.waiting[call] != nil {
+		return fmt.Errorf("%w: call %d is waiting already", wire.ErrMalformed, call)
+	}
+	if len(s.waiting) >= maxWaiting {
+		return fmt.Errorf("%w: %d calls of this connection are waiting", engine.ErrUnavailable, maxWaiting)
+	}
+	return nil
+}
+
+func (s *session) beginLocked(q *find) {
+	q.replied, q.cancelled, q.parked = false, false, false
+	s.issuing = q
+}
+
+// issue hands q, with which beginLocked has begun, to its partition. It reports whether q has had its reply and may be
+// used again; if not, q has become one of those that wait.
+func (s *session) issue(q *find, wait time.Duration) (replied bool) {
+	call := tag(wire.Find, q.call)
+	s.issued.Add(1)
+	q.caller.p.Find(q.caller, call, &q.Query.Query, wait)
+
+	s.mu.Lock()
+	s.issuing = nil
+	replied = q.replied
+	if !replied {
+		s.waiting[q.call] = q
+	}
+	late := !replied && s.leaving
+	c := q.caller
+	s.mu.Unlock()
+	if late { // the server began to shut down meanwhile and has not seen this one
+		c.p.CancelWait(c, call)
+	}
+	return replied
+}
+
+// settleLocked ends a find that the partition has replied to with err. It returns the error for the client, or true if the client
+// is not to hear of it because the find will be issued again when the client is back.
+func (s *session) settleLocked(call uint64, err error) (error, bool) {
+	if q := s.issuing; q != nil && q.call == call {
+		q.replied = true
+		return err, false
+	}
+	q := s.waiting[call]
+	if q == nil {
+		return err, false
+	}
+	interrupted := errors.Is(err, engine.ErrCancelled) && !q.cancelled
+	if interrupted && s.conn == nil && !s.ended {
+		q.parked = true
+		return nil, true
+	}
+	delete(s.waiting, call)
+	if q.Size() <= keptQuery && len(s.spare) < 1024 {
+		s.spare = append(s.spare, q)
+	}
+	if interrupted {
+		err = wire.ErrInterrupted
+	}
+	return err, false
+}
+
+func (s *session) newFind() *find {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.spare); n > 0 {
+		q := s.spare[n-1]
+		s.spare = s.spare[:n-1]
+		return q
+	}
+	return new(find)
+}
+
+// cancelWait ends a find for which the client does not want to wait any more.
+func (s *session) cancelWait(call uint64) {
+	var c *caller
+	s.mu.Lock()
+	if q := s.waiting[call]; q != nil {
+		q.cancelled = true
+		c = q.caller
+	}
+	s.mu.Unlock()
+	if c != nil {
+		c.p.CancelWait(c, tag(wire.Find, call))
+	}
+}
+
+// interruptWaits takes all waiting finds back from their partitions.
+func (s *session) interruptWaits() {
+	type wait struct {
+		c    *caller
+		call uint64
+	}
+	s.mu.Lock()
+	waits := make([]wait, 0, len(s.waiting))
+	for call, q := range s.waiting {
+		waits = append(waits, wait{q.caller, call})
+	}
+	s.mu.Unlock()
+	for _, w := range waits {
+		w.c.p.CancelWait(w.c, tag(wire.Find, w.call))
+	}
+}
+
+// resumeWaits issues the parked finds again, in the order in which the client made them.
+func (s *session) resumeWaits() {
+	s.mu.Lock()
+	var parked []*find
+	for _, q := range s.waiting {
+		if q.parked {
+			parked = append(parked, q)
+			delete(s.waiting, q.call)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(parked, func(a, b *find) int { return cmp.Compare(a.call, b.call) })
+	for _, q := range parked {
+		s.mu.Lock()
+		s.beginLocked(q)
+		s.mu.Unlock()
+		s.issue(q, q.remaining())
+	}
+}
+
+// remaining returns how long q still waits.
+func (q *find) remaining() time.Duration {
+	if q.deadline.IsZero() {
+		return wire.WaitForever
+	}
+	return max(0, time.Until(q.deadline))
+}

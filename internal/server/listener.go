@@ -1,0 +1,198 @@
+package server
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// listener receives the events of one registration for the client, within a window of bytes that the client opens again
+// by acknowledging. Beyond it, or when too much is unsent, the listener lapses: it takes no more events, and once there is
+// room another one attaches in its place and gets what the partition has kept.
+type listener struct {
+	outlet
+	c      *caller
+	window int
+
+	// Guarded by s.mu.
+	registration uint64
+	seq          uint64 // of the last event passed on
+	unread       int    // bytes of the events that the client has not acknowledged
+	lapsed       bool
+}
+
+var _ partition.Caller = (*listener)(nil)
+
+// minWindow lets any two events through.
+const minWindow = 1 << 10
+
+func newListener(c *caller, window, registration, seq uint64) *listener {
+	return &listener{
+		outlet: outlet{s: c.s}, c: c, window: int(min(max(window, minWindow), uint64(c.s.srv.cfg.MaxUnsent))),
+		registration: registration, seq: seq,
+	}
+}
+
+// handleNotify makes a registration.
+func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
+	lease, window := d.Lease(), d.Uvarint()
+	q := new(wire.Query)
+	q.Decode(&d)
+	q.Max = 1
+	if err := checkQuery(c.p, &q.Query, d.Err()); err != nil {
+		return s.fail(call, err)
+	}
+	s.issued.Add(1)
+	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, lease)
+	return nil
+}
+
+// handleAttach makes this session the listener of a registration that another one made, from an event number on.
+func (s *session) handleAttach(c *caller, call uint64, d wire.Decoder) error {
+	registration, after, window := d.Uvarint(), d.Uvarint(), d.Uvarint()
+	if err := d.Err(); err != nil {
+		return s.fail(call, err)
+	}
+	s.issued.Add(1)
+	c.p.Attach(newListener(c, window, registration, after), tag(wire.Attach, call), registration, after)
+	return nil
+}
+
+// handleAcknowledge notes that the client has consumed events up to a number, and how many bytes they had.
+func (s *session) handleAcknowledge(c *caller, d wire.Decoder) error {
+	registration, seq, size := d.Uvarint(), d.Uvarint(), d.Uvarint()
+	if err := d.Err(); err != nil {
+		return fmt.Errorf("acknowledge: %w", err)
+	}
+	s.mu.Lock()
+	l := c.listeners[registration]
+	if l != nil {
+		l.unread -= int(min(size, uint64(l.unread)))
+		if l.lapsed {
+			s.reviveLocked()
+		}
+	}
+	s.mu.Unlock()
+	if l != nil {
+		c.p.Acknowledge(registration, seq)
+	}
+	return nil
+}
+
+// Reply implements partition.Caller for the call that made or attached l.
+func (l *listener) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+	op, call := wire.Type(tagged>>56), tagged&wire.MaxCall
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered++
+	if r.Err == nil {
+		l.adoptLocked(op, r)
+	}
+	if op == opRevive {
+		return // the client knows nothing of it; if the registration has ended there is nothing more to say
+	}
+	buf := l.bufferLocked(durable)
+	if r.Err != nil {
+		buf = wire.AppendFailure(buf, call, r.Err)
+	} else {
+		start := len(buf)
+		buf = wire.Begin(buf, wire.Answer, call)
+		if op == wire.Notify {
+			buf = wire.AppendGrant(buf, r.Grants[0])
+		}
+		buf = wire.End(binary.AppendUvarint(buf, r.Seq), start)
+	}
+	l.emitLocked(buf, lsn, durable)
+}
+
+// adoptLocked makes l the one to which acknowledgements of its registration go.
+func (l *listener) adoptLocked(op wire.Type, r *engine.Result) {
+	if op == wire.Notify {
+		l.registration, l.seq = r.Grants[0].ID, r.Seq
+	}
+	if old := l.c.listeners[l.registration]; old != nil && old.lapsed {
+		l.s.lapsed--
+	}
+	if l.lapsed {
+		l.s.lapsed++
+	}
+	l.c.listeners[l.registration] = l
+}
+
+// Event implements partition.Caller.
+func (l *listener) Event(ev *partition.Event, lsn partition.LSN, durable bool) {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.lapsed {
+		return
+	}
+	if l.unread > l.window || s.full.Load() {
+		l.lapsed = true
+		if l.c.listeners[l.registration] == l {
+			s.lapsed++
+		}
+		return
+	}
+	l.c.announceKindLocked(ev.Entry.Kind)
+	buf := l.bufferLocked(durable)
+	start := len(buf)
+	buf = binary.AppendUvarint(wire.Begin(buf, wire.Event, ev.Registration), l.c.handle)
+	buf = wire.AppendEntry(binary.AppendUvarint(buf, ev.Seq), &ev.Entry)
+	l.seq = ev.Seq
+	l.unread += len(buf) - start
+	l.emitLocked(wire.End(buf, start), lsn, durable)
+}
+
+// opRevive tags the call by which a listener takes the place of a lapsed one.
+const opRevive wire.Type = 0
+
+// reviveLocked makes the writer look for lapsed listeners that may go on.
+func (s *session) reviveLocked() {
+	s.reviving = true
+	s.wakeWriterLocked()
+}
+
+// revive puts fresh listeners in the place of lapsed ones that have room again. Only the writer calls it.
+func (s *session) revive() {
+	for _, l := range s.revivable() {
+		s.issued.Add(1)
+		l.c.p.Attach(l, tag(opRevive, 0), l.registration, l.seq)
+	}
+}
+
+// revivable returns the listeners to attach. One that still holds events back must wait for them to be durable, lest
+// the newer ones of its successor overtake them.
+func (s *session) revivable() []*listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.reviving {
+		return nil
+	}
+	s.reviving = false
+	if s.conn == nil || s.lapsed == 0 {
+		return nil
+	}
+	var next []*listener
+	for _, c := range s.callers {
+		if c != nil {
+			next = c.appendRevivableLocked(next)
+		}
+	}
+	return next
+}
+
+func (c *caller) appendRevivableLocked(next []*listener) []*listener {
+	for id, l := range c.listeners {
+		if l.lapsed && l.unread <= l.window/2 && len(l.later.buf) == 0 && !c.s.full.Load() {
+			fresh := newListener(c, uint64(l.window), id, l.seq)
+			fresh.unread = l.unread
+			next = append(next, fresh)
+		}
+	}
+	return next
+}

@@ -1,0 +1,221 @@
+// Package server serves the spaces of a node to clients over TCP, in the protocol of package wire.
+//
+// A connection belongs to a session, which outlives it for a while. One goroutine reads a connection, decodes each call and
+// hands it to the partition; the partition hands the answer back at once or later, from whatever goroutine, and the
+// session encodes it into one buffer of bytes to send. There is no goroutine per call.
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// Spaces is what a server serves. Its methods may be called concurrently.
+type Spaces interface {
+	// Open returns the partition of the named space, which it creates on first use, and the incarnation of the space:
+	// it changes when the space has lost what it held. It returns engine.ErrInvalidArgument for a name that cannot be.
+	Open(name string) (p *partition.Partition, incarnation string, err error)
+	// Names returns the names of all spaces, sorted.
+	Names() []string
+	// Status returns what the owner has to say about itself, a JSON object.
+	Status() []byte
+}
+
+// Config configures a Server. Spaces is required, the zero value of the rest works.
+type Config struct {
+	Spaces Spaces
+	Logger *slog.Logger // nil: silent
+
+	MaxFrame  int           // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
+	MaxConns  int           // connections; 0: 10000
+	MaxSpaces int           // spaces opened by one connection; 0: 1024
+	MaxUnsent int           // bytes that wait to be sent on one connection before no more calls are read from it; 0: 4 MiB
+	Idle      time.Duration // a connection without a sign of life for so long is closed; 0: 30 s
+	Resume    time.Duration // how long a session waits for its client to come back; 0: 30 s, negative: not at all
+}
+
+func (c Config) withDefaults() (Config, error) {
+	c.MaxFrame = cmp.Or(c.MaxFrame, wire.DefaultMaxFrame)
+	c.MaxConns = cmp.Or(c.MaxConns, 10000)
+	c.MaxSpaces = cmp.Or(c.MaxSpaces, 1024)
+	c.MaxUnsent = cmp.Or(c.MaxUnsent, 4<<20)
+	c.Idle = cmp.Or(c.Idle, 30*time.Second)
+	c.Resume = cmp.Or(c.Resume, 30*time.Second)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	var errs []error
+	if c.Spaces == nil {
+		errs = append(errs, errors.New("server: Config.Spaces is nil"))
+	}
+	if c.MaxFrame < wire.MinMaxFrame {
+		errs = append(errs, fmt.Errorf("server: Config.MaxFrame is %d, less than %d", c.MaxFrame, wire.MinMaxFrame))
+	}
+	if c.MaxConns < 0 || c.MaxSpaces < 0 || c.MaxUnsent < 0 || c.Idle < 0 {
+		errs = append(errs, errors.New("server: a limit in Config is negative"))
+	}
+	return c, errors.Join(errs...)
+}
+
+// ErrClosed is returned by Serve after Shutdown.
+var ErrClosed = errors.New("server: closed")
+
+// Server accepts connections and serves them. Its methods may be called concurrently.
+type Server struct {
+	cfg   Config
+	stats counters
+
+	mu        sync.Mutex
+	listeners map[net.Listener]struct{} // guarded by mu
+	conns     map[net.Conn]struct{}     // guarded by mu
+	sessions  map[token]*session        // guarded by mu
+	closing   bool                      // guarded by mu; no new listeners, connections and sessions
+	cut       bool                      // guarded by mu; done is closed
+
+	serving sync.WaitGroup // connections, sessions and the janitor
+	idle    chan struct{}  // signalled, without blocking, whenever a session has ended
+	done    chan struct{}  // closed when everything is to end
+}
+
+// New returns a server that Serve puts to work. It returns an error that names what is wrong with cfg.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg:       cfg,
+		listeners: map[net.Listener]struct{}{},
+		conns:     map[net.Conn]struct{}{},
+		sessions:  map[token]*session{},
+		idle:      make(chan struct{}, 1),
+		done:      make(chan struct{}),
+	}
+	s.serving.Go(s.watch)
+	return s, nil
+}
+
+// Serve accepts connections on l until Shutdown, and then returns ErrClosed; any other error is l's. It closes l.
+func (s *Server) Serve(l net.Listener) error {
+	defer l.Close()
+	if !s.track(l) {
+		return ErrClosed
+	}
+	defer s.untrack(l)
+	for delay := time.Duration(0); ; {
+		nc, err := l.Accept()
+		if err == nil {
+			delay = 0
+			s.accept(nc)
+			continue
+		}
+		if s.isClosing() {
+			return ErrClosed
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		// Most likely out of file descriptors: that passes.
+		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+		s.cfg.Logger.Warn("accept", "error", err, "retry_in", delay)
+		select {
+		case <-time.After(delay):
+		case <-s.done:
+		}
+	}
+}
+
+func (s *Server) track(l net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closing {
+		s.listeners[l] = struct{}{}
+	}
+	return !s.closing
+}
+
+func (s *Server) untrack(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, l)
+}
+
+func (s *Server) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// Shutdown stops accepting connections and asks clients to go away: calls that wait are interrupted, in a way that makes
+// clients repeat them elsewhere, and what was answered is sent. It returns once every client has gone, or ctx's error
+// when ctx ended before; the rest is then cut off. It is idempotent.
+func (s *Server) Shutdown(ctx context.Context) error {
+	for _, ss := range s.stopAccepting() {
+		ss.goAway()
+	}
+	err := s.drain(ctx)
+	s.cutOff()
+	s.serving.Wait()
+	return err
+}
+
+// stopAccepting returns the sessions that there are; there will be no others.
+func (s *Server) stopAccepting() []*session {
+	s.mu.Lock()
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	s.mu.Unlock()
+	return s.allSessions()
+}
+
+func (s *Server) allSessions() []*session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.sessions))
+}
+
+// drain waits until no session is left.
+func (s *Server) drain(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		left := len(s.sessions)
+		s.mu.Unlock()
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-s.idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// cutOff ends all connections and sessions. It is idempotent.
+func (s *Server) cutOff() {
+	s.mu.Lock()
+	for nc := range s.conns {
+		nc.Close()
+	}
+	if !s.cut {
+		s.cut = true
+		close(s.done)
+	}
+	s.mu.Unlock()
+	for _, ss := range s.allSessions() {
+		ss.end()
+	}
+}

@@ -1,0 +1,241 @@
+package server
+
+import (
+	"errors"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// token names a session to the client that may resume it.
+type token [16]byte
+
+// session is what a server knows of one client: the spaces that it opened, the calls that wait, and what it is owed. A
+// session is attached to one connection, whose goroutine reads it, or detached for a while between two.
+//
+// Order of locks: a partition's before mu. Nothing calls a partition while it holds mu.
+type session struct {
+	srv   *Server
+	token token
+	wake  chan struct{} // capacity 1: there is something for the writer
+	done  chan struct{} // closed when the session has ended
+
+	// Owned by the goroutine that reads the connection; handed on with it.
+	in       *wire.Reader
+	received uint64    // position in the client's stream
+	acked    uint64    // the part of it that the client was told about
+	callers  []*caller // by handle; changed under mu
+	frames   uint64    // not yet counted in the server's stats
+	scratch  *find
+	drafts   []engine.Draft
+	ids      []uint64
+
+	issued   atomic.Uint64 // calls handed to partitions
+	activity atomic.Uint64 // signs of life of the connection, counted
+	full     atomic.Bool   // more is unsent than there should be: stop reading
+
+	mu       sync.Mutex
+	room     sync.Cond        // on mu: something was sent, the connection was lost, or the session ended
+	conn     net.Conn         // guarded by mu; nil while detached
+	reading  bool             // guarded by mu; the reader is amid a batch of frames, and flushes after it
+	flushing bool             // guarded by mu; somebody writes to conn
+	idle     bool             // guarded by mu; the writer waits for wake
+	out      wire.Stream      // guarded by mu
+	held     int              // guarded by mu; bytes in the later queues
+	answered uint64           // guarded by mu; answers of partitions
+	issuing  *find            // guarded by mu; the find that is being handed to its partition
+	waiting  map[uint64]*find // guarded by mu; by call
+	spare    []*find          // guarded by mu
+	lapsed   int              // guarded by mu; listeners that have lapsed
+	reviving bool             // guarded by mu; some of them may be ready to go on
+	owned    bool             // guarded by mu; a connection's goroutine has it
+	leaving  bool             // guarded by mu; the client was asked to go away
+	ended    bool             // guarded by mu; to be forgotten as soon as nobody owns it
+	gone     bool             // guarded by mu; forgotten, and done closed
+	detached time.Time        // guarded by mu; when conn was lost
+
+	lastActivity uint64    // guarded by mu; what watch has seen of activity
+	lastSeen     time.Time // guarded by mu; when that was new
+}
+
+func newSession(srv *Server, t token) *session {
+	s := &session{
+		srv: srv, token: t, owned: true, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		scratch: new(find), waiting: map[uint64]*find{},
+	}
+	s.room.L = &s.mu
+	return s
+}
+
+// errGoodbye ends a session in good order.
+var errGoodbye = errors.New("server: the client said goodbye")
+
+// read serves one connection until it fails, and returns why.
+func (s *session) read() error {
+	defer func() { s.received = s.in.Total() }() // what was handled must not be sent again
+	for {
+		f, ok, err := s.in.Next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if err := s.nextBatch(); err != nil {
+				return err
+			}
+			continue
+		}
+		s.frames++
+		if err := s.handle(f); err != nil {
+			return err
+		}
+		if s.full.Load() {
+			if err := s.throttle(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// nextBatch sends the answers to the frames so far and reads more.
+func (s *session) nextBatch() error {
+	s.acknowledge()
+	s.setReading(false)
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.in.Fill(); err != nil {
+		return err
+	}
+	s.activity.Add(1)
+	s.setReading(true)
+	return nil
+}
+
+func (s *session) setReading(on bool) {
+	s.mu.Lock()
+	s.reading = on
+	s.mu.Unlock()
+}
+
+// ackEvery is how many bytes are received before the peer is told, so that it may forget them.
+const ackEvery = 32 << 10
+
+// acknowledge tells the client from time to time what it need not keep for a resumption any more.
+func (s *session) acknowledge() {
+	total := s.in.Total()
+	s.srv.stats.bytesIn.Add(total - s.received)
+	s.srv.stats.frames.Add(s.frames)
+	s.received, s.frames = total, 0
+	if s.received-s.acked < ackEvery {
+		return
+	}
+	s.acked = s.received
+	s.mu.Lock()
+	s.out.Commit(wire.AppendAck(s.out.Buffer(), s.received))
+	s.mu.Unlock()
+}
+
+// throttle waits until less is unsent than Config.MaxUnsent: a client that does not read its answers gets no more.
+func (s *session) throttle() error {
+	s.setReading(false)
+	if err := s.flush(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.isFullLocked() && s.conn != nil && !s.ended {
+		s.room.Wait()
+	}
+	s.reading = true
+	return nil
+}
+
+func (s *session) isFullLocked() bool {
+	full := s.out.Len()+s.held > s.srv.cfg.MaxUnsent
+	s.full.Store(full)
+	return full
+}
+
+// writeChunk bounds one write, so that a slow client that makes progress is seen to be alive.
+const writeChunk = 256 << 10
+
+// flush writes what is unsent, unless somebody else already does. It returns the error of the connection.
+func (s *session) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.flushing {
+		return nil
+	}
+	s.flushing = true
+	defer s.flushedLocked()
+	for s.conn != nil && s.out.Len() > 0 {
+		conn, b := s.conn, s.out.Unsent()
+		s.mu.Unlock()
+		n, err := conn.Write(b[:min(len(b), writeChunk)])
+		s.activity.Add(1)
+		s.srv.stats.bytesOut.Add(uint64(n))
+		s.mu.Lock()
+		s.out.Sent(n)
+		s.isFullLocked()
+		s.room.Broadcast()
+		if err != nil {
+			conn.Close() // so that the reader notices
+			return err
+		}
+	}
+	return nil
+}
+
+// flushedLocked ends a flush. Listeners that lapsed because too much was unsent may go on.
+func (s *session) flushedLocked() {
+	s.flushing = false
+	s.room.Broadcast()
+	if s.lapsed > 0 {
+		s.reviveLocked()
+	}
+}
+
+// wakeLocked makes the writer send what was appended, unless somebody is about to.
+func (s *session) wakeLocked() {
+	if !s.reading {
+		s.wakeWriterLocked()
+	}
+}
+
+func (s *session) wakeWriterLocked() {
+	if s.idle {
+		s.idle = false
+		s.wake <- struct{}{} // there is room: only an idle writer is woken, and only once
+	}
+}
+
+// write sends what others than the reader append, until the session ends.
+func (s *session) write() {
+	for s.awaitWork() {
+		s.revive()
+		runtime.Gosched() // whoever is about to append more, let him
+		_ = s.flush()     // the reader sees the error too, and it is his to act upon
+	}
+}
+
+// awaitWork waits until there is something for the writer; false means that the session has ended.
+func (s *session) awaitWork() bool {
+	s.mu.Lock()
+	busy := s.reviving || s.conn != nil && s.out.Len() > 0 && !s.flushing && !s.reading
+	s.idle = !busy
+	s.mu.Unlock()
+	if busy {
+		return true
+	}
+	select {
+	case <-s.wake:
+		return true
+	case <-s.done:
+		return false
+	}
+}

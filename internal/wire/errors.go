@@ -1,0 +1,93 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/template"
+)
+
+var (
+	// ErrInterrupted ends a call that waited, when the server shuts down: nothing has changed, repeat it elsewhere.
+	ErrInterrupted = errors.New("wire: interrupted by the server's shutdown")
+	// ErrInternal stands for every error that has no number of its own.
+	ErrInternal = errors.New("wire: internal error of the server")
+)
+
+// Code is the number of an error in a Failure.
+type Code uint32
+
+// codes gives every error that a call may end with its number. The numbers are append only.
+var codes = [...]error{
+	1:  ErrInternal,
+	2:  engine.ErrNoMatch,
+	3:  engine.ErrInvalidArgument,
+	4:  engine.ErrLeaseEnded,
+	5:  engine.ErrUnknownKind,
+	6:  engine.ErrTooLarge,
+	7:  engine.ErrClosed,
+	8:  engine.ErrUnavailable,
+	9:  engine.ErrOutcomeUnknown,
+	10: engine.ErrCancelled,
+	11: template.ErrSchemaConflict,
+	12: ErrInterrupted,
+	13: ErrMalformed,
+	14: ErrVersion,
+	15: ErrCapability,
+	16: ErrBusy,
+}
+
+// CodeOf returns the number of the first error of the table that err is, or that of ErrInternal.
+func CodeOf(err error) Code {
+	for c := 2; c < len(codes); c++ {
+		if errors.Is(err, codes[c]) {
+			return Code(c)
+		}
+	}
+	return 1
+}
+
+// AppendError appends the number and the text of err.
+func AppendError(dst []byte, err error) []byte {
+	code, text := CodeOf(err), err.Error()
+	if text == codes[code].Error() {
+		text = "" // both sides know it
+	}
+	return AppendBytes(binary.AppendUvarint(dst, uint64(code)), text)
+}
+
+// Error decodes what AppendError appends: an error that is the one with that number, with the text as it was.
+func (d *Decoder) Error() error {
+	code, text := d.Uvarint(), d.Bytes()
+	if code == 0 || code >= uint64(len(codes)) {
+		return fmt.Errorf("%w: error %d: %s", ErrInternal, code, text)
+	}
+	if len(text) == 0 {
+		return codes[code]
+	}
+	return &remoteError{string(text), codes[code]}
+}
+
+// remoteError is an error of the server: its text, and the error it is.
+type remoteError struct {
+	text string
+	is   error
+}
+
+func (e *remoteError) Error() string { return e.text }
+
+func (e *remoteError) Unwrap() error { return e.is }
+
+// AppendFailure appends a Failure that ends a call.
+func AppendFailure(dst []byte, call uint64, err error) []byte {
+	start := len(dst)
+	return End(AppendError(Begin(dst, Failure, call), err), start)
+}
+
+// AppendRefused appends the Refused that ends a connection.
+func AppendRefused(dst []byte, err error) []byte {
+	start := len(dst)
+	return End(AppendError(Begin(dst, Refused, 0), err), start)
+}

@@ -1,0 +1,114 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Type says what a frame is. The numbers are append only.
+type Type uint8
+
+// Frames that either side sends, or the client alone. Those from Echo on are calls: they carry a call number of the
+// client's choice, and Answer, or Failure, with the same number ends them.
+const (
+	Hello   Type = 1 // begins a connection
+	Ping    Type = 2 // asks for a Pong
+	Ack     Type = 3 // tells how much of the other side's stream has been received
+	Goodbye Type = 4 // the session is over, nothing will be resumed
+
+	Echo        Type = 16
+	Open        Type = 17
+	Register    Type = 18
+	Schema      Type = 19
+	Write       Type = 20
+	Find        Type = 21
+	CancelWait  Type = 22 // no answer of its own: it ends the Find of the same number
+	Count       Type = 23
+	Contents    Type = 24
+	Notify      Type = 25
+	Attach      Type = 26
+	Acknowledge Type = 27 // no answer
+	Renew       Type = 28
+	Cancel      Type = 29
+	Kinds       Type = 30
+	Spaces      Type = 31
+	Status      Type = 32
+)
+
+// Frames that the server sends.
+const (
+	Welcome Type = 64 // answers Hello
+	Refused Type = 65 // ends a connection with the reason
+	Pong    Type = 66
+	Goaway  Type = 67 // the server shuts down: no more calls, please
+
+	Answer  Type = 68 // ends a call
+	Part    Type = 69 // the beginning of an Answer that is too long for one frame
+	Failure Type = 70 // ends a call with an error
+	Kind    Type = 71 // number and schema of a kind, ahead of the first entry that needs it
+	Event   Type = 72 // an event of a registration
+)
+
+// ErrMalformed is returned for bytes that break the protocol.
+var ErrMalformed = errors.New("wire: malformed frame")
+
+// lengthSize is the size of the length that precedes each frame: a little-endian uint32, itself not counted.
+const lengthSize = 4
+
+// Frame is one decoded frame. ID is the number of the call, or of what else the type says; 0 where there is none.
+type Frame struct {
+	Type Type
+	ID   uint64
+	Body []byte // aliases what it was decoded from
+}
+
+// Begin appends the start of a frame: the body follows, then End.
+func Begin(dst []byte, t Type, id uint64) []byte {
+	return binary.AppendUvarint(append(dst, 0, 0, 0, 0, byte(t)), id)
+}
+
+// End completes the frame that begins at dst[start:], by its length.
+func End(dst []byte, start int) []byte {
+	binary.LittleEndian.PutUint32(dst[start:], uint32(len(dst)-start-lengthSize))
+	return dst
+}
+
+// AppendFrame appends a frame with the given body.
+func AppendFrame(dst []byte, t Type, id uint64, body []byte) []byte {
+	start := len(dst)
+	return End(append(Begin(dst, t, id), body...), start)
+}
+
+// Next decodes the frame at the start of b. It returns the number of bytes that it takes, or, if b does not hold all of
+// it, 0; need is then how many bytes it takes as far as one can tell. A frame longer than limit, or without type and
+// number, is ErrMalformed.
+func Next(b []byte, limit int) (f Frame, size, need int, err error) {
+	if len(b) < lengthSize {
+		return f, 0, lengthSize, nil
+	}
+	n := binary.LittleEndian.Uint32(b)
+	if uint64(n) > uint64(limit) {
+		return f, 0, 0, fmt.Errorf("%w: %d bytes, the limit is %d", ErrMalformed, n, limit)
+	}
+	size = lengthSize + int(n)
+	if len(b) < size {
+		return f, 0, size, nil
+	}
+	if n < 2 {
+		return f, 0, 0, fmt.Errorf("%w: %d bytes", ErrMalformed, n)
+	}
+	id, w := uvarint(b[lengthSize+1 : size])
+	if w <= 0 || id > MaxCall {
+		return f, 0, 0, fmt.Errorf("%w: bad number", ErrMalformed)
+	}
+	return Frame{Type(b[lengthSize]), id, b[lengthSize+1+w : size : size]}, size, size, nil
+}
+
+// uvarint is binary.Uvarint with a short way for one byte.
+func uvarint(b []byte) (uint64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	return binary.Uvarint(b)
+}

@@ -1,0 +1,128 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+	"unsafe"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Flags of a Find.
+const (
+	flagTake     = 1 << 0
+	flagIfExists = 1 << 1
+	flagWait     = 1 << 2 // wait until the call is cancelled
+	flagWaitFor  = 1 << 3 // wait for the duration that follows
+)
+
+// WaitForever as the wait of a Find: until it is cancelled.
+const WaitForever time.Duration = -1
+
+// AppendFind appends how a Find looks for what the query that follows describes. wait may be 0 or WaitForever.
+func AppendFind(dst []byte, take, ifExists bool, wait time.Duration, limit int) []byte {
+	var flags byte
+	if take {
+		flags |= flagTake
+	}
+	if ifExists {
+		flags |= flagIfExists
+	}
+	switch {
+	case wait < 0:
+		dst = append(dst, flags|flagWait)
+	case wait == 0:
+		dst = append(dst, flags)
+	default:
+		dst = binary.AppendUvarint(append(dst, flags|flagWaitFor), uint64(wait))
+	}
+	return binary.AppendUvarint(dst, uint64(limit))
+}
+
+// AppendQuery appends templates, whose kinds have the given numbers, and an ordering.
+func AppendQuery(dst []byte, kinds []engine.KindID, templates []*template.Template, order []template.Order) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(templates)))
+	for i, t := range templates {
+		dst = binary.AppendUvarint(dst, uint64(kinds[i]))
+		dst = template.AppendConds(dst, t.Conds)
+	}
+	return template.AppendOrder(dst, order)
+}
+
+// Query is an engine.Query that was decoded from a body, with all the memory that it refers to, for use again and again.
+type Query struct {
+	engine.Query
+	bytes  []byte
+	conds  []template.Cond
+	values []template.Value
+}
+
+// Size returns roughly how much memory q keeps.
+func (q *Query) Size() int {
+	return cap(q.bytes) + cap(q.conds)*int(unsafe.Sizeof(template.Cond{})) + cap(q.values)*int(unsafe.Sizeof(template.Value{}))
+}
+
+// DecodeFind decodes what AppendFind and AppendQuery append, and returns the wait.
+func (q *Query) DecodeFind(d *Decoder) time.Duration {
+	flags := d.Byte()
+	if flags&^(flagTake|flagIfExists|flagWait|flagWaitFor) != 0 {
+		d.fail()
+	}
+	var wait time.Duration
+	switch {
+	case flags&flagWait != 0:
+		wait = WaitForever
+	case flags&flagWaitFor != 0:
+		wait = d.Duration()
+	}
+	limit := d.Uvarint()
+	q.Decode(d)
+	q.Take, q.IfExists = flags&flagTake != 0, flags&flagIfExists != 0
+	q.Max = int(min(limit, MaxFind))
+	return wait
+}
+
+// Decode decodes what AppendQuery appends. q refers to nothing of the body, and must not be in use.
+func (q *Query) Decode(d *Decoder) {
+	q.bytes = append(q.bytes[:0], d.b...)
+	d.b = q.bytes
+	q.conds, q.values = q.conds[:0], q.values[:0]
+	q.Query = engine.Query{Templates: q.Templates[:0], Order: q.Order[:0]}
+	for n := d.Len(MaxTemplates); n > 0 && !d.bad; n-- {
+		q.Templates = append(q.Templates, engine.Template{Kind: d.Uint32(), Conds: q.decodeConds(d)})
+	}
+	for n := d.Len(MaxOrder); n > 0 && !d.bad; n-- {
+		key := d.Len(math.MaxInt32)
+		q.Order = append(q.Order, template.Order{Field: key >> 1, Desc: key&1 == 1})
+	}
+}
+
+// decodeConds decodes what template.AppendConds appends. When an append moves conds or values, those of earlier
+// templates stay valid where they were.
+func (q *Query) decodeConds(d *Decoder) []template.Cond {
+	start := len(q.conds)
+	for n := d.Len(MaxConds - start); n > 0 && !d.bad; n-- {
+		c := template.Cond{Field: d.Len(template.MaxFields), Op: template.Op(d.Byte())}
+		switch c.Op {
+		case template.In:
+			c.Values = q.decodeValues(d)
+		case template.IsNull, template.NotNull:
+		case template.Eq, template.Ne, template.Lt, template.Le, template.Gt, template.Ge, template.Prefix:
+			c.Value = d.Bytes()
+		default:
+			d.fail()
+		}
+		q.conds = append(q.conds, c)
+	}
+	return q.conds[start:len(q.conds):len(q.conds)]
+}
+
+func (q *Query) decodeValues(d *Decoder) []template.Value {
+	start := len(q.values)
+	for n := d.Len(MaxValues - start); n > 0 && !d.bad; n-- {
+		q.values = append(q.values, d.Bytes())
+	}
+	return q.values[start:len(q.values):len(q.values)]
+}
