@@ -103,7 +103,7 @@ func (cs compiler) pointer(c *coder) error {
 // misfit says that v cannot be held by a t.
 func misfit(v Value, t reflect.Type) error {
 	const show = 64 // enough to recognise a value by
-	text := fmt.Sprint(v.Any())
+	text := v.String()
 	if len(text) > show {
 		text = text[:show] + "…"
 	}

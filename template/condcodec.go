@@ -1,7 +1,6 @@
 package template
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -38,27 +37,61 @@ func AppendConds(dst []byte, conds []Cond) []byte {
 // DecodeConds decodes what AppendConds appended to the front of b and returns the rest of b. The conditions share nothing
 // with b. It returns ErrMalformed for other bytes; whether the conditions fit a kind is CheckConds' question.
 func DecodeConds(b []byte) (conds []Cond, rest []byte, err error) {
-	r := reader{b: bytes.Clone(b)}
+	r := reader{b: b}
 	for n := r.count(MaxConds); n > 0 && !r.bad; n-- {
 		conds = append(conds, r.cond())
 	}
 	if r.bad {
 		return nil, nil, fmt.Errorf("%w of conditions", ErrMalformed)
 	}
-	return conds, b[len(b)-len(r.b):], nil
+	detach(conds)
+	return conds, r.b, nil
 }
 
 func (r *reader) cond() Cond {
 	c := Cond{Field: r.count(MaxFields - 1), Op: Op(r.byte())}
 	switch {
 	case c.Op.takesValue():
-		c.Value = r.bytes()
+		c.Value = r.operand()
 	case c.Op == In:
 		for n := r.count(MaxOperands); n > 0 && !r.bad; n-- {
-			c.Values = append(c.Values, r.bytes())
+			c.Values = append(c.Values, r.operand())
 		}
+	case c.Op != IsNull && c.Op != NotNull:
+		r.bad = true // nobody knows how many operands it has
 	}
 	return c
+}
+
+// operand reads a value that is not null.
+func (r *reader) operand() Value {
+	v := r.bytes()
+	r.bad = r.bad || v == nil
+	return v
+}
+
+// detach moves the operands of conds to memory of their own.
+func detach(conds []Cond) {
+	size := 0
+	for i := range conds {
+		size += len(conds[i].Value)
+		for _, v := range conds[i].Values {
+			size += len(v)
+		}
+	}
+	memory := make([]byte, 0, size)
+	move := func(v *Value) {
+		if at := len(memory); *v != nil {
+			memory = append(memory, *v...)
+			*v = memory[at:len(memory):len(memory)]
+		}
+	}
+	for i := range conds {
+		move(&conds[i].Value)
+		for k := range conds[i].Values {
+			move(&conds[i].Values[k])
+		}
+	}
 }
 
 // AppendOrder appends the encoding of order.

@@ -1,0 +1,191 @@
+package template
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ParseJSON returns the row of s that a JSON object describes, in the form that AppendJSON writes; a duration may also be
+// an integer of nanoseconds. Null members are null fields. Inside lists and maps JSON alone says what a value is: a number with
+// a point or exponent is a float, other numbers are integers, and there are neither times nor byte strings.
+// It returns an error that names the field for one that s lacks or that does not fit.
+func ParseJSON(s *Schema, data []byte) (Row, error) {
+	members, err := parseObject(data)
+	if err != nil {
+		return nil, err
+	}
+	fields := make(map[string]any, len(members))
+	for _, m := range members {
+		if fields[m.name], err = m.fieldValue(s); err != nil {
+			return nil, err
+		}
+	}
+	return RowFromMap(s, fields)
+}
+
+// CondsFromJSON returns the conditions of a template given as a JSON object: the given fields must be equal, and null for
+// an explicit null. It returns an error as ParseJSON does.
+func CondsFromJSON(s *Schema, data []byte) ([]Cond, error) {
+	members, err := parseObject(data)
+	if err != nil {
+		return nil, err
+	}
+	var conds []Cond
+	for _, m := range members {
+		x, err := m.fieldValue(s)
+		if err != nil {
+			return nil, err
+		}
+		if x == nil {
+			conds = append(conds, Cond{Field: s.Index(m.name), Op: IsNull})
+			continue
+		}
+		i, v, err := s.Operand(m.name, x)
+		if err != nil {
+			return nil, fmt.Errorf("template: %w", err)
+		}
+		conds = append(conds, Cond{Field: i, Op: Eq, Value: v})
+	}
+	return conds, nil
+}
+
+// jsonMember is one member of a JSON object; its numbers are json.Number.
+type jsonMember struct {
+	name  string
+	value any
+}
+
+// parseObject returns the members of the one JSON object that data holds, in its order, which no Go map would keep.
+func parseObject(data []byte) ([]jsonMember, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.Join(errors.New("template: not a JSON object"), err)
+	}
+	var members []jsonMember
+	seen := make(map[string]bool)
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("template: %w", err)
+		}
+		m := jsonMember{name: key.(string)} // inside an object the decoder accepts nothing else
+		if err := d.Decode(&m.value); err != nil {
+			return nil, fmt.Errorf("template: field %q: %w", m.name, err)
+		}
+		if seen[m.name] {
+			return nil, fmt.Errorf("template: field %q twice", m.name)
+		}
+		seen[m.name] = true
+		members = append(members, m)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, fmt.Errorf("template: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("template: more than one JSON object")
+	}
+	return members, nil
+}
+
+// fieldValue returns m as a Go value of the class of its field in s; nil for null.
+func (m jsonMember) fieldValue(s *Schema) (any, error) {
+	i := s.Index(m.name)
+	if i < 0 {
+		return nil, fmt.Errorf("template: kind %q has no field %q", s.Kind, m.name)
+	}
+	if m.value == nil {
+		return nil, nil
+	}
+	x, err := fromJSON(s.Fields[i].Class, m.value)
+	if err != nil {
+		return nil, fmt.Errorf("template: field %q of kind %q: %w", m.name, s.Kind, err)
+	}
+	return x, nil
+}
+
+// fromJSON turns a decoded JSON value into a Go value of class c where JSON has no such values of its own.
+func fromJSON(c Class, x any) (any, error) {
+	switch x := x.(type) {
+	case string:
+		return stringFromJSON(c, x)
+	case json.Number:
+		return numberFromJSON(c, x)
+	}
+	return plainJSON(x, c == Struct)
+}
+
+func stringFromJSON(c Class, x string) (any, error) {
+	switch c {
+	case Bytes:
+		return base64.StdEncoding.DecodeString(x)
+	case Time:
+		return time.Parse(time.RFC3339Nano, x)
+	case Duration:
+		return time.ParseDuration(x)
+	case Float:
+		switch x {
+		case "NaN":
+			return math.NaN(), nil
+		case "+Inf":
+			return math.Inf(1), nil
+		case "-Inf":
+			return math.Inf(-1), nil
+		}
+	}
+	return x, nil
+}
+
+func numberFromJSON(c Class, x json.Number) (any, error) {
+	switch c {
+	case Float:
+		return x.Float64()
+	case Duration:
+		ns, err := x.Int64()
+		return time.Duration(ns), err
+	}
+	return plainNumber(x)
+}
+
+// plainNumber returns an int64, uint64 or float64, by how x is written.
+func plainNumber(x json.Number) (any, error) {
+	if strings.ContainsAny(x.String(), ".eE") {
+		return x.Float64()
+	}
+	if i, err := x.Int64(); err == nil {
+		return i, nil
+	}
+	return strconv.ParseUint(x.String(), 10, 64)
+}
+
+// plainJSON turns the numbers in x into Go's. Nested structs have no nulls, so they are dropped from objects that stand for such.
+func plainJSON(x any, dropNulls bool) (any, error) {
+	var err error
+	switch x := x.(type) {
+	case json.Number:
+		return plainNumber(x)
+	case []any:
+		for i := range x {
+			if x[i], err = plainJSON(x[i], dropNulls); err != nil {
+				return nil, err
+			}
+		}
+	case map[string]any:
+		for k := range x {
+			if x[k] == nil && dropNulls {
+				delete(x, k)
+			} else if x[k], err = plainJSON(x[k], dropNulls); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return x, nil
+}
