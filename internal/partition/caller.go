@@ -27,5 +27,11 @@ type Caller interface {
 	Lost(err error)
 }
 
+// Ender is a Caller that wants to know when its registrations end.
+type Ender interface {
+	// Ended tells that no more events of a registration will come: its lease was cancelled or has expired. The rules of Event apply.
+	Ended(registration uint64, lsn LSN, durable bool)
+}
+
 // Event is one event of a registration.
 type Event = engine.Event

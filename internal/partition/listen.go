@@ -100,7 +100,7 @@ func (p *Partition) deliver() {
 // keepEvents adds the engine's new events to their registrations, and forgets registrations that have ended.
 func (p *Partition) keepEvents() {
 	for _, id := range p.e.Ended {
-		delete(p.listeners, id)
+		p.endListener(id)
 	}
 	for i := range p.e.Events {
 		ev := &p.e.Events[i]
@@ -109,6 +109,19 @@ func (p *Partition) keepEvents() {
 		}
 		l := p.listener(ev.Registration)
 		l.keep(kept{*ev, LSN(p.e.LSN())}, &p.cfg)
+	}
+}
+
+// endListener forgets a registration that has ended.
+func (p *Partition) endListener(id uint64) {
+	l := p.listeners[id]
+	if l == nil {
+		return
+	}
+	delete(p.listeners, id)
+	if c, ok := l.caller.(Ender); ok {
+		lsn := LSN(p.e.LSN())
+		c.Ended(id, lsn, p.settled(l.caller, lsn))
 	}
 }
 
