@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// The entries of the benchmarks: a key and a payload of 100 bytes.
+var job = &template.Schema{Kind: "job", Fields: []template.Field{
+	{Name: "key", Class: template.Int}, {Name: "payload", Class: template.Bytes},
+}}
+
+const (
+	jobKind = 1
+	keys    = 10_000
+)
+
+var payload = template.AppendBytes(nil, make([]byte, 100))
+
+func appendJob(dst []byte, key int) template.Row {
+	var v [16]byte
+	k := template.AppendInt(v[:0], int64(key))
+	dst = append(append(dst, byte(len(k))), k...)
+	return append(append(dst, byte(len(payload))), payload...)
+}
+
+// filled returns an engine with n jobs of keys keys, and an index on the key in use.
+func filled(b *testing.B, n int) *Engine {
+	b.Helper()
+	e := New(Limits{}, 0)
+	e.Register(0, job)
+	var row []byte
+	for i := range n {
+		row = appendJob(row[:0], i%keys)
+		write1(e, row)
+	}
+	for e.kinds[0].index(shape{eq: 1}) == nil || !e.kinds[0].index(shape{eq: 1}).live() {
+		e.Find(0, byKey(keys-1, false))
+	}
+	return e
+}
+
+func write1(e *Engine, row template.Row) {
+	e.Write(0, []Draft{{Kind: jobKind, Row: row, Lease: Forever}})
+	e.Log = e.Log[:0]
+}
+
+func byKey(key int, take bool) *Query {
+	return &Query{Max: 1, Take: take, Templates: []Template{{Kind: jobKind, Conds: []template.Cond{
+		{Field: 0, Op: template.Eq, Value: template.AppendInt(nil, int64(key))},
+	}}}}
+}
+
+var sizes = []int{10_000, 5_000_000}
+
+func forSizes(b *testing.B, f func(b *testing.B, e *Engine)) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			if n > 1_000_000 && testing.Short() {
+				b.Skip("large")
+			}
+			e := filled(b, n)
+			b.ReportAllocs()
+			f(b, e)
+			runtime.KeepAlive(e)
+		})
+	}
+}
+
+// BenchmarkWriteTake writes an entry and takes one by its key: the size stays as it is.
+func BenchmarkWriteTake(b *testing.B) {
+	forSizes(b, func(b *testing.B, e *Engine) {
+		var row []byte
+		var writing, taking time.Duration
+		q := byKey(0, true)
+		i := 0
+		for b.Loop() {
+			const batch = 256
+			start := time.Now()
+			for j := range batch {
+				row = appendJob(row[:0], (i+j)*7919%keys)
+				write1(e, row)
+			}
+			mid := time.Now()
+			for j := range batch {
+				q.Templates[0].Conds[0].Value = template.AppendInt(q.Templates[0].Conds[0].Value[:0], int64((i+j)*7919%keys))
+				if r := e.Find(0, q); r.Err != nil {
+					b.Fatal(r.Err)
+				}
+				e.Log = e.Log[:0]
+			}
+			writing += mid.Sub(start)
+			taking += time.Since(mid)
+			i += batch
+		}
+		b.ReportMetric(float64(writing.Nanoseconds())/float64(i), "ns/write")
+		b.ReportMetric(float64(taking.Nanoseconds())/float64(i), "ns/take")
+	})
+}
+
+// BenchmarkMemory reports what an entry costs beyond its row, with an index on a field.
+func BenchmarkMemory(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				before := heap()
+				e := filled(b, n)
+				b.ReportMetric((float64(heap())-float64(before))/float64(n)-float64(len(appendJob(nil, keys/2))), "B/entry")
+				start := time.Now()
+				runtime.GC()
+				b.ReportMetric(float64(time.Since(start).Microseconds()), "µs/gc")
+				runtime.KeepAlive(e)
+			}
+		})
+	}
+}
+
+func heap() uint64 {
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// BenchmarkWaiting writes entries into a space where a million calls wait to take: with a key that nobody waits for, and with one
+// that somebody does. The entries that satisfy nobody are taken away, and the calls that were satisfied wait again, off the clock.
+func BenchmarkWaiting(b *testing.B) {
+	const waiting, batch = 1_000_000, 1000
+	e := New(Limits{}, 0)
+	e.Register(0, job)
+	for i := range waiting {
+		e.Park(byKey(i, true), nil)
+	}
+	for _, satisfied := range []bool{false, true} {
+		b.Run(fmt.Sprintf("satisfied=%t", satisfied), func(b *testing.B) {
+			var spent time.Duration
+			var row []byte
+			key, n := 0, 0
+			drain := &Query{Max: batch, Take: true, Templates: []Template{{Kind: jobKind}}}
+			for b.Loop() {
+				var again []*Query
+				start := time.Now()
+				for range batch {
+					key += 7919
+					if satisfied {
+						row = appendJob(row[:0], key%waiting)
+					} else {
+						row = appendJob(row[:0], waiting+key%waiting)
+					}
+					write1(e, row)
+					for _, w := range e.Granted {
+						again = append(again, w.Query)
+					}
+				}
+				spent += time.Since(start)
+				n += batch
+				for _, q := range again {
+					e.Park(q, nil)
+				}
+				e.Find(0, drain)
+				e.Log = e.Log[:0]
+			}
+			b.ReportMetric(float64(spent.Nanoseconds())/float64(n), "ns/write")
+		})
+	}
+}
+
+// BenchmarkPriority takes the entry with the highest priority.
+func BenchmarkPriority(b *testing.B) {
+	e := filled(b, 100_000)
+	q := &Query{Max: 1, Take: true, Templates: []Template{{Kind: jobKind}}, Order: []template.Order{{Field: 0, Desc: true}}}
+	for range 2000 {
+		e.Find(0, q)
+		write1(e, appendJob(nil, 1))
+	}
+	var row []byte
+	i := 0
+	for b.Loop() {
+		i += 7919
+		row = appendJob(row[:0], i%keys)
+		write1(e, row)
+		e.Find(0, q)
+		e.Log = e.Log[:0]
+	}
+}
