@@ -1,0 +1,176 @@
+package writeback
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// The catalog is how the mirror knows itself again: which log it mirrors and how far, and what the kinds are. It is
+// changed only in the transaction of the rows that go with the change.
+var catalogTables = []string{
+	`CREATE TABLE IF NOT EXISTS gospaces.positions (
+		space         text NOT NULL,
+		partition     int NOT NULL,
+		incarnation   text NOT NULL,
+		position      bigint NOT NULL,
+		highest_entry bigint NOT NULL,
+		updated_at    timestamptz NOT NULL DEFAULT now(),
+		PRIMARY KEY (space, partition))`,
+	`CREATE TABLE IF NOT EXISTS gospaces.kinds (
+		space      text NOT NULL,
+		kind       bigint NOT NULL,
+		name       text NOT NULL,
+		table_name text NOT NULL,
+		definition bytea NOT NULL,
+		PRIMARY KEY (space, kind))`,
+}
+
+// partition is the only one that a space has so far.
+const partition = 0
+
+// catalogLock keeps two writers from making the catalog at the same time, which PostgreSQL does not do for them.
+const catalogLock = 0x676f737061636573
+
+// load makes what is missing of the mirror and reads its state.
+func (db *database) load() error {
+	return db.transact(func(tx *sql.Tx) error {
+		for _, step := range []func(*sql.Tx) error{db.checkEncoding, db.makeCatalog, db.loadPosition, db.loadKinds} {
+			if err := step(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// checkEncoding refuses a database that cannot hold every text.
+func (db *database) checkEncoding(tx *sql.Tx) error {
+	var encoding string
+	if err := tx.QueryRow(`SHOW server_encoding`).Scan(&encoding); err != nil {
+		return fmt.Errorf("read the encoding: %w", err)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("writeback: the database has the encoding %s; make one with ENCODING 'UTF8'", encoding)
+	}
+	return nil
+}
+
+func (db *database) makeCatalog(tx *sql.Tx) error {
+	if _, err := tx.Exec(`SELECT pg_advisory_xact_lock($1)`, int64(catalogLock)); err != nil {
+		return fmt.Errorf("lock the catalog: %w", err)
+	}
+	for _, schema := range []string{"gospaces", schemaName(db.space)} {
+		if err := makeSchema(tx, schema); err != nil {
+			return fmt.Errorf("create schema %s: %w", schema, err)
+		}
+	}
+	for _, create := range catalogTables {
+		if _, err := tx.Exec(create); err != nil {
+			return fmt.Errorf("create the catalog: %w", err)
+		}
+	}
+	return nil
+}
+
+// makeSchema creates a schema that is not there. It asks first: CREATE SCHEMA IF NOT EXISTS wants the right to create
+// schemas even where there is nothing to create.
+func makeSchema(tx *sql.Tx, name string) error {
+	var exists bool
+	if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, name).Scan(&exists); err != nil || exists {
+		return err
+	}
+	_, err := tx.Exec(`CREATE SCHEMA ` + quote(name))
+	return err
+}
+
+// loadPosition reads how far the mirror is; a new one is at the beginning of the log.
+func (db *database) loadPosition(tx *sql.Tx) error {
+	var incarnation string
+	var position, highest int64
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry FROM gospaces.positions WHERE space = $1 AND partition = $2`,
+		db.space, partition).Scan(&incarnation, &position, &highest)
+	if errors.Is(err, sql.ErrNoRows) {
+		incarnation = db.incarnation
+		_, err = tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry) VALUES ($1, $2, $3, 0, 0)`,
+			db.space, partition, incarnation)
+	}
+	if err != nil {
+		return fmt.Errorf("read the position: %w", err)
+	}
+	if incarnation != db.incarnation {
+		return fmt.Errorf("%w: it mirrors incarnation %s of space %q up to position %d, and the log is incarnation %s: "+
+			"give the space back its log, or use another database, or drop this mirror (schema %s and the rows of the space in gospaces.positions and gospaces.kinds)",
+			ErrOtherLog, incarnation, db.space, position, db.incarnation, quote(schemaName(db.space)))
+	}
+	db.position, db.highest = uint64(position), uint64(highest)
+	return nil
+}
+
+func (db *database) loadKinds(tx *sql.Tx) error {
+	rows, err := tx.Query(`SELECT kind, table_name, definition FROM gospaces.kinds WHERE space = $1`, db.space)
+	if err != nil {
+		return fmt.Errorf("read the kinds: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var kind uint32
+		var name string
+		var definition []byte
+		if err := rows.Scan(&kind, &name, &definition); err != nil {
+			return fmt.Errorf("read the kinds: %w", err)
+		}
+		schema, err := template.DecodeSchema(definition)
+		if err != nil {
+			return fmt.Errorf("read kind %d: %w", kind, err)
+		}
+		db.taken[name] = true
+		db.tables[kind] = newTable(kind, db.qualified(name), schema)
+	}
+	return rows.Err()
+}
+
+// qualified returns the quoted name of a table of the space.
+func (db *database) qualified(name string) string {
+	return quote(schemaName(db.space)) + "." + quote(name)
+}
+
+// Drop deletes the mirror of a space from a database: its tables, with everything in them, and what the catalog knows of
+// it. The next writer begins anew. It must not run while a Writer of the space does.
+func Drop(ctx context.Context, cfg Config) error {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	pool, err := sql.Open("postgres", cfg.DSN)
+	if err != nil {
+		return fmt.Errorf("writeback: DSN: %w", err)
+	}
+	defer pool.Close()
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("writeback: drop the mirror of %q: %w", cfg.Space, err)
+	}
+	defer tx.Rollback()
+	var exists bool
+	err = tx.QueryRow(`SELECT to_regclass('gospaces.positions') IS NOT NULL`).Scan(&exists)
+	if exists && err == nil {
+		_, err = tx.Exec(`DELETE FROM gospaces.kinds WHERE space = $1`, cfg.Space)
+	}
+	if exists && err == nil {
+		_, err = tx.Exec(`DELETE FROM gospaces.positions WHERE space = $1`, cfg.Space)
+	}
+	if err == nil {
+		_, err = tx.Exec(`DROP SCHEMA IF EXISTS ` + quote(schemaName(cfg.Space)) + ` CASCADE`)
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return fmt.Errorf("writeback: drop the mirror of %q: %w", cfg.Space, err)
+	}
+	return nil
+}

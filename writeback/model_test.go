@@ -1,0 +1,379 @@
+package writeback_test
+
+import (
+	"database/sql"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+)
+
+// model is what the tables should hold, kept by applying records one at a time.
+type model struct {
+	kinds   map[uint32]*template.Schema
+	entries map[uint64]entry
+}
+
+type entry struct {
+	kind    uint32
+	row     template.Row
+	expires int64
+}
+
+func newModel() *model {
+	return &model{kinds: make(map[uint32]*template.Schema), entries: make(map[uint64]entry)}
+}
+
+// apply applies one group of the log.
+func (m *model) apply(records []byte) error {
+	var r record.Record
+	for rest := records; len(rest) > 0; {
+		var err error
+		if rest, err = record.Next(rest, &r); err != nil {
+			return err
+		}
+		switch r.Op {
+		case record.Kind:
+			if m.kinds[r.Kind], err = template.DecodeSchema(r.Body); err != nil {
+				return err
+			}
+		case record.Put:
+			m.entries[r.ID] = entry{kind: r.Kind, row: append(template.Row(nil), r.Body...), expires: r.Expires}
+		case record.Remove:
+			delete(m.entries, r.ID)
+		case record.Renew:
+			if e, ok := m.entries[r.ID]; ok {
+				e.expires = r.Expires
+				m.entries[r.ID] = e
+			}
+		}
+	}
+	return nil
+}
+
+// requireMirror fails the test unless the tables of space hold exactly the entries of m.
+func requireMirror(t *testing.T, db *sql.DB, space string, m *model) {
+	t.Helper()
+	want := make(map[string]string)
+	for id, e := range m.entries {
+		s := m.kinds[e.kind]
+		want[fmt.Sprintf("%s/%d", s.Kind, id)] = expectedRow(s, e)
+	}
+	got := make(map[string]string)
+	for _, s := range m.kinds {
+		readTable(t, db, space, s, got)
+	}
+	require.Equal(t, len(want), len(got), "rows")
+	for key, row := range want {
+		require.Equal(t, row, got[key], key)
+	}
+}
+
+// expectedRow describes an entry as readTable describes its row.
+func expectedRow(s *template.Schema, e entry) string {
+	expires := "null"
+	if e.expires != math.MaxInt64 {
+		expires = describeTime(time.Unix(0, e.expires))
+	}
+	parts := []string{"_expires=" + expires}
+	for i, f := range s.Fields {
+		parts = append(parts, f.Name+"="+describe(f.Class, e.row.Field(i).Any()))
+	}
+	return strings.Join(parts, "\n")
+}
+
+// readTable describes each row of a kind's table. The names of the fields must be usable as columns.
+func readTable(t *testing.T, db *sql.DB, space string, s *template.Schema, into map[string]string) {
+	t.Helper()
+	rows, err := db.Query(fmt.Sprintf(`SELECT * FROM %q.%q`, "space_"+space, s.Kind))
+	require.NoError(t, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	require.NoError(t, err)
+	for rows.Next() {
+		values := make(map[string]any)
+		pointers := make([]any, len(columns))
+		for i := range columns {
+			pointers[i] = new(any)
+		}
+		require.NoError(t, rows.Scan(pointers...))
+		for i, c := range columns {
+			values[c] = *pointers[i].(*any)
+		}
+		parts := []string{"_expires=" + describeColumn(0, values["_expires"])}
+		for _, f := range s.Fields {
+			require.Contains(t, values, f.Name)
+			parts = append(parts, f.Name+"="+describeColumn(f.Class, values[f.Name]))
+		}
+		into[fmt.Sprintf("%s/%d", s.Kind, values["_id"])] = strings.Join(parts, "\n")
+	}
+	require.NoError(t, rows.Err())
+}
+
+// describeColumn describes what the driver returned for a field of class c.
+func describeColumn(c template.Class, v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case time.Time:
+		return describeTime(v)
+	case []byte:
+		switch c {
+		case template.Int, template.Uint:
+			return string(v) // numeric
+		case template.Bytes:
+			return hex.EncodeToString(v)
+		}
+		return normalJSON(v)
+	}
+	return fmt.Sprint(v)
+}
+
+// describe describes a value of class c as describeColumn describes what should become of it.
+func describe(c template.Class, v any) string {
+	if v == nil {
+		return "null"
+	}
+	switch v := v.(type) {
+	case time.Time:
+		return describeTime(v)
+	case time.Duration:
+		return strconv.FormatInt(int64(v), 10)
+	case string:
+		return printable(v)
+	case []byte:
+		return hex.EncodeToString(v)
+	}
+	if c.Ordered() {
+		return fmt.Sprint(v)
+	}
+	b, err := json.Marshal(jsonable(v))
+	if err != nil {
+		panic(err)
+	}
+	return normalJSON(b)
+}
+
+func describeTime(t time.Time) string {
+	return t.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano)
+}
+
+// printable returns s as a text column holds it.
+func printable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// jsonable turns what Value.Any returns for nested values into what encoding/json writes as it should be in a jsonb column.
+func jsonable(v any) any {
+	switch v := v.(type) {
+	case string:
+		return printable(v)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return strings.Replace(strings.TrimPrefix(fmt.Sprint(v), "+"), "Inf", "Infinity", 1)
+		}
+	case []byte:
+		return base64.StdEncoding.EncodeToString(v)
+	case []any:
+		list := []any{}
+		for _, e := range v {
+			list = append(list, jsonable(e))
+		}
+		return list
+	case map[string]any:
+		m := map[string]any{}
+		for k, e := range v {
+			m[printable(k)] = jsonable(e)
+		}
+		return m
+	case template.Pairs:
+		m := map[string]any{}
+		for _, p := range v {
+			key := jsonable(p.Key)
+			if d, ok := key.(time.Duration); ok {
+				key = int64(d)
+			}
+			if s, ok := key.(time.Time); ok {
+				key = s.Format(time.RFC3339Nano)
+			}
+			m[fmt.Sprint(key)] = jsonable(p.Value)
+		}
+		return m
+	}
+	return v
+}
+
+// normalJSON returns JSON with sorted keys and numbers written in one way.
+func normalJSON(b []byte) string {
+	var v any
+	if err := json.Unmarshal(b, &v); err != nil {
+		panic(fmt.Sprintf("%s: %v", b, err))
+	}
+	normal, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(normal)
+}
+
+// generator makes random programs.
+type generator struct {
+	*rand.Rand
+	kinds []*template.Schema // by number, from 1
+	live  []uint64
+	next  uint64
+}
+
+func newGenerator(seed uint64) *generator {
+	return &generator{Rand: rand.New(rand.NewPCG(seed, 1)), next: 1}
+}
+
+// group returns a random group of n operations.
+func (g *generator) group(n int) []byte {
+	var b []byte
+	for range n {
+		switch p := g.IntN(100); {
+		case len(g.kinds) == 0 || p < 1 && len(g.kinds) < 5:
+			b = g.newKind(b)
+		case p < 3:
+			b = g.moreFields(b)
+		case p < 60 || len(g.live) == 0:
+			b = g.put(b)
+		case p < 85:
+			b = g.remove(b)
+		case p < 95:
+			b = record.AppendRenew(b, g.live[g.IntN(len(g.live))], g.expiry())
+		default:
+			b = g.registration(b)
+		}
+	}
+	return b
+}
+
+func (g *generator) newKind(b []byte) []byte {
+	s := &template.Schema{Kind: fmt.Sprintf("Kind %d", len(g.kinds)+1)}
+	g.kinds = append(g.kinds, s)
+	return g.grow(b, len(g.kinds), 1+g.IntN(6))
+}
+
+func (g *generator) moreFields(b []byte) []byte {
+	return g.grow(b, 1+g.IntN(len(g.kinds)), 1+g.IntN(2))
+}
+
+// grow adds fields to a kind and tells the log.
+func (g *generator) grow(b []byte, kind, fields int) []byte {
+	old := g.kinds[kind-1]
+	s := &template.Schema{Kind: old.Kind, Fields: append([]template.Field(nil), old.Fields...)}
+	for range fields {
+		class := template.Class(1 + g.IntN(int(template.Struct)))
+		s.Fields = append(s.Fields, template.Field{Name: fmt.Sprintf("f%d %s", len(s.Fields), class), Class: class})
+	}
+	g.kinds[kind-1] = s
+	return record.AppendKind(b, uint32(kind), template.AppendSchema(nil, s))
+}
+
+func (g *generator) put(b []byte) []byte {
+	kind := 1 + g.IntN(len(g.kinds))
+	fields := make(map[string]any)
+	for _, f := range g.kinds[kind-1].Fields {
+		if g.IntN(4) > 0 {
+			fields[f.Name] = g.value(f.Class, 0)
+		}
+	}
+	row, err := template.RowFromMap(g.kinds[kind-1], fields)
+	if err != nil {
+		panic(err)
+	}
+	id := g.next
+	g.next += 1 + g.Uint64N(2)
+	g.live = append(g.live, id)
+	return record.AppendPut(b, id, uint32(kind), g.expiry(), row)
+}
+
+func (g *generator) remove(b []byte) []byte {
+	i := g.IntN(len(g.live))
+	if g.IntN(2) == 0 { // mostly the young ones, which may still be in the batch
+		i = len(g.live) - 1 - g.IntN(min(len(g.live), 10))
+	}
+	id := g.live[i]
+	g.live[i] = g.live[len(g.live)-1]
+	g.live = g.live[:len(g.live)-1]
+	return record.AppendRemove(b, id, record.Reason(1+g.IntN(3)))
+}
+
+// registration appends what leaves no trace in the database.
+func (g *generator) registration(b []byte) []byte {
+	id := g.next
+	g.next++
+	b = record.AppendRegister(b, id, g.expiry(), []byte("query"))
+	b = record.AppendNotify(b, id, 1)
+	b = record.AppendRenew(b, id, g.expiry())
+	return record.AppendUnregister(b, id, record.Cancelled)
+}
+
+func (g *generator) expiry() int64 {
+	if g.IntN(2) == 0 {
+		return math.MaxInt64
+	}
+	return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano() + g.Int64N(1e18)
+}
+
+var nasty = []string{"", "a", "\x00", "\t\n\r\b\f\v\\", `\N`, `\.`, "\xff\xfe", "日本語", "\u2028😀", `"quoted" 'too'`, "\x01\x1f\x7f", "{}", "null"}
+
+func (g *generator) value(c template.Class, depth int) any {
+	switch c {
+	case template.Bool:
+		return g.IntN(2) == 0
+	case template.Int:
+		return []int64{0, -1, math.MinInt64, math.MaxInt64, g.Int64(), int64(g.IntN(1000))}[g.IntN(6)]
+	case template.Uint:
+		return []uint64{0, math.MaxUint64, g.Uint64(), uint64(g.IntN(1000))}[g.IntN(4)]
+	case template.Float:
+		return []float64{0, math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64, math.MaxFloat64, -math.MaxFloat64, g.NormFloat64()}[g.IntN(8)]
+	case template.String:
+		return nasty[g.IntN(len(nasty))] + nasty[g.IntN(len(nasty))]
+	case template.Bytes:
+		b := make([]byte, g.IntN(20))
+		for i := range b {
+			b[i] = byte(g.Uint32())
+		}
+		return b
+	case template.Time:
+		return time.Unix(g.Int64N(4e9), g.Int64N(1e9)).UTC()
+	case template.Duration:
+		return time.Duration(g.Int64() - math.MaxInt64/2)
+	case template.List:
+		list := make([]any, g.IntN(4))
+		for i := range list {
+			list[i] = g.nested(depth)
+		}
+		return list
+	}
+	m := map[string]any{}
+	for i := range g.IntN(4) {
+		m[fmt.Sprint(nasty[g.IntN(len(nasty))], i)] = g.nested(depth)
+	}
+	return m
+}
+
+func (g *generator) nested(depth int) any {
+	if g.IntN(6) == 0 {
+		return nil
+	}
+	classes := 11
+	if depth > 2 {
+		classes = 8
+	}
+	return g.value(template.Class(1+g.IntN(classes)), depth+1)
+}

@@ -1,0 +1,68 @@
+package writeback
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lib/pq"
+)
+
+const (
+	// maxName is how many bytes of an identifier PostgreSQL looks at.
+	maxName = 63
+
+	// hashLen is how many characters of a hash make a name unique.
+	hashLen = 8
+)
+
+// names hands out identifiers, each once. What it hands out depends only on what was asked for before, in order.
+type names map[string]bool
+
+// pick returns an identifier for name: name itself if PostgreSQL can have it and it is free; else as much of its
+// beginning as fits, an underscore, and the beginning of its hash.
+func (n names) pick(name string) string {
+	picked := name
+	for salted := name; !n.free(picked); salted += "'" {
+		picked = shorten(name, maxName-hashLen-1) + "_" + hash(salted)
+	}
+	n[picked] = true
+	return picked
+}
+
+func (n names) free(name string) bool {
+	return len(name) <= maxName && strings.IndexByte(name, 0) < 0 && !n[name]
+}
+
+// shorten returns at most size bytes of the beginning of name, whole characters, with those that PostgreSQL cannot have replaced.
+func shorten(name string, size int) string {
+	name = strings.ReplaceAll(name, "\x00", "_")
+	if len(name) <= size {
+		return name
+	}
+	for !utf8.RuneStart(name[size]) {
+		size--
+	}
+	return name[:size]
+}
+
+func hash(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])[:hashLen]
+}
+
+// schemaName returns the schema that holds the tables of a space.
+func schemaName(space string) string { return names{}.pick("space_" + space) }
+
+// columnNames returns a set of names that no field may have: the columns that every table has, and those that
+// PostgreSQL has in every table itself.
+func columnNames() names {
+	return names{
+		entryColumn: true, expiresColumn: true, moreColumn: true,
+		"tableoid": true, "xmin": true, "cmin": true, "xmax": true, "cmax": true, "ctid": true,
+	}
+}
+
+// quote returns a name as SQL writes it.
+func quote(name string) string { return pq.QuoteIdentifier(name) }

@@ -1,0 +1,73 @@
+package writeback
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// session mirrors the log until something fails or ends. What was read of the log and is not in the database then is
+// dropped: the next session begins where the database says. So it makes no difference what failed, nor whether a
+// commit whose answer was lost has happened.
+func (w *Writer) session(ctx context.Context, pause *backoff) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	db, err := openDatabase(ctx, w.cfg, w.source.Incarnation())
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	if last := w.source.Last(); db.position > last {
+		return fmt.Errorf("%w: it has the log up to position %d, and the log ends at %d: the log has lost its end, "+
+			"and the tables may have entries that the space does not have; drop the mirror to build it anew", ErrOtherLog, db.position, last)
+	}
+	window := newWindow(w.cfg, db.position, db.highest)
+	w.status.opened(db.position, window)
+
+	tail := make(chan error, 1)
+	go func() {
+		err := w.source.Tail(ctx, db.position, func(g record.Group) error { return window.add(ctx, g) })
+		err = fmt.Errorf("read the log: %w", err)
+		cancel(err)
+		tail <- err
+	}()
+	err = w.write(ctx, db, window, pause)
+	cancel(err)
+	return errors.Join(err, <-tail)
+}
+
+// write writes batches until something fails or ctx ends.
+func (w *Writer) write(ctx context.Context, db *database, window *window, pause *backoff) error {
+	if db.position == w.source.Last() {
+		w.good(db.position, pause)
+	}
+	for {
+		b, err := window.take(ctx, w.cfg.FlushInterval, w.cfg.PingInterval, w.hurry)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			if err := db.ping(); err != nil {
+				return err
+			}
+			continue
+		}
+		done, err := db.apply(b)
+		if err != nil {
+			return err
+		}
+		w.status.committed(b, done)
+		window.done()
+		w.good(b.to, pause)
+	}
+}
+
+// good notes that the database has taken the log up to position and nothing is wrong.
+func (w *Writer) good(position uint64, pause *backoff) {
+	pause.reset()
+	if w.status.healthy() {
+		w.cfg.Logger.Info("mirror_running", "space", w.cfg.Space, "position", position)
+	}
+}

@@ -1,0 +1,30 @@
+package writeback
+
+import "time"
+
+// Stats is a snapshot of what a Writer has done and how far it is behind.
+type Stats struct {
+	Connected bool   // the database took the last thing that it was asked
+	Position  uint64 // of the last group of the log that is in the database; 0 until the database was first reached
+
+	LagGroups uint64        // groups of the log that are not in the database
+	LagAge    time.Duration // age of the oldest of them; it may be older while the database was never reached
+
+	BufferedRecords int // records read from the log and not yet in the database
+	BufferedBytes   int
+
+	RowsWritten uint64 // rows added to tables
+	RowsDeleted uint64
+	RowsRenewed uint64 // rows that got another expiry
+	Coalesced   uint64 // records that cancelled each other out before they reached the database
+	Commits     uint64 // database transactions
+	Failures    uint64 // attempts that failed
+
+	LastError   error // why the last attempt failed; nil once the database has taken something since
+	LastErrorAt time.Time
+}
+
+// Stats returns a snapshot.
+func (w *Writer) Stats() Stats {
+	return w.status.snapshot(w.source.Last(), time.Now())
+}

@@ -1,0 +1,132 @@
+package writeback
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// status is what Stats and Flush know of Run.
+type status struct {
+	mu      sync.Mutex
+	stats   Stats         // without what snapshot fills in; guarded by mu, with what follows
+	window  *window       // of the session that is open, or nil
+	oldest  int64         // Time of the oldest group that the last session left behind, or 0
+	away    time.Time     // since when the database is not known to be there; only while stats.Connected is false
+	changed chan struct{} // closed and replaced when stats.Position moves or Run ends
+	stopped error         // ErrStopped, wrapped with the cause, once Run has ended
+}
+
+func newStatus() *status {
+	return &status{away: time.Now(), changed: make(chan struct{})}
+}
+
+// snapshot returns the stats for a log that ends at last.
+func (s *status) snapshot(last uint64, now time.Time) Stats {
+	s.mu.Lock()
+	stats, oldest, away, window := s.stats, s.oldest, s.away, s.window
+	s.mu.Unlock()
+	if window != nil {
+		stats.BufferedRecords, stats.BufferedBytes, oldest = window.content()
+	}
+	if last <= stats.Position {
+		return stats
+	}
+	stats.LagGroups = last - stats.Position
+	switch {
+	case oldest != 0:
+		stats.LagAge = max(0, now.Sub(time.Unix(0, oldest)))
+	case !stats.Connected:
+		stats.LagAge = now.Sub(away)
+	}
+	return stats
+}
+
+// wait returns nil once the database has position.
+func (s *status) wait(ctx context.Context, position uint64) error {
+	for {
+		s.mu.Lock()
+		reached, stopped, changed := s.stats.Position >= position, s.stopped, s.changed
+		s.mu.Unlock()
+		if reached {
+			return nil
+		}
+		if stopped != nil {
+			return stopped
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// opened tells that a session has begun with the database at position.
+func (s *status) opened(position uint64, w *window) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Position = position
+	s.window = w
+	s.notifyLocked()
+}
+
+// committed tells that b is in the database, with the effect done.
+func (s *status) committed(b *batch, done effect) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Position = b.to
+	s.stats.RowsWritten += done.written
+	s.stats.RowsDeleted += done.deleted
+	s.stats.RowsRenewed += done.renewed
+	s.stats.Coalesced += b.coalesced
+	s.stats.Commits++
+	s.notifyLocked()
+}
+
+// healthy tells that the database answers and nothing is left undone. It returns whether that is news.
+func (s *status) healthy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := !s.stats.Connected
+	s.stats.Connected, s.stats.LastError = true, nil
+	return news
+}
+
+// failed tells that a session has ended with err. It returns whether that is news.
+func (s *status) failed(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := s.stats.Connected || s.stats.Failures == 0
+	if s.stats.Connected {
+		s.away = time.Now()
+	}
+	if s.window != nil {
+		_, _, s.oldest = s.window.content()
+		s.window = nil
+	}
+	s.stats.Connected = false
+	s.stats.Failures++
+	s.stats.LastError, s.stats.LastErrorAt = err, time.Now()
+	return news
+}
+
+// stop tells that Run has ended, because of err if that is not nil.
+func (s *status) stop(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = ErrStopped
+	if err != nil {
+		s.stopped = fmt.Errorf("%w: %w", ErrStopped, err)
+		s.stats.LastError, s.stats.LastErrorAt = err, time.Now()
+	}
+	s.stats.Connected = false
+	s.window = nil
+	s.notifyLocked()
+}
+
+func (s *status) notifyLocked() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}

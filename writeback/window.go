@@ -1,0 +1,149 @@
+package writeback
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// window is between the goroutine that reads the log and the one that writes to the database: while one batch is being
+// written, the next is filled. Whatever gathers meanwhile is the next transaction, so a busy log makes large ones.
+type window struct {
+	maxBytes, maxRecords int
+
+	begun chan struct{} // capacity 1: the batch has its first group
+	full  chan struct{} // capacity 1: the batch has reached a bound
+	room  chan struct{} // capacity 1: a new batch is being filled
+
+	mu      sync.Mutex
+	filling *batch // guarded by mu
+	writing *batch // handed out by take; read only until done, then guarded by mu again
+	spare   *batch // guarded by mu
+}
+
+// newWindow returns a window for the groups after position; highest is the highest entry that was ever put before.
+func newWindow(cfg Config, position, highest uint64) *window {
+	w := &window{
+		maxBytes: cfg.BatchBytes, maxRecords: cfg.BatchRecords,
+		begun: make(chan struct{}, 1), full: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		filling: newBatch(), spare: newBatch(),
+	}
+	w.filling.reset(&batch{to: position, highest: highest})
+	return w
+}
+
+// add takes over g. While the batch is full it blocks, until there is a new one or ctx ends. After an error that is not
+// ctx's nothing may be taken any more.
+func (w *window) add(ctx context.Context, g record.Group) error {
+	for {
+		added, err := w.tryAdd(g)
+		if added || err != nil {
+			return err
+		}
+		select {
+		case <-w.room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (w *window) tryAdd(g record.Group) (added bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fullLocked() {
+		return false, nil
+	}
+	first := w.filling.empty()
+	if err := w.filling.add(g); err != nil {
+		return false, err
+	}
+	if first {
+		signal(w.begun)
+	}
+	if w.fullLocked() {
+		signal(w.full)
+	}
+	return true, nil
+}
+
+func (w *window) fullLocked() bool {
+	return w.filling.bytes >= w.maxBytes || w.filling.records >= w.maxRecords
+}
+
+// take waits for the first group, until the batch has gathered for long enough, is full or there is hurry, and hands it
+// over until done. It returns nil if nothing came for as long as idle, and ctx's cause when that ends.
+func (w *window) take(ctx context.Context, gather, idle time.Duration, hurry <-chan struct{}) (*batch, error) {
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
+	select {
+	case <-w.begun:
+	case <-timer.C:
+		return nil, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	timer.Reset(gather - w.age())
+	select {
+	case <-w.full:
+	case <-timer.C:
+	case <-hurry:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	return w.swap(), nil
+}
+
+// age returns how long the batch has been gathering.
+func (w *window) age() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Since(w.filling.begun)
+}
+
+// swap starts a new batch and returns the one that was being filled.
+func (w *window) swap() *batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writing, w.filling = w.filling, w.spare
+	w.spare = nil
+	w.filling.reset(w.writing)
+	drain(w.full)
+	signal(w.room)
+	return w.writing
+}
+
+// done gives back the batch that take handed out; its content is in the database.
+func (w *window) done() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writing, w.spare = nil, w.writing
+}
+
+// content returns how much is in memory and the Time of the oldest group of it, or 0.
+func (w *window) content() (records, bytes int, oldest int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range []*batch{w.filling, w.writing} {
+		if b != nil && !b.empty() {
+			records, bytes, oldest = records+b.records, bytes+b.bytes, b.since
+		}
+	}
+	return records, bytes, oldest
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func drain(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+}

@@ -1,0 +1,107 @@
+// Package writeback mirrors a space to PostgreSQL in the background.
+//
+// A Writer reads the log of a partition and keeps one table per kind equal to the entries that live in the space. The
+// position up to which the log is in the database is stored in the database, in the transaction of the rows, so each
+// record takes effect exactly once whatever crashes. DESIGN.md of this package says how and why.
+package writeback
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// Source is the log of one partition, as its readers see it.
+type Source interface {
+	// Incarnation names the log: positions of logs with different incarnations have nothing to do with each other.
+	Incarnation() string
+
+	// Last returns the position of the last message of the log, or 0.
+	Last() uint64
+
+	// Tail calls fn with every group after a position, those to come included, until ctx ends or fn returns an error,
+	// and returns the cause. A message that does not count comes as a group without records, so that Last is reached.
+	Tail(ctx context.Context, after uint64, fn func(record.Group) error) error
+}
+
+// Writer mirrors one log to one database. Its methods may be called concurrently.
+type Writer struct {
+	cfg    Config
+	source Source
+	hurry  chan struct{} // capacity 1: a caller of Flush waits, the batch gathers no longer
+
+	status *status
+}
+
+// New returns a writer that mirrors source once Run is called. It does not touch the database. It returns an error if
+// cfg is wrong.
+func New(source Source, cfg Config) (*Writer, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{cfg: cfg, source: source, hurry: make(chan struct{}, 1), status: newStatus()}, nil
+}
+
+// Run mirrors the log until ctx ends, and then returns nil; a transaction under way is cut off and not lost, since its
+// records are still in the log. Failures, of whatever sort and for however long, are waited out and shown by Stats. The
+// one exception is a database that mirrors another log: Run returns an error that wraps ErrOtherLog and says what to
+// do. Run is called once.
+func (w *Writer) Run(ctx context.Context) error {
+	pause := backoff{min: w.cfg.RetryMin, max: w.cfg.RetryMax}
+	var err error
+	for {
+		err = w.session(ctx, &pause)
+		if ctx.Err() != nil {
+			err = nil
+			break
+		}
+		if errors.Is(err, ErrOtherLog) {
+			w.cfg.Logger.Error("mirror_refused", "space", w.cfg.Space, "error", err)
+			break
+		}
+		d := pause.next()
+		if w.status.failed(err) {
+			w.cfg.Logger.Warn("mirror_interrupted", "space", w.cfg.Space, "error", err, "retry_in", d)
+		}
+		sleep(ctx, d)
+	}
+	w.status.stop(err)
+	return err
+}
+
+// Flush returns nil once everything that the log holds at the time of the call is in the database. It returns the cause
+// of ctx when that ends first, and an error that wraps ErrStopped when Run has returned.
+func (w *Writer) Flush(ctx context.Context) error {
+	target := w.source.Last()
+	select {
+	case w.hurry <- struct{}{}:
+	default:
+	}
+	return w.status.wait(ctx, target)
+}
+
+// backoff yields growing pauses with jitter, so that many writers do not come back to a database all at once.
+type backoff struct {
+	min, max time.Duration
+	step     time.Duration
+}
+
+func (b *backoff) reset() { b.step = 0 }
+
+func (b *backoff) next() time.Duration {
+	b.step = min(max(2*b.step, b.min), b.max)
+	return b.step/2 + rand.N(b.step/2+1)
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
