@@ -1,0 +1,33 @@
+package replication
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+)
+
+// Config configures a Store. Only Dir must be set.
+type Config struct {
+	Dir      string       // folder of the logs; made if missing, and locked: one process at a time
+	Sync     bool         // an acknowledged message survives power loss: fsync for each. If false it survives the end of the process
+	MaxBytes int64        // bound of each log, as its files are counted; 0: as the disk allows
+	MinFree  int64        // appends that would leave less free disk are refused; 0: 64 MiB
+	Logger   *slog.Logger // nil: silent
+}
+
+// withDefaults returns a valid copy of cfg, or all that is wrong with it.
+func (cfg Config) withDefaults() (Config, error) {
+	var errs []error
+	if cfg.Dir == "" {
+		errs = append(errs, errors.New("replication: Config.Dir is empty"))
+	}
+	if cfg.MaxBytes < 0 {
+		errs = append(errs, errors.New("replication: Config.MaxBytes is negative"))
+	}
+	if cfg.MinFree < 0 {
+		errs = append(errs, errors.New("replication: Config.MinFree is negative"))
+	}
+	cfg.MinFree = cmp.Or(cfg.MinFree, 64<<20)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
+	return cfg, errors.Join(errs...)
+}

@@ -1,0 +1,55 @@
+package replication
+
+import (
+	"fmt"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// diskLook is how long a measurement of the free disk is believed.
+const diskLook = time.Second
+
+// disk refuses appends before the disk is full: a stream that has once failed to write stays frozen until the
+// embedded server is restarted, and a full disk hurts everybody else on the machine. It looks at the disk only now
+// and then, the more often the less is left.
+type disk struct {
+	path string
+	keep int64 // must remain free
+
+	mu     sync.Mutex
+	left   int64     // guarded by mu: may still be written before the next look
+	looked time.Time // guarded by mu
+	every  time.Duration
+}
+
+func newDisk(path string, keep int64) *disk { return &disk{path: path, keep: keep, every: diskLook} }
+
+// admit returns ErrFull if n more bytes would leave too little.
+func (d *disk) admit(n int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.left -= int64(n)
+	if d.left > 0 && time.Since(d.looked) < d.every {
+		return nil
+	}
+	free, err := freeBytes(d.path)
+	if err != nil {
+		return fmt.Errorf("%w: free space of %s: %w", ErrFailed, d.path, err)
+	}
+	room := free - d.keep - int64(n)
+	if room < 0 {
+		d.left = 0
+		return fmt.Errorf("%w: %d bytes free on the disk of %s, %d must remain", ErrFull, free, d.path, d.keep)
+	}
+	d.left, d.looked = room/2, time.Now() // half: others write to the disk too
+	return nil
+}
+
+func freeBytes(path string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(path, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}

@@ -1,0 +1,142 @@
+package replication
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// MaxMessage is the largest message that Append takes. JetStream's files could hold twice as much.
+	MaxMessage = 16 << 20
+
+	// maxPayload leaves room for the header that comes before a message.
+	maxPayload = MaxMessage + 64<<10
+
+	// maxPending is what the server buffers for one connection before it closes it. Readers ask for less, see readAhead.
+	maxPending = 128 << 20
+
+	// apiTimeout bounds the server's answer to a question that reads no log. It is here for a server that hangs.
+	apiTimeout = time.Minute
+
+	// user is the name under which this process logs in to its own server.
+	user = "gospaces"
+)
+
+// embedded is a running NATS server with one connection to it. It listens to no port.
+type embedded struct {
+	srv      *server.Server
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	password string
+}
+
+// startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes.
+func startEmbedded(ctx context.Context, f *folder, sync bool, logger *slog.Logger) (*embedded, error) {
+	log := &serverLog{log: logger}
+	e := &embedded{password: rand.Text()}
+	var err error
+	if e.srv, err = server.NewServer(e.options(f, sync)); err != nil {
+		return nil, fmt.Errorf("%w: configure server: %w", ErrFailed, err)
+	}
+	e.srv.SetLoggerV2(log, false, false, false)
+	e.srv.Start()
+	if err := e.ready(ctx, log); err != nil {
+		e.stop()
+		return nil, fmt.Errorf("%w: start server on %s: %w", ErrFailed, f.path, err)
+	}
+	return e, nil
+}
+
+func (e *embedded) options(f *folder, sync bool) *server.Options {
+	return &server.Options{
+		ServerName: "gospaces-" + f.id,
+		DontListen: true,
+		NoSigs:     true, // or the server would end the process on a signal
+		Username:   user, Password: e.password,
+
+		JetStream:              true,
+		StoreDir:               f.data(),
+		DisableJetStreamBanner: true,
+		JetStreamMaxMemory:     64 << 20,
+		JetStreamMaxStore:      math.MaxInt64 / 2, // the bounds are the streams' own, and the disk's
+		SyncAlways:             sync,
+
+		MaxPayload: maxPayload,
+		MaxPending: maxPending,
+
+		// A pipe does not read while it has nothing to write, so the server must not ping it. Within one process there is nothing to find out by it.
+		PingInterval:          100 * 365 * 24 * time.Hour,
+		DisableShortFirstPing: true,
+	}
+}
+
+// ready returns once the server can be used, or why it cannot.
+func (e *embedded) ready(ctx context.Context, log *serverLog) error {
+	for !e.srv.ReadyForConnections(100 * time.Millisecond) {
+		if err := errors.Join(log.fatal(), ctx.Err()); err != nil {
+			return err
+		}
+	}
+	if err := log.fatal(); err != nil {
+		return err
+	}
+	// A stream that could not be recovered is only logged by the server; a new one of the same name would take its place.
+	if st := e.srv.Healthz(&server.HealthzOptions{}); st.Error != "" {
+		return errors.New(st.Error)
+	}
+	nc, err := e.connect()
+	if err != nil {
+		return err
+	}
+	e.nc = nc
+	e.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(apiTimeout))
+	return err
+}
+
+func (e *embedded) connect() (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(e.srv), nats.UserInfo(user, e.password), nats.NoReconnect())
+}
+
+// pipe opens a pipe to a stream.
+func (e *embedded) pipe(id logID) (*pipe, error) {
+	conn, err := e.srv.InProcessConn()
+	if err != nil {
+		return nil, err
+	}
+	return openPipe(pipeConfig{
+		conn: conn, user: user, password: e.password,
+		stream: id.stream(), subject: id.subject(), acks: "gs.ack." + rand.Text(),
+		usable: func() error { return e.usable(id.stream()) },
+	})
+}
+
+// usable returns why the stream cannot be written to any more, such as a write error, after which the server
+// leaves every message to it without an answer.
+func (e *embedded) usable(stream string) error {
+	if !e.srv.Running() {
+		return errors.New("server stopped")
+	}
+	st := e.srv.Healthz(&server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})
+	if st.Error != "" {
+		return errors.New(st.Error)
+	}
+	return nil
+}
+
+// stop ends the server, all of its connections and goroutines.
+func (e *embedded) stop() {
+	if e.nc != nil {
+		e.nc.Close()
+	}
+	e.srv.Shutdown()
+	e.srv.WaitForShutdown()
+}

@@ -1,0 +1,71 @@
+package replication
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// message is one message of a log, as it was stored.
+type message struct {
+	pos  uint64
+	time int64 // nanoseconds since the Unix epoch
+	data []byte
+}
+
+// fold decides, for the messages of a log in order, which of them count. A claim begins an epoch, whose number is the
+// claim's position; a commit counts if it is of the current epoch. So whatever a primary that was replaced still
+// manages to write has no effect, for every reader alike. The zero value stands before the first message.
+type fold struct {
+	epoch uint64
+}
+
+// next returns the group of a message and whether it counts. It returns ErrDamaged for what no primary can have written.
+func (f *fold) next(m message) (g record.Group, ok bool, err error) {
+	h, records, err := record.Split(m.data)
+	switch {
+	case err != nil:
+		return g, false, fmt.Errorf("%w: position %d: %w", ErrDamaged, m.pos, err)
+	case h.Type == record.Claim:
+		f.epoch = m.pos
+		return g, false, nil
+	case h.Epoch == 0 || h.Epoch > f.epoch:
+		return g, false, fmt.Errorf("%w: position %d: epoch %d was never claimed", ErrDamaged, m.pos, h.Epoch)
+	case h.Epoch < f.epoch:
+		return g, false, nil
+	}
+	return record.Group{Position: m.pos, Time: m.time, Records: records}, true, nil
+}
+
+// claims remembers where the epochs of a log begin, for a reader that starts in the middle.
+type claims struct {
+	at   []uint64 // positions of the claims up to upto, rising
+	upto uint64
+}
+
+// note takes part of a message's position and whether it is a claim. It ignores what it knows, and what would leave a gap.
+func (c *claims) note(pos uint64, claim bool) {
+	if pos != c.upto+1 {
+		return
+	}
+	c.upto = pos
+	if claim {
+		c.at = append(c.at, pos)
+	}
+}
+
+// epoch returns the epoch that holds after position pos, if it is known.
+func (c *claims) epoch(pos uint64) (epoch uint64, known bool) {
+	if pos > c.upto {
+		return 0, false
+	}
+	i, found := slices.BinarySearch(c.at, pos)
+	if found {
+		return pos, true
+	}
+	if i == 0 {
+		return 0, true
+	}
+	return c.at[i-1], true
+}

@@ -1,0 +1,124 @@
+package replication
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// modeStandalone marks the folder of a single server. A server of a cluster deletes, half a minute after its start, the
+// streams that the cluster does not know; so a folder is only ever opened in the mode it was made in, and each
+// mode has a sub-folder of its own.
+const modeStandalone = "standalone"
+
+// folder is a locked directory that holds logs.
+type folder struct {
+	path string
+	mode string
+	id   string // random, made once
+	lock *os.File
+}
+
+// marker is the content of the file that tells what a folder is.
+type marker struct {
+	Version int    `json:"version"`
+	Mode    string `json:"mode"`
+	ID      string `json:"id"`
+}
+
+const markerVersion = 1
+
+// openFolder makes the folder if it is missing, and locks it.
+func openFolder(path, mode string) (*folder, error) {
+	if err := os.MkdirAll(path, 0o750); err != nil {
+		return nil, fmt.Errorf("replication: %w", err)
+	}
+	lock, err := lockFile(filepath.Join(path, "lock"))
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return nil, fmt.Errorf("replication: folder %s is in use by another process", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("replication: lock folder %s: %w", path, err)
+	}
+	m, err := readMarker(filepath.Join(path, "store.json"), mode)
+	if err != nil {
+		_ = lock.Close() // nothing was written through it
+		return nil, fmt.Errorf("replication: folder %s: %w", path, err)
+	}
+	return &folder{path: path, mode: mode, id: m.ID, lock: lock}, nil
+}
+
+// data returns the directory of the embedded server's files.
+func (f *folder) data() string { return filepath.Join(f.path, f.mode) }
+
+// close unlocks the folder.
+func (f *folder) close() error { return f.lock.Close() }
+
+// lockFile opens the file and locks it until it is closed, or the process ends. It returns EWOULDBLOCK if it is locked.
+func lockFile(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// readMarker returns the folder's marker, which is made if it is missing.
+func readMarker(path, mode string) (m marker, err error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		m = marker{Version: markerVersion, Mode: mode, ID: rand.Text()}
+		return m, writeMarker(path, m)
+	}
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(b, &m); err != nil || m.ID == "" {
+		return m, fmt.Errorf("%s is not the marker of a log folder", filepath.Base(path))
+	}
+	if m.Version != markerVersion {
+		return m, fmt.Errorf("has version %d; this program reads version %d", m.Version, markerVersion)
+	}
+	if m.Mode != mode {
+		return m, fmt.Errorf("is of mode %q and cannot be opened as %q", m.Mode, mode)
+	}
+	return m, nil
+}
+
+// writeMarker writes the file whole or not at all.
+func writeMarker(path string, m marker) error {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".store-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,49 @@
+package replication
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+)
+
+// serverLog passes the embedded server's log on, and remembers the first fatal message: the server does not return it.
+type serverLog struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	first error // guarded by mu
+}
+
+// fatal returns the first fatal message, or nil.
+func (l *serverLog) fatal() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.first
+}
+
+func (l *serverLog) Fatalf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.mu.Lock()
+	if l.first == nil {
+		l.first = errors.New(text)
+	}
+	l.mu.Unlock()
+	l.log.Error("nats_server", "text", text)
+}
+
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.log.Error("nats_server", "text", fmt.Sprintf(format, v...))
+}
+
+func (l *serverLog) Warnf(format string, v ...any) {
+	l.log.Warn("nats_server", "text", fmt.Sprintf(format, v...))
+}
+
+// What the server finds worth a notice is a detail of this program.
+func (l *serverLog) Noticef(format string, v ...any) {
+	l.log.Debug("nats_server", "text", fmt.Sprintf(format, v...))
+}
+
+func (l *serverLog) Debugf(string, ...any) {}
+func (l *serverLog) Tracef(string, ...any) {}

@@ -1,0 +1,128 @@
+// Package replication is the log of a space: a JetStream stream per partition, in a NATS server that is embedded in this process.
+//
+// A Store holds the logs of a folder. A Log is replayed first, which makes this process its primary; then it takes one
+// append at a time, which returns when the message is stored. Tail follows it. See DESIGN.md.
+package replication
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// Store holds the logs of one folder. All methods may be called concurrently.
+type Store struct {
+	cfg    Config
+	folder *folder
+	disk   *disk
+
+	life  context.Context // ends when Close begins; calls that wait end with it
+	end   context.CancelCauseFunc
+	close func() error // once
+
+	// running is held for writing while the server is started and stopped, so that whoever needs it waits for that.
+	// It is taken after opening, and after the locks of logs.
+	running sync.RWMutex
+	srv     *embedded // guarded by running; nil after a failed restart, or Close
+
+	opening sync.Mutex     // held while a log is opened
+	logs    map[logID]*Log // guarded by opening
+}
+
+// Open opens the folder and starts the embedded server. It returns once all logs are recovered, which takes as long as it
+// takes; ctx is only looked at between. It refuses a folder that another process has open, or that was made in another
+// mode, and one with a log that cannot be recovered.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	f, err := openFolder(cfg.Dir, modeStandalone)
+	if err != nil {
+		return nil, err
+	}
+	srv, err := startEmbedded(ctx, f, cfg.Sync, cfg.Logger)
+	if err != nil {
+		_ = f.close() // the error above says more
+		return nil, err
+	}
+	s := &Store{cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log)}
+	s.life, s.end = context.WithCancelCause(context.Background())
+	s.close = sync.OnceValue(s.shutdown)
+	return s, nil
+}
+
+// ID returns the identity of the folder, which was made with it.
+func (s *Store) ID() string { return s.folder.id }
+
+// Close ends Replay and Tail calls with ErrClosed, waits for appends under way, stops the server and unlocks the folder. It is idempotent.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) shutdown() error {
+	s.end(ErrClosed)
+	s.opening.Lock()
+	logs := s.logs
+	s.logs = nil
+	s.opening.Unlock()
+	for _, l := range logs {
+		l.shut()
+	}
+	s.running.Lock()
+	defer s.running.Unlock()
+	if s.srv != nil {
+		s.srv.stop()
+		s.srv = nil
+	}
+	return s.folder.close()
+}
+
+// server returns the running server, after waiting for a restart.
+func (s *Store) server() (*embedded, error) {
+	s.running.RLock()
+	defer s.running.RUnlock()
+	if s.life.Err() != nil {
+		return nil, ErrClosed
+	}
+	if s.srv == nil {
+		return nil, fmt.Errorf("%w: server is not running", ErrFailed)
+	}
+	return s.srv, nil
+}
+
+// heal restarts the server if the stream cannot be used as it is: after a write error that is the only way to go on.
+// The other logs notice nothing but a pause.
+func (s *Store) heal(ctx context.Context, stream string) error {
+	if srv, err := s.server(); err == nil && srv.usable(stream) == nil {
+		return nil
+	}
+	s.running.Lock()
+	defer s.running.Unlock()
+	if s.life.Err() != nil {
+		return ErrClosed
+	}
+	if s.srv != nil {
+		err := s.srv.usable(stream)
+		if err == nil {
+			return nil // somebody else was faster
+		}
+		s.cfg.Logger.Warn("log_server_restart", "stream", stream, "error", err)
+		s.srv.stop()
+		s.srv = nil
+	}
+	srv, err := startEmbedded(ctx, s.folder, s.cfg.Sync, s.cfg.Logger)
+	if err != nil {
+		return err
+	}
+	s.srv = srv
+	return nil
+}
+
+// bound returns a context that also ends, with ErrClosed, when the store is closed.
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.life, func() { cancel(ErrClosed) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
+}

@@ -1,0 +1,109 @@
+package replication
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Spaces returns the names of the spaces that have logs, sorted.
+func (s *Store) Spaces(ctx context.Context) ([]string, error) {
+	srv, err := s.server()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	var names []string
+	list := srv.js.ListStreams(ctx)
+	for info := range list.Info() {
+		if name := info.Config.Metadata[metaSpace]; name != "" {
+			names = append(names, name)
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("list logs: %w", err)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// Log returns the log of a partition, which is made if it does not exist. Each partition has one Log: later calls return the same.
+func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
+	id := logID{space, partition}
+	if err := id.valid(); err != nil {
+		return nil, err
+	}
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if l := s.logs[id]; l != nil {
+		return l, nil
+	}
+	srv, err := s.server()
+	if err != nil {
+		return nil, err
+	}
+	info, err := s.stream(ctx, srv, id)
+	if err != nil {
+		return nil, fmt.Errorf("open log %v: %w", id, err)
+	}
+	l := newLog(s, id, info)
+	s.logs[id] = l
+	return l, nil
+}
+
+// Names of a stream's metadata. They are on disk.
+const (
+	metaSpace       = "gospaces-space"
+	metaPartition   = "gospaces-partition"
+	metaIncarnation = "gospaces-incarnation"
+)
+
+// stream opens or makes the stream of a log.
+func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream.StreamInfo, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	st, err := srv.js.Stream(ctx, id.stream())
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		st, err = srv.js.CreateStream(ctx, s.streamConfig(id))
+	}
+	if err != nil {
+		return nil, err
+	}
+	cfg := st.CachedInfo().Config
+	if cfg.Metadata[metaSpace] != id.space || cfg.Metadata[metaPartition] != strconv.Itoa(id.partition) || cfg.Metadata[metaIncarnation] == "" {
+		return nil, fmt.Errorf("%w: stream %s was not made by this program", ErrFailed, cfg.Name)
+	}
+	if want := s.streamConfig(id).MaxBytes; cfg.MaxBytes != want {
+		cfg.MaxBytes = want
+		if st, err = srv.js.UpdateStream(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	return st.CachedInfo(), nil
+}
+
+func (s *Store) streamConfig(id logID) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:     id.stream(),
+		Subjects: []string{id.subject()},
+		Metadata: map[string]string{
+			metaSpace:       id.space,
+			metaPartition:   strconv.Itoa(id.partition),
+			metaIncarnation: rand.Text(),
+		},
+		Storage:    jetstream.FileStorage,
+		Replicas:   1,
+		Discard:    jetstream.DiscardNew, // a full log refuses; it never forgets what was acknowledged
+		MaxBytes:   cmp.Or(s.cfg.MaxBytes, -1),
+		DenyDelete: true,
+		Duplicates: 100 * time.Millisecond, // the least; messages without an id, as ours, are never taken for duplicates
+	}
+}

@@ -1,0 +1,61 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// Tail calls fn for every group that counts after position after, in order and each once: first what is there, then what is
+// appended, as soon as it is stored. It blocks until ctx ends (it returns its cause), fn returns an error (which it returns), the store is closed,
+// or the log cannot be read. It returns ErrPosition if the log ends before after, or begins behind it. It neither needs Replay nor disturbs it.
+// The group's records are valid only during fn.
+func (l *Log) Tail(ctx context.Context, after uint64, fn func(record.Group) error) error {
+	ctx, cancel := l.store.bound(ctx)
+	defer cancel()
+	if err := l.tail(ctx, after, fn); err != nil {
+		return fmt.Errorf("tail log %v: %w", l.id, err)
+	}
+	return nil
+}
+
+func (l *Log) tail(ctx context.Context, after uint64, fn func(record.Group) error) error {
+	st, err := l.serverState(ctx)
+	if err != nil {
+		return err
+	}
+	if after > st.LastSeq || after+1 < st.FirstSeq {
+		return fmt.Errorf("%w: %d; the log holds %d to %d", ErrPosition, after, st.FirstSeq, st.LastSeq)
+	}
+	var f fold
+	if f.epoch, err = l.epochAt(ctx, after); err != nil {
+		return err
+	}
+	return l.read(ctx, after+1, endless, func(m message) error { return l.step(&f, m, fn) })
+}
+
+// epochAt returns the epoch that holds after a position. In a process that has replayed the log, or read it from the
+// beginning, that is known; otherwise it reads what it has not yet seen of the log up to there.
+func (l *Log) epochAt(ctx context.Context, pos uint64) (uint64, error) {
+	epoch, seen, known := l.seen(pos)
+	if known {
+		return epoch, nil
+	}
+	f := fold{epoch: epoch}
+	err := l.read(ctx, seen+1, pos, func(m message) error { return l.step(&f, m, ignore) })
+	return f.epoch, err
+}
+
+func ignore(record.Group) error { return nil }
+
+// seen returns the epoch at pos if it is known; otherwise the last position whose epoch is, and that.
+func (l *Log) seen(pos uint64) (epoch, seen uint64, known bool) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	if epoch, known = l.claims.epoch(pos); known {
+		return epoch, pos, true
+	}
+	epoch, _ = l.claims.epoch(l.claims.upto)
+	return epoch, l.claims.upto, false
+}
