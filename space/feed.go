@@ -10,8 +10,8 @@ import (
 // feedSize is how many events a feed holds. The partition keeps many more, for whoever cannot follow.
 const feedSize = 1024
 
-// feed takes in the events of one registration. Once it is full it ignores what follows, so that it always holds an
-// unbroken run; a new feed is then attached to the registration, after the last event that this one held.
+// feed takes in the events of one registration. Once it is full, or the log has failed, it is stale: it ignores what follows, so
+// that it always holds an unbroken run, and another feed is attached to the registration after the last event of this one.
 // It implements partition.Caller.
 type feed struct {
 	*caller               // for the call that registers or attaches
@@ -20,20 +20,31 @@ type feed struct {
 	mu      sync.Mutex
 	queue   []fed         // guarded by mu
 	durable partition.LSN // guarded by mu
-	ignored uint64        // number of the last event that found no room, 0 if all did; guarded by mu
-	ended   bool          // no more events will come; guarded by mu
-	lost    error         // why the log failed; guarded by mu
+	stale   bool          // guarded by mu
+	ignored uint64        // number of the last event that was ignored; guarded by mu
 }
 
-// fed is an event that may be shown once lsn is durable.
+// fed is what a feed holds, to be shown once lsn is durable.
 type fed struct {
+	what  what
 	seq   uint64
 	found found
 	row   []byte
 	lsn   partition.LSN // 0: at once
 }
 
-var _ partition.Caller = (*feed)(nil)
+type what uint8
+
+const (
+	anEvent what = iota
+	aGap         // the events up to seq are lost
+	theEnd       // no event follows seq
+)
+
+var _ interface {
+	partition.Caller
+	partition.Ender
+} = (*feed)(nil)
 
 func newFeed() *feed { return &feed{caller: newCaller(), wake: make(chan struct{}, 1)} }
 
@@ -41,19 +52,32 @@ func newFeed() *feed { return &feed{caller: newCaller(), wake: make(chan struct{
 func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.ignored > 0 || len(f.queue) == feedSize {
+	if f.stale = f.stale || len(f.queue) == feedSize; f.stale {
 		f.ignored = e.Seq
 		return
 	}
-	if durable {
-		lsn = 0
-	}
-	f.queue = append(f.queue, fed{
+	f.addLocked(fed{
 		seq:   e.Seq,
 		found: found{id: e.Entry.ID, kind: e.Entry.Kind},
 		row:   slices.Clone(e.Entry.Row),
 		lsn:   lsn,
-	})
+	}, durable)
+}
+
+// Ended implements partition.Ender. Whoever attaches to the registration after a stale feed learns of it anyway.
+func (f *feed) Ended(_ uint64, lsn partition.LSN, durable bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.stale {
+		f.addLocked(fed{what: theEnd, lsn: lsn}, durable)
+	}
+}
+
+func (f *feed) addLocked(e fed, durable bool) {
+	if durable {
+		e.lsn = 0
+	}
+	f.queue = append(f.queue, e)
 	f.signal()
 }
 
@@ -66,37 +90,14 @@ func (f *feed) Durable(lsn partition.LSN) {
 	f.signal()
 }
 
-// Lost implements partition.Caller.
+// Lost implements partition.Caller. Events that were not durable yet may never have been.
 func (f *feed) Lost(err error) {
 	f.caller.Lost(err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lost = err
+	f.stale = true
+	f.queue = slices.DeleteFunc(f.queue, func(e fed) bool { return e.lsn > f.durable })
 	f.signal()
-}
-
-// Ended tells that the registration has ended; no more events come.
-func (f *feed) Ended() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.ended = true
-	f.signal()
-}
-
-// end makes a full feed one whose registration has ended, and returns the number of the last event that it ignored.
-func (f *feed) end() uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	last := f.ignored
-	f.ignored, f.ended = 0, true
-	return last
-}
-
-// empty reports whether the feed holds no event.
-func (f *feed) empty() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.queue) == 0
 }
 
 // signal wakes whoever waits for the feed.
@@ -107,37 +108,29 @@ func (f *feed) signal() {
 	}
 }
 
-// feedState says what a feed without an event to take is waiting for.
-type feedState int
-
-const (
-	feedIdle  feedState = iota // the next event
-	feedFull                   // nothing: another feed must take over
-	feedEnded                  // nothing: there are no more events
-)
-
-// take removes the events that may be shown and returns them, oldest first. If there are none it tells why; the error is that of
-// a log that failed.
-func (f *feed) take() ([]fed, feedState, error) {
+// take removes the events that may be shown and returns them, oldest first. If the feed is stale and has none left,
+// another must take over.
+func (f *feed) take() (taken []fed, stale bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0
 	for n < len(f.queue) && f.queue[n].lsn <= f.durable {
 		n++
 	}
-	taken := f.queue[:n:n]
-	f.queue = f.queue[n:]
-	switch {
-	case n > 0:
-		return taken, feedIdle, nil
-	case f.lost != nil:
-		return nil, feedEnded, f.lost
-	case len(f.queue) > 0:
-		return nil, feedIdle, nil
-	case f.ignored > 0:
-		return nil, feedFull, nil
-	case f.ended:
-		return nil, feedEnded, nil
-	}
-	return nil, feedIdle, nil
+	taken, f.queue = f.queue[:n:n], f.queue[n:]
+	return taken, f.stale && n == 0 && len(f.queue) == 0
+}
+
+// empty reports whether the feed holds nothing.
+func (f *feed) empty() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.queue) == 0
+}
+
+// lastIgnored returns the number of the last event that found no room, or 0.
+func (f *feed) lastIgnored() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ignored
 }

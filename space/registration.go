@@ -63,16 +63,33 @@ func (r *registration) Next(ctx context.Context) (Event, error) {
 		return Event{}, err
 	}
 	defer func() { r.turn <- struct{}{} }()
+	if r.isClosed() {
+		return Event{}, ErrClosed
+	}
 	for len(r.batch) == 0 {
-		if e, err := r.fill(ctx); e.Type != 0 || err != nil {
-			return e, err
+		if err := r.fill(ctx); err != nil {
+			return Event{}, err
 		}
 	}
-	return r.pop(), nil
+	return r.pop()
+}
+
+func (r *registration) isClosed() bool {
+	select {
+	case <-r.closed:
+		return true
+	case <-r.space.closed:
+		return true
+	default:
+		return false
+	}
 }
 
 // await waits for c. It returns an error if ctx has ended, or the registration or its space was closed.
 func (r *registration) await(ctx context.Context, c <-chan struct{}) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	select {
 	case <-r.closed:
 		return ErrClosed
@@ -85,20 +102,24 @@ func (r *registration) await(ctx context.Context, c <-chan struct{}) error {
 	}
 }
 
-// pop returns the first event of the batch, or the gap before it.
-func (r *registration) pop() Event {
-	f := &r.batch[0]
-	if f.seq > r.last+1 {
-		return r.gap(f.seq - 1)
+// pop returns the first event of the batch, or the gap before it. The end of the registration stays in the batch.
+func (r *registration) pop() (Event, error) {
+	switch f := &r.batch[0]; {
+	case f.what == aGap:
+		r.batch = r.batch[1:]
+		return r.gap(f.seq), nil
+	case f.what == anEvent && f.seq > r.last+1:
+		return r.gap(f.seq - 1), nil
+	case f.what == theEnd && f.seq > r.last:
+		return r.gap(f.seq), nil
+	case f.what == theEnd:
+		return Event{}, ErrLeaseEnded
+	default:
+		r.last = f.seq
+		r.batch = r.batch[1:]
+		schema := r.space.partition.Schema(f.found.kind)
+		return Event{Type: Written, Seq: f.seq, Entry: Entry{ID: LeaseID(f.found.id), Schema: schema, Row: f.row}}, nil
 	}
-	r.last = f.seq
-	e := Event{Type: Written, Seq: f.seq, Entry: Entry{
-		ID:     LeaseID(f.found.id),
-		Schema: r.space.partition.Schema(f.found.kind),
-		Row:    f.row,
-	}}
-	r.batch = r.batch[1:]
-	return e
 }
 
 // gap reports the events up to seq as lost.
@@ -108,20 +129,18 @@ func (r *registration) gap(seq uint64) Event {
 	return e
 }
 
-// fill waits until there may be events in the batch. It returns a gap if events were lost and none follows.
-func (r *registration) fill(ctx context.Context) (Event, error) {
-	batch, state, err := r.feed.take()
+// fill gets the next batch from the feed, or waits until there may be one.
+func (r *registration) fill(ctx context.Context) error {
+	batch, stale := r.feed.take()
 	r.batch = batch
 	switch {
-	case len(batch) > 0 || err != nil:
-		return Event{}, err
-	case state == feedFull:
+	case len(batch) > 0:
+		return nil
+	case stale:
 		return r.attach()
-	case state == feedEnded:
-		return Event{}, ErrLeaseEnded
 	}
 	r.acknowledge()
-	return Event{}, r.await(ctx, r.feed.wake)
+	return r.await(ctx, r.feed.wake)
 }
 
 // acknowledge lets the partition forget what was returned. It is worth a call only when there is nothing better to do.
@@ -132,24 +151,24 @@ func (r *registration) acknowledge() {
 	}
 }
 
-// attach replaces a feed that is full by a new one. It returns a gap if events were lost and none follows.
-func (r *registration) attach() (Event, error) {
-	old := r.feed
-	f := newFeed()
+// attach replaces a stale feed by a new one.
+func (r *registration) attach() error {
+	old, f := r.feed, newFeed()
 	r.space.partition.Attach(f, f.next(), uint64(r.lease.id), r.last)
 	err := f.await()
 	if errors.Is(err, ErrLeaseEnded) {
-		return r.gap(old.end()), nil
+		r.batch = []fed{{what: theEnd, seq: old.lastIgnored()}}
+		return nil
 	}
 	if err != nil {
-		return Event{}, err
+		return err
 	}
 	r.space.partition.Gone(old)
 	r.feed = f
 	if seq := f.out.seq; seq > r.last && f.empty() {
-		return r.gap(seq), nil
+		r.batch = []fed{{what: aGap, seq: seq}}
 	}
-	return Event{}, nil
+	return nil
 }
 
 // Close implements Registration.

@@ -1,0 +1,45 @@
+// Package space is a tuple space: a shared memory of entries that programs coordinate through. One writes an entry,
+// another, that knows nothing of the first, takes it; who finds none waits until there is one.
+//
+// # Entries and templates
+//
+// An entry is a value of a struct type. What the space stores is its kind (the type's name in snake case, or what a method
+// Kind returns) and its fields, each on its own, so that readers in other programs may use other types. To find an entry one
+// shows the space a template, a value of the same type: the fields that are not zero must be equal, the others may have any
+// value. Where adds comparisons, OrderBy an order other than the oldest first, Or further templates. A type that
+// embeds another is of that kind too: a template of the embedded type matches it.
+//
+// # Operations
+//
+// Write stores a copy of an entry. Read returns a copy of one that matches. Take removes it as well: of all who ask for
+// an entry exactly one gets it. Both wait until there is a match or the context ends, unless Wait or NoWait says less.
+// Every operation takes effect at one instant, for everybody; those that wait are served in the order in which they came.
+// ReadAll, TakeAll, WriteAll, Count and Contents deal with many entries at once.
+//
+// # Leases and events
+//
+// An entry lives as long as its lease, which is Forever unless For says less; the Lease that Write returns renews or cancels it.
+// What a program writes with a short lease and keeps alive with KeepAlive vanishes when the program dies. Notify and Events tell
+// of entries as they are written.
+//
+// # Spaces
+//
+// A Space is either in this process (New), or on a server (package client). The functions of this package work the
+// same with both:
+//
+//	type Job struct {
+//		ID    int
+//		State string
+//	}
+//
+//	sp := space.New(space.Config{})
+//	defer sp.Close()
+//
+//	_, err := space.Write(ctx, sp, Job{ID: 7, State: "new"}, space.For(time.Hour))
+//
+//	job, err := space.Take(ctx, sp, Job{State: "new"}) // any job that is new; waits for one
+//	job.State = "done"
+//	_, err = space.Write(ctx, sp, job)
+//
+//	done, err := space.Count(ctx, sp, Job{State: "done"})
+package space
