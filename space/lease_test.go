@@ -1,0 +1,97 @@
+package space_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// bubble runs test with a space in virtual time.
+func bubble(t *testing.T, test func(ctx context.Context, sp *space.Local)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		sp := space.New(space.Config{})
+		defer func() { require.NoError(t, sp.Close()) }()
+		test(t.Context(), sp)
+	})
+}
+
+func TestLease_CountsDown(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(time.Minute))
+		require.NoError(t, err)
+		require.Equal(t, time.Minute, lease.Granted())
+		require.Equal(t, time.Now().Add(time.Minute), lease.Expires())
+
+		time.Sleep(40 * time.Second)
+		require.Equal(t, 20*time.Second, lease.Remaining())
+		require.Equal(t, 1, count(t, sp, Task{}))
+		time.Sleep(20 * time.Second)
+		require.Zero(t, lease.Remaining())
+		require.Zero(t, count(t, sp, Task{}))
+		_, err = lease.Renew(ctx, time.Minute)
+		require.ErrorIs(t, err, space.ErrLeaseEnded)
+		require.ErrorIs(t, lease.Cancel(ctx), space.ErrLeaseEnded)
+		require.Zero(t, lease.Remaining(), "a failed renewal leaves the old expiry")
+	})
+}
+
+func TestLease_Renew(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(time.Minute))
+		require.NoError(t, err)
+		time.Sleep(30 * time.Second)
+		granted, err := lease.Renew(ctx, time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, time.Hour, granted)
+		require.Equal(t, time.Hour, lease.Remaining())
+		_, err = lease.Renew(ctx, -1)
+		require.ErrorIs(t, err, space.ErrInvalidArgument)
+
+		granted, err = lease.Renew(ctx, space.Forever)
+		require.NoError(t, err)
+		require.Equal(t, space.Forever, granted)
+		time.Sleep(1000 * time.Hour)
+		require.Equal(t, space.Forever, lease.Remaining())
+		require.True(t, lease.Expires().After(time.Now()))
+	})
+}
+
+func TestLease_IsCapped(t *testing.T) {
+	t.Parallel()
+	sp := space.New(space.Config{MaxEntryLease: time.Hour, MaxEventLease: time.Minute})
+	defer sp.Close()
+	lease, err := space.Write(t.Context(), sp, Task{ID: 1})
+	require.NoError(t, err)
+	require.Equal(t, time.Hour, lease.Granted())
+	reg, err := space.Notify(t.Context(), sp, Task{})
+	require.NoError(t, err)
+	require.Equal(t, time.Minute, reg.Lease().Granted())
+}
+
+func TestLease_BulkReportsEachFailure(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	leases := write(t, sp, Task{ID: 1}, Task{ID: 2}, Task{ID: 3})
+	ids := []space.LeaseID{leases[0].ID(), leases[1].ID(), leases[2].ID()}
+	require.NoError(t, leases[1].Cancel(ctx))
+
+	grants, err := sp.Renew(ctx, time.Hour, ids...)
+	require.ErrorIs(t, err, space.ErrLeaseEnded)
+	var failed *space.LeaseError
+	require.ErrorAs(t, err, &failed)
+	require.Len(t, failed.Failed, 1)
+	require.ErrorIs(t, failed.Failed[ids[1]], space.ErrLeaseEnded)
+	require.Equal(t, []space.Grant{{ID: ids[0], Granted: time.Hour}, {ID: ids[1]}, {ID: ids[2], Granted: time.Hour}}, grants)
+
+	err = sp.Cancel(ctx, ids...)
+	require.ErrorAs(t, err, &failed)
+	require.Len(t, failed.Failed, 1)
+	require.Zero(t, count(t, sp, Task{}), "the others were cancelled")
+	require.ErrorContains(t, sp.Cancel(ctx, ids...), "3 leases")
+}
