@@ -9,7 +9,7 @@ import (
 // pointers, and a row is known by a number. Ten million rows are a few thousand objects to the collector.
 //
 // Sizes are rounded up to classes, four to each power of two, so that at most a fifth is lost. A free unit holds the
-// number of the next free one. A class that becomes empty gives its blocks back.
+// number of the next free one. A class that becomes empty gives all its blocks but one back.
 type arena struct {
 	classes [numClasses]class
 	large   [][]byte // rows beyond maxUnit, each on its own
@@ -130,7 +130,8 @@ func (c *class) at(u uint32) []byte {
 
 func (c *class) release(u uint32) {
 	if c.used--; c.used == 0 {
-		c.blocks, c.next, c.free = nil, 0, 0
+		clear(c.blocks[1:])
+		c.blocks, c.next, c.free = c.blocks[:1], 0, 0
 		return
 	}
 	binary.LittleEndian.PutUint32(c.at(u), c.free)

@@ -146,7 +146,7 @@ func BenchmarkWaiting(b *testing.B) {
 				var again []*Query
 				start := time.Now()
 				for range batch {
-					key += 7919
+					key++
 					if satisfied {
 						row = appendJob(row[:0], key%waiting)
 					} else {

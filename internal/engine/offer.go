@@ -31,21 +31,21 @@ func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, ta
 		if !ok {
 			continue
 		}
-		b := g.buckets[hash]
-		if b == nil {
+		b, ok := g.buckets[hash]
+		if !ok {
 			continue
 		}
-		for n := b.listeners.head; n != nil; n = n.next {
+		for n := b[listening].head; n != nil; n = n.next {
 			if n.matches(row, at) {
 				e.notify(n.listener, k, s)
 			}
 		}
-		for n := b.readers.head; n != nil; n = n.next {
+		for n := b[reading].head; n != nil; n = n.next {
 			if n.waiter.parked && n.matches(row, at) {
 				e.show(n.waiter, k, s)
 			}
 		}
-		for n := b.takers.head; n != nil && (taker == nil || n.waiter.arrival < taker.arrival); n = n.next {
+		for n := b[taking].head; n != nil && (taker == nil || n.waiter.arrival < taker.arrival); n = n.next {
 			if n.waiter.parked && n.matches(row, at) {
 				taker = n.waiter
 				break

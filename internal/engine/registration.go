@@ -29,8 +29,8 @@ func (e *Engine) Notify(now int64, q *Query, lease int64) Result {
 }
 
 func (e *Engine) register(id uint64, q *Query, expires int64) {
-	r := &registration{id: id, query: q, lsn: e.lsn}
-	r.nodes = e.fileAll(q, nil, r)
+	r := &registration{id: id, query: q, nodes: make([]node, len(q.Templates))}
+	e.fileAll(r.nodes, q, nil, r)
 	e.registrations[id] = r
 	e.setRegistrationExpiry(r, expires)
 }
@@ -88,8 +88,8 @@ func (e *Engine) unregister(r *registration, why record.Reason) {
 }
 
 func (e *Engine) forget(r *registration) {
-	for _, n := range r.nodes {
-		n.unfile()
+	for i := range r.nodes {
+		r.nodes[i].unfile()
 	}
 	delete(e.registrations, r.id)
 	e.Ended = append(e.Ended, r.id)

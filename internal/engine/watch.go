@@ -14,8 +14,9 @@ type Waiter struct {
 	Got []View // what a write gave it; valid as a View is
 
 	arrival uint64
-	nodes   []*node
 	parked  bool
+	nodes   []node
+	first   [1]node // of a query with one template: a write that serves it should touch little memory
 }
 
 // registration is a standing wish for events, as the engine keeps it.
@@ -24,8 +25,7 @@ type registration struct {
 	expires int64
 	seq     uint64 // of its last event
 	query   *Query
-	nodes   []*node
-	lsn     uint64 // of the change that made it
+	nodes   []node
 	offered uint64 // order of the entry offered last, so that two matching templates make one event
 }
 
@@ -35,7 +35,6 @@ type node struct {
 	listener   *registration
 	conds      []template.Cond
 	group      *watchGroup
-	bucket     *bucket
 	hash       uint64
 	next, prev *node
 }
@@ -48,64 +47,67 @@ type watch struct {
 
 type watchGroup struct {
 	eq      fieldSet
-	buckets map[uint64]*bucket
+	buckets map[uint64]bucket
 }
 
-// bucket holds the waiting calls of one combination of values, each sort in order of arrival.
-type bucket struct {
-	readers, takers, listeners nodeList
-}
+// bucket holds the waiting calls of one combination of values, each class in order of arrival.
+type bucket [3]nodeList
 
-type nodeList struct{ head, tail *node }
+const (
+	listening = iota
+	reading
+	taking
+)
+
+// nodeList is a ring of nodes, given by its first: whose prev is the last, whose next is nil.
+type nodeList struct{ head *node }
 
 func (l *nodeList) pushBack(n *node) {
-	n.prev, n.next = l.tail, nil
-	if l.tail != nil {
-		l.tail.next = n
-	} else {
-		l.head = n
+	n.next = nil
+	if l.head == nil {
+		l.head, n.prev = n, n
+		return
 	}
-	l.tail = n
+	last := l.head.prev
+	last.next, n.prev, l.head.prev = n, last, n
 }
 
+// remove takes n out. n.next stays, for a walk that has come to n.
 func (l *nodeList) remove(n *node) {
-	if n.prev != nil {
+	switch {
+	case n != l.head:
 		n.prev.next = n.next
-	} else {
+	case n.next != nil:
 		l.head = n.next
+	default:
+		l.head = nil
+		return
 	}
 	if n.next != nil {
 		n.next.prev = n.prev
 	} else {
-		l.tail = n.prev
+		l.head.prev = n.prev
 	}
 }
 
-// listOf returns the list that n belongs in.
-func (b *bucket) listOf(n *node) *nodeList {
+// class returns which list of a bucket n belongs in.
+func (n *node) class() int {
 	switch {
 	case n.listener != nil:
-		return &b.listeners
+		return listening
 	case n.waiter.Query.Take:
-		return &b.takers
+		return taking
 	}
-	return &b.readers
-}
-
-func (b *bucket) empty() bool {
-	return b.readers.head == nil && b.takers.head == nil && b.listeners.head == nil
+	return reading
 }
 
 // file adds a node under the values that its conditions fix.
 func (w *watch) file(e *Engine, n *node) {
 	eq := equalities(n.conds)
 	n.group, n.hash = w.groupOf(eq), e.hashConds(n.conds, eq)
-	n.bucket = n.group.buckets[n.hash]
-	if n.bucket == nil {
-		n.bucket = new(bucket)
-		n.group.buckets[n.hash] = n.bucket
-	}
-	n.bucket.listOf(n).pushBack(n)
+	b := n.group.buckets[n.hash]
+	b[n.class()].pushBack(n)
+	n.group.buckets[n.hash] = b
 }
 
 func (w *watch) groupOf(eq fieldSet) *watchGroup {
@@ -115,40 +117,44 @@ func (w *watch) groupOf(eq fieldSet) *watchGroup {
 		}
 	}
 	w.groups = slices.DeleteFunc(w.groups, func(g *watchGroup) bool { return len(g.buckets) == 0 })
-	g := &watchGroup{eq: eq, buckets: map[uint64]*bucket{}}
+	g := &watchGroup{eq: eq, buckets: map[uint64]bucket{}}
 	w.groups = append(w.groups, g)
 	return g
 }
 
-// unfile removes a node, and its bucket if that is left empty. Its next stays, for a walk that has come to it.
+// unfile removes a node, and its bucket if that is left empty.
 func (n *node) unfile() {
-	n.bucket.listOf(n).remove(n)
-	if n.bucket.empty() {
+	b := n.group.buckets[n.hash]
+	b[n.class()].remove(n)
+	if b == (bucket{}) {
 		delete(n.group.buckets, n.hash)
+	} else {
+		n.group.buckets[n.hash] = b
 	}
 }
 
-// fileAll files a node for every template of q and returns them.
-func (e *Engine) fileAll(q *Query, w *Waiter, r *registration) []*node {
-	nodes := make([]*node, len(q.Templates))
+// fileAll files a node for every template of q.
+func (e *Engine) fileAll(nodes []node, q *Query, w *Waiter, r *registration) {
 	for i := range q.Templates {
 		t := &q.Templates[i]
-		n := &node{waiter: w, listener: r, conds: t.Conds}
-		nodes[i] = n
+		nodes[i] = node{waiter: w, listener: r, conds: t.Conds}
 		if t.Kind == 0 {
-			e.anyKind.file(e, n)
+			e.anyKind.file(e, &nodes[i])
 		} else {
-			e.kinds[t.Kind-1].watch.file(e, n)
+			e.kinds[t.Kind-1].watch.file(e, &nodes[i])
 		}
 	}
-	return nodes
 }
 
 // Park makes q wait; a later write that matches it puts it into Granted. owner is handed back with it.
 func (e *Engine) Park(q *Query, owner any) *Waiter {
 	e.arrivals++
 	w := &Waiter{Query: q, Owner: owner, arrival: e.arrivals, parked: true}
-	w.nodes = e.fileAll(q, w, nil)
+	w.nodes = w.first[:]
+	if len(q.Templates) > 1 {
+		w.nodes = make([]node, len(q.Templates))
+	}
+	e.fileAll(w.nodes, q, w, nil)
 	return w
 }
 
@@ -158,9 +164,8 @@ func (e *Engine) Unpark(w *Waiter) bool {
 		return false
 	}
 	w.parked = false
-	for _, n := range w.nodes {
-		n.unfile()
+	for i := range w.nodes {
+		w.nodes[i].unfile()
 	}
-	w.nodes = nil
 	return true
 }
