@@ -21,8 +21,10 @@ type fold struct {
 	epoch uint64
 }
 
-// next returns the group of a message and whether it counts. It returns ErrDamaged for what no primary can have written.
+// next returns the group of a message and whether it counts; one that does not has no records. It returns ErrDamaged for
+// what no primary can have written.
 func (f *fold) next(m message) (g record.Group, ok bool, err error) {
+	g = record.Group{Position: m.pos, Time: m.time}
 	h, records, err := record.Split(m.data)
 	switch {
 	case err != nil:
@@ -35,7 +37,8 @@ func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 	case h.Epoch < f.epoch:
 		return g, false, nil
 	}
-	return record.Group{Position: m.pos, Time: m.time, Records: records}, true, nil
+	g.Records = records
+	return g, true, nil
 }
 
 // claims remembers where the epochs of a log begin, for a reader that starts in the middle.

@@ -25,11 +25,18 @@ func open(t testing.TB, cfg Config) *Store {
 	return s
 }
 
-// primary returns a log of the store that has been replayed.
-func primary(t testing.TB, s *Store) *Log {
+// idle returns a log of the store that has not been replayed.
+func idle(t testing.TB, s *Store) *Log {
 	t.Helper()
 	l, err := s.Log(t.Context(), "test", 0)
 	require.NoError(t, err)
+	return l
+}
+
+// primary returns a log of the store that has been replayed.
+func primary(t testing.TB, s *Store) *Log {
+	t.Helper()
+	l := idle(t, s)
 	require.NoError(t, l.Replay(t.Context(), ignore, nil))
 	return l
 }
@@ -56,6 +63,9 @@ func number(g record.Group) (uint64, error) {
 // into returns a function for Replay and Tail that collects the numbers of commits.
 func into(numbers *[]uint64) func(record.Group) error {
 	return func(g record.Group) error {
+		if len(g.Records) == 0 { // a message that does not count
+			return nil
+		}
 		n, err := number(g)
 		*numbers = append(*numbers, n)
 		return err

@@ -86,15 +86,11 @@ func (l *Log) replayable(st jetstream.StreamState) error {
 	return nil
 }
 
-// step applies one message that was read.
+// step applies one message that was read, if it counts.
 func (l *Log) step(f *fold, m message, apply func(record.Group) error) error {
-	g, ok, err := f.next(m)
-	if err != nil {
+	g, ok, err := l.next(f, m)
+	if err != nil || !ok {
 		return err
-	}
-	l.noted(m.pos, f.epoch == m.pos)
-	if !ok {
-		return nil
 	}
 	if err := apply(g); err != nil {
 		return fmt.Errorf("position %d: %w", m.pos, err)

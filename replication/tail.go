@@ -7,8 +7,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Tail calls fn for every group that counts after position after, in order and each once: first what is there, then what is
-// appended, as soon as it is stored. It blocks until ctx ends (it returns its cause), fn returns an error (which it returns), the store is closed,
+// Tail calls fn for every message after position after, in order and each once: first what is there, then what is appended,
+// as soon as it is stored. A message that does not count, such as a claim, is a group without records, so that a reader knows
+// when it has seen all up to Last. It blocks until ctx ends (it returns its cause), fn returns an error (which it returns), the store is closed,
 // or the log cannot be read. It returns ErrPosition if the log ends before after, or begins behind it. It neither needs Replay nor disturbs it.
 // The group's records are valid only during fn.
 func (l *Log) Tail(ctx context.Context, after uint64, fn func(record.Group) error) error {
@@ -32,7 +33,21 @@ func (l *Log) tail(ctx context.Context, after uint64, fn func(record.Group) erro
 	if f.epoch, err = l.epochAt(ctx, after); err != nil {
 		return err
 	}
-	return l.read(ctx, after+1, endless, func(m message) error { return l.step(&f, m, fn) })
+	return l.read(ctx, after+1, endless, func(m message) error {
+		g, _, err := l.next(&f, m)
+		if err != nil {
+			return err
+		}
+		return fn(g)
+	})
+}
+
+// next returns the group of a message that was read and whether it counts, and takes note of the message.
+func (l *Log) next(f *fold, m message) (g record.Group, ok bool, err error) {
+	if g, ok, err = f.next(m); err == nil {
+		l.noted(m.pos, f.epoch == m.pos)
+	}
+	return g, ok, err
 }
 
 // epochAt returns the epoch that holds after a position. In a process that has replayed the log, or read it from the
