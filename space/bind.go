@@ -13,6 +13,9 @@ func (s *Local) bind(ctx context.Context, c *caller, q Query, register bool) err
 	if len(q.Templates) == 0 {
 		return invalid("there is no template")
 	}
+	if q.Max < 0 {
+		return invalid("max %d is negative", q.Max)
+	}
 	for _, t := range q.Templates {
 		kind, err := s.kind(ctx, t, register)
 		if err != nil {

@@ -1,0 +1,56 @@
+package space_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+var errDisk = errors.New("the disk is full")
+
+// memoryLog is a partition.Log in memory, of which a test may stop the appends, or make one fail after it was stored or before.
+type memoryLog struct {
+	gate chan struct{} // an append needs a token from it, unless it is nil
+
+	mu       sync.Mutex
+	messages [][]byte // guarded by mu
+	fail     bool     // the next append fails; guarded by mu
+	store    bool     // but stores its message; guarded by mu
+}
+
+func (l *memoryLog) failNext(store bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail, l.store = true, store
+}
+
+func (l *memoryLog) Append(msg []byte) error {
+	if l.gate != nil {
+		<-l.gate
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fail := l.fail
+	l.fail = false
+	if !fail || l.store {
+		l.messages = append(l.messages, slices.Clone(msg))
+	}
+	if fail {
+		return errDisk
+	}
+	return nil
+}
+
+func (l *memoryLog) Replay(_ context.Context, apply func(record.Group) error, _ func(done, total uint64)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, msg := range l.messages {
+		if err := apply(record.Group{Position: uint64(i + 1), Records: msg[record.HeaderSize:]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
