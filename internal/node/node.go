@@ -1,0 +1,129 @@
+// Package node assembles a server: the logs of its folder, a partition for each space, their mirrors, and the TCP server before them.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/replication"
+)
+
+// The levels of durability: what an acknowledged change survives.
+const (
+	Memory = "memory" // nothing
+	Logged = "logged" // the end of the process, kill -9 included
+	Synced = "synced" // loss of power
+)
+
+// Config configures a Node. Listen and Data are required; what else is zero has a good default.
+type Config struct {
+	Listen     string        // address; port 0 takes any free one
+	Data       string        // folder of the logs; not used with Memory
+	Durability string        // Memory, Logged or Synced; "": Logged
+	Postgres   string        // DSN of the database that mirrors the spaces; "": none
+	MaxEntry   int           // bytes of one entry; 0: 1 MiB
+	MaxCall    int           // bytes of all entries of one write; 0: 8 MiB
+	MaxSpaces  int           // spaces; 0: 1000
+	MaxLog     int64         // bytes of one space's log; 0: as the disk allows
+	MaxWaiting int           // waiting calls of one space; 0: no bound
+	Resume     time.Duration // how long a session waits for its client to come back; 0: 30 s
+	Logger     *slog.Logger  // nil: silent
+}
+
+func (c *Config) setDefaults() error {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Durability == "" {
+		c.Durability = Logged
+	}
+	if c.MaxSpaces <= 0 {
+		c.MaxSpaces = 1000
+	}
+	switch {
+	case c.Durability != Memory && c.Durability != Logged && c.Durability != Synced:
+		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
+	case c.Durability == Memory && c.Postgres != "":
+		return errors.New("a mirror reads the log: a database needs durability logged or synced")
+	case c.Durability != Memory && c.Data == "":
+		return errors.New("no folder for the log is given")
+	case c.MaxEntry > maxCall || c.MaxCall > maxCall:
+		return fmt.Errorf("entries and calls have at most %d bytes: one log message must hold them", maxCall)
+	}
+	return nil
+}
+
+// maxCall leaves room for the ids and lengths of many small entries in one log message.
+const maxCall = replication.MaxMessage / 2
+
+// Node is a running server.
+type Node struct {
+	cfg     Config
+	spaces  *spaces
+	server  *server.Server
+	addr    net.Addr
+	started time.Time
+	served  chan error // the result of Serve
+}
+
+// Open starts a node: it reads the logs of the folder, which takes as long as there is to read, and serves. It returns ctx's error if that
+// ends first, and otherwise what is wrong with cfg, the address, the folder or a log.
+func Open(ctx context.Context, cfg Config) (*Node, error) {
+	if err := cfg.setDefaults(); err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, addr: listener.Addr(), started: time.Now(), served: make(chan error, 1)}
+	if err := n.start(ctx); err != nil {
+		listener.Close()
+		return nil, err
+	}
+	go func() { n.served <- n.server.Serve(listener) }()
+	return n, nil
+}
+
+func (n *Node) start(ctx context.Context) error {
+	var err error
+	if n.spaces, err = openSpaces(ctx, &n.cfg); err != nil {
+		return err
+	}
+	n.server, err = server.New(server.Config{Spaces: n, Logger: n.cfg.Logger, Resume: n.cfg.Resume})
+	if err != nil {
+		return errors.Join(err, n.spaces.close(ctx))
+	}
+	return nil
+}
+
+// Addr returns the address on which the node serves.
+func (n *Node) Addr() string { return n.addr.String() }
+
+// Close stops the node: it takes no more calls, ends those that wait, stores what is pending and lets the mirrors catch up. When ctx ends
+// before that is done it stops all the same, and returns what was left undone; nothing acknowledged is lost by it.
+func (n *Node) Close(ctx context.Context) error {
+	err := n.server.Shutdown(ctx)
+	if served := <-n.served; !errors.Is(served, server.ErrClosed) {
+		err = errors.Join(err, served)
+	}
+	return errors.Join(err, n.spaces.close(ctx))
+}
+
+// Open implements server.Spaces.
+func (n *Node) Open(name string) (*partition.Partition, string, error) {
+	s, err := n.spaces.open(name)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.partition, s.incarnation, nil
+}
+
+// Names implements server.Spaces.
+func (n *Node) Names() []string { return n.spaces.names() }

@@ -1,0 +1,186 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// spaces are the named spaces of a node.
+type spaces struct {
+	cfg   *Config
+	store *replication.Store // nil with Memory
+
+	ctx     context.Context // of the mirrors; ends with close
+	cancel  context.CancelFunc
+	mirrors sync.WaitGroup
+
+	mu     sync.Mutex
+	byName map[string]*hosted // guarded by mu
+	closed bool               // guarded by mu
+}
+
+// hosted is one space: partition 0, the only one for now, with its log and its mirror.
+type hosted struct {
+	partition   *partition.Partition
+	incarnation string
+	log         *replication.Log  // nil with Memory
+	mirror      *writeback.Writer // nil without a database
+}
+
+// defaultSpace is there from the start.
+const defaultSpace = "default"
+
+// openSpaces opens all spaces that the folder holds.
+func openSpaces(ctx context.Context, cfg *Config) (*spaces, error) {
+	ss := &spaces{cfg: cfg, byName: map[string]*hosted{}}
+	ss.ctx, ss.cancel = context.WithCancel(context.Background())
+	names := []string{defaultSpace}
+	if cfg.Durability != Memory {
+		var err error
+		ss.store, err = replication.Open(ctx, replication.Config{
+			Dir: cfg.Data, Sync: cfg.Durability == Synced, MaxBytes: cfg.MaxLog, Logger: cfg.Logger,
+		})
+		if err != nil {
+			return nil, err
+		}
+		found, err := ss.store.Spaces(ctx)
+		if err != nil {
+			return nil, errors.Join(err, ss.close(ctx))
+		}
+		names = append(names, found...)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if _, err := ss.add(ctx, name); err != nil {
+			return nil, errors.Join(fmt.Errorf("open space %q: %w", name, err), ss.close(ctx))
+		}
+	}
+	return ss, nil
+}
+
+// open returns the named space, which it makes if there is none.
+func (ss *spaces) open(name string) (*hosted, error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s := ss.byName[name]; s != nil {
+		return s, nil
+	}
+	switch err := replication.ValidName(name); {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
+	case ss.closed:
+		return nil, engine.ErrClosed
+	case len(ss.byName) >= ss.cfg.MaxSpaces:
+		return nil, fmt.Errorf("%w: there are %d spaces, which is the limit", engine.ErrUnavailable, len(ss.byName))
+	}
+	s, err := ss.addLocked(ss.ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("%w: make space %q: %w", engine.ErrUnavailable, name, err)
+	}
+	return s, nil
+}
+
+func (ss *spaces) add(ctx context.Context, name string) (*hosted, error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.addLocked(ctx, name)
+}
+
+// addLocked brings a space up from its log, if there is one.
+func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
+	s := &hosted{incarnation: rand.Text()}
+	cfg := partition.Config{
+		Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall, MaxWaiting: ss.cfg.MaxWaiting,
+	}
+	if ss.store != nil {
+		var err error
+		if s.log, err = ss.store.Log(ctx, name, 0); err != nil {
+			return nil, err
+		}
+		s.incarnation = s.log.Incarnation()
+		cfg.Log = s.log
+	}
+	s.partition = partition.New(cfg)
+	if err := s.partition.Start(ctx, ss.progress(name)); err != nil {
+		return nil, err
+	}
+	if err := ss.startMirror(name, s); err != nil {
+		return nil, errors.Join(err, s.partition.Close())
+	}
+	ss.byName[name] = s
+	return s, nil
+}
+
+// progress returns what tells, about once a second, how far a log has been read.
+func (ss *spaces) progress(name string) func(done, total uint64) {
+	next := time.Now().Add(time.Second)
+	return func(done, total uint64) {
+		if now := time.Now(); now.After(next) && total > 0 {
+			next = now.Add(time.Second)
+			ss.cfg.Logger.Info("reading the log", "space", name, "percent", done*100/total)
+		}
+	}
+}
+
+func (ss *spaces) startMirror(name string, s *hosted) error {
+	if ss.cfg.Postgres == "" {
+		return nil
+	}
+	var err error
+	s.mirror, err = writeback.New(s.log, writeback.Config{DSN: ss.cfg.Postgres, Space: name, Logger: ss.cfg.Logger.With("space", name)})
+	if err != nil {
+		return err
+	}
+	ss.mirrors.Go(func() {
+		if err := s.mirror.Run(ss.ctx); err != nil {
+			ss.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", name, "error", err)
+		}
+	})
+	return nil
+}
+
+func (ss *spaces) names() []string {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return slices.Sorted(maps.Keys(ss.byName))
+}
+
+// all returns the spaces by name.
+func (ss *spaces) all() map[string]*hosted {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return maps.Clone(ss.byName)
+}
+
+// close stops all spaces. It waits for the mirrors until ctx ends.
+func (ss *spaces) close(ctx context.Context) error {
+	ss.mu.Lock()
+	ss.closed = true
+	ss.mu.Unlock()
+	var errs []error
+	for name, s := range ss.all() {
+		errs = append(errs, s.partition.Close())
+		if s.mirror != nil {
+			if err := s.mirror.Flush(ctx); err != nil {
+				errs = append(errs, fmt.Errorf("the mirror of space %q is behind and will catch up after the next start: %w", name, err))
+			}
+		}
+	}
+	ss.cancel()
+	ss.mirrors.Wait()
+	if ss.store != nil {
+		errs = append(errs, ss.store.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,137 @@
+package node
+
+import (
+	"encoding/json"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// status is what a node says about itself, to people and to programs.
+type status struct {
+	Software    string        `json:"software"`
+	PID         int           `json:"pid"`
+	Uptime      string        `json:"uptime"`
+	Durability  string        `json:"durability"`
+	RSS         int64         `json:"rss_bytes"` // 0 where the system does not tell
+	Heap        uint64        `json:"heap_bytes"`
+	CPU         float64       `json:"cpu_seconds"`
+	GC          float64       `json:"gc_cpu_fraction"`
+	Connections int           `json:"connections"`
+	Sessions    int           `json:"sessions"`
+	Frames      uint64        `json:"frames"`
+	BytesIn     uint64        `json:"bytes_in"`
+	BytesOut    uint64        `json:"bytes_out"`
+	Spaces      []spaceStatus `json:"spaces"`
+}
+
+type spaceStatus struct {
+	Name          string        `json:"name"`
+	Waiting       int           `json:"waiting"`
+	Registrations int           `json:"registrations"`
+	Error         string        `json:"error,omitempty"` // why calls are refused
+	Log           *logStatus    `json:"log,omitempty"`
+	Mirror        *mirrorStatus `json:"mirror,omitempty"`
+}
+
+type logStatus struct {
+	Incarnation string `json:"incarnation"`
+	First       uint64 `json:"first"`
+	Last        uint64 `json:"last"`
+	Messages    uint64 `json:"messages"`
+	Bytes       int64  `json:"bytes"`
+	Error       string `json:"error,omitempty"`
+}
+
+type mirrorStatus struct {
+	Connected  bool    `json:"connected"`
+	Position   uint64  `json:"position"`
+	LagGroups  uint64  `json:"lag_groups"`
+	LagSeconds float64 `json:"lag_seconds"`
+	Rows       uint64  `json:"rows_written"`
+	Deleted    uint64  `json:"rows_deleted"`
+	Coalesced  uint64  `json:"coalesced"`
+	Failures   uint64  `json:"failures"`
+	LastError  string  `json:"last_error,omitempty"`
+}
+
+// Status implements server.Spaces.
+func (n *Node) Status() []byte {
+	b, err := json.Marshal(n.status())
+	if err != nil {
+		panic("node: the status cannot be encoded: " + err.Error()) // no field of it can fail
+	}
+	return b
+}
+
+func (n *Node) status() *status {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	sv := n.server.Stats()
+	st := &status{
+		Software: wire.Software, PID: os.Getpid(), Uptime: time.Since(n.started).Round(time.Second).String(), Durability: n.cfg.Durability,
+		RSS: rss(), Heap: m.HeapAlloc, CPU: cpuSeconds(), GC: m.GCCPUFraction,
+		Connections: sv.Connections, Sessions: sv.Sessions, Frames: sv.Frames, BytesIn: sv.BytesIn, BytesOut: sv.BytesOut,
+	}
+	all := n.spaces.all()
+	for _, name := range n.spaces.names() {
+		if s := all[name]; s != nil {
+			st.Spaces = append(st.Spaces, s.status(name))
+		}
+	}
+	return st
+}
+
+func (s *hosted) status(name string) spaceStatus {
+	p := s.partition.Stats()
+	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Error: text(p.Err)}
+	if s.log != nil {
+		l := s.log.Stats()
+		st.Log = &logStatus{
+			Incarnation: s.incarnation, First: l.First, Last: l.Last, Messages: l.Messages, Bytes: l.Bytes, Error: text(l.Failed),
+		}
+	}
+	if s.mirror != nil {
+		m := s.mirror.Stats()
+		st.Mirror = &mirrorStatus{
+			Connected: m.Connected, Position: m.Position, LagGroups: m.LagGroups, LagSeconds: m.LagAge.Seconds(),
+			Rows: m.RowsWritten, Deleted: m.RowsDeleted, Coalesced: m.Coalesced, Failures: m.Failures, LastError: text(m.LastError),
+		}
+	}
+	return st
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// rss returns the resident memory of this process.
+func rss() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(b))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(fields[1], 10, 64)
+	return pages * int64(os.Getpagesize())
+}
+
+// cpuSeconds returns the processor time that this process has used.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
