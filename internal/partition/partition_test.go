@@ -1,0 +1,420 @@
+package partition_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/template"
+)
+
+var job = &template.Schema{Kind: "job", Fields: []template.Field{{Name: "key", Class: template.Int}}}
+
+// rowOf returns the row of a job.
+func rowOf(key int64) template.Row {
+	v := template.AppendInt(nil, key)
+	return append(template.Row{byte(len(v))}, v...)
+}
+
+func query(key int64, take bool) *engine.Query {
+	return &engine.Query{Max: 1, Take: take, Templates: []engine.Template{{Kind: 1, Conds: []template.Cond{
+		{Field: 0, Op: template.Eq, Value: template.AppendInt(nil, key)},
+	}}}}
+}
+
+func draft(key int64) []engine.Draft {
+	return []engine.Draft{{Kind: 1, Row: rowOf(key), Lease: engine.Forever}}
+}
+
+// outcome is what a caller was told.
+type outcome struct {
+	err     error
+	entries []engine.View
+	grants  []engine.Grant
+	seq     uint64
+	lsn     partition.LSN
+	shown   bool // it may be shown
+}
+
+// caller keeps what it is told.
+type caller struct {
+	mu      sync.Mutex
+	cond    *sync.Cond
+	replies map[uint64]*outcome
+	events  []engine.Event
+	lost    error
+}
+
+func newCaller() *caller {
+	c := &caller{replies: map[uint64]*outcome{}}
+	c.cond = sync.NewCond(&c.mu)
+	return c
+}
+
+func (c *caller) Reply(call uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.replies[call] != nil {
+		panic("a call has two replies")
+	}
+	o := &outcome{err: r.Err, seq: r.Seq, lsn: lsn, shown: durable}
+	o.grants = append(o.grants, r.Grants...)
+	for _, v := range r.Entries {
+		v.Row = append(template.Row(nil), v.Row...)
+		o.entries = append(o.entries, v)
+	}
+	c.replies[call] = o
+	c.cond.Broadcast()
+}
+
+func (c *caller) Event(ev *partition.Event, _ partition.LSN, _ bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.events = append(c.events, engine.Event{Registration: ev.Registration, Seq: ev.Seq, Entry: engine.View{ID: ev.Entry.ID}})
+	c.cond.Broadcast()
+}
+
+func (c *caller) Durable(lsn partition.LSN) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, o := range c.replies {
+		o.shown = o.shown || o.lsn <= lsn
+	}
+	c.cond.Broadcast()
+}
+
+func (c *caller) Lost(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = err
+	for _, o := range c.replies {
+		if !o.shown {
+			o.err, o.shown = err, true
+		}
+	}
+	c.cond.Broadcast()
+}
+
+// await blocks until the outcome of a call may be shown.
+func (c *caller) await(call uint64) *outcome {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.replies[call] == nil || !c.replies[call].shown {
+		c.cond.Wait()
+	}
+	return c.replies[call]
+}
+
+// held reports whether a call has an outcome that may not be shown yet.
+func (c *caller) held(call uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replies[call] != nil && !c.replies[call].shown
+}
+
+func (c *caller) waiting(call uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replies[call] == nil
+}
+
+// gate is a real log whose appends can be stopped and made to fail.
+type gate struct {
+	*replication.Log
+	mu     sync.Mutex
+	before func() error // called before an append; its error is returned instead of appending
+	after  func() error // called after an append; its error is returned instead of success
+}
+
+func (g *gate) set(before, after func() error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.before, g.after = before, after
+}
+
+func (g *gate) Append(msg []byte) error {
+	g.mu.Lock()
+	before, after := g.before, g.after
+	g.mu.Unlock()
+	if before != nil {
+		if err := before(); err != nil {
+			return err
+		}
+	}
+	if err := g.Log.Append(msg); err != nil {
+		return err
+	}
+	if after != nil {
+		return after()
+	}
+	return nil
+}
+
+// openLog returns a log in a new folder.
+func openLog(t *testing.T) *gate {
+	t.Helper()
+	store, err := replication.Open(t.Context(), replication.Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	l, err := store.Log(t.Context(), "test", 0)
+	require.NoError(t, err)
+	return &gate{Log: l}
+}
+
+// start returns a partition of log, which may be nil, with the job kind.
+func start(t *testing.T, log partition.Log) *partition.Partition {
+	t.Helper()
+	p := partition.New(partition.Config{Log: log})
+	require.NoError(t, p.Start(t.Context(), nil))
+	t.Cleanup(func() { require.NoError(t, p.Close()) })
+	c := newCaller()
+	p.Register(c, 1, job)
+	require.NoError(t, c.await(1).err)
+	return p
+}
+
+func TestPartition_OutcomesWaitForWhatTheyDependOn(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := start(t, log)
+	c := newCaller()
+	p.Write(c, 1, draft(1))
+	p.Write(c, 2, draft(2))
+	require.NoError(t, c.await(1).err)
+	require.NoError(t, c.await(2).err)
+
+	open := make(chan struct{})
+	log.set(func() error { <-open; return nil }, nil)
+	p.Find(c, 3, query(1, false), 0)
+	require.Equal(t, rowOf(1), c.await(3).entries[0].Row, "a read of durable state does not wait")
+	p.Find(c, 4, query(1, true), 0)
+	require.True(t, c.held(4), "a take waits for the log")
+	p.Find(c, 5, query(1, false), 0)
+	require.True(t, c.held(5), "none waits for the removal that it is owed to")
+	p.Find(c, 6, query(2, false), 0)
+	require.True(t, c.held(6), "what is now the oldest waits for the removal of what was")
+	p.Write(c, 7, draft(7))
+	p.Find(c, 8, query(7, false), 0)
+	require.True(t, c.held(7))
+	require.True(t, c.held(8), "a read waits for the write that it saw")
+	p.Find(c, 9, query(9, true), -1)
+	p.Write(newCaller(), 1, draft(9))
+	require.True(t, c.held(9), "a waiting take waits for the log too")
+	close(open)
+	require.NoError(t, c.await(4).err)
+	require.ErrorIs(t, c.await(5).err, engine.ErrNoMatch)
+	require.NoError(t, c.await(6).err)
+	require.NoError(t, c.await(7).err)
+	require.NoError(t, c.await(8).err)
+	require.NoError(t, c.await(9).err)
+}
+
+var errInjected = errors.New("injected")
+
+func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
+	t.Parallel()
+	for _, landed := range []bool{false, true} {
+		log := openLog(t)
+		p := start(t, log)
+		c := newCaller()
+		p.Write(c, 1, draft(1))
+		require.NoError(t, c.await(1).err)
+		p.Find(c, 2, query(42, true), -1)
+
+		// The first append fails; a second one fails before the state is rebuilt, were it tried.
+		var once sync.Once
+		fail := func() (err error) {
+			once.Do(func() { err = errInjected })
+			return err
+		}
+		if landed {
+			log.set(nil, fail)
+		} else {
+			log.set(fail, nil)
+		}
+		p.Find(c, 3, query(1, true), 0)
+		require.ErrorIs(t, c.await(3).err, engine.ErrOutcomeUnknown)
+		require.ErrorIs(t, c.await(3).err, errInjected)
+		require.ErrorIs(t, c.await(2).err, engine.ErrUnavailable, "a wait ends, and has taken nothing")
+
+		require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
+		p.Find(c, 4, query(1, false), 0)
+		if landed {
+			require.ErrorIs(t, c.await(4).err, engine.ErrNoMatch)
+		} else {
+			require.NoError(t, c.await(4).err)
+		}
+		p.Write(c, 5, draft(5))
+		require.NoError(t, c.await(5).err)
+		require.Equal(t, p.Hash(), rebuilt(t, log))
+	}
+}
+
+// rebuilt returns the hash of the state that the log holds.
+func rebuilt(t *testing.T, log *gate) uint64 {
+	t.Helper()
+	e := engine.New(engine.Limits{}, 0)
+	ctx, cancel := context.WithCancel(t.Context())
+	last := log.Last()
+	err := log.Tail(ctx, 0, func(g record.Group) error {
+		require.NoError(t, e.Apply(g.Records))
+		if g.Position == last {
+			cancel()
+		}
+		return nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	return e.Hash()
+}
+
+func TestPartition_CallsAreRefusedWhileTheLogIsAway(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := start(t, log)
+	c := newCaller()
+	refuse := make(chan struct{})
+	log.set(func() error {
+		select {
+		case <-refuse:
+			return nil
+		default:
+			return errInjected
+		}
+	}, nil)
+	for call := uint64(1); ; call++ {
+		p.Write(c, call, draft(1))
+		if err := c.await(call).err; errors.Is(err, engine.ErrUnavailable) {
+			break
+		} else {
+			require.ErrorIs(t, err, engine.ErrOutcomeUnknown)
+		}
+	}
+	close(refuse)
+	require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
+	n := newCaller()
+	p.Find(n, 1, query(1, false), 0)
+	require.ErrorIs(t, n.await(1).err, engine.ErrNoMatch, "nothing that was refused is there")
+}
+
+func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := start(t, log)
+	c := newCaller()
+	p.Notify(c, 1, query(3, false), engine.Forever)
+	registration := c.await(1).grants[0].ID
+	for call := range int64(10) {
+		p.Write(c, uint64(call+2), draft(call%4))
+	}
+	p.Write(c, 20, []engine.Draft{{Kind: 1, Row: rowOf(99), Lease: int64(time.Hour)}})
+	lease := c.await(20).grants[0].ID
+	p.Find(c, 21, query(2, true), 0)
+	require.NoError(t, c.await(21).err)
+	hash := p.Hash()
+	require.NoError(t, p.Close())
+
+	again := start(t, log)
+	require.Equal(t, hash, again.Hash())
+	require.Equal(t, job, again.Schema(again.KindID("job")))
+	n := newCaller()
+	again.Renew(n, 1, int64(time.Minute), []uint64{lease})
+	require.Equal(t, int64(time.Minute), n.await(1).grants[0].Granted)
+
+	// Events that were not acknowledged are there for whoever attaches, from the log.
+	again.Attach(n, 2, registration, 1)
+	require.Equal(t, uint64(2), n.await(2).seq)
+	require.Len(t, n.events, 1)
+	require.Equal(t, uint64(2), n.events[0].Seq)
+	again.Attach(n, 3, 12345, 0)
+	require.ErrorIs(t, n.await(3).err, engine.ErrLeaseEnded)
+}
+
+func TestPartition_CloseEndsWaitsAndKeepsWhatIsPending(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := start(t, log)
+	c := newCaller()
+	p.Find(c, 1, query(1, true), -1)
+	p.Write(c, 2, draft(2))
+	require.NoError(t, p.Close())
+	require.NoError(t, p.Close())
+	require.ErrorIs(t, c.await(1).err, engine.ErrClosed)
+	require.NoError(t, c.await(2).err)
+	p.Write(c, 3, draft(3))
+	require.ErrorIs(t, c.await(3).err, engine.ErrClosed)
+
+	again := start(t, log)
+	again.Find(c, 4, query(2, false), 0)
+	require.NoError(t, c.await(4).err)
+}
+
+func TestPartition_WaitsEnd(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	c, other := newCaller(), newCaller()
+	for call := range uint64(3) {
+		p.Find(c, call, query(1, true), -1)
+	}
+	p.Find(other, 0, query(1, true), -1)
+	p.Find(c, 3, query(1, true), time.Nanosecond)
+	require.ErrorIs(t, c.await(3).err, engine.ErrNoMatch)
+	p.CancelWait(c, 0)
+	p.CancelWait(c, 0)
+	require.ErrorIs(t, c.await(0).err, engine.ErrCancelled)
+	require.Equal(t, 3, p.Stats().Waiting)
+	p.Gone(c)
+	require.Equal(t, 1, p.Stats().Waiting, "the waits of others go on")
+	p.Write(c, 9, draft(1))
+	require.NoError(t, other.await(0).err)
+	require.True(t, c.waiting(1), "a caller that is gone gets no reply")
+	require.Zero(t, p.Stats().Waiting)
+}
+
+func TestPartition_LimitsAreChecked(t *testing.T) {
+	t.Parallel()
+	p := partition.New(partition.Config{MaxEntry: 8, MaxCall: 10, MaxWaiting: 1})
+	c := newCaller()
+	p.Write(c, 0, draft(1))
+	require.ErrorIs(t, c.await(0).err, engine.ErrUnavailable, "not started")
+	require.NoError(t, p.Start(t.Context(), nil))
+	p.Register(c, 1, job)
+	p.Write(c, 2, []engine.Draft{{Kind: 1, Row: make(template.Row, 9), Lease: 1}})
+	require.ErrorIs(t, c.await(2).err, engine.ErrTooLarge)
+	p.Write(c, 3, []engine.Draft{{Kind: 1, Row: make(template.Row, 6), Lease: 1}, {Kind: 1, Row: make(template.Row, 6), Lease: 1}})
+	require.ErrorIs(t, c.await(3).err, engine.ErrTooLarge)
+	p.Find(c, 4, query(1, false), -1)
+	p.Find(c, 5, query(1, false), -1)
+	require.ErrorIs(t, c.await(5).err, engine.ErrUnavailable)
+	require.NoError(t, p.Close())
+}
+
+func TestPartition_EventsAreBounded(t *testing.T) {
+	t.Parallel()
+	p := partition.New(partition.Config{EventBacklog: 3})
+	require.NoError(t, p.Start(t.Context(), nil))
+	c := newCaller()
+	p.Register(c, 1, job)
+	p.Notify(c, 2, query(1, false), engine.Forever)
+	registration := c.await(2).grants[0].ID
+	p.Gone(c)
+	for call := range uint64(10) {
+		p.Write(c, 10+call, draft(1))
+	}
+	p.Acknowledge(registration, 8)
+	n := newCaller()
+	p.Attach(n, 1, registration, 0)
+	require.Equal(t, uint64(10), n.await(1).seq)
+	require.Len(t, n.events, 2)
+	require.Equal(t, uint64(9), n.events[0].Seq)
+	p.Cancel(n, 2, []uint64{registration})
+	require.NoError(t, n.await(2).err)
+	require.NoError(t, p.Close())
+}
