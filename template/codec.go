@@ -15,7 +15,8 @@ type Codec struct {
 	members []member // in the order of the type's own schema
 	schema  *Schema  // whose order rows have
 	slots   []int    // for every field of schema the member that holds it, or -1
-	lacking string   // a field of the type that schema lacks, if any
+	places  []int    // for every member its field of schema, or -1
+	lacking string   // a member that schema lacks, if any
 }
 
 // Compile returns the codec of a struct type, in the order of the type's own schema. It takes a while; keep the result.
@@ -87,9 +88,11 @@ func (c *Codec) Bind(s *Schema) (*Codec, error) {
 		}
 	}
 	for _, m := range c.members {
-		if s.Index(m.Name) < 0 {
+		place := s.Index(m.Name)
+		if place < 0 {
 			b.lacking = m.Name
 		}
+		b.places = append(b.places, place)
 	}
 	return b, nil
 }

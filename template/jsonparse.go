@@ -14,7 +14,7 @@ import (
 )
 
 // ParseJSON returns the row of s that a JSON object describes, in the form that AppendJSON writes; a duration may also be
-// an integer of nanoseconds. Null members are null fields. Inside lists and maps JSON alone says what a value is: a number with
+// an integer of nanoseconds. Null members are null fields, whether s has them or not, as InferSchema adds none for them. Inside lists and maps JSON alone says what a value is: a number with
 // a point or exponent is a float, other numbers are integers, and there are neither times nor byte strings.
 // It returns an error that names the field for one that s lacks or that does not fit.
 func ParseJSON(s *Schema, data []byte) (Row, error) {
@@ -24,6 +24,9 @@ func ParseJSON(s *Schema, data []byte) (Row, error) {
 	}
 	fields := make(map[string]any, len(members))
 	for _, m := range members {
+		if m.value == nil {
+			continue
+		}
 		if fields[m.name], err = m.fieldValue(s); err != nil {
 			return nil, err
 		}

@@ -18,36 +18,36 @@ func (c *Codec) Template(v any) ([]Cond, error) {
 		return nil, err
 	}
 	var conds []Cond
+	memory := make([]byte, 0, 64) // of all operands; what is left behind when it grows remains as it is
 	for i := range c.members {
 		m := &c.members[i]
 		at := unsafe.Add(p, m.offset)
 		if m.coder.isZero(at) {
 			continue
 		}
-		field := c.schema.Index(m.Name)
-		if field < 0 {
+		if c.places[i] < 0 {
 			return nil, fmt.Errorf("%w: kind %q has no field %q", ErrSchemaConflict, c.schema.Kind, m.Name)
 		}
-		val, err := m.coder.append(nil, at, 0)
-		if err != nil {
+		start := len(memory)
+		if memory, err = m.coder.append(memory, at, 0); err != nil {
 			return nil, fmt.Errorf("template: field %q of kind %q: %w", m.Name, c.schema.Kind, err)
 		}
-		conds = append(conds, equal(field, val))
+		conds = append(conds, equal(c.places[i], memory[start:len(memory):len(memory)]))
 	}
 	return conds, nil
 }
 
 // isZero reports whether what p points to has its type's zero value; for times, in any location.
 func (c *coder) isZero(p unsafe.Pointer) bool {
-	if isTime(c.typ) {
+	if c.class == Time && c.typ.Kind() == reflect.Struct {
 		return (*time.Time)(p).IsZero()
 	}
 	return reflect.NewAt(c.typ, p).Elem().IsZero()
 }
 
-// equal returns the condition that a field has exactly val, which may be null.
+// equal returns the condition that a field has exactly val, which is empty for null.
 func equal(field int, val Value) Cond {
-	if val == nil {
+	if len(val) == 0 {
 		return Cond{Field: field, Op: IsNull}
 	}
 	return Cond{Field: field, Op: Eq, Value: val}
