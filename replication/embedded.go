@@ -90,8 +90,8 @@ func (e *embedded) ready(ctx context.Context, log *serverLog) error {
 		return err
 	}
 	// A stream that could not be recovered is only logged by the server; a new one of the same name would take its place.
-	if st := e.srv.Healthz(&server.HealthzOptions{}); st.Error != "" {
-		return errors.New(st.Error)
+	if err := e.health(server.HealthzOptions{}); err != nil {
+		return err
 	}
 	nc, err := e.connect()
 	if err != nil {
@@ -122,14 +122,23 @@ func (e *embedded) pipe(id logID) (*pipe, error) {
 // usable returns why the stream cannot be written to any more, such as a write error, after which the server
 // leaves every message to it without an answer.
 func (e *embedded) usable(stream string) error {
-	if !e.srv.Running() {
-		return errors.New("server stopped")
+	return e.health(server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})
+}
+
+// health returns the first thing that the server finds wrong with what opts names.
+func (e *embedded) health(opts server.HealthzOptions) error {
+	opts.Details = true
+	for e.srv.Running() {
+		st := e.srv.Healthz(&opts)
+		if len(st.Errors) == 0 {
+			return nil
+		}
+		// The server gives itself a millisecond to find out that it has started, which a busy machine may not give it.
+		if st.Errors[0].Type != server.HealthzErrorConn {
+			return errors.New(st.Errors[0].Error)
+		}
 	}
-	st := e.srv.Healthz(&server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})
-	if st.Error != "" {
-		return errors.New(st.Error)
-	}
-	return nil
+	return errors.New("server stopped")
 }
 
 // stop ends the server, all of its connections and goroutines.

@@ -58,8 +58,7 @@ func TestStaleEpoch_IsSkippedByEveryReader(t *testing.T) {
 	require.NoError(t, s.Close())
 	for after, want := range from {
 		s := open(t, Config{Dir: dir})
-		l, err := s.Log(t.Context(), "test", 0)
-		require.NoError(t, err)
+		l := idle(t, s)
 		require.Equal(t, want, tailed(t, l, after, len(want)), "after %d, first read of the process", after)
 		require.NoError(t, s.Close())
 	}

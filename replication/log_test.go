@@ -19,8 +19,7 @@ func TestAppend_IsReplayedInOrderAfterReopening(t *testing.T) {
 	incarnation := l.Incarnation()
 	require.NoError(t, s.Close())
 
-	l, err := open(t, Config{Dir: dir}).Log(t.Context(), "test", 0)
-	require.NoError(t, err)
+	l = idle(t, open(t, Config{Dir: dir}))
 	require.Equal(t, incarnation, l.Incarnation())
 	require.EqualValues(t, 101, l.Last())
 	require.Equal(t, upTo(100), replayed(t, l))
@@ -52,9 +51,7 @@ func TestAppend_RefusesSizesOutOfBounds(t *testing.T) {
 
 func TestAppend_BeforeReplayIsRefused(t *testing.T) {
 	t.Parallel()
-	s := open(t, Config{})
-	l, err := s.Log(t.Context(), "test", 0)
-	require.NoError(t, err)
+	l := idle(t, open(t, Config{}))
 	require.ErrorIs(t, l.Append(commit(1, 1)), ErrNotReplayed)
 	require.ErrorIs(t, l.Stats().Failed, ErrNotReplayed)
 	require.Empty(t, replayed(t, l))

@@ -1,0 +1,77 @@
+package replication
+
+import (
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// smallDisk mounts a file system of its own.
+func smallDisk(t *testing.T, size string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
+		t.Skipf("needs the right to mount a file system: %v", err)
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
+	return dir
+}
+
+// occupy fills the disk up, but for a rest. Removing the file it returns makes room.
+func occupy(t *testing.T, dir string, rest int64) string {
+	t.Helper()
+	path := filepath.Join(dir, "ballast")
+	free, err := freeBytes(dir)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, make([]byte, free-rest), 0o600))
+	return path
+}
+
+func TestFull_DiskIsGuarded(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t, "64m")
+	s := open(t, Config{Dir: dir, MinFree: 32 << 20})
+	l := primary(t, s)
+	last, err := appendUntil(t, l, 1, 1<<20)
+	require.ErrorIs(t, err, ErrFull)
+	free, err := freeBytes(dir)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, free, int64(31<<20))
+	require.Equal(t, upTo(last), tailed(t, l, 0, int(last)))
+}
+
+// A disk that gets full between two looks of the guard freezes the stream.
+func TestFull_WriteErrorIsRecoveredFrom(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t, "64m")
+	s := open(t, Config{Dir: dir, MinFree: 1, Logger: testLogger(t)})
+	s.disk.every = time.Hour
+	l := primary(t, s)
+	other, err := s.Log(t.Context(), "other", 0)
+	require.NoError(t, err)
+	require.NoError(t, other.Replay(t.Context(), ignore, nil))
+	appendAll(t, l, 1, 10)
+	appendAll(t, other, 1, 1)
+	ballast := occupy(t, dir, 3<<20)
+
+	last, err := appendUntil(t, l, 11, 1<<20)
+	require.ErrorIs(t, err, ErrFailed)
+	require.Greater(t, last, uint64(10))
+	t.Log(last, err)
+	require.ErrorIs(t, l.Append(commit(1, 1)), ErrFailed)
+
+	require.NoError(t, os.Remove(ballast))
+	got := replayed(t, l)
+	require.Equal(t, upTo(uint64(len(got))), got)
+	require.GreaterOrEqual(t, uint64(len(got)), last)
+	require.LessOrEqual(t, uint64(len(got)), last+1)
+	next := uint64(len(got)) + 1
+	appendAll(t, l, next, next+10)
+	require.Equal(t, upTo(next+10), replayed(t, l))
+	appendAll(t, other, 2, 2) // it lost its server too, and goes on without being replayed
+	require.Equal(t, upTo(2), replayed(t, other))
+}
