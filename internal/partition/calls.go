@@ -30,8 +30,8 @@ func (p *Partition) Write(c Caller, call uint64, drafts []engine.Draft) {
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
 	}
-	r := p.e.Write(now(), drafts)
-	p.reply(c, call, &r)
+	p.result = p.e.Write(now(), drafts)
+	p.reply(c, call, &p.result)
 	p.finish()
 }
 
@@ -94,8 +94,8 @@ func (p *Partition) do(c Caller, call uint64, op func(now int64) engine.Result) 
 		c.Reply(call, &engine.Result{Err: p.err}, 0, true)
 		return
 	}
-	r := op(now())
-	p.reply(c, call, &r)
+	p.result = op(now())
+	p.reply(c, call, &p.result)
 	p.finish()
 }
 

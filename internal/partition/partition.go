@@ -56,6 +56,7 @@ type Partition struct {
 	waits     waits
 	listeners map[uint64]*listener // by registration
 	commits   commits
+	result    engine.Result // of the current call; here so that it is not allocated for each
 	timer     *time.Timer // fires at armed
 	armed     int64
 	closed    bool

@@ -39,9 +39,9 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
 	}
-	r := p.e.Find(now(), q)
-	if r.Err == nil || d == 0 || q.IfExists {
-		p.reply(c, call, &r)
+	p.result = p.e.Find(now(), q)
+	if p.result.Err == nil || d == 0 || q.IfExists {
+		p.reply(c, call, &p.result)
 	} else {
 		p.park(c, call, q, d)
 	}
@@ -66,7 +66,8 @@ func (p *Partition) park(c Caller, call uint64, q *engine.Query, d time.Duration
 func (p *Partition) granted(ew *engine.Waiter) {
 	w := ew.Owner.(*wait)
 	p.waits.remove(w)
-	p.reply(w.caller, w.call, &engine.Result{Entries: ew.Got, Depends: p.e.LSN()})
+	p.result = engine.Result{Entries: ew.Got, Depends: p.e.LSN()}
+	p.reply(w.caller, w.call, &p.result)
 }
 
 // CancelWait ends a waiting Find with ErrCancelled. If the call has had its reply it does nothing.

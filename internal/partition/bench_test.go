@@ -1,0 +1,112 @@
+package partition_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/template"
+)
+
+// window is a caller with many calls in flight, like a busy connection: it counts outcomes and remembers no more.
+type window struct {
+	mu    sync.Mutex
+	cond  sync.Cond
+	free  int
+	later []partition.LSN
+}
+
+func newWindow(n int) *window {
+	w := &window{free: n}
+	w.cond.L = &w.mu
+	return w
+}
+
+// acquire waits until one more call may be in flight.
+func (w *window) acquire(n int) {
+	w.mu.Lock()
+	for w.free < n {
+		w.cond.Wait()
+	}
+	w.free -= n
+	w.mu.Unlock()
+}
+
+func (w *window) release(n int) {
+	w.free += n
+	w.cond.Signal()
+}
+
+func (w *window) Reply(_ uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+	if r.Err != nil {
+		panic(r.Err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if durable {
+		w.release(1)
+	} else {
+		w.later = append(w.later, lsn)
+	}
+}
+
+func (w *window) Durable(lsn partition.LSN) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for n < len(w.later) && w.later[n] <= lsn {
+		n++
+	}
+	w.later = w.later[:copy(w.later, w.later[n:])]
+	w.release(n)
+}
+
+func (w *window) Event(*partition.Event, partition.LSN, bool) {}
+func (w *window) Lost(err error)                              { panic(err) }
+
+// BenchmarkWriteTake writes and takes entries of 100 bytes with so many calls in flight: what the engine and the log cost without a network.
+func BenchmarkWriteTake(b *testing.B) {
+	for _, logged := range []bool{false, true} {
+		for _, calls := range []int{1, 64, 256} {
+			b.Run(fmt.Sprintf("logged=%t/calls=%d", logged, calls), func(b *testing.B) {
+				var log partition.Log
+				if logged {
+					store, err := replication.Open(b.Context(), replication.Config{Dir: b.TempDir()})
+					if err != nil {
+						b.Fatal(err)
+					}
+					defer store.Close()
+					if log, err = store.Log(b.Context(), "bench", 0); err != nil {
+						b.Fatal(err)
+					}
+				}
+				p := partition.New(partition.Config{Log: log})
+				if err := p.Start(b.Context(), nil); err != nil {
+					b.Fatal(err)
+				}
+				w := newWindow(calls)
+				w.acquire(1)
+				p.Register(w, 0, &template.Schema{Kind: "job", Fields: []template.Field{{Name: "payload", Class: template.Bytes}}})
+				row := append(template.Row{101}, template.AppendBytes(nil, make([]byte, 100))...)
+				drafts := []engine.Draft{{Kind: 1, Row: row, Lease: engine.Forever}}
+				take := &engine.Query{Max: 1, Take: true, Templates: []engine.Template{{Kind: 1}}}
+				b.ReportAllocs()
+				n := 0
+				for b.Loop() {
+					w.acquire(1)
+					p.Write(w, 1, drafts)
+					w.acquire(1)
+					p.Find(w, 2, take, -1)
+					n += 2
+				}
+				w.acquire(calls)
+				b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "ops/s")
+				p.Close()
+			})
+		}
+	}
+}
+
