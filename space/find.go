@@ -87,23 +87,25 @@ func query[T any](ctx context.Context, sp Space, template *T, allowed optionSet,
 	return codec, q, err
 }
 
+// one makes the call and returns the one entry it finds, in the place of template, which is of no use any more.
 func one[T any](ctx context.Context, sp Space, template *T, v verb, opts []Option) (T, error) {
+	var zero T
 	codec, q, err := query(ctx, sp, template, optFind, opts)
 	if err != nil {
-		var zero T
 		return zero, err
 	}
-	return first[T](ctx, sp, codec, q, v)
+	*template = zero
+	err = first(ctx, sp, codec, q, v, template)
+	return *template, err
 }
 
-// first makes the call and decodes the one entry it returns.
-func first[T any](ctx context.Context, sp Space, codec *Codec, q Query, v verb) (found T, err error) {
+// first makes the call and sets found to the one entry it finds.
+func first[T any](ctx context.Context, sp Space, codec *Codec, q Query, v verb, found *T) error {
 	entries, err := v.do(ctx, sp, q)
 	if err != nil {
-		return found, err
+		return err
 	}
-	err = codec.Decode(&entries[0], &found)
-	return found, err
+	return codec.Decode(&entries[0], found)
 }
 
 func many[T any](ctx context.Context, sp Space, template *T, v verb, max int, opts []Option) ([]T, error) {

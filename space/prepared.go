@@ -70,16 +70,16 @@ func (p *Prepared[T]) Write(ctx context.Context, opts ...Option) (*Lease, error)
 	return c.write(ctx, p.space, p.codec.Schema().Kind)
 }
 
-func (p *Prepared[T]) one(ctx context.Context, v verb, opts []Option) (T, error) {
+func (p *Prepared[T]) one(ctx context.Context, v verb, opts []Option) (found T, err error) {
 	c, err := newCall(optWait, opts)
 	if err != nil {
-		var zero T
-		return zero, err
+		return found, err
 	}
 	defer c.free()
 	q := p.query
 	if c.given&optWait != 0 {
 		q.Wait, q.NoWait = c.wait, c.noWait
 	}
-	return first[T](ctx, p.space, p.codec, q, v)
+	err = first(ctx, p.space, p.codec, q, v, &found)
+	return found, err
 }
