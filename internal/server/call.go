@@ -38,10 +38,10 @@ func (s *session) handle(f wire.Frame) error {
 func (s *session) handleSpace(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
 	handle := d.Uvarint()
-	if handle >= uint64(len(s.callers)) || s.callers[handle] == nil {
+	c := s.caller(handle)
+	if c == nil {
 		return s.fail(f.ID, fmt.Errorf("%w: no space was opened as %d", engine.ErrInvalidArgument, handle))
 	}
-	c := s.callers[handle]
 	switch f.Type {
 	case wire.Write:
 		return s.handleWrite(c, f.ID, d)
@@ -111,7 +111,9 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 	if handle >= uint64(s.srv.cfg.MaxSpaces) || len(name) > wire.MaxName {
 		return s.fail(call, fmt.Errorf("%w: open space %.40q as %d", engine.ErrInvalidArgument, name, handle))
 	}
-	if handle < uint64(len(s.callers)) && s.callers[handle] != nil {
+	if c := s.caller(handle); c != nil && c.name == string(name) {
+		return s.answer(call, c.opened)
+	} else if c != nil {
 		return s.fail(call, fmt.Errorf("%w: another space is open as %d", engine.ErrInvalidArgument, handle))
 	}
 	s.setReading(false) // opening may take its time, others go on
@@ -120,17 +122,29 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 	if err != nil {
 		return s.fail(call, err)
 	}
-	s.addCaller(handle, p)
-	return s.answer(call, wire.AppendBytes(nil, incarnation))
+	c := &caller{
+		outlet: outlet{s: s}, handle: handle, name: string(name), p: p,
+		opened: wire.AppendBytes(nil, incarnation), listeners: map[uint64]*listener{},
+	}
+	s.addCaller(c)
+	return s.answer(call, c.opened)
 }
 
-func (s *session) addCaller(handle uint64, p *partition.Partition) {
+// caller returns the space that is open under a handle, or nil.
+func (s *session) caller(handle uint64) *caller {
+	if handle >= uint64(len(s.callers)) {
+		return nil
+	}
+	return s.callers[handle]
+}
+
+func (s *session) addCaller(c *caller) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for uint64(len(s.callers)) <= handle {
+	for uint64(len(s.callers)) <= c.handle {
 		s.callers = append(s.callers, nil)
 	}
-	s.callers[handle] = &caller{outlet: outlet{s: s}, handle: handle, p: p, listeners: map[uint64]*listener{}}
+	s.callers[c.handle] = c
 }
 
 func (s *session) handleSpaces(call uint64) error {
@@ -175,46 +189,6 @@ func checkDraft(p *partition.Partition, e *engine.Draft) error {
 	return nil
 }
 
-// checkQuery returns nil if q, which was decoded with error err, makes sense to p.
-func checkQuery(p *partition.Partition, q *engine.Query, err error) error {
-	if err != nil {
-		return err
-	}
-	if len(q.Templates) == 0 || q.Max < 1 {
-		return fmt.Errorf("%w: a query needs a template and a maximum", engine.ErrInvalidArgument)
-	}
-	for i := range q.Templates {
-		t := &q.Templates[i]
-		if err := checkTemplate(p, t); err != nil {
-			return err
-		}
-	}
-	if len(q.Order) == 0 {
-		return nil
-	}
-	if len(q.Templates) != 1 || q.Templates[0].Kind == 0 {
-		return fmt.Errorf("%w: an ordering needs one template, with a kind", engine.ErrInvalidArgument)
-	}
-	if err := template.CheckOrder(p.Schema(q.Templates[0].Kind), q.Order); err != nil {
-		return fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
-	}
-	return nil
-}
-
-func checkTemplate(p *partition.Partition, t *engine.Template) error {
-	if t.Kind == 0 && len(t.Conds) == 0 {
-		return nil
-	}
-	schema := p.Schema(t.Kind)
-	if schema == nil {
-		return fmt.Errorf("%w: kind %d is not registered", engine.ErrInvalidArgument, t.Kind)
-	}
-	if err := template.CheckConds(schema, t.Conds); err != nil {
-		return fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
-	}
-	return nil
-}
-
 func (s *session) handleRegister(c *caller, call uint64, d wire.Decoder) error {
 	schema, err := template.DecodeSchema(d.Rest())
 	if err != nil {
@@ -243,21 +217,21 @@ func (s *session) handleSchema(c *caller, call uint64, d wire.Decoder) error {
 
 // handleRead passes on a Count or a Contents.
 func (s *session) handleRead(c *caller, f wire.Frame, d wire.Decoder) error {
-	var after, limit uint64 = 0, 1
+	var cursor, limit uint64 = 0, 1
 	if f.Type == wire.Contents {
-		after, limit = d.Uvarint(), d.Uvarint()
+		cursor, limit = d.Uvarint(), d.Uvarint()
 	}
 	q := new(wire.Query) // it lives until the reply
 	q.Decode(&d)
 	q.Max = int(min(limit, wire.MaxFind))
-	if err := checkQuery(c.p, &q.Query, d.Err()); err != nil {
+	if err := d.Err(); err != nil {
 		return s.fail(f.ID, err)
 	}
 	s.issued.Add(1)
 	if f.Type == wire.Count {
 		c.p.Count(c, tag(f.Type, f.ID), &q.Query)
 	} else {
-		c.p.Contents(c, tag(f.Type, f.ID), &q.Query, after)
+		c.p.Contents(c, tag(f.Type, f.ID), &q.Query, cursor)
 	}
 	return nil
 }

@@ -78,6 +78,8 @@ func (o *outlet) Lost(err error) {
 type caller struct {
 	outlet
 	handle    uint64
+	name      string
+	opened    []byte // the answer to Open
 	p         *partition.Partition
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
@@ -154,9 +156,9 @@ func (c *caller) announceKindLocked(k engine.KindID) {
 func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.Result) []byte {
 	switch op {
 	case wire.Find:
-		return wire.AppendEntries(dst, call, r.Entries)
+		return wire.AppendEntries(dst, call, nil, r.Entries)
 	case wire.Contents:
-		return appendPage(dst, call, r)
+		return wire.AppendPage(dst, call, r)
 	}
 	start := len(dst)
 	dst = wire.Begin(dst, wire.Answer, call)
@@ -178,21 +180,4 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 		}
 	}
 	return wire.End(dst, start)
-}
-
-// pageSize is roughly how many bytes of entries a page of contents has; a page may have less than was asked for.
-const pageSize = 256 << 10
-
-// appendPage appends a page of contents, which ends with whether another one follows.
-func appendPage(dst []byte, call uint64, r *engine.Result) []byte {
-	size, n := 0, 0
-	for n < len(r.Entries) && size < pageSize {
-		size += len(r.Entries[n].Row)
-		n++
-	}
-	var more byte
-	if r.More || n < len(r.Entries) {
-		more = 1
-	}
-	return wire.AppendEntries(dst, call, r.Entries[:n], more)
 }

@@ -34,7 +34,7 @@ const keptQuery = 64 << 10
 func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	q := s.scratch
 	wait := q.DecodeFind(&d)
-	if err := checkQuery(c.p, &q.Query.Query, d.Err()); err != nil {
+	if err := d.Err(); err != nil {
 		return s.fail(call, err)
 	}
 	q.caller, q.call, q.deadline = c, call, time.Time{}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -20,11 +21,15 @@ type listener struct {
 	// Guarded by s.mu.
 	registration uint64
 	seq          uint64 // of the last event passed on
+	ignored      uint64 // of the last event not passed on
 	unread       int    // bytes of the events that the client has not acknowledged
 	lapsed       bool
 }
 
-var _ partition.Caller = (*listener)(nil)
+var _ interface {
+	partition.Caller
+	partition.Ender
+} = (*listener)(nil)
 
 // minWindow lets any two events through.
 const minWindow = 1 << 10
@@ -42,7 +47,7 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	q := new(wire.Query)
 	q.Decode(&d)
 	q.Max = 1
-	if err := checkQuery(c.p, &q.Query, d.Err()); err != nil {
+	if err := d.Err(); err != nil {
 		return s.fail(call, err)
 	}
 	s.issued.Add(1)
@@ -93,7 +98,10 @@ func (l *listener) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, dur
 		l.adoptLocked(op, r)
 	}
 	if op == opRevive {
-		return // the client knows nothing of it; if the registration has ended there is nothing more to say
+		if errors.Is(r.Err, engine.ErrLeaseEnded) {
+			l.endedLocked(lsn, durable)
+		}
+		return // otherwise the client hears nothing of it
 	}
 	buf := l.bufferLocked(durable)
 	if r.Err != nil {
@@ -129,10 +137,11 @@ func (l *listener) Event(ev *partition.Event, lsn partition.LSN, durable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.lapsed {
+		l.ignored = ev.Seq
 		return
 	}
 	if l.unread > l.window || s.full.Load() {
-		l.lapsed = true
+		l.lapsed, l.ignored = true, ev.Seq
 		if l.c.listeners[l.registration] == l {
 			s.lapsed++
 		}
@@ -145,6 +154,28 @@ func (l *listener) Event(ev *partition.Event, lsn partition.LSN, durable bool) {
 	buf = wire.AppendEntry(binary.AppendUvarint(buf, ev.Seq), &ev.Entry)
 	l.seq = ev.Seq
 	l.unread += len(buf) - start
+	l.emitLocked(wire.End(buf, start), lsn, durable)
+}
+
+// Ended implements partition.Ender. A lapsed listener leaves it to its successor to find out.
+func (l *listener) Ended(_ uint64, lsn partition.LSN, durable bool) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if !l.lapsed {
+		l.endedLocked(lsn, durable)
+	}
+}
+
+// endedLocked tells the client that the registration is over, and the number of its last event as far as it is known.
+func (l *listener) endedLocked(lsn partition.LSN, durable bool) {
+	if old := l.c.listeners[l.registration]; old != nil && old.lapsed {
+		l.s.lapsed--
+	}
+	delete(l.c.listeners, l.registration)
+	buf := l.bufferLocked(durable)
+	start := len(buf)
+	buf = binary.AppendUvarint(wire.Begin(buf, wire.Ended, l.registration), l.c.handle)
+	buf = binary.AppendUvarint(buf, max(l.seq, l.ignored))
 	l.emitLocked(wire.End(buf, start), lsn, durable)
 }
 
@@ -190,7 +221,7 @@ func (c *caller) appendRevivableLocked(next []*listener) []*listener {
 	for id, l := range c.listeners {
 		if l.lapsed && l.unread <= l.window/2 && len(l.later.buf) == 0 && !c.s.full.Load() {
 			fresh := newListener(c, uint64(l.window), id, l.seq)
-			fresh.unread = l.unread
+			fresh.unread, fresh.ignored = l.unread, l.ignored
 			next = append(next, fresh)
 		}
 	}

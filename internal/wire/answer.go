@@ -29,11 +29,10 @@ func (d *Decoder) Entry() engine.View {
 	return engine.View{ID: d.Uvarint(), Kind: d.Uint32(), Row: d.Bytes()}
 }
 
-// AppendEntries appends an answer that holds entries, as Part frames before the Answer if it is long.
-// trailer ends the body.
-func AppendEntries(dst []byte, call uint64, entries []engine.View, trailer ...byte) []byte {
+// AppendEntries appends an answer that is head and then entries, as Part frames before the Answer if it is long.
+func AppendEntries(dst []byte, call uint64, head []byte, entries []engine.View) []byte {
 	start := len(dst)
-	dst = Begin(dst, Answer, call)
+	dst = append(Begin(dst, Answer, call), head...)
 	for i := range entries {
 		if len(dst)-start > partSize {
 			dst[start+lengthSize] = byte(Part)
@@ -43,7 +42,16 @@ func AppendEntries(dst []byte, call uint64, entries []engine.View, trailer ...by
 		}
 		dst = AppendEntry(dst, &entries[i])
 	}
-	return End(append(dst, trailer...), start)
+	return End(dst, start)
+}
+
+// AppendPage appends the answer to Contents: whether another page follows, from which cursor, and this one.
+func AppendPage(dst []byte, call uint64, r *engine.Result) []byte {
+	var head [1 + binary.MaxVarintLen64]byte
+	if r.More {
+		head[0] = 1
+	}
+	return AppendEntries(dst, call, binary.AppendUvarint(head[:1], r.Cursor), r.Entries)
 }
 
 // AppendGrant appends a lease as it was given.

@@ -48,6 +48,7 @@ const (
 	Failure Type = 70 // ends a call with an error
 	Kind    Type = 71 // number and schema of a kind, ahead of the first entry that needs it
 	Event   Type = 72 // an event of a registration
+	Ended   Type = 73 // a registration has no more events
 )
 
 // ErrMalformed is returned for bytes that break the protocol.

@@ -41,14 +41,10 @@ func AppendFind(dst []byte, take, ifExists bool, wait time.Duration, limit int) 
 	return binary.AppendUvarint(dst, uint64(limit))
 }
 
-// AppendQuery appends templates, whose kinds have the given numbers, and an ordering.
-func AppendQuery(dst []byte, kinds []engine.KindID, templates []*template.Template, order []template.Order) []byte {
-	dst = binary.AppendUvarint(dst, uint64(len(templates)))
-	for i, t := range templates {
-		dst = binary.AppendUvarint(dst, uint64(kinds[i]))
-		dst = template.AppendConds(dst, t.Conds)
-	}
-	return template.AppendOrder(dst, order)
+// AppendTemplate appends a template, whose kind has the given number. A query is the number of its templates, the
+// templates, and the ordering as template.AppendOrder appends it.
+func AppendTemplate(dst []byte, kind engine.KindID, conds []template.Cond) []byte {
+	return template.AppendConds(binary.AppendUvarint(dst, uint64(kind)), conds)
 }
 
 // Query is an engine.Query that was decoded from a body, with all the memory that it refers to, for use again and again.
@@ -64,7 +60,7 @@ func (q *Query) Size() int {
 	return cap(q.bytes) + cap(q.conds)*int(unsafe.Sizeof(template.Cond{})) + cap(q.values)*int(unsafe.Sizeof(template.Value{}))
 }
 
-// DecodeFind decodes what AppendFind and AppendQuery append, and returns the wait.
+// DecodeFind decodes what AppendFind appends, and the query after it, and returns the wait.
 func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	flags := d.Byte()
 	if flags&^(flagTake|flagIfExists|flagWait|flagWaitFor) != 0 {
@@ -84,7 +80,7 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	return wait
 }
 
-// Decode decodes what AppendQuery appends. q refers to nothing of the body, and must not be in use.
+// Decode decodes a query. Whether it makes sense is the engine's to say. q refers to nothing of the body, and must not be in use.
 func (q *Query) Decode(d *Decoder) {
 	q.bytes = append(q.bytes[:0], d.b...)
 	d.b = q.bytes
@@ -93,7 +89,7 @@ func (q *Query) Decode(d *Decoder) {
 	for n := d.Len(MaxTemplates); n > 0 && !d.bad; n-- {
 		q.Templates = append(q.Templates, engine.Template{Kind: d.Uint32(), Conds: q.decodeConds(d)})
 	}
-	for n := d.Len(MaxOrder); n > 0 && !d.bad; n-- {
+	for n := d.Len(template.MaxOrder); n > 0 && !d.bad; n-- {
 		key := d.Len(math.MaxInt32)
 		q.Order = append(q.Order, template.Order{Field: key >> 1, Desc: key&1 == 1})
 	}

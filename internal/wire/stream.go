@@ -23,6 +23,12 @@ func (s *Stream) Commit(b []byte) { s.buf = b }
 // Len returns the number of bytes not sent yet.
 func (s *Stream) Len() int { return len(s.buf) - s.sent }
 
+// Pos returns the position in the stream up to which it was given to a connection.
+func (s *Stream) Pos() uint64 { return s.base + uint64(s.sent) }
+
+// End returns the position behind all that was appended.
+func (s *Stream) End() uint64 { return s.base + uint64(len(s.buf)) }
+
 // Unsent returns what is to be sent next. Frames may be appended while the bytes are written, under the lock that
 // guards s; only the writer is without it. Sent ends the writing.
 func (s *Stream) Unsent() []byte {

@@ -20,7 +20,6 @@ const (
 	MaxTemplates = 1 << 10 // templates of a query
 	MaxConds     = 1 << 12 // conditions of all templates of a query together
 	MaxValues    = 1 << 16 // operands of all In conditions of a query together
-	MaxOrder     = 1 << 6  // keys of an ordering
 	MaxDrafts    = 1 << 16 // entries of a write
 	MaxLeases    = 1 << 16 // leases of a renew or cancel
 	MaxFind      = 1 << 12 // entries that one read, take or page returns; more are asked for in several calls

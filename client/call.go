@@ -1,0 +1,211 @@
+package client
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
+)
+
+// call is one call: what is asked, and the answer. Calls are pooled; one is used by the goroutine that calls, and by the
+// connection's reader between its being sent and done.
+type call struct {
+	op    wire.Type
+	space *Space
+	done  chan struct{} // capacity 1: the outcome is there
+
+	// The request; which fields depends on op.
+	drafts   []space.Draft
+	query    *space.Query
+	take     bool
+	wait     time.Duration // as in package wire
+	deadline time.Time     // when wait is over; zero if it is not limited
+	lease    int64
+	ids      []space.LeaseID
+	cursor   uint64
+	id       uint64 // of a registration
+	seq      uint64 // of its last event that is here
+	window   int    // for its events
+	reg      *registration
+	link     *link // nil: any
+	schema   *template.Schema
+	name     string
+	absent   []string // kinds that the server does not know, whose templates match nothing
+
+	// The outcome.
+	number  uint64
+	end     uint64             // position in the stream behind the frame
+	sent    bool               // err is errLost, and the server may have seen the call
+	err     error              // why there is none
+	failed  bool               // body is a Failure's
+	body    []byte             // of the answer
+	schemas []*template.Schema // by kind
+}
+
+var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
+
+// keptBody is the largest body buffer that returns to the pool.
+const keptBody = 64 << 10
+
+// newCall returns a call for the goroutine that makes it, which frees it.
+func newCall(s *Space, op wire.Type) *call {
+	c := callPool.Get().(*call)
+	c.space, c.op = s, op
+	return c
+}
+
+// free returns c to the pool, without anything that belongs to the caller.
+func (c *call) free() {
+	body := c.body[:0]
+	if cap(body) > keptBody {
+		body = nil
+	}
+	*c = call{done: c.done, body: body}
+	callPool.Put(c)
+}
+
+// repeatable reports whether c may be made again when it is not known whether it was made.
+func (c *call) repeatable() bool {
+	switch c.op {
+	case wire.Write, wire.Notify, wire.Renew, wire.Cancel:
+		return false
+	case wire.Find:
+		return !c.take
+	}
+	return true
+}
+
+// waits reports whether the server may wait before it answers.
+func (c *call) waits() bool { return c.op == wire.Find && c.wait != 0 }
+
+// outcome returns the error with which c ended, once it is done.
+func (c *call) outcome() error {
+	if c.err != nil || !c.failed {
+		return c.err
+	}
+	d := wire.NewDecoder(c.body)
+	return d.Error()
+}
+
+// encode appends the body of the request. It returns the kind that v would have to know for that, if there is one.
+func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
+	switch c.op {
+	case wire.Echo, wire.Spaces, wire.Status:
+		return b, ""
+	}
+	b = binary.AppendUvarint(b, c.space.handle)
+	switch c.op {
+	case wire.Open:
+		return wire.AppendBytes(b, c.name), ""
+	case wire.Schema:
+		return wire.AppendBytes(b, c.name), ""
+	case wire.Register:
+		return template.AppendSchema(b, c.schema), ""
+	case wire.Write:
+		return c.encodeDrafts(b, v)
+	case wire.Find:
+		b = wire.AppendFind(b, c.take, c.query.IfExists, c.wait, max(c.query.Max, 1))
+	case wire.Contents:
+		b = binary.AppendUvarint(binary.AppendUvarint(b, c.cursor), page)
+	case wire.Notify:
+		b = binary.AppendUvarint(wire.AppendLease(b, c.lease), uint64(c.window))
+	case wire.Attach:
+		b = binary.AppendUvarint(binary.AppendUvarint(b, c.id), c.seq)
+		return binary.AppendUvarint(b, uint64(c.window)), ""
+	case wire.Renew:
+		return c.encodeIDs(wire.AppendLease(b, c.lease)), ""
+	case wire.Cancel:
+		return c.encodeIDs(b), ""
+	case wire.Kinds:
+		return b, ""
+	}
+	return c.encodeQuery(b, v)
+}
+
+func (c *call) encodeIDs(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(c.ids)))
+	for _, id := range c.ids {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
+	return b
+}
+
+func (c *call) encodeDrafts(b []byte, v *view) (_ []byte, missing string) {
+	b = binary.AppendUvarint(b, uint64(len(c.drafts)))
+	var name string
+	var kind engine.KindID
+	for i := range c.drafts {
+		d := &c.drafts[i]
+		if kind == 0 || d.Kind != name {
+			name, kind = d.Kind, v.ids[d.Kind]
+			if kind == 0 {
+				return b, name
+			}
+		}
+		b = wire.AppendDraft(b, kind, int64(d.Lease), d.Row)
+	}
+	return b, ""
+}
+
+func (c *call) encodeQuery(b []byte, v *view) (_ []byte, missing string) {
+	b = binary.AppendUvarint(b, uint64(c.templates()))
+	for _, t := range c.query.Templates {
+		if c.skips(t) {
+			continue
+		}
+		kind := v.ids[t.Kind]
+		if kind == 0 && t.Kind != "" {
+			return b, t.Kind
+		}
+		b = wire.AppendTemplate(b, kind, t.Conds)
+	}
+	return template.AppendOrder(b, c.query.Order), ""
+}
+
+// templates returns how many of the query's templates may match something.
+func (c *call) templates() int {
+	n := len(c.query.Templates)
+	if len(c.absent) == 0 {
+		return n
+	}
+	for _, t := range c.query.Templates {
+		if c.skips(t) {
+			n--
+		}
+	}
+	return n
+}
+
+func (c *call) skips(t *template.Template) bool {
+	return len(c.absent) > 0 && slices.Contains(c.absent, t.Kind)
+}
+
+// entries decodes the entries of an answer. The rows share one block of memory that is the caller's.
+func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
+	body := d.Rest()
+	if len(body) > keptBody {
+		c.body = nil // it would not be kept: no need to copy
+	} else {
+		body = slices.Clone(body)
+	}
+	n := 0
+	for d := wire.NewDecoder(body); d.More(); n++ {
+		d.Entry()
+	}
+	entries := make([]space.Entry, 0, n)
+	rd := wire.NewDecoder(body)
+	for rd.More() {
+		e := rd.Entry()
+		if int(e.Kind) >= len(c.schemas) || c.schemas[e.Kind] == nil {
+			return nil, errors.Join(wire.ErrMalformed, errors.New("client: entry of a kind that the server did not announce"))
+		}
+		entries = append(entries, space.Entry{ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row})
+	}
+	return entries, rd.Err()
+}

@@ -1,0 +1,188 @@
+// Package client is the Go SDK: spaces on a server, behind the same interface as a space in process.
+//
+// All calls of a Client share few connections, each of which carries any number of calls at a time. A connection that
+// fails is made again, and the session that it belonged to goes on where it was: calls in flight, waits and
+// registrations do not notice. When the server has forgotten the session, because it was restarted or too much time has passed, what
+// can be repeated is repeated; a write or take that had been sent ends with space.ErrOutcomeUnknown.
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+)
+
+// DefaultSpace is the name of the space that a Client is, unless its Config says otherwise.
+const DefaultSpace = "default"
+
+// Config configures a Client. Addr is required, the zero value of the rest works.
+type Config struct {
+	Addr   string       // host:port of the server
+	Space  string       // name of the client's own space; "": DefaultSpace
+	Conns  int          // connections; 0: 1
+	Logger *slog.Logger // nil: silent
+
+	DialTimeout time.Duration // bounds one attempt to connect; 0: 5 s
+	MinBackoff  time.Duration // before the second attempt to connect again; 0: 50 ms
+	MaxBackoff  time.Duration // between attempts at most; 0: 5 s
+	Grace       time.Duration // how long a call whose context has ended still waits to learn its outcome; 0: 2 s
+	EventWindow int           // bytes of events that a registration holds for a slow listener; 0: 1 MiB
+
+	// Dial makes the connections; nil: TCP.
+	Dial func(ctx context.Context, addr string) (net.Conn, error)
+}
+
+func (c Config) withDefaults() (Config, error) {
+	var errs []error
+	if c.Addr == "" {
+		errs = append(errs, errors.New("client: Config.Addr is empty"))
+	}
+	if c.Conns < 0 || c.DialTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Grace < 0 || c.EventWindow < 0 {
+		errs = append(errs, errors.New("client: a number in Config is negative"))
+	}
+	c.Space = cmp.Or(c.Space, DefaultSpace)
+	c.Conns = cmp.Or(c.Conns, 1)
+	c.DialTimeout = cmp.Or(c.DialTimeout, 5*time.Second)
+	c.MinBackoff = cmp.Or(c.MinBackoff, 50*time.Millisecond)
+	c.MaxBackoff = cmp.Or(c.MaxBackoff, 5*time.Second)
+	c.Grace = cmp.Or(c.Grace, 2*time.Second)
+	c.EventWindow = cmp.Or(c.EventWindow, 1<<20)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = func(ctx context.Context, addr string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", addr)
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// Client is a connection to a server, and the space on it that Config.Space names. Its methods may be called concurrently.
+type Client struct {
+	*Space
+	cfg   Config
+	links []*link
+	once  sync.Once // closes
+
+	mu     sync.Mutex
+	spaces []*Space // guarded by mu; by handle
+}
+
+var _ space.Space = (*Client)(nil)
+
+// Dial connects to the server at addr. See DialConfig.
+func Dial(ctx context.Context, addr string) (*Client, error) {
+	return DialConfig(ctx, Config{Addr: addr})
+}
+
+// DialConfig connects to a server. It tries once, so that a wrong address is noticed at once, and returns an error if that fails or
+// ctx ends before; later, failed connections are made again for as long as it takes. The caller closes the Client.
+func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg}
+	for range cfg.Conns {
+		l := newLink(&c.cfg)
+		if err := l.start(ctx); err != nil {
+			c.closeLinks()
+			return nil, fmt.Errorf("client: dial %s: %w", cfg.Addr, err)
+		}
+		c.links = append(c.links, l)
+	}
+	c.Space = c.SpaceNamed(cfg.Space)
+	if err := c.Space.open(ctx, c.links[0]); err != nil {
+		c.closeLinks()
+		return nil, fmt.Errorf("client: open space %q on %s: %w", cfg.Space, cfg.Addr, err)
+	}
+	return c, nil
+}
+
+// SpaceNamed returns another space on the same connections; the server creates it on first use. A name that the server does
+// not accept makes its calls return space.ErrInvalidArgument. Closing it leaves the Client open.
+func (c *Client) SpaceNamed(name string) *Space {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.spaces {
+		if s.name == name && !s.isClosed() {
+			return s
+		}
+	}
+	s := newSpace(c, name, uint64(len(c.spaces)))
+	c.spaces = append(c.spaces, s)
+	return s
+}
+
+// Close ends waiting calls with space.ErrClosed, waits shortly for the outcomes of others, and closes the connections.
+// It is idempotent.
+func (c *Client) Close() error {
+	c.once.Do(func() {
+		c.mu.Lock()
+		spaces := c.spaces
+		c.mu.Unlock()
+		for _, s := range spaces {
+			s.Close()
+		}
+		c.closeLinks()
+	})
+	return nil
+}
+
+func (c *Client) closeLinks() {
+	var closing sync.WaitGroup
+	for _, l := range c.links {
+		closing.Go(l.close)
+	}
+	closing.Wait()
+}
+
+// link returns one of the connections.
+func (c *Client) link() *link {
+	if len(c.links) == 1 {
+		return c.links[0]
+	}
+	return c.links[rand.IntN(len(c.links))]
+}
+
+// Ping does nothing on the server and returns when it has answered: a measure of the way there and back.
+func (c *Client) Ping(ctx context.Context) error {
+	call := newCall(c.Space, wire.Echo)
+	defer call.free()
+	return c.do(ctx, call)
+}
+
+// Spaces returns the names of all spaces on the server, sorted.
+func (c *Client) Spaces(ctx context.Context) ([]string, error) {
+	call := newCall(c.Space, wire.Spaces)
+	defer call.free()
+	if err := c.do(ctx, call); err != nil {
+		return nil, err
+	}
+	var names []string
+	d := wire.NewDecoder(call.body)
+	for d.More() {
+		names = append(names, string(d.Bytes()))
+	}
+	return names, d.Err()
+}
+
+// Status returns what the server says about itself, a JSON object.
+func (c *Client) Status(ctx context.Context) ([]byte, error) {
+	call := newCall(c.Space, wire.Status)
+	defer call.free()
+	if err := c.do(ctx, call); err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), call.body...), nil
+}

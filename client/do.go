@@ -1,0 +1,106 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+)
+
+// errNothing ends a call about kinds that nobody has written: there is nothing to ask the server for.
+var errNothing = fmt.Errorf("%w: nobody has written the kind", space.ErrNoMatch)
+
+// do makes a call, as often as it takes and is safe, and returns when its outcome is there.
+func (c *Client) do(ctx context.Context, call *call) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		l := call.link
+		if l == nil {
+			l = c.link()
+		}
+		err := l.send(ctx, call)
+		if err == nil {
+			err = l.await(ctx, call)
+		} else if err == errNotOpen {
+			if err = call.space.open(ctx, l); err == nil {
+				continue
+			}
+		} else if miss, ok := err.(*missingKindError); ok {
+			if err = call.space.resolve(ctx, l, call, miss.kind); err == nil {
+				continue
+			}
+		}
+		if err == nil || !call.again(err) {
+			return call.final(ctx, err)
+		}
+	}
+}
+
+// again reports whether the call, which ended with err, is to be made once more, and prepares it for that.
+func (c *call) again(err error) bool {
+	switch {
+	case errors.Is(err, wire.ErrInterrupted):
+	case err == errLost && (c.repeatable() || !c.sent):
+	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():
+	default:
+		return false
+	}
+	c.err, c.failed, c.sent, c.body = nil, false, false, c.body[:0]
+	if !c.deadline.IsZero() {
+		c.wait = max(0, time.Until(c.deadline))
+	}
+	return true
+}
+
+// final returns the error for the caller.
+func (c *call) final(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case err == errLost:
+		return fmt.Errorf("%w: the connection was lost after the call had been sent", space.ErrOutcomeUnknown)
+	case !errors.Is(err, engine.ErrCancelled):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return space.ErrClosed // nobody else cancels
+}
+
+// open opens s on a connection.
+func (s *Space) open(ctx context.Context, l *link) error {
+	c := newCall(s, wire.Open)
+	defer c.free()
+	c.name = s.name
+	if err := l.call(ctx, c); err != nil {
+		return err
+	}
+	d := wire.NewDecoder(c.body)
+	incarnation := string(d.Bytes())
+	if err := d.Err(); err != nil {
+		return err
+	}
+	s.reborn(incarnation)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := l.viewLocked(s)
+	v.open, v.incarnation = true, incarnation
+	return nil
+}
+
+// reborn notes the incarnation of the space. If it is another one, the space has lost what it held, kinds included: Go types
+// are registered again.
+func (s *Space) reborn(incarnation string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.incarnation != "" && s.incarnation != incarnation {
+		s.codecs.Store(space.NewCodecs())
+	}
+	s.incarnation = incarnation
+}

@@ -1,0 +1,98 @@
+package client
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+)
+
+// Read implements space.Space.
+func (s *Space) Read(ctx context.Context, q space.Query) ([]space.Entry, error) {
+	return s.find(ctx, &q, false)
+}
+
+// Take implements space.Space. If it returns space.ErrOutcomeUnknown an entry may have been taken.
+func (s *Space) Take(ctx context.Context, q space.Query) ([]space.Entry, error) {
+	return s.find(ctx, &q, true)
+}
+
+func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.Entry, error) {
+	if q.Wait < 0 {
+		return nil, invalid("wait %v is negative", q.Wait)
+	}
+	c := newCall(s, wire.Find)
+	defer c.free()
+	c.query, c.take = q, take
+	switch {
+	case q.NoWait:
+	case q.Wait == 0:
+		c.wait = wire.WaitForever
+	default:
+		c.wait, c.deadline = q.Wait, time.Now().Add(q.Wait)
+	}
+	if err := s.client.do(ctx, c); err != nil {
+		return nil, err
+	}
+	d := wire.NewDecoder(c.body)
+	return c.entries(&d)
+}
+
+// Count implements space.Space.
+func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
+	c := newCall(s, wire.Count)
+	defer c.free()
+	c.query = &q
+	if err := s.client.do(ctx, c); err != nil {
+		if err == errNothing {
+			err = nil
+		}
+		return 0, err
+	}
+	d := wire.NewDecoder(c.body)
+	n := d.Uvarint()
+	return int(n), d.Err()
+}
+
+// page is how many entries Contents asks for at a time.
+const page = 256
+
+// Contents implements space.Space.
+func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
+	return func(yield func(space.Entry, error) bool) {
+		var cursor uint64
+		for more := true; more; {
+			var entries []space.Entry
+			var err error
+			if entries, cursor, more, err = s.page(ctx, &q, cursor); err != nil {
+				yield(space.Entry{}, err)
+				return
+			}
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// page returns the matches from cursor on, at which there are more if more is set.
+func (s *Space) page(ctx context.Context, q *space.Query, cursor uint64) (entries []space.Entry, next uint64, more bool, err error) {
+	c := newCall(s, wire.Contents)
+	defer c.free()
+	c.query, c.cursor = q, cursor
+	if err := s.client.do(ctx, c); err != nil {
+		if err == errNothing {
+			err = nil
+		}
+		return nil, 0, false, err
+	}
+	d := wire.NewDecoder(c.body)
+	more = d.Byte() != 0
+	next = d.Uvarint()
+	entries, err = c.entries(&d)
+	return entries, next, more, err
+}

@@ -1,0 +1,129 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+)
+
+// spaces are spaces in memory for a server under test.
+type spaces struct {
+	cfg partition.Config
+
+	mu   sync.Mutex
+	open map[string]*partition.Partition // guarded by mu
+	born int                             // guarded by mu; part of the incarnation
+}
+
+func newSpaces(t testing.TB, cfg partition.Config) *spaces {
+	s := &spaces{cfg: cfg, open: map[string]*partition.Partition{}}
+	t.Cleanup(s.forget)
+	return s
+}
+
+func (s *spaces) Open(name string) (*partition.Partition, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if name == "" || name[0] == '-' {
+		return nil, "", fmt.Errorf("%w: space name %q", engine.ErrInvalidArgument, name)
+	}
+	p := s.open[name]
+	if p == nil {
+		p = partition.New(s.cfg)
+		if err := p.Start(context.Background(), nil); err != nil {
+			return nil, "", err
+		}
+		s.open[name] = p
+	}
+	return p, fmt.Sprint(s.born), nil
+}
+
+func (s *spaces) Names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name := range s.open {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s *spaces) Status() []byte { return []byte(`{"state":"fine"}`) }
+
+// forget closes all spaces; those opened from then on are others.
+func (s *spaces) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.open {
+		p.Close()
+	}
+	clear(s.open)
+	s.born++
+}
+
+// node is a server that can be stopped and started again at the same address.
+type node struct {
+	t      testing.TB
+	spaces *spaces
+	cfg    server.Config
+	addr   string
+
+	srv    *server.Server
+	served chan error
+}
+
+// startNode starts a server that ends with the test.
+func startNode(t testing.TB, cfg server.Config) *node {
+	n := &node{t: t, spaces: newSpaces(t, partition.Config{}), cfg: cfg, addr: "127.0.0.1:0"}
+	n.cfg.Spaces = n.spaces
+	n.start()
+	t.Cleanup(n.kill)
+	return n
+}
+
+func (n *node) start() {
+	l, err := net.Listen("tcp", n.addr)
+	require.NoError(n.t, err)
+	n.addr = l.Addr().String()
+	n.srv, err = server.New(n.cfg)
+	require.NoError(n.t, err)
+	n.served = make(chan error, 1)
+	srv := n.srv
+	go func() { n.served <- srv.Serve(l) }()
+}
+
+// kill ends the server without letting anybody finish.
+func (n *node) kill() {
+	if n.srv == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = n.srv.Shutdown(ctx)
+	require.ErrorIs(n.t, <-n.served, server.ErrClosed)
+	n.srv = nil
+}
+
+// dial returns a client that ends with the test.
+func (n *node) dial(cfg client.Config) *client.Client {
+	cfg.Addr = n.addr
+	if cfg.MinBackoff == 0 {
+		cfg.MinBackoff = time.Millisecond
+	}
+	c, err := client.DialConfig(n.t.Context(), cfg)
+	require.NoError(n.t, err)
+	n.t.Cleanup(func() { c.Close() })
+	return c
+}

@@ -1,0 +1,187 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/template"
+)
+
+// errDrained ends a connection whose server shuts down, once no call is in flight.
+var errDrained = errors.New("client: the server shuts down")
+
+// read delivers what the server sends until the connection fails, and returns why.
+func (l *link) read() error {
+	defer func() { l.received = l.in.Total() }()
+	for {
+		f, ok, err := l.in.Next()
+		if err == nil && ok {
+			err = l.handle(f)
+		}
+		if err == nil && !ok {
+			err = l.fill()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// fill reads more, once everything so far has been handled.
+func (l *link) fill() error {
+	l.acknowledge()
+	if l.drained() {
+		l.goodbye()
+		return errDrained
+	}
+	if err := l.in.Fill(); err != nil {
+		return err
+	}
+	l.activity.Add(1)
+	return nil
+}
+
+// ackEvery is how many bytes are received before the server is told, so that it may forget them.
+const ackEvery = 32 << 10
+
+func (l *link) acknowledge() {
+	if l.received = l.in.Total(); l.received-l.acked < ackEvery {
+		return
+	}
+	l.acked = l.received
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.out.Commit(wire.AppendAck(l.out.Buffer(), l.received))
+	l.wakeLocked()
+}
+
+func (l *link) drained() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state == draining && l.calls.n == 0
+}
+
+// handle serves one frame.
+func (l *link) handle(f wire.Frame) error {
+	switch f.Type {
+	case wire.Answer, wire.Failure:
+		l.deliver(f)
+		return nil
+	case wire.Part:
+		l.deliverPart(f)
+		return nil
+	case wire.Event, wire.Ended:
+		return l.handleEvent(f)
+	case wire.Kind:
+		return l.handleKind(f)
+	case wire.Ack:
+		return l.handleAck(wire.NewDecoder(f.Body))
+	case wire.Pong:
+		return nil
+	case wire.Goaway:
+		l.mu.Lock()
+		l.setStateLocked(draining)
+		l.mu.Unlock()
+		return nil
+	case wire.Refused:
+		d := wire.NewDecoder(f.Body)
+		return fmt.Errorf("client: the server ends the connection: %w", d.Error())
+	}
+	return fmt.Errorf("%w: unknown type %d", wire.ErrMalformed, f.Type)
+}
+
+// deliver ends a call. Calls that were given up are not there any more.
+func (l *link) deliver(f wire.Frame) {
+	l.mu.Lock()
+	c := l.calls.remove(f.ID)
+	if c == nil {
+		l.mu.Unlock()
+		return
+	}
+	v := l.viewLocked(c.space)
+	c.schemas = v.schemas
+	if c.op == wire.Notify && f.Type == wire.Answer {
+		c.reg.adoptLocked(l, f.Body, v.incarnation)
+	}
+	l.settledLocked()
+	l.mu.Unlock()
+	c.failed = f.Type == wire.Failure
+	if c.failed {
+		c.body = c.body[:0] // parts of an answer that failed in the end
+	}
+	c.body = append(c.body, f.Body...)
+	c.done <- struct{}{}
+}
+
+// deliverPart adds a part to the answer of a call, under the lock because the call may be given up meanwhile.
+func (l *link) deliverPart(f wire.Frame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.calls.get(f.ID); c != nil {
+		c.body = append(c.body, f.Body...)
+	}
+}
+
+// handleKind learns the schema of a kind.
+func (l *link) handleKind(f wire.Frame) error {
+	d := wire.NewDecoder(f.Body)
+	id := d.Uint32()
+	schema, err := template.DecodeSchema(d.Rest())
+	if err != nil || !d.Ok() || id == 0 || id >= maxKinds {
+		return fmt.Errorf("%w: kind %d: %v", wire.ErrMalformed, id, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f.ID >= uint64(len(l.views)) || l.views[f.ID].space == nil {
+		return fmt.Errorf("%w: kind %d of a space that was not opened", wire.ErrMalformed, id)
+	}
+	v := &l.views[f.ID]
+	v.learn(engine.KindID(id), v.space.intern(schema))
+	return nil
+}
+
+func (l *link) handleAck(d wire.Decoder) error {
+	pos := d.Uvarint()
+	if err := d.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.out.Ack(pos) {
+		return fmt.Errorf("%w: the server acknowledges what was not sent", wire.ErrMalformed)
+	}
+	return nil
+}
+
+// handleEvent passes an event on to its registration.
+func (l *link) handleEvent(f wire.Frame) error {
+	d := wire.NewDecoder(f.Body)
+	handle, seq := d.Uvarint(), d.Uvarint()
+	var e engine.View
+	if f.Type == wire.Event {
+		e = d.Entry()
+	}
+	if err := d.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	r := l.regs[regKey{handle, f.ID}]
+	var schema *template.Schema
+	if handle < uint64(len(l.views)) && int(e.Kind) < len(l.views[handle].schemas) {
+		schema = l.views[handle].schemas[e.Kind]
+	}
+	l.mu.Unlock()
+	switch {
+	case r == nil:
+		return nil // closed meanwhile
+	case f.Type == wire.Ended:
+		r.end(seq)
+	case schema == nil:
+		return fmt.Errorf("%w: event with an entry of unknown kind %d", wire.ErrMalformed, e.Kind)
+	default:
+		r.push(&e, seq, schema, len(f.Body))
+	}
+	return nil
+}

@@ -1,0 +1,246 @@
+package client
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
+)
+
+// regKey identifies a registration on a connection: the handle of its space, and its number there.
+type regKey struct{ handle, id uint64 }
+
+// registration is a registration with a space on a server. The server sends events within a window of bytes, which Next opens again
+// as it hands them out: so the queue is bounded, and a slow listener delays nobody.
+type registration struct {
+	space  *Space
+	lease  *space.Lease
+	closed chan struct{} // closed by Close
+	once   sync.Once     // closes
+	wake   chan struct{} // one slot, filled when there may be something new in the queue
+
+	// Set by the reader when the answer comes, and then immutable.
+	link        *link
+	id          uint64
+	granted     time.Duration
+	start       uint64
+	incarnation string // of the space
+
+	mu       sync.Mutex
+	queue    []queued // guarded by mu
+	last     uint64   // guarded by mu; number of the last event returned, or reported as lost
+	received uint64   // guarded by mu; number of the last event queued
+	unacked  int      // guarded by mu; bytes of events that were returned and not acknowledged
+}
+
+// queued is an event with its size on the wire, or the end of the registration, which has none.
+type queued struct {
+	seq   uint64
+	entry space.Entry
+	size  int
+}
+
+// Notify implements space.Space.
+func (s *Space) Notify(ctx context.Context, q space.Query, lease time.Duration) (space.Registration, error) {
+	if lease < 0 {
+		return nil, invalid("lease %v is negative", lease)
+	}
+	r := &registration{space: s, closed: make(chan struct{}), wake: make(chan struct{}, 1)}
+	c := newCall(s, wire.Notify)
+	defer c.free()
+	c.query, c.lease, c.window, c.reg = &q, int64(lease), s.client.cfg.EventWindow, r
+	sent := time.Now()
+	if err := s.client.do(ctx, c); err != nil {
+		return nil, err
+	}
+	if r.link == nil {
+		return nil, fmt.Errorf("%w: answer to notify", wire.ErrMalformed)
+	}
+	r.lease = space.NewLease(s, space.Grant{ID: space.LeaseID(r.id), Granted: r.granted}, sent)
+	return r, nil
+}
+
+// adoptLocked makes r known to the link by which the answer to Notify came, before the first event comes.
+func (r *registration) adoptLocked(l *link, body []byte, incarnation string) {
+	d := wire.NewDecoder(body)
+	g, start := d.Grant(), d.Uvarint()
+	if d.Err() != nil {
+		return
+	}
+	r.link, r.id, r.granted, r.start, r.incarnation = l, g.ID, time.Duration(g.Granted), start, incarnation
+	r.last, r.received = start, start
+	l.regs[regKey{r.space.handle, r.id}] = r
+}
+
+// Lease implements space.Registration.
+func (r *registration) Lease() *space.Lease { return r.lease }
+
+// Start implements space.Registration.
+func (r *registration) Start() uint64 { return r.start }
+
+// Next implements space.Registration.
+func (r *registration) Next(ctx context.Context) (space.Event, error) {
+	for {
+		if r.isClosed() {
+			return space.Event{}, space.ErrClosed
+		}
+		if err := ctx.Err(); err != nil {
+			return space.Event{}, err
+		}
+		if e, ok, err := r.pop(); ok {
+			return e, err
+		}
+		select {
+		case <-r.wake:
+		case <-r.closed:
+		case <-r.space.closed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (r *registration) isClosed() bool {
+	select {
+	case <-r.closed:
+		return true
+	case <-r.space.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// pop returns the next event, or the gap before it, or space.ErrLeaseEnded when none will come; false when none is there yet.
+func (r *registration) pop() (space.Event, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.queue) == 0 {
+		r.acknowledgeLocked()
+		return space.Event{}, false, nil
+	}
+	defer r.signal() // for another Next that waits, if there is more
+	q := r.queue[0]
+	if q.seq > r.last+1 {
+		e := space.Event{Type: space.Gap, Seq: q.seq - 1, Missed: q.seq - 1 - r.last}
+		r.last = e.Seq
+		return e, true, nil
+	}
+	if q.size == 0 {
+		return space.Event{}, true, space.ErrLeaseEnded // it stays in the queue
+	}
+	r.queue[0] = queued{}
+	r.queue = r.queue[1:]
+	r.last = q.seq
+	if r.unacked += q.size; r.unacked >= r.space.client.cfg.EventWindow/4 {
+		r.acknowledgeLocked()
+	}
+	return space.Event{Type: space.Written, Seq: q.seq, Entry: q.entry}, true, nil
+}
+
+// acknowledgeLocked opens the window again for what was returned, and lets the server forget it.
+func (r *registration) acknowledgeLocked() {
+	if r.unacked == 0 {
+		return
+	}
+	b := binary.AppendUvarint(nil, r.space.handle)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, r.id), r.last)
+	r.link.postIfUp(wire.Acknowledge, 0, binary.AppendUvarint(b, uint64(r.unacked)))
+	r.unacked = 0
+}
+
+// push adds an event to the queue. After a reattachment some may come again.
+func (r *registration) push(e *engine.View, seq uint64, schema *template.Schema, size int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if seq <= r.received {
+		r.unacked += size
+		return
+	}
+	r.received = seq
+	r.queue = append(r.queue, queued{seq, space.Entry{ID: space.LeaseID(e.ID), Schema: schema, Row: slices.Clone(e.Row)}, size})
+	r.signal()
+}
+
+// end tells that no event after the one with the number last will come; the number may not be known, and is 0 then.
+func (r *registration) end(last uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.received = max(r.received, last)
+	r.queue = append(r.queue, queued{seq: r.received + 1})
+	r.signal()
+}
+
+func (r *registration) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close implements space.Registration. Without a connection it tries for Config.Grace; the lease ends the registration then.
+func (r *registration) Close() error {
+	r.once.Do(func() { close(r.closed) })
+	r.link.mu.Lock()
+	delete(r.link.regs, regKey{r.space.handle, r.id})
+	r.link.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), r.space.client.cfg.Grace)
+	defer cancel()
+	err := r.lease.Cancel(ctx)
+	if errors.Is(err, space.ErrLeaseEnded) || errors.Is(err, space.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// reattach makes the new session the listener of the registrations that were made in an older one.
+func (l *link) reattach() {
+	l.mu.Lock()
+	regs := slices.Collect(maps.Values(l.regs))
+	l.mu.Unlock()
+	ctx, cancel := l.context()
+	defer cancel()
+	for _, r := range regs {
+		r.attach(ctx)
+	}
+}
+
+// attach tries to attach r until that succeeds, the registration turns out to have ended, or ctx ends. It does nothing
+// more if the session is lost again meanwhile: the next one begins anew.
+func (r *registration) attach(ctx context.Context) {
+	cfg := r.space.client.cfg
+	for wait := cfg.MinBackoff; ; wait = min(2*wait, cfg.MaxBackoff) {
+		err := r.attachOnce(ctx)
+		switch {
+		case err == nil || r.isClosed():
+			return
+		case errors.Is(err, space.ErrLeaseEnded):
+			r.end(0)
+			return
+		}
+		cfg.Logger.Info("cannot attach to a registration yet", "registration", r.id, "error", err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *registration) attachOnce(ctx context.Context) error {
+	c := newCall(r.space, wire.Attach)
+	defer c.free()
+	c.link, c.reg, c.id, c.window = r.link, r, r.id, r.space.client.cfg.EventWindow
+	r.mu.Lock()
+	c.seq = r.received
+	r.mu.Unlock()
+	return r.space.client.do(ctx, c)
+}

@@ -1,0 +1,98 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
+)
+
+// resolve makes a kind, which c needs, known to the session: kinds that callers have registered are registered again,
+// others are looked up.
+func (s *Space) resolve(ctx context.Context, l *link, c *call, kind string) error {
+	if schema := s.registered(kind); schema != nil {
+		return s.announce(ctx, l, schema)
+	}
+	err := s.lookUp(ctx, l, kind)
+	if errors.Is(err, engine.ErrUnknownKind) {
+		return c.without(ctx, l, kind)
+	}
+	return err
+}
+
+func (s *Space) registered(kind string) *template.Schema {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.wanted[kind]
+}
+
+// announce registers a kind in a session, after those that it embeds.
+func (s *Space) announce(ctx context.Context, l *link, schema *template.Schema) error {
+	for _, super := range schema.Supers {
+		if sup := s.registered(super); sup != nil {
+			if err := s.announce(ctx, l, sup); err != nil {
+				return err
+			}
+		}
+	}
+	c := newCall(s, wire.Register)
+	defer c.free()
+	c.schema = schema
+	if err := l.call(ctx, c); err != nil {
+		return err
+	}
+	now, err := c.answeredSchema()
+	if err != nil {
+		return err
+	}
+	if len(now.Fields) >= len(schema.Fields) && slices.Equal(now.Fields[:len(schema.Fields)], schema.Fields) {
+		return nil
+	}
+	// Another client came first to a space that has lost its kinds: rows made for the old order mean something else now.
+	s.mu.Lock()
+	delete(s.wanted, schema.Kind)
+	s.mu.Unlock()
+	s.codecs.Store(space.NewCodecs())
+	return fmt.Errorf("%w: the space was replaced, and its kind %q has other fields now", space.ErrSchemaConflict, schema.Kind)
+}
+
+// lookUp asks for a kind by its name. The answer comes after the kind's schema, which the reader has learned.
+func (s *Space) lookUp(ctx context.Context, l *link, kind string) error {
+	c := newCall(s, wire.Schema)
+	defer c.free()
+	c.name = kind
+	return l.call(ctx, c)
+}
+
+// call makes a call on this connection and no other, once.
+func (l *link) call(ctx context.Context, c *call) error {
+	if err := l.send(ctx, c); err != nil {
+		return err
+	}
+	return l.await(ctx, c)
+}
+
+// without prepares c for a kind that nobody has registered: its templates match nothing, unless somebody waits for the first.
+func (c *call) without(ctx context.Context, l *link, kind string) error {
+	if c.op == wire.Write {
+		return invalid("kind %q is not registered", kind)
+	}
+	for _, t := range c.query.Templates {
+		if t.Kind == kind && len(t.Conds) > 0 {
+			return invalid("kind %q is not registered, but has conditions", kind)
+		}
+	}
+	if c.op == wire.Notify || c.waits() && !c.query.IfExists {
+		return c.space.announce(ctx, l, &template.Schema{Kind: kind})
+	}
+	c.absent = append(c.absent, kind)
+	if c.templates() == 0 {
+		return errNothing
+	}
+	return nil
+}

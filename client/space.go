@@ -1,0 +1,226 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Space is one space on the server. Its methods may be called concurrently.
+type Space struct {
+	client *Client
+	name   string
+	handle uint64        // of the space on every connection
+	closed chan struct{} // closed by Close
+	once   sync.Once     // closes
+	codecs atomic.Pointer[space.Codecs]
+
+	mu          sync.Mutex
+	schemas     map[string]*template.Schema // guarded by mu; the last of each kind that any server told
+	wanted      map[string]*template.Schema // guarded by mu; kinds that callers have registered
+	incarnation string                      // guarded by mu
+}
+
+var _ space.Space = (*Space)(nil)
+
+func newSpace(c *Client, name string, handle uint64) *Space {
+	s := &Space{
+		client: c, name: name, handle: handle, closed: make(chan struct{}),
+		schemas: map[string]*template.Schema{}, wanted: map[string]*template.Schema{},
+	}
+	s.codecs.Store(space.NewCodecs())
+	return s
+}
+
+// Name returns the name of the space.
+func (s *Space) Name() string { return s.name }
+
+// Codecs implements space.Space.
+func (s *Space) Codecs() *space.Codecs { return s.codecs.Load() }
+
+func (s *Space) isClosed() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Register implements space.Space.
+func (s *Space) Register(ctx context.Context, schema *template.Schema) (*template.Schema, error) {
+	c := newCall(s, wire.Register)
+	defer c.free()
+	c.schema = schema
+	if err := s.client.do(ctx, c); err != nil {
+		if errors.Is(err, engine.ErrUnknownKind) {
+			err = fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
+		}
+		return nil, err
+	}
+	merged, err := c.answeredSchema()
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wanted[merged.Kind] = merged
+	return merged, nil
+}
+
+// answeredSchema returns the schema of the kind whose number is the answer.
+func (c *call) answeredSchema() (*template.Schema, error) {
+	d := wire.NewDecoder(c.body)
+	id := d.Uint32()
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	if int(id) >= len(c.schemas) || c.schemas[id] == nil {
+		return nil, fmt.Errorf("%w: kind %d was not announced", wire.ErrMalformed, id)
+	}
+	return c.schemas[id], nil
+}
+
+// intern returns the schema that is already known if it equals the given one, so that equal schemas are the same pointer.
+func (s *Space) intern(schema *template.Schema) *template.Schema {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.schemas[schema.Kind]; old != nil && slices.Equal(old.Fields, schema.Fields) && slices.Equal(old.Supers, schema.Supers) {
+		return old
+	}
+	s.schemas[schema.Kind] = schema
+	return schema
+}
+
+// Kinds implements space.Space.
+func (s *Space) Kinds(ctx context.Context) ([]space.KindInfo, error) {
+	c := newCall(s, wire.Kinds)
+	defer c.free()
+	if err := s.client.do(ctx, c); err != nil {
+		return nil, err
+	}
+	var kinds []space.KindInfo
+	d := wire.NewDecoder(c.body)
+	for id := 1; d.More(); id++ {
+		n := d.Uvarint()
+		if id >= len(c.schemas) || c.schemas[id] == nil {
+			return nil, fmt.Errorf("%w: kind %d was not announced", wire.ErrMalformed, id)
+		}
+		kinds = append(kinds, space.KindInfo{Schema: c.schemas[id], Count: int(n)})
+	}
+	slices.SortFunc(kinds, func(a, b space.KindInfo) int { return strings.Compare(a.Schema.Kind, b.Schema.Kind) })
+	return kinds, d.Err()
+}
+
+// Close ends the space's waiting calls with space.ErrClosed and its registrations; calls in flight that may change something
+// have a short time to learn their outcome. The Client stays open.
+func (s *Space) Close() error {
+	s.once.Do(func() {
+		close(s.closed)
+		for _, l := range s.client.links {
+			l.endCalls(s)
+		}
+	})
+	return nil
+}
+
+// Write implements space.Space.
+func (s *Space) Write(ctx context.Context, entries []space.Draft) ([]space.Grant, error) {
+	if len(entries) == 0 {
+		return nil, invalid("there is nothing to write")
+	}
+	if len(entries) > wire.MaxDrafts {
+		return nil, fmt.Errorf("%w: %d entries in one call; at most %d are allowed", space.ErrTooLarge, len(entries), wire.MaxDrafts)
+	}
+	for i := range entries {
+		if entries[i].Lease < 0 {
+			return nil, invalid("lease %v is negative", entries[i].Lease)
+		}
+	}
+	c := newCall(s, wire.Write)
+	defer c.free()
+	c.drafts = entries
+	if err := s.client.do(ctx, c); err != nil {
+		return nil, err
+	}
+	d := wire.NewDecoder(c.body)
+	return decodeGrants(&d, len(entries))
+}
+
+func decodeGrants(d *wire.Decoder, n int) ([]space.Grant, error) {
+	grants := make([]space.Grant, 0, n)
+	for range n {
+		g := d.Grant()
+		grants = append(grants, space.Grant{ID: space.LeaseID(g.ID), Granted: time.Duration(g.Granted)})
+	}
+	return grants, d.Err()
+}
+
+// Renew implements space.Space.
+func (s *Space) Renew(ctx context.Context, lease time.Duration, ids ...space.LeaseID) ([]space.Grant, error) {
+	if lease < 0 {
+		return nil, invalid("lease %v is negative", lease)
+	}
+	c := newCall(s, wire.Renew)
+	defer c.free()
+	c.lease = int64(lease)
+	failed, d, err := s.doLeases(ctx, c, ids)
+	if err != nil {
+		return nil, err
+	}
+	grants, err := decodeGrants(&d, len(ids))
+	return grants, errors.Join(failed, err)
+}
+
+// Cancel implements space.Space.
+func (s *Space) Cancel(ctx context.Context, ids ...space.LeaseID) error {
+	c := newCall(s, wire.Cancel)
+	defer c.free()
+	failed, d, err := s.doLeases(ctx, c, ids)
+	if err != nil {
+		return err
+	}
+	if err := d.Err(); err != nil {
+		return err
+	}
+	return failed
+}
+
+// doLeases makes a call about leases. It returns the *space.LeaseError of those that had ended, if any, and what follows in the answer.
+func (s *Space) doLeases(ctx context.Context, c *call, ids []space.LeaseID) (failed error, d wire.Decoder, err error) {
+	if len(ids) > wire.MaxLeases {
+		return nil, d, fmt.Errorf("%w: %d leases in one call; at most %d are allowed", space.ErrTooLarge, len(ids), wire.MaxLeases)
+	}
+	c.ids = ids
+	if err := s.client.do(ctx, c); err != nil {
+		return nil, d, err
+	}
+	d = wire.NewDecoder(c.body)
+	var lost *space.LeaseError
+	d.Failed(func(i int, err error) {
+		if lost == nil {
+			lost = &space.LeaseError{Failed: map[space.LeaseID]error{}}
+		}
+		if i < len(ids) {
+			lost.Failed[ids[i]] = err
+		}
+	})
+	if lost != nil {
+		failed = lost
+	}
+	return failed, d, nil
+}
+
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", space.ErrInvalidArgument, fmt.Sprintf(format, args...))
+}

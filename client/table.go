@@ -1,0 +1,65 @@
+package client
+
+// table holds the calls in flight by number. Numbers rise; they need not be dense, so that a number's lowest bits are its
+// place and nothing has to be searched. The link's lock guards it.
+type table struct {
+	slots []*call // a power of two of them, at most half of them taken
+	n     int
+	next  uint64
+}
+
+// add gives c a number.
+func (t *table) add(c *call) {
+	if 2*(t.n+1) > len(t.slots) {
+		t.grow()
+	}
+	mask := uint64(len(t.slots) - 1)
+	for t.next++; t.slots[t.next&mask] != nil; t.next++ {
+	}
+	c.number = t.next
+	t.slots[t.next&mask] = c
+	t.n++
+}
+
+// grow doubles the slots. What had different places before has different places after.
+func (t *table) grow() {
+	old := t.slots
+	t.slots = make([]*call, max(64, 2*len(old)))
+	for _, c := range old {
+		if c != nil {
+			t.slots[c.number&uint64(len(t.slots)-1)] = c
+		}
+	}
+}
+
+// get returns the call with a number, or nil.
+func (t *table) get(number uint64) *call {
+	if len(t.slots) == 0 {
+		return nil
+	}
+	if c := t.slots[number&uint64(len(t.slots)-1)]; c != nil && c.number == number {
+		return c
+	}
+	return nil
+}
+
+// remove removes the call with a number and returns it, or nil.
+func (t *table) remove(number uint64) *call {
+	c := t.get(number)
+	if c != nil {
+		t.slots[number&uint64(len(t.slots)-1)] = nil
+		t.n--
+	}
+	return c
+}
+
+// all returns the calls in flight.
+func (t *table) all() []*call {
+	calls := make([]*call, 0, t.n)
+	for _, c := range t.slots {
+		if c != nil {
+			calls = append(calls, c)
+		}
+	}
+	return calls
+}
