@@ -44,6 +44,21 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 // keptRow is the largest row buffer that returns to the pool.
 const keptRow = 64 << 10
 
+// begin begins a call for entries of type T. Options are looked at first, so that a call that can never be right does not
+// make its kind known. The caller frees the call.
+func begin[T any](ctx context.Context, sp Space, allowed optionSet, opts []Option) (*Codec, *call, error) {
+	c, err := newCall(allowed, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+	if err != nil {
+		c.free()
+		return nil, nil, err
+	}
+	return codec, c, nil
+}
+
 // newCall returns a call with opts applied, of which it must only be given those in allowed. The caller frees it.
 func newCall(allowed optionSet, opts []Option) (*call, error) {
 	c := calls.Get().(*call)

@@ -19,7 +19,7 @@ func Contents[T any](ctx context.Context, sp Space, template T, opts ...Option) 
 			yield(none, err)
 			return
 		}
-		left := q.Max
+		left := q.Max // 0 without Max, and then never 0 again
 		for e, err := range sp.Contents(ctx, q) {
 			if err != nil {
 				yield(none, err)

@@ -3,7 +3,6 @@ package space
 import (
 	"context"
 	"iter"
-	"reflect"
 	"time"
 )
 
@@ -59,11 +58,7 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) it
 
 // notify registers with the lease that For asks for, or else with lease.
 func notify[T any](ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option) (*Codec, Registration, error) {
-	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
-	if err != nil {
-		return nil, nil, err
-	}
-	c, err := newCall(optFor|optMatch, opts)
+	codec, c, err := begin[T](ctx, sp, optFor|optMatch, opts)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,7 +3,6 @@ package space
 import (
 	"context"
 	"errors"
-	"reflect"
 )
 
 // Read returns a copy of the oldest entry that matches template, and waits for one if there is none. The fields of
@@ -74,11 +73,7 @@ func (v verb) do(ctx context.Context, sp Space, q Query) ([]Entry, error) {
 
 // query compiles template and opts, of which those in allowed have a meaning.
 func query[T any](ctx context.Context, sp Space, template *T, allowed optionSet, opts []Option) (*Codec, Query, error) {
-	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
-	if err != nil {
-		return nil, Query{}, err
-	}
-	c, err := newCall(allowed, opts)
+	codec, c, err := begin[T](ctx, sp, allowed, opts)
 	if err != nil {
 		return nil, Query{}, err
 	}

@@ -180,8 +180,10 @@ func TestUntypedCalls_Refused(t *testing.T) {
 		"unknown kind":   {{Kind: "x", Lease: space.Forever}},
 		"negative lease": {{Kind: "task"}, {Kind: "task", Lease: -1}},
 		"malformed row":  {{Kind: "task", Row: template.Row{200}, Lease: space.Forever}},
-		"too many fields": {{Kind: "task", Lease: space.Forever,
-			Row: template.Row{0, 0, 0, 0, 1, 3}}},
+		"too many fields": {{
+			Kind: "task", Lease: space.Forever,
+			Row: template.Row{0, 0, 0, 0, 1, 3},
+		}},
 	} {
 		_, err := sp.Write(ctx, drafts)
 		require.ErrorIs(t, err, space.ErrInvalidArgument, name)

@@ -28,7 +28,7 @@ func (s *Local) Notify(ctx context.Context, q Query, lease time.Duration) (Regis
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	f := newFeed()
+	f := newFeed() // its query belongs to the registration from now on
 	if err := s.bind(ctx, f.caller, q, true); err != nil {
 		return nil, err
 	}
@@ -133,17 +133,20 @@ func (r *registration) gap(seq uint64) Event {
 func (r *registration) fill(ctx context.Context) error {
 	batch, stale := r.feed.take()
 	r.batch = batch
+	if len(batch) == 0 || r.last-r.acked >= feedSize/2 {
+		r.acknowledge()
+	}
 	switch {
 	case len(batch) > 0:
 		return nil
 	case stale:
 		return r.attach()
 	}
-	r.acknowledge()
 	return r.await(ctx, r.feed.wake)
 }
 
-// acknowledge lets the partition forget what was returned. It is worth a call only when there is nothing better to do.
+// acknowledge lets the partition forget what was returned. It takes the partition's lock, so it is not done for each event
+// of many.
 func (r *registration) acknowledge() {
 	if r.acked < r.last {
 		r.acked = r.last

@@ -2,7 +2,6 @@ package space
 
 import (
 	"context"
-	"reflect"
 	"time"
 )
 
@@ -12,11 +11,7 @@ import (
 // It returns ErrInvalidArgument for a value that cannot be stored, ErrSchemaConflict if the space knows its kind with other types of
 // fields, ErrTooLarge beyond the space's limits; in all these cases nothing was stored.
 func Write[T any](ctx context.Context, sp Space, v T, opts ...Option) (*Lease, error) {
-	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
-	if err != nil {
-		return nil, err
-	}
-	c, err := newCall(optFor, opts)
+	codec, c, err := begin[T](ctx, sp, optFor, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -44,11 +39,7 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*
 	if len(vs) == 0 {
 		return nil, invalid("there is nothing to write")
 	}
-	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
-	if err != nil {
-		return nil, err
-	}
-	c, err := newCall(optFor, opts)
+	codec, c, err := begin[T](ctx, sp, optFor, opts)
 	if err != nil {
 		return nil, err
 	}
