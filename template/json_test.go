@@ -87,6 +87,8 @@ func TestParseJSON(t *testing.T) {
 		{"time", `"2026-01-02T03:04:05.5+01:00"`, time.Date(2026, 1, 2, 2, 4, 5, 5e8, time.UTC)},
 		{"time", `"yesterday"`, nil},
 		{"time", `1`, nil},
+		{"time", `"9999-12-31T23:59:59-01:00"`, nil},
+		{"time", `"0000-01-01T00:00:00+01:00"`, nil},
 		{"duration", `"1.5s"`, 1500 * time.Millisecond},
 		{"duration", `7`, 7 * time.Nanosecond},
 		{"duration", `7.5`, nil},

@@ -131,7 +131,7 @@ func stringFromJSON(c Class, x string) (any, error) {
 	case Bytes:
 		return base64.StdEncoding.DecodeString(x)
 	case Time:
-		return time.Parse(time.RFC3339Nano, x)
+		return timeFromJSON(x)
 	case Duration:
 		return time.ParseDuration(x)
 	case Float:
@@ -145,6 +145,15 @@ func stringFromJSON(c Class, x string) (any, error) {
 		}
 	}
 	return x, nil
+}
+
+// timeFromJSON refuses the few times at the ends of the calendar that have no such text in UTC, and could not be written again.
+func timeFromJSON(x string) (any, error) {
+	t, err := time.Parse(time.RFC3339Nano, x)
+	if year := t.UTC().Year(); err == nil && (year < 0 || year > 9999) {
+		err = fmt.Errorf("time %s is not within the years 0 to 9999 in UTC", x)
+	}
+	return t, err
 }
 
 func numberFromJSON(c Class, x json.Number) (any, error) {

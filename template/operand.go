@@ -3,7 +3,6 @@ package template
 import (
 	"fmt"
 	"math"
-	"reflect"
 )
 
 // Operand returns the position of the named field and v as an operand for it. Any Go integer fits an integer field, and
@@ -48,73 +47,4 @@ func appendAs(dst []byte, c Class, v any) ([]byte, error) {
 		}
 	}
 	return dst[:start], fmt.Errorf("%s %v does not fit a field of class %s", val.Class(), v, c)
-}
-
-// appendAny appends the value of any Go value that could be a field, and of those that Value.Any returns; nothing for nil.
-func appendAny(dst []byte, v any, depth int) ([]byte, error) {
-	switch v := v.(type) {
-	case nil:
-		return dst, nil
-	case string:
-		return AppendString(dst, v), nil
-	case int:
-		return AppendInt(dst, int64(v)), nil
-	case []any:
-		return appendAnyList(dst, v, depth)
-	case map[string]any:
-		pairs := make(Pairs, 0, len(v))
-		for k, e := range v {
-			pairs = append(pairs, Pair{k, e})
-		}
-		return appendAnyPairs(dst, pairs, depth)
-	case Pairs:
-		return appendAnyPairs(dst, v, depth)
-	}
-	c, err := make(compiler).coder(reflect.TypeOf(v))
-	if err != nil {
-		return dst, err
-	}
-	to := reflect.New(c.typ)
-	to.Elem().Set(reflect.ValueOf(v))
-	return c.append(dst, to.UnsafePointer(), depth)
-}
-
-func appendAnyList(dst []byte, list []any, depth int) ([]byte, error) {
-	if depth >= maxDepth {
-		return dst, errTooDeep
-	}
-	dst = append(dst, tagList)
-	for _, e := range list {
-		at := len(dst)
-		var err error
-		if dst, err = appendAny(append(dst, 0), e, depth+1); err != nil {
-			return dst, err
-		}
-		dst = fixSize(dst, at)
-	}
-	return dst, nil
-}
-
-func appendAnyPairs(dst []byte, m Pairs, depth int) ([]byte, error) {
-	if depth >= maxDepth {
-		return dst, errTooDeep
-	}
-	pairs := make([]pair, 0, len(m))
-	for _, p := range m {
-		both, err := appendAny([]byte{0}, p.Key, depth+1)
-		if err != nil {
-			return dst, err
-		}
-		both = fixSize(both, 0)
-		key, _, _ := cut(both)
-		if !key.Class().Ordered() {
-			return dst, fmt.Errorf("a map with keys of type %T cannot be stored", p.Key)
-		}
-		at := len(both)
-		if both, err = appendAny(append(both, 0), p.Value, depth+1); err != nil {
-			return dst, err
-		}
-		pairs = append(pairs, pair{key, fixSize(both, at)})
-	}
-	return appendPairs(dst, pairs)
 }

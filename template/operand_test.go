@@ -35,7 +35,8 @@ func TestOperand(t *testing.T) {
 		{"struct", Inner{Name: "x"}, template.Value{0x51, 5, 0x40, 'n', 'a', 'm', 'e', 2, 0x40, 'x'}},
 		{"map", template.Pairs{{2, 1}, {1, 1}}, template.Value{0x51, 2, 0x19, 1, 2, 0x19, 1, 2, 0x19, 2, 2, 0x19, 1}},
 		{"map", template.Pairs{{1, 1}, {uint8(1), 1}}, nil}, {"map", template.Pairs{{nil, 1}}, nil}, {"map", template.Pairs{{[]int{}, 1}}, nil},
-		{"int", nil, nil}, {"int", (*int)(nil), nil}, {"list", make(chan int), nil}, {"list", []any{make(chan int)}, nil}, {"unknown", 1, nil},
+		{"int", nil, nil}, {"int", (*int)(nil), nil}, {"list", []any(nil), nil}, {"map", map[string]any(nil), nil}, {"map", template.Pairs(nil), nil},
+		{"list", []string(nil), nil}, {"list", make(chan int), nil}, {"list", []any{make(chan int)}, nil}, {"unknown", 1, nil},
 	} {
 		i, v, err := everyClass.Operand(c.field, c.v)
 		if c.want == nil {
