@@ -181,3 +181,51 @@ func TestCodec_WhatFitsWhat(t *testing.T) {
 	require.False(t, fits[[]int](t, str) || fits[map[string]int](t, str) || fits[Inner](t, str) || fits[*int](t, str))
 	require.False(t, fits[[2]int](t, template.Value{0x50, 1, 0x18}))
 }
+
+func TestCodec_MalformedRowsAreUnusable(t *testing.T) {
+	t.Parallel()
+	type chain struct {
+		Refs  refs
+		Table map[string]refs
+		Link  *Link
+		Fixed [1]refs
+	}
+	c := compile[chain](t)
+	deep := func(v template.Value) template.Row { return append(length(len(v)), v...) }
+	link := template.Value{0x51}
+	for range 70 {
+		link = append(append(template.Value{0x51, 5, 0x40, 'n', 'e', 'x', 't'}, length(len(link))...), link...)
+	}
+	for name, row := range map[string]template.Row{
+		"cut off":   {9, 0x50},
+		"deep list": deep(nest(70)), "deep map": append(template.Row{0}, deep(append(append(template.Value{0x51, 1, 0x40}, length(len(nest(70)))...), nest(70)...))...),
+		"deep struct": append(template.Row{0, 0}, deep(link)...), "deep array": append(template.Row{0, 0, 0}, deep(nest(70))...),
+	} {
+		var unusable *template.UnusableEntryError
+		require.ErrorAs(t, c.DecodeRow(row, new(chain)), &unusable, name)
+	}
+	require.ErrorIs(t, c.DecodeRow(template.Row{9, 0x50}, new(chain)), template.ErrMalformed)
+}
+
+func TestCodec_MessagesAreShort(t *testing.T) {
+	t.Parallel()
+	long := template.AppendString(nil, string(make([]byte, 100_000)))
+	err := compile[One[int]](t).DecodeRow(append(length(len(long)), long...), new(One[int]))
+	require.ErrorContains(t, err, "… does not fit int")
+	require.Less(t, len(err.Error()), 200)
+}
+
+func TestCodec_DeepestLegalNesting(t *testing.T) {
+	t.Parallel()
+	c := compile[One[refs]](t)
+	v := refs{}
+	for range 63 {
+		inner := v
+		v = refs{&inner}
+	}
+	var out One[refs]
+	require.NoError(t, c.DecodeRow(encode(t, c, One[refs]{v}), &out))
+	require.Equal(t, v, out.X)
+	_, err := c.AppendRow(nil, One[refs]{refs{&v}})
+	require.ErrorContains(t, err, "nested deeper than 64 levels")
+}

@@ -10,10 +10,17 @@ import (
 )
 
 var everyClass = &template.Schema{Kind: "all", Fields: []template.Field{
-	{Name: "bool", Class: template.Bool}, {Name: "int", Class: template.Int}, {Name: "uint", Class: template.Uint},
-	{Name: "float", Class: template.Float}, {Name: "string", Class: template.String}, {Name: "bytes", Class: template.Bytes},
-	{Name: "time", Class: template.Time}, {Name: "duration", Class: template.Duration}, {Name: "list", Class: template.List},
-	{Name: "map", Class: template.Map}, {Name: "struct", Class: template.Struct},
+	{Name: "bool", Class: template.Bool},
+	{Name: "int", Class: template.Int},
+	{Name: "uint", Class: template.Uint},
+	{Name: "float", Class: template.Float},
+	{Name: "string", Class: template.String},
+	{Name: "bytes", Class: template.Bytes},
+	{Name: "time", Class: template.Time},
+	{Name: "duration", Class: template.Duration},
+	{Name: "list", Class: template.List},
+	{Name: "map", Class: template.Map},
+	{Name: "struct", Class: template.Struct},
 }}
 
 // operands holds an operand for every field of everyClass.
@@ -78,8 +85,11 @@ func TestCondCodec(t *testing.T) {
 	t.Parallel()
 	v := func(s string) template.Value { return template.AppendString(nil, s) }
 	conds := []template.Cond{
-		{Field: 0, Op: template.Eq, Value: v("")}, {Field: 1023, Op: template.Prefix, Value: v(string(make([]byte, 200)))},
-		{Field: 3, Op: template.In, Values: []template.Value{v("a"), v("b")}}, {Field: 4, Op: template.IsNull}, {Field: 5, Op: template.NotNull},
+		{Field: 0, Op: template.Eq, Value: v("")},
+		{Field: 1023, Op: template.Prefix, Value: v(string(make([]byte, 200)))},
+		{Field: 3, Op: template.In, Values: []template.Value{v("a"), v("b")}},
+		{Field: 4, Op: template.IsNull},
+		{Field: 5, Op: template.NotNull},
 	}
 	b := template.AppendConds(nil, conds)
 	got, rest, err := template.DecodeConds(append(b, "rest"...))

@@ -72,8 +72,10 @@ func ExampleCodec_Template() {
 func ExampleCodec_Bind() {
 	// The space knows a field that this program does not, and has them in another order.
 	space := &template.Schema{Kind: "order", Fields: []template.Field{
-		{Name: "total", Class: template.Float}, {Name: "note", Class: template.String},
-		{Name: "customer", Class: template.String}, {Name: "order_no", Class: template.Int},
+		{Name: "total", Class: template.Float},
+		{Name: "note", Class: template.String},
+		{Name: "customer", Class: template.String},
+		{Name: "order_no", Class: template.Int},
 	}}
 	row, _ := template.RowFromMap(space, map[string]any{"order_no": 7, "note": "fragile", "total": 9.5})
 

@@ -152,8 +152,13 @@ func TestInferSchema(t *testing.T) {
 	s, err := template.InferSchema("k", nil, data)
 	require.NoError(t, err)
 	require.Equal(t, &template.Schema{Kind: "k", Fields: []template.Field{
-		{Name: "z", Class: template.Int}, {Name: "a", Class: template.Float}, {Name: "s", Class: template.String},
-		{Name: "b", Class: template.Bool}, {Name: "l", Class: template.List}, {Name: "m", Class: template.Map}, {Name: "e", Class: template.Float},
+		{Name: "z", Class: template.Int},
+		{Name: "a", Class: template.Float},
+		{Name: "s", Class: template.String},
+		{Name: "b", Class: template.Bool},
+		{Name: "l", Class: template.List},
+		{Name: "m", Class: template.Map},
+		{Name: "e", Class: template.Float},
 	}}, s)
 	_, err = template.ParseJSON(s, []byte(`{"z":1,"a":1.0,"s":"x","b":true,"l":[],"m":{},"e":1e3}`))
 	require.NoError(t, err)

@@ -176,7 +176,7 @@ func TestMatch_AgreesWithOracle(t *testing.T) {
 	c := compile[Record](t)
 	d := dice{rand.New(rand.NewPCG(5, 1))}
 	matches := 0
-	for range 20_000 {
+	for range 8_000 {
 		r := d.record()
 		var tmpl template.Template
 		want := true
@@ -205,7 +205,7 @@ func TestMatch_AgreesWithOracle(t *testing.T) {
 			matches++
 		}
 	}
-	require.Greater(t, matches, 1000, "the test matches too seldom to mean anything")
+	require.Greater(t, matches, 500, "the test matches too seldom to mean anything")
 }
 
 func operand(t *testing.T, s *template.Schema, field int, v any) template.Value {

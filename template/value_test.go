@@ -127,7 +127,11 @@ func TestValue_AccessorsRefuseOtherClasses(t *testing.T) {
 	values := []template.Value{
 		template.AppendBool(nil, true), template.AppendInt(nil, -1), template.AppendUint(nil, math.MaxUint64),
 		template.AppendFloat(nil, 1), template.AppendString(nil, "1"), template.AppendBytes(nil, []byte("1")),
-		template.AppendTime(nil, time.Unix(1, 0)), template.AppendDuration(nil, 1), {0x50}, {0x51}, {}, nil,
+		template.AppendTime(nil, time.Unix(1, 0)), template.AppendDuration(nil, 1),
+		{0x50},
+		{0x51},
+		{},
+		nil,
 	}
 	accepted := make([]string, len(values))
 	for i, v := range values {
