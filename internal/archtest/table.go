@@ -21,25 +21,25 @@ var table = map[string][]string{
 	"internal/server": {"template", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire"},
 
 	// Behind a space: the log, and the database.
-	"internal/replication": {"template", "internal/record", "internal/engine", "internal/partition"},
-	"internal/writeback":   {"template", "internal/record"},
+	"replication": {"template", "internal/record", "internal/engine", "internal/partition"},
+	"writeback":   {"template", "internal/record"},
 	"internal/postgres":    {},
 
 	// Where everything comes together.
 	"internal/node": {
 		"template", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire",
-		"internal/server", "internal/replication", "internal/writeback", "internal/postgres",
+		"internal/server", "replication", "writeback", "internal/postgres",
 	},
 	"cmd/gospaces": {
 		"template", "space", "client", "internal/wire", "internal/node", "internal/bench",
-		"internal/server", "internal/replication", "internal/writeback",
+		"internal/server", "replication", "writeback",
 	},
 	"cmd/demo": {"template", "space", "client", "internal/postgres"},
 
 	// For tests, examples and figures.
 	"spacetest": {
 		"template", "space", "client", "internal/record", "internal/engine", "internal/partition", "internal/wire",
-		"internal/server", "internal/replication", "internal/writeback", "internal/postgres", "internal/node",
+		"internal/server", "replication", "writeback", "internal/postgres", "internal/node",
 	},
 	"internal/bench":    {"template", "space", "client", "internal/node", "internal/server", "internal/partition", "internal/engine"},
 	"internal/archtest": {},

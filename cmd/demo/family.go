@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// patience is how long a process that was asked to stop may take before it is killed.
+const patience = 20 * time.Second
+
+// family is the processes of the demonstration. When one of them fails all others are asked to stop.
+type family struct {
+	ctx     context.Context // ends when one fails; its cause says which and how
+	fail    context.CancelCauseFunc
+	members sync.WaitGroup
+}
+
+func newFamily(ctx context.Context) *family {
+	f := &family{}
+	f.ctx, f.fail = context.WithCancelCause(ctx)
+	return f
+}
+
+// end stops all that still run and waits for them.
+func (f *family) end() {
+	f.fail(nil)
+	f.members.Wait()
+}
+
+// process is a running member of a family.
+type process struct {
+	ctx  context.Context // of its family
+	quit context.CancelFunc
+	done chan struct{} // closed when it has ended
+}
+
+// start starts a program. It must be called from the main goroutine, which is bound to its thread: the death signal
+// that attributes ask for is sent when the thread that started the child ends.
+func (f *family) start(stdout io.Writer, env []string, name string, args ...string) (*process, error) {
+	ctx, quit := context.WithCancel(f.ctx)
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = patience
+	cmd.SysProcAttr = attributes()
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		quit()
+		return nil, err
+	}
+	p := &process{ctx: f.ctx, quit: quit, done: make(chan struct{})}
+	f.members.Go(func() {
+		defer close(p.done)
+		defer quit()
+		if err := cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+			f.fail(fmt.Errorf("%s: %w", cmd, err))
+		}
+	})
+	return p, nil
+}
+
+// wait waits for the process to end by itself, and returns why the family failed if it did.
+func (p *process) wait() error {
+	<-p.done
+	return context.Cause(p.ctx)
+}
+
+// stop asks the process to stop and waits as wait does.
+func (p *process) stop() error {
+	p.quit()
+	return p.wait()
+}
+
+// firstLine is a standard output of which the first thing printed counts.
+type firstLine chan string
+
+func newFirstLine() firstLine { return make(firstLine, 1) }
+
+func (f firstLine) Write(p []byte) (int, error) {
+	select {
+	case f <- string(p):
+	default:
+	}
+	return len(p), nil
+}

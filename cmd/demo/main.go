@@ -1,0 +1,155 @@
+// Demo shows the whole of gospaces at work: a server with its log on disk and its mirror in PostgreSQL, a master and
+// workers as processes of their own that read the source of the Go toolchain, and the result once from the space and
+// once with plain SQL. It exits with 0 if both are the same, and leaves neither processes nor files behind.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/postgres"
+)
+
+func main() {
+	runtime.LockOSThread() // see family.start
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	d := demo{}
+	flag.IntVar(&d.workers, "workers", 3, "worker processes")
+	flag.StringVar(&d.root, "root", "", "folder with Go source to read (default: that of the Go toolchain)")
+	flag.Parse()
+	err := d.run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// demo is one demonstration.
+type demo struct {
+	workers int
+	root    string
+
+	dir    string // for everything on disk
+	family *family
+}
+
+// run returns nil if everything worked and the two results are the same.
+func (d *demo) run(ctx context.Context) (err error) {
+	if d.dir, err = os.MkdirTemp("", "gospaces-demo-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
+	if err := d.build(ctx); err != nil {
+		return err
+	}
+
+	say("PostgreSQL")
+	db, err := postgres.Start(ctx, postgres.Config{Out: os.Stdout})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Stop()) }()
+	dsn, err := db.NewDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	d.family = newFamily(ctx)
+	defer d.family.end()
+	return d.play(dsn)
+}
+
+// build builds the programs, as anybody would.
+func (d *demo) build(ctx context.Context) error {
+	say("go build ./cmd/gospaces ./examples/masterworker")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", d.dir, "./cmd/gospaces", "./examples/masterworker")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	return cmd.Run()
+}
+
+// play runs the job and compares what comes out.
+func (d *demo) play(dsn string) error {
+	server, addr, err := d.serve(dsn)
+	if err != nil {
+		return err
+	}
+	if err := d.work(addr); err != nil {
+		return err
+	}
+	c, err := client.Dial(d.family.ctx, addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	say("wait until the mirror has everything")
+	if err := mirrored(d.family.ctx, c); err != nil {
+		return err
+	}
+	if err := compare(d.family.ctx, c, dsn); err != nil {
+		return err
+	}
+	c.Close()
+	return server.stop()
+}
+
+// serve starts the server and returns its address once it is ready.
+func (d *demo) serve(dsn string) (*process, string, error) {
+	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(d.dir, "data"), "--log-level", "warn"}
+	say("gospaces " + strings.Join(args, " "))
+	ready := newFirstLine()
+	env := []string{"GOSPACES_POSTGRES=" + dsn} // not a flag: command lines are for everybody to see
+	server, err := d.family.start(ready, env, filepath.Join(d.dir, "gospaces"), args...)
+	if err != nil {
+		return nil, "", err
+	}
+	select {
+	case line := <-ready:
+		fmt.Print(line)
+		addr, ok := strings.CutPrefix(strings.TrimSpace(line), "gospaces: ready at ")
+		if !ok {
+			return nil, "", fmt.Errorf("the server says %q", line)
+		}
+		return server, addr, nil
+	case <-server.done:
+		return nil, "", errors.Join(errors.New("the server ended before it was ready"), context.Cause(d.family.ctx))
+	}
+}
+
+// work runs workers and a master until the job is done.
+func (d *demo) work(addr string) error {
+	program := filepath.Join(d.dir, "masterworker")
+	var all []*process
+	say(fmt.Sprintf("%d times masterworker -addr %s worker", d.workers, addr))
+	for range d.workers {
+		w, err := d.family.start(os.Stdout, nil, program, "-addr", addr, "worker")
+		if err != nil {
+			return err
+		}
+		all = append(all, w)
+	}
+	args := []string{"-addr", addr, "-root", d.root, "master"}
+	say("masterworker " + strings.Join(args, " "))
+	master, err := d.family.start(os.Stdout, nil, program, args...)
+	if err != nil {
+		return err
+	}
+	for _, p := range append(all, master) {
+		if err := p.wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// say prints what happens next.
+func say(what string) { fmt.Printf("\n== %s\n", what) }

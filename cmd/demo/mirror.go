@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gospaces/gospaces/client"
+)
+
+// status is what this program reads of `gospaces status`.
+type status struct {
+	Spaces []struct {
+		Name string
+		Log  struct {
+			Last     uint64
+			Messages uint64
+		}
+		Mirror *struct {
+			Position  uint64
+			Coalesced uint64
+			Rows      uint64 `json:"rows_written"`
+			LastError string `json:"last_error"`
+		}
+	}
+}
+
+// mirrored returns nil once the database has all that was in the log when it was called.
+func mirrored(ctx context.Context, c *client.Client) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for target := uint64(0); ; {
+		s, err := fetchStatus(ctx, c)
+		if err != nil {
+			return err
+		}
+		sp := s.Spaces[0]
+		if sp.Mirror == nil {
+			return errors.New("the server has no mirror")
+		}
+		if target == 0 {
+			target = sp.Log.Last
+		}
+		if sp.Mirror.Position >= target {
+			fmt.Printf("%d log messages; %d rows written, %d records came and went without touching the database\n",
+				sp.Log.Messages, sp.Mirror.Rows, sp.Mirror.Coalesced)
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the mirror (last error: %q): %w", sp.Mirror.LastError, context.Cause(ctx))
+		}
+	}
+}
+
+func fetchStatus(ctx context.Context, c *client.Client) (*status, error) {
+	text, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var s status
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, fmt.Errorf("status of the server: %w", err)
+	}
+	if len(s.Spaces) == 0 {
+		return nil, errors.New("the server has no space")
+	}
+	return &s, nil
+}

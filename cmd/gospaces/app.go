@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/space"
+)
+
+// app is what all commands share: the outside world, and the global flags.
+type app struct {
+	getenv func(string) string
+	stdin  io.Reader
+	stdout io.Writer // results, as JSON lines
+	stderr io.Writer // everything else
+
+	addr    string // of the server
+	space   string // which space of it
+	running bool   // the command line was understood; what fails now is not a mistake in usage
+}
+
+const longHelp = `Gospaces is a tuple space: programs write entries, others read or take them by template,
+and wait for those that are not there yet.
+
+Results go to standard output as JSON, one line each; messages go to standard error.
+
+Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched.
+
+Settings that name an environment variable may be given by it; a flag counts more.`
+
+const examples = `  gospaces serve --data /var/lib/gospaces
+  gospaces write job '{"id": 7, "state": "new", "priority": 5}'
+  gospaces take job '{"state": "new"}' --where 'priority >= 5' --order -priority --wait 10s
+  gospaces watch job`
+
+// run does what args say and returns the exit code.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+	root := a.command()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	return a.exit(err)
+}
+
+// command returns the tree of all commands.
+func (a *app) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "gospaces",
+		Short:         "A tuple space: server and command line",
+		Long:          longHelp,
+		Example:       examples,
+		SilenceErrors: true, // exit prints them
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := settle(cmd.Flags(), a.getenv, nil); err != nil {
+				return err
+			}
+			a.running = true
+			return nil
+		},
+	}
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.addr, "addr", "localhost:7420", "address of the server")
+	flags.StringVar(&a.space, "space", "default", "name of the space")
+	fromEnvironment(flags)
+	root.AddCommand(
+		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
+		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.benchCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// dial connects to the server and the space that the global flags name. The caller closes the client.
+func (a *app) dial(ctx context.Context) (*client.Client, error) {
+	c, err := client.DialConfig(ctx, client.Config{Addr: a.addr, Space: a.space})
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)
+	}
+	return c, err
+}
+
+// withClient calls do with a connection that is closed afterwards.
+func (a *app) withClient(ctx context.Context, do func(*client.Client) error) error {
+	c, err := a.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return do(c)
+}
+
+// withSpace calls do with the space that the global flags name.
+func (a *app) withSpace(ctx context.Context, do func(space.Space) error) error {
+	return a.withClient(ctx, func(c *client.Client) error { return do(c) })
+}

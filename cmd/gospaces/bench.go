@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/internal/bench"
+)
+
+func (a *app) benchCommand() *cobra.Command {
+	var o bench.Options
+	var file string
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure a server: rates and latencies of typical work",
+		Long: `Measure a server: rates and latencies of typical work.
+
+Without --addr a server is started for the purpose, on a temporary folder that is removed afterwards. With --addr the space
+"bench" of that server is used, and emptied.
+
+Workloads, with entries of --payload bytes:
+  echo      a call that does nothing: the ceiling, to which /echo relates the others
+  write     write
+  take      take what was written before
+  jobs      one half of the callers write, the other take and wait if need be
+  seq       one caller writes and takes in turns
+  match     take by key among 200,000 entries with 10,000 keys, and write back
+  backlog   write --entries in bulk calls of 1000, then take them all; a call's latency, but entries per second
+
+Processor time per operation is that of client and server together.`,
+		Example: `  gospaces bench
+  gospaces bench --workload echo,jobs --callers 256 --conns 1 --durability logged,synced --json bench.json
+  gospaces bench --addr db1:7420 --duration 10s`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("addr") {
+				o.Addr = a.addr
+			}
+			return a.bench(cmd, o, file)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.Workloads, "workload", nil, "what to measure; default all of "+strings.Join(bench.Workloads(), ","))
+	flags.IntSliceVar(&o.Callers, "callers", nil, "numbers of callers (default 1,64,256)")
+	flags.IntSliceVar(&o.Conns, "conns", nil, "numbers of connections (default 1,4)")
+	flags.StringSliceVar(&o.Durability, "durability", nil, "of the servers to start (default logged)")
+	flags.DurationVar(&o.Duration, "duration", 0, "of one measurement (default 3s)")
+	flags.IntVar(&o.Payload, "payload", 0, "bytes (default 100)")
+	flags.IntVar(&o.Backlog, "entries", 0, "of backlog (default 1000000)")
+	flags.StringVar(&file, "json", "", "file that takes the results, an array of objects")
+	return cmd
+}
+
+func (a *app) bench(cmd *cobra.Command, o bench.Options, file string) error {
+	var err error
+	if o.Program, err = os.Executable(); err != nil {
+		return err
+	}
+	o.Out, o.Log = a.stdout, a.stderr
+	results, err := bench.Run(cmd.Context(), o)
+	if err != nil || file == "" {
+		return err
+	}
+	b, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(b, '\n'), 0o644)
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWriteReadTake(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	granted := s.must(t, "write", "job", `{"id": 7, "state": "new"}`, `{"id": 8, "state": "old", "priority": 5}`, "--lease", "10m")
+	require.Equal(t, 2, strings.Count(granted, `"lease":"10m0s"`))
+
+	require.Equal(t, `{"id":7,"state":"new"}`+"\n", s.must(t, "read", "job"))
+	require.Equal(t, `{"id":8,"state":"old","priority":5}`+"\n", s.must(t, "read", "job", `{"state": "old"}`))
+	require.Equal(t, "2\n", s.must(t, "count", "job"))
+	require.Equal(t, `{"id":8,"state":"old","priority":5}`+"\n", s.must(t, "take", "job", "--where", "priority >= 5"))
+	require.Equal(t, result{code: exitNoMatch}, s.do(t, "take", "job", "--where", "priority is not null"))
+	require.Equal(t, "1\n", s.must(t, "count"))
+}
+
+func TestRead_ManyInOrder(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.must(t, "write", "job", `{"id": 1, "p": 2}`, `{"id": 2, "p": 9}`, `{"id": 3, "p": 2}`, `{"id": 4}`)
+	require.Equal(t, []string{"1", "2", "3", "4"}, ids(t, s.must(t, "read", "job", "--all")))
+	require.Equal(t, []string{"1", "2"}, ids(t, s.must(t, "read", "job", "--max", "2")))
+	require.Equal(t, []string{"2", "1", "3"}, ids(t, s.must(t, "read", "job", "--order", "-p,id", "--max", "3")))
+	require.Equal(t, []string{"4", "1"}, ids(t, s.must(t, "take", "job", "--order", "p", "--max", "2")))
+	require.Equal(t, []string{"2", "3"}, ids(t, s.must(t, "take", "job", "--all")))
+	require.Equal(t, exitNoMatch, s.do(t, "take", "job", "--all").code)
+	require.Equal(t, exitNoMatch, s.do(t, "read", "job", "--all").code)
+}
+
+// ids returns the id of each entry in the output.
+func ids(t *testing.T, out string) []string {
+	t.Helper()
+	var all []string
+	for line := range strings.Lines(out) {
+		var e struct{ ID json.Number }
+		require.NoError(t, json.Unmarshal([]byte(line), &e))
+		all = append(all, e.ID.String())
+	}
+	return all
+}
+
+func TestRead_EveryOperator(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.must(t, "write", "e", `{"id": 1, "n": -3, "f": 1.5, "s": "abc", "b": true}`, `{"id": 2, "n": 10, "f": 2.5, "s": "abd", "b": false}`, `{"id": 3}`)
+	for where, want := range map[string][]string{
+		"n = 10":           {"2"},
+		"n != 10":          {"1"},
+		"n < 0":            {"1"},
+		"n <= 10":          {"1", "2"},
+		"n > -3":           {"2"},
+		"f >= 1.5":         {"1", "2"},
+		"f < 2":            {"1"},
+		"s ^= ab":          {"1", "2"},
+		`s = "abd"`:        {"2"},
+		"s in (abc, x)":    {"1"},
+		"b = true":         {"1"},
+		"s is null":        {"3"},
+		"n is not null":    {"1", "2"},
+		"id in (1, 3, 99)": {"1", "3"},
+	} {
+		require.Equal(t, want, ids(t, s.must(t, "read", "e", "--all", "--where", where)), where)
+	}
+	require.Equal(t, []string{"2"}, ids(t, s.must(t, "read", "e", "--all", "--where", "n > 0", "--where", "f > 0")))
+}
+
+func TestTake_WaitsForAnEntry(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	taken := make(chan result)
+	go func() { taken <- s.do(t, "take", "job", "--wait", "forever") }()
+	s.must(t, "write", "job", `{"id": 1}`)
+	require.Equal(t, result{out: `{"id":1}` + "\n"}, <-taken)
+	require.Equal(t, exitNoMatch, s.do(t, "take", "job", `{"id": 1}`, "--wait", "1ms").code)
+}
+
+func TestWrite_StreamIsWrittenAsItComes(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	input, in := io.Pipe()
+	out, granted := io.Pipe()
+	done := make(chan int)
+	go func() {
+		done <- run(t.Context(), []string{"write", "job", "--addr", s.addr}, getenv(nil), input, granted, t.Output())
+	}()
+	lines := bufio.NewReader(out)
+	for range 3 {
+		_, err := io.WriteString(in, `{"n": 1}`+"\n")
+		require.NoError(t, err)
+		_, err = lines.ReadString('\n')
+		require.NoError(t, err, "an entry is written before the next one comes")
+	}
+	require.NoError(t, in.Close())
+	require.Equal(t, exitOK, <-done)
+	require.Equal(t, "3\n", s.must(t, "count", "job"))
+}
+
+func TestWrite_ManyFromStandardInput(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	r := cliWith(t, strings.Repeat(`{"n": 1}`+"\n", 3*bulk), "write", "job", "--addr", s.addr)
+	require.Zero(t, r.code, r.err)
+	require.Equal(t, 3*bulk, strings.Count(r.out, "\n"))
+	require.Equal(t, 3*bulk, strings.Count(s.must(t, "read", "job", "--all"), "\n"))
+	require.Equal(t, 2*bulk, strings.Count(s.must(t, "take", "job", "--max", "2000"), "\n"))
+	require.Equal(t, bulk, strings.Count(s.must(t, "take", "job", "--all"), "\n"))
+}
+
+func TestWrite_StopsAtWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	r := s.do(t, "write", "job", `{"id": 1}`, `{"id": `)
+	require.Equal(t, exitError, r.code)
+	require.Contains(t, r.err, "gospaces: entry 2: ")
+	require.Equal(t, "1\n", s.must(t, "count", "job"), "what came before is written")
+
+	r = s.do(t, "write", "job", `{"id": "text"}`)
+	require.Equal(t, exitError, r.code)
+	require.Contains(t, r.err, `field "id"`)
+}
+
+func TestWatch_PrintsEventsUntilInterrupted(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.must(t, "write", "job", `{"id": 1, "state": "new"}`)
+	ctx, interrupt := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		args := []string{"watch", "job", `{"state": "new"}`, "--addr", s.addr}
+		done <- run(ctx, args, getenv(nil), strings.NewReader(""), in, t.Output())
+		in.Close()
+	}()
+	// There is no sign from outside that the watch is registered, so entries are written until it shows one.
+	var e event
+	first := make(chan error, 1)
+	go func() { first <- json.NewDecoder(out).Decode(&e) }()
+	for shown := false; !shown; {
+		s.must(t, "write", "job", `{"id": 2, "state": "old"}`, `{"id": 3, "state": "new"}`)
+		select {
+		case err := <-first:
+			require.NoError(t, err)
+			shown = true
+		default:
+		}
+	}
+	require.Equal(t, event{Type: "written", Seq: e.Seq, Kind: "job", Entry: json.RawMessage(`{"id":3,"state":"new"}`)}, e)
+	go io.Copy(io.Discard, out)
+	interrupt()
+	require.Equal(t, exitOK, <-done)
+}
+
+func TestKindsSpacesStatusVersion(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.must(t, "write", "job", `{"id": 1, "state": "new"}`)
+	s.must(t, "write", "job", `{"id": 1}`, "--space", "other")
+	require.JSONEq(t, `{"kind": "job", "count": 1, "fields": [{"name": "id", "class": "int"}, {"name": "state", "class": "string"}]}`, s.must(t, "kinds"))
+	require.Equal(t, "\"default\"\n\"other\"\n", s.must(t, "spaces"))
+	require.True(t, json.Valid([]byte(s.must(t, "status"))))
+	require.True(t, json.Valid([]byte(cli(t, "version").out)))
+}
+
+func TestExitCodes_TellMistakesApart(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.must(t, "write", "job", `{"id": 1}`)
+	for _, c := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{exitUsage, `unknown command "wirte"`, []string{"wirte"}},
+		{exitUsage, "unknown flag", []string{"read", "job", "--fast"}},
+		{exitUsage, "between 1 and 2 arg", []string{"read"}},
+		{exitUsage, "a value is missing", []string{"read", "job", "--where", "id ="}},
+		{exitUsage, `kind "job" has no field "di"; it has id`, []string{"read", "job", "--where", "di = 1"}},
+		{exitUsage, `field "id" is of class int, and "x" is no such value`, []string{"read", "job", "--where", "id = x"}},
+		{exitUsage, `has no field "di"`, []string{"read", "job", `{"di": 1}`}},
+		{exitUsage, `has no field "di"; it has id`, []string{"read", "job", "--order", "-di"}},
+		{exitUsage, "--all and --max", []string{"take", "job", "--all", "--max", "3"}},
+		{exitUsage, "--wait must not be negative", []string{"take", "job", "--wait", "-1s"}},
+		{exitUsage, "in an --order", []string{"read", "job", "--order", "id", "--all"}},
+		{exitUsage, "--lease must not be negative", []string{"write", "job", "{}", "--lease", "-1s"}},
+		{exitUsage, `--log-format is "xml"`, []string{"serve", "--log-format", "xml"}},
+		{exitUsage, "invalid argument", []string{"serve", "--log-level", "loud"}},
+		{exitUsage, "no such file", []string{"serve", "--config", "none"}},
+		{exitError, `the space has no kind "task" yet`, []string{"take", "task", `{"id": 1}`, "--wait", "1s"}},
+		{exitNoMatch, "", []string{"take", "task", `{"id": 1}`}},
+		{exitNoMatch, "", []string{"read", "job", `{"id": 2}`}},
+		{exitOK, "", []string{"read", "job", `{"id": 1}`}},
+	} {
+		r := s.do(t, c.args...)
+		require.Equal(t, c.code, r.code, "%v: %s", c.args, r.err)
+		require.Contains(t, r.err, c.says, "%v", c.args)
+		require.LessOrEqual(t, strings.Count(r.err, "\n"), 1, "one line: %s", r.err)
+	}
+}
+
+func TestNoServer_SaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.stop()
+	r := s.do(t, "read", "job")
+	require.Equal(t, exitError, r.code)
+	require.Contains(t, r.err, "no server at "+s.addr+": start one with `gospaces serve`")
+}
+
+func TestHelp_HasExamplesAndExitCodes(t *testing.T) {
+	t.Parallel()
+	root := (&app{}).command()
+	for _, cmd := range root.Commands() {
+		require.NotEmpty(t, cmd.Short, cmd.Name())
+	}
+	out := cli(t, "--help").out
+	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched.")
+	require.Contains(t, out, "gospaces take job")
+	require.Contains(t, cli(t, "take", "--help").out, "Examples:")
+}

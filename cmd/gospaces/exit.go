@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// Exit codes, as --help promises them.
+const (
+	exitOK      = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitNoMatch = 3
+)
+
+// usageError is a mistake in the command line that only the command itself can see.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exit tells about err in one line and returns the exit code.
+func (a *app) exit(err error) int {
+	code := exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, space.ErrNoMatch):
+		return exitNoMatch // is an answer, not a failure: nothing to say
+	case errors.Is(err, context.Canceled):
+		err = errors.New("interrupted")
+	case !a.running || errors.As(err, new(usageError)):
+		code = exitUsage
+		err = fmt.Errorf("%w (see `gospaces --help`)", err)
+	}
+	fmt.Fprintln(a.stderr, "gospaces:", oneLine(err.Error()))
+	return code
+}
+
+// oneLine joins the lines of joined errors, and of cobra's suggestions.
+func oneLine(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\t' }), "; ")
+}

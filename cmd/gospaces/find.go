@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// bulk is how many entries one call moves.
+const bulk = 1000
+
+// findFlags are the flags of read and take beside the selection.
+type findFlags struct {
+	selectionFlags
+	wait     patience
+	all      bool
+	max      int
+	ifExists bool
+}
+
+func (a *app) readCommand() *cobra.Command {
+	return a.findCommand(&cobra.Command{
+		Use:   "read KIND [JSON]",
+		Short: "Print entries and leave them in the space",
+		Example: `  gospaces read job                                   the oldest job, exit code 3 if there is none
+  gospaces read job '{"state": "new"}' --wait 5s      waits for one
+  gospaces read job --where 'priority >= 5' --all
+  gospaces read job --order -priority,id --max 10`,
+	}, false)
+}
+
+func (a *app) takeCommand() *cobra.Command {
+	return a.findCommand(&cobra.Command{
+		Use:   "take KIND [JSON]",
+		Short: "Print entries and remove them from the space",
+		Example: `  gospaces take job '{"state": "new"}' --wait forever
+  gospaces take job --where 'owner is null' --where 'state in (new, late)' --order -priority
+  gospaces take job --all > jobs.jsonl`,
+	}, true)
+}
+
+func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
+	var f findFlags
+	cmd.Args = cobra.RangeArgs(1, 2)
+	f.add(cmd)
+	f.addOrder(cmd)
+	cmd.Flags().Var(&f.wait, "wait", "how long to wait for the first match: 5s, forever")
+	cmd.Flags().BoolVar(&f.all, "all", false, "all matches, not only the first")
+	cmd.Flags().IntVar(&f.max, "max", 1, "at most so many entries")
+	cmd.Flags().BoolVar(&f.ifExists, "if-exists", false, "wait only for entries that others hold, not for new ones")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		sel, err := f.selection(args)
+		if err != nil {
+			return err
+		}
+		if err := f.check(take, cmd.Flags().Changed("max")); err != nil {
+			return err
+		}
+		return a.withSpace(cmd.Context(), func(sp space.Space) error {
+			q, err := sel.query(cmd.Context(), sp, f.wait != 0 && !f.ifExists)
+			if err != nil {
+				return err
+			}
+			q.IfExists = f.ifExists
+			q.NoWait = f.wait == 0
+			if f.wait != patience(space.Forever) {
+				q.Wait = time.Duration(f.wait)
+			}
+			return a.printEntries(f.find(cmd.Context(), sp, q, take))
+		})
+	}
+	return cmd
+}
+
+func (f *findFlags) check(take, maxGiven bool) error {
+	switch {
+	case f.wait < 0:
+		return usage("--wait must not be negative")
+	case f.max < 1:
+		return usage("--max must be positive")
+	case f.all && maxGiven:
+		return usage("--all and --max exclude each other")
+	case !take && len(f.order) > 0 && (f.all || f.max > bulk):
+		return usage("read shows at most %d entries in an --order: say --max", bulk)
+	case f.all:
+		f.max = math.MaxInt
+	}
+	return nil
+}
+
+// find yields up to f.max matches. It ends with space.ErrNoMatch if there is none.
+func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query, take bool) iter.Seq2[space.Entry, error] {
+	switch {
+	case take:
+		return takeMany(ctx, sp, q, f.max)
+	case f.max <= bulk:
+		return readSome(ctx, sp, q, f.max)
+	}
+	return readMany(ctx, sp, q, f.max)
+}
+
+// takeMany takes in bulk. Only the first call waits.
+func takeMany(ctx context.Context, sp space.Space, q space.Query, limit int) iter.Seq2[space.Entry, error] {
+	return func(yield func(space.Entry, error) bool) {
+		for taken := 0; taken < limit; q.NoWait = true {
+			q.Max = min(bulk, limit-taken)
+			entries, err := sp.Take(ctx, q)
+			if taken > 0 && errors.Is(err, space.ErrNoMatch) {
+				return
+			}
+			if err != nil {
+				yield(space.Entry{}, err)
+				return
+			}
+			taken += len(entries)
+			for _, e := range entries {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// readSome reads what fits one call.
+func readSome(ctx context.Context, sp space.Space, q space.Query, limit int) iter.Seq2[space.Entry, error] {
+	return func(yield func(space.Entry, error) bool) {
+		q.Max = limit
+		entries, err := sp.Read(ctx, q)
+		if err != nil {
+			yield(space.Entry{}, err)
+			return
+		}
+		for _, e := range entries {
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// readMany waits for the first match and then streams all, oldest first.
+func readMany(ctx context.Context, sp space.Space, q space.Query, limit int) iter.Seq2[space.Entry, error] {
+	return func(yield func(space.Entry, error) bool) {
+		if _, err := sp.Read(ctx, q); err != nil {
+			yield(space.Entry{}, err)
+			return
+		}
+		n := 0
+		for e, err := range sp.Contents(ctx, q) {
+			if !yield(e, err) {
+				return
+			}
+			if n++; n == limit {
+				return
+			}
+		}
+	}
+}

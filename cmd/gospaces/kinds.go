@@ -1,0 +1,52 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
+)
+
+// kind is what `gospaces kinds` prints.
+type kind struct {
+	Kind   string   `json:"kind"`
+	Count  int      `json:"count"`
+	Fields []field  `json:"fields"`
+	Embeds []string `json:"embeds,omitempty"`
+}
+
+type field struct {
+	Name  string `json:"name"`
+	Class string `json:"class"`
+	ID    bool   `json:"id,omitempty"`
+	Route bool   `json:"route,omitempty"`
+}
+
+func (a *app) kindsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "kinds",
+		Short: "Print the kinds of the space, with their fields and numbers of entries",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withSpace(cmd.Context(), func(sp space.Space) error {
+				kinds, err := sp.Kinds(cmd.Context())
+				for _, k := range kinds {
+					if err := a.printJSON(newKind(k)); err != nil {
+						return err
+					}
+				}
+				return err
+			})
+		},
+	}
+}
+
+func newKind(info space.KindInfo) kind {
+	k := kind{Kind: info.Schema.Kind, Count: info.Count, Fields: []field{}, Embeds: info.Schema.Supers}
+	for _, f := range info.Schema.Fields {
+		k.Fields = append(k.Fields, field{
+			Name: f.Name, Class: f.Class.String(), ID: f.Role&template.ID != 0, Route: f.Role&template.Route != 0,
+		})
+	}
+	return k
+}

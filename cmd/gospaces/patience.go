@@ -1,0 +1,32 @@
+package main
+
+import (
+	"time"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// patience is a flag value: a duration, or "forever".
+type patience time.Duration
+
+func (p *patience) String() string {
+	if time.Duration(*p) == space.Forever {
+		return "forever"
+	}
+	return time.Duration(*p).String()
+}
+
+func (p *patience) Set(text string) error {
+	if text == "forever" {
+		*p = patience(space.Forever)
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return err
+	}
+	*p = patience(d)
+	return nil
+}
+
+func (*patience) Type() string { return "duration" }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
+)
+
+// selection is what a command line says about the entries that it means: KIND, a JSON template, --where and --order.
+type selection struct {
+	kind    string
+	example []byte // JSON object; nil: none
+	where   []comparison
+	order   []string
+}
+
+// selectionFlags are the flags of a selection as they were given.
+type selectionFlags struct {
+	where []string
+	order []string
+}
+
+func (f *selectionFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.where, "where", nil, "condition like 'priority >= 5'; repeat it for more, which must all hold.\n"+
+		"Operators: = != < <= > >= ^= (prefix), in (a, b), is null, is not null")
+}
+
+func (f *selectionFlags) addOrder(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&f.order, "order", nil, "fields to order by instead of age, descending with - before them")
+}
+
+// selection parses flags and the arguments KIND [JSON]. Its errors are mistakes in usage.
+func (f *selectionFlags) selection(args []string) (*selection, error) {
+	s := &selection{order: f.order}
+	if len(args) > 0 {
+		s.kind = args[0]
+	}
+	if len(args) > 1 {
+		s.example = []byte(args[1])
+	}
+	for _, expr := range f.where {
+		c, err := parseWhere(expr)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		s.where = append(s.where, c)
+	}
+	return s, nil
+}
+
+// query returns the query for the selection. If waits is false, a kind that nobody has written yet has no matches;
+// if it is true, that is an error unless the selection is the whole kind: its fields have no types yet.
+func (s *selection) query(ctx context.Context, sp space.Space, waits bool) (space.Query, error) {
+	t := &template.Template{Kind: s.kind}
+	q := space.Query{Templates: []*template.Template{t}}
+	if s.example == nil && len(s.where) == 0 && len(s.order) == 0 {
+		return q, nil
+	}
+	schema, err := schemaOf(ctx, sp, s.kind)
+	if err != nil {
+		return q, err
+	}
+	if schema == nil {
+		if waits {
+			return q, fmt.Errorf("the space has no kind %q yet, so its fields have no types: write one, or wait for any entry of the kind", s.kind)
+		}
+		return q, nil
+	}
+	if t.Conds, err = s.conds(schema); err != nil {
+		return q, usageError{err}
+	}
+	if q.Order, err = s.orders(schema); err != nil {
+		return q, usageError{err}
+	}
+	return q, nil
+}
+
+func (s *selection) conds(schema *template.Schema) (conds []template.Cond, err error) {
+	if s.example != nil {
+		if conds, err = template.CondsFromJSON(schema, s.example); err != nil {
+			return nil, err
+		}
+	}
+	for _, c := range s.where {
+		cond, err := c.cond(schema)
+		if err != nil {
+			return nil, err
+		}
+		conds = append(conds, cond)
+	}
+	return conds, template.CheckConds(schema, conds)
+}
+
+func (s *selection) orders(schema *template.Schema) ([]template.Order, error) {
+	var orders []template.Order
+	for _, key := range s.order {
+		name, desc := strings.CutPrefix(key, "-")
+		i := schema.Index(name)
+		if i < 0 {
+			return nil, noField(schema, name)
+		}
+		orders = append(orders, template.Order{Field: i, Desc: desc})
+	}
+	return orders, template.CheckOrder(schema, orders)
+}
+
+// schemaOf returns the schema that the space has for a kind, or nil.
+func schemaOf(ctx context.Context, sp space.Space, kind string) (*template.Schema, error) {
+	kinds, err := sp.Kinds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(kinds, func(k space.KindInfo) bool { return k.Schema.Kind == kind })
+	if i < 0 {
+		return nil, nil
+	}
+	return kinds[i].Schema, nil
+}
+
+// noField says that a kind lacks a field, and which it has.
+func noField(s *template.Schema, name string) error {
+	var names []string
+	for _, f := range s.Fields {
+		names = append(names, f.Name)
+	}
+	return fmt.Errorf("kind %q has no field %q; it has %s", s.Kind, name, strings.Join(names, ", "))
+}

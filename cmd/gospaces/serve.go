@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/internal/node"
+)
+
+// serveFlags are the settings of a server as they were given.
+type serveFlags struct {
+	config     string
+	listen     string
+	data       string
+	durability string
+	postgres   string
+	maxEntry   int
+	flush      time.Duration
+	logLevel   slog.LevelVar
+	logFormat  string
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server until it is interrupted",
+		Long: `Run a server until it is interrupted (SIGINT or SIGTERM; a second one ends it at once).
+
+It prints one line with its address when it is ready, which after a restart is when it has read its log.
+What an acknowledgement survives is the durability: memory (nothing), logged (kill -9 of the server),
+synced (loss of power). With --postgres every kind is mirrored to a table, in the background.
+
+Settings come from flags, else from the environment, else from the file that --config names, whose lines
+read "name = value" with the names of the flags.`,
+		Example: `  gospaces serve --data /var/lib/gospaces
+  GOSPACES_POSTGRES='postgres://app@localhost/app' gospaces serve --durability synced
+  gospaces serve --durability memory --listen localhost:0`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.listen, "listen", ":7420", "address to serve on; port 0 takes any free one")
+	flags.StringVar(&f.data, "data", "gospaces-data", "folder of the log; made if it is not there")
+	flags.StringVar(&f.durability, "durability", "logged", "memory, logged or synced")
+	flags.StringVar(&f.postgres, "postgres", "", "connection string of the PostgreSQL database to mirror to; none: no mirror")
+	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
+	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
+	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "debug, info, warn or error")
+	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	fromEnvironment(flags)
+	flags.StringVar(&f.config, "config", "", "file with settings")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := a.readConfig(cmd, f.config); err != nil {
+			return usageError{err}
+		}
+		return a.serve(cmd.Context(), &f)
+	}
+	return cmd
+}
+
+// readConfig gives the settings of a file to those flags that nothing of more weight has set.
+func (a *app) readConfig(cmd *cobra.Command, path string) error {
+	if path == "" {
+		return nil
+	}
+	file, err := readSettings(path, cmd.LocalFlags())
+	if err != nil {
+		return err
+	}
+	return settle(cmd.Flags(), a.getenv, file)
+}
+
+// serve runs a node until ctx ends and then stops it in good order, within the time that the settings allow.
+func (a *app) serve(ctx context.Context, f *serveFlags) error {
+	logger, err := a.logger(f)
+	if err != nil {
+		return err
+	}
+	n, err := node.Open(ctx, node.Config{
+		Listen:     f.listen,
+		Data:       f.data,
+		Durability: f.durability,
+		Postgres:   f.postgres,
+		MaxEntry:   f.maxEntry,
+		Logger:     logger,
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "gospaces: ready at %s\n", n.Addr())
+	<-ctx.Done()
+	logger.Info("stopping", "timeout", f.flush)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.flush)
+	defer cancel()
+	return n.Close(stop)
+}
+
+func (a *app) logger(f *serveFlags) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{Level: &f.logLevel}
+	switch f.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.stderr, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.stderr, options)), nil
+	}
+	return nil, usage("--log-format is %q; it is text or json", f.logFormat)
+}

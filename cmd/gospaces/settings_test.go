@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+)
+
+// settings is a set of two settings and a flag that is none.
+func settings() (flags *pflag.FlagSet, listen *string, maxEntry *int) {
+	flags = pflag.NewFlagSet("test", pflag.ContinueOnError)
+	listen = flags.String("listen", ":7420", "")
+	maxEntry = flags.Int("max-entry", 10, "")
+	fromEnvironment(flags)
+	flags.Bool("plain", false, "")
+	return flags, listen, maxEntry
+}
+
+func TestSettle_FlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
+	t.Parallel()
+	file := map[string]string{"listen": "file"}
+	env := map[string]string{"GOSPACES_LISTEN": "env", "GOSPACES_PLAIN": "true"}
+
+	flags, listen, maxEntry := settings()
+	require.NoError(t, settle(flags, getenv(nil), nil))
+	require.Equal(t, ":7420", *listen)
+	require.NoError(t, settle(flags, getenv(nil), file))
+	require.Equal(t, "file", *listen)
+	require.NoError(t, settle(flags, getenv(env), file))
+	require.Equal(t, "env", *listen)
+	require.NoError(t, flags.Parse([]string{"--listen", "flag"}))
+	require.NoError(t, settle(flags, getenv(env), file))
+	require.Equal(t, "flag", *listen)
+	require.Equal(t, 10, *maxEntry)
+}
+
+func TestSettle_NamesTheSourceOfABadValue(t *testing.T) {
+	t.Parallel()
+	flags, _, _ := settings()
+	require.ErrorContains(t, settle(flags, getenv(map[string]string{"GOSPACES_MAX_ENTRY": "ten"}), nil), `$GOSPACES_MAX_ENTRY: "ten"`)
+	require.ErrorContains(t, settle(flags, getenv(nil), map[string]string{"max-entry": "ten"}), `the file's max-entry: "ten"`)
+}
+
+func TestReadSettings(t *testing.T) {
+	t.Parallel()
+	flags, _, _ := settings()
+	read := func(text string) (map[string]string, error) {
+		path := filepath.Join(t.TempDir(), "gospaces.conf")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return readSettings(path, flags)
+	}
+	got, err := read("# where\n\n listen = a=b \nmax-entry=5\n")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"listen": "a=b", "max-entry": "5"}, got)
+
+	_, err = read("listen\n")
+	require.ErrorContains(t, err, "gospaces.conf:1: not of the form")
+	_, err = read("\nplain = true\n")
+	require.ErrorContains(t, err, `gospaces.conf:2: there is no setting "plain"; there are listen, max-entry`)
+	_, err = readSettings("none", flags)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// Whoever adds a flag writes it down.
+func TestConfigurationPage_ListsEveryFlag(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/configuration.md")
+	require.NoError(t, err)
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			require.Contains(t, string(page), "`--"+f.Name+"`", "flag of %s", cmd.CommandPath())
+			if f.Annotations[envAnnotation] != nil {
+				require.Contains(t, string(page), "`"+envName(f.Name)+"`", "flag of %s", cmd.CommandPath())
+			}
+		})
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit((&app{}).command())
+}
+
+// getenv returns an environment of the given variables.
+func getenv(env map[string]string) func(string) string {
+	return func(name string) string { return env[name] }
+}

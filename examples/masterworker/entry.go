@@ -1,0 +1,66 @@
+package main
+
+import "time"
+
+// Run announces that a master has work. It lives under a lease that its master keeps alive.
+type Run struct {
+	ID   string `space:"id,id"`
+	Root string
+}
+
+// RunFinished tells the workers of a run to go home. They read it and leave it there, for it must reach all of them.
+type RunFinished struct {
+	Run string
+}
+
+// FileJob asks for one file to be read.
+type FileJob struct {
+	Run  string
+	File string // below the run's root
+}
+
+// FileResult is what a worker found in one file.
+type FileResult struct {
+	Run       string
+	File      string
+	Lines     int
+	Bytes     int
+	SHA256    []byte
+	Parsed    bool     // false for files that are no valid Go, of which the toolchain's tests have some
+	Imports   []string // none unless Parsed
+	Functions int      // declared functions and methods; none unless Parsed
+	Problem   string   // why the file could not be read; then nothing else is set
+}
+
+// PackageTotal, ImportTotal and RunSummary are the outcome. They stay in the space when the run is over.
+type PackageTotal struct {
+	Run       string
+	Package   string // the folder below the root
+	Files     int
+	Lines     int
+	Bytes     int
+	Functions int
+}
+
+// ImportTotal says how many files import a package.
+type ImportTotal struct {
+	Run    string
+	Import string
+	Files  int
+}
+
+// RunSummary is the sum over all files.
+type RunSummary struct {
+	Run       string `space:"run,id"`
+	Root      string
+	Files     int
+	Unparsed  int // files that are no valid Go
+	Packages  int
+	Lines     int
+	Bytes     int
+	Functions int
+	Imports   int    // different packages that are imported
+	Digest    string // hexadecimal SHA-256 of what sha256sum prints for all files, by name
+	Started   time.Time
+	Took      time.Duration
+}

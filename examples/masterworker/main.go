@@ -1,0 +1,95 @@
+// Masterworker reads a tree of Go source with as many processes as you like, and counts it.
+//
+// The master writes one job for every file into a space. Workers, in processes of their own, take jobs, read and parse
+// the files and write what they found as results. The master takes the results, adds them up and writes the totals
+// into the space, where they stay. At last it does the same work alone, and says whether the totals are the same.
+//
+//	gospaces serve                                  # in one terminal
+//	go run ./examples/masterworker worker           # in a second, a third, …
+//	go run ./examples/masterworker master           # reads the source of the Go toolchain
+//
+// What it shows of a space:
+//
+//   - Nobody knows anybody: workers may start before the master or join late; more of them make it faster.
+//   - A take is given to one worker only, the oldest job first; bulk calls move many entries at once.
+//   - An announcement under a lease that is kept alive ends by itself when its master dies.
+//   - A cancelled wait takes nothing with it, so a worker may stop waiting at any moment.
+//   - A marker that everybody reads, and nobody takes, ends all workers.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/gospaces/gospaces/client"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "masterworker:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// run does what the command line says: the last argument is the part to play.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("masterworker", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	addr := flags.String("addr", "localhost:7420", "address of the space server")
+	root := flags.String("root", "", "master: folder with the Go source to read (default: the source of the Go toolchain)")
+	redo := flags.Duration("redo", 30*time.Second, "master: hand out again what had no result for so long")
+	parallel := flags.Int("parallel", 1, "worker: files to read at a time")
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "usage: masterworker [flags] master|worker")
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	part := flags.Arg(0)
+	if flags.NArg() != 1 || part != "master" && part != "worker" {
+		flags.Usage()
+		return errors.New("say master or worker, as the last argument")
+	}
+
+	sp, err := client.Dial(ctx, *addr)
+	if err != nil {
+		return err
+	}
+	defer sp.Close()
+	if part == "worker" {
+		return worker{space: sp, parallel: *parallel, log: stderr}.run(ctx)
+	}
+	if *root == "" {
+		if *root, err = toolchain(ctx); err != nil {
+			return err
+		}
+	}
+	return master{space: sp, root: *root, redo: *redo, out: stdout, progress: stderr}.run(ctx)
+}
+
+// toolchain returns the folder that holds the source of the Go toolchain.
+func toolchain(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("find the Go toolchain: %w; name a folder with -root", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "src"), nil
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// forest is a tree of n packages with one file each, every seventh of which is no valid Go.
+func forest(t *testing.T, n int) string {
+	files := make(map[string]string, n)
+	for i := range n {
+		text := valid
+		if i%7 == 0 {
+			text = "package broken ("
+		}
+		files[fmt.Sprintf("p%d/f.go", i)] = text
+	}
+	return tree(t, files)
+}
+
+func TestRun_WorkersGiveWhatOneGives(t *testing.T) {
+	t.Parallel()
+	const files = 2*bulk + 1
+	sp := space.New(space.Config{})
+	defer sp.Close()
+	workers := make(chan error)
+	for range 3 {
+		go func() { workers <- worker{space: sp, parallel: 2, log: t.Output()}.run(t.Context()) }()
+	}
+	var out strings.Builder
+	m := master{space: sp, root: forest(t, files), redo: time.Hour, out: &out, progress: t.Output()}
+	require.NoError(t, m.run(t.Context()))
+	require.Contains(t, out.String(), "gives the same totals")
+	for range 3 {
+		require.NoError(t, <-workers, "workers end with the run")
+	}
+
+	summary, err := space.Read(t.Context(), sp, RunSummary{}, space.NoWait())
+	require.NoError(t, err, "the totals stay in the space")
+	require.Equal(t, files, summary.Files)
+	packages, err := space.Count(t.Context(), sp, PackageTotal{Run: summary.Run})
+	require.NoError(t, err)
+	require.Equal(t, files, packages)
+	for what, count := range map[string]func() (int, error){
+		"jobs":          func() (int, error) { return space.Count(t.Context(), sp, FileJob{}) },
+		"results":       func() (int, error) { return space.Count(t.Context(), sp, FileResult{}) },
+		"announcements": func() (int, error) { return space.Count(t.Context(), sp, Run{}) },
+	} {
+		n, err := count()
+		require.NoError(t, err)
+		require.Zero(t, n, "%s are used up", what)
+	}
+}
+
+// A worker that is killed has taken its jobs out of the space. The master hands them out again.
+func TestRun_SurvivesTheLossOfAWorker(t *testing.T) {
+	t.Parallel()
+	sp := space.New(space.Config{})
+	defer sp.Close()
+	var out strings.Builder
+	done := make(chan error, 1)
+	root := forest(t, 10)
+	go func() {
+		done <- master{space: sp, root: root, redo: 10 * time.Millisecond, out: &out, progress: t.Output()}.run(t.Context())
+	}()
+	_, err := space.TakeAll(t.Context(), sp, FileJob{}, 10)
+	require.NoError(t, err, "jobs of which nothing will ever be heard")
+
+	require.NoError(t, worker{space: sp, log: t.Output()}.run(t.Context()))
+	require.NoError(t, <-done)
+	require.Contains(t, out.String(), "gives the same totals")
+}
+
+func TestRun_EndsWhenAFileCannotBeRead(t *testing.T) {
+	t.Parallel()
+	sp := space.New(space.Config{})
+	defer sp.Close()
+	root := forest(t, 3)
+	done := make(chan error, 1)
+	go func() {
+		done <- master{space: sp, root: root, redo: time.Hour, out: t.Output(), progress: t.Output()}.run(t.Context())
+	}()
+	job, err := space.Take(t.Context(), sp, FileJob{})
+	require.NoError(t, err)
+	_, err = space.Write(t.Context(), sp, FileResult{Run: job.Run, File: job.File, Problem: "disk on fire"})
+	require.NoError(t, err)
+
+	require.ErrorContains(t, <-done, "disk on fire")
+	_, err = space.Read(t.Context(), sp, RunFinished{Run: job.Run})
+	require.NoError(t, err, "the workers are sent home")
+}
+
+func TestCommandLine_NeedsAPart(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"slave"}, {"master", "worker"}} {
+		require.ErrorContains(t, run(t.Context(), args, t.Output(), t.Output()), "say master or worker")
+	}
+}
