@@ -1,0 +1,44 @@
+package spacetest_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/spacetest"
+)
+
+func TestLocal(t *testing.T) {
+	t.Parallel()
+	spacetest.Run(t, openLocal)
+}
+
+// openLocal returns a space in process that tells how many calls wait.
+func openLocal(tb testing.TB) space.Space {
+	p := partition.New(partition.Config{})
+	require.NoError(tb, p.Start(tb.Context(), nil))
+	sp := local{space.FromPartition(p), p}
+	tb.Cleanup(func() { sp.Close() })
+	return sp
+}
+
+type local struct {
+	*space.Local
+	partition *partition.Partition
+}
+
+// Waiting implements spacetest.Waiter.
+func (l local) Waiting(context.Context) (int, error) { return l.partition.Stats().Waiting, nil }
+
+// TestNew runs the suite on what users get, which does not tell how many calls wait.
+func TestNew(t *testing.T) {
+	t.Parallel()
+	spacetest.Run(t, func(tb testing.TB) space.Space {
+		sp := space.New(space.Config{})
+		tb.Cleanup(func() { sp.Close() })
+		return sp
+	})
+}
