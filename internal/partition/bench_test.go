@@ -109,4 +109,3 @@ func BenchmarkWriteTake(b *testing.B) {
 		}
 	}
 }
-

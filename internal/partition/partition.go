@@ -57,7 +57,7 @@ type Partition struct {
 	listeners map[uint64]*listener // by registration
 	commits   commits
 	result    engine.Result // of the current call; here so that it is not allocated for each
-	timer     *time.Timer // fires at armed
+	timer     *time.Timer   // fires at armed
 	armed     int64
 	closed    bool
 }

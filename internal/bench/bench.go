@@ -1,0 +1,195 @@
+// Package bench measures a server the way its users meet it: through the client, over TCP, with many callers.
+//
+// Machines differ and are noisy, so every figure is to be read against echo in the same run: a call that does nothing,
+// through the same client and server.
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/gospaces/gospaces/client"
+)
+
+// Options say what is measured. The zero value measures everything on a server of its own.
+type Options struct {
+	Addr       string        // of a running server; "": one is started for each durability, on a temporary folder
+	Program    string        // the gospaces program to start; required without Addr
+	Durability []string      // of the servers that are started; empty: logged
+	Workloads  []string      // empty: all of Workloads
+	Callers    []int         // empty: 1, 64, 256
+	Conns      []int         // empty: 1, 4
+	Duration   time.Duration // of one measurement; 0: 3 s
+	Payload    int           // bytes; 0: 100
+	Backlog    int           // entries of the workload backlog; 0: a million
+	Out        io.Writer     // takes the table, line by line as it is measured
+	Log        io.Writer     // takes the log of servers that are started
+}
+
+func (o *Options) setDefaults() error {
+	if len(o.Durability) == 0 {
+		o.Durability = []string{"logged"}
+	}
+	if len(o.Workloads) == 0 {
+		o.Workloads = Workloads()
+	}
+	if len(o.Callers) == 0 {
+		o.Callers = []int{1, 64, 256}
+	}
+	if len(o.Conns) == 0 {
+		o.Conns = []int{1, 4}
+	}
+	if o.Duration == 0 {
+		o.Duration = 3 * time.Second
+	}
+	if o.Payload == 0 {
+		o.Payload = 100
+	}
+	if o.Backlog == 0 {
+		o.Backlog = 1_000_000
+	}
+	for _, w := range o.Workloads {
+		if !slices.Contains(Workloads(), w) {
+			return fmt.Errorf("there is no workload %q; there are %v", w, Workloads())
+		}
+	}
+	if o.Payload < 0 || o.Backlog < 1 || o.Duration < 0 || slices.Min(o.Callers) < 1 || slices.Min(o.Conns) < 1 {
+		return fmt.Errorf("numbers of callers, connections, entries and bytes, and the duration, are positive")
+	}
+	return nil
+}
+
+// Result is one measurement.
+type Result struct {
+	Workload   string  `json:"workload"`
+	Callers    int     `json:"callers"`
+	Conns      int     `json:"conns"`
+	Durability string  `json:"durability"`
+	Ops        float64 `json:"ops_per_s"`
+	P50        float64 `json:"p50_us"`
+	P99        float64 `json:"p99_us"`
+	P999       float64 `json:"p999_us"`
+	CPU        float64 `json:"cpu_us_per_op"`    // of client and server together
+	RSS        int64   `json:"server_rss_bytes"` // after the measurement
+	Echo       float64 `json:"echo_ratio,omitempty"`
+}
+
+// Run measures what o asks for and returns the results in the order in which they were measured. It stops with ctx's error when that ends.
+func Run(ctx context.Context, o Options) ([]Result, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	if o.Addr != "" {
+		return measureServer(ctx, &o, o.Addr)
+	}
+	var all []Result
+	for _, d := range o.Durability {
+		s, err := startServer(ctx, o.Program, d, o.Log)
+		if err != nil {
+			return all, err
+		}
+		results, err := measureServer(ctx, &o, s.addr)
+		all = append(all, results...)
+		if stopErr := s.stop(); err == nil {
+			err = stopErr
+		}
+		if err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// measureServer measures everything on one server.
+func measureServer(ctx context.Context, o *Options, addr string) ([]Result, error) {
+	var results []Result
+	for _, conns := range o.Conns {
+		c, err := client.DialConfig(ctx, client.Config{Addr: addr, Conns: conns, Space: "bench"})
+		if err != nil {
+			return results, err
+		}
+		r := &run{o: o, c: c, conns: conns, echo: map[int]float64{}}
+		err = r.all(ctx, &results)
+		c.Close()
+		if err != nil {
+			return results, err
+		}
+	}
+	return results, nil
+}
+
+// run measures over one client.
+type run struct {
+	o     *Options
+	c     *client.Client
+	conns int
+	echo  map[int]float64 // ops/s of echo by number of callers
+}
+
+func (r *run) all(ctx context.Context, results *[]Result) error {
+	if err := r.drain(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.o.Out, "%-14s %8s %6s %-8s %11s %9s %9s %9s %8s %9s %6s\n",
+		"workload", "callers", "conns", "durable", "ops/s", "p50 µs", "p99 µs", "p99.9 µs", "cpu µs", "rss MiB", "/echo")
+	for _, callers := range r.o.Callers {
+		for _, name := range r.o.Workloads {
+			w := workloads[name]
+			if !w.fits(callers) {
+				continue
+			}
+			found, err := w.measure(r, ctx, callers)
+			if err != nil {
+				return fmt.Errorf("%s with %d callers: %w", name, callers, err)
+			}
+			for _, res := range found {
+				r.print(&res)
+				*results = append(*results, res)
+			}
+			if err := r.drain(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) print(res *Result) {
+	if res.Workload == "echo" {
+		r.echo[res.Callers] = res.Ops
+	}
+	ratio := "-"
+	if e := r.echo[res.Callers]; e > 0 {
+		res.Echo = res.Ops / e
+		ratio = fmt.Sprintf("%.2f", res.Echo)
+	}
+	fmt.Fprintf(r.o.Out, "%-14s %8d %6d %-8s %11.0f %9.1f %9.1f %9.1f %8.2f %9.0f %6s\n",
+		res.Workload, res.Callers, res.Conns, res.Durability, res.Ops, res.P50, res.P99, res.P999, res.CPU, float64(res.RSS)/(1<<20), ratio)
+}
+
+// serverStatus is what the server says of itself that matters here.
+type serverStatus struct {
+	Durability string  `json:"durability"`
+	RSS        int64   `json:"rss_bytes"`
+	CPU        float64 `json:"cpu_seconds"`
+}
+
+func (r *run) status(ctx context.Context) (s serverStatus, err error) {
+	b, err := r.c.Status(ctx)
+	if err == nil {
+		err = json.Unmarshal(b, &s)
+	}
+	return s, err
+}
+
+// ownCPU returns the processor time that this process has used, in seconds.
+func ownCPU() float64 {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it fails only for a bad argument
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}

@@ -1,0 +1,107 @@
+package bench
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// caller is one of the goroutines that call at the same time.
+type caller struct {
+	number  int
+	latency *hdrhistogram.Histogram // of calls, in nanoseconds
+	ops     int64
+}
+
+// op is what a caller does again and again. It returns how many operations that were, or errDone when there is nothing left to do.
+type op func(ctx context.Context, c *caller) (int, error)
+
+// repeat has callers do op until the time is over, one of them fails, or all are done.
+func (r *run) repeat(ctx context.Context, workload string, callers int, do op) (Result, error) {
+	before, err := r.status(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	timed, cancel := context.WithTimeout(ctx, r.o.Duration)
+	defer cancel()
+	var (
+		stop  atomic.Bool
+		group sync.WaitGroup
+		fail  firstError
+		all   = make([]*caller, callers)
+		cpu   = ownCPU()
+		start = time.Now()
+	)
+	defer context.AfterFunc(timed, func() { stop.Store(true) })()
+	for i := range all {
+		c := &caller{number: i, latency: hdrhistogram.New(1, int64(time.Minute), 3)}
+		all[i] = c
+		group.Go(func() {
+			for !stop.Load() {
+				begin := time.Now()
+				n, err := do(timed, c)
+				if err != nil {
+					if err != errDone && timed.Err() == nil {
+						fail.set(err)
+						stop.Store(true)
+					}
+					return
+				}
+				_ = c.latency.RecordValue(int64(time.Since(begin))) // a call of over a minute is beyond the scale
+				c.ops += int64(n)
+			}
+		})
+	}
+	group.Wait()
+	elapsed := time.Since(start)
+	cpu = ownCPU() - cpu
+	if err := fail.get(); err != nil {
+		return Result{}, err
+	}
+	after, err := r.status(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	res := summary(all, elapsed, cpu+after.CPU-before.CPU)
+	res.Workload, res.Callers, res.Conns, res.Durability, res.RSS = workload, callers, r.conns, after.Durability, after.RSS
+	return res, nil
+}
+
+// summary puts together what the callers measured.
+func summary(all []*caller, elapsed time.Duration, cpu float64) Result {
+	total := hdrhistogram.New(1, int64(time.Minute), 3)
+	var ops int64
+	for _, c := range all {
+		total.Merge(c.latency)
+		ops += c.ops
+	}
+	micros := func(p float64) float64 { return float64(total.ValueAtPercentile(p)) / 1e3 }
+	return Result{
+		Ops: float64(ops) / elapsed.Seconds(),
+		P50: micros(50), P99: micros(99), P999: micros(99.9),
+		CPU: cpu * 1e6 / float64(max(ops, 1)),
+	}
+}
+
+// firstError keeps the first of the errors that it is given.
+type firstError struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (f *firstError) set(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *firstError) get() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}

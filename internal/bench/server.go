@@ -1,0 +1,62 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// process is a server that was started for a benchmark, on a folder that goes with it.
+type process struct {
+	cmd  *exec.Cmd
+	dir  string
+	addr string
+}
+
+// readyPrefix begins the line with which a server tells its address.
+const readyPrefix = "gospaces: ready at "
+
+// stopTimeout is how long a server that was asked to stop may take.
+const stopTimeout = 30 * time.Second
+
+// startServer starts program as a server and returns when it is ready.
+func startServer(ctx context.Context, program, durability string, log io.Writer) (*process, error) {
+	dir, err := os.MkdirTemp("", "gospaces-bench-")
+	if err != nil {
+		return nil, err
+	}
+	p := &process{dir: dir}
+	p.cmd = exec.CommandContext(ctx, program, "serve", "--listen", "127.0.0.1:0", "--data", dir, "--durability", durability, "--log-level", "warn")
+	p.cmd.Env = append(os.Environ(), "GOSPACES_POSTGRES=")
+	p.cmd.Stderr = log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), readyPrefix)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("the server did not start; it said %q", line), p.stop())
+	}
+	p.addr = addr
+	return p, nil
+}
+
+// stop ends the server and removes its folder.
+func (p *process) stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	hard := time.AfterFunc(stopTimeout, func() { _ = p.cmd.Process.Kill() })
+	defer hard.Stop()
+	return errors.Join(p.cmd.Wait(), os.RemoveAll(p.dir))
+}
