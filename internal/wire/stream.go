@@ -11,6 +11,7 @@ type Stream struct {
 	base    uint64 // position of buf[0] in the stream
 	acked   int    // buf[:acked] is not needed any more
 	sent    int    // buf[:sent] was given to a connection
+	offered int    // buf[:offered] may have been: it is more than sent between Unsent and Sent
 	writing bool   // between Unsent and Sent: buf must not move
 }
 
@@ -32,23 +33,25 @@ func (s *Stream) End() uint64 { return s.base + uint64(len(s.buf)) }
 // Unsent returns what is to be sent next. Frames may be appended while the bytes are written, under the lock that
 // guards s; only the writer is without it. Sent ends the writing.
 func (s *Stream) Unsent() []byte {
-	s.writing = true
+	s.writing, s.offered = true, len(s.buf)
 	return s.buf[s.sent:]
 }
 
 // Sent tells that n bytes of what Unsent returned were written.
 func (s *Stream) Sent(n int) {
 	s.writing = false
-	s.sent += n
+	s.sent = max(s.sent+n, s.acked)
+	s.offered = s.sent
 	if s.sent-s.acked > retainLimit {
 		s.acked = s.sent // too much for resuming; the connection itself goes on
 	}
 	s.trim()
 }
 
-// Ack tells that the other side has everything before position pos. It reports whether that can be.
+// Ack tells that the other side has everything before position pos. It reports whether that can be: what is being
+// written may have arrived before the writer knows.
 func (s *Stream) Ack(pos uint64) bool {
-	if pos > s.base+uint64(s.sent) {
+	if pos > s.base+uint64(s.offered) {
 		return false
 	}
 	if pos > s.base+uint64(s.acked) {
@@ -64,7 +67,7 @@ func (s *Stream) Rewind(pos uint64) bool {
 	if pos < s.base+uint64(s.acked) || !s.Ack(pos) {
 		return false
 	}
-	s.sent = s.acked
+	s.sent, s.offered = s.acked, s.acked
 	return true
 }
 
@@ -76,6 +79,7 @@ func (s *Stream) trim() {
 	rest := s.buf[s.acked:]
 	s.base += uint64(s.acked)
 	s.sent -= s.acked
+	s.offered = s.sent
 	s.acked = 0
 	if cap(s.buf) > 16*readBusy && len(rest) < readBusy {
 		s.buf = append(make([]byte, 0, readBusy), rest...) // a rush has passed
