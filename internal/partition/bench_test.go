@@ -109,3 +109,45 @@ func BenchmarkWriteTake(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkReplay starts a partition from a log of a million entries of 100 bytes, half of which were taken again.
+func BenchmarkReplay(b *testing.B) {
+	const entries = 1_000_000
+	store, err := replication.Open(b.Context(), replication.Config{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	log, err := store.Log(b.Context(), "bench", 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := partition.New(partition.Config{Log: log})
+	if err := p.Start(b.Context(), nil); err != nil {
+		b.Fatal(err)
+	}
+	w := newWindow(256)
+	w.acquire(1)
+	p.Register(w, 0, &template.Schema{Kind: "job", Fields: []template.Field{{Name: "payload", Class: template.Bytes}}})
+	row := append(template.Row{101}, template.AppendBytes(nil, make([]byte, 100))...)
+	drafts := []engine.Draft{{Kind: 1, Row: row, Lease: engine.Forever}}
+	take := &engine.Query{Max: 1, Take: true, Templates: []engine.Template{{Kind: 1}}}
+	for i := range entries {
+		w.acquire(1)
+		p.Write(w, 1, drafts)
+		if i%2 == 1 {
+			w.acquire(1)
+			p.Find(w, 2, take, -1)
+		}
+	}
+	w.acquire(256)
+	p.Close()
+	for b.Loop() {
+		again := partition.New(partition.Config{Log: log})
+		if err := again.Start(b.Context(), nil); err != nil {
+			b.Fatal(err)
+		}
+		again.Close()
+	}
+	b.ReportMetric(float64(b.N)*entries*1.5/b.Elapsed().Seconds(), "records/s")
+}
