@@ -67,8 +67,12 @@ func (l *Log) readFrom(ctx context.Context, e *embedded, from, to uint64, fn fun
 		if err != nil {
 			return interrupted(ctx, err)
 		}
-		if meta.Sequence.Stream != pos {
-			return fmt.Errorf("%w: position %d is missing", ErrDamaged, pos)
+		if found := meta.Sequence.Stream; found != pos {
+			if followed, ok := claimFollows(msg.Data()); !ok || followed != pos-1 {
+				return fmt.Errorf("%w: position %d is missing", ErrDamaged, pos)
+			}
+			l.lost(pos, found)
+			pos = found
 		}
 		if err := fn(message{pos: pos, time: meta.Timestamp.UnixNano(), data: msg.Data()}); err != nil {
 			return err

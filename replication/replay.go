@@ -2,6 +2,8 @@ package replication
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -48,23 +50,27 @@ func (l *Log) replayLocked(ctx context.Context, apply func(record.Group) error, 
 	if err := l.replayable(st); err != nil {
 		return err
 	}
+	end, err := l.readableEnd(ctx, st)
+	if err != nil {
+		return err
+	}
 	var f fold
 	step := func(m message) error {
 		if err := l.step(&f, m, apply); err != nil {
 			return err
 		}
-		progress(m.pos, max(m.pos, st.LastSeq))
+		progress(m.pos, max(m.pos, end))
 		return nil
 	}
-	if err := l.read(ctx, 1, st.LastSeq, step); err != nil {
+	if err := l.read(ctx, 1, end, step); err != nil {
 		return err
 	}
-	claim, err := l.claimLocked()
+	claim, err := l.claimLocked(end)
 	if err != nil {
 		return err
 	}
 	// Nearly always this is just the claim. Another primary may have appended between; its commits before the claim count.
-	if err := l.read(ctx, st.LastSeq+1, claim, step); err != nil {
+	if err := l.read(ctx, end+1, claim, step); err != nil {
 		return err
 	}
 	l.epoch, l.last = claim, claim // not the end of the log: if somebody has appended since, we are fenced
@@ -80,7 +86,7 @@ func (l *Log) replayable(st jetstream.StreamState) error {
 	if st.LastSeq > 0 && st.FirstSeq != 1 {
 		return fmt.Errorf("%w: the log begins at position %d", ErrPosition, st.FirstSeq)
 	}
-	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+l.storedSize(len(l.claim()), st.LastSeq) > limit {
+	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+l.storedSize(len(l.claim(0)), st.LastSeq) > limit {
 		return fmt.Errorf("%w: %d of %d bytes", ErrFull, st.Bytes, limit)
 	}
 	return nil
@@ -106,25 +112,71 @@ func (l *Log) serverState(ctx context.Context) (jetstream.StreamState, error) {
 	}
 	st, err := srv.js.Stream(ctx, l.id.stream())
 	if err != nil {
-		if ctx.Err() != nil {
-			return jetstream.StreamState{}, context.Cause(ctx)
-		}
-		return jetstream.StreamState{}, fmt.Errorf("%w: %w", ErrFailed, err)
+		return jetstream.StreamState{}, failedOr(ctx, err)
 	}
 	return st.CachedInfo().State, nil
 }
 
+// failedOr returns why ctx ended, if it has; otherwise that the log failed.
+func failedOr(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: %w", ErrFailed, err)
+}
+
+// readableEnd returns the position of the last message that is really there. It is not the end of the log if power was lost
+// before the end reached the disk: that is what a store without Sync may lose, but damage otherwise.
+func (l *Log) readableEnd(ctx context.Context, st jetstream.StreamState) (uint64, error) {
+	if st.LastSeq == 0 {
+		return 0, nil
+	}
+	end, err := l.lastMessage(ctx)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return 0, fmt.Errorf("%w: position %d cannot be read", ErrDamaged, st.LastSeq)
+	}
+	if err != nil {
+		return 0, failedOr(ctx, err)
+	}
+	if end < st.LastSeq && l.store.cfg.Sync {
+		return 0, fmt.Errorf("%w: position %d is missing", ErrDamaged, end+1)
+	}
+	if end < st.LastSeq {
+		l.store.cfg.Logger.Warn("log_end_lost", "log", l.id.String(), "first", end+1, "last", st.LastSeq)
+	}
+	return end, nil
+}
+
+func (l *Log) lastMessage(ctx context.Context) (uint64, error) {
+	srv, err := l.store.server()
+	if err != nil {
+		return 0, err
+	}
+	st, err := srv.js.Stream(ctx, l.id.stream())
+	if err != nil {
+		return 0, err
+	}
+	m, err := st.GetLastMsgForSubject(ctx, l.id.subject())
+	if err != nil {
+		return 0, err
+	}
+	return m.Sequence, nil
+}
+
 // claimLocked appends a claim wherever the log ends now, and returns its position, which is the new epoch. If one is stored without
 // our knowledge, it only fences nobody in vain: the next one counts.
-func (l *Log) claimLocked() (uint64, error) {
+func (l *Log) claimLocked(end uint64) (uint64, error) {
 	if err := l.connectLocked(); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrFailed, err)
 	}
-	return l.publishLocked(l.claim(), anywhere)
+	return l.publishLocked(l.claim(end), anywhere)
 }
 
-func (l *Log) claim() []byte {
-	return append(record.AppendHeader(nil, record.Header{Type: record.Claim}), l.store.ID()...)
+// claim returns a claim by a primary that has read the log up to end.
+func (l *Log) claim(end uint64) []byte {
+	msg := record.AppendHeader(nil, record.Header{Type: record.Claim})
+	msg = binary.LittleEndian.AppendUint64(msg, end)
+	return append(msg, l.store.ID()...)
 }
 
 // noted remembers what kind of message is at pos.
@@ -132,4 +184,11 @@ func (l *Log) noted(pos uint64, claim bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	l.claims.note(pos, claim)
+}
+
+// lost remembers that there is nothing between pos and the message that was found.
+func (l *Log) lost(pos, found uint64) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	l.claims.skip(pos, found)
 }

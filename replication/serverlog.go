@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,7 +38,18 @@ func (l *serverLog) Errorf(format string, v ...any) {
 }
 
 func (l *serverLog) Warnf(format string, v ...any) {
-	l.log.Warn("nats_server", "text", fmt.Sprintf(format, v...))
+	level := slog.LevelWarn
+	if chosen[format] {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, "nats_server", "text", fmt.Sprintf(format, v...))
+}
+
+// chosen are the warnings about what this program does on purpose: the password is random and never leaves the
+// process, and a large message is as large as the write call that it makes durable.
+var chosen = map[string]bool{
+	"Plaintext passwords detected, use nkeys or bcrypt":                                     true,
+	"Maximum payloads over %v are generally discouraged and could lead to poor performance": true,
 }
 
 // What the server finds worth a notice is a detail of this program.

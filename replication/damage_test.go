@@ -1,0 +1,98 @@
+package replication
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Each of the three blocks of the stream holds some of these: its size is a property of the server.
+const (
+	damageMessages = 20
+	damageSize     = 1_000_000
+)
+
+// damaged makes a log of several files, and damages the bytes of one of them.
+func damaged(t *testing.T, block int, damage func([]byte) []byte) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := open(t, Config{Dir: dir})
+	l := primary(t, s)
+	for n := uint64(1); n <= damageMessages; n++ {
+		require.NoError(t, l.Append(commit(n, damageSize)))
+	}
+	require.NoError(t, s.Close())
+	files, err := filepath.Glob(filepath.Join(streamDir(dir), "msgs", "*.blk"))
+	require.NoError(t, err)
+	require.Len(t, files, 3)
+	b, err := os.ReadFile(files[block])
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(files[block], damage(b), 0o600))
+	return dir
+}
+
+func flip(at float64) func([]byte) []byte {
+	return func(b []byte) []byte {
+		b[int(at*float64(len(b)))] ^= 0x55
+		return b
+	}
+}
+
+func truncate(at float64) func([]byte) []byte {
+	return func(b []byte) []byte { return b[:int(at*float64(len(b)))] }
+}
+
+func TestReplay_DamagedFilesAreNoticed(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		block  int
+		damage func([]byte) []byte
+	}{
+		"first block":             {0, flip(0.1)},
+		"middle of a block":       {0, flip(0.5)},
+		"end of a block":          {1, flip(0.99)},
+		"first of the last block": {2, flip(0.1)},
+		"last message":            {2, flip(0.9)},
+		"short block":             {1, truncate(0.5)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := damaged(t, c.block, c.damage)
+			l := idle(t, open(t, Config{Dir: dir}))
+			var got []uint64
+			err := l.Replay(t.Context(), into(&got), nil)
+			require.ErrorIs(t, err, ErrDamaged)
+			require.ErrorContains(t, err, "position")
+			require.Equal(t, upTo(uint64(len(got))), got)
+			require.Less(t, len(got), damageMessages)
+			require.EqualValues(t, damageMessages+1, l.Last(), "nothing was claimed")
+		})
+	}
+}
+
+// Without Sync, power loss may take the end of the log. The space goes on with what is left.
+func TestReplay_LostEnd(t *testing.T) {
+	t.Parallel()
+	dir := damaged(t, 2, truncate(0.5))
+
+	s := open(t, Config{Dir: dir, Sync: true})
+	require.ErrorIs(t, idle(t, s).Replay(t.Context(), ignore, nil), ErrDamaged, "a synchronous store loses nothing")
+	require.NoError(t, s.Close())
+
+	s = open(t, Config{Dir: dir})
+	l := idle(t, s)
+	left := replayed(t, l)
+	require.Equal(t, upTo(uint64(len(left))), left)
+	require.Less(t, len(left), damageMessages)
+	require.EqualValues(t, damageMessages+2, l.Last(), "positions are not used again")
+	next := uint64(len(left)) + 1
+	appendAll(t, l, next, next+2)
+	require.Equal(t, upTo(next+2), tailed(t, l, 0, int(next)+2))
+	require.NoError(t, s.Close())
+
+	s = open(t, Config{Dir: dir, Sync: true})
+	require.Equal(t, upTo(next+2), replayed(t, idle(t, s)), "what was accepted once is")
+	require.Equal(t, []uint64{next}, tailed(t, idle(t, s), damageMessages+2, 1))
+}
