@@ -20,8 +20,8 @@ func (s *Space) Take(ctx context.Context, q space.Query) ([]space.Entry, error) 
 }
 
 func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.Entry, error) {
-	if q.Wait < 0 {
-		return nil, invalid("wait %v is negative", q.Wait)
+	if err := checkQuery(q); err != nil {
+		return nil, err
 	}
 	c := newCall(s, wire.Find)
 	defer c.free()
@@ -40,8 +40,24 @@ func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.En
 	return c.entries(&d)
 }
 
+// checkQuery reports what makes q a query that can never be right, as far as the protocol cannot say it; the server checks the rest.
+func checkQuery(q *space.Query) error {
+	switch {
+	case len(q.Templates) == 0:
+		return invalid("there is no template")
+	case q.Max < 0:
+		return invalid("max %d is negative", q.Max)
+	case q.Wait < 0:
+		return invalid("wait %v is negative", q.Wait)
+	}
+	return nil
+}
+
 // Count implements space.Space.
 func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
+	if err := checkQuery(&q); err != nil {
+		return 0, err
+	}
 	c := newCall(s, wire.Count)
 	defer c.free()
 	c.query = &q
@@ -81,6 +97,9 @@ func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Ent
 
 // page returns the matches from cursor on, at which there are more if more is set.
 func (s *Space) page(ctx context.Context, q *space.Query, cursor uint64) (entries []space.Entry, next uint64, more bool, err error) {
+	if err := checkQuery(q); err != nil {
+		return nil, 0, false, err
+	}
 	c := newCall(s, wire.Contents)
 	defer c.free()
 	c.query, c.cursor = q, cursor

@@ -127,3 +127,10 @@ func (n *node) dial(cfg client.Config) *client.Client {
 	n.t.Cleanup(func() { c.Close() })
 	return c
 }
+
+// awaitWaiting waits until that many calls wait in a space.
+func (n *node) awaitWaiting(name string, want int) {
+	p, _, err := n.spaces.Open(name)
+	require.NoError(n.t, err)
+	require.Eventually(n.t, func() bool { return p.Stats().Waiting == want }, time.Minute, time.Millisecond)
+}

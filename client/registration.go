@@ -54,6 +54,9 @@ func (s *Space) Notify(ctx context.Context, q space.Query, lease time.Duration) 
 	if lease < 0 {
 		return nil, invalid("lease %v is negative", lease)
 	}
+	if err := checkQuery(&q); err != nil {
+		return nil, err
+	}
 	r := &registration{space: s, closed: make(chan struct{}), wake: make(chan struct{}, 1)}
 	c := newCall(s, wire.Notify)
 	defer c.free()

@@ -63,7 +63,7 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleLeases(c, f, d)
 	case wire.Kinds:
 		if err := d.Err(); err != nil {
-			return s.fail(f.ID, err)
+			return s.refuse(f.ID, err)
 		}
 		s.issued.Add(1)
 		c.p.Kinds(c, tag(wire.Kinds, f.ID))
@@ -83,6 +83,11 @@ func (s *session) send(t wire.Type, id uint64, body []byte) error {
 }
 
 func (s *session) answer(call uint64, body []byte) error { return s.send(wire.Answer, call, body) }
+
+// refuse ends a call whose body is malformed. The frame was in order, so the connection goes on.
+func (s *session) refuse(call uint64, err error) error {
+	return s.fail(call, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err))
+}
 
 // fail ends a call with an error.
 func (s *session) fail(call uint64, err error) error {
@@ -106,7 +111,7 @@ func (s *session) handleAck(d wire.Decoder) error {
 func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 	handle, name := d.Uvarint(), d.Bytes()
 	if err := d.Err(); err != nil {
-		return s.fail(call, err)
+		return s.refuse(call, err)
 	}
 	if handle >= uint64(s.srv.cfg.MaxSpaces) || len(name) > wire.MaxName {
 		return s.fail(call, fmt.Errorf("%w: open space %.40q as %d", engine.ErrInvalidArgument, name, handle))
@@ -163,7 +168,7 @@ func (s *session) handleWrite(c *caller, call uint64, d wire.Decoder) error {
 	}
 	s.drafts = drafts[:0]
 	if err := d.Err(); err != nil {
-		return s.fail(call, err)
+		return s.refuse(call, err)
 	}
 	for i := range drafts {
 		if err := checkDraft(c.p, &drafts[i]); err != nil {
@@ -203,7 +208,7 @@ func (s *session) handleRegister(c *caller, call uint64, d wire.Decoder) error {
 func (s *session) handleSchema(c *caller, call uint64, d wire.Decoder) error {
 	name := d.Bytes()
 	if err := d.Err(); err != nil {
-		return s.fail(call, err)
+		return s.refuse(call, err)
 	}
 	k := c.p.KindID(string(name))
 	if k == 0 {
@@ -225,7 +230,7 @@ func (s *session) handleRead(c *caller, f wire.Frame, d wire.Decoder) error {
 	q.Decode(&d)
 	q.Max = int(min(limit, wire.MaxFind))
 	if err := d.Err(); err != nil {
-		return s.fail(f.ID, err)
+		return s.refuse(f.ID, err)
 	}
 	s.issued.Add(1)
 	if f.Type == wire.Count {
@@ -248,7 +253,7 @@ func (s *session) handleLeases(c *caller, f wire.Frame, d wire.Decoder) error {
 	}
 	s.ids = ids[:0]
 	if err := d.Err(); err != nil {
-		return s.fail(f.ID, err)
+		return s.refuse(f.ID, err)
 	}
 	s.issued.Add(1)
 	if f.Type == wire.Renew {

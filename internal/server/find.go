@@ -35,7 +35,7 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	q := s.scratch
 	wait := q.DecodeFind(&d)
 	if err := d.Err(); err != nil {
-		return s.fail(call, err)
+		return s.refuse(call, err)
 	}
 	q.caller, q.call, q.deadline = c, call, time.Time{}
 	if wait > 0 {

@@ -48,7 +48,7 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	q.Decode(&d)
 	q.Max = 1
 	if err := d.Err(); err != nil {
-		return s.fail(call, err)
+		return s.refuse(call, err)
 	}
 	s.issued.Add(1)
 	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, lease)
@@ -59,7 +59,7 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 func (s *session) handleAttach(c *caller, call uint64, d wire.Decoder) error {
 	registration, after, window := d.Uvarint(), d.Uvarint(), d.Uvarint()
 	if err := d.Err(); err != nil {
-		return s.fail(call, err)
+		return s.refuse(call, err)
 	}
 	s.issued.Add(1)
 	c.p.Attach(newListener(c, window, registration, after), tag(wire.Attach, call), registration, after)

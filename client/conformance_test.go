@@ -1,0 +1,26 @@
+package client_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/spacetest"
+)
+
+func TestClient_Conforms(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	var spaces atomic.Int64
+	spacetest.Run(t, func(tb testing.TB) space.Space {
+		c, err := client.DialConfig(tb.Context(), client.Config{Addr: n.addr, Space: fmt.Sprint("case-", spaces.Add(1)), Conns: 2})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { c.Close() })
+		return c
+	})
+}
