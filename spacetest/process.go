@@ -1,0 +1,115 @@
+package spacetest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/gospaces/gospaces/internal/node"
+)
+
+// Main runs the tests of a package and removes what they share: the program that servers in processes of their own run, and the
+// database server. A package that uses either calls it from TestMain.
+func Main(m *testing.M) {
+	code := m.Run()
+	for _, err := range []error{program.release(os.RemoveAll), stopPostgres()} {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// program is the folder of cmd/gospaces, built.
+var program shared[string]
+
+// build builds cmd/gospaces and returns the folder that holds it.
+func build() (string, error) {
+	dir, err := os.MkdirTemp("", "gospaces-test-")
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.Command("go", "build", "-o", dir, "github.com/gospaces/gospaces/cmd/gospaces")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", errors.Join(fmt.Errorf("build cmd/gospaces: %w: %s", err, out), os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
+// processServer is a server in a process of its own.
+type processServer struct {
+	cmd    *exec.Cmd
+	stderr *strings.Builder // complete when done is closed
+	done   chan struct{}    // closed when the process has ended
+	err    error            // how; set before done is closed
+}
+
+func startProcess(_ testing.TB, cfg ServerConfig, data string) (running, string, error) {
+	dir, err := program.get(build)
+	if err != nil {
+		return nil, "", err
+	}
+	durability := cfg.Durability
+	if durability == "" {
+		durability = node.Logged
+	}
+	p := &processServer{stderr: new(strings.Builder), done: make(chan struct{})}
+	p.cmd = exec.Command(filepath.Join(dir, "gospaces"), "serve", "--listen", "127.0.0.1:0", "--data", data, "--durability", durability, "--postgres", cfg.Postgres)
+	p.cmd.Stderr = p.stderr
+	p.cmd.SysProcAttr = endsWithParent()
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := p.start(); err != nil {
+		return nil, "", err
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	_, addr, ready := strings.Cut(strings.TrimSpace(line), "ready at ")
+	if err != nil || !ready {
+		p.kill()
+		return nil, "", fmt.Errorf("gospaces serve: %q, %w: %s", line, err, p.stderr)
+	}
+	return p, addr, nil
+}
+
+// start starts the process on a thread of its own, which stays: the signal that ends a child with its parent is tied to the
+// thread that started it.
+func (p *processServer) start() error {
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = p.cmd.Wait()
+			close(p.done)
+		}
+	}()
+	return <-started
+}
+
+func (p *processServer) stop() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	<-p.done
+	if p.err != nil {
+		return fmt.Errorf("gospaces serve: %w: %s", p.err, p.stderr)
+	}
+	return nil
+}
+
+func (p *processServer) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended by itself
+	<-p.done
+}

@@ -1,0 +1,26 @@
+package spacetest_test
+
+import (
+	"testing"
+
+	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/spacetest"
+)
+
+func TestMain(m *testing.M) { spacetest.Main(m) }
+
+func TestServerInMemory(t *testing.T) {
+	t.Parallel()
+	spacetest.Run(t, dialServer(spacetest.ServerConfig{Durability: node.Memory}))
+}
+
+func TestServerWithLog(t *testing.T) {
+	t.Parallel()
+	spacetest.Run(t, dialServer(spacetest.ServerConfig{}))
+}
+
+// dialServer opens clients of servers of their own.
+func dialServer(cfg spacetest.ServerConfig) func(testing.TB) space.Space {
+	return func(tb testing.TB) space.Space { return spacetest.Server(tb, cfg).Dial(tb) }
+}
