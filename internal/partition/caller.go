@@ -17,8 +17,8 @@ type Caller interface {
 	// Event hands over an event of a registration that was made with this Caller; the rules of Reply apply.
 	Event(ev *Event, lsn LSN, durable bool)
 
-	// Durable releases everything that was handed over with an LSN up to lsn. It is called without the lock, in rising
-	// order, at least once after each Reply or Event that was not durable.
+	// Durable releases everything that was handed over with an LSN up to lsn. It is called without the lock, at least
+	// once after each Reply or Event that was not durable; not always in rising order.
 	Durable(lsn LSN)
 
 	// Lost tells that the log has failed: what was handed over and not yet released has an unknown outcome (err wraps
