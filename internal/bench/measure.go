@@ -11,9 +11,40 @@ import (
 
 // caller is one of the goroutines that call at the same time.
 type caller struct {
-	number  int
-	latency *hdrhistogram.Histogram // of calls, in nanoseconds
-	ops     int64
+	number int
+	ops    int64
+}
+
+// latencies are the durations of calls. Callers share a few histograms: one each would not fit the processor's caches.
+type latencies [8]struct {
+	mu sync.Mutex
+	h  *hdrhistogram.Histogram // guarded by mu; in units of unit
+}
+
+// unit is the resolution of latencies; the scale ends at a minute.
+const unit = 100 * time.Nanosecond
+
+func newLatencies() *latencies {
+	ls := new(latencies)
+	for i := range ls {
+		ls[i].h = hdrhistogram.New(1, int64(time.Minute/unit), 2)
+	}
+	return ls
+}
+
+func (ls *latencies) record(c *caller, d time.Duration) {
+	l := &ls[c.number%len(ls)]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.h.RecordValue(int64(min(d, time.Minute) / unit)) // it is on the scale
+}
+
+// merged returns all durations in one.
+func (ls *latencies) merged() *hdrhistogram.Histogram {
+	for i := range ls[1:] {
+		ls[0].h.Merge(ls[i+1].h)
+	}
+	return ls[0].h
 }
 
 // op is what a caller does again and again. It returns how many operations that were, or errDone when there is nothing left to do.
@@ -32,12 +63,13 @@ func (r *run) repeat(ctx context.Context, workload string, callers int, do op) (
 		group sync.WaitGroup
 		fail  firstError
 		all   = make([]*caller, callers)
+		times = newLatencies()
 		cpu   = ownCPU()
 		start = time.Now()
 	)
 	defer context.AfterFunc(timed, func() { stop.Store(true) })()
 	for i := range all {
-		c := &caller{number: i, latency: hdrhistogram.New(1, int64(time.Minute), 3)}
+		c := &caller{number: i}
 		all[i] = c
 		group.Go(func() {
 			for !stop.Load() {
@@ -50,7 +82,7 @@ func (r *run) repeat(ctx context.Context, workload string, callers int, do op) (
 					}
 					return
 				}
-				_ = c.latency.RecordValue(int64(time.Since(begin))) // a call of over a minute is beyond the scale
+				times.record(c, time.Since(begin))
 				c.ops += int64(n)
 			}
 		})
@@ -65,20 +97,20 @@ func (r *run) repeat(ctx context.Context, workload string, callers int, do op) (
 	if err != nil {
 		return Result{}, err
 	}
-	res := summary(all, elapsed, cpu+after.CPU-before.CPU)
+	res := summary(all, times.merged(), elapsed, cpu+after.CPU-before.CPU)
 	res.Workload, res.Callers, res.Conns, res.Durability, res.RSS = workload, callers, r.conns, after.Durability, after.RSS
 	return res, nil
 }
 
 // summary puts together what the callers measured.
-func summary(all []*caller, elapsed time.Duration, cpu float64) Result {
-	total := hdrhistogram.New(1, int64(time.Minute), 3)
+func summary(all []*caller, times *hdrhistogram.Histogram, elapsed time.Duration, cpu float64) Result {
 	var ops int64
 	for _, c := range all {
-		total.Merge(c.latency)
 		ops += c.ops
 	}
-	micros := func(p float64) float64 { return float64(total.ValueAtPercentile(p)) / 1e3 }
+	micros := func(p float64) float64 {
+		return float64(times.ValueAtPercentile(p)) * float64(unit) / float64(time.Microsecond)
+	}
 	return Result{
 		Ops: float64(ops) / elapsed.Seconds(),
 		P50: micros(50), P99: micros(99), P999: micros(99.9),
