@@ -14,7 +14,8 @@ build: ## build bin/gospaces
 	go build -o bin/ ./cmd/gospaces
 
 demo: ## a server, PostgreSQL and workers in processes of their own: one job, and its result in SQL
-	go run ./cmd/demo
+	go build -o bin/ ./cmd/demo
+	@bin/demo
 
 test: ## run all tests with the race detector
 	go test -race -timeout $(TIMEOUT) ./...

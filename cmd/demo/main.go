@@ -137,7 +137,11 @@ func (d *demo) work(addr string) error {
 		}
 		all = append(all, w)
 	}
-	args := []string{"-addr", addr, "-root", d.root, "master"}
+	args := []string{"-addr", addr}
+	if d.root != "" {
+		args = append(args, "-root", d.root)
+	}
+	args = append(args, "master")
 	say("masterworker " + strings.Join(args, " "))
 	master, err := d.family.start(os.Stdout, nil, program, args...)
 	if err != nil {

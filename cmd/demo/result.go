@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"os"
+	"reflect"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/lib/pq"
@@ -74,39 +76,35 @@ func fromSpace(ctx context.Context, sp space.Space) (*result, error) {
 
 // The queries that read the result from PostgreSQL: a table for each kind, in a schema for the space.
 const (
-	summaryQuery = `SELECT run, files, unparsed, packages, lines, bytes, functions, imports, digest FROM space_default.run_summary`
-	packageQuery = `SELECT run, package, files, lines, bytes, functions FROM space_default.package_total ORDER BY lines DESC, package`
-	importQuery  = `SELECT run, import, files FROM space_default.import_total ORDER BY files DESC, import`
+	summaryQuery = `SELECT files, unparsed, packages, lines, bytes, functions, imports, digest FROM space_default.run_summary WHERE run = $1`
+	packageQuery = `SELECT package, files, lines, bytes, functions FROM space_default.package_total WHERE run = $1 ORDER BY lines DESC, package`
+	importQuery  = `SELECT import, files FROM space_default.import_total WHERE run = $1 ORDER BY files DESC, import`
 )
 
 // shown is how many rows of a query are printed.
 const shown = 5
 
-// fromDatabase reads the result with SQL, and shows how.
-func fromDatabase(ctx context.Context, dsn string) (*result, error) {
+// fromDatabase reads the result of a run with SQL, and shows how.
+func fromDatabase(ctx context.Context, dsn, run string) (*result, error) {
 	connector, err := pq.NewConnector(dsn)
 	if err != nil {
 		return nil, err
 	}
 	db := sql.OpenDB(connector)
 	defer db.Close()
-	r := &result{packages: map[string]PackageTotal{}, imports: map[string]ImportTotal{}}
-	var (
-		s = &r.summary
-		p PackageTotal
-		i ImportTotal
-	)
+	r := &result{summary: RunSummary{Run: run}, packages: map[string]PackageTotal{}, imports: map[string]ImportTotal{}}
+	s, p, i := &r.summary, PackageTotal{Run: run}, ImportTotal{Run: run}
 	return r, errors.Join(
-		query(ctx, db, summaryQuery, func() {}, &s.Run, &s.Files, &s.Unparsed, &s.Packages, &s.Lines, &s.Bytes, &s.Functions, &s.Imports, &s.Digest),
-		query(ctx, db, packageQuery, func() { r.packages[p.Package] = p }, &p.Run, &p.Package, &p.Files, &p.Lines, &p.Bytes, &p.Functions),
-		query(ctx, db, importQuery, func() { r.imports[i.Import] = i }, &i.Run, &i.Import, &i.Files),
+		query(ctx, db, summaryQuery, run, func() {}, &s.Files, &s.Unparsed, &s.Packages, &s.Lines, &s.Bytes, &s.Functions, &s.Imports, &s.Digest),
+		query(ctx, db, packageQuery, run, func() { r.packages[p.Package] = p }, &p.Package, &p.Files, &p.Lines, &p.Bytes, &p.Functions),
+		query(ctx, db, importQuery, run, func() { r.imports[i.Import] = i }, &i.Import, &i.Files),
 	)
 }
 
 // query prints a query and its first rows. It scans each row into fields and then calls keep.
-func query(ctx context.Context, db *sql.DB, text string, keep func(), fields ...any) error {
+func query(ctx context.Context, db *sql.DB, text, run string, keep func(), fields ...any) error {
 	say(text)
-	rows, err := db.QueryContext(ctx, text)
+	rows, err := db.QueryContext(ctx, text, run)
 	if err != nil {
 		return err
 	}
@@ -116,9 +114,7 @@ func query(ctx context.Context, db *sql.DB, text string, keep func(), fields ...
 		return err
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, c := range columns {
-		fmt.Fprint(table, c, "\t")
-	}
+	fmt.Fprintln(table, strings.Join(columns, "\t"))
 	n := 0
 	for ; rows.Next(); n++ {
 		if err := rows.Scan(fields...); err != nil {
@@ -126,13 +122,9 @@ func query(ctx context.Context, db *sql.DB, text string, keep func(), fields ...
 		}
 		keep()
 		if n < shown {
-			fmt.Fprintln(table)
-			for _, f := range fields {
-				fmt.Fprint(table, value(f), "\t")
-			}
+			printRow(table, fields)
 		}
 	}
-	fmt.Fprintln(table)
 	table.Flush()
 	if n > shown {
 		fmt.Printf("… %d more\n", n-shown)
@@ -140,15 +132,13 @@ func query(ctx context.Context, db *sql.DB, text string, keep func(), fields ...
 	return rows.Err()
 }
 
-// value returns what a scanned field holds.
-func value(field any) any {
-	switch f := field.(type) {
-	case *int:
-		return *f
-	case *string:
-		return *f
+// printRow prints what scanned fields hold.
+func printRow(table io.Writer, fields []any) {
+	var cells []string
+	for _, f := range fields {
+		cells = append(cells, fmt.Sprint(reflect.ValueOf(f).Elem()))
 	}
-	return field
+	fmt.Fprintln(table, strings.Join(cells, "\t"))
 }
 
 // compare returns nil if the space and the database say the same.
@@ -157,23 +147,33 @@ func compare(ctx context.Context, sp space.Space, dsn string) error {
 	if err != nil {
 		return err
 	}
-	inDatabase, err := fromDatabase(ctx, dsn)
+	inDatabase, err := fromDatabase(ctx, dsn, inSpace.summary.Run)
 	if err != nil {
 		return err
 	}
 	if inSpace.summary != inDatabase.summary {
 		return fmt.Errorf("the summary is %+v in the space and %+v in the database", inSpace.summary, inDatabase.summary)
 	}
-	if !maps.Equal(inSpace.packages, inDatabase.packages) || !maps.Equal(inSpace.imports, inDatabase.imports) {
-		return errors.New("the totals in the space are not those in the database")
+	if err := same(inSpace.packages, inDatabase.packages); err != nil {
+		return err
 	}
-	lines := 0
-	for _, p := range inDatabase.packages {
-		lines += p.Lines
+	if err := same(inSpace.imports, inDatabase.imports); err != nil {
+		return err
 	}
-	if lines != inDatabase.summary.Lines {
-		return fmt.Errorf("the packages have %d lines, the summary says %d", lines, inDatabase.summary.Lines)
+	say(fmt.Sprintf("The database has the result of the space: %d files, %d packages, %d imports.",
+		inSpace.summary.Files, len(inSpace.packages), len(inSpace.imports)))
+	return nil
+}
+
+// same returns an error that names a difference between what the space has and what the database has.
+func same[T comparable](inSpace, inDatabase map[string]T) error {
+	for name, want := range inSpace {
+		if got, ok := inDatabase[name]; !ok || got != want {
+			return fmt.Errorf("%s is %+v in the space and %+v in the database", name, want, got)
+		}
 	}
-	say(fmt.Sprintf("The database has the result of the space: %d files, %d packages, %d imports.", inSpace.summary.Files, len(inSpace.packages), len(inSpace.imports)))
+	if len(inSpace) != len(inDatabase) {
+		return fmt.Errorf("the space has %d totals and the database %d", len(inSpace), len(inDatabase))
+	}
 	return nil
 }

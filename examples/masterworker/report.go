@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 )
 
@@ -12,30 +11,18 @@ const top = 10
 
 // report prints what a run found.
 func report(out io.Writer, s RunSummary, t *totals) {
-	fmt.Fprintf(out, "Run %s read %s in %v\n\n", s.Run, s.Root, s.Took.Round(time.Millisecond))
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(cells ...any) {
-		for _, c := range cells {
-			fmt.Fprint(w, c, "\t")
-		}
-		fmt.Fprintln(w)
-	}
-	row("files", "no valid Go", "packages", "lines", "bytes", "functions", "imported packages", "files/s")
-	row(s.Files, s.Unparsed, s.Packages, s.Lines, s.Bytes, s.Functions, s.Imports, int(float64(s.Files)/s.Took.Seconds()))
-	w.Flush()
+	fmt.Fprintf(out, "\nRun %s read %s in %v: %.0f files/s\n\n", s.Run, s.Root, s.Took.Round(time.Millisecond), float64(s.Files)/s.Took.Seconds())
+	fmt.Fprintf(out, "%10d files, of which %d are no valid Go\n", s.Files, s.Unparsed)
+	fmt.Fprintf(out, "%10d packages\n%10d lines\n%10d bytes\n%10d functions\n", s.Packages, s.Lines, s.Bytes, s.Functions)
+	fmt.Fprintf(out, "%10d different imports\n", s.Imports)
 
-	fmt.Fprintln(out, "\nLargest packages")
-	row("lines", "files", "functions", "")
+	fmt.Fprintf(out, "\n%10s %6s %10s  largest packages\n", "lines", "files", "functions")
 	for _, p := range t.packageTotals()[:min(top, s.Packages)] {
-		row(p.Lines, p.Files, p.Functions, p.Package)
+		fmt.Fprintf(out, "%10d %6d %10d  %s\n", p.Lines, p.Files, p.Functions, p.Package)
 	}
-	w.Flush()
-
-	fmt.Fprintln(out, "\nMost imported packages")
-	row("files", "")
+	fmt.Fprintf(out, "\n%10s  most imported packages\n", "files")
 	for _, i := range t.importTotals()[:min(top, s.Imports)] {
-		row(i.Files, i.Import)
+		fmt.Fprintf(out, "%10d  %s\n", i.Files, i.Import)
 	}
-	w.Flush()
 	fmt.Fprintf(out, "\ndigest %s\n", s.Digest)
 }
