@@ -115,14 +115,19 @@ func (l *link) renewLocked() {
 
 // run watches the connection, and makes it again whenever it has failed, until the link is closed.
 func (l *link) run() {
+	var wait time.Duration // before the next attempt
 	for {
+		begun := time.Now()
 		err := l.serve()
 		l.disconnect()
+		if time.Since(begun) > l.cfg.MaxBackoff {
+			wait = 0 // the connection was good for something
+		}
 		if l.isClosed() {
 			return
 		}
 		l.cfg.Logger.Info("disconnected", "addr", l.cfg.Addr, "reason", err)
-		if !l.reconnect() {
+		if !l.reconnect(&wait) {
 			return
 		}
 		l.cfg.Logger.Info("connected again", "addr", l.cfg.Addr, "resumed", l.terms.Resumed)
@@ -180,16 +185,18 @@ func (l *link) disconnect() {
 	l.setStateLocked(down)
 }
 
-// reconnect tries until there is a connection again, or returns false when the link is closed.
-func (l *link) reconnect() bool {
+// reconnect tries until there is a connection again, or returns false when the link is closed. The pauses grow, from one call to the
+// next too, and have jitter so that clients do not come back in step.
+func (l *link) reconnect(wait *time.Duration) bool {
 	ctx, cancel := l.context()
 	defer cancel()
-	for wait := time.Duration(0); ; wait = min(max(2*wait, l.cfg.MinBackoff), l.cfg.MaxBackoff) {
+	for {
 		select {
-		case <-time.After(wait/2 + rand.N(wait/2+1)): // jitter, so that clients do not come back in step
+		case <-time.After(*wait/2 + rand.N(*wait/2+1)):
 		case <-l.closed:
 			return false
 		}
+		*wait = min(max(2**wait, l.cfg.MinBackoff), l.cfg.MaxBackoff)
 		err := l.connect(ctx)
 		if err == nil {
 			return true

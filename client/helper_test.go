@@ -80,8 +80,9 @@ type node struct {
 	cfg    server.Config
 	addr   string
 
-	srv    *server.Server
-	served chan error
+	srv      *server.Server
+	listener *droppable
+	served   chan error
 }
 
 // startNode starts a server that ends with the test.
@@ -100,8 +101,9 @@ func (n *node) start() {
 	n.srv, err = server.New(n.cfg)
 	require.NoError(n.t, err)
 	n.served = make(chan error, 1)
-	srv := n.srv
-	go func() { n.served <- srv.Serve(l) }()
+	n.listener = &droppable{Listener: l}
+	srv, served, listener := n.srv, n.served, n.listener
+	go func() { served <- srv.Serve(listener) }()
 }
 
 // kill ends the server without letting anybody finish.
@@ -119,9 +121,7 @@ func (n *node) kill() {
 // dial returns a client that ends with the test.
 func (n *node) dial(cfg client.Config) *client.Client {
 	cfg.Addr = n.addr
-	if cfg.MinBackoff == 0 {
-		cfg.MinBackoff = time.Millisecond
-	}
+	cfg.MinBackoff, cfg.MaxBackoff = time.Millisecond, 10*time.Millisecond
 	c, err := client.DialConfig(n.t.Context(), cfg)
 	require.NoError(n.t, err)
 	n.t.Cleanup(func() { c.Close() })
@@ -133,4 +133,33 @@ func (n *node) awaitWaiting(name string, want int) {
 	p, _, err := n.spaces.Open(name)
 	require.NoError(n.t, err)
 	require.Eventually(n.t, func() bool { return p.Stats().Waiting == want }, time.Minute, time.Millisecond)
+}
+
+// dropConnections closes all connections of the node, whose sessions stay.
+func (n *node) dropConnections() { n.listener.drop() }
+
+// droppable is a listener that can close all connections that it has accepted.
+type droppable struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []net.Conn // guarded by mu
+}
+
+func (l *droppable) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.mu.Lock()
+		l.conns = append(l.conns, c)
+		l.mu.Unlock()
+	}
+	return c, err
+}
+
+func (l *droppable) drop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.conns {
+		c.Close()
+	}
+	l.conns = nil
 }

@@ -152,6 +152,13 @@ func (s *Server) forgetSession(ss *session) {
 	}
 }
 
+// isCrowded reports whether there are too many sessions to keep those without a connection.
+func (s *Server) isCrowded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sessions) > 2*s.cfg.MaxConns
+}
+
 func isProtocolError(err error) bool {
 	return errors.Is(err, wire.ErrMalformed) || errors.Is(err, wire.ErrVersion) || errors.Is(err, wire.ErrCapability)
 }

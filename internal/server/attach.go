@@ -41,10 +41,11 @@ func (s *session) attach(nc net.Conn, in *wire.Reader) {
 // detach ends the ownership of the caller, whose connection failed with err. The session stays for a while in case that
 // the client comes back, if it can; nothing is taken on its behalf meanwhile.
 func (s *session) detach(err error) {
+	crowded := s.srv.isCrowded()
 	s.mu.Lock()
-	s.conn, s.reading = nil, false
+	s.conn, s.reading, s.in = nil, false, nil
 	s.detached = time.Now()
-	s.ended = s.ended || s.leaving || s.srv.cfg.Resume < 0 || errors.Is(err, errGoodbye) || isProtocolError(err)
+	s.ended = s.ended || s.leaving || s.srv.cfg.Resume < 0 || crowded || errors.Is(err, errGoodbye) || isProtocolError(err)
 	s.mu.Unlock()
 	s.interruptWaits()
 

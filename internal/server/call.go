@@ -65,7 +65,6 @@ func (s *session) handleSpace(f wire.Frame) error {
 		if err := d.Err(); err != nil {
 			return s.refuse(f.ID, err)
 		}
-		s.issued.Add(1)
 		c.p.Kinds(c, tag(wire.Kinds, f.ID))
 		return nil
 	}
@@ -175,7 +174,6 @@ func (s *session) handleWrite(c *caller, call uint64, d wire.Decoder) error {
 			return s.fail(call, err)
 		}
 	}
-	s.issued.Add(1)
 	c.p.Write(c, tag(wire.Write, call), drafts)
 	if cap(drafts) > 1024 {
 		s.drafts = nil // a bulk has passed
@@ -199,7 +197,6 @@ func (s *session) handleRegister(c *caller, call uint64, d wire.Decoder) error {
 	if err != nil {
 		return s.fail(call, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err))
 	}
-	s.issued.Add(1)
 	c.p.Register(c, tag(wire.Register, call), schema)
 	return nil
 }
@@ -232,7 +229,6 @@ func (s *session) handleRead(c *caller, f wire.Frame, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(f.ID, err)
 	}
-	s.issued.Add(1)
 	if f.Type == wire.Count {
 		c.p.Count(c, tag(f.Type, f.ID), &q.Query)
 	} else {
@@ -255,7 +251,6 @@ func (s *session) handleLeases(c *caller, f wire.Frame, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(f.ID, err)
 	}
-	s.issued.Add(1)
 	if f.Type == wire.Renew {
 		c.p.Renew(c, tag(f.Type, f.ID), lease, ids)
 	} else {

@@ -96,7 +96,6 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answered++
 	err := r.Err
 	if op == wire.Find {
 		var swallow bool

@@ -85,7 +85,6 @@ func (s *session) beginLocked(q *find) {
 // used again; if not, q has become one of those that wait.
 func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	call := tag(wire.Find, q.call)
-	s.issued.Add(1)
 	q.caller.p.Find(q.caller, call, &q.Query.Query, wait)
 
 	s.mu.Lock()

@@ -50,7 +50,6 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
-	s.issued.Add(1)
 	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, lease)
 	return nil
 }
@@ -61,7 +60,6 @@ func (s *session) handleAttach(c *caller, call uint64, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
-	s.issued.Add(1)
 	c.p.Attach(newListener(c, window, registration, after), tag(wire.Attach, call), registration, after)
 	return nil
 }
@@ -93,7 +91,6 @@ func (l *listener) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, dur
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answered++
 	if r.Err == nil {
 		l.adoptLocked(op, r)
 	}
@@ -191,7 +188,6 @@ func (s *session) reviveLocked() {
 // revive puts fresh listeners in the place of lapsed ones that have room again. Only the writer calls it.
 func (s *session) revive() {
 	for _, l := range s.revivable() {
-		s.issued.Add(1)
 		l.c.p.Attach(l, tag(opRevive, 0), l.registration, l.seq)
 	}
 }

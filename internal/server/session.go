@@ -35,9 +35,9 @@ type session struct {
 	drafts   []engine.Draft
 	ids      []uint64
 
-	issued   atomic.Uint64 // calls handed to partitions
-	activity atomic.Uint64 // signs of life of the connection, counted
-	full     atomic.Bool   // more is unsent than there should be: stop reading
+	activity  atomic.Uint64 // signs of life of the connection, counted: reads, and writes while nobody reads
+	listening atomic.Bool   // the reader waits for the client
+	full      atomic.Bool   // more is unsent than there should be: stop reading
 
 	mu       sync.Mutex
 	room     sync.Cond        // on mu: something was sent, the connection was lost, or the session ended
@@ -47,7 +47,6 @@ type session struct {
 	idle     bool             // guarded by mu; the writer waits for wake
 	out      wire.Stream      // guarded by mu
 	held     int              // guarded by mu; bytes in the later queues
-	answered uint64           // guarded by mu; answers of partitions
 	issuing  *find            // guarded by mu; the find that is being handed to its partition
 	waiting  map[uint64]*find // guarded by mu; by call
 	spare    []*find          // guarded by mu
@@ -108,7 +107,10 @@ func (s *session) nextBatch() error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	if err := s.in.Fill(); err != nil {
+	s.listening.Store(true)
+	err := s.in.Fill()
+	s.listening.Store(false)
+	if err != nil {
 		return err
 	}
 	s.activity.Add(1)
@@ -157,7 +159,9 @@ func (s *session) throttle() error {
 
 func (s *session) isFullLocked() bool {
 	full := s.out.Len()+s.held > s.srv.cfg.MaxUnsent
-	s.full.Store(full)
+	if full != s.full.Load() {
+		s.full.Store(full)
+	}
 	return full
 }
 
@@ -177,7 +181,9 @@ func (s *session) flush() error {
 		conn, b := s.conn, s.out.Unsent()
 		s.mu.Unlock()
 		n, err := conn.Write(b[:min(len(b), writeChunk)])
-		s.activity.Add(1)
+		if !s.listening.Load() {
+			s.activity.Add(1)
+		}
 		s.srv.stats.bytesOut.Add(uint64(n))
 		s.mu.Lock()
 		s.out.Sent(n)

@@ -60,8 +60,10 @@ func (r *Reader) Fill() error {
 // a peer that announces a long frame and does not send it costs nothing.
 func (r *Reader) makeRoom() {
 	full := r.w == len(r.buf)
-	r.w = copy(r.buf, r.buf[r.r:r.w])
-	r.r = 0
+	if r.r > 0 {
+		r.w = copy(r.buf, r.buf[r.r:r.w])
+		r.r = 0
+	}
 	switch size := len(r.buf); {
 	case r.w == size, full && size < readBusy:
 		size = min(2*size, max(r.need, readBusy))

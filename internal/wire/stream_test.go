@@ -1,37 +1,78 @@
-package wire
+package wire_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// The other side may have read, and acknowledged, what the writer does not know yet to have been written.
-func TestStream_AckComesBeforeTheWriterReturns(t *testing.T) {
-	t.Parallel()
-	var s Stream
-	s.Commit(append(s.Buffer(), "0123456789"...))
-	require.Len(t, s.Unsent(), 10)
-	s.Commit(append(s.Buffer(), "ab"...))
-	require.True(t, s.Ack(4), "part of what is being written")
-	require.False(t, s.Ack(11), "appended meanwhile, not given to the connection")
-	require.True(t, s.Ack(10))
-	s.Sent(10)
-	require.Equal(t, "ab", string(s.Unsent()))
-	require.False(t, s.Ack(13))
-	s.Sent(2)
-	require.True(t, s.Ack(12))
-	require.Zero(t, s.Len())
+// script plays a sender with connections that fail, as fuzzed bytes say, against a receiver that must get every byte once.
+func script(t *testing.T, steps []byte) {
+	var s wire.Stream
+	var all, got []byte
+	next := byte(0)
+	for i, step := range steps {
+		n := int(step >> 2)
+		switch step & 3 {
+		case 0: // append
+			b := s.Buffer()
+			for range n * n {
+				b = append(b, next)
+				all = append(all, next)
+				next++
+			}
+			s.Commit(b)
+		case 1: // write, in part, while more is appended
+			u := s.Unsent()
+			b := append(s.Buffer(), next)
+			all = append(all, next)
+			next++
+			s.Commit(b)
+			u = u[:len(u)*n/63]
+			got = append(got, u...)
+			s.Sent(len(u))
+		case 2: // the receiver acknowledges some of what it has
+			require.True(t, s.Ack(uint64(len(got)*n/63)))
+		case 3: // the connection fails, and what it had not delivered is lost
+			lost := min(n, len(got))
+			if s.Rewind(uint64(len(got) - lost)) {
+				got = got[:len(got)-lost]
+			} else {
+				require.NotZero(t, lost, "step %d", i)
+				require.True(t, s.Rewind(uint64(len(got))))
+			}
+		}
+		require.Equal(t, len(all), int(s.End()))
+		require.Equal(t, len(got), int(s.Pos()))
+		require.Equal(t, len(all)-len(got), s.Len())
+	}
+	got = append(got, s.Unsent()...)
+	require.Equal(t, all, got)
+	require.False(t, s.Ack(s.End()+1))
 }
 
-// A write that fails tells less than what has arrived; the acknowledgement counts.
-func TestStream_AckCountsMoreThanAFailedWrite(t *testing.T) {
+func TestStream_LosesAndRepeatsNothing(t *testing.T) {
 	t.Parallel()
-	var s Stream
-	s.Commit(append(s.Buffer(), "0123456789"...))
-	s.Unsent()
-	require.True(t, s.Ack(6))
-	s.Sent(3)
-	require.True(t, s.Rewind(6))
-	require.Equal(t, "6789", string(s.Unsent()))
+	script(t, []byte{0x40, 0xfd, 0x80, 0x81, 0x13, 0x82, 0xff, 0xfd, 0xfe, 0xfc, 0x33, 0xfd, 0xfe, 0x07})
+}
+
+func FuzzStream(f *testing.F) {
+	f.Add([]byte{0x40, 0xfd, 0x80, 0x81, 0x13, 0x82, 0xff, 0xfd, 0xfe, 0xfc, 0x33, 0xfd, 0xfe, 0x07})
+	f.Fuzz(func(t *testing.T, steps []byte) { script(t, steps[:min(len(steps), 200)]) })
+}
+
+// A peer that never acknowledges does not make the stream keep everything.
+func TestStream_ForgetsWhatIsNeverAcknowledged(t *testing.T) {
+	t.Parallel()
+	var s wire.Stream
+	chunk := make([]byte, 1<<20)
+	for range 100 {
+		s.Commit(append(s.Buffer(), chunk...))
+		s.Sent(len(s.Unsent()))
+		require.LessOrEqual(t, cap(s.Buffer()), 16<<20)
+	}
+	require.False(t, s.Rewind(0))
+	require.True(t, s.Rewind(s.Pos()))
 }
