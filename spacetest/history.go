@@ -31,14 +31,14 @@ const seedVariable = "GOSPACES_SEED"
 
 func historyLarge(k *kit) {
 	w := workload{clients: 8, calls: 150, keys: 4, colors: 3, crossKeys: true}
-	ops := w.run(k, k.sp, func() {})
+	ops := w.run(k, k.sp)
 	judge(k, w, ops, history.Check(ops))
 }
 
 func historyLinearizable(k *kit) {
 	w := workload{clients: 4, calls: 40, keys: 3, colors: 2}
 	for range 3 {
-		ops := w.run(k, k.sp, func() {})
+		ops := w.run(k, k.sp)
 		judge(k, w, ops, history.Check(ops))
 		complete, err := history.Linearizable(ops, time.Minute)
 		judge(k, w, ops, err)
@@ -73,29 +73,49 @@ type item struct {
 	Key, Color, N int
 }
 
-// run lets clients call sp at random and returns what they saw, with a last client that drains what is left. meanwhile runs
-// beside them.
-func (w workload) run(tb testing.TB, sp space.Space, meanwhile func()) []history.Op {
+// run lets clients call sp at random and returns what they saw, with a last client that drains what is left. The
+// disturbances are called one after the other, spread over the run.
+func (w workload) run(tb testing.TB, sp space.Space, disturbances ...func()) []history.Op {
 	tb.Helper()
 	seed := runSeed(tb)
 	rec := history.New()
 	var numbers atomic.Int64
+	client := func(i int) *randomClient {
+		return &randomClient{w, tb, sp, rec.Client(), rand.New(rand.NewPCG(seed, uint64(i))), &numbers, nil}
+	}
+	calls := make(chan struct{}, w.clients*w.calls)
 	var wg sync.WaitGroup
 	for i := range w.clients {
-		c := &randomClient{w, tb, sp, rec.Client(), rand.New(rand.NewPCG(seed, uint64(i))), &numbers, nil}
+		c := client(i)
 		wg.Go(func() {
 			for range w.calls {
+				calls <- struct{}{}
 				c.call()
 			}
 		})
 	}
-	wg.Go(meanwhile)
+	for _, disturb := range disturbances {
+		for range cap(calls) / (len(disturbances) + 1) {
+			<-calls
+		}
+		disturb()
+	}
 	wg.Wait()
-	last := &randomClient{w, tb, sp, rec.Client(), rand.New(rand.NewPCG(seed, uint64(w.clients))), &numbers, nil}
+	last := client(w.clients)
 	for key := range w.keys {
 		last.drain(key + 1)
 	}
-	return rec.History()
+	ops := rec.History()
+	tb.Logf("%d calls: %v", len(ops), outcomes(ops))
+	return ops
+}
+
+func outcomes(ops []history.Op) map[history.Outcome]int {
+	n := map[history.Outcome]int{}
+	for _, o := range ops {
+		n[o.Outcome]++
+	}
+	return n
 }
 
 func runSeed(tb testing.TB) uint64 {

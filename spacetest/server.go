@@ -30,8 +30,9 @@ type ServerHandle struct {
 
 	running running // nil: it is down
 
-	mu   sync.Mutex
-	addr string // guarded by mu
+	mu    sync.Mutex
+	addr  string     // guarded by mu
+	conns []net.Conn // of clients; guarded by mu
 }
 
 // running is a server that has been started.
@@ -101,13 +102,33 @@ func (s *ServerHandle) Dial(tb testing.TB) *Client {
 		Addr:       s.Addr(),
 		MinBackoff: time.Millisecond,
 		MaxBackoff: 50 * time.Millisecond,
-		Dial: func(ctx context.Context, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
-		},
+		Dial:       s.connect,
 	})
 	require.NoError(tb, err)
 	tb.Cleanup(func() { c.Close() })
 	return &Client{c}
+}
+
+// connect connects a client to wherever the server is now.
+func (s *ServerHandle) connect(ctx context.Context, _ string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns = append(s.conns, c)
+	return c, nil
+}
+
+// Cut cuts the connections of all clients.
+func (s *ServerHandle) Cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		c.Close()
+	}
+	s.conns = nil
 }
 
 // Client is a client that can tell how many calls wait in its space.

@@ -1,0 +1,343 @@
+package spacetest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/spacetest/history"
+)
+
+// Restarter is a space whose server can be ended and started again under it.
+type Restarter interface {
+	// Space returns the space. It stays the same and finds its server again.
+	Space() space.Space
+	// Restart ends the server, in the worst way that its durability promises to survive, and starts it on the same data.
+	Restart()
+}
+
+// RunRestart runs the cases about what survives a restart. open returns an empty space, as for Run.
+func RunRestart(t *testing.T, open func(tb testing.TB) Restarter) {
+	for _, c := range restartCases() {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := open(t)
+			c.run(&restartKit{&kit{T: t, ctx: t.Context(), sp: r.Space()}, r.Restart})
+		})
+	}
+}
+
+type restartKit struct {
+	*kit
+	restart func()
+}
+
+func restartCases() []struct {
+	name string
+	run  func(k *restartKit)
+} {
+	return []struct {
+		name string
+		run  func(k *restartKit)
+	}{
+		{"an empty space is empty again", restartEmpty},
+		{"entries are there again, in their order and with all fields", restartEntries},
+		{"what was taken or cancelled stays gone", restartRemoved},                               // T-09
+		{"kinds keep their schemas", restartKinds},                                               //
+		{"leases keep their expiry", restartLeases},                                              // L-11
+		{"renewals and cancels hold", restartRenewals},                                           // L-11
+		{"identities are not used again", restartIdentities},                                     //
+		{"a waiting read still gets what is written", restartReads},
+		{"a waiting take still gets what is written, or says that it cannot know", restartTakes},
+		{"a registration gets every event, once and in order", restartEvents},                    // SEMANTICS 7.3
+		{"a registration that was closed stays closed", restartClosedRegistration},               //
+		{"prepared templates go on", restartPrepared},                                            //
+		{"a keeper keeps its leases", restartKeeper},                                             // SEMANTICS 6.6
+		{"a bulk write is there as a whole or not at all", restartBulk},                          // B-06
+		{"an iteration that is cut short says so", restartContents},                              // SEMANTICS 8.3
+		{"a random concurrent run breaks no promise", restartHistory},                            //
+		{"a random concurrent run is linearizable", restartLinearizable},                         //
+	}
+}
+
+func restartEmpty(k *restartKit) {
+	k.restart()
+	require.Zero(k, k.total())
+	k.restart()
+	write(k.kit, e1)
+	require.Equal(k, e1, take(k.kit, e1))
+}
+
+func restartEntries(k *restartKit) {
+	write(k.kit, sample())
+	var want []simple
+	for i := range 100 {
+		want = append(want, simple{fmt.Sprint(i % 3), i * 37 % 100})
+	}
+	writeAll(k.kit, want[:50]...)
+	k.restart()
+	writeAll(k.kit, want[50:]...)
+	k.restart()
+	require.Equal(k, want, readUpTo(k.kit, 200, simple{}))
+	require.Equal(k, simple{"0", 99}, read(k.kit, simple{}, space.OrderBy("-id")))
+	require.Equal(k, sample(), take(k.kit, every{}))
+	require.Equal(k, want, drain(k.kit, simple{}))
+}
+
+func restartRemoved(k *restartKit) {
+	ls := writeAll(k.kit, e1, e2, e3, e1)
+	take(k.kit, e2)
+	k.ok(ls[2].Cancel(k.ctx))
+	k.restart()
+	absent(k.kit, e2)
+	absent(k.kit, e3)
+	require.Equal(k, 2, k.total())
+	take(k.kit, e1)
+	k.restart()
+	require.Equal(k, []simple{e1}, drain(k.kit, simple{}))
+	k.restart()
+	require.Zero(k, k.total())
+	k.fails(space.ErrLeaseEnded, ls[0].Cancel(k.ctx))
+}
+
+func restartKinds(k *restartKit) {
+	fleet(k.kit)
+	write(k.kit, first{1})
+	write(k.kit, third{"grown", 1.5, 2})
+	before, err := k.sp.Kinds(k.ctx)
+	k.ok(err)
+	k.restart()
+	after, err := k.sp.Kinds(k.ctx)
+	k.ok(err)
+	require.Equal(k, before, after)
+	require.Equal(k, 4, count(k.kit, vehicle{}))
+	require.Equal(k, []third{{A: 1}, {"grown", 1.5, 2}}, readUpTo(k.kit, 10, third{}))
+	_, err = space.Write(k.ctx, k.sp, conflicting{"1"})
+	k.fails(space.ErrSchemaConflict, err)
+	write(k.kit, second{3, "three"})
+	require.Equal(k, 3, count(k.kit, second{}))
+}
+
+func restartLeases(k *restartKit) {
+	began := time.Now()
+	l := write(k.kit, e1, space.For(short))
+	later := write(k.kit, e2, space.For(5*short))
+	write(k.kit, e3, space.For(long))
+	write(k.kit, e3)
+	k.restart()
+	k.ended(l)
+	require.GreaterOrEqual(k, time.Since(began), short)
+	k.ended(later)
+	require.GreaterOrEqual(k, time.Since(began), 5*short) // a restart does not shorten it
+	require.Equal(k, []simple{e3, e3}, readUpTo(k.kit, 10, simple{}))
+	k.restart()
+	require.Equal(k, 2, k.total())
+}
+
+func restartRenewals(k *restartKit) {
+	ls := writeAll(k.kit, e1, e2, e3)
+	k.patiently(func(d time.Duration) bool {
+		l := write(k.kit, simple{"R", 1}, space.For(d))
+		if _, err := l.Renew(k.ctx, long); err != nil {
+			k.fails(space.ErrLeaseEnded, err)
+			return false
+		}
+		k.restart()
+		time.Sleep(d) // the first lease would be over
+		require.Equal(k, simple{"R", 1}, take(k.kit, simple{Name: "R"}))
+		return true
+	})
+	granted, err := ls[0].Renew(k.ctx, long)
+	k.ok(err)
+	require.Equal(k, long, granted)
+	_, err = ls[1].Renew(k.ctx, brief)
+	k.ok(err)
+	k.ok(ls[2].Cancel(k.ctx))
+	k.restart()
+	k.ended(ls[1])
+	require.Equal(k, []simple{e1}, drain(k.kit, simple{}))
+}
+
+func restartIdentities(k *restartKit) {
+	seen := map[space.LeaseID]bool{}
+	for range 4 {
+		for _, l := range append(writeAll(k.kit, e1, e2), write(k.kit, e3)) {
+			require.False(k, seen[l.ID()], l.ID())
+			seen[l.ID()] = true
+		}
+		drain(k.kit, simple{}) // not even those of entries that are gone
+		k.restart()
+	}
+}
+
+func restartReads(k *restartKit) {
+	reader := startFind(k.kit, verbs[0], simple{Name: "A"})
+	bounded := startFind(k.kit, verbs[0], simple{ID: 2}, space.Wait(long))
+	k.parked(2)
+	k.restart()
+	k.parked(2)
+	k.restart()
+	write(k.kit, e1)
+	require.Equal(k, e1, reader.result(k.kit))
+	write(k.kit, e2)
+	require.Equal(k, e2, bounded.result(k.kit))
+}
+
+// restartTakes: a take that waited when the server was ended may have been served just then, so that it may end with an unknown
+// outcome; but it neither hangs nor ends with anything else, and consumes nothing that it does not return.
+func restartTakes(k *restartKit) {
+	taker := startFind(k.kit, verbs[2], simple{Name: "A"})
+	k.parked(1)
+	k.restart()
+	write(k.kit, e1)
+	got, err := taker.wait()
+	if err != nil {
+		k.fails(space.ErrOutcomeUnknown, err)
+		require.Equal(k, e1, take(k.kit, e1)) // the old server never had it
+		return
+	}
+	require.Equal(k, e1, got)
+	absent(k.kit, e1)
+}
+
+func restartEvents(k *restartKit) {
+	reg := notify(k.kit, simple{Name: "A"})
+	const rounds, each = 4, 20
+	want := 0
+	for round := range rounds {
+		for i := range each {
+			write(k.kit, simple{"A", round*each + i})
+			write(k.kit, simple{"B", i})
+		}
+		if round%2 == 0 { // some are collected before the restart, others after
+			for _, v := range next[simple](k.kit, reg, reg.Start()+uint64(want), each/2) {
+				require.Equal(k, want, v.ID)
+				want++
+			}
+		}
+		k.restart()
+	}
+	write(k.kit, mark)
+	for _, v := range next[simple](k.kit, reg, reg.Start()+uint64(want), rounds*each-want) {
+		require.Equal(k, want, v.ID)
+		want++
+	}
+	k.ok(reg.Close())
+}
+
+func restartClosedRegistration(k *restartKit) {
+	closed, ended := notify(k.kit, simple{}), notify(k.kit, simple{}, space.For(brief))
+	k.ok(closed.Close())
+	k.restart()
+	write(k.kit, e1)
+	_, err := ended.Next(k.ctx)
+	for ; err == nil; _, err = ended.Next(k.ctx) { // a slow machine may have written within the lease
+	}
+	k.fails(space.ErrLeaseEnded, err)
+	_, err = closed.Next(k.ctx)
+	k.fails(space.ErrClosed, err)
+	k.fails(space.ErrLeaseEnded, closed.Lease().Cancel(k.ctx))
+}
+
+func restartPrepared(k *restartKit) {
+	p := prepare(k.kit, e1, space.NoWait())
+	_, err := p.Write(k.ctx)
+	k.ok(err)
+	k.restart()
+	_, err = p.Write(k.ctx)
+	k.ok(err)
+	for range 2 {
+		got, err := p.Take(k.ctx)
+		k.ok(err)
+		require.Equal(k, e1, got)
+	}
+	require.Zero(k, k.total())
+}
+
+func restartKeeper(k *restartKit) {
+	k.patiently(func(d time.Duration) bool {
+		d *= 10
+		l := write(k.kit, e1, space.For(d))
+		keeper := space.KeepAlive(k.ctx, d, l)
+		defer keeper.Stop()
+		began := time.Now()
+		k.restart()
+		time.Sleep(time.Until(began.Add(2 * d))) // the first lease would be over
+		return k.visible(l.ID())
+	})
+}
+
+// restartBulk ends the server under bulk writes: each list is there as a whole, or its write failed.
+func restartBulk(k *restartKit) {
+	ctx, stop := context.WithCancel(k.ctx)
+	var wg sync.WaitGroup
+	acknowledged := make([]int, 3)
+	for w := range acknowledged {
+		wg.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				name := fmt.Sprint(w, " ", i)
+				_, err := space.WriteAll(ctx, k.sp, []simple{{name, 1}, {name, 2}, {name, 3}})
+				if err == nil {
+					acknowledged[w]++
+				}
+			}
+		})
+	}
+	for range 3 {
+		k.restart()
+	}
+	stop()
+	wg.Wait()
+	lists := map[string]int{}
+	for _, v := range collect(k.kit, simple{}) {
+		lists[v.Name]++
+	}
+	for name, n := range lists {
+		require.Equal(k, 3, n, name)
+	}
+	require.GreaterOrEqual(k, len(lists), acknowledged[0]+acknowledged[1]+acknowledged[2])
+}
+
+func restartContents(k *restartKit) {
+	const n = 4000
+	vs := make([]simple, n)
+	for i := range vs {
+		vs[i] = simple{"A", i + 1}
+	}
+	writeAll(k.kit, vs...)
+	yielded, failed := 0, false
+	for _, err := range space.Contents(k.ctx, k.sp, simple{}) {
+		if failed = err != nil; failed {
+			break
+		}
+		if yielded++; yielded == 10 {
+			k.restart()
+		}
+	}
+	if !failed {
+		require.Equal(k, n, yielded)
+	}
+	require.Len(k, collect(k.kit, simple{}), n)
+}
+
+func restartHistory(k *restartKit) {
+	w := workload{clients: 6, calls: 250, keys: 3, colors: 3, crossKeys: true, unsteady: true}
+	ops := w.run(k, k.sp, k.restart, k.restart, k.restart)
+	judge(k, w, ops, history.Check(ops))
+}
+
+func restartLinearizable(k *restartKit) {
+	w := workload{clients: 3, calls: 60, keys: 4, colors: 2, unsteady: true}
+	ops := w.run(k, k.sp, k.restart, k.restart)
+	judge(k, w, ops, history.Check(ops))
+	complete, err := history.Linearizable(ops, time.Minute)
+	judge(k, w, ops, err)
+	if !complete {
+		k.Log("the search for one order of all calls did not come to an end")
+	}
+}
