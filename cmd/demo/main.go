@@ -28,6 +28,9 @@ func main() {
 	flag.StringVar(&d.root, "root", "", "folder with Go source to read (default: that of the Go toolchain)")
 	flag.Parse()
 	err := d.run(ctx)
+	if ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)

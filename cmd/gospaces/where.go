@@ -25,8 +25,13 @@ var symbols = []struct {
 	text string
 	op   template.Op
 }{
-	{"!=", template.Ne}, {"<=", template.Le}, {">=", template.Ge}, {"^=", template.Prefix},
-	{"=", template.Eq}, {"<", template.Lt}, {">", template.Gt},
+	{"!=", template.Ne},
+	{"<=", template.Le},
+	{">=", template.Ge},
+	{"^=", template.Prefix},
+	{"=", template.Eq},
+	{"<", template.Lt},
+	{">", template.Gt},
 }
 
 // parseWhere parses one --where expression. Its errors show what was given and what is expected.
