@@ -150,7 +150,7 @@ func (m master) publish(ctx context.Context, summary RunSummary, t *totals) erro
 
 // check does all files alone, one after the other, and compares.
 func (m master) check(ctx context.Context, files []string, shared *totals, took time.Duration) error {
-	fmt.Fprintln(m.out)
+	fmt.Fprintf(m.out, "\nThe same work once more, by this process alone …\n")
 	start := time.Now()
 	alone := newTotals()
 	for _, file := range files {
