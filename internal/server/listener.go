@@ -22,7 +22,7 @@ type listener struct {
 	registration uint64
 	seq          uint64 // of the last event passed on
 	ignored      uint64 // of the last event not passed on
-	unread       int    // bytes of the events that the client has not acknowledged
+	unread       int    // bytes of the bodies of events that the client has not acknowledged
 	lapsed       bool
 }
 
@@ -147,10 +147,12 @@ func (l *listener) Event(ev *partition.Event, lsn partition.LSN, durable bool) {
 	l.c.announceKindLocked(ev.Entry.Kind)
 	buf := l.bufferLocked(durable)
 	start := len(buf)
-	buf = binary.AppendUvarint(wire.Begin(buf, wire.Event, ev.Registration), l.c.handle)
+	buf = wire.Begin(buf, wire.Event, ev.Registration)
+	body := len(buf)
+	buf = binary.AppendUvarint(buf, l.c.handle)
 	buf = wire.AppendEntry(binary.AppendUvarint(buf, ev.Seq), &ev.Entry)
 	l.seq = ev.Seq
-	l.unread += len(buf) - start
+	l.unread += len(buf) - body
 	l.emitLocked(wire.End(buf, start), lsn, durable)
 }
 

@@ -175,6 +175,9 @@ func (s *session) flush() error {
 	if s.flushing {
 		return nil
 	}
+	if s.conn == nil || s.out.Len() == 0 {
+		return nil
+	}
 	s.flushing = true
 	defer s.flushedLocked()
 	for s.conn != nil && s.out.Len() > 0 {

@@ -1,0 +1,216 @@
+package server_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/template"
+)
+
+// one is a server.Spaces with a single space.
+type one struct{ *partition.Partition }
+
+func (o one) Open(name string) (*partition.Partition, string, error) {
+	if name != "space" {
+		return nil, "", fmt.Errorf("%w: name %q", engine.ErrInvalidArgument, name)
+	}
+	return o.Partition, "first", nil
+}
+
+func (o one) Names() []string { return []string{"space"} }
+
+func (o one) Status() []byte { return []byte("{}") }
+
+// pipes is a listener whose connections are net.Pipes: without buffers in between, and fit for synctest.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.done) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// rig is a server with one space, and peers that speak the bare protocol to it.
+type rig struct {
+	t         testing.TB
+	partition *partition.Partition
+	server    *server.Server
+	listener  *pipes
+	served    chan error
+}
+
+func newRig(t testing.TB, cfg server.Config, pcfg partition.Config) *rig {
+	r := &rig{
+		t: t, partition: partition.New(pcfg), served: make(chan error, 1),
+		listener: &pipes{conns: make(chan net.Conn), done: make(chan struct{})},
+	}
+	require.NoError(t, r.partition.Start(context.Background(), nil))
+	cfg.Spaces = one{r.partition}
+	var err error
+	r.server, err = server.New(cfg)
+	require.NoError(t, err)
+	go func() { r.served <- r.server.Serve(r.listener) }()
+	return r
+}
+
+// close stops everything; bubbles must call it before they end.
+func (r *rig) close() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = r.server.Shutdown(ctx)
+	require.ErrorIs(r.t, <-r.served, server.ErrClosed)
+	require.NoError(r.t, r.partition.Close())
+}
+
+// peer is one connection.
+type peer struct {
+	t     testing.TB
+	conn  net.Conn
+	in    *wire.Reader
+	terms *wire.Terms
+}
+
+func (r *rig) connect() *peer {
+	here, there := net.Pipe()
+	r.listener.conns <- there
+	return &peer{t: r.t, conn: here, in: wire.NewReader(here, wire.DefaultMaxFrame)}
+}
+
+// join connects, does the handshake and opens the space as 0.
+func (r *rig) join() *peer {
+	p := r.connect()
+	p.hello(wire.Greeting{MinVersion: 1, MaxVersion: 1})
+	p.call(wire.Open, 1, wire.AppendBytes([]byte{0}, "space"))
+	return p
+}
+
+func (p *peer) hello(g wire.Greeting) {
+	b, err := wire.AppendHello(nil, &g)
+	require.NoError(p.t, err)
+	p.write(b)
+	f := p.next()
+	require.Equal(p.t, wire.Welcome, f.Type)
+	p.terms, err = wire.DecodeWelcome(f.Body, nil)
+	require.NoError(p.t, err)
+	p.in.Restart(g.Received)
+}
+
+func (p *peer) write(b []byte) {
+	_, err := p.conn.Write(b)
+	require.NoError(p.t, err)
+}
+
+func (p *peer) send(t wire.Type, id uint64, body []byte) { p.write(wire.AppendFrame(nil, t, id, body)) }
+
+func (p *peer) tryNext() (wire.Frame, error) {
+	for {
+		f, ok, err := p.in.Next()
+		if ok || err != nil {
+			return f, err
+		}
+		if err := p.in.Fill(); err != nil {
+			return f, err
+		}
+	}
+}
+
+func (p *peer) next() wire.Frame {
+	f, err := p.tryNext()
+	require.NoError(p.t, err)
+	return f
+}
+
+// answer returns the next frame that ends a call, which must be that one.
+func (p *peer) answer(call uint64) wire.Frame {
+	for {
+		f := p.next()
+		if f.Type == wire.Answer || f.Type == wire.Failure {
+			require.Equal(p.t, call, f.ID)
+			return f
+		}
+	}
+}
+
+// call makes a call that succeeds.
+func (p *peer) call(t wire.Type, call uint64, body []byte) []byte {
+	p.send(t, call, body)
+	f := p.answer(call)
+	require.Equal(p.t, wire.Answer, f.Type, "%s", f.Body)
+	return f.Body
+}
+
+func (p *peer) failure(call uint64) error {
+	f := p.answer(call)
+	require.Equal(p.t, wire.Failure, f.Type)
+	d := wire.NewDecoder(f.Body)
+	return d.Error()
+}
+
+func (p *peer) refusal() error {
+	f := p.next()
+	require.Equal(p.t, wire.Refused, f.Type)
+	d := wire.NewDecoder(f.Body)
+	return d.Error()
+}
+
+// register makes a kind with one string field known, as number 1.
+func (p *peer) register() {
+	p.call(wire.Register, 2, template.AppendSchema([]byte{0}, &template.Schema{
+		Kind: "k", Fields: []template.Field{{Name: "f", Class: template.String}},
+	}))
+}
+
+func row(s string) template.Row { return wire.AppendBytes(nil, template.AppendString(nil, s)) }
+
+func writeBody(s string) []byte { return wire.AppendDraft([]byte{0, 1}, 1, math.MaxInt64, row(s)) }
+
+// findBody asks for any entry of kind 1.
+func findBody(take bool, waitForever bool) []byte {
+	b := []byte{0}
+	if waitForever {
+		b = wire.AppendFind(b, take, false, wire.WaitForever, 1)
+	} else {
+		b = wire.AppendFind(b, take, false, 0, 1)
+	}
+	return append(wire.AppendTemplate(append(b, 1), 1, nil), 0)
+}
+
+func entry(t testing.TB, body []byte) string {
+	d := wire.NewDecoder(body)
+	e := d.Entry()
+	require.NoError(t, d.Err())
+	return string(e.Row.Field(0)[1:])
+}
+
+func uvarints(vs ...uint64) []byte {
+	var b []byte
+	for _, v := range vs {
+		b = binary.AppendUvarint(b, v)
+	}
+	return b
+}

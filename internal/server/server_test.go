@@ -1,0 +1,301 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+func TestServer_RefusesWhoeverSpeaksOtherwise(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{}, partition.Config{})
+	defer r.close()
+	greeting := func(g wire.Greeting) []byte {
+		b, err := wire.AppendHello(nil, &g)
+		require.NoError(t, err)
+		return b
+	}
+	for name, c := range map[string]struct {
+		bytes []byte
+		want  error
+	}{
+		"HTTP":            {[]byte("GET / HTTP/1.1\r\n\r\n"), wire.ErrMalformed},
+		"a call":          {wire.AppendFrame(nil, wire.Echo, 1, nil), wire.ErrMalformed},
+		"an empty hello":  {wire.AppendFrame(nil, wire.Hello, 0, nil), wire.ErrMalformed},
+		"a long hello":    {wire.AppendFrame(nil, wire.Hello, 0, make([]byte, wire.MaxHello))[:8], wire.ErrMalformed},
+		"another version": {greeting(wire.Greeting{MinVersion: 7, MaxVersion: 8}), wire.ErrVersion},
+		"a wish":          {greeting(wire.Greeting{MinVersion: 1, MaxVersion: 1, Requires: []string{"x"}}), wire.ErrCapability},
+	} {
+		p := r.connect()
+		go p.conn.Write(c.bytes)
+		require.ErrorIs(t, p.refusal(), c.want, name)
+		_, err := p.tryNext()
+		require.Error(t, err, "%s: the connection ends", name)
+	}
+}
+
+func TestServer_RefusesTooManyConnections(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{MaxConns: 1}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	require.ErrorIs(t, r.connect().refusal(), wire.ErrBusy)
+	require.Equal(t, []byte("x"), p.call(wire.Echo, 9, []byte("x")))
+}
+
+func TestServer_EndsConnectionsThatBreakTheProtocol(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{MaxFrame: wire.MinMaxFrame}, partition.Config{})
+	defer r.close()
+	for name, b := range map[string][]byte{
+		"oversized frame":   {0xff, 0xff, 0xff, 0x7f},
+		"unknown type":      wire.AppendFrame(nil, 99, 1, []byte{0}),
+		"ack of the future": wire.AppendAck(nil, 1<<40),
+		"second hello":      wire.AppendFrame(nil, wire.Hello, 0, []byte{0}),
+	} {
+		p := r.join()
+		go p.conn.Write(b)
+		require.ErrorIs(t, p.refusal(), wire.ErrMalformed, name)
+	}
+	p := r.join()
+	p.register()
+	p.send(wire.Find, 5, findBody(true, true))
+	p.send(wire.Find, 5, findBody(true, true))
+	require.ErrorIs(t, p.refusal(), wire.ErrMalformed, "a number that is in use")
+}
+
+// A body that makes no sense fails its call and nothing else.
+func TestServer_AnswersMalformedBodies(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{MaxSpaces: 2}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	p.register()
+	for call, c := range []struct {
+		t    wire.Type
+		body []byte
+	}{
+		{wire.Write, nil},
+		{wire.Write, []byte{1, 0}},
+		{wire.Write, []byte{0, 1}},
+		{wire.Write, append(writeBody("x"), 0)},
+		{wire.Write, wire.AppendDraft([]byte{0, 1}, 9, 0, nil)},
+		{wire.Write, wire.AppendDraft([]byte{0, 1}, 1, 0, []byte{1, 0xff})},
+		{wire.Find, []byte{0, 0xff}},
+		{wire.Find, append(wire.AppendFind([]byte{0}, false, false, 0, 1), 0, 0)},
+		{wire.Find, append(wire.AppendFind([]byte{0}, false, false, 0, 0), 1, 1, 0, 0)},
+		{wire.Find, append(wire.AppendFind([]byte{0}, false, false, 0, 1), 1, 1, 1, 5, 9, 0)},
+		{wire.Register, []byte{0, 1, 2, 3}},
+		{wire.Open, wire.AppendBytes([]byte{2}, "space")},
+		{wire.Open, wire.AppendBytes([]byte{1}, "other")},
+		{wire.Open, wire.AppendBytes([]byte{1}, make([]byte, 300))},
+		{wire.Open, wire.AppendBytes([]byte{0}, "space2")},
+		{wire.Renew, []byte{0, 0, 5}},
+		{wire.Contents, []byte{0}},
+		{wire.Notify, []byte{0}},
+		{wire.Attach, []byte{0, 1}},
+		{wire.Schema, []byte{0}},
+		{wire.Kinds, []byte{0, 1}},
+	} {
+		p.send(c.t, uint64(100+call), c.body)
+		require.ErrorIs(t, p.failure(uint64(100+call)), engine.ErrInvalidArgument, "%d: type %d", call, c.t)
+	}
+	require.Equal(t, []byte("first"), p.call(wire.Open, 200, wire.AppendBytes([]byte{0}, "space"))[1:], "opening twice is harmless")
+	p.send(wire.Schema, 201, wire.AppendBytes([]byte{0}, "unknown"))
+	require.ErrorIs(t, p.failure(201), engine.ErrUnknownKind)
+}
+
+// A client that sends and does not read is not read from any more, and nothing is lost when it does.
+func TestServer_SlowReaderIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const limit, calls, size = 100_000, 1000, 10_000
+		r := newRig(t, server.Config{MaxUnsent: limit, Idle: time.Hour}, partition.Config{})
+		defer r.close()
+		p := r.join()
+		go func() {
+			for i := range calls {
+				p.send(wire.Echo, uint64(10+i), make([]byte, size))
+			}
+		}()
+		synctest.Wait() // everybody is stuck
+		require.Less(t, r.server.Stats().BytesIn, uint64(limit+200_000))
+		for i := range calls {
+			require.Len(t, p.answer(uint64(10+i)).Body, size)
+		}
+	})
+}
+
+func TestServer_SilentConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{Idle: 10 * time.Second, Resume: time.Minute}, partition.Config{})
+		defer r.close()
+		p := r.join()
+		p.register()
+		p.send(wire.Find, 5, findBody(true, true))
+		for range 10 {
+			time.Sleep(5 * time.Second)
+			p.send(wire.Ping, 0, nil)
+			require.Equal(t, wire.Pong, p.next().Type)
+		}
+		require.Equal(t, 1, r.partition.Stats().Waiting)
+		time.Sleep(15 * time.Second)
+		_, err := p.tryNext()
+		require.ErrorIs(t, err, io.EOF)
+		synctest.Wait()
+		require.Equal(t, 0, r.partition.Stats().Waiting, "nothing is taken for somebody who is not there")
+		require.Equal(t, 1, r.server.Stats().Sessions)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Zero(t, r.server.Stats().Sessions)
+	})
+}
+
+func TestServer_HandshakeIsBoundedInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p := r.connect()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		_, err := p.conn.Write([]byte{0})
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+		require.Zero(t, r.server.Stats().Connections)
+	})
+}
+
+func TestServer_ShutdownLetsClientsFinish(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	p.register()
+	p.send(wire.Find, 5, findBody(true, true))
+	p.call(wire.Echo, 6, nil)
+	down := make(chan error, 1)
+	go func() { down <- r.server.Shutdown(context.Background()) }()
+	require.Equal(t, wire.Goaway, p.next().Type)
+	require.ErrorIs(t, p.failure(5), wire.ErrInterrupted)
+	p.call(wire.Write, 7, writeBody("late"))
+	p.send(wire.Find, 8, findBody(true, true))
+	require.ErrorIs(t, p.failure(8), wire.ErrInterrupted, "nobody begins to wait for a server that shuts down")
+	require.Equal(t, "late", entry(t, p.call(wire.Find, 9, findBody(true, false))))
+	p.send(wire.Goodbye, 0, nil)
+	require.NoError(t, <-down)
+	require.NoError(t, r.server.Shutdown(context.Background()), "idempotent")
+}
+
+func TestServer_ShutdownCutsOffWhoeverStays(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	ctx, cancel := context.WithCancel(t.Context())
+	down := make(chan error, 1)
+	go func() { down <- r.server.Shutdown(ctx) }()
+	require.Equal(t, wire.Goaway, p.next().Type)
+	cancel()
+	require.ErrorIs(t, <-down, context.Canceled)
+	_, err := p.tryNext()
+	require.Error(t, err)
+	require.ErrorIs(t, r.server.Serve(&pipes{done: make(chan struct{})}), server.ErrClosed)
+}
+
+func TestServer_GoodbyeEndsTheSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p := r.join()
+		p.register()
+		p.send(wire.Find, 5, findBody(true, true))
+		p.send(wire.Goodbye, 0, nil)
+		synctest.Wait()
+		require.Zero(t, r.server.Stats().Sessions)
+		require.Zero(t, r.partition.Stats().Waiting)
+	})
+}
+
+// gate is a log whose appends succeed or fail when the test says so.
+type gate chan error
+
+func (g gate) Append([]byte) error { return <-g }
+
+func (g gate) Replay(context.Context, func(record.Group) error, func(done, total uint64)) error {
+	return nil
+}
+
+func TestServer_ReadsDoNotWaitForWritesOfOthers(t *testing.T) {
+	t.Parallel()
+	log := make(gate, 2)
+	r := newRig(t, server.Config{}, partition.Config{Log: log})
+	defer func() { close(log); r.close() }()
+	p := r.join()
+	log <- nil
+	p.register()
+	log <- nil
+	p.call(wire.Write, 3, writeBody("old"))
+	p.send(wire.Write, 4, writeBody("new")) // it stays in the log
+	require.Equal(t, "old", entry(t, p.call(wire.Find, 5, findBody(false, false))))
+	p.send(wire.Find, 6, findBody(true, false))
+	require.Empty(t, p.call(wire.Echo, 7, nil), "the take waits for its own removal to be durable")
+	log <- nil
+	p.answer(4)
+	log <- nil
+	require.Equal(t, "old", entry(t, p.answer(6).Body))
+}
+
+func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {
+	t.Parallel()
+	log := make(gate, 2)
+	r := newRig(t, server.Config{}, partition.Config{Log: log})
+	defer func() { close(log); r.close() }()
+	p := r.join()
+	log <- nil
+	p.register()
+	log <- errors.New("disk full")
+	p.send(wire.Write, 4, writeBody("x"))
+	require.ErrorIs(t, p.failure(4), engine.ErrOutcomeUnknown)
+	require.Equal(t, wire.Goaway, p.next().Type)
+}
+
+// Whatever a client sends, the server stays up and others are served.
+func FuzzServer(f *testing.F) {
+	hello, err := wire.AppendHello(nil, &wire.Greeting{MinVersion: 1, MaxVersion: 1})
+	require.NoError(f, err)
+	open := wire.AppendFrame(hello, wire.Open, 1, wire.AppendBytes([]byte{0}, "space"))
+	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
+	f.Add(wire.AppendFrame(open, wire.Write, 2, writeBody("x")))
+	f.Add(wire.AppendFrame(open, wire.Find, 2, findBody(true, true)))
+	f.Add(wire.AppendFrame(open, wire.Notify, 2, append(wire.AppendTemplate([]byte{0, 0, 0, 1}, 0, nil), 0)))
+	r := newRig(f, server.Config{MaxFrame: wire.MinMaxFrame, Resume: -1}, partition.Config{})
+	f.Cleanup(r.close)
+	good := r.join()
+	good.register()
+	var mu sync.Mutex
+	f.Fuzz(func(t *testing.T, b []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		good.t = t
+		p := r.connect()
+		go io.Copy(io.Discard, p.conn)
+		if _, err := p.conn.Write(b); err == nil {
+			p.conn.Close()
+		}
+		good.call(wire.Echo, 77, nil)
+	})
+}

@@ -1,0 +1,206 @@
+package server_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// back connects again to resume the session of p, of whose stream it has received so much.
+func (r *rig) back(p *peer, received uint64) *peer {
+	again := r.connect()
+	again.hello(wire.Greeting{MinVersion: 1, MaxVersion: 1, Session: p.terms.Session, Received: received})
+	return again
+}
+
+func TestSession_AnswersAreSentAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	p.register()
+	before := p.in.Total()
+	p.call(wire.Write, 3, writeBody("x"))
+	p.send(wire.Find, 4, findBody(true, false))
+	p.conn.Close() // the answer to 4 is lost, that to 3 has been seen or not
+	again := r.back(p, before)
+	require.True(t, again.terms.Resumed)
+	again.answer(3)
+	require.Equal(t, "x", entry(t, again.answer(4).Body))
+	again.send(wire.Find, 5, findBody(true, false))
+	require.ErrorIs(t, again.failure(5), engine.ErrNoMatch, "it was written once")
+	require.Equal(t, uint64(1), r.server.Stats().Resumed)
+}
+
+func TestSession_WaitsAreParkedWhileNobodyIsThere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p, other := r.join(), r.join()
+		p.register()
+		for call := uint64(10); call < 13; call++ {
+			p.send(wire.Find, call, findBody(true, true))
+		}
+		p.send(wire.Find, 13, append(wire.AppendTemplate(append(wire.AppendFind([]byte{0}, true, false, time.Second, 1), 1), 1, nil), 0))
+		p.call(wire.Echo, 14, nil)
+		received := p.in.Total()
+		p.conn.Close()
+		synctest.Wait()
+		other.call(wire.Write, 3, writeBody("a"))
+		require.Equal(t, "a", entry(t, other.call(wire.Find, 4, findBody(false, false))), "the entry was not taken for nobody")
+
+		time.Sleep(2 * time.Second)
+		p = r.back(p, received)
+		require.True(t, p.terms.Resumed)
+		require.Equal(t, "a", entry(t, p.answer(10).Body))
+		require.ErrorIs(t, p.failure(13), engine.ErrNoMatch, "its time was over")
+		other.call(wire.Write, 5, writeBody("b"))
+		require.Equal(t, "b", entry(t, p.answer(11).Body))
+		p.send(wire.CancelWait, 12, nil)
+		require.ErrorIs(t, p.failure(12), engine.ErrCancelled)
+	})
+}
+
+func TestSession_ConnectionsThatAreDeadUnnoticedAreReplaced(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	again := r.back(p, p.in.Total())
+	require.True(t, again.terms.Resumed)
+	require.Equal(t, []byte("x"), again.call(wire.Echo, 3, []byte("x")))
+	_, err := p.tryNext()
+	require.Error(t, err)
+}
+
+func TestSession_WhatCannotGoOnBeginsAnew(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	p.terms.Session[0]++
+	again := r.back(p, p.in.Total())
+	require.False(t, again.terms.Resumed, "an unknown session")
+	p.terms.Session[0]--
+	again = r.back(p, 1<<40)
+	require.False(t, again.terms.Resumed, "a position that was never sent")
+	require.NotEqual(t, p.terms.Session, again.terms.Session)
+	again.send(wire.Write, 3, writeBody("x"))
+	require.ErrorIs(t, again.failure(3), engine.ErrInvalidArgument, "nothing is open in a new session")
+}
+
+// notifyBody registers for all entries of kind 1, with the smallest window.
+func notifyBody() []byte { return append(wire.AppendTemplate([]byte{0, 0, 0, 1}, 1, nil), 0) }
+
+func (p *peer) event(seq uint64) int {
+	f := p.next()
+	require.Equal(p.t, wire.Event, f.Type)
+	d := wire.NewDecoder(f.Body)
+	require.Zero(p.t, d.Uvarint())
+	require.Equal(p.t, seq, d.Uvarint())
+	require.Equal(p.t, fmt.Sprint("event ", seq), string(d.Entry().Row.Field(0)[1:]))
+	require.NoError(p.t, d.Err())
+	return len(f.Body)
+}
+
+func TestListener_SlowOnesGetNoMoreThanTheirWindow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p, other := r.join(), r.join()
+		p.register()
+		d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
+		registration := d.Grant().ID
+		require.Zero(t, d.Uvarint())
+		const events = 500
+		for i := range events {
+			other.call(wire.Write, uint64(10+i), writeBody(fmt.Sprint("event ", i+1)))
+		}
+		arrived, unread := uint64(0), 0
+		for arrived < events {
+			p.send(wire.Ping, 0, nil)
+			synctest.Wait()
+			for f := p.next(); f.Type != wire.Pong; f = p.next() {
+				arrived++
+				d := wire.NewDecoder(f.Body)
+				d.Uvarint()
+				require.Equal(t, arrived, d.Uvarint(), "dense and in order")
+				unread += len(f.Body)
+			}
+			require.LessOrEqual(t, unread, 1100)
+			require.Positive(t, unread)
+			p.send(wire.Acknowledge, 0, uvarints(0, registration, arrived, uint64(unread)))
+			unread = 0
+			synctest.Wait()
+		}
+	})
+}
+
+func TestListener_LapsedOnesLearnOfTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p, other := r.join(), r.join()
+		p.register()
+		d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
+		registration := d.Grant().ID
+		for i := range 200 {
+			other.call(wire.Write, uint64(10+i), writeBody(fmt.Sprint("event ", i+1)))
+		}
+		other.call(wire.Cancel, 3, uvarints(0, 1, registration))
+		size := 0
+		p.send(wire.Ping, 0, nil)
+		for seq := uint64(1); ; seq++ {
+			f := p.next()
+			if f.Type == wire.Pong {
+				p.send(wire.Acknowledge, 0, uvarints(0, registration, seq-1, uint64(size)))
+				break
+			}
+			size += len(f.Body)
+		}
+		f := p.next()
+		require.Equal(t, wire.Ended, f.Type)
+		require.Equal(t, registration, f.ID)
+		d = wire.NewDecoder(f.Body)
+		d.Uvarint()
+		require.Equal(t, uint64(200), d.Uvarint(), "the last event that there was")
+	})
+}
+
+func TestListener_AnotherSessionCarriesOn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	p.register()
+	d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
+	registration := d.Grant().ID
+	p.call(wire.Write, 4, writeBody("event 1"))
+	p.send(wire.Goodbye, 0, nil)
+	other := r.join()
+	other.call(wire.Write, 4, writeBody("event 2"))
+	other.send(wire.Attach, 5, uvarints(0, registration, 1, 0))
+	require.Equal(t, uvarints(2), other.answer(5).Body)
+	for f := other.next(); ; f = other.next() {
+		if f.Type == wire.Event {
+			d := wire.NewDecoder(f.Body)
+			d.Uvarint()
+			require.Equal(t, uint64(2), d.Uvarint())
+			break
+		}
+		require.Equal(t, wire.Kind, f.Type)
+	}
+	other.send(wire.Attach, 6, uvarints(0, 4711, 0, 0))
+	require.ErrorIs(t, other.failure(6), engine.ErrLeaseEnded)
+}
