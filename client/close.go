@@ -80,11 +80,17 @@ func (l *link) abort(c *call) {
 	if l.calls.get(c.number) != c {
 		return
 	}
-	l.calls.remove(c.number)
-	c.err = space.ErrClosed
+	err := space.ErrClosed
 	if !c.repeatable() {
-		c.err = fmt.Errorf("%w: the client was closed before the answer came", space.ErrOutcomeUnknown)
+		err = fmt.Errorf("%w: the client was closed before the answer came", space.ErrOutcomeUnknown)
 	}
+	l.endLocked(c, err)
+}
+
+// endLocked ends a call in flight with an error.
+func (l *link) endLocked(c *call, err error) {
+	l.calls.remove(c.number)
+	c.err = err
 	c.done <- struct{}{}
 }
 

@@ -103,10 +103,8 @@ func (l *link) install(conn net.Conn, in *wire.Reader, terms *wire.Terms) error 
 func (l *link) renewLocked() {
 	sent := l.out.Pos()
 	for _, c := range l.calls.all() {
-		l.calls.remove(c.number)
-		c.err = errLost
 		c.sent = c.end <= sent
-		c.done <- struct{}{}
+		l.endLocked(c, errLost)
 	}
 	l.out = wire.Stream{}
 	l.views = nil
@@ -202,6 +200,24 @@ func (l *link) reconnect(wait *time.Duration) bool {
 			return true
 		}
 		l.cfg.Logger.Debug("cannot connect", "addr", l.cfg.Addr, "error", err)
+		l.endOverdue()
+	}
+}
+
+// endOverdue ends the calls in flight that would have been answered by now, were there a connection: only their contexts may make
+// calls wait longer than they asked to.
+func (l *link) endOverdue() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.calls.all() {
+		if c.deadline.IsZero() || time.Since(c.deadline) < l.cfg.Grace {
+			continue
+		}
+		why := space.ErrUnavailable
+		if !c.repeatable() {
+			why = space.ErrOutcomeUnknown
+		}
+		l.endLocked(c, fmt.Errorf("%w: not connected to %s", why, l.cfg.Addr))
 	}
 }
 

@@ -19,12 +19,16 @@ import (
 // faults makes connections that fail after a random number of bytes, in the middle of a frame as likely as not.
 type faults struct {
 	calm   atomic.Bool // connections that are made now do not fail
+	refuse atomic.Bool // no connection can be made
 	faults atomic.Int64
 }
 
 var errFault = errors.New("injected fault")
 
 func (f *faults) dial(ctx context.Context, addr string) (net.Conn, error) {
+	if f.refuse.Load() {
+		return nil, errFault
+	}
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil || f.calm.Load() {
 		return c, err
