@@ -21,7 +21,7 @@ const (
 	// maxPayload leaves room for the header that comes before a message.
 	maxPayload = MaxMessage + 64<<10
 
-	// maxPending is what the server buffers for one connection before it closes it. Readers ask for less, see readAhead.
+	// maxPending is what the server buffers for one connection before it closes it. A reader asks for little more than a message at a time.
 	maxPending = 128 << 20
 
 	// apiTimeout bounds the server's answer to a question that reads no log. It is here for a server that hangs.
@@ -73,7 +73,7 @@ func (e *embedded) options(f *folder, sync bool) *server.Options {
 		MaxPayload: maxPayload,
 		MaxPending: maxPending,
 
-		// A pipe does not read while it has nothing to write, so the server must not ping it. Within one process there is nothing to find out by it.
+		// Our connections are not read while there is nothing to ask, so the server must not ping them. There is nothing to find out by it.
 		PingInterval:          100 * 365 * 24 * time.Hour,
 		DisableShortFirstPing: true,
 	}
@@ -106,17 +106,30 @@ func (e *embedded) connect() (*nats.Conn, error) {
 	return nats.Connect("", nats.InProcessServer(e.srv), nats.UserInfo(user, e.password), nats.NoReconnect())
 }
 
-// pipe opens a pipe to a stream.
-func (e *embedded) pipe(id logID) (*pipe, error) {
-	conn, err := e.srv.InProcessConn()
+// publisher opens a connection for appending to a log.
+func (e *embedded) publisher(id logID) (*publisher, error) {
+	c, err := e.open()
 	if err != nil {
 		return nil, err
 	}
-	return openPipe(pipeConfig{
-		conn: conn, user: user, password: e.password,
-		stream: id.stream(), subject: id.subject(), acks: "gs.ack." + rand.Text(),
-		usable: func() error { return e.usable(id.stream()) },
-	})
+	return newPublisher(c, id, func() error { return e.usable(id.stream()) }), nil
+}
+
+// fetcher opens a connection for reading a log.
+func (e *embedded) fetcher(id logID) (*fetcher, error) {
+	c, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	return newFetcher(c, id), nil
+}
+
+func (e *embedded) open() (*conn, error) {
+	c, err := e.srv.InProcessConn()
+	if err != nil {
+		return nil, err
+	}
+	return openConn(login{net: c, user: user, password: e.password, inbox: "gs.inbox." + rand.Text()})
 }
 
 // usable returns why the stream cannot be written to any more, such as a write error, after which the server

@@ -8,13 +8,6 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// message is one message of a log, as it was stored.
-type message struct {
-	pos  uint64
-	time int64 // nanoseconds since the Unix epoch
-	data []byte
-}
-
 // fold decides, for the messages of a log in order, which of them count. A claim begins an epoch, whose number is the
 // claim's position; a commit counts if it is of the current epoch. So whatever a primary that was replaced still
 // manages to write has no effect, for every reader alike. The zero value stands before the first message.

@@ -20,15 +20,16 @@ type Log struct {
 
 	// mu is held by Append and Replay from begin to end.
 	mu     sync.Mutex
-	pipe   *pipe  // guarded by mu; nil before the first Replay
-	epoch  uint64 // guarded by mu
-	last   uint64 // guarded by mu; the position after which the next append is to be stored
-	failed error  // guarded by mu; why nothing can be appended
+	pub    *publisher // guarded by mu; nil before the first Replay
+	epoch  uint64     // guarded by mu
+	last   uint64     // guarded by mu; the position after which the next append is to be stored
+	failed error      // guarded by mu; why nothing can be appended
 
 	// state is a copy for observers, so that they do not wait for the disk. Its lock is taken after mu.
 	stateMu sync.Mutex
-	state   Stats  // guarded by stateMu
-	claims  claims // guarded by stateMu
+	state   Stats         // guarded by stateMu
+	claims  claims        // guarded by stateMu
+	grown   chan struct{} // guarded by stateMu; closed when state.Last rises; nil if nobody waits
 }
 
 // Stats describes a log.
@@ -68,6 +69,43 @@ func (l *Log) observe(st jetstream.StreamState) {
 	l.state.First, l.state.Last = st.FirstSeq, st.LastSeq
 	l.state.Messages, l.state.Bytes = st.Msgs, int64(st.Bytes)
 	l.state.MaxBytes = l.store.cfg.MaxBytes
+	l.grewLocked()
+}
+
+// grewLocked wakes whoever waits for the log to grow. stateMu is held.
+func (l *Log) grewLocked() {
+	if l.grown != nil {
+		close(l.grown)
+		l.grown = nil
+	}
+}
+
+// await returns once there is something at pos, or the cause of ctx's end.
+func (l *Log) await(ctx context.Context, pos uint64) error {
+	for {
+		grown := l.growth(pos)
+		if grown == nil {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// growth returns a channel that is closed when the log has grown, or nil if it reaches pos already.
+func (l *Log) growth(pos uint64) <-chan struct{} {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	if pos <= l.state.Last {
+		return nil
+	}
+	if l.grown == nil {
+		l.grown = make(chan struct{})
+	}
+	return l.grown
 }
 
 // Append stores msg and returns when it is durable: on disk if Config.Sync is set, otherwise with the operating system. It
@@ -115,6 +153,7 @@ func (l *Log) appended(pos uint64, n int) {
 	l.state.Messages++
 	l.state.Bytes += l.storedSize(n, pos-1)
 	l.claims.note(pos, false)
+	l.grewLocked()
 }
 
 // storedSize is what a message takes in the files of the stream: lengths, position and time, subject, header, checksum.
@@ -142,19 +181,19 @@ const republish = 3
 // publishLocked stores msg at the position after last and finds out whether it is there. If the connection breaks it
 // sends the same bytes to the same position again: they are either accepted, or what is there tells.
 func (l *Log) publishLocked(msg []byte, last uint64) (uint64, error) {
-	pos, err := l.pipe.publish(msg, last)
+	pos, err := l.pub.publish(msg, last)
 	for try := 0; unknown(err) && try < republish; try++ {
 		if cause := l.connectLocked(); cause != nil {
 			return 0, fmt.Errorf("%w: %w, then %w", ErrFailed, err, cause)
 		}
-		if pos, err = l.pipe.publish(msg, last); refusedFor(err, codeWrongLast) {
+		if pos, err = l.pub.publish(msg, last); refusedFor(err, codeWrongLast) {
 			return l.landed(msg, last+1)
 		}
 	}
 	return pos, l.outcome(err)
 }
 
-// connectLocked replaces the pipe.
+// connectLocked replaces the publisher.
 func (l *Log) connectLocked() error {
 	srv, err := l.store.server()
 	if err != nil {
@@ -163,14 +202,14 @@ func (l *Log) connectLocked() error {
 	if err := srv.usable(l.id.stream()); err != nil {
 		return err
 	}
-	p, err := srv.pipe(l.id)
+	p, err := srv.publisher(l.id)
 	if err != nil {
 		return err
 	}
-	if l.pipe != nil {
-		l.pipe.close()
+	if l.pub != nil {
+		l.pub.close()
 	}
-	l.pipe = p
+	l.pub = p
 	return nil
 }
 
@@ -236,8 +275,8 @@ func (l *Log) shut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failLocked(ErrClosed)
-	if l.pipe != nil {
-		l.pipe.close()
-		l.pipe = nil
+	if l.pub != nil {
+		l.pub.close()
+		l.pub = nil
 	}
 }

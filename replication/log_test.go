@@ -86,20 +86,20 @@ func TestAppend_OutcomeOfBrokenConnectionIsFoundOut(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{}))
 	appendAll(t, l, 1, 1)
-	l.pipe.close() // before the message is sent
+	l.pub.close() // before the message is sent
 	appendAll(t, l, 2, 2)
 
 	// After the message was stored, but before the answer arrived.
 	msg := commit(3, 100)
 	record.AppendHeader(msg[:0], record.Header{Type: record.Commit, Epoch: l.epoch})
 	intrude(t, l, msg)
-	l.pipe.close()
+	l.pub.close()
 	appendAll(t, l, 3, 4)
 
 	// Something else was stored there.
 	record.AppendHeader(msg[:0], record.Header{Type: record.Commit, Epoch: l.epoch})
 	intrude(t, l, msg)
-	l.pipe.close()
+	l.pub.close()
 	require.ErrorIs(t, l.Append(commit(5, 100)), ErrFenced)
 }
 

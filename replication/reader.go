@@ -2,116 +2,84 @@ package replication
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
-const (
-	// readMessages and readBytes bound what the server sends ahead of a reader. A single message must fit into
-	// readBytes, or it would never come.
-	readMessages = 2048
-	readBytes    = 2 * MaxMessage
+// endless is the position up to which a reader of a growing log reads.
+const endless = ^uint64(0)
 
-	// consumerIdle is when the server forgets a reader that has vanished without a word.
-	consumerIdle = 5 * time.Minute
+// reading is one reader of a log. It waits for messages that are not there yet, and outlives a restart of the server.
+type reading struct {
+	log      *Log
+	next, to uint64              // positions
+	fn       func(message) error // gets each message up to to, in order, valid only during the call
+	failed   error               // why there is no sense in going on
+}
 
-	// endless is the position after which a reader of a growing log stops.
-	endless = ^uint64(0)
-)
-
-// errInterrupted is returned by read when the server stopped sending; it can be asked again.
-var errInterrupted = errors.New("reading interrupted")
-
-// read calls fn for each message from position from to position to, in order and without a gap; it waits for those that
-// are not there yet. It outlives a restart of the server. The message is valid only during fn.
+// read calls fn for each message from position from to position to. It returns ErrDamaged for one that should be there and is not.
 func (l *Log) read(ctx context.Context, from, to uint64, fn func(message) error) error {
-	for from <= to {
-		begin := from
-		e, err := l.store.server()
+	r := reading{log: l, next: from, to: to, fn: fn}
+	for r.next <= r.to {
+		srv, err := l.store.server()
 		if err != nil {
 			return err
 		}
-		err = l.readFrom(ctx, e, from, to, func(m message) error {
-			from = m.pos + 1
-			return fn(m)
-		})
-		if !errors.Is(err, errInterrupted) {
-			return err
-		}
-		if from > begin { // it works in principle
-			continue
-		}
-		if now, nowErr := l.store.server(); nowErr == nil && now == e {
-			return fmt.Errorf("%w: read position %d: %w", ErrFailed, from, err)
+		began := r.next
+		err = r.on(ctx, srv)
+		switch {
+		case r.failed != nil:
+			return r.failed
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil && r.next == began && l.store.runs(srv):
+			return fmt.Errorf("%w: read position %d: %w", ErrFailed, began, err)
 		}
 	}
 	return nil
 }
 
-// readFrom is read on one server, until it is interrupted.
-func (l *Log) readFrom(ctx context.Context, e *embedded, from, to uint64, fn func(message) error) error {
-	it, stop, err := l.consume(ctx, e, from)
+// on reads from one server, until the connection breaks.
+func (r *reading) on(ctx context.Context, srv *embedded) error {
+	f, err := srv.fetcher(r.log.id)
 	if err != nil {
-		return interrupted(ctx, err)
+		return err
 	}
-	defer stop()
-	for pos := from; pos <= to; pos++ {
-		msg, err := it.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return interrupted(ctx, err)
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return interrupted(ctx, err)
-		}
-		if found := meta.Sequence.Stream; found != pos {
-			if followed, ok := claimFollows(msg.Data()); !ok || followed != pos-1 {
-				return fmt.Errorf("%w: position %d is missing", ErrDamaged, pos)
-			}
-			l.lost(pos, found)
-			pos = found
-		}
-		if err := fn(message{pos: pos, time: meta.Timestamp.UnixNano(), data: msg.Data()}); err != nil {
+	defer f.close()
+	defer context.AfterFunc(ctx, f.close)()
+	for r.next <= r.to {
+		if err := r.log.await(ctx, r.next); err != nil {
 			return err
+		}
+		began := r.next
+		if err := f.fetch(began, r.to-began+1, r.accept); err != nil {
+			return err
+		}
+		if r.next == began {
+			return r.fail(fmt.Errorf("%w: position %d is missing", ErrDamaged, began))
 		}
 	}
 	return nil
 }
 
-// consume makes a consumer of the stream; stop deletes it.
-func (l *Log) consume(ctx context.Context, e *embedded, from uint64) (it jetstream.MessagesContext, stop func(), err error) {
-	stream := l.id.stream()
-	c, err := e.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
-		OptStartSeq:       from,
-		AckPolicy:         jetstream.AckNonePolicy,
-		MemoryStorage:     true,
-		InactiveThreshold: consumerIdle,
-	})
-	if err != nil {
-		return nil, nil, err
+// accept takes a message that was fetched.
+func (r *reading) accept(m message) error {
+	if m.pos > r.to {
+		return nil
 	}
-	it, err = c.Messages(jetstream.PullMaxMessagesWithBytesLimit(readMessages, readBytes), jetstream.WithMessagesErrOnMissingHeartbeat(false))
-	if err != nil {
-		return nil, nil, err
-	}
-	return it, func() {
-		it.Stop()
-		if l.store.life.Err() != nil {
-			return // the server is about to stop, and would perhaps not answer
+	if m.pos != r.next {
+		if follows, ok := claimFollows(m.data); !ok || follows != r.next-1 {
+			return r.fail(fmt.Errorf("%w: position %d is missing", ErrDamaged, r.next))
 		}
-		// If this fails the server is gone, and the consumer with it.
-		_ = e.js.DeleteConsumer(context.WithoutCancel(ctx), stream, c.CachedInfo().Name)
-	}, nil
+		r.log.lost(r.next, m.pos)
+	}
+	r.next = m.pos + 1
+	if err := r.fn(m); err != nil {
+		return r.fail(err)
+	}
+	return nil
 }
 
-// interrupted tells the end of the context from any other reason why nothing more comes.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return fmt.Errorf("%w: %w", errInterrupted, err)
+func (r *reading) fail(err error) error {
+	r.failed = err
+	return err
 }

@@ -69,15 +69,14 @@ func (l *Log) replayLocked(ctx context.Context, apply func(record.Group) error, 
 	if err != nil {
 		return err
 	}
+	if err := l.observeServer(ctx); err != nil {
+		return err
+	}
 	// Nearly always this is just the claim. Another primary may have appended between; its commits before the claim count.
 	if err := l.read(ctx, end+1, claim, step); err != nil {
 		return err
 	}
 	l.epoch, l.last = claim, claim // not the end of the log: if somebody has appended since, we are fenced
-	if st, err = l.serverState(ctx); err != nil {
-		return err
-	}
-	l.observe(st)
 	return nil
 }
 
@@ -101,6 +100,15 @@ func (l *Log) step(f *fold, m message, apply func(record.Group) error) error {
 	if err := apply(g); err != nil {
 		return fmt.Errorf("position %d: %w", m.pos, err)
 	}
+	return nil
+}
+
+func (l *Log) observeServer(ctx context.Context) error {
+	st, err := l.serverState(ctx)
+	if err != nil {
+		return err
+	}
+	l.observe(st)
 	return nil
 }
 

@@ -89,6 +89,12 @@ func (s *Store) server() (*embedded, error) {
 	return s.srv, nil
 }
 
+// runs reports whether srv is still the running server, after waiting for a restart.
+func (s *Store) runs(srv *embedded) bool {
+	now, err := s.server()
+	return err == nil && now == srv
+}
+
 // heal restarts the server if the stream cannot be used as it is: after a write error that is the only way to go on.
 // The other logs notice nothing but a pause.
 func (s *Store) heal(ctx context.Context, stream string) error {

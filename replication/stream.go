@@ -104,6 +104,8 @@ func (s *Store) streamConfig(id logID) jetstream.StreamConfig {
 		Discard:    jetstream.DiscardNew, // a full log refuses; it never forgets what was acknowledged
 		MaxBytes:   cmp.Or(s.cfg.MaxBytes, -1),
 		DenyDelete: true,
+
+		AllowDirect: true, // for fetcher
 		Duplicates: 100 * time.Millisecond, // the least; messages without an id, as ours, are never taken for duplicates
 	}
 }

@@ -1,0 +1,152 @@
+package replication
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// oneWrite is the largest message that publish copies, to hand it over in one piece. Each Write on the
+	// server's in-process connection is a rendezvous with its reader, which costs more than copying this much.
+	oneWrite = 32 << 10
+
+	// overdue is how long an acknowledgement may take before the stream's health is asked for, and how often it is asked then.
+	overdue = time.Second
+)
+
+// publisher stores messages in one stream, one at a time. publish may not be called concurrently; close may be called
+// at any time and interrupts it.
+type publisher struct {
+	conn   *conn
+	head   []byte       // what every publish begins with
+	acked  []byte       // what every positive acknowledgement begins with; the position and a brace follow
+	out    []byte       // scratch for the message under way
+	usable func() error // tells why no acknowledgement can come any more
+
+	busy  atomic.Bool // publish waits for the server
+	watch *time.Timer // runs check
+}
+
+// refusal is a stream's definite answer that it did not store a message.
+type refusal struct {
+	Code        int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s (%d)", r.Description, r.Code) }
+
+// newPublisher returns a publisher that owns c. usable is called, in a goroutine of its own, when an acknowledgement is
+// overdue; an error of it ends the wait.
+func newPublisher(c *conn, id logID, usable func() error) *publisher {
+	p := &publisher{
+		conn:   c,
+		head:   fmt.Appendf(nil, "HPUB %s %s ", id.subject(), c.inbox),
+		acked:  fmt.Appendf(nil, `{"stream":%q,"seq":`, id.stream()),
+		usable: usable,
+	}
+	p.watch = time.AfterFunc(overdue, p.check)
+	p.watch.Stop()
+	return p
+}
+
+// close ends the connection; a publish under way returns an error.
+func (p *publisher) close() {
+	p.watch.Stop()
+	p.conn.close()
+}
+
+// anywhere tells publish to store the message at whatever position is next.
+const anywhere = ^uint64(0)
+
+// publish stores msg at the position after last, and returns its position. A *refusal says that it was not stored; after any
+// other error that is unknown and the publisher is of no more use.
+func (p *publisher) publish(msg []byte, last uint64) (uint64, error) {
+	p.busy.Store(true)
+	p.watch.Reset(overdue)
+	defer func() {
+		p.watch.Stop()
+		p.busy.Store(false)
+	}()
+	if err := p.send(msg, last); err != nil {
+		return 0, err
+	}
+	return p.position()
+}
+
+// check runs when an acknowledgement is overdue. A slow disk is waited for without end, but a stream that has failed
+// to write never answers.
+func (p *publisher) check() {
+	if err := p.usable(); err != nil {
+		p.close()
+		return
+	}
+	if p.busy.Load() {
+		p.watch.Reset(overdue) // if publish returns at this moment, the next check finds it so
+	}
+}
+
+const (
+	headerBegin = "NATS/1.0\r\n"
+	headerLast  = "Nats-Expected-Last-Sequence: "
+	headerEnd   = "\r\n"
+)
+
+// appendHeader appends the header that comes before a message.
+func appendHeader(b []byte, last uint64) []byte {
+	b = append(b, headerBegin...)
+	if last != anywhere {
+		b = strconv.AppendUint(append(b, headerLast...), last, 10)
+		b = append(b, "\r\n"...)
+	}
+	return append(b, headerEnd...)
+}
+
+func (p *publisher) send(msg []byte, last uint64) error {
+	var room [64]byte
+	header := appendHeader(room[:0], last)
+	b := append(p.out[:0], p.head...)
+	b = strconv.AppendInt(b, int64(len(header)), 10)
+	b = strconv.AppendInt(append(b, ' '), int64(len(header)+len(msg)), 10)
+	b = append(append(b, "\r\n"...), header...)
+	p.out = b
+	if len(msg) <= oneWrite {
+		p.out = append(append(b, msg...), "\r\n"...)
+		_, err := p.conn.net.Write(p.out)
+		return err
+	}
+	for _, part := range [...][]byte{b, msg, lineEnd} {
+		if _, err := p.conn.net.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// position reads the answer to the message under way.
+func (p *publisher) position() (uint64, error) {
+	header, ack, err := p.conn.answer()
+	if err != nil {
+		return 0, err
+	}
+	if len(header) > 0 { // a status: no stream listens to the subject
+		return 0, unexpected(header)
+	}
+	if digits, ok := bytes.CutPrefix(ack, p.acked); ok {
+		if digits, ok = bytes.CutSuffix(digits, []byte("}")); ok {
+			if pos, ok := parseUint(digits); ok && pos > 0 {
+				return pos, nil
+			}
+		}
+	}
+	var answer struct {
+		Error *refusal `json:"error"`
+	}
+	if err := json.Unmarshal(ack, &answer); err != nil || answer.Error == nil {
+		return 0, unexpected(ack)
+	}
+	return 0, answer.Error
+}
