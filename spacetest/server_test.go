@@ -24,3 +24,11 @@ func TestServerWithLog(t *testing.T) {
 func dialServer(cfg spacetest.ServerConfig) func(testing.TB) space.Space {
 	return func(tb testing.TB) space.Space { return spacetest.Server(tb, cfg).Dial(tb) }
 }
+
+func TestServerClients(t *testing.T) {
+	t.Parallel()
+	spacetest.RunClients(t, func(tb testing.TB) func() space.Space {
+		s := spacetest.Server(tb, spacetest.ServerConfig{})
+		return func() space.Space { return s.Dial(tb) }
+	})
+}

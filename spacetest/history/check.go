@@ -45,6 +45,7 @@ func (v *Violation) Error() string {
 // that talk to different spaces need a history each.
 func Check(ops []Op) error {
 	c := newChecker(ops)
+	c.checkLost()
 	for _, l := range c.lives {
 		c.checkEnds(l)
 	}
@@ -58,7 +59,6 @@ func Check(ops []Op) error {
 			c.checkCount(o)
 		}
 	}
-	c.checkLost()
 	return errors.Join(c.found...)
 }
 
@@ -68,10 +68,11 @@ type checker struct {
 	lives []*life         // by N
 	byKey map[int][]*life // key 0: all
 	found []error
+	times map[Rule]int
 }
 
 func newChecker(ops []Op) *checker {
-	c := &checker{ops: sorted(ops), byKey: map[int][]*life{}}
+	c := &checker{ops: sorted(ops), byKey: map[int][]*life{}, times: map[Rule]int{}}
 	c.byN = lives(c.ops)
 	for _, l := range c.byN {
 		c.lives = append(c.lives, l)
@@ -92,11 +93,11 @@ func (c *checker) matching(p Pattern) []*life {
 	return c.byKey[p.Key]
 }
 
-// enough violations are reported of one history; the first ones tell most.
-const enough = 20
+// enough violations are reported of each rule; the first ones tell most.
+const enough = 5
 
 func (c *checker) violation(rule Rule, detail string, ops ...*Op) {
-	if len(c.found) == enough {
+	if c.times[rule]++; c.times[rule] > enough {
 		return
 	}
 	v := &Violation{Rule: rule, Detail: detail}
@@ -138,7 +139,7 @@ func (c *checker) checkFound(o *Op) {
 // item older than l counts unless it may have gone before o returned.
 func (c *checker) checkOrder(o *Op, nth int, l *life) {
 	for _, older := range c.matching(o.Pattern) {
-		if older == l || older.written == nil || !o.Pattern.Match(older.item) || !older.older(l) {
+		if older == l || older.lost || older.written == nil || !o.Pattern.Match(older.item) || !older.older(l) {
 			continue
 		}
 		passed := !slices.Contains(o.Items, older.item) && min(older.diesAt, older.doubt) >= o.Return
@@ -155,8 +156,7 @@ func (c *checker) checkNone(o *Op) {
 		c.violation(EarlyNone, fmt.Sprint("wait ", o.Wait), o)
 	}
 	for _, l := range c.matching(o.Pattern) {
-		found := len(l.ends) > 0 // otherwise it is for checkLost
-		if found && o.Pattern.Match(l.item) && l.surelyVisible(o.Call+o.Wait, o.Return) {
+		if !l.lost && o.Pattern.Match(l.item) && l.surelyVisible(o.Call+o.Wait, o.Return) {
 			c.violation(NoneDespite, fmt.Sprint(l.item), o, l.written)
 			return
 		}
@@ -169,7 +169,7 @@ func (c *checker) checkCount(o *Op) {
 		if !o.Pattern.Match(l.item) {
 			continue
 		}
-		if l.surelyVisible(o.Call, o.Return) {
+		if !l.lost && l.surelyVisible(o.Call, o.Return) {
 			must++
 		}
 		if l.maybeVisible(o.Call, o.Return) {

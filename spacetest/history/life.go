@@ -8,10 +8,11 @@ import (
 // life is what a history says about the time in which one item was visible.
 type life struct {
 	item    Item
-	written *Op   // nil if the history has no such write, or it was refused
-	pos     int   // within the items of written
-	ends    []*Op // takes and cancels that had the item
-	doubt   time.Duration
+	written *Op           // nil if the history has no such write, or it was refused
+	pos     int           // within the items of written
+	ends    []*Op         // takes and cancels that had the item
+	doubt   time.Duration // since when a call of unknown outcome may have removed it
+	lost    bool          // it disappeared; the calls that missed it are not reported one by one
 	diesAt  time.Duration // the earliest instant at which it can have gone
 	goneBy  time.Duration // the instant by which it was gone for sure
 }

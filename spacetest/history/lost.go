@@ -9,6 +9,7 @@ func (c *checker) checkLost() {
 	explains := map[*Op][]*missing{}
 	for _, l := range c.lives {
 		if m := c.missing(l); m != nil && !c.explain(m, explains, map[*Op]bool{}) {
+			l.lost = true
 			c.violation(Lost, fmt.Sprint(l.item), l.written, m.by)
 		}
 	}
