@@ -94,12 +94,15 @@ func (db *database) defineKind(tx *sql.Tx, kind uint32, schema *template.Schema)
 
 // create makes the table of a new kind.
 func (db *database) create(tx *sql.Tx, kind uint32, schema *template.Schema) error {
-	name := db.taken.pick(schema.Kind)
+	name, err := db.freeName(tx, schema.Kind)
+	if err != nil {
+		return err
+	}
 	t := newTable(kind, db.qualified(name), schema)
 	if err := execAll(tx, append(t.create(), t.alter(nil)...)); err != nil {
 		return err
 	}
-	_, err := tx.Exec(`INSERT INTO gospaces.kinds (space, kind, name, table_name, definition) VALUES ($1, $2, $3, $4, $5)`,
+	_, err = tx.Exec(`INSERT INTO gospaces.kinds (space, kind, name, table_name, definition) VALUES ($1, $2, $3, $4, $5)`,
 		db.space, int64(kind), string(clean([]byte(schema.Kind))), name, template.AppendSchema(nil, schema))
 	db.tables[kind] = t
 	return err

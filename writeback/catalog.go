@@ -38,7 +38,7 @@ const catalogLock = 0x676f737061636573
 // load makes what is missing of the mirror and reads its state.
 func (db *database) load() error {
 	return db.transact(func(tx *sql.Tx) error {
-		for _, step := range []func(*sql.Tx) error{db.checkEncoding, db.makeCatalog, db.loadPosition, db.loadKinds} {
+		for _, step := range []func(*sql.Tx) error{db.prepare, db.makeCatalog, db.loadPosition, db.loadKinds} {
 			if err := step(tx); err != nil {
 				return err
 			}
@@ -47,14 +47,18 @@ func (db *database) load() error {
 	})
 }
 
-// checkEncoding refuses a database that cannot hold every text.
-func (db *database) checkEncoding(tx *sql.Tx) error {
+// prepare sets up the connection, and refuses a database that cannot hold every text.
+func (db *database) prepare(tx *sql.Tx) error {
 	var encoding string
 	if err := tx.QueryRow(`SHOW server_encoding`).Scan(&encoding); err != nil {
 		return fmt.Errorf("read the encoding: %w", err)
 	}
 	if encoding != "UTF8" {
 		return fmt.Errorf("writeback: the database has the encoding %s; make one with ENCODING 'UTF8'", encoding)
+	}
+	// A time limit that suits queries of people would fail the same batch again and again.
+	if _, err := tx.Exec(`SET statement_timeout TO 0`); err != nil {
+		return fmt.Errorf("set up the connection: %w", err)
 	}
 	return nil
 }
@@ -127,10 +131,29 @@ func (db *database) loadKinds(tx *sql.Tx) error {
 		if err != nil {
 			return fmt.Errorf("read kind %d: %w", kind, err)
 		}
-		db.taken[name] = true
 		db.tables[kind] = newTable(kind, db.qualified(name), schema)
 	}
 	return rows.Err()
+}
+
+// freeName returns a name for the table of a new kind. It avoids all that is in the schema already, whoever made it:
+// indexes and views share their names with tables, and each table is a type too. (Array types make room by themselves.)
+func (db *database) freeName(tx *sql.Tx, kind string) (string, error) {
+	rows, err := tx.Query(`SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace($1)
+		UNION SELECT typname FROM pg_type WHERE typnamespace = to_regnamespace($1) AND typcategory <> 'A'`, quote(schemaName(db.space)))
+	if err != nil {
+		return "", fmt.Errorf("list names: %w", err)
+	}
+	defer rows.Close()
+	taken := make(names)
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return "", fmt.Errorf("list names: %w", err)
+		}
+		taken[name] = true
+	}
+	return taken.pick(kind), rows.Err()
 }
 
 // qualified returns the quoted name of a table of the space.

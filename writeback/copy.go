@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -34,17 +35,25 @@ func (db *database) store(puts []put) (uint64, error) {
 // copyIn adds rows to one table. It hands whole lines to the driver: a value at a time through database/sql would cost more
 // than everything else here together.
 func (db *database) copyIn(t *table, puts []*put) error {
-	return db.conn.Raw(func(driverConn any) error {
-		in, err := beginCopy(driverConn, t.copyStatement())
-		if err != nil {
-			return err
-		}
-		if err := db.sendLines(in, t, puts); err != nil {
-			return errors.Join(err, in.Close())
-		}
-		_, err = in.Exec(nil) // the end of the data; waits for what the database says
-		return errors.Join(err, in.Close())
+	var err error
+	raw := db.conn.Raw(func(driverConn any) error {
+		err = db.copyLines(driverConn, t, puts)
+		// If it were returned here and the connection is bad, Raw would close it, and wait for the transaction that is waiting for us.
+		return nil
 	})
+	return cmp.Or(err, raw)
+}
+
+func (db *database) copyLines(driverConn any, t *table, puts []*put) error {
+	in, err := beginCopy(driverConn, t.copyStatement())
+	if err != nil {
+		return err
+	}
+	if err := db.sendLines(in, t, puts); err != nil {
+		return errors.Join(err, in.Close())
+	}
+	_, err = in.Exec(nil) // the end of the data; waits for what the database says
+	return errors.Join(err, in.Close())
 }
 
 // copier is the statement of the driver for COPY … FROM STDIN.

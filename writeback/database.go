@@ -1,6 +1,7 @@
 package writeback
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -21,7 +22,6 @@ type database struct {
 	position uint64            // of the last group in the database
 	highest  uint64            // the highest entry that was ever put
 	tables   map[uint32]*table // by kind
-	taken    names             // names of the tables
 	removals map[uint32]uint64 // rows deleted so far from the table of a kind
 
 	lines []byte // scratch of copyIn
@@ -30,14 +30,13 @@ type database struct {
 // openDatabase connects, makes what is missing of the mirror, and reads how far it is. When ctx ends, the connection is
 // cut, whatever it waits for: a server that does not answer does not listen to a request to cancel either.
 func openDatabase(ctx context.Context, cfg Config, incarnation string) (_ *database, err error) {
-	connector, err := pq.NewConnector(cfg.DSN)
+	connector, err := newConnector(ctx, cfg.DSN)
 	if err != nil {
-		return nil, fmt.Errorf("writeback: DSN: %w", err)
+		return nil, err
 	}
-	connector.Dialer(cutter{ctx})
 	db := &database{
 		space: cfg.Space, incarnation: incarnation, pool: sql.OpenDB(connector),
-		tables: make(map[uint32]*table), taken: make(names), removals: make(map[uint32]uint64),
+		tables: make(map[uint32]*table), removals: make(map[uint32]uint64),
 	}
 	defer func() {
 		if err != nil {
@@ -51,6 +50,20 @@ func openDatabase(ctx context.Context, cfg Config, incarnation string) (_ *datab
 		return nil, err
 	}
 	return db, nil
+}
+
+func newConnector(ctx context.Context, dsn string) (*pq.Connector, error) {
+	cfg, err := pq.NewConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("writeback: DSN: %w", err)
+	}
+	cfg.FallbackApplicationName = cmp.Or(cfg.FallbackApplicationName, "gospaces writeback")
+	connector, err := pq.NewConnectorConfig(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("writeback: DSN: %w", err)
+	}
+	connector.Dialer(cutter{ctx})
+	return connector, nil
 }
 
 // close ends the connection. Its error would tell nothing: what was not committed is not there.

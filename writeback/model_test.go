@@ -113,7 +113,6 @@ func readTable(t *testing.T, db *sql.DB, space string, s *template.Schema, into 
 		}
 		parts := []string{"_expires=" + describeColumn(0, values["_expires"])}
 		for _, f := range s.Fields {
-			require.Contains(t, values, f.Name)
 			parts = append(parts, f.Name+"="+describeColumn(f.Class, values[f.Name]))
 		}
 		into[fmt.Sprintf("%s/%d", s.Kind, values["_id"])] = strings.Join(parts, "\n")

@@ -2,7 +2,6 @@ package writeback
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/record"
@@ -26,16 +25,15 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	window := newWindow(w.cfg, db.position, db.highest)
 	w.status.opened(db.position, window)
 
-	tail := make(chan error, 1)
+	read := make(chan struct{})
 	go func() {
+		defer close(read)
 		err := w.source.Tail(ctx, db.position, func(g record.Group) error { return window.add(ctx, g) })
-		err = fmt.Errorf("read the log: %w", err)
-		cancel(err)
-		tail <- err
+		cancel(fmt.Errorf("read the log: %w", err))
 	}()
-	err = w.write(ctx, db, window, pause)
-	cancel(err)
-	return errors.Join(err, <-tail)
+	cancel(w.write(ctx, db, window, pause))
+	<-read
+	return context.Cause(ctx) // what failed first; the rest followed from it
 }
 
 // write writes batches until something fails or ctx ends.
@@ -44,7 +42,7 @@ func (w *Writer) write(ctx context.Context, db *database, window *window, pause 
 		w.good(db.position, pause)
 	}
 	for {
-		b, err := window.take(ctx, w.cfg.FlushInterval, w.cfg.PingInterval, w.hurry)
+		b, err := window.take(ctx, w.cfg.FlushInterval, w.cfg.PingInterval, w.wanted)
 		if err != nil {
 			return err
 		}

@@ -5,7 +5,7 @@ import "time"
 // The instants that a timestamptz can hold, in seconds since the Unix epoch: from 4714-11-24 BC on, and before 294277-01-01.
 const (
 	firstSecond = -210866803200
-	endSecond   = 9224318016000 + 946684800
+	endSecond   = 9224318016000
 )
 
 // appendTime appends t, which is in UTC, as PostgreSQL reads it in any time zone, to the microsecond below. What a

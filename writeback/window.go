@@ -73,9 +73,9 @@ func (w *window) fullLocked() bool {
 	return w.filling.bytes >= w.maxBytes || w.filling.records >= w.maxRecords
 }
 
-// take waits for the first group, until the batch has gathered for long enough, is full or there is hurry, and hands it
+// take waits for the first group, then until the batch has gathered for long enough, is full or is wanted, and hands it
 // over until done. It returns nil if nothing came for as long as idle, and ctx's cause when that ends.
-func (w *window) take(ctx context.Context, gather, idle time.Duration, hurry <-chan struct{}) (*batch, error) {
+func (w *window) take(ctx context.Context, gather, idle time.Duration, flush wanted) (*batch, error) {
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
 	select {
@@ -85,22 +85,26 @@ func (w *window) take(ctx context.Context, gather, idle time.Duration, hurry <-c
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	timer.Reset(gather - w.age())
+	from, age := w.began()
+	if flush.position.Load() > from {
+		return w.swap(), nil
+	}
+	timer.Reset(gather - age)
 	select {
 	case <-w.full:
 	case <-timer.C:
-	case <-hurry:
+	case <-flush.raised: // seldom in vain: by a Flush that is satisfied already
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 	return w.swap(), nil
 }
 
-// age returns how long the batch has been gathering.
-func (w *window) age() time.Duration {
+// began returns the position before the batch and how long it has been gathering.
+func (w *window) began() (from uint64, age time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return time.Since(w.filling.begun)
+	return w.filling.from, time.Since(w.filling.begun)
 }
 
 // swap starts a new batch and returns the one that was being filled.

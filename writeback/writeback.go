@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/record"
@@ -31,9 +32,8 @@ type Source interface {
 type Writer struct {
 	cfg    Config
 	source Source
-	hurry  chan struct{} // capacity 1: a caller of Flush waits, the batch gathers no longer
-
 	status *status
+	wanted wanted
 }
 
 // New returns a writer that mirrors source once Run is called. It does not touch the database. It returns an error if
@@ -43,7 +43,7 @@ func New(source Source, cfg Config) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{cfg: cfg, source: source, hurry: make(chan struct{}, 1), status: newStatus()}, nil
+	return &Writer{cfg: cfg, source: source, status: newStatus(), wanted: newWanted()}, nil
 }
 
 // Run mirrors the log until ctx ends, and then returns nil; a transaction under way is cut off and not lost, since its
@@ -77,11 +77,22 @@ func (w *Writer) Run(ctx context.Context) error {
 // of ctx when that ends first, and an error that wraps ErrStopped when Run has returned.
 func (w *Writer) Flush(ctx context.Context) error {
 	target := w.source.Last()
-	select {
-	case w.hurry <- struct{}{}:
-	default:
-	}
+	w.wanted.raise(target)
 	return w.status.wait(ctx, target)
+}
+
+// wanted is up to where callers of Flush wait. Groups up to there do not gather.
+type wanted struct {
+	position *atomic.Uint64
+	raised   chan struct{} // capacity 1
+}
+
+func newWanted() wanted { return wanted{new(atomic.Uint64), make(chan struct{}, 1)} }
+
+func (w wanted) raise(position uint64) {
+	for old := w.position.Load(); position > old && !w.position.CompareAndSwap(old, position); old = w.position.Load() {
+	}
+	signal(w.raised)
 }
 
 // backoff yields growing pauses with jitter, so that many writers do not come back to a database all at once.

@@ -1,0 +1,178 @@
+package writeback_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+var order = &template.Schema{Kind: "Order", Fields: []template.Field{
+	{Name: "id", Class: template.Int},
+	{Name: "customer", Class: template.String},
+	{Name: "state", Class: template.String},
+	{Name: "priority", Class: template.Int},
+	{Name: "amount", Class: template.Float},
+	{Name: "created", Class: template.Time},
+	{Name: "note", Class: template.String},
+}}
+
+const benchRows, benchGroup = 500_000, 500
+
+func orderFields(i int) map[string]any {
+	return map[string]any{
+		"id": int64(i), "customer": fmt.Sprintf("customer-%d", i%1000), "state": "new", "priority": int64(i % 10),
+		"amount": float64(i) / 100, "created": time.Unix(1.7e9, int64(i)*1e6), "note": strings.Repeat("x", 40),
+	}
+}
+
+// orders appends benchRows puts to a log.
+func orders(b *testing.B) *memLog {
+	b.Helper()
+	log := newMemLog()
+	group := kindRecord(1, order)
+	for i := range benchRows {
+		group = record.AppendPut(group, uint64(i+1), 1, math.MaxInt64, row(b, order, orderFields(i)))
+		if i%benchGroup == benchGroup-1 {
+			log.Append(group)
+			group = nil
+		}
+	}
+	return log
+}
+
+func reportRows(b *testing.B, rows int) {
+	b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkCatchUp brings a backlog of new entries into an empty database. Its measure is BenchmarkPlainCopy.
+func BenchmarkCatchUp(b *testing.B) {
+	log := orders(b)
+	for b.Loop() {
+		b.StopTimer()
+		dsn, _ := newDatabase(b)
+		b.StartTimer()
+		w, stop := start(b, log, writeback.Config{DSN: dsn})
+		require.NoError(b, w.Flush(b.Context()))
+		b.StopTimer()
+		require.EqualValues(b, benchRows, w.Stats().RowsWritten)
+		stop()
+		b.StartTimer()
+	}
+	reportRows(b, benchRows)
+}
+
+// BenchmarkRemove brings the removal of all those entries into the database.
+func BenchmarkRemove(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		log := orders(b)
+		dsn, _ := newDatabase(b)
+		w, stop := start(b, log, writeback.Config{DSN: dsn})
+		require.NoError(b, w.Flush(b.Context()))
+		stop()
+		for i := 0; i < benchRows; i += benchGroup {
+			var group []byte
+			for k := range benchGroup {
+				group = record.AppendRemove(group, uint64(i+k+1), record.Taken)
+			}
+			log.Append(group)
+		}
+		b.StartTimer()
+		w, stop = start(b, log, writeback.Config{DSN: dsn})
+		require.NoError(b, w.Flush(b.Context()))
+		b.StopTimer()
+		require.EqualValues(b, benchRows, w.Stats().RowsDeleted)
+		stop()
+		b.StartTimer()
+	}
+	reportRows(b, benchRows)
+}
+
+// BenchmarkPlainCopy copies the same rows into an equal table in one transaction, from lines made beforehand: what the
+// database itself takes; or, for comparison, through database/sql a row at a time.
+func BenchmarkPlainCopy(b *testing.B) {
+	var chunks []string
+	var chunk strings.Builder
+	for i := range benchRows {
+		f := orderFields(i)
+		fmt.Fprintf(&chunk, "%d\t\\N\t%d\t%s\t%s\t%d\t%g\t%s\t%s", i+1, f["id"], f["customer"], f["state"], f["priority"], f["amount"],
+			f["created"].(time.Time).UTC().Format("2006-01-02 15:04:05.999999+00"), f["note"])
+		if chunk.Len() > 60<<10 || i == benchRows-1 {
+			chunks = append(chunks, chunk.String())
+			chunk.Reset()
+			continue
+		}
+		chunk.WriteByte('\n')
+	}
+	b.Run("lines", func(b *testing.B) {
+		benchmarkCopy(b, func(conn *sql.Conn, _ *sql.Tx, query string) error {
+			return conn.Raw(func(dc any) error { return copyLines(dc, query, chunks) })
+		})
+	})
+	b.Run("exec", func(b *testing.B) {
+		benchmarkCopy(b, func(_ *sql.Conn, tx *sql.Tx, query string) error { return copyExec(tx, query) })
+	})
+}
+
+func benchmarkCopy(b *testing.B, do func(*sql.Conn, *sql.Tx, string) error) {
+	for b.Loop() {
+		b.StopTimer()
+		_, db := newDatabase(b)
+		conn, err := db.Conn(b.Context())
+		require.NoError(b, err)
+		_, err = conn.ExecContext(b.Context(), `CREATE TABLE orders (_id bigint PRIMARY KEY, _expires timestamptz, id bigint, customer text,
+			state text, priority bigint, amount double precision, created timestamptz, note text)`)
+		require.NoError(b, err)
+		b.StartTimer()
+		tx, err := conn.BeginTx(context.Background(), nil)
+		require.NoError(b, err)
+		require.NoError(b, do(conn, tx, `COPY orders FROM STDIN`))
+		require.NoError(b, tx.Commit())
+		b.StopTimer()
+		require.NoError(b, conn.Close())
+		b.StartTimer()
+	}
+	reportRows(b, benchRows)
+}
+
+func copyLines(dc any, query string, chunks []string) error {
+	stmt, err := dc.(driver.ConnPrepareContext).PrepareContext(context.Background(), query)
+	if err != nil {
+		return err
+	}
+	in := stmt.(interface {
+		CopyData(context.Context, string) (driver.Result, error)
+	})
+	for _, lines := range chunks {
+		if _, err := in.CopyData(context.Background(), lines); err != nil {
+			return err
+		}
+	}
+	return stmt.Close()
+}
+
+func copyExec(tx *sql.Tx, query string) error {
+	stmt, err := tx.Prepare(query)
+	if err != nil {
+		return err
+	}
+	for i := range benchRows {
+		f := orderFields(i)
+		if _, err := stmt.Exec(int64(i+1), nil, f["id"], f["customer"], f["state"], f["priority"], f["amount"], f["created"], f["note"]); err != nil {
+			return err
+		}
+	}
+	return stmt.Close()
+}

@@ -1,0 +1,149 @@
+package writeback_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// The test binary doubles as a program that writes to a log in a folder and mirrors it, until it is killed.
+const (
+	childEnv  = "WRITEBACK_TEST_DIR"
+	childDSN  = "WRITEBACK_TEST_DSN"
+	childSeed = "WRITEBACK_TEST_SEED"
+)
+
+// child prints a line whenever the database has got something.
+func child() int {
+	ctx := context.Background()
+	seed, _ := strconv.ParseUint(os.Getenv(childSeed), 10, 64)
+	log, g, err := openLog(ctx, os.Getenv(childEnv), newModel(), seed)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	w, err := writeback.New(log, writeback.Config{
+		DSN: os.Getenv(childDSN), Space: "test", BatchRecords: 300, FlushInterval: time.Millisecond, RetryMax: 50 * time.Millisecond,
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() {
+		fmt.Fprintln(os.Stderr, w.Run(ctx))
+		os.Exit(1)
+	}()
+	for shown := uint64(0); ; {
+		msg := append(make([]byte, record.HeaderSize), g.group(1+g.IntN(30))...)
+		if err := log.Append(msg); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		if p := w.Stats().Position; p != shown {
+			shown = p
+			fmt.Println(p)
+		}
+		if log.Last()-shown > 200 {
+			_ = w.Flush(ctx) // not to get ahead too far
+		}
+	}
+}
+
+// openLog opens and replays the log of a folder into m, and returns a generator that goes on from there.
+func openLog(ctx context.Context, dir string, m *model, seed uint64) (*replication.Log, *generator, error) {
+	store, err := replication.Open(ctx, replication.Config{Dir: dir})
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := store.Log(ctx, "test", 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	g := newGenerator(seed)
+	err = log.Replay(ctx, func(group record.Group) error {
+		g.next = max(g.next, highestPut(group.Records)+1)
+		return m.apply(group.Records)
+	}, nil)
+	for kind := uint32(1); int(kind) <= len(m.kinds); kind++ {
+		g.kinds = append(g.kinds, m.kinds[kind])
+	}
+	g.live = slices.Sorted(maps.Keys(m.entries))
+	return log, g, err
+}
+
+func highestPut(records []byte) (highest uint64) {
+	var r record.Record
+	for rest := records; len(rest) > 0; {
+		var err error
+		if rest, err = record.Next(rest, &r); err != nil {
+			return highest
+		}
+		if r.Op == record.Put {
+			highest = max(highest, r.ID)
+		}
+	}
+	return highest
+}
+
+func TestCrash_WriterAndServerKilledAtRandom(t *testing.T) {
+	t.Parallel()
+	own := ownServer(t)
+	dsn, err := own.NewDatabase(t.Context())
+	require.NoError(t, err)
+	dir := t.TempDir()
+	seed := rand.New(rand.NewPCG(9, 9))
+	for range 8 {
+		crashRound(t, seed, dir, dsn, func() {
+			require.NoError(t, own.Kill())
+			require.NoError(t, own.Restart(t.Context()))
+		})
+	}
+	m := newModel()
+	log, _, err := openLog(t.Context(), dir, m, 0)
+	require.NoError(t, err)
+	w, _ := start(t, log, writeback.Config{DSN: dsn})
+	require.NoError(t, w.Flush(t.Context()))
+	requireMirror(t, connect(t, dsn), "test", m)
+	require.NotEmpty(t, m.entries)
+}
+
+// crashRound runs a child, kills the database in one round of two, and then the child.
+func crashRound(t *testing.T, seed *rand.Rand, dir, dsn string, killServer func()) {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), childEnv+"="+dir, childDSN+"="+dsn, childSeed+"="+strconv.FormatUint(seed.Uint64(), 10))
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() {
+		require.NoError(t, cmd.Process.Kill())
+		require.Error(t, cmd.Wait())
+	}()
+	lines := bufio.NewScanner(out)
+	for range 1 + seed.IntN(20) {
+		require.True(t, lines.Scan(), "the child has ended")
+	}
+	if seed.IntN(2) == 0 {
+		killServer()
+		for range 1 + seed.IntN(20) {
+			require.True(t, lines.Scan(), "the child has ended")
+		}
+	}
+}

@@ -1,0 +1,287 @@
+package writeback_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/postgres"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// ownServer starts a server that the test may kill.
+func ownServer(t *testing.T) *postgres.Server {
+	t.Helper()
+	if os.Getenv(postgres.EnvDSN) != "" {
+		t.Skip("needs a server of its own")
+	}
+	s, err := postgres.Start(t.Context(), postgres.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	return s
+}
+
+func TestFaults_ServerKilledAndWriterStoppedAtRandom(t *testing.T) {
+	t.Parallel()
+	own := ownServer(t)
+	dsn, err := own.NewDatabase(t.Context())
+	require.NoError(t, err)
+	log, g, m := newMemLog(), newGenerator(3), newModel()
+	cfg := writeback.Config{DSN: dsn, BatchRecords: 200, FlushInterval: time.Millisecond}
+	_, stop := start(t, log, cfg)
+	for range 30 {
+		for range 1 + g.IntN(60) {
+			follow(t, log, m, g.group(1+g.IntN(30)))
+		}
+		switch g.IntN(4) {
+		case 0:
+			stop()
+			_, stop = start(t, log, cfg)
+		case 1:
+			require.NoError(t, own.Kill())
+			follow(t, log, m, g.group(50))
+			require.NoError(t, own.Restart(t.Context()))
+		}
+	}
+	stop()
+	w, _ := start(t, log, cfg)
+	require.NoError(t, w.Flush(t.Context()))
+	requireMirror(t, connect(t, dsn), "test", m)
+}
+
+func TestFaults_AnOutageIsWaitedOutAndSeen(t *testing.T) {
+	t.Parallel()
+	own := ownServer(t)
+	dsn, err := own.NewDatabase(t.Context())
+	require.NoError(t, err)
+	log, g, m := newMemLog(), newGenerator(4), newModel()
+	w, _ := start(t, log, writeback.Config{DSN: dsn, PingInterval: time.Millisecond})
+	follow(t, log, m, g.group(100))
+	require.NoError(t, w.Flush(t.Context()))
+	require.True(t, w.Stats().Connected)
+
+	require.NoError(t, own.Kill())
+	require.Eventually(t, func() bool { return !w.Stats().Connected }, time.Minute, time.Millisecond, "an idle writer notices too")
+	begin := time.Now()
+	for range 10 {
+		follow(t, log, m, g.group(100))
+	}
+	failures := w.Stats().Failures
+	require.Eventually(t, func() bool { return w.Stats().Failures > failures+1 }, time.Minute, time.Millisecond)
+	stats := w.Stats()
+	require.Error(t, stats.LastError)
+	require.WithinRange(t, stats.LastErrorAt, begin.Add(-time.Minute), time.Now())
+	require.EqualValues(t, 1, stats.Position)
+	require.EqualValues(t, 10, stats.LagGroups)
+	require.GreaterOrEqual(t, w.Stats().LagAge, stats.LagAge)
+	require.Positive(t, stats.LagAge)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(os.ErrDeadlineExceeded)
+	require.ErrorIs(t, w.Flush(ctx), os.ErrDeadlineExceeded)
+
+	require.NoError(t, own.Restart(t.Context()))
+	require.NoError(t, w.Flush(t.Context()))
+	stats = w.Stats()
+	require.True(t, stats.Connected)
+	require.NoError(t, stats.LastError)
+	require.Zero(t, stats.LagGroups)
+	require.Zero(t, stats.LagAge)
+	requireMirror(t, connect(t, dsn), "test", m)
+}
+
+func TestFaults_AServerThatDoesNotAnswerDoesNotKeepRun(t *testing.T) {
+	t.Parallel()
+	own := ownServer(t)
+	dsn, err := own.NewDatabase(t.Context())
+	require.NoError(t, err)
+	log := newMemLog()
+	w, stop := start(t, log, writeback.Config{DSN: dsn})
+	log.Append(appendJobs(t, kindRecord(1, job), 1, 10))
+	require.NoError(t, w.Flush(t.Context()))
+	if err := own.Pause(); err != nil {
+		t.Skip(err)
+	}
+	log.Append(appendJobs(t, nil, 11, 10))
+	require.Eventually(t, func() bool { return w.Stats().BufferedRecords > 0 }, time.Minute, time.Millisecond)
+	stop()
+	require.NoError(t, own.Continue())
+}
+
+func TestFaults_AConnectionCutAtAnyByteLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	p := newProxy(t, dsn)
+	seed := rand.New(rand.NewPCG(5, 5))
+	for range 60 {
+		p.cuts <- cut{after: seed.IntN(30_000)}
+	}
+	log, g, m := newMemLog(), newGenerator(5), newModel()
+	w, _ := start(t, log, writeback.Config{DSN: p.dsn, RetryMin: time.Millisecond, FlushInterval: time.Millisecond, BatchRecords: 500})
+	for range 300 {
+		follow(t, log, m, g.group(1+g.IntN(20)))
+	}
+	for len(p.cuts) > 0 {
+		follow(t, log, m, g.group(1+g.IntN(20)))
+		require.NoError(t, w.Flush(t.Context()))
+	}
+	require.NoError(t, w.Flush(t.Context()))
+	requireMirror(t, db, "test", m)
+	require.GreaterOrEqual(t, w.Stats().Failures, p.injected.Load()-1) // the last cut may yet have to be noticed
+}
+
+func TestFaults_ACommitWhoseAnswerIsLostCountsOnce(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	p := newProxy(t, dsn)
+	for range 20 {
+		p.cuts <- cut{after: 1, from: []byte("COMMIT")}
+	}
+	log, g, m := newMemLog(), newGenerator(6), newModel()
+	w, _ := start(t, log, writeback.Config{DSN: p.dsn, RetryMin: time.Millisecond, FlushInterval: time.Millisecond})
+	for range 30 {
+		follow(t, log, m, g.group(1+g.IntN(20)))
+		require.NoError(t, w.Flush(t.Context()))
+	}
+	requireMirror(t, db, "test", m)
+	require.EqualValues(t, 20, p.injected.Load())
+	require.EqualValues(t, 20, w.Stats().Failures)
+}
+
+// proxy is between a writer and its server and cuts connections, one for each element of cuts.
+type proxy struct {
+	dsn      string
+	cuts     chan cut
+	injected atomic.Uint64
+	network  string
+	address  string
+}
+
+// cut says when to cut a connection: once so many bytes have come of either direction, or, if from is set, of the answers
+// to a request that holds from. The last of them are not passed on.
+type cut struct {
+	after   int
+	from    []byte
+	answers bool // from was sent
+}
+
+func newProxy(t *testing.T, dsn string) *proxy {
+	t.Helper()
+	if strings.Contains(dsn, "://") {
+		t.Skip("needs a DSN of keys and values")
+	}
+	cfg, err := pq.NewConfig(dsn)
+	require.NoError(t, err)
+	dir, err := os.MkdirTemp("", "proxy") // t.TempDir is too long for a socket
+	require.NoError(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	p := &proxy{dsn: dsn + " port=5432 host=" + dir, cuts: make(chan cut, 100), network: "tcp", address: net.JoinHostPort(cfg.Host, "5432")}
+	if filepath.IsAbs(cfg.Host) {
+		p.network, p.address = "unix", filepath.Join(cfg.Host, ".s.PGSQL.5432")
+	}
+	listener, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
+	require.NoError(t, err)
+	var connections sync.WaitGroup
+	t.Cleanup(connections.Wait)
+	t.Cleanup(func() { listener.Close() })
+	connections.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connections.Go(func() { p.serve(client) })
+		}
+	})
+	return p
+}
+
+func (p *proxy) serve(client net.Conn) {
+	defer client.Close()
+	upstream, err := net.Dial(p.network, p.address)
+	if err != nil {
+		return
+	}
+	defer upstream.Close()
+	c := &wire{ends: []net.Conn{client, upstream}}
+	select {
+	case next := <-p.cuts:
+		c.cut = &next
+		c.injected = &p.injected
+	default:
+	}
+	var both sync.WaitGroup
+	both.Go(func() { c.pass(upstream, client, true) })
+	both.Go(func() { c.pass(client, upstream, false) })
+	both.Wait()
+}
+
+// wire is one connection through the proxy.
+type wire struct {
+	ends     []net.Conn
+	injected *atomic.Uint64
+
+	mu  sync.Mutex
+	cut *cut // what is left of it, or nil; guarded by mu
+}
+
+// pass copies one direction until either end is closed.
+func (w *wire) pass(dst io.Writer, src io.Reader, request bool) {
+	defer w.close()
+	buf := make([]byte, 8<<10)
+	for {
+		n, err := src.Read(buf)
+		if n > 0 && w.spared(buf[:n], request) {
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return
+			}
+		} else if n > 0 {
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// spared reports whether b may pass.
+func (w *wire) spared(b []byte, request bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cut == nil {
+		return true
+	}
+	if w.cut.from != nil {
+		if request && bytes.Contains(b, w.cut.from) {
+			w.cut.from = nil
+			w.cut.answers = true
+		}
+		return true
+	}
+	if request && w.cut.answers {
+		return true
+	}
+	if w.cut.after -= len(b); w.cut.after > 0 {
+		return true
+	}
+	w.cut = nil
+	w.injected.Add(1)
+	return false
+}
+
+func (w *wire) close() {
+	for _, end := range w.ends {
+		end.Close()
+	}
+}

@@ -1,0 +1,146 @@
+package writeback_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+func TestRun_RefusesTheDatabaseOfAnotherLog(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	log, m := newMemLog(), newModel()
+	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 10))
+	follow(t, log, m, appendJobs(t, nil, 11, 1))
+	w, stop := start(t, log, writeback.Config{DSN: dsn})
+	require.NoError(t, w.Flush(t.Context()))
+	stop()
+
+	reborn := newMemLog()
+	reborn.incarnation = "B"
+	reborn.Append(appendJobs(t, kindRecord(1, job), 1, 1))
+	truncated := newMemLog()
+	truncated.Append(appendJobs(t, kindRecord(1, job), 1, 10))
+	for text, log := range map[string]*memLog{"incarnation A": reborn, "lost its end": truncated} {
+		w, run := newWriter(t, log, writeback.Config{DSN: dsn})
+		err := run(t.Context())
+		require.ErrorIs(t, err, writeback.ErrOtherLog)
+		require.ErrorContains(t, err, text)
+		require.ErrorIs(t, w.Stats().LastError, writeback.ErrOtherLog)
+		require.ErrorIs(t, w.Flush(t.Context()), writeback.ErrStopped)
+		require.ErrorIs(t, w.Flush(t.Context()), writeback.ErrOtherLog)
+		requireMirror(t, db, "test", m)
+	}
+
+	require.NoError(t, writeback.Drop(t.Context(), writeback.Config{DSN: dsn, Space: "test"}))
+	w, _ = start(t, reborn, writeback.Config{DSN: dsn})
+	require.NoError(t, w.Flush(t.Context()))
+	require.Equal(t, []string{"1"}, column(t, db, `SELECT count(*)::text FROM space_test."Job"`))
+}
+
+func TestRun_ReturnsNilWhenItsContextEnds(t *testing.T) {
+	t.Parallel()
+	dsn, _ := newDatabase(t)
+	log := newMemLog()
+	w, stop := start(t, log, writeback.Config{DSN: dsn})
+	require.NoError(t, w.Flush(t.Context()))
+	stop()
+	require.NoError(t, w.Flush(t.Context()), "nothing is missing")
+	log.Append(kindRecord(1, job))
+	require.ErrorIs(t, w.Flush(t.Context()), writeback.ErrStopped)
+}
+
+// A fault that does not pass is tried again, seen, and nothing is skipped.
+func TestRun_WhatTheDatabaseRefusesIsSeenAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	log, m := newMemLog(), newModel()
+	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 1))
+	w, _ := start(t, log, writeback.Config{DSN: dsn, RetryMin: time.Millisecond})
+	require.NoError(t, w.Flush(t.Context()))
+	_, err := db.Exec(`ALTER TABLE space_test."Job" ADD CONSTRAINT small CHECK (id < 3)`)
+	require.NoError(t, err)
+	follow(t, log, m, appendJobs(t, nil, 2, 3))
+	require.Eventually(t, func() bool { return w.Stats().Failures > 3 }, time.Minute, time.Millisecond)
+	require.ErrorContains(t, w.Stats().LastError, "small")
+	require.False(t, w.Stats().Connected)
+	require.EqualValues(t, 1, w.Stats().Position)
+	_, err = db.Exec(`ALTER TABLE space_test."Job" DROP CONSTRAINT small`)
+	require.NoError(t, err)
+	require.NoError(t, w.Flush(t.Context()))
+	requireMirror(t, db, "test", m)
+}
+
+func TestRun_AGroupThatIsNoGroupStopsBeforeIt(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	for name, bad := range map[string][]byte{
+		"corrupt record":  {99},
+		"kind 9":          record.AppendPut(nil, 5, 9, forever, nil),
+		"malformed":       record.AppendKind(nil, 1, []byte("x")),
+		"schema conflict": kindRecord(1, &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.String}}}),
+	} {
+		log, m := newMemLog(), newModel()
+		w, stop := start(t, log, writeback.Config{DSN: dsn, Space: name, RetryMin: time.Millisecond})
+		follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 1))
+		require.NoError(t, w.Flush(t.Context()))
+		log.Append(append(appendJobs(t, nil, 2, 1), bad...))
+		require.Eventually(t, func() bool { return w.Stats().Failures > 1 }, time.Minute, time.Millisecond)
+		require.ErrorContains(t, w.Stats().LastError, name)
+		stop()
+		requireMirror(t, db, name, m)
+	}
+}
+
+func TestStats_TellWhatIsBehind(t *testing.T) {
+	t.Parallel()
+	dsn, _ := newDatabase(t)
+	log := newMemLog()
+	w, _ := start(t, log, writeback.Config{DSN: dsn, FlushInterval: time.Hour})
+	for i := range 10 {
+		log.Append(appendJobs(t, kindRecord(1, job), 10*i+1, 10))
+	}
+	require.Eventually(t, func() bool { return w.Stats().BufferedRecords == 110 }, time.Minute, time.Millisecond)
+	stats := w.Stats()
+	require.EqualValues(t, 10, stats.LagGroups)
+	require.Positive(t, stats.LagAge)
+	require.Positive(t, stats.BufferedBytes)
+	require.Zero(t, stats.RowsWritten)
+
+	require.NoError(t, w.Flush(t.Context())) // does not wait for an hour
+	stats = w.Stats()
+	require.Equal(t, writeback.Stats{Connected: true, Position: 10, RowsWritten: 100, Commits: 1}, stats)
+}
+
+func TestStats_LagIsKnownBeforeTheDatabaseIs(t *testing.T) {
+	t.Parallel()
+	log := newMemLog()
+	log.Append(kindRecord(1, job))
+	w, _ := start(t, log, writeback.Config{DSN: "host=/nowhere dbname=x sslmode=disable"})
+	require.Eventually(t, func() bool { return w.Stats().LastError != nil }, time.Minute, time.Millisecond)
+	stats := w.Stats()
+	require.EqualValues(t, 1, stats.LagGroups)
+	require.Positive(t, stats.LagAge)
+	require.False(t, stats.Connected)
+	require.Less(t, stats.LagAge, time.Since(time.Now().Add(-time.Hour)))
+}
+
+func TestNew_NamesEverythingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	_, err := writeback.New(newMemLog(), writeback.Config{BatchBytes: -1, FlushInterval: -1})
+	for _, part := range []string{"DSN", "Space", "BatchBytes", "intervals"} {
+		require.ErrorContains(t, err, part)
+	}
+}
+
+func TestDrop_OfWhatIsNotThereDoesNothing(t *testing.T) {
+	t.Parallel()
+	dsn, _ := newDatabase(t)
+	require.NoError(t, writeback.Drop(context.Background(), writeback.Config{DSN: dsn, Space: "none"}))
+}
