@@ -75,7 +75,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 // build builds the programs, as anybody would.
 func (d *demo) build(ctx context.Context) error {
 	say("go build ./cmd/gospaces ./examples/masterworker")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", d.dir, "./cmd/gospaces", "./examples/masterworker")
+	const module = "github.com/gospaces/gospaces/"
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", d.dir, module+"cmd/gospaces", module+"examples/masterworker")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	return cmd.Run()
 }
