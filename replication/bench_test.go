@@ -61,8 +61,9 @@ func BenchmarkAppendByNATS(b *testing.B) {
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
 			msg := commit(1, size)
 			latencies(b, size, func() error {
-				m := &nats.Msg{Subject: l.id.subject(), Reply: inbox, Data: msg, Header: nats.Header{"Nats-Expected-Last-Sequence": {strconv.FormatUint(last, 10)}}}
-				if err := nc.PublishMsg(m); err != nil {
+				m := nats.Msg{Subject: l.id.subject(), Reply: inbox, Data: msg, Header: nats.Header{}}
+				m.Header["Nats-Expected-Last-Sequence"] = []string{strconv.FormatUint(last, 10)}
+				if err := nc.PublishMsg(&m); err != nil {
 					return err
 				}
 				last++

@@ -9,7 +9,7 @@ import (
 // Config configures a Store. Only Dir must be set.
 type Config struct {
 	Dir      string       // folder of the logs; made if missing, and locked: one process at a time
-	Sync     bool         // an acknowledged message survives power loss: fsync for each. If false it survives the end of the process
+	Sync     bool         // fsync before each acknowledgement, to survive power loss, not only the end of the process
 	MaxBytes int64        // bound of each log, as its files are counted; 0: as the disk allows
 	MinFree  int64        // appends that would leave less free disk are refused; 0: 64 MiB
 	Logger   *slog.Logger // nil: silent

@@ -87,6 +87,9 @@ func TestReplay_LostEnd(t *testing.T) {
 	require.Equal(t, upTo(uint64(len(left))), left)
 	require.Less(t, len(left), damageMessages)
 	require.EqualValues(t, damageMessages+2, l.Last(), "positions are not used again")
+	for after := uint64(len(left)) + 2; after < l.Last(); after++ {
+		require.ErrorIs(t, l.Tail(t.Context(), after, ignore), ErrPosition, "what a reader has seen there is gone")
+	}
 	next := uint64(len(left)) + 1
 	appendAll(t, l, next, next+2)
 	require.Equal(t, upTo(next+2), tailed(t, l, 0, int(next)+2))

@@ -21,7 +21,8 @@ const (
 	// maxPayload leaves room for the header that comes before a message.
 	maxPayload = MaxMessage + 64<<10
 
-	// maxPending is what the server buffers for one connection before it closes it. A reader asks for little more than a message at a time.
+	// maxPending is what the server buffers for one connection before it closes it. A reader asks for little more than
+	// a message at a time.
 	maxPending = 128 << 20
 
 	// apiTimeout bounds the server's answer to a question that reads no log. It is here for a server that hangs.
@@ -73,7 +74,8 @@ func (e *embedded) options(f *folder, sync bool) *server.Options {
 		MaxPayload: maxPayload,
 		MaxPending: maxPending,
 
-		// Our connections are not read while there is nothing to ask, so the server must not ping them. There is nothing to find out by it.
+		// Our connections are not read while there is nothing to ask, so the server must not ping them. There is
+		// nothing to find out by it.
 		PingInterval:          100 * 365 * 24 * time.Hour,
 		DisableShortFirstPing: true,
 	}

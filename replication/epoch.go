@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -35,16 +34,6 @@ func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 	return g, true, nil
 }
 
-// claimFollows returns the position up to which the sender of a claim had read the log; false if the message is no claim. A
-// claim that follows a gap which begins there has replaced what a loss of power took off the end.
-func claimFollows(msg []byte) (uint64, bool) {
-	h, body, err := record.Split(msg)
-	if err != nil || h.Type != record.Claim || len(body) < 8 {
-		return 0, false
-	}
-	return binary.LittleEndian.Uint64(body), true
-}
-
 // claims remembers where the epochs of a log begin, for a reader that starts in the middle.
 type claims struct {
 	at   []uint64 // positions of the claims up to upto, rising
@@ -58,7 +47,8 @@ func (c *claims) skip(pos, found uint64) {
 	}
 }
 
-// note takes note of a message's position and whether it is a claim. It ignores what it knows, and what would leave a gap.
+// note takes note of a message's position and whether it is a claim. It ignores what it knows, and what would leave a
+// gap.
 func (c *claims) note(pos uint64, claim bool) {
 	if pos != c.upto+1 {
 		return

@@ -50,7 +50,8 @@ func TestStaleEpoch_IsSkippedByEveryReader(t *testing.T) {
 	appendAll(t, l, 4, 4)                     // 10
 	require.Equal(t, upTo(4), tailed(t, l, 0, 4))
 
-	// A reader that starts between must know the epoch that holds there, whether or not this process has read what comes before.
+	// A reader that starts between must know the epoch that holds there, whether or not this process has read what
+	// comes before.
 	from := map[uint64][]uint64{0: {1, 2, 3, 4}, 2: {2, 3, 4}, 3: {3, 4}, 4: {3, 4}, 5: {4}, 6: {4}, 8: {4}, 9: {4}}
 	for after, want := range from {
 		require.Equal(t, want, tailed(t, l, after, len(want)), "after %d", after)

@@ -4,11 +4,14 @@ import "errors"
 
 // Errors of appending. Each of them ends the log's appends until it is replayed again.
 var (
-	// ErrFull is returned when the log has reached its bound, or its disk the free space that must remain. The message was not stored.
+	// ErrFull is returned when the log has reached its bound, or its disk the free space that must remain. The message
+	// was not stored.
 	ErrFull = errors.New("replication: log full")
-	// ErrFenced is returned when another primary has written to the log since it was replayed. The message was not stored.
+	// ErrFenced is returned when another primary has written to the log since it was replayed. The message was not
+	// stored.
 	ErrFenced = errors.New("replication: another primary has claimed the log")
-	// ErrFailed is returned when the log cannot be written or read. Whether a message that was to be appended is stored is unknown.
+	// ErrFailed is returned when the log cannot be written or read. Whether a message that was to be appended is
+	// stored is unknown.
 	ErrFailed = errors.New("replication: log failed")
 	// ErrNotReplayed is returned by Append before the first Replay. The message was not stored.
 	ErrNotReplayed = errors.New("replication: log not replayed")
@@ -18,7 +21,8 @@ var (
 
 // Errors of reading.
 var (
-	// ErrDamaged is returned when the log holds what is not a log message, or lacks a message; the text names the position.
+	// ErrDamaged is returned when the log holds what is not a log message, or lacks a message; the text names the
+	// position.
 	ErrDamaged = errors.New("replication: log damaged")
 	// ErrPosition is returned when the log does not hold what follows the position that was asked for.
 	ErrPosition = errors.New("replication: position not in the log")

@@ -21,7 +21,8 @@ type message struct {
 }
 
 // fetcher reads messages of one stream, some at a time: there is no consumer on the server whose state could be lost,
-// and nothing is sent that was not asked for. fetch may not be called concurrently; close may be called at any time and interrupts it.
+// and nothing is sent that was not asked for. fetch may not be called concurrently; close may be called at any time
+// and interrupts it.
 type fetcher struct {
 	conn *conn
 	head []byte // what every request begins with
@@ -35,9 +36,9 @@ func newFetcher(c *conn, id logID) *fetcher {
 
 func (f *fetcher) close() { f.conn.close() }
 
-// fetch calls fn for messages from position from on, in order, at most limit; it returns when there are no more, or after as many as it
-// finds enough. Positions that hold nothing are passed over. The message is valid only during fn. After an error, fn's too,
-// the fetcher is of no more use.
+// fetch calls fn for messages from position from on, in order, at most limit; it returns when there are no more, or
+// after as many as it finds enough. Positions that hold nothing are passed over. The message is valid only during fn.
+// After an error, fn's too, the fetcher is of no more use.
 func (f *fetcher) fetch(from, limit uint64, fn func(message) error) error {
 	if err := f.ask(from, min(limit, fetchMessages)); err != nil {
 		return err

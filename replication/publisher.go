@@ -14,7 +14,8 @@ const (
 	// server's in-process connection is a rendezvous with its reader, which costs more than copying this much.
 	oneWrite = 32 << 10
 
-	// overdue is how long an acknowledgement may take before the stream's health is asked for, and how often it is asked then.
+	// overdue is how long an acknowledgement may take before the stream's health is asked for, and how often it is
+	// asked then.
 	overdue = time.Second
 )
 
@@ -62,8 +63,8 @@ func (p *publisher) close() {
 // anywhere tells publish to store the message at whatever position is next.
 const anywhere = ^uint64(0)
 
-// publish stores msg at the position after last, and returns its position. A *refusal says that it was not stored; after any
-// other error that is unknown and the publisher is of no more use.
+// publish stores msg at the position after last, and returns its position. A *refusal says that it was not stored;
+// after any other error that is unknown and the publisher is of no more use.
 func (p *publisher) publish(msg []byte, last uint64) (uint64, error) {
 	p.busy.Store(true)
 	p.watch.Reset(overdue)

@@ -65,7 +65,8 @@ func TestPublisher_Answers(t *testing.T) {
 
 func TestPublisher_RefusalIsDefinite(t *testing.T) {
 	t.Parallel()
-	p := answering(t, []byte(msg(`{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"},"stream":"log-s-0","seq":0}`)))
+	p := answering(t, []byte(msg(
+		`{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 5"},"stream":"log-s-0","seq":0}`)))
 	_, err := p.position()
 	require.False(t, unknown(err))
 	require.True(t, refusedFor(err, codeWrongLast))

@@ -16,7 +16,8 @@ type reading struct {
 	failed   error               // why there is no sense in going on
 }
 
-// read calls fn for each message from position from to position to. It returns ErrDamaged for one that should be there and is not.
+// read calls fn for each message from position from to position to. It returns ErrDamaged for one that should be there
+// and is not.
 func (l *Log) read(ctx context.Context, from, to uint64, fn func(message) error) error {
 	r := reading{log: l, next: from, to: to, fn: fn}
 	for r.next <= r.to {

@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -11,13 +10,14 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Replay hands over every group that counts, from the beginning, and then makes this process the primary: it appends a claim, and
-// Append works from then on. It repairs what an error of Append has left behind, if that needs a restart of the embedded server too.
+// Replay hands over every group that counts, from the beginning, and then makes this process the primary: it appends a
+// claim, and Append works from then on. It repairs what an error of Append has left behind, if that needs a restart of
+// the embedded server too.
 //
-// It blocks until the whole log is read, without a limit of time, unless ctx ends, apply returns an error, or the store is closed. It returns
-// ErrFull at once while the log could take no message, ErrDamaged for a log with something in it that no primary wrote.
-// After an error nothing can be appended. The group's records are valid only during apply. progress, if not nil, is called after every
-// message; done and total count messages.
+// It blocks until the whole log is read, without a limit of time, unless ctx ends, apply returns an error, or the
+// store is closed. It returns ErrFull at once while the log could take no message, ErrDamaged for a log with something
+// in it that no primary wrote. After an error nothing can be appended. The group's records are valid only during
+// apply. progress, if not nil, is called after every message; done and total count messages.
 func (l *Log) Replay(ctx context.Context, apply func(record.Group) error, progress func(done, total uint64)) error {
 	ctx, cancel := l.store.bound(ctx)
 	defer cancel()
@@ -72,7 +72,8 @@ func (l *Log) replayLocked(ctx context.Context, apply func(record.Group) error, 
 	if err := l.observeServer(ctx); err != nil {
 		return err
 	}
-	// Nearly always this is just the claim. Another primary may have appended between; its commits before the claim count.
+	// Nearly always this is just the claim. Another primary may have appended between; its commits before the claim
+	// count.
 	if err := l.read(ctx, end+1, claim, step); err != nil {
 		return err
 	}
@@ -133,8 +134,8 @@ func failedOr(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrFailed, err)
 }
 
-// readableEnd returns the position of the last message that is really there. It is not the end of the log if power was lost
-// before the end reached the disk: that is what a store without Sync may lose, but damage otherwise.
+// readableEnd returns the position of the last message that is really there. It is not the end of the log if power was
+// lost before the end reached the disk: that is what a store without Sync may lose, but damage otherwise.
 func (l *Log) readableEnd(ctx context.Context, st jetstream.StreamState) (uint64, error) {
 	if st.LastSeq == 0 {
 		return 0, nil
@@ -169,22 +170,6 @@ func (l *Log) lastMessage(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	return m.Sequence, nil
-}
-
-// claimLocked appends a claim wherever the log ends now, and returns its position, which is the new epoch. If one is stored without
-// our knowledge, it only fences nobody in vain: the next one counts.
-func (l *Log) claimLocked(end uint64) (uint64, error) {
-	if err := l.connectLocked(); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrFailed, err)
-	}
-	return l.publishLocked(l.claim(end), anywhere)
-}
-
-// claim returns a claim by a primary that has read the log up to end.
-func (l *Log) claim(end uint64) []byte {
-	msg := record.AppendHeader(nil, record.Header{Type: record.Claim})
-	msg = binary.LittleEndian.AppendUint64(msg, end)
-	return append(msg, l.store.ID()...)
 }
 
 // noted remembers what kind of message is at pos.

@@ -1,4 +1,5 @@
-// Package replication is the log of a space: a JetStream stream per partition, in a NATS server that is embedded in this process.
+// Package replication is the log of a space: a JetStream stream per partition, in a NATS server that is embedded in
+// this process.
 //
 // A Store holds the logs of a folder. A Log is replayed first, which makes this process its primary; then it takes one
 // append at a time, which returns when the message is stored. Tail follows it. See DESIGN.md.
@@ -55,7 +56,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // ID returns the identity of the folder, which was made with it.
 func (s *Store) ID() string { return s.folder.id }
 
-// Close ends Replay and Tail calls with ErrClosed, waits for appends under way, stops the server and unlocks the folder. It is idempotent.
+// Close ends Replay and Tail calls with ErrClosed, waits for appends under way, stops the server and unlocks the
+// folder. It is idempotent.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shutdown() error {

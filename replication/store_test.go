@@ -33,7 +33,8 @@ func TestStore_SpacesAndTheirLogs(t *testing.T) {
 	require.Empty(t, names)
 
 	incarnations := make(map[string]bool)
-	for i, id := range []logID{{"b", 0}, {"b", 1}, {"a", 0}, {"a-1", 0}, {"a", 10}} { // none of them may be confused with another
+	ids := []logID{{"b", 0}, {"b", 1}, {"a", 0}, {"a-1", 0}, {"a", 10}} // none may be confused with another
+	for i, id := range ids {
 		l, err := s.Log(t.Context(), id.space, id.partition)
 		require.NoError(t, err)
 		require.Empty(t, replayed(t, l))

@@ -35,7 +35,8 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Log returns the log of a partition, which is made if it does not exist. Each partition has one Log: later calls return the same.
+// Log returns the log of a partition, which is made if it does not exist. Each partition has one Log: later calls
+// return the same.
 func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
@@ -78,7 +79,8 @@ func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream
 		return nil, err
 	}
 	cfg := st.CachedInfo().Config
-	if cfg.Metadata[metaSpace] != id.space || cfg.Metadata[metaPartition] != strconv.Itoa(id.partition) || cfg.Metadata[metaIncarnation] == "" {
+	meta := cfg.Metadata
+	if meta[metaSpace] != id.space || meta[metaPartition] != strconv.Itoa(id.partition) || meta[metaIncarnation] == "" {
 		return nil, fmt.Errorf("%w: stream %s was not made by this program", ErrFailed, cfg.Name)
 	}
 	if want := s.streamConfig(id).MaxBytes; cfg.MaxBytes != want {
@@ -105,7 +107,7 @@ func (s *Store) streamConfig(id logID) jetstream.StreamConfig {
 		MaxBytes:   cmp.Or(s.cfg.MaxBytes, -1),
 		DenyDelete: true,
 
-		AllowDirect: true, // for fetcher
-		Duplicates: 100 * time.Millisecond, // the least; messages without an id, as ours, are never taken for duplicates
+		AllowDirect: true,                   // for fetcher
+		Duplicates:  100 * time.Millisecond, // the least; messages without an id, as ours, are never taken for duplicates
 	}
 }

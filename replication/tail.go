@@ -2,16 +2,18 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Tail calls fn for every message after position after, in order and each once: first what is there, then what is appended,
-// as soon as it is stored. A message that does not count, such as a claim, is a group without records, so that a reader knows
-// when it has seen all up to Last. It blocks until ctx ends (it returns its cause), fn returns an error (which it returns), the store is closed,
-// or the log cannot be read. It returns ErrPosition if the log ends before after, or begins behind it. It neither needs Replay nor disturbs it.
-// The group's records are valid only during fn.
+// Tail calls fn for every message after position after, in order and each once: first what is there, then what is
+// appended, as soon as it is stored. A message that does not count, such as a claim, is a group without records, so
+// that a reader knows when it has seen all up to Last. It blocks until ctx ends (it returns its cause), fn returns an
+// error (which it returns), the store is closed, or the log cannot be read. It returns ErrPosition if the log ends
+// before after, or begins behind it. It neither needs Replay nor disturbs it. The group's records are valid only
+// during fn.
 func (l *Log) Tail(ctx context.Context, after uint64, fn func(record.Group) error) error {
 	ctx, cancel := l.store.bound(ctx)
 	defer cancel()
@@ -28,6 +30,16 @@ func (l *Log) tail(ctx context.Context, after uint64, fn func(record.Group) erro
 	}
 	if after > st.LastSeq || after+1 < st.FirstSeq {
 		return fmt.Errorf("%w: %d; the log holds %d to %d", ErrPosition, after, st.FirstSeq, st.LastSeq)
+	}
+	if after >= st.FirstSeq && after > 0 {
+		// A reader that was ahead of what power loss has left must not go on as if nothing had happened.
+		err := l.read(ctx, after, after, func(message) error { return nil })
+		if errors.Is(err, ErrDamaged) {
+			return fmt.Errorf("%w: %d is lost", ErrPosition, after)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	var f fold
 	if f.epoch, err = l.epochAt(ctx, after); err != nil {

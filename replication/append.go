@@ -1,0 +1,160 @@
+package replication
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// Append stores msg and returns when it is durable: on disk if Config.Sync is set, otherwise with the operating
+// system. It overwrites the first record.HeaderSize bytes of msg, which must be free for that; it does not keep msg.
+//
+// An error is final: ErrFull, ErrFenced, ErrTooLarge, ErrNotReplayed and ErrClosed tell that msg was not stored, after
+// ErrFailed that is unknown; every later Append returns the same, until Replay has succeeded again.
+func (l *Log) Append(msg []byte) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	if err := l.appendLocked(msg); err != nil {
+		l.failLocked(fmt.Errorf("append to log %v: %w", l.id, err))
+	}
+	return l.failed
+}
+
+func (l *Log) appendLocked(msg []byte) error {
+	if len(msg) < record.HeaderSize || len(msg) > MaxMessage {
+		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(msg))
+	}
+	if err := l.store.disk.admit(len(msg)); err != nil {
+		return err
+	}
+	record.AppendHeader(msg[:0], record.Header{Type: record.Commit, Epoch: l.epoch})
+	pos, err := l.publishLocked(msg, l.last)
+	if err != nil {
+		return err
+	}
+	if pos != l.last+1 {
+		return fmt.Errorf("%w: message for position %d was stored at %d", ErrFailed, l.last+1, pos)
+	}
+	l.last = pos
+	l.appended(pos, len(msg))
+	return nil
+}
+
+// appended notes that a commit of n bytes was stored.
+func (l *Log) appended(pos uint64, n int) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	l.state.Last = pos
+	l.state.Messages++
+	l.state.Bytes += l.storedSize(n, pos-1)
+	l.claims.note(pos, false)
+	l.grewLocked()
+}
+
+// storedSize is what a message takes in the files of the stream: lengths, position and time, subject, header, checksum.
+func (l *Log) storedSize(n int, last uint64) int64 {
+	const lengths, checksum = 26, 8
+	var header [64]byte
+	return int64(lengths + len(l.id.subject()) + len(appendHeader(header[:0], last)) + n + checksum)
+}
+
+// republish is how often a message is sent again whose outcome is unknown because the connection broke.
+const republish = 3
+
+// publishLocked stores msg at the position after last and finds out whether it is there. If the connection breaks it
+// sends the same bytes to the same position again: they are either accepted, or what is there tells.
+func (l *Log) publishLocked(msg []byte, last uint64) (uint64, error) {
+	pos, err := l.pub.publish(msg, last)
+	for try := 0; unknown(err) && try < republish; try++ {
+		if cause := l.connectLocked(); cause != nil {
+			return 0, fmt.Errorf("%w: %w, then %w", ErrFailed, err, cause)
+		}
+		if pos, err = l.pub.publish(msg, last); refusedFor(err, codeWrongLast) {
+			return l.landed(msg, last+1)
+		}
+	}
+	return pos, l.outcome(err)
+}
+
+// connectLocked replaces the publisher.
+func (l *Log) connectLocked() error {
+	srv, err := l.store.server()
+	if err != nil {
+		return err
+	}
+	if err := srv.usable(l.id.stream()); err != nil {
+		return err
+	}
+	p, err := srv.publisher(l.id)
+	if err != nil {
+		return err
+	}
+	if l.pub != nil {
+		l.pub.close()
+	}
+	l.pub = p
+	return nil
+}
+
+// landed returns pos if the message there is msg, which was sent twice, and ErrFenced if it is another.
+func (l *Log) landed(msg []byte, pos uint64) (uint64, error) {
+	srv, err := l.store.server()
+	if err != nil {
+		return 0, err
+	}
+	stored, err := l.get(l.store.life, srv, pos)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	if !bytes.Equal(stored, msg) {
+		return 0, fmt.Errorf("%w: position %d is not ours", ErrFenced, pos)
+	}
+	return pos, nil
+}
+
+func (l *Log) get(ctx context.Context, srv *embedded, pos uint64) ([]byte, error) {
+	st, err := srv.js.Stream(ctx, l.id.stream())
+	if err != nil {
+		return nil, err
+	}
+	m, err := st.GetMsg(ctx, pos)
+	if err != nil {
+		return nil, fmt.Errorf("read position %d: %w", pos, err)
+	}
+	return m.Data, nil
+}
+
+// Error codes of JetStream.
+const (
+	codeWrongLast   = 10071 // the last position is not the one that the message expects
+	codeStoreFailed = 10077 // the stream's bounds do not admit the message
+)
+
+func unknown(err error) bool {
+	var r *refusal
+	return err != nil && !errors.As(err, &r)
+}
+
+func refusedFor(err error, code int) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.Code == code
+}
+
+// outcome translates what publish returned.
+func (l *Log) outcome(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case refusedFor(err, codeWrongLast):
+		return fmt.Errorf("%w: %w", ErrFenced, err)
+	case refusedFor(err, codeStoreFailed) && l.store.cfg.MaxBytes > 0:
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return fmt.Errorf("%w: %w", ErrFailed, err)
+}

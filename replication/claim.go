@@ -1,0 +1,34 @@
+package replication
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// claimLocked appends a claim wherever the log ends now, and returns its position, which is the new epoch. If one is
+// stored without our knowledge, it only fences nobody in vain: the next one counts.
+func (l *Log) claimLocked(end uint64) (uint64, error) {
+	if err := l.connectLocked(); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	return l.publishLocked(l.claim(end), anywhere)
+}
+
+// claim returns a claim by a primary that has read the log up to end.
+func (l *Log) claim(end uint64) []byte {
+	msg := record.AppendHeader(nil, record.Header{Type: record.Claim})
+	msg = binary.LittleEndian.AppendUint64(msg, end)
+	return append(msg, l.store.ID()...)
+}
+
+// claimFollows returns the position up to which the sender of a claim had read the log; false if the message is no
+// claim. A claim that follows a gap which begins there has replaced what a loss of power took off the end.
+func claimFollows(msg []byte) (uint64, bool) {
+	h, body, err := record.Split(msg)
+	if err != nil || h.Type != record.Claim || len(body) < 8 {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(body), true
+}
