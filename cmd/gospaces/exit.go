@@ -26,19 +26,20 @@ func usage(format string, args ...any) error { return usageError{fmt.Errorf(form
 
 // exit tells about err in one line and returns the exit code.
 func (a *app) exit(err error) int {
-	code := exitError
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
+	}
+	code, says := exitError, oneLine(err.Error())
+	switch {
 	case errors.Is(err, space.ErrNoMatch):
 		return exitNoMatch // is an answer, not a failure: nothing to say
 	case errors.Is(err, context.Canceled):
-		err = errors.New("interrupted")
+		says = "interrupted"
 	case !a.running || errors.As(err, new(usageError)):
 		code = exitUsage
-		err = fmt.Errorf("%w (see `gospaces --help`)", err)
+		says += " (see `gospaces --help`)"
 	}
-	fmt.Fprintln(a.stderr, "gospaces:", oneLine(err.Error()))
+	fmt.Fprintln(a.stderr, "gospaces:", says)
 	return code
 }
 

@@ -49,7 +49,7 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.postgres, "postgres", "", "connection string of the PostgreSQL database to mirror to; none: no mirror")
 	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
-	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "debug, info, warn or error")
+	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "least `level` to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fromEnvironment(flags)
 	flags.StringVar(&f.config, "config", "", "file with settings")
