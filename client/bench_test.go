@@ -40,7 +40,11 @@ func BenchmarkEcho(b *testing.B) {
 	for _, callers := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			c := startNode(b, server.Config{}).dial(client.Config{})
-			inParallel(b, callers, c.Ping)
+			payload := make([]byte, 100)
+			inParallel(b, callers, func(ctx context.Context) error {
+				_, err := c.Echo(ctx, payload)
+				return err
+			})
 		})
 	}
 }

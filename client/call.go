@@ -36,6 +36,7 @@ type call struct {
 	link     *link // nil: any
 	schema   *template.Schema
 	name     string
+	payload  []byte
 	absent   []string // kinds that the server does not know, whose templates match nothing
 
 	// The outcome.
@@ -96,7 +97,9 @@ func (c *call) outcome() error {
 // encode appends the body of the request. It returns the kind that v would have to know for that, if there is one.
 func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 	switch c.op {
-	case wire.Echo, wire.Spaces, wire.Status:
+	case wire.Echo:
+		return append(b, c.payload...), ""
+	case wire.Spaces, wire.Status:
 		return b, ""
 	}
 	b = binary.AppendUvarint(b, c.space.handle)

@@ -155,11 +155,15 @@ func (c *Client) link() *link {
 	return c.links[rand.IntN(len(c.links))]
 }
 
-// Ping does nothing on the server and returns when it has answered: a measure of the way there and back.
-func (c *Client) Ping(ctx context.Context) error {
+// Echo returns what the server sends back, which is payload, and does nothing else: a measure of the way there and back.
+func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 	call := newCall(c.Space, wire.Echo)
 	defer call.free()
-	return c.do(ctx, call)
+	call.payload = payload
+	if err := c.do(ctx, call); err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), call.body...), nil
 }
 
 // Spaces returns the names of all spaces on the server, sorted.

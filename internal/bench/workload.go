@@ -59,7 +59,11 @@ func (r *run) job(key int64) Job { return Job{Key: key, Payload: make([]byte, r.
 
 // echoes calls what does nothing: the ceiling.
 func (r *run) echoes(ctx context.Context, callers int) ([]Result, error) {
-	return one(r.repeat(ctx, "echo", callers, func(ctx context.Context, _ *caller) (int, error) { return 1, r.c.Ping(ctx) }))
+	payload := make([]byte, r.o.Payload)
+	return one(r.repeat(ctx, "echo", callers, func(ctx context.Context, _ *caller) (int, error) {
+		_, err := r.c.Echo(ctx, payload)
+		return 1, err
+	}))
 }
 
 func (r *run) writes(ctx context.Context, callers int) ([]Result, error) {

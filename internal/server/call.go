@@ -42,6 +42,7 @@ func (s *session) handleSpace(f wire.Frame) error {
 	if c == nil {
 		return s.fail(f.ID, fmt.Errorf("%w: no space was opened as %d", engine.ErrInvalidArgument, handle))
 	}
+	s.join(c.p)
 	switch f.Type {
 	case wire.Write:
 		return s.handleWrite(c, f.ID, d)
@@ -120,7 +121,7 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 	} else if c != nil {
 		return s.fail(call, fmt.Errorf("%w: another space is open as %d", engine.ErrInvalidArgument, handle))
 	}
-	s.setReading(false) // opening may take its time, others go on
+	s.pause() // opening may take its time, others go on
 	p, incarnation, err := s.srv.cfg.Spaces.Open(string(name))
 	s.setReading(true)
 	if err != nil {

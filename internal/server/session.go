@@ -4,11 +4,13 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -34,6 +36,7 @@ type session struct {
 	scratch  *find
 	drafts   []engine.Draft
 	ids      []uint64
+	bursts   []*partition.Partition // that were called since the last pause
 
 	activity  atomic.Uint64 // signs of life of the connection, counted: reads, and writes while nobody reads
 	listening atomic.Bool   // the reader waits for the client
@@ -76,7 +79,10 @@ var errGoodbye = errors.New("server: the client said goodbye")
 
 // read serves one connection until it fails, and returns why.
 func (s *session) read() error {
-	defer func() { s.received = s.in.Total() }() // what was handled must not be sent again
+	defer func() {
+		s.pause()
+		s.received = s.in.Total() // what was handled must not be sent again
+	}()
 	for {
 		f, ok, err := s.in.Next()
 		if err != nil {
@@ -103,7 +109,7 @@ func (s *session) read() error {
 // nextBatch sends the answers to the frames so far and reads more.
 func (s *session) nextBatch() error {
 	s.acknowledge()
-	s.setReading(false)
+	s.pause()
 	if err := s.flush(); err != nil {
 		return err
 	}
@@ -116,6 +122,24 @@ func (s *session) nextBatch() error {
 	s.activity.Add(1)
 	s.setReading(true)
 	return nil
+}
+
+// pause ends the handling of a batch of frames, because the reader is about to wait for something.
+func (s *session) pause() {
+	for i, p := range s.bursts {
+		p.End() // which may commit, and so answer calls of this batch: before anything is sent
+		s.bursts[i] = nil
+	}
+	s.bursts = s.bursts[:0]
+	s.setReading(false)
+}
+
+// join tells a partition that the frames of this batch are one burst of calls.
+func (s *session) join(p *partition.Partition) {
+	if !slices.Contains(s.bursts, p) {
+		s.bursts = append(s.bursts, p)
+		p.Begin()
+	}
 }
 
 func (s *session) setReading(on bool) {
@@ -144,7 +168,7 @@ func (s *session) acknowledge() {
 
 // throttle waits until less is unsent than Config.MaxUnsent: a client that does not read its answers gets no more.
 func (s *session) throttle() error {
-	s.setReading(false)
+	s.pause()
 	if err := s.flush(); err != nil {
 		return err
 	}
