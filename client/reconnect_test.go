@@ -260,7 +260,7 @@ func TestClient_LeavesNoGoroutinesBehind(t *testing.T) {
 		_, err := c.Notify(t.Context(), space.Query{Templates: mustTemplates()}, space.Forever)
 		require.NoError(t, err)
 		n.dropConnections()
-		_, err := c.Echo(t.Context(), nil)
+		_, err = c.Echo(t.Context(), nil)
 		require.NoError(t, err)
 		require.NoError(t, c.Close())
 	}
