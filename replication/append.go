@@ -73,7 +73,7 @@ func (l *Log) publishLocked(msg []byte, last uint64) (uint64, error) {
 	pos, err := l.pub.publish(msg, last)
 	for try := 0; unknown(err) && try < republish; try++ {
 		if cause := l.connectLocked(); cause != nil {
-			return 0, fmt.Errorf("%w: %w, then %w", ErrFailed, err, cause)
+			return 0, fmt.Errorf("%w: %w, then %v", ErrFailed, err, cause) // only this is sure
 		}
 		if pos, err = l.pub.publish(msg, last); refusedFor(err, codeWrongLast) {
 			return l.landed(msg, last+1)
@@ -104,13 +104,9 @@ func (l *Log) connectLocked() error {
 
 // landed returns pos if the message there is msg, which was sent twice, and ErrFenced if it is another.
 func (l *Log) landed(msg []byte, pos uint64) (uint64, error) {
-	srv, err := l.store.server()
+	stored, err := l.get(l.store.life, pos)
 	if err != nil {
-		return 0, err
-	}
-	stored, err := l.get(l.store.life, srv, pos)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrFailed, err)
+		return 0, fmt.Errorf("%w: %v", ErrFailed, err) // only this is sure
 	}
 	if !bytes.Equal(stored, msg) {
 		return 0, fmt.Errorf("%w: position %d is not ours", ErrFenced, pos)
@@ -118,7 +114,11 @@ func (l *Log) landed(msg []byte, pos uint64) (uint64, error) {
 	return pos, nil
 }
 
-func (l *Log) get(ctx context.Context, srv *embedded, pos uint64) ([]byte, error) {
+func (l *Log) get(ctx context.Context, pos uint64) ([]byte, error) {
+	srv, err := l.store.server()
+	if err != nil {
+		return nil, err
+	}
 	st, err := srv.js.Stream(ctx, l.id.stream())
 	if err != nil {
 		return nil, err

@@ -10,8 +10,11 @@ import (
 )
 
 const (
-	// connBuffer is the size of a connection's buffer to begin with. The server writes up to 64 KiB at once.
-	connBuffer = 128 << 10
+	// readBuffer is the size of a reader's buffer, unless a message needs more. The server writes up to 64 KiB at once.
+	readBuffer = 128 << 10
+
+	// ackBuffer is the size of a writer's buffer.
+	ackBuffer = 4 << 10
 
 	// maxAnswer bounds what the server sends in one piece, and so the buffer: a stored message with its header.
 	maxAnswer = maxPayload + 64<<10
@@ -49,6 +52,7 @@ type login struct {
 	net            net.Conn
 	user, password string
 	inbox          string // must be unique
+	buffer         int    // bytes to begin with
 }
 
 func openConn(l login) (*conn, error) {
@@ -60,7 +64,7 @@ func openConn(l login) (*conn, error) {
 	return c, nil
 }
 
-func newConn(l login) *conn { return &conn{net: l.net, inbox: l.inbox, in: make([]byte, connBuffer)} }
+func newConn(l login) *conn { return &conn{net: l.net, inbox: l.inbox, in: make([]byte, l.buffer)} }
 
 // close ends the connection.
 func (c *conn) close() { _ = c.net.Close() } // a pipe in memory: nothing is lost, and nothing can fail
@@ -203,7 +207,7 @@ func (c *conn) fill(need int) error {
 	if c.r+need > len(c.in) || c.w == len(c.in) {
 		to := c.in
 		if need > len(to) {
-			to = make([]byte, need+connBuffer)
+			to = make([]byte, need+readBuffer)
 		}
 		c.w = copy(to, c.in[c.r:c.w])
 		c.in, c.r = to, 0

@@ -110,7 +110,7 @@ func (e *embedded) connect() (*nats.Conn, error) {
 
 // publisher opens a connection for appending to a log.
 func (e *embedded) publisher(id logID) (*publisher, error) {
-	c, err := e.open()
+	c, err := e.open(ackBuffer)
 	if err != nil {
 		return nil, err
 	}
@@ -119,19 +119,19 @@ func (e *embedded) publisher(id logID) (*publisher, error) {
 
 // fetcher opens a connection for reading a log.
 func (e *embedded) fetcher(id logID) (*fetcher, error) {
-	c, err := e.open()
+	c, err := e.open(readBuffer)
 	if err != nil {
 		return nil, err
 	}
 	return newFetcher(c, id), nil
 }
 
-func (e *embedded) open() (*conn, error) {
+func (e *embedded) open(buffer int) (*conn, error) {
 	c, err := e.srv.InProcessConn()
 	if err != nil {
 		return nil, err
 	}
-	return openConn(login{net: c, user: user, password: e.password, inbox: "gs.inbox." + rand.Text()})
+	return openConn(login{net: c, user: user, password: e.password, inbox: "gs.inbox." + rand.Text(), buffer: buffer})
 }
 
 // usable returns why the stream cannot be written to any more, such as a write error, after which the server

@@ -29,7 +29,7 @@ var (
 // fetching fetches from a server that says what is given, and no more.
 func fetching(said []byte, fn func(message) error) error {
 	c, srv := net.Pipe()
-	f := newFetcher(newConn(login{net: c, inbox: "b"}), logID{"s", 0})
+	f := newFetcher(newConn(login{net: c, inbox: "b", buffer: 16}), logID{"s", 0})
 	defer f.close()
 	go func() { _, _ = io.Copy(io.Discard, srv) }()
 	go func() {

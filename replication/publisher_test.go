@@ -17,7 +17,7 @@ import (
 func answering(t testing.TB, said []byte) *publisher {
 	t.Helper()
 	conn, srv := net.Pipe()
-	p := newPublisher(newConn(login{net: conn, inbox: "b"}), logID{"s", 0}, func() error { return nil })
+	p := newPublisher(newConn(login{net: conn, inbox: "b", buffer: 16}), logID{"s", 0}, func() error { return nil })
 	go func() {
 		_, _ = srv.Write(said) // fails when it has heard enough
 		_ = srv.Close()
@@ -101,7 +101,7 @@ func TestPublisher_OverdueAnswerOfASickStreamEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conn, srv := net.Pipe()
 		asked := 0
-		p := newPublisher(newConn(login{net: conn, inbox: "b"}), logID{"s", 0}, func() error {
+		p := newPublisher(newConn(login{net: conn, inbox: "b", buffer: 16}), logID{"s", 0}, func() error {
 			if asked++; asked < 5 {
 				return nil // a slow disk is waited for
 			}

@@ -32,7 +32,7 @@ func AppendHeader(dst []byte, h Header) []byte {
 	return binary.LittleEndian.AppendUint64(append(dst, version, byte(h.Type)), h.Epoch)
 }
 
-// Split returns the header of a log message and what follows it: records for a Commit, the claimant's name for a Claim.
+// Split returns the header of a log message and what follows it: records for a Commit; for a Claim, what it means to package replication.
 // It returns ErrCorrupt if the message is too short or of a version or type that this program does not know.
 func Split(msg []byte) (Header, []byte, error) {
 	if len(msg) < HeaderSize {
