@@ -1,11 +1,13 @@
 package client_test
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"testing"
 
 	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest"
@@ -21,6 +23,18 @@ func TestClient_Conforms(t *testing.T) {
 			tb.Fatal(err)
 		}
 		tb.Cleanup(func() { c.Close() })
-		return c
+		p, _, err := n.spaces.Open(c.Name())
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return waiter{c, p}
 	})
 }
+
+// waiter is a client that can tell how many calls wait on the server.
+type waiter struct {
+	*client.Client
+	p *partition.Partition
+}
+
+func (w waiter) Waiting(context.Context) (int, error) { return w.p.Stats().Waiting, nil }

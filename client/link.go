@@ -103,6 +103,10 @@ func (l *link) awaitUp(ctx context.Context, c *call) error {
 		}
 		l.mu.Lock()
 	}
+	if c.space.isClosed() { // looked at under the lock, so that Close finds every call that came before
+		l.mu.Unlock()
+		return space.ErrClosed
+	}
 	return nil
 }
 
@@ -180,16 +184,6 @@ func (l *link) post(t wire.Type, id uint64, body []byte) {
 	defer l.mu.Unlock()
 	l.out.Commit(wire.AppendFrame(l.out.Buffer(), t, id, body))
 	l.wakeLocked()
-}
-
-// postIfUp is post, but does nothing without a connection.
-func (l *link) postIfUp(t wire.Type, id uint64, body []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn != nil {
-		l.out.Commit(wire.AppendFrame(l.out.Buffer(), t, id, body))
-		l.wakeLocked()
-	}
 }
 
 // await waits for the outcome of c, or until ctx ends; then it takes the call back if it can.

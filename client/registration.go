@@ -156,7 +156,7 @@ func (r *registration) acknowledgeLocked() {
 	}
 	b := binary.AppendUvarint(nil, r.space.handle)
 	b = binary.AppendUvarint(binary.AppendUvarint(b, r.id), r.last)
-	r.link.postIfUp(wire.Acknowledge, 0, binary.AppendUvarint(b, uint64(r.unacked)))
+	r.link.post(wire.Acknowledge, 0, binary.AppendUvarint(b, uint64(r.unacked)))
 	r.unacked = 0
 }
 
