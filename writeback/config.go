@@ -42,8 +42,8 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.BatchBytes = cmp.Or(cfg.BatchBytes, 8<<20)
 	cfg.BatchRecords = cmp.Or(cfg.BatchRecords, 50_000)
 	cfg.FlushInterval = cmp.Or(cfg.FlushInterval, 50*time.Millisecond)
-	cfg.RetryMin = cmp.Or(cfg.RetryMin, 100*time.Millisecond)
-	cfg.RetryMax = cmp.Or(cfg.RetryMax, 15*time.Second)
+	cfg.RetryMax = cmp.Or(cfg.RetryMax, max(15*time.Second, cfg.RetryMin))
+	cfg.RetryMin = cmp.Or(cfg.RetryMin, min(100*time.Millisecond, cfg.RetryMax))
 	cfg.PingInterval = cmp.Or(cfg.PingInterval, 5*time.Second)
 	return cfg, cfg.check()
 }

@@ -31,7 +31,12 @@ const (
 func child() int {
 	ctx := context.Background()
 	seed, _ := strconv.ParseUint(os.Getenv(childSeed), 10, 64)
-	log, g, err := openLog(ctx, os.Getenv(childEnv), newModel(), seed)
+	store, err := replication.Open(ctx, replication.Config{Dir: os.Getenv(childEnv)})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	log, g, err := openLog(ctx, store, newModel(), seed)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -57,18 +62,14 @@ func child() int {
 			shown = p
 			fmt.Println(p)
 		}
-		if log.Last()-shown > 200 {
+		if log.Last()-shown > 30 {
 			_ = w.Flush(ctx) // not to get ahead too far
 		}
 	}
 }
 
-// openLog opens and replays the log of a folder into m, and returns a generator that goes on from there.
-func openLog(ctx context.Context, dir string, m *model, seed uint64) (*replication.Log, *generator, error) {
-	store, err := replication.Open(ctx, replication.Config{Dir: dir})
-	if err != nil {
-		return nil, nil, err
-	}
+// openLog replays the log of a store into m, and returns a generator that goes on from there.
+func openLog(ctx context.Context, store *replication.Store, m *model, seed uint64) (*replication.Log, *generator, error) {
 	log, err := store.Log(ctx, "test", 0)
 	if err != nil {
 		return nil, nil, err
@@ -113,7 +114,10 @@ func TestCrash_WriterAndServerKilledAtRandom(t *testing.T) {
 		})
 	}
 	m := newModel()
-	log, _, err := openLog(t.Context(), dir, m, 0)
+	store, err := replication.Open(t.Context(), replication.Config{Dir: dir})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	log, _, err := openLog(t.Context(), store, m, 0)
 	require.NoError(t, err)
 	w, _ := start(t, log, writeback.Config{DSN: dsn})
 	require.NoError(t, w.Flush(t.Context()))

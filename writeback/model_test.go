@@ -266,8 +266,13 @@ func (g *generator) newKind(b []byte) []byte {
 	return g.grow(b, len(g.kinds), 1+g.IntN(6))
 }
 
+// moreFields extends a kind that does not have many fields yet.
 func (g *generator) moreFields(b []byte) []byte {
-	return g.grow(b, 1+g.IntN(len(g.kinds)), 1+g.IntN(2))
+	kind := 1 + g.IntN(len(g.kinds))
+	if len(g.kinds[kind-1].Fields) > 30 {
+		return b
+	}
+	return g.grow(b, kind, 1+g.IntN(2))
 }
 
 // grow adds fields to a kind and tells the log.

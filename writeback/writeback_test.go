@@ -75,13 +75,13 @@ func follow(t testing.TB, log *memLog, m *model, group []byte) {
 
 func TestWriter_MirrorsRandomPrograms(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(5) {
+	for seed := range uint64(3) {
 		dsn, db := newDatabase(t)
 		log, g, m := newMemLog(), newGenerator(seed), newModel()
 		w, stop := start(t, log, writeback.Config{DSN: dsn})
-		for i := range 200 {
+		for i := range 100 {
 			follow(t, log, m, g.group(1+g.IntN(50)))
-			if i%40 == 0 {
+			if i%30 == 0 {
 				require.NoError(t, w.Flush(t.Context()))
 				requireMirror(t, db, "test", m)
 			}
