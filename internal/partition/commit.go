@@ -30,18 +30,14 @@ type commits struct {
 	sealed   []*batch
 	open     batch // its msg is the engine's Log while the call runs
 	spare    [][]byte
-	bursts   int   // callers that are amid a burst of calls
-	failed   error // an append failed; the committer is to recover
+	bursts   int  // callers that are amid a burst of calls
+	idle     bool // the committer waits for work
 	closed   bool
-	work     sync.Cond // something changed for the committer, which waits
+	work     sync.Cond
 }
 
 // sealSize is the size from which on a batch takes no more calls.
 const sealSize = 256 << 10
-
-// smallBatch is the size up to which whoever ends a burst commits by itself: what it saves, being the one that waits anyway, is the
-// way to the committer and back.
-const smallBatch = 4 << 10
 
 func (cs *commits) init(mu *sync.Mutex) {
 	cs.logged = true
@@ -78,7 +74,12 @@ func (cs *commits) note(e *engine.Engine) {
 	if len(e.Log) >= sealSize {
 		cs.seal(e)
 	}
-	if cs.inFlight == nil && cs.bursts == 0 {
+	cs.rouse(e)
+}
+
+// rouse wakes the committer if there is something for it, and nobody is about to add more.
+func (cs *commits) rouse(e *engine.Engine) {
+	if cs.idle && cs.bursts == 0 && (len(cs.sealed) > 0 || len(e.Log) > record.HeaderSize) {
 		cs.work.Signal()
 	}
 }
@@ -152,77 +153,51 @@ func (b *batch) tell(c Caller) {
 	b.callers = append(b.callers, c)
 }
 
-// Begin tells that a caller has several calls to make at once, which had better share one commit. End must follow soon.
+// Begin tells that a caller has several calls to make at once, which had better share one commit. End must follow soon, and
+// before the caller waits for anything.
 func (p *Partition) Begin() {
 	p.mu.Lock()
 	p.commits.bursts++
 	p.mu.Unlock()
 }
 
-// End ends what Begin began. If little is to be committed and nobody does it, it does so itself, and returns when that is durable.
+// End ends what Begin began.
 func (p *Partition) End() {
 	p.mu.Lock()
-	cs := &p.commits
-	cs.bursts--
-	if !cs.logged || cs.inFlight != nil || cs.failed != nil || cs.bursts > 0 {
-		p.mu.Unlock()
-		return
-	}
-	if len(cs.sealed) > 0 || len(p.e.Log) > smallBatch {
-		cs.work.Signal()
-		p.mu.Unlock()
-		return
-	}
-	b := cs.next(p.e)
-	cs.inFlight = b
+	p.commits.bursts--
+	p.commits.rouse(p.e)
 	p.mu.Unlock()
-	if b == nil {
-		return
-	}
-	if err := p.append(b); err != nil {
-		p.mu.Lock()
-		cs.failed = err
-		cs.work.Signal()
-		p.mu.Unlock()
-	}
 }
 
-// commit is the committer: it sends one batch after the other to the log.
+// commit is the committer: it sends one batch after the other to the log and releases the outcomes that waited for it.
 func (p *Partition) commit() {
 	for {
-		b, err := p.nextBatch()
-		switch {
-		case b != nil:
-			err = p.append(b)
-		case err == nil:
+		b := p.nextBatch()
+		if b == nil {
 			return
 		}
-		if err != nil && !p.recover(err) {
+		if err := p.append(b); err != nil && !p.recover(err) {
 			return
 		}
 	}
 }
 
-// nextBatch waits for a batch, or an error to recover from; neither when the partition is closed and all is committed.
-func (p *Partition) nextBatch() (*batch, error) {
+// nextBatch waits for a batch; nil when the partition is closed and all is committed.
+func (p *Partition) nextBatch() *batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	cs := &p.commits
 	for {
-		if err := cs.failed; err != nil {
-			cs.failed = nil
-			return nil, err
+		if b := cs.next(p.e); b != nil {
+			cs.inFlight = b
+			return b
 		}
-		if cs.inFlight == nil {
-			if b := cs.next(p.e); b != nil {
-				cs.inFlight = b
-				return b, nil
-			}
-			if cs.closed {
-				return nil, nil
-			}
+		if cs.closed {
+			return nil
 		}
+		cs.idle = true
 		cs.work.Wait()
+		cs.idle = false
 	}
 }
 
@@ -236,9 +211,6 @@ func (p *Partition) append(b *batch) error {
 	cs.durable = b.lsn
 	cs.inFlight = nil
 	cs.recycle(b.msg)
-	if len(cs.sealed) > 0 || len(p.e.Log) > record.HeaderSize || cs.closed {
-		cs.work.Signal()
-	}
 	p.mu.Unlock()
 	for _, c := range b.callers {
 		c.Durable(b.lsn)
