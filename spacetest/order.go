@@ -24,6 +24,7 @@ func orderCases() cases {
 		{"an explicit ordering wins over age", orderExplicit},                                 // SEMANTICS 3.2
 		{"several keys order one after the other", orderByTwo},                                //
 		{"equals come in the order in which they were written", orderTies},                    //
+		{"equals of several kinds, too", orderTiesAcrossKinds},                                //
 		{"null comes first, and last when descending", orderNull},                             //
 		{"orderings of every ordered class", orderClasses},                                    //
 		{"an ordering combines with conditions and bounds", orderWithConditions},              //
@@ -127,6 +128,23 @@ func orderTies(k *kit) {
 	}
 	require.Equal(k, "1357902468", names(readUpTo(k, 100, simple{}, space.OrderBy("id"))))
 	require.Equal(k, "0246813579", names(drain(k, simple{}, space.OrderBy("-id"))))
+}
+
+func orderTiesAcrossKinds(k *kit) {
+	write(k, vehicle{"same", 1})
+	write(k, bike{vehicle{"same", 2}, 1})
+	write(k, van{car{vehicle{"same", 3}, 1}, 1})
+	write(k, car{vehicle{"same", 4}, 1})
+	write(k, vehicle{"same", 5})
+	write(k, bike{vehicle{"less", 6}, 1})
+	wheels := func(vs []vehicle) (n []int) {
+		for _, v := range vs {
+			n = append(n, v.Wheels)
+		}
+		return n
+	}
+	require.Equal(k, []int{6, 1, 2}, wheels(readUpTo(k, 3, vehicle{}, space.OrderBy("plate"))))
+	require.Equal(k, []int{1, 2, 3, 4, 5, 6}, wheels(drain(k, vehicle{}, space.OrderBy("-plate"))))
 }
 
 func orderNull(k *kit) {

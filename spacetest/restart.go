@@ -3,6 +3,7 @@ package spacetest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -54,6 +55,7 @@ func restartCases() []struct {
 		{"a waiting read still gets what is written", restartReads},
 		{"a waiting take still gets what is written, or says that it cannot know", restartTakes},
 		{"a registration gets every event, once and in order", restartEvents},                    // SEMANTICS 7.3
+		{"events that nobody has read yet are not lost", restartUnread},                          // SEMANTICS 7.3
 		{"a registration that was closed stays closed", restartClosedRegistration},               //
 		{"prepared templates go on", restartPrepared},                                            //
 		{"a keeper keeps its leases", restartKeeper},                                             // SEMANTICS 6.6
@@ -227,6 +229,23 @@ func restartEvents(k *restartKit) {
 		want++
 	}
 	k.ok(reg.Close())
+}
+
+// restartUnread leaves events unread that are more than what a client holds: they are in the server's memory only, and in its log.
+func restartUnread(k *restartKit) {
+	reg := notify(k.kit, simple{})
+	const n = 60
+	padding := strings.Repeat("padding ", 8<<10)
+	for i := range n {
+		write(k.kit, simple{padding, i + 1})
+	}
+	k.restart()
+	write(k.kit, mark)
+	for i, v := range untilMark(k.kit, reg) {
+		require.Equal(k, i+1, v.ID)
+	}
+	k.restart()
+	require.Equal(k, n+1, k.total())
 }
 
 func restartClosedRegistration(k *restartKit) {

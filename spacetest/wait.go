@@ -29,6 +29,7 @@ func waitCases() cases {
 		{"IfExists waits for nothing that is not there", waitIfExists},
 		{"a call waits for one of several templates", waitSeveral},                             //
 		{"an entry that has expired serves nobody", waitNotExpired},                            //
+		{"an entry whose lease ends at once serves nobody", waitNotEnded},                      // W-11
 		{"takers and writers of a chain hand on a token", waitRing},                            //
 		{"many calls may wait at once", waitMany},                                              //
 	}
@@ -297,6 +298,16 @@ func waitNotExpired(k *kit) {
 	k.parked(1)
 	write(k, e2)
 	require.Equal(k, e2, taker.result(k))
+}
+
+func waitNotEnded(k *kit) {
+	taker, reader := startFind(k, verbs[2], simple{Name: "A"}), startFind(k, verbs[0], simple{Name: "A"})
+	k.needParked(2)
+	write(k, e1, space.For(0))
+	write(k, e3)
+	require.Equal(k, e3, taker.result(k))
+	require.Equal(k, e3, reader.result(k))
+	require.Zero(k, k.total())
 }
 
 func waitRing(k *kit) {

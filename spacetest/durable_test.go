@@ -1,0 +1,187 @@
+package spacetest
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/space"
+)
+
+// TestAnswersWaitForTheLog stops the log, makes changes that it does not take, asks for what they changed, and lets the log fail:
+// an answer that had not waited would tell what never was.
+func TestAnswersWaitForTheLog(t *testing.T) {
+	t.Parallel()
+	for name, serve := range map[string]func(t *testing.T, p *partition.Partition) space.Space{"local": serveLocal, "server": serveTCP} {
+		for _, q := range questions() {
+			t.Run(name+"/"+q.name, func(t *testing.T) {
+				t.Parallel()
+				log := openGate(t)
+				p := partition.New(partition.Config{Log: log})
+				require.NoError(t, p.Start(t.Context(), nil))
+				t.Cleanup(func() { require.NoError(t, p.Close()) })
+				askBeforeTheLogFails(&kit{T: t, ctx: t.Context(), sp: serve(t, p)}, log, q)
+			})
+		}
+	}
+}
+
+func askBeforeTheLogFails(k *kit, log *gate, q question) {
+	kept := write(k, e1)
+	write(k, e3)
+	log.stop()
+	change := start(k, func(ctx context.Context) (any, error) { return q.change(ctx, k, kept) })
+	<-log.reached // it has changed the state in memory
+	answer := start(k, func(ctx context.Context) (any, error) { return q.ask(ctx, k) })
+	after := start(k, func(ctx context.Context) (any, error) { return q.ask(ctx, k) })
+	log.fail()
+
+	_, err := change.wait()
+	require.Error(k, err)
+	for _, p := range []*pending[any]{answer, after} {
+		got, err := p.wait()
+		if errors.Is(err, space.ErrOutcomeUnknown) || errors.Is(err, space.ErrUnavailable) {
+			continue // it was pending when the log failed, or came too early after that
+		}
+		k.ok(err)
+		require.Equal(k, q.want, got, "asked %s", q.name)
+	}
+}
+
+// question is a change that the log will never hold, and what shows whether it was made: want is the answer without it.
+type question struct {
+	name   string
+	change func(ctx context.Context, k *kit, kept *space.Lease) (any, error)
+	ask    func(ctx context.Context, k *kit) (any, error)
+	want   any
+}
+
+func questions() []question {
+	takes := func(ctx context.Context, k *kit, _ *space.Lease) (any, error) {
+		return space.Take(ctx, k.sp, e1, space.NoWait())
+	}
+	cancels := func(ctx context.Context, _ *kit, kept *space.Lease) (any, error) { return nil, kept.Cancel(ctx) }
+	writes := func(ctx context.Context, k *kit, _ *space.Lease) (any, error) { return space.Write(ctx, k.sp, e2) }
+	reads := func(v simple, opts ...space.Option) func(context.Context, *kit) (any, error) {
+		return func(ctx context.Context, k *kit) (any, error) {
+			got, err := space.Read(ctx, k.sp, v, append(opts, space.NoWait())...)
+			return orNone(got, err)
+		}
+	}
+	counts := func(ctx context.Context, k *kit) (any, error) { return space.Count(ctx, k.sp, simple{}) }
+	lists := func(ctx context.Context, k *kit) (any, error) {
+		var all []simple
+		for v, err := range space.Contents(ctx, k.sp, simple{}) {
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, v)
+		}
+		return all, nil
+	}
+	return []question{
+		{"for what is being taken", takes, reads(e1), e1},
+		{"for the next after what is being taken", takes, reads(simple{Name: "A"}), e1},
+		{"for the first in an order of what is being taken", takes, reads(simple{}, space.OrderBy("id")), e1},
+		{"for what is being cancelled", cancels, reads(e1), e1},
+		{"for what is being written", writes, reads(e2), "none"},
+		{"for the first in an order of what is being written", writes, reads(simple{}, space.OrderBy("-name")), e1},
+		{"for a count of what is being taken", takes, counts, 2},
+		{"for a count of what is being written", writes, counts, 2},
+		{"for contents without what is being taken", takes, lists, []simple{e1, e3}},
+		{"for contents with what is being written", writes, lists, []simple{e1, e3}},
+	}
+}
+
+// orNone turns an answer of none into a value.
+func orNone(v any, err error) (any, error) {
+	if errors.Is(err, space.ErrNoMatch) {
+		return "none", nil
+	}
+	return v, err
+}
+
+// gate is a real log that can be stopped, and made to fail without storing anything.
+type gate struct {
+	*replication.Log
+	reached chan struct{} // receives when an append arrives at the stopped log
+	failing chan struct{} // closed by fail
+
+	mu      sync.Mutex
+	stopped bool // guarded by mu
+}
+
+func openGate(t *testing.T) *gate {
+	t.Helper()
+	store, err := replication.Open(t.Context(), replication.Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, store.Close()) })
+	log, err := store.Log(t.Context(), "default", 0)
+	require.NoError(t, err)
+	return &gate{Log: log, reached: make(chan struct{}, 1), failing: make(chan struct{})}
+}
+
+// stop holds up the next append, until fail.
+func (g *gate) stop() { g.set(true) }
+
+// fail makes the append that is held up fail, and lets later ones pass.
+func (g *gate) fail() {
+	g.set(false)
+	close(g.failing)
+}
+
+func (g *gate) set(stopped bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.stopped = stopped
+}
+
+// Append implements partition.Log.
+func (g *gate) Append(msg []byte) error {
+	g.mu.Lock()
+	stopped := g.stopped
+	g.mu.Unlock()
+	if !stopped {
+		return g.Log.Append(msg)
+	}
+	g.reached <- struct{}{}
+	<-g.failing
+	return errors.New("the log is made to fail")
+}
+
+func serveLocal(_ *testing.T, p *partition.Partition) space.Space { return space.FromPartition(p) }
+
+// serveTCP returns a client of a server of one partition.
+func serveTCP(t *testing.T, p *partition.Partition) space.Space {
+	srv, err := server.New(server.Config{Spaces: oneSpace{p}})
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = srv.Shutdown(ctx)
+		require.ErrorIs(t, <-served, server.ErrClosed)
+	})
+	c, err := client.Dial(t.Context(), l.Addr().String())
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// oneSpace implements server.Spaces.
+type oneSpace struct{ p *partition.Partition }
+
+func (s oneSpace) Open(string) (*partition.Partition, string, error) { return s.p, "one", nil }
+func (s oneSpace) Names() []string                                   { return []string{client.DefaultSpace} }
+func (s oneSpace) Status() []byte                                    { return []byte("{}") }
