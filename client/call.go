@@ -22,7 +22,7 @@ type call struct {
 
 	// The request; which fields depends on op.
 	drafts   []space.Draft
-	query    *space.Query
+	query    space.Query
 	take     bool
 	wait     time.Duration // as in package wire
 	deadline time.Time     // when wait is over; zero if it is not limited
@@ -192,11 +192,7 @@ func (c *call) skips(t *template.Template) bool {
 // entries decodes the entries of an answer. The rows share one block of memory that is the caller's.
 func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
 	body := d.Rest()
-	if len(body) > keptBody {
-		c.body = nil // it would not be kept: no need to copy
-	} else {
-		body = slices.Clone(body)
-	}
+	c.body = nil // it is the caller's now
 	n := 0
 	for d := wire.NewDecoder(body); d.More(); n++ {
 		d.Entry()

@@ -25,7 +25,7 @@ func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.En
 	}
 	c := newCall(s, wire.Find)
 	defer c.free()
-	c.query, c.take = q, take
+	c.query, c.take = *q, take
 	switch {
 	case q.NoWait:
 	case q.Wait == 0:
@@ -60,7 +60,7 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 	}
 	c := newCall(s, wire.Count)
 	defer c.free()
-	c.query = &q
+	c.query = q
 	if err := s.client.do(ctx, c); err != nil {
 		if err == errNothing {
 			err = nil
@@ -102,7 +102,7 @@ func (s *Space) page(ctx context.Context, q *space.Query, cursor uint64) (entrie
 	}
 	c := newCall(s, wire.Contents)
 	defer c.free()
-	c.query, c.cursor = q, cursor
+	c.query, c.cursor = *q, cursor
 	if err := s.client.do(ctx, c); err != nil {
 		if err == errNothing {
 			err = nil

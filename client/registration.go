@@ -60,7 +60,7 @@ func (s *Space) Notify(ctx context.Context, q space.Query, lease time.Duration) 
 	r := &registration{space: s, closed: make(chan struct{}), wake: make(chan struct{}, 1)}
 	c := newCall(s, wire.Notify)
 	defer c.free()
-	c.query, c.lease, c.window, c.reg = &q, int64(lease), s.client.cfg.EventWindow, r
+	c.query, c.lease, c.window, c.reg = q, int64(lease), s.client.cfg.EventWindow, r
 	sent := time.Now()
 	if err := s.client.do(ctx, c); err != nil {
 		return nil, err

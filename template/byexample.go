@@ -18,7 +18,7 @@ func (c *Codec) Template(v any) ([]Cond, error) {
 		return nil, err
 	}
 	var conds []Cond
-	memory := make([]byte, 0, 64) // of all operands; what is left behind when it grows remains as it is
+	var memory []byte // of all operands; what is left behind when it grows remains as it is
 	for i := range c.members {
 		m := &c.members[i]
 		at := unsafe.Add(p, m.offset)
@@ -27,6 +27,9 @@ func (c *Codec) Template(v any) ([]Cond, error) {
 		}
 		if c.places[i] < 0 {
 			return nil, fmt.Errorf("%w: kind %q has no field %q", ErrSchemaConflict, c.schema.Kind, m.Name)
+		}
+		if memory == nil {
+			memory = make([]byte, 0, 64)
 		}
 		start := len(memory)
 		if memory, err = m.coder.append(memory, at, 0); err != nil {
@@ -39,8 +42,21 @@ func (c *Codec) Template(v any) ([]Cond, error) {
 
 // isZero reports whether what p points to has its type's zero value; for times, in any location.
 func (c *coder) isZero(p unsafe.Pointer) bool {
-	if c.class == Time && c.typ.Kind() == reflect.Struct {
-		return (*time.Time)(p).IsZero()
+	switch c.typ.Kind() {
+	case reflect.Int, reflect.Uint:
+		return *(*uint)(p) == 0
+	case reflect.Int64, reflect.Uint64:
+		return *(*uint64)(p) == 0
+	case reflect.Bool, reflect.Int8, reflect.Uint8:
+		return *(*uint8)(p) == 0
+	case reflect.String:
+		return *(*string)(p) == ""
+	case reflect.Slice, reflect.Pointer, reflect.Map:
+		return *(*unsafe.Pointer)(p) == nil // of a slice the first word is its array
+	case reflect.Struct:
+		if c.class == Time {
+			return (*time.Time)(p).IsZero()
+		}
 	}
 	return reflect.NewAt(c.typ, p).Elem().IsZero()
 }
