@@ -1,7 +1,9 @@
 package writeback
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/record"
@@ -57,38 +59,54 @@ func newBatch() *batch {
 // empty reports whether no group was added.
 func (b *batch) empty() bool { return b.to == b.from }
 
-// add takes over g. After an error b holds part of g and must not be used.
+// add takes over g, all of it or, if it returns an error, nothing.
 func (b *batch) add(g record.Group) error {
+	kinds, err := decodeKinds(g)
+	if err != nil {
+		return err
+	}
 	if b.empty() {
 		b.since, b.begun = g.Time, time.Now()
 	}
+	maps.Copy(b.kinds, kinds)
 	// One copy for all rows of the group: a group is as large as a batch should be, or much smaller.
-	rest := append([]byte(nil), g.Records...)
+	rest := bytes.Clone(g.Records)
 	b.bytes += len(rest)
 	var r record.Record
 	for len(rest) > 0 {
-		var err error
-		if rest, err = record.Next(rest, &r); err != nil {
-			return fmt.Errorf("group %d of the log: %w", g.Position, err)
-		}
-		if err := b.apply(&r); err != nil {
-			return fmt.Errorf("group %d of the log: %w", g.Position, err)
-		}
-		b.records++
+		rest, _ = record.Next(rest, &r) // decodeKinds has seen that there is no error
+		b.apply(&r)
 	}
 	b.to = g.Position
 	return nil
 }
 
-// apply takes over one record. Registrations and their events leave no trace in the database.
-func (b *batch) apply(r *record.Record) error {
-	switch r.Op {
-	case record.Kind:
+// decodeKinds returns the schemas in g, by kind. It returns an error if anything in g cannot be decoded.
+func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, err error) {
+	var r record.Record
+	for rest := g.Records; len(rest) > 0; {
+		if rest, err = record.Next(rest, &r); err != nil {
+			return nil, fmt.Errorf("group %d of the log: %w", g.Position, err)
+		}
+		if r.Op != record.Kind {
+			continue
+		}
 		schema, err := template.DecodeSchema(r.Body)
 		if err != nil {
-			return fmt.Errorf("kind %d: %w", r.Kind, err)
+			return nil, fmt.Errorf("group %d of the log: kind %d: %w", g.Position, r.Kind, err)
 		}
-		b.kinds[r.Kind] = schema
+		if kinds == nil {
+			kinds = make(map[uint32]*template.Schema)
+		}
+		kinds[r.Kind] = schema
+	}
+	return kinds, nil
+}
+
+// apply takes over one record. Registrations and their events leave no trace in the database.
+func (b *batch) apply(r *record.Record) {
+	b.records++
+	switch r.Op {
 	case record.Put:
 		b.put(r)
 	case record.Remove:
@@ -96,7 +114,6 @@ func (b *batch) apply(r *record.Record) error {
 	case record.Renew:
 		b.renew(r.ID, r.Expires)
 	}
-	return nil
 }
 
 func (b *batch) put(r *record.Record) {

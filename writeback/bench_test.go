@@ -5,14 +5,15 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
-	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/writeback"
 )
@@ -42,7 +43,7 @@ func orders(b *testing.B) *memLog {
 	log := newMemLog()
 	group := kindRecord(1, order)
 	for i := range benchRows {
-		group = record.AppendPut(group, uint64(i+1), 1, math.MaxInt64, row(b, order, orderFields(i)))
+		group = record.AppendPut(group, uint64(i+1), 1, forever, row(b, order, orderFields(i)))
 		if i%benchGroup == benchGroup-1 {
 			log.Append(group)
 			group = nil
@@ -71,6 +72,57 @@ func BenchmarkCatchUp(b *testing.B) {
 		b.StartTimer()
 	}
 	reportRows(b, benchRows)
+}
+
+// BenchmarkUnderLoad mirrors a log in a folder, to which another goroutine appends new entries as fast as they are
+// encoded and stored, for as long as the measurement lasts.
+func BenchmarkUnderLoad(b *testing.B) {
+	for b.Loop() {
+		b.StopTimer()
+		dsn, _ := newDatabase(b)
+		store, err := replication.Open(b.Context(), replication.Config{Dir: b.TempDir()})
+		require.NoError(b, err)
+		log, err := store.Log(b.Context(), "test", 0)
+		require.NoError(b, err)
+		require.NoError(b, log.Replay(b.Context(), func(record.Group) error { return nil }, nil))
+		require.NoError(b, log.Append(append(make([]byte, record.HeaderSize), kindRecord(1, order)...)))
+		w, stop := start(b, log, writeback.Config{DSN: dsn})
+		ctx, cancel := context.WithCancel(b.Context())
+		var appender sync.WaitGroup
+		b.StartTimer()
+		appender.Go(func() { appendOrders(ctx, b, log) })
+		for w.Stats().RowsWritten < benchRows {
+			time.Sleep(time.Millisecond)
+		}
+		b.StopTimer()
+		cancel()
+		appender.Wait()
+		b.ReportMetric(float64(w.Stats().LagGroups*benchGroup), "rows-behind")
+		stop()
+		require.NoError(b, store.Close())
+		b.StartTimer()
+	}
+	reportRows(b, benchRows)
+}
+
+// appendOrders appends new entries until ctx ends.
+func appendOrders(ctx context.Context, b *testing.B, log *replication.Log) {
+	for id := 1; ctx.Err() == nil; {
+		msg := make([]byte, record.HeaderSize, 128<<10)
+		for range benchGroup {
+			r, err := template.RowFromMap(order, orderFields(id))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			msg = record.AppendPut(msg, uint64(id), 1, forever, r)
+			id++
+		}
+		if err := log.Append(msg); err != nil {
+			b.Error(err)
+			return
+		}
+	}
 }
 
 // BenchmarkRemove brings the removal of all those entries into the database.

@@ -77,13 +77,29 @@ func TestRun_WhatTheDatabaseRefusesIsSeenAndTriedAgain(t *testing.T) {
 	requireMirror(t, db, "test", m)
 }
 
-func TestRun_AGroupThatIsNoGroupStopsBeforeIt(t *testing.T) {
+func TestRun_AGroupThatIsNoGroupStopsTheMirrorBeforeIt(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
 	for name, bad := range map[string][]byte{
-		"corrupt record":  {99},
+		"corrupt record": {99},
+		"malformed":      record.AppendKind(nil, 1, []byte("x")),
+	} {
+		log, m := newMemLog(), newModel()
+		follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 1))
+		log.Append(append(appendJobs(t, nil, 2, 1), bad...))
+		w, stop := start(t, log, writeback.Config{DSN: dsn, Space: name, RetryMin: time.Millisecond})
+		require.Eventually(t, func() bool { return w.Stats().Failures > 1 }, time.Minute, time.Millisecond)
+		require.ErrorContains(t, w.Stats().LastError, name)
+		stop()
+		requireMirror(t, db, name, m)
+	}
+}
+
+func TestRun_ALogThatContradictsItselfStopsTheMirror(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	for name, bad := range map[string][]byte{
 		"kind 9":          record.AppendPut(nil, 5, 9, forever, nil),
-		"malformed":       record.AppendKind(nil, 1, []byte("x")),
 		"schema conflict": kindRecord(1, &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.String}}}),
 	} {
 		log, m := newMemLog(), newModel()

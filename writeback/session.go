@@ -29,11 +29,11 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	go func() {
 		defer close(read)
 		err := w.source.Tail(ctx, db.position, func(g record.Group) error { return window.add(ctx, g) })
-		cancel(fmt.Errorf("read the log: %w", err))
+		window.end(fmt.Errorf("read the log: %w", err)) // what was read before can still be written
 	}()
 	cancel(w.write(ctx, db, window, pause))
 	<-read
-	return context.Cause(ctx) // what failed first; the rest followed from it
+	return context.Cause(ctx)
 }
 
 // write writes batches until something fails or ctx ends.
@@ -66,6 +66,6 @@ func (w *Writer) write(ctx context.Context, db *database, window *window, pause 
 func (w *Writer) good(position uint64, pause *backoff) {
 	pause.reset()
 	if w.status.healthy() {
-		w.cfg.Logger.Info("mirror_running", "space", w.cfg.Space, "position", position)
+		w.cfg.Logger.Info("mirror_running", "position", position)
 	}
 }

@@ -16,26 +16,28 @@ type window struct {
 	begun chan struct{} // capacity 1: the batch has its first group
 	full  chan struct{} // capacity 1: the batch has reached a bound
 	room  chan struct{} // capacity 1: a new batch is being filled
+	ended chan struct{} // closed by end
 
 	mu      sync.Mutex
 	filling *batch // guarded by mu
 	writing *batch // handed out by take; read only until done, then guarded by mu again
 	spare   *batch // guarded by mu
+	err     error  // why no more groups come; guarded by mu
 }
 
 // newWindow returns a window for the groups after position; highest is the highest entry that was ever put before.
 func newWindow(cfg Config, position, highest uint64) *window {
 	w := &window{
 		maxBytes: cfg.BatchBytes, maxRecords: cfg.BatchRecords,
-		begun: make(chan struct{}, 1), full: make(chan struct{}, 1), room: make(chan struct{}, 1),
+		begun: make(chan struct{}, 1), full: make(chan struct{}, 1), room: make(chan struct{}, 1), ended: make(chan struct{}),
 		filling: newBatch(), spare: newBatch(),
 	}
 	w.filling.reset(&batch{to: position, highest: highest})
 	return w
 }
 
-// add takes over g. While the batch is full it blocks, until there is a new one or ctx ends. After an error that is not
-// ctx's nothing may be taken any more.
+// add takes over g. While the batch is full it blocks, until there is a new one or ctx ends. After an error
+// g is not part of the batch.
 func (w *window) add(ctx context.Context, g record.Group) error {
 	for {
 		added, err := w.tryAdd(g)
@@ -73,13 +75,23 @@ func (w *window) fullLocked() bool {
 	return w.filling.bytes >= w.maxBytes || w.filling.records >= w.maxRecords
 }
 
+// end tells that no more groups come, because of err.
+func (w *window) end(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+	close(w.ended)
+}
+
 // take waits for the first group, then until the batch has gathered for long enough, is full or is wanted, and hands it
-// over until done. It returns nil if nothing came for as long as idle, and ctx's cause when that ends.
+// over until done. It returns nil if nothing came for as long as idle. Once the last batch was taken it returns the error of
+// end, and ctx's cause when that ends.
 func (w *window) take(ctx context.Context, gather, idle time.Duration, flush wanted) (*batch, error) {
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
 	select {
 	case <-w.begun:
+	case <-w.ended:
 	case <-timer.C:
 		return nil, nil
 	case <-ctx.Done():
@@ -87,17 +99,18 @@ func (w *window) take(ctx context.Context, gather, idle time.Duration, flush wan
 	}
 	from, age := w.began()
 	if flush.position.Load() > from {
-		return w.swap(), nil
+		return w.swap()
 	}
 	timer.Reset(gather - age)
 	select {
 	case <-w.full:
 	case <-timer.C:
 	case <-flush.raised: // seldom in vain: by a Flush that is satisfied already
+	case <-w.ended:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	return w.swap(), nil
+	return w.swap()
 }
 
 // began returns the position before the batch and how long it has been gathering.
@@ -107,16 +120,19 @@ func (w *window) began() (from uint64, age time.Duration) {
 	return w.filling.from, time.Since(w.filling.begun)
 }
 
-// swap starts a new batch and returns the one that was being filled.
-func (w *window) swap() *batch {
+// swap starts a new batch and returns the one that was being filled; nil if there is none, and then the error of end.
+func (w *window) swap() (*batch, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.filling.empty() {
+		return nil, w.err
+	}
 	w.writing, w.filling = w.filling, w.spare
 	w.spare = nil
 	w.filling.reset(w.writing)
 	drain(w.full)
 	signal(w.room)
-	return w.writing
+	return w.writing, nil
 }
 
 // done gives back the batch that take handed out; its content is in the database.

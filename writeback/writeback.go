@@ -60,12 +60,11 @@ func (w *Writer) Run(ctx context.Context) error {
 			break
 		}
 		if errors.Is(err, ErrOtherLog) {
-			w.cfg.Logger.Error("mirror_refused", "space", w.cfg.Space, "error", err)
 			break
 		}
 		d := pause.next()
 		if w.status.failed(err) {
-			w.cfg.Logger.Warn("mirror_interrupted", "space", w.cfg.Space, "error", err, "retry_in", d)
+			w.cfg.Logger.Warn("mirror_interrupted", "error", err, "retry_in", d)
 		}
 		sleep(ctx, d)
 	}
