@@ -28,7 +28,8 @@ type call struct {
 	deadline time.Time     // when wait is over; zero if it is not limited
 	lease    int64
 	ids      []space.LeaseID
-	cursor   uint64
+	cursor   uint64 // of contents, and good only in the session
+	epoch    uint64
 	id       uint64 // of a registration
 	seq      uint64 // of its last event that is here
 	window   int    // for its events

@@ -106,6 +106,7 @@ func (l *link) renewLocked() {
 		c.sent = c.end <= sent
 		l.endLocked(c, errLost)
 	}
+	l.epoch++
 	l.out = wire.Stream{}
 	l.views = nil
 	l.received = 0

@@ -75,14 +75,17 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 // page is how many entries Contents asks for at a time.
 const page = 256
 
-// Contents implements space.Space.
+// Contents implements space.Space. An iteration ends with space.ErrUnavailable if the server is restarted meanwhile.
 func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
 	return func(yield func(space.Entry, error) bool) {
-		var cursor uint64
-		for more := true; more; {
-			var entries []space.Entry
-			var err error
-			if entries, cursor, more, err = s.page(ctx, &q, cursor); err != nil {
+		if err := checkQuery(&q); err != nil {
+			yield(space.Entry{}, err)
+			return
+		}
+		it := iteration{space: s, link: s.client.link(), more: true}
+		for it.more {
+			entries, err := it.next(ctx, &q)
+			if err != nil {
 				yield(space.Entry{}, err)
 				return
 			}
@@ -95,23 +98,29 @@ func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Ent
 	}
 }
 
-// page returns the matches from cursor on, at which there are more if more is set.
-func (s *Space) page(ctx context.Context, q *space.Query, cursor uint64) (entries []space.Entry, next uint64, more bool, err error) {
-	if err := checkQuery(q); err != nil {
-		return nil, 0, false, err
-	}
-	c := newCall(s, wire.Contents)
+// iteration is where Contents has come to.
+type iteration struct {
+	space  *Space
+	link   *link
+	epoch  uint64 // of the session in which cursor means something
+	cursor uint64
+	more   bool
+}
+
+// next returns the next page.
+func (it *iteration) next(ctx context.Context, q *space.Query) ([]space.Entry, error) {
+	c := newCall(it.space, wire.Contents)
 	defer c.free()
-	c.query, c.cursor = *q, cursor
-	if err := s.client.do(ctx, c); err != nil {
+	c.query, c.link, c.epoch, c.cursor = *q, it.link, it.epoch, it.cursor
+	it.more = false
+	if err := it.space.client.do(ctx, c); err != nil {
 		if err == errNothing {
 			err = nil
 		}
-		return nil, 0, false, err
+		return nil, err
 	}
 	d := wire.NewDecoder(c.body)
-	more = d.Byte() != 0
-	next = d.Uvarint()
-	entries, err = c.entries(&d)
-	return entries, next, more, err
+	it.more = d.Byte() != 0
+	it.epoch, it.cursor = c.epoch, d.Uvarint()
+	return c.entries(&d)
 }

@@ -39,6 +39,7 @@ type link struct {
 	out      wire.Stream              // guarded by mu
 	flushing bool                     // guarded by mu; the writer writes to conn
 	idle     bool                     // guarded by mu; the writer waits for wake
+	epoch    uint64                   // guarded by mu; counts sessions
 	maxFrame int                      // guarded by mu
 	calls    table                    // guarded by mu
 	views    []view                   // guarded by mu; by handle of the space
@@ -142,6 +143,10 @@ func (l *link) send(ctx context.Context, c *call) error {
 	if c.op == wire.Attach && c.reg.incarnation != v.incarnation {
 		return space.ErrLeaseEnded // the number means something else now
 	}
+	if c.cursor != 0 && c.epoch != l.epoch {
+		return fmt.Errorf("%w: the server has lost its place in the iteration", space.ErrUnavailable)
+	}
+	c.epoch = l.epoch
 	l.calls.add(c)
 	b := l.out.Buffer()
 	start := len(b)

@@ -2,7 +2,9 @@ package server
 
 import (
 	"errors"
+	"maps"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
@@ -34,6 +36,7 @@ func (s *session) attach(nc net.Conn, in *wire.Reader) {
 	s.activity.Add(1)
 	s.mu.Lock()
 	s.conn, s.reading = nc, true
+	s.room.Broadcast() // another connection may have claimed the session meanwhile
 	s.mu.Unlock()
 	s.resumeWaits()
 }
@@ -67,35 +70,36 @@ func (s *session) goAway() {
 	s.mu.Unlock()
 	if !owned {
 		s.end()
-		return
 	}
-	s.interruptWaits()
 }
 
+// goAwayLocked asks the client to go away. The calls that wait are interrupted, lest they keep it.
 func (s *session) goAwayLocked() {
 	if s.leaving {
 		return
 	}
-	s.leaving = true
+	s.leaving, s.recall = true, true
 	s.out.Commit(wire.AppendFrame(s.out.Buffer(), wire.Goaway, 0, nil))
-	s.wakeLocked()
+	s.wakeWriterLocked()
 }
 
-// end ends the session: the partitions forget it, at once or when the owner has let go. It is idempotent.
+// end ends the session as soon as nobody owns it. It is idempotent.
 func (s *session) end() {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.ended = true
 	if s.conn != nil {
 		s.conn.Close()
 	}
 	s.room.Broadcast()
-	last := !s.owned && !s.gone
-	s.gone = s.gone || last
-	s.mu.Unlock()
-	if !last {
-		return
+	if !s.owned && !s.gone {
+		s.gone = true
+		close(s.done)
 	}
-	close(s.done)
+}
+
+// forget makes the partitions and the server forget the session, which has ended.
+func (s *session) forget() {
 	for _, c := range s.callers {
 		if c != nil {
 			c.gone()
@@ -104,14 +108,11 @@ func (s *session) end() {
 	s.srv.forgetSession(s)
 }
 
-// gone makes the partition forget c and its listeners. The session has ended, so that nobody adds any.
+// gone makes the partition forget c and its listeners.
 func (c *caller) gone() {
 	c.p.Gone(c)
 	c.s.mu.Lock()
-	listeners := make([]*listener, 0, len(c.listeners))
-	for _, l := range c.listeners {
-		listeners = append(listeners, l)
-	}
+	listeners := slices.Collect(maps.Values(c.listeners))
 	c.s.mu.Unlock()
 	for _, l := range listeners {
 		c.p.Gone(l)

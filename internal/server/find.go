@@ -53,7 +53,7 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	if err != nil {
 		return s.fail(call, err)
 	}
-	if !s.issue(q, wait) {
+	if !s.issue(q, wait) || q.Size() > keptQuery {
 		s.scratch = s.newFind()
 	}
 	return nil

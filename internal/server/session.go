@@ -54,11 +54,12 @@ type session struct {
 	waiting  map[uint64]*find // guarded by mu; by call
 	spare    []*find          // guarded by mu
 	lapsed   int              // guarded by mu; listeners that have lapsed
-	reviving bool             // guarded by mu; some of them may be ready to go on
+	reviving bool             // guarded by mu; the writer is to look whether some of them may go on
+	recall   bool             // guarded by mu; the writer is to interrupt the calls that wait
 	owned    bool             // guarded by mu; a connection's goroutine has it
 	leaving  bool             // guarded by mu; the client was asked to go away
 	ended    bool             // guarded by mu; to be forgotten as soon as nobody owns it
-	gone     bool             // guarded by mu; forgotten, and done closed
+	gone     bool             // guarded by mu; done is closed
 	detached time.Time        // guarded by mu; when conn was lost
 
 	lastActivity uint64    // guarded by mu; what watch has seen of activity
@@ -196,10 +197,7 @@ const writeChunk = 256 << 10
 func (s *session) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.flushing {
-		return nil
-	}
-	if s.conn == nil || s.out.Len() == 0 {
+	if s.flushing || s.conn == nil || s.out.Len() == 0 {
 		return nil
 	}
 	s.flushing = true
@@ -247,19 +245,32 @@ func (s *session) wakeWriterLocked() {
 	}
 }
 
-// write sends what others than the reader append, until the session ends.
+// write sends what others than the reader append, and calls partitions for those that must not. When the session ends it
+// makes them forget it.
 func (s *session) write() {
 	for s.awaitWork() {
+		if s.recalled() {
+			s.interruptWaits()
+		}
 		s.revive()
 		runtime.Gosched() // whoever is about to append more, let him
 		_ = s.flush()     // the reader sees the error too, and it is his to act upon
 	}
+	s.forget()
+}
+
+func (s *session) recalled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	recalled := s.recall
+	s.recall = false
+	return recalled
 }
 
 // awaitWork waits until there is something for the writer; false means that the session has ended.
 func (s *session) awaitWork() bool {
 	s.mu.Lock()
-	busy := s.reviving || s.conn != nil && s.out.Len() > 0 && !s.flushing && !s.reading
+	busy := !s.gone && (s.reviving || s.recall || s.conn != nil && s.out.Len() > 0 && !s.flushing && !s.reading)
 	s.idle = !busy
 	s.mu.Unlock()
 	if busy {
