@@ -1,7 +1,6 @@
 package writeback
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -159,41 +158,4 @@ func (db *database) freeName(tx *sql.Tx, kind string) (string, error) {
 // qualified returns the quoted name of a table of the space.
 func (db *database) qualified(name string) string {
 	return quote(schemaName(db.space)) + "." + quote(name)
-}
-
-// Drop deletes the mirror of a space from a database: its tables, with everything in them, and what the catalog knows of
-// it. The next writer begins anew. It must not run while a Writer of the space does.
-func Drop(ctx context.Context, cfg Config) error {
-	cfg, err := cfg.withDefaults()
-	if err != nil {
-		return err
-	}
-	pool, err := sql.Open("postgres", cfg.DSN)
-	if err != nil {
-		return fmt.Errorf("writeback: DSN: %w", err)
-	}
-	defer pool.Close()
-	tx, err := pool.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("writeback: drop the mirror of %q: %w", cfg.Space, err)
-	}
-	defer tx.Rollback()
-	var exists bool
-	err = tx.QueryRow(`SELECT to_regclass('gospaces.positions') IS NOT NULL`).Scan(&exists)
-	if exists && err == nil {
-		_, err = tx.Exec(`DELETE FROM gospaces.kinds WHERE space = $1`, cfg.Space)
-	}
-	if exists && err == nil {
-		_, err = tx.Exec(`DELETE FROM gospaces.positions WHERE space = $1`, cfg.Space)
-	}
-	if err == nil {
-		_, err = tx.Exec(`DROP SCHEMA IF EXISTS ` + quote(schemaName(cfg.Space)) + ` CASCADE`)
-	}
-	if err == nil {
-		err = tx.Commit()
-	}
-	if err != nil {
-		return fmt.Errorf("writeback: drop the mirror of %q: %w", cfg.Space, err)
-	}
-	return nil
 }

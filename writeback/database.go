@@ -98,7 +98,7 @@ func (db *database) transact(do func(*sql.Tx) error) error {
 	return nil
 }
 
-// cutter dials connections that are closed when ctx ends.
+// cutter dials connections that are closed when ctx ends, which is the session's: that is why it may keep it.
 type cutter struct{ ctx context.Context }
 
 func (c cutter) Dial(network, address string) (net.Conn, error) {

@@ -147,3 +147,22 @@ func TestColumns_FieldsBeyondTheBoundShareOne(t *testing.T) {
 		(SELECT count(*) FROM jsonb_object_keys(_more)) AS more FROM space_test.wide WHERE f298 IS NOT NULL) w GROUP BY more ORDER BY more`))
 	require.Equal(t, []string{"23"}, column(t, db, `SELECT length(_more ->> 'f1023')::text FROM space_test.wide WHERE _id = 9`))
 }
+
+// The queries of docs/sql.md.
+func TestColumns_QueriesOfTheManual(t *testing.T) {
+	t.Parallel()
+	s := &template.Schema{Kind: "Job", Fields: []template.Field{
+		{Name: "state", Class: template.String}, {Name: "took", Class: template.Duration}, {Name: "tags", Class: template.List}, {Name: "address", Class: template.Struct},
+	}}
+	db := mirrorRows(t, s, map[string]any{"state": "new", "tags": []any{"urgent"}, "address": map[string]any{"city": "Berlin"}})
+	for _, query := range []string{
+		`SELECT count(*) FROM space_test."Job" GROUP BY state`,
+		`SELECT _id FROM space_test."Job" ORDER BY _id LIMIT 10`,
+		`SELECT table_name FROM gospaces.kinds WHERE space = 'test'`,
+		`SELECT position FROM gospaces.positions WHERE updated_at <= now()`,
+		`SELECT _id FROM space_test."Job" WHERE tags ? 'urgent' AND address ->> 'city' = 'Berlin'`,
+		`SELECT _id FROM space_test."Job" WHERE _expires IS NULL OR _expires > now()`,
+	} {
+		require.Len(t, column(t, db, query), 1, query)
+	}
+}

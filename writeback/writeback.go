@@ -89,7 +89,11 @@ type wanted struct {
 func newWanted() wanted { return wanted{new(atomic.Uint64), make(chan struct{}, 1)} }
 
 func (w wanted) raise(position uint64) {
-	for old := w.position.Load(); position > old && !w.position.CompareAndSwap(old, position); old = w.position.Load() {
+	for {
+		old := w.position.Load()
+		if position <= old || w.position.CompareAndSwap(old, position) {
+			break
+		}
 	}
 	signal(w.raised)
 }
