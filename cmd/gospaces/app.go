@@ -74,6 +74,7 @@ func (a *app) command() *cobra.Command {
 	fromEnvironment(flags)
 	root.AddCommand(
 		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
+		a.renewCommand(), a.cancelCommand(),
 		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root

@@ -161,6 +161,23 @@ func TestWatch_PrintsEventsUntilInterrupted(t *testing.T) {
 	require.Equal(t, exitOK, <-done)
 }
 
+func TestLeases_AreRenewedAndCancelled(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	require.JSONEq(t, `{"id": 1, "lease": "10m0s"}`, s.must(t, "write", "job", `{"id": 1}`, "--lease", "10m"))
+	s.must(t, "write", "job", `{"id": 2}`)
+	require.JSONEq(t, `{"id": 1, "lease": "forever"}`, s.must(t, "renew", "1", "--lease", "forever"))
+	s.must(t, "cancel", "1")
+	require.Equal(t, "1\n", s.must(t, "count", "job"))
+
+	r := s.do(t, "renew", "1", "2", "--lease", "1h")
+	require.Equal(t, exitError, r.code)
+	require.JSONEq(t, `{"id": 2, "lease": "1h0m0s"}`, r.out)
+	require.Equal(t, "gospaces: lease 1: space: lease ended\n", r.err)
+	require.Equal(t, exitUsage, s.do(t, "cancel", "x").code)
+	require.Equal(t, exitUsage, s.do(t, "renew", "2", "--lease", "-1s").code)
+}
+
 func TestKindsSpacesStatusVersion(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
@@ -168,6 +185,9 @@ func TestKindsSpacesStatusVersion(t *testing.T) {
 	s.must(t, "write", "job", `{"id": 1}`, "--space", "other")
 	require.JSONEq(t, `{"kind": "job", "count": 1, "fields": [{"name": "id", "class": "int"}, {"name": "state", "class": "string"}]}`, s.must(t, "kinds"))
 	require.Equal(t, "\"default\"\n\"other\"\n", s.must(t, "spaces"))
+	s.must(t, "spaces", "create", "third", "default")
+	require.Equal(t, "\"default\"\n\"other\"\n\"third\"\n", s.must(t, "spaces"))
+	require.Equal(t, exitError, s.do(t, "spaces", "create", "no/name").code)
 	require.True(t, json.Valid([]byte(s.must(t, "status"))))
 	require.True(t, json.Valid([]byte(cli(t, "version").out)))
 }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+func (a *app) renewCommand() *cobra.Command {
+	lease := patience(time.Hour)
+	cmd := &cobra.Command{
+		Use:     "renew ID...",
+		Short:   "Renew leases of entries or registrations, by the id that write printed",
+		Example: "  gospaces renew 17 18 --lease 10m",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if lease < 0 {
+				return usage("--lease must not be negative")
+			}
+			return a.withLeases(cmd.Context(), args, func(sp space.Space, ids []space.LeaseID) error {
+				granted, err := sp.Renew(cmd.Context(), time.Duration(lease), ids...)
+				for _, g := range granted {
+					if left := patience(g.Granted); left > 0 { // else it had ended, and err names it
+						err = errors.Join(err, a.printJSON(written{g.ID, left.String()}))
+					}
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().Var(&lease, "lease", "how long from now: 10m, forever")
+	return cmd
+}
+
+func (a *app) cancelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "cancel ID...",
+		Short:   "End leases at once: entries are removed, registrations end",
+		Example: "  gospaces cancel 17",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withLeases(cmd.Context(), args, func(sp space.Space, ids []space.LeaseID) error {
+				return sp.Cancel(cmd.Context(), ids...)
+			})
+		},
+	}
+}
+
+// withLeases calls do with the space and the ids that args are.
+func (a *app) withLeases(ctx context.Context, args []string, do func(space.Space, []space.LeaseID) error) error {
+	ids := make([]space.LeaseID, len(args))
+	for i, arg := range args {
+		n, err := strconv.ParseUint(arg, 10, 64)
+		if err != nil {
+			return usage("%q is not the id of a lease: that is a number, which write prints", arg)
+		}
+		ids[i] = space.LeaseID(n)
+	}
+	return a.withSpace(ctx, func(sp space.Space) error { return do(sp, ids) })
+}
