@@ -56,3 +56,12 @@ type cutter struct {
 func (c cutter) Space() space.Space { return c.client }
 
 func (c cutter) Restart() { c.cut() }
+
+// TestKillWithMirror is TestKill with a database behind the space.
+func TestKillWithMirror(t *testing.T) {
+	t.Parallel()
+	spacetest.RunRestart(t, func(tb testing.TB) spacetest.Restarter {
+		s := spacetest.Server(tb, spacetest.ServerConfig{Process: true, Postgres: spacetest.Postgres(tb)})
+		return restarter{s, s.Dial(tb), s.Kill}
+	})
+}
