@@ -2,9 +2,8 @@ package client
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -50,14 +49,15 @@ type call struct {
 	schemas []*template.Schema // by kind
 }
 
-var callPool = sync.Pool{New: func() any { return &call{done: make(chan struct{}, 1)} }}
-
 // keptBody is the largest body buffer that returns to the pool.
 const keptBody = 64 << 10
 
 // newCall returns a call for the goroutine that makes it, which frees it.
 func newCall(s *Space, op wire.Type) *call {
-	c := callPool.Get().(*call)
+	c, _ := s.client.calls.Get().(*call)
+	if c == nil {
+		c = &call{done: make(chan struct{}, 1)}
+	}
 	c.space, c.op = s, op
 	return c
 }
@@ -68,8 +68,9 @@ func (c *call) free() {
 	if cap(body) > keptBody {
 		body = nil
 	}
+	pool := &c.space.client.calls
 	*c = call{done: c.done, body: body}
-	callPool.Put(c)
+	pool.Put(c)
 }
 
 // repeatable reports whether c may be made again when it is not known whether it was made.
@@ -193,6 +194,9 @@ func (c *call) skips(t *template.Template) bool {
 // entries decodes the entries of an answer. The rows share one block of memory that is the caller's.
 func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
 	body := d.Rest()
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
 	c.body = nil // it is the caller's now
 	n := 0
 	for d := wire.NewDecoder(body); d.More(); n++ {
@@ -203,7 +207,7 @@ func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
 	for rd.More() {
 		e := rd.Entry()
 		if int(e.Kind) >= len(c.schemas) || c.schemas[e.Kind] == nil {
-			return nil, errors.Join(wire.ErrMalformed, errors.New("client: entry of a kind that the server did not announce"))
+			return nil, fmt.Errorf("%w: entry of kind %d, which was not announced", wire.ErrMalformed, e.Kind)
 		}
 		entries = append(entries, space.Entry{ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row})
 	}

@@ -72,6 +72,7 @@ type Client struct {
 	*Space
 	cfg   Config
 	links []*link
+	calls sync.Pool // of *call
 	once  sync.Once // closes
 
 	mu     sync.Mutex

@@ -164,6 +164,27 @@ func TestClient_NoticesAnotherIncarnation(t *testing.T) {
 	require.ErrorIs(t, err, space.ErrNoMatch)
 }
 
+// An iteration that began at a server which is gone ends with an error, never as if it were complete.
+func TestClient_IterationsDoNotOutliveTheServer(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	c := n.dial(client.Config{})
+	for i := range int64(1000) {
+		_, err := space.Write(t.Context(), c, job{ID: i})
+		require.NoError(t, err)
+	}
+	yielded := 0
+	var err error
+	for _, err = range space.Contents(t.Context(), c, job{}) {
+		if yielded++; yielded == 1 {
+			n.kill()
+			n.start()
+		}
+	}
+	require.ErrorIs(t, err, space.ErrUnavailable)
+	require.Less(t, yielded, 1000)
+}
+
 // What has no connection waits for one as long as its context lets it.
 func TestClient_CallsWaitForTheServer(t *testing.T) {
 	t.Parallel()

@@ -18,19 +18,22 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// one is a server.Spaces with a single space.
-type one struct{ *partition.Partition }
+// two is a server.Spaces with two spaces: the one under test, and another in memory.
+type two struct{ space, memory *partition.Partition }
 
-func (o one) Open(name string) (*partition.Partition, string, error) {
-	if name != "space" {
-		return nil, "", fmt.Errorf("%w: name %q", engine.ErrInvalidArgument, name)
+func (s two) Open(name string) (*partition.Partition, string, error) {
+	switch name {
+	case "space":
+		return s.space, "first", nil
+	case "memory":
+		return s.memory, "first", nil
 	}
-	return o.Partition, "first", nil
+	return nil, "", fmt.Errorf("%w: name %q", engine.ErrInvalidArgument, name)
 }
 
-func (o one) Names() []string { return []string{"space"} }
+func (s two) Names() []string { return []string{"memory", "space"} }
 
-func (o one) Status() []byte { return []byte("{}") }
+func (s two) Status() []byte { return []byte("{}") }
 
 // pipes is a listener whose connections are net.Pipes: without buffers in between, and fit for synctest.
 type pipes struct {
@@ -55,10 +58,11 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// rig is a server with one space, and peers that speak the bare protocol to it.
+// rig is a server with a space, and peers that speak the bare protocol to it.
 type rig struct {
 	t         testing.TB
 	partition *partition.Partition
+	memory    *partition.Partition
 	server    *server.Server
 	listener  *pipes
 	served    chan error
@@ -66,11 +70,12 @@ type rig struct {
 
 func newRig(t testing.TB, cfg server.Config, pcfg partition.Config) *rig {
 	r := &rig{
-		t: t, partition: partition.New(pcfg), served: make(chan error, 1),
+		t: t, partition: partition.New(pcfg), memory: partition.New(partition.Config{}), served: make(chan error, 1),
 		listener: &pipes{conns: make(chan net.Conn), done: make(chan struct{})},
 	}
 	require.NoError(t, r.partition.Start(context.Background(), nil))
-	cfg.Spaces = one{r.partition}
+	require.NoError(t, r.memory.Start(context.Background(), nil))
+	cfg.Spaces = two{r.partition, r.memory}
 	var err error
 	r.server, err = server.New(cfg)
 	require.NoError(t, err)
@@ -85,6 +90,7 @@ func (r *rig) close() {
 	_ = r.server.Shutdown(ctx)
 	require.ErrorIs(r.t, <-r.served, server.ErrClosed)
 	require.NoError(r.t, r.partition.Close())
+	require.NoError(r.t, r.memory.Close())
 }
 
 // peer is one connection.

@@ -267,10 +267,13 @@ func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {
 	p := r.join()
 	log <- nil
 	p.register()
+	p.call(wire.Open, 3, wire.AppendBytes([]byte{1}, "memory"))
+	p.send(wire.Find, 4, append(wire.AppendTemplate(append(wire.AppendFind([]byte{1}, true, false, wire.WaitForever, 1), 1), 0, nil), 0))
 	log <- errors.New("disk full")
-	p.send(wire.Write, 4, writeBody("x"))
-	require.ErrorIs(t, p.failure(4), engine.ErrOutcomeUnknown)
+	p.send(wire.Write, 5, writeBody("x"))
+	require.ErrorIs(t, p.failure(5), engine.ErrOutcomeUnknown)
 	require.Equal(t, wire.Goaway, p.next().Type)
+	require.ErrorIs(t, p.failure(4), wire.ErrInterrupted, "nothing keeps the client, not even in other spaces")
 }
 
 // Whatever a client sends, the server stays up and others are served.

@@ -101,17 +101,6 @@ func TestSession_WhatCannotGoOnBeginsAnew(t *testing.T) {
 // notifyBody registers for all entries of kind 1, with the smallest window.
 func notifyBody() []byte { return append(wire.AppendTemplate([]byte{0, 0, 0, 1}, 1, nil), 0) }
 
-func (p *peer) event(seq uint64) int {
-	f := p.next()
-	require.Equal(p.t, wire.Event, f.Type)
-	d := wire.NewDecoder(f.Body)
-	require.Zero(p.t, d.Uvarint())
-	require.Equal(p.t, seq, d.Uvarint())
-	require.Equal(p.t, fmt.Sprint("event ", seq), string(d.Entry().Row.Field(0)[1:]))
-	require.NoError(p.t, d.Err())
-	return len(f.Body)
-}
-
 func TestListener_SlowOnesGetNoMoreThanTheirWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

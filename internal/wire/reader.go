@@ -42,16 +42,13 @@ func (r *Reader) Total() uint64 { return r.total }
 // Restart sets what Total returns, for the first frame that belongs to a stream.
 func (r *Reader) Restart(total uint64) { r.total = total }
 
-// Fill reads from the connection once, which blocks until there is something. It returns the connection's error.
+// Fill reads from the connection once, which normally blocks until there is something. It returns the connection's error.
 func (r *Reader) Fill() error {
 	r.makeRoom()
 	n, err := r.src.Read(r.buf[r.w:])
 	r.w += n
 	if n > 0 {
 		return nil // an error will come again
-	}
-	if err == nil {
-		err = io.ErrNoProgress
 	}
 	return err
 }
