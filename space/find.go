@@ -3,6 +3,9 @@ package space
 import (
 	"context"
 	"errors"
+	"reflect"
+
+	"github.com/gospaces/gospaces/template"
 )
 
 // Read returns a copy of the oldest entry that matches template, and waits for one if there is none. The fields of
@@ -73,6 +76,14 @@ func (v verb) do(ctx context.Context, sp Space, q Query) ([]Entry, error) {
 
 // query compiles template and opts, of which those in allowed have a meaning.
 func query[T any](ctx context.Context, sp Space, template *T, allowed optionSet, opts []Option) (*Codec, Query, error) {
+	if len(opts) == 0 {
+		codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+		if err != nil {
+			return nil, Query{}, err
+		}
+		q, err := codec.query(template)
+		return codec, q, err
+	}
 	codec, c, err := begin[T](ctx, sp, allowed, opts)
 	if err != nil {
 		return nil, Query{}, err
@@ -80,6 +91,17 @@ func query[T any](ctx context.Context, sp Space, template *T, allowed optionSet,
 	defer c.free()
 	q, err := c.query(ctx, sp, codec, template)
 	return codec, q, err
+}
+
+// query returns the query by example for v, a pointer to a value of c's type, which waits until the context ends.
+func (c *Codec) query(v any) (Query, error) {
+	conds, err := c.conds(v)
+	if err != nil {
+		return Query{}, err
+	}
+	own := &single{template: template.Template{Kind: c.Schema().Kind, Conds: conds}}
+	own.list[0] = &own.template
+	return Query{Templates: own.list[:]}, nil
 }
 
 // one makes the call and returns the one entry it finds, in the place of template, which is of no use any more.

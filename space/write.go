@@ -2,6 +2,7 @@ package space
 
 import (
 	"context"
+	"reflect"
 	"time"
 )
 
@@ -11,6 +12,9 @@ import (
 // It returns ErrInvalidArgument for a value that cannot be stored, ErrSchemaConflict if the space knows its kind with other types of
 // fields, ErrTooLarge beyond the space's limits; in all these cases nothing was stored.
 func Write[T any](ctx context.Context, sp Space, v T, opts ...Option) (*Lease, error) {
+	if len(opts) == 0 {
+		return writeOne(ctx, sp, &v)
+	}
 	codec, c, err := begin[T](ctx, sp, optFor, opts)
 	if err != nil {
 		return nil, err
@@ -20,6 +24,33 @@ func Write[T any](ctx context.Context, sp Space, v T, opts ...Option) (*Lease, e
 		return nil, err
 	}
 	return c.write(ctx, sp, codec.Schema().Kind)
+}
+
+// singleWrite is all that a write without options needs, in one small new object. A pooled one would have left the
+// processor's caches when the call returns, after all that others did meanwhile.
+type singleWrite struct {
+	draft [1]Draft
+	row   [128]byte
+}
+
+// writeOne is Write without options.
+func writeOne[T any](ctx context.Context, sp Space, v *T) (*Lease, error) {
+	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+	if err != nil {
+		return nil, err
+	}
+	w := new(singleWrite)
+	row, err := codec.AppendRow(w.row[:0], v)
+	if err != nil {
+		return nil, err
+	}
+	w.draft[0] = Draft{Kind: codec.Schema().Kind, Row: row, Lease: Forever}
+	sent := time.Now()
+	grants, err := sp.Write(ctx, w.draft[:])
+	if err != nil {
+		return nil, err
+	}
+	return NewLease(sp, grants[0], sent), nil
 }
 
 // write stores the call's row.
