@@ -56,8 +56,11 @@ func openFolder(path, mode string) (*folder, error) {
 // data returns the directory of the embedded server's files.
 func (f *folder) data() string { return filepath.Join(f.path, f.mode) }
 
-// close unlocks the folder.
-func (f *folder) close() error { return f.lock.Close() }
+// close unlocks the folder. A process that is being started has a copy of every open file until it runs its program, so
+// that closing ours would not end the lock at once.
+func (f *folder) close() error {
+	return errors.Join(syscall.Flock(int(f.lock.Fd()), syscall.LOCK_UN), f.lock.Close())
+}
 
 // lockFile opens the file and locks it until it is closed, or the process ends. It returns EWOULDBLOCK if it is locked.
 func lockFile(path string) (*os.File, error) {

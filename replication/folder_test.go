@@ -3,6 +3,7 @@ package replication
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +15,18 @@ func TestOpen_LocksTheFolder(t *testing.T) {
 	s := open(t, Config{Dir: dir})
 	_, err := Open(t.Context(), Config{Dir: dir})
 	require.EqualError(t, err, "replication: folder "+dir+" is in use by another process")
+	require.NoError(t, s.Close())
+	open(t, Config{Dir: dir})
+}
+
+// A process that is being started has a copy of every open file for a moment; the folder is free all the same.
+func TestClose_UnlocksTheFolderForCopiesToo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	inherited, err := syscall.Dup(int(s.folder.lock.Fd()))
+	require.NoError(t, err)
+	defer syscall.Close(inherited)
 	require.NoError(t, s.Close())
 	open(t, Config{Dir: dir})
 }
