@@ -27,19 +27,26 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		err := l.send(ctx, call)
 		if err == nil {
 			err = l.await(ctx, call)
-		} else if err == errNotOpen {
-			if err = call.space.open(ctx, l); err == nil {
-				continue
-			}
-		} else if miss, ok := err.(*missingKindError); ok {
-			if err = call.space.resolve(ctx, l, call, miss.kind); err == nil {
-				continue
-			}
+		} else if err = call.prepare(ctx, l, err); err == nil || err == errNotOpen {
+			continue // errNotOpen: the session is another one meanwhile
 		}
 		if err == nil || !call.again(err) {
 			return call.final(ctx, err)
 		}
 	}
+}
+
+// prepare puts right what made send fail with err, if it can; otherwise it returns err.
+func (c *call) prepare(ctx context.Context, l *link, err error) error {
+	if err == errNotOpen {
+		err = c.space.open(ctx, l)
+	} else if miss, ok := err.(*missingKindError); ok {
+		err = c.space.resolve(ctx, l, c, miss.kind)
+	}
+	if errors.Is(err, space.ErrOutcomeUnknown) {
+		return errLost // of the preparation, which may be repeated; c was not sent
+	}
+	return err
 }
 
 // again reports whether the call, which ended with err, is to be made once more, and prepares it for that.
@@ -89,8 +96,10 @@ func (s *Space) open(ctx context.Context, l *link) error {
 	s.reborn(incarnation)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := l.viewLocked(s)
-	v.open, v.incarnation = true, incarnation
+	if c.epoch == l.epoch { // otherwise it is to be opened again
+		v := l.viewLocked(s)
+		v.open, v.incarnation = true, incarnation
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -291,4 +292,43 @@ func TestClient_LeavesNoGoroutinesBehind(t *testing.T) {
 		stacks := string(buf[:runtime.Stack(buf, true)])
 		return !strings.Contains(stacks, "client.(*link)") && !strings.Contains(stacks, "server.(*")
 	}, time.Minute, 10*time.Millisecond)
+}
+
+// Callers do not notice that the server is restarted in good order.
+func TestClient_GracefulRestartsGoUnnoticed(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	c := n.dial(client.Config{Conns: 2})
+	stop := make(chan struct{})
+	var work sync.WaitGroup
+	for w := range int64(16) {
+		work.Go(func() {
+			for i := int64(1); ; i++ { // 0 would be a wildcard
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				_, err := space.Write(t.Context(), c, job{ID: w<<32 | i, State: "new"})
+				if !assertNoError(t, err) {
+					return
+				}
+				if _, err := space.Take(t.Context(), c, job{ID: w<<32 | i}); !assertNoError(t, err) {
+					return
+				}
+			}
+		})
+	}
+	for range 5 {
+		_, err := c.Echo(t.Context(), nil)
+		require.NoError(t, err)
+		require.NoError(t, n.srv.Shutdown(t.Context()))
+		n.kill()
+		n.start()
+	}
+	close(stop)
+	work.Wait()
+	left, err := space.Count(t.Context(), c, job{})
+	require.NoError(t, err)
+	require.Zero(t, left)
 }

@@ -1,0 +1,75 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/space"
+)
+
+// Order is an entry.
+type Order struct {
+	Customer string
+	Amount   int
+}
+
+func ExampleDial() {
+	addr, stop := serve()
+	defer stop()
+	ctx := context.Background()
+
+	c, err := client.Dial(ctx, addr) // "localhost:7420" for a server that was started with `gospaces serve`
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := space.Write(ctx, c, Order{Customer: "ada", Amount: 3}); err != nil {
+		log.Fatal(err)
+	}
+	order, err := space.Take(ctx, c, Order{Customer: "ada"})
+	fmt.Println(order.Amount, err)
+	// Output: 3 <nil>
+}
+
+func ExampleClient_SpaceNamed() {
+	addr, stop := serve()
+	defer stop()
+	ctx := context.Background()
+	c, err := client.Dial(ctx, addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+
+	archive := c.SpaceNamed("archive")
+	if _, err := space.Write(ctx, archive, Order{Customer: "ada", Amount: 3}); err != nil {
+		log.Fatal(err)
+	}
+	here, _ := space.Count(ctx, c, Order{})
+	there, _ := space.Count(ctx, archive, Order{})
+	fmt.Println(here, there)
+	// Output: 0 1
+}
+
+// serve starts a server in memory.
+func serve() (addr string, stop func()) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	spaces := &spaces{open: map[string]*partition.Partition{}}
+	srv, err := server.New(server.Config{Spaces: spaces})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { _ = srv.Serve(l) }()
+	return l.Addr().String(), func() {
+		_ = srv.Shutdown(context.Background())
+		spaces.forget()
+	}
+}
