@@ -37,7 +37,7 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Put:
 		return e.applyPut(r)
 	case record.Remove:
-		p, ok := e.places[r.ID]
+		p, ok := e.places.get(r.ID)
 		if !ok {
 			return errAbsent
 		}
@@ -80,7 +80,7 @@ func (e *Engine) applyPut(r *record.Record) error {
 	if r.Kind == 0 || int(r.Kind) > len(e.kinds) {
 		return errKind
 	}
-	if _, ok := e.places[r.ID]; ok {
+	if _, ok := e.places.get(r.ID); ok {
 		return errPresent
 	}
 	e.lastID = max(e.lastID, r.ID)
@@ -93,7 +93,7 @@ func (e *Engine) applyRenew(r *record.Record) error {
 		e.setRegistrationExpiry(reg, r.Expires)
 		return nil
 	}
-	p, ok := e.places[r.ID]
+	p, ok := e.places.get(r.ID)
 	if !ok {
 		return errAbsent
 	}
@@ -113,7 +113,7 @@ func (e *Engine) applyRegister(r *record.Record) error {
 
 func (e *Engine) applyNotify(r *record.Record) error {
 	reg := e.registrations[r.ID]
-	p, ok := e.places[r.Entry]
+	p, ok := e.places.get(r.Entry)
 	if reg == nil || !ok {
 		return errAbsent
 	}

@@ -31,7 +31,7 @@ type Engine struct {
 	byName  map[string]KindID
 	anyKind watch // waiting calls and registrations for entries of every kind
 
-	places        map[uint64]place // of entries, by identity
+	places        directory // of entries, by identity
 	registrations map[uint64]*registration
 	ending        map[int64][]uint64 // registrations by the tick in which their leases end
 	lastID        uint64             // identities of entries and registrations
@@ -57,12 +57,6 @@ type Limits struct {
 	RegistrationLease int64
 }
 
-// place says where an entry is.
-type place struct {
-	kind KindID
-	slot slot
-}
-
 // Event tells that an entry which a registration asked about became visible.
 type Event struct {
 	Registration uint64
@@ -76,7 +70,7 @@ func New(limits Limits, lsn uint64) *Engine {
 		lsn:           lsn,
 		limits:        limits,
 		byName:        map[string]KindID{},
-		places:        map[uint64]place{},
+		places:        newDirectory(),
 		registrations: map[uint64]*registration{},
 		ending:        map[int64][]uint64{},
 		seed:          maphash.MakeSeed(),

@@ -58,7 +58,7 @@ func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slo
 	for _, ix := range k.indexes {
 		ix.inserted(s, row)
 	}
-	e.places[id] = place{kind: k.id, slot: s}
+	e.places.put(id, place{kind: k.id, slot: s})
 	k.changed = e.lsn
 	return s
 }
@@ -73,13 +73,13 @@ func (k *kind) delete(e *Engine, s slot) {
 		k.expiry.remove(k, s)
 	}
 	k.all.remove(&k.order, s)
-	delete(e.places, en.id)
+	e.places.remove(en.id)
 	e.garbage = append(e.garbage, en.row)
 	en.id = 0
 	k.free = append(k.free, s)
 	k.changed, k.removed = e.lsn, e.lsn
 	if k.all.n == 0 {
-		k.shrink(e)
+		k.shrink()
 	}
 }
 
@@ -96,7 +96,7 @@ func (k *kind) take() slot {
 }
 
 // shrink gives back what a kind that has become empty kept for many entries.
-func (k *kind) shrink(e *Engine) {
+func (k *kind) shrink() {
 	if k.unused < 16*chunkSize {
 		return
 	}
@@ -104,9 +104,6 @@ func (k *kind) shrink(e *Engine) {
 	k.expiry.links = slab[link]{}
 	for _, ix := range k.indexes {
 		ix.reset()
-	}
-	if len(e.places) == 0 {
-		e.places = map[uint64]place{}
 	}
 }
 

@@ -28,7 +28,7 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 		e.setRegistrationExpiry(r, expires)
 		return Grant{ID: id, Granted: e.granted(expires)}, nil
 	}
-	p, ok := e.places[id]
+	p, ok := e.places.get(id)
 	if !ok || !e.kinds[p.kind-1].alive(e, p.slot) {
 		return Grant{ID: id}, ErrLeaseEnded
 	}
@@ -80,7 +80,7 @@ func (e *Engine) cancel(id uint64) error {
 		e.unregister(r, record.Cancelled)
 		return nil
 	}
-	p, ok := e.places[id]
+	p, ok := e.places.get(id)
 	if !ok || !e.kinds[p.kind-1].alive(e, p.slot) {
 		return ErrLeaseEnded
 	}

@@ -56,7 +56,7 @@ func (e *Engine) Find(now int64, q *Query) Result {
 	for _, k := range e.scope(q) {
 		k.tend()
 	}
-	hits := e.find(q)
+	hits := e.affordable(e.find(q))
 	depends := e.depends(q)
 	if len(hits) == 0 {
 		return Result{Err: ErrNoMatch, Depends: depends}
@@ -72,6 +72,20 @@ func (e *Engine) Find(now int64, q *Query) Result {
 		depends = e.lsn
 	}
 	return Result{Entries: e.views, Depends: depends}
+}
+
+// answerBytes bounds the rows of one answer, beyond its first: bulk calls and pages may return less than they are asked for.
+const answerBytes = 4 << 20
+
+// affordable returns as many hits as one answer takes.
+func (e *Engine) affordable(hits []hit) []hit {
+	size := 0
+	for i, h := range hits {
+		if size += int(h.k.entries.at(h.s).size); size > answerBytes && i > 0 {
+			return hits[:i]
+		}
+	}
+	return hits
 }
 
 // None returns the outcome of a wait for q that ended without a match.
@@ -141,7 +155,7 @@ const pageSteps = 4096
 func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 	e.begin(now)
 	r := Result{}
-	steps := pageSteps
+	steps, size := pageSteps, 0
 	for i := int(cursor >> 32); i < len(e.kinds); i++ {
 		k := e.kinds[i]
 		conds, wanted := e.condsOf(q, k)
@@ -154,13 +168,14 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 			from = slot(cursor) + 1
 		}
 		for s := from; s <= k.unused; s++ {
-			if steps == 0 || len(e.views) == q.Max {
+			if steps == 0 || len(e.views) == q.Max || size > answerBytes {
 				r.Entries, r.More, r.Cursor = e.views, true, uint64(i)<<32|uint64(s-1)
 				return r
 			}
 			steps--
 			if k.entries.at(s).id != 0 && k.alive(e, s) && matchAny(conds, k.row(e, s)) {
 				e.views = append(e.views, k.view(e, s))
+				size += int(k.entries.at(s).size)
 			}
 		}
 	}

@@ -74,7 +74,7 @@ func (e *Engine) Write(now int64, drafts []Draft) Result {
 	}
 	for i := range drafts {
 		e.kinds[drafts[i].Kind-1].tend()
-		p, ok := e.places[e.grants[i].ID]
+		p, ok := e.places.get(e.grants[i].ID)
 		switch k := e.kinds[drafts[i].Kind-1]; {
 		case !ok: // taken by a call that waited with an ordering
 		case !k.alive(e, p.slot): // a lease that ended at once

@@ -1,0 +1,40 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDirectory_IsAMap(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	d, want := newDirectory(), map[uint64]place{}
+	var newest uint64
+	for i := range 200_000 {
+		// Phases of growing and of shrinking, some of them to the end.
+		if grow := i/20_000%2 == 0; len(want) == 0 || r.IntN(10) < 2 || grow && r.IntN(10) < 7 {
+			newest += uint64(1 + r.IntN(3))
+			want[newest] = place{1, slot(newest)}
+			d.put(newest, want[newest])
+		} else {
+			for id := range want {
+				d.remove(id)
+				delete(want, id)
+				break
+			}
+		}
+		id := uint64(r.Int64N(int64(newest) + 2))
+		at, ok := d.get(id)
+		require.Equal(t, want[id], at)
+		_, there := want[id]
+		require.Equal(t, there, ok)
+		require.Equal(t, len(want), d.n)
+	}
+	for id := range want {
+		d.remove(id)
+	}
+	require.LessOrEqual(t, len(d.pages), 1, "pages that are empty are given up")
+	require.Empty(t, d.rest)
+}
