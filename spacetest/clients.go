@@ -24,14 +24,13 @@ func RunClients(t *testing.T, open func(tb testing.TB) func() space.Space) {
 	}
 }
 
-func clientCases() []struct {
+type clientCase struct {
 	name string
 	run  func(a, b, c *kit)
-} {
-	return []struct {
-		name string
-		run  func(a, b, c *kit)
-	}{
+}
+
+func clientCases() []clientCase {
+	return []clientCase{
 		{"what one writes the others see at once", clientsSee},
 		{"a wait of one is ended by a write of another", clientsWait},
 		{"waiting takes of all are served in the order in which they arrived", clientsInOrder},

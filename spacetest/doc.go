@@ -11,15 +11,18 @@
 //		})
 //	}
 //
-// The function returns an empty space that nobody else uses; it is called once per case, from several goroutines. A rule of the
-// space package's documentation that no case of Run tests does not exist.
-//
-// Implementations that survive a crash are also tested by RunRestart, which kills them under way.
+// The function returns an empty space that nobody else uses; it is called once per case, from several goroutines. What the
+// documentation of package space promises and no case tests does not exist. RunClients adds the cases about several
+// clients of one space, and RunRestart those about what survives the end of a server.
 //
 // No case asserts that anything is quick: what must be returned at once is asked for with a wait of an hour, and
-// a case that waits for it is ended by the time limit of the test. Cases that are about calls which wait need to know
-// that they do. An implementation that can tell offers the method of Waiter; where it is missing
-// those cases that prove nothing without it are skipped, and the others are right either way.
+// a case that waits for it is ended by the time limit of the test. Some cases need to know that a call waits
+// before they go on. An implementation that can tell offers the method of Waiter; where it is missing
+// the cases that prove nothing without it are skipped, and the others are right either way.
 //
-// Random concurrent runs (history.go) print their seed, and leave a failing history in the test's artifact directory.
+// Random concurrent runs print their seed, and leave a failing history in the test's artifact directory. What they break is
+// found by package history.
+//
+// Server starts a server, in this process or in one of its own that can be killed, and Postgres makes an empty database. Packages
+// that use them call Main from TestMain.
 package spacetest

@@ -35,7 +35,7 @@ func mistakes(k *kit) []mistake {
 		{"take of nothing", space.ErrNoMatch, func() error { _, err := space.Take(k.ctx, k.sp, every{}, space.Wait(1)); return err }},
 		{"conflict", space.ErrSchemaConflict, func() error { _, err := space.Write(k.ctx, k.sp, conflicting{}); return err }},
 		{"too large", space.ErrTooLarge, func() error {
-			_, err := space.Write(k.ctx, k.sp, simple{Name: strings.Repeat("x", 64<<20)})
+			_, err := space.Write(k.ctx, k.sp, simple{Name: strings.Repeat("x", tooMuch)})
 			return err
 		}},
 		{"ended lease", space.ErrLeaseEnded, func() error { return ended.Cancel(k.ctx) }},

@@ -16,7 +16,7 @@ type simple struct {
 var (
 	e1 = simple{"A", 1}
 	e2 = simple{"B", 2}
-	e3 = simple{"A", 3 - 1}
+	e3 = simple{"A", 2}
 )
 
 // long is a lease or a wait that no case sees the end of: who waits for it hangs.
@@ -24,6 +24,9 @@ const long = time.Hour
 
 // brief is a wait that cases see the end of. Its length proves nothing; only that a call did not return before it does.
 const brief = 20 * time.Millisecond
+
+// tooMuch is a size of an entry, in bytes, that no space takes.
+const tooMuch = 64 << 20
 
 // shape is one template of the matrix that most calls are tried with: every kind of hit and every kind of miss.
 type shape struct {

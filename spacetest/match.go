@@ -27,7 +27,7 @@ func matchCases() cases {
 		{"nested structs are equal field by field", matchNested},                       // SEMANTICS 1.4
 		{"a template without a kind matches every kind", matchEverything},              // M-06
 		{"several templates match what one of them does", matchAny},                    // B-10
-		{"many values of one field are told apart", matchManyValues},                   //
+		{"many values of one field are told apart", matchManyValues},
 	}
 }
 

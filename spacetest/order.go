@@ -15,22 +15,22 @@ import (
 
 func orderCases() cases {
 	return cases{
-		{"entries are read and taken in the order in which they were written", orderOldest},   // SEMANTICS 3.2
-		{"every template sees that order", orderPerTemplate},                                  // SEMANTICS 3.2
-		{"the order spans kinds", orderAcrossKinds},                                           // SEMANTICS 3.2
-		{"a bulk write keeps the order of its list", orderOfBulk},                             // SEMANTICS 3.2
-		{"taking from the middle keeps the order of the rest", orderAfterTakes},               //
-		{"renewing a lease does not move an entry", orderAfterRenew},                          //
-		{"an explicit ordering wins over age", orderExplicit},                                 // SEMANTICS 3.2
-		{"several keys order one after the other", orderByTwo},                                //
-		{"equals come in the order in which they were written", orderTies},                    //
-		{"equals of several kinds, too", orderTiesAcrossKinds},                                //
-		{"null comes first, and last when descending", orderNull},                             //
-		{"orderings of every ordered class", orderClasses},                                    //
-		{"an ordering combines with conditions and bounds", orderWithConditions},              //
-		{"an ordering agrees with sorting, whatever is written and taken", orderRandom},       //
-		{"an ordering says which of several a waiting bulk take gets first", orderOfBulkTake}, //
-		{"orderings that make no sense are refused", orderInvalid},                            //
+		{"entries are read and taken in the order in which they were written", orderOldest}, // SEMANTICS 3.2
+		{"every template sees that order", orderPerTemplate},                                // SEMANTICS 3.2
+		{"the order spans kinds", orderAcrossKinds},                                         // SEMANTICS 3.2
+		{"a bulk write keeps the order of its list", orderOfBulk},                           // SEMANTICS 3.2
+		{"taking from the middle keeps the order of the rest", orderAfterTakes},
+		{"renewing a lease does not move an entry", orderAfterRenew},
+		{"an explicit ordering wins over age", orderExplicit}, // SEMANTICS 3.2
+		{"several keys order one after the other", orderByTwo},
+		{"equals come in the order in which they were written", orderTies},
+		{"equals of several kinds, too", orderTiesAcrossKinds},
+		{"null comes first, and last when descending", orderNull},
+		{"orderings of every ordered class", orderClasses},
+		{"an ordering combines with conditions and bounds", orderWithConditions},
+		{"an ordering agrees with sorting, whatever is written and taken", orderRandom},
+		{"an ordering says which of several a waiting bulk take gets first", orderOfBulkTake},
+		{"orderings that make no sense are refused", orderInvalid},
 	}
 }
 

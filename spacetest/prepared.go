@@ -17,11 +17,11 @@ func preparedCases() cases {
 		{"an empty prepared template matches every entry of its kind", preparedEmpty}, // S-04
 		{"a prepared registration gets the same events", preparedNotify},              // S-06
 		{"a prepared template serves its own space only", preparedOtherSpace},         // S-07
-		{"conditions and orderings are prepared too", preparedOptions},                //
-		{"the wait may be given per call", preparedWait},                              //
-		{"one prepared template serves many goroutines", preparedConcurrent},          //
-		{"a prepared template survives that its kind grows", preparedGrows},           // S-07
-		{"what could not be asked for cannot be prepared", preparedInvalid},           //
+		{"conditions and orderings are prepared too", preparedOptions},
+		{"the wait may be given per call", preparedWait},
+		{"one prepared template serves many goroutines", preparedConcurrent},
+		{"a prepared template survives that its kind grows", preparedGrows}, // S-07
+		{"what could not be asked for cannot be prepared", preparedInvalid},
 	}
 }
 

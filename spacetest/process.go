@@ -62,7 +62,8 @@ func startProcess(_ testing.TB, cfg ServerConfig, data string) (running, string,
 		durability = node.Logged
 	}
 	p := &processServer{stderr: new(strings.Builder), done: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(dir, "gospaces"), "serve", "--listen", "127.0.0.1:0", "--data", data, "--durability", durability, "--postgres", cfg.Postgres)
+	p.cmd = exec.Command(filepath.Join(dir, "gospaces"), "serve",
+		"--listen", "127.0.0.1:0", "--data", data, "--durability", durability, "--postgres", cfg.Postgres)
 	p.cmd.Stderr = p.stderr
 	p.cmd.SysProcAttr = endsWithParent()
 	stdout, err := p.cmd.StdoutPipe()

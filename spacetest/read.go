@@ -12,19 +12,19 @@ import (
 
 func readCases() cases {
 	return cases{
-		{"every template finds what it matches, without waiting", readMatrix},                        // R-01 R-03 R-04 R-06 R-08
-		{"a match is returned at once, whatever the wait", readWithWait},
-		{"no match ends the call, but not before its wait", readMiss},
-		{"no match ends IfExists at once, whatever the wait", readIfExistsMiss},
-		{"reading never removes", readKeeps},
-		{"a returned value shares nothing with the entry", readCopies},
-		{"a negative wait is refused", readNegativeWait},
-		{"options of other calls are refused", readWrongOptions},                                     //
-		{"a query without templates is refused", readNoTemplates},                                    // B-17
-		{"a wait that ends first is no match, a context that ends first is its error", readWhichEnd}, //
-		{"a call whose context has ended changes nothing", readEndedContext},                         //
-		{"an entry has its identity and its schema", readEntry},                                      //
-		{"a nil pointer is the empty template", readNilTemplate},                                     //
+		{"every template finds what it matches, without waiting", readMatrix},   // R-01 R-03 R-04 R-06 R-08
+		{"a match is returned at once, whatever the wait", readWithWait},
+		{"no match ends the call, but not before its wait", readMiss},
+		{"no match ends IfExists at once, whatever the wait", readIfExistsMiss},
+		{"reading never removes", readKeeps},
+		{"a returned value shares nothing with the entry", readCopies},
+		{"a negative wait is refused", readNegativeWait},
+		{"options of other calls are refused", readWrongOptions},
+		{"a query without templates is refused", readNoTemplates}, // B-17
+		{"a wait that ends first is no match, a context that ends first is its error", readWhichEnd},
+		{"a call whose context has ended changes nothing", readEndedContext},
+		{"an entry has its identity and its schema", readEntry},
+		{"a nil pointer is the empty template", readNilTemplate},
 	}
 }
 

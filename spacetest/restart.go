@@ -27,130 +27,119 @@ func RunRestart(t *testing.T, open func(tb testing.TB) Restarter) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := open(t)
-			c.run(&restartKit{&kit{T: t, ctx: t.Context(), sp: r.Space()}, r.Restart})
+			c.run(&kit{T: t, ctx: t.Context(), sp: r.Space(), restart: r.Restart})
 		})
 	}
 }
 
-type restartKit struct {
-	*kit
-	restart func()
-}
-
-func restartCases() []struct {
-	name string
-	run  func(k *restartKit)
-} {
-	return []struct {
-		name string
-		run  func(k *restartKit)
-	}{
+func restartCases() cases {
+	return cases{
 		{"an empty space is empty again", restartEmpty},
 		{"entries are there again, in their order and with all fields", restartEntries},
-		{"what was taken or cancelled stays gone", restartRemoved},                               // T-09
-		{"kinds keep their schemas", restartKinds},                                               //
-		{"leases keep their expiry", restartLeases},                                              // L-11
-		{"renewals and cancels hold", restartRenewals},                                           // L-11
-		{"identities are not used again", restartIdentities},                                     //
+		{"what was taken or cancelled stays gone", restartRemoved}, // T-09
+		{"kinds keep their schemas", restartKinds},
+		{"leases keep their expiry", restartLeases},    // L-11
+		{"renewals and cancels hold", restartRenewals}, // L-11
+		{"identities are not used again", restartIdentities},
 		{"a waiting read still gets what is written", restartReads},
 		{"a waiting take still gets what is written, or says that it cannot know", restartTakes},
 		{"a registration gets every event, once and in order", restartEvents},                    // SEMANTICS 7.3
 		{"events that nobody has read yet are not lost", restartUnread},                          // SEMANTICS 7.3
-		{"a registration that was closed stays closed", restartClosedRegistration},               //
-		{"prepared templates go on", restartPrepared},                                            //
-		{"a keeper keeps its leases", restartKeeper},                                             // SEMANTICS 6.6
-		{"a bulk write is there as a whole or not at all", restartBulk},                          // B-06
-		{"an iteration that is cut short says so", restartContents},                              // SEMANTICS 8.3
-		{"a random concurrent run breaks no promise", restartHistory},                            //
-		{"a random concurrent run is linearizable", restartLinearizable},                         //
+		{"a registration that was closed stays closed", restartClosedRegistration},
+		{"prepared templates go on", restartPrepared},
+		{"a keeper keeps its leases", restartKeeper},                    // SEMANTICS 6.6
+		{"a bulk write is there as a whole or not at all", restartBulk}, // B-06
+		{"an iteration that is cut short says so", restartContents},     // SEMANTICS 8.3
+		{"a random concurrent run breaks no promise", restartHistory},
+		{"a random concurrent run is linearizable", restartLinearizable},
 	}
 }
 
-func restartEmpty(k *restartKit) {
+func restartEmpty(k *kit) {
 	k.restart()
 	require.Zero(k, k.total())
 	k.restart()
-	write(k.kit, e1)
-	require.Equal(k, e1, take(k.kit, e1))
+	write(k, e1)
+	require.Equal(k, e1, take(k, e1))
 }
 
-func restartEntries(k *restartKit) {
-	write(k.kit, sample())
+func restartEntries(k *kit) {
+	write(k, sample())
 	var want []simple
 	for i := range 100 {
 		want = append(want, simple{fmt.Sprint(i % 3), i * 37 % 100})
 	}
-	writeAll(k.kit, want[:50]...)
+	writeAll(k, want[:50]...)
 	k.restart()
-	writeAll(k.kit, want[50:]...)
+	writeAll(k, want[50:]...)
 	k.restart()
-	require.Equal(k, want, readUpTo(k.kit, 200, simple{}))
-	require.Equal(k, simple{"0", 99}, read(k.kit, simple{}, space.OrderBy("-id")))
-	require.Equal(k, sample(), take(k.kit, every{}))
-	require.Equal(k, want, drain(k.kit, simple{}))
+	require.Equal(k, want, readUpTo(k, 200, simple{}))
+	require.Equal(k, simple{"0", 99}, read(k, simple{}, space.OrderBy("-id")))
+	require.Equal(k, sample(), take(k, every{}))
+	require.Equal(k, want, drain(k, simple{}))
 }
 
-func restartRemoved(k *restartKit) {
-	ls := writeAll(k.kit, e1, e2, e3, e1)
-	take(k.kit, e2)
+func restartRemoved(k *kit) {
+	ls := writeAll(k, e1, e2, e3, e1)
+	take(k, e2)
 	k.ok(ls[2].Cancel(k.ctx))
 	k.restart()
-	absent(k.kit, e2)
-	absent(k.kit, e3)
+	absent(k, e2)
+	absent(k, e3)
 	require.Equal(k, 2, k.total())
-	take(k.kit, e1)
+	take(k, e1)
 	k.restart()
-	require.Equal(k, []simple{e1}, drain(k.kit, simple{}))
+	require.Equal(k, []simple{e1}, drain(k, simple{}))
 	k.restart()
 	require.Zero(k, k.total())
 	k.fails(space.ErrLeaseEnded, ls[0].Cancel(k.ctx))
 }
 
-func restartKinds(k *restartKit) {
-	fleet(k.kit)
-	write(k.kit, first{1})
-	write(k.kit, third{"grown", 1.5, 2})
+func restartKinds(k *kit) {
+	fleet(k)
+	write(k, first{1})
+	write(k, third{"grown", 1.5, 2})
 	before, err := k.sp.Kinds(k.ctx)
 	k.ok(err)
 	k.restart()
 	after, err := k.sp.Kinds(k.ctx)
 	k.ok(err)
 	require.Equal(k, before, after)
-	require.Equal(k, 4, count(k.kit, vehicle{}))
-	require.Equal(k, []third{{A: 1}, {"grown", 1.5, 2}}, readUpTo(k.kit, 10, third{}))
+	require.Equal(k, 4, count(k, vehicle{}))
+	require.Equal(k, []third{{A: 1}, {"grown", 1.5, 2}}, readUpTo(k, 10, third{}))
 	_, err = space.Write(k.ctx, k.sp, conflicting{"1"})
 	k.fails(space.ErrSchemaConflict, err)
-	write(k.kit, second{3, "three"})
-	require.Equal(k, 3, count(k.kit, second{}))
+	write(k, second{3, "three"})
+	require.Equal(k, 3, count(k, second{}))
 }
 
-func restartLeases(k *restartKit) {
+func restartLeases(k *kit) {
 	began := time.Now()
-	l := write(k.kit, e1, space.For(short))
-	later := write(k.kit, e2, space.For(5*short))
-	write(k.kit, e3, space.For(long))
-	write(k.kit, e3)
+	l := write(k, e1, space.For(short))
+	later := write(k, e2, space.For(5*short))
+	write(k, e3, space.For(long))
+	write(k, e3)
 	k.restart()
 	k.ended(l)
 	require.GreaterOrEqual(k, time.Since(began), short)
 	k.ended(later)
 	require.GreaterOrEqual(k, time.Since(began), 5*short) // a restart does not shorten it
-	require.Equal(k, []simple{e3, e3}, readUpTo(k.kit, 10, simple{}))
+	require.Equal(k, []simple{e3, e3}, readUpTo(k, 10, simple{}))
 	k.restart()
 	require.Equal(k, 2, k.total())
 }
 
-func restartRenewals(k *restartKit) {
-	ls := writeAll(k.kit, e1, e2, e3)
+func restartRenewals(k *kit) {
+	ls := writeAll(k, e1, e2, e3)
 	k.patiently(func(d time.Duration) bool {
-		l := write(k.kit, simple{"R", 1}, space.For(d))
+		l := write(k, simple{"R", 1}, space.For(d))
 		if _, err := l.Renew(k.ctx, long); err != nil {
 			k.fails(space.ErrLeaseEnded, err)
 			return false
 		}
 		k.restart()
 		time.Sleep(d) // the first lease would be over
-		require.Equal(k, simple{"R", 1}, take(k.kit, simple{Name: "R"}))
+		require.Equal(k, simple{"R", 1}, take(k, simple{Name: "R"}))
 		return true
 	})
 	granted, err := ls[0].Renew(k.ctx, long)
@@ -161,70 +150,70 @@ func restartRenewals(k *restartKit) {
 	k.ok(ls[2].Cancel(k.ctx))
 	k.restart()
 	k.ended(ls[1])
-	require.Equal(k, []simple{e1}, drain(k.kit, simple{}))
+	require.Equal(k, []simple{e1}, drain(k, simple{}))
 }
 
-func restartIdentities(k *restartKit) {
+func restartIdentities(k *kit) {
 	seen := map[space.LeaseID]bool{}
 	for range 4 {
-		for _, l := range append(writeAll(k.kit, e1, e2), write(k.kit, e3)) {
+		for _, l := range append(writeAll(k, e1, e2), write(k, e3)) {
 			require.False(k, seen[l.ID()], l.ID())
 			seen[l.ID()] = true
 		}
-		drain(k.kit, simple{}) // not even those of entries that are gone
+		drain(k, simple{}) // not even those of entries that are gone
 		k.restart()
 	}
 }
 
-func restartReads(k *restartKit) {
-	reader := startFind(k.kit, verbs[0], simple{Name: "A"})
-	bounded := startFind(k.kit, verbs[0], simple{ID: 2}, space.Wait(long))
+func restartReads(k *kit) {
+	reader := startFind(k, verbs[0], simple{Name: "A"})
+	bounded := startFind(k, verbs[0], simple{ID: 2}, space.Wait(long))
 	k.parked(2)
 	k.restart()
 	k.parked(2)
 	k.restart()
-	write(k.kit, e1)
-	require.Equal(k, e1, reader.result(k.kit))
-	write(k.kit, e2)
-	require.Equal(k, e2, bounded.result(k.kit))
+	write(k, e1)
+	require.Equal(k, e1, reader.result(k))
+	write(k, e2)
+	require.Equal(k, e2, bounded.result(k))
 }
 
 // restartTakes: a take that waited when the server was ended may have been served just then, so that it may end with an unknown
 // outcome; but it neither hangs nor ends with anything else, and consumes nothing that it does not return.
-func restartTakes(k *restartKit) {
-	taker := startFind(k.kit, verbs[2], simple{Name: "A"})
+func restartTakes(k *kit) {
+	taker := startFind(k, verbs[2], simple{Name: "A"})
 	k.parked(1)
 	k.restart()
-	write(k.kit, e1)
+	write(k, e1)
 	got, err := taker.wait()
 	if err != nil {
 		k.fails(space.ErrOutcomeUnknown, err)
-		require.Equal(k, e1, take(k.kit, e1)) // the old server never had it
+		require.Equal(k, e1, take(k, e1)) // the old server never had it
 		return
 	}
 	require.Equal(k, e1, got)
-	absent(k.kit, e1)
+	absent(k, e1)
 }
 
-func restartEvents(k *restartKit) {
-	reg := notify(k.kit, simple{Name: "A"})
+func restartEvents(k *kit) {
+	reg := notify(k, simple{Name: "A"})
 	const rounds, each = 4, 20
 	want := 0
 	for round := range rounds {
 		for i := range each {
-			write(k.kit, simple{"A", round*each + i})
-			write(k.kit, simple{"B", i})
+			write(k, simple{"A", round*each + i})
+			write(k, simple{"B", i})
 		}
 		if round%2 == 0 { // some are collected before the restart, others after
-			for _, v := range next[simple](k.kit, reg, reg.Start()+uint64(want), each/2) {
+			for _, v := range next[simple](k, reg, reg.Start()+uint64(want), each/2) {
 				require.Equal(k, want, v.ID)
 				want++
 			}
 		}
 		k.restart()
 	}
-	write(k.kit, mark)
-	for _, v := range next[simple](k.kit, reg, reg.Start()+uint64(want), rounds*each-want) {
+	write(k, mark)
+	for _, v := range next[simple](k, reg, reg.Start()+uint64(want), rounds*each-want) {
 		require.Equal(k, want, v.ID)
 		want++
 	}
@@ -232,27 +221,27 @@ func restartEvents(k *restartKit) {
 }
 
 // restartUnread leaves events unread that are more than what a client holds: they are in the server's memory only, and in its log.
-func restartUnread(k *restartKit) {
-	reg := notify(k.kit, simple{})
+func restartUnread(k *kit) {
+	reg := notify(k, simple{})
 	const n = 60
 	padding := strings.Repeat("padding ", 8<<10)
 	for i := range n {
-		write(k.kit, simple{padding, i + 1})
+		write(k, simple{padding, i + 1})
 	}
 	k.restart()
-	write(k.kit, mark)
-	for i, v := range untilMark(k.kit, reg) {
+	write(k, mark)
+	for i, v := range untilMark(k, reg) {
 		require.Equal(k, i+1, v.ID)
 	}
 	k.restart()
 	require.Equal(k, n+1, k.total())
 }
 
-func restartClosedRegistration(k *restartKit) {
-	closed, ended := notify(k.kit, simple{}), notify(k.kit, simple{}, space.For(brief))
+func restartClosedRegistration(k *kit) {
+	closed, ended := notify(k, simple{}), notify(k, simple{}, space.For(brief))
 	k.ok(closed.Close())
 	k.restart()
-	write(k.kit, e1)
+	write(k, e1)
 	_, err := ended.Next(k.ctx)
 	for ; err == nil; _, err = ended.Next(k.ctx) { // a slow machine may have written within the lease
 	}
@@ -262,8 +251,8 @@ func restartClosedRegistration(k *restartKit) {
 	k.fails(space.ErrLeaseEnded, closed.Lease().Cancel(k.ctx))
 }
 
-func restartPrepared(k *restartKit) {
-	p := prepare(k.kit, e1, space.NoWait())
+func restartPrepared(k *kit) {
+	p := prepare(k, e1, space.NoWait())
 	_, err := p.Write(k.ctx)
 	k.ok(err)
 	k.restart()
@@ -277,10 +266,10 @@ func restartPrepared(k *restartKit) {
 	require.Zero(k, k.total())
 }
 
-func restartKeeper(k *restartKit) {
+func restartKeeper(k *kit) {
 	k.patiently(func(d time.Duration) bool {
 		d *= 10
-		l := write(k.kit, e1, space.For(d))
+		l := write(k, e1, space.For(d))
 		keeper := space.KeepAlive(k.ctx, d, l)
 		defer keeper.Stop()
 		began := time.Now()
@@ -291,7 +280,7 @@ func restartKeeper(k *restartKit) {
 }
 
 // restartBulk ends the server under bulk writes: each list is there as a whole, or its write failed.
-func restartBulk(k *restartKit) {
+func restartBulk(k *kit) {
 	ctx, stop := context.WithCancel(k.ctx)
 	var wg sync.WaitGroup
 	acknowledged := make([]int, 3)
@@ -312,7 +301,7 @@ func restartBulk(k *restartKit) {
 	stop()
 	wg.Wait()
 	lists := map[string]int{}
-	for _, v := range collect(k.kit, simple{}) {
+	for _, v := range collect(k, simple{}) {
 		lists[v.Name]++
 	}
 	for name, n := range lists {
@@ -321,13 +310,13 @@ func restartBulk(k *restartKit) {
 	require.GreaterOrEqual(k, len(lists), acknowledged[0]+acknowledged[1]+acknowledged[2])
 }
 
-func restartContents(k *restartKit) {
+func restartContents(k *kit) {
 	const n = 4000
 	vs := make([]simple, n)
 	for i := range vs {
 		vs[i] = simple{"A", i + 1}
 	}
-	writeAll(k.kit, vs...)
+	writeAll(k, vs...)
 	yielded, failed := 0, false
 	for _, err := range space.Contents(k.ctx, k.sp, simple{}) {
 		if failed = err != nil; failed {
@@ -340,15 +329,15 @@ func restartContents(k *restartKit) {
 	if !failed {
 		require.Equal(k, n, yielded)
 	}
-	require.Len(k, collect(k.kit, simple{}), n)
+	require.Len(k, collect(k, simple{}), n)
 }
 
-func restartHistory(k *restartKit) {
+func restartHistory(k *kit) {
 	w := workload{clients: 6, calls: 250, keys: 3, colors: 3, crossKeys: true, unsteady: true}
 	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart, k.restart))
 }
 
-func restartLinearizable(k *restartKit) {
+func restartLinearizable(k *kit) {
 	w := workload{clients: 3, calls: 60, keys: 4, colors: 2, unsteady: true}
 	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart))
 }

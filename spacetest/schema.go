@@ -11,16 +11,16 @@ import (
 
 func schemaCases() cases {
 	return cases{
-		{"a field whose class changes is refused", schemaConflict},                          // W-12
-		{"after a conflict the right type goes on", schemaAfterConflict},                    // W-12
-		{"new fields may appear", schemaGrows},                                              // SEMANTICS 1.6
-		{"fields may be left out", schemaSubset},                                            // SEMANTICS 1.6
-		{"waiting calls survive that their kind grows", schemaGrowsUnderWaiters},            //
-		{"registering returns the schema that the space has", schemaRegister},               //
-		{"registering twice changes nothing", schemaRegisterTwice},                          //
-		{"a kind whose super is not registered is refused", schemaUnknownSuper},             //
-		{"a schema that no space could have is refused", schemaInvalid},                     //
-		{"a template for fields that the kind does not have is refused", schemaBadTemplate}, //
+		{"a field whose class changes is refused", schemaConflict},       // W-12
+		{"after a conflict the right type goes on", schemaAfterConflict}, // W-12
+		{"new fields may appear", schemaGrows},                           // SEMANTICS 1.6
+		{"fields may be left out", schemaSubset},                         // SEMANTICS 1.6
+		{"waiting calls survive that their kind grows", schemaGrowsUnderWaiters},
+		{"registering returns the schema that the space has", schemaRegister},
+		{"registering twice changes nothing", schemaRegisterTwice},
+		{"a kind whose super is not registered is refused", schemaUnknownSuper},
+		{"a schema that no space could have is refused", schemaInvalid},
+		{"a template for fields that the kind does not have is refused", schemaBadTemplate},
 	}
 }
 

@@ -50,7 +50,8 @@ type topic struct {
 	cases cases
 }
 
-// cases are the cases of one topic. Names say what a space does; numbers in comments are those of the suites that they restate.
+// cases are the cases of one topic. Names say what a space does. Comments beside them give the section of the semantics, or the number
+// of the case in the suites of older tuple spaces (W writes, R reads, T takes, M matching, L leases, S prepared, B bulk).
 type cases []struct {
 	name string
 	run  func(k *kit)
@@ -68,9 +69,10 @@ func (cs cases) run(t *testing.T, open func(tb testing.TB) space.Space) {
 // kit is what a case works with: its test and an empty space.
 type kit struct {
 	*testing.T
-	ctx  context.Context // ends with the test
-	sp   space.Space
-	open func(tb testing.TB) space.Space // for cases that need a second space
+	ctx     context.Context // ends with the test
+	sp      space.Space
+	open    func(tb testing.TB) space.Space // another space; for Run
+	restart func()                          // ends the server and starts it again; for RunRestart
 }
 
 // ok fails the case if err is not nil.

@@ -27,11 +27,11 @@ func waitCases() cases {
 		{"an expired wait consumes nothing", waitExpired},                                      // SEMANTICS 2
 		{"a wait that crosses a write loses nothing", waitExpiryCrosses},                       // SEMANTICS 2
 		{"IfExists waits for nothing that is not there", waitIfExists},
-		{"a call waits for one of several templates", waitSeveral},                             //
-		{"an entry that has expired serves nobody", waitNotExpired},                            //
-		{"an entry whose lease ends at once serves nobody", waitNotEnded},                      // W-11
-		{"takers and writers of a chain hand on a token", waitRing},                            //
-		{"many calls may wait at once", waitMany},                                              //
+		{"a call waits for one of several templates", waitSeveral},
+		{"an entry that has expired serves nobody", waitNotExpired},
+		{"an entry whose lease ends at once serves nobody", waitNotEnded}, // W-11
+		{"takers and writers of a chain hand on a token", waitRing},
+		{"many calls may wait at once", waitMany},
 	}
 }
 

@@ -12,25 +12,25 @@ import (
 
 func writeCases() cases {
 	return cases{
-		{"an entry is read back equal", writeReadBack},                                  // W-01
-		{"every class of field is read back equal", writeEveryClass},                    // W-01
-		{"zero and extreme values are read back equal", writeExtremes},                  // W-01
-		{"the caller's value is left alone", writeLeavesOriginal},                       // W-02
-		{"what the caller does to the value later does not matter", writeCopies},
-		{"fields that share memory become two copies", writeSeparatesFields},            // SEMANTICS 1.1
-		{"the same value twice is two entries, whatever the leases", writeTwice},        // W-03 W-04 W-05
-		{"a negative lease is refused and stores nothing", writeNegativeLease},          // W-06
-		{"a lease of zero is legal and ends at once", writeZeroLease},                   // W-11
-		{"a thousand identical entries are a thousand entries", writeIdentical},         // W-13
-		{"an entry beyond the limit is refused and not stored", writeTooLarge},          // W-14
-		{"a large entry within the limit is stored", writeLarge},                        //
-		{"a call whose context has ended stores nothing", writeEndedContext},            // W-14
-		{"options of other calls are refused and nothing is stored", writeWrongOptions}, //
-		{"types that cannot be stored are refused", writeBadTypes},                      //
-		{"a pointer writes what it points to", writePointer},                            //
-		{"a nil pointer is refused", writeNil},                                          // B-04
-		{"an unknown kind is refused", writeUnknownKind},                                //
-		{"a write does not wait for a taker", writeDoesNotWait},                         //
+		{"an entry is read back equal", writeReadBack},                           // W-01
+		{"every class of field is read back equal", writeEveryClass},             // W-01
+		{"zero and extreme values are read back equal", writeExtremes},           // W-01
+		{"the caller's value is left alone", writeLeavesOriginal},                // W-02
+		{"what the caller does to the value later does not matter", writeCopies},
+		{"fields that share memory become two copies", writeSeparatesFields},     // SEMANTICS 1.1
+		{"the same value twice is two entries, whatever the leases", writeTwice}, // W-03 W-04 W-05
+		{"a negative lease is refused and stores nothing", writeNegativeLease},   // W-06
+		{"a lease of zero is legal and ends at once", writeZeroLease},            // W-11
+		{"a thousand identical entries are a thousand entries", writeIdentical},  // W-13
+		{"an entry beyond the limit is refused and not stored", writeTooLarge},   // W-14
+		{"a large entry within the limit is stored", writeLarge},
+		{"a call whose context has ended stores nothing", writeEndedContext}, // W-14
+		{"options of other calls are refused and nothing is stored", writeWrongOptions},
+		{"types that cannot be stored are refused", writeBadTypes},
+		{"a pointer writes what it points to", writePointer},
+		{"a nil pointer is refused", writeNil}, // B-04
+		{"an unknown kind is refused", writeUnknownKind},
+		{"a write does not wait for a taker", writeDoesNotWait},
 	}
 }
 
@@ -135,7 +135,7 @@ func writeIdentical(k *kit) {
 }
 
 func writeTooLarge(k *kit) {
-	_, err := space.Write(k.ctx, k.sp, simple{Name: strings.Repeat("x", 64<<20)})
+	_, err := space.Write(k.ctx, k.sp, simple{Name: strings.Repeat("x", tooMuch)})
 	k.fails(space.ErrTooLarge, err)
 	absent(k, simple{})
 	write(k, e1) // the space is still there
