@@ -18,6 +18,7 @@ func historyCases() cases {
 	return cases{
 		{"a random concurrent run breaks no promise", historyLarge},
 		{"a random concurrent run is linearizable", historyLinearizable},
+		{"a random concurrent run is told event by event", historyEvents},
 	}
 }
 
@@ -30,6 +31,48 @@ func historyLinearizable(k *kit) {
 	w := workload{clients: 4, calls: 40, keys: 3, colors: 2}
 	for range 3 {
 		judge(k, w, w.run(k, []space.Space{k.sp}))
+	}
+}
+
+func historyEvents(k *kit) {
+	told(k, workload{clients: 6, calls: 100, keys: 3, colors: 3})
+}
+
+// told fails the case unless a listener hears of every acknowledged write of a random run, once each and in an order that the writes
+// can have had, and of nothing that was not written.
+func told(k *kit, w workload, disturbances ...func()) {
+	k.Helper()
+	last := item{N: 1 << 30}
+	reg := notify(k, item{})
+	ops := w.run(k, []space.Space{k.sp}, disturbances...)
+	write(k, last)
+
+	writes := map[int]*history.Op{}
+	for i := range ops {
+		if o := &ops[i]; o.Verb == history.Write && o.Outcome != history.Refused {
+			for _, v := range o.Items {
+				writes[v.N] = o
+			}
+		}
+	}
+	var latest *history.Op // the write that began last of those told so far
+	for seq := reg.Start(); ; seq++ {
+		v := next[item](k, reg, seq, 1)[0]
+		if v == last {
+			break
+		}
+		o := writes[v.N]
+		require.NotNil(k, o, "%v was not written, or is told twice", v)
+		if latest != nil && latest != o && o.Outcome == history.OK {
+			require.GreaterOrEqual(k, o.Return, latest.Call, "%v is told after a later write", v)
+		}
+		if latest == nil || o.Call > latest.Call {
+			latest = o
+		}
+		delete(writes, v.N)
+	}
+	for n, o := range writes {
+		require.Equal(k, history.Unknown, o.Outcome, "item %d is not told: %v", n, o)
 	}
 }
 

@@ -52,6 +52,7 @@ func restartCases() cases {
 		{"an iteration that is cut short says so", restartContents},     // SEMANTICS 8.3
 		{"a random concurrent run breaks no promise", restartHistory},
 		{"a random concurrent run is linearizable", restartLinearizable},
+		{"a random concurrent run is told event by event", restartTold},
 	}
 }
 
@@ -340,4 +341,8 @@ func restartHistory(k *kit) {
 func restartLinearizable(k *kit) {
 	w := workload{clients: 3, calls: 60, keys: 4, colors: 2, unsteady: true}
 	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart))
+}
+
+func restartTold(k *kit) {
+	told(k, workload{clients: 4, calls: 150, keys: 3, colors: 3, unsteady: true}, k.restart, k.restart, k.restart)
 }

@@ -1,7 +1,11 @@
 package spacetest_test
 
 import (
+	"context"
+	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/space"
@@ -64,4 +68,47 @@ func TestKillWithMirror(t *testing.T) {
 		s := spacetest.Server(tb, spacetest.ServerConfig{Process: true, Postgres: spacetest.Postgres(tb)})
 		return restarter{s, s.Dial(tb), s.Kill}
 	})
+}
+
+// TestCut_NobodyNotices cuts the connection again and again under calls with side effects: each succeeds, and exactly once.
+func TestCut_NobodyNotices(t *testing.T) {
+	t.Parallel()
+	const workers, rounds, cuts = 4, 150, 10
+	s := spacetest.Server(t, spacetest.ServerConfig{})
+	sp := s.Dial(t)
+	begun := make(chan struct{}, workers*rounds)
+	ended := make(chan error, workers)
+	for w := range workers {
+		go func() {
+			var err error
+			for r := range rounds {
+				begun <- struct{}{}
+				err = errors.Join(err, redeem(t.Context(), sp, ticket{w + 1, r + 1}))
+			}
+			ended <- err
+		}()
+	}
+	for range cuts {
+		for range workers * rounds / cuts {
+			<-begun
+		}
+		s.Cut()
+	}
+	for range workers {
+		require.NoError(t, <-ended)
+	}
+	n, err := space.Count(t.Context(), sp, ticket{})
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+type ticket struct{ Worker, Round int }
+
+// redeem writes a ticket and takes it back.
+func redeem(ctx context.Context, sp space.Space, mine ticket) error {
+	if _, err := space.Write(ctx, sp, mine); err != nil {
+		return err
+	}
+	_, err := space.Take(ctx, sp, mine)
+	return err
 }

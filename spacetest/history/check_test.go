@@ -30,6 +30,7 @@ func write(items ...Item) Op { return Op{Verb: Write, Items: items} }
 func read(p Pattern, items ...Item) Op {
 	return Op{Verb: Read, Pattern: p, Items: items, Max: len(items), Outcome: found(items)}
 }
+
 func take(p Pattern, items ...Item) Op {
 	o := read(p, items...)
 	o.Verb = Take
