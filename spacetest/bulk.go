@@ -118,9 +118,10 @@ func bulkLeases(k *kit) {
 }
 
 func bulkTooLarge(k *kit) {
-	vs := make([]simple, 130)
+	const size = 512 << 10 // of one, which is not too much
+	vs := make([]simple, 2*tooMuch/size)
 	for i := range vs {
-		vs[i] = simple{strings.Repeat("x", 512<<10), i + 1}
+		vs[i] = simple{strings.Repeat("x", size), i + 1}
 	}
 	_, err := space.WriteAll(k.ctx, k.sp, vs)
 	k.fails(space.ErrTooLarge, err)

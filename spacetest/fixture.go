@@ -26,7 +26,7 @@ const long = time.Hour
 const brief = 20 * time.Millisecond
 
 // tooMuch is a size of an entry, in bytes, that no space takes.
-const tooMuch = 64 << 20
+const tooMuch = 17 << 20
 
 // shape is one template of the matrix that most calls are tried with: every kind of hit and every kind of miss.
 type shape struct {

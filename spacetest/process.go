@@ -15,19 +15,6 @@ import (
 	"github.com/gospaces/gospaces/internal/node"
 )
 
-// Main runs the tests of a package and removes what they share: the program that servers in processes of their own run, and the
-// database server. A package that uses either calls it from TestMain.
-func Main(m *testing.M) {
-	code := m.Run()
-	for _, err := range []error{program.release(os.RemoveAll), stopPostgres()} {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
-		}
-	}
-	os.Exit(code)
-}
-
 // program is the folder of cmd/gospaces, built.
 var program shared[string]
 
