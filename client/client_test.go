@@ -193,10 +193,15 @@ func TestClient_LargeAnswersComeInParts(t *testing.T) {
 		n++
 	}
 	require.Equal(t, 50, n)
-	got, err := space.TakeAll(t.Context(), c, job{}, 50)
-	require.NoError(t, err)
-	require.Len(t, got, 50)
-	require.Equal(t, int64(49), got[49].ID)
+	for next := int64(0); next < 50; {
+		got, err := space.TakeAll(t.Context(), c, job{}, 50, space.NoWait()) // as many as one answer holds
+		require.NoError(t, err)
+		require.Greater(t, len(got), 1)
+		for _, j := range got {
+			require.Equal(t, next, j.ID)
+			next++
+		}
+	}
 }
 
 func TestClient_ContentsYieldsEverythingOnce(t *testing.T) {
