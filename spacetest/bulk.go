@@ -16,24 +16,24 @@ import (
 
 func bulkCases() cases {
 	return cases{
-		{"a list is written in order, with a lease each", bulkWrite},                 // B-01
-		{"equal elements are entries of their own", bulkDuplicates},                  // B-02
-		{"an empty list is refused", bulkEmpty},                                      // B-03
-		{"an element that cannot be stored leaves nothing stored", bulkAllOrNothing}, // B-03 B-04
+		{"a list is written in order, with a lease each", bulkWrite},                 // semantics 8.1
+		{"equal elements are entries of their own", bulkDuplicates},                  // semantics 1.1
+		{"an empty list is refused", bulkEmpty},                                      // semantics 8.1
+		{"an element that cannot be stored leaves nothing stored", bulkAllOrNothing}, // semantics 8.1
 		{"lists of several kinds are one write", bulkKinds},
 		{"leases of one list may differ", bulkLeases},
-		{"a list beyond the limit is refused as a whole", bulkTooLarge},                // B-06
-		{"a bulk take returns what several templates match", bulkTake},                 // B-10
-		{"duplicates are returned as distinct entries", bulkTakeDuplicates},            // B-11
-		{"a bulk call does not wait for more than one", bulkNoWait},                    // B-12
-		{"a bulk call never returns more than asked for", bulkMax},                     // B-13
-		{"a bulk call without a match waits, and then returns none", bulkNone},         // B-14
-		{"a waiting bulk call returns as soon as there is one", bulkWaits},             // B-15
-		{"a waiting bulk read takes nothing", bulkReadWaits},                           // B-15
-		{"arguments that make no sense are refused and nothing is taken", bulkInvalid}, // B-17
-		{"a loop of bulk takes drains the space", bulkDrain},                           // B-19
-		{"concurrent bulk takes share the entries", bulkConcurrent},                    // B-19
-		{"a list is visible as a whole", bulkAtomic},                                   // SEMANTICS 3.1
+		{"a list beyond the limit is refused as a whole", bulkTooLarge},                // semantics 8.1
+		{"a bulk take returns what several templates match", bulkTake},                 // semantics 8.2
+		{"duplicates are returned as distinct entries", bulkTakeDuplicates},            // semantics 8.2
+		{"a bulk call does not wait for more than one", bulkNoWait},                    // semantics 8.2
+		{"a bulk call never returns more than asked for", bulkMax},                     // semantics 8.2
+		{"a bulk call without a match waits, and then returns none", bulkNone},         // semantics 8.2
+		{"a waiting bulk call returns as soon as there is one", bulkWaits},             // semantics 8.2
+		{"a waiting bulk read takes nothing", bulkReadWaits},                           // semantics 8.2
+		{"arguments that make no sense are refused and nothing is taken", bulkInvalid}, // semantics 8.2
+		{"a loop of bulk takes drains the space", bulkDrain},                           // semantics 8.2
+		{"concurrent bulk takes share the entries", bulkConcurrent},                    // semantics 3.1
+		{"a list is visible as a whole", bulkAtomic},                                   // semantics 8.1
 	}
 }
 

@@ -12,19 +12,19 @@ import (
 
 func contentsCases() cases {
 	return cases{
-		{"every match is yielded once", contentsOnce}, // SEMANTICS 8.3
+		{"every match is yielded once", contentsOnce}, // semantics 8.3
 		{"every template yields what it matches", contentsMatrix},
-		{"contents of a kind include those that embed it", contentsSubs}, // M-11
+		{"contents of a kind include those that embed it", contentsSubs}, // semantics 1.3
 		{"an empty space has empty contents", contentsEmpty},
-		{"thousands of entries stream in full", contentsMany}, // SEMANTICS 8.3
+		{"thousands of entries stream in full", contentsMany}, // semantics 8.3
 		{"an iteration may be left early, and begun again", contentsBreak},
 		{"a bound ends the iteration", contentsMax},
-		{"what was there all the time is yielded, whatever comes and goes", contentsConcurrent}, // SEMANTICS 8.3
+		{"what was there all the time is yielded, whatever comes and goes", contentsConcurrent}, // semantics 8.3
 		{"the caller may take what it is given", contentsTakeMeanwhile},
 		{"iterating removes nothing and hides nothing", contentsKeeps},
-		{"an iteration whose context ends says so", contentsCancelled}, // SEMANTICS 8.3
+		{"an iteration whose context ends says so", contentsCancelled}, // semantics 8.3
 		{"options of other calls are refused", contentsInvalid},
-		{"counts are those of visible matches", contentsCount}, // SEMANTICS 8.4
+		{"counts are those of visible matches", contentsCount}, // semantics 8.4
 	}
 }
 

@@ -14,22 +14,22 @@ import (
 
 func criterionCases() cases {
 	return cases{
-		{"comparisons of integers", criterionIntegers},                               // SEMANTICS 1.5
-		{"comparisons of strings", criterionStrings},                                 // SEMANTICS 1.5
-		{"comparisons of floats", criterionFloats},                                   // SEMANTICS 1.5
-		{"comparisons of times, durations, bools and byte strings", criterionOthers}, // SEMANTICS 1.5
-		{"comparisons across the bounds of widths", criterionWidths},                 // SEMANTICS 1.4
-		{"a zero value can be asked for", criterionZero},                             // SEMANTICS 1.5
-		{"null is less than nothing and not unequal to anything", criterionNull},     // SEMANTICS 1.5
-		{"prefixes of strings and byte strings", criterionPrefix},                    // SEMANTICS 1.5
-		{"membership in a set", criterionIn},                                         // SEMANTICS 1.5
+		{"comparisons of integers", criterionIntegers},                               // semantics 1.5
+		{"comparisons of strings", criterionStrings},                                 // semantics 1.5
+		{"comparisons of floats", criterionFloats},                                   // semantics 1.5
+		{"comparisons of times, durations, bools and byte strings", criterionOthers}, // semantics 1.5
+		{"comparisons across the bounds of widths", criterionWidths},                 // semantics 1.4
+		{"a zero value can be asked for", criterionZero},                             // semantics 1.5
+		{"null is less than nothing and not unequal to anything", criterionNull},     // semantics 1.5
+		{"prefixes of strings and byte strings", criterionPrefix},                    // semantics 1.5
+		{"membership in a set", criterionIn},                                         // semantics 1.5
 		{"equality of lists and maps", criterionComposite},
-		{"several conditions must all hold", criterionAnd}, // SEMANTICS 1.5
+		{"several conditions must all hold", criterionAnd}, // semantics 1.5
 		{"conditions that contradict each other match nothing", criterionNever},
 		{"conditions and the template's fields must all hold", criterionWithTemplate},
 		{"waiting calls honour conditions", criterionWaiting},
 		{"a field that the kind does not have is refused", criterionNoField},
-		{"an operand of another class is refused", criterionBadOperand}, // SEMANTICS 1.4
+		{"an operand of another class is refused", criterionBadOperand}, // semantics 1.4
 		{"a comparison that the class does not have is refused", criterionBadOp},
 	}
 }

@@ -11,9 +11,9 @@
 //		})
 //	}
 //
-// The function returns an empty space that nobody else uses; it is called once per case, from several goroutines. What the
-// documentation of package space promises and no case tests does not exist. RunClients adds the cases about several
-// clients of one space, and RunRestart those about what survives the end of a server.
+// The function returns an empty space that nobody else uses; it is called once per case, from several goroutines. What a space
+// promises is in docs/semantics.md, whose rules the numbers in comments are; a promise that no case tests does not exist.
+// RunClients adds the cases about several clients of one space, and RunRestart those about what survives the end of a server.
 //
 // No case asserts that anything is quick: what must be returned at once is asked for with a wait of an hour, and
 // a case that waits for it is ended by the time limit of the test. Some cases need to know that a call waits

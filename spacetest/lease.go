@@ -11,28 +11,28 @@ import (
 
 func leaseCases() cases {
 	return cases{
-		{"a write without a lease lives forever", leaseDefault},              // L-01 L-02
-		{"what is granted is at most what was asked for", leaseGranted},      // L-03 L-12
-		{"each entry has its own lease", leaseOwn},                           // L-04
-		{"an entry lives as long as its lease, and no longer", leaseExpires}, // L-06 L-17
-		{"two leases of equal entries end on their own", leaseOfTwins},       // L-07
+		{"a write without a lease lives forever", leaseDefault},              // semantics 6.1
+		{"what is granted is at most what was asked for", leaseGranted},      // semantics 6.1
+		{"each entry has its own lease", leaseOwn},                           // semantics 6.1
+		{"an entry lives as long as its lease, and no longer", leaseExpires}, // semantics 6.4
+		{"two leases of equal entries end on their own", leaseOfTwins},       // semantics 6.4
 		{"many leases that end at once take all their entries", leaseManyExpire},
 		{"an expired entry frees nobody's wait", leaseExpiresUnderRead},
-		{"a renewed entry lives on", leaseRenew},                                        // L-09
-		{"renewing asks for a length from now, and may shorten", leaseRenewShorter},     // L-14
-		{"renewing never makes a forever lease end unless asked to", leaseRenewForever}, // L-14
-		{"a cancelled entry is gone at once", leaseCancel},                              // L-10
-		{"renew and cancel of an ended lease are refused", leaseEnded},                  // L-10 L-13
+		{"a renewed entry lives on", leaseRenew},                                        // semantics 6.3
+		{"renewing asks for a length from now, and may shorten", leaseRenewShorter},     // semantics 6.3
+		{"renewing never makes a forever lease end unless asked to", leaseRenewForever}, // semantics 6.3
+		{"a cancelled entry is gone at once", leaseCancel},                              // semantics 6.3
+		{"renew and cancel of an ended lease are refused", leaseEnded},                  // semantics 6.3
 		{"the lease of a taken entry has ended", leaseOfTaken},
 		{"an unknown lease has ended", leaseUnknown},
 		{"a negative renewal is refused and changes nothing", leaseRenewNegative},
 		{"a renewal of zero ends the lease", leaseRenewZero},
-		{"bulk renewal names those that have ended and renews the others", leaseBulkRenew},  // L-16
-		{"bulk cancel names those that have ended and cancels the others", leaseBulkCancel}, // L-16
+		{"bulk renewal names those that have ended and renews the others", leaseBulkRenew},  // semantics 6.5
+		{"bulk cancel names those that have ended and cancels the others", leaseBulkCancel}, // semantics 6.5
 		{"anybody who knows its number may renew and cancel a lease", leaseByNumber},
 		{"a lease of the longest possible time is granted", leaseLongest},
-		{"a keeper keeps entries alive, and stops", leaseKeeper}, // SEMANTICS 6.6
-		{"a keeper tells when a lease is lost", leaseKeeperLoss}, // SEMANTICS 6.6
+		{"a keeper keeps entries alive, and stops", leaseKeeper}, // semantics 6.6
+		{"a keeper tells when a lease is lost", leaseKeeperLoss}, // semantics 6.6
 	}
 }
 

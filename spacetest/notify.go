@@ -14,28 +14,28 @@ import (
 
 func notifyCases() cases {
 	return cases{
-		{"every matching write is an event", notifyWrites}, // SEMANTICS 7.1
+		{"every matching write is an event", notifyWrites}, // semantics 7.1
 		{"every template gets its events", notifyMatrix},
-		{"what was written before registering is no event", notifyNotBefore},   // SEMANTICS 7.1
-		{"takes, reads, cancels and expiries are no events", notifyOnlyWrites}, // SEMANTICS 7.1
-		{"numbers are dense and start after the registration's", notifyDense},  // SEMANTICS 7.3
-		{"each registration counts on its own", notifyOwnSequence},             // SEMANTICS 7.3
-		{"events come in the order of the writes", notifyOrder},                // SEMANTICS 7.3
-		{"concurrent writes are an event each", notifyConcurrent},              // SEMANTICS 7.3
+		{"what was written before registering is no event", notifyNotBefore},   // semantics 7.1
+		{"takes, reads, cancels and expiries are no events", notifyOnlyWrites}, // semantics 7.1
+		{"numbers are dense and start after the registration's", notifyDense},  // semantics 7.3
+		{"each registration counts on its own", notifyOwnSequence},             // semantics 7.3
+		{"events come in the order of the writes", notifyOrder},                // semantics 7.3
+		{"concurrent writes are an event each", notifyConcurrent},              // semantics 7.3
 		{"a bulk write is an event per entry, in order", notifyBulk},
-		{"an entry that a waiting take gets at once is an event too", notifyTakenAtOnce}, // SEMANTICS 7.1
-		{"an entry that several templates match is one event", notifyOnce},               // SEMANTICS 7.4
-		{"the event carries the entry as it was written", notifyCarries},                 // SEMANTICS 7.4
+		{"an entry that a waiting take gets at once is an event too", notifyTakenAtOnce}, // semantics 7.1
+		{"an entry that several templates match is one event", notifyOnce},               // semantics 7.4
+		{"the event carries the entry as it was written", notifyCarries},                 // semantics 7.4
 		{"outer kinds are events for the kinds they embed", notifySubs},
 		{"a write that expires is an event, one that is never visible is none", notifyZeroLease},
 		{"events follow conditions", notifyConditions},
-		{"a listener that does not collect holds up nobody", notifySlow}, // SEMANTICS 7.5
+		{"a listener that does not collect holds up nobody", notifySlow}, // semantics 7.5
 		{"a closed registration ends", notifyClose},
-		{"the lease bounds the registration", notifyLease}, // SEMANTICS 6.1
+		{"the lease bounds the registration", notifyLease}, // semantics 6.1
 		{"a cancelled lease ends the registration", notifyCancelLease},
 		{"a renewed registration goes on", notifyRenew},
 		{"Next ends with its context, and loses nothing by it", notifyNextCancelled},
-		{"a negative lease is refused", notifyInvalid}, // SEMANTICS 6.1
+		{"a negative lease is refused", notifyInvalid}, // semantics 6.1
 		{"an iteration over events registers, and cancels when it is left", notifyEvents},
 		{"an iteration over events ends with its context", notifyEventsCancelled},
 	}

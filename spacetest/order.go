@@ -15,13 +15,13 @@ import (
 
 func orderCases() cases {
 	return cases{
-		{"entries are read and taken in the order in which they were written", orderOldest}, // SEMANTICS 3.2
-		{"every template sees that order", orderPerTemplate},                                // SEMANTICS 3.2
-		{"the order spans kinds", orderAcrossKinds},                                         // SEMANTICS 3.2
-		{"a bulk write keeps the order of its list", orderOfBulk},                           // SEMANTICS 3.2
+		{"entries are read and taken in the order in which they were written", orderOldest}, // semantics 3.2
+		{"every template sees that order", orderPerTemplate},                                // semantics 3.2
+		{"the order spans kinds", orderAcrossKinds},                                         // semantics 3.2
+		{"a bulk write keeps the order of its list", orderOfBulk},                           // semantics 3.2
 		{"taking from the middle keeps the order of the rest", orderAfterTakes},
 		{"renewing a lease does not move an entry", orderAfterRenew},
-		{"an explicit ordering wins over age", orderExplicit}, // SEMANTICS 3.2
+		{"an explicit ordering wins over age", orderExplicit}, // semantics 3.2
 		{"several keys order one after the other", orderByTwo},
 		{"equals come in the order in which they were written", orderTies},
 		{"equals of several kinds, too", orderTiesAcrossKinds},

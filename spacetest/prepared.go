@@ -11,16 +11,16 @@ import (
 
 func preparedCases() cases {
 	return cases{
-		{"a prepared template keeps what it was made from", preparedKeeps},            // S-01
-		{"writing a prepared template writes the entry", preparedWrites},              // S-02
-		{"every template finds the same when it is prepared", preparedMatrix},         // S-03
-		{"an empty prepared template matches every entry of its kind", preparedEmpty}, // S-04
-		{"a prepared registration gets the same events", preparedNotify},              // S-06
-		{"a prepared template serves its own space only", preparedOtherSpace},         // S-07
+		{"a prepared template keeps what it was made from", preparedKeeps},            // semantics 8.5
+		{"writing a prepared template writes the entry", preparedWrites},              // semantics 8.5
+		{"every template finds the same when it is prepared", preparedMatrix},         // semantics 8.5
+		{"an empty prepared template matches every entry of its kind", preparedEmpty}, // semantics 8.5
+		{"a prepared registration gets the same events", preparedNotify},              // semantics 8.5
+		{"a prepared template serves its own space only", preparedOtherSpace},         // semantics 8.5
 		{"conditions and orderings are prepared too", preparedOptions},
 		{"the wait may be given per call", preparedWait},
 		{"one prepared template serves many goroutines", preparedConcurrent},
-		{"a prepared template survives that its kind grows", preparedGrows}, // S-07
+		{"a prepared template survives that its kind grows", preparedGrows}, // semantics 8.5
 		{"what could not be asked for cannot be prepared", preparedInvalid},
 	}
 }

@@ -12,15 +12,15 @@ import (
 
 func readCases() cases {
 	return cases{
-		{"every template finds what it matches, without waiting", readMatrix},   // R-01 R-03 R-04 R-06 R-08
-		{"a match is returned at once, whatever the wait", readWithWait},
-		{"no match ends the call, but not before its wait", readMiss},
-		{"no match ends IfExists at once, whatever the wait", readIfExistsMiss},
-		{"reading never removes", readKeeps},
-		{"a returned value shares nothing with the entry", readCopies},
-		{"a negative wait is refused", readNegativeWait},
+		{"every template finds what it matches, without waiting", readMatrix},   // semantics 1.2
+		{"a match is returned at once, whatever the wait", readWithWait},        // semantics 4.1
+		{"no match ends the call, but not before its wait", readMiss},           // semantics 4.1
+		{"no match ends IfExists at once, whatever the wait", readIfExistsMiss}, // semantics 4.1
+		{"reading never removes", readKeeps},                                    // semantics 2.1
+		{"a returned value shares nothing with the entry", readCopies},          // semantics 1.1
+		{"a negative wait is refused", readNegativeWait},                        // semantics 4.3
 		{"options of other calls are refused", readWrongOptions},
-		{"a query without templates is refused", readNoTemplates}, // B-17
+		{"a query without templates is refused", readNoTemplates}, // semantics 1.2
 		{"a wait that ends first is no match, a context that ends first is its error", readWhichEnd},
 		{"a call whose context has ended changes nothing", readEndedContext},
 		{"an entry has its identity and its schema", readEntry},

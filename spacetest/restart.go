@@ -36,20 +36,20 @@ func restartCases() cases {
 	return cases{
 		{"an empty space is empty again", restartEmpty},
 		{"entries are there again, in their order and with all fields", restartEntries},
-		{"what was taken or cancelled stays gone", restartRemoved}, // T-09
+		{"what was taken or cancelled stays gone", restartRemoved}, // semantics 9.2
 		{"kinds keep their schemas", restartKinds},
-		{"leases keep their expiry", restartLeases},    // L-11
-		{"renewals and cancels hold", restartRenewals}, // L-11
+		{"leases keep their expiry", restartLeases},    // semantics 6.4
+		{"renewals and cancels hold", restartRenewals}, // semantics 6.4
 		{"identities are not used again", restartIdentities},
-		{"a waiting read still gets what is written", restartReads},
-		{"a waiting take still gets what is written, or says that it cannot know", restartTakes},
-		{"a registration gets every event, once and in order", restartEvents},                    // SEMANTICS 7.3
-		{"events that nobody has read yet are not lost", restartUnread},                          // SEMANTICS 7.3
+		{"a waiting read still gets what is written", restartReads},                              // semantics 2.2
+		{"a waiting take still gets what is written, or says that it cannot know", restartTakes}, // semantics 2.2
+		{"a registration gets every event, once and in order", restartEvents},                    // semantics 7.3
+		{"events that nobody has read yet are not lost", restartUnread},                          // semantics 7.3
 		{"a registration that was closed stays closed", restartClosedRegistration},
 		{"prepared templates go on", restartPrepared},
-		{"a keeper keeps its leases", restartKeeper},                    // SEMANTICS 6.6
-		{"a bulk write is there as a whole or not at all", restartBulk}, // B-06
-		{"an iteration that is cut short says so", restartContents},     // SEMANTICS 8.3
+		{"a keeper keeps its leases", restartKeeper},                    // semantics 6.6
+		{"a bulk write is there as a whole or not at all", restartBulk}, // semantics 8.1
+		{"an iteration that is cut short says so", restartContents},     // semantics 8.3
 		{"a random concurrent run breaks no promise", restartHistory},
 		{"a random concurrent run is linearizable", restartLinearizable},
 		{"a random concurrent run is told event by event", restartTold},

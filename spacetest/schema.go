@@ -11,10 +11,10 @@ import (
 
 func schemaCases() cases {
 	return cases{
-		{"a field whose class changes is refused", schemaConflict},       // W-12
-		{"after a conflict the right type goes on", schemaAfterConflict}, // W-12
-		{"new fields may appear", schemaGrows},                           // SEMANTICS 1.6
-		{"fields may be left out", schemaSubset},                         // SEMANTICS 1.6
+		{"a field whose class changes is refused", schemaConflict},       // semantics 1.6
+		{"after a conflict the right type goes on", schemaAfterConflict}, // semantics 1.6
+		{"new fields may appear", schemaGrows},                           // semantics 1.6
+		{"fields may be left out", schemaSubset},                         // semantics 1.6
 		{"waiting calls survive that their kind grows", schemaGrowsUnderWaiters},
 		{"registering returns the schema that the space has", schemaRegister},
 		{"registering twice changes nothing", schemaRegisterTwice},

@@ -14,17 +14,17 @@ import (
 
 func takeCases() cases {
 	return cases{
-		{"what is taken is gone", takeRemoves},                                             // T-01 T-03 T-09
-		{"every template takes as many as it matches, oldest first", takeMatrix},           // T-03 T-04 T-05 T-06
-		{"a match is taken at once, whatever the wait", takeWithWait},                      // T-01
-		{"no match ends the call, but not before its wait, and removes nothing", takeMiss}, // T-02
-		{"no match ends IfExists at once, whatever the wait", takeIfExistsMiss},            // T-05 R-10
-		{"taking one leaves the others", takeOne},                                          // T-08
-		{"a space can be drained", takeDrain},                                              // T-10
-		{"an empty space has nothing to take", takeEmpty},                                  // M-07
-		{"what is taken by one is never taken by another", takeConcurrently},               // T-11
-		{"an entry that the type cannot hold is removed and returned raw", takeUnusable},   // T-12
-		{"a take by supertype of an unusable entry", takeUnusableAll},                      // T-12
+		{"what is taken is gone", takeRemoves},                                             // semantics 2.1
+		{"every template takes as many as it matches, oldest first", takeMatrix},           // semantics 3.2
+		{"a match is taken at once, whatever the wait", takeWithWait},                      // semantics 4.1
+		{"no match ends the call, but not before its wait, and removes nothing", takeMiss}, // semantics 4.1
+		{"no match ends IfExists at once, whatever the wait", takeIfExistsMiss},            // semantics 4.1
+		{"taking one leaves the others", takeOne},                                          // semantics 2.1
+		{"a space can be drained", takeDrain},                                              // semantics 2.1
+		{"an empty space has nothing to take", takeEmpty},                                  // semantics 4.1
+		{"what is taken by one is never taken by another", takeConcurrently},               // semantics 3.1
+		{"an entry that the type cannot hold is removed and returned raw", takeUnusable},   // semantics 1.7
+		{"a take by supertype of an unusable entry", takeUnusableAll},                      // semantics 1.7
 	}
 }
 

@@ -8,20 +8,20 @@ import (
 
 func typeCases() cases {
 	return cases{
-		{"a template of an embedded kind matches the outer kinds", typeSupers},          // M-05
-		{"what comes back is the concrete entry, all fields included", typeConcrete},    // M-05
-		{"fields that the outer kind adds are wildcards", typeAddedFields},              // M-05
-		{"a template of an outer kind does not match the inner kind", typeNotSubs},      // M-03
-		{"siblings do not match each other", typeNotSiblings},                           // M-03 M-11
-		{"unrelated kinds with equal fields do not match each other", typeNotUnrelated}, // M-03
-		{"bulk reads by an embedded kind find own and outer ones", typeBulk},            // M-11
+		{"a template of an embedded kind matches the outer kinds", typeSupers},          // semantics 1.3
+		{"what comes back is the concrete entry, all fields included", typeConcrete},    // semantics 1.3
+		{"fields that the outer kind adds are wildcards", typeAddedFields},              // semantics 1.3
+		{"a template of an outer kind does not match the inner kind", typeNotSubs},      // semantics 1.3
+		{"siblings do not match each other", typeNotSiblings},                           // semantics 1.3
+		{"unrelated kinds with equal fields do not match each other", typeNotUnrelated}, // semantics 1.3
+		{"bulk reads by an embedded kind find own and outer ones", typeBulk},            // semantics 1.3
 		{"conditions and orderings work on embedded kinds", typeConditions},
 		{"waiting calls are served by outer kinds", typeWaiting},
 		{"a kind that embeds two kinds is one of both", typeTwoSupers},
 		{"fields of one name in several layers are one field", typeCountOnce},
-		{"a kind that nobody wrote finds none, and is found once somebody does", typeNeverWritten}, // M-13
+		{"a kind that nobody wrote finds none, and is found once somebody does", typeNeverWritten}, // semantics 1.8
 		{"kinds are listed with their schemas and counts", typeKinds},
-		{"a kind has a stable name, whatever the Go type is called", typeNames}, // SEMANTICS 1.1
+		{"a kind has a stable name, whatever the Go type is called", typeNames}, // semantics 1.1
 	}
 }
 

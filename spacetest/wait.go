@@ -13,23 +13,23 @@ import (
 
 func waitCases() cases {
 	return cases{
-		{"a waiting call gets what is written later", waitGetsLater},
-		{"each of many waiting reads gets its own match", waitManyReads},
-		{"each of many waiting takes gets its own match", waitManyTakes},
-		{"one write satisfies all waiting reads and one take", waitAllReadsOneTake},            // SEMANTICS 3.3
-		{"a waiting read does not hide the entry from later calls", waitReadHidesNothing},      // SEMANTICS 3.3
-		{"waiting takes are served in the order in which they arrived", waitInOrder},           // SEMANTICS 3.3
-		{"a waiting take is passed over by what it does not match", waitPassedOver},            // SEMANTICS 3.3
-		{"a write that matches no waiting call leaves them waiting", waitUnmatched},            // SEMANTICS 3.4
-		{"a cancelled call returns the context's error", waitCancelled},
-		{"a cancelled take consumes nothing and lets the next one have it", waitCancelledTake}, // SEMANTICS 2
-		{"a cancel that crosses a write loses nothing", waitCancelCrosses},                     // SEMANTICS 2
-		{"an expired wait consumes nothing", waitExpired},                                      // SEMANTICS 2
-		{"a wait that crosses a write loses nothing", waitExpiryCrosses},                       // SEMANTICS 2
-		{"IfExists waits for nothing that is not there", waitIfExists},
+		{"a waiting call gets what is written later", waitGetsLater},                           // semantics 4.1
+		{"each of many waiting reads gets its own match", waitManyReads},                       // semantics 4.1
+		{"each of many waiting takes gets its own match", waitManyTakes},                       // semantics 4.1
+		{"one write satisfies all waiting reads and one take", waitAllReadsOneTake},            // semantics 3.3
+		{"a waiting read does not hide the entry from later calls", waitReadHidesNothing},      // semantics 3.3
+		{"waiting takes are served in the order in which they arrived", waitInOrder},           // semantics 3.3
+		{"a waiting take is passed over by what it does not match", waitPassedOver},            // semantics 3.3
+		{"a write that matches no waiting call leaves them waiting", waitUnmatched},            // semantics 3.4
+		{"a cancelled call returns the context's error", waitCancelled},                        // semantics 2.1
+		{"a cancelled take consumes nothing and lets the next one have it", waitCancelledTake}, // semantics 2.3
+		{"a cancel that crosses a write loses nothing", waitCancelCrosses},                     // semantics 2.3
+		{"an expired wait consumes nothing", waitExpired},                                      // semantics 2.3
+		{"a wait that crosses a write loses nothing", waitExpiryCrosses},                       // semantics 2.3
+		{"IfExists waits for nothing that is not there", waitIfExists},                         // semantics 4.1
 		{"a call waits for one of several templates", waitSeveral},
 		{"an entry that has expired serves nobody", waitNotExpired},
-		{"an entry whose lease ends at once serves nobody", waitNotEnded}, // W-11
+		{"an entry whose lease ends at once serves nobody", waitNotEnded}, // semantics 6.1
 		{"takers and writers of a chain hand on a token", waitRing},
 		{"many calls may wait at once", waitMany},
 	}

@@ -12,23 +12,23 @@ import (
 
 func writeCases() cases {
 	return cases{
-		{"an entry is read back equal", writeReadBack},                           // W-01
-		{"every class of field is read back equal", writeEveryClass},             // W-01
-		{"zero and extreme values are read back equal", writeExtremes},           // W-01
-		{"the caller's value is left alone", writeLeavesOriginal},                // W-02
-		{"what the caller does to the value later does not matter", writeCopies},
-		{"fields that share memory become two copies", writeSeparatesFields},     // SEMANTICS 1.1
-		{"the same value twice is two entries, whatever the leases", writeTwice}, // W-03 W-04 W-05
-		{"a negative lease is refused and stores nothing", writeNegativeLease},   // W-06
-		{"a lease of zero is legal and ends at once", writeZeroLease},            // W-11
-		{"a thousand identical entries are a thousand entries", writeIdentical},  // W-13
-		{"an entry beyond the limit is refused and not stored", writeTooLarge},   // W-14
+		{"an entry is read back equal", writeReadBack},                           // semantics 1.1
+		{"every class of field is read back equal", writeEveryClass},             // semantics 1.1
+		{"zero and extreme values are read back equal", writeExtremes},           // semantics 1.1
+		{"the caller's value is left alone", writeLeavesOriginal},                // semantics 1.1
+		{"what the caller does to the value later does not matter", writeCopies}, // semantics 1.1
+		{"fields that share memory become two copies", writeSeparatesFields},     // semantics 1.1
+		{"the same value twice is two entries, whatever the leases", writeTwice}, // semantics 1.1
+		{"a negative lease is refused and stores nothing", writeNegativeLease},   // semantics 6.1
+		{"a lease of zero is legal and ends at once", writeZeroLease},            // semantics 6.1
+		{"a thousand identical entries are a thousand entries", writeIdentical},  // semantics 1.1
+		{"an entry beyond the limit is refused and not stored", writeTooLarge},   // semantics 2.1
 		{"a large entry within the limit is stored", writeLarge},
-		{"a call whose context has ended stores nothing", writeEndedContext}, // W-14
+		{"a call whose context has ended stores nothing", writeEndedContext}, // semantics 2.1
 		{"options of other calls are refused and nothing is stored", writeWrongOptions},
 		{"types that cannot be stored are refused", writeBadTypes},
 		{"a pointer writes what it points to", writePointer},
-		{"a nil pointer is refused", writeNil}, // B-04
+		{"a nil pointer is refused", writeNil}, // semantics 2.1
 		{"an unknown kind is refused", writeUnknownKind},
 		{"a write does not wait for a taker", writeDoesNotWait},
 	}
