@@ -63,9 +63,9 @@ func serve(t *testing.T, args ...string) server {
 }
 
 // memory starts a server that keeps nothing.
-func memory(t *testing.T) server {
+func memory(t *testing.T, args ...string) server {
 	t.Helper()
-	return serve(t, "--durability", "memory")
+	return serve(t, append([]string{"--durability", "memory"}, args...)...)
 }
 
 // do runs a command against the server.

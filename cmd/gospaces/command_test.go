@@ -178,6 +178,14 @@ func TestLeases_AreRenewedAndCancelled(t *testing.T) {
 	require.Equal(t, exitUsage, s.do(t, "renew", "2", "--lease", "-1s").code)
 }
 
+func TestLeases_AreCapped(t *testing.T) {
+	t.Parallel()
+	s := memory(t, "--max-lease", "1m")
+	require.JSONEq(t, `{"id": 1, "lease": "1m0s"}`, s.must(t, "write", "job", `{"id": 1}`))
+	require.JSONEq(t, `{"id": 1, "lease": "1m0s"}`, s.must(t, "renew", "1", "--lease", "forever"))
+	require.JSONEq(t, `{"id": 1, "lease": "30s"}`, s.must(t, "renew", "1", "--lease", "30s"))
+}
+
 func TestKindsSpacesStatusVersion(t *testing.T) {
 	t.Parallel()
 	s := memory(t)

@@ -19,6 +19,8 @@ type serveFlags struct {
 	durability string
 	postgres   string
 	maxEntry   int
+	maxLease   time.Duration
+	maxListen  time.Duration
 	flush      time.Duration
 	logLevel   slog.LevelVar
 	logFormat  string
@@ -48,6 +50,8 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.durability, "durability", "logged", "memory, logged or synced")
 	flags.StringVar(&f.postgres, "postgres", "", "connection string of the PostgreSQL database to mirror to; none: no mirror")
 	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
+	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
+	flags.DurationVar(&f.maxListen, "max-listen", 0, "longest lease that a registration for events is granted; 0: no bound")
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "least `level` to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -86,6 +90,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		Durability: f.durability,
 		Postgres:   f.postgres,
 		MaxEntry:   f.maxEntry,
+		MaxLease:   f.maxLease,
+		MaxListen:  f.maxListen,
 		Logger:     logger,
 	})
 	if err != nil {

@@ -32,6 +32,8 @@ type Config struct {
 	MaxSpaces  int           // spaces; 0: 1000
 	MaxLog     int64         // bytes of one space's log; 0: as the disk allows
 	MaxWaiting int           // waiting calls of one space; 0: no bound
+	MaxLease   time.Duration // what leases of entries are cut to; 0: no bound
+	MaxListen  time.Duration // what leases of registrations are cut to; 0: no bound
 	Resume     time.Duration // how long a session waits for its client to come back; 0: 30 s
 	Logger     *slog.Logger  // nil: silent
 }
@@ -49,6 +51,8 @@ func (c *Config) setDefaults() error {
 	switch {
 	case c.Durability != Memory && c.Durability != Logged && c.Durability != Synced:
 		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
+	case c.MaxLease < 0 || c.MaxListen < 0:
+		return errors.New("the longest lease is negative")
 	case c.Durability == Memory && c.Postgres != "":
 		return errors.New("a mirror reads the log: a database needs durability logged or synced")
 	case c.Durability != Memory && c.Data == "":
