@@ -1,0 +1,94 @@
+package record
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// samples are one record of each operation, and how it is appended.
+var samples = []struct {
+	bytes []byte
+	want  Record
+}{
+	{AppendKind(nil, 3, []byte("schema")), Record{Op: Kind, Kind: 3, Body: []byte("schema")}},
+	{AppendPut(nil, 1<<40, 7, math.MaxInt64, []byte("row")), Record{Op: Put, ID: 1 << 40, Kind: 7, Expires: math.MaxInt64, Body: []byte("row")}},
+	{AppendPut(nil, 1, 1, -5, nil), Record{Op: Put, ID: 1, Kind: 1, Expires: -5, Body: []byte{}}},
+	{AppendRemove(nil, 9, Expired), Record{Op: Remove, ID: 9, Reason: Expired}},
+	{AppendRenew(nil, 9, 77), Record{Op: Renew, ID: 9, Expires: 77}},
+	{AppendRegister(nil, 10, 78, []byte("q")), Record{Op: Register, ID: 10, Expires: 78, Body: []byte("q")}},
+	{AppendUnregister(nil, 10, Cancelled), Record{Op: Unregister, ID: 10, Reason: Cancelled}},
+	{AppendNotify(nil, 10, 11), Record{Op: Notify, ID: 10, Entry: 11}},
+}
+
+func TestNext_ReadsWhatWasAppended(t *testing.T) {
+	t.Parallel()
+	var all []byte
+	for _, s := range samples {
+		all = append(all, s.bytes...)
+	}
+	var r Record
+	for _, s := range samples {
+		var err error
+		all, err = Next(all, &r)
+		require.NoError(t, err)
+		require.Equal(t, s.want, r)
+	}
+	require.Empty(t, all)
+}
+
+func TestNext_RefusesWhatIsCutOff(t *testing.T) {
+	t.Parallel()
+	var r Record
+	for _, s := range samples {
+		for n := range len(s.bytes) {
+			_, err := Next(s.bytes[:n], &r)
+			require.ErrorIs(t, err, ErrCorrupt, "%v, %d bytes of it", s.want, n)
+		}
+	}
+	_, err := Next([]byte{0xff, 1, 2, 3}, &r)
+	require.ErrorIs(t, err, ErrCorrupt)
+	_, err = Next(AppendPut(nil, 1, math.MaxUint32, 0, nil)[:3], &r)
+	require.ErrorIs(t, err, ErrCorrupt)
+}
+
+func TestSplit_ReadsHeaders(t *testing.T) {
+	t.Parallel()
+	msg := append(AppendHeader(nil, Header{Type: Commit, Epoch: 42}), "records"...)
+	require.Equal(t, HeaderSize, len(msg)-len("records"))
+	h, rest, err := Split(msg)
+	require.NoError(t, err)
+	require.Equal(t, Header{Type: Commit, Epoch: 42}, h)
+	require.Equal(t, "records", string(rest))
+
+	_, _, err = Split(msg[:HeaderSize-1])
+	require.ErrorIs(t, err, ErrCorrupt)
+	msg[0] = version + 1
+	_, _, err = Split(msg)
+	require.ErrorContains(t, err, "version 2")
+	msg[0], msg[1] = version, 99
+	_, _, err = Split(msg)
+	require.ErrorIs(t, err, ErrCorrupt)
+}
+
+// Whatever the bytes are, decoding ends, and what it yields lies within them.
+func FuzzNext(f *testing.F) {
+	for _, s := range samples {
+		f.Add(s.bytes)
+	}
+	f.Add([]byte{byte(Put), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1, 0, 0xff, 0xff, 0xff, 0x7f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r Record
+		for len(b) > 0 {
+			rest, err := Next(b, &r)
+			if err != nil {
+				require.ErrorIs(t, err, ErrCorrupt)
+				return
+			}
+			require.Less(t, len(rest), len(b))
+			require.LessOrEqual(t, len(r.Body), len(b))
+			b = rest
+		}
+	})
+}
