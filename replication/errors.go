@@ -6,17 +6,17 @@ import "errors"
 var (
 	// ErrFull is returned when the log has reached its bound, or its disk the free space that must remain. The message
 	// was not stored.
-	ErrFull = errors.New("replication: log full")
+	ErrFull error = notStored("replication: log full")
 	// ErrFenced is returned when another primary has written to the log since it was replayed. The message was not
 	// stored.
-	ErrFenced = errors.New("replication: another primary has claimed the log")
+	ErrFenced error = notStored("replication: another primary has claimed the log")
 	// ErrFailed is returned when the log cannot be written or read. Whether a message that was to be appended is
 	// stored is unknown.
 	ErrFailed = errors.New("replication: log failed")
 	// ErrNotReplayed is returned by Append before the first Replay. The message was not stored.
-	ErrNotReplayed = errors.New("replication: log not replayed")
+	ErrNotReplayed error = notStored("replication: log not replayed")
 	// ErrTooLarge is returned for a message above MaxMessage, or too short to hold a header. The message was not stored.
-	ErrTooLarge = errors.New("replication: message size out of bounds")
+	ErrTooLarge error = notStored("replication: message size out of bounds")
 )
 
 // Errors of reading.
@@ -35,3 +35,11 @@ var (
 	// ErrClosed is returned by every call on a closed store or its logs.
 	ErrClosed = errors.New("replication: store closed")
 )
+
+// notStored is an error of Append after which the message is certainly not in the log.
+type notStored string
+
+func (e notStored) Error() string { return string(e) }
+
+// NotStored tells those who know the log only as an interface that nothing has happened.
+func (notStored) NotStored() bool { return true }

@@ -264,9 +264,21 @@ func (p *Partition) refuse(cause error) {
 	p.listeners = nil
 	p.mu.Unlock()
 	lost := fmt.Errorf("%w: %w", engine.ErrOutcomeUnknown, cause)
+	if notStored(cause) {
+		lost = fmt.Errorf("%w: %w", engine.ErrUnavailable, cause)
+	}
 	for _, c := range callers {
 		c.Lost(lost)
 	}
+}
+
+// notStored reports whether an append that failed with err has certainly not stored anything.
+func notStored(err error) bool {
+	refused, ok := errors.AsType[interface {
+		error
+		NotStored() bool
+	}](err)
+	return ok && refused.NotStored()
 }
 
 // resume serves again.

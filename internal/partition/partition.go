@@ -22,7 +22,8 @@ import (
 type Log interface {
 	// Append stores msg and returns when it is durable at the log's level. The first record.HeaderSize bytes of msg are
 	// room for the log's own header; records follow. msg belongs to the caller again once Append returns.
-	// After an error nothing may be appended before the next Replay; whether msg was stored is unknown.
+	// After an error nothing may be appended before the next Replay. Whether msg was stored is unknown, unless the error
+	// has, or wraps one that has, a method NotStored that returns true.
 	Append(msg []byte) error
 	// Replay hands over all groups of the log in order and makes the caller its only writer.
 	Replay(ctx context.Context, apply func(record.Group) error, progress func(done, total uint64)) error

@@ -3,6 +3,7 @@ package partition_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -218,6 +219,31 @@ func TestPartition_OutcomesWaitForWhatTheyDependOn(t *testing.T) {
 }
 
 var errInjected = errors.New("injected")
+
+// refusal is what a log returns that has certainly stored nothing.
+type refusal struct{ error }
+
+func (refusal) NotStored() bool { return true }
+
+func TestPartition_RefusedAppendHasChangedNothing(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := start(t, log)
+	c := newCaller()
+	p.Write(c, 1, draft(1))
+	require.NoError(t, c.await(1).err)
+	var once sync.Once
+	log.set(func() (err error) {
+		once.Do(func() { err = fmt.Errorf("append: %w", refusal{errInjected}) })
+		return err
+	}, nil)
+	p.Find(c, 2, query(1, true), 0)
+	require.ErrorIs(t, c.await(2).err, engine.ErrUnavailable)
+	require.NotErrorIs(t, c.await(2).err, engine.ErrOutcomeUnknown)
+	require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
+	p.Find(c, 3, query(1, true), 0)
+	require.NoError(t, c.await(3).err, "it is still there")
+}
 
 func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
 	t.Parallel()
