@@ -23,6 +23,9 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 			"and the tables may have entries that the space does not have; drop the mirror to build it anew", ErrOtherLog, db.position, last)
 	}
 	window := newWindow(w.cfg, db.position, db.highest)
+	if db.position == w.source.Last() {
+		w.good(db.position, pause)
+	}
 	w.status.opened(db.position, window)
 
 	read := make(chan struct{})
@@ -38,9 +41,6 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 
 // write writes batches until something fails or ctx ends.
 func (w *Writer) write(ctx context.Context, db *database, window *window, pause *backoff) error {
-	if db.position == w.source.Last() {
-		w.good(db.position, pause)
-	}
 	for {
 		b, err := window.take(ctx, w.cfg.FlushInterval, w.cfg.PingInterval, w.wanted)
 		if err != nil {
@@ -56,9 +56,9 @@ func (w *Writer) write(ctx context.Context, db *database, window *window, pause 
 		if err != nil {
 			return err
 		}
+		w.good(b.to, pause) // first: whoever waits for the position finds the mirror running
 		w.status.committed(b, done)
 		window.done()
-		w.good(b.to, pause)
 	}
 }
 
