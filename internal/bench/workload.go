@@ -153,7 +153,7 @@ func (r *run) backlog(ctx context.Context, _ int) ([]Result, error) {
 
 // fill writes n entries.
 func (r *run) fill(ctx context.Context, n int, key func(i int64) int64) error {
-	return r.all8(ctx, r.filler(n, key))
+	return r.untimed(ctx, r.filler(n, key))
 }
 
 // filler returns what writes n entries in bulk.
@@ -182,10 +182,10 @@ func (r *run) drainer(ctx context.Context, _ *caller) (int, error) {
 }
 
 // drain empties the space.
-func (r *run) drain(ctx context.Context) error { return r.all8(ctx, r.drainer) }
+func (r *run) drain(ctx context.Context) error { return r.untimed(ctx, r.drainer) }
 
-// all8 has some callers do op until they are done, and measures nothing.
-func (r *run) all8(ctx context.Context, do op) error {
+// untimed has a few callers do op until they are done, and measures nothing.
+func (r *run) untimed(ctx context.Context, do op) error {
 	var fail firstError
 	done := make(chan struct{})
 	for i := range fillers {

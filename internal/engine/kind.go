@@ -48,7 +48,7 @@ const absent = 1 << 20
 
 // insert stores an entry at the end of the order, in all lists and indexes.
 func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slot {
-	s := k.take()
+	s := k.unusedSlot()
 	e.lastOrder++
 	*k.entries.at(s) = entry{id: id, order: e.lastOrder, expires: expires, lsn: e.lsn, row: e.arena.put(row), size: uint32(len(row))}
 	k.all.pushBack(&k.order, s)
@@ -83,8 +83,8 @@ func (k *kind) delete(e *Engine, s slot) {
 	}
 }
 
-// take returns an unused slot.
-func (k *kind) take() slot {
+// unusedSlot returns a slot for a new entry.
+func (k *kind) unusedSlot() slot {
 	if n := len(k.free); n > 0 {
 		s := k.free[n-1]
 		k.free = k.free[:n-1]

@@ -127,20 +127,21 @@ func (p *Partition) settled(c Caller, lsn LSN) bool {
 	if !cs.logged || lsn <= cs.durable {
 		return true
 	}
-	b := &cs.open
-	switch {
-	case cs.inFlight != nil && lsn <= cs.inFlight.lsn:
-		b = cs.inFlight
-	default:
-		for _, s := range cs.sealed {
-			if lsn <= s.lsn {
-				b = s
-				break
-			}
+	cs.holding(lsn).tell(c)
+	return false
+}
+
+// holding returns the batch that lsn, which is not durable, is in.
+func (cs *commits) holding(lsn LSN) *batch {
+	if cs.inFlight != nil && lsn <= cs.inFlight.lsn {
+		return cs.inFlight
+	}
+	for _, b := range cs.sealed {
+		if lsn <= b.lsn {
+			return b
 		}
 	}
-	b.tell(c)
-	return false
+	return &cs.open
 }
 
 // tell adds c to those that are told, mostly once: a few busy callers make up nearly all calls.
@@ -154,7 +155,7 @@ func (b *batch) tell(c Caller) {
 }
 
 // Begin tells that a caller has several calls to make at once, which had better share one commit. End must follow soon, and
-// before the caller waits for anything.
+// before the caller waits for anything. Neither waits for the log.
 func (p *Partition) Begin() {
 	p.mu.Lock()
 	p.commits.bursts++
@@ -218,8 +219,8 @@ func (p *Partition) append(b *batch) error {
 	return nil
 }
 
-// recover follows a failed append: what was not acknowledged has an unknown outcome, and the state is rebuilt from the log, which alone
-// knows. It tries until that succeeds, or reports false when the partition is closed.
+// recover follows a failed append: what was not acknowledged has an unknown outcome, unless the log says that nothing was stored, and
+// the state is rebuilt from the log, which alone knows. It tries until that succeeds, or reports false when the partition is closed.
 func (p *Partition) recover(cause error) bool {
 	p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", cause)
 	p.refuse(cause)
