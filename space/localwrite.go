@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Write implements Space.
@@ -25,7 +26,7 @@ func (s *Local) Write(ctx context.Context, entries []Draft) ([]Grant, error) {
 		}
 		c.drafts = append(c.drafts, d)
 	}
-	s.partition.Write(c, c.next(), c.drafts)
+	s.partition.Write(c, c.next(), txn.ID{}, engine.Request{}, c.drafts)
 	if err := c.await(); err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func (s *Local) Renew(ctx context.Context, d time.Duration, ids ...LeaseID) ([]G
 		return nil, err
 	}
 	defer s.release(c)
-	s.partition.Renew(c, c.next(), int64(d), c.leaseIDs(ids))
+	s.partition.Renew(c, c.next(), engine.Request{}, int64(d), c.leaseIDs(ids))
 	if err := c.await(); err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func (s *Local) Cancel(ctx context.Context, ids ...LeaseID) error {
 		return err
 	}
 	defer s.release(c)
-	s.partition.Cancel(c, c.next(), c.leaseIDs(ids))
+	s.partition.Cancel(c, c.next(), engine.Request{}, c.leaseIDs(ids))
 	if err := c.await(); err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
 )
 
 // registration is a registration with a space in this process. Its events come through a feed, and through another one
@@ -33,7 +35,7 @@ func (s *Local) Notify(ctx context.Context, q Query, lease time.Duration) (Regis
 		return nil, err
 	}
 	sent := time.Now()
-	s.partition.Notify(f, f.next(), &f.query, int64(lease))
+	s.partition.Notify(f, f.next(), &f.query, engine.Events(engine.Written), int64(lease))
 	if err := f.await(); err != nil {
 		return nil, err
 	}

@@ -10,15 +10,16 @@ package archtest
 var table = map[string][]string{
 	// The vocabulary and the core: what an entry is, what a space promises, how it keeps it.
 	"template":           {},
+	"txn":                {},
 	"internal/record":    {},
-	"internal/engine":    {"template", "internal/record"},
-	"internal/partition": {"template", "internal/record", "internal/engine"},
-	"space":              {"template", "internal/engine", "internal/partition"},
+	"internal/engine":    {"template", "txn", "internal/record"},
+	"internal/partition": {"template", "txn", "internal/record", "internal/engine"},
+	"space":              {"template", "txn", "internal/engine", "internal/partition"},
 
 	// The way to a space on a server.
-	"internal/wire":   {"template", "internal/engine"},
-	"client":          {"template", "space", "internal/engine", "internal/wire"},
-	"internal/server": {"template", "internal/engine", "internal/partition", "internal/wire"},
+	"internal/wire":   {"template", "txn", "internal/engine"},
+	"client":          {"template", "txn", "space", "internal/engine", "internal/wire"},
+	"internal/server": {"template", "txn", "internal/engine", "internal/partition", "internal/wire"},
 
 	// Behind a space: the log, and the database.
 	"replication":       {"template", "internal/record"},
@@ -27,26 +28,26 @@ var table = map[string][]string{
 
 	// Where everything comes together.
 	"internal/node": {
-		"template", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire", "internal/server",
+		"template", "txn", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire", "internal/server",
 		"replication", "writeback",
 	},
-	"cmd/gospaces": {"template", "space", "client", "internal/wire", "internal/node", "internal/bench"},
+	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "internal/bench"},
 	"cmd/demo":     {"space", "client", "internal/postgres"},
 
 	// For tests, figures and readers.
 	"spacetest": {
-		"template", "space", "client", "internal/record", "internal/engine", "internal/partition", "internal/wire",
+		"template", "txn", "space", "client", "internal/record", "internal/engine", "internal/partition", "internal/wire",
 		"internal/server", "internal/node", "replication", "writeback", "internal/postgres", "spacetest/history",
 	},
 	"spacetest/history": {},
-	"internal/bench":    {"space", "client"},
+	"internal/bench":    {"txn", "space", "client"},
 	"internal/archtest": {},
-	"examples/":         {"template", "space", "client"},
+	"examples/":         {"template", "txn", "space", "client"},
 }
 
 // lean names the packages that users build programs from, and neverLinked what must not come along with them.
 var (
-	lean        = []string{"template", "space", "client"}
+	lean        = []string{"template", "txn", "space", "client"}
 	neverLinked = []string{
 		"testing", "github.com/stretchr/testify", "github.com/lib/pq",
 		"github.com/nats-io/nats-server", "github.com/nats-io/nats.go",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // The entries of the benchmarks: a key and a payload of 100 bytes.
@@ -46,7 +47,7 @@ func filled(b *testing.B, n int) *Engine {
 }
 
 func write1(e *Engine, row template.Row) {
-	e.Write(0, []Draft{{Kind: jobKind, Row: row, Lease: Forever}})
+	e.Write(0, txn.ID{}, Request{}, []Draft{{Kind: jobKind, Row: row, Lease: Forever}})
 	e.Log = e.Log[:0]
 }
 

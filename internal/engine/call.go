@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Forever is the lease and the expiry of what never ends.
@@ -17,6 +18,21 @@ type Draft struct {
 	Kind  KindID
 	Row   template.Row // in the field order of the kind's schema; copied
 	Lease int64        // nanoseconds asked for; Forever, or 0 for one that ends at once
+	Delay int64        // nanoseconds until the entry becomes visible; 0: at once
+}
+
+// Request identifies a call among those of a client's session, so that its outcome can be told again when the client has
+// not heard it. The zero Request is one that nobody will repeat.
+type Request struct {
+	Session uint64 // as OpenSession has numbered it
+	Number  uint64
+}
+
+// Change is a new row for an entry that is there already.
+type Change struct {
+	ID      uint64 // of the entry
+	Version uint32 // that the entry must have; 0: any
+	Row     template.Row
 }
 
 // Template is a template whose kind is given by number; its conditions name fields of that kind's schema.
@@ -32,13 +48,21 @@ type Query struct {
 	Max       int              // at least 1
 	Take      bool             // remove what is found
 	IfExists  bool             // do not wait for entries that are not there yet
+	ID        uint64           // only the entry with this identity, if not 0: it must match too
+	Txn       txn.ID           // the transaction under which the call is made
+	Begin     bool             // take each entry under a transaction of its own, begun for it
+	Lease     int64            // of the transactions that Begin begins
+	By        Request
 }
 
 // View shows one entry. Row aliases the engine's memory and is valid only until the engine is called again.
 type View struct {
-	ID   uint64
-	Kind KindID
-	Row  template.Row
+	ID       uint64
+	Kind     KindID
+	Row      template.Row
+	Version  uint32 // 1, and one more with every change
+	Attempts uint32 // how often the entry was put back by Defer
+	Txn      uint64 // the transaction begun for it, for Query.Begin
 }
 
 // Grant is a lease as it was given.
@@ -52,12 +76,13 @@ type Grant struct {
 type Result struct {
 	Err     error
 	Entries []View  // read, take, contents
-	Grants  []Grant // write, renew, notify
+	Grants  []Grant // write, commit, renew, notify, begin
 	Errs    []error // bulk renew and cancel: one per lease, nil where it was done
-	Count   int
-	Counts  []int  // kinds: visible entries of each kind, indexed by KindID-1
-	Seq     uint64 // notify: the number before the registration's first event
-	More    bool   // contents: another page follows, from Cursor
+	Count   int     // register, count, prepare
+	Version uint32  // update
+	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1
+	Seq     uint64  // notify: the number before the registration's first event
+	More    bool    // contents: another page follows, from Cursor
 	Cursor  uint64
 	Depends uint64 // the LSN that must be durable before anyone may see the outcome
 }

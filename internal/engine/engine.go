@@ -55,12 +55,15 @@ type Engine struct {
 type Limits struct {
 	EntryLease        int64
 	RegistrationLease int64
+	TxnLease          int64
+	TxnBytes          int // of the rows that one transaction may write; 0 is without limit
 }
 
 // Event tells that an entry which a registration asked about became visible.
 type Event struct {
 	Registration uint64
 	Seq          uint64
+	Type         EventType
 	Entry        View
 }
 

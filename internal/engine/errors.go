@@ -13,5 +13,8 @@ var (
 	ErrClosed          = errors.New("space: closed")
 	ErrUnavailable     = errors.New("space: unavailable")
 	ErrOutcomeUnknown  = errors.New("space: outcome unknown")
+	ErrTxnEnded        = errors.New("space: transaction ended")
+	ErrDeadlock        = errors.New("space: deadlock")
+	ErrVersionConflict = errors.New("space: version conflict")
 	ErrCancelled       = errors.New("space: wait cancelled")
 )

@@ -8,7 +8,7 @@ import (
 
 // Renew asks for d from now for the leases of entries and registrations. A lease is never shortened unless d itself ends
 // sooner. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
-func (e *Engine) Renew(now, d int64, ids []uint64) Result {
+func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 	e.begin(now)
 	if d < 0 {
 		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
@@ -67,7 +67,7 @@ func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 }
 
 // Cancel ends leases at once. Result: Errs, one per identity: nil or ErrLeaseEnded.
-func (e *Engine) Cancel(now int64, ids []uint64) Result {
+func (e *Engine) Cancel(now int64, by Request, ids []uint64) Result {
 	e.begin(now)
 	for _, id := range ids {
 		e.errs = append(e.errs, e.cancel(id))

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // The model is a space as simple as it can be: a slice of entries in order. Random programs must not be able to tell it from the engine.
@@ -285,7 +286,7 @@ func (p *program) write() {
 			drafts[i].Lease = int64(p.r.IntN(20)) << (tickShift - 1)
 		}
 	}
-	r := p.e.Write(p.m.now, drafts)
+	r := p.e.Write(p.m.now, txn.ID{}, Request{}, drafts)
 	require.NoError(p.t, r.Err)
 	for i, d := range drafts {
 		require.Equal(p.t, d.Lease, r.Grants[i].Granted)
@@ -346,7 +347,7 @@ func (p *program) unpark() {
 func (p *program) register() {
 	if len(p.m.registrations) < 4 {
 		q := &Query{Templates: []Template{randomTemplate(p.r), randomTemplate(p.r)}, Max: 1}
-		r := p.e.Notify(p.m.now, q, Forever)
+		r := p.e.Notify(p.m.now, q, Events(Written), Forever)
 		require.NoError(p.t, r.Err)
 		p.m.registrations[r.Grants[0].ID] = &modelRegistration{q: q}
 		return
@@ -356,7 +357,7 @@ func (p *program) register() {
 		require.True(p.t, ok)
 		require.Equal(p.t, reg.seq, seq)
 		if p.r.IntN(4) == 0 {
-			require.NoError(p.t, p.e.Cancel(p.m.now, []uint64{id}).Errs[0])
+			require.NoError(p.t, p.e.Cancel(p.m.now, Request{}, []uint64{id}).Errs[0])
 			delete(p.m.registrations, id)
 			return
 		}
@@ -416,7 +417,7 @@ func (p *program) pick() uint64 {
 
 func (p *program) renew() {
 	id, d := p.pick(), int64(p.r.IntN(20))<<(tickShift-1)
-	r := p.e.Renew(p.m.now, d, []uint64{id})
+	r := p.e.Renew(p.m.now, Request{}, d, []uint64{id})
 	i := slices.IndexFunc(p.m.entries, func(e modelEntry) bool { return e.id == id })
 	if i < 0 {
 		require.ErrorIs(p.t, r.Errs[0], ErrLeaseEnded)
@@ -429,7 +430,7 @@ func (p *program) renew() {
 
 func (p *program) cancel() {
 	id := p.pick()
-	r := p.e.Cancel(p.m.now, []uint64{id, id})
+	r := p.e.Cancel(p.m.now, Request{}, []uint64{id, id})
 	require.Equal(p.t, p.m.remove(id), r.Errs[0] == nil)
 	require.ErrorIs(p.t, r.Errs[1], ErrLeaseEnded)
 }

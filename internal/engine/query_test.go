@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func TestFind_AnswersAreBounded(t *testing.T) {
@@ -16,7 +17,7 @@ func TestFind_AnswersAreBounded(t *testing.T) {
 	row := append(template.Row{0xd6, 0xaa, 0x55}, v...)
 	require.Len(t, row.Field(0), len(v))
 	for range 10 {
-		e.Write(0, []Draft{{Kind: 1, Row: row, Lease: Forever}})
+		e.Write(0, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: row, Lease: Forever}})
 	}
 	q := &Query{Max: 100, Templates: []Template{{Kind: 1}}}
 	got := 0

@@ -10,7 +10,7 @@ import (
 
 // Notify registers for an event for every matching entry that is written from now on. q must have passed Check; its Max, Order
 // and Take do not matter. Result: Grants (one), Seq, the number before the first event. It fails with ErrInvalidArgument for a negative lease.
-func (e *Engine) Notify(now int64, q *Query, lease int64) Result {
+func (e *Engine) Notify(now int64, q *Query, on EventSet, lease int64) Result {
 	e.begin(now)
 	if lease < 0 {
 		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Register makes a kind known, or adds to its schema what s has more. Result: Count, the KindID.
@@ -59,7 +60,7 @@ func (e *Engine) Schema(id KindID) *template.Schema {
 
 // Write stores all drafts or none, and serves whoever waits for them. Rows must have passed Check.
 // Result: Grants, one per draft. It fails with ErrInvalidArgument and ErrUnknownKind.
-func (e *Engine) Write(now int64, drafts []Draft) Result {
+func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Result {
 	e.begin(now)
 	if err := e.checkDrafts(drafts); err != nil {
 		return failed(err)

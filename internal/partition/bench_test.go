@@ -9,6 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // window is a caller with many calls in flight, like a busy connection: it counts outcomes and remembers no more.
@@ -97,7 +98,7 @@ func BenchmarkWriteTake(b *testing.B) {
 				n := 0
 				for b.Loop() {
 					w.acquire(1)
-					p.Write(w, 1, drafts)
+					p.Write(w, 1, txn.ID{}, engine.Request{}, drafts)
 					w.acquire(1)
 					p.Find(w, 2, take, -1)
 					n += 2
@@ -134,7 +135,7 @@ func BenchmarkReplay(b *testing.B) {
 	take := &engine.Query{Max: 1, Take: true, Templates: []engine.Template{{Kind: 1}}}
 	for i := range entries {
 		w.acquire(1)
-		p.Write(w, 1, drafts)
+		p.Write(w, 1, txn.ID{}, engine.Request{}, drafts)
 		if i%2 == 1 {
 			w.acquire(1)
 			p.Find(w, 2, take, -1)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Register makes a kind known or extends it; Result.Count is its KindID, and Schema then returns its schema.
@@ -19,7 +20,7 @@ func (p *Partition) Register(c Caller, call uint64, s *template.Schema) {
 }
 
 // Write stores all drafts or none. Result: Grants.
-func (p *Partition) Write(c Caller, call uint64, drafts []engine.Draft) {
+func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request, drafts []engine.Draft) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.err
@@ -30,7 +31,7 @@ func (p *Partition) Write(c Caller, call uint64, drafts []engine.Draft) {
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
 	}
-	p.result = p.e.Write(now(), drafts)
+	p.result = p.e.Write(now(), under, by, drafts)
 	p.reply(c, call, &p.result)
 	p.finish()
 }
@@ -62,13 +63,13 @@ func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor uint
 }
 
 // Renew renews the leases of entries and registrations. Result: Grants, Errs.
-func (p *Partition) Renew(c Caller, call uint64, d int64, ids []uint64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Renew(now, d, ids) })
+func (p *Partition) Renew(c Caller, call uint64, by engine.Request, d int64, ids []uint64) {
+	p.do(c, call, func(now int64) engine.Result { return p.e.Renew(now, by, d, ids) })
 }
 
 // Cancel ends leases. Result: Errs.
-func (p *Partition) Cancel(c Caller, call uint64, ids []uint64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Cancel(now, ids) })
+func (p *Partition) Cancel(c Caller, call uint64, by engine.Request, ids []uint64) {
+	p.do(c, call, func(now int64) engine.Result { return p.e.Cancel(now, by, ids) })
 }
 
 // Kinds counts the visible entries of each kind. Result: Counts, indexed by KindID-1.

@@ -21,9 +21,9 @@ type kept struct {
 }
 
 // Notify registers c for events. Result: Grants (one), Seq. Events go to c until it is Gone.
-func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, lease int64) {
+func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, on engine.EventSet, lease int64) {
 	p.query(c, call, q, func(now int64) engine.Result {
-		r := p.e.Notify(now, q, lease)
+		r := p.e.Notify(now, q, on, lease)
 		if r.Err == nil {
 			p.listener(r.Grants[0].ID).caller = c
 		}

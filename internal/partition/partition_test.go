@@ -15,6 +15,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 var job = &template.Schema{Kind: "job", Fields: []template.Field{{Name: "key", Class: template.Int}}}
@@ -187,8 +188,8 @@ func TestPartition_OutcomesWaitForWhatTheyDependOn(t *testing.T) {
 	log := openLog(t)
 	p := start(t, log)
 	c := newCaller()
-	p.Write(c, 1, draft(1))
-	p.Write(c, 2, draft(2))
+	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
+	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(2))
 	require.NoError(t, c.await(1).err)
 	require.NoError(t, c.await(2).err)
 
@@ -202,12 +203,12 @@ func TestPartition_OutcomesWaitForWhatTheyDependOn(t *testing.T) {
 	require.True(t, c.held(5), "none waits for the removal that it is owed to")
 	p.Find(c, 6, query(2, false), 0)
 	require.True(t, c.held(6), "what is now the oldest waits for the removal of what was")
-	p.Write(c, 7, draft(7))
+	p.Write(c, 7, txn.ID{}, engine.Request{}, draft(7))
 	p.Find(c, 8, query(7, false), 0)
 	require.True(t, c.held(7))
 	require.True(t, c.held(8), "a read waits for the write that it saw")
 	p.Find(c, 9, query(9, true), -1)
-	p.Write(newCaller(), 1, draft(9))
+	p.Write(newCaller(), 1, txn.ID{}, engine.Request{}, draft(9))
 	require.True(t, c.held(9), "a waiting take waits for the log too")
 	close(open)
 	require.NoError(t, c.await(4).err)
@@ -230,7 +231,7 @@ func TestPartition_RefusedAppendHasChangedNothing(t *testing.T) {
 	log := openLog(t)
 	p := start(t, log)
 	c := newCaller()
-	p.Write(c, 1, draft(1))
+	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
 	require.NoError(t, c.await(1).err)
 	var once sync.Once
 	log.set(func() (err error) {
@@ -251,7 +252,7 @@ func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
 		log := openLog(t)
 		p := start(t, log)
 		c := newCaller()
-		p.Write(c, 1, draft(1))
+		p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
 		require.NoError(t, c.await(1).err)
 		p.Find(c, 2, query(42, true), -1)
 
@@ -278,7 +279,7 @@ func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
 		} else {
 			require.NoError(t, c.await(4).err)
 		}
-		p.Write(c, 5, draft(5))
+		p.Write(c, 5, txn.ID{}, engine.Request{}, draft(5))
 		require.NoError(t, c.await(5).err)
 		require.Equal(t, p.Hash(), rebuilt(t, log))
 	}
@@ -316,7 +317,7 @@ func TestPartition_CallsAreRefusedWhileTheLogIsAway(t *testing.T) {
 		}
 	}, nil)
 	for call := uint64(1); ; call++ {
-		p.Write(c, call, draft(1))
+		p.Write(c, call, txn.ID{}, engine.Request{}, draft(1))
 		if err := c.await(call).err; errors.Is(err, engine.ErrUnavailable) {
 			break
 		} else {
@@ -335,12 +336,12 @@ func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
 	log := openLog(t)
 	p := start(t, log)
 	c := newCaller()
-	p.Notify(c, 1, query(3, false), engine.Forever)
+	p.Notify(c, 1, query(3, false), engine.Events(engine.Written), engine.Forever)
 	registration := c.await(1).grants[0].ID
 	for call := range int64(10) {
-		p.Write(c, uint64(call+2), draft(call%4))
+		p.Write(c, uint64(call+2), txn.ID{}, engine.Request{}, draft(call%4))
 	}
-	p.Write(c, 20, []engine.Draft{{Kind: 1, Row: rowOf(99), Lease: int64(time.Hour)}})
+	p.Write(c, 20, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: rowOf(99), Lease: int64(time.Hour)}})
 	lease := c.await(20).grants[0].ID
 	p.Find(c, 21, query(2, true), 0)
 	require.NoError(t, c.await(21).err)
@@ -351,7 +352,7 @@ func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
 	require.Equal(t, hash, again.Hash())
 	require.Equal(t, job, again.Schema(again.KindID("job")))
 	n := newCaller()
-	again.Renew(n, 1, int64(time.Minute), []uint64{lease})
+	again.Renew(n, 1, engine.Request{}, int64(time.Minute), []uint64{lease})
 	require.Equal(t, int64(time.Minute), n.await(1).grants[0].Granted)
 
 	// Events that were not acknowledged are there for whoever attaches, from the log.
@@ -369,12 +370,12 @@ func TestPartition_CloseEndsWaitsAndKeepsWhatIsPending(t *testing.T) {
 	p := start(t, log)
 	c := newCaller()
 	p.Find(c, 1, query(1, true), -1)
-	p.Write(c, 2, draft(2))
+	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(2))
 	require.NoError(t, p.Close())
 	require.NoError(t, p.Close())
 	require.ErrorIs(t, c.await(1).err, engine.ErrClosed)
 	require.NoError(t, c.await(2).err)
-	p.Write(c, 3, draft(3))
+	p.Write(c, 3, txn.ID{}, engine.Request{}, draft(3))
 	require.ErrorIs(t, c.await(3).err, engine.ErrClosed)
 
 	again := start(t, log)
@@ -398,7 +399,7 @@ func TestPartition_WaitsEnd(t *testing.T) {
 	require.Equal(t, 3, p.Stats().Waiting)
 	p.Gone(c)
 	require.Equal(t, 1, p.Stats().Waiting, "the waits of others go on")
-	p.Write(c, 9, draft(1))
+	p.Write(c, 9, txn.ID{}, engine.Request{}, draft(1))
 	require.NoError(t, other.await(0).err)
 	require.True(t, c.waiting(1), "a caller that is gone gets no reply")
 	require.Zero(t, p.Stats().Waiting)
@@ -408,13 +409,13 @@ func TestPartition_LimitsAreChecked(t *testing.T) {
 	t.Parallel()
 	p := partition.New(partition.Config{MaxEntry: 8, MaxCall: 10, MaxWaiting: 1})
 	c := newCaller()
-	p.Write(c, 0, draft(1))
+	p.Write(c, 0, txn.ID{}, engine.Request{}, draft(1))
 	require.ErrorIs(t, c.await(0).err, engine.ErrUnavailable, "not started")
 	require.NoError(t, p.Start(t.Context(), nil))
 	p.Register(c, 1, job)
-	p.Write(c, 2, []engine.Draft{{Kind: 1, Row: make(template.Row, 9), Lease: 1}})
+	p.Write(c, 2, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: make(template.Row, 9), Lease: 1}})
 	require.ErrorIs(t, c.await(2).err, engine.ErrTooLarge)
-	p.Write(c, 3, []engine.Draft{{Kind: 1, Row: make(template.Row, 6), Lease: 1}, {Kind: 1, Row: make(template.Row, 6), Lease: 1}})
+	p.Write(c, 3, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: make(template.Row, 6), Lease: 1}, {Kind: 1, Row: make(template.Row, 6), Lease: 1}})
 	require.ErrorIs(t, c.await(3).err, engine.ErrTooLarge)
 	p.Find(c, 4, query(1, false), -1)
 	p.Find(c, 5, query(1, false), -1)
@@ -428,11 +429,11 @@ func TestPartition_EventsAreBounded(t *testing.T) {
 	require.NoError(t, p.Start(t.Context(), nil))
 	c := newCaller()
 	p.Register(c, 1, job)
-	p.Notify(c, 2, query(1, false), engine.Forever)
+	p.Notify(c, 2, query(1, false), engine.Events(engine.Written), engine.Forever)
 	registration := c.await(2).grants[0].ID
 	p.Gone(c)
 	for call := range uint64(10) {
-		p.Write(c, 10+call, draft(1))
+		p.Write(c, 10+call, txn.ID{}, engine.Request{}, draft(1))
 	}
 	p.Acknowledge(registration, 8)
 	n := newCaller()
@@ -440,7 +441,7 @@ func TestPartition_EventsAreBounded(t *testing.T) {
 	require.Equal(t, uint64(10), n.await(1).seq)
 	require.Len(t, n.events, 2)
 	require.Equal(t, uint64(9), n.events[0].Seq)
-	p.Cancel(n, 2, []uint64{registration})
+	p.Cancel(n, 2, engine.Request{}, []uint64{registration})
 	require.NoError(t, n.await(2).err)
 	require.NoError(t, p.Close())
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // handle serves one frame. An error ends the connection; a call that is merely wrong gets a Failure.
@@ -175,7 +176,7 @@ func (s *session) handleWrite(c *caller, call uint64, d wire.Decoder) error {
 			return s.fail(call, err)
 		}
 	}
-	c.p.Write(c, tag(wire.Write, call), drafts)
+	c.p.Write(c, tag(wire.Write, call), txn.ID{}, engine.Request{}, drafts)
 	if cap(drafts) > 1024 {
 		s.drafts = nil // a bulk has passed
 	}
@@ -253,9 +254,9 @@ func (s *session) handleLeases(c *caller, f wire.Frame, d wire.Decoder) error {
 		return s.refuse(f.ID, err)
 	}
 	if f.Type == wire.Renew {
-		c.p.Renew(c, tag(f.Type, f.ID), lease, ids)
+		c.p.Renew(c, tag(f.Type, f.ID), engine.Request{}, lease, ids)
 	} else {
-		c.p.Cancel(c, tag(f.Type, f.ID), ids)
+		c.p.Cancel(c, tag(f.Type, f.ID), engine.Request{}, ids)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
-	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, lease)
+	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, engine.Events(engine.Written), lease)
 	return nil
 }
 

@@ -37,6 +37,9 @@ var codes = [...]error{
 	14: ErrVersion,
 	15: ErrCapability,
 	16: ErrBusy,
+	17: engine.ErrTxnEnded,
+	18: engine.ErrDeadlock,
+	19: engine.ErrVersionConflict,
 }
 
 // CodeOf returns the number of the first error of the table that err is, or that of ErrInternal.

@@ -1,0 +1,30 @@
+package engine
+
+// EventType says what happened to an entry. The numbers are on the wire and in logs on disk; they are append only.
+type EventType uint8
+
+const (
+	Written   EventType = 1 // it became visible by being written
+	Taken     EventType = 3 // it was taken, for good
+	Expired   EventType = 4 // its lease ran out
+	Cancelled EventType = 5 // its lease was cancelled
+	Renewed   EventType = 6 // its lease was renewed
+	Updated   EventType = 7 // its fields were changed; the event carries the new ones
+	Available EventType = 8 // it turned from not takeable to takeable: written, put back, or no longer read-locked
+	Visible   EventType = 9 // it turned from invisible to visible: written or put back
+)
+
+// EventSet is a set of event types, as bits.
+type EventSet uint16
+
+// Events returns the set of the given types.
+func Events(types ...EventType) EventSet {
+	var s EventSet
+	for _, t := range types {
+		s |= 1 << t
+	}
+	return s
+}
+
+// Has reports whether t is in the set.
+func (s EventSet) Has(t EventType) bool { return s&(1<<t) != 0 }

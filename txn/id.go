@@ -1,0 +1,39 @@
+// Package txn holds what a transaction is to everyone who takes part in one: its identity, and the two-phase commit of
+// transactions that span several spaces.
+package txn
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ID names a transaction: the space in which it began, its home, and its number there. The zero ID is no transaction.
+// Whoever knows it may take part in the transaction.
+type ID struct {
+	Space  string // "": the space that is being asked
+	Number uint64
+}
+
+// IsZero reports whether id names no transaction.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// String returns the form that Parse reads: the space and the number, with a slash between them.
+func (id ID) String() string { return id.Space + "/" + strconv.FormatUint(id.Number, 10) }
+
+// ErrMalformedID is returned by Parse for what String does not return.
+var ErrMalformedID = errors.New("txn: malformed transaction id")
+
+// Parse is the inverse of ID.String. It returns ErrMalformedID.
+func Parse(s string) (ID, error) {
+	i := strings.LastIndexByte(s, '/')
+	if i < 0 {
+		return ID{}, fmt.Errorf("%w: %.80q has no slash", ErrMalformedID, s)
+	}
+	n, err := strconv.ParseUint(s[i+1:], 10, 64)
+	if err != nil || n == 0 {
+		return ID{}, fmt.Errorf("%w: %.80q does not end in a number", ErrMalformedID, s)
+	}
+	return ID{Space: s[:i], Number: n}, nil
+}
