@@ -103,11 +103,12 @@ func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, err error) 
 	return kinds, nil
 }
 
-// apply takes over one record. Registrations and their events leave no trace in the database.
+// apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their events leave no trace in
+// the database, nor does what a transaction will do, until it has done it.
 func (b *batch) apply(r *record.Record) {
 	b.records++
 	switch r.Op {
-	case record.Put:
+	case record.Put, record.PutLater, record.Change:
 		b.put(r)
 	case record.Remove:
 		b.remove(r.ID)

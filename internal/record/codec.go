@@ -64,6 +64,13 @@ func (d *decoder) expires() int64 {
 	return 0
 }
 
+// time decodes a point in time, not negative.
+func (d *decoder) time() int64 {
+	v := d.uvarint()
+	d.bad = d.bad || v > math.MaxInt64
+	return int64(v)
+}
+
 func (d *decoder) body() []byte {
 	n := d.uvarint()
 	if n > uint64(len(d.b)) {

@@ -21,6 +21,23 @@ const (
 	Register   Op = 5 // registration ID for the query Body lives until Expires
 	Unregister Op = 6 // registration ID has ended, for Reason
 	Notify     Op = 7 // registration ID has one more event: entry Entry was written
+
+	Change   Op = 8  // entry ID of kind Kind, which is there until Expires, now has fields Body
+	PutLater Op = 9  // entry ID of kind Kind with fields Body is there until Expires, and visible from Visible on
+	Defer    Op = 10 // entry ID is not visible until Visible, and has one attempt more
+	Reveal   Op = 11 // entry ID, which was there, is visible
+	Reserve  Op = 12 // identities up to ID may be in use though no record names them
+	Watch    Op = 13 // as Register, for events of the types On
+	Tell     Op = 14 // registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body
+
+	// A transaction that is prepared holds its effects back until it is settled. Its commit repeats them as records of their own.
+	Prepare     Op = 15 // transaction ID, known to others as Body, is prepared; what follows is its
+	Hold        Op = 16 // transaction ID will remove entry Entry or, if Visible is not 0, defer it until then
+	Stage       Op = 17 // transaction ID will put entry Entry: of kind Kind with fields Body, until Expires, visible from Visible on
+	StageChange Op = 18 // transaction ID will change entry Entry to fields Body
+	Settle      Op = 19 // transaction ID is not prepared any more
+	Decide      Op = 20 // transaction ID is committed, also for the participants in Body
+	Forget      Op = 21 // no participant of transaction ID needs to know that any more
 )
 
 // Reason says why something ended. The numbers are in logs on disk; they are append only.
@@ -36,10 +53,13 @@ const (
 type Record struct {
 	Op      Op
 	Reason  Reason
+	Type    byte // of an event
 	Kind    uint32
 	ID      uint64
 	Entry   uint64
+	On      uint64 // a set of types of events, as bits
 	Expires int64  // nanoseconds since the Unix epoch; math.MaxInt64 is never
+	Visible int64  // as Expires; 0 is at once
 	Body    []byte // aliases the group
 }
 
@@ -83,6 +103,71 @@ func AppendNotify(dst []byte, id, entry uint64) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Notify)), id), entry)
 }
 
+// AppendChange appends a Change record.
+func AppendChange(dst []byte, id uint64, kind uint32, expires int64, row []byte) []byte {
+	dst = binary.AppendUvarint(append(dst, byte(Change)), id)
+	dst = binary.AppendUvarint(dst, uint64(kind))
+	return appendBody(appendExpires(dst, expires), row)
+}
+
+// AppendPutLater appends a PutLater record.
+func AppendPutLater(dst []byte, id uint64, kind uint32, expires, visible int64, row []byte) []byte {
+	dst = binary.AppendUvarint(append(dst, byte(PutLater)), id)
+	dst = binary.AppendUvarint(dst, uint64(kind))
+	return appendBody(binary.AppendUvarint(appendExpires(dst, expires), uint64(visible)), row)
+}
+
+// AppendDefer appends a Defer record.
+func AppendDefer(dst []byte, id uint64, visible int64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Defer)), id), uint64(visible))
+}
+
+// AppendID appends a record that consists of nothing but ID: Reveal, Reserve, Settle, Forget.
+func AppendID(dst []byte, op Op, id uint64) []byte {
+	return binary.AppendUvarint(append(dst, byte(op)), id)
+}
+
+// AppendWatch appends a Watch record.
+func AppendWatch(dst []byte, id, on uint64, expires int64, query []byte) []byte {
+	dst = binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Watch)), id), on)
+	return appendBody(appendExpires(dst, expires), query)
+}
+
+// AppendTell appends a Tell record.
+func AppendTell(dst []byte, id uint64, typ byte, entry uint64, kind uint32, row []byte) []byte {
+	dst = append(binary.AppendUvarint(append(dst, byte(Tell)), id), typ)
+	dst = binary.AppendUvarint(dst, entry)
+	return appendBody(binary.AppendUvarint(dst, uint64(kind)), row)
+}
+
+// AppendPrepare appends a Prepare record; name is what others call the transaction.
+func AppendPrepare(dst []byte, id uint64, name []byte) []byte {
+	return appendBody(binary.AppendUvarint(append(dst, byte(Prepare)), id), name)
+}
+
+// AppendHold appends a Hold record.
+func AppendHold(dst []byte, id, entry uint64, visible int64) []byte {
+	dst = binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Hold)), id), entry)
+	return binary.AppendUvarint(dst, uint64(visible))
+}
+
+// AppendStage appends a Stage record.
+func AppendStage(dst []byte, id, entry uint64, kind uint32, expires, visible int64, row []byte) []byte {
+	dst = binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Stage)), id), entry)
+	dst = appendExpires(binary.AppendUvarint(dst, uint64(kind)), expires)
+	return appendBody(binary.AppendUvarint(dst, uint64(visible)), row)
+}
+
+// AppendStageChange appends a StageChange record.
+func AppendStageChange(dst []byte, id, entry uint64, row []byte) []byte {
+	return appendBody(binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(StageChange)), id), entry), row)
+}
+
+// AppendDecide appends a Decide record; participants is for whoever applies it.
+func AppendDecide(dst []byte, id uint64, participants []byte) []byte {
+	return appendBody(binary.AppendUvarint(append(dst, byte(Decide)), id), participants)
+}
+
 // Next decodes the first record of b into r and returns the rest of b. It returns ErrCorrupt for what is not a record.
 func Next(b []byte, r *Record) (rest []byte, err error) {
 	if len(b) == 0 {
@@ -103,6 +188,26 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Expires, r.Body = d.uvarint(), d.expires(), d.body()
 	case Notify:
 		r.ID, r.Entry = d.uvarint(), d.uvarint()
+	case Change:
+		r.ID, r.Kind, r.Expires, r.Body = d.uvarint(), d.uint32(), d.expires(), d.body()
+	case PutLater:
+		r.ID, r.Kind, r.Expires, r.Visible, r.Body = d.uvarint(), d.uint32(), d.expires(), d.time(), d.body()
+	case Defer:
+		r.ID, r.Visible = d.uvarint(), d.time()
+	case Reveal, Reserve, Settle, Forget:
+		r.ID = d.uvarint()
+	case Watch:
+		r.ID, r.On, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.expires(), d.body()
+	case Tell:
+		r.ID, r.Type, r.Entry, r.Kind, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.uint32(), d.body()
+	case Prepare, Decide:
+		r.ID, r.Body = d.uvarint(), d.body()
+	case Hold:
+		r.ID, r.Entry, r.Visible = d.uvarint(), d.uvarint(), d.time()
+	case Stage:
+		r.ID, r.Entry, r.Kind, r.Expires, r.Visible, r.Body = d.uvarint(), d.uvarint(), d.uint32(), d.expires(), d.time(), d.body()
+	case StageChange:
+		r.ID, r.Entry, r.Body = d.uvarint(), d.uvarint(), d.body()
 	default:
 		return nil, fmt.Errorf("%w: unknown operation %d", ErrCorrupt, b[0])
 	}

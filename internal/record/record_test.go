@@ -20,6 +20,20 @@ var samples = []struct {
 	{AppendRegister(nil, 10, 78, []byte("q")), Record{Op: Register, ID: 10, Expires: 78, Body: []byte("q")}},
 	{AppendUnregister(nil, 10, Cancelled), Record{Op: Unregister, ID: 10, Reason: Cancelled}},
 	{AppendNotify(nil, 10, 11), Record{Op: Notify, ID: 10, Entry: 11}},
+	{AppendChange(nil, 12, 7, 5, []byte("row")), Record{Op: Change, ID: 12, Kind: 7, Expires: 5, Body: []byte("row")}},
+	{AppendPutLater(nil, 13, 7, math.MaxInt64, 99, []byte("row")), Record{Op: PutLater, ID: 13, Kind: 7, Expires: math.MaxInt64, Visible: 99, Body: []byte("row")}},
+	{AppendDefer(nil, 14, 100), Record{Op: Defer, ID: 14, Visible: 100}},
+	{AppendID(nil, Reveal, 15), Record{Op: Reveal, ID: 15}},
+	{AppendID(nil, Reserve, 16), Record{Op: Reserve, ID: 16}},
+	{AppendWatch(nil, 17, 0b1010, 5, []byte("q")), Record{Op: Watch, ID: 17, On: 0b1010, Expires: 5, Body: []byte("q")}},
+	{AppendTell(nil, 17, 3, 18, 7, []byte("row")), Record{Op: Tell, ID: 17, Type: 3, Entry: 18, Kind: 7, Body: []byte("row")}},
+	{AppendPrepare(nil, 19, []byte("home/1")), Record{Op: Prepare, ID: 19, Body: []byte("home/1")}},
+	{AppendHold(nil, 19, 20, 0), Record{Op: Hold, ID: 19, Entry: 20}},
+	{AppendStage(nil, 19, 21, 7, 5, 6, []byte("row")), Record{Op: Stage, ID: 19, Entry: 21, Kind: 7, Expires: 5, Visible: 6, Body: []byte("row")}},
+	{AppendStageChange(nil, 19, 22, []byte("row")), Record{Op: StageChange, ID: 19, Entry: 22, Body: []byte("row")}},
+	{AppendID(nil, Settle, 19), Record{Op: Settle, ID: 19}},
+	{AppendDecide(nil, 23, []byte("a")), Record{Op: Decide, ID: 23, Body: []byte("a")}},
+	{AppendID(nil, Forget, 23), Record{Op: Forget, ID: 23}},
 }
 
 func TestNext_ReadsWhatWasAppended(t *testing.T) {
