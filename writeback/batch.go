@@ -112,6 +112,8 @@ func (b *batch) apply(r *record.Record) {
 		b.put(r)
 	case record.Remove:
 		b.remove(r.ID)
+	case record.Take:
+		b.remove(r.Entry)
 	case record.Renew:
 		b.renew(r.ID, r.Expires)
 	}

@@ -313,6 +313,9 @@ func (g *generator) remove(b []byte) []byte {
 	id := g.live[i]
 	g.live[i] = g.live[len(g.live)-1]
 	g.live = g.live[:len(g.live)-1]
+	if g.IntN(3) == 0 {
+		return record.AppendTake(b, 1, g.Uint64N(1000), id)
+	}
 	return record.AppendRemove(b, id, record.Reason(1+g.IntN(3)))
 }
 
@@ -322,6 +325,7 @@ func (g *generator) registration(b []byte) []byte {
 	g.next++
 	b = record.AppendRegister(b, id, g.expiry(), []byte("query"))
 	b = record.AppendNotify(b, id, 1)
+	b = record.AppendDone(b, 1, g.Uint64N(1000), []byte("outcome"))
 	b = record.AppendRenew(b, id, g.expiry())
 	return record.AppendUnregister(b, id, record.Cancelled)
 }

@@ -38,6 +38,15 @@ const (
 	Settle      Op = 19 // transaction ID is not prepared any more
 	Decide      Op = 20 // transaction ID is committed, also for the participants in Body
 	Forget      Op = 21 // no participant of transaction ID needs to know that any more
+
+	// What a client's session has asked for, and what came of it, so that a call whose answer was lost can be made again and has the
+	// outcome that it had. Number is that of the call.
+	Session    Op = 24 // session ID is that of the client known by Body
+	EndSession Op = 25 // session ID has ended, for Reason: nobody will ask for its outcomes
+	Wrote      Op = 26 // Count entries from Entry on were written by session ID, with leases Body
+	Take       Op = 27 // entry Entry is gone: it was taken by session ID
+	Done       Op = 28 // a call of session ID has had the outcome Body
+	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
 )
 
 // Reason says why something ended. The numbers are in logs on disk; they are append only.
@@ -57,6 +66,8 @@ type Record struct {
 	Kind    uint32
 	ID      uint64
 	Entry   uint64
+	Number  uint64
+	Count   uint64
 	On      uint64 // a set of types of events, as bits
 	Expires int64  // nanoseconds since the Unix epoch; math.MaxInt64 is never
 	Visible int64  // as Expires; 0 is at once
@@ -168,6 +179,42 @@ func AppendDecide(dst []byte, id uint64, participants []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Decide)), id), participants)
 }
 
+// AppendSession appends a Session record; client is what the client calls itself.
+func AppendSession(dst []byte, id uint64, client []byte) []byte {
+	return appendBody(binary.AppendUvarint(append(dst, byte(Session)), id), client)
+}
+
+// AppendEndSession appends an EndSession record.
+func AppendEndSession(dst []byte, id uint64, why Reason) []byte {
+	return append(binary.AppendUvarint(append(dst, byte(EndSession)), id), byte(why))
+}
+
+// AppendWrote appends a Wrote record.
+func AppendWrote(dst []byte, id, number, first, count uint64, leases []byte) []byte {
+	dst = appendCall(dst, Wrote, id, number)
+	return appendBody(binary.AppendUvarint(binary.AppendUvarint(dst, first), count), leases)
+}
+
+// AppendTake appends a Take record.
+func AppendTake(dst []byte, id, number, entry uint64) []byte {
+	return binary.AppendUvarint(appendCall(dst, Take, id, number), entry)
+}
+
+// AppendDone appends a Done record.
+func AppendDone(dst []byte, id, number uint64, outcome []byte) []byte {
+	return appendBody(appendCall(dst, Done, id, number), outcome)
+}
+
+// AppendReceived appends a Received record.
+func AppendReceived(dst []byte, id, count uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Received)), id), count)
+}
+
+// appendCall appends what begins each record about a call.
+func appendCall(dst []byte, op Op, id, number uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(op)), id), number)
+}
+
 // Next decodes the first record of b into r and returns the rest of b. It returns ErrCorrupt for what is not a record.
 func Next(b []byte, r *Record) (rest []byte, err error) {
 	if len(b) == 0 {
@@ -180,7 +227,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.Kind, r.Body = d.uint32(), d.body()
 	case Put:
 		r.ID, r.Kind, r.Expires, r.Body = d.uvarint(), d.uint32(), d.expires(), d.body()
-	case Remove, Unregister:
+	case Remove, Unregister, EndSession:
 		r.ID, r.Reason = d.uvarint(), Reason(d.byte())
 	case Renew:
 		r.ID, r.Expires = d.uvarint(), d.expires()
@@ -200,7 +247,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.On, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.expires(), d.body()
 	case Tell:
 		r.ID, r.Type, r.Entry, r.Kind, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.uint32(), d.body()
-	case Prepare, Decide:
+	case Prepare, Decide, Session:
 		r.ID, r.Body = d.uvarint(), d.body()
 	case Hold:
 		r.ID, r.Entry, r.Visible = d.uvarint(), d.uvarint(), d.time()
@@ -208,6 +255,14 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Entry, r.Kind, r.Expires, r.Visible, r.Body = d.uvarint(), d.uvarint(), d.uint32(), d.expires(), d.time(), d.body()
 	case StageChange:
 		r.ID, r.Entry, r.Body = d.uvarint(), d.uvarint(), d.body()
+	case Wrote:
+		r.ID, r.Number, r.Entry, r.Count, r.Body = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint(), d.body()
+	case Take:
+		r.ID, r.Number, r.Entry = d.uvarint(), d.uvarint(), d.uvarint()
+	case Done:
+		r.ID, r.Number, r.Body = d.uvarint(), d.uvarint(), d.body()
+	case Received:
+		r.ID, r.Count = d.uvarint(), d.uvarint()
 	default:
 		return nil, fmt.Errorf("%w: unknown operation %d", ErrCorrupt, b[0])
 	}
