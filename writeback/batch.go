@@ -112,7 +112,7 @@ func (b *batch) apply(r *record.Record) {
 		b.put(r)
 	case record.Remove:
 		b.remove(r.ID)
-	case record.Take:
+	case record.Take, record.TakeMore:
 		b.remove(r.Entry)
 	case record.Renew:
 		b.renew(r.ID, r.Expires)

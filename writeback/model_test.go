@@ -314,7 +314,7 @@ func (g *generator) remove(b []byte) []byte {
 	g.live[i] = g.live[len(g.live)-1]
 	g.live = g.live[:len(g.live)-1]
 	if g.IntN(3) == 0 {
-		return record.AppendTake(b, 1, g.Uint64N(1000), id)
+		return record.AppendTake(b, record.Take, 1, g.Uint64N(1000), id)
 	}
 	return record.AppendRemove(b, id, record.Reason(1+g.IntN(3)))
 }

@@ -47,6 +47,7 @@ const (
 	Take       Op = 27 // entry Entry is gone: it was taken by session ID
 	Done       Op = 28 // a call of session ID has had the outcome Body
 	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
+	TakeMore   Op = 30 // as Take, by a call that has taken another entry before
 )
 
 // Reason says why something ended. The numbers are in logs on disk; they are append only.
@@ -195,9 +196,9 @@ func AppendWrote(dst []byte, id, number, first, count uint64, leases []byte) []b
 	return appendBody(binary.AppendUvarint(binary.AppendUvarint(dst, first), count), leases)
 }
 
-// AppendTake appends a Take record.
-func AppendTake(dst []byte, id, number, entry uint64) []byte {
-	return binary.AppendUvarint(appendCall(dst, Take, id, number), entry)
+// AppendTake appends a Take or TakeMore record.
+func AppendTake(dst []byte, op Op, id, number, entry uint64) []byte {
+	return binary.AppendUvarint(appendCall(dst, op, id, number), entry)
 }
 
 // AppendDone appends a Done record.
@@ -257,7 +258,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Entry, r.Body = d.uvarint(), d.uvarint(), d.body()
 	case Wrote:
 		r.ID, r.Number, r.Entry, r.Count, r.Body = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint(), d.body()
-	case Take:
+	case Take, TakeMore:
 		r.ID, r.Number, r.Entry = d.uvarint(), d.uvarint(), d.uvarint()
 	case Done:
 		r.ID, r.Number, r.Body = d.uvarint(), d.uvarint(), d.body()

@@ -38,7 +38,8 @@ var samples = []struct {
 	{AppendEndSession(nil, 24, Expired), Record{Op: EndSession, ID: 24, Reason: Expired}},
 	{AppendWrote(nil, 24, 300, 25, 2, []byte("leases")), Record{Op: Wrote, ID: 24, Number: 300, Entry: 25, Count: 2, Body: []byte("leases")}},
 	{AppendWrote(nil, 24, 300, 25, 1, nil), Record{Op: Wrote, ID: 24, Number: 300, Entry: 25, Count: 1, Body: []byte{}}},
-	{AppendTake(nil, 24, 301, 26), Record{Op: Take, ID: 24, Number: 301, Entry: 26}},
+	{AppendTake(nil, Take, 24, 301, 26), Record{Op: Take, ID: 24, Number: 301, Entry: 26}},
+	{AppendTake(nil, TakeMore, 24, 301, 27), Record{Op: TakeMore, ID: 24, Number: 301, Entry: 27}},
 	{AppendDone(nil, 24, 302, []byte("outcome")), Record{Op: Done, ID: 24, Number: 302, Body: []byte("outcome")}},
 	{AppendReceived(nil, 24, 1000), Record{Op: Received, ID: 24, Count: 1000}},
 }
