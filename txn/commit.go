@@ -1,0 +1,147 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// Decide commits a transaction in its home, together with the decision that the branches in the named spaces, which have all prepared, are to
+// commit too. It returns nil once that is durable. Before anybody else can learn of it, it should have made the branches' effects
+// visible as well; Coordinator sees to those that it left out. When it returns an error the decision may have been taken or not.
+type Decide func(ctx context.Context, spaces []string) error
+
+// Commit commits a transaction in all its spaces or in none: it has every branch prepare, and then decide decides. It returns nil when the decision is
+// durable; branches that do not know it yet are told in the background, and after a restart by Recover.
+//
+// It returns ErrNoHome and ErrCommitting; ErrAborted, with the reason, if a space could not prepare; else what decide returned. After an error
+// of decide the branches learn the outcome from the home, as soon as it can tell.
+func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
+	ctx, cancel := c.join(ctx)
+	defer cancel()
+	home, spaces, err := c.beginCommit(id)
+	if err != nil {
+		return err
+	}
+	defer c.endCommit(id)
+
+	prepared, err := c.prepare(ctx, id, spaces)
+	if err == nil {
+		err = decide(ctx, prepared)
+	}
+	if err != nil {
+		_ = home.Dissolve(ctx, id.Number) // it may have ended already
+		c.tell(ctx, id, spaces)
+		return err
+	}
+	if len(prepared) > 0 {
+		c.finish(id.Space, Decision{id.Number, prepared})
+	}
+	return nil
+}
+
+// join returns a context that ends with ctx or with the coordinator.
+func (c *Coordinator) join(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// beginCommit keeps further spaces out of a transaction, and returns its home and those that are in it.
+func (c *Coordinator) beginCommit(id ID) (Home, []string, error) {
+	home, err := c.home(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.joining.Lock()
+	defer c.joining.Unlock()
+	if _, ok := c.committing[id]; ok {
+		return nil, nil, ErrCommitting
+	}
+	c.committing[id] = struct{}{}
+	return home, home.Participants(id.Number), nil
+}
+
+func (c *Coordinator) endCommit(id ID) {
+	c.joining.Lock()
+	defer c.joining.Unlock()
+	delete(c.committing, id)
+}
+
+// prepare has all branches prepare at the same time. It returns the spaces whose branches have anything to commit.
+func (c *Coordinator) prepare(ctx context.Context, id ID, spaces []string) ([]string, error) {
+	prepared := make([]bool, len(spaces))
+	errs := make([]error, len(spaces))
+	var all sync.WaitGroup
+	for i, name := range spaces {
+		all.Go(func() {
+			if prepared[i], errs[i] = c.prepareOne(ctx, id, name); errs[i] != nil {
+				errs[i] = fmt.Errorf("%w: space %q: %w", ErrAborted, name, errs[i])
+			}
+		})
+	}
+	all.Wait()
+	var names []string
+	for i, name := range spaces {
+		if prepared[i] {
+			names = append(names, name)
+		}
+	}
+	return names, errors.Join(errs...)
+}
+
+func (c *Coordinator) prepareOne(ctx context.Context, id ID, name string) (bool, error) {
+	s := c.spaces.Space(name)
+	if s == nil {
+		return false, errVanished
+	}
+	return s.Prepare(ctx, id)
+}
+
+var errVanished = errors.New("it does not exist any more")
+
+// Abort aborts a transaction in all its spaces. It returns once nothing of it is left in any that serves; the others are seen to in the
+// background. It returns ErrNoHome, or the home's error if the transaction has ended.
+func (c *Coordinator) Abort(ctx context.Context, id ID) error {
+	ctx, cancel := c.join(ctx)
+	defer cancel()
+	home, err := c.home(id)
+	if err != nil {
+		return err
+	}
+	spaces := home.Participants(id.Number)
+	if err := home.Dissolve(ctx, id.Number); err != nil {
+		return err
+	}
+	c.tell(ctx, id, spaces)
+	return nil
+}
+
+// Rollback undoes what was done under a transaction, which goes on: everything in its branches, and then what undo undoes in its home. It
+// returns ErrNoHome and what undo returned; ErrAborted, with the reason, if a branch could not be undone: the transaction is then aborted.
+func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context.Context) error) error {
+	ctx, cancel := c.join(ctx)
+	defer cancel()
+	home, err := c.home(id)
+	if err != nil {
+		return err
+	}
+	spaces := home.Participants(id.Number)
+	for _, name := range spaces {
+		if err := c.undoOne(ctx, id, name); err != nil {
+			_ = home.Dissolve(ctx, id.Number)
+			c.tell(ctx, id, spaces)
+			return fmt.Errorf("%w: space %q: %w", ErrAborted, name, err)
+		}
+	}
+	return undo(ctx)
+}
+
+func (c *Coordinator) undoOne(ctx context.Context, id ID, name string) error {
+	s := c.spaces.Space(name)
+	if s == nil {
+		return errVanished
+	}
+	return s.Undo(ctx, id)
+}

@@ -1,0 +1,102 @@
+package txn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+)
+
+var (
+	// ErrNoHome is returned for a transaction whose home is not a space here.
+	ErrNoHome = errors.New("txn: the transaction's home does not exist")
+	// ErrEnded is returned by Join for a transaction that has ended meanwhile.
+	ErrEnded = errors.New("txn: the transaction has ended")
+	// ErrCommitting is returned by Join and Commit for a transaction that is being committed.
+	ErrCommitting = errors.New("txn: the transaction is being committed")
+	// ErrAborted is returned by Commit when a space could not prepare: nothing has happened anywhere.
+	ErrAborted = errors.New("txn: aborted")
+)
+
+// Coordinator runs two-phase commit between the spaces of one process. All methods may be called concurrently.
+type Coordinator struct {
+	spaces Spaces
+	logger *slog.Logger
+	ctx    context.Context // of everything in the background; ends with Close
+	cancel context.CancelFunc
+
+	// joining makes enlisting and joining one step, and keeps them apart from the start of a commit. It is taken before any lock
+	// of a space; mu after them all.
+	joining    sync.Mutex
+	committing map[ID]struct{} // guarded by joining
+
+	mu     sync.Mutex
+	closed bool           // guarded by mu
+	jobs   sync.WaitGroup // added to under mu, and not after closed
+}
+
+// NewCoordinator returns a coordinator of spaces. A nil logger is silent. Close ends the coordinator.
+func NewCoordinator(spaces Spaces, logger *slog.Logger) *Coordinator {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Coordinator{spaces: spaces, logger: logger, committing: map[ID]struct{}{}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// Close ends what goes on in the background, without finishing it: Recover takes it up again. Commits under way return an error, or succeed. It is idempotent.
+func (c *Coordinator) Close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.cancel()
+	c.jobs.Wait()
+}
+
+// Join makes sure that the named space has a branch of transaction id, and that its home knows. It does not wait for any log. It returns
+// ErrNoHome, ErrCommitting, ErrEnded, or the error of the home or the space: the transaction has ended, or the space does not serve.
+func (c *Coordinator) Join(id ID, space string) error {
+	s := c.spaces.Space(space)
+	if s == nil {
+		return fmt.Errorf("txn: there is no space %q", space)
+	}
+	if s.HasBranch(id) {
+		return nil
+	}
+	c.joining.Lock()
+	defer c.joining.Unlock()
+	if s.HasBranch(id) {
+		return nil
+	}
+	if _, ok := c.committing[id]; ok {
+		return ErrCommitting
+	}
+	home, err := c.home(id)
+	if err != nil {
+		return err
+	}
+	// In this order: a branch that the home does not know would not be committed with the rest.
+	if err := home.Enlist(id.Number, space); err != nil {
+		return err
+	}
+	if err := s.Join(id); err != nil {
+		return err
+	}
+	if !slices.Contains(home.Participants(id.Number), space) {
+		// It ended in between, and whoever told its branches may have been too early for this one.
+		c.background("abort a late branch", id.String(), c.telling(id, []string{space}))
+		return ErrEnded
+	}
+	return nil
+}
+
+// home returns the home of a transaction, or ErrNoHome.
+func (c *Coordinator) home(id ID) (Space, error) {
+	if s := c.spaces.Space(id.Space); s != nil {
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w: space %q", ErrNoHome, id.Space)
+}

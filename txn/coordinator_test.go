@@ -1,0 +1,278 @@
+package txn_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+var transfer = txn.ID{Space: "a", Number: 1}
+
+// commit makes the transaction change something in the spaces b and c, read in d, and commits it, in its home a, too.
+func (w *world) commit(t *testing.T) error {
+	w.spaces["a"].begin(transfer.Number)
+	for _, name := range []string{"b", "c", "d"} {
+		if err := w.coord.Join(transfer, name); err != nil {
+			return err
+		}
+		if name != "d" {
+			if err := w.spaces[name].use(transfer); err != nil {
+				return err
+			}
+		}
+	}
+	return w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(transfer.Number))
+}
+
+// settled checks that all spaces agree about the transaction, and that nothing of it is left but its effects.
+func (w *world) settled(t *testing.T, err error) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	applied := w.spaces["a"].applied[transfer]
+	for _, name := range w.names {
+		s := w.spaces[name]
+		if name != "d" {
+			require.Equal(t, applied, s.applied[transfer], "space %s differs from its home", name)
+		}
+		require.Empty(t, s.prepared, "space %s still waits", name)
+		require.Empty(t, s.branches, "space %s still has a branch", name)
+		require.Empty(t, s.decisions, "space %s still remembers", name)
+		require.Empty(t, s.active)
+	}
+	require.LessOrEqual(t, applied, 1)
+	require.Zero(t, w.spaces["d"].applied[transfer])
+	if err == nil {
+		require.Equal(t, 1, applied, "it was said to be committed")
+	}
+}
+
+func TestCommit_AllSpacesOrNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		require.NoError(t, w.commit(t))
+		synctest.Wait()
+		w.settled(t, nil)
+		require.ErrorIs(t, w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1)), errEnded)
+	})
+}
+
+// TestCommit_FaultAtEveryStep lets every sort of fault happen at every step of a commit, until there is no such step.
+func TestCommit_FaultAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for _, f := range []fault{crashBefore, crashAfter, failBefore, failAfter, refuseBefore} {
+		t.Run(fmt.Sprint(f), func(t *testing.T) {
+			t.Parallel()
+			committed, aborted := 0, 0
+			for at := 1; ; at++ {
+				happened := false
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, f, at, "a", "b", "c", "d")
+					err := w.commit(t)
+					synctest.Wait()
+					happened = w.steps >= at
+					if w.dead {
+						w.restart(t.Context())
+					}
+					w.repair()
+					time.Sleep(time.Minute)
+					synctest.Wait()
+					w.settled(t, err)
+					if w.spaces["a"].applied[transfer] == 1 {
+						committed++
+					} else {
+						aborted++
+					}
+				})
+				if !happened {
+					break
+				}
+			}
+			require.Positive(t, committed)
+			require.Positive(t, aborted)
+		})
+	}
+}
+
+// TestStart_IsInterrupted lets the process die again at every step of a restart.
+func TestStart_IsInterrupted(t *testing.T) {
+	t.Parallel()
+	for crash := 1; crash <= 5; crash++ {
+		for again := 1; again <= 8; again++ {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, crashAfter, crash, "a", "b", "c", "d")
+				err := w.commit(t)
+				synctest.Wait()
+				require.True(t, w.dead)
+				w.mu.Lock()
+				w.dead, w.steps, w.at = false, 0, again
+				for _, s := range w.spaces {
+					s.forgetMemory()
+				}
+				w.mu.Unlock()
+				w.coord.Start(t.Context())
+				w.restart(t.Context())
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				w.settled(t, err)
+			})
+		}
+	}
+}
+
+func TestCommit_FailsWhenABranchWasLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		w.spaces["a"].begin(1)
+		require.NoError(t, w.coord.Join(transfer, "b"))
+		require.NoError(t, w.coord.Join(transfer, "b"), "again is no harm")
+		require.NoError(t, w.coord.Join(transfer, "c"))
+		require.NoError(t, w.spaces["c"].use(transfer))
+		w.spaces["b"].forgetMemory()
+		err := w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1))
+		require.ErrorIs(t, err, txn.ErrAborted)
+		require.ErrorContains(t, err, `"b"`)
+		w.settled(t, err)
+		require.ErrorIs(t, w.coord.Join(transfer, "d"), errEnded)
+	})
+}
+
+func TestJoin_EndsATransactionWhoseBranchWasLost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		w.spaces["a"].begin(1)
+		require.NoError(t, w.coord.Join(transfer, "b"))
+		require.NoError(t, w.coord.Join(transfer, "c"))
+		w.spaces["b"].forgetMemory()
+		require.ErrorIs(t, w.coord.Join(transfer, "b"), errEnded)
+		synctest.Wait()
+		w.settled(t, errEnded)
+	})
+}
+
+func TestJoin_NeedsAHomeAndASpace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, none, 0, "a", "b")
+	require.ErrorIs(t, w.coord.Join(txn.ID{Space: "nowhere", Number: 1}, "b"), txn.ErrNoHome)
+	require.ErrorContains(t, w.coord.Join(transfer, "nowhere"), "nowhere")
+	require.ErrorIs(t, w.coord.Join(transfer, "b"), errEnded)
+	nowhere := txn.ID{Space: "nowhere", Number: 1}
+	require.ErrorIs(t, w.coord.Commit(t.Context(), nowhere, nil), txn.ErrNoHome)
+	require.ErrorIs(t, w.coord.Abort(t.Context(), nowhere), txn.ErrNoHome)
+	require.ErrorIs(t, w.coord.Rollback(t.Context(), nowhere, nil), txn.ErrNoHome)
+}
+
+func TestJoin_NotWhileCommitting(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, none, 0, "a", "b", "c", "d")
+	w.spaces["a"].begin(1)
+	require.NoError(t, w.coord.Join(transfer, "b"))
+	require.NoError(t, w.spaces["b"].use(transfer))
+	commit := w.spaces["a"].decide(1)
+	require.NoError(t, w.coord.Commit(t.Context(), transfer, func(ctx context.Context, spaces []string) error {
+		require.Equal(t, []string{"b"}, spaces)
+		require.ErrorIs(t, w.coord.Join(transfer, "c"), txn.ErrCommitting)
+		require.ErrorIs(t, w.coord.Commit(ctx, transfer, commit), txn.ErrCommitting)
+		return commit(ctx, spaces)
+	}))
+}
+
+func TestAbort_EndsAllBranches(t *testing.T) {
+	t.Parallel()
+	for _, f := range []fault{none, failBefore, failAfter, refuseBefore} {
+		for at := 1; at <= 6; at++ {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, f, at, "a", "b", "c", "d")
+				w.spaces["a"].begin(1)
+				require.NoError(t, w.coord.Join(transfer, "b"))
+				require.NoError(t, w.coord.Join(transfer, "c"))
+				require.NoError(t, w.spaces["c"].use(transfer))
+				err := w.coord.Abort(t.Context(), transfer)
+				if f == none {
+					w.settled(t, errEnded)
+					require.ErrorIs(t, w.coord.Abort(t.Context(), transfer), errEnded)
+				}
+				if at > 1 {
+					require.NoError(t, err, "the home has ended it")
+				}
+				if f == refuseBefore && at == 1 {
+					require.NoError(t, w.coord.Abort(t.Context(), transfer))
+				}
+				w.repair()
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				w.settled(t, errEnded)
+			})
+		}
+	}
+}
+
+func TestRollback_UndoesBranchesAndGoesOn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		w.spaces["a"].begin(1)
+		for _, name := range []string{"b", "c"} {
+			require.NoError(t, w.coord.Join(transfer, name))
+			require.NoError(t, w.spaces[name].use(transfer))
+		}
+		undone := false
+		undo := func(context.Context) error { undone = true; return nil }
+		require.NoError(t, w.coord.Rollback(t.Context(), transfer, undo))
+		require.True(t, undone)
+		require.NoError(t, w.spaces["c"].use(transfer))
+		require.NoError(t, w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1)))
+		synctest.Wait()
+		require.Zero(t, w.spaces["b"].applied[transfer])
+		require.Equal(t, 1, w.spaces["c"].applied[transfer])
+
+		w.spaces["a"].begin(2)
+		next := txn.ID{Space: "a", Number: 2}
+		require.NoError(t, w.coord.Join(next, "b"))
+		w.spaces["b"].forgetMemory()
+		require.ErrorIs(t, w.coord.Rollback(t.Context(), next, undo), txn.ErrAborted)
+		require.ErrorIs(t, w.coord.Abort(t.Context(), next), errEnded)
+	})
+}
+
+func TestRecovered_EndsBranchesOfWhatWasActive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		w.spaces["a"].begin(1)
+		require.NoError(t, w.coord.Join(transfer, "b"))
+		require.NoError(t, w.coord.Join(transfer, "c"))
+		other := txn.ID{Space: "d", Number: 1}
+		w.spaces["d"].begin(1)
+		require.NoError(t, w.coord.Join(other, "b"))
+		w.spaces["a"].forgetMemory()
+		w.coord.Recovered("a")
+		synctest.Wait()
+		require.False(t, w.spaces["b"].HasBranch(transfer))
+		require.False(t, w.spaces["c"].HasBranch(transfer))
+		require.True(t, w.spaces["b"].HasBranch(other))
+	})
+}
+
+func TestClose_LeavesWhatCannotBeDone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, failAfter, 5, "a", "b", "c", "d")
+		err := w.commit(t)
+		synctest.Wait()
+		w.coord.Close()
+		w.coord.Close()
+		w.coord.Recovered("b")
+		w.restart(t.Context())
+		w.settled(t, err)
+	})
+}

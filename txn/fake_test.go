@@ -1,0 +1,320 @@
+package txn_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+var (
+	errCrashed = errors.New("the process is dead")
+	errLost    = errors.New("the log failed")
+	errEnded   = errors.New("the transaction has ended")
+)
+
+// world is a process with spaces whose logs survive it. At one step of those that they take together something happens.
+type world struct {
+	mu     sync.Mutex
+	names  []string
+	spaces map[string]*fake
+	coord  *txn.Coordinator
+
+	steps  int
+	fault  fault
+	at     int // the step at which fault happens
+	dead   bool
+	broken []string // spaces that have lost their memory and are being rebuilt
+}
+
+// fault is what happens at a step.
+type fault int
+
+const (
+	none         fault = iota
+	crashBefore        // the process dies before the step has done anything
+	crashAfter         // the process dies when the step has reached the log
+	failBefore         // the log of the step's space fails and stores nothing
+	failAfter          // the log of the step's space fails after it has stored
+	refuseBefore       // the step's call is refused once
+)
+
+// fake is one space: what is in its log, and what is only in memory.
+type fake struct {
+	w    *world
+	name string
+
+	applied   map[txn.ID]int      // in the log: effects, and how often they were applied
+	prepared  map[txn.ID]bool     // in the log
+	decisions map[uint64][]string // in the log
+
+	active   map[uint64][]string // transactions at home here, and who was enlisted
+	branches map[txn.ID]bool     // not prepared; true: it has done something
+}
+
+func newWorld(t *testing.T, f fault, at int, names ...string) *world {
+	w := &world{names: names, spaces: map[string]*fake{}, fault: f, at: at}
+	for _, name := range names {
+		w.spaces[name] = &fake{
+			w: w, name: name, applied: map[txn.ID]int{}, prepared: map[txn.ID]bool{}, decisions: map[uint64][]string{},
+			active: map[uint64][]string{}, branches: map[txn.ID]bool{},
+		}
+	}
+	w.coord = txn.NewCoordinator(w, nil)
+	t.Cleanup(func() { w.coord.Close() })
+	return w
+}
+
+func (w *world) Space(name string) txn.Space {
+	if s := w.spaces[name]; s != nil {
+		return s
+	}
+	return nil
+}
+
+func (w *world) Names() []string { return w.names }
+
+// restart starts the process anew, without further faults.
+func (w *world) restart(ctx context.Context) {
+	w.coord.Close()
+	w.mu.Lock()
+	w.dead, w.fault, w.broken = false, none, nil
+	for _, s := range w.spaces {
+		s.forgetMemory()
+	}
+	w.mu.Unlock()
+	w.coord = txn.NewCoordinator(w, nil)
+	w.coord.Start(ctx)
+}
+
+// repair rebuilds the spaces whose logs have failed.
+func (w *world) repair() {
+	w.mu.Lock()
+	broken := w.broken
+	w.broken = nil
+	w.mu.Unlock()
+	for _, name := range broken {
+		w.coord.Recovered(name)
+	}
+}
+
+func (s *fake) forgetMemory() {
+	clear(s.active)
+	clear(s.branches)
+}
+
+// do takes one step: act reaches the log unless a fault prevents that, and then the space answers.
+func (s *fake) do(ctx context.Context, act func() error) error {
+	w := s.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w.steps++
+	if w.steps != w.at {
+		return act()
+	}
+	if w.fault == crashAfter || w.fault == failAfter {
+		_ = act()
+	}
+	switch w.fault {
+	case crashBefore, crashAfter:
+		w.dead = true
+		return errCrashed
+	case failBefore, failAfter:
+		w.broken = append(w.broken, s.name)
+		s.forgetMemory()
+		return errLost
+	case refuseBefore:
+		return errLost
+	case none:
+	}
+	return act()
+}
+
+func (s *fake) usable() error {
+	switch {
+	case s.w.dead:
+		return errCrashed
+	case slices.Contains(s.w.broken, s.name):
+		return errLost
+	}
+	return nil
+}
+
+// memory does what needs no log.
+func (s *fake) memory(act func() error) error {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	return act()
+}
+
+func (s *fake) Enlist(number uint64, space string) error {
+	return s.memory(func() error {
+		if _, ok := s.active[number]; !ok {
+			return errEnded
+		}
+		if slices.Contains(s.active[number], space) {
+			s.dissolve(number)
+			return errEnded
+		}
+		s.active[number] = append(s.active[number], space)
+		return nil
+	})
+}
+
+// dissolve aborts a transaction and tells, as a lease that ends does.
+func (s *fake) dissolve(number uint64) {
+	s.w.coord.Dissolved(s.name, txn.Decision{Number: number, Spaces: s.active[number]})
+	delete(s.active, number)
+}
+
+func (s *fake) Participants(number uint64) (names []string) {
+	_ = s.memory(func() error { names = slices.Clone(s.active[number]); return nil })
+	return names
+}
+
+func (s *fake) Dissolve(ctx context.Context, number uint64) error {
+	return s.do(ctx, func() error {
+		if _, ok := s.active[number]; !ok {
+			return errEnded
+		}
+		delete(s.active, number)
+		return nil
+	})
+}
+
+func (s *fake) Outcome(ctx context.Context, number uint64) (o txn.Outcome, err error) {
+	err = s.do(ctx, func() error {
+		if _, ok := s.active[number]; ok {
+			o = txn.Active
+		}
+		if _, ok := s.decisions[number]; ok {
+			o = txn.Committed
+		}
+		return nil
+	})
+	return o, err
+}
+
+func (s *fake) Forget(ctx context.Context, number uint64) error {
+	return s.do(ctx, func() error { delete(s.decisions, number); return nil })
+}
+
+func (s *fake) Decisions() (ds []txn.Decision) {
+	_ = s.memory(func() error {
+		for _, n := range slices.Sorted(maps.Keys(s.decisions)) {
+			ds = append(ds, txn.Decision{Number: n, Spaces: s.decisions[n]})
+		}
+		return nil
+	})
+	return ds
+}
+
+func (s *fake) HasBranch(id txn.ID) (has bool) {
+	_ = s.memory(func() error {
+		_, active := s.branches[id]
+		has = active || s.prepared[id]
+		return nil
+	})
+	return has
+}
+
+func (s *fake) Join(id txn.ID) error {
+	return s.memory(func() error { s.branches[id] = false; return nil })
+}
+
+func (s *fake) Undo(ctx context.Context, id txn.ID) error {
+	return s.do(ctx, func() error {
+		if _, ok := s.branches[id]; !ok {
+			return errEnded
+		}
+		s.branches[id] = false
+		return nil
+	})
+}
+
+func (s *fake) Prepare(ctx context.Context, id txn.ID) (prepared bool, err error) {
+	err = s.do(ctx, func() error {
+		var ok bool
+		if prepared, ok = s.branches[id]; !ok {
+			return errEnded
+		}
+		delete(s.branches, id)
+		if prepared {
+			s.prepared[id] = true
+		}
+		return nil
+	})
+	return prepared, err
+}
+
+func (s *fake) Commit(ctx context.Context, id txn.ID) error {
+	return s.do(ctx, func() error {
+		if s.prepared[id] {
+			delete(s.prepared, id)
+			s.applied[id]++
+		}
+		return nil
+	})
+}
+
+func (s *fake) Abort(ctx context.Context, id txn.ID) error {
+	return s.do(ctx, func() error {
+		delete(s.prepared, id)
+		delete(s.branches, id)
+		return nil
+	})
+}
+
+func (s *fake) Branches() (ids []txn.ID) {
+	_ = s.memory(func() error {
+		ids = slices.Concat(slices.Collect(maps.Keys(s.prepared)), slices.Collect(maps.Keys(s.branches)))
+		return nil
+	})
+	return ids
+}
+
+// begin begins a transaction.
+func (s *fake) begin(number uint64) {
+	_ = s.memory(func() error { s.active[number] = []string{}; return nil })
+}
+
+// use changes something under a transaction whose branch is here.
+func (s *fake) use(id txn.ID) error {
+	return s.memory(func() error {
+		if _, ok := s.branches[id]; !ok {
+			return errEnded
+		}
+		s.branches[id] = true
+		return nil
+	})
+}
+
+// decide commits a transaction at home, with one effect.
+func (s *fake) decide(number uint64) txn.Decide {
+	return func(ctx context.Context, spaces []string) error {
+		return s.do(ctx, func() error {
+			if _, ok := s.active[number]; !ok {
+				return errEnded
+			}
+			delete(s.active, number)
+			s.applied[txn.ID{Space: s.name, Number: number}]++
+			if len(spaces) > 0 {
+				s.decisions[number] = spaces
+			}
+			return nil
+		})
+	}
+}

@@ -1,0 +1,81 @@
+package txn
+
+import "context"
+
+// Spaces are those that transactions may span. The methods may be called concurrently and do not wait for a space.
+type Spaces interface {
+	// Space returns the named space, or nil.
+	Space(name string) Space
+	// Names returns the names of all spaces.
+	Names() []string
+}
+
+// Space is what the protocol needs of a space: it is home to transactions that begin there, and holds branches of those that
+// began elsewhere and reach into it. All methods may be called concurrently.
+//
+// A method with a context returns when what it did is durable, and has done nothing that a crash could take back when it returns nil. When
+// it returns an error, ctx's or another, it may have acted or not.
+type Space interface {
+	Home
+	Host
+}
+
+// Home is a space as the place where transactions begin, and where their outcome is decided.
+type Home interface {
+	// Enlist notes that the named space is about to hold a branch of a transaction, and does not wait for anything. It returns an error if the
+	// transaction has ended. If the space was enlisted before, its branch was lost: Enlist then aborts the transaction, and returns an error as well.
+	Enlist(number uint64, space string) error
+
+	// Participants returns the spaces that were enlisted; none if the transaction has ended.
+	Participants(number uint64) []string
+
+	// Dissolve aborts a transaction. It returns an error if it has ended before.
+	Dissolve(ctx context.Context, number uint64) error
+
+	// Outcome tells what has become of a transaction.
+	Outcome(ctx context.Context, number uint64) (Outcome, error)
+
+	// Forget lets the space forget that a transaction was committed. Nobody may ask for its outcome any more.
+	Forget(ctx context.Context, number uint64) error
+
+	// Decisions returns the transactions that were committed and not yet forgotten; none while the space does not serve.
+	Decisions() []Decision
+}
+
+// Host is a space as a holder of branches. A branch is named by the full ID of its transaction.
+type Host interface {
+	// HasBranch reports whether there is a branch of the transaction.
+	HasBranch(id ID) bool
+
+	// Join makes a branch, and does not wait for anything.
+	Join(id ID) error
+
+	// Undo undoes what was done in a branch, which goes on. It returns an error if there is no such branch, or it is prepared.
+	Undo(ctx context.Context, id ID) error
+
+	// Prepare makes what was done in a branch durable and keeps it locked, across crashes, until Commit or Abort. It returns false if there is
+	// nothing to keep: the branch has then ended. It returns an error if there is no such branch.
+	Prepare(ctx context.Context, id ID) (prepared bool, err error)
+
+	// Commit makes a prepared branch's effects real, and Abort undoes a branch. They return nil, too, if there is no such branch any more.
+	Commit(ctx context.Context, id ID) error
+	Abort(ctx context.Context, id ID) error
+
+	// Branches returns the transactions that have a branch here, prepared or not; none while the space does not serve.
+	Branches() []ID
+}
+
+// Outcome is what has become of a transaction.
+type Outcome uint8
+
+const (
+	Unknown   Outcome = iota // there is none: it was aborted, or every branch has heard of its commit
+	Active                   // it has not been decided
+	Committed                // it was committed
+)
+
+// Decision is a transaction that was decided in its home, by number, and the spaces that hold branches of it.
+type Decision struct {
+	Number uint64
+	Spaces []string
+}
