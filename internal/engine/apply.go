@@ -54,6 +54,20 @@ func (e *Engine) apply(r *record.Record) error {
 		e.forget(reg)
 	case record.Notify:
 		return e.applyNotify(r)
+	case record.Session:
+		return e.applySession(r)
+	case record.Take, record.TakeMore:
+		p, ok := e.places.get(r.Entry)
+		if !ok {
+			return errAbsent
+		}
+		k := e.kinds[p.kind-1]
+		if err := e.applyTake(r, k.view(e, p.slot)); err != nil {
+			return err
+		}
+		k.delete(e, p.slot)
+	case record.EndSession, record.Wrote, record.Done, record.Received:
+		return e.applyOutcome(r)
 	}
 	return nil
 }

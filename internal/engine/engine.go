@@ -34,7 +34,8 @@ type Engine struct {
 	places        directory // of entries, by identity
 	registrations map[uint64]*registration
 	ending        map[int64][]uint64 // registrations by the tick in which their leases end
-	lastID        uint64             // identities of entries and registrations
+	sessions      sessions
+	lastID        uint64 // identities of entries and registrations
 	lastOrder     uint64
 	arrivals      uint64
 
@@ -49,6 +50,7 @@ type Engine struct {
 	grants   []Grant
 	errs     []error
 	counts   []int
+	body     []byte // reused; of a record
 }
 
 // Limits are the longest leases that an engine grants, in nanoseconds; 0 is without limit.
@@ -76,6 +78,7 @@ func New(limits Limits, lsn uint64) *Engine {
 		places:        newDirectory(),
 		registrations: map[uint64]*registration{},
 		ending:        map[int64][]uint64{},
+		sessions:      newSessions(),
 		seed:          maphash.MakeSeed(),
 	}
 }
@@ -142,6 +145,12 @@ func (e *Engine) expire(d deadline) {
 func (e *Engine) remove(k *kind, s slot, why record.Reason) {
 	e.change()
 	e.Log = record.AppendRemove(e.Log, k.entries.at(s).id, why)
+	k.delete(e, s)
+}
+
+// take takes an entry out of the space for a call, which has taken others before if more is set. Its row stays readable until the next call.
+func (e *Engine) take(k *kind, s slot, by Request, more bool) {
+	e.took(by, k.view(e, s), more)
 	k.delete(e, s)
 }
 

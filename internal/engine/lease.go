@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
@@ -18,7 +19,9 @@ func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 		e.grants = append(e.grants, g)
 		e.errs = append(e.errs, err)
 	}
-	return Result{Grants: e.grants, Errs: e.errs, Depends: e.lsn}
+	r := Result{Grants: e.grants, Errs: e.errs}
+	e.doneWithLeases(by, &r)
+	return r
 }
 
 func (e *Engine) renew(id uint64, d int64) (Grant, error) {
@@ -72,7 +75,17 @@ func (e *Engine) Cancel(now int64, by Request, ids []uint64) Result {
 	for _, id := range ids {
 		e.errs = append(e.errs, e.cancel(id))
 	}
-	return Result{Errs: e.errs, Depends: e.lsn}
+	r := Result{Errs: e.errs}
+	e.doneWithLeases(by, &r)
+	return r
+}
+
+// doneWithLeases completes the result of a call that was about several leases.
+func (e *Engine) doneWithLeases(by Request, r *Result) {
+	if slices.Contains(r.Errs, nil) {
+		e.done(by, r)
+	}
+	r.Depends = e.lsn
 }
 
 func (e *Engine) cancel(id uint64) error {

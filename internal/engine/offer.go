@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -88,7 +87,7 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) bool {
 		h = e.find(&one)[0]
 	}
 	e.serve(w, h.k.view(e, h.s))
-	e.remove(h.k, h.s, record.Taken)
+	e.take(h.k, h.s, w.Query.By, len(w.Got) > 1)
 	return h == hit{k, s}
 }
 

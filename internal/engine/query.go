@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -66,8 +65,8 @@ func (e *Engine) Find(now int64, q *Query) Result {
 		depends = max(depends, h.k.entries.at(h.s).lsn)
 	}
 	if q.Take {
-		for _, h := range hits {
-			e.remove(h.k, h.s, record.Taken)
+		for i, h := range hits {
+			e.take(h.k, h.s, q.By, i > 0)
 		}
 		depends = e.lsn
 	}

@@ -25,7 +25,9 @@ func (e *Engine) Notify(now int64, q *Query, on EventSet, lease int64) Result {
 		e.unregister(e.registrations[id], record.Expired)
 	}
 	e.grants = append(e.grants, Grant{ID: id, Granted: lease})
-	return Result{Grants: e.grants, Depends: e.lsn}
+	r := Result{Grants: e.grants, Depends: e.lsn}
+	e.done(q.By, &r)
+	return r
 }
 
 func (e *Engine) register(id uint64, q *Query, expires int64) {

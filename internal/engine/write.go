@@ -73,6 +73,7 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		e.grants = append(e.grants, Grant{ID: id, Granted: lease})
 		e.put(id, e.kinds[d.Kind-1], e.until(lease), d.Row)
 	}
+	e.wrote(by, e.grants)
 	for i := range drafts {
 		e.kinds[drafts[i].Kind-1].tend()
 		p, ok := e.places.get(e.grants[i].ID)

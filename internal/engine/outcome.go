@@ -1,0 +1,323 @@
+package engine
+
+import (
+	"encoding/binary"
+)
+
+// outcomes are the outcomes of a session's calls, oldest first. They lie one after the other in one piece of memory, which
+// is used again: keeping one allocates nothing, and the collector sees no pointers.
+//
+// An outcome is its size, 4 bytes, the change that it is part of, 8 bytes, what it is, 1 byte, the number of the call as a varint, and a body.
+type outcomes struct {
+	buf   []byte
+	from  int    // where the oldest begins in buf
+	base  uint64 // position of buf[0] since the session began
+	n     int
+	index map[uint64]uint64 // positions by the numbers of calls; nil unless calls are being repeated
+}
+
+// sort says what the body of an outcome is.
+type sort byte
+
+const (
+	isWrite    sort = iota // number of the first entry, how many, leases
+	isTake                 // an entry
+	isTakeMore             // another entry of the same call
+	isDone                 // see appendOutcome
+)
+
+// outcome is one outcome of outcomes, or a part of one.
+type outcome struct {
+	sort   sort
+	lsn    uint64
+	number uint64
+	body   []byte
+	next   uint64 // position of the one after it
+}
+
+const (
+	sizeLen     = 4
+	outcomeHead = sizeLen + 8 // what is not part of the state that the log carries
+)
+
+// maxKept bounds the bytes of a session's outcomes. It is part of the format of the log: whoever applies it must forget the same.
+const maxKept = 8 << 20
+
+// begin appends what begins an outcome. The body follows, and end.
+func (o *outcomes) begin(lsn uint64, s sort, number uint64) (start int) {
+	start = len(o.buf)
+	if o.index != nil {
+		o.note(s, number)
+	}
+	b := append(o.buf, 0, 0, 0, 0)
+	b = append(binary.LittleEndian.AppendUint64(b, lsn), byte(s))
+	o.buf = binary.AppendUvarint(b, number)
+	return start
+}
+
+// note adds the outcome that is about to begin to the index. One that has grown, since nobody repeats calls any more, is dropped.
+func (o *outcomes) note(s sort, number uint64) {
+	if len(o.index) > 2*o.n+1024 {
+		o.index = nil
+	} else if s != isTakeMore {
+		o.index[number] = o.base + uint64(len(o.buf))
+	}
+}
+
+// end completes the outcome that begins at start.
+func (o *outcomes) end(start int) {
+	binary.LittleEndian.PutUint32(o.buf[start:], uint32(len(o.buf)-start))
+	o.n++
+}
+
+// at returns the outcome at a position; false at the end.
+func (o *outcomes) at(pos uint64) (outcome, bool) {
+	b := o.buf[pos-o.base:]
+	if len(b) == 0 {
+		return outcome{}, false
+	}
+	size := binary.LittleEndian.Uint32(b)
+	number, w := binary.Uvarint(b[outcomeHead+1:])
+	return outcome{
+		sort: sort(b[outcomeHead]), lsn: binary.LittleEndian.Uint64(b[sizeLen:]), number: number,
+		body: b[outcomeHead+1+w : size : size], next: pos + uint64(size),
+	}, true
+}
+
+// first returns the position of the oldest outcome.
+func (o *outcomes) first() uint64 { return o.base + uint64(o.from) }
+
+// until returns how many outcomes there are up to a change.
+func (o *outcomes) until(lsn uint64) (n int) {
+	for x, ok := o.at(o.first()); ok && x.lsn <= lsn; x, ok = o.at(x.next) {
+		n++
+	}
+	return n
+}
+
+// find returns the outcome of a call, or the first part of it that there is. The first time it looks at all of them: after the
+// loss of a connection a client may have thousands of questions.
+func (o *outcomes) find(number uint64) (outcome, bool) {
+	if o.index == nil {
+		o.index = make(map[uint64]uint64, o.n)
+		pos := o.first()
+		for x, ok := o.at(pos); ok; x, ok = o.at(pos) {
+			if _, known := o.index[x.number]; !known {
+				o.index[x.number] = pos
+			}
+			pos = x.next
+		}
+	}
+	pos, ok := o.index[number]
+	if !ok || pos < o.first() {
+		return outcome{}, false
+	}
+	return o.at(pos)
+}
+
+// drop forgets the oldest n outcomes.
+func (o *outcomes) drop(n int) {
+	for range n {
+		o.from += int(binary.LittleEndian.Uint32(o.buf[o.from:]))
+	}
+	o.n -= n
+	o.trim()
+}
+
+// trim gives room back that is not used any more, once that is worth its while.
+func (o *outcomes) trim() {
+	if o.n == 0 {
+		o.index = nil
+		if o.base += uint64(o.from); cap(o.buf) > keptRoom {
+			o.buf = nil
+		}
+		o.buf, o.from = o.buf[:0], 0
+		return
+	}
+	if o.from > len(o.buf)/2 {
+		o.base += uint64(o.from)
+		o.buf = o.buf[:copy(o.buf, o.buf[o.from:])]
+		o.from = 0
+	}
+}
+
+// keptRoom is how much memory a session without outcomes keeps for the next.
+const keptRoom = 64 << 10
+
+// keep adds an outcome with a body.
+func (s *session) keep(lsn uint64, what sort, number uint64, body []byte) {
+	start := s.kept.begin(lsn, what, number)
+	s.kept.buf = append(s.kept.buf, body...)
+	s.end(start)
+}
+
+func (s *session) wrote(lsn, number, first, count uint64, leases []byte) {
+	start := s.kept.begin(lsn, isWrite, number)
+	b := binary.AppendUvarint(binary.AppendUvarint(s.kept.buf, first), count)
+	s.kept.buf = append(b, leases...)
+	s.end(start)
+}
+
+func (s *session) took(lsn, number uint64, v View, more bool) {
+	what := isTake
+	if more {
+		what = isTakeMore
+	}
+	start := s.kept.begin(lsn, what, number)
+	b := binary.AppendUvarint(binary.AppendUvarint(s.kept.buf, v.ID), uint64(v.Kind))
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(v.Version)), uint64(v.Attempts))
+	s.kept.buf = append(b, v.Row...)
+	s.end(start)
+}
+
+// end completes an outcome, and forgets the oldest beyond maxKept.
+func (s *session) end(start int) {
+	o := &s.kept
+	o.end(start)
+	for len(o.buf)-o.from > maxKept && o.n > 1 {
+		oldest, _ := o.at(o.first())
+		s.lost = max(s.lost, oldest.number)
+		o.drop(1)
+	}
+}
+
+// received forgets the oldest n outcomes. The client does not repeat calls any more.
+func (s *session) received(n int) {
+	s.kept.index = nil
+	s.kept.drop(n)
+}
+
+// view returns the entry that is the body of an outcome.
+func (x *outcome) view() View {
+	d := bodyDecoder{x.body}
+	v := View{ID: d.uvarint(), Kind: KindID(d.uvarint()), Version: uint32(d.uvarint()), Attempts: uint32(d.uvarint())}
+	v.Row = d.b
+	return v
+}
+
+// appendGrants appends the grants of a write.
+func (x *outcome) appendGrants(grants []Grant) []Grant {
+	d := bodyDecoder{x.body}
+	first, count := d.uvarint(), d.uvarint()
+	lease := int64(Forever)
+	each := len(d.b) > 0
+	for i := range count {
+		if each {
+			lease = d.lease()
+			each = len(d.b) > 0 // a single one is for all
+		}
+		grants = append(grants, Grant{ID: first + i, Granted: lease})
+	}
+	return grants
+}
+
+// appendLeases appends the leases of grants: nothing if all are forever, one if all are alike.
+func appendLeases(dst []byte, grants []Grant) []byte {
+	alike := true
+	for i := range grants {
+		alike = alike && grants[i].Granted == grants[0].Granted
+	}
+	if alike {
+		if grants[0].Granted == Forever {
+			return dst
+		}
+		grants = grants[:1]
+	}
+	for i := range grants {
+		dst = appendLease(dst, grants[i].Granted)
+	}
+	return dst
+}
+
+func appendLease(dst []byte, lease int64) []byte {
+	if lease == Forever {
+		return append(dst, 0)
+	}
+	return binary.AppendUvarint(dst, uint64(lease)+1)
+}
+
+// Fields of an outcome that is neither a write nor a take. The numbers are in logs on disk; they are append only.
+const (
+	fieldGrants  = 1
+	fieldFailed  = 2
+	fieldSeq     = 3
+	fieldVersion = 4
+)
+
+// appendOutcome encodes Grants, Errs, Seq and Version of a result.
+func appendOutcome(dst []byte, r *Result) []byte {
+	if len(r.Grants) > 0 {
+		dst = binary.AppendUvarint(append(dst, fieldGrants), uint64(len(r.Grants)))
+		for _, g := range r.Grants {
+			dst = appendLease(binary.AppendUvarint(dst, g.ID), g.Granted)
+		}
+	}
+	if len(r.Errs) > 0 {
+		dst = binary.AppendUvarint(append(dst, fieldFailed), uint64(len(r.Errs)))
+		for _, err := range r.Errs {
+			failed := byte(0)
+			if err != nil {
+				failed = 1
+			}
+			dst = append(dst, failed)
+		}
+	}
+	if r.Seq > 0 {
+		dst = binary.AppendUvarint(append(dst, fieldSeq), r.Seq)
+	}
+	if r.Version > 0 {
+		dst = binary.AppendUvarint(append(dst, fieldVersion), uint64(r.Version))
+	}
+	return dst
+}
+
+// decodeOutcome is the inverse of appendOutcome; Grants and Errs of r are the engine's.
+func (e *Engine) decodeOutcome(body []byte, r *Result) {
+	d := bodyDecoder{body}
+	for len(d.b) > 0 {
+		switch d.uvarint() {
+		case fieldGrants:
+			for n := d.count(); n > 0; n-- {
+				e.grants = append(e.grants, Grant{ID: d.uvarint(), Granted: d.lease()})
+			}
+			r.Grants = e.grants
+		case fieldFailed:
+			for n := d.count(); n > 0; n-- {
+				var err error
+				if d.uvarint() != 0 {
+					err = ErrLeaseEnded
+				}
+				e.errs = append(e.errs, err)
+			}
+			r.Errs = e.errs
+		case fieldSeq:
+			r.Seq = d.uvarint()
+		case fieldVersion:
+			r.Version = uint32(d.uvarint())
+		}
+	}
+}
+
+// bodyDecoder takes numbers off the front of b, and zeros off its end.
+type bodyDecoder struct{ b []byte }
+
+func (d *bodyDecoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.b = nil
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// count returns how many values of a byte at least follow.
+func (d *bodyDecoder) count() uint64 { return min(d.uvarint(), uint64(len(d.b))) }
+
+func (d *bodyDecoder) lease() int64 {
+	v := d.uvarint()
+	if v == 0 {
+		return Forever
+	}
+	return int64(v - 1)
+}

@@ -1,0 +1,260 @@
+package engine
+
+import (
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// Client is what a client calls itself, for as long as it lives: a random number that no other knows.
+type Client [16]byte
+
+// session holds the outcomes of one client's calls until the client has received them, so that a call whose answer was lost
+// can be made again without being executed again. It has no record before its first outcome: a client that only reads leaves no trace.
+type session struct {
+	id     uint64
+	client Client
+	logged bool
+	lost   uint64 // the highest number of a call whose outcome had to be forgotten before it was received
+	kept   outcomes
+}
+
+// sessions are the sessions of all clients.
+type sessions struct {
+	byID     map[uint64]*session
+	byClient map[Client]*session
+	last     *session // the one that was used last, or nil
+	lastID   uint64
+	expired  uint64 // the highest number of a session that has ended although its client may come back
+}
+
+// OpenSession returns the number of a client's session, and begins one if it has none. before is the number that the client was told the
+// last time, or 0. lost reports that the session of that number has ended meanwhile: nobody knows any more what its calls have done.
+// If it is false, and the session is another one, then none of those calls was executed that has not had an answer.
+func (e *Engine) OpenSession(client Client, before uint64) (id uint64, lost bool) {
+	s := e.sessions.byClient[client]
+	if s == nil {
+		s = e.sessions.add(e.sessions.lastID+1, client)
+	}
+	return s.id, before != 0 && before != s.id && before <= e.sessions.expired
+}
+
+// EndSession ends a session with its outcomes. goodbye tells that its client will not ask for them; otherwise it may still
+// come back, and OpenSession will tell it that its session is lost.
+func (e *Engine) EndSession(now int64, id uint64, goodbye bool) {
+	e.begin(now)
+	s := e.sessions.byID[id]
+	if s == nil {
+		return
+	}
+	why := record.Expired
+	if goodbye {
+		why = record.Cancelled
+	}
+	if s.logged {
+		e.change()
+		e.Log = record.AppendEndSession(e.Log, id, why)
+	}
+	e.sessions.end(s, why)
+}
+
+// Received forgets the outcomes of a session, up to those of the change with number lsn: its client has them.
+func (e *Engine) Received(now int64, id, lsn uint64) {
+	e.begin(now)
+	s := e.sessions.byID[id]
+	if s == nil {
+		return
+	}
+	if n := s.kept.until(lsn); n > 0 {
+		e.change()
+		e.Log = record.AppendReceived(e.Log, id, uint64(n))
+		s.received(n)
+	}
+}
+
+// Sessions returns the numbers of the sessions that the log knows, in no order.
+func (e *Engine) Sessions() []uint64 {
+	var ids []uint64
+	for id, s := range e.sessions.byID {
+		if s.logged {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// AdoptSessions makes e, which was rebuilt from the log of old, know the sessions that old has opened and the log does not
+// know, by the numbers that their clients were told.
+func (e *Engine) AdoptSessions(old *Engine) {
+	for id, s := range old.sessions.byID {
+		if e.sessions.byID[id] == nil && e.sessions.byClient[s.client] == nil {
+			e.sessions.add(id, s.client)
+		}
+	}
+	e.sessions.lastID = max(e.sessions.lastID, old.sessions.lastID)
+}
+
+func newSessions() sessions {
+	return sessions{byID: map[uint64]*session{}, byClient: map[Client]*session{}}
+}
+
+func (ss *sessions) add(id uint64, client Client) *session {
+	s := &session{id: id, client: client}
+	ss.byID[id], ss.byClient[client] = s, s
+	ss.lastID = max(ss.lastID, id)
+	return s
+}
+
+func (ss *sessions) end(s *session, why record.Reason) {
+	delete(ss.byID, s.id)
+	delete(ss.byClient, s.client)
+	ss.last = nil
+	if s.logged && why == record.Expired {
+		ss.expired = max(ss.expired, s.id)
+	}
+}
+
+// find returns a session, or nil.
+func (ss *sessions) find(id uint64) *session {
+	if ss.last == nil || ss.last.id != id {
+		ss.last = ss.byID[id]
+	}
+	return ss.last
+}
+
+// recording returns the session in which the outcome of a call is to be kept, which the log then knows; nil if nobody will repeat the call.
+func (e *Engine) recording(by Request) *session {
+	if by.Session == 0 {
+		return nil
+	}
+	s := e.sessions.find(by.Session)
+	if s != nil && !s.logged {
+		s.logged = true
+		e.change()
+		e.Log = record.AppendSession(e.Log, s.id, s.client[:])
+	}
+	return s
+}
+
+// wrote records that a call has written entries, which follow each other in number.
+func (e *Engine) wrote(by Request, grants []Grant) {
+	s := e.recording(by)
+	if s == nil {
+		return
+	}
+	leases := appendLeases(e.body[:0], grants)
+	e.Log = record.AppendWrote(e.Log, s.id, by.Number, grants[0].ID, uint64(len(grants)), leases)
+	s.wrote(e.lsn, by.Number, grants[0].ID, uint64(len(grants)), leases)
+	e.body = leases
+}
+
+// took records that an entry, which is about to leave the space, was taken by a call; more tells that the call has taken another before.
+func (e *Engine) took(by Request, v View, more bool) {
+	e.change()
+	s := e.recording(by)
+	if s == nil {
+		e.Log = record.AppendRemove(e.Log, v.ID, record.Taken)
+		return
+	}
+	op := record.Take
+	if more {
+		op = record.TakeMore
+	}
+	e.Log = record.AppendTake(e.Log, op, s.id, by.Number, v.ID)
+	s.took(e.lsn, by.Number, v, more)
+}
+
+// done records what a call has done that neither writes nor takes: Grants, Errs, Seq and Version of its result.
+func (e *Engine) done(by Request, r *Result) {
+	s := e.recording(by)
+	if s == nil {
+		return
+	}
+	e.change()
+	e.body = appendOutcome(e.body[:0], r)
+	e.Log = record.AppendDone(e.Log, s.id, by.Number, e.body)
+	s.keep(e.lsn, isDone, by.Number, e.body)
+}
+
+// Recall returns the outcome that a call has had. found is false if the call was never executed, or in vain; then it may be
+// executed now. Result: what the call's was, or ErrOutcomeUnknown if that had to be forgotten.
+func (e *Engine) Recall(now int64, by Request) (r Result, found bool) {
+	e.begin(now)
+	s := e.sessions.byID[by.Session]
+	if s == nil {
+		return failed(ErrOutcomeUnknown), true
+	}
+	first, ok := s.kept.find(by.Number)
+	switch {
+	case ok && first.sort != isTakeMore:
+		e.recall(s, first, &r)
+		return r, true
+	case ok || by.Number <= s.lost:
+		return failed(ErrOutcomeUnknown), true
+	}
+	return r, false
+}
+
+// recall reads an outcome, which may be in several parts.
+func (e *Engine) recall(s *session, first outcome, r *Result) {
+	r.Depends = first.lsn
+	switch first.sort {
+	case isWrite:
+		e.grants = first.appendGrants(e.grants)
+		r.Grants = e.grants
+	case isTake:
+		for o, ok := first, true; ok && o.lsn == first.lsn; o, ok = s.kept.at(o.next) {
+			if o.number == first.number {
+				e.views = append(e.views, o.view())
+			}
+		}
+		r.Entries = e.views
+	case isDone:
+		e.decodeOutcome(first.body, r)
+	}
+}
+
+func (e *Engine) applySession(r *record.Record) error {
+	if len(r.Body) != len(Client{}) {
+		return record.ErrCorrupt
+	}
+	client := Client(r.Body)
+	if e.sessions.byID[r.ID] != nil || e.sessions.byClient[client] != nil {
+		return errPresent
+	}
+	e.sessions.add(r.ID, client).logged = true
+	return nil
+}
+
+// applyOutcome takes over a record about a session that there is.
+func (e *Engine) applyOutcome(r *record.Record) error {
+	s := e.sessions.find(r.ID)
+	if s == nil {
+		return errAbsent
+	}
+	switch r.Op {
+	case record.EndSession:
+		e.sessions.end(s, r.Reason)
+	case record.Wrote:
+		if r.Count > e.lastID || r.Entry > e.lastID-r.Count+1 {
+			return errAbsent
+		}
+		s.wrote(e.lsn, r.Number, r.Entry, r.Count, r.Body)
+	case record.Done:
+		s.keep(e.lsn, isDone, r.Number, r.Body)
+	case record.Received:
+		if r.Count > uint64(s.kept.n) {
+			return errAbsent
+		}
+		s.received(int(r.Count))
+	}
+	return nil
+}
+
+// applyTake takes over that a call has taken an entry, which is still there.
+func (e *Engine) applyTake(r *record.Record, v View) error {
+	s := e.sessions.find(r.ID)
+	if s == nil {
+		return errAbsent
+	}
+	s.took(e.lsn, r.Number, v, r.Op == record.TakeMore)
+	return nil
+}
