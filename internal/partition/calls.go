@@ -107,13 +107,16 @@ func (p *Partition) reply(c Caller, call uint64, r *engine.Result) {
 }
 
 // finish follows every use of the engine: it serves the waiting calls and listeners that were concerned, and sends new records to the log.
+// After it the engine has nothing left to tell, lest a call that is refused before it reaches the engine tells it again.
 func (p *Partition) finish() {
-	for _, w := range p.e.Granted {
+	for i, w := range p.e.Granted {
 		p.granted(w)
+		p.e.Granted[i] = nil
 	}
 	if len(p.e.Events) > 0 || len(p.e.Ended) > 0 {
 		p.deliver()
 	}
+	p.e.Granted, p.e.Events, p.e.Ended = p.e.Granted[:0], p.e.Events[:0], p.e.Ended[:0]
 	p.commits.note(p.e)
 	p.arm()
 }

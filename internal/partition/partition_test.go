@@ -405,6 +405,17 @@ func TestPartition_WaitsEnd(t *testing.T) {
 	require.Zero(t, p.Stats().Waiting)
 }
 
+func TestPartition_RefusedQueryServesNobodyAgain(t *testing.T) {
+	t.Parallel()
+	p := start(t, nil)
+	c := newCaller()
+	p.Find(c, 1, query(1, true), -1)
+	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(1))
+	require.NoError(t, c.await(1).err)
+	p.Count(c, 3, &engine.Query{})
+	require.ErrorIs(t, c.await(3).err, engine.ErrInvalidArgument)
+}
+
 func TestPartition_LimitsAreChecked(t *testing.T) {
 	t.Parallel()
 	p := partition.New(partition.Config{MaxEntry: 8, MaxCall: 10, MaxWaiting: 1})
