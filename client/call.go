@@ -10,6 +10,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // call is one call: what is asked, and the answer. Calls are pooled; one is used by the goroutine that calls, and by the
@@ -21,11 +22,15 @@ type call struct {
 
 	// The request; which fields depends on op.
 	drafts   []space.Draft
+	change   *space.Change
+	txn      txn.ID // zero: none
 	query    space.Query
 	take     bool
 	wait     time.Duration // as in package wire
 	deadline time.Time     // when wait is over; zero if it is not limited
+	sentAt   time.Time     // when it was made first, if it begins transactions
 	lease    int64
+	delay    time.Duration
 	ids      []space.LeaseID
 	cursor   uint64 // of contents, and good only in the session
 	epoch    uint64
@@ -76,7 +81,7 @@ func (c *call) free() {
 // repeatable reports whether c may be made again when it is not known whether it was made.
 func (c *call) repeatable() bool {
 	switch c.op {
-	case wire.Write, wire.Notify, wire.Renew, wire.Cancel:
+	case wire.Write, wire.Notify, wire.Renew, wire.Cancel, wire.Commit, wire.Rollback, wire.Defer, wire.Update:
 		return false
 	case wire.Find:
 		return !c.take
@@ -112,10 +117,24 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 		return wire.AppendBytes(b, c.name), ""
 	case wire.Register:
 		return template.AppendSchema(b, c.schema), ""
-	case wire.Write:
-		return c.encodeDrafts(b, v)
+	case wire.Write, wire.Commit:
+		return c.encodeDrafts(c.encodeTxn(b, c.txn), v)
+	case wire.Update:
+		return c.encodeChange(c.encodeTxn(b, c.txn), v)
+	case wire.BeginTxn:
+		return wire.AppendLease(b, c.lease), ""
+	case wire.Abort:
+		return c.encodeTxn(b, c.txn), ""
+	case wire.Rollback:
+		return c.encodeIDs(c.encodeTxn(b, c.txn)), ""
+	case wire.Defer:
+		b = binary.AppendUvarint(c.encodeTxn(b, c.txn), c.id)
+		return binary.AppendUvarint(b, uint64(c.delay)), ""
 	case wire.Find:
-		b = wire.AppendFind(b, c.take, c.query.IfExists, c.wait, max(c.query.Max, 1))
+		b = wire.AppendFind(b, &engine.Query{
+			Take: c.take, IfExists: c.query.IfExists, Max: max(c.query.Max, 1), ID: uint64(c.query.ID),
+			Begin: c.query.Begin, Lease: int64(c.query.Lease),
+		}, c.wait)
 	case wire.Contents:
 		b = binary.AppendUvarint(binary.AppendUvarint(b, c.cursor), page)
 	case wire.Notify:
@@ -141,8 +160,17 @@ func (c *call) encodeIDs(b []byte) []byte {
 	return b
 }
 
+// encodeTxn appends the identity of a transaction.
+func (c *call) encodeTxn(b []byte, id txn.ID) []byte {
+	if id.Space == c.space.name {
+		id.Space = ""
+	}
+	return wire.AppendTxn(b, id)
+}
+
 func (c *call) encodeDrafts(b []byte, v *view) (_ []byte, missing string) {
-	b = binary.AppendUvarint(b, uint64(len(c.drafts)))
+	delayed := slices.ContainsFunc(c.drafts, func(d space.Draft) bool { return d.Delay != 0 })
+	b = wire.AppendDrafts(b, len(c.drafts), delayed)
 	var name string
 	var kind engine.KindID
 	for i := range c.drafts {
@@ -153,13 +181,25 @@ func (c *call) encodeDrafts(b []byte, v *view) (_ []byte, missing string) {
 				return b, name
 			}
 		}
-		b = wire.AppendDraft(b, kind, int64(d.Lease), d.Row)
+		if delayed {
+			b = wire.AppendDelayed(b, kind, int64(d.Lease), int64(d.Delay), d.Row)
+		} else {
+			b = wire.AppendDraft(b, kind, int64(d.Lease), d.Row)
+		}
 	}
 	return b, ""
 }
 
+func (c *call) encodeChange(b []byte, v *view) (_ []byte, missing string) {
+	kind := v.ids[c.change.Kind]
+	if kind == 0 {
+		return b, c.change.Kind
+	}
+	return wire.AppendChange(b, &engine.Change{ID: uint64(c.change.ID), Version: c.change.Version, Kind: kind, Row: c.change.Row}), ""
+}
+
 func (c *call) encodeQuery(b []byte, v *view) (_ []byte, missing string) {
-	b = binary.AppendUvarint(b, uint64(c.templates()))
+	b = binary.AppendUvarint(c.encodeTxn(b, c.query.Txn), uint64(c.templates()))
 	for _, t := range c.query.Templates {
 		if c.skips(t) {
 			continue
@@ -193,23 +233,34 @@ func (c *call) skips(t *template.Template) bool {
 
 // entries decodes the entries of an answer. The rows share one block of memory that is the caller's.
 func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
-	body := d.Rest()
-	if err := d.Err(); err != nil {
-		return nil, err
+	var begun wire.Begun
+	entry := (*wire.Decoder).Entry
+	if c.query.Begin {
+		begun, entry = d.Begun(), (*wire.Decoder).EntryBegun
 	}
+	if !d.Ok() {
+		return nil, d.Err()
+	}
+	body := d.Rest()
 	c.body = nil // it is the caller's now
 	n := 0
 	for d := wire.NewDecoder(body); d.More(); n++ {
-		d.Entry()
+		entry(&d)
 	}
 	entries := make([]space.Entry, 0, n)
 	rd := wire.NewDecoder(body)
 	for rd.More() {
-		e := rd.Entry()
+		e := entry(&rd)
 		if int(e.Kind) >= len(c.schemas) || c.schemas[e.Kind] == nil {
 			return nil, fmt.Errorf("%w: entry of kind %d, which was not announced", wire.ErrMalformed, e.Kind)
 		}
-		entries = append(entries, space.Entry{ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row})
+		entries = append(entries, space.Entry{
+			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version, Attempts: e.Attempts,
+		})
+		if c.query.Begin {
+			id := txn.ID{Space: c.space.name, Number: e.Txn}
+			entries[len(entries)-1].Txn = space.NewTxn(c.space, id, time.Duration(begun.Lease), c.sentAt.Add(begun.Waited))
+		}
 	}
 	return entries, rd.Err()
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func TestClient_WritesReadsAndTakes(t *testing.T) {
@@ -86,7 +87,7 @@ func TestClient_LearnsSchemasOfOthers(t *testing.T) {
 	}
 	a, b := template.Field{Name: "a", Class: template.Int}, template.Field{Name: "b", Class: template.String}
 	write := func(row template.Row) {
-		_, err := writer.Write(t.Context(), []space.Draft{{Kind: "k", Row: row, Lease: space.Forever}})
+		_, err := writer.Write(t.Context(), txn.ID{}, []space.Draft{{Kind: "k", Row: row, Lease: space.Forever}})
 		require.NoError(t, err)
 	}
 	all := space.Query{Templates: []*template.Template{{}}, NoWait: true}
@@ -118,22 +119,22 @@ func TestClient_ErrorsAreTheSameAsInProcess(t *testing.T) {
 	require.ErrorIs(t, err, space.ErrSchemaConflict)
 	require.ErrorContains(t, err, `field "f"`)
 
-	_, err = c.Write(ctx, nil)
+	_, err = c.Write(ctx, txn.ID{}, nil)
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
-	_, err = c.Write(ctx, []space.Draft{{Kind: "nobody"}})
+	_, err = c.Write(ctx, txn.ID{}, []space.Draft{{Kind: "nobody"}})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
-	_, err = c.Write(ctx, []space.Draft{{Kind: "k", Row: template.Row{1, 0xff}}})
+	_, err = c.Write(ctx, txn.ID{}, []space.Draft{{Kind: "k", Row: template.Row{1, 0xff}}})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
-	_, err = c.Write(ctx, []space.Draft{{Kind: "k", Lease: -1}})
+	_, err = c.Write(ctx, txn.ID{}, []space.Draft{{Kind: "k", Lease: -1}})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = c.Read(ctx, space.Query{})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	big := append(template.Row{0xff, 0xff, 0xff, 0x03, 0x40}, make([]byte, 8<<20)...)
 	_, err = c.Register(ctx, &template.Schema{Kind: "s", Fields: []template.Field{{Name: "f", Class: template.String}}})
 	require.NoError(t, err)
-	_, err = c.Write(ctx, []space.Draft{{Kind: "s", Row: big[:5+8<<20-2]}})
+	_, err = c.Write(ctx, txn.ID{}, []space.Draft{{Kind: "s", Row: big[:5+8<<20-2]}})
 	require.ErrorIs(t, err, space.ErrTooLarge)
-	_, err = c.Write(ctx, []space.Draft{{Kind: "s", Row: make([]byte, wire.DefaultMaxFrame)}})
+	_, err = c.Write(ctx, txn.ID{}, []space.Draft{{Kind: "s", Row: make([]byte, wire.DefaultMaxFrame)}})
 	require.ErrorIs(t, err, space.ErrTooLarge)
 	_, err = c.Renew(ctx, time.Hour, 4711)
 	require.ErrorIs(t, err, space.ErrLeaseEnded)
@@ -241,7 +242,7 @@ func TestClient_KindsNobodyHasWritten(t *testing.T) {
 		found <- err
 	}()
 	n.awaitWaiting("default", 1)
-	_, err = c.Write(t.Context(), []space.Draft{{Kind: "later", Lease: space.Forever}})
+	_, err = c.Write(t.Context(), txn.ID{}, []space.Draft{{Kind: "later", Lease: space.Forever}})
 	require.NoError(t, err)
 	require.NoError(t, <-found)
 }

@@ -21,7 +21,7 @@ func TestNotify_LateListenerGetsAll(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})
 	c := n.dial(client.Config{EventWindow: 4 << 10})
-	reg, err := c.Notify(t.Context(), space.Query{Templates: mustTemplates()}, space.Forever)
+	reg, err := c.Notify(t.Context(), space.Query{Templates: mustTemplates()}, 0, space.Forever)
 	require.NoError(t, err)
 	const events = 2000
 	for i := range int64(events) {
@@ -47,7 +47,7 @@ func TestNotify_GapIsReported(t *testing.T) {
 	n.spaces.cfg = partition.Config{EventBacklog: 100}
 	n.spaces.forget()
 	c := n.dial(client.Config{EventWindow: 2 << 10})
-	reg, err := c.Notify(t.Context(), space.Query{Templates: mustTemplates()}, space.Forever)
+	reg, err := c.Notify(t.Context(), space.Query{Templates: mustTemplates()}, 0, space.Forever)
 	require.NoError(t, err)
 	const events = 2000
 	for i := range int64(events) {
@@ -77,7 +77,7 @@ func TestNotify_SurvivesLostConnections(t *testing.T) {
 	f.calm.Store(true)
 	listener := n.dial(client.Config{Dial: f.dial, EventWindow: 8 << 10})
 	writer := n.dial(client.Config{})
-	reg, err := listener.Notify(t.Context(), space.Query{Templates: mustTemplates()}, space.Forever)
+	reg, err := listener.Notify(t.Context(), space.Query{Templates: mustTemplates()}, 0, space.Forever)
 	require.NoError(t, err)
 	f.calm.Store(false)
 	n.dropConnections()
@@ -107,7 +107,7 @@ func TestNotify_EndsWithItsLease(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})
 	c, other := n.dial(client.Config{}), n.dial(client.Config{})
-	reg, err := c.Notify(t.Context(), space.Query{Templates: mustTemplates()}, space.Forever)
+	reg, err := c.Notify(t.Context(), space.Query{Templates: mustTemplates()}, 0, space.Forever)
 	require.NoError(t, err)
 	_, err = space.Write(t.Context(), other, job{ID: 1})
 	require.NoError(t, err)

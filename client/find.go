@@ -23,9 +23,15 @@ func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.En
 	if err := checkQuery(q); err != nil {
 		return nil, err
 	}
+	if err := checkBegin(q, take); err != nil {
+		return nil, err
+	}
 	c := newCall(s, wire.Find)
 	defer c.free()
 	c.query, c.take = *q, take
+	if q.Begin {
+		c.sentAt = time.Now()
+	}
 	switch {
 	case q.NoWait:
 	case q.Wait == 0:
@@ -49,6 +55,21 @@ func checkQuery(q *space.Query) error {
 		return invalid("max %d is negative", q.Max)
 	case q.Wait < 0:
 		return invalid("wait %v is negative", q.Wait)
+	}
+	return nil
+}
+
+// checkBegin reports what is wrong with a query that begins transactions.
+func checkBegin(q *space.Query, take bool) error {
+	switch {
+	case !q.Begin:
+		return nil
+	case !take:
+		return invalid("only a take begins transactions")
+	case !q.Txn.IsZero():
+		return invalid("transactions cannot be nested")
+	case q.Lease < 0:
+		return invalid("lease %v is negative", q.Lease)
 	}
 	return nil
 }

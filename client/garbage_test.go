@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // liar is a server that does the handshake, opens spaces, knows one kind, and answers everything else with the same bytes.
@@ -100,7 +101,7 @@ func FuzzClient(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{1, 1, 2, 1, 0x18})
 	f.Add(wire.AppendFrame(nil, wire.Kind, 0, []byte{1}))
-	f.Add(wire.AppendFrame(nil, wire.Event, 1, []byte{0, 1, 1, 1, 0}))
+	f.Add(wire.AppendFrame(nil, wire.Event, 1, []byte{0, 1, 1, 1, 2, 0}))
 	f.Add(wire.AppendFrame(nil, wire.Goaway, 0, nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -113,14 +114,14 @@ func FuzzClient(f *testing.F) {
 			require.NotNil(t, entries[i].Schema)
 		}
 		_, _ = c.Take(ctx, q)
-		_, _ = c.Write(ctx, []space.Draft{{Kind: "k", Lease: space.Forever}})
+		_, _ = c.Write(ctx, txn.ID{}, []space.Draft{{Kind: "k", Lease: space.Forever}})
 		_, _ = c.Count(ctx, q)
 		_, _ = c.Kinds(ctx)
 		_, _ = c.Spaces(ctx)
 		_, _ = c.Renew(ctx, time.Hour, 1, 2)
 		_ = c.Cancel(ctx, 1, 2)
 		_, _ = c.Register(ctx, &template.Schema{Kind: "k"})
-		_, _ = c.Notify(ctx, q, time.Hour)
+		_, _ = c.Notify(ctx, q, 0, time.Hour)
 		for _, err := range c.Contents(ctx, q) {
 			_ = err
 		}

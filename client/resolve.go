@@ -77,9 +77,11 @@ func (l *link) call(ctx context.Context, c *call) error {
 	return l.await(ctx, c)
 }
 
-// without prepares c for a kind that nobody has registered: its templates match nothing, unless somebody waits for the first.
+// without prepares c for a kind that nobody has registered: its templates match nothing, unless somebody waits for the first, or wants
+// to know whether a transaction is open.
 func (c *call) without(ctx context.Context, l *link, kind string) error {
-	if c.op == wire.Write {
+	switch c.op {
+	case wire.Write, wire.Commit, wire.Update:
 		return invalid("kind %q is not registered", kind)
 	}
 	for _, t := range c.query.Templates {
@@ -87,7 +89,7 @@ func (c *call) without(ctx context.Context, l *link, kind string) error {
 			return invalid("kind %q is not registered, but has conditions", kind)
 		}
 	}
-	if c.op == wire.Notify || c.waits() && !c.query.IfExists {
+	if c.op == wire.Notify || c.waits() && !c.query.IfExists && c.query.ID == 0 || !c.query.Txn.IsZero() {
 		return c.space.announce(ctx, l, &template.Schema{Kind: kind})
 	}
 	c.absent = append(c.absent, kind)

@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Space is one space on the server. Its methods may be called concurrently.
@@ -135,10 +136,15 @@ func (s *Space) Close() error {
 }
 
 // Write implements space.Space.
-func (s *Space) Write(ctx context.Context, entries []space.Draft) ([]space.Grant, error) {
+func (s *Space) Write(ctx context.Context, under txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	if len(entries) == 0 {
 		return nil, invalid("there is nothing to write")
 	}
+	return s.write(ctx, wire.Write, under, entries)
+}
+
+// write makes a call that writes entries.
+func (s *Space) write(ctx context.Context, op wire.Type, under txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	if len(entries) > wire.MaxDrafts {
 		return nil, fmt.Errorf("%w: %d entries in one call; at most %d are allowed", space.ErrTooLarge, len(entries), wire.MaxDrafts)
 	}
@@ -146,15 +152,31 @@ func (s *Space) Write(ctx context.Context, entries []space.Draft) ([]space.Grant
 		if entries[i].Lease < 0 {
 			return nil, invalid("lease %v is negative", entries[i].Lease)
 		}
+		if entries[i].Delay < 0 {
+			return nil, invalid("delay %v is negative", entries[i].Delay)
+		}
 	}
-	c := newCall(s, wire.Write)
+	c := newCall(s, op)
 	defer c.free()
-	c.drafts = entries
+	c.txn, c.drafts = under, entries
 	if err := s.client.do(ctx, c); err != nil {
 		return nil, err
 	}
 	d := wire.NewDecoder(c.body)
 	return decodeGrants(&d, len(entries))
+}
+
+// Update implements space.Space.
+func (s *Space) Update(ctx context.Context, under txn.ID, ch space.Change) (version uint32, err error) {
+	c := newCall(s, wire.Update)
+	defer c.free()
+	c.txn, c.change = under, &ch
+	if err := s.client.do(ctx, c); err != nil {
+		return 0, err
+	}
+	d := wire.NewDecoder(c.body)
+	version = d.Uint32()
+	return version, d.Err()
 }
 
 func decodeGrants(d *wire.Decoder, n int) ([]space.Grant, error) {

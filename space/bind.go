@@ -16,6 +16,10 @@ func (s *Local) bind(ctx context.Context, c *caller, q Query, register bool) err
 	if q.Max < 0 {
 		return invalid("max %d is negative", q.Max)
 	}
+	under, err := s.own(q.Txn)
+	if err != nil {
+		return err
+	}
 	for _, t := range q.Templates {
 		kind, err := s.kind(ctx, t, register)
 		if err != nil {
@@ -26,7 +30,7 @@ func (s *Local) bind(ctx context.Context, c *caller, q Query, register bool) err
 		}
 		c.query.Templates = append(c.query.Templates, engine.Template{Kind: kind, Conds: t.Conds})
 	}
-	c.query.Order, c.query.Max = q.Order, max(q.Max, 1)
+	c.query.Order, c.query.Max, c.query.ID, c.query.Txn = q.Order, max(q.Max, 1), uint64(q.ID), under
 	return nil
 }
 

@@ -10,14 +10,17 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // call is one call of a typed function: its options, and room for what it writes. Calls are pooled, because options
 // are functions and whatever they fill in would be allocated each time.
 type call struct {
 	given  optionSet
-	err    error // the first option that can never be right
-	lease  time.Duration
+	err    error         // the first option that can never be right
+	lease  time.Duration // of For
+	delay  time.Duration
+	txn    *Txn // of In
 	wait   time.Duration
 	noWait bool
 	max    int
@@ -47,7 +50,7 @@ const keptRow = 64 << 10
 // begin begins a call for entries of type T. Options are looked at first, so that a call that can never be right does not
 // make its kind known. The caller frees the call.
 func begin[T any](ctx context.Context, sp Space, allowed optionSet, opts []Option) (*Codec, *call, error) {
-	c, err := newCall(allowed, opts)
+	c, err := newCall(sp, allowed, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,10 +62,9 @@ func begin[T any](ctx context.Context, sp Space, allowed optionSet, opts []Optio
 	return codec, c, nil
 }
 
-// newCall returns a call with opts applied, of which it must only be given those in allowed. The caller frees it.
-func newCall(allowed optionSet, opts []Option) (*call, error) {
+// newCall returns a call to sp with opts applied, of which it must only be given those in allowed. The caller frees it.
+func newCall(sp Space, allowed optionSet, opts []Option) (*call, error) {
 	c := calls.Get().(*call)
-	c.lease = Forever
 	c.parts = append(c.parts, part{})
 	for _, o := range opts {
 		o(c)
@@ -70,11 +72,32 @@ func newCall(allowed optionSet, opts []Option) (*call, error) {
 	if rest := c.given &^ allowed; rest != 0 {
 		c.reject(invalid("option %v has no meaning for this call", rest))
 	}
+	if c.txn != nil {
+		if err := c.txn.usableIn(sp); err != nil {
+			c.reject(err)
+		}
+	}
 	if err := c.err; err != nil {
 		c.free()
 		return nil, err
 	}
 	return c, nil
+}
+
+// leaseOr returns the lease that For asks for, or else d.
+func (c *call) leaseOr(d time.Duration) time.Duration {
+	if c.given&optFor != 0 {
+		return c.lease
+	}
+	return d
+}
+
+// under returns the identity of the transaction that In names, or none.
+func (c *call) under() txn.ID {
+	if c.txn == nil {
+		return txn.ID{}
+	}
+	return c.txn.id
 }
 
 // free returns c to the pool. It keeps the buffers, but nothing that belongs to the caller.
@@ -103,7 +126,7 @@ func (c *call) query(ctx context.Context, sp Space, codec *Codec, v any) (Query,
 		return Query{}, err
 	}
 	own.list[0] = &own.template
-	q := Query{Templates: own.list[:], Wait: c.wait, NoWait: c.noWait, Max: c.max}
+	q := Query{Templates: own.list[:], Wait: c.wait, NoWait: c.noWait, Max: c.max, Txn: c.under()}
 	for i := range c.parts[1:] {
 		t, err := c.parts[i+1].compile(ctx, sp)
 		if err != nil {

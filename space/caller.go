@@ -46,6 +46,9 @@ func (c *caller) Reply(_ uint64, r *engine.Result, lsn partition.LSN, durable bo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out.copy(r)
+	if c.query.Begin {
+		c.out.at = time.Now()
+	}
 	c.held, c.lsn = !durable, lsn
 	if durable {
 		c.done <- struct{}{}
@@ -115,22 +118,29 @@ type outcome struct {
 	seq    uint64
 	more   bool
 	cursor uint64
+
+	version uint32
+	at      time.Time // when the outcome came, if transactions were begun by it
 }
 
 // found is one entry of an outcome; its row ends at end.
 type found struct {
-	id   uint64
-	kind engine.KindID
-	end  int
+	id       uint64
+	kind     engine.KindID
+	version  uint32
+	attempts uint32
+	txn      uint64
+	end      int
 }
 
 func (o *outcome) copy(r *engine.Result) {
 	o.err, o.count, o.seq, o.more, o.cursor = r.Err, r.Count, r.Seq, r.More, r.Cursor
+	o.version = r.Version
 	o.rows, o.found = o.rows[:0], o.found[:0]
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		o.rows = append(o.rows, e.Row...)
-		o.found = append(o.found, found{e.ID, e.Kind, len(o.rows)})
+		o.found = append(o.found, found{e.ID, e.Kind, e.Version, e.Attempts, e.Txn, len(o.rows)})
 	}
 	o.grants = append(o.grants[:0], r.Grants...)
 	o.errs = append(o.errs[:0], r.Errs...)

@@ -97,6 +97,23 @@ func (c *Codec) AppendRow(dst template.Row, v any) (template.Row, error) {
 	return row, nil
 }
 
+// appendOver appends the row of v over that of e: the fields that v's type does not have are e's. e is of the codec's kind, or of one that embeds it.
+func (c *Codec) appendOver(dst template.Row, e *Entry, v any) (template.Row, error) {
+	p, ok := c.structOf(v)
+	if !ok {
+		return dst, invalid("a nil %v cannot be written", c.goType)
+	}
+	bound, err := c.bind(e.Schema)
+	if err != nil {
+		return dst, err
+	}
+	row, err := bound.AppendOver(dst, e.Row, p)
+	if err != nil {
+		return dst, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	}
+	return row, nil
+}
+
 // Decode sets v, a pointer to a value of the codec's type, to the entry, or to the embedded part of it that has the codec's kind.
 // It returns an *UnusableEntryError if the type cannot hold it.
 func (c *Codec) Decode(e *Entry, v any) error {

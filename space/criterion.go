@@ -12,7 +12,7 @@ import (
 type Criterion struct {
 	op       template.Op
 	operand  any
-	operands []any      // of In
+	operands []any      // of OneOf
 	and      *Criterion // a second condition on the same field
 }
 
@@ -40,8 +40,8 @@ func Between(lo, hi any) Criterion {
 	return Criterion{op: template.Ge, operand: lo, and: &upper}
 }
 
-// In holds for values equal to one of vs, of which there must be one at least.
-func In(vs ...any) Criterion { return Criterion{op: template.In, operands: vs} }
+// OneOf holds for values equal to one of vs, of which there must be one at least.
+func OneOf(vs ...any) Criterion { return Criterion{op: template.In, operands: vs} }
 
 // HasPrefix holds for strings and byte strings that begin with s.
 func HasPrefix(s string) Criterion { return Criterion{op: template.Prefix, operand: s} }
@@ -91,7 +91,7 @@ func (c *Criterion) cond(s *template.Schema, field string) (template.Cond, error
 
 func operands(s *template.Schema, field string, vs []any) ([]template.Value, error) {
 	if len(vs) == 0 {
-		return nil, invalid("In for field %q has no values", field)
+		return nil, invalid("OneOf for field %q has no values", field)
 	}
 	values := make([]template.Value, len(vs))
 	for i, v := range vs {

@@ -9,9 +9,12 @@ import (
 
 // Entry is a stored entry as the space returns it.
 type Entry struct {
-	ID     LeaseID // also the identity of its lease
-	Schema *template.Schema
-	Row    template.Row // owned by the caller
+	ID       LeaseID // also the identity of its lease
+	Schema   *template.Schema
+	Row      template.Row // owned by the caller
+	Version  uint32       // 1, and one more with every update
+	Attempts uint32       // how often Defer has put the entry back
+	Txn      *Txn         // under which it was taken, if Query.Begin began one for it
 }
 
 // Kind returns the name of the entry's kind.

@@ -25,6 +25,18 @@ var (
 	ErrLeaseEnded = engine.ErrLeaseEnded
 )
 
+// Errors of transactions and updates.
+var (
+	// ErrTxnEnded is returned for every use of a transaction that was committed or aborted, or whose lease has ended, and by calls
+	// that wait under it meanwhile. The call changed nothing.
+	ErrTxnEnded = engine.ErrTxnEnded
+	// ErrDeadlock is returned by calls that wait under a transaction when it is aborted because it and others wait for each other.
+	// Whoever tries again from the beginning of the transaction will get through.
+	ErrDeadlock = engine.ErrDeadlock
+	// ErrVersionConflict is returned by updates of an entry that somebody else has changed, or holds locked. Nothing was stored.
+	ErrVersionConflict = engine.ErrVersionConflict
+)
+
 // Errors of any call.
 var (
 	// ErrInvalidArgument is returned for arguments that can never be right; the call changed nothing.

@@ -12,6 +12,21 @@ const (
 	Gap EventType = 2
 )
 
+// EventSet is a set of event types.
+type EventSet uint16
+
+// EventTypes returns the set of the given types.
+func EventTypes(types ...EventType) EventSet {
+	var s EventSet
+	for _, t := range types {
+		s |= 1 << t
+	}
+	return s
+}
+
+// Has reports whether t is in the set.
+func (s EventSet) Has(t EventType) bool { return s&(1<<t) != 0 }
+
 // Event tells of one change that a registration asked about.
 type Event struct {
 	Type   EventType

@@ -58,19 +58,16 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) it
 
 // notify registers with the lease that For asks for, or else with lease.
 func notify[T any](ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option) (*Codec, Registration, error) {
-	codec, c, err := begin[T](ctx, sp, optFor|optMatch, opts)
+	codec, c, err := begin[T](ctx, sp, optFor|optMatch|optIn, opts)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer c.free()
-	if c.given&optFor != 0 {
-		lease = c.lease
-	}
 	q, err := c.query(ctx, sp, codec, template)
 	if err != nil {
 		return nil, nil, err
 	}
-	reg, err := sp.Notify(ctx, q, lease)
+	reg, err := sp.Notify(ctx, q, 0, c.leaseOr(lease))
 	return codec, reg, err
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Read returns a copy of the oldest entry that matches template, and waits for one if there is none. The fields of
 // template that are not zero are those that must be equal; Where and Or say more. It waits until ctx ends, unless Wait or
-// NoWait say less, and then returns ErrNoMatch. Options: Wait, NoWait, Where, Or, OrderBy.
+// NoWait say less, and then returns ErrNoMatch. Options: Wait, NoWait, Where, Or, OrderBy, In.
 //
 // A template also matches the entries of kinds that embed its own; their part of T is returned. An entry that T cannot hold is
 // returned as an *UnusableEntryError. If ctx ends Read returns its error; but an entry that was found at that moment is returned.
@@ -50,9 +50,9 @@ func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...
 	return many(ctx, sp, &template, verb{take: true}, max, opts)
 }
 
-// Count returns how many visible entries match template. It never waits. Options: Where, Or.
+// Count returns how many visible entries match template. It never waits. Options: Where, Or, In.
 func Count[T any](ctx context.Context, sp Space, template T, opts ...Option) (int, error) {
-	_, q, err := query(ctx, sp, &template, optMatch, opts)
+	_, q, err := query(ctx, sp, &template, optMatch|optIn, opts)
 	if err != nil {
 		return 0, err
 	}

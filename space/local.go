@@ -1,7 +1,9 @@
 package space
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +19,7 @@ import (
 
 // Config configures a space in process. The zero value works.
 type Config struct {
+	Name          string        // of the space, in the identities of its transactions; "": a random one
 	Logger        *slog.Logger  // nil: silent
 	MaxEntry      int           // bytes of one entry; 0: 1 MiB
 	MaxCall       int           // bytes of all entries of one write; 0: 8 MiB
@@ -28,6 +31,7 @@ type Config struct {
 
 // Local is a space in this process. It lives in memory and is gone when the process is.
 type Local struct {
+	name      string
 	partition *partition.Partition
 	codecs    *Codecs
 	callers   sync.Pool     // of *caller
@@ -48,12 +52,15 @@ func New(cfg Config) *Local {
 	if err := p.Start(context.Background(), nil); err != nil {
 		panic(err) // there is no log that could be wrong
 	}
-	return FromPartition(p)
+	s := FromPartition(p)
+	s.name = cmp.Or(cfg.Name, s.name)
+	return s
 }
 
 // FromPartition returns the space of a partition that was started. The space owns it: Close closes it.
 func FromPartition(p *partition.Partition) *Local {
 	return &Local{
+		name:      rand.Text(),
 		partition: p,
 		codecs:    NewCodecs(),
 		callers:   sync.Pool{New: func() any { return newCaller() }},

@@ -15,6 +15,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func TestTake_WaitsForAWrite(t *testing.T) {
@@ -185,7 +186,7 @@ func TestUntypedCalls_Refused(t *testing.T) {
 			Row: template.Row{0, 0, 0, 0, 1, 3},
 		}},
 	} {
-		_, err := sp.Write(ctx, drafts)
+		_, err := sp.Write(ctx, txn.ID{}, drafts)
 		require.ErrorIs(t, err, space.ErrInvalidArgument, name)
 	}
 	_, err := sp.Register(ctx, &template.Schema{Kind: "sub", Supers: []string{"nobody"}})

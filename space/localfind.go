@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Read implements Space.
@@ -21,19 +22,23 @@ func (s *Local) find(ctx context.Context, q Query, take bool) ([]Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkBegin(q, take); err != nil {
+		return nil, err
+	}
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(c)
-	// A kind that nobody has written yet is made known only if somebody waits for its entries.
-	if err := s.bind(ctx, c, q, wait != 0 && !q.IfExists); err != nil {
+	// A kind that nobody has written yet is made known only if somebody waits for its entries, or to learn whether the transaction is open.
+	if err := s.bind(ctx, c, q, wait != 0 && !q.IfExists && q.ID == 0 || !q.Txn.IsZero()); err != nil {
 		return nil, err
 	}
 	if len(c.query.Templates) == 0 {
 		return nil, ErrNoMatch
 	}
 	c.query.Take, c.query.IfExists = take, q.IfExists
+	c.query.Begin, c.query.Lease = q.Begin, int64(q.Lease)
 	number := c.next()
 	s.partition.Find(c, number, &c.query, wait)
 	if err := s.awaitMatch(ctx, c, number); err != nil {
@@ -53,6 +58,21 @@ func waitOf(q Query) (time.Duration, error) {
 		return -1, nil
 	}
 	return q.Wait, nil
+}
+
+// checkBegin reports what is wrong with a query that begins transactions.
+func checkBegin(q Query, take bool) error {
+	switch {
+	case !q.Begin:
+		return nil
+	case !take:
+		return invalid("only a take begins transactions")
+	case !q.Txn.IsZero():
+		return errNested
+	case q.Lease < 0:
+		return invalid("lease %v is negative", q.Lease)
+	}
+	return nil
 }
 
 // awaitMatch waits for the outcome of a Find. When ctx ends it takes the call back; if that comes too late, the
@@ -77,7 +97,13 @@ func (s *Local) entries(c *caller) []Entry {
 	rows := slices.Clone(c.out.rows)
 	begin := 0
 	for i, f := range c.out.found {
-		found[i] = Entry{ID: LeaseID(f.id), Schema: s.partition.Schema(f.kind), Row: rows[begin:f.end:f.end]}
+		found[i] = Entry{
+			ID: LeaseID(f.id), Schema: s.partition.Schema(f.kind), Row: rows[begin:f.end:f.end],
+			Version: f.version, Attempts: f.attempts,
+		}
+		if f.txn != 0 {
+			found[i].Txn = NewTxn(s, txn.ID{Space: s.name, Number: f.txn}, time.Duration(c.query.Lease), c.out.at)
+		}
 		begin = f.end
 	}
 	return found
@@ -90,7 +116,7 @@ func (s *Local) Count(ctx context.Context, q Query) (int, error) {
 		return 0, err
 	}
 	defer s.release(c)
-	if err := s.bind(ctx, c, q, false); err != nil || len(c.query.Templates) == 0 {
+	if err := s.bind(ctx, c, q, !q.Txn.IsZero()); err != nil || len(c.query.Templates) == 0 {
 		return 0, err
 	}
 	s.partition.Count(c, c.next(), &c.query)
@@ -128,7 +154,7 @@ func (s *Local) page(ctx context.Context, q Query, cursor uint64) (entries []Ent
 		return nil, 0, false, err
 	}
 	defer s.release(c)
-	if err := s.bind(ctx, c, q, false); err != nil || len(c.query.Templates) == 0 {
+	if err := s.bind(ctx, c, q, !q.Txn.IsZero()); err != nil || len(c.query.Templates) == 0 {
 		return nil, 0, false, err
 	}
 	c.query.Max = page

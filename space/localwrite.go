@@ -6,42 +6,76 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // Write implements Space.
-func (s *Local) Write(ctx context.Context, entries []Draft) ([]Grant, error) {
+func (s *Local) Write(ctx context.Context, under txn.ID, entries []Draft) ([]Grant, error) {
 	if len(entries) == 0 {
 		return nil, invalid("there is nothing to write")
+	}
+	under, err := s.own(under)
+	if err != nil {
+		return nil, err
 	}
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.release(c)
-	for i := range entries {
-		d, err := s.draft(&entries[i])
-		if err != nil {
-			return nil, err
-		}
-		c.drafts = append(c.drafts, d)
+	if err := s.drafts(c, entries); err != nil {
+		return nil, err
 	}
-	s.partition.Write(c, c.next(), txn.ID{}, engine.Request{}, c.drafts)
+	s.partition.Write(c, c.next(), under, engine.Request{}, c.drafts)
 	if err := c.await(); err != nil {
 		return nil, err
 	}
 	return c.out.leases(), nil
 }
 
-func (s *Local) draft(d *Draft) (engine.Draft, error) {
-	kind := s.partition.KindID(d.Kind)
+// drafts sets c.drafts to entries as the partition takes them.
+func (s *Local) drafts(c *caller, entries []Draft) error {
+	for i := range entries {
+		d := &entries[i]
+		kind, err := s.checkRow(d.Kind, d.Row)
+		if err != nil {
+			return err
+		}
+		c.drafts = append(c.drafts, engine.Draft{Kind: kind, Row: d.Row, Lease: int64(d.Lease), Delay: int64(d.Delay)})
+	}
+	return nil
+}
+
+// checkRow returns the number of the named kind, or an error if row is not one of its rows.
+func (s *Local) checkRow(name string, row template.Row) (engine.KindID, error) {
+	kind := s.partition.KindID(name)
 	if kind == 0 {
-		return engine.Draft{}, invalid("kind %q is not registered", d.Kind)
+		return 0, invalid("kind %q is not registered", name)
 	}
-	if err := d.Row.Check(s.partition.Schema(kind)); err != nil {
-		return engine.Draft{}, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	if err := row.Check(s.partition.Schema(kind)); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
 	}
-	return engine.Draft{Kind: kind, Row: d.Row, Lease: int64(d.Lease)}, nil
+	return kind, nil
+}
+
+// Update implements Space.
+func (s *Local) Update(ctx context.Context, under txn.ID, ch Change) (version uint32, err error) {
+	if under, err = s.own(under); err != nil {
+		return 0, err
+	}
+	kind, err := s.checkRow(ch.Kind, ch.Row)
+	if err != nil {
+		return 0, err
+	}
+	c, err := s.caller(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer s.release(c)
+	s.partition.Update(c, c.next(), under, engine.Request{}, engine.Change{ID: uint64(ch.ID), Version: ch.Version, Kind: kind, Row: ch.Row})
+	err = c.await()
+	return c.out.version, err
 }
 
 // Renew implements Space.

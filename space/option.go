@@ -21,6 +21,29 @@ func For(d time.Duration) Option {
 	}
 }
 
+// Delay makes what is written visible only after d; its lease runs from then on.
+func Delay(d time.Duration) Option {
+	return func(c *call) {
+		c.given |= optDelay
+		c.delay = d
+		if d < 0 {
+			c.reject(invalid("delay %v is negative", d))
+		}
+	}
+}
+
+// In has the call made under a transaction. The transaction must have begun in the space of the call or in another one of the same
+// server, with the same client; TxnOf takes up those of others.
+func In(t *Txn) Option {
+	return func(c *call) {
+		c.given |= optIn
+		c.txn = t
+		if t == nil {
+			c.reject(invalid("the transaction is nil"))
+		}
+	}
+}
+
 // Wait bounds the time a call waits for a match; 0 means not at all. Without it the call waits until its context ends.
 func Wait(d time.Duration) Option {
 	return func(c *call) {
@@ -75,7 +98,7 @@ func Max(n int) Option {
 }
 
 // optionSet is a set of sorts of options.
-type optionSet uint8
+type optionSet uint16
 
 const (
 	optFor optionSet = 1 << iota
@@ -84,15 +107,18 @@ const (
 	optOr
 	optOrder
 	optMax
+	optDelay
+	optIn
 
-	optMatch = optWhere | optOr              // which entries match
-	optFind  = optMatch | optOrder | optWait // what calls that look for one entry take
+	optWrite = optFor | optDelay | optIn
+	optMatch = optWhere | optOr                      // which entries match
+	optFind  = optMatch | optOrder | optWait | optIn // what calls that look for one entry take
 )
 
 // String names the options of the set.
 func (s optionSet) String() string {
 	var names []string
-	for i, name := range [...]string{"For", "Wait", "Where", "Or", "OrderBy", "Max"} {
+	for i, name := range [...]string{"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In"} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -30,7 +30,7 @@ func Prepare[T any](ctx context.Context, sp Space, template T, opts ...Option) (
 // Query returns the compiled query, for the methods of Space. The caller may change it, but nothing that it refers to.
 func (p *Prepared[T]) Query() Query { return p.query }
 
-// Read is the function Read with the prepared template. Wait and NoWait override what Prepare was given; there are no other options.
+// Read is the function Read with the prepared template. Wait, NoWait and In override what Prepare was given; there are no other options.
 func (p *Prepared[T]) Read(ctx context.Context, opts ...Option) (T, error) {
 	return p.one(ctx, verb{}, opts)
 }
@@ -50,18 +50,27 @@ func (p *Prepared[T]) TakeIfExists(ctx context.Context, opts ...Option) (T, erro
 	return p.one(ctx, verb{take: true, ifExists: true}, opts)
 }
 
-// Count is the function Count with the prepared template.
-func (p *Prepared[T]) Count(ctx context.Context) (int, error) {
-	return p.space.Count(ctx, p.query)
+// Count is the function Count with the prepared template. The option is In.
+func (p *Prepared[T]) Count(ctx context.Context, opts ...Option) (int, error) {
+	c, err := newCall(p.space, optIn, opts)
+	if err != nil {
+		return 0, err
+	}
+	defer c.free()
+	q := p.query
+	if c.given&optIn != 0 {
+		q.Txn = c.under()
+	}
+	return p.space.Count(ctx, q)
 }
 
 // Write writes the template itself as an entry, as the function Write does: a template is an entry of which some fields
-// are zero. Conditions have no part in it. The option is For.
+// are zero. Conditions have no part in it. Options: For, Delay, In.
 func (p *Prepared[T]) Write(ctx context.Context, opts ...Option) (*Lease, error) {
 	if p.rowErr != nil {
 		return nil, p.rowErr
 	}
-	c, err := newCall(optFor, opts)
+	c, err := newCall(p.space, optWrite, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +80,7 @@ func (p *Prepared[T]) Write(ctx context.Context, opts ...Option) (*Lease, error)
 }
 
 func (p *Prepared[T]) one(ctx context.Context, v verb, opts []Option) (found T, err error) {
-	c, err := newCall(optWait, opts)
+	c, err := newCall(p.space, optWait|optIn, opts)
 	if err != nil {
 		return found, err
 	}
@@ -79,6 +88,9 @@ func (p *Prepared[T]) one(ctx context.Context, v verb, opts []Option) (found T, 
 	q := p.query
 	if c.given&optWait != 0 {
 		q.Wait, q.NoWait = c.wait, c.noWait
+	}
+	if c.given&optIn != 0 {
+		q.Txn = c.under()
 	}
 	err = first(ctx, p.space, p.codec, q, v, &found)
 	return found, err

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -26,7 +27,7 @@ type registration struct {
 }
 
 // Notify implements Space.
-func (s *Local) Notify(ctx context.Context, q Query, lease time.Duration) (Registration, error) {
+func (s *Local) Notify(ctx context.Context, q Query, on EventSet, lease time.Duration) (Registration, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -35,7 +36,7 @@ func (s *Local) Notify(ctx context.Context, q Query, lease time.Duration) (Regis
 		return nil, err
 	}
 	sent := time.Now()
-	s.partition.Notify(f, f.next(), &f.query, engine.Events(engine.Written), int64(lease))
+	s.partition.Notify(f, f.next(), &f.query, engine.EventSet(cmp.Or(on, EventTypes(Written))), int64(lease))
 	if err := f.await(); err != nil {
 		return nil, err
 	}

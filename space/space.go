@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Forever is the lease that never ends, the default for entries.
@@ -25,35 +26,60 @@ type Space interface {
 	// of whose fields is the order of rows. Supers must be registered before. It returns ErrSchemaConflict if s contradicts it.
 	Register(ctx context.Context, s *template.Schema) (*template.Schema, error)
 
-	// Write stores all entries or none, in order, and returns one grant each. It does not wait for matching calls.
-	// It returns ErrInvalidArgument for a negative lease, an unknown kind or no entries, ErrTooLarge beyond the limits.
-	Write(ctx context.Context, entries []Draft) ([]Grant, error)
+	// Write stores all entries or none, in order, and returns one grant each; under a transaction, unless the ID is zero. It does not
+	// wait for matching calls. It returns ErrInvalidArgument for a negative lease or delay, an unknown kind or no entries, ErrTooLarge
+	// beyond the limits, ErrTxnEnded.
+	Write(ctx context.Context, under txn.ID, entries []Draft) ([]Grant, error)
 
 	// Read returns copies of up to q.Max matching entries, oldest first unless q.Order says otherwise, as soon as there is at least one;
-	// ErrNoMatch if its wait ends before.
+	// ErrNoMatch if its wait ends before. Under a transaction it locks them against takes of others; it then returns ErrTxnEnded if
+	// the transaction has ended, or ends while the call waits, and ErrDeadlock if it is ended to resolve a deadlock.
 	Read(ctx context.Context, q Query) ([]Entry, error)
 
-	// Take is Read that removes what it returns.
+	// Take is Read that removes what it returns; under a transaction, for good once that commits.
 	Take(ctx context.Context, q Query) ([]Entry, error)
+
+	// Update gives an entry new fields in its place; identity, lease and age stay, and its version rises by one. It returns the new version.
+	// It never waits. It returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version or is locked by others,
+	// ErrInvalidArgument if it is of another kind, ErrTooLarge, ErrTxnEnded.
+	Update(ctx context.Context, under txn.ID, c Change) (version uint32, err error)
 
 	// Count returns how many visible entries match q; it never waits.
 	Count(ctx context.Context, q Query) (int, error)
 
 	// Contents yields every entry that matches q and is visible for the whole iteration exactly once; entries that come
-	// or go meanwhile may be among them or not. It streams: neither side holds all of them. An iteration that
-	// cannot be completed ends with an error.
+	// or go meanwhile may be among them or not. It streams: neither side holds all of them. Under a transaction it read-locks
+	// what it yields. An iteration that cannot be completed ends with an error.
 	Contents(ctx context.Context, q Query) iter.Seq2[Entry, error]
 
-	// Notify registers for an event for every matching entry that is written from now on. lease bounds the
-	// registration; renew it for longer. It returns when the registration is durable.
-	Notify(ctx context.Context, q Query, lease time.Duration) (Registration, error)
+	// Notify registers for an event for whatever on says happens to matching entries from now on; an empty set means Written. lease
+	// bounds the registration; renew it for longer. Under a transaction (q.Txn) it also gets events of what happens under it, and ends with it.
+	// It returns when the registration is durable.
+	Notify(ctx context.Context, q Query, on EventSet, lease time.Duration) (Registration, error)
 
-	// Renew asks for d more from now for every lease and returns the durations granted. If some have ended it renews the
-	// others and returns a *LeaseError that names those; their grants are zero.
+	// Begin begins a transaction, which is aborted when its lease ends. It returns ErrInvalidArgument for a negative lease.
+	Begin(ctx context.Context, lease time.Duration) (*Txn, error)
+
+	// Commit writes entries, if there are any, under a transaction that began in this space, and commits it: all or nothing. It
+	// returns a grant for each entry. It fails as Write does, and the transaction is then as it was; or with ErrTxnEnded.
+	Commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant, error)
+
+	// Abort undoes everything that was done under a transaction and ends it. It returns ErrTxnEnded if that has ended already.
+	Abort(ctx context.Context, id txn.ID) error
+
+	// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries named. It returns ErrTxnEnded.
+	Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error
+
+	// Defer makes the commit of a transaction put an entry that it has taken back instead of removing it: with the same identity
+	// and lease, visible after delay, and with one attempt more. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken it.
+	Defer(ctx context.Context, id txn.ID, entry LeaseID, delay time.Duration) error
+
+	// Renew asks for d more from now for every lease, of entries, registrations and transactions, and returns the durations granted.
+	// If some have ended it renews the others and returns a *LeaseError that names those; their grants are zero.
 	Renew(ctx context.Context, d time.Duration, ids ...LeaseID) ([]Grant, error)
 
-	// Cancel ends the leases at once: the entries are gone, the registrations end. If some had ended before it cancels the
-	// others and returns a *LeaseError that names those.
+	// Cancel ends the leases at once: the entries are gone, the registrations end, the transactions are aborted. If some had ended before
+	// it cancels the others and returns a *LeaseError that names those.
 	Cancel(ctx context.Context, ids ...LeaseID) error
 
 	// Kinds lists the kinds of the space with their schemas and the numbers of visible entries, by name.
@@ -71,17 +97,30 @@ type Space interface {
 type Draft struct {
 	Kind  string
 	Row   template.Row  // in the order of the registered schema; not kept after the call
-	Lease time.Duration // Forever, or less; 0 is legal and ends at once
+	Lease time.Duration // Forever, or less, from when it becomes visible; 0 is legal and ends at once
+	Delay time.Duration // until it becomes visible; 0: at once
+}
+
+// Change is new fields for an entry that is there already.
+type Change struct {
+	ID      LeaseID
+	Version uint32 // that the entry must have; 0: any
+	Kind    string // of the entry, exactly
+	Row     template.Row
 }
 
 // Query says which entries a call is about, and how long it waits for one. It needs a template at least.
 type Query struct {
 	Templates []*template.Template // an entry matches if one of them does
 	Order     []template.Order     // empty: oldest first; otherwise there is exactly one template, with a kind
+	ID        LeaseID              // only this entry, if not 0, and only if it matches; there is no wait for one that is not there
 	Max       int                  // at most so many entries; 0 means 1
 	Wait      time.Duration        // wait for a match at most so long; 0 means until the context ends
 	NoWait    bool                 // do not wait at all
 	IfExists  bool                 // do not wait for entries that are not there yet, only for locked ones
+	Begin     bool                 // Take only: take each entry under a transaction of its own, begun for it (Entry.Txn). Not together with Txn
+	Lease     time.Duration        // of the transactions that Begin begins
+	Txn       txn.ID               // the transaction under which the call is made; zero: none
 }
 
 // KindInfo describes one kind of a space.

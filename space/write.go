@@ -4,10 +4,12 @@ import (
 	"context"
 	"reflect"
 	"time"
+
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Write stores v, a struct or a pointer to one, and returns the lease of the entry. It stores a copy: what the caller
-// does to v afterwards does not change it. The option is For.
+// does to v afterwards does not change it. Options: For, Delay, In.
 //
 // It returns ErrInvalidArgument for a value that cannot be stored, ErrSchemaConflict if the space knows its kind with other types of
 // fields, ErrTooLarge beyond the space's limits; in all these cases nothing was stored.
@@ -15,7 +17,7 @@ func Write[T any](ctx context.Context, sp Space, v T, opts ...Option) (*Lease, e
 	if len(opts) == 0 {
 		return writeOne(ctx, sp, &v)
 	}
-	codec, c, err := begin[T](ctx, sp, optFor, opts)
+	codec, c, err := begin[T](ctx, sp, optWrite, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +48,7 @@ func writeOne[T any](ctx context.Context, sp Space, v *T) (*Lease, error) {
 	}
 	w.draft[0] = Draft{Kind: codec.Schema().Kind, Row: row, Lease: Forever}
 	sent := time.Now()
-	grants, err := sp.Write(ctx, w.draft[:])
+	grants, err := sp.Write(ctx, txn.ID{}, w.draft[:])
 	if err != nil {
 		return nil, err
 	}
@@ -55,9 +57,9 @@ func writeOne[T any](ctx context.Context, sp Space, v *T) (*Lease, error) {
 
 // write stores the call's row.
 func (c *call) write(ctx context.Context, sp Space, kind string) (*Lease, error) {
-	c.drafts = append(c.drafts, Draft{Kind: kind, Row: c.row, Lease: c.lease})
+	c.drafts = append(c.drafts, Draft{Kind: kind, Row: c.row, Lease: c.leaseOr(Forever), Delay: c.delay})
 	sent := time.Now()
-	grants, err := sp.Write(ctx, c.drafts)
+	grants, err := sp.Write(ctx, c.under(), c.drafts)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +72,7 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*
 	if len(vs) == 0 {
 		return nil, invalid("there is nothing to write")
 	}
-	codec, c, err := begin[T](ctx, sp, optFor, opts)
+	codec, c, err := begin[T](ctx, sp, optWrite, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +83,7 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*
 		}
 	}
 	sent := time.Now()
-	grants, err := sp.Write(ctx, c.drafts)
+	grants, err := sp.Write(ctx, c.under(), c.drafts)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +102,6 @@ func (c *call) draft(codec *Codec, v any) error {
 		return err
 	}
 	c.row = row
-	c.drafts = append(c.drafts, Draft{Kind: codec.Schema().Kind, Row: row[begin:len(row):len(row)], Lease: c.lease})
+	c.drafts = append(c.drafts, Draft{Kind: codec.Schema().Kind, Row: row[begin:len(row):len(row)], Lease: c.leaseOr(Forever), Delay: c.delay})
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest/history"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // TestBrokenSpaces runs random histories on spaces that break one promise now and then: the judge must notice.
@@ -81,8 +82,8 @@ type droppedWrites struct {
 	every10th
 }
 
-func (s *droppedWrites) Write(ctx context.Context, entries []space.Draft) ([]space.Grant, error) {
-	grants, err := s.Space.Write(ctx, entries)
+func (s *droppedWrites) Write(ctx context.Context, under txn.ID, entries []space.Draft) ([]space.Grant, error) {
+	grants, err := s.Space.Write(ctx, under, entries)
 	if err == nil && s.due() {
 		_ = s.Cancel(context.Background(), grants[0].ID)
 	}

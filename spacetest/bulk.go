@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func bulkCases() cases {
@@ -61,7 +62,7 @@ func bulkEmpty(k *kit) {
 	k.fails(space.ErrInvalidArgument, err)
 	_, err = space.WriteAll[simple](k.ctx, k.sp, nil)
 	k.fails(space.ErrInvalidArgument, err)
-	_, err = k.sp.Write(k.ctx, nil)
+	_, err = k.sp.Write(k.ctx, txn.ID{}, nil)
 	k.fails(space.ErrInvalidArgument, err)
 }
 
@@ -88,7 +89,7 @@ func bulkAllOrNothing(k *kit) {
 		for i := range 3 {
 			ds := k.drafts(e1, e2, e3)
 			spoil(&ds[i])
-			_, err := k.sp.Write(k.ctx, ds)
+			_, err := k.sp.Write(k.ctx, txn.ID{}, ds)
 			require.Error(k, err, name)
 			require.NotErrorIs(k, err, space.ErrOutcomeUnknown, name)
 			require.Zero(k, k.total(), name)
@@ -97,7 +98,7 @@ func bulkAllOrNothing(k *kit) {
 }
 
 func bulkKinds(k *kit) {
-	grants, err := k.sp.Write(k.ctx, k.drafts(e1, sample(), aVan, e2))
+	grants, err := k.sp.Write(k.ctx, txn.ID{}, k.drafts(e1, sample(), aVan, e2))
 	k.ok(err)
 	require.Len(k, grants, 4)
 	require.Equal(k, []simple{e1, e2}, drain(k, simple{}))
@@ -109,7 +110,7 @@ func bulkKinds(k *kit) {
 func bulkLeases(k *kit) {
 	ds := k.drafts(e1, e2, e3)
 	ds[0].Lease, ds[1].Lease = 0, long
-	grants, err := k.sp.Write(k.ctx, ds)
+	grants, err := k.sp.Write(k.ctx, txn.ID{}, ds)
 	k.ok(err)
 	require.Zero(k, grants[0].Granted)
 	require.Equal(k, long, grants[1].Granted)

@@ -30,7 +30,7 @@ func closeRefuses(k *kit) {
 		"take":     func() error { _, err := space.TakeIfExists(k.ctx, k.sp, e1); return err },
 		"prepared": func() error { _, err := p.Take(k.ctx); return err },
 		"count":    func() error { _, err := k.sp.Count(k.ctx, q); return err },
-		"notify":   func() error { _, err := k.sp.Notify(k.ctx, q, long); return err },
+		"notify":   func() error { _, err := k.sp.Notify(k.ctx, q, 0, long); return err },
 		"renew":    func() error { _, err := l.Renew(k.ctx, long); return err },
 		"cancel":   func() error { return l.Cancel(k.ctx) },
 		"kinds":    func() error { _, err := k.sp.Kinds(k.ctx); return err },

@@ -147,7 +147,7 @@ func criterionNull(k *kit) {
 	require.Equal(k, 2, count(k, optional{}, space.Where("id", space.NotNull())))
 	require.Equal(k, 1, count(k, optional{}, space.Where("id", space.IsNull()), space.Where("name", space.IsNull())))
 	require.Equal(k, 1, count(k, optional{Name: &name}, space.Where("id", space.IsNull())))
-	require.Equal(k, 2, count(k, optional{}, space.Where("id", space.In(1, 2))))
+	require.Equal(k, 2, count(k, optional{}, space.Where("id", space.OneOf(1, 2))))
 	require.Equal(k, 2, count(k, optional{}, space.Where("name", space.HasPrefix(""))))
 	require.Equal(k, optional{}, take(k, optional{}, space.Where("id", space.IsNull()), space.Where("name", space.IsNull())))
 }
@@ -173,12 +173,12 @@ func criterionIn(k *kit) {
 	for i := range 10 {
 		write(k, simple{fmt.Sprint(i), i})
 	}
-	require.Equal(k, 3, count(k, simple{}, space.Where("id", space.In(0, 5, 9))))
-	require.Equal(k, 1, count(k, simple{}, space.Where("id", space.In(7, 7, 11))))
-	require.Equal(k, 2, count(k, simple{}, space.Where("name", space.In("3", "x", "4"))))
-	absent(k, simple{}, space.Where("id", space.In(10, 11)))
-	require.Equal(k, []simple{{"5", 5}, {"9", 9}}, drain(k, simple{}, space.Where("id", space.In(9, 5))))
-	_, err := space.Count(k.ctx, k.sp, simple{}, space.Where("id", space.In()))
+	require.Equal(k, 3, count(k, simple{}, space.Where("id", space.OneOf(0, 5, 9))))
+	require.Equal(k, 1, count(k, simple{}, space.Where("id", space.OneOf(7, 7, 11))))
+	require.Equal(k, 2, count(k, simple{}, space.Where("name", space.OneOf("3", "x", "4"))))
+	absent(k, simple{}, space.Where("id", space.OneOf(10, 11)))
+	require.Equal(k, []simple{{"5", 5}, {"9", 9}}, drain(k, simple{}, space.Where("id", space.OneOf(9, 5))))
+	_, err := space.Count(k.ctx, k.sp, simple{}, space.Where("id", space.OneOf()))
 	k.fails(space.ErrInvalidArgument, err)
 }
 
@@ -192,7 +192,7 @@ func criterionComposite(k *kit) {
 	} {
 		require.Equal(k, 1, count(k, every{}, space.Where(field, space.Eq(values[0]))), field)
 		require.Equal(k, 1, count(k, every{}, space.Where(field, space.Ne(values[1]))), field)
-		require.Equal(k, 1, count(k, every{}, space.Where(field, space.In(values[1], values[0]))), field)
+		require.Equal(k, 1, count(k, every{}, space.Where(field, space.OneOf(values[1], values[0]))), field)
 		require.Zero(k, count(k, every{}, space.Where(field, space.Eq(values[1]))), field)
 		require.Zero(k, count(k, every{}, space.Where(field, space.Ne(values[0]))), field)
 	}
@@ -205,7 +205,7 @@ func criterionAnd(k *kit) {
 	require.Equal(k, 4, count(k, simple{}, space.Where("id", space.Ge(5)), space.Where("id", space.Lt(9))))
 	require.Equal(k, 2, count(k, simple{}, space.Where("id", space.Ge(5)), space.Where("id", space.Lt(9)), space.Where("name", space.Eq("0"))))
 	require.Equal(k, 3, count(k, simple{}, space.Where("id", space.Between(5, 8)), space.Where("id", space.Ne(6))))
-	require.Equal(k, 1, count(k, simple{}, space.Where("id", space.In(1, 2, 3)), space.Where("id", space.In(3, 4))))
+	require.Equal(k, 1, count(k, simple{}, space.Where("id", space.OneOf(1, 2, 3)), space.Where("id", space.OneOf(3, 4))))
 }
 
 func criterionNever(k *kit) {
@@ -245,7 +245,7 @@ func criterionNoField(k *kit) {
 func criterionBadOperand(k *kit) {
 	write(k, simple{"1", 1})
 	for field, operand := range map[string]any{"id": "1", "name": 1} {
-		for _, c := range []space.Criterion{space.Eq(operand), space.Lt(operand), space.In(operand), space.Eq(true), space.Eq(nil), {}} {
+		for _, c := range []space.Criterion{space.Eq(operand), space.Lt(operand), space.OneOf(operand), space.Eq(true), space.Eq(nil), {}} {
 			_, err := space.Take(k.ctx, k.sp, simple{}, space.Where(field, c), space.NoWait())
 			k.fails(space.ErrInvalidArgument, err)
 		}

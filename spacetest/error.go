@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func errorCases() cases {
@@ -41,7 +42,7 @@ func mistakes(k *kit) []mistake {
 		{"ended lease", space.ErrLeaseEnded, func() error { return ended.Cancel(k.ctx) }},
 		{"renewal of an ended lease", space.ErrLeaseEnded, func() error { _, err := ended.Renew(k.ctx, long); return err }},
 		{"negative lease", space.ErrInvalidArgument, func() error {
-			_, err := k.sp.Write(k.ctx, []space.Draft{{Kind: "generation", Lease: -1}})
+			_, err := k.sp.Write(k.ctx, txn.ID{}, []space.Draft{{Kind: "generation", Lease: -1}})
 			return err
 		}},
 		{"no templates", space.ErrInvalidArgument, func() error { _, err := k.sp.Take(k.ctx, space.Query{}); return err }},

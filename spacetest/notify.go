@@ -94,7 +94,7 @@ func notifyMatrix(k *kit) {
 		q := s.query(k)
 		m := k.match(mark)
 		q.Templates = append(q.Templates, m.Templates...)
-		reg, err := k.sp.Notify(k.ctx, q, space.Forever)
+		reg, err := k.sp.Notify(k.ctx, q, 0, space.Forever)
 		k.ok(err)
 		population(k)
 		write(k, mark)
@@ -323,9 +323,9 @@ func notifyNextCancelled(k *kit) {
 func notifyInvalid(k *kit) {
 	_, err := space.Notify(k.ctx, k.sp, simple{}, space.For(-1))
 	k.fails(space.ErrInvalidArgument, err)
-	_, err = k.sp.Notify(k.ctx, k.match(), -1)
+	_, err = k.sp.Notify(k.ctx, k.match(), 0, -1)
 	k.fails(space.ErrInvalidArgument, err)
-	_, err = k.sp.Notify(k.ctx, space.Query{}, long)
+	_, err = k.sp.Notify(k.ctx, space.Query{}, 0, long)
 	k.fails(space.ErrInvalidArgument, err)
 	for _, o := range []space.Option{space.Wait(long), space.Max(1), space.OrderBy("id"), space.Where("nothing", space.Eq(1))} {
 		_, err = space.Notify(k.ctx, k.sp, simple{}, o)

@@ -124,7 +124,7 @@ func preparedEmpty(k *kit) {
 
 func preparedNotify(k *kit) {
 	p := prepare(k, simple{Name: "A"})
-	reg, err := k.sp.Notify(k.ctx, p.Query(), space.Forever)
+	reg, err := k.sp.Notify(k.ctx, p.Query(), 0, space.Forever)
 	k.ok(err)
 	defer reg.Close()
 	writeAll(k, e1, e2)

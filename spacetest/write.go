@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func writeCases() cases {
@@ -99,7 +100,7 @@ func writeNegativeLease(k *kit) {
 	for _, d := range []time.Duration{-1, -199, -long, -1 << 63} {
 		_, err := space.Write(k.ctx, k.sp, e1, space.For(d))
 		k.fails(space.ErrInvalidArgument, err)
-		_, err = k.sp.Write(k.ctx, []space.Draft{{Kind: k.kindOf(simple{}), Lease: d}})
+		_, err = k.sp.Write(k.ctx, txn.ID{}, []space.Draft{{Kind: k.kindOf(simple{}), Lease: d}})
 		k.fails(space.ErrInvalidArgument, err)
 	}
 	absent(k, simple{})
@@ -191,7 +192,7 @@ func writeNil(k *kit) {
 }
 
 func writeUnknownKind(k *kit) {
-	_, err := k.sp.Write(k.ctx, []space.Draft{{Kind: "nobody registered this", Lease: space.Forever}})
+	_, err := k.sp.Write(k.ctx, txn.ID{}, []space.Draft{{Kind: "nobody registered this", Lease: space.Forever}})
 	k.fails(space.ErrInvalidArgument, err)
 	require.Zero(k, k.total())
 }

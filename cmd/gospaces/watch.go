@@ -60,7 +60,7 @@ type event struct {
 
 // watch prints events until ctx ends, or limit of them if it is not 0.
 func (a *app) watch(ctx context.Context, sp space.Space, q space.Query, limit int) error {
-	reg, err := sp.Notify(ctx, q, watchLease)
+	reg, err := sp.Notify(ctx, q, 0, watchLease)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func (a *app) writeCommand() *cobra.Command {
@@ -156,7 +157,7 @@ func (w *writer) write(ctx context.Context, objects []json.RawMessage) ([]space.
 		}
 		drafts[i] = space.Draft{Kind: w.kind, Row: row, Lease: w.lease}
 	}
-	return w.space.Write(ctx, drafts)
+	return w.space.Write(ctx, txn.ID{}, drafts)
 }
 
 // register makes known what the objects add to the schema that the space has.

@@ -32,6 +32,7 @@ type Request struct {
 type Change struct {
 	ID      uint64 // of the entry
 	Version uint32 // that the entry must have; 0: any
+	Kind    KindID // that the entry has, exactly, lest the row follow another schema
 	Row     template.Row
 }
 

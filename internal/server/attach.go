@@ -108,9 +108,10 @@ func (s *session) forget() {
 	s.srv.forgetSession(s)
 }
 
-// gone makes the partition forget c and its listeners.
+// gone makes the partition forget c and its listeners, and aborts the transactions that it began.
 func (c *caller) gone() {
 	c.p.Gone(c)
+	c.abortTxns() // none can begin any more: nobody calls on behalf of c, and nothing waits
 	c.s.mu.Lock()
 	listeners := slices.Collect(maps.Values(c.listeners))
 	c.s.mu.Unlock()

@@ -8,7 +8,6 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
-	"github.com/gospaces/gospaces/txn"
 )
 
 // handle serves one frame. An error ends the connection; a call that is merely wrong gets a Failure.
@@ -63,6 +62,10 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleAcknowledge(c, d)
 	case wire.Renew, wire.Cancel:
 		return s.handleLeases(c, f, d)
+	case wire.Update:
+		return s.handleUpdate(c, f.ID, d)
+	case wire.BeginTxn, wire.Commit, wire.Abort, wire.Rollback, wire.Defer:
+		return s.handleTxn(c, f, d)
 	case wire.Kinds:
 		if err := d.Err(); err != nil {
 			return s.refuse(f.ID, err)
@@ -87,8 +90,11 @@ func (s *session) answer(call uint64, body []byte) error { return s.send(wire.An
 
 // refuse ends a call whose body is malformed. The frame was in order, so the connection goes on.
 func (s *session) refuse(call uint64, err error) error {
-	return s.fail(call, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err))
+	return s.fail(call, malformed(err))
 }
+
+// malformed returns the error of a call whose body is malformed, as err says.
+func malformed(err error) error { return fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err) }
 
 // fail ends a call with an error.
 func (s *session) fail(call uint64, err error) error {
@@ -163,34 +169,54 @@ func (s *session) handleSpaces(call uint64) error {
 
 // handleWrite passes on a Write. The drafts' rows alias the read buffer; the partition copies them.
 func (s *session) handleWrite(c *caller, call uint64, d wire.Decoder) error {
-	drafts := s.drafts[:0]
-	for n := d.Len(wire.MaxDrafts); n > 0 && d.Ok(); n-- {
-		drafts = append(drafts, d.Draft())
+	under := c.home(d.Txn())
+	drafts, err := s.decodeDrafts(c, &d)
+	if err != nil {
+		return s.fail(call, err)
 	}
+	c.p.Write(c, tag(wire.Write, call), under, engine.Request{}, drafts)
+	return nil
+}
+
+// decodeDrafts decodes the entries to be written that are the rest of a body. They are valid until the next frame.
+func (s *session) decodeDrafts(c *caller, d *wire.Decoder) ([]engine.Draft, error) {
+	drafts := d.Drafts(s.drafts[:0])
 	s.drafts = drafts[:0]
-	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
-	}
-	for i := range drafts {
-		if err := checkDraft(c.p, &drafts[i]); err != nil {
-			return s.fail(call, err)
-		}
-	}
-	c.p.Write(c, tag(wire.Write, call), txn.ID{}, engine.Request{}, drafts)
 	if cap(drafts) > 1024 {
 		s.drafts = nil // a bulk has passed
+	}
+	if err := d.Err(); err != nil {
+		return nil, malformed(err)
+	}
+	for i := range drafts {
+		if err := checkRow(c.p, drafts[i].Kind, drafts[i].Row); err != nil {
+			return nil, err
+		}
+	}
+	return drafts, nil
+}
+
+func checkRow(p *partition.Partition, kind engine.KindID, row template.Row) error {
+	schema := p.Schema(kind)
+	if schema == nil {
+		return fmt.Errorf("%w: kind %d is not registered", engine.ErrInvalidArgument, kind)
+	}
+	if err := row.Check(schema); err != nil {
+		return fmt.Errorf("%w: entry of kind %q: %w", engine.ErrInvalidArgument, schema.Kind, err)
 	}
 	return nil
 }
 
-func checkDraft(p *partition.Partition, e *engine.Draft) error {
-	schema := p.Schema(e.Kind)
-	if schema == nil {
-		return fmt.Errorf("%w: kind %d is not registered", engine.ErrInvalidArgument, e.Kind)
+// handleUpdate passes on an Update. The row aliases the read buffer; the partition copies it.
+func (s *session) handleUpdate(c *caller, call uint64, d wire.Decoder) error {
+	under, ch := c.home(d.Txn()), d.Change()
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
 	}
-	if err := e.Row.Check(schema); err != nil {
-		return fmt.Errorf("%w: entry of kind %q: %w", engine.ErrInvalidArgument, schema.Kind, err)
+	if err := checkRow(c.p, ch.Kind, ch.Row); err != nil {
+		return s.fail(call, err)
 	}
+	c.p.Update(c, tag(wire.Update, call), under, engine.Request{}, ch)
 	return nil
 }
 
@@ -227,6 +253,7 @@ func (s *session) handleRead(c *caller, f wire.Frame, d wire.Decoder) error {
 	}
 	q := new(wire.Query) // it lives until the reply
 	q.Decode(&d)
+	q.Txn = c.home(q.Txn)
 	q.Max = int(min(limit, wire.MaxFind))
 	if err := d.Err(); err != nil {
 		return s.refuse(f.ID, err)
@@ -239,17 +266,23 @@ func (s *session) handleRead(c *caller, f wire.Frame, d wire.Decoder) error {
 	return nil
 }
 
+// decodeIDs decodes a list of identities, which is valid until the next frame.
+func (s *session) decodeIDs(d *wire.Decoder) []uint64 {
+	ids := s.ids[:0]
+	for n := d.Len(wire.MaxLeases); n > 0 && d.Ok(); n-- {
+		ids = append(ids, d.Uvarint())
+	}
+	s.ids = ids[:0]
+	return ids
+}
+
 // handleLeases passes on a Renew or a Cancel.
 func (s *session) handleLeases(c *caller, f wire.Frame, d wire.Decoder) error {
 	var lease int64
 	if f.Type == wire.Renew {
 		lease = d.Lease()
 	}
-	ids := s.ids[:0]
-	for n := d.Len(wire.MaxLeases); n > 0 && d.Ok(); n-- {
-		ids = append(ids, d.Uvarint())
-	}
-	s.ids = ids[:0]
+	ids := s.decodeIDs(&d)
 	if err := d.Err(); err != nil {
 		return s.refuse(f.ID, err)
 	}

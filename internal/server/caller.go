@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
@@ -83,6 +84,7 @@ type caller struct {
 	p         *partition.Partition
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
+	txns      openTxns             // guarded by s.mu
 }
 
 var _ partition.Caller = (*caller)(nil)
@@ -96,20 +98,26 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var q *find
 	err := r.Err
-	if op == wire.Find {
-		var swallow bool
-		if err, swallow = s.settleLocked(call, err); swallow {
+	switch op {
+	case wire.Find:
+		if q, err = s.settleLocked(call, err); q == nil {
 			return
 		}
+	case wire.Commit, wire.Abort:
+		c.txns.settle(call, err)
 	}
 	if err == nil {
 		c.announceLocked(op, r)
 	}
 	buf := c.bufferLocked(durable)
-	if err != nil {
+	switch {
+	case err != nil:
 		buf = wire.AppendFailure(buf, call, err)
-	} else {
+	case q != nil && q.Begin:
+		buf = c.appendBegunLocked(buf, q, r)
+	default:
 		buf = c.appendAnswer(buf, op, call, r)
 	}
 	c.emitLocked(buf, lsn, durable)
@@ -151,7 +159,7 @@ func (c *caller) announceKindLocked(k engine.KindID) {
 	c.s.wakeLocked()
 }
 
-// appendAnswer appends the answer to a call that succeeded.
+// appendAnswer appends the answer to a call that succeeded. The session is locked.
 func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.Result) []byte {
 	switch op {
 	case wire.Find:
@@ -162,16 +170,22 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 	start := len(dst)
 	dst = wire.Begin(dst, wire.Answer, call)
 	switch op {
-	case wire.Write:
+	case wire.Write, wire.Commit:
 		for i := range r.Grants {
 			dst = wire.AppendGrant(dst, r.Grants[i])
 		}
+	case wire.BeginTxn:
+		dst = wire.AppendGrant(dst, r.Grants[0])
+		c.txns.add(r.Grants[0].ID, r.Grants[0].Granted)
+	case wire.Update:
+		dst = binary.AppendUvarint(dst, uint64(r.Version))
 	case wire.Register, wire.Count:
 		dst = binary.AppendUvarint(dst, uint64(r.Count))
 	case wire.Renew, wire.Cancel:
 		dst = wire.AppendFailed(dst, r.Errs)
 		for i := range r.Grants {
 			dst = wire.AppendGrant(dst, r.Grants[i])
+			c.txns.renewed(r.Grants[i])
 		}
 	case wire.Kinds:
 		for _, n := range r.Counts {
@@ -179,4 +193,16 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 		}
 	}
 	return wire.End(dst, start)
+}
+
+// appendBegunLocked appends the answer to a Find that has begun a transaction for each entry.
+func (c *caller) appendBegunLocked(dst []byte, q *find, r *engine.Result) []byte {
+	b := wire.Begun{Lease: q.Lease}
+	if !q.since.IsZero() {
+		b.Waited = time.Since(q.since)
+	}
+	for i := range r.Entries {
+		c.txns.add(r.Entries[i].Txn, q.Lease)
+	}
+	return wire.AppendBegun(dst, q.call, b, r.Entries)
 }

@@ -17,6 +17,7 @@ type find struct {
 	caller   *caller
 	call     uint64
 	deadline time.Time // when a wait for a time ends
+	since    time.Time // when a find came that may wait before it begins transactions
 
 	// Guarded by the session's mu.
 	replied   bool // while it is the one being issued
@@ -37,9 +38,13 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
-	q.caller, q.call, q.deadline = c, call, time.Time{}
+	q.Txn = c.home(q.Txn)
+	q.caller, q.call, q.deadline, q.since = c, call, time.Time{}, time.Time{}
 	if wait > 0 {
 		q.deadline = time.Now().Add(wait)
+	}
+	if q.Begin && wait != 0 {
+		q.since = time.Now()
 	}
 	s.mu.Lock()
 	err := s.admitLocked(call, wait)
@@ -102,21 +107,22 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	return replied
 }
 
-// settleLocked ends a find that the partition has replied to with err. It returns the error for the client, or true if the client
-// is not to hear of it because the find will be issued again when the client is back.
-func (s *session) settleLocked(call uint64, err error) (error, bool) {
+// settleLocked ends a find that the partition has replied to with err. It returns the find, which is good only as long as the session is
+// locked, and the error for the client; or nil if the client is not to hear of it because the find will be issued again when the
+// client is back.
+func (s *session) settleLocked(call uint64, err error) (*find, error) {
 	if q := s.issuing; q != nil && q.call == call {
 		q.replied = true
-		return err, false
+		return q, err
 	}
 	q := s.waiting[call]
 	if q == nil {
-		return err, false
+		return nil, nil // nobody waits for it
 	}
 	interrupted := errors.Is(err, engine.ErrCancelled) && !q.cancelled
 	if interrupted && s.conn == nil && !s.ended {
 		q.parked = true
-		return nil, true
+		return nil, nil
 	}
 	delete(s.waiting, call)
 	if q.Size() <= keptQuery && len(s.spare) < 1024 {
@@ -125,7 +131,7 @@ func (s *session) settleLocked(call uint64, err error) (error, bool) {
 	if interrupted {
 		err = wire.ErrInterrupted
 	}
-	return err, false
+	return q, err
 }
 
 func (s *session) newFind() *find {

@@ -46,6 +46,7 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	lease, window := d.Lease(), d.Uvarint()
 	q := new(wire.Query)
 	q.Decode(&d)
+	q.Txn = c.home(q.Txn)
 	q.Max = 1
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -110,7 +111,7 @@ func (r *rig) connect() *peer {
 // join connects, does the handshake and opens the space as 0.
 func (r *rig) join() *peer {
 	p := r.connect()
-	p.hello(wire.Greeting{MinVersion: 1, MaxVersion: 1})
+	p.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version})
 	p.call(wire.Open, 1, wire.AppendBytes([]byte{0}, "space"))
 	return p
 }
@@ -193,17 +194,20 @@ func (p *peer) register() {
 
 func row(s string) template.Row { return wire.AppendBytes(nil, template.AppendString(nil, s)) }
 
-func writeBody(s string) []byte { return wire.AppendDraft([]byte{0, 1}, 1, math.MaxInt64, row(s)) }
+func writeBody(s string) []byte { return wire.AppendDraft([]byte{0, 0, 2}, 1, math.MaxInt64, row(s)) }
 
 // findBody asks for any entry of kind 1.
 func findBody(take bool, waitForever bool) []byte {
-	b := []byte{0}
+	var wait time.Duration
 	if waitForever {
-		b = wire.AppendFind(b, take, false, wire.WaitForever, 1)
-	} else {
-		b = wire.AppendFind(b, take, false, 0, 1)
+		wait = wire.WaitForever
 	}
-	return append(wire.AppendTemplate(append(b, 1), 1, nil), 0)
+	return append(wire.AppendTemplate(append(appendFind([]byte{0}, take, wait, 1), 0, 1), 1, nil), 0)
+}
+
+// appendFind appends the beginning of a find, up to the query.
+func appendFind(dst []byte, take bool, wait time.Duration, max int) []byte {
+	return wire.AppendFind(dst, &engine.Query{Take: take, Max: max}, wait)
 }
 
 func entry(t testing.TB, body []byte) string {

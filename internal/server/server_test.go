@@ -36,7 +36,7 @@ func TestServer_RefusesWhoeverSpeaksOtherwise(t *testing.T) {
 		"an empty hello":  {wire.AppendFrame(nil, wire.Hello, 0, nil), wire.ErrMalformed},
 		"a long hello":    {wire.AppendFrame(nil, wire.Hello, 0, make([]byte, wire.MaxHello))[:8], wire.ErrMalformed},
 		"another version": {greeting(wire.Greeting{MinVersion: 7, MaxVersion: 8}), wire.ErrVersion},
-		"a wish":          {greeting(wire.Greeting{MinVersion: 1, MaxVersion: 1, Requires: []string{"x"}}), wire.ErrCapability},
+		"a wish":          {greeting(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Requires: []string{"x"}}), wire.ErrCapability},
 	} {
 		p := r.connect()
 		go p.conn.Write(c.bytes)
@@ -91,12 +91,22 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		{wire.Write, []byte{1, 0}},
 		{wire.Write, []byte{0, 1}},
 		{wire.Write, append(writeBody("x"), 0)},
-		{wire.Write, wire.AppendDraft([]byte{0, 1}, 9, 0, nil)},
-		{wire.Write, wire.AppendDraft([]byte{0, 1}, 1, 0, []byte{1, 0xff})},
+		{wire.Write, wire.AppendDraft([]byte{0, 0, 2}, 9, 0, nil)},
+		{wire.Write, wire.AppendDraft([]byte{0, 0, 2}, 1, 0, []byte{1, 0xff})},
+		{wire.Write, wire.AppendDelayed([]byte{0, 0, 2}, 1, 0, 1, row("x"))},
+		{wire.BeginTxn, []byte{0}},
+		{wire.Commit, []byte{0, 0, 0}},
+		{wire.Commit, []byte{0, 1, 0}},
+		{wire.Abort, []byte{0, 1}},
+		{wire.Abort, []byte{0, 1, 0, 0}},
+		{wire.Rollback, []byte{0, 1, 0, 2, 7}},
+		{wire.Defer, []byte{0, 1, 0, 7}},
+		{wire.Update, wire.AppendChange([]byte{0, 0}, &engine.Change{ID: 1, Kind: 9})},
+		{wire.Update, wire.AppendChange([]byte{0, 0}, &engine.Change{ID: 1, Kind: 1, Row: []byte{1, 0xff}})},
 		{wire.Find, []byte{0, 0xff}},
-		{wire.Find, append(wire.AppendFind([]byte{0}, false, false, 0, 1), 0, 0)},
-		{wire.Find, append(wire.AppendFind([]byte{0}, false, false, 0, 0), 1, 1, 0, 0)},
-		{wire.Find, append(wire.AppendFind([]byte{0}, false, false, 0, 1), 1, 1, 1, 5, 9, 0)},
+		{wire.Find, append(appendFind([]byte{0}, false, 0, 1), 0, 0, 0)},
+		{wire.Find, append(appendFind([]byte{0}, false, 0, 0), 0, 1, 1, 0, 0)},
+		{wire.Find, append(appendFind([]byte{0}, false, 0, 1), 0, 1, 1, 1, 5, 9, 0)},
 		{wire.Register, []byte{0, 1, 2, 3}},
 		{wire.Open, wire.AppendBytes([]byte{2}, "space")},
 		{wire.Open, wire.AppendBytes([]byte{1}, "other")},
@@ -268,7 +278,7 @@ func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {
 	log <- nil
 	p.register()
 	p.call(wire.Open, 3, wire.AppendBytes([]byte{1}, "memory"))
-	p.send(wire.Find, 4, append(wire.AppendTemplate(append(wire.AppendFind([]byte{1}, true, false, wire.WaitForever, 1), 1), 0, nil), 0))
+	p.send(wire.Find, 4, append(wire.AppendTemplate(append(appendFind([]byte{1}, true, wire.WaitForever, 1), 0, 1), 0, nil), 0))
 	log <- errors.New("disk full")
 	p.send(wire.Write, 5, writeBody("x"))
 	require.ErrorIs(t, p.failure(5), engine.ErrOutcomeUnknown)
@@ -278,7 +288,7 @@ func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {
 
 // Whatever a client sends, the server stays up and others are served.
 func FuzzServer(f *testing.F) {
-	hello, err := wire.AppendHello(nil, &wire.Greeting{MinVersion: 1, MaxVersion: 1})
+	hello, err := wire.AppendHello(nil, &wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version})
 	require.NoError(f, err)
 	open := wire.AppendFrame(hello, wire.Open, 1, wire.AppendBytes([]byte{0}, "space"))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))

@@ -17,7 +17,7 @@ import (
 // back connects again to resume the session of p, of whose stream it has received so much.
 func (r *rig) back(p *peer, received uint64) *peer {
 	again := r.connect()
-	again.hello(wire.Greeting{MinVersion: 1, MaxVersion: 1, Session: p.terms.Session, Received: received})
+	again.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Session: p.terms.Session, Received: received})
 	return again
 }
 
@@ -50,7 +50,7 @@ func TestSession_WaitsAreParkedWhileNobodyIsThere(t *testing.T) {
 		for call := uint64(10); call < 13; call++ {
 			p.send(wire.Find, call, findBody(true, true))
 		}
-		p.send(wire.Find, 13, append(wire.AppendTemplate(append(wire.AppendFind([]byte{0}, true, false, time.Second, 1), 1), 1, nil), 0))
+		p.send(wire.Find, 13, append(wire.AppendTemplate(append(appendFind([]byte{0}, true, time.Second, 1), 0, 1), 1, nil), 0))
 		p.call(wire.Echo, 14, nil)
 		received := p.in.Total()
 		p.conn.Close()
@@ -99,7 +99,7 @@ func TestSession_WhatCannotGoOnBeginsAnew(t *testing.T) {
 }
 
 // notifyBody registers for all entries of kind 1, with the smallest window.
-func notifyBody() []byte { return append(wire.AppendTemplate([]byte{0, 0, 0, 1}, 1, nil), 0) }
+func notifyBody() []byte { return append(wire.AppendTemplate([]byte{0, 0, 0, 0, 1}, 1, nil), 0) }
 
 func TestListener_SlowOnesGetNoMoreThanTheirWindow(t *testing.T) {
 	t.Parallel()

@@ -2,31 +2,42 @@ package wire
 
 import (
 	"encoding/binary"
+	"math"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
-	"github.com/gospaces/gospaces/template"
 )
 
-// AppendDraft appends one entry of a Write; row follows the schema of the kind with that number.
-func AppendDraft(dst []byte, kind engine.KindID, lease int64, row template.Row) []byte {
-	dst = AppendLease(binary.AppendUvarint(dst, uint64(kind)), lease)
-	return AppendBytes(dst, row)
-}
-
-// Draft decodes what AppendDraft appends.
-func (d *Decoder) Draft() engine.Draft {
-	return engine.Draft{Kind: d.Uint32(), Lease: d.Lease(), Row: d.Bytes()}
-}
+// Flags of an entry, in the byte that also holds its version.
+const entryAttempts = 1 // attempts follow
 
 // AppendEntry appends one entry of an answer or event.
 func AppendEntry(dst []byte, e *engine.View) []byte {
 	dst = binary.AppendUvarint(dst, e.ID)
-	return AppendBytes(binary.AppendUvarint(dst, uint64(e.Kind)), e.Row)
+	dst = binary.AppendUvarint(dst, uint64(e.Kind))
+	state := uint64(e.Version) << 1
+	if e.Attempts > 0 {
+		dst = binary.AppendUvarint(dst, state|entryAttempts)
+		dst = binary.AppendUvarint(dst, uint64(e.Attempts))
+	} else {
+		dst = binary.AppendUvarint(dst, state)
+	}
+	return AppendBytes(dst, e.Row)
 }
 
 // Entry decodes what AppendEntry appends.
 func (d *Decoder) Entry() engine.View {
-	return engine.View{ID: d.Uvarint(), Kind: d.Uint32(), Row: d.Bytes()}
+	e := engine.View{ID: d.Uvarint(), Kind: d.Uint32()}
+	state := d.Uvarint()
+	if state>>1 > math.MaxUint32 {
+		d.fail()
+	}
+	e.Version = uint32(state >> 1)
+	if state&entryAttempts != 0 {
+		e.Attempts = d.Uint32()
+	}
+	e.Row = d.Bytes()
+	return e
 }
 
 // AppendEntries appends an answer that is head and then entries, as Part frames before the Answer if it is long.
@@ -34,15 +45,49 @@ func AppendEntries(dst []byte, call uint64, head []byte, entries []engine.View) 
 	start := len(dst)
 	dst = append(Begin(dst, Answer, call), head...)
 	for i := range entries {
-		if len(dst)-start > partSize {
-			dst[start+lengthSize] = byte(Part)
-			dst = End(dst, start)
-			start = len(dst)
-			dst = Begin(dst, Answer, call)
-		}
+		dst, start = nextPart(dst, start, call)
 		dst = AppendEntry(dst, &entries[i])
 	}
 	return End(dst, start)
+}
+
+// nextPart makes what was appended of an Answer since start a Part, and begins the rest of the Answer, if it is long enough.
+func nextPart(dst []byte, start int, call uint64) (_ []byte, newStart int) {
+	if len(dst)-start <= partSize {
+		return dst, start
+	}
+	dst[start+lengthSize] = byte(Part)
+	dst = End(dst, start)
+	return Begin(dst, Answer, call), len(dst)
+}
+
+// Begun is what is known of the transactions that one call has begun for the entries it has taken.
+type Begun struct {
+	Lease  int64         // of each, as granted
+	Waited time.Duration // how long the call had waited before they began: their leases began so much after the call came
+}
+
+// AppendBegun appends the answer to a Find that begins transactions: each entry follows the number of its transaction.
+func AppendBegun(dst []byte, call uint64, b Begun, entries []engine.View) []byte {
+	start := len(dst)
+	dst = AppendLease(Begin(dst, Answer, call), b.Lease)
+	dst = binary.AppendUvarint(dst, uint64(b.Waited))
+	for i := range entries {
+		dst, start = nextPart(dst, start, call)
+		dst = AppendEntry(binary.AppendUvarint(dst, entries[i].Txn), &entries[i])
+	}
+	return End(dst, start)
+}
+
+// Begun decodes the beginning of what AppendBegun appends.
+func (d *Decoder) Begun() Begun { return Begun{Lease: d.Lease(), Waited: d.Duration()} }
+
+// EntryBegun decodes one entry of what AppendBegun appends.
+func (d *Decoder) EntryBegun() engine.View {
+	number := d.Uvarint()
+	e := d.Entry()
+	e.Txn = number
+	return e
 }
 
 // AppendPage appends the answer to Contents: whether another page follows, from which cursor, and this one.

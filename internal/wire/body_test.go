@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func val(s string) template.Value { return template.AppendString(nil, s) }
@@ -28,10 +30,17 @@ var query = engine.Query{
 		{Kind: 7, Conds: []template.Cond{{Field: 1, Op: template.In, Values: []template.Value{val("d")}}}},
 	},
 	Order: []template.Order{{Field: 1, Desc: true}, {Field: 2}},
-	Max:   17, Take: true,
+	Max:   17, Take: true, ID: 300, Txn: txn.ID{Number: 5},
+}
+
+// begun is a query that takes under transactions of their own.
+var begun = engine.Query{
+	Templates: []engine.Template{{Conds: []template.Cond{}}}, Order: []template.Order{},
+	Max: 1, Take: true, IfExists: true, Begin: true, Lease: int64(time.Minute), Txn: txn.ID{Space: "other", Number: 1 << 40},
 }
 
 func appendQuery(dst []byte, q *engine.Query) []byte {
+	dst = wire.AppendTxn(dst, q.Txn)
 	dst = binary.AppendUvarint(dst, uint64(len(q.Templates)))
 	for _, t := range q.Templates {
 		dst = wire.AppendTemplate(dst, t.Kind, t.Conds)
@@ -43,13 +52,13 @@ func TestFind_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
 	var q wire.Query
 	for _, wait := range []time.Duration{0, wire.WaitForever, time.Nanosecond, time.Hour} {
-		for range 2 { // the same memory again
-			body := appendQuery(wire.AppendFind(nil, query.Take, query.IfExists, wait, query.Max), &query)
+		for _, want := range []engine.Query{query, begun, query} { // the same memory again
+			body := appendQuery(wire.AppendFind(nil, &want, wait), &want)
 			d := wire.NewDecoder(body)
 			require.Equal(t, wait, q.DecodeFind(&d))
 			require.NoError(t, d.Err())
 			clear(body)
-			require.Equal(t, query, q.Query)
+			require.Equal(t, want, q.Query)
 			require.Positive(t, q.Size())
 		}
 	}
@@ -57,7 +66,7 @@ func TestFind_DecodesWhatIsAppended(t *testing.T) {
 
 func TestFind_DecodesWithoutAllocating(t *testing.T) {
 	var q wire.Query
-	body := appendQuery(wire.AppendFind(nil, true, false, wire.WaitForever, 1), &query)
+	body := appendQuery(wire.AppendFind(nil, &query, wire.WaitForever), &query)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		d := wire.NewDecoder(body)
 		q.DecodeFind(&d)
@@ -98,7 +107,7 @@ func TestEntries_ComeInParts(t *testing.T) {
 	t.Parallel()
 	var entries []engine.View
 	for i := range 100 {
-		entries = append(entries, engine.View{ID: uint64(i + 1), Kind: 3, Row: make([]byte, 10_000)})
+		entries = append(entries, engine.View{ID: uint64(i + 1), Kind: 3, Version: uint32(i + 1), Attempts: uint32(i % 3), Row: make([]byte, 10_000)})
 	}
 	b := wire.AppendPage(nil, 5, &engine.Result{Entries: entries, More: true, Cursor: 1 << 40})
 	var body []byte
@@ -123,6 +132,68 @@ func TestEntries_ComeInParts(t *testing.T) {
 	require.NoError(t, d.Err())
 }
 
+func TestEntry_IsShort(t *testing.T) {
+	t.Parallel()
+	require.Len(t, wire.AppendEntry(nil, &engine.View{ID: 1, Kind: 2, Version: 1, Row: template.Row{}}), 4)
+}
+
+func TestBegun_DecodesWhatIsAppended(t *testing.T) {
+	t.Parallel()
+	entries := []engine.View{{ID: 1, Kind: 2, Version: 3, Attempts: 4, Row: template.Row{1, 2}, Txn: 5}, {ID: 6, Kind: 2, Version: 1, Row: template.Row{0}, Txn: 7}}
+	b := wire.AppendBegun(nil, 9, wire.Begun{Lease: int64(time.Minute), Waited: time.Second}, entries)
+	f, _, _, err := wire.Next(b, len(b))
+	require.NoError(t, err)
+	require.Equal(t, wire.Answer, f.Type)
+	require.Equal(t, uint64(9), f.ID)
+	d := wire.NewDecoder(f.Body)
+	require.Equal(t, wire.Begun{Lease: int64(time.Minute), Waited: time.Second}, d.Begun())
+	for _, e := range entries {
+		require.Equal(t, e, d.EntryBegun())
+	}
+	require.NoError(t, d.Err())
+}
+
+func TestDrafts_DecodesWhatIsAppended(t *testing.T) {
+	t.Parallel()
+	plain := []engine.Draft{{Kind: 1, Lease: engine.Forever, Row: template.Row{1}}, {Kind: 2, Lease: 0, Row: template.Row{}}}
+	delayed := []engine.Draft{plain[0], {Kind: 2, Lease: 5, Delay: 7, Row: template.Row{}}}
+	b := wire.AppendDrafts(nil, 2, false)
+	for _, e := range plain {
+		b = wire.AppendDraft(b, e.Kind, e.Lease, e.Row)
+	}
+	d := wire.NewDecoder(b)
+	require.Equal(t, plain, d.Drafts(nil))
+	require.NoError(t, d.Err())
+	b = wire.AppendDrafts(nil, 2, true)
+	for _, e := range delayed {
+		b = wire.AppendDelayed(b, e.Kind, e.Lease, e.Delay, e.Row)
+	}
+	d = wire.NewDecoder(b)
+	require.Equal(t, delayed, d.Drafts(nil))
+	require.NoError(t, d.Err())
+}
+
+func TestTxn_DecodesWhatIsAppended(t *testing.T) {
+	t.Parallel()
+	for _, id := range []txn.ID{{}, {Number: 1}, {Space: "other", Number: 1<<64 - 1}} {
+		d := wire.NewDecoder(wire.AppendTxn(nil, id))
+		require.Equal(t, id, d.Txn())
+		require.NoError(t, d.Err())
+	}
+	require.Len(t, wire.AppendTxn(nil, txn.ID{}), 1)
+	d := wire.NewDecoder(wire.AppendTxn(nil, txn.ID{Space: strings.Repeat("x", wire.MaxName+1), Number: 1}))
+	d.Txn()
+	require.ErrorIs(t, d.Err(), wire.ErrMalformed)
+}
+
+func TestChange_DecodesWhatIsAppended(t *testing.T) {
+	t.Parallel()
+	c := engine.Change{ID: 1, Version: 2, Kind: 3, Row: template.Row{4}}
+	d := wire.NewDecoder(wire.AppendChange(nil, &c))
+	require.Equal(t, c, d.Change())
+	require.NoError(t, d.Err())
+}
+
 func TestFailed_NamesPositions(t *testing.T) {
 	t.Parallel()
 	d := wire.NewDecoder(wire.AppendFailed(nil, []error{nil, engine.ErrLeaseEnded, nil, errors.New("odd")}))
@@ -136,14 +207,25 @@ func TestFailed_NamesPositions(t *testing.T) {
 
 // No body makes any decoder crash, run on or return more than it was given.
 func FuzzBodies(f *testing.F) {
-	f.Add(appendQuery(wire.AppendFind(nil, true, false, time.Hour, 1), &query))
-	f.Add(wire.AppendDraft(nil, 3, engine.Forever, template.Row{1, 2}))
+	f.Add(appendQuery(wire.AppendFind(nil, &query, time.Hour), &query))
+	f.Add(appendQuery(wire.AppendFind(nil, &begun, wire.WaitForever), &begun))
+	f.Add(wire.AppendDraft(wire.AppendDrafts(nil, 1, false), 3, engine.Forever, template.Row{1, 2}))
+	f.Add(wire.AppendDelayed(wire.AppendDrafts(nil, 1, true), 3, 0, 1, template.Row{1, 2}))
+	f.Add(wire.AppendTxn(nil, txn.ID{Space: "other", Number: 1}))
+	f.Add(wire.AppendChange(nil, &engine.Change{ID: 1, Version: 2, Kind: 3, Row: template.Row{1, 2}}))
 	f.Add(wire.AppendFailed(nil, []error{nil, engine.ErrLeaseEnded}))
-	f.Add(wire.AppendEntry(nil, &engine.View{ID: 1, Kind: 2, Row: template.Row{1, 2}}))
+	f.Add(wire.AppendEntry(nil, &engine.View{ID: 1, Kind: 2, Version: 1, Attempts: 3, Row: template.Row{1, 2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := wire.NewDecoder(b)
-		for d.More() {
-			d.Draft()
+		require.LessOrEqual(t, len(d.Drafts(nil)), len(b))
+		d = wire.NewDecoder(b)
+		d.Txn()
+		d.Change()
+		d = wire.NewDecoder(b)
+		d.Begun()
+		for n := 0; d.More(); n++ {
+			d.EntryBegun()
+			require.LessOrEqual(t, n, len(b))
 		}
 		d = wire.NewDecoder(b)
 		for n := 0; d.More(); n++ {
@@ -163,7 +245,7 @@ func FuzzBodies(f *testing.F) {
 		if d.Err() != nil {
 			return
 		}
-		again := wire.NewDecoder(appendQuery(wire.AppendFind(nil, q.Take, q.IfExists, wait, q.Max), &q.Query))
+		again := wire.NewDecoder(appendQuery(wire.AppendFind(nil, &q.Query, wait), &q.Query))
 		var q2 wire.Query
 		require.Equal(t, wait, q2.DecodeFind(&again))
 		require.NoError(t, again.Err())

@@ -34,6 +34,13 @@ const (
 	Kinds       Type = 30
 	Spaces      Type = 31
 	Status      Type = 32
+
+	BeginTxn Type = 33
+	Commit   Type = 34
+	Abort    Type = 35
+	Rollback Type = 36
+	Defer    Type = 37
+	Update   Type = 38
 )
 
 // Frames that the server sends.

@@ -37,7 +37,7 @@ func TestHandshake_CarriesBothSides(t *testing.T) {
 	require.Equal(t, &g, gotG)
 
 	terms := wire.Terms{
-		Version: 1, Offers: wire.Offers(), Software: "x", MaxFrame: 1 << 20, Idle: time.Minute, Session: []byte{2}, Resumed: true, Received: 8,
+		Version: wire.Version, Offers: wire.Offers(), Software: "x", MaxFrame: 1 << 20, Idle: time.Minute, Session: []byte{2}, Resumed: true, Received: 8,
 	}
 	gotT, err := wire.DecodeWelcome(welcome(t, terms), []string{wire.CapResume})
 	require.NoError(t, err)
@@ -50,19 +50,19 @@ func TestHandshake_RefusesWhatCannotWork(t *testing.T) {
 		greeting wire.Greeting
 		want     error
 	}{
-		"newer client":       {wire.Greeting{MinVersion: 2, MaxVersion: 3}, wire.ErrVersion},
+		"newer client":       {wire.Greeting{MinVersion: wire.Version + 1, MaxVersion: wire.Version + 2}, wire.ErrVersion},
 		"older client":       {wire.Greeting{MinVersion: 0, MaxVersion: 0}, wire.ErrVersion},
-		"unknown capability": {wire.Greeting{MinVersion: 1, MaxVersion: 1, Requires: []string{"telepathy"}}, wire.ErrCapability},
+		"unknown capability": {wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Requires: []string{"telepathy"}}, wire.ErrCapability},
 	} {
 		_, err := wire.DecodeHello(hello(t, c.greeting))
 		require.ErrorIs(t, err, c.want, name)
 	}
-	good := wire.Terms{Version: 1, MaxFrame: 1 << 20, Idle: time.Minute, Offers: wire.Offers()}
+	good := wire.Terms{Version: wire.Version, MaxFrame: 1 << 20, Idle: time.Minute, Offers: wire.Offers()}
 	for name, c := range map[string]struct {
 		change func(*wire.Terms)
 		want   error
 	}{
-		"other version": {func(t *wire.Terms) { t.Version = 2 }, wire.ErrVersion},
+		"other version": {func(t *wire.Terms) { t.Version++ }, wire.ErrVersion},
 		"no capability": {func(t *wire.Terms) { t.Offers = nil }, wire.ErrCapability},
 		"tiny frames":   {func(t *wire.Terms) { t.MaxFrame = 1 }, wire.ErrMalformed},
 		"no idle time":  {func(t *wire.Terms) { t.Idle = -1 }, wire.ErrMalformed},
@@ -75,8 +75,8 @@ func TestHandshake_RefusesWhatCannotWork(t *testing.T) {
 }
 
 func FuzzHandshake(f *testing.F) {
-	f.Add(hello(f, wire.Greeting{MinVersion: 1, MaxVersion: 1, Session: []byte{1}}))
-	f.Add(welcome(f, wire.Terms{Version: 1, MaxFrame: 1 << 20, Idle: time.Minute}))
+	f.Add(hello(f, wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Session: []byte{1}}))
+	f.Add(welcome(f, wire.Terms{Version: wire.Version, MaxFrame: 1 << 20, Idle: time.Minute}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if _, err := wire.DecodeHello(b); err != nil {
 			require.NotEmpty(t, err.Error())

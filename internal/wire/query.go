@@ -16,33 +16,52 @@ const (
 	flagIfExists = 1 << 1
 	flagWait     = 1 << 2 // wait until the call is cancelled
 	flagWaitFor  = 1 << 3 // wait for the duration that follows
+	flagBegin    = 1 << 4 // take each entry under a transaction of its own, with the lease that follows
+	flagID       = 1 << 5 // only the entry with the identity that follows
+
+	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID
 )
 
 // WaitForever as the wait of a Find: until it is cancelled.
 const WaitForever time.Duration = -1
 
-// AppendFind appends how a Find looks for what the query that follows describes. wait may be 0 or WaitForever.
-func AppendFind(dst []byte, take, ifExists bool, wait time.Duration, limit int) []byte {
+// AppendFind appends how a Find looks for what the query that follows describes: the fields of q but those of the query. wait may be
+// 0 or WaitForever.
+func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
 	var flags byte
-	if take {
+	if q.Take {
 		flags |= flagTake
 	}
-	if ifExists {
+	if q.IfExists {
 		flags |= flagIfExists
 	}
 	switch {
 	case wait < 0:
-		dst = append(dst, flags|flagWait)
-	case wait == 0:
-		dst = append(dst, flags)
-	default:
-		dst = binary.AppendUvarint(append(dst, flags|flagWaitFor), uint64(wait))
+		flags |= flagWait
+	case wait > 0:
+		flags |= flagWaitFor
 	}
-	return binary.AppendUvarint(dst, uint64(limit))
+	if q.Begin {
+		flags |= flagBegin
+	}
+	if q.ID != 0 {
+		flags |= flagID
+	}
+	dst = append(dst, flags)
+	if wait > 0 {
+		dst = binary.AppendUvarint(dst, uint64(wait))
+	}
+	if q.Begin {
+		dst = AppendLease(dst, q.Lease)
+	}
+	if q.ID != 0 {
+		dst = binary.AppendUvarint(dst, q.ID)
+	}
+	return binary.AppendUvarint(dst, uint64(q.Max))
 }
 
-// AppendTemplate appends a template, whose kind has the given number. A query is the number of its templates, the
-// templates, and the ordering as template.AppendOrder appends it.
+// AppendTemplate appends a template, whose kind has the given number. A query is the transaction under which the call is made, the number of its
+// templates, the templates, and the ordering as template.AppendOrder appends it.
 func AppendTemplate(dst []byte, kind engine.KindID, conds []template.Cond) []byte {
 	return template.AppendConds(binary.AppendUvarint(dst, uint64(kind)), conds)
 }
@@ -63,7 +82,7 @@ func (q *Query) Size() int {
 // DecodeFind decodes what AppendFind appends, and the query after it, and returns the wait.
 func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	flags := d.Byte()
-	if flags&^(flagTake|flagIfExists|flagWait|flagWaitFor) != 0 {
+	if flags&^flagsKnown != 0 {
 		d.fail()
 	}
 	var wait time.Duration
@@ -73,19 +92,28 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	case flags&flagWaitFor != 0:
 		wait = d.Duration()
 	}
+	var lease int64
+	if flags&flagBegin != 0 {
+		lease = d.Lease()
+	}
+	var id uint64
+	if flags&flagID != 0 {
+		id = d.Uvarint()
+	}
 	limit := d.Uvarint()
 	q.Decode(d)
-	q.Take, q.IfExists = flags&flagTake != 0, flags&flagIfExists != 0
+	q.Take, q.IfExists, q.Begin = flags&flagTake != 0, flags&flagIfExists != 0, flags&flagBegin != 0
+	q.Lease, q.ID = lease, id
 	q.Max = int(min(limit, MaxFind))
 	return wait
 }
 
-// Decode decodes a query. Whether it makes sense is the engine's to say. q refers to nothing of the body, and must not be in use.
+// Decode decodes a query, the transaction under which it is made included. Whether it makes sense is the engine's to say. q refers to nothing of the body, and must not be in use.
 func (q *Query) Decode(d *Decoder) {
 	q.bytes = append(q.bytes[:0], d.b...)
 	d.b = q.bytes
 	q.conds, q.values = q.conds[:0], q.values[:0]
-	q.Query = engine.Query{Templates: q.Templates[:0], Order: q.Order[:0]}
+	q.Query = engine.Query{Templates: q.Templates[:0], Order: q.Order[:0], Txn: d.Txn()}
 	for n := d.Len(MaxTemplates); n > 0 && !d.bad; n-- {
 		q.Templates = append(q.Templates, engine.Template{Kind: d.Uint32(), Conds: q.decodeConds(d)})
 	}

@@ -5,7 +5,7 @@
 package wire
 
 // Version is the protocol version that this program speaks; Hello carries the range that a client can speak.
-const Version = 1
+const Version = 2
 
 // Software is the name under which both sides of this module introduce themselves.
 const Software = "gospaces"
@@ -21,7 +21,7 @@ const (
 	MaxConds     = 1 << 12 // conditions of all templates of a query together
 	MaxValues    = 1 << 16 // operands of all In conditions of a query together
 	MaxDrafts    = 1 << 16 // entries of a write
-	MaxLeases    = 1 << 16 // leases of a renew or cancel
+	MaxLeases    = 1 << 16 // leases of a renew or cancel, and entries that a rollback keeps
 	MaxFind      = 1 << 12 // entries that one read, take or page returns; more are asked for in several calls
 )
 

@@ -1,0 +1,91 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Domain tells which spaces share transactions: those of one Client, whose domains are equal.
+func (s *Space) Domain() any { return s.client }
+
+// Begin implements space.Space. The transaction is aborted, too, when the server sees that the client is gone.
+func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, error) {
+	if lease < 0 {
+		return nil, invalid("lease %v is negative", lease)
+	}
+	c := newCall(s, wire.BeginTxn)
+	defer c.free()
+	c.lease = int64(lease)
+	sent := time.Now()
+	if err := s.client.do(ctx, c); err != nil {
+		return nil, err
+	}
+	d := wire.NewDecoder(c.body)
+	g := d.Grant()
+	if err := d.Err(); err != nil {
+		return nil, err
+	}
+	return space.NewTxn(s, txn.ID{Space: s.name, Number: g.ID}, time.Duration(g.Granted), sent), nil
+}
+
+// Commit implements space.Space.
+func (s *Space) Commit(ctx context.Context, id txn.ID, entries []space.Draft) ([]space.Grant, error) {
+	if err := checkTxn(id); err != nil {
+		return nil, err
+	}
+	return s.write(ctx, wire.Commit, id, entries)
+}
+
+// Abort implements space.Space.
+func (s *Space) Abort(ctx context.Context, id txn.ID) error {
+	c := newCall(s, wire.Abort)
+	defer c.free()
+	return s.doTxn(ctx, c, id)
+}
+
+// Rollback implements space.Space.
+func (s *Space) Rollback(ctx context.Context, id txn.ID, keep ...space.LeaseID) error {
+	if len(keep) > wire.MaxLeases {
+		return fmt.Errorf("%w: %d entries to keep; at most %d are allowed", space.ErrTooLarge, len(keep), wire.MaxLeases)
+	}
+	c := newCall(s, wire.Rollback)
+	defer c.free()
+	c.ids = keep
+	return s.doTxn(ctx, c, id)
+}
+
+// Defer implements space.Space.
+func (s *Space) Defer(ctx context.Context, id txn.ID, entry space.LeaseID, delay time.Duration) error {
+	if delay < 0 {
+		return invalid("delay %v is negative", delay)
+	}
+	c := newCall(s, wire.Defer)
+	defer c.free()
+	c.id, c.delay = uint64(entry), delay
+	return s.doTxn(ctx, c, id)
+}
+
+// doTxn makes a call about a transaction, whose answer is empty.
+func (s *Space) doTxn(ctx context.Context, c *call, id txn.ID) error {
+	if err := checkTxn(id); err != nil {
+		return err
+	}
+	c.txn = id
+	if err := s.client.do(ctx, c); err != nil {
+		return err
+	}
+	d := wire.NewDecoder(c.body)
+	return d.Err()
+}
+
+func checkTxn(id txn.ID) error {
+	if id.Number == 0 {
+		return invalid("no transaction is named")
+	}
+	return nil
+}

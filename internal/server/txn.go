@@ -1,0 +1,150 @@
+package server
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// home returns id as the space's partition takes it: without a home if that is the space itself.
+func (c *caller) home(id txn.ID) txn.ID {
+	if id.Space == c.name {
+		id.Space = ""
+	}
+	return id
+}
+
+var errNoTxn = errors.New("no transaction is named")
+
+// handleTxn passes on a call about a transaction.
+func (s *session) handleTxn(c *caller, f wire.Frame, d wire.Decoder) error {
+	if f.Type == wire.BeginTxn {
+		lease := d.Lease()
+		if err := d.Err(); err != nil {
+			return s.refuse(f.ID, err)
+		}
+		c.p.BeginTxn(c, tag(f.Type, f.ID), lease)
+		return nil
+	}
+	id := c.home(d.Txn())
+	if id.IsZero() {
+		return s.refuse(f.ID, errNoTxn)
+	}
+	switch f.Type {
+	case wire.Commit:
+		return s.handleCommit(c, f.ID, id, d)
+	case wire.Rollback:
+		keep := s.decodeIDs(&d)
+		if err := d.Err(); err != nil {
+			return s.refuse(f.ID, err)
+		}
+		c.p.Rollback(c, tag(f.Type, f.ID), id, keep)
+		return nil
+	case wire.Defer:
+		entry, delay := d.Uvarint(), d.Duration()
+		if err := d.Err(); err != nil {
+			return s.refuse(f.ID, err)
+		}
+		c.p.Defer(c, tag(f.Type, f.ID), id, entry, int64(delay))
+		return nil
+	}
+	if err := d.Err(); err != nil {
+		return s.refuse(f.ID, err)
+	}
+	c.ending(f.ID, id)
+	c.p.Abort(c, tag(f.Type, f.ID), id)
+	return nil
+}
+
+// handleCommit passes on a Commit. The drafts' rows alias the read buffer; the partition copies them.
+func (s *session) handleCommit(c *caller, call uint64, id txn.ID, d wire.Decoder) error {
+	drafts, err := s.decodeDrafts(c, &d)
+	if err != nil {
+		return s.fail(call, err)
+	}
+	c.ending(call, id)
+	c.p.Commit(c, tag(wire.Commit, call), id, engine.Request{}, drafts)
+	return nil
+}
+
+// openTxns are the transactions of a space that a session has begun and that are still open as far as it knows: they
+// are aborted when it ends. The session's lock guards it.
+type openTxns struct {
+	ends    map[uint64]time.Time // by number: when their leases end
+	ending  map[uint64]uint64    // the transactions that calls on their way commit or abort, by call
+	sweepAt int                  // how many there are when it is time to forget those that have ended by themselves
+}
+
+// minSweep is the number of transactions up to which it does not matter if some have ended.
+const minSweep = 1 << 10
+
+// add notes a transaction that has begun.
+func (o *openTxns) add(number uint64, lease int64) {
+	if o.ends == nil {
+		o.ends, o.ending, o.sweepAt = map[uint64]time.Time{}, map[uint64]uint64{}, minSweep
+	}
+	now := time.Now()
+	if len(o.ends) >= o.sweepAt {
+		for n, end := range o.ends {
+			if end.Before(now) {
+				delete(o.ends, n)
+			}
+		}
+		o.sweepAt = max(minSweep, 2*len(o.ends))
+	}
+	o.ends[number] = now.Add(time.Duration(min(lease, int64(maxLease))))
+}
+
+// maxLease is far beyond the life of any session, and can be added to any time.
+const maxLease = 100 * 365 * 24 * time.Hour
+
+// renewed notes that the lease of a transaction, if it is one, ends at another time.
+func (o *openTxns) renewed(g engine.Grant) {
+	if _, ok := o.ends[g.ID]; ok {
+		o.ends[g.ID] = time.Now().Add(time.Duration(min(g.Granted, int64(maxLease))))
+	}
+}
+
+// settle notes the outcome of a call that commits or aborts a transaction.
+func (o *openTxns) settle(call uint64, err error) {
+	number, ok := o.ending[call]
+	if !ok {
+		return
+	}
+	delete(o.ending, call)
+	if err == nil || errors.Is(err, engine.ErrTxnEnded) {
+		delete(o.ends, number)
+	}
+}
+
+// ending notes that a call is about to commit or abort a transaction, if it is one that the session has begun.
+func (c *caller) ending(call uint64, id txn.ID) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if _, mine := c.txns.ends[id.Number]; mine && id.Space == "" {
+		c.txns.ending[call] = id.Number
+	}
+}
+
+// abortTxns aborts the transactions that the session has begun, which has ended.
+func (c *caller) abortTxns() {
+	c.s.mu.Lock()
+	open := c.txns.ends
+	c.txns = openTxns{}
+	c.s.mu.Unlock()
+	for number := range open {
+		c.p.Abort(nobody{}, 0, txn.ID{Number: number})
+	}
+}
+
+// nobody is a partition.Caller that does not care.
+type nobody struct{}
+
+func (nobody) Reply(uint64, *engine.Result, partition.LSN, bool) {}
+func (nobody) Event(*partition.Event, partition.LSN, bool)       {}
+func (nobody) Durable(partition.LSN)                             {}
+func (nobody) Lost(error)                                        {}

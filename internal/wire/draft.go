@@ -1,0 +1,43 @@
+package wire
+
+import (
+	"encoding/binary"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/template"
+)
+
+// AppendDrafts appends the beginning of a list of n entries to be written, of which some are delayed if delayed is set. The entries follow.
+func AppendDrafts(dst []byte, n int, delayed bool) []byte {
+	v := uint64(n) << 1
+	if delayed {
+		v |= 1
+	}
+	return binary.AppendUvarint(dst, v)
+}
+
+// AppendDraft appends one entry of a list whose entries are not delayed; row follows the schema of the kind with that number.
+func AppendDraft(dst []byte, kind engine.KindID, lease int64, row template.Row) []byte {
+	dst = AppendLease(binary.AppendUvarint(dst, uint64(kind)), lease)
+	return AppendBytes(dst, row)
+}
+
+// AppendDelayed appends one entry of a list with delays, which are not negative.
+func AppendDelayed(dst []byte, kind engine.KindID, lease, delay int64, row template.Row) []byte {
+	dst = binary.AppendUvarint(AppendLease(binary.AppendUvarint(dst, uint64(kind)), lease), uint64(delay))
+	return AppendBytes(dst, row)
+}
+
+// Drafts decodes a list of entries to be written and appends them to dst; their rows alias the body.
+func (d *Decoder) Drafts(dst []engine.Draft) []engine.Draft {
+	v := d.Len(MaxDrafts<<1 | 1)
+	for n := v >> 1; n > 0 && !d.bad; n-- {
+		e := engine.Draft{Kind: d.Uint32(), Lease: d.Lease()}
+		if v&1 != 0 {
+			e.Delay = int64(d.Duration())
+		}
+		e.Row = d.Bytes()
+		dst = append(dst, e)
+	}
+	return dst
+}

@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"encoding/binary"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// AppendTxn appends the identity of a transaction; none takes one byte. An empty name stands for the space of the call.
+func AppendTxn(dst []byte, id txn.ID) []byte {
+	dst = binary.AppendUvarint(dst, id.Number)
+	if id.Number == 0 {
+		return dst
+	}
+	return AppendBytes(dst, id.Space)
+}
+
+// Txn decodes what AppendTxn appends. Transactions of the space of the call cost no allocation.
+func (d *Decoder) Txn() txn.ID {
+	id := txn.ID{Number: d.Uvarint()}
+	if id.Number == 0 {
+		return id
+	}
+	name := d.Bytes()
+	if len(name) > MaxName {
+		d.fail()
+		return txn.ID{}
+	}
+	id.Space = string(name)
+	return id
+}
+
+// AppendChange appends a new row for an entry.
+func AppendChange(dst []byte, c *engine.Change) []byte {
+	dst = binary.AppendUvarint(dst, c.ID)
+	dst = binary.AppendUvarint(dst, uint64(c.Version))
+	dst = binary.AppendUvarint(dst, uint64(c.Kind))
+	return AppendBytes(dst, c.Row)
+}
+
+// Change decodes what AppendChange appends; its row aliases the body.
+func (d *Decoder) Change() engine.Change {
+	return engine.Change{ID: d.Uvarint(), Version: d.Uint32(), Kind: d.Uint32(), Row: d.Bytes()}
+}

@@ -1,0 +1,33 @@
+package space
+
+import "context"
+
+// ReadID returns a copy of the entry with an identity, the ID of its Lease, if it is of T's kind. It does not wait for an entry to be written, only while others
+// hold this one locked. It returns ErrNoMatch if there is no such entry. Options: Wait, NoWait, Where, In.
+func ReadID[T any](ctx context.Context, sp Space, id LeaseID, opts ...Option) (T, error) {
+	return byID[T](ctx, sp, id, verb{ifExists: true}, opts)
+}
+
+// TakeID is ReadID that removes what it returns.
+func TakeID[T any](ctx context.Context, sp Space, id LeaseID, opts ...Option) (T, error) {
+	return byID[T](ctx, sp, id, verb{take: true, ifExists: true}, opts)
+}
+
+func byID[T any](ctx context.Context, sp Space, id LeaseID, v verb, opts []Option) (T, error) {
+	var found T
+	if id == 0 {
+		return found, invalid("no entry has the identity 0")
+	}
+	codec, c, err := begin[T](ctx, sp, optWait|optWhere|optIn, opts)
+	if err != nil {
+		return found, err
+	}
+	defer c.free()
+	q, err := c.query(ctx, sp, codec, &found)
+	if err != nil {
+		return found, err
+	}
+	q.ID = id
+	err = first(ctx, sp, codec, q, v, &found)
+	return found, err
+}

@@ -1,0 +1,227 @@
+package space
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Txn is a transaction: calls made under it (In) take effect together when it commits, or not at all. Until then nobody else sees what
+// it wrote, and what it read or took is locked. It is aborted when its lease ends. Its methods may be called concurrently, and it may
+// be used in all spaces of the server on which it began; from other clients by its ID (TxnOf).
+type Txn struct {
+	space Space // in which it began
+	id    txn.ID
+	lease Lease
+
+	mu     sync.Mutex
+	staged []Draft  // guarded by mu
+	state  txnState // guarded by mu
+}
+
+// txnState is what this handle knows of its transaction; others may have ended it.
+type txnState uint8
+
+const (
+	txnOpen txnState = iota
+	txnCommitting
+	txnEnded
+)
+
+// txnLease is the lease of a transaction unless For says otherwise.
+const txnLease = time.Minute
+
+// Begin begins a transaction in sp. Its lease is one minute unless For says otherwise; KeepAlive renews it. The caller ends it with Commit
+// or Abort; if it does neither, because it has died, the end of the lease aborts the transaction. The option is For: transactions cannot be
+// nested.
+func Begin(ctx context.Context, sp Space, opts ...Option) (*Txn, error) {
+	c, err := newCall(sp, optFor|optIn, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer c.free()
+	if c.given&optIn != 0 {
+		return nil, errNested
+	}
+	t, err := sp.Begin(ctx, c.leaseOr(txnLease))
+	if err != nil {
+		return nil, err
+	}
+	t.space, t.lease.space = sp, sp
+	return t, nil
+}
+
+// errNested is the error of whoever begins a transaction under another.
+var errNested = invalid("transactions cannot be nested")
+
+// TxnOf returns a transaction that somebody else began in sp. Nothing is asked of the space: whether the transaction is still open
+// its first use will tell. The duration of its lease is not known before it is renewed.
+func TxnOf(sp Space, id txn.ID) *Txn { return NewTxn(sp, id, 0, time.Now()) }
+
+// NewTxn returns the transaction that sp began, with the lease granted, for a request that was sent at that time by the local clock. It is for
+// implementations of Space.
+func NewTxn(sp Space, id txn.ID, granted time.Duration, sent time.Time) *Txn {
+	return &Txn{space: sp, id: id, lease: Lease{space: sp, id: LeaseID(id.Number), sent: sent, granted: granted}}
+}
+
+// ID returns the identity of the transaction, for other clients.
+func (t *Txn) ID() txn.ID { return t.id }
+
+// Space returns the space in which the transaction began.
+func (t *Txn) Space() Space { return t.space }
+
+// Lease returns the lease of the transaction. Whoever cancels it aborts the transaction.
+func (t *Txn) Lease() *Lease { return &t.lease }
+
+// Commit writes what was staged and makes everything that was done under the transaction take effect, at one instant and for good. It
+// returns ErrTxnEnded if the transaction has ended before: then nothing has taken effect, unless somebody else committed it.
+// After ErrOutcomeUnknown everything has taken effect or nothing. After any other error the transaction is as it was.
+func (t *Txn) Commit(ctx context.Context) error {
+	staged, err := t.beginCommit()
+	if err != nil {
+		return err
+	}
+	_, err = t.space.Commit(ctx, t.id, staged)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.state = txnOpen
+		return err
+	}
+	t.state, t.staged = txnEnded, nil
+	return nil
+}
+
+func (t *Txn) beginCommit() ([]Draft, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.openLocked(); err != nil {
+		return nil, err
+	}
+	t.state = txnCommitting
+	return t.staged, nil
+}
+
+// openLocked returns the error for a use of the transaction if it has ended as far as is known here.
+func (t *Txn) openLocked() error {
+	switch t.state {
+	case txnCommitting:
+		return fmt.Errorf("%w: it is being committed", ErrTxnEnded)
+	case txnEnded:
+		return ErrTxnEnded
+	}
+	return nil
+}
+
+// Abort undoes everything that was done under the transaction and ends it: entries that it took are back in their old places, those that it wrote
+// were never there. It returns ErrTxnEnded if the transaction has ended before.
+func (t *Txn) Abort(ctx context.Context) error {
+	t.mu.Lock()
+	err := t.openLocked()
+	t.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := t.space.Abort(ctx, t.id); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.state, t.staged = txnEnded, nil
+	return nil
+}
+
+// Rollback undoes what was done under the transaction in the space in which it began, and forgets what was staged, but for the takes of the entries named in keep: those
+// stay taken, and the transaction goes on. It returns ErrTxnEnded if the transaction has ended.
+func (t *Txn) Rollback(ctx context.Context, keep ...LeaseID) error {
+	if err := t.unstage(); err != nil {
+		return err
+	}
+	return t.space.Rollback(ctx, t.id, keep...)
+}
+
+func (t *Txn) unstage() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.openLocked(); err != nil {
+		return err
+	}
+	t.staged = nil
+	return nil
+}
+
+// Defer makes the commit put an entry that the transaction has taken back, instead of removing it: visible after delay, and with one
+// attempt more (Entry.Attempts). It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken the entry.
+func (t *Txn) Defer(ctx context.Context, entry LeaseID, delay time.Duration) error {
+	return t.space.Defer(ctx, t.id, entry, delay)
+}
+
+// Stage has v written by t.Commit, in the same call and together with everything else; nothing is sent before. It returns the errors of Write
+// that can be told without asking, and ErrTxnEnded. Options: For, Delay.
+func Stage[T any](ctx context.Context, t *Txn, v T, opts ...Option) error {
+	codec, c, err := begin[T](ctx, t.space, optFor|optDelay, opts)
+	if err != nil {
+		return err
+	}
+	defer c.free()
+	row, err := codec.AppendRow(nil, &v)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.openLocked(); err != nil {
+		return err
+	}
+	t.staged = append(t.staged, Draft{Kind: codec.Schema().Kind, Row: row, Lease: c.leaseOr(Forever), Delay: c.delay})
+	return nil
+}
+
+// TakeTxn takes an entry under a new transaction, which begins when the entry is found: whoever waits holds none. It costs no more than Take. The
+// lease of the transaction is one minute unless For says otherwise. Options: For, and those of Take but In.
+//
+// With an *UnusableEntryError the transaction is returned, too: its commit removes the entry, its abort puts it back.
+func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, *Txn, error) {
+	var found T
+	codec, c, err := begin[T](ctx, sp, optFind|optFor, opts)
+	if err != nil {
+		return found, nil, err
+	}
+	defer c.free()
+	if c.given&optIn != 0 {
+		return found, nil, errNested
+	}
+	q, err := c.query(ctx, sp, codec, &template)
+	if err != nil {
+		return found, nil, err
+	}
+	q.Begin, q.Lease = true, c.leaseOr(txnLease)
+	entries, err := sp.Take(ctx, q)
+	if err != nil {
+		return found, nil, err
+	}
+	t := entries[0].Txn
+	t.space, t.lease.space = sp, sp
+	return found, t, codec.Decode(&entries[0], &found)
+}
+
+// domain is implemented by spaces that share transactions with others: those whose Domain is equal.
+type domain interface{ Domain() any }
+
+func domainOf(sp Space) any {
+	if d, ok := sp.(domain); ok {
+		return d.Domain()
+	}
+	return nil
+}
+
+// usableIn returns an error if t cannot be used in sp. What it lets through the space may still refuse.
+func (t *Txn) usableIn(sp Space) error {
+	if t.space != sp && domainOf(t.space) != domainOf(sp) {
+		return invalid("transaction %v began in another space, which shares no transactions with this one", t.id)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package space
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// Update changes the oldest entry that matches template in its place: change gets what it holds and makes of it what it shall hold. Fields
+// that T does not have stay as they are, and so do the entry's identity, lease and age. If somebody else changes or takes the entry
+// meanwhile, Update begins again with the entry that matches then; so change may be called several times. It returns the entry as it is now.
+//
+// It waits for a match as Read does, and returns the errors of Read and Write, and that of change as it is; the entry has then not been changed. Under a transaction
+// (In) it returns ErrVersionConflict if others have read the entry in theirs: abort it then, and begin again. Options: those of Read.
+func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...Option) (T, error) {
+	var none T
+	codec, q, err := query(ctx, sp, &template, optFind, opts)
+	if err != nil {
+		return none, err
+	}
+	v := new(T)
+	if err := modify(ctx, sp, q, changing(codec, v, change)); err != nil {
+		return none, err
+	}
+	return *v, nil
+}
+
+// edit returns what is to become of an entry's row.
+type edit func(e *Entry) (template.Row, error)
+
+// changing is the edit that change makes, in v.
+func changing[T any](codec *Codec, v *T, change func(*T) error) edit {
+	return func(e *Entry) (template.Row, error) {
+		var none T
+		*v = none
+		if err := codec.Decode(e, v); err != nil {
+			return nil, err
+		}
+		if err := change(v); err != nil {
+			return nil, err
+		}
+		return codec.appendOver(nil, e, v)
+	}
+}
+
+// Replace gives the entry with an identity the fields of v, if it has the given version (Entry.Version), or any if that is 0, and returns its new version. Identity,
+// lease and age stay. It never waits. It returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version or others hold it
+// locked, ErrInvalidArgument if it is not of T's kind exactly. The option is In.
+func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v T, opts ...Option) (uint32, error) {
+	codec, c, err := begin[T](ctx, sp, optIn, opts)
+	if err != nil {
+		return 0, err
+	}
+	defer c.free()
+	if c.row, err = codec.AppendRow(c.row, &v); err != nil {
+		return 0, err
+	}
+	return sp.Update(ctx, c.under(), Change{ID: id, Version: version, Kind: codec.Schema().Kind, Row: c.row})
+}
+
+// Add adds n to an integer field (its name in the space, not in Go) of the oldest entry that matches template, and returns the sum; a null field counts as 0. It is Update
+// otherwise: of many who add at the same time, everybody's number counts. It returns ErrInvalidArgument if the field is no integer, or the sum
+// does not fit into 64 bits.
+func Add[T any](ctx context.Context, sp Space, template T, field string, n int64, opts ...Option) (int64, error) {
+	_, q, err := query(ctx, sp, &template, optFind, opts)
+	if err != nil {
+		return 0, err
+	}
+	var sum int64
+	if err := modify(ctx, sp, q, adding(field, n, &sum)); err != nil {
+		return 0, err
+	}
+	return sum, nil
+}
+
+// adding is the edit that adds n to a field and sets sum to the result.
+func adding(field string, n int64, sum *int64) edit {
+	return func(e *Entry) (template.Row, error) {
+		i := e.Schema.Index(field)
+		var err error
+		if *sum, err = added(e, i, field, n); err != nil {
+			return nil, err
+		}
+		return e.Row.With(i, template.AppendInt(nil, *sum)), nil
+	}
+}
+
+// added returns n more than field i of e.
+func added(e *Entry, i int, name string, n int64) (int64, error) {
+	if i < 0 {
+		return 0, invalid("kind %q has no field %q", e.Kind(), name)
+	}
+	f := e.Schema.Fields[i]
+	if !f.Class.SameFamily(template.Int) {
+		return 0, invalid("field %q of kind %q is %s, not an integer", name, e.Kind(), f.Class)
+	}
+	var old int64
+	if v := e.Row.Field(i); v != nil {
+		var ok bool
+		if old, ok = v.Int(); !ok {
+			return 0, invalid("field %q of kind %q is beyond 64 bits", name, e.Kind())
+		}
+	}
+	sum := old + n
+	if n != 0 && (sum > old) != (n > 0) || f.Class == template.Uint && sum < 0 {
+		return 0, invalid("field %q of kind %q: %d and %d make a number that it cannot hold", name, e.Kind(), old, n)
+	}
+	return sum, nil
+}
+
+// modify reads an entry and replaces its row by what edit makes of it, again and again until nobody else has changed it in between.
+func modify(ctx context.Context, sp Space, q Query, edit edit) error {
+	var pause time.Duration
+	for {
+		found, err := sp.Read(ctx, q)
+		if err != nil {
+			return err
+		}
+		e := &found[0]
+		row, err := edit(e)
+		if err != nil {
+			return err
+		}
+		_, err = sp.Update(ctx, q.Txn, Change{ID: e.ID, Version: e.Version, Kind: e.Kind(), Row: row})
+		switch {
+		case errors.Is(err, ErrNoMatch): // taken meanwhile
+		case errors.Is(err, ErrVersionConflict) && q.Txn.IsZero():
+		default:
+			return err
+		}
+		// Somebody else was faster, which means progress; or holds a lock, and then it is of no use to hurry.
+		if err := sleep(ctx, rand.N(pause+1)); err != nil {
+			return err
+		}
+		pause = min(2*pause+50*time.Microsecond, 20*time.Millisecond)
+	}
+}
+
+// sleep waits for d, or returns ctx's error if that ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

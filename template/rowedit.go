@@ -1,0 +1,69 @@
+package template
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+)
+
+// With returns a copy of r in which field i has the value v; nil is null.
+func (r Row) With(i int, v Value) Row {
+	out := make([]byte, 0, len(r)+i+binary.MaxVarintLen32+len(v))
+	end, n := 0, 0
+	add := func(v Value) {
+		out = appendValue(out, v)
+		if n++; len(v) > 0 {
+			end = len(out)
+		}
+	}
+	for at, old := range r.Fields() {
+		if at == i {
+			old = v
+		}
+		add(old)
+	}
+	for ; n < i; add(nil) {
+	}
+	if n == i {
+		add(v)
+	}
+	return out[:end]
+}
+
+// AppendOver is AppendRow that takes the fields which the type does not have from base, a row of the codec's schema, instead of leaving
+// them null.
+func (c *Codec) AppendOver(dst []byte, base Row, v any) ([]byte, error) {
+	if c.lacking != "" {
+		return dst, fmt.Errorf("%w: kind %q has no field %q", ErrSchemaConflict, c.schema.Kind, c.lacking)
+	}
+	p, err := c.address(v)
+	if err != nil {
+		return dst, err
+	}
+	start, end := len(dst), len(dst)
+	rest := []byte(base)
+	for i, k := range c.slots {
+		var old Value
+		if len(rest) > 0 {
+			var ok bool
+			if old, rest, ok = cut(rest); !ok {
+				return dst[:start], ErrMalformed
+			}
+		}
+		at := len(dst)
+		if k < 0 {
+			dst = appendValue(dst, old)
+		} else if dst, err = c.members[k].coder.appendSized(dst, unsafe.Add(p, c.members[k].offset), 0); err != nil {
+			return dst[:start], fmt.Errorf("template: field %q of kind %q: %w", c.schema.Fields[i].Name, c.schema.Kind, err)
+		}
+		if len(dst) > at+1 {
+			end = len(dst)
+		}
+	}
+	return dst[:end], nil
+}
+
+// appendValue appends v with its length in front.
+func appendValue(dst []byte, v Value) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(v))), v...)
+}
