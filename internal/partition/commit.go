@@ -224,6 +224,7 @@ func (p *Partition) append(b *batch) error {
 func (p *Partition) recover(cause error) bool {
 	p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", cause)
 	p.refuse(cause)
+	old := p.e // nobody changes it any more
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		select {
 		case <-p.ctx.Done():
@@ -235,7 +236,7 @@ func (p *Partition) recover(cause error) bool {
 		p.mu.Unlock()
 		err := p.replay(p.ctx, nil)
 		if err == nil {
-			p.resume()
+			p.resume(old)
 			return true
 		}
 		if !errors.Is(err, context.Canceled) {
@@ -282,12 +283,14 @@ func notStored(err error) bool {
 	return ok && refused.NotStored()
 }
 
-// resume serves again.
-func (p *Partition) resume() {
+// resume serves again, after old was rebuilt.
+func (p *Partition) resume(old *engine.Engine) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.closed {
 		p.err = nil
+		p.e.AdoptSessions(old)
+		p.expectSessions()
 		p.arm()
 		p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
 	}

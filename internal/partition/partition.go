@@ -39,6 +39,9 @@ type Config struct {
 	EventBacklog int           // events kept for a registration until they are acknowledged; 0: 65536
 	EventBytes   int           // bytes of rows kept for a registration; 0: 64 MiB
 	Limits       engine.Limits // the longest leases granted
+
+	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
+	SessionGrace time.Duration
 }
 
 // Partition is one engine with its log. All methods may be called concurrently, from Start on. Calls that take a Caller
@@ -51,16 +54,17 @@ type Partition struct {
 
 	kinds atomic.Pointer[kinds]
 
-	mu        sync.Mutex
-	e         *engine.Engine
-	err       error // why calls are refused; nil while serving
-	waits     waits
-	listeners map[uint64]*listener // by registration
-	commits   commits
-	result    engine.Result // of the current call; here so that it is not allocated for each
-	timer     *time.Timer   // fires at armed
-	armed     int64
-	closed    bool
+	mu          sync.Mutex
+	e           *engine.Engine
+	err         error // why calls are refused; nil while serving
+	waits       waits
+	listeners   map[uint64]*listener   // by registration
+	attachments map[uint64]*attachment // by session
+	commits     commits
+	result      engine.Result // of the current call; here so that it is not allocated for each
+	timer       *time.Timer   // fires at armed
+	armed       int64
+	closed      bool
 }
 
 // New returns an empty partition. It serves from Start on.
@@ -72,7 +76,10 @@ func New(cfg Config) *Partition {
 	setDefault(&cfg.MaxCall, 8<<20)
 	setDefault(&cfg.EventBacklog, 1<<16)
 	setDefault(&cfg.EventBytes, 64<<20)
-	p := &Partition{cfg: cfg, armed: engine.Forever}
+	if cfg.SessionGrace <= 0 {
+		cfg.SessionGrace = 2 * time.Minute
+	}
+	p := &Partition{cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.reset(0)
 	p.err = fmt.Errorf("%w: starting", engine.ErrUnavailable)
@@ -106,6 +113,7 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 	defer p.mu.Unlock()
 	p.timer = time.AfterFunc(time.Hour, p.expire)
 	p.err = nil
+	p.expectSessions()
 	p.arm()
 	return nil
 }
@@ -141,6 +149,7 @@ func (p *Partition) Close() error {
 	p.closed = true
 	p.err = engine.ErrClosed
 	p.endWaits(engine.ErrClosed)
+	p.stopSessions()
 	if p.timer != nil {
 		p.timer.Stop()
 	}

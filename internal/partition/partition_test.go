@@ -41,6 +41,7 @@ type outcome struct {
 	err     error
 	entries []engine.View
 	grants  []engine.Grant
+	errs    []error
 	seq     uint64
 	lsn     partition.LSN
 	shown   bool // it may be shown
@@ -69,6 +70,7 @@ func (c *caller) Reply(call uint64, r *engine.Result, lsn partition.LSN, durable
 	}
 	o := &outcome{err: r.Err, seq: r.Seq, lsn: lsn, shown: durable}
 	o.grants = append(o.grants, r.Grants...)
+	o.errs = append(o.errs, r.Errs...)
 	for _, v := range r.Entries {
 		v.Row = append(template.Row(nil), v.Row...)
 		o.entries = append(o.entries, v)

@@ -1,0 +1,130 @@
+package partition
+
+import (
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+)
+
+// attachment is who uses a session of the engine, which outlives them for a while. Guarded by Partition.mu.
+type attachment struct {
+	users int
+	timer *time.Timer // nil while there are users
+}
+
+// OpenSession returns the number of a client's session, for engine.Request, and begins one if the client has none. before is the number that
+// the client was told the last time, or 0; lost reports that nobody knows any more what the calls of that session have done. Nobody may make calls
+// for an earlier OpenSession of the same client any more. CloseSession must follow. It fails with engine.ErrUnavailable and engine.ErrClosed.
+func (p *Partition) OpenSession(client engine.Client, before uint64) (session uint64, lost bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return 0, false, p.err
+	}
+	session, lost = p.e.OpenSession(client, before)
+	a := p.attachments[session]
+	if a == nil {
+		a = new(attachment)
+		p.attachments[session] = a
+	}
+	a.users++
+	a.stop()
+	return session, lost, nil
+}
+
+// CloseSession ends the use of a session. goodbye tells that its client will not ask for outcomes any more; otherwise the session waits
+// for the client to come back, for Config.SessionGrace.
+func (p *Partition) CloseSession(session uint64, goodbye bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.attachments[session]
+	if a == nil {
+		return
+	}
+	if a.users--; a.users > 0 {
+		return
+	}
+	if goodbye && p.err == nil {
+		p.endSession(session, true)
+	} else {
+		p.abandon(session, a)
+	}
+}
+
+// abandon ends a session without users after a while.
+func (p *Partition) abandon(session uint64, a *attachment) {
+	if p.closed {
+		return
+	}
+	a.stop()
+	var t *time.Timer
+	t = time.AfterFunc(p.cfg.SessionGrace, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		switch {
+		case a.timer != t: // somebody came meanwhile
+		case p.err != nil:
+			p.abandon(session, a) // the log decides
+		default:
+			p.endSession(session, false)
+		}
+	})
+	a.timer = t
+}
+
+func (a *attachment) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+		a.timer = nil
+	}
+}
+
+func (p *Partition) endSession(session uint64, goodbye bool) {
+	delete(p.attachments, session)
+	p.e.EndSession(now(), session, goodbye)
+	p.finish()
+}
+
+// expectSessions gives the clients of all sessions that the log knows the time to come back.
+func (p *Partition) expectSessions() {
+	for _, session := range p.e.Sessions() {
+		if p.attachments[session] == nil {
+			a := new(attachment)
+			p.attachments[session] = a
+			p.abandon(session, a)
+		}
+	}
+}
+
+// stopSessions ends the waiting for clients.
+func (p *Partition) stopSessions() {
+	for _, a := range p.attachments {
+		a.stop()
+	}
+}
+
+// Received tells that the client of a session has all outcomes up to lsn, so that they need not be kept.
+func (p *Partition) Received(session uint64, lsn LSN) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.e.Received(now(), session, uint64(lsn))
+		p.finish()
+	}
+}
+
+// Recall replies to a call that is made again with the outcome that it has had, which may be engine.ErrOutcomeUnknown. If it had none Recall
+// reports false and replies nothing: the call is to be executed. It fails, likewise without a reply, while nobody can tell.
+func (p *Partition) Recall(c Caller, call uint64, by engine.Request) (had bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return false, p.err
+	}
+	p.result, had = p.e.Recall(now(), by)
+	if had {
+		p.reply(c, call, &p.result)
+	}
+	p.finish()
+	return had, nil
+}

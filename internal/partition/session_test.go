@@ -1,0 +1,254 @@
+package partition_test
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// operation is a call that changes something and can be made again.
+type operation struct {
+	name string
+	do   func(p *partition.Partition, c *caller, call uint64, by engine.Request, lease uint64)
+}
+
+// operations are about a job with key 1, which is there under a lease, and is the only one.
+var operations = []operation{
+	{"write", func(p *partition.Partition, c *caller, call uint64, by engine.Request, _ uint64) {
+		p.Write(c, call, txn.ID{}, by, append(draft(2), engine.Draft{Kind: 1, Row: rowOf(3), Lease: int64(time.Hour)}))
+	}},
+	{"take", func(p *partition.Partition, c *caller, call uint64, by engine.Request, _ uint64) {
+		q := query(1, true)
+		q.By = by
+		p.Find(c, call, q, 0)
+	}},
+	{"waiting take", func(p *partition.Partition, c *caller, call uint64, by engine.Request, _ uint64) {
+		q := query(4, true)
+		q.By = by
+		p.Find(c, call, q, -1)
+		p.Write(newCaller(), 1, txn.ID{}, engine.Request{}, draft(4))
+	}},
+	{"renew", func(p *partition.Partition, c *caller, call uint64, by engine.Request, lease uint64) {
+		p.Renew(c, call, by, int64(time.Minute), []uint64{lease, 1 << 40})
+	}},
+	{"cancel", func(p *partition.Partition, c *caller, call uint64, by engine.Request, lease uint64) {
+		p.Cancel(c, call, by, []uint64{1 << 40, lease})
+	}},
+	{"notify", func(p *partition.Partition, c *caller, call uint64, by engine.Request, _ uint64) {
+		q := query(5, false)
+		q.By = by
+		p.Notify(c, call, q, engine.Events(engine.Written), int64(time.Hour))
+	}},
+}
+
+var client = engine.Client{1}
+
+// prepared returns a partition of log with a job under a lease, and a session.
+func prepared(t *testing.T, log partition.Log) (p *partition.Partition, session, lease uint64) {
+	t.Helper()
+	p = start(t, log)
+	c := newCaller()
+	p.Write(c, 1, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: rowOf(1), Lease: int64(time.Hour)}})
+	require.NoError(t, c.await(1).err)
+	return p, open(t, p, client, 0), c.await(1).grants[0].ID
+}
+
+func open(t *testing.T, p *partition.Partition, client engine.Client, before uint64) uint64 {
+	t.Helper()
+	session, lost, err := p.OpenSession(client, before)
+	require.NoError(t, err)
+	require.False(t, lost)
+	return session
+}
+
+// requireRecalled makes a call again and checks that it has the outcome that it had.
+func requireRecalled(t *testing.T, p *partition.Partition, by engine.Request, want *outcome) {
+	t.Helper()
+	c := newCaller()
+	had, err := p.Recall(c, 1, by)
+	require.NoError(t, err)
+	require.True(t, had)
+	got := c.await(1)
+	require.Equal(t, want.err, got.err)
+	require.Equal(t, want.grants, got.grants)
+	require.Equal(t, want.entries, got.entries)
+	require.Equal(t, want.errs, got.errs)
+	require.Equal(t, want.seq, got.seq)
+}
+
+func TestRecall_EveryCallThatChangesSomething(t *testing.T) {
+	t.Parallel()
+	for _, op := range operations {
+		t.Run(op.name, func(t *testing.T) {
+			t.Parallel()
+			log := openLog(t)
+			p, session, lease := prepared(t, log)
+			by := engine.Request{Session: session, Number: 7}
+			c := newCaller()
+			op.do(p, c, 7, by, lease)
+			want := c.await(7)
+			require.NoError(t, want.err)
+			hash := p.Hash()
+			requireRecalled(t, p, by, want)
+			require.Equal(t, hash, p.Hash(), "nothing is done twice")
+			require.NoError(t, p.Close())
+
+			again := start(t, log)
+			require.Equal(t, hash, again.Hash())
+			require.Equal(t, session, open(t, again, client, session))
+			requireRecalled(t, again, by, want)
+			require.Equal(t, hash, again.Hash())
+			had, err := again.Recall(c, 8, engine.Request{Session: session, Number: 8})
+			require.NoError(t, err)
+			require.False(t, had)
+		})
+	}
+}
+
+// An append that fails leaves it open what was done; a repeat finds out.
+func TestRecall_AfterTheLogHasFailed(t *testing.T) {
+	t.Parallel()
+	for _, landed := range []bool{false, true} {
+		for _, op := range operations {
+			log := openLog(t)
+			p, session, lease := prepared(t, log)
+			other := open(t, p, engine.Client{2}, 0)
+			var once sync.Once
+			fail := func() (err error) {
+				once.Do(func() { err = errInjected })
+				return err
+			}
+			if landed {
+				log.set(nil, fail)
+			} else {
+				log.set(fail, nil)
+			}
+			by := engine.Request{Session: session, Number: 7}
+			c := newCaller()
+			op.do(p, c, 7, by, lease)
+			require.ErrorIs(t, c.await(7).err, engine.ErrOutcomeUnknown)
+			if _, err := p.Recall(c, 8, by); err != nil {
+				require.ErrorIs(t, err, engine.ErrUnavailable)
+			}
+			require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
+
+			require.Equal(t, session, open(t, p, client, session))
+			require.Equal(t, other, open(t, p, engine.Client{2}, other))
+			n := newCaller()
+			had, err := p.Recall(n, 1, by)
+			require.NoError(t, err)
+			require.Equal(t, landed, had, op.name)
+			if had {
+				require.NoError(t, n.await(1).err)
+				continue
+			}
+			op.do(p, n, 2, by, lease)
+			requireRecalled(t, p, by, n.await(2))
+			require.Equal(t, p.Hash(), rebuilt(t, log))
+		}
+	}
+}
+
+func TestReceived_ForgetsOutcomes(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p, session, _ := prepared(t, log)
+	c := newCaller()
+	var received partition.LSN
+	for call := uint64(1); call <= 10; call++ {
+		p.Write(c, call, txn.ID{}, engine.Request{Session: session, Number: call}, draft(int64(call)))
+		require.NoError(t, c.await(call).err)
+		if call == 5 {
+			received = c.await(call).lsn
+		}
+	}
+	p.Received(session, received)
+	for call := uint64(1); call <= 10; call++ {
+		had, err := p.Recall(newCaller(), call, engine.Request{Session: session, Number: call})
+		require.NoError(t, err)
+		require.Equal(t, call > 5, had)
+	}
+	hash := p.Hash()
+	require.NoError(t, p.Close())
+	require.Equal(t, hash, rebuilt(t, log))
+}
+
+func TestCloseSession_WaitsForTheClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := partition.New(partition.Config{SessionGrace: time.Minute})
+		require.NoError(t, p.Start(t.Context(), nil))
+		defer p.Close()
+		c := newCaller()
+		p.Register(c, 1, job)
+		by := engine.Request{Session: open(t, p, client, 0), Number: 1}
+		p.Write(c, 2, txn.ID{}, by, draft(1))
+		want := c.await(2)
+
+		p.CloseSession(by.Session, false)
+		time.Sleep(59 * time.Second)
+		require.Equal(t, by.Session, open(t, p, client, by.Session))
+		time.Sleep(time.Hour)
+		requireRecalled(t, p, by, want)
+
+		require.Equal(t, by.Session, open(t, p, client, by.Session), "by another connection")
+		p.CloseSession(by.Session, true)
+		time.Sleep(time.Hour)
+		requireRecalled(t, p, by, want)
+
+		p.CloseSession(by.Session, false)
+		time.Sleep(61 * time.Second)
+		requireRecalled(t, p, by, &outcome{err: engine.ErrOutcomeUnknown})
+		session, lost, err := p.OpenSession(client, by.Session)
+		require.NoError(t, err)
+		require.True(t, lost)
+		require.NotEqual(t, by.Session, session)
+	})
+}
+
+func TestCloseSession_GoodbyeEndsItAtOnce(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p, session, _ := prepared(t, log)
+	c := newCaller()
+	p.Write(c, 1, txn.ID{}, engine.Request{Session: session, Number: 1}, draft(1))
+	require.NoError(t, c.await(1).err)
+	p.CloseSession(session, true)
+	requireRecalled(t, p, engine.Request{Session: session, Number: 1}, &outcome{err: engine.ErrOutcomeUnknown})
+	next, lost, err := p.OpenSession(client, session)
+	require.NoError(t, err)
+	require.False(t, lost, "it said that it had everything")
+	require.NotEqual(t, session, next)
+	hash := p.Hash()
+	require.NoError(t, p.Close())
+	require.Equal(t, hash, rebuilt(t, log))
+}
+
+// A restarted partition gives the clients that it had the time to come back, and no more.
+func TestStart_SessionsOfTheLogEnd(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p, session, _ := prepared(t, log)
+	c := newCaller()
+	p.Write(c, 1, txn.ID{}, engine.Request{Session: session, Number: 1}, draft(1))
+	require.NoError(t, c.await(1).err)
+	require.NoError(t, p.Close())
+
+	again := partition.New(partition.Config{Log: log, SessionGrace: time.Millisecond})
+	require.NoError(t, again.Start(t.Context(), nil))
+	defer again.Close()
+	require.Eventually(t, func() bool {
+		had, err := again.Recall(newCaller(), 1, engine.Request{Session: session, Number: 2})
+		return had && err == nil // what was not executed can be repeated until the session has ended
+	}, time.Minute, time.Millisecond)
+	_, lost, err := again.OpenSession(client, session)
+	require.NoError(t, err)
+	require.True(t, lost)
+}
