@@ -14,6 +14,8 @@ import (
 func (e *Engine) Apply(records []byte) error {
 	e.begin(0)
 	e.change()
+	e.follow = true
+	defer func() { e.follow = false }()
 	var r record.Record
 	for len(records) > 0 {
 		rest, err := record.Next(records, &r)
@@ -24,7 +26,7 @@ func (e *Engine) Apply(records []byte) error {
 			return fmt.Errorf("%w: operation %d on %d: %w", record.ErrCorrupt, r.Op, r.ID, err)
 		}
 		records = rest
-		e.release()
+		e.releaseGarbage()
 	}
 	return nil
 }
@@ -34,8 +36,10 @@ func (e *Engine) apply(r *record.Record) error {
 	switch r.Op {
 	case record.Kind:
 		return e.applyKind(r)
-	case record.Put:
+	case record.Put, record.PutLater:
 		return e.applyPut(r)
+	case record.Change, record.Defer, record.Reveal:
+		return e.applyChange(r)
 	case record.Remove:
 		p, ok := e.places.get(r.ID)
 		if !ok {
@@ -44,7 +48,7 @@ func (e *Engine) apply(r *record.Record) error {
 		e.kinds[p.kind-1].delete(e, p.slot)
 	case record.Renew:
 		return e.applyRenew(r)
-	case record.Register:
+	case record.Register, record.Watch:
 		return e.applyRegister(r)
 	case record.Unregister:
 		reg := e.registrations[r.ID]
@@ -54,6 +58,21 @@ func (e *Engine) apply(r *record.Record) error {
 		e.forget(reg)
 	case record.Notify:
 		return e.applyNotify(r)
+	case record.Tell:
+		return e.applyTell(r)
+	case record.Reserve:
+		e.lastID = max(e.lastID, r.ID)
+		e.reserved, e.reservedAt = e.lastID, e.lsn
+	case record.Prepare:
+		return e.applyPrepare(r)
+	case record.Hold, record.Stage, record.StageChange:
+		return e.applyStaged(r)
+	case record.Settle:
+		return e.applySettle(r)
+	case record.Decide:
+		return e.applyDecide(r)
+	case record.Forget:
+		delete(e.decisions, r.ID)
 	case record.Session:
 		return e.applySession(r)
 	case record.Take, record.TakeMore:
@@ -75,6 +94,7 @@ func (e *Engine) apply(r *record.Record) error {
 var (
 	errAbsent  = fmt.Errorf("there is no such entry or registration")
 	errPresent = fmt.Errorf("there is such an entry or registration already")
+	errState   = fmt.Errorf("the entry is in another state")
 	errKind    = fmt.Errorf("the kind's number is out of order")
 )
 
@@ -98,7 +118,35 @@ func (e *Engine) applyPut(r *record.Record) error {
 		return errPresent
 	}
 	e.lastID = max(e.lastID, r.ID)
-	e.kinds[r.Kind-1].insert(e, r.ID, r.Expires, r.Body)
+	if r.Op == record.PutLater {
+		e.putLater(e.kinds[r.Kind-1], r.ID, r.Expires, r.Visible, r.Body)
+	} else {
+		e.kinds[r.Kind-1].insert(e, r.ID, r.Expires, r.Body)
+	}
+	return nil
+}
+
+// applyChange takes over what has happened to an entry that nobody has locked, since what locks is not in the log.
+func (e *Engine) applyChange(r *record.Record) error {
+	p, ok := e.places.get(r.ID)
+	if !ok {
+		return errAbsent
+	}
+	k, s := e.kinds[p.kind-1], p.slot
+	if want := k.entries.at(s).state; want != free && r.Op != record.Reveal || want != delayed && r.Op == record.Reveal {
+		return errState
+	}
+	switch r.Op {
+	case record.Change:
+		k.replace(e, s, r.Body)
+	case record.Reveal:
+		e.appear(k, s)
+	case record.Defer:
+		k.free.remove(s)
+		k.entries.at(s).attempts++
+		k.entries.at(s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
+		e.delay(held{k, s, r.ID}, r.Visible)
+	}
 	return nil
 }
 
@@ -121,7 +169,11 @@ func (e *Engine) applyRegister(r *record.Record) error {
 		return err
 	}
 	e.lastID = max(e.lastID, r.ID)
-	e.register(r.ID, &Query{Templates: ts, Max: 1}, r.Expires)
+	on := Events(Written)
+	if r.Op == record.Watch {
+		on = EventSet(r.On)
+	}
+	e.register(r.ID, &Query{Templates: ts, Max: 1}, on, r.Expires)
 	return nil
 }
 
@@ -133,9 +185,19 @@ func (e *Engine) applyNotify(r *record.Record) error {
 	}
 	k := e.kinds[p.kind-1]
 	reg.seq++
-	reg.offered = k.entries.at(p.slot).order
 	v := k.view(e, p.slot)
 	v.Row = bytes.Clone(v.Row)
-	e.Events = append(e.Events, Event{Registration: r.ID, Seq: reg.seq, Entry: v})
+	e.Events = append(e.Events, Event{Registration: r.ID, Seq: reg.seq, Type: Written, Entry: v})
+	return nil
+}
+
+func (e *Engine) applyTell(r *record.Record) error {
+	reg := e.registrations[r.ID]
+	if reg == nil || r.Kind == 0 || int(r.Kind) > len(e.kinds) {
+		return errAbsent
+	}
+	reg.seq++
+	v := View{ID: r.Entry, Kind: r.Kind, Row: bytes.Clone(r.Body)}
+	e.Events = append(e.Events, Event{Registration: r.ID, Seq: reg.seq, Type: EventType(r.Type), Entry: v})
 	return nil
 }

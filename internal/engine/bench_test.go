@@ -40,7 +40,7 @@ func filled(b *testing.B, n int) *Engine {
 		row = appendJob(row[:0], i%keys)
 		write1(e, row)
 	}
-	for e.kinds[0].index(shape{eq: 1}) == nil || !e.kinds[0].index(shape{eq: 1}).live() {
+	for e.kinds[0].free.index(shape{eq: 1}) == nil || !e.kinds[0].free.index(shape{eq: 1}).live() {
 		e.Find(0, byKey(keys-1, false))
 	}
 	return e

@@ -31,74 +31,74 @@ const (
 // pay notes that a call of the given shape looked at n entries in vain. Once calls have paid for about as many
 // entries as an index would have to take in, the index starts: so the cost of having waited for it is at most doubled
 // (the ski rental rule), and no index starts that nobody needs.
-func (k *kind) pay(e *Engine, sh shape, n int) {
-	for _, ix := range k.indexes {
+func (p *pool) pay(e *Engine, sh shape, n int) {
+	for _, ix := range p.indexes {
 		if !ix.live() {
 			ix.fill(n)
 		}
 	}
-	if n < vain || sh.eq == 0 && len(sh.keys) == 0 || k.index(sh) != nil {
+	if n < vain || sh.eq == 0 && len(sh.keys) == 0 || p.index(sh) != nil {
 		return
 	}
-	d := k.demand(sh)
+	d := p.demand(sh)
 	d.paid += n
 	d.last = e.calls
-	if d.paid >= int(k.all.n)+8*vain {
-		k.startIndex(e, d)
+	if d.paid >= int(p.all.n)+8*vain {
+		p.startIndex(e, d)
 	}
 }
 
 // demand returns the counter of a shape; the one that was not used for longest makes room for a new one.
-func (k *kind) demand(sh shape) *demand {
-	for _, d := range k.demands {
+func (p *pool) demand(sh shape) *demand {
+	for _, d := range p.demands {
 		if d.equal(sh) {
 			return d
 		}
 	}
 	d := &demand{shape: shape{eq: sh.eq, keys: slices.Clone(sh.keys)}}
-	if len(k.demands) < maxDemands {
-		k.demands = append(k.demands, d)
+	if len(p.demands) < maxDemands {
+		p.demands = append(p.demands, d)
 		return d
 	}
 	oldest := 0
-	for i := range k.demands {
-		if k.demands[i].last < k.demands[oldest].last {
+	for i := range p.demands {
+		if p.demands[i].last < p.demands[oldest].last {
 			oldest = i
 		}
 	}
-	k.demands[oldest] = d
+	p.demands[oldest] = d
 	return d
 }
 
-func (k *kind) startIndex(e *Engine, d *demand) {
-	k.demands = slices.DeleteFunc(k.demands, func(o *demand) bool { return o == d })
-	if len(k.indexes) == maxIndexes {
-		idlest := slices.MaxFunc(k.indexes, func(a, b *index) int { return a.idle - b.idle })
-		k.dropIndex(idlest)
+func (p *pool) startIndex(e *Engine, d *demand) {
+	p.demands = slices.DeleteFunc(p.demands, func(o *demand) bool { return o == d })
+	if len(p.indexes) == maxIndexes {
+		idlest := slices.MaxFunc(p.indexes, func(a, b *index) int { return a.idle - b.idle })
+		p.dropIndex(idlest)
 	}
-	k.indexes = append(k.indexes, e.newIndex(k, d.shape))
+	p.indexes = append(p.indexes, e.newIndex(p, d.shape))
 }
 
-func (k *kind) dropIndex(ix *index) {
-	k.indexes = slices.DeleteFunc(k.indexes, func(o *index) bool { return o == ix })
+func (p *pool) dropIndex(ix *index) {
+	p.indexes = slices.DeleteFunc(p.indexes, func(o *index) bool { return o == ix })
 }
 
 // tend moves indexes that are being filled forward and drops those that nobody asks any more.
-func (k *kind) tend() {
-	for i := 0; i < len(k.indexes); i++ {
-		ix := k.indexes[i]
+func (p *pool) tend() {
+	for i := 0; i < len(p.indexes); i++ {
+		ix := p.indexes[i]
 		if !ix.live() {
 			ix.fill(fillSteps)
-		} else if ix.idle > idleLimit+4*int(k.all.n) {
-			k.dropIndex(ix)
+		} else if ix.idle > idleLimit+4*int(p.all.n) {
+			p.dropIndex(ix)
 			i--
 		}
 	}
 }
 
 // index returns the index of exactly this shape, or nil.
-func (k *kind) index(sh shape) *index {
-	for _, ix := range k.indexes {
+func (p *pool) index(sh shape) *index {
+	for _, ix := range p.indexes {
 		if ix.equal(sh) {
 			return ix
 		}

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Engine is one partition in memory. It must not be used concurrently; the results of a call are valid until the next.
@@ -20,12 +21,15 @@ type Engine struct {
 	Events []Event
 	// Ended are the registrations that the last call has ended, or found expired.
 	Ended []uint64
+	// Dissolved are the transactions with branches elsewhere that the last call has aborted: the branches are to be aborted too.
+	Dissolved []Decision
 
 	limits Limits
 	now    int64  // rises
 	lsn    uint64 // of the last change
 	calls  uint64
 	dirty  bool // the current call has changed something
+	follow bool // records are being applied: nobody is told of anything but what they say
 
 	kinds   []*kind // by KindID-1
 	byName  map[string]KindID
@@ -33,16 +37,27 @@ type Engine struct {
 
 	places        directory // of entries, by identity
 	registrations map[uint64]*registration
-	ending        map[int64][]uint64 // registrations by the tick in which their leases end
+	wanted        [16]int // registrations for events of each type
+	txns          map[uint64]*transaction
+	branches      map[txn.ID]uint64   // transactions here that are branches of others, by the names of those
+	decisions     map[uint64][]string // committed transactions whose participants may not know that yet
+	ending        map[int64][]uint64  // registrations, transactions and delayed entries, by the tick in which something ends for them
 	sessions      sessions
-	lastID        uint64 // identities of entries and registrations
+	lastID        uint64 // identities of entries, registrations and transactions
+	reserved      uint64 // identities up to this one may be in use though the log does not name them
+	reservedAt    uint64 // LSN of the record that says so
 	lastOrder     uint64
 	arrivals      uint64
+	offers        uint64 // counts them
 
 	arena     arena
 	garbage   []ref // rows of entries that the last call removed
 	deadlines deadlines
 	seed      maphash.Seed
+
+	finding *transaction // of the present find
+	taking  bool         // the present find is a take
+	pending []pending    // reused
 
 	hits     []hit  // reused
 	scanning []scan // reused
@@ -77,6 +92,9 @@ func New(limits Limits, lsn uint64) *Engine {
 		byName:        map[string]KindID{},
 		places:        newDirectory(),
 		registrations: map[uint64]*registration{},
+		txns:          map[uint64]*transaction{},
+		branches:      map[txn.ID]uint64{},
+		decisions:     map[uint64][]string{},
 		ending:        map[int64][]uint64{},
 		sessions:      newSessions(),
 		seed:          maphash.MakeSeed(),
@@ -102,17 +120,18 @@ func (e *Engine) begin(now int64) {
 	e.now = max(e.now, now)
 	e.calls++
 	e.dirty = false
-	e.release()
+	e.releaseGarbage()
 	clear(e.Granted)
-	e.Granted, e.Events, e.Ended = e.Granted[:0], e.Events[:0], e.Ended[:0]
+	e.Granted, e.Events, e.Ended, e.Dissolved = e.Granted[:0], e.Events[:0], e.Ended[:0], e.Dissolved[:0]
 	e.views, e.grants, e.errs, e.counts = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0]
 	for len(e.deadlines) > 0 && e.deadlines[0].tick < e.now>>tickShift {
 		e.expire(e.deadlines.pop())
 	}
+	e.settle()
 }
 
-// release frees the rows of entries that were removed.
-func (e *Engine) release() {
+// releaseGarbage frees the rows of entries that were removed.
+func (e *Engine) releaseGarbage() {
 	for _, r := range e.garbage {
 		e.arena.drop(r)
 	}
@@ -130,7 +149,7 @@ func (e *Engine) change() {
 // expire removes what expires in a tick that has passed.
 func (e *Engine) expire(d deadline) {
 	if d.kind == 0 {
-		e.expireRegistrations(d.tick)
+		e.endTick(d.tick)
 		return
 	}
 	k := e.kinds[d.kind-1]
@@ -141,22 +160,44 @@ func (e *Engine) expire(d deadline) {
 	delete(k.expiry.ticks, d.tick)
 }
 
-// remove takes an entry out of the space and records why. Its row stays readable until the next call.
+// remove takes an entry out of the space, whatever its state, and sees to those who waited for a lock on it. Its row stays
+// readable until the next call.
 func (e *Engine) remove(k *kind, s slot, why record.Reason) {
+	st := k.entries.at(s).state
+	if st == changed {
+		e.restore(held{k, s, 0})
+	}
+	l := k.unlock(s)
+	if st == written {
+		k.delete(e, s)
+	} else {
+		e.drop(k, s, why)
+	}
+	e.settled(l)
+}
+
+// drop removes an entry that others than one transaction know of, and records why.
+func (e *Engine) drop(k *kind, s slot, why record.Reason) {
 	e.change()
+	e.tell(k, s, endings[why])
 	e.Log = record.AppendRemove(e.Log, k.entries.at(s).id, why)
 	k.delete(e, s)
 }
 
 // take takes an entry out of the space for a call, which has taken others before if more is set. Its row stays readable until the next call.
 func (e *Engine) take(k *kind, s slot, by Request, more bool) {
+	e.tell(k, s, Taken)
 	e.took(by, k.view(e, s), more)
 	k.delete(e, s)
 }
 
+// endings are the events that tell why an entry is gone.
+var endings = [...]EventType{record.Taken: Taken, record.Expired: Expired, record.Cancelled: Cancelled}
+
 // view shows the entry in slot s.
 func (k *kind) view(e *Engine, s slot) View {
-	return View{ID: k.entries.at(s).id, Kind: k.id, Row: k.row(e, s)}
+	en := k.entries.at(s)
+	return View{ID: en.id, Kind: k.id, Row: e.arena.get(en.row, en.size), Version: en.version, Attempts: en.attempts}
 }
 
 // nextID returns a new identity.

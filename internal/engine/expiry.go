@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/gospaces/gospaces/internal/record"
+
 // expiry files the entries of a kind that will expire under the tick in which they do, a list per tick, so that
 // writing, taking and renewing cost the same however many leases there are.
 type expiry struct {
@@ -34,7 +36,7 @@ func (x *expiry) remove(k *kind, s slot) {
 	x.ticks[k.entries.at(s).expires>>tickShift].remove(&x.links, s)
 }
 
-// overdue returns how many entries have expired in the tick that is not over yet.
+// overdue returns how many entries that all see have expired in the tick that is not over yet.
 func (x *expiry) overdue(e *Engine, k *kind) int {
 	l := x.ticks[e.now>>tickShift]
 	if l == nil {
@@ -42,11 +44,44 @@ func (x *expiry) overdue(e *Engine, k *kind) int {
 	}
 	n := 0
 	for s := l.head; s != 0; s = x.links.at(s).next {
-		if k.entries.at(s).expires <= e.now {
+		if en := k.entries.at(s); en.expires <= e.now && en.state <= shared {
 			n++
 		}
 	}
 	return n
+}
+
+// endAt files a registration, a transaction or a delayed entry under the tick in which its lease, or its delay, is over.
+func (e *Engine) endAt(id uint64, t int64) {
+	if t == Forever {
+		return
+	}
+	tick := t >> tickShift
+	if len(e.ending[tick]) == 0 {
+		e.deadlines.push(deadline{tick: tick})
+	}
+	e.ending[tick] = append(e.ending[tick], id)
+}
+
+// endTick ends what was filed under a tick that has passed. What was put off meanwhile is filed under a later tick, too.
+func (e *Engine) endTick(tick int64) {
+	ids := e.ending[tick]
+	delete(e.ending, tick)
+	for _, id := range ids {
+		if r := e.registrations[id]; r != nil && r.expires <= e.now {
+			e.unregister(r, record.Expired)
+		}
+		if t := e.txns[id]; t != nil && t.expires <= e.now {
+			e.abort(t, ErrTxnEnded)
+		}
+		p, ok := e.places.get(id)
+		if !ok {
+			continue
+		}
+		if k := e.kinds[p.kind-1]; k.entries.at(p.slot).state == delayed && k.later[p.slot] <= e.now {
+			e.reveal(k, p.slot)
+		}
+	}
 }
 
 // deadlines is a binary heap, the earliest tick first.

@@ -14,10 +14,15 @@ type hit struct {
 
 func (h hit) order() uint64 { return h.k.entries.at(h.s).order }
 
-// find returns up to q.Max entries that match q, oldest first or in the order that q asks for. The result is valid until the next find.
-func (e *Engine) find(q *Query) []hit {
+// find returns up to q.Max entries that match q and that t, or who is under no transaction if that is nil, may have: oldest first or in
+// the order that q asks for. The result is valid until the next find.
+func (e *Engine) find(q *Query, t *transaction) []hit {
 	e.hits = e.hits[:0]
-	if len(q.Order) > 0 {
+	e.finding, e.taking = t, q.Take
+	switch {
+	case q.ID != 0:
+		return e.findOne(q)
+	case len(q.Order) > 0:
 		return e.findOrdered(q)
 	}
 	scans := e.scans(q)
@@ -49,7 +54,7 @@ func (e *Engine) scans(q *Query) []scan {
 		t := &q.Templates[i]
 		if t.Kind == 0 {
 			for _, k := range e.kinds {
-				e.scanning = append(e.scanning, e.scan(k, nil))
+				e.openScan(k, nil)
 			}
 			continue
 		}
@@ -65,7 +70,7 @@ func (e *Engine) scans(q *Query) []scan {
 func (e *Engine) openScans(k *kind, conds []template.Cond) {
 	in := slices.IndexFunc(conds, func(c template.Cond) bool { return c.Op == template.In && len(c.Values) <= maxExpanded })
 	if in < 0 {
-		e.scanning = append(e.scanning, e.scan(k, conds))
+		e.openScan(k, conds)
 		return
 	}
 	for i, v := range conds[in].Values {
@@ -74,8 +79,66 @@ func (e *Engine) openScans(k *kind, conds []template.Cond) {
 		}
 		one := slices.Clone(conds)
 		one[in] = template.Cond{Field: one[in].Field, Op: template.Eq, Value: v}
-		e.scanning = append(e.scanning, e.scan(k, one))
+		e.openScan(k, one)
 	}
+}
+
+// openScan opens the scans of one kind: of the entries that everybody may have, of those that all may read if this is a read, and
+// of those that the transaction alone may have.
+func (e *Engine) openScan(k *kind, conds []template.Cond) {
+	e.scanning = append(e.scanning, e.scan(&k.free, conds))
+	if len(k.locks) == 0 {
+		return
+	}
+	if !e.taking && k.shared.all.n > 0 {
+		e.scanning = append(e.scanning, e.scan(&k.shared, conds))
+	}
+	if own := e.ownMatches(k, conds); len(own) > 0 {
+		e.scanning = append(e.scanning, e.given(k, own))
+	}
+}
+
+// ownMatches returns the matches of one kind that only the transaction of the present find may have.
+func (e *Engine) ownMatches(k *kind, conds []template.Cond) []slot {
+	t := e.finding
+	if t == nil {
+		return nil
+	}
+	var found []slot
+	look := func(h held) {
+		if h.k == k && k.alive(e, h.s) && matchAll(conds, k.row(e, h.s)) {
+			found = append(found, h.s)
+		}
+	}
+	for _, h := range t.own {
+		if h.ownedBy(t) {
+			look(h)
+		}
+	}
+	if e.taking {
+		for _, h := range t.read {
+			if h.readBy(t) && len(k.locks[h.s].readers) == 1 {
+				look(h)
+			}
+		}
+	}
+	return found
+}
+
+// findOne is find for a query that names the entry.
+func (e *Engine) findOne(q *Query) []hit {
+	p, ok := e.places.get(q.ID)
+	if !ok {
+		return nil
+	}
+	k := e.kinds[p.kind-1]
+	if !k.alive(e, p.slot) || !k.availableTo(e.finding, p.slot, q.Take) {
+		return nil
+	}
+	if conds, wanted := e.condsOf(q, k); wanted && matchAny(conds, k.row(e, p.slot)) {
+		e.hits = append(e.hits, hit{k, p.slot})
+	}
+	return e.hits
 }
 
 // merge adds the oldest hits of all scans, each entry once.
@@ -109,36 +172,54 @@ func (e *Engine) merge(scans []scan, max int) {
 func (e *Engine) findOrdered(q *Query) []hit {
 	t := &q.Templates[0]
 	super := e.kinds[t.Kind-1]
+	sources := 0
 	for _, k := range super.family {
 		conds, keys := k.condsFor(super, t.Conds), k.keysFor(super, q.Order)
 		sh := shape{eq: equalities(conds), keys: keys}
-		if ix := k.index(sh); ix != nil && ix.live() {
-			e.walkOrdered(ix, conds, q.Max)
-		} else {
-			e.sortMatches(k, conds, sh, q.Max)
+		e.orderedFrom(&k.free, conds, sh, q.Max)
+		sources++
+		if len(k.locks) == 0 {
+			continue
+		}
+		if !e.taking && k.shared.all.n > 0 {
+			e.orderedFrom(&k.shared, conds, sh, q.Max)
+			sources++
+		}
+		for _, s := range e.ownMatches(k, conds) {
+			e.hits = append(e.hits, hit{k, s})
+			sources++
 		}
 	}
-	if len(super.family) > 1 {
+	if sources > 1 {
 		e.cut(super, q)
 	}
 	return e.hits
+}
+
+// orderedFrom adds the first max matches of one pool.
+func (e *Engine) orderedFrom(p *pool, conds []template.Cond, sh shape, max int) {
+	if ix := p.index(sh); ix != nil && ix.live() {
+		e.walkOrdered(ix, conds, max)
+	} else {
+		e.sortMatches(p, conds, sh, max)
+	}
 }
 
 func (e *Engine) walkOrdered(ix *index, conds []template.Cond, max int) {
 	ix.idle = 0
 	n := 0
 	ix.store.(*sorted).walk(e.hashConds(conds, ix.eq), bound{start: true}, func(s slot) bool {
-		if ix.kind.alive(e, s) && matchAll(conds, ix.kind.row(e, s)) {
-			e.hits = append(e.hits, hit{ix.kind, s})
+		if k := ix.pool.kind; k.alive(e, s) && matchAll(conds, k.row(e, s)) {
+			e.hits = append(e.hits, hit{k, s})
 			n++
 		}
 		return n < max
 	})
 }
 
-// sortMatches keeps the first max of all matches of one kind.
-func (e *Engine) sortMatches(k *kind, conds []template.Cond, sh shape, max int) {
-	s := e.scan(k, conds)
+// sortMatches keeps the first max of all matches of one pool.
+func (e *Engine) sortMatches(p *pool, conds []template.Cond, sh shape, max int) {
+	k, s := p.kind, e.scan(p, conds)
 	from := len(e.hits)
 	keep := func() {
 		best := e.hits[from:]
@@ -151,10 +232,10 @@ func (e *Engine) sortMatches(k *kind, conds []template.Cond, sh shape, max int) 
 		}
 	}
 	keep()
-	k.pay(e, sh, s.seen)
+	p.pay(e, sh, s.seen)
 }
 
-// cut merges the hits of several kinds: it keeps the first q.Max in the order of q, the older of equals first.
+// cut merges the hits of several sources: it keeps the first q.Max in the order of q, the older of equals first.
 func (e *Engine) cut(super *kind, q *Query) {
 	slices.SortStableFunc(e.hits, func(a, b hit) int {
 		if c := compareAcross(q.Order, super, a, b, e); c != 0 {

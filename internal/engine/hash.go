@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"maps"
 	"slices"
@@ -11,33 +12,99 @@ import (
 )
 
 // Hash returns a checksum of the state that the log carries: kinds, entries in their order with their leases, registrations with
-// their sequences, sessions with their outcomes, and the last identity. Engines that applied the same records have the same hash.
-// It looks at everything and is meant for tests and audits.
+// their sequences, sessions with their outcomes, prepared transactions, decisions, and the last identity. Engines that applied the same records have the same hash: what an
+// open transaction has done counts only once it has committed. It looks at everything and is meant for tests and audits.
 func (e *Engine) Hash() uint64 {
 	h := xxhash.New()
 	var b []byte
 	for _, k := range e.kinds {
 		b = template.AppendSchema(b[:0], k.schema)
-		for s := k.all.head; s != 0; s = k.order.at(s).next {
-			en := k.entries.at(s)
-			b = binary.LittleEndian.AppendUint64(b, en.id)
-			b = binary.LittleEndian.AppendUint64(b, uint64(en.expires))
-			b = append(binary.AppendUvarint(b, uint64(en.size)), k.row(e, s)...)
-			h.Write(b)
-			b = b[:0]
-		}
 		h.Write(b)
+		for _, s := range k.committed() {
+			h.Write(k.appendCommitted(b[:0], e, s))
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
 		r := e.registrations[id]
+		if r.txn != nil {
+			continue
+		}
 		b = binary.LittleEndian.AppendUint64(b[:0], id)
 		b = binary.LittleEndian.AppendUint64(b, r.seq)
+		b = binary.LittleEndian.AppendUint64(b, uint64(r.on))
 		b = binary.LittleEndian.AppendUint64(b, uint64(r.expires))
 		h.Write(appendTemplates(b, r.query.Templates))
 	}
 	e.sessions.hash(h)
-	h.Write(binary.LittleEndian.AppendUint64(b[:0], e.lastID))
+	h.Write(e.appendTxns(b[:0]))
+	h.Write(binary.LittleEndian.AppendUint64(b[:0], max(e.lastID, e.reserved)))
 	return h.Sum64()
+}
+
+// committed returns the entries that are not the uncommitted writes of a transaction: by order, and those that are not visible yet by identity.
+func (k *kind) committed() []slot {
+	var all []slot
+	for s := slot(1); s <= k.unused; s++ {
+		if en := k.entries.at(s); en.id != 0 && en.state != written {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b slot) int {
+		x, y := k.entries.at(a), k.entries.at(b)
+		if x.state == delayed && y.state == delayed {
+			return cmp.Compare(x.id, y.id)
+		}
+		if (x.state == delayed) != (y.state == delayed) {
+			if x.state == delayed {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(x.order, y.order)
+	})
+	return all
+}
+
+// appendCommitted appends what the log says of one entry.
+func (k *kind) appendCommitted(b []byte, e *Engine, s slot) []byte {
+	en, row, version := k.entries.at(s), k.row(e, s), k.entries.at(s).version
+	if en.state == changed {
+		row, version = k.oldRow(e, k.locks[s]), version-1
+	}
+	b = binary.LittleEndian.AppendUint64(b, en.id)
+	b = binary.LittleEndian.AppendUint64(b, uint64(en.expires))
+	b = binary.LittleEndian.AppendUint32(b, version)
+	b = binary.LittleEndian.AppendUint32(b, en.attempts)
+	b = binary.LittleEndian.AppendUint64(b, uint64(k.later[s]))
+	return append(binary.AppendUvarint(b, uint64(len(row))), row...)
+}
+
+// appendTxns appends the transactions that outlive a crash, and the decisions.
+func (e *Engine) appendTxns(b []byte) []byte {
+	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
+		t := e.txns[number]
+		if !t.prepared {
+			continue
+		}
+		b = append(binary.AppendUvarint(b, t.id), t.name.String()...)
+		for _, h := range t.own {
+			if h.ownedBy(t) {
+				b = append(binary.AppendUvarint(b, h.id), h.k.row(e, h.s)...)
+			}
+		}
+		for _, h := range t.taken {
+			if h.takenBy(t) {
+				b = binary.AppendUvarint(b, h.id)
+			}
+		}
+	}
+	for _, d := range e.Decisions() {
+		b = binary.AppendUvarint(b, d.Number)
+		for _, p := range d.Participants {
+			b = append(b, p...)
+		}
+	}
+	return b
 }
 
 // hash writes the sessions that the log knows.

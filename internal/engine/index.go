@@ -10,7 +10,7 @@ import (
 // more for doing without it than it costs (demand.go), and is filled a few entries with every call: so no call ever
 // waits for a whole index. Until it is live it is maintained but not asked.
 type index struct {
-	kind *kind
+	pool *pool
 	e    *Engine
 	shape
 	store indexStore
@@ -22,6 +22,7 @@ type index struct {
 // indexStore is the two ways to keep an index: hashed for equality, sorted for ranges and orderings.
 type indexStore interface {
 	add(s slot, row template.Row)
+	insert(s slot, row template.Row) // add, of an entry that need not be the youngest
 	remove(s slot)
 	reset()
 }
@@ -32,8 +33,8 @@ const fillSteps = 128
 // idleLimit is how many changes an index survives without being asked, beyond four for each entry.
 const idleLimit = 200_000
 
-func (e *Engine) newIndex(k *kind, sh shape) *index {
-	ix := &index{kind: k, e: e, shape: sh, next: k.all.head}
+func (e *Engine) newIndex(p *pool, sh shape) *index {
+	ix := &index{pool: p, e: e, shape: sh, next: p.all.head}
 	if len(sh.keys) == 0 {
 		ix.store = &hashed{ix: ix, buckets: map[uint64]uint32{}, lists: make([]list, 1)}
 	} else {
@@ -46,18 +47,26 @@ func (ix *index) live() bool { return ix.next == 0 }
 
 // covers reports whether the entry in slot s is in the index.
 func (ix *index) covers(s slot) bool {
-	return ix.live() || ix.kind.entries.at(s).order < ix.kind.entries.at(ix.next).order
+	return ix.live() || ix.pool.kind.older(s, ix.next)
 }
 
-// inserted is called after the entry in slot s was appended to its kind.
-func (ix *index) inserted(s slot, row template.Row) {
+// appended is called after the entry in slot s has become the youngest of its pool.
+func (ix *index) appended(s slot, row template.Row) {
 	ix.idle++
 	if ix.live() {
 		ix.store.add(s, row)
 	}
 }
 
-// deleting is called before the entry in slot s leaves its kind.
+// inserted is called after the entry in slot s was linked in by its order.
+func (ix *index) inserted(s slot, row template.Row) {
+	ix.idle++
+	if ix.covers(s) {
+		ix.store.insert(s, row)
+	}
+}
+
+// deleting is called before the entry in slot s leaves its pool.
 func (ix *index) deleting(s slot) {
 	ix.idle++
 	if ix.covers(s) {
@@ -70,14 +79,14 @@ func (ix *index) deleting(s slot) {
 // fill adds the next n entries.
 func (ix *index) fill(n int) {
 	for ; n > 0 && !ix.live(); n-- {
-		ix.store.add(ix.next, ix.kind.row(ix.e, ix.next))
+		ix.store.add(ix.next, ix.pool.kind.row(ix.e, ix.next))
 		ix.advance()
 	}
 }
 
-func (ix *index) advance() { ix.next = ix.kind.order.at(ix.next).next }
+func (ix *index) advance() { ix.next = ix.pool.order.at(ix.next).next }
 
-// reset empties the index of a kind that has become empty.
+// reset empties the index of a pool that has become empty.
 func (ix *index) reset() {
 	ix.next = 0
 	ix.store.reset()
@@ -94,19 +103,29 @@ type hashed struct {
 }
 
 func (h *hashed) add(s slot, row template.Row) {
+	if b := h.bucket(s, row); b != 0 {
+		h.lists[b].pushBack(&h.links, s)
+	}
+}
+
+func (h *hashed) insert(s slot, row template.Row) {
+	if b := h.bucket(s, row); b != 0 {
+		h.lists[b].insert(&h.links, s, h.ix.pool.kind, func(o slot) bool { return *h.in.at(o) == b && h.ix.covers(o) })
+	}
+}
+
+// bucket returns the list for an entry, made if need be, and notes it; 0 if a field is null.
+func (h *hashed) bucket(s slot, row template.Row) uint32 {
+	var b uint32
+	if hash, ok := h.ix.e.hashRow(row, h.ix.eq, nil); ok {
+		if b = h.buckets[hash]; b == 0 {
+			b = h.newList()
+			h.buckets[hash] = b
+		}
+	}
 	h.in.reach(s)
-	hash, ok := h.ix.e.hashRow(row, h.ix.eq, nil)
-	if !ok {
-		*h.in.at(s) = 0
-		return
-	}
-	b := h.buckets[hash]
-	if b == 0 {
-		b = h.newList()
-		h.buckets[hash] = b
-	}
 	*h.in.at(s) = b
-	h.lists[b].pushBack(&h.links, s)
+	return b
 }
 
 func (h *hashed) remove(s slot) {
@@ -114,10 +133,11 @@ func (h *hashed) remove(s slot) {
 	if b == 0 {
 		return
 	}
+	*h.in.at(s) = 0
 	l := &h.lists[b]
 	l.remove(&h.links, s)
 	if l.n == 0 {
-		hash, _ := h.ix.e.hashRow(h.ix.kind.row(h.ix.e, s), h.ix.eq, nil)
+		hash, _ := h.ix.e.hashRow(h.ix.pool.kind.row(h.ix.e, s), h.ix.eq, nil)
 		delete(h.buckets, hash)
 		h.free = append(h.free, b)
 	}

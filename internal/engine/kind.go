@@ -6,13 +6,28 @@ import (
 
 // entry is one stored entry. It holds no pointer, so that the collector skips millions of them.
 type entry struct {
-	id      uint64
-	order   uint64 // rises with visibility
-	expires int64
-	lsn     uint64 // of the change that made it visible
-	row     ref
-	size    uint32 // of the row, in bytes
+	id       uint64
+	order    uint64 // rises with visibility
+	expires  int64
+	lsn      uint64 // of the change that made it what it is
+	row      ref
+	size     uint32 // of the row, in bytes
+	version  uint32
+	attempts uint32
+	state    state
 }
+
+// state says who may have an entry. In all states but the first two it is in no pool.
+type state uint8
+
+const (
+	free    state = iota // everybody
+	shared               // everybody may read it; its only reader may take it
+	taken                // nobody, unless the transaction that took it is aborted
+	written              // the transaction that wrote it
+	changed              // the transaction that changed it: the entry has the new fields, the lock the old ones
+	delayed              // nobody yet
+)
 
 // kind is everything the engine holds of one kind of entry: its schema, its place among other kinds, its entries and indexes,
 // and the calls that wait for templates of it.
@@ -24,13 +39,15 @@ type kind struct {
 	watch   watch      // waiting calls and registrations with a template of this kind
 
 	entries slab[entry]
-	order   slab[link]
-	all     list // every entry, oldest first
+	used    int  // slots in use
 	unused  slot // first slot never used - 1
-	free    []slot
+	vacant  []slot
 	expiry  expiry
-	indexes []*index
-	demands []*demand
+	free    pool
+	shared  pool
+	locks   map[slot]*lock // of entries that are neither free nor delayed
+	locked  []*lock        // the same
+	later   map[slot]int64 // when entries in state delayed become visible
 
 	registered uint64 // LSN of the last change to the schema
 	changed    uint64 // LSN of the last change to the set of entries
@@ -46,48 +63,71 @@ type ancestor struct {
 // absent stands for a field that a kind does not have; such a field of a row is null.
 const absent = 1 << 20
 
-// insert stores an entry at the end of the order, in all lists and indexes.
+// newKind returns a kind without a schema yet.
+func newKind(id KindID) *kind {
+	k := &kind{id: id, locks: map[slot]*lock{}, later: map[slot]int64{}}
+	k.free = pool{kind: k, state: free}
+	k.shared = pool{kind: k, state: shared}
+	return k
+}
+
+// insert stores an entry that everybody sees, at the end of the order.
 func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slot {
-	s := k.unusedSlot()
-	e.lastOrder++
-	*k.entries.at(s) = entry{id: id, order: e.lastOrder, expires: expires, lsn: e.lsn, row: e.arena.put(row), size: uint32(len(row))}
-	k.all.pushBack(&k.order, s)
-	if expires != Forever {
-		k.expiry.add(e, k, s)
-	}
-	for _, ix := range k.indexes {
-		ix.inserted(s, row)
-	}
-	e.places.put(id, place{kind: k.id, slot: s})
-	k.changed = e.lsn
+	s := k.store(e, id, expires, row)
+	k.publish(e, s)
 	return s
 }
 
-// delete removes an entry from all lists and indexes. Its row stays readable until the next call of the engine.
+// store gives an entry a slot. It is in no pool yet.
+func (k *kind) store(e *Engine, id uint64, expires int64, row template.Row) slot {
+	s := k.unusedSlot()
+	*k.entries.at(s) = entry{id: id, expires: expires, row: e.arena.put(row), size: uint32(len(row)), version: 1}
+	if expires != Forever {
+		k.expiry.add(e, k, s)
+	}
+	e.places.put(id, place{kind: k.id, slot: s})
+	return s
+}
+
+// publish makes an entry visible to all, at the end of the order.
+func (k *kind) publish(e *Engine, s slot) {
+	e.lastOrder++
+	en := k.entries.at(s)
+	en.order, en.lsn = e.lastOrder, e.lsn
+	k.free.append(e, s)
+	k.changed = e.lsn
+}
+
+// delete removes an entry for good, whatever its state. Its row stays readable until the next call of the engine.
 func (k *kind) delete(e *Engine, s slot) {
 	en := k.entries.at(s)
-	for _, ix := range k.indexes {
-		ix.deleting(s)
+	switch en.state {
+	case free:
+		k.free.remove(s)
+	case shared:
+		k.shared.remove(s)
+	case delayed:
+		delete(k.later, s)
 	}
 	if en.expires != Forever {
 		k.expiry.remove(k, s)
 	}
-	k.all.remove(&k.order, s)
 	e.places.remove(en.id)
 	e.garbage = append(e.garbage, en.row)
 	en.id = 0
-	k.free = append(k.free, s)
+	k.vacant = append(k.vacant, s)
 	k.changed, k.removed = e.lsn, e.lsn
-	if k.all.n == 0 {
+	if k.used--; k.used == 0 {
 		k.shrink()
 	}
 }
 
 // unusedSlot returns a slot for a new entry.
 func (k *kind) unusedSlot() slot {
-	if n := len(k.free); n > 0 {
-		s := k.free[n-1]
-		k.free = k.free[:n-1]
+	k.used++
+	if n := len(k.vacant); n > 0 {
+		s := k.vacant[n-1]
+		k.vacant = k.vacant[:n-1]
 		return s
 	}
 	k.unused++
@@ -100,11 +140,16 @@ func (k *kind) shrink() {
 	if k.unused < 16*chunkSize {
 		return
 	}
-	k.entries, k.order, k.free, k.unused = slab[entry]{}, slab[link]{}, nil, 0
+	k.entries, k.vacant, k.unused = slab[entry]{}, nil, 0
 	k.expiry.links = slab[link]{}
-	for _, ix := range k.indexes {
-		ix.reset()
-	}
+	k.free.reset()
+	k.shared.reset()
+}
+
+// tend looks after the indexes.
+func (k *kind) tend() {
+	k.free.tend()
+	k.shared.tend()
 }
 
 // row returns the fields of the entry in slot s.
@@ -116,8 +161,21 @@ func (k *kind) row(e *Engine, s slot) template.Row {
 // alive reports whether the entry in slot s has not expired.
 func (k *kind) alive(e *Engine, s slot) bool { return k.entries.at(s).expires > e.now }
 
-// visible returns the number of entries that have not expired.
-func (k *kind) visible(e *Engine) int { return int(k.all.n) - k.expiry.overdue(e, k) }
+// older reports whether the entry in slot a comes before the one in slot b.
+func (k *kind) older(a, b slot) bool { return k.entries.at(a).order < k.entries.at(b).order }
+
+// visible returns the number of entries that t, or who is under no transaction if that is nil, sees.
+func (k *kind) visible(e *Engine, t *transaction) int {
+	n := int(k.free.all.n+k.shared.all.n) - k.expiry.overdue(e, k)
+	if t != nil {
+		for _, h := range t.own {
+			if h.k == k && h.ownedBy(t) && k.alive(e, h.s) {
+				n++
+			}
+		}
+	}
+	return n
+}
 
 // relate recomputes families and lineages after a kind was added or extended.
 func (e *Engine) relate() {

@@ -7,7 +7,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Renew asks for d from now for the leases of entries and registrations. A lease is never shortened unless d itself ends
+// Renew asks for d from now for the leases of entries, registrations and transactions. A lease is never shortened unless d itself ends
 // sooner. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
 func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 	e.begin(now)
@@ -27,9 +27,15 @@ func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 	if r := e.registrations[id]; r != nil && r.expires > e.now {
 		expires := e.extended(r.expires, d, e.limits.RegistrationLease)
-		e.recordRenew(id, expires)
+		if r.txn == nil {
+			e.recordRenew(id, expires)
+		}
 		e.setRegistrationExpiry(r, expires)
 		return Grant{ID: id, Granted: e.granted(expires)}, nil
+	}
+	if t := e.txns[id]; t != nil && t.name.IsZero() && !t.prepared && t.expires > e.now {
+		e.setTxnExpiry(t, e.extended(t.expires, d, e.limits.TxnLease))
+		return Grant{ID: id, Granted: e.granted(t.expires)}, nil
 	}
 	p, ok := e.places.get(id)
 	if !ok || !e.kinds[p.kind-1].alive(e, p.slot) {
@@ -37,7 +43,10 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 	}
 	k := e.kinds[p.kind-1]
 	expires := e.extended(k.entries.at(p.slot).expires, d, e.limits.EntryLease)
-	e.recordRenew(id, expires)
+	if k.entries.at(p.slot).state != written { // otherwise it is recorded when it is committed
+		e.recordRenew(id, expires)
+		e.tell(k, p.slot, Renewed)
+	}
 	k.setExpiry(e, p.slot, expires)
 	return Grant{ID: id, Granted: e.granted(expires)}, nil
 }
@@ -69,12 +78,13 @@ func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 	k.changed = e.lsn
 }
 
-// Cancel ends leases at once. Result: Errs, one per identity: nil or ErrLeaseEnded.
+// Cancel ends leases at once; a transaction is aborted. Result: Errs, one per identity: nil or ErrLeaseEnded.
 func (e *Engine) Cancel(now int64, by Request, ids []uint64) Result {
 	e.begin(now)
 	for _, id := range ids {
 		e.errs = append(e.errs, e.cancel(id))
 	}
+	e.settle()
 	r := Result{Errs: e.errs}
 	e.doneWithLeases(by, &r)
 	return r
@@ -91,6 +101,10 @@ func (e *Engine) doneWithLeases(by Request, r *Result) {
 func (e *Engine) cancel(id uint64) error {
 	if r := e.registrations[id]; r != nil && r.expires > e.now {
 		e.unregister(r, record.Cancelled)
+		return nil
+	}
+	if t := e.txns[id]; t != nil && t.name.IsZero() && t.expires > e.now {
+		e.abort(t, ErrTxnEnded)
 		return nil
 	}
 	p, ok := e.places.get(id)

@@ -443,7 +443,7 @@ func (p *program) requireReplayEqual() {
 	p.e.Expire(p.m.now)
 	e.Expire(p.m.now)
 	ids := func(e *Engine) (ids []uint64) {
-		for _, v := range e.find(&Query{Templates: []Template{{}}, Max: 1 << 30}) {
+		for _, v := range e.find(&Query{Templates: []Template{{}}, Max: 1 << 30}, nil) {
 			ids = append(ids, v.k.entries.at(v.s).id)
 		}
 		return ids

@@ -1,29 +1,53 @@
 package engine
 
 import (
+	"math/bits"
+
 	"github.com/gospaces/gospaces/template"
 )
 
-// offer shows a newly visible entry to everyone who waits for one like it: every registration gets an event, every waiting
-// read a copy, and of the waiting takes the first in order of arrival the entry itself.
-func (e *Engine) offer(k *kind, s slot) {
+// audience says who hears of an entry that has changed its state: registrations for events of these types, and of the waiting calls reads
+// and takes or takes alone. The zero audience is nobody.
+type audience struct {
+	events EventSet
+	reads  bool
+}
+
+var (
+	fresh        = audience{Events(Written, Available, Visible), true} // it was written
+	again        = audience{Events(Available, Visible), true}          // it is visible again
+	unlocked     = audience{Events(Available), false}                  // it was visible, and may now be taken
+	replaced     = audience{Events(Updated), true}                     // its fields were changed
+	changedUnder = audience{Events(Updated, Available, Visible), true} // its fields were changed, and it is visible again
+)
+
+// offer shows an entry to everyone who waits for one like it: registrations get an event, every waiting read a copy, and of
+// the waiting takes the first in order of arrival the entry itself.
+func (e *Engine) offer(k *kind, s slot, to audience) {
+	if e.follow {
+		return
+	}
 	row := k.row(e, s)
-	var taker *Waiter
+	h := held{k, s, k.entries.at(s).id}
+	e.offers++
 	for {
-		taker = e.visit(&e.anyKind, k, s, row, nil, taker)
+		taker := e.visit(&e.anyKind, k, s, row, nil, to, nil)
 		for _, a := range k.lineage {
-			taker = e.visit(&a.watch, k, s, row, a.fields, taker)
+			taker = e.visit(&a.watch, k, s, row, a.fields, to, taker)
 		}
-		if taker == nil || e.give(taker, k, s) {
+		if k.entries.at(s).state != free { // it was read-locked before, or by a waiting read just now
+			taker = k.ownTaker(e, s)
+		}
+		if taker == nil || e.give(taker, k, s) || !h.there() {
 			return
 		}
-		taker = nil
+		to = audience{}
 	}
 }
 
 // visit shows the entry to one watch. at gives the positions in row of the watch's fields; nil if they are the same.
 // It returns the earlier of taker and the first waiting take here.
-func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, taker *Waiter) *Waiter {
+func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to audience, taker *Waiter) *Waiter {
 	for i := 0; i < len(w.groups); i++ {
 		g := w.groups[i]
 		hash, ok := e.hashRow(row, g.eq, at)
@@ -34,24 +58,30 @@ func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, ta
 		if !ok {
 			continue
 		}
-		for n := b[listening].head; n != nil; n = n.next {
+		for n := b[listening].head; n != nil && to.events != 0; n = n.next {
 			if n.matches(row, at) {
-				e.notify(n.listener, k, s)
+				e.notify(n.listener, k, s, to.events)
 			}
 		}
-		for n := b[reading].head; n != nil; n = n.next {
-			if n.waiter.parked && n.matches(row, at) {
+		for n := b[reading].head; n != nil && to.reads; n = n.next {
+			if n.waits(k, s) && n.matches(row, at) {
 				e.show(n.waiter, k, s)
 			}
 		}
 		for n := b[taking].head; n != nil && (taker == nil || n.waiter.arrival < taker.arrival); n = n.next {
-			if n.waiter.parked && n.matches(row, at) {
+			if n.waits(k, s) && n.matches(row, at) {
 				taker = n.waiter
 				break
 			}
 		}
 	}
 	return taker
+}
+
+// waits reports whether the node's call waits, and not just for another entry.
+func (n *node) waits(k *kind, s slot) bool {
+	w := n.waiter
+	return w.parked && (w.Query.ID == 0 || w.Query.ID == k.entries.at(s).id)
 }
 
 func (n *node) matches(row template.Row, at []int) bool {
@@ -68,11 +98,84 @@ func (n *node) matches(row template.Row, at []int) bool {
 	return true
 }
 
+// tell notifies registrations of something that has happened to an entry other than becoming visible.
+func (e *Engine) tell(k *kind, s slot, what EventType) {
+	if e.wanted[what] == 0 {
+		return
+	}
+	row := k.row(e, s)
+	e.offers++
+	look := func(w *watch, at []int) {
+		for _, g := range w.groups {
+			hash, ok := e.hashRow(row, g.eq, at)
+			if !ok {
+				continue
+			}
+			for n := g.buckets[hash][listening].head; n != nil; n = n.next {
+				if n.matches(row, at) {
+					e.notify(n.listener, k, s, Events(what))
+				}
+			}
+		}
+	}
+	look(&e.anyKind, nil)
+	for _, a := range k.lineage {
+		look(&a.watch, a.fields)
+	}
+}
+
+// offerUnder shows an entry that t has written or changed to whoever waits under t: nobody else sees it.
+func (e *Engine) offerUnder(t *transaction, h held, to audience) {
+	e.offers++
+	for _, r := range t.registrations {
+		if conds, wanted := e.condsOf(r.query, h.k); wanted && matchAny(conds, h.k.row(e, h.s)) {
+			e.notify(r, h.k, h.s, to.events)
+		}
+	}
+	for _, w := range t.calls() {
+		switch {
+		case !h.ownedBy(t):
+			return
+		case !w.wants(e, h.k, h.s):
+		case w.Query.Take:
+			e.give(w, h.k, h.s)
+		default:
+			e.show(w, h.k, h.s)
+		}
+	}
+}
+
+// ownTaker returns the first waiting take of the only transaction that has read-locked an entry, or nil.
+func (k *kind) ownTaker(e *Engine, s slot) *Waiter {
+	l := k.locks[s]
+	if k.entries.at(s).state != shared || len(l.readers) != 1 {
+		return nil
+	}
+	for _, w := range l.readers[0].calls() {
+		if w.Query.Take && w.wants(e, k, s) {
+			return w
+		}
+	}
+	return nil
+}
+
+// wants reports whether a call waits for an entry.
+func (w *Waiter) wants(e *Engine, k *kind, s slot) bool {
+	if !w.parked || w.Query.ID != 0 && w.Query.ID != k.entries.at(s).id {
+		return false
+	}
+	conds, wanted := e.condsOf(w.Query, k)
+	return wanted && matchAny(conds, k.row(e, s))
+}
+
 // show adds the entry to what a waiting read returns.
 func (e *Engine) show(w *Waiter, k *kind, s slot) {
 	v := k.view(e, s)
 	if n := len(w.Got); n > 0 && w.Got[n-1].ID == v.ID {
 		return
+	}
+	if w.txn != nil {
+		e.share(w.txn, k, s)
 	}
 	e.serve(w, v)
 }
@@ -84,14 +187,25 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) bool {
 	if len(w.Query.Order) > 0 {
 		one := *w.Query
 		one.Max = 1
-		h = e.find(&one)[0]
+		h = e.find(&one, w.txn)[0]
 	}
-	e.serve(w, h.k.view(e, h.s))
-	e.take(h.k, h.s, w.Query.By, len(w.Got) > 1)
+	v := h.k.view(e, h.s)
+	switch {
+	case w.Query.Begin:
+		t, granted := e.beginTxn(w.Query.Lease)
+		v.Txn = t.id
+		w.Grants = append(w.Grants, Grant{ID: t.id, Granted: granted})
+		e.seize(t, h.k, h.s)
+	case w.txn != nil:
+		e.seize(w.txn, h.k, h.s)
+	default:
+		e.take(h.k, h.s, w.Query.By, len(w.Got) > 0)
+	}
+	e.serve(w, v)
 	return h == hit{k, s}
 }
 
-// serve adds v to what w returns when the write that is being offered is done. A waiter that has all it asked for leaves at once.
+// serve adds v to what w returns when all that is being offered is. A waiter that has all it asked for leaves at once.
 func (e *Engine) serve(w *Waiter, v View) {
 	if len(w.Got) == 0 {
 		e.Granted = append(e.Granted, w)
@@ -101,9 +215,26 @@ func (e *Engine) serve(w *Waiter, v View) {
 	}
 }
 
-// settle ends the waits that a write has served in part.
+// end ends a wait that was not served with an error.
+func (e *Engine) end(w *Waiter, err error) {
+	if !e.Unpark(w) || len(w.Got) > 0 {
+		return
+	}
+	w.Err = err
+	e.Granted = append(e.Granted, w)
+}
+
+// settle ends the waits that were served in part.
 func (e *Engine) settle() {
 	for _, w := range e.Granted {
 		e.Unpark(w)
 	}
+}
+
+// first returns the first of the types, by number; 0 if there is none.
+func (s EventSet) first() EventType {
+	if s == 0 {
+		return 0
+	}
+	return EventType(bits.TrailingZeros16(uint16(s)))
 }

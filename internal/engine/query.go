@@ -14,6 +14,15 @@ func (e *Engine) Check(q *Query) error {
 	if q.Max < 1 {
 		return fmt.Errorf("%w: at most %d entries asked for", ErrInvalidArgument, q.Max)
 	}
+	switch {
+	case !q.Begin:
+	case !q.Take:
+		return fmt.Errorf("%w: a read under a transaction of its own", ErrInvalidArgument)
+	case !q.Txn.IsZero():
+		return fmt.Errorf("%w: transactions are not nested", ErrInvalidArgument)
+	case q.Lease < 0:
+		return fmt.Errorf("%w: negative lease", ErrInvalidArgument)
+	}
 	for i := range q.Templates {
 		if err := e.checkTemplate(&q.Templates[i]); err != nil {
 			return err
@@ -48,14 +57,18 @@ func (e *Engine) checkTemplate(t *Template) error {
 	return nil
 }
 
-// Find returns up to q.Max entries that match q, and removes them if q.Take is set. q must have passed Check.
-// Result: Entries. It fails with ErrNoMatch.
+// Find returns up to q.Max entries that match q, and removes them if q.Take is set; under a transaction it locks them. q must have passed
+// Check. Result: Entries; Grants, one for each entry, with q.Begin. It fails with ErrNoMatch and ErrTxnEnded.
 func (e *Engine) Find(now int64, q *Query) Result {
 	e.begin(now)
+	t, err := e.under(q.Txn)
+	if err != nil {
+		return e.refused(err)
+	}
 	for _, k := range e.scope(q) {
 		k.tend()
 	}
-	hits := e.affordable(e.find(q))
+	hits := e.affordable(e.find(q, t))
 	depends := e.depends(q)
 	if len(hits) == 0 {
 		return Result{Err: ErrNoMatch, Depends: depends}
@@ -64,13 +77,44 @@ func (e *Engine) Find(now int64, q *Query) Result {
 		e.views = append(e.views, h.k.view(e, h.s))
 		depends = max(depends, h.k.entries.at(h.s).lsn)
 	}
-	if q.Take {
+	switch {
+	case q.Begin:
+		e.takeEach(q, hits)
+		return Result{Entries: e.views, Grants: e.grants, Depends: max(depends, e.reservedAt)}
+	case t != nil:
+		e.lockAll(t, q.Take, hits)
+	case q.Take:
 		for i, h := range hits {
 			e.take(h.k, h.s, q.By, i > 0)
 		}
 		depends = e.lsn
 	}
 	return Result{Entries: e.views, Depends: depends}
+}
+
+// takeEach takes each hit under a transaction of its own.
+func (e *Engine) takeEach(q *Query, hits []hit) {
+	for i, h := range hits {
+		t, granted := e.beginTxn(q.Lease)
+		e.seize(t, h.k, h.s)
+		e.views[i].Txn = t.id
+		e.grants = append(e.grants, Grant{ID: t.id, Granted: granted})
+	}
+}
+
+// lockAll takes or read-locks the hits under t.
+func (e *Engine) lockAll(t *transaction, take bool, hits []hit) {
+	for _, h := range hits {
+		if take {
+			e.seize(t, h.k, h.s)
+		} else {
+			e.share(t, h.k, h.s)
+		}
+	}
+	if len(t.waiting) > 0 { // others may wait for what it has now
+		e.breakDeadlocks(t)
+	}
+	e.settle()
 }
 
 // answerBytes bounds the rows of one answer, beyond its first: bulk calls and pages may return less than they are asked for.
@@ -117,19 +161,23 @@ func (e *Engine) scope(q *Query) []*kind {
 // Count counts the entries that match q; Max does not matter. Result: Count.
 func (e *Engine) Count(now int64, q *Query) Result {
 	e.begin(now)
+	t, err := e.under(q.Txn)
+	if err != nil {
+		return e.refused(err)
+	}
 	r := Result{}
 	for _, k := range e.scope(q) {
 		r.Depends = max(r.Depends, k.changed)
 	}
-	if len(q.Templates) == 1 && len(q.Templates[0].Conds) == 0 {
+	if len(q.Templates) == 1 && len(q.Templates[0].Conds) == 0 && q.ID == 0 {
 		for _, k := range e.scope(q) {
-			r.Count += k.visible(e)
+			r.Count += k.visible(e, t)
 		}
 		return r
 	}
 	all := *q
-	all.Max, all.Order = 1<<62, nil
-	r.Count = len(e.find(&all))
+	all.Max, all.Order, all.Take = 1<<62, nil, false
+	r.Count = len(e.find(&all, t))
 	return r
 }
 
@@ -138,7 +186,7 @@ func (e *Engine) Kinds(now int64) Result {
 	e.begin(now)
 	r := Result{}
 	for _, k := range e.kinds {
-		e.counts = append(e.counts, k.visible(e))
+		e.counts = append(e.counts, k.visible(e, nil))
 		r.Depends = max(r.Depends, k.changed, k.registered)
 	}
 	r.Counts = e.counts
@@ -150,9 +198,14 @@ const pageSteps = 4096
 
 // Contents returns the next page of the entries that match q, at most q.Max; cursor is 0 for the first page and the
 // Result's Cursor of the last page from then on. A page may be empty though more follow. Entries that stay
-// while the pages are read come exactly once, since an entry keeps its slot. Result: Entries, More, Cursor.
+// while the pages are read come exactly once, since an entry keeps its slot. Under a transaction they are read-locked.
+// Result: Entries, More, Cursor. It fails with ErrTxnEnded.
 func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 	e.begin(now)
+	t, err := e.under(q.Txn)
+	if err != nil {
+		return e.refused(err)
+	}
 	r := Result{}
 	steps, size := pageSteps, 0
 	for i := int(cursor >> 32); i < len(e.kinds); i++ {
@@ -172,9 +225,13 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 				return r
 			}
 			steps--
-			if k.entries.at(s).id != 0 && k.alive(e, s) && matchAny(conds, k.row(e, s)) {
-				e.views = append(e.views, k.view(e, s))
-				size += int(k.entries.at(s).size)
+			if k.entries.at(s).id == 0 || !k.availableTo(t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
+				continue
+			}
+			e.views = append(e.views, k.view(e, s))
+			size += int(k.entries.at(s).size)
+			if t != nil {
+				e.share(t, k, s)
 			}
 		}
 	}

@@ -8,33 +8,69 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Notify registers for an event for every matching entry that is written from now on. q must have passed Check; its Max, Order
-// and Take do not matter. Result: Grants (one), Seq, the number before the first event. It fails with ErrInvalidArgument for a negative lease.
+// Notify registers for an event of one of the types on for every matching entry to which it happens from now on; if an entry undergoes
+// several at once, for the first by number. Under a transaction, what is written under it counts at once, and the registration
+// ends with it. q must have passed Check; its Max, Order and Take do not matter. Result: Grants (one), Seq, the number
+// before the first event. It fails with ErrInvalidArgument for a negative lease, and ErrTxnEnded.
 func (e *Engine) Notify(now int64, q *Query, on EventSet, lease int64) Result {
 	e.begin(now)
 	if lease < 0 {
 		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
 	}
+	t, err := e.under(q.Txn)
+	if err != nil {
+		return e.refused(err)
+	}
 	lease = capped(lease, e.limits.RegistrationLease)
-	e.change()
-	id := e.nextID()
 	expires := e.until(lease)
-	e.Log = record.AppendRegister(e.Log, id, expires, appendTemplates(nil, q.Templates))
-	e.register(id, q, expires)
+	id := e.newRegistration(t, q, on, expires)
 	if expires <= e.now {
 		e.unregister(e.registrations[id], record.Expired)
 	}
 	e.grants = append(e.grants, Grant{ID: id, Granted: lease})
 	r := Result{Grants: e.grants, Depends: e.lsn}
-	e.done(q.By, &r)
+	if t == nil {
+		e.done(q.By, &r)
+	}
 	return r
 }
 
-func (e *Engine) register(id uint64, q *Query, expires int64) {
-	r := &registration{id: id, query: q, nodes: make([]node, len(q.Templates))}
+// newRegistration makes a registration and records it, unless it is one under a transaction, which no crash survives.
+func (e *Engine) newRegistration(t *transaction, q *Query, on EventSet, expires int64) uint64 {
+	if t != nil {
+		r := e.register(e.fleetingID(), q, on, expires)
+		r.txn = t
+		t.registrations = append(t.registrations, r)
+		return r.id
+	}
+	e.change()
+	id := e.nextID()
+	templates := appendTemplates(nil, q.Templates)
+	if on == Events(Written) {
+		e.Log = record.AppendRegister(e.Log, id, expires, templates)
+	} else {
+		e.Log = record.AppendWatch(e.Log, id, uint64(on), expires, templates)
+	}
+	e.register(id, q, on, expires)
+	return id
+}
+
+func (e *Engine) register(id uint64, q *Query, on EventSet, expires int64) *registration {
+	r := &registration{id: id, query: q, on: on, nodes: make([]node, len(q.Templates))}
 	e.fileAll(r.nodes, q, nil, r)
 	e.registrations[id] = r
+	e.want(on, 1)
 	e.setRegistrationExpiry(r, expires)
+	return r
+}
+
+// want counts registrations by what they are for.
+func (e *Engine) want(on EventSet, n int) {
+	for t := range EventType(len(e.wanted)) {
+		if on.Has(t) {
+			e.wanted[t] += n
+		}
+	}
 }
 
 // Registered returns the number of the last event of a registration; false if it has ended.
@@ -46,46 +82,36 @@ func (e *Engine) Registered(id uint64) (seq uint64, ok bool) {
 	return r.seq, true
 }
 
-// notify counts and records an event of r.
-func (e *Engine) notify(r *registration, k *kind, s slot) {
-	order := k.entries.at(s).order
-	if r.expires <= e.now || r.offered == order {
+// notify counts and records an event of r, if one of the types that have happened is one that it is for.
+func (e *Engine) notify(r *registration, k *kind, s slot, happened EventSet) {
+	what := (r.on & happened).first()
+	if what == 0 || r.expires <= e.now || r.offered == e.offers {
 		return
 	}
-	r.offered = order
+	r.offered = e.offers
 	v := k.view(e, s)
-	e.Log = record.AppendNotify(e.Log, r.id, v.ID)
+	switch {
+	case r.txn != nil:
+	case what == Written:
+		e.Log = record.AppendNotify(e.Log, r.id, v.ID)
+	default:
+		e.Log = record.AppendTell(e.Log, r.id, byte(what), v.ID, v.Kind, v.Row)
+	}
 	r.seq++
-	e.Events = append(e.Events, Event{Registration: r.id, Seq: r.seq, Entry: v})
+	e.Events = append(e.Events, Event{Registration: r.id, Seq: r.seq, Type: what, Entry: v})
 }
 
 func (e *Engine) setRegistrationExpiry(r *registration, expires int64) {
 	r.expires = expires
-	if expires == Forever {
-		return
-	}
-	tick := expires >> tickShift
-	if len(e.ending[tick]) == 0 {
-		e.deadlines.push(deadline{tick: tick})
-	}
-	e.ending[tick] = append(e.ending[tick], r.id)
-}
-
-// expireRegistrations ends those whose lease ends in a tick that has passed; a renewed one is filed under a later tick too.
-func (e *Engine) expireRegistrations(tick int64) {
-	ids := e.ending[tick]
-	delete(e.ending, tick)
-	for _, id := range ids {
-		if r := e.registrations[id]; r != nil && r.expires <= e.now {
-			e.unregister(r, record.Expired)
-		}
-	}
+	e.endAt(r.id, expires)
 }
 
 // unregister ends and records the end of r.
 func (e *Engine) unregister(r *registration, why record.Reason) {
-	e.change()
-	e.Log = record.AppendUnregister(e.Log, r.id, why)
+	if r.txn == nil {
+		e.change()
+		e.Log = record.AppendUnregister(e.Log, r.id, why)
+	}
 	e.forget(r)
 }
 
@@ -94,6 +120,7 @@ func (e *Engine) forget(r *registration) {
 		r.nodes[i].unfile()
 	}
 	delete(e.registrations, r.id)
+	e.want(r.on, -1)
 	e.Ended = append(e.Ended, r.id)
 }
 

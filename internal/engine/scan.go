@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -15,6 +16,7 @@ import (
 type scan struct {
 	e     *Engine
 	k     *kind
+	pool  *pool
 	conds []template.Cond
 	shape shape
 
@@ -33,13 +35,16 @@ type scan struct {
 // firstTurn is how many entries are looked at before a second way is tried.
 const firstTurn = 64
 
-func (e *Engine) scan(k *kind, conds []template.Cond) scan {
-	s := scan{e: e, k: k, conds: conds, shape: shape{eq: equalities(conds)}, links: &k.order, at: k.all.head, turn: math.MaxInt}
+func (e *Engine) scan(p *pool, conds []template.Cond) scan {
+	s := scan{
+		e: e, k: p.kind, pool: p, conds: conds, shape: shape{eq: equalities(conds)},
+		links: &p.order, at: p.all.head, turn: math.MaxInt,
+	}
 	if len(conds) == 0 {
 		return s
 	}
-	shortest := k.all.n
-	for _, ix := range k.indexes {
+	shortest := p.all.n
+	for _, ix := range p.indexes {
 		h, ok := ix.store.(*hashed)
 		if !ok || !ix.live() || !ix.eq.within(s.shape.eq) {
 			continue
@@ -57,13 +62,19 @@ func (e *Engine) scan(k *kind, conds []template.Cond) scan {
 	}
 	if f := rangedField(conds); f >= 0 {
 		s.shape.keys = []template.Order{{Field: f}}
-		if ix := k.index(s.shape); ix != nil && ix.live() {
+		if ix := p.index(s.shape); ix != nil && ix.live() {
 			ix.idle = 0
 			s.ranged = newGather(ix.store.(*sorted), e.hashConds(conds, ix.eq), conds, f)
 			s.turn = firstTurn
 		}
 	}
 	return s
+}
+
+// given returns a scan of matches that are known already, by age.
+func (e *Engine) given(k *kind, matches []slot) scan {
+	slices.SortFunc(matches, func(a, b slot) int { return cmp.Compare(k.entries.at(a).order, k.entries.at(b).order) })
+	return scan{e: e, k: k, sorted: matches, done: true}
 }
 
 // next returns the next matching entry, or 0.
@@ -130,8 +141,11 @@ func (s *scan) takeTurn() {
 
 // close charges the kind for what was looked at in vain.
 func (s *scan) close() {
+	if s.pool == nil {
+		return
+	}
 	if v := s.seen - s.found; v > 0 {
-		s.k.pay(s.e, s.shape, v)
+		s.pool.pay(s.e, s.shape, v)
 	}
 }
 
@@ -187,7 +201,7 @@ func (g *gather) advance(n int, matches func(slot) bool) (done bool) {
 
 // beyond reports whether the entry in s lies above the range.
 func (g *gather) beyond(s slot) bool {
-	v := g.t.ix.kind.row(g.t.ix.e, s).Field(g.field)
+	v := g.t.ix.pool.kind.row(g.t.ix.e, s).Field(g.field)
 	for i := range g.conds {
 		c := &g.conds[i]
 		if c.Field != g.field || c.Match(v) {

@@ -48,8 +48,10 @@ func (t *sorted) add(s slot, row template.Row) {
 	}
 }
 
+func (t *sorted) insert(s slot, row template.Row) { t.add(s, row) }
+
 func (t *sorted) remove(s slot) {
-	if it, ok := t.item(s, t.ix.kind.row(t.ix.e, s)); ok {
+	if it, ok := t.item(s, t.ix.pool.kind.row(t.ix.e, s)); ok {
 		t.tree.Delete(it)
 	}
 }
@@ -85,7 +87,7 @@ func (t *sorted) less(a, b item) bool {
 	case b.slot == 0:
 		return t.compareBound(a.slot) > 0
 	}
-	k := t.ix.kind
+	k := t.ix.pool.kind
 	if c := compareKeys(t.ix.keys, k.row(t.ix.e, a.slot), k.row(t.ix.e, b.slot)); c != 0 {
 		return c < 0
 	}
@@ -98,7 +100,7 @@ func (t *sorted) compareBound(s slot) int {
 		return -1
 	}
 	key := t.ix.keys[0]
-	c := bytes.Compare(t.bound.value, t.ix.kind.row(t.ix.e, s).Field(key.Field))
+	c := bytes.Compare(t.bound.value, t.ix.pool.kind.row(t.ix.e, s).Field(key.Field))
 	if key.Desc {
 		c = -c
 	}
@@ -123,7 +125,7 @@ func (t *sorted) walk(group uint64, from bound, fn func(slot) bool) {
 
 // resume continues a walk after the entry in s, which must still be in the index.
 func (t *sorted) resume(s slot, fn func(slot) bool) {
-	it, _ := t.item(s, t.ix.kind.row(t.ix.e, s))
+	it, _ := t.item(s, t.ix.pool.kind.row(t.ix.e, s))
 	t.tree.Ascend(it, func(next item) bool { return next.group == it.group && (next.slot == s || fn(next.slot)) })
 }
 

@@ -1,31 +1,193 @@
 package engine
 
-import "github.com/gospaces/gospaces/txn"
+import (
+	"fmt"
 
-// Begin begins a transaction with a lease. Result: Grants (one), whose ID is the transaction's number. It fails with ErrInvalidArgument
-// for a negative lease.
-func (e *Engine) Begin(now, lease int64) Result { return failed(ErrUnavailable) }
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
 
-// Commit stores drafts under a transaction and commits it: both or none. Result: Grants, one per draft. It fails as Write does; the
-// transaction is then as it was.
-func (e *Engine) Commit(now int64, id txn.ID, by Request, drafts []Draft) Result {
-	return failed(ErrUnavailable)
+// transaction is an open transaction. It lives in memory alone: until it is prepared or committed the log knows nothing of it.
+type transaction struct {
+	id       uint64 // rises: the larger, the younger
+	name     txn.ID // of the transaction that this is a branch of, or the zero ID
+	expires  int64
+	prepared bool
+
+	// What it has locked. Entries that are gone, or in another state, are passed over.
+	own   []held // written or changed
+	taken []held
+	read  []held
+	bytes int // of the rows it has written
+
+	waiting       map[*Waiter]struct{} // calls under it that wait
+	registrations []*registration      // that live as long as it does
+	participants  []string             // spaces that have branches of it
 }
+
+// reserveStep is how many identities are reserved at a time for what the log does not name.
+const reserveStep = 4096
+
+// fleetingID returns a new identity for something that no record names, in such a way that no crash makes it be given out twice.
+func (e *Engine) fleetingID() uint64 {
+	if e.lastID >= e.reserved {
+		e.change()
+		e.reserved, e.reservedAt = e.lastID+reserveStep, e.lsn
+		e.Log = record.AppendID(e.Log, record.Reserve, e.reserved)
+	}
+	return e.nextID()
+}
+
+// Begin begins a transaction with a lease. Result: Grants (one), whose ID is the transaction's number. It fails with
+// ErrInvalidArgument for a negative lease.
+func (e *Engine) Begin(now, lease int64) Result {
+	e.begin(now)
+	if lease < 0 {
+		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
+	}
+	t, granted := e.beginTxn(lease)
+	e.grants = append(e.grants, Grant{ID: t.id, Granted: granted})
+	return Result{Grants: e.grants, Depends: e.reservedAt}
+}
+
+func (e *Engine) beginTxn(lease int64) (t *transaction, granted int64) {
+	granted = capped(lease, e.limits.TxnLease)
+	t = &transaction{id: e.fleetingID()}
+	e.txns[t.id] = t
+	e.setTxnExpiry(t, e.until(granted))
+	return t, granted
+}
+
+func (e *Engine) setTxnExpiry(t *transaction, expires int64) {
+	t.expires = expires
+	e.endAt(t.id, expires)
+}
+
+// ErrNoBranch is returned for a transaction of another space that has no branch here yet: Join makes it.
+var ErrNoBranch = fmt.Errorf("%w: it has no branch in this space", ErrTxnEnded)
+
+// under returns the transaction under which a call is made, nil for none. It returns ErrTxnEnded, and ErrNoBranch.
+func (e *Engine) under(id txn.ID) (*transaction, error) {
+	if id.IsZero() {
+		return nil, nil
+	}
+	t, err := e.transaction(id)
+	if err == nil && t.prepared {
+		return nil, fmt.Errorf("%w: %v is prepared", ErrTxnEnded, id)
+	}
+	return t, err
+}
+
+// transaction returns an open transaction.
+func (e *Engine) transaction(id txn.ID) (*transaction, error) {
+	number := id.Number
+	if id.Space != "" {
+		if number = e.branches[id]; number == 0 {
+			return nil, ErrNoBranch
+		}
+	}
+	t := e.txns[number]
+	if t == nil || id.Space == "" && !t.name.IsZero() {
+		return nil, ErrTxnEnded
+	}
+	if t.expires <= e.now && !t.prepared {
+		e.abort(t, ErrTxnEnded)
+		return nil, ErrTxnEnded
+	}
+	return t, nil
+}
+
+// Commit stores drafts under a transaction and commits it: both or none. Result: Grants, one per draft. It fails as Write does, with
+// ErrTxnEnded, and with ErrSpans if the transaction has branches in other spaces; after any other error than ErrTxnEnded
+// the transaction is as it was.
+func (e *Engine) Commit(now int64, id txn.ID, by Request, drafts []Draft) Result {
+	e.begin(now)
+	t, err := e.transaction(id)
+	switch {
+	case err != nil:
+		return e.refused(err)
+	case len(t.participants) > 0:
+		return failed(ErrSpans)
+	}
+	return e.commitWith(t, by, drafts, nil)
+}
+
+// commitWith is Commit; decide, if not nil, records more with it.
+func (e *Engine) commitWith(t *transaction, by Request, drafts []Draft, decide func()) Result {
+	if len(drafts) > 0 {
+		if err := e.checkDrafts(drafts); err != nil {
+			return failed(err)
+		}
+		if err := e.writeUnder(t, drafts); err != nil {
+			return failed(err)
+		}
+	}
+	if t.changes() || decide != nil {
+		e.change()
+	}
+	if decide != nil {
+		decide()
+	}
+	r := Result{Grants: e.grants, Depends: e.reservedAt}
+	e.done(by, &r)
+	if e.dirty {
+		r.Depends = e.lsn
+	}
+	e.commit(t)
+	e.settle()
+	return r
+}
+
+// refused is the result of a call that found its transaction ended, perhaps by its lease, just now.
+func (e *Engine) refused(err error) Result {
+	e.settle()
+	return failed(err)
+}
+
+// changes reports whether a transaction has anything to commit.
+func (t *transaction) changes() bool { return len(t.own)+len(t.taken) > 0 }
 
 // Abort ends a transaction as if it had never been. It fails with ErrTxnEnded.
-func (e *Engine) Abort(now int64, id txn.ID) Result { return failed(ErrUnavailable) }
-
-// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep. It fails with ErrTxnEnded.
-func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result { return failed(ErrUnavailable) }
-
-// Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after delay, with one
-// attempt more. It fails with ErrTxnEnded, and with ErrNoMatch if the transaction has not taken the entry.
-func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) Result {
-	return failed(ErrUnavailable)
+func (e *Engine) Abort(now int64, id txn.ID) Result {
+	e.begin(now)
+	t, err := e.transaction(id)
+	if err != nil {
+		return e.refused(err)
+	}
+	e.abort(t, ErrTxnEnded)
+	e.settle()
+	return Result{}
 }
 
-// Update changes the row of an entry, which keeps its identity, lease and place. Result: Version. It fails with ErrNoMatch if there is no
-// such entry, ErrVersionConflict if it has another version or is locked by others, ErrInvalidArgument, ErrTxnEnded.
-func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
-	return failed(ErrUnavailable)
+// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep. It fails with ErrTxnEnded.
+func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
+	e.begin(now)
+	t, err := e.under(id)
+	if err != nil {
+		return e.refused(err)
+	}
+	e.undo(t, keep)
+	e.settle()
+	return Result{}
+}
+
+// Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after delay, with one
+// attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a negative delay, and ErrNoMatch if the transaction has not taken the entry.
+func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) Result {
+	e.begin(now)
+	t, err := e.under(id)
+	if err != nil {
+		return e.refused(err)
+	}
+	if delay < 0 {
+		return failed(fmt.Errorf("%w: negative delay", ErrInvalidArgument))
+	}
+	for _, h := range t.taken {
+		if h.id == entry && h.takenBy(t) {
+			l := h.k.locks[h.s]
+			l.put, l.visible = true, e.until(delay)
+			return Result{}
+		}
+	}
+	return failed(ErrNoMatch)
 }

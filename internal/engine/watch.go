@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/gospaces/gospaces/template"
@@ -11,8 +13,11 @@ type Waiter struct {
 	Query *Query
 	Owner any // whatever the caller of Park wants to find again
 
-	Got []View // what a write gave it; valid as a View is
+	Got    []View  // what it was given; valid as a View is
+	Grants []Grant // the transactions begun for that, with Query.Begin
+	Err    error   // why its wait ended without anything, or nil
 
+	txn     *transaction // under which it waits, or nil
 	arrival uint64
 	parked  bool
 	nodes   []node
@@ -25,8 +30,10 @@ type registration struct {
 	expires int64
 	seq     uint64 // of its last event
 	query   *Query
+	on      EventSet
+	txn     *transaction // under which it was made; nil if it is in the log
 	nodes   []node
-	offered uint64 // order of the entry offered last, so that two matching templates make one event
+	offered uint64 // number of the last offer, so that two matching templates make one event
 }
 
 // node files one template of a waiter or a registration in a bucket.
@@ -146,15 +153,32 @@ func (e *Engine) fileAll(nodes []node, q *Query, w *Waiter, r *registration) {
 	}
 }
 
-// Park makes q wait; a later write that matches it puts it into Granted. owner is handed back with it.
+// Park makes q, for which Find has just returned ErrNoMatch, wait: it is in Granted once it has been served, or its wait has ended for
+// another reason. owner is handed back with it. Park returns nil if there is nothing to wait for: q asks for what exists, and no match is locked.
+//
+// If the wait closes a circle of transactions that wait for each other, the youngest of them is aborted, and its calls are in
+// Granted with ErrDeadlock, this one perhaps among them.
 func (e *Engine) Park(q *Query, owner any) *Waiter {
+	w := &Waiter{Query: q, Owner: owner, parked: true}
+	w.txn, _ = e.under(q.Txn) // Find has checked it
+	if (q.IfExists || q.ID != 0) && !e.contend(w) {
+		return nil
+	}
 	e.arrivals++
-	w := &Waiter{Query: q, Owner: owner, arrival: e.arrivals, parked: true}
+	w.arrival = e.arrivals
 	w.nodes = w.first[:]
 	if len(q.Templates) > 1 {
 		w.nodes = make([]node, len(q.Templates))
 	}
 	e.fileAll(w.nodes, q, w, nil)
+	if w.txn != nil {
+		if w.txn.waiting == nil {
+			w.txn.waiting = map[*Waiter]struct{}{}
+		}
+		w.txn.waiting[w] = struct{}{}
+		e.breakDeadlocks(w.txn)
+		e.settle()
+	}
 	return w
 }
 
@@ -164,8 +188,19 @@ func (e *Engine) Unpark(w *Waiter) bool {
 		return false
 	}
 	w.parked = false
+	if w.txn != nil {
+		delete(w.txn.waiting, w)
+	}
 	for i := range w.nodes {
 		w.nodes[i].unfile()
 	}
 	return true
+}
+
+// calls returns the calls that wait under t, in order of arrival.
+func (t *transaction) calls() []*Waiter {
+	if len(t.waiting) == 0 {
+		return nil
+	}
+	return slices.SortedFunc(maps.Keys(t.waiting), func(a, b *Waiter) int { return cmp.Compare(a.arrival, b.arrival) })
 }

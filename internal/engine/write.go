@@ -42,7 +42,7 @@ func (e *Engine) Register(now int64, s *template.Schema) Result {
 // setKind gives kind id, which may be the next new one, a schema.
 func (e *Engine) setKind(id KindID, s *template.Schema) {
 	if int(id) > len(e.kinds) {
-		e.kinds = append(e.kinds, &kind{id: id})
+		e.kinds = append(e.kinds, newKind(id))
 	}
 	k := e.kinds[id-1]
 	k.schema, k.registered = s, e.lsn
@@ -58,12 +58,24 @@ func (e *Engine) Schema(id KindID) *template.Schema {
 	return e.kinds[id-1].schema
 }
 
-// Write stores all drafts or none, and serves whoever waits for them. Rows must have passed Check.
-// Result: Grants, one per draft. It fails with ErrInvalidArgument and ErrUnknownKind.
+// Write stores all drafts or none, and serves whoever waits for them; under a transaction that alone sees them until it commits. Rows
+// must have passed Check. Result: Grants, one per draft. It fails with ErrInvalidArgument, ErrUnknownKind, ErrTxnEnded, and
+// ErrTooLarge if the transaction has written too much.
 func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Result {
 	e.begin(now)
 	if err := e.checkDrafts(drafts); err != nil {
 		return failed(err)
+	}
+	t, err := e.under(under)
+	if err != nil {
+		return e.refused(err)
+	}
+	if t != nil {
+		if err := e.writeUnder(t, drafts); err != nil {
+			return failed(err)
+		}
+		e.settle()
+		return Result{Grants: e.grants, Depends: e.reservedAt}
 	}
 	e.change()
 	for i := range drafts {
@@ -71,7 +83,7 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		lease := capped(d.Lease, e.limits.EntryLease)
 		id := e.nextID()
 		e.grants = append(e.grants, Grant{ID: id, Granted: lease})
-		e.put(id, e.kinds[d.Kind-1], e.until(lease), d.Row)
+		e.put(id, e.kinds[d.Kind-1], e.until(lease), d)
 	}
 	e.wrote(by, e.grants)
 	for i := range drafts {
@@ -81,12 +93,64 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		case !ok: // taken by a call that waited with an ordering
 		case !k.alive(e, p.slot): // a lease that ended at once
 			e.remove(k, p.slot, record.Expired)
-		default:
-			e.offer(k, p.slot)
+		case k.entries.at(p.slot).state == free:
+			e.offer(k, p.slot, fresh)
 		}
 	}
 	e.settle()
 	return Result{Grants: e.grants, Depends: e.lsn}
+}
+
+// writeUnder stores drafts under t, all or none.
+func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
+	size := 0
+	for i := range drafts {
+		size += len(drafts[i].Row)
+	}
+	if err := e.charge(t, size); err != nil {
+		return err
+	}
+	for i := range drafts {
+		d := &drafts[i]
+		lease := capped(d.Lease, e.limits.EntryLease)
+		id := e.fleetingID()
+		e.grants = append(e.grants, Grant{ID: id, Granted: lease})
+		l := e.hold(t, e.kinds[d.Kind-1], id, e.until(lease), d.Row)
+		if d.Delay > 0 {
+			l.visible = e.until(d.Delay)
+		}
+	}
+	for _, h := range t.own[len(t.own)-len(drafts):] {
+		switch {
+		case !h.there(): // taken by a call that waited with an ordering
+		case !h.k.alive(e, h.s):
+			e.vanish(h)
+		default:
+			e.offerUnder(t, h, fresh)
+		}
+	}
+	return nil
+}
+
+// charge notes that t is about to write size bytes more. It returns ErrTooLarge if that is more than one group of the log should hold.
+func (e *Engine) charge(t *transaction, size int) error {
+	if limit := e.limits.TxnBytes; limit > 0 && t.bytes+size > limit {
+		return fmt.Errorf("%w: the transaction would write %d bytes; at most %d are allowed", ErrTooLarge, t.bytes+size, limit)
+	}
+	t.bytes += size
+	return nil
+}
+
+// hold stores an entry that only t sees, and returns its lock.
+func (e *Engine) hold(t *transaction, k *kind, id uint64, expires int64, row template.Row) *lock {
+	s := k.store(e, id, expires, row)
+	e.lastOrder++
+	en := k.entries.at(s)
+	en.order, en.state = e.lastOrder, written
+	l := k.lock(s)
+	l.owner = t
+	t.own = append(t.own, held{k, s, id})
+	return l
 }
 
 func (e *Engine) checkDrafts(drafts []Draft) error {
@@ -98,6 +162,9 @@ func (e *Engine) checkDrafts(drafts []Draft) error {
 		if d.Lease < 0 {
 			return fmt.Errorf("%w: negative lease", ErrInvalidArgument)
 		}
+		if d.Delay < 0 {
+			return fmt.Errorf("%w: negative delay", ErrInvalidArgument)
+		}
 		if d.Kind == 0 || int(d.Kind) > len(e.kinds) {
 			return fmt.Errorf("%w: number %d", ErrUnknownKind, d.Kind)
 		}
@@ -106,9 +173,22 @@ func (e *Engine) checkDrafts(drafts []Draft) error {
 }
 
 // put stores and records one entry.
-func (e *Engine) put(id uint64, k *kind, expires int64, row template.Row) {
-	e.Log = record.AppendPut(e.Log, id, k.id, expires, row)
-	k.insert(e, id, expires, row)
+func (e *Engine) put(id uint64, k *kind, expires int64, d *Draft) {
+	if d.Delay == 0 {
+		e.Log = record.AppendPut(e.Log, id, k.id, expires, d.Row)
+		k.insert(e, id, expires, d.Row)
+		return
+	}
+	visible := e.until(d.Delay)
+	e.Log = record.AppendPutLater(e.Log, id, k.id, expires, visible, d.Row)
+	e.putLater(k, id, expires, visible, d.Row)
+}
+
+// putLater stores an entry that becomes visible at a time.
+func (e *Engine) putLater(k *kind, id uint64, expires, visible int64, row template.Row) {
+	s := k.store(e, id, expires, row)
+	k.entries.at(s).lsn, k.changed = e.lsn, e.lsn
+	e.delay(held{k, s, id}, visible)
 }
 
 func failed(err error) Result { return Result{Err: err} }

@@ -74,6 +74,7 @@ func New(cfg Config) *Partition {
 	}
 	setDefault(&cfg.MaxEntry, 1<<20)
 	setDefault(&cfg.MaxCall, 8<<20)
+	setDefault(&cfg.Limits.TxnBytes, cfg.MaxCall)
 	setDefault(&cfg.EventBacklog, 1<<16)
 	setDefault(&cfg.EventBytes, 64<<20)
 	if cfg.SessionGrace <= 0 {

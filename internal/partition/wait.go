@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,33 +41,34 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 		return
 	}
 	p.result = p.e.Find(now(), q)
-	if p.result.Err == nil || d == 0 || q.IfExists {
+	if d == 0 || !errors.Is(p.result.Err, engine.ErrNoMatch) || !p.park(c, call, q, d) {
 		p.reply(c, call, &p.result)
-	} else {
-		p.park(c, call, q, d)
 	}
 	p.finish()
 }
 
-// park makes a call wait.
-func (p *Partition) park(c Caller, call uint64, q *engine.Query, d time.Duration) {
+// park makes a call wait. It reports false if there is nothing to wait for.
+func (p *Partition) park(c Caller, call uint64, q *engine.Query, d time.Duration) bool {
 	if p.cfg.MaxWaiting > 0 && len(p.waits.byCall) >= p.cfg.MaxWaiting {
 		c.Reply(call, &engine.Result{Err: fmt.Errorf("%w: %d calls wait already", engine.ErrUnavailable, p.cfg.MaxWaiting)}, 0, true)
-		return
+		return true
 	}
 	w := &wait{callKey: callKey{c, call}}
-	w.w = p.e.Park(q, w)
+	if w.w = p.e.Park(q, w); w.w == nil {
+		return false
+	}
 	p.waits.add(w)
 	if d > 0 {
 		w.timer = time.AfterFunc(d, func() { p.endWait(w, nil) })
 	}
+	return true
 }
 
 // granted replies to a call whose wait the engine has ended.
 func (p *Partition) granted(ew *engine.Waiter) {
 	w := ew.Owner.(*wait)
 	p.waits.remove(w)
-	p.result = engine.Result{Entries: ew.Got, Depends: p.e.LSN()}
+	p.result = engine.Result{Err: ew.Err, Entries: ew.Got, Grants: ew.Grants, Depends: p.e.LSN()}
 	p.reply(w.caller, w.call, &p.result)
 }
 

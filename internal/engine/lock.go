@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// lock says which transactions have an entry that is neither free nor delayed.
+type lock struct {
+	s       slot
+	at      int            // place in kind.locked
+	owner   *transaction   // of an exclusive lock; nil for a read lock
+	readers []*transaction // of a read lock
+	waiters []*Waiter      // IfExists calls that wait until the lock is gone
+
+	// What an entry was before its owner changed it.
+	oldRow  ref
+	oldSize uint32
+
+	visible int64 // from when on the entry will be visible, for one that the owner has written with a delay, or has deferred
+	put     bool  // the entry was deferred: the commit of the take puts it back
+}
+
+// held names an entry that a transaction has locked; it may be gone, and its slot hold another one.
+type held struct {
+	k  *kind
+	s  slot
+	id uint64
+}
+
+// there reports whether the entry is still in the space.
+func (h held) there() bool { return h.k.entries.at(h.s).id == h.id }
+
+// ownedBy reports whether the entry is there and t has written or changed it.
+func (h held) ownedBy(t *transaction) bool {
+	if !h.there() {
+		return false
+	}
+	st := h.k.entries.at(h.s).state
+	return (st == written || st == changed) && h.k.locks[h.s].owner == t
+}
+
+// takenBy reports whether the entry is there and t has taken it.
+func (h held) takenBy(t *transaction) bool {
+	return h.there() && h.k.entries.at(h.s).state == taken && h.k.locks[h.s].owner == t
+}
+
+// readBy reports whether the entry is there and t has a read lock on it.
+func (h held) readBy(t *transaction) bool {
+	return h.there() && h.k.entries.at(h.s).state == shared && slices.Contains(h.k.locks[h.s].readers, t)
+}
+
+// availableTo reports whether a read, or a take, under t may have the entry in slot s; t is nil for none.
+func (k *kind) availableTo(t *transaction, s slot, take bool) bool {
+	switch k.entries.at(s).state {
+	case free:
+		return true
+	case shared:
+		return !take || t != nil && slices.Equal(k.locks[s].readers, []*transaction{t})
+	case written, changed:
+		return t != nil && k.locks[s].owner == t
+	}
+	return false
+}
+
+// contendedBy reports whether the entry in slot s, which is not available to t, is so because others have locked it.
+func (k *kind) contendedBy(t *transaction, s slot) bool {
+	switch k.entries.at(s).state {
+	case free, delayed:
+		return false
+	case shared:
+		return true
+	}
+	return k.locks[s].owner != t
+}
+
+// share gives t a read lock on an entry that it may read.
+func (e *Engine) share(t *transaction, k *kind, s slot) {
+	switch k.entries.at(s).state {
+	case free:
+		k.free.remove(s)
+		l := k.lock(s)
+		l.readers = append(l.readers, t)
+		k.shared.insert(e, s)
+	case shared:
+		l := k.locks[s]
+		if slices.Contains(l.readers, t) {
+			return
+		}
+		l.readers = append(l.readers, t)
+	default:
+		return // its own
+	}
+	t.read = append(t.read, held{k, s, k.entries.at(s).id})
+}
+
+// seize gives t a take lock on an entry that it may take. One that it has written is gone for good.
+func (e *Engine) seize(t *transaction, k *kind, s slot) {
+	h := held{k, s, k.entries.at(s).id}
+	switch k.entries.at(s).state {
+	case free:
+		k.free.remove(s)
+		k.lock(s).owner = t
+	case shared:
+		k.shared.remove(s)
+		l := k.locks[s]
+		l.owner, l.readers = t, nil
+	case written:
+		e.vanish(h)
+		return
+	case changed:
+		e.restore(h)
+	}
+	k.entries.at(s).state = taken
+	t.taken = append(t.taken, h)
+}
+
+// vanish removes an entry that was never visible to others, without a record.
+func (e *Engine) vanish(h held) {
+	l := h.k.unlock(h.s)
+	h.k.delete(e, h.s)
+	e.settled(l)
+}
+
+// lock makes a lock for an entry that has none.
+func (k *kind) lock(s slot) *lock {
+	l := &lock{s: s, at: len(k.locked)}
+	k.locks[s] = l
+	k.locked = append(k.locked, l)
+	return l
+}
+
+// unlock removes the lock of an entry, if it has one, and returns it. What it hid must be offered, and settled follows.
+func (k *kind) unlock(s slot) *lock {
+	l := k.locks[s]
+	if l == nil {
+		return nil
+	}
+	delete(k.locks, s)
+	last := k.locked[len(k.locked)-1]
+	k.locked[l.at], last.at = last, l.at
+	k.locked[len(k.locked)-1] = nil
+	k.locked = k.locked[:len(k.locked)-1]
+	return l
+}
+
+// restore gives an entry that was changed its old fields back. It stays locked.
+func (e *Engine) restore(h held) {
+	l, en := h.k.locks[h.s], h.k.entries.at(h.s)
+	e.garbage = append(e.garbage, en.row)
+	en.row, en.size = l.oldRow, l.oldSize
+	en.version--
+	l.oldRow, l.oldSize = 0, 0
+}
+
+// oldRow returns the fields that a changed entry had before.
+func (k *kind) oldRow(e *Engine, l *lock) template.Row { return e.arena.get(l.oldRow, l.oldSize) }
+
+// settled follows the end of a lock: the calls that waited for it wait for another one, or end because no match is left.
+// The entry is gone, or was offered to whoever waits.
+func (e *Engine) settled(l *lock) {
+	if l == nil {
+		return
+	}
+	for _, w := range l.waiters {
+		if w.parked && !e.contend(w) {
+			e.end(w, ErrNoMatch)
+		}
+	}
+	l.waiters = nil
+}
+
+// contend makes a call wait for the end of one of the locks on its matches; false if there is none.
+func (e *Engine) contend(w *Waiter) bool {
+	found := false
+	e.contention(w.Query, w.txn, func(l *lock) bool {
+		l.wait(w)
+		found = true
+		return false
+	})
+	return found
+}
+
+// wait adds w to those that wait for the end of l.
+func (l *lock) wait(w *Waiter) {
+	if len(l.waiters) == cap(l.waiters) {
+		l.waiters = slices.DeleteFunc(l.waiters, func(o *Waiter) bool { return !o.parked })
+	}
+	l.waiters = append(l.waiters, w)
+}
+
+// contention calls f with the matches of q that t may not have because of the locks of others, until f returns false.
+func (e *Engine) contention(q *Query, t *transaction, f func(*lock) bool) {
+	for _, k := range e.scope(q) {
+		if len(k.locks) == 0 {
+			continue
+		}
+		conds, _ := e.condsOf(q, k)
+		for _, l := range k.locked {
+			s := l.s
+			if q.ID != 0 && k.entries.at(s).id != q.ID || k.availableTo(t, s, q.Take) || !k.contendedBy(t, s) {
+				continue
+			}
+			match := matchAny(conds, k.row(e, s)) || k.entries.at(s).state == changed && matchAny(conds, k.oldRow(e, l))
+			if match && k.alive(e, s) && !f(l) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// A transaction over several spaces has its home in the one where it began, and a branch in each of the others. The home's commit is
+// the decision; so the home is asked last, and need not prepare. Whoever coordinates is package txn; these are the parts.
+
+// ErrSpans is returned by Commit for a transaction that has branches: they have to prepare first, then Decide commits it.
+var ErrSpans = errors.New("space: the transaction spans several spaces")
+
+// Decision is a transaction and the spaces in which it has branches.
+type Decision struct {
+	Number       uint64
+	Participants []string
+}
+
+// Enlist notes, at the home of a transaction, that a space is about to have a branch of it. A space that was enlisted before has
+// lost its branch: then the transaction is aborted. It fails with ErrTxnEnded.
+func (e *Engine) Enlist(now int64, number uint64, space string) Result {
+	e.begin(now)
+	t, err := e.under(txn.ID{Number: number})
+	if err != nil {
+		return e.refused(err)
+	}
+	if slices.Contains(t.participants, space) {
+		e.abort(t, ErrTxnEnded)
+		return e.refused(ErrTxnEnded)
+	}
+	t.participants = append(t.participants, space)
+	return Result{Depends: e.reservedAt}
+}
+
+// Participants returns the spaces that have branches of a transaction whose home this is.
+func (e *Engine) Participants(number uint64) []string {
+	if t := e.txns[number]; t != nil {
+		return slices.Clone(t.participants)
+	}
+	return nil
+}
+
+// Join makes a branch of a transaction that began in another space. It has no lease: its home ends it. It does nothing if there is one.
+func (e *Engine) Join(now int64, id txn.ID) Result {
+	e.begin(now)
+	if e.branches[id] == 0 {
+		t := &transaction{id: e.fleetingID(), name: id, expires: Forever}
+		e.txns[t.id] = t
+		e.branches[id] = t.id
+	}
+	return Result{Depends: e.reservedAt}
+}
+
+// Prepare makes the effects of a branch durable and keeps them locked until Commit or Abort, whatever happens. Its read locks are dropped and its
+// waiting calls end. Result: Count, 1, or 0 if it has nothing to commit: it has ended then. It fails with ErrTxnEnded.
+func (e *Engine) Prepare(now int64, id txn.ID) Result {
+	e.begin(now)
+	t, err := e.transaction(id)
+	if err != nil {
+		return e.refused(err)
+	}
+	if t.prepared {
+		return Result{Count: 1, Depends: e.lsn}
+	}
+	if !t.changes() {
+		e.abort(t, ErrTxnEnded)
+		e.settle()
+		return Result{}
+	}
+	for _, w := range t.calls() {
+		e.end(w, ErrTxnEnded)
+	}
+	for _, r := range t.registrations {
+		if e.registrations[r.id] == r {
+			e.forget(r)
+		}
+	}
+	t.registrations = nil
+	e.change()
+	e.recordPrepare(t)
+	t.prepared, t.expires = true, Forever
+	e.unshare(t)
+	e.offerPending()
+	e.settle()
+	return Result{Count: 1, Depends: e.lsn}
+}
+
+// recordPrepare records what t will do.
+func (e *Engine) recordPrepare(t *transaction) {
+	name := binary.AppendUvarint(nil, t.name.Number)
+	e.Log = record.AppendPrepare(e.Log, t.id, append(name, t.name.Space...))
+	for _, h := range t.own {
+		if !h.ownedBy(t) {
+			continue
+		}
+		en := h.k.entries.at(h.s)
+		if en.state == changed {
+			e.Log = record.AppendStageChange(e.Log, t.id, h.id, h.k.row(e, h.s))
+		} else {
+			e.Log = record.AppendStage(e.Log, t.id, h.id, h.k.id, en.expires, h.k.locks[h.s].visible, h.k.row(e, h.s))
+		}
+	}
+	for _, h := range t.taken {
+		if h.takenBy(t) {
+			l := h.k.locks[h.s]
+			visible := int64(0)
+			if l.put {
+				visible = max(l.visible, 1)
+			}
+			e.Log = record.AppendHold(e.Log, t.id, h.id, visible)
+		}
+	}
+}
+
+// Decide is Commit of a transaction whose branches, in the given spaces, have prepared: with it the decision is recorded, for them to ask.
+func (e *Engine) Decide(now int64, id txn.ID, by Request, drafts []Draft, participants []string) Result {
+	e.begin(now)
+	t, err := e.transaction(id)
+	if err != nil {
+		return e.refused(err)
+	}
+	if len(participants) == 0 {
+		return e.commitWith(t, by, drafts, nil)
+	}
+	return e.commitWith(t, by, drafts, func() {
+		var names []byte
+		for _, p := range participants {
+			names = append(binary.AppendUvarint(names, uint64(len(p))), p...)
+		}
+		e.Log = record.AppendDecide(e.Log, t.id, names)
+		e.decisions[t.id] = slices.Clone(participants)
+	})
+}
+
+// Forget forgets a decision that all participants have followed. It does nothing if there is none.
+func (e *Engine) Forget(now int64, number uint64) Result {
+	e.begin(now)
+	if e.decisions[number] != nil {
+		e.change()
+		e.Log = record.AppendID(e.Log, record.Forget, number)
+		delete(e.decisions, number)
+	}
+	return Result{Depends: e.lsn}
+}
+
+// The answers of Outcome.
+const (
+	OutcomeAborted   = 0
+	OutcomeActive    = 1
+	OutcomeCommitted = 2
+)
+
+// Outcome tells what has become of a transaction whose home this is. What is unknown was aborted. Result: Count.
+func (e *Engine) Outcome(now int64, number uint64) Result {
+	e.begin(now)
+	switch {
+	case e.decisions[number] != nil:
+		return Result{Count: OutcomeCommitted, Depends: e.lsn}
+	case e.txns[number] != nil:
+		return Result{Count: OutcomeActive}
+	}
+	return Result{Count: OutcomeAborted, Depends: e.lsn}
+}
+
+// Prepared returns the prepared branches, in the order in which they were made.
+func (e *Engine) Prepared() []txn.ID {
+	var ids []txn.ID
+	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
+		if t := e.txns[number]; t.prepared {
+			ids = append(ids, t.name)
+		}
+	}
+	return ids
+}
+
+// Decisions returns the decisions that were not forgotten, in the order of the transactions.
+func (e *Engine) Decisions() []Decision {
+	var ds []Decision
+	for _, number := range slices.Sorted(maps.Keys(e.decisions)) {
+		ds = append(ds, Decision{number, slices.Clone(e.decisions[number])})
+	}
+	return ds
+}
+
+// applyPrepare, with the records that follow it, makes a prepared branch.
+func (e *Engine) applyPrepare(r *record.Record) error {
+	number, n := binary.Uvarint(r.Body)
+	if n <= 0 {
+		return record.ErrCorrupt
+	}
+	if e.txns[r.ID] != nil {
+		return errPresent
+	}
+	e.lastID = max(e.lastID, r.ID)
+	t := &transaction{id: r.ID, name: txn.ID{Space: string(r.Body[n:]), Number: number}, expires: Forever, prepared: true}
+	e.txns[t.id] = t
+	e.branches[t.name] = t.id
+	return nil
+}
+
+// applyStaged takes over one effect that a prepared branch will have.
+func (e *Engine) applyStaged(r *record.Record) error {
+	t := e.txns[r.ID]
+	if t == nil {
+		return errAbsent
+	}
+	if r.Op == record.Stage {
+		if r.Kind == 0 || int(r.Kind) > len(e.kinds) {
+			return errKind
+		}
+		if _, ok := e.places.get(r.Entry); ok {
+			return errPresent
+		}
+		e.lastID = max(e.lastID, r.Entry)
+		e.hold(t, e.kinds[r.Kind-1], r.Entry, r.Expires, r.Body).visible = r.Visible
+		return nil
+	}
+	p, ok := e.places.get(r.Entry)
+	if !ok || e.kinds[p.kind-1].entries.at(p.slot).state != free {
+		return errAbsent
+	}
+	k := e.kinds[p.kind-1]
+	if r.Op == record.StageChange {
+		e.changeUnder(t, held{k, p.slot, r.Entry}, r.Body)
+		return nil
+	}
+	e.seize(t, k, p.slot)
+	k.locks[p.slot].put, k.locks[p.slot].visible = r.Visible != 0, r.Visible
+	return nil
+}
+
+// applySettle undoes what a prepared branch holds back; if it was committed, its effects follow.
+func (e *Engine) applySettle(r *record.Record) error {
+	t := e.txns[r.ID]
+	if t == nil {
+		return errAbsent
+	}
+	delete(e.txns, t.id)
+	delete(e.branches, t.name)
+	e.undo(t, nil)
+	return nil
+}
+
+// applyDecide takes over a decision.
+func (e *Engine) applyDecide(r *record.Record) error {
+	var names []string
+	for b := bytes.Clone(r.Body); len(b) > 0; {
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > uint64(len(b)-w) {
+			return record.ErrCorrupt
+		}
+		names = append(names, string(b[w:w+int(n)]))
+		b = b[w+int(n):]
+	}
+	e.decisions[r.ID] = names
+	return nil
+}

@@ -1,0 +1,180 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// pending is what is left to do for an entry that a transaction has let go of, once it has let go of all: to offer it to
+// whoever waits for it, if it is there, and to see to the calls that waited for the end of its lock.
+type pending struct {
+	held
+	to   audience
+	lock *lock
+}
+
+// commit makes the effects of t real.
+func (e *Engine) commit(t *transaction) {
+	e.close(t, ErrTxnEnded)
+	e.unshare(t)
+	for _, h := range t.own {
+		if h.ownedBy(t) {
+			e.commitOwn(h)
+		}
+	}
+	for _, h := range t.taken {
+		if h.takenBy(t) {
+			e.commitTake(h)
+		}
+	}
+	e.offerPending()
+}
+
+// abort ends t as if it had never been; its calls that wait end with why.
+func (e *Engine) abort(t *transaction, why error) {
+	e.close(t, why)
+	if len(t.participants) > 0 {
+		e.Dissolved = append(e.Dissolved, Decision{t.id, t.participants})
+	}
+	e.undo(t, nil)
+}
+
+// undo takes everything back that was done under t, but for the takes of the entries in keep.
+func (e *Engine) undo(t *transaction, keep []uint64) {
+	e.unshare(t)
+	for _, h := range t.own {
+		if !h.ownedBy(t) {
+			continue
+		}
+		if h.k.entries.at(h.s).state == changed {
+			e.restore(h)
+			e.release(h, again)
+			continue
+		}
+		l := h.k.unlock(h.s)
+		h.k.delete(e, h.s)
+		e.pending = append(e.pending, pending{h, audience{}, l})
+	}
+	var kept []held
+	for _, h := range t.taken {
+		switch {
+		case !h.takenBy(t):
+		case slices.Contains(keep, h.id):
+			kept = append(kept, h)
+		default:
+			e.release(h, again)
+		}
+	}
+	t.own, t.taken, t.bytes = nil, kept, 0
+	e.offerPending()
+}
+
+// close takes a transaction that is about to be committed or aborted out of the books: its calls that wait end with why, its
+// registrations end.
+func (e *Engine) close(t *transaction, why error) {
+	if t.prepared {
+		e.change()
+		e.Log = record.AppendID(e.Log, record.Settle, t.id)
+	}
+	delete(e.txns, t.id)
+	if !t.name.IsZero() {
+		delete(e.branches, t.name)
+	}
+	for _, w := range t.calls() {
+		e.end(w, why)
+	}
+	for _, r := range t.registrations {
+		if e.registrations[r.id] == r {
+			e.forget(r)
+		}
+	}
+}
+
+// release makes a locked entry free again, in its old place.
+func (e *Engine) release(h held, to audience) {
+	l := h.k.unlock(h.s)
+	h.k.free.insert(e, h.s)
+	e.pending = append(e.pending, pending{h, to, l})
+}
+
+// unshare drops the read locks of t.
+func (e *Engine) unshare(t *transaction) {
+	for _, h := range t.read {
+		if !h.readBy(t) {
+			continue
+		}
+		l := h.k.locks[h.s]
+		l.readers = slices.DeleteFunc(l.readers, func(o *transaction) bool { return o == t })
+		if len(l.readers) == 0 {
+			h.k.shared.remove(h.s)
+			e.release(h, unlocked)
+		} else if len(l.readers) == 1 {
+			e.pending = append(e.pending, pending{held: h, to: unlocked}) // its only reader may take it now
+		}
+	}
+	t.read = nil
+}
+
+// commitOwn makes an entry that was written or changed visible.
+func (e *Engine) commitOwn(h held) {
+	k, en := h.k, h.k.entries.at(h.s)
+	l := k.locks[h.s]
+	switch {
+	case en.state == changed:
+		e.garbage = append(e.garbage, l.oldRow)
+		e.Log = record.AppendChange(e.Log, h.id, k.id, en.expires, k.row(e, h.s))
+		en.lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
+		e.release(h, changedUnder)
+	case !k.alive(e, h.s):
+		k.unlock(h.s)
+		k.delete(e, h.s)
+		e.pending = append(e.pending, pending{h, audience{}, l})
+	case l.visible > e.now:
+		e.Log = record.AppendPutLater(e.Log, h.id, k.id, en.expires, l.visible, k.row(e, h.s))
+		k.unlock(h.s)
+		e.delay(h, l.visible)
+		e.pending = append(e.pending, pending{h, audience{}, l})
+	default:
+		e.Log = record.AppendPut(e.Log, h.id, k.id, en.expires, k.row(e, h.s))
+		k.unlock(h.s)
+		k.publish(e, h.s)
+		e.pending = append(e.pending, pending{h, fresh, l})
+	}
+}
+
+// commitTake removes an entry that was taken, or puts it back for later.
+func (e *Engine) commitTake(h held) {
+	k := h.k
+	l := k.unlock(h.s)
+	if l.put {
+		e.Log = record.AppendDefer(e.Log, h.id, l.visible)
+		k.entries.at(h.s).attempts++
+		k.entries.at(h.s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
+		e.delay(h, l.visible)
+	} else {
+		e.drop(k, h.s, record.Taken)
+	}
+	e.pending = append(e.pending, pending{h, audience{}, l})
+}
+
+// offerPending offers what was let go of to those who wait, oldest first, and then sees to those who waited for the locks.
+func (e *Engine) offerPending() {
+	todo := e.pending
+	e.pending = nil
+	slices.SortStableFunc(todo, func(a, b pending) int {
+		return int(int64(a.k.entries.at(a.s).order - b.k.entries.at(b.s).order))
+	})
+	for _, p := range todo {
+		if p.to != (audience{}) && p.there() && p.k.alive(e, p.s) {
+			e.offer(p.k, p.s, p.to)
+		}
+	}
+	for _, p := range todo {
+		e.settled(p.lock)
+	}
+	clear(todo)
+	if e.pending == nil {
+		e.pending = todo[:0]
+	}
+}

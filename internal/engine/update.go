@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Update changes the row of an entry, which keeps its identity, lease and place, and serves whoever waits for one like it. The row must have
+// passed Check. Under a transaction only that sees the change until it commits, and others find the entry locked. The version is
+// one higher for every change that is committed. Result: Version.
+//
+// It fails with ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version or others have locked it,
+// ErrInvalidArgument if it is of another kind, ErrTxnEnded, and ErrTooLarge if the transaction has written too much.
+func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
+	e.begin(now)
+	t, err := e.under(under)
+	if err != nil {
+		return e.refused(err)
+	}
+	p, ok := e.places.get(c.ID)
+	if !ok {
+		return Result{Err: ErrNoMatch, Depends: e.lsn}
+	}
+	k := e.kinds[p.kind-1]
+	if err := e.checkChange(k, p.slot, t, &c); err != nil {
+		return Result{Err: err, Depends: k.changed}
+	}
+	en := k.entries.at(p.slot)
+	if t == nil {
+		e.change()
+		e.Log = record.AppendChange(e.Log, c.ID, k.id, en.expires, c.Row)
+		k.replace(e, p.slot, c.Row)
+		r := Result{Version: c.Version + 1, Depends: e.lsn}
+		e.done(by, &r)
+		e.offer(k, p.slot, replaced)
+		e.settle()
+		return r
+	}
+	if err := e.charge(t, len(c.Row)); err != nil {
+		return failed(err)
+	}
+	h := held{k, p.slot, c.ID}
+	e.changeUnder(t, h, c.Row)
+	v := en.version
+	e.offerUnder(t, h, replaced)
+	e.settle()
+	return Result{Version: v}
+}
+
+// checkChange returns why the entry in slot s cannot be changed, and sets the version that c leaves open.
+func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *Change) error {
+	en := k.entries.at(s)
+	switch {
+	case !k.alive(e, s) || en.state == delayed || en.state == written && k.locks[s].owner != t || en.state == taken && k.locks[s].owner == t:
+		return ErrNoMatch
+	case c.Kind != 0 && c.Kind != k.id:
+		return fmt.Errorf("%w: entry %d is of kind %q", ErrInvalidArgument, c.ID, k.schema.Kind)
+	case !k.availableTo(t, s, true):
+		return fmt.Errorf("%w: entry %d is locked by another transaction", ErrVersionConflict, c.ID)
+	case c.Version != 0 && c.Version != en.version:
+		return fmt.Errorf("%w: entry %d has version %d, not %d", ErrVersionConflict, c.ID, en.version, c.Version)
+	}
+	c.Version = en.version
+	return nil
+}
+
+// replace changes the row of a free entry.
+func (k *kind) replace(e *Engine, s slot, row template.Row) {
+	en := k.entries.at(s)
+	k.free.remove(s)
+	e.garbage = append(e.garbage, en.row)
+	en.row, en.size = e.arena.put(row), uint32(len(row))
+	en.version++
+	en.lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn // it may match less than before
+	k.free.insert(e, s)
+}
+
+// changeUnder changes the row of an entry that t may take.
+func (e *Engine) changeUnder(t *transaction, h held, row template.Row) {
+	k, en := h.k, h.k.entries.at(h.s)
+	switch en.state {
+	case written, changed:
+		e.garbage = append(e.garbage, en.row)
+		en.row, en.size = e.arena.put(row), uint32(len(row))
+		return
+	case free:
+		k.free.remove(h.s)
+		k.lock(h.s)
+	case shared:
+		k.shared.remove(h.s)
+	}
+	l := k.locks[h.s]
+	l.owner, l.readers = t, nil
+	l.oldRow, l.oldSize = en.row, en.size
+	en.row, en.size = e.arena.put(row), uint32(len(row))
+	en.version++
+	en.state = changed
+	t.own = append(t.own, h)
+}
