@@ -39,9 +39,10 @@ type Engine struct {
 	registrations map[uint64]*registration
 	wanted        [16]int // registrations for events of each type
 	txns          map[uint64]*transaction
-	branches      map[txn.ID]uint64   // transactions here that are branches of others, by the names of those
-	decisions     map[uint64][]string // committed transactions whose participants may not know that yet
-	ending        map[int64][]uint64  // registrations, transactions and delayed entries, by the tick in which something ends for them
+	txnTicks      map[int64]*transaction // the first of those whose leases end in a tick
+	branches      map[txn.ID]uint64      // transactions here that are branches of others, by the names of those
+	decisions     map[uint64][]string    // committed transactions whose participants may not know that yet
+	ending        map[int64][]uint64     // registrations and delayed entries, by the tick in which something ends for them
 	sessions      sessions
 	lastID        uint64 // identities of entries, registrations and transactions
 	reserved      uint64 // identities up to this one may be in use though the log does not name them
@@ -93,6 +94,7 @@ func New(limits Limits, lsn uint64) *Engine {
 		places:        newDirectory(),
 		registrations: map[uint64]*registration{},
 		txns:          map[uint64]*transaction{},
+		txnTicks:      map[int64]*transaction{},
 		branches:      map[txn.ID]uint64{},
 		decisions:     map[uint64][]string{},
 		ending:        map[int64][]uint64{},

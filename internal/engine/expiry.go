@@ -51,7 +51,7 @@ func (x *expiry) overdue(e *Engine, k *kind) int {
 	return n
 }
 
-// endAt files a registration, a transaction or a delayed entry under the tick in which its lease, or its delay, is over.
+// endAt files a registration or a delayed entry under the tick in which its lease, or its delay, is over.
 func (e *Engine) endAt(id uint64, t int64) {
 	if t == Forever {
 		return
@@ -71,9 +71,6 @@ func (e *Engine) endTick(tick int64) {
 		if r := e.registrations[id]; r != nil && r.expires <= e.now {
 			e.unregister(r, record.Expired)
 		}
-		if t := e.txns[id]; t != nil && t.expires <= e.now {
-			e.abort(t, ErrTxnEnded)
-		}
 		p, ok := e.places.get(id)
 		if !ok {
 			continue
@@ -81,6 +78,9 @@ func (e *Engine) endTick(tick int64) {
 		if k := e.kinds[p.kind-1]; k.entries.at(p.slot).state == delayed && k.later[p.slot] <= e.now {
 			e.reveal(k, p.slot)
 		}
+	}
+	for t := e.txnTicks[tick]; t != nil; t = e.txnTicks[tick] {
+		e.abort(t, ErrTxnEnded)
 	}
 }
 

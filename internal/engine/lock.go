@@ -30,7 +30,7 @@ type held struct {
 }
 
 // there reports whether the entry is still in the space.
-func (h held) there() bool { return h.k.entries.at(h.s).id == h.id }
+func (h held) there() bool { return h.s <= h.k.unused && h.k.entries.at(h.s).id == h.id }
 
 // ownedBy reports whether the entry is there and t has written or changed it.
 func (h held) ownedBy(t *transaction) bool {

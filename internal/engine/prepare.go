@@ -85,7 +85,8 @@ func (e *Engine) Prepare(now int64, id txn.ID) Result {
 	t.registrations = nil
 	e.change()
 	e.recordPrepare(t)
-	t.prepared, t.expires = true, Forever
+	e.setTxnExpiry(t, Forever)
+	t.prepared = true
 	e.unshare(t)
 	e.offerPending()
 	e.settle()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
@@ -10,8 +11,14 @@ import (
 // whoever waits for it, if it is there, and to see to the calls that waited for the end of its lock.
 type pending struct {
 	held
-	to   audience
-	lock *lock
+	to    audience
+	lock  *lock
+	order uint64
+}
+
+// leave notes what is left to do for h, whose lock was l, or nil.
+func (e *Engine) leave(h held, to audience, l *lock) {
+	e.pending = append(e.pending, pending{h, to, l, h.k.entries.at(h.s).order})
 }
 
 // commit makes the effects of t real.
@@ -53,8 +60,8 @@ func (e *Engine) undo(t *transaction, keep []uint64) {
 			continue
 		}
 		l := h.k.unlock(h.s)
+		e.leave(h, audience{}, l)
 		h.k.delete(e, h.s)
-		e.pending = append(e.pending, pending{h, audience{}, l})
 	}
 	var kept []held
 	for _, h := range t.taken {
@@ -77,6 +84,7 @@ func (e *Engine) close(t *transaction, why error) {
 		e.change()
 		e.Log = record.AppendID(e.Log, record.Settle, t.id)
 	}
+	e.unfileTxn(t)
 	delete(e.txns, t.id)
 	if !t.name.IsZero() {
 		delete(e.branches, t.name)
@@ -95,7 +103,7 @@ func (e *Engine) close(t *transaction, why error) {
 func (e *Engine) release(h held, to audience) {
 	l := h.k.unlock(h.s)
 	h.k.free.insert(e, h.s)
-	e.pending = append(e.pending, pending{h, to, l})
+	e.leave(h, to, l)
 }
 
 // unshare drops the read locks of t.
@@ -110,7 +118,7 @@ func (e *Engine) unshare(t *transaction) {
 			h.k.shared.remove(h.s)
 			e.release(h, unlocked)
 		} else if len(l.readers) == 1 {
-			e.pending = append(e.pending, pending{held: h, to: unlocked}) // its only reader may take it now
+			e.leave(h, unlocked, nil) // its only reader may take it now
 		}
 	}
 	t.read = nil
@@ -128,18 +136,18 @@ func (e *Engine) commitOwn(h held) {
 		e.release(h, changedUnder)
 	case !k.alive(e, h.s):
 		k.unlock(h.s)
+		e.leave(h, audience{}, l)
 		k.delete(e, h.s)
-		e.pending = append(e.pending, pending{h, audience{}, l})
 	case l.visible > e.now:
 		e.Log = record.AppendPutLater(e.Log, h.id, k.id, en.expires, l.visible, k.row(e, h.s))
 		k.unlock(h.s)
 		e.delay(h, l.visible)
-		e.pending = append(e.pending, pending{h, audience{}, l})
+		e.leave(h, audience{}, l)
 	default:
 		e.Log = record.AppendPut(e.Log, h.id, k.id, en.expires, k.row(e, h.s))
 		k.unlock(h.s)
 		k.publish(e, h.s)
-		e.pending = append(e.pending, pending{h, fresh, l})
+		e.leave(h, fresh, l)
 	}
 }
 
@@ -147,6 +155,7 @@ func (e *Engine) commitOwn(h held) {
 func (e *Engine) commitTake(h held) {
 	k := h.k
 	l := k.unlock(h.s)
+	e.leave(h, audience{}, l)
 	if l.put {
 		e.Log = record.AppendDefer(e.Log, h.id, l.visible)
 		k.entries.at(h.s).attempts++
@@ -155,16 +164,13 @@ func (e *Engine) commitTake(h held) {
 	} else {
 		e.drop(k, h.s, record.Taken)
 	}
-	e.pending = append(e.pending, pending{h, audience{}, l})
 }
 
 // offerPending offers what was let go of to those who wait, oldest first, and then sees to those who waited for the locks.
 func (e *Engine) offerPending() {
 	todo := e.pending
 	e.pending = nil
-	slices.SortStableFunc(todo, func(a, b pending) int {
-		return int(int64(a.k.entries.at(a.s).order - b.k.entries.at(b.s).order))
-	})
+	slices.SortStableFunc(todo, func(a, b pending) int { return cmp.Compare(a.order, b.order) })
 	for _, p := range todo {
 		if p.to != (audience{}) && p.there() && p.k.alive(e, p.s) {
 			e.offer(p.k, p.s, p.to)

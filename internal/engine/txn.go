@@ -20,6 +20,10 @@ type transaction struct {
 	read  []held
 	bytes int // of the rows it has written
 
+	filed      bool         // under tick
+	tick       int64        // in which its lease ends
+	next, prev *transaction // filed under the same tick
+
 	waiting       map[*Waiter]struct{} // calls under it that wait
 	registrations []*registration      // that live as long as it does
 	participants  []string             // spaces that have branches of it
@@ -58,9 +62,39 @@ func (e *Engine) beginTxn(lease int64) (t *transaction, granted int64) {
 	return t, granted
 }
 
+// setTxnExpiry files t under the tick in which its lease ends. There are many transactions, and few of them live to see it: so t is
+// linked in, and unfileTxn takes it out.
 func (e *Engine) setTxnExpiry(t *transaction, expires int64) {
-	t.expires = expires
-	e.endAt(t.id, expires)
+	e.unfileTxn(t)
+	if t.expires = expires; expires == Forever {
+		return
+	}
+	t.filed, t.tick = true, expires>>tickShift
+	if t.next = e.txnTicks[t.tick]; t.next != nil {
+		t.next.prev = t
+	} else {
+		e.deadlines.push(deadline{tick: t.tick})
+	}
+	e.txnTicks[t.tick] = t
+}
+
+// unfileTxn takes t out of the list of its tick, if it is in one.
+func (e *Engine) unfileTxn(t *transaction) {
+	if !t.filed {
+		return
+	}
+	if t.next != nil {
+		t.next.prev = t.prev
+	}
+	switch {
+	case t.prev != nil:
+		t.prev.next = t.next
+	case t.next != nil:
+		e.txnTicks[t.tick] = t.next
+	default:
+		delete(e.txnTicks, t.tick)
+	}
+	t.filed, t.next, t.prev = false, nil, nil
 }
 
 // ErrNoBranch is returned for a transaction of another space that has no branch here yet: Join makes it.
