@@ -158,10 +158,12 @@ func (l *link) handleAck(d wire.Decoder) error {
 // handleEvent passes an event on to its registration.
 func (l *link) handleEvent(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
-	handle, seq := d.Uvarint(), d.Uvarint()
-	var e engine.View
+	handle := d.Uvarint()
+	var ev engine.Event
 	if f.Type == wire.Event {
-		e = d.Entry()
+		ev = d.Event()
+	} else {
+		ev.Seq = d.Uvarint()
 	}
 	if err := d.Err(); err != nil {
 		return err
@@ -169,19 +171,19 @@ func (l *link) handleEvent(f wire.Frame) error {
 	l.mu.Lock()
 	r := l.regs[regKey{handle, f.ID}]
 	var schema *template.Schema
-	if handle < uint64(len(l.views)) && int(e.Kind) < len(l.views[handle].schemas) {
-		schema = l.views[handle].schemas[e.Kind]
+	if handle < uint64(len(l.views)) && int(ev.Entry.Kind) < len(l.views[handle].schemas) {
+		schema = l.views[handle].schemas[ev.Entry.Kind]
 	}
 	l.mu.Unlock()
 	switch {
 	case r == nil:
 		return nil // closed meanwhile
 	case f.Type == wire.Ended:
-		r.end(seq)
-	case schema == nil:
-		return fmt.Errorf("%w: event with an entry of unknown kind %d", wire.ErrMalformed, e.Kind)
+		r.end(ev.Seq)
+	case schema == nil && ev.Type != engine.Gap:
+		return fmt.Errorf("%w: event with an entry of unknown kind %d", wire.ErrMalformed, ev.Entry.Kind)
 	default:
-		r.push(&e, seq, schema, len(f.Body))
+		r.push(&ev, schema, len(f.Body))
 	}
 	return nil
 }

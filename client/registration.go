@@ -42,12 +42,14 @@ type registration struct {
 	unacked  int      // guarded by mu; bytes of events that were returned and not acknowledged
 }
 
-// queued is an event with its size on the wire, or the end of the registration, which has none.
+// queued is an event, or the end of the registration, with its size on the wire.
 type queued struct {
-	seq   uint64
-	entry space.Entry
-	size  int
+	space.Event
+	size int
 }
+
+// theEnd is the type of what is queued at the end of a registration; its number is the one that a next event would have.
+const theEnd space.EventType = 0
 
 // Notify implements space.Space.
 func (s *Space) Notify(ctx context.Context, q space.Query, on space.EventSet, lease time.Duration) (space.Registration, error) {
@@ -131,22 +133,31 @@ func (r *registration) pop() (space.Event, bool, error) {
 		return space.Event{}, false, nil
 	}
 	defer r.signal() // for another Next that waits, if there is more
-	q := r.queue[0]
-	if q.seq > r.last+1 {
-		e := space.Event{Type: space.Gap, Seq: q.seq - 1, Missed: q.seq - 1 - r.last}
-		r.last = e.Seq
-		return e, true, nil
+	q := &r.queue[0]
+	if q.Seq > r.last+1 && q.Type != space.Gap {
+		return r.gapLocked(q.Seq - 1), true, nil
 	}
-	if q.size == 0 {
+	if q.Type == theEnd {
 		return space.Event{}, true, space.ErrLeaseEnded // it stays in the queue
 	}
-	r.queue[0] = queued{}
+	e, size := q.Event, q.size
+	*q = queued{}
 	r.queue = r.queue[1:]
-	r.last = q.seq
-	if r.unacked += q.size; r.unacked >= r.space.client.cfg.EventWindow/4 {
+	if e.Type == space.Gap {
+		e = r.gapLocked(e.Seq)
+	}
+	r.last = e.Seq
+	if r.unacked += size; r.unacked >= r.space.client.cfg.EventWindow/4 {
 		r.acknowledgeLocked()
 	}
-	return space.Event{Type: space.Written, Seq: q.seq, Entry: q.entry}, true, nil
+	return e, true, nil
+}
+
+// gapLocked reports the events up to seq as lost.
+func (r *registration) gapLocked(seq uint64) space.Event {
+	e := space.Event{Type: space.Gap, Seq: seq, Missed: seq - r.last}
+	r.last = seq
+	return e
 }
 
 // acknowledgeLocked opens the window again for what was returned, and lets the server forget it.
@@ -154,22 +165,31 @@ func (r *registration) acknowledgeLocked() {
 	if r.unacked == 0 {
 		return
 	}
-	b := binary.AppendUvarint(nil, r.space.handle)
-	b = binary.AppendUvarint(binary.AppendUvarint(b, r.id), r.last)
-	r.link.post(wire.Acknowledge, 0, binary.AppendUvarint(b, uint64(r.unacked)))
+	r.post(r.last, r.unacked)
 	r.unacked = 0
 }
 
+// post acknowledges the events up to seq, which had size bytes.
+func (r *registration) post(seq uint64, size int) {
+	b := binary.AppendUvarint(nil, r.space.handle)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, r.id), seq)
+	r.link.post(wire.Acknowledge, 0, binary.AppendUvarint(b, uint64(size)))
+}
+
 // push adds an event to the queue. After a reattachment some may come again.
-func (r *registration) push(e *engine.View, seq uint64, schema *template.Schema, size int) {
+func (r *registration) push(ev *engine.Event, schema *template.Schema, size int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if seq <= r.received {
+	if ev.Seq <= r.received {
 		r.unacked += size
 		return
 	}
-	r.received = seq
-	r.queue = append(r.queue, queued{seq, space.Entry{ID: space.LeaseID(e.ID), Schema: schema, Row: slices.Clone(e.Row)}, size})
+	e := space.Event{Type: space.EventType(ev.Type), Seq: ev.Seq}
+	if e.Type != space.Gap {
+		e.Entry = space.Entry{ID: space.LeaseID(ev.Entry.ID), Schema: schema, Row: slices.Clone(ev.Entry.Row)}
+	}
+	r.received = ev.Seq
+	r.queue = append(r.queue, queued{e, size})
 	r.signal()
 }
 
@@ -178,7 +198,7 @@ func (r *registration) end(last uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.received = max(r.received, last)
-	r.queue = append(r.queue, queued{seq: r.received + 1})
+	r.queue = append(r.queue, queued{Event: space.Event{Type: theEnd, Seq: r.received + 1}})
 	r.signal()
 }
 
@@ -198,6 +218,7 @@ func (r *registration) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.space.client.cfg.Grace)
 	defer cancel()
 	err := r.lease.Cancel(ctx)
+	r.post(wire.AllEvents, 0)
 	if errors.Is(err, space.ErrLeaseEnded) || errors.Is(err, space.ErrClosed) {
 		return nil
 	}

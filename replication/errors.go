@@ -23,9 +23,9 @@ var (
 var (
 	// ErrDamaged is returned when the log holds what is not a log message, or lacks a message; the text names the
 	// position.
-	ErrDamaged = errors.New("replication: log damaged")
+	ErrDamaged error = unreadable("replication: log damaged")
 	// ErrPosition is returned when the log does not hold what follows the position that was asked for.
-	ErrPosition = errors.New("replication: position not in the log")
+	ErrPosition error = unreadable("replication: position not in the log")
 )
 
 // Errors of the store.
@@ -43,3 +43,11 @@ func (e notStored) Error() string { return string(e) }
 
 // NotStored tells those who know the log only as an interface that nothing has happened.
 func (notStored) NotStored() bool { return true }
+
+// unreadable is an error of reading that stays: what was asked for cannot be had from this log, now or later.
+type unreadable string
+
+func (e unreadable) Error() string { return string(e) }
+
+// Unreadable tells those who know the log only as an interface that there is no sense in trying again.
+func (unreadable) Unreadable() bool { return true }

@@ -56,7 +56,7 @@ func (c *caller) Reply(_ uint64, r *engine.Result, lsn partition.LSN, durable bo
 }
 
 // Event implements partition.Caller; a call has none.
-func (c *caller) Event(*partition.Event, partition.LSN, bool) {}
+func (c *caller) Event(*partition.Event, partition.LSN, bool) bool { return false }
 
 // Durable implements partition.Caller.
 func (c *caller) Durable(lsn partition.LSN) {

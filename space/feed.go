@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 )
 
@@ -21,12 +22,12 @@ type feed struct {
 	queue   []fed         // guarded by mu
 	durable partition.LSN // guarded by mu
 	stale   bool          // guarded by mu
-	ignored uint64        // number of the last event that was ignored; guarded by mu
 }
 
 // fed is what a feed holds, to be shown once lsn is durable.
 type fed struct {
 	what  what
+	typ   EventType // of anEvent
 	seq   uint64
 	found found
 	row   []byte
@@ -49,28 +50,33 @@ var _ interface {
 func newFeed() *feed { return &feed{caller: newCaller(), wake: make(chan struct{}, 1)} }
 
 // Event implements partition.Caller.
-func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) {
+func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stale = f.stale || len(f.queue) == feedSize; f.stale {
-		f.ignored = e.Seq
-		return
+		f.signal()
+		return false
+	}
+	what := anEvent
+	if e.Type == engine.Gap {
+		what = aGap
 	}
 	f.addLocked(fed{
+		what:  what,
+		typ:   EventType(e.Type),
 		seq:   e.Seq,
 		found: found{id: e.Entry.ID, kind: e.Entry.Kind},
 		row:   slices.Clone(e.Entry.Row),
 		lsn:   lsn,
 	}, durable)
+	return true
 }
 
-// Ended implements partition.Ender. Whoever attaches to the registration after a stale feed learns of it anyway.
+// Ended implements partition.Ender.
 func (f *feed) Ended(_ uint64, lsn partition.LSN, durable bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.stale {
-		f.addLocked(fed{what: theEnd, lsn: lsn}, durable)
-	}
+	f.addLocked(fed{what: theEnd, lsn: lsn}, durable)
 }
 
 func (f *feed) addLocked(e fed, durable bool) {
@@ -119,18 +125,4 @@ func (f *feed) take() (taken []fed, stale bool) {
 	}
 	taken, f.queue = f.queue[:n:n], f.queue[n:]
 	return taken, f.stale && n == 0 && len(f.queue) == 0
-}
-
-// empty reports whether the feed holds nothing.
-func (f *feed) empty() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.queue) == 0
-}
-
-// lastIgnored returns the number of the last event that found no room, or 0.
-func (f *feed) lastIgnored() uint64 {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.ignored
 }

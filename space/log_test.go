@@ -54,3 +54,21 @@ func (l *memoryLog) Replay(_ context.Context, apply func(record.Group) error, _ 
 	}
 	return nil
 }
+
+func (l *memoryLog) Last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return uint64(len(l.messages))
+}
+
+func (l *memoryLog) Read(_ context.Context, from, to uint64, fn func(record.Group) error) error {
+	l.mu.Lock()
+	messages := l.messages
+	l.mu.Unlock()
+	for i, msg := range messages[from-1 : to] {
+		if err := fn(record.Group{Position: from + uint64(i), Records: msg[record.HeaderSize:]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

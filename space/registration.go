@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -111,17 +112,13 @@ func (r *registration) pop() (Event, error) {
 	case f.what == aGap:
 		r.batch = r.batch[1:]
 		return r.gap(f.seq), nil
-	case f.what == anEvent && f.seq > r.last+1:
-		return r.gap(f.seq - 1), nil
-	case f.what == theEnd && f.seq > r.last:
-		return r.gap(f.seq), nil
 	case f.what == theEnd:
 		return Event{}, ErrLeaseEnded
 	default:
 		r.last = f.seq
 		r.batch = r.batch[1:]
 		schema := r.space.partition.Schema(f.found.kind)
-		return Event{Type: Written, Seq: f.seq, Entry: Entry{ID: LeaseID(f.found.id), Schema: schema, Row: f.row}}, nil
+		return Event{Type: f.typ, Seq: f.seq, Entry: Entry{ID: LeaseID(f.found.id), Schema: schema, Row: f.row}}, nil
 	}
 }
 
@@ -163,7 +160,7 @@ func (r *registration) attach() error {
 	r.space.partition.Attach(f, f.next(), uint64(r.lease.id), r.last)
 	err := f.await()
 	if errors.Is(err, ErrLeaseEnded) {
-		r.batch = []fed{{what: theEnd, seq: old.lastIgnored()}}
+		r.batch = []fed{{what: theEnd}}
 		return nil
 	}
 	if err != nil {
@@ -171,9 +168,6 @@ func (r *registration) attach() error {
 	}
 	r.space.partition.Gone(old)
 	r.feed = f
-	if seq := f.out.seq; seq > r.last && f.empty() {
-		r.batch = []fed{{what: aGap, seq: seq}}
-	}
 	return nil
 }
 
@@ -181,6 +175,7 @@ func (r *registration) attach() error {
 func (r *registration) Close() error {
 	r.once.Do(func() { close(r.closed) })
 	err := r.lease.Cancel(context.Background())
+	r.space.partition.Acknowledge(uint64(r.lease.id), math.MaxUint64)
 	if errors.Is(err, ErrLeaseEnded) || errors.Is(err, ErrClosed) {
 		return nil
 	}

@@ -5,6 +5,7 @@ type EventType uint8
 
 const (
 	Written   EventType = 1 // it became visible by being written
+	Gap       EventType = 2 // not of an entry: the events up to its number are lost to the listener
 	Taken     EventType = 3 // it was taken, for good
 	Expired   EventType = 4 // its lease ran out
 	Cancelled EventType = 5 // its lease was cancelled

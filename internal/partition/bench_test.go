@@ -65,8 +65,8 @@ func (w *window) Durable(lsn partition.LSN) {
 	w.release(n)
 }
 
-func (w *window) Event(*partition.Event, partition.LSN, bool) {}
-func (w *window) Lost(err error)                              { panic(err) }
+func (w *window) Event(*partition.Event, partition.LSN, bool) bool { return true }
+func (w *window) Lost(err error)                                   { panic(err) }
 
 // BenchmarkWriteTake writes and takes entries of 100 bytes with so many calls in flight: what the engine and the log cost without a network.
 func BenchmarkWriteTake(b *testing.B) {

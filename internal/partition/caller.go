@@ -14,8 +14,11 @@ type Caller interface {
 	// until Durable is called with at least lsn.
 	Reply(call uint64, r *engine.Result, lsn LSN, durable bool)
 
-	// Event hands over an event of a registration that was made with this Caller; the rules of Reply apply.
-	Event(ev *Event, lsn LSN, durable bool)
+	// Event hands over an event of a registration that was made with this Caller, or to which it is attached; the rules of Reply apply, but
+	// the lock is not held for events that come from the log. Their numbers are dense; an event of type engine.Gap stands
+	// for those up to its number. Event returns false if it has no room: it then gets no more of the registration's
+	// events, and a new Caller may be attached for this one and those that follow.
+	Event(ev *Event, lsn LSN, durable bool) bool
 
 	// Durable releases everything that was handed over with an LSN up to lsn. It is called without the lock, at least
 	// once after each Reply or Event that was not durable; not always in rising order.
@@ -29,7 +32,8 @@ type Caller interface {
 
 // Ender is a Caller that wants to know when its registrations end.
 type Ender interface {
-	// Ended tells that no more events of a registration will come: its lease was cancelled or has expired. The rules of Event apply.
+	// Ended tells that no more events of a registration will come: its lease was cancelled or has expired. It comes after the last event, and
+	// not to a Caller that had no room for one. The rules of Event apply.
 	Ended(registration uint64, lsn LSN, durable bool)
 }
 

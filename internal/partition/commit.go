@@ -17,6 +17,7 @@ type batch struct {
 	msg     []byte
 	lsn     LSN // of the last record
 	callers []Caller
+	group   *group // for its events; nil: it has none
 }
 
 // commits collects records into batches. Guarded by Partition.mu.
@@ -26,6 +27,7 @@ type batch struct {
 type commits struct {
 	logged   bool
 	durable  LSN
+	position uint64 // in the log, of the last batch that is durable
 	inFlight *batch
 	sealed   []*batch
 	open     batch // its msg is the engine's Log while the call runs
@@ -75,6 +77,14 @@ func (cs *commits) note(e *engine.Engine) {
 		cs.seal(e)
 	}
 	cs.rouse(e)
+}
+
+// openGroup returns the group of the open batch.
+func (cs *commits) openGroup() *group {
+	if cs.open.group == nil {
+		cs.open.group = new(group)
+	}
+	return cs.open.group
 }
 
 // rouse wakes the committer if there is something for it, and nobody is about to add more.
@@ -207,11 +217,16 @@ func (p *Partition) append(b *batch) error {
 	if err := p.cfg.Log.Append(b.msg); err != nil {
 		return err
 	}
+	position := p.cfg.Log.Last()
 	p.mu.Lock()
 	cs := &p.commits
-	cs.durable = b.lsn
+	cs.durable, cs.position = b.lsn, position
 	cs.inFlight = nil
 	cs.recycle(b.msg)
+	if b.group != nil {
+		b.group.position = position
+		p.trimOverfull()
+	}
 	p.mu.Unlock()
 	for _, c := range b.callers {
 		c.Durable(b.lsn)
@@ -263,7 +278,7 @@ func (p *Partition) refuse(cause error) {
 			callers = append(callers, l.caller)
 		}
 	}
-	p.listeners = nil
+	p.listeners, p.overfull = nil, nil
 	p.mu.Unlock()
 	lost := fmt.Errorf("%w: %w", engine.ErrOutcomeUnknown, cause)
 	if notStored(cause) {

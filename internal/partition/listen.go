@@ -2,37 +2,31 @@ package partition
 
 import (
 	"bytes"
-	"slices"
+	"cmp"
 
 	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/txn"
 )
 
-// listener keeps the events of one registration until they are acknowledged, for callers that come back.
-type listener struct {
-	caller Caller // nil while nobody listens
-	kept   []kept // rising without gaps
-	bytes  int    // of rows in kept
-}
-
-// kept is an event with its own copy of the row.
-type kept struct {
-	Event
-	lsn LSN
-}
-
-// Notify registers c for events. Result: Grants (one), Seq. Events go to c until it is Gone.
+// Notify registers c for events. Result: Grants (one), Seq. Events go to c until it is Gone, or takes no more. What is registered under
+// a transaction ends with it, and is not in the log.
 func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, on engine.EventSet, lease int64) {
 	p.query(c, call, q, func(now int64) engine.Result {
 		r := p.e.Notify(now, q, on, lease)
 		if r.Err == nil {
-			p.listener(r.Grants[0].ID).caller = c
+			l := p.listener(r.Grants[0].ID)
+			l.logged = p.cfg.Log != nil && q.Txn == txn.ID{}
+			l.backlog.last = r.Seq
+			l.listen(c, r.Seq+1)
 		}
 		return r
 	})
 }
 
-// Attach makes c the listener of an existing registration and hands over again, after its reply, what is kept after event number
-// after. If less is kept than there was, the first Seq is higher than after+1. Result: Seq, the number of the last event; or ErrLeaseEnded.
+// Attach makes c, a Caller of its own that has no registration yet, the listener of an existing registration, and hands over what follows
+// event number after: as far as that is not in memory it is read from the log, and what the log does not hold either is an event of type Gap.
+// Result: Seq, the number of the last event; or ErrLeaseEnded. A registration that has ended, but has events which the
+// listener before c did not take, goes on until it has handed them over.
 func (p *Partition) Attach(c Caller, call uint64, registration, after uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,111 +36,134 @@ func (p *Partition) Attach(c Caller, call uint64, registration, after uint64) {
 	}
 	p.e.Expire(now())
 	p.finish()
-	seq, ok := p.e.Registered(registration)
-	r := engine.Result{Seq: seq, Depends: p.e.LSN()}
-	if !ok {
+	l := p.attachable(registration)
+	r := engine.Result{Depends: p.e.LSN()}
+	if l == nil {
 		r.Err = engine.ErrLeaseEnded
-	}
-	p.reply(c, call, &r)
-	if !ok {
+		p.reply(c, call, &r)
 		return
 	}
-	l := p.listener(registration)
-	l.caller = c
-	for i := range l.kept {
-		if k := &l.kept[i]; k.Seq > after {
-			c.Event(&k.Event, k.lsn, p.settled(c, k.lsn))
-		}
-	}
+	r.Seq = l.backlog.last
+	p.reply(c, call, &r)
+	l.listen(c, after+1)
+	p.pump(l)
 }
 
-// Acknowledge lets the partition forget the events of a registration up to seq.
+// attachable returns the listener of a registration that has not ended, or has something left to hand over; otherwise nil.
+func (p *Partition) attachable(registration uint64) *listener {
+	l := p.listeners[registration]
+	if l != nil && l.ended {
+		return l
+	}
+	seq, ok := p.e.Registered(registration)
+	if !ok {
+		return nil
+	}
+	if l == nil {
+		l = p.listener(registration)
+		l.backlog.last = seq
+	}
+	return l
+}
+
+// Acknowledge lets the partition forget the events of a registration up to seq. A registration that has ended is forgotten if seq is
+// beyond its last event: so whoever does not care for the rest need not take it.
 func (p *Partition) Acknowledge(registration, seq uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if l := p.listeners[registration]; l != nil {
-		n := 0
-		for n < len(l.kept) && l.kept[n].Seq <= seq {
-			n++
-		}
-		l.drop(n)
+	l := p.listeners[registration]
+	if l == nil {
+		return
+	}
+	l.backlog.acknowledge(seq)
+	if l.ended && seq > l.backlog.last {
+		delete(p.listeners, registration)
 	}
 }
 
+// listener returns what is known of a registration, made anew if need be.
 func (p *Partition) listener(registration uint64) *listener {
 	l := p.listeners[registration]
 	if l == nil {
 		if p.listeners == nil {
 			p.listeners = map[uint64]*listener{}
 		}
-		l = new(listener)
+		l = &listener{id: registration, logged: p.cfg.Log != nil}
 		p.listeners[registration] = l
 	}
 	return l
 }
 
-// deliver keeps the engine's new events and hands them to whoever listens.
+// deliver keeps the engine's new events, hands them to whoever listens, and ends the registrations that have ended.
 func (p *Partition) deliver() {
-	p.keepEvents()
 	lsn := LSN(p.e.LSN())
+	var group *group
+	if p.commits.logged && len(p.e.Events) > 0 {
+		group = p.commits.openGroup()
+	}
+	var last Event // with a copy of its row; mostly several registrations have events about one entry
 	for i := range p.e.Events {
 		ev := p.e.Events[i]
-		if l := p.listeners[ev.Registration]; l != nil && l.caller != nil {
-			l.caller.Event(&ev, lsn, p.settled(l.caller, lsn))
-		}
-	}
-}
-
-// keepEvents adds the engine's new events to their registrations, and forgets registrations that have ended.
-func (p *Partition) keepEvents() {
-	for _, id := range p.e.Ended {
-		p.endListener(id)
-	}
-	for i := range p.e.Events {
-		ev := &p.e.Events[i]
-		if slices.Contains(p.e.Ended, ev.Registration) {
-			continue
+		ev.Type = cmp.Or(ev.Type, engine.Written)
+		if ev.Entry.ID == last.Entry.ID && bytes.Equal(ev.Entry.Row, last.Entry.Row) {
+			ev.Entry.Row = last.Entry.Row
+		} else {
+			ev.Entry.Row = bytes.Clone(ev.Entry.Row)
+			last = ev
 		}
 		l := p.listener(ev.Registration)
-		l.keep(kept{*ev, LSN(p.e.LSN())}, &p.cfg)
+		k := kept{Event: ev, lsn: lsn}
+		if l.logged {
+			k.group = group
+		}
+		l.backlog.add(k)
+		p.trim(l)
+		p.pump(l)
+	}
+	for _, id := range p.e.Ended {
+		p.endListener(id, lsn)
 	}
 }
 
-// endListener forgets a registration that has ended.
-func (p *Partition) endListener(id uint64) {
+// replayed takes note of the events that a group of the log had: they are read again when somebody asks for them.
+func (p *Partition) replayed(position uint64) {
+	for i := range p.e.Events {
+		ev := &p.e.Events[i]
+		p.listener(ev.Registration).backlog.skip(ev.Seq, position)
+	}
+	for _, id := range p.e.Ended {
+		delete(p.listeners, id)
+	}
+}
+
+// endListener ends a registration for its listener, at once or as soon as that has been handed what there is.
+func (p *Partition) endListener(id uint64, lsn LSN) {
 	l := p.listeners[id]
 	if l == nil {
 		return
 	}
-	delete(p.listeners, id)
-	if c, ok := l.caller.(Ender); ok {
-		lsn := LSN(p.e.LSN())
-		c.Ended(id, lsn, p.settled(l.caller, lsn))
+	l.ended, l.end = true, lsn
+	if l.caller == nil {
+		delete(p.listeners, id)
+		return
+	}
+	p.pump(l)
+}
+
+// trim drops what is beyond the bounds. What the log does not hold yet stays until it does: it could not be read from there.
+func (p *Partition) trim(l *listener) {
+	if !l.backlog.trim(&p.cfg) && !l.overfull {
+		l.overfull = true
+		p.overfull = append(p.overfull, l)
 	}
 }
 
-// keep adds an event, and drops the oldest beyond the bounds.
-func (l *listener) keep(k kept, cfg *Config) {
-	k.Entry.Row = bytes.Clone(k.Entry.Row)
-	l.kept = append(l.kept, k)
-	l.bytes += len(k.Entry.Row)
-	for len(l.kept) > cfg.EventBacklog || l.bytes > cfg.EventBytes && len(l.kept) > 1 {
-		l.drop(1)
+// trimOverfull trims the listeners that have waited for the log.
+func (p *Partition) trimOverfull() {
+	waiting := p.overfull
+	p.overfull = nil
+	for _, l := range waiting {
+		l.overfull = false
+		p.trim(l)
 	}
-}
-
-// drop forgets the first n events.
-func (l *listener) drop(n int) {
-	l.bytes -= sizeOf(l.kept[:n])
-	clear(l.kept[:n])
-	if l.kept = l.kept[n:]; len(l.kept) == 0 {
-		l.kept = nil
-	}
-}
-
-func sizeOf(ks []kept) (n int) {
-	for i := range ks {
-		n += len(ks[i].Entry.Row)
-	}
-	return n
 }

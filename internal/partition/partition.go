@@ -25,6 +25,12 @@ type Log interface {
 	// After an error nothing may be appended before the next Replay. Whether msg was stored is unknown, unless the error
 	// has, or wraps one that has, a method NotStored that returns true.
 	Append(msg []byte) error
+	// Last returns the position of the message that the last successful Append has stored or, after Replay, of the last in the log.
+	Last() uint64
+	// Read hands over the groups from position from to position to, in order; it returns the error of fn, which ends it. It neither
+	// changes the log nor delays appends for long. If the log will never be able to give what was asked for, the error has,
+	// or wraps one that has, a method Unreadable that returns true.
+	Read(ctx context.Context, from, to uint64, fn func(record.Group) error) error
 	// Replay hands over all groups of the log in order and makes the caller its only writer.
 	Replay(ctx context.Context, apply func(record.Group) error, progress func(done, total uint64)) error
 }
@@ -36,8 +42,8 @@ type Config struct {
 	MaxEntry     int           // bytes of one entry's row; 0: 1 MiB
 	MaxCall      int           // bytes of all rows of one write; 0: 8 MiB
 	MaxWaiting   int           // waiting calls; 0: no bound
-	EventBacklog int           // events kept for a registration until they are acknowledged; 0: 65536
-	EventBytes   int           // bytes of rows kept for a registration; 0: 64 MiB
+	EventBacklog int           // events kept in memory for a registration until they are acknowledged; 0: 65536. Those before come from the log
+	EventBytes   int           // bytes of rows kept in memory for a registration; 0: 64 MiB
 	Limits       engine.Limits // the longest leases granted
 
 	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
@@ -49,8 +55,9 @@ type Config struct {
 type Partition struct {
 	cfg    Config
 	cancel context.CancelFunc
-	ctx    context.Context // of recovery; ends with Close
-	done   sync.WaitGroup  // the committer
+	ctx    context.Context // of recovery and readings; ends with Close
+	done   sync.WaitGroup  // the committer, and readings
+	turns  chan struct{}   // holds an element for each reading that is under way
 
 	kinds atomic.Pointer[kinds]
 
@@ -59,6 +66,7 @@ type Partition struct {
 	err         error // why calls are refused; nil while serving
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
+	overfull    []*listener            // that hold more than they should, because the log has to take it first
 	attachments map[uint64]*attachment // by session
 	commits     commits
 	result      engine.Result // of the current call; here so that it is not allocated for each
@@ -80,7 +88,9 @@ func New(cfg Config) *Partition {
 	if cfg.SessionGrace <= 0 {
 		cfg.SessionGrace = 2 * time.Minute
 	}
-	p := &Partition{cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}}
+	p := &Partition{
+		cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}, turns: make(chan struct{}, readings),
+	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.reset(0)
 	p.err = fmt.Errorf("%w: starting", engine.ErrUnavailable)
@@ -124,7 +134,7 @@ func (p *Partition) replay(ctx context.Context, progress func(done, total uint64
 	err := p.cfg.Log.Replay(ctx, p.apply, progress)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.commits.durable = LSN(p.e.LSN())
+	p.commits.durable, p.commits.position = LSN(p.e.LSN()), p.cfg.Log.Last()
 	p.publishKinds()
 	return err
 }
@@ -135,7 +145,7 @@ func (p *Partition) apply(g record.Group) error {
 	if err := p.e.Apply(g.Records); err != nil {
 		return fmt.Errorf("log position %d: %w", g.Position, err)
 	}
-	p.keepEvents()
+	p.replayed(g.Position)
 	return nil
 }
 
@@ -221,6 +231,8 @@ func (p *Partition) Hash() uint64 {
 type Stats struct {
 	Waiting       int // calls that wait
 	Registrations int
+	Events        int // that are kept in memory for listeners
+	EventBytes    int // of their rows
 	LSN, Durable  LSN
 	Err           error // why calls are refused; nil while serving
 }
@@ -229,8 +241,13 @@ type Stats struct {
 func (p *Partition) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Stats{
+	st := Stats{
 		Waiting: len(p.waits.byCall), Registrations: len(p.listeners),
 		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
 	}
+	for _, l := range p.listeners {
+		st.Events += len(l.backlog.kept)
+		st.EventBytes += l.backlog.bytes
+	}
+	return st
 }

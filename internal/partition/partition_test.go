@@ -1,9 +1,11 @@
 package partition_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -53,11 +55,13 @@ type caller struct {
 	cond    *sync.Cond
 	replies map[uint64]*outcome
 	events  []engine.Event
+	room    int // for so many more events
+	ended   bool
 	lost    error
 }
 
 func newCaller() *caller {
-	c := &caller{replies: map[uint64]*outcome{}}
+	c := &caller{replies: map[uint64]*outcome{}, room: math.MaxInt}
 	c.cond = sync.NewCond(&c.mu)
 	return c
 }
@@ -79,11 +83,35 @@ func (c *caller) Reply(call uint64, r *engine.Result, lsn partition.LSN, durable
 	c.cond.Broadcast()
 }
 
-func (c *caller) Event(ev *partition.Event, _ partition.LSN, _ bool) {
+func (c *caller) Event(ev *partition.Event, lsn partition.LSN, durable bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.events = append(c.events, engine.Event{Registration: ev.Registration, Seq: ev.Seq, Entry: engine.View{ID: ev.Entry.ID}})
+	if c.room == 0 {
+		return false
+	}
+	c.room--
+	e := *ev
+	e.Entry.Row = bytes.Clone(ev.Entry.Row)
+	c.events = append(c.events, e)
 	c.cond.Broadcast()
+	return true
+}
+
+func (c *caller) Ended(uint64, partition.LSN, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	c.cond.Broadcast()
+}
+
+// collect blocks until the caller has had n events, and returns them.
+func (c *caller) collect(n int) []engine.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.events) < n {
+		c.cond.Wait()
+	}
+	return c.events
 }
 
 func (c *caller) Durable(lsn partition.LSN) {
@@ -105,6 +133,23 @@ func (c *caller) Lost(err error) {
 		}
 	}
 	c.cond.Broadcast()
+}
+
+// seen returns the events so far, and lets the caller take no more.
+func (c *caller) seen() []engine.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.room = 0
+	return c.events
+}
+
+// awaitEnd blocks until a registration of the caller has ended.
+func (c *caller) awaitEnd() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for !c.ended {
+		c.cond.Wait()
+	}
 }
 
 // await blocks until the outcome of a call may be shown.
@@ -360,8 +405,7 @@ func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
 	// Events that were not acknowledged are there for whoever attaches, from the log.
 	again.Attach(n, 2, registration, 1)
 	require.Equal(t, uint64(2), n.await(2).seq)
-	require.Len(t, n.events, 1)
-	require.Equal(t, uint64(2), n.events[0].Seq)
+	require.Equal(t, uint64(2), n.collect(1)[0].Seq)
 	again.Attach(n, 3, 12345, 0)
 	require.ErrorIs(t, n.await(3).err, engine.ErrLeaseEnded)
 }
@@ -452,8 +496,10 @@ func TestPartition_EventsAreBounded(t *testing.T) {
 	n := newCaller()
 	p.Attach(n, 1, registration, 0)
 	require.Equal(t, uint64(10), n.await(1).seq)
-	require.Len(t, n.events, 2)
-	require.Equal(t, uint64(9), n.events[0].Seq)
+	require.Len(t, n.events, 3)
+	require.Equal(t, engine.Gap, n.events[0].Type, "nobody keeps what was acknowledged")
+	require.Equal(t, uint64(8), n.events[0].Seq)
+	require.Equal(t, uint64(9), n.events[1].Seq)
 	p.Cancel(n, 2, engine.Request{}, []uint64{registration})
 	require.NoError(t, n.await(2).err)
 	require.NoError(t, p.Close())

@@ -121,7 +121,7 @@ func (p *Partition) Gone(c Caller) {
 	}
 	for _, l := range p.listeners {
 		if l.caller == c {
-			l.caller = nil
+			p.leave(l)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 }
 
 // Event implements partition.Caller; events go to listeners.
-func (c *caller) Event(*partition.Event, partition.LSN, bool) {}
+func (c *caller) Event(*partition.Event, partition.LSN, bool) bool { return false }
 
 // announceLocked sends the schemas that the client needs to understand r and does not have. They go out at once, ahead of
 // all that is held back, so that they are ahead of whatever comes to need them.

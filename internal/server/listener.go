@@ -12,7 +12,7 @@ import (
 
 // listener receives the events of one registration for the client, within a window of bytes that the client opens again
 // by acknowledging. Beyond it, or when too much is unsent, the listener lapses: it takes no more events, and once there is
-// room another one attaches in its place and gets what the partition has kept.
+// room another one attaches in its place and gets what followed.
 type listener struct {
 	outlet
 	c      *caller
@@ -21,7 +21,6 @@ type listener struct {
 	// Guarded by s.mu.
 	registration uint64
 	seq          uint64 // of the last event passed on
-	ignored      uint64 // of the last event not passed on
 	unread       int    // bytes of the bodies of events that the client has not acknowledged
 	lapsed       bool
 }
@@ -65,7 +64,8 @@ func (s *session) handleAttach(c *caller, call uint64, d wire.Decoder) error {
 	return nil
 }
 
-// handleAcknowledge notes that the client has consumed events up to a number, and how many bytes they had.
+// handleAcknowledge notes that the client has consumed events up to a number, and how many bytes they had. The largest number there is
+// says that it listens no longer.
 func (s *session) handleAcknowledge(c *caller, d wire.Decoder) error {
 	registration, seq, size := d.Uvarint(), d.Uvarint(), d.Uvarint()
 	if err := d.Err(); err != nil {
@@ -73,15 +73,23 @@ func (s *session) handleAcknowledge(c *caller, d wire.Decoder) error {
 	}
 	s.mu.Lock()
 	l := c.listeners[registration]
-	if l != nil {
+	switch {
+	case l == nil:
+	case seq == wire.AllEvents:
+		l.forgetLocked()
+	default:
 		l.unread -= int(min(size, uint64(l.unread)))
 		if l.lapsed {
 			s.reviveLocked()
 		}
 	}
 	s.mu.Unlock()
-	if l != nil {
-		c.p.Acknowledge(registration, seq)
+	if l == nil {
+		return nil
+	}
+	c.p.Acknowledge(registration, seq)
+	if seq == wire.AllEvents {
+		c.p.Gone(l)
 	}
 	return nil
 }
@@ -130,53 +138,61 @@ func (l *listener) adoptLocked(op wire.Type, r *engine.Result) {
 }
 
 // Event implements partition.Caller.
-func (l *listener) Event(ev *partition.Event, lsn partition.LSN, durable bool) {
+func (l *listener) Event(ev *partition.Event, lsn partition.LSN, durable bool) bool {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.lapsed {
-		l.ignored = ev.Seq
-		return
+		return false
 	}
 	if l.unread > l.window || s.full.Load() {
-		l.lapsed, l.ignored = true, ev.Seq
-		if l.c.listeners[l.registration] == l {
-			s.lapsed++
-		}
-		return
+		l.lapseLocked()
+		return false
 	}
-	l.c.announceKindLocked(ev.Entry.Kind)
+	if ev.Type != engine.Gap {
+		l.c.announceKindLocked(ev.Entry.Kind)
+	}
 	buf := l.bufferLocked(durable)
 	start := len(buf)
 	buf = wire.Begin(buf, wire.Event, ev.Registration)
 	body := len(buf)
-	buf = binary.AppendUvarint(buf, l.c.handle)
-	buf = wire.AppendEntry(binary.AppendUvarint(buf, ev.Seq), &ev.Entry)
+	buf = wire.AppendEvent(binary.AppendUvarint(buf, l.c.handle), ev)
 	l.seq = ev.Seq
 	l.unread += len(buf) - body
 	l.emitLocked(wire.End(buf, start), lsn, durable)
+	return true
 }
 
-// Ended implements partition.Ender. A lapsed listener leaves it to its successor to find out.
+func (l *listener) lapseLocked() {
+	l.lapsed = true
+	if l.c.listeners[l.registration] == l {
+		l.s.lapsed++
+	}
+}
+
+// Ended implements partition.Ender.
 func (l *listener) Ended(_ uint64, lsn partition.LSN, durable bool) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
-	if !l.lapsed {
-		l.endedLocked(lsn, durable)
-	}
+	l.endedLocked(lsn, durable)
 }
 
 // endedLocked tells the client that the registration is over, and the number of its last event as far as it is known.
 func (l *listener) endedLocked(lsn partition.LSN, durable bool) {
+	l.forgetLocked()
+	buf := l.bufferLocked(durable)
+	start := len(buf)
+	buf = binary.AppendUvarint(wire.Begin(buf, wire.Ended, l.registration), l.c.handle)
+	buf = binary.AppendUvarint(buf, l.seq)
+	l.emitLocked(wire.End(buf, start), lsn, durable)
+}
+
+// forgetLocked makes acknowledgements for the registration of l go nowhere.
+func (l *listener) forgetLocked() {
 	if old := l.c.listeners[l.registration]; old != nil && old.lapsed {
 		l.s.lapsed--
 	}
 	delete(l.c.listeners, l.registration)
-	buf := l.bufferLocked(durable)
-	start := len(buf)
-	buf = binary.AppendUvarint(wire.Begin(buf, wire.Ended, l.registration), l.c.handle)
-	buf = binary.AppendUvarint(buf, max(l.seq, l.ignored))
-	l.emitLocked(wire.End(buf, start), lsn, durable)
 }
 
 // opRevive tags the call by which a listener takes the place of a lapsed one.
@@ -220,7 +236,7 @@ func (c *caller) appendRevivableLocked(next []*listener) []*listener {
 	for id, l := range c.listeners {
 		if l.lapsed && l.unread <= l.window/2 && len(l.later.buf) == 0 && !c.s.full.Load() {
 			fresh := newListener(c, uint64(l.window), id, l.seq)
-			fresh.unread, fresh.ignored = l.unread, l.ignored
+			fresh.unread = l.unread
 			next = append(next, fresh)
 		}
 	}

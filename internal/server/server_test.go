@@ -245,6 +245,10 @@ type gate chan error
 
 func (g gate) Append([]byte) error { return <-g }
 
+func (g gate) Last() uint64 { return 0 }
+
+func (g gate) Read(context.Context, uint64, uint64, func(record.Group) error) error { return nil }
+
 func (g gate) Replay(context.Context, func(record.Group) error, func(done, total uint64)) error {
 	return nil
 }

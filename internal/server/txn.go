@@ -145,6 +145,6 @@ func (c *caller) abortTxns() {
 type nobody struct{}
 
 func (nobody) Reply(uint64, *engine.Result, partition.LSN, bool) {}
-func (nobody) Event(*partition.Event, partition.LSN, bool)       {}
+func (nobody) Event(*partition.Event, partition.LSN, bool) bool  { return false }
 func (nobody) Durable(partition.LSN)                             {}
 func (nobody) Lost(error)                                        {}

@@ -1,0 +1,89 @@
+package partition
+
+// backlog is the events of a registration that were not acknowledged: the last ones in memory, those before them in the log, if there is one.
+type backlog struct {
+	last  uint64 // number of the last event
+	kept  []kept // those in memory: without gaps, up to the last
+	bytes int    // of rows in kept
+	group *group // that the last event is in
+	marks marks  // where in the log the events before kept are
+
+	skipped uint64 // position of the group that skip has seen last
+}
+
+// kept is an event with a row of its own.
+type kept struct {
+	Event
+	lsn   LSN
+	group *group // nil if the event is not for the log
+	first bool   // of the registration's events in its group
+}
+
+// group is a group of records on its way to the log.
+type group struct {
+	position uint64 // in the log; 0: it is not there yet
+}
+
+// at returns the event with a number, or nil if memory does not hold it.
+func (b *backlog) at(seq uint64) *kept {
+	if seq > b.last || seq < b.begin() {
+		return nil
+	}
+	return &b.kept[seq-b.begin()]
+}
+
+// begin returns the number of the oldest event in memory, or of the next one.
+func (b *backlog) begin() uint64 { return b.last + 1 - uint64(len(b.kept)) }
+
+// add adds an event at the end.
+func (b *backlog) add(k kept) {
+	k.first = k.group != b.group
+	b.last, b.group = k.Seq, k.group
+	b.kept = append(b.kept, k)
+	b.bytes += len(k.Entry.Row)
+}
+
+// skip notes an event that is in the log and not kept in memory, where there is none before it.
+func (b *backlog) skip(seq, position uint64) {
+	if position != b.skipped {
+		b.skipped = position
+		b.marks.add(mark{seq, position})
+	}
+	b.last = seq
+}
+
+// acknowledge forgets the events up to seq.
+func (b *backlog) acknowledge(seq uint64) {
+	n := 0
+	for n < len(b.kept) && b.kept[n].Seq <= seq {
+		n++
+	}
+	b.drop(n)
+	b.marks.forget(seq)
+}
+
+// trim drops the oldest events beyond the bounds. It returns false if there are some that the log has to take first.
+func (b *backlog) trim(cfg *Config) bool {
+	for len(b.kept) > cfg.EventBacklog || b.bytes > cfg.EventBytes && len(b.kept) > 1 {
+		if g := b.kept[0].group; g != nil && g.position == 0 {
+			return false
+		}
+		b.drop(1)
+	}
+	return true
+}
+
+// drop removes the first n events from memory, and remembers where in the log they are.
+func (b *backlog) drop(n int) {
+	for i := range b.kept[:n] {
+		k := &b.kept[i]
+		b.bytes -= len(k.Entry.Row)
+		if k.first && k.group != nil && k.group.position != 0 {
+			b.marks.add(mark{k.Seq, k.group.position})
+		}
+		*k = kept{}
+	}
+	if b.kept = b.kept[n:]; len(b.kept) == 0 {
+		b.kept = nil
+	}
+}
