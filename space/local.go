@@ -27,6 +27,7 @@ type Config struct {
 	EventBacklog  int           // events kept for a registration that is slow to collect them; 0: 65536
 	MaxEntryLease time.Duration // the longest lease of entries; 0: no bound
 	MaxEventLease time.Duration // the longest lease of registrations; 0: no bound
+	MaxTxnLease   time.Duration // the longest lease of transactions; 0: no bound
 }
 
 // Local is a space in this process. It lives in memory and is gone when the process is.
@@ -47,7 +48,11 @@ func New(cfg Config) *Local {
 		MaxCall:      cfg.MaxCall,
 		MaxWaiting:   cfg.MaxWaiting,
 		EventBacklog: cfg.EventBacklog,
-		Limits:       engine.Limits{EntryLease: int64(cfg.MaxEntryLease), RegistrationLease: int64(cfg.MaxEventLease)},
+		Limits: engine.Limits{
+			EntryLease:        int64(cfg.MaxEntryLease),
+			RegistrationLease: int64(cfg.MaxEventLease),
+			TxnLease:          int64(cfg.MaxTxnLease),
+		},
 	})
 	if err := p.Start(context.Background(), nil); err != nil {
 		panic(err) // there is no log that could be wrong

@@ -98,7 +98,7 @@ func Max(n int) Option {
 }
 
 // optionSet is a set of sorts of options.
-type optionSet uint16
+type optionSet uint32
 
 const (
 	optFor optionSet = 1 << iota
@@ -109,16 +109,29 @@ const (
 	optMax
 	optDelay
 	optIn
+	optWorkers
+	optPrefetch
+	optTries
+	optBackoff
+	optDrain
+	optDeadLetters
+	optReport
 
 	optWrite = optFor | optDelay | optIn
 	optMatch = optWhere | optOr                      // which entries match
 	optFind  = optMatch | optOrder | optWait | optIn // what calls that look for one entry take
+
+	optWorking = optMatch | optOrder | optWait | optFor |
+		optWorkers | optPrefetch | optTries | optBackoff | optDrain | optDeadLetters | optReport
 )
 
 // String names the options of the set.
 func (s optionSet) String() string {
 	var names []string
-	for i, name := range [...]string{"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In"} {
+	for i, name := range [...]string{
+		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In",
+		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report",
+	} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -3,6 +3,7 @@ package space
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -162,12 +163,17 @@ func (t *Txn) Defer(ctx context.Context, entry LeaseID, delay time.Duration) err
 // Stage has v written by t.Commit, in the same call and together with everything else; nothing is sent before. It returns the errors of Write
 // that can be told without asking, and ErrTxnEnded. Options: For, Delay.
 func Stage[T any](ctx context.Context, t *Txn, v T, opts ...Option) error {
-	codec, c, err := begin[T](ctx, t.space, optFor|optDelay, opts)
+	return t.stage(ctx, reflect.TypeFor[T](), &v, opts)
+}
+
+// stage is Stage for v, a value of the given type or a pointer to one.
+func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Option) error {
+	codec, c, err := beginFor(ctx, t.space, goType, optFor|optDelay, opts)
 	if err != nil {
 		return err
 	}
 	defer c.free()
-	row, err := codec.AppendRow(nil, &v)
+	row, err := codec.AppendRow(nil, v)
 	if err != nil {
 		return err
 	}

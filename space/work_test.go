@@ -1,0 +1,679 @@
+package space_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// Done is the result of a Task.
+type Done struct{ ID int }
+
+// stageDone is a handler that succeeds.
+func stageDone(ctx context.Context, job *space.Job[Task]) error {
+	return job.Stage(ctx, Done{job.Value.ID})
+}
+
+// taskRange returns tasks with the IDs from 1 to n.
+func taskRange(n int) []Task {
+	ts := make([]Task, n)
+	for i := range ts {
+		ts[i] = Task{ID: i + 1}
+	}
+	return ts
+}
+
+// reports collects what Work tells.
+type reports struct {
+	mu  sync.Mutex
+	all []space.WorkReport // guarded by mu
+}
+
+func (r *reports) add(report space.WorkReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, report)
+}
+
+func (r *reports) outcomes() []space.Outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var os []space.Outcome
+	for _, report := range r.all {
+		os = append(os, report.Outcome)
+	}
+	return os
+}
+
+func TestWork_DoesWhatIsThereAndWhatComesOfIt(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	write(t, sp, taskRange(100)...)
+	var stats space.WorkStats
+	err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		if err := stageDone(ctx, job); err != nil {
+			return err
+		}
+		if id := job.Value.ID; id < 1000 && id%2 == 0 {
+			return job.Stage(ctx, Task{ID: 1000 + id})
+		}
+		return nil
+	}, space.NoWait(), space.Report(stats.Add))
+	require.NoError(t, err)
+	require.Equal(t, 150, stats.Count(space.JobDone))
+	require.Zero(t, count(t, sp, Task{}))
+	ids := map[int]int{}
+	results, err := space.TakeAll(ctx, sp, Done{}, 1000)
+	require.NoError(t, err)
+	for _, r := range results {
+		ids[r.ID]++
+	}
+	require.Len(t, ids, 150)
+	require.Len(t, results, 150, "each once")
+}
+
+func TestWork_EndsWithItsContext(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		ctx, cancel := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- space.Work(ctx, sp, Task{}, stageDone) }()
+		write(t, sp, Task{ID: 1})
+		_, err := space.Take(ctx, sp, Done{ID: 1})
+		require.NoError(t, err)
+		cancel()
+		require.NoError(t, <-ended)
+		write(t, sp, Task{ID: 2})
+		synctest.Wait()
+		require.Equal(t, 1, count(t, sp, Task{}), "its wait consumes nothing")
+
+		require.NoError(t, space.Work(ctx, sp, Task{}, stageDone), "it had ended before")
+		require.Equal(t, 1, count(t, sp, Task{}))
+	})
+}
+
+func TestWork_RunsHandlersAtTheSameTime(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		write(t, sp, taskRange(20)...)
+		var running, most atomic.Int32
+		began := time.Now()
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			time.Sleep(time.Second)
+			return nil
+		}, space.Workers(4), space.NoWait())
+		require.NoError(t, err)
+		require.EqualValues(t, 4, most.Load())
+		require.Equal(t, 5*time.Second, time.Since(began))
+	})
+}
+
+func TestWork_TakesInOrder(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	write(t, sp, Task{ID: 1, Priority: 1}, Task{ID: 2, Priority: 3}, Task{ID: 3, Priority: 2}, Task{ID: 4, Priority: 3}, Task{ID: 5, Priority: 9})
+	var order []int
+	err := space.Work(ctx, sp, Task{}, func(_ context.Context, job *space.Job[Task]) error {
+		order = append(order, job.Value.ID)
+		return nil
+	}, space.Workers(1), space.NoWait(), space.OrderBy("-priority"), space.Where("priority", space.Lt(9)))
+	require.NoError(t, err)
+	require.Equal(t, []int{2, 4, 3, 1}, order)
+	require.Equal(t, 1, count(t, sp, Task{}))
+}
+
+// tick is more than the space may be late with what is delayed.
+const tick = 5 * time.Millisecond
+
+func TestWork_RetriesLaterAndLater(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		lease := write(t, sp, Task{ID: 1})[0]
+		began := time.Now()
+		var attempts []time.Duration
+		var r reports
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			require.Equal(t, len(attempts), job.Attempts)
+			require.Equal(t, lease.ID(), job.ID, "it stays the same entry")
+			attempts = append(attempts, time.Since(began))
+			_, err := space.Write(ctx, sp, Done{job.Value.ID}, space.In(job.Txn))
+			require.NoError(t, err)
+			require.NoError(t, stageDone(ctx, job))
+			if len(attempts) < 6 {
+				return fmt.Errorf("attempt %d", len(attempts))
+			}
+			cancel()
+			return nil
+		}, space.Backoff(time.Second, 8*time.Second), space.Report(r.add))
+		require.NoError(t, err)
+		require.Len(t, attempts, 6)
+		for i, most := range []time.Duration{1, 2, 4, 8, 8} {
+			pause := attempts[i+1] - attempts[i]
+			require.GreaterOrEqual(t, pause, r.all[i].Delay)
+			require.Less(t, pause, r.all[i].Delay+tick)
+			require.LessOrEqual(t, r.all[i].Delay, most*time.Second)
+			require.GreaterOrEqual(t, r.all[i].Delay, most*time.Second/2)
+			require.EqualError(t, r.all[i].Err, fmt.Sprintf("attempt %d", i+1))
+			require.Equal(t, space.JobRetried, r.all[i].Outcome)
+		}
+		require.Equal(t, space.JobDone, r.all[5].Outcome)
+		require.Equal(t, 2, count(t, sp, Done{}), "what the failed attempts did is undone")
+		require.Zero(t, count(t, sp, Task{}))
+	})
+}
+
+func TestWork_RetryAfter(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		write(t, sp, Task{ID: 1})
+		began := time.Now()
+		errBusy := errors.New("busy")
+		err := space.Work(ctx, sp, Task{}, func(_ context.Context, job *space.Job[Task]) error {
+			if job.Attempts == 0 {
+				return fmt.Errorf("wrapped: %w", space.RetryAfter(time.Hour, errBusy))
+			}
+			return nil
+		}, space.Wait(2*time.Hour))
+		require.NoError(t, err)
+		require.InDelta(t, 3*time.Hour, time.Since(began), float64(tick), "an hour for the retry, and two without work")
+		require.Zero(t, count(t, sp, Task{}))
+		require.ErrorIs(t, space.RetryAfter(time.Hour, errBusy), errBusy)
+		require.NoError(t, space.RetryAfter(time.Hour, nil))
+	})
+}
+
+func TestWork_BuriesAfterTheLastTry(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		id := write(t, sp, Task{ID: 7, State: "new"})[0].ID()
+		tries := 0
+		var r reports
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			tries++
+			require.NoError(t, stageDone(ctx, job))
+			panic("boom")
+		}, space.Tries(3), space.Wait(time.Hour), space.Report(r.add))
+		require.NoError(t, err)
+		require.Equal(t, 3, tries)
+		require.Equal(t, []space.Outcome{space.JobRetried, space.JobRetried, space.JobDead}, r.outcomes())
+		var failure *space.PanicError
+		require.ErrorAs(t, r.all[2].Err, &failure)
+		require.Equal(t, "boom", failure.Value)
+		require.Contains(t, string(failure.Stack), "work_test.go")
+		require.Zero(t, count(t, sp, Task{}))
+		require.Zero(t, count(t, sp, Done{}))
+
+		letter, err := space.Read(ctx, sp, space.DeadLetter{JobKind: "task"}, space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, id, letter.Job)
+		require.Equal(t, 3, letter.Attempts)
+		require.Equal(t, "the handler panicked: boom", letter.Reason)
+		require.JSONEq(t, `{"id":7,"state":"new","priority":0}`, letter.Fields)
+
+		n, err := space.Revive(ctx, sp, space.DeadLetter{JobKind: "task"})
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.Zero(t, count(t, sp, space.DeadLetter{}))
+		task, err := space.Take(ctx, sp, Task{}, space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, Task{ID: 7, State: "new"}, task)
+	})
+}
+
+func TestRevive_SomeOfMany(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	n, err := space.Revive(ctx, sp, space.DeadLetter{})
+	require.NoError(t, err)
+	require.Zero(t, n)
+	write(t, sp, taskRange(250)...)
+	errNo := errors.New("no")
+	err = space.Work(ctx, sp, Task{}, func(_ context.Context, job *space.Job[Task]) error { return space.Permanent(errNo) }, space.NoWait())
+	require.NoError(t, err)
+	require.Equal(t, 250, count(t, sp, space.DeadLetter{Reason: "no", Attempts: 1}))
+	n, err = space.Revive(ctx, sp, space.DeadLetter{}, space.Max(120))
+	require.NoError(t, err)
+	require.Equal(t, 120, n)
+	n, err = space.Revive(ctx, sp, space.DeadLetter{JobKind: "other"})
+	require.NoError(t, err)
+	require.Zero(t, n)
+	n, err = space.Revive(ctx, sp, space.DeadLetter{})
+	require.NoError(t, err)
+	require.Equal(t, 130, n)
+	require.Equal(t, 250, count(t, sp, Task{}))
+}
+
+// FailedTask is a dead letter of a program's own.
+type FailedTask struct {
+	Task   Task
+	Reason string
+}
+
+func TestWork_WritesDeadLettersOfTheProgram(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	write(t, sp, Task{ID: 1, State: "new"})
+	errNo := errors.New("no")
+	bury := space.DeadLetters(func(job Task, d space.DeadLetter) FailedTask { return FailedTask{job, d.Reason} })
+	fails := func(_ context.Context, job *space.Job[Task]) error {
+		job.Value.State = "spoilt"
+		return space.Permanent(errNo)
+	}
+	require.NoError(t, space.Work(ctx, sp, Task{}, fails, bury, space.NoWait()))
+	letter, err := space.Take(ctx, sp, FailedTask{}, space.NoWait())
+	require.NoError(t, err)
+	require.Equal(t, FailedTask{Task{ID: 1, State: "new"}, "no"}, letter)
+	require.ErrorIs(t, space.Permanent(errNo), errNo)
+	require.NoError(t, space.Permanent(nil))
+
+	err = space.Work(ctx, sp, Done{}, func(context.Context, *space.Job[Done]) error { return nil }, bury, space.NoWait())
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+}
+
+// smallTask is of the same kind as Task, but cannot hold large numbers.
+type smallTask struct {
+	ID       int
+	Priority int8
+}
+
+func (smallTask) Kind() string { return "task" }
+
+func TestWork_BuriesWhatItCannotHold(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	write(t, sp, Task{ID: 1, Priority: 1000}, Task{ID: 2, Priority: 1})
+	var done []int
+	err := space.Work(ctx, sp, smallTask{}, func(_ context.Context, job *space.Job[smallTask]) error {
+		done = append(done, job.Value.ID)
+		return nil
+	}, space.Workers(1), space.NoWait())
+	require.NoError(t, err)
+	require.Equal(t, []int{2}, done)
+	letter, err := space.Take(ctx, sp, space.DeadLetter{}, space.NoWait())
+	require.NoError(t, err)
+	require.Contains(t, letter.Fields, "1000")
+}
+
+// A letter that is larger than an entry may be must not cost the job.
+func TestWork_KeepsAJobThatCannotBeBuried(t *testing.T) {
+	bubble(t, func(ctx context.Context, _ *space.Local) {
+		sp := space.New(space.Config{MaxEntry: 1000})
+		defer sp.Close()
+		var r reports
+		fails := func(context.Context, *space.Job[Task]) error { return space.Permanent(errors.New("no")) }
+		write(t, sp, Task{ID: 1, State: string(make([]byte, 970))})
+		require.NoError(t, space.Work(ctx, sp, Task{}, fails, space.NoWait(), space.Report(r.add)))
+		require.Equal(t, []space.Outcome{space.JobRetried}, r.outcomes())
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, count(t, sp, Task{}))
+
+		write(t, sp, Task{ID: 2, State: string(make([]byte, 500))})
+		require.NoError(t, space.Work(ctx, sp, Task{ID: 2}, fails, space.NoWait()))
+		letter, err := space.Take(ctx, sp, space.DeadLetter{}, space.NoWait())
+		require.NoError(t, err)
+		require.Empty(t, letter.Fields, "there is no room for both forms")
+		require.Contains(t, string(letter.Row), string(make([]byte, 500)))
+	})
+}
+
+func TestWork_FailsWhenAResultIsRefused(t *testing.T) {
+	bubble(t, func(ctx context.Context, _ *space.Local) {
+		sp := space.New(space.Config{MaxEntry: 1000})
+		defer sp.Close()
+		write(t, sp, Task{ID: 1})
+		var r reports
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			return job.Stage(ctx, Task{State: string(make([]byte, 2000))})
+		}, space.Tries(2), space.Report(r.add), space.Wait(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, []space.Outcome{space.JobRetried, space.JobDead}, r.outcomes())
+		require.ErrorIs(t, r.all[0].Err, space.ErrTooLarge)
+	})
+}
+
+func TestWork_OutlivesAHandlerThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	write(t, sp, taskRange(2)...)
+	err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		if job.Value.ID == 1 {
+			runtime.Goexit()
+		}
+		return stageDone(ctx, job)
+	}, space.NoWait(), space.Workers(1), space.Tries(1))
+	require.NoError(t, err)
+	require.Equal(t, 1, count(t, sp, Done{ID: 2}))
+	require.Equal(t, 1, count(t, sp, space.DeadLetter{}))
+}
+
+func TestWork_KeepsLeasesAlive(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		write(t, sp, taskRange(3)...)
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			time.Sleep(time.Duration(job.Value.ID) * time.Hour)
+			require.NoError(t, ctx.Err())
+			return stageDone(ctx, job)
+		}, space.Workers(3), space.For(3*time.Second), space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, 3, count(t, sp, Done{}))
+	})
+}
+
+// The space may grant less than is asked for.
+func TestWork_KeepsShortLeasesAlive(t *testing.T) {
+	bubble(t, func(ctx context.Context, _ *space.Local) {
+		sp := space.New(space.Config{MaxTxnLease: 2 * time.Second})
+		defer sp.Close()
+		write(t, sp, Task{ID: 1})
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			time.Sleep(time.Hour)
+			return stageDone(ctx, job)
+		}, space.For(time.Hour), space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, 1, count(t, sp, Done{}))
+	})
+}
+
+func TestWork_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
+	for name, lose := range map[string]func(ctx context.Context, sp *lossy, job *space.Job[Task]){
+		"aborted": func(ctx context.Context, sp *lossy, job *space.Job[Task]) {
+			require.NoError(t, sp.Abort(ctx, job.Txn.ID()))
+		},
+		"error":     func(_ context.Context, sp *lossy, _ *space.Job[Task]) { sp.down.Store(true) },
+		"no answer": func(_ context.Context, sp *lossy, _ *space.Job[Task]) { sp.mute.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(ctx context.Context, local *space.Local) {
+				sp := &lossy{Space: local}
+				write(t, sp, Task{ID: 1})
+				var r reports
+				began := time.Now()
+				err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+					if len(r.outcomes()) > 0 {
+						return nil
+					}
+					time.Sleep(time.Minute) // the space has told how much it grants
+					lose(ctx, sp, job)
+					require.NoError(t, stageDone(ctx, job))
+					<-ctx.Done()
+					require.ErrorIs(t, context.Cause(ctx), space.ErrTxnEnded)
+					sp.down.Store(false)
+					sp.mute.Store(false)
+					return nil
+				}, space.Workers(1), space.For(time.Minute), space.Report(r.add), space.Wait(time.Hour))
+				require.NoError(t, err)
+				require.Equal(t, []space.Outcome{space.JobLost, space.JobDone}, r.outcomes())
+				require.Zero(t, r.all[1].Attempts, "the loss is no failed attempt")
+				require.Zero(t, count(t, sp, Done{}))
+				require.Less(t, time.Since(began), 3*time.Minute+time.Hour)
+			})
+		})
+	}
+}
+
+func TestWork_Drains(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		working, stop := context.WithCancel(ctx)
+		write(t, sp, taskRange(10)...)
+		var r reports
+		ended := make(chan error, 1)
+		go func() {
+			ended <- space.Work(working, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+				time.Sleep(20 * time.Millisecond)
+				if job.Value.ID == 3 {
+					stop()
+					time.Sleep(9 * time.Second)
+				}
+				require.NoError(t, ctx.Err())
+				return stageDone(ctx, job)
+			}, space.Workers(1), space.Prefetch(2), space.Report(r.add))
+		}()
+		<-working.Done()
+		synctest.Wait()
+		require.Equal(t, 7, count(t, sp, Task{}), "jobs that wait for a handler are back at once")
+		task, err := space.Take(ctx, sp, Task{}, space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, 4, task.ID, "in their old place")
+		require.NoError(t, <-ended)
+		require.Equal(t, 3, count(t, sp, Done{}), "the handler that ran has finished")
+		require.Equal(t, 6, count(t, sp, Task{}))
+		require.Equal(t, map[space.Outcome]int{space.JobDone: 3, space.JobReturned: 2}, tally(r.outcomes()))
+	})
+}
+
+func tally(os []space.Outcome) map[space.Outcome]int {
+	n := map[space.Outcome]int{}
+	for _, o := range os {
+		n[o]++
+	}
+	return n
+}
+
+func TestWork_EndsHandlersThatTakeTooLong(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		working, stop := context.WithCancel(ctx)
+		write(t, sp, taskRange(3)...)
+		var r reports
+		ended := make(chan error, 1)
+		go func() {
+			ended <- space.Work(working, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+				require.NoError(t, stageDone(ctx, job))
+				switch job.Value.ID {
+				case 1: // finishes although it is told to end
+					<-ctx.Done()
+					return nil
+				case 2:
+					<-ctx.Done()
+					return context.Cause(ctx)
+				}
+				<-working.Done() // looks at the wrong context
+				return working.Err()
+			}, space.Workers(3), space.Drain(time.Minute), space.Report(r.add))
+		}()
+		synctest.Wait()
+		began := time.Now()
+		stop()
+		require.NoError(t, <-ended)
+		require.Equal(t, time.Minute, time.Since(began))
+		require.Equal(t, map[space.Outcome]int{space.JobDone: 1, space.JobReturned: 2}, tally(r.outcomes()))
+		require.Equal(t, 1, count(t, sp, Done{ID: 1}))
+		entries, err := sp.Take(ctx, matchAll(t, sp, Task{}, 3))
+		require.NoError(t, err)
+		require.Len(t, entries, 2, "back at once")
+		for _, e := range entries {
+			require.Zero(t, e.Attempts)
+		}
+	})
+}
+
+// matchAll returns a query for up to n matches that are there.
+func matchAll(t *testing.T, sp space.Space, template any, n int) space.Query {
+	q, err := space.Match(t.Context(), sp, template)
+	require.NoError(t, err)
+	q.NoWait, q.Max = true, n
+	return q
+}
+
+func TestWork_TakesAheadOnlyWhatIsSoonBegun(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		takes time.Duration
+		held  int // by one worker, and for it
+	}{
+		{"slow handlers", time.Second, 1},
+		{"handlers of 10 ms", 10 * time.Millisecond, 1 + 5},
+		{"fast handlers", time.Microsecond, 1 + 8},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(ctx context.Context, sp *space.Local) {
+				write(t, sp, taskRange(100)...)
+				ctx, stop := context.WithCancel(ctx)
+				done, most := 0, 0
+				err := space.Work(ctx, sp, Task{}, func(_ context.Context, job *space.Job[Task]) error {
+					time.Sleep(c.takes)
+					synctest.Wait()
+					most = max(most, 100-done-count(t, sp, Task{}))
+					if done++; done == 50 {
+						stop()
+					}
+					return nil
+				}, space.Workers(1), space.Prefetch(8))
+				require.NoError(t, err)
+				require.Equal(t, c.held, most)
+			})
+		})
+	}
+}
+
+// unreachable is a space whose Take fails for a while.
+type unreachable struct {
+	space.Space
+	err   error
+	takes atomic.Int64 // that fail
+}
+
+func (s *unreachable) Take(ctx context.Context, q space.Query) ([]space.Entry, error) {
+	if s.takes.Add(-1) >= 0 {
+		return nil, s.err
+	}
+	return s.Space.Take(ctx, q)
+}
+
+func TestWork_WaitsForASpaceThatCannotBeReached(t *testing.T) {
+	for _, failure := range []error{space.ErrUnavailable, space.ErrOutcomeUnknown} {
+		bubble(t, func(ctx context.Context, local *space.Local) {
+			sp := &unreachable{Space: local, err: failure}
+			sp.takes.Store(12)
+			write(t, sp, Task{ID: 1})
+			var r reports
+			began := time.Now()
+			require.NoError(t, space.Work(ctx, sp, Task{}, stageDone, space.NoWait(), space.Report(r.add)))
+			require.Equal(t, map[space.Outcome]int{space.TakeFailed: 12, space.JobDone: 1}, tally(r.outcomes()))
+			var pauses time.Duration
+			for _, report := range r.all[:12] {
+				require.ErrorIs(t, report.Err, failure)
+				pauses += report.Delay
+			}
+			require.Equal(t, pauses, time.Since(began))
+			require.Equal(t, 5*time.Second, r.all[11].Delay)
+		})
+	}
+}
+
+func TestWork_EndsWhenItCannotGoOn(t *testing.T) {
+	bubble(t, func(ctx context.Context, local *space.Local) {
+		write(t, local, taskRange(1)...)
+		sp := &unreachable{Space: local, err: space.ErrSchemaConflict}
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			sp.takes.Store(1)
+			time.Sleep(time.Second)
+			return stageDone(ctx, job)
+		}, space.Workers(1))
+		require.ErrorIs(t, err, space.ErrSchemaConflict)
+		require.Equal(t, 1, count(t, local, Done{}))
+	})
+}
+
+func TestWork_EndsWithTheSpace(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		ended := make(chan error, 1)
+		go func() { ended <- space.Work(ctx, sp, Task{}, stageDone) }()
+		synctest.Wait()
+		require.NoError(t, sp.Close())
+		require.ErrorIs(t, <-ended, space.ErrClosed)
+	})
+}
+
+func TestWork_RefusesWhatCanNeverBeRight(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	for name, o := range map[string]space.Option{
+		"no workers": space.Workers(0), "negative prefetch": space.Prefetch(-1), "negative tries": space.Tries(-1),
+		"negative backoff": space.Backoff(-1, 1), "backoff the wrong way round": space.Backoff(2, 1), "negative drain": space.Drain(-1),
+		"no report": space.Report(nil), "no letter": space.DeadLetters[Task, Done](nil), "no lease": space.For(0), "max": space.Max(1),
+	} {
+		require.ErrorIs(t, space.Work(ctx, sp, Task{}, stageDone, o), space.ErrInvalidArgument, name)
+	}
+	require.ErrorIs(t, space.Work[Task](ctx, sp, Task{}, nil), space.ErrInvalidArgument)
+	_, err := space.Take(ctx, sp, Task{}, space.Workers(3))
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	require.ErrorContains(t, err, "Workers")
+}
+
+// Several Works share jobs of which every attempt may fail, before or after it wrote its result.
+func TestWork_DoesEachJobOnce(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	sp := newSpace(t)
+	const jobs = 1000
+	write(t, sp, taskRange(jobs)...)
+	var works sync.WaitGroup
+	var stats space.WorkStats
+	for i := range 4 {
+		works.Go(func() {
+			err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+				chance := (job.Value.ID*7 + job.Attempts*13 + i) % 10
+				if chance == 0 {
+					return errors.New("early")
+				}
+				if chance == 1 {
+					panic("early")
+				}
+				if chance%2 == 0 {
+					if _, err := space.Write(ctx, sp, Done{job.Value.ID}, space.In(job.Txn)); err != nil {
+						return err
+					}
+				} else if err := stageDone(ctx, job); err != nil {
+					return err
+				}
+				switch chance {
+				case 2, 3:
+					return errors.New("late")
+				case 4, 5:
+					if job.Attempts == 0 {
+						return job.Txn.Abort(ctx) // against the rules: nothing of it happens
+					}
+				}
+				return nil
+			}, space.Workers(3), space.Backoff(0, time.Millisecond), space.Tries(0), space.Report(stats.Add))
+			require.NoError(t, err)
+		})
+	}
+	var ids []int
+	for len(ids) < jobs {
+		results, err := space.TakeAll(ctx, sp, Done{}, jobs)
+		require.NoError(t, err)
+		for _, r := range results {
+			ids = append(ids, r.ID)
+		}
+	}
+	cancel()
+	works.Wait()
+	slices.Sort(ids)
+	for i, id := range ids {
+		require.Equal(t, i+1, id)
+	}
+	require.Zero(t, count(t, sp, Task{}))
+	require.Zero(t, count(t, sp, Done{}))
+	require.Equal(t, jobs, stats.Count(space.JobDone))
+	require.Positive(t, stats.Count(space.JobRetried))
+	require.Positive(t, stats.Count(space.JobLost))
+}
+
+func TestOutcome_HasAName(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "retried", space.JobRetried.String())
+	require.Equal(t, "take failed", space.TakeFailed.String())
+	require.Equal(t, "outcome 77", space.Outcome(77).String())
+}

@@ -1,0 +1,55 @@
+package space
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Permanent returns an error with which a handler of Work says that trying again is of no use: the job becomes a dead letter at
+// once. errors.Is and errors.As see through it. Permanent of nil is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &permanentError{err}
+}
+
+type permanentError struct{ err error }
+
+func (e *permanentError) Error() string { return e.err.Error() }
+func (e *permanentError) Unwrap() error { return e.err }
+
+// RetryAfter returns an error with which a handler of Work says when to try again, whatever Backoff says: after d. It counts as a
+// failed attempt like any other. errors.Is and errors.As see through it. RetryAfter of nil is nil.
+func RetryAfter(d time.Duration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &laterError{max(d, 0), err}
+}
+
+type laterError struct {
+	delay time.Duration
+	err   error
+}
+
+func (e *laterError) Error() string { return e.err.Error() }
+func (e *laterError) Unwrap() error { return e.err }
+
+// PanicError is the failure of a handler of Work that has panicked.
+type PanicError struct {
+	Value any    // what the handler panicked with
+	Stack []byte // as of debug.Stack
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("the handler panicked: %v", e.Value) }
+
+// Unwrap returns the value, if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// errGoexit is the failure of a handler that has ended its goroutine.
+var errGoexit = errors.New("space: the handler called runtime.Goexit")

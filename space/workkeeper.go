@@ -1,0 +1,162 @@
+package space
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// taskKeeper keeps the transactions of all tasks of a Work alive, with one call for all of them. Tasks come and go meanwhile,
+// which a Keeper cannot do. Its methods may be called concurrently.
+type taskKeeper struct {
+	space Space
+	lease time.Duration // asked for
+	first chan struct{} // closed when there is something to renew for the first time
+
+	mu      sync.Mutex
+	tasks   map[LeaseID]*task // guarded by mu; by the number of the transaction
+	granted time.Duration     // guarded by mu; of leases asked for; 0 before the first answer
+}
+
+func newTaskKeeper(sp Space, lease time.Duration) *taskKeeper {
+	return &taskKeeper{space: sp, lease: lease, first: make(chan struct{}), tasks: map[LeaseID]*task{}}
+}
+
+// add makes the keeper renew the leases of tasks.
+func (k *taskKeeper) add(tasks []*task) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range tasks {
+		k.tasks[t.lease.ID()] = t
+	}
+	select {
+	case <-k.first:
+	default:
+		close(k.first)
+	}
+}
+
+// term returns how long a lease that is granted now will run, as far as is known.
+func (k *taskKeeper) term() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return cmp.Or(k.granted, k.lease)
+}
+
+// drop ends that for a task.
+func (k *taskKeeper) drop(t *task) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.tasks, t.lease.ID())
+}
+
+// start starts renewing. The caller calls stop, which waits until it has ended.
+func (k *taskKeeper) start(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		k.run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time enough to try again. The first one it
+// renews at once, to learn how much the space grants.
+func (k *taskKeeper) run(ctx context.Context) {
+	select {
+	case <-k.first:
+	case <-ctx.Done():
+		return
+	}
+	for ctx.Err() == nil {
+		var err error
+		if due := k.due(); len(due) > 0 {
+			err = k.renew(ctx, due)
+		}
+		_ = sleep(ctx, k.pause(err)) // if it returns early ctx has ended
+	}
+}
+
+// pause returns the time until leases have to be looked at again.
+func (k *taskKeeper) pause(err error) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.granted == 0:
+		return min(k.lease/12, patience)
+	case err != nil:
+		return k.granted / 12
+	}
+	return k.granted / 4
+}
+
+// patience is the longest pause before an answer is there, and the longest time that an attempt to renew is given beyond the end of a lease.
+const patience = time.Second
+
+// due returns the tasks whose leases are to be renewed.
+func (k *taskKeeper) due() []*task {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var due []*task
+	for _, t := range k.tasks {
+		if k.granted == 0 || t.lease.Remaining() <= k.granted-k.granted/3 {
+			due = append(due, t)
+		}
+	}
+	return due
+}
+
+// renew renews the leases of tasks with one call, and tells of those that are lost. It returns an error if the call has to be repeated.
+func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
+	ids := make([]LeaseID, len(tasks))
+	left := k.lease
+	for i, t := range tasks {
+		ids[i] = t.lease.ID()
+		left = min(left, t.lease.Remaining())
+	}
+	// Without an answer, the first lease that is over ends the attempt, so that its loss is told in time. An attempt for leases that are over already
+	// is worth a little while: the clock may have stood still, not the space.
+	call, cancel := context.WithTimeout(ctx, max(left, min(k.lease/12, patience)))
+	defer cancel()
+	sent := time.Now()
+	grants, err := k.space.Renew(call, k.lease, ids...)
+	if ctx.Err() != nil {
+		return nil
+	}
+	ended, partly := errors.AsType[*LeaseError](err)
+	for i, t := range tasks {
+		switch {
+		case err == nil || partly && ended.Failed[ids[i]] == nil:
+			k.renewed(t, sent, grants[i].Granted)
+		case partly && !t.settling.Load():
+			k.lost(t, ended.Failed[ids[i]])
+		case final(err) && !partly || t.lease.Remaining() == 0:
+			k.lost(t, err)
+		}
+	}
+	if partly {
+		return nil
+	}
+	return err
+}
+
+// renewed notes what was granted for a request sent at that time.
+func (k *taskKeeper) renewed(t *task, sent time.Time, granted time.Duration) {
+	t.lease.renewed(sent, granted)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.granted = granted
+}
+
+// lost ends the context of a task whose lease is lost.
+func (k *taskKeeper) lost(t *task, err error) {
+	k.drop(t)
+	t.lose(fmt.Errorf("%w: its lease was lost: %w", ErrTxnEnded, err))
+}
