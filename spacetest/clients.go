@@ -41,6 +41,7 @@ func clientCases() []clientCase {
 		{"one finds by an embedded kind what another wrote as an outer one", clientsTypes},
 		{"closing one leaves the others and the space alone", clientsClose},
 		{"a closed client's waits consume nothing", clientsCloseWaiting},
+		{"works of all do each job once", clientsWork},
 		{"a random run of all is linearizable", clientsHistory},
 	}
 }

@@ -50,6 +50,7 @@ func restartCases() cases {
 		{"a keeper keeps its leases", restartKeeper},                    // semantics 6.6
 		{"a bulk write is there as a whole or not at all", restartBulk}, // semantics 8.1
 		{"an iteration that is cut short says so", restartContents},     // semantics 8.3
+		{"work goes on, and each job is done once", restartWork},
 		{"a random concurrent run breaks no promise", restartHistory},
 		{"a random concurrent run is linearizable", restartLinearizable},
 		{"a random concurrent run is told event by event", restartTold},

@@ -41,6 +41,7 @@ func topics() []topic {
 		{"prepared", preparedCases()},
 		{"error", errorCases()},
 		{"close", closeCases()},
+		{"work", workCases()},
 		{"history", historyCases()},
 	}
 }

@@ -1,0 +1,376 @@
+package spacetest
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+func workCases() cases {
+	return cases{
+		{"a job and its results change places", workDone},
+		{"a waiting worker gets what is written later", workWaits},
+		{"a worker that waits holds nothing when it ends", workEnds},
+		{"what a handler that failed has done is undone", workUndone},
+		{"a failed job comes back later, with an attempt more", workRetries},
+		{"a job that fails too often becomes a dead letter", workBuries},
+		{"dead letters can be revived", workRevives},
+		{"a job keeps its lease through its attempts", workLeases},
+		{"jobs are taken in the order that is asked for", workOrder},
+		{"a running job is kept", workKeeps},
+		{"a job whose transaction is ended by others is back, and nothing of it happens", workLost},
+		{"jobs that wait for a handler are back at once when the work ends", workDrains},
+		{"each of many jobs is done once, by workers that fail", workOnce},
+	}
+}
+
+// outcome is the result of a job, of another kind than simple.
+type outcome struct {
+	Name string
+	ID   int
+}
+
+// finish is a handler that succeeds.
+func finish(ctx context.Context, job *space.Job[simple]) error {
+	return job.Stage(ctx, outcome(job.Value))
+}
+
+var errJob = errors.New("this job fails")
+
+// work works for simple entries as long as there are any.
+func work(k *kit, handler func(ctx context.Context, job *space.Job[simple]) error, opts ...space.Option) *space.WorkStats {
+	k.Helper()
+	var stats space.WorkStats
+	k.ok(space.Work(k.ctx, k.sp, simple{}, handler, append(opts, space.NoWait(), space.Report(stats.Add))...))
+	return &stats
+}
+
+func workDone(k *kit) {
+	write(k, sample())
+	writeAll(k, e1, e2, e3)
+	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+		require.Zero(k, job.Attempts)
+		// While it is at work nobody sees the job, nor what comes of it.
+		if _, err := space.Read(ctx, k.sp, job.Value, space.NoWait()); !errors.Is(err, space.ErrNoMatch) {
+			return errors.New("the job is visible")
+		}
+		if _, err := space.Write(ctx, k.sp, outcome{"now", job.Value.ID}, space.In(job.Txn)); err != nil {
+			return err
+		}
+		if _, err := space.Read(ctx, k.sp, outcome{"now", job.Value.ID}, space.In(job.Txn), space.NoWait()); err != nil {
+			return err
+		}
+		return finish(ctx, job)
+	}, space.Workers(1))
+	require.Equal(k, 3, stats.Count(space.JobDone))
+	absent(k, simple{})
+	require.Equal(k, []outcome{{"now", 1}, {"A", 1}, {"now", 2}, {"B", 2}, {"now", 2}, {"A", 2}}, readUpTo(k, 10, outcome{}))
+	take(k, every{})
+}
+
+// startWork works for simple entries in the background.
+func startWork(k *kit, handler func(ctx context.Context, job *space.Job[simple]) error, opts ...space.Option) *pending[struct{}] {
+	return start(k, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, space.Work(ctx, k.sp, simple{}, handler, opts...)
+	})
+}
+
+func workWaits(k *kit) {
+	w := startWork(k, finish, space.Wait(long))
+	for i := range 20 {
+		k.parked(1)
+		write(k, simple{"A", i + 1})
+		got, err := space.Take(k.ctx, k.sp, outcome{})
+		k.ok(err)
+		require.Equal(k, outcome{"A", i + 1}, got)
+	}
+	w.cancel()
+	_, err := w.wait()
+	k.ok(err)
+}
+
+func workEnds(k *kit) {
+	w := startWork(k, finish)
+	k.parked(1)
+	w.cancel()
+	_, err := w.wait()
+	k.ok(err)
+	k.parked(0)
+	write(k, e1)
+	require.Equal(k, e1, take(k, simple{}))
+}
+
+func workUndone(k *kit) {
+	writeAll(k, e1, e2)
+	write(k, outcome{"B", 2})
+	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+		if job.Value == e2 {
+			return finish(ctx, job)
+		}
+		if err := finish(ctx, job); err != nil {
+			return err
+		}
+		if _, err := space.Write(ctx, k.sp, outcome(job.Value), space.In(job.Txn)); err != nil {
+			return err
+		}
+		if _, err := space.Take(ctx, k.sp, outcome{"B", 2}, space.In(job.Txn), space.NoWait()); err != nil {
+			return err
+		}
+		return errJob
+	}, space.Workers(1), space.Backoff(long, long))
+	require.Equal(k, 1, stats.Count(space.JobDone))
+	require.Equal(k, 1, stats.Count(space.JobRetried))
+	require.Equal(k, []outcome{{"B", 2}, {"B", 2}}, readUpTo(k, 10, outcome{}))
+	absent(k, simple{})
+}
+
+func workRetries(k *kit) {
+	id := write(k, e1).ID()
+	var attempts []int
+	var last time.Time
+	w := startWork(k, func(ctx context.Context, job *space.Job[simple]) error {
+		require.Equal(k, id, job.ID)
+		if job.Attempts > 0 {
+			require.GreaterOrEqual(k, time.Since(last), brief)
+		}
+		attempts, last = append(attempts, job.Attempts), time.Now()
+		if job.Attempts < 3 {
+			return space.RetryAfter(brief, errJob)
+		}
+		return finish(ctx, job)
+	}, space.Workers(1))
+	_, err := space.Take(k.ctx, k.sp, outcome(e1))
+	k.ok(err)
+	w.cancel()
+	w.result(k)
+	require.Equal(k, []int{0, 1, 2, 3}, attempts)
+	require.Zero(k, k.total())
+}
+
+func workBuries(k *kit) {
+	writeAll(k, e1, e2)
+	w := startWork(k, func(_ context.Context, job *space.Job[simple]) error {
+		if job.Value == e1 {
+			return space.Permanent(errJob)
+		}
+		panic("boom")
+	}, space.Workers(1), space.Tries(3), space.Backoff(0, 0))
+	first, err := space.Take(k.ctx, k.sp, space.DeadLetter{})
+	k.ok(err)
+	require.Equal(k, []any{"simple", 1, errJob.Error()}, []any{first.JobKind, first.Attempts, first.Reason})
+	require.JSONEq(k, `{"name": "A", "id": 1}`, first.Fields)
+	second, err := space.Take(k.ctx, k.sp, space.DeadLetter{})
+	k.ok(err)
+	require.Equal(k, []any{"simple", 3}, []any{second.JobKind, second.Attempts})
+	require.Contains(k, second.Reason, "boom")
+	w.cancel()
+	w.result(k)
+	require.Zero(k, k.total())
+}
+
+func workRevives(k *kit) {
+	write(k, sample())
+	writeAll(k, e1, e2, e3)
+	stats := work(k, func(context.Context, *space.Job[simple]) error { return space.Permanent(errJob) })
+	require.Equal(k, 3, stats.Count(space.JobDead))
+	absent(k, simple{})
+	n, err := space.Revive(k.ctx, k.sp, space.DeadLetter{JobKind: "every"})
+	k.ok(err)
+	require.Zero(k, n)
+	n, err = space.Revive(k.ctx, k.sp, space.DeadLetter{JobKind: "simple"})
+	k.ok(err)
+	require.Equal(k, 3, n)
+	require.ElementsMatch(k, []simple{e1, e2, e3}, drain(k, simple{}))
+	require.Equal(k, 1, k.total())
+}
+
+func workLeases(k *kit) {
+	write(k, e1, space.For(short))
+	var stats space.WorkStats
+	k.ok(space.Work(k.ctx, k.sp, simple{}, func(context.Context, *space.Job[simple]) error {
+		return space.RetryAfter(brief, errJob)
+	}, space.Tries(0), space.Wait(5*short), space.Report(stats.Add))) // it never ends unless the job does
+	require.Zero(k, k.total())
+	require.Zero(k, stats.Count(space.JobDone))
+}
+
+func workOrder(k *kit) {
+	writeAll(k, e3, e2, e1)
+	var order []simple
+	work(k, func(_ context.Context, job *space.Job[simple]) error {
+		order = append(order, job.Value)
+		return nil
+	}, space.Workers(1), space.OrderBy("-name", "id"), space.Where("id", space.Le(2)))
+	require.Equal(k, []simple{e2, e1, e3}, order)
+}
+
+func workKeeps(k *kit) {
+	k.patiently(func(d time.Duration) bool {
+		write(k, e1)
+		attempts := 0
+		stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+			attempts++
+			time.Sleep(3 * d) // the first lease would be over
+			return finish(ctx, job)
+		}, space.For(d))
+		require.Equal(k, outcome(e1), take(k, outcome{}))
+		require.Equal(k, 1, stats.Count(space.JobDone))
+		absent(k, simple{})
+		return attempts == 1
+	})
+}
+
+func workLost(k *kit) {
+	write(k, e1)
+	attempts := 0
+	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+		if err := finish(ctx, job); err != nil {
+			return err
+		}
+		if attempts++; attempts == 1 {
+			k.ok(k.sp.Abort(ctx, job.Txn.ID()))
+			require.Equal(k, e1, read(k, e1))
+		}
+		return nil
+	}, space.Workers(1))
+	require.Equal(k, 1, stats.Count(space.JobLost))
+	require.Equal(k, 1, stats.Count(space.JobDone))
+	require.Equal(k, []outcome{outcome(e1)}, drain(k, outcome{}))
+	require.Zero(k, k.total())
+}
+
+func workDrains(k *kit) {
+	const n = 30
+	for i := range n {
+		write(k, simple{"A", i + 1})
+	}
+	busy, release := make(chan struct{}), make(chan struct{})
+	w := startWork(k, func(ctx context.Context, job *space.Job[simple]) error {
+		if job.Value.ID == 10 {
+			close(busy)
+			<-release
+		}
+		return finish(ctx, job)
+	}, space.Workers(1), space.Drain(long))
+	<-busy
+	w.cancel()
+	for count(k, simple{}) < n-10 { // those that were taken ahead
+		time.Sleep(time.Millisecond) // the next look
+	}
+	for i := 10; i < n; i++ {
+		require.Equal(k, simple{"A", i + 1}, take(k, simple{}), "in their old places")
+	}
+	close(release)
+	w.result(k)
+	require.Len(k, drain(k, outcome{}), 10)
+	require.Zero(k, k.total())
+}
+
+// unsteady returns a handler that fails now and then, before or after it has written its result, and once in a while ends its transaction.
+func unsteady(sp space.Space) func(ctx context.Context, job *space.Job[simple]) error {
+	return func(ctx context.Context, job *space.Job[simple]) error {
+		dice := rand.IntN(16)
+		if dice == 0 {
+			panic("a handler panics")
+		}
+		if dice == 1 {
+			return errJob
+		}
+		if dice%2 == 0 {
+			if _, err := space.Write(ctx, sp, outcome(job.Value), space.In(job.Txn)); err != nil {
+				return err
+			}
+		} else if err := finish(ctx, job); err != nil {
+			return err
+		}
+		switch dice {
+		case 2, 3:
+			return errJob
+		case 4, 5:
+			return sp.Abort(ctx, job.Txn.ID())
+		}
+		return nil
+	}
+}
+
+// doneOnce waits until n jobs have their results, and fails the case unless those are the jobs' IDs from 1 to n.
+func doneOnce(k *kit, n int) {
+	k.Helper()
+	var ids []int
+	for len(ids) < n {
+		results, err := space.TakeAll(k.ctx, k.sp, outcome{}, n)
+		k.ok(err)
+		for _, r := range results {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	for i, id := range ids {
+		require.Equal(k, i+1, id)
+	}
+}
+
+func workOnce(k *kit) {
+	const n = 200
+	jobs := make([]simple, n)
+	for i := range jobs {
+		jobs[i] = simple{"A", i + 1}
+	}
+	writeAll(k, jobs...)
+	var works []*pending[struct{}]
+	for range 3 {
+		works = append(works, startWork(k, unsteady(k.sp), space.Workers(4), space.Backoff(0, brief), space.Tries(0)))
+	}
+	doneOnce(k, n)
+	for _, w := range works {
+		w.cancel()
+		w.result(k)
+	}
+	require.Zero(k, k.total())
+}
+
+// restartWork: jobs that were in hands when the server ended are done after all, and no job twice.
+func restartWork(k *kit) {
+	const n = 150
+	var works []*pending[struct{}]
+	for range 2 {
+		works = append(works, startWork(k, unsteady(k.sp), space.Workers(4), space.Backoff(0, brief), space.Tries(0), space.For(short)))
+	}
+	for round := range 3 {
+		jobs := make([]simple, n/3)
+		for i := range jobs {
+			jobs[i] = simple{"A", round*n/3 + i + 1}
+		}
+		writeAll(k, jobs...)
+		k.restart()
+	}
+	for count(k, outcome{}) < n {
+		time.Sleep(time.Millisecond) // the next look
+	}
+	for _, w := range works {
+		w.cancel()
+		w.result(k)
+	}
+	doneOnce(k, n)
+	require.Zero(k, k.total())
+}
+
+func clientsWork(a, b, c *kit) {
+	const n = 200
+	jobs := make([]simple, n)
+	for i := range jobs {
+		jobs[i] = simple{"A", i + 1}
+	}
+	writeAll(a, jobs...)
+	for _, k := range []*kit{a, b, c} {
+		startWork(k, unsteady(k.sp), space.Workers(3), space.Backoff(0, brief), space.Tries(0))
+	}
+	doneOnce(b, n)
+	absent(c, simple{})
+}
