@@ -2,10 +2,11 @@ package main
 
 import "time"
 
-// Run announces that a master has work. It lives under a lease that its master keeps alive.
+// Run announces that a master has work, and that all its jobs are there. It lives under a lease that its master keeps alive.
 type Run struct {
-	ID   string `space:"id,id"`
-	Root string
+	ID    string `space:"id,id"`
+	Root  string
+	Files int // that are to be read, a job each
 }
 
 // RunFinished tells the workers of a run to go home. They read it and leave it there, for it must reach all of them.

@@ -11,9 +11,10 @@
 // What it shows of a space:
 //
 //   - Nobody knows anybody: workers may start before the master or join late; more of them make it faster.
-//   - A take is given to one worker only, the oldest job first; bulk calls move many entries at once.
+//   - A job is given to one worker only, the oldest first, and only lent: job and result are one transaction. Kill a worker, and what it had
+//     in its hands is done by the others a little later, once.
 //   - An announcement under a lease that is kept alive ends by itself when its master dies.
-//   - A cancelled wait takes nothing with it, so a worker may stop waiting at any moment.
+//   - Bulk calls move many entries at once.
 //   - A marker that everybody reads, and nobody takes, ends all workers.
 package main
 
@@ -54,8 +55,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "localhost:7420", "address of the space server")
 	root := flags.String("root", "", "master: folder with the Go source to read (default: the source of the Go toolchain)")
-	redo := flags.Duration("redo", 30*time.Second, "master: hand out again what had no result for so long")
 	parallel := flags.Int("parallel", 1, "worker: files to read at a time")
+	lease := flags.Duration("lease", 2*time.Second, "worker: time until its jobs are back after its death")
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: masterworker [flags] master|worker")
 		flags.PrintDefaults()
@@ -75,14 +76,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	defer sp.Close()
 	if part == "worker" {
-		return worker{space: sp, parallel: *parallel, log: stderr}.run(ctx)
+		return worker{space: sp, parallel: *parallel, lease: *lease, log: stderr}.run(ctx)
 	}
 	if *root == "" {
 		if *root, err = toolchain(ctx); err != nil {
 			return err
 		}
 	}
-	return master{space: sp, root: *root, redo: *redo, out: stdout, progress: stderr}.run(ctx)
+	return master{space: sp, root: *root, out: stdout, progress: stderr}.run(ctx)
 }
 
 // toolchain returns the folder that holds the source of the Go toolchain.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"time"
 
@@ -23,7 +22,6 @@ const (
 type master struct {
 	space    space.Space
 	root     string
-	redo     time.Duration // hand out again what had no result for so long
 	out      io.Writer
 	progress io.Writer
 }
@@ -54,7 +52,10 @@ func (m master) run(ctx context.Context) error {
 
 // share lets the workers do all files and returns the totals of their results.
 func (m master) share(ctx context.Context, id string, files []string) (*totals, error) {
-	lease, err := space.Write(ctx, m.space, Run{ID: id, Root: m.root}, space.For(announce))
+	if err := m.handOut(ctx, id, files); err != nil {
+		return nil, err
+	}
+	lease, err := space.Write(ctx, m.space, Run{ID: id, Root: m.root, Files: len(files)}, space.For(announce))
 	if err != nil {
 		return nil, fmt.Errorf("announce the run: %w", err)
 	}
@@ -62,9 +63,6 @@ func (m master) share(ctx context.Context, id string, files []string) (*totals, 
 	defer alive.Stop()
 	defer lease.Cancel(context.WithoutCancel(ctx)) // no new worker shall start on it; if it fails the lease runs out
 
-	if err := m.handOut(ctx, id, files); err != nil {
-		return nil, err
-	}
 	sum, err := m.collect(ctx, id, files)
 	// Whatever the outcome, the workers shall go home.
 	_, finishErr := space.Write(context.WithoutCancel(ctx), m.space, RunFinished{Run: id}, space.For(keep))
@@ -87,18 +85,11 @@ func (m master) handOut(ctx context.Context, id string, files []string) error {
 
 // collect takes results until each file has one.
 func (m master) collect(ctx context.Context, id string, files []string) (*totals, error) {
-	missing := make(map[string]bool, len(files))
-	for _, file := range files {
-		missing[file] = true
-	}
 	bar := newProgress(m.progress, len(files))
 	defer bar.finish()
 	sum := newTotals()
-	for len(missing) > 0 {
-		results, err := space.TakeAll(ctx, m.space, FileResult{Run: id}, bulk, space.Wait(m.redo))
-		if errors.Is(err, space.ErrNoMatch) {
-			err = m.handOutAgain(ctx, id, missing)
-		}
+	for done := 0; done < len(files); {
+		results, err := space.TakeAll(ctx, m.space, FileResult{Run: id}, bulk)
 		if err != nil {
 			return nil, fmt.Errorf("take results: %w", err)
 		}
@@ -106,24 +97,14 @@ func (m master) collect(ctx context.Context, id string, files []string) (*totals
 			if r.Problem != "" {
 				return nil, fmt.Errorf("a worker could not read a file: %s", r.Problem)
 			}
-			sum.add(r) // a file that was handed out twice may come back twice, and counts once
-			delete(missing, r.File)
+			if !sum.add(r) {
+				return nil, fmt.Errorf("there are two results for %s", r.File)
+			}
 		}
-		bar.set(len(files) - len(missing))
+		done += len(results)
+		bar.set(done)
 	}
 	return sum, nil
-}
-
-// handOutAgain writes the missing jobs once more if nobody can still take them: a worker that was killed has taken its
-// jobs with it. While jobs lie in the space there is only nobody to do them.
-func (m master) handOutAgain(ctx context.Context, id string, missing map[string]bool) error {
-	waiting, err := space.Count(ctx, m.space, FileJob{Run: id})
-	if err != nil || waiting > 0 {
-		fmt.Fprintf(m.progress, "no result for %v; %d jobs wait for a worker\n", m.redo, waiting)
-		return err
-	}
-	fmt.Fprintf(m.progress, "no result for %v; handing out %d files again\n", m.redo, len(missing))
-	return m.handOut(ctx, id, slices.Sorted(maps.Keys(missing)))
 }
 
 // publish writes the totals into the space, to stay.

@@ -31,10 +31,12 @@ func TestRun_WorkersGiveWhatOneGives(t *testing.T) {
 	defer sp.Close()
 	workers := make(chan error)
 	for range 3 {
-		go func() { workers <- worker{space: sp, parallel: 2, log: t.Output()}.run(t.Context()) }()
+		go func() {
+			workers <- worker{space: sp, parallel: 2, lease: time.Minute, log: t.Output()}.run(t.Context())
+		}()
 	}
 	var out strings.Builder
-	m := master{space: sp, root: forest(t, files), redo: time.Hour, out: &out, progress: t.Output()}
+	m := master{space: sp, root: forest(t, files), out: &out, progress: t.Output()}
 	require.NoError(t, m.run(t.Context()))
 	require.Contains(t, out.String(), "gives the same totals")
 	for range 3 {
@@ -58,7 +60,7 @@ func TestRun_WorkersGiveWhatOneGives(t *testing.T) {
 	}
 }
 
-// A worker that is killed has taken its jobs out of the space. The master hands them out again.
+// A worker that is killed has jobs in its hands. They are back when their leases end.
 func TestRun_SurvivesTheLossOfAWorker(t *testing.T) {
 	t.Parallel()
 	sp := space.New(space.Config{})
@@ -67,12 +69,13 @@ func TestRun_SurvivesTheLossOfAWorker(t *testing.T) {
 	done := make(chan error, 1)
 	root := forest(t, 10)
 	go func() {
-		done <- master{space: sp, root: root, redo: 10 * time.Millisecond, out: &out, progress: t.Output()}.run(t.Context())
+		done <- master{space: sp, root: root, out: &out, progress: t.Output()}.run(t.Context())
 	}()
-	_, err := space.TakeAll(t.Context(), sp, FileJob{}, 10)
-	require.NoError(t, err, "jobs of which nothing will ever be heard")
-
-	require.NoError(t, worker{space: sp, log: t.Output()}.run(t.Context()))
+	for range 3 {
+		_, _, err := space.TakeTxn(t.Context(), sp, FileJob{}, space.For(10*time.Millisecond))
+		require.NoError(t, err, "a transaction of which nothing will ever be heard")
+	}
+	require.NoError(t, worker{space: sp, parallel: 1, lease: time.Minute, log: t.Output()}.run(t.Context()))
 	require.NoError(t, <-done)
 	require.Contains(t, out.String(), "gives the same totals")
 }
@@ -84,7 +87,7 @@ func TestRun_EndsWhenAFileCannotBeRead(t *testing.T) {
 	root := forest(t, 3)
 	done := make(chan error, 1)
 	go func() {
-		done <- master{space: sp, root: root, redo: time.Hour, out: t.Output(), progress: t.Output()}.run(t.Context())
+		done <- master{space: sp, root: root, out: t.Output(), progress: t.Output()}.run(t.Context())
 	}()
 	job, err := space.Take(t.Context(), sp, FileJob{})
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// totals adds up results. The order in which they come makes no difference. A file counts once.
+// totals adds up results. The order in which they come makes no difference.
 type totals struct {
 	summary  RunSummary
 	packages map[string]*PackageTotal
@@ -22,7 +22,7 @@ func newTotals() *totals {
 	return &totals{packages: map[string]*PackageTotal{}, imports: map[string]int{}, sums: map[string][]byte{}}
 }
 
-// add counts r and reports whether its file is new.
+// add counts r. It returns false, and counts nothing, if its file was counted before.
 func (t *totals) add(r FileResult) bool {
 	if _, known := t.sums[r.File]; known {
 		return false

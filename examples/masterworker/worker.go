@@ -5,81 +5,63 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/space"
 )
 
-// handful is how many jobs a worker takes at a time: enough to make the way to the space cheap, few enough that no
-// worker is left holding many jobs while the others have none.
-const handful = 16
-
 // worker does the jobs of one run.
 type worker struct {
 	space    space.Space
-	parallel int // files at a time
+	parallel int           // files at a time
+	lease    time.Duration // how long its jobs are away after its death
 	log      io.Writer
 }
 
-// errFinished is the cause that ends the waits of a worker whose run is over.
+// errFinished is the cause that ends the work of a worker whose run is over.
 var errFinished = errors.New("the run is finished")
 
-// run waits for a run, works for it and returns when it is finished. When ctx ends it still does the jobs that it holds.
+// run waits for a run, works for it and returns when it is finished. When ctx ends it still does the jobs that it has begun.
 func (w worker) run(ctx context.Context) error {
-	job, err := space.Read(ctx, w.space, Run{})
+	run, err := space.Read(ctx, w.space, Run{})
 	if err != nil {
 		return fmt.Errorf("wait for a run: %w", err)
 	}
 	working, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-
-	var (
-		group sync.WaitGroup
-		files atomic.Int64
-	)
-	for range max(w.parallel, 1) {
-		group.Go(func() {
-			if err := w.work(working, job, &files); err != nil {
-				stop(err)
-			}
-		})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		stop(w.finished(working, run))
+	}()
+	err = w.work(working, run)
+	stop(err)
+	<-watched
+	if cause := context.Cause(working); err == nil && !errors.Is(cause, errFinished) {
+		return cause
 	}
-	group.Go(func() {
-		if _, err := space.Read(working, w.space, RunFinished{Run: job.ID}); err != nil {
-			stop(fmt.Errorf("wait for the end of the run: %w", err))
-			return
-		}
-		stop(errFinished)
-	})
-	group.Wait()
-	fmt.Fprintf(w.log, "worker: %d files\n", files.Load())
-	if err := context.Cause(working); !errors.Is(err, errFinished) {
-		return err
+	return err
+}
+
+// work does jobs until ctx ends. A job and its result are one transaction: as long as it is not committed, by the return of nil, the
+// job is only lent. If this process dies it is back when the lease ends, which is kept alive until then.
+func (w worker) work(ctx context.Context, run Run) error {
+	var stats space.WorkStats
+	err := space.Work(ctx, w.space, FileJob{Run: run.ID}, func(ctx context.Context, job *space.Job[FileJob]) error {
+		result := analyze(run.Root, job.Value.File)
+		result.Run = run.ID
+		return job.Stage(ctx, result, space.For(keep))
+	}, space.Workers(w.parallel), space.For(w.lease), space.Report(stats.Add))
+	fmt.Fprintf(w.log, "worker: %d files\n", stats.Count(space.JobDone))
+	if err != nil {
+		return fmt.Errorf("work: %w", err)
 	}
 	return nil
 }
 
-// work takes jobs and writes results until ctx ends. A cancelled wait never takes an entry with it, so a job that was
-// taken is in our hands, and its result is written even if ctx ends meanwhile.
-func (w worker) work(ctx context.Context, run Run, files *atomic.Int64) error {
-	for {
-		jobs, err := space.TakeAll(ctx, w.space, FileJob{Run: run.ID}, handful)
-		if ctx.Err() != nil && len(jobs) == 0 {
-			return context.Cause(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("take jobs: %w", err)
-		}
-		results := make([]FileResult, len(jobs))
-		for i, job := range jobs {
-			results[i] = analyze(run.Root, job.File)
-			results[i].Run = run.ID
-		}
-		if _, err := space.WriteAll(context.WithoutCancel(ctx), w.space, results, space.For(time.Hour)); err != nil {
-			return fmt.Errorf("write results: %w", err)
-		}
-		files.Add(int64(len(jobs)))
+// finished waits for the end of a run and returns errFinished, or why it cannot wait.
+func (w worker) finished(ctx context.Context, run Run) error {
+	if _, err := space.Read(ctx, w.space, RunFinished{Run: run.ID}); err != nil {
+		return fmt.Errorf("wait for the end of the run: %w", err)
 	}
+	return errFinished
 }

@@ -1,6 +1,6 @@
 // Pipeline passes orders through stages that know nothing of each other: each takes entries in one state and writes
-// them back in the next. Stages may be slow or fast, one worker or many, in one process or in several; what waits
-// between them waits in the space.
+// them back in the next, both in one transaction, so that no order is lost or doubled wherever a stage dies. Stages may be slow or
+// fast, one worker or many, in one process or in several; what waits between them waits in the space.
 //
 //	go run ./examples/pipeline                         # in process
 //	go run ./examples/pipeline -addr localhost:7420    # on a server: start `gospaces serve` first
@@ -74,13 +74,11 @@ func run(ctx context.Context, sp space.Space, n int, out io.Writer) error {
 	defer running.Wait()
 	defer stop(nil)
 	for _, s := range stages {
-		for range s.workers {
-			running.Go(func() {
-				if err := s.run(ctx, sp); err != nil {
-					stop(err)
-				}
-			})
-		}
+		running.Go(func() {
+			if err := s.run(ctx, sp); err != nil {
+				stop(err)
+			}
+		})
 	}
 
 	// A lease lets orders disappear that nobody ships because this program was stopped half way.
@@ -102,20 +100,16 @@ func run(ctx context.Context, sp space.Space, n int, out io.Writer) error {
 	return nil
 }
 
-// run works until ctx ends. An order is out of the space while it is worked on, so nobody else works on it.
+// run works until ctx ends.
 func (s stage) run(ctx context.Context, sp space.Space) error {
-	for {
-		o, err := space.Take(ctx, sp, Order{State: s.from})
-		if ctx.Err() != nil && err != nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("stage %s: %w", s.to, err)
-		}
+	err := space.Work(ctx, sp, Order{State: s.from}, func(ctx context.Context, job *space.Job[Order]) error {
+		o := job.Value
 		s.do(&o)
 		o.State = s.to
-		if _, err := space.Write(context.WithoutCancel(ctx), sp, o, space.For(time.Hour)); err != nil {
-			return fmt.Errorf("stage %s: %w", s.to, err)
-		}
+		return job.Stage(ctx, o, space.For(time.Hour))
+	}, space.Workers(s.workers))
+	if err != nil {
+		return fmt.Errorf("stage %s: %w", s.to, err)
 	}
+	return nil
 }
