@@ -31,12 +31,15 @@ var workloads = map[string]workload{
 	"jobs":    {several, (*run).jobs},
 	"seq":     {alone, (*run).seq},
 	"match":   {anyNumber, (*run).match},
+	"txn":     {anyNumber, (*run).txn},
+	"txn3":    {anyNumber, (*run).txn3},
+	"work":    {anyNumber, (*run).work},
 	"backlog": {alone, (*run).backlog},
 }
 
 // Workloads returns the names of all workloads, in the order in which they are measured.
 func Workloads() []string {
-	return []string{"echo", "write", "take", "jobs", "seq", "match", "backlog"}
+	return []string{"echo", "write", "take", "jobs", "seq", "match", "txn", "txn3", "work", "backlog"}
 }
 
 func anyNumber(int) bool     { return true }

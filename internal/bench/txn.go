@@ -1,0 +1,92 @@
+package bench
+
+import (
+	"context"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// cycling is how many jobs the workloads with transactions hold. Each cycle takes one and writes another as its result, so that
+// they never run out.
+const cycling = 20_000
+
+func (r *run) fillCycle(ctx context.Context) error {
+	return r.fill(ctx, cycling, func(int64) int64 { return 1 })
+}
+
+// txn measures the cycle of a worker in two round trips: take a job under a transaction of its own; write the result and commit. The
+// time's end ends no cycle half way, which would leave its job locked.
+func (r *run) txn(ctx context.Context, callers int) ([]Result, error) {
+	if err := r.fillCycle(ctx); err != nil {
+		return nil, err
+	}
+	result := r.job(1)
+	return one(r.repeat(ctx, "txn", callers, func(timed context.Context, _ *caller) (int, error) {
+		_, t, err := space.TakeTxn(timed, r.c, Job{})
+		if err != nil {
+			return 0, err
+		}
+		return 1, finish(ctx, t, result)
+	}))
+}
+
+// txn3 measures the same cycle with a call of its own for the begin of the transaction, in three round trips.
+func (r *run) txn3(ctx context.Context, callers int) ([]Result, error) {
+	if err := r.fillCycle(ctx); err != nil {
+		return nil, err
+	}
+	result := r.job(1)
+	return one(r.repeat(ctx, "txn3", callers, func(context.Context, *caller) (int, error) {
+		t, err := space.Begin(ctx, r.c)
+		if err != nil {
+			return 0, err
+		}
+		if _, err := space.Take(ctx, r.c, Job{}, space.In(t)); err != nil {
+			return 0, err
+		}
+		return 1, finish(ctx, t, result)
+	}))
+}
+
+// finish commits a transaction with the result of its job.
+func finish(ctx context.Context, t *space.Txn, result Job) error {
+	if err := space.Stage(ctx, t, result); err != nil {
+		return err
+	}
+	return t.Commit(ctx)
+}
+
+// work measures space.Work with as many workers as there are callers. Those only count the jobs that are done.
+func (r *run) work(ctx context.Context, callers int) ([]Result, error) {
+	if err := r.fillCycle(ctx); err != nil {
+		return nil, err
+	}
+	working, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan struct{}, callers)
+	ended := make(chan error, 1)
+	go func() {
+		result := r.job(1)
+		ended <- space.Work(working, r.c, Job{}, func(ctx context.Context, job *space.Job[Job]) error {
+			return job.Stage(ctx, result)
+		}, space.Workers(callers), space.Prefetch(callers), space.Report(func(report space.WorkReport) {
+			select {
+			case done <- struct{}{}:
+			case <-working.Done():
+			}
+		}))
+	}()
+	res, err := r.repeat(ctx, "work", callers, func(ctx context.Context, _ *caller) (int, error) {
+		select {
+		case <-done:
+			return 1, nil
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	})
+	stop()
+	if workErr := <-ended; err == nil {
+		err = workErr
+	}
+	return one(res, err)
+}
