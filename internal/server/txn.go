@@ -134,6 +134,9 @@ func (c *caller) ending(call uint64, id txn.ID) {
 func (c *caller) abortTxns() {
 	c.s.mu.Lock()
 	open := c.txns.ends
+	for _, number := range c.txns.ending {
+		delete(open, number) // it is being committed
+	}
 	c.txns = openTxns{}
 	c.s.mu.Unlock()
 	for number := range open {
