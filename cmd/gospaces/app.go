@@ -74,7 +74,7 @@ func (a *app) command() *cobra.Command {
 	fromEnvironment(flags)
 	root.AddCommand(
 		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
-		a.renewCommand(), a.cancelCommand(),
+		a.renewCommand(), a.cancelCommand(), a.txnCommand(),
 		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root

@@ -8,6 +8,7 @@ import (
 
 func (a *app) countCommand() *cobra.Command {
 	var f selectionFlags
+	var under txnFlag
 	cmd := &cobra.Command{
 		Use:   "count [KIND [JSON]]",
 		Short: "Print how many entries match; without a kind, how many there are",
@@ -16,6 +17,7 @@ func (a *app) countCommand() *cobra.Command {
 		Args: cobra.MaximumNArgs(2),
 	}
 	f.add(cmd)
+	under.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		sel, err := f.selection(args)
 		if err != nil {
@@ -26,6 +28,7 @@ func (a *app) countCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			q.Txn = under.of(a.space)
 			n, err := sp.Count(cmd.Context(), q)
 			if err != nil {
 				return err

@@ -22,6 +22,8 @@ type findFlags struct {
 	all      bool
 	max      int
 	ifExists bool
+	id       uint64
+	txn      txnFlag
 }
 
 func (a *app) readCommand() *cobra.Command {
@@ -31,7 +33,8 @@ func (a *app) readCommand() *cobra.Command {
 		Example: `  gospaces read job                                   the oldest job, exit code 3 if there is none
   gospaces read job '{"state": "new"}' --wait 5s      waits for one
   gospaces read job --where 'priority >= 5' --all
-  gospaces read job --order -priority,id --max 10`,
+  gospaces read job --order -priority,id --max 10
+  gospaces read --id 17                               the entry for which write printed that id`,
 	}, false)
 }
 
@@ -41,19 +44,27 @@ func (a *app) takeCommand() *cobra.Command {
 		Short: "Print entries and remove them from the space",
 		Example: `  gospaces take job '{"state": "new"}' --wait forever
   gospaces take job --where 'owner is null' --where 'state in (new, late)' --order -priority
-  gospaces take job --all > jobs.jsonl`,
+  gospaces take job --all > jobs.jsonl
+  gospaces take job --txn default/17                  removed for good by gospaces txn commit`,
 	}, true)
 }
 
 func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 	var f findFlags
-	cmd.Args = cobra.RangeArgs(1, 2)
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if f.id != 0 {
+			return cobra.MaximumNArgs(2)(cmd, args)
+		}
+		return cobra.RangeArgs(1, 2)(cmd, args)
+	}
 	f.add(cmd)
 	f.addOrder(cmd)
 	cmd.Flags().Var(&f.wait, "wait", "how long to wait for the first match: 5s, forever")
 	cmd.Flags().BoolVar(&f.all, "all", false, "all matches, not only the first")
 	cmd.Flags().IntVar(&f.max, "max", 1, "at most so many entries")
 	cmd.Flags().BoolVar(&f.ifExists, "if-exists", false, "wait only for entries that others hold, not for new ones")
+	cmd.Flags().Uint64Var(&f.id, "id", 0, "only the entry with this id; KIND may be left out then")
+	f.txn.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		sel, err := f.selection(args)
 		if err != nil {
@@ -63,11 +74,11 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 			return err
 		}
 		return a.withSpace(cmd.Context(), func(sp space.Space) error {
-			q, err := sel.query(cmd.Context(), sp, f.wait != 0 && !f.ifExists)
+			q, err := sel.query(cmd.Context(), sp, f.wait != 0 && !f.ifExists && f.id == 0)
 			if err != nil {
 				return err
 			}
-			q.IfExists = f.ifExists
+			q.IfExists, q.ID, q.Txn = f.ifExists, space.LeaseID(f.id), f.txn.of(a.space)
 			q.NoWait = f.wait == 0
 			if f.wait != patience(space.Forever) {
 				q.Wait = time.Duration(f.wait)
@@ -84,6 +95,8 @@ func (f *findFlags) check(take, maxGiven bool) error {
 		return usage("--wait must not be negative")
 	case f.max < 1:
 		return usage("--max must be positive")
+	case f.id != 0 && (f.all || maxGiven):
+		return usage("--id names one entry: it excludes --all and --max")
 	case f.all && maxGiven:
 		return usage("--all and --max exclude each other")
 	case !take && len(f.order) > 0 && (f.all || f.max > bulk):

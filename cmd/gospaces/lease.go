@@ -15,7 +15,7 @@ func (a *app) renewCommand() *cobra.Command {
 	lease := patience(time.Hour)
 	cmd := &cobra.Command{
 		Use:     "renew ID...",
-		Short:   "Renew leases of entries or registrations, by the id that write printed",
+		Short:   "Renew leases of entries, registrations or transactions, by the id that was printed",
 		Example: "  gospaces renew 17 18 --lease 10m",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,7 +40,7 @@ func (a *app) renewCommand() *cobra.Command {
 func (a *app) cancelCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "cancel ID...",
-		Short:   "End leases at once: entries are removed, registrations end",
+		Short:   "End leases at once: entries are removed, registrations end, transactions are aborted",
 		Example: "  gospaces cancel 17",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

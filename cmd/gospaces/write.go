@@ -18,6 +18,8 @@ import (
 
 func (a *app) writeCommand() *cobra.Command {
 	lease := patience(space.Forever)
+	var delay time.Duration
+	var under txnFlag
 	cmd := &cobra.Command{
 		Use:   "write KIND [JSON…]",
 		Short: "Write entries, from the command line or from standard input",
@@ -25,20 +27,26 @@ func (a *app) writeCommand() *cobra.Command {
 The first entry of a kind decides the types of its fields; later ones may add fields.
 Prints the id and the granted lease of each entry.`,
 		Example: `  gospaces write job '{"id": 7, "state": "new"}' --lease 10m
-  gospaces write job < jobs.jsonl`,
+  gospaces write job < jobs.jsonl
+  gospaces write reminder '{"text": "tea"}' --delay 3m`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	cmd.Flags().Var(&lease, "lease", "how long the entries live: 10m, forever")
+	cmd.Flags().DurationVar(&delay, "delay", 0, "how long nobody sees the entries; their lease begins then")
+	under.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if lease < 0 {
 			return usage("--lease must not be negative")
+		}
+		if delay < 0 {
+			return usage("--delay must not be negative")
 		}
 		input := a.stdin
 		if len(args) > 1 {
 			input = strings.NewReader(strings.Join(args[1:], "\n"))
 		}
 		return a.withSpace(cmd.Context(), func(sp space.Space) error {
-			w := writer{space: sp, kind: args[0], lease: time.Duration(lease)}
+			w := writer{space: sp, kind: args[0], lease: time.Duration(lease), delay: delay, txn: under.of(a.space)}
 			return w.writeAll(cmd.Context(), input, a.printJSON)
 		})
 	}
@@ -50,6 +58,8 @@ type writer struct {
 	space  space.Space
 	kind   string
 	lease  time.Duration
+	delay  time.Duration
+	txn    txn.ID
 	schema *template.Schema // that the space has; nil until it is known
 }
 
@@ -155,9 +165,9 @@ func (w *writer) write(ctx context.Context, objects []json.RawMessage) ([]space.
 		if err != nil {
 			return nil, err
 		}
-		drafts[i] = space.Draft{Kind: w.kind, Row: row, Lease: w.lease}
+		drafts[i] = space.Draft{Kind: w.kind, Row: row, Lease: w.lease, Delay: w.delay}
 	}
-	return w.space.Write(ctx, txn.ID{}, drafts)
+	return w.space.Write(ctx, w.txn, drafts)
 }
 
 // register makes known what the objects add to the schema that the space has.
