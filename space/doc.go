@@ -16,6 +16,15 @@
 // Every operation takes effect at one instant, for everybody; those that wait are served in the order in which they came.
 // ReadAll, TakeAll, WriteAll, Count and Contents deal with many entries at once.
 //
+// Update changes an entry in its place, Add counts in it. An entry written with Delay becomes visible later.
+//
+// # Transactions
+//
+// Calls that are made under a transaction (Begin, In) take effect together when it commits, or not at all. Until then what
+// they wrote is visible under the transaction only, and what they took is locked for others; it is back in its place if the
+// transaction is aborted, which the end of its lease does for a program that has died. TakeTxn takes an entry and begins a transaction for
+// it in one call, and Stage writes the result with the commit: a worker loses nothing in two round trips.
+//
 // # Leases and events
 //
 // An entry lives as long as its lease, which is Forever unless For says less; the Lease that Write returns renews or cancels it.

@@ -102,7 +102,7 @@ func (s *Local) entries(c *caller) []Entry {
 			Version: f.version, Attempts: f.attempts,
 		}
 		if f.txn != 0 {
-			found[i].Txn = NewTxn(s, txn.ID{Space: s.name, Number: f.txn}, time.Duration(c.query.Lease), c.out.at)
+			found[i].Txn = NewTxn(s, txn.ID{Space: s.name, Number: f.txn}, time.Duration(c.out.grants[i].Granted), c.out.at)
 		}
 		begin = f.end
 	}

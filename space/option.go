@@ -21,7 +21,8 @@ func For(d time.Duration) Option {
 	}
 }
 
-// Delay makes what is written visible only after d; its lease runs from then on.
+// Delay makes what is written visible only after d: until then it is as if it were not there, but its lease runs. It then counts as
+// written.
 func Delay(d time.Duration) Option {
 	return func(c *call) {
 		c.given |= optDelay

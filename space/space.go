@@ -97,8 +97,8 @@ type Space interface {
 type Draft struct {
 	Kind  string
 	Row   template.Row  // in the order of the registered schema; not kept after the call
-	Lease time.Duration // Forever, or less, from when it becomes visible; 0 is legal and ends at once
-	Delay time.Duration // until it becomes visible; 0: at once
+	Lease time.Duration // Forever, or less; 0 is legal and ends at once
+	Delay time.Duration // until it becomes visible, during which its lease runs; 0: at once
 }
 
 // Change is new fields for an entry that is there already.

@@ -21,6 +21,7 @@ type serveFlags struct {
 	maxEntry   int
 	maxLease   time.Duration
 	maxListen  time.Duration
+	maxTxn     time.Duration
 	flush      time.Duration
 	logLevel   slog.LevelVar
 	logFormat  string
@@ -52,6 +53,7 @@ read "name = value" with the names of the flags.`,
 	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
 	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
 	flags.DurationVar(&f.maxListen, "max-listen", 0, "longest lease that a registration for events is granted; 0: no bound")
+	flags.DurationVar(&f.maxTxn, "max-txn", 0, "longest lease that a transaction is granted; 0: no bound")
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "least `level` to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -92,6 +94,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		MaxEntry:   f.maxEntry,
 		MaxLease:   f.maxLease,
 		MaxListen:  f.maxListen,
+		MaxTxn:     f.maxTxn,
 		Logger:     logger,
 	})
 	if err != nil {

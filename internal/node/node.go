@@ -34,6 +34,7 @@ type Config struct {
 	MaxWaiting int           // waiting calls of one space; 0: no bound
 	MaxLease   time.Duration // what leases of entries are cut to; 0: no bound
 	MaxListen  time.Duration // what leases of registrations are cut to; 0: no bound
+	MaxTxn     time.Duration // what leases of transactions are cut to; 0: no bound
 	Resume     time.Duration // how long a session waits for its client to come back; 0: 30 s
 	Logger     *slog.Logger  // nil: silent
 }
@@ -51,7 +52,7 @@ func (c *Config) setDefaults() error {
 	switch {
 	case c.Durability != Memory && c.Durability != Logged && c.Durability != Synced:
 		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
-	case c.MaxLease < 0 || c.MaxListen < 0:
+	case c.MaxLease < 0 || c.MaxListen < 0 || c.MaxTxn < 0:
 		return errors.New("the longest lease is negative")
 	case c.Durability == Memory && c.Postgres != "":
 		return errors.New("a mirror reads the log: a database needs durability logged or synced")

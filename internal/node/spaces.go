@@ -102,7 +102,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 	s := &hosted{incarnation: rand.Text()}
 	cfg := partition.Config{
 		Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall, MaxWaiting: ss.cfg.MaxWaiting,
-		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen)},
+		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
 	}
 	if ss.store != nil {
 		var err error

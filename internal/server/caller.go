@@ -197,12 +197,12 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 
 // appendBegunLocked appends the answer to a Find that has begun a transaction for each entry.
 func (c *caller) appendBegunLocked(dst []byte, q *find, r *engine.Result) []byte {
-	b := wire.Begun{Lease: q.Lease}
+	b := wire.Begun{Lease: r.Grants[0].Granted} // each has the same
 	if !q.since.IsZero() {
 		b.Waited = time.Since(q.since)
 	}
-	for i := range r.Entries {
-		c.txns.add(r.Entries[i].Txn, q.Lease)
+	for _, g := range r.Grants {
+		c.txns.add(g.ID, g.Granted)
 	}
 	return wire.AppendBegun(dst, q.call, b, r.Entries)
 }
