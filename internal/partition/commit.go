@@ -17,7 +17,8 @@ type batch struct {
 	msg     []byte
 	lsn     LSN // of the last record
 	callers []Caller
-	group   *group // for its events; nil: it has none
+	group   *group   // for its events; nil: it has none
+	stored  []func() // called when the log has it, without the lock, before anybody is told
 }
 
 // commits collects records into batches. Guarded by Partition.mu.
@@ -218,6 +219,9 @@ func (p *Partition) append(b *batch) error {
 		return err
 	}
 	position := p.cfg.Log.Last()
+	for _, f := range b.stored {
+		f()
+	}
 	p.mu.Lock()
 	cs := &p.commits
 	cs.durable, cs.position = b.lsn, position
@@ -301,12 +305,17 @@ func notStored(err error) bool {
 // resume serves again, after old was rebuilt.
 func (p *Partition) resume(old *engine.Engine) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.closed {
-		p.err = nil
-		p.e.AdoptSessions(old)
-		p.expectSessions()
-		p.arm()
-		p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
+	if p.closed {
+		p.mu.Unlock()
+		return
+	}
+	p.err = nil
+	p.e.AdoptSessions(old)
+	p.expectSessions()
+	p.arm()
+	p.mu.Unlock()
+	p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
+	if p.cfg.Recovered != nil {
+		p.cfg.Recovered()
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Log makes groups of records durable, one at a time.
@@ -37,6 +38,7 @@ type Log interface {
 
 // Config configures a Partition. The zero value is a partition without a log.
 type Config struct {
+	Name         string        // of the space, for transactions that span several: each has another
 	Log          Log           // nil: every outcome is durable at once, nothing survives the process
 	Logger       *slog.Logger  // nil: silent
 	MaxEntry     int           // bytes of one entry's row; 0: 1 MiB
@@ -48,6 +50,12 @@ type Config struct {
 
 	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
+
+	// Dissolved, if not nil, is told of transactions with branches in other spaces that were aborted. The lock is held:
+	// it must not wait, nor call a partition.
+	Dissolved func(txn.Decision)
+	// Recovered, if not nil, is called when the partition serves again after its log had failed. It must not wait.
+	Recovered func()
 }
 
 // Partition is one engine with its log. All methods may be called concurrently, from Start on. Calls that take a Caller

@@ -10,21 +10,41 @@ func (p *Partition) BeginTxn(c Caller, call uint64, lease int64) {
 	p.do(c, call, func(now int64) engine.Result { return p.e.Begin(now, lease) })
 }
 
-// Commit stores drafts, if there are any, under a transaction and commits it: both or none. Result: Grants, one per draft.
-func (p *Partition) Commit(c Caller, call uint64, id txn.ID, by engine.Request, drafts []engine.Draft) {
-	if err := p.checkSize(drafts); err != nil {
-		c.Reply(call, &engine.Result{Err: err}, 0, true)
-		return
+// Commit stores drafts, if there are any, under a transaction and commits it: both or none. Result: Grants, one per draft. It returns false, without
+// a reply and without having done anything, if the transaction has branches in other partitions: then Decide commits it.
+func (p *Partition) Commit(c Caller, call uint64, id txn.ID, by engine.Request, drafts []engine.Draft) (alone bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.err
+	if err == nil {
+		err = p.checkSize(drafts)
 	}
-	p.do(c, call, func(now int64) engine.Result { return p.e.Commit(now, id, by, drafts) })
+	if err != nil {
+		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		return true
+	}
+	p.result = p.e.Commit(now(), id, by, drafts)
+	alone = p.result.Err != engine.ErrSpans
+	if alone {
+		p.reply(c, call, &p.result)
+	}
+	p.finish()
+	return alone
 }
 
-// Abort aborts a transaction.
+// Spans reports whether a transaction that began here has branches in other partitions.
+func (p *Partition) Spans(number uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err == nil && len(p.e.Participants(number)) > 0
+}
+
+// Abort aborts a transaction here. Config.Dissolved is told if it has branches in other partitions.
 func (p *Partition) Abort(c Caller, call uint64, id txn.ID) {
 	p.do(c, call, func(now int64) engine.Result { return p.e.Abort(now, id) })
 }
 
-// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep.
+// Rollback undoes what was done here under a transaction, which goes on, but for the takes of the entries in keep.
 func (p *Partition) Rollback(c Caller, call uint64, id txn.ID, keep []uint64) {
 	p.do(c, call, func(now int64) engine.Result { return p.e.Rollback(now, id, keep) })
 }

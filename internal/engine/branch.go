@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+// HasBranch reports whether a transaction that began in another space has a branch here.
+func (e *Engine) HasBranch(id txn.ID) bool { return e.branches[id] != 0 }
+
+// Branches returns the transactions of other spaces that have branches here, prepared or not, in the order in which those were made.
+func (e *Engine) Branches() []txn.ID {
+	var ids []txn.ID
+	for _, number := range slices.Sorted(maps.Values(e.branches)) {
+		ids = append(ids, e.txns[number].name)
+	}
+	return ids
+}
+
+// CommitBranch makes the effects of a prepared branch real. If there is none it has ended, and nothing is done; a branch that has not
+// prepared cannot be part of what was committed, and is aborted. Depends is such that the branch has ended for good.
+func (e *Engine) CommitBranch(now int64, id txn.ID) Result {
+	e.begin(now)
+	if t, err := e.transaction(id); err == nil {
+		if t.prepared {
+			e.commit(t)
+		} else {
+			e.abort(t, ErrTxnEnded)
+		}
+		e.settle()
+	}
+	return Result{Depends: e.lsn}
+}
+
+// AbortBranch undoes what was done in a branch. If there is none it has ended, and nothing is done. Depends is such that the branch
+// has ended for good.
+func (e *Engine) AbortBranch(now int64, id txn.ID) Result {
+	e.begin(now)
+	if t, err := e.transaction(id); err == nil {
+		e.abort(t, ErrTxnEnded)
+		e.settle()
+	}
+	return Result{Depends: e.lsn}
+}

@@ -1,0 +1,128 @@
+package partition
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Participant returns the partition as the coordinator of transactions that span several spaces sees it.
+func (p *Partition) Participant() txn.Space { return participant{p} }
+
+// participant makes the engine's steps of two-phase commit into calls that return when they are durable.
+type participant struct{ p *Partition }
+
+// now runs a call of the engine, the outcome of which depends on nothing that a log has to keep.
+func (s participant) now(op func(now int64) engine.Result) error {
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	if s.p.err != nil {
+		return s.p.err
+	}
+	err := op(now()).Err
+	s.p.finish()
+	return err
+}
+
+// look runs what only looks at the engine, unless the partition does not serve.
+func (s participant) look(at func(e *engine.Engine)) {
+	s.p.mu.Lock()
+	defer s.p.mu.Unlock()
+	if s.p.err == nil {
+		at(s.p.e)
+	}
+}
+
+// Enlist implements txn.Home.
+func (s participant) Enlist(number uint64, space string) error {
+	return s.now(func(now int64) engine.Result { return s.p.e.Enlist(now, number, space) })
+}
+
+// Participants implements txn.Home.
+func (s participant) Participants(number uint64) (names []string) {
+	s.look(func(e *engine.Engine) { names = e.Participants(number) })
+	return names
+}
+
+// Dissolve implements txn.Home.
+func (s participant) Dissolve(ctx context.Context, number uint64) error {
+	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Abort(now, txn.ID{Number: number}) }, nil)
+}
+
+// Outcome implements txn.Home.
+func (s participant) Outcome(ctx context.Context, number uint64) (o txn.Outcome, err error) {
+	err = s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Outcome(now, number) },
+		func(r *engine.Result) { o = txn.Outcome(r.Count) })
+	return o, err
+}
+
+// Forget implements txn.Home.
+func (s participant) Forget(ctx context.Context, number uint64) error {
+	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Forget(now, number) }, nil)
+}
+
+// Decisions implements txn.Home.
+func (s participant) Decisions() (ds []txn.Decision) {
+	s.look(func(e *engine.Engine) {
+		for _, d := range e.Decisions() {
+			ds = append(ds, txn.Decision{Number: d.Number, Spaces: d.Participants})
+		}
+	})
+	return ds
+}
+
+// HasBranch implements txn.Host.
+func (s participant) HasBranch(id txn.ID) (has bool) {
+	s.look(func(e *engine.Engine) { has = e.HasBranch(id) })
+	return has
+}
+
+// Join implements txn.Host.
+func (s participant) Join(id txn.ID) error {
+	return s.now(func(now int64) engine.Result { return s.p.e.Join(now, id) })
+}
+
+// Undo implements txn.Host.
+func (s participant) Undo(ctx context.Context, id txn.ID) error {
+	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Rollback(now, id, nil) }, nil)
+}
+
+// Prepare implements txn.Host.
+func (s participant) Prepare(ctx context.Context, id txn.ID) (prepared bool, err error) {
+	err = s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Prepare(now, id) },
+		func(r *engine.Result) { prepared = r.Count > 0 })
+	return prepared, err
+}
+
+// Commit implements txn.Host.
+func (s participant) Commit(ctx context.Context, id txn.ID) error {
+	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.CommitBranch(now, id) }, nil)
+}
+
+// Abort implements txn.Host.
+func (s participant) Abort(ctx context.Context, id txn.ID) error {
+	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.AbortBranch(now, id) }, nil)
+}
+
+// Branches implements txn.Host.
+func (s participant) Branches() (ids []txn.ID) {
+	s.look(func(e *engine.Engine) { ids = e.Branches() })
+	return ids
+}
+
+// RollbackWait is Rollback of a transaction that began here, for a goroutine that waits for it.
+func (p *Partition) RollbackWait(ctx context.Context, number uint64, keep []uint64) error {
+	return p.await(ctx, func(now int64) engine.Result { return p.e.Rollback(now, txn.ID{Number: number}, keep) }, nil)
+}
+
+// WriteWait is Write under a transaction, for a goroutine that waits for it.
+func (p *Partition) WriteWait(ctx context.Context, under txn.ID, drafts []engine.Draft) (grants []engine.Grant, err error) {
+	if err := p.checkSize(drafts); err != nil {
+		return nil, err
+	}
+	err = p.await(ctx, func(now int64) engine.Result { return p.e.Write(now, under, engine.Request{}, drafts) },
+		func(r *engine.Result) { grants = slices.Clone(r.Grants) })
+	return grants, err
+}

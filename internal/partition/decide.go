@@ -1,0 +1,119 @@
+package partition
+
+import (
+	"context"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// CheckDrafts returns what is wrong with the drafts that Decide is to store, as far as that can be told before.
+func (p *Partition) CheckDrafts(drafts []engine.Draft) error { return p.checkSize(drafts) }
+
+// Decide commits a transaction that has begun here, number, together with its branches, which have prepared in other partitions, and stores drafts
+// under it. It returns when that is durable; if it returns an error that may or may not have happened, as for any call.
+// The branches are committed at one instant, before anybody can see what was committed here; those of partitions that do not
+// serve are passed over.
+func (p *Partition) Decide(ctx context.Context, number uint64, by engine.Request, drafts []engine.Draft, branches []*Partition) ([]engine.Grant, error) {
+	if err := p.checkSize(drafts); err != nil {
+		return nil, err
+	}
+	d := decision{
+		p: p, id: txn.ID{Space: p.cfg.Name, Number: number}, by: by, drafts: drafts, branches: slices.Clone(branches),
+	}
+	slices.SortFunc(d.branches, byName)
+	return d.take(ctx)
+}
+
+// decision is a call of Decide.
+type decision struct {
+	p        *Partition
+	id       txn.ID
+	by       engine.Request
+	drafts   []engine.Draft
+	branches []*Partition // in the order of their locks
+}
+
+func (d *decision) take(ctx context.Context) (grants []engine.Grant, err error) {
+	w := &awaiter{done: make(chan error, 1), take: func(r *engine.Result) { grants = slices.Clone(r.Grants) }}
+	if d.p.cfg.Log == nil {
+		d.takeAtOnce(w)
+	} else {
+		d.takeLogged(w)
+	}
+	if err := w.wait(ctx); err != nil {
+		return nil, err
+	}
+	return grants, nil
+}
+
+// takeLogged decides, and has the branches committed when the log has the decision.
+func (d *decision) takeLogged(w *awaiter) {
+	d.p.do(w, 0, func(now int64) engine.Result {
+		r := d.decide(now)
+		if r.Err == nil && len(d.branches) > 0 {
+			b := d.p.commits.holding(LSN(r.Depends))
+			b.stored = append(b.stored, func() { together(d.branches, d.commitBranch) })
+		}
+		return r
+	})
+}
+
+// takeAtOnce decides where no log makes anybody wait: the locks keep it from being seen before the branches are committed.
+func (d *decision) takeAtOnce(w *awaiter) {
+	all := append(slices.Clone(d.branches), d.p)
+	slices.SortFunc(all, byName)
+	together(all, func(p *Partition) {
+		if p != d.p {
+			return
+		}
+		if p.err != nil {
+			w.done <- p.err
+			return
+		}
+		r := d.decide(now())
+		if r.Err == nil {
+			for _, b := range d.branches {
+				d.commitBranch(b)
+			}
+		}
+		w.Reply(0, &r, 0, true)
+		p.finish()
+	})
+}
+
+func (d *decision) decide(now int64) engine.Result {
+	names := make([]string, len(d.branches))
+	for i, b := range d.branches {
+		names[i] = b.cfg.Name
+	}
+	return d.p.e.Decide(now, txn.ID{Number: d.id.Number}, d.by, d.drafts, names)
+}
+
+// commitBranch commits the branch in b, whose lock is held. The coordinator sees to it that this becomes durable.
+func (d *decision) commitBranch(b *Partition) {
+	if b.err == nil {
+		b.e.CommitBranch(now(), d.id)
+		b.finish()
+	}
+}
+
+// together calls f for each partition while the locks of all are held. They must be in order, and all different: this is the only place where
+// more than one is.
+func together(ps []*Partition, f func(p *Partition)) {
+	for _, p := range ps {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+	}
+	for _, p := range ps {
+		f(p)
+	}
+}
+
+func byName(a, b *Partition) int {
+	if a.cfg.Name < b.cfg.Name {
+		return -1
+	}
+	return 1
+}
