@@ -101,7 +101,10 @@ func (n *Node) start(ctx context.Context) error {
 	if n.spaces, err = openSpaces(ctx, &n.cfg); err != nil {
 		return err
 	}
-	n.server, err = server.New(server.Config{Spaces: n, Logger: n.cfg.Logger, Resume: n.cfg.Resume})
+	n.server, err = server.New(server.Config{
+		Spaces: n, Spans: &server.Spans{Coordinator: n.spaces.txns, Partition: n.spaces.partition},
+		Logger: n.cfg.Logger, Resume: n.cfg.Resume,
+	})
 	if err != nil {
 		return errors.Join(err, n.spaces.close(ctx))
 	}

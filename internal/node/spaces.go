@@ -13,6 +13,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -25,9 +26,13 @@ type spaces struct {
 	cancel  context.CancelFunc
 	mirrors sync.WaitGroup
 
-	mu     sync.Mutex
-	byName map[string]*hosted // guarded by mu
-	closed bool               // guarded by mu
+	txns *txn.Coordinator // of transactions that span several spaces
+
+	mu     sync.Mutex // held while a space is opened
+	closed bool       // guarded by mu
+
+	tableMu sync.RWMutex       // never held for long; taken after mu
+	byName  map[string]*hosted // guarded by tableMu
 }
 
 // hosted is one space: partition 0, the only one for now, with its log and its mirror.
@@ -45,6 +50,7 @@ const defaultSpace = "default"
 func openSpaces(ctx context.Context, cfg *Config) (*spaces, error) {
 	ss := &spaces{cfg: cfg, byName: map[string]*hosted{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
+	ss.txns = txn.NewCoordinator(ss, cfg.Logger)
 	names := []string{defaultSpace}
 	if cfg.Durability != Memory {
 		var err error
@@ -66,23 +72,28 @@ func openSpaces(ctx context.Context, cfg *Config) (*spaces, error) {
 			return nil, errors.Join(fmt.Errorf("open space %q: %w", name, err), ss.close(ctx))
 		}
 	}
+	ss.txns.Start(ctx)
 	return ss, nil
 }
 
 // open returns the named space, which it makes if there is none.
 func (ss *spaces) open(name string) (*hosted, error) {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
-	if s := ss.byName[name]; s != nil {
+	if s := ss.lookup(name); s != nil {
 		return s, nil
 	}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if s := ss.lookup(name); s != nil {
+		return s, nil
+	}
+	have := len(ss.names())
 	switch err := replication.ValidName(name); {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
 	case ss.closed:
 		return nil, engine.ErrClosed
-	case len(ss.byName) >= ss.cfg.MaxSpaces:
-		return nil, fmt.Errorf("%w: there are %d spaces, which is the limit", engine.ErrUnavailable, len(ss.byName))
+	case have >= ss.cfg.MaxSpaces:
+		return nil, fmt.Errorf("%w: there are %d spaces, which is the limit", engine.ErrUnavailable, have)
 	}
 	s, err := ss.addLocked(ss.ctx, name)
 	if err != nil {
@@ -101,8 +112,10 @@ func (ss *spaces) add(ctx context.Context, name string) (*hosted, error) {
 func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 	s := &hosted{incarnation: rand.Text()}
 	cfg := partition.Config{
-		Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall, MaxWaiting: ss.cfg.MaxWaiting,
-		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
+		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall, MaxWaiting: ss.cfg.MaxWaiting,
+		Limits:    engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
+		Dissolved: func(d txn.Decision) { ss.txns.Dissolved(name, d) },
+		Recovered: func() { ss.txns.Recovered(name) },
 	}
 	if ss.store != nil {
 		var err error
@@ -119,7 +132,9 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 	if err := ss.startMirror(name, s); err != nil {
 		return nil, errors.Join(err, s.partition.Close())
 	}
+	ss.tableMu.Lock()
 	ss.byName[name] = s
+	ss.tableMu.Unlock()
 	return s, nil
 }
 
@@ -151,16 +166,42 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 	return nil
 }
 
+// lookup returns the named space, or nil if it was not opened.
+func (ss *spaces) lookup(name string) *hosted {
+	ss.tableMu.RLock()
+	defer ss.tableMu.RUnlock()
+	return ss.byName[name]
+}
+
+// partition returns the named space's, or nil.
+func (ss *spaces) partition(name string) *partition.Partition {
+	if s := ss.lookup(name); s != nil {
+		return s.partition
+	}
+	return nil
+}
+
 func (ss *spaces) names() []string {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
+	ss.tableMu.RLock()
+	defer ss.tableMu.RUnlock()
 	return slices.Sorted(maps.Keys(ss.byName))
 }
 
+// Space implements txn.Spaces.
+func (ss *spaces) Space(name string) txn.Space {
+	if s := ss.lookup(name); s != nil {
+		return s.partition.Participant()
+	}
+	return nil
+}
+
+// Names implements txn.Spaces.
+func (ss *spaces) Names() []string { return ss.names() }
+
 // all returns the spaces by name.
 func (ss *spaces) all() map[string]*hosted {
-	ss.mu.Lock()
-	defer ss.mu.Unlock()
+	ss.tableMu.RLock()
+	defer ss.tableMu.RUnlock()
 	return maps.Clone(ss.byName)
 }
 
@@ -169,6 +210,7 @@ func (ss *spaces) close(ctx context.Context) error {
 	ss.mu.Lock()
 	ss.closed = true
 	ss.mu.Unlock()
+	ss.txns.Close()
 	var errs []error
 	for name, s := range ss.all() {
 		errs = append(errs, s.partition.Close())

@@ -52,7 +52,7 @@ func (w *awaiter) Reply(_ uint64, r *engine.Result, lsn LSN, durable bool) {
 }
 
 // Event implements Caller; there are none.
-func (w *awaiter) Event(*Event, LSN, bool) {}
+func (w *awaiter) Event(*Event, LSN, bool) bool { return true }
 
 // Durable implements Caller.
 func (w *awaiter) Durable(lsn LSN) {

@@ -169,8 +169,12 @@ func (s *session) handleSpaces(call uint64) error {
 
 // handleWrite passes on a Write. The drafts' rows alias the read buffer; the partition copies them.
 func (s *session) handleWrite(c *caller, call uint64, d wire.Decoder) error {
-	under := c.home(d.Txn())
+	id := d.Txn()
 	drafts, err := s.decodeDrafts(c, &d)
+	if err != nil {
+		return s.fail(call, err)
+	}
+	under, err := c.under(id)
 	if err != nil {
 		return s.fail(call, err)
 	}
@@ -209,11 +213,15 @@ func checkRow(p *partition.Partition, kind engine.KindID, row template.Row) erro
 
 // handleUpdate passes on an Update. The row aliases the read buffer; the partition copies it.
 func (s *session) handleUpdate(c *caller, call uint64, d wire.Decoder) error {
-	under, ch := c.home(d.Txn()), d.Change()
+	id, ch := d.Txn(), d.Change()
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
 	if err := checkRow(c.p, ch.Kind, ch.Row); err != nil {
+		return s.fail(call, err)
+	}
+	under, err := c.under(id)
+	if err != nil {
 		return s.fail(call, err)
 	}
 	c.p.Update(c, tag(wire.Update, call), under, engine.Request{}, ch)
@@ -253,10 +261,13 @@ func (s *session) handleRead(c *caller, f wire.Frame, d wire.Decoder) error {
 	}
 	q := new(wire.Query) // it lives until the reply
 	q.Decode(&d)
-	q.Txn = c.home(q.Txn)
 	q.Max = int(min(limit, wire.MaxFind))
 	if err := d.Err(); err != nil {
 		return s.refuse(f.ID, err)
+	}
+	var err error
+	if q.Txn, err = c.under(q.Txn); err != nil {
+		return s.fail(f.ID, err)
 	}
 	if f.Type == wire.Count {
 		c.p.Count(c, tag(f.Type, f.ID), &q.Query)

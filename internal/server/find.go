@@ -38,7 +38,10 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
-	q.Txn = c.home(q.Txn)
+	var err error
+	if q.Txn, err = c.under(q.Txn); err != nil {
+		return s.fail(call, err)
+	}
 	q.caller, q.call, q.deadline, q.since = c, call, time.Time{}, time.Time{}
 	if wait > 0 {
 		q.deadline = time.Now().Add(wait)
@@ -47,7 +50,7 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 		q.since = time.Now()
 	}
 	s.mu.Lock()
-	err := s.admitLocked(call, wait)
+	err = s.admitLocked(call, wait)
 	if err == nil {
 		s.beginLocked(q)
 	}

@@ -45,10 +45,13 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	lease, window := d.Lease(), d.Uvarint()
 	q := new(wire.Query)
 	q.Decode(&d)
-	q.Txn = c.home(q.Txn)
 	q.Max = 1
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
+	}
+	var err error
+	if q.Txn, err = c.under(q.Txn); err != nil {
+		return s.fail(call, err)
 	}
 	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, engine.Events(engine.Written), lease)
 	return nil

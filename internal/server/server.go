@@ -35,6 +35,7 @@ type Spaces interface {
 // Config configures a Server. Spaces is required, the zero value of the rest works.
 type Config struct {
 	Spaces Spaces
+	Spans  *Spans       // nil: transactions stay in one space
 	Logger *slog.Logger // nil: silent
 
 	MaxFrame  int           // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
@@ -73,8 +74,10 @@ var ErrClosed = errors.New("server: closed")
 
 // Server accepts connections and serves them. Its methods may be called concurrently.
 type Server struct {
-	cfg   Config
-	stats counters
+	cfg    Config
+	stats  counters
+	ctx    context.Context // of calls that outlast their session; ends with done
+	cancel context.CancelFunc
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{} // guarded by mu
@@ -102,6 +105,7 @@ func New(cfg Config) (*Server, error) {
 		idle:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.serving.Go(s.watch)
 	return s, nil
 }
@@ -212,6 +216,7 @@ func (s *Server) cutOff() {
 	}
 	if !s.cut {
 		s.cut = true
+		s.cancel()
 		close(s.done)
 	}
 	s.mu.Unlock()

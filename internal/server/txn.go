@@ -38,26 +38,11 @@ func (s *session) handleTxn(c *caller, f wire.Frame, d wire.Decoder) error {
 	case wire.Commit:
 		return s.handleCommit(c, f.ID, id, d)
 	case wire.Rollback:
-		keep := s.decodeIDs(&d)
-		if err := d.Err(); err != nil {
-			return s.refuse(f.ID, err)
-		}
-		c.p.Rollback(c, tag(f.Type, f.ID), id, keep)
-		return nil
+		return s.handleRollback(c, f.ID, id, d)
 	case wire.Defer:
-		entry, delay := d.Uvarint(), d.Duration()
-		if err := d.Err(); err != nil {
-			return s.refuse(f.ID, err)
-		}
-		c.p.Defer(c, tag(f.Type, f.ID), id, entry, int64(delay))
-		return nil
+		return s.handleDefer(c, f.ID, id, d)
 	}
-	if err := d.Err(); err != nil {
-		return s.refuse(f.ID, err)
-	}
-	c.ending(f.ID, id)
-	c.p.Abort(c, tag(f.Type, f.ID), id)
-	return nil
+	return s.handleAbort(c, f.ID, id, d)
 }
 
 // handleCommit passes on a Commit. The drafts' rows alias the read buffer; the partition copies them.
@@ -67,7 +52,61 @@ func (s *session) handleCommit(c *caller, call uint64, id txn.ID, d wire.Decoder
 		return s.fail(call, err)
 	}
 	c.ending(call, id)
-	c.p.Commit(c, tag(wire.Commit, call), id, engine.Request{}, drafts)
+	if id.Space == "" && c.p.Commit(c, tag(wire.Commit, call), id, engine.Request{}, drafts) {
+		return nil
+	}
+	sp := s.span(c, wire.Commit, call, id)
+	if sp == nil {
+		return s.fail(call, noHome(id))
+	}
+	sp.commit(engine.Request{}, drafts)
+	return nil
+}
+
+func (s *session) handleRollback(c *caller, call uint64, id txn.ID, d wire.Decoder) error {
+	keep := s.decodeIDs(&d)
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
+	}
+	if id.Space == "" && !c.p.Spans(id.Number) {
+		c.p.Rollback(c, tag(wire.Rollback, call), id, keep)
+		return nil
+	}
+	sp := s.span(c, wire.Rollback, call, id)
+	if sp == nil {
+		return s.fail(call, noHome(id))
+	}
+	sp.rollback(keep)
+	return nil
+}
+
+func (s *session) handleDefer(c *caller, call uint64, id txn.ID, d wire.Decoder) error {
+	entry, delay := d.Uvarint(), d.Duration()
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
+	}
+	id, err := c.under(id)
+	if err != nil {
+		return s.fail(call, err)
+	}
+	c.p.Defer(c, tag(wire.Defer, call), id, entry, int64(delay))
+	return nil
+}
+
+func (s *session) handleAbort(c *caller, call uint64, id txn.ID, d wire.Decoder) error {
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
+	}
+	c.ending(call, id)
+	if id.Space == "" && !c.p.Spans(id.Number) {
+		c.p.Abort(c, tag(wire.Abort, call), id)
+		return nil
+	}
+	sp := s.span(c, wire.Abort, call, id)
+	if sp == nil {
+		return s.fail(call, noHome(id))
+	}
+	sp.abort()
 	return nil
 }
 

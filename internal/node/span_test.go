@@ -1,0 +1,227 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Account is money in one space.
+type Account struct {
+	Owner  string
+	Amount int
+}
+
+// banks opens a node with the spaces a, b and c, in each of which x has 100.
+func banks(t *testing.T, cfg node.Config) (n *node.Node, cl *client.Client, a, b, c *client.Space) {
+	t.Helper()
+	n = open(t, cfg)
+	cl, err := client.Dial(t.Context(), n.Addr())
+	require.NoError(t, err)
+	a, b, c = cl.SpaceNamed("a"), cl.SpaceNamed("b"), cl.SpaceNamed("c")
+	for _, sp := range []*client.Space{a, b, c} {
+		_, err := space.Write(t.Context(), sp, Account{"x", 100})
+		require.NoError(t, err)
+	}
+	return n, cl, a, b, c
+}
+
+func closeAll(t *testing.T, cl *client.Client, n *node.Node) {
+	require.NoError(t, cl.Close())
+	require.NoError(t, n.Close(context.Background()))
+}
+
+// add takes x's account under a transaction and writes it back with another amount.
+func add(ctx context.Context, t *space.Txn, sp space.Space, amount int) error {
+	acc, err := space.Take(ctx, sp, Account{Owner: "x"}, space.In(t))
+	if err != nil {
+		return err
+	}
+	acc.Amount += amount
+	_, err = space.Write(ctx, sp, acc, space.In(t))
+	return err
+}
+
+// amount returns what x has, without waiting.
+func amount(t *testing.T, sp space.Space) int {
+	t.Helper()
+	acc, err := space.Read(t.Context(), sp, Account{Owner: "x"}, space.NoWait())
+	require.NoError(t, err)
+	return acc.Amount
+}
+
+// levels runs a test with a log and without.
+func levels(t *testing.T, test func(t *testing.T, cfg node.Config)) {
+	t.Parallel()
+	for _, level := range []string{node.Memory, node.Logged} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			test(t, node.Config{Data: t.TempDir(), Durability: level})
+		})
+	}
+}
+
+func TestSpan_CommitsEverywhereAtOnce(t *testing.T) {
+	levels(t, func(t *testing.T, cfg node.Config) {
+		n, cl, a, b, c := banks(t, cfg)
+		tx, err := space.Begin(t.Context(), a)
+		require.NoError(t, err)
+		require.NoError(t, add(t.Context(), tx, b, 10))
+		require.NoError(t, add(t.Context(), tx, a, -30))
+		require.NoError(t, add(t.Context(), tx, c, 20))
+		_, err = space.Read(t.Context(), b, Account{Owner: "x"}, space.NoWait())
+		require.ErrorIs(t, err, space.ErrNoMatch)
+		require.NoError(t, tx.Commit(t.Context()))
+		require.Equal(t, []int{70, 110, 120}, []int{amount(t, a), amount(t, b), amount(t, c)})
+		require.ErrorIs(t, add(t.Context(), space.TxnOf(a, tx.ID()), b, 1), space.ErrTxnEnded)
+		require.ErrorIs(t, space.TxnOf(a, tx.ID()).Commit(t.Context()), space.ErrTxnEnded)
+		closeAll(t, cl, n)
+	})
+}
+
+func TestSpan_AbortsEverywhere(t *testing.T) {
+	levels(t, func(t *testing.T, cfg node.Config) {
+		n, cl, a, b, c := banks(t, cfg)
+		tx, err := space.Begin(t.Context(), a)
+		require.NoError(t, err)
+		require.NoError(t, add(t.Context(), tx, b, 10))
+		require.NoError(t, add(t.Context(), tx, c, 10))
+		require.NoError(t, tx.Abort(t.Context()))
+		require.Equal(t, []int{100, 100, 100}, []int{amount(t, a), amount(t, b), amount(t, c)})
+		require.ErrorIs(t, add(t.Context(), space.TxnOf(a, tx.ID()), b, 1), space.ErrTxnEnded)
+		closeAll(t, cl, n)
+	})
+}
+
+func TestSpan_RollbackUndoesBranches(t *testing.T) {
+	levels(t, func(t *testing.T, cfg node.Config) {
+		n, cl, a, b, c := banks(t, cfg)
+		tx, err := space.Begin(t.Context(), a)
+		require.NoError(t, err)
+		require.NoError(t, add(t.Context(), tx, b, 10))
+		require.NoError(t, add(t.Context(), tx, a, 10))
+		require.NoError(t, tx.Rollback(t.Context()))
+		require.Equal(t, []int{100, 100, 100}, []int{amount(t, a), amount(t, b), amount(t, c)})
+		require.NoError(t, add(t.Context(), tx, b, 1))
+		require.NoError(t, tx.Commit(t.Context()))
+		require.Equal(t, []int{100, 101, 100}, []int{amount(t, a), amount(t, b), amount(t, c)})
+		closeAll(t, cl, n)
+	})
+}
+
+func TestSpan_EndOfTheLeaseAbortsBranchesAndTheirWaits(t *testing.T) {
+	levels(t, func(t *testing.T, cfg node.Config) {
+		n, cl, a, b, _ := banks(t, cfg)
+		tx, err := space.Begin(t.Context(), a, space.For(50*time.Millisecond))
+		require.NoError(t, err)
+		require.NoError(t, add(t.Context(), tx, b, 10))
+		_, err = space.Take(t.Context(), b, Account{Owner: "nobody"}, space.In(tx))
+		require.ErrorIs(t, err, space.ErrTxnEnded)
+		acc, err := space.Read(t.Context(), b, Account{Owner: "x"})
+		require.NoError(t, err)
+		require.Equal(t, 100, acc.Amount)
+		require.ErrorIs(t, tx.Commit(t.Context()), space.ErrTxnEnded)
+		closeAll(t, cl, n)
+	})
+}
+
+func TestSpan_EndsThroughAnotherSpace(t *testing.T) {
+	levels(t, func(t *testing.T, cfg node.Config) {
+		n, cl, a, b, c := banks(t, cfg)
+		tx, err := space.Begin(t.Context(), a)
+		require.NoError(t, err)
+		require.NoError(t, add(t.Context(), tx, a, -5))
+		there := space.TxnOf(b, tx.ID())
+		require.NoError(t, space.Stage(t.Context(), there, Account{"y", 5}))
+		require.NoError(t, there.Commit(t.Context()))
+		require.Equal(t, 95, amount(t, a))
+		_, err = space.Take(t.Context(), b, Account{Owner: "y"}, space.NoWait())
+		require.NoError(t, err, "what was staged is written where the commit was made")
+
+		tx, err = space.Begin(t.Context(), a)
+		require.NoError(t, err)
+		require.NoError(t, add(t.Context(), tx, c, -5))
+		there = space.TxnOf(b, tx.ID())
+		require.NoError(t, there.Rollback(t.Context()))
+		require.Equal(t, 100, amount(t, c))
+		require.NoError(t, add(t.Context(), tx, c, -5))
+		require.NoError(t, there.Abort(t.Context()))
+		require.Equal(t, 100, amount(t, c))
+		require.ErrorIs(t, tx.Commit(t.Context()), space.ErrTxnEnded)
+		closeAll(t, cl, n)
+	})
+}
+
+func TestSpan_NeedsAHomeThatExists(t *testing.T) {
+	t.Parallel()
+	n, cl, a, b, _ := banks(t, node.Config{Durability: node.Memory})
+	for _, sp := range []space.Space{a, b} {
+		nowhere := space.TxnOf(sp, txn.ID{Space: "nowhere", Number: 1})
+		err := add(t.Context(), nowhere, b, 1)
+		require.ErrorIs(t, err, space.ErrInvalidArgument)
+		require.ErrorContains(t, err, `no space "nowhere"`)
+		require.ErrorIs(t, nowhere.Commit(t.Context()), space.ErrInvalidArgument)
+		require.ErrorIs(t, nowhere.Abort(t.Context()), space.ErrInvalidArgument)
+		require.ErrorIs(t, nowhere.Rollback(t.Context()), space.ErrInvalidArgument)
+	}
+	require.ErrorIs(t, add(t.Context(), space.TxnOf(b, txn.ID{Space: "a", Number: 12345}), b, 1), space.ErrTxnEnded)
+	require.NotContains(t, n.Names(), "nowhere")
+	closeAll(t, cl, n)
+}
+
+func TestSpan_TransfersKeepTheSum(t *testing.T) {
+	levels(t, func(t *testing.T, cfg node.Config) {
+		n, cl, a, b, c := banks(t, cfg)
+		spaces := []*client.Space{a, b, c}
+		var all sync.WaitGroup
+		for w := range 4 {
+			all.Go(func() {
+				for i := range 25 {
+					from, to := spaces[(w+i)%3], spaces[(w+2*i+1)%3]
+					if err := transferBetween(t.Context(), from, to, i%7); err != nil && !errors.Is(err, space.ErrTxnEnded) && !errors.Is(err, space.ErrDeadlock) {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, 300, amount(t, a)+amount(t, b)+amount(t, c))
+		closeAll(t, cl, n)
+		if cfg.Durability == node.Memory {
+			return
+		}
+		n = open(t, cfg)
+		cl, err := client.Dial(t.Context(), n.Addr())
+		require.NoError(t, err)
+		sum := 0
+		for _, name := range []string{"a", "b", "c"} {
+			sum += amount(t, cl.SpaceNamed(name))
+		}
+		require.Equal(t, 300, sum)
+		closeAll(t, cl, n)
+	})
+}
+
+// transferBetween moves money under a transaction at home where it comes from.
+func transferBetween(ctx context.Context, from, to space.Space, n int) error {
+	t, err := space.Begin(ctx, from, space.For(200*time.Millisecond))
+	if err != nil {
+		return err
+	}
+	if err := add(ctx, t, from, -n); err != nil {
+		return err
+	}
+	if err := add(ctx, t, to, n); err != nil {
+		return err
+	}
+	return t.Commit(ctx)
+}
