@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -255,4 +256,74 @@ func TestHelp_HasExamplesAndExitCodes(t *testing.T) {
 	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched.")
 	require.Contains(t, out, "gospaces take job")
 	require.Contains(t, cli(t, "take", "--help").out, "Examples:")
+}
+
+func TestTxn_FromTheCommandLine(t *testing.T) {
+	t.Parallel()
+	s := memory(t, "--max-txn", "30s")
+	s.must(t, "write", "job", `{"id": 1}`, `{"id": 2}`)
+	for _, end := range []string{"abort", "commit"} {
+		out, in := io.Pipe()
+		done := make(chan int, 1)
+		ctx, interrupt := context.WithCancel(t.Context())
+		defer interrupt()
+		go func() {
+			args := []string{"txn", "begin", "--addr", s.addr, "--lease", "300ms"}
+			done <- run(ctx, args, getenv(nil), strings.NewReader(""), in, t.Output())
+		}()
+		var b begun
+		require.NoError(t, json.NewDecoder(out).Decode(&b))
+		require.Equal(t, "300ms", b.Lease)
+		_, number, _ := strings.Cut(b.Txn, "/")
+		require.Equal(t, "default/"+number, b.Txn)
+
+		require.Equal(t, `{"id":1}`+"\n", s.must(t, "take", "job", "--txn", b.Txn))
+		s.must(t, "write", "job", `{"id": 3}`, "--txn", number)
+		require.Equal(t, "2\n", s.must(t, "count", "job", "--txn", b.Txn))
+		require.Equal(t, "1\n", s.must(t, "count", "job"))
+		s.must(t, "txn", end, b.Txn)
+		require.Equal(t, exitOK, <-done, "it notices that the transaction has ended")
+		r := s.do(t, "txn", end, b.Txn)
+		require.Equal(t, exitError, r.code)
+		require.Equal(t, "gospaces: space: transaction ended\n", r.err)
+	}
+	require.Equal(t, []string{"2", "3"}, ids(t, s.must(t, "read", "job", "--all")))
+}
+
+func TestTxn_InterruptedIsAborted(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.must(t, "write", "job", `{"id": 1}`)
+	ctx, interrupt := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, []string{"txn", "begin", "--addr", s.addr}, getenv(nil), strings.NewReader(""), in, t.Output())
+	}()
+	var b begun
+	require.NoError(t, json.NewDecoder(out).Decode(&b))
+	s.must(t, "take", "job", "--txn", b.Txn)
+	interrupt()
+	require.Equal(t, exitOK, <-done)
+	require.Equal(t, "1\n", s.must(t, "count", "job"))
+}
+
+func TestIDAndDelay(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	var w written
+	require.NoError(t, json.Unmarshal([]byte(s.must(t, "write", "job", `{"id": 1}`)), &w))
+	id := strconv.Itoa(int(w.ID))
+	s.must(t, "write", "job", `{"id": 2}`, "--delay", "1h")
+	require.Equal(t, "1\n", s.must(t, "count", "job"))
+	require.Equal(t, `{"id":1}`+"\n", s.must(t, "read", "--id", id))
+	require.Equal(t, exitNoMatch, s.do(t, "read", "job", `{"id": 2}`, "--id", id).code)
+	require.Equal(t, `{"id":1}`+"\n", s.must(t, "take", "job", "--id", id, "--wait", "1s"))
+	require.Equal(t, exitNoMatch, s.do(t, "take", "--id", id, "--wait", "forever").code, "nobody waits for an entry that is gone")
+	for _, args := range [][]string{
+		{"take", "--id", id, "--all"}, {"take", "--id", "x"}, {"take"}, {"write", "job", "{}", "--delay", "-1s"},
+		{"count", "--txn", "x"}, {"txn", "commit", "x"}, {"txn", "commit"}, {"txn", "begin", "--lease", "0s"},
+	} {
+		require.Equal(t, exitUsage, s.do(t, args...).code, "%v", args)
+	}
 }
