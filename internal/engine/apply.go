@@ -45,7 +45,9 @@ func (e *Engine) apply(r *record.Record) error {
 		if !ok {
 			return errAbsent
 		}
-		e.kinds[p.kind-1].delete(e, p.slot)
+		k := e.kinds[p.kind-1]
+		k.unlock(p.slot)
+		k.delete(e, p.slot)
 	case record.Renew:
 		return e.applyRenew(r)
 	case record.Register, record.Watch:
@@ -142,6 +144,7 @@ func (e *Engine) applyChange(r *record.Record) error {
 	case record.Reveal:
 		e.appear(k, s)
 	case record.Defer:
+		e.keepImage(k, s)
 		k.free.remove(s)
 		k.entries.at(s).attempts++
 		k.entries.at(s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
@@ -170,7 +173,7 @@ func (e *Engine) applyRegister(r *record.Record) error {
 	}
 	e.lastID = max(e.lastID, r.ID)
 	on := Events(Written)
-	if r.Op == record.Watch {
+	if r.Op == record.Watch || r.Op == record.Listener {
 		on = EventSet(r.On)
 	}
 	e.register(r.ID, &Query{Templates: ts, Max: 1}, on, r.Expires)

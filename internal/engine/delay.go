@@ -26,6 +26,7 @@ func (e *Engine) reveal(k *kind, s slot) {
 
 // appear puts a delayed entry at the end of the order.
 func (e *Engine) appear(k *kind, s slot) {
+	e.keepImage(k, s)
 	delete(k.later, s)
 	k.publish(e, s)
 }

@@ -56,6 +56,9 @@ type Engine struct {
 	deadlines deadlines
 	seed      maphash.Seed
 
+	image  *Image // that is being made, or nil
+	images uint16 // counts them
+
 	finding *transaction // of the present find
 	taking  bool         // the present find is a take
 	pending []pending    // reused
@@ -170,7 +173,7 @@ func (e *Engine) remove(k *kind, s slot, why record.Reason) {
 		e.restore(held{k, s, 0})
 	}
 	l := k.unlock(s)
-	if st == written {
+	if st == written && !l.owner.prepared {
 		k.delete(e, s)
 	} else {
 		e.drop(k, s, why)
@@ -178,10 +181,12 @@ func (e *Engine) remove(k *kind, s slot, why record.Reason) {
 	e.settled(l)
 }
 
-// drop removes an entry that others than one transaction know of, and records why.
+// drop removes an entry that the log knows, and records why.
 func (e *Engine) drop(k *kind, s slot, why record.Reason) {
 	e.change()
-	e.tell(k, s, endings[why])
+	if k.entries.at(s).state != written {
+		e.tell(k, s, endings[why])
+	}
 	e.Log = record.AppendRemove(e.Log, k.entries.at(s).id, why)
 	k.delete(e, s)
 }

@@ -15,6 +15,7 @@ type entry struct {
 	version  uint32
 	attempts uint32
 	state    state
+	imaged   uint16 // number of the last image that need not show it any more
 }
 
 // state says who may have an entry. In all states but the first two it is in no pool.
@@ -81,7 +82,7 @@ func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slo
 // store gives an entry a slot. It is in no pool yet.
 func (k *kind) store(e *Engine, id uint64, expires int64, row template.Row) slot {
 	s := k.unusedSlot()
-	*k.entries.at(s) = entry{id: id, expires: expires, row: e.arena.put(row), size: uint32(len(row)), version: 1}
+	*k.entries.at(s) = entry{id: id, expires: expires, row: e.arena.put(row), size: uint32(len(row)), version: 1, imaged: e.images}
 	if expires != Forever {
 		k.expiry.add(e, k, s)
 	}
@@ -100,6 +101,7 @@ func (k *kind) publish(e *Engine, s slot) {
 
 // delete removes an entry for good, whatever its state. Its row stays readable until the next call of the engine.
 func (k *kind) delete(e *Engine, s slot) {
+	e.keepImage(k, s)
 	en := k.entries.at(s)
 	switch en.state {
 	case free:

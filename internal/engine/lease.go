@@ -43,9 +43,11 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 	}
 	k := e.kinds[p.kind-1]
 	expires := e.extended(k.entries.at(p.slot).expires, d, e.limits.EntryLease)
-	if k.entries.at(p.slot).state != written { // otherwise it is recorded when it is committed
+	if st := k.entries.at(p.slot).state; st != written {
 		e.recordRenew(id, expires)
 		e.tell(k, p.slot, Renewed)
+	} else if k.locks[p.slot].owner.prepared { // otherwise it is recorded when it is committed
+		e.recordRenew(id, expires)
 	}
 	k.setExpiry(e, p.slot, expires)
 	return Grant{ID: id, Granted: e.granted(expires)}, nil
@@ -67,6 +69,7 @@ func (e *Engine) recordRenew(id uint64, expires int64) {
 
 // setExpiry moves the end of an entry's lease.
 func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
+	e.keepImage(k, s)
 	en := k.entries.at(s)
 	if en.expires != Forever {
 		k.expiry.remove(k, s)

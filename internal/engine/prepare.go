@@ -27,7 +27,7 @@ type Decision struct {
 // lost its branch: then the transaction is aborted. It fails with ErrTxnEnded.
 func (e *Engine) Enlist(now int64, number uint64, space string) Result {
 	e.begin(now)
-	t, err := e.under(txn.ID{Number: number})
+	t, err := e.active(txn.ID{Number: number})
 	if err != nil {
 		return e.refused(err)
 	}
@@ -84,7 +84,7 @@ func (e *Engine) Prepare(now int64, id txn.ID) Result {
 	}
 	t.registrations = nil
 	e.change()
-	e.recordPrepare(t)
+	e.Log = e.appendPrepared(e.Log, t)
 	e.setTxnExpiry(t, Forever)
 	t.prepared = true
 	e.unshare(t)
@@ -93,19 +93,19 @@ func (e *Engine) Prepare(now int64, id txn.ID) Result {
 	return Result{Count: 1, Depends: e.lsn}
 }
 
-// recordPrepare records what t will do.
-func (e *Engine) recordPrepare(t *transaction) {
+// appendPrepared appends the records of what t will do.
+func (e *Engine) appendPrepared(dst []byte, t *transaction) []byte {
 	name := binary.AppendUvarint(nil, t.name.Number)
-	e.Log = record.AppendPrepare(e.Log, t.id, append(name, t.name.Space...))
+	dst = record.AppendPrepare(dst, t.id, append(name, t.name.Space...))
 	for _, h := range t.own {
 		if !h.ownedBy(t) {
 			continue
 		}
 		en := h.k.entries.at(h.s)
 		if en.state == changed {
-			e.Log = record.AppendStageChange(e.Log, t.id, h.id, h.k.row(e, h.s))
+			dst = record.AppendStageChange(dst, t.id, h.id, h.k.row(e, h.s))
 		} else {
-			e.Log = record.AppendStage(e.Log, t.id, h.id, h.k.id, en.expires, h.k.locks[h.s].visible, h.k.row(e, h.s))
+			dst = record.AppendStage(dst, t.id, h.id, h.k.id, en.expires, h.k.locks[h.s].visible, h.k.row(e, h.s))
 		}
 	}
 	for _, h := range t.taken {
@@ -115,9 +115,10 @@ func (e *Engine) recordPrepare(t *transaction) {
 			if l.put {
 				visible = max(l.visible, 1)
 			}
-			e.Log = record.AppendHold(e.Log, t.id, h.id, visible)
+			dst = record.AppendHold(dst, t.id, h.id, visible)
 		}
 	}
+	return dst
 }
 
 // Decide is Commit of a transaction whose branches, in the given spaces, have prepared: with it the decision is recorded, for them to ask.
@@ -131,13 +132,16 @@ func (e *Engine) Decide(now int64, id txn.ID, by Request, drafts []Draft, partic
 		return e.commitWith(t, by, drafts, nil)
 	}
 	return e.commitWith(t, by, drafts, func() {
-		var names []byte
-		for _, p := range participants {
-			names = append(binary.AppendUvarint(names, uint64(len(p))), p...)
-		}
-		e.Log = record.AppendDecide(e.Log, t.id, names)
+		e.Log = record.AppendDecide(e.Log, t.id, appendNames(nil, participants))
 		e.decisions[t.id] = slices.Clone(participants)
 	})
+}
+
+func appendNames(dst []byte, names []string) []byte {
+	for _, n := range names {
+		dst = append(binary.AppendUvarint(dst, uint64(len(n))), n...)
+	}
+	return dst
 }
 
 // Forget forgets a decision that all participants have followed. It does nothing if there is none.

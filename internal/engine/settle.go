@@ -127,6 +127,7 @@ func (e *Engine) unshare(t *transaction) {
 // commitOwn makes an entry that was written or changed visible.
 func (e *Engine) commitOwn(h held) {
 	k, en := h.k, h.k.entries.at(h.s)
+	e.keepImage(k, h.s)
 	l := k.locks[h.s]
 	switch {
 	case en.state == changed:
@@ -154,6 +155,7 @@ func (e *Engine) commitOwn(h held) {
 // commitTake removes an entry that was taken, or puts it back for later.
 func (e *Engine) commitTake(h held) {
 	k := h.k
+	e.keepImage(k, h.s)
 	l := k.unlock(h.s)
 	e.leave(h, audience{}, l)
 	if l.put {

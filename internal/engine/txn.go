@@ -105,6 +105,11 @@ func (e *Engine) under(id txn.ID) (*transaction, error) {
 	if id.IsZero() {
 		return nil, nil
 	}
+	return e.active(id)
+}
+
+// active returns an open transaction that is not prepared.
+func (e *Engine) active(id txn.ID) (*transaction, error) {
 	t, err := e.transaction(id)
 	if err == nil && t.prepared {
 		return nil, fmt.Errorf("%w: %v is prepared", ErrTxnEnded, id)
@@ -196,7 +201,7 @@ func (e *Engine) Abort(now int64, id txn.ID) Result {
 // Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep. It fails with ErrTxnEnded.
 func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
 	e.begin(now)
-	t, err := e.under(id)
+	t, err := e.active(id)
 	if err != nil {
 		return e.refused(err)
 	}
@@ -209,7 +214,7 @@ func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
 // attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a negative delay, and ErrNoMatch if the transaction has not taken the entry.
 func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) Result {
 	e.begin(now)
-	t, err := e.under(id)
+	t, err := e.active(id)
 	if err != nil {
 		return e.refused(err)
 	}

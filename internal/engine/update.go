@@ -69,6 +69,7 @@ func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *Change) error {
 
 // replace changes the row of a free entry.
 func (k *kind) replace(e *Engine, s slot, row template.Row) {
+	e.keepImage(k, s)
 	en := k.entries.at(s)
 	k.free.remove(s)
 	e.garbage = append(e.garbage, en.row)

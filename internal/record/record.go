@@ -48,6 +48,13 @@ const (
 	Done       Op = 28 // a call of session ID has had the outcome Body
 	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
 	TakeMore   Op = 30 // as Take, by a call that has taken another entry before
+
+	// What an image of the state consists of, beside Kind, Session, Prepare, Hold, Stage, StageChange and Decide. No log holds them.
+	Counters Op = 48 // the highest numbers given out, in Body
+	Entry    Op = 49 // entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
+	Listener Op = 50 // as Watch, of a registration that has had Count events
+	Outcome  Op = 51 // session ID has an outcome Body
+	Ended    Op = 52 // the image is complete: it has Count records before this one
 )
 
 // Reason says why something ended. The numbers are in logs on disk; they are append only.
@@ -69,6 +76,8 @@ type Record struct {
 	Entry   uint64
 	Number  uint64
 	Count   uint64
+	Version uint32
+	Tries   uint32
 	On      uint64 // a set of types of events, as bits
 	Expires int64  // nanoseconds since the Unix epoch; math.MaxInt64 is never
 	Visible int64  // as Expires; 0 is at once
@@ -254,6 +263,17 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Entry, r.Visible = d.uvarint(), d.uvarint(), d.time()
 	case Stage:
 		r.ID, r.Entry, r.Kind, r.Expires, r.Visible, r.Body = d.uvarint(), d.uvarint(), d.uint32(), d.expires(), d.time(), d.body()
+	case Counters:
+		r.Body = d.body()
+	case Entry:
+		r.ID, r.Kind, r.Expires, r.Visible, r.Number = d.uvarint(), d.uint32(), d.expires(), d.time(), d.uvarint()
+		r.Version, r.Tries, r.Body = d.uint32(), d.uint32(), d.body()
+	case Listener:
+		r.ID, r.On, r.Count, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.uvarint(), d.expires(), d.body()
+	case Outcome:
+		r.ID, r.Type, r.Number, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.body()
+	case Ended:
+		r.Count = d.uvarint()
 	case StageChange:
 		r.ID, r.Entry, r.Body = d.uvarint(), d.uvarint(), d.body()
 	case Wrote:

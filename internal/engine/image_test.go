@@ -1,0 +1,194 @@
+package engine
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// busy is an engine to which everything happens at random that an image has to show.
+type busy struct {
+	t       *testing.T
+	r       *rand.Rand
+	e       *Engine
+	now     int64
+	ids     []uint64
+	txns    []txn.ID
+	taken   map[txn.ID]uint64
+	session uint64
+	calls   uint64
+}
+
+func newBusy(t *testing.T, seed uint64) *busy {
+	b := &busy{t: t, r: rand.New(rand.NewPCG(seed, 5)), e: New(Limits{}, 0), now: 1, taken: map[txn.ID]uint64{}}
+	require.NoError(t, b.e.Register(b.now, job).Err)
+	b.session, _ = b.e.OpenSession(Client{1}, 0)
+	return b
+}
+
+func (b *busy) by() Request {
+	b.calls++
+	return Request{Session: b.session, Number: b.calls}
+}
+
+func (b *busy) pick() uint64 {
+	if len(b.ids) == 0 {
+		return 1
+	}
+	return b.ids[b.r.IntN(len(b.ids))]
+}
+
+// under returns an open transaction, or none.
+func (b *busy) under() txn.ID {
+	if len(b.txns) == 0 || b.r.IntN(2) == 0 {
+		return txn.ID{}
+	}
+	return b.txns[b.r.IntN(len(b.txns))]
+}
+
+func (b *busy) step() {
+	b.now += int64(b.r.IntN(1 << (tickShift + 1)))
+	e, under := b.e, b.under()
+	by := Request{}
+	if under.IsZero() {
+		by = b.by()
+	}
+	switch b.r.IntN(14) {
+	case 0, 1, 2, 3:
+		d := Draft{Kind: jobKind, Row: appendJob(nil, b.r.IntN(5)), Lease: Forever}
+		if b.r.IntN(4) == 0 {
+			d.Lease = int64(b.r.IntN(100) << tickShift)
+		}
+		if b.r.IntN(4) == 0 {
+			d.Delay = int64(b.r.IntN(50) << tickShift)
+		}
+		for _, g := range e.Write(b.now, under, by, []Draft{d}).Grants {
+			b.ids = append(b.ids, g.ID)
+		}
+	case 4, 5:
+		q := byKey(b.r.IntN(5), b.r.IntN(3) > 0)
+		q.Txn, q.By = under, by
+		if r := e.Find(b.now, q); r.Err == nil && !under.IsZero() && q.Take {
+			b.taken[under] = r.Entries[0].ID
+		}
+	case 6:
+		e.Update(b.now, under, by, Change{ID: b.pick(), Row: appendJob(nil, b.r.IntN(5))})
+	case 7:
+		e.Renew(b.now, by, int64(b.r.IntN(100)<<tickShift), []uint64{b.pick()})
+	case 8:
+		e.Cancel(b.now, by, []uint64{b.pick()})
+	case 9:
+		if b.r.IntN(2) == 0 {
+			b.txns = append(b.txns, txn.ID{Number: e.Begin(b.now, Forever).Grants[0].ID})
+		} else {
+			id := txn.ID{Space: "home", Number: uint64(b.now)}
+			e.Join(b.now, id)
+			b.txns = append(b.txns, id)
+		}
+	case 10, 11:
+		b.end(under)
+	case 12:
+		e.Notify(b.now, byKey(b.r.IntN(5), false), EventSet(b.r.IntN(1<<10)), int64(b.r.IntN(100)<<tickShift))
+	case 13:
+		if b.r.IntN(20) == 0 {
+			e.Received(b.now, b.session, e.LSN()-uint64(b.r.IntN(3)))
+		}
+	}
+}
+
+// end does what ends a transaction, sooner or later.
+func (b *busy) end(id txn.ID) {
+	switch b.r.IntN(5) {
+	case 0:
+		b.e.Commit(b.now, id, Request{}, nil)
+	case 1:
+		b.e.Abort(b.now, id)
+	case 2:
+		b.e.Defer(b.now, id, b.taken[id], int64(b.r.IntN(50)<<tickShift))
+	case 3:
+		if id.Space != "" {
+			b.e.Prepare(b.now, id)
+		}
+	case 4:
+		if !id.IsZero() && id.Space == "" {
+			b.e.Decide(b.now, id, Request{}, nil, []string{"a", "b"})
+		}
+	}
+}
+
+// An image that is drawn while the state goes on to change shows the state of the moment when it was begun.
+func TestImage_ShowsOneMoment(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(60) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			b := newBusy(t, seed)
+			for range 4 {
+				for range 300 {
+					b.step()
+				}
+				log := len(b.e.Log)
+				want := b.e.Hash()
+				require.Equal(t, dump(b.e), dump(applied(t, b.e.Log)), "the log tells the state")
+				require.Equal(t, want, applied(t, b.e.Log).Hash())
+				m := b.e.BeginImage()
+				var image []byte
+				for done := false; !done; {
+					image, done = m.Draw(image, 1+b.r.IntN(30))
+					for range b.r.IntN(20) {
+						b.step()
+					}
+				}
+				m.Close()
+				e := loaded(t, image)
+				require.Equal(t, want, e.Hash())
+				require.NoError(t, e.Apply(b.e.Log[log:]), "what follows in the log fits")
+				require.Equal(t, b.e.Hash(), e.Hash())
+			}
+		})
+	}
+}
+
+func applied(t *testing.T, log []byte) *Engine {
+	e := New(Limits{}, 0)
+	require.NoError(t, e.Apply(log))
+	return e
+}
+
+func loaded(t *testing.T, image []byte) *Engine {
+	e := New(Limits{}, 0)
+	l := e.Load()
+	require.NoError(t, l.Add(image))
+	require.NoError(t, l.Finish())
+	return e
+}
+
+func TestLoad_RefusesWhatIsNoImage(t *testing.T) {
+	t.Parallel()
+	b := newBusy(t, 1)
+	for range 300 {
+		b.step()
+	}
+	m := b.e.BeginImage()
+	defer m.Close()
+	image, done := m.Draw(nil, 1<<20)
+	require.True(t, done)
+	var r record.Record
+	for rest := image; len(rest) > 0; {
+		cut := len(image) - len(rest)
+		l := New(Limits{}, 0).Load()
+		err := l.Add(image[:cut])
+		if err == nil {
+			err = l.Finish()
+		}
+		require.ErrorIs(t, err, record.ErrCorrupt, "%d bytes", cut)
+		rest, err = record.Next(rest, &r)
+		require.NoError(t, err)
+	}
+	require.ErrorIs(t, New(Limits{}, 0).Load().Add(record.AppendNotify(nil, 1, 1)), record.ErrCorrupt)
+}

@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Loading makes the state of an engine from an image. Entries come in any order; they are linked in when all are there.
+type Loading struct {
+	e       *Engine
+	free    [][]slot // by KindID-1
+	tail    []byte   // records that need all entries
+	records uint64
+	ended   bool
+}
+
+// Load begins to make e, which must be empty, what an image shows.
+func (e *Engine) Load() *Loading { return &Loading{e: e} }
+
+// Add takes over whole records of the image. It returns an error that wraps record.ErrCorrupt.
+func (l *Loading) Add(records []byte) error {
+	var r record.Record
+	for len(records) > 0 {
+		rest, err := record.Next(records, &r)
+		if err != nil {
+			return err
+		}
+		if err := l.add(&r, records[:len(records)-len(rest)]); err != nil {
+			return fmt.Errorf("%w: operation %d on %d: %w", record.ErrCorrupt, r.Op, r.ID, err)
+		}
+		records = rest
+	}
+	return nil
+}
+
+var (
+	errPlace = errors.New("it is out of place")
+	errShort = errors.New("records are missing")
+)
+
+// add takes over one record, whose bytes are raw.
+func (l *Loading) add(r *record.Record, raw []byte) error {
+	e := l.e
+	if l.ended {
+		return errPlace
+	}
+	switch r.Op {
+	case record.Prepare, record.Hold, record.Stage, record.StageChange:
+		l.tail = append(l.tail, raw...)
+		return nil
+	case record.Ended:
+		l.ended = true
+		if r.Count != l.records {
+			return errShort
+		}
+		return nil
+	}
+	l.records++
+	switch r.Op {
+	case record.Counters:
+		return l.counters(r.Body)
+	case record.Kind, record.Decide:
+		return e.apply(r)
+	case record.Entry:
+		return l.entry(r)
+	case record.Listener:
+		if err := e.applyRegister(r); err != nil {
+			return err
+		}
+		e.registrations[r.ID].seq = r.Count
+		return nil
+	case record.Session:
+		return l.session(r)
+	case record.Outcome:
+		s := e.sessions.byID[r.ID]
+		if s == nil {
+			return errAbsent
+		}
+		s.keep(e.lsn, sort(r.Type), r.Number, r.Body)
+		return nil
+	}
+	return errPlace
+}
+
+func (l *Loading) counters(b []byte) error {
+	for _, n := range []*uint64{&l.e.lastID, &l.e.reserved, &l.e.lastOrder, &l.e.sessions.lastID, &l.e.sessions.expired} {
+		v, w := binary.Uvarint(b)
+		if w <= 0 {
+			return errShort
+		}
+		*n, b = v, b[w:]
+	}
+	return nil
+}
+
+func (l *Loading) session(r *record.Record) error {
+	n := len(Client{})
+	if len(r.Body) != n+8 {
+		return errShort
+	}
+	lost := binary.LittleEndian.Uint64(r.Body[n:])
+	r.Body = r.Body[:n]
+	if err := l.e.applySession(r); err != nil {
+		return err
+	}
+	l.e.sessions.byID[r.ID].lost = lost
+	return nil
+}
+
+func (l *Loading) entry(r *record.Record) error {
+	e := l.e
+	if r.Kind == 0 || int(r.Kind) > len(e.kinds) {
+		return errKind
+	}
+	if _, ok := e.places.get(r.ID); ok {
+		return errPresent
+	}
+	k := e.kinds[r.Kind-1]
+	s := k.store(e, r.ID, r.Expires, template.Row(r.Body))
+	en := k.entries.at(s)
+	en.order, en.version, en.attempts, en.lsn = r.Number, r.Version, r.Tries, e.lsn
+	if r.Visible != 0 {
+		e.delay(held{k, s, r.ID}, r.Visible)
+		return nil
+	}
+	en.state = taken // in no pool yet
+	for len(l.free) < int(k.id) {
+		l.free = append(l.free, nil)
+	}
+	l.free[k.id-1] = append(l.free[k.id-1], s)
+	return nil
+}
+
+// Finish completes the state. It returns an error that wraps record.ErrCorrupt if the image is not complete.
+func (l *Loading) Finish() error {
+	if !l.ended {
+		return fmt.Errorf("%w: the image is cut off", record.ErrCorrupt)
+	}
+	e := l.e
+	for i, slots := range l.free {
+		k := e.kinds[i]
+		slices.SortFunc(slots, func(a, b slot) int { return cmp.Compare(k.entries.at(a).order, k.entries.at(b).order) })
+		for _, s := range slots {
+			k.free.append(e, s)
+		}
+		k.changed, k.removed = e.lsn, e.lsn
+	}
+	l.free = nil
+	if len(l.tail) == 0 {
+		return nil
+	}
+	lsn := e.lsn
+	err := e.Apply(l.tail)
+	e.lsn = lsn
+	return err
+}
+
+// appendSchema returns the encoded schema of a kind.
+func appendSchema(k *kind) []byte { return template.AppendSchema(nil, k.schema) }
