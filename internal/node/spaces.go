@@ -123,6 +123,9 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 		}
 		s.incarnation = s.log.Incarnation()
 		cfg.Log = s.log
+		if ss.cfg.wrapLog != nil {
+			cfg.Log = ss.cfg.wrapLog(name, s.log)
+		}
 	}
 	s.partition = partition.New(cfg)
 	if err := s.partition.Start(ctx, ss.progress(name)); err != nil {
