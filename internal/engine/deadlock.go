@@ -15,6 +15,7 @@ func (e *Engine) breakDeadlocks(t *transaction) {
 			return
 		}
 		e.abort(victim, ErrDeadlock)
+		e.settle() // a call that has got some of what it may get waits no more
 		if victim == t {
 			return
 		}

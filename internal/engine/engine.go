@@ -23,8 +23,6 @@ type Engine struct {
 	Ended []uint64
 	// Dissolved are the transactions with branches elsewhere that the last call has aborted: the branches are to be aborted too.
 	Dissolved []Decision
-	// Doomed are the transactions of other spaces whose branches here the last call has aborted by itself: their homes are to abort them.
-	Doomed []txn.ID
 
 	limits Limits
 	now    int64  // rises
@@ -129,7 +127,7 @@ func (e *Engine) begin(now int64) {
 	e.dirty = false
 	e.releaseGarbage()
 	clear(e.Granted)
-	e.Granted, e.Events, e.Ended, e.Dissolved, e.Doomed = e.Granted[:0], e.Events[:0], e.Ended[:0], e.Dissolved[:0], e.Doomed[:0]
+	e.Granted, e.Events, e.Ended, e.Dissolved = e.Granted[:0], e.Events[:0], e.Ended[:0], e.Dissolved[:0]
 	e.views, e.grants, e.errs, e.counts = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0]
 	for len(e.deadlines) > 0 && e.deadlines[0].tick < e.now>>tickShift {
 		e.expire(e.deadlines.pop())
@@ -170,25 +168,26 @@ func (e *Engine) expire(d deadline) {
 // remove takes an entry out of the space, whatever its state, and sees to those who waited for a lock on it. Its row stays
 // readable until the next call.
 func (e *Engine) remove(k *kind, s slot, why record.Reason) {
-	st := k.entries.at(s).state
-	if st == changed {
-		e.restore(held{k, s, 0})
-	}
-	l := k.unlock(s)
-	if st == written && !l.owner.prepared {
+	if k.entries.at(s).state == written && !k.locks[s].owner.prepared {
 		k.delete(e, s)
 	} else {
 		e.drop(k, s, why)
 	}
-	e.settled(l)
+	if l := k.unlock(s); l != nil {
+		e.garbage = append(e.garbage, l.oldRow)
+		e.settled(l)
+	}
 }
 
-// drop removes an entry that the log knows, and records why.
+// drop removes an entry that the log knows, tells so and records why.
 func (e *Engine) drop(k *kind, s slot, why record.Reason) {
+	e.tell(k, s, endings[why])
+	e.erase(k, s, why)
+}
+
+// erase removes an entry and records why.
+func (e *Engine) erase(k *kind, s slot, why record.Reason) {
 	e.change()
-	if k.entries.at(s).state != written {
-		e.tell(k, s, endings[why])
-	}
 	e.Log = record.AppendRemove(e.Log, k.entries.at(s).id, why)
 	k.delete(e, s)
 }
@@ -207,6 +206,16 @@ var endings = [...]EventType{record.Taken: Taken, record.Expired: Expired, recor
 func (k *kind) view(e *Engine, s slot) View {
 	en := k.entries.at(s)
 	return View{ID: en.id, Kind: k.id, Row: e.arena.get(en.row, en.size), Version: en.version, Attempts: en.attempts}
+}
+
+// before shows the entry in slot s without the change that a transaction has made to it.
+func (k *kind) before(e *Engine, s slot) View {
+	v := k.view(e, s)
+	if k.entries.at(s).state == changed {
+		v.Row = k.oldRow(e, k.locks[s])
+		v.Version--
+	}
+	return v
 }
 
 // nextID returns a new identity.

@@ -111,13 +111,13 @@ func (e *Engine) ownMatches(k *kind, conds []template.Cond) []slot {
 		}
 	}
 	for _, h := range t.own {
-		if h.ownedBy(t) {
+		if h.ownedBy(t) && h.k.availableTo(t, h.s, e.taking) {
 			look(h)
 		}
 	}
 	if e.taking {
 		for _, h := range t.read {
-			if h.readBy(t) && len(k.locks[h.s].readers) == 1 {
+			if h.readBy(t) && len(h.k.locks[h.s].readers) == 1 {
 				look(h)
 			}
 		}

@@ -163,6 +163,12 @@ func (k *kind) row(e *Engine, s slot) template.Row {
 // alive reports whether the entry in slot s has not expired.
 func (k *kind) alive(e *Engine, s slot) bool { return k.entries.at(s).expires > e.now }
 
+// seen reports whether the entry in slot s was ever visible to others than the transaction that writes it.
+func (k *kind) seen(s slot) bool {
+	en := k.entries.at(s)
+	return en.state != written && (en.state != delayed || en.attempts > 0)
+}
+
 // older reports whether the entry in slot a comes before the one in slot b.
 func (k *kind) older(a, b slot) bool { return k.entries.at(a).order < k.entries.at(b).order }
 
@@ -171,7 +177,7 @@ func (k *kind) visible(e *Engine, t *transaction) int {
 	n := int(k.free.all.n+k.shared.all.n) - k.expiry.overdue(e, k)
 	if t != nil {
 		for _, h := range t.own {
-			if h.k == k && h.ownedBy(t) && k.alive(e, h.s) {
+			if h.k == k && h.ownedBy(t) && k.availableTo(t, h.s, false) && k.alive(e, h.s) {
 				n++
 			}
 		}

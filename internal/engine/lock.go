@@ -59,7 +59,8 @@ func (k *kind) availableTo(t *transaction, s slot, take bool) bool {
 	case shared:
 		return !take || t != nil && slices.Equal(k.locks[s].readers, []*transaction{t})
 	case written, changed:
-		return t != nil && k.locks[s].owner == t
+		l := k.locks[s]
+		return t != nil && l.owner == t && l.visible == 0
 	}
 	return false
 }
@@ -71,6 +72,10 @@ func (k *kind) contendedBy(t *transaction, s slot) bool {
 		return false
 	case shared:
 		return true
+	case written:
+		if k.locks[s].visible != 0 {
+			return false
+		}
 	}
 	return k.locks[s].owner != t
 }

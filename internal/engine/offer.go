@@ -11,15 +11,34 @@ import (
 type audience struct {
 	events EventSet
 	reads  bool
+	only   *transaction // not nil: of the registrations those under this transaction, to which alone it is new
+	but    *transaction // not nil: of the registrations those that are not under this transaction, to which it is not new
 }
 
 var (
-	fresh        = audience{Events(Written, Available, Visible), true} // it was written
-	again        = audience{Events(Available, Visible), true}          // it is visible again
-	unlocked     = audience{Events(Available), false}                  // it was visible, and may now be taken
-	replaced     = audience{Events(Updated), true}                     // its fields were changed
-	changedUnder = audience{Events(Updated, Available, Visible), true} // its fields were changed, and it is visible again
+	fresh        = audience{events: Events(Written, Available, Visible), reads: true} // it was written
+	again        = audience{events: Events(Available, Visible), reads: true}          // it is visible again
+	unlocked     = audience{events: Events(Available)}                                // it was visible, and may now be taken
+	replaced     = audience{events: Events(Updated), reads: true}                     // its fields were changed
+	changedUnder = audience{events: Events(Updated, Available, Visible), reads: true} // its fields were changed, and it is visible again
 )
+
+// butTo returns the audience without the registrations under t.
+func (a audience) butTo(t *transaction) audience {
+	a.but = t
+	return a
+}
+
+// onlyTo returns the audience with no registrations but those under t.
+func (a audience) onlyTo(t *transaction) audience {
+	a.only = t
+	return a
+}
+
+// excludes reports whether r does not hear of it.
+func (a *audience) excludes(r *registration) bool {
+	return a.only != nil && a.only != r.txn || a.but != nil && a.but == r.txn
+}
 
 // offer shows an entry to everyone who waits for one like it: registrations get an event, every waiting read a copy, and of
 // the waiting takes the first in order of arrival the entry itself.
@@ -59,8 +78,8 @@ func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to
 			continue
 		}
 		for n := b[listening].head; n != nil && to.events != 0; n = n.next {
-			if n.matches(row, at) {
-				e.notify(n.listener, k, s, to.events)
+			if !to.excludes(n.listener) && n.matches(row, at) {
+				e.notify(n.listener, k.view(e, s), to.events)
 			}
 		}
 		for n := b[reading].head; n != nil && to.reads; n = n.next {
@@ -98,22 +117,23 @@ func (n *node) matches(row template.Row, at []int) bool {
 	return true
 }
 
-// tell notifies registrations of something that has happened to an entry other than becoming visible.
+// tell notifies registrations of something that has happened to an entry other than becoming visible, unless it never was. What
+// a transaction has changed and not committed stays out of it.
 func (e *Engine) tell(k *kind, s slot, what EventType) {
-	if e.wanted[what] == 0 {
+	if e.wanted[what] == 0 || !k.seen(s) {
 		return
 	}
-	row := k.row(e, s)
+	v := k.before(e, s)
 	e.offers++
 	look := func(w *watch, at []int) {
 		for _, g := range w.groups {
-			hash, ok := e.hashRow(row, g.eq, at)
+			hash, ok := e.hashRow(v.Row, g.eq, at)
 			if !ok {
 				continue
 			}
 			for n := g.buckets[hash][listening].head; n != nil; n = n.next {
-				if n.matches(row, at) {
-					e.notify(n.listener, k, s, Events(what))
+				if n.matches(v.Row, at) {
+					e.notify(n.listener, v, Events(what))
 				}
 			}
 		}
@@ -128,8 +148,11 @@ func (e *Engine) tell(k *kind, s slot, what EventType) {
 func (e *Engine) offerUnder(t *transaction, h held, to audience) {
 	e.offers++
 	for _, r := range t.registrations {
+		if e.registrations[r.id] != r {
+			continue // it has ended
+		}
 		if conds, wanted := e.condsOf(r.query, h.k); wanted && matchAny(conds, h.k.row(e, h.s)) {
-			e.notify(r, h.k, h.s, to.events)
+			e.notify(r, h.k.view(e, h.s), to.events)
 		}
 	}
 	for _, w := range t.calls() {

@@ -69,7 +69,7 @@ func (e *Engine) Prepare(now int64, id txn.ID) Result {
 	if t.prepared {
 		return Result{Count: 1, Depends: e.lsn}
 	}
-	if !t.changes() {
+	if !e.changes(t) {
 		e.abort(t, ErrTxnEnded)
 		e.settle()
 		return Result{}

@@ -225,7 +225,8 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 				return r
 			}
 			steps--
-			if k.entries.at(s).id == 0 || !k.availableTo(t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
+			id := k.entries.at(s).id
+			if id == 0 || q.ID != 0 && id != q.ID || !k.availableTo(t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
 				continue
 			}
 			e.views = append(e.views, k.view(e, s))

@@ -82,14 +82,16 @@ func (e *Engine) Registered(id uint64) (seq uint64, ok bool) {
 	return r.seq, true
 }
 
-// notify counts and records an event of r, if one of the types that have happened is one that it is for.
-func (e *Engine) notify(r *registration, k *kind, s slot, happened EventSet) {
+// notify counts and records an event of r about the entry that v shows, if one of the types that have happened is one that r is for.
+func (e *Engine) notify(r *registration, v View, happened EventSet) {
 	what := (r.on & happened).first()
 	if what == 0 || r.expires <= e.now || r.offered == e.offers {
 		return
 	}
 	r.offered = e.offers
-	v := k.view(e, s)
+	if r.txn == nil {
+		e.change() // the end of a lock is none by itself
+	}
 	switch {
 	case r.txn != nil:
 	case what == Written:

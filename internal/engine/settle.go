@@ -44,9 +44,6 @@ func (e *Engine) abort(t *transaction, why error) {
 	if len(t.participants) > 0 {
 		e.Dissolved = append(e.Dissolved, Decision{t.id, t.participants})
 	}
-	if !t.name.IsZero() && why != ErrTxnEnded {
-		e.Doomed = append(e.Doomed, t.name)
-	}
 	e.undo(t, nil)
 }
 
@@ -59,7 +56,7 @@ func (e *Engine) undo(t *transaction, keep []uint64) {
 		}
 		if h.k.entries.at(h.s).state == changed {
 			e.restore(h)
-			e.release(h, again)
+			e.release(h, again.butTo(t))
 			continue
 		}
 		l := h.k.unlock(h.s)
@@ -71,6 +68,8 @@ func (e *Engine) undo(t *transaction, keep []uint64) {
 		switch {
 		case !h.takenBy(t):
 		case slices.Contains(keep, h.id):
+			l := h.k.locks[h.s]
+			l.put, l.visible = false, 0
 			kept = append(kept, h)
 		default:
 			e.release(h, again)
@@ -119,9 +118,9 @@ func (e *Engine) unshare(t *transaction) {
 		l.readers = slices.DeleteFunc(l.readers, func(o *transaction) bool { return o == t })
 		if len(l.readers) == 0 {
 			h.k.shared.remove(h.s)
-			e.release(h, unlocked)
+			e.release(h, unlocked.butTo(t))
 		} else if len(l.readers) == 1 {
-			e.leave(h, unlocked, nil) // its only reader may take it now
+			e.leave(h, unlocked.onlyTo(l.readers[0]), nil) // its only reader may take it now
 		}
 	}
 	t.read = nil

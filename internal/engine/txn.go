@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
@@ -161,7 +162,7 @@ func (e *Engine) commitWith(t *transaction, by Request, drafts []Draft, decide f
 			return failed(err)
 		}
 	}
-	if t.changes() || decide != nil {
+	if e.changes(t) || decide != nil {
 		e.change()
 	}
 	if decide != nil {
@@ -183,8 +184,15 @@ func (e *Engine) refused(err error) Result {
 	return failed(err)
 }
 
-// changes reports whether a transaction has anything to commit.
-func (t *transaction) changes() bool { return len(t.own)+len(t.taken) > 0 }
+// changes reports whether a transaction has anything to commit: a change without a record would be waited for in vain.
+func (e *Engine) changes(t *transaction) bool {
+	for _, h := range t.own {
+		if h.ownedBy(t) && (h.k.alive(e, h.s) || h.k.entries.at(h.s).state == changed) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(t.taken, func(h held) bool { return h.takenBy(t) })
+}
 
 // Abort ends a transaction as if it had never been. It fails with ErrTxnEnded.
 func (e *Engine) Abort(now int64, id txn.ID) Result {

@@ -54,7 +54,7 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *Change) error {
 	en := k.entries.at(s)
 	switch {
-	case !k.alive(e, s) || en.state == delayed || en.state == written && k.locks[s].owner != t || en.state == taken && k.locks[s].owner == t:
+	case !k.alive(e, s) || en.state == delayed || en.state == written && !k.availableTo(t, s, true) || en.state == taken && k.locks[s].owner == t:
 		return ErrNoMatch
 	case c.Kind != 0 && c.Kind != k.id:
 		return fmt.Errorf("%w: entry %d is of kind %q", ErrInvalidArgument, c.ID, k.schema.Kind)

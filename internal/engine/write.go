@@ -91,8 +91,8 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		p, ok := e.places.get(e.grants[i].ID)
 		switch k := e.kinds[drafts[i].Kind-1]; {
 		case !ok: // taken by a call that waited with an ordering
-		case !k.alive(e, p.slot): // a lease that ended at once
-			e.remove(k, p.slot, record.Expired)
+		case !k.alive(e, p.slot): // a lease that ended at once: nobody has seen it
+			e.erase(k, p.slot, record.Expired)
 		case k.entries.at(p.slot).state == free:
 			e.offer(k, p.slot, fresh)
 		}
@@ -125,6 +125,7 @@ func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
 		case !h.there(): // taken by a call that waited with an ordering
 		case !h.k.alive(e, h.s):
 			e.vanish(h)
+		case h.k.locks[h.s].visible != 0: // not even t sees it
 		default:
 			e.offerUnder(t, h, fresh)
 		}
