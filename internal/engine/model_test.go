@@ -3,124 +3,178 @@ package engine
 import (
 	"bytes"
 	"cmp"
-	"fmt"
-	"math/rand/v2"
+	"maps"
 	"slices"
-	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/template"
-	"github.com/gospaces/gospaces/txn"
 )
 
-// The model is a space as simple as it can be: a slice of entries in order. Random programs must not be able to tell it from the engine.
+// model is a space as simple as it can be: a slice of entries, oldest first, each of which says who has written, changed, read or taken it.
+// Random programs must not be able to tell it from the engine.
+//
+// It knows no lists of locks and no indexes: whatever depends on the state is found by looking at all of it. Who can be
+// served is found by asking again for everyone who waits; which events of availability there are, by comparing what
+// was to be had before a change with what is to be had after it.
+type model struct {
+	now           int64
+	lastOrder     uint64
+	entries       []*modelEntry    // oldest first
+	txns          map[uint64]int64 // when those that have not ended will expire
+	waiting       []*modelWaiter   // in order of arrival
+	registrations []*modelRegistration
 
-var (
-	animal = &template.Schema{Kind: "animal", Fields: []template.Field{
-		{Name: "name", Class: template.String}, {Name: "age", Class: template.Int}, {Name: "weight", Class: template.Float},
-	}}
-	dog = &template.Schema{Kind: "dog", Supers: []string{"animal"}, Fields: []template.Field{
-		{Name: "barks", Class: template.Bool}, {Name: "name", Class: template.String}, {Name: "age", Class: template.Int}, {Name: "weight", Class: template.Float},
-	}}
-	stone = &template.Schema{Kind: "stone", Fields: []template.Field{{Name: "age", Class: template.Int}}}
-)
+	// What the present call has caused.
+	granted []*modelWaiter
+	events  []modelEvent
+	ended   []uint64 // registrations
 
-const (
-	animalKind = 1
-	dogKind    = 2
-	stoneKind  = 3
-)
-
-// Positions of the fields of an animal within each kind.
-var animalFields = map[KindID][]int{animalKind: {0, 1, 2}, dogKind: {1, 2, 3}}
-
-type modelEntry struct {
-	id      uint64
-	kind    KindID
-	row     template.Row
-	expires int64
+	// What the engine was free to choose in the present call.
+	begun map[uint64]uint64 // by entry: the transaction that was begun for it
 }
 
-type model struct {
-	entries       []modelEntry
-	waiting       []*modelWaiter // in order of arrival
-	registrations map[uint64]*modelRegistration
-	now           int64
+type modelEntry struct {
+	id, order uint64
+	kind      KindID
+	row       template.Row
+	version   uint32
+	attempts  uint32
+	expires   int64
+	visible   int64 // not visible before then, if not 0
+
+	writer  uint64       // the transaction that has written it and not ended
+	changer uint64       // the transaction that has changed it and not ended
+	change  template.Row // by changer
+	taker   uint64       // the transaction that has taken it and not ended
+	taken   uint64       // when: rises with every take
+	readers []uint64     // the transactions that have read it and not ended
+	later   int64        // taker will put it back, not visible before then, if not 0
 }
 
 type modelWaiter struct {
 	w   *Waiter
-	got []uint64
+	q   *Query
+	got []modelView
+	err error // why it ended without anything
+}
+
+// modelView is what a call is shown of an entry.
+type modelView struct {
+	id       uint64
+	kind     KindID
+	row      string
+	version  uint32
+	attempts uint32
+	txn      uint64
 }
 
 type modelRegistration struct {
-	q   *Query
-	seq uint64
+	id, seq uint64
+	q       *Query
+	on      EventSet
+	expires int64
 }
 
-// offer shows a newly visible entry to everyone: events, then all waiting reads, then the first waiting take.
-func (m *model) offer(e modelEntry) (events []Event) {
-	wanted := func(q *Query) bool {
-		return slices.ContainsFunc(q.Templates, func(t Template) bool { return m.matches(&t, &e) })
-	}
-	for id, reg := range m.registrations {
-		if wanted(reg.q) {
-			reg.seq++
-			events = append(events, Event{Registration: id, Seq: reg.seq, Entry: View{ID: e.id}})
-		}
-	}
-	for _, take := range []bool{false, true} {
-		for _, w := range m.waiting {
-			if q := w.w.Query; q.Take == take && len(w.got) < q.Max && wanted(q) {
-				w.got = append(w.got, e.id)
-				if take {
-					m.remove(e.id)
-					break
-				}
-			}
-		}
-	}
-	return events
+type modelEvent struct {
+	registration uint64
+	typ          EventType
+	entry        modelView
 }
 
-func (m *model) expire() {
-	m.entries = slices.DeleteFunc(m.entries, func(e modelEntry) bool { return e.expires <= m.now })
+// What an entry is to a transaction, or to no transaction: 0.
+
+// exists reports whether an entry's lease runs and its delay is over.
+func (m *model) exists(e *modelEntry) bool { return e.expires > m.now && e.visible == 0 }
+
+func mine(owner, t uint64) bool { return owner == 0 || owner == t }
+
+func (m *model) readable(t uint64, e *modelEntry) bool {
+	return m.exists(e) && mine(e.writer, t) && mine(e.changer, t) && e.taker == 0
 }
 
-func (m *model) matches(t *Template, e *modelEntry) bool {
+func (m *model) takeable(t uint64, e *modelEntry) bool {
+	return m.readable(t, e) && !slices.ContainsFunc(e.readers, func(r uint64) bool { return r != t })
+}
+
+// obtainable is readable or takeable, as q asks for it.
+func (m *model) obtainable(q *Query, e *modelEntry) bool {
+	if q.Take {
+		return m.takeable(q.Txn.Number, e)
+	}
+	return m.readable(q.Txn.Number, e)
+}
+
+// contended reports whether q cannot have e because others hold it locked. What q's own transaction took is no conflict.
+func (m *model) contended(q *Query, e *modelEntry) bool {
+	return m.exists(e) && !m.obtainable(q, e) && (e.taker == 0 || e.taker != q.Txn.Number)
+}
+
+// holders returns the transactions other than q's that keep q from having e.
+func (m *model) holders(q *Query, e *modelEntry) []uint64 {
+	all := []uint64{e.writer, e.changer, e.taker}
+	if q.Take {
+		all = append(all, e.readers...)
+	}
+	return slices.DeleteFunc(all, func(t uint64) bool { return t == 0 || t == q.Txn.Number })
+}
+
+// rowFor returns the fields of e as t sees them.
+func (e *modelEntry) rowFor(t uint64) template.Row {
+	if t != 0 && e.changer == t {
+		return e.change
+	}
+	return e.row
+}
+
+func (e *modelEntry) view(t uint64) modelView {
+	v := modelView{id: e.id, kind: e.kind, row: string(e.rowFor(t)), version: e.version, attempts: e.attempts}
+	if t != 0 && e.changer == t {
+		v.version++
+	}
+	return v
+}
+
+// Matching.
+
+func (m *model) matches(q *Query, e *modelEntry, row template.Row) bool {
+	return (q.ID == 0 || q.ID == e.id) &&
+		slices.ContainsFunc(q.Templates, func(t Template) bool { return matchesModel(&t, e.kind, row) })
+}
+
+func matchesModel(t *Template, kind KindID, row template.Row) bool {
 	if t.Kind == 0 {
 		return true
 	}
-	if t.Kind != e.kind && (t.Kind != animalKind || e.kind != dogKind) {
+	if t.Kind != kind && (t.Kind != animalKind || kind != dogKind) {
 		return false
 	}
 	for _, c := range t.Conds {
 		f := c.Field
 		if t.Kind == animalKind {
-			f = animalFields[e.kind][f]
+			f = animalFields[kind][f]
 		}
-		if !c.Match(e.row.Field(f)) {
+		if !c.Match(row.Field(f)) {
 			return false
 		}
 	}
 	return true
 }
 
-func (m *model) find(q *Query) []modelEntry {
-	var found []modelEntry
-	for i := range m.entries {
-		if slices.ContainsFunc(q.Templates, func(t Template) bool { return m.matches(&t, &m.entries[i]) }) {
-			found = append(found, m.entries[i])
+// find returns everything that q can have, in the order in which q wants it.
+func (m *model) find(q *Query) []*modelEntry {
+	var found []*modelEntry
+	t := q.Txn.Number
+	for _, e := range m.entries {
+		if m.obtainable(q, e) && m.matches(q, e, e.rowFor(t)) {
+			found = append(found, e)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b modelEntry) int {
+	slices.SortStableFunc(found, func(a, b *modelEntry) int {
 		for _, o := range q.Order {
 			fa, fb := o.Field, o.Field
 			if q.Templates[0].Kind == animalKind {
 				fa, fb = animalFields[a.kind][fa], animalFields[b.kind][fb]
 			}
-			if c := bytes.Compare(a.row.Field(fa), b.row.Field(fb)); c != 0 {
+			if c := bytes.Compare(a.rowFor(t).Field(fa), b.rowFor(t).Field(fb)); c != 0 {
 				if o.Desc {
 					return -c
 				}
@@ -132,322 +186,503 @@ func (m *model) find(q *Query) []modelEntry {
 	return found
 }
 
-func (m *model) remove(id uint64) bool {
-	i := slices.IndexFunc(m.entries, func(e modelEntry) bool { return e.id == id })
-	if i >= 0 {
-		m.entries = slices.Delete(m.entries, i, i+1)
-	}
-	return i >= 0
-}
-
-// values of the random programs: few, so that they meet.
-func randomValue(r *rand.Rand, c template.Class) template.Value {
-	switch c {
-	case template.Bool:
-		return template.AppendBool(nil, r.IntN(2) == 0)
-	case template.Int:
-		return template.AppendInt(nil, int64(r.IntN(12)-6)*100)
-	case template.Float:
-		return template.AppendFloat(nil, float64(r.IntN(8)-4)/2)
-	}
-	return template.AppendString(nil, []string{"", "a", "ab", "abc", "b", "a long name that shares its first bytes: 1", "a long name that shares its first bytes: 2"}[r.IntN(7)])
-}
-
-func randomRow(r *rand.Rand, s *template.Schema) template.Row {
-	var row []byte
-	end := 0
-	for _, f := range s.Fields {
-		if r.IntN(8) == 0 {
-			row = append(row, 0)
-			continue
-		}
-		v := randomValue(r, f.Class)
-		row = append(append(row, byte(len(v))), v...)
-		end = len(row)
-	}
-	return row[:end]
-}
-
-func randomCond(r *rand.Rand, s *template.Schema) template.Cond {
-	f := r.IntN(len(s.Fields))
-	c := s.Fields[f].Class
-	v := randomValue(r, c)
-	switch op := template.Op(1 + r.IntN(int(template.NotNull))); {
-	case op == template.IsNull || op == template.NotNull:
-		return template.Cond{Field: f, Op: op}
-	case op == template.In:
-		return template.Cond{Field: f, Op: op, Values: []template.Value{v, randomValue(r, c), v}}
-	case op == template.Prefix && c != template.String:
-		return template.Cond{Field: f, Op: template.Eq, Value: v}
-	case r.IntN(3) == 0:
-		return template.Cond{Field: f, Op: template.Eq, Value: v}
-	default:
-		return template.Cond{Field: f, Op: op, Value: v}
-	}
-}
-
-var schemas = []*template.Schema{animal, dog, stone}
-
-func randomTemplate(r *rand.Rand) Template {
-	kind := KindID(r.IntN(4))
-	t := Template{Kind: kind}
-	if kind > 0 {
-		for range r.IntN(3) {
-			t.Conds = append(t.Conds, randomCond(r, schemas[kind-1]))
+// locked returns the matches that keep an IfExists call waiting: those that others hold locked.
+func (m *model) locked(q *Query) []*modelEntry {
+	var found []*modelEntry
+	for _, e := range m.entries {
+		if m.contended(q, e) && (m.matches(q, e, e.row) || e.changer != 0 && m.matches(q, e, e.change)) {
+			found = append(found, e)
 		}
 	}
-	return t
+	return found
 }
 
-func randomQuery(r *rand.Rand) *Query {
-	q := &Query{Templates: []Template{randomTemplate(r)}, Max: 1, Take: r.IntN(3) == 0}
-	if r.IntN(4) == 0 {
-		q.Max = 1 + r.IntN(10)
-	}
-	switch t := q.Templates[0]; {
-	case r.IntN(6) == 0:
-		q.Templates = append(q.Templates, randomTemplate(r))
-	case t.Kind > 0 && r.IntN(4) == 0:
-		n := len(schemas[t.Kind-1].Fields)
-		q.Order = append(q.Order, template.Order{Field: r.IntN(n), Desc: r.IntN(2) == 0})
-		if r.IntN(2) == 0 {
-			q.Order = append(q.Order, template.Order{Field: r.IntN(n), Desc: r.IntN(2) == 0})
+func (m *model) entry(id uint64) *modelEntry {
+	for _, e := range m.entries {
+		if e.id == id {
+			return e
 		}
 	}
-	return q
+	return nil
 }
 
-func newTestEngine(tb testing.TB) *Engine {
-	e := New(Limits{}, 0)
-	for i, s := range schemas {
-		r := e.Register(1, s)
-		require.NoError(tb, r.Err)
-		require.Equal(tb, i+1, r.Count)
-	}
-	return e
+func (m *model) remove(gone *modelEntry) {
+	m.entries = slices.DeleteFunc(m.entries, func(e *modelEntry) bool { return e == gone })
 }
 
-func TestEngine_CannotBeToldFromTheModel(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(24) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
-			r := rand.New(rand.NewPCG(seed, 7))
-			p := &program{t: t, r: r, e: newTestEngine(t), m: &model{now: 1, registrations: map[uint64]*modelRegistration{}}}
-			// In some programs the space is small and in some large, so that indexes start and end.
-			p.size = 1 << (3 + seed%8)
-			for range 4000 {
-				p.step()
-			}
-			p.requireReplayEqual()
-		})
-	}
+// become puts e at the end of the order.
+func (m *model) become(e *modelEntry) {
+	m.lastOrder++
+	e.order = m.lastOrder
+	m.remove(e)
+	m.entries = append(m.entries, e)
 }
 
-type program struct {
-	t    *testing.T
-	r    *rand.Rand
-	e    *Engine
-	m    *model
-	size int
+// until returns when a lease of d that starts at from ends.
+func until(from, d int64) int64 {
+	if d >= Forever-from {
+		return Forever
+	}
+	return from + d
 }
 
-func (p *program) step() {
-	if p.r.IntN(10) == 0 {
-		p.m.now += int64(p.r.IntN(3)) << (tickShift - 1)
-	}
-	p.m.expire()
-	switch n := p.r.IntN(24); {
-	case n == 20:
-		p.park()
-	case n == 21:
-		p.unpark()
-	case n >= 22:
-		p.register()
-	case n < 8 && len(p.m.entries) < p.size:
-		p.write()
-	case n < 17:
-		p.find()
-	case n == 17:
-		p.count()
-	case n == 18:
-		p.renew()
-	default:
-		p.cancel()
-	}
-}
+// Calls. The arguments that end in IDs are the identities that the engine has chosen.
 
-func (p *program) write() {
-	drafts := make([]Draft, 1+p.r.IntN(3))
-	for i := range drafts {
-		kind := KindID(1 + p.r.IntN(3))
-		drafts[i] = Draft{Kind: kind, Row: randomRow(p.r, schemas[kind-1]), Lease: Forever}
-		if p.r.IntN(3) == 0 {
-			drafts[i].Lease = int64(p.r.IntN(20)) << (tickShift - 1)
-		}
-	}
-	r := p.e.Write(p.m.now, txn.ID{}, Request{}, drafts)
-	require.NoError(p.t, r.Err)
-	for i, d := range drafts {
-		require.Equal(p.t, d.Lease, r.Grants[i].Granted)
-		expires := int64(Forever)
-		if d.Lease != Forever {
-			expires = p.m.now + d.Lease
-		}
-		p.m.entries = append(p.m.entries, modelEntry{r.Grants[i].ID, d.Kind, d.Row, expires})
-	}
-	p.requireServed(slices.Clone(p.m.entries[len(p.m.entries)-len(drafts):]))
-}
-
-// requireServed checks whom a write has served.
-func (p *program) requireServed(written []modelEntry) {
-	var want []Event
-	for _, e := range written {
-		if e.expires > p.m.now {
-			want = append(want, p.m.offer(e)...)
-		}
-	}
-	p.m.expire()
-	got := make([]Event, len(p.e.Events))
-	for i, ev := range p.e.Events {
-		got[i] = Event{Registration: ev.Registration, Seq: ev.Seq, Entry: View{ID: ev.Entry.ID}}
-	}
-	require.ElementsMatch(p.t, want, got)
-	granted := map[*Waiter][]uint64{}
-	for _, w := range p.e.Granted {
-		for _, v := range w.Got {
-			granted[w] = append(granted[w], v.ID)
-		}
-	}
-	p.m.waiting = slices.DeleteFunc(p.m.waiting, func(w *modelWaiter) bool {
-		require.Equal(p.t, w.got, granted[w.w], "%+v", w.w.Query)
-		delete(granted, w.w)
-		return len(w.got) > 0
-	})
-	require.Empty(p.t, granted)
-}
-
-func (p *program) park() {
-	q := randomQuery(p.r)
-	q.Order = nil
-	if len(p.m.find(q)) == 0 {
-		p.m.waiting = append(p.m.waiting, &modelWaiter{w: p.e.Park(q, nil)})
-	}
-}
-
-func (p *program) unpark() {
-	if n := len(p.m.waiting); n > 0 {
-		i := p.r.IntN(n)
-		require.True(p.t, p.e.Unpark(p.m.waiting[i].w))
-		require.False(p.t, p.e.Unpark(p.m.waiting[i].w))
-		p.m.waiting = slices.Delete(p.m.waiting, i, i+1)
-	}
-}
-
-func (p *program) register() {
-	if len(p.m.registrations) < 4 {
-		q := &Query{Templates: []Template{randomTemplate(p.r), randomTemplate(p.r)}, Max: 1}
-		r := p.e.Notify(p.m.now, q, Events(Written), Forever)
-		require.NoError(p.t, r.Err)
-		p.m.registrations[r.Grants[0].ID] = &modelRegistration{q: q}
-		return
-	}
-	for id, reg := range p.m.registrations {
-		seq, ok := p.e.Registered(id)
-		require.True(p.t, ok)
-		require.Equal(p.t, reg.seq, seq)
-		if p.r.IntN(4) == 0 {
-			require.NoError(p.t, p.e.Cancel(p.m.now, Request{}, []uint64{id}).Errs[0])
-			delete(p.m.registrations, id)
+// begin starts a call: leases end, and what was delayed becomes visible, in the order of time.
+func (m *model) begin(now int64) {
+	m.granted, m.events, m.ended = nil, nil, nil
+	m.now = max(m.now, now)
+	for {
+		at, what := m.nextEnd()
+		if at > m.now {
 			return
 		}
+		m.change(what)
 	}
 }
 
-func (p *program) find() {
-	q := randomQuery(p.r)
-	require.NoError(p.t, p.e.Check(q))
-	want := p.m.find(q)
-	want = want[:min(len(want), q.Max)]
-	r := p.e.Find(p.m.now, q)
-	if len(want) == 0 {
-		require.ErrorIs(p.t, r.Err, ErrNoMatch, "%+v", q)
+// nextEnd returns when something next ends by itself, and what happens then.
+func (m *model) nextEnd() (at int64, what func()) {
+	at = Forever
+	next := func(t int64, f func()) {
+		if t < at {
+			at, what = t, f
+		}
+	}
+	for _, r := range m.registrations {
+		next(r.expires, func() { m.endRegistration(r) })
+	}
+	for _, t := range slices.Backward(slices.Sorted(maps.Keys(m.txns))) { // of those of one call the youngest first
+		next(m.txns[t], func() {
+			m.undo(t, nil)
+			m.end(t, ErrTxnEnded)
+		})
+	}
+	for _, e := range m.entries {
+		next(e.expires, func() {
+			m.emit(Expired, e)
+			m.remove(e)
+		})
+		if e.visible != 0 && e.writer == 0 {
+			next(e.visible, func() {
+				e.visible = 0
+				m.become(e)
+				if e.attempts == 0 {
+					m.emit(Written, e)
+				}
+			})
+		}
+	}
+	return at, what
+}
+
+func (m *model) endRegistration(r *modelRegistration) {
+	m.ended = append(m.ended, r.id)
+	m.registrations = slices.DeleteFunc(slices.Clone(m.registrations), func(o *modelRegistration) bool { return o == r })
+}
+
+func (m *model) write(t uint64, drafts []Draft, ids []uint64) {
+	m.change(func() { m.store(t, drafts, ids) })
+}
+
+func (m *model) store(t uint64, drafts []Draft, ids []uint64) {
+	for i, d := range drafts {
+		e := &modelEntry{id: ids[i], kind: d.Kind, row: d.Row, version: 1, writer: t, expires: until(m.now, d.Lease)}
+		if d.Delay > 0 {
+			e.visible = m.now + d.Delay
+		}
+		if e.expires <= m.now {
+			continue
+		}
+		m.become(e)
+		if e.visible == 0 {
+			m.emit(Written, e)
+		}
+	}
+}
+
+// obtain is a read or take that does not wait.
+func (m *model) obtain(q *Query) (got []modelView) {
+	m.change(func() { got = m.grab(q, q.Max) })
+	return got
+}
+
+// grab gives q up to n entries.
+func (m *model) grab(q *Query, n int) (got []modelView) {
+	found := m.find(q)
+	for _, e := range found[:min(n, len(found))] {
+		got = append(got, m.give(q, e))
+	}
+	return got
+}
+
+// give locks or removes e for q.
+func (m *model) give(q *Query, e *modelEntry) modelView {
+	t := q.Txn.Number
+	v := e.view(t)
+	switch {
+	case q.Begin:
+		m.lastOrder++
+		e.taker, e.taken = m.begun[e.id], m.lastOrder
+		v.txn = e.taker
+		m.txns[e.taker] = until(m.now, q.Lease)
+	case q.Take && t != 0 && e.writer == t:
+		m.remove(e)
+	case q.Take && t != 0:
+		e.changer, e.change = 0, nil
+		m.lastOrder++
+		e.taker, e.taken = t, m.lastOrder
+	case q.Take:
+		m.emit(Taken, e)
+		m.remove(e)
+	case t != 0 && !slices.Contains(e.readers, t):
+		e.readers = append(e.readers, t)
+	}
+	return v
+}
+
+func (m *model) commit(t uint64, drafts []Draft, ids []uint64) {
+	m.write(t, drafts, ids)
+	m.change(func() {
+		m.end(t, ErrTxnEnded)
+		var taken []*modelEntry
+		for _, e := range slices.Clone(m.entries) {
+			e.readers = slices.DeleteFunc(e.readers, func(r uint64) bool { return r == t })
+			switch {
+			case e.taker == t:
+				taken = append(taken, e)
+			case e.changer == t:
+				e.row, e.version = e.change, e.version+1
+				e.changer, e.change = 0, nil
+				m.emit(Updated, e)
+			case e.writer == t:
+				e.writer = 0
+				m.become(e)
+				if e.visible <= m.now {
+					e.visible = 0
+					m.emit(Written, e)
+				}
+			}
+		}
+		slices.SortFunc(taken, func(a, b *modelEntry) int { return cmp.Compare(a.taken, b.taken) })
+		for _, e := range taken {
+			if e.taker = 0; e.later == 0 {
+				m.emit(Taken, e)
+				m.remove(e)
+				continue
+			}
+			e.attempts++
+			e.visible, e.later = e.later, 0
+			m.become(e)
+		}
+	})
+}
+
+func (m *model) abort(t uint64, why error) {
+	m.change(func() {
+		m.undo(t, nil)
+		m.end(t, why)
+	})
+}
+
+func (m *model) rollback(t uint64, keep []uint64) {
+	m.change(func() { m.undo(t, keep) })
+}
+
+// undo undoes what was done under t, but for takes of the entries in keep.
+func (m *model) undo(t uint64, keep []uint64) {
+	for _, e := range slices.Clone(m.entries) {
+		e.readers = slices.DeleteFunc(e.readers, func(r uint64) bool { return r == t })
+		if e.writer == t {
+			m.remove(e)
+		}
+		if e.changer == t {
+			e.changer, e.change = 0, nil
+		}
+		if e.taker == t {
+			e.later = 0
+			if !slices.Contains(keep, e.id) {
+				e.taker = 0
+			}
+		}
+	}
+}
+
+// end ends t, the calls that wait under it, and its registrations.
+func (m *model) end(t uint64, why error) {
+	delete(m.txns, t)
+	for _, w := range m.waiting {
+		if w.q.Txn.Number == t {
+			m.grant(w, why)
+		}
+	}
+	for _, r := range m.registrations {
+		if r.q.Txn.Number == t {
+			m.endRegistration(r)
+		}
+	}
+}
+
+func (m *model) deferEntry(t, id uint64, delay int64) error {
+	e := m.entry(id)
+	if e == nil || e.taker != t || e.expires <= m.now {
+		return ErrNoMatch
+	}
+	e.later = m.now + delay
+	return nil
+}
+
+func (m *model) update(t uint64, c Change) (version uint32, err error) {
+	m.change(func() {
+		e := m.entry(c.ID)
+		switch {
+		case e == nil || !m.exists(e) || !mine(e.writer, t) || t != 0 && e.taker == t:
+			err = ErrNoMatch
+		case !m.takeable(t, e) || c.Version != 0 && c.Version != e.view(t).version:
+			err = ErrVersionConflict
+		case t == 0:
+			e.row, e.version = c.Row, e.version+1
+			m.emit(Updated, e)
+		case e.writer == t:
+			e.row = c.Row
+			m.emit(Updated, e)
+		default:
+			e.changer, e.change = t, c.Row
+			m.emit(Updated, e)
+		}
+		if err == nil {
+			version = e.view(t).version
+		}
+	})
+	return version, err
+}
+
+func (m *model) notify(id uint64, q *Query, on EventSet, lease int64) {
+	if lease == 0 {
+		m.ended = append(m.ended, id)
 		return
 	}
-	require.NoError(p.t, r.Err)
-	require.Len(p.t, r.Entries, len(want), "%+v", q)
-	for i, v := range r.Entries {
-		require.Equal(p.t, want[i].id, v.ID, "%+v", q)
-		require.Equal(p.t, want[i].kind, v.Kind)
-		require.Equal(p.t, string(want[i].row), string(v.Row))
+	m.registrations = append(m.registrations, &modelRegistration{id: id, q: q, on: on, expires: until(m.now, lease)})
+}
+
+// renew returns false if the lease has ended.
+func (m *model) renew(id uint64, d int64) bool {
+	if _, ok := m.txns[id]; ok {
+		m.txns[id] = until(m.now, d)
+		return true
 	}
-	for _, e := range want {
-		if q.Take {
-			p.m.remove(e.id)
+	for _, r := range m.registrations {
+		if r.id == id {
+			r.expires = until(m.now, d)
+			return true
+		}
+	}
+	e := m.entry(id)
+	if e == nil {
+		return false
+	}
+	e.expires = until(m.now, d)
+	m.emit(Renewed, e)
+	return true
+}
+
+func (m *model) cancel(id uint64) bool {
+	if _, ok := m.txns[id]; ok {
+		m.abort(id, ErrTxnEnded)
+		return true
+	}
+	for _, r := range m.registrations {
+		if r.id == id {
+			m.endRegistration(r)
+			return true
+		}
+	}
+	e := m.entry(id)
+	if e == nil {
+		return false
+	}
+	m.change(func() {
+		m.emit(Cancelled, e)
+		m.remove(e)
+	})
+	return true
+}
+
+// park makes q wait; it reports false if q is an IfExists call with nothing to wait for.
+func (m *model) park(w *Waiter, q *Query) bool {
+	if (q.IfExists || q.ID != 0) && len(m.locked(q)) == 0 {
+		return false
+	}
+	m.waiting = append(m.waiting, &modelWaiter{w: w, q: q})
+	if t := q.Txn.Number; t != 0 {
+		m.breakDeadlock(t)
+	}
+	return true
+}
+
+// crash leaves what the log holds.
+func (m *model) crash() {
+	for t := range m.txns {
+		m.undo(t, nil)
+		m.end(t, ErrTxnEnded)
+	}
+	m.waiting = nil
+}
+
+// What follows from a change.
+
+// change changes the state, and does what follows from that: events, service to whoever waits, the end of waits for nothing.
+func (m *model) change(f func()) {
+	before, told := m.availability(), len(m.events)
+	f()
+	m.announce(before, told)
+	m.serve()
+	for _, w := range m.waiting {
+		if (w.q.IfExists || w.q.ID != 0) && len(m.locked(w.q)) == 0 {
+			m.grant(w, ErrNoMatch)
 		}
 	}
 }
 
-func (p *program) count() {
-	q := randomQuery(p.r)
-	want := p.m.find(q)
-	require.Equal(p.t, len(want), p.e.Count(p.m.now, q).Count, "%+v", q)
-	var ids, all []uint64
-	for _, e := range want {
-		ids = append(ids, e.id)
-	}
-	for cursor, more := uint64(0), true; more; {
-		r := p.e.Contents(p.m.now, q, cursor)
-		for _, v := range r.Entries {
-			all = append(all, v.ID)
+type availability struct {
+	registration *modelRegistration
+	entry        *modelEntry
+}
+
+// availability tells for every registration which entries are visible, and which can be taken.
+func (m *model) availability() map[EventType]map[availability]bool {
+	now := map[EventType]map[availability]bool{Visible: {}, Available: {}}
+	for _, r := range m.registrations {
+		for _, e := range m.entries {
+			now[Visible][availability{r, e}] = m.readable(r.q.Txn.Number, e)
+			now[Available][availability{r, e}] = m.takeable(r.q.Txn.Number, e)
 		}
-		cursor, more = r.Cursor, r.More
 	}
-	slices.Sort(ids)
-	slices.Sort(all)
-	require.Equal(p.t, ids, all)
+	return now
 }
 
-func (p *program) pick() uint64 {
-	if len(p.m.entries) == 0 {
-		return 1 << 40
+// announce tells registrations which entries have become visible, and which can be taken that could not before. One
+// transition is one event, of the types that are asked for the one that says most: what was told since told is not told again.
+func (m *model) announce(before map[EventType]map[availability]bool, told int) {
+	after := m.availability()
+	for _, r := range m.registrations {
+		for _, e := range m.entries {
+			a := availability{r, e}
+			if slices.ContainsFunc(m.events[told:], func(ev modelEvent) bool {
+				return ev.registration == r.id && ev.entry.id == e.id && (ev.typ == Written || ev.typ == Updated)
+			}) {
+				continue
+			}
+			for _, typ := range []EventType{Available, Visible} {
+				if r.on.Has(typ) && after[typ][a] && !before[typ][a] {
+					m.tell(r, typ, e)
+					break
+				}
+			}
+		}
 	}
-	return p.m.entries[p.r.IntN(len(p.m.entries))].id
 }
 
-func (p *program) renew() {
-	id, d := p.pick(), int64(p.r.IntN(20))<<(tickShift-1)
-	r := p.e.Renew(p.m.now, Request{}, d, []uint64{id})
-	i := slices.IndexFunc(p.m.entries, func(e modelEntry) bool { return e.id == id })
-	if i < 0 {
-		require.ErrorIs(p.t, r.Errs[0], ErrLeaseEnded)
+// emit tells registrations of something that was done to e. What a transaction has not committed is told to its own only, what
+// was never visible to nobody.
+func (m *model) emit(typ EventType, e *modelEntry) {
+	if e.visible != 0 && e.attempts == 0 {
 		return
 	}
-	require.NoError(p.t, r.Errs[0])
-	require.Equal(p.t, d, r.Grants[0].Granted)
-	p.m.entries[i].expires = p.m.now + d
-}
-
-func (p *program) cancel() {
-	id := p.pick()
-	r := p.e.Cancel(p.m.now, Request{}, []uint64{id, id})
-	require.Equal(p.t, p.m.remove(id), r.Errs[0] == nil)
-	require.ErrorIs(p.t, r.Errs[1], ErrLeaseEnded)
-}
-
-// requireReplayEqual rebuilds the state from the records.
-func (p *program) requireReplayEqual() {
-	e := New(Limits{}, 0)
-	require.NoError(p.t, e.Apply(p.e.Log))
-	require.Equal(p.t, p.e.Hash(), e.Hash())
-	p.e.Expire(p.m.now)
-	e.Expire(p.m.now)
-	ids := func(e *Engine) (ids []uint64) {
-		for _, v := range e.find(&Query{Templates: []Template{{}}, Max: 1 << 30}, nil) {
-			ids = append(ids, v.k.entries.at(v.s).id)
-		}
-		return ids
+	secret := e.writer
+	if typ == Updated && secret == 0 {
+		secret = e.changer
 	}
-	require.Equal(p.t, ids(p.e), ids(e))
-	require.True(p.t, slices.IsSortedFunc(ids(e), cmp.Compare))
+	for _, r := range m.registrations {
+		if mine(secret, r.q.Txn.Number) && (secret == 0 || typ == Written || typ == Updated) {
+			m.tell(r, typ, e)
+		}
+	}
+}
+
+func (m *model) tell(r *modelRegistration, typ EventType, e *modelEntry) {
+	t := r.q.Txn.Number
+	if r.on.Has(typ) && r.expires > m.now && m.matches(r.q, e, e.rowFor(t)) {
+		m.events = append(m.events, modelEvent{r.id, typ, e.view(t)})
+	}
+}
+
+// serve gives whoever waits what he can have: first to all reads, then to takes, each in order of arrival.
+func (m *model) serve() {
+	for _, take := range []bool{false, true} {
+		for _, w := range m.waiting {
+			if w.q.Take != take {
+				continue
+			}
+			if w.got = m.grab(w.q, w.q.Max); len(w.got) > 0 {
+				m.grant(w, nil)
+			}
+		}
+	}
+}
+
+// grant ends the wait of w.
+func (m *model) grant(w *modelWaiter, err error) {
+	w.err = err
+	m.granted = append(m.granted, w)
+	m.waiting = slices.DeleteFunc(slices.Clone(m.waiting), func(o *modelWaiter) bool { return o == w })
+}
+
+// breakDeadlock aborts the youngest transaction of the deadlock that t is in, until t is in none.
+func (m *model) breakDeadlock(t uint64) {
+	for m.txns[t] != 0 {
+		circle := m.deadlock(t)
+		if len(circle) == 0 {
+			return
+		}
+		m.abort(slices.Max(circle), ErrDeadlock)
+	}
+}
+
+// deadlock returns the transactions that wait for t and for which t waits, if none of those that it waits for can go on.
+func (m *model) deadlock(t uint64) (circle []uint64) {
+	all := m.awaited(t)
+	for _, o := range append(all, t) {
+		if !m.stuck(o) {
+			return nil
+		}
+	}
+	for _, o := range all {
+		if slices.Contains(m.awaited(o), t) {
+			circle = append(circle, o)
+		}
+	}
+	return circle
+}
+
+// awaited returns the transactions for which t waits, and those for which they wait, and so on; perhaps t is among them.
+func (m *model) awaited(t uint64) (all []uint64) {
+	for todo := []uint64{t}; len(todo) > 0; todo = todo[1:] {
+		for _, w := range m.waiting {
+			if w.q.Txn.Number != todo[0] {
+				continue
+			}
+			for _, e := range m.locked(w.q) {
+				for _, h := range m.holders(w.q, e) {
+					if !slices.Contains(all, h) {
+						all, todo = append(all, h), append(todo, h)
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// stuck reports whether t has calls that wait and each of them has matches, all of which are locked.
+func (m *model) stuck(t uint64) bool {
+	n := 0
+	for _, w := range m.waiting {
+		if w.q.Txn.Number == t {
+			if n++; len(m.locked(w.q)) == 0 {
+				return false
+			}
+		}
+	}
+	return n > 0
 }

@@ -1,0 +1,753 @@
+package engine
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+// program is a random program that the engine and the model run side by side. After each call everything that can be told apart is
+// compared: the outcome, the waiting calls that were served, the events, and the state that the log leads to.
+type program struct {
+	t       testing.TB
+	r       chooser
+	options options
+
+	e *Engine
+	m *model
+
+	log     [][]byte        // the groups of the log
+	replica *Engine         // has applied them
+	seen    map[uint64]bool // identities that were ever given
+	used    map[int64]bool  // ticks in which something ends
+
+	steps int
+	trace []string
+}
+
+// options say what sort of program it is.
+type options struct {
+	size   int  // entries
+	txns   int  // open transactions
+	jumps  bool // time jumps, as if timers were late
+	limits Limits
+}
+
+func newProgram(t testing.TB, r chooser, o options) *program {
+	p := &program{t: t, r: r, options: o, m: &model{now: 1, txns: map[uint64]int64{}}, seen: map[uint64]bool{}, used: map[int64]bool{}}
+	p.e, p.replica = New(o.limits, 0), New(o.limits, 0)
+	for i, s := range schemas {
+		res := p.e.Register(1, s)
+		require.NoError(p.t, res.Err)
+		require.Equal(p.t, i+1, res.Count)
+		p.follow()
+	}
+	return p
+}
+
+func (p *program) oneIn(n int) bool { return oneIn(p.r, n) }
+
+// duration returns a lease or a delay: a few ticks and a half one, so that nothing ends exactly when something is asked. No two
+// end in the same tick: which of them ends first is for the engine to choose.
+func (p *program) duration() int64 {
+	n := p.m.now>>tickShift + int64(p.r.IntN(24))
+	for p.used[n] {
+		n++
+	}
+	p.used[n] = true
+	return (n-p.m.now>>tickShift)<<tickShift + 1<<(tickShift-1)
+}
+
+// pass lets time pass: tick by tick, as it does if a timer works, or all at once.
+func (p *program) pass() {
+	n := int64(1 + p.r.IntN(4))
+	if p.options.jumps {
+		p.m.now += n << tickShift
+		return
+	}
+	for range n {
+		p.m.now += 1 << tickShift
+		p.expire()
+	}
+}
+
+func (p *program) step() {
+	p.steps++
+	if p.oneIn(4) {
+		p.pass()
+	}
+	n := p.r.IntN(100)
+	if p.options.txns == 0 && n >= 60 {
+		n %= 60
+	}
+	switch {
+	case n < 14:
+		p.write()
+	case n < 42:
+		p.find()
+	case n < 45:
+		p.count()
+	case n < 49:
+		p.renew()
+	case n < 52:
+		p.cancel()
+	case n < 54:
+		p.unpark()
+	case n < 57:
+		p.register()
+	case n < 60:
+		p.update()
+	case n < 70:
+		p.begin()
+	case n < 80:
+		p.commit()
+	case n < 88:
+		p.abort()
+	case n < 92:
+		p.rollback()
+	case n < 96:
+		p.deferEntry()
+	case n < 99:
+		p.expire()
+	default:
+		if p.oneIn(4) {
+			p.crash()
+		}
+	}
+}
+
+func (p *program) logf(format string, args ...any) {
+	p.trace = append(p.trace, fmt.Sprintf("%d @%d: ", p.steps, p.m.now>>tickShift)+fmt.Sprintf(format, args...))
+}
+
+// Every operation calls the engine, then called, then the model, then done.
+
+// called tells the model what time it is.
+func (p *program) called(shown []View) {
+	p.learn(shown...)
+	p.m.begin(p.m.now)
+}
+
+// learn tells the model what the engine was free to choose.
+func (p *program) learn(shown ...View) {
+	p.m.begun = map[uint64]uint64{}
+	for _, w := range p.e.Granted {
+		shown = append(shown, w.Got...)
+	}
+	for _, v := range shown {
+		if v.Txn != 0 {
+			p.m.begun[v.ID] = v.Txn
+		}
+	}
+}
+
+// done compares everything that the call has caused.
+func (p *program) done() {
+	p.requireGranted()
+	p.requireEvents()
+	ended := slices.Clone(p.e.Ended)
+	require.ElementsMatch(p.t, p.m.ended, ended, "registrations that have ended")
+	p.follow()
+	p.requireTimer()
+}
+
+func (p *program) requireGranted() {
+	got := map[*Waiter]modelWaiter{}
+	for _, w := range p.e.Granted {
+		require.NotContains(p.t, got, w, "served twice")
+		got[w] = modelWaiter{w: w, got: views(w.Got), err: w.Err}
+	}
+	for _, w := range p.m.granted {
+		require.Contains(p.t, got, w.w, "not served: %s, with %v, %v", describe(w.q), w.got, w.err)
+		require.Equal(p.t, show(w.got), show(got[w.w].got), "%s", describe(w.q))
+		require.Equal(p.t, w.err, got[w.w].err, "%s", describe(w.q))
+		require.False(p.t, p.e.Unpark(w.w), "still parked")
+		delete(got, w.w)
+	}
+	for _, w := range got {
+		require.Fail(p.t, "served without reason", "%s, with %v, %v", describe(w.w.Query), w.got, w.err)
+	}
+}
+
+func views(vs []View) (all []modelView) {
+	for _, v := range vs {
+		all = append(all, modelView{v.ID, v.Kind, string(v.Row), v.Version, v.Attempts, v.Txn})
+	}
+	return all
+}
+
+// show makes views easy to compare for people.
+func show(vs []modelView) (all []string) {
+	for _, v := range vs {
+		all = append(all, fmt.Sprintf("%+v", v))
+	}
+	return all
+}
+
+func showEvents(evs []modelEvent) (all []string) {
+	for _, ev := range evs {
+		all = append(all, fmt.Sprintf("%d %+v", ev.typ, ev.entry))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (p *program) requireEvents() {
+	got := map[uint64][]modelEvent{}
+	seqs := map[uint64]uint64{}
+	for _, r := range p.m.registrations {
+		seqs[r.id] = r.seq
+	}
+	for _, ev := range p.e.Events {
+		if seq, ok := seqs[ev.Registration]; ok {
+			require.Equal(p.t, seq+1, ev.Seq, "events without holes")
+			seqs[ev.Registration]++
+		}
+		v := views([]View{ev.Entry})[0]
+		v.txn = 0
+		got[ev.Registration] = append(got[ev.Registration], modelEvent{ev.Registration, ev.Type, v})
+	}
+	want := map[uint64][]modelEvent{}
+	for _, ev := range p.m.events {
+		want[ev.registration] = append(want[ev.registration], ev)
+	}
+	for id := range got {
+		want[id] = append(want[id], nil...)
+	}
+	for id, evs := range want {
+		require.Equal(p.t, showEvents(evs), showEvents(got[id]), "events of %d", id)
+	}
+	for _, r := range p.m.registrations {
+		r.seq = seqs[r.id]
+		seq, ok := p.e.Registered(r.id)
+		require.True(p.t, ok)
+		require.Equal(p.t, r.seq, seq)
+	}
+}
+
+// follow applies what the call has logged, and compares what that leads to with the engine and with the model.
+func (p *program) follow() {
+	require.LessOrEqual(p.t, p.e.LSN(), uint64(len(p.log)+1))
+	if len(p.e.Log) == 0 {
+		require.Equal(p.t, p.e.LSN(), uint64(len(p.log)), "a change without a record")
+		return
+	}
+	require.Equal(p.t, p.e.LSN(), uint64(len(p.log)+1), "records without a change")
+	p.log = append(p.log, slices.Clone(p.e.Log))
+	p.e.Log = p.e.Log[:0]
+	require.NoError(p.t, p.replica.Apply(p.log[len(p.log)-1]))
+	require.Equal(p.t, p.e.Hash(), p.replica.Hash(), "what the log leads to")
+	require.Equal(p.t, show(p.m.committed()), show(contents(p.replica)))
+}
+
+// contents returns all entries that are visible in an engine without transactions, oldest first.
+func contents(e *Engine) []modelView {
+	return views(e.Find(0, &Query{Templates: []Template{{}}, Max: 1 << 30}).Entries)
+}
+
+// committed returns what is left, and visible, without the transactions.
+func (m *model) committed() (all []modelView) {
+	for _, e := range m.entries {
+		if e.writer == 0 && e.visible == 0 {
+			all = append(all, e.view(0))
+		}
+	}
+	return all
+}
+
+// requireTimer requires that the engine asks to be called when the next lease ends, or the next delay.
+func (p *program) requireTimer() {
+	next := int64(Forever)
+	for _, e := range p.m.entries {
+		next = min(next, e.expires)
+		if e.visible != 0 && e.writer == 0 {
+			next = min(next, e.visible)
+		}
+	}
+	for _, expires := range p.m.txns {
+		next = min(next, expires)
+	}
+	for _, r := range p.m.registrations {
+		next = min(next, r.expires)
+	}
+	if next < Forever {
+		require.LessOrEqual(p.t, p.e.NextExpiry(), (next>>tickShift+1)<<tickShift, "the timer")
+	}
+}
+
+// Choices.
+
+// txn returns a transaction, in most cases one that is open; 0 for none.
+func (p *program) txn() uint64 {
+	if len(p.m.txns) == 0 && !p.oneIn(20) || p.r.IntN(3) == 0 {
+		return 0
+	}
+	return p.someTxn()
+}
+
+func (p *program) someTxn() uint64 {
+	open := make([]uint64, 0, len(p.m.txns))
+	for t := range p.m.txns {
+		open = append(open, t)
+	}
+	if len(open) == 0 || p.oneIn(40) {
+		return 1<<50 + 1 // never begun
+	}
+	slices.Sort(open)
+	return open[p.r.IntN(len(open))]
+}
+
+// entry returns the identity of an entry, in most cases one that is there.
+func (p *program) entry() uint64 {
+	if len(p.m.entries) == 0 || p.oneIn(20) {
+		return 1 << 51
+	}
+	return p.m.entries[p.r.IntN(len(p.m.entries))].id
+}
+
+func (p *program) drafts() []Draft {
+	drafts := make([]Draft, 1+p.r.IntN(3))
+	for i := range drafts {
+		kind := KindID(1 + p.r.IntN(3))
+		drafts[i] = Draft{Kind: kind, Row: randomRow(p.r, schemas[kind-1]), Lease: Forever}
+		if p.r.IntN(3) == 0 {
+			drafts[i].Lease = p.duration()
+		}
+		if p.oneIn(20) {
+			drafts[i].Lease = 0
+		}
+		if p.oneIn(8) {
+			drafts[i].Delay = p.duration()
+		}
+	}
+	return drafts
+}
+
+func (p *program) query() *Query {
+	q := randomQuery(p.r)
+	q.Txn = txn.ID{Number: p.txn()}
+	if p.oneIn(8) {
+		q.ID, q.Order = p.entry(), nil
+	}
+	if q.Take && q.Txn.IsZero() && p.options.txns > 0 && p.oneIn(4) {
+		q.Begin, q.Lease = true, p.duration()
+	}
+	if p.oneIn(3) && !p.options.jumps { // whether such a call waits depends on what has ended before what
+		q.IfExists = true
+	}
+	return q
+}
+
+func describe(q *Query) string { return fmt.Sprintf("%+v", *q) }
+
+// open reports whether the model knows the transaction as one that has not ended; 0 is none.
+func (p *program) open(t uint64) bool {
+	_, ok := p.m.txns[t]
+	return ok || t == 0
+}
+
+// Operations.
+
+func (p *program) write() {
+	t := p.txn()
+	if len(p.m.entries) >= p.options.size {
+		p.logf("nothing")
+		return
+	}
+	drafts := p.drafts()
+	r := p.e.Write(p.m.now, txn.ID{Number: t}, Request{}, drafts)
+	p.logf("write under %d: %s -> %v %v", t, describeDrafts(drafts), r.Grants, r.Err)
+	p.called(nil)
+	if !p.open(t) {
+		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+	} else {
+		p.m.write(t, drafts, p.requireGrants(&r, drafts))
+	}
+	p.done()
+}
+
+func describeDrafts(drafts []Draft) (s string) {
+	for _, d := range drafts {
+		s += fmt.Sprintf("{%d %q lease %d delay %d}", d.Kind, d.Row, d.Lease, d.Delay)
+	}
+	return s
+}
+
+// requireGrants checks the leases of what was written and returns the identities.
+func (p *program) requireGrants(r *Result, drafts []Draft) (ids []uint64) {
+	require.NoError(p.t, r.Err)
+	require.Len(p.t, r.Grants, len(drafts))
+	for i, d := range drafts {
+		require.Equal(p.t, d.Lease, r.Grants[i].Granted)
+		ids = append(ids, p.fresh(r.Grants[i].ID))
+	}
+	return ids
+}
+
+// fresh returns an identity that must not have been given before.
+func (p *program) fresh(id uint64) uint64 {
+	require.NotZero(p.t, id)
+	require.NotContains(p.t, p.seen, id, "an identity given twice")
+	p.seen[id] = true
+	return id
+}
+
+func (p *program) find() {
+	q := p.query()
+	require.NoError(p.t, p.e.Check(q))
+	r := p.e.Find(p.m.now, q)
+	got, err := views(r.Entries), r.Err
+	p.logf("find %s -> %v %v", describe(q), got, err)
+	p.called(r.Entries)
+	for _, v := range got {
+		if v.txn != 0 {
+			p.fresh(v.txn)
+		}
+	}
+	if !p.open(q.Txn.Number) {
+		require.ErrorIs(p.t, err, ErrTxnEnded)
+		p.done()
+		return
+	}
+	want := p.m.obtain(q)
+	require.Equal(p.t, show(want), show(got))
+	if len(want) > 0 {
+		require.NoError(p.t, err)
+	} else {
+		require.ErrorIs(p.t, err, ErrNoMatch)
+		if len(q.Order) == 0 && len(p.m.waiting) < 12 && p.r.IntN(3) > 0 {
+			p.park(q)
+		}
+	}
+	p.done()
+}
+
+// park makes a call wait that has found nothing. It belongs to the call of the engine before it.
+func (p *program) park(q *Query) {
+	w := p.e.Park(q, nil)
+	p.logf("park %s -> %t", describe(q), w != nil)
+	p.learn()
+	require.Equal(p.t, p.m.park(w, q), w != nil)
+}
+
+func (p *program) unpark() {
+	if n := len(p.m.waiting); n > 0 {
+		i := p.r.IntN(n)
+		p.logf("unpark %s", describe(p.m.waiting[i].q))
+		require.True(p.t, p.e.Unpark(p.m.waiting[i].w))
+		require.False(p.t, p.e.Unpark(p.m.waiting[i].w))
+		p.m.waiting = slices.Delete(p.m.waiting, i, i+1)
+	}
+}
+
+func (p *program) register() {
+	if n := len(p.m.registrations); n >= 4 {
+		p.cancelLease(p.m.registrations[p.r.IntN(n)].id)
+		return
+	}
+	q := &Query{Templates: []Template{randomTemplate(p.r)}, Max: 1, Txn: txn.ID{Number: p.txn()}}
+	if p.oneIn(3) {
+		q.Templates = append(q.Templates, randomTemplate(p.r))
+	}
+	on := Events(Written)
+	if p.oneIn(2) {
+		on = EventSet(p.r.IntN(1<<Visible)<<1) & Events(Written, Taken, Expired, Cancelled, Renewed, Updated, Available, Visible)
+	}
+	if on == 0 {
+		on = Events(Available)
+	}
+	lease := int64(Forever)
+	if p.oneIn(2) {
+		lease = p.duration()
+	}
+	r := p.e.Notify(p.m.now, q, on, lease)
+	p.logf("notify %s of %b for %d -> %v %v", describe(q), on, lease, r.Grants, r.Err)
+	p.called(nil)
+	if !p.open(q.Txn.Number) {
+		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+	} else {
+		require.NoError(p.t, r.Err)
+		require.Equal(p.t, lease, r.Grants[0].Granted)
+		p.m.notify(p.fresh(r.Grants[0].ID), q, on, lease)
+	}
+	p.done()
+}
+
+func (p *program) count() {
+	q := p.query()
+	q.Take, q.Begin, q.IfExists, q.Order = false, false, false, nil
+	r := p.e.Count(p.m.now, q)
+	p.logf("count %s -> %d %v", describe(q), r.Count, r.Err)
+	p.called(nil)
+	if !p.open(q.Txn.Number) {
+		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+		p.done()
+		return
+	}
+	want := p.m.find(q)
+	require.NoError(p.t, r.Err)
+	require.Equal(p.t, len(want), r.Count)
+	p.done()
+	p.contents(q)
+	p.kinds()
+}
+
+func (p *program) contents(q *Query) {
+	var got []modelView
+	for cursor, more := uint64(0), true; more; {
+		r := p.e.Contents(p.m.now, q, cursor)
+		require.NoError(p.t, r.Err)
+		p.logf("contents %s from %x -> %v", describe(q), cursor, views(r.Entries))
+		got = append(got, views(r.Entries)...)
+		cursor, more = r.Cursor, r.More
+		p.called(nil)
+		p.done()
+	}
+	all := *q
+	all.Max = 1 << 30
+	want := p.m.obtain(&all)
+	p.done()
+	slices.SortFunc(got, compareID)
+	slices.SortFunc(want, compareID)
+	require.Equal(p.t, show(want), show(got))
+}
+
+func compareID(a, b modelView) int { return int(int64(a.id - b.id)) }
+
+func (p *program) kinds() {
+	r := p.e.Kinds(p.m.now)
+	for i, n := range r.Counts {
+		q := &Query{Templates: []Template{{Kind: KindID(i + 1)}}, Max: 1}
+		want := slices.DeleteFunc(p.m.find(q), func(e *modelEntry) bool { return e.kind != KindID(i+1) })
+		require.Len(p.t, want, n)
+	}
+}
+
+// lease returns the identity of something leased.
+func (p *program) lease() uint64 {
+	switch n := p.r.IntN(6); {
+	case n == 0 && len(p.m.txns) > 0:
+		return p.someTxn()
+	case n == 1 && len(p.m.registrations) > 0:
+		return p.m.registrations[p.r.IntN(len(p.m.registrations))].id
+	}
+	return p.entry()
+}
+
+func (p *program) renew() {
+	id, d := p.lease(), p.duration()
+	r := p.e.Renew(p.m.now, Request{}, d, []uint64{id})
+	p.logf("renew %d for %d -> %v", id, d, r.Errs)
+	p.called(nil)
+	if p.m.renew(id, d) {
+		require.NoError(p.t, r.Errs[0])
+		require.Equal(p.t, d, r.Grants[0].Granted)
+	} else {
+		require.ErrorIs(p.t, r.Errs[0], ErrLeaseEnded)
+	}
+	p.done()
+}
+
+func (p *program) cancel() { p.cancelLease(p.lease()) }
+
+func (p *program) cancelLease(id uint64) {
+	r := p.e.Cancel(p.m.now, Request{}, []uint64{id, id})
+	p.logf("cancel %d -> %v", id, r.Errs)
+	p.called(nil)
+	require.Equal(p.t, p.m.cancel(id), r.Errs[0] == nil)
+	require.ErrorIs(p.t, r.Errs[1], ErrLeaseEnded)
+	p.done()
+}
+
+func (p *program) update() {
+	t, id := p.txn(), p.entry()
+	kind := KindID(1 + p.r.IntN(3))
+	c := Change{ID: id}
+	if e := p.m.entry(id); e != nil {
+		kind = e.kind
+		if p.oneIn(2) {
+			c.Version = e.view(t).version
+		}
+	}
+	if p.oneIn(8) {
+		c.Version = uint32(1 + p.r.IntN(4))
+	}
+	c.Row = randomRow(p.r, schemas[kind-1])
+	r := p.e.Update(p.m.now, txn.ID{Number: t}, Request{}, c)
+	p.logf("update under %d %+v -> %d %v", t, c, r.Version, r.Err)
+	p.called(nil)
+	if !p.open(t) {
+		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+		p.done()
+		return
+	}
+	version, err := p.m.update(t, c)
+	require.ErrorIs(p.t, r.Err, err)
+	require.Equal(p.t, version, r.Version)
+	p.done()
+}
+
+func (p *program) begin() {
+	if len(p.m.txns) >= p.options.txns {
+		return
+	}
+	lease := int64(Forever)
+	if p.oneIn(3) {
+		lease = p.duration()
+	}
+	r := p.e.Begin(p.m.now, lease)
+	p.logf("begin for %d -> %v %v", lease, r.Grants, r.Err)
+	p.called(nil)
+	require.NoError(p.t, r.Err)
+	require.Equal(p.t, lease, r.Grants[0].Granted)
+	p.m.txns[p.fresh(r.Grants[0].ID)] = until(p.m.now, lease)
+	p.done()
+}
+
+func (p *program) commit() {
+	if len(p.m.txns) == 0 && !p.oneIn(10) {
+		p.begin()
+		return
+	}
+	t := p.someTxn()
+	var drafts []Draft
+	if p.oneIn(3) {
+		drafts = p.drafts()
+	}
+	r := p.e.Commit(p.m.now, txn.ID{Number: t}, Request{}, drafts)
+	p.logf("commit %d: %s -> %v %v", t, describeDrafts(drafts), r.Grants, r.Err)
+	p.called(nil)
+	if !p.open(t) {
+		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+	} else {
+		p.m.commit(t, drafts, p.requireGrants(&r, drafts))
+	}
+	p.done()
+}
+
+func (p *program) abort() {
+	if len(p.m.txns) == 0 && !p.oneIn(10) {
+		p.begin()
+		return
+	}
+	t := p.someTxn()
+	r := p.e.Abort(p.m.now, txn.ID{Number: t})
+	p.logf("abort %d -> %v", t, r.Err)
+	p.called(nil)
+	if p.requireOpen(t, r.Err) {
+		p.m.abort(t, ErrTxnEnded)
+	}
+	p.done()
+}
+
+// requireOpen reports whether t is open, and requires an err that says so.
+func (p *program) requireOpen(t uint64, err error) bool {
+	if p.open(t) {
+		require.NoError(p.t, err)
+		return true
+	}
+	require.ErrorIs(p.t, err, ErrTxnEnded)
+	return false
+}
+
+// taken returns an entry that t has taken, in most cases.
+func (p *program) taken(t uint64) uint64 {
+	for _, e := range p.m.entries {
+		if e.taker == t && !p.oneIn(3) {
+			return e.id
+		}
+	}
+	return p.entry()
+}
+
+func (p *program) rollback() {
+	t := p.someTxn()
+	var keep []uint64
+	for p.oneIn(2) {
+		keep = append(keep, p.taken(t))
+	}
+	r := p.e.Rollback(p.m.now, txn.ID{Number: t}, keep)
+	p.logf("rollback %d but for %v -> %v", t, keep, r.Err)
+	p.called(nil)
+	if p.requireOpen(t, r.Err) {
+		p.m.rollback(t, keep)
+	}
+	p.done()
+}
+
+func (p *program) deferEntry() {
+	t := p.someTxn()
+	id, delay := p.taken(t), p.duration()
+	r := p.e.Defer(p.m.now, txn.ID{Number: t}, id, delay)
+	p.logf("defer under %d %d by %d -> %v", t, id, delay, r.Err)
+	p.called(nil)
+	if !p.open(t) {
+		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+	} else {
+		require.ErrorIs(p.t, r.Err, p.m.deferEntry(t, id, delay))
+	}
+	p.done()
+}
+
+func (p *program) expire() {
+	p.e.Expire(p.m.now)
+	p.logf("expire")
+	p.called(nil)
+	p.done()
+}
+
+// crash goes on with what the log leads to.
+func (p *program) crash() {
+	p.logf("crash")
+	p.m.granted, p.m.events, p.m.ended = nil, nil, nil
+	p.m.crash()
+	p.e, p.replica = p.replica, New(p.options.limits, 0)
+	for _, group := range p.log {
+		require.NoError(p.t, p.replica.Apply(group))
+	}
+	require.Equal(p.t, p.e.Hash(), p.replica.Hash())
+}
+
+// traced is how many calls are printed before a failure.
+const traced = 40
+
+// run makes steps, and prints how it came to it when one fails.
+func (p *program) run(steps int) {
+	defer func() {
+		if p.t.Failed() || p.steps < steps {
+			for _, line := range p.trace[max(0, len(p.trace)-traced):] {
+				p.t.Log(line)
+			}
+		}
+	}()
+	for range steps {
+		p.step()
+	}
+}
+
+var (
+	programs  = flag.Uint64("programs", 32, "random programs to run against the model")
+	firstSeed = flag.Uint64("seed", 0, "of the first of them")
+	steps     = flag.Int("steps", 1500, "of each of them")
+)
+
+func TestEngine_CannotBeToldFromTheModel(t *testing.T) {
+	t.Parallel()
+	for seed := *firstSeed; seed < *firstSeed+*programs; seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			newProgram(t, rand.New(rand.NewPCG(seed, 7)), optionsFor(seed)).run(*steps)
+		})
+	}
+}
+
+// optionsFor varies the programs: in some the space is small and in some large, so that indexes start and end.
+func optionsFor(seed uint64) options {
+	return options{size: 1 << (3 + seed%6), txns: int(seed % 7), jumps: seed%5 == 4}
+}

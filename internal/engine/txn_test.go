@@ -1,0 +1,536 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTxn_SeesItsOwnWritesAndNobodyElseDoes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1)
+	a, b := s.begin(), s.begin()
+	s.write(a, 2, 3)
+	require.Equal(t, []int{1, 2, 3}, s.found(upTo(9, read(a))))
+	require.Equal(t, []int{1}, s.found(upTo(9, read(b))))
+	require.Equal(t, []int{1}, s.found(upTo(9, read(tx0))))
+	require.Equal(t, 3, s.e.Count(s.now, read(a)).Count)
+	require.Equal(t, 1, s.e.Count(s.now, read(tx0)).Count)
+	s.commit(a)
+	require.Equal(t, []int{1, 2, 3}, s.found(upTo(9, read(b))))
+}
+
+func TestCommit_OrderIsThatOfTheCommit(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	a := s.begin()
+	s.write(a, 1, 2)
+	s.write(tx0, 3)
+	require.Equal(t, []int{1, 2, 3}, s.found(upTo(9, read(a))), "visible to it in this order")
+	s.commit(a, draft(4))
+	require.Equal(t, []int{3, 1, 2, 4}, s.found(upTo(9, read(tx0))))
+	require.Equal(t, []int{3, 1, 2, 4}, s.restarted().found(upTo(9, read(tx0))))
+}
+
+func TestCommit_IsOneChange(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1, 2)
+	a := s.begin()
+	s.find(take(a, 1))
+	s.write(a, 3)
+	lsn := s.e.LSN()
+	s.commit(a, draft(4))
+	require.Equal(t, lsn+1, s.e.LSN())
+}
+
+func TestCommit_BadDraftsLeaveTheTransactionAsItWas(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1)
+	a := s.begin()
+	s.find(take(a, 1))
+	s.write(a, 2)
+	for _, bad := range []Draft{{Kind: 99, Lease: Forever}, {Kind: stoneKind, Lease: -1}, {Kind: stoneKind, Lease: 1, Delay: -1}} {
+		require.Error(t, s.e.Commit(s.now, under(a), Request{}, []Draft{draft(3), bad}).Err, "%+v", bad)
+		require.Equal(t, []int{2}, s.found(upTo(9, read(a))))
+		require.Equal(t, hidden, s.state(1))
+	}
+	s.abort(a)
+	require.Equal(t, []int{1}, s.found(upTo(9, read(tx0))))
+}
+
+func TestAbort_PutsBackInTheOldPlace(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1, 2, 3, 4, 5)
+	a, b := s.begin(), s.begin()
+	s.find(take(a, 4))
+	s.find(take(b, 3))
+	s.find(take(a, 1))
+	s.find(take(tx0, 2))
+	s.write(tx0, 6)
+	s.abort(a)
+	s.abort(b)
+	require.Equal(t, []int{1, 3, 4, 5, 6}, s.found(upTo(9, take(tx0))))
+}
+
+func TestAbort_TheOldestOfWhatItPutsBackGoesFirst(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1, 2)
+	a := s.begin()
+	s.find(take(a, 2))
+	s.find(take(a, 1))
+	first, second, reader := s.wait(take(tx0)), s.wait(take(tx0)), s.wait(read(tx0))
+	s.abort(a)
+	s.requireServed(first, 1)
+	s.requireServed(second, 2)
+	s.requireServed(reader, 1)
+}
+
+func TestAbort_LeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1, 2)
+	a := s.begin()
+	before := s.e.Hash()
+	s.find(take(a, 1))
+	s.find(read(a, 2))
+	s.abort(a)
+	require.Equal(t, []int{1, 2}, s.found(upTo(9, read(tx0))))
+	require.Equal(t, before, s.e.Hash())
+	require.Empty(t, s.e.txns)
+}
+
+func TestTxn_ReadThenTakeOfOneEntry(t *testing.T) {
+	t.Parallel()
+	for _, commits := range []bool{false, true} {
+		s := newScene(t)
+		s.write(tx0, 1)
+		a := s.begin()
+		require.Equal(t, ok, s.find(read(a)))
+		require.Equal(t, ok, s.find(take(a)))
+		if commits {
+			s.commit(a)
+			require.Equal(t, gone, s.state(1))
+		} else {
+			s.abort(a)
+			require.Equal(t, isFree, s.state(1))
+		}
+	}
+}
+
+// Whatever is asked of an ended transaction, the answer is ErrTxnEnded, and nothing changes.
+func TestTxn_EndedIsEnded(t *testing.T) {
+	t.Parallel()
+	ends := map[string]func(s *scene, a uint64){
+		"committed":   func(s *scene, a uint64) { s.commit(a) },
+		"aborted":     func(s *scene, a uint64) { s.abort(a) },
+		"cancelled":   func(s *scene, a uint64) { s.cancel(a) },
+		"expired":     func(s *scene, a uint64) { s.now += second },
+		"never begun": func(s *scene, a uint64) {},
+	}
+	calls := map[string]func(s *scene, a, entry uint64) error{
+		"write":    func(s *scene, a, _ uint64) error { return s.e.Write(s.now, under(a), Request{}, []Draft{draft(2)}).Err },
+		"read":     func(s *scene, a, _ uint64) error { return s.e.Find(s.now, read(a)).Err },
+		"take":     func(s *scene, a, _ uint64) error { return s.e.Find(s.now, take(a)).Err },
+		"count":    func(s *scene, a, _ uint64) error { return s.e.Count(s.now, read(a)).Err },
+		"contents": func(s *scene, a, _ uint64) error { return s.e.Contents(s.now, read(a), 0).Err },
+		"notify": func(s *scene, a, _ uint64) error {
+			return s.e.Notify(s.now, read(a), Events(Written), Forever).Err
+		},
+		"update": func(s *scene, a, entry uint64) error {
+			return s.e.Update(s.now, under(a), Request{}, Change{ID: entry, Row: stoneRow(5)}).Err
+		},
+		"commit": func(s *scene, a, _ uint64) error {
+			return s.e.Commit(s.now, under(a), Request{}, []Draft{draft(2)}).Err
+		},
+		"abort":    func(s *scene, a, _ uint64) error { return s.e.Abort(s.now, under(a)).Err },
+		"rollback": func(s *scene, a, _ uint64) error { return s.e.Rollback(s.now, under(a), nil).Err },
+		"defer":    func(s *scene, a, entry uint64) error { return s.e.Defer(s.now, under(a), entry, second).Err },
+	}
+	for ending, end := range ends {
+		for name, call := range calls {
+			t.Run(ending+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				s := newScene(t)
+				entry := s.write(tx0, 1)
+				a := uint64(1 << 40)
+				if ending != "never begun" {
+					a = s.beginFor(second)
+				}
+				end(s, a)
+				s.e.Expire(s.now)
+				before := s.e.Hash()
+				require.ErrorIs(t, call(s, a, entry), ErrTxnEnded)
+				require.Equal(t, before, s.e.Hash())
+				require.Equal(t, []int{1}, s.found(upTo(9, read(tx0))))
+				require.ErrorIs(t, s.e.Renew(s.now, Request{}, second, []uint64{a}).Errs[0], ErrLeaseEnded)
+				require.ErrorIs(t, s.e.Cancel(s.now, Request{}, []uint64{a}).Errs[0], ErrLeaseEnded)
+			})
+		}
+	}
+}
+
+func TestTxn_CallsThatWaitEndWithIt(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(s *scene, a uint64){
+		"commit": func(s *scene, a uint64) { s.commit(a) },
+		"abort":  func(s *scene, a uint64) { s.abort(a) },
+		"cancel": func(s *scene, a uint64) { s.cancel(a) },
+		"expiry": func(s *scene, a uint64) { s.pass(2 * second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.write(s.begin(), 1)
+			a := s.beginFor(second)
+			waits := []*Waiter{s.wait(read(a)), s.wait(take(a, 7)), s.wait(ifExists(take(a)))}
+			other := s.wait(take(tx0))
+			end(s, a)
+			for _, w := range waits {
+				s.requireEnded(w, ErrTxnEnded)
+			}
+			s.requireWaiting(other)
+			s.write(tx0, 7)
+			s.requireServed(other, 7)
+			require.Len(t, s.e.Granted, 1)
+		})
+	}
+}
+
+func TestTxn_LeaseIsRenewedAndCapped(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1)
+	a := s.beginFor(second)
+	s.find(take(a))
+	s.pass(second / 2)
+	r := s.e.Renew(s.now, Request{}, 2*second, []uint64{a})
+	require.NoError(t, r.Errs[0])
+	require.Equal(t, 2*second, r.Grants[0].Granted)
+	s.pass(second)
+	require.Equal(t, hidden, s.state(1))
+	s.pass(2 * second)
+	require.Equal(t, isFree, s.state(1))
+	require.ErrorIs(t, s.e.Begin(s.now, -1).Err, ErrInvalidArgument)
+
+	s.e.limits.TxnLease = second
+	require.Equal(t, second, s.e.Begin(s.now, Forever).Grants[0].Granted)
+}
+
+func TestTxn_EntryLeasesRunOn(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(s *scene, a uint64){
+		"commit": func(s *scene, a uint64) { s.commit(a) },
+		"abort":  func(s *scene, a uint64) { s.abort(a) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			short := func(age int) Draft { return Draft{Kind: stoneKind, Row: stoneRow(age), Lease: second} }
+			s.writeDrafts(tx0, short(1), short(2))
+			a := s.begin()
+			s.writeDrafts(a, short(3))
+			require.Equal(t, []int{3}, s.found(read(a, 3)))
+			s.find(take(a, 1))
+			s.find(read(a, 2))
+			registrations := s.notify(tx0, Written, Expired, Taken, Available, Visible)
+			s.pass(2 * second)
+			s.requireEvents(registrations, event{Expired, 1}, event{Expired, 2})
+			require.Empty(t, s.found(upTo(9, read(a))))
+			end(s, a)
+			s.requireEvents(registrations)
+			for age := range 4 {
+				require.Equal(t, gone, s.state(age))
+			}
+		})
+	}
+}
+
+func TestTxn_WhatItWroteAndTookLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	registrations := s.notify(tx0, Written, Taken, Expired, Cancelled, Available, Visible)
+	a := s.begin()
+	own := s.notify(a, Written)
+	s.write(a, 1)
+	s.requireEvents(own, event{Written, 1})
+	require.Equal(t, ok, s.find(take(a)))
+	s.requireEvents(registrations)
+	s.commit(a)
+	s.requireEvents(registrations)
+	require.Equal(t, gone, s.state(1))
+}
+
+func TestTxn_LeasesOfWhatItWroteAreRenewedAndCancelled(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	a := s.begin()
+	kept := s.writeDrafts(a, Draft{Kind: stoneKind, Row: stoneRow(1), Lease: second})
+	cancelled := s.write(a, 2)
+	registrations := s.notify(tx0, Renewed, Cancelled, Written)
+	require.NoError(t, s.e.Renew(s.now, Request{}, 10*second, []uint64{kept}).Errs[0])
+	s.requireEvents(registrations)
+	s.cancel(cancelled)
+	s.requireEvents(registrations)
+	s.pass(5 * second)
+	s.commit(a)
+	s.requireEvents(registrations, event{Written, 1})
+	require.Equal(t, []int{1}, s.found(upTo(9, read(tx0))))
+	require.Equal(t, []int{1}, s.restarted().found(upTo(9, read(tx0))))
+	s.pass(6 * second)
+	require.Equal(t, gone, s.state(1))
+}
+
+func TestTxn_ActiveOnesAreGoneAfterACrash(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1, 2)
+	a := s.begin()
+	last := s.write(a, 3)
+	s.find(take(a, 1))
+	s.find(read(a, 2))
+	s = s.restarted()
+	require.Equal(t, []int{1, 2}, s.found(upTo(9, read(tx0))))
+	require.Equal(t, ended, s.find(read(a)))
+	require.Equal(t, isFree, s.state(1))
+	require.Equal(t, isFree, s.state(2))
+	require.Greater(t, s.write(tx0, 4), last, "identities that somebody knows are not given again")
+}
+
+func TestWaiting_LastReaderIsPromoted(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(s *scene, t uint64){
+		"commit":   func(s *scene, t uint64) { s.commit(t) },
+		"abort":    func(s *scene, t uint64) { s.abort(t) },
+		"rollback": func(s *scene, t uint64) { s.rollback(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.write(tx0, 1)
+			a, b := s.begin(), s.begin()
+			s.find(read(a))
+			s.find(read(b))
+			registrations := s.notify(tx0, Available, Visible)
+			w := s.wait(take(a))
+			end(s, b)
+			s.requireServed(w, 1)
+			s.requireEvents(registrations)
+			require.Equal(t, hidden, s.state(1))
+			s.abort(a)
+			s.requireEvents(registrations, event{Available, 1}, event{Visible, 1})
+		})
+	}
+}
+
+func TestWaiting_AReadUnderATransactionKeepsTheEntryFromLaterTakes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	a := s.begin()
+	taker, own, reader := s.wait(take(tx0)), s.wait(take(a, 2)), s.wait(read(a))
+	s.write(tx0, 1)
+	s.requireServed(reader, 1)
+	s.requireWaiting(taker)
+	require.Equal(t, readLocked, s.state(1))
+	s.write(tx0, 2)
+	s.requireServed(taker, 2)
+	s.requireWaiting(own)
+	s.abort(a)
+	s.requireEnded(own, ErrTxnEnded)
+}
+
+func TestWaiting_WritesUnderATransactionServeIt(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	a := s.begin()
+	other, reader, taker := s.wait(take(tx0)), s.wait(read(a)), s.wait(take(a))
+	s.write(a, 1)
+	s.requireServed(reader, 1)
+	s.requireServed(taker, 1)
+	s.requireWaiting(other)
+	s.commit(a)
+	s.requireWaiting(other)
+}
+
+func TestIfExists_EndsWhenNoMatchIsLeft(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(s *scene, a uint64) (end func()){
+		"taken and committed": func(s *scene, a uint64) func() {
+			s.write(tx0, 1)
+			s.find(take(a))
+			return func() { s.commit(a) }
+		},
+		"written and aborted": func(s *scene, a uint64) func() {
+			s.write(a, 1)
+			return func() { s.abort(a) }
+		},
+		"written and rolled back": func(s *scene, a uint64) func() {
+			s.write(a, 1)
+			return func() { s.rollback(a) }
+		},
+		"written and taken": func(s *scene, a uint64) func() {
+			s.write(a, 1)
+			return func() { s.find(take(a)) }
+		},
+		"taken and cancelled": func(s *scene, a uint64) func() {
+			id := s.write(tx0, 1)
+			s.find(take(a))
+			return func() { s.cancel(id) }
+		},
+		"written and cancelled": func(s *scene, a uint64) func() {
+			id := s.write(a, 1)
+			return func() { s.cancel(id) }
+		},
+		"taken and expired": func(s *scene, a uint64) func() {
+			s.writeDrafts(tx0, Draft{Kind: stoneKind, Row: stoneRow(1), Lease: second})
+			s.find(take(a))
+			return func() { s.pass(2 * second) }
+		},
+		"taken, deferred and committed": func(s *scene, a uint64) func() {
+			id := s.write(tx0, 1)
+			s.find(take(a))
+			require.NoError(s.t, s.e.Defer(s.now, under(a), id, second).Err)
+			return func() { s.commit(a) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			b := s.begin()
+			end := run(s, s.begin())
+			waits := []*Waiter{
+				s.wait(ifExists(read(tx0))), s.wait(ifExists(take(tx0))), s.wait(ifExists(read(b))), s.wait(ifExists(take(b))),
+			}
+			plain := s.wait(take(tx0))
+			end()
+			for _, w := range waits {
+				s.requireEnded(w, ErrNoMatch)
+			}
+			s.requireWaiting(plain)
+		})
+	}
+}
+
+func TestIfExists_WaitsForEveryLock(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1)
+	a, b := s.begin(), s.begin()
+	s.find(take(a))
+	w := s.wait(ifExists(take(tx0)))
+	s.write(b, 2) // joins
+	s.commit(a)
+	s.requireWaiting(w)
+	s.abort(b)
+	s.requireEnded(w, ErrNoMatch)
+}
+
+func TestIfExists_IsServedByWhatBecomesFree(t *testing.T) {
+	t.Parallel()
+	for name, free := range map[string]func(s *scene, a uint64){
+		"aborted take": func(s *scene, a uint64) { s.abort(a) },
+		"new write":    func(s *scene, a uint64) { s.write(tx0, 2) },
+		"new commit":   func(s *scene, a uint64) { b := s.begin(); s.write(b, 2); s.commit(b) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.write(tx0, 1)
+			a := s.begin()
+			s.find(take(a))
+			w := s.wait(ifExists(take(tx0)))
+			free(s, a)
+			require.Contains(t, s.e.Granted, w)
+			require.NoError(t, w.Err)
+			require.Len(t, w.Got, 1)
+		})
+	}
+}
+
+// What becomes free and goes to somebody who came earlier is still a locked match.
+func TestIfExists_WaitsOnWhenAnotherGetsTheEntry(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1)
+	a, b := s.begin(), s.begin()
+	s.find(take(a))
+	first, second := s.wait(ifExists(take(b))), s.wait(ifExists(take(tx0)))
+	s.abort(a)
+	s.requireServed(first, 1)
+	s.requireWaiting(second)
+	s.commit(b)
+	s.requireEnded(second, ErrNoMatch)
+}
+
+func TestIfExists_OwnTakesAreNoConflict(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1)
+	a := s.begin()
+	s.find(take(a))
+	require.Equal(t, none, s.find(take(a)))
+	require.Equal(t, none, s.find(read(a)))
+}
+
+func TestDeadlock_AbortsTheYoungest(t *testing.T) {
+	t.Parallel()
+	for _, youngestLast := range []bool{false, true} {
+		s := newScene(t)
+		s.write(tx0, 1)
+		old, young := s.begin(), s.begin()
+		s.find(read(old))
+		s.find(read(young))
+		first, last := young, old
+		if youngestLast {
+			first, last = old, young
+		}
+		waits := map[uint64]*Waiter{first: s.wait(take(first))}
+		waits[last] = s.wait(take(last))
+		s.requireEnded(waits[young], ErrDeadlock)
+		s.requireServed(waits[old], 1)
+		require.Equal(t, ended, s.find(read(young)))
+		s.commit(old)
+		require.Equal(t, gone, s.state(1))
+	}
+}
+
+func TestDeadlock_OfThree(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 0, 1, 2)
+	var txns []uint64
+	for age := range 3 {
+		txns = append(txns, s.begin())
+		s.find(take(txns[age], age))
+	}
+	waits := []*Waiter{s.wait(take(txns[0], 1)), s.wait(ifExists(read(txns[1], 2)))}
+	bystander := s.wait(take(s.begin(), 2))
+	waits = append(waits, s.wait(take(txns[2], 0)))
+	s.requireEnded(waits[2], ErrDeadlock)
+	s.requireServed(waits[1], 2)
+	s.requireWaiting(waits[0])
+	s.requireWaiting(bystander)
+	s.commit(txns[1])
+	s.requireWaiting(waits[0])
+	s.requireServed(bystander, 2)
+}
+
+func TestDeadlock_WaitingWithoutATransactionIsNone(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1, 2)
+	a, b := s.begin(), s.begin()
+	s.find(take(a, 1))
+	s.find(take(b, 2))
+	w := []*Waiter{s.wait(take(tx0, 1)), s.wait(take(tx0, 2)), s.wait(take(a, 2))}
+	for _, w := range w {
+		s.requireWaiting(w)
+	}
+	s.commit(b)
+	s.requireWaiting(w[2])
+	s.commit(a)
+}
