@@ -53,22 +53,8 @@ func (k *taskKeeper) drop(t *task) {
 	delete(k.tasks, t.lease.ID())
 }
 
-// start starts renewing. The caller calls stop, which waits until it has ended.
-func (k *taskKeeper) start(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		k.run(ctx)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
-}
-
-// run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time enough to try again. The first one it
-// renews at once, to learn how much the space grants.
+// run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time enough to try again, until
+// ctx ends. The first one it renews at once, to learn how much the space grants.
 func (k *taskKeeper) run(ctx context.Context) {
 	select {
 	case <-k.first:
@@ -135,7 +121,7 @@ func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
 		switch {
 		case err == nil || partly && ended.Failed[ids[i]] == nil:
 			k.renewed(t, sent, grants[i].Granted)
-		case partly && !t.settling.Load():
+		case partly && !t.isSettling():
 			k.lost(t, ended.Failed[ids[i]])
 		case final(err) && !partly || t.lease.Remaining() == 0:
 			k.lost(t, err)

@@ -8,32 +8,41 @@ import (
 	"time"
 )
 
-// work is one call of Work. The goroutine that calls owns its state and decides what happens next; one more waits for jobs, one renews
-// their leases, and each job that is being handled has its own.
+// work is one call of Work. The goroutine that calls owns its state and decides what happens next. Others take jobs, handle them, and
+// renew their leases; they live as long as it does, since what they do needs deep stacks.
 type work struct {
 	space   Space
 	query   Query
 	options workOptions
 	handle  func(ctx context.Context, t *task) error
 	letter  func(*Entry, DeadLetter) any // what is written for a job that is given up
+	ending  func() bool                  // whether the caller's context has ended
 	leases  *taskKeeper
 
-	ending  func() bool     // whether the caller's context has ended
-	jobs    context.Context // of all jobs; it has the caller's values, and no end
-	taken   chan batch      // has room for the one call that is under way
-	ended   chan *task      // has room for all workers
-	helpers sync.WaitGroup  // goroutines that take and give back
+	calls   chan jobCall // for more jobs; has room for one
+	taken   chan batch   // has room for the outcome of one
+	begun   chan *task   // for the workers; has room for all of them
+	ended   chan *task   // likewise
+	helpers sync.WaitGroup
 
 	// Owned by run.
-	queue   []*task // taken, and waiting for a worker
+	jobs    context.Context // of all jobs: it has the values of the caller's, but not its end
+	queue   []*task         // taken, and waiting for a worker
 	running map[*task]struct{}
+	workers int           // that were started
 	asking  bool          // a call for jobs is under way
 	changed bool          // a job has ended since it began
 	idle    bool          // there were no jobs: not to be asked again before one of those that run has ended
 	recheck bool          // there were none, but then one ended: the next call is only to make sure
 	pause   time.Duration // before the next call; grows while they fail
 	pace    time.Duration // of a job in a worker, on average; 0 as long as none has ended
-	fatal   error
+	fatal   error         // why it cannot go on
+}
+
+// jobCall is a call for jobs, to be made after a pause.
+type jobCall struct {
+	query Query
+	pause time.Duration
 }
 
 // batch is the outcome of a call for jobs.
@@ -57,93 +66,115 @@ func newWork[T any](ctx context.Context, sp Space, template *T, opts []Option) (
 	if q.Lease <= 0 {
 		return nil, nil, invalid("jobs cannot be leased for %v", q.Lease)
 	}
-	w := &work{space: sp, query: q, options: defaultWorkOptions(), leases: newTaskKeeper(sp, q.Lease)}
+	o := defaultWorkOptions()
 	if c.work != nil {
-		w.options = *c.work
+		o = *c.work
 	}
-	w.taken = make(chan batch, 1)
-	w.ended = make(chan *task, w.options.workers)
-	w.running = make(map[*task]struct{}, w.options.workers)
-	return codec, w, nil
+	return codec, &work{
+		space: sp, query: q, options: o,
+		leases:  newTaskKeeper(sp, q.Lease),
+		calls:   make(chan jobCall, 1),
+		taken:   make(chan batch, 1),
+		begun:   make(chan *task, o.workers),
+		ended:   make(chan *task, o.workers),
+		running: make(map[*task]struct{}, o.workers),
+	}, nil
 }
 
 // run works until ctx ends, there is nothing left to do, or it cannot go on, and then until all handlers have returned.
 func (w *work) run(ctx context.Context) error {
+	w.jobs = context.WithoutCancel(ctx)
 	w.ending = func() bool { return ctx.Err() != nil }
-	w.jobs = context.WithoutCancel(ctx) // that ctx ends is for run to pass on, in its own time
-	stopped := ctx.Done()
+	keeping, stopKeeping := context.WithCancel(w.jobs)
 	asking, stopAsking := context.WithCancel(ctx)
-	defer stopAsking()
-	stopKeeping := w.leases.start(w.jobs)
-	defer stopKeeping()
-	defer w.helpers.Wait()
-	var drained <-chan time.Time
+	w.helpers.Go(func() { w.leases.run(keeping) })
+	w.helpers.Go(func() { w.take(asking) })
+	defer func() {
+		close(w.calls)
+		close(w.begun)
+		stopKeeping()
+		w.helpers.Wait()
+	}()
+	w.goOn(ctx.Done(), asking)
+	stopAsking()
+	return w.drain()
+}
+
+// goOn works until ctx ends or there is a reason to stop. asking is the context of calls for jobs, which ends with ctx.
+func (w *work) goOn(stop <-chan struct{}, asking context.Context) {
 	for {
-		if drained == nil {
-			w.ask(asking)
+		w.assign()
+		w.ask()
+		if !w.asking && len(w.running) == 0 {
+			return // there is nothing left to do
 		}
+		select {
+		case b := <-w.taken:
+			w.receive(asking, b)
+		case t := <-w.ended:
+			w.finish(t)
+		case <-stop:
+		}
+		if w.ending() || w.fatal != nil {
+			return
+		}
+	}
+}
+
+// drain gives back the jobs that wait for a worker, and those that are still to come, and waits for the handlers.
+func (w *work) drain() error {
+	timer := time.NewTimer(w.options.drain)
+	defer timer.Stop()
+	for {
+		w.giveBack()
 		if !w.asking && len(w.running) == 0 {
 			return w.fatal
 		}
 		select {
 		case b := <-w.taken:
 			w.asking = false
-			w.receive(asking, b)
+			w.admit(b.entries)
 		case t := <-w.ended:
 			w.finish(t)
-		case <-stopped:
-		case <-drained:
-			w.cancelAll()
-		}
-		switch {
-		case drained != nil:
-			w.giveBack()
-		case w.ending() || w.fatal != nil:
-			stopAsking()
-			stopped = nil
-			timer := time.NewTimer(w.options.drain)
-			defer timer.Stop()
-			drained = timer.C
-			w.giveBack()
-		default:
-			w.assign()
+		case <-timer.C:
+			for t := range w.running {
+				t.tellToEnd()
+			}
 		}
 	}
 }
 
-// assign starts handlers for jobs that wait, as long as there are workers.
+// assign hands jobs that wait to workers that are free.
 func (w *work) assign() {
 	for len(w.queue) > 0 && len(w.running) < w.options.workers {
 		t := w.queue[0]
 		w.queue[0] = nil
 		w.queue = w.queue[1:]
 		w.running[t] = struct{}{}
-		t.begin()
-		go w.do(t)
+		if w.workers < len(w.running) {
+			w.workers++
+			w.helpers.Go(w.worker)
+		}
+		t.begin(w.jobs)
+		w.begun <- t
 	}
 }
 
 // ask calls for more jobs, if there is room for them and there is no such call already. While all workers are busy it leaves
 // the room until half of what may be taken ahead is used up, so that the way to the space is gone for several jobs.
-func (w *work) ask(ctx context.Context) {
+func (w *work) ask() {
 	ahead := w.ahead()
 	room := w.options.workers + ahead - len(w.running) - len(w.queue)
 	if w.asking || w.idle || room <= 0 || len(w.queue) > ahead/2 {
 		return
 	}
-	w.asking, w.changed = true, false
-	q, pause := w.query, w.pause
+	q := w.query
 	q.Max = room
 	if w.recheck {
 		q.Wait, q.NoWait = 0, true
 	}
-	w.helpers.Go(func() {
-		if pause > 0 {
-			_ = sleep(ctx, pause) // if it returns early the call will see why
-		}
-		entries, err := w.space.Take(ctx, q)
-		w.taken <- batch{entries, err}
-	})
+	w.asking, w.changed = true, false
+	w.calls <- jobCall{q, w.pause}
 }
 
 // horizon is how far ahead jobs are taken, in the time that they take the handlers.
@@ -157,6 +188,17 @@ func (w *work) ahead() int {
 	return int(min(time.Duration(w.options.prefetch), time.Duration(w.options.workers)*horizon/w.pace))
 }
 
+// take makes the calls for jobs, until there are no more to be made. They end with ctx.
+func (w *work) take(ctx context.Context) {
+	for c := range w.calls {
+		if c.pause > 0 {
+			_ = sleep(ctx, c.pause) // if it returns early the call will see why
+		}
+		entries, err := w.space.Take(ctx, c.query)
+		w.taken <- batch{entries, err}
+	}
+}
+
 // Pauses between calls for jobs that fail because the space cannot be reached.
 const (
 	leastPause = 50 * time.Millisecond
@@ -165,15 +207,11 @@ const (
 
 // receive takes in the outcome of a call for jobs that was made with ctx.
 func (w *work) receive(ctx context.Context, b batch) {
-	w.recheck = false
+	w.asking, w.recheck = false, false
 	switch {
 	case b.err == nil:
 		w.pause = 0
-		term := w.leases.term()
-		for i := range b.entries {
-			w.queue = append(w.queue, newTask(w.jobs, w.space, b.entries[i], term))
-		}
-		w.leases.add(w.queue[len(w.queue)-len(b.entries):])
+		w.admit(b.entries)
 	case ctx.Err() != nil:
 	case errors.Is(b.err, ErrNoMatch):
 		w.pause = 0
@@ -188,6 +226,15 @@ func (w *work) receive(ctx context.Context, b batch) {
 	}
 }
 
+// admit has jobs that were taken just now wait for a worker.
+func (w *work) admit(entries []Entry) {
+	now, term := time.Now(), w.leases.term()
+	for i := range entries {
+		w.queue = append(w.queue, newTask(w.space, &entries[i], term, now))
+	}
+	w.leases.add(w.queue[len(w.queue)-len(entries):])
+}
+
 // finish takes note of a job that has left its worker.
 func (w *work) finish(t *task) {
 	delete(w.running, t)
@@ -197,21 +244,15 @@ func (w *work) finish(t *task) {
 	w.pace += (took - w.pace) / 8
 }
 
-// cancelAll ends the contexts of all handlers.
-func (w *work) cancelAll() {
-	for t := range w.running {
-		t.stop(errDrained)
-	}
-}
-
 // giveBack aborts the transactions of the jobs that wait for a worker, all with one call. If it fails they end with their leases.
 func (w *work) giveBack() {
 	back := w.queue
 	if w.queue = nil; len(back) == 0 {
 		return
 	}
+	jobs := w.jobs
 	w.helpers.Go(func() {
-		ctx, cancel := context.WithTimeout(w.jobs, w.query.Lease)
+		ctx, cancel := context.WithTimeout(jobs, w.query.Lease)
 		defer cancel()
 		ids := make([]LeaseID, len(back))
 		for i, t := range back {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -16,58 +16,100 @@ type task struct {
 	txn   *Txn
 	lease *Lease // of the transaction
 
-	ctx      context.Context // ends when the lease is lost, with the cause
-	lose     context.CancelCauseFunc
-	settling atomic.Bool // the transaction is about to be ended, by do
+	began time.Time     // set by begin
+	took  time.Duration // by the handler; set by do
 
-	// Set by begin.
-	began    time.Time
-	handling context.Context // the handler's: ends with ctx, or when the drain time is over
-	stop     context.CancelCauseFunc
-	took     time.Duration // by the handler; set by do
+	mu       sync.Mutex
+	ctx      context.Context         // of the handler, then of the calls that settle the job; set under mu, by begin and settle
+	cancel   context.CancelCauseFunc // of ctx
+	cause    error                   // guarded by mu; why the lease is lost
+	settling bool                    // guarded by mu; the handler has returned
 }
 
 // errDrained is the cause that ends the contexts of handlers which were given enough time to finish.
 var errDrained = errors.New("space: the work ends, and the time to finish is over")
 
-// newTask returns the task for an entry that was taken from sp under a transaction begun for it just now. ctx is the parent of its contexts.
-func newTask(ctx context.Context, sp Space, e Entry, lease time.Duration) *task {
-	t := &task{entry: e}
-	// The lease runs from the moment of the grant. The answer is the first that is heard of it.
-	t.txn = NewTxn(sp, e.Txn.ID(), lease, time.Now())
+// newTask returns the task for an entry that was taken from sp, under a transaction whose lease was granted for that long. The lease runs
+// from the moment of the grant; now, when its answer came, is the first that is heard of it.
+func newTask(sp Space, e *Entry, granted time.Duration, now time.Time) *task {
+	t := &task{entry: *e}
+	t.txn = NewTxn(sp, e.Txn.ID(), granted, now)
 	t.lease = t.txn.Lease()
-	t.ctx, t.lose = context.WithCancelCause(ctx)
 	return t
 }
 
-// begin prepares t for its handler.
-func (t *task) begin() {
+// begin prepares t for its handler. ctx is the parent of the handler's context.
+func (t *task) begin(ctx context.Context) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.began = time.Now()
-	t.handling, t.stop = context.WithCancelCause(t.ctx)
+	t.ctx, t.cancel = context.WithCancelCause(ctx)
+	if t.cause != nil {
+		t.cancel(t.cause)
+	}
 }
 
-// lost returns why the lease of t is lost, or nil if it is not.
-func (t *task) lost() error {
-	if t.ctx.Err() == nil {
-		return nil
+// tellToEnd ends the context of the handler, if that still runs.
+func (t *task) tellToEnd() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.settling {
+		t.cancel(errDrained)
 	}
-	return context.Cause(t.ctx)
+}
+
+// lose ends the context of t because its lease is lost.
+func (t *task) lose(cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cause = cause
+	if t.cancel != nil {
+		t.cancel(cause)
+	}
+}
+
+// settle begins the time after the handler. It returns the context for what is to be done, why the lease is lost if it is, and whether
+// the handler was told to end.
+func (t *task) settle() (ctx context.Context, lost error, told bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.settling = true
+	if t.cause == nil && t.ctx.Err() != nil {
+		told = true
+		t.ctx, t.cancel = context.WithCancelCause(context.WithoutCancel(t.ctx))
+	}
+	return t.ctx, t.cause, told
+}
+
+// isSettling reports whether the handler has returned.
+func (t *task) isSettling() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.settling
 }
 
 func (t *task) report(o Outcome, err error) WorkReport {
 	return WorkReport{Outcome: o, Job: t.entry.ID, Kind: t.entry.Kind(), Attempts: int(t.entry.Attempts), Err: err, Took: t.took}
 }
 
+// worker does jobs until there are no more to come.
+func (w *work) worker() {
+	for t := range w.begun {
+		w.do(t)
+	}
+}
+
 // do has a job handled, and then sees to it that what it came to holds in the space.
 func (w *work) do(t *task) {
 	err := errGoexit
-	defer func() { // so that a handler that ends the goroutine ends no more than its job
+	defer func() {
+		if err == errGoexit {
+			w.helpers.Go(w.worker) // the handler is ending this one
+		}
 		t.took = time.Since(t.began)
-		t.settling.Store(true)
 		w.options.report(w.settle(t, err))
 		w.leases.drop(t)
-		t.stop(nil)
-		t.lose(nil)
+		t.cancel(nil)
 		w.ended <- t
 	}()
 	err = w.call(t)
@@ -75,72 +117,69 @@ func (w *work) do(t *task) {
 
 // call calls the handler and returns how it failed.
 func (w *work) call(t *task) (err error) {
-	if err := t.lost(); err != nil {
-		return err // while it waited for a worker
+	if t.ctx.Err() != nil {
+		return context.Cause(t.ctx) // the lease was lost while it waited for a worker
 	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return w.handle(t.handling, t)
+	return w.handle(t.ctx, t)
 }
 
 // settle ends the transaction of t, whose handler has returned err, and returns what became of the job.
 func (w *work) settle(t *task, err error) WorkReport {
-	if lost := t.lost(); lost != nil {
+	ctx, lost, told := t.settle()
+	if lost != nil {
 		return t.report(JobLost, lost)
 	}
 	if err == nil {
-		if err = t.txn.Commit(t.ctx); err == nil {
+		if err = t.txn.Commit(ctx); err == nil {
 			return t.report(JobDone, nil)
 		}
 		if !refused(err) {
-			return w.abandon(t, err)
+			return abandon(ctx, t, err)
 		}
-		// The space does not take what the handler has staged. The transaction is as it was before the commit.
-	} else if w.toldToEnd(t, err) {
-		return w.giveUp(t, err)
+		return w.fail(ctx, t, err) // the transaction is as it was before the commit
 	}
-	return w.fail(t, err)
+	// A handler may also have looked at the context of Work's caller, which has ended.
+	if told || w.ending() && errors.Is(err, context.Canceled) {
+		return giveUp(ctx, t, err)
+	}
+	return w.fail(ctx, t, err)
 }
 
-// toldToEnd reports whether a handler has failed because Work ends: its own context has ended, or one that the caller of Work ended, too.
-func (w *work) toldToEnd(t *task, err error) bool {
-	return errors.Is(context.Cause(t.handling), errDrained) || w.ending() && errors.Is(err, context.Canceled)
-}
-
-// refused reports whether a commit failed for what it was to write.
+// refused reports whether a commit failed because the space does not take what it was to write.
 func refused(err error) bool {
 	return errors.Is(err, ErrTooLarge) || errors.Is(err, ErrInvalidArgument) || errors.Is(err, ErrSchemaConflict)
 }
 
 // abandon is for a job whose transaction could not be ended as it should, for the reason err.
-func (w *work) abandon(t *task, err error) WorkReport {
+func abandon(ctx context.Context, t *task, err error) WorkReport {
 	if !errors.Is(err, ErrTxnEnded) {
-		_ = t.txn.Abort(t.ctx) // it may be open still; if not, or if this fails, it ends by itself
+		_ = t.txn.Abort(ctx) // it may be open still; if not, or if this fails, it ends by itself
 	}
 	return t.report(JobLost, err)
 }
 
 // giveUp gives a job back whose handler ended with err because it was told to.
-func (w *work) giveUp(t *task, err error) WorkReport {
-	if e := t.txn.Abort(t.ctx); e != nil {
+func giveUp(ctx context.Context, t *task, err error) WorkReport {
+	if e := t.txn.Abort(ctx); e != nil {
 		return t.report(JobLost, e)
 	}
 	return t.report(JobReturned, err)
 }
 
 // fail undoes what a handler has done that failed with err, and has its job come back later or replaced by a dead letter.
-func (w *work) fail(t *task, err error) WorkReport {
-	id := t.entry.ID
-	if e := t.txn.Rollback(t.ctx, id); e != nil {
-		return w.abandon(t, fmt.Errorf("%w, after the handler failed: %w", e, err))
+func (w *work) fail(ctx context.Context, t *task, err error) WorkReport {
+	if e := t.txn.Rollback(ctx, t.entry.ID); e != nil {
+		return abandon(ctx, t, afterFailure(e, err))
 	}
 	attempts := int(t.entry.Attempts) + 1
 	_, permanent := errors.AsType[*permanentError](err)
 	if permanent || w.options.tries > 0 && attempts >= w.options.tries {
-		if r, buried := w.bury(t, err); buried {
+		if r, buried := w.bury(ctx, t, err); buried {
 			return r
 		}
 	}
@@ -148,30 +187,33 @@ func (w *work) fail(t *task, err error) WorkReport {
 	if later, ok := errors.AsType[*laterError](err); ok {
 		delay = later.delay
 	}
-	return w.postpone(t, err, delay)
+	return postpone(ctx, t, err, delay)
 }
 
+// afterFailure is the error e of dealing with a handler's failure err.
+func afterFailure(e, err error) error { return fmt.Errorf("%w, after the handler failed: %w", e, err) }
+
 // postpone has a job come back after a delay.
-func (w *work) postpone(t *task, err error, delay time.Duration) WorkReport {
-	e := t.txn.Defer(t.ctx, t.entry.ID, delay)
+func postpone(ctx context.Context, t *task, err error, delay time.Duration) WorkReport {
+	e := t.txn.Defer(ctx, t.entry.ID, delay)
 	if e == nil {
-		e = t.txn.Commit(t.ctx)
+		e = t.txn.Commit(ctx)
 	}
 	if e != nil {
-		return w.abandon(t, fmt.Errorf("%w, after the handler failed: %w", e, err))
+		return abandon(ctx, t, afterFailure(e, err))
 	}
 	r := t.report(JobRetried, err)
 	r.Delay = delay
 	return r
 }
 
-// bury replaces a job by a dead letter. It returns false, and has done nothing, if the letter is more than the space takes: then the job must stay.
-func (w *work) bury(t *task, err error) (WorkReport, bool) {
+// bury replaces a job by a dead letter. It returns false, and has done nothing, if the space does not take the letter: then the job must stay.
+func (w *work) bury(ctx context.Context, t *task, err error) (WorkReport, bool) {
 	letter := newDeadLetter(&t.entry, err)
-	e := w.replace(t, letter)
+	e := w.replace(ctx, t, letter)
 	if errors.Is(e, ErrTooLarge) {
 		letter.Fields = ""
-		e = w.replace(t, letter)
+		e = w.replace(ctx, t, letter)
 	}
 	switch {
 	case e == nil:
@@ -179,13 +221,13 @@ func (w *work) bury(t *task, err error) (WorkReport, bool) {
 	case refused(e):
 		return WorkReport{}, false
 	}
-	return w.abandon(t, fmt.Errorf("%w, after the handler failed: %w", e, err)), true
+	return abandon(ctx, t, afterFailure(e, err)), true
 }
 
 // replace commits the transaction of t with a dead letter written under it. It leaves the transaction as it was if the letter is refused.
-func (w *work) replace(t *task, d DeadLetter) error {
+func (w *work) replace(ctx context.Context, t *task, d DeadLetter) error {
 	v := w.letter(&t.entry, d)
-	codec, err := w.space.Codecs().For(t.ctx, w.space, reflect.TypeOf(v))
+	codec, err := w.space.Codecs().For(ctx, w.space, reflect.TypeOf(v))
 	if err != nil {
 		return err
 	}
@@ -193,6 +235,6 @@ func (w *work) replace(t *task, d DeadLetter) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.space.Commit(t.ctx, t.txn.ID(), []Draft{{Kind: codec.Schema().Kind, Row: row, Lease: Forever}})
+	_, err = w.space.Commit(ctx, t.txn.ID(), []Draft{{Kind: codec.Schema().Kind, Row: row, Lease: Forever}})
 	return err
 }
