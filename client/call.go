@@ -234,9 +234,8 @@ func (c *call) skips(t *template.Template) bool {
 // entries decodes the entries of an answer. The rows share one block of memory that is the caller's.
 func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
 	var begun wire.Begun
-	entry := (*wire.Decoder).Entry
 	if c.query.Begin {
-		begun, entry = d.Begun(), (*wire.Decoder).EntryBegun
+		begun = d.Begun()
 	}
 	if !d.Ok() {
 		return nil, d.Err()
@@ -245,12 +244,12 @@ func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
 	c.body = nil // it is the caller's now
 	n := 0
 	for d := wire.NewDecoder(body); d.More(); n++ {
-		entry(&d)
+		d.EntryOf(c.query.Begin)
 	}
 	entries := make([]space.Entry, 0, n)
 	rd := wire.NewDecoder(body)
 	for rd.More() {
-		e := entry(&rd)
+		e := rd.EntryOf(c.query.Begin)
 		if int(e.Kind) >= len(c.schemas) || c.schemas[e.Kind] == nil {
 			return nil, fmt.Errorf("%w: entry of kind %d, which was not announced", wire.ErrMalformed, e.Kind)
 		}

@@ -82,8 +82,11 @@ func AppendBegun(dst []byte, call uint64, b Begun, entries []engine.View) []byte
 // Begun decodes the beginning of what AppendBegun appends.
 func (d *Decoder) Begun() Begun { return Begun{Lease: d.Lease(), Waited: d.Duration()} }
 
-// EntryBegun decodes one entry of what AppendBegun appends.
-func (d *Decoder) EntryBegun() engine.View {
+// EntryOf decodes one entry of what AppendBegun appends, or else of what AppendEntries appends.
+func (d *Decoder) EntryOf(begun bool) engine.View {
+	if !begun {
+		return d.Entry()
+	}
 	number := d.Uvarint()
 	e := d.Entry()
 	e.Txn = number

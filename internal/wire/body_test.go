@@ -148,7 +148,7 @@ func TestBegun_DecodesWhatIsAppended(t *testing.T) {
 	d := wire.NewDecoder(f.Body)
 	require.Equal(t, wire.Begun{Lease: int64(time.Minute), Waited: time.Second}, d.Begun())
 	for _, e := range entries {
-		require.Equal(t, e, d.EntryBegun())
+		require.Equal(t, e, d.EntryOf(true))
 	}
 	require.NoError(t, d.Err())
 }
@@ -224,7 +224,7 @@ func FuzzBodies(f *testing.F) {
 		d = wire.NewDecoder(b)
 		d.Begun()
 		for n := 0; d.More(); n++ {
-			d.EntryBegun()
+			d.EntryOf(true)
 			require.LessOrEqual(t, n, len(b))
 		}
 		d = wire.NewDecoder(b)
