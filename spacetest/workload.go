@@ -23,10 +23,13 @@ type workload struct {
 	unsteady       bool // calls may fail because the server goes away; otherwise only ended contexts and ended leases are expected
 }
 
-// item is the entry of random runs.
+// item is the entry of random runs. V counts its updates.
 type item struct {
-	Key, Color, N int
+	Key, Color, N, V int
 }
+
+// example returns the template for what p selects.
+func example(p history.Pattern) item { return item{Key: p.Key, Color: p.Color, N: p.N} }
 
 // run lets clients call at random and returns what they saw, with a last client that drains what is left. They share the values in
 // sps, which are all the same space. The disturbances are called one after the other, spread over the run.
@@ -126,7 +129,7 @@ func (c *randomClient) write(n int) {
 	op := history.Op{Verb: history.Write}
 	vs := make([]item, n)
 	for i := range vs {
-		vs[i] = item{key, 1 + c.rng.IntN(c.colors), int(c.numbers.Add(1))}
+		vs[i] = item{key, 1 + c.rng.IntN(c.colors), int(c.numbers.Add(1)), 0}
 		op.Items = append(op.Items, history.Item(vs[i]))
 	}
 	lease := space.Forever
@@ -163,7 +166,7 @@ func (c *randomClient) find(verb history.Verb, most int) {
 		call = space.TakeAll[item]
 	}
 	c.log.Do(op, func(op *history.Op) {
-		found, err := call(ctx, c.sp, item(op.Pattern), op.Max, opts...)
+		found, err := call(ctx, c.sp, example(op.Pattern), op.Max, opts...)
 		op.Outcome = c.outcome(err)
 		for _, v := range found {
 			op.Items = append(op.Items, history.Item(v))
@@ -184,7 +187,7 @@ func (c *randomClient) pattern() history.Pattern {
 
 func (c *randomClient) count() {
 	c.log.Do(history.Op{Verb: history.Count, Pattern: c.pattern()}, func(op *history.Op) {
-		n, err := space.Count(c.tb.Context(), c.sp, item(op.Pattern))
+		n, err := space.Count(c.tb.Context(), c.sp, example(op.Pattern))
 		op.Number, op.Outcome = n, c.outcome(err)
 	})
 }
@@ -204,7 +207,7 @@ func (c *randomClient) drain(key int) {
 	for more := true; more; {
 		op := history.Op{Verb: history.Take, Pattern: history.Pattern{Key: key}, Max: 10}
 		c.log.Do(op, func(op *history.Op) {
-			found, err := space.TakeAll(c.tb.Context(), c.sp, item(op.Pattern), op.Max, space.NoWait())
+			found, err := space.TakeAll(c.tb.Context(), c.sp, example(op.Pattern), op.Max, space.NoWait())
 			op.Outcome = c.outcome(err)
 			for _, v := range found {
 				op.Items = append(op.Items, history.Item(v))

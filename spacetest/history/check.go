@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Rule is a promise that a history can break.
@@ -22,6 +23,12 @@ const (
 	EarlyNone       Rule = "no match is answered only after the wait"
 	WrongCount      Rule = "a count lies between what must and what can have been visible"
 	Lost            Rule = "what was acknowledged stays until it is removed or expires"
+	Uncommitted     Rule = "what a transaction writes is seen by others once it is committed, and never if it is not"
+	Unlocked        Rule = "what a transaction has locked stays locked until it ends"
+	Half            Rule = "a transaction happens as a whole or not at all"
+	LostUpdate      Rule = "a version of an item is followed by one other"
+	Reopened        Rule = "a transaction that has ended stays ended"
+	NotSerializable Rule = "one order of all transactions explains what they found"
 	NotLinearizable Rule = "one order of all calls explains every answer"
 )
 
@@ -48,10 +55,11 @@ func Check(ops []Op) error {
 	c.checkLost()
 	for _, l := range c.lives {
 		c.checkEnds(l)
+		c.checkVersions(l)
 	}
 	for _, o := range c.ops {
 		switch {
-		case o.Outcome == OK && (o.Verb == Read || o.Verb == Take):
+		case o.Outcome == OK && (o.Verb == Read || o.Verb == Take || o.Verb == Update):
 			c.checkFound(o)
 		case o.Outcome == None && (o.Verb == Read || o.Verb == Take):
 			c.checkNone(o)
@@ -59,21 +67,37 @@ func Check(ops []Op) error {
 			c.checkCount(o)
 		}
 	}
+	c.checkEnding()
+	c.checkSerial()
 	return errors.Join(c.found...)
 }
 
 type checker struct {
-	ops   []*Op
-	byN   map[int]*life
-	lives []*life         // by N
-	byKey map[int][]*life // key 0: all
-	found []error
-	times map[Rule]int
+	ops     []*Op
+	unknown []*Op // of unknown outcome
+	of      map[*Op]*unit
+	units   []*unit
+	byN     map[int]*life
+	lives   []*life         // by N
+	byKey   map[int][]*life // key 0: all
+	found   []error
+	times   map[Rule]int
 }
 
 func newChecker(ops []Op) *checker {
-	c := &checker{ops: sorted(ops), byKey: map[int][]*life{}, times: map[Rule]int{}}
-	c.byN = lives(c.ops)
+	c := &checker{ops: prepare(ops), times: map[Rule]int{}}
+	for _, o := range c.ops {
+		if o.Outcome == Unknown {
+			c.unknown = append(c.unknown, o)
+		}
+	}
+	c.of, c.units = units(c.ops)
+	c.resolve()
+	return c
+}
+
+func (c *checker) sortLives() {
+	c.lives, c.byKey = nil, map[int][]*life{}
 	for _, l := range c.byN {
 		c.lives = append(c.lives, l)
 	}
@@ -82,7 +106,6 @@ func newChecker(ops []Op) *checker {
 		c.byKey[l.item.Key] = append(c.byKey[l.item.Key], l)
 	}
 	c.byKey[0] = c.lives
-	return c
 }
 
 // matching returns the lives that p may concern; the caller still has to match them.
@@ -101,8 +124,8 @@ func (c *checker) violation(rule Rule, detail string, ops ...*Op) {
 		return
 	}
 	v := &Violation{Rule: rule, Detail: detail}
-	for _, o := range ops {
-		if o != nil {
+	for i, o := range ops {
+		if o != nil && !slices.Contains(ops[:i], o) {
 			v.Ops = append(v.Ops, *o)
 		}
 	}
@@ -115,7 +138,7 @@ func (c *checker) checkEnds(l *life) {
 	}
 }
 
-// checkFound judges a read or take that found something.
+// checkFound judges a call that found something.
 func (c *checker) checkFound(o *Op) {
 	if len(o.Items) == 0 || len(o.Items) > max(o.Max, 1) {
 		c.violation(WrongMatch, fmt.Sprintf("%d items", len(o.Items)), o)
@@ -123,56 +146,101 @@ func (c *checker) checkFound(o *Op) {
 	for n, i := range o.Items {
 		l := c.byN[i.N]
 		switch {
-		case !o.Pattern.Match(i) || slices.Contains(o.Items[:n], i):
+		case !o.Pattern.Match(i) || slices.ContainsFunc(o.Items[:n], i.same):
 			c.violation(WrongMatch, fmt.Sprint(i), o)
-		case l.written == nil || l.item != i:
+		case l.written == nil || !l.item.same(i):
 			c.violation(NeverWritten, fmt.Sprint(i), o)
-		case !l.maybeVisible(o.Call, o.Return):
-			c.violation(OutsideLife, fmt.Sprint(i), append([]*Op{o, l.written}, l.ends...)...)
 		default:
-			c.checkOrder(o, n, l)
+			c.checkHad(o, i, l)
+			if o.Verb != Update {
+				c.checkOrder(o, n, l)
+			}
 		}
+	}
+}
+
+// checkHad judges that o had item i, whose life is l.
+func (c *checker) checkHad(o *Op, i Item, l *life) {
+	u := c.of[o]
+	if h := l.denied(u, o.Verb != Read, o.Call, o.Return); h != nil {
+		rule := OutsideLife
+		switch {
+		case h.lock && h.op == l.written:
+			rule = Uncommitted
+		case h.lock:
+			rule = Unlocked
+		}
+		c.violation(rule, fmt.Sprint(i), append([]*Op{o}, show(l.by, h.by)...)...)
+		return
+	}
+	if o.Verb == Update {
+		i.V--
+	}
+	if rule, why := c.wrongVersion(o, i, l); rule != "" {
+		c.violation(rule, fmt.Sprintf("version %d of %v", i.V, l.item), append([]*Op{o, l.written}, show(why)...)...)
 	}
 }
 
 // checkOrder looks for an item that o should have found before its nth, which is l. The decision fell after l was written, so an
 // item older than l counts unless it may have gone before o returned.
 func (c *checker) checkOrder(o *Op, nth int, l *life) {
+	u := c.of[o]
 	for _, older := range c.matching(o.Pattern) {
-		if older == l || older.lost || older.written == nil || !o.Pattern.Match(older.item) || !older.older(l) {
+		if older == l || older.lost || older.written == nil || !o.Pattern.Match(older.item) || !older.older(l, u) {
 			continue
 		}
-		passed := !slices.Contains(o.Items, older.item) && min(older.diesAt, older.doubt) >= o.Return
-		if passed || slices.Contains(o.Items[nth+1:], older.item) {
-			c.violation(OutOfOrder, fmt.Sprintf("%v before %v", l.item, older.item), o, older.written, l.written)
+		passed := !slices.ContainsFunc(o.Items, older.item.same) && older.surelyFree(u, o.Verb == Take, c.since(o, l), o.Return)
+		if passed || slices.ContainsFunc(o.Items[nth+1:], older.item.same) {
+			c.violation(OutOfOrder, fmt.Sprintf("%v before %v", l.item, older.item), append([]*Op{o}, show(older.by, l.by)...)...)
 			return
 		}
 	}
 }
 
-// checkNone judges a read or take that found nothing. Its decision fell at the end of its wait.
+// since returns from when on o can have found l.
+func (c *checker) since(o *Op, l *life) time.Duration {
+	s, _ := l.appears(c.of[o])
+	return max(o.Call, s.from)
+}
+
+// decides returns the earliest time at which a call that found nothing can have given up.
+func (o *Op) decides() time.Duration {
+	if o.IfExists {
+		return o.Call
+	}
+	return o.Call + o.Wait
+}
+
+// checkNone judges a read or take that found nothing.
 func (c *checker) checkNone(o *Op) {
-	if o.Return-o.Call < o.Wait {
+	u, take := c.of[o], o.Verb == Take
+	early := o.Return-o.Call < o.Wait
+	if early && !o.IfExists {
 		c.violation(EarlyNone, fmt.Sprint("wait ", o.Wait), o)
 	}
 	for _, l := range c.matching(o.Pattern) {
-		if !l.lost && o.Pattern.Match(l.item) && l.surelyVisible(o.Call+o.Wait, o.Return) {
-			c.violation(NoneDespite, fmt.Sprint(l.item), o, l.written)
+		switch {
+		case l.lost || !o.Pattern.Match(l.item):
+		case l.surelyFree(u, take, o.decides(), o.Return):
+			c.violation(NoneDespite, fmt.Sprint(l.item), append([]*Op{o}, show(l.by)...)...)
+			return
+		case early && o.IfExists && l.surelyLocked(u, take, o.Call, o.Return):
+			c.violation(EarlyNone, fmt.Sprintf("%v was locked", l.item), append([]*Op{o}, show(l.by)...)...)
 			return
 		}
 	}
 }
 
 func (c *checker) checkCount(o *Op) {
-	must, can := 0, 0
+	u, must, can := c.of[o], 0, 0
 	for _, l := range c.matching(o.Pattern) {
-		if !o.Pattern.Match(l.item) {
+		if l.written == nil || !o.Pattern.Match(l.item) {
 			continue
 		}
-		if !l.lost && l.surelyVisible(o.Call, o.Return) {
+		if !l.lost && l.surelyFree(u, false, o.Call, o.Return) {
 			must++
 		}
-		if l.maybeVisible(o.Call, o.Return) {
+		if l.denied(u, false, o.Call, o.Return) == nil {
 			can++
 		}
 	}

@@ -49,12 +49,14 @@ func found(items []Item) Outcome {
 	return OK
 }
 
-var histories = []struct {
+type testHistory struct {
 	name   string
 	breaks Rule // "": a good history
 	linear bool // whether Linearizable accepts it
 	ops    []Op
-}{
+}
+
+var histories = []testHistory{
 	{"empty", "", true, nil},
 	{"write then take", "", true, []Op{at(0, 1, write(a1)), at(2, 3, take(keyA, a1)), at(4, 5, take(keyA))}},
 	{"waiting take gets a later write", "", true, []Op{at(0, 5, take(keyA, a1)), at(2, 3, write(a1))}},
@@ -133,7 +135,7 @@ var histories = []struct {
 
 func TestCheck(t *testing.T) {
 	t.Parallel()
-	for _, h := range histories {
+	for _, h := range slices.Concat(histories, txnHistories) {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			err := Check(h.ops)
@@ -151,7 +153,7 @@ func TestCheck(t *testing.T) {
 
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
-	for _, h := range histories {
+	for _, h := range slices.Concat(histories, txnHistories) {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			complete, err := Linearizable(h.ops, time.Minute)
@@ -172,8 +174,8 @@ func TestLinearizable(t *testing.T) {
 // gives one taker the item of another, which both refuse.
 func TestSimulated(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(200) {
-		ops := simulate(rand.New(rand.NewPCG(seed, 0)), 60)
+	for seed := range uint64(400) {
+		ops := simulate(rand.New(rand.NewPCG(seed, 0)), 60, seed%2 == 1)
 		require.NoError(t, Check(ops), "seed %d", seed)
 		complete, err := Linearizable(ops, time.Minute)
 		require.True(t, complete, "seed %d", seed)
@@ -188,43 +190,10 @@ func TestSimulated(t *testing.T) {
 	}
 }
 
-// simulate runs n random calls one after the other, at times 10, 20, …, each with some time around it.
-func simulate(rng *rand.Rand, n int) []Op {
-	var m model
-	m.items = map[int]Item{}
-	var ops []Op
-	state := ""
-	for i := range n {
-		now := time.Duration(10 * (i + 1))
-		op := Op{Client: i, Call: now - time.Duration(rng.IntN(25)), Return: now + time.Duration(rng.IntN(25)), Outcome: OK}
-		op.Pattern = Pattern{Key: 1 + rng.IntN(2), Color: rng.IntN(3)}
-		switch rng.IntN(6) {
-		case 0, 1:
-			item := Item{Key: op.Pattern.Key, Color: 1 + rng.IntN(2), N: i + 1}
-			m.items[item.N] = item
-			op.Verb, op.Pattern, op.Items = Write, Pattern{}, []Item{item}
-			state += encode(op.Items)
-		case 2:
-			op.Verb, op.Number = Count, len(m.visible(state, op.Pattern, -1))
-		case 3:
-			op.Verb, op.Max = Read, 1+rng.IntN(3)
-			op.Items = m.visible(state, op.Pattern, op.Max)
-			op.Outcome = found(op.Items)
-		default:
-			op.Verb, op.Max = Take, 1+rng.IntN(3)
-			op.Items = m.visible(state, op.Pattern, op.Max)
-			op.Outcome = found(op.Items)
-			state = remove(state, op.Items)
-		}
-		ops = append(ops, op)
-	}
-	return ops
-}
-
 // takeTwice lets the last successful take return the items of the first.
 func takeTwice(ops []Op) bool {
 	took := func(o Op) bool { return o.Verb == Take && o.Outcome == OK }
-	first := slices.IndexFunc(ops, took)
+	first := slices.IndexFunc(ops, func(o Op) bool { return took(o) && o.Txn == 0 })
 	for last := len(ops) - 1; last > first && first >= 0; last-- {
 		if took(ops[last]) {
 			ops[last].Pattern, ops[last].Items, ops[last].Max = ops[first].Pattern, ops[first].Items, ops[first].Max

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,11 +12,15 @@ import (
 // Linearizable looks for one order of all calls, each between its call and its return, in which a queue per template gives every
 // answer of the history. It returns a *Violation if there is none, and whether the search came to an end within limit.
 //
-// Calls whose pattern names a key are judged key by key, which keeps the search short; one pattern without a key
-// makes it one search over everything.
+// Calls whose pattern names a key are judged key by key, which keeps the search short; one pattern without a key, or a transaction
+// over several, makes it one search over everything.
+//
+// Calls of transactions are judged one by one, too: each by what its transaction and the others have locked, taken and written at that moment.
 func Linearizable(ops []Op, limit time.Duration) (complete bool, err error) {
+	all := prepare(ops)
 	m := model{items: map[int]Item{}}
-	for _, part := range partitions(ops) {
+	m.units, _ = units(all)
+	for _, part := range partitions(all) {
 		history := m.operations(part)
 		switch result, info := porcupine.CheckOperationsVerbose(m.porcupine(), history, limit); result {
 		case porcupine.Unknown:
@@ -30,149 +33,284 @@ func Linearizable(ops []Op, limit time.Duration) (complete bool, err error) {
 }
 
 // partitions splits a history by key.
-func partitions(ops []Op) [][]Op {
-	byKey := map[int][]Op{}
-	for _, o := range ops {
-		key := o.Pattern.Key
-		if o.Verb == Write || o.Verb == Cancel {
-			key = o.Items[0].Key
-			if slices.ContainsFunc(o.Items, func(i Item) bool { return i.Key != key }) {
-				key = 0
-			}
-		}
-		if key == 0 {
-			return [][]Op{ops}
-		}
-		byKey[key] = append(byKey[key], o)
+func partitions(ops []*Op) [][]*Op {
+	key := keys(ops)
+	if key == nil {
+		return [][]*Op{ops}
 	}
-	var parts [][]Op
-	for _, part := range byKey {
-		parts = append(parts, part)
+	byKey := map[int][]*Op{}
+	for _, o := range ops {
+		byKey[key(o)] = append(byKey[key(o)], o)
+	}
+	var parts [][]*Op
+	for k, part := range byKey {
+		if k != 0 {
+			parts = append(parts, part)
+		}
 	}
 	return parts
 }
 
-// expire is the verb of the calls that the model adds: the end of a lease, at some instant between the earliest and the latest possible.
-const expire Verb = "expire"
+// keys returns a function that tells the key which a call, with its transaction, is about: 0 for none; or nil if one spans several.
+func keys(ops []*Op) func(o *Op) int {
+	one := map[int]int{} // by transaction
+	for _, o := range ops {
+		ks := []int{o.Pattern.Key}
+		for _, i := range o.Items {
+			ks = append(ks, i.Key)
+		}
+		if !o.looks() {
+			ks = ks[1:]
+		}
+		for _, k := range ks {
+			if k == 0 || k != ks[0] || o.Txn != 0 && one[o.Txn] != 0 && one[o.Txn] != k {
+				return nil
+			}
+			if o.Txn != 0 {
+				one[o.Txn] = k
+			}
+		}
+	}
+	return func(o *Op) int {
+		switch {
+		case o.Txn != 0:
+			return one[o.Txn]
+		case o.looks():
+			return o.Pattern.Key
+		case len(o.Items) > 0:
+			return o.Items[0].Key
+		}
+		return 0
+	}
+}
 
-// model is the sequential tuple space. Its state is a string: the numbers of the visible items, oldest first, four bytes each.
+// What the model adds to the calls of a history: the end of a lease, and the end of a transaction by other means than a call, each at
+// some instant between the earliest and the latest possible.
+const (
+	expire Verb = "expire"
+	lapse  Verb = "lapse"
+)
+
+// model is the sequential tuple space.
 type model struct {
+	units map[*Op]*unit
 	items map[int]Item // by N
 }
 
-// operations translates part of a history: calls without effect on anything are dropped, ends of leases become calls of their own,
-// and a bulk take of unknown outcome becomes single ones, which can do all that it can.
-func (m *model) operations(part []Op) []porcupine.Operation {
+// operations translates part of a history: calls without effect on anything are dropped, ends of leases and transactions become calls of
+// their own, and a bulk take of unknown outcome becomes single ones, which can do all that it can.
+func (m *model) operations(part []*Op) []porcupine.Operation {
 	var out []porcupine.Operation
-	add := func(o Op, from, to time.Duration) {
+	add := func(o *Op, from, to time.Duration) {
 		out = append(out, porcupine.Operation{ClientId: o.Client, Input: o, Call: int64(from), Return: int64(to)})
 	}
 	for _, o := range part {
-		if o.Verb == Write {
-			for _, i := range o.Items {
-				m.items[i.N] = i
-			}
-		}
 		switch {
-		case o.Outcome == Refused, o.Outcome == Unknown && (o.Verb == Read || o.Verb == Count):
+		case o.Verb == Crash, o.Verb == Begin, o.Outcome == Refused, o.Outcome == Unknown && (o.Verb == Count || o.Verb == Read && o.Txn == 0):
+			continue
 		case o.Outcome == Unknown && o.Verb == Take:
 			for range max(o.Max, 1) {
-				add(o, o.Call, Never)
+				add(o, o.Call, o.latest)
 			}
-		case o.Outcome == None: // decided at the end of the wait
-			add(o, min(o.Call+o.Wait, o.Return), o.Return)
+		case o.Outcome == None:
+			add(o, min(o.decides(), o.Return), o.Return)
 		default:
-			add(o, o.Call, o.end())
+			add(o, o.Call, o.latest)
 		}
-		if o.Verb == Write && o.Outcome != Refused && o.lease() != Never {
-			for _, i := range o.Items {
-				x := Op{Client: o.Client, Verb: expire, Items: []Item{i}, Outcome: OK}
-				add(x, plus(o.Call, o.lease()), plus(o.end(), o.lease()))
+		if !o.writes() {
+			continue
+		}
+		for _, i := range o.Items {
+			m.items[i.N] = i
+			if o.lease() != Never {
+				x := &Op{Client: o.Client, Verb: expire, Items: []Item{i}, Outcome: OK}
+				add(x, plus(o.Call, o.lease()), plus(o.latest, o.lease()))
 			}
+		}
+	}
+	for _, o := range part {
+		if u := m.units[o]; o.Txn != 0 && o == u.ops[0] && u.lapses() {
+			add(&Op{Client: o.Client, Verb: lapse, Txn: o.Txn, Outcome: OK}, u.held, u.freed)
 		}
 	}
 	return out
 }
 
+// lapses reports whether a transaction may have ended by other means than a call: its lease, a deadlock, a crash, the end of its client.
+func (u *unit) lapses() bool {
+	return !slices.ContainsFunc(u.ops, func(o *Op) bool { return (o.Verb == Commit || o.Verb == Abort) && o.Outcome == OK })
+}
+
 func (m *model) porcupine() porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return "" },
-		Step: func(state, input, _ any) (bool, any) {
-			o := input.(Op)
-			next, ok := m.step(state.(string), &o)
-			return ok, next
+		Init: func() any { return new(state).pack() },
+		Step: func(packed, input, _ any) (bool, any) {
+			s := unpack(packed.(string))
+			ok := m.step(s, input.(*Op))
+			return ok, s.pack()
 		},
-		DescribeOperation: func(input, _ any) string { return input.(Op).String() },
-		DescribeState:     func(state any) string { return fmt.Sprint(m.visible(state.(string), Pattern{}, -1)) },
+		DescribeOperation: func(input, _ any) string { return input.(*Op).String() },
+		DescribeState:     func(packed any) string { return fmt.Sprintf("%+v", *unpack(packed.(string))) },
 	}
 }
 
-// step returns the state after o, and whether o can have had its outcome in this state.
-func (m *model) step(state string, o *Op) (string, bool) {
+// step changes s as o does, and returns whether o can have had its outcome in this state.
+func (m *model) step(s *state, o *Op) bool {
+	if o.Txn != 0 && s.txn(o.Txn).ended {
+		return o.Outcome == Ended || o.Outcome == Unknown || o.Verb == lapse
+	}
+	if o.Outcome == Ended {
+		return false
+	}
 	switch o.Verb {
 	case Write:
-		return state + encode(o.Items), true
+		m.write(s, o)
+	case Commit:
+		m.write(s, o)
+		s.commit(o.Txn)
+	case Abort, lapse:
+		s.release(o.Txn, nil)
+		s.txn(o.Txn).ended = true
+	case Rollback:
+		s.release(o.Txn, o.Items)
 	case Count:
-		return state, len(m.visible(state, o.Pattern, -1)) == o.Number
+		items, drafts := m.visible(s, o, false)
+		return len(items)+len(drafts) == o.Number
 	case Cancel:
-		present := len(m.visible(state, Pattern{N: o.Items[0].N}, 1)) == 1
-		return remove(state, o.Items), o.Outcome == Unknown || present == (o.Outcome == OK)
+		return s.remove(o.Items[0].N) == (o.Outcome == OK) || o.Outcome == Unknown
 	case expire:
-		return remove(state, o.Items), true
+		s.remove(o.Items[0].N)
+	case Update:
+		return m.update(s, o) == (o.Outcome == OK) || o.Outcome == Unknown
+	default:
+		return m.find(s, o)
 	}
+	return true
+}
+
+func (m *model) write(s *state, o *Op) {
+	for _, i := range o.Items {
+		if o.Txn == 0 {
+			s.items = append(s.items, entry{n: i.N, v: i.V})
+			continue
+		}
+		t := s.txn(o.Txn)
+		t.drafts = append(t.drafts, i.N, i.V)
+	}
+}
+
+// update makes a new version, if the one before is there and not locked by others.
+func (m *model) update(s *state, o *Op) bool {
+	next := o.Items[0]
+	if o.Txn != 0 {
+		drafts := s.txn(o.Txn).drafts
+		for i := 0; i < len(drafts); i += 2 {
+			if drafts[i] == next.N && drafts[i+1] == next.V-1 {
+				drafts[i+1] = next.V
+				return true
+			}
+		}
+	}
+	for i := range s.items {
+		e := &s.items[i]
+		switch {
+		case e.n != next.N:
+		case !e.visible(o.Txn, true) || e.version(o.Txn) != next.V-1:
+			return false
+		case o.Txn == 0:
+			e.v = next.V
+			return true
+		default:
+			e.changer, e.changed = o.Txn, next.V
+			return true
+		}
+	}
+	return false
+}
+
+// find judges a read or take, and does what it did.
+func (m *model) find(s *state, o *Op) bool {
+	items, drafts := m.visible(s, o, o.Verb == Take)
 	switch o.Outcome {
 	case None:
-		return state, len(m.visible(state, o.Pattern, 1)) == 0
+		return len(items)+len(drafts) == 0
 	case Unknown:
-		return remove(state, m.visible(state, o.Pattern, 1)), true
+		m.had(s, o, slices.Concat(items, drafts)[:min(1, len(items)+len(drafts))])
+		return true
 	}
-	if len(o.Items) == 0 || !slices.Equal(m.visible(state, o.Pattern, len(o.Items)), o.Items) {
-		return state, false
+	if len(o.Items) == 0 {
+		return false
 	}
-	if o.Verb == Take {
-		state = remove(state, o.Items)
-	}
-	return state, true
-}
-
-const width = 4 // bytes of one item in a state
-
-// visible returns the oldest n items that match p; all of them if n is negative.
-func (m *model) visible(state string, p Pattern, n int) []Item {
-	var found []Item
-	for s := state; s != "" && len(found) != n; s = s[width:] {
-		if i := m.items[decode(s)]; p.Match(i) {
-			found = append(found, i)
+	for _, i := range o.Items { // what a transaction has written itself has no place among the others
+		switch {
+		case len(items) > 0 && items[0] == i:
+			items = items[1:]
+		case len(drafts) > 0 && drafts[0] == i:
+			drafts = drafts[1:]
+		default:
+			return false
 		}
 	}
-	return found
+	m.had(s, o, o.Items)
+	return true
 }
 
-func encode(items []Item) string {
-	var b []byte
+// visible returns the items that o can find, oldest first, and those among what its own transaction has written.
+func (m *model) visible(s *state, o *Op, take bool) (items, drafts []Item) {
+	for i := range s.items {
+		e := &s.items[i]
+		if item := m.item(e.n, e.version(o.Txn)); e.visible(o.Txn, take) && o.Pattern.Match(item) {
+			items = append(items, item)
+		}
+	}
+	if o.Txn == 0 {
+		return items, nil
+	}
+	own := s.txn(o.Txn).drafts
+	for i := 0; i < len(own); i += 2 {
+		if item := m.item(own[i], own[i+1]); o.Pattern.Match(item) {
+			drafts = append(drafts, item)
+		}
+	}
+	return items, drafts
+}
+
+func (m *model) item(n, v int) Item {
+	i := m.items[n]
+	i.V = v
+	return i
+}
+
+// had locks or removes what o has found.
+func (m *model) had(s *state, o *Op, items []Item) {
 	for _, i := range items {
-		b = binary.BigEndian.AppendUint32(b, uint32(i.N))
-	}
-	return string(b)
-}
-
-func decode(s string) int { return int(binary.BigEndian.Uint32([]byte(s[:width]))) }
-
-func remove(state string, items []Item) string {
-	if len(items) == 0 {
-		return state
-	}
-	var left strings.Builder
-	for s := state; s != ""; s = s[width:] {
-		if n := decode(s); !slices.ContainsFunc(items, func(i Item) bool { return i.N == n }) {
-			left.WriteString(s[:width])
+		switch {
+		case o.Txn == 0 && o.Verb == Take:
+			s.remove(i.N)
+		case o.Txn != 0 && o.Verb == Take && s.txn(o.Txn).undraft(i.N):
+		case o.Txn != 0:
+			s.lock(i.N, o.Txn, o.Verb == Take)
 		}
 	}
-	return left.String()
+}
+
+// lock locks an entry for a transaction.
+func (s *state) lock(n, txn int, take bool) {
+	for i := range s.items {
+		e := &s.items[i]
+		switch {
+		case e.n != n:
+		case take:
+			e.taker, e.readers = txn, nil
+		case !slices.Contains(e.readers, txn):
+			e.readers = append(e.readers, txn)
+			slices.Sort(e.readers)
+		}
+	}
 }
 
 // explainPartial shows the calls that the longest partial order leaves out.
-func explainPartial(part []Op, history []porcupine.Operation, info porcupine.LinearizationInfo) string {
+func explainPartial(part []*Op, history []porcupine.Operation, info porcupine.LinearizationInfo) string {
 	longest := map[int]bool{}
 	for _, orders := range info.PartialLinearizations() {
 		for _, order := range orders {

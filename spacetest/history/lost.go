@@ -23,14 +23,18 @@ type missing struct {
 
 // missing returns nil unless l was acknowledged, has no known end, and was missed by a call.
 func (c *checker) missing(l *life) *missing {
-	if l.written == nil || l.written.Outcome != OK || len(l.ends) > 0 {
+	if l.written == nil || !l.stored || l.by.fate != committed || len(l.ends) > 0 {
 		return nil
+	}
+	for _, h := range l.holds {
+		if h.by != nil && h.by.fate == undecided && h.op.Verb == Take {
+			return nil
+		}
 	}
 	var m *missing
 	for _, o := range c.ops {
 		foundNone := o.Outcome == None && (o.Verb == Take || o.Verb == Read) && o.Pattern.Match(l.item)
-		shouldHave := l.written.Return <= plus(o.Call, o.Wait) && l.diesAt >= o.Return
-		if foundNone && shouldHave && (m == nil || o.Return < m.by.Return) {
+		if foundNone && l.shouldBeFree(c.of[o], o.Verb == Take, o.decides(), o.Return) && (m == nil || o.Return < m.by.Return) {
 			m = &missing{life: l, by: o}
 		}
 	}
@@ -40,8 +44,8 @@ func (c *checker) missing(l *life) *missing {
 // explain assigns m to a call of unknown outcome, moving others to other calls where needed: an augmenting path of a bipartite
 // matching. seen holds the calls already tried on this path.
 func (c *checker) explain(m *missing, explains map[*Op][]*missing, seen map[*Op]bool) bool {
-	for _, o := range c.ops {
-		if o.Outcome != Unknown || seen[o] || o.Call > m.by.Return || !m.mayBeRemovedBy(o) {
+	for _, o := range c.unknown {
+		if seen[o] || o.Call > m.by.Return || !c.mayBeRemovedBy(m.life, o) {
 			continue
 		}
 		seen[o] = true

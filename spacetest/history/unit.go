@@ -1,0 +1,138 @@
+package history
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// fate is what became of a unit.
+type fate string
+
+const (
+	committed fate = "committed"
+	aborted   fate = "aborted"
+	undecided fate = "undecided" // the history does not tell
+)
+
+// unit is what takes effect as a whole: a transaction, or a call outside of one.
+type unit struct {
+	txn    int   // 0: a call of its own
+	ops    []*Op // by their beginning
+	fate   fate
+	effect span          // when it took effect, if it did
+	held   time.Duration // until then it surely held its locks
+	freed  time.Duration // by then it surely held none
+}
+
+// span is a stretch of time.
+type span struct{ from, to time.Duration }
+
+// name says which unit it is, in one line.
+func (u *unit) name() string {
+	if u.txn == 0 {
+		return u.ops[0].String()
+	}
+	return fmt.Sprintf("transaction %d, %s in [%v, %v]", u.txn, u.fate, u.effect.from, u.effect.to)
+}
+
+// units returns the unit of every call, and all units by their beginning. A crash belongs to none.
+func units(ops []*Op) (map[*Op]*unit, []*unit) {
+	of, all, txns := map[*Op]*unit{}, []*unit{}, map[int]*unit{}
+	var crashes []*Op
+	for _, o := range ops {
+		if o.Verb == Crash {
+			crashes = append(crashes, o)
+			continue
+		}
+		u := txns[o.Txn]
+		if u == nil {
+			u = &unit{txn: o.Txn}
+			all = append(all, u)
+			if o.Txn != 0 {
+				txns[o.Txn] = u
+			}
+		}
+		u.ops = append(u.ops, o)
+		of[o] = u
+	}
+	for _, u := range all {
+		if u.txn == 0 {
+			u.settleCall()
+		} else {
+			u.settleTxn(crashes)
+		}
+	}
+	return of, all
+}
+
+// settleCall works out the fate of a call outside of transactions.
+func (u *unit) settleCall() {
+	o := u.ops[0]
+	u.fate, u.effect, u.held, u.freed = committed, span{o.Call, o.latest}, o.Call, o.latest
+	switch o.Outcome {
+	case Refused:
+		u.fate = aborted
+	case Unknown:
+		u.fate = undecided
+	}
+}
+
+// settleTxn works out the fate of a transaction from the answers that its calls got.
+func (u *unit) settleTxn(crashes []*Op) {
+	u.fate, u.effect, u.freed = aborted, span{Never, 0}, u.expires()
+	for _, o := range u.ops {
+		u.freed = min(u.freed, crashed(crashes, o.Return))
+		switch o.Outcome {
+		case OK, None: // it was open
+			u.held = max(u.held, o.Call)
+		case Ended:
+			u.freed = min(u.freed, o.Return)
+		}
+	}
+	for _, o := range u.ops {
+		switch {
+		case o.Verb == Commit && o.Outcome == Unknown:
+			u.fate, u.effect = undecided, span{min(u.effect.from, o.Call), max(u.effect.to, o.latest)}
+		case o.Verb == Commit && o.Outcome == OK:
+			u.fate, u.effect, u.held, u.freed = committed, span{o.Call, o.Return}, o.Call, o.Return
+			return
+		case o.Verb == Abort && o.Outcome == OK:
+			u.fate, u.held, u.freed = aborted, o.Call, o.Return
+			return
+		}
+	}
+}
+
+// expires returns when the transaction's lease is over, as if it were never renewed: clients whose transactions are renewed leave
+// the lease away.
+func (u *unit) expires() time.Duration {
+	for _, o := range u.ops {
+		if o.Verb == Begin {
+			return plus(o.Return, o.lease())
+		}
+	}
+	return Never
+}
+
+// undone returns the rollback that undid o, or nil: the first of its transaction that began after o had ended, unless it kept o's takes of item.
+func (u *unit) undone(o *Op, item Item) *Op {
+	for _, r := range u.ops {
+		kept := o.Verb == Take && slices.ContainsFunc(r.Items, item.same)
+		if r.Verb == Rollback && r.Outcome == OK && r.Call >= o.Return && !kept {
+			return r
+		}
+	}
+	return nil
+}
+
+// show returns the calls of units, for a report.
+func show(us ...*unit) []*Op {
+	var ops []*Op
+	for _, u := range us {
+		if u != nil {
+			ops = append(ops, u.ops...)
+		}
+	}
+	return ops
+}
