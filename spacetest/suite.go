@@ -42,6 +42,11 @@ func topics() []topic {
 		{"error", errorCases()},
 		{"close", closeCases()},
 		{"work", workCases()},
+		{"txn", txnCases()},
+		{"lock", lockCases()},
+		{"lockwait", lockWaitCases()},
+		{"deadlock", deadlockCases()},
+		{"txnlease", txnLeaseCases()},
 		{"history", historyCases()},
 	}
 }

@@ -1,0 +1,520 @@
+package spacetest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+func lockCases() cases {
+	cs := cases{
+		{"locks are seen by counts and contents", lockCounts},
+		{"a lock on one entry leaves the others alone", lockOne},
+		{"locks of bulk calls are those of each entry", lockBulk},
+		{"contents under a transaction are read-locked", lockContents}, // semantics 8.3
+		{"a read that was refused or cancelled locks nothing", lockNothing},
+		{"reading twice is one lock", lockTwice},
+		{"an entry is locked for every template that matches it", lockTemplates}, // S-05
+		{"an aborted take puts the entry back in its old place", lockPlace},      // semantics 3.2
+		{"in its old place among kinds that embed each other", lockPlaceKinds},   // semantics 3.2
+		{"in its old place in every index and ordering", lockPlaceIndexed},       // semantics 3.2
+		{"the order of new entries is that of the commits", lockOrder},           // semantics 3.2
+		{"locked entries do not slow others down, but are passed over", lockPassedOver},
+	}
+	for _, s := range lockStates {
+		for _, c := range s.cells {
+			cs = append(cs, cases{{fmt.Sprintf("%s, %s %s: %s", s.name, c.who, c.verb(), c.want), func(k *kit) { c.run(k, s) }}}...)
+		}
+	}
+	for _, e := range lockEnds {
+		for _, s := range []lockSort{readLock, writeLock, takeLock} {
+			cs = append(cs, cases{{e.name + " of a transaction that has " + s.name, func(k *kit) { e.run(k, s) }}}...)
+		}
+	}
+	return cs
+}
+
+// A cell of the table of locks in semantics 5: who reads or takes an entry in some state, and what comes of it.
+type lockCell struct {
+	who  party
+	take bool
+	want lockOutcome
+}
+
+// party says under which transaction a call is made.
+type party string
+
+const (
+	holder  party = "its holder"
+	another party = "another transaction"
+	nobody  party = "nobody's transaction"
+)
+
+// lockOutcome says what comes of a call about a single entry.
+type lockOutcome string
+
+const (
+	found      lockOutcome = "found"
+	lockedAway lockOutcome = "not found before the lock ends"
+	none       lockOutcome = "none, at once"
+)
+
+// lockState is a state of an entry, and how it gets there: A is the holder, B holds too or is another.
+type lockState struct {
+	name  string
+	enter func(k *kit, a, b *space.Txn)
+	cells []lockCell
+}
+
+// row makes the cells of one row of the table, in its order.
+func row(holderReads, holderTakes, otherReads, otherTakes lockOutcome) []lockCell {
+	return []lockCell{
+		{holder, false, holderReads},
+		{holder, true, holderTakes},
+		{another, false, otherReads},
+		{another, true, otherTakes},
+		{nobody, false, otherReads},
+		{nobody, true, otherTakes},
+	}
+}
+
+var lockStates = []lockState{
+	{"free", func(k *kit, _, _ *space.Txn) { write(k, e1) }, row(found, found, found, found)},
+	{"read-locked by one", func(k *kit, a, _ *space.Txn) {
+		write(k, e1)
+		read(k, e1, space.In(a))
+	}, row(found, found, found, lockedAway)},
+	{"read-locked by two", func(k *kit, a, b *space.Txn) {
+		write(k, e1)
+		read(k, e1, space.In(a))
+		read(k, e1, space.In(b))
+	}, row(found, lockedAway, found, lockedAway)},
+	{"written, uncommitted", func(k *kit, a, _ *space.Txn) { write(k, e1, space.In(a)) }, row(found, found, lockedAway, lockedAway)},
+	{"take-locked", func(k *kit, a, _ *space.Txn) {
+		write(k, e1)
+		take(k, e1, space.In(a))
+	}, row(none, none, lockedAway, lockedAway)},
+	{"read and then taken", func(k *kit, a, _ *space.Txn) {
+		write(k, e1)
+		c := begin(k)
+		read(k, e1, space.In(a))
+		read(k, e1, space.In(c))
+		abort(k, c)
+		take(k, e1, space.In(a))
+	}, row(none, none, lockedAway, lockedAway)},
+	{"changed, uncommitted", func(k *kit, a, _ *space.Txn) {
+		id := write(k, simple{"A", 9}).ID()
+		_, err := space.Replace(k.ctx, k.sp, id, 0, e1, space.In(a))
+		k.ok(err)
+	}, row(found, found, lockedAway, lockedAway)},
+}
+
+func (c lockCell) verb() string {
+	if c.take {
+		return "takes"
+	}
+	return "reads"
+}
+
+// run checks a cell by all calls that read, or take.
+func (c lockCell) run(k *kit, s lockState) {
+	calls := verbs[:2]
+	if c.take {
+		calls = verbs[2:]
+	}
+	for _, v := range calls {
+		a, b := begin(k), begin(k)
+		s.enter(k, a, b)
+		c.check(k, v, c.options(a, b))
+		_ = a.Abort(k.ctx)
+		_ = b.Abort(k.ctx)
+		drain(k, simple{})
+	}
+}
+
+// options returns those of a call by the cell's party.
+func (c lockCell) options(a, b *space.Txn) []space.Option {
+	switch c.who {
+	case holder:
+		return []space.Option{space.In(a)}
+	case another:
+		return []space.Option{space.In(b)}
+	}
+	return nil
+}
+
+// check makes the call with every wait that its outcome allows.
+func (c lockCell) check(k *kit, v verb, opts []space.Option) {
+	k.Helper()
+	try := func(o ...space.Option) error {
+		_, err := find[simple](v)(k.ctx, k.sp, simple{Name: "A", ID: 1}, append(slices.Clone(opts), o...)...)
+		return err
+	}
+	if c.want == found {
+		k.ok(try(space.NoWait()))
+		return
+	}
+	k.fails(space.ErrNoMatch, try(space.NoWait()))
+	if c.want == none && v.ifExists {
+		k.fails(space.ErrNoMatch, try())
+		k.fails(space.ErrNoMatch, try(space.Wait(long)))
+		return
+	}
+	began := time.Now()
+	k.fails(space.ErrNoMatch, try(space.Wait(brief)))
+	require.GreaterOrEqual(k, time.Since(began), brief)
+}
+
+// lockSort is a way to lock an entry.
+type lockSort struct {
+	name     string
+	fresh    bool // the entry is written under the transaction; otherwise it is there before
+	readable bool // for others, meanwhile
+	enter    func(k *kit, t *space.Txn)
+}
+
+var (
+	readLock  = lockSort{"read", false, true, func(k *kit, t *space.Txn) { read(k, e1, space.In(t)) }}
+	writeLock = lockSort{"written", true, false, func(k *kit, t *space.Txn) { write(k, e1, space.In(t)) }}
+	takeLock  = lockSort{"taken", false, false, func(k *kit, t *space.Txn) { take(k, e1, space.In(t)) }}
+)
+
+// lockEnd is a way to end a transaction, with what becomes of entries that it has written and taken.
+type lockEnd struct {
+	name          string
+	end           func(k *kit, t *space.Txn)
+	written, back bool
+}
+
+// lockEnds make, with the sorts of locks, the table of what commit and abort do in semantics 5.
+var lockEnds = []lockEnd{
+	{"a commit", commit, true, false},
+	{"an abort", abort, false, true},
+	{"the end of the lease", lapse, false, true},
+	{"a cancelled lease", cancelTxn, false, true},
+}
+
+func cancelTxn(k *kit, t *space.Txn) {
+	k.Helper()
+	k.ok(t.Lease().Cancel(k.ctx))
+}
+
+// lapse lets the lease of a transaction end.
+func lapse(k *kit, t *space.Txn) {
+	k.Helper()
+	_, err := t.Lease().Renew(k.ctx, brief)
+	k.ok(err)
+	k.gone(t)
+}
+
+// gone returns once a transaction has ended that nobody ends by a call.
+func (k *kit) gone(t *space.Txn) {
+	k.Helper()
+	for {
+		if _, err := space.Count(k.ctx, k.sp, simple{}, space.In(t)); err != nil {
+			k.fails(space.ErrTxnEnded, err)
+			return
+		}
+		time.Sleep(time.Millisecond) // the next look
+	}
+}
+
+// run locks an entry, has others wait for it, and ends the transaction: the entry is there or not, those who wait get it, and there is an
+// event only if it was written.
+func (e lockEnd) run(k *kit, s lockSort) {
+	there := e.back || s.readable
+	if s.fresh {
+		there = e.written
+	} else {
+		write(k, e1)
+	}
+	reg := notify(k, simple{})
+	t := begin(k)
+	s.enter(k, t)
+	reader, taker := startFind(k, verbs[0], e1), startFind(k, verbs[2], e1)
+	if s.readable {
+		require.Equal(k, e1, reader.result(k))
+		k.needParked(1)
+	} else {
+		k.needParked(2)
+	}
+	e.end(k, t)
+	if !there {
+		absent(k, e1)
+		write(k, e1) // for them
+	}
+	require.Equal(k, e1, reader.result(k))
+	require.Equal(k, e1, taker.result(k))
+	absent(k, e1)
+	write(k, mark)
+	require.Len(k, untilMark(k, reg), btoi(s.fresh && e.written)+btoi(!there))
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func lockCounts(k *kit) {
+	population(k) // e1, e2, e3, twice
+	t := begin(k)
+	take(k, e1, space.In(t))
+	read(k, e2, space.In(t))
+	write(k, e3, space.In(t))
+	require.Equal(k, 5, k.total())
+	require.Equal(k, 6, count(k, simple{}, space.In(t)))
+	require.Equal(k, []simple{e2, e3, e1, e2, e3}, collect(k, simple{}))
+	require.ElementsMatch(k, []simple{e2, e3, e1, e2, e3, e3}, collect(k, simple{}, space.In(t)))
+	require.Equal(k, 2, count(k, simple{Name: "A", ID: 2}))
+	require.Equal(k, 3, count(k, simple{Name: "A", ID: 2}, space.In(t)))
+	kinds, err := k.sp.Kinds(k.ctx)
+	k.ok(err)
+	require.Equal(k, 5, kinds[0].Count)
+	commit(k, t)
+	require.Equal(k, 6, k.total())
+}
+
+func lockOne(k *kit) {
+	population(k)
+	t := begin(k)
+	take(k, e1, space.In(t))
+	require.Equal(k, e1, take(k, e1)) // the other one
+	absent(k, e1)
+	require.Equal(k, []simple{e2, e3, e2, e3}, drain(k, simple{}))
+	abort(k, t)
+	require.Equal(k, e1, take(k, simple{}))
+}
+
+func lockBulk(k *kit) {
+	population(k)
+	a, b := begin(k), begin(k)
+	got, err := space.ReadAll(k.ctx, k.sp, simple{Name: "A"}, 3, space.In(a))
+	k.ok(err)
+	require.Equal(k, []simple{e1, e3, e1}, got)
+	got, err = space.TakeAll(k.ctx, k.sp, simple{}, 10, space.In(b))
+	k.ok(err)
+	require.Equal(k, []simple{e2, e2, e3}, got)
+	require.Equal(k, []simple{e1, e3, e1}, readUpTo(k, 10, simple{}))
+	_, err = space.TakeAll(k.ctx, k.sp, simple{}, 10, space.NoWait())
+	k.fails(space.ErrNoMatch, err)
+	abort(k, a)
+	abort(k, b)
+	require.Equal(k, []simple{e1, e2, e3, e1, e2, e3}, drain(k, simple{}))
+}
+
+func lockContents(k *kit) {
+	const n = 1000
+	vs := make([]simple, n)
+	for i := range vs {
+		vs[i] = simple{fmt.Sprint(i % 2), i + 1}
+	}
+	writeAll(k, vs...)
+	t := begin(k)
+	require.Len(k, collect(k, simple{Name: "1"}, space.In(t)), n/2)
+	_, err := space.Take(k.ctx, k.sp, simple{Name: "1"}, space.NoWait())
+	k.fails(space.ErrNoMatch, err)
+	require.Len(k, readUpTo(k, n, simple{}), n)
+	require.Len(k, drain(k, simple{}), n/2)
+	commit(k, t)
+	require.Len(k, drain(k, simple{}), n/2)
+}
+
+func lockNothing(k *kit) {
+	write(k, e1)
+	a, b := begin(k), begin(k)
+	for _, v := range verbs {
+		_, err := find[simple](v)(k.ctx, k.sp, e2, space.In(a), space.NoWait())
+		k.fails(space.ErrNoMatch, err)
+		_, err = find[simple](v)(k.ctx, k.sp, e1, space.In(a), space.Wait(-1))
+		k.fails(space.ErrInvalidArgument, err)
+		p := startFind(k, v, e2, space.In(a))
+		p.cancel()
+		_, err = p.wait()
+		require.Error(k, err)
+	}
+	require.Equal(k, e1, take(k, e1, space.In(b))) // an exclusive lock
+	for _, v := range verbs {
+		p := startFind(k, v, e1, space.In(a))
+		k.parked(1)
+		p.cancel()
+		_, err := p.wait()
+		require.Error(k, err)
+		k.parked(0)
+	}
+	abort(k, b)
+	require.Equal(k, e1, take(k, e1))
+}
+
+func lockTwice(k *kit) {
+	write(k, e1)
+	a, b := begin(k), begin(k)
+	for range 3 {
+		read(k, e1, space.In(a))
+		read(k, simple{}, space.In(a))
+	}
+	read(k, e1, space.In(b))
+	commit(k, a)
+	require.Equal(k, e1, take(k, e1, space.In(b)))
+	commit(k, b)
+	absent(k, e1)
+}
+
+func lockTemplates(k *kit) {
+	write(k, aVan)
+	a := begin(k)
+	require.Equal(k, aVan.vehicle, read(k, vehicle{}, space.In(a)))
+	calls := map[string]func() error{
+		"van": func() error { _, err := space.Take(k.ctx, k.sp, van{}, space.NoWait()); return err },
+		"car": func() error { _, err := space.Take(k.ctx, k.sp, car{Doors: 3}, space.NoWait()); return err },
+		"where": func() error {
+			_, err := space.Take(k.ctx, k.sp, van{}, space.Where("load", space.Gt(1.0)), space.NoWait())
+			return err
+		},
+		"order": func() error {
+			_, err := space.Take(k.ctx, k.sp, vehicle{}, space.OrderBy("-plate"), space.NoWait())
+			return err
+		},
+		"or":       func() error { _, err := space.Take(k.ctx, k.sp, van{}, space.Or(bike{}), space.NoWait()); return err },
+		"all":      func() error { _, err := k.sp.Take(k.ctx, k.match()); return err },
+		"prepared": func() error { _, err := prepare(k, van{}, space.NoWait()).Take(k.ctx); return err },
+	}
+	for name, call := range calls {
+		require.ErrorIs(k, call(), space.ErrNoMatch, name)
+	}
+	commit(k, a)
+	for name, call := range calls {
+		require.NoError(k, call(), name)
+		write(k, aVan)
+	}
+}
+
+func lockPlace(k *kit) {
+	var want []simple
+	for i := range 20 {
+		want = append(want, simple{fmt.Sprint(i % 3), i + 1})
+	}
+	writeAll(k, want...)
+	t := begin(k)
+	for _, i := range []int{0, 7, 19, 8, 3} {
+		require.Equal(k, want[i], take(k, simple{ID: i + 1}, space.In(t)))
+	}
+	write(k, simple{"0", 21})
+	require.Len(k, readUpTo(k, 100, simple{}), 16)
+	abort(k, t)
+	want = append(want, simple{"0", 21})
+	require.Equal(k, want, readUpTo(k, 100, simple{}))
+	require.Equal(k, want[0], take(k, simple{Name: "0"}))
+	require.Equal(k, want[1:], drain(k, simple{}))
+}
+
+func lockPlaceKinds(k *kit) {
+	fleet(k)
+	fleet(k)
+	q := k.match(vehicle{})
+	q.Max = 10
+	before, err := k.sp.Read(k.ctx, q)
+	k.ok(err)
+	t := begin(k)
+	take(k, car{}, space.In(t))
+	take(k, bike{}, space.In(t))
+	take(k, vehicle{}, space.In(t))
+	require.Equal(k, 5, k.total())
+	abort(k, t)
+	after, err := k.sp.Read(k.ctx, q)
+	k.ok(err)
+	require.Equal(k, identities(before), identities(after))
+}
+
+// identities returns those of entries.
+func identities(entries []space.Entry) []space.LeaseID {
+	ids := make([]space.LeaseID, len(entries))
+	for i := range entries {
+		ids[i] = entries[i].ID
+	}
+	return ids
+}
+
+// lockPlaceIndexed asks so often in vain that indexes start, in the middle of transactions that are aborted.
+func lockPlaceIndexed(k *kit) {
+	const n = 600
+	vs := make([]simple, n)
+	for i := range vs {
+		vs[i] = simple{fmt.Sprint(i * 7 % n), i * 11 % 50}
+	}
+	writeAll(k, vs...)
+	for range 3 {
+		a, b := begin(k), begin(k)
+		for i := range n / 4 {
+			take(k, simple{Name: fmt.Sprint(i)}, space.In(a))
+			read(k, simple{Name: fmt.Sprint(n/2 + i)}, space.In(b))
+		}
+		absent(k, simple{Name: "3"})
+		require.Equal(k, 3*n/4, k.total())
+		for i := range n / 4 {
+			_, err := space.Take(k.ctx, k.sp, simple{Name: fmt.Sprint(i)}, space.NoWait())
+			k.fails(space.ErrNoMatch, err)
+		}
+		abort(k, a)
+		abort(k, b)
+	}
+	require.Equal(k, vs, readUpTo(k, n, simple{}))
+	byID := slices.Clone(vs)
+	slices.SortStableFunc(byID, func(a, b simple) int { return b.ID - a.ID })
+	require.Equal(k, byID, readUpTo(k, n, simple{}, space.OrderBy("-id")))
+	t := begin(k)
+	require.Equal(k, byID[:100], takeUpTo(k, 100, simple{}, space.OrderBy("-id"), space.In(t)))
+	require.Equal(k, byID[100:200], readUpTo(k, 100, simple{}, space.OrderBy("-id")))
+	abort(k, t)
+	require.Equal(k, byID[:100], takeUpTo(k, 100, simple{}, space.OrderBy("-id")))
+	for _, v := range byID[100:] {
+		require.Equal(k, v, take(k, simple{Name: v.Name}))
+	}
+}
+
+// takeUpTo takes what is there now.
+func takeUpTo[T any](k *kit, max int, template T, opts ...space.Option) []T {
+	k.Helper()
+	vs, err := space.TakeAll(k.ctx, k.sp, template, max, append(opts, space.NoWait())...)
+	k.ok(err)
+	return vs
+}
+
+func lockOrder(k *kit) {
+	a, b := begin(k), begin(k)
+	writeAllIn(k, a, simple{"A", 1}, simple{"A", 2})
+	write(k, simple{"B", 3}, space.In(b))
+	write(k, simple{"0", 4})
+	write(k, simple{"A", 5}, space.In(a))
+	commit(k, b)
+	write(k, simple{"0", 6})
+	commit(k, a)
+	write(k, simple{"0", 7})
+	want := []simple{{"0", 4}, {"B", 3}, {"0", 6}, {"A", 1}, {"A", 2}, {"A", 5}, {"0", 7}}
+	require.Equal(k, want, readUpTo(k, 10, simple{}))
+	for _, v := range want {
+		require.Equal(k, v, take(k, simple{}))
+	}
+}
+
+func lockPassedOver(k *kit) {
+	const n = 2000
+	vs := make([]simple, n)
+	for i := range vs {
+		vs[i] = simple{"A", i + 1}
+	}
+	writeAll(k, vs...)
+	a, b := begin(k), begin(k)
+	require.Len(k, takeUpTo(k, n/2, simple{}, space.In(a)), n/2)
+	require.Len(k, readUpTo(k, n/2-1, simple{}, space.In(b)), n/2-1)
+	require.Equal(k, vs[n-1], take(k, simple{}))
+	require.Equal(k, vs[n/2], read(k, simple{}))
+	absent(k, simple{}, space.Where("id", space.Gt(n-1)))
+	abort(k, a)
+	require.Equal(k, vs[0], take(k, simple{}))
+}

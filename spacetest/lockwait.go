@@ -1,0 +1,491 @@
+package spacetest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+func lockWaitCases() cases {
+	return cases{
+		{"IfExists gets what an abort makes free", ifExistsAborted},                             // semantics 4, rule a
+		{"IfExists gets what a commit makes visible", ifExistsCommitted},                        // semantics 4, rule a
+		{"IfExists gets what is written while it waits for a lock", ifExistsWritten},            // semantics 4, rule a
+		{"IfExists ends as soon as every lock has ended with the entry gone", ifExistsGone},     // semantics 4, rule b
+		{"IfExists waits for the last of several locks", ifExistsSeveral},                       // semantics 4, rule b
+		{"IfExists waits for entries that are written under locks meanwhile", ifExistsJoins},    // semantics 4
+		{"IfExists ends at the end of its wait, whatever is locked", ifExistsExpires},           // semantics 4, rule c
+		{"IfExists does not wait for what its own transaction took", ifExistsOwn},               // semantics 4
+		{"IfExists does not wait for locks on what it does not match", ifExistsOthers},          // semantics 4
+		{"a take waits for read locks, a read does not", lockWaitReaders},                       // semantics 5
+		{"the last reader that remains gets what it waits to take", lockWaitLastReader},         // semantics 5
+		{"a read or take goes on waiting when a lock ends with the entry gone", lockWaitGoesOn}, // semantics 4.1
+		{"a wait ends with its transaction", lockWaitEnded},                                     // semantics 4
+		{"all waits end with their transaction", lockWaitAllEnded},                              // semantics 4
+		{"a wait that is cut short leaves its transaction open", lockWaitCancelled},
+		{"a wait is satisfied by a write of its own transaction, others' are not", lockWaitOwnWrite}, // B-16
+		{"a waiting take gets what is written under its own lock", lockWaitTake},
+		{"a waiting read locks what it gets", lockWaitRead},
+		{"a commit serves all waiting reads and the first take, in order", lockWaitServed}, // semantics 3.3
+		{"an abort serves all waiting reads and the first take, in order", lockWaitBack},   // semantics 3.3
+		{"a waiting bulk take gets what a commit brings", lockWaitBulk},                    // B-16
+		{"a wait by identity ends when the entry is gone", lockWaitID},
+		{"waits that cross the end of a lock lose nothing", lockWaitCrosses},
+	}
+}
+
+// ifExists are the verbs that do not wait for entries that are not there.
+var ifExists = []verb{verbs[1], verbs[3]}
+
+// startLocked starts an IfExists call for e1 that waits, for another party than the holder of the lock.
+func startLocked(k *kit, v verb) *pending[simple] {
+	k.Helper()
+	p := startFind(k, v, e1, space.Wait(long))
+	k.needParked(1)
+	return p
+}
+
+func ifExistsAborted(k *kit) {
+	for _, v := range ifExists {
+		write(k, e1)
+		t := begin(k)
+		take(k, e1, space.In(t))
+		p := startLocked(k, v)
+		abort(k, t)
+		require.Equal(k, e1, p.result(k))
+		drain(k, simple{})
+	}
+}
+
+func ifExistsCommitted(k *kit) {
+	for _, v := range ifExists {
+		t := begin(k)
+		write(k, e1, space.In(t))
+		p := startLocked(k, v)
+		commit(k, t)
+		require.Equal(k, e1, p.result(k))
+		drain(k, simple{})
+	}
+}
+
+func ifExistsWritten(k *kit) {
+	for _, v := range ifExists {
+		write(k, e1)
+		t := begin(k)
+		take(k, e1, space.In(t))
+		p := startLocked(k, v)
+		write(k, e2)
+		k.parked(1)
+		write(k, e1)
+		require.Equal(k, e1, p.result(k))
+		commit(k, t)
+		drain(k, simple{})
+	}
+}
+
+func ifExistsGone(k *kit) {
+	for _, v := range ifExists {
+		for name, c := range map[string]struct {
+			there bool // before the transaction
+			lock  func(t *space.Txn)
+			end   func(t *space.Txn, l *space.Lease)
+		}{
+			"taken and committed": {true, func(t *space.Txn) { take(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { commit(k, t) }},
+			"written and aborted": {false, func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { abort(k, t) }},
+			"written and taken again": {false, func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) {
+				take(k, e1, space.In(t))
+			}},
+			"cancelled": {true, func(t *space.Txn) { take(k, e1, space.In(t)) }, func(_ *space.Txn, l *space.Lease) { k.ok(l.Cancel(k.ctx)) }},
+			"expired": {true, func(t *space.Txn) { take(k, e1, space.In(t)) }, func(_ *space.Txn, l *space.Lease) {
+				_, err := l.Renew(k.ctx, brief)
+				k.ok(err)
+			}},
+			"rolled back":  {false, func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { k.ok(t.Rollback(k.ctx)) }},
+			"lease ending": {false, func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { lapse(k, t) }},
+		} {
+			var l *space.Lease
+			if c.there {
+				l = write(k, e1)
+			}
+			t := begin(k)
+			c.lock(t)
+			p := startLocked(k, v)
+			c.end(t, l)
+			_, err := p.wait()
+			require.ErrorIs(k, err, space.ErrNoMatch, "%s, %s", v.name, name)
+			_ = t.Abort(k.ctx)
+			absent(k, e1)
+		}
+	}
+}
+
+func ifExistsSeveral(k *kit) {
+	for _, v := range ifExists {
+		writeAll(k, e1, e1)
+		a, b, c := begin(k), begin(k), begin(k)
+		take(k, e1, space.In(a))
+		take(k, e1, space.In(b))
+		write(k, e1, space.In(c))
+		p := startLocked(k, v)
+		commit(k, a)
+		k.parked(1)
+		abort(k, c)
+		k.parked(1)
+		commit(k, b)
+		_, err := p.wait()
+		k.fails(space.ErrNoMatch, err)
+	}
+}
+
+func ifExistsJoins(k *kit) {
+	for _, v := range ifExists {
+		write(k, e1)
+		a, b := begin(k), begin(k)
+		take(k, e1, space.In(a))
+		p := startLocked(k, v)
+		write(k, e1, space.In(b))
+		commit(k, a)
+		k.parked(1) // it waits for b now
+		commit(k, b)
+		require.Equal(k, e1, p.result(k))
+		drain(k, simple{})
+	}
+}
+
+func ifExistsExpires(k *kit) {
+	write(k, e1)
+	a, b := begin(k), begin(k)
+	take(k, e1, space.In(a))
+	for _, v := range ifExists {
+		for _, opts := range [][]space.Option{nil, {space.In(b)}} {
+			began := time.Now()
+			_, err := find[simple](v)(k.ctx, k.sp, simple{Name: "A"}, append(opts, space.Wait(brief))...)
+			k.fails(space.ErrNoMatch, err)
+			require.GreaterOrEqual(k, time.Since(began), brief)
+		}
+	}
+}
+
+func ifExistsOwn(k *kit) {
+	write(k, e1)
+	t := begin(k)
+	take(k, e1, space.In(t))
+	for _, v := range ifExists {
+		_, err := find[simple](v)(k.ctx, k.sp, e1, space.In(t))
+		k.fails(space.ErrNoMatch, err)
+		_, err = find[simple](v)(k.ctx, k.sp, e1, space.In(t), space.Wait(long))
+		k.fails(space.ErrNoMatch, err)
+	}
+	write(k, e1) // it did not wait for that
+	require.Equal(k, e1, take(k, e1, space.In(t)))
+	commit(k, t)
+	require.Zero(k, k.total())
+}
+
+func ifExistsOthers(k *kit) {
+	writeAll(k, e1, e2)
+	write(k, aVan)
+	t := begin(k)
+	take(k, e2, space.In(t))
+	take(k, vehicle{}, space.In(t))
+	write(k, e3, space.In(t))
+	for _, v := range ifExists {
+		for _, template := range []simple{{Name: "Z"}, {Name: "A", ID: 9}} {
+			_, err := find[simple](v)(k.ctx, k.sp, template, space.Wait(long))
+			k.fails(space.ErrNoMatch, err)
+		}
+		_, err := find[bike](v)(k.ctx, k.sp, bike{}, space.Wait(long))
+		k.fails(space.ErrNoMatch, err)
+	}
+	require.Equal(k, e1, take(k, simple{}))
+}
+
+func lockWaitReaders(k *kit) {
+	write(k, e1)
+	a, b, c := begin(k), begin(k), begin(k)
+	read(k, e1, space.In(a))
+	read(k, e1, space.In(b))
+	taker := startFind(k, verbs[3], e1, space.In(c), space.Wait(long))
+	k.parked(1)
+	require.Equal(k, e1, read(k, e1)) // a take that waits hides nothing
+	require.Equal(k, e1, read(k, e1, space.In(b)))
+	commit(k, a)
+	k.parked(1)
+	abort(k, b)
+	require.Equal(k, e1, taker.result(k))
+	absent(k, e1)
+}
+
+func lockWaitLastReader(k *kit) {
+	for _, v := range verbs[2:] {
+		for _, end := range []func(*kit, *space.Txn){commit, abort, lapse, cancelTxn} {
+			write(k, e1)
+			a, b, c := begin(k), begin(k), begin(k)
+			for _, t := range []*space.Txn{a, b, c} {
+				read(k, e1, space.In(t))
+			}
+			p := startFind(k, v, e1, space.In(a))
+			other := startFind(k, verbs[2], e1)
+			k.parked(2)
+			end(k, b)
+			k.parked(2)
+			end(k, c)
+			require.Equal(k, e1, p.result(k))
+			k.parked(1)
+			abort(k, a)
+			require.Equal(k, e1, other.result(k))
+			absent(k, e1)
+		}
+	}
+}
+
+func lockWaitGoesOn(k *kit) {
+	for _, v := range []verb{verbs[0], verbs[2]} {
+		write(k, e1)
+		a, b := begin(k), begin(k)
+		take(k, e1, space.In(a))
+		write(k, e1, space.In(b))
+		p := startFind(k, v, e1)
+		k.needParked(1)
+		commit(k, a)
+		abort(k, b)
+		k.needParked(1)
+		write(k, e1)
+		require.Equal(k, e1, p.result(k))
+		drain(k, simple{})
+	}
+}
+
+func lockWaitEnded(k *kit) {
+	write(k, e1)
+	for _, v := range verbs {
+		for name, end := range map[string]func(*kit, *space.Txn){"commit": commit, "abort": abort, "lapse": lapse, "cancel": cancelTxn} {
+			blocker, t := begin(k), begin(k)
+			take(k, e1, space.In(blocker))
+			p := startFind(k, v, e1, space.In(t), space.Wait(long))
+			k.parked(1)
+			end(k, t)
+			_, err := p.wait()
+			require.ErrorIs(k, err, space.ErrTxnEnded, "%s, %s", v.name, name)
+			abort(k, blocker)
+			require.Equal(k, e1, read(k, e1)) // it was not taken after all
+		}
+	}
+	require.Equal(k, e1, take(k, e1))
+}
+
+func lockWaitAllEnded(k *kit) {
+	t := begin(k)
+	var all []*pending[simple]
+	for i := range 20 {
+		all = append(all, startFind(k, verbs[i%2*2], simple{"W", i + 1}, space.In(space.TxnOf(k.sp, t.ID()))))
+	}
+	bulk := start(k, func(ctx context.Context) ([]simple, error) {
+		return space.TakeAll(ctx, k.sp, simple{Name: "W"}, 5, space.In(t))
+	})
+	outside := startFind(k, verbs[2], simple{"W", 7})
+	k.needParked(22)
+	abort(k, t)
+	for _, p := range all {
+		_, err := p.wait()
+		k.fails(space.ErrTxnEnded, err)
+	}
+	_, err := bulk.wait()
+	k.fails(space.ErrTxnEnded, err)
+	k.parked(1)
+	write(k, simple{"W", 7})
+	require.Equal(k, simple{"W", 7}, outside.result(k))
+}
+
+func lockWaitCancelled(k *kit) {
+	write(k, e1)
+	blocker, t := begin(k), begin(k)
+	take(k, e1, space.In(blocker))
+	write(k, e2, space.In(t))
+	for _, v := range verbs {
+		p := startFind(k, v, e1, space.In(t))
+		k.parked(1)
+		p.cancel()
+		_, err := p.wait()
+		k.fails(context.Canceled, err)
+		_, err = find[simple](v)(k.ctx, k.sp, e1, space.In(t), space.Wait(brief))
+		k.fails(space.ErrNoMatch, err)
+	}
+	abort(k, blocker)
+	require.Equal(k, e1, take(k, e1)) // t has no lock on it
+	commit(k, t)
+	require.Equal(k, []simple{e2}, drain(k, simple{}))
+}
+
+func lockWaitOwnWrite(k *kit) {
+	for _, v := range []verb{verbs[0], verbs[2]} {
+		t, another := begin(k), begin(k)
+		own := startFind(k, v, e1, space.In(t))
+		outside := startFind(k, v, e1)
+		other := startFind(k, v, e1, space.In(another))
+		k.parked(3)
+		write(k, e1, space.In(space.TxnOf(k.sp, t.ID())))
+		require.Equal(k, e1, own.result(k))
+		k.parked(2)
+		abort(k, t)
+		k.parked(2)
+		writeAll(k, e1, e1)
+		require.Equal(k, e1, outside.result(k))
+		require.Equal(k, e1, other.result(k))
+		commit(k, another)
+		drain(k, simple{})
+	}
+}
+
+func lockWaitTake(k *kit) {
+	for _, end := range []func(*kit, *space.Txn){commit, abort} {
+		t := begin(k)
+		p := startFind(k, verbs[2], simple{Name: "A"}, space.In(t))
+		k.parked(1)
+		write(k, e2)
+		write(k, e1)
+		require.Equal(k, e1, p.result(k))
+		absent(k, e1)
+		end(k, t)
+	}
+	require.Equal(k, []simple{e2, e2, e1}, drain(k, simple{}))
+}
+
+func lockWaitRead(k *kit) {
+	t := begin(k)
+	p := startFind(k, verbs[0], e1, space.In(t))
+	k.needParked(1)
+	write(k, e1)
+	require.Equal(k, e1, p.result(k))
+	_, err := space.Take(k.ctx, k.sp, e1, space.NoWait())
+	k.fails(space.ErrNoMatch, err)
+	require.Equal(k, e1, take(k, e1, space.In(t)))
+	commit(k, t)
+	absent(k, e1)
+}
+
+// crowd starts reads and takes for e1, some of them under transactions, and returns them in their order.
+func crowd(k *kit, holders []*space.Txn) (readers, takers []*pending[simple]) {
+	k.Helper()
+	for i, t := range holders {
+		var opts []space.Option
+		if t != nil {
+			opts = append(opts, space.In(t))
+		}
+		takers = append(takers, startFind(k, verbs[2], e1, opts...))
+		k.needParked(2*i + 1)
+		readers = append(readers, startFind(k, verbs[0], e1))
+		k.needParked(2*i + 2)
+	}
+	return readers, takers
+}
+
+func lockWaitServed(k *kit) {
+	t, holder := begin(k), begin(k)
+	write(k, e1, space.In(t))
+	readers, takers := crowd(k, []*space.Txn{nil, holder, nil})
+	commit(k, t)
+	for _, r := range readers {
+		require.Equal(k, e1, r.result(k))
+	}
+	require.Equal(k, e1, takers[0].result(k))
+	k.needParked(2)
+	write(k, e1)
+	require.Equal(k, e1, takers[1].result(k))
+	k.needParked(1)
+	abort(k, holder)
+	require.Equal(k, e1, takers[2].result(k))
+	absent(k, e1)
+}
+
+func lockWaitBack(k *kit) {
+	write(k, e1)
+	t, holder := begin(k), begin(k)
+	take(k, e1, space.In(t))
+	readers, takers := crowd(k, []*space.Txn{holder, nil})
+	abort(k, t)
+	for _, r := range readers {
+		require.Equal(k, e1, r.result(k))
+	}
+	require.Equal(k, e1, takers[0].result(k))
+	k.needParked(1)
+	abort(k, holder)
+	require.Equal(k, e1, takers[1].result(k))
+	absent(k, e1)
+}
+
+func lockWaitBulk(k *kit) {
+	a, b := begin(k), begin(k)
+	inside := start(k, func(ctx context.Context) ([]simple, error) {
+		return space.TakeAll(ctx, k.sp, simple{Name: "A"}, 10, space.In(a))
+	})
+	outside := start(k, func(ctx context.Context) ([]simple, error) { return space.TakeAll(ctx, k.sp, simple{ID: 2}, 10) })
+	k.needParked(2)
+	writeAllIn(k, b, e2, e3, e2)
+	writeAllIn(k, a, e1, e2)
+	require.Equal(k, []simple{e1}, inside.result(k))
+	k.parked(1)
+	commit(k, b)
+	require.Equal(k, []simple{e2, e3, e2}, outside.result(k))
+	commit(k, a)
+	require.Equal(k, []simple{e2}, drain(k, simple{}))
+}
+
+func lockWaitID(k *kit) {
+	for _, end := range []func(*kit, *space.Txn){commit, abort} {
+		id := write(k, e1).ID()
+		t := begin(k)
+		take(k, e1, space.In(t))
+		p := start(k, func(ctx context.Context) (simple, error) { return space.TakeID[simple](ctx, k.sp, id) })
+		k.needParked(1)
+		write(k, e1) // not this one
+		k.needParked(1)
+		end(k, t)
+		got, err := p.wait()
+		if err == nil {
+			require.Equal(k, e1, got)
+		} else {
+			k.fails(space.ErrNoMatch, err)
+		}
+		require.Len(k, drain(k, simple{}), 1)
+	}
+}
+
+// lockWaitCrosses ends locks just when those who wait for them give up: the entry is theirs, or still there.
+func lockWaitCrosses(k *kit) {
+	for i := range 60 {
+		v := simple{"A", i + 1}
+		t, mine := begin(k), begin(k)
+		if i%2 == 0 {
+			write(k, v, space.In(t))
+		} else {
+			write(k, v)
+			take(k, v, space.In(t))
+		}
+		p := startFind(k, verbs[2+i/2%2], v, space.In(mine))
+		if i%3 == 0 {
+			k.parked(1)
+		}
+		ended := start(k, func(ctx context.Context) (any, error) {
+			if i%2 == 0 {
+				return nil, t.Commit(ctx)
+			}
+			return nil, t.Abort(ctx)
+		})
+		p.cancel()
+		ended.result(k)
+		if got, err := p.wait(); err == nil {
+			require.Equal(k, v, got)
+			absent(k, v)
+			abort(k, mine)
+		} else {
+			require.ErrorIs(k, err, context.Canceled, fmt.Sprint(i))
+			require.Equal(k, v, read(k, v))
+		}
+		require.Equal(k, v, take(k, v))
+	}
+}
