@@ -1,0 +1,324 @@
+package partition_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// tape is a log in memory. One of its appends may fail.
+type tape struct {
+	mu     sync.Mutex
+	msgs   [][]byte
+	armed  bool
+	fault  tapeFault
+	in     int // fault happens at the append so many after it was armed, from 1
+	happen bool
+	delay  time.Duration // of each append
+}
+
+type tapeFault int
+
+const (
+	stored  tapeFault = iota // the append fails after it has stored, and nobody knows
+	lost                     // it fails before, and nobody knows
+	refused                  // it fails before, and says so
+)
+
+func (l *tape) Append(msg []byte) error {
+	if l.delay > 0 {
+		time.Sleep(l.delay)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	due := false
+	if l.armed && l.in > 0 {
+		l.in--
+		due = l.in == 0
+	}
+	l.happen = l.happen || due
+	if !due || l.fault == stored {
+		l.msgs = append(l.msgs, bytes.Clone(msg))
+	}
+	switch {
+	case !due:
+		return nil
+	case l.fault == refused:
+		return refusal{errors.New("the disk is full")}
+	}
+	return errors.New("the log does not answer")
+}
+
+func (l *tape) Last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return uint64(len(l.msgs))
+}
+
+func (l *tape) Read(_ context.Context, from, to uint64, fn func(record.Group) error) error {
+	l.mu.Lock()
+	msgs := slices.Clone(l.msgs)
+	l.mu.Unlock()
+	for i := from; i <= to && i <= uint64(len(msgs)); i++ {
+		if err := fn(record.Group{Position: i, Records: msgs[i-1][record.HeaderSize:]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *tape) Replay(ctx context.Context, apply func(record.Group) error, _ func(done, total uint64)) error {
+	return l.Read(ctx, 1, l.Last(), apply)
+}
+
+// fleet is some partitions with their coordinator.
+type fleet struct {
+	t     testing.TB
+	parts map[string]*partition.Partition
+	tapes map[string]*tape // empty without logs
+	coord *txn.Coordinator
+}
+
+// newFleet starts the partitions a, b and c, with tapes made by log unless that is nil. Their kind is the job.
+func newFleet(t testing.TB, log func() *tape) *fleet {
+	f := &fleet{t: t, parts: map[string]*partition.Partition{}, tapes: map[string]*tape{}}
+	f.coord = txn.NewCoordinator(f, nil)
+	for _, name := range []string{"a", "b", "c"} {
+		cfg := partition.Config{Name: name, Txns: f.coord}
+		if log != nil {
+			f.tapes[name] = log()
+			cfg.Log = f.tapes[name]
+		}
+		f.parts[name] = partition.New(cfg)
+		require.NoError(t, f.parts[name].Start(context.Background(), nil))
+		f.ok(func(c *caller) { f.parts[name].Register(c, 1, job) })
+	}
+	return f
+}
+
+func (f *fleet) close() {
+	f.coord.Close()
+	for _, p := range f.parts {
+		require.NoError(f.t, p.Close())
+	}
+}
+
+func (f *fleet) Space(name string) txn.Space {
+	if p := f.parts[name]; p != nil {
+		return p.Participant()
+	}
+	return nil
+}
+
+func (f *fleet) Names() []string { return slices.Sorted(maps.Keys(f.parts)) }
+
+// do makes one call, number 1, and returns its outcome.
+func (f *fleet) do(call func(c *caller)) *outcome {
+	c := newCaller()
+	call(c)
+	return c.await(1)
+}
+
+func (f *fleet) ok(call func(c *caller)) *outcome {
+	o := f.do(call)
+	require.NoError(f.t, o.err)
+	return o
+}
+
+// begin begins a transaction in a. It returns what the other partitions know it by.
+func (f *fleet) begin() (txn.ID, error) {
+	o := f.do(func(c *caller) { f.parts["a"].BeginTxn(c, 1, int64(time.Hour)) })
+	if o.err != nil {
+		return txn.ID{}, o.err
+	}
+	return txn.ID{Space: "a", Number: o.grants[0].ID}, nil
+}
+
+// work takes the job with key 1 and writes one with key 2, in a partition, under a transaction.
+func (f *fleet) work(id txn.ID, name string) error {
+	local := id
+	if name == "a" {
+		local.Space = ""
+	} else if err := f.coord.Join(id, name); err != nil {
+		return err
+	}
+	q := query(1, true)
+	q.Txn = local
+	if o := f.do(func(c *caller) { f.parts[name].Find(c, 1, q, 0) }); o.err != nil {
+		return o.err
+	}
+	return f.do(func(c *caller) { f.parts[name].Write(c, 1, local, engine.Request{}, draft(2)) }).err
+}
+
+func (f *fleet) commit(id txn.ID) error {
+	return f.coord.Commit(context.Background(), id, func(ctx context.Context, names []string) error {
+		var branches []*partition.Partition
+		for _, name := range names {
+			branches = append(branches, f.parts[name])
+		}
+		_, err := f.parts["a"].Decide(ctx, id.Number, engine.Request{}, nil, branches)
+		return err
+	})
+}
+
+// has reports whether a partition shows a job with a key.
+func (f *fleet) has(name string, key int64) bool {
+	o := f.do(func(c *caller) { f.parts[name].Find(c, 1, query(key, false), 0) })
+	if !errors.Is(o.err, engine.ErrNoMatch) {
+		require.NoError(f.t, o.err)
+	}
+	return o.err == nil
+}
+
+// TestSpan_LogFailsAtEveryStep lets the log of each partition fail at each append that a transaction over three makes it do. Once it can be read
+// again the partitions agree, and nothing stays locked.
+func TestSpan_LogFailsAtEveryStep(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []tapeFault{stored, lost, refused} {
+		for _, failing := range []string{"a", "b", "c"} {
+			t.Run(fmt.Sprintf("%d %s", fault, failing), func(t *testing.T) {
+				t.Parallel()
+				happened := true
+				for at := 1; happened; at++ {
+					synctest.Test(t, func(t *testing.T) { happened = failAt(t, failing, fault, at) })
+					require.Less(t, at, 10)
+				}
+			})
+		}
+	}
+}
+
+// failAt runs a transaction with one fault, and returns false if that did not happen.
+func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
+	f := newFleet(t, func() *tape { return new(tape) })
+	defer f.close()
+	for _, p := range f.parts {
+		f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1)) })
+	}
+	l := f.tapes[failing]
+	l.mu.Lock()
+	l.armed, l.fault, l.in = true, fault, at
+	l.mu.Unlock()
+
+	id, err := f.begin()
+	for _, name := range f.Names() {
+		if err == nil {
+			err = f.work(id, name)
+		}
+	}
+	if err == nil {
+		err = f.commit(id)
+	} else {
+		_ = f.coord.Abort(context.Background(), id) // it may have ended already
+	}
+	time.Sleep(time.Minute) // logs are read again, and who is to be told is told
+	synctest.Wait()
+
+	done := f.has("a", 2)
+	for _, name := range f.Names() {
+		require.Equal(t, done, f.has(name, 2), "%s, append %d", name, at)
+		require.Equal(t, !done, f.has(name, 1), "%s, append %d", name, at)
+		require.Empty(t, f.Space(name).Branches())
+		require.Empty(t, f.Space(name).Decisions())
+	}
+	if err == nil {
+		require.True(t, done)
+	} else if !errors.Is(err, engine.ErrOutcomeUnknown) {
+		require.False(t, done, err)
+	}
+	return l.happen
+}
+
+// TestSpan_NobodySeesHalf waits for what a transaction writes in one partition, and then looks for what it has written in another one.
+func TestSpan_NobodySeesHalf(t *testing.T) {
+	t.Parallel()
+	for name, log := range map[string]func() *tape{
+		"memory": nil,
+		"logged": func() *tape { return &tape{delay: 100 * time.Microsecond} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t, log)
+			defer f.close()
+			for key := int64(1); key <= 200; key++ {
+				var observers sync.WaitGroup
+				for _, from := range f.Names() {
+					c := newCaller()
+					f.parts[from].Find(c, 1, query(key, false), -1)
+					observers.Go(func() {
+						if c.await(1); !f.has("a", key) || !f.has("b", key) || !f.has("c", key) {
+							t.Errorf("job %d is in %s alone", key, from)
+						}
+					})
+				}
+				f.writeEverywhere(key)
+				for _, name := range f.Names() {
+					require.True(t, f.has(name, key), "the commit has returned")
+				}
+				observers.Wait()
+			}
+		})
+	}
+}
+
+// writeEverywhere writes a job in all partitions, in one transaction.
+func (f *fleet) writeEverywhere(key int64) {
+	id, err := f.begin()
+	require.NoError(f.t, err)
+	for _, name := range []string{"b", "c"} {
+		require.NoError(f.t, f.coord.Join(id, name))
+		f.ok(func(c *caller) { f.parts[name].Write(c, 1, id, engine.Request{}, draft(key)) })
+	}
+	f.ok(func(c *caller) { f.parts["a"].Write(c, 1, txn.ID{Number: id.Number}, engine.Request{}, draft(key)) })
+	require.NoError(f.t, f.commit(id))
+}
+
+func TestSpan_PreparedStaysLockedThroughRestart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, func() *tape { return new(tape) })
+		for _, p := range f.parts {
+			f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1)) })
+		}
+		id, err := f.begin()
+		require.NoError(t, err)
+		require.NoError(t, f.work(id, "b"))
+		prepared, err := f.Space("b").Prepare(t.Context(), id)
+		require.NoError(t, err)
+		require.True(t, prepared)
+		q := query(1, false)
+		q.Txn = id
+		require.ErrorIs(t, f.do(func(c *caller) { f.parts["b"].Find(c, 1, q, 0) }).err, engine.ErrTxnEnded, "it is prepared")
+		f.close()
+
+		again := partition.New(partition.Config{Name: "b", Log: f.tapes["b"]})
+		require.NoError(t, again.Start(t.Context(), nil))
+		defer again.Close()
+		f.parts["b"] = again
+		require.Equal(t, []txn.ID{id}, again.Participant().Branches())
+		require.False(t, f.has("b", 1), "it is taken")
+		require.False(t, f.has("b", 2), "it is not written yet")
+		c := newCaller()
+		again.Find(c, 1, query(2, false), -1)
+		require.NoError(t, again.Participant().Commit(t.Context(), id))
+		require.NoError(t, c.await(1).err, "who waits is served")
+		require.False(t, f.has("b", 1))
+		require.NoError(t, again.Participant().Commit(t.Context(), id), "again is no harm")
+		require.NoError(t, again.Participant().Abort(t.Context(), id))
+		require.True(t, f.has("b", 2))
+	})
+}
