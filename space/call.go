@@ -51,15 +51,11 @@ const keptRow = 64 << 10
 // begin begins a call for entries of type T. Options are looked at first, so that a call that can never be right does not
 // make its kind known. The caller frees the call.
 func begin[T any](ctx context.Context, sp Space, allowed optionSet, opts []Option) (*Codec, *call, error) {
-	return beginFor(ctx, sp, reflect.TypeFor[T](), allowed, opts)
-}
-
-func beginFor(ctx context.Context, sp Space, t reflect.Type, allowed optionSet, opts []Option) (*Codec, *call, error) {
 	c, err := newCall(sp, allowed, opts)
 	if err != nil {
 		return nil, nil, err
 	}
-	codec, err := sp.Codecs().For(ctx, sp, t)
+	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
 	if err != nil {
 		c.free()
 		return nil, nil, err

@@ -168,13 +168,21 @@ func Stage[T any](ctx context.Context, t *Txn, v T, opts ...Option) error {
 
 // stage is Stage for v, a value of the given type or a pointer to one.
 func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Option) error {
-	codec, c, err := beginFor(ctx, t.space, goType, optFor|optDelay, opts)
+	d := Draft{Lease: Forever}
+	if len(opts) > 0 {
+		c, err := newCall(t.space, optFor|optDelay, opts)
+		if err != nil {
+			return err
+		}
+		d.Lease, d.Delay = c.leaseOr(Forever), c.delay
+		c.free()
+	}
+	codec, err := t.space.Codecs().For(ctx, t.space, goType)
 	if err != nil {
 		return err
 	}
-	defer c.free()
-	row, err := codec.AppendRow(nil, v)
-	if err != nil {
+	d.Kind = codec.Schema().Kind
+	if d.Row, err = codec.AppendRow(nil, v); err != nil {
 		return err
 	}
 	t.mu.Lock()
@@ -182,7 +190,7 @@ func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Opti
 	if err := t.openLocked(); err != nil {
 		return err
 	}
-	t.staged = append(t.staged, Draft{Kind: codec.Schema().Kind, Row: row, Lease: c.leaseOr(Forever), Delay: c.delay})
+	t.staged = append(t.staged, d)
 	return nil
 }
 
@@ -192,19 +200,10 @@ func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Opti
 // With an *UnusableEntryError the transaction is returned, too: its commit removes the entry, its abort puts it back.
 func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, *Txn, error) {
 	var found T
-	codec, c, err := begin[T](ctx, sp, optFind|optFor, opts)
+	codec, q, err := beginning(ctx, sp, &template, opts)
 	if err != nil {
 		return found, nil, err
 	}
-	defer c.free()
-	if c.given&optIn != 0 {
-		return found, nil, errNested
-	}
-	q, err := c.query(ctx, sp, codec, &template)
-	if err != nil {
-		return found, nil, err
-	}
-	q.Begin, q.Lease = true, c.leaseOr(txnLease)
 	entries, err := sp.Take(ctx, q)
 	if err != nil {
 		return found, nil, err
@@ -212,6 +211,26 @@ func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...Option) (
 	t := entries[0].Txn
 	t.space, t.lease.space = sp, sp
 	return found, t, codec.Decode(&entries[0], &found)
+}
+
+// beginning compiles the query of TakeTxn.
+func beginning[T any](ctx context.Context, sp Space, template *T, opts []Option) (*Codec, Query, error) {
+	if len(opts) == 0 {
+		codec, q, err := query(ctx, sp, template, 0, nil)
+		q.Begin, q.Lease = true, txnLease
+		return codec, q, err
+	}
+	codec, c, err := begin[T](ctx, sp, optFind|optFor, opts)
+	if err != nil {
+		return nil, Query{}, err
+	}
+	defer c.free()
+	if c.given&optIn != 0 {
+		return nil, Query{}, errNested
+	}
+	q, err := c.query(ctx, sp, codec, template)
+	q.Begin, q.Lease = true, c.leaseOr(txnLease)
+	return codec, q, err
 }
 
 // domain is implemented by spaces that share transactions with others: those whose Domain is equal.

@@ -244,6 +244,23 @@ func TestRollback_UndoesBranchesAndGoesOn(t *testing.T) {
 	})
 }
 
+func TestDoomed_AbortsEverywhere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		w.spaces["a"].begin(1)
+		require.NoError(t, w.coord.Join(transfer, "b"))
+		require.NoError(t, w.coord.Join(transfer, "c"))
+		require.NoError(t, w.spaces["c"].Abort(t.Context(), transfer))
+		w.coord.Doomed(transfer)
+		w.coord.Doomed(transfer)
+		w.coord.Doomed(txn.ID{Space: "nowhere", Number: 1})
+		synctest.Wait()
+		w.settled(t, errEnded)
+		require.ErrorIs(t, w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1)), errEnded)
+	})
+}
+
 func TestRecovered_EndsBranchesOfWhatWasActive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

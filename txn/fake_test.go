@@ -174,7 +174,7 @@ func (s *fake) Enlist(number uint64, space string) error {
 	})
 }
 
-// dissolve aborts a transaction and tells, as a lease that ends does.
+// dissolve aborts a transaction and tells.
 func (s *fake) dissolve(number uint64) {
 	s.w.coord.Dissolved(s.name, txn.Decision{Number: number, Spaces: s.active[number]})
 	delete(s.active, number)
@@ -190,7 +190,7 @@ func (s *fake) Dissolve(ctx context.Context, number uint64) error {
 		if _, ok := s.active[number]; !ok {
 			return errEnded
 		}
-		delete(s.active, number)
+		s.dissolve(number)
 		return nil
 	})
 }

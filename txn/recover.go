@@ -15,6 +15,17 @@ func (c *Coordinator) Dissolved(home string, d Decision) {
 	c.background("abort branches", id.String(), c.telling(id, d.Spaces))
 }
 
+// Doomed tells that a branch has ended before its transaction, as the victim of a deadlock, say. The transaction, which can never commit, is
+// aborted in the background. It does not wait and calls no space before it returns, so that it may be called with a space's lock held.
+func (c *Coordinator) Doomed(id ID) {
+	c.background("abort a transaction", id.String(), func(ctx context.Context) error {
+		if home := c.spaces.Space(id.Space); home != nil {
+			_ = home.Dissolve(ctx, id.Number) // if it does not serve it will not know the transaction any more
+		}
+		return nil
+	})
+}
+
 // Start brings what the logs of all spaces left unfinished to an end: decisions are carried out, and prepared branches learn the outcome
 // from their homes. That is done when Start returns, before anybody uses the spaces; where a space fails, it goes on in the background.
 func (c *Coordinator) Start(ctx context.Context) {

@@ -93,7 +93,7 @@ func highestPut(records []byte) (highest uint64) {
 		if rest, err = record.Next(rest, &r); err != nil {
 			return highest
 		}
-		if r.Op == record.Put {
+		if r.Op == record.Put || r.Op == record.PutLater {
 			highest = max(highest, r.ID)
 		}
 	}

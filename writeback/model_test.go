@@ -48,10 +48,12 @@ func (m *model) apply(records []byte) error {
 			if m.kinds[r.Kind], err = template.DecodeSchema(r.Body); err != nil {
 				return err
 			}
-		case record.Put:
+		case record.Put, record.PutLater, record.Change:
 			m.entries[r.ID] = entry{kind: r.Kind, row: append(template.Row(nil), r.Body...), expires: r.Expires}
 		case record.Remove:
 			delete(m.entries, r.ID)
+		case record.Take, record.TakeMore:
+			delete(m.entries, r.Entry)
 		case record.Renew:
 			if e, ok := m.entries[r.ID]; ok {
 				e.expires = r.Expires
@@ -232,6 +234,8 @@ type generator struct {
 	kinds []*template.Schema // by number, from 1
 	live  []uint64
 	next  uint64
+
+	kindOf map[uint64]int
 }
 
 func newGenerator(seed uint64) *generator {
@@ -247,8 +251,10 @@ func (g *generator) group(n int) []byte {
 			b = g.newKind(b)
 		case p < 3:
 			b = g.moreFields(b)
-		case p < 60 || len(g.live) == 0:
+		case p < 55 || len(g.live) == 0:
 			b = g.put(b)
+		case p < 60:
+			b = g.change(b)
 		case p < 85:
 			b = g.remove(b)
 		case p < 95:
@@ -287,8 +293,8 @@ func (g *generator) grow(b []byte, kind, fields int) []byte {
 	return record.AppendKind(b, uint32(kind), template.AppendSchema(nil, s))
 }
 
-func (g *generator) put(b []byte) []byte {
-	kind := 1 + g.IntN(len(g.kinds))
+// row returns the fields of an entry of some kind.
+func (g *generator) row(kind int) template.Row {
 	fields := make(map[string]any)
 	for _, f := range g.kinds[kind-1].Fields {
 		if g.IntN(4) > 0 {
@@ -299,10 +305,33 @@ func (g *generator) put(b []byte) []byte {
 	if err != nil {
 		panic(err)
 	}
-	id := g.next
+	return row
+}
+
+func (g *generator) put(b []byte) []byte {
+	id, kind := g.next, 1+g.IntN(len(g.kinds))
 	g.next += 1 + g.Uint64N(2)
 	g.live = append(g.live, id)
-	return record.AppendPut(b, id, uint32(kind), g.expiry(), row)
+	if g.kindOf == nil {
+		g.kindOf = make(map[uint64]int)
+	}
+	g.kindOf[id] = kind
+	if g.IntN(5) == 0 {
+		return record.AppendPutLater(b, id, uint32(kind), g.expiry(), g.Int64N(1e18), g.row(kind))
+	}
+	return record.AppendPut(b, id, uint32(kind), g.expiry(), g.row(kind))
+}
+
+// change changes an entry that this generator has put.
+func (g *generator) change(b []byte) []byte {
+	id := g.live[g.IntN(len(g.live))]
+	kind, ok := g.kindOf[id]
+	if !ok {
+		return b
+	}
+	b = record.AppendDefer(b, id, g.Int64N(1e18))
+	b = record.AppendID(b, record.Reveal, id)
+	return record.AppendChange(b, id, uint32(kind), g.expiry(), g.row(kind))
 }
 
 func (g *generator) remove(b []byte) []byte {
@@ -314,7 +343,7 @@ func (g *generator) remove(b []byte) []byte {
 	g.live[i] = g.live[len(g.live)-1]
 	g.live = g.live[:len(g.live)-1]
 	if g.IntN(3) == 0 {
-		return record.AppendTake(b, record.Take, 1, g.Uint64N(1000), id)
+		return record.AppendTake(b, []record.Op{record.Take, record.TakeMore}[g.IntN(2)], 1, g.Uint64N(1000), id)
 	}
 	return record.AppendRemove(b, id, record.Reason(1+g.IntN(3)))
 }

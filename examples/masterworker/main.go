@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", "localhost:7420", "address of the space server")
 	root := flags.String("root", "", "master: folder with the Go source to read (default: the source of the Go toolchain)")
-	parallel := flags.Int("parallel", 1, "worker: files to read at a time")
+	parallel := flags.Int("parallel", 2, "worker: files to read at a time")
 	lease := flags.Duration("lease", 2*time.Second, "worker: time until its jobs are back after its death")
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "usage: masterworker [flags] master|worker")

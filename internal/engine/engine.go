@@ -23,6 +23,8 @@ type Engine struct {
 	Ended []uint64
 	// Dissolved are the transactions with branches elsewhere that the last call has aborted: the branches are to be aborted too.
 	Dissolved []Decision
+	// Doomed are the transactions of other spaces whose branches here the last call has aborted by itself: their homes are to abort them.
+	Doomed []txn.ID
 
 	limits Limits
 	now    int64  // rises
@@ -127,7 +129,7 @@ func (e *Engine) begin(now int64) {
 	e.dirty = false
 	e.releaseGarbage()
 	clear(e.Granted)
-	e.Granted, e.Events, e.Ended, e.Dissolved = e.Granted[:0], e.Events[:0], e.Ended[:0], e.Dissolved[:0]
+	e.Granted, e.Events, e.Ended, e.Dissolved, e.Doomed = e.Granted[:0], e.Events[:0], e.Ended[:0], e.Dissolved[:0], e.Doomed[:0]
 	e.views, e.grants, e.errs, e.counts = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0]
 	for len(e.deadlines) > 0 && e.deadlines[0].tick < e.now>>tickShift {
 		e.expire(e.deadlines.pop())

@@ -44,6 +44,9 @@ func (e *Engine) abort(t *transaction, why error) {
 	if len(t.participants) > 0 {
 		e.Dissolved = append(e.Dissolved, Decision{t.id, t.participants})
 	}
+	if !t.name.IsZero() && why != ErrTxnEnded {
+		e.Doomed = append(e.Doomed, t.name)
+	}
 	e.undo(t, nil)
 }
 

@@ -37,6 +37,8 @@ type Config struct {
 	MaxTxn     time.Duration // what leases of transactions are cut to; 0: no bound
 	Resume     time.Duration // how long a session waits for its client to come back; 0: 30 s
 	Logger     *slog.Logger  // nil: silent
+
+	wrapLog func(space string, l partition.Log) partition.Log // in tests; nil: the log as it is
 }
 
 func (c *Config) setDefaults() error {

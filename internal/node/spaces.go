@@ -113,9 +113,8 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 	s := &hosted{incarnation: rand.Text()}
 	cfg := partition.Config{
 		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall, MaxWaiting: ss.cfg.MaxWaiting,
-		Limits:    engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
-		Dissolved: func(d txn.Decision) { ss.txns.Dissolved(name, d) },
-		Recovered: func() { ss.txns.Recovered(name) },
+		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
+		Txns:   ss.txns,
 	}
 	if ss.store != nil {
 		var err error
@@ -124,6 +123,9 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 		}
 		s.incarnation = s.log.Incarnation()
 		cfg.Log = s.log
+		if ss.cfg.wrapLog != nil {
+			cfg.Log = ss.cfg.wrapLog(name, s.log)
+		}
 	}
 	s.partition = partition.New(cfg)
 	if err := s.partition.Start(ctx, ss.progress(name)); err != nil {

@@ -161,6 +161,34 @@ func TestSpan_EndsThroughAnotherSpace(t *testing.T) {
 	})
 }
 
+func TestSpan_VictimOfADeadlockIsAbortedEverywhere(t *testing.T) {
+	levels(t, func(t *testing.T, cfg node.Config) {
+		n, cl, a, b, c := banks(t, cfg)
+		tx, err := space.Begin(t.Context(), b)
+		require.NoError(t, err)
+		guest, err := space.Begin(t.Context(), a) // younger in b: the victim
+		require.NoError(t, err)
+		require.NoError(t, add(t.Context(), guest, c, 1))
+		for _, both := range []*space.Txn{tx, guest} {
+			_, err = space.Read(t.Context(), b, Account{Owner: "x"}, space.In(both))
+			require.NoError(t, err)
+		}
+		taken := make(chan error, 1)
+		go func() {
+			_, err := space.Take(t.Context(), b, Account{Owner: "x"}, space.In(tx))
+			taken <- err
+		}()
+		_, err = space.Take(t.Context(), b, Account{Owner: "x"}, space.In(guest))
+		require.ErrorIs(t, err, space.ErrDeadlock)
+		require.NoError(t, <-taken)
+		acc, err := space.Read(t.Context(), c, Account{Owner: "x"})
+		require.NoError(t, err)
+		require.Equal(t, 100, acc.Amount)
+		require.ErrorIs(t, guest.Commit(t.Context()), space.ErrTxnEnded)
+		closeAll(t, cl, n)
+	})
+}
+
 func TestSpan_NeedsAHomeThatExists(t *testing.T) {
 	t.Parallel()
 	n, cl, a, b, _ := banks(t, node.Config{Durability: node.Memory})

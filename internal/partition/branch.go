@@ -8,6 +8,31 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
+// Coordinator hears of what it cannot know by itself. Its methods neither wait nor call a partition: a partition's lock may be held.
+type Coordinator interface {
+	// Dissolved tells that a transaction with branches elsewhere was aborted in its home.
+	Dissolved(home string, d txn.Decision)
+	// Doomed tells that a branch has ended before its transaction, which therefore cannot commit.
+	Doomed(id txn.ID)
+	// Recovered tells that the partition serves again after its log had failed and was read again.
+	Recovered(space string)
+}
+
+var _ Coordinator = (*txn.Coordinator)(nil)
+
+// tellCoordinator passes on what the engine's last call was about.
+func (p *Partition) tellCoordinator() {
+	if p.cfg.Txns == nil {
+		return
+	}
+	for _, d := range p.e.Dissolved {
+		p.cfg.Txns.Dissolved(p.cfg.Name, txn.Decision{Number: d.Number, Spaces: d.Participants})
+	}
+	for _, id := range p.e.Doomed {
+		p.cfg.Txns.Doomed(id)
+	}
+}
+
 // Participant returns the partition as the coordinator of transactions that span several spaces sees it.
 func (p *Partition) Participant() txn.Space { return participant{p} }
 

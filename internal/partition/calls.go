@@ -116,16 +116,10 @@ func (p *Partition) finish() {
 	if len(p.e.Events) > 0 || len(p.e.Ended) > 0 {
 		p.deliver()
 	}
-	for _, d := range p.e.Dissolved {
-		p.dissolved(d)
+	if len(p.e.Dissolved) > 0 || len(p.e.Doomed) > 0 {
+		p.tellCoordinator()
 	}
-	p.e.Granted, p.e.Events, p.e.Ended, p.e.Dissolved = p.e.Granted[:0], p.e.Events[:0], p.e.Ended[:0], p.e.Dissolved[:0]
+	p.e.Granted, p.e.Events, p.e.Ended, p.e.Dissolved, p.e.Doomed = p.e.Granted[:0], p.e.Events[:0], p.e.Ended[:0], p.e.Dissolved[:0], p.e.Doomed[:0]
 	p.commits.note(p.e)
 	p.arm()
-}
-
-func (p *Partition) dissolved(d engine.Decision) {
-	if p.cfg.Dissolved != nil {
-		p.cfg.Dissolved(txn.Decision{Number: d.Number, Spaces: d.Participants})
-	}
 }

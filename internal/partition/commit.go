@@ -315,7 +315,7 @@ func (p *Partition) resume(old *engine.Engine) {
 	p.arm()
 	p.mu.Unlock()
 	p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
-	if p.cfg.Recovered != nil {
-		p.cfg.Recovered()
+	if p.cfg.Txns != nil {
+		p.cfg.Txns.Recovered(p.cfg.Name)
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
-	"github.com/gospaces/gospaces/txn"
 )
 
 // Log makes groups of records durable, one at a time.
@@ -51,11 +50,7 @@ type Config struct {
 	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
 
-	// Dissolved, if not nil, is told of transactions with branches in other spaces that were aborted. The lock is held:
-	// it must not wait, nor call a partition.
-	Dissolved func(txn.Decision)
-	// Recovered, if not nil, is called when the partition serves again after its log had failed. It must not wait.
-	Recovered func()
+	Txns Coordinator // of transactions that span several partitions; nil: there are none
 }
 
 // Partition is one engine with its log. All methods may be called concurrently, from Start on. Calls that take a Caller

@@ -1,0 +1,20 @@
+package node
+
+import "github.com/gospaces/gospaces/internal/partition"
+
+// WithLog returns cfg with something put before each space's log.
+func WithLog(cfg Config, wrap func(space string, l partition.Log) partition.Log) Config {
+	cfg.wrapLog = wrap
+	return cfg
+}
+
+// Settled reports whether no transaction over several spaces is left unfinished.
+func (n *Node) Settled() bool {
+	for _, name := range n.Names() {
+		s := n.spaces.Space(name)
+		if len(s.Decisions())+len(s.Branches()) > 0 {
+			return false
+		}
+	}
+	return true
+}
