@@ -21,7 +21,7 @@ type DeadLetter struct {
 }
 
 // DeadLetterKind is the kind of DeadLetter.
-const DeadLetterKind = "gospaces.dead_letter"
+const DeadLetterKind = "gospaces_dead_letter"
 
 // Kind names the kind of dead letters in every space.
 func (DeadLetter) Kind() string { return DeadLetterKind }
