@@ -37,6 +37,7 @@ type call struct {
 	id       uint64 // of a registration
 	seq      uint64 // of its last event that is here
 	window   int    // for its events
+	on       engine.EventSet
 	reg      *registration
 	link     *link // nil: any
 	schema   *template.Schema
@@ -139,6 +140,7 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 		b = binary.AppendUvarint(binary.AppendUvarint(b, c.cursor), page)
 	case wire.Notify:
 		b = binary.AppendUvarint(wire.AppendLease(b, c.lease), uint64(c.window))
+		b = wire.AppendEventSet(b, c.on)
 	case wire.Attach:
 		b = binary.AppendUvarint(binary.AppendUvarint(b, c.id), c.seq)
 		return binary.AppendUvarint(b, uint64(c.window)), ""

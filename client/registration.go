@@ -63,6 +63,7 @@ func (s *Space) Notify(ctx context.Context, q space.Query, on space.EventSet, le
 	c := newCall(s, wire.Notify)
 	defer c.free()
 	c.query, c.lease, c.window, c.reg = q, int64(lease), s.client.cfg.EventWindow, r
+	c.on = engine.EventSet(on)
 	sent := time.Now()
 	if err := s.client.do(ctx, c); err != nil {
 		return nil, err
@@ -186,7 +187,10 @@ func (r *registration) push(ev *engine.Event, schema *template.Schema, size int)
 	}
 	e := space.Event{Type: space.EventType(ev.Type), Seq: ev.Seq}
 	if e.Type != space.Gap {
-		e.Entry = space.Entry{ID: space.LeaseID(ev.Entry.ID), Schema: schema, Row: slices.Clone(ev.Entry.Row)}
+		e.Entry = space.Entry{
+			ID: space.LeaseID(ev.Entry.ID), Schema: schema, Row: slices.Clone(ev.Entry.Row),
+			Version: ev.Entry.Version, Attempts: ev.Entry.Attempts,
+		}
 	}
 	r.received = ev.Seq
 	r.queue = append(r.queue, queued{e, size})

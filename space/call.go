@@ -21,6 +21,7 @@ type call struct {
 	lease  time.Duration // of For
 	delay  time.Duration
 	txn    *Txn // of In
+	on     EventSet
 	wait   time.Duration
 	noWait bool
 	max    int

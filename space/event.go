@@ -1,16 +1,65 @@
 package space
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"strings"
+)
 
-// EventType says what happened.
+// EventType says what happened. What happens to an entry at one moment is one event for a registration: if it is of several types that the
+// registration asked for, the event has the first of them in this order.
 type EventType uint8
 
 const (
 	// Written: the entry became visible by being written.
 	Written EventType = 1
-	// Gap: events from Seq-Missed+1 to Seq were not kept for this listener; they are lost to it.
+	// Gap stands for the events from Seq-Missed+1 to Seq, which are lost to this listener. It need not be asked for.
 	Gap EventType = 2
+	// Taken: the entry was taken, for good.
+	Taken EventType = 3
+	// Expired: the entry's lease ran out.
+	Expired EventType = 4
+	// Cancelled: the entry's lease was cancelled.
+	Cancelled EventType = 5
+	// Renewed: the entry's lease was renewed.
+	Renewed EventType = 6
+	// Updated: the entry's fields were changed. Those that it has now match.
+	Updated EventType = 7
+	// Visible: the entry became visible: it was written, or put back by the end of a transaction or after a delay.
+	Visible EventType = 8
+	// Available: the entry can be taken and could not before: it became visible, or is no longer read-locked.
+	Available EventType = 9
 )
+
+var eventNames = [...]string{
+	Written: "written", Gap: "gap", Taken: "taken", Expired: "expired", Cancelled: "cancelled", Renewed: "renewed",
+	Updated: "updated", Visible: "visible", Available: "available",
+}
+
+// String returns the type's name in lower case.
+func (t EventType) String() string {
+	if int(t) < len(eventNames) && eventNames[t] != "" {
+		return eventNames[t]
+	}
+	return fmt.Sprintf("EventType(%d)", uint8(t))
+}
+
+// asked reports whether events of the type can be asked for.
+func (t EventType) asked() bool { return int(t) < len(eventNames) && eventNames[t] != "" && t != Gap }
+
+// ParseEventType returns the type with a name; ErrInvalidArgument for a name of none that can be asked for.
+func ParseEventType(name string) (EventType, error) {
+	var names []string
+	for i, n := range eventNames {
+		if t := EventType(i); t.asked() {
+			if n == name {
+				return t, nil
+			}
+			names = append(names, n)
+		}
+	}
+	return 0, invalid("no event is called %q; there are %s", name, strings.Join(names, ", "))
+}
 
 // EventSet is a set of event types.
 type EventSet uint16
@@ -31,7 +80,7 @@ func (s EventSet) Has(t EventType) bool { return s&(1<<t) != 0 }
 type Event struct {
 	Type   EventType
 	Seq    uint64 // dense and rising per registration, from Registration.Start()+1
-	Entry  Entry  // not for Gap
+	Entry  Entry  // not for Gap; as it was at that moment
 	Missed uint64 // Gap only: how many events are lost
 }
 
@@ -41,8 +90,9 @@ type Registration interface {
 	Lease() *Lease
 	// Start is the number before the first event's.
 	Start() uint64
-	// Next waits for the next event: in order, each once, with a Gap event for those that were not kept. It returns ctx's
-	// error when ctx ends, ErrLeaseEnded after the last event of a registration that has ended, ErrClosed after Close.
+	// Next waits for the next event: in order, each once, with a Gap event for those that are lost. It returns ctx's
+	// error when ctx ends, ErrLeaseEnded after the last event of a registration that has ended, ErrClosed after Close. A registration
+	// under a transaction ends with it.
 	Next(ctx context.Context) (Event, error)
 	// Close cancels the registration's lease and ends Next. It is idempotent.
 	Close() error

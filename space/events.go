@@ -8,27 +8,31 @@ import (
 
 // EventOf is an Event with its entry as a Go value.
 type EventOf[T any] struct {
-	Type   EventType
-	Seq    uint64
-	Value  T       // not for Gap
-	ID     LeaseID // of the entry; not for Gap
-	Missed uint64  // Gap only: how many events are lost
+	Type    EventType
+	Seq     uint64
+	Value   T       // not for Gap
+	ID      LeaseID // of the entry; not for Gap
+	Version uint32  // of the entry; not for Gap
+	Missed  uint64  // Gap only: how many events are lost
 }
 
 // eventsLease is how long a registration of Events outlives a program that died, unless For says otherwise.
 const eventsLease = time.Minute
 
-// Notify registers for an event for every entry that matches template and is written from now on, and returns when the
-// registration is durable. The lease is Forever unless For says less. The caller closes the registration.
-// Entry.Decode and Decode turn an event's entry into a Go value. Options: For, Where, Or.
+// Notify registers for an event for every entry that matches template and is written from now on, or to which happens what On asks for, and
+// returns when the registration is durable. The lease is Forever unless For says less. The caller closes the registration.
+// Entry.Decode and Decode turn an event's entry into a Go value. Options: For, On, Where, Or, In.
+//
+// Under a transaction (In) what is written under it is an event at once, and what others write is one, too. The registration ends with the
+// transaction.
 func Notify[T any](ctx context.Context, sp Space, template T, opts ...Option) (Registration, error) {
 	_, reg, err := notify(ctx, sp, &template, Forever, opts)
 	return reg, err
 }
 
-// Events registers when the iteration begins and yields an event for every matching entry that is written from then on, in
-// order, each once, with Gap events for those that were not kept. It renews the registration's lease while it
-// runs, and cancels it in the end. The iteration ends, with an error, when ctx does. Options: For (default one minute), Where, Or.
+// Events registers as Notify does when the iteration begins, and yields the events from then on, in
+// order, each once, with Gap events for those that are lost. It renews the registration's lease while it
+// runs, and cancels it in the end. The iteration ends, with an error, when ctx does. Options: For (default one minute), On, Where, Or, In.
 //
 // An entry that T cannot hold is yielded as an *UnusableEntryError along with the event's number, and the iteration goes on.
 // Any other error is the last thing yielded.
@@ -58,7 +62,7 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) it
 
 // notify registers with the lease that For asks for, or else with lease.
 func notify[T any](ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option) (*Codec, Registration, error) {
-	codec, c, err := begin[T](ctx, sp, optFor|optMatch|optIn, opts)
+	codec, c, err := begin[T](ctx, sp, optFor|optMatch|optIn|optOn, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,12 +71,12 @@ func notify[T any](ctx context.Context, sp Space, template *T, lease time.Durati
 	if err != nil {
 		return nil, nil, err
 	}
-	reg, err := sp.Notify(ctx, q, 0, c.leaseOr(lease))
+	reg, err := sp.Notify(ctx, q, c.on, c.leaseOr(lease))
 	return codec, reg, err
 }
 
 func typed[T any](codec *Codec, e *Event) (EventOf[T], error) {
-	t := EventOf[T]{Type: e.Type, Seq: e.Seq, ID: e.Entry.ID, Missed: e.Missed}
+	t := EventOf[T]{Type: e.Type, Seq: e.Seq, ID: e.Entry.ID, Version: e.Entry.Version, Missed: e.Missed}
 	if e.Type == Gap {
 		return t, nil
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 )
 
@@ -26,21 +25,14 @@ type feed struct {
 
 // fed is what a feed holds, to be shown once lsn is durable.
 type fed struct {
-	what  what
-	typ   EventType // of anEvent
+	typ   EventType // Gap: the events up to seq are lost; theEnd: no more will come
 	seq   uint64
 	found found
 	row   []byte
 	lsn   partition.LSN // 0: at once
 }
 
-type what uint8
-
-const (
-	anEvent what = iota
-	aGap         // the events up to seq are lost
-	theEnd       // no event follows seq
-)
+const theEnd EventType = 0
 
 var _ interface {
 	partition.Caller
@@ -57,15 +49,10 @@ func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) bool {
 		f.signal()
 		return false
 	}
-	what := anEvent
-	if e.Type == engine.Gap {
-		what = aGap
-	}
 	f.addLocked(fed{
-		what:  what,
 		typ:   EventType(e.Type),
 		seq:   e.Seq,
-		found: found{id: e.Entry.ID, kind: e.Entry.Kind},
+		found: found{id: e.Entry.ID, kind: e.Entry.Kind, version: e.Entry.Version, attempts: e.Entry.Attempts},
 		row:   slices.Clone(e.Entry.Row),
 		lsn:   lsn,
 	}, durable)
@@ -76,7 +63,7 @@ func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) bool {
 func (f *feed) Ended(_ uint64, lsn partition.LSN, durable bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.addLocked(fed{what: theEnd, lsn: lsn}, durable)
+	f.addLocked(fed{typ: theEnd, lsn: lsn}, durable)
 }
 
 func (f *feed) addLocked(e fed, durable bool) {

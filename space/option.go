@@ -45,6 +45,22 @@ func In(t *Txn) Option {
 	}
 }
 
+// On asks for events of these types instead of Written.
+func On(types ...EventType) Option {
+	return func(c *call) {
+		c.given |= optOn
+		c.on |= EventTypes(types...)
+		if len(types) == 0 {
+			c.reject(invalid("no type of event is asked for"))
+		}
+		for _, t := range types {
+			if !t.asked() {
+				c.reject(invalid("events of type %v cannot be asked for", t))
+			}
+		}
+	}
+}
+
 // Wait bounds the time a call waits for a match; 0 means not at all. Without it the call waits until its context ends.
 func Wait(d time.Duration) Option {
 	return func(c *call) {
@@ -110,6 +126,7 @@ const (
 	optMax
 	optDelay
 	optIn
+	optOn
 	optWorkers
 	optPrefetch
 	optTries
@@ -130,7 +147,7 @@ const (
 func (s optionSet) String() string {
 	var names []string
 	for i, name := range [...]string{
-		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In",
+		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In", "On",
 		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report",
 	} {
 		if s&(1<<i) != 0 {

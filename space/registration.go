@@ -1,7 +1,6 @@
 package space
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -37,7 +36,7 @@ func (s *Local) Notify(ctx context.Context, q Query, on EventSet, lease time.Dur
 		return nil, err
 	}
 	sent := time.Now()
-	s.partition.Notify(f, f.next(), &f.query, engine.EventSet(cmp.Or(on, EventTypes(Written))), int64(lease))
+	s.partition.Notify(f, f.next(), &f.query, engine.EventSet(on), int64(lease))
 	if err := f.await(); err != nil {
 		return nil, err
 	}
@@ -106,19 +105,21 @@ func (r *registration) await(ctx context.Context, c <-chan struct{}) error {
 	}
 }
 
-// pop returns the first event of the batch, or the gap before it. The end of the registration stays in the batch.
+// pop returns the first event of the batch. The end of the registration stays in the batch.
 func (r *registration) pop() (Event, error) {
-	switch f := &r.batch[0]; {
-	case f.what == aGap:
+	switch f := &r.batch[0]; f.typ {
+	case Gap:
 		r.batch = r.batch[1:]
 		return r.gap(f.seq), nil
-	case f.what == theEnd:
+	case theEnd:
 		return Event{}, ErrLeaseEnded
 	default:
 		r.last = f.seq
 		r.batch = r.batch[1:]
-		schema := r.space.partition.Schema(f.found.kind)
-		return Event{Type: f.typ, Seq: f.seq, Entry: Entry{ID: LeaseID(f.found.id), Schema: schema, Row: f.row}}, nil
+		return Event{Type: f.typ, Seq: f.seq, Entry: Entry{
+			ID: LeaseID(f.found.id), Schema: r.space.partition.Schema(f.found.kind), Row: f.row,
+			Version: f.found.version, Attempts: f.found.attempts,
+		}}, nil
 	}
 }
 
@@ -160,7 +161,7 @@ func (r *registration) attach() error {
 	r.space.partition.Attach(f, f.next(), uint64(r.lease.id), r.last)
 	err := f.await()
 	if errors.Is(err, ErrLeaseEnded) {
-		r.batch = []fed{{what: theEnd}}
+		r.batch = []fed{{typ: theEnd}}
 		return nil
 	}
 	if err != nil {

@@ -156,10 +156,35 @@ func TestWatch_PrintsEventsUntilInterrupted(t *testing.T) {
 		default:
 		}
 	}
-	require.Equal(t, event{Type: "written", Seq: e.Seq, Kind: "job", Entry: json.RawMessage(`{"id":3,"state":"new"}`)}, e)
+	require.Equal(t, event{Type: "written", Seq: e.Seq, ID: e.ID, Kind: "job", Version: 1, Entry: json.RawMessage(`{"id":3,"state":"new"}`)}, e)
 	go io.Copy(io.Discard, out)
 	interrupt()
 	require.Equal(t, exitOK, <-done)
+}
+
+func TestWatch_TellsOfWhatIsAsked(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.must(t, "write", "job", `{"id": 1}`)
+	watched := make(chan result, 1)
+	go func() { watched <- s.do(t, "watch", "job", `{"id": 1}`, "--on", "taken,renewed", "--max", "2") }()
+	for done := false; !done; { // until the watch is registered and has seen a renewal
+		select {
+		case r := <-watched:
+			lines := strings.Split(strings.TrimSpace(r.out), "\n")
+			require.Len(t, lines, 2, r.err)
+			for _, line := range lines {
+				require.Contains(t, line, `"type":"renewed"`)
+				require.Contains(t, line, `"entry":{"id":1}`)
+			}
+			done = true
+		default:
+			s.must(t, "renew", "1", "--lease", "forever")
+		}
+	}
+	r := s.do(t, "watch", "job", "--on", "finished")
+	require.Equal(t, exitError, r.code)
+	require.Contains(t, r.err, `no event is called "finished"; there are written, taken,`)
 }
 
 func TestLeases_AreRenewedAndCancelled(t *testing.T) {

@@ -18,19 +18,34 @@ const watchLease = time.Minute
 func (a *app) watchCommand() *cobra.Command {
 	var f selectionFlags
 	var limit int
+	var on []string
 	cmd := &cobra.Command{
 		Use:   "watch KIND [JSON]",
 		Short: "Print an event for every entry that is written from now on",
-		Long: `Print an event for every matching entry that is written from now on, until it is interrupted.
-An event of type "gap" says how many events were not kept for this listener.`,
+		Long: `Print an event for every matching entry that is written from now on, or to which happens what --on asks for, until it is interrupted:
+  written     it became visible by being written
+  taken       it was taken, for good
+  expired     its lease ran out
+  cancelled   its lease was cancelled
+  renewed     its lease was renewed
+  updated     its fields were changed
+  visible     it became visible: written, or put back
+  available   it can be taken and could not before
+What is of several types at once is one event. An event of type "gap" says how many events are lost to this listener.`,
 		Example: `  gospaces watch job
-  gospaces watch job '{"state": "done"}' --where 'priority >= 5'`,
+  gospaces watch job '{"state": "done"}' --where 'priority >= 5'
+  gospaces watch job --on taken,expired`,
 		Args: cobra.RangeArgs(1, 2),
 	}
 	f.add(cmd)
 	cmd.Flags().IntVar(&limit, "max", 0, "end after so many events; 0: never")
+	cmd.Flags().StringSliceVar(&on, "on", []string{"written"}, "what to tell of, as a list of types")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		sel, err := f.selection(args)
+		if err != nil {
+			return err
+		}
+		types, err := eventTypes(on)
 		if err != nil {
 			return err
 		}
@@ -39,7 +54,7 @@ An event of type "gap" says how many events were not kept for this listener.`,
 			if err != nil {
 				return err
 			}
-			err = a.watch(cmd.Context(), sp, q, limit)
+			err = a.watch(cmd.Context(), sp, q, types, limit)
 			if errors.Is(err, context.Canceled) {
 				return nil // being interrupted is how a watch ends
 			}
@@ -49,18 +64,33 @@ An event of type "gap" says how many events were not kept for this listener.`,
 	return cmd
 }
 
+// eventTypes returns the set of the types with these names.
+func eventTypes(names []string) (space.EventSet, error) {
+	var on space.EventSet
+	for _, name := range names {
+		t, err := space.ParseEventType(name)
+		if err != nil {
+			return 0, err
+		}
+		on |= space.EventTypes(t)
+	}
+	return on, nil
+}
+
 // event is what `gospaces watch` prints.
 type event struct {
-	Type   string          `json:"type"`
-	Seq    uint64          `json:"seq"`
-	Kind   string          `json:"kind,omitempty"`
-	Entry  json.RawMessage `json:"entry,omitempty"`
-	Missed uint64          `json:"missed,omitempty"`
+	Type    string          `json:"type"`
+	Seq     uint64          `json:"seq"`
+	ID      space.LeaseID   `json:"id,omitempty"`
+	Kind    string          `json:"kind,omitempty"`
+	Version uint32          `json:"version,omitempty"`
+	Entry   json.RawMessage `json:"entry,omitempty"`
+	Missed  uint64          `json:"missed,omitempty"`
 }
 
 // watch prints events until ctx ends, or limit of them if it is not 0.
-func (a *app) watch(ctx context.Context, sp space.Space, q space.Query, limit int) error {
-	reg, err := sp.Notify(ctx, q, 0, watchLease)
+func (a *app) watch(ctx context.Context, sp space.Space, q space.Query, on space.EventSet, limit int) error {
+	reg, err := sp.Notify(ctx, q, on, watchLease)
 	if err != nil {
 		return err
 	}
@@ -80,7 +110,10 @@ func (a *app) watch(ctx context.Context, sp space.Space, q space.Query, limit in
 
 func newEvent(e space.Event) event {
 	if e.Type == space.Gap {
-		return event{Type: "gap", Seq: e.Seq, Missed: e.Missed}
+		return event{Type: e.Type.String(), Seq: e.Seq, Missed: e.Missed}
 	}
-	return event{Type: "written", Seq: e.Seq, Kind: e.Entry.Kind(), Entry: template.AppendJSON(nil, e.Entry.Schema, e.Entry.Row)}
+	return event{
+		Type: e.Type.String(), Seq: e.Seq, ID: e.Entry.ID, Kind: e.Entry.Kind(), Version: e.Entry.Version,
+		Entry: template.AppendJSON(nil, e.Entry.Schema, e.Entry.Row),
+	}
 }

@@ -200,7 +200,7 @@ func (e *Engine) applyTell(r *record.Record) error {
 		return errAbsent
 	}
 	reg.seq++
-	v := View{ID: r.Entry, Kind: r.Kind, Row: bytes.Clone(r.Body)}
+	v := View{ID: r.Entry, Kind: r.Kind, Row: bytes.Clone(r.Body), Version: r.Version, Attempts: r.Tries}
 	e.Events = append(e.Events, Event{Registration: r.ID, Seq: reg.seq, Type: EventType(r.Type), Entry: v})
 	return nil
 }

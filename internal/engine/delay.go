@@ -21,7 +21,9 @@ func (e *Engine) reveal(k *kind, s slot) {
 	if k.entries.at(s).attempts > 0 {
 		to = again
 	}
+	e.revealing = true
 	e.offer(k, s, to)
+	e.revealing = false
 }
 
 // appear puts a delayed entry at the end of the order.

@@ -52,6 +52,7 @@ type Engine struct {
 	lastOrder     uint64
 	arrivals      uint64
 	offers        uint64 // counts them
+	revealing     bool   // the present offer is of an entry that was put earlier
 
 	arena     arena
 	garbage   []ref // rows of entries that the last call removed

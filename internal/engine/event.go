@@ -11,9 +11,15 @@ const (
 	Cancelled EventType = 5 // its lease was cancelled
 	Renewed   EventType = 6 // its lease was renewed
 	Updated   EventType = 7 // its fields were changed; the event carries the new ones
-	Available EventType = 8 // it turned from not takeable to takeable: written, put back, or no longer read-locked
-	Visible   EventType = 9 // it turned from invisible to visible: written or put back
+	Visible   EventType = 8 // it turned from invisible to visible: written or put back
+	Available EventType = 9 // it turned from not takeable to takeable: written, put back, or no longer read-locked
+
+	// When something is of several types it is an event of the one with the lowest number that was asked for. So they are numbered
+	// by how much they say: what was written is visible now, and what is visible now is available.
 )
+
+// asked is the set of all types that can be asked for.
+const asked EventSet = 1<<(Available+1) - 1 - 1<<0 - 1<<Gap
 
 // EventSet is a set of event types, as bits.
 type EventSet uint16
@@ -29,3 +35,6 @@ func Events(types ...EventType) EventSet {
 
 // Has reports whether t is in the set.
 func (s EventSet) Has(t EventType) bool { return s&(1<<t) != 0 }
+
+// Valid reports whether events of all these types can be asked for.
+func (s EventSet) Valid() bool { return s&^asked == 0 }

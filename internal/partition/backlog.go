@@ -19,6 +19,9 @@ type kept struct {
 	first bool   // of the registration's events in its group
 }
 
+// underway reports whether the event is for the log and not there yet.
+func (k *kept) underway() bool { return k.group != nil && k.group.position == 0 }
+
 // group is a group of records on its way to the log.
 type group struct {
 	position uint64 // in the log; 0: it is not there yet
@@ -52,10 +55,10 @@ func (b *backlog) skip(seq, position uint64) {
 	b.last = seq
 }
 
-// acknowledge forgets the events up to seq.
+// acknowledge forgets the events up to seq, as far as the log has them.
 func (b *backlog) acknowledge(seq uint64) {
 	n := 0
-	for n < len(b.kept) && b.kept[n].Seq <= seq {
+	for n < len(b.kept) && b.kept[n].Seq <= seq && !b.kept[n].underway() {
 		n++
 	}
 	b.drop(n)
@@ -65,7 +68,7 @@ func (b *backlog) acknowledge(seq uint64) {
 // trim drops the oldest events beyond the bounds. It returns false if there are some that the log has to take first.
 func (b *backlog) trim(cfg *Config) bool {
 	for len(b.kept) > cfg.EventBacklog || b.bytes > cfg.EventBytes && len(b.kept) > 1 {
-		if g := b.kept[0].group; g != nil && g.position == 0 {
+		if b.kept[0].underway() {
 			return false
 		}
 		b.drop(1)
@@ -78,7 +81,7 @@ func (b *backlog) drop(n int) {
 	for i := range b.kept[:n] {
 		k := &b.kept[i]
 		b.bytes -= len(k.Entry.Row)
-		if k.first && k.group != nil && k.group.position != 0 {
+		if k.first && k.group != nil {
 			b.marks.add(mark{k.Seq, k.group.position})
 		}
 		*k = kept{}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
-	"github.com/gospaces/gospaces/template"
 )
 
 // reading brings a listener the events that are in the log and no longer in memory. It runs in a goroutine of its own,
@@ -110,7 +109,7 @@ func (p *Partition) goesOn(r *reading, to uint64, err error) bool {
 	case errors.Is(err, errFull):
 		l.reading, l.full = nil, true
 		return false
-	case errors.Is(err, errTurn), err == nil && to < p.commits.position:
+	case errors.Is(err, errTurn), errors.Is(err, errJoined), err == nil && to < p.commits.position:
 		return true
 	case err == nil:
 		if p.lose(r, fmt.Errorf("event %d is not where it should be", r.next)) {
@@ -221,44 +220,52 @@ func (p *Partition) worthwhile(r *reading) error {
 // events returns the events of r's registration in a group, valid as long as the group.
 func (r *reading) events(records []byte) ([]Event, error) {
 	var events []Event
+	written := false
 	var rec record.Record
 	for rest := records; len(rest) > 0; {
 		var err error
 		if rest, err = record.Next(rest, &rec); err != nil {
 			return nil, err
 		}
-		if rec.Op == record.Notify && rec.ID == r.l.id {
-			events = append(events, Event{
-				Registration: rec.ID, Type: engine.Written, Seq: r.at.seq + uint64(len(events)), Entry: engine.View{ID: rec.Entry},
-			})
+		if rec.ID != r.l.id || rec.Op != record.Notify && rec.Op != record.Tell {
+			continue
 		}
+		ev := Event{
+			Registration: rec.ID, Seq: r.at.seq + uint64(len(events)), Type: engine.EventType(rec.Type),
+			Entry: engine.View{ID: rec.Entry, Kind: rec.Kind, Row: rec.Body, Version: rec.Version, Attempts: rec.Tries},
+		}
+		if rec.Op == record.Notify {
+			ev.Type, written = engine.Written, true
+		}
+		events = append(events, ev)
 	}
-	if len(events) == 0 {
-		return nil, nil
+	if written {
+		return events, addEntries(events, records)
 	}
-	return events, addRows(events, records)
+	return events, nil
 }
 
-// addRows completes events about entries that were written in the same group.
-func addRows(events []Event, records []byte) error {
-	byEntry := make(map[uint64]*engine.View, len(events))
+// addEntries completes events about entries that were written in the same group.
+func addEntries(events []Event, records []byte) error {
+	lacking := make(map[uint64]*engine.View, len(events))
 	for i := range events {
-		byEntry[events[i].Entry.ID] = &events[i].Entry
+		if v := &events[i].Entry; v.Kind == 0 {
+			lacking[v.ID] = v
+		}
 	}
 	var rec record.Record
-	for len(records) > 0 {
+	for len(lacking) > 0 && len(records) > 0 {
 		var err error
 		if records, err = record.Next(records, &rec); err != nil {
 			return err
 		}
-		if v := byEntry[rec.ID]; rec.Op == record.Put && v != nil {
-			v.Kind, v.Row, v.Version = rec.Kind, template.Row(rec.Body), 1
+		if v := lacking[rec.ID]; rec.Op == record.Put && v != nil {
+			v.Kind, v.Row, v.Version = rec.Kind, rec.Body, 1
+			delete(lacking, rec.ID)
 		}
 	}
-	for i := range events {
-		if events[i].Entry.Kind == 0 {
-			return fmt.Errorf("%w: event about entry %d, which is not there", record.ErrCorrupt, events[i].Entry.ID)
-		}
+	for id := range lacking {
+		return fmt.Errorf("%w: event about entry %d, which is not there", record.ErrCorrupt, id)
 	}
 	return nil
 }

@@ -167,14 +167,13 @@ func TestListener_KeepsWhatIsNotDurableYet(t *testing.T) {
 	log := openLog(t)
 	p := keeps(t, log, 10)
 	_, registration := registered(t, p, 0)
-	open := make(chan struct{})
-	log.set(func() error { <-open; return nil }, nil)
+	open := log.shut(t)
 	w := newCaller()
 	for key := range int64(500) {
 		p.Write(w, uint64(key), txn.ID{}, engine.Request{}, draft(key+1))
 	}
 	require.Equal(t, 500, p.Stats().Events)
-	close(open)
+	open()
 	require.NoError(t, w.await(499).err)
 	require.LessOrEqual(t, p.Stats().Events, 10)
 	follow(t, p, registration, 64, 0, 500)

@@ -3,15 +3,20 @@ package partition
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Notify registers c for events. Result: Grants (one), Seq. Events go to c until it is Gone, or takes no more. What is registered under
-// a transaction ends with it, and is not in the log.
+// Notify registers c for events of the types on; none are those of writes. Result: Grants (one), Seq. Events go to c until it is Gone, or
+// takes no more. What is registered under a transaction ends with it, and is not in the log.
 func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, on engine.EventSet, lease int64) {
 	p.query(c, call, q, func(now int64) engine.Result {
+		on = cmp.Or(on, engine.Events(engine.Written))
+		if !on.Valid() {
+			return engine.Result{Err: fmt.Errorf("%w: unknown type of event", engine.ErrInvalidArgument)}
+		}
 		r := p.e.Notify(now, q, on, lease)
 		if r.Err == nil {
 			l := p.listener(r.Grants[0].ID)
@@ -104,7 +109,6 @@ func (p *Partition) deliver() {
 	var last Event // with a copy of its row; mostly several registrations have events about one entry
 	for i := range p.e.Events {
 		ev := p.e.Events[i]
-		ev.Type = cmp.Or(ev.Type, engine.Written)
 		if ev.Entry.ID == last.Entry.ID && bytes.Equal(ev.Entry.Row, last.Entry.Row) {
 			ev.Entry.Row = last.Entry.Row
 		} else {

@@ -56,6 +56,7 @@ type caller struct {
 	replies map[uint64]*outcome
 	events  []engine.Event
 	room    int // for so many more events
+	early   int // events that could be shown when they were handed over
 	ended   bool
 	lost    error
 }
@@ -83,13 +84,16 @@ func (c *caller) Reply(call uint64, r *engine.Result, lsn partition.LSN, durable
 	c.cond.Broadcast()
 }
 
-func (c *caller) Event(ev *partition.Event, lsn partition.LSN, durable bool) bool {
+func (c *caller) Event(ev *partition.Event, _ partition.LSN, durable bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.room == 0 {
 		return false
 	}
 	c.room--
+	if durable {
+		c.early++
+	}
 	e := *ev
 	e.Entry.Row = bytes.Clone(ev.Entry.Row)
 	c.events = append(c.events, e)
@@ -187,6 +191,15 @@ func (g *gate) set(before, after func() error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.before, g.after = before, after
+}
+
+// shut holds up appends until the function that it returns is called, or the test ends.
+func (g *gate) shut(t *testing.T) (open func()) {
+	shut := make(chan struct{})
+	open = sync.OnceFunc(func() { close(shut) })
+	t.Cleanup(open)
+	g.set(func() error { <-shut; return nil }, nil)
+	return open
 }
 
 func (g *gate) Append(msg []byte) error {

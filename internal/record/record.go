@@ -28,7 +28,7 @@ const (
 	Reveal   Op = 11 // entry ID, which was there, is visible
 	Reserve  Op = 12 // identities up to ID may be in use though no record names them
 	Watch    Op = 13 // as Register, for events of the types On
-	Tell     Op = 14 // registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body
+	Tell     Op = 14 // registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body, and of its version and attempts
 
 	// A transaction that is prepared holds its effects back until it is settled. Its commit repeats them as records of their own.
 	Prepare     Op = 15 // transaction ID, known to others as Body, is prepared; what follows is its
@@ -76,8 +76,8 @@ type Record struct {
 	Entry   uint64
 	Number  uint64
 	Count   uint64
-	Version uint32
-	Tries   uint32
+	Version uint32 // of an entry
+	Tries   uint32 // its attempts
 	On      uint64 // a set of types of events, as bits
 	Expires int64  // nanoseconds since the Unix epoch; math.MaxInt64 is never
 	Visible int64  // as Expires; 0 is at once
@@ -155,10 +155,11 @@ func AppendWatch(dst []byte, id, on uint64, expires int64, query []byte) []byte 
 }
 
 // AppendTell appends a Tell record.
-func AppendTell(dst []byte, id uint64, typ byte, entry uint64, kind uint32, row []byte) []byte {
+func AppendTell(dst []byte, id uint64, typ byte, entry uint64, kind, version, attempts uint32, row []byte) []byte {
 	dst = append(binary.AppendUvarint(append(dst, byte(Tell)), id), typ)
-	dst = binary.AppendUvarint(dst, entry)
-	return appendBody(binary.AppendUvarint(dst, uint64(kind)), row)
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, entry), uint64(kind))
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(version)), uint64(attempts))
+	return appendBody(dst, row)
 }
 
 // AppendPrepare appends a Prepare record; name is what others call the transaction.
@@ -256,7 +257,8 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	case Watch:
 		r.ID, r.On, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.expires(), d.body()
 	case Tell:
-		r.ID, r.Type, r.Entry, r.Kind, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.uint32(), d.body()
+		r.ID, r.Type, r.Entry, r.Kind = d.uvarint(), d.byte(), d.uvarint(), d.uint32()
+		r.Version, r.Tries, r.Body = d.uint32(), d.uint32(), d.body()
 	case Prepare, Decide, Session:
 		r.ID, r.Body = d.uvarint(), d.body()
 	case Hold:

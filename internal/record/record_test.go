@@ -26,7 +26,7 @@ var samples = []struct {
 	{AppendID(nil, Reveal, 15), Record{Op: Reveal, ID: 15}},
 	{AppendID(nil, Reserve, 16), Record{Op: Reserve, ID: 16}},
 	{AppendWatch(nil, 17, 0b1010, 5, []byte("q")), Record{Op: Watch, ID: 17, On: 0b1010, Expires: 5, Body: []byte("q")}},
-	{AppendTell(nil, 17, 3, 18, 7, []byte("row")), Record{Op: Tell, ID: 17, Type: 3, Entry: 18, Kind: 7, Body: []byte("row")}},
+	{AppendTell(nil, 17, 3, 18, 7, 2, 1, []byte("row")), Record{Op: Tell, ID: 17, Type: 3, Entry: 18, Kind: 7, Version: 2, Tries: 1, Body: []byte("row")}},
 	{AppendPrepare(nil, 19, []byte("home/1")), Record{Op: Prepare, ID: 19, Body: []byte("home/1")}},
 	{AppendHold(nil, 19, 20, 0), Record{Op: Hold, ID: 19, Entry: 20}},
 	{AppendStage(nil, 19, 21, 7, 5, 6, []byte("row")), Record{Op: Stage, ID: 19, Entry: 21, Kind: 7, Expires: 5, Visible: 6, Body: []byte("row")}},

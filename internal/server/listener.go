@@ -42,7 +42,7 @@ func newListener(c *caller, window, registration, seq uint64) *listener {
 
 // handleNotify makes a registration.
 func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
-	lease, window := d.Lease(), d.Uvarint()
+	lease, window, on := d.Lease(), d.Uvarint(), d.EventSet()
 	q := new(wire.Query)
 	q.Decode(&d)
 	q.Max = 1
@@ -53,7 +53,7 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	if q.Txn, err = c.under(q.Txn); err != nil {
 		return s.fail(call, err)
 	}
-	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, engine.Events(engine.Written), lease)
+	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, on, lease)
 	return nil
 }
 

@@ -298,7 +298,7 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Add(wire.AppendFrame(open, wire.Write, 2, writeBody("x")))
 	f.Add(wire.AppendFrame(open, wire.Find, 2, findBody(true, true)))
-	f.Add(wire.AppendFrame(open, wire.Notify, 2, append(wire.AppendTemplate([]byte{0, 0, 0, 1}, 0, nil), 0)))
+	f.Add(wire.AppendFrame(open, wire.Notify, 2, append(wire.AppendTemplate([]byte{0, 0, 0, 0, 0, 1}, 0, nil), 0)))
 	r := newRig(f, server.Config{MaxFrame: wire.MinMaxFrame, Resume: -1}, partition.Config{})
 	f.Cleanup(r.close)
 	good := r.join()

@@ -99,7 +99,7 @@ func TestSession_WhatCannotGoOnBeginsAnew(t *testing.T) {
 }
 
 // notifyBody registers for all entries of kind 1, with the smallest window.
-func notifyBody() []byte { return append(wire.AppendTemplate([]byte{0, 0, 0, 0, 1}, 1, nil), 0) }
+func notifyBody() []byte { return append(wire.AppendTemplate([]byte{0, 0, 0, 0, 0, 1}, 1, nil), 0) }
 
 func TestListener_SlowOnesGetNoMoreThanTheirWindow(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,14 @@ import (
 // AllEvents is the number in an Acknowledge of a client that listens no longer.
 const AllEvents = math.MaxUint64
 
+// AppendEventSet appends a set of types of events.
+func AppendEventSet(dst []byte, on engine.EventSet) []byte {
+	return binary.AppendUvarint(dst, uint64(on))
+}
+
+// EventSet decodes what AppendEventSet appends.
+func (d *Decoder) EventSet() engine.EventSet { return engine.EventSet(d.Len(math.MaxUint16)) }
+
 // AppendEvent appends the body of an Event frame after the handle: of a gap its number alone.
 func AppendEvent(dst []byte, ev *engine.Event) []byte {
 	dst = binary.AppendUvarint(append(dst, byte(ev.Type)), ev.Seq)

@@ -1,0 +1,204 @@
+package partition_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// anything is the set of all types of events.
+func anything() engine.EventSet {
+	return engine.Events(engine.Written, engine.Taken, engine.Expired, engine.Cancelled, engine.Renewed, engine.Updated,
+		engine.Visible, engine.Available)
+}
+
+// program makes random calls of all sorts on a partition.
+type program struct {
+	*testing.T
+	p    *partition.Partition
+	c    *caller
+	call uint64
+	rand *rand.Rand
+	ids  []uint64 // of entries that were written
+	txns []uint64 // that were begun
+}
+
+// do makes a call and waits for its outcome.
+func (pr *program) do(f func(c partition.Caller, call uint64)) *outcome {
+	pr.call++
+	f(pr.c, pr.call)
+	return pr.c.await(pr.call)
+}
+
+func (pr *program) under() txn.ID {
+	if len(pr.txns) == 0 || pr.rand.IntN(2) == 0 {
+		return txn.ID{}
+	}
+	return txn.ID{Number: pr.txns[pr.rand.IntN(len(pr.txns))]}
+}
+
+func (pr *program) entry() uint64 {
+	if len(pr.ids) == 0 {
+		return 1
+	}
+	return pr.ids[pr.rand.IntN(len(pr.ids))]
+}
+
+// step makes one call, which may well fail.
+func (pr *program) step() {
+	p, r := pr.p, pr.rand
+	key := r.Int64N(4)
+	switch r.IntN(12) {
+	case 0, 1, 2:
+		ds := append(draft(key), draft(r.Int64N(4))...)
+		ds[0].Lease = []int64{engine.Forever, int64(time.Millisecond)}[r.IntN(2)]
+		ds[1].Delay = []int64{0, int64(time.Millisecond)}[r.IntN(2)]
+		o := pr.do(func(c partition.Caller, call uint64) { p.Write(c, call, pr.under(), engine.Request{}, ds) })
+		for _, g := range o.grants {
+			pr.ids = append(pr.ids, g.ID)
+		}
+	case 3, 4, 5:
+		q := query(key, r.IntN(3) > 0)
+		q.Txn = pr.under()
+		pr.do(func(c partition.Caller, call uint64) { p.Find(c, call, q, 0) })
+	case 6:
+		pr.do(func(c partition.Caller, call uint64) {
+			p.Update(c, call, pr.under(), engine.Request{}, engine.Change{ID: pr.entry(), Row: rowOf(key)})
+		})
+	case 7:
+		pr.do(func(c partition.Caller, call uint64) {
+			p.Renew(c, call, engine.Request{}, int64(time.Hour), []uint64{pr.entry()})
+		})
+	case 8:
+		pr.do(func(c partition.Caller, call uint64) { p.Cancel(c, call, engine.Request{}, []uint64{pr.entry()}) })
+	case 9:
+		o := pr.do(func(c partition.Caller, call uint64) { p.BeginTxn(c, call, int64(time.Hour)) })
+		pr.txns = append(pr.txns, o.grants[0].ID)
+	case 10:
+		pr.do(func(c partition.Caller, call uint64) {
+			p.Defer(c, call, pr.under(), pr.entry(), int64(time.Millisecond))
+		})
+	case 11:
+		id := pr.under()
+		if r.IntN(2) == 0 {
+			pr.do(func(c partition.Caller, call uint64) { p.Abort(c, call, id) })
+		} else {
+			pr.do(func(c partition.Caller, call uint64) { p.Commit(c, call, id, engine.Request{}, nil) })
+		}
+	}
+}
+
+// Whatever happens, the log tells of it as memory did: a listener that comes late, or after a restart, gets the same events.
+func TestListener_LogAndMemoryTellTheSame(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			log := openLog(t)
+			p := keeps(t, log, 1)
+			watch := func(on engine.EventSet, room int) (*caller, uint64) {
+				c := newCaller()
+				c.room = room
+				p.Notify(c, 1, everything(), on, engine.Forever)
+				require.NoError(t, c.await(1).err)
+				return c, c.await(1).grants[0].ID
+			}
+			live, id := watch(anything(), 1<<30)
+			_, late := watch(anything(), 0)
+			pr := &program{T: t, p: p, c: newCaller(), rand: rand.New(rand.NewPCG(seed, 1))}
+			for range 2000 {
+				pr.step()
+			}
+			want := live.seen()
+			types := map[engine.EventType]int{}
+			for i := range want {
+				types[want[i].Type]++
+				require.Equal(t, uint64(i+1), want[i].Seq)
+			}
+			require.Len(t, types, 8, "everything has happened: %v", types)
+
+			check := func(p *partition.Partition, registration uint64) {
+				c := newCaller()
+				p.Attach(c, 1, registration, 0)
+				for i, ev := range c.collect(len(want))[:len(want)] { // leases may have ended since
+					ev.Registration = id
+					require.Equal(t, want[i], ev)
+				}
+				p.Gone(c)
+			}
+			check(p, late)
+			require.NoError(t, p.Close())
+			check(keeps(t, log, 1), late)
+		})
+	}
+}
+
+// An event is in the log before anybody learns of it, also if it is all that there is to log: its number must not be used again.
+func TestListener_EventsWaitForTheLog(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := keeps(t, log, 10)
+	c := newCaller()
+	p.Notify(c, 1, everything(), engine.Events(engine.Available), engine.Forever)
+	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(1))
+	p.BeginTxn(c, 3, engine.Forever)
+	id := txn.ID{Number: c.await(3).grants[0].ID}
+	taken := query(1, true)
+	taken.Txn = id
+	p.Find(c, 4, taken, 0)
+	require.NoError(t, c.await(4).err)
+	require.Equal(t, 0, c.early)
+
+	open := log.shut(t)
+	p.Abort(c, 5, id)
+	require.Len(t, c.collect(2), 2)
+	require.Equal(t, 0, c.early, "the put back is no record, but the event of it is")
+	open()
+	p.Write(c, 6, txn.ID{}, engine.Request{}, draft(2))
+	require.NoError(t, c.await(6).err)
+	require.Equal(t, p.Hash(), rebuilt(t, log))
+}
+
+// A registration under a transaction has events of what the transaction writes, before anybody else, and ends with it. No log remembers it.
+func TestListener_UnderATransaction(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := keeps(t, log, 2)
+	c, w := newCaller(), newCaller()
+	p.BeginTxn(w, 1, engine.Forever)
+	id := txn.ID{Number: w.await(1).grants[0].ID}
+	q := everything()
+	q.Txn = id
+	c.room = 4
+	p.Notify(c, 1, q, engine.Events(engine.Written), engine.Forever)
+	registration := c.await(1).grants[0].ID
+	for key := range int64(8) {
+		p.Write(w, uint64(key)+10, id, engine.Request{}, draft(key))
+		require.NoError(t, w.await(uint64(key)+10).err)
+	}
+	require.Len(t, c.seen(), 4)
+	p.Commit(w, 20, id, engine.Request{}, nil)
+	require.NoError(t, w.await(20).err)
+	require.False(t, c.ended, "there is more before the end")
+
+	last := newCaller()
+	p.Attach(last, 1, registration, 4)
+	events := last.collect(3)
+	require.Equal(t, engine.Gap, events[0].Type, "only memory held them")
+	require.Equal(t, uint64(6), events[0].Seq)
+	require.Equal(t, uint64(8), events[2].Seq)
+	require.True(t, last.ended)
+	p.Attach(last, 2, registration, 8)
+	require.ErrorIs(t, last.await(2).err, engine.ErrLeaseEnded)
+	require.NoError(t, p.Close())
+	again := keeps(t, log, 2)
+	again.Attach(last, 3, registration, 0)
+	require.ErrorIs(t, last.await(3).err, engine.ErrLeaseEnded)
+}
