@@ -15,8 +15,8 @@ type Decide func(ctx context.Context, spaces []string) error
 // Commit commits a transaction in all its spaces or in none: it has every branch prepare, and then decide decides. It returns nil when the decision is
 // durable; branches that do not know it yet are told in the background, and after a restart by Recover.
 //
-// It returns ErrNoHome and ErrCommitting; ErrAborted, with the reason, if a space could not prepare; else what decide returned. After an error
-// of decide the branches learn the outcome from the home, as soon as it can tell.
+// It returns ErrNoHome and ErrCommitting; ErrAborted, with the reason, if a space could not prepare, or decide has certainly not decided; else
+// what decide returned: then the branches learn the outcome from the home, as soon as it can tell.
 func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
@@ -31,7 +31,9 @@ func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 		err = decide(ctx, prepared)
 	}
 	if err != nil {
-		_ = home.Dissolve(ctx, id.Number) // it may have ended already
+		if home.Dissolve(ctx, id.Number) == nil && !errors.Is(err, ErrAborted) {
+			err = fmt.Errorf("%w: %w", ErrAborted, err) // it was not decided, and never will be
+		}
 		c.tell(ctx, id, spaces)
 		return err
 	}

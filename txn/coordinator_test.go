@@ -2,6 +2,7 @@ package txn_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -142,6 +143,21 @@ func TestCommit_FailsWhenABranchWasLost(t *testing.T) {
 		require.ErrorContains(t, err, `"b"`)
 		w.settled(t, err)
 		require.ErrorIs(t, w.coord.Join(transfer, "d"), errEnded)
+	})
+}
+
+func TestCommit_AbortsWhatIsNotDecided(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		w.spaces["a"].begin(1)
+		require.NoError(t, w.coord.Join(transfer, "b"))
+		require.NoError(t, w.spaces["b"].use(transfer))
+		cause := errors.New("too large")
+		err := w.coord.Commit(t.Context(), transfer, func(context.Context, []string) error { return cause })
+		require.ErrorIs(t, err, txn.ErrAborted)
+		require.ErrorIs(t, err, cause)
+		w.settled(t, err)
 	})
 }
 
