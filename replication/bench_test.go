@@ -110,7 +110,7 @@ func BenchmarkReplay(b *testing.B) {
 			l := filled(b, size, min(256<<20, 200_000*size))
 			b.SetBytes(l.Stats().Bytes)
 			for b.Loop() {
-				require.NoError(b, l.Replay(b.Context(), ignore, nil))
+				require.NoError(b, l.Replay(b.Context(), 0, ignore, nil))
 			}
 		})
 	}

@@ -62,7 +62,7 @@ func TestReplay_DamagedFilesAreNoticed(t *testing.T) {
 			dir := damaged(t, c.block, c.damage)
 			l := idle(t, open(t, Config{Dir: dir}))
 			var got []uint64
-			err := l.Replay(t.Context(), into(&got), nil)
+			err := l.Replay(t.Context(), 0, into(&got), nil)
 			require.ErrorIs(t, err, ErrDamaged)
 			require.ErrorContains(t, err, "position")
 			require.Equal(t, upTo(uint64(len(got))), got)
@@ -78,7 +78,7 @@ func TestReplay_LostEnd(t *testing.T) {
 	dir := damaged(t, 2, truncate(0.5))
 
 	s := open(t, Config{Dir: dir, Sync: true})
-	require.ErrorIs(t, idle(t, s).Replay(t.Context(), ignore, nil), ErrDamaged, "a synchronous store loses nothing")
+	require.ErrorIs(t, idle(t, s).Replay(t.Context(), 0, ignore, nil), ErrDamaged, "a synchronous store loses nothing")
 	require.NoError(t, s.Close())
 
 	s = open(t, Config{Dir: dir})

@@ -72,7 +72,7 @@ func TestReplay_CommitsBeforeTheClaimCount(t *testing.T) {
 	young := rival(t, old)
 	var got []uint64
 	collect := into(&got)
-	err := young.Replay(t.Context(), func(g record.Group) error {
+	err := young.Replay(t.Context(), 0, func(g record.Group) error {
 		if len(got) == 0 { // the old primary is still at work when the young one has begun to read
 			appendAll(t, old, 3, 4)
 		}
@@ -100,7 +100,7 @@ func TestDamage_IsReportedWithItsPosition(t *testing.T) {
 			appendAll(t, l, 1, 2)
 			intrude(t, l, msg)
 			var got []uint64
-			err := l.Replay(t.Context(), into(&got), nil)
+			err := l.Replay(t.Context(), 0, into(&got), nil)
 			require.ErrorIs(t, err, ErrDamaged)
 			require.ErrorContains(t, err, "position 4")
 			require.Equal(t, upTo(2), got)
@@ -121,7 +121,7 @@ func TestReplay_ErrorOfApplyEndsIt(t *testing.T) {
 	l := primary(t, open(t, Config{}))
 	appendAll(t, l, 1, 2)
 	refuse := errors.New("refused")
-	err := l.Replay(t.Context(), func(record.Group) error { return refuse }, nil)
+	err := l.Replay(t.Context(), 0, func(record.Group) error { return refuse }, nil)
 	require.ErrorIs(t, err, refuse)
 	require.ErrorContains(t, err, "position 2")
 	require.ErrorIs(t, l.Append(commit(3, 10)), refuse)
@@ -133,7 +133,7 @@ func TestReplay_ReportsProgress(t *testing.T) {
 	l := primary(t, open(t, Config{}))
 	appendAll(t, l, 1, 4)
 	var done, total []uint64
-	require.NoError(t, l.Replay(t.Context(), ignore, func(d, n uint64) {
+	require.NoError(t, l.Replay(t.Context(), 0, ignore, func(d, n uint64) {
 		done, total = append(done, d), append(total, n)
 	}))
 	require.Equal(t, upTo(6), done) // a claim, the commits, the new claim

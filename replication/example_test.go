@@ -29,7 +29,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	apply := func(record.Group) error { return errors.New("a new log is empty") }
-	if err := jobs.Replay(ctx, apply, nil); err != nil {
+	if err := jobs.Replay(ctx, 0, apply, nil); err != nil {
 		log.Fatal(err)
 	}
 

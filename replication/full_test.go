@@ -35,7 +35,7 @@ func TestFull_BoundOfTheLog(t *testing.T) {
 	require.ErrorIs(t, err, ErrFull)
 	require.LessOrEqual(t, l.Stats().Bytes, l.Stats().MaxBytes)
 
-	require.ErrorIs(t, l.Replay(t.Context(), func(g record.Group) error { return errors.New("read in vain") }, nil), ErrFull)
+	require.ErrorIs(t, l.Replay(t.Context(), 0, func(g record.Group) error { return errors.New("read in vain") }, nil), ErrFull)
 	require.NoError(t, s.Close())
 
 	l = idle(t, open(t, Config{Dir: dir, MaxBytes: 2 << 20}))
@@ -54,7 +54,7 @@ func TestFull_FreeDiskThatMustRemain(t *testing.T) {
 	s.disk.keep, s.disk.left = 1<<62, 0
 	s.disk.mu.Unlock()
 	require.ErrorIs(t, l.Append(commit(3, 1)), ErrFull)
-	require.ErrorIs(t, l.Replay(t.Context(), ignore, nil), ErrFull)
+	require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrFull)
 	s.disk.mu.Lock()
 	s.disk.keep = keep
 	s.disk.mu.Unlock()

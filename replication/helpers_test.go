@@ -37,7 +37,7 @@ func idle(t testing.TB, s *Store) *Log {
 func primary(t testing.TB, s *Store) *Log {
 	t.Helper()
 	l := idle(t, s)
-	require.NoError(t, l.Replay(t.Context(), ignore, nil))
+	require.NoError(t, l.Replay(t.Context(), 0, ignore, nil))
 	return l
 }
 
@@ -76,7 +76,7 @@ func into(numbers *[]uint64) func(record.Group) error {
 func replayed(t testing.TB, l *Log) []uint64 {
 	t.Helper()
 	var got []uint64
-	require.NoError(t, l.Replay(t.Context(), into(&got), nil))
+	require.NoError(t, l.Replay(t.Context(), 0, into(&got), nil))
 	return got
 }
 

@@ -10,15 +10,15 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Replay hands over every group that counts, from the beginning, and then makes this process the primary: it appends a
+// Replay hands over every group that counts after a position, 0 or what Load has returned, and then makes this process the primary: it appends a
 // claim, and Append works from then on. It repairs what an error of Append has left behind, if that needs a restart of
 // the embedded server too.
 //
 // It blocks until the whole log is read, without a limit of time, unless ctx ends, apply returns an error, or the
 // store is closed. It returns ErrFull at once while the log could take no message, ErrDamaged for a log with something
-// in it that no primary wrote. After an error nothing can be appended. The group's records are valid only during
+// in it that no primary wrote, ErrPosition if it does not reach back that far. After an error nothing can be appended. The group's records are valid only during
 // apply. progress, if not nil, is called after every message; done and total count messages.
-func (l *Log) Replay(ctx context.Context, apply func(record.Group) error, progress func(done, total uint64)) error {
+func (l *Log) Replay(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error {
 	ctx, cancel := l.store.bound(ctx)
 	defer cancel()
 	l.mu.Lock()
@@ -26,7 +26,7 @@ func (l *Log) Replay(ctx context.Context, apply func(record.Group) error, progre
 	if progress == nil {
 		progress = func(uint64, uint64) {}
 	}
-	err := l.replayLocked(ctx, apply, progress)
+	err := l.replayLocked(ctx, after, apply, progress)
 	if err != nil {
 		err = fmt.Errorf("replay log %v: %w", l.id, err)
 	}
@@ -34,7 +34,7 @@ func (l *Log) Replay(ctx context.Context, apply func(record.Group) error, progre
 	return err
 }
 
-func (l *Log) replayLocked(ctx context.Context, apply func(record.Group) error, progress func(done, total uint64)) error {
+func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error {
 	l.failLocked(ErrNotReplayed)
 	if err := l.store.heal(ctx, l.id.stream()); err != nil {
 		return err
@@ -46,15 +46,21 @@ func (l *Log) replayLocked(ctx context.Context, apply func(record.Group) error, 
 	if err != nil {
 		return err
 	}
+	if st.LastSeq < after {
+		if st, err = l.rebase(ctx, after); err != nil {
+			return err
+		}
+	}
 	l.observe(st)
-	if err := l.replayable(st); err != nil {
+	if err := l.replayable(st, after); err != nil {
 		return err
 	}
 	end, err := l.readableEnd(ctx, st)
 	if err != nil {
 		return err
 	}
-	var f fold
+	end = max(end, after)
+	f := fold{epoch: l.epochOf(after)}
 	step := func(m message) error {
 		if err := l.step(&f, m, apply); err != nil {
 			return err
@@ -62,7 +68,7 @@ func (l *Log) replayLocked(ctx context.Context, apply func(record.Group) error, 
 		progress(m.pos, max(m.pos, end))
 		return nil
 	}
-	if err := l.read(ctx, 1, end, step); err != nil {
+	if err := l.read(ctx, after+1, end, step); err != nil {
 		return err
 	}
 	claim, err := l.claimLocked(end)
@@ -81,10 +87,28 @@ func (l *Log) replayLocked(ctx context.Context, apply func(record.Group) error, 
 	return nil
 }
 
-// replayable refuses a log that has lost its beginning, and one that a claim would not fit into.
-func (l *Log) replayable(st jetstream.StreamState) error {
-	if st.LastSeq > 0 && st.FirstSeq != 1 {
-		return fmt.Errorf("%w: the log begins at position %d", ErrPosition, st.FirstSeq)
+// rebase makes the log, which ends before the snapshot that was loaded, go on after it. It does so if the state was restored into an empty
+// folder, or if a loss of power has taken more off the end of the log than the snapshot was behind.
+func (l *Log) rebase(ctx context.Context, position uint64) (jetstream.StreamState, error) {
+	l.store.cfg.Logger.Warn("log_begins_after_snapshot", "log", l.id.String(), "position", position)
+	if err := l.purge(ctx, position+1); err != nil {
+		return jetstream.StreamState{}, err
+	}
+	return l.serverState(ctx)
+}
+
+// epochOf returns the epoch that holds after the position of the snapshot that was loaded.
+func (l *Log) epochOf(position uint64) uint64 {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	epoch, _ := l.claims.epoch(position)
+	return epoch
+}
+
+// replayable refuses a log that does not reach back to what follows a position, and one that a claim would not fit into.
+func (l *Log) replayable(st jetstream.StreamState, after uint64) error {
+	if st.LastSeq > 0 && st.FirstSeq > after+1 {
+		return fmt.Errorf("%w: the log begins at position %d, and there is no good snapshot of the state at %d or later", ErrPosition, st.FirstSeq, st.FirstSeq-1)
 	}
 	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+l.storedSize(len(l.claim(0)), st.LastSeq) > limit {
 		return fmt.Errorf("%w: %d of %d bytes", ErrFull, st.Bytes, limit)
@@ -137,8 +161,8 @@ func failedOr(ctx context.Context, err error) error {
 // readableEnd returns the position of the last message that is really there. It is not the end of the log if power was
 // lost before the end reached the disk: that is what a store without Sync may lose, but damage otherwise.
 func (l *Log) readableEnd(ctx context.Context, st jetstream.StreamState) (uint64, error) {
-	if st.LastSeq == 0 {
-		return 0, nil
+	if st.Msgs == 0 {
+		return st.LastSeq, nil
 	}
 	end, err := l.lastMessage(ctx)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {

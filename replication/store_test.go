@@ -95,7 +95,7 @@ func TestClose_EndsEveryCall(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, <-ended, ErrClosed)
 	require.ErrorIs(t, l.Append(commit(2, 1)), ErrClosed)
-	require.ErrorIs(t, l.Replay(t.Context(), ignore, nil), ErrClosed)
+	require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrClosed)
 	require.ErrorIs(t, l.Tail(t.Context(), 0, ignore), ErrClosed)
 	_, err := s.Log(t.Context(), "other", 0)
 	require.ErrorIs(t, err, ErrClosed)

@@ -75,7 +75,7 @@ func TestTail_PositionOutsideTheLogIsRefused(t *testing.T) {
 	require.NoError(t, st.Purge(t.Context(), jetstream.WithPurgeSequence(3)))
 	require.ErrorIs(t, l.Tail(t.Context(), 1, ignore), ErrPosition)
 	require.Equal(t, []uint64{2, 3}, tailed(t, l, 2, 2))
-	require.ErrorIs(t, l.Replay(t.Context(), ignore, nil), ErrPosition)
+	require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrPosition)
 }
 
 func TestTail_OutlivesARestartOfTheServer(t *testing.T) {
@@ -85,7 +85,7 @@ func TestTail_OutlivesARestartOfTheServer(t *testing.T) {
 	appendAll(t, l, 1, 2)
 	other, err := s.Log(t.Context(), "other", 0)
 	require.NoError(t, err)
-	require.NoError(t, other.Replay(t.Context(), ignore, nil))
+	require.NoError(t, other.Replay(t.Context(), 0, ignore, nil))
 
 	var got []uint64
 	collect := into(&got)
@@ -98,7 +98,7 @@ func TestTail_OutlivesARestartOfTheServer(t *testing.T) {
 			srv, err := s.server()
 			require.NoError(t, err)
 			srv.stop() // as if it had failed: the next replay of any log starts another
-			require.NoError(t, other.Replay(t.Context(), ignore, nil))
+			require.NoError(t, other.Replay(t.Context(), 0, ignore, nil))
 			appendAll(t, l, 3, 4) // the primary goes on without replaying
 		case 4:
 			return errDone

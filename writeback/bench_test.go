@@ -84,7 +84,7 @@ func BenchmarkUnderLoad(b *testing.B) {
 		require.NoError(b, err)
 		log, err := store.Log(b.Context(), "test", 0)
 		require.NoError(b, err)
-		require.NoError(b, log.Replay(b.Context(), func(record.Group) error { return nil }, nil))
+		require.NoError(b, log.Replay(b.Context(), 0, func(record.Group) error { return nil }, nil))
 		require.NoError(b, log.Append(append(make([]byte, record.HeaderSize), kindRecord(1, order)...)))
 		w, stop := start(b, log, writeback.Config{DSN: dsn})
 		ctx, cancel := context.WithCancel(b.Context())

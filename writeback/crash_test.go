@@ -75,7 +75,7 @@ func openLog(ctx context.Context, store *replication.Store, m *model, seed uint6
 		return nil, nil, err
 	}
 	g := newGenerator(seed)
-	err = log.Replay(ctx, func(group record.Group) error {
+	err = log.Replay(ctx, 0, func(group record.Group) error {
 		g.next = max(g.next, highestPut(group.Records)+1)
 		return m.apply(group.Records)
 	}, nil)

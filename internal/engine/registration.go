@@ -73,6 +73,17 @@ func (e *Engine) want(on EventSet, n int) {
 	}
 }
 
+// Registrations returns the numbers of the last events of all registrations that the log knows, by their identities.
+func (e *Engine) Registrations() map[uint64]uint64 {
+	last := make(map[uint64]uint64, len(e.registrations))
+	for id, r := range e.registrations {
+		if r.txn == nil {
+			last[id] = r.seq
+		}
+	}
+	return last
+}
+
 // Registered returns the number of the last event of a registration; false if it has ended.
 func (e *Engine) Registered(id uint64) (seq uint64, ok bool) {
 	r := e.registrations[id]

@@ -3,6 +3,7 @@ package partition
 // backlog is the events of a registration that were not acknowledged: the last ones in memory, those before them in the log, if there is one.
 type backlog struct {
 	last  uint64 // number of the last event
+	acked uint64 // number of the last event that was acknowledged
 	kept  []kept // those in memory: without gaps, up to the last
 	bytes int    // of rows in kept
 	group *group // that the last event is in
@@ -55,8 +56,27 @@ func (b *backlog) skip(seq, position uint64) {
 	b.last = seq
 }
 
+// unread returns from where in the log the events come that were not acknowledged; false if there are none. next is the position of the next group.
+func (b *backlog) unread(next uint64) (mark, bool) {
+	if b.acked >= b.last {
+		return mark{}, false
+	}
+	if m, ok := b.marks.before(b.acked + 1); ok {
+		return m, true
+	}
+	if len(b.kept) == 0 {
+		return mark{}, false
+	}
+	k := &b.kept[0]
+	if k.group == nil || k.group.position == 0 {
+		return mark{k.Seq, next}, true
+	}
+	return mark{k.Seq, k.group.position}, true
+}
+
 // acknowledge forgets the events up to seq, as far as the log has them.
 func (b *backlog) acknowledge(seq uint64) {
+	b.acked = max(b.acked, min(seq, b.last))
 	n := 0
 	for n < len(b.kept) && b.kept[n].Seq <= seq && !b.kept[n].underway() {
 		n++

@@ -219,10 +219,16 @@ func (p *Partition) append(b *batch) error {
 		return err
 	}
 	position := p.cfg.Log.Last()
-	for _, f := range b.stored {
-		f()
-	}
 	p.mu.Lock()
+	for len(b.stored) > 0 { // more may come meanwhile
+		stored := b.stored
+		b.stored = nil
+		p.mu.Unlock()
+		for _, f := range stored {
+			f()
+		}
+		p.mu.Lock()
+	}
 	cs := &p.commits
 	cs.durable, cs.position = b.lsn, position
 	cs.inFlight = nil
@@ -283,6 +289,8 @@ func (p *Partition) refuse(cause error) {
 		}
 	}
 	p.listeners, p.overfull = nil, nil
+	close(p.failed)
+	p.failed = make(chan struct{})
 	p.mu.Unlock()
 	lost := fmt.Errorf("%w: %w", engine.ErrOutcomeUnknown, cause)
 	if notStored(cause) {

@@ -31,8 +31,11 @@ type Log interface {
 	// changes the log nor delays appends for long. If the log will never be able to give what was asked for, the error has,
 	// or wraps one that has, a method Unreadable that returns true.
 	Read(ctx context.Context, from, to uint64, fn func(record.Group) error) error
-	// Replay hands over all groups of the log in order and makes the caller its only writer.
-	Replay(ctx context.Context, apply func(record.Group) error, progress func(done, total uint64)) error
+	// Load hands over an image of the state, if there is one, in pieces of whole records, and returns the position of the last group that
+	// it includes; 0 if there is none.
+	Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error)
+	// Replay hands over all groups of the log after a position in order and makes the caller its only writer.
+	Replay(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error
 }
 
 // Config configures a Partition. The zero value is a partition without a log.
@@ -76,6 +79,9 @@ type Partition struct {
 	timer       *time.Timer   // fires at armed
 	armed       int64
 	closed      bool
+	failed      chan struct{} // closed, and replaced, when the log fails
+
+	imaging sync.Mutex // held while an image is taken; before mu
 }
 
 // New returns an empty partition. It serves from Start on.
@@ -93,6 +99,7 @@ func New(cfg Config) *Partition {
 	}
 	p := &Partition{
 		cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}, turns: make(chan struct{}, readings),
+		failed: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.reset(0)
@@ -134,7 +141,10 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 
 // replay rebuilds the state from the log. Nobody else uses the engine meanwhile, because p.err is set.
 func (p *Partition) replay(ctx context.Context, progress func(done, total uint64)) error {
-	err := p.cfg.Log.Replay(ctx, p.apply, progress)
+	after, err := p.load(ctx, progress)
+	if err == nil {
+		err = p.cfg.Log.Replay(ctx, after, p.apply, progress)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.commits.durable, p.commits.position = LSN(p.e.LSN()), p.cfg.Log.Last()

@@ -31,3 +31,9 @@ func AppendOutcome(dst []byte, session uint64, sort byte, number uint64, body []
 func AppendEnded(dst []byte, records uint64) []byte {
 	return binary.AppendUvarint(append(dst, byte(Ended)), records)
 }
+
+// AppendUnread appends an Unread record.
+func AppendUnread(dst []byte, id, seq, position uint64) []byte {
+	dst = binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Unread)), id), seq)
+	return binary.AppendUvarint(dst, position)
+}

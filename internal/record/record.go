@@ -54,7 +54,8 @@ const (
 	Entry    Op = 49 // entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
 	Listener Op = 50 // as Watch, of a registration that has had Count events
 	Outcome  Op = 51 // session ID has an outcome Body
-	Ended    Op = 52 // the image is complete: it has Count records before this one
+	Ended    Op = 52 // the image is complete: the engine has Count records before this one
+	Unread   Op = 53 // events of registration ID from number Number on were not collected, and are in the log from position Count on
 )
 
 // Reason says why something ended. The numbers are in logs on disk; they are append only.
@@ -276,6 +277,8 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Type, r.Number, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.body()
 	case Ended:
 		r.Count = d.uvarint()
+	case Unread:
+		r.ID, r.Number, r.Count = d.uvarint(), d.uvarint(), d.uvarint()
 	case StageChange:
 		r.ID, r.Entry, r.Body = d.uvarint(), d.uvarint(), d.body()
 	case Wrote:

@@ -39,6 +39,7 @@ var samples = []struct {
 	{AppendListener(nil, 25, 2, 8, 5, []byte("q")), Record{Op: Listener, ID: 25, On: 2, Count: 8, Expires: 5, Body: []byte("q")}},
 	{AppendOutcome(nil, 26, 1, 9, []byte("o")), Record{Op: Outcome, ID: 26, Type: 1, Number: 9, Body: []byte("o")}},
 	{AppendEnded(nil, 27), Record{Op: Ended, Count: 27}},
+	{AppendUnread(nil, 28, 29, 30), Record{Op: Unread, ID: 28, Number: 29, Count: 30}},
 	{AppendSession(nil, 24, []byte("client")), Record{Op: Session, ID: 24, Body: []byte("client")}},
 	{AppendEndSession(nil, 24, Expired), Record{Op: EndSession, ID: 24, Reason: Expired}},
 	{AppendWrote(nil, 24, 300, 25, 2, []byte("leases")), Record{Op: Wrote, ID: 24, Number: 300, Entry: 25, Count: 2, Body: []byte("leases")}},

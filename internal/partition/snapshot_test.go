@@ -1,0 +1,208 @@
+package partition_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// logIn returns a log in a folder, and a function that closes it early.
+func logIn(t *testing.T, dir string) (*replication.Log, func()) {
+	t.Helper()
+	store, err := replication.Open(t.Context(), replication.Config{Dir: dir})
+	require.NoError(t, err)
+	stop := sync.OnceFunc(func() { require.NoError(t, store.Close()) })
+	t.Cleanup(stop)
+	l, err := store.Log(t.Context(), "test", 0)
+	require.NoError(t, err)
+	return l, stop
+}
+
+func snapshot(t *testing.T, p *partition.Partition, l *replication.Log) uint64 {
+	t.Helper()
+	position, err := p.Snapshot(t.Context(), func(position uint64) (partition.Image, error) { return l.Snapshot(position) })
+	require.NoError(t, err)
+	return position
+}
+
+// toil writes and takes until the context ends.
+func toil(ctx context.Context, p *partition.Partition, seed int64) {
+	c := newCaller()
+	for n := uint64(1); ctx.Err() == nil; n += 2 {
+		p.Write(c, n, txn.ID{}, engine.Request{}, draft(seed+int64(n%50)))
+		p.Find(c, n+1, query(seed+int64(n*7%50), true), 0)
+		_ = c.await(n)
+	}
+}
+
+// A partition that starts from a snapshot and what follows it in the log is the one that was there, though nobody stood still for the snapshot.
+func TestSnapshot_RestartGoesOnFromIt(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, stop := logIn(t, dir)
+	p := start(t, l)
+	registered := newCaller()
+	p.Notify(registered, 1, query(1, false), engine.Events(engine.Written), engine.Forever)
+	require.NoError(t, registered.await(1).err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	var toiling sync.WaitGroup
+	for seed := range int64(3) {
+		toiling.Go(func() { toil(ctx, p, 100*seed) })
+	}
+	var positions []uint64
+	for range 5 {
+		positions = append(positions, snapshot(t, p, l))
+	}
+	cancel()
+	toiling.Wait()
+	require.True(t, slices.IsSorted(positions))
+	kept, err := l.Snapshots()
+	require.NoError(t, err)
+	require.Equal(t, []uint64{positions[4], positions[3]}, kept)
+
+	require.NoError(t, l.Purge(t.Context(), min(p.Needed(), positions[4]+1)))
+	require.Equal(t, min(p.Needed(), positions[3]+1), max(1, l.Stats().First))
+	hash := p.Hash()
+	require.NoError(t, p.Close())
+	stop()
+
+	l, _ = logIn(t, dir)
+	again := start(t, l)
+	require.Equal(t, hash, again.Hash())
+	again.Attach(registered, 2, registered.await(1).grants[0].ID, 0)
+	require.NoError(t, registered.await(2).err)
+}
+
+func TestSnapshot_ADamagedOneFallsBackToTheOneBefore(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(path string) error{
+		"cut off": func(path string) error { return os.Truncate(path, 200) },
+		"empty":   func(path string) error { return os.Truncate(path, 0) },
+		"flipped": func(path string) error {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			b[len(b)/2] ^= 1
+			return os.WriteFile(path, b, 0o600)
+		},
+		"longer": func(path string) error {
+			b, err := os.ReadFile(path)
+			return errors.Join(err, os.WriteFile(path, append(b, 0), 0o600))
+		},
+		"missing": os.Remove,
+	} {
+		dir := t.TempDir()
+		l, stop := logIn(t, dir)
+		p := start(t, l)
+		c := newCaller()
+		for n := range uint64(4) {
+			for i := range uint64(10) {
+				p.Write(c, 10*n+i, txn.ID{}, engine.Request{}, draft(int64(i)))
+				require.NoError(t, c.await(10*n+i).err)
+			}
+			if n < 3 {
+				snapshot(t, p, l)
+			}
+		}
+		require.NoError(t, l.Purge(t.Context(), l.Last()), name)
+		hash := p.Hash()
+		require.NoError(t, p.Close())
+		stop()
+		files, err := filepath.Glob(filepath.Join(dir, "snapshots", "test-0", "*.snapshot"))
+		require.NoError(t, err)
+		require.Len(t, files, 2)
+		slices.Sort(files)
+		require.NoError(t, damage(files[1]), name)
+
+		l, stop = logIn(t, dir)
+		p = start(t, l)
+		require.Equal(t, hash, p.Hash(), name)
+		require.NoError(t, p.Close())
+		stop()
+
+		// Without any, the log alone does not say what the state was: it is not guessed.
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, "snapshots")))
+		l, _ = logIn(t, dir)
+		p = partition.New(partition.Config{Log: l})
+		require.ErrorIs(t, p.Start(t.Context(), nil), replication.ErrPosition, name)
+	}
+}
+
+// A snapshot goes with its log into a new folder, where there is no log yet: that goes on after it.
+func TestSnapshot_IsEnoughToBeginWith(t *testing.T) {
+	t.Parallel()
+	l, _ := logIn(t, t.TempDir())
+	p := start(t, l)
+	c := newCaller()
+	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
+	require.NoError(t, c.await(1).err)
+	position := snapshot(t, p, l)
+	path := filepath.Join(t.TempDir(), "kept")
+	files, err := filepath.Glob(filepath.Join(l.SnapshotDir(), "*.snapshot"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	require.NoError(t, os.Rename(files[0], path))
+	h, err := replication.ReadSnapshot(path, nil)
+	require.NoError(t, err)
+	require.Equal(t, position, h.Position)
+	require.Equal(t, l.Incarnation(), h.Incarnation)
+}
+
+// What fails while a snapshot is taken leaves the one before in its place, and the partition serves on.
+func TestSnapshot_ThatFailsLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, _ := logIn(t, dir)
+	p := start(t, l)
+	for _, begin := range []func(uint64) (partition.Image, error){
+		func(uint64) (partition.Image, error) { return nil, errInjected },
+		func(pos uint64) (partition.Image, error) {
+			s, err := l.Snapshot(pos)
+			return &faulty{s, false}, err
+		},
+	} {
+		_, err := p.Snapshot(t.Context(), begin)
+		require.ErrorIs(t, err, errInjected)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "snapshots", "test-0", "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = p.Snapshot(ctx, func(pos uint64) (partition.Image, error) { return l.Snapshot(pos) })
+	require.ErrorIs(t, err, context.Canceled)
+	snapshot(t, p, l)
+}
+
+type faulty struct {
+	*replication.Snapshot
+	wrote bool
+}
+
+func (f *faulty) Write(records []byte) error {
+	if f.wrote || record.Op(records[0]) == record.Counters {
+		return errInjected
+	}
+	f.wrote = true
+	return f.Snapshot.Write(records)
+}
+
+func TestSnapshot_NeedsALog(t *testing.T) {
+	t.Parallel()
+	_, err := start(t, nil).Snapshot(t.Context(), nil)
+	require.ErrorIs(t, err, engine.ErrInvalidArgument)
+}

@@ -1,0 +1,180 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// keptSnapshots is how many snapshots of a log are kept: the newest, and one in case that is damaged.
+const keptSnapshots = 2
+
+// SnapshotDir returns the folder of the log's snapshots, which may not be there yet.
+func (l *Log) SnapshotDir() string {
+	return filepath.Join(l.store.folder.path, "snapshots", l.id.space+"-"+strconv.Itoa(l.id.partition))
+}
+
+func (l *Log) snapshotPath(position uint64) string {
+	return filepath.Join(l.SnapshotDir(), fmt.Sprintf("%020d.snapshot", position))
+}
+
+// Snapshots returns the positions of the log's snapshots, the newest first.
+func (l *Log) Snapshots() ([]uint64, error) {
+	entries, err := os.ReadDir(l.SnapshotDir())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("replication: %w", err)
+	}
+	var positions []uint64
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), ".snapshot")
+		position, err := strconv.ParseUint(name, 10, 64)
+		if ok && err == nil {
+			positions = append(positions, position)
+		}
+	}
+	slices.Sort(positions)
+	slices.Reverse(positions)
+	return positions, nil
+}
+
+// removeOldSnapshots removes all but the newest ones, and what was left of some that were never completed.
+func (l *Log) removeOldSnapshots() error {
+	positions, err := l.Snapshots()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range positions[min(len(positions), keptSnapshots):] {
+		errs = append(errs, os.Remove(l.snapshotPath(p)))
+	}
+	return errors.Join(errs...)
+}
+
+// Load hands over the newest good snapshot and returns its position: Replay goes on from there. A snapshot that is damaged is reported, and
+// the one before is taken. It returns 0, and calls nothing, if there is none. fn gets whole records, valid only during the call;
+// after an error of fn, which Load returns, the state that it was making is of no use. progress, if not nil, gets bytes.
+func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error) {
+	_ = l.removeUnfinished() // they only take room
+	positions, err := l.Snapshots()
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range positions {
+		path := l.snapshotPath(p)
+		// It is read twice: what is damaged near its end must not leave half a state behind.
+		h, err := ReadSnapshot(path, nil)
+		if err == nil {
+			err = l.fits(h, p)
+		}
+		if err != nil {
+			l.store.cfg.Logger.Error("snapshot_damaged", "log", l.id.String(), "position", p, "error", err)
+			continue
+		}
+		return p, l.load(ctx, path, h, fn, progress)
+	}
+	return 0, nil
+}
+
+// fits returns an error if a snapshot is not one of this log.
+func (l *Log) fits(h SnapshotHeader, position uint64) error {
+	if h.Incarnation != l.incarnation || h.Position != position {
+		return fmt.Errorf("%w: it is of log %s, position %d", ErrBadSnapshot, h.Incarnation, h.Position)
+	}
+	return nil
+}
+
+func (l *Log) load(ctx context.Context, path string, h SnapshotHeader, fn func([]byte) error, progress func(done, total uint64)) error {
+	var done, total uint64
+	if info, err := os.Stat(path); err == nil {
+		total = uint64(info.Size())
+	}
+	_, err := ReadSnapshot(path, func(records []byte) error {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		done += uint64(len(records))
+		if progress != nil {
+			progress(done, max(done, total))
+		}
+		return fn(records)
+	})
+	if err != nil {
+		return fmt.Errorf("load snapshot of log %v: %w", l.id, err)
+	}
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	l.claims = claims{at: h.Claims, upto: h.Position}
+	return nil
+}
+
+// removeUnfinished removes what a process has left that was killed while it wrote a snapshot.
+func (l *Log) removeUnfinished() error {
+	left, err := filepath.Glob(filepath.Join(l.SnapshotDir(), ".snapshot-*"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// claimsUpTo returns where epochs began, up to a position.
+func (l *Log) claimsUpTo(position uint64) []uint64 {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	n, found := slices.BinarySearch(l.claims.at, position)
+	if found {
+		n++
+	}
+	return slices.Clone(l.claims.at[:n])
+}
+
+// Purge removes the messages before a position from the log, for good. Positions stay what they are. It never removes what the
+// older of the kept snapshots needs to go on from, nor anything while there are fewer snapshots.
+func (l *Log) Purge(ctx context.Context, before uint64) error {
+	positions, err := l.Snapshots()
+	if err != nil || len(positions) < keptSnapshots {
+		return err
+	}
+	if before = min(before, positions[keptSnapshots-1]+1); before <= l.Stats().First {
+		return nil
+	}
+	return l.purge(ctx, before)
+}
+
+func (l *Log) purge(ctx context.Context, before uint64) error {
+	srv, err := l.store.server()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := l.store.bound(ctx)
+	defer cancel()
+	st, err := srv.js.Stream(ctx, l.id.stream())
+	if err != nil {
+		return failedOr(ctx, err)
+	}
+	if err := st.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
+		return failedOr(ctx, fmt.Errorf("purge log %v: %w", l.id, err))
+	}
+	info, err := st.Info(ctx)
+	if err != nil {
+		return failedOr(ctx, err)
+	}
+	l.purged(info.State)
+	return nil
+}
+
+// purged notes what is left of the log, but for what was appended just now.
+func (l *Log) purged(st jetstream.StreamState) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	l.state.First, l.state.Messages, l.state.Bytes = st.FirstSeq, st.Msgs, int64(st.Bytes)
+}
