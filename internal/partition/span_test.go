@@ -81,7 +81,11 @@ func (l *tape) Read(_ context.Context, from, to uint64, fn func(record.Group) er
 	return nil
 }
 
-func (l *tape) Replay(ctx context.Context, apply func(record.Group) error, _ func(done, total uint64)) error {
+func (*tape) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
+	return 0, nil
+}
+
+func (l *tape) Replay(ctx context.Context, _ uint64, apply func(record.Group) error, _ func(done, total uint64)) error {
 	return l.Read(ctx, 1, l.Last(), apply)
 }
 

@@ -249,7 +249,11 @@ func (g gate) Last() uint64 { return 0 }
 
 func (g gate) Read(context.Context, uint64, uint64, func(record.Group) error) error { return nil }
 
-func (g gate) Replay(context.Context, func(record.Group) error, func(done, total uint64)) error {
+func (gate) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
+	return 0, nil
+}
+
+func (g gate) Replay(context.Context, uint64, func(record.Group) error, func(done, total uint64)) error {
 	return nil
 }
 
