@@ -44,7 +44,11 @@ func (l *memoryLog) Append(msg []byte) error {
 	return nil
 }
 
-func (l *memoryLog) Replay(_ context.Context, apply func(record.Group) error, _ func(done, total uint64)) error {
+func (*memoryLog) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
+	return 0, nil
+}
+
+func (l *memoryLog) Replay(_ context.Context, _ uint64, apply func(record.Group) error, _ func(done, total uint64)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, msg := range l.messages {
