@@ -6,18 +6,18 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// cycling is how many jobs the workloads with transactions hold. Each cycle takes one and writes another as its result, so that
+// cycling is how many jobs the workloads with transactions hold at least. Each cycle takes one and writes another as its result, so that
 // they never run out.
 const cycling = 20_000
 
-func (r *run) fillCycle(ctx context.Context) error {
-	return r.fill(ctx, cycling, func(int64) int64 { return 1 })
+func (r *run) fillCycle(ctx context.Context, callers int) error {
+	return r.fill(ctx, max(cycling, 4*callers), func(int64) int64 { return 1 })
 }
 
 // txn measures the cycle of a worker in two round trips: take a job under a transaction of its own; write the result and commit. The
 // time's end ends no cycle half way, which would leave its job locked.
 func (r *run) txn(ctx context.Context, callers int) ([]Result, error) {
-	if err := r.fillCycle(ctx); err != nil {
+	if err := r.fillCycle(ctx, callers); err != nil {
 		return nil, err
 	}
 	result := r.job(1)
@@ -32,7 +32,7 @@ func (r *run) txn(ctx context.Context, callers int) ([]Result, error) {
 
 // txn3 measures the same cycle with a call of its own for the begin of the transaction, in three round trips.
 func (r *run) txn3(ctx context.Context, callers int) ([]Result, error) {
-	if err := r.fillCycle(ctx); err != nil {
+	if err := r.fillCycle(ctx, callers); err != nil {
 		return nil, err
 	}
 	result := r.job(1)
@@ -58,7 +58,7 @@ func finish(ctx context.Context, t *space.Txn, result Job) error {
 
 // work measures space.Work with as many workers as there are callers. Those only count the jobs that are done.
 func (r *run) work(ctx context.Context, callers int) ([]Result, error) {
-	if err := r.fillCycle(ctx); err != nil {
+	if err := r.fillCycle(ctx, callers); err != nil {
 		return nil, err
 	}
 	working, stop := context.WithCancel(ctx)
