@@ -14,7 +14,7 @@ import (
 type taskKeeper struct {
 	space Space
 	lease time.Duration // asked for
-	first chan struct{} // closed when there is something to renew for the first time
+	wake  chan struct{} // one slot, filled when there are tasks again
 
 	mu      sync.Mutex
 	tasks   map[LeaseID]*task // guarded by mu; by the number of the transaction
@@ -22,7 +22,7 @@ type taskKeeper struct {
 }
 
 func newTaskKeeper(sp Space, lease time.Duration) *taskKeeper {
-	return &taskKeeper{space: sp, lease: lease, first: make(chan struct{}), tasks: map[LeaseID]*task{}}
+	return &taskKeeper{space: sp, lease: lease, wake: make(chan struct{}, 1), tasks: map[LeaseID]*task{}}
 }
 
 // add makes the keeper renew the leases of tasks.
@@ -33,17 +33,9 @@ func (k *taskKeeper) add(tasks []*task) {
 		k.tasks[t.lease.ID()] = t
 	}
 	select {
-	case <-k.first:
+	case k.wake <- struct{}{}:
 	default:
-		close(k.first)
 	}
-}
-
-// term returns how long a lease that is granted now will run, as far as is known.
-func (k *taskKeeper) term() time.Duration {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return cmp.Or(k.granted, k.lease)
 }
 
 // drop ends that for a task.
@@ -53,21 +45,40 @@ func (k *taskKeeper) drop(t *task) {
 	delete(k.tasks, t.lease.ID())
 }
 
+// term returns how long a lease that is granted now will run, as far as is known.
+func (k *taskKeeper) term() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return cmp.Or(k.granted, k.lease)
+}
+
 // run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time enough to try again, until
 // ctx ends. The first one it renews at once, to learn how much the space grants.
 func (k *taskKeeper) run(ctx context.Context) {
-	select {
-	case <-k.first:
-	case <-ctx.Done():
-		return
-	}
-	for ctx.Err() == nil {
+	for k.await(ctx) {
 		var err error
 		if due := k.due(); len(due) > 0 {
 			err = k.renew(ctx, due)
 		}
 		_ = sleep(ctx, k.pause(err)) // if it returns early ctx has ended
 	}
+}
+
+// await waits until there are tasks, or ctx ends; then it returns false.
+func (k *taskKeeper) await(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		k.mu.Lock()
+		n := len(k.tasks)
+		k.mu.Unlock()
+		if n > 0 {
+			return true
+		}
+		select {
+		case <-k.wake:
+		case <-ctx.Done():
+		}
+	}
+	return false
 }
 
 // pause returns the time until leases have to be looked at again.
