@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -36,9 +37,12 @@ func (f *family) end() {
 
 // process is a running member of a family.
 type process struct {
-	ctx  context.Context // of its family
-	quit context.CancelFunc
-	done chan struct{} // closed when it has ended
+	ctx    context.Context // of its family
+	pid    int
+	quit   context.CancelFunc
+	slay   func() error  // ends it with SIGKILL
+	killed atomic.Bool   // by kill: its end is no failure
+	done   chan struct{} // closed when it has ended
 }
 
 // start starts a program. It must be called from the main goroutine, which is bound to its thread: the death signal
@@ -55,11 +59,11 @@ func (f *family) start(stdout io.Writer, env []string, name string, args ...stri
 		quit()
 		return nil, err
 	}
-	p := &process{ctx: f.ctx, quit: quit, done: make(chan struct{})}
+	p := &process{ctx: f.ctx, pid: cmd.Process.Pid, quit: quit, slay: cmd.Process.Kill, done: make(chan struct{})}
 	f.members.Go(func() {
 		defer close(p.done)
 		defer quit()
-		if err := cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		if err := cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) && !p.killed.Load() {
 			f.fail(fmt.Errorf("%s: %w", cmd, err))
 		}
 	})
@@ -76,6 +80,13 @@ func (p *process) wait() error {
 func (p *process) stop() error {
 	p.quit()
 	return p.wait()
+}
+
+// kill ends the process as nothing else does: it has no time for anything. It is gone when kill returns.
+func (p *process) kill() {
+	p.killed.Store(true)
+	_ = p.slay() // if it fails the process has ended by itself
+	<-p.done
 }
 
 // firstLine is a standard output of which the first thing printed counts.

@@ -1,6 +1,6 @@
 // Demo shows the whole of gospaces at work: a server with its log on disk and its mirror in PostgreSQL, a master and
-// workers as processes of their own that read the source of the Go toolchain, and the result once from the space and
-// once with plain SQL. It exits with 0 if both are the same, and leaves neither processes nor files behind.
+// workers as processes of their own that read the source of the Go toolchain, one of which is killed half way, and the result once from
+// the space and once with plain SQL. It exits with 0 if both are the same, and leaves neither processes nor files behind.
 package main
 
 import (
@@ -18,6 +18,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/postgres"
+	"github.com/gospaces/gospaces/space"
 )
 
 func main() {
@@ -87,14 +88,14 @@ func (d *demo) play(dsn string) error {
 	if err != nil {
 		return err
 	}
-	if err := d.work(addr); err != nil {
-		return err
-	}
 	c, err := client.Dial(d.family.ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	if err := d.work(addr, c); err != nil {
+		return err
+	}
 	say("wait until the mirror has everything")
 	if err := mirrored(d.family.ctx, c); err != nil {
 		return err
@@ -129,8 +130,8 @@ func (d *demo) serve(dsn string) (*process, string, error) {
 	}
 }
 
-// work runs workers and a master until the job is done.
-func (d *demo) work(addr string) error {
+// work runs workers and a master until the job is done, by one worker less.
+func (d *demo) work(addr string, sp space.Space) error {
 	program := filepath.Join(d.dir, "masterworker")
 	var all []*process
 	say(fmt.Sprintf("%d times masterworker -addr %s worker", d.workers, addr))
@@ -151,11 +152,16 @@ func (d *demo) work(addr string) error {
 	if err != nil {
 		return err
 	}
+	loss, err := kill(d.family.ctx, sp, all[0])
+	if err != nil {
+		return errors.Join(err, context.Cause(d.family.ctx))
+	}
 	for _, p := range append(all, master) {
 		if err := p.wait(); err != nil {
 			return err
 		}
 	}
+	loss.tell()
 	return nil
 }
 
