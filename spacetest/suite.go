@@ -47,6 +47,10 @@ func topics() []topic {
 		{"lockwait", lockWaitCases()},
 		{"deadlock", deadlockCases()},
 		{"txnlease", txnLeaseCases()},
+		{"stage", stageCases()},
+		{"rollback", rollbackCases()},
+		{"delay", delayCases()},
+		{"update", updateCases()},
 		{"history", historyCases()},
 	}
 }

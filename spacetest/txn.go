@@ -44,6 +44,9 @@ func txnCases() cases {
 	}
 }
 
+// noTxn is the transaction of calls that are made under none.
+var noTxn txn.ID
+
 // begin begins a transaction, which is aborted with the test if it is still open then.
 func begin(k *kit, opts ...space.Option) *space.Txn {
 	k.Helper()
@@ -703,7 +706,7 @@ func txnOptions(k *kit) {
 	q.Begin, q.Lease, q.Txn = true, long, t.ID()
 	_, err := k.sp.Take(k.ctx, q)
 	k.fails(space.ErrInvalidArgument, err)
-	q.Txn = txn.ID{}
+	q.Txn = noTxn
 	_, err = k.sp.Read(k.ctx, q)
 	k.fails(space.ErrInvalidArgument, err)
 	q.Lease = -1

@@ -1,0 +1,208 @@
+package spacetest
+
+import (
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+func delayCases() cases {
+	return cases{
+		{"a delayed entry is visible from its time on, and not before", delayVisible},
+		{"a delayed entry is nowhere to be seen before", delayHidden},
+		{"a delayed entry serves those who wait, in their order", delayServes},
+		{"the order is that in which entries became visible", delayOrder},
+		{"the lease of a delayed entry runs meanwhile", delayLease},
+		{"a delayed entry can be cancelled and renewed before its time", delayCancel},
+		{"a delayed entry is an event when it becomes visible", delayEvents},
+		{"entries of one list may have delays of their own", delayBulk},
+		{"each of many delayed entries comes, once", delayMany},
+		{"a delay of zero is none", delayZero},
+		{"a negative delay is refused", delayNegative},
+		{"a delayed write of a transaction comes only after its commit", delayTxn},
+		{"an aborted transaction's delayed writes never come", delayAborted},
+		{"an entry whose lease ends before its delay is never visible", delayShortLease},
+	}
+}
+
+func delayVisible(k *kit) {
+	began := time.Now()
+	write(k, e1, space.Delay(short))
+	require.Equal(k, e1, startFind(k, verbs[2], e1).result(k))
+	require.GreaterOrEqual(k, time.Since(began), short)
+	require.Zero(k, k.total())
+}
+
+func delayHidden(k *kit) {
+	l := write(k, e1, space.Delay(long))
+	absent(k, e1)
+	require.Zero(k, k.total())
+	require.Empty(k, collect(k, simple{}))
+	absent(k, simple{}, space.In(begin(k)))
+	for _, v := range ifExists {
+		_, err := find[simple](v)(k.ctx, k.sp, e1) // it does not wait for that
+		k.fails(space.ErrNoMatch, err)
+	}
+	_, err := space.ReadID[simple](k.ctx, k.sp, l.ID())
+	k.fails(space.ErrNoMatch, err)
+	_, err = space.Replace(k.ctx, k.sp, l.ID(), 0, e2)
+	k.fails(space.ErrNoMatch, err)
+	kinds, err := k.sp.Kinds(k.ctx)
+	k.ok(err)
+	require.Zero(k, kinds[0].Count)
+}
+
+func delayServes(k *kit) {
+	reader, first := startFind(k, verbs[0], simple{Name: "A"}), startFind(k, verbs[2], e1)
+	k.needParked(2)
+	second := startFind(k, verbs[2], simple{})
+	k.needParked(3)
+	write(k, e1, space.Delay(brief))
+	require.Equal(k, e1, reader.result(k))
+	require.Equal(k, e1, first.result(k))
+	k.needParked(1)
+	write(k, e2)
+	require.Equal(k, e2, second.result(k))
+}
+
+func delayOrder(k *kit) {
+	l := write(k, e1, space.Delay(short))
+	write(k, e2)
+	require.Equal(k, e1, startFind(k, verbs[0], e1).result(k))
+	write(k, e3)
+	require.Equal(k, []simple{e2, e1, e3}, readUpTo(k, 10, simple{}))
+	require.Equal(k, l.ID(), k.stored(l.ID()).ID)
+	require.Equal(k, []simple{e2, e1, e3}, drain(k, simple{}))
+}
+
+func delayLease(k *kit) {
+	k.patiently(func(d time.Duration) bool {
+		began := time.Now()
+		l := write(k, e1, space.Delay(d), space.For(3*d))
+		require.LessOrEqual(k, l.Granted(), 3*d)
+		if _, err := space.Read(k.ctx, k.sp, e1, space.Wait(5*d)); err != nil {
+			k.fails(space.ErrNoMatch, err) // a slow machine has slept through its life
+			return false
+		}
+		require.GreaterOrEqual(k, time.Since(began), d)
+		k.ended(l)
+		require.GreaterOrEqual(k, time.Since(began), 3*d)
+		return time.Since(began) < 4*d // it did not begin anew when the entry became visible
+	})
+}
+
+func delayCancel(k *kit) {
+	l := write(k, e1, space.Delay(brief))
+	k.ok(l.Cancel(k.ctx))
+	k.fails(space.ErrLeaseEnded, l.Cancel(k.ctx))
+	l = write(k, e2, space.Delay(long), space.For(long))
+	granted, err := l.Renew(k.ctx, 3*long)
+	k.ok(err)
+	require.LessOrEqual(k, granted, 3*long)
+	write(k, mark, space.Delay(2*brief))
+	require.Equal(k, mark, startFind(k, verbs[2], mark).result(k))
+	require.Zero(k, k.total())
+	k.ok(l.Cancel(k.ctx))
+}
+
+func delayEvents(k *kit) {
+	reg := notify(k, simple{})
+	write(k, e1, space.Delay(short))
+	cancelled := write(k, e1, space.Delay(short))
+	write(k, e2)
+	k.ok(cancelled.Cancel(k.ctx))
+	require.Equal(k, []simple{e2, e1}, next[simple](k, reg, reg.Start(), 2))
+	require.Equal(k, e1, take(k, e1))
+	write(k, mark)
+	require.Equal(k, []simple{mark}, next[simple](k, reg, reg.Start()+2, 1))
+}
+
+func delayBulk(k *kit) {
+	ds := k.drafts(e1, e2, e3)
+	ds[0].Delay, ds[1].Delay = 2*short, short
+	_, err := k.sp.Write(k.ctx, noTxn, ds)
+	k.ok(err)
+	require.Equal(k, []simple{e3}, readUpTo(k, 10, simple{}))
+	require.Equal(k, e1, startFind(k, verbs[0], e1).result(k))
+	require.Equal(k, []simple{e3, e2, e1}, drain(k, simple{}))
+
+	_, err = space.WriteAll(k.ctx, k.sp, []simple{e1, e2}, space.Delay(brief))
+	k.ok(err)
+	require.Equal(k, e1, startFind(k, verbs[0], simple{}).result(k))
+	require.Equal(k, []simple{e1, e2}, drain(k, simple{}))
+}
+
+func delayMany(k *kit) {
+	const n = 200
+	for i := range n {
+		write(k, simple{"A", i + 1}, space.Delay(short+time.Duration((i*37)%n)*time.Millisecond))
+	}
+	var got []simple
+	for range n {
+		got = append(got, startFind(k, verbs[2], simple{}).result(k))
+	}
+	require.Len(k, got, n)
+	seen := map[int]bool{}
+	for _, v := range got {
+		require.False(k, seen[v.ID])
+		seen[v.ID] = true
+	}
+	require.Zero(k, k.total())
+}
+
+func delayZero(k *kit) {
+	write(k, e1, space.Delay(0))
+	require.Equal(k, e1, take(k, e1))
+}
+
+func delayNegative(k *kit) {
+	_, err := space.Write(k.ctx, k.sp, e1, space.Delay(-1))
+	k.fails(space.ErrInvalidArgument, err)
+	ds := k.drafts(e1, e2)
+	ds[1].Delay = -1
+	_, err = k.sp.Write(k.ctx, noTxn, ds)
+	k.fails(space.ErrInvalidArgument, err)
+	require.Zero(k, k.total())
+	_, err = space.Read(k.ctx, k.sp, e1, space.Delay(1))
+	k.fails(space.ErrInvalidArgument, err)
+}
+
+func delayTxn(k *kit) {
+	t := begin(k)
+	began := time.Now()
+	write(k, e1, space.In(t), space.Delay(short))
+	k.ok(space.Stage(k.ctx, t, e2, space.Delay(short)))
+	commit(k, t)
+	require.Equal(k, e1, startFind(k, verbs[0], e1).result(k))
+	require.Equal(k, e2, startFind(k, verbs[0], e2).result(k))
+	require.GreaterOrEqual(k, time.Since(began), short)
+	drain(k, simple{})
+
+	t = begin(k)
+	write(k, e1, space.In(t), space.Delay(brief))
+	_, err := space.Read(k.ctx, k.sp, e1, space.Wait(3*brief))
+	k.fails(space.ErrNoMatch, err)
+	commit(k, t)
+	require.Equal(k, e1, startFind(k, verbs[2], e1).result(k))
+}
+
+func delayAborted(k *kit) {
+	t := begin(k)
+	write(k, e1, space.In(t), space.Delay(brief))
+	abort(k, t)
+	_, err := space.Read(k.ctx, k.sp, e1, space.Wait(3*brief))
+	k.fails(space.ErrNoMatch, err)
+}
+
+func delayShortLease(k *kit) {
+	reg := notify(k, simple{})
+	l := write(k, e1, space.Delay(brief), space.For(0))
+	require.Zero(k, l.Granted())
+	write(k, e1, space.Delay(3*brief), space.For(brief))
+	write(k, mark, space.Delay(5*brief))
+	require.Equal(k, mark, startFind(k, verbs[0], simple{}).result(k))
+	require.Equal(k, []simple{mark}, next[simple](k, reg, reg.Start(), 1))
+	k.fails(space.ErrLeaseEnded, l.Cancel(k.ctx))
+}
