@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
@@ -14,13 +13,17 @@ func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 	if d < 0 {
 		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
 	}
+	logged := len(e.Log)
 	for _, id := range ids {
 		g, err := e.renew(id, d)
 		e.grants = append(e.grants, g)
 		e.errs = append(e.errs, err)
 	}
 	r := Result{Grants: e.grants, Errs: e.errs}
-	e.doneWithLeases(by, &r)
+	if len(e.Log) > logged { // what is not in the log is a transaction's, and ends with the caller
+		e.done(by, &r)
+	}
+	r.Depends = e.lsn
 	return r
 }
 
@@ -84,21 +87,17 @@ func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 // Cancel ends leases at once; a transaction is aborted. Result: Errs, one per identity: nil or ErrLeaseEnded.
 func (e *Engine) Cancel(now int64, by Request, ids []uint64) Result {
 	e.begin(now)
+	logged := len(e.Log)
 	for _, id := range ids {
 		e.errs = append(e.errs, e.cancel(id))
 	}
-	e.settle()
 	r := Result{Errs: e.errs}
-	e.doneWithLeases(by, &r)
-	return r
-}
-
-// doneWithLeases completes the result of a call that was about several leases.
-func (e *Engine) doneWithLeases(by Request, r *Result) {
-	if slices.Contains(r.Errs, nil) {
-		e.done(by, r)
+	if len(e.Log) > logged {
+		e.done(by, &r)
 	}
+	e.settle()
 	r.Depends = e.lsn
+	return r
 }
 
 func (e *Engine) cancel(id uint64) error {

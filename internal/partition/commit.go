@@ -249,7 +249,6 @@ func (p *Partition) append(b *batch) error {
 func (p *Partition) recover(cause error) bool {
 	p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", cause)
 	p.refuse(cause)
-	old := p.e // nobody changes it any more
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		select {
 		case <-p.ctx.Done():
@@ -261,7 +260,7 @@ func (p *Partition) recover(cause error) bool {
 		p.mu.Unlock()
 		err := p.replay(p.ctx, nil)
 		if err == nil {
-			p.resume(old)
+			p.resume()
 			return true
 		}
 		if !errors.Is(err, context.Canceled) {
@@ -273,6 +272,7 @@ func (p *Partition) recover(cause error) bool {
 // refuse ends everything that is pending and refuses further calls.
 func (p *Partition) refuse(cause error) {
 	p.mu.Lock()
+	p.old = p.e
 	cs := &p.commits
 	var callers []Caller
 	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
@@ -310,15 +310,16 @@ func notStored(err error) bool {
 	return ok && refused.NotStored()
 }
 
-// resume serves again, after old was rebuilt.
-func (p *Partition) resume(old *engine.Engine) {
+// resume serves again.
+func (p *Partition) resume() {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return
 	}
 	p.err = nil
-	p.e.AdoptSessions(old)
+	p.e.AdoptSessions(p.old)
+	p.old = nil
 	p.expectSessions()
 	p.arm()
 	p.mu.Unlock()

@@ -69,7 +69,8 @@ type Partition struct {
 
 	mu          sync.Mutex
 	e           *engine.Engine
-	err         error // why calls are refused; nil while serving
+	old         *engine.Engine // what e was before the log failed; only its sessions are used. nil while serving
+	err         error          // why calls are refused; nil while serving
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
 	overfull    []*listener            // that hold more than they should, because the log has to take it first

@@ -14,14 +14,18 @@ type attachment struct {
 
 // OpenSession returns the number of a client's session, for engine.Request, and begins one if the client has none. before is the number that
 // the client was told the last time, or 0; lost reports that nobody knows any more what the calls of that session have done. Nobody may make calls
-// for an earlier OpenSession of the same client any more. CloseSession must follow. It fails with engine.ErrUnavailable and engine.ErrClosed.
+// for an earlier OpenSession of the same client any more. CloseSession must follow. It fails with engine.ErrClosed.
 func (p *Partition) OpenSession(client engine.Client, before uint64) (session uint64, lost bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.err != nil {
-		return 0, false, p.err
+	e := p.e
+	if p.old != nil {
+		e = p.old // which is being rebuilt, and will be told
 	}
-	session, lost = p.e.OpenSession(client, before)
+	if p.closed {
+		return 0, false, engine.ErrClosed
+	}
+	session, lost = e.OpenSession(client, before)
 	a := p.attachments[session]
 	if a == nil {
 		a = new(attachment)
