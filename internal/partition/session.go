@@ -107,6 +107,9 @@ func (p *Partition) stopSessions() {
 	}
 }
 
+// Logged reports whether the partition has a log, so that outcomes may be handed over before they are durable.
+func (p *Partition) Logged() bool { return p.cfg.Log != nil }
+
 // Received tells that the client of a session has all outcomes up to lsn, so that they need not be kept.
 func (p *Partition) Received(session uint64, lsn LSN) {
 	p.mu.Lock()

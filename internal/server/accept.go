@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -125,26 +126,42 @@ func (s *Server) sessionFor(hello *wire.Greeting) (ss *session, resumed bool) {
 			old.end()
 		}
 	}
-	return s.addSession(), false
+	var client engine.Client
+	if len(hello.Client) == len(client) {
+		client = engine.Client(hello.Client)
+	}
+	ss, previous := s.addSession(client)
+	if previous != nil && ss != nil {
+		previous.evict() // the client is about to repeat the calls that it made there
+	}
+	return ss, false
 }
 
-func (s *Server) addSession() *session {
+// addSession returns a new session, and the one that its client had before, if any.
+func (s *Server) addSession(client engine.Client) (ss, previous *session) {
 	var t token
 	_, _ = rand.Read(t[:]) // it never fails
-	ss := newSession(s, t)
+	ss = newSession(s, t, client)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		return nil
+		return nil, nil
 	}
 	s.sessions[t] = ss
+	if client != (engine.Client{}) {
+		previous = s.clients[client]
+		s.clients[client] = ss
+	}
 	s.serving.Go(ss.write)
-	return ss
+	return ss, previous
 }
 
 func (s *Server) forgetSession(ss *session) {
 	s.mu.Lock()
 	delete(s.sessions, ss.token)
+	if s.clients[ss.client] == ss {
+		delete(s.clients, ss.client)
+	}
 	s.mu.Unlock()
 	select {
 	case s.idle <- struct{}{}:

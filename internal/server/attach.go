@@ -29,6 +29,20 @@ func (s *session) claim(received uint64) bool {
 	return true
 }
 
+// evict ends a session whose client has begun another one. When it returns nobody makes calls on its behalf any more, and none waits.
+func (s *session) evict() {
+	s.mu.Lock()
+	s.ended = true
+	for s.owned || s.flushing || s.spans > 0 {
+		if s.conn != nil {
+			s.conn.Close()
+		}
+		s.room.Wait()
+	}
+	s.mu.Unlock()
+	s.end()
+}
+
 // attach makes the session use a connection. Only the owner calls it.
 func (s *session) attach(nc net.Conn, in *wire.Reader) {
 	in.Restart(s.received)
@@ -48,7 +62,8 @@ func (s *session) detach(err error) {
 	s.mu.Lock()
 	s.conn, s.reading, s.in = nil, false, nil
 	s.detached = time.Now()
-	s.ended = s.ended || s.leaving || s.srv.cfg.Resume < 0 || crowded || errors.Is(err, errGoodbye) || isProtocolError(err)
+	s.goodbye = errors.Is(err, errGoodbye)
+	s.ended = s.ended || s.leaving || s.srv.cfg.Resume < 0 || crowded || s.goodbye || isProtocolError(err)
 	s.mu.Unlock()
 	s.interruptWaits()
 
@@ -98,8 +113,13 @@ func (s *session) end() {
 	}
 }
 
-// forget makes the partitions and the server forget the session, which has ended.
+// forget makes the partitions and the server forget the session, which has ended, once nothing is done on its behalf any more.
 func (s *session) forget() {
+	s.mu.Lock()
+	for s.spans > 0 {
+		s.room.Wait()
+	}
+	s.mu.Unlock()
 	for _, c := range s.callers {
 		if c != nil {
 			c.gone()
@@ -113,9 +133,13 @@ func (c *caller) gone() {
 	c.p.Gone(c)
 	c.abortTxns() // none can begin any more: nobody calls on behalf of c, and nothing waits
 	c.s.mu.Lock()
+	goodbye := c.s.goodbye
 	listeners := slices.Collect(maps.Values(c.listeners))
 	c.s.mu.Unlock()
 	for _, l := range listeners {
 		c.p.Gone(l)
+	}
+	if c.session != 0 {
+		c.p.CloseSession(c.session, goodbye)
 	}
 }

@@ -30,6 +30,8 @@ func (s *session) handle(f wire.Frame) error {
 		return s.handleSpaces(f.ID)
 	case wire.Status:
 		return s.answer(f.ID, s.srv.cfg.Spaces.Status())
+	case wire.Repeat:
+		return s.handleRepeat(f)
 	}
 	return s.handleSpace(f)
 }
@@ -107,16 +109,18 @@ func (s *session) handleAck(d wire.Decoder) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.out.Ack(pos) {
+	known := s.out.Ack(pos)
+	s.mu.Unlock()
+	if !known {
 		return fmt.Errorf("%w: the client acknowledges what was not sent", wire.ErrMalformed)
 	}
+	s.forgetReceived(pos)
 	return nil
 }
 
 // handleOpen opens a space under the handle that the client chose.
 func (s *session) handleOpen(call uint64, d wire.Decoder) error {
-	handle, name := d.Uvarint(), d.Bytes()
+	handle, name, before := d.Uvarint(), d.Bytes(), d.Uvarint()
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
@@ -135,9 +139,15 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 		return s.fail(call, err)
 	}
 	c := &caller{
-		outlet: outlet{s: s}, handle: handle, name: string(name), p: p,
-		opened: wire.AppendBytes(nil, incarnation), listeners: map[uint64]*listener{},
+		outlet: outlet{s: s}, handle: handle, name: string(name), p: p, volatile: !p.Logged(), listeners: map[uint64]*listener{},
 	}
+	lost := false
+	if s.client != (engine.Client{}) {
+		if c.session, lost, err = p.OpenSession(s.client, before); err != nil {
+			return s.fail(call, err)
+		}
+	}
+	c.opened = wire.AppendOpened(nil, incarnation, c.session, lost)
 	s.addCaller(c)
 	return s.answer(call, c.opened)
 }
@@ -178,7 +188,7 @@ func (s *session) handleWrite(c *caller, call uint64, d wire.Decoder) error {
 	if err != nil {
 		return s.fail(call, err)
 	}
-	c.p.Write(c, tag(wire.Write, call), under, engine.Request{}, drafts)
+	c.p.Write(c, tag(wire.Write, call), under, c.byAlone(under, call), drafts)
 	return nil
 }
 
@@ -224,7 +234,7 @@ func (s *session) handleUpdate(c *caller, call uint64, d wire.Decoder) error {
 	if err != nil {
 		return s.fail(call, err)
 	}
-	c.p.Update(c, tag(wire.Update, call), under, engine.Request{}, ch)
+	c.p.Update(c, tag(wire.Update, call), under, c.byAlone(under, call), ch)
 	return nil
 }
 
@@ -298,9 +308,9 @@ func (s *session) handleLeases(c *caller, f wire.Frame, d wire.Decoder) error {
 		return s.refuse(f.ID, err)
 	}
 	if f.Type == wire.Renew {
-		c.p.Renew(c, tag(f.Type, f.ID), engine.Request{}, lease, ids)
+		c.p.Renew(c, tag(f.Type, f.ID), c.by(f.ID), lease, ids)
 	} else {
-		c.p.Cancel(c, tag(f.Type, f.ID), engine.Request{}, ids)
+		c.p.Cancel(c, tag(f.Type, f.ID), c.by(f.ID), ids)
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -12,8 +14,9 @@ import (
 
 // outlet is the way of a partition's outcomes into the session: it keeps those back that are not durable.
 type outlet struct {
-	s     *session
-	later later // guarded by s.mu
+	s        *session
+	later    later    // guarded by s.mu
+	receipts receipts // guarded by s.mu; not used by listeners
 }
 
 // emitLocked takes over buf, to which one outcome has been appended: either to what is ready to be sent or to later.
@@ -41,6 +44,7 @@ func (o *outlet) Durable(lsn partition.LSN) {
 	s := o.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	o.receipts.durableUpTo(lsn)
 	before := len(o.later.buf)
 	if before == 0 {
 		return
@@ -55,11 +59,14 @@ func (o *outlet) Durable(lsn partition.LSN) {
 }
 
 // Lost implements partition.Caller. The partition is about to be rebuilt, with other numbers for what it had not stored:
-// the client is asked to begin again with a new session.
+// the client is asked to begin again with a new session, and there to repeat the calls whose outcome only the log will tell.
 func (o *outlet) Lost(err error) {
 	s := o.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if errors.Is(err, engine.ErrOutcomeUnknown) && s.client != (engine.Client{}) {
+		err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err) // which is its only number
+	}
 	out := s.out.Buffer()
 	for rest := o.later.buf; len(rest) > 0; {
 		f, size, _, _ := wire.Next(rest, len(rest))
@@ -80,11 +87,16 @@ type caller struct {
 	outlet
 	handle    uint64
 	name      string
+	session   uint64 // of the client with the partition; 0: none, it does not repeat calls
 	opened    []byte // the answer to Open
 	p         *partition.Partition
+	volatile  bool                 // p has no log: nobody calls Durable
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
 	txns      openTxns             // guarded by s.mu
+
+	recalled    engine.Grant // guarded by s.mu; of the registration whose Notify was recalled last
+	recalledSeq uint64       // guarded by s.mu
 }
 
 var _ partition.Caller = (*caller)(nil)
@@ -98,6 +110,13 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if durable && c.volatile {
+		c.receipts.durableUpTo(lsn)
+	}
+	if op&opRecalled != 0 {
+		c.recallLocked(op&^opRecalled, call, r, lsn, durable)
+		return
+	}
 	var q *find
 	err := r.Err
 	switch op {
@@ -121,6 +140,21 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 		buf = c.appendAnswer(buf, op, call, r)
 	}
 	c.emitLocked(buf, lsn, durable)
+}
+
+// recallLocked passes on the outcome that a call has had.
+func (c *caller) recallLocked(op wire.Type, call uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+	buf := c.bufferLocked(durable)
+	if r.Err != nil {
+		c.emitLocked(wire.AppendFailure(buf, call, r.Err), lsn, durable)
+		return
+	}
+	c.announceLocked(op, r)
+	buf = c.bufferLocked(durable)
+	if op == wire.Notify {
+		c.recalled, c.recalledSeq = r.Grants[0], r.Seq
+	}
+	c.emitLocked(c.appendAnswer(buf, op, call, r), lsn, durable)
 }
 
 // Event implements partition.Caller; events go to listeners.
@@ -174,6 +208,8 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 		for i := range r.Grants {
 			dst = wire.AppendGrant(dst, r.Grants[i])
 		}
+	case wire.Notify: // of a recalled one; others are answered by their listeners
+		dst = binary.AppendUvarint(wire.AppendGrant(dst, r.Grants[0]), r.Seq)
 	case wire.BeginTxn:
 		dst = wire.AppendGrant(dst, r.Grants[0])
 		c.txns.add(r.Grants[0].ID, r.Grants[0].Granted)

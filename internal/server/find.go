@@ -42,6 +42,9 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	if q.Txn, err = c.under(q.Txn); err != nil {
 		return s.fail(call, err)
 	}
+	if q.Take && !q.Begin {
+		q.By = c.byAlone(q.Txn, call)
+	}
 	q.caller, q.call, q.deadline, q.since = c, call, time.Time{}, time.Time{}
 	if wait > 0 {
 		q.deadline = time.Now().Add(wait)

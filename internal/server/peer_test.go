@@ -112,9 +112,12 @@ func (r *rig) connect() *peer {
 func (r *rig) join() *peer {
 	p := r.connect()
 	p.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version})
-	p.call(wire.Open, 1, wire.AppendBytes([]byte{0}, "space"))
+	p.call(wire.Open, 1, openBody(0, "space"))
 	return p
 }
+
+// openBody is that of an Open by a client that had no session before.
+func openBody(handle byte, name string) []byte { return append(wire.AppendBytes([]byte{handle}, name), 0) }
 
 func (p *peer) hello(g wire.Greeting) {
 	b, err := wire.AppendHello(nil, &g)

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
@@ -80,11 +81,12 @@ type Server struct {
 	cancel context.CancelFunc
 
 	mu        sync.Mutex
-	listeners map[net.Listener]struct{} // guarded by mu
-	conns     map[net.Conn]struct{}     // guarded by mu
-	sessions  map[token]*session        // guarded by mu
-	closing   bool                      // guarded by mu; no new listeners, connections and sessions
-	cut       bool                      // guarded by mu; done is closed
+	listeners map[net.Listener]struct{}  // guarded by mu
+	conns     map[net.Conn]struct{}      // guarded by mu
+	sessions  map[token]*session         // guarded by mu
+	clients   map[engine.Client]*session // guarded by mu; the latest of each client that repeats calls
+	closing   bool                       // guarded by mu; no new listeners, connections and sessions
+	cut       bool                       // guarded by mu; done is closed
 
 	serving sync.WaitGroup // connections, sessions and the janitor
 	idle    chan struct{}  // signalled, without blocking, whenever a session has ended
@@ -102,6 +104,7 @@ func New(cfg Config) (*Server, error) {
 		listeners: map[net.Listener]struct{}{},
 		conns:     map[net.Conn]struct{}{},
 		sessions:  map[token]*session{},
+		clients:   map[engine.Client]*session{},
 		idle:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 	}

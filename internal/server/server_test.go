@@ -108,10 +108,10 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		{wire.Find, append(appendFind([]byte{0}, false, 0, 0), 0, 1, 1, 0, 0)},
 		{wire.Find, append(appendFind([]byte{0}, false, 0, 1), 0, 1, 1, 1, 5, 9, 0)},
 		{wire.Register, []byte{0, 1, 2, 3}},
-		{wire.Open, wire.AppendBytes([]byte{2}, "space")},
-		{wire.Open, wire.AppendBytes([]byte{1}, "other")},
-		{wire.Open, wire.AppendBytes([]byte{1}, make([]byte, 300))},
-		{wire.Open, wire.AppendBytes([]byte{0}, "space2")},
+		{wire.Open, openBody(2, "space")},
+		{wire.Open, openBody(1, "other")},
+		{wire.Open, openBody(1, string(make([]byte, 300)))},
+		{wire.Open, openBody(0, "space2")},
 		{wire.Renew, []byte{0, 0, 5}},
 		{wire.Contents, []byte{0}},
 		{wire.Notify, []byte{0}},
@@ -122,7 +122,7 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		p.send(c.t, uint64(100+call), c.body)
 		require.ErrorIs(t, p.failure(uint64(100+call)), engine.ErrInvalidArgument, "%d: type %d", call, c.t)
 	}
-	require.Equal(t, []byte("first"), p.call(wire.Open, 200, wire.AppendBytes([]byte{0}, "space"))[1:], "opening twice is harmless")
+	require.Equal(t, wire.AppendOpened(nil, "first", 0, false), p.call(wire.Open, 200, openBody(0, "space")), "opening twice is harmless")
 	p.send(wire.Schema, 201, wire.AppendBytes([]byte{0}, "unknown"))
 	require.ErrorIs(t, p.failure(201), engine.ErrUnknownKind)
 }
@@ -285,7 +285,7 @@ func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {
 	p := r.join()
 	log <- nil
 	p.register()
-	p.call(wire.Open, 3, wire.AppendBytes([]byte{1}, "memory"))
+	p.call(wire.Open, 3, openBody(1, "memory"))
 	p.send(wire.Find, 4, append(wire.AppendTemplate(append(appendFind([]byte{1}, true, wire.WaitForever, 1), 0, 1), 0, nil), 0))
 	log <- errors.New("disk full")
 	p.send(wire.Write, 5, writeBody("x"))
@@ -298,7 +298,7 @@ func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {
 func FuzzServer(f *testing.F) {
 	hello, err := wire.AppendHello(nil, &wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version})
 	require.NoError(f, err)
-	open := wire.AppendFrame(hello, wire.Open, 1, wire.AppendBytes([]byte{0}, "space"))
+	open := wire.AppendFrame(hello, wire.Open, 1, openBody(0, "space"))
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Add(wire.AppendFrame(open, wire.Write, 2, writeBody("x")))
 	f.Add(wire.AppendFrame(open, wire.Find, 2, findBody(true, true)))

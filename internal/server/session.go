@@ -22,10 +22,11 @@ type token [16]byte
 //
 // Order of locks: a partition's before mu. Nothing calls a partition while it holds mu.
 type session struct {
-	srv   *Server
-	token token
-	wake  chan struct{} // capacity 1: there is something for the writer
-	done  chan struct{} // closed when the session has ended
+	srv    *Server
+	token  token
+	client engine.Client // zero: it does not repeat calls
+	wake   chan struct{} // capacity 1: there is something for the writer
+	done   chan struct{} // closed when the session has ended
 
 	// Owned by the goroutine that reads the connection; handed on with it.
 	in       *wire.Reader
@@ -43,7 +44,7 @@ type session struct {
 	full      atomic.Bool   // more is unsent than there should be: stop reading
 
 	mu       sync.Mutex
-	room     sync.Cond        // on mu: something was sent, the connection was lost, or the session ended
+	room     sync.Cond        // on mu: something was sent, the connection was lost, a span has ended, or the session has
 	conn     net.Conn         // guarded by mu; nil while detached
 	reading  bool             // guarded by mu; the reader is amid a batch of frames, and flushes after it
 	flushing bool             // guarded by mu; somebody writes to conn
@@ -53,11 +54,13 @@ type session struct {
 	issuing  *find            // guarded by mu; the find that is being handed to its partition
 	waiting  map[uint64]*find // guarded by mu; by call
 	spare    []*find          // guarded by mu
+	spans    int              // guarded by mu; calls that end transactions of several spaces, under way
 	lapsed   int              // guarded by mu; listeners that have lapsed
 	reviving bool             // guarded by mu; the writer is to look whether some of them may go on
 	recall   bool             // guarded by mu; the writer is to interrupt the calls that wait
 	owned    bool             // guarded by mu; a connection's goroutine has it
 	leaving  bool             // guarded by mu; the client was asked to go away
+	goodbye  bool             // guarded by mu; the client wants nothing more, not even what it might repeat
 	ended    bool             // guarded by mu; to be forgotten as soon as nobody owns it
 	gone     bool             // guarded by mu; done is closed
 	detached time.Time        // guarded by mu; when conn was lost
@@ -66,9 +69,9 @@ type session struct {
 	lastSeen     time.Time // guarded by mu; when that was new
 }
 
-func newSession(srv *Server, t token) *session {
+func newSession(srv *Server, t token, client engine.Client) *session {
 	s := &session{
-		srv: srv, token: t, owned: true, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		srv: srv, token: t, client: client, owned: true, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		scratch: new(find), waiting: map[uint64]*find{},
 	}
 	s.room.L = &s.mu

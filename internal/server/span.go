@@ -60,6 +60,7 @@ type span struct {
 	call uint64
 	id   txn.ID // with its home
 	home *partition.Partition
+	by   engine.Request // zero: no outcome is kept
 }
 
 // span returns a call about a transaction, for start; nil if the transaction's home does not exist.
@@ -78,19 +79,29 @@ func (s *session) span(c *caller, op wire.Type, call uint64, id txn.ID) *span {
 	return sp
 }
 
-// start has do done on a goroutine of its own, since it waits for logs, and answers the call with its result. It may outlast the session, but
-// not the server.
+// start has do done on a goroutine of its own, since it waits for logs, and answers the call with its result. It may outlast the connection;
+// the session is not forgotten before.
 func (sp *span) start(do func(ctx context.Context) ([]engine.Grant, error)) {
-	srv := sp.c.s.srv
-	srv.serving.Go(func() {
-		grants, err := do(srv.ctx)
-		r := engine.Result{Grants: grants, Err: spanError(sp.id, err)}
-		sp.c.Reply(tag(sp.op, sp.call), &r, 0, true)
+	s := sp.c.s
+	s.mu.Lock()
+	s.spans++
+	s.mu.Unlock()
+	s.srv.serving.Go(func() {
+		grants, err := do(s.srv.ctx)
+		err = spanError(sp.id, err)
+		if errors.Is(err, engine.ErrOutcomeUnknown) && sp.by != (engine.Request{}) {
+			err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err)
+		}
+		sp.c.Reply(tag(sp.op, sp.call), &engine.Result{Grants: grants, Err: err}, 0, true)
+		s.mu.Lock()
+		s.spans--
+		s.room.Broadcast()
+		s.mu.Unlock()
 	})
 }
 
 // commit commits the transaction. Drafts that come with it are written where the call was made.
-func (sp *span) commit(by engine.Request, drafts []engine.Draft) {
+func (sp *span) commit(drafts []engine.Draft) {
 	drafts = cloneDrafts(drafts)
 	sp.start(func(ctx context.Context) (grants []engine.Grant, err error) {
 		coordinator := sp.c.s.srv.cfg.Spans.Coordinator
@@ -107,7 +118,7 @@ func (sp *span) commit(by engine.Request, drafts []engine.Draft) {
 			drafts = nil
 		}
 		err = coordinator.Commit(ctx, sp.id, func(ctx context.Context, names []string) error {
-			own, err := sp.home.Decide(ctx, sp.id.Number, by, drafts, sp.partitions(names))
+			own, err := sp.home.Decide(ctx, sp.id.Number, sp.by, drafts, sp.partitions(names))
 			grants = append(grants, own...)
 			return err
 		})

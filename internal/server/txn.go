@@ -52,14 +52,17 @@ func (s *session) handleCommit(c *caller, call uint64, id txn.ID, d wire.Decoder
 		return s.fail(call, err)
 	}
 	c.ending(call, id)
-	if id.Space == "" && c.p.Commit(c, tag(wire.Commit, call), id, engine.Request{}, drafts) {
+	if id.Space == "" && c.p.Commit(c, tag(wire.Commit, call), id, c.by(call), drafts) {
 		return nil
 	}
 	sp := s.span(c, wire.Commit, call, id)
 	if sp == nil {
 		return s.fail(call, noHome(id))
 	}
-	sp.commit(engine.Request{}, drafts)
+	if sp.home == c.p { // another space knows nothing of the session with this one
+		sp.by = c.by(call)
+	}
+	sp.commit(drafts)
 	return nil
 }
 

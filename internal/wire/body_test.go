@@ -194,6 +194,34 @@ func TestChange_DecodesWhatIsAppended(t *testing.T) {
 	require.NoError(t, d.Err())
 }
 
+func TestRepeated_DecodesWhatIsAppended(t *testing.T) {
+	t.Parallel()
+	for op := wire.Type(0); op < wire.Welcome; op++ {
+		for _, ask := range []bool{false, true} {
+			d := wire.NewDecoder(wire.AppendRepeated(nil, op, ask))
+			gotOp, gotAsk := d.Repeated()
+			require.Equal(t, op, gotOp)
+			require.Equal(t, ask, gotAsk)
+			require.NoError(t, d.Err())
+		}
+	}
+	require.True(t, wire.Repeats(wire.Write))
+	require.False(t, wire.Repeats(wire.Repeat))
+	require.False(t, wire.Repeats(wire.BeginTxn))
+}
+
+func TestOpened_DecodesWhatIsAppended(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []bool{false, true} {
+		d := wire.NewDecoder(wire.AppendOpened(nil, "first", 1<<40, lost))
+		incarnation, session, gotLost := d.Opened()
+		require.NoError(t, d.Err())
+		require.Equal(t, "first", incarnation)
+		require.Equal(t, uint64(1<<40), session)
+		require.Equal(t, lost, gotLost)
+	}
+}
+
 func TestFailed_NamesPositions(t *testing.T) {
 	t.Parallel()
 	d := wire.NewDecoder(wire.AppendFailed(nil, []error{nil, engine.ErrLeaseEnded, nil, errors.New("odd")}))
@@ -218,6 +246,9 @@ func FuzzBodies(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := wire.NewDecoder(b)
 		require.LessOrEqual(t, len(d.Drafts(nil)), len(b))
+		d = wire.NewDecoder(b)
+		d.Repeated()
+		d.Opened()
 		d = wire.NewDecoder(b)
 		d.Txn()
 		d.Change()

@@ -12,6 +12,8 @@ import (
 var (
 	// ErrInterrupted ends a call that waited, when the server shuts down: nothing has changed, repeat it elsewhere.
 	ErrInterrupted = errors.New("wire: interrupted by the server's shutdown")
+	// ErrInDoubt ends a call whose outcome cannot be told now: repeat it.
+	ErrInDoubt = errors.New("wire: the outcome cannot be told yet")
 	// ErrInternal stands for every error that has no number of its own.
 	ErrInternal = errors.New("wire: internal error of the server")
 )
@@ -40,6 +42,7 @@ var codes = [...]error{
 	17: engine.ErrTxnEnded,
 	18: engine.ErrDeadlock,
 	19: engine.ErrVersionConflict,
+	20: ErrInDoubt,
 }
 
 // CodeOf returns the number of the first error of the table that err is, or that of ErrInternal.

@@ -41,6 +41,8 @@ const (
 	Rollback Type = 36
 	Defer    Type = 37
 	Update   Type = 38
+
+	Repeat Type = 39 // another call, made again with the number that it had
 )
 
 // Frames that the server sends.

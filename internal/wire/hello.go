@@ -25,10 +25,11 @@ const magic = "gospaces"
 const (
 	CapSpaces = "spaces" // named spaces, the calls of this package
 	CapResume = "resume" // sessions outlive connections
+	CapRepeat = "repeat" // calls can be repeated when their session is gone
 )
 
 // Offers lists the capabilities of a server of this version.
-func Offers() []string { return []string{CapSpaces, CapResume} }
+func Offers() []string { return []string{CapSpaces, CapResume, CapRepeat} }
 
 // Greeting is what a client says first.
 type Greeting struct {
@@ -37,6 +38,7 @@ type Greeting struct {
 	Requires []string `msgpack:"requires,omitempty"` // capabilities that the server must have
 	Software string   `msgpack:"software,omitempty"`
 	Session  []byte   `msgpack:"session,omitempty"`  // token of the session to resume
+	Client   []byte   `msgpack:"client,omitempty"`   // what the client calls itself, so that it can repeat calls; secret
 	Received uint64   `msgpack:"received,omitempty"` // position in the server's stream up to which the client has it
 }
 

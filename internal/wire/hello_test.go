@@ -30,7 +30,7 @@ func welcome(t testing.TB, terms wire.Terms) []byte {
 func TestHandshake_CarriesBothSides(t *testing.T) {
 	t.Parallel()
 	g := wire.Greeting{
-		MinVersion: 1, MaxVersion: 9, Requires: []string{wire.CapSpaces}, Software: "s", Session: []byte{1}, Received: 7,
+		MinVersion: 1, MaxVersion: 9, Requires: []string{wire.CapSpaces}, Software: "s", Session: []byte{1}, Client: []byte{3}, Received: 7,
 	}
 	gotG, err := wire.DecodeHello(hello(t, g))
 	require.NoError(t, err)

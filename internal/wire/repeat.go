@@ -1,0 +1,44 @@
+package wire
+
+import "encoding/binary"
+
+// flagAsk in the type of a repeated call: tell the outcome, but do not execute the call if it had none.
+const flagAsk = 1 << 7
+
+// AppendRepeated appends what a Repeat begins with; the body of the call that is repeated follows.
+func AppendRepeated(dst []byte, op Type, ask bool) []byte {
+	if ask {
+		op |= flagAsk
+	}
+	return append(dst, byte(op))
+}
+
+// Repeated decodes what AppendRepeated appends.
+func (d *Decoder) Repeated() (op Type, ask bool) {
+	c := d.Byte()
+	return Type(c &^ flagAsk), c&flagAsk != 0
+}
+
+// Repeats reports whether calls of a type may be repeated: those that change something, and whose outcome is kept.
+func Repeats(op Type) bool {
+	switch op {
+	case Write, Find, Notify, Renew, Cancel, Commit, Update:
+		return true
+	}
+	return false
+}
+
+// AppendOpened appends the answer to an Open. session is the number of the client's session with the space, 0 if it has none; lost
+// tells that the outcomes of the one that it had before are gone.
+func AppendOpened(dst []byte, incarnation string, session uint64, lost bool) []byte {
+	dst = binary.AppendUvarint(AppendBytes(dst, incarnation), session)
+	if lost {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+// Opened decodes what AppendOpened appends.
+func (d *Decoder) Opened() (incarnation string, session uint64, lost bool) {
+	return string(d.Bytes()), d.Uvarint(), d.Byte() != 0
+}
