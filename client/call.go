@@ -34,7 +34,7 @@ type call struct {
 	ids      []space.LeaseID
 	cursor   uint64 // of contents, and good only in the session
 	epoch    uint64
-	id       uint64 // of a registration
+	id       uint64 // of a registration, or of the session with the space that is opened
 	seq      uint64 // of its last event that is here
 	window   int    // for its events
 	on       engine.EventSet
@@ -44,6 +44,12 @@ type call struct {
 	name     string
 	payload  []byte
 	absent   []string // kinds that the server does not know, whose templates match nothing
+
+	// Of a call that was sent before, in a session that is gone.
+	repeated bool
+	ask      bool   // only for the outcome: do not execute it now
+	owing    bool   // it is yet to be sent again; the link counts such calls
+	born     uint64 // the epoch of the session in which it was sent first
 
 	// The outcome.
 	number  uint64
@@ -113,7 +119,7 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 	b = binary.AppendUvarint(b, c.space.handle)
 	switch c.op {
 	case wire.Open:
-		return wire.AppendBytes(b, c.name), ""
+		return binary.AppendUvarint(wire.AppendBytes(b, c.name), c.id), ""
 	case wire.Schema:
 		return wire.AppendBytes(b, c.name), ""
 	case wire.Register:

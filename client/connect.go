@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
@@ -43,6 +44,7 @@ func (l *link) connect(ctx context.Context) error {
 func (l *link) greet(conn net.Conn, in *wire.Reader) (*wire.Terms, error) {
 	hello := &wire.Greeting{
 		MinVersion: wire.Version, MaxVersion: wire.Version, Requires: requires[:], Software: wire.Software, Received: l.received,
+		Client: l.identity[:],
 	}
 	if l.terms != nil {
 		hello.Session = l.terms.Session
@@ -85,7 +87,7 @@ func (l *link) install(conn net.Conn, in *wire.Reader, terms *wire.Terms) error 
 		l.terms = nil // the next attempt begins a new session
 		return fmt.Errorf("%w: the server resumes at an impossible position", wire.ErrMalformed)
 	case !terms.Resumed:
-		l.renewLocked()
+		l.renewLocked(slices.Contains(terms.Offers, wire.CapRepeat))
 	}
 	if l.state == ended {
 		return space.ErrClosed
@@ -99,13 +101,18 @@ func (l *link) install(conn net.Conn, in *wire.Reader, terms *wire.Terms) error 
 	return nil
 }
 
-// renewLocked begins a new session: what the old one knew is forgotten, and calls in flight end.
-func (l *link) renewLocked() {
+// renewLocked begins a new session, with a server that knows of repeated calls or does not: what the old one knew is forgotten, and calls
+// in flight end.
+func (l *link) renewLocked(repeats bool) {
 	sent := l.out.Pos()
 	for _, c := range l.calls.all() {
-		c.sent = c.end <= sent
+		c.sent = c.repeated || c.end <= sent
+		if c.sent && c.recorded() && l.repeats && repeats {
+			l.oweLocked(c)
+		}
 		l.endLocked(c, errLost)
 	}
+	l.repeats = repeats
 	l.epoch++
 	l.out = wire.Stream{}
 	l.views = nil

@@ -30,6 +30,9 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		} else if err = call.prepare(ctx, l, err); err == nil || err == errNotOpen {
 			continue // errNotOpen: the session is another one meanwhile
 		}
+		if err != nil && call.owing {
+			err = c.repeat(ctx, l, call)
+		}
 		if err == nil || !call.again(err) {
 			return call.final(ctx, err)
 		}
@@ -53,16 +56,25 @@ func (c *call) prepare(ctx context.Context, l *link, err error) error {
 func (c *call) again(err error) bool {
 	switch {
 	case errors.Is(err, wire.ErrInterrupted):
-	case err == errLost && (c.repeatable() || !c.sent):
+	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun ends with its session
+	case errors.Is(err, wire.ErrInDoubt) && (c.repeatable() || c.query.Begin):
 	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():
 	default:
 		return false
 	}
+	if c.repeated {
+		c.repeated, c.ask, c.link = false, false, nil
+	}
+	c.renew()
+	return true
+}
+
+// renew prepares c for being sent once more.
+func (c *call) renew() {
 	c.err, c.failed, c.sent, c.body = nil, false, false, c.body[:0]
 	if !c.deadline.IsZero() {
 		c.wait = max(0, time.Until(c.deadline))
 	}
-	return true
 }
 
 // final returns the error for the caller.
@@ -72,6 +84,8 @@ func (c *call) final(ctx context.Context, err error) error {
 		return nil
 	case err == errLost:
 		return fmt.Errorf("%w: the connection was lost after the call had been sent", space.ErrOutcomeUnknown)
+	case errors.Is(err, wire.ErrInDoubt):
+		return fmt.Errorf("%w: %w", space.ErrOutcomeUnknown, err)
 	case !errors.Is(err, engine.ErrCancelled):
 		return err
 	case ctx.Err() != nil:
@@ -85,11 +99,14 @@ func (s *Space) open(ctx context.Context, l *link) error {
 	c := newCall(s, wire.Open)
 	defer c.free()
 	c.name = s.name
+	l.mu.Lock()
+	c.id = l.knownLocked(s).session
+	l.mu.Unlock()
 	if err := l.call(ctx, c); err != nil {
 		return err
 	}
 	d := wire.NewDecoder(c.body)
-	incarnation := string(d.Bytes())
+	incarnation, session, lost := d.Opened()
 	if err := d.Err(); err != nil {
 		return err
 	}
@@ -99,6 +116,7 @@ func (s *Space) open(ctx context.Context, l *link) error {
 	if c.epoch == l.epoch { // otherwise it is to be opened again
 		v := l.viewLocked(s)
 		v.open, v.incarnation = true, incarnation
+		l.openedLocked(s, incarnation, session, lost)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -20,6 +21,7 @@ import (
 // caller appends its request under the lock and then waits for nothing but its answer.
 type link struct {
 	cfg      *Config
+	identity engine.Client // by which the server knows which calls are its
 	wake     chan struct{} // capacity 1: there is something for the writer
 	closed   chan struct{} // closed by close
 	stopped  sync.WaitGroup
@@ -43,6 +45,9 @@ type link struct {
 	maxFrame int                      // guarded by mu
 	calls    table                    // guarded by mu
 	views    []view                   // guarded by mu; by handle of the space
+	spaces   []known                  // guarded by mu; likewise, and outlives sessions
+	repeats  bool                     // guarded by mu; the server can be asked for the outcomes of calls
+	owed     int                      // guarded by mu; calls that were sent in sessions that are gone, and are yet to be repeated
 	regs     map[regKey]*registration // guarded by mu
 	watchers int                      // guarded by mu; how many wait on quiet for calls to end
 }
@@ -62,7 +67,7 @@ var errLost = errors.New("client: session lost")
 
 func newLink(cfg *Config) *link {
 	l := &link{
-		cfg: cfg, wake: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}),
+		cfg: cfg, identity: identity(), wake: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}),
 		regs: map[regKey]*registration{},
 	}
 	l.quiet.L = &l.mu
@@ -113,7 +118,7 @@ func (l *link) awaitUp(ctx context.Context, c *call) error {
 
 func (l *link) awaitChange(ctx context.Context, c *call, changed chan struct{}) error {
 	var over <-chan time.Time
-	if !c.deadline.IsZero() {
+	if !c.deadline.IsZero() && !c.repeated {
 		t := time.NewTimer(time.Until(c.deadline))
 		defer t.Stop()
 		over = t.C
@@ -140,6 +145,11 @@ func (l *link) send(ctx context.Context, c *call) error {
 	if !v.open && needsSpace(c.op) {
 		return errNotOpen
 	}
+	if c.repeated {
+		if err := l.repeatableLocked(c); err != nil {
+			return err
+		}
+	}
 	if c.op == wire.Attach && c.reg.incarnation != v.incarnation {
 		return space.ErrLeaseEnded // the number means something else now
 	}
@@ -147,10 +157,17 @@ func (l *link) send(ctx context.Context, c *call) error {
 		return fmt.Errorf("%w: the server has lost its place in the iteration", space.ErrUnavailable)
 	}
 	c.epoch = l.epoch
-	l.calls.add(c)
 	b := l.out.Buffer()
 	start := len(b)
-	b, missing := c.encode(wire.Begin(b, c.op, c.number), v)
+	if c.repeated {
+		l.calls.addAgain(c)
+		b = wire.AppendRepeated(wire.Begin(b, wire.Repeat, c.number), c.op, c.ask)
+	} else {
+		l.calls.add(c)
+		c.born = l.epoch
+		b = wire.Begin(b, c.op, c.number)
+	}
+	b, missing := c.encode(b, v)
 	size := len(b) - start
 	if missing != "" || size > l.maxFrame {
 		l.calls.remove(c.number)
@@ -162,6 +179,7 @@ func (l *link) send(ctx context.Context, c *call) error {
 	}
 	l.out.Commit(wire.End(b, start))
 	c.end = l.out.End()
+	l.paidLocked(c)
 	l.wakeLocked()
 	return nil
 }

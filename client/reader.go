@@ -32,8 +32,10 @@ func (l *link) read() error {
 // fill reads more, once everything so far has been handled.
 func (l *link) fill() error {
 	l.acknowledge()
-	if l.drained() {
-		l.goodbye()
+	if drained, owing := l.drained(); drained {
+		if !owing { // otherwise the outcomes must be kept
+			l.goodbye()
+		}
 		return errDrained
 	}
 	if err := l.in.Fill(); err != nil {
@@ -50,17 +52,21 @@ func (l *link) acknowledge() {
 	if l.received = l.in.Total(); l.received-l.acked < ackEvery {
 		return
 	}
-	l.acked = l.received
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.owed > 0 {
+		return // the server would forget outcomes that are yet to be asked for
+	}
+	l.acked = l.received
 	l.out.Commit(wire.AppendAck(l.out.Buffer(), l.received))
 	l.wakeLocked()
 }
 
-func (l *link) drained() bool {
+// drained reports whether the server shuts down and no call is in flight, and whether some are yet to be repeated.
+func (l *link) drained() (drained, owing bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state == draining && l.calls.n == 0
+	return l.state == draining && l.calls.n == 0, l.owed > 0
 }
 
 // handle serves one frame.
@@ -104,6 +110,9 @@ func (l *link) deliver(f wire.Frame) {
 	c.schemas = v.schemas
 	if c.op == wire.Notify && f.Type == wire.Answer {
 		c.reg.adoptLocked(l, f.Body, v.incarnation)
+	}
+	if f.Type == wire.Failure && inDoubt(f.Body) && c.recorded() && l.repeats {
+		l.oweLocked(c)
 	}
 	l.settledLocked()
 	l.mu.Unlock()

@@ -1,11 +1,12 @@
 package client
 
 // table holds the calls in flight by number. Numbers rise; they need not be dense, so that a number's lowest bits are its
-// place and nothing has to be searched. The link's lock guards it.
+// place and nothing has to be searched. Calls that are repeated have old numbers, and no place there. The link's lock guards it.
 type table struct {
-	slots []*call // a power of two of them, at most half of them taken
-	n     int
-	next  uint64
+	slots    []*call // a power of two of them, at most half of them taken
+	repeated map[uint64]*call
+	n        int // of both
+	next     uint64
 }
 
 // add gives c a number.
@@ -18,6 +19,15 @@ func (t *table) add(c *call) {
 	}
 	c.number = t.next
 	t.slots[t.next&mask] = c
+	t.n++
+}
+
+// addAgain adds a call that has a number.
+func (t *table) addAgain(c *call) {
+	if t.repeated == nil {
+		t.repeated = map[uint64]*call{}
+	}
+	t.repeated[c.number] = c
 	t.n++
 }
 
@@ -40,15 +50,20 @@ func (t *table) get(number uint64) *call {
 	if c := t.slots[number&uint64(len(t.slots)-1)]; c != nil && c.number == number {
 		return c
 	}
-	return nil
+	return t.repeated[number]
 }
 
 // remove removes the call with a number and returns it, or nil.
 func (t *table) remove(number uint64) *call {
 	c := t.get(number)
-	if c != nil {
-		t.slots[number&uint64(len(t.slots)-1)] = nil
-		t.n--
+	if c == nil {
+		return nil
+	}
+	t.n--
+	if i := number & uint64(len(t.slots)-1); t.slots[i] == c {
+		t.slots[i] = nil
+	} else if delete(t.repeated, number); len(t.repeated) == 0 {
+		t.repeated = nil
 	}
 	return c
 }
@@ -60,6 +75,9 @@ func (t *table) all() []*call {
 		if c != nil {
 			calls = append(calls, c)
 		}
+	}
+	for _, c := range t.repeated {
+		calls = append(calls, c)
 	}
 	return calls
 }

@@ -1,0 +1,172 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+)
+
+// A call that changes something, was sent, and has lost its session is sent again with its number, as one that is repeated: the server
+// then tells what it has done, or executes it if it has done nothing. So a restart of the server goes unnoticed, too.
+
+// known is what the server told last of a link's session with one space.
+type known struct {
+	session     uint64
+	incarnation string
+	forgotten   uint64 // the epoch in which it turned out that the space knows nothing of the calls of earlier ones
+}
+
+// knownLocked returns what is known of s.
+func (l *link) knownLocked(s *Space) *known {
+	for uint64(len(l.spaces)) <= s.handle {
+		l.spaces = append(l.spaces, known{})
+	}
+	return &l.spaces[s.handle]
+}
+
+// openedLocked notes what the server told when s was opened.
+func (l *link) openedLocked(s *Space, incarnation string, session uint64, lost bool) {
+	k := l.knownLocked(s)
+	if lost || k.incarnation != "" && k.incarnation != incarnation {
+		k.forgotten = l.epoch
+	}
+	k.session, k.incarnation = session, incarnation
+}
+
+// recorded reports whether the space keeps the outcome of c until it is received.
+func (c *call) recorded() bool {
+	switch c.op {
+	case wire.Write, wire.Update:
+		return c.txn.IsZero()
+	case wire.Find:
+		return c.take && !c.query.Begin && c.query.Txn.IsZero()
+	case wire.Notify:
+		return c.query.Txn.IsZero()
+	case wire.Renew, wire.Cancel, wire.Commit:
+		return true
+	}
+	return false
+}
+
+// oweLocked notes that c, whose outcome was lost, is to be repeated. Until all such calls were sent again the server must
+// not believe that the client has all it has asked for.
+func (l *link) oweLocked(c *call) {
+	if !c.owing {
+		c.owing = true
+		l.owed++
+	}
+}
+
+func (l *link) paidLocked(c *call) {
+	if c.owing {
+		c.owing = false
+		l.owed--
+	}
+}
+
+// giveUp notes that c will not be repeated.
+func (l *link) giveUp(c *call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.paidLocked(c)
+}
+
+// errForgotten ends calls that the space does not know any more.
+var errForgotten = fmt.Errorf("%w: the space has forgotten what became of the call while the client was away", space.ErrOutcomeUnknown)
+
+// repeatableLocked returns nil if c, which was sent before, may be sent to the present server.
+func (l *link) repeatableLocked(c *call) error {
+	if !l.repeats || c.born < l.knownLocked(c.space).forgotten {
+		return errForgotten
+	}
+	return nil
+}
+
+// repeat sends c, which link l owes, until its outcome is known, or nobody waits for it any more. It returns wire.ErrInterrupted if c was
+// not executed, and may be made again as another call.
+func (c *Client) repeat(ctx context.Context, l *link, call *call) error {
+	defer l.giveUp(call)
+	patient, cancel := call.patience(ctx, l.cfg.Grace)
+	defer cancel()
+	call.repeated, call.link = true, l
+	for pause := l.cfg.MinBackoff; ; {
+		call.renew()
+		call.ask = ctx.Err() != nil
+		err := l.send(patient, call)
+		if err == nil {
+			err = l.await(ctx, call)
+			if !call.owing {
+				return err
+			}
+		} else if err = call.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost {
+			continue
+		} else if call.space.isClosed() || l.isClosed() || !passes(err) {
+			return unknown(err)
+		}
+		if err == errLost {
+			continue
+		}
+		select { // the server is up, but the space is not
+		case <-time.After(pause):
+			pause = min(2*pause, l.cfg.MaxBackoff)
+		case <-patient.Done():
+			return unknown(context.Cause(patient))
+		}
+	}
+}
+
+// patience returns a context that outlives ctx, and the time for which the call may wait, by grace.
+func (c *call) patience(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	patient, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		t := time.NewTimer(grace)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			cancel(ctx.Err())
+		case <-patient.Done():
+		}
+	})
+	end := func() { stop(); cancel(nil) }
+	if c.deadline.IsZero() {
+		return patient, end
+	}
+	timed, cancelTimed := context.WithDeadline(patient, c.deadline.Add(grace))
+	return timed, func() { cancelTimed(); end() }
+}
+
+// passes reports whether err, with which the preparation of a repeated call ended, may be another one the next time.
+func passes(err error) bool {
+	return slices.ContainsFunc([]error{space.ErrUnavailable, space.ErrClosed, wire.ErrInterrupted, wire.ErrInDoubt}, func(e error) bool {
+		return errors.Is(err, e)
+	})
+}
+
+// unknown returns the error of a call that could not be repeated, because of err.
+func unknown(err error) error {
+	if errors.Is(err, space.ErrOutcomeUnknown) {
+		return err
+	}
+	return fmt.Errorf("%w: the connection was lost after the call had been sent: %w", space.ErrOutcomeUnknown, err)
+}
+
+// inDoubt reports whether the body of a Failure asks for the call to be repeated.
+func inDoubt(failure []byte) bool {
+	d := wire.NewDecoder(failure)
+	return wire.Code(d.Uvarint()) == codeInDoubt
+}
+
+var codeInDoubt = wire.CodeOf(wire.ErrInDoubt)
+
+// identity returns a new name for a client, which nobody can guess.
+func identity() (id engine.Client) {
+	_, _ = rand.Read(id[:]) // it never fails
+	return id
+}
