@@ -34,6 +34,7 @@ type spaceStatus struct {
 	Name          string        `json:"name"`
 	Waiting       int           `json:"waiting"`
 	Registrations int           `json:"registrations"`
+	Prepared      int           `json:"prepared"`        // transactions of other spaces that keep entries locked until their outcome is known
 	Error         string        `json:"error,omitempty"` // why calls are refused
 	Log           *logStatus    `json:"log,omitempty"`
 	Mirror        *mirrorStatus `json:"mirror,omitempty"`
@@ -89,7 +90,7 @@ func (n *Node) status() *status {
 
 func (s *hosted) status(name string) spaceStatus {
 	p := s.partition.Stats()
-	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Error: text(p.Err)}
+	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Prepared: p.Prepared, Error: text(p.Err)}
 	if s.log != nil {
 		l := s.log.Stats()
 		st.Log = &logStatus{

@@ -247,6 +247,7 @@ type Stats struct {
 	Registrations int
 	Events        int // that are kept in memory for listeners
 	EventBytes    int // of their rows
+	Prepared      int // branches that wait to hear what has become of their transactions
 	LSN, Durable  LSN
 	Err           error // why calls are refused; nil while serving
 }
@@ -256,7 +257,7 @@ func (p *Partition) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st := Stats{
-		Waiting: len(p.waits.byCall), Registrations: len(p.listeners),
+		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Prepared: len(p.e.Prepared()),
 		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
 	}
 	for _, l := range p.listeners {
