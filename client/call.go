@@ -154,7 +154,7 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 		return c.encodeIDs(wire.AppendLease(b, c.lease)), ""
 	case wire.Cancel:
 		return c.encodeIDs(b), ""
-	case wire.Kinds:
+	case wire.Kinds, wire.Snapshot:
 		return b, ""
 	}
 	return c.encodeQuery(b, v)

@@ -53,6 +53,7 @@ func (l *Log) appended(pos uint64, n int) {
 	l.state.Last = pos
 	l.state.Messages++
 	l.state.Bytes += l.storedSize(n, pos-1)
+	l.state.Appended += l.storedSize(n, pos-1)
 	l.claims.note(pos, false)
 	l.grewLocked()
 }

@@ -32,6 +32,7 @@ type Stats struct {
 	First, Last uint64 // positions; the log is empty if Last is 0
 	Messages    uint64
 	Bytes       int64  // in the log's files
+	Appended    int64  // by this process, or there when it began: unlike Bytes it only grows
 	MaxBytes    int64  // bound of Bytes, or 0
 	Epoch       uint64 // of this process as the primary, or 0
 	Failed      error  // why nothing can be appended, or nil
@@ -63,6 +64,7 @@ func (l *Log) observe(st jetstream.StreamState) {
 	defer l.stateMu.Unlock()
 	l.state.First, l.state.Last = st.FirstSeq, st.LastSeq
 	l.state.Messages, l.state.Bytes = st.Msgs, int64(st.Bytes)
+	l.state.Appended = max(l.state.Appended, l.state.Bytes)
 	l.state.MaxBytes = l.store.cfg.MaxBytes
 	l.grewLocked()
 }

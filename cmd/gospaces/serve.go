@@ -22,6 +22,9 @@ type serveFlags struct {
 	maxLease   time.Duration
 	maxListen  time.Duration
 	maxTxn     time.Duration
+	snapBytes  int64
+	snapEvery  time.Duration
+	eventLog   int64
 	flush      time.Duration
 	logLevel   slog.LevelVar
 	logFormat  string
@@ -54,6 +57,9 @@ read "name = value" with the names of the flags.`,
 	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
 	flags.DurationVar(&f.maxListen, "max-listen", 0, "longest lease that a registration for events is granted; 0: no bound")
 	flags.DurationVar(&f.maxTxn, "max-txn", 0, "longest lease that a transaction is granted; 0: no bound")
+	flags.Int64Var(&f.snapBytes, "snapshot-bytes", 64<<20, "bytes by which a log grows, at least, before the next snapshot is taken")
+	flags.DurationVar(&f.snapEvery, "snapshot-every", time.Hour, "time after which a snapshot is taken however little has changed")
+	flags.Int64Var(&f.eventLog, "event-log", 1<<30, "bytes of a log that are kept for registrations which do not collect their events")
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "least `level` to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -95,7 +101,12 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		MaxLease:   f.maxLease,
 		MaxListen:  f.maxListen,
 		MaxTxn:     f.maxTxn,
-		Logger:     logger,
+
+		SnapshotBytes: f.snapBytes,
+		SnapshotEvery: f.snapEvery,
+		EventLog:      f.eventLog,
+
+		Logger: logger,
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +36,13 @@ type Config struct {
 	MaxLease   time.Duration // what leases of entries are cut to; 0: no bound
 	MaxListen  time.Duration // what leases of registrations are cut to; 0: no bound
 	MaxTxn     time.Duration // what leases of transactions are cut to; 0: no bound
-	Resume     time.Duration // how long a session waits for its client to come back; 0: 30 s
-	Logger     *slog.Logger  // nil: silent
+	// A snapshot is taken when the log has grown by SnapshotBytes, or by the size of the last one if that is more; or after SnapshotEvery.
+	SnapshotBytes int64         // 0: 64 MiB
+	SnapshotEvery time.Duration // 0: an hour
+	EventLog      int64         // bytes of a log that may be kept for the events of registrations which do not collect them; 0: 1 GiB
+
+	Resume time.Duration // how long a session waits for its client to come back; 0: 30 s
+	Logger *slog.Logger  // nil: silent
 
 	wrapLog func(space string, l partition.Log) partition.Log // in tests; nil: the log as it is
 }
@@ -51,11 +57,16 @@ func (c *Config) setDefaults() error {
 	if c.MaxSpaces <= 0 {
 		c.MaxSpaces = 1000
 	}
+	c.SnapshotBytes = cmp.Or(c.SnapshotBytes, 64<<20)
+	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Hour)
+	c.EventLog = cmp.Or(c.EventLog, 1<<30)
 	switch {
 	case c.Durability != Memory && c.Durability != Logged && c.Durability != Synced:
 		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
 	case c.MaxLease < 0 || c.MaxListen < 0 || c.MaxTxn < 0:
 		return errors.New("the longest lease is negative")
+	case c.SnapshotBytes < 0 || c.SnapshotEvery < 0 || c.EventLog < 0:
+		return errors.New("the bounds that say when a snapshot is taken are negative")
 	case c.Durability == Memory && c.Postgres != "":
 		return errors.New("a mirror reads the log: a database needs durability logged or synced")
 	case c.Durability != Memory && c.Data == "":
@@ -105,7 +116,7 @@ func (n *Node) start(ctx context.Context) error {
 	}
 	n.server, err = server.New(server.Config{
 		Spaces: n, Spans: &server.Spans{Coordinator: n.spaces.txns, Partition: n.spaces.partition},
-		Logger: n.cfg.Logger, Resume: n.cfg.Resume,
+		Snapshot: n.Snapshot, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
 	})
 	if err != nil {
 		return errors.Join(err, n.spaces.close(ctx))

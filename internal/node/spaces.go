@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ type hosted struct {
 	incarnation string
 	log         *replication.Log  // nil with Memory
 	mirror      *writeback.Writer // nil without a database
+	snapshots   *snapshotter      // nil with Memory
 }
 
 // defaultSpace is there from the start.
@@ -134,6 +136,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 	if err := ss.startMirror(name, s); err != nil {
 		return nil, errors.Join(err, s.partition.Close())
 	}
+	ss.startSnapshots(name, s)
 	ss.tableMu.Lock()
 	ss.byName[name] = s
 	ss.tableMu.Unlock()
@@ -149,6 +152,34 @@ func (ss *spaces) progress(name string) func(done, total uint64) {
 			ss.cfg.Logger.Info("reading the log", "space", name, "percent", done*100/total)
 		}
 	}
+}
+
+// startSnapshots starts what takes the snapshots of a space that has a log.
+func (ss *spaces) startSnapshots(name string, s *hosted) {
+	if s.log == nil {
+		return
+	}
+	s.snapshots = &snapshotter{
+		cfg: ss.cfg, partition: s.partition, log: s.log, needed: s.mirrorNeeds, logger: ss.cfg.Logger.With("space", name),
+	}
+	ss.mirrors.Go(func() { s.snapshots.run(ss.ctx) })
+}
+
+// mirrorNeeds returns the position from which the mirror still needs the log.
+func (s *hosted) mirrorNeeds() uint64 {
+	if s.mirror == nil {
+		return math.MaxUint64
+	}
+	return s.mirror.Stats().Position + 1
+}
+
+// Snapshot takes a snapshot of the named space and returns its position.
+func (n *Node) Snapshot(ctx context.Context, name string) (uint64, error) {
+	s := n.spaces.all()[name]
+	if s == nil || s.snapshots == nil {
+		return 0, fmt.Errorf("%w: space %q has no log", engine.ErrInvalidArgument, name)
+	}
+	return s.snapshots.take(ctx)
 }
 
 func (ss *spaces) startMirror(name string, s *hosted) error {

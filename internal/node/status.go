@@ -31,13 +31,14 @@ type status struct {
 }
 
 type spaceStatus struct {
-	Name          string        `json:"name"`
-	Waiting       int           `json:"waiting"`
-	Registrations int           `json:"registrations"`
-	Prepared      int           `json:"prepared"`        // transactions of other spaces that keep entries locked until their outcome is known
-	Error         string        `json:"error,omitempty"` // why calls are refused
-	Log           *logStatus    `json:"log,omitempty"`
-	Mirror        *mirrorStatus `json:"mirror,omitempty"`
+	Name          string          `json:"name"`
+	Waiting       int             `json:"waiting"`
+	Registrations int             `json:"registrations"`
+	Prepared      int             `json:"prepared"`        // transactions of other spaces that keep entries locked until their outcome is known
+	Error         string          `json:"error,omitempty"` // why calls are refused
+	Log           *logStatus      `json:"log,omitempty"`
+	Snapshot      *snapshotStatus `json:"snapshot,omitempty"`
+	Mirror        *mirrorStatus   `json:"mirror,omitempty"`
 }
 
 type logStatus struct {
@@ -96,6 +97,9 @@ func (s *hosted) status(name string) spaceStatus {
 		st.Log = &logStatus{
 			Incarnation: s.incarnation, First: l.First, Last: l.Last, Messages: l.Messages, Bytes: l.Bytes, Error: text(l.Failed),
 		}
+	}
+	if s.snapshots != nil {
+		st.Snapshot = s.snapshots.status()
 	}
 	if s.mirror != nil {
 		m := s.mirror.Stats()

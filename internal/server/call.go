@@ -58,6 +58,8 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleRead(c, f, d)
 	case wire.Notify:
 		return s.handleNotify(c, f.ID, d)
+	case wire.Snapshot:
+		return s.handleSnapshot(c, f.ID, d)
 	case wire.Attach:
 		return s.handleAttach(c, f.ID, d)
 	case wire.Acknowledge:

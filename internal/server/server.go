@@ -39,6 +39,9 @@ type Config struct {
 	Spans  *Spans       // nil: transactions stay in one space
 	Logger *slog.Logger // nil: silent
 
+	// Snapshot takes a snapshot of the named space and returns its position in the log; nil: there are none. It may block.
+	Snapshot func(ctx context.Context, name string) (position uint64, err error)
+
 	MaxFrame  int           // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
 	MaxConns  int           // connections; 0: 10000
 	MaxSpaces int           // spaces opened by one connection; 0: 1024

@@ -43,6 +43,8 @@ const (
 	Update   Type = 38
 
 	Repeat Type = 39 // another call, made again with the number that it had
+
+	Snapshot Type = 44
 )
 
 // Frames that the server sends.

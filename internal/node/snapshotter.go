@@ -1,0 +1,127 @@
+package node
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/replication"
+)
+
+// snapshotter takes the snapshots of one space: whenever its log has grown by as much as a snapshot is large, or some time has passed since the last
+// one, or somebody asks. And it removes from the log what nothing needs any more.
+type snapshotter struct {
+	cfg       *Config
+	partition *partition.Partition
+	log       *replication.Log
+	needed    func() uint64 // position from which the mirror still needs the log
+	logger    *slog.Logger
+
+	mu    sync.Mutex
+	last  snapshotStatus // guarded by mu
+	since int64          // guarded by mu; what had been appended when the last one began
+	begun time.Time      // guarded by mu; when it began, or this process
+}
+
+// snapshotStatus is what a node says about the snapshots of a space.
+type snapshotStatus struct {
+	Position uint64  `json:"position"` // of the newest, 0: there is none
+	Bytes    int64   `json:"bytes"`
+	Taken    string  `json:"taken,omitempty"`
+	Seconds  float64 `json:"seconds"` // that it took
+	Error    string  `json:"error,omitempty"`
+}
+
+// How often the snapshotter looks.
+const (
+	lookForGrowth = 500 * time.Millisecond
+	lookForWaste  = 10 * time.Second
+)
+
+// run takes snapshots until ctx ends.
+func (s *snapshotter) run(ctx context.Context) {
+	s.mu.Lock()
+	s.begun = time.Now()
+	if positions, err := s.log.Snapshots(); err == nil && len(positions) > 0 {
+		s.last.Position = positions[0]
+	}
+	s.mu.Unlock()
+	growth, waste := time.NewTicker(lookForGrowth), time.NewTicker(lookForWaste)
+	defer growth.Stop()
+	defer waste.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-waste.C:
+			s.purge(ctx)
+		case <-growth.C:
+			if s.due() {
+				_, _ = s.take(ctx) // it is logged, and in the status
+			}
+		}
+	}
+}
+
+// due reports whether it is time for a snapshot.
+func (s *snapshotter) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	grown := s.log.Stats().Appended - s.since
+	if s.last.Error != "" && time.Since(s.begun) < time.Minute {
+		return false // it has just failed
+	}
+	return grown >= max(s.cfg.SnapshotBytes, s.last.Bytes) || grown > 0 && time.Since(s.begun) >= s.cfg.SnapshotEvery
+}
+
+// take takes a snapshot and returns its position.
+func (s *snapshotter) take(ctx context.Context) (uint64, error) {
+	began, appended := time.Now(), s.log.Stats().Appended
+	var file *replication.Snapshot
+	position, err := s.partition.Snapshot(ctx, func(position uint64) (partition.Image, error) {
+		var err error
+		file, err = s.log.Snapshot(position)
+		if err != nil {
+			return nil, err
+		}
+		return file, nil
+	})
+	s.mu.Lock()
+	s.begun, s.since = began, appended
+	if s.last.Error = text(err); err == nil {
+		s.last = snapshotStatus{
+			Position: position, Bytes: file.Size(), Taken: began.UTC().Format(time.RFC3339), Seconds: time.Since(began).Seconds(),
+		}
+	}
+	s.mu.Unlock()
+	if err != nil {
+		if ctx.Err() == nil {
+			s.logger.Error("no snapshot was taken; the log keeps all", "error", err)
+		}
+		return 0, err
+	}
+	s.logger.Info("snapshot", "position", position, "bytes", file.Size(), "took", time.Since(began))
+	s.purge(ctx)
+	return position, nil
+}
+
+// purge removes what is not needed any more from the log. Registrations that do not collect their events hold it up to a bound only.
+func (s *snapshotter) purge(ctx context.Context) {
+	before := s.needed()
+	if s.log.Stats().Bytes <= s.cfg.EventLog {
+		before = min(before, s.partition.Needed())
+	}
+	if err := s.log.Purge(ctx, before); err != nil && ctx.Err() == nil {
+		s.logger.Warn("the log could not be purged", "before", before, "error", err)
+	}
+}
+
+// status returns what there is to say about the snapshots.
+func (s *snapshotter) status() *snapshotStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.last
+	return &st
+}
