@@ -15,12 +15,12 @@ type Decide func(ctx context.Context, spaces []string) error
 // Commit commits a transaction in all its spaces or in none: it has every branch prepare, and then decide decides. It returns nil when the decision is
 // durable; branches that do not know it yet are told in the background, and after a restart by Recover.
 //
-// It returns ErrNoHome and ErrCommitting; ErrAborted, with the reason, if a space could not prepare, or decide has certainly not decided; else
+// It returns ErrNoHome; ErrEnded, once that is done, if somebody else commits the transaction already; ErrAborted, with the reason, if a space could not prepare, or decide has certainly not decided; else
 // what decide returned: then the branches learn the outcome from the home, as soon as it can tell.
 func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
-	home, spaces, err := c.beginCommit(id)
+	home, spaces, err := c.beginCommit(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -50,24 +50,33 @@ func (c *Coordinator) join(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { stop(); cancel() }
 }
 
-// beginCommit keeps further spaces out of a transaction, and returns its home and those that are in it.
-func (c *Coordinator) beginCommit(id ID) (Home, []string, error) {
+// beginCommit keeps further spaces out of a transaction, and returns its home and those that are in it. If somebody else commits it, it
+// waits for that and returns ErrEnded: whatever came of it, it has ended the transaction.
+func (c *Coordinator) beginCommit(ctx context.Context, id ID) (Home, []string, error) {
 	home, err := c.home(id)
 	if err != nil {
 		return nil, nil, err
 	}
 	c.joining.Lock()
-	defer c.joining.Unlock()
-	if _, ok := c.committing[id]; ok {
-		return nil, nil, ErrCommitting
+	other := c.committing[id]
+	if other == nil {
+		defer c.joining.Unlock()
+		c.committing[id] = make(chan struct{})
+		return home, home.Participants(id.Number), nil
 	}
-	c.committing[id] = struct{}{}
-	return home, home.Participants(id.Number), nil
+	c.joining.Unlock()
+	select {
+	case <-other:
+		return nil, nil, ErrEnded
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
 }
 
 func (c *Coordinator) endCommit(id ID) {
 	c.joining.Lock()
 	defer c.joining.Unlock()
+	close(c.committing[id])
 	delete(c.committing, id)
 }
 

@@ -12,9 +12,9 @@ import (
 var (
 	// ErrNoHome is returned for a transaction whose home is not a space here.
 	ErrNoHome = errors.New("txn: the transaction's home does not exist")
-	// ErrEnded is returned by Join for a transaction that has ended meanwhile.
+	// ErrEnded is returned by Join and Commit for a transaction that has ended meanwhile.
 	ErrEnded = errors.New("txn: the transaction has ended")
-	// ErrCommitting is returned by Join and Commit for a transaction that is being committed.
+	// ErrCommitting is returned by Join for a transaction that is being committed.
 	ErrCommitting = errors.New("txn: the transaction is being committed")
 	// ErrAborted is returned by Commit when a space could not prepare: nothing has happened anywhere.
 	ErrAborted = errors.New("txn: aborted")
@@ -30,7 +30,7 @@ type Coordinator struct {
 	// joining makes enlisting and joining one step, and keeps them apart from the start of a commit. It is taken before any lock
 	// of a space; mu after them all.
 	joining    sync.Mutex
-	committing map[ID]struct{} // guarded by joining
+	committing map[ID]chan struct{} // guarded by joining; closed when the commit has ended
 
 	mu     sync.Mutex
 	closed bool           // guarded by mu
@@ -42,7 +42,7 @@ func NewCoordinator(spaces Spaces, logger *slog.Logger) *Coordinator {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Coordinator{spaces: spaces, logger: logger, committing: map[ID]struct{}{}}
+	c := &Coordinator{spaces: spaces, logger: logger, committing: map[ID]chan struct{}{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

@@ -187,19 +187,29 @@ func TestJoin_NeedsAHomeAndASpace(t *testing.T) {
 	require.ErrorIs(t, w.coord.Rollback(t.Context(), nowhere, nil), txn.ErrNoHome)
 }
 
-func TestJoin_NotWhileCommitting(t *testing.T) {
+func TestCommit_KeepsOthersOut(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, none, 0, "a", "b", "c", "d")
-	w.spaces["a"].begin(1)
-	require.NoError(t, w.coord.Join(transfer, "b"))
-	require.NoError(t, w.spaces["b"].use(transfer))
-	commit := w.spaces["a"].decide(1)
-	require.NoError(t, w.coord.Commit(t.Context(), transfer, func(ctx context.Context, spaces []string) error {
-		require.Equal(t, []string{"b"}, spaces)
-		require.ErrorIs(t, w.coord.Join(transfer, "c"), txn.ErrCommitting)
-		require.ErrorIs(t, w.coord.Commit(ctx, transfer, commit), txn.ErrCommitting)
-		return commit(ctx, spaces)
-	}))
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		w.spaces["a"].begin(1)
+		require.NoError(t, w.coord.Join(transfer, "b"))
+		require.NoError(t, w.spaces["b"].use(transfer))
+		commit := w.spaces["a"].decide(1)
+		second := make(chan error, 1)
+		require.NoError(t, w.coord.Commit(t.Context(), transfer, func(ctx context.Context, spaces []string) error {
+			require.Equal(t, []string{"b"}, spaces)
+			require.ErrorIs(t, w.coord.Join(transfer, "c"), txn.ErrCommitting)
+			go func() { second <- w.coord.Commit(t.Context(), transfer, commit) }()
+			synctest.Wait()
+			require.Empty(t, second, "it waits for the first")
+			impatient, cancel := context.WithCancel(ctx)
+			cancel()
+			require.ErrorIs(t, w.coord.Commit(impatient, transfer, commit), context.Canceled)
+			return commit(ctx, spaces)
+		}))
+		require.ErrorIs(t, <-second, txn.ErrEnded)
+		require.ErrorIs(t, w.coord.Commit(t.Context(), transfer, commit), errEnded)
+	})
 }
 
 func TestAbort_EndsAllBranches(t *testing.T) {

@@ -117,7 +117,9 @@ func (r *rig) join() *peer {
 }
 
 // openBody is that of an Open by a client that had no session before.
-func openBody(handle byte, name string) []byte { return append(wire.AppendBytes([]byte{handle}, name), 0) }
+func openBody(handle byte, name string) []byte {
+	return append(wire.AppendBytes([]byte{handle}, name), 0)
+}
 
 func (p *peer) hello(g wire.Greeting) {
 	b, err := wire.AppendHello(nil, &g)

@@ -52,6 +52,8 @@ func (s *session) handleRepeat(f wire.Frame) error {
 		return nil
 	case ask:
 		return s.fail(f.ID, engine.ErrCancelled)
+	case op == wire.Commit && c.home(d.Txn()).Space != "":
+		return s.fail(f.ID, fmt.Errorf("%w: the space where the transaction began keeps no outcomes for this one", engine.ErrOutcomeUnknown))
 	}
 	return s.handleSpace(f)
 }

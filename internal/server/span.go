@@ -88,16 +88,32 @@ func (sp *span) start(do func(ctx context.Context) ([]engine.Grant, error)) {
 	s.mu.Unlock()
 	s.srv.serving.Go(func() {
 		grants, err := do(s.srv.ctx)
-		err = spanError(sp.id, err)
-		if errors.Is(err, engine.ErrOutcomeUnknown) && sp.by != (engine.Request{}) {
-			err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err)
-		}
-		sp.c.Reply(tag(sp.op, sp.call), &engine.Result{Grants: grants, Err: err}, 0, true)
+		sp.reply(grants, spanError(sp.id, err))
 		s.mu.Lock()
 		s.spans--
 		s.room.Broadcast()
 		s.mu.Unlock()
 	})
+}
+
+// reply answers the call.
+func (sp *span) reply(grants []engine.Grant, err error) {
+	if sp.by != (engine.Request{}) {
+		if errors.Is(err, engine.ErrTxnEnded) && sp.recalled() {
+			return
+		}
+		if errors.Is(err, engine.ErrOutcomeUnknown) {
+			err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err)
+		}
+	}
+	sp.c.Reply(tag(sp.op, sp.call), &engine.Result{Grants: grants, Err: err}, 0, true)
+}
+
+// recalled answers the call with the outcome that it has had, if it was made before: a commit whose client has lost its session and makes
+// it again may meet itself.
+func (sp *span) recalled() bool {
+	had, err := sp.home.Recall(sp.c, tag(sp.op|opRecalled, sp.call), sp.by)
+	return had && err == nil
 }
 
 // commit commits the transaction. Drafts that come with it are written where the call was made.
