@@ -573,7 +573,7 @@ func (m *model) announce(before map[EventType]map[availability]bool, told int) {
 			}) {
 				continue
 			}
-			for _, typ := range []EventType{Available, Visible} {
+			for _, typ := range []EventType{Visible, Available} {
 				if r.on.Has(typ) && after[typ][a] && !before[typ][a] {
 					m.tell(r, typ, e)
 					break

@@ -457,7 +457,7 @@ func (p *program) register() {
 	}
 	on := Events(Written)
 	if p.oneIn(2) {
-		on = EventSet(p.r.IntN(1<<Visible)<<1) & Events(Written, Taken, Expired, Cancelled, Renewed, Updated, Available, Visible)
+		on = EventSet(p.r.IntN(1<<Available)<<1) & Events(Written, Taken, Expired, Cancelled, Renewed, Updated, Available, Visible)
 	}
 	if on == 0 {
 		on = Events(Available)

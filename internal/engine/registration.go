@@ -106,10 +106,8 @@ func (e *Engine) notify(r *registration, v View, happened EventSet) {
 	switch {
 	case r.txn != nil:
 	case what == Written && !e.revealing: // its row is in this group
-		e.change()
 		e.Log = record.AppendNotify(e.Log, r.id, v.ID)
 	default:
-		e.change() // perhaps the only one: that a lock is gone is no record
 		e.Log = record.AppendTell(e.Log, r.id, byte(what), v.ID, v.Kind, v.Version, v.Attempts, v.Row)
 	}
 	r.seq++
