@@ -38,6 +38,7 @@ func topics() []topic {
 		{"bulk", bulkCases()},
 		{"contents", contentsCases()},
 		{"notify", notifyCases()},
+		{"event", eventCases()},
 		{"prepared", preparedCases()},
 		{"error", errorCases()},
 		{"close", closeCases()},

@@ -163,12 +163,15 @@ func (e *Engine) commitTake(h held) {
 	e.keepImage(k, h.s)
 	l := k.unlock(h.s)
 	e.leave(h, audience{}, l)
-	if l.put {
+	switch {
+	case !k.alive(e, h.s): // its lease was over before
+		e.drop(k, h.s, record.Expired)
+	case l.put:
 		e.Log = record.AppendDefer(e.Log, h.id, l.visible)
 		k.entries.at(h.s).attempts++
 		k.entries.at(h.s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.delay(h, l.visible)
-	} else {
+	default:
 		e.drop(k, h.s, record.Taken)
 	}
 }
