@@ -45,6 +45,8 @@ func restartCases() cases {
 		{"a waiting take still gets what is written, or says that it cannot know", restartTakes}, // semantics 2.2
 		{"a registration gets every event, once and in order", restartEvents},                    // semantics 7.3
 		{"events that nobody has read yet are not lost", restartUnread},                          // semantics 7.3
+		{"events of every type go on where they were", restartEventTypes},                        // semantics 7.3, 7.4
+		{"a registration under a transaction goes on or ends with it", restartTxnRegistration},   // semantics 7.2
 		{"a registration that was closed stays closed", restartClosedRegistration},
 		{"prepared templates go on", restartPrepared},
 		{"a keeper keeps its leases", restartKeeper},                    // semantics 6.6
@@ -237,6 +239,60 @@ func restartUnread(k *kit) {
 	}
 	k.restart()
 	require.Equal(k, n+1, k.total())
+}
+
+func restartEventTypes(k *kit) {
+	reg := notify(k, simple{}, space.On(eventTypesAll...))
+	var want []happening
+	add := func(t space.EventType, v simple) { want = append(want, happening{t, v}) }
+	for i := 1; i <= 8; i++ {
+		v, changed := simple{"A", i}, simple{"B", i}
+		l := write(k, v)
+		add(space.Written, v)
+		if i%4 == 0 {
+			k.restart()
+		}
+		replace(k, l, changed)
+		add(space.Updated, changed)
+		_, err := l.Renew(k.ctx, long)
+		k.ok(err)
+		add(space.Renewed, changed)
+		if i%4 == 1 {
+			k.restart()
+		}
+		t := begin(k)
+		take(k, changed, space.In(t))
+		abort(k, t)
+		add(space.Visible, changed)
+		if i%4 == 2 {
+			k.restart()
+		}
+		if i%2 == 0 {
+			k.ok(l.Cancel(k.ctx))
+			add(space.Cancelled, changed)
+		} else {
+			take(k, changed)
+			add(space.Taken, changed)
+		}
+	}
+	require.Equal(k, want, heard(k, reg))
+}
+
+// restartTxnRegistration: a crash aborts transactions, and so ends the registrations under them; a lost connection need not.
+func restartTxnRegistration(k *kit) {
+	t := begin(k)
+	reg := notify(k, simple{}, space.In(t))
+	write(k, e1, space.In(t))
+	require.Equal(k, []simple{e1}, next[simple](k, reg, reg.Start(), 1))
+	k.restart()
+	want := on(space.Written, e2)
+	if _, err := space.Write(k.ctx, k.sp, e2, space.In(t)); err != nil {
+		want = nil
+	} else {
+		commit(k, t)
+	}
+	require.Equal(k, want, toTheEnd(k, resumed{reg, reg.Start() + 1}))
+	require.Len(k, drain(k, simple{}), 2*len(want))
 }
 
 func restartClosedRegistration(k *kit) {
