@@ -181,15 +181,15 @@ func eventTypes(k *kit) {
 			_, err = reg.Next(k.ctx) // a little later than nobody finds it any more
 			k.ok(err)
 		}, append(on(space.Renewed, e1), on(space.Expired, e1)...), map[space.EventType][]simple{space.Renewed: {e1}, space.Expired: {e1}}},
-		{"update", func(l *space.Lease) { replace(k, l, e2) }, on(space.Updated, e2), only(space.Updated, e2)},
+		{"update", func(l *space.Lease) { replace(k, l.ID(), 0, e2) }, on(space.Updated, e2), only(space.Updated, e2)},
 		{"commit of an update", func(l *space.Lease) {
 			t := begin(k)
-			replace(k, l, e2, space.In(t))
+			replace(k, l.ID(), 0, e2, space.In(t))
 			commit(k, t)
 		}, on(space.Updated, e2), map[space.EventType][]simple{space.Updated: {e2}, space.Visible: {e2}, space.Available: {e2}}},
 		{"abort of an update", func(l *space.Lease) {
 			t := begin(k)
-			replace(k, l, e2, space.In(t))
+			replace(k, l.ID(), 0, e2, space.In(t))
 			abort(k, t)
 		}, on(space.Visible, e1), returns(e1)},
 	} {
@@ -199,12 +199,6 @@ func eventTypes(k *kit) {
 		ls.expect(k, c.name, c.all, c.each)
 		drain(k, simple{})
 	}
-}
-
-func replace(k *kit, l *space.Lease, v simple, opts ...space.Option) {
-	k.Helper()
-	_, err := space.Replace(k.ctx, k.sp, l.ID(), 0, v, opts...)
-	k.ok(err)
 }
 
 func eventOnce(k *kit) {
@@ -237,7 +231,7 @@ func eventSequence(k *kit) {
 		l := write(k, v)
 		_, err := l.Renew(k.ctx, long)
 		k.ok(err)
-		replace(k, l, next)
+		replace(k, l.ID(), 0, next)
 		want = append(want, happening{space.Written, v}, happening{space.Renewed, v}, happening{space.Updated, next})
 		switch i % 3 {
 		case 0:
@@ -290,9 +284,9 @@ func eventUpdates(k *kit) {
 	l := write(k, e1)
 	before := notify(k, e1, space.On(eventTypesAll...))
 	after := notify(k, e2, space.On(eventTypesAll...))
-	replace(k, l, e2)
+	replace(k, l.ID(), 0, e2)
 	t := begin(k)
-	replace(k, l, e3, space.In(t))
+	replace(k, l.ID(), 0, e3, space.In(t))
 	abort(k, t)
 	take(k, e2)
 	require.Empty(k, heard(k, before))
@@ -490,7 +484,7 @@ func eventTxnEnd(k *kit) {
 		reg := notify(k, simple{}, space.In(t), space.On(space.Written, space.Updated))
 		waiting := start(k, func(context.Context) ([]happening, error) { return toTheEnd(k, reg), nil })
 		l := write(k, e1, space.In(t))
-		replace(k, l, e2, space.In(t))
+		replace(k, l.ID(), 0, e2, space.In(t))
 		end(t)
 		require.Equal(k, append(on(space.Written, e1), on(space.Updated, e2)...), waiting.result(k))
 		k.fails(space.ErrLeaseEnded, reg.Lease().Cancel(k.ctx))

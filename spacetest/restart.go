@@ -252,7 +252,7 @@ func restartEventTypes(k *kit) {
 		if i%4 == 0 {
 			k.restart()
 		}
-		replace(k, l, changed)
+		replace(k, l.ID(), 0, changed)
 		add(space.Updated, changed)
 		_, err := l.Renew(k.ctx, long)
 		k.ok(err)
