@@ -62,9 +62,10 @@ type Engine struct {
 	image  *Image // that is being made, or nil
 	images uint16 // counts them
 
-	finding *transaction // of the present find
-	taking  bool         // the present find is a take
-	pending []pending    // reused
+	finding    *transaction // of the present find
+	taking     bool         // the present find is a take
+	pending    []pending    // reused
+	spareLocks []*lock
 
 	hits     []hit  // reused
 	scanning []scan // reused

@@ -85,7 +85,7 @@ func (e *Engine) share(t *transaction, k *kind, s slot) {
 	switch k.entries.at(s).state {
 	case free:
 		k.free.remove(s)
-		l := k.lock(s)
+		l := k.lock(e, s)
 		l.readers = append(l.readers, t)
 		k.shared.insert(e, s)
 	case shared:
@@ -106,7 +106,7 @@ func (e *Engine) seize(t *transaction, k *kind, s slot) {
 	switch k.entries.at(s).state {
 	case free:
 		k.free.remove(s)
-		k.lock(s).owner = t
+		k.lock(e, s).owner = t
 	case shared:
 		k.shared.remove(s)
 		l := k.locks[s]
@@ -129,8 +129,14 @@ func (e *Engine) vanish(h held) {
 }
 
 // lock makes a lock for an entry that has none.
-func (k *kind) lock(s slot) *lock {
-	l := &lock{s: s, at: len(k.locked)}
+func (k *kind) lock(e *Engine, s slot) *lock {
+	var l *lock
+	if n := len(e.spareLocks); n > 0 {
+		l, e.spareLocks = e.spareLocks[n-1], e.spareLocks[:n-1]
+	} else {
+		l = new(lock)
+	}
+	l.s, l.at = s, len(k.locked)
 	k.locks[s] = l
 	k.locked = append(k.locked, l)
 	return l
@@ -173,8 +179,16 @@ func (e *Engine) settled(l *lock) {
 			e.end(w, ErrNoMatch)
 		}
 	}
-	l.waiters = nil
+	if len(e.spareLocks) < maxSpareLocks {
+		clear(l.readers)
+		clear(l.waiters)
+		*l = lock{readers: l.readers[:0], waiters: l.waiters[:0]}
+		e.spareLocks = append(e.spareLocks, l)
+	}
 }
+
+// maxSpareLocks is how many locks are kept to be used again.
+const maxSpareLocks = 1024
 
 // contend makes a call wait for the end of one of the locks on its matches; false if there is none.
 func (e *Engine) contend(w *Waiter) bool {

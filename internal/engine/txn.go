@@ -19,7 +19,8 @@ type transaction struct {
 	own   []held // written or changed
 	taken []held
 	read  []held
-	bytes int // of the rows it has written
+	bytes int     // of the rows it has written
+	first [2]held // room for the first of own and of taken
 
 	filed      bool         // under tick
 	tick       int64        // in which its lease ends
@@ -58,6 +59,7 @@ func (e *Engine) Begin(now, lease int64) Result {
 func (e *Engine) beginTxn(lease int64) (t *transaction, granted int64) {
 	granted = capped(lease, e.limits.TxnLease)
 	t = &transaction{id: e.fleetingID()}
+	t.own, t.taken = t.first[0:0:1], t.first[1:1:2]
 	e.txns[t.id] = t
 	e.setTxnExpiry(t, e.until(granted))
 	return t, granted

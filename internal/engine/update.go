@@ -89,7 +89,7 @@ func (e *Engine) changeUnder(t *transaction, h held, row template.Row) {
 		return
 	case free:
 		k.free.remove(h.s)
-		k.lock(h.s)
+		k.lock(e, h.s)
 	case shared:
 		k.shared.remove(h.s)
 	}

@@ -148,7 +148,7 @@ func (e *Engine) hold(t *transaction, k *kind, id uint64, expires int64, row tem
 	e.lastOrder++
 	en := k.entries.at(s)
 	en.order, en.state = e.lastOrder, written
-	l := k.lock(s)
+	l := k.lock(e, s)
 	l.owner = t
 	t.own = append(t.own, held{k, s, id})
 	return l

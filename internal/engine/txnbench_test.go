@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+// BenchmarkCycle is what a worker does: it takes a job under a transaction of its own, and commits that with a result, which becomes the next job.
+func BenchmarkCycle(b *testing.B) {
+	e := filled(b, 10_000)
+	q := byKey(0, true)
+	q.Templates[0].Conds = nil
+	q.Begin, q.Lease = true, Forever/2
+	drafts := []Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: Forever}}
+	b.ReportAllocs()
+	for b.Loop() {
+		id := e.Find(1, q).Grants[0].ID
+		if r := e.Commit(1, txn.ID{Number: id}, Request{}, drafts); r.Err != nil {
+			b.Fatal(r.Err)
+		}
+		e.Log = e.Log[:0]
+	}
+}
+
+// BenchmarkTakeBesideLocks takes and writes back while transactions hold locks on what is older.
+func BenchmarkTakeBesideLocks(b *testing.B) {
+	for _, locks := range []struct {
+		name string
+		n    int
+		take bool
+	}{{"none", 0, false}, {"taken", 1000, true}, {"read", 1000, false}} {
+		b.Run(fmt.Sprintf("locks=%s", locks.name), func(b *testing.B) {
+			e := filled(b, 10_000)
+			q := byKey(0, locks.take)
+			q.Templates[0].Conds = nil
+			for range locks.n {
+				q.Txn = txn.ID{Number: e.Begin(1, Forever).Grants[0].ID}
+				e.Find(1, q)
+				if !locks.take {
+					q.Max++ // the next one locks one more
+				}
+			}
+			row := appendJob(nil, 7)
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Find(1, byKey(7, true))
+				write1(e, row)
+			}
+		})
+	}
+}
