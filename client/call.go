@@ -28,7 +28,7 @@ type call struct {
 	take     bool
 	wait     time.Duration // as in package wire
 	deadline time.Time     // when wait is over; zero if it is not limited
-	sentAt   time.Time     // when it was made first, if it begins transactions
+	sentAt   time.Time     // before which it was not sent, if it begins transactions
 	lease    int64
 	delay    time.Duration
 	ids      []space.LeaseID

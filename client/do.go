@@ -72,6 +72,9 @@ func (c *call) again(err error) bool {
 // renew prepares c for being sent once more.
 func (c *call) renew() {
 	c.err, c.failed, c.sent, c.body = nil, false, false, c.body[:0]
+	if c.query.Begin {
+		c.sentAt = time.Now()
+	}
 	if !c.deadline.IsZero() {
 		c.wait = max(0, time.Until(c.deadline))
 	}

@@ -10,8 +10,16 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Domain tells which spaces share transactions: those of one Client, whose domains are equal.
-func (s *Space) Domain() any { return s.client }
+// Group tells which spaces share transactions: those of one Client, for which it returns the same.
+func (s *Space) Group() any { return s.client }
+
+// Home returns the space of the Client in which a transaction began, and the transaction by its full name.
+func (s *Space) Home(id txn.ID) (space.Space, txn.ID) {
+	if id.Space == "" || id.Space == s.name {
+		return s, txn.ID{Space: s.name, Number: id.Number}
+	}
+	return s.client.SpaceNamed(id.Space), id
+}
 
 // Begin implements space.Space. The transaction is aborted, too, when the server sees that the client is gone.
 func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, error) {

@@ -58,9 +58,14 @@ func Begin(ctx context.Context, sp Space, opts ...Option) (*Txn, error) {
 // errNested is the error of whoever begins a transaction under another.
 var errNested = invalid("transactions cannot be nested")
 
-// TxnOf returns a transaction that somebody else began in sp. Nothing is asked of the space: whether the transaction is still open
-// its first use will tell. The duration of its lease is not known before it is renewed.
-func TxnOf(sp Space, id txn.ID) *Txn { return NewTxn(sp, id, 0, time.Now()) }
+// TxnOf returns a transaction that somebody else began, in sp or in another space of its server. Nothing is asked of the server: whether the
+// transaction is still open its first use will tell. The duration of its lease is not known before it is renewed.
+func TxnOf(sp Space, id txn.ID) *Txn {
+	if g, ok := sp.(group); ok {
+		sp, id = g.Home(id)
+	}
+	return NewTxn(sp, id, 0, time.Now())
+}
 
 // NewTxn returns the transaction that sp began, with the lease granted, for a request that was sent at that time by the local clock. It is for
 // implementations of Space.
@@ -233,19 +238,24 @@ func beginning[T any](ctx context.Context, sp Space, template *T, opts []Option)
 	return codec, q, err
 }
 
-// domain is implemented by spaces that share transactions with others: those whose Domain is equal.
-type domain interface{ Domain() any }
+// group is implemented by spaces that share transactions with others.
+type group interface {
+	// Group returns what is equal for spaces that do.
+	Group() any
+	// Home returns the space of the group in which a transaction began, and the transaction by its full name.
+	Home(id txn.ID) (Space, txn.ID)
+}
 
-func domainOf(sp Space) any {
-	if d, ok := sp.(domain); ok {
-		return d.Domain()
+func groupOf(sp Space) any {
+	if g, ok := sp.(group); ok {
+		return g.Group()
 	}
 	return nil
 }
 
 // usableIn returns an error if t cannot be used in sp. What it lets through the space may still refuse.
 func (t *Txn) usableIn(sp Space) error {
-	if t.space != sp && domainOf(t.space) != domainOf(sp) {
+	if t.space != sp && groupOf(t.space) != groupOf(sp) {
 		return invalid("transaction %v began in another space, which shares no transactions with this one", t.id)
 	}
 	return nil

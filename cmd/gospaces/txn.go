@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -128,13 +127,7 @@ func (a *app) txnEndCommand(name, short string, end func(context.Context, *space
 			if err != nil {
 				return usage("%q is not the id of a transaction: that is SPACE/NUMBER, which txn begin prints", args[0])
 			}
-			return a.withClient(cmd.Context(), func(c *client.Client) error {
-				sp := c.Space
-				if id.Space != "" {
-					sp = c.SpaceNamed(id.Space)
-				}
-				return end(cmd.Context(), space.TxnOf(sp, txn.ID{Space: sp.Name(), Number: id.Number}))
-			})
+			return a.withSpace(cmd.Context(), func(sp space.Space) error { return end(cmd.Context(), space.TxnOf(sp, id)) })
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func TestServer_RefusesWhoeverSpeaksOtherwise(t *testing.T) {
@@ -303,6 +305,12 @@ func FuzzServer(f *testing.F) {
 	f.Add(wire.AppendFrame(open, wire.Write, 2, writeBody("x")))
 	f.Add(wire.AppendFrame(open, wire.Find, 2, findBody(true, true)))
 	f.Add(wire.AppendFrame(open, wire.Notify, 2, append(wire.AppendTemplate([]byte{0, 0, 0, 0, 0, 1}, 0, nil), 0)))
+	begun := wire.AppendFrame(open, wire.BeginTxn, 2, wire.AppendLease([]byte{0}, math.MaxInt64))
+	f.Add(wire.AppendFrame(begun, wire.Commit, 3, append(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), 0)))
+	f.Add(wire.AppendFrame(begun, wire.Rollback, 3, append(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), 1, 1)))
+	f.Add(wire.AppendFrame(begun, wire.Defer, 3, append(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), 1, 1)))
+	f.Add(wire.AppendFrame(begun, wire.Abort, 3, wire.AppendTxn([]byte{0}, txn.ID{Number: 1})))
+	f.Add(wire.AppendFrame(begun, wire.Update, 3, wire.AppendChange(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), &engine.Change{ID: 1, Kind: 1, Row: row("x")})))
 	r := newRig(f, server.Config{MaxFrame: wire.MinMaxFrame, Resume: -1}, partition.Config{})
 	f.Cleanup(r.close)
 	good := r.join()
