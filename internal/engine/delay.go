@@ -24,6 +24,7 @@ func (e *Engine) reveal(k *kind, s slot) {
 	e.revealing = true
 	e.offer(k, s, to)
 	e.revealing = false
+	e.deal()
 }
 
 // appear puts a delayed entry at the end of the order.

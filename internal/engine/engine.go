@@ -64,6 +64,7 @@ type Engine struct {
 
 	finding    *transaction // of the present find
 	taking     bool         // the present find is a take
+	undealt    []held       // see deal
 	pending    []pending    // reused
 	spareLocks []*lock
 

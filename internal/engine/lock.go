@@ -103,7 +103,8 @@ func (e *Engine) share(t *transaction, k *kind, s slot) {
 // seize gives t a take lock on an entry that it may take. One that it has written is gone for good.
 func (e *Engine) seize(t *transaction, k *kind, s slot) {
 	h := held{k, s, k.entries.at(s).id}
-	switch k.entries.at(s).state {
+	before := k.entries.at(s).state
+	switch before {
 	case free:
 		k.free.remove(s)
 		k.lock(e, s).owner = t
@@ -119,6 +120,9 @@ func (e *Engine) seize(t *transaction, k *kind, s slot) {
 	}
 	k.entries.at(s).state = taken
 	t.taken = append(t.taken, h)
+	if before == changed {
+		e.recheck(k.locks[s]) // who waited for the new fields does so in vain
+	}
 }
 
 // vanish removes an entry that was never visible to others, without a record.
@@ -168,22 +172,29 @@ func (e *Engine) restore(h held) {
 // oldRow returns the fields that a changed entry had before.
 func (k *kind) oldRow(e *Engine, l *lock) template.Row { return e.arena.get(l.oldRow, l.oldSize) }
 
-// settled follows the end of a lock: the calls that waited for it wait for another one, or end because no match is left.
-// The entry is gone, or was offered to whoever waits.
+// settled follows the end of a lock. The entry is gone, or was offered to whoever waits.
 func (e *Engine) settled(l *lock) {
 	if l == nil {
 		return
 	}
-	for _, w := range l.waiters {
-		if w.parked && !e.contend(w) {
-			e.end(w, ErrNoMatch)
-		}
-	}
+	e.recheck(l)
 	if len(e.spareLocks) < maxSpareLocks {
 		clear(l.readers)
 		clear(l.waiters)
 		*l = lock{readers: l.readers[:0], waiters: l.waiters[:0]}
 		e.spareLocks = append(e.spareLocks, l)
+	}
+}
+
+// recheck follows the end of a lock, or a change of the fields of its entry: the calls that wait for it wait on, for this lock or another, or
+// end because no match is left.
+func (e *Engine) recheck(l *lock) {
+	waiters := l.waiters
+	l.waiters = nil
+	for _, w := range waiters {
+		if w.parked && !e.contend(w) {
+			e.end(w, ErrNoMatch)
+		}
 	}
 }
 

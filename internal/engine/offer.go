@@ -41,26 +41,26 @@ func (a *audience) excludes(r *registration) bool {
 }
 
 // offer shows an entry to everyone who waits for one like it: registrations get an event, every waiting read a copy, and of
-// the waiting takes the first in order of arrival the entry itself.
+// the waiting takes the first in order of arrival the entry itself; deal must follow.
 func (e *Engine) offer(k *kind, s slot, to audience) {
 	if e.follow {
 		return
 	}
 	row := k.row(e, s)
-	h := held{k, s, k.entries.at(s).id}
 	e.offers++
-	for {
-		taker := e.visit(&e.anyKind, k, s, row, nil, to, nil)
-		for _, a := range k.lineage {
-			taker = e.visit(&a.watch, k, s, row, a.fields, to, taker)
-		}
-		if k.entries.at(s).state != free { // it was read-locked before, or by a waiting read just now
-			taker = k.ownTaker(e, s)
-		}
-		if taker == nil || e.give(taker, k, s) || !h.there() {
-			return
-		}
-		to = audience{}
+	taker := e.visit(&e.anyKind, k, s, row, nil, to, nil)
+	for _, a := range k.lineage {
+		taker = e.visit(&a.watch, k, s, row, a.fields, to, taker)
+	}
+	if k.entries.at(s).state != free { // it was read-locked before, or by a waiting read just now
+		taker = k.ownTaker(e, s)
+	}
+	switch {
+	case taker == nil:
+	case len(taker.Query.Order) > 0 || len(e.undealt) > 0:
+		e.undealt = append(e.undealt, held{k, s, k.entries.at(s).id})
+	default:
+		e.give(taker, k, s)
 	}
 }
 
@@ -125,15 +125,20 @@ func (e *Engine) tell(k *kind, s slot, what EventType) {
 	}
 	v := k.before(e, s)
 	e.offers++
+	e.watching(k, v.Row, listening, func(n *node) { e.notify(n.listener, v, Events(what)) })
+}
+
+// watching calls f with the nodes of a class that match an entry of kind k.
+func (e *Engine) watching(k *kind, row template.Row, class int, f func(*node)) {
 	look := func(w *watch, at []int) {
 		for _, g := range w.groups {
-			hash, ok := e.hashRow(v.Row, g.eq, at)
+			hash, ok := e.hashRow(row, g.eq, at)
 			if !ok {
 				continue
 			}
-			for n := g.buckets[hash][listening].head; n != nil; n = n.next {
-				if n.matches(v.Row, at) {
-					e.notify(n.listener, v, Events(what))
+			for n := g.buckets[hash][class].head; n != nil; n = n.next {
+				if n.matches(row, at) {
+					f(n)
 				}
 			}
 		}
@@ -144,8 +149,8 @@ func (e *Engine) tell(k *kind, s slot, what EventType) {
 	}
 }
 
-// offerUnder shows an entry that t has written or changed to whoever waits under t: nobody else sees it.
-func (e *Engine) offerUnder(t *transaction, h held, to audience) {
+// tellUnder notifies the registrations under t of an entry that it has written or changed: nobody else sees it.
+func (e *Engine) tellUnder(t *transaction, h held, to audience) {
 	e.offers++
 	for _, r := range t.registrations {
 		if e.registrations[r.id] != r {
@@ -155,15 +160,16 @@ func (e *Engine) offerUnder(t *transaction, h held, to audience) {
 			e.notify(r, h.k.view(e, h.s), to.events)
 		}
 	}
-	for _, w := range t.calls() {
-		switch {
-		case !h.ownedBy(t):
-			return
-		case !w.wants(e, h.k, h.s):
-		case w.Query.Take:
-			e.give(w, h.k, h.s)
-		default:
-			e.show(w, h.k, h.s)
+}
+
+// serveUnder serves the calls that wait under t, to which alone something has become available: reads, then takes, in order of arrival.
+func (e *Engine) serveUnder(t *transaction) {
+	calls := t.calls()
+	for _, take := range [...]bool{false, true} {
+		for _, w := range calls {
+			if w.parked && w.Query.Take == take {
+				e.grab(w)
+			}
 		}
 	}
 }
@@ -191,8 +197,14 @@ func (w *Waiter) wants(e *Engine, k *kind, s slot) bool {
 	return wanted && matchAny(conds, k.row(e, s))
 }
 
-// show adds the entry to what a waiting read returns.
+// show adds the entry to what a waiting read returns. With an ordering that is all that it finds now.
 func (e *Engine) show(w *Waiter, k *kind, s slot) {
+	if len(w.Query.Order) > 0 {
+		if len(w.Got) == 0 {
+			e.grab(w)
+		}
+		return
+	}
 	v := k.view(e, s)
 	if n := len(w.Got); n > 0 && w.Got[n-1].ID == v.ID {
 		return
@@ -203,29 +215,21 @@ func (e *Engine) show(w *Waiter, k *kind, s slot) {
 	e.serve(w, v)
 }
 
-// give hands the entry to a waiting take. A take with an ordering gets the first in its order instead, which may be
-// another entry of the same write; give then reports false, for this entry is still to be had.
-func (e *Engine) give(w *Waiter, k *kind, s slot) bool {
-	h := hit{k, s}
-	if len(w.Query.Order) > 0 {
-		one := *w.Query
-		one.Max = 1
-		h = e.find(&one, w.txn)[0]
-	}
-	v := h.k.view(e, h.s)
+// give hands the entry to a waiting take.
+func (e *Engine) give(w *Waiter, k *kind, s slot) {
+	v := k.view(e, s)
 	switch {
 	case w.Query.Begin:
 		t, granted := e.beginTxn(w.Query.Lease)
 		v.Txn = t.id
 		w.Grants = append(w.Grants, Grant{ID: t.id, Granted: granted})
-		e.seize(t, h.k, h.s)
+		e.seize(t, k, s)
 	case w.txn != nil:
-		e.seize(w.txn, h.k, h.s)
+		e.seize(w.txn, k, s)
 	default:
-		e.take(h.k, h.s, w.Query.By, len(w.Got) > 0)
+		e.take(k, s, w.Query.By, len(w.Got) > 0)
 	}
 	e.serve(w, v)
-	return h == hit{k, s}
 }
 
 // serve adds v to what w returns when all that is being offered is. A waiter that has all it asked for leaves at once.

@@ -186,6 +186,7 @@ func (e *Engine) offerPending() {
 			e.offer(p.k, p.s, p.to)
 		}
 	}
+	e.deal()
 	for _, p := range todo {
 		e.settled(p.lock)
 	}

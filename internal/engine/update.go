@@ -36,6 +36,7 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 		r := Result{Version: c.Version + 1, Depends: e.lsn}
 		e.done(by, &r)
 		e.offer(k, p.slot, replaced)
+		e.deal()
 		e.settle()
 		return r
 	}
@@ -45,7 +46,8 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 	h := held{k, p.slot, c.ID}
 	e.changeUnder(t, h, c.Row)
 	v := en.version
-	e.offerUnder(t, h, replaced)
+	e.tellUnder(t, h, replaced)
+	e.serveUnder(t)
 	e.settle()
 	return Result{Version: v}
 }
@@ -86,6 +88,7 @@ func (e *Engine) changeUnder(t *transaction, h held, row template.Row) {
 	case written, changed:
 		e.garbage = append(e.garbage, en.row)
 		en.row, en.size = e.arena.put(row), uint32(len(row))
+		e.recheck(k.locks[h.s])
 		return
 	case free:
 		k.free.remove(h.s)

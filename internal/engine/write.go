@@ -88,15 +88,15 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 	e.wrote(by, e.grants)
 	for i := range drafts {
 		e.kinds[drafts[i].Kind-1].tend()
-		p, ok := e.places.get(e.grants[i].ID)
+		p, _ := e.places.get(e.grants[i].ID)
 		switch k := e.kinds[drafts[i].Kind-1]; {
-		case !ok: // taken by a call that waited with an ordering
 		case !k.alive(e, p.slot): // a lease that ended at once: nobody has seen it
 			e.erase(k, p.slot, record.Expired)
 		case k.entries.at(p.slot).state == free:
 			e.offer(k, p.slot, fresh)
 		}
 	}
+	e.deal()
 	e.settle()
 	return Result{Grants: e.grants, Depends: e.lsn}
 }
@@ -122,14 +122,14 @@ func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
 	}
 	for _, h := range t.own[len(t.own)-len(drafts):] {
 		switch {
-		case !h.there(): // taken by a call that waited with an ordering
 		case !h.k.alive(e, h.s):
 			e.vanish(h)
 		case h.k.locks[h.s].visible != 0: // not even t sees it
 		default:
-			e.offerUnder(t, h, fresh)
+			e.tellUnder(t, h, fresh)
 		}
 	}
+	e.serveUnder(t)
 	return nil
 }
 

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+)
+
+// A waiting take with an ordering gets the first in its order of everything that becomes available at once. So the first entry that
+// would go to such a call, and those that are offered after it, are kept back until all are offered, and dealt then.
+
+// deal serves the takes that wait for the entries that were kept back: in order of arrival, each as if it were made now.
+func (e *Engine) deal() {
+	if len(e.undealt) == 0 {
+		return
+	}
+	var queue []*Waiter
+	for _, h := range e.undealt {
+		if h.there() {
+			queue = e.takers(queue, h.k, h.s)
+		}
+	}
+	e.undealt = e.undealt[:0]
+	slices.SortFunc(queue, func(a, b *Waiter) int { return cmp.Compare(a.arrival, b.arrival) })
+	for _, w := range slices.Compact(queue) {
+		if w.parked {
+			e.grab(w)
+		}
+	}
+}
+
+// takers appends the waiting takes that may have the entry in slot s.
+func (e *Engine) takers(queue []*Waiter, k *kind, s slot) []*Waiter {
+	switch k.entries.at(s).state {
+	case free:
+		e.watching(k, k.row(e, s), taking, func(n *node) {
+			if n.waits(k, s) {
+				queue = append(queue, n.waiter)
+			}
+		})
+	case shared:
+		if l := k.locks[s]; len(l.readers) == 1 {
+			for _, w := range l.readers[0].calls() {
+				if w.Query.Take && w.wants(e, k, s) {
+					queue = append(queue, w)
+				}
+			}
+		}
+	}
+	return queue
+}
+
+// grab gives a waiting call what it finds now, as much as it has room for.
+func (e *Engine) grab(w *Waiter) {
+	q := *w.Query
+	if q.Max -= len(w.Got); q.Max == 0 {
+		return
+	}
+	for _, h := range slices.Clone(e.find(&q, w.txn)) {
+		switch {
+		case q.Take:
+			e.give(w, h.k, h.s)
+		case w.txn != nil:
+			e.share(w.txn, h.k, h.s)
+			fallthrough
+		default:
+			e.serve(w, h.k.view(e, h.s))
+		}
+	}
+}
