@@ -267,7 +267,7 @@ func (m *model) nextEnd() (at int64, what func()) {
 			next(e.visible, func() {
 				e.visible = 0
 				m.become(e)
-				if e.attempts == 0 {
+				if e.attempts == 0 && m.exists(e) {
 					m.emit(Written, e)
 				}
 			})
@@ -602,6 +602,9 @@ func (m *model) emit(typ EventType, e *modelEntry) {
 
 func (m *model) tell(r *modelRegistration, typ EventType, e *modelEntry) {
 	t := r.q.Txn.Number
+	if typ == Expired || typ == Cancelled || typ == Renewed {
+		t = 0 // what is not committed stays out of what happens to leases
+	}
 	if r.on.Has(typ) && r.expires > m.now && m.matches(r.q, e, e.rowFor(t)) {
 		m.events = append(m.events, modelEvent{r.id, typ, e.view(t)})
 	}

@@ -336,7 +336,10 @@ func (p *program) query() *Query {
 		q.ID, q.Order = p.entry(), nil
 	}
 	if q.Take && q.Txn.IsZero() && p.options.txns > 0 && p.oneIn(4) {
-		q.Begin, q.Lease = true, p.duration()
+		q.Begin, q.Lease = true, Forever
+		if q.Max == 1 && p.oneIn(2) {
+			q.Lease = p.duration()
+		}
 	}
 	if p.oneIn(3) && !p.options.jumps { // whether such a call waits depends on what has ended before what
 		q.IfExists = true
@@ -421,7 +424,8 @@ func (p *program) find() {
 		require.NoError(p.t, err)
 	} else {
 		require.ErrorIs(p.t, err, ErrNoMatch)
-		if len(q.Order) == 0 && len(p.m.waiting) < 12 && p.r.IntN(3) > 0 {
+		// A lease that will begin some time would end in a tick with others.
+		if len(p.m.waiting) < 12 && p.r.IntN(3) > 0 && (!q.Begin || q.Lease == Forever) {
 			p.park(q)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/template"
 )
 
 func TestTxn_SeesItsOwnWritesAndNobodyElseDoes(t *testing.T) {
@@ -533,4 +535,36 @@ func TestDeadlock_WaitingWithoutATransactionIsNone(t *testing.T) {
 	s.commit(b)
 	s.requireWaiting(w[2])
 	s.commit(a)
+}
+
+func TestWaiting_WithAnOrdering(t *testing.T) {
+	t.Parallel()
+	ordered := func(q *Query) *Query {
+		q.Order = []template.Order{{Field: 0, Desc: true}}
+		return q
+	}
+	s := newScene(t)
+	registrations := s.notify(tx0, Written)
+	reader, three := s.wait(ordered(read(tx0))), s.wait(read(tx0, 3))
+	best, last, first := s.wait(ordered(take(tx0))), s.wait(take(tx0, 3)), s.wait(take(tx0))
+	s.write(tx0, 1, 2, 3)
+	s.requireEvents(registrations, event{Written, 1}, event{Written, 2}, event{Written, 3})
+	s.requireServed(reader, 3)
+	s.requireServed(three, 3)
+	s.requireServed(best, 3)
+	s.requireServed(first, 1)
+	s.requireWaiting(last)
+	require.Equal(t, []int{2}, s.found(upTo(9, read(tx0))))
+}
+
+func TestWaiting_OrderOfArrivalComesBeforeAnOrdering(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	two := s.wait(take(tx0, 2))
+	best := take(tx0)
+	best.Order = []template.Order{{Field: 0, Desc: true}}
+	any := s.wait(best)
+	s.write(tx0, 1, 2)
+	s.requireServed(two, 2)
+	s.requireServed(any, 1)
 }
