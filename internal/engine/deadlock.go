@@ -1,29 +1,44 @@
 package engine
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// breakDeadlocks aborts transactions until t, which waits, is in no circle of transactions that wait for each other, or has been aborted
-// itself: of each circle the youngest.
+// A transaction is stuck if every call under it that waits has matches and all of them are locked; a circle of transactions that wait for
+// each other is a deadlock if all that can be reached from it are stuck: none of them can let go of anything.
 //
-// A transaction is stuck if every call under it that waits has matches and all of them are locked; a circle is a deadlock if
-// all transactions that can be reached from it are stuck: none of them can let go of anything. Whoever closes a circle
-// asks, so that only circles through t need be looked for.
-func (e *Engine) breakDeadlocks(t *transaction) {
-	for {
-		victim := e.victim(t)
-		if victim == nil {
-			return
-		}
-		e.abort(victim, ErrDeadlock)
-		e.settle() // a call that has got some of what it may get waits no more
-		if victim == t {
-			return
-		}
+// A circle closes when a transaction under which calls wait begins to wait for more, stops to wait for something that might have come, or locks
+// something. So these are looked at, when the call that did it is done, and only circles through them need be looked for.
+
+// suspect notes that t, if calls wait under it, may have closed a circle.
+func (e *Engine) suspect(t *transaction) {
+	if len(t.waiting) > 0 && !slices.Contains(e.suspects, t) {
+		e.suspects = append(e.suspects, t)
 	}
+}
+
+// breakDeadlock aborts the youngest transaction of a circle through the oldest suspect, if there is one. It reports whether anybody was suspected.
+func (e *Engine) breakDeadlock() bool {
+	if len(e.suspects) == 0 {
+		return false
+	}
+	t := slices.MinFunc(e.suspects, func(a, b *transaction) int { return cmp.Compare(a.id, b.id) })
+	victim := e.victim(t)
+	if victim == nil || victim == t {
+		e.suspects = slices.DeleteFunc(e.suspects, func(o *transaction) bool { return o == t })
+	}
+	if victim != nil {
+		e.abort(victim, ErrDeadlock)
+	}
+	return true
 }
 
 // victim returns the youngest transaction of the deadlock that t is in, or nil.
 func (e *Engine) victim(t *transaction) *transaction {
+	if e.txns[t.id] != t {
+		return nil
+	}
 	reached := []*transaction{t}
 	edges := map[*transaction][]*transaction{}
 	for i := 0; i < len(reached); i++ {

@@ -62,10 +62,11 @@ type Engine struct {
 	image  *Image // that is being made, or nil
 	images uint16 // counts them
 
-	finding    *transaction // of the present find
-	taking     bool         // the present find is a take
-	undealt    []held       // see deal
-	pending    []pending    // reused
+	finding    *transaction   // of the present find
+	taking     bool           // the present find is a take
+	undealt    []held         // see deal
+	suspects   []*transaction // see breakDeadlock
+	pending    []pending      // reused
 	spareLocks []*lock
 
 	hits     []hit  // reused

@@ -98,6 +98,7 @@ func (e *Engine) share(t *transaction, k *kind, s slot) {
 		return // its own
 	}
 	t.read = append(t.read, held{k, s, k.entries.at(s).id})
+	e.suspect(t)
 }
 
 // seize gives t a take lock on an entry that it may take. One that it has written is gone for good.
@@ -120,6 +121,7 @@ func (e *Engine) seize(t *transaction, k *kind, s slot) {
 	}
 	k.entries.at(s).state = taken
 	t.taken = append(t.taken, h)
+	e.suspect(t)
 	if before == changed {
 		e.recheck(k.locks[s]) // who waited for the new fields does so in vain
 	}
@@ -189,6 +191,9 @@ func (e *Engine) settled(l *lock) {
 // recheck follows the end of a lock, or a change of the fields of its entry: the calls that wait for it wait on, for this lock or another, or
 // end because no match is left.
 func (e *Engine) recheck(l *lock) {
+	if len(l.waiters) == 0 {
+		return
+	}
 	waiters := l.waiters
 	l.waiters = nil
 	for _, w := range waiters {

@@ -235,6 +235,7 @@ func (m *model) begin(now int64) {
 	for {
 		at, what := m.nextEnd()
 		if at > m.now {
+			m.finish()
 			return
 		}
 		m.change(what)
@@ -514,9 +515,6 @@ func (m *model) park(w *Waiter, q *Query) bool {
 		return false
 	}
 	m.waiting = append(m.waiting, &modelWaiter{w: w, q: q})
-	if t := q.Txn.Number; t != 0 {
-		m.breakDeadlock(t)
-	}
 	return true
 }
 
@@ -631,14 +629,16 @@ func (m *model) grant(w *modelWaiter, err error) {
 	m.waiting = slices.DeleteFunc(slices.Clone(m.waiting), func(o *modelWaiter) bool { return o == w })
 }
 
-// breakDeadlock aborts the youngest transaction of the deadlock that t is in, until t is in none.
-func (m *model) breakDeadlock(t uint64) {
-	for m.txns[t] != 0 {
-		circle := m.deadlock(t)
-		if len(circle) == 0 {
-			return
+// finish ends a call: it aborts the youngest transaction of each deadlock.
+func (m *model) finish() {
+	for _, t := range slices.Sorted(maps.Keys(m.txns)) {
+		for m.txns[t] != 0 {
+			circle := m.deadlock(t)
+			if len(circle) == 0 {
+				break
+			}
+			m.abort(slices.Max(circle), ErrDeadlock)
 		}
-		m.abort(slices.Max(circle), ErrDeadlock)
 	}
 }
 

@@ -251,10 +251,12 @@ func (e *Engine) end(w *Waiter, err error) {
 	e.Granted = append(e.Granted, w)
 }
 
-// settle ends the waits that were served in part.
+// settle ends the waits that were served in part, and deadlocks.
 func (e *Engine) settle() {
-	for _, w := range e.Granted {
-		e.Unpark(w)
+	for again := true; again; again = e.breakDeadlock() {
+		for _, w := range e.Granted {
+			e.Unpark(w)
+		}
 	}
 }
 

@@ -149,6 +149,7 @@ func (p *program) learn(shown ...View) {
 
 // done compares everything that the call has caused.
 func (p *program) done() {
+	p.m.finish()
 	p.requireGranted()
 	p.requireEvents()
 	ended := slices.Clone(p.e.Ended)
@@ -461,7 +462,7 @@ func (p *program) register() {
 	}
 	on := Events(Written)
 	if p.oneIn(2) {
-		on = EventSet(p.r.IntN(1<<Available)<<1) & Events(Written, Taken, Expired, Cancelled, Renewed, Updated, Available, Visible)
+		on = EventSet(p.r.IntN(int(asked)+1)) & asked
 	}
 	if on == 0 {
 		on = Events(Available)

@@ -111,9 +111,6 @@ func (e *Engine) lockAll(t *transaction, take bool, hits []hit) {
 			e.share(t, h.k, h.s)
 		}
 	}
-	if len(t.waiting) > 0 { // others may wait for what it has now
-		e.breakDeadlocks(t)
-	}
 	e.settle()
 }
 
@@ -221,6 +218,7 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 		}
 		for s := from; s <= k.unused; s++ {
 			if steps == 0 || len(e.views) == q.Max || size > answerBytes {
+				e.settle()
 				r.Entries, r.More, r.Cursor = e.views, true, uint64(i)<<32|uint64(s-1)
 				return r
 			}
@@ -237,6 +235,7 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 		}
 	}
 	r.Entries = e.views
+	e.settle()
 	return r
 }
 

@@ -568,3 +568,51 @@ func TestWaiting_OrderOfArrivalComesBeforeAnOrdering(t *testing.T) {
 	s.requireServed(two, 2)
 	s.requireServed(any, 1)
 }
+
+func TestWaiting_AReadWithAnOrderingHidesNothing(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	a := s.begin()
+	best := read(a)
+	best.Order = []template.Order{{Field: 0, Desc: true}}
+	registrations := s.notify(tx0, Written)
+	ordered, plain := s.wait(best), s.wait(read(tx0, 2))
+	s.write(tx0, 1, 2)
+	s.requireServed(ordered, 2)
+	s.requireServed(plain, 2)
+	s.requireEvents(registrations, event{Written, 1}, event{Written, 2})
+}
+
+// A circle may also close when a transaction under which a call waits locks something by another call.
+func TestDeadlock_ClosedByAWrite(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1)
+	old, young := s.begin(), s.begin()
+	s.find(take(old, 1))
+	wants := s.wait(take(young, 1))
+	waits := s.wait(take(old, 2))
+	s.requireWaiting(waits)
+	s.write(young, 2)
+	s.requireEnded(wants, ErrDeadlock)
+	s.requireWaiting(waits)
+	require.Equal(t, gone, s.state(2))
+}
+
+// A circle may also close when a call stops to wait for something that might have come.
+func TestDeadlock_ClosedByTheEndOfAWait(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1, 2)
+	old, young := s.begin(), s.begin()
+	s.find(take(old, 1))
+	s.find(take(young, 2))
+	hopes := s.wait(take(young, 7))
+	wants := s.wait(take(young, 1))
+	waits := s.wait(take(old, 2))
+	s.requireWaiting(waits)
+	require.True(t, s.e.Unpark(hopes))
+	s.e.Expire(s.now)
+	s.requireEnded(wants, ErrDeadlock)
+	s.requireServed(waits, 2)
+}

@@ -103,4 +103,5 @@ func (e *Engine) changeUnder(t *transaction, h held, row template.Row) {
 	en.version++
 	en.state = changed
 	t.own = append(t.own, h)
+	e.suspect(t)
 }

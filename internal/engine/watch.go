@@ -176,7 +176,7 @@ func (e *Engine) Park(q *Query, owner any) *Waiter {
 			w.txn.waiting = map[*Waiter]struct{}{}
 		}
 		w.txn.waiting[w] = struct{}{}
-		e.breakDeadlocks(w.txn)
+		e.suspect(w.txn)
 		e.settle()
 	}
 	return w
@@ -190,6 +190,7 @@ func (e *Engine) Unpark(w *Waiter) bool {
 	w.parked = false
 	if w.txn != nil {
 		delete(w.txn.waiting, w)
+		e.suspect(w.txn)
 	}
 	for i := range w.nodes {
 		w.nodes[i].unfile()

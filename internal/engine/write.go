@@ -92,7 +92,7 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		switch k := e.kinds[drafts[i].Kind-1]; {
 		case !k.alive(e, p.slot): // a lease that ended at once: nobody has seen it
 			e.erase(k, p.slot, record.Expired)
-		case k.entries.at(p.slot).state == free:
+		case k.entries.at(p.slot).state != delayed:
 			e.offer(k, p.slot, fresh)
 		}
 	}
@@ -151,6 +151,7 @@ func (e *Engine) hold(t *transaction, k *kind, id uint64, expires int64, row tem
 	l := k.lock(e, s)
 	l.owner = t
 	t.own = append(t.own, held{k, s, id})
+	e.suspect(t)
 	return l
 }
 
