@@ -115,7 +115,7 @@ func (n *Node) start(ctx context.Context) error {
 		return err
 	}
 	n.server, err = server.New(server.Config{
-		Spaces: n, Spans: &server.Spans{Coordinator: n.spaces.txns, Partition: n.spaces.partition},
+		Spaces: n, Spans: n.spaces.spans,
 		Snapshot: n.Snapshot, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
 	})
 	if err != nil {

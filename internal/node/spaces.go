@@ -14,7 +14,6 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
-	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -27,7 +26,7 @@ type spaces struct {
 	cancel  context.CancelFunc
 	mirrors sync.WaitGroup
 
-	txns *txn.Coordinator // of transactions that span several spaces
+	spans *partition.Spans
 
 	mu     sync.Mutex // held while a space is opened
 	closed bool       // guarded by mu
@@ -52,7 +51,7 @@ const defaultSpace = "default"
 func openSpaces(ctx context.Context, cfg *Config) (*spaces, error) {
 	ss := &spaces{cfg: cfg, byName: map[string]*hosted{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
-	ss.txns = txn.NewCoordinator(ss, cfg.Logger)
+	ss.spans = partition.NewSpans(ss.partition, ss.names, cfg.Logger)
 	names := []string{defaultSpace}
 	if cfg.Durability != Memory {
 		var err error
@@ -74,7 +73,7 @@ func openSpaces(ctx context.Context, cfg *Config) (*spaces, error) {
 			return nil, errors.Join(fmt.Errorf("open space %q: %w", name, err), ss.close(ctx))
 		}
 	}
-	ss.txns.Start(ctx)
+	ss.spans.Start(ctx)
 	return ss, nil
 }
 
@@ -116,7 +115,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 	cfg := partition.Config{
 		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall, MaxWaiting: ss.cfg.MaxWaiting,
 		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
-		Txns:   ss.txns,
+		Txns:   ss.spans,
 	}
 	if ss.store != nil {
 		var err error
@@ -220,17 +219,6 @@ func (ss *spaces) names() []string {
 	return slices.Sorted(maps.Keys(ss.byName))
 }
 
-// Space implements txn.Spaces.
-func (ss *spaces) Space(name string) txn.Space {
-	if s := ss.lookup(name); s != nil {
-		return s.partition.Participant()
-	}
-	return nil
-}
-
-// Names implements txn.Spaces.
-func (ss *spaces) Names() []string { return ss.names() }
-
 // all returns the spaces by name.
 func (ss *spaces) all() map[string]*hosted {
 	ss.tableMu.RLock()
@@ -243,7 +231,7 @@ func (ss *spaces) close(ctx context.Context) error {
 	ss.mu.Lock()
 	ss.closed = true
 	ss.mu.Unlock()
-	ss.txns.Close()
+	ss.spans.Close()
 	var errs []error
 	for name, s := range ss.all() {
 		errs = append(errs, s.partition.Close())

@@ -137,16 +137,13 @@ func (s participant) Branches() (ids []txn.ID) {
 	return ids
 }
 
-// RollbackWait is Rollback of a transaction that began here, for a goroutine that waits for it.
-func (p *Partition) RollbackWait(ctx context.Context, number uint64, keep []uint64) error {
+// rollbackWait is Rollback of a transaction that began here, for a goroutine that waits for it.
+func (p *Partition) rollbackWait(ctx context.Context, number uint64, keep []uint64) error {
 	return p.await(ctx, func(now int64) engine.Result { return p.e.Rollback(now, txn.ID{Number: number}, keep) }, nil)
 }
 
-// WriteWait is Write under a transaction, for a goroutine that waits for it.
-func (p *Partition) WriteWait(ctx context.Context, under txn.ID, drafts []engine.Draft) (grants []engine.Grant, err error) {
-	if err := p.checkSize(drafts); err != nil {
-		return nil, err
-	}
+// writeWait is Write under a transaction, for a goroutine that waits for it. The size of drafts was checked.
+func (p *Partition) writeWait(ctx context.Context, under txn.ID, drafts []engine.Draft) (grants []engine.Grant, err error) {
 	err = p.await(ctx, func(now int64) engine.Result { return p.e.Write(now, under, engine.Request{}, drafts) },
 		func(r *engine.Result) { grants = slices.Clone(r.Grants) })
 	return grants, err

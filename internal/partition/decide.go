@@ -8,17 +8,11 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// CheckDrafts returns what is wrong with the drafts that Decide is to store, as far as that can be told before.
-func (p *Partition) CheckDrafts(drafts []engine.Draft) error { return p.checkSize(drafts) }
-
-// Decide commits a transaction that has begun here, number, together with its branches, which have prepared in other partitions, and stores drafts
-// under it. It returns when that is durable; if it returns an error that may or may not have happened, as for any call.
+// Decide commits a transaction that has begun here, number, together with its branches, which have prepared in other partitions, and stores drafts,
+// the size of which was checked, under it. It returns when that is durable; if it returns an error that may or may not have happened, as for any call.
 // The branches are committed at one instant, before anybody can see what was committed here; those of partitions that do not
 // serve are passed over.
 func (p *Partition) Decide(ctx context.Context, number uint64, by engine.Request, drafts []engine.Draft, branches []*Partition) ([]engine.Grant, error) {
-	if err := p.checkSize(drafts); err != nil {
-		return nil, err
-	}
 	d := decision{
 		p: p, id: txn.ID{Space: p.cfg.Name, Number: number}, by: by, drafts: drafts, branches: slices.Clone(branches),
 	}

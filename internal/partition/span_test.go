@@ -94,15 +94,15 @@ type fleet struct {
 	t     testing.TB
 	parts map[string]*partition.Partition
 	tapes map[string]*tape // empty without logs
-	coord *txn.Coordinator
+	spans *partition.Spans
 }
 
 // newFleet starts the partitions a, b and c, with tapes made by log unless that is nil. Their kind is the job.
 func newFleet(t testing.TB, log func() *tape) *fleet {
 	f := &fleet{t: t, parts: map[string]*partition.Partition{}, tapes: map[string]*tape{}}
-	f.coord = txn.NewCoordinator(f, nil)
+	f.spans = partition.NewSpans(func(name string) *partition.Partition { return f.parts[name] }, f.names, nil)
 	for _, name := range []string{"a", "b", "c"} {
-		cfg := partition.Config{Name: name, Txns: f.coord}
+		cfg := partition.Config{Name: name, Txns: f.spans}
 		if log != nil {
 			f.tapes[name] = log()
 			cfg.Log = f.tapes[name]
@@ -115,20 +115,13 @@ func newFleet(t testing.TB, log func() *tape) *fleet {
 }
 
 func (f *fleet) close() {
-	f.coord.Close()
+	f.spans.Close()
 	for _, p := range f.parts {
 		require.NoError(f.t, p.Close())
 	}
 }
 
-func (f *fleet) Space(name string) txn.Space {
-	if p := f.parts[name]; p != nil {
-		return p.Participant()
-	}
-	return nil
-}
-
-func (f *fleet) Names() []string { return slices.Sorted(maps.Keys(f.parts)) }
+func (f *fleet) names() []string { return slices.Sorted(maps.Keys(f.parts)) }
 
 // do makes one call, number 1, and returns its outcome.
 func (f *fleet) do(call func(c *caller)) *outcome {
@@ -157,7 +150,7 @@ func (f *fleet) work(id txn.ID, name string) error {
 	local := id
 	if name == "a" {
 		local.Space = ""
-	} else if err := f.coord.Join(id, name); err != nil {
+	} else if err := f.spans.Join(id, f.parts[name]); err != nil {
 		return err
 	}
 	q := query(1, true)
@@ -169,14 +162,8 @@ func (f *fleet) work(id txn.ID, name string) error {
 }
 
 func (f *fleet) commit(id txn.ID) error {
-	return f.coord.Commit(context.Background(), id, func(ctx context.Context, names []string) error {
-		var branches []*partition.Partition
-		for _, name := range names {
-			branches = append(branches, f.parts[name])
-		}
-		_, err := f.parts["a"].Decide(ctx, id.Number, engine.Request{}, nil, branches)
-		return err
-	})
+	_, err := f.spans.Commit(context.Background(), id, f.parts["a"], engine.Request{}, nil)
+	return err
 }
 
 // has reports whether a partition shows a job with a key.
@@ -219,7 +206,7 @@ func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 	l.mu.Unlock()
 
 	id, err := f.begin()
-	for _, name := range f.Names() {
+	for _, name := range f.names() {
 		if err == nil {
 			err = f.work(id, name)
 		}
@@ -227,17 +214,17 @@ func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 	if err == nil {
 		err = f.commit(id)
 	} else {
-		_ = f.coord.Abort(context.Background(), id) // it may have ended already
+		_ = f.spans.Abort(context.Background(), id) // it may have ended already
 	}
 	time.Sleep(time.Minute) // logs are read again, and who is to be told is told
 	synctest.Wait()
 
 	done := f.has("a", 2)
-	for _, name := range f.Names() {
+	for _, name := range f.names() {
 		require.Equal(t, done, f.has(name, 2), "%s, append %d", name, at)
 		require.Equal(t, !done, f.has(name, 1), "%s, append %d", name, at)
-		require.Empty(t, f.Space(name).Branches())
-		require.Empty(t, f.Space(name).Decisions())
+		require.Empty(t, f.parts[name].Participant().Branches())
+		require.Empty(t, f.parts[name].Participant().Decisions())
 	}
 	if err == nil {
 		require.True(t, done)
@@ -260,7 +247,7 @@ func TestSpan_NobodySeesHalf(t *testing.T) {
 			defer f.close()
 			for key := int64(1); key <= 200; key++ {
 				var observers sync.WaitGroup
-				for _, from := range f.Names() {
+				for _, from := range f.names() {
 					c := newCaller()
 					f.parts[from].Find(c, 1, query(key, false), -1)
 					observers.Go(func() {
@@ -270,7 +257,7 @@ func TestSpan_NobodySeesHalf(t *testing.T) {
 					})
 				}
 				f.writeEverywhere(key)
-				for _, name := range f.Names() {
+				for _, name := range f.names() {
 					require.True(t, f.has(name, key), "the commit has returned")
 				}
 				observers.Wait()
@@ -284,7 +271,7 @@ func (f *fleet) writeEverywhere(key int64) {
 	id, err := f.begin()
 	require.NoError(f.t, err)
 	for _, name := range []string{"b", "c"} {
-		require.NoError(f.t, f.coord.Join(id, name))
+		require.NoError(f.t, f.spans.Join(id, f.parts[name]))
 		f.ok(func(c *caller) { f.parts[name].Write(c, 1, id, engine.Request{}, draft(key)) })
 	}
 	f.ok(func(c *caller) { f.parts["a"].Write(c, 1, txn.ID{Number: id.Number}, engine.Request{}, draft(key)) })
@@ -301,7 +288,7 @@ func TestSpan_PreparedStaysLockedThroughRestart(t *testing.T) {
 		id, err := f.begin()
 		require.NoError(t, err)
 		require.NoError(t, f.work(id, "b"))
-		prepared, err := f.Space("b").Prepare(t.Context(), id)
+		prepared, err := f.parts["b"].Participant().Prepare(t.Context(), id)
 		require.NoError(t, err)
 		require.True(t, prepared)
 		q := query(1, false)

@@ -36,8 +36,8 @@ type Spaces interface {
 // Config configures a Server. Spaces is required, the zero value of the rest works.
 type Config struct {
 	Spaces Spaces
-	Spans  *Spans       // nil: transactions stay in one space
-	Logger *slog.Logger // nil: silent
+	Spans  *partition.Spans // nil: transactions stay in one space
+	Logger *slog.Logger     // nil: silent
 
 	// Snapshot takes a snapshot of the named space and returns its position in the log; nil: there are none. It may block.
 	Snapshot func(ctx context.Context, name string) (position uint64, err error)
@@ -59,6 +59,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Resume = cmp.Or(c.Resume, 30*time.Second)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Spans == nil {
+		c.Spans = partition.NewSpans(func(string) *partition.Partition { return nil }, func() []string { return nil }, nil)
 	}
 	var errs []error
 	if c.Spaces == nil {

@@ -56,10 +56,7 @@ func (s *session) handleCommit(c *caller, call uint64, id txn.ID, d wire.Decoder
 		return nil
 	}
 	sp := s.span(c, wire.Commit, call, id)
-	if sp == nil {
-		return s.fail(call, noHome(id))
-	}
-	if sp.home == c.p { // another space knows nothing of the session with this one
+	if id.Space == "" { // another space knows nothing of the session with this one
 		sp.by = c.by(call)
 	}
 	sp.commit(drafts)
@@ -75,11 +72,7 @@ func (s *session) handleRollback(c *caller, call uint64, id txn.ID, d wire.Decod
 		c.p.Rollback(c, tag(wire.Rollback, call), id, keep)
 		return nil
 	}
-	sp := s.span(c, wire.Rollback, call, id)
-	if sp == nil {
-		return s.fail(call, noHome(id))
-	}
-	sp.rollback(keep)
+	s.span(c, wire.Rollback, call, id).rollback(keep)
 	return nil
 }
 
@@ -105,11 +98,7 @@ func (s *session) handleAbort(c *caller, call uint64, id txn.ID, d wire.Decoder)
 		c.p.Abort(c, tag(wire.Abort, call), id)
 		return nil
 	}
-	sp := s.span(c, wire.Abort, call, id)
-	if sp == nil {
-		return s.fail(call, noHome(id))
-	}
-	sp.abort()
+	s.span(c, wire.Abort, call, id).abort()
 	return nil
 }
 

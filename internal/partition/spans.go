@@ -1,0 +1,124 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Spans lets transactions span the partitions of several spaces. Transactions are named with their home, even to a partition that is the
+// home. Its methods may be called concurrently; those of the coordinator that it embeds are for partitions and whoever starts them.
+type Spans struct {
+	*txn.Coordinator
+	find func(name string) *Partition
+}
+
+// NewSpans returns the Spans of the partitions that find knows by the names of their spaces, and names lists; find returns nil for others.
+// Neither may wait for a partition. A nil logger is silent. Close ends it.
+func NewSpans(find func(name string) *Partition, names func() []string, logger *slog.Logger) *Spans {
+	s := &Spans{find: find}
+	s.Coordinator = txn.NewCoordinator(finder{find, names}, logger)
+	return s
+}
+
+// finder implements txn.Spaces.
+type finder struct {
+	find  func(name string) *Partition
+	names func() []string
+}
+
+// Space implements txn.Spaces.
+func (f finder) Space(name string) txn.Space {
+	if p := f.find(name); p != nil {
+		return p.Participant()
+	}
+	return nil
+}
+
+// Names implements txn.Spaces.
+func (f finder) Names() []string { return f.names() }
+
+// Join sees to it that calls under a transaction can be made at a partition that is not its home. It does not wait. It returns engine.ErrTxnEnded,
+// and engine.ErrInvalidArgument if there is no such home.
+func (s *Spans) Join(id txn.ID, at *Partition) error {
+	return explain(id, s.Coordinator.Join(id, at.cfg.Name))
+}
+
+// Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. It returns when the decision is
+// durable, with a grant per draft.
+//
+// After engine.ErrOutcomeUnknown all of it has happened or nothing. After engine.ErrTxnEnded the transaction has ended, now or
+// before; if that was by another Commit which was under way it has waited for that. It returns engine.ErrInvalidArgument and
+// engine.ErrTooLarge as Commit of a partition does.
+func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by engine.Request, drafts []engine.Draft) (grants []engine.Grant, err error) {
+	home := s.find(id.Space)
+	if home == nil {
+		return nil, noHome(id)
+	}
+	if err := at.checkSize(drafts); err != nil {
+		return nil, err // while the transaction is still as it was
+	}
+	if home != at && len(drafts) > 0 {
+		if err := s.Join(id, at); err != nil {
+			return nil, err
+		}
+		if grants, err = at.writeWait(ctx, id, drafts); err != nil {
+			return nil, err
+		}
+		drafts = nil
+	}
+	err = s.Coordinator.Commit(ctx, id, func(ctx context.Context, names []string) error {
+		own, err := home.Decide(ctx, id.Number, by, drafts, s.all(names))
+		grants = append(grants, own...)
+		return err
+	})
+	if err != nil {
+		return nil, explain(id, err)
+	}
+	return grants, nil
+}
+
+// all returns the named partitions.
+func (s *Spans) all(names []string) []*Partition {
+	ps := make([]*Partition, len(names))
+	for i, name := range names {
+		ps[i] = s.find(name)
+	}
+	return ps
+}
+
+// Abort aborts a transaction in all partitions. It returns engine.ErrTxnEnded, and engine.ErrInvalidArgument if its home does not exist.
+func (s *Spans) Abort(ctx context.Context, id txn.ID) error {
+	return explain(id, s.Coordinator.Abort(ctx, id))
+}
+
+// Rollback undoes what was done under a transaction in all partitions, but for the takes, in its home, of the entries in keep. It returns
+// engine.ErrTxnEnded, and engine.ErrInvalidArgument if its home does not exist.
+func (s *Spans) Rollback(ctx context.Context, id txn.ID, keep []uint64) error {
+	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context) error {
+		return s.find(id.Space).rollbackWait(ctx, id.Number, keep)
+	}))
+}
+
+func noHome(id txn.ID) error {
+	return fmt.Errorf("%w: there is no space %q, in which transaction %v would have begun", engine.ErrInvalidArgument, id.Space, id)
+}
+
+// explain returns what a caller is told of an error of the coordinator.
+func explain(id txn.ID, err error) error {
+	switch {
+	case errors.Is(err, txn.ErrNoHome):
+		return noHome(id)
+	case errors.Is(err, txn.ErrCommitting), errors.Is(err, txn.ErrEnded):
+		return engine.ErrTxnEnded
+	case errors.Is(err, txn.ErrAborted): // whatever the reason was, the outcome is certain
+		return fmt.Errorf("%w: %v", engine.ErrTxnEnded, err)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%w: the server is shutting down", engine.ErrOutcomeUnknown)
+	}
+	return err
+}
