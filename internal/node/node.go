@@ -90,7 +90,7 @@ type Node struct {
 	served  chan error // the result of Serve
 }
 
-// Open starts a node: it reads the logs of the folder, which takes as long as there is to read, and serves. It returns ctx's error if that
+// Open starts a node: it reads the state of the folder, which takes as long as there is to read, and serves. Clients that connect meanwhile are told how far it is. It returns ctx's error if that
 // ends first, and otherwise what is wrong with cfg, the address, the folder or a log.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.setDefaults(); err != nil {
@@ -101,7 +101,10 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, addr: listener.Addr(), started: time.Now(), served: make(chan error, 1)}
-	if err := n.start(ctx); err != nil {
+	up := &startup{logger: n.cfg.Logger}
+	answering := server.AnswerStarting(listener.(*net.TCPListener), up.report)
+	err = n.start(ctx, up)
+	if err = errors.Join(err, answering.Stop()); err != nil {
 		listener.Close()
 		return nil, err
 	}
@@ -109,9 +112,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	return n, nil
 }
 
-func (n *Node) start(ctx context.Context) error {
+func (n *Node) start(ctx context.Context, up *startup) error {
 	var err error
-	if n.spaces, err = openSpaces(ctx, &n.cfg); err != nil {
+	if n.spaces, err = openSpaces(ctx, &n.cfg, up); err != nil {
 		return err
 	}
 	n.server, err = server.New(server.Config{

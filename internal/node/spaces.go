@@ -9,7 +9,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
@@ -48,7 +47,7 @@ type hosted struct {
 const defaultSpace = "default"
 
 // openSpaces opens all spaces that the folder holds.
-func openSpaces(ctx context.Context, cfg *Config) (*spaces, error) {
+func openSpaces(ctx context.Context, cfg *Config, up *startup) (*spaces, error) {
 	ss := &spaces{cfg: cfg, byName: map[string]*hosted{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.spans = partition.NewSpans(ss.partition, ss.names, cfg.Logger)
@@ -68,8 +67,9 @@ func openSpaces(ctx context.Context, cfg *Config) (*spaces, error) {
 		names = append(names, found...)
 	}
 	slices.Sort(names)
-	for _, name := range slices.Compact(names) {
-		if _, err := ss.add(ctx, name); err != nil {
+	names = slices.Compact(names)
+	for i, name := range names {
+		if _, err := ss.add(ctx, name, up.progress(name, i, len(names))); err != nil {
 			return nil, errors.Join(fmt.Errorf("open space %q: %w", name, err), ss.close(ctx))
 		}
 	}
@@ -96,21 +96,21 @@ func (ss *spaces) open(name string) (*hosted, error) {
 	case have >= ss.cfg.MaxSpaces:
 		return nil, fmt.Errorf("%w: there are %d spaces, which is the limit", engine.ErrUnavailable, have)
 	}
-	s, err := ss.addLocked(ss.ctx, name)
+	s, err := ss.addLocked(ss.ctx, name, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: make space %q: %w", engine.ErrUnavailable, name, err)
 	}
 	return s, nil
 }
 
-func (ss *spaces) add(ctx context.Context, name string) (*hosted, error) {
+func (ss *spaces) add(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	return ss.addLocked(ctx, name)
+	return ss.addLocked(ctx, name, progress)
 }
 
 // addLocked brings a space up from its log, if there is one.
-func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
+func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
 	s := &hosted{incarnation: rand.Text()}
 	cfg := partition.Config{
 		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall, MaxWaiting: ss.cfg.MaxWaiting,
@@ -129,7 +129,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 		}
 	}
 	s.partition = partition.New(cfg)
-	if err := s.partition.Start(ctx, ss.progress(name)); err != nil {
+	if err := s.partition.Start(ctx, progress); err != nil {
 		return nil, err
 	}
 	if err := ss.startMirror(name, s); err != nil {
@@ -140,17 +140,6 @@ func (ss *spaces) addLocked(ctx context.Context, name string) (*hosted, error) {
 	ss.byName[name] = s
 	ss.tableMu.Unlock()
 	return s, nil
-}
-
-// progress returns what tells, about once a second, how far a log has been read.
-func (ss *spaces) progress(name string) func(done, total uint64) {
-	next := time.Now().Add(time.Second)
-	return func(done, total uint64) {
-		if now := time.Now(); now.After(next) && total > 0 {
-			next = now.Add(time.Second)
-			ss.cfg.Logger.Info("reading the log", "space", name, "percent", done*100/total)
-		}
-	}
 }
 
 // startSnapshots starts what takes the snapshots of a space that has a log.
