@@ -154,6 +154,8 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 		return c.encodeIDs(wire.AppendLease(b, c.lease)), ""
 	case wire.Cancel:
 		return c.encodeIDs(b), ""
+	case wire.Fetch:
+		return binary.AppendUvarint(binary.AppendUvarint(b, c.id), c.seq), ""
 	case wire.Kinds, wire.Snapshot:
 		return b, ""
 	}

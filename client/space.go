@@ -123,19 +123,6 @@ func (s *Space) Kinds(ctx context.Context) ([]space.KindInfo, error) {
 	return kinds, d.Err()
 }
 
-// Snapshot makes the server take a snapshot of the space now, and returns the position in the log of the last change that it includes. It blocks until
-// the snapshot is on the disk. It returns space.ErrInvalidArgument if the server keeps no log.
-func (s *Space) Snapshot(ctx context.Context) (position uint64, err error) {
-	c := newCall(s, wire.Snapshot)
-	defer c.free()
-	if err := s.client.do(ctx, c); err != nil {
-		return 0, err
-	}
-	d := wire.NewDecoder(c.body)
-	position = d.Uvarint()
-	return position, d.Err()
-}
-
 // Close ends the space's waiting calls with space.ErrClosed and its registrations; calls in flight that may change something
 // have a short time to learn their outcome. The Client stays open.
 func (s *Space) Close() error {

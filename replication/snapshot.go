@@ -122,34 +122,47 @@ func (s *Snapshot) Abort() error {
 // Size returns the bytes written so far.
 func (s *Snapshot) Size() int64 { return s.size }
 
-// ReadSnapshot reads a snapshot file and calls fn, if that is not nil, for the records of each block. It returns ErrBadSnapshot, with the place, if
-// anything in it is not as it was written; fn may have been called before. The records are valid only during fn.
-func ReadSnapshot(path string, fn func(records []byte) error) (SnapshotHeader, error) {
-	var h SnapshotHeader
+// readSnapshotFile is ReadSnapshot of a file.
+func readSnapshotFile(path string, fn func(records []byte) error) (SnapshotHeader, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return h, fmt.Errorf("replication: %w", err)
+		return SnapshotHeader{}, fmt.Errorf("replication: %w", err)
 	}
 	defer f.Close()
-	r := blockReader{r: bufio.NewReaderSize(f, 1<<20)}
-	header, err := r.begin()
-	if err == nil && json.Unmarshal(header, &h) != nil {
-		err = errors.New("its header is not readable")
+	h, err := ReadSnapshot(f, fn)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", filepath.Base(path), err)
 	}
-	for err == nil {
-		var b []byte
-		b, err = r.next()
-		switch {
-		case err != nil:
-		case len(b) == 0:
-			return h, r.end()
-		case fn != nil:
-			if err := fn(b); err != nil {
-				return h, err
-			}
-		}
+	return h, err
+}
+
+// ReadSnapshot reads a snapshot to its end and calls fn, if that is not nil, for the records of each block. It returns ErrBadSnapshot, with the place, if
+// anything in it is not as it was written; fn may have been called before. The records are valid only during fn.
+func ReadSnapshot(in io.Reader, fn func(records []byte) error) (SnapshotHeader, error) {
+	r := blockReader{r: bufio.NewReaderSize(in, 1<<20)}
+	h, err := r.header()
+	if err == nil {
+		err = r.each(fn)
 	}
-	return h, fmt.Errorf("%w: %s: %w", ErrBadSnapshot, filepath.Base(path), err)
+	return h, err
+}
+
+// Restore makes the state of an empty log what a snapshot, of another log as a rule, says: Load and Replay go on from there. It returns the snapshot's
+// header, and ErrBadSnapshot if it is damaged; nothing has changed then.
+func (l *Log) Restore(in io.Reader) (SnapshotHeader, error) {
+	r := blockReader{r: bufio.NewReaderSize(in, 1<<20)}
+	h, err := r.header()
+	if err != nil {
+		return h, err
+	}
+	s, err := l.Snapshot(h.Position)
+	if err != nil {
+		return h, err
+	}
+	if err := r.each(s.Write); err != nil {
+		return h, errors.Join(err, s.Abort())
+	}
+	return h, s.Commit()
 }
 
 // blockReader reads the blocks of a snapshot file.
@@ -159,16 +172,42 @@ type blockReader struct {
 	buf    []byte
 }
 
-// begin reads the magic and returns the header.
-func (r *blockReader) begin() ([]byte, error) {
+// header reads the magic and the header.
+func (r *blockReader) header() (h SnapshotHeader, err error) {
 	magic := make([]byte, len(snapshotMagic))
 	if _, err := io.ReadFull(r.r, magic); err != nil || string(magic[:len(magic)-2]) != snapshotMagic[:len(magic)-2] {
-		return nil, errors.New("it is not a snapshot")
+		return h, fmt.Errorf("%w: it is something else", ErrBadSnapshot)
 	}
 	if string(magic) != snapshotMagic {
-		return nil, fmt.Errorf("it has format %q, which this program does not read", magic[len(magic)-2])
+		return h, fmt.Errorf("%w: it has format %q, which this program does not read", ErrBadSnapshot, magic[len(magic)-2])
 	}
-	return r.next()
+	b, err := r.next()
+	if err != nil {
+		return h, err
+	}
+	if json.Unmarshal(b, &h) != nil {
+		return h, fmt.Errorf("%w: its header is not readable", ErrBadSnapshot)
+	}
+	return h, nil
+}
+
+// each calls fn, if that is not nil, for the blocks that are left.
+func (r *blockReader) each(fn func(records []byte) error) error {
+	for {
+		b, err := r.next()
+		if err != nil {
+			return err
+		}
+		if len(b) == 0 {
+			return r.end()
+		}
+		if fn == nil {
+			continue
+		}
+		if err := fn(b); err != nil {
+			return err
+		}
+	}
 }
 
 // maxBlock is more than any block has: a damaged length must not make anybody allocate.
@@ -178,21 +217,21 @@ const maxBlock = 1 << 30
 func (r *blockReader) next() ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(r.r, head[:]); err != nil {
-		return nil, fmt.Errorf("block %d is cut off", r.blocks)
+		return nil, fmt.Errorf("%w: block %d is cut off", ErrBadSnapshot, r.blocks)
 	}
 	n := binary.LittleEndian.Uint32(head[:4])
 	if n > maxBlock {
-		return nil, fmt.Errorf("block %d is damaged", r.blocks)
+		return nil, fmt.Errorf("%w: block %d is damaged", ErrBadSnapshot, r.blocks)
 	}
 	if int(n) > cap(r.buf) {
 		r.buf = make([]byte, n)
 	}
 	b := r.buf[:n]
 	if _, err := io.ReadFull(r.r, b); err != nil {
-		return nil, fmt.Errorf("block %d is cut off", r.blocks)
+		return nil, fmt.Errorf("%w: block %d is cut off", ErrBadSnapshot, r.blocks)
 	}
 	if blockSum(r.blocks, b) != binary.LittleEndian.Uint32(head[4:]) {
-		return nil, fmt.Errorf("block %d is damaged", r.blocks)
+		return nil, fmt.Errorf("%w: block %d is damaged", ErrBadSnapshot, r.blocks)
 	}
 	r.blocks++
 	return b, nil

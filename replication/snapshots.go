@@ -25,6 +25,9 @@ func (l *Log) snapshotPath(position uint64) string {
 	return filepath.Join(l.SnapshotDir(), fmt.Sprintf("%020d.snapshot", position))
 }
 
+// OpenSnapshot opens the snapshot at a position for reading. The caller closes it.
+func (l *Log) OpenSnapshot(position uint64) (*os.File, error) { return os.Open(l.snapshotPath(position)) }
+
 // Snapshots returns the positions of the log's snapshots, the newest first.
 func (l *Log) Snapshots() ([]uint64, error) {
 	entries, err := os.ReadDir(l.SnapshotDir())
@@ -72,7 +75,7 @@ func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress 
 	for _, p := range positions {
 		path := l.snapshotPath(p)
 		// It is read twice: what is damaged near its end must not leave half a state behind.
-		h, err := ReadSnapshot(path, nil)
+		h, err := readSnapshotFile(path, nil)
 		if err == nil {
 			err = l.fits(h, p)
 		}
@@ -98,7 +101,7 @@ func (l *Log) load(ctx context.Context, path string, h SnapshotHeader, fn func([
 	if info, err := os.Stat(path); err == nil {
 		total = uint64(info.Size())
 	}
-	_, err := ReadSnapshot(path, func(records []byte) error {
+	_, err := readSnapshotFile(path, func(records []byte) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}

@@ -75,7 +75,8 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
 		a.renewCommand(), a.cancelCommand(), a.txnCommand(),
-		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.snapshotCommand(), a.benchCommand(), a.versionCommand(),
+		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.snapshotCommand(),
+		a.backupCommand(), a.restoreCommand(), a.verifyCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -24,6 +24,7 @@ var table = map[string][]string{
 	// Behind a space: the log, and the database.
 	"replication":       {"template", "internal/record"},
 	"writeback":         {"template", "internal/record"},
+	"internal/backup":   {"internal/record", "internal/engine", "replication"},
 	"internal/postgres": {},
 
 	// Where everything comes together.
@@ -31,7 +32,7 @@ var table = map[string][]string{
 		"template", "txn", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire", "internal/server",
 		"replication", "writeback",
 	},
-	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "internal/bench"},
+	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "internal/backup", "internal/bench"},
 	"cmd/demo":     {"space", "client", "internal/postgres"},
 
 	// For tests, figures and readers.

@@ -119,7 +119,7 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 	}
 	n.server, err = server.New(server.Config{
 		Spaces: n, Spans: n.spaces.spans,
-		Snapshot: n.Snapshot, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
+		Snapshots: n, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
 	})
 	if err != nil {
 		return errors.Join(err, n.spaces.close(ctx))

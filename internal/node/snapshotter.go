@@ -2,10 +2,14 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
 )
@@ -125,3 +129,35 @@ func (s *snapshotter) status() *snapshotStatus {
 	st := s.last
 	return &st
 }
+
+// Snapshot implements server.Snapshots.
+func (n *Node) Snapshot(ctx context.Context, name string) (uint64, error) {
+	s := n.spaces.all()[name]
+	if s == nil || s.snapshots == nil {
+		return 0, errNoLog
+	}
+	return s.snapshots.take(ctx)
+}
+
+// ReadSnapshot implements server.Snapshots.
+func (n *Node) ReadSnapshot(name string, position uint64, offset int64, p []byte) (read int, size int64, err error) {
+	s := n.spaces.all()[name]
+	if s == nil || s.log == nil {
+		return 0, 0, errNoLog
+	}
+	f, err := s.log.OpenSnapshot(position)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%w: there is no snapshot at position %d any more", engine.ErrUnavailable, position)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, 0, err
+	}
+	if read, err = f.ReadAt(p, offset); errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return read, info.Size(), err
+}
+
+var errNoLog = fmt.Errorf("%w: the space has no log, and no snapshots", engine.ErrInvalidArgument)

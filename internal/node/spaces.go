@@ -161,15 +161,6 @@ func (s *hosted) mirrorNeeds() uint64 {
 	return s.mirror.Stats().Position + 1
 }
 
-// Snapshot takes a snapshot of the named space and returns its position.
-func (n *Node) Snapshot(ctx context.Context, name string) (uint64, error) {
-	s := n.spaces.all()[name]
-	if s == nil || s.snapshots == nil {
-		return 0, fmt.Errorf("%w: space %q has no log", engine.ErrInvalidArgument, name)
-	}
-	return s.snapshots.take(ctx)
-}
-
 func (ss *spaces) startMirror(name string, s *hosted) error {
 	if ss.cfg.Postgres == "" {
 		return nil

@@ -142,24 +142,42 @@ func TestSnapshot_ADamagedOneFallsBackToTheOneBefore(t *testing.T) {
 	}
 }
 
-// A snapshot goes with its log into a new folder, where there is no log yet: that goes on after it.
+// A snapshot is enough to begin with in another folder, where there is no log yet: that goes on after it.
 func TestSnapshot_IsEnoughToBeginWith(t *testing.T) {
 	t.Parallel()
 	l, _ := logIn(t, t.TempDir())
 	p := start(t, l)
 	c := newCaller()
-	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
-	require.NoError(t, c.await(1).err)
+	for n := range uint64(10) {
+		p.Write(c, n, txn.ID{}, engine.Request{}, draft(int64(n)))
+		require.NoError(t, c.await(n).err)
+	}
 	position := snapshot(t, p, l)
-	path := filepath.Join(t.TempDir(), "kept")
+	hash := p.Hash()
 	files, err := filepath.Glob(filepath.Join(l.SnapshotDir(), "*.snapshot"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
-	require.NoError(t, os.Rename(files[0], path))
-	h, err := replication.ReadSnapshot(path, nil)
+	file, err := os.Open(files[0])
+	require.NoError(t, err)
+	defer file.Close()
+
+	dir := t.TempDir()
+	other, stop := logIn(t, dir)
+	h, err := other.Restore(file)
 	require.NoError(t, err)
 	require.Equal(t, position, h.Position)
 	require.Equal(t, l.Incarnation(), h.Incarnation)
+	for n := range uint64(3) { // the log goes on, and is there after a restart
+		again := start(t, other)
+		require.Equal(t, hash, again.Hash())
+		again.Write(c, 20+n, txn.ID{}, engine.Request{}, draft(20))
+		require.NoError(t, c.await(20+n).err)
+		hash = again.Hash()
+		require.NoError(t, again.Close())
+		require.Greater(t, other.Last(), position)
+		stop()
+		other, stop = logIn(t, dir)
+	}
 }
 
 // What fails while a snapshot is taken leaves the one before in its place, and the partition serves on.

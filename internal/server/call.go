@@ -60,6 +60,8 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleNotify(c, f.ID, d)
 	case wire.Snapshot:
 		return s.handleSnapshot(c, f.ID, d)
+	case wire.Fetch:
+		return s.handleFetch(c, f.ID, d)
 	case wire.Attach:
 		return s.handleAttach(c, f.ID, d)
 	case wire.Acknowledge:

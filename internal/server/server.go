@@ -39,8 +39,7 @@ type Config struct {
 	Spans  *partition.Spans // nil: transactions stay in one space
 	Logger *slog.Logger     // nil: silent
 
-	// Snapshot takes a snapshot of the named space and returns its position in the log; nil: there are none. It may block.
-	Snapshot func(ctx context.Context, name string) (position uint64, err error)
+	Snapshots Snapshots // nil: there are none
 
 	MaxFrame  int           // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
 	MaxConns  int           // connections; 0: 10000

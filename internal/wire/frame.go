@@ -45,6 +45,7 @@ const (
 	Repeat Type = 39 // another call, made again with the number that it had
 
 	Snapshot Type = 44
+	Fetch    Type = 45
 )
 
 // Frames that the server sends.

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/backup"
+)
+
+func (a *app) backupCommand() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "backup FILE",
+		Short: "Write all spaces of a running server to a file",
+		Long: `Write all spaces of a running server to a file, which appears when it is complete.
+
+Each space is as it was at one moment, while it goes on to serve; the moments of several spaces are close together, but not the same.
+The file holds everything that the server knows: entries with their identities, order and leases, kinds, registrations.`,
+		Example: "  gospaces backup spaces.backup\n  gospaces verify spaces.backup\n  gospaces restore spaces.backup --data new-folder",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backup(cmd.Context(), args[0], force)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "replace the file if it is there")
+	return cmd
+}
+
+// backup writes a backup to a file beside path and puts it in its place when it is complete.
+func (a *app) backup(ctx context.Context, path string, force bool) (err error) {
+	if _, err := os.Stat(path); err == nil && !force {
+		return fmt.Errorf("%s is there already: name another file, or use --force", path)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".backup-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	err = a.withClient(ctx, func(c *client.Client) error { return a.backupTo(ctx, f, c) })
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) error {
+	names, err := c.Spaces(ctx)
+	if err != nil {
+		return err
+	}
+	w, err := backup.NewWriter(to, names)
+	if err != nil {
+		return err
+	}
+	positions := make(map[string]uint64)
+	for _, name := range names { // all of them first, so that they are close together
+		if positions[name], err = c.SpaceNamed(name).Snapshot(ctx); err != nil {
+			return fmt.Errorf("snapshot of space %q: %w", name, err)
+		}
+	}
+	for _, name := range names {
+		if err := a.fetch(ctx, w, c.SpaceNamed(name), positions[name]); err != nil {
+			return fmt.Errorf("space %q: %w", name, err)
+		}
+	}
+	return w.Close()
+}
+
+// fetch adds the snapshot of one space to a backup, and says so.
+func (a *app) fetch(ctx context.Context, w *backup.Writer, sp *client.Space, position uint64) error {
+	var bytes int64
+	err := sp.Fetch(ctx, position, func(size int64) (io.Writer, error) {
+		bytes = size
+		to, err := w.Add(sp.Name(), size)
+		if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			to = io.MultiWriter(to, progressbar.DefaultBytes(size, sp.Name()))
+		}
+		return to, err
+	})
+	if err != nil {
+		return err
+	}
+	return a.printJSON(map[string]any{"space": sp.Name(), "position": position, "bytes": bytes})
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "restore FILE --data FOLDER",
+		Short: "Make the data folder of a new server from a backup",
+		Long: `Make the data folder of a new server from a backup. The folder must be new or empty. A server that is started
+on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			names, err := backup.Restore(cmd.Context(), f, dir)
+			for _, name := range names {
+				if err := a.printJSON(map[string]string{"space": name}); err != nil {
+					return err
+				}
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data", "gospaces-data", "folder to make")
+	return cmd
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "verify [FILE]",
+		Short: "Read a backup, or the data folder of a stopped server, and say what is in it",
+		Long: `Read a backup, or with --data the data folder of a stopped server, to its end and say what is in it. Checksums are
+checked and the state is made in memory. What is damaged is named with its place, and the exit code is 1.`,
+		Example: "  gospaces verify spaces.backup\n  gospaces verify --data /var/lib/gospaces",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 1) == (dir != "") {
+				return usage("name a backup, or a folder with --data")
+			}
+			found, err := a.verify(cmd.Context(), args, dir)
+			for _, s := range found {
+				if err := a.printJSON(s); err != nil {
+					return err
+				}
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data", "", "folder to read")
+	return cmd
+}
+
+func (a *app) verify(ctx context.Context, args []string, dir string) ([]backup.Space, error) {
+	if dir != "" {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, err
+		}
+		return backup.VerifyFolder(ctx, dir)
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return backup.Verify(f)
+}

@@ -1,0 +1,140 @@
+package backup_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/backup"
+	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/space"
+)
+
+// What the files in testdata hold; they were made by the first version that could make them, and every later one reads them.
+var (
+	inBackup = map[string]map[string]int{"default": {"job": 4, "note": 1}, "other": {"job": 1}}
+	inFolder = map[string]map[string]int{"default": {"job": 4, "note": 1}, "other": {"job": 1}}
+)
+
+func requireFound(t *testing.T, want map[string]map[string]int, found []backup.Space) {
+	t.Helper()
+	got := map[string]map[string]int{}
+	for _, s := range found {
+		got[s.Name] = s.Entries
+	}
+	require.Equal(t, want, got)
+}
+
+func TestGolden_BackupsOfEveryVersionAreRead(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("testdata/v1.backup")
+	require.NoError(t, err)
+	found, err := backup.Verify(bytes.NewReader(b))
+	require.NoError(t, err)
+	requireFound(t, inBackup, found)
+
+	dir := filepath.Join(t.TempDir(), "data")
+	names, err := backup.Restore(t.Context(), bytes.NewReader(b), dir)
+	require.NoError(t, err)
+	require.Equal(t, []string{"default", "other"}, names)
+	found, err = backup.VerifyFolder(t.Context(), dir)
+	require.NoError(t, err)
+	requireFound(t, inBackup, found)
+	requireServes(t, dir, []int64{1, 3, 4, 5})
+
+	_, err = backup.Restore(t.Context(), bytes.NewReader(b), dir)
+	require.ErrorContains(t, err, "not empty")
+}
+
+func TestGolden_FoldersOfEveryVersionAreRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unpack(t, "testdata/data-v1.tar.gz", dir)
+	found, err := backup.VerifyFolder(t.Context(), dir)
+	require.NoError(t, err)
+	requireFound(t, inFolder, found)
+	requireServes(t, dir, []int64{3, 4, 5, 6})
+}
+
+type Job struct{ ID int64 }
+
+// requireServes starts a server on a folder and checks which jobs it has, oldest first.
+func requireServes(t *testing.T, dir string, want []int64) {
+	t.Helper()
+	n, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, n.Close(t.Context())) }()
+	c, err := client.Dial(t.Context(), n.Addr())
+	require.NoError(t, err)
+	defer c.Close()
+	var got []int64
+	for {
+		j, err := space.Take(t.Context(), c, Job{}, space.NoWait())
+		if errors.Is(err, space.ErrNoMatch) {
+			break
+		}
+		require.NoError(t, err)
+		got = append(got, j.ID)
+	}
+	require.Equal(t, want, got)
+}
+
+func unpack(t *testing.T, path, dir string) {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	for in := tar.NewReader(z); ; {
+		h, err := in.Next()
+		if err == io.EOF {
+			return
+		}
+		require.NoError(t, err)
+		to := filepath.Join(dir, filepath.Clean("/"+h.Name))
+		if h.Typeflag == tar.TypeDir {
+			require.NoError(t, os.MkdirAll(to, 0o750))
+			continue
+		}
+		b, err := io.ReadAll(in)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(to, b, fs.FileMode(h.Mode)))
+	}
+}
+
+// However a backup was damaged, it is noticed, and nothing is restored.
+func TestVerify_NoticesDamage(t *testing.T) {
+	t.Parallel()
+	whole, err := os.ReadFile("testdata/v1.backup")
+	require.NoError(t, err)
+	end := len(bytes.TrimRight(whole, "\x00"))
+	for at := 0; at < end; at += 7 {
+		_, err := backup.Verify(bytes.NewReader(whole[:at]))
+		require.Error(t, err, "cut off at %d", at)
+	}
+	dir := filepath.Join(t.TempDir(), "data")
+	_, err = backup.Restore(t.Context(), bytes.NewReader(whole[:end/2]), dir)
+	require.Error(t, err)
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func FuzzVerify(f *testing.F) {
+	whole, err := os.ReadFile("testdata/v1.backup")
+	require.NoError(f, err)
+	f.Add(whole)
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		_, _ = backup.Verify(bytes.NewReader(b)) // it ends, and does not panic
+	})
+}
