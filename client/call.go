@@ -96,6 +96,9 @@ func (c *call) repeatable() bool {
 	return true
 }
 
+// locks reports whether c locks what it finds.
+func (c *call) locks() bool { return c.op == wire.Find && !c.query.Txn.IsZero() }
+
 // waits reports whether the server may wait before it answers.
 func (c *call) waits() bool { return c.op == wire.Find && c.wait != 0 }
 

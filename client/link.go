@@ -219,7 +219,7 @@ func (l *link) await(ctx context.Context, c *call) error {
 	if c.waits() {
 		l.post(wire.CancelWait, c.number, nil)
 	}
-	if !c.repeatable() {
+	if !c.repeatable() || c.locks() {
 		return l.awaitVerdict(ctx, c)
 	}
 	if l.abandon(c) {
@@ -228,7 +228,7 @@ func (l *link) await(ctx context.Context, c *call) error {
 	return c.outcome()
 }
 
-// awaitVerdict waits for the outcome of a call that may have changed something although its context has ended: an entry that was
+// awaitVerdict waits for the outcome of a call that may have changed or locked something although its context has ended: an entry that was
 // granted is not lost.
 func (l *link) awaitVerdict(ctx context.Context, c *call) error {
 	t := time.NewTimer(l.cfg.Grace)

@@ -43,6 +43,7 @@ func clientCases() []clientCase {
 		{"a closed client's waits consume nothing", clientsCloseWaiting},
 		{"works of all do each job once", clientsWork},
 		{"a random run of all is linearizable", clientsHistory},
+		{"a random run of transactions of all is linearizable call by call", clientsTxns},
 	}
 }
 
@@ -163,4 +164,11 @@ func clientsCloseWaiting(a, b, c *kit) {
 func clientsHistory(a, b, c *kit) {
 	w := workload{clients: 6, calls: 30, keys: 4, colors: 2}
 	judge(a, w, w.run(a, []space.Space{a.sp, b.sp, c.sp}))
+}
+
+func clientsTxns(a, b, c *kit) {
+	w := workload{clients: 6, calls: 8, keys: 3, colors: 2, txns: 50, updates: true}
+	for range 3 {
+		judge(a, w, w.run(a, []space.Space{a.sp, b.sp, c.sp}))
+	}
 }

@@ -19,6 +19,8 @@ func historyCases() cases {
 		{"a random concurrent run breaks no promise", historyLarge},
 		{"a random concurrent run is linearizable", historyLinearizable},
 		{"a random concurrent run is told event by event", historyEvents},
+		{"a random run of transactions breaks no promise", historyTxns},
+		{"a random run of transactions is linearizable call by call", historyTxnsLinearizable},
 	}
 }
 
@@ -36,6 +38,18 @@ func historyLinearizable(k *kit) {
 
 func historyEvents(k *kit) {
 	told(k, workload{clients: 6, calls: 100, keys: 3, colors: 3})
+}
+
+func historyTxns(k *kit) {
+	w := workload{clients: 8, calls: 60, keys: 4, colors: 3, crossKeys: true, txns: 60, updates: true}
+	judge(k, w, w.run(k, []space.Space{k.sp}))
+}
+
+func historyTxnsLinearizable(k *kit) {
+	w := workload{clients: 4, calls: 12, keys: 3, colors: 2, txns: 50, updates: true}
+	for range 4 {
+		judge(k, w, w.run(k, []space.Space{k.sp}))
+	}
 }
 
 // told fails the case unless a listener hears of every acknowledged write of a random run, once each and in an order that the writes

@@ -3,6 +3,7 @@ package spacetest
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -35,6 +36,7 @@ func lockWaitCases() cases {
 		{"a waiting bulk take gets what a commit brings", lockWaitBulk},                    // B-16
 		{"a wait by identity ends when the entry is gone", lockWaitID},
 		{"waits that cross the end of a lock lose nothing", lockWaitCrosses},
+		{"a read that is cancelled as it finds locks nothing", lockWaitReadCrosses},
 	}
 }
 
@@ -486,6 +488,37 @@ func lockWaitCrosses(k *kit) {
 			require.ErrorIs(k, err, context.Canceled, fmt.Sprint(i))
 			require.Equal(k, v, read(k, v))
 		}
+		require.Equal(k, v, take(k, v))
+	}
+}
+
+// lockWaitReadCrosses cancels reads just when their entries are written: each returns its entry, or has not locked it.
+func lockWaitReadCrosses(k *kit) {
+	for i := range 100 {
+		v := simple{"A", i + 1}
+		t := begin(k)
+		reader := startFind(k, verbs[0], v, space.In(t))
+		if i%2 == 0 {
+			k.parked(1)
+		}
+		var wg sync.WaitGroup
+		wg.Go(reader.cancel)
+		wg.Go(func() {
+			if _, err := space.Write(k.ctx, k.sp, v); err != nil {
+				k.Error(err)
+			}
+		})
+		wg.Wait()
+		_, err := reader.wait()
+		if err != nil {
+			k.fails(context.Canceled, err)
+			require.Equal(k, v, take(k, v))
+			abort(k, t)
+			continue
+		}
+		_, err = space.Take(k.ctx, k.sp, v, space.NoWait())
+		k.fails(space.ErrNoMatch, err)
+		commit(k, t)
 		require.Equal(k, v, take(k, v))
 	}
 }

@@ -21,13 +21,20 @@ type Restarter interface {
 	Restart()
 }
 
+// Crasher is implemented by Restarters whose Restart ends the server indeed: no transaction outlives it, and a call that has ended before
+// has no effect afterwards. Without it a Restarter may leave the server alone, and only have its clients lose it for a moment.
+type Crasher interface {
+	Crashes()
+}
+
 // RunRestart runs the cases about what survives a restart. open returns an empty space, as for Run.
 func RunRestart(t *testing.T, open func(tb testing.TB) Restarter) {
 	for _, c := range restartCases() {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := open(t)
-			c.run(&kit{T: t, ctx: t.Context(), sp: r.Space(), restart: r.Restart})
+			_, crashes := r.(Crasher)
+			c.run(&kit{T: t, ctx: t.Context(), sp: r.Space(), restart: r.Restart, crashes: crashes})
 		})
 	}
 }
@@ -56,6 +63,8 @@ func restartCases() cases {
 		{"a random concurrent run breaks no promise", restartHistory},
 		{"a random concurrent run is linearizable", restartLinearizable},
 		{"a random concurrent run is told event by event", restartTold},
+		{"a random run of transactions breaks no promise", restartTxns},
+		{"a random run of transactions is linearizable call by call", restartTxnsLinearizable},
 	}
 }
 
@@ -391,15 +400,25 @@ func restartContents(k *kit) {
 }
 
 func restartHistory(k *kit) {
-	w := workload{clients: 6, calls: 250, keys: 3, colors: 3, crossKeys: true, unsteady: true}
+	w := workload{clients: 6, calls: 250, keys: 3, colors: 3, crossKeys: true, unsteady: true, crashes: k.crashes}
 	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart, k.restart))
 }
 
 func restartLinearizable(k *kit) {
-	w := workload{clients: 3, calls: 60, keys: 4, colors: 2, unsteady: true}
+	w := workload{clients: 3, calls: 60, keys: 4, colors: 2, unsteady: true, crashes: k.crashes}
 	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart))
 }
 
 func restartTold(k *kit) {
 	told(k, workload{clients: 4, calls: 150, keys: 3, colors: 3, unsteady: true}, k.restart, k.restart, k.restart)
+}
+
+func restartTxns(k *kit) {
+	w := workload{clients: 6, calls: 100, keys: 3, colors: 3, crossKeys: true, txns: 60, updates: true, unsteady: true, crashes: k.crashes}
+	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart, k.restart))
+}
+
+func restartTxnsLinearizable(k *kit) {
+	w := workload{clients: 3, calls: 20, keys: 3, colors: 2, txns: 50, updates: true, unsteady: true, crashes: k.crashes}
+	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart))
 }

@@ -38,6 +38,9 @@ type restarter struct {
 
 func (r restarter) Space() space.Space { return r.client }
 
+// Crashes implements spacetest.Crasher.
+func (r restarter) Crashes() {}
+
 func (r restarter) Restart() {
 	r.end()
 	r.server.Start()

@@ -84,6 +84,7 @@ type kit struct {
 	sp      space.Space
 	open    func(tb testing.TB) space.Space // another space; for Run
 	restart func()                          // ends the server and starts it again; for RunRestart
+	crashes bool                            // restart does so indeed, and does not just cut connections
 }
 
 // ok fails the case if err is not nil.

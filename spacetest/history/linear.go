@@ -98,7 +98,7 @@ type model struct {
 }
 
 // operations translates part of a history: calls without effect on anything are dropped, ends of leases and transactions become calls of
-// their own, and a bulk take of unknown outcome becomes single ones, which can do all that it can.
+// their own, so do the writes of a commit, and a bulk take of unknown outcome becomes single ones, which can do all that it can.
 func (m *model) operations(part []*Op) []porcupine.Operation {
 	var out []porcupine.Operation
 	add := func(o *Op, from, to time.Duration) {
@@ -116,6 +116,11 @@ func (m *model) operations(part []*Op) []porcupine.Operation {
 			add(o, min(o.decides(), o.Return), o.Return)
 		default:
 			add(o, o.Call, o.latest)
+		}
+		if o.Verb == Commit && o.writes() && o.Outcome != Ended { // calls under the transaction may find what it writes before it has ended
+			w := *o
+			w.Verb = Write
+			add(&w, o.Call, o.latest)
 		}
 		if !o.writes() {
 			continue
@@ -166,7 +171,6 @@ func (m *model) step(s *state, o *Op) bool {
 	case Write:
 		m.write(s, o)
 	case Commit:
-		m.write(s, o)
 		s.commit(o.Txn)
 	case Abort, lapse:
 		s.release(o.Txn, nil)

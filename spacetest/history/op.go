@@ -82,7 +82,7 @@ type Op struct {
 	Max      int           // read, take: at most so many items; 0 means 1
 	Wait     time.Duration // read, take: None comes not before
 	IfExists bool          // read, take: None may come as soon as nothing matches, locked or not
-	Lease    time.Duration // write, commit, begin: as granted; 0 means Never
+	Lease    time.Duration // write, commit: as granted; 0 means Never
 	Number   int           // count: the answer
 	Outcome  Outcome
 	Call     time.Duration

@@ -66,7 +66,9 @@ func (c *checker) link(l *life, nodes map[*unit]*node) {
 		add(makers[f.item.V], u)
 		add(u, makers[f.item.V+1])
 		for _, k := range l.ends {
-			add(u, c.of[k])
+			if k.Verb == Take { // no lock keeps an item from being cancelled
+				add(u, c.of[k])
+			}
 		}
 	}
 }

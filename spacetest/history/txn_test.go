@@ -4,14 +4,14 @@ import (
 	"time"
 )
 
-func in(txn int, o Op) Op                   { o.Txn = txn; return o }
-func commit(txn int, items ...Item) Op      { return Op{Verb: Commit, Txn: txn, Items: items} }
-func abort(txn int) Op                      { return Op{Verb: Abort, Txn: txn} }
-func rollback(txn int, keep ...Item) Op     { return Op{Verb: Rollback, Txn: txn, Items: keep} }
-func update(i Item) Op                      { return Op{Verb: Update, Items: []Item{i}} }
-func begin(txn int, lease time.Duration) Op { return Op{Verb: Begin, Txn: txn, Lease: lease} }
-func crash() Op                             { return Op{Verb: Crash} }
-func ifExists(o Op) Op                      { o.IfExists = true; return o }
+func in(txn int, o Op) Op               { o.Txn = txn; return o }
+func commit(txn int, items ...Item) Op  { return Op{Verb: Commit, Txn: txn, Items: items} }
+func abort(txn int) Op                  { return Op{Verb: Abort, Txn: txn} }
+func rollback(txn int, keep ...Item) Op { return Op{Verb: Rollback, Txn: txn, Items: keep} }
+func update(i Item) Op                  { return Op{Verb: Update, Items: []Item{i}} }
+func begin(txn int) Op                  { return Op{Verb: Begin, Txn: txn} }
+func crash() Op                         { return Op{Verb: Crash} }
+func ifExists(o Op) Op                  { o.IfExists = true; return o }
 
 // then adds calls that follow each other.
 func then(ops []Op, t time.Duration, more ...Op) []Op {
@@ -38,7 +38,7 @@ var txnHistories = []testHistory{
 	{"own write taken again", "", true, then(nil, 0, in(1, write(a1)), in(1, take(keyA, a1)), in(1, read(keyA)), commit(1), read(keyA))},
 	{"rollback", "", true, then(nil, 0, write(a1, a2), in(1, take(keyA, a1)), in(1, take(keyA, a2)), in(1, write(a3)), rollback(1, a1),
 		take(keyA, a2), in(1, write(b4)), commit(1), read(Pattern{}, b4))},
-	{"expired", "", true, then(nil, 0, begin(1, 8), write(a1), in(1, take(keyA, a1)), in(1, write(b4)), with(Ended, in(1, take(keyA))), with(Ended, commit(1)), take(Pattern{}, a1))},
+	{"expired", "", true, then(nil, 0, begin(1), write(a1), in(1, take(keyA, a1)), in(1, write(b4)), with(Ended, in(1, take(keyA))), with(Ended, commit(1)), take(Pattern{}, a1))},
 	{"crashed", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), in(1, write(b4)), crash(), with(Ended, commit(1)), take(Pattern{}, a1))},
 	{"unknown commit that happened", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), in(1, write(b4)), with(Unknown, commit(1)), crash(), take(Pattern{}, b4))},
 	{"unknown commit that did not happen", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), in(1, write(b4)), with(Unknown, commit(1)), crash(), take(Pattern{}, a1), take(Pattern{}))},

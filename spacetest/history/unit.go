@@ -78,9 +78,10 @@ func (u *unit) settleCall() {
 	}
 }
 
-// settleTxn works out the fate of a transaction from the answers that its calls got.
+// settleTxn works out the fate of a transaction from the answers that its calls got. That its lease is over tells nothing: nobody promises that
+// it ends at that very instant.
 func (u *unit) settleTxn(crashes []*Op) {
-	u.fate, u.effect, u.freed = aborted, span{Never, 0}, u.expires()
+	u.fate, u.effect, u.freed = aborted, span{Never, 0}, Never
 	for _, o := range u.ops {
 		u.freed = min(u.freed, crashed(crashes, o.Return))
 		switch o.Outcome {
@@ -102,17 +103,6 @@ func (u *unit) settleTxn(crashes []*Op) {
 			return
 		}
 	}
-}
-
-// expires returns when the transaction's lease is over, as if it were never renewed: clients whose transactions are renewed leave
-// the lease away.
-func (u *unit) expires() time.Duration {
-	for _, o := range u.ops {
-		if o.Verb == Begin {
-			return plus(o.Return, o.lease())
-		}
-	}
-	return Never
 }
 
 // undone returns the rollback that undid o, or nil: the first of its transaction that began after o had ended, unless it kept o's takes of item.
