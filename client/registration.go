@@ -270,5 +270,11 @@ func (r *registration) attachOnce(ctx context.Context) error {
 	r.mu.Lock()
 	c.seq = r.received
 	r.mu.Unlock()
-	return r.space.client.do(ctx, c)
+	if err := r.space.client.do(ctx, c); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.post(r.last, 0) // the server may have been restarted, and not know it any more
+	return nil
 }

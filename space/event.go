@@ -13,7 +13,8 @@ type EventType uint8
 const (
 	// Written: the entry became visible by being written.
 	Written EventType = 1
-	// Gap stands for the events from Seq-Missed+1 to Seq, which are lost to this listener. It need not be asked for.
+	// Gap stands for the events from Seq-Missed+1 to Seq, which are lost to this listener. It need not be asked for. Registrations for
+	// Visible and Available get one when the server was restarted: what a crash has put back is not told entry by entry.
 	Gap EventType = 2
 	// Taken: the entry was taken, for good.
 	Taken EventType = 3

@@ -284,7 +284,17 @@ func restartEventTypes(k *kit) {
 			add(space.Taken, changed)
 		}
 	}
-	require.Equal(k, want, heard(k, reg))
+	for len(want) > 0 {
+		e, err := reg.Next(k.ctx)
+		k.ok(err)
+		if e.Type == space.Gap { // a restart may have ended transactions
+			require.EqualValues(k, 1, e.Missed)
+			continue
+		}
+		require.Equal(k, want[0], happening{e.Type, decode(k, []space.Entry{e.Entry})[0]})
+		want = want[1:]
+	}
+	k.ok(reg.Close())
 }
 
 // restartTxnRegistration: a crash aborts transactions, and so ends the registrations under them; a lost connection need not.

@@ -196,7 +196,7 @@ func (e *Engine) applyNotify(r *record.Record) error {
 
 func (e *Engine) applyTell(r *record.Record) error {
 	reg := e.registrations[r.ID]
-	if reg == nil || r.Kind == 0 || int(r.Kind) > len(e.kinds) {
+	if reg == nil || r.Kind == 0 && r.Type != byte(Gap) || int(r.Kind) > len(e.kinds) {
 		return errAbsent
 	}
 	reg.seq++

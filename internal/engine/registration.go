@@ -3,6 +3,8 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
@@ -112,6 +114,22 @@ func (e *Engine) notify(r *registration, v View, happened EventSet) {
 	}
 	r.seq++
 	e.Events = append(e.Events, Event{Registration: r.id, Seq: r.seq, Type: what, Entry: v})
+}
+
+// Restarted tells registrations for Visible and Available, with an event of type Gap each, that something may be missing: transactions that were open where
+// the log ends have been aborted by that, and nobody knows what they had locked. Whoever has applied the log calls it before it serves.
+func (e *Engine) Restarted(now int64) {
+	e.begin(now)
+	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
+		r := e.registrations[id]
+		if r.on&Events(Visible, Available) == 0 || r.expires <= e.now {
+			continue
+		}
+		e.change()
+		e.Log = record.AppendTell(e.Log, id, byte(Gap), 0, 0, 0, 0, nil)
+		r.seq++
+		e.Events = append(e.Events, Event{Registration: id, Seq: r.seq, Type: Gap})
+	}
 }
 
 func (e *Engine) setRegistrationExpiry(r *registration, expires int64) {

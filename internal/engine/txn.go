@@ -172,11 +172,11 @@ func (e *Engine) commitWith(t *transaction, by Request, drafts []Draft, decide f
 	}
 	r := Result{Grants: e.grants, Depends: e.reservedAt}
 	e.done(by, &r)
+	e.commit(t)
+	e.settle()
 	if e.dirty {
 		r.Depends = e.lsn
 	}
-	e.commit(t)
-	e.settle()
 	return r
 }
 
@@ -205,6 +205,14 @@ func (e *Engine) Abort(now int64, id txn.ID) Result {
 	}
 	e.abort(t, ErrTxnEnded)
 	e.settle()
+	return e.undone()
+}
+
+// undone is the result of a call that has changed nothing but what others may take: it depends on the events of that, if there are any.
+func (e *Engine) undone() Result {
+	if e.dirty {
+		return Result{Depends: e.lsn}
+	}
 	return Result{}
 }
 
@@ -217,7 +225,7 @@ func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
 	}
 	e.undo(t, keep)
 	e.settle()
-	return Result{}
+	return e.undone()
 }
 
 // Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after delay, with one

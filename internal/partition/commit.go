@@ -317,11 +317,9 @@ func (p *Partition) resume() {
 		p.mu.Unlock()
 		return
 	}
-	p.err = nil
 	p.e.AdoptSessions(p.old)
 	p.old = nil
-	p.expectSessions()
-	p.arm()
+	p.serve()
 	p.mu.Unlock()
 	p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
 	if p.cfg.Txns != nil {

@@ -202,3 +202,36 @@ func TestListener_UnderATransaction(t *testing.T) {
 	again.Attach(last, 3, registration, 0)
 	require.ErrorIs(t, last.await(3).err, engine.ErrLeaseEnded)
 }
+
+// Nobody knows what the transactions had locked that a crash has aborted, so who asks for what is available again is told of a gap.
+func TestListener_RestartIsAGapInWhatIsAvailable(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := keeps(t, log, 1)
+	c := newCaller()
+	p.Notify(c, 1, everything(), engine.Events(engine.Written), engine.Forever)
+	p.Notify(c, 2, everything(), engine.Events(engine.Written, engine.Available), engine.Forever)
+	written, available := c.await(1).grants[0].ID, c.await(2).grants[0].ID
+	for restarts := range 3 {
+		p.Write(c, uint64(10+restarts), txn.ID{}, engine.Request{}, draft(1))
+		require.NoError(t, c.await(uint64(10+restarts)).err)
+		require.NoError(t, p.Close())
+		p = keeps(t, log, 1)
+	}
+	for _, want := range []struct {
+		registration uint64
+		types        []engine.EventType
+	}{
+		{written, []engine.EventType{engine.Written, engine.Written, engine.Written}},
+		{available, []engine.EventType{engine.Written, engine.Gap, engine.Written, engine.Gap, engine.Written, engine.Gap}},
+	} {
+		n := newCaller()
+		p.Attach(n, 1, want.registration, 0)
+		var types []engine.EventType
+		for i, ev := range n.collect(len(want.types)) {
+			types = append(types, ev.Type)
+			require.Equal(t, uint64(i+1), ev.Seq)
+		}
+		require.Equal(t, want.types, types)
+	}
+}

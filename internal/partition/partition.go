@@ -134,10 +134,18 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer = time.AfterFunc(time.Hour, p.expire)
+	p.serve()
+	return nil
+}
+
+// serve begins to take calls, when the state is there.
+func (p *Partition) serve() {
 	p.err = nil
 	p.expectSessions()
-	p.arm()
-	return nil
+	if p.cfg.Log != nil {
+		p.e.Restarted(now())
+	}
+	p.finish()
 }
 
 // replay rebuilds the state from the log. Nobody else uses the engine meanwhile, because p.err is set.
