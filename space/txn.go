@@ -2,6 +2,7 @@ package space
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -93,12 +94,12 @@ func (t *Txn) Commit(ctx context.Context) error {
 	_, err = t.space.Commit(ctx, t.id, staged)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrTxnEnded) {
 		t.state = txnOpen
 		return err
 	}
 	t.state, t.staged = txnEnded, nil
-	return nil
+	return err
 }
 
 func (t *Txn) beginCommit() ([]Draft, error) {

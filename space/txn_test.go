@@ -2,6 +2,7 @@ package space_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -240,6 +241,36 @@ func TestTxn_DeadlockHasAVictim(t *testing.T) {
 		require.NoError(t, a.Commit(ctx))
 		require.Zero(t, count(t, sp, Task{}))
 	})
+}
+
+// All have read the entry, so none can take it before all others have ended: it is a deadlock as soon as two want it, whatever the third does.
+func TestTxn_DeadlockAmongReaders(t *testing.T) {
+	for _, order := range [][]int{{0, 1}, {1, 2}, {0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		bubble(t, func(ctx context.Context, sp *space.Local) {
+			write(t, sp, Task{ID: 1})
+			txns := []*space.Txn{begin(t, sp), begin(t, sp), begin(t, sp)}
+			for _, tx := range txns {
+				_, err := space.Read(ctx, sp, Task{}, space.In(tx))
+				require.NoError(t, err)
+			}
+			errs := make([]error, 3)
+			var taking sync.WaitGroup
+			for _, i := range order {
+				taking.Go(func() { _, errs[i] = space.Take(ctx, sp, Task{}, space.In(txns[i])) })
+				synctest.Wait()
+			}
+			if len(order) == 2 {
+				idle := 3 - order[0] - order[1]
+				require.NoError(t, txns[idle].Commit(ctx))
+			}
+			taking.Wait()
+			slices.Sort(order)
+			require.NoError(t, errs[order[0]], "the oldest gets it")
+			for _, i := range order[1:] {
+				require.ErrorIs(t, errs[i], space.ErrDeadlock)
+			}
+		})
+	}
 }
 
 func TestTxn_BelongsToItsSpace(t *testing.T) {

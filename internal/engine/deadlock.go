@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// A transaction is stuck if every call under it that waits has matches and all of them are locked; a circle of transactions that wait for
-// each other is a deadlock if all that can be reached from it are stuck: none of them can let go of anything.
+// A call that waits under a transaction can go on when one of the locks on its matches goes, which takes the end of all others who hold it. It is
+// stuck if each of these locks has a holder that is stuck itself; so is a transaction under which calls wait, if all of them are. Transactions
+// that are stuck only because of each other, and wait for each other in a circle, are a deadlock, whatever others do.
 //
 // A circle closes when a transaction under which calls wait begins to wait for more, stops to wait for something that might have come, or locks
 // something. So these are looked at, when the call that did it is done, and only circles through them need be looked for.
@@ -39,68 +40,118 @@ func (e *Engine) victim(t *transaction) *transaction {
 	if e.txns[t.id] != t {
 		return nil
 	}
-	reached := []*transaction{t}
-	edges := map[*transaction][]*transaction{}
-	for i := 0; i < len(reached); i++ {
-		holders := e.holders(reached[i])
-		if holders == nil {
+	g := waitGraph{}
+	circle := e.reach(g, t)
+	for {
+		// What is stuck because of others than those in the circle is not the circle's to solve.
+		smaller := g.circle(t, g.stuck(circle))
+		if len(smaller) == 0 {
 			return nil
 		}
-		edges[reached[i]] = holders
-		for _, h := range holders {
-			if !slices.Contains(reached, h) {
-				reached = append(reached, h)
+		if len(smaller) == len(circle) {
+			return slices.MaxFunc(circle, func(a, b *transaction) int { return cmp.Compare(a.id, b.id) })
+		}
+		circle = smaller
+	}
+}
+
+// waitGraph holds, for transactions under which calls wait, the locks of which one must go for one of the calls to go on: for each its
+// other holders. A transaction that can go on without that is not in it.
+type waitGraph map[*transaction][][]*transaction
+
+// reach adds to g the transactions that t waits for, directly or not, and returns all of them, and t.
+func (e *Engine) reach(g waitGraph, t *transaction) []*transaction {
+	all := []*transaction{t}
+	for i := 0; i < len(all); i++ {
+		ways := e.ways(all[i])
+		if ways == nil {
+			continue
+		}
+		g[all[i]] = ways
+		for _, holders := range ways {
+			for _, h := range holders {
+				if !slices.Contains(all, h) {
+					all = append(all, h)
+				}
 			}
 		}
 	}
-	var youngest *transaction
-	for _, x := range reached {
-		if leads(edges, x, t) && (youngest == nil || x.id > youngest.id) {
-			youngest = x
-		}
-	}
-	return youngest
+	return all
 }
 
-// holders returns the transactions that t waits for if it is stuck, or nil.
-func (e *Engine) holders(t *transaction) []*transaction {
+// ways returns the locks that t waits for, each as its other holders; nil if t can go on without the end of anybody that waits.
+func (e *Engine) ways(t *transaction) [][]*transaction {
 	if t.prepared {
 		return nil // others decide about it
 	}
-	var found []*transaction
+	var ways [][]*transaction
 	for _, w := range t.calls() {
-		stuck := false
+		before := len(ways)
+		free := false
 		e.contention(w.Query, t, func(l *lock) bool {
-			stuck = true
-			if l.owner != nil {
-				found = append(found, l.owner)
-			}
-			for _, r := range l.readers {
-				if r != t {
-					found = append(found, r)
-				}
-			}
-			return true
+			holders := l.others(t)
+			free = !slices.ContainsFunc(holders, func(h *transaction) bool { return len(h.waiting) > 0 })
+			ways = append(ways, holders)
+			return !free
 		})
-		if !stuck {
+		if free || len(ways) == before {
 			return nil
 		}
 	}
-	return found
+	return ways
 }
 
-// leads reports whether one can get from x to t in one step or more.
-func leads(edges map[*transaction][]*transaction, x, t *transaction) bool {
-	seen := []*transaction{x}
-	for i := 0; i < len(seen); i++ {
-		for _, next := range edges[seen[i]] {
-			if next == t {
-				return true
-			}
-			if !slices.Contains(seen, next) {
-				seen = append(seen, next)
+// others returns who has the lock beside t.
+func (l *lock) others(t *transaction) []*transaction {
+	if l.owner != nil {
+		return []*transaction{l.owner}
+	}
+	return slices.DeleteFunc(slices.Clone(l.readers), func(r *transaction) bool { return r == t })
+}
+
+// stuck returns those of some transactions that none of the others will ever let go on.
+func (g waitGraph) stuck(some []*transaction) (left []*transaction) {
+	waits := map[*transaction]bool{}
+	for _, t := range some {
+		waits[t] = g[t] != nil
+	}
+	for again := true; again; {
+		again = false
+		for _, t := range some {
+			if waits[t] && g.goesOn(t, waits) {
+				waits[t], again = false, true
 			}
 		}
 	}
-	return false
+	return slices.DeleteFunc(slices.Clone(some), func(t *transaction) bool { return !waits[t] })
+}
+
+// goesOn reports whether one of the locks that t waits for goes if all end but those that wait.
+func (g waitGraph) goesOn(t *transaction, waits map[*transaction]bool) bool {
+	return slices.ContainsFunc(g[t], func(holders []*transaction) bool {
+		return !slices.ContainsFunc(holders, func(h *transaction) bool { return waits[h] })
+	})
+}
+
+// circle returns those of some transactions that wait for t and for which t waits, without a detour over others; t is among them if there are any.
+func (g waitGraph) circle(t *transaction, some []*transaction) []*transaction {
+	behind := g.walk(t, some)
+	return slices.DeleteFunc(behind, func(x *transaction) bool { return !slices.Contains(g.walk(x, some), t) })
+}
+
+// walk returns those of some transactions to which one gets from x, in one step or more.
+func (g waitGraph) walk(x *transaction, some []*transaction) (found []*transaction) {
+	for i, at := 0, x; ; i++ {
+		for _, holders := range g[at] {
+			for _, h := range holders {
+				if slices.Contains(some, h) && !slices.Contains(found, h) {
+					found = append(found, h)
+				}
+			}
+		}
+		if i == len(found) {
+			return found
+		}
+		at = found[i]
+	}
 }

@@ -642,32 +642,55 @@ func (m *model) finish() {
 	}
 }
 
-// deadlock returns the transactions that wait for t and for which t waits, if none of those that it waits for can go on.
-func (m *model) deadlock(t uint64) (circle []uint64) {
-	all := m.awaited(t)
-	for _, o := range append(all, t) {
-		if !m.stuck(o) {
-			return nil
+// deadlock returns the transactions with which t waits in a circle that nobody else can open; t is among them.
+func (m *model) deadlock(t uint64) []uint64 {
+	circle := slices.Collect(maps.Keys(m.txns))
+	for {
+		hopeless := m.hopeless(circle)
+		behind := m.awaited(t, hopeless)
+		smaller := slices.DeleteFunc(behind, func(o uint64) bool { return !slices.Contains(m.awaited(o, hopeless), t) })
+		if len(smaller) == len(circle) || len(smaller) == 0 {
+			return smaller
 		}
+		circle = smaller // what hangs on others than these is not for these to solve
 	}
-	for _, o := range all {
-		if slices.Contains(m.awaited(o), t) {
-			circle = append(circle, o)
-		}
-	}
-	return circle
 }
 
-// awaited returns the transactions for which t waits, and those for which they wait, and so on; perhaps t is among them.
-func (m *model) awaited(t uint64) (all []uint64) {
+// hopeless returns those of some transactions that can never go on, even if all others end: all of their calls wait, and each lock that
+// a call waits for is held by another hopeless one.
+func (m *model) hopeless(some []uint64) []uint64 {
+	left := slices.Clone(some)
+	for {
+		still := slices.DeleteFunc(slices.Clone(left), func(t uint64) bool { return m.hasHope(t, left) })
+		if len(still) == len(left) {
+			return left
+		}
+		left = still
+	}
+}
+
+// hasHope reports whether t has no call that waits, or one that can go on when all end but those named.
+func (m *model) hasHope(t uint64, but []uint64) bool {
+	calls := m.calls(t)
+	for _, w := range calls {
+		locked := m.locked(w.q)
+		opens := func(e *modelEntry) bool {
+			return !slices.ContainsFunc(m.holders(w.q, e), func(h uint64) bool { return slices.Contains(but, h) })
+		}
+		if len(locked) == 0 || slices.ContainsFunc(locked, opens) {
+			return true
+		}
+	}
+	return len(calls) == 0
+}
+
+// awaited returns those of some transactions for which t waits, and those for which they wait, and so on; perhaps t is among them.
+func (m *model) awaited(t uint64, some []uint64) (all []uint64) {
 	for todo := []uint64{t}; len(todo) > 0; todo = todo[1:] {
-		for _, w := range m.waiting {
-			if w.q.Txn.Number != todo[0] {
-				continue
-			}
+		for _, w := range m.calls(todo[0]) {
 			for _, e := range m.locked(w.q) {
 				for _, h := range m.holders(w.q, e) {
-					if !slices.Contains(all, h) {
+					if slices.Contains(some, h) && !slices.Contains(all, h) {
 						all, todo = append(all, h), append(todo, h)
 					}
 				}
@@ -677,15 +700,12 @@ func (m *model) awaited(t uint64) (all []uint64) {
 	return all
 }
 
-// stuck reports whether t has calls that wait and each of them has matches, all of which are locked.
-func (m *model) stuck(t uint64) bool {
-	n := 0
+// calls returns the calls that wait under t.
+func (m *model) calls(t uint64) (found []*modelWaiter) {
 	for _, w := range m.waiting {
 		if w.q.Txn.Number == t {
-			if n++; len(m.locked(w.q)) == 0 {
-				return false
-			}
+			found = append(found, w)
 		}
 	}
-	return n > 0
+	return found
 }
