@@ -54,6 +54,7 @@ type Query struct {
 	Begin     bool             // take each entry under a transaction of its own, begun for it
 	Lease     int64            // of the transactions that Begin begins
 	By        Request
+	Arrival   uint64 // place among the calls that wait, set by Park; a wait that is interrupted and goes on keeps it. 0: the last
 }
 
 // View shows one entry. Row aliases the engine's memory and is valid only until the engine is called again.

@@ -79,6 +79,25 @@ func (l *nodeList) pushBack(n *node) {
 	last.next, n.prev, l.head.prev = n, last, n
 }
 
+// insert adds n by the arrival of its call, which is nearly always the last.
+func (l *nodeList) insert(n *node) {
+	if l.head == nil || n.waiter == nil || l.head.prev.waiter.arrival < n.waiter.arrival {
+		l.pushBack(n)
+		return
+	}
+	after := l.head.prev
+	for after != l.head && after.prev.waiter.arrival > n.waiter.arrival {
+		after = after.prev
+	}
+	n.next, n.prev = after, after.prev
+	if after == l.head {
+		l.head = n
+	} else {
+		after.prev.next = n
+	}
+	after.prev = n
+}
+
 // remove takes n out. n.next stays, for a walk that has come to n.
 func (l *nodeList) remove(n *node) {
 	switch {
@@ -113,7 +132,7 @@ func (w *watch) file(e *Engine, n *node) {
 	eq := equalities(n.conds)
 	n.group, n.hash = w.groupOf(eq), e.hashConds(n.conds, eq)
 	b := n.group.buckets[n.hash]
-	b[n.class()].pushBack(n)
+	b[n.class()].insert(n)
 	n.group.buckets[n.hash] = b
 }
 
@@ -164,8 +183,11 @@ func (e *Engine) Park(q *Query, owner any) *Waiter {
 	if (q.IfExists || q.ID != 0) && !e.contend(w) {
 		return nil
 	}
-	e.arrivals++
-	w.arrival = e.arrivals
+	if q.Arrival == 0 {
+		e.arrivals++
+		q.Arrival = e.arrivals
+	}
+	w.arrival = q.Arrival
 	w.nodes = w.first[:]
 	if len(q.Templates) > 1 {
 		w.nodes = make([]node, len(q.Templates))
