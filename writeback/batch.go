@@ -3,7 +3,6 @@ package writeback
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/record"
@@ -11,21 +10,23 @@ import (
 )
 
 // batch is the net effect of consecutive groups: for every entry only where it ends up. Applied to a database at from,
-// first gone, then renewed, then puts, it leaves the database at to.
+// first replaced and gone, then renewed, then puts, it leaves the database at to.
 //
 // What makes plain COPY right for puts: highest is the highest entry that any Put before named, so an entry above it has
-// no row anywhere; and one that is not above it is gone first.
+// no row anywhere; and one that is not above it is among replaced.
 type batch struct {
 	from, to uint64    // the groups after from, up to and including to
 	since    int64     // Time of the first group
 	begun    time.Time // when it came
+	modes    *kindModes
 
-	kinds   map[uint32]*template.Schema // kinds made known or extended, by the last such record
-	puts    []put                       // in the order of the log
-	live    map[uint64]int              // entry → its place in puts
-	gone    map[uint64]struct{}         // entries that may have a row and may not keep it
-	renewed map[uint64]int64            // entry that may have a row → its new expiry; none of it is live or gone
-	highest uint64                      // the highest entry ever put, up to and including this batch
+	kinds    map[uint32]*template.Schema // kinds made known or extended, by the last such record
+	puts     []put                       // in the order of the log
+	live     map[uint64]int              // entry → its place in puts, or absent; of an archive also when it has left
+	replaced map[uint64]struct{}         // entries that may have a row, which gives way to what is in puts
+	gone     map[uint64]departure        // entries that may have a row and have left the space
+	renewed  map[uint64]int64            // entry that may have a row → its new expiry; none of it is live or replaced
+	highest  uint64                      // the highest entry ever put, up to and including this batch
 
 	records   int // read, of whatever sort
 	bytes     int // memory in use, about
@@ -38,21 +39,33 @@ type put struct {
 	expires int64
 	kind    uint32
 	dead    bool
+	left    departure    // of an archive
 	row     template.Row // in a chunk of the batch's own
 }
 
+// departure is when and how an entry left the space; the zero departure is not yet.
+type departure struct {
+	at  int64 // nanoseconds since the Unix epoch
+	how record.Reason
+}
+
+// absent is the place in puts of an entry that never touches the database.
+const absent = -1
+
 // Estimates of the memory that a record takes besides its row: its place in the slice and in the map.
 const (
-	putCost   = 96
-	entryCost = 40
+	putCost   = 112
+	entryCost = 48
 )
 
-func newBatch() *batch {
+func newBatch(modes *kindModes) *batch {
 	return &batch{
-		kinds:   make(map[uint32]*template.Schema),
-		live:    make(map[uint64]int),
-		gone:    make(map[uint64]struct{}),
-		renewed: make(map[uint64]int64),
+		modes:    modes,
+		kinds:    make(map[uint32]*template.Schema),
+		live:     make(map[uint64]int),
+		replaced: make(map[uint64]struct{}),
+		gone:     make(map[uint64]departure),
+		renewed:  make(map[uint64]int64),
 	}
 }
 
@@ -68,14 +81,17 @@ func (b *batch) add(g record.Group) error {
 	if b.empty() {
 		b.since, b.begun = g.Time, time.Now()
 	}
-	maps.Copy(b.kinds, kinds)
+	for kind, schema := range kinds {
+		b.kinds[kind] = schema
+		b.modes.learn(kind, schema.Kind)
+	}
 	// One copy for all rows of the group: a group is as large as a batch should be, or much smaller.
 	rest := bytes.Clone(g.Records)
 	b.bytes += len(rest)
 	var r record.Record
 	for len(rest) > 0 {
 		rest, _ = record.Next(rest, &r) // decodeKinds has seen that there is no error
-		b.apply(&r)
+		b.apply(&r, g.Time)
 	}
 	b.to = g.Position
 	return nil
@@ -105,23 +121,28 @@ func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, err error) 
 
 // apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their events leave no trace in
 // the database, nor does what a transaction will do, until it has done it.
-func (b *batch) apply(r *record.Record) {
+func (b *batch) apply(r *record.Record, at int64) {
 	b.records++
 	switch r.Op {
-	case record.Put, record.PutLater, record.Change:
+	case record.Put, record.PutLater, record.Change, record.Entry:
 		b.put(r)
 	case record.Remove:
-		b.remove(r.ID)
+		b.remove(r.ID, departure{at, r.Reason})
 	case record.Take, record.TakeMore:
-		b.remove(r.Entry)
+		b.remove(r.Entry, departure{at, record.Taken})
 	case record.Renew:
 		b.renew(r.ID, r.Expires)
 	}
 }
 
 func (b *batch) put(r *record.Record) {
+	if b.modes.of(r.Kind) == None {
+		b.live[r.ID] = absent
+		b.bytes += entryCost
+		return
+	}
 	if r.ID <= b.highest {
-		b.remove(r.ID)
+		b.replace(r.ID)
 	}
 	b.highest = max(b.highest, r.ID)
 	b.live[r.ID] = len(b.puts)
@@ -129,30 +150,68 @@ func (b *batch) put(r *record.Record) {
 	b.bytes += putCost
 }
 
-// remove forgets an entry. One that was put in this batch, above all that were put before, never reaches the database.
-func (b *batch) remove(entry uint64) {
-	if i, ok := b.live[entry]; ok {
+// replace forgets what an entry was, because it is put again.
+func (b *batch) replace(entry uint64) {
+	if i, ok := b.live[entry]; ok && i != absent {
 		b.puts[i].dead = true
-		delete(b.live, entry)
-		b.coalesced += 2
+		b.coalesced++
 		return
 	}
 	if _, ok := b.renewed[entry]; ok {
 		delete(b.renewed, entry)
 		b.coalesced++
 	}
-	b.gone[entry] = struct{}{}
+	delete(b.gone, entry)
+	b.replaced[entry] = struct{}{}
 	b.bytes += entryCost
+}
+
+// remove notes that an entry has left. One that was put in this batch, above all that were put before, never reaches the
+// database, unless that keeps an archive of it.
+func (b *batch) remove(entry uint64, left departure) {
+	if i, ok := b.live[entry]; ok {
+		b.removeLive(entry, i, left)
+		return
+	}
+	if _, ok := b.replaced[entry]; ok {
+		return
+	}
+	if _, ok := b.renewed[entry]; ok && !b.modes.append { // an archive tells its last lease
+		delete(b.renewed, entry)
+		b.coalesced++
+	}
+	b.gone[entry] = left
+	b.bytes += entryCost
+}
+
+func (b *batch) removeLive(entry uint64, i int, left departure) {
+	b.coalesced += 2
+	if i == absent {
+		delete(b.live, entry)
+		return
+	}
+	if p := &b.puts[i]; b.modes.of(p.kind) == Append {
+		p.left = left
+		b.coalesced--
+		return
+	}
+	b.puts[i].dead = true
+	delete(b.live, entry)
 }
 
 // renew changes the expiry of an entry, if it is one: registrations have leases too, and no rows.
 func (b *batch) renew(id uint64, expires int64) {
 	if i, ok := b.live[id]; ok {
-		b.puts[i].expires = expires
+		if i != absent {
+			b.puts[i].expires = expires
+		}
 		b.coalesced++
 		return
 	}
 	if _, ok := b.gone[id]; ok {
+		return
+	}
+	if _, ok := b.replaced[id]; ok {
 		return
 	}
 	if _, ok := b.renewed[id]; ok {
@@ -167,10 +226,11 @@ func (b *batch) reset(previous *batch) {
 	clear(b.puts) // lets go of the rows
 	clear(b.kinds)
 	clear(b.live)
+	clear(b.replaced)
 	clear(b.gone)
 	clear(b.renewed)
 	*b = batch{
-		from: previous.to, to: previous.to, highest: previous.highest,
-		kinds: b.kinds, puts: b.puts[:0], live: b.live, gone: b.gone, renewed: b.renewed,
+		from: previous.to, to: previous.to, highest: previous.highest, modes: b.modes,
+		kinds: b.kinds, puts: b.puts[:0], live: b.live, replaced: b.replaced, gone: b.gone, renewed: b.renewed,
 	}
 }

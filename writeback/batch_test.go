@@ -10,9 +10,14 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
+func mirrorAll() *kindModes { return new(database).kindModes() }
+
 // apply does to rows (entry → expiry) what the database does for a batch.
 func (b *batch) applyTo(t *testing.T, rows map[uint64]int64) {
 	t.Helper()
+	for entry := range b.replaced {
+		delete(rows, entry)
+	}
 	for entry := range b.gone {
 		delete(rows, entry)
 	}
@@ -37,7 +42,7 @@ func TestBatch_HasTheEffectOfItsRecords(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		want, got := make(map[uint64]int64), make(map[uint64]int64)
-		b, previous := newBatch(), newBatch()
+		b, previous := newBatch(mirrorAll()), newBatch(mirrorAll())
 		for position := uint64(1); position < 100; position++ {
 			var group []byte
 			for range r.IntN(5) {
@@ -70,7 +75,7 @@ func TestBatch_HasTheEffectOfItsRecords(t *testing.T) {
 
 func TestBatch_KeepsNothingOfTheGroup(t *testing.T) {
 	t.Parallel()
-	b := newBatch()
+	b := newBatch(mirrorAll())
 	group := record.AppendPut(nil, 1, 1, 0, []byte("row"))
 	require.NoError(t, b.add(record.Group{Position: 1, Records: group}))
 	clear(group)

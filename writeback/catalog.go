@@ -1,9 +1,12 @@
 package writeback
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/gospaces/gospaces/template"
 )
@@ -25,8 +28,14 @@ var catalogTables = []string{
 		name       text NOT NULL,
 		table_name text NOT NULL,
 		definition bytea NOT NULL,
+		mode       text NOT NULL DEFAULT 'mirror',
+		complete   boolean NOT NULL DEFAULT true,
 		PRIMARY KEY (space, kind))`,
 }
+
+// newKindColumns are columns of gospaces.kinds that it has not had from the beginning.
+const newKindColumns = `ALTER TABLE gospaces.kinds ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
+	ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true`
 
 // partition is the only one that a space has so far.
 const partition = 0
@@ -37,7 +46,7 @@ const catalogLock = 0x676f737061636573
 // load makes what is missing of the mirror and reads its state.
 func (db *database) load() error {
 	return db.transact(func(tx *sql.Tx) error {
-		for _, step := range []func(*sql.Tx) error{db.prepare, db.makeCatalog, db.loadPosition, db.loadKinds} {
+		for _, step := range []func(*sql.Tx) error{db.prepare, db.makeCatalog, db.loadPosition, db.loadKinds, db.settleModes, db.repair, db.countLetters} {
 			if err := step(tx); err != nil {
 				return err
 			}
@@ -71,10 +80,20 @@ func (db *database) makeCatalog(tx *sql.Tx) error {
 			return fmt.Errorf("create schema %s: %w", schema, err)
 		}
 	}
-	for _, create := range catalogTables {
+	for _, create := range append(catalogTables, makeLetters(db.space)) {
 		if _, err := tx.Exec(create); err != nil {
 			return fmt.Errorf("create the catalog: %w", err)
 		}
+	}
+	// Asked first, because the lock that ALTER TABLE takes would wait for the writers of other spaces.
+	var columns int
+	err := tx.QueryRow(`SELECT count(*) FROM pg_attribute WHERE attrelid = 'gospaces.kinds'::regclass
+		AND attname IN ('mode', 'complete') AND NOT attisdropped`).Scan(&columns)
+	if err == nil && columns < 2 {
+		_, err = tx.Exec(newKindColumns)
+	}
+	if err != nil {
+		return fmt.Errorf("extend the catalog: %w", err)
 	}
 	return nil
 }
@@ -97,9 +116,7 @@ func (db *database) loadPosition(tx *sql.Tx) error {
 	err := tx.QueryRow(`SELECT incarnation, position, highest_entry FROM gospaces.positions WHERE space = $1 AND partition = $2`,
 		db.space, partition).Scan(&incarnation, &position, &highest)
 	if errors.Is(err, sql.ErrNoRows) {
-		incarnation = db.incarnation
-		_, err = tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry) VALUES ($1, $2, $3, 0, 0)`,
-			db.space, partition, incarnation)
+		incarnation, err = db.incarnation, db.begin(tx)
 	}
 	if err != nil {
 		return fmt.Errorf("read the position: %w", err)
@@ -113,26 +130,126 @@ func (db *database) loadPosition(tx *sql.Tx) error {
 	return nil
 }
 
+// begin stores that the mirror is at the beginning of the log. If there is something of it all the same, nobody knows from when.
+func (db *database) begin(tx *sql.Tx) error {
+	_, err := tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry) VALUES ($1, $2, $3, 0, 0)`,
+		db.space, partition, db.incarnation)
+	if err == nil {
+		_, err = tx.Exec(`UPDATE gospaces.kinds SET complete = false WHERE space = $1`, db.space)
+	}
+	if err == nil {
+		_, err = tx.Exec(`DELETE FROM ` + lettersName(db.space))
+	}
+	return err
+}
+
 func (db *database) loadKinds(tx *sql.Tx) error {
-	rows, err := tx.Query(`SELECT kind, table_name, definition FROM gospaces.kinds WHERE space = $1`, db.space)
+	rows, err := tx.Query(`SELECT kind, table_name, mode, complete, definition FROM gospaces.kinds WHERE space = $1`, db.space)
 	if err != nil {
 		return fmt.Errorf("read the kinds: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var kind uint32
-		var name string
+		var name, mode string
+		var complete bool
 		var definition []byte
-		if err := rows.Scan(&kind, &name, &definition); err != nil {
+		if err := rows.Scan(&kind, &name, &mode, &complete, &definition); err != nil {
 			return fmt.Errorf("read the kinds: %w", err)
 		}
 		schema, err := template.DecodeSchema(definition)
 		if err != nil {
 			return fmt.Errorf("read kind %d: %w", kind, err)
 		}
-		db.tables[kind] = newTable(kind, db.qualified(name), schema)
+		m, err := ParseMode(mode)
+		if err != nil {
+			return fmt.Errorf("read kind %q: %w", schema.Kind, err)
+		}
+		db.tables[kind] = newTable(kind, schema, m, schemaName(db.space), name)
+		if m != None && !complete {
+			db.incomplete[kind] = true
+		}
 	}
 	return rows.Err()
+}
+
+// settleModes gives the kinds the modes that they are configured to have. What a kind did not mirror so far is missing.
+func (db *database) settleModes(tx *sql.Tx) error {
+	for _, t := range db.byKind() {
+		mode := db.modes.of(db.space, t.schema.Kind)
+		if mode == t.mode {
+			continue
+		}
+		if err := db.switchMode(tx, t, mode); err != nil {
+			return fmt.Errorf("kind %q: from mode %v to %v: %w", t.schema.Kind, t.mode, mode, err)
+		}
+	}
+	return nil
+}
+
+// switchMode gives a kind another mode. A table that nobody keeps any more stays as it is. repair adds the columns of an archive.
+func (db *database) switchMode(tx *sql.Tx, t *table, mode Mode) error {
+	was := t.mode
+	t = newTable(t.kind, t.schema, mode, t.space, t.name)
+	if was == None && t.name == "" {
+		if err := db.createTable(tx, t); err != nil {
+			return err
+		}
+	}
+	db.tables[t.kind] = t
+	switch {
+	case was == None:
+		db.incomplete[t.kind] = true
+	case mode == None:
+		delete(db.incomplete, t.kind)
+	}
+	_, err := tx.Exec(`UPDATE gospaces.kinds SET mode = $3, table_name = $4, complete = $5 WHERE space = $1 AND kind = $2`,
+		db.space, int64(t.kind), mode.String(), t.name, !db.incomplete[t.kind])
+	return err
+}
+
+// byKind returns the tables in the order of their kinds, those without rows included.
+func (db *database) byKind() []*table {
+	return slices.SortedFunc(maps.Values(db.tables), func(a, b *table) int { return cmp.Compare(a.kind, b.kind) })
+}
+
+// incompleteTables returns the names of the tables that lack rows.
+func (db *database) incompleteTables() []string {
+	var names []string
+	for _, t := range db.stored() {
+		if db.incomplete[t.kind] {
+			names = append(names, t.sql())
+		}
+	}
+	return names
+}
+
+// stored returns the tables that are kept, in the order of their kinds.
+func (db *database) stored() []*table {
+	return slices.DeleteFunc(db.byKind(), func(t *table) bool { return t.mode == None })
+}
+
+// kindModes returns the modes of the kinds that are known, and how those that are not get one.
+func (db *database) kindModes() *kindModes {
+	m := &kindModes{byKind: make(map[uint32]Mode), choose: func(_ uint32, name string) Mode { return db.modes.of(db.space, name) }}
+	for kind, t := range db.tables {
+		m.set(kind, t.mode)
+	}
+	return m
+}
+
+// lockPosition waits for other writers, and keeps them waiting until the transaction ends. It returns errMoved if the mirror
+// is no longer where it was.
+func (db *database) lockPosition(tx *sql.Tx) error {
+	var position int64
+	err := tx.QueryRow(`SELECT position FROM gospaces.positions WHERE space = $1 AND partition = $2 FOR UPDATE`, db.space, partition).Scan(&position)
+	if err != nil {
+		return fmt.Errorf("lock the position: %w", err)
+	}
+	if uint64(position) != db.position {
+		return errMoved
+	}
+	return nil
 }
 
 // freeName returns a name for the table of a new kind. It avoids all that is in the schema already, whoever made it:
@@ -153,9 +270,4 @@ func (db *database) freeName(tx *sql.Tx, kind string) (string, error) {
 		taken[name] = true
 	}
 	return taken.pick(kind), rows.Err()
-}
-
-// qualified returns the quoted name of a table of the space.
-func (db *database) qualified(name string) string {
-	return quote(schemaName(db.space)) + "." + quote(name)
 }

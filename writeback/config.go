@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,6 +17,8 @@ import (
 type Config struct {
 	DSN   string // of the database, for lib/pq: a URL or a list of key=value
 	Space string // name of the space; decides the schema that its tables are in
+
+	Modes Modes // of kinds; nil: Mirror for all
 
 	Logger *slog.Logger // nil: silent
 
@@ -32,12 +35,17 @@ type Config struct {
 	// other. 0: 100 ms and 15 s.
 	RetryMin, RetryMax time.Duration
 
-	// PingInterval is how often an idle writer asks whether the database is still there. 0: 5 s.
+	// PingInterval is how often the writer looks whether the database is still there, the tables are as they should be, and
+	// how many dead letters there are. 0: 5 s.
 	PingInterval time.Duration
+
+	// RefillInterval is how often the writer tries to fill tables that have lost rows, if that was not possible before. 0: 1 min.
+	RefillInterval time.Duration
 }
 
 // withDefaults returns a copy of cfg without zeros, or an error that names every setting that is wrong.
 func (cfg Config) withDefaults() (Config, error) {
+	cfg.Modes = maps.Clone(cfg.Modes)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.BatchBytes = cmp.Or(cfg.BatchBytes, 8<<20)
 	cfg.BatchRecords = cmp.Or(cfg.BatchRecords, 50_000)
@@ -45,6 +53,7 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.RetryMax = cmp.Or(cfg.RetryMax, max(15*time.Second, cfg.RetryMin))
 	cfg.RetryMin = cmp.Or(cfg.RetryMin, min(100*time.Millisecond, cfg.RetryMax))
 	cfg.PingInterval = cmp.Or(cfg.PingInterval, 5*time.Second)
+	cfg.RefillInterval = cmp.Or(cfg.RefillInterval, time.Minute)
 	return cfg, cfg.check()
 }
 
@@ -59,8 +68,8 @@ func (cfg Config) check() error {
 	if cfg.BatchBytes < 0 || cfg.BatchRecords < 0 {
 		errs = append(errs, errors.New("writeback: BatchBytes and BatchRecords may not be negative"))
 	}
-	if cfg.FlushInterval < 0 || cfg.PingInterval < 0 || cfg.RetryMin < 0 || cfg.RetryMax < cfg.RetryMin {
+	if cfg.FlushInterval < 0 || cfg.PingInterval < 0 || cfg.RefillInterval < 0 || cfg.RetryMin < 0 || cfg.RetryMax < cfg.RetryMin {
 		errs = append(errs, errors.New("writeback: intervals may not be negative, nor RetryMax less than RetryMin"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, cfg.Modes.check())...)
 }

@@ -6,54 +6,32 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 )
 
 // chunk is how many bytes of lines are handed to the driver at a time, which sends about as much in one message.
 const chunk = 60 << 10
 
-// store adds the rows of puts that are not dead, which have no rows yet. It must run within a transaction.
-func (db *database) store(puts []put) (uint64, error) {
-	byKind := make(map[uint32][]*put)
-	for i := range puts {
-		if p := &puts[i]; !p.dead {
-			byKind[p.kind] = append(byKind[p.kind], p)
-		}
-	}
-	var written uint64
-	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
-		t := db.tables[kind]
-		if err := db.copyIn(t, byKind[kind]); err != nil {
-			return 0, fmt.Errorf("copy into %s: %w", t.name, err)
-		}
-		written += uint64(len(byKind[kind]))
-	}
-	return written, nil
-}
-
-// copyIn adds rows to one table. It hands whole lines to the driver: a value at a time through database/sql would cost more
-// than everything else here together.
-func (db *database) copyIn(t *table, puts []*put) error {
+// copyIn runs a COPY statement with n lines, which line appends. It hands whole lines to the driver: a value at a time through
+// database/sql would cost more than everything else here together. It must run within a transaction.
+func (db *database) copyIn(statement string, n int, line func(dst []byte, i int) []byte) error {
 	var err error
 	raw := db.conn.Raw(func(driverConn any) error {
-		err = db.copyLines(driverConn, t, puts)
+		err = db.copyLines(driverConn, statement, n, line)
 		// If it were returned here and the connection is bad, Raw would close it, and wait for the transaction that is waiting for us.
 		return nil
 	})
 	return cmp.Or(err, raw)
 }
 
-func (db *database) copyLines(driverConn any, t *table, puts []*put) error {
-	in, err := beginCopy(driverConn, t.copyStatement())
+func (db *database) copyLines(driverConn any, statement string, n int, line func(dst []byte, i int) []byte) error {
+	in, err := beginCopy(driverConn, statement)
 	if err != nil {
 		return err
 	}
-	if err := db.sendLines(in, t, puts); err != nil {
-		return errors.Join(err, in.Close())
+	if err = db.sendLines(in, n, line); err == nil {
+		_, err = in.Exec(nil) // the end of the data; waits for what the database says
 	}
-	_, err = in.Exec(nil) // the end of the data; waits for what the database says
-	return errors.Join(err, in.Close())
+	return cmp.Or(err, in.Close()) // it says the same twice
 }
 
 // copier is the statement of the driver for COPY … FROM STDIN.
@@ -78,11 +56,12 @@ func beginCopy(driverConn any, statement string) (copier, error) {
 	return in, nil
 }
 
-func (db *database) sendLines(in copier, t *table, puts []*put) error {
+func (db *database) sendLines(in copier, n int, line func(dst []byte, i int) []byte) error {
 	lines := db.lines[:0]
-	for i, p := range puts {
-		lines = t.appendLine(lines, p)
-		if len(lines) < chunk && i < len(puts)-1 {
+	defer func() { db.lines = lines }()
+	for i := range n {
+		lines = line(lines, i)
+		if len(lines) < chunk && i < n-1 {
 			continue
 		}
 		// The driver ends what it is given with a line feed.
@@ -91,6 +70,5 @@ func (db *database) sendLines(in copier, t *table, puts []*put) error {
 		}
 		lines = lines[:0]
 	}
-	db.lines = lines
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"net"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // database is one connection to the database, with what was read of the mirror's state when it was opened. Its methods
-// are called by one goroutine. After an error it is only closed: the state in memory may be ahead of the database's.
+// are called by one goroutine.
 type database struct {
 	space       string
 	incarnation string
@@ -23,31 +24,46 @@ type database struct {
 	highest  uint64            // the highest entry that was ever put
 	tables   map[uint32]*table // by kind
 	removals map[uint32]uint64 // rows deleted so far from the table of a kind
+	letters  int               // dead letters; somebody may have dropped some since
+
+	modes      Modes
+	repaired   []string        // what was wrong with tables when the connection was opened
+	incomplete map[uint32]bool // kinds whose tables lack rows from before position
+	orphaned   bool            // there were tables of kinds that are not known
+
+	keepArchives bool // tables are filled from an image, which has nothing of entries that have left
 
 	lines []byte // scratch of copyIn
 }
 
-// openDatabase connects, makes what is missing of the mirror, and reads how far it is. When ctx ends, the connection is
-// cut, whatever it waits for: a server that does not answer does not listen to a request to cancel either.
-func openDatabase(ctx context.Context, cfg Config, incarnation string) (_ *database, err error) {
+// openDatabase connects, makes what is missing of the mirror, and reads how far it is.
+func openDatabase(ctx context.Context, cfg Config, incarnation string) (*database, error) {
+	db, err := connect(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	db.incarnation = incarnation
+	if err = db.load(); err != nil {
+		db.close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// connect opens the connection. When ctx ends it is cut, whatever it waits for: a server that does not answer does not listen
+// to a request to cancel either.
+func connect(ctx context.Context, cfg Config) (*database, error) {
 	connector, err := newConnector(ctx, cfg.DSN)
 	if err != nil {
 		return nil, err
 	}
 	db := &database{
-		space: cfg.Space, incarnation: incarnation, pool: sql.OpenDB(connector),
-		tables: make(map[uint32]*table), removals: make(map[uint32]uint64),
+		space: cfg.Space, pool: sql.OpenDB(connector), modes: cfg.Modes,
+		tables: make(map[uint32]*table), removals: make(map[uint32]uint64), incomplete: make(map[uint32]bool),
 	}
-	defer func() {
-		if err != nil {
-			db.close()
-		}
-	}()
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
+		db.close()
 		return nil, fmt.Errorf("connect: %w", err)
-	}
-	if err = db.load(); err != nil {
-		return nil, err
 	}
 	return db, nil
 }
@@ -74,14 +90,6 @@ func (db *database) close() {
 	_ = db.pool.Close()
 }
 
-// ping returns an error if the database does not answer.
-func (db *database) ping() error {
-	if err := db.conn.PingContext(context.Background()); err != nil {
-		return fmt.Errorf("ping: %w", err)
-	}
-	return nil
-}
-
 // transact runs do in a transaction.
 func (db *database) transact(do func(*sql.Tx) error) error {
 	tx, err := db.conn.BeginTx(context.Background(), nil)
@@ -96,6 +104,18 @@ func (db *database) transact(do func(*sql.Tx) error) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// restoring runs do, which changes the database in a transaction. If it fails, what is known of the database is again what it was.
+func (db *database) restoring(do func() error) error {
+	tables, incomplete := maps.Clone(db.tables), maps.Clone(db.incomplete)
+	letters, position, highest := db.letters, db.position, db.highest
+	err := do()
+	if err != nil {
+		db.tables, db.incomplete = tables, incomplete
+		db.letters, db.position, db.highest = letters, position, highest
+	}
+	return err
 }
 
 // cutter dials connections that are closed when ctx ends, which is the session's: that is why it may keep it.

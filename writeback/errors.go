@@ -10,6 +10,18 @@ var (
 	// ErrStopped is returned by Flush when Run has returned and can no longer bring the log into the database.
 	ErrStopped = errors.New("writeback: the writer has stopped")
 
+	// ErrNoMirror is returned by OpenDeadLetters when the database mirrors no space of that name.
+	ErrNoMirror = errors.New("writeback: the database holds no mirror of the space")
+
+	// errDamaged tells that tables are not as the mirror has made them. The session ends, and the next repairs them.
+	errDamaged = errors.New("writeback: tables were changed by others")
+
+	// errIncomplete ends a session whose tables lack rows, so that the next tries to fill them in.
+	errIncomplete = errors.New("writeback: tables lack rows")
+
+	// errUndefined tells that the log holds an entry of a kind that is not known.
+	errUndefined = errors.New("which the log does not define")
+
 	// errMoved tells that somebody else has moved the stored position. The session ends and reads it again.
 	errMoved = errors.New("writeback: another writer has moved the position")
 )

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -21,29 +22,32 @@ const null = `\N`
 func (t *table) appendLine(dst []byte, p *put) []byte {
 	dst = strconv.AppendInt(dst, entryKey(p.entry), 10)
 	dst = appendExpires(append(dst, '\t'), p.expires)
+	if t.mode == Append {
+		dst = appendDeparture(append(dst, '\t'), p.left)
+	}
 	n := 0
 	for i, v := range p.row.Fields() {
-		if i == len(t.columns) {
+		if i == len(t.fields) {
 			break
 		}
 		dst = appendValue(append(dst, '\t'), t.schema.Fields[i].Class, v)
 		n++
 	}
-	for ; n < len(t.columns); n++ {
+	for ; n < len(t.fields); n++ {
 		dst = append(append(dst, '\t'), null...)
 	}
 	if t.hasMore() {
-		dst = t.appendMore(append(dst, '\t'), p.row)
+		dst = t.appendFields(append(dst, '\t'), p.row, maxColumns)
 	}
 	return append(dst, '\n')
 }
 
-// appendMore appends the fields that have no column as a JSON object, nulls left out.
-func (t *table) appendMore(dst []byte, row template.Row) []byte {
+// appendFields appends the fields from number first on as a JSON object, nulls left out.
+func (t *table) appendFields(dst []byte, row template.Row, from int) []byte {
 	dst = append(dst, '{')
 	first := true
 	for i, v := range row.Fields() {
-		if i < maxColumns || i >= len(t.schema.Fields) || v == nil {
+		if i < from || i >= len(t.schema.Fields) || v == nil {
 			continue
 		}
 		dst = appendJSONText(appendComma(dst, &first), []byte(t.schema.Fields[i].Name))
@@ -51,6 +55,9 @@ func (t *table) appendMore(dst []byte, row template.Row) []byte {
 	}
 	return append(dst, '}')
 }
+
+// appendBytes appends b as a bytea.
+func appendBytes(dst, b []byte) []byte { return hex.AppendEncode(append(dst, `\\x`...), b) }
 
 // entryKey returns the primary key of an entry. Every uint64 has a key of its own; those that are in use are positive.
 func entryKey(entry uint64) int64 { return int64(entry) }
@@ -61,6 +68,31 @@ func appendExpires(dst []byte, expires int64) []byte {
 		return append(dst, null...)
 	}
 	return appendTime(dst, time.Unix(0, expires).UTC())
+}
+
+// appendDeparture appends the columns leftColumn and howColumn.
+func appendDeparture(dst []byte, left departure) []byte {
+	if left.how == 0 {
+		return append(dst, null+"\t"+null...)
+	}
+	dst = append(appendTime(dst, time.Unix(0, left.at).UTC()), '\t')
+	return append(dst, reasonName(left.how)...)
+}
+
+// unknownReason is that of an entry of which it is not known how it left.
+const unknownReason record.Reason = 255
+
+// reasonName returns what howColumn has for a reason.
+func reasonName(how record.Reason) string {
+	switch how {
+	case record.Taken:
+		return "taken"
+	case record.Expired:
+		return "expired"
+	case record.Cancelled:
+		return "cancelled"
+	}
+	return "unknown"
 }
 
 // appendValue appends v as a column of class c has it, escaped for COPY. Rows in the log have passed template.Row.Check,
@@ -84,7 +116,7 @@ func appendValue(dst []byte, c template.Class, v template.Value) []byte {
 	case template.String:
 		return appendText(dst, v[1:])
 	case template.Bytes:
-		return hex.AppendEncode(append(dst, `\\x`...), v[1:])
+		return appendBytes(dst, v[1:])
 	case template.Time:
 		at, _ := v.Time()
 		return appendTime(dst, at)

@@ -2,10 +2,13 @@ package writeback_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
 )
 
 // memLog is a log in memory, for tests and benchmarks in which the log itself is not the matter.
@@ -37,6 +40,9 @@ func (l *memLog) Last() uint64 {
 }
 
 func (l *memLog) Tail(ctx context.Context, after uint64, fn func(record.Group) error) error {
+	if after > l.Last() {
+		return errors.New("no such position")
+	}
 	for {
 		l.mu.Lock()
 		groups, changed := l.groups[after:], l.changed
@@ -53,4 +59,82 @@ func (l *memLog) Tail(ctx context.Context, after uint64, fn func(record.Group) e
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// shortLog is a log that loses its beginning and can show the space.
+type shortLog struct {
+	*memLog
+
+	mu     sync.Mutex
+	first  uint64 // guarded by mu
+	image  uint64 // the position that images show; 0: the last; guarded by mu
+	broken bool   // there are no images; guarded by mu
+}
+
+// purge makes the log begin at first, and images show a position.
+func (l *shortLog) purge(first, image uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.first, l.image = first, image
+}
+
+func (l *shortLog) breakImages(broken bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = broken
+}
+
+func (l *shortLog) First() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.first, 1)
+}
+
+func (l *shortLog) Tail(ctx context.Context, after uint64, fn func(record.Group) error) error {
+	if after+1 < l.First() {
+		return errors.New("the log begins behind that")
+	}
+	return l.memLog.Tail(ctx, after, fn)
+}
+
+func (l *shortLog) Image(_ context.Context, fn func(record.Group) error) error {
+	l.mu.Lock()
+	position, broken := l.image, l.broken
+	l.mu.Unlock()
+	if broken {
+		return errors.New("broken image")
+	}
+	if position == 0 {
+		position = l.Last()
+	}
+	l.memLog.mu.Lock()
+	groups := l.groups[:position]
+	l.memLog.mu.Unlock()
+	m := newModel()
+	for _, g := range groups {
+		if err := m.apply(g.Records); err != nil {
+			return err
+		}
+	}
+	return m.image(position, fn)
+}
+
+// image calls fn with groups of some records each that make the state of m.
+func (m *model) image(position uint64, fn func(record.Group) error) error {
+	records := record.AppendCounters(nil, []byte("numbers"))
+	for kind, s := range m.kinds {
+		records = record.AppendKind(records, kind, template.AppendSchema(nil, s))
+	}
+	n := 0
+	for id, e := range m.entries {
+		records = record.AppendEntry(records, id, e.kind, e.expires, 0, id, 1, 0, e.row)
+		if n++; n%50 == 0 {
+			if err := fn(record.Group{Position: position, Records: records}); err != nil {
+				return err
+			}
+			clear(records) // they were valid only during the call
+			records = records[:0]
+		}
+	}
+	return fn(record.Group{Position: position, Records: slices.Clip(record.AppendEnded(records, uint64(n)))})
 }

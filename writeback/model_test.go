@@ -1,6 +1,7 @@
 package writeback_test
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
@@ -17,18 +18,21 @@ import (
 
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/writeback"
 )
 
 // model is what the tables should hold, kept by applying records one at a time.
 type model struct {
 	kinds   map[uint32]*template.Schema
-	entries map[uint64]entry
+	entries map[uint64]entry // of archives also those that have left
+	modes   writeback.Modes  // by name of kind; not named is Mirror
 }
 
 type entry struct {
 	kind    uint32
 	row     template.Row
 	expires int64
+	how     string // it has left; "" if it has not
 }
 
 func newModel() *model {
@@ -51,9 +55,9 @@ func (m *model) apply(records []byte) error {
 		case record.Put, record.PutLater, record.Change:
 			m.entries[r.ID] = entry{kind: r.Kind, row: append(template.Row(nil), r.Body...), expires: r.Expires}
 		case record.Remove:
-			delete(m.entries, r.ID)
+			m.remove(r.ID, r.Reason)
 		case record.Take, record.TakeMore:
-			delete(m.entries, r.Entry)
+			m.remove(r.Entry, record.Taken)
 		case record.Renew:
 			if e, ok := m.entries[r.ID]; ok {
 				e.expires = r.Expires
@@ -64,22 +68,55 @@ func (m *model) apply(records []byte) error {
 	return nil
 }
 
+func (m *model) remove(id uint64, why record.Reason) {
+	e, ok := m.entries[id]
+	if !ok {
+		return
+	}
+	if m.mode(e.kind) != writeback.Append {
+		delete(m.entries, id)
+		return
+	}
+	e.how = []string{"", "taken", "expired", "cancelled"}[why]
+	m.entries[id] = e
+}
+
+func (m *model) mode(kind uint32) writeback.Mode { return m.modes[m.kinds[kind].Kind] }
+
 // requireMirror fails the test unless the tables of space hold exactly the entries of m.
 func requireMirror(t *testing.T, db *sql.DB, space string, m *model) {
 	t.Helper()
+	require.NoError(t, differs(db, space, m))
+}
+
+// differs tells a difference between the tables of space and the entries of m; nil if there is none.
+func differs(db *sql.DB, space string, m *model) error {
 	want := make(map[string]string)
 	for id, e := range m.entries {
-		s := m.kinds[e.kind]
-		want[fmt.Sprintf("%s/%d", s.Kind, id)] = expectedRow(s, e)
+		if s := m.kinds[e.kind]; m.mode(e.kind) != writeback.None {
+			want[fmt.Sprintf("%s/%d", s.Kind, id)] = expectedRow(s, e)
+		}
 	}
 	got := make(map[string]string)
-	for _, s := range m.kinds {
-		readTable(t, db, space, s, got)
+	for kind, s := range m.kinds {
+		if m.mode(kind) == writeback.None {
+			continue
+		}
+		if err := readTable(db, space, s, got); err != nil {
+			return err
+		}
 	}
-	require.Equal(t, len(want), len(got), "rows")
+	for key := range got {
+		if want[key] == "" {
+			return fmt.Errorf("%s should not be there; there are %d rows instead of %d", key, len(got), len(want))
+		}
+	}
 	for key, row := range want {
-		require.Equal(t, row, got[key], key)
+		if got[key] != row {
+			return fmt.Errorf("%s is\n%s\ninstead of\n%s", key, cmp.Or(got[key], "not there"), row)
+		}
 	}
+	return nil
 }
 
 // expectedRow describes an entry as readTable describes its row.
@@ -88,7 +125,7 @@ func expectedRow(s *template.Schema, e entry) string {
 	if e.expires != math.MaxInt64 {
 		expires = describeTime(time.Unix(0, e.expires))
 	}
-	parts := []string{"_expires=" + expires}
+	parts := []string{"_expires=" + expires, "_how=" + cmp.Or(e.how, "null")}
 	for i, f := range s.Fields {
 		parts = append(parts, f.Name+"="+describe(f.Class, e.row.Field(i).Any()))
 	}
@@ -96,30 +133,35 @@ func expectedRow(s *template.Schema, e entry) string {
 }
 
 // readTable describes each row of a kind's table. The names of the fields must be usable as columns.
-func readTable(t *testing.T, db *sql.DB, space string, s *template.Schema, into map[string]string) {
-	t.Helper()
+func readTable(db *sql.DB, space string, s *template.Schema, into map[string]string) error {
 	rows, err := db.Query(fmt.Sprintf(`SELECT * FROM %q.%q`, "space_"+space, s.Kind))
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	defer rows.Close()
 	columns, err := rows.Columns()
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	for rows.Next() {
 		values := make(map[string]any)
 		pointers := make([]any, len(columns))
 		for i := range columns {
 			pointers[i] = new(any)
 		}
-		require.NoError(t, rows.Scan(pointers...))
+		if err := rows.Scan(pointers...); err != nil {
+			return err
+		}
 		for i, c := range columns {
 			values[c] = *pointers[i].(*any)
 		}
-		parts := []string{"_expires=" + describeColumn(0, values["_expires"])}
+		parts := []string{"_expires=" + describeColumn(0, values["_expires"]), "_how=" + describeColumn(0, values["_how"])}
 		for _, f := range s.Fields {
 			parts = append(parts, f.Name+"="+describeColumn(f.Class, values[f.Name]))
 		}
-		into[fmt.Sprintf("%s/%d", s.Kind, values["_id"])] = strings.Join(parts, "\n")
+		into[fmt.Sprintf("%s/%v", s.Kind, values["_id"])] = strings.Join(parts, "\n")
 	}
-	require.NoError(t, rows.Err())
+	return rows.Err()
 }
 
 // describeColumn describes what the driver returned for a field of class c.

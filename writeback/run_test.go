@@ -56,27 +56,6 @@ func TestRun_ReturnsNilWhenItsContextEnds(t *testing.T) {
 	require.ErrorIs(t, w.Flush(t.Context()), writeback.ErrStopped)
 }
 
-// A fault that does not pass is tried again, seen, and nothing is skipped.
-func TestRun_WhatTheDatabaseRefusesIsSeenAndTriedAgain(t *testing.T) {
-	t.Parallel()
-	dsn, db := newDatabase(t)
-	log, m := newMemLog(), newModel()
-	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 1))
-	w, _ := start(t, log, writeback.Config{DSN: dsn, RetryMin: time.Millisecond})
-	require.NoError(t, w.Flush(t.Context()))
-	_, err := db.Exec(`ALTER TABLE space_test."Job" ADD CONSTRAINT small CHECK (id < 3)`)
-	require.NoError(t, err)
-	follow(t, log, m, appendJobs(t, nil, 2, 3))
-	require.Eventually(t, func() bool { return w.Stats().Failures > 3 }, time.Minute, time.Millisecond)
-	require.ErrorContains(t, w.Stats().LastError, "small")
-	require.False(t, w.Stats().Connected)
-	require.EqualValues(t, 1, w.Stats().Position)
-	_, err = db.Exec(`ALTER TABLE space_test."Job" DROP CONSTRAINT small`)
-	require.NoError(t, err)
-	require.NoError(t, w.Flush(t.Context()))
-	requireMirror(t, db, "test", m)
-}
-
 func TestRun_AGroupThatIsNoGroupStopsTheMirrorBeforeIt(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)

@@ -3,6 +3,7 @@ package writeback
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
@@ -22,11 +23,17 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 		return fmt.Errorf("%w: it has the log up to position %d, and the log ends at %d: the log has lost its end, "+
 			"and the tables may have entries that the space does not have; drop the mirror to build it anew", ErrOtherLog, db.position, last)
 	}
-	window := newWindow(w.cfg, db.position, db.highest)
+	for _, damage := range db.repaired {
+		w.cfg.Logger.Warn("mirror_repaired", "damage", damage)
+	}
+	if err := w.refill(ctx, db); err != nil {
+		return err
+	}
+	window := newWindow(w.cfg, db.position, db.highest, db.kindModes())
 	if db.position == w.source.Last() {
 		w.good(db.position, pause)
 	}
-	w.status.opened(db.position, window)
+	w.status.opened(db, window)
 
 	read := make(chan struct{})
 	go func() {
@@ -41,25 +48,45 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 
 // write writes batches until something fails or ctx ends.
 func (w *Writer) write(ctx context.Context, db *database, window *window, pause *backoff) error {
+	opened := time.Now()
+	checked := opened
 	for {
+		if now := time.Now(); now.Sub(checked) >= w.cfg.PingInterval {
+			if err := w.check(db, now.Sub(opened)); err != nil {
+				return err
+			}
+			checked = now
+		}
 		b, err := window.take(ctx, w.cfg.FlushInterval, w.cfg.PingInterval, w.wanted)
 		if err != nil {
 			return err
 		}
 		if b == nil {
-			if err := db.ping(); err != nil {
-				return err
-			}
 			continue
 		}
 		done, err := db.apply(b)
 		if err != nil {
 			return err
 		}
+		if done.refused > 0 {
+			w.cfg.Logger.Warn("rows_refused", "rows", done.refused, "dead_letters", db.letters)
+		}
 		w.good(b.to, pause) // first: whoever waits for the position finds the mirror running
-		w.status.committed(b, done)
+		w.status.committed(b, done, db.letters)
 		window.done()
 	}
+}
+
+// check returns an error if the database does not answer, or if the tables must be repaired or filled anew.
+func (w *Writer) check(db *database, age time.Duration) error {
+	if len(db.incomplete) > 0 && age >= w.cfg.RefillInterval {
+		return errIncomplete
+	}
+	if err := db.transact(db.countLetters); err != nil {
+		return err
+	}
+	w.status.counted(db.letters)
+	return db.inspect()
 }
 
 // good notes that the database has taken the log up to position and nothing is wrong.

@@ -4,26 +4,50 @@ import (
 	"database/sql"
 	"fmt"
 	"math"
+	"strconv"
+	"time"
 )
 
-// appendArray appends the literal of an array with an element for each id.
-func appendArray(dst []byte, ids []uint64, element func(dst []byte, id uint64) []byte) []byte {
-	dst = append(dst, '{')
-	for i, id := range ids {
+// array returns the literal of an array with an element for each item.
+func array[T any](items []T, element func(dst []byte, item T) []byte) string {
+	dst := []byte{'{'}
+	for i, item := range items {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = element(dst, id)
+		dst = element(dst, item)
 	}
-	return append(dst, '}')
+	return string(append(dst, '}'))
 }
 
-// appendExpiryElement appends an expiry as an element of an array of timestamptz.
-func appendExpiryElement(dst []byte, expires int64) []byte {
-	if expires == math.MaxInt64 {
-		return append(dst, "NULL"...)
-	}
-	return append(appendExpires(append(dst, '"'), expires), '"')
+// idArray returns the keys of entries as an array of bigint.
+func idArray(entries []uint64) string {
+	return array(entries, func(dst []byte, entry uint64) []byte { return strconv.AppendInt(dst, entryKey(entry), 10) })
+}
+
+func kindArray(kinds []uint32) string {
+	return array(kinds, func(dst []byte, kind uint32) []byte { return strconv.AppendUint(dst, uint64(kind), 10) })
+}
+
+// expiryArray returns the new expiries of entries as an array of timestamptz.
+func (b *batch) expiryArray(entries []uint64) string {
+	return array(entries, func(dst []byte, entry uint64) []byte {
+		if b.renewed[entry] == math.MaxInt64 {
+			return append(dst, "NULL"...)
+		}
+		return append(appendExpires(append(dst, '"'), b.renewed[entry]), '"')
+	})
+}
+
+// leftArray returns when entries left as an array of timestamptz, and howArray how, as one of text.
+func (b *batch) leftArray(entries []uint64) string {
+	return array(entries, func(dst []byte, entry uint64) []byte {
+		return append(appendTime(append(dst, '"'), time.Unix(0, b.gone[entry].at).UTC()), '"')
+	})
+}
+
+func (b *batch) howArray(entries []uint64) string {
+	return array(entries, func(dst []byte, entry uint64) []byte { return append(dst, reasonName(b.gone[entry].how)...) })
 }
 
 // affected returns how many rows a statement has affected.

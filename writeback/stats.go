@@ -16,9 +16,13 @@ type Stats struct {
 	RowsWritten uint64 // rows added to tables
 	RowsDeleted uint64
 	RowsRenewed uint64 // rows that got another expiry
+	RowsRefused uint64 // rows that the database refused, which became dead letters
 	Coalesced   uint64 // records that cancelled each other out before they reached the database
 	Commits     uint64 // database transactions
 	Failures    uint64 // attempts that failed
+
+	DeadLetters int      // that there are; others may have dropped some in the last seconds
+	Incomplete  []string // tables that lack rows from before Position, because nothing tells what they held
 
 	LastError   error // why the last attempt failed; nil once the database has taken something since
 	LastErrorAt time.Time

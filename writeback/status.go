@@ -63,23 +63,33 @@ func (s *status) wait(ctx context.Context, position uint64) error {
 	}
 }
 
-// opened tells that a session has begun with the database at position.
-func (s *status) opened(position uint64, w *window) {
+// opened tells that a session has begun with the database as it is.
+func (s *status) opened(db *database, w *window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.Position = position
+	s.stats.Position = db.position
+	s.stats.DeadLetters, s.stats.Incomplete = db.letters, db.incompleteTables()
 	s.window = w
 	s.notifyLocked()
 }
 
-// committed tells that b is in the database, with the effect done.
-func (s *status) committed(b *batch, done effect) {
+// counted tells how many dead letters there are.
+func (s *status) counted(letters int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.DeadLetters = letters
+}
+
+// committed tells that b is in the database, with the effect done, and how many dead letters there are now.
+func (s *status) committed(b *batch, done effect, letters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Position = b.to
 	s.stats.RowsWritten += done.written
 	s.stats.RowsDeleted += done.deleted
 	s.stats.RowsRenewed += done.renewed
+	s.stats.RowsRefused += done.refused
+	s.stats.DeadLetters = letters
 	s.stats.Coalesced += b.coalesced
 	s.stats.Commits++
 	s.notifyLocked()

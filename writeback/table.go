@@ -10,10 +10,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// The columns that every table has, besides one for each field.
+// The columns that tables have besides one for each field.
 const (
 	entryColumn   = "_id"
 	expiresColumn = "_expires"
+	leftColumn    = "_left" // of an archive: when the entry left
+	howColumn     = "_how"  // of an archive: how it left
 	moreColumn    = "_more" // fields beyond maxColumns, if there are any
 )
 
@@ -23,82 +25,134 @@ const maxColumns = 300
 
 // table is the table of one kind.
 type table struct {
-	kind    uint32
-	name    string // quoted, with its schema
-	schema  *template.Schema
-	columns []string // quoted, one for each field that has one
+	kind   uint32
+	schema *template.Schema
+	mode   Mode
+	space  string   // the schema that it is in
+	name   string   // without that; "" for a kind that never had a table
+	fields []string // names of the columns of fields, in the order of the schema
 }
 
-// newTable returns the table of a kind. name is the quoted name.
-func newTable(kind uint32, name string, schema *template.Schema) *table {
-	t := &table{kind: kind, name: name, schema: schema}
+// newTable returns the table of a kind.
+func newTable(kind uint32, schema *template.Schema, mode Mode, space, name string) *table {
+	t := &table{kind: kind, schema: schema, mode: mode, space: space, name: name}
 	taken := columnNames()
 	for _, f := range schema.Fields[:min(len(schema.Fields), maxColumns)] {
-		t.columns = append(t.columns, quote(taken.pick(f.Name)))
+		t.fields = append(t.fields, taken.pick(f.Name))
 	}
 	return t
 }
 
+// with returns the table with another schema.
+func (t *table) with(schema *template.Schema) *table {
+	return newTable(t.kind, schema, t.mode, t.space, t.name)
+}
+
+// sql returns the name of the table as SQL writes it.
+func (t *table) sql() string { return quote(t.space) + "." + quote(t.name) }
+
 // hasMore reports whether some fields share a column.
 func (t *table) hasMore() bool { return len(t.schema.Fields) > maxColumns }
 
+// column is a column as it should be.
+type column struct{ name, sqlType string }
+
+// columns returns the columns of the table in the order in which appendLine has them. Types are named as format_type does.
+func (t *table) columns() []column {
+	columns := []column{{entryColumn, "bigint"}, {expiresColumn, timestamp}}
+	if t.mode == Append {
+		columns = append(columns, column{leftColumn, timestamp}, column{howColumn, "text"})
+	}
+	for i, name := range t.fields {
+		columns = append(columns, column{name, columnType(t.schema.Fields[i].Class)})
+	}
+	if t.hasMore() {
+		columns = append(columns, column{moreColumn, "jsonb"})
+	}
+	return columns
+}
+
 // copyStatement returns the statement that takes the lines of appendLine.
 func (t *table) copyStatement() string {
-	columns := append([]string{quote(entryColumn), quote(expiresColumn)}, t.columns...)
-	if t.hasMore() {
-		columns = append(columns, quote(moreColumn))
+	var names []string
+	for _, c := range t.columns() {
+		names = append(names, quote(c.name))
 	}
-	return "COPY " + t.name + " (" + strings.Join(columns, ", ") + ") FROM STDIN"
+	return "COPY " + t.sql() + " (" + strings.Join(names, ", ") + ") FROM STDIN"
 }
 
-// create returns the statements that make the table without the columns of fields.
+// create returns the statements that make the table.
 func (t *table) create() []string {
-	return []string{
-		fmt.Sprintf("CREATE TABLE %s (%s bigint PRIMARY KEY, %s timestamptz)", t.name, quote(entryColumn), quote(expiresColumn)),
-		fmt.Sprintf("COMMENT ON TABLE %s IS %s", t.name, literal("kind "+t.schema.Kind)),
+	var definitions []string
+	for _, c := range t.columns() {
+		definitions = append(definitions, quote(c.name)+" "+c.sqlType)
 	}
+	definitions[0] += " PRIMARY KEY"
+	create := fmt.Sprintf("CREATE TABLE %s (%s)", t.sql(), strings.Join(definitions, ", "))
+	return slices.Concat([]string{create}, t.label(), t.describe(nil))
 }
 
-// alter returns the statements that turn the table as old has it into t: columns for new fields, and a wider type where
-// a class has become wider. old may be nil, for the table that create makes.
-func (t *table) alter(old *table) []string {
-	have := 0
-	if old != nil {
-		have = len(old.columns)
-	}
-	var changes, comments []string
-	for i, column := range t.columns {
-		class := t.schema.Fields[i].Class
-		switch {
-		case i >= have:
-			changes = append(changes, "ADD COLUMN "+column+" "+columnType(class))
-			comments = append(comments, t.comment(i)...)
-		case old.schema.Fields[i].Class != class:
-			changes = append(changes, "ALTER COLUMN "+column+" TYPE "+columnType(class))
+// label returns the statement that writes the comment.
+func (t *table) label() []string {
+	return []string{"COMMENT ON TABLE " + t.sql() + " IS " + literal(t.comment())}
+}
+
+// kindComment begins what is written at a table that belongs to the mirror; comment is all of it.
+const kindComment = "kind "
+
+func (t *table) comment() string { return kindComment + clearText(t.schema.Kind) }
+
+// alter returns the statements that turn the table, which has the columns have (name → type), into t: columns that are
+// missing, and another type where it is another. using is how a value gets there from its old type, with %s for the
+// column and its new type; "" leaves that to the database.
+func (t *table) alter(have map[string]string, using string) []string {
+	var changes []string
+	for _, c := range t.columns() {
+		switch is, ok := have[c.name]; {
+		case !ok:
+			changes = append(changes, "ADD COLUMN "+quote(c.name)+" "+c.sqlType)
+		case is != c.sqlType && using == "":
+			changes = append(changes, "ALTER COLUMN "+quote(c.name)+" TYPE "+c.sqlType)
+		case is != c.sqlType:
+			changes = append(changes, fmt.Sprintf("ALTER COLUMN %[1]s TYPE %[2]s USING "+using, quote(c.name), c.sqlType))
 		}
-	}
-	if t.hasMore() && (old == nil || !old.hasMore()) {
-		changes = append(changes, "ADD COLUMN "+quote(moreColumn)+" jsonb")
 	}
 	if len(changes) == 0 {
 		return nil
 	}
-	return append([]string{"ALTER TABLE " + t.name + " " + strings.Join(changes, ", ")}, comments...)
+	return append([]string{"ALTER TABLE " + t.sql() + " " + strings.Join(changes, ", ")}, t.describe(have)...)
 }
 
-// comment returns the statement that tells the field of a column whose name is another.
-func (t *table) comment(i int) []string {
-	name := t.schema.Fields[i].Name
-	if quote(name) == t.columns[i] {
-		return nil
+// shape returns the columns by name, for alter.
+func (t *table) shape() map[string]string {
+	shape := make(map[string]string)
+	for _, c := range t.columns() {
+		shape[c.name] = c.sqlType
 	}
-	return []string{fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", t.name, t.columns[i], literal("field "+name))}
+	return shape
+}
+
+// describe returns the statements that tell the fields of columns that are not among have and whose names are others.
+func (t *table) describe(have map[string]string) []string {
+	var comments []string
+	for i, name := range t.fields {
+		if _, ok := have[name]; ok || t.schema.Fields[i].Name == name {
+			continue
+		}
+		comments = append(comments, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", t.sql(), quote(name), literal("field "+t.schema.Fields[i].Name)))
+	}
+	return comments
 }
 
 // literal returns text as SQL writes it, with what a text cannot have replaced.
 func literal(text string) string {
-	return pq.QuoteLiteral(strings.ReplaceAll(text, "\x00", replacement))
+	return pq.QuoteLiteral(clearText(text))
 }
+
+// clearText returns text with what PostgreSQL cannot have in a text replaced.
+func clearText(text string) string { return string(clean([]byte(text))) }
+
+const timestamp = "timestamp with time zone"
 
 // columnType returns the type of the column of a field.
 func columnType(c template.Class) string {
@@ -108,7 +162,7 @@ func columnType(c template.Class) string {
 	case template.Int, template.Duration:
 		return "bigint"
 	case template.Uint:
-		return "numeric(20)"
+		return "numeric(20,0)"
 	case template.Float:
 		return "double precision"
 	case template.String:
@@ -116,7 +170,7 @@ func columnType(c template.Class) string {
 	case template.Bytes:
 		return "bytea"
 	case template.Time:
-		return "timestamptz"
+		return timestamp
 	}
 	return "jsonb"
 }
@@ -133,7 +187,7 @@ func (t *table) widened(row template.Row) *table {
 		}
 		fields := slices.Clone(t.schema.Fields)
 		fields[i].Class = template.Uint
-		t = newTable(t.kind, t.name, &template.Schema{Kind: t.schema.Kind, Fields: fields, Supers: t.schema.Supers})
+		t = t.with(&template.Schema{Kind: t.schema.Kind, Fields: fields, Supers: t.schema.Supers})
 	}
 	return t
 }

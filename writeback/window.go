@@ -26,11 +26,11 @@ type window struct {
 }
 
 // newWindow returns a window for the groups after position; highest is the highest entry that was ever put before.
-func newWindow(cfg Config, position, highest uint64) *window {
+func newWindow(cfg Config, position, highest uint64, modes *kindModes) *window {
 	w := &window{
 		maxBytes: cfg.BatchBytes, maxRecords: cfg.BatchRecords,
 		begun: make(chan struct{}, 1), full: make(chan struct{}, 1), room: make(chan struct{}, 1), ended: make(chan struct{}),
-		filling: newBatch(), spare: newBatch(),
+		filling: newBatch(modes), spare: newBatch(modes),
 	}
 	w.filling.reset(&batch{to: position, highest: highest})
 	return w

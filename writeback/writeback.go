@@ -34,6 +34,7 @@ type Writer struct {
 	source Source
 	status *status
 	wanted wanted
+	rebase bool // all tables are to be made anew; owned by Run
 }
 
 // New returns a writer that mirrors source once Run is called. It does not touch the database. It returns an error if
@@ -62,6 +63,7 @@ func (w *Writer) Run(ctx context.Context) error {
 		if errors.Is(err, ErrOtherLog) {
 			break
 		}
+		w.rebase = errors.Is(err, errUndefined) && !w.rebase // somebody may have emptied gospaces.kinds
 		d := pause.next()
 		if w.status.failed(err) {
 			w.cfg.Logger.Warn("mirror_interrupted", "error", err, "retry_in", d)

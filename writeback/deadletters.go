@@ -1,0 +1,216 @@
+package writeback
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+)
+
+// DeadLetter tells of something that the database has refused to do for one entry. There is at most one for an entry. It is
+// gone once it no longer matters: when the entry has changed and the database takes it as it is now, or it has left.
+type DeadLetter struct {
+	Entry  uint64
+	Kind   string
+	Action string // "store": its row is missing; "replace": its row is an older one; "remove": its row is still there; "renew": its row has another expiry
+
+	SQLState  string // the code of PostgreSQL
+	Reason    string // what it says
+	RefusedAt time.Time
+	Attempts  int
+
+	Expires time.Time       // of the entry; zero is never
+	Fields  json.RawMessage // of the entry, for "store" and "replace"
+}
+
+// DeadLetters gives access to the dead letters of a mirror, whether its server runs or not. Its methods are called by one
+// goroutine at a time.
+type DeadLetters struct{ db *database }
+
+// OpenDeadLetters connects to the database that mirrors a space. It returns an error that wraps ErrNoMirror if it mirrors none
+// of that name. The end of ctx cuts the connection, whatever it does. The caller closes it.
+func OpenDeadLetters(ctx context.Context, dsn, space string) (*DeadLetters, error) {
+	cfg, err := Config{DSN: dsn, Space: space}.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	db, err := connect(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.transact(db.findLetters); err != nil {
+		db.close()
+		return nil, err
+	}
+	return &DeadLetters{db}, nil
+}
+
+func (db *database) findLetters(tx *sql.Tx) error {
+	var exists bool
+	err := tx.QueryRow(`SELECT to_regclass($1) IS NOT NULL AND to_regclass('gospaces.kinds') IS NOT NULL`, lettersName(db.space)).Scan(&exists)
+	if err != nil {
+		return fmt.Errorf("look for the mirror: %w", err)
+	}
+	if !exists {
+		return fmt.Errorf("%w: space %q", ErrNoMirror, db.space)
+	}
+	return nil
+}
+
+// Close ends the connection.
+func (d *DeadLetters) Close() { d.db.close() }
+
+// All yields the dead letters in the order of their entries, until the first error.
+func (d *DeadLetters) All() iter.Seq2[DeadLetter, error] {
+	return func(yield func(DeadLetter, error) bool) {
+		rows, err := d.db.conn.QueryContext(context.Background(), `SELECT entry, kind, action, sqlstate, reason, refused_at, attempts, expires, fields
+			FROM `+lettersName(d.db.space)+` ORDER BY entry`)
+		if err != nil {
+			yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var l DeadLetter
+			var entry int64
+			var expires sql.NullTime
+			var fields []byte
+			err := rows.Scan(&entry, &l.Kind, &l.Action, &l.SQLState, &l.Reason, &l.RefusedAt, &l.Attempts, &expires, &fields)
+			l.Entry, l.Expires, l.Fields = uint64(entry), expires.Time, fields
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
+		}
+	}
+}
+
+// Drop deletes the dead letters of the given entries, or all of them if none is given, and returns how many it has deleted. The
+// tables then differ from the space by what the letters told, until the entries change or leave.
+func (d *DeadLetters) Drop(entries ...uint64) (dropped uint64, err error) {
+	err = d.db.transact(func(tx *sql.Tx) error {
+		dropped, err = affected(tx.Exec(`DELETE FROM `+lettersName(d.db.space)+chosen, len(entries) == 0, idArray(entries)))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("drop dead letters: %w", err)
+	}
+	return dropped, nil
+}
+
+// chosen selects the dead letters of the entries $2, or all if $1.
+const chosen = ` WHERE $1 OR entry = ANY ($2::bigint[])`
+
+// Retry asks the database again to do what it has refused to do for the given entries, or for all that have dead letters if none is
+// given. It returns how many of them are resolved by that, and how many were refused again. A server that mirrors the space
+// waits meanwhile. All is done in one transaction: after an error nothing is.
+func (d *DeadLetters) Retry(entries ...uint64) (resolved, refused int, err error) {
+	db := d.db
+	err = db.restoring(func() error {
+		return db.transact(func(tx *sql.Tx) error {
+			resolved, refused, err = db.retry(tx, entries)
+			return err
+		})
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("retry dead letters: %w", err)
+	}
+	return resolved, refused, nil
+}
+
+func (db *database) retry(tx *sql.Tx, entries []uint64) (resolved, refused int, err error) {
+	// The writer must not change these entries now, nor what kinds there are.
+	if _, err := tx.Exec(`SELECT FROM gospaces.positions WHERE space = $1 FOR UPDATE`, db.space); err != nil {
+		return 0, 0, fmt.Errorf("lock the position: %w", err)
+	}
+	clear(db.tables)
+	if err := db.loadKinds(tx); err != nil {
+		return 0, 0, err
+	}
+	if err := db.countLetters(tx); err != nil {
+		return 0, 0, err
+	}
+	letters, err := db.readLetters(tx, entries)
+	if err != nil {
+		return 0, 0, err
+	}
+	c := &change{db: db, tx: tx, isolating: true, attempts: make(map[uint64]int)}
+	b := newBatch(db.kindModes())
+	for i := range letters {
+		l := &letters[i]
+		if db.tables[l.kind] == nil {
+			return 0, 0, fmt.Errorf("entry %d is of kind %d: %w", l.entry, l.kind, errUndefined)
+		}
+		c.attempts[l.entry] = l.attempts
+		b.again(l)
+	}
+	if err := c.rows(b); err != nil {
+		return 0, 0, err
+	}
+	refused = int(c.done.refused)
+	return len(letters) - refused, refused, nil
+}
+
+// again adds what a dead letter stands for.
+func (b *batch) again(l *letter) {
+	switch l.action {
+	case storeAction, replaceAction:
+		b.replaced[l.entry] = struct{}{}
+		b.puts = append(b.puts, l.put)
+	case removeAction:
+		b.gone[l.entry] = l.left
+	case renewAction:
+		b.renewed[l.entry] = l.expires
+	}
+}
+
+func (db *database) readLetters(tx *sql.Tx, entries []uint64) ([]letter, error) {
+	rows, err := tx.Query(`SELECT entry, action, attempts, kind_number, row,
+			(extract(epoch FROM expires) * 1000000)::bigint, (extract(epoch FROM left_at) * 1000000)::bigint, coalesce(how, '')
+		FROM `+lettersName(db.space)+chosen, len(entries) == 0, idArray(entries))
+	if err != nil {
+		return nil, fmt.Errorf("read dead letters: %w", err)
+	}
+	defer rows.Close()
+	var letters []letter
+	for rows.Next() {
+		var l letter
+		var entry int64
+		var row []byte
+		var expires, left sql.NullInt64 // microseconds
+		var how string
+		if err := rows.Scan(&entry, &l.action, &l.attempts, &l.kind, &row, &expires, &left, &how); err != nil {
+			return nil, fmt.Errorf("read dead letters: %w", err)
+		}
+		l.entry, l.row, l.expires = uint64(entry), template.Row(row), math.MaxInt64
+		if expires.Valid {
+			l.expires = expires.Int64 * 1000
+		}
+		if left.Valid {
+			l.left = departure{left.Int64 * 1000, reasonNamed(how)}
+		}
+		letters = append(letters, l)
+	}
+	slices.SortFunc(letters, func(a, b letter) int { return cmp.Compare(a.entry, b.entry) })
+	return letters, rows.Err()
+}
+
+// reasonNamed is the inverse of reasonName.
+func reasonNamed(name string) record.Reason {
+	for _, r := range []record.Reason{record.Taken, record.Expired, record.Cancelled} {
+		if reasonName(r) == name {
+			return r
+		}
+	}
+	return unknownReason
+}

@@ -1,0 +1,232 @@
+package writeback
+
+import (
+	"database/sql"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// lettersTable is the table of dead letters in the schema of a space. It is there before any kind, so no kind has its name.
+const lettersTable = "_dead_letters"
+
+// letterColumns are its columns. What people look at comes first; kind_number and row are for Retry.
+var letterColumns = []column{
+	{"entry", "bigint PRIMARY KEY"},
+	{"kind", "text NOT NULL"},
+	{"action", "text NOT NULL"},
+	{"sqlstate", "text NOT NULL"},
+	{"reason", "text NOT NULL"},
+	{"refused_at", "timestamptz NOT NULL"},
+	{"attempts", "int NOT NULL"},
+	{"fields", "jsonb"},
+	{"expires", "timestamptz"},
+	{"left_at", "timestamptz"},
+	{"how", "text"},
+	{"kind_number", "bigint NOT NULL"},
+	{"row", "bytea"},
+}
+
+// What a dead letter stands for.
+const (
+	storeAction   = "store"   // the row of an entry, which its table lacks
+	replaceAction = "replace" // the row of an entry, of which its table has an older one
+	removeAction  = "remove"  // a row, of which the entry has left
+	renewAction   = "renew"   // a row with an expiry that is not the entry's
+)
+
+// letter is a dead letter to be written.
+type letter struct {
+	put      // with a row if the action is to store or replace one
+	action   string
+	why      *pq.Error
+	attempts int
+}
+
+func lettersName(space string) string {
+	return quote(schemaName(space)) + "." + quote(lettersTable)
+}
+
+func makeLetters(space string) string {
+	var definitions []string
+	for _, c := range letterColumns {
+		definitions = append(definitions, quote(c.name)+" "+c.sqlType)
+	}
+	return "CREATE TABLE IF NOT EXISTS " + lettersName(space) + " (" + strings.Join(definitions, ", ") + ")"
+}
+
+func copyLetters(space string) string {
+	var names []string
+	for _, c := range letterColumns {
+		names = append(names, quote(c.name))
+	}
+	return "COPY " + lettersName(space) + " (" + strings.Join(names, ", ") + ") FROM STDIN"
+}
+
+// appendLetter appends l, which is of kind t, as a line of the text format of COPY.
+func (t *table) appendLetter(dst []byte, l *letter, at time.Time) []byte {
+	dst = strconv.AppendInt(dst, entryKey(l.entry), 10)
+	for _, text := range []string{t.schema.Kind, l.action, string(l.why.Code), reason(l.why)} {
+		dst = appendText(append(dst, '\t'), []byte(text))
+	}
+	dst = appendTime(append(dst, '\t'), at.UTC())
+	dst = strconv.AppendInt(append(dst, '\t'), int64(l.attempts), 10)
+	dst = append(dst, '\t')
+	if l.row != nil {
+		dst = t.appendFields(dst, l.row, 0)
+	} else {
+		dst = append(dst, null...)
+	}
+	dst = appendExpires(append(dst, '\t'), l.expires)
+	dst = appendDeparture(append(dst, '\t'), l.left)
+	dst = strconv.AppendUint(append(dst, '\t'), uint64(l.kind), 10)
+	dst = append(dst, '\t')
+	if l.row != nil {
+		dst = appendBytes(dst, l.row)
+	} else {
+		dst = append(dst, null...)
+	}
+	return append(dst, '\n')
+}
+
+// reason is what the database says, with the detail that often tells the value.
+func reason(e *pq.Error) string {
+	if e.Detail == "" {
+		return e.Message
+	}
+	return e.Message + ": " + e.Detail
+}
+
+// countLetters reads how many dead letters there are. Others may make them fewer meanwhile, but not more.
+func (db *database) countLetters(tx *sql.Tx) error {
+	return tx.QueryRow(`SELECT count(*) FROM ` + lettersName(db.space)).Scan(&db.letters)
+}
+
+// resolve brings the dead letters up to date with what b does to their entries. It returns the entries whose rows are to be
+// deleted because they are replaced, those whose rows have left, and how many of all these have no row because of a letter.
+func (c *change) resolve(b *batch) (replaced, gone []uint64, rowless uint64, err error) {
+	replaced, gone = slices.Sorted(maps.Keys(b.replaced)), slices.Sorted(maps.Keys(b.gone))
+	if c.db.letters == 0 || len(replaced)+len(gone) == 0 {
+		return replaced, gone, 0, nil
+	}
+	if gone, err = c.lettersLeft(b, gone); err != nil {
+		return nil, nil, 0, fmt.Errorf("update dead letters: %w", err)
+	}
+	rowless, err = c.dropLetters(slices.Concat(replaced, gone))
+	return replaced, gone, rowless, err
+}
+
+// archived returns the kinds whose tables are archives.
+func (c *change) archived() []uint32 {
+	var kinds []uint32
+	for _, t := range c.tables {
+		if t.mode == Append {
+			kinds = append(kinds, t.kind)
+		}
+	}
+	return kinds
+}
+
+// lettersLeft notes in the dead letters of archived rows that their entries have left, and returns the others.
+func (c *change) lettersLeft(b *batch, gone []uint64) ([]uint64, error) {
+	archived := c.archived()
+	if len(gone) == 0 || len(archived) == 0 {
+		return gone, nil
+	}
+	return without(gone, c.tx, `UPDATE `+lettersName(c.db.space)+` SET left_at = g.at, how = g.how
+		FROM unnest($1::bigint[], $2::timestamptz[], $3::text[]) AS g (id, at, how)
+		WHERE entry = g.id AND action IN ($4, $5) AND kind_number = ANY ($6::bigint[]) RETURNING entry`,
+		idArray(gone), b.leftArray(gone), b.howArray(gone), storeAction, replaceAction, kindArray(archived))
+}
+
+// dropLetters deletes the dead letters of entries, and returns how many of the entries had no row.
+func (c *change) dropLetters(entries []uint64) (rowless uint64, err error) {
+	var dropped int
+	err = c.tx.QueryRow(`WITH dropped AS (DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) RETURNING action)
+		SELECT count(*), count(*) FILTER (WHERE action = $2) FROM dropped`, idArray(entries), storeAction).Scan(&dropped, &rowless)
+	if err != nil {
+		return 0, fmt.Errorf("delete dead letters: %w", err)
+	}
+	c.db.letters -= dropped
+	return rowless, nil
+}
+
+// renewLetters gives the dead letters of rows their new expiry, and drops those of renewals, which are tried again now. It
+// returns the entries that are left: those without a row that counts.
+func (c *change) renewLetters(b *batch) ([]uint64, error) {
+	entries := slices.Sorted(maps.Keys(b.renewed))
+	if len(entries) == 0 || c.db.letters == 0 {
+		return entries, nil
+	}
+	dropped, err := affected(c.tx.Exec(`DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) AND action = $2`, idArray(entries), renewAction))
+	if err != nil {
+		return nil, fmt.Errorf("delete dead letters: %w", err)
+	}
+	c.db.letters -= int(dropped)
+	entries, err = without(entries, c.tx, `UPDATE `+lettersName(c.db.space)+` SET expires = r.expires
+		FROM unnest($1::bigint[], $2::timestamptz[]) AS r (id, expires) WHERE entry = r.id AND action IN ($3, $4) RETURNING entry`,
+		idArray(entries), b.expiryArray(entries), storeAction, replaceAction)
+	if err != nil {
+		return nil, fmt.Errorf("update dead letters: %w", err)
+	}
+	return entries, nil
+}
+
+// without returns entries, which are sorted, without those whose keys a statement returns.
+func without(entries []uint64, tx *sql.Tx, statement string, args ...any) ([]uint64, error) {
+	rows, err := tx.Query(statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var entry int64
+		if err := rows.Scan(&entry); err != nil {
+			return nil, err
+		}
+		if i, ok := slices.BinarySearch(entries, uint64(entry)); ok {
+			entries = slices.Delete(entries, i, i+1)
+		}
+	}
+	return entries, rows.Err()
+}
+
+// bury stores the dead letters of this change. Of an entry whose old row cannot be deleted the new one is refused too; that
+// letter counts.
+func (c *change) bury() error {
+	if len(c.letters) == 0 {
+		return nil
+	}
+	last := make(map[uint64]*letter)
+	for i := range c.letters {
+		l := &c.letters[i]
+		if l.action == storeAction && last[l.entry] != nil {
+			l.action = replaceAction
+		}
+		last[l.entry] = l
+	}
+	entries := slices.Sorted(maps.Keys(last))
+	if _, err := c.dropLetters(entries); err != nil {
+		return err
+	}
+	now := time.Now()
+	err := c.db.copyIn(copyLetters(c.db.space), len(entries), func(dst []byte, i int) []byte {
+		l := last[entries[i]]
+		return c.db.tables[l.kind].appendLetter(dst, l, now)
+	})
+	if err != nil {
+		return fmt.Errorf("store dead letters: %w", err)
+	}
+	c.db.letters += len(entries)
+	return nil
+}
+
+// refuse makes a dead letter.
+func (c *change) refuse(p put, action string, why *pq.Error) {
+	c.letters = append(c.letters, letter{put: p, action: action, why: why, attempts: 1 + c.attempts[p.entry]})
+}

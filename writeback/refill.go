@@ -1,0 +1,304 @@
+package writeback
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// Imager is a Source that can show its space at one moment. The mirror needs that when the log no longer reaches back to
+// where it is, or when tables have lost something and the log no longer reaches back to its beginning.
+type Imager interface {
+	Source
+
+	// First returns the position of the first message that the log still has; Last()+1 if it has none.
+	First() uint64
+
+	// Image calls fn with groups whose records, among them Kind and Entry, make the state at one position of the log. That is
+	// the Position of each; there is at least one. It returns the cause of ctx's end, fn's error, or what is wrong with the image.
+	Image(ctx context.Context, fn func(record.Group) error) error
+}
+
+// first returns the position of the first message that the log still has.
+func (w *Writer) first() uint64 {
+	if source, ok := w.source.(Imager); ok {
+		return source.First()
+	}
+	return 1 // if it is not, reading says so
+}
+
+// errSource wraps what keeps the log or the image from being read.
+var errSource = errors.New("it cannot be told what they should hold")
+
+// refill makes those tables anew that lack something, or all of them if the log no longer reaches back to where the mirror
+// is. It does so in one transaction: whoever reads sees the tables as they were or as they should be. If nothing tells what
+// they should hold, and the others can go on, it lets them, and the status says what is missing.
+func (w *Writer) refill(ctx context.Context, db *database) error {
+	r := &refill{writer: w, db: db, kinds: maps.Clone(db.incomplete)}
+	behind := w.first() > db.position+1
+	if behind || w.rebase || db.orphaned && db.position > 0 { // from 0 on, they are adopted as their kinds come
+		r.kinds = nil
+	}
+	if r.kinds != nil && len(r.kinds) == 0 {
+		return nil
+	}
+	w.cfg.Logger.Info("mirror_refilling", "tables", r.tables(), "position", db.position)
+	err := db.restoring(func() error {
+		return db.transact(func(tx *sql.Tx) error { return r.run(ctx, tx) })
+	})
+	if errors.Is(err, errSource) && r.kinds != nil {
+		w.cfg.Logger.Error("mirror_incomplete", "tables", r.tables(), "error", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("fill tables anew: %w", err)
+	}
+	w.rebase = false
+	w.cfg.Logger.Info("mirror_refilled", "rows", r.rows, "position", db.position)
+	return nil
+}
+
+// refill is the making anew of some tables.
+type refill struct {
+	writer *Writer
+	db     *database
+	kinds  map[uint32]bool // whose tables they are; nil: all, those of kinds that are not known yet included
+	rows   uint64          // written
+}
+
+// tables returns the names of the tables as far as they are known.
+func (r *refill) tables() []string {
+	var names []string
+	for _, t := range r.db.stored() {
+		if r.kinds == nil || r.kinds[t.kind] {
+			names = append(names, t.sql())
+		}
+	}
+	return names
+}
+
+func (r *refill) run(ctx context.Context, tx *sql.Tx) error {
+	if err := r.db.lockPosition(tx); err != nil {
+		return err
+	}
+	if source, ok := r.writer.source.(Imager); ok && source.First() > 1 {
+		return r.fromImage(ctx, tx, source)
+	}
+	if err := r.clear(tx, true); err != nil {
+		return err
+	}
+	f := r.feed(tx, r.kinds, 0)
+	if err := f.tail(ctx, r.writer.source, 0, r.db.position); err != nil {
+		return err
+	}
+	return r.finish(tx, f, r.db.position)
+}
+
+// fromImage fills the tables from an image, and brings them to where the others are, or the others to where the image is.
+func (r *refill) fromImage(ctx context.Context, tx *sql.Tx, source Imager) error {
+	// Rows of an archive that are there give way to those of the image, so entries must count as known.
+	f, position := r.feed(tx, r.kinds, math.MaxUint64), uint64(0)
+	err := source.Image(ctx, func(g record.Group) error {
+		if position == 0 {
+			position = g.Position
+			if err := r.begin(ctx, tx, position); err != nil {
+				return inDatabase{err}
+			}
+		}
+		return f.add(g)
+	})
+	if err = sourceError(err, position == 0); err != nil {
+		return err
+	}
+	if err := f.flush(); err != nil {
+		return err
+	}
+	if err := f.tail(ctx, source, position, r.db.position); err != nil {
+		return err
+	}
+	return r.finish(tx, f, max(position, r.db.position))
+}
+
+// begin makes ready for an image at a position: tables that are not filled from it must get there by the log.
+func (r *refill) begin(ctx context.Context, tx *sql.Tx, position uint64) error {
+	if first := r.writer.first(); position+1 < first {
+		return fmt.Errorf("%w: the image of the space is of position %d, and the log begins at %d", errSource, position, first)
+	}
+	if r.kinds != nil && position > r.db.position {
+		f := r.feed(tx, nil, r.db.highest)
+		if err := f.tail(ctx, r.writer.source, r.db.position, position); err != nil {
+			return err
+		}
+		r.db.highest = max(r.db.highest, f.highest)
+	}
+	return r.clear(tx, false)
+}
+
+// clear empties the tables. whole tells that what archives hold comes again.
+func (r *refill) clear(tx *sql.Tx, whole bool) error {
+	db := r.db
+	db.keepArchives = !whole
+	tables, err := db.look(tx)
+	if err != nil {
+		return err
+	}
+	var kinds []uint32
+	for _, t := range db.stored() {
+		if r.kinds != nil && !r.kinds[t.kind] {
+			continue
+		}
+		if err := db.empty(tx, t, tables[t.name]); err != nil {
+			return err
+		}
+		kinds = append(kinds, t.kind)
+	}
+	dropped, err := affected(tx.Exec(`DELETE FROM `+lettersName(db.space)+` WHERE ($1 OR kind_number = ANY ($2::bigint[])) AND ($3 OR left_at IS NULL)`,
+		r.kinds == nil, kindArray(kinds), whole))
+	if err != nil {
+		return fmt.Errorf("delete dead letters: %w", err)
+	}
+	db.letters -= int(dropped)
+	return nil
+}
+
+// finish stores the position that all tables have now.
+func (r *refill) finish(tx *sql.Tx, f *feeder, position uint64) error {
+	db := r.db
+	db.highest, r.rows = max(db.highest, f.highest), f.rows
+	for _, t := range db.stored() {
+		if r.kinds == nil || r.kinds[t.kind] {
+			if err := db.setComplete(tx, t, true); err != nil {
+				return err
+			}
+		}
+	}
+	if r.kinds == nil {
+		if err := db.lose(tx); err != nil {
+			return err
+		}
+	}
+	db.position = position
+	_, err := tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, updated_at = now() WHERE space = $3 AND partition = $4`,
+		int64(position), int64(db.highest), db.space, partition)
+	return err
+}
+
+// feed returns a feeder for the tables of some kinds, or of all if kinds is nil. highest is the highest entry of which there
+// may be a row.
+func (r *refill) feed(tx *sql.Tx, kinds map[uint32]bool, highest uint64) *feeder {
+	modes := r.db.kindModes()
+	choose := modes.choose
+	f := &feeder{db: r.db, tx: tx, kinds: kinds, maxBytes: r.writer.cfg.BatchBytes, maxRecords: r.writer.cfg.BatchRecords}
+	modes.choose = func(kind uint32, name string) Mode {
+		if !f.fills(kind) {
+			return None
+		}
+		return choose(kind, name)
+	}
+	for kind := range r.db.tables {
+		if !f.fills(kind) {
+			modes.set(kind, None)
+		}
+	}
+	f.batch = newBatch(modes)
+	f.batch.highest = highest
+	return f
+}
+
+// feeder changes tables by groups, many at a time, within one transaction.
+type feeder struct {
+	db    *database
+	tx    *sql.Tx
+	kinds map[uint32]bool // whose tables are changed; nil: all
+
+	maxBytes, maxRecords int
+
+	batch   *batch
+	highest uint64 // entry that was stored
+	rows    uint64 // that were written
+}
+
+func (f *feeder) fills(kind uint32) bool { return f.kinds == nil || f.kinds[kind] }
+
+// inDatabase is an error that does not come from the source.
+type inDatabase struct{ error }
+
+func (e inDatabase) Unwrap() error { return e.error }
+
+// add takes over g. Its error is one of the database, or of the group itself.
+func (f *feeder) add(g record.Group) error {
+	if err := f.batch.add(g); err != nil {
+		return err
+	}
+	if f.batch.bytes < f.maxBytes && f.batch.records < f.maxRecords {
+		return nil
+	}
+	if err := f.flush(); err != nil {
+		return inDatabase{err}
+	}
+	return nil
+}
+
+// flush brings what was added into the tables.
+func (f *feeder) flush() error {
+	b := f.batch
+	for _, p := range b.puts {
+		f.highest = max(f.highest, p.entry)
+	}
+	c := &change{db: f.db, tx: f.tx, isolating: true}
+	if err := c.define(b); err != nil {
+		return err
+	}
+	for _, t := range f.db.byRemovals() {
+		if f.fills(t.kind) {
+			c.tables = append(c.tables, t)
+		}
+	}
+	if err := c.rows(b); err != nil {
+		return err
+	}
+	f.rows += c.done.written
+	b.reset(&batch{to: b.to, highest: b.highest})
+	return nil
+}
+
+// tail adds what the log has after a position, up to another, and flushes. It adds nothing if that is not behind.
+func (f *feeder) tail(ctx context.Context, source Source, after, upto uint64) error {
+	if after >= upto {
+		return nil
+	}
+	errReached := errors.New("reached")
+	err := source.Tail(ctx, after, func(g record.Group) error {
+		if err := f.add(g); err != nil {
+			return err
+		}
+		if g.Position >= upto {
+			return errReached
+		}
+		return nil
+	})
+	if !errors.Is(err, errReached) {
+		return sourceError(err, true)
+	}
+	return f.flush()
+}
+
+// sourceError returns the error of a reading of the source, wrapped with errSource if it is the source's. unfinished tells
+// that the reading has come to an early end.
+func sourceError(err error, unfinished bool) error {
+	if e, ok := errors.AsType[inDatabase](err); ok {
+		return e.error
+	}
+	if err == nil && unfinished {
+		err = errors.New("it has ended")
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errSource, err)
+}

@@ -1,0 +1,240 @@
+package writeback
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// actual is a table as it is in the schema of a space.
+type actual struct {
+	name    string
+	comment string            // that create has made, or another
+	columns map[string]string // name → type
+	keyed   bool              // there is a primary key
+}
+
+// look returns the tables of the space as they are, by name.
+func (db *database) look(tx *sql.Tx) (map[string]*actual, error) {
+	rows, err := tx.Query(`SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''), EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary),
+			coalesce(a.attname, ''), coalesce(format_type(a.atttypid, a.atttypmod), '')
+		FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+		WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p')`, quote(schemaName(db.space)))
+	if err != nil {
+		return nil, fmt.Errorf("look at the tables: %w", err)
+	}
+	defer rows.Close()
+	tables := make(map[string]*actual)
+	for rows.Next() {
+		f := &actual{columns: make(map[string]string)}
+		var column, sqlType string
+		if err := rows.Scan(&f.name, &f.comment, &f.keyed, &column, &sqlType); err != nil {
+			return nil, fmt.Errorf("look at the tables: %w", err)
+		}
+		if tables[f.name] == nil {
+			tables[f.name] = f
+		}
+		tables[f.name].columns[column] = sqlType
+	}
+	return tables, rows.Err()
+}
+
+// damage says in what way f is not t; "" if it is.
+func (t *table) damage(f *actual) string {
+	if f == nil {
+		return "table " + t.sql() + " is gone"
+	}
+	for _, c := range t.columns() {
+		switch is, ok := f.columns[c.name]; {
+		case !ok:
+			return "column " + quote(c.name) + " of " + t.sql() + " is gone"
+		case is != c.sqlType:
+			return fmt.Sprintf("column %s of %s has type %s instead of %s", quote(c.name), t.sql(), is, c.sqlType)
+		}
+	}
+	if !f.keyed {
+		return "the primary key of " + t.sql() + " is gone"
+	}
+	return ""
+}
+
+// inspect returns an error that wraps errDamaged and says what others have done to the tables, or nil if they are as they should be.
+func (db *database) inspect() error {
+	var damages []string
+	err := db.transact(func(tx *sql.Tx) error {
+		tables, err := db.look(tx)
+		if err != nil {
+			return err
+		}
+		for _, t := range db.stored() {
+			if d := t.damage(tables[t.name]); d != "" {
+				damages = append(damages, d)
+			}
+		}
+		var kinds int
+		err = tx.QueryRow(`SELECT count(*) FROM gospaces.kinds WHERE space = $1 AND mode IS NOT NULL`, db.space).Scan(&kinds)
+		if kinds != len(db.tables) {
+			damages = append(damages, fmt.Sprintf("gospaces.kinds has %d kinds instead of %d", kinds, len(db.tables)))
+		}
+		return err
+	})
+	if err != nil || len(damages) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: %s", errDamaged, strings.Join(damages, "; "))
+}
+
+// repair makes the tables what they should be. What a table has lost by that, or before, is missing until refill.
+func (db *database) repair(tx *sql.Tx) error {
+	tables, err := db.look(tx)
+	if err != nil {
+		return err
+	}
+	for _, t := range db.stored() {
+		f := tables[t.name]
+		damage := t.damage(f)
+		if damage == "" {
+			continue
+		}
+		if err := db.repairTable(tx, t, f); err != nil {
+			return fmt.Errorf("repair: %s: %w", damage, err)
+		}
+		if f == nil || !f.keyed || t.lossy(f) {
+			db.repaired = append(db.repaired, damage)
+		}
+	}
+	for _, f := range db.orphans(tables) {
+		db.orphaned = true
+		db.repaired = append(db.repaired, "gospaces.kinds does not know "+quote(f.name)+" any more")
+	}
+	return nil
+}
+
+// orphans returns those of tables that belong to kinds that are not known: the catalog has lost them.
+func (db *database) orphans(tables map[string]*actual) []*actual {
+	var orphans []*actual
+	for _, f := range tables {
+		if strings.HasPrefix(f.comment, kindComment) && !slices.ContainsFunc(db.byKind(), func(t *table) bool { return t.comment() == f.comment }) {
+			orphans = append(orphans, f)
+		}
+	}
+	return orphans
+}
+
+// lostComment precedes the comment of orphans that were looked for in vain: their kinds are yet to come, or never will.
+const lostComment = "lost "
+
+// adopt makes an orphan the table of t, which has none. It returns false if there is no orphan for it.
+func (db *database) adopt(tx *sql.Tx, t *table) (bool, error) {
+	tables, err := db.look(tx)
+	if err != nil {
+		return false, err
+	}
+	for _, f := range tables {
+		if strings.TrimPrefix(f.comment, lostComment) != t.comment() || slices.ContainsFunc(db.byKind(), func(t *table) bool { return t.name == f.name }) {
+			continue
+		}
+		t.name = f.name
+		if err := db.empty(tx, t, f); err != nil {
+			return false, err
+		}
+		if err := db.reshape(tx, t, f, usingText); err != nil {
+			return false, err
+		}
+		return true, execAll(tx, t.label())
+	}
+	return false, nil
+}
+
+// lose makes the orphans lost ones.
+func (db *database) lose(tx *sql.Tx) error {
+	tables, err := db.look(tx)
+	if err != nil {
+		return err
+	}
+	var statements []string
+	for _, f := range db.orphans(tables) {
+		statements = append(statements, `COMMENT ON TABLE `+quote(schemaName(db.space))+`.`+quote(f.name)+` IS `+literal(lostComment+f.comment))
+	}
+	return execAll(tx, statements)
+}
+
+// empty makes room for all rows of t. An archive keeps its rows if they are not to come again: of entries that do not come
+// again it is only known that they have left.
+func (db *database) empty(tx *sql.Tx, t *table, f *actual) error {
+	statement := `DELETE FROM ` + t.sql()
+	if _, ok := f.columns[leftColumn]; ok && t.mode == Append && db.keepArchives {
+		statement = `UPDATE ` + t.sql() + ` SET ` + quote(leftColumn) + ` = now(), ` + quote(howColumn) + ` = 'unknown' WHERE ` + quote(leftColumn) + ` IS NULL`
+	}
+	if _, err := tx.Exec(statement); err != nil {
+		return fmt.Errorf("empty %s: %w", t.sql(), err)
+	}
+	return nil
+}
+
+// How the values of a column get there when its type is restored: in an archive from how they look; in the table of a mirror
+// not at all, since it is filled anew.
+const (
+	usingText = "%[1]s::text::%[2]s"
+	usingNone = "NULL::%[2]s"
+)
+
+func (db *database) repairTable(tx *sql.Tx, t *table, f *actual) error {
+	if f == nil {
+		if err := execAll(tx, t.create()); err != nil {
+			return err
+		}
+		return db.setComplete(tx, t, false)
+	}
+	if !t.lossy(f) {
+		return db.reshape(tx, t, f, usingText)
+	}
+	using := usingText
+	if t.mode == Mirror {
+		using = usingNone
+		if err := db.empty(tx, t, f); err != nil {
+			return err
+		}
+	}
+	if err := db.reshape(tx, t, f, using); err != nil {
+		return err
+	}
+	return db.setComplete(tx, t, false)
+}
+
+// reshape makes f the table t.
+func (db *database) reshape(tx *sql.Tx, t *table, f *actual, using string) error {
+	statements := t.alter(f.columns, using)
+	if !f.keyed {
+		statements = append(statements, "ALTER TABLE "+t.sql()+" ADD PRIMARY KEY ("+quote(entryColumn)+")")
+	}
+	return execAll(tx, statements)
+}
+
+// lossy reports whether the rows of f lack something that those of t have. The columns by which an archive differs from a
+// mirror do not count.
+func (t *table) lossy(f *actual) bool {
+	return slices.ContainsFunc(t.columns(), func(c column) bool {
+		is, ok := f.columns[c.name]
+		return !ok && c.name != leftColumn && c.name != howColumn || ok && is != c.sqlType
+	})
+}
+
+// setComplete notes whether the table of a kind has all rows that it should have at the position of the mirror.
+func (db *database) setComplete(tx *sql.Tx, t *table, complete bool) error {
+	n, err := affected(tx.Exec(`UPDATE gospaces.kinds SET complete = $3 WHERE space = $1 AND kind = $2`, db.space, int64(t.kind), complete))
+	if err == nil && n != 1 {
+		err = errors.New("the kind is not in gospaces.kinds")
+	}
+	if err != nil {
+		return fmt.Errorf("kind %q: %w", t.schema.Kind, err)
+	}
+	if complete {
+		delete(db.incomplete, t.kind)
+	} else {
+		db.incomplete[t.kind] = true
+	}
+	return nil
+}
