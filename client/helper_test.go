@@ -87,9 +87,15 @@ type node struct {
 
 // startNode starts a server that ends with the test.
 func startNode(t testing.TB, cfg server.Config) *node {
+	n := newNode(t, cfg)
+	n.start()
+	return n
+}
+
+// newNode returns a server that is yet to be started.
+func newNode(t testing.TB, cfg server.Config) *node {
 	n := &node{t: t, spaces: newSpaces(t, partition.Config{}), cfg: cfg, addr: "127.0.0.1:0"}
 	n.cfg.Spaces = n.spaces
-	n.start()
 	t.Cleanup(n.kill)
 	return n
 }
@@ -126,6 +132,13 @@ func (n *node) dial(cfg client.Config) *client.Client {
 	require.NoError(n.t, err)
 	n.t.Cleanup(func() { c.Close() })
 	return c
+}
+
+// partition returns that of the default space.
+func (n *node) partition() *partition.Partition {
+	p, _, err := n.spaces.Open("default")
+	require.NoError(n.t, err)
+	return p
 }
 
 // awaitWaiting waits until that many calls wait in a space.

@@ -79,7 +79,7 @@ func (l *link) giveUp(c *call) {
 }
 
 // errForgotten ends calls that the space does not know any more.
-var errForgotten = fmt.Errorf("%w: the space has forgotten what became of the call while the client was away", space.ErrOutcomeUnknown)
+var errForgotten = errors.New("the space has forgotten what became of it while the client was away")
 
 // repeatableLocked returns nil if c, which was sent before, may be sent to the present server.
 func (l *link) repeatableLocked(c *call) error {
@@ -105,6 +105,8 @@ func (c *Client) repeat(ctx context.Context, l *link, call *call) error {
 			if !call.owing {
 				return err
 			}
+		} else if err == errForgotten {
+			return unknown(err)
 		} else if err = call.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost {
 			continue
 		} else if call.space.isClosed() || l.isClosed() || !passes(err) {

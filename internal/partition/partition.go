@@ -253,6 +253,7 @@ func (p *Partition) Hash() uint64 {
 type Stats struct {
 	Waiting       int // calls that wait
 	Registrations int
+	Sessions      int // of clients that repeat calls, present or awaited
 	Events        int // that are kept in memory for listeners
 	EventBytes    int // of their rows
 	Prepared      int // branches that wait to hear what has become of their transactions
@@ -265,7 +266,7 @@ func (p *Partition) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st := Stats{
-		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Prepared: len(p.e.Prepared()),
+		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments), Prepared: len(p.e.Prepared()),
 		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
 	}
 	for _, l := range p.listeners {
