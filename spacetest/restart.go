@@ -3,6 +3,7 @@ package spacetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,7 +30,7 @@ type Crasher interface {
 
 // RunRestart runs the cases about what survives a restart. open returns an empty space, as for Run.
 func RunRestart(t *testing.T, open func(tb testing.TB) Restarter) {
-	for _, c := range restartCases() {
+	for _, c := range slices.Concat(restartCases(), restartTxnCases()) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := open(t)
