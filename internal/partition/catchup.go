@@ -249,7 +249,7 @@ func (r *reading) events(records []byte) ([]Event, error) {
 func addEntries(events []Event, records []byte) error {
 	lacking := make(map[uint64]*engine.View, len(events))
 	for i := range events {
-		if v := &events[i].Entry; v.Kind == 0 {
+		if v := &events[i].Entry; v.Kind == 0 && events[i].Type != engine.Gap {
 			lacking[v.ID] = v
 		}
 	}
