@@ -26,7 +26,9 @@ func (l *Log) snapshotPath(position uint64) string {
 }
 
 // OpenSnapshot opens the snapshot at a position for reading. The caller closes it.
-func (l *Log) OpenSnapshot(position uint64) (*os.File, error) { return os.Open(l.snapshotPath(position)) }
+func (l *Log) OpenSnapshot(position uint64) (*os.File, error) {
+	return os.Open(l.snapshotPath(position))
+}
 
 // Snapshots returns the positions of the log's snapshots, the newest first.
 func (l *Log) Snapshots() ([]uint64, error) {

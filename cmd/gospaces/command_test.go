@@ -346,8 +346,14 @@ func TestIDAndDelay(t *testing.T) {
 	require.Equal(t, `{"id":1}`+"\n", s.must(t, "take", "job", "--id", id, "--wait", "1s"))
 	require.Equal(t, exitNoMatch, s.do(t, "take", "--id", id, "--wait", "forever").code, "nobody waits for an entry that is gone")
 	for _, args := range [][]string{
-		{"take", "--id", id, "--all"}, {"take", "--id", "x"}, {"take"}, {"write", "job", "{}", "--delay", "-1s"},
-		{"count", "--txn", "x"}, {"txn", "commit", "x"}, {"txn", "commit"}, {"txn", "begin", "--lease", "0s"},
+		{"take", "--id", id, "--all"},
+		{"take", "--id", "x"},
+		{"take"},
+		{"write", "job", "{}", "--delay", "-1s"},
+		{"count", "--txn", "x"},
+		{"txn", "commit", "x"},
+		{"txn", "commit"},
+		{"txn", "begin", "--lease", "0s"},
 	} {
 		require.Equal(t, exitUsage, s.do(t, args...).code, "%v", args)
 	}
