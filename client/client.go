@@ -2,8 +2,9 @@
 //
 // All calls of a Client share few connections, each of which carries any number of calls at a time. A connection that
 // fails is made again, and the session that it belonged to goes on where it was: calls in flight, waits and
-// registrations do not notice. When the server has forgotten the session, because it was restarted or too much time has passed, what
-// can be repeated is repeated; a write or take that had been sent ends with space.ErrOutcomeUnknown.
+// registrations do not notice. When the server has forgotten the session, because it was restarted or too much time has passed, calls are
+// repeated: the space knows which it has executed, and tells their outcomes again. Calls under a transaction are not; if
+// they had been sent they end with space.ErrOutcomeUnknown.
 package client
 
 import (
