@@ -52,10 +52,11 @@ func TestTxn_IsUsedFromOtherClientsByItsID(t *testing.T) {
 
 	tx = begin(t, a.SpaceNamed("orders"))
 	theirs = space.TxnOf(b, tx.ID())
-	require.Equal(t, b.SpaceNamed("orders"), theirs.Space())
 	_, err = theirs.Lease().Renew(t.Context(), time.Hour)
 	require.NoError(t, err)
-	require.NoError(t, theirs.Abort(t.Context()))
+	require.NoError(t, tx.Abort(t.Context()))
+	_, err = theirs.Lease().Renew(t.Context(), time.Hour)
+	require.ErrorIs(t, err, space.ErrLeaseEnded, "the lease is that of the space in which it began")
 	tx = begin(t, b)
 	require.Equal(t, tx.ID(), space.TxnOf(b, txn.ID{Number: tx.ID().Number}).ID())
 }

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -14,6 +15,14 @@ func (s *Local) own(id txn.ID) (txn.ID, error) {
 		return txn.ID{}, invalid("transaction %v began in another space, which shares no transactions with this one", id)
 	}
 	return txn.ID{Number: id.Number}, nil
+}
+
+// Group tells which spaces share transactions: a space in process does so with no other.
+func (s *Local) Group() any { return s }
+
+// Home returns the space in which a transaction began, which can only be this one, and the transaction by its full name.
+func (s *Local) Home(id txn.ID) (Space, txn.ID) {
+	return s, txn.ID{Space: cmp.Or(id.Space, s.name), Number: id.Number}
 }
 
 // Begin implements Space.

@@ -15,7 +15,7 @@ import (
 // it wrote, and what it read or took is locked. It is aborted when its lease ends. Its methods may be called concurrently, and it may
 // be used in all spaces of the server on which it began; from other clients by its ID (TxnOf).
 type Txn struct {
-	space Space // in which it began
+	space Space // in which it began, or which TxnOf was given
 	id    txn.ID
 	lease Lease
 
@@ -59,13 +59,14 @@ func Begin(ctx context.Context, sp Space, opts ...Option) (*Txn, error) {
 // errNested is the error of whoever begins a transaction under another.
 var errNested = invalid("transactions cannot be nested")
 
-// TxnOf returns a transaction that somebody else began, in sp or in another space of its server. Nothing is asked of the server: whether the
-// transaction is still open its first use will tell. The duration of its lease is not known before it is renewed.
+// TxnOf returns a transaction that somebody else began, in sp or in another space of its server, to be used and ended through sp. Nothing is
+// asked of the space: whether the transaction is still open its first use will tell. The duration of its lease is not known before it is renewed.
 func TxnOf(sp Space, id txn.ID) *Txn {
+	t := NewTxn(sp, id, 0, time.Now())
 	if g, ok := sp.(group); ok {
-		sp, id = g.Home(id)
+		t.lease.space, t.id = g.Home(id)
 	}
-	return NewTxn(sp, id, 0, time.Now())
+	return t
 }
 
 // NewTxn returns the transaction that sp began, with the lease granted, for a request that was sent at that time by the local clock. It is for
@@ -77,7 +78,7 @@ func NewTxn(sp Space, id txn.ID, granted time.Duration, sent time.Time) *Txn {
 // ID returns the identity of the transaction, for other clients.
 func (t *Txn) ID() txn.ID { return t.id }
 
-// Space returns the space in which the transaction began.
+// Space returns the space in which the transaction began, or that TxnOf was given.
 func (t *Txn) Space() Space { return t.space }
 
 // Lease returns the lease of the transaction. Whoever cancels it aborts the transaction.
@@ -160,13 +161,13 @@ func (t *Txn) unstage() error {
 	return nil
 }
 
-// Defer makes the commit put an entry that the transaction has taken back, instead of removing it: visible after delay, and with one
+// Defer makes the commit put an entry of t.Space that the transaction has taken back, instead of removing it: visible after delay, and with one
 // attempt more (Entry.Attempts). It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken the entry.
 func (t *Txn) Defer(ctx context.Context, entry LeaseID, delay time.Duration) error {
 	return t.space.Defer(ctx, t.id, entry, delay)
 }
 
-// Stage has v written by t.Commit, in the same call and together with everything else; nothing is sent before. It returns the errors of Write
+// Stage has v written by t.Commit in t.Space, in the same call and together with everything else; nothing is sent before. It returns the errors of Write
 // that can be told without asking, and ErrTxnEnded. Options: For, Delay.
 func Stage[T any](ctx context.Context, t *Txn, v T, opts ...Option) error {
 	return t.stage(ctx, reflect.TypeFor[T](), &v, opts)

@@ -288,6 +288,7 @@ func TestTxn_BelongsToItsSpace(t *testing.T) {
 	_, err = space.Write(ctx, sp, Task{}, space.In(nil))
 	require.ErrorContains(t, err, "nil")
 
+	require.Equal(t, tx.ID(), space.TxnOf(other, txn.ID{Number: tx.ID().Number}).ID())
 	named := space.New(space.Config{Name: "orders"})
 	defer named.Close()
 	require.Equal(t, "orders", begin(t, named).ID().Space)
