@@ -28,8 +28,9 @@ type batch struct {
 	renewed  map[uint64]int64            // entry that may have a row → its new expiry; none of it is live or replaced
 	highest  uint64                      // the highest entry ever put, up to and including this batch
 
-	records   int // read, of whatever sort
-	bytes     int // memory in use, about
+	records   int   // read, of whatever sort
+	size      int64 // bytes of them in the log
+	bytes     int   // memory in use, about
 	coalesced uint64
 }
 
@@ -88,6 +89,7 @@ func (b *batch) add(g record.Group) error {
 	// One copy for all rows of the group: a group is as large as a batch should be, or much smaller.
 	rest := bytes.Clone(g.Records)
 	b.bytes += len(rest)
+	b.size += int64(len(rest))
 	var r record.Record
 	for len(rest) > 0 {
 		rest, _ = record.Next(rest, &r) // decodeKinds has seen that there is no error

@@ -11,19 +11,6 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Imager is a Source that can show its space at one moment. The mirror needs that when the log no longer reaches back to
-// where it is, or when tables have lost something and the log no longer reaches back to its beginning.
-type Imager interface {
-	Source
-
-	// First returns the position of the first message that the log still has; Last()+1 if it has none.
-	First() uint64
-
-	// Image calls fn with groups whose records, among them Kind and Entry, make the state at one position of the log. That is
-	// the Position of each; there is at least one. It returns the cause of ctx's end, fn's error, or what is wrong with the image.
-	Image(ctx context.Context, fn func(record.Group) error) error
-}
-
 // first returns the position of the first message that the log still has.
 func (w *Writer) first() uint64 {
 	if source, ok := w.source.(Imager); ok {
@@ -89,6 +76,7 @@ func (r *refill) run(ctx context.Context, tx *sql.Tx) error {
 	if source, ok := r.writer.source.(Imager); ok && source.First() > 1 {
 		return r.fromImage(ctx, tx, source)
 	}
+	r.writer.status.filling(0)
 	if err := r.clear(tx, true); err != nil {
 		return err
 	}
@@ -126,6 +114,11 @@ func (r *refill) fromImage(ctx context.Context, tx *sql.Tx, source Imager) error
 
 // begin makes ready for an image at a position: tables that are not filled from it must get there by the log.
 func (r *refill) begin(ctx context.Context, tx *sql.Tx, position uint64) error {
+	if r.kinds == nil {
+		r.writer.status.filling(position)
+	} else {
+		r.writer.status.filling(min(position, r.db.position))
+	}
 	if first := r.writer.first(); position+1 < first {
 		return fmt.Errorf("%w: the image of the space is of position %d, and the log begins at %d", errSource, position, first)
 	}

@@ -7,8 +7,10 @@ type Stats struct {
 	Connected bool   // the database took the last thing that it was asked
 	Position  uint64 // of the last group of the log that is in the database; 0 until the database was first reached
 
-	LagGroups uint64        // groups of the log that are not in the database
-	LagAge    time.Duration // age of the oldest of them; it may be older while the database was never reached
+	LagGroups  uint64        // groups of the log that are not in the database
+	LagRecords uint64        // records in them, about
+	LagBytes   int64         // bytes of them in the log; about, until the database has once had all
+	LagAge     time.Duration // age of the oldest of them; it may be older while the database was never reached
 
 	BufferedRecords int // records read from the log and not yet in the database
 	BufferedBytes   int
@@ -26,9 +28,14 @@ type Stats struct {
 
 	LastError   error // why the last attempt failed; nil once the database has taken something since
 	LastErrorAt time.Time
+	Stopped     bool // Run has returned: because of LastError, or because it was told to
 }
 
 // Stats returns a snapshot.
 func (w *Writer) Stats() Stats {
-	return w.status.snapshot(w.source.Last(), time.Now())
+	return w.status.snapshot(time.Now())
 }
+
+// Needs returns the position from which the writer still needs the log, as far as it knows: 1 until the database was first reached. If
+// the log can show the space (Imager), what it loses is made up for, unless filling: then the writer is about to read on from there.
+func (w *Writer) Needs() (position uint64, filling bool) { return w.status.needs() }

@@ -9,23 +9,28 @@ import (
 
 // status is what Stats and Flush know of Run.
 type status struct {
+	source Source
+
 	mu      sync.Mutex
-	stats   Stats         // without what snapshot fills in; guarded by mu, with what follows
+	stats   Stats // without what snapshot fills in; guarded by mu, with what follows
+	lag     lag
 	window  *window       // of the session that is open, or nil
+	holds   uint64        // the position from which tables are being filled anew, plus 1; 0: none are
 	oldest  int64         // Time of the oldest group that the last session left behind, or 0
 	away    time.Time     // since when the database is not known to be there; only while stats.Connected is false
 	changed chan struct{} // closed and replaced when stats.Position moves or Run ends
 	stopped error         // ErrStopped, wrapped with the cause, once Run has ended
 }
 
-func newStatus() *status {
-	return &status{away: time.Now(), changed: make(chan struct{})}
+func newStatus(source Source) *status {
+	return &status{source: source, away: time.Now(), changed: make(chan struct{})}
 }
 
-// snapshot returns the stats for a log that ends at last.
-func (s *status) snapshot(last uint64, now time.Time) Stats {
+// snapshot returns the stats.
+func (s *status) snapshot(now time.Time) Stats {
+	last := s.source.Last()
 	s.mu.Lock()
-	stats, oldest, away, window := s.stats, s.oldest, s.away, s.window
+	stats, lag, oldest, away, window := s.stats, s.lag, s.oldest, s.away, s.window
 	s.mu.Unlock()
 	if window != nil {
 		stats.BufferedRecords, stats.BufferedBytes, oldest = window.content()
@@ -34,6 +39,8 @@ func (s *status) snapshot(last uint64, now time.Time) Stats {
 		return stats
 	}
 	stats.LagGroups = last - stats.Position
+	stats.LagRecords, stats.LagBytes = lag.behind(s.source, last)
+	stats.LagRecords = max(stats.LagRecords, uint64(stats.BufferedRecords))
 	switch {
 	case oldest != 0:
 		stats.LagAge = max(0, now.Sub(time.Unix(0, oldest)))
@@ -67,10 +74,28 @@ func (s *status) wait(ctx context.Context, position uint64) error {
 func (s *status) opened(db *database, w *window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stats.Position = db.position
+	s.stats.Position, s.holds = db.position, 0
+	s.lag.open(db.position)
 	s.stats.DeadLetters, s.stats.Incomplete = db.letters, db.incompleteTables()
 	s.window = w
 	s.notifyLocked()
+}
+
+// filling tells that tables are being filled anew, from position on.
+func (s *status) filling(position uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holds = position + 1
+}
+
+// needs returns the position from which the log is needed, and whether it is being read for tables that are filled anew.
+func (s *status) needs() (position uint64, filling bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.holds > 0 {
+		return s.holds, true
+	}
+	return s.stats.Position + 1, false
 }
 
 // counted tells how many dead letters there are.
@@ -85,6 +110,7 @@ func (s *status) committed(b *batch, done effect, letters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Position = b.to
+	s.lag.commit(b, s.source)
 	s.stats.RowsWritten += done.written
 	s.stats.RowsDeleted += done.deleted
 	s.stats.RowsRenewed += done.renewed
@@ -116,6 +142,7 @@ func (s *status) failed(err error) bool {
 		_, _, s.oldest = s.window.content()
 		s.window = nil
 	}
+	s.holds = 0
 	s.stats.Connected = false
 	s.stats.Failures++
 	s.stats.LastError, s.stats.LastErrorAt = err, time.Now()
@@ -131,7 +158,7 @@ func (s *status) stop(err error) {
 		s.stopped = fmt.Errorf("%w: %w", ErrStopped, err)
 		s.stats.LastError, s.stats.LastErrorAt = err, time.Now()
 	}
-	s.stats.Connected = false
+	s.stats.Connected, s.stats.Stopped = false, true
 	s.window = nil
 	s.notifyLocked()
 }

@@ -11,22 +11,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
-
-	"github.com/gospaces/gospaces/internal/record"
 )
-
-// Source is the log of one partition, as its readers see it.
-type Source interface {
-	// Incarnation names the log: positions of logs with different incarnations have nothing to do with each other.
-	Incarnation() string
-
-	// Last returns the position of the last message of the log, or 0.
-	Last() uint64
-
-	// Tail calls fn with every group after a position, those to come included, until ctx ends or fn returns an error,
-	// and returns the cause. A message that does not count comes as a group without records, so that Last is reached.
-	Tail(ctx context.Context, after uint64, fn func(record.Group) error) error
-}
 
 // Writer mirrors one log to one database. Its methods may be called concurrently.
 type Writer struct {
@@ -44,7 +29,7 @@ func New(source Source, cfg Config) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{cfg: cfg, source: source, status: newStatus(), wanted: newWanted()}, nil
+	return &Writer{cfg: cfg, source: source, status: newStatus(source), wanted: newWanted()}, nil
 }
 
 // Run mirrors the log until ctx ends, and then returns nil; a transaction under way is cut off and not lost, since its

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/writeback"
 )
 
 // serveFlags are the settings of a server as they were given.
@@ -18,6 +19,8 @@ type serveFlags struct {
 	data       string
 	durability string
 	postgres   string
+	mirror     modes
+	mirrorLog  int64
 	maxEntry   int
 	maxLease   time.Duration
 	maxListen  time.Duration
@@ -31,7 +34,7 @@ type serveFlags struct {
 }
 
 func (a *app) serveCommand() *cobra.Command {
-	var f serveFlags
+	f := serveFlags{mirror: modes{}}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a server until it is interrupted",
@@ -39,7 +42,7 @@ func (a *app) serveCommand() *cobra.Command {
 
 It prints one line with its address when it is ready, which after a restart is when it has read its log.
 What an acknowledgement survives is the durability: memory (nothing), logged (kill -9 of the server),
-synced (loss of power). With --postgres every kind is mirrored to a table, in the background.
+synced (loss of power). With --postgres every kind is mirrored to a table, in the background; --mirror says what else may become of a kind.
 
 Settings come from flags, else from the environment, else from the file that --config names, whose lines
 read "name = value" with the names of the flags.`,
@@ -53,6 +56,8 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.data, "data", "gospaces-data", "folder of the log; made if it is not there")
 	flags.StringVar(&f.durability, "durability", "logged", "memory, logged or synced")
 	flags.StringVar(&f.postgres, "postgres", "", "connection string of the PostgreSQL database to mirror to; none: no mirror")
+	flags.Var(f.mirror, "mirror", "how kinds are mirrored: mirror, append (an archive) or none, as in audit=append,*=none; default: mirror")
+	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30, "bytes of a log that are kept for a database that is away; beyond, its mirror goes on from a snapshot")
 	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
 	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
 	flags.DurationVar(&f.maxListen, "max-listen", 0, "longest lease that a registration for events is granted; 0: no bound")
@@ -97,6 +102,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		Data:       f.data,
 		Durability: f.durability,
 		Postgres:   f.postgres,
+		Mirror:     writeback.Modes(f.mirror),
+		MirrorLog:  f.mirrorLog,
 		MaxEntry:   f.maxEntry,
 		MaxLease:   f.maxLease,
 		MaxListen:  f.maxListen,

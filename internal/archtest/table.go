@@ -32,7 +32,7 @@ var table = map[string][]string{
 		"template", "txn", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire", "internal/server",
 		"replication", "writeback",
 	},
-	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "internal/backup", "internal/bench"},
+	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "writeback", "internal/backup", "internal/bench"},
 	"cmd/demo":     {"space", "client", "internal/postgres"},
 
 	// For tests, figures and readers.

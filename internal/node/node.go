@@ -13,6 +13,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/writeback"
 )
 
 // The levels of durability: what an acknowledged change survives.
@@ -24,10 +25,12 @@ const (
 
 // Config configures a Node. Listen and Data are required; what else is zero has a good default.
 type Config struct {
-	Listen     string        // address; port 0 takes any free one
-	Data       string        // folder of the logs; not used with Memory
-	Durability string        // Memory, Logged or Synced; "": Logged
-	Postgres   string        // DSN of the database that mirrors the spaces; "": none
+	Listen     string // address; port 0 takes any free one
+	Data       string // folder of the logs; not used with Memory
+	Durability string // Memory, Logged or Synced; "": Logged
+	Postgres   string // DSN of the database that mirrors the spaces; "": none
+	Mirror     writeback.Modes
+	MirrorLog  int64         // bytes of a log that may be kept for a database that is away; 0: 1 GiB
 	MaxEntry   int           // bytes of one entry; 0: 1 MiB
 	MaxCall    int           // bytes of all entries of one write; 0: 8 MiB
 	MaxSpaces  int           // spaces; 0: 1000
@@ -59,14 +62,14 @@ func (c *Config) setDefaults() error {
 	}
 	c.SnapshotBytes = cmp.Or(c.SnapshotBytes, 64<<20)
 	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Hour)
-	c.EventLog = cmp.Or(c.EventLog, 1<<30)
+	c.EventLog, c.MirrorLog = cmp.Or(c.EventLog, 1<<30), cmp.Or(c.MirrorLog, 1<<30)
 	switch {
 	case c.Durability != Memory && c.Durability != Logged && c.Durability != Synced:
 		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
 	case c.MaxLease < 0 || c.MaxListen < 0 || c.MaxTxn < 0:
 		return errors.New("the longest lease is negative")
-	case c.SnapshotBytes < 0 || c.SnapshotEvery < 0 || c.EventLog < 0:
-		return errors.New("the bounds that say when a snapshot is taken are negative")
+	case c.SnapshotBytes < 0 || c.SnapshotEvery < 0 || c.EventLog < 0 || c.MirrorLog < 0:
+		return errors.New("the bounds of logs and snapshots are negative")
 	case c.Durability == Memory && c.Postgres != "":
 		return errors.New("a mirror reads the log: a database needs durability logged or synced")
 	case c.Durability != Memory && c.Data == "":

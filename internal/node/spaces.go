@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 
@@ -132,50 +131,32 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	if err := s.partition.Start(ctx, progress); err != nil {
 		return nil, err
 	}
+	ss.prepareSnapshots(name, s)
 	if err := ss.startMirror(name, s); err != nil {
 		return nil, errors.Join(err, s.partition.Close())
 	}
-	ss.startSnapshots(name, s)
+	ss.startSnapshots(s)
 	ss.tableMu.Lock()
 	ss.byName[name] = s
 	ss.tableMu.Unlock()
 	return s, nil
 }
 
-// startSnapshots starts what takes the snapshots of a space that has a log.
-func (ss *spaces) startSnapshots(name string, s *hosted) {
+// prepareSnapshots makes what takes the snapshots of a space that has a log.
+func (ss *spaces) prepareSnapshots(name string, s *hosted) {
 	if s.log == nil {
 		return
 	}
 	s.snapshots = &snapshotter{
-		cfg: ss.cfg, partition: s.partition, log: s.log, needed: s.mirrorNeeds, logger: ss.cfg.Logger.With("space", name),
+		cfg: ss.cfg, partition: s.partition, log: s.log, needed: func() uint64 { return s.mirrorNeeds(ss.cfg.MirrorLog) },
+		logger: ss.cfg.Logger.With("space", name),
 	}
-	ss.mirrors.Go(func() { s.snapshots.run(ss.ctx) })
 }
 
-// mirrorNeeds returns the position from which the mirror still needs the log.
-func (s *hosted) mirrorNeeds() uint64 {
-	if s.mirror == nil {
-		return math.MaxUint64
+func (ss *spaces) startSnapshots(s *hosted) {
+	if s.snapshots != nil {
+		ss.mirrors.Go(func() { s.snapshots.run(ss.ctx) })
 	}
-	return s.mirror.Stats().Position + 1
-}
-
-func (ss *spaces) startMirror(name string, s *hosted) error {
-	if ss.cfg.Postgres == "" {
-		return nil
-	}
-	var err error
-	s.mirror, err = writeback.New(s.log, writeback.Config{DSN: ss.cfg.Postgres, Space: name, Logger: ss.cfg.Logger.With("space", name)})
-	if err != nil {
-		return err
-	}
-	ss.mirrors.Go(func() {
-		if err := s.mirror.Run(ss.ctx); err != nil {
-			ss.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", name, "error", err)
-		}
-	})
-	return nil
 }
 
 // lookup returns the named space, or nil if it was not opened.

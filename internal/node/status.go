@@ -50,18 +50,6 @@ type logStatus struct {
 	Error       string `json:"error,omitempty"`
 }
 
-type mirrorStatus struct {
-	Connected  bool    `json:"connected"`
-	Position   uint64  `json:"position"`
-	LagGroups  uint64  `json:"lag_groups"`
-	LagSeconds float64 `json:"lag_seconds"`
-	Rows       uint64  `json:"rows_written"`
-	Deleted    uint64  `json:"rows_deleted"`
-	Coalesced  uint64  `json:"coalesced"`
-	Failures   uint64  `json:"failures"`
-	LastError  string  `json:"last_error,omitempty"`
-}
-
 // Status implements server.Spaces.
 func (n *Node) Status() []byte {
 	b, err := json.Marshal(n.status())
@@ -102,11 +90,7 @@ func (s *hosted) status(name string) spaceStatus {
 		st.Snapshot = s.snapshots.status()
 	}
 	if s.mirror != nil {
-		m := s.mirror.Stats()
-		st.Mirror = &mirrorStatus{
-			Connected: m.Connected, Position: m.Position, LagGroups: m.LagGroups, LagSeconds: m.LagAge.Seconds(),
-			Rows: m.RowsWritten, Deleted: m.RowsDeleted, Coalesced: m.Coalesced, Failures: m.Failures, LastError: text(m.LastError),
-		}
+		st.Mirror = newMirrorStatus(s.mirror.Stats())
 	}
 	return st
 }

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// deadLetter is what `gospaces deadletters list` prints.
+type deadLetter struct {
+	Entry     uint64          `json:"entry"`
+	Kind      string          `json:"kind"`
+	Action    string          `json:"action"`
+	SQLState  string          `json:"sqlstate"`
+	Reason    string          `json:"reason"`
+	RefusedAt time.Time       `json:"refused_at"`
+	Attempts  int             `json:"attempts"`
+	Expires   *time.Time      `json:"expires,omitempty"`
+	Fields    json.RawMessage `json:"fields,omitempty"`
+}
+
+const deadLettersHelp = `List, retry or drop what the database has refused to store.
+
+A row that PostgreSQL refuses, because of a constraint or a trigger that somebody has added, stops neither the space nor the mirror: it becomes a
+dead letter, kept in the database with the reason. These commands ask the database itself, so the server need not run.`
+
+func (a *app) deadLettersCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "deadletters",
+		Short: "List, retry or drop what the database has refused to store",
+		Long:  deadLettersHelp,
+		Example: `  export GOSPACES_POSTGRES='postgres://app@localhost/app'
+  gospaces deadletters list
+  gospaces deadletters retry          # after what was in the way is gone
+  gospaces deadletters drop 17 18`,
+	}
+	var dsn string
+	cmd.PersistentFlags().StringVar(&dsn, "postgres", "", "connection string of the PostgreSQL database")
+	fromEnvironment(cmd.PersistentFlags())
+	cmd.AddCommand(a.listLettersCommand(&dsn), a.retryLettersCommand(&dsn), a.dropLettersCommand(&dsn))
+	return cmd
+}
+
+// withLetters calls do with the dead letters of the space that the global flags name.
+func (a *app) withLetters(ctx context.Context, dsn string, do func(*writeback.DeadLetters) error) error {
+	if dsn == "" {
+		return usage("no database is given: use --postgres or $GOSPACES_POSTGRES")
+	}
+	letters, err := writeback.OpenDeadLetters(ctx, dsn, a.space)
+	if err != nil {
+		return err
+	}
+	defer letters.Close()
+	return do(letters)
+}
+
+func (a *app) listLettersCommand(dsn *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "Print the dead letters of the space, a JSON line each",
+		Long: `Print the dead letters of the space, a JSON line each, by entry.
+
+The action is what the database has refused: to "store" the row of an entry, which is missing; to "replace" the row of an entry that has
+changed; to "remove" the row of an entry that has left; to "renew" the expiry of a row.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withLetters(cmd.Context(), *dsn, func(letters *writeback.DeadLetters) error {
+				for l, err := range letters.All() {
+					if err != nil {
+						return err
+					}
+					if err := a.printJSON(newDeadLetter(l)); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+func newDeadLetter(l writeback.DeadLetter) deadLetter {
+	d := deadLetter{
+		Entry: l.Entry, Kind: l.Kind, Action: l.Action, SQLState: l.SQLState, Reason: l.Reason,
+		RefusedAt: l.RefusedAt.UTC(), Attempts: l.Attempts, Fields: l.Fields,
+	}
+	if !l.Expires.IsZero() {
+		at := l.Expires.UTC()
+		d.Expires = &at
+	}
+	return d
+}
+
+func (a *app) retryLettersCommand(dsn *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "retry [ENTRY...]",
+		Short: "Ask the database again to do what it has refused, for some entries or all",
+		Long: `Ask the database again to do what it has refused, for the given entries or for all dead letters.
+
+Those that it takes now are resolved: the tables equal the space in that respect. Those that it refuses again stay, with the new reason,
+and the exit code is 1.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			entries, err := entryIDs(args)
+			if err != nil {
+				return err
+			}
+			return a.withLetters(cmd.Context(), *dsn, func(letters *writeback.DeadLetters) error {
+				resolved, refused, err := letters.Retry(entries...)
+				if err != nil {
+					return err
+				}
+				if err := a.printJSON(map[string]int{"resolved": resolved, "refused": refused}); err != nil || refused == 0 {
+					return err
+				}
+				return fmt.Errorf("%d dead letters were refused again: `gospaces deadletters list` tells why", refused)
+			})
+		},
+	}
+}
+
+func (a *app) dropLettersCommand(dsn *string) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "drop ENTRY...",
+		Short: "Forget dead letters: the tables go on without what they stand for",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if all == (len(args) > 0) {
+				return usage("name entries, or use --all")
+			}
+			entries, err := entryIDs(args)
+			if err != nil {
+				return err
+			}
+			return a.withLetters(cmd.Context(), *dsn, func(letters *writeback.DeadLetters) error {
+				dropped, err := letters.Drop(entries...)
+				if err != nil {
+					return err
+				}
+				if dropped == 0 && !all {
+					return space.ErrNoMatch
+				}
+				return a.printJSON(map[string]uint64{"dropped": dropped})
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "drop all dead letters of the space")
+	return cmd
+}
+
+func entryIDs(args []string) ([]uint64, error) {
+	var ids []uint64
+	for _, arg := range args {
+		id, err := strconv.ParseUint(arg, 10, 64)
+		if err != nil {
+			return nil, usage("%q is no identity of an entry", arg)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

@@ -1,0 +1,135 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// mirrored is the log of a space, and what its snapshots show, as the mirror reads them.
+type mirrored struct {
+	*replication.Log
+	snapshots *snapshotter
+}
+
+var (
+	_ writeback.Imager = mirrored{}
+	_ writeback.Sizer  = mirrored{}
+)
+
+// First implements writeback.Imager.
+func (m mirrored) First() uint64 { return m.Stats().First }
+
+// Size implements writeback.Sizer.
+func (m mirrored) Size() (messages uint64, bytes, appended int64) {
+	st := m.Stats()
+	return st.Messages, st.Bytes, st.Appended
+}
+
+// Image implements writeback.Imager with the newest snapshot that is whole. If there is none, it has one taken.
+func (m mirrored) Image(ctx context.Context, fn func(record.Group) error) error {
+	positions, err := m.Snapshots()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range positions {
+		if err := m.readSnapshot(p, nil); err != nil { // before anybody relies on any of it
+			errs = append(errs, err)
+			continue
+		}
+		return m.read(ctx, p, fn)
+	}
+	position, err := m.snapshots.take(ctx)
+	if err != nil {
+		return errors.Join(append(errs, err)...)
+	}
+	return m.read(ctx, position, fn)
+}
+
+func (m mirrored) read(ctx context.Context, position uint64, fn func(record.Group) error) error {
+	return m.readSnapshot(position, func(records []byte) error {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		return fn(record.Group{Position: position, Records: records})
+	})
+}
+
+func (m mirrored) readSnapshot(position uint64, fn func(records []byte) error) error {
+	f, err := m.OpenSnapshot(position)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h, err := replication.ReadSnapshot(f, fn)
+	if err == nil && (h.Incarnation != m.Incarnation() || h.Position != position) {
+		err = fmt.Errorf("%w: it is of log %s, position %d", replication.ErrBadSnapshot, h.Incarnation, h.Position)
+	}
+	return err
+}
+
+func (ss *spaces) startMirror(name string, s *hosted) error {
+	if ss.cfg.Postgres == "" {
+		return nil
+	}
+	var err error
+	s.mirror, err = writeback.New(mirrored{s.log, s.snapshots}, writeback.Config{
+		DSN: ss.cfg.Postgres, Space: name, Modes: ss.cfg.Mirror, Logger: ss.cfg.Logger.With("space", name),
+	})
+	if err != nil {
+		return err
+	}
+	ss.mirrors.Go(func() {
+		if err := s.mirror.Run(ss.ctx); err != nil {
+			ss.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", name, "error", err)
+		}
+	})
+	return nil
+}
+
+// mirrorNeeds returns the position from which the mirror still needs the log: any, once that is larger than it may be for a database that is
+// away. The mirror goes on from a snapshot then.
+func (s *hosted) mirrorNeeds(bound int64) uint64 {
+	if s.mirror == nil {
+		return math.MaxUint64
+	}
+	position, filling := s.mirror.Needs()
+	if !filling && s.log.Stats().Bytes > bound {
+		return math.MaxUint64
+	}
+	return position
+}
+
+// mirrorStatus is what a node says about the mirror of a space.
+type mirrorStatus struct {
+	Connected   bool     `json:"connected"`
+	Position    uint64   `json:"position"`
+	LagGroups   uint64   `json:"lag_groups"`
+	LagRecords  uint64   `json:"lag_records"`
+	LagBytes    int64    `json:"lag_bytes"`
+	LagSeconds  float64  `json:"lag_seconds"`
+	Rows        uint64   `json:"rows_written"`
+	Deleted     uint64   `json:"rows_deleted"`
+	Refused     uint64   `json:"rows_refused"`
+	Coalesced   uint64   `json:"coalesced"`
+	DeadLetters int      `json:"dead_letters"`
+	Incomplete  []string `json:"incomplete_tables,omitempty"`
+	Failures    uint64   `json:"failures"`
+	LastError   string   `json:"last_error,omitempty"`
+	Stopped     bool     `json:"stopped,omitempty"` // for good, because of the last error
+}
+
+func newMirrorStatus(m writeback.Stats) *mirrorStatus {
+	return &mirrorStatus{
+		Connected: m.Connected, Position: m.Position,
+		LagGroups: m.LagGroups, LagRecords: m.LagRecords, LagBytes: m.LagBytes, LagSeconds: m.LagAge.Seconds(),
+		Rows: m.RowsWritten, Deleted: m.RowsDeleted, Refused: m.RowsRefused, Coalesced: m.Coalesced,
+		DeadLetters: m.DeadLetters, Incomplete: m.Incomplete, Failures: m.Failures, LastError: text(m.LastError), Stopped: m.Stopped,
+	}
+}

@@ -1,0 +1,93 @@
+package node_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"testing"
+	"time"
+
+	_ "github.com/lib/pq"
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/internal/postgres"
+	"github.com/gospaces/gospaces/space"
+)
+
+// mirrorStatus is what the tests look at.
+type mirrorStatus struct {
+	Log    struct{ First uint64 }
+	Mirror struct {
+		Position  uint64
+		LagGroups uint64 `json:"lag_groups"`
+	}
+}
+
+func statusOf(t *testing.T, n *node.Node) mirrorStatus {
+	t.Helper()
+	var st struct{ Spaces []mirrorStatus }
+	require.NoError(t, json.Unmarshal(n.Status(), &st))
+	return st.Spaces[0]
+}
+
+// A database that is away makes the log grow up to a bound. Beyond, what the mirror still lacks is removed from the log, and it goes
+// on from a snapshot when the database is back, even after a restart of the server.
+func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
+	t.Parallel()
+	pg, err := postgres.Start(t.Context(), postgres.Config{})
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
+	dsn, err := pg.NewDatabase(t.Context())
+	require.NoError(t, err)
+	cfg := node.Config{Data: t.TempDir(), Postgres: dsn, SnapshotBytes: 256 << 10, MirrorLog: 1 << 20}
+	n := open(t, cfg)
+	c, err := client.Dial(t.Context(), n.Addr())
+	require.NoError(t, err)
+	type Job struct {
+		ID   int
+		Data []byte
+	}
+	// work writes some jobs, and takes most of those there are.
+	work := func() {
+		var jobs []Job
+		for i := range 100 {
+			jobs = append(jobs, Job{i, make([]byte, 1000)})
+		}
+		_, err := space.WriteAll(t.Context(), c, jobs)
+		require.NoError(t, err)
+		_, err = space.TakeAll(t.Context(), c, Job{}, 97)
+		require.NoError(t, err)
+	}
+	work()
+	require.Eventually(t, func() bool { return statusOf(t, n).Mirror.LagGroups == 0 }, time.Minute, time.Millisecond)
+	require.NoError(t, pg.Kill())
+	for st := statusOf(t, n); st.Log.First <= st.Mirror.Position+1; st = statusOf(t, n) {
+		work()
+	}
+
+	require.NoError(t, c.Close())
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorContains(t, n.Close(now), "will catch up after the next start")
+	n = open(t, cfg)
+	require.NoError(t, pg.Restart(t.Context()))
+	c, err = client.Dial(t.Context(), n.Addr())
+	require.NoError(t, err)
+	work()
+	require.Eventually(t, func() bool { return statusOf(t, n).Mirror.LagGroups == 0 }, time.Minute, time.Millisecond)
+
+	db, err := sql.Open("postgres", dsn)
+	require.NoError(t, err)
+	defer db.Close()
+	want, err := space.ReadAll(t.Context(), c, Job{}, 1_000_000)
+	require.NoError(t, err)
+	var rows int
+	require.NoError(t, db.QueryRow(`SELECT count(*) FROM space_default.job`).Scan(&rows))
+	require.Len(t, want, rows)
+	require.NoError(t, c.Close())
+	require.NoError(t, n.Close(t.Context()))
+}
