@@ -3,6 +3,7 @@
 TOOL     := go tool -modfile=tools/go.mod
 TIMEOUT  := 9m
 FUZZTIME := 30s
+TIME     ?= 5m
 PREFIX   ?= /usr/local
 
 .DEFAULT_GOAL := help
@@ -42,10 +43,14 @@ fuzz: ## run every fuzz test for FUZZTIME (30s) each
 		done; \
 	done
 
+soak: ## random programs with crashes, restarts and cut connections, judged; for TIME (5m)
+	mkdir -p bin/soak
+	cd spacetest && GOSPACES_SOAK=$(TIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -artifacts -outputdir $(CURDIR)/bin/soak
+
 install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 	install -D bin/gospaces $(DESTDIR)$(PREFIX)/bin/gospaces
 
 clean: ## remove what the other targets made
 	rm -rf bin
 
-.PHONY: help build demo test check format vet staticcheck bench fuzz install clean
+.PHONY: help build demo test check format vet staticcheck bench fuzz soak install clean

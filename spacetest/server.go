@@ -1,8 +1,10 @@
 package spacetest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -56,7 +58,7 @@ func Server(tb testing.TB, cfg ServerConfig) *ServerHandle {
 	return s
 }
 
-// Addr returns the address of the server, which changes whenever it is started.
+// Addr returns the address of the server, which changes whenever it is started; "" while it is down.
 func (s *ServerHandle) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,22 +86,29 @@ func (s *ServerHandle) Start() {
 // Stop ends the server in good order.
 func (s *ServerHandle) Stop() {
 	s.tb.Helper()
-	run := s.running
-	s.running = nil
-	require.NoError(s.tb, run.stop())
+	require.NoError(s.tb, s.down().stop())
 }
 
 // Kill ends the server where it stands: SIGKILL, for a server in a process of its own.
 func (s *ServerHandle) Kill() {
-	s.running.kill()
+	s.down().kill()
+}
+
+// down notes that the server is about to end. From now on nobody connects: its port may soon be that of another server.
+func (s *ServerHandle) down() running {
+	run := s.running
 	s.running = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addr = ""
+	return run
 }
 
 // Dial returns a client of the server's default space, which follows the server when it is started again, and is closed with tb.
 func (s *ServerHandle) Dial(tb testing.TB) *Client {
 	tb.Helper()
 	c, err := client.DialConfig(tb.Context(), client.Config{
-		Addr:       s.Addr(),
+		Addr:       cmp.Or(s.Addr(), "down"),
 		MinBackoff: time.Millisecond,
 		MaxBackoff: 50 * time.Millisecond,
 		Dial:       s.connect,
@@ -109,14 +118,24 @@ func (s *ServerHandle) Dial(tb testing.TB) *Client {
 	return &Client{c}
 }
 
+var errDown = errors.New("the server is down")
+
 // connect connects a client to wherever the server is now.
 func (s *ServerHandle) connect(ctx context.Context, _ string) (net.Conn, error) {
-	c, err := new(net.Dialer).DialContext(ctx, "tcp", s.Addr())
+	addr := s.Addr()
+	if addr == "" {
+		return nil, errDown
+	}
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.addr != addr { // this may be another server's port meanwhile
+		c.Close()
+		return nil, errDown
+	}
 	s.conns = append(s.conns, c)
 	return c, nil
 }
