@@ -23,8 +23,9 @@ type reading struct {
 const (
 	// readings is how many readings of one log are under way at a time; others wait for their turn.
 	readings = 2
-	// readingQuota is how much a reading reads in one turn.
-	readingQuota = 8 << 20
+	// readingQuota is how many bytes a reading reads in one turn. Between two turns it rests, if the log grows meanwhile: the log's
+	// server serves those who read and those who write one after the other, and writers come first.
+	readingQuota = 1 << 20
 	// retryReading is how long a reading waits after the log could not be read.
 	retryReading = time.Second
 )
@@ -73,12 +74,25 @@ func (p *Partition) read(r *reading) {
 			return
 		}
 		r.quota = readingQuota
-		to := p.position()
+		began, to := time.Now(), p.position()
 		err := p.cfg.Log.Read(p.ctx, r.at.position, to, func(g record.Group) error { return p.handOver(r, g) })
 		<-p.turns
 		if !p.goesOn(r, to, err) {
 			return
 		}
+		if p.position() > to {
+			p.rest(time.Since(began))
+		}
+	}
+}
+
+// rest waits, unless the partition is closed.
+func (p *Partition) rest(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-p.ctx.Done():
 	}
 }
 
