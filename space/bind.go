@@ -16,7 +16,7 @@ func (s *Local) bind(ctx context.Context, c *caller, q Query, register bool) err
 	if q.Max < 0 {
 		return invalid("max %d is negative", q.Max)
 	}
-	under, err := s.own(q.Txn)
+	under, err := s.under(q.Txn)
 	if err != nil {
 		return err
 	}

@@ -148,12 +148,15 @@ func (o *outcome) copy(r *engine.Result) {
 }
 
 // leases returns a copy of the grants.
-func (o *outcome) leases() []Grant {
-	grants := make([]Grant, len(o.grants))
-	for i, g := range o.grants {
-		grants[i] = Grant{ID: LeaseID(g.ID), Granted: time.Duration(g.Granted)}
+func (o *outcome) leases() []Grant { return leases(o.grants) }
+
+// leases returns grants as callers of the space get them.
+func leases(grants []engine.Grant) []Grant {
+	ls := make([]Grant, len(grants))
+	for i, g := range grants {
+		ls[i] = Grant{ID: LeaseID(g.ID), Granted: time.Duration(g.Granted)}
 	}
-	return grants
+	return ls
 }
 
 // leaseError returns a *LeaseError if one of the leases had ended.

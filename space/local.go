@@ -33,6 +33,7 @@ type Config struct {
 // Local is a space in this process. It lives in memory and is gone when the process is.
 type Local struct {
 	name      string
+	group     *Group // nil: it shares transactions with no other
 	partition *partition.Partition
 	codecs    *Codecs
 	callers   sync.Pool     // of *caller
@@ -40,9 +41,12 @@ type Local struct {
 	once      sync.Once     // closes closed
 }
 
-// New returns an empty space in this process. The caller closes it.
-func New(cfg Config) *Local {
-	p := partition.New(partition.Config{
+// New returns an empty space in this process, which shares transactions with no other; NewGroup is for those that do. The caller closes it.
+func New(cfg Config) *Local { return newLocal(cfg, nil) }
+
+func newLocal(cfg Config, g *Group) *Local {
+	pcfg := partition.Config{
+		Name:         cmp.Or(cfg.Name, rand.Text()),
 		Logger:       cfg.Logger,
 		MaxEntry:     cfg.MaxEntry,
 		MaxCall:      cfg.MaxCall,
@@ -53,12 +57,16 @@ func New(cfg Config) *Local {
 			RegistrationLease: int64(cfg.MaxEventLease),
 			TxnLease:          int64(cfg.MaxTxnLease),
 		},
-	})
+	}
+	if g != nil {
+		pcfg.Name, pcfg.Txns = cfg.Name, g.spans
+	}
+	p := partition.New(pcfg)
 	if err := p.Start(context.Background(), nil); err != nil {
 		panic(err) // there is no log that could be wrong
 	}
 	s := FromPartition(p)
-	s.name = cmp.Or(cfg.Name, s.name)
+	s.name, s.group = pcfg.Name, g
 	return s
 }
 

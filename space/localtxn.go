@@ -1,7 +1,6 @@
 package space
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -9,20 +8,57 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// own returns id as the partition takes it, or an error if the transaction began in another space.
-func (s *Local) own(id txn.ID) (txn.ID, error) {
-	if id.Space != "" && id.Space != s.name {
-		return txn.ID{}, invalid("transaction %v began in another space, which shares no transactions with this one", id)
+// Group identifies the spaces with which this one shares transactions: those that return the same.
+func (s *Local) Group() any {
+	if s.group != nil {
+		return s.group
 	}
-	return txn.ID{Number: id.Number}, nil
+	return s
 }
 
-// Group tells which spaces share transactions: a space in process does so with no other.
-func (s *Local) Group() any { return s }
-
-// Home returns the space in which a transaction began, which can only be this one, and the transaction by its full name.
+// Home returns the space in which a transaction began, if it is known here, and the transaction by its full name.
 func (s *Local) Home(id txn.ID) (Space, txn.ID) {
-	return s, txn.ID{Space: cmp.Or(id.Space, s.name), Number: id.Number}
+	id = s.named(id)
+	if s.group != nil {
+		if home := s.group.lookup(id.Space); home != nil {
+			return home, id
+		}
+	}
+	return s, id
+}
+
+// own returns id as the partition takes it: without its home if that is this space. It returns an error if the transaction began in a
+// space with which this one shares none.
+func (s *Local) own(id txn.ID) (txn.ID, error) {
+	switch {
+	case id.Space == "" || id.Space == s.name:
+		return txn.ID{Number: id.Number}, nil
+	case s.group == nil:
+		return txn.ID{}, invalid("transaction %v began in another space, which shares no transactions with this one", id)
+	}
+	return id, nil
+}
+
+// under is own for a call that is about to be made under the transaction.
+func (s *Local) under(id txn.ID) (txn.ID, error) {
+	id, err := s.own(id)
+	if err == nil && id.Space != "" {
+		err = s.group.spans.Join(id, s.partition)
+	}
+	return id, err
+}
+
+// named returns id with its home.
+func (s *Local) named(id txn.ID) txn.ID {
+	if id.Space == "" {
+		id.Space = s.name
+	}
+	return id
+}
+
+// spans reports whether a transaction, as own has returned it, concerns other spaces than this one.
+func (s *Local) spans(id txn.ID) bool {
+	return id.Space != "" || s.group != nil && s.partition.Spans(id.Number)
 }
 
 // Begin implements Space.
@@ -51,7 +87,11 @@ func (s *Local) Commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant
 	if err := s.drafts(c, entries); err != nil {
 		return nil, err
 	}
-	s.partition.Commit(c, c.next(), id, engine.Request{}, c.drafts)
+	if id.Space != "" || !s.partition.Commit(c, c.next(), id, engine.Request{}, c.drafts) {
+		// ctx does not end what all spaces must agree upon, and there is no log for which it could have to wait.
+		grants, err := s.group.spans.Commit(context.WithoutCancel(ctx), s.named(id), s.partition, engine.Request{}, c.drafts)
+		return leases(grants), err
+	}
 	if err := c.await(); err != nil {
 		return nil, err
 	}
@@ -65,6 +105,9 @@ func (s *Local) Abort(ctx context.Context, id txn.ID) error {
 		return err
 	}
 	defer s.release(c)
+	if s.spans(id) {
+		return s.group.spans.Abort(context.WithoutCancel(ctx), s.named(id))
+	}
 	s.partition.Abort(c, c.next(), id)
 	return c.await()
 }
@@ -76,6 +119,9 @@ func (s *Local) Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error 
 		return err
 	}
 	defer s.release(c)
+	if s.spans(id) {
+		return s.group.spans.Rollback(context.WithoutCancel(ctx), s.named(id), s.partition, c.leaseIDs(keep))
+	}
 	s.partition.Rollback(c, c.next(), id, c.leaseIDs(keep))
 	return c.await()
 }
@@ -90,6 +136,9 @@ func (s *Local) Defer(ctx context.Context, id txn.ID, entry LeaseID, delay time.
 		return err
 	}
 	defer s.release(c)
+	if id, err = s.under(id); err != nil {
+		return err
+	}
 	s.partition.Defer(c, c.next(), id, uint64(entry), int64(delay))
 	return c.await()
 }

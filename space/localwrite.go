@@ -15,7 +15,7 @@ func (s *Local) Write(ctx context.Context, under txn.ID, entries []Draft) ([]Gra
 	if len(entries) == 0 {
 		return nil, invalid("there is nothing to write")
 	}
-	under, err := s.own(under)
+	under, err := s.under(under)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (s *Local) checkRow(name string, row template.Row) (engine.KindID, error) {
 
 // Update implements Space.
 func (s *Local) Update(ctx context.Context, under txn.ID, ch Change) (version uint32, err error) {
-	if under, err = s.own(under); err != nil {
+	if under, err = s.under(under); err != nil {
 		return 0, err
 	}
 	kind, err := s.checkRow(ch.Kind, ch.Row)
@@ -99,6 +99,9 @@ func (s *Local) Cancel(ctx context.Context, ids ...LeaseID) error {
 		return err
 	}
 	defer s.release(c)
+	if s.group != nil {
+		s.group.spans.Cancelling(s.partition, c.leaseIDs(ids))
+	}
 	s.partition.Cancel(c, c.next(), engine.Request{}, c.leaseIDs(ids))
 	if err := c.await(); err != nil {
 		return err

@@ -60,14 +60,15 @@ type Space interface {
 	// Begin begins a transaction, which is aborted when its lease ends. It returns ErrInvalidArgument for a negative lease.
 	Begin(ctx context.Context, lease time.Duration) (*Txn, error)
 
-	// Commit writes entries, if there are any, under a transaction that began in this space, and commits it: all or nothing. It
+	// Commit writes entries, if there are any, under a transaction that began in this space, or in one that shares transactions with it, and commits it: all or nothing. It
 	// returns a grant for each entry. It fails as Write does, and the transaction is then as it was; or with ErrTxnEnded.
 	Commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant, error)
 
 	// Abort undoes everything that was done under a transaction and ends it. It returns ErrTxnEnded if that has ended already.
 	Abort(ctx context.Context, id txn.ID) error
 
-	// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries named. It returns ErrTxnEnded.
+	// Rollback undoes what was done under a transaction, in all spaces, but for the takes of the entries of this one that are named; the transaction
+	// goes on. It returns ErrTxnEnded.
 	Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error
 
 	// Defer makes the commit of a transaction put an entry that it has taken back instead of removing it: with the same identity

@@ -142,8 +142,8 @@ func (t *Txn) Abort(ctx context.Context) error {
 	return nil
 }
 
-// Rollback undoes what was done under the transaction, in all spaces, and forgets what was staged, but for the takes, in the space in which it began, of the
-// entries named in keep: those stay taken, and the transaction goes on. It returns ErrTxnEnded if the transaction has ended.
+// Rollback undoes what was done under the transaction, in all spaces, and forgets what was staged, but for the takes of the entries of t.Space that are named
+// in keep: those stay taken, and the transaction goes on. It returns ErrTxnEnded if the transaction has ended.
 func (t *Txn) Rollback(ctx context.Context, keep ...LeaseID) error {
 	if err := t.unstage(); err != nil {
 		return err

@@ -2,6 +2,7 @@ package spacetest_test
 
 import (
 	"context"
+	"crypto/rand"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,5 +41,15 @@ func TestNew(t *testing.T) {
 		sp := space.New(space.Config{})
 		tb.Cleanup(func() { sp.Close() })
 		return sp
+	})
+}
+
+// TestGroup runs what the suite has to say about transactions on one space of a group, with transactions that begin in another one.
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	spacetest.RunGuests(t, func(tb testing.TB) space.Space {
+		g := space.NewGroup(space.Config{})
+		tb.Cleanup(func() { require.NoError(tb, g.Close()) })
+		return spacetest.Guest(tb, g.Space("guest"), g.Space(rand.Text()))
 	})
 }

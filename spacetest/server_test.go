@@ -1,6 +1,7 @@
 package spacetest_test
 
 import (
+	"crypto/rand"
 	"testing"
 
 	"github.com/gospaces/gospaces/internal/node"
@@ -31,4 +32,18 @@ func TestServerClients(t *testing.T) {
 		s := spacetest.Server(tb, spacetest.ServerConfig{})
 		return func() space.Space { return s.Dial(tb) }
 	})
+}
+
+// TestServerGuests runs what the suite has to say about transactions on one space of a server, with transactions that begin in another one.
+func TestServerGuests(t *testing.T) {
+	t.Parallel()
+	for _, level := range []string{node.Memory, node.Logged} {
+		t.Run(level, func(t *testing.T) {
+			t.Parallel()
+			spacetest.RunGuests(t, func(tb testing.TB) space.Space {
+				c := spacetest.Server(tb, spacetest.ServerConfig{Durability: level}).Dial(tb)
+				return spacetest.Guest(tb, c, c.SpaceNamed(rand.Text()))
+			})
+		})
+	}
 }

@@ -437,7 +437,9 @@ func txnEndedElsewhere(k *kit) {
 			require.ErrorIs(k, usesOf(k, t, id)[use](), space.ErrTxnEnded, "%s, %s", name, use)
 		}
 	}
-	require.Equal(k, []simple{e1}, drain(k, simple{}))
+	// Where transactions begin in another space the end of a lease may take a moment to get here.
+	require.Equal(k, e1, startFind(k, verbs[2], simple{}).result(k))
+	absent(k, simple{})
 }
 
 func txnUnknown(k *kit) {

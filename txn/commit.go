@@ -129,9 +129,10 @@ func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	return nil
 }
 
-// Rollback undoes what was done under a transaction, which goes on: everything in its branches, and then what undo undoes in its home. It
-// returns ErrNoHome and what undo returned; ErrAborted, with the reason, if a branch could not be undone: the transaction is then aborted.
-func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context.Context) error) error {
+// Rollback undoes what was done under a transaction, which goes on: undo is called with the name of each space that has a branch, and then of
+// the home. It returns ErrNoHome and what undo returned for the home; ErrAborted, with the reason, if a branch could not be undone: the
+// transaction is then aborted.
+func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context.Context, space string) error) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
 	home, err := c.home(id)
@@ -140,19 +141,11 @@ func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context
 	}
 	spaces := home.Participants(id.Number)
 	for _, name := range spaces {
-		if err := c.undoOne(ctx, id, name); err != nil {
+		if err := undo(ctx, name); err != nil {
 			_ = home.Dissolve(ctx, id.Number)
 			c.tell(ctx, id, spaces)
 			return fmt.Errorf("%w: space %q: %w", ErrAborted, name, err)
 		}
 	}
-	return undo(ctx)
-}
-
-func (c *Coordinator) undoOne(ctx context.Context, id ID, name string) error {
-	s := c.spaces.Space(name)
-	if s == nil {
-		return errVanished
-	}
-	return s.Undo(ctx, id)
+	return undo(ctx, id.Space)
 }

@@ -63,20 +63,20 @@ func (c *Coordinator) Join(id ID, space string) error {
 	if s == nil {
 		return fmt.Errorf("txn: there is no space %q", space)
 	}
+	home, err := c.home(id)
+	if err != nil {
+		return err
+	}
 	if s.HasBranch(id) {
-		return nil
+		return use(home, s, id)
 	}
 	c.joining.Lock()
 	defer c.joining.Unlock()
 	if s.HasBranch(id) {
-		return nil
+		return use(home, s, id)
 	}
 	if _, ok := c.committing[id]; ok {
 		return ErrCommitting
-	}
-	home, err := c.home(id)
-	if err != nil {
-		return err
 	}
 	// In this order: a branch that the home does not know would not be committed with the rest.
 	if err := home.Enlist(id.Number, space); err != nil {
@@ -91,6 +91,16 @@ func (c *Coordinator) Join(id ID, space string) error {
 		return ErrEnded
 	}
 	return nil
+}
+
+// use returns an error if a transaction has ended, of which a space has a branch. It may have ended just now, with its lease: whoever is told
+// so finds nothing of it any more.
+func use(home Home, s Host, id ID) error {
+	if home.Alive(id.Number) {
+		return nil
+	}
+	s.Drop(id)
+	return ErrEnded
 }
 
 // home returns the home of a transaction, or ErrNoHome.

@@ -175,6 +175,16 @@ func TestJoin_EndsATransactionWhoseBranchWasLost(t *testing.T) {
 	})
 }
 
+func TestJoin_LeavesNothingOfATransactionThatHasEnded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, none, 0, "a", "b", "c", "d")
+	w.spaces["a"].begin(1)
+	require.NoError(t, w.coord.Join(transfer, "b"))
+	w.spaces["a"].forgetMemory() // and nobody has told b
+	require.ErrorIs(t, w.coord.Join(transfer, "b"), txn.ErrEnded)
+	require.False(t, w.spaces["b"].HasBranch(transfer))
+}
+
 func TestJoin_NeedsAHomeAndASpace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, none, 0, "a", "b")
@@ -251,10 +261,16 @@ func TestRollback_UndoesBranchesAndGoesOn(t *testing.T) {
 			require.NoError(t, w.coord.Join(transfer, name))
 			require.NoError(t, w.spaces[name].use(transfer))
 		}
-		undone := false
-		undo := func(context.Context) error { undone = true; return nil }
+		undone := ""
+		undo := func(_ context.Context, name string) error {
+			undone += name
+			if name == "a" {
+				return nil
+			}
+			return w.spaces[name].undo(transfer)
+		}
 		require.NoError(t, w.coord.Rollback(t.Context(), transfer, undo))
-		require.True(t, undone)
+		require.Equal(t, "bca", undone)
 		require.NoError(t, w.spaces["c"].use(transfer))
 		require.NoError(t, w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1)))
 		synctest.Wait()

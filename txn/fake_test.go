@@ -185,6 +185,15 @@ func (s *fake) Participants(number uint64) (names []string) {
 	return names
 }
 
+func (s *fake) Alive(number uint64) (alive bool) {
+	_ = s.memory(func() error { _, alive = s.active[number]; return nil })
+	return alive
+}
+
+func (s *fake) Drop(id txn.ID) {
+	_ = s.memory(func() error { delete(s.branches, id); return nil })
+}
+
 func (s *fake) Dissolve(ctx context.Context, number uint64) error {
 	return s.do(ctx, func() error {
 		if _, ok := s.active[number]; !ok {
@@ -233,16 +242,6 @@ func (s *fake) HasBranch(id txn.ID) (has bool) {
 
 func (s *fake) Join(id txn.ID) error {
 	return s.memory(func() error { s.branches[id] = false; return nil })
-}
-
-func (s *fake) Undo(ctx context.Context, id txn.ID) error {
-	return s.do(ctx, func() error {
-		if _, ok := s.branches[id]; !ok {
-			return errEnded
-		}
-		s.branches[id] = false
-		return nil
-	})
 }
 
 func (s *fake) Prepare(ctx context.Context, id txn.ID) (prepared bool, err error) {
@@ -298,6 +297,17 @@ func (s *fake) use(id txn.ID) error {
 			return errEnded
 		}
 		s.branches[id] = true
+		return nil
+	})
+}
+
+// undo undoes what was done in a branch.
+func (s *fake) undo(id txn.ID) error {
+	return s.memory(func() error {
+		if _, ok := s.branches[id]; !ok {
+			return errEnded
+		}
+		s.branches[id] = false
 		return nil
 	})
 }

@@ -29,6 +29,9 @@ type Home interface {
 	// Participants returns the spaces that were enlisted; none if the transaction has ended.
 	Participants(number uint64) []string
 
+	// Alive reports whether a transaction can be used: it has not ended, and its lease has not either. It does not wait.
+	Alive(number uint64) bool
+
 	// Dissolve aborts a transaction. It returns an error if it has ended before.
 	Dissolve(ctx context.Context, number uint64) error
 
@@ -50,8 +53,8 @@ type Host interface {
 	// Join makes a branch, and does not wait for anything.
 	Join(id ID) error
 
-	// Undo undoes what was done in a branch, which goes on. It returns an error if there is no such branch, or it is prepared.
-	Undo(ctx context.Context, id ID) error
+	// Drop aborts a branch unless it is prepared, and does not wait.
+	Drop(id ID)
 
 	// Prepare makes what was done in a branch durable and keeps it locked, across crashes, until Commit or Abort. It returns false if there is
 	// nothing to keep: the branch has then ended. It returns an error if there is no such branch.

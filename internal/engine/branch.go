@@ -19,6 +19,25 @@ func (e *Engine) Branches() []txn.ID {
 	return ids
 }
 
+// Alive returns ErrTxnEnded unless a transaction that began here can be used.
+func (e *Engine) Alive(now int64, number uint64) Result {
+	e.begin(now)
+	if _, err := e.transaction(txn.ID{Number: number}); err != nil {
+		return e.refused(err)
+	}
+	return Result{}
+}
+
+// DropBranch aborts a branch unless it is prepared. That leaves no record.
+func (e *Engine) DropBranch(now int64, id txn.ID) Result {
+	e.begin(now)
+	if t, err := e.transaction(id); err == nil && !t.prepared {
+		e.abort(t, ErrTxnEnded)
+		e.settle()
+	}
+	return Result{}
+}
+
 // CommitBranch makes the effects of a prepared branch real. If there is none it has ended, and nothing is done; a branch that has not
 // prepared cannot be part of what was committed, and is aborted. Depends is such that the branch has ended for good.
 func (e *Engine) CommitBranch(now int64, id txn.ID) Result {

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -140,21 +141,24 @@ func TestSpan_EndsThroughAnotherSpace(t *testing.T) {
 		tx, err := space.Begin(t.Context(), a)
 		require.NoError(t, err)
 		require.NoError(t, add(t.Context(), tx, a, -5))
-		there := space.TxnOf(b, tx.ID())
-		require.NoError(t, space.Stage(t.Context(), there, Account{"y", 5}))
-		require.NoError(t, there.Commit(t.Context()))
+		codec, err := b.Codecs().For(t.Context(), b, reflect.TypeFor[Account]())
+		require.NoError(t, err)
+		row, err := codec.AppendRow(nil, Account{"y", 5})
+		require.NoError(t, err)
+		grants, err := b.Commit(t.Context(), tx.ID(), []space.Draft{{Kind: codec.Schema().Kind, Row: row, Lease: space.Forever}})
+		require.NoError(t, err)
+		require.Len(t, grants, 1)
 		require.Equal(t, 95, amount(t, a))
-		_, err = space.Take(t.Context(), b, Account{Owner: "y"}, space.NoWait())
-		require.NoError(t, err, "what was staged is written where the commit was made")
+		_, err = space.TakeID[Account](t.Context(), b, grants[0].ID, space.NoWait())
+		require.NoError(t, err, "what comes with the commit is written where that was made")
 
 		tx, err = space.Begin(t.Context(), a)
 		require.NoError(t, err)
 		require.NoError(t, add(t.Context(), tx, c, -5))
-		there = space.TxnOf(b, tx.ID())
-		require.NoError(t, there.Rollback(t.Context()))
+		require.NoError(t, b.Rollback(t.Context(), tx.ID()))
 		require.Equal(t, 100, amount(t, c))
 		require.NoError(t, add(t.Context(), tx, c, -5))
-		require.NoError(t, there.Abort(t.Context()))
+		require.NoError(t, b.Abort(t.Context(), tx.ID()))
 		require.Equal(t, 100, amount(t, c))
 		require.ErrorIs(t, tx.Commit(t.Context()), space.ErrTxnEnded)
 		closeAll(t, cl, n)
@@ -192,15 +196,14 @@ func TestSpan_VictimOfADeadlockIsAbortedEverywhere(t *testing.T) {
 func TestSpan_NeedsAHomeThatExists(t *testing.T) {
 	t.Parallel()
 	n, cl, a, b, _ := banks(t, node.Config{Durability: node.Memory})
-	for _, sp := range []space.Space{a, b} {
-		nowhere := space.TxnOf(sp, txn.ID{Space: "nowhere", Number: 1})
-		err := add(t.Context(), nowhere, b, 1)
-		require.ErrorIs(t, err, space.ErrInvalidArgument)
-		require.ErrorContains(t, err, `no space "nowhere"`)
-		require.ErrorIs(t, nowhere.Commit(t.Context()), space.ErrInvalidArgument)
-		require.ErrorIs(t, nowhere.Abort(t.Context()), space.ErrInvalidArgument)
-		require.ErrorIs(t, nowhere.Rollback(t.Context()), space.ErrInvalidArgument)
-	}
+	nowhere := txn.ID{Space: "nowhere", Number: 1}
+	err := add(t.Context(), space.TxnOf(a, nowhere), b, 1)
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	require.ErrorContains(t, err, `no space "nowhere"`)
+	_, err = b.Commit(t.Context(), nowhere, nil)
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	require.ErrorIs(t, b.Abort(t.Context(), nowhere), space.ErrInvalidArgument)
+	require.ErrorIs(t, b.Rollback(t.Context(), nowhere), space.ErrInvalidArgument)
 	require.ErrorIs(t, add(t.Context(), space.TxnOf(b, txn.ID{Space: "a", Number: 12345}), b, 1), space.ErrTxnEnded)
 	require.NotContains(t, n.Names(), "nowhere")
 	closeAll(t, cl, n)

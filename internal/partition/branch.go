@@ -71,6 +71,11 @@ func (s participant) Participants(number uint64) (names []string) {
 	return names
 }
 
+// Alive implements txn.Home.
+func (s participant) Alive(number uint64) bool {
+	return s.now(func(now int64) engine.Result { return s.p.e.Alive(now, number) }) == nil
+}
+
 // Dissolve implements txn.Home.
 func (s participant) Dissolve(ctx context.Context, number uint64) error {
 	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Abort(now, txn.ID{Number: number}) }, nil)
@@ -109,9 +114,9 @@ func (s participant) Join(id txn.ID) error {
 	return s.now(func(now int64) engine.Result { return s.p.e.Join(now, id) })
 }
 
-// Undo implements txn.Host.
-func (s participant) Undo(ctx context.Context, id txn.ID) error {
-	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Rollback(now, id, nil) }, nil)
+// Drop implements txn.Host.
+func (s participant) Drop(id txn.ID) {
+	_ = s.now(func(now int64) engine.Result { return s.p.e.DropBranch(now, id) })
 }
 
 // Prepare implements txn.Host.
@@ -137,9 +142,9 @@ func (s participant) Branches() (ids []txn.ID) {
 	return ids
 }
 
-// rollbackWait is Rollback of a transaction that began here, for a goroutine that waits for it.
-func (p *Partition) rollbackWait(ctx context.Context, number uint64, keep []uint64) error {
-	return p.await(ctx, func(now int64) engine.Result { return p.e.Rollback(now, txn.ID{Number: number}, keep) }, nil)
+// rollbackWait is Rollback, for a goroutine that waits for it.
+func (p *Partition) rollbackWait(ctx context.Context, id txn.ID, keep []uint64) error {
+	return p.await(ctx, func(now int64) engine.Result { return p.e.Rollback(now, id, keep) }, nil)
 }
 
 // writeWait is Write under a transaction, for a goroutine that waits for it. The size of drafts was checked.

@@ -96,12 +96,31 @@ func (s *Spans) Abort(ctx context.Context, id txn.ID) error {
 	return explain(id, s.Coordinator.Abort(ctx, id))
 }
 
-// Rollback undoes what was done under a transaction in all partitions, but for the takes, in its home, of the entries in keep. It returns
+// Rollback undoes what was done under a transaction in all partitions, but for the takes, at the given one, of the entries in keep. It returns
 // engine.ErrTxnEnded, and engine.ErrInvalidArgument if its home does not exist.
-func (s *Spans) Rollback(ctx context.Context, id txn.ID, keep []uint64) error {
-	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context) error {
-		return s.find(id.Space).rollbackWait(ctx, id.Number, keep)
+func (s *Spans) Rollback(ctx context.Context, id txn.ID, at *Partition, keep []uint64) error {
+	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, name string) error {
+		p, local, kept := s.find(name), id, keep
+		if name == id.Space {
+			local.Space = ""
+		}
+		if p != at {
+			kept = nil
+		}
+		return p.rollbackWait(ctx, local, kept)
 	}))
+}
+
+// Cancelling tells that leases are about to be cancelled at a partition. Some may be those of transactions with branches elsewhere, which are aborted
+// before, so that nothing is left of them when the cancellation is answered. It does not wait.
+func (s *Spans) Cancelling(at *Partition, leases []uint64) {
+	for _, d := range at.spanning(leases) {
+		for _, name := range d.Spaces {
+			if p := s.find(name); p != nil {
+				p.Participant().Drop(txn.ID{Space: at.cfg.Name, Number: d.Number})
+			}
+		}
+	}
 }
 
 func noHome(id txn.ID) error {

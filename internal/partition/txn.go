@@ -39,6 +39,21 @@ func (p *Partition) Spans(number uint64) bool {
 	return p.err == nil && len(p.e.Participants(number)) > 0
 }
 
+// spanning returns those of the transactions numbered by ids that began here and have branches in other partitions, with their spaces.
+func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		return nil
+	}
+	for _, id := range ids {
+		if names := p.e.Participants(id); len(names) > 0 {
+			ds = append(ds, txn.Decision{Number: id, Spaces: names})
+		}
+	}
+	return ds
+}
+
 // Abort aborts a transaction here. Config.Dissolved is told if it has branches in other partitions.
 func (p *Partition) Abort(c Caller, call uint64, id txn.ID) {
 	p.do(c, call, func(now int64) engine.Result { return p.e.Abort(now, id) })

@@ -314,6 +314,7 @@ func (s *session) handleLeases(c *caller, f wire.Frame, d wire.Decoder) error {
 	if f.Type == wire.Renew {
 		c.p.Renew(c, tag(f.Type, f.ID), c.by(f.ID), lease, ids)
 	} else {
+		s.srv.cfg.Spans.Cancelling(c.p, ids)
 		c.p.Cancel(c, tag(f.Type, f.ID), c.by(f.ID), ids)
 	}
 	return nil

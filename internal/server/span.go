@@ -102,8 +102,10 @@ func (sp *span) abort() {
 	sp.start(func(ctx context.Context) ([]engine.Grant, error) { return nil, sp.spans().Abort(ctx, sp.id) })
 }
 
-// rollback undoes what was done under the transaction, but for the takes, in its home, of the entries in keep.
+// rollback undoes what was done under the transaction, but for the takes, where the call was made, of the entries in keep.
 func (sp *span) rollback(keep []uint64) {
 	keep = slices.Clone(keep)
-	sp.start(func(ctx context.Context) ([]engine.Grant, error) { return nil, sp.spans().Rollback(ctx, sp.id, keep) })
+	sp.start(func(ctx context.Context) ([]engine.Grant, error) {
+		return nil, sp.spans().Rollback(ctx, sp.id, sp.c.p, keep)
+	})
 }

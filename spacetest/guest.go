@@ -1,0 +1,137 @@
+package spacetest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Guest returns sp as a space whose transactions begin in home, another one that shares transactions with it: what is done under them in sp is
+// done in a branch. Both must be new.
+func Guest(tb testing.TB, sp, home space.Space) space.Space {
+	// The identities of the home's transactions are none of sp's entries: so the guest can tell whose lease is meant.
+	const apart = 10000
+	_, err := space.WriteAll(tb.Context(), home, make([]simple, apart))
+	require.NoError(tb, err)
+	_, err = space.TakeAll(tb.Context(), home, simple{}, apart)
+	require.NoError(tb, err)
+	g := &guest{Space: sp, home: home, begun: map[space.LeaseID]bool{}}
+	if w, ok := sp.(Waiter); ok {
+		return &tellingGuest{g, w}
+	}
+	return g
+}
+
+// tellingGuest is a guest in a space that tells how many calls wait.
+type tellingGuest struct {
+	*guest
+	Waiter
+}
+
+type guest struct {
+	space.Space
+	home space.Space
+
+	mu    sync.Mutex
+	begun map[space.LeaseID]bool // transactions, by their leases; guarded by mu
+}
+
+// Group and Home make the guest share transactions with what it is a guest of.
+func (g *guest) Group() any { return g.Space.(interface{ Group() any }).Group() }
+
+func (g *guest) Home(id txn.ID) (space.Space, txn.ID) {
+	_, id = g.Space.(interface {
+		Home(id txn.ID) (space.Space, txn.ID)
+	}).Home(id)
+	return g, id
+}
+
+// Begin implements space.Space.
+func (g *guest) Begin(ctx context.Context, lease time.Duration) (*space.Txn, error) {
+	t, err := g.home.Begin(ctx, lease)
+	if err == nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.begun[t.Lease().ID()] = true
+	}
+	return t, err
+}
+
+// split calls f for the leases of transactions, and for the others, with their positions in ids, and joins what it returns.
+func (g *guest) split(ids []space.LeaseID, f func(sp space.Space, ids []space.LeaseID, at []int) error) error {
+	var split [2][]space.LeaseID
+	var at [2][]int
+	g.mu.Lock()
+	for i, id := range ids {
+		to := 0
+		if g.begun[id] {
+			to = 1
+		}
+		split[to], at[to] = append(split[to], id), append(at[to], i)
+	}
+	g.mu.Unlock()
+	failed := map[space.LeaseID]error{}
+	for to, sp := range []space.Space{g.Space, g.home} {
+		if to == 1 && len(split[to]) == 0 || to == 0 && len(split[to]) == 0 && len(ids) > 0 {
+			continue
+		}
+		err := f(sp, split[to], at[to])
+		if some, ok := errors.AsType[*space.LeaseError](err); ok {
+			maps.Copy(failed, some.Failed)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(failed) > 0 {
+		return &space.LeaseError{Failed: failed}
+	}
+	return nil
+}
+
+// Renew implements space.Space.
+func (g *guest) Renew(ctx context.Context, d time.Duration, ids ...space.LeaseID) ([]space.Grant, error) {
+	grants := make([]space.Grant, len(ids))
+	err := g.split(ids, func(sp space.Space, ids []space.LeaseID, at []int) error {
+		some, err := sp.Renew(ctx, d, ids...)
+		for i := range some {
+			grants[at[i]] = some[i]
+		}
+		return err
+	})
+	return grants, err
+}
+
+// Cancel implements space.Space.
+func (g *guest) Cancel(ctx context.Context, ids ...space.LeaseID) error {
+	return g.split(ids, func(sp space.Space, ids []space.LeaseID, _ []int) error { return sp.Cancel(ctx, ids...) })
+}
+
+// RunGuests runs the part of the suite that is about transactions. open returns what Guest does.
+func RunGuests(t *testing.T, open func(tb testing.TB) space.Space) {
+	for _, topic := range []topic{
+		{"txn", txnCases()},
+		{"lock", lockCases()},
+		{"lockwait", lockWaitCases()},
+		{"deadlock", deadlockCases()},
+		{"txnlease", txnLeaseCases()},
+		{"stage", stageCases()},
+		{"rollback", rollbackCases()},
+		{"delay", delayCases()},
+		{"update", updateCases()},
+		{"work", workCases()},
+		{"event", eventCases()},
+	} {
+		t.Run(topic.name, func(t *testing.T) {
+			t.Parallel()
+			topic.cases.run(t, open)
+		})
+	}
+}
