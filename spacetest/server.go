@@ -14,6 +14,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/space"
 )
 
 // ServerConfig configures Server. The zero value is a server in this process that keeps its log in a folder of the test.
@@ -152,6 +153,9 @@ func (s *ServerHandle) Cut() {
 
 // Client is a client that can tell how many calls wait in its space.
 type Client struct{ *client.Client }
+
+// Neighbor implements Neighbor.
+func (c *Client) Neighbor(name string) space.Space { return c.SpaceNamed(name) }
 
 // Waiting implements Waiter.
 func (c *Client) Waiting(ctx context.Context) (int, error) {

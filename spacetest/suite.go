@@ -48,6 +48,7 @@ func topics() []topic {
 		{"lockwait", lockWaitCases()},
 		{"deadlock", deadlockCases()},
 		{"txnlease", txnLeaseCases()},
+		{"txnspaces", txnSpacesCases()},
 		{"stage", stageCases()},
 		{"rollback", rollbackCases()},
 		{"delay", delayCases()},
