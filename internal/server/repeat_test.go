@@ -1,0 +1,204 @@
+package server_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+var client = engine.Client{7}
+
+// joinAs connects as a client that repeats calls, and opens the space as 0.
+func (r *rig) joinAs(client engine.Client, before uint64) (p *peer, session uint64, lost bool) {
+	p = r.connect()
+	p.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
+	d := wire.NewDecoder(p.call(wire.Open, 1, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', before)))
+	_, session, lost = d.Opened()
+	require.NoError(r.t, d.Err())
+	return p, session, lost
+}
+
+func repeatBody(op wire.Type, ask bool, body []byte) []byte {
+	return append(wire.AppendRepeated(nil, op, ask), body...)
+}
+
+func TestRepeat_AnswersWithTheFirstOutcome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p, session, _ := r.joinAs(client, 0)
+		p.register()
+		written := slices.Clone(p.call(wire.Write, 3, writeBody("x")))
+		taken := slices.Clone(p.call(wire.Find, 4, findBody(true, false)))
+		noted := slices.Clone(p.call(wire.Notify, 5, notifyBody()))
+		require.NotZero(t, session)
+
+		// The same client again: its first session ends, although its connection is there.
+		q, again, lost := r.joinAs(client, session)
+		require.Equal(t, session, again)
+		require.False(t, lost)
+		synctest.Wait()
+		require.Equal(t, 1, r.server.Stats().Sessions)
+		_, err := p.tryNext()
+		require.Error(t, err)
+
+		require.Equal(t, written, q.call(wire.Repeat, 3, repeatBody(wire.Write, false, writeBody("x"))))
+		require.Equal(t, taken, q.call(wire.Repeat, 4, repeatBody(wire.Find, true, findBody(true, true))))
+		require.Equal(t, noted, q.call(wire.Repeat, 5, repeatBody(wire.Notify, false, notifyBody())))
+		q.send(wire.Write, 6, writeBody("y"))
+		for f := q.next(); f.Type != wire.Event; f = q.next() {
+			require.NotEqual(t, wire.Failure, f.Type)
+		}
+
+		q.send(wire.Repeat, 7, repeatBody(wire.Write, true, writeBody("z")))
+		require.ErrorIs(t, q.failure(7), engine.ErrCancelled, "it was not executed, and is not now")
+		q.call(wire.Repeat, 7, repeatBody(wire.Write, false, writeBody("z")))
+		require.Equal(t, "y", entry(t, q.call(wire.Find, 8, findBody(true, false))))
+		require.Equal(t, "z", entry(t, q.call(wire.Find, 9, findBody(true, false))))
+
+		q.send(wire.Repeat, 10, repeatBody(wire.Kinds, false, []byte{0}))
+		require.ErrorIs(t, q.failure(10), engine.ErrOutcomeUnknown)
+		anonymous := r.join()
+		anonymous.send(wire.Repeat, 3, repeatBody(wire.Write, false, writeBody("x")))
+		require.ErrorIs(t, anonymous.failure(3), engine.ErrOutcomeUnknown)
+	})
+}
+
+// What a session that is still connected waits for is not taken for it any more when its client comes anew.
+func TestRepeat_EndsTheWaitsOfTheEarlierSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p, session, _ := r.joinAs(client, 0)
+		p.register()
+		p.send(wire.Find, 3, findBody(true, true))
+		synctest.Wait()
+		require.Equal(t, 1, r.partition.Stats().Waiting)
+		q, _, _ := r.joinAs(client, session)
+		require.Zero(t, r.partition.Stats().Waiting)
+		q.send(wire.Repeat, 3, repeatBody(wire.Find, false, findBody(true, true)))
+		q.call(wire.Echo, 4, nil)
+		require.Equal(t, 1, r.partition.Stats().Waiting)
+		q.send(wire.Write, 5, writeBody("x"))
+		got := map[uint64]bool{}
+		for len(got) < 2 {
+			if f := q.next(); f.Type == wire.Answer {
+				got[f.ID] = true
+			}
+		}
+		require.True(t, got[3])
+	})
+}
+
+// Outcomes are forgotten once the client has received the answers, and not before.
+func TestRepeat_OutcomesAreForgottenWhenTheyAreReceived(t *testing.T) {
+	t.Parallel()
+	for name, log := range map[string]partition.Log{"without log": nil, "with log": always{}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, server.Config{}, partition.Config{Log: log})
+			defer r.close()
+			p, session, _ := r.joinAs(client, 0)
+			p.register()
+			known := func(call uint64) bool {
+				had, err := r.partition.Recall(silent{}, 1, engine.Request{Session: session, Number: call})
+				require.NoError(t, err)
+				return had
+			}
+			for call := uint64(10); call < 20; call++ {
+				p.call(wire.Write, call, writeBody(fmt.Sprint(call)))
+			}
+			middle := p.in.Total()
+			for call := uint64(20); call < 30; call++ {
+				p.call(wire.Write, call, writeBody(fmt.Sprint(call)))
+			}
+			p.send(wire.Ack, 0, uvarints(middle)) // so far the server has never noted a position
+			p.call(wire.Echo, 100, nil)
+			require.True(t, known(10))
+			p.send(wire.Ack, 0, uvarints(p.in.Total()))
+			p.call(wire.Echo, 101, nil)
+			for call := uint64(10); call < 28; call++ {
+				require.False(t, known(call), "call %d", call)
+			}
+			require.True(t, known(29), "what came last may have others that are on their way")
+			p.call(wire.Write, 30, writeBody("30"))
+			require.True(t, known(30))
+		})
+	}
+}
+
+// silent is a partition.Caller that does not care.
+type silent struct{}
+
+func (silent) Reply(uint64, *engine.Result, partition.LSN, bool)       {}
+func (silent) Event(*partition.Event, partition.LSN, bool) (more bool) { return false }
+func (silent) Durable(partition.LSN)                                   {}
+func (silent) Lost(error)                                              {}
+
+// always is a log that keeps nothing and never fails.
+type always struct{ gate }
+
+func (always) Append([]byte) error { return nil }
+
+// When a log fails the client is asked to repeat what was not durable, in a session that it begins then.
+func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
+	t.Parallel()
+	log := make(gate, 2)
+	r := newRig(t, server.Config{}, partition.Config{Log: log})
+	defer func() { close(log); r.close() }()
+	p, session, _ := r.joinAs(client, 0)
+	log <- nil
+	p.register()
+	log <- nil
+	p.call(wire.Write, 3, writeBody("x"))
+	log <- errors.New("disk full")
+	p.send(wire.Write, 4, writeBody("y"))
+	require.ErrorIs(t, p.failure(4), wire.ErrInDoubt)
+	require.Equal(t, wire.Goaway, p.next().Type)
+
+	q, again, lost := r.joinAs(client, session) // perhaps before the state is rebuilt
+	require.Equal(t, session, again)
+	require.False(t, lost)
+	require.Eventually(t, func() bool { return r.partition.Stats().Err == nil }, time.Minute, time.Millisecond)
+	q.send(wire.Repeat, 4, repeatBody(wire.Write, true, writeBody("y")))
+	require.ErrorIs(t, q.failure(4), engine.ErrCancelled, "this log has forgotten everything")
+}
+
+// A client that says goodbye has all that it wants; one that vanishes may come back.
+func TestRepeat_SessionsWithSpacesEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{Resume: time.Second}, partition.Config{SessionGrace: time.Minute})
+		defer r.close()
+		p, _, _ := r.joinAs(client, 0)
+		p.register()
+		p.call(wire.Write, 3, writeBody("x"))
+		p.send(wire.Goodbye, 0, nil)
+		synctest.Wait()
+		require.Zero(t, r.partition.Stats().Sessions)
+
+		p, session, lost := r.joinAs(client, 0)
+		require.False(t, lost)
+		p.call(wire.Write, 3, writeBody("x"))
+		p.conn.Close()
+		time.Sleep(50 * time.Second)
+		require.Zero(t, r.server.Stats().Sessions)
+		require.Equal(t, 1, r.partition.Stats().Sessions)
+		time.Sleep(time.Minute)
+		require.Zero(t, r.partition.Stats().Sessions)
+		_, _, lost = r.joinAs(client, session)
+		require.True(t, lost)
+	})
+}
