@@ -21,6 +21,9 @@ demo: ## a server, PostgreSQL and workers in processes of their own: one job, an
 test: ## run all tests with the race detector
 	go test -race -timeout $(TIMEOUT) ./...
 
+soak-repeat: ## a million writes and takes while connections are cut and the server is killed: each happens once
+	SOAK_REPEAT=1000000 go test ./spacetest -run TestExactlyOnce -v -count=1 -timeout 2h
+
 check: format vet staticcheck test ## what a change must pass: format, vet, staticcheck, all tests
 
 format: ## fail if a file is not formatted (gofumpt)
@@ -53,4 +56,4 @@ install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 clean: ## remove what the other targets made
 	rm -rf bin
 
-.PHONY: help build demo test check format vet staticcheck bench fuzz soak install clean
+.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak install clean
