@@ -161,6 +161,95 @@ func TestFaults_ACommitWhoseAnswerIsLostCountsOnce(t *testing.T) {
 	require.EqualValues(t, groups-lost, w.Stats().Commits, "the others were found to have happened")
 }
 
+func TestFaults_AConnectionCutInTheMiddleOfCopyLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	p := newProxy(t, dsn)
+	for after := range 5 {
+		p.cuts <- cut{after: 1 + 30_000*after, requests: []string{"COPY "}, sending: true}
+	}
+	log, m := newMemLog(), newModel()
+	w, _ := start(t, log, writeback.Config{DSN: p.dsn, RetryMin: time.Millisecond})
+	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 10_000))
+	require.NoError(t, w.Flush(t.Context()))
+	requireMirror(t, db, "test", m)
+	require.EqualValues(t, 5, p.injected.Load())
+	require.EqualValues(t, 5, w.Stats().Failures)
+}
+
+// A writer whose DSN names both servers goes on with the one that has taken over, from where that one is: the last transactions of
+// the other may be lost there.
+func TestFaults_AnotherServerTakesOver(t *testing.T) {
+	t.Parallel()
+	first := ownServer(t)
+	dsn, err := first.NewDatabase(t.Context())
+	require.NoError(t, err)
+	second, err := first.Standby(t.Context())
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { require.NoError(t, second.Stop()) })
+	cfg, err := pq.NewConfig(dsn)
+	require.NoError(t, err)
+	other, err := pq.NewConfig(second.DSN())
+	require.NoError(t, err)
+	both := "host=" + cfg.Host + "," + other.Host + " user=postgres dbname=" + cfg.Database + " sslmode=disable"
+
+	log, g, m := newMemLog(), newGenerator(21), newModel()
+	w, _ := start(t, log, writeback.Config{DSN: both + " target_session_attrs=read-write", FlushInterval: time.Millisecond})
+	for i := range 60 {
+		follow(t, log, m, g.group(1+g.IntN(30)))
+		if i%10 == 0 {
+			require.NoError(t, w.Flush(t.Context()))
+		}
+		if i == 25 {
+			require.NoError(t, second.Pause()) // it falls behind
+		}
+	}
+	require.NoError(t, first.Kill())
+	require.NoError(t, second.Continue())
+	require.Eventually(t, func() bool { return w.Stats().LastError != nil }, time.Minute, time.Millisecond, "it is read-only so far")
+	require.NoError(t, second.Promote(t.Context()))
+	for range 20 {
+		follow(t, log, m, g.group(1+g.IntN(30)))
+	}
+	require.NoError(t, w.Flush(t.Context()))
+	requireMirror(t, connect(t, "host="+other.Host+" user=postgres dbname="+cfg.Database+" sslmode=disable"), "test", m)
+}
+
+func TestFaults_LostRightsAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	own := ownServer(t)
+	dsn, err := own.NewDatabase(t.Context())
+	require.NoError(t, err)
+	db := connect(t, dsn)
+	exec := func(query string) {
+		t.Helper()
+		_, err := db.Exec(query)
+		require.NoError(t, err)
+	}
+	exec(`CREATE ROLE mirror LOGIN; CREATE SCHEMA gospaces AUTHORIZATION mirror; CREATE SCHEMA space_test AUTHORIZATION mirror`)
+	log, m := newMemLog(), newModel()
+	w, _ := start(t, log, writeback.Config{DSN: dsn + " user=mirror", RetryMin: time.Millisecond})
+	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 3))
+	require.NoError(t, w.Flush(t.Context()))
+	for i, c := range []struct{ revoke, grant string }{
+		{`ALTER TABLE space_test."Job" OWNER TO postgres`, `ALTER TABLE space_test."Job" OWNER TO mirror`},
+		{`REVOKE INSERT ON space_test."Job" FROM mirror`, `GRANT INSERT ON space_test."Job" TO mirror`},
+		{`ALTER SCHEMA space_test OWNER TO postgres`, `ALTER SCHEMA space_test OWNER TO mirror`},
+		{`ALTER TABLE gospaces.positions OWNER TO postgres`, `ALTER TABLE gospaces.positions OWNER TO mirror`},
+	} {
+		exec(c.revoke)
+		follow(t, log, m, appendJobs(t, nil, 10+i, 1))
+		require.Eventually(t, func() bool { return w.Stats().LastError != nil }, time.Minute, time.Millisecond, c.revoke)
+		require.ErrorContains(t, w.Stats().LastError, "permission denied")
+		require.EqualValues(t, 1+i, w.Stats().Position)
+		exec(c.grant)
+		require.NoError(t, w.Flush(t.Context()), c.grant)
+	}
+	requireMirror(t, db, "test", m)
+}
+
 // proxy is between a writer and its server and cuts connections, one for each element of cuts.
 type proxy struct {
 	dsn      string
@@ -175,6 +264,7 @@ type proxy struct {
 type cut struct {
 	after    int
 	requests []string
+	sending  bool // what is sent after requests counts, not the answers
 	answers  bool // only answers count: requests were sent
 }
 
@@ -265,9 +355,9 @@ func (w *wire) spared(b []byte, request bool) bool {
 		return true
 	}
 	if request && len(w.cut.requests) > 0 && bytes.Contains(b, []byte(w.cut.requests[0])) {
-		w.cut.requests, w.cut.answers = w.cut.requests[1:], true
+		w.cut.requests, w.cut.answers = w.cut.requests[1:], !w.cut.sending
 	}
-	if len(w.cut.requests) > 0 || request && w.cut.answers {
+	if len(w.cut.requests) > 0 || request && w.cut.answers || !request && w.cut.sending {
 		return true
 	}
 	if w.cut.after -= len(b); w.cut.after > 0 {

@@ -31,6 +31,21 @@ var settings = []string{
 
 // newCluster makes a cluster and starts it. The folder is gone again if that fails.
 func newCluster(ctx context.Context, bin programs) (*cluster, error) {
+	return makeCluster(ctx, bin, bin.initdb, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+}
+
+// standby makes a cluster that follows c and starts it.
+func (c *cluster) standby(ctx context.Context) (*cluster, error) {
+	initdb, err := filepath.EvalSymlinks(c.bin.initdb) // its neighbours may not be linked, too
+	if err != nil {
+		return nil, fmt.Errorf("postgres: %w", err)
+	}
+	program := filepath.Join(filepath.Dir(initdb), "pg_basebackup")
+	return makeCluster(ctx, c.bin, program, "--host="+c.dir, "--username=postgres", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+}
+
+// makeCluster makes a cluster by a program that takes the folder of its data as --pgdata.
+func makeCluster(ctx context.Context, bin programs, program string, args ...string) (*cluster, error) {
 	base := baseFolder()
 	sweep(base)
 	dir, err := os.MkdirTemp(base, folderPrefix)
@@ -38,13 +53,13 @@ func newCluster(ctx context.Context, bin programs) (*cluster, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	c := &cluster{bin: bin, dir: dir}
-	if err := c.init(ctx); err != nil {
+	if err := c.init(ctx, program, args...); err != nil {
 		return nil, errors.Join(err, c.remove())
 	}
 	return c, nil
 }
 
-func (c *cluster) init(ctx context.Context) (err error) {
+func (c *cluster) init(ctx context.Context, program string, args ...string) (err error) {
 	if c.lock, err = lock(c.dir); err != nil {
 		return err
 	}
@@ -54,11 +69,10 @@ func (c *cluster) init(ctx context.Context) (err error) {
 	if err := c.owner.chown(c.dir); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, c.bin.initdb, "--pgdata="+c.data(), "--username=postgres", "--auth=trust",
-		"--encoding=UTF8", "--no-locale", "--no-sync")
+	cmd := exec.CommandContext(ctx, program, append(args, "--pgdata="+c.data())...)
 	cmd.Dir, cmd.SysProcAttr = c.dir, c.owner.attributes()
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("postgres: initdb: %w: %s", err, out)
+		return fmt.Errorf("postgres: %s: %w: %s", filepath.Base(program), err, out)
 	}
 	return c.start(ctx)
 }

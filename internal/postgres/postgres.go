@@ -80,6 +80,22 @@ func (s *Server) NewDatabase(ctx context.Context) (string, error) {
 	return withDatabase(s.dsn, name)
 }
 
+// Standby starts another server that follows this one, which must run, and takes over with Promote. Its own DSN names it alone. It returns
+// ErrNotOurs for a server that somebody else runs. The caller stops it.
+func (s *Server) Standby(ctx context.Context) (*Server, error) {
+	if s.cluster == nil {
+		return nil, ErrNotOurs
+	}
+	c, err := s.cluster.standby(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{dsn: c.dsn(), cluster: c}, nil
+}
+
+// Promote makes a standby a server of its own, which takes changes.
+func (s *Server) Promote(ctx context.Context) error { return s.exec(ctx, `SELECT pg_promote()`) }
+
 // Stop ends a server that this package has started and deletes all its data. On a server that somebody else runs it
 // drops the databases that NewDatabase made. It is idempotent.
 func (s *Server) Stop() error {
