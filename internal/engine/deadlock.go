@@ -9,8 +9,9 @@ import (
 // stuck if each of these locks has a holder that is stuck itself; so is a transaction under which calls wait, if all of them are. Transactions
 // that are stuck only because of each other, and wait for each other in a circle, are a deadlock, whatever others do.
 //
-// A circle closes when a transaction under which calls wait begins to wait for more, stops to wait for something that might have come, or locks
-// something. So these are looked at, when the call that did it is done, and only circles through them need be looked for.
+// A circle may close when a transaction under which calls wait begins to wait for more, stops to wait for what might have come, or locks something: then it
+// is suspected of being in one. And it may be left over when somebody outside, who could have let go, does: then all that wait and hold something
+// are suspects. They are looked at when the call that did it is done.
 
 // suspect notes that t, if calls wait under it, may have closed a circle.
 func (e *Engine) suspect(t *transaction) {
@@ -19,8 +20,21 @@ func (e *Engine) suspect(t *transaction) {
 	}
 }
 
+// suspectAll suspects every transaction that can be in a circle.
+func (e *Engine) suspectAll() {
+	for t := range e.blocked {
+		if len(t.own)+len(t.taken)+len(t.read) > 0 {
+			e.suspect(t)
+		}
+	}
+}
+
 // breakDeadlock aborts the youngest transaction of a circle through the oldest suspect, if there is one. It reports whether anybody was suspected.
 func (e *Engine) breakDeadlock() bool {
+	if e.letGo {
+		e.letGo = false
+		e.suspectAll()
+	}
 	if len(e.suspects) == 0 {
 		return false
 	}

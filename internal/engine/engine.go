@@ -62,11 +62,13 @@ type Engine struct {
 	image  *Image // that is being made, or nil
 	images uint16 // counts them
 
-	finding    *transaction   // of the present find
-	taking     bool           // the present find is a take
-	undealt    []held         // see deal
-	suspects   []*transaction // see breakDeadlock
-	pending    []pending      // reused
+	finding    *transaction              // of the present find
+	taking     bool                      // the present find is a take
+	undealt    []held                    // see deal
+	blocked    map[*transaction]struct{} // those under which calls wait
+	suspects   []*transaction            // see breakDeadlock
+	letGo      bool                      // the present call has ended a lock, or changed what it locks
+	pending    []pending                 // reused
 	spareLocks []*lock
 
 	hits     []hit  // reused
@@ -103,6 +105,7 @@ func New(limits Limits, lsn uint64) *Engine {
 		places:        newDirectory(),
 		registrations: map[uint64]*registration{},
 		txns:          map[uint64]*transaction{},
+		blocked:       map[*transaction]struct{}{},
 		txnTicks:      map[int64]*transaction{},
 		branches:      map[txn.ID]uint64{},
 		decisions:     map[uint64][]string{},

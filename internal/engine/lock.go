@@ -191,6 +191,7 @@ func (e *Engine) settled(l *lock) {
 // recheck follows the end of a lock, or a change of the fields of its entry: the calls that wait for it wait on, for this lock or another, or
 // end because no match is left.
 func (e *Engine) recheck(l *lock) {
+	e.letGo = true
 	if len(l.waiters) == 0 {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // model is a space as simple as it can be: a slice of entries, oldest first, each of which says who has written, changed, read or taken it.
@@ -18,15 +19,16 @@ import (
 type model struct {
 	now           int64
 	lastOrder     uint64
-	entries       []*modelEntry    // oldest first
-	txns          map[uint64]int64 // when those that have not ended will expire
-	waiting       []*modelWaiter   // in order of arrival
+	entries       []*modelEntry        // oldest first
+	txns          map[uint64]*modelTxn // that have not ended
+	waiting       []*modelWaiter       // in order of arrival
 	registrations []*modelRegistration
 
 	// What the present call has caused.
 	granted []*modelWaiter
 	events  []modelEvent
 	ended   []uint64 // registrations
+	doomed  []txn.ID // branches of transactions of other spaces
 
 	// What the engine was free to choose in the present call.
 	begun map[uint64]uint64 // by entry: the transaction that was begun for it
@@ -48,6 +50,36 @@ type modelEntry struct {
 	taken   uint64       // when: rises with every take
 	readers []uint64     // the transactions that have read it and not ended
 	later   int64        // taker will put it back, not visible before then, if not 0
+}
+
+// modelTxn is an open transaction. Transactions go by their numbers; branches of those of another space by numbers above foreign.
+type modelTxn struct {
+	age      uint64 // rises
+	expires  int64
+	prepared bool
+}
+
+const foreign = 1 << 60
+
+// key returns what the model calls a transaction; 0 is none.
+func key(id txn.ID) uint64 {
+	if id.Space != "" {
+		return foreign + id.Number
+	}
+	return id.Number
+}
+
+// under is the inverse of key.
+func under(key uint64) txn.ID {
+	if key > foreign {
+		return txn.ID{Space: "far", Number: key - foreign}
+	}
+	return txn.ID{Number: key}
+}
+
+// byAge returns the open transactions, the oldest first.
+func (m *model) byAge() []uint64 {
+	return slices.SortedFunc(maps.Keys(m.txns), func(a, b uint64) int { return cmp.Compare(m.txns[a].age, m.txns[b].age) })
 }
 
 type modelWaiter struct {
@@ -98,14 +130,14 @@ func (m *model) takeable(t uint64, e *modelEntry) bool {
 // obtainable is readable or takeable, as q asks for it.
 func (m *model) obtainable(q *Query, e *modelEntry) bool {
 	if q.Take {
-		return m.takeable(q.Txn.Number, e)
+		return m.takeable(key(q.Txn), e)
 	}
-	return m.readable(q.Txn.Number, e)
+	return m.readable(key(q.Txn), e)
 }
 
 // contended reports whether q cannot have e because others hold it locked. What q's own transaction took is no conflict.
 func (m *model) contended(q *Query, e *modelEntry) bool {
-	return m.exists(e) && !m.obtainable(q, e) && (e.taker == 0 || e.taker != q.Txn.Number)
+	return m.exists(e) && !m.obtainable(q, e) && (e.taker == 0 || e.taker != key(q.Txn))
 }
 
 // holders returns the transactions other than q's that keep q from having e.
@@ -114,7 +146,7 @@ func (m *model) holders(q *Query, e *modelEntry) []uint64 {
 	if q.Take {
 		all = append(all, e.readers...)
 	}
-	return slices.DeleteFunc(all, func(t uint64) bool { return t == 0 || t == q.Txn.Number })
+	return slices.DeleteFunc(all, func(t uint64) bool { return t == 0 || t == key(q.Txn) })
 }
 
 // rowFor returns the fields of e as t sees them.
@@ -162,7 +194,7 @@ func matchesModel(t *Template, kind KindID, row template.Row) bool {
 // find returns everything that q can have, in the order in which q wants it.
 func (m *model) find(q *Query) []*modelEntry {
 	var found []*modelEntry
-	t := q.Txn.Number
+	t := key(q.Txn)
 	for _, e := range m.entries {
 		if m.obtainable(q, e) && m.matches(q, e, e.rowFor(t)) {
 			found = append(found, e)
@@ -230,7 +262,7 @@ func until(from, d int64) int64 {
 
 // begin starts a call: leases end, and what was delayed becomes visible, in the order of time.
 func (m *model) begin(now int64) {
-	m.granted, m.events, m.ended = nil, nil, nil
+	m.granted, m.events, m.ended, m.doomed = nil, nil, nil, nil
 	m.now = max(m.now, now)
 	for {
 		at, what := m.nextEnd()
@@ -253,8 +285,8 @@ func (m *model) nextEnd() (at int64, what func()) {
 	for _, r := range m.registrations {
 		next(r.expires, func() { m.endRegistration(r) })
 	}
-	for _, t := range slices.Backward(slices.Sorted(maps.Keys(m.txns))) { // of those of one call the youngest first
-		next(m.txns[t], func() {
+	for _, t := range slices.Backward(m.byAge()) { // of those of one call the youngest first
+		next(m.txns[t].expires, func() {
 			m.undo(t, nil)
 			m.end(t, ErrTxnEnded)
 		})
@@ -319,14 +351,14 @@ func (m *model) grab(q *Query, n int) (got []modelView) {
 
 // give locks or removes e for q.
 func (m *model) give(q *Query, e *modelEntry) modelView {
-	t := q.Txn.Number
+	t := key(q.Txn)
 	v := e.view(t)
 	switch {
 	case q.Begin:
 		m.lastOrder++
 		e.taker, e.taken = m.begun[e.id], m.lastOrder
 		v.txn = e.taker
-		m.txns[e.taker] = until(m.now, q.Lease)
+		m.txns[e.taker] = &modelTxn{age: e.taker, expires: until(m.now, q.Lease)}
 	case q.Take && t != 0 && e.writer == t:
 		m.remove(e)
 	case q.Take && t != 0:
@@ -379,6 +411,25 @@ func (m *model) commit(t uint64, drafts []Draft, ids []uint64) {
 	})
 }
 
+// prepare makes sure that t can be committed whatever happens. It reports false if there is nothing to commit: t has ended then.
+func (m *model) prepare(t uint64) bool {
+	if m.txns[t].prepared {
+		return true
+	}
+	if !slices.ContainsFunc(m.entries, func(e *modelEntry) bool { return e.taker == t || e.changer == t || e.writer == t }) {
+		m.abort(t, ErrTxnEnded)
+		return false
+	}
+	m.change(func() {
+		m.endCalls(t, ErrTxnEnded)
+		m.txns[t].prepared, m.txns[t].expires = true, Forever
+		for _, e := range m.entries {
+			e.readers = slices.DeleteFunc(e.readers, func(r uint64) bool { return r == t })
+		}
+	})
+	return true
+}
+
 func (m *model) abort(t uint64, why error) {
 	m.change(func() {
 		m.undo(t, nil)
@@ -412,13 +463,18 @@ func (m *model) undo(t uint64, keep []uint64) {
 // end ends t, the calls that wait under it, and its registrations.
 func (m *model) end(t uint64, why error) {
 	delete(m.txns, t)
+	m.endCalls(t, why)
+}
+
+// endCalls ends the calls that wait under t, and its registrations.
+func (m *model) endCalls(t uint64, why error) {
 	for _, w := range m.waiting {
-		if w.q.Txn.Number == t {
+		if key(w.q.Txn) == t {
 			m.grant(w, why)
 		}
 	}
 	for _, r := range m.registrations {
-		if r.q.Txn.Number == t {
+		if key(r.q.Txn) == t {
 			m.endRegistration(r)
 		}
 	}
@@ -468,8 +524,8 @@ func (m *model) notify(id uint64, q *Query, on EventSet, lease int64) {
 
 // renew returns false if the lease has ended.
 func (m *model) renew(id uint64, d int64) bool {
-	if _, ok := m.txns[id]; ok {
-		m.txns[id] = until(m.now, d)
+	if t := m.txns[id]; t != nil {
+		t.expires = until(m.now, d)
 		return true
 	}
 	for _, r := range m.registrations {
@@ -521,8 +577,10 @@ func (m *model) park(w *Waiter, q *Query) bool {
 // crash leaves what the log holds.
 func (m *model) crash() {
 	for t := range m.txns {
-		m.undo(t, nil)
-		m.end(t, ErrTxnEnded)
+		if !m.txns[t].prepared {
+			m.undo(t, nil)
+			m.end(t, ErrTxnEnded)
+		}
 	}
 	m.waiting = nil
 }
@@ -552,8 +610,8 @@ func (m *model) availability() map[EventType]map[availability]bool {
 	now := map[EventType]map[availability]bool{Visible: {}, Available: {}}
 	for _, r := range m.registrations {
 		for _, e := range m.entries {
-			now[Visible][availability{r, e}] = m.readable(r.q.Txn.Number, e)
-			now[Available][availability{r, e}] = m.takeable(r.q.Txn.Number, e)
+			now[Visible][availability{r, e}] = m.readable(key(r.q.Txn), e)
+			now[Available][availability{r, e}] = m.takeable(key(r.q.Txn), e)
 		}
 	}
 	return now
@@ -592,14 +650,14 @@ func (m *model) emit(typ EventType, e *modelEntry) {
 		secret = e.changer
 	}
 	for _, r := range m.registrations {
-		if mine(secret, r.q.Txn.Number) && (secret == 0 || typ == Written || typ == Updated) {
+		if mine(secret, key(r.q.Txn)) && (secret == 0 || typ == Written || typ == Updated) {
 			m.tell(r, typ, e)
 		}
 	}
 }
 
 func (m *model) tell(r *modelRegistration, typ EventType, e *modelEntry) {
-	t := r.q.Txn.Number
+	t := key(r.q.Txn)
 	if typ == Expired || typ == Cancelled || typ == Renewed {
 		t = 0 // what is not committed stays out of what happens to leases
 	}
@@ -631,13 +689,17 @@ func (m *model) grant(w *modelWaiter, err error) {
 
 // finish ends a call: it aborts the youngest transaction of each deadlock.
 func (m *model) finish() {
-	for _, t := range slices.Sorted(maps.Keys(m.txns)) {
-		for m.txns[t] != 0 {
+	for _, t := range m.byAge() {
+		for m.txns[t] != nil {
 			circle := m.deadlock(t)
 			if len(circle) == 0 {
 				break
 			}
-			m.abort(slices.Max(circle), ErrDeadlock)
+			victim := slices.MaxFunc(circle, func(a, b uint64) int { return cmp.Compare(m.txns[a].age, m.txns[b].age) })
+			if victim > foreign {
+				m.doomed = append(m.doomed, under(victim))
+			}
+			m.abort(victim, ErrDeadlock)
 		}
 	}
 }
@@ -703,7 +765,7 @@ func (m *model) awaited(t uint64, some []uint64) (all []uint64) {
 // calls returns the calls that wait under t.
 func (m *model) calls(t uint64) (found []*modelWaiter) {
 	for _, w := range m.waiting {
-		if w.q.Txn.Number == t {
+		if key(w.q.Txn) == t {
 			found = append(found, w)
 		}
 	}

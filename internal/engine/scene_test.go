@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/template"
-	"github.com/gospaces/gospaces/txn"
 )
 
 // scene is an engine with stones, and what tests do to it. They tell stones by their ages.
@@ -24,8 +23,6 @@ const tx0 = uint64(0)
 const second = int64(1e9)
 
 func newScene(t *testing.T) *scene { return &scene{t: t, e: newTestEngine(t), now: second} }
-
-func under(t uint64) txn.ID { return txn.ID{Number: t} }
 
 func (s *scene) begin() uint64 {
 	s.t.Helper()

@@ -118,6 +118,7 @@ func (e *Engine) unshare(t *transaction) {
 			continue
 		}
 		l := h.k.locks[h.s]
+		e.letGo = true
 		l.readers = slices.DeleteFunc(l.readers, func(o *transaction) bool { return o == t })
 		if len(l.readers) == 0 {
 			h.k.shared.remove(h.s)

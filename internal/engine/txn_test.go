@@ -616,3 +616,50 @@ func TestDeadlock_ClosedByTheEndOfAWait(t *testing.T) {
 	s.requireEnded(wants, ErrDeadlock)
 	s.requireServed(waits, 2)
 }
+
+// A circle may also be what is left when somebody ends who could have let go.
+func TestDeadlock_LeftOverByACommit(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1, 2)
+	a, b, c := s.begin(), s.begin(), s.begin()
+	s.find(read(a, 1))
+	s.find(read(b, 1))
+	s.find(take(c, 2))
+	first, second := s.wait(take(a)), s.wait(take(b))
+	s.requireWaiting(first)
+	s.requireWaiting(second)
+	s.commit(c)
+	s.requireEnded(second, ErrDeadlock)
+	s.requireServed(first, 1)
+}
+
+// What a transaction may lease and write is bounded.
+func TestTxn_Limits(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.e.limits = Limits{EntryLease: second, RegistrationLease: 2 * second, TxnLease: 3 * second, TxnBytes: 3 * len(stoneRow(1))}
+	begun := s.e.Begin(s.now, Forever).Grants[0]
+	require.Equal(t, 3*second, begun.Granted)
+	a := begun.ID
+	require.Equal(t, second, s.e.Write(s.now, under(a), Request{}, []Draft{draft(1)}).Grants[0].Granted)
+	require.Equal(t, 2*second, s.e.Notify(s.now, read(a), Events(Written), Forever).Grants[0].Granted)
+	require.Equal(t, 3*second, s.e.Renew(s.now, Request{}, Forever, []uint64{a}).Grants[0].Granted)
+
+	taking := take(tx0)
+	taking.Begin, taking.Lease = true, Forever
+	s.write(tx0, 9)
+	r := s.e.Find(s.now, taking)
+	require.Equal(t, []Grant{{ID: r.Entries[0].Txn, Granted: 3 * second}}, r.Grants)
+
+	id := s.write(a, 2)
+	require.NoError(t, s.e.Update(s.now, under(a), Request{}, Change{ID: id, Row: stoneRow(3)}).Err)
+	require.ErrorIs(t, s.e.Update(s.now, under(a), Request{}, Change{ID: id, Row: stoneRow(4)}).Err, ErrTooLarge)
+	require.ErrorIs(t, s.e.Write(s.now, under(a), Request{}, []Draft{draft(5)}).Err, ErrTooLarge)
+	require.ErrorIs(t, s.e.Commit(s.now, under(a), Request{}, []Draft{draft(5)}).Err, ErrTooLarge)
+	require.Equal(t, []int{1, 3}, s.found(upTo(9, read(a))))
+	s.rollback(a)
+	require.NoError(t, s.e.Write(s.now, under(a), Request{}, []Draft{draft(5)}).Err)
+	s.commit(a)
+	require.Equal(t, []int{5}, s.found(upTo(9, read(tx0))))
+}

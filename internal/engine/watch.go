@@ -198,6 +198,7 @@ func (e *Engine) Park(q *Query, owner any) *Waiter {
 			w.txn.waiting = map[*Waiter]struct{}{}
 		}
 		w.txn.waiting[w] = struct{}{}
+		e.blocked[w.txn] = struct{}{}
 		e.suspect(w.txn)
 		e.settle()
 	}
@@ -211,7 +212,9 @@ func (e *Engine) Unpark(w *Waiter) bool {
 	}
 	w.parked = false
 	if w.txn != nil {
-		delete(w.txn.waiting, w)
+		if delete(w.txn.waiting, w); len(w.txn.waiting) == 0 {
+			delete(e.blocked, w.txn)
+		}
 		e.suspect(w.txn)
 	}
 	for i := range w.nodes {
