@@ -285,6 +285,18 @@ func ExampleEvents() {
 	// Output: 1 new
 }
 
+func ExampleOn() {
+	ctx := context.Background()
+	sp := tasks()
+	defer sp.Close()
+	reg := must(space.Notify(ctx, sp, Task{State: "new"}, space.On(space.Taken, space.Renewed)))
+	must(space.Write(ctx, sp, Task{ID: 4, State: "new"})) // nobody asked for that
+	must(space.Take(ctx, sp, Task{ID: 2}))
+	event := must(reg.Next(ctx))
+	fmt.Println(event.Type, must(space.Decode[Task](event.Entry)).ID)
+	// Output: taken 2
+}
+
 func ExamplePrepare() {
 	ctx := context.Background()
 	sp := tasks()
