@@ -118,14 +118,19 @@ func (g *guest) Cancel(ctx context.Context, ids ...space.LeaseID) error {
 func RunGuests(t *testing.T, open func(tb testing.TB) space.Space) {
 	for _, topic := range []topic{
 		{"txn", txnCases()},
+		{"txnuse", txnUseCases()},
 		{"lock", lockCases()},
+		{"place", placeCases()},
+		{"ifexists", ifExistsCases()},
 		{"lockwait", lockWaitCases()},
 		{"deadlock", deadlockCases()},
 		{"txnlease", txnLeaseCases()},
 		{"stage", stageCases()},
 		{"rollback", rollbackCases()},
 		{"delay", delayCases()},
+		{"replace", replaceCases()},
 		{"update", updateCases()},
+		{"byid", byIDCases()},
 		{"work", workCases()},
 		{"event", eventCases()},
 	} {

@@ -44,7 +44,10 @@ func topics() []topic {
 		{"close", closeCases()},
 		{"work", workCases()},
 		{"txn", txnCases()},
+		{"txnuse", txnUseCases()},
 		{"lock", lockCases()},
+		{"place", placeCases()},
+		{"ifexists", ifExistsCases()},
 		{"lockwait", lockWaitCases()},
 		{"deadlock", deadlockCases()},
 		{"txnlease", txnLeaseCases()},
@@ -52,7 +55,9 @@ func topics() []topic {
 		{"stage", stageCases()},
 		{"rollback", rollbackCases()},
 		{"delay", delayCases()},
+		{"replace", replaceCases()},
 		{"update", updateCases()},
+		{"byid", byIDCases()},
 		{"history", historyCases()},
 	}
 }
