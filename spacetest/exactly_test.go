@@ -130,14 +130,10 @@ func (e *exactly) judge() {
 
 // dial returns a client whose connections are cut.
 func (e *exactly) dial() space.Space {
-	c, err := client.DialConfig(e.t.Context(), client.Config{
-		Addr: e.server.Addr(), Conns: 2, MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond, Dial: e.connect,
-	})
-	for err != nil { // the server is just being killed
+	cfg := client.Config{Addr: e.server.Addr(), Conns: 2, MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond, Dial: e.connect}
+	c, err := client.DialConfig(e.t.Context(), cfg)
+	for ; err != nil; c, err = client.DialConfig(e.t.Context(), cfg) { // the server is just being killed
 		require.NoError(e.t, e.t.Context().Err())
-		c, err = client.DialConfig(e.t.Context(), client.Config{
-			Addr: e.server.Addr(), Conns: 2, MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond, Dial: e.connect,
-		})
 	}
 	e.t.Cleanup(func() { c.Close() })
 	return c

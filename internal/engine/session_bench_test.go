@@ -1,0 +1,39 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+// BenchmarkSession writes and takes for clients that do not repeat calls, and for one that does: what it costs to keep outcomes.
+func BenchmarkSession(b *testing.B) {
+	for _, kept := range []bool{false, true} {
+		b.Run(fmt.Sprintf("kept=%t", kept), func(b *testing.B) {
+			e := New(Limits{}, 0)
+			e.Register(0, job)
+			var by Request
+			if kept {
+				by.Session, _ = e.OpenSession(Client{1}, 0)
+			}
+			q := &Query{Max: 1, Take: true, Templates: []Template{{Kind: jobKind}}}
+			drafts := []Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: Forever}}
+			logged, n := 0, 0
+			b.ReportAllocs()
+			for b.Loop() {
+				by.Number++
+				e.Write(0, txn.ID{}, by, drafts)
+				by.Number++
+				q.By = by
+				e.Find(0, q)
+				if n++; n%400 == 0 {
+					e.Received(0, by.Session, e.LSN()-100)
+				}
+				logged += len(e.Log)
+				e.Log = e.Log[:0]
+			}
+			b.ReportMetric(float64(logged)/float64(n), "log-bytes/pair")
+		})
+	}
+}
