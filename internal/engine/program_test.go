@@ -820,7 +820,7 @@ func (p *program) crash() {
 // traced is how many calls are printed before a failure.
 const traced = 40
 
-// run makes steps, and prints how it came to it when one fails.
+// run goes on until so many steps are made, and prints how it came to it when one fails.
 func (p *program) run(steps int) {
 	defer func() {
 		if p.t.Failed() || p.steps < steps || *trace {
@@ -829,7 +829,7 @@ func (p *program) run(steps int) {
 			}
 		}
 	}()
-	for range steps {
+	for p.steps < steps {
 		p.step()
 	}
 }

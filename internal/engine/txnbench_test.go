@@ -51,3 +51,25 @@ func BenchmarkTakeBesideLocks(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPutBack takes a thousand entries out of ten thousand under a transaction, and aborts it.
+func BenchmarkPutBack(b *testing.B) {
+	const taken = 1000
+	e := filled(b, 10_000)
+	q := byKey(0, true)
+	q.Templates[0].Conds, q.Max = nil, taken
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		q.Txn = txn.ID{Number: e.Begin(1, Forever).Grants[0].ID}
+		if r := e.Find(1, q); len(r.Entries) != taken {
+			b.Fatal(r.Err)
+		}
+		if r := e.Abort(1, q.Txn); r.Err != nil {
+			b.Fatal(r.Err)
+		}
+		e.Log = e.Log[:0]
+		n += taken
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/entry")
+}
