@@ -155,6 +155,19 @@ func BenchmarkRemove(b *testing.B) {
 // BenchmarkPlainCopy copies the same rows into an equal table in one transaction, from lines made beforehand: what the
 // database itself takes; or, for comparison, through database/sql a row at a time.
 func BenchmarkPlainCopy(b *testing.B) {
+	chunks := orderLines()
+	b.Run("lines", func(b *testing.B) {
+		benchmarkCopy(b, func(conn *sql.Conn, _ *sql.Tx, query string) error {
+			return conn.Raw(func(dc any) error { return copyLines(dc, query, chunks) })
+		})
+	})
+	b.Run("exec", func(b *testing.B) {
+		benchmarkCopy(b, func(_ *sql.Conn, tx *sql.Tx, query string) error { return copyExec(tx, query) })
+	})
+}
+
+// orderLines returns the rows of orders as lines, some at a time.
+func orderLines() []string {
 	var chunks []string
 	var chunk strings.Builder
 	for i := range benchRows {
@@ -168,15 +181,80 @@ func BenchmarkPlainCopy(b *testing.B) {
 		}
 		chunk.WriteByte('\n')
 	}
-	b.Run("lines", func(b *testing.B) {
-		benchmarkCopy(b, func(conn *sql.Conn, _ *sql.Tx, query string) error {
-			return conn.Raw(func(dc any) error { return copyLines(dc, query, chunks) })
-		})
-	})
-	b.Run("exec", func(b *testing.B) {
-		benchmarkCopy(b, func(_ *sql.Conn, tx *sql.Tx, query string) error { return copyExec(tx, query) })
-	})
+	return chunks
 }
+
+// BenchmarkParallelCopy is BenchmarkPlainCopy/lines with two connections at a time, half of the rows each.
+func BenchmarkParallelCopy(b *testing.B) {
+	chunks := orderLines()
+	for b.Loop() {
+		b.StopTimer()
+		_, db := newDatabase(b)
+		_, err := db.Exec(createOrders)
+		require.NoError(b, err)
+		var both sync.WaitGroup
+		b.StartTimer()
+		for _, half := range [][]string{chunks[:len(chunks)/2], chunks[len(chunks)/2:]} {
+			both.Go(func() {
+				if err := copyAll(db, half); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		both.Wait()
+	}
+	reportRows(b, benchRows)
+}
+
+// copyAll copies lines in a transaction of its own.
+func copyAll(db *sql.DB, chunks []string) error {
+	conn, err := db.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	tx, err := conn.BeginTx(context.Background(), nil)
+	if err != nil {
+		return err
+	}
+	if err := conn.Raw(func(dc any) error { return copyLines(dc, `COPY orders FROM STDIN`, chunks) }); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// BenchmarkDeadLetter brings 100,000 rows into the database, of which it refuses one, or none for comparison.
+func BenchmarkDeadLetter(b *testing.B) {
+	const rows = 100_000
+	for _, refused := range []int{0, 1} {
+		b.Run(fmt.Sprint(refused, "-refused"), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				dsn, db := newDatabase(b)
+				log := newMemLog()
+				w, stop := start(b, log, writeback.Config{DSN: dsn})
+				log.Append(kindRecord(1, order))
+				require.NoError(b, w.Flush(b.Context()))
+				_, err := db.Exec(fmt.Sprintf(`ALTER TABLE space_test."Order" ADD CONSTRAINT rule CHECK (id <> %d)`, refused*rows/2-1))
+				require.NoError(b, err)
+				var group []byte
+				for i := range rows {
+					group = record.AppendPut(group, uint64(i+1), 1, forever, row(b, order, orderFields(i)))
+				}
+				b.StartTimer()
+				log.Append(group)
+				require.NoError(b, w.Flush(b.Context()))
+				b.StopTimer()
+				require.EqualValues(b, refused, w.Stats().RowsRefused)
+				stop()
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+const createOrders = `CREATE TABLE orders (_id bigint PRIMARY KEY, _expires timestamptz, id bigint, customer text,
+	state text, priority bigint, amount double precision, created timestamptz, note text)`
 
 func benchmarkCopy(b *testing.B, do func(*sql.Conn, *sql.Tx, string) error) {
 	for b.Loop() {
@@ -184,8 +262,7 @@ func benchmarkCopy(b *testing.B, do func(*sql.Conn, *sql.Tx, string) error) {
 		_, db := newDatabase(b)
 		conn, err := db.Conn(b.Context())
 		require.NoError(b, err)
-		_, err = conn.ExecContext(b.Context(), `CREATE TABLE orders (_id bigint PRIMARY KEY, _expires timestamptz, id bigint, customer text,
-			state text, priority bigint, amount double precision, created timestamptz, note text)`)
+		_, err = conn.ExecContext(b.Context(), createOrders)
 		require.NoError(b, err)
 		b.StartTimer()
 		tx, err := conn.BeginTx(context.Background(), nil)

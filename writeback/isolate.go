@@ -2,6 +2,7 @@ package writeback
 
 import (
 	"database/sql"
+	"slices"
 
 	"github.com/lib/pq"
 )
@@ -30,25 +31,26 @@ func attempt(tx *sql.Tx, do func() error) error {
 	return err
 }
 
-// isolate runs do for items, all at once if the database takes that, and otherwise for ever fewer of them, until it has
-// called refuse for each one that the database does not even take alone. So one among n costs about 2·log2(n) calls, and
-// the work of two or three.
+// fanout is into how many parts isolate divides what was refused: with more of them, less is done twice, by more statements.
+const fanout = 16
+
+// isolate runs do for parts of items, and for parts of those parts that the database refuses, until it has called refuse for each item
+// that the database does not even take alone. So one among n costs little more than the work of all, in some fanout·log n statements.
 func isolate[T any](tx *sql.Tx, items []T, do func([]T) error, refuse func(T, *pq.Error)) error {
-	if len(items) == 0 {
-		return nil
+	for part := range slices.Chunk(items, (len(items)+fanout-1)/fanout) {
+		err := attempt(tx, func() error { return do(part) })
+		why := refusal(err)
+		switch {
+		case err == nil:
+		case why == nil:
+			return err
+		case len(part) == 1:
+			refuse(part[0], why)
+		default:
+			if err := isolate(tx, part, do, refuse); err != nil {
+				return err
+			}
+		}
 	}
-	err := attempt(tx, func() error { return do(items) })
-	why := refusal(err)
-	switch {
-	case why == nil:
-		return err
-	case len(items) == 1:
-		refuse(items[0], why)
-		return nil
-	}
-	half := len(items) / 2
-	if err := isolate(tx, items[:half], do, refuse); err != nil {
-		return err
-	}
-	return isolate(tx, items[half:], do, refuse)
+	return nil
 }
