@@ -81,6 +81,7 @@ func (e *Engine) endTick(tick int64) {
 	}
 	for t := e.txnTicks[tick]; t != nil; t = e.txnTicks[tick] {
 		e.abort(t, ErrTxnEnded)
+		e.settle() // it ended before the next one did: nobody is given entries of both
 	}
 }
 
