@@ -49,7 +49,9 @@ func (c *call) recorded() bool {
 		return c.take && !c.query.Begin && c.query.Txn.IsZero()
 	case wire.Notify:
 		return c.query.Txn.IsZero()
-	case wire.Renew, wire.Cancel, wire.Commit:
+	case wire.Commit: // by the home of the transaction
+		return c.txn.Space == "" || c.txn.Space == c.space.name
+	case wire.Renew, wire.Cancel:
 		return true
 	}
 	return false
