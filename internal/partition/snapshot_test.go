@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -64,6 +65,8 @@ func TestSnapshot_RestartGoesOnFromIt(t *testing.T) {
 	}
 	var positions []uint64
 	for range 5 {
+		last := l.Last()
+		require.Eventually(t, func() bool { return l.Last() > last }, time.Minute, time.Millisecond)
 		positions = append(positions, snapshot(t, p, l))
 	}
 	cancel()
