@@ -17,23 +17,28 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// deaf makes connections over which nothing arrives any more once it does not listen: calls are executed, and their answers lost.
-type deaf struct{ now atomic.Bool }
+// deaf makes connections over which nothing arrives any more once it has stopped to listen to them: calls are executed, and their answers lost.
+type deaf struct{ heard atomic.Int64 } // how often it has stopped
 
 type deafConn struct {
 	net.Conn
-	d *deaf
+	d    *deaf
+	made int64 // after it had stopped so often
 }
 
+// stop makes the connections that there are deaf for good.
+func (d *deaf) stop() { d.heard.Add(1) }
+
 func (d *deaf) dial(ctx context.Context, addr string) (net.Conn, error) {
+	made := d.heard.Load()
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-	return deafConn{c, d}, err
+	return deafConn{c, d, made}, err
 }
 
 func (c deafConn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(b)
-		if err != nil || !c.d.now.Load() {
+		if err != nil || c.d.heard.Load() == c.made {
 			return n, err
 		}
 	}
@@ -47,13 +52,12 @@ func (d *deaf) lose(t *testing.T, n *node, c *client.Client, call func() error, 
 	require.NoError(t, err)
 	p := n.partition()
 	before := p.Stats().LSN
-	d.now.Store(true)
+	d.stop()
 	done := make(chan error, 1)
 	go func() { done <- call() }()
 	require.Eventually(t, func() bool { return p.Stats().LSN > before }, time.Minute, time.Millisecond)
 	n.kill()
 	meanwhile()
-	d.now.Store(false)
 	n.start()
 	return <-done
 }
@@ -221,9 +225,8 @@ func TestRepeat_NotUnderTransactions(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { _, err := space.Take(t.Context(), c, job{ID: 1}, space.In(tx)); ended <- err }()
 	n.awaitWaiting("default", 1)
-	d.now.Store(true)
+	d.stop()
 	n.kill()
-	d.now.Store(false)
 	n.start()
 	require.ErrorIs(t, <-ended, space.ErrOutcomeUnknown)
 }
@@ -236,7 +239,7 @@ func TestRepeat_TakesThatBeginTransactionsAreMadeAgain(t *testing.T) {
 	c := n.dial(client.Config{Dial: d.dial})
 	_, err := space.Write(t.Context(), c, job{ID: 1, State: "new"})
 	require.NoError(t, err)
-	d.now.Store(true)
+	d.stop()
 	done := make(chan error, 1)
 	var got job
 	var tx *space.Txn
@@ -248,7 +251,6 @@ func TestRepeat_TakesThatBeginTransactionsAreMadeAgain(t *testing.T) {
 	local := space.FromPartition(n.partition())
 	require.Eventually(t, func() bool { return countJobs(t, local) == 0 }, time.Minute, time.Millisecond)
 	n.kill()
-	d.now.Store(false)
 	n.start()
 	require.NoError(t, <-done)
 	require.Equal(t, int64(1), got.ID)
