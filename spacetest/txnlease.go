@@ -127,7 +127,10 @@ func txnLeaseKeeper(k *kit) {
 			k.fails(space.ErrTxnEnded, err)
 			return false
 		}
-		abort(k, t)
+		if err := t.Abort(k.ctx); err != nil { // as late as that
+			k.fails(space.ErrTxnEnded, err)
+			return false
+		}
 		loss := <-keeper.Lost()
 		require.Equal(k, t.Lease().ID(), loss.Lease.ID())
 		k.fails(space.ErrLeaseEnded, loss.Err)
