@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/gospaces/gospaces/internal/wire"
-	"github.com/gospaces/gospaces/space"
 )
 
 // Snapshot makes the server take a snapshot of the space now, and returns the position in the log of the last change that it includes. It blocks until
@@ -22,8 +21,9 @@ func (s *Space) Snapshot(ctx context.Context) (position uint64, err error) {
 	return position, d.Err()
 }
 
-// Fetch copies the snapshot at a position, which Snapshot has returned, to a Writer. size is called first, with the number of bytes; its Writer gets them. A
-// server keeps the last two snapshots; space.ErrUnavailable tells that this one is gone.
+// Fetch copies the snapshot at a position, which Snapshot has returned, to the Writer that to returns when it is called with the number of bytes. It
+// blocks until all are written, and returns the first error of to, the Writer, or the call; space.ErrUnavailable tells that
+// the snapshot is gone: a server keeps the last two.
 func (s *Space) Fetch(ctx context.Context, position uint64, to func(size int64) (io.Writer, error)) error {
 	var w io.Writer
 	for offset, size := uint64(0), uint64(1); offset < size; {
@@ -62,5 +62,3 @@ func (s *Space) fetch(ctx context.Context, position, offset uint64) (piece []byt
 	c.body = nil // it is the caller's now
 	return piece, size, d.Err()
 }
-
-var _ space.Space = (*Space)(nil)

@@ -97,7 +97,8 @@ func blockSum(number uint64, b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(n[:], castagnoli), castagnoli, b)
 }
 
-// Commit puts the snapshot in its place, durably, and removes those before the last one.
+// Commit puts the snapshot in its place, durably, and removes those before the last one. It blocks until the disk has it. After an error of writing
+// nothing is left of it.
 func (s *Snapshot) Commit() error {
 	err := s.Write(nil)
 	err = errors.Join(err, s.w.Flush(), s.file.Sync(), s.file.Close())

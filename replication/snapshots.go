@@ -52,7 +52,7 @@ func (l *Log) Snapshots() ([]uint64, error) {
 	return positions, nil
 }
 
-// removeOldSnapshots removes all but the newest ones, and what was left of some that were never completed.
+// removeOldSnapshots removes all but the newest ones.
 func (l *Log) removeOldSnapshots() error {
 	positions, err := l.Snapshots()
 	if err != nil {

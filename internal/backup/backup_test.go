@@ -19,19 +19,16 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// What the files in testdata hold; they were made by the first version that could make them, and every later one reads them.
-var (
-	inBackup = map[string]map[string]int{"default": {"job": 4, "note": 1}, "other": {"job": 1}}
-	inFolder = map[string]map[string]int{"default": {"job": 4, "note": 1}, "other": {"job": 1}}
-)
+// golden is what each of the files in testdata holds; they were made by the first version that could make them, and every later one reads them.
+var golden = map[string]map[string]int{"default": {"job": 4, "note": 1}, "other": {"job": 1}}
 
-func requireFound(t *testing.T, want map[string]map[string]int, found []backup.Space) {
+func requireGolden(t *testing.T, found []backup.Space) {
 	t.Helper()
 	got := map[string]map[string]int{}
 	for _, s := range found {
 		got[s.Name] = s.Entries
 	}
-	require.Equal(t, want, got)
+	require.Equal(t, golden, got)
 }
 
 func TestGolden_BackupsOfEveryVersionAreRead(t *testing.T) {
@@ -40,7 +37,7 @@ func TestGolden_BackupsOfEveryVersionAreRead(t *testing.T) {
 	require.NoError(t, err)
 	found, err := backup.Verify(bytes.NewReader(b))
 	require.NoError(t, err)
-	requireFound(t, inBackup, found)
+	requireGolden(t, found)
 
 	dir := filepath.Join(t.TempDir(), "data")
 	names, err := backup.Restore(t.Context(), bytes.NewReader(b), dir)
@@ -48,7 +45,7 @@ func TestGolden_BackupsOfEveryVersionAreRead(t *testing.T) {
 	require.Equal(t, []string{"default", "other"}, names)
 	found, err = backup.VerifyFolder(t.Context(), dir)
 	require.NoError(t, err)
-	requireFound(t, inBackup, found)
+	requireGolden(t, found)
 	requireServes(t, dir, []int64{1, 3, 4, 5})
 
 	_, err = backup.Restore(t.Context(), bytes.NewReader(b), dir)
@@ -61,7 +58,7 @@ func TestGolden_FoldersOfEveryVersionAreRead(t *testing.T) {
 	unpack(t, "testdata/data-v1.tar.gz", dir)
 	found, err := backup.VerifyFolder(t.Context(), dir)
 	require.NoError(t, err)
-	requireFound(t, inFolder, found)
+	requireGolden(t, found)
 	requireServes(t, dir, []int64{3, 4, 5, 6})
 }
 

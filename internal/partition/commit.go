@@ -155,6 +155,14 @@ func (cs *commits) holding(lsn LSN) *batch {
 	return &cs.open
 }
 
+// newest returns the youngest of the closed batches that the log does not have yet, or nil.
+func (cs *commits) newest() *batch {
+	if n := len(cs.sealed); n > 0 {
+		return cs.sealed[n-1]
+	}
+	return cs.inFlight
+}
+
 // tell adds c to those that are told, mostly once: a few busy callers make up nearly all calls.
 func (b *batch) tell(c Caller) {
 	for i := len(b.callers) - 1; i >= 0 && i >= len(b.callers)-8; i-- {

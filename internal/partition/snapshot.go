@@ -71,11 +71,11 @@ func (p *Partition) beginImage() (m *imageOf, stored chan uint64, err error) {
 	}
 	m = &imageOf{e: p.e, unread: p.appendUnread(nil), failed: p.failed}
 	m.Image = p.e.BeginImage()
-	if LSN(m.LSN()) <= cs.durable {
+	b := cs.newest()
+	if b == nil {
 		stored <- cs.position
 		return m, stored, nil
 	}
-	b := cs.holding(LSN(m.LSN()))
 	b.stored = append(b.stored, func() { stored <- p.cfg.Log.Last() })
 	cs.rouse(p.e)
 	return m, stored, nil

@@ -57,16 +57,7 @@ func (s *session) apart(call uint64, do func(context.Context, Snapshots) ([]byte
 		return s.fail(call, errNoSnapshots)
 	}
 	s.srv.serving.Go(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		s.srv.serving.Go(func() {
-			select {
-			case <-s.srv.done:
-				cancel()
-			case <-ctx.Done():
-			}
-		})
-		body, err := do(ctx, of)
+		body, err := do(s.srv.ctx, of)
 		if err != nil {
 			_ = s.fail(call, err) // it only queues
 			return
