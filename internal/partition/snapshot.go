@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
@@ -19,8 +20,14 @@ type Image interface {
 // errNoLog is returned by Snapshot for a partition without a log: there is nothing to go on from.
 var errNoLog = fmt.Errorf("%w: a space without a log has no snapshots", engine.ErrInvalidArgument)
 
-// drawn is how many entries are drawn at a time, while nobody else can use the engine.
-const drawn = 512
+const (
+	// drawn is how many entries are drawn at a time, while nobody else can use the engine.
+	drawn = 256
+	// rest is the pause after that: without one the engine's lock would be held again before those who wait for it are awake.
+	rest = 20 * time.Microsecond
+	// written is how many bytes of records are written at a time.
+	written = 256 << 10
+)
 
 // Snapshot takes an image of the state as it is now, while the partition goes on to serve, and returns the position of the last group of the log
 // that the image includes. begin, which is called with that position, says who takes it. There is one at a time. It blocks until
@@ -114,15 +121,17 @@ func (p *Partition) draw(ctx context.Context, m *imageOf, to Image) error {
 			return err
 		}
 		var err error
-		if buf, done, err = p.step(m, buf[:0]); err != nil {
+		if buf, done, err = p.step(m, buf); err != nil {
 			return err
 		}
-		if len(buf) == 0 {
+		time.Sleep(rest)
+		if len(buf) < written && !done {
 			continue
 		}
 		if err := to.Write(buf); err != nil {
 			return err
 		}
+		buf = buf[:0]
 	}
 	return nil
 }
