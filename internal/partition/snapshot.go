@@ -22,8 +22,9 @@ var errNoLog = fmt.Errorf("%w: a space without a log has no snapshots", engine.E
 
 const (
 	// drawn is how many entries are drawn at a time, while nobody else can use the engine.
-	drawn = 256
-	// rest is the pause after that: without one the engine's lock would be held again before those who wait for it are awake.
+	drawn = 128
+	// rest is the shortest pause after that: without one the engine's lock would be held again before those who wait for it are awake. The
+	// pause is as long as the drawing, and the writing, took, so that an image never takes more than half of a processor from those who call.
 	rest = 20 * time.Microsecond
 	// written is how many bytes of records are written at a time.
 	written = 256 << 10
@@ -117,6 +118,7 @@ func (p *Partition) draw(ctx context.Context, m *imageOf, to Image) error {
 	}
 	var buf []byte
 	for done := false; !done; {
+		began := time.Now()
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
@@ -124,14 +126,13 @@ func (p *Partition) draw(ctx context.Context, m *imageOf, to Image) error {
 		if buf, done, err = p.step(m, buf); err != nil {
 			return err
 		}
-		time.Sleep(rest)
-		if len(buf) < written && !done {
-			continue
+		if len(buf) >= written || done {
+			if err := to.Write(buf); err != nil {
+				return err
+			}
+			buf = buf[:0]
 		}
-		if err := to.Write(buf); err != nil {
-			return err
-		}
-		buf = buf[:0]
+		time.Sleep(max(rest, time.Since(began)))
 	}
 	return nil
 }
