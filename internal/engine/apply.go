@@ -90,7 +90,7 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.EndSession, record.Wrote, record.Done, record.Received:
 		return e.applyOutcome(r)
 	}
-	return nil
+	return nil // Together does not concern the state
 }
 
 var (

@@ -15,6 +15,7 @@ import (
 // batch is the content of one log message: the records of one or more calls, and who is to be told when they are durable.
 type batch struct {
 	msg     []byte
+	noted   int // bytes of msg, while the batch is open, that are those of calls before
 	lsn     LSN // of the last record
 	callers []Caller
 	group   *group   // for its events; nil: it has none
@@ -73,6 +74,8 @@ func (cs *commits) note(e *engine.Engine) {
 	if len(e.Log) == record.HeaderSize {
 		return
 	}
+	e.Log = record.Join(e.Log, max(cs.open.noted, record.HeaderSize))
+	cs.open.noted = len(e.Log)
 	cs.open.lsn = LSN(e.LSN())
 	if len(e.Log) >= sealSize {
 		cs.seal(e)
@@ -98,7 +101,7 @@ func (cs *commits) rouse(e *engine.Engine) {
 // seal closes the open batch and begins a new one.
 func (cs *commits) seal(e *engine.Engine) {
 	b := cs.open
-	b.msg = e.Log
+	b.msg = record.AppendTogether(e.Log, 0)
 	cs.sealed = append(cs.sealed, &b)
 	cs.open = batch{}
 	e.Log = cs.buffer()

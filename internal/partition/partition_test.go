@@ -517,3 +517,35 @@ func TestPartition_EventsAreBounded(t *testing.T) {
 	require.NoError(t, n.await(2).err)
 	require.NoError(t, p.Close())
 }
+
+// Calls share messages. Those that change several entries are told apart, so that whoever reads the log need not take a whole message for one.
+func TestPartition_MarksCallsThatChangeSeveralEntries(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := start(t, log)
+	before := log.Last()
+	c := newCaller()
+	p.Begin()
+	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
+	p.Write(c, 2, txn.ID{}, engine.Request{}, append(draft(3), draft(4)...))
+	p.Find(c, 3, query(1, true), 0)
+	p.Write(c, 4, txn.ID{}, engine.Request{}, draft(5))
+	p.End()
+	require.NoError(t, c.await(4).err)
+	var ops []record.Op
+	require.NoError(t, log.Read(t.Context(), before+1, log.Last(), func(g record.Group) error {
+		var r record.Record
+		for rest := g.Records; len(rest) > 0; {
+			var err error
+			if rest, err = record.Next(rest, &r); err != nil {
+				return err
+			}
+			if r.Op != record.Together || r.Count > 0 {
+				ops = append(ops, r.Op)
+			}
+		}
+		require.Equal(t, record.Record{Op: record.Together}, r, "a message says that calls are marked")
+		return nil
+	}))
+	require.Equal(t, []record.Op{record.Put, record.Put, record.Put, record.Together, record.Remove, record.Put}, ops)
+}

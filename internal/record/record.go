@@ -48,6 +48,8 @@ const (
 	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
 	TakeMore   Op = 30 // as Take, by a call that has taken another entry before
 
+	Together Op = 31 // the Count records before this one are those of a call that changed several entries; 0 ends a message in which all such calls are marked
+
 	// What an image of the state consists of, beside Kind, Session, Prepare, Hold, Stage, StageChange and Decide. No log holds them.
 	Counters Op = 48 // the highest numbers given out, in Body
 	Entry    Op = 49 // entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
@@ -135,7 +137,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.On, r.Count, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.uvarint(), d.expires(), d.body()
 	case Outcome:
 		r.ID, r.Type, r.Number, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.body()
-	case Ended:
+	case Ended, Together:
 		r.Count = d.uvarint()
 	case Unread:
 		r.ID, r.Number, r.Count = d.uvarint(), d.uvarint(), d.uvarint()

@@ -48,6 +48,7 @@ var samples = []struct {
 	{AppendTake(nil, TakeMore, 24, 301, 27), Record{Op: TakeMore, ID: 24, Number: 301, Entry: 27}},
 	{AppendDone(nil, 24, 302, []byte("outcome")), Record{Op: Done, ID: 24, Number: 302, Body: []byte("outcome")}},
 	{AppendReceived(nil, 24, 1000), Record{Op: Received, ID: 24, Count: 1000}},
+	{AppendTogether(nil, 300), Record{Op: Together, Count: 300}},
 }
 
 func TestNext_ReadsWhatWasAppended(t *testing.T) {
