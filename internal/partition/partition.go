@@ -104,6 +104,7 @@ func New(cfg Config) *Partition {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.reset(0)
+	p.publishKinds()
 	p.err = fmt.Errorf("%w: starting", engine.ErrUnavailable)
 	return p
 }
@@ -114,11 +115,11 @@ func setDefault(v *int, d int) {
 	}
 }
 
-// reset makes the state empty; the next change gets the number after lsn.
+// reset makes the state empty; the next change gets the number after lsn. The kinds stay published until those of the new state are: who needs one
+// meanwhile is to be told that the space is unavailable, not that there is no such kind.
 func (p *Partition) reset(lsn LSN) {
 	p.e = engine.New(p.cfg.Limits, uint64(lsn))
 	p.e.Log = p.commits.buffer()
-	p.publishKinds()
 }
 
 // Start rebuilds the state from the log, which may take a while, and begins to serve. progress, if not nil, is called now and then
@@ -157,7 +158,9 @@ func (p *Partition) replay(ctx context.Context, progress func(done, total uint64
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.commits.durable, p.commits.position = LSN(p.e.LSN()), p.cfg.Log.Last()
-	p.publishKinds()
+	if err == nil {
+		p.publishKinds()
+	}
 	return err
 }
 

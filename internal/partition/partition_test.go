@@ -362,6 +362,40 @@ func rebuilt(t *testing.T, log *gate) uint64 {
 	return e.Hash()
 }
 
+// watchedReplay calls a function whenever the log is about to be replayed.
+type watchedReplay struct {
+	*gate
+	replaying func()
+}
+
+func (l watchedReplay) Replay(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error {
+	l.replaying()
+	return l.gate.Replay(ctx, after, apply, progress)
+}
+
+// Who asks for a kind while the state is being rebuilt must not be told that there is none.
+func TestPartition_KindsStayWhileTheStateIsRebuilt(t *testing.T) {
+	t.Parallel()
+	log := watchedReplay{gate: openLog(t)}
+	var p *partition.Partition
+	known := make(chan bool, 1)
+	log.replaying = func() {
+		if p != nil {
+			known <- p.Schema(1) != nil && p.KindID("job") == 1
+		}
+	}
+	p = start(t, log)
+	c := newCaller()
+	var once sync.Once
+	log.set(func() (err error) {
+		once.Do(func() { err = errInjected })
+		return err
+	}, nil)
+	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
+	require.ErrorIs(t, c.await(1).err, engine.ErrOutcomeUnknown)
+	require.True(t, <-known)
+}
+
 func TestPartition_CallsAreRefusedWhileTheLogIsAway(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)
