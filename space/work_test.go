@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
 )
 
 // Done is the result of a Task.
@@ -568,6 +569,37 @@ func TestWork_WaitsForASpaceThatCannotBeReached(t *testing.T) {
 			require.Equal(t, 5*time.Second, r.all[11].Delay)
 		})
 	}
+}
+
+// deaf does not register kinds at first.
+type deaf struct {
+	space.Space
+	codecs    *space.Codecs
+	registers int // that fail
+}
+
+func (s *deaf) Codecs() *space.Codecs { return s.codecs }
+
+func (s *deaf) Register(ctx context.Context, schema *template.Schema) (*template.Schema, error) {
+	if s.registers--; s.registers >= 0 {
+		return nil, space.ErrUnavailable
+	}
+	return s.Space.Register(ctx, schema)
+}
+
+func TestWork_BeginsAsSoonAsTheSpaceCanBeReached(t *testing.T) {
+	bubble(t, func(ctx context.Context, local *space.Local) {
+		write(t, local, Task{ID: 1})
+		sp := &deaf{Space: local, codecs: space.NewCodecs(), registers: 3}
+		var r reports
+		require.NoError(t, space.Work(ctx, sp, Task{}, stageDone, space.NoWait(), space.Report(r.add)))
+		require.Equal(t, []space.Outcome{space.TakeFailed, space.TakeFailed, space.TakeFailed, space.JobDone}, r.outcomes())
+
+		sp = &deaf{Space: local, codecs: space.NewCodecs(), registers: 1000}
+		ending, end := context.WithTimeout(ctx, time.Minute)
+		defer end()
+		require.NoError(t, space.Work(ending, sp, Task{}, stageDone), "its context has ended")
+	})
 }
 
 func TestWork_EndsWhenItCannotGoOn(t *testing.T) {

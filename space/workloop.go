@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"time"
 )
@@ -53,22 +54,29 @@ type batch struct {
 
 // newWork compiles what the caller of Work has given.
 func newWork[T any](ctx context.Context, sp Space, template *T, opts []Option) (*Codec, *work, error) {
-	codec, c, err := begin[T](ctx, sp, optWorking, opts)
+	c, err := newCall(sp, optWorking, opts)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer c.free()
-	q, err := c.query(ctx, sp, codec, template)
+	o := defaultWorkOptions()
+	if c.work != nil {
+		o = *c.work
+	}
+	var codec *Codec
+	var q Query
+	err = o.reach(ctx, func() error {
+		if codec, err = sp.Codecs().For(ctx, sp, reflect.TypeFor[T]()); err == nil {
+			q, err = c.query(ctx, sp, codec, template)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	q.Begin, q.Lease = true, c.leaseOr(txnLease)
 	if q.Lease <= 0 {
 		return nil, nil, invalid("jobs cannot be leased for %v", q.Lease)
-	}
-	o := defaultWorkOptions()
-	if c.work != nil {
-		o = *c.work
 	}
 	return codec, &work{
 		space: sp, query: q, options: o,
@@ -79,6 +87,25 @@ func newWork[T any](ctx context.Context, sp Space, template *T, opts []Option) (
 		ended:   make(chan *task, o.workers),
 		running: make(map[*task]struct{}, o.workers),
 	}, nil
+}
+
+// reach calls ask, which asks the space for what Work needs to begin, until the space can be reached.
+func (o *workOptions) reach(ctx context.Context, ask func() error) error {
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+		err := ask()
+		if !unreachable(err) {
+			return err
+		}
+		o.report(WorkReport{Outcome: TakeFailed, Err: err, Delay: pause})
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// unreachable reports whether err may be gone after a while.
+func unreachable(err error) bool {
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown)
 }
 
 // run works until ctx ends, there is nothing left to do, or it cannot go on, and then until all handlers have returned.
@@ -217,7 +244,7 @@ func (w *work) receive(ctx context.Context, b batch) {
 		w.pause = 0
 		w.idle = !w.changed
 		w.recheck = w.changed // a job that has ended meanwhile may have left new ones
-	case errors.Is(b.err, ErrUnavailable), errors.Is(b.err, ErrOutcomeUnknown):
+	case unreachable(b.err):
 		// If it took jobs their transactions are gone with the session, or end with their leases.
 		w.pause = min(max(2*w.pause, leastPause), mostPause)
 		w.options.report(WorkReport{Outcome: TakeFailed, Err: b.err, Delay: w.pause})
