@@ -24,6 +24,7 @@ type Log struct {
 	stateMu sync.Mutex
 	state   Stats         // guarded by stateMu
 	claims  claims        // guarded by stateMu
+	damaged []uint64      // guarded by stateMu; snapshots that Load has found damaged
 	grown   chan struct{} // guarded by stateMu; closed when state.Last rises; nil if nobody waits
 }
 

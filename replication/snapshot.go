@@ -115,6 +115,7 @@ func (s *Snapshot) Commit() error {
 	if err := syncDir(s.log.SnapshotDir()); err != nil {
 		return fmt.Errorf("replication: snapshot of log %v: %w", s.log.id, err)
 	}
+	s.log.recount(s.header.Position)
 	return s.log.removeOldSnapshots()
 }
 

@@ -52,15 +52,30 @@ func (l *Log) Snapshots() ([]uint64, error) {
 	return positions, nil
 }
 
-// removeOldSnapshots removes all but the newest ones.
+// goodSnapshots is Snapshots without those that Load has found damaged.
+func (l *Log) goodSnapshots() ([]uint64, error) {
+	positions, err := l.Snapshots()
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	return slices.DeleteFunc(positions, func(p uint64) bool { return slices.Contains(l.damaged, p) }), err
+}
+
+// removeOldSnapshots removes all but the newest good ones.
 func (l *Log) removeOldSnapshots() error {
 	positions, err := l.Snapshots()
 	if err != nil {
 		return err
 	}
+	good, err := l.goodSnapshots()
+	if err != nil {
+		return err
+	}
+	keep := good[:min(len(good), keptSnapshots)]
 	var errs []error
-	for _, p := range positions[min(len(positions), keptSnapshots):] {
-		errs = append(errs, os.Remove(l.snapshotPath(p)))
+	for _, p := range positions {
+		if !slices.Contains(keep, p) {
+			errs = append(errs, os.Remove(l.snapshotPath(p)))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -83,11 +98,28 @@ func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress 
 		}
 		if err != nil {
 			l.store.cfg.Logger.Error("snapshot_damaged", "log", l.id.String(), "position", p, "error", err)
+			l.discount(p)
 			continue
 		}
 		return p, l.load(ctx, path, h, fn, progress)
 	}
 	return 0, nil
+}
+
+// discount notes that a snapshot is damaged: what is kept in case of damage must be another one.
+func (l *Log) discount(position uint64) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	if !slices.Contains(l.damaged, position) {
+		l.damaged = append(l.damaged, position)
+	}
+}
+
+// recount notes that there is a good snapshot at a position.
+func (l *Log) recount(position uint64) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	l.damaged = slices.DeleteFunc(l.damaged, func(p uint64) bool { return p == position })
 }
 
 // fits returns an error if a snapshot is not one of this log.
@@ -143,9 +175,9 @@ func (l *Log) claimsUpTo(position uint64) []uint64 {
 }
 
 // Purge removes the messages before a position from the log, for good. Positions stay what they are. It never removes what the
-// older of the kept snapshots needs to go on from, nor anything while there are fewer snapshots.
+// older of the kept snapshots needs to go on from, nor anything while there are fewer good ones.
 func (l *Log) Purge(ctx context.Context, before uint64) error {
-	positions, err := l.Snapshots()
+	positions, err := l.goodSnapshots()
 	if err != nil || len(positions) < keptSnapshots {
 		return err
 	}

@@ -3,6 +3,7 @@ package partition_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -143,6 +144,35 @@ func TestSnapshot_ADamagedOneFallsBackToTheOneBefore(t *testing.T) {
 		p = partition.New(partition.Config{Log: l})
 		require.ErrorIs(t, p.Start(t.Context(), nil), replication.ErrPosition, name)
 	}
+}
+
+// One that is damaged is none of the two that are kept: it must not make the good one before it go.
+func TestSnapshot_DamageAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	l, stop := logIn(t, dir)
+	p := start(t, l)
+	snapshot(t, p, l)
+	for range 4 {
+		c := newCaller()
+		for i := range uint64(10) {
+			p.Write(c, i, txn.ID{}, engine.Request{}, draft(int64(i)))
+			require.NoError(t, c.await(i).err)
+		}
+		newest := snapshot(t, p, l)
+		require.NoError(t, l.Purge(t.Context(), l.Last()))
+		hash := p.Hash()
+		require.NoError(t, p.Close())
+		stop()
+		require.NoError(t, os.Truncate(filepath.Join(dir, "snapshots", "test-0", fmt.Sprintf("%020d.snapshot", newest)), 200))
+		l, stop = logIn(t, dir)
+		p = start(t, l)
+		require.Equal(t, hash, p.Hash())
+	}
+	snapshot(t, p, l)
+	files, err := filepath.Glob(filepath.Join(dir, "snapshots", "test-0", "*"))
+	require.NoError(t, err)
+	require.Len(t, files, 2)
 }
 
 // A snapshot is enough to begin with in another folder, where there is no log yet: that goes on after it.
