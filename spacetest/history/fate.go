@@ -37,7 +37,7 @@ func (c *checker) resolveBySight(u *unit) {
 		}
 		for _, i := range o.Items {
 			l := c.byN[i.N]
-			if l.by == u || i.V > 0 && slices.ContainsFunc(u.ops, func(w *Op) bool { return w.Verb == Update && slices.Contains(w.Items, i) }) {
+			if l.by == u || i.V > 0 && c.onlyMaker(u, l, i) {
 				happened = earlier(happened, o)
 			} else if l.takenBy(u, o) {
 				undone = earlier(undone, o)
@@ -56,6 +56,21 @@ func (c *checker) resolveBySight(u *unit) {
 		u.fate = aborted
 		u.freed = min(u.freed, undone.Return)
 	}
+}
+
+// onlyMaker reports whether u has asked for version i of l, and nobody else can have made it.
+func (c *checker) onlyMaker(u *unit, l *life, i Item) bool {
+	asked := false
+	for _, w := range l.updates {
+		switch {
+		case !slices.Contains(w.Items, i) || c.of[w].undone(w, l.item) != nil:
+		case c.of[w] == u:
+			asked = true
+		case c.of[w].fate != aborted:
+			return false
+		}
+	}
+	return asked
 }
 
 // takenBy reports whether u took l before o, for sure.

@@ -56,6 +56,8 @@ var txnHistories = []testHistory{
 	{"updates", "", true, then(nil, 0, write(a1), update(v(a1, 1)), read(keyA, v(a1, 1)), with(None, update(v(a1, 1))), in(1, update(v(a1, 2))), in(1, read(keyA, v(a1, 2))), read(keyA),
 		commit(1), take(keyA, v(a1, 2)))},
 	{"aborted update", "", true, then(nil, 0, write(a1), in(1, update(v(a1, 1))), abort(1), read(keyA, a1), update(v(a1, 1)), take(keyA, v(a1, 1)))},
+	{"an unknown update that came too late", "", true, then(nil, 0, write(a1), with(Unknown, update(v(a1, 1))), update(v(a1, 1)), read(keyA, v(a1, 1)))},
+	{"an unknown update that happened", "", true, then(nil, 0, write(a1), with(Unknown, update(v(a1, 1))), read(keyA, v(a1, 1)), update(v(a1, 2)), take(keyA, v(a1, 2)))},
 	{"update keeps the place", "", true, then(nil, 0, write(a1), write(a2), update(v(a1, 1)), take(keyA, v(a1, 1)), take(keyA, a2))},
 	{"counts under transactions", "", true, then(nil, 0, write(a1), in(1, write(a2)), in(1, count(keyA, 2)), count(keyA, 1), in(1, take(keyA, a1)), count(keyA, 0), in(1, count(keyA, 1)), commit(1), count(keyA, 1))},
 	{"a call that raced with the commit", "", true, []Op{at(0, 1, in(1, write(a1))), at(2, 9, in(1, read(keyA, a1))), at(3, 5, commit(1)), at(6, 7, with(Ended, in(1, read(keyA))))}},
