@@ -116,8 +116,12 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 	switch c.op {
 	case wire.Echo:
 		return append(b, c.payload...), ""
-	case wire.Spaces, wire.Status:
+	case wire.Spaces, wire.Status, wire.Backup:
 		return b, ""
+	case wire.Fetch:
+		return binary.AppendUvarint(wire.AppendBytes(binary.AppendUvarint(b, c.id), c.name), c.seq), ""
+	case wire.EndBackup:
+		return binary.AppendUvarint(b, c.id), ""
 	}
 	b = binary.AppendUvarint(b, c.space.handle)
 	switch c.op {
@@ -157,8 +161,6 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 		return c.encodeIDs(wire.AppendLease(b, c.lease)), ""
 	case wire.Cancel:
 		return c.encodeIDs(b), ""
-	case wire.Fetch:
-		return binary.AppendUvarint(binary.AppendUvarint(b, c.id), c.seq), ""
 	case wire.Kinds, wire.Snapshot:
 		return b, ""
 	}

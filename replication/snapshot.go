@@ -44,9 +44,6 @@ type Snapshot struct {
 	size   int64
 }
 
-// oneStore is how many bytes are handed to the system at a time.
-const oneStore = 256 << 10
-
 // Snapshot begins a snapshot of the state that the log makes up to a position. Commit or Abort must follow.
 func (l *Log) Snapshot(position uint64) (*Snapshot, error) {
 	dir := l.SnapshotDir()
@@ -57,7 +54,7 @@ func (l *Log) Snapshot(position uint64) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
 	}
-	s := &Snapshot{log: l, file: f, w: bufio.NewWriterSize(&paced{file: f}, oneStore), header: SnapshotHeader{
+	s := &Snapshot{log: l, file: f, w: bufio.NewWriter(&paced{file: f}), header: SnapshotHeader{
 		Space: l.id.space, Partition: l.id.partition, Incarnation: l.incarnation,
 		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(),
 	}}

@@ -23,8 +23,8 @@ func (a *app) backupCommand() *cobra.Command {
 		Short: "Write all spaces of a running server to a file",
 		Long: `Write all spaces of a running server to a file, which appears when it is complete.
 
-Each space is as it was at one moment, while it goes on to serve; the moments of several spaces are close together, but not the same.
-The file holds everything that the server knows: entries with their identities, order and leases, kinds, registrations.`,
+All spaces are as they were at one moment, while they go on to serve: if what was done in one space is in the file, so is all that was done before in any
+other, and a transaction over several spaces is in it as a whole or not at all. The file holds everything that the server knows: entries with their identities, order and leases, kinds, registrations.`,
 		Example: "  gospaces backup spaces.backup\n  gospaces verify spaces.backup\n  gospaces restore spaces.backup --data new-folder",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,43 +57,42 @@ func (a *app) backup(ctx context.Context, path string, force bool) (err error) {
 }
 
 func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) error {
-	names, err := c.Spaces(ctx)
+	taken, err := c.Backup(ctx)
 	if err != nil {
 		return err
+	}
+	defer func() { _ = taken.Close(ctx) }() // else it ends with c
+	var names []string
+	for _, p := range taken.Parts() {
+		names = append(names, p.Space)
 	}
 	w, err := backup.NewWriter(to, names)
 	if err != nil {
 		return err
 	}
-	positions := make(map[string]uint64)
-	for _, name := range names { // all of them first, so that they are close together
-		if positions[name], err = c.SpaceNamed(name).Snapshot(ctx); err != nil {
-			return fmt.Errorf("snapshot of space %q: %w", name, err)
-		}
-	}
-	for _, name := range names {
-		if err := a.fetch(ctx, w, c.SpaceNamed(name), positions[name]); err != nil {
-			return fmt.Errorf("space %q: %w", name, err)
+	for _, p := range taken.Parts() {
+		if err := a.fetch(ctx, w, taken, p); err != nil {
+			return fmt.Errorf("space %q: %w", p.Space, err)
 		}
 	}
 	return w.Close()
 }
 
-// fetch adds the snapshot of one space to a backup, and says so.
-func (a *app) fetch(ctx context.Context, w *backup.Writer, sp *client.Space, position uint64) error {
+// fetch adds one space to a backup, and says so.
+func (a *app) fetch(ctx context.Context, w *backup.Writer, from *client.Backup, part client.BackupPart) error {
 	var bytes int64
-	err := sp.Fetch(ctx, position, func(size int64) (io.Writer, error) {
+	err := from.Fetch(ctx, part.Space, func(size int64) (io.Writer, error) {
 		bytes = size
-		to, err := w.Add(sp.Name(), size)
+		to, err := w.Add(part.Space, size)
 		if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-			to = io.MultiWriter(to, progressbar.DefaultBytes(size, sp.Name()))
+			to = io.MultiWriter(to, progressbar.DefaultBytes(size, part.Space))
 		}
 		return to, err
 	})
 	if err != nil {
 		return err
 	}
-	return a.printJSON(map[string]any{"space": sp.Name(), "position": position, "bytes": bytes})
+	return a.printJSON(map[string]any{"space": part.Space, "position": part.Position, "bytes": bytes})
 }
 
 func (a *app) restoreCommand() *cobra.Command {

@@ -1,5 +1,4 @@
-// Package backup reads and writes backups of servers: a tar archive of one snapshot for each space. Each space is as it was at one moment; the
-// moments of several spaces lie close together, but are not the same.
+// Package backup reads and writes backups of servers: a tar archive of one snapshot for each space, all of one moment.
 package backup
 
 import (

@@ -18,3 +18,10 @@ func (n *Node) Settled() bool {
 	}
 	return true
 }
+
+// Backups returns how many backups are kept for clients.
+func (n *Node) Backups() int {
+	n.backups.mu.Lock()
+	defer n.backups.mu.Unlock()
+	return len(n.backups.byID)
+}

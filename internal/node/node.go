@@ -87,6 +87,7 @@ const maxCall = replication.MaxMessage / 2
 type Node struct {
 	cfg     Config
 	spaces  *spaces
+	backups backups
 	server  *server.Server
 	addr    net.Addr
 	started time.Time
@@ -122,7 +123,7 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 	}
 	n.server, err = server.New(server.Config{
 		Spaces: n, Spans: n.spaces.spans,
-		Snapshots: n, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
+		Snapshots: n, Backups: n, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
 	})
 	if err != nil {
 		return errors.Join(err, n.spaces.close(ctx))

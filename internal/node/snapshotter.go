@@ -2,9 +2,7 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -82,9 +80,22 @@ func (s *snapshotter) due() bool {
 
 // take takes a snapshot and returns its position.
 func (s *snapshotter) take(ctx context.Context) (uint64, error) {
+	m, err := s.partition.ReserveImage(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	if err := partition.BeginImages([]*partition.Imaging{m}); err != nil {
+		return 0, s.failed(ctx, err)
+	}
+	return s.keep(ctx, m)
+}
+
+// keep makes a snapshot of an image that was begun, and returns its position.
+func (s *snapshotter) keep(ctx context.Context, m *partition.Imaging) (uint64, error) {
 	began, appended := time.Now(), s.log.Stats().Appended
 	var file *replication.Snapshot
-	position, err := s.partition.Snapshot(ctx, func(position uint64) (partition.Image, error) {
+	position, err := m.Take(ctx, func(position uint64) (partition.Image, error) {
 		var err error
 		file, err = s.log.Snapshot(position)
 		if err != nil {
@@ -92,23 +103,28 @@ func (s *snapshotter) take(ctx context.Context) (uint64, error) {
 		}
 		return file, nil
 	})
+	if err != nil {
+		return 0, s.failed(ctx, err)
+	}
+	took := time.Since(began)
 	s.mu.Lock()
 	s.begun, s.since = began, appended
-	if s.last.Error = text(err); err == nil {
-		s.last = snapshotStatus{
-			Position: position, Bytes: file.Size(), Taken: began.UTC().Format(time.RFC3339), Seconds: time.Since(began).Seconds(),
-		}
-	}
+	s.last = snapshotStatus{Position: position, Bytes: file.Size(), Taken: began.UTC().Format(time.RFC3339), Seconds: took.Seconds()}
 	s.mu.Unlock()
-	if err != nil {
-		if ctx.Err() == nil {
-			s.logger.Error("no snapshot was taken; the log keeps all", "error", err)
-		}
-		return 0, err
-	}
-	s.logger.Info("snapshot", "position", position, "bytes", file.Size(), "took", time.Since(began))
+	s.logger.Info("snapshot", "position", position, "bytes", file.Size(), "took", took)
 	s.purge(ctx)
 	return position, nil
+}
+
+// failed takes note of why no snapshot could be taken, and returns it.
+func (s *snapshotter) failed(ctx context.Context, err error) error {
+	s.mu.Lock()
+	s.begun, s.last.Error = time.Now(), err.Error()
+	s.mu.Unlock()
+	if ctx.Err() == nil {
+		s.logger.Error("no snapshot was taken; the log keeps all", "error", err)
+	}
+	return err
 }
 
 // purge removes what is not needed any more from the log. Registrations that do not collect their events hold it up to a bound only.
@@ -137,27 +153,6 @@ func (n *Node) Snapshot(ctx context.Context, name string) (uint64, error) {
 		return 0, errNoLog
 	}
 	return s.snapshots.take(ctx)
-}
-
-// ReadSnapshot implements server.Snapshots.
-func (n *Node) ReadSnapshot(name string, position uint64, offset int64, p []byte) (read int, size int64, err error) {
-	s := n.spaces.all()[name]
-	if s == nil || s.log == nil {
-		return 0, 0, errNoLog
-	}
-	f, err := s.log.OpenSnapshot(position)
-	if err != nil {
-		return 0, 0, fmt.Errorf("%w: there is no snapshot at position %d any more", engine.ErrUnavailable, position)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, 0, err
-	}
-	if read, err = f.ReadAt(p, offset); errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return read, info.Size(), err
 }
 
 var errNoLog = fmt.Errorf("%w: the space has no log, and no snapshots", engine.ErrInvalidArgument)

@@ -82,7 +82,7 @@ type Partition struct {
 	closed      bool
 	failed      chan struct{} // closed, and replaced, when the log fails
 
-	imaging sync.Mutex // held while an image is taken; before mu
+	imaging chan struct{} // capacity 1; holds an element while an image is taken
 }
 
 // New returns an empty partition. It serves from Start on.
@@ -100,7 +100,7 @@ func New(cfg Config) *Partition {
 	}
 	p := &Partition{
 		cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}, turns: make(chan struct{}, readings),
-		failed: make(chan struct{}),
+		failed: make(chan struct{}), imaging: make(chan struct{}, 1),
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.reset(0)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -34,83 +36,129 @@ const (
 // that the image includes. begin, which is called with that position, says who takes it. There is one at a time. It blocks until
 // the image is committed, ctx ends, or the log fails: then it is aborted.
 func (p *Partition) Snapshot(ctx context.Context, begin func(position uint64) (Image, error)) (position uint64, err error) {
-	if p.cfg.Log == nil {
-		return 0, errNoLog
-	}
-	p.imaging.Lock()
-	defer p.imaging.Unlock()
-	m, stored, err := p.beginImage()
+	m, err := p.ReserveImage(ctx)
 	if err != nil {
 		return 0, err
 	}
-	defer p.endImage(m)
-	if position, err = p.awaitStored(ctx, m, stored); err != nil {
+	defer m.Close()
+	if err := BeginImages([]*Imaging{m}); err != nil {
+		return 0, err
+	}
+	return m.Take(ctx, begin)
+}
+
+// Imaging is an image of a partition: reserved, then begun by BeginImages, then taken, then closed. It must not be used concurrently.
+type Imaging struct {
+	p      *Partition
+	e      *engine.Engine
+	image  *engine.Image // nil until it is begun
+	unread []byte        // records of what registrations have not collected
+	stored chan uint64   // its position, once the log has everything that it shows
+	failed chan struct{} // closed when the log fails
+	turn   *sync.Mutex   // held while entries are drawn of one of the images that were begun together
+	closed bool
+}
+
+// ReserveImage waits until no image of the partition is being taken, and keeps others from being begun until Close. It returns ctx's error if that ends first.
+func (p *Partition) ReserveImage(ctx context.Context) (*Imaging, error) {
+	if p.cfg.Log == nil {
+		return nil, errNoLog
+	}
+	select {
+	case p.imaging <- struct{}{}:
+		return &Imaging{p: p}, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// BeginImages begins images of different partitions, all of one moment: whatever somebody knew of one of them when he changed another, is in the image
+// of the one if the change is in that of the other. Of a transaction that spans them they show the decision together with branches that are at least prepared, or
+// no decision. It waits for no log, and returns an error if one of the partitions does not serve.
+func BeginImages(ms []*Imaging) error {
+	of := make(map[*Partition]*Imaging, len(ms))
+	var ps []*Partition
+	for _, m := range ms {
+		of[m.p], ps = m, append(ps, m.p)
+	}
+	slices.SortFunc(ps, byName)
+	var errs []error
+	turn := new(sync.Mutex)
+	together(ps, func(p *Partition) {
+		if p.err != nil {
+			errs = append(errs, fmt.Errorf("space %q: %w", p.cfg.Name, p.err))
+			return
+		}
+		of[p].turn = turn
+		of[p].begin()
+	})
+	return errors.Join(errs...)
+}
+
+// begin begins the image. The partition's lock is held.
+func (m *Imaging) begin() {
+	p, cs := m.p, &m.p.commits
+	stored := make(chan uint64, 1)
+	if len(p.e.Log) > record.HeaderSize {
+		cs.seal(p.e)
+	}
+	m.e, m.stored, m.failed = p.e, stored, p.failed
+	m.unread, m.image = p.appendUnread(nil), p.e.BeginImage()
+	b := cs.newest()
+	if b == nil {
+		stored <- cs.position
+		return
+	}
+	b.stored = append(b.stored, func() { stored <- p.cfg.Log.Last() })
+	cs.rouse(p.e)
+}
+
+// Close ends the image, taken or not, and allows the next. It is idempotent.
+func (m *Imaging) Close() {
+	if m.closed {
+		return
+	}
+	m.closed = true
+	if m.image != nil {
+		m.p.mu.Lock()
+		m.image.Close()
+		m.p.mu.Unlock()
+	}
+	<-m.p.imaging
+}
+
+// Take has somebody take the image, which was begun, and returns its position: that of the last group of the log that it includes, with which begin is called. It
+// blocks until the image is committed, ctx ends, or the log fails: then it is aborted.
+func (m *Imaging) Take(ctx context.Context, begin func(position uint64) (Image, error)) (position uint64, err error) {
+	if position, err = m.awaitStored(ctx); err != nil {
 		return 0, err
 	}
 	to, err := begin(position)
 	if err != nil {
 		return 0, err
 	}
-	if err := p.draw(ctx, m, to); err != nil {
+	if err := m.draw(ctx, to); err != nil {
 		return 0, errors.Join(err, to.Abort())
 	}
 	return position, to.Commit()
 }
 
-// imageOf is an image that is being drawn, of an engine.
-type imageOf struct {
-	*engine.Image
-	e      *engine.Engine
-	unread []byte        // records of what registrations have not collected
-	failed chan struct{} // closed when the log fails
-}
-
-// beginImage begins an image. Its position is sent to stored as soon as the log has everything that the image shows.
-func (p *Partition) beginImage() (m *imageOf, stored chan uint64, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err != nil {
-		return nil, nil, p.err
-	}
-	cs := &p.commits
-	stored = make(chan uint64, 1)
-	if len(p.e.Log) > record.HeaderSize {
-		cs.seal(p.e)
-	}
-	m = &imageOf{e: p.e, unread: p.appendUnread(nil), failed: p.failed}
-	m.Image = p.e.BeginImage()
-	b := cs.newest()
-	if b == nil {
-		stored <- cs.position
-		return m, stored, nil
-	}
-	b.stored = append(b.stored, func() { stored <- p.cfg.Log.Last() })
-	cs.rouse(p.e)
-	return m, stored, nil
-}
-
-func (p *Partition) endImage(m *imageOf) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m.Close()
-}
-
 // awaitStored waits for the position of an image.
-func (p *Partition) awaitStored(ctx context.Context, m *imageOf, stored chan uint64) (uint64, error) {
+func (m *Imaging) awaitStored(ctx context.Context) (uint64, error) {
 	select {
-	case position := <-stored:
+	case position := <-m.stored:
 		return position, nil
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	case <-m.failed:
 		return 0, fmt.Errorf("%w: the log has failed", engine.ErrUnavailable)
-	case <-p.ctx.Done():
+	case <-m.p.ctx.Done():
 		return 0, engine.ErrClosed
 	}
 }
 
 // draw draws the image some entries at a time.
-func (p *Partition) draw(ctx context.Context, m *imageOf, to Image) error {
+func (m *Imaging) draw(ctx context.Context, to Image) error {
 	if len(m.unread) > 0 {
 		if err := to.Write(m.unread); err != nil {
 			return err
@@ -118,102 +166,43 @@ func (p *Partition) draw(ctx context.Context, m *imageOf, to Image) error {
 	}
 	var buf []byte
 	for done := false; !done; {
-		began := time.Now()
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		var err error
-		if buf, done, err = p.step(m, buf); err != nil {
+		if buf, done, err = m.step(buf, to); err != nil {
 			return err
 		}
-		if len(buf) >= written || done {
-			if err := to.Write(buf); err != nil {
-				return err
-			}
-			buf = buf[:0]
-		}
-		time.Sleep(max(rest, time.Since(began)))
 	}
 	return nil
 }
 
-// step draws a few entries. The image is of no use any more if the state was made anew.
-func (p *Partition) step(m *imageOf, buf []byte) (_ []byte, done bool, err error) {
+// step draws a few entries, writes if that is worth while, and rests. The images that were begun together do so in turns.
+func (m *Imaging) step(buf []byte, to Image) (_ []byte, done bool, err error) {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	began := time.Now()
+	if buf, done, err = m.drawSome(buf); err != nil {
+		return nil, false, err
+	}
+	if len(buf) >= written || done {
+		if err := to.Write(buf); err != nil {
+			return nil, false, err
+		}
+		buf = buf[:0]
+	}
+	time.Sleep(max(rest, time.Since(began)))
+	return buf, done, nil
+}
+
+// drawSome draws a few entries. The image is of no use any more if the state was made anew.
+func (m *Imaging) drawSome(buf []byte) (_ []byte, done bool, err error) {
+	p := m.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.e != m.e || p.closed {
 		return nil, false, fmt.Errorf("%w: the state is being rebuilt", engine.ErrUnavailable)
 	}
-	buf, done = m.Draw(buf, drawn)
+	buf, done = m.image.Draw(buf, drawn)
 	return buf, done, nil
-}
-
-// load makes the state from the newest image. Nobody else uses the engine meanwhile, because p.err is set.
-func (p *Partition) load(ctx context.Context, progress func(done, total uint64)) (position uint64, err error) {
-	var l *engine.Loading
-	position, err = p.cfg.Log.Load(ctx, func(records []byte) error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if l == nil {
-			l = p.e.Load()
-		}
-		if len(records) > 0 && record.Op(records[0]) == record.Unread {
-			return p.loadUnread(records)
-		}
-		return l.Add(records)
-	}, progress)
-	if err != nil || l == nil {
-		return position, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := l.Finish(); err != nil {
-		return position, err
-	}
-	for id, seq := range p.e.Registrations() {
-		b := &p.listener(id).backlog
-		b.last, b.acked = seq, seq
-		if m, ok := b.marks.first(); ok {
-			b.acked = m.seq - 1
-		}
-	}
-	return position, nil
-}
-
-// appendUnread appends what registrations have not collected: where in the log that begins.
-func (p *Partition) appendUnread(dst []byte) []byte {
-	for id, l := range p.listeners {
-		if m, ok := l.backlog.unread(p.commits.position + 1); ok && l.logged && !l.ended {
-			dst = record.AppendUnread(dst, id, m.seq, m.position)
-		}
-	}
-	return dst
-}
-
-// loadUnread takes note of what appendUnread has appended.
-func (p *Partition) loadUnread(records []byte) error {
-	var r record.Record
-	for len(records) > 0 {
-		var err error
-		if records, err = record.Next(records, &r); err != nil {
-			return err
-		}
-		p.listener(r.ID).backlog.marks.add(mark{r.Number, r.Count})
-	}
-	return nil
-}
-
-// Needed returns the position from which on the log is still needed for the events of registrations that were not collected; beyond the end of
-// the log if there are none. What is before it may go, unless something else needs it.
-func (p *Partition) Needed() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	next := p.commits.position + 1
-	needed := next
-	for _, l := range p.listeners {
-		if m, ok := l.backlog.unread(next); ok && l.logged {
-			needed = min(needed, m.position)
-		}
-	}
-	return needed
 }

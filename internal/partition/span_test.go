@@ -29,6 +29,8 @@ type tape struct {
 	in     int // fault happens at the append so many after it was armed, from 1
 	happen bool
 	delay  time.Duration // of each append
+	image  []byte        // with which it begins; nil: it does not
+	around func(before bool)
 }
 
 type tapeFault int
@@ -42,6 +44,10 @@ const (
 func (l *tape) Append(msg []byte) error {
 	if l.delay > 0 {
 		time.Sleep(l.delay)
+	}
+	if l.around != nil {
+		l.around(true)
+		defer l.around(false)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,8 +87,11 @@ func (l *tape) Read(_ context.Context, from, to uint64, fn func(record.Group) er
 	return nil
 }
 
-func (*tape) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
-	return 0, nil
+func (l *tape) Load(_ context.Context, fn func([]byte) error, _ func(done, total uint64)) (uint64, error) {
+	if l.image == nil {
+		return 0, nil
+	}
+	return 0, fn(l.image)
 }
 
 func (l *tape) Replay(ctx context.Context, _ uint64, apply func(record.Group) error, _ func(done, total uint64)) error {

@@ -120,6 +120,7 @@ func (s *session) forget() {
 		s.room.Wait()
 	}
 	s.mu.Unlock()
+	s.endBackups()
 	for _, c := range s.callers {
 		if c != nil {
 			c.gone()

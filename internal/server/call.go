@@ -30,6 +30,12 @@ func (s *session) handle(f wire.Frame) error {
 		return s.handleSpaces(f.ID)
 	case wire.Status:
 		return s.answer(f.ID, s.srv.cfg.Spaces.Status())
+	case wire.Backup:
+		return s.handleBackup(f.ID)
+	case wire.Fetch:
+		return s.handleFetch(f.ID, wire.NewDecoder(f.Body))
+	case wire.EndBackup:
+		return s.handleEndBackup(f.ID, wire.NewDecoder(f.Body))
 	case wire.Repeat:
 		return s.handleRepeat(f)
 	}
@@ -60,8 +66,6 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleNotify(c, f.ID, d)
 	case wire.Snapshot:
 		return s.handleSnapshot(c, f.ID, d)
-	case wire.Fetch:
-		return s.handleFetch(c, f.ID, d)
 	case wire.Attach:
 		return s.handleAttach(c, f.ID, d)
 	case wire.Acknowledge:

@@ -40,6 +40,7 @@ type Config struct {
 	Logger *slog.Logger     // nil: silent
 
 	Snapshots Snapshots // nil: there are none
+	Backups   Backups   // nil: there are none
 
 	MaxFrame  int           // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
 	MaxConns  int           // connections; 0: 10000

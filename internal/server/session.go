@@ -65,6 +65,9 @@ type session struct {
 	gone     bool             // guarded by mu; done is closed
 	detached time.Time        // guarded by mu; when conn was lost
 
+	backups   []uint64 // guarded by mu; that end with the session
+	forgotten bool     // guarded by mu; they have
+
 	lastActivity uint64    // guarded by mu; what watch has seen of activity
 	lastSeen     time.Time // guarded by mu; when that was new
 }

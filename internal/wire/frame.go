@@ -44,8 +44,10 @@ const (
 
 	Repeat Type = 39 // another call, made again with the number that it had
 
-	Snapshot Type = 44
-	Fetch    Type = 45
+	Snapshot  Type = 44
+	Fetch     Type = 45
+	Backup    Type = 46
+	EndBackup Type = 47
 )
 
 // Frames that the server sends.

@@ -1,0 +1,99 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// Backup is all spaces of a server as they were at one moment. The server keeps it until Close, or until the client is gone.
+type Backup struct {
+	client *Client
+	link   *link // whose session it belongs to
+	id     uint64
+	parts  []BackupPart
+}
+
+// BackupPart is one space of a backup.
+type BackupPart struct {
+	Space    string
+	Position uint64 // of the last change, in the log of the space
+}
+
+// Backup has the server take snapshots of all its spaces, of one moment: what somebody knew of one space when he changed another is in the backup if the
+// change is, and a transaction over several spaces is in it as a whole or not at all. It blocks until they are on the server's disk; nobody else waits for them. Close must follow.
+// It returns space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of the spaces does not serve.
+func (c *Client) Backup(ctx context.Context) (*Backup, error) {
+	b := &Backup{client: c, link: c.link()}
+	call := b.call(wire.Backup)
+	defer call.free()
+	if err := c.do(ctx, call); err != nil {
+		return nil, err
+	}
+	d := wire.NewDecoder(call.body)
+	b.id = d.Uvarint()
+	for d.More() {
+		b.parts = append(b.parts, BackupPart{string(d.Bytes()), d.Uvarint()})
+	}
+	return b, d.Err()
+}
+
+func (b *Backup) call(op wire.Type) *call {
+	c := newCall(b.client.Space, op)
+	c.link, c.id = b.link, b.id
+	return c
+}
+
+// Parts returns the spaces of the backup, by name.
+func (b *Backup) Parts() []BackupPart { return b.parts }
+
+// Fetch copies the snapshot of a space to the Writer that to returns when it is called with the number of bytes. It
+// blocks until all are written, and returns the first error of to, the Writer, or the call; space.ErrUnavailable tells that
+// the backup is over, since the server was restarted or has not heard of the client for too long.
+func (b *Backup) Fetch(ctx context.Context, space string, to func(size int64) (io.Writer, error)) error {
+	var w io.Writer
+	for offset, size := uint64(0), uint64(1); offset < size; {
+		piece, total, err := b.fetch(ctx, space, offset)
+		if err != nil {
+			return err
+		}
+		if w == nil {
+			size = total
+			if w, err = to(int64(size)); err != nil {
+				return err
+			}
+		}
+		if len(piece) == 0 || total != size {
+			return fmt.Errorf("%w: snapshot of %d bytes ends at %d", wire.ErrMalformed, size, offset)
+		}
+		if _, err := w.Write(piece); err != nil {
+			return err
+		}
+		offset += uint64(len(piece))
+	}
+	return nil
+}
+
+// fetch returns the piece of a snapshot that begins at offset, and the size of the whole.
+func (b *Backup) fetch(ctx context.Context, space string, offset uint64) (piece []byte, size uint64, err error) {
+	c := b.call(wire.Fetch)
+	defer c.free()
+	c.name, c.seq = space, offset
+	if err := b.client.do(ctx, c); err != nil {
+		return nil, 0, err
+	}
+	d := wire.NewDecoder(c.body)
+	size = d.Uvarint()
+	piece = d.Rest()
+	c.body = nil // it is the caller's now
+	return piece, size, d.Err()
+}
+
+// Close lets the server forget the backup. It blocks until that is done.
+func (b *Backup) Close(ctx context.Context) error {
+	c := b.call(wire.EndBackup)
+	defer c.free()
+	return b.client.do(ctx, c)
+}

@@ -1,0 +1,185 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+)
+
+// backups are snapshots of all spaces that somebody copies.
+type backups struct {
+	beginning sync.Mutex // held while the images of one are reserved and begun: two that each wait for the other's would wait for ever
+
+	mu   sync.Mutex
+	byID map[uint64]*backup // guarded by mu; the numbers are random, so that none of before a restart means another backup
+}
+
+// backup is the snapshots of one moment. Their files are open: they can be read to the end, whatever becomes of the names.
+type backup struct {
+	parts []server.Part
+	files map[string]*os.File // by space
+
+	reading sync.RWMutex // held for reading while a file is read, for writing while they are closed
+}
+
+// Backup implements server.Backups.
+func (n *Node) Backup(ctx context.Context) (id uint64, parts []server.Part, err error) {
+	images, err := n.beginBackup(ctx)
+	defer closeImages(images)
+	if err != nil {
+		return 0, nil, fmt.Errorf("begin backup: %w", err)
+	}
+	b, err := n.takeBackup(ctx, images)
+	if err != nil {
+		b.close()
+		return 0, nil, fmt.Errorf("backup: %w", err)
+	}
+	bs := &n.backups
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	if bs.byID == nil {
+		bs.byID = map[uint64]*backup{}
+	}
+	id = rand.Uint64()
+	bs.byID[id] = b
+	return id, b.parts, nil
+}
+
+// beginBackup begins images of all spaces, at one moment.
+func (n *Node) beginBackup(ctx context.Context) (images []spaceImage, err error) {
+	n.backups.beginning.Lock()
+	defer n.backups.beginning.Unlock()
+	if images, err = n.reserveImages(ctx, images); err != nil { // they may have to wait for snapshots under way
+		return images, err
+	}
+	n.spaces.mu.Lock() // no space comes between what is listed and the moment
+	defer n.spaces.mu.Unlock()
+	if images, err = n.reserveImages(ctx, images); err != nil {
+		return images, err
+	}
+	var all []*partition.Imaging
+	for _, m := range images {
+		all = append(all, m.Imaging)
+	}
+	return images, partition.BeginImages(all)
+}
+
+// spaceImage is an image of a space.
+type spaceImage struct {
+	*partition.Imaging
+	name  string
+	space *hosted
+}
+
+// reserveImages reserves an image of each space but for those of which there is one.
+func (n *Node) reserveImages(ctx context.Context, images []spaceImage) ([]spaceImage, error) {
+	for name, s := range n.spaces.all() {
+		if slices.ContainsFunc(images, func(m spaceImage) bool { return m.name == name }) {
+			continue
+		}
+		m, err := s.partition.ReserveImage(ctx)
+		if err != nil {
+			return images, fmt.Errorf("space %q: %w", name, err)
+		}
+		images = append(images, spaceImage{m, name, s})
+	}
+	return images, nil
+}
+
+func closeImages(images []spaceImage) {
+	for _, m := range images {
+		m.Close()
+	}
+}
+
+// takeBackup makes snapshots of all images at the same time, and opens them. If one fails the others end.
+func (n *Node) takeBackup(ctx context.Context, images []spaceImage) (*backup, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b := &backup{files: map[string]*os.File{}}
+	var all sync.WaitGroup
+	var mu sync.Mutex // guards b
+	for _, m := range images {
+		all.Go(func() {
+			position, f, err := m.take(ctx)
+			if err != nil {
+				cancel(fmt.Errorf("space %q: %w", m.name, err))
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			b.files[m.name] = f
+			b.parts = append(b.parts, server.Part{Space: m.name, Position: position})
+		})
+	}
+	all.Wait()
+	slices.SortFunc(b.parts, func(x, y server.Part) int { return strings.Compare(x.Space, y.Space) })
+	return b, context.Cause(ctx)
+}
+
+// take takes the snapshot, opens it before another can take its place, and allows the next.
+func (m spaceImage) take(ctx context.Context) (position uint64, f *os.File, err error) {
+	defer m.Close()
+	if position, err = m.space.snapshots.keep(ctx, m.Imaging); err == nil {
+		f, err = m.space.log.OpenSnapshot(position)
+	}
+	return position, f, err
+}
+
+// ReadBackup implements server.Backups.
+func (n *Node) ReadBackup(id uint64, space string, offset int64, p []byte) (read int, size int64, err error) {
+	n.backups.mu.Lock()
+	b := n.backups.byID[id]
+	n.backups.mu.Unlock()
+	if b == nil {
+		return 0, 0, errBackupOver
+	}
+	b.reading.RLock()
+	defer b.reading.RUnlock()
+	f := b.files[space]
+	if f == nil {
+		return 0, 0, fmt.Errorf("%w: no space %q in this backup", engine.ErrInvalidArgument, space)
+	}
+	info, err := f.Stat()
+	if errors.Is(err, os.ErrClosed) {
+		return 0, 0, errBackupOver
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	if read, err = f.ReadAt(p, offset); errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return read, info.Size(), err
+}
+
+var errBackupOver = fmt.Errorf("%w: this backup is over: its client was away for too long, or the server was restarted; make another", engine.ErrUnavailable)
+
+// EndBackup implements server.Backups.
+func (n *Node) EndBackup(id uint64) {
+	n.backups.mu.Lock()
+	b := n.backups.byID[id]
+	delete(n.backups.byID, id)
+	n.backups.mu.Unlock()
+	if b != nil {
+		b.close()
+	}
+}
+
+func (b *backup) close() {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	for _, f := range b.files {
+		_ = f.Close() // it was only read
+	}
+}

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// Backups makes backups and hands them out. Its methods may be called concurrently; those that return an error may block.
+type Backups interface {
+	// Backup takes snapshots of all spaces, of one moment, and keeps them until EndBackup. It returns them by the names of their spaces.
+	Backup(ctx context.Context) (id uint64, parts []Part, err error)
+	// ReadBackup reads from the snapshot of a space in a backup, from offset on, into p. It returns how much it has read and
+	// how large the snapshot is. It returns engine.ErrUnavailable if the backup has ended.
+	ReadBackup(id uint64, space string, offset int64, p []byte) (n int, size int64, err error)
+	// EndBackup lets go of a backup. It does nothing if that has ended.
+	EndBackup(id uint64)
+}
+
+// Part is one space of a backup.
+type Part struct {
+	Space    string
+	Position uint64 // in its log
+}
+
+var errNoBackups = fmt.Errorf("%w: this server makes no backups", engine.ErrInvalidArgument)
+
+// handleBackup makes a backup, which belongs to the session and ends with it at the latest.
+func (s *session) handleBackup(call uint64) error {
+	of := s.srv.cfg.Backups
+	if of == nil {
+		return s.fail(call, errNoBackups)
+	}
+	return s.apart(call, func(ctx context.Context) ([]byte, error) {
+		id, parts, err := of.Backup(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.own(id)
+		body := binary.AppendUvarint(nil, id)
+		for _, p := range parts {
+			body = binary.AppendUvarint(wire.AppendBytes(body, p.Space), p.Position)
+		}
+		return body, nil
+	})
+}
+
+// own makes a backup end with the session, which may have ended already.
+func (s *session) own(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.forgotten {
+		s.srv.cfg.Backups.EndBackup(id)
+		return
+	}
+	s.backups = append(s.backups, id)
+}
+
+// endBackups ends what own was told of, and will be.
+func (s *session) endBackups() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgotten = true
+	for _, id := range s.backups {
+		s.srv.cfg.Backups.EndBackup(id)
+	}
+	s.backups = nil
+}
+
+// handleEndBackup ends a backup of the session.
+func (s *session) handleEndBackup(call uint64, d wire.Decoder) error {
+	id := d.Uvarint()
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
+	}
+	s.mu.Lock()
+	i := slices.Index(s.backups, id)
+	if i >= 0 {
+		s.backups = slices.Delete(s.backups, i, i+1)
+	}
+	s.mu.Unlock()
+	if i >= 0 {
+		s.srv.cfg.Backups.EndBackup(id)
+	}
+	return s.answer(call, nil)
+}
+
+// fetchSize bounds what one Fetch returns.
+const fetchSize = 512 << 10
+
+// handleFetch hands out a piece of a backup.
+func (s *session) handleFetch(call uint64, d wire.Decoder) error {
+	id, space, offset := d.Uvarint(), string(d.Bytes()), d.Uvarint()
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
+	}
+	of := s.srv.cfg.Backups
+	if of == nil {
+		return s.fail(call, errNoBackups)
+	}
+	if offset > 1<<62 {
+		return s.fail(call, fmt.Errorf("%w: offset %d", engine.ErrInvalidArgument, offset))
+	}
+	return s.apart(call, func(context.Context) ([]byte, error) {
+		piece := make([]byte, fetchSize)
+		n, size, err := of.ReadBackup(id, space, int64(offset), piece)
+		return append(binary.AppendUvarint(nil, uint64(size)), piece[:n]...), err
+	})
+}
