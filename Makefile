@@ -3,7 +3,6 @@
 TOOL     := go tool -modfile=tools/go.mod
 TIMEOUT  := 9m
 FUZZTIME := 30s
-TIME     ?= 5m
 PREFIX   ?= /usr/local
 
 .DEFAULT_GOAL := help
@@ -46,9 +45,15 @@ fuzz: ## run every fuzz test for FUZZTIME (30s) each
 		done; \
 	done
 
+soak: TIME ?= 5m
 soak: ## random programs with crashes, restarts and cut connections, judged; for TIME (5m)
 	mkdir -p bin/soak
 	cd spacetest && GOSPACES_SOAK=$(TIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -artifacts -outputdir $(CURDIR)/bin/soak
+
+crash: TIME ?= 30m
+crash: ## processes and disks fail in random order, then log, snapshots, spaces and tables are verified; for TIME (30m), order by SEED
+	mkdir -p bin/crash
+	GOSPACES_CRASH=$(TIME) GOSPACES_SEED=$(SEED) go test ./spacetest/crash -run '^TestCrash$$' -v -count=1 -timeout 0 -artifacts -outputdir $(CURDIR)/bin/crash
 
 install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 	install -D bin/gospaces $(DESTDIR)$(PREFIX)/bin/gospaces
@@ -56,4 +61,4 @@ install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 clean: ## remove what the other targets made
 	rm -rf bin
 
-.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak install clean
+.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak crash install clean

@@ -41,6 +41,9 @@ var table = map[string][]string{
 		"internal/server", "internal/node", "replication", "writeback", "internal/postgres", "spacetest/history",
 	},
 	"spacetest/history": {},
+	"spacetest/crash": {
+		"space", "client", "internal/record", "internal/engine", "replication", "internal/postgres", "spacetest/history",
+	},
 	"internal/bench":    {"txn", "space", "client"},
 	"internal/archtest": {},
 	"examples/":         {"template", "txn", "space", "client"},

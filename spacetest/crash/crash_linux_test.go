@@ -1,0 +1,50 @@
+package crash
+
+import (
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The test binary doubles as a client process.
+func TestMain(m *testing.M) {
+	if IsClient() {
+		os.Exit(Client())
+	}
+	os.Exit(m.Run())
+}
+
+// TestCrash runs a campaign: briefly, or for as long as GOSPACES_CRASH says (make crash). GOSPACES_SEED repeats the order of its disturbances.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Time: time.Second, Round: 4 * time.Second, Seed: uint64(time.Now().UnixNano()), Out: t.Output()}
+	if s := os.Getenv("GOSPACES_CRASH"); s != "" {
+		d, err := time.ParseDuration(s)
+		require.NoError(t, err)
+		cfg.Time, cfg.Round, cfg.Out = d, 0, os.Stderr
+	}
+	if s := os.Getenv("GOSPACES_SEED"); s != "" {
+		seed, err := strconv.ParseUint(s, 10, 64)
+		require.NoError(t, err)
+		cfg.Seed = seed
+	}
+	cfg.Dir = t.ArtifactDir()
+	cfg.Program = filepath.Join(t.TempDir(), "gospaces")
+	out, err := exec.Command("go", "build", "-o", cfg.Program, "github.com/gospaces/gospaces/cmd/gospaces").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	cfg.Client, err = os.Executable()
+	require.NoError(t, err)
+	t.Logf("GOSPACES_SEED=%d", cfg.Seed)
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM) // its disks must not stay behind
+	defer stop()
+	report, err := Run(ctx, cfg)
+	require.NoError(t, err, "GOSPACES_SEED=%d; everything is kept in %s", cfg.Seed, cfg.Dir)
+	require.Positive(t, report.Rounds())
+}

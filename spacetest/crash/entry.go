@@ -1,0 +1,36 @@
+package crash
+
+import "github.com/gospaces/gospaces/spacetest/history"
+
+// item is the entry of the callers, whose every call is recorded and judged. V counts its updates.
+type item struct {
+	Key, Color, N, V int
+	Pad              string
+}
+
+func itemOf(i history.Item, pad string) item { return item{i.Key, i.Color, i.N, i.V, pad} }
+
+func (v item) plain() history.Item { return history.Item{Key: v.Key, Color: v.Color, N: v.N, V: v.V} }
+
+// job is the entry that workers turn into a done. The database archives it.
+type job struct {
+	N   int
+	Pad string
+}
+
+// done says that a job was done. It is in the space of the job, or in the other one.
+type done struct{ N int }
+
+// The spaces. An item is in the one that its key says, a job in the first.
+var spaceNames = [2]string{"default", "other"}
+
+func spaceOf(key int) int { return key % len(spaceNames) }
+
+// The callers of a lane share its keys, and nobody else uses them: each lane has a history of its own, which is short enough to be judged.
+const (
+	lanes       = 12
+	keysPerLane = 4
+	colors      = 3
+)
+
+func laneOf(key int) int { return (key - 1) / keysPerLane }

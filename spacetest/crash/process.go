@@ -1,0 +1,137 @@
+//go:build linux
+
+package crash
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/space"
+)
+
+// The parts that client processes play.
+const (
+	callers  = "callers"  // random calls, with transactions over both spaces
+	writers  = "writers"  // jobs, many at a time
+	workers  = "workers"  // space.Work
+	listener = "listener" // events of jobs
+)
+
+// orders are what a client process is told to do.
+type orders struct {
+	Part    string
+	Number  int    // no other client of the campaign has it
+	Addr    string // of the server
+	Journal string
+	Seed    uint64
+}
+
+// ordersVariable names the environment variable that makes a program a client process.
+const ordersVariable = "GOSPACES_CRASH_ORDERS"
+
+// IsClient reports whether this process was started by a campaign, to be one of its clients: its main function then calls Client, and returns.
+func IsClient() bool { return os.Getenv(ordersVariable) != "" }
+
+// Client does what a campaign has told this process to do, until SIGTERM, and returns its exit code.
+func Client() int {
+	var o orders
+	err := json.Unmarshal([]byte(os.Getenv(ordersVariable)), &o)
+	if err == nil {
+		err = runClient(o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// process is a client process.
+type process struct {
+	*journal
+	orders
+	spaces   [len(spaceNames)]space.Space
+	numbered atomic.Int64
+
+	mu         sync.Mutex
+	complaints []string // guarded by mu
+}
+
+func runClient(o orders) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	file, err := os.OpenFile(o.Journal, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	p := &process{journal: &journal{clock: now, client: o.Number, file: file}, orders: o}
+	cl, err := dial(ctx, o.Addr)
+	if err != nil {
+		return nil // told to stop before there was a server
+	}
+	defer cl.Close()
+	for i, name := range spaceNames {
+		p.spaces[i] = cl.SpaceNamed(name)
+	}
+	map[string]func(context.Context){callers: p.call, writers: p.write, workers: p.work, listener: p.listen}[o.Part](ctx)
+	return p.failed()
+}
+
+// dial connects to a server, which may be down.
+func dial(ctx context.Context, addr string) (*client.Client, error) {
+	for {
+		cl, err := client.DialConfig(ctx, client.Config{
+			Addr: addr, Conns: 2, MinBackoff: 5 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, Grace: 200 * time.Millisecond,
+		})
+		if err == nil || ctx.Err() != nil {
+			return cl, err
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
+}
+
+// next returns a number that no other entry or transaction of the campaign has.
+func (p *process) next() int { return p.Number<<24 + int(p.numbered.Add(1)) }
+
+// complain notes what should not have happened; the process goes on.
+func (p *process) complain(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.complaints) < 10 {
+		p.complaints = append(p.complaints, fmt.Sprintf(format, args...))
+	}
+}
+
+// failed returns what should not have happened.
+func (p *process) failed() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.complaints) > 0 {
+		return fmt.Errorf("%s %d: %q", p.Part, p.Number, p.complaints)
+	}
+	return p.failure()
+}
+
+// call is the part of the callers: one for each lane.
+func (p *process) call(ctx context.Context) {
+	var all sync.WaitGroup
+	for lane := range lanes {
+		c := &caller{process: p, lane: lane, rng: p.rng(lane)}
+		all.Go(func() { c.run(ctx) })
+	}
+	all.Wait()
+}
+
+func (p *process) rng(n int) *rand.Rand {
+	return rand.New(rand.NewPCG(p.Seed, uint64(p.Number)<<8+uint64(n)))
+}

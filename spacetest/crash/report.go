@@ -1,0 +1,113 @@
+//go:build linux
+
+package crash
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Report tells what a campaign has done. Its methods may be called concurrently.
+type Report struct {
+	began   time.Time
+	planned time.Duration
+	seed    uint64
+
+	rounds, calls, unknown, jobs, events atomic.Int64
+	items                                atomic.Int64 // that were in the spaces at the last rest
+	snapshots, rebases, damaged, starts  atomic.Int64
+	checks                               atomic.Int64
+	slowest                              atomic.Int64 // start of the server, in nanoseconds
+	mu                                   sync.Mutex
+	disturbances                         map[string]int // guarded by mu
+}
+
+func newReport(cfg Config) *Report {
+	return &Report{began: time.Now(), planned: cfg.Time, seed: cfg.Seed, disturbances: map[string]int{}}
+}
+
+func (r *Report) disturbed(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.disturbances[name]++
+}
+
+// Disturbances returns how often each disturbance was done.
+func (r *Report) Disturbances() map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.disturbances)
+}
+
+// Rounds returns how many rounds were judged.
+func (r *Report) Rounds() int64 { return r.rounds.Load() }
+
+// Calls returns how many calls of clients were judged.
+func (r *Report) Calls() int64 { return r.calls.Load() }
+
+// show tells the progress every ten seconds until stop is called.
+func (r *Report) show(out io.Writer) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(10 * time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				fmt.Fprintln(out, r.line())
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+// line is the progress: disturbances by target.
+func (r *Report) line() string {
+	byTarget := map[string]int{}
+	for name, n := range r.Disturbances() {
+		target, _, _ := strings.Cut(name, ":")
+		byTarget[target] += n
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(byTarget)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, byTarget[name]))
+	}
+	return fmt.Sprintf("crash: %v of %v: %d rounds judged, %d checks, %d calls; disturbances: %s; %d MiB",
+		time.Since(r.began).Round(time.Second), r.planned, r.rounds.Load(), r.checks.Load(), r.calls.Load(), strings.Join(parts, ", "), rss()>>20)
+}
+
+// String returns the summary.
+func (r *Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "crash: %v, seed %d: %d rounds, %d checks\n", time.Since(r.began).Round(time.Second), r.seed, r.rounds.Load(), r.checks.Load())
+	fmt.Fprintf(&b, "  %d calls judged (%d of unknown outcome), %d jobs done, %d events; %d entries in the end\n",
+		r.calls.Load(), r.unknown.Load(), r.jobs.Load(), r.events.Load(), r.items.Load())
+	fmt.Fprintf(&b, "  %d starts of the server, the slowest took %v; %d snapshots, of which we damaged %d; the mirror went on from a snapshot %d times\n",
+		r.starts.Load(), time.Duration(r.slowest.Load()).Round(time.Millisecond), r.snapshots.Load(), r.damaged.Load(), r.rebases.Load())
+	counts := r.Disturbances()
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&b, "  %6d  %s\n", counts[name], name)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// rss returns the memory of this process in bytes.
+func rss() int64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, resident int64
+	_, _ = fmt.Sscan(string(b), &size, &resident)
+	return resident * int64(os.Getpagesize())
+}

@@ -1,0 +1,94 @@
+//go:build linux
+
+package crash
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// verified is what `gospaces verify` says of a space.
+type verified struct {
+	Space   string
+	Entries map[string]int
+}
+
+// verify has a backup or a folder read by the program, and compares what it finds.
+func (r *resting) verify(ctx context.Context, args ...string) error {
+	var stderr strings.Builder
+	cmd := exec.CommandContext(ctx, r.cfg.Program, append([]string{"verify"}, args...)...)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("verify: %w: %s%s", err, out, &stderr)
+	}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for dec.More() {
+		var v verified
+		if err := dec.Decode(&v); err != nil {
+			return err
+		}
+		want := r.there.counts[slices.Index(spaceNames[:], v.Space)]
+		for kind, n := range v.Entries {
+			if want[kind] != n {
+				return fmt.Errorf("verify finds %d entries of kind %s in space %s; there are %d", n, kind, v.Space, want[kind])
+			}
+		}
+	}
+	return nil
+}
+
+// judgeBackup has a backup made, which takes a snapshot of each space, and read; and a folder made from it, and read.
+func (r *resting) judgeBackup(ctx context.Context) error {
+	file, restored := r.path("resting.backup"), r.path("restored")
+	if out, err := r.command(ctx, "backup", "--force", file).CombinedOutput(); err != nil {
+		return fmt.Errorf("backup: %w: %s", err, out)
+	}
+	if err := r.verify(ctx, file); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, r.cfg.Program, "restore", file, "--data", restored).CombinedOutput(); err != nil {
+		return fmt.Errorf("restore: %w: %s", err, out)
+	}
+	if err := r.verify(ctx, "--data", restored); err != nil {
+		return fmt.Errorf("restored: %w", err)
+	}
+	return os.RemoveAll(restored)
+}
+
+// judgeFolder ends the server and reads its folder.
+func (r *resting) judgeFolder(ctx context.Context) error {
+	end := r.server.stop
+	if r.rng.IntN(2) == 0 {
+		end = r.server.kill
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	if err := r.verify(ctx, "--data", r.server.data); err != nil {
+		return err
+	}
+	return r.judgeState(ctx)
+}
+
+func (r *resting) judgeRestart(ctx context.Context) error {
+	if err := r.start(ctx); err != nil {
+		return err
+	}
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	after, err := takeSurvey(ctx, r.client)
+	if err != nil {
+		return err
+	}
+	if err := judgeSame(r.there.print, after.print); err != nil {
+		return err
+	}
+	return r.countLog()
+}
