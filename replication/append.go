@@ -54,6 +54,7 @@ func (l *Log) appended(pos uint64, n int) {
 	l.state.Messages++
 	l.state.Bytes += l.storedSize(n, pos-1)
 	l.state.Appended += l.storedSize(n, pos-1)
+	l.extent.note(pos, l.state.Appended)
 	l.claims.note(pos, false)
 	l.grewLocked()
 }

@@ -25,6 +25,7 @@ type Log struct {
 	state   Stats         // guarded by stateMu
 	claims  claims        // guarded by stateMu
 	damaged []uint64      // guarded by stateMu; snapshots that Load has found damaged
+	extent  extent        // guarded by stateMu
 	grown   chan struct{} // guarded by stateMu; closed when state.Last rises; nil if nobody waits
 }
 
@@ -67,6 +68,10 @@ func (l *Log) observe(st jetstream.StreamState) {
 	l.state.Messages, l.state.Bytes = st.Msgs, int64(st.Bytes)
 	l.state.Appended = max(l.state.Appended, l.state.Bytes)
 	l.state.MaxBytes = l.store.cfg.MaxBytes
+	if len(l.extent.marks) == 0 {
+		l.extent.begin(max(st.FirstSeq, 1)-1, l.state.Appended-l.state.Bytes)
+	}
+	l.extent.note(st.LastSeq, l.state.Appended)
 	l.grewLocked()
 }
 

@@ -36,7 +36,6 @@ type Imager interface {
 type Sizer interface {
 	Source
 
-	// Size returns how many messages the log holds, of how many bytes, and how many bytes were ever appended, counted from
-	// anywhere.
-	Size() (messages uint64, bytes, appended int64)
+	// Behind returns how many bytes of the log are in the messages after a position, about.
+	Behind(position uint64) int64
 }

@@ -9,7 +9,7 @@ type Stats struct {
 
 	LagGroups  uint64        // groups of the log that are not in the database
 	LagRecords uint64        // records in them, about
-	LagBytes   int64         // bytes of them in the log; about, until the database has once had all
+	LagBytes   int64         // bytes of them in the log, to within a few hundred KiB
 	LagAge     time.Duration // age of the oldest of them; it may be older while the database was never reached
 
 	BufferedRecords int // records read from the log and not yet in the database

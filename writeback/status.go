@@ -39,7 +39,7 @@ func (s *status) snapshot(now time.Time) Stats {
 		return stats
 	}
 	stats.LagGroups = last - stats.Position
-	stats.LagRecords, stats.LagBytes = lag.behind(s.source, last)
+	stats.LagRecords, stats.LagBytes = lag.behind(s.source)
 	stats.LagRecords = max(stats.LagRecords, uint64(stats.BufferedRecords))
 	switch {
 	case oldest != 0:
@@ -75,7 +75,7 @@ func (s *status) opened(db *database, w *window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Position, s.holds = db.position, 0
-	s.lag.open(db.position)
+	s.lag.position = db.position
 	s.stats.DeadLetters, s.stats.Incomplete = db.letters, db.incompleteTables()
 	s.window = w
 	s.notifyLocked()
@@ -110,7 +110,7 @@ func (s *status) committed(b *batch, done effect, letters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Position = b.to
-	s.lag.commit(b, s.source)
+	s.lag.commit(b)
 	s.stats.RowsWritten += done.written
 	s.stats.RowsDeleted += done.deleted
 	s.stats.RowsRenewed += done.renewed

@@ -1,0 +1,69 @@
+package replication
+
+import "sort"
+
+// extentGrain is how many bytes are between two sizes that are noted, at least.
+const extentGrain = 256 << 10
+
+// extent knows how much of a log was appended before its messages, to within extentGrain. Between two marks it takes messages to be of equal size.
+type extent struct {
+	marks []extentMark // rising in both
+}
+
+// extentMark says that with the message at a position a number of bytes had been appended.
+type extentMark struct {
+	position uint64
+	appended int64
+}
+
+// note tells how much had been appended with the message at a position, the last one.
+func (e *extent) note(position uint64, appended int64) {
+	if n := len(e.marks); n > 0 && (appended-e.marks[n-1].appended < extentGrain || position <= e.marks[n-1].position) {
+		return
+	}
+	e.marks = append(e.marks, extentMark{position, appended})
+}
+
+// begin tells how much had been appended with the message before the first one.
+func (e *extent) begin(position uint64, appended int64) {
+	rest := e.marks[e.after(position):]
+	if len(rest) > 0 {
+		appended = min(appended, rest[0].appended)
+	}
+	e.marks = append([]extentMark{{position, appended}}, rest...)
+}
+
+// after returns the index of the first mark after a position.
+func (e *extent) after(position uint64) int {
+	return sort.Search(len(e.marks), func(i int) bool { return e.marks[i].position > position })
+}
+
+// at returns how much had been appended with the message at a position, about. end is the mark of the last message.
+func (e *extent) at(position uint64, end extentMark) int64 {
+	n := e.after(position)
+	if n == 0 {
+		return 0 // before all that is known
+	}
+	from := e.marks[n-1]
+	if n < len(e.marks) {
+		end = e.marks[n]
+	}
+	if position >= end.position {
+		return end.appended
+	}
+	part := float64(position-from.position) / float64(end.position-from.position)
+	return from.appended + int64(part*float64(end.appended-from.appended))
+}
+
+// Behind returns how many bytes of the log are in the messages after a position, to within a few hundred KiB; of what was there before this process
+// it knows only the average size of messages. It does not block.
+func (l *Log) Behind(position uint64) int64 {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	st := &l.state
+	if position >= st.Last {
+		return 0
+	}
+	behind := st.Appended - l.extent.at(position, extentMark{st.Last, st.Appended})
+	return max(0, min(behind, st.Bytes))
+}
