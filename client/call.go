@@ -29,6 +29,7 @@ type call struct {
 	wait     time.Duration // as in package wire
 	deadline time.Time     // when wait is over; zero if it is not limited
 	sentAt   time.Time     // before which it was not sent, if it begins transactions
+	pause    time.Duration // before it was made again the last time, because the server had held it back
 	lease    int64
 	delay    time.Duration
 	ids      []space.LeaseID

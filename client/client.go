@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
@@ -75,6 +76,8 @@ type Client struct {
 	links []*link
 	calls sync.Pool // of *call
 	once  sync.Once // closes
+
+	warned atomic.Int64 // when the log was told that calls are held back, in nanoseconds since 1970
 
 	mu     sync.Mutex
 	spaces []*Space // guarded by mu; by handle

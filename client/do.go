@@ -33,6 +33,11 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		if err != nil && call.owing {
 			err = c.repeat(ctx, l, call)
 		}
+		if held(err) {
+			if over := call.sitOut(ctx, err); over != nil {
+				return over
+			}
+		}
 		if err == nil || !call.again(err) {
 			return call.final(ctx, err)
 		}
@@ -55,7 +60,7 @@ func (c *call) prepare(ctx context.Context, l *link, err error) error {
 // again reports whether the call, which ended with err, is to be made once more, and prepares it for that.
 func (c *call) again(err error) bool {
 	switch {
-	case errors.Is(err, wire.ErrInterrupted):
+	case errors.Is(err, wire.ErrInterrupted), held(err):
 	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun ends with its session
 	case errors.Is(err, wire.ErrInDoubt) && (c.repeatable() || c.query.Begin):
 	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():

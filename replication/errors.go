@@ -6,7 +6,7 @@ import "errors"
 var (
 	// ErrFull is returned when the log has reached its bound, or its disk the free space that must remain. The message
 	// was not stored.
-	ErrFull error = notStored("replication: log full")
+	ErrFull error = full("replication: log full")
 	// ErrFenced is returned when another primary has written to the log since it was replayed. The message was not
 	// stored.
 	ErrFenced error = notStored("replication: another primary has claimed the log")
@@ -43,6 +43,17 @@ func (e notStored) Error() string { return string(e) }
 
 // NotStored tells those who know the log only as an interface that nothing has happened.
 func (notStored) NotStored() bool { return true }
+
+// full is a notStored of a log without room.
+type full string
+
+func (e full) Error() string { return string(e) }
+
+// NotStored tells those who know the log only as an interface that nothing has happened.
+func (full) NotStored() bool { return true }
+
+// Full tells them why: it may work once there is room.
+func (full) Full() bool { return true }
 
 // unreadable is an error of reading that stays: what was asked for cannot be had from this log, now or later.
 type unreadable string

@@ -45,6 +45,10 @@ var (
 	ErrOutcomeUnknown = engine.ErrOutcomeUnknown
 	// ErrUnavailable is returned while the space cannot serve, for example because its log's disk is full; the call changed nothing.
 	ErrUnavailable = engine.ErrUnavailable
+	// ErrLogFull is an ErrUnavailable: the log has no room for the change that the call would have made, because its disk is full or
+	// because the database that mirrors the space is too far behind. The call changed nothing. Where a server is set to let calls wait for the
+	// database, a call fails with it only when its own wait is over; and, if its context ends, with that error and with this one.
+	ErrLogFull = engine.ErrLogFull
 	// ErrClosed is returned by every call on a closed space, and by waits that it interrupts; the call changed nothing.
 	ErrClosed = engine.ErrClosed
 )

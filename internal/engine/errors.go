@@ -1,6 +1,9 @@
 package engine
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The outcomes that a call can have other than success. Package space re-exports those that its callers may meet;
 // they are declared here because the engine decides them.
@@ -17,4 +20,6 @@ var (
 	ErrDeadlock        = errors.New("space: deadlock")
 	ErrVersionConflict = errors.New("space: version conflict")
 	ErrCancelled       = errors.New("space: wait cancelled")
+	ErrLogFull         = fmt.Errorf("%w: log full", ErrUnavailable)
+	ErrHeld            = fmt.Errorf("%w: held back", ErrLogFull) // the client makes the call again until it is not
 )

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
@@ -25,6 +26,11 @@ func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 	}
 	r.Depends = e.lsn
 	return r
+}
+
+// OnlyTxns reports whether ids are leases of transactions, all of them: renewing those makes no record.
+func (e *Engine) OnlyTxns(ids []uint64) bool {
+	return !slices.ContainsFunc(ids, func(id uint64) bool { return e.txns[id] == nil })
 }
 
 func (e *Engine) renew(id uint64, d int64) (Grant, error) {

@@ -196,6 +196,12 @@ func (e *Engine) changes(t *transaction) bool {
 	return slices.ContainsFunc(t.taken, func(h held) bool { return h.takenBy(t) })
 }
 
+// Commits reports whether the commit of a transaction that began here would make records, because it has changed something or writes more.
+func (e *Engine) Commits(id txn.ID, more bool) bool {
+	t := e.txns[id.Number]
+	return t != nil && (more || e.changes(t))
+}
+
 // Abort ends a transaction as if it had never been. It fails with ErrTxnEnded.
 func (e *Engine) Abort(now int64, id txn.ID) Result {
 	e.begin(now)

@@ -27,6 +27,9 @@ func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request
 	if err == nil {
 		err = p.checkSize(drafts)
 	}
+	if err == nil && under.IsZero() {
+		err = p.admit()
+	}
 	if err != nil {
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
@@ -64,7 +67,12 @@ func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor uint
 
 // Renew renews the leases of entries and registrations. Result: Grants, Errs.
 func (p *Partition) Renew(c Caller, call uint64, by engine.Request, d int64, ids []uint64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Renew(now, by, d, ids) })
+	p.do(c, call, func(now int64) engine.Result {
+		if err := p.admitRenewal(ids); err != nil {
+			return engine.Result{Err: err}
+		}
+		return p.e.Renew(now, by, d, ids)
+	})
 }
 
 // Cancel ends leases. Result: Errs.

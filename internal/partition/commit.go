@@ -291,7 +291,7 @@ func (p *Partition) refuse(cause error) {
 	}
 	cs.inFlight, cs.sealed, cs.open = nil, nil, batch{}
 	if !p.closed {
-		p.err = fmt.Errorf("%w: the log failed and is being read again: %w", engine.ErrUnavailable, cause)
+		p.err = fmt.Errorf("%w: the log failed and is being read again: %w", unavailable(cause), cause)
 		p.endWaits(p.err)
 	}
 	for _, l := range p.listeners {
@@ -305,7 +305,7 @@ func (p *Partition) refuse(cause error) {
 	p.mu.Unlock()
 	lost := fmt.Errorf("%w: %w", engine.ErrOutcomeUnknown, cause)
 	if notStored(cause) {
-		lost = fmt.Errorf("%w: %w", engine.ErrUnavailable, cause)
+		lost = fmt.Errorf("%w: %w", unavailable(cause), cause)
 	}
 	for _, c := range callers {
 		c.Lost(lost)

@@ -17,6 +17,11 @@ func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, on engine.Eve
 		if !on.Valid() {
 			return engine.Result{Err: fmt.Errorf("%w: unknown type of event", engine.ErrInvalidArgument)}
 		}
+		if q.Txn.IsZero() {
+			if err := p.admit(); err != nil {
+				return engine.Result{Err: err}
+			}
+		}
 		r := p.e.Notify(now, q, on, lease)
 		if r.Err == nil {
 			l := p.listener(r.Grants[0].ID)

@@ -71,6 +71,8 @@ type Partition struct {
 	e           *engine.Engine
 	old         *engine.Engine // what e was before the log failed; only its sessions are used. nil while serving
 	err         error          // why calls are refused; nil while serving
+	hold        error          // why calls are refused that make the log longer; nil: they are not
+	held        uint64         // how many were
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
 	overfull    []*listener            // that hold more than they should, because the log has to take it first
@@ -261,7 +263,9 @@ type Stats struct {
 	EventBytes    int // of their rows
 	Prepared      int // branches that wait to hear what has become of their transactions
 	LSN, Durable  LSN
-	Err           error // why calls are refused; nil while serving
+	Err           error  // why calls are refused; nil while serving
+	Hold          error  // why calls that make the log longer are refused (Partition.Hold), or nil
+	Held          uint64 // calls that were refused for that
 }
 
 // Stats returns the current numbers.
@@ -271,6 +275,7 @@ func (p *Partition) Stats() Stats {
 	st := Stats{
 		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments), Prepared: len(p.e.Prepared()),
 		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
+		Hold: p.hold, Held: p.held,
 	}
 	for _, l := range p.listeners {
 		st.Events += len(l.backlog.kept)

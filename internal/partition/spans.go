@@ -62,6 +62,10 @@ func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by engine.
 	if err := at.checkSize(drafts); err != nil {
 		return nil, err // while the transaction is still as it was
 	}
+	names := home.Participant().Participants(id.Number)
+	if err := admitSpan(append(s.all(names), home, at)); err != nil {
+		return nil, err
+	}
 	if home != at && len(drafts) > 0 {
 		if err := s.Join(id, at); err != nil {
 			return nil, err

@@ -19,6 +19,9 @@ func (p *Partition) Commit(c Caller, call uint64, id txn.ID, by engine.Request, 
 	if err == nil {
 		err = p.checkSize(drafts)
 	}
+	if err == nil {
+		err = p.admitCommit(id, drafts)
+	}
 	if err != nil {
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return true
@@ -75,5 +78,12 @@ func (p *Partition) Update(c Caller, call uint64, under txn.ID, by engine.Reques
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
 	}
-	p.do(c, call, func(now int64) engine.Result { return p.e.Update(now, under, by, ch) })
+	p.do(c, call, func(now int64) engine.Result {
+		if under.IsZero() {
+			if err := p.admit(); err != nil {
+				return engine.Result{Err: err}
+			}
+		}
+		return p.e.Update(now, under, by, ch)
+	})
 }

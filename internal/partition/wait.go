@@ -36,6 +36,9 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 	if err == nil {
 		err = p.e.Check(q)
 	}
+	if err == nil && q.Take && q.Txn.IsZero() { // one that begins transactions too: they could not be committed
+		err = p.admit()
+	}
 	if err != nil {
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return

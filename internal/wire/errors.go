@@ -43,10 +43,20 @@ var codes = [...]error{
 	18: engine.ErrDeadlock,
 	19: engine.ErrVersionConflict,
 	20: ErrInDoubt,
+	21: engine.ErrLogFull,
+	22: engine.ErrHeld,
 }
 
-// CodeOf returns the number of the first error of the table that err is, or that of ErrInternal.
+// special are the numbers of errors that are other errors of the table too, the most special first.
+var special = [...]Code{22, 21}
+
+// CodeOf returns the number of the first error of the table that err is, the special ones before all others; or that of ErrInternal.
 func CodeOf(err error) Code {
+	for _, c := range special {
+		if errors.Is(err, codes[c]) {
+			return c
+		}
+	}
 	for c := 2; c < len(codes); c++ {
 		if errors.Is(err, codes[c]) {
 			return Code(c)

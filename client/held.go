@@ -1,0 +1,60 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/space"
+)
+
+// Pauses before a call is made again that the server held back: its log has no room for changes, and it lets them wait.
+const (
+	leastHeld = 10 * time.Millisecond
+	mostHeld  = 500 * time.Millisecond
+)
+
+// held reports whether the server held a call back that ended with err: it changed nothing, and is to be made again.
+func held(err error) bool { return errors.Is(err, engine.ErrHeld) }
+
+// sitOut pauses a call that was held back because of why. It returns nil when it is time to make the call again, and otherwise the error with which
+// it ends: what its context ended with, which wraps why too; why itself if the call's own wait is over; or space.ErrClosed.
+func (c *call) sitOut(ctx context.Context, why error) error {
+	if c.pause == 0 {
+		c.space.client.warnHeld(why)
+	}
+	c.pause = min(max(2*c.pause, leastHeld), mostHeld)
+	pause := c.pause/2 + rand.N(c.pause/2)
+	last := false
+	if !c.deadline.IsZero() {
+		left := time.Until(c.deadline)
+		last, pause = left <= pause, min(pause, left)
+	}
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		if last {
+			return why
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ctx.Err(), why)
+	case <-c.space.closed:
+		return space.ErrClosed
+	}
+}
+
+// warnEvery is how often the log is told that calls are held back.
+const warnEvery = time.Minute
+
+// warnHeld tells the log that a call is held back because of why, unless it has just been told of another.
+func (c *Client) warnHeld(why error) {
+	now, before := time.Now().UnixNano(), c.warned.Load()
+	if now-before > int64(warnEvery) && c.warned.CompareAndSwap(before, now) {
+		c.cfg.Logger.Warn("the server lets changes wait", "addr", c.cfg.Addr, "reason", why)
+	}
+}

@@ -1,0 +1,222 @@
+package partition_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/txn"
+)
+
+var errNoRoom = fmt.Errorf("%w: in a test", engine.ErrLogFull)
+
+// desk makes calls and returns what becomes of them.
+type desk struct {
+	*caller
+	n uint64
+}
+
+// newDesk starts a partition that knows the kind job.
+func newDesk(t *testing.T) (*tape, *partition.Partition, *desk) {
+	log, d := new(tape), &desk{caller: newCaller()}
+	p := partition.New(partition.Config{Log: log})
+	require.NoError(t, p.Start(t.Context(), nil))
+	require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Register(c, n, job) }).err)
+	return log, p, d
+}
+
+func (d *desk) do(call func(c partition.Caller, n uint64)) *outcome {
+	d.n++
+	call(d.caller, d.n)
+	return d.await(d.n)
+}
+
+// A partition that is held makes no record for a caller, and changes nothing. What needs none goes on.
+func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, p, d := newDesk(t)
+		defer p.Close()
+		client, _, err := p.OpenSession(engine.Client{1}, 0)
+		require.NoError(t, err)
+		by := engine.Request{Session: client, Number: 1}
+		grant := d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, by, draft(1)) }).grants[0]
+		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(2)) })
+		brief := draft(3)
+		brief[0].Lease = int64(time.Minute)
+		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, brief) })
+		begin := func() txn.ID {
+			g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour)) }).grants[0]
+			return txn.ID{Number: g.ID}
+		}
+		take := func(key int64, under txn.ID) func(c partition.Caller, n uint64) {
+			q := query(key, true)
+			q.Txn = under
+			return func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }
+		}
+		read := func(key int64) *outcome {
+			return d.do(func(c partition.Caller, n uint64) { p.Find(c, n, query(key, false), 0) })
+		}
+		waiting := newCaller()
+		p.Find(waiting, 1, query(9, true), -1)
+
+		tx, idle := begin(), begin() // which reserves numbers in the log, some thousands at a time
+		p.Hold(errNoRoom)
+		before := log.Last()
+		write := func(under txn.ID, key int64) func(c partition.Caller, n uint64) {
+			return func(c partition.Caller, n uint64) { p.Write(c, n, under, engine.Request{}, draft(key)) }
+		}
+		beginning := query(1, true)
+		beginning.Begin, beginning.Lease = true, int64(time.Hour)
+		for name, call := range map[string]func(c partition.Caller, n uint64){
+			"write":            write(txn.ID{}, 4),
+			"take":             take(1, txn.ID{}),
+			"take of nothing":  take(5, txn.ID{}),
+			"take that waits":  func(c partition.Caller, n uint64) { p.Find(c, n, query(1, true), -1) },
+			"take that begins": func(c partition.Caller, n uint64) { p.Find(c, n, beginning, 0) },
+			"update": func(c partition.Caller, n uint64) {
+				p.Update(c, n, txn.ID{}, engine.Request{}, engine.Change{ID: grant.ID, Kind: 1, Row: rowOf(8)})
+			},
+			"renewal": func(c partition.Caller, n uint64) {
+				p.Renew(c, n, engine.Request{}, engine.Forever, []uint64{tx.Number, grant.ID})
+			},
+			"registration": func(c partition.Caller, n uint64) { p.Notify(c, n, query(1, false), 0, engine.Forever) },
+		} {
+			require.Equal(t, errNoRoom, d.do(call).err, name)
+		}
+		for name, call := range map[string]func(c partition.Caller, n uint64){
+			"write under a transaction": write(tx, 6),
+			"take under a transaction":  take(2, tx),
+			"renewal of a transaction": func(c partition.Caller, n uint64) {
+				p.Renew(c, n, engine.Request{}, engine.Forever, []uint64{tx.Number})
+			},
+			"commit of nothing":          func(c partition.Caller, n uint64) { p.Commit(c, n, idle, engine.Request{}, nil) },
+			"kind that is known already": func(c partition.Caller, n uint64) { p.Register(c, n, job) },
+			"count":                      func(c partition.Caller, n uint64) { p.Count(c, n, query(1, false)) },
+		} {
+			require.NoError(t, d.do(call).err, name)
+		}
+		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, engine.Request{}, nil) }).err, errNoRoom)
+		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, idle, engine.Request{}, nil) }).err, engine.ErrTxnEnded)
+		had, err := p.Recall(d.caller, 1000, by)
+		require.NoError(t, err)
+		require.True(t, had, "a call that has had its outcome")
+		require.Equal(t, grant, d.await(1000).grants[0])
+		require.NoError(t, read(1).err)
+		require.ErrorIs(t, read(2).err, engine.ErrNoMatch, "the transaction has it")
+		synctest.Wait()
+		require.Equal(t, before, log.Last(), "nothing is in the log")
+		st := p.Stats()
+		require.Equal(t, errNoRoom, st.Hold)
+		require.Equal(t, uint64(9), st.Held)
+
+		p.Hold(nil)
+		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, engine.Request{}, nil) }).err)
+		require.NoError(t, read(6).err)
+		require.NoError(t, d.do(write(txn.ID{}, 9)).err)
+		require.NoError(t, waiting.await(1).err)
+		require.NoError(t, p.Stats().Hold)
+	})
+}
+
+// What a partition decides itself, and what gives something up, does not wait for room.
+func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, p, d := newDesk(t)
+		defer p.Close()
+		brief := draft(1)
+		brief[0].Lease = int64(time.Minute)
+		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, brief) })
+		kept := d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(2)) }).grants[0]
+		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(3)) })
+		tx := txn.ID{Number: d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour)) }).grants[0].ID}
+		q := query(3, true)
+		q.Txn = tx
+		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)
+		waiting := newCaller()
+		p.Find(waiting, 1, query(3, true), -1)
+
+		p.Hold(errNoRoom)
+		before := log.Last()
+		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Cancel(c, n, engine.Request{}, []uint64{kept.ID}) }).err)
+		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Abort(c, n, tx) }).err)
+		require.NoError(t, waiting.await(1).err, "a take that waited before is served")
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, before+3, log.Last(), "the end of a lease is in the log too")
+		for key := range int64(3) {
+			o := d.do(func(c partition.Caller, n uint64) { p.Find(c, n, query(key+1, false), 0) })
+			require.ErrorIs(t, o.err, engine.ErrNoMatch)
+		}
+	})
+}
+
+// A transaction over several partitions is not begun to be committed while one of them is held, and can be committed later. One that is prepared is
+// carried through.
+func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, func() *tape { return new(tape) })
+		defer f.close()
+		for _, p := range f.parts {
+			f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1)) })
+		}
+		id, err := f.begin()
+		require.NoError(t, err)
+		for _, name := range f.names() {
+			require.NoError(t, f.work(id, name))
+		}
+		for _, held := range f.names() {
+			f.parts[held].Hold(errNoRoom)
+			require.ErrorIs(t, f.commit(id), errNoRoom, held)
+			f.parts[held].Hold(nil)
+			require.False(t, f.has("b", 2), "nothing has happened")
+		}
+		require.NoError(t, f.commit(id))
+		require.True(t, f.has("c", 2))
+
+		id, err = f.begin()
+		require.NoError(t, err)
+		require.NoError(t, f.spans.Join(id, f.parts["b"]))
+		f.ok(func(c *caller) { f.parts["b"].Write(c, 1, id, engine.Request{}, draft(3)) })
+		prepared, err := f.parts["b"].Participant().Prepare(t.Context(), id)
+		require.NoError(t, err)
+		require.True(t, prepared)
+		f.parts["b"].Hold(errNoRoom)
+		require.NoError(t, f.parts["b"].Participant().Commit(t.Context(), id))
+		require.True(t, f.has("b", 3))
+		f.parts["b"].Hold(nil)
+	})
+}
+
+// fullness is what a log returns that has no room.
+type fullness struct{ refusal }
+
+func (fullness) Full() bool { return true }
+
+func TestPartition_LogWithoutRoomIsFull(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p := start(t, log)
+	c := newCaller()
+	var once sync.Once
+	log.set(func() (err error) {
+		once.Do(func() { err = fmt.Errorf("append: %w", fullness{refusal{errors.New("the disk is full")}}) })
+		return err
+	}, nil)
+	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
+	require.ErrorIs(t, c.await(1).err, engine.ErrLogFull)
+	require.ErrorIs(t, c.await(1).err, engine.ErrUnavailable)
+	require.NotErrorIs(t, c.await(1).err, engine.ErrHeld)
+	require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
+	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(1))
+	require.NoError(t, c.await(2).err)
+}
