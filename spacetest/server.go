@@ -21,7 +21,12 @@ import (
 type ServerConfig struct {
 	Durability string // as node.Config has it
 	Postgres   string // DSN of the database that mirrors the spaces; "": none
-	Process    bool   // run as a process of its own, so that it can be killed
+	MirrorLog  int64  // as node.Config has it
+	MirrorFull string // as node.Config has it
+
+	SnapshotBytes int64 // as node.Config has it
+
+	Process bool // run as a process of its own, so that it can be killed
 }
 
 // ServerHandle is a server on a port of this machine. Its methods may be called concurrently, but only one
@@ -185,7 +190,8 @@ type nodeServer struct{ node *node.Node }
 
 func startNode(tb testing.TB, cfg ServerConfig, data string) (running, string, error) {
 	n, err := node.Open(tb.Context(), node.Config{
-		Listen: "127.0.0.1:0", Data: data, Durability: cfg.Durability, Postgres: cfg.Postgres,
+		Listen: "127.0.0.1:0", Data: data, Durability: cfg.Durability,
+		Postgres: cfg.Postgres, MirrorLog: cfg.MirrorLog, MirrorFull: cfg.MirrorFull, SnapshotBytes: cfg.SnapshotBytes,
 	})
 	if err != nil {
 		return nil, "", err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -30,7 +31,7 @@ and wait for those that are not there yet.
 
 Results go to standard output as JSON, one line each; messages go to standard error.
 
-Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched.
+Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched, 4 the log is full: try again later.
 
 Settings that name an environment variable may be given by it; a flag counts more.`
 
@@ -83,11 +84,24 @@ func (a *app) command() *cobra.Command {
 
 // dial connects to the server and the space that the global flags name. The caller closes the client.
 func (a *app) dial(ctx context.Context) (*client.Client, error) {
-	c, err := client.DialConfig(ctx, client.Config{Addr: a.addr, Space: a.space})
+	c, err := client.DialConfig(ctx, client.Config{Addr: a.addr, Space: a.space, Logger: a.warnings()})
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)
 	}
 	return c, err
+}
+
+// warnings returns a log that tells, without the time, what a user should know who waits for a command.
+func (a *app) warnings() *slog.Logger {
+	return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{
+		Level: slog.LevelWarn,
+		ReplaceAttr: func(groups []string, attr slog.Attr) slog.Attr {
+			if len(groups) == 0 && attr.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return attr
+		},
+	}))
 }
 
 // withClient calls do with a connection that is closed afterwards.

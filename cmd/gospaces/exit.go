@@ -15,6 +15,7 @@ const (
 	exitError   = 1
 	exitUsage   = 2
 	exitNoMatch = 3
+	exitFull    = 4
 )
 
 // usageError is a mistake in the command line that only the command itself can see.
@@ -35,6 +36,8 @@ func (a *app) exit(err error) int {
 		return exitNoMatch // is an answer, not a failure: nothing to say
 	case errors.Is(err, context.Canceled):
 		says = "interrupted"
+	case errors.Is(err, space.ErrLogFull):
+		code = exitFull
 	case !a.running || errors.As(err, new(usageError)):
 		code = exitUsage
 		says += " (see `gospaces --help`)"

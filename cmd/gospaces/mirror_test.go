@@ -3,6 +3,7 @@ package main
 import (
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,8 +39,9 @@ func (s server) mirror(t *testing.T, ok func(mirror) bool) {
 	}, time.Minute, 10*time.Millisecond)
 }
 
-func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
-	t.Parallel()
+// database returns a PostgreSQL server of the test, and an empty database on it.
+func database(t *testing.T) (*postgres.Server, string) {
+	t.Helper()
 	pg, err := postgres.Start(t.Context(), postgres.Config{})
 	if err != nil {
 		t.Skip(err)
@@ -47,6 +49,12 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
 	dsn, err := pg.NewDatabase(t.Context())
 	require.NoError(t, err)
+	return pg, dsn
+}
+
+func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
+	t.Parallel()
+	pg, dsn := database(t)
 	db, err := sql.Open("postgres", dsn)
 	require.NoError(t, err)
 	defer db.Close()
@@ -110,4 +118,29 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	require.NoError(t, db.QueryRow(`SELECT count(*) FROM space_default.job`).Scan(&rows))
 	require.Equal(t, 6, rows, "all but the one that was dropped")
 	require.Contains(t, cli(t, "serve", "--mirror", "audit=archive").err, `no mode "archive"; there are mirror, append, none`)
+}
+
+// A server whose database is away refuses what its log has no room for, and says so: in the command, in its status and in its log.
+func TestMirror_FullLogIsToldOf(t *testing.T) {
+	t.Parallel()
+	pg, dsn := database(t)
+	require.Contains(t, cli(t, "serve", "--mirror-full", "wait").err, `"wait"; it is rebase, block or refuse`)
+	s := serve(t, "--data", t.TempDir(), "--postgres", dsn, "--mirror-log", "5000", "--mirror-full", "refuse")
+	s.must(t, "write", "job", `{"n": 0}`)
+	s.mirror(t, func(m mirror) bool { return m.Connected && m.LagGroups == 0 })
+	require.NoError(t, pg.Kill())
+	var r result
+	for n := 1; r.code == exitOK; n++ {
+		r = s.do(t, "write", "job", fmt.Sprintf(`{"n": %d, "text": %q}`, n, strings.Repeat("x", 200)))
+	}
+	require.Equal(t, exitFull, r.code)
+	require.Contains(t, r.err, "log full: the database lacks 5000 bytes of the log, as many as --mirror-log allows; bring it back, or allow more, and try again\n")
+	require.Equal(t, 1, strings.Count(r.err, "\n"), "one line")
+	require.Equal(t, exitFull, s.do(t, "take", "job").code)
+	require.Equal(t, exitOK, s.do(t, "read", "job").code)
+	require.Contains(t, s.must(t, "status"), `"mirror_full":{"policy":"refuse","bound_bytes":5000,"full":true,"since":"20`)
+	require.NoError(t, pg.Restart(t.Context()))
+	s.mirror(t, func(m mirror) bool { return m.Connected && m.LagGroups == 0 })
+	require.Eventually(t, func() bool { return s.do(t, "take", "job").code == exitOK }, time.Minute, 10*time.Millisecond)
+	require.Contains(t, s.must(t, "status"), `"full":false`)
 }

@@ -21,6 +21,7 @@ type serveFlags struct {
 	postgres   string
 	mirror     modes
 	mirrorLog  int64
+	mirrorFull string
 	maxEntry   int
 	maxLease   time.Duration
 	maxListen  time.Duration
@@ -57,7 +58,8 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.durability, "durability", "logged", "memory, logged or synced")
 	flags.StringVar(&f.postgres, "postgres", "", "connection string of the PostgreSQL database to mirror to; none: no mirror")
 	flags.Var(f.mirror, "mirror", "how kinds are mirrored: mirror, append (an archive) or none, as in audit=append,*=none; default: mirror")
-	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30, "bytes of a log that are kept for a database that is away; beyond, its mirror goes on from a snapshot")
+	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30, "bytes of a log that are kept for a database that is away or slow; --mirror-full says what happens beyond")
+	flags.StringVar(&f.mirrorFull, "mirror-full", "rebase", "when --mirror-log is reached: rebase (the mirror goes on from a snapshot), block (changes wait) or refuse (they fail)")
 	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
 	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
 	flags.DurationVar(&f.maxListen, "max-listen", 0, "longest lease that a registration for events is granted; 0: no bound")
@@ -104,6 +106,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		Postgres:   f.postgres,
 		Mirror:     writeback.Modes(f.mirror),
 		MirrorLog:  f.mirrorLog,
+		MirrorFull: f.mirrorFull,
 		MaxEntry:   f.maxEntry,
 		MaxLease:   f.maxLease,
 		MaxListen:  f.maxListen,

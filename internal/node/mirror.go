@@ -25,12 +25,6 @@ var (
 // First implements writeback.Imager.
 func (m mirrored) First() uint64 { return m.Stats().First }
 
-// Size implements writeback.Sizer.
-func (m mirrored) Size() (messages uint64, bytes, appended int64) {
-	st := m.Stats()
-	return st.Messages, st.Bytes, st.Appended
-}
-
 // Image implements writeback.Imager with the newest snapshot that is whole. If there is none, it has one taken.
 func (m mirrored) Image(ctx context.Context, fn func(record.Group) error) error {
 	positions, err := m.Snapshots()
@@ -85,6 +79,10 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 	if err != nil {
 		return err
 	}
+	if s.guard != nil {
+		s.guard.watch(s.partition, s.mirror)
+		ss.mirrors.Go(func() { s.guard.run(ss.ctx) })
+	}
 	ss.mirrors.Go(func() {
 		if err := s.mirror.Run(ss.ctx); err != nil {
 			ss.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", name, "error", err)
@@ -94,13 +92,13 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 }
 
 // mirrorNeeds returns the position from which the mirror still needs the log: any, once that is larger than it may be for a database that is
-// away. The mirror goes on from a snapshot then.
+// away. The mirror goes on from a snapshot then. With a guard the log does not become so large.
 func (s *hosted) mirrorNeeds(bound int64) uint64 {
 	if s.mirror == nil {
 		return math.MaxUint64
 	}
 	position, filling := s.mirror.Needs()
-	if !filling && s.log.Stats().Bytes > bound {
+	if s.guard == nil && !filling && s.log.Stats().Bytes > bound {
 		return math.MaxUint64
 	}
 	return position

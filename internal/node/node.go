@@ -31,6 +31,7 @@ type Config struct {
 	Postgres   string // DSN of the database that mirrors the spaces; "": none
 	Mirror     writeback.Modes
 	MirrorLog  int64         // bytes of a log that may be kept for a database that is away; 0: 1 GiB
+	MirrorFull string        // what happens when there are as many: Rebase, Block or Refuse; "": Rebase
 	MaxEntry   int           // bytes of one entry; 0: 1 MiB
 	MaxCall    int           // bytes of all entries of one write; 0: 8 MiB
 	MaxSpaces  int           // spaces; 0: 1000
@@ -57,6 +58,7 @@ func (c *Config) setDefaults() error {
 	if c.Durability == "" {
 		c.Durability = Logged
 	}
+	c.MirrorFull = cmp.Or(c.MirrorFull, Rebase)
 	if c.MaxSpaces <= 0 {
 		c.MaxSpaces = 1000
 	}
@@ -66,6 +68,8 @@ func (c *Config) setDefaults() error {
 	switch {
 	case c.Durability != Memory && c.Durability != Logged && c.Durability != Synced:
 		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
+	case c.MirrorFull != Rebase && c.MirrorFull != Block && c.MirrorFull != Refuse:
+		return fmt.Errorf("what happens when the log is full for the mirror is %q; it is rebase, block or refuse", c.MirrorFull)
 	case c.MaxLease < 0 || c.MaxListen < 0 || c.MaxTxn < 0:
 		return errors.New("the longest lease is negative")
 	case c.SnapshotBytes < 0 || c.SnapshotEvery < 0 || c.EventLog < 0 || c.MirrorLog < 0:

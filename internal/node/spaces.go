@@ -39,6 +39,7 @@ type hosted struct {
 	incarnation string
 	log         *replication.Log  // nil with Memory
 	mirror      *writeback.Writer // nil without a database
+	guard       *guard            // nil without a mirror, and if that is rebased
 	snapshots   *snapshotter      // nil with Memory
 }
 
@@ -122,9 +123,9 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 			return nil, err
 		}
 		s.incarnation = s.log.Incarnation()
-		cfg.Log = s.log
+		cfg.Log = ss.guarded(name, s)
 		if ss.cfg.wrapLog != nil {
-			cfg.Log = ss.cfg.wrapLog(name, s.log)
+			cfg.Log = ss.cfg.wrapLog(name, cfg.Log)
 		}
 	}
 	s.partition = partition.New(cfg)
@@ -140,6 +141,15 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	ss.byName[name] = s
 	ss.tableMu.Unlock()
 	return s, nil
+}
+
+// guarded returns the log of a space as its partition is to have it: with a guard, if it has a mirror that it may have to wait for.
+func (ss *spaces) guarded(name string, s *hosted) partition.Log {
+	if ss.cfg.Postgres == "" || ss.cfg.MirrorFull == Rebase {
+		return s.log
+	}
+	s.guard = &guard{policy: ss.cfg.MirrorFull, bound: ss.cfg.MirrorLog, log: s.log, logger: ss.cfg.Logger.With("space", name)}
+	return guardedLog{s.log, s.guard}
 }
 
 // prepareSnapshots makes what takes the snapshots of a space that has a log.

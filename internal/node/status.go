@@ -39,6 +39,7 @@ type spaceStatus struct {
 	Log           *logStatus      `json:"log,omitempty"`
 	Snapshot      *snapshotStatus `json:"snapshot,omitempty"`
 	Mirror        *mirrorStatus   `json:"mirror,omitempty"`
+	MirrorFull    *fullStatus     `json:"mirror_full,omitempty"`
 }
 
 type logStatus struct {
@@ -71,13 +72,13 @@ func (n *Node) status() *status {
 	all := n.spaces.all()
 	for _, name := range n.spaces.names() {
 		if s := all[name]; s != nil {
-			st.Spaces = append(st.Spaces, s.status(name))
+			st.Spaces = append(st.Spaces, s.status(&n.cfg, name))
 		}
 	}
 	return st
 }
 
-func (s *hosted) status(name string) spaceStatus {
+func (s *hosted) status(cfg *Config, name string) spaceStatus {
 	p := s.partition.Stats()
 	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Prepared: p.Prepared, Error: text(p.Err)}
 	if s.log != nil {
@@ -91,6 +92,7 @@ func (s *hosted) status(name string) spaceStatus {
 	}
 	if s.mirror != nil {
 		st.Mirror = newMirrorStatus(s.mirror.Stats())
+		st.MirrorFull = s.guard.status(cfg, p)
 	}
 	return st
 }
