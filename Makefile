@@ -55,10 +55,14 @@ crash: ## processes and disks fail in random order, then log, snapshots, spaces 
 	mkdir -p bin/crash
 	GOSPACES_CRASH=$(TIME) GOSPACES_SEED=$(SEED) go test ./spacetest/crash -run '^TestCrash$$' -v -count=1 -timeout 0 -artifacts -outputdir $(CURDIR)/bin/crash
 
+soak-bound: TIME ?= 20m
+soak-bound: ## jobs at full speed through an almost empty space, whose folder must stay small; TIME (20m), PART (alone, mirrored, rebase, block; all)
+	GOSPACES_SOAK_BOUND=$(TIME) go test ./spacetest -run '^TestBound$$/$(PART)' -v -count=1 -timeout 0
+
 install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 	install -D bin/gospaces $(DESTDIR)$(PREFIX)/bin/gospaces
 
 clean: ## remove what the other targets made
 	rm -rf bin
 
-.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak crash install clean
+.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak crash soak-bound install clean

@@ -24,6 +24,7 @@ type snapshotter struct {
 	mu    sync.Mutex
 	last  snapshotStatus // guarded by mu
 	since int64          // guarded by mu; what had been appended when the last one began
+	clean int64          // owned by run; what had been appended when it looked for waste the last time
 	begun time.Time      // guarded by mu; when it began, or this process
 }
 
@@ -36,9 +37,10 @@ type snapshotStatus struct {
 	Error    string  `json:"error,omitempty"`
 }
 
-// How often the snapshotter looks.
+// How often the snapshotter looks. It looks for waste, too, when the log has grown by Config.SnapshotBytes: between two looks a log may grow
+// beyond its bounds.
 const (
-	lookForGrowth = 500 * time.Millisecond
+	lookForGrowth = 100 * time.Millisecond
 	lookForWaste  = 10 * time.Second
 )
 
@@ -60,9 +62,16 @@ func (s *snapshotter) run(ctx context.Context) {
 		case <-waste.C:
 			s.purge(ctx)
 		case <-growth.C:
-			if s.due() {
+			appended := s.log.Stats().Appended
+			switch {
+			case s.due():
 				_, _ = s.take(ctx) // it is logged, and in the status
+			case appended-s.clean >= s.cfg.SnapshotBytes:
+				s.purge(ctx)
+			default:
+				continue
 			}
+			s.clean = appended
 		}
 	}
 }
