@@ -79,6 +79,9 @@ func (c *campaign) open(ctx context.Context) (err error) {
 	if c.data, err = newDisk(c.path("data"), dataSize); err != nil && !errors.Is(err, errNoMount) {
 		return err
 	}
+	if c.data == nil {
+		fmt.Fprintln(c.cfg.Out, "crash: no disk is filled up: "+err.Error())
+	}
 	if c.db, err = openDatabase(ctx); err != nil {
 		return err
 	}

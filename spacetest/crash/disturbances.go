@@ -4,7 +4,6 @@ package crash
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -211,21 +210,9 @@ func (c *campaign) fill(d *disk, rest int64) func(context.Context, *rand.Rand) e
 	}
 }
 
-// takeSnapshot and takeBackup may fail: the server may be down, the disk full.
+// takeSnapshot has a snapshot taken. That may fail: the server may be down, the disk full.
 func (c *campaign) takeSnapshot(ctx context.Context, rng *rand.Rand) error {
 	_ = c.command(ctx, "snapshot", "--space", spaceNames[rng.IntN(len(spaceNames))]).Run()
-	return nil
-}
-
-// takeBackup makes a backup, which if there is one must be whole.
-func (c *campaign) takeBackup(ctx context.Context, _ *rand.Rand) error {
-	file := c.path("running.backup")
-	if err := c.command(ctx, "backup", "--force", file).Run(); err != nil {
-		return nil
-	}
-	if out, err := exec.CommandContext(context.WithoutCancel(ctx), c.cfg.Program, "verify", file).CombinedOutput(); err != nil {
-		return fmt.Errorf("verify: %w: %s", err, out)
-	}
 	return nil
 }
 

@@ -157,6 +157,13 @@ func TestJobs_FindWhatIsWrong(t *testing.T) {
 	requireWrong(t, "done again in a later round", "job 2 is done, and was never written", book.judge(nil, []int{2}))
 }
 
+func TestMoment_FindsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, judgeMoment([]int{1, 2}, []int{3}))
+	require.ErrorContains(t, judgeMoment([]int{1, 2}, []int{2}), "job 2")
+	require.ErrorContains(t, judgeMoment(nil, []int{2, 2}), "job 2")
+}
+
 func TestTold_FindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	calls := []history.Op{write(1, a(1)), write(5, a(2)), write(7, a(3)), op(8, history.Op{Verb: history.Write, Outcome: history.Refused, Items: []history.Item{a(4)}})}

@@ -1,7 +1,9 @@
 package crash
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gospaces/gospaces/spacetest/history"
 )
@@ -64,6 +66,19 @@ func (b *jobBook) judge(waiting, finished []int) []error {
 		b.state[n] = jobWritten
 	}
 	return v.errors
+}
+
+// judgeMoment judges the jobs of one moment, of which no history is known.
+func judgeMoment(waiting, finished []int) error {
+	var v violations
+	seen := map[int]bool{}
+	for _, n := range slices.Concat(waiting, finished) {
+		if seen[n] && n != sentinel {
+			v.add("twice", "job %d is there twice, or waits and is done", n)
+		}
+		seen[n] = true
+	}
+	return errors.Join(v.errors...)
 }
 
 // violations collects what is wrong; of each sort the first ones tell most.

@@ -21,8 +21,17 @@ type survey struct {
 	counts [len(spaceNames)]map[string]int
 }
 
-// takeSurvey reads everything.
+// takeSurvey reads everything, at rest.
 func takeSurvey(ctx context.Context, cl *client.Client) (*survey, error) {
+	s, err := readSpaces(ctx, cl)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.order(ctx, cl)
+}
+
+// readSpaces returns a survey without the items by key.
+func readSpaces(ctx context.Context, cl *client.Client) (*survey, error) {
 	s := &survey{}
 	for i, name := range spaceNames {
 		sp := cl.SpaceNamed(name)
@@ -40,7 +49,7 @@ func takeSurvey(ctx context.Context, cl *client.Client) (*survey, error) {
 			}
 		}
 	}
-	return s, s.order(ctx, cl)
+	return s, nil
 }
 
 func (s *survey) add(i int, e space.Entry) error {
