@@ -62,3 +62,7 @@ func uvarint(b []byte) (uint64, int) {
 	}
 	return binary.Uvarint(b)
 }
+
+// EndSized completes a value with its length in front, as rows have their fields: dst[at] was left for the length, and what was appended after it
+// is the value.
+func EndSized(dst []byte, at int) []byte { return fixSize(dst, at) }
