@@ -146,8 +146,18 @@ func (m *Image) drawSessions() {
 
 // appendCounters appends the highest numbers that were given out.
 func (e *Engine) appendCounters(dst []byte) []byte {
-	for _, n := range []uint64{max(e.lastID, e.reserved), e.reserved, e.lastOrder, e.sessions.lastID, e.sessions.expired} {
+	return appendNumbers(dst, max(e.lastID, e.reserved), e.reserved, e.lastOrder, e.sessions.lastID, e.sessions.expired)
+}
+
+func appendNumbers(dst []byte, numbers ...uint64) []byte {
+	for _, n := range numbers {
 		dst = binary.AppendUvarint(dst, n)
 	}
 	return dst
+}
+
+// AppendCounters appends the Counters record of an image that no engine has drawn, in which identities and places in the order up to last may be in use, and
+// which has no sessions.
+func AppendCounters(dst []byte, last uint64) []byte {
+	return record.AppendCounters(dst, appendNumbers(nil, last, last, last, 0, 0))
 }

@@ -163,3 +163,6 @@ func (l *Loading) Finish() error {
 
 // appendSchema returns the encoded schema of a kind.
 func appendSchema(k *kind) []byte { return template.AppendSchema(nil, k.schema) }
+
+// Entries returns how many entries there are, those that nobody sees included: locked, delayed, or written by a transaction that is open.
+func (e *Engine) Entries() int { return e.places.n }
