@@ -26,6 +26,7 @@ type Log struct {
 	claims  claims        // guarded by stateMu
 	damaged []uint64      // guarded by stateMu; snapshots that Load has found damaged
 	extent  extent        // guarded by stateMu
+	origin  *Origin       // guarded by stateMu; what it points to never changes
 	grown   chan struct{} // guarded by stateMu; closed when state.Last rises; nil if nobody waits
 }
 

@@ -27,6 +27,7 @@ type SnapshotHeader struct {
 	Position    uint64    `json:"position"` // of the last group of the log that the state includes
 	Claims      []uint64  `json:"claims"`   // positions up to there at which epochs began
 	Created     time.Time `json:"created"`
+	Origin      *Origin   `json:"origin,omitempty"` // of the log
 }
 
 // ErrBadSnapshot is returned for a file that is no whole snapshot, or was damaged.
@@ -46,6 +47,13 @@ type Snapshot struct {
 
 // Snapshot begins a snapshot of the state that the log makes up to a position. Commit or Abort must follow.
 func (l *Log) Snapshot(position uint64) (*Snapshot, error) {
+	l.stateMu.Lock()
+	origin := l.origin
+	l.stateMu.Unlock()
+	return l.snapshot(position, origin)
+}
+
+func (l *Log) snapshot(position uint64, origin *Origin) (*Snapshot, error) {
 	dir := l.SnapshotDir()
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
@@ -56,7 +64,7 @@ func (l *Log) Snapshot(position uint64) (*Snapshot, error) {
 	}
 	s := &Snapshot{log: l, file: f, w: bufio.NewWriter(&paced{file: f}), header: SnapshotHeader{
 		Space: l.id.space, Partition: l.id.partition, Incarnation: l.incarnation,
-		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(),
+		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(), Origin: origin,
 	}}
 	header, err := json.Marshal(s.header)
 	if err == nil {

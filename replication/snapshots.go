@@ -81,7 +81,7 @@ func (l *Log) removeOldSnapshots() error {
 }
 
 // Load hands over the newest good snapshot and returns its position: Replay goes on from there. A snapshot that is damaged is reported, and
-// the one before is taken. It returns 0, and calls nothing, if there is none. fn gets whole records, valid only during the call;
+// the one before is taken. It returns 0, and calls nothing, if there is none, and ErrBadSnapshot if nothing but damaged ones is left of the space. fn gets whole records, valid only during the call;
 // after an error of fn, which Load returns, the state that it was making is of no use. progress, if not nil, gets bytes.
 func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error) {
 	_ = l.removeUnfinished() // they only take room
@@ -89,10 +89,12 @@ func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress 
 	if err != nil {
 		return 0, err
 	}
+	damaged := false
 	for _, p := range positions {
 		path := l.snapshotPath(p)
 		// It is read twice: what is damaged near its end must not leave half a state behind.
 		h, err := readSnapshotFile(path, nil)
+		damaged = damaged || err != nil
 		if err == nil {
 			err = l.fits(h, p)
 		}
@@ -102,6 +104,9 @@ func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress 
 			continue
 		}
 		return p, l.load(ctx, path, h, fn, progress)
+	}
+	if damaged && l.Last() == 0 { // it was all that there is: the space was restored or loaded, and nothing has come since
+		return 0, fmt.Errorf("load snapshot of log %v: %w: there is no good one", l.id, ErrBadSnapshot)
 	}
 	return 0, nil
 }
@@ -150,7 +155,7 @@ func (l *Log) load(ctx context.Context, path string, h SnapshotHeader, fn func([
 	}
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
-	l.claims = claims{at: h.Claims, upto: h.Position}
+	l.claims, l.origin = claims{at: h.Claims, upto: h.Position}, h.Origin
 	return nil
 }
 

@@ -1,0 +1,76 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Origin is where the first state of a log came from that did not begin empty: another log, as far as a database had it when a space was loaded
+// from its tables. Whoever followed that log up to there can go on with this one from position At.
+type Origin struct {
+	Incarnation string `json:"incarnation"` // of the other log
+	Position    uint64 `json:"position"`    // in it
+	At          uint64 `json:"at"`          // the position in this log after which it goes on
+	Highest     uint64 `json:"highest"`     // identity of an entry that was loaded
+}
+
+// Origin returns where the log's first state came from; false if it began empty, or was restored from a backup. It knows from Load on.
+func (l *Log) Origin() (Origin, bool) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	if l.origin == nil {
+		return Origin{}, false
+	}
+	return *l.origin, true
+}
+
+// Begin begins the snapshot with which a log that never had anything begins at the next Load. It holds the origin, of which it sets At, so that after a
+// crash there is all of it or nothing. Commit or Abort must follow.
+func (l *Log) Begin(o Origin) (*Snapshot, error) {
+	if !l.Pristine() {
+		return nil, fmt.Errorf("replication: log %v has begun already", l.id)
+	}
+	o.At = 1
+	return l.snapshot(o.At, &o)
+}
+
+// Pristine reports whether the log never had anything, nor a snapshot.
+func (l *Log) Pristine() bool {
+	snapshots, err := l.Snapshots()
+	return err == nil && len(snapshots) == 0 && l.Last() == 0
+}
+
+// Remake deletes a log with its snapshots, for good, and makes a new one, with another incarnation, which it returns. The old one is of no use any more.
+// A crash on the way leaves an empty log, the old one or a new one.
+func (s *Store) Remake(ctx context.Context, space string, partition int) (*Log, error) {
+	old, err := s.Log(ctx, space, partition)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.remove(ctx, old); err != nil {
+		return nil, fmt.Errorf("remake log %v: %w", old.id, err)
+	}
+	return s.Log(ctx, space, partition)
+}
+
+// remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need no log.
+func (s *Store) remove(ctx context.Context, l *Log) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	srv, err := s.server()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	l.shut()
+	delete(s.logs, l.id)
+	if err := srv.js.DeleteStream(ctx, l.id.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	return os.RemoveAll(l.SnapshotDir())
+}
