@@ -146,13 +146,13 @@ func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	})
 	err = errors.Join(err, store.Close())
 	if err != nil {
-		return nil, errors.Join(err, discard(dir))
+		return nil, errors.Join(err, Discard(dir))
 	}
 	return m.Spaces, nil
 }
 
-// discard removes what a failed restoration has made, lest a server be started on half of it.
-func discard(dir string) error {
+// Discard removes what is in a data folder that was not made to its end, lest a server be started on half of it.
+func Discard(dir string) error {
 	made, err := filepath.Glob(filepath.Join(dir, "*"))
 	for _, path := range made {
 		err = errors.Join(err, os.RemoveAll(path))

@@ -37,25 +37,33 @@ func verifyLog(ctx context.Context, store *replication.Store, name string) (Spac
 	if err != nil {
 		return Space{}, err
 	}
-	e := engine.New(engine.Limits{}, 0)
-	l := e.Load()
-	position, err := log.Load(ctx, skipUnread(l.Add), nil)
-	if err != nil {
+	e, last, err := State(ctx, log)
+	if e == nil {
 		return Space{}, err
 	}
-	if position > 0 {
-		if err := l.Finish(); err != nil {
-			return Space{}, err
-		}
+	return Space{Name: name, Position: last, Entries: entries(e)}, err
+}
+
+// State reads a log of which nobody is the primary, and returns the state that it makes and the position of its end. After an error the state is what was read
+// before, or nil.
+func State(ctx context.Context, log *replication.Log) (e *engine.Engine, last uint64, err error) {
+	e = engine.New(engine.Limits{}, 0)
+	l := e.Load()
+	position, err := log.Load(ctx, skipUnread(l.Add), nil)
+	if err == nil && position > 0 {
+		err = l.Finish()
 	}
-	last := max(log.Last(), position)
+	if err != nil {
+		return nil, 0, err
+	}
+	last = max(log.Last(), position)
 	err = log.Read(ctx, position+1, last, func(g record.Group) error {
 		if err := e.Apply(g.Records); err != nil {
 			return fmt.Errorf("log position %d: %w", g.Position, err)
 		}
 		return nil
 	})
-	return Space{Name: name, Position: last, Entries: entries(e)}, err
+	return e, last, err
 }
 
 // skipUnread passes on what the engine knows of an image.
