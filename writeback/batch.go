@@ -38,6 +38,7 @@ type batch struct {
 type put struct {
 	entry   uint64
 	expires int64
+	visible int64 // from when on, if it was written with a delay; else 0
 	kind    uint32
 	dead    bool
 	left    departure    // of an archive
@@ -55,7 +56,7 @@ const absent = -1
 
 // Estimates of the memory that a record takes besides its row: its place in the slice and in the map.
 const (
-	putCost   = 112
+	putCost   = 120
 	entryCost = 48
 )
 
@@ -148,7 +149,7 @@ func (b *batch) put(r *record.Record) {
 	}
 	b.highest = max(b.highest, r.ID)
 	b.live[r.ID] = len(b.puts)
-	b.puts = append(b.puts, put{entry: r.ID, expires: r.Expires, kind: r.Kind, row: template.Row(r.Body)})
+	b.puts = append(b.puts, put{entry: r.ID, expires: r.Expires, visible: r.Visible, kind: r.Kind, row: template.Row(r.Body)})
 	b.bytes += putCost
 }
 

@@ -172,7 +172,7 @@ func orderLines() []string {
 	var chunk strings.Builder
 	for i := range benchRows {
 		f := orderFields(i)
-		fmt.Fprintf(&chunk, "%d\t\\N\t%d\t%s\t%s\t%d\t%g\t%s\t%s", i+1, f["id"], f["customer"], f["state"], f["priority"], f["amount"],
+		fmt.Fprintf(&chunk, "%d\t\\N\t\\N\t%d\t%s\t%s\t%d\t%g\t%s\t%s\t\\N", i+1, f["id"], f["customer"], f["state"], f["priority"], f["amount"],
 			f["created"].(time.Time).UTC().Format("2006-01-02 15:04:05.999999+00"), f["note"])
 		if chunk.Len() > 60<<10 || i == benchRows-1 {
 			chunks = append(chunks, chunk.String())
@@ -253,8 +253,8 @@ func BenchmarkDeadLetter(b *testing.B) {
 	}
 }
 
-const createOrders = `CREATE TABLE orders (_id bigint PRIMARY KEY, _expires timestamptz, id bigint, customer text,
-	state text, priority bigint, amount double precision, created timestamptz, note text)`
+const createOrders = `CREATE TABLE orders (_id bigint PRIMARY KEY, _expires timestamptz, _visible timestamptz, id bigint, customer text,
+	state text, priority bigint, amount double precision, created timestamptz, note text, _exact bytea)`
 
 func benchmarkCopy(b *testing.B, do func(*sql.Conn, *sql.Tx, string) error) {
 	for b.Loop() {
@@ -299,9 +299,58 @@ func copyExec(tx *sql.Tx, query string) error {
 	}
 	for i := range benchRows {
 		f := orderFields(i)
-		if _, err := stmt.Exec(int64(i+1), nil, f["id"], f["customer"], f["state"], f["priority"], f["amount"], f["created"], f["note"]); err != nil {
+		if _, err := stmt.Exec(int64(i+1), nil, nil, f["id"], f["customer"], f["state"], f["priority"], f["amount"], f["created"], f["note"], nil); err != nil {
 			return err
 		}
 	}
 	return stmt.Close()
+}
+
+// BenchmarkLoad reads the tables as a space is loaded from them. Its measures are plain statements of the same rows: what the driver makes of them,
+// and what the server alone needs to write them.
+func BenchmarkLoad(b *testing.B) {
+	dsn, db := newDatabase(b)
+	w, stop := start(b, orders(b), writeback.Config{DSN: dsn})
+	require.NoError(b, w.Flush(b.Context()))
+	stop()
+	b.Run("load", func(b *testing.B) {
+		for b.Loop() {
+			tables, err := writeback.OpenTables(b.Context(), dsn, "test", false)
+			require.NoError(b, err)
+			rows := uint64(0)
+			require.NoError(b, tables.Records(func(_ []byte, n uint64) error {
+				rows += n
+				return nil
+			}))
+			require.EqualValues(b, benchRows, rows)
+			tables.Close()
+		}
+		reportRows(b, benchRows)
+	})
+	b.Run("select", func(b *testing.B) {
+		for b.Loop() {
+			rows, err := db.Query(`SELECT * FROM space_test."Order"`)
+			require.NoError(b, err)
+			columns, err := rows.Columns()
+			require.NoError(b, err)
+			into := make([]any, len(columns))
+			for i := range into {
+				into[i] = new(sql.RawBytes)
+			}
+			n := 0
+			for ; rows.Next(); n++ {
+				require.NoError(b, rows.Scan(into...))
+			}
+			require.NoError(b, rows.Err())
+			require.Equal(b, benchRows, n)
+		}
+		reportRows(b, benchRows)
+	})
+	b.Run("copy", func(b *testing.B) {
+		for b.Loop() {
+			_, err := db.Exec(`COPY space_test."Order" TO PROGRAM 'cat >/dev/null'`)
+			require.NoError(b, err)
+		}
+		reportRows(b, benchRows)
+	})
 }

@@ -121,13 +121,16 @@ func (db *database) loadPosition(tx *sql.Tx) error {
 	if err != nil {
 		return fmt.Errorf("read the position: %w", err)
 	}
-	if incarnation != db.incarnation {
-		return fmt.Errorf("%w: it mirrors incarnation %s of space %q up to position %d, and the log is incarnation %s: "+
-			"give the space back its log, or use another database, or drop this mirror (schema %s and the rows of the space in gospaces.positions and gospaces.kinds)",
-			ErrOtherLog, incarnation, db.space, position, db.incarnation, quote(schemaName(db.space)))
-	}
 	db.position, db.highest = uint64(position), uint64(highest)
-	return nil
+	if incarnation == db.incarnation {
+		return nil
+	}
+	if inherited, err := db.inherit(tx, incarnation); inherited || err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: it mirrors incarnation %s of space %q up to position %d, and the log is incarnation %s: "+
+		"give the space back its log, or make it what the tables hold (gospaces load), or use another database, or drop this mirror (schema %s and the rows of the space in gospaces.positions and gospaces.kinds)",
+		ErrOtherLog, incarnation, db.space, position, db.incarnation, quote(schemaName(db.space)))
 }
 
 // begin stores that the mirror is at the beginning of the log. If there is something of it all the same, nobody knows from when.

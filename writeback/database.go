@@ -26,6 +26,9 @@ type database struct {
 	removals map[uint32]uint64 // rows deleted so far from the table of a kind
 	letters  int               // dead letters; somebody may have dropped some since
 
+	origin    *Origin // of the space; nil: it was not loaded
+	inherited bool    // the mirror of another log, when the connection was opened
+
 	modes      Modes
 	repaired   []string        // what was wrong with tables when the connection was opened
 	incomplete map[uint32]bool // kinds whose tables lack rows from before position
@@ -37,12 +40,12 @@ type database struct {
 }
 
 // openDatabase connects, makes what is missing of the mirror, and reads how far it is.
-func openDatabase(ctx context.Context, cfg Config, incarnation string) (*database, error) {
+func openDatabase(ctx context.Context, cfg Config, source Source) (*database, error) {
 	db, err := connect(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	db.incarnation = incarnation
+	db.incarnation, db.origin = source.Incarnation(), originOf(source)
 	if err = db.load(); err != nil {
 		db.close()
 		return nil, err

@@ -10,7 +10,10 @@ var (
 	// ErrStopped is returned by Flush when Run has returned and can no longer bring the log into the database.
 	ErrStopped = errors.New("writeback: the writer has stopped")
 
-	// ErrNoMirror is returned by OpenDeadLetters when the database mirrors no space of that name.
+	// ErrIncomplete is returned by OpenTables when tables lack rows: the mirror was not able yet to fill them anew, after others had changed them.
+	ErrIncomplete = errors.New("writeback: tables lack rows that the space had")
+
+	// ErrNoMirror is returned by OpenDeadLetters, OpenTables and Spaces when the database mirrors no space of that name.
 	ErrNoMirror = errors.New("writeback: the database holds no mirror of the space")
 
 	// errDamaged tells that tables are not as the mirror has made them. The session ends, and the next repairs them.

@@ -22,6 +22,7 @@ const null = `\N`
 func (t *table) appendLine(dst []byte, p *put) []byte {
 	dst = strconv.AppendInt(dst, entryKey(p.entry), 10)
 	dst = appendExpires(append(dst, '\t'), p.expires)
+	dst = appendVisible(append(dst, '\t'), p.visible)
 	if t.mode == Append {
 		dst = appendDeparture(append(dst, '\t'), p.left)
 	}
@@ -39,6 +40,7 @@ func (t *table) appendLine(dst []byte, p *put) []byte {
 	if t.hasMore() {
 		dst = t.appendFields(append(dst, '\t'), p.row, maxColumns)
 	}
+	dst = t.appendExact(append(dst, '\t'), p.row)
 	return append(dst, '\n')
 }
 
@@ -68,6 +70,14 @@ func appendExpires(dst []byte, expires int64) []byte {
 		return append(dst, null...)
 	}
 	return appendTime(dst, time.Unix(0, expires).UTC())
+}
+
+// appendVisible appends from when on an entry is seen; null is at once.
+func appendVisible(dst []byte, visible int64) []byte {
+	if visible == 0 {
+		return append(dst, null...)
+	}
+	return appendTime(dst, time.Unix(0, visible).UTC())
 }
 
 // appendDeparture appends the columns leftColumn and howColumn.

@@ -15,7 +15,7 @@ import (
 // nastyNames are names that kinds and fields may have and that SQL gives trouble with.
 var nastyNames = []string{
 	"select", "user", "order by", `quo"ted`, "it's", "semi;colon --", "dot.dot", `back\slash`, "tab\tnew\nline", "nul\x00", "nul_",
-	"Case", "case", "CASE", "ümläut", "日本語", "😀", " ", "%s $1 ?", "_id", "_expires", "_more", "xmin", "ctid", "tableoid", "oid",
+	"Case", "case", "CASE", "ümläut", "日本語", "😀", " ", "%s $1 ?", "_id", "_expires", "_visible", "_more", "_exact", "xmin", "ctid", "tableoid", "oid",
 	strings.Repeat("n", 63), strings.Repeat("n", 64), strings.Repeat("n", 255), strings.Repeat("ü", 100) + "a", strings.Repeat("ü", 100) + "b",
 	"Job", "Job_pkey", "_Job", "pg_catalog", "positions",
 }
@@ -45,7 +45,7 @@ func TestNames_NothingThatAKindOrFieldIsCalledStopsTheMirror(t *testing.T) {
 	tables := column(t, db, `SELECT format('%I.%I', 'space_' || space, table_name) FROM gospaces.kinds ORDER BY kind`)
 	require.Len(t, tables, len(nastyNames))
 	for i, table := range tables {
-		values := column(t, db, fmt.Sprintf(`SELECT value FROM %s t, jsonb_each_text(to_jsonb(t) - '_id' - '_expires') WHERE _id = %d ORDER BY value::int`, table, i+1))
+		values := column(t, db, fmt.Sprintf(`SELECT value FROM %s t, jsonb_each_text(jsonb_strip_nulls(to_jsonb(t)) - '_id') WHERE _id = %d ORDER BY value::int`, table, i+1))
 		require.Len(t, values, len(nastyNames), table)
 	}
 	for _, name := range []string{"select", "Case", "case", "CASE", `quo"ted`, "Job"} {

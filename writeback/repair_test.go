@@ -23,6 +23,7 @@ var damages = map[string]string{
 	"column renamed":      `ALTER TABLE space_test."Job" DROP COLUMN IF EXISTS status; ALTER TABLE space_test."Job" RENAME COLUMN state TO status`,
 	"identity dropped":    `ALTER TABLE space_test."Job" DROP COLUMN _id`,
 	"expiry dropped":      `ALTER TABLE space_test."Job" DROP COLUMN _expires`,
+	"as before load":      `ALTER TABLE space_test."Job" DROP COLUMN IF EXISTS _exact, DROP COLUMN IF EXISTS _visible`,
 	"key dropped":         `ALTER TABLE space_test."Job" DROP CONSTRAINT IF EXISTS "Job_pkey"`,
 	"text made integer":   `UPDATE space_test."Job" SET state = '1'; ALTER TABLE space_test."Job" ALTER COLUMN state TYPE int USING state::int`,
 	"text made short":     `ALTER TABLE space_test."Job" ALTER COLUMN state TYPE varchar(5) USING left(state, 5)`,

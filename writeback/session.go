@@ -14,7 +14,7 @@ import (
 func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	db, err := openDatabase(ctx, w.cfg, w.source.Incarnation())
+	db, err := openDatabase(ctx, w.cfg, w.source)
 	if err != nil {
 		return err
 	}
@@ -22,6 +22,9 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	if last := w.source.Last(); db.position > last {
 		return fmt.Errorf("%w: it has the log up to position %d, and the log ends at %d: the log has lost its end, "+
 			"and the tables may have entries that the space does not have; drop the mirror to build it anew", ErrOtherLog, db.position, last)
+	}
+	if db.inherited {
+		w.cfg.Logger.Info("mirror_taken_over", "from", db.origin.Incarnation, "at", db.origin.Position, "position", db.position)
 	}
 	for _, damage := range db.repaired {
 		w.cfg.Logger.Warn("mirror_repaired", "damage", damage)

@@ -14,9 +14,11 @@ import (
 const (
 	entryColumn   = "_id"
 	expiresColumn = "_expires"
-	leftColumn    = "_left" // of an archive: when the entry left
-	howColumn     = "_how"  // of an archive: how it left
-	moreColumn    = "_more" // fields beyond maxColumns, if there are any
+	visibleColumn = "_visible" // from when on the entry is seen, if it was written with a delay
+	leftColumn    = "_left"    // of an archive: when the entry left
+	howColumn     = "_how"     // of an archive: how it left
+	moreColumn    = "_more"    // fields beyond maxColumns, if there are any
+	exactColumn   = "_exact"   // what the others do not tell exactly, if there is any
 )
 
 // maxColumns is how many fields get a column of their own. PostgreSQL keeps what it cannot move out of a row, up to 24
@@ -59,7 +61,7 @@ type column struct{ name, sqlType string }
 
 // columns returns the columns of the table in the order in which appendLine has them. Types are named as format_type does.
 func (t *table) columns() []column {
-	columns := []column{{entryColumn, "bigint"}, {expiresColumn, timestamp}}
+	columns := []column{{entryColumn, "bigint"}, {expiresColumn, timestamp}, {visibleColumn, timestamp}}
 	if t.mode == Append {
 		columns = append(columns, column{leftColumn, timestamp}, column{howColumn, "text"})
 	}
@@ -69,7 +71,7 @@ func (t *table) columns() []column {
 	if t.hasMore() {
 		columns = append(columns, column{moreColumn, "jsonb"})
 	}
-	return columns
+	return append(columns, column{exactColumn, "bytea"})
 }
 
 // copyStatement returns the statement that takes the lines of appendLine.

@@ -20,10 +20,17 @@ type mirrored struct {
 var (
 	_ writeback.Imager = mirrored{}
 	_ writeback.Sizer  = mirrored{}
+	_ writeback.Heir   = mirrored{}
 )
 
 // First implements writeback.Imager.
 func (m mirrored) First() uint64 { return m.Stats().First }
+
+// Origin implements writeback.Heir.
+func (m mirrored) Origin() (writeback.Origin, bool) {
+	o, ok := m.Log.Origin()
+	return writeback.Origin(o), ok
+}
 
 // Image implements writeback.Imager with the newest snapshot that is whole. If there is none, it has one taken.
 func (m mirrored) Image(ctx context.Context, fn func(record.Group) error) error {

@@ -1,0 +1,56 @@
+package writeback
+
+import (
+	"database/sql"
+	"fmt"
+)
+
+// Heir is a Source whose space may have been loaded from the tables that mirrored another log. The mirror of that log goes on with this one.
+type Heir interface {
+	Source
+
+	// Origin returns what the space was loaded from; false if it was not loaded.
+	Origin() (Origin, bool)
+}
+
+// Origin tells of which state of which log a loaded space was made.
+type Origin struct {
+	Incarnation string // of the other log
+	Position    uint64 // in it, that the tables had
+	At          uint64 // the position in this log that is the same state
+	Highest     uint64 // identity of an entry that was loaded
+}
+
+// originOf returns the origin of source, or nil if there is none.
+func originOf(source Source) *Origin {
+	heir, ok := source.(Heir)
+	if !ok {
+		return nil
+	}
+	o, ok := heir.Origin()
+	if !ok {
+		return nil
+	}
+	return &o
+}
+
+// inherit makes the mirror one of this log, if the tables are exactly what the space was loaded from: then they equal the space, and nothing has to be
+// written again. It reports whether it has. Whoever still mirrors the other log into this database finds that it is not his any more.
+func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
+	o := db.origin
+	if o == nil || o.Incarnation != incarnation || o.Position != db.position {
+		return false, nil
+	}
+	highest := max(db.highest, o.Highest)
+	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET incarnation = $1, position = $2, highest_entry = $3, updated_at = now()
+		WHERE space = $4 AND partition = $5 AND incarnation = $6 AND position = $7`,
+		db.incarnation, int64(o.At), int64(highest), db.space, partition, incarnation, int64(o.Position)))
+	if err != nil {
+		return false, fmt.Errorf("take the mirror over: %w", err)
+	}
+	if moved != 1 {
+		return false, errMoved
+	}
+	db.position, db.highest, db.inherited = o.At, highest, true
+	return true, nil
+}

@@ -1,0 +1,344 @@
+package writeback
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Tables is what a database holds of one space, all of it at one moment: what a space that was lost is made of again. Nothing in the database is
+// changed by it. Its methods are called by one goroutine at a time.
+type Tables struct {
+	db          *database
+	tx          *sql.Tx
+	incarnation string
+	letters     map[uint64]letter // what the tables lack, or have too much, by entry
+	kinds       []KindRows        // by number, from 1
+	highest     uint64            // identity, of an entry that there was
+}
+
+// KindRows tells of one kind what there is to load.
+type KindRows struct {
+	Name    string
+	Mode    Mode   // None: the database has nothing of it
+	Entries uint64 // as far as they were read
+}
+
+// Spaces returns the names of the spaces that a database mirrors, sorted.
+func Spaces(ctx context.Context, dsn string) (names []string, err error) {
+	db, err := connect(ctx, Config{DSN: dsn})
+	if err != nil {
+		return nil, err
+	}
+	defer db.close()
+	err = db.transact(func(tx *sql.Tx) error {
+		if err := db.findCatalog(tx); err != nil {
+			return err
+		}
+		rows, err := tx.Query(`SELECT DISTINCT space FROM gospaces.positions ORDER BY space`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var name string
+			if err := rows.Scan(&name); err != nil {
+				return err
+			}
+			names = append(names, name)
+		}
+		return rows.Err()
+	})
+	return names, err
+}
+
+// findCatalog returns ErrNoMirror if there is no catalog.
+func (db *database) findCatalog(tx *sql.Tx) error {
+	var exists bool
+	if err := tx.QueryRow(`SELECT to_regclass('gospaces.positions') IS NOT NULL AND to_regclass('gospaces.kinds') IS NOT NULL`).Scan(&exists); err != nil {
+		return fmt.Errorf("look for the mirror: %w", err)
+	}
+	if !exists {
+		return ErrNoMirror
+	}
+	return nil
+}
+
+// OpenTables connects to the database that mirrors a space and begins to read it. It returns an error that wraps ErrNoMirror if it mirrors none of that
+// name; one that wraps ErrIncomplete if tables lack rows of which the mirror knows, unless incomplete allows that; and one that says what is
+// wrong with a table that others have changed. The end of ctx cuts the connection, whatever it does. The caller closes it.
+func OpenTables(ctx context.Context, dsn, space string, incomplete bool) (*Tables, error) {
+	cfg, err := Config{DSN: dsn, Space: space}.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	db, err := connect(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tables{db: db, letters: make(map[uint64]letter)}
+	if err := t.open(ctx, incomplete); err != nil {
+		t.Close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// Close ends the connection.
+func (t *Tables) Close() {
+	if t.tx != nil {
+		_ = t.tx.Rollback() // it has changed nothing
+	}
+	t.db.close()
+}
+
+func (t *Tables) open(ctx context.Context, incomplete bool) error {
+	var err error
+	if t.tx, err = t.db.conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	for _, step := range []func(*sql.Tx) error{t.db.prepare, t.db.findCatalog, t.findPosition, t.db.findLetters, t.db.loadKinds, t.checkKinds, t.checkTables, t.findHighest, t.findDifferences} {
+		if err := step(t.tx); err != nil {
+			return err
+		}
+	}
+	if lacking := t.db.incompleteTables(); len(lacking) > 0 && !incomplete {
+		return fmt.Errorf("%w: %s", ErrIncomplete, lacking)
+	}
+	return nil
+}
+
+func (t *Tables) findPosition(tx *sql.Tx) error {
+	var position int64
+	var highest int64
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry FROM gospaces.positions WHERE space = $1 AND partition = $2`,
+		t.db.space, partition).Scan(&t.incarnation, &position, &highest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("%w: space %q", ErrNoMirror, t.db.space)
+	}
+	if err != nil {
+		return fmt.Errorf("read the position: %w", err)
+	}
+	t.db.position, t.highest = uint64(position), uint64(highest)
+	return nil
+}
+
+// checkKinds returns an error if the catalog has lost kinds: those of a space are numbered without gaps.
+func (t *Tables) checkKinds(*sql.Tx) error {
+	for i, table := range t.db.byKind() {
+		if int(table.kind) != i+1 {
+			return fmt.Errorf("writeback: gospaces.kinds lacks kind %d of space %q: nobody knows what its entries are", i+1, t.db.space)
+		}
+		t.kinds = append(t.kinds, KindRows{Name: table.schema.Kind, Mode: table.mode})
+	}
+	return nil
+}
+
+// checkTables returns an error if a table has not the columns that the mirror has given it.
+func (t *Tables) checkTables(tx *sql.Tx) error {
+	tables, err := t.db.look(tx)
+	if err != nil {
+		return err
+	}
+	for _, table := range t.db.stored() {
+		if damage := table.damage(tables[table.name]); damage != "" {
+			return fmt.Errorf("%w: %s", errDamaged, damage)
+		}
+	}
+	return nil
+}
+
+// findDifferences reads the dead letters, which tell in what the space differs from the tables.
+func (t *Tables) findDifferences(tx *sql.Tx) error {
+	letters, err := t.db.readLetters(tx, nil)
+	if err != nil {
+		return err
+	}
+	for _, l := range letters {
+		if l.kind == 0 || int(l.kind) > len(t.kinds) {
+			return fmt.Errorf("%s: entry %d is of kind %d, which is not in gospaces.kinds", lettersName(t.db.space), l.entry, l.kind)
+		}
+		t.letters[l.entry] = l
+	}
+	return nil
+}
+
+// findHighest raises the highest identity to those of rows that are not the mirror's.
+func (t *Tables) findHighest(tx *sql.Tx) error {
+	for _, table := range t.db.stored() {
+		var highest int64
+		if err := tx.QueryRow(`SELECT coalesce(max(` + quote(entryColumn) + `), 0) FROM ` + table.sql()).Scan(&highest); err != nil {
+			return fmt.Errorf("read %s: %w", table.sql(), err)
+		}
+		t.highest = max(t.highest, uint64(highest))
+	}
+	return nil
+}
+
+// Log returns which log the tables mirror, and up to which position.
+func (t *Tables) Log() (incarnation string, position uint64) { return t.incarnation, t.db.position }
+
+// Highest returns the highest identity of an entry that the mirror ever had, or that somebody has given to a row.
+func (t *Tables) Highest() uint64 { return t.highest }
+
+// DeadLetters returns how many dead letters there are.
+func (t *Tables) DeadLetters() int { return len(t.letters) }
+
+// Kinds returns the kinds in the order of their numbers.
+func (t *Tables) Kinds() []KindRows { return slices.Clone(t.kinds) }
+
+// Count returns how many rows Records will read, about. It reads all tables once.
+func (t *Tables) Count() (uint64, error) {
+	rows := uint64(0)
+	for _, table := range t.db.stored() {
+		var n int64
+		if err := t.tx.QueryRow(`SELECT count(*) FROM ` + table.sql() + table.living()).Scan(&n); err != nil {
+			return 0, fmt.Errorf("count the rows of %s: %w", table.sql(), err)
+		}
+		rows += uint64(n)
+	}
+	return rows, nil
+}
+
+// recordsSize is how many bytes of records are handed over at a time, about.
+const recordsSize = 256 << 10
+
+// Records calls fn with the kinds, and all entries that were in the space at the position of the mirror, as records of an image: some at a time, whole ones, and
+// entries of how many rows they are. Dead letters count: what the database has refused to store, to remove or to renew is as the space had it. The records
+// are valid only during fn, whose error ends it. An error about a row names the table and the entry.
+func (t *Tables) Records(fn func(records []byte, entries uint64) error) error {
+	now := time.Now()
+	r := &reading{tables: t, fn: fn, now: now.UnixNano(), version: uint32(now.Unix())}
+	for _, table := range t.db.byKind() {
+		r.records = record.AppendKind(r.records, table.kind, template.AppendSchema(nil, table.schema))
+	}
+	for _, table := range t.db.stored() {
+		if err := r.table(table); err != nil {
+			return fmt.Errorf("read %s: %w", table.sql(), err)
+		}
+	}
+	if err := r.refused(); err != nil {
+		return fmt.Errorf("read %s: %w", lettersName(t.db.space), err)
+	}
+	return r.flush()
+}
+
+// reading is one reading of all tables.
+type reading struct {
+	tables  *Tables
+	fn      func(records []byte, entries uint64) error
+	now     int64
+	version uint32 // of all entries: none had it before, so that nobody changes one by what he has read earlier
+	seen    entrySet
+	records []byte
+	entries uint64 // in records
+}
+
+// table reads the rows of one table.
+func (r *reading) table(t *table) error {
+	rows, err := r.tables.tx.Query(t.selectRows())
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	in := &rowReader{t: t}
+	var composite sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&composite); err != nil {
+			return err
+		}
+		p, err := in.read(composite)
+		if err != nil {
+			return fmt.Errorf("row %d: %w", p.entry, err)
+		}
+		if l, ok := r.tables.letters[p.entry]; ok {
+			if l.action != renewAction {
+				continue
+			}
+			p.expires = l.expires
+		}
+		if err := r.add(&p); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// refused reads the rows that the tables lack.
+func (r *reading) refused() error {
+	for _, l := range r.tables.letters {
+		if l.action != storeAction && l.action != replaceAction || l.left.how != 0 {
+			continue
+		}
+		if err := l.row.Check(r.tables.db.tables[l.kind].schema); err != nil {
+			return fmt.Errorf("row %d: %w", l.entry, err)
+		}
+		if err := r.add(&l.put); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add adds an entry. Its place in the order is that of its identity.
+func (r *reading) add(p *put) error {
+	if !r.seen.add(p.entry) {
+		return fmt.Errorf("row %d: another table has an entry %d too: delete one of them", p.entry, p.entry)
+	}
+	visible := p.visible
+	if visible <= r.now { // it was seen, as if it had had no delay
+		visible = 0
+	}
+	r.records = record.AppendEntry(r.records, p.entry, p.kind, p.expires, visible, p.entry, r.version, 0, p.row)
+	r.entries++
+	r.tables.kinds[p.kind-1].Entries++
+	if len(r.records) < recordsSize {
+		return nil
+	}
+	return r.flush()
+}
+
+func (r *reading) flush() error {
+	if len(r.records) == 0 {
+		return nil
+	}
+	err := r.fn(r.records, r.entries)
+	r.records, r.entries = r.records[:0], 0
+	return err
+}
+
+// entrySet is a set of entries, which are dense as a rule.
+type entrySet struct {
+	blocks map[uint64]*entryBlock
+	last   *entryBlock
+	number uint64 // of last
+}
+
+// entryBlock has a bit for each of 65536 entries that follow each other.
+type entryBlock [1024]uint64
+
+// add returns false if the set had the entry.
+func (s *entrySet) add(entry uint64) bool {
+	if number := entry >> 16; s.last == nil || number != s.number {
+		s.number, s.last = number, s.blocks[number]
+		if s.last == nil {
+			s.last = new(entryBlock)
+			if s.blocks == nil {
+				s.blocks = make(map[uint64]*entryBlock)
+			}
+			s.blocks[number] = s.last
+		}
+	}
+	word, bit := &s.last[entry>>6&1023], uint64(1)<<(entry&63)
+	if *word&bit != 0 {
+		return false
+	}
+	*word |= bit
+	return true
+}
