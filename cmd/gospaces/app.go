@@ -77,7 +77,7 @@ func (a *app) command() *cobra.Command {
 		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
 		a.renewCommand(), a.cancelCommand(), a.txnCommand(),
 		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.deadLettersCommand(), a.snapshotCommand(),
-		a.backupCommand(), a.restoreCommand(), a.verifyCommand(), a.benchCommand(), a.versionCommand(),
+		a.backupCommand(), a.restoreCommand(), a.loadCommand(), a.verifyCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -25,6 +25,7 @@ var table = map[string][]string{
 	"replication":       {"template", "internal/record"},
 	"writeback":         {"template", "internal/record"},
 	"internal/backup":   {"internal/record", "internal/engine", "replication"},
+	"internal/load":     {"internal/record", "internal/engine", "replication", "writeback", "internal/backup"},
 	"internal/postgres": {},
 
 	// Where everything comes together.
@@ -32,7 +33,7 @@ var table = map[string][]string{
 		"template", "txn", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire", "internal/server",
 		"replication", "writeback",
 	},
-	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "writeback", "internal/backup", "internal/bench"},
+	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "writeback", "internal/backup", "internal/load", "internal/bench"},
 	"cmd/demo":     {"space", "client", "internal/postgres"},
 
 	// For tests, figures and readers.

@@ -1,0 +1,131 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/backup"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// Config says what to load. Dir and Postgres are required.
+type Config struct {
+	Dir        string   // data folder of a server that does not run; made if it is not there
+	Postgres   string   // DSN of the database
+	Spaces     []string // names; none: all that the database mirrors
+	Incomplete bool     // load tables too of which the mirror knows that they lack rows
+
+	Progress func(space string, entries, total uint64) // called now and then; nil: silent
+	Logger   *slog.Logger                              // nil: silent
+}
+
+// Space tells of a space that was loaded.
+type Space struct {
+	Name        string
+	Earlier     bool // it was loaded before, from the same state of the tables: there was nothing to do
+	Incarnation string
+	Position    uint64 // in the log of that incarnation, that the tables were at
+	Kinds       []writeback.KindRows
+	Entries     uint64
+	DeadLetters int
+	Took        time.Duration
+}
+
+// Folder loads spaces, one after the other, and calls done for each that was. If the folder was new, an error leaves nothing in it; otherwise the
+// spaces that were loaded before the error stay, and the others stay as they were. It returns ErrNotEmpty or ErrSameLog for a space that must not be loaded,
+// writeback.ErrNoMirror for one that the database does not know, an error if a server runs on the folder, and otherwise what is wrong with the database or a row.
+func Folder(ctx context.Context, cfg Config, done func(Space) error) error {
+	if cfg.Progress == nil {
+		cfg.Progress = func(string, uint64, uint64) {}
+	}
+	if len(cfg.Spaces) == 0 {
+		var err error
+		if cfg.Spaces, err = writeback.Spaces(ctx, cfg.Postgres); err != nil {
+			return err
+		}
+	}
+	if err := cfg.check(ctx); err != nil {
+		return err
+	}
+	left, err := os.ReadDir(cfg.Dir)
+	made := len(left) == 0 && (err == nil || errors.Is(err, os.ErrNotExist))
+	err = cfg.load(ctx, done)
+	if err != nil && made {
+		err = errors.Join(err, backup.Discard(cfg.Dir))
+	}
+	return err
+}
+
+// check looks whether there is something to load, before anything is made.
+func (cfg *Config) check(ctx context.Context) error {
+	if len(cfg.Spaces) == 0 {
+		return writeback.ErrNoMirror
+	}
+	for _, name := range cfg.Spaces {
+		if err := replication.ValidName(name); err != nil {
+			return err
+		}
+		tables, err := cfg.open(ctx, name)
+		if err != nil {
+			return err
+		}
+		tables.Close()
+	}
+	return nil
+}
+
+func (cfg *Config) open(ctx context.Context, name string) (*writeback.Tables, error) {
+	tables, err := writeback.OpenTables(ctx, cfg.Postgres, name, cfg.Incomplete)
+	if err != nil {
+		return nil, fmt.Errorf("space %q: %w", name, err)
+	}
+	return tables, nil
+}
+
+func (cfg *Config) load(ctx context.Context, done func(Space) error) (err error) {
+	store, err := replication.Open(ctx, replication.Config{Dir: cfg.Dir, Sync: true, Logger: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	for _, name := range cfg.Spaces {
+		s, err := cfg.space(ctx, store, name)
+		if err == nil {
+			err = done(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (cfg *Config) space(ctx context.Context, store *replication.Store, name string) (Space, error) {
+	tables, err := cfg.open(ctx, name)
+	if err != nil {
+		return Space{}, err
+	}
+	defer tables.Close()
+	total, err := tables.Count()
+	if err != nil {
+		return Space{}, fmt.Errorf("space %q: %w", name, err)
+	}
+	s := Space{Name: name, DeadLetters: tables.DeadLetters()}
+	s.Incarnation, s.Position = tables.Log()
+	began := time.Now()
+	s.Earlier, err = space(ctx, store, name, tables, func(entries uint64) {
+		s.Entries = entries
+		cfg.Progress(name, entries, max(entries, total))
+	})
+	s.Kinds, s.Took = tables.Kinds(), time.Since(began)
+	if err != nil {
+		err = fmt.Errorf("space %q: %w", name, err)
+	}
+	return s, err
+}

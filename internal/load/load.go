@@ -1,0 +1,89 @@
+// Package load makes an empty space what the tables of its mirror hold: the one way in which a database is the source of a space. Nobody does that but on request.
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/backup"
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+var (
+	// ErrNotEmpty is returned for a space that has entries, or that was loaded before and has gone on since. Nothing has changed.
+	ErrNotEmpty = errors.New("load: the space is not empty")
+
+	// ErrSameLog is returned for a space whose own log the tables mirror: it needs nothing from there. Nothing has changed.
+	ErrSameLog = errors.New("load: the tables mirror the log of this very space, which holds all that they do")
+)
+
+// unheard is how many identities are left out after the highest that the mirror had: entries that never got there had some of them, and
+// somebody may still hold their leases.
+const unheard = 1 << 30
+
+// space makes a space of a store what the tables hold. It is all or nothing, whenever the process ends: the space is empty until its first snapshot is
+// whole. What its log had, without any entry, goes.
+func space(ctx context.Context, store *replication.Store, name string, tables *writeback.Tables, progress func(entries uint64)) (earlier bool, err error) {
+	log, err := store.Log(ctx, name, 0)
+	if err != nil {
+		return false, err
+	}
+	e, last, err := backup.State(ctx, log)
+	if err != nil {
+		return false, err
+	}
+	o := replication.Origin{Highest: tables.Highest()}
+	o.Incarnation, o.Position = tables.Log()
+	from, loaded := log.Origin()
+	loaded = loaded && from.Incarnation == o.Incarnation && from.Position == o.Position
+	switch {
+	case loaded && last == from.At:
+		return true, nil
+	case loaded:
+		return false, fmt.Errorf("%w: it was loaded from these tables and has gone on since", ErrNotEmpty)
+	case log.Incarnation() == o.Incarnation:
+		return false, ErrSameLog
+	case e.Entries() > 0:
+		return false, fmt.Errorf("%w: it has %d entries", ErrNotEmpty, e.Entries())
+	case len(e.Prepared()) > 0:
+		return false, fmt.Errorf("%w: a transaction that is prepared may still write", ErrNotEmpty)
+	case !log.Pristine():
+		if log, err = store.Remake(ctx, name, 0); err != nil {
+			return false, err
+		}
+	}
+	return false, begin(log, o, tables, progress)
+}
+
+// begin writes the snapshot with which a log begins.
+func begin(log *replication.Log, o replication.Origin, tables *writeback.Tables, progress func(entries uint64)) error {
+	s, err := log.Begin(o)
+	if err != nil {
+		return err
+	}
+	if err := write(s, tables, progress); err != nil {
+		return errors.Join(err, s.Abort())
+	}
+	return s.Commit()
+}
+
+// write writes the image.
+func write(s *replication.Snapshot, tables *writeback.Tables, progress func(entries uint64)) error {
+	if err := s.Write(engine.AppendCounters(nil, tables.Highest()+unheard)); err != nil {
+		return err
+	}
+	entries := uint64(0)
+	err := tables.Records(func(records []byte, n uint64) error {
+		entries += n
+		progress(entries)
+		return s.Write(records)
+	})
+	if err != nil {
+		return err
+	}
+	return s.Write(record.AppendEnded(nil, 1+uint64(len(tables.Kinds()))+entries))
+}
