@@ -46,6 +46,25 @@ func (d *disk) admit(n int) error {
 	return nil
 }
 
+// room returns how many bytes may be written, or at least enough. It looks at the disk if it does not know.
+func (d *disk) room(enough int64) int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.left >= enough && time.Since(d.looked) < d.every {
+		return d.left
+	}
+	free, err := freeBytes(d.path)
+	if err != nil {
+		return enough // the next append will say what is wrong
+	}
+	room := max(0, free-d.keep)
+	d.left, d.looked = room/2, time.Now()
+	return room
+}
+
+// Room returns how many bytes may be appended before the disk is too full, or at least enough. It does not block.
+func (l *Log) Room(enough int64) int64 { return l.store.disk.room(enough) }
+
 func freeBytes(path string) (int64, error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(path, &st); err != nil {

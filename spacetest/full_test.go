@@ -114,9 +114,9 @@ type fullState struct {
 		Bound  int64 `json:"bound_bytes"`
 		Full   bool
 		Since  string
-		Reason string
-		Calls  uint64
 	} `json:"mirror_full"`
+	Held  string
+	Calls uint64 `json:"held_calls"`
 }
 
 func (f *filled) status() fullState {
@@ -185,7 +185,7 @@ func TestFull_BlockLetsCallsWait(t *testing.T) {
 		require.Equal(f, node.Block, st.Full.Policy)
 		require.EqualValues(f, mirrorLog, st.Full.Bound)
 		require.NotEmpty(f, st.Full.Since)
-		require.Contains(f, st.Full.Reason, "--mirror-log")
+		require.Contains(f, st.Held, "--mirror-log")
 		require.GreaterOrEqual(f, st.Mirror.LagBytes, int64(mirrorLog/2))
 
 		ctx, cancel := context.WithCancel(f.ctx)
@@ -198,8 +198,8 @@ func TestFull_BlockLetsCallsWait(t *testing.T) {
 			_, err := space.Take(ctx, f.sp, load{}, first0()...)
 			given <- err
 		}()
-		before := f.status().Full.Calls
-		f.await("both wait", func(st fullState) bool { return st.Full.Calls > before+4 })
+		before := f.status().Calls
+		f.await("both wait", func(st fullState) bool { return st.Calls > before+4 })
 		cancel()
 		for range 2 {
 			err := <-given
@@ -218,8 +218,8 @@ func TestFull_BlockLetsCallsWait(t *testing.T) {
 			calls.Go(func() { _, errs[i] = space.Write(f.ctx, f.sp, load{ID: 2_000_000 + i}) })
 		}
 		calls.Go(func() { _, errs[writers] = space.Take(f.ctx, f.sp, load{}, first0()...) })
-		before = f.status().Full.Calls
-		f.await("they wait", func(st fullState) bool { return st.Full.Calls > before+2*writers })
+		before = f.status().Calls
+		f.await("they wait", func(st fullState) bool { return st.Calls > before+2*writers })
 		f.requireStopped()
 		back()
 		calls.Wait()
@@ -227,7 +227,7 @@ func TestFull_BlockLetsCallsWait(t *testing.T) {
 			require.NoError(f, err)
 		}
 		delete(f.known, 0)
-		f.await("they go on", func(st fullState) bool { return !st.Full.Full && st.Full.Reason == "" })
+		f.await("they go on", func(st fullState) bool { return !st.Full.Full && st.Held == "" })
 		f.requireKnown()
 	})
 }
@@ -281,11 +281,11 @@ func TestFull_BlockOutlastsTheServer(t *testing.T) {
 			f.known[3_000_000+i] = true
 			calls.Go(func() { _, errs[i] = space.Write(f.ctx, f.sp, load{ID: 3_000_000 + i}) })
 		}
-		before := f.status().Full.Calls
-		f.await("they wait", func(st fullState) bool { return st.Full.Calls > before+uint64(len(errs)) })
+		before := f.status().Calls
+		f.await("they wait", func(st fullState) bool { return st.Calls > before+uint64(len(errs)) })
 		f.s.Kill()
 		f.s.Start()
-		f.await("it is full again", func(st fullState) bool { return st.Full.Full && st.Full.Calls > uint64(len(errs)) })
+		f.await("it is full again", func(st fullState) bool { return st.Full.Full && st.Calls > uint64(len(errs)) })
 		back()
 		calls.Wait()
 		for i, err := range errs {
@@ -304,9 +304,9 @@ func TestFull_BlockLetsCommitsWait(t *testing.T) {
 		_, err = space.Take(f.ctx, f.sp, load{}, first0(space.In(tx))...)
 		require.NoError(f, err)
 		committed := make(chan error, 1)
-		before := f.status().Full.Calls
+		before := f.status().Calls
 		go func() { committed <- tx.Commit(f.ctx) }()
-		f.await("the commit waits", func(st fullState) bool { return st.Full.Calls > before+2 })
+		f.await("the commit waits", func(st fullState) bool { return st.Calls > before+2 })
 		_, err = tx.Lease().Renew(f.ctx, time.Hour)
 		require.NoError(f, err, "the log does not hear of that")
 		back()

@@ -36,7 +36,7 @@ func onDisk(t *testing.T, dir string) (size int64) {
 // What comes and goes leaves nothing on the disk but two snapshots, the log between them and the present, and the files that this begins and ends in.
 func TestNode_LogOfAnEmptySpaceStaysSmall(t *testing.T) {
 	t.Parallel()
-	const every, rounds, round, file = 1 << 20, 5, 8 << 20, 8 << 20
+	const every, rounds, round, file = 1 << 20, 3, 8 << 20, 8 << 20
 	dir := t.TempDir()
 	n := open(t, node.Config{Data: dir, SnapshotBytes: every})
 	c, err := client.Dial(t.Context(), n.Addr())

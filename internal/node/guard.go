@@ -20,18 +20,44 @@ const (
 	Refuse = "refuse" // they fail with space.ErrLogFull until then
 )
 
-// guard keeps the part of a space's log that its mirror lacks below a bound, by having calls wait or fail that would make it longer. It looks after
-// every append, so that the bound is exceeded by no more than the calls that are under way; and now and then while it is reached.
+// guard keeps a log from getting too large: for its disk, and for what its mirror lacks of it. It has the partition refuse calls that would make it
+// longer, or let them wait. It looks after every append, so that a bound is exceeded by no more than the calls that are under way; and now and
+// then while calls are held.
 type guard struct {
-	policy string
-	bound  int64
+	cfg    *Config
 	log    *replication.Log
 	logger *slog.Logger
+	held   chan struct{} // capacity 1: calls are held
 
 	mu        sync.Mutex
-	mirror    *writeback.Writer    // guarded by mu; nil until watch
 	partition *partition.Partition // guarded by mu; nil until watch
-	since     time.Time            // guarded by mu; when the bound was reached, zero if it is not
+	mirror    *writeback.Writer    // guarded by mu; nil if it is not waited for
+	lag       level                // guarded by mu; of what the mirror lacks
+	disk      level                // guarded by mu; of what the disk holds
+}
+
+func newGuard(cfg *Config, log *replication.Log, logger *slog.Logger) *guard {
+	return &guard{cfg: cfg, log: log, logger: logger, held: make(chan struct{}, 1)}
+}
+
+// level is something that is too high from when it has reached a bound until it has sunk below another one, lest calls go on only to stop again at once.
+type level struct {
+	since time.Time // zero: it is not too high
+}
+
+func (l *level) high() bool { return !l.since.IsZero() }
+
+// move notes how high the level is, and reports whether that made a difference.
+func (l *level) move(high, low bool) bool {
+	switch {
+	case high && !l.high():
+		l.since = time.Now()
+	case low && l.high():
+		l.since = time.Time{}
+	default:
+		return false
+	}
+	return true
 }
 
 // guardedLog is a log with a guard.
@@ -51,13 +77,17 @@ func (l guardedLog) Append(msg []byte) error {
 	return err
 }
 
-// recede is the part of the bound that the mirror must have caught up with before calls go on, lest they stop again at once.
-const recede = 8
+const (
+	// recede is the part of Config.MirrorLog that the mirror must have caught up with before calls go on.
+	recede = 8
+	// Changes are refused while less can be appended than scarce, before the disk is so full that the log refuses all appends, and then
+	// everything is refused until the state was read from the log again. They go on when there is ample room.
+	scarce, ample = 16 << 20, 32 << 20
+	// lookForRoom is how often a guard looks whether calls that are held may go on.
+	lookForRoom = 20 * time.Millisecond
+)
 
-// lookForRoom is how often a guard looks whether calls may go on.
-const lookForRoom = 20 * time.Millisecond
-
-// watch begins to guard: to let the calls of p wait for m, or fail.
+// watch begins to guard p, whose calls are to wait for m, or to be refused for its sake; nil: none.
 func (g *guard) watch(p *partition.Partition, m *writeback.Writer) {
 	g.mu.Lock()
 	g.partition, g.mirror = p, m
@@ -71,85 +101,102 @@ func (g *guard) run(ctx context.Context) {
 	defer t.Stop()
 	for {
 		select {
-		case <-t.C:
-			g.look()
+		case <-g.held:
 		case <-ctx.Done():
 			return
 		}
+		for g.look() {
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				return
+			}
+		}
 	}
 }
 
-// look holds the partition, or lets it go on, as the bound demands.
-func (g *guard) look() {
-	if tell := g.settle(); tell != nil {
-		tell()
+// look holds the partition, or lets it go on, as the bounds demand, and reports whether it is held.
+func (g *guard) look() bool {
+	held, tell := g.settle()
+	for _, t := range tell {
+		t()
 	}
+	return held
 }
 
-// settle does what look does. It returns what is to be told the log, if there is anything.
-func (g *guard) settle() (tell func()) {
+// settle does what look does. It returns what is to be told the log, too.
+func (g *guard) settle() (held bool, tell []func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.mirror == nil {
+	if g.partition == nil {
+		return false, nil
+	}
+	if g.mirror != nil {
+		tell = g.lookAtMirrorLocked()
+	}
+	if room := g.log.Room(ample); g.disk.move(room < scarce, room >= ample) {
+		full := g.disk.high()
+		tell = append(tell, func() {
+			g.logger.Warn("the disk of the log is full, or is no longer", "changes_refused", full, "room", room)
+		})
+	}
+	if len(tell) > 0 {
+		g.partition.Hold(g.whyLocked())
+	}
+	if held = g.disk.high() || g.lag.high(); held {
+		select {
+		case g.held <- struct{}{}:
+		default:
+		}
+	}
+	return held, tell
+}
+
+func (g *guard) lookAtMirrorLocked() []func() {
+	position, _ := g.mirror.Needs() // before the database was first reached it lacks all there is
+	behind, bound := g.log.Behind(position-1), g.cfg.MirrorLog
+	if !g.lag.move(behind >= bound, behind <= bound-bound/recede) {
 		return nil
 	}
-	behind, full := g.behindLocked(), !g.since.IsZero()
+	full, cause := g.lag.high(), g.mirror.Stats().LastError
+	return []func(){func() {
+		if full {
+			g.logger.Warn("the log is full of what the mirror lacks", "policy", g.cfg.MirrorFull, "behind", behind, "bound", bound, "mirror_error", cause)
+		} else {
+			g.logger.Warn("the mirror has caught up; changes go on", "policy", g.cfg.MirrorFull, "behind", behind)
+		}
+	}}
+}
+
+// whyLocked returns the error of calls that are held, or nil.
+func (g *guard) whyLocked() error {
+	const lacks = "the database lacks %d bytes of the log, as many as --mirror-log allows; "
 	switch {
-	case !full && behind >= g.bound:
-		g.since = time.Now()
-		why := g.why()
-		g.partition.Hold(why)
-		cause := g.mirror.Stats().LastError
-		return func() {
-			g.logger.Warn("the log is full of what the mirror lacks", "policy", g.policy, "behind", behind, "bound", g.bound, "mirror_error", cause)
-		}
-	case full && behind <= g.bound-g.bound/recede:
-		took := time.Since(g.since)
-		g.since = time.Time{}
-		g.partition.Hold(nil)
-		return func() {
-			g.logger.Warn("the mirror has caught up; changes go on", "policy", g.policy, "behind", behind, "took", took)
-		}
+	case g.disk.high():
+		return fmt.Errorf("%w: the disk of the server's data folder is nearly full; make room, and try again", engine.ErrLogFull)
+	case !g.lag.high():
+		return nil
+	case g.cfg.MirrorFull == Block:
+		return fmt.Errorf("%w: "+lacks+"changes wait until it has caught up", engine.ErrHeld, g.cfg.MirrorLog)
 	}
-	return nil
-}
-
-// behindLocked returns how many bytes of the log the mirror lacks. Before the database was first reached that is all there is.
-func (g *guard) behindLocked() int64 {
-	position, _ := g.mirror.Needs()
-	return g.log.Behind(position - 1)
-}
-
-// why returns the error of calls that are held.
-func (g *guard) why() error {
-	if g.policy == Block {
-		return fmt.Errorf("%w: the database lacks %d bytes of the log, as many as --mirror-log allows; changes wait until it has caught up",
-			engine.ErrHeld, g.bound)
-	}
-	return fmt.Errorf("%w: the database lacks %d bytes of the log, as many as --mirror-log allows; bring it back, or allow more, and try again",
-		engine.ErrLogFull, g.bound)
+	return fmt.Errorf("%w: "+lacks+"bring it back, or allow more, and try again", engine.ErrLogFull, g.cfg.MirrorLog)
 }
 
 // fullStatus is what a node says about the bound of what a mirror may lack.
 type fullStatus struct {
 	Policy string `json:"policy"`
 	Bound  int64  `json:"bound_bytes"`
-	Full   bool   `json:"full"`             // the policy is in force
-	Since  string `json:"since,omitempty"`  // when that began
-	Reason string `json:"reason,omitempty"` // why calls wait, or are refused
-	Calls  uint64 `json:"calls"`            // that were refused, or made to wait, since the server started; those that wait count each time they try
+	Full   bool   `json:"full"`            // the policy is in force
+	Since  string `json:"since,omitempty"` // when that began
 }
 
-// status returns what there is to say about the bound. A nil guard is that of a mirror which is rebased.
-func (g *guard) status(cfg *Config, p partition.Stats) *fullStatus {
-	st := &fullStatus{Policy: cfg.MirrorFull, Bound: cfg.MirrorLog, Calls: p.Held}
-	if g == nil {
-		return st
-	}
+// status returns what there is to say about the bound.
+func (g *guard) status() *fullStatus {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if st.Full = !g.since.IsZero(); st.Full {
-		st.Since, st.Reason = g.since.UTC().Format(time.RFC3339), text(p.Hold)
+	st := &fullStatus{Policy: g.cfg.MirrorFull, Bound: g.cfg.MirrorLog, Full: g.lag.high()}
+	if st.Full {
+		st.Since = g.lag.since.UTC().Format(time.RFC3339)
 	}
 	return st
 }

@@ -86,10 +86,6 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 	if err != nil {
 		return err
 	}
-	if s.guard != nil {
-		s.guard.watch(s.partition, s.mirror)
-		ss.mirrors.Go(func() { s.guard.run(ss.ctx) })
-	}
 	ss.mirrors.Go(func() {
 		if err := s.mirror.Run(ss.ctx); err != nil {
 			ss.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", name, "error", err)
@@ -99,13 +95,13 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 }
 
 // mirrorNeeds returns the position from which the mirror still needs the log: any, once that is larger than it may be for a database that is
-// away. The mirror goes on from a snapshot then. With a guard the log does not become so large.
-func (s *hosted) mirrorNeeds(bound int64) uint64 {
+// away. The mirror goes on from a snapshot then. Unless it is rebased the guard keeps the log from becoming so large.
+func (s *hosted) mirrorNeeds(cfg *Config) uint64 {
 	if s.mirror == nil {
 		return math.MaxUint64
 	}
 	position, filling := s.mirror.Needs()
-	if s.guard == nil && !filling && s.log.Stats().Bytes > bound {
+	if cfg.MirrorFull == Rebase && !filling && s.log.Stats().Bytes > cfg.MirrorLog {
 		return math.MaxUint64
 	}
 	return position

@@ -39,7 +39,7 @@ type hosted struct {
 	incarnation string
 	log         *replication.Log  // nil with Memory
 	mirror      *writeback.Writer // nil without a database
-	guard       *guard            // nil without a mirror, and if that is rebased
+	guard       *guard            // nil with Memory
 	snapshots   *snapshotter      // nil with Memory
 }
 
@@ -123,7 +123,8 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 			return nil, err
 		}
 		s.incarnation = s.log.Incarnation()
-		cfg.Log = ss.guarded(name, s)
+		s.guard = newGuard(ss.cfg, s.log, ss.cfg.Logger.With("space", name))
+		cfg.Log = guardedLog{s.log, s.guard}
 		if ss.cfg.wrapLog != nil {
 			cfg.Log = ss.cfg.wrapLog(name, cfg.Log)
 		}
@@ -137,19 +138,24 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 		return nil, errors.Join(err, s.partition.Close())
 	}
 	ss.startSnapshots(s)
+	ss.startGuard(s)
 	ss.tableMu.Lock()
 	ss.byName[name] = s
 	ss.tableMu.Unlock()
 	return s, nil
 }
 
-// guarded returns the log of a space as its partition is to have it: with a guard, if it has a mirror that it may have to wait for.
-func (ss *spaces) guarded(name string, s *hosted) partition.Log {
-	if ss.cfg.Postgres == "" || ss.cfg.MirrorFull == Rebase {
-		return s.log
+// startGuard begins to keep the log of a space, if it has one, within its bounds.
+func (ss *spaces) startGuard(s *hosted) {
+	if s.guard == nil {
+		return
 	}
-	s.guard = &guard{policy: ss.cfg.MirrorFull, bound: ss.cfg.MirrorLog, log: s.log, logger: ss.cfg.Logger.With("space", name)}
-	return guardedLog{s.log, s.guard}
+	mirror := s.mirror
+	if ss.cfg.MirrorFull == Rebase {
+		mirror = nil
+	}
+	s.guard.watch(s.partition, mirror)
+	ss.mirrors.Go(func() { s.guard.run(ss.ctx) })
 }
 
 // prepareSnapshots makes what takes the snapshots of a space that has a log.
@@ -158,7 +164,7 @@ func (ss *spaces) prepareSnapshots(name string, s *hosted) {
 		return
 	}
 	s.snapshots = &snapshotter{
-		cfg: ss.cfg, partition: s.partition, log: s.log, needed: func() uint64 { return s.mirrorNeeds(ss.cfg.MirrorLog) },
+		cfg: ss.cfg, partition: s.partition, log: s.log, needed: func() uint64 { return s.mirrorNeeds(ss.cfg) },
 		logger: ss.cfg.Logger.With("space", name),
 	}
 }

@@ -36,6 +36,8 @@ type spaceStatus struct {
 	Registrations int             `json:"registrations"`
 	Prepared      int             `json:"prepared"`        // transactions of other spaces that keep entries locked until their outcome is known
 	Error         string          `json:"error,omitempty"` // why calls are refused
+	Held          string          `json:"held,omitempty"`  // why calls that change the space are refused, or wait
+	HeldCalls     uint64          `json:"held_calls"`      // that were refused for such a reason since the server started; those that wait count each time they try
 	Log           *logStatus      `json:"log,omitempty"`
 	Snapshot      *snapshotStatus `json:"snapshot,omitempty"`
 	Mirror        *mirrorStatus   `json:"mirror,omitempty"`
@@ -72,15 +74,15 @@ func (n *Node) status() *status {
 	all := n.spaces.all()
 	for _, name := range n.spaces.names() {
 		if s := all[name]; s != nil {
-			st.Spaces = append(st.Spaces, s.status(&n.cfg, name))
+			st.Spaces = append(st.Spaces, s.status(name))
 		}
 	}
 	return st
 }
 
-func (s *hosted) status(cfg *Config, name string) spaceStatus {
+func (s *hosted) status(name string) spaceStatus {
 	p := s.partition.Stats()
-	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Prepared: p.Prepared, Error: text(p.Err)}
+	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held}
 	if s.log != nil {
 		l := s.log.Stats()
 		st.Log = &logStatus{
@@ -92,7 +94,7 @@ func (s *hosted) status(cfg *Config, name string) spaceStatus {
 	}
 	if s.mirror != nil {
 		st.Mirror = newMirrorStatus(s.mirror.Stats())
-		st.MirrorFull = s.guard.status(cfg, p)
+		st.MirrorFull = s.guard.status()
 	}
 	return st
 }
