@@ -89,7 +89,7 @@ func readMarker(path, mode string) (m marker, err error) {
 		return m, fmt.Errorf("%s is not the marker of a log folder", filepath.Base(path))
 	}
 	if m.Version != markerVersion {
-		return m, fmt.Errorf("has version %d; this program reads version %d", m.Version, markerVersion)
+		return m, fmt.Errorf("has version %d; this program reads version %d: use a newer one", m.Version, markerVersion)
 	}
 	if m.Mode != mode {
 		return m, fmt.Errorf("is of mode %q and cannot be opened as %q", m.Mode, mode)

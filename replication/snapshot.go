@@ -30,6 +30,9 @@ type SnapshotHeader struct {
 	Origin      *Origin   `json:"origin,omitempty"` // of the log
 }
 
+// ErrNewer is returned for a snapshot that a newer program has written.
+var ErrNewer = errors.New("replication: unknown format")
+
 // ErrBadSnapshot is returned for a file that is no whole snapshot, or was damaged.
 var ErrBadSnapshot = errors.New("replication: bad snapshot")
 
@@ -188,8 +191,12 @@ func (r *blockReader) header() (h SnapshotHeader, err error) {
 	if _, err := io.ReadFull(r.r, magic); err != nil || string(magic[:len(magic)-2]) != snapshotMagic[:len(magic)-2] {
 		return h, fmt.Errorf("%w: it is something else", ErrBadSnapshot)
 	}
-	if string(magic) != snapshotMagic {
-		return h, fmt.Errorf("%w: it has format %q, which this program does not read", ErrBadSnapshot, magic[len(magic)-2])
+	switch format := magic[len(magic)-2]; {
+	case string(magic) == snapshotMagic:
+	case '1' < format && format <= '9' && magic[len(magic)-1] == '\n':
+		return h, fmt.Errorf("%w: snapshot of format %c; this program reads format 1: use a newer one", ErrNewer, format)
+	default:
+		return h, fmt.Errorf("%w: it is something else", ErrBadSnapshot)
 	}
 	b, err := r.next()
 	if err != nil {

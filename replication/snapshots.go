@@ -81,7 +81,8 @@ func (l *Log) removeOldSnapshots() error {
 }
 
 // Load hands over the newest good snapshot and returns its position: Replay goes on from there. A snapshot that is damaged is reported, and
-// the one before is taken. It returns 0, and calls nothing, if there is none, and ErrBadSnapshot if nothing but damaged ones is left of the space. fn gets whole records, valid only during the call;
+// the one before is taken; ErrNewer is returned at once. It returns 0, and calls nothing, if there is none, and ErrBadSnapshot if nothing but damaged ones is left of
+// the space. fn gets whole records, valid only during the call;
 // after an error of fn, which Load returns, the state that it was making is of no use. progress, if not nil, gets bytes.
 func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error) {
 	_ = l.removeUnfinished() // they only take room
@@ -97,6 +98,9 @@ func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress 
 		damaged = damaged || err != nil
 		if err == nil {
 			err = l.fits(h, p)
+		}
+		if errors.Is(err, ErrNewer) { // it is good, and what is older is not the state
+			return 0, fmt.Errorf("load snapshot of log %v: %w", l.id, err)
 		}
 		if err != nil {
 			l.store.cfg.Logger.Error("snapshot_damaged", "log", l.id.String(), "position", p, "error", err)

@@ -66,7 +66,7 @@ func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) erro
 	for _, p := range taken.Parts() {
 		names = append(names, p.Space)
 	}
-	w, err := backup.NewWriter(to, names)
+	w, err := backup.NewWriter(to, backup.Whole(names))
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (a *app) fetch(ctx context.Context, w *backup.Writer, from *client.Backup, 
 	var bytes int64
 	err := from.Fetch(ctx, part.Space, func(size int64) (io.Writer, error) {
 		bytes = size
-		to, err := w.Add(part.Space, size)
+		to, err := w.Add(size)
 		if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			to = io.MultiWriter(to, progressbar.DefaultBytes(size, part.Space))
 		}
@@ -100,7 +100,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE --data FOLDER",
 		Short: "Make the data folder of a new server from a backup",
-		Long: `Make the data folder of a new server from a backup. The folder must be new or empty. A server that is started
+		Long: `Make the data folder of a new server from a backup, of this version or an older one. The folder must be new or empty. A server that is started
 on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

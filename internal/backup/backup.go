@@ -1,4 +1,5 @@
-// Package backup reads and writes backups of servers: a tar archive of one snapshot for each space, all of one moment.
+// Package backup reads and writes backups of servers: a tar archive of one snapshot for each partition of each space, all of one moment. It says nothing of
+// nodes and folders: what it holds can be restored to any number of them.
 package backup
 
 import (
@@ -10,7 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -21,7 +22,7 @@ import (
 var ErrBad = errors.New("backup: bad backup")
 
 const (
-	version     = 1
+	version     = 2
 	manifest    = "gospaces-backup.json" // the first file of the archive
 	snapshotEnd = ".snapshot"
 )
@@ -30,19 +31,45 @@ const (
 type Manifest struct {
 	Version int       `json:"version"`
 	Created time.Time `json:"created"`
-	Spaces  []string  `json:"spaces"`
+	Parts   []Part    `json:"parts"`
+
+	Spaces []string `json:"spaces,omitempty"` // of version 1, instead of Parts: each has one partition
+}
+
+// Part is one partition of a space.
+type Part struct {
+	Space      string `json:"space"`
+	Partition  int    `json:"partition"`  // from 0
+	Partitions int    `json:"partitions"` // of the space
+}
+
+// file returns the name of the part's snapshot in an archive of some version.
+func (p Part) file(version int) string {
+	if version == 1 {
+		return p.Space + snapshotEnd
+	}
+	return p.Space + "-" + strconv.Itoa(p.Partition) + snapshotEnd
+}
+
+// Whole returns the parts of spaces that have one partition each.
+func Whole(spaces []string) []Part {
+	var parts []Part
+	for _, name := range spaces {
+		parts = append(parts, Part{Space: name, Partitions: 1})
+	}
+	return parts
 }
 
 // Writer writes a backup. It must not be used concurrently.
 type Writer struct {
 	tar  *tar.Writer
-	left []string // spaces that are still to come
+	left []Part // that are still to come
 }
 
-// NewWriter begins a backup of the named spaces, which Add adds in this order.
-func NewWriter(w io.Writer, spaces []string) (*Writer, error) {
-	b := &Writer{tar: tar.NewWriter(w), left: spaces}
-	m, err := json.Marshal(Manifest{Version: version, Created: time.Now().UTC(), Spaces: spaces})
+// NewWriter begins a backup of parts, which Add adds in this order.
+func NewWriter(w io.Writer, parts []Part) (*Writer, error) {
+	b := &Writer{tar: tar.NewWriter(w), left: parts}
+	m, err := json.Marshal(Manifest{Version: version, Created: time.Now().UTC(), Parts: parts})
 	if err != nil {
 		return nil, err
 	}
@@ -57,51 +84,78 @@ func (b *Writer) begin(name string, size int64) error {
 	return b.tar.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o640, ModTime: time.Now()})
 }
 
-// Add begins the snapshot of the next space, which has so many bytes; they are written to the Writer that it returns.
-func (b *Writer) Add(space string, size int64) (io.Writer, error) {
-	if len(b.left) == 0 || b.left[0] != space {
-		return nil, fmt.Errorf("backup: space %q comes out of turn", space)
+// Add begins the snapshot of the next part, which has so many bytes; they are written to the Writer that it returns.
+func (b *Writer) Add(size int64) (io.Writer, error) {
+	if len(b.left) == 0 {
+		return nil, errors.New("backup: there is no part left")
 	}
+	next := b.left[0]
 	b.left = b.left[1:]
-	return b.tar, b.begin(space+snapshotEnd, size)
+	return b.tar, b.begin(next.file(version), size)
 }
 
 // Close completes the backup. It does not close what it was written to.
 func (b *Writer) Close() error {
 	if len(b.left) > 0 {
-		return fmt.Errorf("backup: %d spaces are missing", len(b.left))
+		return fmt.Errorf("backup: %d parts are missing", len(b.left))
 	}
 	return b.tar.Close()
 }
 
-// read calls fn for the snapshot of each space in a backup, which must read it to its end.
-func read(r io.Reader, fn func(space string, snapshot io.Reader) error) (Manifest, error) {
-	var m Manifest
+// read calls fn for the snapshot of each part of a backup, which must read it to its end.
+func read(r io.Reader, fn func(p Part, snapshot io.Reader) error) (Manifest, error) {
 	archive := tar.NewReader(r)
-	head, err := archive.Next()
-	if err != nil || head.Name != manifest {
-		return m, fmt.Errorf("%w: it is something else", ErrBad)
+	m, err := readManifest(archive)
+	if err != nil {
+		return m, err
 	}
-	if err := json.NewDecoder(archive).Decode(&m); err != nil {
-		return m, fmt.Errorf("%w: its list of contents is not readable", ErrBad)
-	}
-	if m.Version != version {
-		return m, fmt.Errorf("%w: it has version %d; this program reads version %d", ErrBad, m.Version, version)
-	}
-	for _, name := range m.Spaces {
+	for _, p := range m.Parts {
 		head, err := archive.Next()
 		if err != nil {
-			return m, fmt.Errorf("%w: it is cut off before space %q", ErrBad, name)
+			return m, fmt.Errorf("%w: it is cut off before space %q", ErrBad, p.Space)
 		}
-		if space, ok := strings.CutSuffix(head.Name, snapshotEnd); !ok || space != name {
-			return m, fmt.Errorf("%w: it has %q instead of space %q", ErrBad, head.Name, name)
+		if head.Name != p.file(m.Version) {
+			return m, fmt.Errorf("%w: it has %q instead of %q", ErrBad, head.Name, p.file(m.Version))
 		}
-		if err := fn(name, archive); err != nil {
-			return m, fmt.Errorf("space %q: %w", name, err)
+		if err := fn(p, archive); err != nil {
+			return m, fmt.Errorf("space %q: %w", p.Space, err)
 		}
 	}
 	return m, nil
 }
+
+func readManifest(archive *tar.Reader) (m Manifest, err error) {
+	head, err := archive.Next()
+	if err != nil || head.Name != manifest {
+		return m, fmt.Errorf("%w: it is something else", ErrBad)
+	}
+	var of struct{ Version int }
+	b, err := io.ReadAll(io.LimitReader(archive, maxManifest))
+	if err == nil {
+		err = json.Unmarshal(b, &of)
+	}
+	if err == nil && (of.Version < 1 || of.Version > version) {
+		return m, fmt.Errorf("%w: it has version %d; this program reads versions 1 to %d: use a newer one", ErrBad, of.Version, version)
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("%w: its list of contents is not readable", ErrBad)
+	}
+	if m.Version == 1 {
+		m.Parts = Whole(m.Spaces)
+	}
+	for _, p := range m.Parts {
+		if p.Partition != 0 || p.Partitions != 1 {
+			return m, fmt.Errorf("%w: space %q has %d partitions; this program knows spaces of one: use a newer one", ErrBad, p.Space, p.Partitions)
+		}
+	}
+	return m, nil
+}
+
+// maxManifest is more than any manifest has.
+const maxManifest = 64 << 20
 
 // Space tells what there is of one space.
 type Space struct {
@@ -114,14 +168,14 @@ type Space struct {
 // Verify reads a backup to its end and makes its state in memory. It returns what there is in it, and ErrBad, replication.ErrBadSnapshot or
 // record.ErrCorrupt if anything is not as it was written.
 func Verify(r io.Reader) (found []Space, err error) {
-	_, err = read(r, func(space string, snapshot io.Reader) error {
+	_, err = read(r, func(p Part, snapshot io.Reader) error {
 		e := engine.New(engine.Limits{}, 0)
 		l := e.Load()
 		h, err := replication.ReadSnapshot(snapshot, skipUnread(l.Add))
 		if err == nil {
 			err = l.Finish()
 		}
-		found = append(found, Space{Name: space, Position: h.Position, Taken: h.Created, Entries: entries(e)})
+		found = append(found, Space{Name: p.Space, Position: h.Position, Taken: h.Created, Entries: entries(e)})
 		return err
 	})
 	return found, err
@@ -136,8 +190,10 @@ func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := read(r, func(space string, snapshot io.Reader) error {
-		log, err := store.Log(ctx, space, 0)
+	var names []string
+	_, err = read(r, func(p Part, snapshot io.Reader) error {
+		names = append(names, p.Space)
+		log, err := store.Log(ctx, p.Space, p.Partition)
 		if err != nil {
 			return err
 		}
@@ -148,7 +204,7 @@ func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	if err != nil {
 		return nil, errors.Join(err, Discard(dir))
 	}
-	return m.Spaces, nil
+	return names, nil
 }
 
 // Discard removes what is in a data folder that was not made to its end, lest a server be started on half of it.

@@ -33,23 +33,25 @@ func requireGolden(t *testing.T, found []backup.Space) {
 
 func TestGolden_BackupsOfEveryVersionAreRead(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("testdata/v1.backup")
-	require.NoError(t, err)
-	found, err := backup.Verify(bytes.NewReader(b))
-	require.NoError(t, err)
-	requireGolden(t, found)
+	for file, jobs := range map[string][]int64{"testdata/v1.backup": {1, 3, 4, 5}, "testdata/v2.backup": {3, 4, 5, 6}} {
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		found, err := backup.Verify(bytes.NewReader(b))
+		require.NoError(t, err)
+		requireGolden(t, found)
 
-	dir := filepath.Join(t.TempDir(), "data")
-	names, err := backup.Restore(t.Context(), bytes.NewReader(b), dir)
-	require.NoError(t, err)
-	require.Equal(t, []string{"default", "other"}, names)
-	found, err = backup.VerifyFolder(t.Context(), dir)
-	require.NoError(t, err)
-	requireGolden(t, found)
-	requireServes(t, dir, []int64{1, 3, 4, 5})
+		dir := filepath.Join(t.TempDir(), "data")
+		names, err := backup.Restore(t.Context(), bytes.NewReader(b), dir)
+		require.NoError(t, err)
+		require.Equal(t, []string{"default", "other"}, names)
+		found, err = backup.VerifyFolder(t.Context(), dir)
+		require.NoError(t, err)
+		requireGolden(t, found)
+		requireServes(t, dir, jobs)
 
-	_, err = backup.Restore(t.Context(), bytes.NewReader(b), dir)
-	require.ErrorContains(t, err, "not empty")
+		_, err = backup.Restore(t.Context(), bytes.NewReader(b), dir)
+		require.ErrorContains(t, err, "not empty")
+	}
 }
 
 func TestGolden_FoldersOfEveryVersionAreRead(t *testing.T) {
@@ -112,7 +114,7 @@ func unpack(t *testing.T, path, dir string) {
 // However a backup was damaged, it is noticed, and nothing is restored.
 func TestVerify_NoticesDamage(t *testing.T) {
 	t.Parallel()
-	whole, err := os.ReadFile("testdata/v1.backup")
+	whole, err := os.ReadFile("testdata/v2.backup")
 	require.NoError(t, err)
 	end := len(bytes.TrimRight(whole, "\x00"))
 	for at := 0; at < end; at += 7 {
@@ -128,10 +130,47 @@ func TestVerify_NoticesDamage(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	whole, err := os.ReadFile("testdata/v1.backup")
-	require.NoError(f, err)
-	f.Add(whole)
+	for _, file := range []string{"testdata/v1.backup", "testdata/v2.backup"} {
+		whole, err := os.ReadFile(file)
+		require.NoError(f, err)
+		f.Add(whole)
+	}
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		_, _ = backup.Verify(bytes.NewReader(b)) // it ends, and does not panic
 	})
+}
+
+// What a newer program has written is refused with a line that says so; it is never taken for damage, nor is something older used instead.
+func TestNewer_IsRefusedInOneLine(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("testdata/v2.backup")
+	require.NoError(t, err)
+	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"version":2`), []byte(`"version":9`), 1)))
+	require.EqualError(t, err, "backup: bad backup: it has version 9; this program reads versions 1 to 2: use a newer one")
+	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"partitions":1`), []byte(`"partitions":3`), 1)))
+	require.EqualError(t, err, `backup: bad backup: space "default" has 3 partitions; this program knows spaces of one: use a newer one`)
+	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte("gospaces snapshot 1"), []byte("gospaces snapshot 9"), 1)))
+	require.EqualError(t, err, `space "default": replication: unknown format: snapshot of format 9; this program reads format 1: use a newer one`)
+
+	dir := t.TempDir()
+	unpack(t, "testdata/data-v1.tar.gz", dir)
+	files, err := filepath.Glob(filepath.Join(dir, "snapshots", "default-0", "*.snapshot"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	edit(t, files[0], "gospaces snapshot 1", "gospaces snapshot 9")
+	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	require.ErrorContains(t, err, "snapshot of format 9; this program reads format 1: use a newer one")
+
+	edit(t, filepath.Join(dir, "store.json"), `"version":1`, `"version":9`)
+	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	require.EqualError(t, err, "replication: folder "+dir+": has version 9; this program reads version 1: use a newer one")
+}
+
+// edit replaces a text in a file.
+func edit(t *testing.T, path, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(b), from)
+	require.NoError(t, os.WriteFile(path, bytes.Replace(b, []byte(from), []byte(to), 1), 0o600))
 }

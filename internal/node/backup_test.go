@@ -34,13 +34,13 @@ func makeBackup(ctx context.Context, cl *client.Client, between func(space strin
 		names = append(names, p.Space)
 	}
 	var out bytes.Buffer
-	w, err := backup.NewWriter(&out, names)
+	w, err := backup.NewWriter(&out, backup.Whole(names))
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		err := b.Fetch(ctx, name, func(size int64) (io.Writer, error) {
-			to, err := w.Add(name, size)
+			to, err := w.Add(size)
 			return pausing{to, func() { between(name) }}, err
 		})
 		if err != nil {

@@ -40,7 +40,7 @@ func Split(msg []byte) (Header, []byte, error) {
 	}
 	h := Header{Type: Type(msg[1]), Epoch: binary.LittleEndian.Uint64(msg[2:])}
 	if msg[0] != version {
-		return h, nil, fmt.Errorf("%w: message version %d; this program reads version %d", ErrCorrupt, msg[0], version)
+		return h, nil, fmt.Errorf("%w: message version %d; this program reads version %d: a newer one has written it", ErrCorrupt, msg[0], version)
 	}
 	if h.Type != Claim && h.Type != Commit {
 		return h, nil, fmt.Errorf("%w: message type %d", ErrCorrupt, h.Type)

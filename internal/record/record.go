@@ -152,7 +152,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	case Received:
 		r.ID, r.Count = d.uvarint(), d.uvarint()
 	default:
-		return nil, fmt.Errorf("%w: unknown operation %d", ErrCorrupt, b[0])
+		return nil, fmt.Errorf("%w: unknown operation %d: it is damaged, or a newer program has written it", ErrCorrupt, b[0])
 	}
 	if d.bad {
 		return nil, fmt.Errorf("%w: operation %d ends too early", ErrCorrupt, b[0])

@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// The golden files hold what the first program of a version of the record format has written: v1.log what its engine has appended to its log, v1.image an image of the
+// state that this makes, and v1.txt that state in words. Every later program reads them. A new version gets files of its own; these never change:
+//
+//	GOLDEN=write go test ./internal/engine -run Golden
+//
+// makes those that are missing.
+const goldenSeed, goldenSteps = 1, 400
+
+func TestGolden_LogsAndImagesOfEveryVersionAreRead(t *testing.T) {
+	t.Parallel()
+	makeGolden(t)
+	log, image, want := golden(t, "v1.log"), golden(t, "v1.image"), string(golden(t, "v1.txt"))
+	require.Equal(t, want, inWords(applied(t, log)), "the log")
+	require.Equal(t, want, inWords(loaded(t, image)), "the image")
+	require.Equal(t, applied(t, log).Hash(), loaded(t, image).Hash())
+
+	seen := map[record.Op]bool{}
+	var r record.Record
+	for rest := slices.Concat(log, image); len(rest) > 0; {
+		var err error
+		rest, err = record.Next(rest, &r)
+		require.NoError(t, err)
+		seen[r.Op] = true
+	}
+	// What the engine does not write, and is tested in package record.
+	for _, op := range []record.Op{record.Together, record.Unread, record.Register, record.EndSession} {
+		require.False(t, seen[op])
+		seen[op] = true
+	}
+	for op := range 256 {
+		if _, err := record.Next([]byte{byte(op)}, &r); !strings.Contains(err.Error(), "unknown operation") {
+			require.True(t, seen[record.Op(op)], "operation %d is in no golden file", op)
+		}
+	}
+}
+
+func golden(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	return b
+}
+
+// makeGolden makes the golden files that are missing, when asked to.
+func makeGolden(t *testing.T) {
+	t.Helper()
+	if os.Getenv("GOLDEN") != "write" {
+		return
+	}
+	b := newBusy(t, goldenSeed)
+	for range goldenSteps {
+		b.step()
+	}
+	b.rarities()
+	m := b.e.BeginImage()
+	defer m.Close()
+	image, done := m.Draw(nil, 1<<20)
+	require.True(t, done)
+	require.NoError(t, os.MkdirAll("testdata", 0o755))
+	for name, content := range map[string][]byte{"v1.log": b.e.Log, "v1.image": image, "v1.txt": []byte(inWords(b.e))} {
+		f, err := os.OpenFile(filepath.Join("testdata", name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if os.IsExist(err) {
+			continue
+		}
+		require.NoError(t, err)
+		_, err = f.Write(content)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+}
+
+// rarities does what step does seldom.
+func (b *busy) rarities() {
+	e, t := b.e, b.t
+	var ids []uint64
+	for range 8 {
+		r := e.Write(b.now, txn.ID{}, b.by(), []Draft{{Kind: jobKind, Row: appendJob(nil, 9), Lease: Forever}})
+		require.NoError(t, r.Err)
+		ids = append(ids, r.Grants[0].ID)
+	}
+	several := byKey(9, true)
+	several.Max, several.By = 3, b.by()
+	require.Len(t, e.Find(b.now, several).Entries, 3)
+
+	home := txn.ID{Number: e.Begin(b.now, Forever).Grants[0].ID}
+	q := byKey(9, true)
+	q.Txn = home
+	require.NoError(t, e.Find(b.now, q).Err)
+	require.NoError(t, e.Defer(b.now, home, ids[3], 1<<30).Err)
+	require.NoError(t, e.Decide(b.now, home, Request{}, nil, []string{"a"}).Err)
+	require.NoError(t, e.Forget(b.now, home.Number).Err)
+
+	branch := txn.ID{Space: "home", Number: 77}
+	require.NoError(t, e.Join(b.now, branch).Err)
+	q = byKey(9, true)
+	q.Txn = branch
+	require.NoError(t, e.Find(b.now, q).Err)
+	require.NoError(t, e.Update(b.now, branch, Request{}, Change{ID: ids[5], Row: appendJob(nil, 8)}).Err)
+	require.NoError(t, e.Write(b.now, branch, Request{}, []Draft{{Kind: jobKind, Row: appendJob(nil, 7), Lease: Forever}}).Err)
+	require.NoError(t, e.Prepare(b.now, branch).Err)
+}
+
+// inWords tells everything about a state that a log or an image says.
+func inWords(e *Engine) string {
+	var b strings.Builder
+	for _, k := range e.kinds {
+		fmt.Fprintf(&b, "kind %d %s\n", k.id, k.schema.Kind)
+		for _, s := range k.committed() {
+			en := k.entries.at(s)
+			row, version := k.row(e, s), en.version
+			if l := k.locks[s]; l != nil && en.state == changed {
+				row, version = k.oldRow(e, l), version-1
+			}
+			fmt.Fprintf(&b, "entry %d row %x expires %d version %d attempts %d", en.id, short(row), en.expires, version, en.attempts)
+			if en.state == delayed {
+				fmt.Fprintf(&b, " visible %d", k.later[s])
+			}
+			fmt.Fprintln(&b)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
+		if r := e.registrations[id]; r.txn == nil {
+			fmt.Fprintf(&b, "registration %d on %b events %d expires %d templates %x\n", id, r.on, r.seq, r.expires, appendTemplates(nil, r.query.Templates))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(e.sessions.byID)) {
+		s := e.sessions.byID[id]
+		fmt.Fprintf(&b, "session %d client %x\n", id, s.client)
+		for x, ok := s.kept.at(s.kept.first()); ok; x, ok = s.kept.at(x.next) {
+			fmt.Fprintf(&b, "outcome %d of call %d %x\n", x.sort, x.number, short(x.body))
+		}
+	}
+	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
+		if t := e.txns[number]; t.prepared {
+			fmt.Fprintf(&b, "prepared %v %x\n", t.name, short(e.appendPrepared(nil, t)))
+		}
+	}
+	for _, d := range e.Decisions() {
+		fmt.Fprintf(&b, "decided %d %v\n", d.Number, d.Participants)
+	}
+	fmt.Fprintf(&b, "last %d\n", max(e.lastID, e.reserved))
+	return b.String()
+}
+
+// short leaves out the zeros at the end, of which the rows of these tests have many.
+func short[B ~[]byte](b B) []byte { return bytes.TrimRight(b, "\x00") }
