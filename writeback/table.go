@@ -105,14 +105,14 @@ const kindComment = "kind "
 func (t *table) comment() string { return kindComment + clearText(t.schema.Kind) }
 
 // alter returns the statements that turn the table, which has the columns have (name → type), into t: columns that are
-// missing, and another type where it is another. using is how a value gets there from its old type, with %s for the
+// missing, and another type where it is another. (A table that was adopted may have columns that the log is yet to tell of.) using is how a value gets there from its old type, with %s for the
 // column and its new type; "" leaves that to the database.
 func (t *table) alter(have map[string]string, using string) []string {
 	var changes []string
 	for _, c := range t.columns() {
 		switch is, ok := have[c.name]; {
 		case !ok:
-			changes = append(changes, "ADD COLUMN "+quote(c.name)+" "+c.sqlType)
+			changes = append(changes, "ADD COLUMN IF NOT EXISTS "+quote(c.name)+" "+c.sqlType)
 		case is != c.sqlType && using == "":
 			changes = append(changes, "ALTER COLUMN "+quote(c.name)+" TYPE "+c.sqlType)
 		case is != c.sqlType:
