@@ -3,6 +3,7 @@ package writeback
 import (
 	"cmp"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,23 +16,37 @@ import (
 // effect counts rows.
 type effect struct{ written, deleted, renewed, refused uint64 }
 
+func (e *effect) add(more effect) {
+	e.written += more.written
+	e.deleted += more.deleted
+	e.renewed += more.renewed
+	e.refused += more.refused
+}
+
 // apply brings the database from b.from to b.to, in one transaction. If the database refuses a row, the transaction is
 // tried again row by row, as far as it takes, and stores dead letters instead of what is refused. The error wraps errMoved if
 // the database is not at b.from any more, and errDamaged if a table is not as it should be.
 func (db *database) apply(b *batch) (effect, error) {
 	done, err := db.tryApply(b, false)
-	if misfit(err) {
-		if damage := db.inspect(); damage != nil {
-			return effect{}, fmt.Errorf("%w: %w", damage, err)
-		}
-	}
-	if refusal(err) != nil {
+	err = db.blame(err)
+	if refusal(err) != nil && !errors.Is(err, errDamaged) {
 		done, err = db.tryApply(b, true)
 	}
 	if err != nil {
 		return effect{}, fmt.Errorf("groups %d to %d of the log: %w", b.from+1, b.to, err)
 	}
 	return done, nil
+}
+
+// blame returns err, and what is damaged, wrapped with it, if that may be the reason.
+func (db *database) blame(err error) error {
+	if !misfit(err) {
+		return err
+	}
+	if damage := db.inspect(); damage != nil {
+		return fmt.Errorf("%w: %w", damage, err)
+	}
+	return err
 }
 
 func (db *database) tryApply(b *batch, isolating bool) (effect, error) {
@@ -54,8 +69,8 @@ func (db *database) tryApply(b *batch, isolating bool) (effect, error) {
 
 func (db *database) advance(tx *sql.Tx, b *batch) error {
 	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, updated_at = now()
-		WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6`,
-		int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from)))
+		WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
+		int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead)))
 	if err != nil {
 		return fmt.Errorf("advance the position: %w", err)
 	}

@@ -27,6 +27,7 @@ type batch struct {
 	gone     map[uint64]departure        // entries that may have a row and have left the space
 	renewed  map[uint64]int64            // entry that may have a row → its new expiry; none of it is live or replaced
 	highest  uint64                      // the highest entry ever put, up to and including this batch
+	ties     *ties                       // between entries, or nil: the batch is not to be divided
 
 	records   int   // read, of whatever sort
 	size      int64 // bytes of them in the log
@@ -91,6 +92,9 @@ func (b *batch) add(g record.Group) error {
 	rest := bytes.Clone(g.Records)
 	b.bytes += len(rest)
 	b.size += int64(len(rest))
+	if b.ties != nil {
+		b.bytes += entryCost * b.ties.add(rest)
+	}
 	var r record.Record
 	for len(rest) > 0 {
 		rest, _ = record.Next(rest, &r) // decodeKinds has seen that there is no error
@@ -125,7 +129,9 @@ func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, err error) 
 // apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their events leave no trace in
 // the database, nor does what a transaction will do, until it has done it.
 func (b *batch) apply(r *record.Record, at int64) {
-	b.records++
+	if r.Op != record.Together {
+		b.records++
+	}
 	switch r.Op {
 	case record.Put, record.PutLater, record.Change, record.Entry:
 		b.put(r)
@@ -232,8 +238,11 @@ func (b *batch) reset(previous *batch) {
 	clear(b.replaced)
 	clear(b.gone)
 	clear(b.renewed)
+	if b.ties != nil {
+		b.ties.reset()
+	}
 	*b = batch{
-		from: previous.to, to: previous.to, highest: previous.highest, modes: b.modes,
+		from: previous.to, to: previous.to, highest: previous.highest, modes: b.modes, ties: b.ties,
 		kinds: b.kinds, puts: b.puts[:0], live: b.live, replaced: b.replaced, gone: b.gone, renewed: b.renewed,
 	}
 }

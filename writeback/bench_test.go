@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,7 @@ func orderFields(i int) map[string]any {
 	}
 }
 
-// orders appends benchRows puts to a log.
+// orders appends benchRows puts to a log, each of a call of its own.
 func orders(b *testing.B) *memLog {
 	b.Helper()
 	log := newMemLog()
@@ -45,7 +46,7 @@ func orders(b *testing.B) *memLog {
 	for i := range benchRows {
 		group = record.AppendPut(group, uint64(i+1), 1, forever, row(b, order, orderFields(i)))
 		if i%benchGroup == benchGroup-1 {
-			log.Append(group)
+			log.Append(record.AppendTogether(group, 0))
 			group = nil
 		}
 	}
@@ -118,7 +119,7 @@ func appendOrders(ctx context.Context, b *testing.B, log *replication.Log) {
 			msg = record.AppendPut(msg, uint64(id), 1, forever, r)
 			id++
 		}
-		if err := log.Append(msg); err != nil {
+		if err := log.Append(record.AppendTogether(msg, 0)); err != nil {
 			b.Error(err)
 			return
 		}
@@ -184,26 +185,63 @@ func orderLines() []string {
 	return chunks
 }
 
-// BenchmarkParallelCopy is BenchmarkPlainCopy/lines with two connections at a time, half of the rows each.
-func BenchmarkParallelCopy(b *testing.B) {
-	chunks := orderLines()
+// BenchmarkLanes brings a backlog of new entries into an empty database over several connections, and copies the same rows side by
+// side over as many: lines made beforehand, an equal part of them over each connection. Each measurement is of all of them in turn, and the
+// ratio of the rates is what tells: catching up over n lanes by n connections that copy, over one by the best of those.
+func BenchmarkLanes(b *testing.B) {
+	log, chunks := orders(b), orderLines()
+	copying, catching := make(map[int]time.Duration), make(map[int]time.Duration)
 	for b.Loop() {
-		b.StopTimer()
-		_, db := newDatabase(b)
-		_, err := db.Exec(createOrders)
-		require.NoError(b, err)
-		var both sync.WaitGroup
-		b.StartTimer()
-		for _, half := range [][]string{chunks[:len(chunks)/2], chunks[len(chunks)/2:]} {
-			both.Go(func() {
-				if err := copyAll(db, half); err != nil {
-					b.Error(err)
-				}
-			})
+		for _, n := range []int{1, 2, 4} {
+			if n > 1 {
+				copying[n] += parallelCopy(b, chunks, n)
+			}
+			catching[n] += catchUp(b, log, n)
 		}
-		both.Wait()
 	}
-	reportRows(b, benchRows)
+	rate := func(d time.Duration) float64 { return float64(benchRows*b.N) / d.Seconds() }
+	for _, n := range []int{1, 2, 4} {
+		best := min(copying[2], copying[4])
+		if n > 1 {
+			best = copying[n]
+			b.ReportMetric(rate(copying[n]), fmt.Sprintf("rows/s-copy-%d", n))
+		}
+		b.ReportMetric(rate(catching[n]), fmt.Sprintf("rows/s-lanes-%d", n))
+		b.ReportMetric(best.Seconds()/catching[n].Seconds(), fmt.Sprintf("ratio-lanes-%d", n))
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// catchUp returns how long a writer with n lanes takes to bring log, of orders, into an empty database.
+func catchUp(b *testing.B, log *memLog, n int) time.Duration {
+	dsn, db := newDatabase(b)
+	defer db.Close()
+	begin := time.Now()
+	w, stop := start(b, log, writeback.Config{DSN: dsn, Lanes: n})
+	require.NoError(b, w.Flush(b.Context()))
+	taken := time.Since(begin)
+	require.EqualValues(b, benchRows, w.Stats().RowsWritten)
+	stop()
+	return taken
+}
+
+// parallelCopy returns how long n connections take to copy chunks into a table like that of orders.
+func parallelCopy(b *testing.B, chunks []string, n int) time.Duration {
+	_, db := newDatabase(b)
+	defer db.Close()
+	_, err := db.Exec(createOrders)
+	require.NoError(b, err)
+	var all sync.WaitGroup
+	begin := time.Now()
+	for part := range slices.Chunk(chunks, (len(chunks)+n-1)/n) {
+		all.Go(func() {
+			if err := copyAll(db, part); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(begin)
 }
 
 // copyAll copies lines in a transaction of its own.

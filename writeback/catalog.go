@@ -21,6 +21,7 @@ var catalogTables = []string{
 		position      bigint NOT NULL,
 		highest_entry bigint NOT NULL,
 		updated_at    timestamptz NOT NULL DEFAULT now(),
+		ahead         bigint NOT NULL DEFAULT 0,
 		PRIMARY KEY (space, partition))`,
 	`CREATE TABLE IF NOT EXISTS gospaces.kinds (
 		space      text NOT NULL,
@@ -33,9 +34,12 @@ var catalogTables = []string{
 		PRIMARY KEY (space, kind))`,
 }
 
-// newKindColumns are columns of gospaces.kinds that it has not had from the beginning.
-const newKindColumns = `ALTER TABLE gospaces.kinds ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
-	ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true`
+// newColumns are columns that the tables of the catalog have not had from the beginning.
+var newColumns = []struct{ table, names, add string }{
+	{"gospaces.positions", "{ahead}", `ADD COLUMN IF NOT EXISTS ahead bigint NOT NULL DEFAULT 0`},
+	{"gospaces.kinds", "{mode,complete}", `ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
+		ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true`},
+}
 
 // partition is the only one that a space has so far.
 const partition = 0
@@ -85,15 +89,17 @@ func (db *database) makeCatalog(tx *sql.Tx) error {
 			return fmt.Errorf("create the catalog: %w", err)
 		}
 	}
-	// Asked first, because the lock that ALTER TABLE takes would wait for the writers of other spaces.
-	var columns int
-	err := tx.QueryRow(`SELECT count(*) FROM pg_attribute WHERE attrelid = 'gospaces.kinds'::regclass
-		AND attname IN ('mode', 'complete') AND NOT attisdropped`).Scan(&columns)
-	if err == nil && columns < 2 {
-		_, err = tx.Exec(newKindColumns)
-	}
-	if err != nil {
-		return fmt.Errorf("extend the catalog: %w", err)
+	for _, c := range newColumns {
+		// Asked first, because the lock that ALTER TABLE takes would wait for the writers of other spaces.
+		var there bool
+		err := tx.QueryRow(`SELECT count(*) = cardinality($2::text[]) FROM pg_attribute WHERE attrelid = $1::regclass
+			AND attname = ANY ($2::text[]) AND NOT attisdropped`, c.table, c.names).Scan(&there)
+		if err == nil && !there {
+			_, err = tx.Exec(`ALTER TABLE ` + c.table + ` ` + c.add)
+		}
+		if err != nil {
+			return fmt.Errorf("extend the catalog: %w", err)
+		}
 	}
 	return nil
 }
@@ -112,16 +118,16 @@ func makeSchema(tx *sql.Tx, name string) error {
 // loadPosition reads how far the mirror is; a new one is at the beginning of the log.
 func (db *database) loadPosition(tx *sql.Tx) error {
 	var incarnation string
-	var position, highest int64
-	err := tx.QueryRow(`SELECT incarnation, position, highest_entry FROM gospaces.positions WHERE space = $1 AND partition = $2`,
-		db.space, partition).Scan(&incarnation, &position, &highest)
+	var position, highest, ahead int64
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, ahead FROM gospaces.positions WHERE space = $1 AND partition = $2`,
+		db.space, partition).Scan(&incarnation, &position, &highest, &ahead)
 	if errors.Is(err, sql.ErrNoRows) {
 		incarnation, err = db.incarnation, db.begin(tx)
 	}
 	if err != nil {
 		return fmt.Errorf("read the position: %w", err)
 	}
-	db.position, db.highest = uint64(position), uint64(highest)
+	db.position, db.highest, db.ahead = uint64(position), uint64(highest), uint64(ahead)
 	if incarnation == db.incarnation {
 		return nil
 	}
@@ -138,11 +144,17 @@ func (db *database) begin(tx *sql.Tx) error {
 	_, err := tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry) VALUES ($1, $2, $3, 0, 0)`,
 		db.space, partition, db.incarnation)
 	if err == nil {
-		_, err = tx.Exec(`UPDATE gospaces.kinds SET complete = false WHERE space = $1`, db.space)
+		err = db.distrust(tx)
 	}
 	if err == nil {
 		_, err = tx.Exec(`DELETE FROM ` + lettersName(db.space))
 	}
+	return err
+}
+
+// distrust has all tables made anew, once the kinds are loaded.
+func (db *database) distrust(tx *sql.Tx) error {
+	_, err := tx.Exec(`UPDATE gospaces.kinds SET complete = false WHERE space = $1`, db.space)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,6 +27,12 @@ type Config struct {
 	// with the group that reaches either. Two batches are in memory at a time. 0: 8 MiB and 50000.
 	BatchBytes   int
 	BatchRecords int
+
+	// Lanes is over how many connections a large batch may be written side by side; with n of them a batch may be n times as large as
+	// BatchBytes and BatchRecords say. LaneRows is how many changes of rows make a lane worth its while: a batch with fewer than twice as
+	// many goes over one connection. 0: DefaultLanes(), and 10000.
+	Lanes    int
+	LaneRows int
 
 	// FlushInterval is how long a batch gathers records before it is written. Entries that come and go within that
 	// time never touch the database. Flush does not wait for it. 0: 50 ms.
@@ -49,6 +56,8 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.BatchBytes = cmp.Or(cfg.BatchBytes, 8<<20)
 	cfg.BatchRecords = cmp.Or(cfg.BatchRecords, 50_000)
+	cfg.Lanes = cmp.Or(cfg.Lanes, DefaultLanes())
+	cfg.LaneRows = cmp.Or(cfg.LaneRows, 10_000)
 	cfg.FlushInterval = cmp.Or(cfg.FlushInterval, 50*time.Millisecond)
 	cfg.RetryMax = cmp.Or(cfg.RetryMax, max(15*time.Second, cfg.RetryMin))
 	cfg.RetryMin = cmp.Or(cfg.RetryMin, min(100*time.Millisecond, cfg.RetryMax))
@@ -56,6 +65,14 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.RefillInterval = cmp.Or(cfg.RefillInterval, time.Minute)
 	return cfg, cfg.check()
 }
+
+// MaxLanes is the most connections that a batch may be written over.
+const MaxLanes = 64
+
+// DefaultLanes returns how many lanes a Writer has that is not told: one for each two processors that the program may use, four at most.
+// Encoding takes one lane about half a processor, and PostgreSQL, which is often on the same machine, more than that; with one or two processors
+// a second lane gains nothing.
+func DefaultLanes() int { return max(1, min(4, runtime.GOMAXPROCS(0)/2)) }
 
 func (cfg Config) check() error {
 	var errs []error
@@ -67,6 +84,9 @@ func (cfg Config) check() error {
 	}
 	if cfg.BatchBytes < 0 || cfg.BatchRecords < 0 {
 		errs = append(errs, errors.New("writeback: BatchBytes and BatchRecords may not be negative"))
+	}
+	if cfg.Lanes < 0 || cfg.Lanes > MaxLanes || cfg.LaneRows < 0 {
+		errs = append(errs, fmt.Errorf("writeback: Lanes must be from 1 to %d, and LaneRows may not be negative", MaxLanes))
 	}
 	if cfg.FlushInterval < 0 || cfg.PingInterval < 0 || cfg.RefillInterval < 0 || cfg.RetryMin < 0 || cfg.RetryMax < cfg.RetryMin {
 		errs = append(errs, errors.New("writeback: intervals may not be negative, nor RetryMax less than RetryMin"))

@@ -24,7 +24,7 @@ import (
 const (
 	childEnv  = "WRITEBACK_TEST_DIR"
 	childDSN  = "WRITEBACK_TEST_DSN"
-	childSeed = "WRITEBACK_TEST_SEED"
+	childSeed = "WRITEBACK_TEST_SEED" // decides over how many lanes, too
 )
 
 // child prints a line whenever the database has got something.
@@ -43,6 +43,7 @@ func child() int {
 	}
 	w, err := writeback.New(log, writeback.Config{
 		DSN: os.Getenv(childDSN), Space: "test", BatchRecords: 300, FlushInterval: time.Millisecond, RetryMax: 50 * time.Millisecond,
+		Lanes: 1 + int(seed%4), LaneRows: 1,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -21,6 +21,7 @@ type database struct {
 	conn        *sql.Conn // its calls are not bound to a context: cutter does that, without a goroutine for each
 
 	position uint64            // of the last group in the database
+	ahead    uint64            // if it is more: there may be parts of the groups up to there, too
 	highest  uint64            // the highest entry that was ever put
 	tables   map[uint32]*table // by kind
 	removals map[uint32]uint64 // rows deleted so far from the table of a kind
@@ -76,7 +77,7 @@ func newConnector(ctx context.Context, dsn string) (*pq.Connector, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writeback: DSN: %w", err)
 	}
-	cfg.FallbackApplicationName = cmp.Or(cfg.FallbackApplicationName, "gospaces writeback")
+	cfg.ApplicationName = cmp.Or(cfg.ApplicationName, "gospaces writeback")
 	connector, err := pq.NewConnectorConfig(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("writeback: DSN: %w", err)

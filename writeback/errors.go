@@ -10,7 +10,8 @@ var (
 	// ErrStopped is returned by Flush when Run has returned and can no longer bring the log into the database.
 	ErrStopped = errors.New("writeback: the writer has stopped")
 
-	// ErrIncomplete is returned by OpenTables when tables lack rows: the mirror was not able yet to fill them anew, after others had changed them.
+	// ErrIncomplete is returned by OpenTables when tables lack rows: the mirror was not able yet to fill them anew, after others had changed
+	// them, or it was stopped while it wrote over several connections.
 	ErrIncomplete = errors.New("writeback: tables lack rows that the space had")
 
 	// ErrNoMirror is returned by OpenDeadLetters, OpenTables and Spaces when the database mirrors no space of that name.
@@ -24,6 +25,9 @@ var (
 
 	// errUndefined tells that the log holds an entry of a kind that is not known.
 	errUndefined = errors.New("which the log does not define")
+
+	// errBetween tells that parts of a batch are in each other's way.
+	errBetween = errors.New("a rule between rows")
 
 	// errMoved tells that somebody else has moved the stored position. The session ends and reads it again.
 	errMoved = errors.New("writeback: another writer has moved the position")

@@ -44,4 +44,9 @@ func misfit(err error) bool {
 	return refuses(e.Code.Class())
 }
 
-const insufficientPrivilege pqerror.Code = "42501"
+const (
+	insufficientPrivilege pqerror.Code = "42501"
+	notNullViolation      pqerror.Code = "23502"
+	checkViolation        pqerror.Code = "23514"
+	deadlock              pqerror.Code = "40P01"
+)

@@ -35,14 +35,14 @@ func originOf(source Source) *Origin {
 }
 
 // inherit makes the mirror one of this log, if the tables are exactly what the space was loaded from: then they equal the space, and nothing has to be
-// written again. It reports whether it has. Whoever still mirrors the other log into this database finds that it is not his any more.
+// written again, unless the other mirror was stopped amid a batch. It reports whether it has. Whoever still mirrors the other log into this database finds that it is not his any more.
 func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 	o := db.origin
 	if o == nil || o.Incarnation != incarnation || o.Position != db.position {
 		return false, nil
 	}
 	highest := max(db.highest, o.Highest)
-	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET incarnation = $1, position = $2, highest_entry = $3, updated_at = now()
+	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET incarnation = $1, position = $2, highest_entry = $3, ahead = 0, updated_at = now()
 		WHERE space = $4 AND partition = $5 AND incarnation = $6 AND position = $7`,
 		db.incarnation, int64(o.At), int64(highest), db.space, partition, incarnation, int64(o.Position)))
 	if err != nil {
@@ -51,6 +51,12 @@ func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 	if moved != 1 {
 		return false, errMoved
 	}
-	db.position, db.highest, db.inherited = o.At, highest, true
+	if db.ahead > db.position {
+		// Parts of the last batch may have come since the space was loaded.
+		if err := db.distrust(tx); err != nil {
+			return false, err
+		}
+	}
+	db.position, db.highest, db.ahead, db.inherited = o.At, highest, 0, true
 	return true, nil
 }

@@ -25,19 +25,20 @@ type mirrored struct {
 }
 
 // mirrorJobs mirrors a space named test with n jobs.
-func mirrorJobs(t *testing.T, n int) *mirrored {
+func mirrorJobs(t *testing.T, cfg writeback.Config, n int) *mirrored {
 	t.Helper()
 	dsn, db := newDatabase(t)
 	x := &mirrored{t: t, dsn: dsn, db: db, log: newMemLog(), m: newModel()}
-	x.Writer, _ = start(t, x.log, writeback.Config{DSN: dsn, RetryMin: time.Millisecond, PingInterval: 10 * time.Millisecond})
+	cfg.DSN, cfg.RetryMin, cfg.PingInterval = dsn, time.Millisecond, 10*time.Millisecond
+	x.Writer, _ = start(t, x.log, cfg)
 	x.follow(appendJobs(t, kindRecord(1, job), 1, n))
 	return x
 }
 
-// follow appends a group and returns when it is in the database.
+// follow appends a group of calls that change one entry each, and returns when it is in the database.
 func (x *mirrored) follow(group []byte) {
 	x.t.Helper()
-	follow(x.t, x.log, x.m, group)
+	follow(x.t, x.log, x.m, record.AppendTogether(group, 0))
 	require.NoError(x.t, x.Flush(x.t.Context()))
 }
 
@@ -98,7 +99,10 @@ func jobRow(t *testing.T, id int64, state string) []byte {
 // Whatever a rule that somebody has added to a table says, the row it refuses becomes a dead letter, the others of the same
 // commit are stored, and the mirror goes on.
 func TestDeadLetters_ARowThatIsRefusedStopsNothing(t *testing.T) {
-	t.Parallel()
+	overLanes(t, testRefused)
+}
+
+func testRefused(t *testing.T, cfg writeback.Config) {
 	raise := func(with string) string {
 		return `CREATE FUNCTION space_test.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE short varchar(2); BEGIN
 			IF NEW.id = 13 THEN ` + with + ` END IF; RETURN NEW; END $$;
@@ -123,7 +127,7 @@ func TestDeadLetters_ARowThatIsRefusedStopsNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			x := mirrorJobs(t, 5)
+			x := mirrorJobs(t, cfg, 5)
 			x.exec(c.rule)
 			group := record.AppendRemove(nil, 2, record.Taken)
 			group = record.AppendPut(group, 101, 1, forever, jobRow(t, 6, "new"))
@@ -148,8 +152,11 @@ func TestDeadLetters_ARowThatIsRefusedStopsNothing(t *testing.T) {
 }
 
 func TestDeadLetters_WhatHappensToAnEntryResolvesItsLetter(t *testing.T) {
-	t.Parallel()
-	x := mirrorJobs(t, 1)
+	overLanes(t, testLettersFollow)
+}
+
+func testLettersFollow(t *testing.T, cfg writeback.Config) {
+	x := mirrorJobs(t, cfg, 1)
 	x.exec(`ALTER TABLE space_test."Job" ADD CONSTRAINT rule CHECK (state <> 'bad')`)
 	var group []byte
 	for id := uint64(11); id <= 16; id++ {
@@ -192,8 +199,11 @@ func TestDeadLetters_WhatHappensToAnEntryResolvesItsLetter(t *testing.T) {
 
 // A row that cannot be deleted or changed is a dead letter as well.
 func TestDeadLetters_StandForRowsThatCannotGo(t *testing.T) {
-	t.Parallel()
-	x := mirrorJobs(t, 9)
+	overLanes(t, testRowsThatCannotGo)
+}
+
+func testRowsThatCannotGo(t *testing.T, cfg writeback.Config) {
+	x := mirrorJobs(t, cfg, 9)
 	x.exec(`CREATE TABLE public.notes (job bigint REFERENCES space_test."Job"); INSERT INTO public.notes VALUES (3), (4), (5)`)
 	x.exec(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
 		CREATE TRIGGER refuse BEFORE UPDATE ON space_test."Job" FOR EACH ROW WHEN (OLD.id = 7) EXECUTE FUNCTION public.refuse()`)
@@ -218,17 +228,21 @@ func TestDeadLetters_StandForRowsThatCannotGo(t *testing.T) {
 
 // The mirror of random programs ends equal to the space, whatever was refused on the way, once nothing is refused any more.
 func TestDeadLetters_OfRandomPrograms(t *testing.T) {
-	t.Parallel()
+	overLanes(t, testLettersOfRandomPrograms)
+}
+
+func testLettersOfRandomPrograms(t *testing.T, cfg writeback.Config) {
 	for seed := range uint64(3) {
 		dsn, db := newDatabase(t)
 		log, g, m := newMemLog(), newGenerator(100+seed), newModel()
-		w, stop := start(t, log, writeback.Config{DSN: dsn, BatchRecords: 200})
+		cfg.DSN, cfg.BatchRecords = dsn, 200
+		w, stop := start(t, log, cfg)
 		x := &mirrored{Writer: w, t: t, dsn: dsn, db: db, log: log, m: m}
 		for len(g.kinds) < 3 {
 			x.follow(g.group(10))
 		}
 		x.exec(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF (CASE TG_OP WHEN 'INSERT' THEN hashint8(NEW._id) ELSE hashint8(OLD._id + length(TG_OP)) END) % 10 = 0 THEN RAISE 'unlucky'; END IF;
+			IF (CASE TG_OP WHEN 'INSERT' THEN hashint8(NEW._id) ELSE hashint8(OLD._id + length(TG_OP)) END) % 10 = 0 THEN RAISE 'unlucky' USING ERRCODE = 'check_violation'; END IF;
 			RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$`)
 		for _, s := range m.kinds {
 			x.exec(fmt.Sprintf(`CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON space_test.%q FOR EACH ROW EXECUTE FUNCTION public.refuse()`, s.Kind))

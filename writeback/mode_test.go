@@ -30,29 +30,30 @@ func TestParseModes(t *testing.T) {
 var modesOfKinds = writeback.Modes{"Kind 1": writeback.Append, "Kind 2": writeback.None}
 
 func TestModes_OfRandomPrograms(t *testing.T) {
-	t.Parallel()
-	for seed := range uint64(3) {
-		dsn, db := newDatabase(t)
-		log, g, m := newMemLog(), newGenerator(200+seed), newModel()
-		m.modes = modesOfKinds
-		cfg := writeback.Config{DSN: dsn, Modes: modesOfKinds, BatchRecords: 100 << seed}
-		w, stop := start(t, log, cfg)
-		for i := range 100 {
-			follow(t, log, m, g.group(1+g.IntN(50)))
-			if i%30 != 0 {
-				continue
+	overLanes(t, func(t *testing.T, cfg writeback.Config) {
+		for seed := range uint64(3) {
+			dsn, db := newDatabase(t)
+			log, g, m := newMemLog(), newGenerator(200+seed), newModel()
+			m.modes = modesOfKinds
+			cfg.DSN, cfg.Modes, cfg.BatchRecords = dsn, modesOfKinds, 100<<seed
+			w, stop := start(t, log, cfg)
+			for i := range 100 {
+				follow(t, log, m, g.group(1+g.IntN(50)))
+				if i%30 != 0 {
+					continue
+				}
+				require.NoError(t, w.Flush(t.Context()))
+				requireMirror(t, db, "test", m)
+				stop()
+				w, stop = start(t, log, cfg)
 			}
 			require.NoError(t, w.Flush(t.Context()))
 			requireMirror(t, db, "test", m)
+			require.Equal(t, []string{""}, column(t, db, `SELECT table_name FROM gospaces.kinds WHERE name = 'Kind 2'`))
+			require.Equal(t, []string{"false"}, column(t, db, `SELECT bool_or(relname = 'Kind 2') FROM pg_class`))
 			stop()
-			w, stop = start(t, log, cfg)
 		}
-		require.NoError(t, w.Flush(t.Context()))
-		requireMirror(t, db, "test", m)
-		require.Equal(t, []string{""}, column(t, db, `SELECT table_name FROM gospaces.kinds WHERE name = 'Kind 2'`))
-		require.Equal(t, []string{"false"}, column(t, db, `SELECT bool_or(relname = 'Kind 2') FROM pg_class`))
-		stop()
-	}
+	})
 }
 
 func TestModes_AnArchiveTellsWhenAndHowAnEntryLeft(t *testing.T) {

@@ -284,10 +284,15 @@ func newGenerator(seed uint64) *generator {
 	return &generator{Rand: rand.New(rand.NewPCG(seed, 1)), next: 1}
 }
 
-// group returns a random group of n operations.
+// group returns a random group of n operations. In most groups calls that change several entries are marked.
 func (g *generator) group(n int) []byte {
 	var b []byte
+	call := 0 // where the current one begins
 	for range n {
+		if g.IntN(3) > 0 {
+			b = record.Join(b, call)
+			call = len(b)
+		}
 		switch p := g.IntN(100); {
 		case len(g.kinds) == 0 || p < 1 && len(g.kinds) < 5:
 			b = g.newKind(b)
@@ -304,6 +309,9 @@ func (g *generator) group(n int) []byte {
 		default:
 			b = g.registration(b)
 		}
+	}
+	if g.IntN(5) > 0 {
+		b = record.AppendTogether(record.Join(b, call), 0)
 	}
 	return b
 }

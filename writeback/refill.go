@@ -73,6 +73,9 @@ func (r *refill) run(ctx context.Context, tx *sql.Tx) error {
 	if err := r.db.lockPosition(tx); err != nil {
 		return err
 	}
+	if err := r.settle(ctx, tx); err != nil {
+		return err
+	}
 	if source, ok := r.writer.source.(Imager); ok && source.First() > 1 {
 		return r.fromImage(ctx, tx, source)
 	}
@@ -85,6 +88,24 @@ func (r *refill) run(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	return r.finish(tx, f, r.db.position)
+}
+
+// settle brings the tables that are not made anew to ahead, and lets that be the position from which all goes on: parts of what
+// is before it may be there.
+func (r *refill) settle(ctx context.Context, tx *sql.Tx) error {
+	db := r.db
+	if db.ahead <= db.position {
+		return nil
+	}
+	if r.kinds != nil {
+		f := r.feed(tx, nil, db.highest)
+		if err := f.tail(ctx, r.writer.source, db.position, db.ahead); err != nil {
+			return err
+		}
+		db.highest = max(db.highest, f.highest)
+	}
+	db.position = db.ahead
+	return nil
 }
 
 // fromImage fills the tables from an image, and brings them to where the others are, or the others to where the image is.

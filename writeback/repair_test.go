@@ -33,7 +33,7 @@ var damages = map[string]string{
 	"expiry made a date":  `ALTER TABLE space_test."Job" ALTER COLUMN _expires TYPE date`,
 	"catalog dropped":     `DROP SCHEMA gospaces CASCADE`,
 	"positions dropped":   `DROP TABLE gospaces.positions`,
-	"kinds dropped":       `DROP TABLE gospaces.kinds`,
+	"kinds dropped":       `DROP TABLE IF EXISTS gospaces.kinds`,
 	"kinds forgotten":     `DELETE FROM gospaces.kinds`,
 	"position forgotten":  `DELETE FROM gospaces.positions`,
 	"letters dropped":     `DROP TABLE IF EXISTS space_test._dead_letters`,
@@ -50,16 +50,17 @@ func TestRepair_DamagedTablesAreMadeAnew(t *testing.T) {
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			testRepair(t, damage, "")
+			testRepair(t, damage, "", 1)
+			testRepair(t, damage, "", 3)
 			if slices.Contains([]string{"table dropped", "column dropped", "catalog dropped", "kinds dropped", "rows with new rules"}, name) {
-				testRepair(t, damage, "old")
-				testRepair(t, damage, "new")
+				testRepair(t, damage, "old", 1)
+				testRepair(t, damage, "new", 3)
 			}
 		})
 	}
 }
 
-func testRepair(t *testing.T, damage, image string) {
+func testRepair(t *testing.T, damage, image string, lanes int) {
 	dsn, db := newDatabase(t)
 	log, g, m := &shortLog{memLog: newMemLog()}, newGenerator(1), newModel()
 	g.kinds, g.next = append(g.kinds, job), 1000
@@ -68,7 +69,8 @@ func testRepair(t *testing.T, damage, image string) {
 	for range 10 {
 		follow(t, log.memLog, m, g.group(20)) // of other kinds, too
 	}
-	cfg := writeback.Config{DSN: dsn, BatchRecords: 50, RetryMin: time.Millisecond, PingInterval: time.Millisecond}
+	cfg := divided(lanes)
+	cfg.DSN, cfg.BatchRecords, cfg.RetryMin, cfg.PingInterval = dsn, 50, time.Millisecond, time.Millisecond
 	w, stop := start(t, log, cfg)
 	require.NoError(t, w.Flush(t.Context()))
 	requireMirror(t, db, "test", m)
@@ -113,7 +115,7 @@ func TestRefill_FromAnImageWhenTheLogHasGoneOn(t *testing.T) {
 	for _, modes := range []writeback.Modes{nil, modesOfKinds} {
 		dsn, db := newDatabase(t)
 		log, g, m := &shortLog{memLog: newMemLog()}, newGenerator(11), newModel()
-		cfg := writeback.Config{DSN: dsn, BatchRecords: 300, Modes: modes}
+		cfg := writeback.Config{DSN: dsn, BatchRecords: 300, Modes: modes, Lanes: 2, LaneRows: 1}
 		w, stop := start(t, log, cfg)
 		for range 5 {
 			for range 10 {

@@ -110,7 +110,7 @@ func TestStats_TellWhatIsBehind(t *testing.T) {
 
 	require.NoError(t, w.Flush(t.Context())) // does not wait for an hour
 	stats = w.Stats()
-	require.Equal(t, writeback.Stats{Connected: true, Position: 10, RowsWritten: 100, Commits: 1}, stats)
+	require.Equal(t, writeback.Stats{Connected: true, Position: 10, RowsWritten: 100, Commits: 1, Lanes: 1}, stats)
 }
 
 func TestStats_LagIsKnownBeforeTheDatabaseIs(t *testing.T) {

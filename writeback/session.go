@@ -19,9 +19,9 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 		return err
 	}
 	defer db.close()
-	if last := w.source.Last(); db.position > last {
+	if last := w.source.Last(); max(db.position, db.ahead) > last {
 		return fmt.Errorf("%w: it has the log up to position %d, and the log ends at %d: the log has lost its end, "+
-			"and the tables may have entries that the space does not have; drop the mirror to build it anew", ErrOtherLog, db.position, last)
+			"and the tables may have entries that the space does not have; drop the mirror to build it anew", ErrOtherLog, max(db.position, db.ahead), last)
 	}
 	if db.inherited {
 		w.cfg.Logger.Info("mirror_taken_over", "from", db.origin.Incarnation, "at", db.origin.Position, "position", db.position)
@@ -32,7 +32,9 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	if err := w.refill(ctx, db); err != nil {
 		return err
 	}
-	window := newWindow(w.cfg, db.position, db.highest, db.kindModes())
+	lanes := &lanes{ctx: ctx, cfg: w.cfg, main: db}
+	defer lanes.close()
+	window := newWindow(w.cfg, db)
 	if db.position == w.source.Last() {
 		w.good(db.position, pause)
 	}
@@ -44,20 +46,21 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 		err := w.source.Tail(ctx, db.position, func(g record.Group) error { return window.add(ctx, g) })
 		window.end(fmt.Errorf("read the log: %w", err)) // what was read before can still be written
 	}()
-	cancel(w.write(ctx, db, window, pause))
+	cancel(w.write(ctx, lanes, window, pause))
 	<-read
 	return context.Cause(ctx)
 }
 
 // write writes batches until something fails or ctx ends.
-func (w *Writer) write(ctx context.Context, db *database, window *window, pause *backoff) error {
-	opened := time.Now()
+func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, pause *backoff) error {
+	db, opened := lanes.main, time.Now()
 	checked := opened
 	for {
 		if now := time.Now(); now.Sub(checked) >= w.cfg.PingInterval {
 			if err := w.check(db, now.Sub(opened)); err != nil {
 				return err
 			}
+			lanes.rest()
 			checked = now
 		}
 		b, err := window.take(ctx, w.cfg.FlushInterval, w.cfg.PingInterval, w.wanted)
@@ -67,7 +70,7 @@ func (w *Writer) write(ctx context.Context, db *database, window *window, pause 
 		if b == nil {
 			continue
 		}
-		done, err := db.apply(b)
+		done, n, err := lanes.apply(b)
 		if err != nil {
 			return err
 		}
@@ -75,7 +78,7 @@ func (w *Writer) write(ctx context.Context, db *database, window *window, pause 
 			w.cfg.Logger.Warn("rows_refused", "rows", done.refused, "dead_letters", db.letters)
 		}
 		w.good(b.to, pause) // first: whoever waits for the position finds the mirror running
-		w.status.committed(b, done, db.letters)
+		w.status.committed(b, done, n, db.letters)
 		window.done()
 	}
 }

@@ -20,7 +20,8 @@ type Stats struct {
 	RowsRenewed uint64 // rows that got another expiry
 	RowsRefused uint64 // rows that the database refused, which became dead letters
 	Coalesced   uint64 // records that cancelled each other out before they reached the database
-	Commits     uint64 // database transactions
+	Commits     uint64 // batches
+	Lanes       int    // connections over which the last of them was written
 	Failures    uint64 // attempts that failed
 
 	DeadLetters int      // that there are; others may have dropped some in the last seconds

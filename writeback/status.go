@@ -105,8 +105,8 @@ func (s *status) counted(letters int) {
 	s.stats.DeadLetters = letters
 }
 
-// committed tells that b is in the database, with the effect done, and how many dead letters there are now.
-func (s *status) committed(b *batch, done effect, letters int) {
+// committed tells that b is in the database, with the effect done, over how many connections it got there, and how many dead letters there are now.
+func (s *status) committed(b *batch, done effect, lanes, letters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Position = b.to
@@ -118,6 +118,7 @@ func (s *status) committed(b *batch, done effect, letters int) {
 	s.stats.DeadLetters = letters
 	s.stats.Coalesced += b.coalesced
 	s.stats.Commits++
+	s.stats.Lanes = lanes
 	s.notifyLocked()
 }
 

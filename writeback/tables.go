@@ -111,21 +111,26 @@ func (t *Tables) open(ctx context.Context, incomplete bool) error {
 	if lacking := t.db.incompleteTables(); len(lacking) > 0 && !incomplete {
 		return fmt.Errorf("%w: %s", ErrIncomplete, lacking)
 	}
+	if t.db.ahead > t.db.position && !incomplete {
+		return fmt.Errorf("%w: the mirror has ended amid a batch, between positions %d and %d of its log, and has written only parts of it", ErrIncomplete, t.db.position, t.db.ahead)
+	}
 	return nil
 }
 
 func (t *Tables) findPosition(tx *sql.Tx) error {
 	var position int64
 	var highest int64
-	err := tx.QueryRow(`SELECT incarnation, position, highest_entry FROM gospaces.positions WHERE space = $1 AND partition = $2`,
-		t.db.space, partition).Scan(&t.incarnation, &position, &highest)
+	var ahead int64
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, coalesce((to_jsonb(p) ->> 'ahead')::bigint, 0) -- which older mirrors lack
+		FROM gospaces.positions p WHERE space = $1 AND partition = $2`,
+		t.db.space, partition).Scan(&t.incarnation, &position, &highest, &ahead)
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("%w: space %q", ErrNoMirror, t.db.space)
 	}
 	if err != nil {
 		return fmt.Errorf("read the position: %w", err)
 	}
-	t.db.position, t.highest = uint64(position), uint64(highest)
+	t.db.position, t.db.ahead, t.highest = uint64(position), uint64(ahead), uint64(highest)
 	return nil
 }
 

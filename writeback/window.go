@@ -12,8 +12,9 @@ import (
 // written, the next is filled. Whatever gathers meanwhile is the next transaction, so a busy log makes large ones.
 type window struct {
 	maxBytes, maxRecords int
+	upto                 uint64 // the first batch is not complete before
 
-	begun chan struct{} // capacity 1: the batch has its first group
+	begun chan struct{} // capacity 1: the batch has its first group, and reaches upto
 	full  chan struct{} // capacity 1: the batch has reached a bound
 	room  chan struct{} // capacity 1: a new batch is being filled
 	ended chan struct{} // closed by end
@@ -25,14 +26,18 @@ type window struct {
 	err     error  // why no more groups come; guarded by mu
 }
 
-// newWindow returns a window for the groups after position; highest is the highest entry that was ever put before.
-func newWindow(cfg Config, position, highest uint64, modes *kindModes) *window {
+// newWindow returns a window for the groups that db lacks.
+func newWindow(cfg Config, db *database) *window {
+	modes := db.kindModes()
 	w := &window{
-		maxBytes: cfg.BatchBytes, maxRecords: cfg.BatchRecords,
+		maxBytes: cfg.BatchBytes * cfg.Lanes, maxRecords: cfg.BatchRecords * cfg.Lanes, upto: db.ahead,
 		begun: make(chan struct{}, 1), full: make(chan struct{}, 1), room: make(chan struct{}, 1), ended: make(chan struct{}),
 		filling: newBatch(modes), spare: newBatch(modes),
 	}
-	w.filling.reset(&batch{to: position, highest: highest})
+	if cfg.Lanes > 1 {
+		w.filling.ties, w.spare.ties = newTies(), newTies()
+	}
+	w.filling.reset(&batch{to: db.position, highest: db.highest})
 	return w
 }
 
@@ -58,11 +63,11 @@ func (w *window) tryAdd(g record.Group) (added bool, err error) {
 	if w.fullLocked() {
 		return false, nil
 	}
-	first := w.filling.empty()
+	begun := w.begunLocked()
 	if err := w.filling.add(g); err != nil {
 		return false, err
 	}
-	if first {
+	if !begun && w.begunLocked() {
 		signal(w.begun)
 	}
 	if w.fullLocked() {
@@ -72,7 +77,12 @@ func (w *window) tryAdd(g record.Group) (added bool, err error) {
 }
 
 func (w *window) fullLocked() bool {
-	return w.filling.bytes >= w.maxBytes || w.filling.records >= w.maxRecords
+	return w.begunLocked() && (w.filling.bytes >= w.maxBytes || w.filling.records >= w.maxRecords)
+}
+
+// begunLocked reports whether the batch may be written as soon as it has gathered for long enough.
+func (w *window) begunLocked() bool {
+	return !w.filling.empty() && w.filling.to >= w.upto
 }
 
 // end tells that no more groups come, because of err.
@@ -124,7 +134,7 @@ func (w *window) began() (from uint64, age time.Duration) {
 func (w *window) swap() (*batch, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.filling.empty() {
+	if !w.begunLocked() {
 		return nil, w.err
 	}
 	w.writing, w.filling = w.filling, w.spare

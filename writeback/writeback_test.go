@@ -73,23 +73,41 @@ func follow(t testing.TB, log *memLog, m *model, group []byte) {
 	log.Append(group)
 }
 
-func TestWriter_MirrorsRandomPrograms(t *testing.T) {
+// overLanes runs a test with one connection, and with batches that are divided over several, however small they are.
+func overLanes(t *testing.T, test func(t *testing.T, cfg writeback.Config)) {
+	t.Helper()
 	t.Parallel()
-	for seed := range uint64(3) {
-		dsn, db := newDatabase(t)
-		log, g, m := newMemLog(), newGenerator(seed), newModel()
-		w, stop := start(t, log, writeback.Config{DSN: dsn})
-		for i := range 100 {
-			follow(t, log, m, g.group(1+g.IntN(50)))
-			if i%30 == 0 {
-				require.NoError(t, w.Flush(t.Context()))
-				requireMirror(t, db, "test", m)
-			}
-		}
-		require.NoError(t, w.Flush(t.Context()))
-		requireMirror(t, db, "test", m)
-		stop()
+	for name, cfg := range map[string]writeback.Config{"one lane": {Lanes: 1}, "three lanes": divided(3)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, cfg)
+		})
 	}
+}
+
+// divided returns a configuration that divides every batch of some changes over lanes.
+func divided(lanes int) writeback.Config { return writeback.Config{Lanes: lanes, LaneRows: 1} }
+
+func TestWriter_MirrorsRandomPrograms(t *testing.T) {
+	overLanes(t, func(t *testing.T, cfg writeback.Config) {
+		for seed := range uint64(3) {
+			dsn, db := newDatabase(t)
+			log, g, m := newMemLog(), newGenerator(seed), newModel()
+			cfg.DSN = dsn
+			w, stop := start(t, log, cfg)
+			for i := range 100 {
+				follow(t, log, m, g.group(1+g.IntN(50)))
+				if i%30 == 0 {
+					require.NoError(t, w.Flush(t.Context()))
+					requireMirror(t, db, "test", m)
+				}
+			}
+			require.NoError(t, w.Flush(t.Context()))
+			requireMirror(t, db, "test", m)
+			require.Zero(t, w.Stats().Failures)
+			stop()
+		}
+	})
 }
 
 func TestWriter_AnotherOneGoesOnWhereTheLastStopped(t *testing.T) {
@@ -101,7 +119,9 @@ func TestWriter_AnotherOneGoesOnWhereTheLastStopped(t *testing.T) {
 		if g.IntN(2) == 0 {
 			continue
 		}
-		w, stop := start(t, log, writeback.Config{DSN: dsn})
+		cfg := divided(1 + g.IntN(4))
+		cfg.DSN = dsn
+		w, stop := start(t, log, cfg)
 		require.NoError(t, w.Flush(t.Context()))
 		stop()
 	}
@@ -111,17 +131,20 @@ func TestWriter_AnotherOneGoesOnWhereTheLastStopped(t *testing.T) {
 }
 
 func TestWriter_TwoAtATimeDoNoHarm(t *testing.T) {
-	t.Parallel()
-	dsn, db := newDatabase(t)
-	log, g, m := newMemLog(), newGenerator(8), newModel()
-	one, _ := start(t, log, writeback.Config{DSN: dsn, FlushInterval: 1})
-	two, _ := start(t, log, writeback.Config{DSN: dsn, FlushInterval: 1})
-	for range 200 {
-		follow(t, log, m, g.group(1+g.IntN(20)))
-	}
-	require.NoError(t, one.Flush(t.Context()))
-	require.NoError(t, two.Flush(t.Context()))
-	requireMirror(t, db, "test", m)
+	overLanes(t, func(t *testing.T, cfg writeback.Config) {
+		dsn, db := newDatabase(t)
+		log, g, m := newMemLog(), newGenerator(8), newModel()
+		cfg.DSN, cfg.FlushInterval = dsn, 1
+		one, _ := start(t, log, cfg)
+		two, _ := start(t, log, cfg)
+		for range 200 {
+			follow(t, log, m, g.group(1+g.IntN(20)))
+		}
+		require.NoError(t, one.Flush(t.Context()))
+		require.NoError(t, two.Flush(t.Context()))
+		requireMirror(t, db, "test", m)
+		require.Zero(t, one.Stats().DeadLetters)
+	})
 }
 
 func TestWriter_SpacesShareADatabase(t *testing.T) {

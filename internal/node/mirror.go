@@ -81,7 +81,7 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 	}
 	var err error
 	s.mirror, err = writeback.New(mirrored{s.log, s.snapshots}, writeback.Config{
-		DSN: ss.cfg.Postgres, Space: name, Modes: ss.cfg.Mirror, Logger: ss.cfg.Logger.With("space", name),
+		DSN: ss.cfg.Postgres, Space: name, Modes: ss.cfg.Mirror, Lanes: ss.cfg.Lanes, Logger: ss.cfg.Logger.With("space", name),
 	})
 	if err != nil {
 		return err
@@ -119,6 +119,7 @@ type mirrorStatus struct {
 	Deleted     uint64   `json:"rows_deleted"`
 	Refused     uint64   `json:"rows_refused"`
 	Coalesced   uint64   `json:"coalesced"`
+	Lanes       int      `json:"lanes"` // connections that the last batch went over
 	DeadLetters int      `json:"dead_letters"`
 	Incomplete  []string `json:"incomplete_tables,omitempty"`
 	Failures    uint64   `json:"failures"`
@@ -130,7 +131,7 @@ func newMirrorStatus(m writeback.Stats) *mirrorStatus {
 	return &mirrorStatus{
 		Connected: m.Connected, Position: m.Position,
 		LagGroups: m.LagGroups, LagRecords: m.LagRecords, LagBytes: m.LagBytes, LagSeconds: m.LagAge.Seconds(),
-		Rows: m.RowsWritten, Deleted: m.RowsDeleted, Refused: m.RowsRefused, Coalesced: m.Coalesced,
+		Rows: m.RowsWritten, Deleted: m.RowsDeleted, Refused: m.RowsRefused, Coalesced: m.Coalesced, Lanes: m.Lanes,
 		DeadLetters: m.DeadLetters, Incomplete: m.Incomplete, Failures: m.Failures, LastError: text(m.LastError), Stopped: m.Stopped,
 	}
 }

@@ -1,0 +1,112 @@
+package writeback
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// dividable returns a batch of groups with random calls, and the entries of each call.
+func dividable(t *testing.T, random *rand.Rand, marked bool) (b *batch, calls [][]uint64) {
+	t.Helper()
+	b = newBatch(mirrorAll())
+	b.ties = newTies()
+	b.reset(&batch{highest: 1000})
+	for position := range uint64(20) {
+		var group []byte
+		for range 1 + random.IntN(5) {
+			from := len(group)
+			var entries []uint64
+			for range 1 + random.IntN(3) {
+				entry := 1 + random.Uint64N(2000)
+				entries = append(entries, entry)
+				switch random.IntN(3) {
+				case 0:
+					group = record.AppendPut(group, entry, 1, 5, nil)
+				case 1:
+					group = record.AppendRemove(group, entry, record.Taken)
+				case 2:
+					group = record.AppendChange(group, entry, 1, 5, nil)
+				}
+			}
+			group = record.AppendRenew(group, 1+random.Uint64N(2000), 7)
+			group = record.Join(group, from)
+			calls = append(calls, entries)
+		}
+		if marked {
+			group = record.AppendTogether(group, 0)
+		}
+		require.NoError(t, b.add(record.Group{Position: position + 1, Records: group}))
+	}
+	return b, calls
+}
+
+func TestDivide_KeepsCallsAndEntriesWhole(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 1))
+	most := 0 // parts that were used
+	for range 100 {
+		b, calls := dividable(t, random, true)
+		n := 1 + random.IntN(5)
+		parts := b.divide(n)
+		at := make(map[uint64]int)
+		place := func(entry uint64, part int) {
+			was, ok := at[entry]
+			require.True(t, !ok || was == part, "entry %d is in two parts", entry)
+			at[entry] = part
+		}
+		changes := 0
+		for i, p := range parts {
+			changes += p.changes()
+			for j := range p.puts {
+				place(p.puts[j].entry, i)
+			}
+			for entry := range p.replaced {
+				place(entry, i)
+			}
+			for entry, left := range p.gone {
+				place(entry, i)
+				require.Equal(t, b.gone[entry], left)
+			}
+			for entry, expires := range p.renewed {
+				place(entry, i)
+				require.Equal(t, b.renewed[entry], expires)
+			}
+		}
+		used := make(map[int]bool)
+		for _, part := range at {
+			used[part] = true
+		}
+		most = max(most, len(used))
+		require.Equal(t, b.changes(), changes)
+		for _, call := range calls {
+			in := make(map[int]bool)
+			for _, entry := range call {
+				if part, ok := at[entry]; ok { // it may have come and gone
+					in[part] = true
+				}
+			}
+			require.LessOrEqual(t, len(in), 1, "a call is in several parts")
+		}
+	}
+	require.Equal(t, 5, most)
+}
+
+// Of a message without marks nobody knows what belongs together.
+func TestDivide_AMessageWithoutMarksIsOneCall(t *testing.T) {
+	t.Parallel()
+	b, calls := dividable(t, rand.New(rand.NewPCG(2, 2)), false)
+	first := b.ties.root(calls[0][0])
+	require.Equal(t, first, b.ties.root(calls[0][len(calls[0])-1]))
+	var group []byte
+	for entry := uint64(3001); entry <= 3100; entry++ {
+		group = record.AppendPut(group, entry, 1, 5, nil)
+	}
+	require.NoError(t, b.add(record.Group{Position: 21, Records: group}))
+	for entry := uint64(3001); entry <= 3100; entry++ {
+		require.Equal(t, b.ties.root(3001), b.ties.root(entry))
+	}
+}

@@ -1,0 +1,264 @@
+package writeback
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+// lanes write batches: small ones over the connection of the session, large ones in parts over several connections side by side. What a
+// batch does to one entry is in one part, and the next batch begins when all parts are committed, so changes of an entry keep their order. Entries
+// that must be seen to change together are in one part, too.
+//
+// A batch that is divided has three steps, each one a transaction or several:
+//
+//  1. announce: the stored ahead is raised to the end of the batch, and the highest entry to its highest
+//  2. every lane commits its part, unless somebody has changed what was announced
+//  3. the position is moved to the end of the batch
+//
+// Whoever finds ahead beyond the position knows that some of the parts may be there. It writes everything up to there in one transaction
+// and deletes what is there of it first, as with any entry that is not above the highest. So it need not know what the parts were.
+type lanes struct {
+	ctx  context.Context // of the session
+	cfg  Config
+	main *database
+
+	others []*database // open; used by one batch at a time
+	used   bool        // since the last rest
+	retry  time.Time   // when to try again to open more, after a failure
+	single bool        // the database has rules between rows: no more batches are divided
+}
+
+// apply brings the database from b.from to b.to. It returns over how many connections. Its errors are those of database.apply.
+func (l *lanes) apply(b *batch) (done effect, n int, err error) {
+	if n = l.worth(b); n > 1 {
+		n = l.connect(n)
+	}
+	if n == 1 {
+		done, err = l.main.apply(b)
+		return done, 1, err
+	}
+	l.used = true
+	if done, err = l.applyDivided(b, n); err != nil {
+		return effect{}, n, fmt.Errorf("groups %d to %d of the log, in %d parts: %w", b.from+1, b.to, n, err)
+	}
+	return done, n, nil
+}
+
+// worth returns over how many connections b should be written.
+func (l *lanes) worth(b *batch) int {
+	if l.single || b.from < l.main.ahead {
+		return 1
+	}
+	return max(1, min(l.cfg.Lanes, b.changes()/l.cfg.LaneRows))
+}
+
+// connect sees to it that there are n connections, and returns how many there are: fewer if the database does not admit more.
+func (l *lanes) connect(n int) int {
+	for len(l.others) < n-1 && !time.Now().Before(l.retry) {
+		db, err := connect(l.ctx, l.cfg)
+		if err == nil {
+			if err = db.transact(db.prepare); err != nil {
+				db.close()
+			}
+		}
+		if err != nil {
+			l.cfg.Logger.Warn("mirror_lane_refused", "lanes", 1+len(l.others), "wanted", n, "error", err)
+			l.retry = time.Now().Add(l.cfg.RefillInterval)
+			break
+		}
+		db.incarnation = l.main.incarnation
+		l.others = append(l.others, db)
+	}
+	return min(n, 1+len(l.others))
+}
+
+// rest closes the connections that have not been used since the last call.
+func (l *lanes) rest() {
+	if !l.used {
+		l.close()
+	}
+	l.used = false
+}
+
+func (l *lanes) close() {
+	for _, db := range l.others {
+		db.close()
+	}
+	l.others = nil
+}
+
+func (l *lanes) applyDivided(b *batch, n int) (effect, error) {
+	if err := l.main.announce(b); err != nil {
+		return effect{}, l.main.blame(err)
+	}
+	parts := l.divide(b, n)
+	letters := l.main.letters
+	writeAll(parts, false)
+	err := failure(parts)
+	if refusal(err) != nil {
+		if damage := l.main.blame(err); errors.Is(damage, errDamaged) {
+			return effect{}, damage
+		}
+		writeAll(refused(parts), true)
+		err = failure(parts)
+	}
+	done := effect{}
+	for _, p := range parts {
+		done.add(p.done)
+		if p.db != l.main {
+			l.main.letters += p.db.letters - letters
+		}
+	}
+	if errors.Is(err, errBetween) {
+		l.single = true
+		l.cfg.Logger.Warn("mirror_lanes_off", "error", err)
+		b.overwrite()
+		return l.main.apply(b)
+	}
+	if err == nil {
+		err = l.main.transact(func(tx *sql.Tx) error { return l.main.advance(tx, b) })
+	}
+	return done, err
+}
+
+// announce notes in the database that parts of b may be there soon, and makes the tables what b needs them to be.
+func (db *database) announce(b *batch) error {
+	err := db.restoring(func() error {
+		return db.transact(func(tx *sql.Tx) error {
+			moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET ahead = $1, highest_entry = $2
+				WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
+				int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead)))
+			if err != nil {
+				return fmt.Errorf("announce: %w", err)
+			}
+			if moved != 1 {
+				return errMoved
+			}
+			return (&change{db: db, tx: tx}).define(b)
+		})
+	})
+	if err == nil {
+		db.ahead = b.to
+	}
+	return err
+}
+
+// part is what one lane does of a batch.
+type part struct {
+	db       *database
+	b        *batch
+	from, to uint64 // of the whole batch
+
+	done effect
+	err  error
+}
+
+func (l *lanes) divide(b *batch, n int) []*part {
+	parts := make([]*part, n)
+	for i, divided := range b.divide(n) {
+		db := l.main
+		if i > 0 {
+			db = l.others[i-1]
+			db.tables, db.letters = l.main.tables, l.main.letters
+		}
+		parts[i] = &part{db: db, b: divided, from: b.from, to: b.to}
+	}
+	return parts
+}
+
+// writeAll writes parts side by side and returns when all are committed or have failed.
+func writeAll(parts []*part, isolating bool) {
+	var all sync.WaitGroup
+	for _, p := range parts {
+		all.Go(func() { p.done, p.err = p.write(isolating) })
+	}
+	all.Wait()
+}
+
+// write commits the part. While isolating it makes dead letters of rows that the database refuses for what they are. Its error wraps
+// errBetween if one is refused for what else there is, or if parts wait for each other.
+func (p *part) write(isolating bool) (effect, error) {
+	c := &change{db: p.db, isolating: isolating}
+	err := p.db.restoring(func() error {
+		return p.db.transact(func(tx *sql.Tx) error {
+			c.tx = tx
+			if err := p.hold(tx); err != nil {
+				return err
+			}
+			if err := c.rows(p.b); err != nil {
+				return err
+			}
+			return between(c.letters)
+		})
+	})
+	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == deadlock {
+		err = fmt.Errorf("%w: %w", errBetween, err)
+	}
+	return c.done, err
+}
+
+// hold keeps the position from being moved until the part is committed. It returns errMoved if it was, or something else was announced.
+func (p *part) hold(tx *sql.Tx) error {
+	var one int
+	err := tx.QueryRow(`SELECT 1 FROM gospaces.positions
+		WHERE space = $1 AND partition = $2 AND incarnation = $3 AND position = $4 AND ahead = $5 FOR SHARE`,
+		p.db.space, partition, p.db.incarnation, int64(p.from), int64(p.to)).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return errMoved
+	}
+	if err != nil {
+		return fmt.Errorf("hold the position: %w", err)
+	}
+	return nil
+}
+
+// failure returns the error that decides what becomes of the batch: one that passes before a refusal, a refusal before none.
+func failure(parts []*part) (worst error) {
+	for _, p := range parts {
+		switch {
+		case p.err == nil:
+		case refusal(p.err) == nil:
+			return p.err
+		default:
+			worst = p.err
+		}
+	}
+	return worst
+}
+
+// refused returns the parts of which the database has refused something.
+func refused(parts []*part) []*part {
+	var some []*part
+	for _, p := range parts {
+		if refusal(p.err) != nil {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// between returns an error that wraps errBetween if one of the letters is about a row that may be refused only because the rows of other parts
+// are not there yet, or are there still.
+func between(letters []letter) error {
+	for i := range letters {
+		if why := letters[i].why; !alone(why) {
+			return fmt.Errorf("%w: %v", errBetween, why)
+		}
+	}
+	return nil
+}
+
+// alone reports whether a row is refused for its values, whatever other rows there are. Of a trigger nobody knows.
+func alone(why *pq.Error) bool {
+	switch why.Code.Class() {
+	case "22", "54":
+		return true
+	}
+	return why.Code == notNullViolation || why.Code == checkViolation
+}

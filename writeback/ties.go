@@ -1,0 +1,65 @@
+package writeback
+
+import "github.com/gospaces/gospaces/internal/record"
+
+// ties tell which entries must be seen to change together: those that a call of the space has changed at once, and what other such calls have
+// changed with one of them. Entries that are tied have the same root.
+type ties struct {
+	parents map[uint64]uint64 // of entries that are tied and not roots
+	call    []uint64          // what the records of the group changed so far, 0 for nothing
+}
+
+func newTies() *ties { return &ties{parents: make(map[uint64]uint64)} }
+
+func (t *ties) reset() { clear(t.parents) }
+
+// root returns the root of an entry; itself if it is tied to none.
+func (t *ties) root(entry uint64) uint64 {
+	for {
+		parent, ok := t.parents[entry]
+		if !ok {
+			return entry
+		}
+		if above, ok := t.parents[parent]; ok {
+			t.parents[entry] = above // halves the way for the next one
+		}
+		entry = parent
+	}
+}
+
+// add takes over the records of a group, which can be decoded. It returns how many entries were tied.
+func (t *ties) add(records []byte) (tied int) {
+	t.call = t.call[:0]
+	marked := false
+	var r record.Record
+	for len(records) > 0 {
+		records, _ = record.Next(records, &r)
+		if r.Op == record.Together {
+			n := min(r.Count, uint64(len(t.call)))
+			tied += t.tie(t.call[uint64(len(t.call))-n:])
+			marked = len(records) == 0 && r.Count == 0
+		}
+		t.call = append(t.call, r.Changed())
+	}
+	if !marked {
+		tied += t.tie(t.call)
+	}
+	return tied
+}
+
+// tie ties entries to each other, zeros left out, and returns how many they are.
+func (t *ties) tie(entries []uint64) (tied int) {
+	first := uint64(0)
+	for _, entry := range entries {
+		if entry == 0 {
+			continue
+		}
+		tied++
+		if first == 0 {
+			first = t.root(entry)
+		} else if other := t.root(entry); other != first {
+			t.parents[other] = first
+		}
+	}
+	return tied
+}
