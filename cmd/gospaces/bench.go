@@ -18,8 +18,9 @@ func (a *app) benchCommand() *cobra.Command {
 		Short: "Measure a server: rates and latencies of typical work",
 		Long: `Measure a server: rates and latencies of typical work.
 
-Without --addr a server is started for the purpose, on a temporary folder that is removed afterwards. With --addr the space
-"bench" of that server is used, and emptied.
+Without --addr a server is started for the purpose, on a temporary folder that is removed afterwards. On Linux it gets one half of
+the processors and the callers get the other, as if they were on machines of their own, unless --share is given. With --addr the
+space "bench" of that server is used, and emptied.
 
 Workloads, with entries of --payload bytes:
   echo      a call that does nothing: the ceiling, to which /echo relates the others
@@ -53,6 +54,7 @@ Processor time per operation is that of client and server together.`,
 	flags.DurationVar(&o.Duration, "duration", 0, "of one measurement (default 3s)")
 	flags.IntVar(&o.Payload, "payload", 0, "bytes (default 100)")
 	flags.IntVar(&o.Backlog, "entries", 0, "of backlog (default 1000000)")
+	flags.BoolVar(&o.Share, "share", false, "let the server that is started share all processors with the callers")
 	flags.StringVar(&file, "json", "", "file that takes the results, an array of objects")
 	return cmd
 }

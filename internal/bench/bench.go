@@ -7,6 +7,7 @@ package bench
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -27,6 +28,7 @@ type Options struct {
 	Duration   time.Duration // of one measurement; 0: 3 s
 	Payload    int           // bytes; 0: 100
 	Backlog    int           // entries of the workload backlog; 0: a million
+	Share      bool          // servers that are started share the processors with the callers; otherwise each has one half, on Linux
 	Out        io.Writer     // takes the table, line by line as it is measured
 	Log        io.Writer     // takes the log of servers that are started
 }
@@ -87,13 +89,28 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	if o.Addr != "" {
 		return measureServer(ctx, &o, o.Addr)
 	}
-	var all []Result
+	return measureOwn(ctx, &o)
+}
+
+// measureOwn measures everything on servers that it starts.
+func measureOwn(ctx context.Context, o *Options) (all []Result, err error) {
+	var h *halves
+	if !o.Share {
+		if h, err = divide(); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.enter(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.leave()) }()
+	fmt.Fprintln(o.Out, h)
 	for _, d := range o.Durability {
-		s, err := startServer(ctx, o.Program, d, o.Log)
+		s, err := startServer(ctx, h, o.Program, d, o.Log)
 		if err != nil {
 			return all, err
 		}
-		results, err := measureServer(ctx, &o, s.addr)
+		results, err := measureServer(ctx, o, s.addr)
 		all = append(all, results...)
 		if stopErr := s.stop(); err == nil {
 			err = stopErr

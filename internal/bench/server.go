@@ -26,8 +26,8 @@ const readyPrefix = "gospaces: ready at "
 // stopTimeout is how long a server that was asked to stop may take.
 const stopTimeout = 30 * time.Second
 
-// startServer starts program as a server and returns when it is ready.
-func startServer(ctx context.Context, program, durability string, log io.Writer) (*process, error) {
+// startServer starts program as a server in its half of the processors and returns when it is ready.
+func startServer(ctx context.Context, h *halves, program, durability string, log io.Writer) (*process, error) {
 	dir, err := os.MkdirTemp("", "gospaces-bench-")
 	if err != nil {
 		return nil, err
@@ -36,10 +36,10 @@ func startServer(ctx context.Context, program, durability string, log io.Writer)
 	p.cmd = exec.CommandContext(ctx, program, "serve", "--listen", "127.0.0.1:0", "--data", dir, "--durability", durability, "--log-level", "warn")
 	p.cmd.Env = append(os.Environ(), "GOSPACES_POSTGRES=")
 	p.cmd.Stderr = log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	p.cmd.SysProcAttr = tied()
 	out, err := p.cmd.StdoutPipe()
 	if err == nil {
-		err = p.cmd.Start()
+		err = h.start(p.cmd)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
