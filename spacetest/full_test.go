@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -135,10 +137,7 @@ func (f *filled) await(what string, is func(st fullState) bool) {
 // requireKnown requires that exactly the known entries are in the space, once each, and in the database.
 func (f *filled) requireKnown() {
 	f.Helper()
-	var want []int
-	for id := range f.known {
-		want = append(want, id)
-	}
+	want := slices.Collect(maps.Keys(f.known))
 	var got []int
 	for v, err := range space.Contents(f.ctx, f.sp, load{}) {
 		require.NoError(f, err)
@@ -295,13 +294,53 @@ func TestFull_BlockOutlastsTheServer(t *testing.T) {
 	})
 }
 
-// A transaction that is open when the log fills up is committed when there is room again.
+// done is the result of a load.
+type done struct{ ID int }
+
+// Jobs are begun when there is room to commit them, and each is done once.
+func TestFull_BlockLetsWorkWait(t *testing.T) {
+	t.Parallel()
+	fill(t, node.Block, func(f *filled, back func()) {
+		ctx, cancel := context.WithCancel(f.ctx)
+		defer cancel()
+		ended := make(chan error, 1)
+		before := f.status().Calls
+		go func() {
+			ended <- space.Work(ctx, f.sp, load{}, func(ctx context.Context, j *space.Job[load]) error {
+				_, err := space.Write(ctx, f.sp, done{j.Value.ID}, space.In(j.Txn))
+				return err
+			}, space.Workers(4))
+		}()
+		f.await("it waits", func(st fullState) bool { return st.Calls > before+2 })
+		f.requireReads()
+		back()
+		require.Eventually(f, func() bool {
+			n, err := space.Count(f.ctx, f.sp, done{})
+			return err == nil && n == len(f.known)
+		}, time.Minute, 10*time.Millisecond)
+		cancel()
+		require.NoError(f, <-ended)
+		var ids []int
+		for d, err := range space.Contents(f.ctx, f.sp, done{}) {
+			require.NoError(f, err)
+			ids = append(ids, d.ID)
+		}
+		require.ElementsMatch(f, slices.Collect(maps.Keys(f.known)), ids)
+		clear(f.known)
+		f.requireKnown()
+	})
+}
+
+// A transaction, over several spaces, that is open when the log of one fills up is committed when there is room again.
 func TestFull_BlockLetsCommitsWait(t *testing.T) {
 	t.Parallel()
 	fill(t, node.Block, func(f *filled, back func()) {
 		tx, err := f.sp.Begin(f.ctx, time.Hour)
 		require.NoError(f, err)
 		_, err = space.Take(f.ctx, f.sp, load{}, first0(space.In(tx))...)
+		require.NoError(f, err)
+		other := f.c.SpaceNamed("other")
+		_, err = space.Write(f.ctx, other, done{1}, space.In(tx))
 		require.NoError(f, err)
 		committed := make(chan error, 1)
 		before := f.status().Calls
@@ -311,6 +350,7 @@ func TestFull_BlockLetsCommitsWait(t *testing.T) {
 		require.NoError(f, err, "the log does not hear of that")
 		back()
 		require.NoError(f, <-committed)
+		require.Equal(f, 1, take(&kit{T: f.T, ctx: f.ctx, sp: other}, done{}).ID)
 		delete(f.known, 0)
 		f.requireKnown()
 	})
