@@ -1,6 +1,7 @@
 package spacetest_test
 
 import (
+	"database/sql"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,4 +47,48 @@ func (l loader) Restart() {
 	}))
 	require.Equal(l.tb, 1, loaded)
 	l.server.Start()
+}
+
+// TestLoad_Killed kills the server again and again while its mirror takes the tables over: in the end they equal the space.
+func TestLoad_Killed(t *testing.T) {
+	t.Parallel()
+	dsn := spacetest.Postgres(t)
+	s := spacetest.Server(t, spacetest.ServerConfig{Process: true, Postgres: dsn})
+	type job struct{ ID int }
+	var jobs []job
+	for i := range 1000 {
+		jobs = append(jobs, job{i})
+	}
+	sp := s.Dial(t)
+	_, err := space.WriteAll(t.Context(), sp, jobs)
+	require.NoError(t, err)
+	l := loader{t, dsn, s, sp}
+	l.Restart()
+	for range 5 {
+		s.Kill()
+		s.Start()
+	}
+	taken, err := space.TakeAll(t.Context(), sp, job{}, 400)
+	require.NoError(t, err)
+	require.Equal(t, jobs[:400], taken)
+	s.Kill()
+	s.Start()
+	_, err = space.Write(t.Context(), sp, job{-1})
+	require.NoError(t, err)
+	s.Stop()
+
+	db, err := sql.Open("postgres", dsn)
+	require.NoError(t, err)
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), `SELECT id FROM space_default.job ORDER BY _id`)
+	require.NoError(t, err)
+	defer rows.Close()
+	var got []job
+	for rows.Next() {
+		var j job
+		require.NoError(t, rows.Scan(&j.ID))
+		got = append(got, j)
+	}
+	require.NoError(t, rows.Err())
+	require.Equal(t, append(jobs[400:], job{-1}), got)
 }

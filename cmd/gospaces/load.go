@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -44,10 +45,14 @@ func (a *app) loadCommand() *cobra.Command {
 			}
 			p := a.loadProgress()
 			cfg.Progress = p.show
-			return load.Folder(cmd.Context(), cfg, func(s load.Space) error {
+			err := load.Folder(cmd.Context(), cfg, func(s load.Space) error {
 				p.end()
 				return a.printJSON(newLoaded(s))
 			})
+			if errors.Is(err, writeback.ErrIncomplete) {
+				err = fmt.Errorf("%w: --incomplete loads them as they are", err)
+			}
+			return err
 		},
 	}
 	flags := cmd.Flags()

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"database/sql"
 	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -64,10 +67,38 @@ func TestLoad_ALostFolderIsMadeOfTheTables(t *testing.T) {
 	require.Contains(t, cli(t, "load", "--postgres", dsn, "--data", dir).err, "is in use by another process")
 	require.Zero(t, s.stop().code)
 
+	db, err := sql.Open("postgres", dsn)
+	require.NoError(t, err)
+	defer db.Close()
+	_, err = db.Exec(`UPDATE gospaces.kinds SET complete = false WHERE space = 'other'`)
+	require.NoError(t, err)
+	again := filepath.Join(t.TempDir(), "again")
+	r = cli(t, "load", "--postgres", dsn, "--data", again, "--all")
+	require.Equal(t, result{exitError, "", `gospaces: space "other": writeback: tables lack rows that the space had: ["space_other"."job"]: --incomplete loads them as they are` + "\n"}, r)
+	require.NoDirExists(t, again)
+	require.Zero(t, cli(t, "load", "--postgres", dsn, "--data", again, "--all", "--incomplete").code)
+
 	full := t.TempDir()
 	s = serve(t, "--data", full)
 	s.must(t, "write", "job", `{"n": 1}`)
 	require.Zero(t, s.stop().code)
 	r = cli(t, "load", "--postgres", dsn, "--data", full)
 	require.Equal(t, result{exitError, "", "gospaces: space \"default\": load: the space is not empty: it has 1 entries\n"}, r)
+}
+
+func TestLoad_SaysHowFarItIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var out strings.Builder
+		p := (&app{stderr: &out}).loadProgress()
+		p.show("orders", 1, 400)
+		require.Empty(t, out.String(), "a load that is short says nothing but what it has done")
+		time.Sleep(progressEvery)
+		p.show("orders", 100, 400)
+		p.show("orders", 101, 400)
+		require.Equal(t, "gospaces: space \"orders\": 100 of 400 entries (25 %), 20 a second\n", out.String())
+		time.Sleep(progressEvery)
+		p.show("orders", 200, 400)
+		require.Contains(t, out.String(), "200 of 400 entries (50 %), 20 a second\n")
+	})
 }
