@@ -18,6 +18,7 @@ type under struct {
 	number int        // in the history
 	home   int        // number of the space in which it began
 	ended  bool       // as far as the caller knows
+	lost   bool       // the last call found it ended
 	taken  []seen     // in the home space
 	read   []seen
 }
@@ -37,7 +38,8 @@ func (c *caller) transaction() {
 		return
 	}
 	for range 1 + c.rng.IntN(5) {
-		if t.step(); t.ended {
+		if t.step(); t.lost {
+			t.abort()
 			return
 		}
 	}
@@ -73,7 +75,14 @@ func (t *under) make(op history.Op, call func(ctx context.Context, op *history.O
 		ctx, cancel := t.context()
 		defer cancel()
 		op.Outcome = t.outcome(call(ctx, op))
-		t.ended = t.ended || op.Outcome == history.Ended || (op.Verb == history.Commit || op.Verb == history.Abort) && op.Outcome == history.OK
+		switch op.Verb {
+		case history.Commit, history.Abort:
+			t.ended = t.ended || op.Outcome == history.OK || op.Outcome == history.Ended
+		default:
+			if t.lost = op.Outcome == history.Ended; t.lost {
+				op.Outcome = history.Unknown // it may have locked something before its answer, and then the transaction, was lost
+			}
+		}
 	})
 }
 
