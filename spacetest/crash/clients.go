@@ -102,7 +102,7 @@ func (cs *clients) stop(parts ...string) error {
 		select {
 		case <-m.done:
 		case <-time.After(patience):
-			return errors.Join(fmt.Errorf("%s %d does not come to rest", m.orders.Part, m.orders.Number), m.dump())
+			return errors.Join(fmt.Errorf("%s %d does not come to rest: see %s.stacks", m.orders.Part, m.orders.Number, m.orders.Journal), m.dump())
 		}
 		m.ended = now()
 		cs.over = append(cs.over, m)
@@ -124,13 +124,13 @@ func (m *member) failure() error {
 	return fmt.Errorf("client: %w: %s", m.err, m.stderr)
 }
 
-// dump ends a client that hangs, and returns the stacks of its goroutines.
+// dump ends a client that hangs, and leaves the stacks of its goroutines beside its journal.
 func (m *member) dump() error {
 	if err := m.signal(syscall.SIGQUIT); err != nil {
 		return err
 	}
 	<-m.done
-	return errors.New(m.stderr.String())
+	return os.WriteFile(m.orders.Journal+".stacks", []byte(m.stderr.String()), 0o644)
 }
 
 // records reads what the clients that are over have noted, by part, and forgets them.
