@@ -45,6 +45,6 @@ func TestCrash(t *testing.T) {
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM) // its disks must not stay behind
 	defer stop()
 	report, err := Run(ctx, cfg)
-	require.NoError(t, err, "GOSPACES_SEED=%d; everything is kept in %s", cfg.Seed, cfg.Dir)
+	require.NoError(t, err, "GOSPACES_SEED=%d; with -artifacts, as make crash has it, everything is kept in %s", cfg.Seed, cfg.Dir)
 	require.Positive(t, report.Rounds())
 }

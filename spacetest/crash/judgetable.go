@@ -23,14 +23,14 @@ func judgeTable(name string, space, table []row) []error {
 		text, there := want[r.id]
 		switch {
 		case !there:
-			v.add("extra", "table %s: row %d %s is not in the space", name, r.id, r.text)
+			v.add("extra", "table %s: row %d %.80s is not in the space", name, r.id, r.text)
 		case text != r.text:
-			v.add("differs", "table %s: row %d is %s, in the space %s", name, r.id, r.text, text)
+			v.add("differs", "table %s: row %d is %.80s, in the space %.80s", name, r.id, r.text, text)
 		}
 		delete(left, r.id)
 	}
 	for id, text := range left {
-		v.add("missing", "table %s: row %d %s is missing", name, id, text)
+		v.add("missing", "table %s: row %d %.80s is missing", name, id, text)
 	}
 	return v.errors
 }
@@ -80,14 +80,14 @@ func judgeSame(before, after []string) error {
 	for i, line := range after {
 		switch {
 		case !left[line]:
-			v.add("new", "after: %s", line)
+			v.add("new", "after: %.120s", line)
 		case i < len(before) && before[i] != line:
-			v.add("moved", "after, in another place: %s", line)
+			v.add("moved", "after, in another place: %.120s", line)
 		}
 		delete(left, line)
 	}
 	for line := range left {
-		v.add("gone", "before: %s", line)
+		v.add("gone", "before: %.120s", line)
 	}
 	return errors.Join(v.errors...)
 }
