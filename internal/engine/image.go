@@ -14,8 +14,8 @@ import (
 type Image struct {
 	e       *Engine
 	lsn     uint64
-	kinds   int // that there were
-	kind    int // being drawn
+	last    []slot // that was in use when it was begun, of each kind that there was
+	kind    int    // being drawn
 	next    slot
 	buf     []byte // drawn, and not handed over
 	tail    []byte // what comes after the entries
@@ -31,7 +31,10 @@ func (e *Engine) BeginImage() *Image {
 	if e.images++; e.images == 0 {
 		e.forgetImages()
 	}
-	m := &Image{e: e, lsn: e.lsn, kinds: len(e.kinds), next: 1}
+	m := &Image{e: e, lsn: e.lsn, next: 1}
+	for _, k := range e.kinds {
+		m.last = append(m.last, k.unused)
+	}
 	e.image = m
 	m.drawRest()
 	return m
@@ -58,16 +61,16 @@ func (m *Image) Close() {
 // Draw draws up to about n more entries and appends the records to dst. done tells that these were the last.
 func (m *Image) Draw(dst []byte, n int) (_ []byte, done bool) {
 	e := m.e
-	for ; n > 0 && m.kind < m.kinds; n-- {
+	for ; n > 0 && m.kind < len(m.last); n-- {
 		k := e.kinds[m.kind]
-		if m.next > k.unused {
+		if m.next > min(m.last[m.kind], k.unused) { // there are fewer if all have gone meanwhile
 			m.kind, m.next = m.kind+1, 1
 			continue
 		}
 		e.keepImage(k, m.next)
 		m.next++
 	}
-	if m.kind == m.kinds && !m.done {
+	if m.kind == len(m.last) && !m.done {
 		m.done = true
 		m.buf = append(m.buf, m.tail...)
 		m.buf = record.AppendEnded(m.buf, m.records)

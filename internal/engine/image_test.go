@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -152,6 +153,29 @@ func TestImage_ShowsOneMoment(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An image is complete in the end though more entries come meanwhile than are drawn.
+func TestImage_EndsWhileEntriesCome(t *testing.T) {
+	t.Parallel()
+	b := newBusy(t, 1)
+	for range 300 {
+		b.step()
+	}
+	want := b.e.Hash()
+	m := b.e.BeginImage()
+	defer m.Close()
+	var image []byte
+	done := false
+	for range 1000 {
+		if image, done = m.Draw(image, 1); done {
+			break
+		}
+		drafts := slices.Repeat([]Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: Forever}}, 3)
+		require.NoError(t, b.e.Write(b.now, txn.ID{}, Request{}, drafts).Err)
+	}
+	require.True(t, done)
+	require.Equal(t, want, loaded(t, image).Hash())
 }
 
 func applied(t *testing.T, log []byte) *Engine {

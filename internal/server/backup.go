@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -35,17 +36,17 @@ func (s *session) handleBackup(call uint64) error {
 	if of == nil {
 		return s.fail(call, errNoBackups)
 	}
-	return s.apart(call, func(ctx context.Context) ([]byte, error) {
+	return s.apart(call, func(ctx context.Context) error {
 		id, parts, err := of.Backup(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.own(id)
 		body := binary.AppendUvarint(nil, id)
 		for _, p := range parts {
 			body = binary.AppendUvarint(wire.AppendBytes(body, p.Space), p.Position)
 		}
-		return body, nil
+		return s.answer(call, body)
 	})
 }
 
@@ -105,9 +106,21 @@ func (s *session) handleFetch(call uint64, d wire.Decoder) error {
 	if offset > 1<<62 {
 		return s.fail(call, fmt.Errorf("%w: offset %d", engine.ErrInvalidArgument, offset))
 	}
-	return s.apart(call, func(context.Context) ([]byte, error) {
-		piece := make([]byte, fetchSize)
-		n, size, err := of.ReadBackup(id, space, int64(offset), piece)
-		return append(binary.AppendUvarint(nil, uint64(size)), piece[:n]...), err
+	return s.apart(call, func(context.Context) error {
+		p := pieces.Get().(*piece)
+		defer pieces.Put(p)
+		n, size, err := of.ReadBackup(id, space, int64(offset), p[binary.MaxVarintLen64:])
+		if err != nil {
+			return err
+		}
+		head := binary.AppendUvarint(nil, uint64(size))
+		from := binary.MaxVarintLen64 - len(head)
+		copy(p[from:], head)
+		return s.answer(call, p[from:binary.MaxVarintLen64+n])
 	})
 }
+
+// piece is a piece of a snapshot, with room for the size of that before it. They are used again: a backup must not fill the memory with garbage as large as itself.
+type piece [binary.MaxVarintLen64 + fetchSize]byte
+
+var pieces = sync.Pool{New: func() any { return new(piece) }}

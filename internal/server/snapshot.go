@@ -26,21 +26,21 @@ func (s *session) handleSnapshot(c *caller, call uint64, d wire.Decoder) error {
 	if of == nil {
 		return s.fail(call, errNoSnapshots)
 	}
-	return s.apart(call, func(ctx context.Context) ([]byte, error) {
+	return s.apart(call, func(ctx context.Context) error {
 		position, err := of.Snapshot(ctx, c.name)
-		return binary.AppendUvarint(nil, position), err
+		if err != nil {
+			return err
+		}
+		return s.answer(call, binary.AppendUvarint(nil, position))
 	})
 }
 
-// apart answers a call that takes its time on a goroutine of its own. The end of the server interrupts it.
-func (s *session) apart(call uint64, do func(context.Context) ([]byte, error)) error {
+// apart has a call that takes its time answered on a goroutine of its own; if do returns an error, with that. The end of the server interrupts it.
+func (s *session) apart(call uint64, do func(context.Context) error) error {
 	s.srv.serving.Go(func() {
-		body, err := do(s.srv.ctx)
-		if err != nil {
+		if err := do(s.srv.ctx); err != nil {
 			_ = s.fail(call, err) // it only queues
-			return
 		}
-		_ = s.answer(call, body)
 	})
 	return nil
 }
