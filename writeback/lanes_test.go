@@ -127,17 +127,26 @@ func TestLanes_ReadersSeeCallsWholeAndNoEntryGoBack(t *testing.T) {
 	watched := make(chan error, 1)
 	go func() { watched <- watch(ctx, db, accounts) }()
 	divided := 0
-	for range 60 {
+	for range 40 {
 		for range 1 + b.IntN(20) {
 			follow(t, log, m, b.group(t, 1+b.IntN(10)))
 		}
-		if b.IntN(2) == 0 {
+		unlock := func() {}
+		if b.IntN(2) == 0 { // it is stopped amid a batch
 			require.NoError(t, w.Flush(t.Context()))
+			one := &b.accounts[b.IntN(len(b.accounts))]
+			unlock = lock(t, db, fmt.Sprintf(`SELECT FROM space_test."Account" WHERE _id = %d FOR UPDATE`, one.id))
+			follow(t, log, m, record.AppendTogether(b.move(t, nil, one, 0), 0))
+			for range 20 {
+				follow(t, log, m, b.group(t, 1+b.IntN(10)))
+			}
+			lockedLanes(t, db, 1, "DELETE")
 		}
 		if w.Stats().Lanes > 1 {
 			divided++
 		}
 		stop()
+		unlock()
 		cfg.Lanes = 1 + b.IntN(4)
 		w, stop = start(t, log, cfg)
 	}
