@@ -33,6 +33,7 @@ type batch struct {
 	size      int64 // bytes of them in the log
 	bytes     int   // memory in use, about
 	coalesced uint64
+	largest   int // records there were at a time since the memory was made
 }
 
 // put is an entry to be stored, or one that was to be and is dead.
@@ -230,8 +231,16 @@ func (b *batch) renew(id uint64, expires int64) {
 	b.bytes += entryCost
 }
 
-// reset empties b for the groups that follow previous. It keeps the memory of slices and maps.
+// reset empties b for the groups that follow previous. It keeps the memory of slices and maps, unless that was for much more than there was
+// last: a backlog that is worked off must not hold memory for good.
 func (b *batch) reset(previous *batch) {
+	if b.largest = max(b.largest, b.records); b.largest > 16*max(b.records, 1000) {
+		ties := b.ties
+		*b = *newBatch(b.modes)
+		if ties != nil {
+			b.ties = newTies()
+		}
+	}
 	clear(b.puts) // lets go of the rows
 	clear(b.kinds)
 	clear(b.live)
@@ -242,7 +251,7 @@ func (b *batch) reset(previous *batch) {
 		b.ties.reset()
 	}
 	*b = batch{
-		from: previous.to, to: previous.to, highest: previous.highest, modes: b.modes, ties: b.ties,
+		from: previous.to, to: previous.to, highest: previous.highest, modes: b.modes, ties: b.ties, largest: b.largest,
 		kinds: b.kinds, puts: b.puts[:0], live: b.live, replaced: b.replaced, gone: b.gone, renewed: b.renewed,
 	}
 }

@@ -69,7 +69,8 @@ func (db *database) prepare(tx *sql.Tx) error {
 		return fmt.Errorf("writeback: the database has the encoding %s; make one with ENCODING 'UTF8'", encoding)
 	}
 	// A time limit that suits queries of people would fail the same batch again and again.
-	if _, err := tx.Exec(`SET statement_timeout TO 0`); err != nil {
+	// Whoever has waited for the position must see what was committed meanwhile.
+	if _, err := tx.Exec(`SET statement_timeout TO 0; SET default_transaction_isolation TO 'read committed'`); err != nil {
 		return fmt.Errorf("set up the connection: %w", err)
 	}
 	return nil

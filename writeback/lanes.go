@@ -5,11 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
-
-	"github.com/lib/pq"
 )
+
+// laneRetry is how long the lanes that there are have to do when the database admits no more.
+const laneRetry = time.Minute
 
 // lanes write batches: small ones over the connection of the session, large ones in parts over several connections side by side. What a
 // batch does to one entry is in one part, and the next batch begins when all parts are committed, so changes of an entry keep their order. Entries
@@ -69,7 +69,7 @@ func (l *lanes) connect(n int) int {
 		}
 		if err != nil {
 			l.cfg.Logger.Warn("mirror_lane_refused", "lanes", 1+len(l.others), "wanted", n, "error", err)
-			l.retry = time.Now().Add(l.cfg.RefillInterval)
+			l.retry = time.Now().Add(laneRetry)
 			break
 		}
 		db.incarnation = l.main.incarnation
@@ -93,38 +93,42 @@ func (l *lanes) close() {
 	l.others = nil
 }
 
-func (l *lanes) applyDivided(b *batch, n int) (effect, error) {
+func (l *lanes) applyDivided(b *batch, n int) (done effect, err error) {
 	if err := l.main.announce(b); err != nil {
-		return effect{}, l.main.blame(err)
+		return done, l.main.blame(err)
 	}
 	parts := l.divide(b, n)
-	letters := l.main.letters
-	writeAll(parts, false)
-	err := failure(parts)
-	if refusal(err) != nil {
-		if damage := l.main.blame(err); errors.Is(damage, errDamaged) {
-			return effect{}, damage
-		}
-		writeAll(refused(parts), true)
-		err = failure(parts)
-	}
-	done := effect{}
-	for _, p := range parts {
-		done.add(p.done)
-		if p.db != l.main {
-			l.main.letters += p.db.letters - letters
-		}
-	}
+	err = l.write(parts)
 	if errors.Is(err, errBetween) {
 		l.single = true
 		l.cfg.Logger.Warn("mirror_lanes_off", "error", err)
 		b.overwrite()
 		return l.main.apply(b)
 	}
-	if err == nil {
-		err = l.main.transact(func(tx *sql.Tx) error { return l.main.advance(tx, b) })
+	if err != nil {
+		return done, err
 	}
-	return done, err
+	for _, p := range parts {
+		done.add(p.done)
+	}
+	return done, l.main.transact(func(tx *sql.Tx) error { return l.main.advance(tx, b) })
+}
+
+// write commits parts side by side. Those of which the database refuses rows are written again, isolating them.
+func (l *lanes) write(parts []*part) error {
+	letters := l.main.letters
+	writeAll(parts, false)
+	err := l.main.blame(failure(parts))
+	if refusal(err) != nil && !errors.Is(err, errDamaged) {
+		writeAll(refused(parts), true)
+		err = failure(parts)
+	}
+	for _, p := range parts {
+		if p.db != l.main {
+			l.main.letters += p.db.letters - letters
+		}
+	}
+	return err
 }
 
 // announce notes in the database that parts of b may be there soon, and makes the tables what b needs them to be.
@@ -149,16 +153,6 @@ func (db *database) announce(b *batch) error {
 	return err
 }
 
-// part is what one lane does of a batch.
-type part struct {
-	db       *database
-	b        *batch
-	from, to uint64 // of the whole batch
-
-	done effect
-	err  error
-}
-
 func (l *lanes) divide(b *batch, n int) []*part {
 	parts := make([]*part, n)
 	for i, divided := range b.divide(n) {
@@ -170,95 +164,4 @@ func (l *lanes) divide(b *batch, n int) []*part {
 		parts[i] = &part{db: db, b: divided, from: b.from, to: b.to}
 	}
 	return parts
-}
-
-// writeAll writes parts side by side and returns when all are committed or have failed.
-func writeAll(parts []*part, isolating bool) {
-	var all sync.WaitGroup
-	for _, p := range parts {
-		all.Go(func() { p.done, p.err = p.write(isolating) })
-	}
-	all.Wait()
-}
-
-// write commits the part. While isolating it makes dead letters of rows that the database refuses for what they are. Its error wraps
-// errBetween if one is refused for what else there is, or if parts wait for each other.
-func (p *part) write(isolating bool) (effect, error) {
-	c := &change{db: p.db, isolating: isolating}
-	err := p.db.restoring(func() error {
-		return p.db.transact(func(tx *sql.Tx) error {
-			c.tx = tx
-			if err := p.hold(tx); err != nil {
-				return err
-			}
-			if err := c.rows(p.b); err != nil {
-				return err
-			}
-			return between(c.letters)
-		})
-	})
-	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == deadlock {
-		err = fmt.Errorf("%w: %w", errBetween, err)
-	}
-	return c.done, err
-}
-
-// hold keeps the position from being moved until the part is committed. It returns errMoved if it was, or something else was announced.
-func (p *part) hold(tx *sql.Tx) error {
-	var one int
-	err := tx.QueryRow(`SELECT 1 FROM gospaces.positions
-		WHERE space = $1 AND partition = $2 AND incarnation = $3 AND position = $4 AND ahead = $5 FOR SHARE`,
-		p.db.space, partition, p.db.incarnation, int64(p.from), int64(p.to)).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return errMoved
-	}
-	if err != nil {
-		return fmt.Errorf("hold the position: %w", err)
-	}
-	return nil
-}
-
-// failure returns the error that decides what becomes of the batch: one that passes before a refusal, a refusal before none.
-func failure(parts []*part) (worst error) {
-	for _, p := range parts {
-		switch {
-		case p.err == nil:
-		case refusal(p.err) == nil:
-			return p.err
-		default:
-			worst = p.err
-		}
-	}
-	return worst
-}
-
-// refused returns the parts of which the database has refused something.
-func refused(parts []*part) []*part {
-	var some []*part
-	for _, p := range parts {
-		if refusal(p.err) != nil {
-			some = append(some, p)
-		}
-	}
-	return some
-}
-
-// between returns an error that wraps errBetween if one of the letters is about a row that may be refused only because the rows of other parts
-// are not there yet, or are there still.
-func between(letters []letter) error {
-	for i := range letters {
-		if why := letters[i].why; !alone(why) {
-			return fmt.Errorf("%w: %v", errBetween, why)
-		}
-	}
-	return nil
-}
-
-// alone reports whether a row is refused for its values, whatever other rows there are. Of a trigger nobody knows.
-func alone(why *pq.Error) bool {
-	switch why.Code.Class() {
-	case "22", "54":
-		return true
-	}
-	return why.Code == notNullViolation || why.Code == checkViolation
 }

@@ -1,0 +1,111 @@
+package writeback
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/lib/pq"
+)
+
+// part is what one lane does of a batch.
+type part struct {
+	db       *database
+	b        *batch
+	from, to uint64 // of the whole batch
+
+	done effect
+	err  error
+}
+
+// writeAll writes parts side by side and returns when all are committed or have failed.
+func writeAll(parts []*part, isolating bool) {
+	var all sync.WaitGroup
+	for _, p := range parts {
+		all.Go(func() { p.done, p.err = p.write(isolating) })
+	}
+	all.Wait()
+}
+
+// write commits the part. While isolating it makes dead letters of rows that the database refuses for what they are. Its error wraps
+// errBetween if one is refused for what else there is, or if parts wait for each other.
+func (p *part) write(isolating bool) (effect, error) {
+	c := &change{db: p.db, isolating: isolating}
+	err := p.db.restoring(func() error {
+		return p.db.transact(func(tx *sql.Tx) error {
+			c.tx = tx
+			if err := p.hold(tx); err != nil {
+				return err
+			}
+			if err := c.rows(p.b); err != nil {
+				return err
+			}
+			return between(c.letters)
+		})
+	})
+	if e, ok := errors.AsType[*pq.Error](err); ok && e.Code == deadlock {
+		err = fmt.Errorf("%w: %w", errBetween, err)
+	}
+	return c.done, err
+}
+
+// hold keeps the position from being moved until the part is committed. It returns errMoved if it was, or something else was announced.
+func (p *part) hold(tx *sql.Tx) error {
+	var one int
+	err := tx.QueryRow(`SELECT 1 FROM gospaces.positions
+		WHERE space = $1 AND partition = $2 AND incarnation = $3 AND position = $4 AND ahead = $5 FOR SHARE`,
+		p.db.space, partition, p.db.incarnation, int64(p.from), int64(p.to)).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return errMoved
+	}
+	if err != nil {
+		return fmt.Errorf("hold the position: %w", err)
+	}
+	return nil
+}
+
+// failure returns the error that decides what becomes of the batch: one that passes before a refusal, a refusal before none.
+func failure(parts []*part) (worst error) {
+	for _, p := range parts {
+		switch {
+		case p.err == nil:
+		case refusal(p.err) == nil:
+			return p.err
+		default:
+			worst = p.err
+		}
+	}
+	return worst
+}
+
+// refused returns the parts of which the database has refused something.
+func refused(parts []*part) []*part {
+	var some []*part
+	for _, p := range parts {
+		if refusal(p.err) != nil {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// between returns an error that wraps errBetween if one of the letters is about a row that may be refused only because the rows of other parts
+// are not there yet, or are there still.
+func between(letters []letter) error {
+	for i := range letters {
+		if why := letters[i].why; !alone(why) {
+			return fmt.Errorf("%w: %v", errBetween, why)
+		}
+	}
+	return nil
+}
+
+// alone reports whether a row is refused for its values, whatever other rows there are. Of a trigger nobody knows.
+func alone(why *pq.Error) bool {
+	switch why.Code.Class() {
+	case "22", "54":
+		return true
+	}
+	return why.Code == notNullViolation || why.Code == checkViolation
+}
