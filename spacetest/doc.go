@@ -21,7 +21,8 @@
 // the cases that prove nothing without it are skipped, and the others are right either way.
 //
 // Random concurrent runs print their seed, and leave a failing history in the test's artifact directory. What they break is
-// found by package history. TestSoak goes on with them for as long as it is told to (make soak).
+// found by package history. TestSoak goes on with them for as long as it is told to (make soak). Package crash has a server, a database and clients fail in
+// every way, and judges all that is left of them (make crash).
 //
 // Server starts a server, in this process or in one of its own that can be killed, and Postgres makes an empty database. Packages
 // that use them call Main from TestMain.
