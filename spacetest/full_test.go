@@ -205,6 +205,15 @@ func TestFull_BlockLetsCallsWait(t *testing.T) {
 			require.ErrorIs(f, err, context.Canceled)
 			require.NotErrorIs(f, err, space.ErrOutcomeUnknown)
 		}
+		closing := f.s.Dial(f)
+		before = f.status().Calls
+		go func() {
+			_, err := space.Write(f.ctx, closing, load{ID: 1_000_001})
+			given <- err
+		}()
+		f.await("it waits", func(st fullState) bool { return st.Calls > before+2 })
+		require.NoError(f, closing.Close())
+		require.ErrorIs(f, <-given, space.ErrClosed)
 		_, err := space.Take(f.ctx, f.sp, load{}, first0(space.Wait(50*time.Millisecond))...)
 		require.ErrorIs(f, err, space.ErrLogFull, "its wait is over, and there is a match")
 		f.requireReads()
