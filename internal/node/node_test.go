@@ -3,6 +3,7 @@ package node_test
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"testing"
 	"time"
 
@@ -104,14 +105,18 @@ func TestBench_EveryWorkloadRuns(t *testing.T) {
 	t.Parallel()
 	n := open(t, node.Config{Durability: node.Memory})
 	defer func() { require.NoError(t, n.Close(t.Context())) }()
-	results, err := bench.Run(t.Context(), bench.Options{
-		Addr: n.Addr(), Callers: []int{1, 2}, Conns: []int{1}, Duration: 20 * time.Millisecond, Backlog: 2000, Out: io.Discard,
-	})
-	require.NoError(t, err)
+	idle := func(r bench.Result) bool { return r.Ops == 0 }
+	var results []bench.Result
+	for d := 20 * time.Millisecond; results == nil || slices.ContainsFunc(results, idle); d *= 4 { // a busy machine takes longer to do anything
+		var err error
+		results, err = bench.Run(t.Context(), bench.Options{
+			Addr: n.Addr(), Callers: []int{1, 2}, Conns: []int{1}, Duration: d, Backlog: 2000, Out: io.Discard,
+		})
+		require.NoError(t, err)
+	}
 	seen := map[string]bool{}
 	for _, r := range results {
 		seen[r.Workload] = true
-		require.Positive(t, r.Ops, r.Workload)
 		require.Positive(t, r.P50, r.Workload)
 		require.GreaterOrEqual(t, r.P999, r.P50, r.Workload)
 		require.Equal(t, node.Memory, r.Durability)
