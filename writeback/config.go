@@ -69,10 +69,9 @@ func (cfg Config) withDefaults() (Config, error) {
 // MaxLanes is the most connections that a batch may be written over.
 const MaxLanes = 64
 
-// DefaultLanes returns how many lanes a Writer has that is not told: one for each two processors that the program may use, four at most.
-// Encoding takes one lane about half a processor, and PostgreSQL, which is often on the same machine, more than that; with one or two processors
-// a second lane gains nothing.
-func DefaultLanes() int { return max(1, min(4, runtime.GOMAXPROCS(0)/2)) }
+// DefaultLanes returns how many lanes a Writer has that is not told: one for each processor that the program may use, four at most. Most of the work of
+// a lane is PostgreSQL's, which is often on the same machine; on two processors the second lane was measured to add a fifth.
+func DefaultLanes() int { return min(4, runtime.GOMAXPROCS(0)) }
 
 func (cfg Config) check() error {
 	var errs []error

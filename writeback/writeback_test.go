@@ -176,7 +176,7 @@ func TestWriter_WhatComesAndGoesInABatchNeverTouchesTheDatabase(t *testing.T) {
 	for i := 1; i <= 99; i++ {
 		follow(t, log, m, record.AppendRemove(record.AppendRenew(nil, uint64(i), 5), uint64(i), record.Taken))
 	}
-	w, _ := start(t, log, writeback.Config{DSN: dsn, FlushInterval: time.Hour, BatchRecords: 299})
+	w, _ := start(t, log, writeback.Config{DSN: dsn, FlushInterval: time.Hour, BatchRecords: 299, Lanes: 1})
 	require.Eventually(t, func() bool { return w.Stats().Position == log.Last() }, time.Minute, time.Millisecond)
 	requireMirror(t, db, "test", m)
 	stats := w.Stats()

@@ -61,7 +61,7 @@ read "name = value" with the names of the flags.`,
 	flags.Var(f.mirror, "mirror", "how kinds are mirrored: mirror, append (an archive) or none, as in audit=append,*=none; default: mirror")
 	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30, "bytes of a log that are kept for a database that is away or slow; --mirror-full says what happens beyond")
 	flags.StringVar(&f.mirrorFull, "mirror-full", "rebase", "when --mirror-log is reached: rebase (the mirror goes on from a snapshot), block (changes wait) or refuse (they fail)")
-	flags.IntVar(&f.lanes, "mirror-lanes", 0, "most connections that the mirror of a space writes over; 0: one for each two processors, four at most")
+	flags.IntVar(&f.lanes, "mirror-lanes", 0, "most connections that the mirror of a space writes over; 0: one for each processor, four at most")
 	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
 	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
 	flags.DurationVar(&f.maxListen, "max-listen", 0, "longest lease that a registration for events is granted; 0: no bound")
