@@ -78,6 +78,9 @@ func (t *under) make(op history.Op, call func(ctx context.Context, op *history.O
 		switch op.Verb {
 		case history.Commit, history.Abort:
 			t.ended = t.ended || op.Outcome == history.OK || op.Outcome == history.Ended
+			if op.Outcome == history.Ended {
+				op.Outcome = history.Refused // it has ended where it began; the other space may be about to hear of that
+			}
 		default:
 			if t.lost = op.Outcome == history.Ended; t.lost {
 				op.Outcome = history.Unknown // it may have locked something before its answer, and then the transaction, was lost
