@@ -219,7 +219,7 @@ func (l *link) await(ctx context.Context, c *call) error {
 	if c.waits() {
 		l.post(wire.CancelWait, c.number, nil)
 	}
-	if !c.repeatable() || c.locks() {
+	if !c.repeatable() || c.locks() || c.op == wire.Abort {
 		return l.awaitVerdict(ctx, c)
 	}
 	if l.abandon(c) {

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -60,6 +61,26 @@ func (d *deaf) lose(t *testing.T, n *node, c *client.Client, call func() error, 
 	meanwhile()
 	n.start()
 	return <-done
+}
+
+// An abort happens although nobody waits for it any more: it must not be said that it has changed nothing.
+func TestAbort_GivenUpHasAnUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	var d deaf
+	c, other := n.dial(client.Config{Dial: d.dial, Grace: 10 * time.Millisecond}), n.dial(client.Config{})
+	tx, err := space.Begin(t.Context(), c)
+	require.NoError(t, err)
+	d.stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- tx.Abort(ctx) }()
+	require.Eventually(t, func() bool {
+		_, err := space.Count(t.Context(), other, job{}, space.In(space.TxnOf(other, tx.ID())))
+		return errors.Is(err, space.ErrTxnEnded)
+	}, time.Minute, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-done, space.ErrOutcomeUnknown)
 }
 
 func TestRepeat_EveryCallWhoseAnswerWasLost(t *testing.T) {
