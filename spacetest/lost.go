@@ -1,6 +1,7 @@
 package spacetest
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/gospaces/gospaces/spacetest/history"
@@ -10,15 +11,9 @@ import (
 // gave it: until that was gone, others found the entry locked. The client then makes a take that begins a transaction again, as another one; of any
 // other call it learns that the transaction has ended, or that the space was away.
 func withLost(ops []history.Op) []history.Op {
-	begun := map[int]bool{} // transactions that began before a call of their own
-	next := 0
-	for i := range ops {
-		if ops[i].Verb == history.Begin {
-			begun[ops[i].Txn] = true
-		}
-		next = max(next, ops[i].Txn)
-	}
 	ops = slices.Clone(ops)
+	first := firsts(ops)
+	next := slices.Max(slices.Collect(maps.Keys(first))) // the highest number of a transaction
 	var lost []history.Op
 	for i := range ops {
 		o := &ops[i]
@@ -28,15 +23,25 @@ func withLost(ops []history.Op) []history.Op {
 		if o.Outcome == history.Ended || o.Outcome == history.Refused {
 			o.Outcome = history.Unknown
 		}
-		if o.Verb == history.Take && !begun[o.Txn] && o.Outcome != history.Unknown {
+		if o.Verb == history.Take && first[o.Txn] == i && o.Outcome != history.Unknown { // it begins the transaction
 			next++
 			ghost := *o
 			ghost.Txn, ghost.Items, ghost.Outcome = next, nil, history.Unknown
 			lost = append(lost, ghost)
 		}
-		begun[o.Txn] = true
 	}
 	return append(ops, lost...)
+}
+
+// firsts returns the place of the first call of each transaction.
+func firsts(ops []history.Op) map[int]int {
+	first := map[int]int{0: 0} // calls without one
+	for i := range ops {
+		if f, ok := first[ops[i].Txn]; !ok || ops[i].Call < ops[f].Call {
+			first[ops[i].Txn] = i
+		}
+	}
+	return first
 }
 
 // outlasts reports whether a crash happened while o was under way.
