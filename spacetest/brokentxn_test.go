@@ -15,34 +15,36 @@ import (
 // TestBrokenTransactions is TestBrokenSpaces for promises about transactions.
 func TestBrokenTransactions(t *testing.T) {
 	t.Parallel()
+	txns := workload{clients: 4, calls: 150, keys: 1, colors: 2, txns: 40, updates: 7}
+	updates := workload{clients: 4, calls: 150, keys: 1, colors: 2, txns: 10, updates: 20}
 	for _, b := range []struct {
 		name   string
 		spoil  func(space.Space) space.Space
+		work   workload
 		breaks []history.Rule // one of them
 	}{
-		{"commits that abort", func(sp space.Space) space.Space { return &abortingCommits{Space: sp} }, []history.Rule{history.Lost}},
-		{"aborts that commit", func(sp space.Space) space.Space { return &committingAborts{Space: sp} }, []history.Rule{history.Uncommitted, history.Lost}},
-		{"writes that do not wait for the commit", func(sp space.Space) space.Space { return &earlyWrites{Space: sp} }, []history.Rule{history.Uncommitted}},
-		{"takes that are not undone", func(sp space.Space) space.Space { return &finalTakes{Space: sp} }, []history.Rule{history.Lost}},
-		{"reads that lock nothing", func(sp space.Space) space.Space { return &unlockedReads{Space: sp} }, []history.Rule{history.Unlocked, history.NotSerializable}},
-		{"commits that leave out what they should write", func(sp space.Space) space.Space { return &halfCommits{Space: sp} }, []history.Rule{history.Lost}},
-		{"updates that look at no version", func(sp space.Space) space.Space { return &blindUpdates{Space: sp} }, []history.Rule{history.LostUpdate, history.OutsideLife}},
-		{"waits for locks that are cut short", func(sp space.Space) space.Space { return &hastyIfExists{Space: sp} }, []history.Rule{history.EarlyNone}},
+		{"commits that abort", func(sp space.Space) space.Space { return &abortingCommits{Space: sp} }, txns, []history.Rule{history.Lost}},
+		{"aborts that commit", func(sp space.Space) space.Space { return &committingAborts{Space: sp} }, txns, []history.Rule{history.Uncommitted, history.Lost}},
+		{"writes that do not wait for the commit", func(sp space.Space) space.Space { return &earlyWrites{Space: sp} }, txns, []history.Rule{history.Uncommitted}},
+		{"takes that are not undone", func(sp space.Space) space.Space { return &finalTakes{Space: sp} }, txns, []history.Rule{history.Lost}},
+		{"reads that lock nothing", func(sp space.Space) space.Space { return &unlockedReads{Space: sp} }, txns, []history.Rule{history.Unlocked, history.NotSerializable}},
+		{"commits that leave out what they should write", func(sp space.Space) space.Space { return &halfCommits{Space: sp} }, txns, []history.Rule{history.Lost}},
+		{"updates that look at no version", func(sp space.Space) space.Space { return &blindUpdates{Space: sp} }, updates, []history.Rule{history.LostUpdate, history.OutsideLife}},
+		{"waits for locks that are cut short", func(sp space.Space) space.Space { return &hastyIfExists{Space: sp} }, txns, []history.Rule{history.EarlyNone}},
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
 			sp := space.New(space.Config{})
 			defer sp.Close()
-			w := workload{clients: 4, calls: 150, keys: 1, colors: 2, txns: 40, updates: true}
 			broken := []space.Space{b.spoil(sp)}
 			for runs := 0; ; runs++ { // not every run comes across it
-				err := history.Check(w.run(t, broken))
+				err := history.Check(b.work.run(t, broken))
 				for _, rule := range b.breaks {
 					if breaks(err, rule) {
 						return
 					}
 				}
-				require.Less(t, runs, 40)
+				require.Less(t, runs, 200)
 			}
 		})
 	}

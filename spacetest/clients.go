@@ -167,7 +167,7 @@ func clientsHistory(a, b, c *kit) {
 }
 
 func clientsTxns(a, b, c *kit) {
-	w := workload{clients: 6, calls: 8, keys: 3, colors: 2, txns: 50, updates: true}
+	w := workload{clients: 6, calls: 8, keys: 3, colors: 2, txns: 50, updates: 7}
 	for range 3 {
 		judge(a, w, w.run(a, []space.Space{a.sp, b.sp, c.sp}))
 	}

@@ -41,12 +41,12 @@ func historyEvents(k *kit) {
 }
 
 func historyTxns(k *kit) {
-	w := workload{clients: 8, calls: 60, keys: 4, colors: 3, crossKeys: true, txns: 60, updates: true}
+	w := workload{clients: 8, calls: 60, keys: 4, colors: 3, crossKeys: true, txns: 60, updates: 7}
 	judge(k, w, w.run(k, []space.Space{k.sp}))
 }
 
 func historyTxnsLinearizable(k *kit) {
-	w := workload{clients: 4, calls: 12, keys: 3, colors: 2, txns: 50, updates: true}
+	w := workload{clients: 4, calls: 12, keys: 3, colors: 2, txns: 50, updates: 7}
 	for range 4 {
 		judge(k, w, w.run(k, []space.Space{k.sp}))
 	}

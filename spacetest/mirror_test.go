@@ -19,7 +19,7 @@ func TestMirror(t *testing.T) {
 	k := &kit{T: t, ctx: t.Context(), sp: s.Dial(t)}
 	restart := func() { s.Kill(); s.Start() }
 
-	w := workload{clients: 4, calls: 150, keys: 3, colors: 3, crossKeys: true, txns: 40, updates: true, unsteady: true, crashes: true}
+	w := workload{clients: 4, calls: 150, keys: 3, colors: 3, crossKeys: true, txns: 40, updates: 7, unsteady: true, crashes: true}
 	judge(t, w, w.run(t, []space.Space{k.sp}, restart, restart))
 	for i := range 100 {
 		write(k, simple{fmt.Sprint(i % 7), i})

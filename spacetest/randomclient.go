@@ -40,6 +40,11 @@ func (c *randomClient) call() {
 		return
 	}
 	none := &randomTxn{randomClient: c}
+	if c.rng.IntN(100) < c.updates {
+		none.find(history.Read, 2)
+		none.update(&c.seen)
+		return
+	}
 	switch n := c.rng.IntN(100); {
 	case n < 32:
 		none.write(1)
@@ -53,9 +58,6 @@ func (c *randomClient) call() {
 		none.find(history.Read, 1+c.rng.IntN(2))
 	case n < 90:
 		none.count()
-	case n < 97 && c.updates:
-		none.find(history.Read, 2)
-		none.update(&c.seen)
 	default:
 		c.cancel()
 	}

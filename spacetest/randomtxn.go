@@ -156,7 +156,7 @@ func (t *randomTxn) step() {
 		t.find(history.Read, 1+t.rng.IntN(2))
 	case n < 85:
 		t.count()
-	case n < 93 && t.updates && !t.shared: // versions tell transactions apart, not those who share one
+	case n < 93 && t.updates > 0 && !t.shared: // versions tell transactions apart, not those who share one
 		t.update(&t.read)
 	case n < 96 && !t.shared:
 		t.rollback()

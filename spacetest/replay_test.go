@@ -30,7 +30,7 @@ func TestReplay(t *testing.T) {
 			require.Equal(t, live, p.Hash(), "round %d", round)
 		}
 		sp := space.FromPartition(p)
-		w := workload{clients: 4, calls: 150, keys: 3, colors: 2, crossKeys: true, txns: 40, updates: true}
+		w := workload{clients: 4, calls: 150, keys: 3, colors: 2, crossKeys: true, txns: 40, updates: 7}
 		judge(t, w, w.run(t, []space.Space{sp}))
 		leave(t, sp, round)
 		live = p.Hash()

@@ -425,11 +425,11 @@ func restartTold(k *kit) {
 }
 
 func restartTxns(k *kit) {
-	w := workload{clients: 6, calls: 100, keys: 3, colors: 3, crossKeys: true, txns: 60, updates: true, unsteady: true, crashes: k.crashes}
+	w := workload{clients: 6, calls: 100, keys: 3, colors: 3, crossKeys: true, txns: 60, updates: 7, unsteady: true, crashes: k.crashes}
 	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart, k.restart))
 }
 
 func restartTxnsLinearizable(k *kit) {
-	w := workload{clients: 3, calls: 20, keys: 3, colors: 2, txns: 50, updates: true, unsteady: true, crashes: k.crashes}
+	w := workload{clients: 3, calls: 20, keys: 3, colors: 2, txns: 50, updates: 7, unsteady: true, crashes: k.crashes}
 	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart))
 }

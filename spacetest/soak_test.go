@@ -106,7 +106,7 @@ func (s *soak) round(t *testing.T, seed uint64) {
 
 // randomWorkload returns a small workload, whose calls can be put into one order, or a larger one.
 func randomWorkload(rng *rand.Rand) workload {
-	w := workload{clients: 2 + rng.IntN(3), calls: 8 + rng.IntN(8), keys: 2 + rng.IntN(2), colors: 2, txns: rng.IntN(80), updates: rng.IntN(2) == 0}
+	w := workload{clients: 2 + rng.IntN(3), calls: 8 + rng.IntN(8), keys: 2 + rng.IntN(2), colors: 2, txns: rng.IntN(80), updates: 7 * rng.IntN(2)}
 	if rng.IntN(3) > 0 {
 		w.clients, w.calls, w.keys, w.crossKeys = 2+rng.IntN(9), 20+rng.IntN(100), 1+rng.IntN(5), rng.IntN(2) == 0
 	}

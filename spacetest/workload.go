@@ -18,7 +18,7 @@ type workload struct {
 	keys, colors   int
 	crossKeys      bool // some patterns and transactions span keys
 	txns           int  // so many calls of a hundred are transactions
-	updates        bool // some calls change items in their place
+	updates        int  // so many calls of a hundred that are no transactions change items in their place; some of transactions do, too
 	unsteady       bool // calls may fail because the server goes away; otherwise only ended contexts and ended leases are expected
 	crashes        bool // the disturbances end the server and start it again: nothing that is under way survives them
 }
