@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -102,6 +103,66 @@ func BenchmarkWriteTake(b *testing.B) {
 		b.ReportMetric(float64(writing.Nanoseconds())/float64(i), "ns/write")
 		b.ReportMetric(float64(taking.Nanoseconds())/float64(i), "ns/take")
 	})
+}
+
+// BenchmarkMatch takes entries by random keys and writes others in their place: in one go, and as a server does, a few at a time, between
+// which other work has used the processor's caches.
+func BenchmarkMatch(b *testing.B) {
+	for _, between := range []struct {
+		name string
+		use  []byte
+	}{{"warm", nil}, {"cold", make([]byte, 4<<20)}} {
+		b.Run(between.name, func(b *testing.B) {
+			forSizes(b, func(b *testing.B, e *Engine) {
+				m := matching{e: e, q: byKey(0, true)}
+				for range 2 * e.kinds[0].used / len(m.keys) { // so that entries of one key lie anywhere
+					m.run(b)
+				}
+				m.n, m.taking, m.writing = 0, 0, 0
+				for b.Loop() {
+					for i := 0; i < len(between.use); i += 64 {
+						between.use[i]++
+					}
+					m.run(b)
+				}
+				b.ReportMetric(float64(m.writing.Nanoseconds())/float64(m.n), "ns/write")
+				b.ReportMetric(float64(m.taking.Nanoseconds())/float64(m.n), "ns/take")
+			})
+		})
+	}
+}
+
+// matching takes and writes a batch of entries at a time.
+type matching struct {
+	e               *Engine
+	q               *Query
+	row             []byte
+	keys            [32]int
+	n               int // entries of each so far
+	taking, writing time.Duration
+}
+
+func (m *matching) run(b *testing.B) {
+	for i := range m.keys {
+		m.keys[i] = rand.IntN(keys)
+	}
+	start := time.Now()
+	for _, key := range m.keys {
+		value := &m.q.Templates[0].Conds[0].Value
+		*value = template.AppendInt((*value)[:0], int64(key))
+		if r := m.e.Find(0, m.q); r.Err != nil && r.Err != ErrNoMatch {
+			b.Fatal(r.Err)
+		}
+		m.e.Log = m.e.Log[:0]
+	}
+	mid := time.Now()
+	for _, key := range m.keys {
+		m.row = appendJob(m.row[:0], key)
+		write1(m.e, m.row)
+	}
+	m.taking += mid.Sub(start)
+	m.writing += time.Since(mid)
+	m.n += len(m.keys)
 }
 
 // BenchmarkMemory reports what an entry costs beyond its row, with an index on a field.

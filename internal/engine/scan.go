@@ -60,6 +60,9 @@ func (e *Engine) scan(p *pool, conds []template.Cond) scan {
 			shortest, s.links, s.at = l.n, &h.links, l.head
 		}
 	}
+	if e.taking && s.links != &p.order {
+		p.touch(e, s.at)
+	}
 	if f := rangedField(conds); f >= 0 {
 		s.shape.keys = []template.Order{{Field: f}}
 		if ix := p.index(s.shape); ix != nil && ix.live() {

@@ -1,0 +1,42 @@
+package engine
+
+const (
+	cacheLine  = 64
+	touchedRow = 512 // bytes; of longer rows the processor fetches the rest ahead by itself
+)
+
+// touch reads a little of everything that taking the entry in slot s will use. That lies all over the memory, and in a large space
+// none of it is in the processor's caches. Where each piece is first needed it would be waited for on its own; asked for here,
+// one right after the other, they arrive together.
+func (p *pool) touch(e *Engine, s slot) {
+	en := p.kind.entries.at(s)
+	sum := around(&p.order, s) + e.arena.touch(en.row, en.size) + e.places.touch(en.id)
+	for _, ix := range p.indexes {
+		if h, ok := ix.store.(*hashed); ok && ix.live() {
+			sum += *h.in.at(s) + around(&h.links, s)
+		}
+	}
+	e.touched = sum
+}
+
+// around reads the neighbours of a link.
+func around(links *slab[link], s slot) uint32 {
+	l := links.at(s)
+	return links.at(l.prev).next + links.at(l.next).prev
+}
+
+func (a *arena) touch(r ref, n uint32) uint32 {
+	sum := uint32(0)
+	row := a.get(r, n)
+	for i := 0; i < min(len(row), touchedRow); i += cacheLine {
+		sum += uint32(row[i])
+	}
+	return sum
+}
+
+func (d *directory) touch(id uint64) uint32 {
+	if p := d.page(id); p != nil {
+		return uint32(p.places[id%pageSize].slot)
+	}
+	return 0
+}
