@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -277,6 +278,44 @@ func TestServer_ReadsDoNotWaitForWritesOfOthers(t *testing.T) {
 	p.answer(4)
 	log <- nil
 	require.Equal(t, "old", entry(t, p.answer(6).Body))
+}
+
+// counted is a log that counts its appends.
+type counted struct {
+	gate
+	appends atomic.Int64
+}
+
+func (c *counted) Append([]byte) error {
+	c.appends.Add(1)
+	return nil
+}
+
+func TestServer_BatchIsCommittedInHalves(t *testing.T) {
+	t.Parallel()
+	log := new(counted)
+	r := newRig(t, server.Config{}, partition.Config{Log: log})
+	defer r.close()
+	p := r.join()
+	p.register()
+	const calls = 20
+	next := uint64(3)
+	for tries := 0; ; tries++ {
+		var batch []byte
+		for i := range uint64(calls) {
+			batch = wire.AppendFrame(batch, wire.Write, next+i, writeBody("x"))
+		}
+		before := log.appends.Load()
+		p.write(batch)
+		for range calls {
+			p.answer(next)
+			next++
+		}
+		if log.appends.Load() >= before+2 {
+			return
+		}
+		require.Less(t, tries, 1000, "whenever the committer comes in time, it finds one half")
+	}
 }
 
 func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +37,7 @@ type session struct {
 	drafts   []engine.Draft
 	ids      []uint64
 	bursts   []*partition.Partition // that were called since the last pause
+	half     int                    // bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
 
 	activity  atomic.Uint64 // signs of life of the connection, counted: reads, and writes while nobody reads
 	listening atomic.Bool   // the reader waits for the client
@@ -83,95 +83,6 @@ func newSession(srv *Server, t token, client engine.Client) *session {
 
 // errGoodbye ends a session in good order.
 var errGoodbye = errors.New("server: the client said goodbye")
-
-// read serves one connection until it fails, and returns why.
-func (s *session) read() error {
-	defer func() {
-		s.pause()
-		s.received = s.in.Total() // what was handled must not be sent again
-	}()
-	for {
-		f, ok, err := s.in.Next()
-		if err != nil {
-			return err
-		}
-		if !ok {
-			if err := s.nextBatch(); err != nil {
-				return err
-			}
-			continue
-		}
-		s.frames++
-		if err := s.handle(f); err != nil {
-			return err
-		}
-		if s.full.Load() {
-			if err := s.throttle(); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// nextBatch sends the answers to the frames so far and reads more.
-func (s *session) nextBatch() error {
-	s.acknowledge()
-	s.pause()
-	if err := s.flush(); err != nil {
-		return err
-	}
-	s.listening.Store(true)
-	err := s.in.Fill()
-	s.listening.Store(false)
-	if err != nil {
-		return err
-	}
-	s.activity.Add(1)
-	s.setReading(true)
-	return nil
-}
-
-// pause ends the handling of a batch of frames, because the reader is about to wait for something.
-func (s *session) pause() {
-	for i, p := range s.bursts {
-		p.End() // which may commit, and so answer calls of this batch: before anything is sent
-		s.bursts[i] = nil
-	}
-	s.bursts = s.bursts[:0]
-	s.setReading(false)
-}
-
-// join tells a partition that the frames of this batch are one burst of calls.
-func (s *session) join(p *partition.Partition) {
-	if !slices.Contains(s.bursts, p) {
-		s.bursts = append(s.bursts, p)
-		p.Begin()
-	}
-}
-
-func (s *session) setReading(on bool) {
-	s.mu.Lock()
-	s.reading = on
-	s.mu.Unlock()
-}
-
-// ackEvery is how many bytes are received before the peer is told, so that it may forget them.
-const ackEvery = 32 << 10
-
-// acknowledge tells the client from time to time what it need not keep for a resumption any more.
-func (s *session) acknowledge() {
-	total := s.in.Total()
-	s.srv.stats.bytesIn.Add(total - s.received)
-	s.srv.stats.frames.Add(s.frames)
-	s.received, s.frames = total, 0
-	if s.received-s.acked < ackEvery {
-		return
-	}
-	s.acked = s.received
-	s.mu.Lock()
-	s.out.Commit(wire.AppendAck(s.out.Buffer(), s.received))
-	s.mu.Unlock()
-}
 
 // throttle waits until less is unsent than Config.MaxUnsent: a client that does not read its answers gets no more.
 func (s *session) throttle() error {

@@ -39,6 +39,9 @@ func (r *Reader) Next() (f Frame, ok bool, err error) {
 // Total returns how many bytes Next has decoded.
 func (r *Reader) Total() uint64 { return r.total }
 
+// Buffered returns how many bytes have been read that Next has not decoded.
+func (r *Reader) Buffered() int { return r.w - r.r }
+
 // Restart sets what Total returns, for the first frame that belongs to a stream.
 func (r *Reader) Restart(total uint64) { r.total = total }
 

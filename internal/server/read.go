@@ -1,0 +1,122 @@
+package server
+
+import (
+	"runtime"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// read serves one connection until it fails, and returns why.
+func (s *session) read() error {
+	defer func() {
+		s.pause()
+		s.received = s.in.Total() // what was handled must not be sent again
+	}()
+	for {
+		f, ok, err := s.in.Next()
+		if err != nil {
+			return err
+		}
+		if !ok {
+			if err := s.nextBatch(); err != nil {
+				return err
+			}
+			continue
+		}
+		s.frames++
+		if err := s.handle(f); err != nil {
+			return err
+		}
+		if s.full.Load() {
+			if err := s.throttle(); err != nil {
+				return err
+			}
+		}
+		if left := s.in.Buffered(); 0 < left && left <= s.half {
+			if err := s.halve(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// halve has the first half of a batch committed and answered before the other is handled. Callers who wait for their answers make their
+// next calls together, and so would always come as one batch: the server idle while they make it, they while the server
+// handles it. With halves, each side has one to work on.
+func (s *session) halve() error {
+	s.half = 0
+	if len(s.bursts) == 0 {
+		return nil // there is nothing to commit
+	}
+	s.pause() // from here on the writer sends what is answered, for the first half as soon as the log has it
+	runtime.Gosched()
+	return s.flush()
+}
+
+// halved is the size, in bytes, from which on a batch is halved: that of a few calls.
+const halved = 256
+
+// nextBatch sends the answers to the frames so far and reads more.
+func (s *session) nextBatch() error {
+	s.acknowledge()
+	s.pause()
+	if err := s.flush(); err != nil {
+		return err
+	}
+	s.listening.Store(true)
+	err := s.in.Fill()
+	s.listening.Store(false)
+	if err != nil {
+		return err
+	}
+	s.activity.Add(1)
+	s.setReading(true)
+	if s.half = s.in.Buffered() / 2; s.half < halved/2 {
+		s.half = 0
+	}
+	return nil
+}
+
+// pause ends the handling of a batch of frames, because the reader is about to wait for something.
+func (s *session) pause() {
+	for i, p := range s.bursts {
+		p.End() // which may commit, and so answer calls of this batch: before anything is sent
+		s.bursts[i] = nil
+	}
+	s.bursts = s.bursts[:0]
+	s.setReading(false)
+}
+
+// join tells a partition that the frames of this batch are one burst of calls.
+func (s *session) join(p *partition.Partition) {
+	if !slices.Contains(s.bursts, p) {
+		s.bursts = append(s.bursts, p)
+		p.Begin()
+	}
+}
+
+func (s *session) setReading(on bool) {
+	s.mu.Lock()
+	s.reading = on
+	s.mu.Unlock()
+}
+
+// ackEvery is how many bytes are received before the peer is told, so that it may forget them.
+const ackEvery = 32 << 10
+
+// acknowledge tells the client from time to time what it need not keep for a resumption any more.
+func (s *session) acknowledge() {
+	total := s.in.Total()
+	s.srv.stats.bytesIn.Add(total - s.received)
+	s.srv.stats.frames.Add(s.frames)
+	s.received, s.frames = total, 0
+	if s.received-s.acked < ackEvery {
+		return
+	}
+	s.acked = s.received
+	s.mu.Lock()
+	s.out.Commit(wire.AppendAck(s.out.Buffer(), s.received))
+	s.mu.Unlock()
+}
