@@ -28,6 +28,7 @@ func matchCases() cases {
 		{"a template without a kind matches every kind", matchEverything},              // semantics 1.2
 		{"several templates match what one of them does", matchAny},                    // semantics 1.5
 		{"many values of one field are told apart", matchManyValues},
+		{"entries are found that are null in another field that is asked for often", matchNullIndexed}, // semantics 1.2
 	}
 }
 
@@ -314,5 +315,29 @@ func matchManyValues(k *kit) {
 	for i := n; i > 0; i -= 3 {
 		require.Equal(k, i, take(k, simple{ID: i}).ID)
 		absent(k, simple{ID: i})
+	}
+}
+
+// matchNullIndexed asks so often for either of two fields that both have an index, and each entry is null in one of them.
+func matchNullIndexed(k *kit) {
+	const n = 600
+	names, ids := make([]string, n), make([]int, n)
+	var vs []optional
+	for i := range n {
+		names[i], ids[i] = fmt.Sprint(i), i
+		vs = append(vs, optional{Name: &names[i]})
+	}
+	writeAll(k, vs...)
+	for range 4 {
+		_, err := space.Take(k.ctx, k.sp, optional{ID: &ids[0]}, space.NoWait())
+		k.fails(space.ErrNoMatch, err)
+		require.Equal(k, vs[n-1], read(k, vs[n-1]))
+	}
+	for i := range n {
+		require.Equal(k, vs[i], take(k, vs[i]))
+		write(k, optional{ID: &ids[i]})
+	}
+	for i := range n {
+		require.Equal(k, optional{ID: &ids[i]}, take(k, optional{ID: &ids[i]}))
 	}
 }

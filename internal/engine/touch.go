@@ -12,8 +12,12 @@ func (p *pool) touch(e *Engine, s slot) {
 	en := p.kind.entries.at(s)
 	sum := around(&p.order, s) + e.arena.touch(en.row, en.size) + e.places.touch(en.id)
 	for _, ix := range p.indexes {
-		if h, ok := ix.store.(*hashed); ok && ix.live() {
-			sum += *h.in.at(s) + around(&h.links, s)
+		h, ok := ix.store.(*hashed)
+		if !ok || !ix.live() {
+			continue
+		}
+		if b := *h.in.at(s); b != 0 { // else a field is null, and the entry in no list
+			sum += b + around(&h.links, s)
 		}
 	}
 	e.touched = sum
