@@ -74,37 +74,6 @@ func forSizes(b *testing.B, f func(b *testing.B, e *Engine)) {
 	}
 }
 
-// BenchmarkWriteTake writes an entry and takes one by its key: the size stays as it is.
-func BenchmarkWriteTake(b *testing.B) {
-	forSizes(b, func(b *testing.B, e *Engine) {
-		var row []byte
-		var writing, taking time.Duration
-		q := byKey(0, true)
-		i := 0
-		for b.Loop() {
-			const batch = 256
-			start := time.Now()
-			for j := range batch {
-				row = appendJob(row[:0], (i+j)*7919%keys)
-				write1(e, row)
-			}
-			mid := time.Now()
-			for j := range batch {
-				q.Templates[0].Conds[0].Value = template.AppendInt(q.Templates[0].Conds[0].Value[:0], int64((i+j)*7919%keys))
-				if r := e.Find(0, q); r.Err != nil {
-					b.Fatal(r.Err)
-				}
-				e.Log = e.Log[:0]
-			}
-			writing += mid.Sub(start)
-			taking += time.Since(mid)
-			i += batch
-		}
-		b.ReportMetric(float64(writing.Nanoseconds())/float64(i), "ns/write")
-		b.ReportMetric(float64(taking.Nanoseconds())/float64(i), "ns/take")
-	})
-}
-
 // BenchmarkMatch takes entries by random keys and writes others in their place: in one go, and as a server does, a few at a time, between
 // which other work has used the processor's caches.
 func BenchmarkMatch(b *testing.B) {
@@ -120,7 +89,7 @@ func BenchmarkMatch(b *testing.B) {
 				}
 				m.n, m.taking, m.writing = 0, 0, 0
 				for b.Loop() {
-					for i := 0; i < len(between.use); i += 64 {
+					for i := 0; i < len(between.use); i += cacheLine {
 						between.use[i]++
 					}
 					m.run(b)
