@@ -24,6 +24,7 @@ func deadlockCases() cases {
 		{"those outside of the circle are not concerned", deadlockOutside},
 		{"waiting for one that can go on is no deadlock", deadlockNone},
 		{"waiting for what may still be written is no deadlock", deadlockFreeMatch},
+		{"a circle that the end of a wait leaves over is a deadlock at once", deadlockLeft}, // semantics 5.4
 		{"calls without a transaction are no part of a circle", deadlockNobody},
 		{"transactions that take at random all get through, again and again", deadlockRandom},
 	}
@@ -233,6 +234,26 @@ func deadlockFreeMatch(k *kit) {
 	write(k, simple{"own", 2})
 	require.Equal(k, simple{"own", 2}, older.result(k))
 	commit(k, ts[0])
+}
+
+// deadlockLeft: the younger waits for something else, too, until it does not any more. Nothing else happens then.
+func deadlockLeft(k *kit) {
+	for _, cancels := range []bool{false, true} {
+		ts := oldestFirst(k, 2, take[simple])
+		older := startTake(k, ts[0], simple{"own", 2})
+		k.needParked(1)
+		hopes := startTake(k, ts[1], simple{"other", 1}, space.Wait(10*brief))
+		k.needParked(2)
+		younger := startTake(k, ts[1], simple{"own", 1})
+		if cancels {
+			k.needParked(3)
+			hopes.cancel()
+		}
+		victim(k, ts[1], younger)
+		require.Equal(k, simple{"own", 2}, older.result(k))
+		commit(k, ts[0])
+		drain(k, simple{})
+	}
 }
 
 func deadlockNobody(k *kit) {

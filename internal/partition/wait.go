@@ -94,12 +94,24 @@ func (p *Partition) endWait(w *wait, err error) {
 	}
 	p.waits.remove(w)
 	p.e.Unpark(w.w)
+	under := w.w.Query.Txn // the query is its caller's again after the reply
 	if err != nil {
 		w.caller.Reply(w.call, &engine.Result{Err: err}, 0, true)
-		return
+	} else {
+		r := p.e.None(w.w.Query)
+		p.reply(w.caller, w.call, &r)
 	}
-	r := p.e.None(w.w.Query)
-	p.reply(w.caller, w.call, &r)
+	if !under.IsZero() {
+		p.unblock()
+	}
+}
+
+// unblock follows the end of waits under transactions: what is left may be a deadlock, and nothing else may ever happen to have the engine see it.
+func (p *Partition) unblock() {
+	if p.err == nil {
+		p.e.Expire(now())
+		p.finish()
+	}
 }
 
 // endWaits ends all waits.
@@ -127,6 +139,7 @@ func (p *Partition) Gone(c Caller) {
 			p.leave(l)
 		}
 	}
+	p.unblock()
 }
 
 func (ws *waits) add(w *wait) {
