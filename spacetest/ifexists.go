@@ -18,6 +18,7 @@ func ifExistsCases() cases {
 		{"IfExists waits for entries that are written under locks meanwhile", ifExistsJoins}, // semantics 4
 		{"IfExists ends at the end of its wait, whatever is locked", ifExistsExpires},        // semantics 4, rule c
 		{"IfExists does not wait for what its own transaction took", ifExistsOwn},            // semantics 4
+		{"IfExists ends when its own transaction takes the last match", ifExistsTaken},       // semantics 4, rule b
 		{"IfExists does not wait for locks on what it does not match", ifExistsOthers},       // semantics 4
 	}
 }
@@ -168,6 +169,22 @@ func ifExistsOwn(k *kit) {
 	require.Equal(k, e1, take(k, e1, space.In(t)))
 	commit(k, t)
 	require.Zero(k, k.total())
+}
+
+func ifExistsTaken(k *kit) {
+	write(k, e1)
+	a, b := begin(k), begin(k)
+	read(k, e1, space.In(a))
+	read(k, e1, space.In(b))
+	first := startFind(k, verbs[3], e1, space.In(a), space.Wait(long))
+	k.needParked(1)
+	second := startFind(k, verbs[3], e1, space.In(a), space.Wait(long))
+	k.needParked(2)
+	commit(k, b)
+	require.Equal(k, e1, first.result(k))
+	_, err := second.wait()
+	k.fails(space.ErrNoMatch, err)
+	commit(k, a)
 }
 
 func ifExistsOthers(k *kit) {

@@ -69,6 +69,7 @@ type Engine struct {
 	suspects   []*transaction            // see breakDeadlock
 	letGo      bool                      // the present call has ended a lock, or changed what it locks
 	pending    []pending                 // reused
+	promoted   []*lock                   // that have become take locks of transactions whose own calls wait for them; see settle
 	spareLocks []*lock
 
 	touched  uint32 // what touch has read: used for nothing, lest the compiler drop the reads

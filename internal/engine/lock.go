@@ -113,6 +113,9 @@ func (e *Engine) seize(t *transaction, k *kind, s slot) {
 		k.shared.remove(s)
 		l := k.locks[s]
 		l.owner, l.readers = t, nil
+		if slices.ContainsFunc(l.waiters, func(w *Waiter) bool { return w.txn == t }) {
+			e.promoted = append(e.promoted, l) // what t has taken is nothing for its own calls to wait for
+		}
 	case written:
 		e.vanish(h)
 		return

@@ -251,9 +251,13 @@ func (e *Engine) end(w *Waiter, err error) {
 	e.Granted = append(e.Granted, w)
 }
 
-// settle ends the waits that were served in part, and deadlocks.
+// settle ends the waits that were served in part, or have nothing left to wait for, and deadlocks.
 func (e *Engine) settle() {
 	for again := true; again; again = e.breakDeadlock() {
+		for _, l := range e.promoted { // only now, when all that has become available was offered
+			e.recheck(l)
+		}
+		e.promoted = e.promoted[:0]
 		for _, w := range e.Granted {
 			e.Unpark(w)
 		}
