@@ -165,9 +165,14 @@ func (l *Log) load(ctx context.Context, path string, h SnapshotHeader, fn func([
 
 // removeUnfinished removes what a process has left that was killed while it wrote a snapshot.
 func (l *Log) removeUnfinished() error {
-	left, err := filepath.Glob(filepath.Join(l.SnapshotDir(), ".snapshot-*"))
-	for _, path := range left {
-		err = errors.Join(err, os.Remove(path))
+	left, err := os.ReadDir(l.SnapshotDir())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, file := range left {
+		if strings.HasPrefix(file.Name(), ".snapshot-") {
+			err = errors.Join(err, os.Remove(filepath.Join(l.SnapshotDir(), file.Name())))
+		}
 	}
 	return err
 }

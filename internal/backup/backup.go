@@ -175,8 +175,11 @@ func Verify(r io.Reader) (found []Space, err error) {
 		if err == nil {
 			err = l.Finish()
 		}
+		if err != nil {
+			return err
+		}
 		found = append(found, Space{Name: p.Space, Position: h.Position, Taken: h.Created, Entries: entries(e)})
-		return err
+		return nil
 	})
 	return found, err
 }
@@ -207,11 +210,12 @@ func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	return names, nil
 }
 
-// Discard removes what is in a data folder that was not made to its end, lest a server be started on half of it.
+// Discard removes what is in a data folder that was not made to its end, lest a server be started on half of it. The caller has made it himself:
+// nothing else may be lost, so dir is taken literally, and an empty one is an error rather than the working folder.
 func Discard(dir string) error {
-	made, err := filepath.Glob(filepath.Join(dir, "*"))
-	for _, path := range made {
-		err = errors.Join(err, os.RemoveAll(path))
+	made, err := os.ReadDir(dir)
+	for _, entry := range made {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
 	}
 	return err
 }

@@ -174,3 +174,17 @@ func edit(t *testing.T, path, from, to string) {
 	require.Contains(t, string(b), from)
 	require.NoError(t, os.WriteFile(path, bytes.Replace(b, []byte(from), []byte(to), 1), 0o600))
 }
+
+func TestDiscard_RemovesNothingBesideTheFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"data[1]", "data1"} { // as a pattern the former would mean the latter
+		require.NoError(t, os.Mkdir(dir, 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o644))
+	}
+	require.ErrorIs(t, backup.Discard(""), fs.ErrNotExist)
+	require.FileExists(t, "data[1]/file", "no folder is not the working folder")
+
+	require.NoError(t, backup.Discard("data[1]"))
+	require.NoFileExists(t, "data[1]/file")
+	require.FileExists(t, "data1/file")
+}

@@ -41,6 +41,9 @@ type Space struct {
 // spaces that were loaded before the error stay, and the others stay as they were. It returns ErrNotEmpty or ErrSameLog for a space that must not be loaded,
 // writeback.ErrNoMirror for one that the database does not know, an error if a server runs on the folder, and otherwise what is wrong with the database or a row.
 func Folder(ctx context.Context, cfg Config, done func(Space) error) error {
+	if cfg.Dir == "" {
+		return errors.New("load: no data folder is given")
+	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(string, uint64, uint64) {}
 	}
@@ -55,7 +58,11 @@ func Folder(ctx context.Context, cfg Config, done func(Space) error) error {
 	}
 	left, err := os.ReadDir(cfg.Dir)
 	made := len(left) == 0 && (err == nil || errors.Is(err, os.ErrNotExist))
-	err = cfg.load(ctx, done)
+	store, err := replication.Open(ctx, replication.Config{Dir: cfg.Dir, Sync: true, Logger: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))})
+	if err != nil {
+		return err // the folder may be another's by now: nothing in it is ours to remove
+	}
+	err = errors.Join(cfg.load(ctx, store, done), store.Close())
 	if err != nil && made {
 		err = errors.Join(err, backup.Discard(cfg.Dir))
 	}
@@ -88,12 +95,7 @@ func (cfg *Config) open(ctx context.Context, name string) (*writeback.Tables, er
 	return tables, nil
 }
 
-func (cfg *Config) load(ctx context.Context, done func(Space) error) (err error) {
-	store, err := replication.Open(ctx, replication.Config{Dir: cfg.Dir, Sync: true, Logger: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+func (cfg *Config) load(ctx context.Context, store *replication.Store, done func(Space) error) error {
 	for _, name := range cfg.Spaces {
 		s, err := cfg.space(ctx, store, name)
 		if err == nil {
