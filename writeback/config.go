@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"runtime"
 	"strings"
 	"time"
@@ -73,10 +74,18 @@ const MaxLanes = 64
 // a lane is PostgreSQL's, which is often on the same machine; on two processors the second lane was measured to add a fifth.
 func DefaultLanes() int { return min(4, runtime.GOMAXPROCS(0)) }
 
+// badDSN says what is wrong with a connection string without showing it: it may hold a password, and errors are logged.
+func badDSN(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	return fmt.Errorf("writeback: DSN: %w", err)
+}
+
 func (cfg Config) check() error {
 	var errs []error
 	if _, err := pq.NewConnector(cfg.DSN); err != nil || cfg.DSN == "" {
-		errs = append(errs, fmt.Errorf("writeback: DSN: %w", cmp.Or(err, errors.New("empty"))))
+		errs = append(errs, badDSN(cmp.Or(err, errors.New("empty"))))
 	}
 	if cfg.Space == "" || !utf8.ValidString(cfg.Space) || strings.ContainsRune(cfg.Space, 0) {
 		errs = append(errs, fmt.Errorf("writeback: Space: no name: %q", cfg.Space))

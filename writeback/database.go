@@ -75,12 +75,12 @@ func connect(ctx context.Context, cfg Config) (*database, error) {
 func newConnector(ctx context.Context, dsn string) (*pq.Connector, error) {
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
-		return nil, fmt.Errorf("writeback: DSN: %w", err)
+		return nil, badDSN(err)
 	}
 	cfg.ApplicationName = cmp.Or(cfg.ApplicationName, "gospaces writeback")
 	connector, err := pq.NewConnectorConfig(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("writeback: DSN: %w", err)
+		return nil, badDSN(err)
 	}
 	connector.Dialer(cutter{ctx})
 	return connector, nil
