@@ -3,6 +3,9 @@ package space
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -41,12 +44,18 @@ type LeaseError struct {
 }
 
 func (e *LeaseError) Error() string {
-	for id, err := range e.Failed {
-		if len(e.Failed) == 1 {
-			return fmt.Sprintf("lease %d: %v", id, err)
-		}
+	ids := slices.Sorted(maps.Keys(e.Failed))
+	if len(ids) == 1 {
+		return fmt.Sprintf("lease %d: %v", ids[0], e.Failed[ids[0]])
 	}
-	return fmt.Sprintf("%d leases: %v", len(e.Failed), ErrLeaseEnded)
+	var names []string
+	for _, id := range ids[:min(len(ids), 10)] {
+		names = append(names, fmt.Sprint(uint64(id)))
+	}
+	if len(ids) > len(names) {
+		names = append(names, "…")
+	}
+	return fmt.Sprintf("%d leases (%s): %v", len(ids), strings.Join(names, ", "), ErrLeaseEnded)
 }
 
 // Unwrap returns the failures, so that errors.Is and errors.As look into each.

@@ -159,10 +159,11 @@ func timeFromJSON(x string) (any, error) {
 func numberFromJSON(c Class, x json.Number) (any, error) {
 	switch c {
 	case Float:
-		return x.Float64()
+		f, err := x.Float64()
+		return f, noNumber(x, err)
 	case Duration:
 		ns, err := x.Int64()
-		return time.Duration(ns), err
+		return time.Duration(ns), noNumber(x, err)
 	}
 	return plainNumber(x)
 }
@@ -170,12 +171,22 @@ func numberFromJSON(c Class, x json.Number) (any, error) {
 // plainNumber returns an int64, uint64 or float64, by how x is written.
 func plainNumber(x json.Number) (any, error) {
 	if strings.ContainsAny(x.String(), ".eE") {
-		return x.Float64()
+		f, err := x.Float64()
+		return f, noNumber(x, err)
 	}
 	if i, err := x.Int64(); err == nil {
 		return i, nil
 	}
-	return strconv.ParseUint(x.String(), 10, 64)
+	u, err := strconv.ParseUint(x.String(), 10, 64)
+	return u, noNumber(x, err)
+}
+
+// noNumber says of a number that is none here why, without naming the function that found out.
+func noNumber(x json.Number, err error) error {
+	if e, ok := errors.AsType[*strconv.NumError](err); ok {
+		return fmt.Errorf("number %s: %w", x, e.Err)
+	}
+	return err
 }
 
 // plainJSON turns the numbers in x into Go's. Nested structs have no nulls, so they are dropped from objects that stand for such.
