@@ -45,8 +45,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdin i
 	a := &app{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := a.command()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	return a.exit(err)
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.exit(cmd, err)
+}
+
+// group makes cmd a command that only holds others: without one it shows its help, and another than it has is a mistake in usage.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
 }
 
 // command returns the tree of all commands.
@@ -84,6 +91,9 @@ func (a *app) command() *cobra.Command {
 
 // dial connects to the server and the space that the global flags name. The caller closes the client.
 func (a *app) dial(ctx context.Context) (*client.Client, error) {
+	if a.addr == "" {
+		return nil, usage("no server is given: use --addr or $GOSPACES_ADDR")
+	}
 	c, err := client.DialConfig(ctx, client.Config{Addr: a.addr, Space: a.space, Logger: a.warnings()})
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)

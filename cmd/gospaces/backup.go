@@ -104,6 +104,9 @@ func (a *app) restoreCommand() *cobra.Command {
 on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if dir == "" {
+				return usage("no folder is given: use --data")
+			}
 			f, err := os.Open(args[0])
 			if err != nil {
 				return err

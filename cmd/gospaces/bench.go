@@ -60,7 +60,10 @@ Processor time per operation is that of client and server together.`,
 }
 
 func (a *app) bench(cmd *cobra.Command, o bench.Options, file string) error {
-	var err error
+	err := o.Check()
+	if err != nil {
+		return usageError{err}
+	}
 	if o.Program, err = os.Executable(); err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ A row that PostgreSQL refuses, because of a constraint or a trigger that somebod
 dead letter, kept in the database with the reason. These commands ask the database itself, so the server need not run.`
 
 func (a *app) deadLettersCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "deadletters",
 		Short: "List, retry or drop what the database has refused to store",
 		Long:  deadLettersHelp,
@@ -40,7 +40,7 @@ func (a *app) deadLettersCommand() *cobra.Command {
   gospaces deadletters list
   gospaces deadletters retry          # after what was in the way is gone
   gospaces deadletters drop 17 18`,
-	}
+	})
 	var dsn string
 	cmd.PersistentFlags().StringVar(&dsn, "postgres", "", "connection string of the PostgreSQL database")
 	fromEnvironment(cmd.PersistentFlags())

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -25,8 +27,8 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// exit tells about err in one line and returns the exit code.
-func (a *app) exit(err error) int {
+// exit tells about the error of cmd in one line and returns the exit code.
+func (a *app) exit(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -40,7 +42,7 @@ func (a *app) exit(err error) int {
 		code = exitFull
 	case !a.running || errors.As(err, new(usageError)):
 		code = exitUsage
-		says += " (see `gospaces --help`)"
+		says += " (see `" + cmd.CommandPath() + " --help`)"
 	}
 	fmt.Fprintln(a.stderr, "gospaces:", says)
 	return code

@@ -52,7 +52,7 @@ func (a *app) takeCommand() *cobra.Command {
 func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 	var f findFlags
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if f.id != 0 {
+		if cmd.Flags().Changed("id") {
 			return cobra.MaximumNArgs(2)(cmd, args)
 		}
 		return cobra.RangeArgs(1, 2)(cmd, args)
@@ -69,6 +69,9 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 		sel, err := f.selection(args)
 		if err != nil {
 			return err
+		}
+		if cmd.Flags().Changed("id") && f.id == 0 {
+			return usage("--id is a number from 1 on, which write prints")
 		}
 		if err := f.check(take, cmd.Flags().Changed("max")); err != nil {
 			return err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,7 @@ func (a *app) renewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "renew ID...",
 		Short:   "Renew leases of entries, registrations or transactions, by the id that was printed",
-		Example: "  gospaces renew 17 18 --lease 10m",
+		Example: "  gospaces renew 17 18 --lease 10m\n  gospaces renew default/19 --lease 10m               a transaction",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if lease < 0 {
@@ -41,7 +40,7 @@ func (a *app) cancelCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "cancel ID...",
 		Short:   "End leases at once: entries are removed, registrations end, transactions are aborted",
-		Example: "  gospaces cancel 17",
+		Example: "  gospaces cancel 17\n  gospaces cancel default/19                          a transaction",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLeases(cmd.Context(), args, func(sp space.Space, ids []space.LeaseID) error {
@@ -55,11 +54,14 @@ func (a *app) cancelCommand() *cobra.Command {
 func (a *app) withLeases(ctx context.Context, args []string, do func(space.Space, []space.LeaseID) error) error {
 	ids := make([]space.LeaseID, len(args))
 	for i, arg := range args {
-		n, err := strconv.ParseUint(arg, 10, 64)
-		if err != nil {
-			return usage("%q is not the id of a lease: that is a number, which write prints", arg)
+		id, err := parseTxn(arg) // which is a number as well
+		switch {
+		case err != nil:
+			return usage("%q is not the id of a lease: that is a number, which write prints, or SPACE/NUMBER of a transaction", arg)
+		case id.Space != "" && id.Space != a.space:
+			return usage("transaction %s is of another space than %q: use --space %s", arg, a.space, id.Space)
 		}
-		ids[i] = space.LeaseID(n)
+		ids[i] = space.LeaseID(id.Number)
 	}
 	return a.withSpace(ctx, func(sp space.Space) error { return do(sp, ids) })
 }

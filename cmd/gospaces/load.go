@@ -38,6 +38,8 @@ func (a *app) loadCommand() *cobra.Command {
 			switch {
 			case cfg.Postgres == "":
 				return usage("no database is given: use --postgres or $GOSPACES_POSTGRES")
+			case cfg.Dir == "":
+				return usage("no folder is given: use --data")
 			case all && cmd.Flags().Changed("space"):
 				return usage("name a space, or use --all")
 			case !all:

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -101,7 +103,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
-	n, err := node.Open(ctx, node.Config{
+	cfg := node.Config{
 		Listen:     f.listen,
 		Data:       f.data,
 		Durability: f.durability,
@@ -120,7 +122,14 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		EventLog:      f.eventLog,
 
 		Logger: logger,
-	})
+	}
+	if err := errors.Join(f.check(), cfg.Check()); err != nil {
+		return usageError{err}
+	}
+	n, err := node.Open(ctx, cfg)
+	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "listen" {
+		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.listen, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -130,6 +139,21 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.flush)
 	defer cancel()
 	return n.Close(stop)
+}
+
+// check refuses zero where a node would take it for "the default". What else may be wrong the node knows.
+func (f *serveFlags) check() error {
+	switch {
+	case f.maxEntry <= 0:
+		return errors.New("--max-entry must be positive")
+	case f.mirrorLog <= 0 || f.eventLog <= 0:
+		return errors.New("--mirror-log and --event-log must be positive")
+	case f.snapBytes <= 0 || f.snapEvery <= 0:
+		return errors.New("--snapshot-bytes and --snapshot-every must be positive")
+	case f.flush < 0:
+		return errors.New("--flush-timeout must not be negative")
+	}
+	return nil
 }
 
 func (a *app) logger(f *serveFlags) (*slog.Logger, error) {

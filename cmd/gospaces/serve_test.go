@@ -37,15 +37,19 @@ func TestServe_SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	running := serve(t, "--data", t.TempDir())
 	for _, c := range []struct {
+		code int
 		says string
 		args []string
 	}{
-		{"address already in use", []string{"--durability", "memory", "--listen", running.addr}},
-		{`durability is "paper"; it is memory, logged or synced`, []string{"--durability", "paper"}},
-		{"needs durability logged or synced", []string{"--durability", "memory", "--postgres", "dbname=x"}},
+		{exitError, "name another address with --listen", []string{"--durability", "memory", "--listen", running.addr}},
+		{exitUsage, `durability is "paper"; it is memory, logged or synced`, []string{"--durability", "paper"}},
+		{exitUsage, "needs durability logged or synced", []string{"--durability", "memory", "--postgres", "dbname=x"}},
+		{exitUsage, "--max-entry must be positive", []string{"--max-entry", "0"}},
+		{exitUsage, "--mirror-log and --event-log must be positive", []string{"--mirror-log", "-1"}},
+		{exitUsage, "--flush-timeout must not be negative", []string{"--flush-timeout", "-1s"}},
 	} {
 		r := cli(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, c.args...)...)
-		require.Equal(t, exitError, r.code)
+		require.Equal(t, c.code, r.code)
 		require.Contains(t, r.err, c.says)
 	}
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -44,6 +46,9 @@ func settle(flags *pflag.FlagSet, getenv func(string) string, file map[string]st
 			return
 		}
 		if err := f.Value.Set(value); err != nil {
+			if n, ok := errors.AsType[*strconv.NumError](err); ok {
+				err = fmt.Errorf("no whole number: %w", n.Err)
+			}
 			first = fmt.Errorf("%s: %q: %w", source, value, err)
 		}
 	})

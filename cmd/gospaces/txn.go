@@ -50,7 +50,7 @@ func parseTxn(text string) (txn.ID, error) {
 }
 
 func (a *app) txnCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "txn",
 		Short: "Begin, commit and abort transactions",
 		Long: `Begin, commit and abort transactions. What is done under one (--txn of write, read, take and count) happens
@@ -59,7 +59,7 @@ when it is committed, all of it at once, or never.`,
   gospaces take job --txn default/17
   gospaces write result '{"job": 7}' --txn default/17
   gospaces txn commit default/17`,
-	}
+	})
 	cmd.AddCommand(a.txnBeginCommand(), a.txnEndCommand("commit", "Make everything happen that was done under a transaction", commit),
 		a.txnEndCommand("abort", "Undo everything that was done under a transaction", abort))
 	return cmd

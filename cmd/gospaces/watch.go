@@ -46,8 +46,13 @@ What is of several types at once is one event. An event of type "gap" says how m
 			return err
 		}
 		types, err := eventTypes(on)
-		if err != nil {
-			return err
+		switch {
+		case err != nil:
+			return usageError{err}
+		case types == 0:
+			return usage("--on names no type of event")
+		case limit < 0:
+			return usage("--max must not be negative")
 		}
 		return a.withSpace(cmd.Context(), func(sp space.Space) error {
 			q, err := sel.query(cmd.Context(), sp, true)

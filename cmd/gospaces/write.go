@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ Prints the id and the granted lease of each entry.`,
 		}
 		if delay < 0 {
 			return usage("--delay must not be negative")
+		}
+		if slices.ContainsFunc(args[1:], isBlank) {
+			return usage("an entry is empty; it is a JSON object like {\"id\": 7}, and {} has no fields")
 		}
 		input := a.stdin
 		if len(args) > 1 {
@@ -82,7 +86,7 @@ func (w *writer) writeAll(ctx context.Context, input io.Reader, tell func(any) e
 		if len(batch) > 0 {
 			grants, err := w.write(ctx, batch)
 			if err != nil {
-				return fmt.Errorf("entry %d and up to %d after it: %w", total+1, len(batch)-1, err)
+				return fmt.Errorf("%s: %w", namely(total+1, total+len(batch)), err)
 			}
 			total += len(batch)
 			for _, g := range grants {
@@ -100,6 +104,16 @@ func (w *writer) writeAll(ctx context.Context, input io.Reader, tell func(any) e
 		}
 	}
 }
+
+// namely names the entries of a batch, which succeeds or fails as a whole.
+func namely(first, last int) string {
+	if first == last {
+		return fmt.Sprintf("entry %d", first)
+	}
+	return fmt.Sprintf("entries %d to %d, which are written all or none", first, last)
+}
+
+func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
 
 // object is a JSON object of the input, or the error that ends the input.
 type object struct {

@@ -12,6 +12,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,6 +34,9 @@ type Options struct {
 	Out        io.Writer     // takes the table, line by line as it is measured
 	Log        io.Writer     // takes the log of servers that are started
 }
+
+// Check returns what is wrong with the options, as Run would.
+func (o Options) Check() error { return o.setDefaults() }
 
 func (o *Options) setDefaults() error {
 	if len(o.Durability) == 0 {
@@ -58,11 +62,16 @@ func (o *Options) setDefaults() error {
 	}
 	for _, w := range o.Workloads {
 		if !slices.Contains(Workloads(), w) {
-			return fmt.Errorf("there is no workload %q; there are %v", w, Workloads())
+			return fmt.Errorf("there is no workload %q; there are %s", w, strings.Join(Workloads(), ", "))
+		}
+	}
+	for _, d := range o.Durability {
+		if d != "memory" && d != "logged" && d != "synced" {
+			return fmt.Errorf("durability is %q; it is memory, logged or synced", d)
 		}
 	}
 	if o.Payload < 0 || o.Backlog < 1 || o.Duration < 0 || slices.Min(o.Callers) < 1 || slices.Min(o.Conns) < 1 {
-		return fmt.Errorf("numbers of callers, connections, entries and bytes, and the duration, are positive")
+		return errors.New("numbers of callers, connections, entries and bytes, and the duration, are positive")
 	}
 	return nil
 }

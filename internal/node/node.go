@@ -52,6 +52,9 @@ type Config struct {
 	wrapLog func(space string, l partition.Log) partition.Log // in tests; nil: the log as it is
 }
 
+// Check returns what is wrong with the settings, as Open would; it touches neither folder nor address.
+func (c Config) Check() error { return c.setDefaults() }
+
 func (c *Config) setDefaults() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
