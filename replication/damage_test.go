@@ -1,6 +1,9 @@
 package replication
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -50,12 +53,11 @@ func TestReplay_DamagedFilesAreNoticed(t *testing.T) {
 		block  int
 		damage func([]byte) []byte
 	}{
-		"first block":             {0, flip(0.1)},
-		"middle of a block":       {0, flip(0.5)},
-		"end of a block":          {1, flip(0.99)},
-		"first of the last block": {2, flip(0.1)},
-		"last message":            {2, flip(0.9)},
-		"short block":             {1, truncate(0.5)},
+		"first block":       {0, flip(0.1)},
+		"middle of a block": {0, flip(0.5)},
+		"end of a block":    {1, flip(0.99)},
+		"last message":      {2, flip(0.9)},
+		"short block":       {1, truncate(0.5)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +72,70 @@ func TestReplay_DamagedFilesAreNoticed(t *testing.T) {
 			require.EqualValues(t, damageMessages+1, l.Last(), "nothing was claimed")
 		})
 	}
+}
+
+// A kill gives the server no time to write its index. What is damaged must not look like an end that was cut off by the kill.
+func TestOpen_RefusesADamagedLastFileAfterAKill(t *testing.T) {
+	t.Parallel()
+	for _, sync := range []bool{false, true} {
+		for _, at := range []float64{0.001, 0.5, 0.99} {
+			dir := killed(t, sync, flip(at))
+			before := contents(t, dir)
+			for range 2 {
+				_, err := Open(t.Context(), Config{Dir: dir, Sync: sync})
+				require.ErrorIs(t, err, ErrDamaged)
+				require.Regexp(t, `log test/0: .*: position \d+ cannot be read \(byte \d+ of .*/1\.blk\), and position \d+ can`, err)
+				require.Equal(t, before, contents(t, dir), "the file is as it was found")
+			}
+		}
+	}
+}
+
+// A message that was cut off at the end was acknowledged to nobody, or somebody is told.
+func TestOpen_GoesOnFromALastFileThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func([]byte) []byte{
+		"in a head":    func(b []byte) []byte { return b[:len(b)-1050] },
+		"in the data":  func(b []byte) []byte { return b[:len(b)-500] },
+		"zeros":        func(b []byte) []byte { return append(b[:len(b)-1140], make([]byte, 5000)...) },
+		"last message": func(b []byte) []byte { b[len(b)-10] ^= 1; return b },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := killed(t, true, damage)
+			var said bytes.Buffer
+			s := open(t, Config{Dir: dir, Sync: true, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+			left := replayed(t, idle(t, s))
+			require.GreaterOrEqual(t, len(left), killedMessages-2)
+			require.Less(t, len(left), killedMessages)
+			require.Contains(t, said.String(), fmt.Sprintf("msg=log_end_cut log=test/0 after=%d ", 1+len(left)))
+		})
+	}
+}
+
+const killedMessages = 200
+
+// killed returns the folder of a store that was killed, and whose only file was damaged.
+func killed(t *testing.T, sync bool, damage func([]byte) []byte) (dir string) {
+	t.Helper()
+	s := open(t, Config{Sync: sync})
+	l := primary(t, s)
+	for n := uint64(1); n <= killedMessages; n++ {
+		require.NoError(t, l.Append(commit(n, 1000)))
+	}
+	dir = filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, os.CopyFS(dir, os.DirFS(s.folder.path)))
+	require.NoFileExists(t, filepath.Join(streamDir(dir), "msgs", "index.db"))
+	path := filepath.Join(streamDir(dir), "msgs", "1.blk")
+	require.NoError(t, os.WriteFile(path, damage(contents(t, dir)), 0o600))
+	return dir
+}
+
+func contents(t *testing.T, dir string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(streamDir(dir), "msgs", "1.blk"))
+	require.NoError(t, err)
+	return b
 }
 
 // Without Sync, power loss may take the end of the log. The space goes on with what is left.

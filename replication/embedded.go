@@ -42,6 +42,11 @@ type embedded struct {
 
 // startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes.
 func startEmbedded(ctx context.Context, f *folder, sync bool, logger *slog.Logger) (*embedded, error) {
+	if err := checkLastFiles(f.data(), logger); errors.Is(err, ErrDamaged) {
+		return nil, fmt.Errorf("replication: %w", err)
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: look at the files: %w", ErrFailed, err)
+	}
 	log := &serverLog{log: logger}
 	e := &embedded{password: rand.Text()}
 	var err error

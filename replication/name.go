@@ -3,6 +3,7 @@ package replication
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // maxName is the longest name of a space.
@@ -47,3 +48,15 @@ func (id logID) String() string { return id.space + "/" + strconv.Itoa(id.partit
 // stream and subject are unique: a partition's number holds no hyphen, so the last hyphen separates it.
 func (id logID) stream() string  { return "log-" + id.space + "-" + strconv.Itoa(id.partition) }
 func (id logID) subject() string { return "gs.log." + id.space + "." + strconv.Itoa(id.partition) }
+
+// streamID is the inverse of stream; false for one that is no log's.
+func streamID(stream string) (id logID, ok bool) {
+	name, ok := strings.CutPrefix(stream, "log-")
+	at := strings.LastIndexByte(name, '-')
+	if !ok || at < 0 {
+		return logID{}, false
+	}
+	partition, err := strconv.Atoi(name[at+1:])
+	id = logID{name[:at], partition}
+	return id, err == nil && id.valid() == nil
+}
