@@ -13,6 +13,9 @@ type Config struct {
 	MaxBytes int64        // bound of each log, as its files are counted; 0: as the disk allows
 	MinFree  int64        // appends that would leave less free disk are refused; 0: 64 MiB
 	Logger   *slog.Logger // nil: silent
+
+	// Unfinished makes a new folder that nobody can open before Finish, lest a server be started on half of what it is to hold.
+	Unfinished bool
 }
 
 // withDefaults returns a valid copy of cfg, or all that is wrong with it.

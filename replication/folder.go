@@ -33,8 +33,11 @@ type marker struct {
 
 const markerVersion = 1
 
-// openFolder makes the folder if it is missing, and locks it.
-func openFolder(path, mode string) (*folder, error) {
+// unfinishedFolder is the file that is in a folder until everything else is that belongs there.
+const unfinishedFolder = "unfinished"
+
+// openFolder makes the folder if it is missing, and locks it. It refuses one that somebody has not finished. unfinished says that this one will not be before finish.
+func openFolder(path, mode string, unfinished bool) (*folder, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
 	}
@@ -45,12 +48,36 @@ func openFolder(path, mode string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replication: lock folder %s: %w", path, err)
 	}
-	m, err := readMarker(filepath.Join(path, "store.json"), mode)
+	var m marker
+	if err = checkFinished(path, unfinished); err == nil {
+		m, err = readMarker(filepath.Join(path, "store.json"), mode)
+	}
 	if err != nil {
 		_ = lock.Close() // nothing was written through it
 		return nil, fmt.Errorf("replication: folder %s: %w", path, err)
 	}
 	return &folder{path: path, mode: mode, id: m.ID, lock: lock}, nil
+}
+
+// checkFinished returns an error for a folder that was not finished, and notes that of a new one if it will not be for now.
+func checkFinished(path string, unfinished bool) error {
+	mark := filepath.Join(path, unfinishedFolder)
+	if _, err := os.Stat(mark); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, errors.New("was not made to its end: empty it, and make it again"))
+	}
+	if !unfinished {
+		return nil
+	}
+	f, err := os.Create(mark)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close(), syncDir(path))
+}
+
+// finish tells that the folder is whole.
+func (f *folder) finish() error {
+	return errors.Join(os.Remove(filepath.Join(f.path, unfinishedFolder)), syncDir(f.path))
 }
 
 // data returns the directory of the embedded server's files.

@@ -31,6 +31,21 @@ func TestClose_UnlocksTheFolderForCopiesToo(t *testing.T) {
 	open(t, Config{Dir: dir})
 }
 
+func TestOpen_RefusesAFolderThatWasNotFinished(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, open(t, Config{Dir: dir, Unfinished: true}).Close())
+	for range 2 {
+		_, err := Open(t.Context(), Config{Dir: dir})
+		require.EqualError(t, err, "replication: folder "+dir+": was not made to its end: empty it, and make it again")
+	}
+	dir = t.TempDir()
+	s := open(t, Config{Dir: dir, Unfinished: true})
+	require.NoError(t, s.Finish())
+	require.NoError(t, s.Close())
+	open(t, Config{Dir: dir})
+}
+
 func TestOpen_KeepsTheIdentityOfTheFolder(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -48,6 +48,9 @@ type Snapshot struct {
 	size   int64
 }
 
+// unfinishedSnapshot begins the name of a file until the snapshot is whole.
+const unfinishedSnapshot = ".snapshot-"
+
 // Snapshot begins a snapshot of the state that the log makes up to a position. Commit or Abort must follow.
 func (l *Log) Snapshot(position uint64) (*Snapshot, error) {
 	l.stateMu.Lock()
@@ -61,7 +64,7 @@ func (l *Log) snapshot(position uint64, origin *Origin) (*Snapshot, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".snapshot-*")
+	f, err := os.CreateTemp(dir, unfinishedSnapshot+"*")
 	if err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
 	}
@@ -120,8 +123,11 @@ func (s *Snapshot) Commit() error {
 		_ = os.Remove(s.file.Name())
 		return fmt.Errorf("replication: snapshot of log %v: %w", s.log.id, err)
 	}
-	if err := syncDir(s.log.SnapshotDir()); err != nil {
-		return fmt.Errorf("replication: snapshot of log %v: %w", s.log.id, err)
+	dir := s.log.SnapshotDir()
+	for _, dir := range []string{dir, filepath.Dir(dir), s.log.store.folder.path} { // they may be as new as the file
+		if err := syncDir(dir); err != nil {
+			return fmt.Errorf("replication: snapshot of log %v: %w", s.log.id, err)
+		}
 	}
 	s.log.recount(s.header.Position)
 	return s.log.removeOldSnapshots()

@@ -170,7 +170,7 @@ func (l *Log) removeUnfinished() error {
 		return nil
 	}
 	for _, file := range left {
-		if strings.HasPrefix(file.Name(), ".snapshot-") {
+		if strings.HasPrefix(file.Name(), unfinishedSnapshot) {
 			err = errors.Join(err, os.Remove(filepath.Join(l.SnapshotDir(), file.Name())))
 		}
 	}

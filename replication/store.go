@@ -38,7 +38,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFolder(cfg.Dir, modeStandalone)
+	f, err := openFolder(cfg.Dir, modeStandalone, cfg.Unfinished)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +55,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 
 // ID returns the identity of the folder, which was made with it.
 func (s *Store) ID() string { return s.folder.id }
+
+// Finish lets a folder that was begun with Config.Unfinished be opened from now on. What it holds should be on the disk then, as it is with Config.Sync.
+func (s *Store) Finish() error { return s.folder.finish() }
 
 // Close ends Replay and Tail calls with ErrClosed, waits for appends under way, stops the server and unlocks the
 // folder. It is idempotent.

@@ -184,12 +184,13 @@ func Verify(r io.Reader) (found []Space, err error) {
 	return found, err
 }
 
-// Restore makes a data folder, which must not be there or be empty, from a backup. A server that is started on it goes on from there. It returns the spaces.
+// Restore makes a data folder, which must not be there or be empty, from a backup. A server that is started on it goes on from there; until
+// the folder is whole none can be. It returns the spaces.
 func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	if left, err := os.ReadDir(dir); err == nil && len(left) > 0 {
 		return nil, fmt.Errorf("backup: folder %s is not empty: restore into a new one", dir)
 	}
-	store, err := replication.Open(ctx, replication.Config{Dir: dir})
+	store, err := replication.Open(ctx, replication.Config{Dir: dir, Sync: true, Unfinished: true})
 	if err != nil {
 		return nil, err
 	}
@@ -203,6 +204,9 @@ func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 		_, err = log.Restore(snapshot)
 		return err
 	})
+	if err == nil {
+		err = store.Finish()
+	}
 	err = errors.Join(err, store.Close())
 	if err != nil {
 		return nil, errors.Join(err, Discard(dir))

@@ -129,6 +129,36 @@ func TestVerify_NoticesDamage(t *testing.T) {
 	require.Empty(t, left)
 }
 
+// A restore that is killed leaves a folder that no server takes for the whole; one that fails leaves nothing, whatever the folder is called.
+func TestRestore_LeavesTheWholeOrNothing(t *testing.T) {
+	t.Parallel()
+	whole, err := os.ReadFile("testdata/v2.backup")
+	require.NoError(t, err)
+	second := bytes.Index(whole, []byte("other-0"))
+	require.Positive(t, second)
+	dir := filepath.Join(t.TempDir(), "[a-z")
+	killed := filepath.Join(t.TempDir(), "killed")
+	cut := io.MultiReader(bytes.NewReader(whole[:second]), readerFunc(func([]byte) (int, error) {
+		require.NoError(t, os.CopyFS(killed, os.DirFS(dir))) // as a kill would leave it now
+		return 0, io.ErrUnexpectedEOF
+	}))
+	_, err = backup.Restore(t.Context(), cut, dir)
+	require.Error(t, err)
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, left)
+
+	files, err := filepath.Glob(filepath.Join(killed, "snapshots", "*", "*.snapshot"))
+	require.NoError(t, err)
+	require.Len(t, files, 1, "one space of two")
+	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: killed})
+	require.EqualError(t, err, "replication: folder "+killed+": was not made to its end: empty it, and make it again")
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
 func FuzzVerify(f *testing.F) {
 	for _, file := range []string{"testdata/v1.backup", "testdata/v2.backup"} {
 		whole, err := os.ReadFile(file)
