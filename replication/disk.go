@@ -46,6 +46,19 @@ func (d *disk) admit(n int) error {
 	return nil
 }
 
+// admitPurge returns ErrFull if others have left so little that the embedded server might fail to write what it notes of a purge: it would wait for itself
+// then, and never answer again (nats-server 2.15.2, fileStore.compactLocked).
+func (d *disk) admitPurge() error {
+	free, err := freeBytes(d.path)
+	if err != nil {
+		return fmt.Errorf("%w: free space of %s: %w", ErrFailed, d.path, err)
+	}
+	if need := d.keep / 2; free < need {
+		return fmt.Errorf("%w: %d bytes free on the disk of %s, a purge needs %d", ErrFull, free, d.path, need)
+	}
+	return nil
+}
+
 // room returns how many bytes may be written, or at least enough. It looks at the disk if it does not know.
 func (d *disk) room(enough int64) int64 {
 	d.mu.Lock()

@@ -75,3 +75,21 @@ func TestFull_WriteErrorIsRecoveredFrom(t *testing.T) {
 	appendAll(t, other, 2, 2) // it lost its server too, and goes on without being replayed
 	require.Equal(t, upTo(2), replayed(t, other))
 }
+
+// The embedded server must not be asked to shorten a log on a disk on which it cannot write what it notes then: it would never answer again.
+func TestFull_DiskWithoutRoomIsNoPlaceToPurge(t *testing.T) {
+	t.Parallel()
+	dir := smallDisk(t, "64m")
+	s := open(t, Config{Dir: dir, MinFree: 2 << 20})
+	l := primary(t, s)
+	appendAll(t, l, 1, 1000)
+	ballast := occupy(t, dir, 0)
+	require.ErrorIs(t, l.purge(t.Context(), 900), ErrFull)
+	require.EqualValues(t, 1, l.Stats().First)
+	require.Equal(t, upTo(1000), tailed(t, l, 0, 1000))
+
+	require.NoError(t, os.Remove(ballast))
+	require.NoError(t, l.purge(t.Context(), 900))
+	require.EqualValues(t, 900, l.Stats().First)
+	appendAll(t, l, 1001, 1002)
+}

@@ -189,7 +189,8 @@ func (l *Log) claimsUpTo(position uint64) []uint64 {
 }
 
 // Purge removes the messages before a position from the log, for good. Positions stay what they are. It never removes what the
-// older of the kept snapshots needs to go on from, nor anything while there are fewer good ones.
+// older of the kept snapshots needs to go on from, nor anything while there are fewer good ones. It returns ErrFull if
+// there is hardly anything free on the disk.
 func (l *Log) Purge(ctx context.Context, before uint64) error {
 	positions, err := l.goodSnapshots()
 	if err != nil || len(positions) < keptSnapshots {
@@ -202,6 +203,9 @@ func (l *Log) Purge(ctx context.Context, before uint64) error {
 }
 
 func (l *Log) purge(ctx context.Context, before uint64) error {
+	if err := l.store.disk.admitPurge(); err != nil {
+		return err
+	}
 	srv, err := l.store.server()
 	if err != nil {
 		return err
