@@ -34,11 +34,14 @@ var catalogTables = []string{
 		PRIMARY KEY (space, kind))`,
 }
 
-// newColumns are columns that the tables of the catalog have not had from the beginning.
-var newColumns = []struct{ table, names, add string }{
-	{"gospaces.positions", "{ahead}", `ADD COLUMN IF NOT EXISTS ahead bigint NOT NULL DEFAULT 0`},
-	{"gospaces.kinds", "{mode,complete}", `ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
-		ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true`},
+// newColumns are columns that the tables of the catalog, and that of dead letters, have not had from the beginning.
+func newColumns(space string) []struct{ table, names, add string } {
+	return []struct{ table, names, add string }{
+		{"gospaces.positions", "{ahead}", `ADD COLUMN IF NOT EXISTS ahead bigint NOT NULL DEFAULT 0`},
+		{"gospaces.kinds", "{mode,complete}", `ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
+			ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true`},
+		{lettersName(space), "{visible}", `ADD COLUMN IF NOT EXISTS visible timestamptz`},
+	}
 }
 
 // partition is the only one that a space has so far.
@@ -90,7 +93,7 @@ func (db *database) makeCatalog(tx *sql.Tx) error {
 			return fmt.Errorf("create the catalog: %w", err)
 		}
 	}
-	for _, c := range newColumns {
+	for _, c := range newColumns(db.space) {
 		// Asked first, because the lock that ALTER TABLE takes would wait for the writers of other spaces.
 		var there bool
 		err := tx.QueryRow(`SELECT count(*) = cardinality($2::text[]) FROM pg_attribute WHERE attrelid = $1::regclass

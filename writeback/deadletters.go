@@ -176,8 +176,9 @@ func (b *batch) again(l *letter) {
 
 func (db *database) readLetters(tx *sql.Tx, entries []uint64) ([]letter, error) {
 	rows, err := tx.Query(`SELECT entry, action, attempts, kind_number, row,
-			(extract(epoch FROM expires) * 1000000)::bigint, (extract(epoch FROM left_at) * 1000000)::bigint, coalesce(how, '')
-		FROM `+lettersName(db.space)+chosen, len(entries) == 0, idArray(entries))
+			(extract(epoch FROM expires) * 1000000)::bigint, (extract(epoch FROM left_at) * 1000000)::bigint, coalesce(how, ''),
+			(extract(epoch FROM (to_jsonb(l) ->> 'visible')::timestamptz) * 1000000)::bigint -- which older mirrors lack
+		FROM `+lettersName(db.space)+` l`+chosen, len(entries) == 0, idArray(entries))
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
 	}
@@ -187,14 +188,17 @@ func (db *database) readLetters(tx *sql.Tx, entries []uint64) ([]letter, error) 
 		var l letter
 		var entry int64
 		var row []byte
-		var expires, left sql.NullInt64 // microseconds
+		var expires, left, visible sql.NullInt64 // microseconds
 		var how string
-		if err := rows.Scan(&entry, &l.action, &l.attempts, &l.kind, &row, &expires, &left, &how); err != nil {
+		if err := rows.Scan(&entry, &l.action, &l.attempts, &l.kind, &row, &expires, &left, &how, &visible); err != nil {
 			return nil, fmt.Errorf("read dead letters: %w", err)
 		}
 		l.entry, l.row, l.expires = uint64(entry), template.Row(row), math.MaxInt64
 		if expires.Valid {
 			l.expires = expires.Int64 * 1000
+		}
+		if visible.Valid {
+			l.visible = visible.Int64 * 1000
 		}
 		if left.Valid {
 			l.left = departure{left.Int64 * 1000, reasonNamed(how)}

@@ -26,6 +26,7 @@ var letterColumns = []column{
 	{"attempts", "int NOT NULL"},
 	{"fields", "jsonb"},
 	{"expires", "timestamptz"},
+	{"visible", "timestamptz"},
 	{"left_at", "timestamptz"},
 	{"how", "text"},
 	{"kind_number", "bigint NOT NULL"},
@@ -83,6 +84,7 @@ func (t *table) appendLetter(dst []byte, l *letter, at time.Time) []byte {
 		dst = append(dst, null...)
 	}
 	dst = appendExpires(append(dst, '\t'), l.expires)
+	dst = appendVisible(append(dst, '\t'), l.visible)
 	dst = appendDeparture(append(dst, '\t'), l.left)
 	dst = strconv.AppendUint(append(dst, '\t'), uint64(l.kind), 10)
 	dst = append(dst, '\t')

@@ -226,6 +226,30 @@ func testRowsThatCannotGo(t *testing.T, cfg writeback.Config) {
 	x.requireComplete()
 }
 
+// A row that was refused and is stored later is what it would have been, and so it is in a database whose dead letters were made by an older program.
+func TestDeadLetters_KeepTheDelay(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	x := &mirrored{t: t, dsn: dsn, db: db, log: newMemLog(), m: newModel()}
+	cfg := writeback.Config{DSN: dsn, RetryMin: time.Millisecond}
+	var stop func()
+	x.Writer, stop = start(t, x.log, cfg)
+	x.follow(kindRecord(1, job))
+	stop()
+	x.exec(`ALTER TABLE space_test._dead_letters DROP COLUMN visible`)
+	x.requireComplete()
+	x.Writer, _ = start(t, x.log, cfg)
+	x.exec(`ALTER TABLE space_test."Job" ADD CONSTRAINT refuse CHECK (false)`)
+	x.follow(record.AppendPutLater(appendJobs(t, nil, 1, 1), 2, 1, forever, later, jobRow(t, 2, "later")))
+	x.requireRefused(1, 2)
+	x.exec(`ALTER TABLE space_test."Job" DROP CONSTRAINT refuse`)
+	_, refused, err := openLetters(t, dsn).Retry()
+	require.NoError(t, err)
+	require.Zero(t, refused)
+	x.requireComplete()
+	require.Equal(t, []string{"null", "4000000000"}, column(t, db, `SELECT coalesce(extract(epoch FROM _visible)::bigint::text, 'null') FROM space_test."Job" ORDER BY _id`))
+}
+
 // The mirror of random programs ends equal to the space, whatever was refused on the way, once nothing is refused any more.
 func TestDeadLetters_OfRandomPrograms(t *testing.T) {
 	overLanes(t, testLettersOfRandomPrograms)

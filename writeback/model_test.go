@@ -32,6 +32,7 @@ type entry struct {
 	kind    uint32
 	row     template.Row
 	expires int64
+	visible int64  // only as it is read back
 	how     string // it has left; "" if it has not
 }
 

@@ -36,7 +36,7 @@ func readTables(t *testing.T, dsn string) (kinds map[uint32]*template.Schema, en
 			}
 			require.Equal(t, record.Entry, r.Op)
 			require.NotContains(t, entries, r.ID)
-			entries[r.ID] = entry{kind: r.Kind, expires: r.Expires, row: template.Row(r.Body)}
+			entries[r.ID] = entry{kind: r.Kind, expires: r.Expires, visible: r.Visible, row: template.Row(r.Body)}
 		}
 		return nil
 	}))
@@ -260,9 +260,10 @@ func TestTables_DeadLettersTellTheDifference(t *testing.T) {
 	require.NoError(t, err)
 	group := record.AppendRemove(appendJobs(t, nil, 10, 2), 1, record.Taken)
 	group = record.AppendRenew(record.AppendRenew(group, 2, 2e18), 10, 2e18)
+	group = record.AppendPutLater(group, 12, 1, forever, later, jobRow(t, 12, "later"))
 	follow(t, log, m, record.AppendChange(group, 3, 1, 3e18, row(t, job, map[string]any{"id": int64(33), "state": "\x00"})))
 	require.NoError(t, w.Flush(t.Context()))
-	require.Equal(t, 5, w.Stats().DeadLetters)
+	require.Equal(t, 6, w.Stats().DeadLetters)
 	stop()
 	_, entries := readTables(t, dsn)
 	require.Len(t, entries, len(m.entries))
@@ -270,7 +271,12 @@ func TestTables_DeadLettersTellTheDifference(t *testing.T) {
 		require.Equal(t, string(e.row), string(entries[id].row), id)
 		require.InDelta(t, e.expires, entries[id].expires, 1000)
 	}
+	require.InDelta(t, later, entries[12].visible, 1000)
+	require.Zero(t, entries[10].visible)
 }
+
+// later is a time at which no test runs.
+const later = 4e18
 
 // heirLog is a log whose space was loaded.
 type heirLog struct {
