@@ -422,6 +422,28 @@ func TestWork_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
 	}
 }
 
+// The handler must not believe in its job for longer than the space has granted, though nobody answers to renewals.
+func TestWork_TrustsALeaseOnlyAsLongAsItWasGranted(t *testing.T) {
+	bubble(t, func(ctx context.Context, _ *space.Local) {
+		local := space.New(space.Config{MaxTxnLease: 2 * time.Second})
+		defer local.Close()
+		sp := &lossy{Space: local}
+		sp.mute.Store(true)
+		write(t, sp, Task{ID: 1})
+		began, trusted := time.Now(), time.Duration(0)
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, _ *space.Job[Task]) error {
+			if trusted == 0 {
+				<-ctx.Done()
+				trusted = time.Since(began)
+				sp.mute.Store(false)
+			}
+			return nil
+		}, space.Workers(1), space.For(time.Hour), space.Wait(time.Minute))
+		require.NoError(t, err)
+		require.Equal(t, 2*time.Second, trusted)
+	})
+}
+
 func TestWork_Drains(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		working, stop := context.WithCancel(ctx)

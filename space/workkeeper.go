@@ -1,7 +1,6 @@
 package space
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,13 +42,6 @@ func (k *taskKeeper) drop(t *task) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.tasks, t.lease.ID())
-}
-
-// term returns how long a lease that is granted now will run, as far as is known.
-func (k *taskKeeper) term() time.Duration {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return cmp.Or(k.granted, k.lease)
 }
 
 // run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time enough to try again, until

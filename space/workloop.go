@@ -255,9 +255,8 @@ func (w *work) receive(ctx context.Context, b batch) {
 
 // admit has jobs that were taken just now wait for a worker.
 func (w *work) admit(entries []Entry) {
-	now, term := time.Now(), w.leases.term()
 	for i := range entries {
-		w.queue = append(w.queue, newTask(w.space, &entries[i], term, now))
+		w.queue = append(w.queue, newTask(w.space, &entries[i]))
 	}
 	w.leases.add(w.queue[len(w.queue)-len(entries):])
 }

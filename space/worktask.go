@@ -29,11 +29,10 @@ type task struct {
 // errDrained is the cause that ends the contexts of handlers which were given enough time to finish.
 var errDrained = errors.New("space: the work ends, and the time to finish is over")
 
-// newTask returns the task for an entry that was taken from sp, under a transaction whose lease was granted for that long. The lease runs
-// from the moment of the grant; now, when its answer came, is the first that is heard of it.
-func newTask(sp Space, e *Entry, granted time.Duration, now time.Time) *task {
-	t := &task{entry: *e}
-	t.txn = NewTxn(sp, e.Txn.ID(), granted, now)
+// newTask returns the task for an entry that was taken from sp, under a transaction of its own.
+func newTask(sp Space, e *Entry) *task {
+	t := &task{entry: *e, txn: e.Txn}
+	t.txn.space, t.txn.lease.space = sp, sp // which may be something around the space that began it
 	t.lease = t.txn.Lease()
 	return t
 }
