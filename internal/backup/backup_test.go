@@ -16,6 +16,7 @@ import (
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/backup"
 	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -62,6 +63,35 @@ func TestGolden_FoldersOfEveryVersionAreRead(t *testing.T) {
 	require.NoError(t, err)
 	requireGolden(t, found)
 	requireServes(t, dir, []int64{3, 4, 5, 6})
+}
+
+func TestVerifyFolder_NamesADamagedSnapshotThatIsNotNeeded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	require.NoError(t, err)
+	c, err := client.Dial(t.Context(), n.Addr())
+	require.NoError(t, err)
+	_, err = space.Write(t.Context(), c, Job{ID: 1})
+	require.NoError(t, err)
+	_, err = c.Snapshot(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.NoError(t, n.Close(t.Context()))
+	found, err := backup.VerifyFolder(t.Context(), dir)
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+
+	files, err := filepath.Glob(filepath.Join(dir, "snapshots", "*", "*.snapshot"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	b, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	b[len(b)-1] ^= 1
+	require.NoError(t, os.WriteFile(files[0], b, 0o644))
+	_, err = backup.VerifyFolder(t.Context(), dir) // the log has everything, too
+	require.ErrorIs(t, err, replication.ErrBadSnapshot)
+	require.ErrorContains(t, err, files[0])
 }
 
 type Job struct{ ID int64 }

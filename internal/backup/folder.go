@@ -11,7 +11,8 @@ import (
 )
 
 // VerifyFolder reads the data folder of a server that is stopped, snapshots and logs, and makes its state in memory; it changes nothing in them. It returns
-// what there is, and an error that tells what is damaged, and where.
+// what there is, and an error that tells what is damaged, and where. A damaged snapshot of which the log holds all, or another snapshot, is such an
+// error, too, but what there is then is whole.
 func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 	store, err := replication.Open(ctx, replication.Config{Dir: dir})
 	if err != nil {
@@ -22,26 +23,43 @@ func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 	if err != nil {
 		return nil, err
 	}
+	var damaged error // that the states do not need
 	for _, name := range names {
-		s, err := verifyLog(ctx, store, name)
+		log, err := store.Log(ctx, name, 0)
 		if err != nil {
 			return found, fmt.Errorf("space %q: %w", name, err)
 		}
-		found = append(found, s)
+		e, last, err := State(ctx, log)
+		if err != nil {
+			return found, fmt.Errorf("space %q: %w", name, err)
+		}
+		found = append(found, Space{Name: name, Position: last, Entries: entries(e)})
+		if err := verifySnapshots(log); err != nil {
+			damaged = errors.Join(damaged, fmt.Errorf("space %q: %w", name, err))
+		}
 	}
-	return found, nil
+	return found, damaged
 }
 
-func verifyLog(ctx context.Context, store *replication.Store, name string) (Space, error) {
-	log, err := store.Log(ctx, name, 0)
+// verifySnapshots reads all snapshots of a log, those that its state was not made of, too.
+func verifySnapshots(log *replication.Log) error {
+	positions, err := log.Snapshots()
+	for _, p := range positions {
+		err = errors.Join(err, verifySnapshot(log, p))
+	}
+	return err
+}
+
+func verifySnapshot(log *replication.Log, position uint64) error {
+	f, err := log.OpenSnapshot(position)
 	if err != nil {
-		return Space{}, err
+		return err
 	}
-	e, last, err := State(ctx, log)
-	if e == nil {
-		return Space{}, err
+	defer f.Close()
+	if _, err = replication.ReadSnapshot(f, nil); err != nil {
+		return fmt.Errorf("%s: %w", f.Name(), err)
 	}
-	return Space{Name: name, Position: last, Entries: entries(e)}, err
+	return nil
 }
 
 // State reads a log of which nobody is the primary, and returns the state that it makes and the position of its end. After an error the state is what was read
