@@ -3,6 +3,7 @@ package template
 import (
 	"fmt"
 	"math"
+	"strings"
 )
 
 // Operand returns the position of the named field and v as an operand for it. Any Go integer fits an integer field, and
@@ -46,5 +47,15 @@ func appendAs(dst []byte, c Class, v any) ([]byte, error) {
 			return AppendUint(dst[:start], uint64(f)), nil
 		}
 	}
-	return dst[:start], fmt.Errorf("%s %v does not fit a field of class %s", val.Class(), v, c)
+	return dst[:start], fmt.Errorf("%s %s does not fit a field of class %s", val.Class(), brief(v), c)
+}
+
+// brief is how an error shows a value, which may have megabytes.
+func brief(v any) string {
+	const most = 100
+	text := fmt.Sprint(v)
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
