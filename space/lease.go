@@ -43,6 +43,7 @@ type LeaseError struct {
 	Failed map[LeaseID]error
 }
 
+// Error names the leases, the first ten of them.
 func (e *LeaseError) Error() string {
 	ids := slices.Sorted(maps.Keys(e.Failed))
 	if len(ids) == 1 {

@@ -43,6 +43,7 @@ type PanicError struct {
 	Stack []byte // as of debug.Stack
 }
 
+// Error tells the value, without the stack.
 func (e *PanicError) Error() string { return fmt.Sprintf("the handler panicked: %v", e.Value) }
 
 // Unwrap returns the value, if it is an error.

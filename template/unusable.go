@@ -9,6 +9,7 @@ type UnusableEntryError struct {
 	Err    error          // what does not fit
 }
 
+// Error names the kind and says what does not fit.
 func (e *UnusableEntryError) Error() string {
 	return fmt.Sprintf("template: entry of kind %q is unusable: %v", e.Kind, e.Err)
 }

@@ -17,6 +17,7 @@ const (
 
 var modeNames = [...]string{Mirror: "mirror", Append: "append", None: "none"}
 
+// String returns the name that ParseMode reads.
 func (m Mode) String() string {
 	if int(m) < len(modeNames) {
 		return modeNames[m]
