@@ -116,10 +116,13 @@ and the exit code is 1.`,
 				if err != nil {
 					return err
 				}
+				if resolved+refused == 0 && len(entries) > 0 {
+					return space.ErrNoMatch
+				}
 				if err := a.printJSON(map[string]int{"resolved": resolved, "refused": refused}); err != nil || refused == 0 {
 					return err
 				}
-				return fmt.Errorf("%d dead letters were refused again: `gospaces deadletters list` tells why", refused)
+				return fmt.Errorf("the database has refused %d again: `gospaces deadletters list` tells why", refused)
 			})
 		},
 	}

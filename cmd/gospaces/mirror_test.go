@@ -99,7 +99,7 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	r := letters("retry")
 	require.JSONEq(t, `{"resolved": 0, "refused": 2}`, r.out)
 	require.Equal(t, exitError, r.code)
-	require.Contains(t, r.err, "2 dead letters were refused again")
+	require.Contains(t, r.err, "the database has refused 2 again")
 	exec(`ALTER TABLE space_default.job DROP CONSTRAINT small`)
 	require.JSONEq(t, `{"resolved": 2, "refused": 0}`, letters("retry").out)
 	require.Equal(t, result{}, letters("list"))
