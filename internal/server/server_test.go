@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -289,6 +290,63 @@ type counted struct {
 func (c *counted) Append([]byte) error {
 	c.appends.Add(1)
 	return nil
+}
+
+// Whatever is in a batch, and wherever it is halved, each call has one answer, even if the client reads less than it asks for.
+func TestServer_EveryCallOfABatchIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{MaxUnsent: 256}, partition.Config{Log: new(counted)})
+	defer r.close()
+	p := r.join()
+	p.register()
+	rng := rand.New(rand.NewPCG(1, 2))
+	next := uint64(3)
+	stored := 0
+	for range 300 {
+		var batch []byte
+		missing := map[uint64]wire.Type{}
+		for range 1 + rng.IntN(60) {
+			op, body := wire.Write, writeBody("x")
+			switch rng.IntN(8) {
+			case 0:
+				op, body = wire.Echo, make([]byte, rng.IntN(300))
+			case 1:
+				op, body = wire.Open, openBody(1, "memory")
+			case 2, 3:
+				op, body = wire.Find, findBody(true, false)
+			case 4:
+				op, body = wire.Spaces, nil
+			}
+			batch = wire.AppendFrame(batch, op, next, body)
+			missing[next] = op
+			next++
+		}
+		go p.conn.Write(batch) // the server stops to read when too much is unsent
+		for len(missing) > 0 {
+			f := p.next()
+			if f.Type != wire.Answer && f.Type != wire.Failure {
+				continue
+			}
+			op, ok := missing[f.ID]
+			require.True(t, ok, "a second answer to %d", f.ID)
+			delete(missing, f.ID)
+			switch {
+			case op == wire.Write:
+				require.Equal(t, wire.Answer, f.Type)
+				stored++
+			case op == wire.Find && f.Type == wire.Answer:
+				stored--
+			}
+		}
+	}
+	for ; ; next++ {
+		p.send(wire.Find, next, findBody(true, false))
+		if p.answer(next).Type == wire.Failure {
+			break
+		}
+		stored--
+	}
+	require.Zero(t, stored)
 }
 
 func TestServer_BatchIsCommittedInHalves(t *testing.T) {
