@@ -98,6 +98,9 @@ func (a *app) dial(ctx context.Context) (*client.Client, error) {
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)
 	}
+	if errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("what listens on %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
+	}
 	return c, err
 }
 

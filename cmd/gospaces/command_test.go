@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -286,6 +287,22 @@ func TestNoServer_SaysWhatToDo(t *testing.T) {
 	r := s.do(t, "read", "job")
 	require.Equal(t, exitError, r.code)
 	require.Contains(t, r.err, "no server at "+s.addr+": start one with `gospaces serve`")
+}
+
+func TestOtherServer_IsToldFromNone(t *testing.T) {
+	t.Parallel()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer other.Close()
+	go func() {
+		if c, err := other.Accept(); err == nil {
+			_, _ = c.Read(make([]byte, 1<<10)) // what is not read would make the end a reset
+			c.Close()
+		}
+	}()
+	r := cli(t, "--addr", other.Addr().String(), "count")
+	require.Equal(t, exitError, r.code)
+	require.Contains(t, r.err, "does not answer as a gospaces server: name another with --addr")
 }
 
 func TestHelp_HasExamplesAndExitCodes(t *testing.T) {

@@ -34,6 +34,7 @@ func (a *app) readCommand() *cobra.Command {
   gospaces read job '{"state": "new"}' --wait 5s      waits for one
   gospaces read job --where 'priority >= 5' --all
   gospaces read job --order -priority,id --max 10
+  gospaces read '' --all                              entries of every kind
   gospaces read --id 17                               the entry for which write printed that id`,
 	}, false)
 }

@@ -34,7 +34,8 @@ func (a *app) watchCommand() *cobra.Command {
 What is of several types at once is one event. An event of type "gap" says how many events are lost to this listener.`,
 		Example: `  gospaces watch job
   gospaces watch job '{"state": "done"}' --where 'priority >= 5'
-  gospaces watch job --on taken,expired`,
+  gospaces watch job --on taken,expired
+  gospaces watch ''                                   entries of every kind`,
 		Args: cobra.RangeArgs(1, 2),
 	}
 	f.add(cmd)
