@@ -68,9 +68,9 @@ func (db *database) tryApply(b *batch, isolating bool) (effect, error) {
 }
 
 func (db *database) advance(tx *sql.Tx, b *batch) error {
-	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, updated_at = now()
+	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, stamp = $8, updated_at = now()
 		WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
-		int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead)))
+		int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
 	if err != nil {
 		return fmt.Errorf("advance the position: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 type batch struct {
 	from, to uint64    // the groups after from, up to and including to
 	since    int64     // Time of the first group
+	stamp    int64     // Time of the last group
 	begun    time.Time // when it came
 	modes    *kindModes
 
@@ -101,7 +102,7 @@ func (b *batch) add(g record.Group) error {
 		rest, _ = record.Next(rest, &r) // decodeKinds has seen that there is no error
 		b.apply(&r, g.Time)
 	}
-	b.to = g.Position
+	b.to, b.stamp = g.Position, g.Time
 	return nil
 }
 

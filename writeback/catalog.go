@@ -22,6 +22,7 @@ var catalogTables = []string{
 		highest_entry bigint NOT NULL,
 		updated_at    timestamptz NOT NULL DEFAULT now(),
 		ahead         bigint NOT NULL DEFAULT 0,
+		stamp         bigint NOT NULL DEFAULT 0,
 		PRIMARY KEY (space, partition))`,
 	`CREATE TABLE IF NOT EXISTS gospaces.kinds (
 		space      text NOT NULL,
@@ -37,7 +38,8 @@ var catalogTables = []string{
 // newColumns are columns that the tables of the catalog, and that of dead letters, have not had from the beginning.
 func newColumns(space string) []struct{ table, names, add string } {
 	return []struct{ table, names, add string }{
-		{"gospaces.positions", "{ahead}", `ADD COLUMN IF NOT EXISTS ahead bigint NOT NULL DEFAULT 0`},
+		{"gospaces.positions", "{ahead,stamp}", `ADD COLUMN IF NOT EXISTS ahead bigint NOT NULL DEFAULT 0,
+			ADD COLUMN IF NOT EXISTS stamp bigint NOT NULL DEFAULT 0`},
 		{"gospaces.kinds", "{mode,complete}", `ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
 			ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true`},
 		{lettersName(space), "{visible}", `ADD COLUMN IF NOT EXISTS visible timestamptz`},
@@ -123,8 +125,8 @@ func makeSchema(tx *sql.Tx, name string) error {
 func (db *database) loadPosition(tx *sql.Tx) error {
 	var incarnation string
 	var position, highest, ahead int64
-	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, ahead FROM gospaces.positions WHERE space = $1 AND partition = $2`,
-		db.space, partition).Scan(&incarnation, &position, &highest, &ahead)
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, ahead, stamp FROM gospaces.positions WHERE space = $1 AND partition = $2`,
+		db.space, partition).Scan(&incarnation, &position, &highest, &ahead, &db.stamp)
 	if errors.Is(err, sql.ErrNoRows) {
 		incarnation, err = db.incarnation, db.begin(tx)
 	}

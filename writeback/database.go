@@ -22,6 +22,7 @@ type database struct {
 
 	position uint64            // of the last group in the database
 	ahead    uint64            // if it is more: there may be parts of the groups up to there, too
+	stamp    int64             // Time of the group at the further of these, when the connection was opened; 0: unknown
 	highest  uint64            // the highest entry that was ever put
 	tables   map[uint32]*table // by kind
 	removals map[uint32]uint64 // rows deleted so far from the table of a kind

@@ -42,7 +42,7 @@ func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 		return false, nil
 	}
 	highest := max(db.highest, o.Highest)
-	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET incarnation = $1, position = $2, highest_entry = $3, ahead = 0, updated_at = now()
+	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET incarnation = $1, position = $2, highest_entry = $3, ahead = 0, stamp = 0, updated_at = now()
 		WHERE space = $4 AND partition = $5 AND incarnation = $6 AND position = $7`,
 		db.incarnation, int64(o.At), int64(highest), db.space, partition, incarnation, int64(o.Position)))
 	if err != nil {
@@ -57,6 +57,6 @@ func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 			return false, err
 		}
 	}
-	db.position, db.highest, db.ahead, db.inherited = o.At, highest, 0, true
+	db.position, db.highest, db.ahead, db.stamp, db.inherited = o.At, highest, 0, 0, true
 	return true, nil
 }

@@ -135,9 +135,9 @@ func (l *lanes) write(parts []*part) error {
 func (db *database) announce(b *batch) error {
 	err := db.restoring(func() error {
 		return db.transact(func(tx *sql.Tx) error {
-			moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET ahead = $1, highest_entry = $2
+			moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET ahead = $1, highest_entry = $2, stamp = $8
 				WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
-				int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead)))
+				int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
 			if err != nil {
 				return fmt.Errorf("announce: %w", err)
 			}

@@ -197,7 +197,8 @@ func (r *refill) finish(tx *sql.Tx, f *feeder, position uint64) error {
 		}
 	}
 	db.position = position
-	_, err := tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, updated_at = now() WHERE space = $3 AND partition = $4`,
+	_, err := tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, updated_at = now(),
+		stamp = CASE WHEN greatest(position, ahead) = $1 THEN stamp ELSE 0 END WHERE space = $3 AND partition = $4`,
 		int64(position), int64(db.highest), db.space, partition)
 	return err
 }

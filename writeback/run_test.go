@@ -1,6 +1,7 @@
 package writeback_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -42,6 +43,39 @@ func TestRun_RefusesTheDatabaseOfAnotherLog(t *testing.T) {
 	w, _ = start(t, reborn, writeback.Config{DSN: dsn})
 	require.NoError(t, w.Flush(t.Context()))
 	require.Equal(t, []string{"1"}, column(t, db, `SELECT count(*)::text FROM space_test."Job"`))
+}
+
+// A log that has lost its end, and has grown again since, is another one, however long it is.
+func TestRun_RefusesALogThatHasGrownAgain(t *testing.T) {
+	overLanes(t, func(t *testing.T, cfg writeback.Config) {
+		dsn, db := newDatabase(t)
+		cfg.DSN = dsn
+		m, log := newModel(), newMemLog()
+		for i := range 4 {
+			follow(t, log, m, record.AppendTogether(appendJobs(t, kindRecord(1, job), 1+100*i, 100), 0))
+		}
+		for range 2 { // the same log is the same after a restart
+			w, stop := start(t, log, cfg)
+			require.NoError(t, w.Flush(t.Context()))
+			stop()
+			follow(t, log, m, nil)
+		}
+		w, stop := start(t, log, cfg)
+		require.NoError(t, w.Flush(t.Context()))
+		stop()
+
+		grown := newMemLog()
+		grown.groups = slices.Clone(log.groups[:5])
+		for range 9 {
+			grown.Append(nil)
+		}
+		w, run := newWriter(t, grown, cfg)
+		err := run(t.Context())
+		require.ErrorIs(t, err, writeback.ErrOtherLog)
+		require.ErrorContains(t, err, "up to position 6, and the log has something else there: the log has lost its end")
+		require.ErrorIs(t, w.Stats().LastError, writeback.ErrOtherLog)
+		requireMirror(t, db, "test", m)
+	})
 }
 
 func TestRun_ReturnsNilWhenItsContextEnds(t *testing.T) {

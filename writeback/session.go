@@ -2,6 +2,7 @@ package writeback
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,9 +20,8 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 		return err
 	}
 	defer db.close()
-	if last := w.source.Last(); max(db.position, db.ahead) > last {
-		return fmt.Errorf("%w: it has the log up to position %d, and the log ends at %d: the log has lost its end, "+
-			"and the tables may have entries that the space does not have; drop the mirror to build it anew", ErrOtherLog, max(db.position, db.ahead), last)
+	if err := w.checkLog(ctx, db); err != nil {
+		return err
 	}
 	if db.inherited {
 		w.cfg.Logger.Info("mirror_taken_over", "from", db.origin.Incarnation, "at", db.origin.Position, "position", db.position)
@@ -49,6 +49,32 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	cancel(w.write(ctx, lanes, window, pause))
 	<-read
 	return context.Cause(ctx)
+}
+
+// checkLog returns an error that wraps ErrOtherLog if the log is not the one any more that the mirror has followed: it has lost its end, and may have grown again since.
+// Of what the log does not hold any more there are snapshots, so that cannot have been lost.
+func (w *Writer) checkLog(ctx context.Context, db *database) error {
+	const lost = "the log has lost its end, and the tables may have entries that the space does not have; drop the mirror to build it anew"
+	upto := max(db.position, db.ahead)
+	if last := w.source.Last(); upto > last {
+		return fmt.Errorf("%w: it has the log up to position %d, and the log ends at %d: %s", ErrOtherLog, upto, last, lost)
+	}
+	if db.stamp == 0 || upto < w.first() {
+		return nil
+	}
+	var there record.Group
+	errRead := errors.New("read")
+	err := w.source.Tail(ctx, upto-1, func(g record.Group) error {
+		there = record.Group{Position: g.Position, Time: g.Time}
+		return errRead
+	})
+	if !errors.Is(err, errRead) {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	if there.Position != upto || there.Time != db.stamp {
+		return fmt.Errorf("%w: it has the log up to position %d, and the log has something else there: %s", ErrOtherLog, upto, lost)
+	}
+	return nil
 }
 
 // write writes batches until something fails or ctx ends.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,4 +93,46 @@ func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 	require.Len(t, want, rows)
 	require.NoError(t, c.Close())
 	require.NoError(t, n.Close(t.Context()))
+}
+
+// A loss of power takes the end of a log, of which the mirror has more. That is noticed even if the log has grown beyond there before the mirror sees it.
+func TestMirror_OfALogThatHasLostItsEndStops(t *testing.T) {
+	t.Parallel()
+	pg, err := postgres.Start(t.Context(), postgres.Config{})
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
+	dsn, err := pg.NewDatabase(t.Context())
+	require.NoError(t, err)
+	type Job struct{ ID int }
+	// work has a server write jobs, one after the other, and returns its status.
+	work := func(cfg node.Config, jobs int) string {
+		n := open(t, cfg)
+		c, err := client.Dial(t.Context(), n.Addr())
+		require.NoError(t, err)
+		for i := range jobs {
+			_, err := space.Write(t.Context(), c, Job{i})
+			require.NoError(t, err)
+		}
+		if cfg.Postgres != "" {
+			require.Eventually(t, func() bool {
+				st := string(n.Status())
+				return strings.Contains(st, "has lost its end") || statusOf(t, n).Mirror.LagGroups == 0
+			}, time.Minute, time.Millisecond)
+		}
+		status := string(n.Status())
+		require.NoError(t, c.Close())
+		_ = n.Close(t.Context()) // it tells of a mirror that has stopped
+		return status
+	}
+	data := t.TempDir()
+	require.NotContains(t, work(node.Config{Data: data, Postgres: dsn}, 10), "lost its end")
+	left := filepath.Join(t.TempDir(), "left")
+	require.NoError(t, os.CopyFS(left, os.DirFS(data)))
+	require.NotContains(t, work(node.Config{Data: data, Postgres: dsn}, 10), "lost its end")
+
+	work(node.Config{Data: left}, 30)
+	require.Contains(t, work(node.Config{Data: left, Postgres: dsn}, 0), "the log has lost its end")
+	require.NotContains(t, work(node.Config{Data: data, Postgres: dsn}, 10), "lost its end", "its own log is as good as ever")
 }
