@@ -238,14 +238,16 @@ func deadlockFreeMatch(k *kit) {
 
 // deadlockLeft: the younger waits for something else, too, until it does not any more. Nothing else happens then.
 func deadlockLeft(k *kit) {
-	for _, cancels := range []bool{false, true} {
+	for _, opts := range [][]space.Option{nil, {space.Wait(5 * brief)}} {
 		ts := oldestFirst(k, 2, take[simple])
-		older := startTake(k, ts[0], simple{"own", 2})
-		k.needParked(1)
-		hopes := startTake(k, ts[1], simple{"other", 1}, space.Wait(10*brief))
-		k.needParked(2)
 		younger := startTake(k, ts[1], simple{"own", 1})
-		if cancels {
+		k.needParked(1)
+		hopes := startTake(k, ts[1], simple{"other", 1}, opts...)
+		if opts == nil {
+			k.needParked(2)
+		}
+		older := startTake(k, ts[0], simple{"own", 2}) // a deadlock at once if hopes has ended, or has not begun
+		if opts == nil {
 			k.needParked(3)
 			hopes.cancel()
 		}
