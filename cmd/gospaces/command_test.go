@@ -184,7 +184,7 @@ func TestWatch_TellsOfWhatIsAsked(t *testing.T) {
 		}
 	}
 	r := s.do(t, "watch", "job", "--on", "finished")
-	require.Equal(t, exitError, r.code)
+	require.Equal(t, exitUsage, r.code)
 	require.Contains(t, r.err, `no event is called "finished"; there are written, taken,`)
 }
 
