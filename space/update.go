@@ -14,7 +14,8 @@ import (
 // meanwhile, Update begins again with the entry that matches then; so change may be called several times. It returns the entry as it is now.
 //
 // It waits for a match as Read does, and returns the errors of Read and Write, and that of change as it is; the entry has then not been changed. Under a transaction
-// (In) it returns ErrVersionConflict if others have read the entry in theirs: abort it then, and begin again. Options: those of Read.
+// (In) it returns ErrVersionConflict if others have read the entry in theirs: abort it then, and begin again after a pause of random length, lest all of them
+// meet again. Options: those of Read.
 func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...Option) (T, error) {
 	var none T
 	codec, q, err := query(ctx, sp, &template, optFind, opts)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -122,7 +124,9 @@ func updateTxnNoneLost(k *kit) {
 	var wg sync.WaitGroup
 	for range goroutines {
 		wg.Go(func() {
+			var pause time.Duration // random: those who begin again together would be in each other's way again
 			for n := 0; n < each; {
+				time.Sleep(rand.N(pause + 1))
 				t, err := space.Begin(k.ctx, k.sp)
 				if err == nil {
 					_, err = space.Update(k.ctx, k.sp, simple{Name: "counter"}, addOne, space.In(t))
@@ -133,8 +137,10 @@ func updateTxnNoneLost(k *kit) {
 				switch {
 				case err == nil:
 					n++
+					pause = 0
 				case errors.Is(err, space.ErrVersionConflict), errors.Is(err, space.ErrDeadlock), errors.Is(err, space.ErrTxnEnded):
 					_ = t.Abort(k.ctx)
+					pause = min(2*pause+time.Millisecond, 50*time.Millisecond)
 				default:
 					k.Error(err)
 					return
