@@ -300,8 +300,8 @@ func (t *randomTxn) found(op *history.Op, e *space.Entry) {
 	switch {
 	case op.Verb == history.Take:
 		t.taken = append(t.taken, s)
-	case t.txn != nil:
-		t.read = append(t.read, s)
+	case t.txn != nil: // what was seen of it before has the same version, if the transaction itself has changed it since
+		t.read = append(slices.DeleteFunc(t.read, func(o seen) bool { return o.id == s.id }), s)
 	default:
 		t.seen = append(t.seen[max(0, len(t.seen)-10):], s)
 	}

@@ -14,6 +14,7 @@ func replaceCases() cases {
 		{"an entry gets new fields, and keeps its identity, lease and place", replaceKeeps},
 		{"a replaced entry is found by its new fields alone", replaceMatches},
 		{"every replacement is a new version", replaceVersions},
+		{"all replacements under a transaction are one new version", replaceVersionInTxn},
 		{"a replacement of another version is refused", replaceConflict},
 		{"what is gone, or was never there, cannot be replaced", replaceGone},
 		{"a replacement of another kind, or too large, is refused", replaceInvalid},
@@ -99,6 +100,19 @@ func replaceVersions(k *kit) {
 	take(k, simple{}, space.In(t))
 	abort(k, t)
 	require.Equal(k, uint32(20), k.stored(id).Version)
+}
+
+func replaceVersionInTxn(k *kit) {
+	id := write(k, e1).ID()
+	t := begin(k)
+	own := write(k, e2, space.In(t)).ID()
+	for range 3 {
+		require.Equal(k, uint32(2), replace(k, id, 0, e3, space.In(t)))
+		require.Equal(k, uint32(1), replace(k, own, 1, e2, space.In(t)))
+	}
+	commit(k, t)
+	require.Equal(k, uint32(2), k.stored(id).Version)
+	require.Equal(k, uint32(1), k.stored(own).Version)
 }
 
 func replaceConflict(k *kit) {
