@@ -10,19 +10,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/gospaces/gospaces/internal/postgres"
 )
 
 func TestLoad_ALostFolderIsMadeOfTheTables(t *testing.T) {
 	t.Parallel()
-	pg, err := postgres.Start(t.Context(), postgres.Config{})
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
-	dsn, err := pg.NewDatabase(t.Context())
-	require.NoError(t, err)
+	_, dsn := database(t)
 	require.Contains(t, cli(t, "load").err, "no database is given: use --postgres or $GOSPACES_POSTGRES")
 	dir := filepath.Join(t.TempDir(), "new")
 	r := cli(t, "load", "--postgres", dsn, "--data", dir, "--all")

@@ -35,10 +35,9 @@ func statusOf(t *testing.T, n *node.Node) mirrorStatus {
 	return st.Spaces[0]
 }
 
-// A database that is away makes the log grow up to a bound. Beyond, what the mirror still lacks is removed from the log, and it goes
-// on from a snapshot when the database is back, even after a restart of the server.
-func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
-	t.Parallel()
+// database returns a PostgreSQL server of the test, and an empty database on it.
+func database(t *testing.T) (*postgres.Server, string) {
+	t.Helper()
 	pg, err := postgres.Start(t.Context(), postgres.Config{})
 	if err != nil {
 		t.Skip(err)
@@ -46,6 +45,14 @@ func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
 	dsn, err := pg.NewDatabase(t.Context())
 	require.NoError(t, err)
+	return pg, dsn
+}
+
+// A database that is away makes the log grow up to a bound. Beyond, what the mirror still lacks is removed from the log, and it goes
+// on from a snapshot when the database is back, even after a restart of the server.
+func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
+	t.Parallel()
+	pg, dsn := database(t)
 	cfg := node.Config{Data: t.TempDir(), Postgres: dsn, SnapshotBytes: 256 << 10, MirrorLog: 1 << 20}
 	n := open(t, cfg)
 	c, err := client.Dial(t.Context(), n.Addr())
@@ -98,13 +105,7 @@ func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 // A loss of power takes the end of a log, of which the mirror has more. That is noticed even if the log has grown beyond there before the mirror sees it.
 func TestMirror_OfALogThatHasLostItsEndStops(t *testing.T) {
 	t.Parallel()
-	pg, err := postgres.Start(t.Context(), postgres.Config{})
-	if err != nil {
-		t.Skip(err)
-	}
-	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
-	dsn, err := pg.NewDatabase(t.Context())
-	require.NoError(t, err)
+	_, dsn := database(t)
 	type Job struct{ ID int }
 	// work has a server write jobs, one after the other, and returns its status.
 	work := func(cfg node.Config, jobs int) string {
