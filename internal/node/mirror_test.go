@@ -39,9 +39,7 @@ func statusOf(t *testing.T, n *node.Node) mirrorStatus {
 func database(t *testing.T) (*postgres.Server, string) {
 	t.Helper()
 	pg, err := postgres.Start(t.Context(), postgres.Config{})
-	if err != nil {
-		t.Skip(err)
-	}
+	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
 	dsn, err := pg.NewDatabase(t.Context())
 	require.NoError(t, err)

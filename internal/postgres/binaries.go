@@ -12,8 +12,8 @@ import (
 	"strconv"
 )
 
-// errNoServer says what to do when there is no server and none can be installed.
-var errNoServer = errors.New("postgres: no PostgreSQL server found: install one (Debian, Ubuntu: apt-get install postgresql; " +
+// ErrNoServer is returned when there is no server and none can be installed. It says what to do.
+var ErrNoServer = errors.New("postgres: no PostgreSQL server found: install one (Debian, Ubuntu: apt-get install postgresql; " +
 	"Fedora: dnf install postgresql-server; macOS: brew install postgresql) or name one with $" + EnvDSN)
 
 // programs are the two that a cluster needs.
@@ -26,7 +26,7 @@ func findOrInstall(ctx context.Context, out io.Writer) (programs, error) {
 	}
 	apt, err := exec.LookPath("apt-get")
 	if err != nil || os.Geteuid() != 0 {
-		return programs{}, errNoServer
+		return programs{}, ErrNoServer
 	}
 	fmt.Fprintln(out, "postgres: no PostgreSQL server found: installing the package postgresql")
 	for _, args := range [][]string{{"update"}, {"install", "-y", "--no-install-recommends", "postgresql"}} {
@@ -34,13 +34,13 @@ func findOrInstall(ctx context.Context, out io.Writer) (programs, error) {
 		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 		cmd.Stdout, cmd.Stderr = out, out
 		if err := cmd.Run(); err != nil {
-			return programs{}, fmt.Errorf("%w (apt-get %s: %w)", errNoServer, args[0], err)
+			return programs{}, fmt.Errorf("%w (apt-get %s: %w)", ErrNoServer, args[0], err)
 		}
 	}
 	if p, ok := find(os.Getenv("PATH"), "/usr/lib/postgresql"); ok {
 		return p, nil
 	}
-	return programs{}, errNoServer
+	return programs{}, ErrNoServer
 }
 
 // find looks for both programs in the folders of path and then, newest first, in the versions below debian: Debian

@@ -43,8 +43,8 @@ type Server struct {
 	databases []string // made by NewDatabase, to be dropped; guarded by mu
 }
 
-// Start finds or starts a server and returns once it answers. When there is none and none can be started, the error
-// says in one line what to do. The caller stops the server.
+// Start finds or starts a server and returns once it answers. It returns ErrNoServer when there is none and none can be installed; what
+// else is wrong, with the server that the environment names or one that does not start, its error says. The caller stops the server.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	out := cmp.Or[io.Writer](cfg.Out, io.Discard)
 	if dsn := os.Getenv(EnvDSN); dsn != "" {
