@@ -49,11 +49,7 @@ func (l *link) greet(conn net.Conn, in *wire.Reader) (*wire.Terms, error) {
 	if l.terms != nil {
 		hello.Session = l.terms.Session
 	}
-	b, err := wire.AppendHello(nil, hello)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := conn.Write(b); err != nil {
+	if _, err := conn.Write(wire.AppendHello(nil, hello)); err != nil {
 		return nil, err
 	}
 	for {

@@ -57,10 +57,9 @@ func (s *liar) serve(conn net.Conn) {
 func (s *liar) answer(f wire.Frame) []byte {
 	switch f.Type {
 	case wire.Hello:
-		b, _ := wire.AppendWelcome(nil, &wire.Terms{
+		return wire.AppendWelcome(nil, &wire.Terms{
 			Version: wire.Version, Offers: wire.Offers(), MaxFrame: wire.DefaultMaxFrame, Idle: time.Hour, Session: []byte{1},
 		})
-		return b
 	case wire.Open:
 		schema := template.AppendSchema([]byte{1}, &template.Schema{Kind: "k", Fields: []template.Field{{Name: "f", Class: template.Int}}})
 		b := wire.AppendFrame(nil, wire.Kind, 0, schema)

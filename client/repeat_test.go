@@ -313,10 +313,9 @@ func (s *forgetful) serve(conn net.Conn) {
 		case !ok:
 			continue
 		case f.Type == wire.Hello:
-			b, _ := wire.AppendWelcome(nil, &wire.Terms{
+			_, err = conn.Write(wire.AppendWelcome(nil, &wire.Terms{
 				Version: wire.Version, Offers: []string{wire.CapSpaces}, MaxFrame: wire.DefaultMaxFrame, Idle: time.Hour, Session: []byte{1},
-			})
-			_, err = conn.Write(b)
+			}))
 		case f.Type == wire.Open:
 			_, err = conn.Write(wire.AppendFrame(nil, wire.Answer, f.ID, wire.AppendOpened(nil, "first", 0, false)))
 		default:

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"slices"
+
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
 )
@@ -14,8 +16,8 @@ type view struct {
 	schemas     []*template.Schema // by kind; replaced, never changed, since calls refer to it
 }
 
-// maxKinds bounds the numbers of kinds that a server may announce.
-const maxKinds = 1 << 20
+// maxKinds bounds the numbers of kinds that a server may announce: a number makes the client hold a place for each one below it.
+const maxKinds = 1 << 16
 
 // viewLocked returns what the session knows of s.
 func (l *link) viewLocked(s *Space) *view {
@@ -33,8 +35,11 @@ func (v *view) learn(id engine.KindID, schema *template.Schema) {
 		v.ids = map[string]engine.KindID{}
 	}
 	v.ids[schema.Kind] = id
-	schemas := make([]*template.Schema, max(len(v.schemas), int(id)+1))
-	copy(schemas, v.schemas)
-	schemas[id] = schema
-	v.schemas = schemas
+	switch n := len(v.schemas); {
+	case int(id) >= n: // appending changes nothing of what calls refer to
+		v.schemas = append(append(v.schemas, make([]*template.Schema, int(id)-n)...), schema)
+	case v.schemas[id] != schema:
+		v.schemas = slices.Clone(v.schemas)
+		v.schemas[id] = schema
+	}
 }

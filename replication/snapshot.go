@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -233,7 +234,7 @@ func (r *blockReader) each(fn func(records []byte) error) error {
 	}
 }
 
-// maxBlock is more than any block has: a damaged length must not make anybody allocate.
+// maxBlock is more than any block has.
 const maxBlock = 1 << 30
 
 // next returns the next block, which is valid until the one after it.
@@ -246,11 +247,8 @@ func (r *blockReader) next() ([]byte, error) {
 	if n > maxBlock {
 		return nil, fmt.Errorf("%w: block %d is damaged", ErrBadSnapshot, r.blocks)
 	}
-	if int(n) > cap(r.buf) {
-		r.buf = make([]byte, n)
-	}
-	b := r.buf[:n]
-	if _, err := io.ReadFull(r.r, b); err != nil {
+	b, err := r.read(int(n))
+	if err != nil {
 		return nil, fmt.Errorf("%w: block %d is cut off", ErrBadSnapshot, r.blocks)
 	}
 	if blockSum(r.blocks, b) != binary.LittleEndian.Uint32(head[4:]) {
@@ -258,6 +256,19 @@ func (r *blockReader) next() ([]byte, error) {
 	}
 	r.blocks++
 	return b, nil
+}
+
+// read reads n bytes. The buffer grows with what is there, not with what a damaged length announces.
+func (r *blockReader) read(n int) (b []byte, err error) {
+	b = r.buf[:0]
+	for len(b) < n && err == nil {
+		at := len(b)
+		b = slices.Grow(b, min(n-at, max(at, 1<<20)))
+		b = b[:min(n, cap(b))]
+		_, err = io.ReadFull(r.r, b[at:])
+	}
+	r.buf = b
+	return b, err
 }
 
 // end returns an error if something follows the last block.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -195,8 +196,12 @@ func FuzzVerify(f *testing.F) {
 		require.NoError(f, err)
 		f.Add(whole)
 	}
-	f.Fuzz(func(_ *testing.T, b []byte) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		_, _ = backup.Verify(bytes.NewReader(b)) // it ends, and does not panic
+		runtime.ReadMemStats(&after)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20+1000*len(b)), "no length is believed")
 	})
 }
 

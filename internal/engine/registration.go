@@ -172,20 +172,21 @@ func (e *Engine) decodeTemplates(b []byte) ([]Template, error) {
 		return nil, record.ErrCorrupt
 	}
 	b = b[w:]
-	ts := make([]Template, n)
-	for i := range ts {
+	var ts []Template // it grows with what is there
+	for range n {
 		kind, w := binary.Uvarint(b)
 		if w <= 0 || kind > uint64(len(e.kinds)) {
 			return nil, record.ErrCorrupt
 		}
+		t := Template{Kind: KindID(kind)}
 		var err error
-		if ts[i].Conds, b, err = template.DecodeConds(b[w:]); err != nil {
+		if t.Conds, b, err = template.DecodeConds(b[w:]); err != nil {
 			return nil, fmt.Errorf("%w: %w", record.ErrCorrupt, err)
 		}
-		ts[i].Kind = KindID(kind)
-		if err = e.checkTemplate(&ts[i]); err != nil {
+		if err = e.checkTemplate(&t); err != nil {
 			return nil, fmt.Errorf("%w: %w", record.ErrCorrupt, err)
 		}
+		ts = append(ts, t)
 	}
 	return ts, nil
 }

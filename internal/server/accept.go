@@ -99,15 +99,11 @@ func readHello(in *wire.Reader) (*wire.Greeting, error) {
 
 // welcome tells the client the terms.
 func (s *Server) welcome(nc net.Conn, ss *session, resumed bool) error {
-	b, err := wire.AppendWelcome(nil, &wire.Terms{
+	_, err := nc.Write(wire.AppendWelcome(nil, &wire.Terms{
 		Version: wire.Version, Offers: wire.Offers(), Software: wire.Software,
 		MaxFrame: s.cfg.MaxFrame, Idle: s.cfg.Idle,
 		Session: ss.token[:], Resumed: resumed, Received: ss.received,
-	})
-	if err != nil {
-		return err
-	}
-	_, err = nc.Write(b)
+	}))
 	return err
 }
 

@@ -122,11 +122,10 @@ func openBody(handle byte, name string) []byte {
 }
 
 func (p *peer) hello(g wire.Greeting) {
-	b, err := wire.AppendHello(nil, &g)
-	require.NoError(p.t, err)
-	p.write(b)
+	p.write(wire.AppendHello(nil, &g))
 	f := p.next()
 	require.Equal(p.t, wire.Welcome, f.Type)
+	var err error
 	p.terms, err = wire.DecodeWelcome(f.Body, nil)
 	require.NoError(p.t, err)
 	p.in.Restart(g.Received)

@@ -19,9 +19,7 @@ func greet(t *testing.T, addr string) error {
 	require.NoError(t, err)
 	defer nc.Close()
 	require.NoError(t, nc.SetDeadline(time.Now().Add(time.Minute)))
-	hello, err := wire.AppendHello(nil, &wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version})
-	require.NoError(t, err)
-	_, err = nc.Write(hello)
+	_, err = nc.Write(wire.AppendHello(nil, &wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version}))
 	require.NoError(t, err)
 	in := wire.NewReader(nc, wire.MaxHello)
 	for {

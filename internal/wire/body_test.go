@@ -233,7 +233,17 @@ func TestFailed_NamesPositions(t *testing.T) {
 	require.ErrorIs(t, got[3], wire.ErrInternal)
 }
 
-// No body makes any decoder crash, run on or return more than it was given.
+// decodeBodies decodes b as everything that allocates for what it finds.
+func decodeBodies(b []byte) {
+	d := wire.NewDecoder(b)
+	d.Drafts(nil)
+	d = wire.NewDecoder(b)
+	d.Failed(func(int, error) {})
+	d = wire.NewDecoder(b)
+	new(wire.Query).DecodeFind(&d)
+}
+
+// No body makes any decoder crash, run on, allocate for what is not there, or return more than it was given.
 func FuzzBodies(f *testing.F) {
 	f.Add(appendQuery(wire.AppendFind(nil, &query, time.Hour), &query))
 	f.Add(appendQuery(wire.AppendFind(nil, &begun, wire.WaitForever), &begun))
@@ -244,6 +254,7 @@ func FuzzBodies(f *testing.F) {
 	f.Add(wire.AppendFailed(nil, []error{nil, engine.ErrLeaseEnded}))
 	f.Add(wire.AppendEntry(nil, &engine.View{ID: 1, Kind: 2, Version: 1, Attempts: 3, Row: template.Row{1, 2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		require.Less(t, allocated(func() { decodeBodies(b) }), uint64(64<<10+1000*len(b)))
 		d := wire.NewDecoder(b)
 		require.LessOrEqual(t, len(d.Drafts(nil)), len(b))
 		d = wire.NewDecoder(b)

@@ -5,10 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
-
-	"github.com/vmihailenco/msgpack/v5"
 )
 
 // Errors of the handshake.
@@ -33,33 +32,77 @@ func Offers() []string { return []string{CapSpaces, CapResume, CapRepeat} }
 
 // Greeting is what a client says first.
 type Greeting struct {
-	MinVersion, MaxVersion uint8 `msgpack:"-"`
+	MinVersion, MaxVersion uint8
 
-	Requires []string `msgpack:"requires,omitempty"` // capabilities that the server must have
-	Software string   `msgpack:"software,omitempty"`
-	Session  []byte   `msgpack:"session,omitempty"`  // token of the session to resume
-	Client   []byte   `msgpack:"client,omitempty"`   // what the client calls itself, so that it can repeat calls; secret
-	Received uint64   `msgpack:"received,omitempty"` // position in the server's stream up to which the client has it
+	Requires []string // capabilities that the server must have
+	Software string
+	Session  []byte // token of the session to resume
+	Client   []byte // what the client calls itself, so that it can repeat calls; secret
+	Received uint64 // position in the server's stream up to which the client has it
+}
+
+// set takes over one pair of a Hello.
+func (g *Greeting) set(name string, value []byte) bool {
+	switch name {
+	case "requires":
+		g.Requires = append(g.Requires, string(value))
+	case "software":
+		g.Software = string(value)
+	case "session":
+		g.Session = bytes.Clone(value)
+	case "client":
+		g.Client = bytes.Clone(value)
+	case "received":
+		return decodeNumber(&g.Received, value, math.MaxUint64)
+	}
+	return true
 }
 
 // Terms is the server's answer to a Greeting that it accepts.
 type Terms struct {
-	Version uint8 `msgpack:"-"`
+	Version uint8
 
-	Offers   []string      `msgpack:"offers"`
-	Software string        `msgpack:"software"`
-	MaxFrame int           `msgpack:"max_frame"` // bytes of a frame after its length, both ways
-	Idle     time.Duration `msgpack:"idle"`      // a connection without a sign of life for so long is dead, to both sides
-	Session  []byte        `msgpack:"session"`   // token for resuming this session; secret
-	Resumed  bool          `msgpack:"resumed"`   // the session goes on; otherwise it is a new one
-	Received uint64        `msgpack:"received"`  // position in the client's stream up to which the server has it
+	Offers   []string
+	Software string
+	MaxFrame int           // bytes of a frame after its length, both ways
+	Idle     time.Duration // a connection without a sign of life for so long is dead, to both sides
+	Session  []byte        // token for resuming this session; secret
+	Resumed  bool          // the session goes on; otherwise it is a new one
+	Received uint64        // position in the client's stream up to which the server has it
+}
+
+// set takes over one pair of a Welcome.
+func (t *Terms) set(name string, value []byte) bool {
+	switch name {
+	case "offers":
+		t.Offers = append(t.Offers, string(value))
+	case "software":
+		t.Software = string(value)
+	case "max_frame":
+		return decodeNumber(&t.MaxFrame, value, math.MaxInt32)
+	case "idle":
+		return decodeNumber(&t.Idle, value, math.MaxInt64)
+	case "session":
+		t.Session = bytes.Clone(value)
+	case "resumed":
+		t.Resumed = true
+	case "received":
+		return decodeNumber(&t.Received, value, math.MaxUint64)
+	}
+	return true
 }
 
 // AppendHello appends a Hello frame.
-func AppendHello(dst []byte, g *Greeting) ([]byte, error) {
+func AppendHello(dst []byte, g *Greeting) []byte {
 	start := len(dst)
 	dst = append(append(Begin(dst, Hello, 0), magic...), g.MinVersion, g.MaxVersion)
-	return appendPacked(dst, start, g)
+	for _, capability := range g.Requires {
+		dst = appendNamed(dst, "requires", capability)
+	}
+	dst = appendNamed(dst, "software", g.Software)
+	dst = appendNamed(dst, "session", g.Session)
+	dst = appendNamed(dst, "client", g.Client)
+	return End(appendNumber(dst, "received", g.Received), start)
 }
 
 // DecodeHello decodes the body of a Hello frame. It returns ErrMalformed if it is none, ErrVersion if the client
@@ -73,16 +116,27 @@ func DecodeHello(body []byte) (*Greeting, error) {
 	if g.MinVersion > Version || g.MaxVersion < Version {
 		return nil, fmt.Errorf("%w: the client speaks %d to %d, the server %d", ErrVersion, g.MinVersion, g.MaxVersion, Version)
 	}
-	if err := msgpack.Unmarshal(rest[2:], g); err != nil {
-		return nil, fmt.Errorf("%w: hello: %v", ErrMalformed, err)
+	if err := decodeNamed(rest[2:], g.set); err != nil {
+		return nil, fmt.Errorf("hello: %w", err)
 	}
 	return g, checkCapabilities(g.Requires, Offers())
 }
 
 // AppendWelcome appends a Welcome frame.
-func AppendWelcome(dst []byte, t *Terms) ([]byte, error) {
+func AppendWelcome(dst []byte, t *Terms) []byte {
 	start := len(dst)
-	return appendPacked(append(Begin(dst, Welcome, 0), t.Version), start, t)
+	dst = append(Begin(dst, Welcome, 0), t.Version)
+	for _, capability := range t.Offers {
+		dst = appendNamed(dst, "offers", capability)
+	}
+	dst = appendNamed(dst, "software", t.Software)
+	dst = appendNumber(dst, "max_frame", uint64(t.MaxFrame))
+	dst = appendNumber(dst, "idle", uint64(t.Idle))
+	dst = appendNamed(dst, "session", t.Session)
+	if t.Resumed {
+		dst = appendNumber(dst, "resumed", 1)
+	}
+	return End(appendNumber(dst, "received", t.Received), start)
 }
 
 // DecodeWelcome decodes the body of a Welcome frame; needs are the capabilities that the server must offer.
@@ -95,21 +149,13 @@ func DecodeWelcome(body []byte, needs []string) (*Terms, error) {
 	if t.Version != Version {
 		return nil, fmt.Errorf("%w: the server chose %d, the client speaks %d", ErrVersion, t.Version, Version)
 	}
-	if err := msgpack.Unmarshal(body[1:], t); err != nil {
-		return nil, fmt.Errorf("%w: welcome: %v", ErrMalformed, err)
+	if err := decodeNamed(body[1:], t.set); err != nil {
+		return nil, fmt.Errorf("welcome: %w", err)
 	}
 	if t.MaxFrame < MinMaxFrame || t.Idle <= 0 {
 		return nil, fmt.Errorf("%w: welcome with impossible limits", ErrMalformed)
 	}
 	return t, checkCapabilities(needs, t.Offers)
-}
-
-func appendPacked(dst []byte, start int, v any) ([]byte, error) {
-	packed, err := msgpack.Marshal(v)
-	if err != nil {
-		return dst[:start], fmt.Errorf("wire: encode handshake: %w", err)
-	}
-	return End(append(dst, packed...), start), nil
 }
 
 func checkCapabilities(needs, have []string) error {
