@@ -71,20 +71,14 @@ func (d *DeadLetters) Close() { d.db.close() }
 // All yields the dead letters in the order of their entries, until the first error.
 func (d *DeadLetters) All() iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
-		rows, err := d.db.conn.QueryContext(context.Background(), `SELECT entry, kind, action, sqlstate, reason, refused_at, attempts, expires, fields
-			FROM `+lettersName(d.db.space)+` ORDER BY entry`)
+		rows, err := d.db.conn.QueryContext(context.Background(), `SELECT `+shownColumns+` FROM `+lettersName(d.db.space)+` ORDER BY entry`)
 		if err != nil {
 			yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
 			return
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var l DeadLetter
-			var entry int64
-			var expires sql.NullTime
-			var fields []byte
-			err := rows.Scan(&entry, &l.Kind, &l.Action, &l.SQLState, &l.Reason, &l.RefusedAt, &l.Attempts, &expires, &fields)
-			l.Entry, l.Expires, l.Fields = uint64(entry), expires.Time, fields
+			l, err := scanLetter(rows)
 			if !yield(l, err) || err != nil {
 				return
 			}
@@ -95,17 +89,61 @@ func (d *DeadLetters) All() iter.Seq2[DeadLetter, error] {
 	}
 }
 
-// Drop deletes the dead letters of the given entries, or all of them if none is given, and returns how many it has deleted. The
+// shownColumns are what scanLetter reads.
+const shownColumns = `entry, kind, action, sqlstate, reason, refused_at, attempts, expires, fields`
+
+func scanLetter(rows *sql.Rows) (l DeadLetter, err error) {
+	var entry int64
+	var expires sql.NullTime
+	var fields []byte
+	err = rows.Scan(&entry, &l.Kind, &l.Action, &l.SQLState, &l.Reason, &l.RefusedAt, &l.Attempts, &expires, &fields)
+	l.Entry, l.Expires, l.Fields = uint64(entry), expires.Time, fields
+	return l, err
+}
+
+// dropBatch is how many dead letters Drop deletes in one transaction.
+const dropBatch = 1000
+
+// Drop deletes the dead letters of the given entries, or all of them if none is given, and returns how many it has deleted. It works in batches, by
+// entry: each is handed to deliver, and deleted for good once that has returned nil; the error of deliver ends it. The
 // tables then differ from the space by what the letters told, until the entries change or leave.
-func (d *DeadLetters) Drop(entries ...uint64) (dropped uint64, err error) {
-	err = d.db.transact(func(tx *sql.Tx) error {
-		dropped, err = affected(tx.Exec(`DELETE FROM `+lettersName(d.db.space)+chosen, len(entries) == 0, idArray(entries)))
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("drop dead letters: %w", err)
+func (d *DeadLetters) Drop(deliver func([]DeadLetter) error, entries ...uint64) (dropped int, err error) {
+	for {
+		var batch []DeadLetter
+		err := d.db.transact(func(tx *sql.Tx) error {
+			if batch, err = deleteLetters(tx, d.db.space, entries); err != nil || len(batch) == 0 {
+				return err
+			}
+			return deliver(batch)
+		})
+		if err != nil {
+			return dropped, fmt.Errorf("drop dead letters: %w", err)
+		}
+		if dropped += len(batch); len(batch) < dropBatch {
+			return dropped, nil
+		}
 	}
-	return dropped, nil
+}
+
+// deleteLetters deletes a batch of dead letters and returns it.
+func deleteLetters(tx *sql.Tx, space string, entries []uint64) ([]DeadLetter, error) {
+	name := lettersName(space)
+	rows, err := tx.Query(`DELETE FROM `+name+` WHERE entry IN (SELECT entry FROM `+name+chosen+` ORDER BY entry LIMIT $3 FOR UPDATE)
+		RETURNING `+shownColumns, len(entries) == 0, idArray(entries), dropBatch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var letters []DeadLetter
+	for rows.Next() {
+		l, err := scanLetter(rows)
+		if err != nil {
+			return nil, err
+		}
+		letters = append(letters, l)
+	}
+	slices.SortFunc(letters, func(a, b DeadLetter) int { return cmp.Compare(a.Entry, b.Entry) })
+	return letters, rows.Err()
 }
 
 // chosen selects the dead letters of the entries $2, or all if $1.

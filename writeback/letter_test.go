@@ -2,6 +2,7 @@ package writeback_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -176,9 +177,16 @@ func testLettersFollow(t *testing.T, cfg writeback.Config) {
 	x.follow(record.AppendRenew(nil, 14, at.UnixNano()))
 	require.Equal(t, at, x.letters()[1].Expires.UTC())
 
-	dropped, err := openLetters(t, x.dsn).Drop(15)
+	noSpace := errors.New("no space left on device")
+	dropped, err := openLetters(t, x.dsn).Drop(func([]writeback.DeadLetter) error { return noSpace }, 15)
+	require.ErrorIs(t, err, noSpace)
+	require.Zero(t, dropped)
+	x.requireRefused(13, 14, 15, 16)
+	var delivered []writeback.DeadLetter
+	dropped, err = openLetters(t, x.dsn).Drop(func(b []writeback.DeadLetter) error { delivered = b; return nil }, 15)
 	require.NoError(t, err)
-	require.EqualValues(t, 1, dropped)
+	require.Equal(t, 1, dropped)
+	require.JSONEq(t, `{"id": 15, "state": "bad"}`, string(delivered[0].Fields))
 	x.follow(record.AppendRemove(nil, 15, record.Taken))
 	resolved, refused, err := openLetters(t, x.dsn).Retry(13)
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -132,7 +133,10 @@ func (a *app) dropLettersCommand(dsn *string) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "drop ENTRY...",
-		Short: "Forget dead letters: the tables go on without what they stand for",
+		Short: "Print dead letters and forget them: the tables go on without what they stand for",
+		Long: `Print dead letters and forget them: the tables go on without what they stand for.
+
+A letter is forgotten once it was printed, as an entry is removed by take: what could not be printed is kept.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
 				return usage("name entries, or use --all")
@@ -142,19 +146,28 @@ func (a *app) dropLettersCommand(dsn *string) *cobra.Command {
 				return err
 			}
 			return a.withLetters(cmd.Context(), *dsn, func(letters *writeback.DeadLetters) error {
-				dropped, err := letters.Drop(entries...)
-				if err != nil {
-					return err
-				}
-				if dropped == 0 && !all {
+				dropped, err := letters.Drop(func(batch []writeback.DeadLetter) error { return a.deliverLetters(cmd.Context(), batch) }, entries...)
+				if err == nil && dropped == 0 && !all {
 					return space.ErrNoMatch
 				}
-				return a.printJSON(map[string]uint64{"dropped": dropped})
+				return err
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "drop all dead letters of the space")
 	return cmd
+}
+
+func (a *app) deliverLetters(ctx context.Context, letters []writeback.DeadLetter) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	for _, l := range letters {
+		if err := enc.Encode(newDeadLetter(l)); err != nil {
+			return err
+		}
+	}
+	return a.deliver(ctx, out.Bytes())
 }
 
 func entryIDs(args []string) ([]uint64, error) {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +20,7 @@ const (
 	exitUsage   = 2
 	exitNoMatch = 3
 	exitFull    = 4
+	exitPipe    = 141 // as a shell has it for a program that SIGPIPE ended
 )
 
 // usageError is a mistake in the command line that only the command itself can see.
@@ -36,6 +39,8 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	switch {
 	case errors.Is(err, space.ErrNoMatch):
 		return exitNoMatch // is an answer, not a failure: nothing to say
+	case readerGone(err):
+		return exitPipe // it had enough: nothing to say
 	case errors.Is(err, context.Canceled):
 		says = "interrupted"
 	case errors.Is(err, space.ErrLogFull):
@@ -46,6 +51,12 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	}
 	fmt.Fprintln(a.stderr, "gospaces:", says)
 	return code
+}
+
+// readerGone reports whether err is that of writing to a pipe that has no reader any more.
+func readerGone(err error) bool {
+	failed, ok := errors.AsType[*fs.PathError](err)
+	return ok && errors.Is(failed, syscall.EPIPE)
 }
 
 // oneLine joins the lines of joined errors, and of cobra's suggestions.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"math"
 	"time"
@@ -43,6 +42,11 @@ func (a *app) takeCommand() *cobra.Command {
 	return a.findCommand(&cobra.Command{
 		Use:   "take KIND [JSON]",
 		Short: "Print entries and remove them from the space",
+		Long: `Print entries and remove them from the space.
+
+An entry is removed once it was printed: when it is on the disk if the output is a file, when it was read if the output is a pipe (on Linux). So
+nothing is lost if the disk is full, the reader goes or this command is killed; entries that were being printed then may be found in
+the output and, after ten seconds at most, in the space.`,
 		Example: `  gospaces take job '{"state": "new"}' --wait forever
   gospaces take job --where 'owner is null' --where 'state in (new, late)' --order -priority
   gospaces take job --all > jobs.jsonl
@@ -87,7 +91,10 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 			if f.wait != patience(space.Forever) {
 				q.Wait = time.Duration(f.wait)
 			}
-			return a.printEntries(f.find(cmd.Context(), sp, q, take))
+			if take {
+				return a.takeAll(cmd.Context(), sp, q, f.max)
+			}
+			return a.printEntries(f.find(cmd.Context(), sp, q))
 		})
 	}
 	return cmd
@@ -112,37 +119,11 @@ func (f *findFlags) check(take, maxGiven bool) error {
 }
 
 // find yields up to f.max matches. It ends with space.ErrNoMatch if there is none.
-func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query, take bool) iter.Seq2[space.Entry, error] {
-	switch {
-	case take:
-		return takeMany(ctx, sp, q, f.max)
-	case f.max <= bulk:
+func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query) iter.Seq2[space.Entry, error] {
+	if f.max <= bulk {
 		return readSome(ctx, sp, q, f.max)
 	}
 	return readMany(ctx, sp, q, f.max)
-}
-
-// takeMany takes in bulk. Only the first call waits.
-func takeMany(ctx context.Context, sp space.Space, q space.Query, limit int) iter.Seq2[space.Entry, error] {
-	return func(yield func(space.Entry, error) bool) {
-		for taken := 0; taken < limit; q.NoWait = true {
-			q.Max = min(bulk, limit-taken)
-			entries, err := sp.Take(ctx, q)
-			if taken > 0 && errors.Is(err, space.ErrNoMatch) {
-				return
-			}
-			if err != nil {
-				yield(space.Entry{}, err)
-				return
-			}
-			taken += len(entries)
-			for _, e := range entries {
-				if !yield(e, nil) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // readSome reads what fits one call.

@@ -93,7 +93,7 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	require.Equal(t, exitUsage, letters("drop").code)
 	require.Equal(t, exitUsage, letters("retry", "x").code)
 	require.Equal(t, exitNoMatch, letters("drop", "999").code)
-	require.JSONEq(t, `{"dropped": 1}`, letters("drop", id).out)
+	require.Equal(t, lines[0]+"\n", letters("drop", id).out)
 	r := letters("retry")
 	require.JSONEq(t, `{"resolved": 0, "refused": 2}`, r.out)
 	require.Equal(t, exitError, r.code)
@@ -101,7 +101,7 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	exec(`ALTER TABLE space_default.job DROP CONSTRAINT small`)
 	require.JSONEq(t, `{"resolved": 2, "refused": 0}`, letters("retry").out)
 	require.Equal(t, result{}, letters("list"))
-	require.JSONEq(t, `{"dropped": 0}`, letters("drop", "--all").out)
+	require.Equal(t, result{}, letters("drop", "--all"))
 	s.must(t, "write", "job", `{"n": 3}`)
 	s.mirror(t, func(m mirror) bool { return m.DeadLetters == 0 && caughtUp(m) })
 

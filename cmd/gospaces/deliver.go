@@ -1,0 +1,28 @@
+package main
+
+import (
+	"context"
+	"os"
+)
+
+// deliver writes b to standard output and returns once it is safe there: on the disk if that is a file, read if that is a pipe whose reader can
+// be asked. What consumes entries does so afterwards. It returns an error that wraps EPIPE if the reader has gone.
+func (a *app) deliver(ctx context.Context, b []byte) error {
+	if _, err := a.stdout.Write(b); err != nil {
+		return err
+	}
+	f, ok := a.stdout.(*os.File)
+	if !ok {
+		return nil
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case info.Mode().IsRegular():
+		return f.Sync()
+	case info.Mode()&os.ModeNamedPipe != 0:
+		return awaitReader(ctx, f)
+	}
+	return nil
+}
