@@ -36,6 +36,8 @@ func (e *Engine) apply(r *record.Record) error {
 	switch r.Op {
 	case record.Kind:
 		return e.applyKind(r)
+	case record.Index, record.DropIndex:
+		return e.applyIndex(r)
 	case record.Put, record.PutLater:
 		return e.applyPut(r)
 	case record.Change, record.Defer, record.Reveal:

@@ -43,6 +43,7 @@ func filled(b *testing.B, n int) *Engine {
 	}
 	for e.kinds[0].free.index(shape{eq: 1}) == nil || !e.kinds[0].free.index(shape{eq: 1}).live() {
 		e.Find(0, byKey(keys-1, false))
+		e.Work(n)
 	}
 	return e
 }

@@ -59,6 +59,8 @@ type Engine struct {
 	deadlines deadlines
 	seed      maphash.Seed
 
+	building []*index // the oldest first
+
 	image  *Image // that is being made, or nil
 	images uint16 // counts them
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"iter"
+	"math"
 	"math/bits"
 
 	"github.com/gospaces/gospaces/template"
@@ -15,6 +16,14 @@ func (fs fieldSet) with(f int) fieldSet {
 		fs |= 1 << f
 	}
 	return fs
+}
+
+// fieldsBelow returns the set of the first n fields.
+func fieldsBelow(n int) fieldSet {
+	if n >= 64 {
+		return math.MaxUint64
+	}
+	return 1<<n - 1
 }
 
 func (fs fieldSet) within(o fieldSet) bool { return fs&^o == 0 }

@@ -112,6 +112,10 @@ func (m *Image) drawRest() {
 	m.records = 1 + uint64(len(e.kinds))
 	for _, k := range e.kinds {
 		m.buf = record.AppendKind(m.buf, k.id, appendSchema(k))
+		for _, ix := range k.free.indexes {
+			m.buf = record.AppendIndex(m.buf, record.Index, k.id, appendShape(nil, ix.shape))
+			m.records++
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
 		if r := e.registrations[id]; r.txn == nil {

@@ -7,8 +7,8 @@ import (
 )
 
 // index finds the entries of a kind by what they hold in some fields. It starts by itself, when calls have paid
-// more for doing without it than it costs (demand.go), and is filled a few entries with every call: so no call ever
-// waits for a whole index. Until it is live it is maintained but not asked.
+// more for doing without it than it costs (demand.go), and is built beside the calls (upkeep.go). Until it is live it is
+// maintained but not asked.
 type index struct {
 	pool *pool
 	e    *Engine
@@ -26,9 +26,6 @@ type indexStore interface {
 	remove(s slot)
 	reset()
 }
-
-// fillSteps is how many entries a call adds to an index that is being filled.
-const fillSteps = 128
 
 // idleLimit is how many changes an index survives without being asked, beyond four for each entry.
 const idleLimit = 200_000
@@ -50,9 +47,16 @@ func (ix *index) covers(s slot) bool {
 	return ix.live() || ix.pool.kind.older(s, ix.next)
 }
 
+// touched counts a change that the index has to follow. Changes that come from the log do not count: those who asked the index are elsewhere.
+func (ix *index) touched() {
+	if !ix.e.follow {
+		ix.idle++
+	}
+}
+
 // appended is called after the entry in slot s has become the youngest of its pool.
 func (ix *index) appended(s slot, row template.Row) {
-	ix.idle++
+	ix.touched()
 	if ix.live() {
 		ix.store.add(s, row)
 	}
@@ -60,7 +64,7 @@ func (ix *index) appended(s slot, row template.Row) {
 
 // inserted is called after the entry in slot s was linked in by its order.
 func (ix *index) inserted(s slot, row template.Row) {
-	ix.idle++
+	ix.touched()
 	if ix.covers(s) {
 		ix.store.insert(s, row)
 	}
@@ -68,7 +72,7 @@ func (ix *index) inserted(s slot, row template.Row) {
 
 // deleting is called before the entry in slot s leaves its pool.
 func (ix *index) deleting(s slot) {
-	ix.idle++
+	ix.touched()
 	if ix.covers(s) {
 		ix.store.remove(s)
 	} else if s == ix.next {
@@ -76,12 +80,13 @@ func (ix *index) deleting(s slot) {
 	}
 }
 
-// fill adds the next n entries.
-func (ix *index) fill(n int) {
-	for ; n > 0 && !ix.live(); n-- {
+// fill adds the next n entries, or fewer, and returns how many.
+func (ix *index) fill(n int) (done int) {
+	for ; done < n && !ix.live(); done++ {
 		ix.store.add(ix.next, ix.pool.kind.row(ix.e, ix.next))
 		ix.advance()
 	}
+	return done
 }
 
 func (ix *index) advance() { ix.next = ix.pool.order.at(ix.next).next }

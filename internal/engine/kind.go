@@ -150,9 +150,9 @@ func (k *kind) shrink() {
 }
 
 // tend looks after the indexes.
-func (k *kind) tend() {
-	k.free.tend()
-	k.shared.tend()
+func (k *kind) tend(e *Engine) {
+	k.free.tend(e)
+	k.shared.tend(e)
 }
 
 // row returns the fields of the entry in slot s.

@@ -65,7 +65,7 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 	switch r.Op {
 	case record.Counters:
 		return l.counters(r.Body)
-	case record.Kind, record.Decide:
+	case record.Kind, record.Index, record.Decide:
 		return e.apply(r)
 	case record.Entry:
 		return l.entry(r)

@@ -92,6 +92,8 @@ func (p *program) pass() {
 
 func (p *program) step() {
 	p.steps++
+	p.e.Work(p.r.IntN(32))
+	p.replica.Work(p.r.IntN(32))
 	if p.oneIn(4) {
 		p.pass()
 	}

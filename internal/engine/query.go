@@ -66,7 +66,7 @@ func (e *Engine) Find(now int64, q *Query) Result {
 		return e.refused(err)
 	}
 	for _, k := range e.scope(q) {
-		k.tend()
+		k.tend(e)
 	}
 	hits := e.affordable(e.find(q, t))
 	depends := e.depends(q)

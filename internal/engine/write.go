@@ -87,7 +87,7 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 	}
 	e.wrote(by, e.grants)
 	for i := range drafts {
-		e.kinds[drafts[i].Kind-1].tend()
+		e.kinds[drafts[i].Kind-1].tend(e)
 		p, _ := e.places.get(e.grants[i].ID)
 		switch k := e.kinds[drafts[i].Kind-1]; {
 		case !k.alive(e, p.slot): // a lease that ended at once: nobody has seen it

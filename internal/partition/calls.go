@@ -130,4 +130,7 @@ func (p *Partition) finish() {
 	p.e.Granted, p.e.Events, p.e.Ended, p.e.Dissolved, p.e.Doomed = p.e.Granted[:0], p.e.Events[:0], p.e.Ended[:0], p.e.Dissolved[:0], p.e.Doomed[:0]
 	p.commits.note(p.e)
 	p.arm()
+	if p.e.Busy() {
+		p.keepUp()
+	}
 }

@@ -84,6 +84,7 @@ type Partition struct {
 	closed      bool
 	failed      chan struct{} // closed, and replaced, when the log fails
 
+	upkeep  upkeep
 	imaging chan struct{} // capacity 1; holds an element while an image is taken
 }
 

@@ -25,11 +25,6 @@ var errNoLog = fmt.Errorf("%w: a space without a log has no snapshots", engine.E
 const (
 	// drawn is how many entries are drawn at a time, while nobody else can use the engine.
 	drawn = 128
-	// rest is the shortest pause after that: without one the engine's lock would be held again before those who wait for it are awake. The
-	// pause is as long as the drawing, and the writing, took, so that an image never takes more than half of a processor from those who call.
-	rest = 20 * time.Microsecond
-	// overslept is by how much longer than meant a pause shows that nobody else uses the processors, and amends how much is drawn without a pause after it.
-	overslept, amends = 500 * time.Microsecond, 250 * time.Microsecond
 	// written is how many bytes of records are written at a time.
 	written = 256 << 10
 )
@@ -58,7 +53,7 @@ type Imaging struct {
 	stored chan uint64   // its position, once the log has everything that it shows
 	failed chan struct{} // closed when the log fails
 	turn   *sync.Mutex   // held while entries are drawn of one of the images that were begun together
-	credit time.Duration // for drawing without a pause
+	pace   pace
 	closed bool
 }
 
@@ -194,21 +189,8 @@ func (m *Imaging) step(buf []byte, to Image) (_ []byte, done bool, err error) {
 		}
 		buf = buf[:0]
 	}
-	m.rest(time.Since(began))
+	m.pace.rest(time.Since(began))
 	return buf, done, nil
-}
-
-// rest pauses for as long as a step took. Where nothing else happens a pause lasts a millisecond, however short it was meant to be; then some of the next steps have none.
-func (m *Imaging) rest(worked time.Duration) {
-	if m.credit -= worked; m.credit > 0 {
-		return
-	}
-	began := time.Now()
-	time.Sleep(max(rest, worked))
-	m.credit = 0
-	if time.Since(began)-worked > overslept {
-		m.credit = amends
-	}
 }
 
 // drawSome draws a few entries. The image is of no use any more if the state was made anew.

@@ -7,6 +7,11 @@ func AppendKind(dst []byte, kind uint32, schema []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Kind)), uint64(kind)), schema)
 }
 
+// AppendIndex appends an Index record, or a DropIndex record; what shape means is the engine's.
+func AppendIndex(dst []byte, op Op, kind uint32, shape []byte) []byte {
+	return appendBody(binary.AppendUvarint(append(dst, byte(op)), uint64(kind)), shape)
+}
+
 // AppendPut appends a Put record.
 func AppendPut(dst []byte, id uint64, kind uint32, expires int64, row []byte) []byte {
 	dst = binary.AppendUvarint(append(dst, byte(Put)), id)

@@ -48,9 +48,13 @@ const (
 	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
 	TakeMore   Op = 30 // as Take, by a call that has taken another entry before
 
+	// What a primary has found out about its callers, and its successor should not have to.
+	Index     Op = 40 // kind Kind has an index of shape Body
+	DropIndex Op = 41 // that index is gone
+
 	Together Op = 31 // the Count records before this one are those of a call that changed several entries; 0 ends a message in which all such calls are marked
 
-	// What an image of the state consists of, beside Kind, Session, Prepare, Hold, Stage, StageChange and Decide. No log holds them.
+	// What an image of the state consists of, beside Kind, Index, Session, Prepare, Hold, Stage, StageChange and Decide. No log holds them.
 	Counters Op = 48 // the highest numbers given out, in Body
 	Entry    Op = 49 // entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
 	Listener Op = 50 // as Watch, of a registration that has had Count events
@@ -97,7 +101,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	d := decoder{b: b[1:]}
 	*r = Record{Op: Op(b[0])}
 	switch r.Op {
-	case Kind:
+	case Kind, Index, DropIndex:
 		r.Kind, r.Body = d.uint32(), d.body()
 	case Put:
 		r.ID, r.Kind, r.Expires, r.Body = d.uvarint(), d.uint32(), d.expires(), d.body()

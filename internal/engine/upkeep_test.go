@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// sought returns an engine with n jobs of different keys, which was asked for keys until an index had begun. Its log is kept.
+func sought(t *testing.T, n int) *Engine {
+	t.Helper()
+	e := New(Limits{}, 0)
+	require.NoError(t, e.Register(0, job).Err)
+	for i := range n {
+		require.NoError(t, e.Write(0, txn.ID{}, Request{}, []Draft{{Kind: jobKind, Row: appendJob(nil, i), Lease: Forever}}).Err)
+	}
+	for range 4 {
+		require.NoError(t, e.Find(0, byKey(n-1, false)).Err)
+	}
+	require.NotNil(t, e.kinds[0].free.index(byJob))
+	return e
+}
+
+var byJob = shape{eq: 1}
+
+// looks returns how many entries e looks at to find the job with a key.
+func looks(t *testing.T, e *Engine, key int) int {
+	t.Helper()
+	s := e.scan(&e.kinds[0].free, byKey(key, false).Templates[0].Conds)
+	require.NotZero(t, s.next())
+	return s.seen
+}
+
+func TestUpkeep_IndexIsBuiltInSteps(t *testing.T) {
+	t.Parallel()
+	e := sought(t, 1000)
+	require.True(t, e.Busy())
+	lsn := e.LSN()
+	for range 9 {
+		e.Work(100)
+		require.Equal(t, 1000, looks(t, e, 999), "it is not asked before it is complete")
+	}
+	require.NoError(t, e.Find(0, byKey(10, true)).Err, "an entry that it has")
+	require.NoError(t, e.Find(0, byKey(990, true)).Err, "an entry that it does not have yet")
+	e.Work(100)
+	require.False(t, e.Busy())
+	require.Equal(t, 1, looks(t, e, 999))
+	require.ErrorIs(t, e.Find(0, byKey(10, true)).Err, ErrNoMatch)
+	require.ErrorIs(t, e.Find(0, byKey(990, true)).Err, ErrNoMatch)
+	require.Equal(t, lsn+2, e.LSN(), "that it is built changes nothing")
+}
+
+func TestUpkeep_ReplicaHasTheSameIndexes(t *testing.T) {
+	t.Parallel()
+	e := sought(t, 1000)
+	replica := applied(t, e.Log)
+	require.True(t, replica.Busy())
+	replica.Work(1000)
+	require.Equal(t, 1, looks(t, replica, 999))
+
+	k := e.kinds[0]
+	e.Log = nil
+	k.free.dropIndex(e, k.free.index(byJob))
+	require.NoError(t, replica.Apply(e.Log))
+	require.Empty(t, replica.kinds[0].free.indexes)
+	require.ErrorIs(t, replica.Apply(e.Log), record.ErrCorrupt, "it is gone already")
+}
+
+func TestUpkeep_IndexOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	e := sought(t, 1000)
+	m := e.BeginImage()
+	defer m.Close()
+	image, done := m.Draw(nil, 1<<20)
+	require.True(t, done)
+	again := loaded(t, image)
+	require.False(t, again.Busy(), "it was filled with the entries")
+	require.Equal(t, 1, looks(t, again, 999))
+	require.Equal(t, e.Hash(), again.Hash())
+}
+
+func TestShape_IsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	for _, sh := range []shape{
+		{eq: 1}, {eq: 5, keys: []template.Order{{Field: 1}}}, {keys: []template.Order{{Field: 2, Desc: true}, {Field: 0}}},
+	} {
+		got, ok := decodeShape(appendShape(nil, sh), 3)
+		require.True(t, ok)
+		require.Equal(t, sh, got)
+		_, ok = decodeShape(append(appendShape(nil, sh), 0), 3)
+		require.False(t, ok, "with more behind it")
+		_, ok = decodeShape(appendShape(nil, sh), 0)
+		require.False(t, ok, "of a kind without the fields")
+	}
+	_, ok := decodeShape(appendShape(nil, shape{}), 3)
+	require.False(t, ok)
+}

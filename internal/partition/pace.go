@@ -1,0 +1,29 @@
+package partition
+
+import "time"
+
+// pace keeps what goes on beside the calls from taking more than half of the time, a step and a rest at a time.
+type pace struct {
+	credit time.Duration // for working without a rest
+}
+
+const (
+	// shortest is the shortest rest: without one the lock would be held again before those who wait for it are awake.
+	shortest = 20 * time.Microsecond
+	// overslept is by how much longer than meant a rest shows that the processors are idle, and amends how long the work goes on without a rest after it.
+	overslept, amends = 500 * time.Microsecond, 250 * time.Microsecond
+)
+
+// rest rests for as long as a step took. On an idle machine a rest lasts a millisecond, however short it was meant to be; then some of the next
+// steps have none.
+func (p *pace) rest(worked time.Duration) {
+	if p.credit -= worked; p.credit > 0 {
+		return
+	}
+	began := time.Now()
+	time.Sleep(max(shortest, worked))
+	p.credit = 0
+	if time.Since(began)-worked > overslept {
+		p.credit = amends
+	}
+}
