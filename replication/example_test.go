@@ -34,7 +34,7 @@ func Example() {
 	}
 
 	msg := make([]byte, record.HeaderSize) // room for the log's header
-	msg = record.AppendRemove(msg, 17, record.Taken)
+	msg = record.AppendRemove(msg, 17, 3, record.Taken)
 	if err := jobs.Append(msg); err != nil {
 		log.Fatal(err)
 	}

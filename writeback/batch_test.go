@@ -53,12 +53,12 @@ func TestBatch_HasTheEffectOfItsRecords(t *testing.T) {
 					group = record.AppendPut(group, entry, 1, expires, nil)
 				case 1:
 					delete(want, entry)
-					group = record.AppendRemove(group, entry, record.Taken)
+					group = record.AppendRemove(group, entry, 1, record.Taken)
 				case 2:
 					if _, ok := want[entry]; ok {
 						want[entry] = expires
 					}
-					group = record.AppendRenew(group, entry, expires)
+					group = record.AppendRenew(group, entry, 1, expires)
 				}
 			}
 			require.NoError(t, b.add(record.Group{Position: position, Records: group}))

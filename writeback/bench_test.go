@@ -138,7 +138,7 @@ func BenchmarkRemove(b *testing.B) {
 		for i := 0; i < benchRows; i += benchGroup {
 			var group []byte
 			for k := range benchGroup {
-				group = record.AppendRemove(group, uint64(i+k+1), record.Taken)
+				group = record.AppendRemove(group, uint64(i+k+1), 1, record.Taken)
 			}
 			log.Append(group)
 		}

@@ -27,12 +27,12 @@ func dividable(t *testing.T, random *rand.Rand, marked bool) (b *batch, calls []
 				case 0:
 					group = record.AppendPut(group, entry, 1, 5, nil)
 				case 1:
-					group = record.AppendRemove(group, entry, record.Taken)
+					group = record.AppendRemove(group, entry, 1, record.Taken)
 				case 2:
 					group = record.AppendChange(group, entry, 1, 5, nil)
 				}
 			}
-			group = record.AppendRenew(group, 1+random.Uint64N(2000), 7)
+			group = record.AppendRenew(group, 1+random.Uint64N(2000), 1, 7)
 			group = record.Join(group, from)
 			calls = append(calls, entries)
 		}

@@ -56,7 +56,7 @@ func (b *bank) group(t testing.TB, n int) (group []byte) {
 			amount := b.Int64N(100)
 			group = b.move(t, b.move(t, group, one, amount), other, -amount)
 		default: // an account gives way to another
-			group = record.AppendRemove(group, one.id, record.Taken)
+			group = record.AppendRemove(group, one.id, 1, record.Taken)
 			b.next++
 			one.id = b.next
 			group = record.AppendPut(group, one.id, 1, forever, one.row(t))
@@ -266,7 +266,7 @@ func testStopped(t *testing.T, stopAt func(x *mirrored) func(), kill bool) {
 			x.Writer, stop = start(t, x.log, cfg)
 			release()
 		}
-		follow(t, x.log, x.m, record.AppendRemove(nil, 22, record.Taken))
+		follow(t, x.log, x.m, record.AppendRemove(nil, 22, 1, record.Taken))
 		require.NoError(t, x.Flush(t.Context()))
 		requireMirror(t, x.db, "test", x.m)
 		require.Zero(t, x.Stats().DeadLetters)
@@ -285,9 +285,9 @@ func (x *mirrored) halfDone() {
 		case 0:
 			group = record.AppendChange(group, id, 1, forever, jobRow(x.t, int64(id), "changed"))
 		case 1:
-			group = record.AppendRemove(group, id, record.Taken)
+			group = record.AppendRemove(group, id, 1, record.Taken)
 		default:
-			group = record.AppendRenew(group, id, 1e18)
+			group = record.AppendRenew(group, id, 1, 1e18)
 		}
 	}
 	follow(x.t, x.log, x.m, record.AppendTogether(appendJobs(x.t, group, 21, 60), 0))
@@ -313,7 +313,7 @@ func TestLanes_RulesBetweenRowsAreKept(t *testing.T) {
 		next := int(x.log.Last())*1000 + 10
 		var group []byte
 		for id := range x.m.entries {
-			group = record.AppendRemove(group, id, record.Taken)
+			group = record.AppendRemove(group, id, 1, record.Taken)
 		}
 		for i := range 90 { // those from 10 on refer to those from 1 on
 			group = record.AppendPut(group, uint64(next+i), 1, forever, jobRow(t, int64(i+1), "new"))

@@ -130,7 +130,7 @@ func testRefused(t *testing.T, cfg writeback.Config) {
 			t.Parallel()
 			x := mirrorJobs(t, cfg, 5)
 			x.exec(c.rule)
-			group := record.AppendRemove(nil, 2, record.Taken)
+			group := record.AppendRemove(nil, 2, 1, record.Taken)
 			group = record.AppendPut(group, 101, 1, forever, jobRow(t, 6, "new"))
 			group = record.AppendPut(group, 102, 1, forever, jobRow(t, 13, "new"))
 			x.follow(record.AppendPut(group, 103, 1, forever, jobRow(t, 7, "new")))
@@ -166,7 +166,7 @@ func testLettersFollow(t *testing.T, cfg writeback.Config) {
 	x.follow(group)
 	x.requireRefused(11, 12, 13, 14, 15, 16)
 
-	x.follow(record.AppendRemove(nil, 11, record.Taken))
+	x.follow(record.AppendRemove(nil, 11, 1, record.Taken))
 	x.requireRefused(12, 13, 14, 15, 16)
 	x.follow(record.AppendChange(nil, 12, 1, forever, jobRow(t, 12, "good")))
 	x.requireRefused(13, 14, 15, 16)
@@ -174,7 +174,7 @@ func testLettersFollow(t *testing.T, cfg writeback.Config) {
 	x.requireRefused(13, 14, 15, 16)
 	require.JSONEq(t, `{"id": 130, "state": "bad"}`, string(x.letters()[0].Fields))
 	at := time.Date(2040, 1, 2, 3, 4, 5, 6000, time.UTC)
-	x.follow(record.AppendRenew(nil, 14, at.UnixNano()))
+	x.follow(record.AppendRenew(nil, 14, 1, at.UnixNano()))
 	require.Equal(t, at, x.letters()[1].Expires.UTC())
 
 	noSpace := errors.New("no space left on device")
@@ -187,7 +187,7 @@ func testLettersFollow(t *testing.T, cfg writeback.Config) {
 	require.NoError(t, err)
 	require.Equal(t, 1, dropped)
 	require.JSONEq(t, `{"id": 15, "state": "bad"}`, string(delivered[0].Fields))
-	x.follow(record.AppendRemove(nil, 15, record.Taken))
+	x.follow(record.AppendRemove(nil, 15, 1, record.Taken))
 	resolved, refused, err := openLetters(t, x.dsn).Retry(13)
 	require.NoError(t, err)
 	require.Equal(t, []int{0, 1}, []int{resolved, refused})
@@ -215,11 +215,11 @@ func testRowsThatCannotGo(t *testing.T, cfg writeback.Config) {
 	x.exec(`CREATE TABLE public.notes (job bigint REFERENCES space_test."Job"); INSERT INTO public.notes VALUES (3), (4), (5)`)
 	x.exec(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
 		CREATE TRIGGER refuse BEFORE UPDATE ON space_test."Job" FOR EACH ROW WHEN (OLD.id = 7) EXECUTE FUNCTION public.refuse()`)
-	group := record.AppendRemove(nil, 2, record.Taken)
-	group = record.AppendRemove(group, 3, record.Expired)
+	group := record.AppendRemove(nil, 2, 1, record.Taken)
+	group = record.AppendRemove(group, 3, 1, record.Expired)
 	group = record.AppendChange(group, 4, 1, forever, jobRow(t, 4, "changed"))
-	group = record.AppendRenew(group, 6, 66)
-	x.follow(record.AppendRenew(group, 7, 77))
+	group = record.AppendRenew(group, 6, 1, 66)
+	x.follow(record.AppendRenew(group, 7, 1, 77))
 	actions := map[uint64]string{}
 	for _, l := range x.letters() {
 		actions[l.Entry] = l.Action

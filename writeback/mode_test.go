@@ -66,12 +66,12 @@ func TestModes_AnArchiveTellsWhenAndHowAnEntryLeft(t *testing.T) {
 	require.NoError(t, w.Flush(t.Context()))
 	group := appendJobs(t, nil, 7, 1)
 	group = record.AppendChange(group, 1, 1, forever, jobRow(t, 1, "changed"))
-	group = record.AppendTake(group, record.Take, 1, 1, 2)
-	group = record.AppendRemove(group, 3, record.Expired)
-	group = record.AppendRemove(group, 4, record.Cancelled)
+	group = record.AppendTake(group, record.Take, 1, 1, 2, 1)
+	group = record.AppendRemove(group, 3, 1, record.Expired)
+	group = record.AppendRemove(group, 4, 1, record.Cancelled)
 	group = record.AppendChange(group, 5, 1, forever, jobRow(t, 5, "done"))
-	group = record.AppendRemove(group, 5, record.Taken)
-	log.Append(record.AppendRemove(group, 7, record.Taken)) // comes and goes within a batch
+	group = record.AppendRemove(group, 5, 1, record.Taken)
+	log.Append(record.AppendRemove(group, 7, 1, record.Taken)) // comes and goes within a batch
 	require.NoError(t, w.Flush(t.Context()))
 	require.Equal(t, []string{"1 changed -", "2 new taken", "3 new expired", "4 new cancelled", "5 done taken", "6 new -", "7 new taken"},
 		column(t, db, `SELECT concat_ws(' ', _id, state, coalesce(_how, '-')) FROM space_test."Job" ORDER BY _id`))
@@ -94,7 +94,7 @@ func TestModes_MayChange(t *testing.T) {
 		defer stop()
 		log.Append(appendJobs(t, kindRecord(1, job), first, 2))
 		require.NoError(t, w.Flush(t.Context()))
-		log.Append(record.AppendRemove(nil, uint64(first), record.Taken))
+		log.Append(record.AppendRemove(nil, uint64(first), 1, record.Taken))
 		first += 2
 		require.NoError(t, w.Flush(t.Context()))
 		if mode == writeback.None {

@@ -306,7 +306,7 @@ func (g *generator) group(n int) []byte {
 		case p < 85:
 			b = g.remove(b)
 		case p < 95:
-			b = record.AppendRenew(b, g.live[g.IntN(len(g.live))], g.expiry())
+			b = g.renew(b)
 		default:
 			b = g.registration(b)
 		}
@@ -380,10 +380,18 @@ func (g *generator) change(b []byte) []byte {
 	if !ok {
 		return b
 	}
-	b = record.AppendDefer(b, id, g.Int64N(1e18))
-	b = record.AppendID(b, record.Reveal, id)
+	b = record.AppendDefer(b, id, uint32(kind), 1, g.Int64N(1e18))
+	b = record.AppendReveal(b, id, uint32(kind))
 	return record.AppendChange(b, id, uint32(kind), g.expiry(), g.row(kind))
 }
+
+func (g *generator) renew(b []byte) []byte {
+	id := g.live[g.IntN(len(g.live))]
+	return record.AppendRenew(b, id, g.kind(id), g.expiry())
+}
+
+// kind returns the kind of an entry, which is 1 for those that others have put.
+func (g *generator) kind(id uint64) uint32 { return uint32(max(g.kindOf[id], 1)) }
 
 func (g *generator) remove(b []byte) []byte {
 	i := g.IntN(len(g.live))
@@ -394,9 +402,9 @@ func (g *generator) remove(b []byte) []byte {
 	g.live[i] = g.live[len(g.live)-1]
 	g.live = g.live[:len(g.live)-1]
 	if g.IntN(3) == 0 {
-		return record.AppendTake(b, []record.Op{record.Take, record.TakeMore}[g.IntN(2)], 1, g.Uint64N(1000), id)
+		return record.AppendTake(b, []record.Op{record.Take, record.TakeMore}[g.IntN(2)], 1, g.Uint64N(1000), id, g.kind(id))
 	}
-	return record.AppendRemove(b, id, record.Reason(1+g.IntN(3)))
+	return record.AppendRemove(b, id, g.kind(id), record.Reason(1+g.IntN(3)))
 }
 
 // registration appends what leaves no trace in the database.
@@ -406,7 +414,7 @@ func (g *generator) registration(b []byte) []byte {
 	b = record.AppendRegister(b, id, g.expiry(), []byte("query"))
 	b = record.AppendNotify(b, id, 1)
 	b = record.AppendDone(b, 1, g.Uint64N(1000), []byte("outcome"))
-	b = record.AppendRenew(b, id, g.expiry())
+	b = record.AppendRenew(b, id, 0, g.expiry())
 	return record.AppendUnregister(b, id, record.Cancelled)
 }
 

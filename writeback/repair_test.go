@@ -65,7 +65,7 @@ func testRepair(t *testing.T, damage, image string, lanes int) {
 	log, g, m := &shortLog{memLog: newMemLog()}, newGenerator(1), newModel()
 	g.kinds, g.next = append(g.kinds, job), 1000
 	follow(t, log.memLog, m, appendJobs(t, kindRecord(1, job), 1, 20))
-	follow(t, log.memLog, m, record.AppendRenew(record.AppendRemove(nil, 2, record.Taken), 4, 1e18))
+	follow(t, log.memLog, m, record.AppendRenew(record.AppendRemove(nil, 2, 1, record.Taken), 4, 1, 1e18))
 	for range 10 {
 		follow(t, log.memLog, m, g.group(20)) // of other kinds, too
 	}
@@ -89,7 +89,7 @@ func testRepair(t *testing.T, damage, image string, lanes int) {
 		if !running {
 			w, stop = start(t, log, cfg)
 		}
-		follow(t, log.memLog, m, record.AppendRemove(appendJobs(t, nil, int(g.next), 5), uint64(5+len(log.groups)%2), record.Taken))
+		follow(t, log.memLog, m, record.AppendRemove(appendJobs(t, nil, int(g.next), 5), uint64(5+len(log.groups)%2), 1, record.Taken))
 		g.next += 5
 		require.NoError(t, w.Flush(t.Context()))
 		if strings.Contains(damage, "CONSTRAINT rule") {

@@ -258,8 +258,8 @@ func TestTables_DeadLettersTellTheDifference(t *testing.T) {
 	_, err := db.Exec(`CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END $$;
 		CREATE TRIGGER no BEFORE INSERT OR UPDATE OR DELETE ON space_test."Job" FOR EACH ROW EXECUTE FUNCTION no()`)
 	require.NoError(t, err)
-	group := record.AppendRemove(appendJobs(t, nil, 10, 2), 1, record.Taken)
-	group = record.AppendRenew(record.AppendRenew(group, 2, 2e18), 10, 2e18)
+	group := record.AppendRemove(appendJobs(t, nil, 10, 2), 1, 1, record.Taken)
+	group = record.AppendRenew(record.AppendRenew(group, 2, 1, 2e18), 10, 1, 2e18)
 	group = record.AppendPutLater(group, 12, 1, forever, later, jobRow(t, 12, "later"))
 	follow(t, log, m, record.AppendChange(group, 3, 1, 3e18, row(t, job, map[string]any{"id": int64(33), "state": "\x00"})))
 	require.NoError(t, w.Flush(t.Context()))
@@ -312,7 +312,7 @@ func TestHeir_TheMirrorGoesOnWithoutWritingWhatIsThere(t *testing.T) {
 	}
 
 	before := column(t, db, `SELECT xmin::text FROM space_test."Job" ORDER BY _id`)
-	follow(t, log.memLog, m, record.AppendRemove(appendJobs(t, nil, 6, 1), 5, record.Taken))
+	follow(t, log.memLog, m, record.AppendRemove(appendJobs(t, nil, 6, 1), 5, 1, record.Taken))
 	for range 2 { // and so does the next session
 		heir, stop := start(t, log, writeback.Config{DSN: dsn})
 		require.NoError(t, heir.Flush(t.Context()))

@@ -174,7 +174,7 @@ func TestWriter_WhatComesAndGoesInABatchNeverTouchesTheDatabase(t *testing.T) {
 	log, m := newMemLog(), newModel()
 	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 100))
 	for i := 1; i <= 99; i++ {
-		follow(t, log, m, record.AppendRemove(record.AppendRenew(nil, uint64(i), 5), uint64(i), record.Taken))
+		follow(t, log, m, record.AppendRemove(record.AppendRenew(nil, uint64(i), 1, 5), uint64(i), 1, record.Taken))
 	}
 	w, _ := start(t, log, writeback.Config{DSN: dsn, FlushInterval: time.Hour, BatchRecords: 299, Lanes: 1})
 	require.Eventually(t, func() bool { return w.Stats().Position == log.Last() }, time.Minute, time.Millisecond)

@@ -148,7 +148,7 @@ func (e *Engine) applyChange(r *record.Record) error {
 	case record.Defer:
 		e.keepImage(k, s)
 		k.free.remove(s)
-		k.entries.at(s).attempts++
+		k.entries.at(s).attempts = r.Tries
 		k.entries.at(s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.delay(held{k, s, r.ID}, r.Visible)
 	}

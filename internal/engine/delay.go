@@ -12,7 +12,7 @@ func (e *Engine) delay(h held, visible int64) {
 // reveal makes an entry visible whose time has come. One that was never visible before was written just now.
 func (e *Engine) reveal(k *kind, s slot) {
 	e.change()
-	e.Log = record.AppendID(e.Log, record.Reveal, k.entries.at(s).id)
+	e.Log = record.AppendReveal(e.Log, k.entries.at(s).id, k.id)
 	e.appear(k, s)
 	if !k.alive(e, s) {
 		return

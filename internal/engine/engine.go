@@ -201,7 +201,7 @@ func (e *Engine) drop(k *kind, s slot, why record.Reason) {
 // erase removes an entry and records why.
 func (e *Engine) erase(k *kind, s slot, why record.Reason) {
 	e.change()
-	e.Log = record.AppendRemove(e.Log, k.entries.at(s).id, why)
+	e.Log = record.AppendRemove(e.Log, k.entries.at(s).id, k.id, why)
 	k.delete(e, s)
 }
 

@@ -37,7 +37,7 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 	if r := e.registrations[id]; r != nil && r.expires > e.now {
 		expires := e.extended(r.expires, d, e.limits.RegistrationLease)
 		if r.txn == nil {
-			e.recordRenew(id, expires)
+			e.recordRenew(id, 0, expires)
 		}
 		e.setRegistrationExpiry(r, expires)
 		return Grant{ID: id, Granted: e.granted(expires)}, nil
@@ -53,10 +53,10 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 	k := e.kinds[p.kind-1]
 	expires := e.extended(k.entries.at(p.slot).expires, d, e.limits.EntryLease)
 	if st := k.entries.at(p.slot).state; st != written {
-		e.recordRenew(id, expires)
+		e.recordRenew(id, k.id, expires)
 		e.tell(k, p.slot, Renewed)
 	} else if k.locks[p.slot].owner.prepared { // otherwise it is recorded when it is committed
-		e.recordRenew(id, expires)
+		e.recordRenew(id, k.id, expires)
 	}
 	k.setExpiry(e, p.slot, expires)
 	return Grant{ID: id, Granted: e.granted(expires)}, nil
@@ -71,9 +71,9 @@ func (e *Engine) extended(old, d, limit int64) int64 {
 	return expires
 }
 
-func (e *Engine) recordRenew(id uint64, expires int64) {
+func (e *Engine) recordRenew(id uint64, kind uint32, expires int64) {
 	e.change()
-	e.Log = record.AppendRenew(e.Log, id, expires)
+	e.Log = record.AppendRenew(e.Log, id, kind, expires)
 }
 
 // setExpiry moves the end of an entry's lease.

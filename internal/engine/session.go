@@ -151,14 +151,14 @@ func (e *Engine) took(by Request, v View, more bool) {
 	e.change()
 	s := e.recording(by)
 	if s == nil {
-		e.Log = record.AppendRemove(e.Log, v.ID, record.Taken)
+		e.Log = record.AppendRemove(e.Log, v.ID, v.Kind, record.Taken)
 		return
 	}
 	op := record.Take
 	if more {
 		op = record.TakeMore
 	}
-	e.Log = record.AppendTake(e.Log, op, s.id, by.Number, v.ID)
+	e.Log = record.AppendTake(e.Log, op, s.id, by.Number, v.ID, v.Kind)
 	s.took(e.lsn, by.Number, v, more)
 }
 

@@ -306,8 +306,8 @@ func TestApply_RefusesOutcomesThatCannotBe(t *testing.T) {
 		"write of nobody":     record.AppendWrote(nil, 99, 1, 1, 1, nil),
 		"write of nothing":    record.AppendWrote(nil, c.session, 1, 77, 1, nil),
 		"write of the future": record.AppendWrote(nil, c.session, 1, 1, 1<<60, nil),
-		"take of nobody":      record.AppendTake(nil, record.Take, 99, 1, 1),
-		"take of nothing":     record.AppendTake(nil, record.Take, c.session, 1, 77),
+		"take of nobody":      record.AppendTake(nil, record.Take, 99, 1, 1, 1),
+		"take of nothing":     record.AppendTake(nil, record.Take, c.session, 1, 77, 1),
 		"outcome of nobody":   record.AppendDone(nil, 99, 1, nil),
 		"too many received":   record.AppendReceived(nil, c.session, 2),
 	} {

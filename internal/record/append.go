@@ -20,13 +20,13 @@ func AppendPut(dst []byte, id uint64, kind uint32, expires int64, row []byte) []
 }
 
 // AppendRemove appends a Remove record.
-func AppendRemove(dst []byte, id uint64, why Reason) []byte {
-	return append(binary.AppendUvarint(append(dst, byte(Remove)), id), byte(why))
+func AppendRemove(dst []byte, id uint64, kind uint32, why Reason) []byte {
+	return append(appendEntry(dst, Remove, id, kind), byte(why))
 }
 
-// AppendRenew appends a Renew record.
-func AppendRenew(dst []byte, id uint64, expires int64) []byte {
-	return appendExpires(binary.AppendUvarint(append(dst, byte(Renew)), id), expires)
+// AppendRenew appends a Renew record; kind is 0 for a registration.
+func AppendRenew(dst []byte, id uint64, kind uint32, expires int64) []byte {
+	return appendExpires(appendEntry(dst, Renew, id, kind), expires)
 }
 
 // AppendRegister appends a Register record.
@@ -58,12 +58,18 @@ func AppendPutLater(dst []byte, id uint64, kind uint32, expires, visible int64, 
 	return appendBody(binary.AppendUvarint(appendExpires(dst, expires), uint64(visible)), row)
 }
 
-// AppendDefer appends a Defer record.
-func AppendDefer(dst []byte, id uint64, visible int64) []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Defer)), id), uint64(visible))
+// AppendDefer appends a Defer record; attempts counts the one that has just ended.
+func AppendDefer(dst []byte, id uint64, kind, attempts uint32, visible int64) []byte {
+	dst = binary.AppendUvarint(appendEntry(dst, Defer, id, kind), uint64(attempts))
+	return binary.AppendUvarint(dst, uint64(visible))
 }
 
-// AppendID appends a record that consists of nothing but ID: Reveal, Reserve, Settle, Forget.
+// AppendReveal appends a Reveal record.
+func AppendReveal(dst []byte, id uint64, kind uint32) []byte {
+	return appendEntry(dst, Reveal, id, kind)
+}
+
+// AppendID appends a record that consists of nothing but ID: Reserve, Settle, Forget.
 func AppendID(dst []byte, op Op, id uint64) []byte {
 	return binary.AppendUvarint(append(dst, byte(op)), id)
 }
@@ -127,8 +133,8 @@ func AppendWrote(dst []byte, id, number, first, count uint64, leases []byte) []b
 }
 
 // AppendTake appends a Take or TakeMore record.
-func AppendTake(dst []byte, op Op, id, number, entry uint64) []byte {
-	return binary.AppendUvarint(appendCall(dst, op, id, number), entry)
+func AppendTake(dst []byte, op Op, id, number, entry uint64, kind uint32) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(appendCall(dst, op, id, number), entry), uint64(kind))
 }
 
 // AppendDone appends a Done record.
@@ -139,6 +145,11 @@ func AppendDone(dst []byte, id, number uint64, outcome []byte) []byte {
 // AppendReceived appends a Received record.
 func AppendReceived(dst []byte, id, count uint64) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Received)), id), count)
+}
+
+// appendEntry appends what begins each record about an entry that is there.
+func appendEntry(dst []byte, op Op, id uint64, kind uint32) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(op)), id), uint64(kind))
 }
 
 // appendCall appends what begins each record about a call.

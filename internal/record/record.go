@@ -15,16 +15,16 @@ type Op uint8
 const (
 	Kind       Op = 1 // kind ID has the schema Body (template.AppendSchema)
 	Put        Op = 2 // entry ID of kind Kind with fields Body is visible, until Expires
-	Remove     Op = 3 // entry ID is gone, for Reason
-	Renew      Op = 4 // the lease of entry or registration ID ends at Expires
+	Remove     Op = 3 // entry ID of kind Kind is gone, for Reason
+	Renew      Op = 4 // the lease of ID ends at Expires: of an entry of kind Kind, or of a registration if that is 0
 	Register   Op = 5 // registration ID for the query Body lives until Expires
 	Unregister Op = 6 // registration ID has ended, for Reason
 	Notify     Op = 7 // registration ID has one more event: entry Entry was written
 
 	Change   Op = 8  // entry ID of kind Kind, which is there until Expires, now has fields Body
 	PutLater Op = 9  // entry ID of kind Kind with fields Body is there until Expires, and visible from Visible on
-	Defer    Op = 10 // entry ID is not visible until Visible, and has one attempt more
-	Reveal   Op = 11 // entry ID, which was there, is visible
+	Defer    Op = 10 // entry ID of kind Kind is not visible until Visible, and has had Tries attempts
+	Reveal   Op = 11 // entry ID of kind Kind, which was there, is visible
 	Reserve  Op = 12 // identities up to ID may be in use though no record names them
 	Watch    Op = 13 // as Register, for events of the types On
 	Tell     Op = 14 // registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body, and of its version and attempts
@@ -43,7 +43,7 @@ const (
 	Session    Op = 24 // session ID is that of the client known by Body
 	EndSession Op = 25 // session ID has ended, for Reason: nobody will ask for its outcomes
 	Wrote      Op = 26 // Count entries from Entry on were written by session ID, with leases Body
-	Take       Op = 27 // entry Entry is gone: it was taken by session ID
+	Take       Op = 27 // entry Entry of kind Kind is gone: it was taken by session ID
 	Done       Op = 28 // a call of session ID has had the outcome Body
 	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
 	TakeMore   Op = 30 // as Take, by a call that has taken another entry before
@@ -105,10 +105,12 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.Kind, r.Body = d.uint32(), d.body()
 	case Put:
 		r.ID, r.Kind, r.Expires, r.Body = d.uvarint(), d.uint32(), d.expires(), d.body()
-	case Remove, Unregister, EndSession:
+	case Remove:
+		r.ID, r.Kind, r.Reason = d.uvarint(), d.uint32(), Reason(d.byte())
+	case Unregister, EndSession:
 		r.ID, r.Reason = d.uvarint(), Reason(d.byte())
 	case Renew:
-		r.ID, r.Expires = d.uvarint(), d.expires()
+		r.ID, r.Kind, r.Expires = d.uvarint(), d.uint32(), d.expires()
 	case Register:
 		r.ID, r.Expires, r.Body = d.uvarint(), d.expires(), d.body()
 	case Notify:
@@ -118,8 +120,10 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	case PutLater:
 		r.ID, r.Kind, r.Expires, r.Visible, r.Body = d.uvarint(), d.uint32(), d.expires(), d.time(), d.body()
 	case Defer:
-		r.ID, r.Visible = d.uvarint(), d.time()
-	case Reveal, Reserve, Settle, Forget:
+		r.ID, r.Kind, r.Tries, r.Visible = d.uvarint(), d.uint32(), d.uint32(), d.time()
+	case Reveal:
+		r.ID, r.Kind = d.uvarint(), d.uint32()
+	case Reserve, Settle, Forget:
 		r.ID = d.uvarint()
 	case Watch:
 		r.ID, r.On, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.expires(), d.body()
@@ -150,7 +154,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	case Wrote:
 		r.ID, r.Number, r.Entry, r.Count, r.Body = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint(), d.body()
 	case Take, TakeMore:
-		r.ID, r.Number, r.Entry = d.uvarint(), d.uvarint(), d.uvarint()
+		r.ID, r.Number, r.Entry, r.Kind = d.uvarint(), d.uvarint(), d.uvarint(), d.uint32()
 	case Done:
 		r.ID, r.Number, r.Body = d.uvarint(), d.uvarint(), d.body()
 	case Received:
