@@ -16,7 +16,7 @@ type LeaseID uint64
 // Grant is a lease as the space gave it.
 type Grant struct {
 	ID      LeaseID
-	Granted time.Duration // at most what was asked for; Forever
+	Granted time.Duration // at most what was asked for; Forever. Of a delayed entry it runs from when that becomes visible
 }
 
 // Lease keeps an entry or a registration alive until it ends. Its methods may be called concurrently.
@@ -25,6 +25,7 @@ type Grant struct {
 type Lease struct {
 	space Space
 	id    LeaseID
+	start time.Time // before which it does not run; zero, unless the entry is delayed
 
 	mu      sync.Mutex
 	sent    time.Time     // guarded by mu
@@ -35,6 +36,15 @@ type Lease struct {
 // implementations of Space.
 func NewLease(sp Space, g Grant, sent time.Time) *Lease {
 	return &Lease{space: sp, id: g.ID, sent: sent, granted: g.Granted}
+}
+
+// newDelayedLease is NewLease for an entry that was written with a delay.
+func newDelayedLease(sp Space, g Grant, sent time.Time, delay time.Duration) *Lease {
+	l := NewLease(sp, g, sent)
+	if delay > 0 {
+		l.start = sent.Add(delay)
+	}
+	return l
 }
 
 // LeaseError is returned by bulk renew and cancel when some leases had ended; the others were done.
@@ -82,6 +92,9 @@ func (l *Lease) Granted() time.Duration {
 func (l *Lease) Expires() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.start.After(l.sent) {
+		return l.start.Add(l.granted)
+	}
 	return l.sent.Add(l.granted)
 }
 
@@ -93,7 +106,7 @@ func (l *Lease) Remaining() time.Duration {
 	return max(0, time.Until(l.Expires()))
 }
 
-// Renew asks for d from now and returns what was granted. It never shortens the lease unless d ends sooner.
+// Renew asks for d from now, or from when a delayed entry becomes visible, and returns what was granted. It never shortens the lease unless d ends sooner.
 // A failed renew leaves the old expiry; ErrLeaseEnded says that the lease is over.
 func (l *Lease) Renew(ctx context.Context, d time.Duration) (time.Duration, error) {
 	sent := time.Now()

@@ -95,3 +95,47 @@ func TestLease_BulkReportsEachFailure(t *testing.T) {
 	require.Zero(t, count(t, sp, Task{}), "the others were cancelled")
 	require.ErrorContains(t, sp.Cancel(ctx, ids...), "3 leases")
 }
+
+// A delay is not a lease: the cap of leases does not bound it, and it takes nothing from one.
+func TestLease_CapIsNoneOfDelays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sp := space.New(space.Config{MaxEntryLease: time.Minute})
+		defer func() { require.NoError(t, sp.Close()) }()
+		lease, err := space.Write(t.Context(), sp, Task{ID: 1}, space.Delay(time.Hour))
+		require.NoError(t, err)
+		require.Equal(t, time.Minute, lease.Granted())
+		require.Equal(t, time.Hour+time.Minute, lease.Remaining())
+		time.Sleep(time.Hour - time.Second)
+		require.Zero(t, count(t, sp, Task{}))
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, count(t, sp, Task{}))
+		require.Equal(t, time.Second, lease.Remaining())
+		time.Sleep(2 * time.Second)
+		require.Zero(t, count(t, sp, Task{}))
+	})
+}
+
+// No arithmetic on what callers ask for may grant more than that.
+func TestLease_BeyondTheEndOfTime(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		const centuries = 280 * 365 * 24 * time.Hour // ends later than int64 counts
+		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(centuries))
+		require.NoError(t, err)
+		require.LessOrEqual(t, lease.Granted(), centuries)
+		granted, err := lease.Renew(ctx, centuries)
+		require.NoError(t, err)
+		require.Positive(t, granted)
+		require.LessOrEqual(t, granted, centuries)
+		tx, err := sp.Begin(ctx, centuries)
+		require.NoError(t, err)
+		granted, err = tx.Lease().Renew(ctx, centuries)
+		require.NoError(t, err)
+		require.LessOrEqual(t, granted, centuries)
+		require.NoError(t, tx.Abort(ctx))
+
+		_, err = space.Write(ctx, sp, Task{ID: 2}, space.Delay(centuries), space.For(centuries))
+		require.NoError(t, err)
+		time.Sleep(100 * 365 * 24 * time.Hour)
+		require.Equal(t, 1, count(t, sp, Task{}))
+	})
+}

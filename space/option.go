@@ -21,8 +21,8 @@ func For(d time.Duration) Option {
 	}
 }
 
-// Delay makes what is written visible only after d: until then it is as if it were not there, but its lease runs. It then counts as
-// written.
+// Delay makes what is written visible only after d: until then it is as if it were not there. It then counts as written, and its lease
+// begins to run.
 func Delay(d time.Duration) Option {
 	return func(c *call) {
 		c.given |= optDelay

@@ -71,11 +71,12 @@ type Space interface {
 	// goes on. It returns ErrTxnEnded.
 	Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error
 
-	// Defer makes the commit of a transaction put an entry that it has taken back instead of removing it: with the same identity
-	// and lease, visible after delay, and with one attempt more. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken it.
+	// Defer makes the commit of a transaction put an entry that it has taken back instead of removing it: with the same identity,
+	// visible after delay, with what is left of its lease from then on, and with one attempt more. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken it.
 	Defer(ctx context.Context, id txn.ID, entry LeaseID, delay time.Duration) error
 
-	// Renew asks for d more from now for every lease, of entries, registrations and transactions, and returns the durations granted.
+	// Renew asks for d more from now for every lease, of entries, registrations and transactions, and returns the durations granted; for a
+	// delayed entry, d from when it becomes visible.
 	// If some have ended it renews the others and returns a *LeaseError that names those; their grants are zero.
 	Renew(ctx context.Context, d time.Duration, ids ...LeaseID) ([]Grant, error)
 
@@ -99,7 +100,7 @@ type Draft struct {
 	Kind  string
 	Row   template.Row  // in the order of the registered schema; not kept after the call
 	Lease time.Duration // Forever, or less; 0 is legal and ends at once
-	Delay time.Duration // until it becomes visible, during which its lease runs; 0: at once
+	Delay time.Duration // until it becomes visible, and its lease begins to run; 0: at once
 }
 
 // Change is new fields for an entry that is there already.

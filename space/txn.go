@@ -162,7 +162,7 @@ func (t *Txn) unstage() error {
 }
 
 // Defer makes the commit put an entry of t.Space that the transaction has taken back, instead of removing it: visible after delay, and with one
-// attempt more (Entry.Attempts). It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken the entry.
+// attempt more (Entry.Attempts). Its lease stands still during the delay. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken the entry.
 func (t *Txn) Defer(ctx context.Context, entry LeaseID, delay time.Duration) error {
 	return t.space.Defer(ctx, t.id, entry, delay)
 }

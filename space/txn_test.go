@@ -484,10 +484,10 @@ func TestTxn_ManyGoroutines(t *testing.T) {
 
 func TestDelay_HidesForAWhile(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
-		_, err := space.Write(ctx, sp, Task{ID: 1}, space.Delay(time.Hour), space.For(2*time.Hour))
+		_, err := space.Write(ctx, sp, Task{ID: 1}, space.Delay(time.Hour), space.For(time.Hour))
 		require.NoError(t, err)
 		_, err = space.Write(ctx, sp, Task{ID: 2}, space.Delay(time.Hour), space.For(time.Minute))
-		require.NoError(t, err, "which nobody will ever see")
+		require.NoError(t, err)
 		_, err = space.Write(ctx, sp, Task{ID: 3}, space.Delay(-1))
 		require.ErrorIs(t, err, space.ErrInvalidArgument)
 		write(t, sp, Task{ID: 4})
@@ -503,6 +503,9 @@ func TestDelay_HidesForAWhile(t *testing.T) {
 		_, err = space.Read(ctx, sp, Task{ID: 1})
 		require.NoError(t, err)
 		require.Equal(t, time.Hour, time.Since(begun).Round(time.Second))
+		require.Equal(t, 3, count(t, sp, Task{}))
+		time.Sleep(time.Until(begun.Add(time.Hour + time.Minute - time.Second)))
+		require.Equal(t, 3, count(t, sp, Task{}))
 		time.Sleep(time.Until(begun.Add(2*time.Hour - time.Second)))
 		require.Equal(t, 2, count(t, sp, Task{}))
 		time.Sleep(2 * time.Second)

@@ -63,7 +63,7 @@ func (c *call) write(ctx context.Context, sp Space, kind string) (*Lease, error)
 	if err != nil {
 		return nil, err
 	}
-	return NewLease(sp, grants[0], sent), nil
+	return newDelayedLease(sp, grants[0], sent, c.delay), nil
 }
 
 // WriteAll stores all of vs, or none, and returns their leases in the same order. It is Write otherwise. It
@@ -89,7 +89,7 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*
 	}
 	leases := make([]*Lease, len(grants))
 	for i, g := range grants {
-		leases[i] = NewLease(sp, g, sent)
+		leases[i] = newDelayedLease(sp, g, sent, c.delay)
 	}
 	return leases, nil
 }

@@ -14,7 +14,11 @@ func delayCases() cases {
 		{"a delayed entry is nowhere to be seen before", delayHidden},
 		{"a delayed entry serves those who wait, in their order", delayServes},
 		{"the order is that in which entries became visible", delayOrder},
-		{"the lease of a delayed entry runs meanwhile", delayLease},
+		{"the lease of a delayed entry begins when it becomes visible", delayLease},
+		{"a delay that is longer than the lease does not end it", delayBeyondLease},
+		{"the holder counts the lease of a delayed entry from when it becomes visible", delayCounted},
+		{"a delayed entry that is renewed lives on from when it becomes visible", delayRenewed},
+		{"an entry that is put back for later keeps what was left of its lease", delayDeferred},
 		{"a delayed entry can be cancelled and renewed before its time", delayCancel},
 		{"a delayed entry is an event when it becomes visible", delayEvents},
 		{"entries of one list may have delays of their own", delayBulk},
@@ -23,7 +27,7 @@ func delayCases() cases {
 		{"a negative delay is refused", delayNegative},
 		{"a delayed write of a transaction comes only after its commit", delayTxn},
 		{"an aborted transaction's delayed writes never come", delayAborted},
-		{"an entry whose lease ends before its delay is never visible", delayShortLease},
+		{"a delayed entry with a lease of zero is never visible", delayZeroLease},
 	}
 }
 
@@ -80,8 +84,8 @@ func delayOrder(k *kit) {
 func delayLease(k *kit) {
 	k.patiently(func(d time.Duration) bool {
 		began := time.Now()
-		l := write(k, e1, space.Delay(d), space.For(3*d))
-		require.LessOrEqual(k, l.Granted(), 3*d)
+		l := write(k, e1, space.Delay(d), space.For(2*d))
+		require.LessOrEqual(k, l.Granted(), 2*d)
 		if _, err := space.Read(k.ctx, k.sp, e1, space.Wait(5*d)); err != nil {
 			k.fails(space.ErrNoMatch, err) // a slow machine has slept through its life
 			return false
@@ -89,7 +93,83 @@ func delayLease(k *kit) {
 		require.GreaterOrEqual(k, time.Since(began), d)
 		k.ended(l)
 		require.GreaterOrEqual(k, time.Since(began), 3*d)
-		return time.Since(began) < 4*d // it did not begin anew when the entry became visible
+		return true
+	})
+}
+
+func delayBeyondLease(k *kit) {
+	k.patiently(func(d time.Duration) bool {
+		t := begin(k)
+		write(k, e1, space.Delay(3*d), space.For(d))
+		write(k, e2, space.In(t), space.Delay(3*d), space.For(d))
+		k.ok(space.Stage(k.ctx, t, e3, space.Delay(3*d), space.For(d)))
+		commit(k, t)
+		for _, e := range []simple{e1, e2, e3} {
+			if _, err := space.Read(k.ctx, k.sp, e, space.Wait(8*d)); err != nil {
+				k.fails(space.ErrNoMatch, err) // a slow machine has slept through its life
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func delayCounted(k *kit) {
+	began := time.Now()
+	l := write(k, e1, space.Delay(long), space.For(long/2))
+	require.LessOrEqual(k, l.Granted(), long/2)
+	require.WithinRange(k, l.Expires(), began.Add(long), time.Now().Add(long+long/2))
+	require.Greater(k, l.Remaining(), l.Granted())
+	_, err := l.Renew(k.ctx, long/4)
+	k.ok(err)
+	require.WithinRange(k, l.Expires(), began.Add(long), time.Now().Add(long+long/4))
+	forever := write(k, e2, space.Delay(long))
+	require.Equal(k, space.Forever, forever.Remaining())
+}
+
+func delayRenewed(k *kit) {
+	k.patiently(func(d time.Duration) bool {
+		l := write(k, e1, space.Delay(3*d), space.For(long))
+		granted, err := l.Renew(k.ctx, d)
+		k.ok(err)
+		require.LessOrEqual(k, granted, d)
+		if _, err := space.Read(k.ctx, k.sp, e1, space.Wait(8*d)); err != nil {
+			k.fails(space.ErrNoMatch, err) // a slow machine has slept through its life
+			return false
+		}
+		k.ended(l)
+		return true
+	})
+	l := write(k, e2, space.Delay(short), space.For(long))
+	_, err := l.Renew(k.ctx, 0)
+	k.ok(err)
+	_, err = l.Renew(k.ctx, long)
+	k.fails(space.ErrLeaseEnded, err)
+	_, err = space.Read(k.ctx, k.sp, e2, space.Wait(2*short))
+	k.fails(space.ErrNoMatch, err)
+}
+
+func delayDeferred(k *kit) {
+	k.patiently(func(d time.Duration) bool {
+		began := time.Now()
+		l := write(k, e1, space.For(2*d))
+		t := begin(k)
+		if _, err := space.Take(k.ctx, k.sp, e1, space.In(t), space.NoWait()); err != nil {
+			k.fails(space.ErrNoMatch, err) // a slow machine has slept through its life
+			return false
+		}
+		if err := t.Defer(k.ctx, l.ID(), 4*d); err != nil {
+			k.fails(space.ErrNoMatch, err)
+			return false
+		}
+		commit(k, t)
+		if _, err := space.Read(k.ctx, k.sp, e1, space.Wait(9*d)); err != nil {
+			k.fails(space.ErrNoMatch, err)
+			return false
+		}
+		require.GreaterOrEqual(k, time.Since(began), 4*d)
+		k.ended(l)
+		return true
 	})
 }
 
@@ -196,11 +276,10 @@ func delayAborted(k *kit) {
 	k.fails(space.ErrNoMatch, err)
 }
 
-func delayShortLease(k *kit) {
+func delayZeroLease(k *kit) {
 	reg := notify(k, simple{})
 	l := write(k, e1, space.Delay(brief), space.For(0))
 	require.Zero(k, l.Granted())
-	write(k, e1, space.Delay(3*brief), space.For(brief))
 	write(k, mark, space.Delay(5*brief))
 	require.Equal(k, mark, startFind(k, verbs[0], simple{}).result(k))
 	require.Equal(k, []simple{mark}, next[simple](k, reg, reg.Start(), 1))

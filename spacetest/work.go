@@ -22,6 +22,7 @@ func workCases() cases {
 		{"a job that fails too often becomes a dead letter", workBuries},
 		{"dead letters can be revived", workRevives},
 		{"a job keeps its lease through its attempts", workLeases},
+		{"a job comes back after a delay that is longer than its lease", workLongRetry},
 		{"jobs are taken in the order that is asked for", workOrder},
 		{"a running job is kept", workKeeps},
 		{"a job whose transaction is ended by others is back, and nothing of it happens", workLost},
@@ -194,10 +195,25 @@ func workLeases(k *kit) {
 	write(k, e1, space.For(short))
 	var stats space.WorkStats
 	k.ok(space.Work(k.ctx, k.sp, simple{}, func(context.Context, *space.Job[simple]) error {
+		time.Sleep(brief) // only that takes of the lease, not the delay
 		return space.RetryAfter(brief, errJob)
 	}, space.Tries(0), space.Wait(5*short), space.Report(stats.Add))) // it never ends unless the job does
 	require.Zero(k, k.total())
 	require.Zero(k, stats.Count(space.JobDone))
+}
+
+func workLongRetry(k *kit) {
+	k.patiently(func(d time.Duration) bool {
+		write(k, e1, space.For(d))
+		attempts := 0
+		k.ok(space.Work(k.ctx, k.sp, simple{}, func(ctx context.Context, job *space.Job[simple]) error {
+			if attempts++; attempts == 1 {
+				return space.RetryAfter(3*d, errJob)
+			}
+			return finish(ctx, job)
+		}, space.Workers(1), space.Wait(8*d)))
+		return len(drain(k, outcome(e1))) == 1 // unless a slow machine has slept through its life
+	})
 }
 
 func workOrder(k *kit) {

@@ -33,7 +33,7 @@ Prints the id and the granted lease of each entry.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	cmd.Flags().Var(&lease, "lease", "how long the entries live: 10m, forever")
-	cmd.Flags().DurationVar(&delay, "delay", 0, "how long nobody sees the entries; their lease runs meanwhile")
+	cmd.Flags().DurationVar(&delay, "delay", 0, "how long nobody sees the entries; their lease begins then")
 	under.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if lease < 0 {

@@ -2,6 +2,9 @@ package engine
 
 import "github.com/gospaces/gospaces/internal/record"
 
+// The lease of a delayed entry runs from the moment it becomes visible. Until then its end is counted from when that should be. An entry that
+// becomes visible later, because the server was down or busy, has its whole lease all the same.
+
 // delay makes an entry invisible until a time.
 func (e *Engine) delay(h held, visible int64) {
 	h.k.entries.at(h.s).state = delayed
@@ -9,9 +12,38 @@ func (e *Engine) delay(h held, visible int64) {
 	e.endAt(h.id, visible)
 }
 
+// start returns when the lease of the entry in slot s starts that is granted now: at once, or when the entry's delay is over.
+func (k *kind) start(e *Engine, s slot) int64 {
+	switch k.entries.at(s).state {
+	case delayed:
+		return max(e.now, k.later[s])
+	case written:
+		return max(e.now, k.locks[s].visible)
+	}
+	return e.now
+}
+
+// due reports whether the entry in slot s is delayed, and its lease not over before the delay is.
+func (k *kind) due(s slot) bool {
+	en := k.entries.at(s)
+	return en.state == delayed && en.expires >= k.later[s]
+}
+
+// shift makes the lease of the entry in slot s, of which something is left from a time on, run from another time on.
+func (e *Engine) shift(k *kind, s slot, from, to int64) {
+	en := k.entries.at(s)
+	if en.expires == Forever || from == to {
+		return
+	}
+	expires := after(to, between(from, en.expires))
+	e.Log = record.AppendRenew(e.Log, en.id, k.id, expires)
+	k.setExpiry(e, s, expires)
+}
+
 // reveal makes an entry visible whose time has come. One that was never visible before was written just now.
 func (e *Engine) reveal(k *kind, s slot) {
 	e.change()
+	e.shift(k, s, k.later[s], e.now)
 	e.Log = record.AppendReveal(e.Log, k.entries.at(s).id, k.id)
 	e.appear(k, s)
 	if !k.alive(e, s) {

@@ -173,7 +173,11 @@ func (e *Engine) expire(d deadline) {
 	k := e.kinds[d.kind-1]
 	l := k.expiry.ticks[d.tick]
 	for l.head != 0 {
-		e.remove(k, l.head, record.Expired)
+		if s := l.head; k.due(s) {
+			e.reveal(k, s) // its lease begins now
+		} else {
+			e.remove(k, s, record.Expired)
+		}
 	}
 	delete(k.expiry.ticks, d.tick)
 }
@@ -238,19 +242,29 @@ func (e *Engine) nextID() uint64 {
 }
 
 // until returns when a lease of d that starts now ends.
-func (e *Engine) until(d int64) int64 {
-	if d >= Forever-e.now {
+func (e *Engine) until(d int64) int64 { return after(e.now, d) }
+
+// after returns when a lease of d that starts at a time ends. The end of one that is longer than time goes is the last instant before
+// Forever: a lease is never longer than was asked for.
+func after(start, d int64) int64 {
+	switch {
+	case d == Forever:
 		return Forever
+	case d >= Forever-start:
+		return Forever - 1
 	}
-	return e.now + d
+	return start + d
 }
 
 // granted returns what is left of a lease that ends at expires.
-func (e *Engine) granted(expires int64) int64 {
+func (e *Engine) granted(expires int64) int64 { return between(e.now, expires) }
+
+// between returns the length of a lease that starts at a time and ends at expires.
+func between(start, expires int64) int64 {
 	if expires == Forever {
 		return Forever
 	}
-	return expires - e.now
+	return max(0, expires-start)
 }
 
 // capped returns the lease that is granted for d.

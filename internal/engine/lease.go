@@ -7,8 +7,8 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Renew asks for d from now for the leases of entries, registrations and transactions. A lease is never shortened unless d itself ends
-// sooner. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
+// Renew asks for d from now for the leases of entries, registrations and transactions; for a delayed entry, from when it becomes visible. A
+// lease is never shortened unless d itself ends sooner. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
 func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 	e.begin(now)
 	if d < 0 {
@@ -35,7 +35,7 @@ func (e *Engine) OnlyTxns(ids []uint64) bool {
 
 func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 	if r := e.registrations[id]; r != nil && r.expires > e.now {
-		expires := e.extended(r.expires, d, e.limits.RegistrationLease)
+		expires := extended(r.expires, e.now, d, e.limits.RegistrationLease)
 		if r.txn == nil {
 			e.recordRenew(id, 0, expires)
 		}
@@ -43,7 +43,7 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 		return Grant{ID: id, Granted: e.granted(expires)}, nil
 	}
 	if t := e.txns[id]; t != nil && t.name.IsZero() && !t.prepared && t.expires > e.now {
-		e.setTxnExpiry(t, e.extended(t.expires, d, e.limits.TxnLease))
+		e.setTxnExpiry(t, extended(t.expires, e.now, d, e.limits.TxnLease))
 		return Grant{ID: id, Granted: e.granted(t.expires)}, nil
 	}
 	p, ok := e.places.get(id)
@@ -51,7 +51,11 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 		return Grant{ID: id}, ErrLeaseEnded
 	}
 	k := e.kinds[p.kind-1]
-	expires := e.extended(k.entries.at(p.slot).expires, d, e.limits.EntryLease)
+	start := e.now
+	if d > 0 { // one of 0 ends at once, whatever the delay
+		start = k.start(e, p.slot)
+	}
+	expires := extended(k.entries.at(p.slot).expires, start, d, e.limits.EntryLease)
 	if st := k.entries.at(p.slot).state; st != written {
 		e.recordRenew(id, k.id, expires)
 		e.tell(k, p.slot, Renewed)
@@ -59,13 +63,13 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 		e.recordRenew(id, k.id, expires)
 	}
 	k.setExpiry(e, p.slot, expires)
-	return Grant{ID: id, Granted: e.granted(expires)}, nil
+	return Grant{ID: id, Granted: between(start, expires)}, nil
 }
 
-// extended returns the expiry that a renewal by d gives to a lease that ends at old.
-func (e *Engine) extended(old, d, limit int64) int64 {
-	expires := e.until(capped(d, limit))
-	if expires < old && e.until(d) >= old {
+// extended returns the expiry that a renewal by d, counted from start, gives to a lease that ends at old.
+func extended(old, start, d, limit int64) int64 {
+	expires := after(start, capped(d, limit))
+	if expires < old && after(start, d) >= old {
 		return old
 	}
 	return expires

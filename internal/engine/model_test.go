@@ -29,6 +29,7 @@ type model struct {
 	events  []modelEvent
 	ended   []uint64 // registrations
 	doomed  []txn.ID // branches of transactions of other spaces
+	late    []uint64 // entries whose delay is over, and whose lease runs since an instant that nobody chose
 
 	// What the engine was free to choose in the present call.
 	begun map[uint64]uint64 // by entry: the transaction that was begun for it
@@ -250,6 +251,14 @@ func (m *model) become(e *modelEntry) {
 	m.entries = append(m.entries, e)
 }
 
+// left returns what is left of the lease of e at a time.
+func (e *modelEntry) left(at int64) int64 {
+	if e.expires == Forever {
+		return Forever
+	}
+	return e.expires - at
+}
+
 // until returns when a lease of d that starts at from ends.
 func until(from, d int64) int64 {
 	if d >= Forever-from {
@@ -298,7 +307,9 @@ func (m *model) nextEnd() (at int64, what func()) {
 		})
 		if e.visible != 0 && e.writer == 0 {
 			next(e.visible, func() {
+				e.expires = until(m.now, e.left(e.visible))
 				e.visible = 0
+				m.late = append(m.late, e.id)
 				m.become(e)
 				if e.attempts == 0 && m.exists(e) {
 					m.emit(Written, e)
@@ -320,11 +331,11 @@ func (m *model) write(t uint64, drafts []Draft, ids []uint64) {
 
 func (m *model) store(t uint64, drafts []Draft, ids []uint64) {
 	for i, d := range drafts {
-		e := &modelEntry{id: ids[i], kind: d.Kind, row: d.Row, version: 1, writer: t, expires: until(m.now, d.Lease)}
+		e := &modelEntry{id: ids[i], kind: d.Kind, row: d.Row, version: 1, writer: t, expires: until(m.now+d.Delay, d.Lease)}
 		if d.Delay > 0 {
 			e.visible = m.now + d.Delay
 		}
-		if e.expires <= m.now {
+		if d.Lease == 0 {
 			continue
 		}
 		m.become(e)
@@ -392,6 +403,9 @@ func (m *model) commit(t uint64, drafts []Draft, ids []uint64) {
 				e.writer = 0
 				m.become(e)
 				if e.visible <= m.now {
+					if e.visible != 0 {
+						m.late = append(m.late, e.id)
+					}
 					e.visible = 0
 					m.emit(Written, e)
 				}
@@ -405,6 +419,7 @@ func (m *model) commit(t uint64, drafts []Draft, ids []uint64) {
 				continue
 			}
 			e.attempts++
+			e.expires = until(max(m.now, e.later), e.left(m.now))
 			e.visible, e.later = e.later, 0
 			m.become(e)
 		}
@@ -538,7 +553,7 @@ func (m *model) renew(id uint64, d int64) bool {
 	if e == nil {
 		return false
 	}
-	e.expires = until(m.now, d)
+	e.expires = until(max(m.now, e.visible), d)
 	m.emit(Renewed, e)
 	return true
 }

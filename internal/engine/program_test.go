@@ -176,6 +176,18 @@ func (p *program) done() {
 	require.ElementsMatch(p.t, p.m.doomed, p.e.Doomed)
 	p.follow()
 	p.requireTimer()
+	p.untie()
+}
+
+// untie gives entries whose leases began when a delay was over, which no one can know before, ends of their own.
+func (p *program) untie() {
+	late := p.m.late
+	p.m.late = nil
+	for _, id := range late {
+		if e := p.m.entry(id); e != nil && e.expires < Forever {
+			p.renewLease(id)
+		}
+	}
 }
 
 func (p *program) requireGranted() {
@@ -285,10 +297,13 @@ func (m *model) committed() (all []modelView) {
 	return all
 }
 
-// requireTimer requires that the engine asks to be called when the next lease ends, or the next delay.
+// requireTimer requires that leases end when they should, and that the engine asks to be called when the next one does, or the next delay.
 func (p *program) requireTimer() {
 	next := int64(Forever)
 	for _, e := range p.m.entries {
+		at, ok := p.e.places.get(e.id)
+		require.True(p.t, ok, "entry %d", e.id)
+		require.Equal(p.t, e.expires, p.e.kinds[at.kind-1].entries.at(at.slot).expires, "the lease of entry %d", e.id)
 		next = min(next, e.expires)
 		if e.visible != 0 && e.writer == 0 {
 			next = min(next, e.visible)
@@ -586,8 +601,10 @@ func (p *program) lease() uint64 {
 	return p.entry()
 }
 
-func (p *program) renew() {
-	id, d := p.lease(), p.duration()
+func (p *program) renew() { p.renewLease(p.lease()) }
+
+func (p *program) renewLease(id uint64) {
+	d := p.duration()
 	r := p.e.Renew(p.m.now, Request{}, d, []uint64{id})
 	p.logf("renew %d for %d -> %v", id, d, r.Errs)
 	p.called(nil)

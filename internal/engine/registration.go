@@ -23,13 +23,12 @@ func (e *Engine) Notify(now int64, q *Query, on EventSet, lease int64) Result {
 	if err != nil {
 		return e.refused(err)
 	}
-	lease = capped(lease, e.limits.RegistrationLease)
-	expires := e.until(lease)
+	expires := e.until(capped(lease, e.limits.RegistrationLease))
 	id := e.newRegistration(t, q, on, expires)
 	if expires <= e.now {
 		e.unregister(e.registrations[id], record.Expired)
 	}
-	e.grants = append(e.grants, Grant{ID: id, Granted: lease})
+	e.grants = append(e.grants, Grant{ID: id, Granted: e.granted(expires)})
 	r := Result{Grants: e.grants, Depends: e.lsn}
 	if t == nil {
 		e.done(q.By, &r)

@@ -168,6 +168,7 @@ func (e *Engine) commitTake(h held) {
 	case !k.alive(e, h.s): // its lease was over before
 		e.drop(k, h.s, record.Expired)
 	case l.put:
+		e.shift(k, h.s, e.now, max(e.now, l.visible))
 		k.entries.at(h.s).attempts++
 		e.Log = record.AppendDefer(e.Log, h.id, k.id, k.entries.at(h.s).attempts, l.visible)
 		k.entries.at(h.s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn

@@ -57,12 +57,11 @@ func (e *Engine) Begin(now, lease int64) Result {
 }
 
 func (e *Engine) beginTxn(lease int64) (t *transaction, granted int64) {
-	granted = capped(lease, e.limits.TxnLease)
 	t = &transaction{id: e.fleetingID()}
 	t.own, t.taken = t.first[0:0:1], t.first[1:1:2]
 	e.txns[t.id] = t
-	e.setTxnExpiry(t, e.until(granted))
-	return t, granted
+	e.setTxnExpiry(t, e.until(capped(lease, e.limits.TxnLease)))
+	return t, e.granted(t.expires)
 }
 
 // setTxnExpiry files t under the tick in which its lease ends. There are many transactions, and few of them live to see it: so t is
@@ -234,8 +233,8 @@ func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
 	return e.undone()
 }
 
-// Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after delay, with one
-// attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a negative delay, and ErrNoMatch if the transaction has not taken the entry.
+// Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after delay, with what is
+// left of its lease from then on, and with one attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a negative delay, and ErrNoMatch if the transaction has not taken the entry.
 func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) Result {
 	e.begin(now)
 	t, err := e.active(id)

@@ -80,10 +80,10 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 	e.change()
 	for i := range drafts {
 		d := &drafts[i]
-		lease := capped(d.Lease, e.limits.EntryLease)
+		visible, expires := e.times(d)
 		id := e.nextID()
-		e.grants = append(e.grants, Grant{ID: id, Granted: lease})
-		e.put(id, e.kinds[d.Kind-1], e.until(lease), d)
+		e.grants = append(e.grants, Grant{ID: id, Granted: between(visible, expires)})
+		e.put(id, e.kinds[d.Kind-1], visible, expires, d)
 	}
 	e.wrote(by, e.grants)
 	for i := range drafts {
@@ -112,12 +112,12 @@ func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
 	}
 	for i := range drafts {
 		d := &drafts[i]
-		lease := capped(d.Lease, e.limits.EntryLease)
+		visible, expires := e.times(d)
 		id := e.fleetingID()
-		e.grants = append(e.grants, Grant{ID: id, Granted: lease})
-		l := e.hold(t, e.kinds[d.Kind-1], id, e.until(lease), d.Row)
+		e.grants = append(e.grants, Grant{ID: id, Granted: between(visible, expires)})
+		l := e.hold(t, e.kinds[d.Kind-1], id, expires, d.Row)
 		if d.Delay > 0 {
-			l.visible = e.until(d.Delay)
+			l.visible = visible
 		}
 	}
 	for _, h := range t.own[len(t.own)-len(drafts):] {
@@ -174,14 +174,22 @@ func (e *Engine) checkDrafts(drafts []Draft) error {
 	return nil
 }
 
+// times returns when an entry becomes visible that is written now, and when its lease ends, which runs from then. A lease of zero has ended.
+func (e *Engine) times(d *Draft) (visible, expires int64) {
+	visible = e.now
+	if d.Delay > 0 && d.Lease > 0 {
+		visible = e.until(d.Delay)
+	}
+	return visible, after(visible, capped(d.Lease, e.limits.EntryLease))
+}
+
 // put stores and records one entry.
-func (e *Engine) put(id uint64, k *kind, expires int64, d *Draft) {
+func (e *Engine) put(id uint64, k *kind, visible, expires int64, d *Draft) {
 	if d.Delay == 0 {
 		e.Log = record.AppendPut(e.Log, id, k.id, expires, d.Row)
 		k.insert(e, id, expires, d.Row)
 		return
 	}
-	visible := e.until(d.Delay)
 	e.Log = record.AppendPutLater(e.Log, id, k.id, expires, visible, d.Row)
 	e.putLater(k, id, expires, visible, d.Row)
 }
