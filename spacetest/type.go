@@ -1,6 +1,8 @@
 package spacetest
 
 import (
+	"context"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
@@ -18,6 +20,8 @@ func typeCases() cases {
 		{"conditions and orderings work on embedded kinds", typeConditions},
 		{"waiting calls are served by outer kinds", typeWaiting},
 		{"a kind that embeds two kinds is one of both", typeTwoSupers},
+		{"a kind that begins to embed another serves the calls that wait for that", typeBeginsToEmbed}, // semantics 1.3, 3.4
+		{"a kind that begins to embed another is no event", typeBeginsToEmbedQuietly},                  // semantics 7.1
 		{"fields of one name in several layers are one field", typeCountOnce},
 		{"a kind that nobody wrote finds none, and is found once somebody does", typeNeverWritten}, // semantics 1.8
 		{"kinds are listed with their schemas and counts", typeKinds},
@@ -240,4 +244,61 @@ func typeNames(k *kit) {
 	write(k, renamed{Plate: "R", Seats: 1, Cache: "not stored"})
 	require.Equal(k, car{vehicle{Plate: "R"}, 1}, take(k, car{Doors: 1}))
 	require.Equal(k, aCar, take(k, car{}))
+}
+
+// loner is a barge of a program that knows no vehicles.
+type loner struct {
+	Plate string
+	Tons  int
+}
+
+type barge struct {
+	vehicle
+	Tons int
+}
+
+func (loner) Kind() string { return "barge" }
+func (barge) Kind() string { return "barge" }
+
+func typeBeginsToEmbed(k *kit) {
+	locked, free := write(k, loner{"L", 1}), write(k, loner{"F", 2})
+	write(k, loner{"X", 3})
+	holder := begin(k)
+	_, err := space.TakeID[loner](k.ctx, k.sp, locked.ID(), space.In(holder))
+	k.ok(err)
+	tx := begin(k)
+	reader := startFind(k, verbs[0], vehicle{Plate: "F"})
+	under := startFind(k, verbs[0], vehicle{Plate: "X"}, space.In(tx))
+	bulk := start(k, func(ctx context.Context) ([]vehicle, error) { return space.ReadAll(ctx, k.sp, vehicle{}, 9) })
+	waiting := startFind(k, verbs[2], vehicle{Plate: "L"})
+	k.needParked(4)
+	first := startFind(k, verbs[2], vehicle{}, space.OrderBy("-plate"), space.Where("plate", space.Lt("X")))
+	k.needParked(5)
+	second := startFind(k, verbs[2], vehicle{Plate: "F"})
+	k.needParked(6)
+
+	write(k, barge{vehicle{Plate: "new"}, 9}, space.Delay(long))
+	require.Equal(k, vehicle{Plate: "F"}, reader.result(k))
+	require.Equal(k, vehicle{Plate: "X"}, under.result(k))
+	require.Equal(k, []vehicle{{Plate: "F"}, {Plate: "X"}}, bulk.result(k))
+	require.Equal(k, vehicle{Plate: "F"}, first.result(k))
+	k.parked(2)
+	_, err = space.TakeID[loner](k.ctx, k.sp, free.ID(), space.NoWait())
+	k.fails(space.ErrNoMatch, err)
+	_, err = space.Take(k.ctx, k.sp, vehicle{Plate: "X"}, space.NoWait())
+	k.fails(space.ErrNoMatch, err) // the waiting read has locked it
+	abort(k, holder)
+	require.Equal(k, vehicle{Plate: "L"}, waiting.result(k))
+	second.cancel()
+	_, err = second.wait()
+	k.fails(context.Canceled, err)
+}
+
+func typeBeginsToEmbedQuietly(k *kit) {
+	write(k, loner{"L", 1})
+	reg, err := space.Notify(k.ctx, k.sp, vehicle{}, space.On(space.Written, space.Visible, space.Available))
+	k.ok(err)
+	write(k, barge{vehicle{Plate: "new"}, 9})
+	require.Equal(k, []vehicle{{Plate: "new"}}, next[vehicle](k, reg, reg.Start(), 1))
+	require.Equal(k, 2, count(k, vehicle{}))
 }

@@ -2,8 +2,8 @@ package engine
 
 import "github.com/gospaces/gospaces/internal/record"
 
-// The lease of a delayed entry runs from the moment it becomes visible. Until then its end is counted from when that should be. An entry that
-// becomes visible later, because the server was down or busy, has its whole lease all the same.
+// The lease of a delayed entry runs from the moment it becomes visible. Until then its end is counted from when that
+// should be. An entry that becomes visible later, because the server was down or busy, has its whole lease all the same.
 
 // delay makes an entry invisible until a time.
 func (e *Engine) delay(h held, visible int64) {

@@ -131,11 +131,12 @@ func (e *Engine) affordable(hits []hit) []hit {
 // None returns the outcome of a wait for q that ended without a match.
 func (e *Engine) None(q *Query) Result { return Result{Err: ErrNoMatch, Depends: e.depends(q)} }
 
-// depends returns the change on which it depends that q finds nothing older than it does: the last removal.
+// depends returns the change on which it depends that q finds what it does and nothing older: the last removal, or
+// the last change of what the kinds embed.
 func (e *Engine) depends(q *Query) uint64 {
 	var lsn uint64
 	for _, k := range e.scope(q) {
-		lsn = max(lsn, k.removed)
+		lsn = max(lsn, k.removed, k.registered)
 	}
 	return lsn
 }
@@ -164,7 +165,7 @@ func (e *Engine) Count(now int64, q *Query) Result {
 	}
 	r := Result{}
 	for _, k := range e.scope(q) {
-		r.Depends = max(r.Depends, k.changed)
+		r.Depends = max(r.Depends, k.changed, k.registered)
 	}
 	if len(q.Templates) == 1 && len(q.Templates[0].Conds) == 0 && q.ID == 0 {
 		for _, k := range e.scope(q) {
@@ -211,7 +212,7 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 		if !wanted {
 			continue
 		}
-		r.Depends = max(r.Depends, k.changed)
+		r.Depends = max(r.Depends, k.changed, k.registered)
 		from := slot(1)
 		if i == int(cursor>>32) {
 			from = slot(cursor) + 1

@@ -2,13 +2,15 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Register makes a kind known, or adds to its schema what s has more. Result: Count, the KindID.
+// Register makes a kind known, or adds to its schema what s has more, and serves the calls for which entries match
+// that did not before. Result: Count, the KindID.
 // It fails with ErrSchemaConflict, ErrInvalidArgument if s is malformed, and ErrUnknownKind if it embeds a kind that is not registered.
 func (e *Engine) Register(now int64, s *template.Schema) Result {
 	e.begin(now)
@@ -35,7 +37,12 @@ func (e *Engine) Register(now int64, s *template.Schema) Result {
 	}
 	e.change()
 	e.Log = record.AppendKind(e.Log, id, template.AppendSchema(nil, merged))
+	var before []ancestor
+	if int(id) <= len(e.kinds) {
+		before = slices.Clone(e.kinds[id-1].lineage)
+	}
 	e.setKind(id, merged)
+	e.embraced(e.kinds[id-1], before)
 	return Result{Count: int(id), Depends: e.lsn}
 }
 
