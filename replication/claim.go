@@ -9,17 +9,18 @@ import (
 
 // claimLocked appends a claim wherever the log ends now, and returns its position, which is the new epoch. If one is
 // stored without our knowledge, it only fences nobody in vain: the next one counts.
-func (l *Log) claimLocked(end uint64) (uint64, error) {
+func (l *Log) claimLocked(end uint64, lost bool) (uint64, error) {
 	if err := l.connectLocked(); err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrFailed, err)
 	}
-	return l.publishLocked(l.claim(end), anywhere)
+	return l.publishLocked(l.claim(end, lost), anywhere)
 }
 
-// claim returns a claim by a primary that has read the log up to end.
-func (l *Log) claim(end uint64) []byte {
+// claim returns a claim by a primary that has read the log up to end. lost tells that the log had more.
+func (l *Log) claim(end uint64, lost bool) []byte {
 	msg := record.AppendHeader(nil, record.Header{Type: record.Claim})
 	msg = binary.LittleEndian.AppendUint64(msg, end)
+	msg = append(msg, map[bool]byte{true: 1}[lost])
 	return append(msg, l.store.ID()...)
 }
 
@@ -27,8 +28,19 @@ func (l *Log) claim(end uint64) []byte {
 // claim. A claim that follows a gap which begins there has replaced what a loss of power took off the end.
 func claimFollows(msg []byte) (uint64, bool) {
 	h, body, err := record.Split(msg)
-	if err != nil || h.Type != record.Claim || len(body) < 8 {
+	if err != nil || h.Type != record.Claim || len(body) < claimHead {
 		return 0, false
 	}
 	return binary.LittleEndian.Uint64(body), true
+}
+
+// claimHead is the bytes of a claim before the name of its sender.
+const claimHead = 9
+
+// claimRecords returns what a claim tells the readers of the log: nothing, or that the log has lost something.
+func claimRecords(body []byte) []byte {
+	if len(body) < claimHead || body[claimHead-1] == 0 {
+		return nil
+	}
+	return record.AppendLost(nil)
 }

@@ -14,6 +14,10 @@ type Config struct {
 	MinFree  int64        // appends that would leave less free disk are refused; 0: 64 MiB
 	Logger   *slog.Logger // nil: silent
 
+	// AcceptLoss goes on with what is left of logs that are lost, or have lost their ends. Each is another incarnation then, and tells its readers
+	// that identities may have been lost (record.Lost).
+	AcceptLoss bool
+
 	// Unfinished makes a new folder that nobody can open before Finish, lest a server be started on half of what it is to hold.
 	Unfinished bool
 }

@@ -126,11 +126,19 @@ func readMarker(path, mode string) (m marker, err error) {
 
 // writeMarker writes the file whole or not at all.
 func writeMarker(path string, m marker) error {
-	b, err := json.Marshal(m)
+	if err := writeJSON(path, m); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// writeJSON replaces a file as a whole; its name is durable once its folder is.
+func writeJSON(path string, v any) error {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".store-*")
+	f, err := os.CreateTemp(filepath.Dir(path), unfinishedFile+"*")
 	if err != nil {
 		return err
 	}
@@ -142,8 +150,11 @@ func writeMarker(path string, m marker) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncDir(filepath.Dir(path))
+	return nil
 }
+
+// unfinishedFile begins the name of a file that is being written.
+const unfinishedFile = ".store-"
 
 func syncDir(path string) error {
 	d, err := os.Open(path)

@@ -63,7 +63,7 @@ func number(g record.Group) (uint64, error) {
 // into returns a function for Replay and Tail that collects the numbers of commits.
 func into(numbers *[]uint64) func(record.Group) error {
 	return func(g record.Group) error {
-		if len(g.Records) == 0 { // a message that does not count
+		if len(g.Records) == 0 || record.Op(g.Records[0]) == record.Lost { // a message that does not count, or a claim
 			return nil
 		}
 		n, err := number(g)

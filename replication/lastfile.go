@@ -14,7 +14,6 @@ import (
 	"strings"
 
 	"github.com/minio/highwayhash"
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 // The embedded server takes off the last file of a stream whatever follows the first message there that it cannot read, and tells nobody. That is right for
@@ -23,8 +22,8 @@ import (
 
 // checkLastFiles looks at the last file of every log in the server's folder. It returns ErrDamaged for one with a message that cannot be read and others after it; then
 // nothing in the folder has changed. What cannot be read at its very end is only reported.
-func checkLastFiles(data string, logger *slog.Logger) error {
-	streams := filepath.Join(data, "jetstream", server.DEFAULT_GLOBAL_ACCOUNT, "streams")
+func checkLastFiles(f *folder, logger *slog.Logger) error {
+	streams := f.streamsDir()
 	dirs, err := os.ReadDir(streams)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

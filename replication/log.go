@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -11,6 +12,7 @@ import (
 type Log struct {
 	store       *Store
 	id          logID
+	stream      string // identity of the stream that holds it
 	incarnation string
 
 	// mu is held by Append and Replay from begin to end.
@@ -19,6 +21,8 @@ type Log struct {
 	epoch  uint64     // guarded by mu
 	last   uint64     // guarded by mu; the position after which the next append is to be stored
 	failed error      // guarded by mu; why nothing can be appended
+
+	syncedFile atomic.Int64 // the last file of those that syncFiles has made durable
 
 	// state is a copy for observers, so that they do not wait for the disk. Its lock is taken after mu.
 	stateMu sync.Mutex
@@ -42,13 +46,14 @@ type Stats struct {
 }
 
 func newLog(s *Store, id logID, info *jetstream.StreamInfo) *Log {
-	l := &Log{store: s, id: id, incarnation: info.Config.Metadata[metaIncarnation], failed: ErrNotReplayed}
+	stream := info.Config.Metadata[metaIncarnation]
+	l := &Log{store: s, id: id, stream: stream, incarnation: stream, failed: ErrNotReplayed}
 	l.state.Failed = ErrNotReplayed
 	l.observe(info.State)
 	return l
 }
 
-// Incarnation returns the identity of the log: positions are comparable only within one. It was made with the log.
+// Incarnation returns the identity of the log: positions are comparable only within one. It was made with the log, or when a loss was accepted.
 func (l *Log) Incarnation() string { return l.incarnation }
 
 // Last returns the position of the last message that this process knows to be in the log, or 0.

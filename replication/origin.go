@@ -57,7 +57,8 @@ func (s *Store) Remake(ctx context.Context, space string, partition int) (*Log, 
 	return s.Log(ctx, space, partition)
 }
 
-// remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need no log.
+// remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need no log. If it is interrupted,
+// the next opening ends it.
 func (s *Store) remove(ctx context.Context, l *Log) error {
 	s.opening.Lock()
 	defer s.opening.Unlock()
@@ -69,8 +70,16 @@ func (s *Store) remove(ctx context.Context, l *Log) error {
 	defer cancel()
 	l.shut()
 	delete(s.logs, l.id)
-	if err := srv.js.DeleteStream(ctx, l.id.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+	if err := s.writeWitness(l.id, witness{Dropped: true}); err != nil {
 		return err
 	}
-	return os.RemoveAll(l.SnapshotDir())
+	return s.drop(ctx, srv, l.id)
+}
+
+// drop removes what there is of a log.
+func (s *Store) drop(ctx context.Context, srv *embedded, id logID) error {
+	if err := srv.js.DeleteStream(ctx, id.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	return os.RemoveAll(s.snapshotDir(id))
 }

@@ -59,6 +59,10 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 	if err != nil {
 		return err
 	}
+	lost, err := l.toldLost(st, end)
+	if err != nil {
+		return err
+	}
 	end = max(end, after)
 	f := fold{epoch: l.epochOf(after)}
 	step := func(m message) error {
@@ -71,8 +75,11 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 	if err := l.read(ctx, after+1, end, step); err != nil {
 		return err
 	}
-	claim, err := l.claimLocked(end)
+	claim, err := l.claimLocked(end, lost)
 	if err != nil {
+		return err
+	}
+	if err := l.replayed(claim); err != nil {
 		return err
 	}
 	if err := l.observeServer(ctx); err != nil {
@@ -87,10 +94,16 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 	return nil
 }
 
-// rebase makes the log, which ends before the snapshot that was loaded, go on after it. It does so if the state was restored into an empty
-// folder, or if a loss of power has taken more off the end of the log than the snapshot was behind.
+// toldLost reports whether something is lost of what the log had: its claim tells its readers.
+func (l *Log) toldLost(st jetstream.StreamState, end uint64) (bool, error) {
+	w, err := l.store.readWitness(l.id)
+	return w.Lost || end < st.LastSeq, err
+}
+
+// rebase makes the log, which ends before the snapshot that was loaded, go on after it: the state was restored into an empty folder, or
+// a loss was accepted.
 func (l *Log) rebase(ctx context.Context, position uint64) (jetstream.StreamState, error) {
-	l.store.cfg.Logger.Warn("log_begins_after_snapshot", "log", l.id.String(), "position", position)
+	l.store.cfg.Logger.Info("log_begins_after_snapshot", "log", l.id.String(), "position", position)
 	if err := l.purge(ctx, position+1); err != nil {
 		return jetstream.StreamState{}, err
 	}
@@ -110,7 +123,7 @@ func (l *Log) replayable(st jetstream.StreamState, after uint64) error {
 	if st.LastSeq > 0 && st.FirstSeq > after+1 {
 		return fmt.Errorf("%w: the log begins at position %d, and there is no good snapshot of the state at %d or later", ErrPosition, st.FirstSeq, st.FirstSeq-1)
 	}
-	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+l.storedSize(len(l.claim(0)), st.LastSeq) > limit {
+	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+l.storedSize(len(l.claim(0, false)), st.LastSeq) > limit {
 		return fmt.Errorf("%w: %d of %d bytes", ErrFull, st.Bytes, limit)
 	}
 	return nil
@@ -158,9 +171,8 @@ func failedOr(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrFailed, err)
 }
 
-// readableEnd returns the position of the last message that is really there. It is not the end of the log if power was
-// lost before the end reached the disk: that is what a store without Sync may lose, but damage otherwise.
-func (l *Log) readableEnd(ctx context.Context, st jetstream.StreamState) (uint64, error) {
+// lastThere returns the position of the last message that is really there.
+func (l *Log) lastThere(ctx context.Context, st jetstream.StreamState) (uint64, error) {
 	if st.Msgs == 0 {
 		return st.LastSeq, nil
 	}
@@ -171,7 +183,17 @@ func (l *Log) readableEnd(ctx context.Context, st jetstream.StreamState) (uint64
 	if err != nil {
 		return 0, failedOr(ctx, err)
 	}
-	if end < st.LastSeq && l.store.cfg.Sync {
+	return end, nil
+}
+
+// readableEnd is lastThere for a primary. It is not the end of the log if power was lost before the end reached the
+// disk: that is what a store without Sync may lose, but damage otherwise, unless it is accepted.
+func (l *Log) readableEnd(ctx context.Context, st jetstream.StreamState) (uint64, error) {
+	end, err := l.lastThere(ctx, st)
+	if err != nil {
+		return 0, err
+	}
+	if end < st.LastSeq && l.store.cfg.Sync && !l.store.cfg.AcceptLoss {
 		return 0, fmt.Errorf("%w: position %d is missing", ErrDamaged, end+1)
 	}
 	if end < st.LastSeq {

@@ -61,6 +61,14 @@ func (l *Log) Snapshot(position uint64) (*Snapshot, error) {
 }
 
 func (l *Log) snapshot(position uint64, origin *Origin) (*Snapshot, error) {
+	return l.writeSnapshot(SnapshotHeader{
+		Space: l.id.space, Partition: l.id.partition, Incarnation: l.incarnation,
+		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(), Origin: origin,
+	})
+}
+
+// writeSnapshot begins a snapshot with a header.
+func (l *Log) writeSnapshot(h SnapshotHeader) (*Snapshot, error) {
 	dir := l.SnapshotDir()
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
@@ -69,10 +77,7 @@ func (l *Log) snapshot(position uint64, origin *Origin) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
 	}
-	s := &Snapshot{log: l, file: f, w: bufio.NewWriter(&paced{file: f}), header: SnapshotHeader{
-		Space: l.id.space, Partition: l.id.partition, Incarnation: l.incarnation,
-		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(), Origin: origin,
-	}}
+	s := &Snapshot{log: l, file: f, w: bufio.NewWriter(&paced{file: f}), header: h}
 	header, err := json.Marshal(s.header)
 	if err == nil {
 		_, err = s.w.WriteString(snapshotMagic)
@@ -118,17 +123,20 @@ func (s *Snapshot) Commit() error {
 	err := s.Write(nil)
 	err = errors.Join(err, s.w.Flush(), s.file.Sync(), s.file.Close())
 	if err == nil {
+		err = s.log.keepOther(s.header.Position)
+	}
+	if err == nil {
 		err = os.Rename(s.file.Name(), s.log.snapshotPath(s.header.Position))
 	}
 	if err != nil {
 		_ = os.Remove(s.file.Name())
 		return fmt.Errorf("replication: snapshot of log %v: %w", s.log.id, err)
 	}
-	dir := s.log.SnapshotDir()
-	for _, dir := range []string{dir, filepath.Dir(dir), s.log.store.folder.path} { // they may be as new as the file
-		if err := syncDir(dir); err != nil {
-			return fmt.Errorf("replication: snapshot of log %v: %w", s.log.id, err)
-		}
+	if err := s.log.store.syncSnapshots(s.log.id); err != nil {
+		return fmt.Errorf("snapshot of log %v: %w", s.log.id, err)
+	}
+	if err := s.log.reach(s.header.Position); err != nil {
+		return fmt.Errorf("snapshot of log %v: %w", s.log.id, err)
 	}
 	s.log.recount(s.header.Position)
 	return s.log.removeOldSnapshots()
@@ -159,7 +167,7 @@ func readSnapshotFile(path string, fn func(records []byte) error) (SnapshotHeade
 // ReadSnapshot reads a snapshot to its end and calls fn, if that is not nil, for the records of each block. It returns ErrBadSnapshot, with the place, if
 // anything in it is not as it was written; fn may have been called before. The records are valid only during fn.
 func ReadSnapshot(in io.Reader, fn func(records []byte) error) (SnapshotHeader, error) {
-	r := blockReader{r: bufio.NewReaderSize(in, 1<<20)}
+	r := newBlockReader(in)
 	h, err := r.header()
 	if err == nil {
 		err = r.each(fn)
@@ -170,7 +178,7 @@ func ReadSnapshot(in io.Reader, fn func(records []byte) error) (SnapshotHeader, 
 // Restore makes the state of an empty log what a snapshot, of another log as a rule, says: Load and Replay go on from there. It returns the snapshot's
 // header, and ErrBadSnapshot if it is damaged; nothing has changed then.
 func (l *Log) Restore(in io.Reader) (SnapshotHeader, error) {
-	r := blockReader{r: bufio.NewReaderSize(in, 1<<20)}
+	r := newBlockReader(in)
 	h, err := r.header()
 	if err != nil {
 		return h, err
@@ -190,6 +198,10 @@ type blockReader struct {
 	r      *bufio.Reader
 	blocks uint64
 	buf    []byte
+}
+
+func newBlockReader(in io.Reader) *blockReader {
+	return &blockReader{r: bufio.NewReaderSize(in, 1<<20)}
 }
 
 // header reads the magic and the header.

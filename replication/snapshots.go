@@ -17,9 +17,13 @@ import (
 const keptSnapshots = 2
 
 // SnapshotDir returns the folder of the log's snapshots, which may not be there yet.
-func (l *Log) SnapshotDir() string {
-	return filepath.Join(l.store.folder.path, "snapshots", l.id.space+"-"+strconv.Itoa(l.id.partition))
+func (l *Log) SnapshotDir() string { return l.store.snapshotDir(l.id) }
+
+func (s *Store) snapshotDir(id logID) string {
+	return filepath.Join(s.folder.path, snapshotsFolder, id.space+"-"+strconv.Itoa(id.partition))
 }
+
+const snapshotsFolder = "snapshots"
 
 func (l *Log) snapshotPath(position uint64) string {
 	return filepath.Join(l.SnapshotDir(), fmt.Sprintf("%020d.snapshot", position))
@@ -31,8 +35,10 @@ func (l *Log) OpenSnapshot(position uint64) (*os.File, error) {
 }
 
 // Snapshots returns the positions of the log's snapshots, the newest first.
-func (l *Log) Snapshots() ([]uint64, error) {
-	entries, err := os.ReadDir(l.SnapshotDir())
+func (l *Log) Snapshots() ([]uint64, error) { return l.store.snapshots(l.id) }
+
+func (s *Store) snapshots(id logID) ([]uint64, error) {
+	entries, err := os.ReadDir(s.snapshotDir(id))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -73,7 +79,7 @@ func (l *Log) removeOldSnapshots() error {
 	keep := good[:min(len(good), keptSnapshots)]
 	var errs []error
 	for _, p := range positions {
-		if !slices.Contains(keep, p) {
+		if !slices.Contains(keep, p) && l.otherAt(p) == "" { // what this log has not written is not its to remove
 			errs = append(errs, os.Remove(l.snapshotPath(p)))
 		}
 	}
@@ -170,7 +176,7 @@ func (l *Log) removeUnfinished() error {
 		return nil
 	}
 	for _, file := range left {
-		if strings.HasPrefix(file.Name(), unfinishedSnapshot) {
+		if strings.HasPrefix(file.Name(), unfinishedSnapshot) || strings.HasPrefix(file.Name(), unfinishedFile) {
 			err = errors.Join(err, os.Remove(filepath.Join(l.SnapshotDir(), file.Name())))
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Spaces returns the names of the spaces that have logs, sorted.
+// Spaces returns the names of the spaces that have logs, or of which the folder remembers one, sorted.
 func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	srv, err := s.server()
 	if err != nil {
@@ -21,7 +21,10 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	var names []string
+	names, err := s.remembered()
+	if err != nil {
+		return nil, err
+	}
 	list := srv.js.ListStreams(ctx)
 	for info := range list.Info() {
 		if name := info.Config.Metadata[metaSpace]; name != "" {
@@ -51,11 +54,17 @@ func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, err
 	if err != nil {
 		return nil, err
 	}
+	if err := s.endDrop(ctx, srv, id); err != nil {
+		return nil, fmt.Errorf("open log %v: %w", id, err)
+	}
 	info, err := s.stream(ctx, srv, id)
 	if err != nil {
 		return nil, fmt.Errorf("open log %v: %w", id, err)
 	}
 	l := newLog(s, id, info)
+	if err := l.findLoss(ctx); err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
 	s.logs[id] = l
 	return l, nil
 }
@@ -73,7 +82,7 @@ func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream
 	defer cancel()
 	st, err := srv.js.Stream(ctx, id.stream())
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		st, err = srv.js.CreateStream(ctx, s.streamConfig(id))
+		st, err = s.makeStream(ctx, srv, id)
 	}
 	if err != nil {
 		return nil, err
@@ -92,6 +101,18 @@ func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream
 	return st.CachedInfo(), nil
 }
 
+// makeStream makes the stream of a log of which the folder remembers nothing, or one in the place of a stream that is lost.
+func (s *Store) makeStream(ctx context.Context, srv *embedded, id logID) (jetstream.Stream, error) {
+	if !s.cfg.AcceptLoss {
+		if err := s.forgotten(id); err != nil {
+			return nil, err
+		}
+	}
+	return srv.js.CreateStream(ctx, s.streamConfig(id))
+}
+
+func newIncarnation() string { return rand.Text() }
+
 func (s *Store) streamConfig(id logID) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:     id.stream(),
@@ -99,7 +120,7 @@ func (s *Store) streamConfig(id logID) jetstream.StreamConfig {
 		Metadata: map[string]string{
 			metaSpace:       id.space,
 			metaPartition:   strconv.Itoa(id.partition),
-			metaIncarnation: rand.Text(),
+			metaIncarnation: newIncarnation(),
 		},
 		Storage:    jetstream.FileStorage,
 		Replicas:   1,

@@ -10,6 +10,9 @@ var (
 	// ErrStopped is returned by Flush when Run has returned and can no longer bring the log into the database.
 	ErrStopped = errors.New("writeback: the writer has stopped")
 
+	// ErrAway is returned by FlushOrAway while the database cannot be reached, or does not take what it is given.
+	ErrAway = errors.New("writeback: the database is away")
+
 	// ErrIncomplete is returned by OpenTables when tables lack rows: the mirror was not able yet to fill them anew, after others had changed
 	// them, or it was stopped while it wrote over several connections.
 	ErrIncomplete = errors.New("writeback: tables lack rows that the space had")

@@ -18,7 +18,7 @@ type status struct {
 	holds   uint64        // the position from which tables are being filled anew, plus 1; 0: none are
 	oldest  int64         // Time of the oldest group that the last session left behind, or 0
 	away    time.Time     // since when the database is not known to be there; only while stats.Connected is false
-	changed chan struct{} // closed and replaced when stats.Position moves or Run ends
+	changed chan struct{} // closed and replaced when stats.Position moves, a session fails or Run ends
 	stopped error         // ErrStopped, wrapped with the cause, once Run has ended
 }
 
@@ -50,17 +50,21 @@ func (s *status) snapshot(now time.Time) Stats {
 	return stats
 }
 
-// wait returns nil once the database has position.
-func (s *status) wait(ctx context.Context, position uint64) error {
+// wait returns nil once the database has position. With orAway it does not wait for a database that is away.
+func (s *status) wait(ctx context.Context, position uint64, orAway bool) error {
 	for {
 		s.mu.Lock()
 		reached, stopped, changed := s.stats.Position >= position, s.stopped, s.changed
+		away := s.stats.LastError
 		s.mu.Unlock()
 		if reached {
 			return nil
 		}
 		if stopped != nil {
 			return stopped
+		}
+		if orAway && away != nil {
+			return fmt.Errorf("%w: %w", ErrAway, away)
 		}
 		select {
 		case <-changed:
@@ -147,6 +151,7 @@ func (s *status) failed(err error) bool {
 	s.stats.Connected = false
 	s.stats.Failures++
 	s.stats.LastError, s.stats.LastErrorAt = err, time.Now()
+	s.notifyLocked()
 	return news
 }
 

@@ -64,7 +64,14 @@ func (w *Writer) Run(ctx context.Context) error {
 func (w *Writer) Flush(ctx context.Context) error {
 	target := w.source.Last()
 	w.wanted.raise(target)
-	return w.status.wait(ctx, target)
+	return w.status.wait(ctx, target, false)
+}
+
+// FlushOrAway is Flush, but returns an error that wraps ErrAway as soon as the database is away, instead of waiting for it.
+func (w *Writer) FlushOrAway(ctx context.Context) error {
+	target := w.source.Last()
+	w.wanted.raise(target)
+	return w.status.wait(ctx, target, true)
 }
 
 // wanted is up to where callers of Flush wait. Groups up to there do not gather.

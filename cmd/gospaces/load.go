@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/gospaces/gospaces/internal/load"
+	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -53,6 +54,9 @@ func (a *app) loadCommand() *cobra.Command {
 			})
 			if errors.Is(err, writeback.ErrIncomplete) {
 				err = fmt.Errorf("%w: --incomplete loads them as they are", err)
+			}
+			if errors.Is(err, replication.ErrLost) {
+				err = fmt.Errorf("%w: name a new folder with --data", err)
 			}
 			return err
 		},

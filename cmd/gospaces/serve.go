@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -33,6 +34,7 @@ type serveFlags struct {
 	snapEvery  time.Duration
 	eventLog   int64
 	flush      time.Duration
+	acceptLoss bool
 	logLevel   slog.LevelVar
 	logFormat  string
 }
@@ -76,6 +78,7 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fromEnvironment(flags)
 	flags.StringVar(&f.config, "config", "", "file with settings")
+	flags.BoolVar(&f.acceptLoss, "accept-loss", false, "go on with what is left of a log that has lost its end or is gone; say it once, when a start asks for it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := a.readConfig(cmd, f.config); err != nil {
 			return usageError{err}
@@ -120,6 +123,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		SnapshotBytes: f.snapBytes,
 		SnapshotEvery: f.snapEvery,
 		EventLog:      f.eventLog,
+		AcceptLoss:    f.acceptLoss,
 
 		Logger: logger,
 	}
@@ -130,15 +134,21 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "listen" {
 		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.listen, err)
 	}
+	if errors.Is(err, replication.ErrLost) {
+		return fmt.Errorf("%w: give the folder its files back, restore a backup or load the tables into a new folder, or go on without what is lost with --accept-loss", err)
+	}
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "gospaces: ready at %s\n", n.Addr())
 	<-ctx.Done()
 	logger.Info("stopping", "timeout", f.flush)
+	began := time.Now()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.flush)
 	defer cancel()
-	return n.Close(stop)
+	err = n.Close(stop)
+	logger.Info("stopped", "took", time.Since(began).Round(time.Millisecond))
+	return err
 }
 
 // check refuses zero where a node would take it for "the default". What else may be wrong the node knows.

@@ -56,7 +56,10 @@ func (a *app) takeBatch(ctx context.Context, sp space.Space, q space.Query) (int
 	keeper := space.KeepAlive(ctx, takeLease, t.Lease()) // a reader may be slow: a pager
 	defer keeper.Stop()
 	if err := a.deliver(ctx, lines(entries)); err != nil {
-		return 0, fmt.Errorf("%w; what was not printed is still in the space", err) // the end of the client aborts the transaction
+		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeLease)
+		defer cancel()
+		_ = t.Abort(rest) // else its lease ends
+		return 0, fmt.Errorf("%w; what was not printed is still in the space", err)
 	}
 	if err := t.Commit(ctx); err != nil {
 		return 0, fmt.Errorf("the last %d entries that were printed may still be in the space: %w", len(entries), err)

@@ -33,7 +33,7 @@ var table = map[string][]string{
 		"template", "txn", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire", "internal/server",
 		"replication", "writeback",
 	},
-	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "writeback", "internal/backup", "internal/load", "internal/bench"},
+	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "replication", "writeback", "internal/backup", "internal/load", "internal/bench"},
 	"cmd/demo":     {"space", "client", "internal/postgres"},
 
 	// For tests, figures and readers.

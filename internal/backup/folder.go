@@ -23,9 +23,13 @@ func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var damaged error // that the states do not need
+	var damaged error // that the states do not need, or of spaces whose logs are lost
 	for _, name := range names {
 		log, err := store.Log(ctx, name, 0)
+		if errors.Is(err, replication.ErrLost) {
+			damaged = errors.Join(damaged, fmt.Errorf("space %q: %w", name, err))
+			continue
+		}
 		if err != nil {
 			return found, fmt.Errorf("space %q: %w", name, err)
 		}

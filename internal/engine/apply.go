@@ -67,6 +67,9 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Reserve:
 		e.lastID = max(e.lastID, r.ID)
 		e.reserved, e.reservedAt = e.lastID, e.lsn
+	case record.Lost:
+		e.lastID = max(e.lastID, e.reserved) + Unheard
+		e.reserved, e.reservedAt = e.lastID, e.lsn
 	case record.Prepare:
 		return e.applyPrepare(r)
 	case record.Hold, record.Stage, record.StageChange:
@@ -94,6 +97,10 @@ func (e *Engine) apply(r *record.Record) error {
 	}
 	return nil // Together does not concern the state
 }
+
+// Unheard is how many identities are left out after the highest that is known when something was lost: entries of which nothing is left had some of
+// them, and their leases may still be held.
+const Unheard = 1 << 30
 
 var (
 	errAbsent  = fmt.Errorf("there is no such entry or registration")

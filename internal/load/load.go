@@ -21,10 +21,6 @@ var (
 	ErrSameLog = errors.New("load: the tables mirror the log of this very space, which holds all that they do")
 )
 
-// unheard is how many identities are left out after the highest that the mirror had: entries that never got there had some of them, and
-// somebody may still hold their leases.
-const unheard = 1 << 30
-
 // space makes a space of a store what the tables hold. It is all or nothing, whenever the process ends: the space is empty until its first snapshot is
 // whole. What its log had, without any entry, goes.
 func space(ctx context.Context, store *replication.Store, name string, tables *writeback.Tables, progress func(entries uint64)) (earlier bool, err error) {
@@ -73,7 +69,7 @@ func begin(log *replication.Log, o replication.Origin, tables *writeback.Tables,
 
 // write writes the image.
 func write(s *replication.Snapshot, tables *writeback.Tables, progress func(entries uint64)) error {
-	if err := s.Write(engine.AppendCounters(nil, tables.Highest()+unheard)); err != nil {
+	if err := s.Write(engine.AppendCounters(nil, tables.Highest()+engine.Unheard)); err != nil {
 		return err
 	}
 	entries := uint64(0)

@@ -78,9 +78,7 @@ func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 	}
 
 	require.NoError(t, c.Close())
-	now, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.ErrorContains(t, n.Close(now), "will catch up after the next start")
+	require.NoError(t, n.Close(context.Background()), "a database that is away holds up no exit")
 	n = open(t, cfg)
 	require.NoError(t, pg.Restart(t.Context()))
 	c, err = client.Dial(t.Context(), n.Addr())

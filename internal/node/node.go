@@ -46,6 +46,8 @@ type Config struct {
 	SnapshotEvery time.Duration // 0: an hour
 	EventLog      int64         // bytes of a log that may be kept for the events of registrations which do not collect them; 0: 1 GiB
 
+	AcceptLoss bool // go on with what is left of logs that are lost, or have lost their ends
+
 	Resume time.Duration // how long a session waits for its client to come back; 0: 30 s
 	Logger *slog.Logger  // nil: silent
 
@@ -145,9 +147,13 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 func (n *Node) Addr() string { return n.addr.String() }
 
 // Close stops the node: it takes no more calls, ends those that wait, stores what is pending and lets the mirrors catch up. When ctx ends
-// before that is done it stops all the same, and returns what was left undone; nothing acknowledged is lost by it.
+// before that is done it stops all the same, and logs what was left undone; nothing acknowledged is lost by it. It returns what is wrong with a log.
 func (n *Node) Close(ctx context.Context) error {
 	err := n.server.Shutdown(ctx)
+	if ctx.Err() != nil {
+		n.cfg.Logger.Warn("clients were cut off", "error", err)
+		err = nil
+	}
 	if served := <-n.served; !errors.Is(served, server.ErrClosed) {
 		err = errors.Join(err, served)
 	}

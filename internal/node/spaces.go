@@ -55,7 +55,7 @@ func openSpaces(ctx context.Context, cfg *Config, up *startup) (*spaces, error) 
 	if cfg.Durability != Memory {
 		var err error
 		ss.store, err = replication.Open(ctx, replication.Config{
-			Dir: cfg.Data, Sync: cfg.Durability == Synced, MaxBytes: cfg.MaxLog, Logger: cfg.Logger,
+			Dir: cfg.Data, Sync: cfg.Durability == Synced, MaxBytes: cfg.MaxLog, Logger: cfg.Logger, AcceptLoss: cfg.AcceptLoss,
 		})
 		if err != nil {
 			return nil, err
@@ -203,25 +203,39 @@ func (ss *spaces) all() map[string]*hosted {
 	return maps.Clone(ss.byName)
 }
 
-// close stops all spaces. It waits for the mirrors until ctx ends.
+// close stops all spaces. It waits for the mirrors until ctx ends, but not for a database that is away: they catch up after the next start.
 func (ss *spaces) close(ctx context.Context) error {
 	ss.mu.Lock()
 	ss.closed = true
 	ss.mu.Unlock()
 	ss.spans.Close()
 	var errs []error
-	for name, s := range ss.all() {
+	all := ss.all()
+	for _, s := range all {
 		errs = append(errs, s.partition.Close())
+	}
+	var flushing sync.WaitGroup
+	for name, s := range all {
 		if s.mirror != nil {
-			if err := s.mirror.Flush(ctx); err != nil {
-				errs = append(errs, fmt.Errorf("the mirror of space %q is behind and will catch up after the next start: %w", name, err))
-			}
+			flushing.Go(func() { ss.flush(ctx, name, s) })
 		}
 	}
+	flushing.Wait()
 	ss.cancel()
 	ss.mirrors.Wait()
 	if ss.store != nil {
 		errs = append(errs, ss.store.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// flush waits for the mirror of a space, and tells if that is not worth it.
+func (ss *spaces) flush(ctx context.Context, name string, s *hosted) {
+	logger := ss.cfg.Logger.With("space", name)
+	if lag := s.mirror.Stats().LagGroups; lag > 0 {
+		logger.Info("waiting for the mirror", "lag_groups", lag)
+	}
+	if err := s.mirror.FlushOrAway(ctx); err != nil {
+		logger.Warn("the mirror is behind and catches up after the next start", "lag_groups", s.mirror.Stats().LagGroups, "error", err)
+	}
 }

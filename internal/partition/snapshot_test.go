@@ -170,7 +170,7 @@ func TestSnapshot_DamageAgainAndAgain(t *testing.T) {
 		require.Equal(t, hash, p.Hash())
 	}
 	snapshot(t, p, l)
-	files, err := filepath.Glob(filepath.Join(dir, "snapshots", "test-0", "*"))
+	files, err := filepath.Glob(filepath.Join(dir, "snapshots", "test-0", "*snapshot*"))
 	require.NoError(t, err)
 	require.Len(t, files, 2)
 }
@@ -229,7 +229,7 @@ func TestSnapshot_ThatFailsLeavesNothing(t *testing.T) {
 		_, err := p.Snapshot(t.Context(), begin)
 		require.ErrorIs(t, err, errInjected)
 	}
-	left, err := filepath.Glob(filepath.Join(dir, "snapshots", "test-0", "*"))
+	left, err := filepath.Glob(filepath.Join(dir, "snapshots", "test-0", "*snapshot*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
 	ctx, cancel := context.WithCancel(t.Context())

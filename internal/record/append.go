@@ -156,3 +156,6 @@ func appendEntry(dst []byte, op Op, id uint64, kind uint32) []byte {
 func appendCall(dst []byte, op Op, id, number uint64) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(op)), id), number)
 }
+
+// AppendLost appends a Lost record.
+func AppendLost(dst []byte) []byte { return append(dst, byte(Lost)) }

@@ -52,6 +52,8 @@ const (
 	Index     Op = 40 // kind Kind has an index of shape Body
 	DropIndex Op = 41 // that index is gone
 
+	Lost Op = 46 // something of the log before this is lost: identities up to far beyond those that it names may be in use
+
 	Together Op = 31 // the Count records before this one are those of a call that changed several entries; 0 ends a message in which all such calls are marked
 
 	// What an image of the state consists of, beside Kind, Index, Session, Prepare, Hold, Stage, StageChange and Decide. No log holds them.
@@ -145,6 +147,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.On, r.Count, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.uvarint(), d.expires(), d.body()
 	case Outcome:
 		r.ID, r.Type, r.Number, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.body()
+	case Lost:
 	case Ended, Together:
 		r.Count = d.uvarint()
 	case Unread:

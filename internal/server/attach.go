@@ -98,6 +98,27 @@ func (s *session) goAwayLocked() {
 	s.wakeWriterLocked()
 }
 
+// leaves reports whether there is a sense in waiting for the client to go: the server owes it something, or it has given a sign of life since
+// it was last seen.
+func (s *session) leaves(seen map[*session]uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, known := seen[s]
+	now := s.activity.Load()
+	seen[s] = now
+	return !known || now != before || s.held > 0 || s.spans > 0
+}
+
+// remote returns the address of the client; "" if it is not connected.
+func (s *session) remote() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil {
+		return ""
+	}
+	return s.conn.RemoteAddr().String()
+}
+
 // end ends the session as soon as nobody owns it. It is idempotent.
 func (s *session) end() {
 	s.mu.Lock()

@@ -171,8 +171,8 @@ func (s *Server) isClosing() bool {
 }
 
 // Shutdown stops accepting connections and asks clients to go away: calls that wait are interrupted, in a way that makes
-// clients repeat them elsewhere, and what was answered is sent. It returns once every client has gone, or ctx's error
-// when ctx ended before; the rest is then cut off. It is idempotent.
+// clients repeat them elsewhere, and what was answered is sent. A client that neither reads nor says anything for a second is cut
+// off. It returns once every client has gone, or ctx's error when ctx ended before; the rest is then cut off. It is idempotent.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, ss := range s.stopAccepting() {
 		ss.goAway()
@@ -200,17 +200,29 @@ func (s *Server) allSessions() []*session {
 	return slices.Collect(maps.Values(s.sessions))
 }
 
+// stalled is how long a shutdown waits for a client that gives no sign of life.
+const stalled = time.Second
+
 // drain waits until no session is left.
 func (s *Server) drain(ctx context.Context) error {
+	tick := time.NewTicker(stalled)
+	defer tick.Stop()
+	seen := map[*session]uint64{}
 	for {
-		s.mu.Lock()
-		left := len(s.sessions)
-		s.mu.Unlock()
-		if left == 0 {
+		left := s.allSessions()
+		if len(left) == 0 {
 			return nil
 		}
 		select {
 		case <-s.idle:
+		case <-tick.C:
+			s.cfg.Logger.Info("waiting for clients", "sessions", len(left))
+			for _, ss := range left {
+				if !ss.leaves(seen) {
+					s.cfg.Logger.Warn("client cut off: it does not read", "remote", ss.remote())
+					ss.end()
+				}
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -192,23 +192,39 @@ func TestServer_HandshakeIsBoundedInTime(t *testing.T) {
 
 func TestServer_ShutdownLetsClientsFinish(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, server.Config{}, partition.Config{})
-	defer r.close()
-	p := r.join()
-	p.register()
-	p.send(wire.Find, 5, findBody(true, true))
-	p.call(wire.Echo, 6, nil)
-	down := make(chan error, 1)
-	go func() { down <- r.server.Shutdown(context.Background()) }()
-	require.Equal(t, wire.Goaway, p.next().Type)
-	require.ErrorIs(t, p.failure(5), wire.ErrInterrupted)
-	p.call(wire.Write, 7, writeBody("late"))
-	p.send(wire.Find, 8, findBody(true, true))
-	require.ErrorIs(t, p.failure(8), wire.ErrInterrupted, "nobody begins to wait for a server that shuts down")
-	require.Equal(t, "late", entry(t, p.call(wire.Find, 9, findBody(true, false))))
-	p.send(wire.Goodbye, 0, nil)
-	require.NoError(t, <-down)
-	require.NoError(t, r.server.Shutdown(context.Background()), "idempotent")
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p := r.join()
+		p.register()
+		p.send(wire.Find, 5, findBody(true, true))
+		p.call(wire.Echo, 6, nil)
+		down := make(chan error, 1)
+		go func() { down <- r.server.Shutdown(context.Background()) }()
+		require.Equal(t, wire.Goaway, p.next().Type)
+		require.ErrorIs(t, p.failure(5), wire.ErrInterrupted)
+		p.call(wire.Write, 7, writeBody("late"))
+		p.send(wire.Find, 8, findBody(true, true))
+		require.ErrorIs(t, p.failure(8), wire.ErrInterrupted, "nobody begins to wait for a server that shuts down")
+		require.Equal(t, "late", entry(t, p.call(wire.Find, 9, findBody(true, false))))
+		p.send(wire.Goodbye, 0, nil)
+		require.NoError(t, <-down)
+		require.NoError(t, r.server.Shutdown(context.Background()), "idempotent")
+	})
+}
+
+// A client that neither reads nor says anything does not hold up the exit, however long that may take; calls whose outcome is not in the log yet do.
+func TestServer_ShutdownCutsOffWhoeverIsSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, server.Config{}, partition.Config{})
+		defer r.close()
+		p := r.join()
+		p.register()
+		began := time.Now()
+		require.NoError(t, r.server.Shutdown(context.Background()))
+		require.LessOrEqual(t, time.Since(began), 3*time.Second)
+	})
 }
 
 func TestServer_ShutdownCutsOffWhoeverStays(t *testing.T) {

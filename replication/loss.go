@@ -1,0 +1,150 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ErrLost is returned by Store.Log for a log that is not there any more, or has lost its end, though the folder remembers it. The text names the
+// positions. Config.AcceptLoss goes on with what is left.
+var ErrLost error = unreadable("replication: log lost")
+
+// findLoss returns ErrLost if the folder remembers more of the log than is there, or makes it go on without if that is accepted.
+func (l *Log) findLoss(ctx context.Context) error {
+	w, err := l.store.readWitness(l.id)
+	if err != nil {
+		return err
+	}
+	if w.Stream == l.stream {
+		l.incarnation = w.Incarnation
+	}
+	lost, err := l.loss(ctx, w)
+	if err != nil || lost == nil {
+		return err
+	}
+	if !l.store.cfg.AcceptLoss && !w.Lost {
+		return lost
+	}
+	l.store.cfg.Logger.Warn("loss_accepted", "log", l.id.String(), "loss", lost)
+	return l.acceptLoss(w)
+}
+
+// loss returns what is missing of the log, wrapped in ErrLost; nil if nothing is.
+func (l *Log) loss(ctx context.Context, w witness) (lost, err error) {
+	st, err := l.serverState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	end, err := l.lastThere(ctx, st)
+	if errors.Is(err, ErrDamaged) {
+		return nil, nil // Replay says so
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, h, err := l.newestGood()
+	if err != nil {
+		return nil, err
+	}
+	snapshot := "there is no good snapshot of it"
+	if p > 0 {
+		snapshot = fmt.Sprintf("its newest good snapshot is of position %d", p)
+	}
+	switch {
+	case w.Lost:
+		return fmt.Errorf("%w: %v: it was accepted before", ErrLost, l.id), nil
+	case w.Stream != "" && w.Stream != l.stream, w.Stream == "" && p > 0 && h.Incarnation != l.incarnation && end == 0:
+		return fmt.Errorf("%w: %v is not there; it had reached position %d, and %s", ErrLost, l.id, max(w.Reached, p), snapshot), nil
+	case end < w.Reached:
+		return fmt.Errorf("%w: %v ends at position %d; it had reached position %d, and %s", ErrLost, l.id, end, w.Reached, snapshot), nil
+	}
+	return nil, nil
+}
+
+// newestGood returns the position and the header of the newest snapshot that is whole, of whatever log; 0 if there is none.
+func (l *Log) newestGood() (position uint64, h SnapshotHeader, err error) {
+	positions, err := l.Snapshots()
+	for _, p := range positions {
+		if h, err := readSnapshotFile(l.snapshotPath(p), nil); err == nil && h.Position == p {
+			return p, h, nil
+		}
+	}
+	return 0, h, err
+}
+
+// acceptLoss makes the log another incarnation, which goes on from the newest good snapshot. What there was stays: snapshots beside their old names.
+func (l *Log) acceptLoss(w witness) error {
+	if w.Stream != l.stream || !w.Lost { // else a crash has interrupted this
+		l.incarnation = newIncarnation()
+		if err := l.store.writeWitness(l.id, witness{Stream: l.stream, Incarnation: l.incarnation, Lost: true}); err != nil {
+			return err
+		}
+	}
+	p, h, err := l.newestGood()
+	if err != nil || p == 0 {
+		return err
+	}
+	if h.Incarnation != l.incarnation {
+		if err := l.adopt(p, h); err != nil {
+			return err
+		}
+	}
+	return l.setAsideOthers()
+}
+
+// adopt makes a snapshot of what was another log one of this log.
+func (l *Log) adopt(position uint64, h SnapshotHeader) error {
+	h.Incarnation = l.incarnation
+	s, err := l.writeSnapshot(h)
+	if err != nil {
+		return err
+	}
+	if _, err := readSnapshotFile(l.snapshotPath(position), s.Write); err != nil {
+		return errors.Join(err, s.Abort())
+	}
+	return s.Commit()
+}
+
+// setAsideOthers renames the snapshots of other logs, so that they are no snapshots any more to this one.
+func (l *Log) setAsideOthers() error {
+	positions, err := l.Snapshots()
+	for _, p := range positions {
+		if other := l.otherAt(p); other != "" {
+			err = errors.Join(err, os.Rename(l.snapshotPath(p), l.asidePath(p, other)))
+		}
+	}
+	return err
+}
+
+// keepOther keeps a snapshot of another log at a position beside, before one of this log takes its name.
+func (l *Log) keepOther(position uint64) error {
+	other := l.otherAt(position)
+	if other == "" {
+		return nil
+	}
+	err := os.Link(l.snapshotPath(position), l.asidePath(position, other))
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// otherAt returns the incarnation of the snapshot at a position if that is not one of this log; "" if it is, is not readable, or is not there.
+func (l *Log) otherAt(position uint64) string {
+	f, err := os.Open(l.snapshotPath(position))
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	r := newBlockReader(f)
+	if h, err := r.header(); err == nil && h.Incarnation != l.incarnation {
+		return h.Incarnation
+	}
+	return ""
+}
+
+func (l *Log) asidePath(position uint64, incarnation string) string {
+	return l.snapshotPath(position) + "." + incarnation
+}

@@ -1,0 +1,46 @@
+package replication
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// streamsDir returns the folder of the embedded server's streams.
+func (f *folder) streamsDir() string {
+	return filepath.Join(f.data(), "jetstream", server.DEFAULT_GLOBAL_ACCOUNT, "streams")
+}
+
+// messagesDir returns the folder of the files that hold the messages of a log.
+func (f *folder) messagesDir(id logID) string {
+	return filepath.Join(f.streamsDir(), id.stream(), "msgs")
+}
+
+// syncFiles makes what the embedded server has written of the log durable. Without Sync it does so itself, but only now and then.
+func (l *Log) syncFiles() error {
+	dir := l.store.folder.messagesDir(l.id)
+	last, err := lastFile(dir)
+	if err != nil {
+		return err
+	}
+	from := max(1, l.syncedFile.Load())
+	for n := from; n <= int64(last); n++ {
+		if err := syncFile(filepath.Join(dir, strconv.FormatInt(n, 10)+blockSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	l.syncedFile.Store(int64(last))
+	return syncDir(dir)
+}
+
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

@@ -1,0 +1,94 @@
+package replication
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// witness is what a folder remembers of a log beside the log's own files, together with its snapshots: by it a log that was lost, or has lost its
+// end, is noticed before new entries get the identities of lost ones. There is none before the log is first replayed.
+type witness struct {
+	Stream      string `json:"stream"`            // identity of the stream that holds the log, made with it
+	Incarnation string `json:"incarnation"`       // of the log: that of the stream, or a new one since a loss was accepted
+	Reached     uint64 `json:"reached"`           // a position up to which the log was on the disk
+	Lost        bool   `json:"lost,omitempty"`    // a loss was accepted, and the log does not say so yet
+	Dropped     bool   `json:"dropped,omitempty"` // the log is being removed
+}
+
+const witnessFile = "log.json"
+
+// readWitness returns the witness of a log, and the zero value if there is none.
+func (s *Store) readWitness(id logID) (w witness, err error) {
+	path := filepath.Join(s.snapshotDir(id), witnessFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return w, nil
+	}
+	if err == nil && json.Unmarshal(b, &w) != nil {
+		err = fmt.Errorf("%s is not readable: remove it to go on without what it says of the end of log %v", path, id)
+	}
+	if err != nil {
+		err = fmt.Errorf("replication: %w", err)
+	}
+	return w, err
+}
+
+// writeWitness replaces the witness, durably.
+func (s *Store) writeWitness(id logID, w witness) error {
+	dir := s.snapshotDir(id)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("replication: %w", err)
+	}
+	if err := writeJSON(filepath.Join(dir, witnessFile), w); err != nil {
+		return fmt.Errorf("replication: note of log %v: %w", id, err)
+	}
+	return s.syncSnapshots(id)
+}
+
+// syncSnapshots makes the names of a log's snapshots durable, and those of the folders above, which may be as new.
+func (s *Store) syncSnapshots(id logID) error {
+	dir := s.snapshotDir(id)
+	for _, dir := range []string{dir, filepath.Dir(dir), s.folder.path} {
+		if err := syncDir(dir); err != nil {
+			return fmt.Errorf("replication: %w", err)
+		}
+	}
+	return nil
+}
+
+// reach notes that the log is on the disk up to a position, and has it there. Before the log is first replayed it does nothing: a log
+// that is restored begins after its snapshot.
+func (l *Log) reach(position uint64) error {
+	w, err := l.store.readWitness(l.id)
+	if err != nil || w.Stream == "" || w.Lost || position <= w.Reached {
+		return err
+	}
+	if !l.store.cfg.Sync {
+		if err := l.syncFiles(); err != nil {
+			return fmt.Errorf("replication: sync log %v: %w", l.id, err)
+		}
+	}
+	w.Reached = position
+	return l.store.writeWitness(l.id, w)
+}
+
+// replayed notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without Sync the claim is not on the
+// disk yet, and what the witness says of the end does not rise.
+func (l *Log) replayed(claim uint64) error {
+	w, err := l.store.readWitness(l.id)
+	if err != nil {
+		return err
+	}
+	now := witness{Stream: l.stream, Incarnation: l.incarnation, Reached: w.Reached}
+	if l.store.cfg.Sync {
+		now.Reached = claim
+	}
+	if now == w {
+		return nil
+	}
+	return l.store.writeWitness(l.id, now)
+}
