@@ -12,7 +12,7 @@ import (
 // Append stores msg and returns when it is durable: on disk if Config.Sync is set, otherwise with the operating
 // system. It overwrites the first record.HeaderSize bytes of msg, which must be free for that; it does not keep msg.
 //
-// An error is final: ErrFull, ErrFenced, ErrTooLarge, ErrNotReplayed and ErrClosed tell that msg was not stored, after
+// An error is final: ErrFull, ErrGone, ErrFenced, ErrTooLarge, ErrNotReplayed and ErrClosed tell that msg was not stored, after
 // ErrFailed that is unknown; every later Append returns the same, until Replay has succeeded again.
 func (l *Log) Append(msg []byte) error {
 	l.mu.Lock()
@@ -29,6 +29,9 @@ func (l *Log) Append(msg []byte) error {
 func (l *Log) appendLocked(msg []byte) error {
 	if len(msg) < record.HeaderSize || len(msg) > MaxMessage {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(msg))
+	}
+	if err := l.store.gone(); err != nil {
+		return err
 	}
 	if err := l.store.disk.admit(len(msg)); err != nil {
 		return err

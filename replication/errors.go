@@ -13,6 +13,9 @@ var (
 	// ErrFailed is returned when the log cannot be written or read. Whether a message that was to be appended is
 	// stored is unknown.
 	ErrFailed = errors.New("replication: log failed")
+	// ErrGone is returned when the folder of the store, or the files of the log, were removed or replaced while the store was open. The
+	// message was not stored.
+	ErrGone error = notStored("replication: the data folder is not there any more")
 	// ErrNotReplayed is returned by Append before the first Replay. The message was not stored.
 	ErrNotReplayed error = notStored("replication: log not replayed")
 	// ErrTooLarge is returned for a message above MaxMessage, or too short to hold a header. The message was not stored.

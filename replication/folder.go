@@ -16,12 +16,13 @@ import (
 // mode has a sub-folder of its own.
 const modeStandalone = "standalone"
 
-// folder is a locked directory that holds logs.
+// folder is a locked directory that holds logs. Both the directory and a file in it are locked: without the file, or moved elsewhere, it is still this
+// process's, where directories can be locked (not on NFS).
 type folder struct {
 	path string
 	mode string
 	id   string // random, made once
-	lock *os.File
+	held []held // the directory, the lock file and the directory of the logs
 }
 
 // marker is the content of the file that tells what a folder is.
@@ -41,22 +42,51 @@ func openFolder(path, mode string, unfinished bool) (*folder, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
 	}
-	lock, err := lockFile(filepath.Join(path, "lock"))
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		return nil, fmt.Errorf("replication: folder %s is in use by another process", path)
+	f := &folder{path: path, mode: mode}
+	if err := f.take(); err != nil {
+		_ = f.close() // nothing was written
+		return nil, err
 	}
+	m, err := f.identify(unfinished)
 	if err != nil {
-		return nil, fmt.Errorf("replication: lock folder %s: %w", path, err)
-	}
-	var m marker
-	if err = checkFinished(path, unfinished); err == nil {
-		m, err = readMarker(filepath.Join(path, "store.json"), mode)
-	}
-	if err != nil {
-		_ = lock.Close() // nothing was written through it
+		_ = f.close()
 		return nil, fmt.Errorf("replication: folder %s: %w", path, err)
 	}
-	return &folder{path: path, mode: mode, id: m.ID, lock: lock}, nil
+	f.id = m.ID
+	return f, nil
+}
+
+// take locks the folder.
+func (f *folder) take() error {
+	for _, name := range []string{f.path, filepath.Join(f.path, "lock")} {
+		h, err := hold(name)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return fmt.Errorf("replication: folder %s is in use by another process", f.path)
+		}
+		if err != nil {
+			return fmt.Errorf("replication: lock folder %s: %w", f.path, err)
+		}
+		f.held = append(f.held, h)
+	}
+	return nil
+}
+
+// identify reads what the folder is, and makes what is missing.
+func (f *folder) identify(unfinished bool) (m marker, err error) {
+	if err := checkFinished(f.path, unfinished); err != nil {
+		return m, err
+	}
+	if m, err = readMarker(filepath.Join(f.path, "store.json"), f.mode); err != nil {
+		return m, err
+	}
+	if err := os.MkdirAll(f.data(), 0o750); err != nil {
+		return m, fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	h, err := hold(f.data())
+	if err == nil {
+		f.held = append(f.held, h)
+	}
+	return m, err
 }
 
 // checkFinished returns an error for a folder that was not finished, and notes that of a new one if it will not be for now.
@@ -85,21 +115,11 @@ func (f *folder) data() string { return filepath.Join(f.path, f.mode) }
 
 // close unlocks the folder. A process that is being started has a copy of every open file until it runs its program, so
 // that closing ours would not end the lock at once.
-func (f *folder) close() error {
-	return errors.Join(syscall.Flock(int(f.lock.Fd()), syscall.LOCK_UN), f.lock.Close())
-}
-
-// lockFile opens the file and locks it until it is closed, or the process ends. It returns EWOULDBLOCK if it is locked.
-func lockFile(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o640)
-	if err != nil {
-		return nil, err
+func (f *folder) close() (err error) {
+	for _, h := range f.held {
+		err = errors.Join(err, h.release())
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return f, nil
+	return err
 }
 
 // readMarker returns the folder's marker, which is made if it is missing.

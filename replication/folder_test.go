@@ -24,7 +24,7 @@ func TestClose_UnlocksTheFolderForCopiesToo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Config{Dir: dir})
-	inherited, err := syscall.Dup(int(s.folder.lock.Fd()))
+	inherited, err := syscall.Dup(int(s.folder.held[1].file.Fd()))
 	require.NoError(t, err)
 	defer syscall.Close(inherited)
 	require.NoError(t, s.Close())

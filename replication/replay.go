@@ -36,6 +36,9 @@ func (l *Log) Replay(ctx context.Context, after uint64, apply func(record.Group)
 
 func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error {
 	l.failLocked(ErrNotReplayed)
+	if err := l.store.gone(); err != nil {
+		return err
+	}
 	if err := l.store.heal(ctx, l.id.stream()); err != nil {
 		return err
 	}

@@ -69,6 +69,9 @@ func (l *Log) snapshot(position uint64, origin *Origin) (*Snapshot, error) {
 
 // writeSnapshot begins a snapshot with a header.
 func (l *Log) writeSnapshot(h SnapshotHeader) (*Snapshot, error) {
+	if err := l.store.gone(); err != nil {
+		return nil, err
+	}
 	dir := l.SnapshotDir()
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)

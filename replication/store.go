@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // Store holds the logs of one folder. All methods may be called concurrently.
@@ -25,6 +26,9 @@ type Store struct {
 	// It is taken after opening, and after the locks of logs.
 	running sync.RWMutex
 	srv     *embedded // guarded by running; nil after a failed restart, or Close
+
+	watching sync.WaitGroup
+	missing  atomic.Pointer[error] // why nothing must be written any more; nil while the folder is there
 
 	opening sync.Mutex     // held while a log is opened
 	logs    map[logID]*Log // guarded by opening
@@ -50,6 +54,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log)}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.close = sync.OnceValue(s.shutdown)
+	s.watching.Go(s.watch)
 	return s, nil
 }
 
@@ -65,6 +70,7 @@ func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shutdown() error {
 	s.end(ErrClosed)
+	s.watching.Wait()
 	s.opening.Lock()
 	logs := s.logs
 	s.logs = nil
@@ -119,6 +125,9 @@ func (s *Store) heal(ctx context.Context, stream string) error {
 		s.cfg.Logger.Warn("log_server_restart", "stream", stream, "error", err)
 		s.srv.stop()
 		s.srv = nil
+	}
+	if err := s.folder.check(); err != nil {
+		return err // the server would begin anew there
 	}
 	srv, err := startEmbedded(ctx, s.folder, s.cfg.Sync, s.cfg.Logger)
 	if err != nil {
