@@ -100,8 +100,11 @@ func (c *call) repeatable() bool {
 // locks reports whether c locks what it finds.
 func (c *call) locks() bool { return c.op == wire.Find && !c.query.Txn.IsZero() }
 
-// waits reports whether the server may wait before it answers.
+// waits reports whether c may wait for a match.
 func (c *call) waits() bool { return c.op == wire.Find && c.wait != 0 }
+
+// lasts reports whether the server may take its time to answer: it waits for a match, or looks through many entries.
+func (c *call) lasts() bool { return c.op == wire.Find || c.op == wire.Count }
 
 // outcome returns the error with which c ended, once it is done.
 func (c *call) outcome() error {

@@ -55,7 +55,7 @@ func (l *link) inFlight(s *Space) []*call {
 	defer l.mu.Unlock()
 	calls := l.inFlightLocked(s)
 	for _, c := range calls {
-		if c.waits() {
+		if c.lasts() {
 			l.out.Commit(wire.AppendFrame(l.out.Buffer(), wire.CancelWait, c.number, nil))
 		}
 	}

@@ -216,7 +216,7 @@ func (l *link) await(ctx context.Context, c *call) error {
 		return c.outcome()
 	case <-ctx.Done():
 	}
-	if c.waits() {
+	if c.lasts() {
 		l.post(wire.CancelWait, c.number, nil)
 	}
 	if !c.repeatable() || c.locks() || c.op == wire.Abort {

@@ -75,7 +75,7 @@ func checkBegin(q Query, take bool) error {
 	return nil
 }
 
-// awaitMatch waits for the outcome of a Find. When ctx ends it takes the call back; if that comes too late, the
+// awaitMatch waits for the outcome of a Find or a Count. When ctx ends it takes the call back; if that comes too late, the
 // outcome counts: an entry that was granted is not lost.
 func (s *Local) awaitMatch(ctx context.Context, c *caller, number uint64) error {
 	select {
@@ -119,8 +119,9 @@ func (s *Local) Count(ctx context.Context, q Query) (int, error) {
 	if err := s.bind(ctx, c, q, !q.Txn.IsZero()); err != nil || len(c.query.Templates) == 0 {
 		return 0, err
 	}
-	s.partition.Count(c, c.next(), &c.query)
-	err = c.await()
+	number := c.next()
+	s.partition.Count(c, number, &c.query)
+	err = s.awaitMatch(ctx, c, number)
 	return c.out.count, err
 }
 

@@ -49,13 +49,22 @@ func (e *Engine) takers(queue []*Waiter, k *kind, s slot) []*Waiter {
 	return queue
 }
 
-// grab gives a waiting call what it finds now, as much as it has room for.
+// grabBudget is how many entries a call looks at for those that wait.
+const grabBudget = 1 << 13
+
+// grab gives a waiting call what it finds now, as much as it has room for. If that takes too long, the call searches for itself, as if it were made now.
 func (e *Engine) grab(w *Waiter) {
 	q := *w.Query
 	if q.Max -= len(w.Got); q.Max == 0 {
 		return
 	}
-	for _, h := range slices.Clone(e.find(&q, w.txn)) {
+	e.left = e.spare
+	hits, ok := e.find(&q, w.txn)
+	if e.spare = max(e.left, 0); !ok {
+		e.searchAgain(w)
+		return
+	}
+	for _, h := range slices.Clone(hits) {
 		switch {
 		case q.Take:
 			e.give(w, h.k, h.s)
@@ -65,5 +74,13 @@ func (e *Engine) grab(w *Waiter) {
 		default:
 			e.serve(w, h.k.view(e, h.s))
 		}
+	}
+}
+
+// searchAgain ends the wait of a call that is to search again.
+func (e *Engine) searchAgain(w *Waiter) {
+	if e.Unpark(w) && len(w.Got) == 0 {
+		w.Again = true
+		e.Granted = append(e.Granted, w)
 	}
 }

@@ -59,7 +59,10 @@ type Engine struct {
 	deadlines deadlines
 	seed      maphash.Seed
 
-	building []*index // the oldest first
+	building []*index  // the oldest first
+	searches []*Search // under way
+	left     int       // of the budget of the present call, in entries that are looked at
+	spare    int       // of the budget of the waiting calls that the present call serves
 
 	image  *Image // that is being made, or nil
 	images uint16 // counts them
@@ -130,7 +133,7 @@ func (e *Engine) NextExpiry() int64 {
 	return (e.deadlines[0].tick + 1) << tickShift
 }
 
-// Expire removes what has expired. Every other call does so too.
+// Expire removes what has expired, or some of it: NextExpiry is then over. Every other call does so too.
 func (e *Engine) Expire(now int64) { e.begin(now) }
 
 // begin starts a call: it forgets the results of the last one and removes what has expired.
@@ -142,8 +145,9 @@ func (e *Engine) begin(now int64) {
 	clear(e.Granted)
 	e.Granted, e.Events, e.Ended, e.Dissolved, e.Doomed = e.Granted[:0], e.Events[:0], e.Ended[:0], e.Dissolved[:0], e.Doomed[:0]
 	e.views, e.grants, e.errs, e.counts = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0]
-	for len(e.deadlines) > 0 && e.deadlines[0].tick < e.now>>tickShift {
-		e.expire(e.deadlines.pop())
+	e.left, e.spare = unbounded, grabBudget
+	if e.late() {
+		e.reclaim(reclaims)
 	}
 	e.settle()
 }
@@ -162,24 +166,6 @@ func (e *Engine) change() {
 		e.dirty = true
 		e.lsn++
 	}
-}
-
-// expire removes what expires in a tick that has passed.
-func (e *Engine) expire(d deadline) {
-	if d.kind == 0 {
-		e.endTick(d.tick)
-		return
-	}
-	k := e.kinds[d.kind-1]
-	l := k.expiry.ticks[d.tick]
-	for l.head != 0 {
-		if s := l.head; k.due(s) {
-			e.reveal(k, s) // its lease begins now
-		} else {
-			e.remove(k, s, record.Expired)
-		}
-	}
-	delete(k.expiry.ticks, d.tick)
 }
 
 // remove takes an entry out of the space, whatever its state, and sees to those who waited for a lock on it. Its row stays

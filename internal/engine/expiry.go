@@ -36,19 +36,53 @@ func (x *expiry) remove(k *kind, s slot) {
 	x.ticks[k.entries.at(s).expires>>tickShift].remove(&x.links, s)
 }
 
-// overdue returns how many entries that all see have expired in the tick that is not over yet.
-func (x *expiry) overdue(e *Engine, k *kind) int {
+// expired calls f with the entries that have expired in the tick that is not over yet.
+func (x *expiry) expired(e *Engine, k *kind, f func(s slot)) {
 	l := x.ticks[e.now>>tickShift]
 	if l == nil {
-		return 0
+		return
 	}
-	n := 0
 	for s := l.head; s != 0; s = x.links.at(s).next {
-		if en := k.entries.at(s); en.expires <= e.now && en.state <= shared {
-			n++
+		if k.entries.at(s).expires <= e.now {
+			f(s)
 		}
 	}
-	return n
+}
+
+// reclaims is how much one call reclaims of what has expired: entries, registrations and transactions. Nobody sees the rest, but it takes up memory, and is locked.
+const reclaims = 256
+
+// late reports whether something has expired in a tick that is over, and was not reclaimed.
+func (e *Engine) late() bool { return len(e.deadlines) > 0 && e.deadlines[0].tick < e.now>>tickShift }
+
+// reclaim removes about n of what has expired in ticks that are over. To find that nothing is left in a tick counts for less.
+func (e *Engine) reclaim(n int) {
+	for empty := 8 * n; n > 0 && empty > 0 && e.late(); empty-- {
+		d := e.deadlines[0]
+		if d.kind == 0 {
+			n -= e.endTick(d.tick, n)
+		} else {
+			n -= e.expire(d, n)
+		}
+	}
+}
+
+// expire removes up to n of the entries that expire in a tick, and returns how many.
+func (e *Engine) expire(d deadline, n int) (done int) {
+	k := e.kinds[d.kind-1]
+	l := k.expiry.ticks[d.tick]
+	for ; l.head != 0 && done < n; done++ {
+		if s := l.head; k.due(s) {
+			e.reveal(k, s) // its lease begins now
+		} else {
+			e.remove(k, s, record.Expired)
+		}
+	}
+	if l.head == 0 {
+		delete(k.expiry.ticks, d.tick)
+		e.deadlines.pop()
+	}
+	return done
 }
 
 // endAt files a registration or a delayed entry under the tick in which its lease, or its delay, is over.
@@ -63,25 +97,39 @@ func (e *Engine) endAt(id uint64, t int64) {
 	e.ending[tick] = append(e.ending[tick], id)
 }
 
-// endTick ends what was filed under a tick that has passed. What was put off meanwhile is filed under a later tick, too.
-func (e *Engine) endTick(tick int64) {
+// endTick ends up to n of what was filed under a tick that has passed, and returns how many. What was put off meanwhile is filed under a later tick, too.
+func (e *Engine) endTick(tick int64, n int) (done int) {
 	ids := e.ending[tick]
-	delete(e.ending, tick)
-	for _, id := range ids {
-		if r := e.registrations[id]; r != nil && r.expires <= e.now {
-			e.unregister(r, record.Expired)
-		}
-		p, ok := e.places.get(id)
-		if !ok {
-			continue
-		}
-		if k := e.kinds[p.kind-1]; k.entries.at(p.slot).state == delayed && k.later[p.slot] <= e.now {
-			e.reveal(k, p.slot)
-		}
+	now := ids[:min(n, len(ids))]
+	if e.ending[tick] = ids[len(now):]; len(now) == len(ids) {
+		delete(e.ending, tick)
 	}
-	for t := e.txnTicks[tick]; t != nil; t = e.txnTicks[tick] {
+	for _, id := range now {
+		e.endOne(id)
+	}
+	done = len(now)
+	for t := e.txnTicks[tick]; t != nil && done < n; t = e.txnTicks[tick] {
+		done += 1 + len(t.own) + len(t.taken) + len(t.read)
 		e.abort(t, ErrTxnEnded)
 		e.settle() // it ended before the next one did: nobody is given entries of both
+	}
+	if len(e.ending[tick]) == 0 && e.txnTicks[tick] == nil {
+		e.deadlines.pop()
+	}
+	return done
+}
+
+// endOne ends a registration whose lease is over, and reveals a delayed entry whose time has come.
+func (e *Engine) endOne(id uint64) {
+	if r := e.registrations[id]; r != nil && r.expires <= e.now {
+		e.unregister(r, record.Expired)
+	}
+	p, ok := e.places.get(id)
+	if !ok {
+		return
+	}
+	if k := e.kinds[p.kind-1]; k.entries.at(p.slot).state == delayed && k.later[p.slot] <= e.now {
+		e.reveal(k, p.slot)
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/gospaces/gospaces/template"
@@ -15,15 +16,18 @@ type hit struct {
 func (h hit) order() uint64 { return h.k.entries.at(h.s).order }
 
 // find returns up to q.Max entries that match q and that t, or who is under no transaction if that is nil, may have: oldest first or in
-// the order that q asks for. The result is valid until the next find.
-func (e *Engine) find(q *Query, t *transaction) []hit {
+// the order that q asks for. The result is valid until the next find. It reports false, and what it has found so far, if the budget does not suffice.
+func (e *Engine) find(q *Query, t *transaction) (hits []hit, ok bool) {
 	e.hits = e.hits[:0]
 	e.finding, e.taking = t, q.Take
 	switch {
 	case q.ID != 0:
-		return e.findOne(q)
+		return e.findOne(q), true
+	case e.width(q) > maxWays:
+		return nil, false
 	case len(q.Order) > 0:
-		return e.findOrdered(q)
+		hits = e.findOrdered(q)
+		return hits, e.left >= 0
 	}
 	scans := e.scans(q)
 	if len(scans) == 1 {
@@ -41,11 +45,8 @@ func (e *Engine) find(q *Query, t *transaction) []hit {
 	for i := range scans {
 		scans[i].close()
 	}
-	return e.hits
+	return e.hits, e.left >= 0
 }
-
-// maxExpanded is how many values of an In condition are looked up one by one.
-const maxExpanded = 64
 
 // scans opens a scan for every kind that a template of q selects.
 func (e *Engine) scans(q *Query) []scan {
@@ -60,27 +61,10 @@ func (e *Engine) scans(q *Query) []scan {
 		}
 		super := e.kinds[t.Kind-1]
 		for _, k := range super.family {
-			e.openScans(k, k.condsFor(super, t.Conds))
+			expand(k.condsFor(super, t.Conds), func(conds []template.Cond) { e.openScan(k, conds) })
 		}
 	}
 	return e.scanning
-}
-
-// openScans opens the scan for conds or, so that an index for equality can serve it, one for each value of an In condition.
-func (e *Engine) openScans(k *kind, conds []template.Cond) {
-	in := slices.IndexFunc(conds, func(c template.Cond) bool { return c.Op == template.In && len(c.Values) <= maxExpanded })
-	if in < 0 {
-		e.openScan(k, conds)
-		return
-	}
-	for i, v := range conds[in].Values {
-		if slices.ContainsFunc(conds[in].Values[:i], func(o template.Value) bool { return string(o) == string(v) }) {
-			continue
-		}
-		one := slices.Clone(conds)
-		one[in] = template.Cond{Field: one[in].Field, Op: template.Eq, Value: v}
-		e.openScan(k, one)
-	}
 }
 
 // openScan opens the scans of one kind: of the entries that everybody may have, of those that all may read if this is a read, and
@@ -147,7 +131,7 @@ func (e *Engine) merge(scans []scan, max int) {
 	for i := range scans {
 		heads[i] = scans[i].next()
 	}
-	for len(e.hits) < max {
+	for len(e.hits) < max && e.left >= 0 {
 		oldest := -1
 		for i, s := range heads {
 			if s != 0 && (oldest < 0 || scans[i].k.entries.at(s).order < scans[oldest].k.entries.at(heads[oldest]).order) {
@@ -207,13 +191,14 @@ func (e *Engine) orderedFrom(p *pool, conds []template.Cond, sh shape, max int) 
 
 func (e *Engine) walkOrdered(ix *index, conds []template.Cond, max int) {
 	ix.idle = 0
-	n := 0
+	n, unit := 0, 1+operands(conds)
 	ix.store.(*sorted).walk(e.hashConds(conds, ix.eq), bound{start: true}, func(s slot) bool {
 		if k := ix.pool.kind; k.alive(e, s) && matchAll(conds, k.row(e, s)) {
 			e.hits = append(e.hits, hit{k, s})
 			n++
 		}
-		return n < max
+		e.left -= unit
+		return n < max && e.left >= 0
 	})
 }
 
@@ -238,7 +223,7 @@ func (e *Engine) sortMatches(p *pool, conds []template.Cond, sh shape, max int) 
 // cut merges the hits of several sources: it keeps the first q.Max in the order of q, the older of equals first.
 func (e *Engine) cut(super *kind, q *Query) {
 	slices.SortStableFunc(e.hits, func(a, b hit) int {
-		if c := compareAcross(q.Order, super, a, b, e); c != 0 {
+		if c := compareAcross(q.Order, super, a.k, b.k, a.k.row(e, a.s), b.k.row(e, b.s)); c != 0 {
 			return c
 		}
 		return int(int64(a.order() - b.order()))
@@ -246,20 +231,25 @@ func (e *Engine) cut(super *kind, q *Query) {
 	e.hits = e.hits[:min(len(e.hits), q.Max)]
 }
 
-// compareAcross orders entries of different kinds by keys that name fields of super, which both embed.
-func compareAcross(keys []template.Order, super *kind, a, b hit, e *Engine) int {
+// compareAcross orders rows of kinds a and b by keys that name fields of super, which both embed.
+func compareAcross(keys []template.Order, super, a, b *kind, ra, rb template.Row) int {
 	for i := range keys {
-		key := keys[i : i+1]
-		ka, kb := a.k.keysFor(super, key), b.k.keysFor(super, key)
-		va, vb := a.k.row(e, a.s).Field(ka[0].Field), b.k.row(e, b.s).Field(kb[0].Field)
-		if c := slices.Compare(va, vb); c != 0 {
-			if key[0].Desc {
+		if c := bytes.Compare(ra.Field(a.fieldFor(super, keys[i].Field)), rb.Field(b.fieldFor(super, keys[i].Field))); c != 0 {
+			if keys[i].Desc {
 				return -c
 			}
 			return c
 		}
 	}
 	return 0
+}
+
+// fieldFor returns the position here of a field of super.
+func (k *kind) fieldFor(super *kind, f int) int {
+	if super == k {
+		return f
+	}
+	return k.fieldsOf(super)[f]
 }
 
 // keysFor returns keys, which name fields of super, with the positions of this kind's own fields.

@@ -17,6 +17,8 @@ type index struct {
 
 	next slot // while filling: the oldest entry that is not in the index yet; 0 once the index is live
 	idle int  // changes since the index was last asked
+
+	dropped bool // it is nobody's any more
 }
 
 // indexStore is the two ways to keep an index: hashed for equality, sorted for ranges and orderings.

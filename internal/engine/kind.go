@@ -173,9 +173,14 @@ func (k *kind) seen(s slot) bool {
 // older reports whether the entry in slot a comes before the one in slot b.
 func (k *kind) older(a, b slot) bool { return k.entries.at(a).order < k.entries.at(b).order }
 
-// visible returns the number of entries that t, or who is under no transaction if that is nil, sees.
+// visible returns the number of entries that t, or who is under no transaction if that is nil, sees. Nothing must be late.
 func (k *kind) visible(e *Engine, t *transaction) int {
-	n := int(k.free.all.n+k.shared.all.n) - k.expiry.overdue(e, k)
+	n := int(k.free.all.n + k.shared.all.n)
+	k.expiry.expired(e, k, func(s slot) {
+		if k.entries.at(s).state <= shared {
+			n--
+		}
+	})
 	if t != nil {
 		for _, h := range t.own {
 			if h.k == k && h.ownedBy(t) && k.availableTo(t, h.s, false) && k.alive(e, h.s) {
@@ -188,6 +193,9 @@ func (k *kind) visible(e *Engine, t *transaction) int {
 
 // relate recomputes families and lineages after a kind was added or extended.
 func (e *Engine) relate() {
+	for _, x := range e.searches {
+		x.stale = true
+	}
 	for _, k := range e.kinds {
 		k.family = k.family[:0]
 		k.lineage = append(k.lineage[:0], ancestor{kind: k})

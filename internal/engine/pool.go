@@ -10,6 +10,8 @@ type pool struct {
 	all     list // oldest first
 	indexes []*index
 	demands []*demand
+
+	searches []*Search // that walk it
 }
 
 // append adds an entry that is younger than all others.
@@ -24,16 +26,18 @@ func (p *pool) append(e *Engine, s slot) {
 
 // insert adds an entry in its place.
 func (p *pool) insert(e *Engine, s slot) {
-	k := p.kind
-	if p.all.tail == 0 || k.older(p.all.tail, s) {
+	if k := p.kind; p.all.tail == 0 || k.older(p.all.tail, s) {
 		p.append(e, s)
-		return
+	} else {
+		k.entries.at(s).state = p.state
+		p.all.insert(&p.order, s, k, p.holds)
+		row := k.row(e, s)
+		for _, ix := range p.indexes {
+			ix.inserted(s, row)
+		}
 	}
-	k.entries.at(s).state = p.state
-	p.all.insert(&p.order, s, k, p.holds)
-	row := k.row(e, s)
-	for _, ix := range p.indexes {
-		ix.inserted(s, row)
+	for _, x := range p.searches { // what append adds is before their frontiers
+		x.entered(p, s)
 	}
 }
 
@@ -45,6 +49,9 @@ func (p *pool) holds(s slot) bool {
 
 // remove takes an entry out.
 func (p *pool) remove(s slot) {
+	for _, x := range p.searches {
+		x.leaving(p, s)
+	}
 	for _, ix := range p.indexes {
 		ix.deleting(s)
 	}

@@ -28,6 +28,8 @@ type program struct {
 	seen    map[uint64]bool // identities that were ever given
 	used    map[int64]bool  // ticks in which something ends
 
+	searches []search // under way
+
 	branches  uint64 // of transactions of another space that there were
 	templates []Template
 
@@ -94,6 +96,9 @@ func (p *program) step() {
 	p.steps++
 	p.e.Work(p.r.IntN(32))
 	p.replica.Work(p.r.IntN(32))
+	if len(p.searches) > 0 && p.oneIn(2) {
+		p.search()
+	}
 	if p.oneIn(4) {
 		p.pass()
 	}
@@ -459,7 +464,16 @@ func (p *program) fresh(id uint64) uint64 {
 func (p *program) find() {
 	q := p.query()
 	require.NoError(p.t, p.e.Check(q))
-	r := p.e.Find(p.m.now, q)
+	r, x := p.e.StartFind(p.m.now, p.budget(), q)
+	if x != nil {
+		p.unfinished(search{x, q, p.found})
+		return
+	}
+	p.found(q, r)
+}
+
+// found compares the outcome of a find with what the model finds now.
+func (p *program) found(q *Query, r Result) {
 	got, err := views(r.Entries), r.Err
 	p.logf("find %s -> %v %v", describe(q), got, err)
 	p.called(r.Entries)
@@ -484,6 +498,49 @@ func (p *program) find() {
 			p.park(q)
 		}
 	}
+	p.done()
+}
+
+// search is a call that the engine has not finished in one step.
+type search struct {
+	x       *Search
+	q       *Query
+	compare func(q *Query, r Result)
+}
+
+// budget returns how many entries a call may look at in one step.
+func (p *program) budget() int {
+	if p.options.patient || p.oneIn(2) {
+		return unbounded
+	}
+	return p.r.IntN(40)
+}
+
+func (p *program) unfinished(s search) {
+	p.logf("begin to search %s", describe(s.q))
+	p.searches = append(p.searches, s)
+	p.called(nil)
+	p.done()
+}
+
+// search does another step of a search, or gives it up.
+func (p *program) search() {
+	i := p.r.IntN(len(p.searches))
+	s := p.searches[i]
+	if p.oneIn(20) {
+		p.logf("give up %s", describe(s.q))
+		s.x.Close()
+		p.searches = slices.Delete(p.searches, i, i+1)
+		return
+	}
+	r, done := s.x.Step(p.m.now, p.r.IntN(40))
+	if done {
+		p.searches = slices.Delete(p.searches, i, i+1)
+		s.compare(s.q, r)
+		return
+	}
+	p.logf("search on %s", describe(s.q))
+	p.called(nil)
 	p.done()
 }
 
@@ -541,7 +598,16 @@ func (p *program) register() {
 func (p *program) count() {
 	q := p.query()
 	q.Take, q.Begin, q.IfExists, q.Order = false, false, false, nil
-	r := p.e.Count(p.m.now, q)
+	r, x := p.e.StartCount(p.m.now, p.budget(), q)
+	if x != nil {
+		p.unfinished(search{x, q, p.counted})
+		return
+	}
+	p.counted(q, r)
+}
+
+// counted compares the outcome of a count with what the model counts now.
+func (p *program) counted(q *Query, r Result) {
 	p.logf("count %s -> %d %v", describe(q), r.Count, r.Err)
 	p.called(nil)
 	if !p.open(key(q.Txn)) {
@@ -827,6 +893,7 @@ func (p *program) expire() {
 // crash goes on with what the log leads to.
 func (p *program) crash() {
 	p.logf("crash")
+	p.searches = nil
 	p.m.granted, p.m.events, p.m.ended = nil, nil, nil
 	p.m.crash()
 	p.e, p.replica = p.replica, New(Limits{}, 0)

@@ -23,10 +23,17 @@ func (e *Engine) Check(q *Query) error {
 	case q.Lease < 0:
 		return fmt.Errorf("%w: negative lease", ErrInvalidArgument)
 	}
+	n := 0
 	for i := range q.Templates {
 		if err := e.checkTemplate(&q.Templates[i]); err != nil {
 			return err
 		}
+		for j := range q.Templates[i].Conds {
+			n += 1 + len(q.Templates[i].Conds[j].Values)
+		}
+	}
+	if n > maxOperands {
+		return fmt.Errorf("%w: the conditions have %d operands; at most %d are allowed: ask in parts", ErrInvalidArgument, n, maxOperands)
 	}
 	if len(q.Order) == 0 {
 		return nil
@@ -39,6 +46,9 @@ func (e *Engine) Check(q *Query) error {
 	}
 	return nil
 }
+
+// maxOperands bounds the operands of a query's conditions, all of which a single entry may have to be compared with.
+const maxOperands = 1 << 17
 
 func (e *Engine) checkTemplate(t *Template) error {
 	if t.Kind == 0 {
@@ -60,15 +70,13 @@ func (e *Engine) checkTemplate(t *Template) error {
 // Find returns up to q.Max entries that match q, and removes them if q.Take is set; under a transaction it locks them. q must have passed
 // Check. Result: Entries; Grants, one for each entry, with q.Begin. It fails with ErrNoMatch and ErrTxnEnded.
 func (e *Engine) Find(now int64, q *Query) Result {
-	e.begin(now)
-	t, err := e.under(q.Txn)
-	if err != nil {
-		return e.refused(err)
-	}
-	for _, k := range e.scope(q) {
-		k.tend(e)
-	}
-	hits := e.affordable(e.find(q, t))
+	r, x := e.StartFind(now, unbounded, q)
+	return x.finish(now, r)
+}
+
+// answer does what q asks to be done with its hits.
+func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
+	hits = e.affordable(hits)
 	depends := e.depends(q)
 	if len(hits) == 0 {
 		return Result{Err: ErrNoMatch, Depends: depends}
@@ -158,38 +166,73 @@ func (e *Engine) scope(q *Query) []*kind {
 
 // Count counts the entries that match q; Max does not matter. Result: Count.
 func (e *Engine) Count(now int64, q *Query) Result {
-	e.begin(now)
-	t, err := e.under(q.Txn)
-	if err != nil {
-		return e.refused(err)
-	}
-	r := Result{}
-	for _, k := range e.scope(q) {
-		r.Depends = max(r.Depends, k.changed, k.registered)
-	}
+	r, x := e.StartCount(now, unbounded, q)
+	return x.finish(now, r)
+}
+
+// countNow counts the entries that match q, unless that takes more than the budget.
+func (e *Engine) countNow(q *Query, t *transaction) (n int, ok bool) {
 	if len(q.Templates) == 1 && len(q.Templates[0].Conds) == 0 && q.ID == 0 {
 		for _, k := range e.scope(q) {
-			r.Count += k.visible(e, t)
+			n += k.visible(e, t)
 		}
-		return r
+		return n, !e.late()
 	}
 	all := *q
-	all.Max, all.Order, all.Take = 1<<62, nil, false
-	r.Count = len(e.find(&all, t))
-	return r
+	all.Max, all.Order, all.Take = unbounded, nil, false
+	hits, ok := e.find(&all, t)
+	return len(hits), ok
+}
+
+// changed returns the change on which it depends how many match q: the last to any of its kinds.
+func (e *Engine) changed(q *Query) (lsn uint64) {
+	for _, k := range e.scope(q) {
+		lsn = max(lsn, k.changed, k.registered)
+	}
+	return lsn
 }
 
 // Kinds counts the visible entries of every kind. Result: Counts, by KindID-1.
 func (e *Engine) Kinds(now int64) Result {
+	for {
+		if r, done := (kindsCall{e}).Step(now, unbounded); done {
+			return r
+		}
+	}
+}
+
+// StartKinds is Kinds, unless much has expired: then it returns the call that goes on.
+func (e *Engine) StartKinds(now int64, budget int) (Result, Unfinished) {
+	c := kindsCall{e}
+	if r, done := c.Step(now, budget); done {
+		return r, nil
+	}
+	return Result{}, c
+}
+
+// kindsCall is a call of Kinds that has to wait until what has expired is reclaimed.
+type kindsCall struct{ e *Engine }
+
+// Step implements Unfinished.
+func (c kindsCall) Step(now int64, _ int) (r Result, done bool) {
+	e := c.e
 	e.begin(now)
-	r := Result{}
+	if e.late() {
+		return r, false
+	}
 	for _, k := range e.kinds {
 		e.counts = append(e.counts, k.visible(e, nil))
 		r.Depends = max(r.Depends, k.changed, k.registered)
 	}
 	r.Counts = e.counts
-	return r
+	return r, true
 }
+
+// Blocked implements Unfinished.
+func (c kindsCall) Blocked() bool { return false }
+
+// Close implements Unfinished.
+func (c kindsCall) Close() {}
 
 // pageSteps is how many entries Contents looks at in one call, so that none takes long.
 const pageSteps = 4096

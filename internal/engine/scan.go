@@ -22,6 +22,7 @@ type scan struct {
 
 	links *slab[link] // of the list that is being walked
 	at    slot        // next entry of the list to look at
+	unit  int         // of the budget, for looking at one
 	seen  int         // entries looked at
 	found int         // entries yielded
 	last  uint64      // order of the entry yielded last
@@ -38,7 +39,7 @@ const firstTurn = 64
 func (e *Engine) scan(p *pool, conds []template.Cond) scan {
 	s := scan{
 		e: e, k: p.kind, pool: p, conds: conds, shape: shape{eq: equalities(conds)},
-		links: &p.order, at: p.all.head, turn: math.MaxInt,
+		links: &p.order, at: p.all.head, turn: math.MaxInt, unit: 1 + operands(conds),
 	}
 	if len(conds) == 0 {
 		return s
@@ -87,6 +88,9 @@ func (s *scan) next() slot {
 		if at == 0 {
 			return 0
 		}
+		if s.e.left -= s.unit; s.e.left < 0 {
+			return 0 // the budget is used up
+		}
 		s.at = s.links.at(at).next
 		s.seen++
 		if s.matches(at) {
@@ -133,6 +137,7 @@ func matchAll(conds []template.Cond, row template.Row) bool {
 
 // takeTurn lets the second way look at as many entries as the first has.
 func (s *scan) takeTurn() {
+	s.e.left -= s.seen * s.unit
 	if s.ranged.advance(s.seen, s.matches) {
 		s.sorted, s.done = s.ranged.slots, true
 		slices.SortFunc(s.sorted, func(a, b slot) int {

@@ -16,6 +16,15 @@ type shape struct {
 
 func (sh shape) equal(o shape) bool { return sh.eq == o.eq && slices.Equal(sh.keys, o.keys) }
 
+// shapeOf returns the shape of an index that would serve conds, by age.
+func shapeOf(conds []template.Cond) shape {
+	sh := shape{eq: equalities(conds)}
+	if f := rangedField(conds); f >= 0 {
+		sh.keys = []template.Order{{Field: f}}
+	}
+	return sh
+}
+
 // indexable reports whether an index can have the shape: every row has the fields that it names.
 func (sh shape) indexable() bool {
 	absents := func(key template.Order) bool { return key.Field >= absent }

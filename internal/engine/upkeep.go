@@ -36,6 +36,10 @@ func (p *pool) dropIndex(e *Engine, ix *index) {
 
 // removeIndex is dropIndex for what the log has decided.
 func (p *pool) removeIndex(e *Engine, ix *index) {
+	ix.dropped = true
+	for _, x := range p.searches {
+		x.stale = x.stale || slices.ContainsFunc(x.ways, func(w way) bool { return w.ix == ix })
+	}
 	p.indexes = slices.DeleteFunc(p.indexes, func(o *index) bool { return o == ix })
 	e.building = slices.DeleteFunc(e.building, func(o *index) bool { return o == ix })
 }

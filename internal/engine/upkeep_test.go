@@ -30,6 +30,7 @@ var byJob = shape{eq: 1}
 // looks returns how many entries e looks at to find the job with a key.
 func looks(t *testing.T, e *Engine, key int) int {
 	t.Helper()
+	e.left = unbounded
 	s := e.scan(&e.kinds[0].free, byKey(key, false).Templates[0].Conds)
 	require.NotZero(t, s.next())
 	return s.seen

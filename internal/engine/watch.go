@@ -16,6 +16,7 @@ type Waiter struct {
 	Got    []View  // what it was given; valid as a View is
 	Grants []Grant // the transactions begun for that, with Query.Begin
 	Err    error   // why its wait ended without anything, or nil
+	Again  bool    // it ended because the call has to search anew: there may be a match, or none
 
 	txn     *transaction // under which it waits, or nil
 	arrival uint64

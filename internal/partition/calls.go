@@ -54,9 +54,18 @@ func (p *Partition) checkSize(drafts []engine.Draft) error {
 	return nil
 }
 
-// Count counts the matches of q. Result: Count.
+// Count counts the matches of q, which must stay unchanged until the reply. Result: Count.
 func (p *Partition) Count(c Caller, call uint64, q *engine.Query) {
-	p.query(c, call, q, func(now int64) engine.Result { return p.e.Count(now, q) })
+	p.doInSteps(c, call, func(now int64) (engine.Result, engine.Unfinished) {
+		if err := p.e.Check(q); err != nil {
+			return engine.Result{Err: err}, nil
+		}
+		r, x := p.e.StartCount(now, firstBudget, q)
+		if x == nil {
+			return r, nil
+		}
+		return r, x
+	})
 }
 
 // Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page. cursor is 0 for
@@ -82,7 +91,24 @@ func (p *Partition) Cancel(c Caller, call uint64, by engine.Request, ids []uint6
 
 // Kinds counts the visible entries of each kind. Result: Counts, indexed by KindID-1.
 func (p *Partition) Kinds(c Caller, call uint64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Kinds(now) })
+	p.doInSteps(c, call, func(now int64) (engine.Result, engine.Unfinished) { return p.e.StartKinds(now, firstBudget) })
+}
+
+// doInSteps runs one call that may go on in steps.
+func (p *Partition) doInSteps(c Caller, call uint64, op func(now int64) (engine.Result, engine.Unfinished)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err != nil {
+		c.Reply(call, &engine.Result{Err: p.err}, 0, true)
+		return
+	}
+	var rest engine.Unfinished
+	if p.result, rest = op(now()); rest != nil {
+		p.goOn(&wait{callKey: callKey{c, call}, steps: rest}, 0)
+	} else {
+		p.reply(c, call, &p.result)
+	}
+	p.finish()
 }
 
 // query is do for calls with a query, which it checks.
@@ -130,7 +156,7 @@ func (p *Partition) finish() {
 	p.e.Granted, p.e.Events, p.e.Ended, p.e.Dissolved, p.e.Doomed = p.e.Granted[:0], p.e.Events[:0], p.e.Ended[:0], p.e.Dissolved[:0], p.e.Doomed[:0]
 	p.commits.note(p.e)
 	p.arm()
-	if p.e.Busy() {
+	if p.e.Busy() || len(p.upkeep.searches) > 0 {
 		p.keepUp()
 	}
 }

@@ -44,6 +44,7 @@ type outcome struct {
 	entries []engine.View
 	grants  []engine.Grant
 	errs    []error
+	count   int
 	seq     uint64
 	lsn     partition.LSN
 	shown   bool // it may be shown
@@ -73,7 +74,7 @@ func (c *caller) Reply(call uint64, r *engine.Result, lsn partition.LSN, durable
 	if c.replies[call] != nil {
 		panic("a call has two replies")
 	}
-	o := &outcome{err: r.Err, seq: r.Seq, lsn: lsn, shown: durable}
+	o := &outcome{err: r.Err, count: r.Count, seq: r.Seq, lsn: lsn, shown: durable}
 	o.grants = append(o.grants, r.Grants...)
 	o.errs = append(o.errs, r.Errs...)
 	for _, v := range r.Entries {

@@ -2,61 +2,94 @@ package partition
 
 import "time"
 
-// upkeep is the goroutine that does what the engine has to do beside the calls (engine.Work), while there is any. It holds the lock for a
-// fraction of a millisecond at a time.
+// upkeep is the goroutine that does what takes long, in steps that hold the lock for a fraction of a millisecond each: calls that look through
+// many entries, in turns, and what the engine has to do beside the calls (engine.Work). It runs while there is any of that.
 type upkeep struct {
-	running bool // guarded by Partition.mu
-	budget  int  // of a step; owned by the goroutine
-	pace    pace // owned by the goroutine
+	running  bool    // guarded by Partition.mu, as are those below
+	searches []*wait // calls that go on in steps, the next first; those that have ended are passed over
+	working  bool    // the last step was one of engine.Work
+	work     budget
+	search   budget
 }
 
-const (
-	// stepTime is how long a step should hold the lock. The engine counts in units, so the budget of a step follows what the last ones took.
-	stepTime             = 250 * time.Microsecond
-	minBudget, maxBudget = 64, 1 << 14
-)
-
-// keepUp has the upkeep done if there is any. The lock is held.
+// keepUp begins the upkeep. The lock is held.
 func (p *Partition) keepUp() {
-	if p.upkeep.running || p.closed || !p.e.Busy() {
-		return
+	if !p.upkeep.running && !p.closed {
+		p.upkeep.running = true
+		p.done.Go(p.runUpkeep)
 	}
-	p.upkeep.running = true
-	p.done.Go(p.runUpkeep)
 }
 
 func (p *Partition) runUpkeep() {
-	u := &p.upkeep
-	u.budget = max(u.budget, minBudget)
+	var pace pace
 	for {
 		held, more := p.stepUpkeep()
 		if !more {
 			return
 		}
-		u.adapt(held)
-		u.pace.rest(held)
+		pace.rest(held)
 	}
 }
 
-// stepUpkeep does one step, and returns how long it held the lock and whether there is more to do.
+// stepUpkeep does one step, and returns how long it held the lock; false if there is nothing to do.
 func (p *Partition) stepUpkeep() (held time.Duration, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.err != nil || !p.e.Busy() {
-		p.upkeep.running = false
-		return 0, false
-	}
+	u := &p.upkeep
 	began := time.Now()
-	p.e.Work(p.upkeep.budget)
-	return time.Since(began), true
+	w := p.nextSearch()
+	switch {
+	case p.closed || p.err != nil || w == nil && !p.e.Busy():
+		u.running = false
+		return 0, false
+	case w == nil || p.e.Busy() && !u.working:
+		u.working = true
+		p.e.Work(u.work.units())
+		held = time.Since(began)
+		u.work.adapt(held)
+	default:
+		u.working = false
+		u.searches = append(u.searches[1:], w)
+		p.step(w, u.search.units())
+		held = time.Since(began)
+		u.search.adapt(held)
+	}
+	return held, true
 }
 
-// adapt sets the budget of the next step by how long the last one took.
-func (u *upkeep) adapt(held time.Duration) {
+// nextSearch brings the next call that can go on to the front, and returns it; nil if there is none.
+func (p *Partition) nextSearch() *wait {
+	u := &p.upkeep
+	for range u.searches {
+		w := u.searches[0]
+		switch {
+		case w.steps == nil:
+			u.searches = u.searches[1:]
+		case w.steps.Blocked():
+			u.searches = append(u.searches[1:], w)
+		default:
+			return w
+		}
+	}
+	return nil
+}
+
+// budget is how many units of work a step gets, which follows how long the last steps took: the engine has no clock.
+type budget int
+
+const (
+	// stepTime is how long a step should hold the lock.
+	stepTime             = 250 * time.Microsecond
+	minBudget, maxBudget = 64, 1 << 14
+)
+
+func (b *budget) units() int { return max(int(*b), minBudget) }
+
+func (b *budget) adapt(held time.Duration) {
 	switch {
 	case held > stepTime:
-		u.budget = max(u.budget/2, minBudget)
+		*b = max(*b/2, minBudget)
 	case held < stepTime/2:
-		u.budget = min(2*u.budget, maxBudget)
+		*b = min(2*max(*b, minBudget), maxBudget)
 	}
 }

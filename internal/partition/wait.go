@@ -8,7 +8,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 )
 
-// waits are the calls that wait for an entry.
+// waits are the calls that have had no reply: those that wait for an entry, and those that go on in steps.
 type waits struct {
 	byCall   map[callKey]*wait
 	byCaller map[Caller]*wait // the head of each caller's list
@@ -19,13 +19,19 @@ type callKey struct {
 	call   uint64
 }
 
-// wait is one waiting call. All fields are guarded by Partition.mu.
+// wait is one such call. All fields are guarded by Partition.mu.
 type wait struct {
 	callKey
-	w          *engine.Waiter
-	timer      *time.Timer // nil: waits without end
-	next, prev *wait       // of the same caller
+	query      *engine.Query     // of a find; nil for other calls
+	w          *engine.Waiter    // while it waits for an entry
+	steps      engine.Unfinished // while it goes on in steps
+	impatient  bool              // it does not wait for an entry, or not any more
+	timer      *time.Timer       // nil: waits without end
+	next, prev *wait             // of the same caller
 }
+
+// firstBudget is how many entries a call looks at before it goes on in steps.
+const firstBudget = 1 << 13
 
 // Find reads, or takes if q.Take is set. Without a match it waits: not at all if d is 0, without end if d is
 // negative. q must stay unchanged until the reply. Result: Entries, or ErrNoMatch.
@@ -43,8 +49,12 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
 	}
-	p.result = p.e.Find(now(), q)
-	if d == 0 || !errors.Is(p.result.Err, engine.ErrNoMatch) || !p.park(c, call, q, d) {
+	var x *engine.Search
+	p.result, x = p.e.StartFind(now(), firstBudget, q)
+	switch {
+	case x != nil:
+		p.goOn(&wait{callKey: callKey{c, call}, query: q, steps: x, impatient: d == 0}, d)
+	case d == 0 || !errors.Is(p.result.Err, engine.ErrNoMatch) || !p.park(c, call, q, d):
 		p.reply(c, call, &p.result)
 	}
 	p.finish()
@@ -52,30 +62,91 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 
 // park makes a call wait. It reports false if there is nothing to wait for.
 func (p *Partition) park(c Caller, call uint64, q *engine.Query, d time.Duration) bool {
-	if p.cfg.MaxWaiting > 0 && len(p.waits.byCall) >= p.cfg.MaxWaiting {
-		c.Reply(call, &engine.Result{Err: fmt.Errorf("%w: %d calls wait already", engine.ErrUnavailable, p.cfg.MaxWaiting)}, 0, true)
+	if p.crowded(c, call) {
 		return true
 	}
-	w := &wait{callKey: callKey{c, call}}
+	w := &wait{callKey: callKey{c, call}, query: q}
 	if w.w = p.e.Park(q, w); w.w == nil {
 		return false
 	}
+	p.keep(w, d)
+	return true
+}
+
+// goOn has the rest of a call done in steps.
+func (p *Partition) goOn(w *wait, d time.Duration) {
+	if p.crowded(w.caller, w.call) {
+		w.steps.Close()
+		return
+	}
+	p.keep(w, d)
+	p.upkeep.searches = append(p.upkeep.searches, w)
+}
+
+// crowded refuses a call if too many have had no reply yet.
+func (p *Partition) crowded(c Caller, call uint64) bool {
+	if p.cfg.MaxWaiting == 0 || len(p.waits.byCall) < p.cfg.MaxWaiting {
+		return false
+	}
+	c.Reply(call, &engine.Result{Err: fmt.Errorf("%w: %d calls wait already", engine.ErrUnavailable, p.cfg.MaxWaiting)}, 0, true)
+	return true
+}
+
+// keep notes that a call has had no reply, and ends its wait after d if that is positive.
+func (p *Partition) keep(w *wait, d time.Duration) {
 	p.waits.add(w)
 	if d > 0 {
 		w.timer = time.AfterFunc(d, func() { p.endWait(w, nil) })
 	}
-	return true
+}
+
+// step does a step of a call that goes on in steps.
+func (p *Partition) step(w *wait, budget int) {
+	r, done := w.steps.Step(now(), budget)
+	if done {
+		p.result, w.steps = r, nil
+		if !p.parkLate(w) {
+			p.waits.remove(w)
+			p.reply(w.caller, w.call, &p.result)
+		}
+	}
+	p.finish()
+}
+
+// parkLate makes a call wait that has found nothing in steps, if it may.
+func (p *Partition) parkLate(w *wait) bool {
+	if w.query == nil || w.impatient || !errors.Is(p.result.Err, engine.ErrNoMatch) {
+		return false
+	}
+	w.w = p.e.Park(w.query, w)
+	return w.w != nil
+}
+
+// stop takes a call out of the engine.
+func (p *Partition) stop(w *wait) {
+	if w.steps != nil {
+		w.steps.Close()
+		w.steps = nil
+	} else {
+		p.e.Unpark(w.w)
+	}
 }
 
 // granted replies to a call whose wait the engine has ended.
 func (p *Partition) granted(ew *engine.Waiter) {
 	w := ew.Owner.(*wait)
+	if ew.Again {
+		w.w, w.steps = nil, p.e.Resume(w.query)
+		p.upkeep.searches = append(p.upkeep.searches, w)
+		return
+	}
 	p.waits.remove(w)
 	p.result = engine.Result{Err: ew.Err, Entries: ew.Got, Grants: ew.Grants, Depends: p.e.LSN()}
 	p.reply(w.caller, w.call, &p.result)
 }
 
-// CancelWait ends a waiting Find with ErrCancelled. If the call has had its reply it does nothing.
+// CancelWait ends a call that has had no reply with ErrCancelled: a Find that waits, or a call that goes on in steps. If the call has had its reply
+// it does nothing.
 func (p *Partition) CancelWait(c Caller, call uint64) {
 	p.mu.Lock()
 	w := p.waits.byCall[callKey{c, call}]
@@ -85,20 +156,28 @@ func (p *Partition) CancelWait(c Caller, call uint64) {
 	}
 }
 
-// endWait ends a wait that was not served, with err or, if that is nil, because its time is over.
+// endWait ends a call that has had no reply, with err or, if that is nil, because the time of its wait is over: then it finishes what it looks through.
 func (p *Partition) endWait(w *wait, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.waits.byCall[w.callKey] != w {
 		return
 	}
+	if err == nil && w.steps != nil {
+		w.impatient = true
+		return
+	}
 	p.waits.remove(w)
-	p.e.Unpark(w.w)
-	under := w.w.Query.Txn // the query is its caller's again after the reply
+	p.stop(w)
+	if w.query == nil {
+		w.caller.Reply(w.call, &engine.Result{Err: err}, 0, true)
+		return
+	}
+	under := w.query.Txn // the query is its caller's again after the reply
 	if err != nil {
 		w.caller.Reply(w.call, &engine.Result{Err: err}, 0, true)
 	} else {
-		r := p.e.None(w.w.Query)
+		r := p.e.None(w.query)
 		p.reply(w.caller, w.call, &r)
 	}
 	if !under.IsZero() {
@@ -117,7 +196,7 @@ func (p *Partition) unblock() {
 // endWaits ends all waits.
 func (p *Partition) endWaits(err error) {
 	for _, w := range p.waits.byCall {
-		p.e.Unpark(w.w)
+		p.stop(w)
 		if w.timer != nil {
 			w.timer.Stop()
 		}
@@ -132,7 +211,7 @@ func (p *Partition) Gone(c Caller) {
 	defer p.mu.Unlock()
 	for w := p.waits.byCaller[c]; w != nil; w = w.next {
 		p.waits.remove(w)
-		p.e.Unpark(w.w)
+		p.stop(w)
 	}
 	for _, l := range p.listeners {
 		if l.caller == c {

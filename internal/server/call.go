@@ -60,8 +60,10 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleRegister(c, f.ID, d)
 	case wire.Schema:
 		return s.handleSchema(c, f.ID, d)
-	case wire.Count, wire.Contents:
-		return s.handleRead(c, f, d)
+	case wire.Count:
+		return s.handleCount(c, f.ID, d)
+	case wire.Contents:
+		return s.handleContents(c, f.ID, d)
 	case wire.Notify:
 		return s.handleNotify(c, f.ID, d)
 	case wire.Snapshot:
@@ -271,27 +273,20 @@ func (s *session) handleSchema(c *caller, call uint64, d wire.Decoder) error {
 	return s.answer(call, binary.AppendUvarint(nil, uint64(k)))
 }
 
-// handleRead passes on a Count or a Contents.
-func (s *session) handleRead(c *caller, f wire.Frame, d wire.Decoder) error {
-	var cursor, limit uint64 = 0, 1
-	if f.Type == wire.Contents {
-		cursor, limit = d.Uvarint(), d.Uvarint()
-	}
+// handleContents passes on a Contents.
+func (s *session) handleContents(c *caller, call uint64, d wire.Decoder) error {
+	cursor, limit := d.Uvarint(), d.Uvarint()
 	q := new(wire.Query) // it lives until the reply
 	q.Decode(&d)
 	q.Max = int(min(limit, wire.MaxFind))
 	if err := d.Err(); err != nil {
-		return s.refuse(f.ID, err)
+		return s.refuse(call, err)
 	}
 	var err error
 	if q.Txn, err = c.under(q.Txn); err != nil {
-		return s.fail(f.ID, err)
+		return s.fail(call, err)
 	}
-	if f.Type == wire.Count {
-		c.p.Count(c, tag(f.Type, f.ID), &q.Query)
-	} else {
-		c.p.Contents(c, tag(f.Type, f.ID), &q.Query, cursor)
-	}
+	c.p.Contents(c, tag(wire.Contents, call), &q.Query, cursor)
 	return nil
 }
 

@@ -120,7 +120,7 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 	var q *find
 	err := r.Err
 	switch op {
-	case wire.Find:
+	case wire.Find, wire.Count:
 		if q, err = s.settleLocked(call, err); q == nil {
 			return
 		}

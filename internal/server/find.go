@@ -11,11 +11,13 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// find is a Find on its way: the query must stay as it is until the partition has replied.
+// find is a Find or a Count on its way: the query must stay as it is until the partition has replied.
 type find struct {
 	wire.Query
+	op       wire.Type
 	caller   *caller
 	call     uint64
+	patient  bool      // it waits for a match
 	deadline time.Time // when a wait for a time ends
 	since    time.Time // when a find came that may wait before it begins transactions
 
@@ -45,15 +47,36 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	if q.Take && !q.Begin {
 		q.By = c.byAlone(q.Txn, call)
 	}
-	q.caller, q.call, q.deadline, q.since = c, call, time.Time{}, time.Time{}
+	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Find, c, call, wait != 0, time.Time{}, time.Time{}
 	if wait > 0 {
 		q.deadline = time.Now().Add(wait)
 	}
 	if q.Begin && wait != 0 {
 		q.since = time.Now()
 	}
+	return s.begin(q, wait)
+}
+
+// handleCount passes a Count on.
+func (s *session) handleCount(c *caller, call uint64, d wire.Decoder) error {
+	q := s.scratch
+	q.Decode(&d)
+	q.Max = 1 // of any
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
+	}
+	var err error
+	if q.Txn, err = c.under(q.Txn); err != nil {
+		return s.fail(call, err)
+	}
+	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Count, c, call, false, time.Time{}, time.Time{}
+	return s.begin(q, 0)
+}
+
+// begin issues s.scratch, which was decoded.
+func (s *session) begin(q *find, wait time.Duration) error {
 	s.mu.Lock()
-	err = s.admitLocked(call, wait)
+	err := s.admitLocked(q.call, wait)
 	if err == nil {
 		s.beginLocked(q)
 	}
@@ -62,7 +85,7 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 		return err
 	}
 	if err != nil {
-		return s.fail(call, err)
+		return s.fail(q.call, err)
 	}
 	if !s.issue(q, wait) || q.Size() > keptQuery {
 		s.scratch = s.newFind()
@@ -95,8 +118,12 @@ func (s *session) beginLocked(q *find) {
 // issue hands q, with which beginLocked has begun, to its partition. It reports whether q has had its reply and may be
 // used again; if not, q has become one of those that wait.
 func (s *session) issue(q *find, wait time.Duration) (replied bool) {
-	call := tag(wire.Find, q.call)
-	q.caller.p.Find(q.caller, call, &q.Query.Query, wait)
+	call := tag(q.op, q.call)
+	if q.op == wire.Count {
+		q.caller.p.Count(q.caller, call, &q.Query.Query)
+	} else {
+		q.caller.p.Find(q.caller, call, &q.Query.Query, wait)
+	}
 
 	s.mu.Lock()
 	s.issuing = nil
@@ -113,7 +140,7 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	return replied
 }
 
-// settleLocked ends a find that the partition has replied to with err. It returns the find, which is good only as long as the session is
+// settleLocked ends a find or a count that the partition has replied to with err. It returns the find, which is good only as long as the session is
 // locked, and the error for the client; or nil if the client is not to hear of it because the find will be issued again when the
 // client is back.
 func (s *session) settleLocked(call uint64, err error) (*find, error) {
@@ -151,21 +178,21 @@ func (s *session) newFind() *find {
 	return new(find)
 }
 
-// cancelWait ends a find for which the client does not want to wait any more.
+// cancelWait ends a call whose outcome the client does not want any more.
 func (s *session) cancelWait(call uint64) {
 	var c *caller
 	s.mu.Lock()
 	if q := s.waiting[call]; q != nil {
 		q.cancelled = true
-		c = q.caller
+		c, call = q.caller, tag(q.op, call)
 	}
 	s.mu.Unlock()
 	if c != nil {
-		c.p.CancelWait(c, tag(wire.Find, call))
+		c.p.CancelWait(c, call)
 	}
 }
 
-// interruptWaits takes all waiting finds back from their partitions.
+// interruptWaits takes all calls that wait, or take long, back from their partitions.
 func (s *session) interruptWaits() {
 	type wait struct {
 		c    *caller
@@ -174,11 +201,11 @@ func (s *session) interruptWaits() {
 	s.mu.Lock()
 	waits := make([]wait, 0, len(s.waiting))
 	for call, q := range s.waiting {
-		waits = append(waits, wait{q.caller, call})
+		waits = append(waits, wait{q.caller, tag(q.op, call)})
 	}
 	s.mu.Unlock()
 	for _, w := range waits {
-		w.c.p.CancelWait(w.c, tag(wire.Find, w.call))
+		w.c.p.CancelWait(w.c, w.call)
 	}
 }
 
@@ -204,7 +231,10 @@ func (s *session) resumeWaits() {
 
 // remaining returns how long q still waits.
 func (q *find) remaining() time.Duration {
-	if q.deadline.IsZero() {
+	switch {
+	case !q.patient:
+		return 0
+	case q.deadline.IsZero():
 		return wire.WaitForever
 	}
 	return max(0, time.Until(q.deadline))

@@ -23,7 +23,7 @@ const (
 	Schema      Type = 19
 	Write       Type = 20
 	Find        Type = 21
-	CancelWait  Type = 22 // no answer of its own: it ends the Find of the same number
+	CancelWait  Type = 22 // no answer of its own: it ends the Find or Count of the same number
 	Count       Type = 23
 	Contents    Type = 24
 	Notify      Type = 25
