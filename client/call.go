@@ -153,8 +153,11 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 			Take: c.take, IfExists: c.query.IfExists, Max: max(c.query.Max, 1), ID: uint64(c.query.ID),
 			Begin: c.query.Begin, Lease: int64(c.query.Lease),
 		}, c.wait)
+	case wire.Count:
+		b = binary.AppendUvarint(b, uint64(c.query.ID))
 	case wire.Contents:
-		b = binary.AppendUvarint(binary.AppendUvarint(b, c.cursor), page)
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.query.ID)), c.cursor)
+		b = binary.AppendUvarint(b, page)
 	case wire.Notify:
 		b = binary.AppendUvarint(wire.AppendLease(b, c.lease), uint64(c.window))
 		b = wire.AppendEventSet(b, c.on)

@@ -20,10 +20,11 @@ func (s *Space) Take(ctx context.Context, q space.Query) ([]space.Entry, error) 
 }
 
 func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.Entry, error) {
-	if err := checkQuery(q); err != nil {
-		return nil, err
+	kind := space.ReadCall
+	if take {
+		kind = space.TakeCall
 	}
-	if err := checkBegin(q, take); err != nil {
+	if err := q.Check(kind); err != nil {
 		return nil, err
 	}
 	c := newCall(s, wire.Find)
@@ -46,37 +47,9 @@ func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.En
 	return c.entries(&d)
 }
 
-// checkQuery reports what makes q a query that can never be right, as far as the protocol cannot say it; the server checks the rest.
-func checkQuery(q *space.Query) error {
-	switch {
-	case len(q.Templates) == 0:
-		return invalid("there is no template")
-	case q.Max < 0:
-		return invalid("max %d is negative", q.Max)
-	case q.Wait < 0:
-		return invalid("wait %v is negative", q.Wait)
-	}
-	return nil
-}
-
-// checkBegin reports what is wrong with a query that begins transactions.
-func checkBegin(q *space.Query, take bool) error {
-	switch {
-	case !q.Begin:
-		return nil
-	case !take:
-		return invalid("only a take begins transactions")
-	case !q.Txn.IsZero():
-		return invalid("transactions cannot be nested")
-	case q.Lease < 0:
-		return invalid("lease %v is negative", q.Lease)
-	}
-	return nil
-}
-
 // Count implements space.Space.
 func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
-	if err := checkQuery(&q); err != nil {
+	if err := q.Check(space.CountCall); err != nil {
 		return 0, err
 	}
 	c := newCall(s, wire.Count)
@@ -99,10 +72,11 @@ const page = 256
 // Contents implements space.Space. An iteration ends with space.ErrUnavailable if the server is restarted meanwhile.
 func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
 	return func(yield func(space.Entry, error) bool) {
-		if err := checkQuery(&q); err != nil {
+		if err := q.Check(space.ContentsCall); err != nil {
 			yield(space.Entry{}, err)
 			return
 		}
+		left := q.Max // 0 without a bound, and then never 0 again
 		it := iteration{space: s, link: s.client.link(), more: true}
 		for it.more {
 			entries, err := it.next(ctx, &q)
@@ -112,6 +86,9 @@ func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Ent
 			}
 			for _, e := range entries {
 				if !yield(e, nil) {
+					return
+				}
+				if left--; left == 0 {
 					return
 				}
 			}

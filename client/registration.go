@@ -56,7 +56,7 @@ func (s *Space) Notify(ctx context.Context, q space.Query, on space.EventSet, le
 	if lease < 0 {
 		return nil, invalid("lease %v is negative", lease)
 	}
-	if err := checkQuery(&q); err != nil {
+	if err := q.Check(space.NotifyCall); err != nil {
 		return nil, err
 	}
 	r := &registration{space: s, closed: make(chan struct{}), wake: make(chan struct{}, 1)}

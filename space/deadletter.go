@@ -61,7 +61,9 @@ func Revive(ctx context.Context, sp Space, letters DeadLetter, opts ...Option) (
 	if err != nil {
 		return 0, err
 	}
-	dead, err := sp.Count(ctx, q) // those that come meanwhile are not its business, so that it ends
+	all := q
+	all.Order = nil
+	dead, err := sp.Count(ctx, all) // those that come meanwhile are not its business, so that it ends
 	if err != nil {
 		return 0, err
 	}

@@ -18,13 +18,14 @@ func (s *Local) Read(ctx context.Context, q Query) ([]Entry, error) { return s.f
 func (s *Local) Take(ctx context.Context, q Query) ([]Entry, error) { return s.find(ctx, q, true) }
 
 func (s *Local) find(ctx context.Context, q Query, take bool) ([]Entry, error) {
-	wait, err := waitOf(q)
-	if err != nil {
+	kind := ReadCall
+	if take {
+		kind = TakeCall
+	}
+	if err := q.Check(kind); err != nil {
 		return nil, err
 	}
-	if err := checkBegin(q, take); err != nil {
-		return nil, err
-	}
+	wait := waitOf(q)
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, err
@@ -48,31 +49,14 @@ func (s *Local) find(ctx context.Context, q Query, take bool) ([]Entry, error) {
 }
 
 // waitOf returns how long q waits, as the partition counts: negative for without end.
-func waitOf(q Query) (time.Duration, error) {
+func waitOf(q Query) time.Duration {
 	switch {
-	case q.Wait < 0:
-		return 0, invalid("wait %v is negative", q.Wait)
 	case q.NoWait:
-		return 0, nil
+		return 0
 	case q.Wait == 0:
-		return -1, nil
+		return -1
 	}
-	return q.Wait, nil
-}
-
-// checkBegin reports what is wrong with a query that begins transactions.
-func checkBegin(q Query, take bool) error {
-	switch {
-	case !q.Begin:
-		return nil
-	case !take:
-		return invalid("only a take begins transactions")
-	case !q.Txn.IsZero():
-		return errNested
-	case q.Lease < 0:
-		return invalid("lease %v is negative", q.Lease)
-	}
-	return nil
+	return q.Wait
 }
 
 // awaitMatch waits for the outcome of a Find or a Count. When ctx ends it takes the call back; if that comes too late, the
@@ -111,6 +95,9 @@ func (s *Local) entries(c *caller) []Entry {
 
 // Count implements Space.
 func (s *Local) Count(ctx context.Context, q Query) (int, error) {
+	if err := q.Check(CountCall); err != nil {
+		return 0, err
+	}
 	c, err := s.caller(ctx)
 	if err != nil {
 		return 0, err
@@ -131,6 +118,11 @@ const page = 256
 // Contents implements Space.
 func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
+		if err := q.Check(ContentsCall); err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		left := q.Max // 0 without a bound, and then never 0 again
 		var cursor uint64
 		for more := true; more; {
 			var entries []Entry
@@ -141,6 +133,9 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 			}
 			for _, e := range entries {
 				if !yield(e, nil) {
+					return
+				}
+				if left--; left == 0 {
 					return
 				}
 			}

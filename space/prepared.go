@@ -50,7 +50,8 @@ func (p *Prepared[T]) TakeIfExists(ctx context.Context, opts ...Option) (T, erro
 	return p.one(ctx, verb{take: true, ifExists: true}, opts)
 }
 
-// Count is the function Count with the prepared template. The option is In.
+// Count is the function Count with the prepared template; that this waits, or asks for an order, does not matter.
+// The option is In.
 func (p *Prepared[T]) Count(ctx context.Context, opts ...Option) (int, error) {
 	c, err := newCall(p.space, optIn, opts)
 	if err != nil {
@@ -58,6 +59,7 @@ func (p *Prepared[T]) Count(ctx context.Context, opts ...Option) (int, error) {
 	}
 	defer c.free()
 	q := p.query
+	q.Order, q.Wait = nil, 0
 	if c.given&optIn != 0 {
 		q.Txn = c.under()
 	}

@@ -28,6 +28,9 @@ type registration struct {
 
 // Notify implements Space.
 func (s *Local) Notify(ctx context.Context, q Query, on EventSet, lease time.Duration) (Registration, error) {
+	if err := q.Check(NotifyCall); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -111,14 +111,15 @@ type Change struct {
 	Row     template.Row
 }
 
-// Query says which entries a call is about, and how long it waits for one. It needs a template at least.
+// Query says which entries a call is about, and how long it waits for one. It needs a template at least. A call that
+// has no use for a part of it that is set returns ErrInvalidArgument: see Check.
 type Query struct {
 	Templates []*template.Template // an entry matches if one of them does
 	Order     []template.Order     // empty: oldest first; otherwise there is exactly one template, with a kind
 	ID        LeaseID              // only this entry, if not 0, and only if it matches; there is no wait for one that is not there
-	Max       int                  // at most so many entries; 0 means 1
+	Max       int                  // return at most so many entries; 0 means 1, and for Contents all. A count counts all
 	Wait      time.Duration        // wait for a match at most so long; 0 means until the context ends
-	NoWait    bool                 // do not wait at all
+	NoWait    bool                 // do not wait at all, whatever Wait says
 	IfExists  bool                 // do not wait for entries that are not there yet, only for locked ones
 	Begin     bool                 // Take only: take each entry under a transaction of its own, begun for it (Entry.Txn). Not together with Txn
 	Lease     time.Duration        // of the transactions that Begin begins

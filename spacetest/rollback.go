@@ -24,7 +24,7 @@ func rollbackCases() cases {
 		{"a deferral that is not committed has not happened", deferAborted},
 		{"a deferred entry is no new one for listeners", deferEvents},
 		{"a deferred entry serves those who wait", deferWakes},
-		{"the lease of a deferred entry goes on", deferLease},
+		{"the lease of a deferred entry can be renewed and cancelled", deferLease},
 		{"what a transaction has not taken cannot be deferred", deferNotTaken},
 		{"the last deferral of an entry counts", deferTwice},
 		{"deferrals and writes are committed together", deferTogether},
@@ -258,23 +258,6 @@ func deferWakes(k *kit) {
 }
 
 func deferLease(k *kit) {
-	k.patiently(func(d time.Duration) bool {
-		l := write(k, e1, space.For(d))
-		t := begin(k)
-		_, err := space.Take(k.ctx, k.sp, e1, space.In(t), space.NoWait())
-		if err != nil {
-			k.fails(space.ErrNoMatch, err)
-			return false
-		}
-		k.ok(t.Defer(k.ctx, l.ID(), 4*d))
-		commit(k, t)
-		other := write(k, e2, space.For(3*d))
-		k.ended(other)
-		_, err = l.Renew(k.ctx, long) // it has ended before it came back
-		k.fails(space.ErrLeaseEnded, err)
-		return true
-	})
-	absent(k, e1)
 	l := write(k, e1, space.For(long))
 	t, _ := deferOne(k, "A", long)
 	commit(k, t)

@@ -58,6 +58,7 @@ func topics() []topic {
 		{"replace", replaceCases()},
 		{"update", updateCases()},
 		{"byid", byIDCases()},
+		{"query", queryCases()},
 		{"history", historyCases()},
 	}
 }

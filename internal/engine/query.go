@@ -247,6 +247,9 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 	if err != nil {
 		return e.refused(err)
 	}
+	if q.ID != 0 {
+		return e.contentsOfOne(q, t)
+	}
 	r := Result{}
 	steps, size := pageSteps, 0
 	for i := int(cursor >> 32); i < len(e.kinds); i++ {
@@ -268,7 +271,7 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 			}
 			steps--
 			id := k.entries.at(s).id
-			if id == 0 || q.ID != 0 && id != q.ID || !k.availableTo(t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
+			if id == 0 || !k.availableTo(t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
 				continue
 			}
 			e.views = append(e.views, k.view(e, s))
@@ -280,6 +283,25 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 	}
 	r.Entries = e.views
 	e.settle()
+	return r
+}
+
+// contentsOfOne is Contents for a query that names the entry.
+func (e *Engine) contentsOfOne(q *Query, t *transaction) Result {
+	r := Result{}
+	for _, k := range e.scope(q) {
+		r.Depends = max(r.Depends, k.changed, k.registered)
+	}
+	e.left = unbounded // which one entry does not take
+	hits, _ := e.find(q, t)
+	for _, h := range hits {
+		e.views = append(e.views, h.k.view(e, h.s))
+		if t != nil {
+			e.share(t, h.k, h.s)
+		}
+	}
+	e.settle()
+	r.Entries = e.views
 	return r
 }
 

@@ -275,10 +275,10 @@ func (s *session) handleSchema(c *caller, call uint64, d wire.Decoder) error {
 
 // handleContents passes on a Contents.
 func (s *session) handleContents(c *caller, call uint64, d wire.Decoder) error {
-	cursor, limit := d.Uvarint(), d.Uvarint()
+	id, cursor, limit := d.Uvarint(), d.Uvarint(), d.Uvarint()
 	q := new(wire.Query) // it lives until the reply
 	q.Decode(&d)
-	q.Max = int(min(limit, wire.MaxFind))
+	q.ID, q.Max = id, int(min(limit, wire.MaxFind))
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}

@@ -60,8 +60,9 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 // handleCount passes a Count on.
 func (s *session) handleCount(c *caller, call uint64, d wire.Decoder) error {
 	q := s.scratch
+	id := d.Uvarint()
 	q.Decode(&d)
-	q.Max = 1 // of any
+	q.ID, q.Max = id, 1 // of any
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}

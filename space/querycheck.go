@@ -1,0 +1,117 @@
+package space
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// QueryCall is a call that takes a Query.
+type QueryCall uint8
+
+// The calls that take a Query.
+const (
+	ReadCall QueryCall = iota
+	TakeCall
+	CountCall
+	ContentsCall
+	NotifyCall
+)
+
+// queryPart is a set of the parts of a query that not every call honours.
+type queryPart uint8
+
+const (
+	partID queryPart = 1 << iota
+	partOrder
+	partMax
+	partWait
+	partIfExists
+	partBegin
+	partLease
+)
+
+// honoured says what each call makes of a query besides its templates and its transaction, which all honour. A count
+// counts all, whatever a call that returns entries would be bounded to; NoWait is true of every call that never waits.
+var honoured = [...]queryPart{
+	ReadCall:     partID | partOrder | partMax | partWait | partIfExists,
+	TakeCall:     partID | partOrder | partMax | partWait | partIfExists | partBegin | partLease,
+	CountCall:    partID | partMax,
+	ContentsCall: partID | partMax,
+	NotifyCall:   0,
+}
+
+// Check reports, as ErrInvalidArgument, what makes q a query that can never be right for a call: nothing may be asked
+// for in vain. What only the space can know, which includes the fields that templates name, it leaves open. It is for
+// implementations of Space.
+func (q *Query) Check(c QueryCall) error {
+	if len(q.Templates) == 0 {
+		return invalid("there is no template")
+	}
+	for i, t := range q.Templates {
+		if t == nil {
+			return invalid("template %d of %d is nil: one that matches everything is empty", i+1, len(q.Templates))
+		}
+	}
+	switch {
+	case q.Max < 0:
+		return invalid("max %d is negative", q.Max)
+	case q.Wait < 0:
+		return invalid("wait %v is negative", q.Wait)
+	case q.Lease < 0:
+		return invalid("lease %v is negative", q.Lease)
+	}
+	for i, o := range q.Order {
+		if slices.ContainsFunc(q.Order[:i], func(p template.Order) bool { return p.Field == o.Field }) {
+			return invalid("the order names field %d twice", o.Field)
+		}
+	}
+	given := q.parts()
+	if rest := given &^ honoured[c]; rest != 0 {
+		return invalid("%v of a query has no meaning for %v", rest, c)
+	}
+	if !q.Begin {
+		if q.Lease != 0 {
+			return invalid("the lease of a query is that of transactions, and it begins none")
+		}
+		return nil
+	}
+	if !q.Txn.IsZero() {
+		return errNested
+	}
+	return nil
+}
+
+// parts returns the parts of q that are set.
+func (q *Query) parts() (given queryPart) {
+	set := func(part queryPart, is bool) {
+		if is {
+			given |= part
+		}
+	}
+	set(partID, q.ID != 0)
+	set(partOrder, len(q.Order) > 0)
+	set(partMax, q.Max != 0)
+	set(partWait, q.Wait != 0)
+	set(partIfExists, q.IfExists)
+	set(partBegin, q.Begin)
+	set(partLease, q.Lease != 0)
+	return given
+}
+
+// String names the parts as they are called in Query.
+func (s queryPart) String() string {
+	var names []string
+	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease"} {
+		if s&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// String names the call.
+func (c QueryCall) String() string {
+	return [...]string{"Read", "Take", "Count", "Contents", "Notify"}[c]
+}
