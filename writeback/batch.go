@@ -9,11 +9,11 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// batch is the net effect of consecutive groups: for every entry only where it ends up. Applied to a database at from,
-// first replaced and gone, then renewed, then puts, it leaves the database at to.
+// batch is the net effect of consecutive groups: for every entry only where it ends up. An entry is in one of puts, gone
+// and patches. Applied to a database at from, it leaves the database at to.
 //
-// What makes plain COPY right for puts: highest is the highest entry that any Put before named, so an entry above it has
-// no row anywhere; and one that is not above it is among replaced.
+// What makes plain COPY right for puts that are not known: highest is the highest entry that any Put before named, so an
+// entry above it has no row.
 type batch struct {
 	from, to uint64    // the groups after from, up to and including to
 	since    int64     // Time of the first group
@@ -21,14 +21,14 @@ type batch struct {
 	begun    time.Time // when it came
 	modes    *kindModes
 
-	kinds    map[uint32]*template.Schema // kinds made known or extended, by the last such record
-	puts     []put                       // in the order of the log
-	live     map[uint64]int              // entry → its place in puts, or absent; of an archive also when it has left
-	replaced map[uint64]struct{}         // entries that may have a row, which gives way to what is in puts
-	gone     map[uint64]departure        // entries that may have a row and have left the space
-	renewed  map[uint64]int64            // entry that may have a row → its new expiry; none of it is live or replaced
-	highest  uint64                      // the highest entry ever put, up to and including this batch
-	ties     *ties                       // between entries, or nil: the batch is not to be divided
+	kinds   map[uint32]*template.Schema // kinds made known or extended, by the last such record
+	puts    []put                       // in the order of the log
+	live    map[uint64]int              // entry → its place in puts; of an archive also when it has left
+	gone    map[uint64]removal          // entries that may have a row and have left the space
+	patches map[uint64]patch            // what has become of entries that have a row
+	highest uint64                      // the highest entry ever put, up to and including this batch
+	image   bool                        // the groups are of an image: no entry has a row, but in archives
+	ties    *ties                       // between entries, or nil: the batch is not to be divided
 
 	records   int   // read, of whatever sort
 	size      int64 // bytes of them in the log
@@ -43,6 +43,7 @@ type put struct {
 	expires int64
 	visible int64 // from when on, if it was written with a delay; else 0
 	kind    uint32
+	known   bool // there may be a row of it, which this one replaces
 	dead    bool
 	left    departure    // of an archive
 	row     template.Row // in a chunk of the batch's own
@@ -54,8 +55,17 @@ type departure struct {
 	how record.Reason
 }
 
-// absent is the place in puts of an entry that never touches the database.
-const absent = -1
+// removal is a departure of an entry that is not put in the same batch.
+type removal struct {
+	departure
+	kind uint32
+}
+
+// patch is what of a row has changed.
+type patch struct {
+	kind    uint32
+	expires int64
+}
 
 // Estimates of the memory that a record takes besides its row: its place in the slice and in the map.
 const (
@@ -65,12 +75,11 @@ const (
 
 func newBatch(modes *kindModes) *batch {
 	return &batch{
-		modes:    modes,
-		kinds:    make(map[uint32]*template.Schema),
-		live:     make(map[uint64]int),
-		replaced: make(map[uint64]struct{}),
-		gone:     make(map[uint64]departure),
-		renewed:  make(map[uint64]int64),
+		modes:   modes,
+		kinds:   make(map[uint32]*template.Schema),
+		live:    make(map[uint64]int),
+		gone:    make(map[uint64]removal),
+		patches: make(map[uint64]patch),
 	}
 }
 
@@ -138,98 +147,97 @@ func (b *batch) apply(r *record.Record, at int64) {
 	case record.Put, record.PutLater, record.Change, record.Entry:
 		b.put(r)
 	case record.Remove:
-		b.remove(r.ID, departure{at, r.Reason})
+		b.remove(r.ID, r.Kind, departure{at, r.Reason})
 	case record.Take, record.TakeMore:
-		b.remove(r.Entry, departure{at, record.Taken})
+		b.remove(r.Entry, r.Kind, departure{at, record.Taken})
 	case record.Renew:
-		b.renew(r.ID, r.Expires)
+		b.renew(r.ID, r.Kind, r.Expires)
 	}
 }
 
 func (b *batch) put(r *record.Record) {
-	if b.modes.of(r.Kind) == None {
-		b.live[r.ID] = absent
-		b.bytes += entryCost
+	mode := b.modes.of(r.Kind)
+	if mode == None {
 		return
 	}
-	if r.ID <= b.highest {
-		b.replace(r.ID)
+	known := r.ID <= b.highest
+	if b.image {
+		known = mode == Append
 	}
-	b.highest = max(b.highest, r.ID)
-	b.live[r.ID] = len(b.puts)
-	b.puts = append(b.puts, put{entry: r.ID, expires: r.Expires, visible: r.Visible, kind: r.Kind, row: template.Row(r.Body)})
-	b.bytes += putCost
-}
-
-// replace forgets what an entry was, because it is put again.
-func (b *batch) replace(entry uint64) {
-	if i, ok := b.live[entry]; ok && i != absent {
+	if i, ok := b.live[r.ID]; ok {
+		known = b.puts[i].known
 		b.puts[i].dead = true
 		b.coalesced++
-		return
-	}
-	if _, ok := b.renewed[entry]; ok {
-		delete(b.renewed, entry)
+	} else if _, ok := b.patches[r.ID]; ok {
+		delete(b.patches, r.ID)
 		b.coalesced++
 	}
-	delete(b.gone, entry)
-	b.replaced[entry] = struct{}{}
-	b.bytes += entryCost
+	delete(b.gone, r.ID)
+	b.highest = max(b.highest, r.ID)
+	b.live[r.ID] = len(b.puts)
+	b.puts = append(b.puts, put{
+		entry: r.ID, expires: r.Expires, visible: r.Visible, kind: r.Kind, known: known, row: template.Row(r.Body),
+	})
+	b.bytes += putCost
 }
 
 // remove notes that an entry has left. One that was put in this batch, above all that were put before, never reaches the
 // database, unless that keeps an archive of it.
-func (b *batch) remove(entry uint64, left departure) {
+func (b *batch) remove(entry uint64, kind uint32, left departure) {
+	mode := b.modes.of(kind)
+	if mode == None {
+		return
+	}
 	if i, ok := b.live[entry]; ok {
-		b.removeLive(entry, i, left)
-		return
-	}
-	if _, ok := b.replaced[entry]; ok {
-		return
-	}
-	if _, ok := b.renewed[entry]; ok && !b.modes.append { // an archive tells its last lease
-		delete(b.renewed, entry)
 		b.coalesced++
-	}
-	b.gone[entry] = left
-	b.bytes += entryCost
-}
-
-func (b *batch) removeLive(entry uint64, i int, left departure) {
-	b.coalesced += 2
-	if i == absent {
-		delete(b.live, entry)
-		return
-	}
-	if p := &b.puts[i]; b.modes.of(p.kind) == Append {
-		p.left = left
-		b.coalesced--
-		return
-	}
-	b.puts[i].dead = true
-	delete(b.live, entry)
-}
-
-// renew changes the expiry of an entry, if it is one: registrations have leases too, and no rows.
-func (b *batch) renew(id uint64, expires int64) {
-	if i, ok := b.live[id]; ok {
-		if i != absent {
-			b.puts[i].expires = expires
+		if mode == Append {
+			b.puts[i].left = left
+			return
 		}
+		b.puts[i].dead = true
+		delete(b.live, entry)
+		if !b.puts[i].known {
+			b.coalesced++
+			return
+		}
+	}
+	if _, ok := b.patches[entry]; ok && mode != Append { // an archive tells its last lease
+		delete(b.patches, entry)
 		b.coalesced++
-		return
 	}
-	if _, ok := b.gone[id]; ok {
-		return
-	}
-	if _, ok := b.replaced[id]; ok {
-		return
-	}
-	if _, ok := b.renewed[id]; ok {
-		b.coalesced++
-	}
-	b.renewed[id] = expires
+	b.gone[entry] = removal{left, kind}
 	b.bytes += entryCost
+}
+
+// renew changes the expiry of an entry. Registrations have leases too, and no kind.
+func (b *batch) renew(entry uint64, kind uint32, expires int64) {
+	if kind == 0 || b.modes.of(kind) == None {
+		return
+	}
+	if i, ok := b.live[entry]; ok {
+		b.puts[i].expires = expires
+		b.coalesced++
+		return
+	}
+	if _, ok := b.gone[entry]; ok {
+		return
+	}
+	if _, ok := b.patches[entry]; ok {
+		b.coalesced++
+	}
+	b.patches[entry] = patch{kind, expires}
+	b.bytes += entryCost
+}
+
+// replaced returns the entries that are put and may have a row.
+func (b *batch) replaced() []uint64 {
+	var entries []uint64
+	for i := range b.puts {
+		if p := &b.puts[i]; p.known && !p.dead {
+			entries = append(entries, p.entry)
+		}
+	}
+	return entries
 }
 
 // reset empties b for the groups that follow previous. It keeps the memory of slices and maps, unless that was for much more than there was
@@ -245,14 +253,13 @@ func (b *batch) reset(previous *batch) {
 	clear(b.puts) // lets go of the rows
 	clear(b.kinds)
 	clear(b.live)
-	clear(b.replaced)
 	clear(b.gone)
-	clear(b.renewed)
+	clear(b.patches)
 	if b.ties != nil {
 		b.ties.reset()
 	}
 	*b = batch{
-		from: previous.to, to: previous.to, highest: previous.highest, modes: b.modes, ties: b.ties, largest: b.largest,
-		kinds: b.kinds, puts: b.puts[:0], live: b.live, replaced: b.replaced, gone: b.gone, renewed: b.renewed,
+		from: previous.to, to: previous.to, highest: previous.highest, image: previous.image, modes: b.modes, ties: b.ties, largest: b.largest,
+		kinds: b.kinds, puts: b.puts[:0], live: b.live, gone: b.gone, patches: b.patches,
 	}
 }

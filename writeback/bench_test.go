@@ -264,7 +264,7 @@ func copyAll(db *sql.DB, chunks []string) error {
 // BenchmarkDeadLetter brings 100,000 rows into the database, of which it refuses one, or none for comparison.
 func BenchmarkDeadLetter(b *testing.B) {
 	const rows = 100_000
-	for _, refused := range []int{0, 1} {
+	for _, refused := range []int{0, 1, rows} {
 		b.Run(fmt.Sprint(refused, "-refused"), func(b *testing.B) {
 			for b.Loop() {
 				b.StopTimer()
@@ -273,7 +273,11 @@ func BenchmarkDeadLetter(b *testing.B) {
 				w, stop := start(b, log, writeback.Config{DSN: dsn})
 				log.Append(kindRecord(1, order))
 				require.NoError(b, w.Flush(b.Context()))
-				_, err := db.Exec(fmt.Sprintf(`ALTER TABLE space_test."Order" ADD CONSTRAINT rule CHECK (id <> %d)`, refused*rows/2-1))
+				rule := fmt.Sprintf("id <> %d", refused*rows/2-1)
+				if refused == rows {
+					rule = "id < 0"
+				}
+				_, err := db.Exec(fmt.Sprintf(`ALTER TABLE space_test."Order" ADD CONSTRAINT rule CHECK (%s)`, rule))
 				require.NoError(b, err)
 				var group []byte
 				for i := range rows {
@@ -287,6 +291,7 @@ func BenchmarkDeadLetter(b *testing.B) {
 				stop()
 				b.StartTimer()
 			}
+			reportRows(b, rows)
 		})
 	}
 }

@@ -55,7 +55,7 @@ const catalogLock = 0x676f737061636573
 // load makes what is missing of the mirror and reads its state.
 func (db *database) load() error {
 	return db.transact(func(tx *sql.Tx) error {
-		for _, step := range []func(*sql.Tx) error{db.prepare, db.makeCatalog, db.loadPosition, db.loadKinds, db.settleModes, db.repair, db.countLetters} {
+		for _, step := range []func(*sql.Tx) error{db.prepare, db.makeCatalog, db.loadPosition, db.loadKinds, db.settleModes, db.repair, db.rank, db.countLetters} {
 			if err := step(tx); err != nil {
 				return err
 			}
@@ -271,24 +271,4 @@ func (db *database) lockPosition(tx *sql.Tx) error {
 		return errMoved
 	}
 	return nil
-}
-
-// freeName returns a name for the table of a new kind. It avoids all that is in the schema already, whoever made it:
-// indexes and views share their names with tables, and each table is a type too. (Array types make room by themselves.)
-func (db *database) freeName(tx *sql.Tx, kind string) (string, error) {
-	rows, err := tx.Query(`SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace($1)
-		UNION SELECT typname FROM pg_type WHERE typnamespace = to_regnamespace($1) AND typcategory <> 'A'`, quote(schemaName(db.space)))
-	if err != nil {
-		return "", fmt.Errorf("list names: %w", err)
-	}
-	defer rows.Close()
-	taken := make(names)
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return "", fmt.Errorf("list names: %w", err)
-		}
-		taken[name] = true
-	}
-	return taken.pick(kind), rows.Err()
 }

@@ -25,7 +25,8 @@ type database struct {
 	stamp    int64             // Time of the group at the further of these, when the connection was opened; 0: unknown
 	highest  uint64            // the highest entry that was ever put
 	tables   map[uint32]*table // by kind
-	removals map[uint32]uint64 // rows deleted so far from the table of a kind
+	ranks    map[uint32]int    // by kind; a table that refers to another has the higher one
+	surveyed *survey           // what is in the schema, or nil: it is to be read
 	letters  int               // dead letters; somebody may have dropped some since
 
 	origin    *Origin // of the space; nil: it was not loaded
@@ -64,7 +65,7 @@ func connect(ctx context.Context, cfg Config) (*database, error) {
 	}
 	db := &database{
 		space: cfg.Space, pool: sql.OpenDB(connector), modes: cfg.Modes,
-		tables: make(map[uint32]*table), removals: make(map[uint32]uint64), incomplete: make(map[uint32]bool),
+		tables: make(map[uint32]*table), incomplete: make(map[uint32]bool),
 	}
 	if db.conn, err = db.pool.Conn(ctx); err != nil {
 		db.close()
@@ -117,7 +118,7 @@ func (db *database) restoring(do func() error) error {
 	letters, position, highest := db.letters, db.position, db.highest
 	err := do()
 	if err != nil {
-		db.tables, db.incomplete = tables, incomplete
+		db.tables, db.incomplete, db.surveyed = tables, incomplete, nil
 		db.letters, db.position, db.highest = letters, position, highest
 	}
 	return err

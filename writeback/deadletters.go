@@ -178,6 +178,11 @@ func (db *database) retry(tx *sql.Tx, entries []uint64) (resolved, refused int, 
 	if err := db.countLetters(tx); err != nil {
 		return 0, 0, err
 	}
+	return db.retryLetters(tx, entries)
+}
+
+// retryLetters does again what the dead letters of entries stand for, or all if there are no entries. The position is locked.
+func (db *database) retryLetters(tx *sql.Tx, entries []uint64) (resolved, refused int, err error) {
 	letters, err := db.readLetters(tx, entries)
 	if err != nil {
 		return 0, 0, err
@@ -199,16 +204,56 @@ func (db *database) retry(tx *sql.Tx, entries []uint64) (resolved, refused int, 
 	return len(letters) - refused, refused, nil
 }
 
+// retryAtOnce is how many dead letters the mirror itself tries again at a time, those first that have waited longest.
+const retryAtOnce = 1000
+
+// reconcile tries again what was refused because of a foreign key, which the rows that have come or left since may allow.
+func (db *database) reconcile() error {
+	if db.letters == 0 {
+		return nil
+	}
+	return db.restoring(func() error {
+		return db.transact(func(tx *sql.Tx) error {
+			if err := db.lockPosition(tx); err != nil {
+				return err
+			}
+			entries, err := db.refusedByKeys(tx)
+			if err != nil || len(entries) == 0 {
+				return err
+			}
+			_, _, err = db.retryLetters(tx, entries)
+			return err
+		})
+	})
+}
+
+func (db *database) refusedByKeys(tx *sql.Tx) ([]uint64, error) {
+	rows, err := tx.Query(`SELECT entry FROM `+lettersName(db.space)+` WHERE sqlstate = $1 ORDER BY refused_at LIMIT $2`, string(foreignKeyViolation), retryAtOnce)
+	if err != nil {
+		return nil, fmt.Errorf("look for dead letters: %w", err)
+	}
+	defer rows.Close()
+	var entries []uint64
+	for rows.Next() {
+		var entry int64
+		if err := rows.Scan(&entry); err != nil {
+			return nil, fmt.Errorf("look for dead letters: %w", err)
+		}
+		entries = append(entries, uint64(entry))
+	}
+	return entries, rows.Err()
+}
+
 // again adds what a dead letter stands for.
 func (b *batch) again(l *letter) {
 	switch l.action {
 	case storeAction, replaceAction:
-		b.replaced[l.entry] = struct{}{}
+		l.known = true
 		b.puts = append(b.puts, l.put)
 	case removeAction:
-		b.gone[l.entry] = l.left
+		b.gone[l.entry] = removal{l.left, l.kind}
 	case renewAction:
-		b.renewed[l.entry] = l.expires
+		b.patches[l.entry] = patch{l.kind, l.expires}
 	}
 }
 

@@ -2,7 +2,7 @@ package writeback
 
 // changes returns how many rows b changes, or might.
 func (b *batch) changes() int {
-	n := len(b.replaced) + len(b.gone) + len(b.renewed)
+	n := len(b.gone) + len(b.patches)
 	for i := range b.puts {
 		if !b.puts[i].dead {
 			n++
@@ -26,14 +26,11 @@ func (b *batch) divide(n int) []*batch {
 			part.puts = append(part.puts, *p)
 		}
 	}
-	for entry := range b.replaced {
-		of(entry).replaced[entry] = struct{}{}
-	}
 	for entry, left := range b.gone {
 		of(entry).gone[entry] = left
 	}
-	for entry, expires := range b.renewed {
-		of(entry).renewed[entry] = expires
+	for entry, p := range b.patches {
+		of(entry).patches[entry] = p
 	}
 	return parts
 }
@@ -44,11 +41,9 @@ func lane(entry uint64, n int) int {
 	return int(entry * golden >> 33 % uint64(n))
 }
 
-// overwrite makes b delete the rows of all entries that it puts, because some may be there.
+// overwrite makes b replace the rows of all entries that it puts, because some may be there.
 func (b *batch) overwrite() {
 	for i := range b.puts {
-		if p := &b.puts[i]; !p.dead {
-			b.replaced[p.entry] = struct{}{}
-		}
+		b.puts[i].known = true
 	}
 }

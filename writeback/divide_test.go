@@ -64,16 +64,13 @@ func TestDivide_KeepsCallsAndEntriesWhole(t *testing.T) {
 			for j := range p.puts {
 				place(p.puts[j].entry, i)
 			}
-			for entry := range p.replaced {
-				place(entry, i)
-			}
 			for entry, left := range p.gone {
 				place(entry, i)
 				require.Equal(t, b.gone[entry], left)
 			}
-			for entry, expires := range p.renewed {
+			for entry, patch := range p.patches {
 				place(entry, i)
-				require.Equal(t, b.renewed[entry], expires)
+				require.Equal(t, b.patches[entry], patch)
 			}
 		}
 		used := make(map[int]bool)

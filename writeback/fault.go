@@ -2,6 +2,7 @@ package writeback
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/lib/pq"
 	"github.com/lib/pq/pqerror"
@@ -22,13 +23,11 @@ func refusal(err error) *pq.Error {
 }
 
 // refuses reports whether errors of a class are about a row. Those that are not are listed: triggers may raise any code.
-func refuses(c pqerror.Class) bool {
-	switch c {
-	case "00", "01", "02", "03", "0A", "0B", "0L", "0P", "24", "25", "26", "28", "2B", "2D", "34", "3B", "3D", "3F", "42", // of statements and sessions
-		"08", "40", "53", "55", "57", "58", "F0", "HV", "XX": // of the server: connection, rollback, resources, operators, the system
-		return false
-	}
-	return true
+func refuses(c pqerror.Class) bool { return !slices.Contains(passing, string(c)) }
+
+var passing = []string{
+	"00", "01", "02", "03", "0A", "0B", "0L", "0P", "24", "25", "26", "28", "2B", "2D", "34", "3B", "3D", "3F", "42", // of statements and sessions
+	"08", "40", "53", "55", "57", "58", "F0", "HV", "XX", // of the server: connection, rollback, resources, operators, the system
 }
 
 // misfit reports whether err may mean that a table is not as the mirror has made it.
@@ -48,5 +47,6 @@ const (
 	insufficientPrivilege pqerror.Code = "42501"
 	notNullViolation      pqerror.Code = "23502"
 	checkViolation        pqerror.Code = "23514"
+	foreignKeyViolation   pqerror.Code = "23503"
 	deadlock              pqerror.Code = "40P01"
 )

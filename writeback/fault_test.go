@@ -144,6 +144,15 @@ func TestFaults_AConnectionCutAtAnyByteLosesAndDoublesNothing(t *testing.T) {
 	})
 }
 
+// mirrorKind makes the table of jobs.
+func mirrorKind(t *testing.T, log *memLog, m *model, dsn string) {
+	t.Helper()
+	follow(t, log, m, kindRecord(1, job))
+	w, stop := start(t, log, writeback.Config{DSN: dsn})
+	require.NoError(t, w.Flush(t.Context()))
+	stop()
+}
+
 func TestFaults_ACommitWhoseAnswerIsLostCountsOnce(t *testing.T) {
 	t.Parallel()
 	const lost, groups = 20, 30
@@ -153,9 +162,10 @@ func TestFaults_ACommitWhoseAnswerIsLostCountsOnce(t *testing.T) {
 		p.cuts <- cut{after: 1, requests: []string{"UPDATE gospaces.positions", "COMMIT"}}
 	}
 	log, m := newMemLog(), newModel()
+	mirrorKind(t, log, m, dsn)
 	w, _ := start(t, log, writeback.Config{DSN: p.dsn, RetryMin: time.Millisecond, FlushInterval: time.Millisecond})
 	for i := range groups {
-		follow(t, log, m, appendJobs(t, kindRecord(1, job), 1+10*i, 10))
+		follow(t, log, m, appendJobs(t, nil, 1+10*i, 10))
 		require.NoError(t, w.Flush(t.Context()))
 	}
 	requireMirror(t, db, "test", m)
@@ -172,8 +182,9 @@ func TestFaults_AConnectionCutInTheMiddleOfCopyLosesAndDoublesNothing(t *testing
 		p.cuts <- cut{after: 1 + 30_000*after, requests: []string{"COPY "}, sending: true}
 	}
 	log, m := newMemLog(), newModel()
+	mirrorKind(t, log, m, dsn)
 	w, _ := start(t, log, writeback.Config{DSN: p.dsn, RetryMin: time.Millisecond})
-	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 10_000))
+	follow(t, log, m, appendJobs(t, nil, 1, 10_000))
 	require.NoError(t, w.Flush(t.Context()))
 	requireMirror(t, db, "test", m)
 	require.EqualValues(t, 5, p.injected.Load())

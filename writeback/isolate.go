@@ -2,10 +2,51 @@ package writeback
 
 import (
 	"database/sql"
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 )
+
+// refused is an item of a step that the database does not take.
+type refused struct {
+	step *step
+	item *put
+	why  *pq.Error
+}
+
+// isolatedRows is how many rows are tried at once while refused rows are looked for. If one of them is refused, all are
+// made one by one, which the server does by itself at some 10 µs a row.
+const isolatedRows = 2048
+
+// run takes a step: for all items at once, or isolating those that the database refuses.
+func (c *change) run(s *step) error {
+	if !c.isolating {
+		n, err := c.do(s, s.items)
+		s.count(&c.done, n)
+		return err
+	}
+	for part := range slices.Chunk(s.items, isolatedRows) {
+		err := attempt(c.tx, func() error {
+			n, err := c.do(s, part)
+			if err == nil {
+				s.count(&c.done, n)
+			}
+			return err
+		})
+		if refusal(err) != nil {
+			err = c.oneByOne(s, part)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // savepoint is the only one that is ever set.
 const savepoint = "part"
@@ -31,26 +72,108 @@ func attempt(tx *sql.Tx, do func() error) error {
 	return err
 }
 
-// fanout is into how many parts isolate divides what was refused: with more of them, less is done twice, by more statements.
-const fanout = 16
-
-// isolate runs do for parts of items, and for parts of those parts that the database refuses, until it has called refuse for each item
-// that the database does not even take alone. So one among n costs little more than the work of all, in some fanout·log n statements.
-func isolate[T any](tx *sql.Tx, items []T, do func([]T) error, refuse func(T, *pq.Error)) error {
-	for part := range slices.Chunk(items, (len(items)+fanout-1)/fanout) {
-		err := attempt(tx, func() error { return do(part) })
-		why := refusal(err)
-		switch {
-		case err == nil:
-		case why == nil:
-			return err
-		case len(part) == 1:
-			refuse(part[0], why)
-		default:
-			if err := isolate(tx, part, do, refuse); err != nil {
-				return err
+// again tries what was refused for what other rows there are, or are not, until nothing of it is taken any more: what a
+// row refers to may have come after it, and what refers to a row may have left after it.
+func (c *change) again() error {
+	for {
+		waiting := c.refused
+		retried := make(map[*step][]*put)
+		var order []*step
+		c.refused = nil
+		for _, r := range waiting {
+			if alone(r.why) {
+				c.refused = append(c.refused, r)
+				continue
+			}
+			if retried[r.step] == nil {
+				order = append(order, r.step)
+			}
+			retried[r.step] = append(retried[r.step], r.item)
+		}
+		for _, s := range order {
+			if err := c.oneByOne(s, retried[s]); err != nil {
+				return fmt.Errorf("%s rows of %s again: %w", s.action, s.t.sql(), err)
 			}
 		}
+		if len(c.refused) == len(waiting) {
+			return nil
+		}
+	}
+}
+
+// oneByOne takes a step for each of items, and notes those that the database refuses. The server does that in a loop: a
+// statement and a savepoint for each row would take a hundred times as long.
+func (c *change) oneByOne(s *step, items []*put) error {
+	var settings []string
+	var args []any
+	for i, literal := range s.arrays(items) {
+		settings = append(settings, fmt.Sprintf("set_config('gospaces.c%d', $%d, true)", i, i+1))
+		args = append(args, literal)
+	}
+	if _, err := c.tx.Exec("SELECT "+strings.Join(settings, ", "), args...); err != nil {
+		return err
+	}
+	if _, err := c.tx.Exec(s.loop()); err != nil {
+		return err
+	}
+	var report string
+	if err := c.tx.QueryRow(`SELECT current_setting('gospaces.report')`).Scan(&report); err != nil {
+		return err
+	}
+	return c.note(s, items, report)
+}
+
+// loop returns the statement that takes the step for each row of the arrays in the settings gospaces.c0, gospaces.c1, …
+// and leaves in gospaces.report how many rows were affected, and which items were refused. What passes by itself ends it.
+func (s *step) loop() string {
+	var arrays, row []string
+	for i, t := range s.types {
+		arrays = append(arrays, fmt.Sprintf("current_setting('gospaces.c%d')::%s[]", i, t))
+		row = append(row, "r.c"+strconv.Itoa(i))
+	}
+	return `DO $gospaces$
+DECLARE
+	r record; code text; message text; detail text;
+	n bigint; done bigint := 0; refused text[] := '{}';
+BEGIN
+	FOR r IN SELECT * FROM unnest(` + strings.Join(arrays, ", ") + `) WITH ORDINALITY AS u (` + s.names("") + `, i) LOOP
+		BEGIN
+			` + s.statement("(VALUES ("+strings.Join(row, ", ")+")) AS u ("+s.names("")+")", s.names("u.")) + `;
+			GET DIAGNOSTICS n = ROW_COUNT;
+			done := done + n;
+		EXCEPTION WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
+			IF left(code, 2) = ANY ('{` + strings.Join(passing, ",") + `}') THEN
+				RAISE;
+			END IF;
+			refused := refused || json_build_array(r.i::text, code, message, detail)::text;
+		END;
+	END LOOP;
+	PERFORM set_config('gospaces.report', json_build_object('done', done, 'refused', refused)::text, true);
+END $gospaces$`
+}
+
+// note takes the report of a loop.
+func (c *change) note(s *step, items []*put, report string) error {
+	var r struct {
+		Done    uint64   `json:"done"`
+		Refused []string `json:"refused"`
+	}
+	if err := json.Unmarshal([]byte(report), &r); err != nil {
+		return fmt.Errorf("the report of refused rows: %w", err)
+	}
+	s.count(&c.done, r.Done)
+	for _, one := range r.Refused {
+		var f [4]string
+		if err := json.Unmarshal([]byte(one), &f); err != nil {
+			return fmt.Errorf("the report of a refused row: %w", err)
+		}
+		i, err := strconv.Atoi(f[0])
+		if err != nil || i < 1 || i > len(items) {
+			return fmt.Errorf("the report of refused rows names row %s of %d", f[0], len(items))
+		}
+		why := &pq.Error{Code: pqerror.Code(f[1]), Message: f[2], Detail: f[3]}
+		c.refused = append(c.refused, refused{s, items[i-1], why})
 	}
 	return nil
 }

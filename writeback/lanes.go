@@ -17,7 +17,7 @@ const laneRetry = time.Minute
 //
 // A batch that is divided has three steps, each one a transaction or several:
 //
-//  1. announce: the stored ahead is raised to the end of the batch, and the highest entry to its highest
+//  1. announce: the stored ahead is raised to the end of the batch, and the highest entry to its highest, unless ready did so
 //  2. every lane commits its part, unless somebody has changed what was announced
 //  3. the position is moved to the end of the batch
 //
@@ -36,17 +36,22 @@ type lanes struct {
 
 // apply brings the database from b.from to b.to. It returns over how many connections. Its errors are those of database.apply.
 func (l *lanes) apply(b *batch) (done effect, n int, err error) {
-	if n = l.worth(b); n > 1 {
+	n = l.worth(b)
+	if err := l.main.ready(b); err != nil {
+		return effect{}, 1, fmt.Errorf("groups %d to %d of the log: %w", b.from+1, b.to, err)
+	}
+	if n > 1 {
 		n = l.connect(n)
 	}
 	if n == 1 {
 		done, err = l.main.apply(b)
-		return done, 1, err
+	} else if done, err = l.applyDivided(b, n); err != nil {
+		err = fmt.Errorf("groups %d to %d of the log, in %d parts: %w", b.from+1, b.to, n, err)
 	}
-	l.used = true
-	if done, err = l.applyDivided(b, n); err != nil {
-		return effect{}, n, fmt.Errorf("groups %d to %d of the log, in %d parts: %w", b.from+1, b.to, n, err)
+	if err != nil {
+		return effect{}, n, err
 	}
+	l.main.position = b.to
 	return done, n, nil
 }
 
@@ -94,8 +99,9 @@ func (l *lanes) close() {
 }
 
 func (l *lanes) applyDivided(b *batch, n int) (done effect, err error) {
+	l.used = true
 	if err := l.main.announce(b); err != nil {
-		return done, l.main.blame(err)
+		return done, err
 	}
 	parts := l.divide(b, n)
 	err = l.write(parts)
@@ -120,7 +126,7 @@ func (l *lanes) write(parts []*part) error {
 	writeAll(parts, false)
 	err := l.main.blame(failure(parts))
 	if refusal(err) != nil && !errors.Is(err, errDamaged) {
-		writeAll(refused(parts), true)
+		writeAll(refusedParts(parts), true)
 		err = failure(parts)
 	}
 	for _, p := range parts {
@@ -131,35 +137,13 @@ func (l *lanes) write(parts []*part) error {
 	return err
 }
 
-// announce notes in the database that parts of b may be there soon, and makes the tables what b needs them to be.
-func (db *database) announce(b *batch) error {
-	err := db.restoring(func() error {
-		return db.transact(func(tx *sql.Tx) error {
-			moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET ahead = $1, highest_entry = $2, stamp = $8
-				WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
-				int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
-			if err != nil {
-				return fmt.Errorf("announce: %w", err)
-			}
-			if moved != 1 {
-				return errMoved
-			}
-			return (&change{db: db, tx: tx}).define(b)
-		})
-	})
-	if err == nil {
-		db.ahead = b.to
-	}
-	return err
-}
-
 func (l *lanes) divide(b *batch, n int) []*part {
 	parts := make([]*part, n)
 	for i, divided := range b.divide(n) {
 		db := l.main
 		if i > 0 {
 			db = l.others[i-1]
-			db.tables, db.letters = l.main.tables, l.main.letters
+			db.tables, db.ranks, db.letters = l.main.tables, l.main.ranks, l.main.letters
 		}
 		parts[i] = &part{db: db, b: divided, from: b.from, to: b.to}
 	}

@@ -1,9 +1,9 @@
 package writeback
 
 import (
+	"cmp"
 	"database/sql"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,24 +109,10 @@ func (db *database) countLetters(tx *sql.Tx) error {
 	return tx.QueryRow(`SELECT count(*) FROM ` + lettersName(db.space)).Scan(&db.letters)
 }
 
-// resolve brings the dead letters up to date with what b does to their entries. It returns the entries whose rows are to be
-// deleted because they are replaced, those whose rows have left, and how many of all these have no row because of a letter.
-func (c *change) resolve(b *batch) (replaced, gone []uint64, rowless uint64, err error) {
-	replaced, gone = slices.Sorted(maps.Keys(b.replaced)), slices.Sorted(maps.Keys(b.gone))
-	if c.db.letters == 0 || len(replaced)+len(gone) == 0 {
-		return replaced, gone, 0, nil
-	}
-	if gone, err = c.lettersLeft(b, gone); err != nil {
-		return nil, nil, 0, fmt.Errorf("update dead letters: %w", err)
-	}
-	rowless, err = c.dropLetters(slices.Concat(replaced, gone))
-	return replaced, gone, rowless, err
-}
-
 // archived returns the kinds whose tables are archives.
 func (c *change) archived() []uint32 {
 	var kinds []uint32
-	for _, t := range c.tables {
+	for _, t := range c.db.tables {
 		if t.mode == Append {
 			kinds = append(kinds, t.kind)
 		}
@@ -146,23 +132,23 @@ func (c *change) lettersLeft(b *batch, gone []uint64) ([]uint64, error) {
 		idArray(gone), b.leftArray(gone), b.howArray(gone), storeAction, replaceAction, kindArray(archived))
 }
 
-// dropLetters deletes the dead letters of entries, and returns how many of the entries had no row.
-func (c *change) dropLetters(entries []uint64) (rowless uint64, err error) {
-	var dropped int
-	err = c.tx.QueryRow(`WITH dropped AS (DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) RETURNING action)
-		SELECT count(*), count(*) FILTER (WHERE action = $2) FROM dropped`, idArray(entries), storeAction).Scan(&dropped, &rowless)
-	if err != nil {
-		return 0, fmt.Errorf("delete dead letters: %w", err)
+// dropLetters deletes the dead letters of entries.
+func (c *change) dropLetters(entries []uint64) error {
+	if len(entries) == 0 || c.db.letters == 0 {
+		return nil
 	}
-	c.db.letters -= dropped
-	return rowless, nil
+	dropped, err := affected(c.tx.Exec(`DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[])`, idArray(entries)))
+	if err != nil {
+		return fmt.Errorf("delete dead letters: %w", err)
+	}
+	c.db.letters -= int(dropped)
+	return nil
 }
 
 // renewLetters gives the dead letters of rows their new expiry, and drops those of renewals, which are tried again now. It
 // returns the entries that are left: those without a row that counts.
-func (c *change) renewLetters(b *batch) ([]uint64, error) {
-	entries := slices.Sorted(maps.Keys(b.renewed))
-	if len(entries) == 0 || c.db.letters == 0 {
+func (c *change) renewLetters(b *batch, entries []uint64) ([]uint64, error) {
+	if len(entries) == 0 {
 		return entries, nil
 	}
 	dropped, err := affected(c.tx.Exec(`DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) AND action = $2`, idArray(entries), renewAction))
@@ -198,37 +184,71 @@ func without(entries []uint64, tx *sql.Tx, statement string, args ...any) ([]uin
 	return entries, rows.Err()
 }
 
-// bury stores the dead letters of this change. Of an entry whose old row cannot be deleted the new one is refused too; that
-// letter counts.
+// bury stores the dead letters of what was refused and is not taken any more.
 func (c *change) bury() error {
-	if len(c.letters) == 0 {
+	if len(c.refused) == 0 {
 		return nil
 	}
-	last := make(map[uint64]*letter)
-	for i := range c.letters {
-		l := &c.letters[i]
-		if l.action == storeAction && last[l.entry] != nil {
-			l.action = replaceAction
-		}
-		last[l.entry] = l
+	if err := c.tellMissing(); err != nil {
+		return err
 	}
-	entries := slices.Sorted(maps.Keys(last))
-	if _, err := c.dropLetters(entries); err != nil {
+	slices.SortFunc(c.letters, func(a, b letter) int { return cmp.Compare(a.entry, b.entry) })
+	var entries []uint64
+	for i := range c.letters {
+		entries = append(entries, c.letters[i].entry)
+	}
+	if err := c.dropLetters(entries); err != nil {
 		return err
 	}
 	now := time.Now()
 	err := c.db.copyIn(copyLetters(c.db.space), len(entries), func(dst []byte, i int) []byte {
-		l := last[entries[i]]
-		return c.db.tables[l.kind].appendLetter(dst, l, now)
+		return c.db.tables[c.letters[i].kind].appendLetter(dst, &c.letters[i], now)
 	})
 	if err != nil {
 		return fmt.Errorf("store dead letters: %w", err)
 	}
 	c.db.letters += len(entries)
+	c.done.refused += uint64(len(entries))
 	return nil
 }
 
-// refuse makes a dead letter.
-func (c *change) refuse(p put, action string, why *pq.Error) {
-	c.letters = append(c.letters, letter{put: p, action: action, why: why, attempts: 1 + c.attempts[p.entry]})
+// tellMissing makes letters of what was refused. Of a row that was to be replaced there may be none after all.
+func (c *change) tellMissing() error {
+	replaced := make(map[*table][]uint64)
+	for _, r := range c.refused {
+		if r.step.verb == replace {
+			replaced[r.step.t] = append(replaced[r.step.t], r.item.entry)
+		}
+	}
+	there := make(map[uint64]bool)
+	for t, entries := range replaced {
+		if err := c.there(t, entries, there); err != nil {
+			return err
+		}
+	}
+	for _, r := range c.refused {
+		l := letter{put: *r.item, action: r.step.action, why: r.why, attempts: 1 + c.attempts[r.item.entry]}
+		if r.step.verb == replace && !there[r.item.entry] {
+			l.action = storeAction
+		}
+		c.letters = append(c.letters, l)
+	}
+	return nil
+}
+
+// there notes which of entries have a row.
+func (c *change) there(t *table, entries []uint64, there map[uint64]bool) error {
+	rows, err := c.tx.Query(`SELECT `+quote(entryColumn)+` FROM `+t.sql()+` WHERE `+quote(entryColumn)+` = ANY ($1::bigint[])`, idArray(entries))
+	if err != nil {
+		return fmt.Errorf("look for rows of %s: %w", t.sql(), err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var entry int64
+		if err := rows.Scan(&entry); err != nil {
+			return err
+		}
+		there[uint64(entry)] = true
+	}
+	return rows.Err()
 }

@@ -1,6 +1,7 @@
 package writeback_test
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func mirrorJobs(t *testing.T, cfg writeback.Config, n int) *mirrored {
 	t.Helper()
 	dsn, db := newDatabase(t)
 	x := &mirrored{t: t, dsn: dsn, db: db, log: newMemLog(), m: newModel()}
-	cfg.DSN, cfg.RetryMin, cfg.PingInterval = dsn, time.Millisecond, 10*time.Millisecond
+	cfg.DSN, cfg.RetryMin, cfg.PingInterval = dsn, time.Millisecond, cmp.Or(cfg.PingInterval, 10*time.Millisecond)
 	x.Writer, _ = start(t, x.log, cfg)
 	x.follow(appendJobs(t, kindRecord(1, job), 1, n))
 	return x
@@ -128,6 +129,7 @@ func testRefused(t *testing.T, cfg writeback.Config) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			cfg.PingInterval = time.Hour // when the mirror itself would try it again
 			x := mirrorJobs(t, cfg, 5)
 			x.exec(c.rule)
 			group := record.AppendRemove(nil, 2, 1, record.Taken)
@@ -211,13 +213,15 @@ func TestDeadLetters_StandForRowsThatCannotGo(t *testing.T) {
 }
 
 func testRowsThatCannotGo(t *testing.T, cfg writeback.Config) {
+	cfg.PingInterval = time.Hour // when the mirror itself would try them again
 	x := mirrorJobs(t, cfg, 9)
 	x.exec(`CREATE TABLE public.notes (job bigint REFERENCES space_test."Job"); INSERT INTO public.notes VALUES (3), (4), (5)`)
 	x.exec(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
-		CREATE TRIGGER refuse BEFORE UPDATE ON space_test."Job" FOR EACH ROW WHEN (OLD.id = 7) EXECUTE FUNCTION public.refuse()`)
+		CREATE TRIGGER refuse BEFORE UPDATE ON space_test."Job" FOR EACH ROW WHEN (OLD.id IN (4, 7)) EXECUTE FUNCTION public.refuse()`)
 	group := record.AppendRemove(nil, 2, 1, record.Taken)
 	group = record.AppendRemove(group, 3, 1, record.Expired)
 	group = record.AppendChange(group, 4, 1, forever, jobRow(t, 4, "changed"))
+	group = record.AppendChange(group, 5, 1, forever, jobRow(t, 5, "changed where it is"))
 	group = record.AppendRenew(group, 6, 1, 66)
 	x.follow(record.AppendRenew(group, 7, 1, 77))
 	actions := map[uint64]string{}

@@ -35,7 +35,7 @@ func (p *part) write(isolating bool) (effect, error) {
 	err := p.db.restoring(func() error {
 		return p.db.transact(func(tx *sql.Tx) error {
 			c.tx = tx
-			if err := p.hold(tx); err != nil {
+			if err := p.db.hold(tx, p.from, p.to); err != nil {
 				return err
 			}
 			if err := c.rows(p.b); err != nil {
@@ -48,21 +48,6 @@ func (p *part) write(isolating bool) (effect, error) {
 		err = fmt.Errorf("%w: %w", errBetween, err)
 	}
 	return c.done, err
-}
-
-// hold keeps the position from being moved until the part is committed. It returns errMoved if it was, or something else was announced.
-func (p *part) hold(tx *sql.Tx) error {
-	var one int
-	err := tx.QueryRow(`SELECT 1 FROM gospaces.positions
-		WHERE space = $1 AND partition = $2 AND incarnation = $3 AND position = $4 AND ahead = $5 FOR SHARE`,
-		p.db.space, partition, p.db.incarnation, int64(p.from), int64(p.to)).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return errMoved
-	}
-	if err != nil {
-		return fmt.Errorf("hold the position: %w", err)
-	}
-	return nil
 }
 
 // failure returns the error that decides what becomes of the batch: one that passes before a refusal, a refusal before none.
@@ -79,8 +64,8 @@ func failure(parts []*part) (worst error) {
 	return worst
 }
 
-// refused returns the parts of which the database has refused something.
-func refused(parts []*part) []*part {
+// refusedParts returns the parts of which the database has refused something.
+func refusedParts(parts []*part) []*part {
 	var some []*part
 	for _, p := range parts {
 		if refusal(p.err) != nil {

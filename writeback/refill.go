@@ -1,12 +1,12 @@
 package writeback
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
@@ -35,6 +35,9 @@ func (w *Writer) refill(ctx context.Context, db *database) error {
 		return nil
 	}
 	w.cfg.Logger.Info("mirror_refilling", "tables", r.tables(), "position", db.position)
+	if err := r.define(ctx); err != nil {
+		return fmt.Errorf("define kinds: %w", err)
+	}
 	err := db.restoring(func() error {
 		return db.transact(func(tx *sql.Tx) error { return r.run(ctx, tx) })
 	})
@@ -67,6 +70,61 @@ func (r *refill) tables() []string {
 		}
 	}
 	return names
+}
+
+// define makes the tables of kinds that are not known, if all are made anew, before the transaction that fills them: it could
+// not make thousands of them.
+func (r *refill) define(ctx context.Context) error {
+	if r.kinds != nil {
+		return nil
+	}
+	b := newBatch(r.db.kindModes())
+	errEnough := errors.New("enough")
+	read := func(g record.Group) error {
+		kinds, err := decodeKinds(g)
+		maps.Copy(b.kinds, kinds)
+		return err
+	}
+	var err error
+	if source, ok := r.writer.source.(Imager); ok && source.First() > 1 {
+		err = source.Image(ctx, func(g record.Group) error { // which begins with the kinds
+			if holds(g.Records, record.Entry) {
+				return cmp.Or(read(g), errEnough)
+			}
+			return read(g)
+		})
+	} else if upto := max(r.db.position, r.db.ahead); upto > 0 {
+		err = r.writer.source.Tail(ctx, 0, func(g record.Group) error {
+			if g.Position >= upto {
+				return cmp.Or(read(g), errEnough)
+			}
+			return read(g)
+		})
+	}
+	if err != nil && !errors.Is(err, errEnough) {
+		return sourceError(err, true)
+	}
+	tables, err := r.db.wants(b)
+	if err != nil {
+		return err
+	}
+	return r.db.inChunks(tables, func(tx *sql.Tx, part []*table) error {
+		if err := r.db.lockPosition(tx); err != nil {
+			return err
+		}
+		return r.db.define(tx, part)
+	})
+}
+
+// holds reports whether there is a record of an operation among records.
+func holds(records []byte, op record.Op) bool {
+	var r record.Record
+	for rest, err := records, error(nil); len(rest) > 0 && err == nil; {
+		if rest, err = record.Next(rest, &r); r.Op == op {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *refill) run(ctx context.Context, tx *sql.Tx) error {
@@ -110,8 +168,8 @@ func (r *refill) settle(ctx context.Context, tx *sql.Tx) error {
 
 // fromImage fills the tables from an image, and brings them to where the others are, or the others to where the image is.
 func (r *refill) fromImage(ctx context.Context, tx *sql.Tx, source Imager) error {
-	// Rows of an archive that are there give way to those of the image, so entries must count as known.
-	f, position := r.feed(tx, r.kinds, math.MaxUint64), uint64(0)
+	f, position := r.feed(tx, r.kinds, 0), uint64(0)
+	f.batch.image = true
 	err := source.Image(ctx, func(g record.Group) error {
 		if position == 0 {
 			position = g.Position
@@ -127,6 +185,7 @@ func (r *refill) fromImage(ctx context.Context, tx *sql.Tx, source Imager) error
 	if err := f.flush(); err != nil {
 		return err
 	}
+	f.batch.image = false
 	if err := f.tail(ctx, source, position, r.db.position); err != nil {
 		return err
 	}
@@ -266,19 +325,18 @@ func (f *feeder) flush() error {
 		f.highest = max(f.highest, p.entry)
 	}
 	c := &change{db: f.db, tx: f.tx, isolating: true}
-	if err := c.define(b); err != nil {
+	tables, err := f.db.wants(b)
+	if err != nil {
 		return err
 	}
-	for _, t := range f.db.byRemovals() {
-		if f.fills(t.kind) {
-			c.tables = append(c.tables, t)
-		}
+	if err := f.db.define(f.tx, tables); err != nil {
+		return err
 	}
 	if err := c.rows(b); err != nil {
 		return err
 	}
 	f.rows += c.done.written
-	b.reset(&batch{to: b.to, highest: b.highest})
+	b.reset(&batch{to: b.to, highest: b.highest, image: b.image})
 	return nil
 }
 

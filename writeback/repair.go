@@ -73,6 +73,9 @@ func (db *database) inspect() error {
 				damages = append(damages, d)
 			}
 		}
+		if err := db.rank(tx); err != nil {
+			return err
+		}
 		var kinds int
 		err = tx.QueryRow(`SELECT count(*) FROM gospaces.kinds WHERE space = $1 AND mode IS NOT NULL`, db.space).Scan(&kinds)
 		if kinds != len(db.tables) {
@@ -105,6 +108,7 @@ func (db *database) repair(tx *sql.Tx) error {
 			db.repaired = append(db.repaired, damage)
 		}
 	}
+	db.surveyed = nil // what was created here is not in it
 	for _, f := range db.orphans(tables) {
 		db.orphaned = true
 		db.repaired = append(db.repaired, "gospaces.kinds does not know "+quote(f.name)+" any more")
@@ -115,8 +119,12 @@ func (db *database) repair(tx *sql.Tx) error {
 // orphans returns those of tables that belong to kinds that are not known: the catalog has lost them.
 func (db *database) orphans(tables map[string]*actual) []*actual {
 	var orphans []*actual
+	known := make(map[string]bool)
+	for _, t := range db.tables {
+		known[t.comment()] = true
+	}
 	for _, f := range tables {
-		if strings.HasPrefix(f.comment, kindComment) && !slices.ContainsFunc(db.byKind(), func(t *table) bool { return t.comment() == f.comment }) {
+		if strings.HasPrefix(f.comment, kindComment) && !known[f.comment] {
 			orphans = append(orphans, f)
 		}
 	}
@@ -127,25 +135,20 @@ func (db *database) orphans(tables map[string]*actual) []*actual {
 const lostComment = "lost "
 
 // adopt makes an orphan the table of t, which has none. It returns false if there is no orphan for it.
-func (db *database) adopt(tx *sql.Tx, t *table) (bool, error) {
-	tables, err := db.look(tx)
-	if err != nil {
+func (db *database) adopt(tx *sql.Tx, s *survey, t *table) (bool, error) {
+	f := s.lost[t.comment()]
+	if f == nil {
+		return false, nil
+	}
+	delete(s.lost, t.comment())
+	t.name = f.name
+	if err := db.empty(tx, t, f); err != nil {
 		return false, err
 	}
-	for _, f := range tables {
-		if strings.TrimPrefix(f.comment, lostComment) != t.comment() || slices.ContainsFunc(db.byKind(), func(t *table) bool { return t.name == f.name }) {
-			continue
-		}
-		t.name = f.name
-		if err := db.empty(tx, t, f); err != nil {
-			return false, err
-		}
-		if err := db.reshape(tx, t, f, usingText); err != nil {
-			return false, err
-		}
-		return true, execAll(tx, t.label())
+	if err := db.reshape(tx, t, f, usingText); err != nil {
+		return false, err
 	}
-	return false, nil
+	return true, execAll(tx, t.label())
 }
 
 // lose makes the orphans lost ones.
@@ -183,7 +186,7 @@ const (
 
 func (db *database) repairTable(tx *sql.Tx, t *table, f *actual) error {
 	if f == nil {
-		if err := execAll(tx, t.create()); err != nil {
+		if err := execAll(tx, t.create("")); err != nil {
 			return err
 		}
 		return db.setComplete(tx, t, false)

@@ -117,6 +117,9 @@ func (w *Writer) check(db *database, age time.Duration) error {
 	if err := db.transact(db.countLetters); err != nil {
 		return err
 	}
+	if err := db.reconcile(); err != nil {
+		return err
+	}
 	w.status.counted(db.letters)
 	return db.inspect()
 }

@@ -32,10 +32,10 @@ func kindArray(kinds []uint32) string {
 // expiryArray returns the new expiries of entries as an array of timestamptz.
 func (b *batch) expiryArray(entries []uint64) string {
 	return array(entries, func(dst []byte, entry uint64) []byte {
-		if b.renewed[entry] == math.MaxInt64 {
+		if b.patches[entry].expires == math.MaxInt64 {
 			return append(dst, "NULL"...)
 		}
-		return append(appendExpires(append(dst, '"'), b.renewed[entry]), '"')
+		return append(appendExpires(append(dst, '"'), b.patches[entry].expires), '"')
 	})
 }
 

@@ -83,11 +83,14 @@ func (t *table) copyStatement() string {
 	return "COPY " + t.sql() + " (" + strings.Join(names, ", ") + ") FROM STDIN"
 }
 
-// create returns the statements that make the table.
-func (t *table) create() []string {
+// create returns the statements that make the table, with a primary key of the given name, or of any if that is empty.
+func (t *table) create(key string) []string {
 	var definitions []string
 	for _, c := range t.columns() {
 		definitions = append(definitions, quote(c.name)+" "+c.sqlType)
+	}
+	if key != "" {
+		definitions[0] += " CONSTRAINT " + quote(key)
 	}
 	definitions[0] += " PRIMARY KEY"
 	create := fmt.Sprintf("CREATE TABLE %s (%s)", t.sql(), strings.Join(definitions, ", "))

@@ -196,7 +196,7 @@ func TestWriter_AnEntryPutAgainIsReplaced(t *testing.T) {
 	follow(t, log, m, appendJobs(t, append(kindRecord(1, job), kindRecord(2, other)...), 1, 10))
 	require.NoError(t, w.Flush(t.Context()))
 	group := record.AppendPut(nil, 3, 1, 77, again)
-	group = record.AppendPut(group, 4, 2, forever, again)
+	group = record.AppendPut(group, 4, 1, forever, again)
 	group = record.AppendPut(group, 20, 1, forever, again)
 	group = record.AppendPut(group, 20, 1, forever, row(t, job, nil))
 	group = record.AppendPut(group, 15, 2, forever, again)

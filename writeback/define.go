@@ -1,0 +1,184 @@
+package writeback
+
+import (
+	"cmp"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// tablesAtOnce is how many tables are created in one transaction. Each takes some five locks, of which a server has about
+// 64 for each connection that it admits.
+const tablesAtOnce = 50
+
+// ready makes the tables what b needs them to be, before its rows come. A table that is there is changed in a transaction
+// of its own, so that its readers wait for that alone.
+func (db *database) ready(b *batch) error {
+	tables, err := db.wants(b)
+	if err != nil || len(tables) == 0 {
+		return err
+	}
+	if err := db.announce(b); err != nil {
+		return err
+	}
+	return db.blame(db.inChunks(tables, func(tx *sql.Tx, part []*table) error {
+		if err := db.hold(tx, b.from, b.to); err != nil {
+			return err
+		}
+		return db.define(tx, part)
+	}))
+}
+
+// inChunks runs do for all of tables, in transactions that are short and take few locks: those that exist one by one.
+func (db *database) inChunks(tables []*table, do func(*sql.Tx, []*table) error) error {
+	for len(tables) > 0 {
+		n := 1
+		for n < min(tablesAtOnce, len(tables)) && db.tables[tables[n-1].kind] == nil && db.tables[tables[n].kind] == nil {
+			n++
+		}
+		err := db.restoring(func() error {
+			return db.transact(func(tx *sql.Tx) error { return do(tx, tables[:n]) })
+		})
+		if err != nil {
+			return err
+		}
+		tables = tables[n:]
+	}
+	return nil
+}
+
+// wants returns the tables that b needs and that are not there, or not as they should be, in the order of their kinds.
+func (db *database) wants(b *batch) ([]*table, error) {
+	wanted := make(map[uint32]*table)
+	for kind, schema := range b.kinds {
+		if err := db.want(wanted, kind, schema); err != nil {
+			return nil, fmt.Errorf("kind %q: %w", schema.Kind, err)
+		}
+	}
+	for i := range b.puts {
+		p := &b.puts[i]
+		t := cmp.Or(wanted[p.kind], db.tables[p.kind])
+		if t == nil {
+			return nil, fmt.Errorf("entry %d is of kind %d: %w", p.entry, p.kind, errUndefined)
+		}
+		if p.dead {
+			continue
+		}
+		if wide := t.widened(p.row); wide != t {
+			wanted[p.kind] = wide
+		}
+	}
+	return slices.SortedFunc(maps.Values(wanted), func(a, b *table) int { return cmp.Compare(a.kind, b.kind) }), nil
+}
+
+// want adds the table of a kind, unless it is there as it should be.
+func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template.Schema) error {
+	old := db.tables[kind]
+	if old == nil {
+		wanted[kind] = newTable(kind, schema, db.modes.of(db.space, schema.Kind), schemaName(db.space), "")
+		return nil
+	}
+	merged, err := old.schema.Merge(schema) // not schema itself: old may have wider classes
+	if err == nil && merged != old.schema {
+		wanted[kind] = old.with(merged)
+	}
+	return err
+}
+
+// define makes tables what they are wanted to be.
+func (db *database) define(tx *sql.Tx, tables []*table) error {
+	for _, t := range tables {
+		var err error
+		if old := db.tables[t.kind]; old == nil {
+			err = db.create(tx, t)
+		} else {
+			err = db.change(tx, old, t)
+		}
+		if err != nil {
+			return fmt.Errorf("kind %q: %w", t.schema.Kind, err)
+		}
+	}
+	return nil
+}
+
+// create makes a new kind known, and its table, if it is to have one.
+func (db *database) create(tx *sql.Tx, t *table) error {
+	if t.mode != None {
+		if err := db.createTable(tx, t); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(`INSERT INTO gospaces.kinds (space, kind, name, table_name, mode, definition) VALUES ($1, $2, $3, $4, $5, $6)`,
+		db.space, int64(t.kind), clearText(t.schema.Kind), t.name, t.mode.String(), template.AppendSchema(nil, t.schema))
+	db.tables[t.kind] = t
+	return err
+}
+
+// createTable makes the table of a kind that has none, under a name that is free.
+func (db *database) createTable(tx *sql.Tx, t *table) error {
+	s, err := db.survey(tx)
+	if err != nil {
+		return err
+	}
+	if adopted, err := db.adopt(tx, s, t); adopted || err != nil {
+		return err
+	}
+	t.name = s.names.pick(t.schema.Kind)
+	return execAll(tx, t.create(s.names.pick(t.name+"_pkey")))
+}
+
+// change turns the table of a kind from old into t.
+func (db *database) change(tx *sql.Tx, old, t *table) error {
+	if t.mode != None {
+		if err := execAll(tx, t.alter(old.shape(), "")); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(`UPDATE gospaces.kinds SET definition = $3 WHERE space = $1 AND kind = $2`,
+		db.space, int64(t.kind), template.AppendSchema(nil, t.schema))
+	db.tables[t.kind] = t
+	return err
+}
+
+// announce notes in the database that something of b may be there soon, unless it has noted that already.
+func (db *database) announce(b *batch) error {
+	if db.ahead == b.to {
+		return nil
+	}
+	err := db.transact(func(tx *sql.Tx) error {
+		moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET ahead = $1, highest_entry = $2, stamp = $8
+			WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
+			int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
+		if err != nil {
+			return fmt.Errorf("announce: %w", err)
+		}
+		if moved != 1 {
+			return errMoved
+		}
+		return nil
+	})
+	if err == nil {
+		db.ahead = b.to
+	}
+	return err
+}
+
+// hold keeps the position from being moved until the transaction ends. It returns errMoved if it was, or if something else than the
+// groups from one position to another was announced.
+func (db *database) hold(tx *sql.Tx, from, to uint64) error {
+	var one int
+	err := tx.QueryRow(`SELECT 1 FROM gospaces.positions
+		WHERE space = $1 AND partition = $2 AND incarnation = $3 AND position = $4 AND ahead = $5 FOR SHARE`,
+		db.space, partition, db.incarnation, int64(from), int64(to)).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return errMoved
+	}
+	if err != nil {
+		return fmt.Errorf("hold the position: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,104 @@
+package writeback
+
+import (
+	"database/sql"
+	"fmt"
+	"strings"
+)
+
+// survey is what is in the schema of a space. It is read once and kept up to date by those who change it; after a failure
+// it is read again.
+type survey struct {
+	names names              // of whatever shares its names with tables
+	lost  map[string]*actual // tables by their comments, without lostComment, whose kinds were not known when it was read
+}
+
+// survey returns what is in the schema.
+func (db *database) survey(tx *sql.Tx) (*survey, error) {
+	if db.surveyed != nil {
+		return db.surveyed, nil
+	}
+	tables, err := db.look(tx)
+	if err != nil {
+		return nil, err
+	}
+	s := &survey{lost: make(map[string]*actual)}
+	if s.names, err = db.takenNames(tx); err != nil {
+		return nil, err
+	}
+	known := make(names)
+	for _, t := range db.stored() {
+		known[t.name] = true
+	}
+	for _, f := range tables {
+		if comment := strings.TrimPrefix(f.comment, lostComment); strings.HasPrefix(comment, kindComment) && !known[f.name] {
+			s.lost[comment] = f
+		}
+	}
+	db.surveyed = s
+	return s, nil
+}
+
+// takenNames returns the names that the table of a new kind may not have: all that are in the schema, whoever made it.
+// Indexes and views share their names with tables, and each table is a type too. (Array types make room by themselves.)
+func (db *database) takenNames(tx *sql.Tx) (names, error) {
+	rows, err := tx.Query(`SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace($1)
+		UNION SELECT typname FROM pg_type WHERE typnamespace = to_regnamespace($1) AND typcategory <> 'A'`, quote(schemaName(db.space)))
+	if err != nil {
+		return nil, fmt.Errorf("list names: %w", err)
+	}
+	defer rows.Close()
+	taken := make(names)
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, fmt.Errorf("list names: %w", err)
+		}
+		taken[name] = true
+	}
+	return taken, rows.Err()
+}
+
+// rank numbers the tables so that one that refers to another, by a foreign key, has the higher number. References in a circle
+// have numbers of some sort.
+func (db *database) rank(tx *sql.Tx) error {
+	rows, err := tx.Query(`SELECT c.relname, p.relname FROM pg_constraint f
+		JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class p ON p.oid = f.confrelid
+		WHERE f.contype = 'f' AND c.relnamespace = to_regnamespace($1) AND p.relnamespace = c.relnamespace AND c.oid <> p.oid`,
+		quote(schemaName(db.space)))
+	if err != nil {
+		return fmt.Errorf("look at the foreign keys: %w", err)
+	}
+	defer rows.Close()
+	kinds := make(map[string]uint32)
+	for _, t := range db.tables {
+		kinds[t.name] = t.kind
+	}
+	var references [][2]uint32
+	for rows.Next() {
+		var from, to string
+		if err := rows.Scan(&from, &to); err != nil {
+			return fmt.Errorf("look at the foreign keys: %w", err)
+		}
+		references = append(references, [2]uint32{kinds[from], kinds[to]})
+	}
+	db.ranks = ranks(references)
+	return rows.Err()
+}
+
+// ranks returns a number for each that refers to another: the length of the longest chain of references from it.
+func ranks(references [][2]uint32) map[uint32]int {
+	ranks := make(map[uint32]int)
+	for range references {
+		changed := false
+		for _, r := range references {
+			if from, to := r[0], r[1]; ranks[from] <= ranks[to] {
+				ranks[from], changed = ranks[to]+1, true
+			}
+		}
+		if !changed {
+			break
+		}
+	}
+	return ranks
+}
