@@ -28,6 +28,8 @@ type call struct {
 	take     bool
 	wait     time.Duration // as in package wire
 	deadline time.Time     // when wait is over; zero if it is not limited
+	limited  bool          // without a connection it ends, see limitAt; otherwise only its context ends it
+	limit    time.Time     // when; zero until that is asked for
 	sentAt   time.Time     // before which it was not sent, if it begins transactions
 	pause    time.Duration // before it was made again the last time, because the server had held it back
 	lease    int64
@@ -105,6 +107,24 @@ func (c *call) waits() bool { return c.op == wire.Find && c.wait != 0 }
 
 // lasts reports whether the server may take its time to answer: it waits for a match, or looks through many entries.
 func (c *call) lasts() bool { return c.op == wire.Find || c.op == wire.Count }
+// limitAt returns when a limited call ends for want of a connection: a grace after its own wait or, if it does not wait, after now.
+func (c *call) limitAt(grace time.Duration) time.Time {
+	if c.limit.IsZero() {
+		from := c.deadline
+		if from.IsZero() {
+			from = time.Now()
+		}
+		c.limit = from.Add(grace)
+	}
+	return c.limit
+}
+
+// sub returns a call that prepares c, and is bounded as c is.
+func (c *call) sub(op wire.Type) *call {
+	sub := newCall(c.space, op)
+	sub.limited, sub.deadline, sub.limit = c.limited && !c.repeated, c.deadline, c.limit
+	return sub
+}
 
 // outcome returns the error with which c ended, once it is done.
 func (c *call) outcome() error {

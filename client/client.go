@@ -36,8 +36,12 @@ type Config struct {
 	DialTimeout time.Duration // bounds one attempt to connect; 0: 5 s
 	MinBackoff  time.Duration // before the second attempt to connect again; 0: 50 ms
 	MaxBackoff  time.Duration // between attempts at most; 0: 5 s
-	Grace       time.Duration // how long a call whose context has ended still waits to learn its outcome; 0: 2 s
 	EventWindow int           // bytes of events that a registration holds for a slow listener; 0: 1 MiB
+
+	// Grace is how long a call whose context has ended still waits to learn its outcome; 0: 2 s. A read or take with a limited wait, or without
+	// one, that finds no connection to the server ends with space.ErrUnavailable so long after its wait. All other calls wait for the server
+	// until their contexts end.
+	Grace time.Duration
 
 	// Dial makes the connections; nil: TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
@@ -107,7 +111,7 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 		c.links = append(c.links, l)
 	}
 	c.Space = c.SpaceNamed(cfg.Space)
-	if err := c.Space.open(ctx, c.links[0]); err != nil {
+	if err := c.Space.open(ctx, c.links[0], newCall(c.Space, wire.Open)); err != nil {
 		c.closeLinks()
 		return nil, fmt.Errorf("client: open space %q on %s: %w", cfg.Space, cfg.Addr, err)
 	}

@@ -208,20 +208,15 @@ func (l *link) reconnect(wait *time.Duration) bool {
 	}
 }
 
-// endOverdue ends the calls in flight that would have been answered by now, were there a connection: only their contexts may make
-// calls wait longer than they asked to.
+// endOverdue ends the calls in flight that change nothing and would have been answered by now, were there a connection. Others learn their
+// outcome however long that takes: only their contexts end them.
 func (l *link) endOverdue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.calls.all() {
-		if c.deadline.IsZero() || time.Since(c.deadline) < l.cfg.Grace {
-			continue
+		if c.limited && c.repeatable() && !c.locks() && time.Since(c.limitAt(l.cfg.Grace)) > 0 {
+			l.endLocked(c, fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.cfg.Addr))
 		}
-		why := space.ErrUnavailable
-		if !c.repeatable() {
-			why = space.ErrOutcomeUnknown
-		}
-		l.endLocked(c, fmt.Errorf("%w: not connected to %s", why, l.cfg.Addr))
 	}
 }
 

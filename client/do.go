@@ -47,7 +47,7 @@ func (c *Client) do(ctx context.Context, call *call) error {
 // prepare puts right what made send fail with err, if it can; otherwise it returns err.
 func (c *call) prepare(ctx context.Context, l *link, err error) error {
 	if err == errNotOpen {
-		err = c.space.open(ctx, l)
+		err = c.space.open(ctx, l, c.sub(wire.Open))
 	} else if miss, ok := err.(*missingKindError); ok {
 		err = c.space.resolve(ctx, l, c, miss.kind)
 	}
@@ -80,7 +80,7 @@ func (c *call) renew() {
 	if c.query.Begin {
 		c.sentAt = time.Now()
 	}
-	if !c.deadline.IsZero() {
+	if c.limit = (time.Time{}); !c.deadline.IsZero() {
 		c.wait = max(0, time.Until(c.deadline))
 	}
 }
@@ -102,9 +102,8 @@ func (c *call) final(ctx context.Context, err error) error {
 	return space.ErrClosed // nobody else cancels
 }
 
-// open opens s on a connection.
-func (s *Space) open(ctx context.Context, l *link) error {
-	c := newCall(s, wire.Open)
+// open opens s on a connection, by the call c, which it frees.
+func (s *Space) open(ctx context.Context, l *link, c *call) error {
 	defer c.free()
 	c.name = s.name
 	l.mu.Lock()

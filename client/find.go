@@ -35,10 +35,11 @@ func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.En
 	}
 	switch {
 	case q.NoWait:
+		c.limited = true
 	case q.Wait == 0:
 		c.wait = wire.WaitForever
 	default:
-		c.wait, c.deadline = q.Wait, time.Now().Add(q.Wait)
+		c.wait, c.deadline, c.limited = q.Wait, time.Now().Add(q.Wait), true
 	}
 	if err := s.client.do(ctx, c); err != nil {
 		return nil, err

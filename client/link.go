@@ -118,8 +118,8 @@ func (l *link) awaitUp(ctx context.Context, c *call) error {
 
 func (l *link) awaitChange(ctx context.Context, c *call, changed chan struct{}) error {
 	var over <-chan time.Time
-	if !c.deadline.IsZero() && !c.repeated {
-		t := time.NewTimer(time.Until(c.deadline))
+	if c.limited && !c.repeated {
+		t := time.NewTimer(time.Until(c.limitAt(l.cfg.Grace)))
 		defer t.Stop()
 		over = t.C
 	}

@@ -95,7 +95,7 @@ func (l *link) repeatableLocked(c *call) error {
 // not executed, and may be made again as another call.
 func (c *Client) repeat(ctx context.Context, l *link, call *call) error {
 	defer l.giveUp(call)
-	patient, cancel := call.patience(ctx, l.cfg.Grace)
+	patient, cancel := patience(ctx, l.cfg.Grace)
 	defer cancel()
 	call.repeated, call.link = true, l
 	for pause := l.cfg.MinBackoff; ; {
@@ -126,8 +126,8 @@ func (c *Client) repeat(ctx context.Context, l *link, call *call) error {
 	}
 }
 
-// patience returns a context that outlives ctx, and the time for which the call may wait, by grace.
-func (c *call) patience(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+// patience returns a context that outlives ctx by grace. The call's own wait does not bound it: what the call has done is done.
+func patience(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	patient, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		t := time.NewTimer(grace)
@@ -138,12 +138,7 @@ func (c *call) patience(ctx context.Context, grace time.Duration) (context.Conte
 		case <-patient.Done():
 		}
 	})
-	end := func() { stop(); cancel(nil) }
-	if c.deadline.IsZero() {
-		return patient, end
-	}
-	timed, cancelTimed := context.WithDeadline(patient, c.deadline.Add(grace))
-	return timed, func() { cancelTimed(); end() }
+	return patient, func() { stop(); cancel(nil) }
 }
 
 // passes reports whether err, with which the preparation of a repeated call ended, may be another one the next time.

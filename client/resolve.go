@@ -16,9 +16,9 @@ import (
 // others are looked up.
 func (s *Space) resolve(ctx context.Context, l *link, c *call, kind string) error {
 	if schema := s.registered(kind); schema != nil {
-		return s.announce(ctx, l, schema)
+		return s.announce(ctx, l, c, schema)
 	}
-	err := s.lookUp(ctx, l, kind)
+	err := s.lookUp(ctx, l, c.sub(wire.Schema), kind)
 	if errors.Is(err, engine.ErrUnknownKind) {
 		return c.without(ctx, l, kind)
 	}
@@ -31,16 +31,16 @@ func (s *Space) registered(kind string) *template.Schema {
 	return s.wanted[kind]
 }
 
-// announce registers a kind in a session, after those that it embeds.
-func (s *Space) announce(ctx context.Context, l *link, schema *template.Schema) error {
+// announce registers a kind in a session, after those that it embeds. It is a part of call of.
+func (s *Space) announce(ctx context.Context, l *link, of *call, schema *template.Schema) error {
 	for _, super := range schema.Supers {
 		if sup := s.registered(super); sup != nil {
-			if err := s.announce(ctx, l, sup); err != nil {
+			if err := s.announce(ctx, l, of, sup); err != nil {
 				return err
 			}
 		}
 	}
-	c := newCall(s, wire.Register)
+	c := of.sub(wire.Register)
 	defer c.free()
 	c.schema = schema
 	if err := l.call(ctx, c); err != nil {
@@ -61,9 +61,8 @@ func (s *Space) announce(ctx context.Context, l *link, schema *template.Schema) 
 	return fmt.Errorf("%w: the space was replaced, and its kind %q has other fields now", space.ErrSchemaConflict, schema.Kind)
 }
 
-// lookUp asks for a kind by its name. The answer comes after the kind's schema, which the reader has learned.
-func (s *Space) lookUp(ctx context.Context, l *link, kind string) error {
-	c := newCall(s, wire.Schema)
+// lookUp asks for a kind by its name, by the call c, which it frees. The answer comes after the kind's schema, which the reader has learned.
+func (s *Space) lookUp(ctx context.Context, l *link, c *call, kind string) error {
 	defer c.free()
 	c.name = kind
 	return l.call(ctx, c)
@@ -90,7 +89,7 @@ func (c *call) without(ctx context.Context, l *link, kind string) error {
 		}
 	}
 	if c.op == wire.Notify || c.waits() && !c.query.IfExists && c.query.ID == 0 || !c.query.Txn.IsZero() {
-		return c.space.announce(ctx, l, &template.Schema{Kind: kind})
+		return c.space.announce(ctx, l, c, &template.Schema{Kind: kind})
 	}
 	c.absent = append(c.absent, kind)
 	if c.templates() == 0 {

@@ -61,7 +61,9 @@ func On(types ...EventType) Option {
 	}
 }
 
-// Wait bounds the time a call waits for a match; 0 means not at all. Without it the call waits until its context ends.
+// Wait bounds the time a call waits for a match; 0 means not at all. Without it the call waits until its context ends. A call that finds no
+// connection to its server returns ErrUnavailable when its wait, and client.Config.Grace (2 s), are over. A take that was sent, and whose answer was lost,
+// returns what it took however long it takes to learn that: only its context ends it before.
 func Wait(d time.Duration) Option {
 	return func(c *call) {
 		c.given |= optWait
@@ -72,7 +74,7 @@ func Wait(d time.Duration) Option {
 	}
 }
 
-// NoWait makes a call return ErrNoMatch at once when nothing matches.
+// NoWait makes a call return ErrNoMatch at once when nothing matches. It is Wait(0).
 func NoWait() Option { return Wait(0) }
 
 // Where adds a condition on the named field (its name in the space, not in Go). Several conditions must all hold. A
