@@ -69,6 +69,7 @@ func (e *Engine) apply(r *record.Record) error {
 		e.reserved, e.reservedAt = e.lastID, e.lsn
 	case record.Lost:
 		e.lastID = max(e.lastID, e.reserved) + Unheard
+		e.fates = fates{first: e.lastID / fatePageIDs} // a commit may be among what is lost
 		e.reserved, e.reservedAt = e.lastID, e.lsn
 	case record.Prepare:
 		return e.applyPrepare(r)
@@ -80,6 +81,8 @@ func (e *Engine) apply(r *record.Record) error {
 		return e.applyDecide(r)
 	case record.Forget:
 		delete(e.decisions, r.ID)
+	case record.Committed:
+		e.noteCommitted(r.ID)
 	case record.Session:
 		return e.applySession(r)
 	case record.Take, record.TakeMore:

@@ -86,5 +86,6 @@ type Result struct {
 	Seq     uint64  // notify: the number before the registration's first event
 	More    bool    // contents: another page follows, from Cursor
 	Cursor  uint64
+	Fate    Fate   // fates of transactions and calls
 	Depends uint64 // the LSN that must be durable before anyone may see the outcome
 }

@@ -46,6 +46,7 @@ type Engine struct {
 	decisions     map[uint64][]string    // committed transactions whose participants may not know that yet
 	ending        map[int64][]uint64     // registrations and delayed entries, by the tick in which something ends for them
 	sessions      sessions
+	fates         fates
 	lastID        uint64 // identities of entries, registrations and transactions
 	reserved      uint64 // identities up to this one may be in use though the log does not name them
 	reservedAt    uint64 // LSN of the record that says so

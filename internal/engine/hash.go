@@ -12,7 +12,7 @@ import (
 )
 
 // Hash returns a checksum of the state that the log carries: kinds, entries in their order with their leases, registrations with
-// their sequences, sessions with their outcomes, prepared transactions, decisions, and the last identity. Engines that applied the same records have the same hash: what an
+// their sequences, sessions with their outcomes, fates of transactions, prepared transactions, decisions, and the last identity. Engines that applied the same records have the same hash: what an
 // open transaction has done counts only once it has committed. It looks at everything and is meant for tests and audits.
 func (e *Engine) Hash() uint64 {
 	h := xxhash.New()
@@ -36,6 +36,7 @@ func (e *Engine) Hash() uint64 {
 		h.Write(appendTemplates(b, r.query.Templates))
 	}
 	e.sessions.hash(h)
+	e.fates.hash(h)
 	h.Write(e.appendTxns(b[:0]))
 	h.Write(binary.LittleEndian.AppendUint64(b[:0], max(e.lastID, e.reserved)))
 	return h.Sum64()

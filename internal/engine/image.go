@@ -19,6 +19,7 @@ type Image struct {
 	next    slot
 	buf     []byte // drawn, and not handed over
 	tail    []byte // what comes after the entries
+	fates   fates  // as they were, what is not drawn of them
 	records uint64
 	done    bool
 }
@@ -36,6 +37,7 @@ func (e *Engine) BeginImage() *Image {
 		m.last = append(m.last, k.unused)
 	}
 	e.image = m
+	m.fates = fates{e.fates.first, slices.Clone(e.fates.pages)}
 	m.drawRest()
 	return m
 }
@@ -43,6 +45,11 @@ func (e *Engine) BeginImage() *Image {
 // forgetImages makes the numbers of images start again.
 func (e *Engine) forgetImages() {
 	e.images = 1
+	for _, p := range e.fates.pages {
+		if p != nil {
+			p.imaged = 0
+		}
+	}
 	for _, k := range e.kinds {
 		for s := slot(1); s <= k.unused; s++ {
 			k.entries.at(s).imaged = 0
@@ -70,7 +77,10 @@ func (m *Image) Draw(dst []byte, n int) (_ []byte, done bool) {
 		e.keepImage(k, m.next)
 		m.next++
 	}
-	if m.kind == len(m.last) && !m.done {
+	if m.kind == len(m.last) {
+		m.drawFates(n)
+	}
+	if m.kind == len(m.last) && len(m.fates.pages) == 0 && !m.done {
 		m.done = true
 		m.buf = append(m.buf, m.tail...)
 		m.buf = record.AppendEnded(m.buf, m.records)
@@ -103,6 +113,19 @@ func (e *Engine) keepImage(k *kind, s slot) {
 	}
 	m.buf = record.AppendEntry(m.buf, en.id, k.id, en.expires, visible, en.order, version, en.attempts, row)
 	m.records++
+}
+
+// drawFates draws the next n pages of the fates.
+func (m *Image) drawFates(n int) {
+	f := &m.fates
+	for ; n > 0 && len(f.pages) > 0; n-- {
+		if p := f.pages[0]; p != nil {
+			m.buf = record.AppendFates(m.buf, f.first, p.append(nil))
+			m.records++
+		}
+		f.pages = f.pages[1:]
+		f.first++
+	}
 }
 
 // drawRest draws everything but the entries.
@@ -153,7 +176,7 @@ func (m *Image) drawSessions() {
 
 // appendCounters appends the highest numbers that were given out.
 func (e *Engine) appendCounters(dst []byte) []byte {
-	return appendNumbers(dst, max(e.lastID, e.reserved), e.reserved, e.lastOrder, e.sessions.lastID, e.sessions.expired)
+	return appendNumbers(dst, max(e.lastID, e.reserved), e.reserved, e.lastOrder, e.sessions.lastID, e.sessions.expired, e.fates.first)
 }
 
 func appendNumbers(dst []byte, numbers ...uint64) []byte {
@@ -164,7 +187,7 @@ func appendNumbers(dst []byte, numbers ...uint64) []byte {
 }
 
 // AppendCounters appends the Counters record of an image that no engine has drawn, in which identities and places in the order up to last may be in use, and
-// which has no sessions.
+// which has no sessions, and does not know what has become of earlier transactions.
 func AppendCounters(dst []byte, last uint64) []byte {
-	return record.AppendCounters(dst, appendNumbers(nil, last, last, last, 0, 0))
+	return record.AppendCounters(dst, appendNumbers(nil, last, last, last, 0, 0, last/fatePageIDs+1))
 }

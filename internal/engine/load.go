@@ -75,6 +75,8 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 		}
 		e.registrations[r.ID].seq = r.Count
 		return nil
+	case record.Fates:
+		return e.fates.load(r)
 	case record.Session:
 		return l.session(r)
 	case record.Outcome:
@@ -89,7 +91,7 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 }
 
 func (l *Loading) counters(b []byte) error {
-	for _, n := range []*uint64{&l.e.lastID, &l.e.reserved, &l.e.lastOrder, &l.e.sessions.lastID, &l.e.sessions.expired} {
+	for _, n := range []*uint64{&l.e.lastID, &l.e.reserved, &l.e.lastOrder, &l.e.sessions.lastID, &l.e.sessions.expired, &l.e.fates.first} {
 		v, w := binary.Uvarint(b)
 		if w <= 0 {
 			return errShort

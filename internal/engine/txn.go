@@ -163,19 +163,16 @@ func (e *Engine) commitWith(t *transaction, by Request, drafts []Draft, decide f
 			return failed(err)
 		}
 	}
-	if e.changes(t) || decide != nil {
-		e.change()
-	}
+	e.change()
 	if decide != nil {
 		decide()
 	}
-	r := Result{Grants: e.grants, Depends: e.reservedAt}
+	e.committed(t.id)
+	r := Result{Grants: e.grants}
 	e.done(by, &r)
 	e.commit(t)
 	e.settle()
-	if e.dirty {
-		r.Depends = e.lsn
-	}
+	r.Depends = e.lsn
 	return r
 }
 

@@ -69,7 +69,7 @@ func AppendReveal(dst []byte, id uint64, kind uint32) []byte {
 	return appendEntry(dst, Reveal, id, kind)
 }
 
-// AppendID appends a record that consists of nothing but ID: Reserve, Settle, Forget.
+// AppendID appends a record that consists of nothing but ID: Reserve, Settle, Forget, Committed.
 func AppendID(dst []byte, op Op, id uint64) []byte {
 	return binary.AppendUvarint(append(dst, byte(op)), id)
 }

@@ -37,3 +37,8 @@ func AppendUnread(dst []byte, id, seq, position uint64) []byte {
 	dst = binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Unread)), id), seq)
 	return binary.AppendUvarint(dst, position)
 }
+
+// AppendFates appends a Fates record.
+func AppendFates(dst []byte, page uint64, bits []byte) []byte {
+	return appendBody(binary.AppendUvarint(append(dst, byte(Fates)), page), bits)
+}

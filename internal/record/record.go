@@ -37,6 +37,7 @@ const (
 	Settle      Op = 19 // transaction ID is not prepared any more
 	Decide      Op = 20 // transaction ID is committed, also for the participants in Body
 	Forget      Op = 21 // no participant of transaction ID needs to know that any more
+	Committed   Op = 23 // transaction ID has committed
 
 	// What a client's session has asked for, and what came of it, so that a call whose answer was lost can be made again and has the
 	// outcome that it had. Number is that of the call.
@@ -63,6 +64,7 @@ const (
 	Outcome  Op = 51 // session ID has an outcome Body
 	Ended    Op = 52 // the image is complete: the engine has Count records before this one
 	Unread   Op = 53 // events of registration ID from number Number on were not collected, and are in the log from position Count on
+	Fates    Op = 54 // which transactions of page Number have committed, as bits in Body
 )
 
 // Reason says why something ended. The numbers are in logs on disk; they are append only.
@@ -125,7 +127,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Kind, r.Tries, r.Visible = d.uvarint(), d.uint32(), d.uint32(), d.time()
 	case Reveal:
 		r.ID, r.Kind = d.uvarint(), d.uint32()
-	case Reserve, Settle, Forget:
+	case Reserve, Settle, Forget, Committed:
 		r.ID = d.uvarint()
 	case Watch:
 		r.ID, r.On, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.expires(), d.body()
@@ -147,6 +149,8 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.On, r.Count, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.uvarint(), d.expires(), d.body()
 	case Outcome:
 		r.ID, r.Type, r.Number, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.body()
+	case Fates:
+		r.Number, r.Body = d.uvarint(), d.body()
 	case Lost:
 	case Ended, Together:
 		r.Count = d.uvarint()

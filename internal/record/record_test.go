@@ -36,6 +36,8 @@ var samples = []struct {
 	{AppendID(nil, Settle, 19), Record{Op: Settle, ID: 19}},
 	{AppendDecide(nil, 23, []byte("a")), Record{Op: Decide, ID: 23, Body: []byte("a")}},
 	{AppendID(nil, Forget, 23), Record{Op: Forget, ID: 23}},
+	{AppendID(nil, Committed, 23), Record{Op: Committed, ID: 23}},
+	{AppendFates(nil, 23, []byte("bits")), Record{Op: Fates, Number: 23, Body: []byte("bits")}},
 	{AppendCounters(nil, []byte("n")), Record{Op: Counters, Body: []byte("n")}},
 	{AppendEntry(nil, 24, 7, 5, 6, 99, 2, 3, []byte("row")), Record{Op: Entry, ID: 24, Kind: 7, Expires: 5, Visible: 6, Number: 99, Version: 2, Tries: 3, Body: []byte("row")}},
 	{AppendListener(nil, 25, 2, 8, 5, []byte("q")), Record{Op: Listener, ID: 25, On: 2, Count: 8, Expires: 5, Body: []byte("q")}},

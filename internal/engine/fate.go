@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Fate is what has become of a transaction, or of a call, which is one of its own. The numbers are on the wire; they are append only.
+type Fate uint8
+
+const (
+	Unknown   Fate = 0 // it is not known here, or not any more
+	Undecided Fate = 1 // it may still commit
+	Committed Fate = 2
+	Aborted   Fate = 3 // it has changed nothing, and never will
+)
+
+// fates remember which transactions that began here have committed: one bit for each of the latest identities, in pages. Identities are dense, so that
+// this takes 4 MiB for the last 33 million of them at most, and a commit costs no search. Pages without a commit are nil.
+type fates struct {
+	first uint64 // number of pages[0]; what has committed in earlier pages is forgotten
+	pages []*fatePage
+}
+
+type fatePage struct {
+	imaged uint16 // the last image that does not share it
+	bits   [fatePageIDs / 64]uint64
+}
+
+const (
+	fatePageIDs = 1 << 15 // identities of a page
+	fatePages   = 1 << 10 // that are kept
+)
+
+// commit notes that a transaction has committed. image is that of the image that is being made, or 0.
+func (f *fates) commit(id uint64, image uint16) {
+	n := id / fatePageIDs
+	if n < f.first {
+		return // a very long transaction
+	}
+	f.reach(n)
+	p := f.pages[n-f.first]
+	switch {
+	case p == nil:
+		p = &fatePage{imaged: image}
+		f.pages[n-f.first] = p
+	case image != 0 && p.imaged != image:
+		fresh := *p
+		fresh.imaged = image
+		p = &fresh
+		f.pages[n-f.first] = p
+	}
+	p.bits[id%fatePageIDs/64] |= 1 << (id % 64)
+}
+
+// reach makes n the number of a page that there may be, and forgets those that are too old.
+func (f *fates) reach(n uint64) {
+	if n >= f.first+fatePages {
+		first := n - fatePages + 1
+		f.pages = slices.Delete(f.pages, 0, int(min(first-f.first, uint64(len(f.pages)))))
+		f.first = first
+	}
+	for uint64(len(f.pages)) <= n-f.first {
+		f.pages = append(f.pages, nil)
+	}
+}
+
+// of returns what has become of a transaction that is not open.
+func (f *fates) of(id uint64) Fate {
+	n := id / fatePageIDs
+	switch {
+	case n < f.first:
+		return Unknown
+	case n-f.first >= uint64(len(f.pages)) || f.pages[n-f.first] == nil:
+		return Aborted
+	case f.pages[n-f.first].bits[id%fatePageIDs/64]&(1<<(id%64)) != 0:
+		return Committed
+	}
+	return Aborted
+}
+
+// hash writes the fates, for Engine.Hash.
+func (f *fates) hash(h *xxhash.Digest) {
+	h.Write(binary.LittleEndian.AppendUint64(nil, f.first))
+	for i, p := range f.pages {
+		if p != nil {
+			h.Write(p.append(binary.LittleEndian.AppendUint64(nil, f.first+uint64(i))))
+		}
+	}
+}
+
+func (p *fatePage) append(b []byte) []byte {
+	for _, w := range p.bits {
+		b = binary.LittleEndian.AppendUint64(b, w)
+	}
+	return b
+}
+
+// load takes a page over from an image.
+func (f *fates) load(r *record.Record) error {
+	p := new(fatePage)
+	if len(r.Body) != 8*len(p.bits) || r.Number < f.first || r.Number >= f.first+fatePages {
+		return errShort
+	}
+	for i := range p.bits {
+		p.bits[i] = binary.LittleEndian.Uint64(r.Body[8*i:])
+	}
+	f.reach(r.Number)
+	f.pages[r.Number-f.first] = p
+	return nil
+}
+
+// committed records that a transaction which began here has committed.
+func (e *Engine) committed(id uint64) {
+	e.Log = record.AppendID(e.Log, record.Committed, id)
+	e.noteCommitted(id)
+}
+
+func (e *Engine) noteCommitted(id uint64) {
+	image := uint16(0)
+	if e.image != nil {
+		image = e.images
+	}
+	e.fates.commit(id, image)
+}
+
+// TxnFate tells what has become of a transaction that began here. Result: Fate, which is Unknown for a number that was not given out yet, or too long ago.
+func (e *Engine) TxnFate(now int64, number uint64) Result {
+	e.begin(now)
+	_, err := e.transaction(txn.ID{Number: number})
+	e.settle()
+	fate := Unknown
+	switch {
+	case err == nil:
+		fate = Undecided
+	case number != 0 && number <= e.lastID:
+		fate = e.fates.of(number)
+	}
+	return Result{Fate: fate, Depends: e.lsn}
+}
+
+// CallFate tells what has become of a call. Result: Fate, and what the call's was. It is Committed for as long as the client of the call has not received
+// the outcome, and otherwise Unknown: the call may still be under way.
+func (e *Engine) CallFate(now int64, by Request) Result {
+	r, found := e.Recall(now, by)
+	switch {
+	case found && r.Err == nil:
+		r.Fate = Committed
+	default:
+		r = Result{Depends: e.lsn}
+	}
+	return r
+}

@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func (s *scene) fate(number uint64) Fate { return s.e.TxnFate(s.now, number).Fate }
+
+func TestTxnFate_TellsWhatHasBecomeOfTransactions(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.write(tx0, 1)
+	wrote, read, aborted, open, late := s.begin(), s.begin(), s.begin(), s.begin(), s.beginFor(second)
+	s.commit(wrote, draft(2))
+	s.commit(read)
+	s.abort(aborted)
+	s.pass(2 * second)
+	want := map[uint64]Fate{
+		wrote: Committed, read: Committed, aborted: Aborted, open: Undecided, late: Aborted, 0: Unknown, s.e.lastID + 1: Unknown,
+	}
+	for number, fate := range want {
+		require.Equal(t, fate, s.fate(number), "%d", number)
+	}
+	want[open] = Aborted // a restart aborts it
+	delete(want, s.e.lastID+1)
+	s = s.restarted()
+	for number, fate := range want {
+		require.Equal(t, fate, s.fate(number), "%d after a restart", number)
+	}
+}
+
+func TestTxnFate_DecidedOnes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	home := s.begin()
+	require.NoError(t, s.e.Decide(s.now, under(home), Request{}, nil, []string{"a"}).Err)
+	require.Equal(t, Committed, s.fate(home))
+	require.NoError(t, s.e.Forget(s.now, home).Err)
+	require.Equal(t, Committed, s.restarted().fate(home))
+}
+
+// The fates of the latest identities are kept, and no page for those of which none has committed.
+func TestFates_KeepALimitedPast(t *testing.T) {
+	t.Parallel()
+	var f fates
+	f.commit(5, 0)
+	f.commit(3*fatePageIDs+5, 0)
+	require.Equal(t, []Fate{Aborted, Committed, Aborted, Aborted, Committed, Aborted},
+		[]Fate{f.of(4), f.of(5), f.of(fatePageIDs + 5), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5), f.of(9 * fatePageIDs)})
+	require.Nil(t, f.pages[1])
+
+	const later = (fatePages + 2) * fatePageIDs
+	f.commit(later, 0)
+	require.Equal(t, []Fate{Unknown, Unknown, Aborted, Committed, Committed},
+		[]Fate{f.of(5), f.of(3*fatePageIDs - 1), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5), f.of(later)})
+	f.commit(5, 0)
+	require.Equal(t, Unknown, f.of(5), "too late")
+	require.Len(t, f.pages, fatePages)
+
+	f.commit(1<<60, 0)
+	require.Equal(t, []Fate{Unknown, Committed}, []Fate{f.of(later), f.of(1 << 60)})
+	require.Len(t, f.pages, fatePages)
+}
+
+func TestCallFate_IsKnownUntilItIsReceived(t *testing.T) {
+	t.Parallel()
+	e := newTestEngine(t)
+	c := newCaller(t, e, 1)
+	wrote := c.write(aStone(1), aStone(2))
+	took := c.take(stoneKind, 1)
+	r := e.CallFate(1, Request{c.session, 1})
+	require.Equal(t, Committed, r.Fate)
+	require.Equal(t, wrote.Grants, r.Grants)
+	r = e.CallFate(1, Request{c.session, 2})
+	require.Equal(t, Committed, r.Fate)
+	require.Equal(t, took.Entries, r.Entries)
+	require.Equal(t, Unknown, e.CallFate(1, Request{c.session, 3}).Fate, "perhaps it comes yet")
+	require.Equal(t, Unknown, e.CallFate(1, Request{c.session + 1, 1}).Fate, "a session that there is not")
+	e.Received(1, c.session, e.LSN())
+	r = e.CallFate(1, Request{c.session, 1})
+	require.Equal(t, Unknown, r.Fate)
+	require.NoError(t, r.Err)
+}
+
+func TestCommit_NotingItAllocatesNothing(t *testing.T) {
+	e := newTestEngine(t)
+	e.committed(1)
+	e.Log = make([]byte, 0, 1<<20)
+	require.Zero(t, testing.AllocsPerRun(1000, func() { e.committed(2) }))
+}
