@@ -49,10 +49,11 @@ type call struct {
 	absent   []string // kinds that the server does not know, whose templates match nothing
 
 	// Of a call that was sent before, in a session that is gone.
-	repeated bool
-	ask      bool   // only for the outcome: do not execute it now
-	owing    bool   // it is yet to be sent again; the link counts such calls
-	born     uint64 // the epoch of the session in which it was sent first
+	repeated   bool
+	ask        bool   // only for the outcome: do not execute it now
+	posthumous bool   // for a call that was given up: made even if the space was closed meanwhile; when repeated, only to ask
+	owing      bool   // it is yet to be sent again; the link counts such calls
+	born       uint64 // the epoch of the session in which it was sent first
 
 	// The outcome.
 	number  uint64
@@ -94,7 +95,7 @@ func (c *call) repeatable() bool {
 	case wire.Write, wire.Notify, wire.Renew, wire.Cancel, wire.Commit, wire.Rollback, wire.Defer, wire.Update:
 		return false
 	case wire.Find:
-		return !c.take
+		return !c.take || c.query.Begin // what was begun, and is not taken up, is ended
 	}
 	return true
 }
@@ -107,6 +108,7 @@ func (c *call) waits() bool { return c.op == wire.Find && c.wait != 0 }
 
 // lasts reports whether the server may take its time to answer: it waits for a match, or looks through many entries.
 func (c *call) lasts() bool { return c.op == wire.Find || c.op == wire.Count }
+
 // limitAt returns when a limited call ends for want of a connection: a grace after its own wait or, if it does not wait, after now.
 func (c *call) limitAt(grace time.Duration) time.Time {
 	if c.limit.IsZero() {
@@ -148,6 +150,9 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 		return binary.AppendUvarint(b, c.id), ""
 	}
 	b = binary.AppendUvarint(b, c.space.handle)
+	if c.posthumous && c.repeated {
+		return b, ""
+	}
 	switch c.op {
 	case wire.Open:
 		return binary.AppendUvarint(wire.AppendBytes(b, c.name), c.id), ""
@@ -159,6 +164,8 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 		return c.encodeDrafts(c.encodeTxn(b, c.txn), v)
 	case wire.Update:
 		return c.encodeChange(c.encodeTxn(b, c.txn), v)
+	case wire.Outcome:
+		return c.encodeTxn(binary.AppendUvarint(b, c.id), c.txn), ""
 	case wire.BeginTxn:
 		return wire.AppendLease(b, c.lease), ""
 	case wire.Abort:

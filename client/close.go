@@ -20,6 +20,7 @@ func (l *link) close() {
 	for _, c := range l.inFlight(nil) {
 		l.abort(c)
 	}
+	l.endOrphans()
 }
 
 // goodbye ends the session in good order, if there is a connection: everything that was appended is sent first.
@@ -84,6 +85,7 @@ func (l *link) abort(c *call) {
 	if !c.repeatable() {
 		err = fmt.Errorf("%w: the client was closed before the answer came", space.ErrOutcomeUnknown)
 	}
+	l.abandonLocked(c)
 	l.endLocked(c, err)
 }
 

@@ -108,6 +108,7 @@ func (l *link) renewLocked(repeats bool) {
 		}
 		l.endLocked(c, errLost)
 	}
+	l.orphansLostLocked(sent, repeats)
 	l.repeats = repeats
 	l.epoch++
 	l.out = wire.Stream{}
@@ -215,6 +216,10 @@ func (l *link) endOverdue() {
 	defer l.mu.Unlock()
 	for _, c := range l.calls.all() {
 		if c.limited && c.repeatable() && !c.locks() && time.Since(c.limitAt(l.cfg.Grace)) > 0 {
+			if c.lasts() {
+				l.out.Commit(wire.AppendFrame(l.out.Buffer(), wire.CancelWait, c.number, nil))
+			}
+			l.abandonLocked(c)
 			l.endLocked(c, fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.cfg.Addr))
 		}
 	}

@@ -39,7 +39,7 @@ func (c *Client) do(ctx context.Context, call *call) error {
 			}
 		}
 		if err == nil || !call.again(err) {
-			return call.final(ctx, err)
+			return l.explain(ctx, call, call.final(ctx, err))
 		}
 	}
 }

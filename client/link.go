@@ -49,6 +49,7 @@ type link struct {
 	repeats  bool                     // guarded by mu; the server can be asked for the outcomes of calls
 	owed     int                      // guarded by mu; calls that were sent in sessions that are gone, and are yet to be repeated
 	regs     map[regKey]*registration // guarded by mu
+	orphans  orphans                  // guarded by mu
 	watchers int                      // guarded by mu; how many wait on quiet for calls to end
 }
 
@@ -109,7 +110,7 @@ func (l *link) awaitUp(ctx context.Context, c *call) error {
 		}
 		l.mu.Lock()
 	}
-	if c.space.isClosed() { // looked at under the lock, so that Close finds every call that came before
+	if !c.posthumous && c.space.isClosed() { // looked at under the lock, so that Close finds every call that came before
 		l.mu.Unlock()
 		return space.ErrClosed
 	}
@@ -128,11 +129,19 @@ func (l *link) awaitChange(ctx context.Context, c *call, changed chan struct{}) 
 		return nil
 	case <-over:
 		return fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.cfg.Addr)
-	case <-c.space.closed:
+	case <-c.closed():
 		return space.ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// closed returns a channel that is closed when c is not to be made any more.
+func (c *call) closed() <-chan struct{} {
+	if c.posthumous {
+		return nil
+	}
+	return c.space.closed
 }
 
 // send sends c as soon as there is a connection. It returns errNotOpen or a *missingKindError if that takes another call first.
@@ -219,7 +228,7 @@ func (l *link) await(ctx context.Context, c *call) error {
 	if c.lasts() {
 		l.post(wire.CancelWait, c.number, nil)
 	}
-	if !c.repeatable() || c.locks() || c.op == wire.Abort {
+	if !c.repeatable() || c.locks() || c.query.Begin || c.op == wire.Abort {
 		return l.awaitVerdict(ctx, c)
 	}
 	if l.abandon(c) {
@@ -238,10 +247,13 @@ func (l *link) awaitVerdict(ctx context.Context, c *call) error {
 		return c.outcome()
 	case <-t.C:
 	}
-	if l.abandon(c) {
-		return fmt.Errorf("%w: %w", space.ErrOutcomeUnknown, ctx.Err())
+	switch {
+	case !l.abandon(c):
+		return c.outcome()
+	case c.query.Begin:
+		return ctx.Err() // what it may have begun is aborted
 	}
-	return c.outcome()
+	return fmt.Errorf("%w: %w", space.ErrOutcomeUnknown, ctx.Err())
 }
 
 // settledLocked tells whoever waits for calls to end that one has.
@@ -251,19 +263,26 @@ func (l *link) settledLocked() {
 	}
 }
 
-// abandon takes c out of the calls in flight. If it returns false the outcome came first, and is there.
+// abandon takes c out of the calls in flight, and what comes of it is seen to. If it returns false the outcome came first, and is there.
 func (l *link) abandon(c *call) bool {
 	l.mu.Lock()
 	mine := l.calls.get(c.number) == c
 	if mine {
-		l.calls.remove(c.number)
-		l.settledLocked()
+		l.abandonLocked(c)
 	}
 	l.mu.Unlock()
 	if !mine {
 		<-c.done
 	}
 	return mine
+}
+
+func (l *link) abandonLocked(c *call) {
+	l.calls.remove(c.number)
+	if c.outlives() && !c.posthumous {
+		l.orphanLocked(c)
+	}
+	l.settledLocked()
 }
 
 // wakeLocked makes the writer send what was appended, unless it is about to.

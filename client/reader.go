@@ -66,7 +66,7 @@ func (l *link) acknowledge() {
 func (l *link) drained() (drained, owing bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state == draining && l.calls.n == 0, l.owed > 0
+	return l.state == draining && l.calls.n == 0, l.owed > 0 || l.orphans.wanted()
 }
 
 // handle serves one frame.
@@ -98,17 +98,20 @@ func (l *link) handle(f wire.Frame) error {
 	return fmt.Errorf("%w: unknown type %d", wire.ErrMalformed, f.Type)
 }
 
-// deliver ends a call. Calls that were given up are not there any more.
+// deliver ends a call, or settles one that was given up.
 func (l *link) deliver(f wire.Frame) {
 	l.mu.Lock()
 	c := l.calls.remove(f.ID)
 	if c == nil {
+		if o := l.orphans.byNumber[f.ID]; o != nil && o.pending() {
+			l.lateLocked(o, f)
+		}
 		l.mu.Unlock()
 		return
 	}
 	v := l.viewLocked(c.space)
 	c.schemas = v.schemas
-	if c.op == wire.Notify && f.Type == wire.Answer {
+	if c.reg != nil && c.op == wire.Notify && f.Type == wire.Answer {
 		c.reg.adoptLocked(l, f.Body, v.incarnation)
 	}
 	if f.Type == wire.Failure && inDoubt(f.Body) && c.recorded() && l.repeats {
@@ -130,6 +133,8 @@ func (l *link) deliverPart(f wire.Frame) {
 	defer l.mu.Unlock()
 	if c := l.calls.get(f.ID); c != nil {
 		c.body = append(c.body, f.Body...)
+	} else if o := l.orphans.byNumber[f.ID]; o != nil && o.pending() {
+		l.orphans.received(o, f.Body)
 	}
 }
 

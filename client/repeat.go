@@ -73,10 +73,13 @@ func (l *link) paidLocked(c *call) {
 	}
 }
 
-// giveUp notes that c will not be repeated.
+// giveUp notes that c will not be repeated. If it was to be, the space is asked in the background what has become of it.
 func (l *link) giveUp(c *call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if c.owing && !c.posthumous && c.outlives() {
+		l.askLocked(l.orphanLocked(c))
+	}
 	l.paidLocked(c)
 }
 
@@ -100,7 +103,7 @@ func (c *Client) repeat(ctx context.Context, l *link, call *call) error {
 	call.repeated, call.link = true, l
 	for pause := l.cfg.MinBackoff; ; {
 		call.renew()
-		call.ask = ctx.Err() != nil
+		call.ask = call.posthumous || ctx.Err() != nil
 		err := l.send(patient, call)
 		if err == nil {
 			err = l.await(ctx, call)
@@ -111,7 +114,7 @@ func (c *Client) repeat(ctx context.Context, l *link, call *call) error {
 			return unknown(err)
 		} else if err = call.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost {
 			continue
-		} else if call.space.isClosed() || l.isClosed() || !passes(err) {
+		} else if !call.posthumous && call.space.isClosed() || l.isClosed() || !passes(err) {
 			return unknown(err)
 		}
 		if err == errLost {

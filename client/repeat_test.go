@@ -249,7 +249,7 @@ func TestRepeat_NotUnderTransactions(t *testing.T) {
 	d.stop()
 	n.kill()
 	n.start()
-	require.ErrorIs(t, <-ended, space.ErrOutcomeUnknown)
+	require.ErrorIs(t, <-ended, space.ErrTxnEnded)
 }
 
 // A take under a transaction of its own is made again: what it began has ended with its session.

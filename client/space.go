@@ -182,8 +182,7 @@ func (s *Space) Update(ctx context.Context, under txn.ID, ch space.Change) (vers
 func decodeGrants(d *wire.Decoder, n int) ([]space.Grant, error) {
 	grants := make([]space.Grant, 0, n)
 	for range n {
-		g := d.Grant()
-		grants = append(grants, space.Grant{ID: space.LeaseID(g.ID), Granted: time.Duration(g.Granted)})
+		grants = append(grants, grantOf(d.Grant()))
 	}
 	return grants, d.Err()
 }

@@ -220,7 +220,7 @@ func TestTxn_DoesNotSurviveALostSession(t *testing.T) {
 		want error
 	}{
 		{func(ctx context.Context, in space.Option) error { _, err := space.Read(ctx, c, job{}, in); return err }, space.ErrTxnEnded},
-		{func(ctx context.Context, in space.Option) error { _, err := space.Take(ctx, c, job{}, in); return err }, space.ErrOutcomeUnknown},
+		{func(ctx context.Context, in space.Option) error { _, err := space.Take(ctx, c, job{}, in); return err }, space.ErrTxnEnded},
 		{func(ctx context.Context, _ space.Option) error {
 			_, tx, err := space.TakeTxn(ctx, c, job{})
 			if err == nil {

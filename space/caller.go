@@ -120,6 +120,7 @@ type outcome struct {
 	cursor uint64
 
 	version uint32
+	fate    engine.Fate
 	at      time.Time // when the outcome came, if transactions were begun by it
 }
 
@@ -135,7 +136,7 @@ type found struct {
 
 func (o *outcome) copy(r *engine.Result) {
 	o.err, o.count, o.seq, o.more, o.cursor = r.Err, r.Count, r.Seq, r.More, r.Cursor
-	o.version = r.Version
+	o.version, o.fate = r.Version, r.Fate
 	o.rows, o.found = o.rows[:0], o.found[:0]
 	for i := range r.Entries {
 		e := &r.Entries[i]

@@ -41,7 +41,8 @@ var (
 var (
 	// ErrInvalidArgument is returned for arguments that can never be right; the call changed nothing.
 	ErrInvalidArgument = engine.ErrInvalidArgument
-	// ErrOutcomeUnknown is returned when a call was sent but its outcome could not be learned: it may have happened or not; a bulk call as a whole.
+	// ErrOutcomeUnknown is returned when a call was sent but its outcome could not be learned: it may have happened or not; a bulk call as a whole. The
+	// error is an *OutcomeUnknownError if one can ask, by Outcome, what has become of the call.
 	ErrOutcomeUnknown = engine.ErrOutcomeUnknown
 	// ErrUnavailable is returned while the space cannot serve, for example because its log's disk is full; the call changed nothing.
 	ErrUnavailable = engine.ErrUnavailable

@@ -90,10 +90,10 @@ func (s *Local) Commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant
 	if id.Space != "" || !s.partition.Commit(c, c.next(), id, engine.Request{}, c.drafts) {
 		// ctx does not end what all spaces must agree upon, and there is no log for which it could have to wait.
 		grants, err := s.group.spans.Commit(context.WithoutCancel(ctx), s.named(id), s.partition, engine.Request{}, c.drafts)
-		return leases(grants), err
+		return leases(grants), unknownTxn(s.named(id), err)
 	}
 	if err := c.await(); err != nil {
-		return nil, err
+		return nil, unknownTxn(s.named(id), err)
 	}
 	return c.out.leases(), nil
 }

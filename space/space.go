@@ -84,6 +84,9 @@ type Space interface {
 	// it cancels the others and returns a *LeaseError that names those.
 	Cancel(ctx context.Context, ids ...LeaseID) error
 
+	// Outcome tells what has become of a call or a transaction; see the function Outcome. It blocks until that is known.
+	Outcome(ctx context.Context, id CallID) (Verdict, error)
+
 	// Kinds lists the kinds of the space with their schemas and the numbers of visible entries, by name.
 	Kinds(ctx context.Context) ([]KindInfo, error)
 

@@ -22,6 +22,7 @@ type Txn struct {
 	mu     sync.Mutex
 	staged []Draft  // guarded by mu
 	state  txnState // guarded by mu
+	unsure bool     // guarded by mu; a commit had an unknown outcome
 }
 
 // txnState is what this handle knows of its transaction; others may have ended it.
@@ -86,31 +87,49 @@ func (t *Txn) Lease() *Lease { return &t.lease }
 
 // Commit writes what was staged and makes everything that was done under the transaction take effect, at one instant and for good. It
 // returns ErrTxnEnded if the transaction has ended before: then nothing has taken effect, unless somebody else committed it.
-// After ErrOutcomeUnknown everything has taken effect or nothing. After any other error the transaction is as it was.
+// After ErrOutcomeUnknown everything has taken effect or nothing: Commit may be called again, and then returns nil if the first had committed; Outcome tells
+// it, too. After any other error the transaction is as it was.
 func (t *Txn) Commit(ctx context.Context) error {
-	staged, err := t.beginCommit()
+	staged, unsure, err := t.beginCommit()
 	if err != nil {
 		return err
 	}
 	_, err = t.space.Commit(ctx, t.id, staged)
+	if unsure && errors.Is(err, ErrTxnEnded) {
+		err = t.committedBefore(ctx, err)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil && !errors.Is(err, ErrTxnEnded) {
-		t.state = txnOpen
+		t.state, t.unsure = txnOpen, t.unsure || errors.Is(err, ErrOutcomeUnknown)
 		return err
 	}
 	t.state, t.staged = txnEnded, nil
 	return err
 }
 
-func (t *Txn) beginCommit() ([]Draft, error) {
+// committedBefore returns nil if the transaction, which has ended, has committed; else ended.
+func (t *Txn) committedBefore(ctx context.Context, ended error) error {
+	fate, err := t.Outcome(ctx)
+	switch {
+	case err != nil:
+		return unknownTxn(t.id, fmt.Errorf("%w: %w", ErrOutcomeUnknown, err))
+	case fate == Committed:
+		return nil
+	case fate == Unknown:
+		return unknownTxn(t.id, fmt.Errorf("%w: the space has forgotten the transaction", ErrOutcomeUnknown))
+	}
+	return ended
+}
+
+func (t *Txn) beginCommit() (staged []Draft, unsure bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.openLocked(); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	t.state = txnCommitting
-	return t.staged, nil
+	return t.staged, t.unsure, nil
 }
 
 // openLocked returns the error for a use of the transaction if it has ended as far as is known here.

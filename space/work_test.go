@@ -47,10 +47,10 @@ func (r *reports) add(report space.WorkReport) {
 	r.all = append(r.all, report)
 }
 
-func (r *reports) outcomes() []space.Outcome {
+func (r *reports) outcomes() []space.JobOutcome {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var os []space.Outcome
+	var os []space.JobOutcome
 	for _, report := range r.all {
 		os = append(os, report.Outcome)
 	}
@@ -206,7 +206,7 @@ func TestWork_BuriesAfterTheLastTry(t *testing.T) {
 		}, space.Tries(3), space.Wait(time.Hour), space.Report(r.add))
 		require.NoError(t, err)
 		require.Equal(t, 3, tries)
-		require.Equal(t, []space.Outcome{space.JobRetried, space.JobRetried, space.JobDead}, r.outcomes())
+		require.Equal(t, []space.JobOutcome{space.JobRetried, space.JobRetried, space.JobDead}, r.outcomes())
 		var failure *space.PanicError
 		require.ErrorAs(t, r.all[2].Err, &failure)
 		require.Equal(t, "boom", failure.Value)
@@ -314,7 +314,7 @@ func TestWork_KeepsAJobThatCannotBeBuried(t *testing.T) {
 		fails := func(context.Context, *space.Job[Task]) error { return space.Permanent(errors.New("no")) }
 		write(t, sp, Task{ID: 1, State: string(make([]byte, 970))})
 		require.NoError(t, space.Work(ctx, sp, Task{}, fails, space.NoWait(), space.Report(r.add)))
-		require.Equal(t, []space.Outcome{space.JobRetried}, r.outcomes())
+		require.Equal(t, []space.JobOutcome{space.JobRetried}, r.outcomes())
 		time.Sleep(time.Minute)
 		require.Equal(t, 1, count(t, sp, Task{}))
 
@@ -337,7 +337,7 @@ func TestWork_FailsWhenAResultIsRefused(t *testing.T) {
 			return job.Stage(ctx, Task{State: string(make([]byte, 2000))})
 		}, space.Tries(2), space.Report(r.add), space.Wait(time.Hour))
 		require.NoError(t, err)
-		require.Equal(t, []space.Outcome{space.JobRetried, space.JobDead}, r.outcomes())
+		require.Equal(t, []space.JobOutcome{space.JobRetried, space.JobDead}, r.outcomes())
 		require.ErrorIs(t, r.all[0].Err, space.ErrTooLarge)
 	})
 }
@@ -413,7 +413,7 @@ func TestWork_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
 					return nil
 				}, space.Workers(1), space.For(time.Minute), space.Report(r.add), space.Wait(time.Hour))
 				require.NoError(t, err)
-				require.Equal(t, []space.Outcome{space.JobLost, space.JobDone}, r.outcomes())
+				require.Equal(t, []space.JobOutcome{space.JobLost, space.JobDone}, r.outcomes())
 				require.Zero(t, r.all[1].Attempts, "the loss is no failed attempt")
 				require.Zero(t, count(t, sp, Done{}))
 				require.Less(t, time.Since(began), 3*time.Minute+time.Hour)
@@ -470,12 +470,12 @@ func TestWork_Drains(t *testing.T) {
 		require.NoError(t, <-ended)
 		require.Equal(t, 3, count(t, sp, Done{}), "the handler that ran has finished")
 		require.Equal(t, 6, count(t, sp, Task{}))
-		require.Equal(t, map[space.Outcome]int{space.JobDone: 3, space.JobReturned: 2}, tally(r.outcomes()))
+		require.Equal(t, map[space.JobOutcome]int{space.JobDone: 3, space.JobReturned: 2}, tally(r.outcomes()))
 	})
 }
 
-func tally(os []space.Outcome) map[space.Outcome]int {
-	n := map[space.Outcome]int{}
+func tally(os []space.JobOutcome) map[space.JobOutcome]int {
+	n := map[space.JobOutcome]int{}
 	for _, o := range os {
 		n[o]++
 	}
@@ -508,7 +508,7 @@ func TestWork_EndsHandlersThatTakeTooLong(t *testing.T) {
 		stop()
 		require.NoError(t, <-ended)
 		require.Equal(t, time.Minute, time.Since(began))
-		require.Equal(t, map[space.Outcome]int{space.JobDone: 1, space.JobReturned: 2}, tally(r.outcomes()))
+		require.Equal(t, map[space.JobOutcome]int{space.JobDone: 1, space.JobReturned: 2}, tally(r.outcomes()))
 		require.Equal(t, 1, count(t, sp, Done{ID: 1}))
 		entries, err := sp.Take(ctx, matchAll(t, sp, Task{}, 3))
 		require.NoError(t, err)
@@ -581,7 +581,7 @@ func TestWork_WaitsForASpaceThatCannotBeReached(t *testing.T) {
 			var r reports
 			began := time.Now()
 			require.NoError(t, space.Work(ctx, sp, Task{}, stageDone, space.NoWait(), space.Report(r.add)))
-			require.Equal(t, map[space.Outcome]int{space.TakeFailed: 12, space.JobDone: 1}, tally(r.outcomes()))
+			require.Equal(t, map[space.JobOutcome]int{space.TakeFailed: 12, space.JobDone: 1}, tally(r.outcomes()))
 			var pauses time.Duration
 			for _, report := range r.all[:12] {
 				require.ErrorIs(t, report.Err, failure)
@@ -615,7 +615,7 @@ func TestWork_BeginsAsSoonAsTheSpaceCanBeReached(t *testing.T) {
 		sp := &deaf{Space: local, codecs: space.NewCodecs(), registers: 3}
 		var r reports
 		require.NoError(t, space.Work(ctx, sp, Task{}, stageDone, space.NoWait(), space.Report(r.add)))
-		require.Equal(t, []space.Outcome{space.TakeFailed, space.TakeFailed, space.TakeFailed, space.JobDone}, r.outcomes())
+		require.Equal(t, []space.JobOutcome{space.TakeFailed, space.TakeFailed, space.TakeFailed, space.JobDone}, r.outcomes())
 
 		sp = &deaf{Space: local, codecs: space.NewCodecs(), registers: 1000}
 		ending, end := context.WithTimeout(ctx, time.Minute)
@@ -729,5 +729,5 @@ func TestOutcome_HasAName(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "retried", space.JobRetried.String())
 	require.Equal(t, "take failed", space.TakeFailed.String())
-	require.Equal(t, "outcome 77", space.Outcome(77).String())
+	require.Equal(t, "outcome 77", space.JobOutcome(77).String())
 }

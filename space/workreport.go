@@ -8,7 +8,7 @@ import (
 
 // WorkReport tells what became of a job in the hands of Work.
 type WorkReport struct {
-	Outcome  Outcome
+	Outcome  JobOutcome
 	Job      LeaseID       // its entry; 0 for TakeFailed
 	Kind     string        // of the entry
 	Attempts int           // how often it had failed before
@@ -17,22 +17,22 @@ type WorkReport struct {
 	Delay    time.Duration // of JobRetried and TakeFailed: until the next attempt
 }
 
-// Outcome says what became of a job.
-type Outcome uint8
+// JobOutcome says what became of a job.
+type JobOutcome uint8
 
 const (
-	JobDone     Outcome = iota + 1 // its transaction was committed
-	JobRetried                     // its handler failed; it comes back after a delay
-	JobDead                        // it was given up; a dead letter is in its place
-	JobLost                        // its transaction ended, or nobody knows whether it was committed; if not it is back by itself
-	JobReturned                    // it was given back because Work ends
-	TakeFailed                     // no job: the space could not be asked for jobs, and will be asked again
+	JobDone     JobOutcome = iota + 1 // its transaction was committed
+	JobRetried                        // its handler failed; it comes back after a delay
+	JobDead                           // it was given up; a dead letter is in its place
+	JobLost                           // its transaction ended, or nobody knows whether it was committed; if not it is back by itself
+	JobReturned                       // it was given back because Work ends
+	TakeFailed                        // no job: the space could not be asked for jobs, and will be asked again
 
 	outcomes = iota + 1
 )
 
 // String returns the outcome in a word.
-func (o Outcome) String() string {
+func (o JobOutcome) String() string {
 	names := [outcomes]string{"unknown", "done", "retried", "dead", "lost", "returned", "take failed"}
 	if o >= outcomes {
 		return fmt.Sprintf("outcome %d", uint8(o))
@@ -53,7 +53,7 @@ func (s *WorkStats) Add(r WorkReport) {
 }
 
 // Count returns how many reports had the outcome. Handlers have failed Count(JobRetried)+Count(JobDead) times.
-func (s *WorkStats) Count(o Outcome) int {
+func (s *WorkStats) Count(o JobOutcome) int {
 	if o >= outcomes {
 		return 0
 	}

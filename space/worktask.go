@@ -87,7 +87,7 @@ func (t *task) isSettling() bool {
 	return t.settling
 }
 
-func (t *task) report(o Outcome, err error) WorkReport {
+func (t *task) report(o JobOutcome, err error) WorkReport {
 	return WorkReport{Outcome: o, Job: t.entry.ID, Kind: t.entry.Kind(), Attempts: int(t.entry.Attempts), Err: err, Took: t.took}
 }
 

@@ -25,6 +25,7 @@ func restartTxnCases() cases {
 		{"transactions are not mistaken for those before", restartTxnIdentities},
 		{"versions, attempts and places stay as they are", restartVersions},
 		{"delayed and deferred entries come when they are due", restartDelays},
+		{"what has become of transactions is not forgotten", restartOutcomes}, // semantics 2.5
 		{"transfers leave the sum as it is", restartTransfers},
 		{"what is in doubt happened as a whole or not at all", restartDoubt},
 	}

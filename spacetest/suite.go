@@ -59,6 +59,7 @@ func topics() []topic {
 		{"update", updateCases()},
 		{"byid", byIDCases()},
 		{"query", queryCases()},
+		{"outcome", outcomeCases()},
 		{"history", historyCases()},
 	}
 }

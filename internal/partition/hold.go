@@ -11,7 +11,8 @@ import (
 // renewals, registrations and commits. why wraps engine.ErrLogFull, and the calls have then changed nothing. What goes on is whatever reads; what is done
 // under a transaction, which the log hears of when it commits; what gives up, which is cancelling and aborting; what the partition decides itself, such as
 // the end of a lease; and transactions over several partitions that somebody has begun to commit. Neither does Hold touch calls that wait
-// already. Nothing of that makes a log longer without end, but for three bytes with each few thousand transactions.
+// already. Nothing of that makes a log longer without end, but for three bytes with each few thousand transactions, and a few with each commit of a
+// transaction that has changed nothing.
 func (p *Partition) Hold(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +35,8 @@ func (p *Partition) admitRenewal(ids []uint64) error {
 	return p.admit()
 }
 
-// admitCommit is admit for the commit of a transaction. One that has changed nothing is not in the log, nor is one that has ended.
+// admitCommit is admit for the commit of a transaction. One that has changed nothing leaves a few bytes in it, one that has ended
+// nothing.
 func (p *Partition) admitCommit(id txn.ID, drafts []engine.Draft) error {
 	if p.hold == nil || !p.e.Commits(id, len(drafts) > 0) {
 		return nil

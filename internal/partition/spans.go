@@ -115,6 +115,18 @@ func (s *Spans) Rollback(ctx context.Context, id txn.ID, at *Partition, keep []u
 	}))
 }
 
+// Fate tells what has become of a transaction. It blocks until that is durable. It returns engine.ErrInvalidArgument if the transaction's home does not exist,
+// and the error of a home that does not serve.
+func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate engine.Fate, err error) {
+	home := s.find(id.Space)
+	if home == nil {
+		return engine.Unknown, noHome(id)
+	}
+	err = home.await(ctx, func(now int64) engine.Result { return home.e.TxnFate(now, id.Number) },
+		func(r *engine.Result) { fate = r.Fate })
+	return fate, err
+}
+
 // Cancelling tells that leases are about to be cancelled at a partition. Some may be those of transactions with branches elsewhere, which are aborted
 // before, so that nothing is left of them when the cancellation is answered. It does not wait.
 func (s *Spans) Cancelling(at *Partition, leases []uint64) {

@@ -78,6 +78,8 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleUpdate(c, f.ID, d)
 	case wire.BeginTxn, wire.Commit, wire.Abort, wire.Rollback, wire.Defer:
 		return s.handleTxn(c, f, d)
+	case wire.Outcome:
+		return s.handleOutcome(c, f.ID, d)
 	case wire.Kinds:
 		if err := d.Err(); err != nil {
 			return s.refuse(f.ID, err)

@@ -200,6 +200,8 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 		return wire.AppendEntries(dst, call, nil, r.Entries)
 	case wire.Contents:
 		return wire.AppendPage(dst, call, r)
+	case wire.Outcome:
+		return wire.AppendOutcome(dst, call, r)
 	}
 	start := len(dst)
 	dst = wire.Begin(dst, wire.Answer, call)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -56,6 +57,33 @@ func (s *session) handleRepeat(f wire.Frame) error {
 		return s.fail(f.ID, fmt.Errorf("%w: the space where the transaction began keeps no outcomes for this one", engine.ErrOutcomeUnknown))
 	}
 	return s.handleSpace(f)
+}
+
+// handleOutcome tells what has become of a call on the space or, if the session is 0, of a transaction, perhaps of another space.
+func (s *session) handleOutcome(c *caller, call uint64, d wire.Decoder) error {
+	session, id := d.Uvarint(), c.home(d.Txn())
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
+	}
+	switch {
+	case id.IsZero():
+		return s.refuse(call, errNoTxn)
+	case session != 0 && id.Space == "":
+		c.p.CallFate(c, tag(wire.Outcome, call), engine.Request{Session: session, Number: id.Number})
+		return nil
+	case session == 0 && id.Space == "":
+		c.p.TxnFate(c, tag(wire.Outcome, call), id.Number)
+		return nil
+	case session != 0:
+		return s.fail(call, fmt.Errorf("%w: the call was made in space %q: ask there", engine.ErrInvalidArgument, id.Space))
+	}
+	return s.apart(call, func(ctx context.Context) error {
+		fate, err := s.srv.cfg.Spans.Fate(ctx, id)
+		if err == nil {
+			c.Reply(tag(wire.Outcome, call), &engine.Result{Fate: fate}, 0, true)
+		}
+		return err
+	})
 }
 
 // listenAgain makes the session the listener of the registration that a repeated Notify has made; d is at what follows the handle.

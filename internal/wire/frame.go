@@ -44,6 +44,8 @@ const (
 
 	Repeat Type = 39 // another call, made again with the number that it had
 
+	Outcome Type = 40 // what has become of a call or a transaction
+
 	Snapshot  Type = 44
 	Fetch     Type = 45
 	Backup    Type = 46

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/gospaces/gospaces/internal/engine"
+)
 
 // flagAsk in the type of a repeated call: tell the outcome, but do not execute the call if it had none.
 const flagAsk = 1 << 7
@@ -41,4 +45,23 @@ func AppendOpened(dst []byte, incarnation string, session uint64, lost bool) []b
 // Opened decodes what AppendOpened appends.
 func (d *Decoder) Opened() (incarnation string, session uint64, lost bool) {
 	return string(d.Bytes()), d.Uvarint(), d.Byte() != 0
+}
+
+// AppendOutcome appends the answer to an Outcome: the fate and, of a call that has committed, its result.
+func AppendOutcome(dst []byte, call uint64, r *engine.Result) []byte {
+	head := binary.AppendUvarint(append([]byte(nil), byte(r.Fate)), uint64(r.Version))
+	head = binary.AppendUvarint(head, uint64(len(r.Grants)))
+	for _, g := range r.Grants {
+		head = AppendGrant(head, g)
+	}
+	return AppendEntries(dst, call, head, r.Entries)
+}
+
+// Outcome decodes the beginning of what AppendOutcome appends; entries follow.
+func (d *Decoder) Outcome() (fate engine.Fate, version uint32, grants []engine.Grant) {
+	fate, version = engine.Fate(d.Byte()), d.Uint32()
+	for n := d.Len(MaxDrafts); n > 0 && d.Ok(); n-- {
+		grants = append(grants, d.Grant())
+	}
+	return fate, version, grants
 }

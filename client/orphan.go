@@ -1,0 +1,314 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// orphan is a call that was sent and given up before its outcome came. When the outcome comes it is kept for those who ask (Space.Outcome), and what
+// the call has begun is ended: a transaction, a registration or a backup that nobody has would stay as long as its lease or its session.
+type orphan struct {
+	space    *Space
+	op       wire.Type
+	begin    bool         // it begins transactions
+	number   uint64       // of the call
+	id       space.CallID // zero: nobody can ask
+	born     uint64       // as those of the call
+	end      uint64
+	repeated bool
+
+	body    []byte // guarded by the link's mu; of the answer, as far as it has come
+	size    int    // guarded by the link's mu; of the answer
+	done    chan struct{}
+	verdict space.Verdict // set before done is closed
+}
+
+// maxOrphans and maxOrphanBytes bound what a link keeps for calls that were given up; the oldest are forgotten first.
+const (
+	maxOrphans     = 1 << 10
+	maxOrphanBytes = 16 << 20
+)
+
+// orphans are the calls that a link has given up. The link's mu guards them.
+type orphans struct {
+	byNumber map[uint64]*orphan
+	order    []*orphan // oldest first
+	bytes    int       // of their answers
+}
+
+func (os *orphans) add(o *orphan) {
+	if os.byNumber == nil {
+		os.byNumber = map[uint64]*orphan{}
+	}
+	os.byNumber[o.number] = o
+	os.order = append(os.order, o)
+	os.trim()
+}
+
+// received adds to the answer of o.
+func (os *orphans) received(o *orphan, body []byte) {
+	o.body = append(o.body, body...)
+	o.size += len(body)
+	os.bytes += len(body)
+	os.trim()
+}
+
+// trim forgets the oldest that are too many, first those whose outcomes have come.
+func (os *orphans) trim() {
+	for len(os.order) > maxOrphans || os.bytes > maxOrphanBytes && len(os.order) > 1 {
+		i := max(0, slices.IndexFunc(os.order, func(o *orphan) bool { return !o.pending() }))
+		o := os.order[i]
+		if o.pending() {
+			o.conclude(space.Verdict{})
+		}
+		os.remove(o)
+	}
+}
+
+func (os *orphans) remove(o *orphan) {
+	if os.byNumber[o.number] != o {
+		return
+	}
+	delete(os.byNumber, o.number)
+	os.bytes -= o.size
+	os.order = slices.DeleteFunc(os.order, func(other *orphan) bool { return other == o })
+}
+
+// wanted reports whether the outcome of one of them, which one may ask for, has not come.
+func (os *orphans) wanted() bool {
+	return slices.ContainsFunc(os.order, func(o *orphan) bool { return o.pending() && !o.id.IsZero() })
+}
+
+// outlives reports whether what c has done, or will do, matters when nobody waits for it any more.
+func (c *call) outlives() bool {
+	switch c.op {
+	case wire.BeginTxn, wire.Notify, wire.Backup:
+		return true
+	case wire.Commit: // one asks what has become of the transaction
+		return false
+	}
+	return c.query.Begin || c.recorded()
+}
+
+// orphanLocked notes that c, which is in flight or is to be repeated, was given up.
+func (l *link) orphanLocked(c *call) *orphan {
+	o := &orphan{
+		space: c.space, op: c.op, begin: c.query.Begin, number: c.number, born: c.born, end: c.end, repeated: c.repeated,
+		done: make(chan struct{}),
+	}
+	if c.recorded() && c.op != wire.Notify {
+		o.id = l.identityLocked(c)
+	}
+	l.orphans.add(o)
+	l.orphans.received(o, c.body)
+	return o
+}
+
+// identityLocked returns the identity of a call whose outcome the space keeps; zero if the space does not know the client.
+func (l *link) identityLocked(c *call) space.CallID {
+	if session := l.knownLocked(c.space).session; session != 0 && c.number != 0 {
+		return space.CallID{Space: c.space.name, Session: session, Number: c.number}
+	}
+	return space.CallID{}
+}
+
+// pending reports whether the outcome of o has not come.
+func (o *orphan) pending() bool {
+	select {
+	case <-o.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// conclude sets what has become of o.
+func (o *orphan) conclude(v space.Verdict) {
+	o.verdict = v
+	close(o.done)
+}
+
+// await returns what has become of o, once it is known. It returns ctx's error if that ends before.
+func (o *orphan) await(ctx context.Context) (space.Verdict, error) {
+	select {
+	case <-o.done:
+		return o.verdict, nil
+	case <-ctx.Done():
+		return space.Verdict{Fate: space.Undecided}, ctx.Err()
+	}
+}
+
+// lateLocked takes the last frame of the answer to an orphan.
+func (l *link) lateLocked(o *orphan, f wire.Frame) {
+	if f.Type == wire.Failure && inDoubt(f.Body) && l.asksFor(o) {
+		l.askLocked(o)
+		return
+	}
+	c := &call{space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure, schemas: l.viewLocked(o.space).schemas}
+	c.query.Begin = o.begin
+	if !c.failed {
+		l.orphans.received(o, f.Body)
+		c.body = append(c.body, o.body...)
+	} else {
+		c.body = append(c.body, f.Body...)
+	}
+	l.settleOrphanLocked(o, c, c.outcome())
+}
+
+// settleOrphanLocked ends an orphan with the outcome of the call c, which asked for it or which it was, and err.
+func (l *link) settleOrphanLocked(o *orphan, c *call, err error) {
+	if !o.pending() {
+		return
+	}
+	o.conclude(l.verdictLocked(o, c, err))
+	o.body = nil
+	if o.id.IsZero() {
+		l.orphans.remove(o)
+	}
+}
+
+// verdictLocked returns what has become of o, and has what it began ended.
+func (l *link) verdictLocked(o *orphan, c *call, err error) (v space.Verdict) {
+	switch {
+	case err == nil:
+	case errors.Is(err, space.ErrOutcomeUnknown):
+		return v
+	default:
+		return space.Verdict{Fate: space.Aborted}
+	}
+	d := wire.NewDecoder(c.body)
+	if o.begin {
+		d.Begun()
+		for d.More() {
+			l.abortLocked(o.space, d.EntryOf(true).Txn)
+		}
+		return space.Verdict{Fate: space.Aborted}
+	}
+	v.Fate = space.Committed
+	switch o.op {
+	case wire.BeginTxn:
+		l.abortLocked(o.space, d.Grant().ID)
+		v.Fate = space.Aborted
+	case wire.Notify:
+		id := space.LeaseID(d.Grant().ID)
+		l.undoLocked(o.space, wire.Cancel, func(c *call) { c.ids = []space.LeaseID{id} })
+		v.Fate = space.Aborted
+	case wire.Backup:
+		id := d.Uvarint()
+		l.undoLocked(o.space, wire.EndBackup, func(c *call) { c.id = id })
+		v.Fate = space.Aborted
+	case wire.Find:
+		v.Entries, _ = c.entries(&d)
+	case wire.Update:
+		v.Version = d.Uint32()
+	case wire.Renew:
+		d.Failed(func(int, error) {})
+		v.Grants = restGrants(&d)
+	case wire.Write:
+		v.Grants = restGrants(&d)
+	}
+	return v
+}
+
+func restGrants(d *wire.Decoder) (grants []space.Grant) {
+	for d.More() {
+		grants = append(grants, grantOf(d.Grant()))
+	}
+	return grants
+}
+
+func (l *link) abortLocked(s *Space, number uint64) {
+	l.undoLocked(s, wire.Abort, func(c *call) { c.txn = txn.ID{Space: s.name, Number: number} })
+}
+
+// undoLocked makes a call that ends what an orphan has begun. If the session ends before, the server has ended it.
+func (l *link) undoLocked(s *Space, op wire.Type, fill func(*call)) {
+	l.goLocked(func() {
+		ctx, cancel := l.context()
+		defer cancel()
+		c := newCall(s, op)
+		defer c.free()
+		c.link, c.posthumous = l, true
+		fill(c)
+		_ = s.client.do(ctx, c) // nobody is there to be told
+	})
+}
+
+// goLocked runs f on a goroutine of the link, unless that is closed.
+func (l *link) goLocked(f func()) bool {
+	if l.state == ended {
+		return false
+	}
+	l.stopped.Go(f)
+	return true
+}
+
+// asksFor reports whether the space can be asked what has become of o.
+func (l *link) asksFor(o *orphan) bool { return l.repeats && (!o.id.IsZero() || o.op == wire.Notify) }
+
+// askLocked asks the space what has become of an orphan whose session is gone. Until then the server must keep outcomes.
+func (l *link) askLocked(o *orphan) {
+	l.owed++
+	if !l.goLocked(func() { l.ask(o) }) {
+		l.owed--
+	}
+}
+
+func (l *link) ask(o *orphan) {
+	ctx, cancel := l.context()
+	defer cancel()
+	c := newCall(o.space, o.op)
+	defer c.free()
+	c.number, c.born, c.take, c.owing, c.posthumous = o.number, o.born, true, true, true
+	err := o.space.client.repeat(ctx, l, c)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.settleOrphanLocked(o, c, err)
+}
+
+// orphansLostLocked follows the end of a session: calls that were given up, and may be asked for in the next one, are; what others have begun is
+// ended by the server. sent is how much of the stream was sent.
+func (l *link) orphansLostLocked(sent uint64, repeats bool) {
+	for _, o := range slices.Clone(l.orphans.order) {
+		if !o.pending() {
+			continue
+		}
+		l.orphans.bytes -= o.size
+		o.body, o.size = nil, 0
+		switch {
+		case !o.repeated && o.end > sent:
+			l.settleOrphanLocked(o, nil, engine.ErrCancelled)
+		case l.asksFor(o) && repeats:
+			l.askLocked(o)
+		case o.begin || o.op == wire.BeginTxn || o.op == wire.Backup:
+			l.settleOrphanLocked(o, nil, engine.ErrCancelled)
+		default:
+			l.settleOrphanLocked(o, nil, space.ErrOutcomeUnknown)
+		}
+	}
+}
+
+// endOrphans lets those go who wait to learn what has become of calls.
+func (l *link) endOrphans() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range slices.Clone(l.orphans.order) {
+		l.settleOrphanLocked(o, nil, space.ErrOutcomeUnknown)
+	}
+}
+
+// orphan returns the call of that identity, if it was given up, or nil.
+func (l *link) orphan(id space.CallID) *orphan {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if o := l.orphans.byNumber[id.Number]; o != nil && o.id == id {
+		return o
+	}
+	return nil
+}

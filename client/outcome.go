@@ -1,0 +1,95 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Outcome implements space.Space.
+func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, error) {
+	if id.Number == 0 {
+		return space.Verdict{}, invalid("no call is named")
+	}
+	if id.Space == "" {
+		id.Space = s.name
+	}
+	if id.Session != 0 {
+		for _, l := range s.client.links {
+			if o := l.orphan(id); o != nil {
+				return o.await(ctx)
+			}
+		}
+	}
+	c := newCall(s, wire.Outcome)
+	defer c.free()
+	c.id, c.txn = id.Session, txn.ID{Space: id.Space, Number: id.Number}
+	if err := s.client.do(ctx, c); err != nil {
+		return space.Verdict{}, err
+	}
+	d := wire.NewDecoder(c.body)
+	fate, version, grants := d.Outcome()
+	v := space.Verdict{Fate: space.Fate(fate), Version: version}
+	for _, g := range grants {
+		v.Grants = append(v.Grants, grantOf(g))
+	}
+	var err error
+	v.Entries, err = c.entries(&d)
+	return v, err
+}
+
+// about returns the transaction that c is about, or under which it was made; zero if there is none.
+func (c *call) about() txn.ID {
+	id := c.txn
+	if c.op == wire.Find || c.op == wire.Notify || c.op == wire.Count || c.op == wire.Contents {
+		id = c.query.Txn
+	}
+	if !id.IsZero() && id.Space == "" {
+		id.Space = c.space.name
+	}
+	return id
+}
+
+// explain returns the error with which c ends, if its outcome is unknown as err says: who has it can ask for the outcome. What was done under a transaction is
+// known to have come to nothing if the transaction was aborted.
+func (l *link) explain(ctx context.Context, c *call, err error) error {
+	if err == nil || !errors.Is(err, space.ErrOutcomeUnknown) {
+		return err
+	}
+	if id := c.about(); !id.IsZero() && c.op != wire.Outcome {
+		return c.explainTxn(ctx, id, err)
+	}
+	unknown := &space.OutcomeUnknownError{Err: err}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.recorded() {
+		unknown.ID = l.identityLocked(c)
+	}
+	return unknown
+}
+
+func (c *call) explainTxn(ctx context.Context, id txn.ID, err error) error {
+	unknown := &space.OutcomeUnknownError{ID: space.TxnCall(id), Err: err}
+	if ctx.Err() != nil || c.space.isClosed() {
+		return unknown
+	}
+	v, asked := c.space.Outcome(ctx, space.TxnCall(id))
+	switch {
+	case asked != nil:
+	case v.Fate == space.Aborted:
+		return fmt.Errorf("%w: the connection was lost, and the transaction aborted", engine.ErrTxnEnded)
+	case v.Fate == space.Committed && c.op == wire.Commit && len(c.drafts) == 0:
+		return nil
+	}
+	return unknown
+}
+
+func grantOf(g engine.Grant) space.Grant {
+	return space.Grant{ID: space.LeaseID(g.ID), Granted: time.Duration(g.Granted)}
+}
