@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
 )
 
 func (s *scene) fate(number uint64) Fate { return s.e.TxnFate(s.now, number).Fate }
@@ -28,6 +30,10 @@ func TestTxnFate_TellsWhatHasBecomeOfTransactions(t *testing.T) {
 	s = s.restarted()
 	for number, fate := range want {
 		require.Equal(t, fate, s.fate(number), "%d after a restart", number)
+	}
+	require.NoError(t, s.e.Apply(record.AppendLost(nil)))
+	for number := range want {
+		require.Equal(t, Unknown, s.fate(number), "%d after a part of the log was lost", number)
 	}
 }
 
