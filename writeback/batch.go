@@ -140,7 +140,7 @@ func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, err error) 
 // apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their events leave no trace in
 // the database, nor does what a transaction will do, until it has done it.
 func (b *batch) apply(r *record.Record, at int64) {
-	if r.Op != record.Together {
+	if r.Op != record.Together && r.Op != record.Clock { // which are of no call
 		b.records++
 	}
 	switch r.Op {

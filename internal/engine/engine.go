@@ -50,6 +50,7 @@ type Engine struct {
 	lastID        uint64 // identities of entries, registrations and transactions
 	reserved      uint64 // identities up to this one may be in use though the log does not name them
 	reservedAt    uint64 // LSN of the record that says so
+	clock, wall   int64  // the time of the space, and of its primary's wall clock, that the last Clock record told; of no effect here
 	lastOrder     uint64
 	arrivals      uint64
 	offers        uint64 // counts them

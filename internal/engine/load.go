@@ -54,6 +54,8 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 	case record.Prepare, record.Hold, record.Stage, record.StageChange:
 		l.tail = append(l.tail, raw...)
 		return nil
+	case record.Clock:
+		return e.apply(r)
 	case record.Ended:
 		l.ended = true
 		if r.Count != l.records {

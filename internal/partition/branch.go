@@ -46,7 +46,7 @@ func (s participant) now(op func(now int64) engine.Result) error {
 	if s.p.err != nil {
 		return s.p.err
 	}
-	err := op(now()).Err
+	err := op(s.p.clock.now()).Err
 	s.p.finish()
 	return err
 }

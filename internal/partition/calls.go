@@ -34,7 +34,7 @@ func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
 	}
-	p.result = p.e.Write(now(), under, by, drafts)
+	p.result = p.e.Write(p.clock.now(), under, by, drafts)
 	p.reply(c, call, &p.result)
 	p.finish()
 }
@@ -103,7 +103,7 @@ func (p *Partition) doInSteps(c Caller, call uint64, op func(now int64) (engine.
 		return
 	}
 	var rest engine.Unfinished
-	if p.result, rest = op(now()); rest != nil {
+	if p.result, rest = op(p.clock.now()); rest != nil {
 		p.goOn(&wait{callKey: callKey{c, call}, steps: rest}, 0)
 	} else {
 		p.reply(c, call, &p.result)
@@ -129,7 +129,7 @@ func (p *Partition) do(c Caller, call uint64, op func(now int64) engine.Result) 
 		c.Reply(call, &engine.Result{Err: p.err}, 0, true)
 		return
 	}
-	p.result = op(now())
+	p.result = op(p.clock.now())
 	p.reply(c, call, &p.result)
 	p.finish()
 }

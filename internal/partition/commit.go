@@ -38,6 +38,7 @@ type commits struct {
 	idle     bool // the committer waits for work
 	closed   bool
 	work     sync.Cond
+	clock    *clock
 }
 
 // sealSize is the size from which on a batch takes no more calls.
@@ -101,7 +102,7 @@ func (cs *commits) rouse(e *engine.Engine) {
 // seal closes the open batch and begins a new one.
 func (cs *commits) seal(e *engine.Engine) {
 	b := cs.open
-	b.msg = record.AppendTogether(e.Log, 0)
+	b.msg = record.AppendTogether(cs.clock.append(e.Log), 0)
 	cs.sealed = append(cs.sealed, &b)
 	cs.open = batch{}
 	e.Log = cs.buffer()
@@ -229,6 +230,7 @@ func (p *Partition) append(b *batch) error {
 	if err := p.cfg.Log.Append(b.msg); err != nil {
 		return err
 	}
+	p.clock.check(p.cfg.Logger)
 	position := p.cfg.Log.Last()
 	p.mu.Lock()
 	for len(b.stored) > 0 { // more may come meanwhile

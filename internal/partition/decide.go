@@ -66,7 +66,7 @@ func (d *decision) takeAtOnce(w *awaiter) {
 			w.done <- p.err
 			return
 		}
-		r := d.decide(now())
+		r := d.decide(p.clock.now())
 		if r.Err == nil {
 			for _, b := range d.branches {
 				d.commitBranch(b)
@@ -88,7 +88,7 @@ func (d *decision) decide(now int64) engine.Result {
 // commitBranch commits the branch in b, whose lock is held. The coordinator sees to it that this becomes durable.
 func (d *decision) commitBranch(b *Partition) {
 	if b.err == nil {
-		b.e.CommitBranch(now(), d.id)
+		b.e.CommitBranch(b.clock.now(), d.id)
 		b.finish()
 	}
 }

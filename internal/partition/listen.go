@@ -44,7 +44,7 @@ func (p *Partition) Attach(c Caller, call uint64, registration, after uint64) {
 		c.Reply(call, &engine.Result{Err: p.err}, 0, true)
 		return
 	}
-	p.e.Expire(now())
+	p.e.Expire(p.clock.now())
 	p.finish()
 	l := p.attachable(registration)
 	r := engine.Result{Depends: p.e.LSN()}

@@ -53,6 +53,8 @@ type Config struct {
 	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
 
+	Wall func() time.Time // the machine's wall clock, for tests; nil: time.Now
+
 	Txns Coordinator // of transactions that span several partitions; nil: there are none
 }
 
@@ -66,6 +68,7 @@ type Partition struct {
 	turns  chan struct{}   // holds an element for each reading that is under way
 
 	kinds atomic.Pointer[kinds]
+	clock clock // set before Start is through
 
 	mu          sync.Mutex
 	e           *engine.Engine
@@ -103,8 +106,9 @@ func New(cfg Config) *Partition {
 	}
 	p := &Partition{
 		cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}, turns: make(chan struct{}, readings),
-		failed: make(chan struct{}), imaging: make(chan struct{}, 1),
+		failed: make(chan struct{}), imaging: make(chan struct{}, 1), clock: newClock(cfg.Wall),
 	}
+	p.commits.clock = &p.clock
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.reset(0)
 	p.publishKinds()
@@ -132,6 +136,8 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 		if err := p.replay(ctx, progress); err != nil {
 			return err
 		}
+		last, then := p.e.Clock()
+		p.clock.goOn(last, then, p.cfg.Logger)
 		p.commits.init(&p.mu)
 		p.done.Go(p.commit)
 	}
@@ -147,7 +153,7 @@ func (p *Partition) serve() {
 	p.err = nil
 	p.expectSessions()
 	if p.cfg.Log != nil {
-		p.e.Restarted(now())
+		p.e.Restarted(p.clock.now())
 	}
 	p.finish()
 }
@@ -232,7 +238,7 @@ func (p *Partition) expire() {
 	defer p.mu.Unlock()
 	p.armed = engine.Forever
 	if p.err == nil {
-		p.e.Expire(now())
+		p.e.Expire(p.clock.now())
 		p.finish()
 	}
 }
@@ -241,12 +247,9 @@ func (p *Partition) expire() {
 func (p *Partition) arm() {
 	if next := p.e.NextExpiry(); next < p.armed {
 		p.armed = next
-		p.timer.Reset(time.Duration(next - now()))
+		p.timer.Reset(time.Duration(next - p.clock.now()))
 	}
 }
-
-// now is the clock of leases: the wall clock, since expiries outlive the process. The engine sees to it that time never goes back.
-func now() int64 { return time.Now().UnixNano() }
 
 // Hash returns the checksum of the state (engine.Hash), for tests and audits.
 func (p *Partition) Hash() uint64 {

@@ -85,7 +85,7 @@ func (a *attachment) stop() {
 
 func (p *Partition) endSession(session uint64, goodbye bool) {
 	delete(p.attachments, session)
-	p.e.EndSession(now(), session, goodbye)
+	p.e.EndSession(p.clock.now(), session, goodbye)
 	p.finish()
 }
 
@@ -115,7 +115,7 @@ func (p *Partition) Received(session uint64, lsn LSN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err == nil {
-		p.e.Received(now(), session, uint64(lsn))
+		p.e.Received(p.clock.now(), session, uint64(lsn))
 		p.finish()
 	}
 }
@@ -128,7 +128,7 @@ func (p *Partition) Recall(c Caller, call uint64, by engine.Request) (had bool, 
 	if p.err != nil {
 		return false, p.err
 	}
-	p.result, had = p.e.Recall(now(), by)
+	p.result, had = p.e.Recall(p.clock.now(), by)
 	if had {
 		p.reply(c, call, &p.result)
 	}

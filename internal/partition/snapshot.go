@@ -49,6 +49,7 @@ type Imaging struct {
 	p      *Partition
 	e      *engine.Engine
 	image  *engine.Image // nil until it is begun
+	clock  []byte        // a record of its time
 	unread []byte        // records of what registrations have not collected
 	stored chan uint64   // its position, once the log has everything that it shows
 	failed chan struct{} // closed when the log fails
@@ -101,7 +102,7 @@ func (m *Imaging) begin() {
 		cs.seal(p.e)
 	}
 	m.e, m.stored, m.failed = p.e, stored, p.failed
-	m.unread, m.image = p.appendUnread(nil), p.e.BeginImage()
+	m.clock, m.unread, m.image = p.clock.append(nil), p.appendUnread(nil), p.e.BeginImage()
 	b := cs.newest()
 	if b == nil {
 		stored <- cs.position
@@ -157,6 +158,9 @@ func (m *Imaging) awaitStored(ctx context.Context) (uint64, error) {
 
 // draw draws the image some entries at a time.
 func (m *Imaging) draw(ctx context.Context, to Image) error {
+	if err := to.Write(m.clock); err != nil {
+		return err
+	}
 	if len(m.unread) > 0 {
 		if err := to.Write(m.unread); err != nil {
 			return err

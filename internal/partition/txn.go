@@ -26,7 +26,7 @@ func (p *Partition) Commit(c Caller, call uint64, id txn.ID, by engine.Request, 
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return true
 	}
-	p.result = p.e.Commit(now(), id, by, drafts)
+	p.result = p.e.Commit(p.clock.now(), id, by, drafts)
 	alone = p.result.Err != engine.ErrSpans
 	if alone {
 		p.reply(c, call, &p.result)

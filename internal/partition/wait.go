@@ -50,7 +50,7 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 		return
 	}
 	var x *engine.Search
-	p.result, x = p.e.StartFind(now(), firstBudget, q)
+	p.result, x = p.e.StartFind(p.clock.now(), firstBudget, q)
 	switch {
 	case x != nil:
 		p.goOn(&wait{callKey: callKey{c, call}, query: q, steps: x, impatient: d == 0}, d)
@@ -102,7 +102,7 @@ func (p *Partition) keep(w *wait, d time.Duration) {
 
 // step does a step of a call that goes on in steps.
 func (p *Partition) step(w *wait, budget int) {
-	r, done := w.steps.Step(now(), budget)
+	r, done := w.steps.Step(p.clock.now(), budget)
 	if done {
 		p.result, w.steps = r, nil
 		if !p.parkLate(w) {
@@ -188,7 +188,7 @@ func (p *Partition) endWait(w *wait, err error) {
 // unblock follows the end of waits under transactions: what is left may be a deadlock, and nothing else may ever happen to have the engine see it.
 func (p *Partition) unblock() {
 	if p.err == nil {
-		p.e.Expire(now())
+		p.e.Expire(p.clock.now())
 		p.finish()
 	}
 }

@@ -53,6 +53,8 @@ const (
 	Index     Op = 40 // kind Kind has an index of shape Body
 	DropIndex Op = 41 // that index is gone
 
+	Clock Op = 47 // the time of the space was Expires, and that of the wall clock of its primary Visible
+
 	Lost Op = 46 // something of the log before this is lost: identities up to far beyond those that it names may be in use
 
 	Together Op = 31 // the Count records before this one are those of a call that changed several entries; 0 ends a message in which all such calls are marked
@@ -152,6 +154,8 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	case Fates:
 		r.Number, r.Body = d.uvarint(), d.body()
 	case Lost:
+	case Clock:
+		r.Expires, r.Visible = d.time(), d.time()
 	case Ended, Together:
 		r.Count = d.uvarint()
 	case Unread:

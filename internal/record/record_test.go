@@ -27,6 +27,7 @@ var samples = []struct {
 	{AppendReveal(nil, 15, 7), Record{Op: Reveal, ID: 15, Kind: 7}},
 	{AppendID(nil, Reserve, 16), Record{Op: Reserve, ID: 16}},
 	{AppendLost(nil), Record{Op: Lost}},
+	{AppendClock(nil, 17, 18), Record{Op: Clock, Expires: 17, Visible: 18}},
 	{AppendWatch(nil, 17, 0b1010, 5, []byte("q")), Record{Op: Watch, ID: 17, On: 0b1010, Expires: 5, Body: []byte("q")}},
 	{AppendTell(nil, 17, 3, 18, 7, 2, 1, []byte("row")), Record{Op: Tell, ID: 17, Type: 3, Entry: 18, Kind: 7, Version: 2, Tries: 1, Body: []byte("row")}},
 	{AppendPrepare(nil, 19, []byte("home/1")), Record{Op: Prepare, ID: 19, Body: []byte("home/1")}},

@@ -1,0 +1,144 @@
+package partition_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// timed is a partition whose machine's wall clock can be set, and what it logs.
+type timed struct {
+	t    *testing.T
+	p    *partition.Partition
+	tape *tape
+	set  time.Duration // by how much the wall clock differs from what it would show
+	said bytes.Buffer
+}
+
+func newTimed(t *testing.T) *timed {
+	x := &timed{t: t, tape: &tape{}}
+	x.start()
+	x.do(func(c *caller) { x.p.Register(c, 1, job) })
+	return x
+}
+
+func (x *timed) start() {
+	x.said.Reset()
+	x.p = partition.New(partition.Config{
+		Log: x.tape, Logger: slog.New(slog.NewTextHandler(&x.said, nil)), Wall: func() time.Time { return time.Now().Add(x.set) },
+	})
+	require.NoError(x.t, x.p.Start(context.Background(), nil))
+}
+
+func (x *timed) restart() {
+	require.NoError(x.t, x.p.Close())
+	x.start()
+}
+
+// do makes a call, and returns when it is in the log.
+func (x *timed) do(call func(c *caller)) *outcome {
+	c := newCaller()
+	call(c)
+	synctest.Wait()
+	o := c.await(1)
+	require.NoError(x.t, o.err)
+	return o
+}
+
+func (x *timed) write(key int64, lease, delay time.Duration) {
+	x.do(func(c *caller) {
+		x.p.Write(c, 1, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: rowOf(key), Lease: int64(lease), Delay: int64(delay)}})
+	})
+}
+
+func (x *timed) visible() int {
+	q := &engine.Query{Max: 1, Templates: []engine.Template{{Kind: 1}}}
+	return x.do(func(c *caller) { x.p.Count(c, 1, q) }).count
+}
+
+// Leases and delays take as long as they are said to, whatever becomes of the wall clock meanwhile.
+func TestClock_StepsOfTheWallClockNeitherEndNorStretchLeases(t *testing.T) {
+	t.Parallel()
+	for _, step := range []time.Duration{-time.Hour, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			x := newTimed(t)
+			x.write(1, 10*time.Second, 0)
+			x.write(2, time.Hour, 20*time.Second)
+			x.set = step
+			time.Sleep(9 * time.Second)
+			require.Equal(t, 1, x.visible())
+			time.Sleep(2 * time.Second)
+			require.Equal(t, 0, x.visible())
+			time.Sleep(8 * time.Second)
+			require.Equal(t, 0, x.visible())
+			time.Sleep(2 * time.Second)
+			require.Equal(t, 1, x.visible())
+			require.Contains(t, x.said.String(), "the machine's clock was set; the space's time goes on as before")
+			require.Contains(t, x.said.String(), "by="+step.String())
+			require.NoError(t, x.p.Close())
+		})
+	}
+}
+
+// A restart goes on from the time of the log. The time between is counted, but not what the wall clock was set by while the space was served, nor a wall clock
+// that was set back.
+func TestClock_GoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		set  time.Duration
+		says string
+	}{
+		"as it was":          {0, ""},
+		"back, while it ran": {-time.Hour, "the space's time is not that of the machine's clock"},
+		"on, while it ran":   {time.Hour, "the space's time is not that of the machine's clock"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			x := newTimed(t)
+			x.write(1, 10*time.Second, 0)
+			x.set += c.set
+			x.write(2, time.Second, 0) // the log has the time
+			require.NoError(t, x.p.Close())
+			time.Sleep(4 * time.Second)
+			x.start()
+			require.Equal(t, 1, x.visible(), name)
+			require.Contains(t, x.said.String(), c.says, name)
+			time.Sleep(5 * time.Second)
+			require.Equal(t, 1, x.visible(), name)
+			time.Sleep(2 * time.Second)
+			require.Equal(t, 0, x.visible(), name)
+			require.NoError(t, x.p.Close())
+		})
+	}
+}
+
+// A log from the future, as the machine sees it, freezes nothing: the space goes on from the log's time.
+func TestClock_LogFromTheFuture(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		x := newTimed(t)
+		x.write(1, 10*time.Second, 0)
+		x.set = -time.Hour
+		x.restart()
+		require.Contains(t, x.said.String(), "the log is from the future")
+		require.Contains(t, x.said.String(), "future=1h0m0s")
+		time.Sleep(9 * time.Second)
+		require.Equal(t, 1, x.visible())
+		time.Sleep(2 * time.Second)
+		require.Equal(t, 0, x.visible())
+		x.write(2, 10*time.Second, 0)
+		x.restart()
+		require.NotContains(t, x.said.String(), "the log is from the future", "it is told once")
+		time.Sleep(11 * time.Second)
+		require.Equal(t, 0, x.visible())
+		require.NoError(t, x.p.Close())
+	})
+}
