@@ -71,13 +71,7 @@ func (q *Query) Check(c QueryCall) error {
 	if rest := given &^ honoured[c]; rest != 0 {
 		return invalid("%v of a query has no meaning for %v", rest, c)
 	}
-	if !q.Begin {
-		if q.Lease != 0 {
-			return invalid("the lease of a query is that of transactions, and it begins none")
-		}
-		return nil
-	}
-	if !q.Txn.IsZero() {
+	if q.Begin && !q.Txn.IsZero() {
 		return errNested
 	}
 	return nil
