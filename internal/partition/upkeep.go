@@ -8,8 +8,8 @@ type upkeep struct {
 	running  bool    // guarded by Partition.mu, as are those below
 	searches []*wait // calls that go on in steps, the next first; those that have ended are passed over
 	working  bool    // the last step was one of engine.Work
-	work     budget
-	search   budget
+	work     allowance
+	search   allowance
 }
 
 // keepUp begins the upkeep. The lock is held.
@@ -74,8 +74,8 @@ func (p *Partition) nextSearch() *wait {
 	return nil
 }
 
-// budget is how many units of work a step gets, which follows how long the last steps took: the engine has no clock.
-type budget int
+// allowance is how many units of work a step gets, which follows how long the last steps took: the engine has no clock.
+type allowance int
 
 const (
 	// stepTime is how long a step should hold the lock.
@@ -83,9 +83,9 @@ const (
 	minBudget, maxBudget = 64, 1 << 14
 )
 
-func (b *budget) units() int { return max(int(*b), minBudget) }
+func (b *allowance) units() int { return max(int(*b), minBudget) }
 
-func (b *budget) adapt(held time.Duration) {
+func (b *allowance) adapt(held time.Duration) {
 	switch {
 	case held > stepTime:
 		*b = max(*b/2, minBudget)
