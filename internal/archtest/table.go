@@ -13,13 +13,14 @@ var table = map[string][]string{
 	"txn":                {},
 	"internal/record":    {},
 	"internal/engine":    {"template", "txn", "internal/record"},
-	"internal/partition": {"template", "txn", "internal/record", "internal/engine"},
+	"internal/budget":    {},
+	"internal/partition": {"template", "txn", "internal/record", "internal/engine", "internal/budget"},
 	"space":              {"template", "txn", "internal/engine", "internal/partition"},
 
 	// The way to a space on a server.
 	"internal/wire":   {"template", "txn", "internal/engine"},
 	"client":          {"template", "txn", "space", "internal/engine", "internal/wire"},
-	"internal/server": {"template", "txn", "internal/engine", "internal/partition", "internal/wire"},
+	"internal/server": {"template", "txn", "internal/budget", "internal/engine", "internal/partition", "internal/wire"},
 
 	// Behind a space: the log, and the database.
 	"replication":       {"template", "internal/record"},
@@ -30,10 +31,10 @@ var table = map[string][]string{
 
 	// Where everything comes together.
 	"internal/node": {
-		"template", "txn", "space", "internal/record", "internal/engine", "internal/partition", "internal/wire", "internal/server",
-		"replication", "writeback",
+		"template", "txn", "space", "internal/budget", "internal/record", "internal/engine", "internal/partition", "internal/wire",
+		"internal/server", "replication", "writeback",
 	},
-	"cmd/gospaces": {"template", "txn", "space", "client", "internal/wire", "internal/node", "replication", "writeback", "internal/backup", "internal/load", "internal/bench"},
+	"cmd/gospaces": {"template", "txn", "space", "client", "internal/budget", "internal/wire", "internal/node", "replication", "writeback", "internal/backup", "internal/load", "internal/bench"},
 	"cmd/demo":     {"space", "client", "internal/postgres"},
 
 	// For tests, figures and readers.

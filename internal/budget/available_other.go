@@ -1,0 +1,9 @@
+//go:build !linux && !darwin
+
+package budget
+
+// machineMemory returns 0: how much memory there is is not known.
+func machineMemory() int64 { return 0 }
+
+// containerMemory returns 0: there are no containers.
+func containerMemory() int64 { return 0 }

@@ -1,0 +1,68 @@
+package budget
+
+import (
+	"context"
+	"runtime"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// measureEvery is how often it is looked whether garbage was collected, which is when what is in use is known.
+	measureEvery = 50 * time.Millisecond
+	// collectScarce and collectFull are for how long a measurement that makes the budget scarce, or full, is believed before another one is made.
+	collectScarce = 5 * time.Second
+	collectFull   = 250 * time.Millisecond
+)
+
+// Watch measures what is in use beyond what is charged, until ctx ends.
+func (b *Budget) Watch(ctx context.Context) {
+	if b == nil {
+		return
+	}
+	t := time.NewTicker(measureEvery)
+	defer t.Stop()
+	m := newMeter()
+	for measured := time.Now(); ; {
+		select {
+		case now := <-t.C:
+			switch live, fresh := m.read(); {
+			case fresh:
+				b.beyond.Store(max(0, live-b.charged.Load()))
+				measured = now
+			case b.Full() && now.Sub(measured) > collectFull, b.Scarce() && now.Sub(measured) > collectScarce:
+				runtime.GC() // much may have been given back since
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// meter reads how much memory the process uses, garbage aside.
+type meter struct {
+	samples []metrics.Sample
+	cycles  uint64
+}
+
+func newMeter() *meter {
+	m := &meter{}
+	for _, name := range []string{
+		"/gc/cycles/total:gc-cycles", "/gc/heap/live:bytes", "/memory/classes/heap/stacks:bytes", "/memory/classes/metadata/mcache/inuse:bytes",
+		"/memory/classes/metadata/mspan/inuse:bytes", "/memory/classes/metadata/other:bytes", "/memory/classes/other:bytes",
+	} {
+		m.samples = append(m.samples, metrics.Sample{Name: name})
+	}
+	return m
+}
+
+// read returns the bytes in use as of the last collection, and whether there was one since the last read.
+func (m *meter) read() (live int64, fresh bool) {
+	metrics.Read(m.samples)
+	cycles := m.samples[0].Value.Uint64()
+	fresh, m.cycles = cycles != m.cycles, cycles
+	for _, s := range m.samples[1:] {
+		live += int64(s.Value.Uint64())
+	}
+	return live, fresh
+}
