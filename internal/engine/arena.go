@@ -14,6 +14,7 @@ type arena struct {
 	classes [numClasses]class
 	large   [][]byte // rows beyond maxUnit, each on its own
 	free    []uint32 // unused numbers of large
+	bytes   int64    // of all blocks and large rows
 }
 
 // ref is the place of a row: its class in the low 8 bits, its unit above. The zero ref is the empty row.
@@ -61,7 +62,8 @@ func (a *arena) put(row []byte) ref {
 	}
 	n := classOf(len(row))
 	c := &a.classes[n]
-	u := c.alloc(n)
+	u, grown := c.alloc(n)
+	a.bytes += int64(grown)
 	copy(c.at(u), row)
 	return ref(u)<<8 | ref(n) + 1
 }
@@ -83,15 +85,17 @@ func (a *arena) drop(r ref) {
 	switch c := int(r&0xff) - 1; {
 	case c < 0:
 	case c == largeClass:
+		a.bytes -= int64(len(a.large[r>>8]))
 		a.large[r>>8] = nil
 		a.free = append(a.free, uint32(r>>8))
 	default:
-		a.classes[c].release(uint32(r >> 8))
+		a.bytes -= int64(a.classes[c].release(uint32(r >> 8)))
 	}
 }
 
 func (a *arena) putLarge(row []byte) ref {
 	own := append([]byte(nil), row...)
+	a.bytes += int64(len(own))
 	if n := len(a.free); n > 0 {
 		i := a.free[n-1]
 		a.free = a.free[:n-1]
@@ -102,25 +106,29 @@ func (a *arena) putLarge(row []byte) ref {
 	return ref(len(a.large)-1)<<8 | largeClass + 1
 }
 
-// alloc returns a free unit of c, which is class number n.
-func (c *class) alloc(n int) uint32 {
+// alloc returns a free unit of c, which is class number n, and by how many bytes the class has grown for it.
+func (c *class) alloc(n int) (u uint32, grown int) {
 	c.used++
 	if c.free != 0 {
 		u := c.free - 1
 		c.free = binary.LittleEndian.Uint32(c.at(u))
-		return u
+		return u, 0
 	}
 	if c.unit == 0 {
 		c.unit = unitOf(n)
 		c.shift = uint(bits.Len(uint(max(blockBytes/c.unit, 2))) - 1)
 	}
-	u := c.next
+	u = c.next
 	if int(u>>c.shift) == len(c.blocks) {
-		c.blocks = append(c.blocks, make([]byte, c.unit<<c.shift))
+		grown = c.unit << c.shift
+		c.blocks = append(c.blocks, make([]byte, grown))
 	}
 	c.next++
-	return u
+	return u, grown
 }
+
+// unused returns how many units there are that hold nothing.
+func (c *class) unused() int { return len(c.blocks)<<c.shift - c.used }
 
 // at returns the bytes of unit u.
 func (c *class) at(u uint32) []byte {
@@ -128,12 +136,15 @@ func (c *class) at(u uint32) []byte {
 	return c.blocks[u>>c.shift][off : off+c.unit : off+c.unit]
 }
 
-func (c *class) release(u uint32) {
+// release frees a unit, and returns the bytes of the blocks that are given back.
+func (c *class) release(u uint32) (shrunk int) {
 	if c.used--; c.used == 0 {
+		shrunk = (len(c.blocks) - 1) * c.unit << c.shift
 		clear(c.blocks[1:])
 		c.blocks, c.next, c.free = c.blocks[:1], 0, 0
-		return
+		return shrunk
 	}
 	binary.LittleEndian.PutUint32(c.at(u), c.free)
 	c.free = u + 1
+	return 0
 }

@@ -57,6 +57,8 @@ type Engine struct {
 	revealing     bool   // the present offer is of an entry that was put earlier
 
 	arena     arena
+	chunks    int   // of entries, in the slabs of all kinds
+	watched   int64 // bytes of the queries of registrations
 	garbage   []ref // rows of entries that the last call removed
 	deadlines deadlines
 	seed      maphash.Seed

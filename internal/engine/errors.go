@@ -20,6 +20,7 @@ var (
 	ErrDeadlock        = errors.New("space: deadlock")
 	ErrVersionConflict = errors.New("space: version conflict")
 	ErrCancelled       = errors.New("space: wait cancelled")
+	ErrSpaceFull       = fmt.Errorf("%w: space full", ErrUnavailable)
 	ErrLogFull         = fmt.Errorf("%w: log full", ErrUnavailable)
 	ErrHeld            = fmt.Errorf("%w: held back", ErrLogFull) // the client makes the call again until it is not
 )

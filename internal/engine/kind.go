@@ -42,6 +42,7 @@ type kind struct {
 
 	entries slab[entry]
 	used    int  // slots in use
+	bytes   int  // of the rows of its entries
 	unused  slot // first slot never used - 1
 	vacant  []slot
 	expiry  expiry
@@ -82,7 +83,8 @@ func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slo
 
 // store gives an entry a slot. It is in no pool yet.
 func (k *kind) store(e *Engine, id uint64, expires int64, row template.Row) slot {
-	s := k.unusedSlot()
+	s := k.unusedSlot(e)
+	k.bytes += len(row)
 	*k.entries.at(s) = entry{id: id, expires: expires, row: e.arena.put(row), size: uint32(len(row)), version: 1, imaged: e.images}
 	if expires != Forever {
 		k.expiry.add(e, k, s)
@@ -117,16 +119,17 @@ func (k *kind) delete(e *Engine, s slot) {
 	}
 	e.places.remove(en.id)
 	e.garbage = append(e.garbage, en.row)
+	k.bytes -= int(en.size)
 	en.id = 0
 	k.vacant = append(k.vacant, s)
 	k.changed, k.removed = e.lsn, e.lsn
 	if k.used--; k.used == 0 {
-		k.shrink()
+		k.shrink(e)
 	}
 }
 
 // unusedSlot returns a slot for a new entry.
-func (k *kind) unusedSlot() slot {
+func (k *kind) unusedSlot(e *Engine) slot {
 	k.used++
 	if n := len(k.vacant); n > 0 {
 		s := k.vacant[n-1]
@@ -134,15 +137,18 @@ func (k *kind) unusedSlot() slot {
 		return s
 	}
 	k.unused++
+	have := len(k.entries.chunks)
 	k.entries.reach(k.unused)
+	e.chunks += len(k.entries.chunks) - have
 	return k.unused
 }
 
 // shrink gives back what a kind that has become empty kept for many entries.
-func (k *kind) shrink() {
+func (k *kind) shrink(e *Engine) {
 	if k.unused < 16*chunkSize {
 		return
 	}
+	e.chunks -= len(k.entries.chunks)
 	k.entries, k.vacant, k.unused = slab[entry]{}, nil, 0
 	k.expiry.links = slab[link]{}
 	k.free.reset()

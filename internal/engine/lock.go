@@ -169,6 +169,7 @@ func (k *kind) unlock(s slot) *lock {
 func (e *Engine) restore(h held) {
 	l, en := h.k.locks[h.s], h.k.entries.at(h.s)
 	e.garbage = append(e.garbage, en.row)
+	h.k.bytes += int(l.oldSize) - int(en.size)
 	en.row, en.size = l.oldRow, l.oldSize
 	en.version--
 	l.oldRow, l.oldSize = 0, 0

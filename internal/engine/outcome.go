@@ -179,12 +179,14 @@ func (s *session) end(start int) {
 		s.lost = max(s.lost, oldest.number)
 		o.drop(1)
 	}
+	s.weigh(sessionBytes + int64(cap(o.buf)))
 }
 
 // received forgets the oldest n outcomes. The client does not repeat calls any more.
 func (s *session) received(n int) {
 	s.kept.index = nil
 	s.kept.drop(n)
+	s.weigh(sessionBytes + int64(cap(s.kept.buf)))
 }
 
 // view returns the entry that is the body of an outcome.

@@ -281,6 +281,8 @@ func (p *program) follow() {
 	p.e.Log = p.e.Log[:0]
 	require.NoError(p.t, p.replica.Apply(p.log[len(p.log)-1]))
 	require.Equal(p.t, p.e.Hash(), p.replica.Hash(), "what the log leads to")
+	requireCounted(p.t, p.e)
+	requireCounted(p.t, p.replica)
 	require.Equal(p.t, show(p.m.committed()), show(contents(p.replica)))
 }
 

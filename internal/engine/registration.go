@@ -60,6 +60,7 @@ func (e *Engine) register(id uint64, q *Query, on EventSet, expires int64) *regi
 	r := &registration{id: id, query: q, on: on, nodes: make([]node, len(q.Templates))}
 	e.fileAll(r.nodes, q, nil, r)
 	e.registrations[id] = r
+	e.watched += int64(q.Weight())
 	e.want(on, 1)
 	e.setRegistrationExpiry(r, expires)
 	return r
@@ -150,6 +151,7 @@ func (e *Engine) forget(r *registration) {
 		r.nodes[i].unfile()
 	}
 	delete(e.registrations, r.id)
+	e.watched -= int64(r.query.Weight())
 	e.want(r.on, -1)
 	e.Ended = append(e.Ended, r.id)
 }

@@ -15,6 +15,9 @@ type session struct {
 	logged bool
 	lost   uint64 // the highest number of a call whose outcome had to be forgotten before it was received
 	kept   outcomes
+
+	all    *sessions
+	weighs int64 // the bytes that all.bytes counts for it
 }
 
 // sessions are the sessions of all clients.
@@ -24,6 +27,7 @@ type sessions struct {
 	last     *session // the one that was used last, or nil
 	lastID   uint64
 	expired  uint64 // the highest number of a session that has ended although its client may come back
+	bytes    int64  // that all of them take
 }
 
 // OpenSession returns the number of a client's session, and begins one if it has none. before is the number that the client was told the
@@ -97,7 +101,8 @@ func newSessions() sessions {
 }
 
 func (ss *sessions) add(id uint64, client Client) *session {
-	s := &session{id: id, client: client}
+	s := &session{id: id, client: client, all: ss}
+	s.weigh(sessionBytes)
 	ss.byID[id], ss.byClient[client] = s, s
 	ss.lastID = max(ss.lastID, id)
 	return s
@@ -106,10 +111,17 @@ func (ss *sessions) add(id uint64, client Client) *session {
 func (ss *sessions) end(s *session, why record.Reason) {
 	delete(ss.byID, s.id)
 	delete(ss.byClient, s.client)
+	s.weigh(0)
 	ss.last = nil
 	if s.logged && why == record.Expired {
 		ss.expired = max(ss.expired, s.id)
 	}
+}
+
+// weigh has all sessions count what s takes now.
+func (s *session) weigh(bytes int64) {
+	s.all.bytes += bytes - s.weighs
+	s.weighs = bytes
 }
 
 // find returns a session, or nil.

@@ -75,10 +75,16 @@ func (k *kind) replace(e *Engine, s slot, row template.Row) {
 	en := k.entries.at(s)
 	k.free.remove(s)
 	e.garbage = append(e.garbage, en.row)
-	en.row, en.size = e.arena.put(row), uint32(len(row))
+	k.setRow(e, en, row)
 	en.version++
 	en.lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn // it may match less than before
 	k.free.insert(e, s)
+}
+
+// setRow gives an entry another row.
+func (k *kind) setRow(e *Engine, en *entry, row template.Row) {
+	k.bytes += len(row) - int(en.size)
+	en.row, en.size = e.arena.put(row), uint32(len(row))
 }
 
 // changeUnder changes the row of an entry that t may take.
@@ -87,7 +93,7 @@ func (e *Engine) changeUnder(t *transaction, h held, row template.Row) {
 	switch en.state {
 	case written, changed:
 		e.garbage = append(e.garbage, en.row)
-		en.row, en.size = e.arena.put(row), uint32(len(row))
+		k.setRow(e, en, row)
 		e.recheck(k.locks[h.s])
 		return
 	case free:
@@ -99,7 +105,7 @@ func (e *Engine) changeUnder(t *transaction, h held, row template.Row) {
 	l := k.locks[h.s]
 	l.owner, l.readers = t, nil
 	l.oldRow, l.oldSize = en.row, en.size
-	en.row, en.size = e.arena.put(row), uint32(len(row))
+	k.setRow(e, en, row)
 	en.version++
 	en.state = changed
 	t.own = append(t.own, h)

@@ -45,10 +45,11 @@ var codes = [...]error{
 	20: ErrInDoubt,
 	21: engine.ErrLogFull,
 	22: engine.ErrHeld,
+	23: engine.ErrSpaceFull,
 }
 
 // special are the numbers of errors that are other errors of the table too, the most special first.
-var special = [...]Code{22, 21}
+var special = [...]Code{23, 22, 21}
 
 // CodeOf returns the number of the first error of the table that err is, the special ones before all others; or that of ErrInternal.
 func CodeOf(err error) Code {

@@ -129,3 +129,42 @@ func FuzzReader(f *testing.F) {
 		require.LessOrEqual(t, r.Total(), uint64(len(b)))
 	})
 }
+
+// A frame for which there is no memory is passed over: its call can be refused, and the next frame is read as ever.
+func TestReader_PassesOverWhatThereIsNoRoomFor(t *testing.T) {
+	t.Parallel()
+	var stream []byte
+	for i, n := range []int{10, 1 << 20, 10, 90_000, 3 << 20, 0} {
+		stream = wire.AppendFrame(stream, wire.Echo, uint64(i), make([]byte, n))
+	}
+	for name, src := range map[string]io.Reader{
+		"at once":   bytes.NewReader(stream),
+		"by bytes":  iotest.OneByteReader(bytes.NewReader(stream)),
+		"by halves": iotest.HalfReader(bytes.NewReader(stream)),
+	} {
+		r := wire.NewReader(src, 16<<20)
+		room := 200_000 // beyond what every connection has
+		r.Room = func(n int) bool {
+			if n > room {
+				return false
+			}
+			room -= n
+			return true
+		}
+		var passed []uint64
+		for i := range 6 {
+			f, err := nextFrame(r)
+			if errors.Is(err, wire.ErrNoRoom) {
+				passed = append(passed, f.ID)
+				err = nil
+			}
+			require.NoError(t, err, name)
+			require.Equal(t, wire.Echo, f.Type, name)
+			require.Equal(t, uint64(i), f.ID, name)
+		}
+		require.Equal(t, []uint64{1, 4}, passed, name)
+		require.Equal(t, uint64(len(stream)), r.Total(), name)
+		r.Close()
+		require.Equal(t, 200_000, room, "%s: all is given back", name)
+	}
+}

@@ -24,6 +24,18 @@ func (s *Stream) Commit(b []byte) { s.buf = b }
 // Len returns the number of bytes not sent yet.
 func (s *Stream) Len() int { return len(s.buf) - s.sent }
 
+// Cap returns how many bytes the stream takes.
+func (s *Stream) Cap() int { return cap(s.buf) }
+
+// Retained returns the number of bytes that are kept for a resumption alone.
+func (s *Stream) Retained() int { return s.sent - s.acked }
+
+// Release gives up what is kept for a resumption alone: the connection goes on, but there can be no other.
+func (s *Stream) Release() {
+	s.acked = s.sent
+	s.trim()
+}
+
 // Pos returns the position in the stream up to which it was given to a connection.
 func (s *Stream) Pos() uint64 { return s.base + uint64(s.sent) }
 

@@ -17,6 +17,7 @@ const (
 	MaxHello        = 4 << 10  // bytes of a frame before the handshake is done
 
 	MaxName      = 255     // bytes of the name of a space
+	MaxKinds     = 1 << 16 // numbers of kinds in a space
 	MaxTemplates = 1 << 10 // templates of a query
 	MaxConds     = 1 << 12 // conditions of all templates of a query together
 	MaxValues    = 1 << 16 // operands of all In conditions of a query together
