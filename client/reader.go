@@ -143,7 +143,7 @@ func (l *link) handleKind(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
 	id := d.Uint32()
 	schema, err := template.DecodeSchema(d.Rest())
-	if err != nil || !d.Ok() || id == 0 || id >= maxKinds {
+	if err != nil || !d.Ok() || id == 0 || id >= wire.MaxKinds {
 		return fmt.Errorf("%w: kind %d: %v", wire.ErrMalformed, id, err)
 	}
 	l.mu.Lock()

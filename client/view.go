@@ -16,9 +16,6 @@ type view struct {
 	schemas     []*template.Schema // by kind; replaced, never changed, since calls refer to it
 }
 
-// maxKinds bounds the numbers of kinds that a server may announce: a number makes the client hold a place for each one below it.
-const maxKinds = 1 << 16
-
 // viewLocked returns what the session knows of s.
 func (l *link) viewLocked(s *Space) *view {
 	for uint64(len(l.views)) <= s.handle {

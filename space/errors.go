@@ -50,6 +50,10 @@ var (
 	// because the database that mirrors the space is too far behind. The call changed nothing. Where a server is set to let calls wait for the
 	// database, a call fails with it only when its own wait is over; and, if its context ends, with that error and with this one.
 	ErrLogFull = engine.ErrLogFull
+	// ErrSpaceFull is an ErrUnavailable: the space, its server or the client has as much of something as it may have, for example entries in
+	// memory, waiting calls or registrations; the text says what, and which setting of the server bounds it. The call changed nothing.
+	// Reads, takes and cancels go on and make room.
+	ErrSpaceFull = engine.ErrSpaceFull
 	// ErrClosed is returned by every call on a closed space, and by waits that it interrupts; the call changed nothing.
 	ErrClosed = engine.ErrClosed
 )

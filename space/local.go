@@ -50,7 +50,7 @@ func newLocal(cfg Config, g *Group) *Local {
 		Logger:       cfg.Logger,
 		MaxEntry:     cfg.MaxEntry,
 		MaxCall:      cfg.MaxCall,
-		MaxWaiting:   cfg.MaxWaiting,
+		Bounds:       partition.Bounds{Waiting: cfg.MaxWaiting},
 		EventBacklog: cfg.EventBacklog,
 		Limits: engine.Limits{
 			EntryLease:        int64(cfg.MaxEntryLease),

@@ -23,7 +23,7 @@ func errorCases() cases {
 // sentinels are all errors that a space promises.
 var sentinels = []error{
 	space.ErrNoMatch, space.ErrSchemaConflict, space.ErrTooLarge, space.ErrLeaseEnded, space.ErrInvalidArgument,
-	space.ErrOutcomeUnknown, space.ErrUnavailable, space.ErrClosed, space.ErrLogFull,
+	space.ErrOutcomeUnknown, space.ErrUnavailable, space.ErrClosed, space.ErrLogFull, space.ErrSpaceFull,
 }
 
 // mistakes are calls that must fail, each with one of sentinels.

@@ -312,7 +312,7 @@ func TestHelp_HasExamplesAndExitCodes(t *testing.T) {
 		require.NotEmpty(t, cmd.Short, cmd.Name())
 	}
 	out := cli(t, "--help").out
-	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched, 4 the log is full: try again later,")
+	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched, 4 the log or the space is full: try again later,")
 	require.Contains(t, out, "gospaces take job")
 	require.Contains(t, cli(t, "take", "--help").out, "Examples:")
 }

@@ -43,7 +43,7 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 		return exitPipe // it had enough: nothing to say
 	case errors.Is(err, context.Canceled):
 		says = "interrupted"
-	case errors.Is(err, space.ErrLogFull):
+	case errors.Is(err, space.ErrLogFull), errors.Is(err, space.ErrSpaceFull):
 		code = exitFull
 	case !a.running || errors.As(err, new(usageError)):
 		code = exitUsage

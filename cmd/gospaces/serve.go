@@ -37,6 +37,7 @@ type serveFlags struct {
 	acceptLoss bool
 	logLevel   slog.LevelVar
 	logFormat  string
+	limits     limits
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -73,6 +74,7 @@ read "name = value" with the names of the flags.`,
 	flags.Int64Var(&f.snapBytes, "snapshot-bytes", 64<<20, "bytes by which a log grows, at least, before the next snapshot is taken")
 	flags.DurationVar(&f.snapEvery, "snapshot-every", time.Hour, "time after which a snapshot is taken however little has changed")
 	flags.Int64Var(&f.eventLog, "event-log", 1<<30, "bytes of a log that are kept for registrations which do not collect their events")
+	f.limits.addTo(flags)
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "least `level` to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -125,11 +127,13 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		EventLog:      f.eventLog,
 		AcceptLoss:    f.acceptLoss,
 
+		Limits: f.limits.Limits,
 		Logger: logger,
 	}
-	if err := errors.Join(f.check(), cfg.Check()); err != nil {
+	if err := errors.Join(f.check(), f.limits.check(), cfg.Check()); err != nil {
 		return usageError{err}
 	}
+	f.limits.enforce()
 	n, err := node.Open(ctx, cfg)
 	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "listen" {
 		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.listen, err)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/replication"
@@ -35,9 +36,7 @@ type Config struct {
 	Lanes      int           // most connections that a mirror writes over; 0: writeback.DefaultLanes()
 	MaxEntry   int           // bytes of one entry; 0: 1 MiB
 	MaxCall    int           // bytes of all entries of one write; 0: 8 MiB
-	MaxSpaces  int           // spaces; 0: 1000
 	MaxLog     int64         // bytes of one space's log; 0: as the disk allows
-	MaxWaiting int           // waiting calls of one space; 0: no bound
 	MaxLease   time.Duration // what leases of entries are cut to; 0: no bound
 	MaxListen  time.Duration // what leases of registrations are cut to; 0: no bound
 	MaxTxn     time.Duration // what leases of transactions are cut to; 0: no bound
@@ -47,6 +46,8 @@ type Config struct {
 	EventLog      int64         // bytes of a log that may be kept for the events of registrations which do not collect them; 0: 1 GiB
 
 	AcceptLoss bool // go on with what is left of logs that are lost, or have lost their ends
+
+	Limits Limits
 
 	Resume time.Duration // how long a session waits for its client to come back; 0: 30 s
 	Logger *slog.Logger  // nil: silent
@@ -65,9 +66,7 @@ func (c *Config) setDefaults() error {
 		c.Durability = Logged
 	}
 	c.MirrorFull = cmp.Or(c.MirrorFull, Rebase)
-	if c.MaxSpaces <= 0 {
-		c.MaxSpaces = 1000
-	}
+	c.Limits.setDefaults()
 	c.SnapshotBytes = cmp.Or(c.SnapshotBytes, 64<<20)
 	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Hour)
 	c.EventLog, c.MirrorLog = cmp.Or(c.EventLog, 1<<30), cmp.Or(c.MirrorLog, 1<<30)
@@ -80,6 +79,8 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("the mirror is to write over %d connections; it may be %d at most, or 0 for as many as suit the machine", c.Lanes, writeback.MaxLanes)
 	case c.MaxLease < 0 || c.MaxListen < 0 || c.MaxTxn < 0:
 		return errors.New("the longest lease is negative")
+	case c.Limits.check() != nil:
+		return c.Limits.check()
 	case c.SnapshotBytes < 0 || c.SnapshotEvery < 0 || c.EventLog < 0 || c.MirrorLog < 0:
 		return errors.New("the bounds of logs and snapshots are negative")
 	case c.Durability == Memory && c.Postgres != "":
@@ -98,6 +99,7 @@ const maxCall = replication.MaxMessage / 2
 // Node is a running server.
 type Node struct {
 	cfg     Config
+	budget  *budget.Budget
 	spaces  *spaces
 	backups backups
 	server  *server.Server
@@ -116,7 +118,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, addr: listener.Addr(), started: time.Now(), served: make(chan error, 1)}
+	n := &Node{cfg: cfg, budget: budget.New(cfg.Limits.Memory), addr: listener.Addr(), started: time.Now(), served: make(chan error, 1)}
 	up := &startup{logger: n.cfg.Logger}
 	answering := server.AnswerStarting(listener.(*net.TCPListener), up.report)
 	err = n.start(ctx, up)
@@ -130,12 +132,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 
 func (n *Node) start(ctx context.Context, up *startup) error {
 	var err error
-	if n.spaces, err = openSpaces(ctx, &n.cfg, up); err != nil {
+	if n.spaces, err = openSpaces(ctx, &n.cfg, n.budget, up); err != nil {
 		return err
 	}
 	n.server, err = server.New(server.Config{
 		Spaces: n, Spans: n.spaces.spans,
 		Snapshots: n, Backups: n, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
+		MaxConns: n.cfg.Limits.Connections, Client: n.cfg.Limits.Client, Frame: n.cfg.Limits.Frame, Budget: n.budget,
 	})
 	if err != nil {
 		return errors.Join(err, n.spaces.close(ctx))

@@ -54,7 +54,7 @@ func TestNode_SpacesAreSeparateBoundedAndThereAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	type Job struct{ ID int }
-	n := open(t, node.Config{Data: dir, MaxSpaces: 2})
+	n := open(t, node.Config{Data: dir, Limits: node.Limits{Spaces: 2}})
 	c, err := client.Dial(t.Context(), n.Addr())
 	require.NoError(t, err)
 	other := c.SpaceNamed("other")

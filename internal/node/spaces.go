@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
@@ -17,8 +18,9 @@ import (
 
 // spaces are the named spaces of a node.
 type spaces struct {
-	cfg   *Config
-	store *replication.Store // nil with Memory
+	cfg    *Config
+	budget *budget.Budget
+	store  *replication.Store // nil with Memory
 
 	ctx     context.Context // of the mirrors; ends with close
 	cancel  context.CancelFunc
@@ -47,9 +49,10 @@ type hosted struct {
 const defaultSpace = "default"
 
 // openSpaces opens all spaces that the folder holds.
-func openSpaces(ctx context.Context, cfg *Config, up *startup) (*spaces, error) {
-	ss := &spaces{cfg: cfg, byName: map[string]*hosted{}}
+func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup) (*spaces, error) {
+	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*hosted{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
+	ss.mirrors.Go(func() { b.Watch(ss.ctx) })
 	ss.spans = partition.NewSpans(ss.partition, ss.names, cfg.Logger)
 	names := []string{defaultSpace}
 	if cfg.Durability != Memory {
@@ -93,8 +96,10 @@ func (ss *spaces) open(name string) (*hosted, error) {
 		return nil, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
 	case ss.closed:
 		return nil, engine.ErrClosed
-	case have >= ss.cfg.MaxSpaces:
-		return nil, fmt.Errorf("%w: there are %d spaces, which is the limit", engine.ErrUnavailable, have)
+	case have >= ss.cfg.Limits.Spaces:
+		return nil, fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", engine.ErrSpaceFull, have)
+	case ss.budget.Scarce():
+		return nil, ss.budget.Refuse(engine.ErrSpaceFull)
 	}
 	s, err := ss.addLocked(ss.ctx, name, nil)
 	if err != nil {
@@ -113,9 +118,10 @@ func (ss *spaces) add(ctx context.Context, name string, progress func(done, tota
 func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
 	s := &hosted{incarnation: rand.Text()}
 	cfg := partition.Config{
-		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall, MaxWaiting: ss.cfg.MaxWaiting,
+		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall,
 		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
 		Txns:   ss.spans,
+		Bounds: ss.cfg.Limits.bounds(), Budget: ss.budget,
 	}
 	if ss.store != nil {
 		var err error

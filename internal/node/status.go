@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -24,16 +25,47 @@ type status struct {
 	GC          float64       `json:"gc_cpu_fraction"`
 	Connections int           `json:"connections"`
 	Sessions    int           `json:"sessions"`
+	Memory      *memoryStatus `json:"memory,omitempty"` // the budget
 	Frames      uint64        `json:"frames"`
 	BytesIn     uint64        `json:"bytes_in"`
 	BytesOut    uint64        `json:"bytes_out"`
 	Spaces      []spaceStatus `json:"spaces"`
 }
 
+// memoryStatus is what there is to say about the memory of the process. What is used is what is charged and what is beyond it.
+type memoryStatus struct {
+	Limit   int64  `json:"limit_bytes"`
+	Used    int64  `json:"used_bytes"`
+	Charged int64  `json:"charged_bytes"` // held for clients: entries, calls that wait, answers, frames
+	Beyond  int64  `json:"beyond_bytes"`  // indexes, the log, and the program itself, as last measured
+	State   string `json:"state"`         // ok, scarce, tight or full
+	Refused uint64 `json:"refused"`       // calls and frames, since the server started
+}
+
+func newMemoryStatus(b *budget.Budget) *memoryStatus {
+	st := b.Stats()
+	if st.Limit == 0 {
+		return nil
+	}
+	m := &memoryStatus{Limit: st.Limit, Used: st.Charged + st.Beyond, Charged: st.Charged, Beyond: st.Beyond, State: "ok", Refused: st.Refused}
+	switch {
+	case b.Full():
+		m.State = "full"
+	case b.Tight():
+		m.State = "tight"
+	case b.Scarce():
+		m.State = "scarce"
+	}
+	return m
+}
+
 type spaceStatus struct {
 	Name          string          `json:"name"`
 	Waiting       int             `json:"waiting"`
 	Registrations int             `json:"registrations"`
+	Txns          int             `json:"transactions"` // that are open
+	Kinds         int             `json:"kinds"`
+	Memory        int64           `json:"memory_bytes"`    // that the space has charged
 	Prepared      int             `json:"prepared"`        // transactions of other spaces that keep entries locked until their outcome is known
 	Error         string          `json:"error,omitempty"` // why calls are refused
 	Held          string          `json:"held,omitempty"`  // why calls that change the space are refused, or wait
@@ -69,6 +101,7 @@ func (n *Node) status() *status {
 	st := &status{
 		Software: wire.Software, PID: os.Getpid(), Uptime: time.Since(n.started).Round(time.Second).String(), Durability: n.cfg.Durability,
 		RSS: rss(), Heap: m.HeapAlloc, CPU: cpuSeconds(), GC: m.GCCPUFraction,
+		Memory:      newMemoryStatus(n.budget),
 		Connections: sv.Connections, Sessions: sv.Sessions, Frames: sv.Frames, BytesIn: sv.BytesIn, BytesOut: sv.BytesOut,
 	}
 	all := n.spaces.all()
@@ -82,7 +115,7 @@ func (n *Node) status() *status {
 
 func (s *hosted) status(name string) spaceStatus {
 	p := s.partition.Stats()
-	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held}
+	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds, Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held}
 	if s.log != nil {
 		l := s.log.Stats()
 		st.Log = &logStatus{

@@ -1,11 +1,14 @@
 package partition
 
+import "unsafe"
+
 // backlog is the events of a registration that were not acknowledged: the last ones in memory, those before them in the log, if there is one.
 type backlog struct {
 	last  uint64 // number of the last event
 	acked uint64 // number of the last event that was acknowledged
 	kept  []kept // those in memory: without gaps, up to the last
 	bytes int    // of rows in kept
+	all   *int   // bytes that the backlogs of all registrations take
 	group *group // that the last event is in
 	marks marks  // where in the log the events before kept are
 
@@ -22,6 +25,9 @@ type kept struct {
 
 // underway reports whether the event is for the log and not there yet.
 func (k *kept) underway() bool { return k.group != nil && k.group.position == 0 }
+
+// size returns about how many bytes the event takes. The events of several registrations may share a row: each counts it.
+func (k *kept) size() int { return int(unsafe.Sizeof(*k)) + len(k.Entry.Row) }
 
 // group is a group of records on its way to the log.
 type group struct {
@@ -45,6 +51,7 @@ func (b *backlog) add(k kept) {
 	b.last, b.group = k.Seq, k.group
 	b.kept = append(b.kept, k)
 	b.bytes += len(k.Entry.Row)
+	*b.all += k.size()
 }
 
 // skip notes an event that is in the log and not kept in memory, where there is none before it.
@@ -87,7 +94,7 @@ func (b *backlog) acknowledge(seq uint64) {
 
 // trim drops the oldest events beyond the bounds. It returns false if there are some that the log has to take first.
 func (b *backlog) trim(cfg *Config) bool {
-	for len(b.kept) > cfg.EventBacklog || b.bytes > cfg.EventBytes && len(b.kept) > 1 {
+	for len(b.kept) > cfg.EventBacklog || b.bytes > cfg.EventBytes && len(b.kept) > 1 || b.bytes > scarceEventBytes && cfg.Budget.Scarce() {
 		if b.kept[0].underway() {
 			return false
 		}
@@ -96,11 +103,20 @@ func (b *backlog) trim(cfg *Config) bool {
 	return true
 }
 
+// clear gives up what memory holds.
+func (b *backlog) clear() {
+	for i := range b.kept {
+		*b.all -= b.kept[i].size()
+	}
+	b.kept, b.bytes = nil, 0
+}
+
 // drop removes the first n events from memory, and remembers where in the log they are.
 func (b *backlog) drop(n int) {
 	for i := range b.kept[:n] {
 		k := &b.kept[i]
 		b.bytes -= len(k.Entry.Row)
+		*b.all -= k.size()
 		if k.first && k.group != nil {
 			b.marks.add(mark{k.Seq, k.group.position})
 		}

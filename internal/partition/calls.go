@@ -11,6 +11,9 @@ import (
 // Register makes a kind known or extends it; Result.Count is its KindID, and Schema then returns its schema.
 func (p *Partition) Register(c Caller, call uint64, s *template.Schema) {
 	p.do(c, call, func(now int64) engine.Result {
+		if err := p.roomForKind(s); err != nil {
+			return engine.Result{Err: err}
+		}
 		r := p.e.Register(now, s)
 		if r.Err == nil {
 			p.publishKinds()
@@ -29,6 +32,9 @@ func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request
 	}
 	if err == nil && under.IsZero() {
 		err = p.admit()
+	}
+	if err == nil {
+		err = p.roomFor(drafts)
 	}
 	if err != nil {
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
@@ -155,6 +161,7 @@ func (p *Partition) finish() {
 	}
 	p.e.Granted, p.e.Events, p.e.Ended, p.e.Dissolved, p.e.Doomed = p.e.Granted[:0], p.e.Events[:0], p.e.Ended[:0], p.e.Dissolved[:0], p.e.Doomed[:0]
 	p.commits.note(p.e)
+	p.settle()
 	p.arm()
 	if p.e.Busy() || len(p.upkeep.searches) > 0 {
 		p.keepUp()

@@ -32,6 +32,7 @@ type commits struct {
 	position uint64 // in the log, of the last batch that is durable
 	inFlight *batch
 	sealed   []*batch
+	bytes    int   // of sealed and inFlight
 	open     batch // its msg is the engine's Log while the call runs
 	spare    [][]byte
 	bursts   int  // callers that are amid a burst of calls
@@ -104,6 +105,7 @@ func (cs *commits) seal(e *engine.Engine) {
 	b := cs.open
 	b.msg = record.AppendTogether(cs.clock.append(e.Log), 0)
 	cs.sealed = append(cs.sealed, &b)
+	cs.bytes += len(b.msg)
 	cs.open = batch{}
 	e.Log = cs.buffer()
 }
@@ -245,6 +247,7 @@ func (p *Partition) append(b *batch) error {
 	cs := &p.commits
 	cs.durable, cs.position = b.lsn, position
 	cs.inFlight = nil
+	cs.bytes -= len(b.msg)
 	cs.recycle(b.msg)
 	if b.group != nil {
 		b.group.position = position
@@ -291,7 +294,7 @@ func (p *Partition) refuse(cause error) {
 	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
 		callers = append(callers, b.callers...)
 	}
-	cs.inFlight, cs.sealed, cs.open = nil, nil, batch{}
+	cs.inFlight, cs.sealed, cs.open, cs.bytes = nil, nil, batch{}, 0
 	if !p.closed {
 		p.err = fmt.Errorf("%w: the log failed and is being read again: %w", unavailable(cause), cause)
 		p.endWaits(p.err)
@@ -300,8 +303,9 @@ func (p *Partition) refuse(cause error) {
 		if l.caller != nil {
 			callers = append(callers, l.caller)
 		}
+		p.part(l)
 	}
-	p.listeners, p.overfull = nil, nil
+	p.listeners, p.audience, p.overfull, p.eventBytes = nil, nil, nil, 0
 	close(p.failed)
 	p.failed = make(chan struct{})
 	p.mu.Unlock()

@@ -22,12 +22,15 @@ func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, on engine.Eve
 				return engine.Result{Err: err}
 			}
 		}
+		if err := p.roomForRegistration(); err != nil {
+			return engine.Result{Err: err}
+		}
 		r := p.e.Notify(now, q, on, lease)
 		if r.Err == nil {
 			l := p.listener(r.Grants[0].ID)
 			l.logged = p.cfg.Log != nil && q.Txn == txn.ID{}
 			l.backlog.last = r.Seq
-			l.listen(c, r.Seq+1)
+			p.listen(l, c, r.Seq+1)
 		}
 		return r
 	})
@@ -55,7 +58,7 @@ func (p *Partition) Attach(c Caller, call uint64, registration, after uint64) {
 	}
 	r.Seq = l.backlog.last
 	p.reply(c, call, &r)
-	l.listen(c, after+1)
+	p.listen(l, c, after+1)
 	p.pump(l)
 }
 
@@ -87,7 +90,7 @@ func (p *Partition) Acknowledge(registration, seq uint64) {
 	}
 	l.backlog.acknowledge(seq)
 	if l.ended && seq > l.backlog.last {
-		delete(p.listeners, registration)
+		p.forget(l)
 	}
 }
 
@@ -99,6 +102,7 @@ func (p *Partition) listener(registration uint64) *listener {
 			p.listeners = map[uint64]*listener{}
 		}
 		l = &listener{id: registration, logged: p.cfg.Log != nil}
+		l.backlog.all = &p.eventBytes
 		p.listeners[registration] = l
 	}
 	return l
@@ -141,7 +145,9 @@ func (p *Partition) replayed(position uint64) {
 		p.listener(ev.Registration).backlog.skip(ev.Seq, position)
 	}
 	for _, id := range p.e.Ended {
-		delete(p.listeners, id)
+		if l := p.listeners[id]; l != nil {
+			p.forget(l)
+		}
 	}
 }
 
@@ -153,7 +159,7 @@ func (p *Partition) endListener(id uint64, lsn LSN) {
 	}
 	l.ended, l.end = true, lsn
 	if l.caller == nil {
-		delete(p.listeners, id)
+		p.forget(l)
 		return
 	}
 	p.pump(l)

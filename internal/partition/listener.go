@@ -12,7 +12,9 @@ type listener struct {
 	overfull bool   // it is in Partition.overfull
 	backlog  backlog
 
-	caller  Caller   // nil: nobody listens
+	caller  Caller    // nil: nobody listens
+	older   *listener // of the same caller
+	younger *listener
 	next    uint64   // number of the event that the caller gets next
 	full    bool     // the caller takes no more; another one may take its place
 	reading *reading // brings the caller what memory does not hold; nil: none
@@ -23,8 +25,42 @@ type listener struct {
 }
 
 // listen makes c the one that events go to, from number next on.
-func (l *listener) listen(c Caller, next uint64) {
-	l.caller, l.next, l.full, l.reading = c, next, false, nil
+func (p *Partition) listen(l *listener, c Caller, next uint64) {
+	p.part(l)
+	l.caller, l.next, l.full = c, next, false
+	if p.audience == nil {
+		p.audience = map[Caller]*listener{}
+	}
+	if l.older = p.audience[c]; l.older != nil {
+		l.older.younger = l
+	}
+	p.audience[c] = l
+}
+
+// part makes the caller of l, if it has one, hear nothing more.
+func (p *Partition) part(l *listener) {
+	if l.caller == nil {
+		return
+	}
+	if l.older != nil {
+		l.older.younger = l.younger
+	}
+	switch {
+	case l.younger != nil:
+		l.younger.older = l.older
+	case l.older != nil:
+		p.audience[l.caller] = l.older
+	default:
+		delete(p.audience, l.caller)
+	}
+	l.caller, l.older, l.younger, l.reading = nil, nil, nil, nil
+}
+
+// forget forgets a registration and its events.
+func (p *Partition) forget(l *listener) {
+	p.part(l)
+	l.backlog.clear()
+	delete(p.listeners, l.id)
 }
 
 // pump hands over what is there, and has the log read for what memory does not hold.
@@ -57,9 +93,8 @@ func (l *listener) skipTo(next uint64) {
 
 // dismiss forgets a registration that has ended, and tells its caller.
 func (p *Partition) dismiss(l *listener) {
-	delete(p.listeners, l.id)
 	c := l.caller
-	l.caller = nil
+	p.forget(l)
 	if e, ok := c.(Ender); ok {
 		e.Ended(l.id, l.end, p.settled(c, l.end))
 	}
@@ -67,8 +102,8 @@ func (p *Partition) dismiss(l *listener) {
 
 // leave forgets the caller.
 func (p *Partition) leave(l *listener) {
-	l.caller, l.reading = nil, nil
+	p.part(l)
 	if l.ended {
-		delete(p.listeners, l.id)
+		p.forget(l)
 	}
 }

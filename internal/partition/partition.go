@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
@@ -45,10 +46,11 @@ type Config struct {
 	Logger       *slog.Logger  // nil: silent
 	MaxEntry     int           // bytes of one entry's row; 0: 1 MiB
 	MaxCall      int           // bytes of all rows of one write; 0: 8 MiB
-	MaxWaiting   int           // waiting calls; 0: no bound
 	EventBacklog int           // events kept in memory for a registration until they are acknowledged; 0: 65536. Those before come from the log
 	EventBytes   int           // bytes of rows kept in memory for a registration; 0: 64 MiB
 	Limits       engine.Limits // the longest leases granted
+	Bounds       Bounds
+	Budget       *budget.Budget // of the process, which the partition charges with what it holds; nil: without limit
 
 	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
@@ -78,6 +80,9 @@ type Partition struct {
 	held        uint64         // how many were
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
+	audience    map[Caller]*listener   // the head of each caller's list
+	eventBytes  int                    // that the backlogs of all listeners take
+	charged     int64                  // of the budget
 	overfull    []*listener            // that hold more than they should, because the log has to take it first
 	attachments map[uint64]*attachment // by session
 	commits     commits
@@ -180,6 +185,7 @@ func (p *Partition) apply(g record.Group) error {
 		return fmt.Errorf("log position %d: %w", g.Position, err)
 	}
 	p.replayed(g.Position)
+	p.settle()
 	return nil
 }
 
@@ -202,6 +208,9 @@ func (p *Partition) Close() error {
 	p.mu.Unlock()
 	p.cancel()
 	p.done.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.charged = p.cfg.Budget.Settle(p.charged, 0)
 	return nil
 }
 
@@ -265,7 +274,10 @@ type Stats struct {
 	Sessions      int // of clients that repeat calls, present or awaited
 	Events        int // that are kept in memory for listeners
 	EventBytes    int // of their rows
-	Prepared      int // branches that wait to hear what has become of their transactions
+	Txns          int
+	Kinds         int
+	Memory        int64 // bytes that the partition holds, as it charges them
+	Prepared      int   // branches that wait to hear what has become of their transactions
 	LSN, Durable  LSN
 	Err           error  // why calls are refused; nil while serving
 	Hold          error  // why calls that make the log longer are refused (Partition.Hold), or nil
@@ -281,6 +293,7 @@ func (p *Partition) Stats() Stats {
 		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
 		Hold: p.hold, Held: p.held,
 	}
+	st.Txns, st.Kinds, st.Memory = p.e.Transactions(), p.e.NumKinds(), p.charged
 	for _, l := range p.listeners {
 		st.Events += len(l.backlog.kept)
 		st.EventBytes += l.backlog.bytes

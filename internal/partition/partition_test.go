@@ -512,7 +512,7 @@ func TestPartition_RefusedQueryServesNobodyAgain(t *testing.T) {
 
 func TestPartition_LimitsAreChecked(t *testing.T) {
 	t.Parallel()
-	p := partition.New(partition.Config{MaxEntry: 8, MaxCall: 10, MaxWaiting: 1})
+	p := partition.New(partition.Config{MaxEntry: 8, MaxCall: 10, Bounds: partition.Bounds{Waiting: 1}})
 	c := newCaller()
 	p.Write(c, 0, txn.ID{}, engine.Request{}, draft(1))
 	require.ErrorIs(t, c.await(0).err, engine.ErrUnavailable, "not started")

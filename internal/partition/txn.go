@@ -7,7 +7,12 @@ import (
 
 // BeginTxn begins a transaction. Result: Grants (one), whose ID is the transaction's number.
 func (p *Partition) BeginTxn(c Caller, call uint64, lease int64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Begin(now, lease) })
+	p.do(c, call, func(now int64) engine.Result {
+		if err := p.roomForTxns(1); err != nil {
+			return engine.Result{Err: err}
+		}
+		return p.e.Begin(now, lease)
+	})
 }
 
 // Commit stores drafts, if there are any, under a transaction and commits it: both or none. Result: Grants, one per draft. It returns false, without
@@ -21,6 +26,9 @@ func (p *Partition) Commit(c Caller, call uint64, id txn.ID, by engine.Request, 
 	}
 	if err == nil {
 		err = p.admitCommit(id, drafts)
+	}
+	if err == nil {
+		err = p.roomForCommit(drafts)
 	}
 	if err != nil {
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
@@ -83,6 +91,9 @@ func (p *Partition) Update(c Caller, call uint64, under txn.ID, by engine.Reques
 			if err := p.admit(); err != nil {
 				return engine.Result{Err: err}
 			}
+		}
+		if b := p.cfg.Budget; b.Full() {
+			return engine.Result{Err: b.Refuse(engine.ErrSpaceFull)}
 		}
 		return p.e.Update(now, under, by, ch)
 	})

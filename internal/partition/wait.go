@@ -45,6 +45,9 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 	if err == nil && q.Take && q.Txn.IsZero() { // one that begins transactions too: they could not be committed
 		err = p.admit()
 	}
+	if err == nil && q.Begin {
+		err = p.roomForTxns(q.Max)
+	}
 	if err != nil {
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
@@ -85,10 +88,11 @@ func (p *Partition) goOn(w *wait, d time.Duration) {
 
 // crowded refuses a call if too many have had no reply yet.
 func (p *Partition) crowded(c Caller, call uint64) bool {
-	if p.cfg.MaxWaiting == 0 || len(p.waits.byCall) < p.cfg.MaxWaiting {
+	n := len(p.waits.byCall)
+	if !reached(n, 1, p.cfg.Bounds.Waiting) {
 		return false
 	}
-	c.Reply(call, &engine.Result{Err: fmt.Errorf("%w: %d calls wait already", engine.ErrUnavailable, p.cfg.MaxWaiting)}, 0, true)
+	c.Reply(call, &engine.Result{Err: full(fmt.Sprintf("%d calls that wait", n), int64(n), "max-waits")}, 0, true)
 	return true
 }
 
@@ -213,10 +217,8 @@ func (p *Partition) Gone(c Caller) {
 		p.waits.remove(w)
 		p.stop(w)
 	}
-	for _, l := range p.listeners {
-		if l.caller == c {
-			p.leave(l)
-		}
+	for l := p.audience[c]; l != nil; l = p.audience[c] {
+		p.leave(l)
 	}
 	p.unblock()
 }

@@ -22,12 +22,15 @@ func (s *Server) accept(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	crowded := len(s.conns) >= s.cfg.MaxConns
+	crowded := s.cfg.Budget.Refusal(engine.ErrSpaceFull)
+	if len(s.conns) >= s.cfg.MaxConns {
+		crowded = fmt.Errorf("%w: the limit is %d", wire.ErrBusy, s.cfg.MaxConns)
+	}
 	s.conns[nc] = struct{}{}
 	s.serving.Go(func() {
 		defer s.forget(nc)
-		if crowded {
-			s.refuse(nc, fmt.Errorf("%w: the limit is %d", wire.ErrBusy, s.cfg.MaxConns))
+		if crowded != nil {
+			s.refuse(nc, crowded)
 			return
 		}
 		s.serve(nc)
@@ -52,6 +55,8 @@ func (s *Server) refuse(nc net.Conn, err error) {
 // serve does the handshake and reads the connection until it fails.
 func (s *Server) serve(nc net.Conn) {
 	in := wire.NewReader(nc, wire.MaxHello)
+	in.Room = reserve(s.cfg.Budget)
+	defer in.Close()
 	_ = nc.SetDeadline(time.Now().Add(helloTimeout))
 	hello, err := readHello(in)
 	if err != nil {
@@ -144,6 +149,7 @@ func (s *Server) addSession(client engine.Client) (ss, previous *session) {
 		return nil, nil
 	}
 	s.sessions[t] = ss
+	s.cfg.Budget.Add(sessionBytes)
 	if client != (engine.Client{}) {
 		previous = s.clients[client]
 		s.clients[client] = ss
@@ -153,6 +159,7 @@ func (s *Server) addSession(client engine.Client) (ss, previous *session) {
 }
 
 func (s *Server) forgetSession(ss *session) {
+	s.cfg.Budget.Add(-sessionBytes)
 	s.mu.Lock()
 	delete(s.sessions, ss.token)
 	if s.clients[ss.client] == ss {
@@ -165,11 +172,11 @@ func (s *Server) forgetSession(ss *session) {
 	}
 }
 
-// isCrowded reports whether there are too many sessions to keep those without a connection.
+// isCrowded reports whether there are too many sessions, or there is too little memory, to keep those without a connection.
 func (s *Server) isCrowded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.sessions) > 2*s.cfg.MaxConns
+	return len(s.sessions) > 2*s.cfg.MaxConns || s.cfg.Budget.Full()
 }
 
 func isProtocolError(err error) bool {

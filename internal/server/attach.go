@@ -147,6 +147,9 @@ func (s *session) forget() {
 			c.gone()
 		}
 	}
+	s.mu.Lock()
+	s.charged = s.srv.cfg.Budget.Settle(s.charged, 0)
+	s.mu.Unlock()
 	s.srv.forgetSession(s)
 }
 

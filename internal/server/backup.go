@@ -36,12 +36,15 @@ func (s *session) handleBackup(call uint64) error {
 	if of == nil {
 		return s.fail(call, errNoBackups)
 	}
+	if err := s.beginBackup(); err != nil {
+		return s.fail(call, err)
+	}
 	return s.apart(call, func(ctx context.Context) error {
 		id, parts, err := of.Backup(ctx)
+		s.own(id, err == nil)
 		if err != nil {
 			return err
 		}
-		s.own(id)
 		body := binary.AppendUvarint(nil, id)
 		for _, p := range parts {
 			body = binary.AppendUvarint(wire.AppendBytes(body, p.Space), p.Position)
@@ -50,15 +53,29 @@ func (s *session) handleBackup(call uint64) error {
 	})
 }
 
-// own makes a backup end with the session, which may have ended already.
-func (s *session) own(id uint64) {
+// beginBackup returns why the client makes no more backups: each keeps a snapshot that nobody else needs. Otherwise own must follow.
+func (s *session) beginBackup() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.forgotten {
-		s.srv.cfg.Backups.EndBackup(id)
-		return
+	if err := tooMany(len(s.backups)+s.backingUp, s.srv.cfg.Client.Backups, "backups", "max-client-backups"); err != nil {
+		return err
 	}
-	s.backups = append(s.backups, id)
+	s.backingUp++
+	return nil
+}
+
+// own makes a backup that was made end with the session, which may have ended already.
+func (s *session) own(id uint64, made bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.backingUp--
+	switch {
+	case !made:
+	case s.forgotten:
+		s.srv.cfg.Backups.EndBackup(id)
+	default:
+		s.backups = append(s.backups, id)
+	}
 }
 
 // endBackups ends what own was told of, and will be.

@@ -12,9 +12,12 @@ import (
 
 // handle serves one frame. An error ends the connection; a call that is merely wrong gets a Failure.
 func (s *session) handle(f wire.Frame) error {
+	if s.srv.cfg.Budget.Full() && !frugal(f.Type) {
+		return s.fail(f.ID, s.srv.cfg.Budget.Refuse(engine.ErrSpaceFull))
+	}
 	switch f.Type {
 	case wire.Echo:
-		return s.answer(f.ID, f.Body)
+		return s.echo(f)
 	case wire.Ping:
 		return s.send(wire.Pong, 0, nil)
 	case wire.Ack:
@@ -40,6 +43,16 @@ func (s *session) handle(f wire.Frame) error {
 		return s.handleRepeat(f)
 	}
 	return s.handleSpace(f)
+}
+
+// echo answers with what came, if there is room for it twice.
+func (s *session) echo(f wire.Frame) error {
+	b, n := s.srv.cfg.Budget, int64(len(f.Body))
+	if !b.Reserve(n) {
+		return s.fail(f.ID, b.Refuse(engine.ErrSpaceFull))
+	}
+	defer b.Add(-n) // by then the session has charged it
+	return s.answer(f.ID, f.Body)
 }
 
 // handleSpace serves a call on one of the opened spaces.

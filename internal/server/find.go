@@ -20,6 +20,8 @@ type find struct {
 	patient  bool      // it waits for a match
 	deadline time.Time // when a wait for a time ends
 	since    time.Time // when a find came that may wait before it begins transactions
+	weighs   int       // what it was filed with
+	cramped  bool      // it would wait, but for lack of memory
 
 	// Guarded by the session's mu.
 	replied   bool // while it is the one being issued
@@ -27,8 +29,11 @@ type find struct {
 	parked    bool // taken back from the partition until the client returns
 }
 
-// maxWaiting bounds the calls of one session that wait.
-const maxWaiting = 1 << 18
+// spareQuery is the largest query that has waited whose memory is kept for another one, of maxSpare.
+const (
+	spareQuery = 4 << 10
+	maxSpare   = 1024
+)
 
 // keptQuery is the largest query whose memory is kept for the next one.
 const keptQuery = 64 << 10
@@ -76,8 +81,13 @@ func (s *session) handleCount(c *caller, call uint64, d wire.Decoder) error {
 
 // begin issues s.scratch, which was decoded.
 func (s *session) begin(q *find, wait time.Duration) error {
+	wait, reserved, err := s.reserve(q, wait)
+	if err != nil {
+		return s.fail(q.call, err)
+	}
+	defer s.srv.cfg.Budget.Add(-reserved) // by then it is filed, or has its reply
 	s.mu.Lock()
-	err := s.admitLocked(q.call, wait)
+	err = s.admitLocked(q, wait)
 	if err == nil {
 		s.beginLocked(q)
 	}
@@ -95,20 +105,50 @@ func (s *session) begin(q *find, wait time.Duration) error {
 }
 
 // admitLocked returns nil if a find with that number may be issued; ErrMalformed for a number that is in use.
-func (s *session) admitLocked(call uint64, wait time.Duration) error {
+func (s *session) admitLocked(q *find, wait time.Duration) error {
+	if q.Begin {
+		if err := q.caller.roomForTxnLocked(); err != nil {
+			return err
+		}
+	}
 	if s.leaving && wait != 0 {
 		return wire.ErrInterrupted
 	}
 	if len(s.waiting) == 0 {
 		return nil
 	}
-	if s.waiting[call] != nil {
-		return fmt.Errorf("%w: call %d is waiting already", wire.ErrMalformed, call)
+	if s.waiting[q.call] != nil {
+		return fmt.Errorf("%w: call %d is waiting already", wire.ErrMalformed, q.call)
 	}
-	if len(s.waiting) >= maxWaiting {
-		return fmt.Errorf("%w: %d calls of this connection are waiting", engine.ErrUnavailable, maxWaiting)
+	return tooMany(len(s.waiting), s.srv.cfg.Client.Waits, "calls that wait", "max-client-waits")
+}
+
+// reserve makes room for a query. If there is none in which it may wait it is served if it can be at once, and otherwise refused; a large one for
+// which there is none at all is refused. Of that the size is reserved now, lest many come at the same time; a small one is charged when it waits.
+func (s *session) reserve(q *find, wait time.Duration) (granted time.Duration, reserved int64, err error) {
+	b := s.srv.cfg.Budget
+	size := int64(q.Size())
+	q.cramped = false
+	switch large := size > keptQuery; {
+	case !large && (wait == 0 || !b.Tight()):
+		return wait, 0, nil
+	case large && wait != 0 && b.Keep(size):
+		return wait, size, nil
+	case large && !b.Reserve(size):
+		return 0, 0, b.Refuse(engine.ErrSpaceFull)
+	case !large:
+		size = 0
 	}
-	return nil
+	q.cramped = wait != 0
+	return 0, size, nil
+}
+
+// cramped returns the error of a find that has ended with err: one that was not allowed to wait was refused.
+func (s *session) cramped(q *find, err error) error {
+	if q.cramped && errors.Is(err, engine.ErrNoMatch) {
+		return s.srv.cfg.Budget.Refuse(engine.ErrSpaceFull)
+	}
+	return err
 }
 
 func (s *session) beginLocked(q *find) {
@@ -130,7 +170,7 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	s.issuing = nil
 	replied = q.replied
 	if !replied {
-		s.waiting[q.call] = q
+		s.fileLocked(q)
 	}
 	late := !replied && s.leaving
 	c := q.caller
@@ -147,7 +187,7 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 func (s *session) settleLocked(call uint64, err error) (*find, error) {
 	if q := s.issuing; q != nil && q.call == call {
 		q.replied = true
-		return q, err
+		return q, s.cramped(q, err)
 	}
 	q := s.waiting[call]
 	if q == nil {
@@ -158,14 +198,15 @@ func (s *session) settleLocked(call uint64, err error) (*find, error) {
 		q.parked = true
 		return nil, nil
 	}
-	delete(s.waiting, call)
-	if q.Size() <= keptQuery && len(s.spare) < 1024 {
+	s.unfileLocked(q)
+	if size := q.Size(); size <= spareQuery && len(s.spare) < maxSpare {
 		s.spare = append(s.spare, q)
+		s.kept += size
 	}
 	if interrupted {
 		err = wire.ErrInterrupted
 	}
-	return q, err
+	return q, s.cramped(q, err)
 }
 
 func (s *session) newFind() *find {
@@ -174,6 +215,7 @@ func (s *session) newFind() *find {
 	if n := len(s.spare); n > 0 {
 		q := s.spare[n-1]
 		s.spare = s.spare[:n-1]
+		s.kept -= q.Size()
 		return q
 	}
 	return new(find)
@@ -217,7 +259,7 @@ func (s *session) resumeWaits() {
 	for _, q := range s.waiting {
 		if q.parked {
 			parked = append(parked, q)
-			delete(s.waiting, q.call)
+			s.unfileLocked(q)
 		}
 	}
 	s.mu.Unlock()

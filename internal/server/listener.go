@@ -53,6 +53,9 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	if q.Txn, err = c.under(q.Txn); err != nil {
 		return s.fail(call, err)
 	}
+	if err := c.roomForListener(); err != nil {
+		return s.fail(call, err)
+	}
 	q.By = c.byAlone(q.Txn, call)
 	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, on, lease)
 	return nil
@@ -64,8 +67,18 @@ func (s *session) handleAttach(c *caller, call uint64, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
+	if err := c.roomForListener(); err != nil {
+		return s.fail(call, err)
+	}
 	c.p.Attach(newListener(c, window, registration, after), tag(wire.Attach, call), registration, after)
 	return nil
+}
+
+// roomForListener returns why the client listens to no more registrations of the space of c.
+func (c *caller) roomForListener() error {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return tooMany(len(c.listeners), c.s.srv.cfg.Client.Registrations, "registrations", "max-client-registrations")
 }
 
 // handleAcknowledge notes that the client has consumed events up to a number, and how many bytes they had. The largest number there is

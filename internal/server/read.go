@@ -1,9 +1,11 @@
 package server
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
@@ -16,6 +18,10 @@ func (s *session) read() error {
 	}()
 	for {
 		f, ok, err := s.in.Next()
+		if errors.Is(err, wire.ErrNoRoom) {
+			err = s.fail(f.ID, s.srv.cfg.Budget.Refuse(engine.ErrSpaceFull))
+			ok = false
+		}
 		if err != nil {
 			return err
 		}
@@ -65,9 +71,9 @@ func (s *session) nextBatch() error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	s.listening.Store(true)
+	s.listen()
 	err := s.in.Fill()
-	s.listening.Store(false)
+	s.listening.Store(0)
 	if err != nil {
 		return err
 	}
@@ -78,6 +84,19 @@ func (s *session) nextBatch() error {
 	}
 	return nil
 }
+
+// listen notes that the reader is about to wait for the client: for the rest of a frame, by its position in the stream, or for any.
+func (s *session) listen() {
+	if n := s.in.Arrived(); n > 0 {
+		s.arrived.Store(int64(n))
+		s.listening.Store(s.in.Total() + amid)
+		return
+	}
+	s.listening.Store(1)
+}
+
+// amid is what is added to the position of a frame: it is more than 1, which says that there is none.
+const amid = 2
 
 // pause ends the handling of a batch of frames, because the reader is about to wait for something.
 func (s *session) pause() {

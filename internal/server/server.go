@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -42,12 +43,15 @@ type Config struct {
 	Snapshots Snapshots // nil: there are none
 	Backups   Backups   // nil: there are none
 
-	MaxFrame  int           // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
-	MaxConns  int           // connections; 0: 10000
-	MaxSpaces int           // spaces opened by one connection; 0: 1024
-	MaxUnsent int           // bytes that wait to be sent on one connection before no more calls are read from it; 0: 4 MiB
-	Idle      time.Duration // a connection without a sign of life for so long is closed; 0: 30 s
-	Resume    time.Duration // how long a session waits for its client to come back; 0: 30 s, negative: not at all
+	MaxFrame  int // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
+	MaxConns  int // connections; 0: 10000
+	MaxSpaces int // spaces opened by one connection; 0: 1024
+	Client    ClientLimits
+	Budget    *budget.Budget // of the process; nil: without limit
+	MaxUnsent int            // bytes that wait to be sent on one connection before no more calls are read from it; 0: 4 MiB
+	Frame     time.Duration  // in which a frame must have arrived, but for a second more for each 256 KiB of it; 0: 10 s
+	Idle      time.Duration  // a connection without a sign of life for so long is closed; 0: 30 s
+	Resume    time.Duration  // how long a session waits for its client to come back; 0: 30 s, negative: not at all
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -55,6 +59,8 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxConns = cmp.Or(c.MaxConns, 10000)
 	c.MaxSpaces = cmp.Or(c.MaxSpaces, 1024)
 	c.MaxUnsent = cmp.Or(c.MaxUnsent, 4<<20)
+	c.Client.SetDefaults()
+	c.Frame = cmp.Or(c.Frame, 10*time.Second)
 	c.Idle = cmp.Or(c.Idle, 30*time.Second)
 	c.Resume = cmp.Or(c.Resume, 30*time.Second)
 	if c.Logger == nil {
@@ -70,7 +76,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MaxFrame < wire.MinMaxFrame {
 		errs = append(errs, fmt.Errorf("server: Config.MaxFrame is %d, less than %d", c.MaxFrame, wire.MinMaxFrame))
 	}
-	if c.MaxConns < 0 || c.MaxSpaces < 0 || c.MaxUnsent < 0 || c.Idle < 0 {
+	if c.MaxConns < 0 || c.MaxSpaces < 0 || c.MaxUnsent < 0 || c.Idle < 0 || c.Frame < 0 {
 		errs = append(errs, errors.New("server: a limit in Config is negative"))
 	}
 	return c, errors.Join(errs...)

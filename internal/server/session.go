@@ -40,7 +40,8 @@ type session struct {
 	half     int                    // bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
 
 	activity  atomic.Uint64 // signs of life of the connection, counted: reads, and writes while nobody reads
-	listening atomic.Bool   // the reader waits for the client
+	listening atomic.Uint64 // whether the reader waits for the client, and for what; see listen
+	arrived   atomic.Int64  // bytes of the frame that it waits for
 	full      atomic.Bool   // more is unsent than there should be: stop reading
 
 	mu       sync.Mutex
@@ -51,6 +52,8 @@ type session struct {
 	idle     bool             // guarded by mu; the writer waits for wake
 	out      wire.Stream      // guarded by mu
 	held     int              // guarded by mu; bytes in the later queues
+	kept     int              // guarded by mu; bytes of the calls in waiting and spare
+	charged  int64            // guarded by mu; of the budget
 	issuing  *find            // guarded by mu; the find that is being handed to its partition
 	waiting  map[uint64]*find // guarded by mu; by call
 	spare    []*find          // guarded by mu
@@ -68,8 +71,13 @@ type session struct {
 	backups   []uint64 // guarded by mu; that end with the session
 	forgotten bool     // guarded by mu; they have
 
+	backingUp int // guarded by mu; calls that make one
+	apartN    int // guarded by mu; calls that are served on goroutines of their own
+
 	lastActivity uint64    // guarded by mu; what watch has seen of activity
 	lastSeen     time.Time // guarded by mu; when that was new
+	lastFrame    uint64    // guarded by mu; the frame that watch has seen the reader wait for
+	frameSeen    time.Time // guarded by mu; when that was new
 }
 
 func newSession(srv *Server, t token, client engine.Client) *session {
@@ -100,7 +108,9 @@ func (s *session) throttle() error {
 }
 
 func (s *session) isFullLocked() bool {
-	full := s.out.Len()+s.held > s.srv.cfg.MaxUnsent
+	s.chargeLocked()
+	n := s.out.Len() + s.held
+	full := n > s.srv.cfg.MaxUnsent || n > writeChunk && s.srv.cfg.Budget.Scarce()
 	if full != s.full.Load() {
 		s.full.Store(full)
 	}
@@ -123,12 +133,15 @@ func (s *session) flush() error {
 		conn, b := s.conn, s.out.Unsent()
 		s.mu.Unlock()
 		n, err := conn.Write(b[:min(len(b), writeChunk)])
-		if !s.listening.Load() {
+		if s.listening.Load() == 0 {
 			s.activity.Add(1)
 		}
 		s.srv.stats.bytesOut.Add(uint64(n))
 		s.mu.Lock()
 		s.out.Sent(n)
+		if s.out.Retained() > writeChunk && s.srv.cfg.Budget.Scarce() {
+			s.out.Release()
+		}
 		s.isFullLocked()
 		s.room.Broadcast()
 		if err != nil {

@@ -35,12 +35,40 @@ func (s *session) handleSnapshot(c *caller, call uint64, d wire.Decoder) error {
 	})
 }
 
-// apart has a call that takes its time answered on a goroutine of its own; if do returns an error, with that. The end of the server interrupts it.
+// maxApart is how many calls of a session are served apart at the same time.
+const maxApart = 8
+
+// apart has a call that takes its time answered on a goroutine of its own; if do returns an error, with that. The end of the server interrupts it. It
+// waits while the session has too many of them, or has lost its connection.
 func (s *session) apart(call uint64, do func(context.Context) error) error {
+	if s.awaitApart() {
+		s.pause()
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	for s.apartN >= maxApart && s.conn != nil && !s.ended {
+		s.room.Wait()
+	}
+	s.apartN++
+	s.reading = true
+	s.mu.Unlock()
 	s.srv.serving.Go(func() {
 		if err := do(s.srv.ctx); err != nil {
 			_ = s.fail(call, err) // it only queues
 		}
+		s.mu.Lock()
+		s.apartN--
+		s.room.Broadcast()
+		s.mu.Unlock()
 	})
 	return nil
+}
+
+// awaitApart reports whether the session has as many calls apart as it may have.
+func (s *session) awaitApart() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.apartN >= maxApart
 }

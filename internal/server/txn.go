@@ -27,6 +27,12 @@ func (s *session) handleTxn(c *caller, f wire.Frame, d wire.Decoder) error {
 		if err := d.Err(); err != nil {
 			return s.refuse(f.ID, err)
 		}
+		s.mu.Lock()
+		err := c.roomForTxnLocked()
+		s.mu.Unlock()
+		if err != nil {
+			return s.fail(f.ID, err)
+		}
 		c.p.BeginTxn(c, tag(f.Type, f.ID), lease)
 		return nil
 	}
@@ -113,6 +119,24 @@ type openTxns struct {
 // minSweep is the number of transactions up to which it does not matter if some have ended.
 const minSweep = 1 << 10
 
+// roomForTxnLocked returns why the client begins no more transactions in the space of c.
+func (c *caller) roomForTxnLocked() error {
+	limit := c.s.srv.cfg.Client.Txns
+	if limit >= 0 && len(c.txns.ends) >= limit {
+		c.txns.sweep(time.Now())
+	}
+	return tooMany(len(c.txns.ends), limit, "open transactions", "max-client-txns")
+}
+
+// sweep forgets the transactions that have ended by themselves.
+func (o *openTxns) sweep(now time.Time) {
+	for n, end := range o.ends {
+		if end.Before(now) {
+			delete(o.ends, n)
+		}
+	}
+}
+
 // add notes a transaction that has begun.
 func (o *openTxns) add(number uint64, lease int64) {
 	if o.ends == nil {
@@ -120,11 +144,7 @@ func (o *openTxns) add(number uint64, lease int64) {
 	}
 	now := time.Now()
 	if len(o.ends) >= o.sweepAt {
-		for n, end := range o.ends {
-			if end.Before(now) {
-				delete(o.ends, n)
-			}
-		}
+		o.sweep(now)
 		o.sweepAt = max(minSweep, 2*len(o.ends))
 	}
 	o.ends[number] = now.Add(time.Duration(min(lease, int64(maxLease))))
