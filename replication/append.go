@@ -41,6 +41,9 @@ func (l *Log) appendLocked(msg []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := l.storedLocked(len(msg)); err != nil {
+		return err
+	}
 	if pos != l.last+1 {
 		return fmt.Errorf("%w: message for position %d was stored at %d", ErrFailed, l.last+1, pos)
 	}

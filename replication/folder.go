@@ -39,7 +39,7 @@ const unfinishedFolder = "unfinished"
 
 // openFolder makes the folder if it is missing, and locks it. It refuses one that somebody has not finished. unfinished says that this one will not be before finish.
 func openFolder(path, mode string, unfinished bool) (*folder, error) {
-	if err := os.MkdirAll(path, 0o750); err != nil {
+	if err := makeDir(path); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
 	}
 	f := &folder{path: path, mode: mode}
@@ -79,7 +79,7 @@ func (f *folder) identify(unfinished bool) (m marker, err error) {
 	if m, err = readMarker(filepath.Join(f.path, "store.json"), f.mode); err != nil {
 		return m, err
 	}
-	if err := os.MkdirAll(f.data(), 0o750); err != nil {
+	if err := makeDir(f.data()); err != nil {
 		return m, fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	h, err := hold(f.data())

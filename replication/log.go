@@ -21,6 +21,7 @@ type Log struct {
 	epoch  uint64     // guarded by mu
 	last   uint64     // guarded by mu; the position after which the next append is to be stored
 	failed error      // guarded by mu; why nothing can be appended
+	names  names      // guarded by mu
 
 	syncedFile atomic.Int64 // the last file of those that syncFiles has made durable
 
@@ -48,6 +49,7 @@ type Stats struct {
 func newLog(s *Store, id logID, info *jetstream.StreamInfo) *Log {
 	stream := info.Config.Metadata[metaIncarnation]
 	l := &Log{store: s, id: id, stream: stream, incarnation: stream, failed: ErrNotReplayed}
+	l.names = names{dir: s.folder.messagesDir(id), sync: s.syncDir}
 	l.state.Failed = ErrNotReplayed
 	l.observe(info.State)
 	return l

@@ -82,6 +82,9 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 	if err != nil {
 		return err
 	}
+	if err := l.syncFolders(); err != nil {
+		return err
+	}
 	if err := l.replayed(claim); err != nil {
 		return err
 	}

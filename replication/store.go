@@ -28,7 +28,8 @@ type Store struct {
 	srv     *embedded // guarded by running; nil after a failed restart, or Close
 
 	watching sync.WaitGroup
-	missing  atomic.Pointer[error] // why nothing must be written any more; nil while the folder is there
+	syncDir  func(path string) error // syncDir; another one in tests
+	missing  atomic.Pointer[error]   // why nothing must be written any more; nil while the folder is there
 
 	opening sync.Mutex     // held while a log is opened
 	logs    map[logID]*Log // guarded by opening
@@ -51,7 +52,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		_ = f.close() // the error above says more
 		return nil, err
 	}
-	s := &Store{cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log)}
+	s := &Store{cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log), syncDir: syncDir}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.close = sync.OnceValue(s.shutdown)
 	s.watching.Go(s.watch)

@@ -1,0 +1,80 @@
+package replication
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// names makes the names of the files durable in which the embedded server stores a log: it syncs what it writes, but not the folder in which it begins a
+// new file, and a file without a name is lost with its content. It belongs to those who hold Log.mu.
+type names struct {
+	dir     string
+	changed time.Time // when the folder changed last, as it was when it was synced
+	written int64     // since
+	sync    func(dir string) error
+}
+
+// blockSize is the size of the server's files, at least: two of them cannot begin while less is written.
+const blockSize = 4 << 20
+
+// stored notes that n bytes were stored, and syncs the folder if it has changed. The time of a change is coarse, so that does not tell of the second of two
+// changes that are close to each other; but much is written between them.
+func (f *names) stored(n int) error {
+	f.written += int64(n)
+	info, err := os.Stat(f.dir)
+	if err != nil {
+		return err
+	}
+	if info.ModTime().Equal(f.changed) && f.written < blockSize {
+		return nil
+	}
+	if err := f.sync(f.dir); err != nil {
+		return err
+	}
+	f.changed, f.written = info.ModTime(), 0
+	return nil
+}
+
+// storedLocked follows the storing of n bytes, in a store that syncs.
+func (l *Log) storedLocked(n int) error {
+	if !l.store.cfg.Sync {
+		return nil
+	}
+	if err := l.names.stored(n); err != nil {
+		return fmt.Errorf("%w: sync the folder of the files: %w", ErrFailed, err)
+	}
+	return nil
+}
+
+// syncFolders makes the folders durable in which the server has begun a log.
+func (l *Log) syncFolders() error {
+	if !l.store.cfg.Sync {
+		return nil
+	}
+	f := l.store.folder
+	for dir := f.messagesDir(l.id); len(dir) > len(f.path); dir = filepath.Dir(dir) {
+		if err := l.store.syncDir(dir); err != nil {
+			return fmt.Errorf("%w: sync the folders of the log: %w", ErrFailed, err)
+		}
+	}
+	return l.store.syncDir(f.path)
+}
+
+// makeDir makes a folder and those above it that are missing, durably.
+func makeDir(path string) error {
+	if _, err := os.Stat(path); err == nil || !os.IsNotExist(err) {
+		return os.MkdirAll(path, 0o750) // says what is wrong, if anything is
+	}
+	above := filepath.Dir(path)
+	if above != path {
+		if err := makeDir(above); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(path, 0o750); err != nil && !os.IsExist(err) {
+		return err
+	}
+	return syncDir(above)
+}
