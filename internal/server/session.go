@@ -75,9 +75,10 @@ type session struct {
 	apartN    int // guarded by mu; calls that are served on goroutines of their own
 
 	lastActivity uint64    // guarded by mu; what watch has seen of activity
-	lastSeen     time.Time // guarded by mu; when that was new
+	lastSeen     time.Time // guarded by mu; when that was new, later by the time in which the server stood still
 	lastFrame    uint64    // guarded by mu; the frame that watch has seen the reader wait for
-	frameSeen    time.Time // guarded by mu; when that was new
+	frameSeen    time.Time // guarded by mu; when that was new, likewise
+	throttled    bool      // guarded by mu; the reader waits until the client has read more
 }
 
 func newSession(srv *Server, t token, client engine.Client) *session {
@@ -100,9 +101,11 @@ func (s *session) throttle() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.throttled = true
 	for s.isFullLocked() && s.conn != nil && !s.ended {
 		s.room.Wait()
 	}
+	s.throttled = false
 	s.reading = true
 	return nil
 }

@@ -4,13 +4,17 @@ import "time"
 
 // watch closes connections without a sign of life, and ends sessions to which nobody comes back, until the server is done.
 func (s *Server) watch() {
-	tick := time.NewTicker(max(min(s.cfg.Idle, s.cfg.Frame)/4, time.Millisecond))
+	every := max(min(s.cfg.Idle, s.cfg.Frame)/4, time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
+	last := time.Now()
 	for {
 		select {
 		case now := <-tick.C:
+			stood := standstill(last, now, every)
+			last = now
 			for _, ss := range s.allSessions() {
-				ss.check(now)
+				ss.check(now, stood)
 			}
 		case <-s.done:
 			return
@@ -18,10 +22,17 @@ func (s *Server) watch() {
 	}
 }
 
-// check is what watch does with one session.
-func (s *session) check(now time.Time) {
+// standstill returns for how long the server has not run since it looked the last time, which it does every so often: then it could not have heard of a
+// client.
+func standstill(last, now time.Time, every time.Duration) time.Duration {
+	return max(0, now.Sub(last)-2*every)
+}
+
+// check is what watch does with one session. stood is how long the server has stood still since the last time: that is no silence of the client.
+func (s *session) check(now time.Time, stood time.Duration) {
 	s.mu.Lock()
-	if n := s.activity.Load(); n != s.lastActivity || s.conn == nil {
+	s.lastSeen, s.frameSeen, s.detached = s.lastSeen.Add(stood), s.frameSeen.Add(stood), s.detached.Add(stood)
+	if n := s.activity.Load(); n != s.lastActivity || s.conn == nil || s.atWorkLocked() {
 		s.lastActivity, s.lastSeen = n, now
 	}
 	if s.conn != nil && now.Sub(s.lastSeen) >= s.srv.cfg.Idle {
@@ -51,4 +62,9 @@ func (s *session) dawdlesLocked(now time.Time) bool {
 		return false
 	}
 	return now.Sub(s.frameSeen) >= s.srv.cfg.Frame+time.Duration(s.arrived.Load()/frameRate)*time.Second
+}
+
+// atWorkLocked reports whether it is the server that the connection waits for.
+func (s *session) atWorkLocked() bool {
+	return s.reading && !s.flushing && !s.throttled
 }
