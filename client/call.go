@@ -35,7 +35,7 @@ type call struct {
 	lease    int64
 	delay    time.Duration
 	ids      []space.LeaseID
-	cursor   uint64 // of contents, and good only in the session
+	cursor   engine.Cursor // of contents, and good only in the session
 	epoch    uint64
 	id       uint64 // of a registration, or of the session with the space that is opened
 	seq      uint64 // of its last event that is here
@@ -183,8 +183,8 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 	case wire.Count:
 		b = binary.AppendUvarint(b, uint64(c.query.ID))
 	case wire.Contents:
-		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(c.query.ID)), c.cursor)
-		b = binary.AppendUvarint(b, page)
+		b = wire.AppendCursor(binary.AppendUvarint(b, uint64(c.query.ID)), c.cursor)
+		b = binary.AppendUvarint(b, page(&c.query))
 	case wire.Notify:
 		b = binary.AppendUvarint(wire.AppendLease(b, c.lease), uint64(c.window))
 		b = wire.AppendEventSet(b, c.on)

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -67,8 +68,13 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 	return int(n), d.Err()
 }
 
-// page is how many entries Contents asks for at a time.
-const page = 256
+// page returns how many entries Contents asks for at a time. Under a transaction that is one: exactly what is yielded is locked.
+func page(q *space.Query) uint64 {
+	if !q.Txn.IsZero() {
+		return 1
+	}
+	return 256
+}
 
 // Contents implements space.Space. An iteration ends with space.ErrUnavailable if the server is restarted meanwhile.
 func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
@@ -102,7 +108,7 @@ type iteration struct {
 	space  *Space
 	link   *link
 	epoch  uint64 // of the session in which cursor means something
-	cursor uint64
+	cursor engine.Cursor
 	more   bool
 }
 
@@ -120,6 +126,6 @@ func (it *iteration) next(ctx context.Context, q *space.Query) ([]space.Entry, e
 	}
 	d := wire.NewDecoder(c.body)
 	it.more = d.Byte() != 0
-	it.epoch, it.cursor = c.epoch, d.Uvarint()
+	it.epoch, it.cursor = c.epoch, d.Cursor()
 	return c.entries(&d)
 }

@@ -162,7 +162,7 @@ func (l *link) send(ctx context.Context, c *call) error {
 	if c.op == wire.Attach && c.reg.incarnation != v.incarnation {
 		return space.ErrLeaseEnded // the number means something else now
 	}
-	if c.cursor != 0 && c.epoch != l.epoch {
+	if c.cursor != (engine.Cursor{}) && c.epoch != l.epoch {
 		return fmt.Errorf("%w: the server has lost its place in the iteration", space.ErrUnavailable)
 	}
 	c.epoch = l.epoch

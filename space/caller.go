@@ -117,7 +117,7 @@ type outcome struct {
 	counts []int
 	seq    uint64
 	more   bool
-	cursor uint64
+	cursor engine.Cursor
 
 	version uint32
 	fate    engine.Fate

@@ -112,8 +112,13 @@ func (s *Local) Count(ctx context.Context, q Query) (int, error) {
 	return c.out.count, err
 }
 
-// page is how many entries Contents fetches at a time.
-const page = 256
+// pageOf returns how many entries Contents fetches at a time. Under a transaction that is one: exactly what is yielded is locked.
+func pageOf(q Query) int {
+	if !q.Txn.IsZero() {
+		return 1
+	}
+	return 256
+}
 
 // Contents implements Space.
 func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
@@ -123,7 +128,7 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 			return
 		}
 		left := q.Max // 0 without a bound, and then never 0 again
-		var cursor uint64
+		var cursor engine.Cursor
 		for more := true; more; {
 			var entries []Entry
 			var err error
@@ -144,19 +149,19 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 }
 
 // page returns the matches from cursor on, at which there are more if more is set.
-func (s *Local) page(ctx context.Context, q Query, cursor uint64) (entries []Entry, next uint64, more bool, err error) {
+func (s *Local) page(ctx context.Context, q Query, cursor engine.Cursor) (entries []Entry, next engine.Cursor, more bool, err error) {
 	c, err := s.caller(ctx)
 	if err != nil {
-		return nil, 0, false, err
+		return nil, cursor, false, err
 	}
 	defer s.release(c)
 	if err := s.bind(ctx, c, q, !q.Txn.IsZero()); err != nil || len(c.query.Templates) == 0 {
-		return nil, 0, false, err
+		return nil, cursor, false, err
 	}
-	c.query.Max = page
+	c.query.Max = pageOf(q)
 	s.partition.Contents(c, c.next(), &c.query, cursor)
 	if err := c.await(); err != nil {
-		return nil, 0, false, err
+		return nil, cursor, false, err
 	}
 	return s.entries(c), c.out.cursor, c.out.more, nil
 }

@@ -21,6 +21,7 @@ func contentsCases() cases {
 		{"a bound ends the iteration", contentsMax},
 		{"what was there all the time is yielded, whatever comes and goes", contentsConcurrent}, // semantics 8.3
 		{"the caller may take what it is given", contentsTakeMeanwhile},
+		{"what is written meanwhile does not prolong it", contentsWriteMeanwhile}, // semantics 8.3
 		{"iterating removes nothing and hides nothing", contentsKeeps},
 		{"an iteration whose context ends says so", contentsCancelled}, // semantics 8.3
 		{"options of other calls are refused", contentsInvalid},
@@ -165,6 +166,24 @@ func contentsTakeMeanwhile(k *kit) {
 	}
 	require.Equal(k, n, yielded)
 	require.Zero(k, k.total())
+}
+
+func contentsWriteMeanwhile(k *kit) {
+	const n = 300
+	vs := make([]simple, n)
+	for i := range vs {
+		vs[i] = simple{"A", i + 1}
+	}
+	writeAll(k, vs...)
+	yielded := 0
+	for v, err := range space.Contents(k.ctx, k.sp, simple{}) {
+		k.ok(err)
+		require.LessOrEqual(k, v.ID, n, "it was not there when the iteration began")
+		write(k, simple{"A", v.ID + n})
+		yielded++
+	}
+	require.Equal(k, n, yielded)
+	require.Equal(k, 2*n, k.total())
 }
 
 func contentsKeeps(k *kit) {

@@ -16,6 +16,7 @@ func lockCases() cases {
 		{"a lock on one entry leaves the others alone", lockOne},
 		{"locks of bulk calls are those of each entry", lockBulk},
 		{"contents under a transaction are read-locked", lockContents}, // semantics 8.3
+		{"contents that were not yielded are not locked", lockYielded}, // semantics 8.3
 		{"a read that was refused or cancelled locks nothing", lockNothing},
 		{"reading twice is one lock", lockTwice},
 		{"an entry is locked for every template that matches it", lockTemplates}, // S-05
@@ -318,6 +319,23 @@ func lockContents(k *kit) {
 	require.Len(k, drain(k, simple{}), n/2)
 	commit(k, t)
 	require.Len(k, drain(k, simple{}), n/2)
+}
+
+func lockYielded(k *kit) {
+	writeAll(k, e1, e2, e3, e1, e2, e3)
+	reg := notify(k, simple{}, space.On(space.Available))
+	t := begin(k)
+	var yielded []simple
+	for v, err := range space.Contents(k.ctx, k.sp, simple{}, space.In(t)) {
+		k.ok(err)
+		if yielded = append(yielded, v); len(yielded) == 2 {
+			break
+		}
+	}
+	require.Len(k, drain(k, simple{}), 4, "what others may take")
+	commit(k, t)
+	require.ElementsMatch(k, on(space.Available, yielded...), heard(k, reg))
+	require.ElementsMatch(k, yielded, drain(k, simple{}))
 }
 
 func lockNothing(k *kit) {

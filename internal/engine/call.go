@@ -85,7 +85,7 @@ type Result struct {
 	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1
 	Seq     uint64  // notify: the number before the registration's first event
 	More    bool    // contents: another page follows, from Cursor
-	Cursor  uint64
+	Cursor  Cursor
 	Fate    Fate   // fates of transactions and calls
 	Depends uint64 // the LSN that must be durable before anyone may see the outcome
 }

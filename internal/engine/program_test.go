@@ -627,10 +627,10 @@ func (p *program) counted(q *Query, r Result) {
 
 func (p *program) contents(q *Query) {
 	var got []modelView
-	for cursor, more := uint64(0), true; more; {
+	for cursor, more := (Cursor{}), true; more; {
 		r := p.e.Contents(p.m.now, q, cursor)
 		require.NoError(p.t, r.Err)
-		p.logf("contents %s from %x -> %v", describe(q), cursor, views(r.Entries))
+		p.logf("contents %s from %x -> %v", describe(q), cursor.Place, views(r.Entries))
 		got = append(got, views(r.Entries)...)
 		cursor, more = r.Cursor, r.More
 		p.called(nil)

@@ -234,14 +234,20 @@ func (c kindsCall) Blocked() bool { return false }
 // Close implements Unfinished.
 func (c kindsCall) Close() {}
 
-// pageSteps is how many entries Contents looks at in one call, so that none takes long.
-const pageSteps = 4096
+// pageBudget is how many entries Contents looks at in one call, so that none takes long.
+const pageBudget = 1 << 13
 
-// Contents returns the next page of the entries that match q, at most q.Max; cursor is 0 for the first page and the
+// Cursor says how far an iteration has come. The zero Cursor is its beginning.
+type Cursor struct {
+	Place uint64 // after which it goes on
+	Last  uint64 // the highest identity that there was when it began: younger entries do not belong to it
+}
+
+// Contents returns the next page of the entries that match q, at most q.Max; cursor is zero for the first page and the
 // Result's Cursor of the last page from then on. A page may be empty though more follow. Entries that stay
-// while the pages are read come exactly once, since an entry keeps its slot. Under a transaction they are read-locked.
-// Result: Entries, More, Cursor. It fails with ErrTxnEnded.
-func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
+// while the pages are read come exactly once, since an entry keeps its slot; what is written meanwhile does not come. Under a transaction
+// the entries of a page are read-locked. Result: Entries, More, Cursor. It fails with ErrTxnEnded.
+func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
 	e.begin(now)
 	t, err := e.under(q.Txn)
 	if err != nil {
@@ -250,36 +256,14 @@ func (e *Engine) Contents(now int64, q *Query, cursor uint64) Result {
 	if q.ID != 0 {
 		return e.contentsOfOne(q, t)
 	}
-	r := Result{}
-	steps, size := pageSteps, 0
-	for i := int(cursor >> 32); i < len(e.kinds); i++ {
-		k := e.kinds[i]
-		conds, wanted := e.condsOf(q, k)
-		if !wanted {
-			continue
-		}
-		r.Depends = max(r.Depends, k.changed, k.registered)
-		from := slot(1)
-		if i == int(cursor>>32) {
-			from = slot(cursor) + 1
-		}
-		for s := from; s <= k.unused; s++ {
-			if steps == 0 || len(e.views) == q.Max || size > answerBytes {
-				e.settle()
-				r.Entries, r.More, r.Cursor = e.views, true, uint64(i)<<32|uint64(s-1)
-				return r
-			}
-			steps--
-			id := k.entries.at(s).id
-			if id == 0 || !k.availableTo(t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
-				continue
-			}
-			e.views = append(e.views, k.view(e, s))
-			size += int(k.entries.at(s).size)
-			if t != nil {
-				e.share(t, k, s)
-			}
-		}
+	if cursor == (Cursor{}) {
+		cursor.Last = e.lastID
+	}
+	e.left = pageBudget
+	p := answerPage{e: e, q: q, t: t, cursor: cursor}
+	r := Result{More: p.fill(), Depends: p.depends}
+	if r.More {
+		r.Cursor = p.cursor
 	}
 	r.Entries = e.views
 	e.settle()
@@ -303,6 +287,69 @@ func (e *Engine) contentsOfOne(q *Query, t *transaction) Result {
 	e.settle()
 	r.Entries = e.views
 	return r
+}
+
+// answerPage is a page of contents that is being filled.
+type answerPage struct {
+	e       *Engine
+	q       *Query
+	t       *transaction
+	cursor  Cursor
+	size    int // of the rows, in bytes
+	depends uint64
+}
+
+// fill looks at entries from the cursor on, and reports whether it has left some for another page.
+func (p *answerPage) fill() (more bool) {
+	for i := int(p.cursor.Place >> 32); i < len(p.e.kinds); i++ {
+		k := p.e.kinds[i]
+		from := slot(1)
+		if i == int(p.cursor.Place>>32) {
+			from = slot(p.cursor.Place) + 1
+		}
+		if p.fillFrom(k, from) {
+			return true
+		}
+	}
+	return false
+}
+
+// fillFrom is fill for one kind, from a slot on.
+func (p *answerPage) fillFrom(k *kind, from slot) (more bool) {
+	conds, wanted := p.e.condsOf(p.q, k)
+	if !wanted {
+		return false
+	}
+	p.depends = max(p.depends, k.changed, k.registered)
+	unit := 1
+	for _, c := range conds {
+		unit += operands(c)
+	}
+	for s := from; s <= k.unused; s++ {
+		if p.e.left <= 0 || len(p.e.views) == p.q.Max || p.size > answerBytes {
+			p.cursor.Place = uint64(k.id-1)<<32 | uint64(s-1)
+			return true
+		}
+		p.e.left -= unit
+		p.look(k, s, conds)
+	}
+	return false
+}
+
+// look adds the entry in slot s, if it is one that is asked for.
+func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) {
+	e, en := p.e, k.entries.at(s)
+	if en.id == 0 || en.id > p.cursor.Last {
+		return
+	}
+	if !k.availableTo(p.t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
+		return
+	}
+	e.views = append(e.views, k.view(e, s))
+	p.size += int(en.size)
+	if p.t != nil {
+		e.share(p.t, k, s)
+	}
 }
 
 // condsOf returns the conditions of each template of q that selects entries of k; false if none does.

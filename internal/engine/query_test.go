@@ -21,7 +21,7 @@ func TestFind_AnswersAreBounded(t *testing.T) {
 	}
 	q := &Query{Max: 100, Templates: []Template{{Kind: 1}}}
 	got := 0
-	for cursor, more := uint64(0), true; more; {
+	for cursor, more := (Cursor{}), true; more; {
 		r := e.Contents(0, q, cursor)
 		require.LessOrEqual(t, len(r.Entries), 3)
 		got += len(r.Entries)

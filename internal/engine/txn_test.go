@@ -139,7 +139,7 @@ func TestTxn_EndedIsEnded(t *testing.T) {
 		"read":     func(s *scene, a, _ uint64) error { return s.e.Find(s.now, read(a)).Err },
 		"take":     func(s *scene, a, _ uint64) error { return s.e.Find(s.now, take(a)).Err },
 		"count":    func(s *scene, a, _ uint64) error { return s.e.Count(s.now, read(a)).Err },
-		"contents": func(s *scene, a, _ uint64) error { return s.e.Contents(s.now, read(a), 0).Err },
+		"contents": func(s *scene, a, _ uint64) error { return s.e.Contents(s.now, read(a), Cursor{}).Err },
 		"notify": func(s *scene, a, _ uint64) error {
 			return s.e.Notify(s.now, read(a), Events(Written), Forever).Err
 		},

@@ -74,9 +74,9 @@ func (p *Partition) Count(c Caller, call uint64, q *engine.Query) {
 	})
 }
 
-// Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page. cursor is 0 for
+// Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page. cursor is zero for
 // the first page, then the Result's Cursor of the page before. Result: Entries, More, Cursor. A page may be empty and More be set.
-func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor uint64) {
+func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor engine.Cursor) {
 	p.query(c, call, q, func(now int64) engine.Result { return p.e.Contents(now, q, cursor) })
 }
 

@@ -290,7 +290,7 @@ func (s *session) handleSchema(c *caller, call uint64, d wire.Decoder) error {
 
 // handleContents passes on a Contents.
 func (s *session) handleContents(c *caller, call uint64, d wire.Decoder) error {
-	id, cursor, limit := d.Uvarint(), d.Uvarint(), d.Uvarint()
+	id, cursor, limit := d.Uvarint(), d.Cursor(), d.Uvarint()
 	q := new(wire.Query) // it lives until the reply
 	q.Decode(&d)
 	q.ID, q.Max = id, int(min(limit, wire.MaxFind))

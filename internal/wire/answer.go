@@ -95,12 +95,20 @@ func (d *Decoder) EntryOf(begun bool) engine.View {
 
 // AppendPage appends the answer to Contents: whether another page follows, from which cursor, and this one.
 func AppendPage(dst []byte, call uint64, r *engine.Result) []byte {
-	var head [1 + binary.MaxVarintLen64]byte
+	var head [1 + 2*binary.MaxVarintLen64]byte
 	if r.More {
 		head[0] = 1
 	}
-	return AppendEntries(dst, call, binary.AppendUvarint(head[:1], r.Cursor), r.Entries)
+	return AppendEntries(dst, call, AppendCursor(head[:1], r.Cursor), r.Entries)
 }
+
+// AppendCursor appends how far an iteration has come.
+func AppendCursor(dst []byte, c engine.Cursor) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(dst, c.Place), c.Last)
+}
+
+// Cursor decodes what AppendCursor appends.
+func (d *Decoder) Cursor() engine.Cursor { return engine.Cursor{Place: d.Uvarint(), Last: d.Uvarint()} }
 
 // AppendGrant appends a lease as it was given.
 func AppendGrant(dst []byte, g engine.Grant) []byte {

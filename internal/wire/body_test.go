@@ -109,7 +109,7 @@ func TestEntries_ComeInParts(t *testing.T) {
 	for i := range 100 {
 		entries = append(entries, engine.View{ID: uint64(i + 1), Kind: 3, Version: uint32(i + 1), Attempts: uint32(i % 3), Row: make([]byte, 10_000)})
 	}
-	b := wire.AppendPage(nil, 5, &engine.Result{Entries: entries, More: true, Cursor: 1 << 40})
+	b := wire.AppendPage(nil, 5, &engine.Result{Entries: entries, More: true, Cursor: engine.Cursor{Place: 1 << 40, Last: 7}})
 	var body []byte
 	for frames := 1; ; frames++ {
 		f, size, _, err := wire.Next(b, 300<<10)
@@ -125,7 +125,7 @@ func TestEntries_ComeInParts(t *testing.T) {
 	}
 	d := wire.NewDecoder(body)
 	require.Equal(t, byte(1), d.Byte())
-	require.Equal(t, uint64(1<<40), d.Uvarint())
+	require.Equal(t, engine.Cursor{Place: 1 << 40, Last: 7}, d.Cursor())
 	for _, e := range entries {
 		require.Equal(t, e, d.Entry())
 	}
