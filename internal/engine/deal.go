@@ -32,7 +32,7 @@ func (e *Engine) deal() {
 func (e *Engine) takers(queue []*Waiter, k *kind, s slot) []*Waiter {
 	switch k.entries.at(s).state {
 	case free:
-		e.watching(k, k.row(e, s), taking, func(n *node) {
+		e.watching(k, k.entries.at(s).id, k.row(e, s), taking, func(n *node) {
 			if n.waits(k, s) {
 				queue = append(queue, n.waiter)
 			}

@@ -105,7 +105,7 @@ func (e *Engine) endTick(tick int64, n int) (done int) {
 		delete(e.ending, tick)
 	}
 	for _, id := range now {
-		e.endOne(id)
+		e.endOne(id, tick)
 	}
 	done = len(now)
 	for t := e.txnTicks[tick]; t != nil && done < n; t = e.txnTicks[tick] {
@@ -119,10 +119,16 @@ func (e *Engine) endTick(tick int64, n int) (done int) {
 	return done
 }
 
-// endOne ends a registration whose lease is over, and reveals a delayed entry whose time has come.
-func (e *Engine) endOne(id uint64) {
-	if r := e.registrations[id]; r != nil && r.expires <= e.now {
-		e.unregister(r, record.Expired)
+// endOne ends a registration whose lease is over, and reveals a delayed entry whose time has come, that was filed under a tick.
+func (e *Engine) endOne(id uint64, tick int64) {
+	if r := e.registrations[id]; r != nil && r.filed == tick {
+		r.filed = 0
+		if r.expires <= e.now {
+			e.unregister(r, record.Expired)
+			return
+		}
+		e.setRegistrationExpiry(r, r.expires)
+		return
 	}
 	p, ok := e.places.get(id)
 	if !ok {

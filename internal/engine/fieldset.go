@@ -28,6 +28,9 @@ func fieldsBelow(n int) fieldSet {
 
 func (fs fieldSet) within(o fieldSet) bool { return fs&^o == 0 }
 
+// several reports whether there is more than one field in fs.
+func (fs fieldSet) several() bool { return fs&(fs-1) != 0 }
+
 // all yields the positions in rising order.
 func (fs fieldSet) all() iter.Seq[int] {
 	return func(yield func(int) bool) {

@@ -68,26 +68,21 @@ func (e *Engine) offer(k *kind, s slot, to audience) {
 // It returns the earlier of taker and the first waiting take here.
 func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to audience, taker *Waiter) *Waiter {
 	for i := 0; i < len(w.groups); i++ {
-		g := w.groups[i]
-		hash, ok := e.hashRow(row, g.eq, at)
+		b, ok := w.groups[i].bucket(e, k.entries.at(s).id, row, at)
 		if !ok {
 			continue
 		}
-		b, ok := g.buckets[hash]
-		if !ok {
-			continue
-		}
-		for n := b[listening].head; n != nil && to.events != 0; n = n.next {
+		for n := b.of[listening].head; n != nil && to.events != 0; n = n.next {
 			if !to.excludes(n.listener) && n.matches(row, at) {
 				e.notify(n.listener, k.view(e, s), to.events)
 			}
 		}
-		for n := b[reading].head; n != nil && to.reads; n = n.next {
+		for n := b.of[reading].head; n != nil && to.reads; n = n.next {
 			if n.waits(k, s) && n.matches(row, at) {
 				e.show(n.waiter, k, s)
 			}
 		}
-		for n := b[taking].head; n != nil && (taker == nil || n.waiter.arrival < taker.arrival); n = n.next {
+		for n := b.of[taking].head; n != nil && (taker == nil || n.waiter.arrival < taker.arrival); n = n.next {
 			if n.waits(k, s) && n.matches(row, at) {
 				taker = n.waiter
 				break
@@ -125,18 +120,15 @@ func (e *Engine) tell(k *kind, s slot, what EventType) {
 	}
 	v := k.before(e, s)
 	e.offers++
-	e.watching(k, v.Row, listening, func(n *node) { e.notify(n.listener, v, Events(what)) })
+	e.watching(k, v.ID, v.Row, listening, func(n *node) { e.notify(n.listener, v, Events(what)) })
 }
 
 // watching calls f with the nodes of a class that match an entry of kind k.
-func (e *Engine) watching(k *kind, row template.Row, class int, f func(*node)) {
+func (e *Engine) watching(k *kind, id uint64, row template.Row, class int, f func(*node)) {
 	look := func(w *watch, at []int) {
 		for _, g := range w.groups {
-			hash, ok := e.hashRow(row, g.eq, at)
-			if !ok {
-				continue
-			}
-			for n := g.buckets[hash][class].head; n != nil; n = n.next {
+			b, _ := g.bucket(e, id, row, at)
+			for n := b.of[class].head; n != nil; n = n.next {
 				if n.matches(row, at) {
 					f(n)
 				}

@@ -132,8 +132,14 @@ func (e *Engine) Restarted(now int64) {
 	}
 }
 
+// setRegistrationExpiry moves the end of r. One that is filed under an earlier tick is filed anew when that has come: so renewing often takes no memory.
 func (e *Engine) setRegistrationExpiry(r *registration, expires int64) {
 	r.expires = expires
+	tick := expires >> tickShift
+	if expires == Forever || r.filed != 0 && r.filed <= tick {
+		return
+	}
+	r.filed = tick
 	e.endAt(r.id, expires)
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/gospaces/gospaces/template"
@@ -29,6 +30,7 @@ type Waiter struct {
 type registration struct {
 	id      uint64
 	expires int64
+	filed   int64  // the tick under which it is looked at next; 0: none
 	seq     uint64 // of its last event
 	query   *Query
 	on      EventSet
@@ -48,18 +50,30 @@ type node struct {
 }
 
 // watch is an index of waiting calls and registrations: by the fields that their templates fix, then by the values they
-// fix them to. So an entry that is written meets only those whose fixed values it has, however many wait.
+// fix them to. So an entry that is written meets only those whose fixed values it has, however many wait. Calls that wait for one
+// entry are in a group of their own, by its identity.
+//
+// A write looks into each group once. So that it stays cheap whatever templates fix, only a few combinations of fields get groups; a template with yet
+// another one is filed by a single field.
 type watch struct {
 	groups []*watchGroup
+	sets   int // groups of several fields
 }
 
 type watchGroup struct {
 	eq      fieldSet
+	one     bool // by identity, not by fields
 	buckets map[uint64]bucket
 }
 
+// maxSets is how many combinations of several fields have groups of their own.
+const maxSets = 16
+
 // bucket holds the waiting calls of one combination of values, each class in order of arrival.
-type bucket [3]nodeList
+type bucket struct {
+	of [3]nodeList
+	n  int
+}
 
 const (
 	listening = iota
@@ -130,30 +144,104 @@ func (n *node) class() int {
 
 // file adds a node under the values that its conditions fix.
 func (w *watch) file(e *Engine, n *node) {
-	eq := equalities(n.conds)
-	n.group, n.hash = w.groupOf(eq), e.hashConds(n.conds, eq)
+	n.group, n.hash = w.place(e, n)
 	b := n.group.buckets[n.hash]
-	b[n.class()].insert(n)
+	b.of[n.class()].insert(n)
+	b.n++
 	n.group.buckets[n.hash] = b
 }
 
-func (w *watch) groupOf(eq fieldSet) *watchGroup {
+// place returns where a node is to be filed.
+func (w *watch) place(e *Engine, n *node) (*watchGroup, uint64) {
+	if n.waiter != nil && n.waiter.Query.ID != 0 {
+		return w.group(0, true), n.waiter.Query.ID
+	}
+	eq := equalities(n.conds)
+	if eq.several() && w.find(eq, false) == nil && w.setsInUse() >= maxSets {
+		return w.emptiest(e, n.conds, eq)
+	}
+	return w.group(eq, false), e.hashConds(n.conds, eq)
+}
+
+// emptiest returns the place of the fewest among those by a single field of eq.
+func (w *watch) emptiest(e *Engine, conds []template.Cond, eq fieldSet) (*watchGroup, uint64) {
+	var best fieldSet
+	fewest, hash := math.MaxInt, uint64(0)
+	for f := range eq.all() {
+		one := fieldSet(0).with(f)
+		h, n := e.hashConds(conds, one), 0
+		if g := w.find(one, false); g != nil {
+			n = g.buckets[h].n
+		}
+		if n < fewest {
+			best, fewest, hash = one, n, h
+		}
+	}
+	return w.group(best, false), hash
+}
+
+// setsInUse returns how many groups there are by several fields, and drops those in which nothing is filed if they are many.
+func (w *watch) setsInUse() int {
+	if w.sets >= maxSets {
+		w.drop()
+	}
+	return w.sets
+}
+
+// find returns the group by some fields, or by identity; nil if there is none.
+func (w *watch) find(eq fieldSet, one bool) *watchGroup {
 	for _, g := range w.groups {
-		if g.eq == eq {
+		if g.eq == eq && g.one == one {
 			return g
 		}
 	}
-	w.groups = slices.DeleteFunc(w.groups, func(g *watchGroup) bool { return len(g.buckets) == 0 })
-	g := &watchGroup{eq: eq, buckets: map[uint64]bucket{}}
+	return nil
+}
+
+// group is find that makes a group if there is none.
+func (w *watch) group(eq fieldSet, one bool) *watchGroup {
+	if g := w.find(eq, one); g != nil {
+		return g
+	}
+	w.drop()
+	g := &watchGroup{eq: eq, one: one, buckets: map[uint64]bucket{}}
 	w.groups = append(w.groups, g)
+	if g.eq.several() {
+		w.sets++
+	}
 	return g
+}
+
+// drop removes the groups in which nothing is filed.
+func (w *watch) drop() {
+	w.groups = slices.DeleteFunc(w.groups, func(g *watchGroup) bool {
+		if len(g.buckets) == 0 && g.eq.several() {
+			w.sets--
+		}
+		return len(g.buckets) == 0
+	})
+}
+
+// bucket returns the bucket in which an entry with that identity and row finds who waits for it. at gives the positions in row of the watch's fields; nil
+// if they are the same.
+func (g *watchGroup) bucket(e *Engine, id uint64, row template.Row, at []int) (b bucket, ok bool) {
+	if g.one {
+		b, ok = g.buckets[id]
+		return b, ok
+	}
+	hash, ok := e.hashRow(row, g.eq, at)
+	if !ok {
+		return b, false
+	}
+	b, ok = g.buckets[hash]
+	return b, ok
 }
 
 // unfile removes a node, and its bucket if that is left empty.
 func (n *node) unfile() {
 	b := n.group.buckets[n.hash]
-	b[n.class()].remove(n)
-	if b == (bucket{}) {
+	b.of[n.class()].remove(n)
+	if b.n--; b.n == 0 {
 		delete(n.group.buckets, n.hash)
 	} else {
 		n.group.buckets[n.hash] = b
