@@ -43,6 +43,7 @@ type call struct {
 	on       engine.EventSet
 	reg      *registration
 	link     *link // nil: any
+	via      *link // by which it was sent
 	schema   *template.Schema
 	name     string
 	payload  []byte
@@ -307,7 +308,9 @@ func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
 		})
 		if c.query.Begin {
 			id := txn.ID{Space: c.space.name, Number: e.Txn}
-			entries[len(entries)-1].Txn = space.NewTxn(c.space, id, time.Duration(begun.Lease), c.sentAt.Add(begun.Waited))
+			t := space.NewTxn(c.space, id, time.Duration(begun.Lease), c.sentAt.Add(begun.Waited))
+			c.space.txns.add(t, c.via)
+			entries[len(entries)-1].Txn = t
 		}
 	}
 	return entries, rd.Err()

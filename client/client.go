@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,7 +104,7 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg}
 	for range cfg.Conns {
-		l := newLink(&c.cfg)
+		l := newLink(c)
 		if err := l.start(ctx); err != nil {
 			c.closeLinks()
 			return nil, fmt.Errorf("client: dial %s: %w", cfg.Addr, err)
@@ -131,6 +132,13 @@ func (c *Client) SpaceNamed(name string) *Space {
 	s := newSpace(c, name, uint64(len(c.spaces)))
 	c.spaces = append(c.spaces, s)
 	return s
+}
+
+// allSpaces returns the spaces that were asked for.
+func (c *Client) allSpaces() []*Space {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.spaces)
 }
 
 // Close ends waiting calls with space.ErrClosed, waits shortly for the outcomes of others, and closes the connections.

@@ -44,7 +44,7 @@ func (l *link) connect(ctx context.Context) error {
 func (l *link) greet(conn net.Conn, in *wire.Reader) (*wire.Terms, error) {
 	hello := &wire.Greeting{
 		MinVersion: wire.Version, MaxVersion: wire.Version, Requires: requires[:], Software: wire.Software, Received: l.received,
-		Client: l.identity[:],
+		Name: l.name, Client: l.identity[:],
 	}
 	if l.terms != nil {
 		hello.Session = l.terms.Session
@@ -106,6 +106,9 @@ func (l *link) renewLocked(repeats bool) {
 		if c.sent && c.recorded() && l.repeats && repeats {
 			l.oweLocked(c)
 		}
+		if c.sent && c.dooms() {
+			l.doomLocked(c)
+		}
 		l.endLocked(c, errLost)
 	}
 	l.orphansLostLocked(sent, repeats)
@@ -136,6 +139,7 @@ func (l *link) run() {
 		l.cfg.Logger.Info("connected again", "addr", l.cfg.Addr, "resumed", l.terms.Resumed)
 		if !l.terms.Resumed {
 			l.stopped.Go(l.reattach)
+			l.stopped.Go(l.reopen)
 		}
 	}
 }

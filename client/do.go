@@ -113,19 +113,31 @@ func (s *Space) open(ctx context.Context, l *link, c *call) error {
 		return err
 	}
 	d := wire.NewDecoder(c.body)
-	incarnation, session, lost := d.Opened()
+	o := d.Opened()
 	if err := d.Err(); err != nil {
 		return err
 	}
-	s.reborn(incarnation)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.epoch == l.epoch { // otherwise it is to be opened again
-		v := l.viewLocked(s)
-		v.open, v.incarnation = true, incarnation
-		l.openedLocked(s, incarnation, session, lost)
+	s.reborn(o.Incarnation)
+	for _, t := range l.opened(s, c.epoch, o) {
+		t.Lose(errGone)
 	}
 	return nil
+}
+
+// opened notes that s is open in the session of an epoch, and returns the transactions of the link that the space does not know any more.
+func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := l.viewLocked(s)
+	if epoch != l.epoch || v.open { // it is to be opened again, or was
+		return nil
+	}
+	v.open, v.incarnation = true, o.Incarnation
+	l.openedLocked(s, o)
+	if o.Told {
+		gone = s.txns.missing(l, o.Txns) // while none can begin
+	}
+	return gone
 }
 
 // reborn notes the incarnation of the space. If it is another one, the space has lost what it held, kinds included: Go types

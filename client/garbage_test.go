@@ -63,7 +63,7 @@ func (s *liar) answer(f wire.Frame) []byte {
 	case wire.Open:
 		schema := template.AppendSchema([]byte{1}, &template.Schema{Kind: "k", Fields: []template.Field{{Name: "f", Class: template.Int}}})
 		b := wire.AppendFrame(nil, wire.Kind, 0, schema)
-		return wire.AppendFrame(b, wire.Answer, f.ID, wire.AppendOpened(nil, "first", 0, false))
+		return wire.AppendFrame(b, wire.Answer, f.ID, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}))
 	case wire.CancelWait, wire.Goodbye, wire.Acknowledge, wire.Ack:
 		return nil
 	}

@@ -20,8 +20,10 @@ import (
 // Three goroutines run it: run connects and watches, read delivers answers, write sends what callers have appended. A
 // caller appends its request under the lock and then waits for nothing but its answer.
 type link struct {
+	client   *Client
 	cfg      *Config
 	identity engine.Client // by which the server knows which calls are its
+	name     string        // by which people know it
 	wake     chan struct{} // capacity 1: there is something for the writer
 	closed   chan struct{} // closed by close
 	stopped  sync.WaitGroup
@@ -47,6 +49,7 @@ type link struct {
 	views    []view                   // guarded by mu; by handle of the space
 	spaces   []known                  // guarded by mu; likewise, and outlives sessions
 	repeats  bool                     // guarded by mu; the server can be asked for the outcomes of calls
+	doomed   []doomedTxn              // guarded by mu; that are to be aborted as soon as there is a connection
 	owed     int                      // guarded by mu; calls that were sent in sessions that are gone, and are yet to be repeated
 	regs     map[regKey]*registration // guarded by mu
 	orphans  orphans                  // guarded by mu
@@ -66,9 +69,9 @@ const (
 // errLost ends calls in flight when the session that they belonged to is gone.
 var errLost = errors.New("client: session lost")
 
-func newLink(cfg *Config) *link {
+func newLink(c *Client) *link {
 	l := &link{
-		cfg: cfg, identity: identity(), wake: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}),
+		client: c, cfg: &c.cfg, identity: identity(), name: processName(), wake: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}),
 		regs: map[regKey]*registration{},
 	}
 	l.quiet.L = &l.mu
@@ -165,7 +168,7 @@ func (l *link) send(ctx context.Context, c *call) error {
 	if c.cursor != (engine.Cursor{}) && c.epoch != l.epoch {
 		return fmt.Errorf("%w: the server has lost its place in the iteration", space.ErrUnavailable)
 	}
-	c.epoch = l.epoch
+	c.epoch, c.via = l.epoch, l
 	b := l.out.Buffer()
 	start := len(b)
 	if c.repeated {

@@ -84,6 +84,8 @@ func (l *link) handle(f wire.Frame) error {
 		return l.handleKind(f)
 	case wire.Ack:
 		return l.handleAck(wire.NewDecoder(f.Body))
+	case wire.TxnLost:
+		return l.handleTxnLost(f)
 	case wire.Pong:
 		return nil
 	case wire.Goaway:

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -32,12 +33,12 @@ func (l *link) knownLocked(s *Space) *known {
 }
 
 // openedLocked notes what the server told when s was opened.
-func (l *link) openedLocked(s *Space, incarnation string, session uint64, lost bool) {
+func (l *link) openedLocked(s *Space, o *wire.Opened) {
 	k := l.knownLocked(s)
-	if lost || k.incarnation != "" && k.incarnation != incarnation {
+	if o.Lost || k.incarnation != "" && k.incarnation != o.Incarnation {
 		k.forgotten = l.epoch
 	}
-	k.session, k.incarnation = session, incarnation
+	k.session, k.incarnation = o.Session, o.Incarnation
 }
 
 // recorded reports whether the space keeps the outcome of c until it is received.
@@ -166,6 +167,15 @@ func inDoubt(failure []byte) bool {
 }
 
 var codeInDoubt = wire.CodeOf(wire.ErrInDoubt)
+
+// processName tells people which process has what it has taken.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+}
 
 // identity returns a new name for a client, which nobody can guess.
 func identity() (id engine.Client) {

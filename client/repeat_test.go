@@ -317,7 +317,7 @@ func (s *forgetful) serve(conn net.Conn) {
 				Version: wire.Version, Offers: []string{wire.CapSpaces}, MaxFrame: wire.DefaultMaxFrame, Idle: time.Hour, Session: []byte{1},
 			}))
 		case f.Type == wire.Open:
-			_, err = conn.Write(wire.AppendFrame(nil, wire.Answer, f.ID, wire.AppendOpened(nil, "first", 0, false)))
+			_, err = conn.Write(wire.AppendFrame(nil, wire.Answer, f.ID, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"})))
 		default:
 			return
 		}

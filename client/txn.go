@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +39,9 @@ func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, err
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
-	return space.NewTxn(s, txn.ID{Space: s.name, Number: g.ID}, time.Duration(g.Granted), sent), nil
+	t := space.NewTxn(s, txn.ID{Space: s.name, Number: g.ID}, time.Duration(g.Granted), sent)
+	s.txns.add(t, c.via)
+	return t, nil
 }
 
 // Commit implements space.Space.
@@ -46,14 +49,29 @@ func (s *Space) Commit(ctx context.Context, id txn.ID, entries []space.Draft) ([
 	if err := checkTxn(id); err != nil {
 		return nil, err
 	}
-	return s.write(ctx, wire.Commit, id, entries)
+	grants, err := s.write(ctx, wire.Commit, id, entries)
+	s.ended(id, err)
+	return grants, err
 }
 
 // Abort implements space.Space.
 func (s *Space) Abort(ctx context.Context, id txn.ID) error {
 	c := newCall(s, wire.Abort)
 	defer c.free()
-	return s.doTxn(ctx, c, id)
+	err := s.doTxn(ctx, c, id)
+	s.ended(id, err)
+	return err
+}
+
+// ended notes that a transaction has ended, if a call that was to end it has had such an outcome.
+func (s *Space) ended(id txn.ID, err error) {
+	if err != nil && !errors.Is(err, space.ErrTxnEnded) {
+		return
+	}
+	if id.Space != "" && id.Space != s.name {
+		s = s.client.SpaceNamed(id.Space)
+	}
+	s.txns.remove(id.Number)
 }
 
 // Rollback implements space.Space.

@@ -69,7 +69,7 @@ func (s *Local) Begin(ctx context.Context, lease time.Duration) (*Txn, error) {
 	}
 	defer s.release(c)
 	sent := time.Now()
-	s.partition.BeginTxn(c, c.next(), int64(lease))
+	s.partition.BeginTxn(c, c.next(), int64(lease), engine.Request{}, "")
 	if err := c.await(); err != nil {
 		return nil, err
 	}

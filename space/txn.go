@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,11 @@ type Txn struct {
 	lease Lease
 
 	mu     sync.Mutex
-	staged []Draft  // guarded by mu
-	state  txnState // guarded by mu
-	unsure bool     // guarded by mu; a commit had an unknown outcome
+	staged []Draft     // guarded by mu
+	state  txnState    // guarded by mu
+	unsure bool        // guarded by mu; a commit had an unknown outcome
+	lost   error       // guarded by mu; why it has ended, if nobody ended it here
+	onLoss func(error) // guarded by mu; to be called then, or nil
 }
 
 // txnState is what this handle knows of its transaction; others may have ended it.
@@ -138,9 +141,39 @@ func (t *Txn) openLocked() error {
 	case txnCommitting:
 		return fmt.Errorf("%w: it is being committed", ErrTxnEnded)
 	case txnEnded:
-		return ErrTxnEnded
+		return cmp.Or(t.lost, ErrTxnEnded)
 	}
 	return nil
+}
+
+// Lose tells t that it has ended, for a reason that is or wraps ErrTxnEnded, without having been committed or aborted
+// here. A commit that is under way has an outcome of its own. It is for implementations of Space.
+func (t *Txn) Lose(why error) {
+	t.mu.Lock()
+	if t.state != txnOpen || t.unsure { // the outcome of a commit may still be learned
+		t.mu.Unlock()
+		return
+	}
+	t.state, t.lost, t.staged = txnEnded, why, nil
+	tell := t.onLoss
+	t.onLoss = nil
+	t.mu.Unlock()
+	if tell != nil {
+		tell(why)
+	}
+}
+
+// whenLost has f called once t is lost, perhaps at once.
+func (t *Txn) whenLost(f func(why error)) {
+	t.mu.Lock()
+	lost := t.lost
+	if lost == nil {
+		t.onLoss = f
+	}
+	t.mu.Unlock()
+	if lost != nil {
+		f(lost)
+	}
 }
 
 // Abort undoes everything that was done under the transaction and ends it: entries that it took are back in their old places, those that it wrote

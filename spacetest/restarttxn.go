@@ -15,7 +15,10 @@ import (
 
 func restartTxnCases() cases {
 	return cases{
-		{"what an open transaction took is there again, in its old place", restartOpenTakes},
+		{"who has only taken goes on, and commits", restartHolds},                                               // semantics 9.2
+		{"who has only taken goes on, and gives back, in the old place", restartGivesBack},                      // semantics 9.2
+		{"who has taken and done more has ended, and what it took is there, in its old place", restartVolatile}, // semantics 9.2
+		{"what was taken under a lease that ends is there again", restartLapsed},                                // semantics 9.2
 		{"what an open transaction wrote never was", restartOpenWrites},
 		{"the locks of an open transaction are gone", restartOpenLocks},
 		{"what was committed is there as a whole", restartCommitted},
@@ -43,22 +46,100 @@ func restartOpen(k *kit, t *space.Txn) {
 	abort(k, t)
 }
 
-func restartOpenTakes(k *kit) {
-	want := []simple{e1, e2, e3, e1, e2}
-	writeAll(k, want...)
+// logged makes sure that the log knows what was taken before: it knows what comes after.
+func logged(k *kit) {
+	k.Helper()
+	k.ok(write(k, simple{"logged", 0}).Cancel(k.ctx))
+}
+
+func restartHolds(k *kit) {
 	for _, v := range verbs[2:] {
+		writeAll(k, e1, e2, e3, e1, e2)
 		t := begin(k, space.For(long))
-		for range 2 {
-			_, err := find[simple](v)(k.ctx, k.sp, simple{ID: 2}, space.In(t))
-			k.ok(err)
-		}
-		_, taken := takeTxn(k, e1)
-		require.Equal(k, 2, k.total())
-		restartOpen(k, t)
-		_ = taken.Abort(k.ctx)
+		_, err := find[simple](v)(k.ctx, k.sp, simple{ID: 2}, space.In(t))
+		k.ok(err)
+		_, job := takeTxn(k, e1)
+		logged(k)
+		k.restart()
+		require.Equal(k, []simple{e3, e1, e2}, readUpTo(k, 10, simple{}))
+		_, err = find[simple](v)(k.ctx, k.sp, simple{ID: 2}, space.In(t))
+		k.ok(err)
+		k.restart()
+		require.Equal(k, []simple{e1, e2}, readUpTo(k, 10, simple{}))
+		k.ok(space.Stage(k.ctx, job, simple{"done", 1}))
+		commit(k, t)
+		commit(k, job)
+		require.Equal(k, []simple{e1, e2, {"done", 1}}, drain(k, simple{}))
+		k.restart()
+		require.Zero(k, k.total())
+	}
+}
+
+func restartGivesBack(k *kit) {
+	want := []simple{e1, e2, e3, e1, e2}
+	ls := writeAll(k, want...)
+	for _, end := range []func(*kit, *space.Txn){abort, cancelTxn} {
+		t := begin(k, space.For(long))
+		take(k, e2, space.In(t))
+		take(k, e3, space.In(t))
+		_, job := takeTxn(k, e1)
+		logged(k)
+		k.restart()
+		require.Equal(k, want[3:], readUpTo(k, 10, simple{}))
+		k.ok(t.Rollback(k.ctx, ls[2].ID()))
+		require.Equal(k, []simple{e2, e1, e2}, readUpTo(k, 10, simple{}))
+		end(k, t)
+		end(k, job)
+		k.fails(space.ErrTxnEnded, t.Commit(k.ctx))
+		require.Equal(k, want, readUpTo(k, 10, simple{}))
+		k.restart()
 		require.Equal(k, want, readUpTo(k, 10, simple{}))
 	}
-	require.Equal(k, want, drain(k, simple{}))
+	require.Zero(k, k.stored(ls[0].ID()).Attempts)
+}
+
+func restartVolatile(k *kit) {
+	if !k.crashes {
+		return
+	}
+	want := []simple{e1, e2, e3}
+	ls := writeAll(k, want...)
+	for _, more := range []func(t *space.Txn){
+		func(t *space.Txn) { read(k, e3, space.In(t)) },
+		func(t *space.Txn) { write(k, simple{"own", 1}, space.In(t)) },
+		func(t *space.Txn) { replace(k, ls[2].ID(), 0, simple{"changed", 3}, space.In(t)) },
+		func(t *space.Txn) {
+			_, err := space.Notify(k.ctx, k.sp, e1, space.In(t))
+			k.ok(err)
+		},
+	} {
+		for _, first := range []bool{true, false} {
+			t := begin(k, space.For(long))
+			if first {
+				more(t)
+			}
+			take(k, e1, space.In(t))
+			if !first {
+				more(t)
+			}
+			k.restart()
+			k.fails(space.ErrTxnEnded, t.Commit(k.ctx))
+			require.Equal(k, want, readUpTo(k, 10, simple{}))
+		}
+	}
+	require.Zero(k, k.stored(ls[0].ID()).Attempts, "that was not for the holder to prevent")
+}
+
+func restartLapsed(k *kit) {
+	l := write(k, e1)
+	_, job := takeTxn(k, e1)
+	logged(k)
+	k.restart()
+	lapse(k, job) // which its holder has renewed since
+	require.Equal(k, e1, read(k, e1))
+	require.Equal(k, uint32(1), k.stored(l.ID()).Attempts)
+	k.restart()
+	require.Equal(k, uint32(1), k.stored(l.ID()).Attempts)
 }
 
 func restartOpenWrites(k *kit) {
@@ -163,7 +244,9 @@ func restartLockWaits(k *kit) {
 	reader := startFind(k, verbs[0], e1)
 	ifExists := startFind(k, verbs[1], e1, space.Wait(long))
 	k.parked(2)
-	restartOpen(k, t)
+	logged(k)
+	k.restart()
+	abort(k, t)
 	require.Equal(k, e1, reader.result(k))
 	require.Equal(k, e1, ifExists.result(k))
 	taker := startFind(k, verbs[2], e1)

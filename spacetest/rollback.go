@@ -207,7 +207,7 @@ func deferAttempts(k *kit) {
 func deferAborted(k *kit) {
 	write(k, e1)
 	write(k, e3)
-	for _, end := range []func(*kit, *space.Txn){abort, lapse, cancelTxn} {
+	for _, end := range []func(*kit, *space.Txn){abort, cancelTxn} {
 		t, id := deferOne(k, "A", long)
 		end(k, t)
 		require.Equal(k, []simple{e1, e3}, readUpTo(k, 10, simple{}))

@@ -54,6 +54,7 @@ func topics() []topic {
 		{"txnspaces", txnSpacesCases()},
 		{"stage", stageCases()},
 		{"rollback", rollbackCases()},
+		{"hold", holdCases()},
 		{"delay", delayCases()},
 		{"replace", replaceCases()},
 		{"update", updateCases()},

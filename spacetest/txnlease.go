@@ -236,11 +236,10 @@ func txnLeaseUnderRead(k *kit) {
 
 func txnLeaseCancelUnderLock(k *kit) {
 	for _, end := range []func(*kit, *space.Txn){abort, commit} {
-		ls := writeAll(k, e1, e2, e3)
+		ls := writeAll(k, e2, e3)
 		t := begin(k)
-		take(k, e1, space.In(t))
 		read(k, e2, space.In(t))
-		_, err := space.Replace(k.ctx, k.sp, ls[2].ID(), 0, simple{"A", 33}, space.In(t))
+		_, err := space.Replace(k.ctx, k.sp, ls[1].ID(), 0, simple{"A", 33}, space.In(t))
 		k.ok(err)
 		own := write(k, simple{"own", 1}, space.In(t))
 		for _, l := range append(ls, own) {

@@ -48,7 +48,7 @@ func (e *Engine) apply(r *record.Record) error {
 			return errAbsent
 		}
 		k := e.kinds[p.kind-1]
-		k.unlock(p.slot)
+		e.unhold(k, p.slot)
 		k.delete(e, p.slot)
 	case record.Renew:
 		return e.applyRenew(r)
@@ -73,9 +73,17 @@ func (e *Engine) apply(r *record.Record) error {
 		e.lastID = max(e.lastID, e.reserved) + Unheard
 		e.fates = fates{first: e.lastID / fatePageIDs} // a commit may be among what is lost
 		e.reserved, e.reservedAt = e.lastID, e.lsn
+	case record.Hold:
+		return e.applyHold(r)
+	case record.Volatile:
+		return e.applyVolatile(r)
+	case record.Release:
+		return e.applyRelease(r)
+	case record.Death:
+		return e.applyDeath(r)
 	case record.Prepare:
 		return e.applyPrepare(r)
-	case record.Hold, record.Stage, record.StageChange:
+	case record.StageTake, record.Stage, record.StageChange:
 		return e.applyStaged(r)
 	case record.Settle:
 		return e.applySettle(r)
@@ -142,13 +150,17 @@ func (e *Engine) applyPut(r *record.Record) error {
 	return nil
 }
 
-// applyChange takes over what has happened to an entry that nobody has locked, since what locks is not in the log.
+// applyChange takes over what has happened to an entry that nobody has locked as far as the log knows, but for Defer: its holder has done that.
 func (e *Engine) applyChange(r *record.Record) error {
 	p, ok := e.places.get(r.ID)
 	if !ok {
 		return errAbsent
 	}
 	k, s := e.kinds[p.kind-1], p.slot
+	if r.Op == record.Defer && k.entries.at(s).state == taken && k.locks[s].logged {
+		e.unhold(k, s)
+		k.free.insert(e, s)
+	}
 	if want := k.entries.at(s).state; want != free && r.Op != record.Reveal || want != delayed && r.Op == record.Reveal {
 		return errState
 	}
@@ -161,6 +173,7 @@ func (e *Engine) applyChange(r *record.Record) error {
 		e.keepImage(k, s)
 		k.free.remove(s)
 		k.entries.at(s).attempts = r.Tries
+		delete(k.deaths, s)
 		k.entries.at(s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.delay(held{k, s, r.ID}, r.Visible)
 	}
@@ -170,6 +183,10 @@ func (e *Engine) applyChange(r *record.Record) error {
 func (e *Engine) applyRenew(r *record.Record) error {
 	if reg := e.registrations[r.ID]; reg != nil {
 		e.setRegistrationExpiry(reg, r.Expires)
+		return nil
+	}
+	if t := e.txns[r.ID]; t != nil {
+		e.setTxnExpiry(t, r.Expires)
 		return nil
 	}
 	p, ok := e.places.get(r.ID)

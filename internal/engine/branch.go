@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -32,7 +33,7 @@ func (e *Engine) Alive(now int64, number uint64) Result {
 func (e *Engine) DropBranch(now int64, id txn.ID) Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil && !t.prepared {
-		e.abort(t, ErrTxnEnded)
+		e.abort(t, ErrTxnEnded, record.Cancelled)
 		e.settle()
 	}
 	return Result{}
@@ -46,7 +47,7 @@ func (e *Engine) CommitBranch(now int64, id txn.ID) Result {
 		if t.prepared {
 			e.commit(t)
 		} else {
-			e.abort(t, ErrTxnEnded)
+			e.abort(t, ErrTxnEnded, record.Cancelled)
 		}
 		e.settle()
 	}
@@ -58,7 +59,7 @@ func (e *Engine) CommitBranch(now int64, id txn.ID) Result {
 func (e *Engine) AbortBranch(now int64, id txn.ID) Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil {
-		e.abort(t, ErrTxnEnded)
+		e.abort(t, ErrTxnEnded, record.Cancelled)
 		e.settle()
 	}
 	return Result{Depends: e.lsn}

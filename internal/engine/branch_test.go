@@ -101,7 +101,7 @@ func (h *host) step() {
 		h.branches = append(h.branches[max(0, len(h.branches)-5):], h.home(h.number))
 		h.e.Join(h.now, h.home(h.number))
 	case 1:
-		if r := h.e.Begin(h.now, int64(50*time.Millisecond)); r.Err == nil {
+		if r := h.e.Begin(h.now, int64(50*time.Millisecond), Request{}, ""); r.Err == nil {
 			h.locals = append(h.locals[max(0, len(h.locals)-5):], r.Grants[0].ID)
 		}
 	case 2, 3, 4:

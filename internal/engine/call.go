@@ -54,6 +54,7 @@ type Query struct {
 	Begin     bool             // take each entry under a transaction of its own, begun for it
 	Lease     int64            // of the transactions that Begin begins
 	By        Request
+	Holder    string // what the caller calls itself, for Begin
 	Arrival   uint64 // place among the calls that wait, set by Park; a wait that is interrupted and goes on keeps it. 0: the last
 }
 
@@ -65,6 +66,7 @@ type View struct {
 	Version  uint32 // 1, and one more with every change
 	Attempts uint32 // how often the entry was put back by Defer
 	Txn      uint64 // the transaction begun for it, for Query.Begin
+	Died     *Death // how the last transaction that held it has ended, if nobody ended it; nil otherwise
 }
 
 // Grant is a lease as it was given.

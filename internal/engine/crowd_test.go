@@ -76,7 +76,7 @@ func TestWatch_CombinationsOfFieldsCostWritesLittle(t *testing.T) {
 func TestWatch_CallsForOneEntryAreFoundByIt(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t)
-	tx := e.Begin(1, Forever).Grants[0].ID
+	tx := e.Begin(1, Forever, Request{}, "").Grants[0].ID
 	var drafts []Draft
 	for i := range 1000 {
 		drafts = append(drafts, aStone(int64(i)))

@@ -3,6 +3,8 @@ package engine
 import (
 	"cmp"
 	"slices"
+
+	"github.com/gospaces/gospaces/internal/record"
 )
 
 // A call that waits under a transaction can go on when one of the locks on its matches goes, which takes the end of all others who hold it. It is
@@ -44,7 +46,7 @@ func (e *Engine) breakDeadlock() bool {
 		e.suspects = slices.DeleteFunc(e.suspects, func(o *transaction) bool { return o == t })
 	}
 	if victim != nil {
-		e.abort(victim, ErrDeadlock)
+		e.lose(victim, ErrDeadlock, record.Cancelled)
 	}
 	return true
 }

@@ -15,6 +15,8 @@ import (
 type Engine struct {
 	// Log takes the records of every change. Whoever owns the engine takes them from here.
 	Log []byte
+	// Unhurried is up to where Log says nothing but what transactions have taken; whoever empties Log sets it to where that begins. Nobody waits for that.
+	Unhurried int
 	// Granted are the waiting calls that the last call has served; their waits are over.
 	Granted []*Waiter
 	// Events are the events that the last call has caused.
@@ -25,6 +27,8 @@ type Engine struct {
 	Dissolved []Decision
 	// Doomed are the transactions of other spaces whose branches here the last call has aborted by itself: their homes are to abort them.
 	Doomed []txn.ID
+	// Lost are the transactions that began here and that the last call has ended though their holders did not ask for it.
+	Lost []Loss
 
 	limits Limits
 	now    int64  // rises
@@ -147,7 +151,8 @@ func (e *Engine) begin(now int64) {
 	e.dirty = false
 	e.releaseGarbage()
 	clear(e.Granted)
-	e.Granted, e.Events, e.Ended, e.Dissolved, e.Doomed = e.Granted[:0], e.Events[:0], e.Ended[:0], e.Dissolved[:0], e.Doomed[:0]
+	e.Granted, e.Events, e.Ended = e.Granted[:0], e.Events[:0], e.Ended[:0]
+	e.Dissolved, e.Doomed, e.Lost = e.Dissolved[:0], e.Doomed[:0], e.Lost[:0]
 	e.views, e.grants, e.errs, e.counts = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0]
 	e.left, e.spare = unbounded, grabBudget
 	if e.late() {
@@ -212,7 +217,11 @@ var endings = [...]EventType{record.Taken: Taken, record.Expired: Expired, recor
 // view shows the entry in slot s.
 func (k *kind) view(e *Engine, s slot) View {
 	en := k.entries.at(s)
-	return View{ID: en.id, Kind: k.id, Row: e.arena.get(en.row, en.size), Version: en.version, Attempts: en.attempts}
+	v := View{ID: en.id, Kind: k.id, Row: e.arena.get(en.row, en.size), Version: en.version, Attempts: en.attempts}
+	if en.attempts > 0 {
+		v.Died = k.deaths[s]
+	}
+	return v
 }
 
 // before shows the entry in slot s without the change that a transaction has made to it.

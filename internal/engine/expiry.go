@@ -110,7 +110,7 @@ func (e *Engine) endTick(tick int64, n int) (done int) {
 	done = len(now)
 	for t := e.txnTicks[tick]; t != nil && done < n; t = e.txnTicks[tick] {
 		done += 1 + len(t.own) + len(t.taken) + len(t.read)
-		e.abort(t, ErrTxnEnded)
+		e.lapse(t)
 		e.settle() // it ended before the next one did: nobody is given entries of both
 	}
 	if len(e.ending[tick]) == 0 && e.txnTicks[tick] == nil {

@@ -100,7 +100,7 @@ func (b *busy) rarities() {
 	several.Max, several.By = 3, b.by()
 	require.Len(t, e.Find(b.now, several).Entries, 3)
 
-	home := txn.ID{Number: e.Begin(b.now, Forever).Grants[0].ID}
+	home := txn.ID{Number: e.Begin(b.now, Forever, Request{}, "").Grants[0].ID}
 	q := byKey(9, true)
 	q.Txn = home
 	require.NoError(t, e.Find(b.now, q).Err)
@@ -116,6 +116,18 @@ func (b *busy) rarities() {
 	require.NoError(t, e.Update(b.now, branch, Request{}, Change{ID: ids[5], Row: appendJob(nil, 8)}).Err)
 	require.NoError(t, e.Write(b.now, branch, Request{}, []Draft{{Kind: jobKind, Row: appendJob(nil, 7), Lease: Forever}}).Err)
 	require.NoError(t, e.Prepare(b.now, branch).Err)
+
+	for _, lease := range []int64{1, Forever} {
+		holder := txn.ID{Number: e.Begin(b.now, lease, b.by(), "worker").Grants[0].ID}
+		q = byKey(9, true)
+		q.Txn = holder
+		require.NoError(t, e.Find(b.now, q).Err)
+		if lease == Forever {
+			require.NoError(t, e.Find(b.now, &Query{Templates: q.Templates, Max: 1, Txn: holder}).Err)
+		}
+		b.now += 3 << tickShift
+		e.Expire(b.now)
+	}
 }
 
 // inWords tells everything about a state that a log or an image says.
@@ -151,8 +163,11 @@ func inWords(e *Engine) string {
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
 		if t := e.txns[number]; t.prepared {
 			fmt.Fprintf(&b, "prepared %v %x\n", t.name, short(e.appendPrepared(nil, t)))
+		} else if t.holds > 0 {
+			fmt.Fprintf(&b, "holds of %d %x\n", t.id, e.appendHolds(nil, t))
 		}
 	}
+	fmt.Fprintf(&b, "deaths %x\n", e.appendDeaths(nil))
 	for _, d := range e.Decisions() {
 		fmt.Fprintf(&b, "decided %d %v\n", d.Number, d.Participants)
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // Hash returns a checksum of the state that the log carries: kinds, entries in their order with their leases, registrations with
-// their sequences, sessions with their outcomes, fates of transactions, prepared transactions, decisions, and the last identity. Engines that applied the same records have the same hash: what an
-// open transaction has done counts only once it has committed. It looks at everything and is meant for tests and audits.
+// their sequences, sessions with their outcomes, what transactions hold, fates of transactions, prepared transactions, decisions, and the last identity.
+// Engines that applied the same records have the same hash: what else an open transaction has done counts only once it has committed. It looks at everything and is meant for tests and audits.
 func (e *Engine) Hash() uint64 {
 	h := xxhash.New()
 	var b []byte
@@ -84,6 +84,9 @@ func (k *kind) appendCommitted(b []byte, e *Engine, s slot) []byte {
 func (e *Engine) appendTxns(b []byte) []byte {
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
 		t := e.txns[number]
+		if t.holds > 0 {
+			b = e.appendHolds(b, t)
+		}
 		if !t.prepared {
 			continue
 		}
@@ -99,6 +102,7 @@ func (e *Engine) appendTxns(b []byte) []byte {
 			}
 		}
 	}
+	b = e.appendDeaths(b)
 	for _, d := range e.Decisions() {
 		b = binary.AppendUvarint(b, d.Number)
 		for _, p := range d.Participants {

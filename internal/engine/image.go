@@ -150,8 +150,11 @@ func (m *Image) drawRest() {
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
 		if t := e.txns[number]; t.prepared {
 			m.tail = e.appendPrepared(m.tail, t)
+		} else if t.holds > 0 {
+			m.tail = e.appendHolds(m.tail, t)
 		}
 	}
+	m.tail = e.appendDeaths(m.tail)
 	for _, d := range e.Decisions() {
 		m.buf = record.AppendDecide(m.buf, d.Number, appendNames(nil, d.Participants))
 		m.records++

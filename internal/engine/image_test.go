@@ -85,7 +85,11 @@ func (b *busy) step() {
 		e.Cancel(b.now, by, []uint64{b.pick()})
 	case 9:
 		if b.r.IntN(2) == 0 {
-			b.txns = append(b.txns, txn.ID{Number: e.Begin(b.now, Forever).Grants[0].ID})
+			lease := int64(Forever)
+			if b.r.IntN(2) == 0 {
+				lease = int64(1+b.r.IntN(50)) << tickShift
+			}
+			b.txns = append(b.txns, txn.ID{Number: e.Begin(b.now, lease, b.by(), "busy").Grants[0].ID})
 		} else {
 			id := txn.ID{Space: "home", Number: uint64(b.now)}
 			e.Join(b.now, id)

@@ -51,6 +51,7 @@ type kind struct {
 	locks   map[slot]*lock // of entries that are neither free nor delayed
 	locked  []*lock        // the same
 	later   map[slot]int64 // when entries in state delayed become visible
+	deaths  map[slot]*Death
 
 	registered uint64 // LSN of the last change to the schema
 	changed    uint64 // LSN of the last change to the set of entries
@@ -68,7 +69,7 @@ const absent = 1 << 20
 
 // newKind returns a kind without a schema yet.
 func newKind(id KindID) *kind {
-	k := &kind{id: id, locks: map[slot]*lock{}, later: map[slot]int64{}}
+	k := &kind{id: id, locks: map[slot]*lock{}, later: map[slot]int64{}, deaths: map[slot]*Death{}}
 	k.free = pool{kind: k, state: free}
 	k.shared = pool{kind: k, state: shared}
 	return k
@@ -116,6 +117,9 @@ func (k *kind) delete(e *Engine, s slot) {
 	}
 	if en.expires != Forever {
 		k.expiry.remove(k, s)
+	}
+	if en.attempts > 0 {
+		delete(k.deaths, s)
 	}
 	e.places.remove(en.id)
 	e.garbage = append(e.garbage, en.row)

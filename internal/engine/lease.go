@@ -21,14 +21,14 @@ func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 		e.errs = append(e.errs, err)
 	}
 	r := Result{Grants: e.grants, Errs: e.errs}
-	if len(e.Log) > logged { // what is not in the log is a transaction's, and ends with the caller
+	if len(e.Log) > logged { // what is not in the log is a transaction's that it does not know
 		e.done(by, &r)
 	}
 	r.Depends = e.lsn
 	return r
 }
 
-// OnlyTxns reports whether ids are leases of transactions, all of them: renewing those makes no record.
+// OnlyTxns reports whether ids are leases of transactions, all of them: renewing those makes small records, if any.
 func (e *Engine) OnlyTxns(ids []uint64) bool {
 	return !slices.ContainsFunc(ids, func(id uint64) bool { return e.txns[id] == nil })
 }
@@ -43,7 +43,11 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 		return Grant{ID: id, Granted: e.granted(expires)}, nil
 	}
 	if t := e.txns[id]; t != nil && t.name.IsZero() && !t.prepared && t.expires > e.now {
-		e.setTxnExpiry(t, extended(t.expires, e.now, d, e.limits.TxnLease))
+		expires := extended(t.expires, e.now, d, e.limits.TxnLease)
+		if t.restored = false; t.holds > 0 {
+			e.recordRenew(id, 0, expires)
+		}
+		e.setTxnExpiry(t, expires)
 		return Grant{ID: id, Granted: e.granted(t.expires)}, nil
 	}
 	p, ok := e.places.get(id)
@@ -94,7 +98,8 @@ func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 	k.changed = e.lsn
 }
 
-// Cancel ends leases at once; a transaction is aborted. Result: Errs, one per identity: nil or ErrLeaseEnded.
+// Cancel ends leases at once; a transaction is aborted, that which has taken an entry whose lease is cancelled, too. Result: Errs, one per
+// identity: nil or ErrLeaseEnded.
 func (e *Engine) Cancel(now int64, by Request, ids []uint64) Result {
 	e.begin(now)
 	logged := len(e.Log)
@@ -116,13 +121,18 @@ func (e *Engine) cancel(id uint64) error {
 		return nil
 	}
 	if t := e.txns[id]; t != nil && t.name.IsZero() && t.expires > e.now {
-		e.abort(t, ErrTxnEnded)
+		e.lose(t, ErrTxnEnded, record.Cancelled)
 		return nil
 	}
 	p, ok := e.places.get(id)
 	if !ok || !e.kinds[p.kind-1].alive(e, p.slot) {
 		return ErrLeaseEnded
 	}
-	e.remove(e.kinds[p.kind-1], p.slot, record.Cancelled)
+	k := e.kinds[p.kind-1]
+	holder := k.holder(p.slot)
+	e.remove(k, p.slot, record.Cancelled)
+	if holder != nil {
+		e.lose(holder, errCancelled, record.Cancelled)
+	}
 	return nil
 }

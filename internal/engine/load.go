@@ -51,7 +51,7 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 		return errPlace
 	}
 	switch r.Op {
-	case record.Prepare, record.Hold, record.Stage, record.StageChange:
+	case record.Prepare, record.StageTake, record.Stage, record.StageChange, record.Hold, record.Death:
 		l.tail = append(l.tail, raw...)
 		return nil
 	case record.Clock:

@@ -18,6 +18,9 @@ type lock struct {
 	oldRow  ref
 	oldSize uint32
 
+	logged bool  // of a take: the log knows it
+	since  int64 // when the entry was taken
+
 	visible int64 // from when on the entry will be visible, for one that the owner has written with a delay, or has deferred
 	put     bool  // the entry was deferred: the commit of the take puts it back
 }
@@ -98,6 +101,7 @@ func (e *Engine) share(t *transaction, k *kind, s slot) {
 		return // its own
 	}
 	t.read = append(t.read, held{k, s, k.entries.at(s).id})
+	e.spoil(t)
 	e.suspect(t)
 }
 
@@ -124,6 +128,7 @@ func (e *Engine) seize(t *transaction, k *kind, s slot) {
 	}
 	k.entries.at(s).state = taken
 	t.taken = append(t.taken, h)
+	e.hold(t, h)
 	e.suspect(t)
 	if before == changed {
 		e.recheck(k.locks[s]) // who waited for the new fields does so in vain
@@ -156,6 +161,9 @@ func (k *kind) unlock(s slot) *lock {
 	l := k.locks[s]
 	if l == nil {
 		return nil
+	}
+	if l.logged {
+		l.owner.holds--
 	}
 	delete(k.locks, s)
 	last := k.locked[len(k.locked)-1]

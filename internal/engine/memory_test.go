@@ -88,7 +88,7 @@ func TestMemory_FollowsUpdatesAndRollbacks(t *testing.T) {
 	id := r.Grants[0].ID
 	before := e.Use(stoneKind)
 	longer := aStone(1 << 40).Row
-	tx := e.Begin(1, Forever).Grants[0].ID
+	tx := e.Begin(1, Forever, Request{}, "").Grants[0].ID
 	require.NoError(t, e.Update(1, txn.ID{Number: tx}, Request{}, Change{ID: id, Row: longer}).Err)
 	requireCounted(t, e)
 	require.Greater(t, e.Use(stoneKind).Bytes, before.Bytes)

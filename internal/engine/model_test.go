@@ -58,6 +58,8 @@ type modelTxn struct {
 	age      uint64 // rises
 	expires  int64
 	prepared bool
+	volatile bool // it has done more than take
+	restored bool // it has outlasted a crash, and its lease was not renewed since
 }
 
 const foreign = 1 << 60
@@ -296,6 +298,11 @@ func (m *model) nextEnd() (at int64, what func()) {
 	}
 	for _, t := range slices.Backward(m.byAge()) { // of those of one call the youngest first
 		next(m.txns[t].expires, func() {
+			for _, e := range m.entries {
+				if e.taker == t && !m.txns[t].restored {
+					e.attempts++
+				}
+			}
 			m.undo(t, nil)
 			m.end(t, ErrTxnEnded)
 		})
@@ -330,6 +337,7 @@ func (m *model) write(t uint64, drafts []Draft, ids []uint64) {
 }
 
 func (m *model) store(t uint64, drafts []Draft, ids []uint64) {
+	m.spoil(t)
 	for i, d := range drafts {
 		e := &modelEntry{id: ids[i], kind: d.Kind, row: d.Row, version: 1, writer: t, expires: until(m.now+d.Delay, d.Lease)}
 		if d.Delay > 0 {
@@ -342,6 +350,13 @@ func (m *model) store(t uint64, drafts []Draft, ids []uint64) {
 		if e.visible == 0 {
 			m.emit(Written, e)
 		}
+	}
+}
+
+// spoil notes that t, if it is one, has done more than take.
+func (m *model) spoil(t uint64) {
+	if t != 0 {
+		m.txns[t].volatile = true
 	}
 }
 
@@ -380,6 +395,7 @@ func (m *model) give(q *Query, e *modelEntry) modelView {
 		m.emit(Taken, e)
 		m.remove(e)
 	case t != 0 && !slices.Contains(e.readers, t):
+		m.spoil(t)
 		e.readers = append(e.readers, t)
 	}
 	return v
@@ -523,6 +539,7 @@ func (m *model) update(t uint64, c Change) (version uint32, err error) {
 			m.emit(Updated, e)
 		}
 		if err == nil {
+			m.spoil(t)
 			version = e.view(t).version
 		}
 	})
@@ -530,6 +547,7 @@ func (m *model) update(t uint64, c Change) (version uint32, err error) {
 }
 
 func (m *model) notify(id uint64, q *Query, on EventSet, lease int64) {
+	m.spoil(key(q.Txn))
 	if lease == 0 {
 		m.ended = append(m.ended, id)
 		return
@@ -540,7 +558,7 @@ func (m *model) notify(id uint64, q *Query, on EventSet, lease int64) {
 // renew returns false if the lease has ended.
 func (m *model) renew(id uint64, d int64) bool {
 	if t := m.txns[id]; t != nil {
-		t.expires = until(m.now, d)
+		t.expires, t.restored = until(m.now, d), false
 		return true
 	}
 	for _, r := range m.registrations {
@@ -576,6 +594,13 @@ func (m *model) cancel(id uint64) bool {
 	m.change(func() {
 		m.emit(Cancelled, e)
 		m.remove(e)
+		if t := e.taker; t != 0 && !m.txns[t].prepared {
+			if t > foreign {
+				m.doomed = append(m.doomed, under(t))
+			}
+			m.undo(t, nil)
+			m.end(t, errCancelled)
+		}
 	})
 	return true
 }
@@ -589,15 +614,40 @@ func (m *model) park(w *Waiter, q *Query) bool {
 	return true
 }
 
-// crash leaves what the log holds.
+// crash leaves what the log holds, and ends the transactions that it knows and that have done more than take.
 func (m *model) crash() {
-	for t := range m.txns {
-		if !m.txns[t].prepared {
+	m.waiting, m.registrations = nil, slices.DeleteFunc(m.registrations, func(r *modelRegistration) bool { return key(r.q.Txn) != 0 })
+	var volatile []uint64
+	for _, t := range m.byAge() {
+		switch holding := m.outlasts(t); {
+		case m.txns[t].prepared:
+		case !holding:
 			m.undo(t, nil)
-			m.end(t, ErrTxnEnded)
+			delete(m.txns, t)
+		case m.txns[t].volatile:
+			volatile = append(volatile, t)
+			m.undo(t, m.takenBy(t))
+		default:
+			m.txns[t].restored = true
 		}
 	}
-	m.waiting = nil
+	m.begin(m.now)
+	for _, t := range volatile {
+		m.abort(t, ErrTxnEnded)
+	}
+}
+
+// outlasts reports whether the log knows what t has taken.
+func (m *model) outlasts(t uint64) bool { return t < foreign && len(m.takenBy(t)) > 0 }
+
+// takenBy returns the entries that t has taken.
+func (m *model) takenBy(t uint64) (ids []uint64) {
+	for _, e := range m.entries {
+		if e.taker == t {
+			ids = append(ids, e.id)
+		}
+	}
+	return ids
 }
 
 // What follows from a change.

@@ -212,7 +212,7 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) {
 	v := k.view(e, s)
 	switch {
 	case w.Query.Begin:
-		t, granted := e.beginTxn(w.Query.Lease)
+		t, granted := e.beginTxn(w.Query.Lease, w.Query.By, w.Query.Holder)
 		v.Txn = t.id
 		w.Grants = append(w.Grants, Grant{ID: t.id, Granted: granted})
 		e.seize(t, k, s)

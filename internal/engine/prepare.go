@@ -32,11 +32,12 @@ func (e *Engine) Enlist(now int64, number uint64, space string) Result {
 		return e.refused(err)
 	}
 	if slices.Contains(t.participants, space) {
-		e.abort(t, ErrTxnEnded)
+		e.abort(t, ErrTxnEnded, record.Cancelled)
 		return e.refused(ErrTxnEnded)
 	}
 	t.participants = append(t.participants, space)
-	return Result{Depends: e.reservedAt}
+	e.spoil(t)
+	return Result{Depends: max(e.reservedAt, t.volatileAt)}
 }
 
 // Participants returns the spaces that have branches of a transaction whose home this is.
@@ -70,7 +71,7 @@ func (e *Engine) Prepare(now int64, id txn.ID) Result {
 		return Result{Count: 1, Depends: e.lsn}
 	}
 	if !e.changes(t) {
-		e.abort(t, ErrTxnEnded)
+		e.abort(t, ErrTxnEnded, record.Cancelled)
 		e.settle()
 		return Result{}
 	}
@@ -115,7 +116,7 @@ func (e *Engine) appendPrepared(dst []byte, t *transaction) []byte {
 			if l.put {
 				visible = max(l.visible, 1)
 			}
-			dst = record.AppendHold(dst, t.id, h.id, visible)
+			dst = record.AppendStageTake(dst, t.id, h.id, visible)
 		}
 	}
 	return dst
@@ -224,7 +225,7 @@ func (e *Engine) applyStaged(r *record.Record) error {
 			return errPresent
 		}
 		e.lastID = max(e.lastID, r.Entry)
-		e.hold(t, e.kinds[r.Kind-1], r.Entry, r.Expires, r.Body).visible = r.Visible
+		e.stage(t, e.kinds[r.Kind-1], r.Entry, r.Expires, r.Body).visible = r.Visible
 		return nil
 	}
 	p, ok := e.places.get(r.Entry)
@@ -249,7 +250,7 @@ func (e *Engine) applySettle(r *record.Record) error {
 	}
 	delete(e.txns, t.id)
 	delete(e.branches, t.name)
-	e.undo(t, nil)
+	e.undo(t, nil, record.Cancelled)
 	return nil
 }
 

@@ -294,10 +294,11 @@ func contents(e *Engine) []modelView {
 // held reports whether t is prepared, so that no crash ends its locks.
 func (m *model) held(t uint64) bool { return m.txns[t] != nil && m.txns[t].prepared }
 
-// committed returns what is left, and visible, without the transactions that are not prepared.
+// committed returns what is left, and visible, without what transactions have done that are not prepared, but for what they have taken: the log knows
+// that of those that began here.
 func (m *model) committed() (all []modelView) {
 	for _, e := range m.entries {
-		if e.writer == 0 && e.visible == 0 && !m.held(e.taker) && !m.held(e.changer) {
+		if e.writer == 0 && e.visible == 0 && !m.held(e.changer) && (e.taker == 0 || e.taker > foreign && !m.held(e.taker)) {
 			all = append(all, e.view(0))
 		}
 	}
@@ -736,7 +737,7 @@ func (p *program) begin() {
 	if p.oneIn(3) {
 		lease = p.duration()
 	}
-	r := p.e.Begin(p.m.now, lease)
+	r := p.e.Begin(p.m.now, lease, Request{}, "")
 	p.logf("begin for %d -> %v %v", lease, r.Grants, r.Err)
 	p.called(nil)
 	require.NoError(p.t, r.Err)
@@ -896,13 +897,16 @@ func (p *program) expire() {
 func (p *program) crash() {
 	p.logf("crash")
 	p.searches = nil
-	p.m.granted, p.m.events, p.m.ended = nil, nil, nil
-	p.m.crash()
 	p.e, p.replica = p.replica, New(Limits{}, 0)
 	for _, group := range p.log {
 		require.NoError(p.t, p.replica.Apply(group))
 	}
 	require.Equal(p.t, p.e.Hash(), p.replica.Hash())
+	p.e.outlast()
+	p.e.begin(p.m.now)
+	p.e.endVolatile()
+	p.m.crash()
+	p.done()
 }
 
 // traced is how many calls are printed before a failure.

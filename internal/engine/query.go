@@ -90,7 +90,11 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 		e.takeEach(q, hits)
 		return Result{Entries: e.views, Grants: e.grants, Depends: max(depends, e.reservedAt)}
 	case t != nil:
+		more := t.holds > 0 // a restart must not keep some of what t has taken, and lose the rest
 		e.lockAll(t, q.Take, hits)
+		if depends = max(depends, t.volatileAt); more {
+			depends = e.lsn
+		}
 	case q.Take:
 		for i, h := range hits {
 			e.take(h.k, h.s, q.By, i > 0)
@@ -103,7 +107,7 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 // takeEach takes each hit under a transaction of its own.
 func (e *Engine) takeEach(q *Query, hits []hit) {
 	for i, h := range hits {
-		t, granted := e.beginTxn(q.Lease)
+		t, granted := e.beginTxn(q.Lease, q.By, q.Holder)
 		e.seize(t, h.k, h.s)
 		e.views[i].Txn = t.id
 		e.grants = append(e.grants, Grant{ID: t.id, Granted: granted})
@@ -265,6 +269,9 @@ func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
 	if r.More {
 		r.Cursor = p.cursor
 	}
+	if t != nil {
+		r.Depends = max(r.Depends, t.volatileAt)
+	}
 	r.Entries = e.views
 	e.settle()
 	return r
@@ -282,6 +289,7 @@ func (e *Engine) contentsOfOne(q *Query, t *transaction) Result {
 		e.views = append(e.views, h.k.view(e, h.s))
 		if t != nil {
 			e.share(t, h.k, h.s)
+			r.Depends = max(r.Depends, t.volatileAt)
 		}
 	}
 	e.settle()

@@ -42,6 +42,7 @@ func (e *Engine) newRegistration(t *transaction, q *Query, on EventSet, expires 
 		r := e.register(e.fleetingID(), q, on, expires)
 		r.txn = t
 		t.registrations = append(t.registrations, r)
+		e.spoil(t)
 		return r.id
 	}
 	e.change()
@@ -116,10 +117,13 @@ func (e *Engine) notify(r *registration, v View, happened EventSet) {
 	e.Events = append(e.Events, Event{Registration: r.id, Seq: r.seq, Type: what, Entry: v})
 }
 
-// Restarted tells registrations for Visible and Available, with an event of type Gap each, that something may be missing: transactions that were open where
-// the log ends have been aborted by that, and nobody knows what they had locked. Whoever has applied the log calls it before it serves.
+// Restarted ends the transactions that do not outlast a restart, and tells registrations for Visible and Available, with an event of type Gap each, that
+// something may be missing: nobody knows all that the transactions had locked which were open where the log ends. Whoever has applied the log calls it
+// before it serves.
 func (e *Engine) Restarted(now int64) {
+	e.outlast()
 	e.begin(now)
+	e.endVolatile()
 	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
 		r := e.registrations[id]
 		if r.on&Events(Visible, Available) == 0 || r.expires <= e.now {

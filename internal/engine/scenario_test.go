@@ -113,6 +113,9 @@ func (s *scenario) consequences() {
 	for _, ev := range s.e.Events {
 		s.printf("%s: event %d, %s%s", nameOf(s.regs, ev.Registration), ev.Seq, eventNames[ev.Type], s.shown(ev))
 	}
+	for _, l := range s.e.Lost {
+		s.printf("%s is lost: %s", nameOf(s.txns, l.Txn), errorText(l.Why))
+	}
 	for _, id := range s.e.Ended {
 		s.printf("%s: ended", nameOf(s.regs, id))
 	}
@@ -189,7 +192,7 @@ func (s *scenario) count() {
 }
 
 func (s *scenario) begin() {
-	if r := s.e.Begin(s.now, s.duration("for", Forever)); s.result(r) {
+	if r := s.e.Begin(s.now, s.duration("for", Forever), Request{}, s.d.CmdArgs[0].Key); s.result(r) {
 		s.txns[s.d.CmdArgs[0].Key] = r.Grants[0].ID
 		s.printf("%s", s.lease(s.d.CmdArgs[0].Key, r.Grants[0]))
 	}

@@ -226,6 +226,9 @@ func (s *scenario) view(v View) string {
 	if v.Attempts > 0 {
 		fmt.Fprintf(&b, ", attempts %d", v.Attempts)
 	}
+	if v.Died != nil {
+		fmt.Fprintf(&b, ", %s died with it", v.Died.Holder)
+	}
 	return b.String()
 }
 

@@ -31,7 +31,7 @@ func (s *scene) begin() uint64 {
 
 func (s *scene) beginFor(lease int64) uint64 {
 	s.t.Helper()
-	r := s.e.Begin(s.now, lease)
+	r := s.e.Begin(s.now, lease, Request{}, "")
 	require.NoError(s.t, r.Err)
 	return r.Grants[0].ID
 }
@@ -260,5 +260,6 @@ func (s *scene) restarted() *scene {
 	e := New(Limits{}, 0)
 	require.NoError(s.t, e.Apply(s.e.Log))
 	e.Log = slices.Clone(s.e.Log)
+	e.Restarted(s.now)
 	return &scene{t: s.t, e: e, now: s.now}
 }

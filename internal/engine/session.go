@@ -41,7 +41,7 @@ func (e *Engine) OpenSession(client Client, before uint64) (id uint64, lost bool
 	return s.id, before != 0 && before != s.id && before <= e.sessions.expired
 }
 
-// EndSession ends a session with its outcomes. goodbye tells that its client will not ask for them; otherwise it may still
+// EndSession ends a session with its outcomes, and aborts its transactions. goodbye tells that its client will not ask for them; otherwise it may still
 // come back, and OpenSession will tell it that its session is lost.
 func (e *Engine) EndSession(now int64, id uint64, goodbye bool) {
 	e.begin(now)
@@ -49,6 +49,7 @@ func (e *Engine) EndSession(now int64, id uint64, goodbye bool) {
 	if s == nil {
 		return
 	}
+	e.endTxnsOf(id, goodbye)
 	why := record.Expired
 	if goodbye {
 		why = record.Cancelled

@@ -38,8 +38,8 @@ func (e *Engine) commit(t *transaction) {
 	e.offerPending()
 }
 
-// abort ends t as if it had never been; its calls that wait end with why.
-func (e *Engine) abort(t *transaction, why error) {
+// abort ends t as if it had never been; its calls that wait end with why, and what it held is released for a reason.
+func (e *Engine) abort(t *transaction, why error, reason record.Reason) {
 	e.close(t, why)
 	if len(t.participants) > 0 {
 		e.Dissolved = append(e.Dissolved, Decision{t.id, t.participants})
@@ -47,11 +47,11 @@ func (e *Engine) abort(t *transaction, why error) {
 	if !t.name.IsZero() && why != ErrTxnEnded {
 		e.Doomed = append(e.Doomed, t.name)
 	}
-	e.undo(t, nil)
+	e.undo(t, nil, reason)
 }
 
-// undo takes everything back that was done under t, but for the takes of the entries in keep.
-func (e *Engine) undo(t *transaction, keep []uint64) {
+// undo takes everything back that was done under t, but for the takes of the entries in keep; the others are released for a reason.
+func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 	e.unshare(t)
 	for _, h := range t.own {
 		if !h.ownedBy(t) {
@@ -71,10 +71,13 @@ func (e *Engine) undo(t *transaction, keep []uint64) {
 		switch {
 		case !h.takenBy(t):
 		case slices.Contains(keep, h.id):
-			l := h.k.locks[h.s]
-			l.put, l.visible = false, 0
+			if l := h.k.locks[h.s]; l.put {
+				l.put, l.visible = false, 0
+				e.recordHold(h)
+			}
 			kept = append(kept, h)
 		default:
+			e.recordRelease(h, reason)
 			e.release(h, again)
 		}
 	}
@@ -171,6 +174,7 @@ func (e *Engine) commitTake(h held) {
 		e.shift(k, h.s, e.now, max(e.now, l.visible))
 		k.entries.at(h.s).attempts++
 		e.Log = record.AppendDefer(e.Log, h.id, k.id, k.entries.at(h.s).attempts, l.visible)
+		delete(k.deaths, h.s)
 		k.entries.at(h.s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.delay(h, l.visible)
 	default:

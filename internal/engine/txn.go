@@ -8,12 +8,19 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// transaction is an open transaction. It lives in memory alone: until it is prepared or committed the log knows nothing of it.
+// transaction is an open transaction. Until it is prepared or committed the log knows nothing of it but what it has taken (hold.go).
 type transaction struct {
 	id       uint64 // rises: the larger, the younger
 	name     txn.ID // of the transaction that this is a branch of, or the zero ID
 	expires  int64
 	prepared bool
+
+	by         Request // that began it
+	holder     string  // what the client that began it calls itself
+	holds      int     // entries that it has taken as far as the log knows
+	volatile   bool    // it has done more than take, and does not outlast a restart
+	volatileAt uint64  // LSN of the record that says so
+	restored   bool    // it has outlasted a restart, and its holder was not heard of since
 
 	// What it has locked. Entries that are gone, or in another state, are passed over.
 	own   []held // written or changed
@@ -44,20 +51,20 @@ func (e *Engine) fleetingID() uint64 {
 	return e.nextID()
 }
 
-// Begin begins a transaction with a lease. Result: Grants (one), whose ID is the transaction's number. It fails with
-// ErrInvalidArgument for a negative lease.
-func (e *Engine) Begin(now, lease int64) Result {
+// Begin begins a transaction with a lease, for a client that calls itself holder. Result: Grants (one), whose ID is the transaction's number.
+// It fails with ErrInvalidArgument for a negative lease.
+func (e *Engine) Begin(now, lease int64, by Request, holder string) Result {
 	e.begin(now)
 	if lease < 0 {
 		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
 	}
-	t, granted := e.beginTxn(lease)
+	t, granted := e.beginTxn(lease, by, holder)
 	e.grants = append(e.grants, Grant{ID: t.id, Granted: granted})
 	return Result{Grants: e.grants, Depends: e.reservedAt}
 }
 
-func (e *Engine) beginTxn(lease int64) (t *transaction, granted int64) {
-	t = &transaction{id: e.fleetingID()}
+func (e *Engine) beginTxn(lease int64, by Request, holder string) (t *transaction, granted int64) {
+	t = &transaction{id: e.fleetingID(), by: by, holder: holder}
 	t.own, t.taken = t.first[0:0:1], t.first[1:1:2]
 	e.txns[t.id] = t
 	e.setTxnExpiry(t, e.until(capped(lease, e.limits.TxnLease)))
@@ -132,7 +139,7 @@ func (e *Engine) transaction(id txn.ID) (*transaction, error) {
 		return nil, ErrTxnEnded
 	}
 	if t.expires <= e.now && !t.prepared {
-		e.abort(t, ErrTxnEnded)
+		e.lapse(t)
 		return nil, ErrTxnEnded
 	}
 	return t, nil
@@ -155,7 +162,7 @@ func (e *Engine) Commit(now int64, id txn.ID, by Request, drafts []Draft) Result
 
 // commitWith is Commit; decide, if not nil, records more with it.
 func (e *Engine) commitWith(t *transaction, by Request, drafts []Draft, decide func()) Result {
-	if len(drafts) > 0 {
+	if len(drafts) > 0 { // which does not make t volatile: a restart has all of this call, or nothing
 		if err := e.checkDrafts(drafts); err != nil {
 			return failed(err)
 		}
@@ -205,12 +212,12 @@ func (e *Engine) Abort(now int64, id txn.ID) Result {
 	if err != nil {
 		return e.refused(err)
 	}
-	e.abort(t, ErrTxnEnded)
+	e.abort(t, ErrTxnEnded, record.Cancelled)
 	e.settle()
 	return e.undone()
 }
 
-// undone is the result of a call that has changed nothing but what others may take: it depends on the events of that, if there are any.
+// undone is the result of a call that has changed nothing but what others may take: it depends on the records of that, if there are any.
 func (e *Engine) undone() Result {
 	if e.dirty {
 		return Result{Depends: e.lsn}
@@ -225,7 +232,7 @@ func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
 	if err != nil {
 		return e.refused(err)
 	}
-	e.undo(t, keep)
+	e.undo(t, keep, record.Cancelled)
 	e.settle()
 	return e.undone()
 }
@@ -245,7 +252,7 @@ func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) Result {
 		if h.id == entry && h.takenBy(t) {
 			l := h.k.locks[h.s]
 			l.put, l.visible = true, e.until(delay)
-			return Result{}
+			return Result{Depends: max(e.recordHold(h), t.volatileAt)}
 		}
 	}
 	return failed(ErrNoMatch)

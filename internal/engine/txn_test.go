@@ -217,10 +217,10 @@ func TestTxn_LeaseIsRenewedAndCapped(t *testing.T) {
 	require.Equal(t, hidden, s.state(1))
 	s.pass(2 * second)
 	require.Equal(t, isFree, s.state(1))
-	require.ErrorIs(t, s.e.Begin(s.now, -1).Err, ErrInvalidArgument)
+	require.ErrorIs(t, s.e.Begin(s.now, -1, Request{}, "").Err, ErrInvalidArgument)
 
 	s.e.limits.TxnLease = second
-	require.Equal(t, second, s.e.Begin(s.now, Forever).Grants[0].Granted)
+	require.Equal(t, second, s.e.Begin(s.now, Forever, Request{}, "").Grants[0].Granted)
 }
 
 func TestTxn_EntryLeasesRunOn(t *testing.T) {
@@ -639,7 +639,7 @@ func TestTxn_Limits(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.e.limits = Limits{EntryLease: second, RegistrationLease: 2 * second, TxnLease: 3 * second, TxnBytes: 3 * len(stoneRow(1))}
-	begun := s.e.Begin(s.now, Forever).Grants[0]
+	begun := s.e.Begin(s.now, Forever, Request{}, "").Grants[0]
 	require.Equal(t, 3*second, begun.Granted)
 	a := begun.ID
 	require.Equal(t, second, s.e.Write(s.now, under(a), Request{}, []Draft{draft(1)}).Grants[0].Granted)

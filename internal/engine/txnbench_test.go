@@ -36,7 +36,7 @@ func BenchmarkTakeBesideLocks(b *testing.B) {
 			q := byKey(0, locks.take)
 			q.Templates[0].Conds = nil
 			for range locks.n {
-				q.Txn = txn.ID{Number: e.Begin(1, Forever).Grants[0].ID}
+				q.Txn = txn.ID{Number: e.Begin(1, Forever, Request{}, "").Grants[0].ID}
 				e.Find(1, q)
 				if !locks.take {
 					q.Max++ // the next one locks one more
@@ -61,7 +61,7 @@ func BenchmarkPutBack(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		q.Txn = txn.ID{Number: e.Begin(1, Forever).Grants[0].ID}
+		q.Txn = txn.ID{Number: e.Begin(1, Forever, Request{}, "").Grants[0].ID}
 		if r := e.Find(1, q); len(r.Entries) != taken {
 			b.Fatal(r.Err)
 		}

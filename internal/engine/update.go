@@ -46,10 +46,11 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 	h := held{k, p.slot, c.ID}
 	e.changeUnder(t, h, c.Row)
 	v := en.version
+	e.spoil(t)
 	e.tellUnder(t, h, replaced)
 	e.serveUnder(t)
 	e.settle()
-	return Result{Version: v}
+	return Result{Version: v, Depends: t.volatileAt}
 }
 
 // checkChange returns why the entry in slot s cannot be changed, and sets the version that c leaves open.

@@ -81,8 +81,9 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		if err := e.writeUnder(t, drafts); err != nil {
 			return failed(err)
 		}
+		e.spoil(t)
 		e.settle()
-		return Result{Grants: e.grants, Depends: e.reservedAt}
+		return Result{Grants: e.grants, Depends: max(e.reservedAt, t.volatileAt)}
 	}
 	e.change()
 	for i := range drafts {
@@ -122,7 +123,7 @@ func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
 		visible, expires := e.times(d)
 		id := e.fleetingID()
 		e.grants = append(e.grants, Grant{ID: id, Granted: between(visible, expires)})
-		l := e.hold(t, e.kinds[d.Kind-1], id, expires, d.Row)
+		l := e.stage(t, e.kinds[d.Kind-1], id, expires, d.Row)
 		if d.Delay > 0 {
 			l.visible = visible
 		}
@@ -149,8 +150,8 @@ func (e *Engine) charge(t *transaction, size int) error {
 	return nil
 }
 
-// hold stores an entry that only t sees, and returns its lock.
-func (e *Engine) hold(t *transaction, k *kind, id uint64, expires int64, row template.Row) *lock {
+// stage stores an entry that only t sees, and returns its lock.
+func (e *Engine) stage(t *transaction, k *kind, id uint64, expires int64, row template.Row) *lock {
 	s := k.store(e, id, expires, row)
 	e.lastOrder++
 	en := k.entries.at(s)

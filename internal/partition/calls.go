@@ -156,6 +156,9 @@ func (p *Partition) finish() {
 	if len(p.e.Events) > 0 || len(p.e.Ended) > 0 {
 		p.deliver()
 	}
+	if len(p.e.Lost) > 0 {
+		p.tellHolders()
+	}
 	if len(p.e.Dissolved) > 0 || len(p.e.Doomed) > 0 {
 		p.tellCoordinator()
 	}

@@ -14,12 +14,13 @@ import (
 
 // batch is the content of one log message: the records of one or more calls, and who is to be told when they are durable.
 type batch struct {
-	msg     []byte
-	noted   int // bytes of msg, while the batch is open, that are those of calls before
-	lsn     LSN // of the last record
-	callers []Caller
-	group   *group   // for its events; nil: it has none
-	stored  []func() // called when the log has it, without the lock, before anybody is told
+	msg      []byte
+	noted    int // bytes of msg, while the batch is open, that are those of calls before
+	lsn      LSN // of the last record
+	callers  []Caller
+	group    *group   // for its events; nil: it has none
+	ripening bool     // while it is open: it does not hurry, and a timer runs
+	stored   []func() // called when the log has it, without the lock, before anybody is told
 }
 
 // commits collects records into batches. Guarded by Partition.mu.
@@ -40,14 +41,19 @@ type commits struct {
 	closed   bool
 	work     sync.Cond
 	clock    *clock
+
+	ripe    *time.Timer // fires when the open batch has been unhurried for long enough
+	ripened bool        // it has
 }
 
 // sealSize is the size from which on a batch takes no more calls.
 const sealSize = 256 << 10
 
-func (cs *commits) init(mu *sync.Mutex) {
+func (cs *commits) init(mu *sync.Mutex, ripened func()) {
 	cs.logged = true
 	cs.work.L = mu
+	cs.ripe = time.AfterFunc(time.Hour, ripened)
+	cs.ripe.Stop()
 }
 
 // buffer returns an empty message with room for the log's header.
@@ -70,7 +76,7 @@ func (cs *commits) recycle(b []byte) {
 // note takes over the records that a call has appended to the engine's log.
 func (cs *commits) note(e *engine.Engine) {
 	if !cs.logged {
-		e.Log = e.Log[:record.HeaderSize]
+		e.Log, e.Unhurried = e.Log[:record.HeaderSize], record.HeaderSize
 		return
 	}
 	if len(e.Log) == record.HeaderSize {
@@ -83,6 +89,34 @@ func (cs *commits) note(e *engine.Engine) {
 		cs.seal(e)
 	}
 	cs.rouse(e)
+	cs.ripen(e)
+}
+
+// unhurried is how long a batch may stay open for which nobody waits.
+const unhurried = time.Millisecond
+
+// hurries reports whether the open batch is to go to the log as soon as it can: it holds more than what transactions have taken, or somebody waits
+// for it. In most cases what is taken is followed by its commit, which goes along.
+func (cs *commits) hurries(e *engine.Engine) bool {
+	return len(e.Log) > e.Unhurried || len(cs.open.callers) > 0 || cs.ripened || cs.closed
+}
+
+// ripen has an open batch that does not hurry go to the log after a while.
+func (cs *commits) ripen(e *engine.Engine) {
+	if !cs.open.ripening && len(e.Log) > record.HeaderSize && !cs.hurries(e) {
+		cs.open.ripening = true
+		cs.ripe.Reset(unhurried)
+	}
+}
+
+// ripened is called when the open batch has been unhurried for long enough, or its successor has begun.
+func (p *Partition) ripened() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if cs := &p.commits; cs.open.ripening {
+		cs.ripened = true
+		cs.rouse(p.e)
+	}
 }
 
 // openGroup returns the group of the open batch.
@@ -95,7 +129,7 @@ func (cs *commits) openGroup() *group {
 
 // rouse wakes the committer if there is something for it, and nobody is about to add more.
 func (cs *commits) rouse(e *engine.Engine) {
-	if cs.idle && cs.bursts == 0 && (len(cs.sealed) > 0 || len(e.Log) > record.HeaderSize) {
+	if cs.idle && cs.bursts == 0 && (len(cs.sealed) > 0 || len(e.Log) > record.HeaderSize && cs.hurries(e)) {
 		cs.work.Signal()
 	}
 }
@@ -106,14 +140,19 @@ func (cs *commits) seal(e *engine.Engine) {
 	b.msg = record.AppendTogether(cs.clock.append(e.Log), 0)
 	cs.sealed = append(cs.sealed, &b)
 	cs.bytes += len(b.msg)
-	cs.open = batch{}
-	e.Log = cs.buffer()
+	cs.open, cs.ripened = batch{}, false
+	cs.empty(e)
+}
+
+// empty gives the engine an empty log.
+func (cs *commits) empty(e *engine.Engine) {
+	e.Log, e.Unhurried = cs.buffer(), record.HeaderSize
 }
 
 // next returns the oldest batch, or nil if there is none.
 func (cs *commits) next(e *engine.Engine) *batch {
 	if len(cs.sealed) == 0 {
-		if len(e.Log) == record.HeaderSize {
+		if len(e.Log) == record.HeaderSize || !cs.hurries(e) {
 			return nil
 		}
 		cs.seal(e)
@@ -126,6 +165,7 @@ func (cs *commits) next(e *engine.Engine) *batch {
 func (cs *commits) close() {
 	cs.closed = true
 	if cs.logged {
+		cs.ripe.Stop()
 		cs.work.Signal()
 	}
 }
@@ -294,7 +334,7 @@ func (p *Partition) refuse(cause error) {
 	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
 		callers = append(callers, b.callers...)
 	}
-	cs.inFlight, cs.sealed, cs.open, cs.bytes = nil, nil, batch{}, 0
+	cs.inFlight, cs.sealed, cs.open, cs.bytes, cs.ripened = nil, nil, batch{}, 0, false
 	if !p.closed {
 		p.err = fmt.Errorf("%w: the log failed and is being read again: %w", unavailable(cause), cause)
 		p.endWaits(p.err)

@@ -79,7 +79,7 @@ func (pr *program) step() {
 	case 8:
 		pr.do(func(c partition.Caller, call uint64) { p.Cancel(c, call, engine.Request{}, []uint64{pr.entry()}) })
 	case 9:
-		o := pr.do(func(c partition.Caller, call uint64) { p.BeginTxn(c, call, int64(time.Hour)) })
+		o := pr.do(func(c partition.Caller, call uint64) { p.BeginTxn(c, call, int64(time.Hour), engine.Request{}, "") })
 		pr.txns = append(pr.txns, o.grants[0].ID)
 	case 10:
 		pr.do(func(c partition.Caller, call uint64) {
@@ -148,7 +148,7 @@ func TestListener_EventsWaitForTheLog(t *testing.T) {
 	c := newCaller()
 	p.Notify(c, 1, everything(), engine.Events(engine.Available), engine.Forever)
 	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(1))
-	p.BeginTxn(c, 3, engine.Forever)
+	p.BeginTxn(c, 3, engine.Forever, engine.Request{}, "")
 	id := txn.ID{Number: c.await(3).grants[0].ID}
 	taken := query(1, true)
 	taken.Txn = id
@@ -172,7 +172,7 @@ func TestListener_UnderATransaction(t *testing.T) {
 	log := openLog(t)
 	p := keeps(t, log, 2)
 	c, w := newCaller(), newCaller()
-	p.BeginTxn(w, 1, engine.Forever)
+	p.BeginTxn(w, 1, engine.Forever, engine.Request{}, "")
 	id := txn.ID{Number: w.await(1).grants[0].ID}
 	q := everything()
 	q.Txn = id

@@ -8,8 +8,8 @@ import (
 )
 
 // Hold makes calls fail with why that would make the log longer for the sake of a caller, until it is called with nil: writes, takes, updates,
-// renewals, registrations and commits. why wraps engine.ErrLogFull, and the calls have then changed nothing. What goes on is whatever reads; what is done
-// under a transaction, which the log hears of when it commits; what gives up, which is cancelling and aborting; what the partition decides itself, such as
+// renewals, registrations and commits. why wraps engine.ErrLogFull, and the calls have then changed nothing. What goes on is whatever reads; what is written
+// and changed under a transaction, which the log hears of when it commits; the renewal of transactions; what gives up, which is cancelling and aborting; what the partition decides itself, such as
 // the end of a lease; and transactions over several partitions that somebody has begun to commit. Neither does Hold touch calls that wait
 // already. Nothing of that makes a log longer without end, but for three bytes with each few thousand transactions, and a few with each commit of a
 // transaction that has changed nothing.
@@ -27,7 +27,7 @@ func (p *Partition) admit() error {
 	return p.hold
 }
 
-// admitRenewal is admit for the renewal of leases. Those of transactions are not in the log.
+// admitRenewal is admit for the renewal of leases. That of transactions goes on, since there is an end to it.
 func (p *Partition) admitRenewal(ids []uint64) error {
 	if p.hold == nil || p.e.OnlyTxns(ids) {
 		return nil

@@ -85,6 +85,7 @@ type Partition struct {
 	charged     int64                  // of the budget
 	overfull    []*listener            // that hold more than they should, because the log has to take it first
 	attachments map[uint64]*attachment // by session
+	holders     map[uint64]Holder      // likewise
 	commits     commits
 	result      engine.Result // of the current call; here so that it is not allocated for each
 	timer       *time.Timer   // fires at armed
@@ -110,7 +111,7 @@ func New(cfg Config) *Partition {
 		cfg.SessionGrace = 2 * time.Minute
 	}
 	p := &Partition{
-		cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}, turns: make(chan struct{}, readings),
+		cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}, holders: map[uint64]Holder{}, turns: make(chan struct{}, readings),
 		failed: make(chan struct{}), imaging: make(chan struct{}, 1), clock: newClock(cfg.Wall),
 	}
 	p.commits.clock = &p.clock
@@ -131,7 +132,7 @@ func setDefault(v *int, d int) {
 // meanwhile is to be told that the space is unavailable, not that there is no such kind.
 func (p *Partition) reset(lsn LSN) {
 	p.e = engine.New(p.cfg.Limits, uint64(lsn))
-	p.e.Log = p.commits.buffer()
+	p.commits.empty(p.e)
 }
 
 // Start rebuilds the state from the log, which may take a while, and begins to serve. progress, if not nil, is called now and then
@@ -143,7 +144,7 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 		}
 		last, then := p.e.Clock()
 		p.clock.goOn(last, then, p.cfg.Logger)
-		p.commits.init(&p.mu)
+		p.commits.init(&p.mu, p.ripened)
 		p.done.Go(p.commit)
 	}
 	p.mu.Lock()

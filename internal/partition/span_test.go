@@ -147,7 +147,7 @@ func (f *fleet) ok(call func(c *caller)) *outcome {
 
 // begin begins a transaction in a. It returns what the other partitions know it by.
 func (f *fleet) begin() (txn.ID, error) {
-	o := f.do(func(c *caller) { f.parts["a"].BeginTxn(c, 1, int64(time.Hour)) })
+	o := f.do(func(c *caller) { f.parts["a"].BeginTxn(c, 1, int64(time.Hour), engine.Request{}, "") })
 	if o.err != nil {
 		return txn.ID{}, o.err
 	}

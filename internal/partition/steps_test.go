@@ -83,7 +83,7 @@ func TestSteps_EndWithTheirCaller(t *testing.T) {
 func TestSteps_EndWithTheirTransaction(t *testing.T) {
 	t.Parallel()
 	p, c := crowd(t, 20_000)
-	p.BeginTxn(c, 3, engine.Forever)
+	p.BeginTxn(c, 3, engine.Forever, engine.Request{}, "")
 	q := endless()
 	q.Txn = txn.ID{Number: c.await(3).grants[0].ID}
 	p.Find(c, 4, q, -1)

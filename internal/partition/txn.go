@@ -5,14 +5,19 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// BeginTxn begins a transaction. Result: Grants (one), whose ID is the transaction's number.
-func (p *Partition) BeginTxn(c Caller, call uint64, lease int64) {
+// BeginTxn begins a transaction for a client that calls itself holder. Result: Grants (one), whose ID is the transaction's number.
+func (p *Partition) BeginTxn(c Caller, call uint64, lease int64, by engine.Request, holder string) {
 	p.do(c, call, func(now int64) engine.Result {
 		if err := p.roomForTxns(1); err != nil {
 			return engine.Result{Err: err}
 		}
-		return p.e.Begin(now, lease)
+		return p.e.Begin(now, lease, by, holder)
 	})
+}
+
+// Lose aborts a transaction whose holder is gone without a word: that counts as an attempt of what it has taken.
+func (p *Partition) Lose(c Caller, call, number uint64) {
+	p.do(c, call, func(now int64) engine.Result { return p.e.Lose(now, number) })
 }
 
 // Commit stores drafts, if there are any, under a transaction and commits it: both or none. Result: Grants, one per draft. It returns false, without

@@ -42,7 +42,7 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 	if err == nil {
 		err = p.e.Check(q)
 	}
-	if err == nil && q.Take && q.Txn.IsZero() { // one that begins transactions too: they could not be committed
+	if err == nil && q.Take { // one under a transaction too: it could not be committed
 		err = p.admit()
 	}
 	if err == nil && q.Begin {
@@ -220,6 +220,7 @@ func (p *Partition) Gone(c Caller) {
 	for l := p.audience[c]; l != nil; l = p.audience[c] {
 		p.leave(l)
 	}
+	p.disown(c)
 	p.unblock()
 }
 

@@ -69,7 +69,7 @@ func AppendReveal(dst []byte, id uint64, kind uint32) []byte {
 	return appendEntry(dst, Reveal, id, kind)
 }
 
-// AppendID appends a record that consists of nothing but ID: Reserve, Settle, Forget, Committed.
+// AppendID appends a record that consists of nothing but ID: Reserve, Settle, Forget, Committed, Volatile.
 func AppendID(dst []byte, op Op, id uint64) []byte {
 	return binary.AppendUvarint(append(dst, byte(op)), id)
 }
@@ -93,9 +93,9 @@ func AppendPrepare(dst []byte, id uint64, name []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Prepare)), id), name)
 }
 
-// AppendHold appends a Hold record.
-func AppendHold(dst []byte, id, entry uint64, visible int64) []byte {
-	dst = binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Hold)), id), entry)
+// AppendStageTake appends a StageTake record.
+func AppendStageTake(dst []byte, id, entry uint64, visible int64) []byte {
+	dst = binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(StageTake)), id), entry)
 	return binary.AppendUvarint(dst, uint64(visible))
 }
 

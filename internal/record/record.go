@@ -31,7 +31,7 @@ const (
 
 	// A transaction that is prepared holds its effects back until it is settled. Its commit repeats them as records of their own.
 	Prepare     Op = 15 // transaction ID, known to others as Body, is prepared; what follows is its
-	Hold        Op = 16 // transaction ID will remove entry Entry or, if Visible is not 0, defer it until then
+	StageTake   Op = 16 // transaction ID will remove entry Entry or, if Visible is not 0, defer it until then
 	Stage       Op = 17 // transaction ID will put entry Entry: of kind Kind with fields Body, until Expires, visible from Visible on
 	StageChange Op = 18 // transaction ID will change entry Entry to fields Body
 	Settle      Op = 19 // transaction ID is not prepared any more
@@ -49,6 +49,12 @@ const (
 	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
 	TakeMore   Op = 30 // as Take, by a call that has taken another entry before
 
+	// What a transaction that is open has taken. It is known by this as long as it holds something: a commit ends that with Remove and Defer, what
+	// else ends it with Release.
+	Hold     Op = 22 // transaction ID, until Expires, has taken entry Entry of kind Kind, at Time: it will remove it or, if Visible is not 0, defer it until then
+	Volatile Op = 33 // transaction ID has done more than take, and does not outlast a restart
+	Release  Op = 32 // entry ID of kind Kind is not held any more, since Time and for Reason: it is where it was, and has had Tries attempts
+
 	// What a primary has found out about its callers, and its successor should not have to.
 	Index     Op = 40 // kind Kind has an index of shape Body
 	DropIndex Op = 41 // that index is gone
@@ -59,12 +65,13 @@ const (
 
 	Together Op = 31 // the Count records before this one are those of a call that changed several entries; 0 ends a message in which all such calls are marked
 
-	// What an image of the state consists of, beside Kind, Index, Session, Prepare, Hold, Stage, StageChange and Decide. No log holds them.
+	// What an image of the state consists of, beside Kind, Index, Session, Prepare, StageTake, Stage, StageChange, Hold and Decide. No log holds them.
 	Counters Op = 48 // the highest numbers given out, in Body
 	Entry    Op = 49 // entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
 	Listener Op = 50 // as Watch, of a registration that has had Count events
 	Outcome  Op = 51 // session ID has an outcome Body
 	Ended    Op = 52 // the image is complete: the engine has Count records before this one
+	Death    Op = 55 // the last to hold entry ID was Body, and vanished at Time
 	Unread   Op = 53 // events of registration ID from number Number on were not collected, and are in the log from position Count on
 	Fates    Op = 54 // which transactions of page Number have committed, as bits in Body
 )
@@ -76,24 +83,29 @@ const (
 	Taken     Reason = 1
 	Expired   Reason = 2
 	Cancelled Reason = 3
+	Gone      Reason = 4 // the session of the holder has ended without a word from it
+	Restarted Reason = 5 // a restart has ended the transaction
 )
 
 // Record is one decoded record; which fields are set depends on Op.
 type Record struct {
-	Op      Op
-	Reason  Reason
-	Type    byte // of an event
-	Kind    uint32
-	ID      uint64
-	Entry   uint64
-	Number  uint64
-	Count   uint64
-	Version uint32 // of an entry
-	Tries   uint32 // its attempts
-	On      uint64 // a set of types of events, as bits
-	Expires int64  // nanoseconds since the Unix epoch; math.MaxInt64 is never
-	Visible int64  // as Expires; 0 is at once
-	Body    []byte // aliases the group
+	Op       Op
+	Reason   Reason
+	Type     byte // of an event
+	Kind     uint32
+	ID       uint64
+	Entry    uint64
+	Number   uint64
+	Session  uint64 // of a Hold: that of the holder; 0 is none
+	Count    uint64
+	Version  uint32 // of an entry
+	Tries    uint32 // its attempts
+	On       uint64 // a set of types of events, as bits
+	Expires  int64  // nanoseconds since the Unix epoch; math.MaxInt64 is never
+	Visible  int64  // as Expires; 0 is at once
+	Time     int64  // nanoseconds since the Unix epoch
+	Volatile bool   // of a Hold: its transaction does not outlast a restart
+	Body     []byte // aliases the group
 }
 
 // ErrCorrupt is returned for bytes that are not a record of a known version.
@@ -129,7 +141,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Kind, r.Tries, r.Visible = d.uvarint(), d.uint32(), d.uint32(), d.time()
 	case Reveal:
 		r.ID, r.Kind = d.uvarint(), d.uint32()
-	case Reserve, Settle, Forget, Committed:
+	case Reserve, Settle, Forget, Committed, Volatile:
 		r.ID = d.uvarint()
 	case Watch:
 		r.ID, r.On, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.expires(), d.body()
@@ -138,8 +150,15 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.Version, r.Tries, r.Body = d.uint32(), d.uint32(), d.body()
 	case Prepare, Decide, Session:
 		r.ID, r.Body = d.uvarint(), d.body()
-	case Hold:
+	case StageTake:
 		r.ID, r.Entry, r.Visible = d.uvarint(), d.uvarint(), d.time()
+	case Hold:
+		r.ID, r.Entry, r.Kind, r.Session, r.Number = d.uvarint(), d.uvarint(), d.uint32(), d.uvarint(), d.uvarint()
+		r.Time, r.Expires, r.Visible, r.Volatile, r.Body = d.time(), d.expires(), d.time(), d.byte() != 0, d.body()
+	case Release:
+		r.ID, r.Kind, r.Reason, r.Time, r.Tries = d.uvarint(), d.uint32(), Reason(d.byte()), d.time(), d.uint32()
+	case Death:
+		r.ID, r.Time, r.Body = d.uvarint(), d.time(), d.body()
 	case Stage:
 		r.ID, r.Entry, r.Kind, r.Expires, r.Visible, r.Body = d.uvarint(), d.uvarint(), d.uint32(), d.expires(), d.time(), d.body()
 	case Counters:

@@ -1,11 +1,14 @@
 package server
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -63,7 +66,7 @@ func (s *Server) serve(nc net.Conn) {
 		s.refuse(nc, err)
 		return
 	}
-	ss, resumed := s.sessionFor(hello)
+	ss, resumed := s.sessionFor(hello, nc.RemoteAddr().String())
 	if ss == nil {
 		return // shutting down
 	}
@@ -114,7 +117,7 @@ func (s *Server) welcome(nc net.Conn, ss *session, resumed bool) error {
 
 // sessionFor returns the session that the client wants to resume, if that can be, or else a new one, owned by the caller;
 // nil when the server shuts down.
-func (s *Server) sessionFor(hello *wire.Greeting) (ss *session, resumed bool) {
+func (s *Server) sessionFor(hello *wire.Greeting, remote string) (ss *session, resumed bool) {
 	if len(hello.Session) == len(token{}) {
 		s.mu.Lock()
 		old := s.sessions[token(hello.Session)]
@@ -131,18 +134,31 @@ func (s *Server) sessionFor(hello *wire.Greeting) (ss *session, resumed bool) {
 	if len(hello.Client) == len(client) {
 		client = engine.Client(hello.Client)
 	}
-	ss, previous := s.addSession(client)
+	ss, previous := s.addSession(client, holderName(hello.Name, remote))
 	if previous != nil && ss != nil {
 		previous.evict() // the client is about to repeat the calls that it made there
 	}
 	return ss, false
 }
 
+// maxHolder bounds the name of a holder, in bytes: it is in the log with each of its takes.
+const maxHolder = 64
+
+// holderName returns what people know the client by that calls itself name and comes from an address.
+func holderName(name, remote string) string {
+	name = strings.ToValidUTF8(cmp.Or(name, remote), "")
+	for len(name) > maxHolder {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
+	}
+	return name
+}
+
 // addSession returns a new session, and the one that its client had before, if any.
-func (s *Server) addSession(client engine.Client) (ss, previous *session) {
+func (s *Server) addSession(client engine.Client, holder string) (ss, previous *session) {
 	var t token
 	_, _ = rand.Read(t[:]) // it never fails
-	ss = newSession(s, t, client)
+	ss = newSession(s, t, client, holder)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {

@@ -156,9 +156,9 @@ func (s *session) forget() {
 // gone makes the partition forget c and its listeners, and aborts the transactions that it began.
 func (c *caller) gone() {
 	c.p.Gone(c)
-	c.abortTxns() // none can begin any more: nobody calls on behalf of c, and nothing waits
+	left := c.abortTxns() // none can begin any more: nobody calls on behalf of c, and nothing waits
 	c.s.mu.Lock()
-	goodbye := c.s.goodbye
+	goodbye := c.s.goodbye && !left
 	listeners := slices.Collect(maps.Values(c.listeners))
 	c.s.mu.Unlock()
 	for _, l := range listeners {

@@ -166,13 +166,15 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 	c := &caller{
 		outlet: outlet{s: s}, handle: handle, name: string(name), p: p, volatile: !p.Logged(), listeners: map[uint64]*listener{},
 	}
-	lost := false
+	o := &wire.Opened{Incarnation: incarnation}
 	if s.client != (engine.Client{}) {
-		if c.session, lost, err = p.OpenSession(s.client, before); err != nil {
+		if c.session, o.Lost, err = p.OpenSession(s.client, before); err != nil {
 			return s.fail(call, err)
 		}
+		o.Session = c.session
+		o.Txns, o.Told = c.adoptTxns()
 	}
-	c.opened = wire.AppendOpened(nil, incarnation, c.session, lost)
+	c.opened = wire.AppendOpened(nil, o)
 	s.addCaller(c)
 	return s.answer(call, c.opened)
 }

@@ -99,7 +99,7 @@ type caller struct {
 	recalledSeq uint64       // guarded by s.mu
 }
 
-var _ partition.Caller = (*caller)(nil)
+var _ partition.Holder = (*caller)(nil)
 
 // tag makes the number under which a partition knows a call: the client's number, and what was called.
 func tag(op wire.Type, call uint64) uint64 { return uint64(op)<<56 | call }

@@ -49,8 +49,11 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	if q.Txn, err = c.under(q.Txn); err != nil {
 		return s.fail(call, err)
 	}
-	if q.Take && !q.Begin {
+	if q.Take {
 		q.By = c.byAlone(q.Txn, call)
+	}
+	if q.Begin {
+		q.Holder = s.holder
 	}
 	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Find, c, call, wait != 0, time.Time{}, time.Time{}
 	if wait > 0 {

@@ -23,9 +23,9 @@ func (r *rig) joinAs(client engine.Client, before uint64) (p *peer, session uint
 	p = r.connect()
 	p.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
 	d := wire.NewDecoder(p.call(wire.Open, 1, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', before)))
-	_, session, lost = d.Opened()
+	o := d.Opened()
 	require.NoError(r.t, d.Err())
-	return p, session, lost
+	return p, o.Session, o.Lost
 }
 
 func repeatBody(op wire.Type, ask bool, body []byte) []byte {

@@ -124,7 +124,7 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		p.send(c.t, uint64(100+call), c.body)
 		require.ErrorIs(t, p.failure(uint64(100+call)), engine.ErrInvalidArgument, "%d: type %d", call, c.t)
 	}
-	require.Equal(t, wire.AppendOpened(nil, "first", 0, false), p.call(wire.Open, 200, openBody(0, "space")), "opening twice is harmless")
+	require.Equal(t, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}), p.call(wire.Open, 200, openBody(0, "space")), "opening twice is harmless")
 	p.send(wire.Schema, 201, wire.AppendBytes([]byte{0}, "unknown"))
 	require.ErrorIs(t, p.failure(201), engine.ErrUnknownKind)
 }

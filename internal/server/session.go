@@ -24,6 +24,7 @@ type session struct {
 	srv    *Server
 	token  token
 	client engine.Client // zero: it does not repeat calls
+	holder string        // what people call the client
 	wake   chan struct{} // capacity 1: there is something for the writer
 	done   chan struct{} // closed when the session has ended
 
@@ -81,9 +82,9 @@ type session struct {
 	throttled    bool      // guarded by mu; the reader waits until the client has read more
 }
 
-func newSession(srv *Server, t token, client engine.Client) *session {
+func newSession(srv *Server, t token, client engine.Client, holder string) *session {
 	s := &session{
-		srv: srv, token: t, client: client, owned: true, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		srv: srv, token: t, client: client, holder: holder, owned: true, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		scratch: new(find), waiting: map[uint64]*find{},
 	}
 	s.room.L = &s.mu

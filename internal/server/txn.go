@@ -1,6 +1,7 @@
 package server
 
 import (
+	"encoding/binary"
 	"errors"
 	"time"
 
@@ -33,7 +34,7 @@ func (s *session) handleTxn(c *caller, f wire.Frame, d wire.Decoder) error {
 		if err != nil {
 			return s.fail(f.ID, err)
 		}
-		c.p.BeginTxn(c, tag(f.Type, f.ID), lease)
+		c.p.BeginTxn(c, tag(f.Type, f.ID), lease, c.by(f.ID), s.holder)
 		return nil
 	}
 	id := c.home(d.Txn())
@@ -153,6 +154,28 @@ func (o *openTxns) add(number uint64, lease int64) {
 // maxLease is far beyond the life of any session, and can be added to any time.
 const maxLease = 100 * 365 * 24 * time.Hour
 
+// adoptTxns makes the session go on with the transactions that its client has begun in an earlier one, and returns them.
+func (c *caller) adoptTxns() (open []uint64, known bool) {
+	open, known = c.p.Adopt(c.session, c)
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	for _, number := range open {
+		c.txns.add(number, int64(maxLease))
+	}
+	return open, known
+}
+
+// TxnLost implements partition.Holder.
+func (c *caller) TxnLost(number uint64, why error, lsn partition.LSN, durable bool) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	delete(c.txns.ends, number)
+	buf := c.bufferLocked(durable)
+	start := len(buf)
+	buf = wire.AppendError(binary.AppendUvarint(wire.Begin(buf, wire.TxnLost, number), c.handle), why)
+	c.emitLocked(wire.End(buf, start), lsn, durable)
+}
+
 // renewed notes that the lease of a transaction, if it is one, ends at another time.
 func (o *openTxns) renewed(g engine.Grant) {
 	if _, ok := o.ends[g.ID]; ok {
@@ -181,18 +204,28 @@ func (c *caller) ending(call uint64, id txn.ID) {
 	}
 }
 
-// abortTxns aborts the transactions that the session has begun, which has ended.
-func (c *caller) abortTxns() {
+// abortTxns aborts the transactions that the session has begun, which has ended: by a goodbye, or because its client is gone. A client that was
+// asked to go away is about to come back, and goes on with them: then it reports that some are left.
+func (c *caller) abortTxns() (left bool) {
 	c.s.mu.Lock()
 	open := c.txns.ends
 	for _, number := range c.txns.ending {
 		delete(open, number) // it is being committed
 	}
 	c.txns = openTxns{}
+	goodbye, back := c.s.goodbye, c.s.leaving && c.session != 0
 	c.s.mu.Unlock()
-	for number := range open {
-		c.p.Abort(nobody{}, 0, txn.ID{Number: number})
+	if back {
+		return len(open) > 0
 	}
+	for number := range open {
+		if goodbye {
+			c.p.Abort(nobody{}, 0, txn.ID{Number: number})
+		} else {
+			c.p.Lose(nobody{}, 0, number)
+		}
+	}
+	return false
 }
 
 // nobody is a partition.Caller that does not care.

@@ -28,7 +28,7 @@ func TestWatch_StandstillOfTheServerIsNoSilenceOfItsClients(t *testing.T) {
 	t.Parallel()
 	const every = time.Second
 	srv := &Server{cfg: Config{Idle: 4 * every, Resume: time.Minute, Logger: slog.New(slog.DiscardHandler)}}
-	s := newSession(srv, token{}, engine.Client{})
+	s := newSession(srv, token{}, engine.Client{}, "")
 	conn := &closer{}
 	s.conn = conn
 	now := time.Now()

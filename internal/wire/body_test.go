@@ -212,13 +212,14 @@ func TestRepeated_DecodesWhatIsAppended(t *testing.T) {
 
 func TestOpened_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
-	for _, lost := range []bool{false, true} {
-		d := wire.NewDecoder(wire.AppendOpened(nil, "first", 1<<40, lost))
-		incarnation, session, gotLost := d.Opened()
+	for _, o := range []*wire.Opened{
+		{Incarnation: "first", Session: 1 << 40},
+		{Incarnation: "first", Session: 1, Lost: true, Told: true},
+		{Told: true, Txns: []uint64{1, 1 << 40}},
+	} {
+		d := wire.NewDecoder(wire.AppendOpened(nil, o))
+		require.Equal(t, o, d.Opened())
 		require.NoError(t, d.Err())
-		require.Equal(t, "first", incarnation)
-		require.Equal(t, uint64(1<<40), session)
-		require.Equal(t, lost, gotLost)
 	}
 }
 

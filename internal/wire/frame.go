@@ -65,6 +65,7 @@ const (
 	Kind    Type = 71 // number and schema of a kind, ahead of the first entry that needs it
 	Event   Type = 72 // an event of a registration
 	Ended   Type = 73 // a registration has no more events
+	TxnLost Type = 74 // a transaction that the client has begun has ended, and not by the client
 )
 
 // ErrMalformed is returned for bytes that break the protocol.

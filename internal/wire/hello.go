@@ -37,6 +37,7 @@ type Greeting struct {
 	Requires []string // capabilities that the server must have
 	Software string
 	Session  []byte // token of the session to resume
+	Name     string // host and process, for people who want to know who has an entry
 	Client   []byte // what the client calls itself, so that it can repeat calls; secret
 	Received uint64 // position in the server's stream up to which the client has it
 }
@@ -50,6 +51,8 @@ func (g *Greeting) set(name string, value []byte) bool {
 		g.Software = string(value)
 	case "session":
 		g.Session = bytes.Clone(value)
+	case "name":
+		g.Name = string(value)
 	case "client":
 		g.Client = bytes.Clone(value)
 	case "received":
@@ -101,6 +104,7 @@ func AppendHello(dst []byte, g *Greeting) []byte {
 	}
 	dst = appendNamed(dst, "software", g.Software)
 	dst = appendNamed(dst, "session", g.Session)
+	dst = appendNamed(dst, "name", g.Name)
 	dst = appendNamed(dst, "client", g.Client)
 	return End(appendNumber(dst, "received", g.Received), start)
 }

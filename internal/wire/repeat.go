@@ -32,19 +32,39 @@ func Repeats(op Type) bool {
 	return false
 }
 
-// AppendOpened appends the answer to an Open. session is the number of the client's session with the space, 0 if it has none; lost
-// tells that the outcomes of the one that it had before are gone.
-func AppendOpened(dst []byte, incarnation string, session uint64, lost bool) []byte {
-	dst = binary.AppendUvarint(AppendBytes(dst, incarnation), session)
-	if lost {
-		return append(dst, 1)
-	}
-	return append(dst, 0)
+// Opened is the answer to an Open.
+type Opened struct {
+	Incarnation string   // of the space
+	Session     uint64   // number of the client's session with the space, 0 if it has none
+	Lost        bool     // the outcomes of the one that it had before are gone
+	Txns        []uint64 // the transactions that the session has begun in the space and that are open
+	Told        bool     // Txns are all that there are; otherwise the space cannot tell now
 }
 
-// Opened decodes what AppendOpened appends.
-func (d *Decoder) Opened() (incarnation string, session uint64, lost bool) {
-	return string(d.Bytes()), d.Uvarint(), d.Byte() != 0
+// AppendOpened appends o.
+func AppendOpened(dst []byte, o *Opened) []byte {
+	dst = binary.AppendUvarint(AppendBytes(dst, o.Incarnation), o.Session)
+	dst = append(dst, flag(o.Lost), flag(o.Told))
+	for _, number := range o.Txns {
+		dst = binary.AppendUvarint(dst, number)
+	}
+	return dst
+}
+
+func flag(on bool) byte {
+	if on {
+		return 1
+	}
+	return 0
+}
+
+// Opened decodes what AppendOpened appends, which is the rest of a body.
+func (d *Decoder) Opened() *Opened {
+	o := &Opened{Incarnation: string(d.Bytes()), Session: d.Uvarint(), Lost: d.Byte() != 0, Told: d.Byte() != 0}
+	for d.More() {
+		o.Txns = append(o.Txns, d.Uvarint())
+	}
+	return o
 }
 
 // AppendOutcome appends the answer to an Outcome: the fate and, of a call that has committed, its result.

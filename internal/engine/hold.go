@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// What a transaction takes it holds, and the log knows: a transaction that has only taken outlasts a restart, with its lease and all that it
+// holds. Once it has done more it is volatile: it must never go on without a lock or an effect that it had.
+//
+// No answer waits for the record of the first entries that a transaction takes: a crash that loses it loses the transaction with it. But what is
+// answered later under a transaction that the log knows already, or may know, waits for its record, or a restart would keep a part of
+// the transaction. A branch of a transaction of another space has no such records.
+
+// Death tells that a holder has vanished while it held an entry.
+type Death struct {
+	Holder string // what it called itself
+	At     int64  // when that was noticed
+}
+
+// Loss tells the holder of a transaction that it has ended.
+type Loss struct {
+	Txn uint64
+	By  Request // that began it
+	Why error   // wraps ErrTxnEnded
+}
+
+// errCancelled is why a transaction has ended that had taken an entry which was cancelled.
+var errCancelled = fmt.Errorf("%w: an entry that it had taken was cancelled", ErrTxnEnded)
+
+// errVictim is why a transaction has ended that was aborted to break a deadlock. Its calls that wait return ErrDeadlock.
+var errVictim = fmt.Errorf("%w: to break a deadlock", ErrTxnEnded)
+
+// errLapsed is why a transaction has ended whose lease is over.
+var errLapsed = fmt.Errorf("%w: its lease is over", ErrTxnEnded)
+
+// hold makes the log know that t has taken an entry.
+func (e *Engine) hold(t *transaction, h held) {
+	l := h.k.locks[h.s]
+	l.since = e.now
+	if e.follow || !t.name.IsZero() {
+		return
+	}
+	e.recording(Request{Session: t.by.Session}) // so that the session keeps its number
+	l.logged = true
+	t.holds++
+	begin := len(e.Log)
+	e.recordHold(h)
+	if begin == e.Unhurried {
+		e.Unhurried = len(e.Log)
+	}
+}
+
+// recordHold records what the log knows of a take as it is now, if it is to know it, and returns the LSN of that.
+func (e *Engine) recordHold(h held) uint64 {
+	l := h.k.locks[h.s]
+	if !l.logged || e.follow {
+		return 0
+	}
+	e.change()
+	e.Log = appendHold(e.Log, h, l)
+	return e.lsn
+}
+
+func appendHold(dst []byte, h held, l *lock) []byte {
+	t := l.owner
+	visible := int64(0)
+	if l.put {
+		visible = max(l.visible, 1)
+	}
+	return record.AppendHold(dst, &record.Held{
+		Txn: t.id, Entry: h.id, Kind: h.k.id, Session: t.by.Session, Call: t.by.Number, Since: l.since, Until: t.expires,
+		Visible: visible, Volatile: t.volatile, Holder: t.holder,
+	})
+}
+
+// spoil notes that t has done more than take, so that it ends with a restart.
+func (e *Engine) spoil(t *transaction) {
+	if t.volatile || e.follow {
+		return
+	}
+	if t.volatile = true; t.holds > 0 {
+		e.change()
+		e.Log = record.AppendID(e.Log, record.Volatile, t.id)
+		t.volatileAt = e.lsn
+	}
+}
+
+// counts reports whether an entry that is released for a reason was given up by nobody: that is an attempt.
+func counts(why record.Reason) bool { return why == record.Expired || why == record.Gone }
+
+// recordRelease records that an entry which was taken is released, if the log knows that it was.
+func (e *Engine) recordRelease(h held, why record.Reason) {
+	l := h.k.locks[h.s]
+	if !l.logged || e.follow {
+		return
+	}
+	tries := h.k.entries.at(h.s).attempts
+	if counts(why) {
+		tries++
+	}
+	e.change()
+	e.Log = record.AppendRelease(e.Log, h.id, h.k.id, why, e.now, tries)
+	e.released(h.k, h.s, e.now, tries)
+}
+
+// released notes that an entry is about to be free, with so many attempts.
+func (e *Engine) released(k *kind, s slot, at int64, tries uint32) {
+	e.keepImage(k, s)
+	en := k.entries.at(s)
+	if tries > en.attempts {
+		k.deaths[s] = &Death{Holder: k.locks[s].owner.holder, At: at}
+	}
+	en.attempts, en.lsn, k.changed = tries, e.lsn, e.lsn
+}
+
+// lapse aborts a transaction whose lease is over. That was not for its holder to prevent if it could not be heard.
+func (e *Engine) lapse(t *transaction) {
+	reason := record.Expired
+	if t.restored {
+		reason = record.Restarted
+	}
+	e.tellHolder(t, errLapsed)
+	e.abort(t, ErrTxnEnded, reason)
+}
+
+// lose aborts t, and tells its holder.
+func (e *Engine) lose(t *transaction, why error, reason record.Reason) {
+	if why == ErrDeadlock {
+		e.tellHolder(t, errVictim)
+	} else {
+		e.tellHolder(t, why)
+	}
+	e.abort(t, why, reason)
+}
+
+func (e *Engine) tellHolder(t *transaction, why error) {
+	if t.name.IsZero() {
+		e.Lost = append(e.Lost, Loss{t.id, t.by, why})
+	}
+}
+
+// holder returns the transaction that has taken the entry in slot s, if it can be aborted, or nil.
+func (k *kind) holder(s slot) *transaction {
+	if k.entries.at(s).state != taken || k.locks[s].owner.prepared {
+		return nil
+	}
+	return k.locks[s].owner
+}
+
+// Lose aborts a transaction whose holder is gone without a word. It fails with ErrTxnEnded.
+func (e *Engine) Lose(now int64, number uint64) Result {
+	e.begin(now)
+	t, err := e.active(txn.ID{Number: number})
+	if err != nil {
+		return e.refused(err)
+	}
+	e.abort(t, ErrTxnEnded, record.Gone)
+	e.settle()
+	return e.undone()
+}
+
+// TxnsOf returns the transactions that a session has begun here, by number. Its client is there, and was told.
+func (e *Engine) TxnsOf(session uint64) []uint64 {
+	var numbers []uint64
+	for number, t := range e.txns {
+		if t.by.Session == session && t.name.IsZero() {
+			t.restored = false
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// endTxnsOf aborts the transactions of a session that ends.
+func (e *Engine) endTxnsOf(session uint64, goodbye bool) {
+	reason := record.Gone
+	if goodbye {
+		reason = record.Cancelled
+	}
+	for _, number := range e.TxnsOf(session) {
+		if t := e.txns[number]; t != nil {
+			e.abort(t, ErrTxnEnded, reason)
+			e.settle()
+		}
+	}
+}
+
+// outlast notes that the transactions that there are have outlasted a restart.
+func (e *Engine) outlast() {
+	for _, t := range e.txns {
+		t.restored = true
+	}
+}
+
+// endVolatile ends the transactions that a restart has taken something from.
+func (e *Engine) endVolatile() {
+	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
+		if t := e.txns[number]; t != nil && t.volatile {
+			e.abort(t, ErrTxnEnded, record.Restarted)
+			e.settle()
+		}
+	}
+}
+
+// appendHolds appends what the log knows of an open transaction.
+func (e *Engine) appendHolds(dst []byte, t *transaction) []byte {
+	for _, h := range t.taken {
+		if h.takenBy(t) && h.k.locks[h.s].logged {
+			dst = appendHold(dst, h, h.k.locks[h.s])
+		}
+	}
+	return dst
+}
+
+// appendDeaths appends which entries have had holders that vanished.
+func (e *Engine) appendDeaths(dst []byte) []byte {
+	for _, k := range e.kinds {
+		for _, s := range slices.SortedFunc(maps.Keys(k.deaths), func(a, b slot) int { return compareIDs(k, a, b) }) {
+			d := k.deaths[s]
+			dst = record.AppendDeath(dst, k.entries.at(s).id, d.At, d.Holder)
+		}
+	}
+	return dst
+}
+
+// applyHold takes over that a transaction, which may be new, has taken an entry, or what has changed of that.
+func (e *Engine) applyHold(r *record.Record) error {
+	p, ok := e.places.get(r.Entry)
+	if !ok {
+		return errAbsent
+	}
+	k, s := e.kinds[p.kind-1], p.slot
+	t := e.txns[r.ID]
+	if t == nil {
+		t = &transaction{id: r.ID, by: Request{r.Session, r.Number}, holder: string(r.Body)}
+		e.txns[t.id] = t
+		e.lastID = max(e.lastID, r.ID)
+	}
+	switch k.entries.at(s).state {
+	case free:
+		e.seize(t, k, s)
+		k.locks[s].logged = true
+		t.holds++
+	case taken:
+		if k.locks[s].owner != t {
+			return errState
+		}
+	default:
+		return errState
+	}
+	l := k.locks[s]
+	l.since, l.put, l.visible, t.volatile = r.Time, r.Visible != 0, r.Visible, r.Volatile
+	e.setTxnExpiry(t, r.Expires)
+	return nil
+}
+
+func (e *Engine) applyVolatile(r *record.Record) error {
+	t := e.txns[r.ID]
+	if t == nil {
+		return errAbsent
+	}
+	t.volatile = true
+	return nil
+}
+
+func (e *Engine) applyRelease(r *record.Record) error {
+	p, ok := e.places.get(r.ID)
+	if !ok {
+		return errAbsent
+	}
+	k, s := e.kinds[p.kind-1], p.slot
+	if k.entries.at(s).state != taken || !k.locks[s].logged {
+		return errState
+	}
+	e.released(k, s, r.Time, r.Tries)
+	k.locks[s].owner.forgo(held{k, s, r.ID})
+	e.unhold(k, s)
+	k.free.insert(e, s)
+	return nil
+}
+
+// forgo takes an entry that is released off the list of those that t has taken: t may take it again. They are released in the order of the list.
+func (t *transaction) forgo(h held) {
+	switch i := slices.Index(t.taken, h); {
+	case i == 0:
+		t.taken = t.taken[1:]
+	case i > 0:
+		t.taken = slices.Delete(t.taken, i, i+1)
+	}
+}
+
+func (e *Engine) applyDeath(r *record.Record) error {
+	p, ok := e.places.get(r.ID)
+	if !ok {
+		return errAbsent
+	}
+	e.kinds[p.kind-1].deaths[p.slot] = &Death{Holder: string(r.Body), At: r.Time}
+	return nil
+}
+
+// unhold removes the lock of an entry, if it has one, for who applies records: the log forgets a transaction when it holds nothing.
+func (e *Engine) unhold(k *kind, s slot) {
+	l := k.unlock(s)
+	if l == nil || !l.logged {
+		return
+	}
+	if t := l.owner; t.holds == 0 {
+		e.unfileTxn(t)
+		delete(e.txns, t.id)
+	}
+}
+
+func compareIDs(k *kind, a, b slot) int {
+	if k.entries.at(a).id < k.entries.at(b).id {
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,41 @@
+package partition
+
+// Holder is a Caller that wants to know when transactions end that it has not ended.
+type Holder interface {
+	Caller
+	// TxnLost tells that a transaction of the holder's session has ended for a reason, which wraps engine.ErrTxnEnded. The
+	// rules of Event apply.
+	TxnLost(number uint64, why error, lsn LSN, durable bool)
+}
+
+// Adopt makes h the one to be told of what becomes of the transactions of a session, 0 for those of no session, until Gone. It returns which are open;
+// known is false while the partition cannot tell.
+func (p *Partition) Adopt(session uint64, h Holder) (open []uint64, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holders[session] = h
+	if p.err != nil {
+		return nil, false
+	}
+	return p.e.TxnsOf(session), true
+}
+
+// disown ends that, unless another has adopted them. The lock is held.
+func (p *Partition) disown(c Caller) {
+	for session, h := range p.holders {
+		if h == c {
+			delete(p.holders, session)
+		}
+	}
+}
+
+// tellHolders passes on which transactions the engine's last call has ended.
+func (p *Partition) tellHolders() {
+	for _, l := range p.e.Lost {
+		if h := p.holders[l.By.Session]; h != nil {
+			lsn := LSN(p.e.LSN())
+			h.TxnLost(l.Txn, l.Why, lsn, p.settled(h, lsn))
+		}
+	}
+	p.e.Lost = p.e.Lost[:0]
+}
