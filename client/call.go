@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -47,7 +48,7 @@ type call struct {
 	schema   *template.Schema
 	name     string
 	payload  []byte
-	absent   []string // kinds that the server does not know, whose templates match nothing
+	resolved string // the kind that was made known to the session last, so that the call can be sent
 
 	// Of a call that was sent before, in a session that is gone.
 	repeated   bool
@@ -138,44 +139,45 @@ func (c *call) outcome() error {
 	return d.Error()
 }
 
-// encode appends the body of the request. It returns the kind that v would have to know for that, if there is one.
-func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
+// encode appends the body of the request. It returns a *missingKindError if v would have to know a kind for that, and the error of a call that can
+// never be right.
+func (c *call) encode(b []byte, v *view) ([]byte, error) {
 	switch c.op {
 	case wire.Echo:
-		return append(b, c.payload...), ""
+		return append(b, c.payload...), nil
 	case wire.Spaces, wire.Status, wire.Backup:
-		return b, ""
+		return b, nil
 	case wire.Fetch:
-		return binary.AppendUvarint(wire.AppendBytes(binary.AppendUvarint(b, c.id), c.name), c.seq), ""
+		return binary.AppendUvarint(wire.AppendBytes(binary.AppendUvarint(b, c.id), c.name), c.seq), nil
 	case wire.EndBackup:
-		return binary.AppendUvarint(b, c.id), ""
+		return binary.AppendUvarint(b, c.id), nil
 	}
 	b = binary.AppendUvarint(b, c.space.handle)
 	if c.posthumous && c.repeated {
-		return b, ""
+		return b, nil
 	}
 	switch c.op {
 	case wire.Open:
-		return binary.AppendUvarint(wire.AppendBytes(b, c.name), c.id), ""
-	case wire.Schema:
-		return wire.AppendBytes(b, c.name), ""
+		return binary.AppendUvarint(wire.AppendBytes(b, c.name), c.id), nil
+	case wire.Schema, wire.Drop:
+		return wire.AppendBytes(b, c.name), nil
 	case wire.Register:
-		return template.AppendSchema(b, c.schema), ""
+		return template.AppendSchema(b, c.schema), nil
 	case wire.Write, wire.Commit:
 		return c.encodeDrafts(c.encodeTxn(b, c.txn), v)
 	case wire.Update:
 		return c.encodeChange(c.encodeTxn(b, c.txn), v)
 	case wire.Outcome:
-		return c.encodeTxn(binary.AppendUvarint(b, c.id), c.txn), ""
+		return c.encodeTxn(binary.AppendUvarint(b, c.id), c.txn), nil
 	case wire.BeginTxn:
-		return wire.AppendLease(b, c.lease), ""
+		return wire.AppendLease(b, c.lease), nil
 	case wire.Abort:
-		return c.encodeTxn(b, c.txn), ""
+		return c.encodeTxn(b, c.txn), nil
 	case wire.Rollback:
-		return c.encodeIDs(c.encodeTxn(b, c.txn)), ""
+		return c.encodeIDs(c.encodeTxn(b, c.txn)), nil
 	case wire.Defer:
 		b = binary.AppendUvarint(c.encodeTxn(b, c.txn), c.id)
-		return binary.AppendUvarint(b, uint64(c.delay)), ""
+		return binary.AppendUvarint(b, uint64(c.delay)), nil
 	case wire.Find:
 		b = wire.AppendFind(b, &engine.Query{
 			Take: c.take, IfExists: c.query.IfExists, Max: max(c.query.Max, 1), ID: uint64(c.query.ID),
@@ -191,13 +193,13 @@ func (c *call) encode(b []byte, v *view) (_ []byte, missing string) {
 		b = wire.AppendEventSet(b, c.on)
 	case wire.Attach:
 		b = binary.AppendUvarint(binary.AppendUvarint(b, c.id), c.seq)
-		return binary.AppendUvarint(b, uint64(c.window)), ""
+		return binary.AppendUvarint(b, uint64(c.window)), nil
 	case wire.Renew:
-		return c.encodeIDs(wire.AppendLease(b, c.lease)), ""
+		return c.encodeIDs(wire.AppendLease(b, c.lease)), nil
 	case wire.Cancel:
-		return c.encodeIDs(b), ""
+		return c.encodeIDs(b), nil
 	case wire.Kinds, wire.Snapshot:
-		return b, ""
+		return b, nil
 	}
 	return c.encodeQuery(b, v)
 }
@@ -218,18 +220,19 @@ func (c *call) encodeTxn(b []byte, id txn.ID) []byte {
 	return wire.AppendTxn(b, id)
 }
 
-func (c *call) encodeDrafts(b []byte, v *view) (_ []byte, missing string) {
+func (c *call) encodeDrafts(b []byte, v *view) ([]byte, error) {
 	delayed := slices.ContainsFunc(c.drafts, func(d space.Draft) bool { return d.Delay != 0 })
 	b = wire.AppendDrafts(b, len(c.drafts), delayed)
-	var name string
+	var last *space.Draft
 	var kind engine.KindID
 	for i := range c.drafts {
 		d := &c.drafts[i]
-		if kind == 0 || d.Kind != name {
-			name, kind = d.Kind, v.ids[d.Kind]
-			if kind == 0 {
-				return b, name
+		if last == nil || d.Kind != last.Kind || d.Schema != last.Schema {
+			var err error
+			if kind, err = v.kindFor(c, d.Kind, d.Schema); err != nil {
+				return b, err
 			}
+			last = d
 		}
 		if delayed {
 			b = wire.AppendDelayed(b, kind, int64(d.Lease), int64(d.Delay), d.Row)
@@ -237,48 +240,48 @@ func (c *call) encodeDrafts(b []byte, v *view) (_ []byte, missing string) {
 			b = wire.AppendDraft(b, kind, int64(d.Lease), d.Row)
 		}
 	}
-	return b, ""
+	return b, nil
 }
 
-func (c *call) encodeChange(b []byte, v *view) (_ []byte, missing string) {
-	kind := v.ids[c.change.Kind]
-	if kind == 0 {
-		return b, c.change.Kind
+func (c *call) encodeChange(b []byte, v *view) ([]byte, error) {
+	kind, err := v.kindFor(c, c.change.Kind, c.change.Schema)
+	if err != nil {
+		return b, err
 	}
-	return wire.AppendChange(b, &engine.Change{ID: uint64(c.change.ID), Version: c.change.Version, Kind: kind, Row: c.change.Row}), ""
+	return wire.AppendChange(b, &engine.Change{ID: uint64(c.change.ID), Version: c.change.Version, Kind: kind, Row: c.change.Row}), nil
 }
 
-func (c *call) encodeQuery(b []byte, v *view) (_ []byte, missing string) {
-	b = binary.AppendUvarint(c.encodeTxn(b, c.query.Txn), uint64(c.templates()))
+func (c *call) encodeQuery(b []byte, v *view) ([]byte, error) {
+	b = binary.AppendUvarint(c.encodeTxn(b, c.query.Txn), uint64(len(c.query.Templates)))
+	order := c.query.Order
 	for _, t := range c.query.Templates {
-		if c.skips(t) {
-			continue
+		var err error
+		if b, order, err = appendTemplate(b, v, t, order); err != nil {
+			return b, err
 		}
-		kind := v.ids[t.Kind]
-		if kind == 0 && t.Kind != "" {
-			return b, t.Kind
-		}
-		b = wire.AppendTemplate(b, kind, t.Conds)
 	}
-	return template.AppendOrder(b, c.query.Order), ""
+	return template.AppendOrder(b, order), nil
 }
 
-// templates returns how many of the query's templates may match something.
-func (c *call) templates() int {
-	n := len(c.query.Templates)
-	if len(c.absent) == 0 {
-		return n
-	}
-	for _, t := range c.query.Templates {
-		if c.skips(t) {
-			n--
+// appendTemplate appends a template, and returns the ordering of its query as it has to follow: by the number of its kind and the positions of its
+// fields if the session knows them, and else by name.
+func appendTemplate(b []byte, v *view, t *template.Template, order []template.Order) ([]byte, []template.Order, error) {
+	kind := v.ids[t.Kind]
+	switch {
+	case t.Kind == "":
+		return wire.AppendTemplate(b, 0, t.Conds), order, nil
+	case kind == 0 && t.Fields == nil && len(t.Conds)+len(order) > 0:
+		return b, nil, &missingKindError{t.Kind}
+	case kind != 0:
+		bound, err := v.schemas[kind].Rebind(t.Fields, t.Conds, order)
+		if err != nil && !errors.Is(err, space.ErrSchemaConflict) {
+			return b, nil, fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
+		}
+		if err == nil && bound.Known {
+			return wire.AppendTemplate(b, kind, bound.Conds), bound.Order, nil
 		}
 	}
-	return n
-}
-
-func (c *call) skips(t *template.Template) bool {
-	return len(c.absent) > 0 && slices.Contains(c.absent, t.Kind)
+	return wire.AppendNamed(b, t), order, nil // the server may know more, or has the last word
 }
 
 // entries decodes the entries of an answer. The rows share one block of memory that is the caller's.

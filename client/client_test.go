@@ -115,6 +115,8 @@ func TestClient_ErrorsAreTheSameAsInProcess(t *testing.T) {
 	}
 	_, err := c.Register(ctx, kind(template.Int))
 	require.NoError(t, err)
+	_, err = c.Write(ctx, txn.ID{}, []space.Draft{{Kind: "k", Lease: space.Forever}})
+	require.NoError(t, err)
 	_, err = c.Register(ctx, kind(template.String))
 	require.ErrorIs(t, err, space.ErrSchemaConflict)
 	require.ErrorContains(t, err, `field "f"`)
@@ -242,6 +244,10 @@ func TestClient_KindsNobodyHasWritten(t *testing.T) {
 		found <- err
 	}()
 	n.awaitWaiting("default", 1)
+	_, err = c.Write(t.Context(), txn.ID{}, []space.Draft{{Kind: "later", Lease: space.Forever}})
+	require.ErrorIs(t, err, space.ErrInvalidArgument, "the read has not made it known")
+	_, err = c.Register(t.Context(), &template.Schema{Kind: "later"})
+	require.NoError(t, err)
 	_, err = c.Write(t.Context(), txn.ID{}, []space.Draft{{Kind: "later", Lease: space.Forever}})
 	require.NoError(t, err)
 	require.NoError(t, <-found)

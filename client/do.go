@@ -11,9 +11,6 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// errNothing ends a call about kinds that nobody has written: there is nothing to ask the server for.
-var errNothing = fmt.Errorf("%w: nobody has written the kind", space.ErrNoMatch)
-
 // do makes a call, as often as it takes and is safe, and returns when its outcome is there.
 func (c *Client) do(ctx context.Context, call *call) error {
 	for {
@@ -49,6 +46,7 @@ func (c *call) prepare(ctx context.Context, l *link, err error) error {
 	if err == errNotOpen {
 		err = c.space.open(ctx, l, c.sub(wire.Open))
 	} else if miss, ok := err.(*missingKindError); ok {
+		c.resolved = miss.kind
 		err = c.space.resolve(ctx, l, c, miss.kind)
 	}
 	if errors.Is(err, space.ErrOutcomeUnknown) {
@@ -61,6 +59,7 @@ func (c *call) prepare(ctx context.Context, l *link, err error) error {
 func (c *call) again(err error) bool {
 	switch {
 	case errors.Is(err, wire.ErrInterrupted), held(err):
+	case errors.Is(err, engine.ErrUnknownKind) && c.failed && c.asks(): // it knows better now: a kind was dropped, or has other classes
 	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun ends with its session
 	case errors.Is(err, wire.ErrInDoubt) && (c.repeatable() || c.query.Begin):
 	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():
@@ -73,6 +72,9 @@ func (c *call) again(err error) bool {
 	c.renew()
 	return true
 }
+
+// asks reports whether c has a query.
+func (c *call) asks() bool { return len(c.query.Templates) > 0 }
 
 // renew prepares c for being sent once more.
 func (c *call) renew() {
@@ -94,6 +96,8 @@ func (c *call) final(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: the connection was lost after the call had been sent", space.ErrOutcomeUnknown)
 	case errors.Is(err, wire.ErrInDoubt):
 		return fmt.Errorf("%w: %w", space.ErrOutcomeUnknown, err)
+	case errors.Is(err, engine.ErrUnknownKind) && c.writes():
+		return fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
 	case !errors.Is(err, engine.ErrCancelled):
 		return err
 	case ctx.Err() != nil:

@@ -58,9 +58,6 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 	defer c.free()
 	c.query = q
 	if err := s.client.do(ctx, c); err != nil {
-		if err == errNothing {
-			err = nil
-		}
 		return 0, err
 	}
 	d := wire.NewDecoder(c.body)
@@ -119,9 +116,6 @@ func (it *iteration) next(ctx context.Context, q *space.Query) ([]space.Entry, e
 	c.query, c.link, c.epoch, c.cursor = *q, it.link, it.epoch, it.cursor
 	it.more = false
 	if err := it.space.client.do(ctx, c); err != nil {
-		if err == errNothing {
-			err = nil
-		}
 		return nil, err
 	}
 	d := wire.NewDecoder(c.body)

@@ -179,13 +179,13 @@ func (l *link) send(ctx context.Context, c *call) error {
 		c.born = l.epoch
 		b = wire.Begin(b, c.op, c.number)
 	}
-	b, missing := c.encode(b, v)
+	b, err := c.encode(b, v)
 	size := len(b) - start
-	if missing != "" || size > l.maxFrame {
+	if err != nil || size > l.maxFrame {
 		l.calls.remove(c.number)
 		l.out.Commit(b[:start])
-		if missing != "" {
-			return &missingKindError{missing}
+		if err != nil {
+			return err
 		}
 		return fmt.Errorf("%w: request of %d bytes; the server takes %d", space.ErrTooLarge, size, l.maxFrame)
 	}

@@ -140,13 +140,12 @@ func (l *link) deliverPart(f wire.Frame) {
 	}
 }
 
-// handleKind learns the schema of a kind.
+// handleKind learns the schema of a kind, or that it was dropped.
 func (l *link) handleKind(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
 	id := d.Uint32()
-	schema, err := template.DecodeSchema(d.Rest())
-	if err != nil || !d.Ok() || id == 0 || id >= wire.MaxKinds {
-		return fmt.Errorf("%w: kind %d: %v", wire.ErrMalformed, id, err)
+	if !d.Ok() || id == 0 || id >= wire.MaxKinds {
+		return fmt.Errorf("%w: kind %d", wire.ErrMalformed, id)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -154,6 +153,14 @@ func (l *link) handleKind(f wire.Frame) error {
 		return fmt.Errorf("%w: kind %d of a space that was not opened", wire.ErrMalformed, id)
 	}
 	v := &l.views[f.ID]
+	if !d.More() {
+		v.space.dropped(v.unlearn(engine.KindID(id)))
+		return nil
+	}
+	schema, err := template.DecodeSchema(d.Rest())
+	if err != nil {
+		return fmt.Errorf("%w: kind %d: %v", wire.ErrMalformed, id, err)
+	}
 	v.learn(engine.KindID(id), v.space.intern(schema))
 	return nil
 }

@@ -248,7 +248,7 @@ func TestClient_UnansweredTakesHaveAnUnknownOutcome(t *testing.T) {
 	cancel()
 	for range 2 {
 		err := <-ended
-		require.True(t, errors.Is(err, space.ErrOutcomeUnknown) || err == context.Canceled, "%v", err)
+		require.True(t, errors.Is(err, space.ErrOutcomeUnknown) || errors.Is(err, context.Canceled), "%v", err)
 	}
 }
 

@@ -12,18 +12,21 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// resolve makes a kind, which c needs, known to the session: kinds that callers have registered are registered again,
-// others are looked up.
+// resolve makes a kind, which c needs, known to the session: for a write, those that callers have registered are registered again; others
+// are looked up.
 func (s *Space) resolve(ctx context.Context, l *link, c *call, kind string) error {
-	if schema := s.registered(kind); schema != nil {
+	if schema := s.registered(kind); schema != nil && c.writes() {
 		return s.announce(ctx, l, c, schema)
 	}
 	err := s.lookUp(ctx, l, c.sub(wire.Schema), kind)
 	if errors.Is(err, engine.ErrUnknownKind) {
-		return c.without(ctx, l, kind)
+		return fmt.Errorf("%w: %w: %q is not registered", space.ErrInvalidArgument, engine.ErrUnknownKind, kind)
 	}
 	return err
 }
+
+// writes reports whether c brings rows of kinds.
+func (c *call) writes() bool { return c.op == wire.Write || c.op == wire.Commit || c.op == wire.Update }
 
 func (s *Space) registered(kind string) *template.Schema {
 	s.mu.Lock()
@@ -74,26 +77,4 @@ func (l *link) call(ctx context.Context, c *call) error {
 		return err
 	}
 	return l.await(ctx, c)
-}
-
-// without prepares c for a kind that nobody has registered: its templates match nothing, unless somebody waits for the first, or wants
-// to know whether a transaction is open.
-func (c *call) without(ctx context.Context, l *link, kind string) error {
-	switch c.op {
-	case wire.Write, wire.Commit, wire.Update:
-		return invalid("kind %q is not registered", kind)
-	}
-	for _, t := range c.query.Templates {
-		if t.Kind == kind && len(t.Conds) > 0 {
-			return invalid("kind %q is not registered, but has conditions", kind)
-		}
-	}
-	if c.op == wire.Notify || c.waits() && !c.query.IfExists && c.query.ID == 0 || !c.query.Txn.IsZero() {
-		return c.space.announce(ctx, l, c, &template.Schema{Kind: kind})
-	}
-	c.absent = append(c.absent, kind)
-	if c.templates() == 0 {
-		return errNothing
-	}
-	return nil
 }

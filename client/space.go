@@ -104,6 +104,44 @@ func (s *Space) intern(schema *template.Schema) *template.Schema {
 	return schema
 }
 
+// dropped forgets the schema of a kind that was dropped.
+func (s *Space) dropped(schema *template.Schema) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if schema != nil && s.schemas[schema.Kind] == schema {
+		delete(s.schemas, schema.Kind)
+	}
+}
+
+// Schema implements space.Space.
+func (s *Space) Schema(ctx context.Context, kind string) (*template.Schema, error) {
+	s.mu.Lock()
+	known := s.schemas[kind]
+	s.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	c := newCall(s, wire.Schema)
+	defer c.free()
+	c.name = kind
+	err := s.client.do(ctx, c)
+	if errors.Is(err, engine.ErrUnknownKind) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.answeredSchema()
+}
+
+// Drop implements space.Space.
+func (s *Space) Drop(ctx context.Context, kind string) error {
+	c := newCall(s, wire.Drop)
+	defer c.free()
+	c.name = kind
+	return s.client.do(ctx, c)
+}
+
 // Kinds implements space.Space.
 func (s *Space) Kinds(ctx context.Context) ([]space.KindInfo, error) {
 	c := newCall(s, wire.Kinds)
@@ -115,10 +153,13 @@ func (s *Space) Kinds(ctx context.Context) ([]space.KindInfo, error) {
 	d := wire.NewDecoder(c.body)
 	for id := 1; d.More(); id++ {
 		n := d.Uvarint()
+		if n == 0 {
+			continue // it was dropped
+		}
 		if id >= len(c.schemas) || c.schemas[id] == nil {
 			return nil, fmt.Errorf("%w: kind %d was not announced", wire.ErrMalformed, id)
 		}
-		kinds = append(kinds, space.KindInfo{Schema: c.schemas[id], Count: int(n)})
+		kinds = append(kinds, space.KindInfo{Schema: c.schemas[id], Count: int(n - 1)})
 	}
 	slices.SortFunc(kinds, func(a, b space.KindInfo) int { return strings.Compare(a.Schema.Kind, b.Schema.Kind) })
 	return kinds, d.Err()

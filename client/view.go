@@ -1,9 +1,11 @@
 package client
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -31,7 +33,9 @@ func (v *view) learn(id engine.KindID, schema *template.Schema) {
 	if v.ids == nil {
 		v.ids = map[string]engine.KindID{}
 	}
-	v.ids[schema.Kind] = id
+	if id > v.ids[schema.Kind] { // a lower number is that of a kind that was dropped
+		v.ids[schema.Kind] = id
+	}
 	switch n := len(v.schemas); {
 	case int(id) >= n: // appending changes nothing of what calls refer to
 		v.schemas = append(append(v.schemas, make([]*template.Schema, int(id)-n)...), schema)
@@ -39,4 +43,32 @@ func (v *view) learn(id engine.KindID, schema *template.Schema) {
 		v.schemas = slices.Clone(v.schemas)
 		v.schemas[id] = schema
 	}
+}
+
+// unlearn notes that a kind was dropped, and returns its schema; nil if it was not known. Entries and events may still come that had it.
+func (v *view) unlearn(id engine.KindID) *template.Schema {
+	if int(id) >= len(v.schemas) || v.schemas[id] == nil {
+		return nil
+	}
+	schema := v.schemas[id]
+	if v.ids[schema.Kind] == id {
+		delete(v.ids, schema.Kind)
+	}
+	return schema
+}
+
+// kindFor returns the number of the named kind, for rows made for a schema, nil for the one that it has now. It returns a *missingKindError if the
+// session does not know the kind, or another schema of it unless c was resolved for the kind just now: then rows mean something else, and it
+// returns ErrSchemaConflict.
+func (v *view) kindFor(c *call, kind string, made *template.Schema) (engine.KindID, error) {
+	id := v.ids[kind]
+	switch {
+	case id == 0:
+		return 0, &missingKindError{kind}
+	case made == nil, made == v.schemas[id], v.schemas[id].Extends(made):
+		return id, nil
+	case c.resolved != kind:
+		return 0, &missingKindError{kind}
+	}
+	return 0, fmt.Errorf("%w: the row was made for another schema of kind %q", space.ErrSchemaConflict, kind)
 }

@@ -1,53 +1,69 @@
 package space
 
 import (
-	"context"
+	"errors"
+	"fmt"
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
 )
 
-// bind sets c.query to what q means in the partition: kinds as numbers, templates of kinds that nobody has written left
-// out. If register is set none is left out: such kinds are made known, so that a wait for them can begin. The partition checks the rest.
-func (s *Local) bind(ctx context.Context, c *caller, q Query, register bool) error {
+// query makes a call about what q means in the partition: once more if a kind was dropped just then, and its number means nothing any more.
+func (s *Local) query(c *caller, q Query, call func() error) error {
+	for {
+		if err := s.bind(c, q); err != nil {
+			return err
+		}
+		if err := call(); !errors.Is(err, engine.ErrUnknownKind) {
+			return err
+		}
+	}
+}
+
+// bind sets what c.query has of q: kinds as numbers, or by name if the space does not have them yet. The partition checks it.
+func (s *Local) bind(c *caller, q Query) error {
 	under, err := s.under(q.Txn)
 	if err != nil {
 		return err
 	}
+	c.query.Templates, c.query.Order = c.query.Templates[:0], q.Order
 	for _, t := range q.Templates {
-		kind, err := s.kind(ctx, t, register)
-		if err != nil {
+		var bound engine.Template
+		if bound, c.query.Order, err = s.bindTemplate(t, q.Order); err != nil {
 			return err
 		}
-		if kind == 0 && t.Kind != "" {
-			continue
-		}
-		c.query.Templates = append(c.query.Templates, engine.Template{Kind: kind, Conds: t.Conds})
+		c.query.Templates = append(c.query.Templates, bound)
 	}
-	c.query.Order, c.query.Max, c.query.ID, c.query.Txn = q.Order, max(q.Max, 1), uint64(q.ID), under
+	c.query.Max, c.query.ID, c.query.Txn = max(q.Max, 1), uint64(q.ID), under
 	return nil
 }
 
-// kind returns the number of a template's kind; 0 for a template without a kind, or if nobody has written the kind.
-func (s *Local) kind(ctx context.Context, t *template.Template, register bool) (engine.KindID, error) {
-	if t.Kind == "" {
-		if len(t.Conds) > 0 {
-			return 0, invalid("a template without a kind has conditions")
-		}
-		return 0, nil
-	}
+// bindTemplate returns t, and the ordering of a query for it, for the partition.
+func (s *Local) bindTemplate(t *template.Template, order []template.Order) (engine.Template, []template.Order, error) {
 	kind := s.partition.KindID(t.Kind)
-	if kind == 0 {
-		if len(t.Conds) > 0 {
-			return 0, invalid("kind %q is not registered, but has conditions", t.Kind)
+	switch {
+	case t.Kind == "" && len(t.Conds) > 0:
+		return engine.Template{}, nil, invalid("a template without a kind has conditions")
+	case t.Kind == "":
+		return engine.Template{}, order, nil
+	case kind == 0 && t.Fields == nil && len(t.Conds)+len(order) > 0:
+		return engine.Template{}, nil, invalid("the template names fields of kind %q by position, which the space does not have", t.Kind)
+	case kind != 0:
+		b, err := s.partition.Schema(kind).Rebind(t.Fields, t.Conds, order)
+		if err != nil {
+			return engine.Template{}, nil, misfit(err)
 		}
-		if !register {
-			return 0, nil
+		if b.Known {
+			return engine.Template{Kind: kind, Conds: b.Conds}, b.Order, nil
 		}
-		if _, err := s.Register(ctx, &template.Schema{Kind: t.Kind}); err != nil {
-			return 0, err
-		}
-		kind = s.partition.KindID(t.Kind)
 	}
-	return kind, nil
+	return engine.Template{Named: &engine.Named{Template: *t, Order: order}}, order, nil
+}
+
+// misfit returns the error for what does not fit a schema: ErrSchemaConflict if err says so, and otherwise ErrInvalidArgument.
+func misfit(err error) error {
+	if errors.Is(err, ErrSchemaConflict) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
 }

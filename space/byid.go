@@ -18,7 +18,7 @@ func byID[T any](ctx context.Context, sp Space, id LeaseID, v verb, opts []Optio
 	if id == 0 {
 		return found, invalid("no entry has the identity 0")
 	}
-	codec, c, err := begin[T](ctx, sp, optWait|optWhere|optIn, opts)
+	codec, c, err := begin[T](sp, optWait|optWhere|optIn, opts)
 	if err != nil {
 		return found, err
 	}

@@ -2,10 +2,7 @@ package space
 
 import (
 	"context"
-	"fmt"
 	"reflect"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,14 +46,13 @@ var calls = sync.Pool{New: func() any { return new(call) }}
 // keptRow is the largest row buffer that returns to the pool.
 const keptRow = 64 << 10
 
-// begin begins a call for entries of type T. Options are looked at first, so that a call that can never be right does not
-// make its kind known. The caller frees the call.
-func begin[T any](ctx context.Context, sp Space, allowed optionSet, opts []Option) (*Codec, *call, error) {
+// begin begins a call that looks for entries of type T. The caller frees the call.
+func begin[T any](sp Space, allowed optionSet, opts []Option) (*Codec, *call, error) {
 	c, err := newCall(sp, allowed, opts)
 	if err != nil {
 		return nil, nil, err
 	}
-	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+	codec, err := sp.Codecs().of(reflect.TypeFor[T]())
 	if err != nil {
 		c.free()
 		return nil, nil, err
@@ -124,11 +120,15 @@ func (c *call) reject(err error) {
 // query returns the query for a call whose own template is v, a pointer to a value of codec's type.
 func (c *call) query(ctx context.Context, sp Space, codec *Codec, v any) (Query, error) {
 	own := &single{}
-	if err := c.parts[0].fill(&own.template, codec, v); err != nil {
+	orders, err := c.parts[0].fill(ctx, sp, &own.template, codec, v, c.order)
+	if err != nil {
 		return Query{}, err
 	}
+	if len(orders) > 0 && len(c.parts) > 1 {
+		return Query{}, invalid("OrderBy cannot be combined with Or")
+	}
 	own.list[0] = &own.template
-	q := Query{Templates: own.list[:], Wait: c.wait, NoWait: c.noWait, Max: c.max, Txn: c.under()}
+	q := Query{Templates: own.list[:], Order: orders, Wait: c.wait, NoWait: c.noWait, Max: c.max, Txn: c.under()}
 	for i := range c.parts[1:] {
 		t, err := c.parts[i+1].compile(ctx, sp)
 		if err != nil {
@@ -136,9 +136,7 @@ func (c *call) query(ctx context.Context, sp Space, codec *Codec, v any) (Query,
 		}
 		q.Templates = append(q.Templates, t)
 	}
-	var err error
-	q.Order, err = c.orders(codec.Schema())
-	return q, err
+	return q, nil
 }
 
 // single holds the one template that most queries have, in one allocation with the list of it.
@@ -149,52 +147,32 @@ type single struct {
 
 // compile returns the template of a part that came with its own Go value.
 func (p *part) compile(ctx context.Context, sp Space) (*template.Template, error) {
-	codec, err := sp.Codecs().For(ctx, sp, p.goType)
+	codec, err := sp.Codecs().of(p.goType)
 	if err != nil {
 		return nil, err
 	}
 	t := new(template.Template)
-	return t, p.fill(t, codec, p.value)
+	_, err = p.fill(ctx, sp, t, codec, p.value, nil)
+	return t, err
 }
 
-// fill sets t to the template that v and the part's conditions make.
-func (p *part) fill(t *template.Template, codec *Codec, v any) error {
+// fill sets t to the template that v and the part's conditions make, and returns the ordering by the fields named by order.
+func (p *part) fill(ctx context.Context, sp Space, t *template.Template, codec *Codec, v any, order []string) ([]template.Order, error) {
 	conds, err := codec.conds(v)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	f := naming{codec.own.Schema()}
 	for i := range p.where {
 		w := &p.where[i]
-		if conds, err = w.criterion.appendConds(conds, codec.Schema(), w.field); err != nil {
-			return err
+		if err := f.need(ctx, sp, w.field, &w.criterion); err != nil {
+			return nil, err
+		}
+		if conds, err = w.criterion.appendConds(conds, f.schema, w.field); err != nil {
+			return nil, err
 		}
 	}
-	*t = template.Template{Kind: codec.Schema().Kind, Conds: conds}
-	return nil
-}
-
-// orders compiles the fields of OrderBy.
-func (c *call) orders(s *template.Schema) ([]template.Order, error) {
-	if len(c.order) == 0 {
-		return nil, nil
-	}
-	if len(c.parts) > 1 {
-		return nil, invalid("OrderBy cannot be combined with Or")
-	}
-	orders := make([]template.Order, 0, len(c.order))
-	for _, name := range c.order {
-		field, desc := strings.CutPrefix(name, "-")
-		i := s.Index(field)
-		if i < 0 {
-			return nil, invalid("kind %q has no field %q", s.Kind, field)
-		}
-		if slices.ContainsFunc(orders, func(o template.Order) bool { return o.Field == i }) {
-			return nil, invalid("OrderBy names field %q twice", field)
-		}
-		orders = append(orders, template.Order{Field: i, Desc: desc})
-	}
-	if err := template.CheckOrder(s, orders); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
-	}
-	return orders, nil
+	orders, err := f.orders(ctx, sp, order)
+	*t = template.Template{Kind: f.schema.Kind, Conds: conds, Fields: f.schema.Fields}
+	return orders, err
 }

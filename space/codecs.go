@@ -2,16 +2,19 @@ package space
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"sync"
+	"sync/atomic"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
 )
 
-// Codecs is a space's cache of the Go types that its callers use: each is compiled once, and its kind registered with
-// the space once. Its methods may be called concurrently; finding a known type takes no lock.
+// Codecs is a space's cache of the Go types that its callers use: each is compiled once and, when the first value of it is written, its kind
+// registered with the space. Its methods may be called concurrently; finding a known type takes no lock.
 type Codecs struct {
 	types sync.Map // from reflect.Type to *Codec
 }
@@ -19,19 +22,25 @@ type Codecs struct {
 // NewCodecs returns an empty cache, for one implementation of Space.
 func NewCodecs() *Codecs { return new(Codecs) }
 
-// For returns the codec of t, a struct type or a pointer to one. The first call for a type registers its kind with sp, after
+// For returns the codec of t, a struct type or a pointer to one, for writing: the first call for a type registers its kind with sp, after
 // the kinds that it embeds. It returns ErrInvalidArgument for a type that cannot be stored, ErrSchemaConflict if the
 // space knows the kind with other types of fields, or the error of Space.Register; later calls then try again.
 func (cs *Codecs) For(ctx context.Context, sp Space, t reflect.Type) (*Codec, error) {
+	c, err := cs.of(t)
+	if err == nil && c.writer.Load() == nil {
+		err = c.register(ctx, sp)
+	}
+	return c, err
+}
+
+// of returns the codec of t for reading, which asks nothing of the space.
+func (cs *Codecs) of(t reflect.Type) (*Codec, error) {
 	if c, ok := cs.types.Load(t); ok {
 		return c.(*Codec), nil
 	}
 	c, err := compile(t)
 	if err != nil {
 		return nil, err
-	}
-	if err := c.register(ctx, sp); err != nil {
-		return nil, fmt.Errorf("register %v: %w", t, err)
 	}
 	known, _ := cs.types.LoadOrStore(t, c)
 	return known.(*Codec), nil
@@ -41,9 +50,10 @@ func (cs *Codecs) For(ctx context.Context, sp Space, t reflect.Type) (*Codec, er
 type Codec struct {
 	goType  reflect.Type    // the struct
 	pointer bool            // values are pointers to it
-	own     *template.Codec // bound to the schema that the space has for the type's kind
+	own     *template.Codec // in the order of the type's own schema, in which templates are made
 
-	bound sync.Map // from kind to *binding: for entries of other kinds, and of later schemas
+	writer atomic.Pointer[template.Codec] // bound to the schema that the space has for the type's kind; nil if that was not registered
+	bound  sync.Map                       // from kind to *binding: for the rows of entries
 }
 
 // binding is the codec for rows of one schema.
@@ -52,7 +62,7 @@ type binding struct {
 	codec  *template.Codec
 }
 
-// compile returns a codec that is not bound to any space's schemas.
+// compile returns a codec that knows nothing of any space's schemas.
 func compile(t reflect.Type) (*Codec, error) {
 	c := &Codec{goType: t}
 	if t.Kind() == reflect.Pointer {
@@ -69,23 +79,54 @@ func compile(t reflect.Type) (*Codec, error) {
 func (c *Codec) register(ctx context.Context, sp Space) error {
 	for _, super := range c.own.Supers() {
 		if _, err := sp.Register(ctx, super); err != nil {
-			return err
+			return fmt.Errorf("register %v: %w", c.goType, err)
 		}
 	}
 	s, err := sp.Register(ctx, c.own.Schema())
 	if err != nil {
-		return err
+		return fmt.Errorf("register %v: %w", c.goType, err)
 	}
-	c.own, err = c.own.Bind(s)
+	w, err := c.own.Bind(s)
+	if err == nil {
+		c.writer.Store(w)
+	}
 	return err
 }
 
-// Schema returns the schema of the type's kind, in the order of the rows that AppendRow makes.
-func (c *Codec) Schema() *template.Schema { return c.own.Schema() }
+// outdated reports whether a write failed with err because the kind got another schema after it had been registered for the type, or was
+// dropped; it did so once if again is not set yet. For registers the kind anew then.
+func (c *Codec) outdated(err error, again *bool) bool {
+	if *again || !errors.Is(err, ErrSchemaConflict) && !errors.Is(err, engine.ErrUnknownKind) {
+		return false
+	}
+	*again = true
+	c.writer.Store(nil)
+	return true
+}
+
+// Kind returns the name of the type's kind.
+func (c *Codec) Kind() string { return c.own.Schema().Kind }
+
+// Schema returns the schema of the type's kind, in the order of the rows that AppendRow makes: that of the space, if For has returned the codec.
+func (c *Codec) Schema() *template.Schema { return c.writing().Schema() }
+
+// writing returns the codec for rows to be written.
+func (c *Codec) writing() *template.Codec {
+	if w := c.writer.Load(); w != nil {
+		return w
+	}
+	return c.own
+}
 
 // AppendRow appends the row of v, a value of the codec's type or a pointer to one. It returns ErrInvalidArgument for
 // a value that cannot be stored.
 func (c *Codec) AppendRow(dst template.Row, v any) (template.Row, error) {
+	row, _, err := c.encode(dst, v)
+	return row, err
+}
+
+// appendOwn is AppendRow in the order of the type's own schema.
+func (c *Codec) appendOwn(dst template.Row, v any) (template.Row, error) {
 	p, ok := c.structOf(v)
 	if !ok {
 		return dst, invalid("a nil %v cannot be written", c.goType)
@@ -97,21 +138,42 @@ func (c *Codec) AppendRow(dst template.Row, v any) (template.Row, error) {
 	return row, nil
 }
 
-// appendOver appends the row of v over that of e: the fields that v's type does not have are e's. e is of the codec's kind, or of one that embeds it.
-func (c *Codec) appendOver(dst template.Row, e *Entry, v any) (template.Row, error) {
+// encode is AppendRow that also tells the schema of the row.
+func (c *Codec) encode(dst template.Row, v any) (template.Row, *template.Schema, error) {
 	p, ok := c.structOf(v)
 	if !ok {
-		return dst, invalid("a nil %v cannot be written", c.goType)
+		return dst, nil, invalid("a nil %v cannot be written", c.goType)
+	}
+	w := c.writing()
+	row, err := w.AppendRow(dst, p)
+	if err != nil {
+		return dst, nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	}
+	return row, w.Schema(), nil
+}
+
+// over returns the row of v over that of e, and its schema: the fields that v's type does not have are e's. e is of the codec's kind, or of one
+// that embeds it. If the space lacks fields of the type they are registered.
+func (c *Codec) over(ctx context.Context, sp Space, e *Entry, v any) (template.Row, *template.Schema, error) {
+	p, ok := c.structOf(v)
+	if !ok {
+		return nil, nil, invalid("a nil %v cannot be written", c.goType)
 	}
 	bound, err := c.bind(e.Schema)
 	if err != nil {
-		return dst, err
+		return nil, nil, err
 	}
-	row, err := bound.AppendOver(dst, e.Row, p)
+	if bound.Lacks() && e.Kind() == c.Kind() {
+		if err := c.register(ctx, sp); err != nil {
+			return nil, nil, err
+		}
+		bound = c.writing()
+	}
+	row, err := bound.AppendOver(nil, e.Row, p)
 	if err != nil {
-		return dst, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+		return nil, nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
 	}
-	return row, nil
+	return row, bound.Schema(), nil
 }
 
 // Decode sets v, a pointer to a value of the codec's type, to the entry, or to the embedded part of it that has the codec's kind.
@@ -159,13 +221,13 @@ func (c *Codec) structOf(v any) (any, bool) {
 
 // bind returns the codec for rows of schema s.
 func (c *Codec) bind(s *template.Schema) (*template.Codec, error) {
-	if s == c.own.Schema() {
-		return c.own, nil
+	if w := c.writing(); s == w.Schema() {
+		return w, nil
 	}
 	if b, ok := c.bound.Load(s.Kind); ok && b.(*binding).schema == s {
 		return b.(*binding).codec, nil
 	}
-	if kind := c.own.Schema().Kind; s.Kind != kind && !slices.Contains(s.Supers, kind) {
+	if kind := c.Kind(); s.Kind != kind && !slices.Contains(s.Supers, kind) {
 		return nil, fmt.Errorf("kind %q does not embed kind %q of %v", s.Kind, kind, c.goType)
 	}
 	codec, err := c.own.Bind(s)

@@ -15,6 +15,8 @@ var (
 var (
 	// ErrSchemaConflict is returned when a Go type, or a JSON value, contradicts the schema its kind already has in the space. Nothing was stored.
 	ErrSchemaConflict = template.ErrSchemaConflict
+	// ErrKindInUse is returned by Drop for a kind that has entries, or that others embed.
+	ErrKindInUse = engine.ErrKindInUse
 	// ErrTooLarge is returned for an entry, or for one call's entries together, beyond the space's limits. Nothing was stored.
 	ErrTooLarge = engine.ErrTooLarge
 )

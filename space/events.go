@@ -62,7 +62,7 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) it
 
 // notify registers with the lease that For asks for, or else with lease.
 func notify[T any](ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option) (*Codec, Registration, error) {
-	codec, c, err := begin[T](ctx, sp, optFor|optMatch|optIn|optOn, opts)
+	codec, c, err := begin[T](sp, optFor|optMatch|optIn|optOn, opts)
 	if err != nil {
 		return nil, nil, err
 	}

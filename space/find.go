@@ -77,14 +77,14 @@ func (v verb) do(ctx context.Context, sp Space, q Query) ([]Entry, error) {
 // query compiles template and opts, of which those in allowed have a meaning.
 func query[T any](ctx context.Context, sp Space, template *T, allowed optionSet, opts []Option) (*Codec, Query, error) {
 	if len(opts) == 0 {
-		codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+		codec, err := sp.Codecs().of(reflect.TypeFor[T]())
 		if err != nil {
 			return nil, Query{}, err
 		}
 		q, err := codec.query(template)
 		return codec, q, err
 	}
-	codec, c, err := begin[T](ctx, sp, allowed, opts)
+	codec, c, err := begin[T](sp, allowed, opts)
 	if err != nil {
 		return nil, Query{}, err
 	}
@@ -99,7 +99,8 @@ func (c *Codec) query(v any) (Query, error) {
 	if err != nil {
 		return Query{}, err
 	}
-	own := &single{template: template.Template{Kind: c.Schema().Kind, Conds: conds}}
+	s := c.own.Schema()
+	own := &single{template: template.Template{Kind: s.Kind, Conds: conds, Fields: s.Fields}}
 	own.list[0] = &own.template
 	return Query{Templates: own.list[:]}, nil
 }

@@ -112,6 +112,25 @@ func (s *Local) Register(ctx context.Context, schema *template.Schema) (*templat
 	return s.partition.Schema(engine.KindID(c.out.count)), nil
 }
 
+// Schema implements Space.
+func (s *Local) Schema(ctx context.Context, kind string) (*template.Schema, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return s.partition.Schema(s.partition.KindID(kind)), nil
+}
+
+// Drop implements Space.
+func (s *Local) Drop(ctx context.Context, kind string) error {
+	c, err := s.caller(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.release(c)
+	s.partition.Drop(c, c.next(), kind)
+	return c.await()
+}
+
 // Kinds implements Space.
 func (s *Local) Kinds(ctx context.Context) ([]KindInfo, error) {
 	c, err := s.caller(ctx)
@@ -123,9 +142,11 @@ func (s *Local) Kinds(ctx context.Context) ([]KindInfo, error) {
 	if err := c.await(); err != nil {
 		return nil, err
 	}
-	kinds := make([]KindInfo, len(c.out.counts))
+	kinds := make([]KindInfo, 0, len(c.out.counts))
 	for i, n := range c.out.counts {
-		kinds[i] = KindInfo{Schema: s.partition.Schema(engine.KindID(i + 1)), Count: n}
+		if n >= 0 {
+			kinds = append(kinds, KindInfo{Schema: s.partition.Schema(engine.KindID(i + 1)), Count: n})
+		}
 	}
 	slices.SortFunc(kinds, func(a, b KindInfo) int { return strings.Compare(a.Schema.Kind, b.Schema.Kind) })
 	return kinds, nil

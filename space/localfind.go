@@ -31,18 +31,14 @@ func (s *Local) find(ctx context.Context, q Query, take bool) ([]Entry, error) {
 		return nil, err
 	}
 	defer s.release(c)
-	// A kind that nobody has written yet is made known only if somebody waits for its entries, or to learn whether the transaction is open.
-	if err := s.bind(ctx, c, q, wait != 0 && !q.IfExists && q.ID == 0 || !q.Txn.IsZero()); err != nil {
-		return nil, err
-	}
-	if len(c.query.Templates) == 0 {
-		return nil, ErrNoMatch
-	}
 	c.query.Take, c.query.IfExists = take, q.IfExists
 	c.query.Begin, c.query.Lease = q.Begin, int64(q.Lease)
-	number := c.next()
-	s.partition.Find(c, number, &c.query, wait)
-	if err := s.awaitMatch(ctx, c, number); err != nil {
+	err = s.query(c, q, func() error {
+		number := c.next()
+		s.partition.Find(c, number, &c.query, wait)
+		return s.awaitMatch(ctx, c, number)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return s.entries(c), nil
@@ -103,12 +99,11 @@ func (s *Local) Count(ctx context.Context, q Query) (int, error) {
 		return 0, err
 	}
 	defer s.release(c)
-	if err := s.bind(ctx, c, q, !q.Txn.IsZero()); err != nil || len(c.query.Templates) == 0 {
-		return 0, err
-	}
-	number := c.next()
-	s.partition.Count(c, number, &c.query)
-	err = s.awaitMatch(ctx, c, number)
+	err = s.query(c, q, func() error {
+		number := c.next()
+		s.partition.Count(c, number, &c.query)
+		return s.awaitMatch(ctx, c, number)
+	})
 	return c.out.count, err
 }
 
@@ -155,12 +150,12 @@ func (s *Local) page(ctx context.Context, q Query, cursor engine.Cursor) (entrie
 		return nil, cursor, false, err
 	}
 	defer s.release(c)
-	if err := s.bind(ctx, c, q, !q.Txn.IsZero()); err != nil || len(c.query.Templates) == 0 {
-		return nil, cursor, false, err
-	}
-	c.query.Max = pageOf(q)
-	s.partition.Contents(c, c.next(), &c.query, cursor)
-	if err := c.await(); err != nil {
+	q.Max = pageOf(q)
+	err = s.query(c, q, func() error {
+		s.partition.Contents(c, c.next(), &c.query, cursor)
+		return c.await()
+	})
+	if err != nil {
 		return nil, cursor, false, err
 	}
 	return s.entries(c), c.out.cursor, c.out.more, nil

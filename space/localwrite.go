@@ -38,7 +38,7 @@ func (s *Local) Write(ctx context.Context, under txn.ID, entries []Draft) ([]Gra
 func (s *Local) drafts(c *caller, entries []Draft) error {
 	for i := range entries {
 		d := &entries[i]
-		kind, err := s.checkRow(d.Kind, d.Row)
+		kind, err := s.checkRow(d.Kind, d.Schema, d.Row)
 		if err != nil {
 			return err
 		}
@@ -47,14 +47,19 @@ func (s *Local) drafts(c *caller, entries []Draft) error {
 	return nil
 }
 
-// checkRow returns the number of the named kind, or an error if row is not one of its rows.
-func (s *Local) checkRow(name string, row template.Row) (engine.KindID, error) {
+// checkRow returns the number of the named kind, or an error if row is not one of its rows. made is the schema in whose order row is, nil for
+// that which the kind has now.
+func (s *Local) checkRow(name string, made *template.Schema, row template.Row) (engine.KindID, error) {
 	kind := s.partition.KindID(name)
 	if kind == 0 {
-		return 0, invalid("kind %q is not registered", name)
+		return 0, fmt.Errorf("%w: %w: %q is not registered", ErrInvalidArgument, engine.ErrUnknownKind, name)
 	}
-	if err := row.Check(s.partition.Schema(kind)); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	schema := s.partition.Schema(kind)
+	if made != nil && made != schema && !schema.Extends(made) {
+		return 0, fmt.Errorf("%w: the row was made for another schema of kind %q", ErrSchemaConflict, name)
+	}
+	if err := row.Check(schema); err != nil {
+		return 0, misfit(err)
 	}
 	return kind, nil
 }
@@ -64,7 +69,7 @@ func (s *Local) Update(ctx context.Context, under txn.ID, ch Change) (version ui
 	if under, err = s.under(under); err != nil {
 		return 0, err
 	}
-	kind, err := s.checkRow(ch.Kind, ch.Row)
+	kind, err := s.checkRow(ch.Kind, ch.Schema, ch.Row)
 	if err != nil {
 		return 0, err
 	}

@@ -45,7 +45,7 @@ func TestOptions_Refused(t *testing.T) {
 		"max for take":                  {find(space.Take[Task]), space.Max(2), "Max has no meaning"},
 		"where for write":               {write, space.Where("id", space.Eq(1)), "Where has no meaning"},
 		"wait for contents":             {contents, space.Wait(1), "Wait has no meaning"},
-		"order of an unknown field":     {find(space.Take[Task]), space.OrderBy("-prio"), `no field "prio"`},
+		"order by the name in Go":       {find(space.Take[Task]), space.OrderBy("-Priority"), `no field "Priority"`},
 		"order by a field twice":        {find(space.Take[Task]), space.OrderBy("id", "-id"), "twice"},
 	}
 	for name, tt := range tests {

@@ -12,7 +12,7 @@ type Prepared[T any] struct {
 	space  Space
 	codec  *Codec
 	query  Query
-	row    template.Row // the template as an entry
+	row    template.Row // the template as an entry, in the order of its type's own schema
 	rowErr error        // why it is none
 }
 
@@ -23,7 +23,7 @@ func Prepare[T any](ctx context.Context, sp Space, template T, opts ...Option) (
 		return nil, err
 	}
 	p := &Prepared[T]{space: sp, codec: codec, query: q}
-	p.row, p.rowErr = codec.AppendRow(nil, &template)
+	p.row, p.rowErr = codec.appendOwn(nil, &template)
 	return p, nil
 }
 
@@ -77,8 +77,16 @@ func (p *Prepared[T]) Write(ctx context.Context, opts ...Option) (*Lease, error)
 		return nil, err
 	}
 	defer c.free()
-	c.row = append(c.row, p.row...)
-	return c.write(ctx, p.space, p.codec.Schema().Kind)
+	leases, err := c.writeAll(ctx, p.space, p.codec.goType, func(codec *Codec) error {
+		s := codec.Schema()
+		c.row = p.row.Reordered(c.row, p.codec.own.Schema(), s)
+		c.drafts = append(c.drafts, Draft{Kind: s.Kind, Schema: s, Row: c.row, Lease: c.leaseOr(Forever), Delay: c.delay})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return leases[0], nil
 }
 
 func (p *Prepared[T]) one(ctx context.Context, v verb, opts []Option) (found T, err error) {

@@ -68,7 +68,7 @@ func TestPrepared_OptionsOfACall(t *testing.T) {
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = p.Read(ctx, space.Wait(-1))
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
-	_, err = space.Prepare(ctx, sp, Task{}, space.Where("nope", space.Eq(1)))
+	_, err = space.Prepare(ctx, sp, Task{}, space.Where("ID", space.Eq(1)))
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 }
 

@@ -35,12 +35,12 @@ func (s *Local) Notify(ctx context.Context, q Query, on EventSet, lease time.Dur
 		return nil, err
 	}
 	f := newFeed() // its query belongs to the registration from now on
-	if err := s.bind(ctx, f.caller, q, true); err != nil {
-		return nil, err
-	}
 	sent := time.Now()
-	s.partition.Notify(f, f.next(), &f.query, engine.EventSet(on), int64(lease))
-	if err := f.await(); err != nil {
+	err := s.query(f.caller, q, func() error {
+		s.partition.Notify(f, f.next(), &f.query, engine.EventSet(on), int64(lease))
+		return f.await()
+	})
+	if err != nil {
 		return nil, err
 	}
 	r := &registration{

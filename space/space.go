@@ -24,7 +24,16 @@ const Forever time.Duration = math.MaxInt64
 type Space interface {
 	// Register announces a kind, or more fields of it, and returns the schema that the space now has for it, the order
 	// of whose fields is the order of rows. Supers must be registered before. It returns ErrSchemaConflict if s contradicts it.
+	// A kind that has no entries, nor have those that embed it, takes the classes of s instead.
 	Register(ctx context.Context, s *template.Schema) (*template.Schema, error)
+
+	// Schema returns the schema that the space has for a kind, nil if it has none. It may be asked often, and by an implementation that
+	// remembers be answered with one that has got more fields since.
+	Schema(ctx context.Context, kind string) (*template.Schema, error)
+
+	// Drop forgets a kind that has no entries: its name is free for another schema. It returns ErrNoMatch if there is no such kind, and
+	// ErrKindInUse if it has entries, those that nobody sees included, or other kinds embed it.
+	Drop(ctx context.Context, kind string) error
 
 	// Write stores all entries or none, in order, and returns one grant each; under a transaction, unless the ID is zero. It does not
 	// wait for matching calls. It returns ErrInvalidArgument for a negative lease or delay, an unknown kind or no entries, ErrTooLarge
@@ -100,17 +109,19 @@ type Space interface {
 
 // Draft is an entry to be written.
 type Draft struct {
-	Kind  string
-	Row   template.Row  // in the order of the registered schema; not kept after the call
-	Lease time.Duration // Forever, or less; 0 is legal and ends at once
-	Delay time.Duration // until it becomes visible, and its lease begins to run; 0: at once
+	Kind   string
+	Schema *template.Schema // in whose order Row is, as Register has returned it; nil: that which the kind has now
+	Row    template.Row     // not kept after the call
+	Lease  time.Duration    // Forever, or less; 0 is legal and ends at once
+	Delay  time.Duration    // until it becomes visible, and its lease begins to run; 0: at once
 }
 
 // Change is new fields for an entry that is there already.
 type Change struct {
 	ID      LeaseID
-	Version uint32 // that the entry must have; 0: any
-	Kind    string // of the entry, exactly
+	Version uint32           // that the entry must have; 0: any
+	Kind    string           // of the entry, exactly
+	Schema  *template.Schema // as in Draft
 	Row     template.Row
 }
 

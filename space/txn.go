@@ -240,10 +240,10 @@ func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Opti
 	if err != nil {
 		return err
 	}
-	d.Kind = codec.Schema().Kind
-	if d.Row, err = codec.AppendRow(nil, v); err != nil {
+	if d.Row, d.Schema, err = codec.encode(nil, v); err != nil {
 		return err
 	}
+	d.Kind = d.Schema.Kind
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err := t.openLocked(); err != nil {
@@ -279,7 +279,7 @@ func beginning[T any](ctx context.Context, sp Space, template *T, opts []Option)
 		q.Begin, q.Lease = true, txnLease
 		return codec, q, err
 	}
-	codec, c, err := begin[T](ctx, sp, optFind|optFor, opts)
+	codec, c, err := begin[T](sp, optFind|optFor, opts)
 	if err != nil {
 		return nil, Query{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"time"
 
 	"github.com/gospaces/gospaces/template"
@@ -23,27 +24,27 @@ func Update[T any](ctx context.Context, sp Space, template T, change func(*T) er
 		return none, err
 	}
 	v := new(T)
-	if err := modify(ctx, sp, q, changing(codec, v, change)); err != nil {
+	if err := modify(ctx, sp, q, changing(ctx, sp, codec, v, change)); err != nil {
 		return none, err
 	}
 	return *v, nil
 }
 
-// edit returns what is to become of an entry's row.
-type edit func(e *Entry) (template.Row, error)
+// edit returns what is to become of an entry's row, and the schema of that.
+type edit func(e *Entry) (template.Row, *template.Schema, error)
 
 // changing is the edit that change makes, in v.
-func changing[T any](codec *Codec, v *T, change func(*T) error) edit {
-	return func(e *Entry) (template.Row, error) {
+func changing[T any](ctx context.Context, sp Space, codec *Codec, v *T, change func(*T) error) edit {
+	return func(e *Entry) (template.Row, *template.Schema, error) {
 		var none T
 		*v = none
 		if err := codec.Decode(e, v); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := change(v); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return codec.appendOver(nil, e, v)
+		return codec.over(ctx, sp, e, v)
 	}
 }
 
@@ -51,50 +52,68 @@ func changing[T any](codec *Codec, v *T, change func(*T) error) edit {
 // lease and age stay. It never waits. It returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version or others hold it
 // locked, ErrInvalidArgument if it is not of T's kind exactly. The option is In.
 func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v T, opts ...Option) (uint32, error) {
-	codec, c, err := begin[T](ctx, sp, optIn, opts)
+	c, err := newCall(sp, optIn, opts)
 	if err != nil {
 		return 0, err
 	}
 	defer c.free()
-	if c.row, err = codec.AppendRow(c.row, &v); err != nil {
-		return 0, err
+	for again := false; ; {
+		codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+		if err != nil {
+			return 0, err
+		}
+		row, schema, err := codec.encode(c.row[:0], &v)
+		if err != nil {
+			return 0, err
+		}
+		c.row = row
+		now, err := sp.Update(ctx, c.under(), Change{ID: id, Version: version, Kind: schema.Kind, Schema: schema, Row: row})
+		if err == nil || !codec.outdated(err, &again) {
+			return now, err
+		}
 	}
-	return sp.Update(ctx, c.under(), Change{ID: id, Version: version, Kind: codec.Schema().Kind, Row: c.row})
 }
 
 // Add adds n to an integer field (its name in the space, not in Go) of the oldest entry that matches template, and returns the sum; a null field counts as 0. It is Update
 // otherwise: of many who add at the same time, everybody's number counts. It returns ErrInvalidArgument if the field is no integer, or the sum
 // does not fit into 64 bits.
 func Add[T any](ctx context.Context, sp Space, template T, field string, n int64, opts ...Option) (int64, error) {
-	_, q, err := query(ctx, sp, &template, optFind, opts)
+	codec, q, err := query(ctx, sp, &template, optFind, opts)
 	if err != nil {
 		return 0, err
 	}
 	var sum int64
-	if err := modify(ctx, sp, q, adding(field, n, &sum)); err != nil {
+	if err := modify(ctx, sp, q, adding(ctx, sp, codec, field, n, &sum)); err != nil {
 		return 0, err
 	}
 	return sum, nil
 }
 
 // adding is the edit that adds n to a field and sets sum to the result.
-func adding(field string, n int64, sum *int64) edit {
-	return func(e *Entry) (template.Row, error) {
-		i := e.Schema.Index(field)
-		var err error
-		if *sum, err = added(e, i, field, n); err != nil {
-			return nil, err
+func adding(ctx context.Context, sp Space, codec *Codec, field string, n int64, sum *int64) edit {
+	return func(e *Entry) (template.Row, *template.Schema, error) {
+		s := e.Schema
+		if s.Index(field) < 0 && codec.own.Schema().Index(field) >= 0 && e.Kind() == codec.Kind() {
+			if err := codec.register(ctx, sp); err != nil {
+				return nil, nil, err
+			}
+			s = codec.Schema()
 		}
-		return e.Row.With(i, template.AppendInt(nil, *sum)), nil
+		i := s.Index(field)
+		var err error
+		if *sum, err = added(e, s, i, field, n); err != nil {
+			return nil, nil, err
+		}
+		return e.Row.With(i, template.AppendInt(nil, *sum)), s, nil
 	}
 }
 
-// added returns n more than field i of e.
-func added(e *Entry, i int, name string, n int64) (int64, error) {
+// added returns n more than field i of e, whose kind has the schema s.
+func added(e *Entry, s *template.Schema, i int, name string, n int64) (int64, error) {
 	if i < 0 {
 		return 0, invalid("kind %q has no field %q", e.Kind(), name)
 	}
-	f := e.Schema.Fields[i]
+	f := s.Fields[i]
 	if !f.Class.SameFamily(template.Int) {
 		return 0, invalid("field %q of kind %q is %s, not an integer", name, e.Kind(), f.Class)
 	}
@@ -121,11 +140,11 @@ func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 			return err
 		}
 		e := &found[0]
-		row, err := edit(e)
+		row, schema, err := edit(e)
 		if err != nil {
 			return err
 		}
-		_, err = sp.Update(ctx, q.Txn, Change{ID: e.ID, Version: e.Version, Kind: e.Kind(), Row: row})
+		_, err = sp.Update(ctx, q.Txn, Change{ID: e.ID, Version: e.Version, Kind: e.Kind(), Schema: schema, Row: row})
 		switch {
 		case errors.Is(err, ErrNoMatch): // taken meanwhile
 		case errors.Is(err, ErrVersionConflict) && q.Txn.IsZero():

@@ -593,34 +593,34 @@ func TestWork_WaitsForASpaceThatCannotBeReached(t *testing.T) {
 	}
 }
 
-// deaf does not register kinds at first.
+// deaf does not tell of kinds at first.
 type deaf struct {
 	space.Space
-	codecs    *space.Codecs
-	registers int // that fail
+	codecs *space.Codecs
+	asked  int // how often it fails
 }
 
 func (s *deaf) Codecs() *space.Codecs { return s.codecs }
 
-func (s *deaf) Register(ctx context.Context, schema *template.Schema) (*template.Schema, error) {
-	if s.registers--; s.registers >= 0 {
+func (s *deaf) Schema(ctx context.Context, kind string) (*template.Schema, error) {
+	if s.asked--; s.asked >= 0 {
 		return nil, space.ErrUnavailable
 	}
-	return s.Space.Register(ctx, schema)
+	return s.Space.Schema(ctx, kind)
 }
 
 func TestWork_BeginsAsSoonAsTheSpaceCanBeReached(t *testing.T) {
 	bubble(t, func(ctx context.Context, local *space.Local) {
 		write(t, local, Task{ID: 1})
-		sp := &deaf{Space: local, codecs: space.NewCodecs(), registers: 3}
+		sp := &deaf{Space: local, codecs: space.NewCodecs(), asked: 3}
 		var r reports
-		require.NoError(t, space.Work(ctx, sp, Task{}, stageDone, space.NoWait(), space.Report(r.add)))
+		require.NoError(t, space.Work(ctx, sp, Task{}, stageDone, space.Where("more", space.IsNull()), space.NoWait(), space.Report(r.add)))
 		require.Equal(t, []space.JobOutcome{space.TakeFailed, space.TakeFailed, space.TakeFailed, space.JobDone}, r.outcomes())
 
-		sp = &deaf{Space: local, codecs: space.NewCodecs(), registers: 1000}
+		sp = &deaf{Space: local, codecs: space.NewCodecs(), asked: 1000}
 		ending, end := context.WithTimeout(ctx, time.Minute)
 		defer end()
-		require.NoError(t, space.Work(ending, sp, Task{}, stageDone), "its context has ended")
+		require.NoError(t, space.Work(ending, sp, Task{}, stageDone, space.Where("more", space.IsNull())), "its context has ended")
 	})
 }
 

@@ -66,7 +66,7 @@ func newWork[T any](ctx context.Context, sp Space, template *T, opts []Option) (
 	var codec *Codec
 	var q Query
 	err = o.reach(ctx, func() error {
-		if codec, err = sp.Codecs().For(ctx, sp, reflect.TypeFor[T]()); err == nil {
+		if codec, err = sp.Codecs().of(reflect.TypeFor[T]()); err == nil {
 			q, err = c.query(ctx, sp, codec, template)
 		}
 		return err

@@ -230,10 +230,10 @@ func (w *work) replace(ctx context.Context, t *task, d DeadLetter) error {
 	if err != nil {
 		return err
 	}
-	row, err := codec.AppendRow(nil, v)
+	row, schema, err := codec.encode(nil, v)
 	if err != nil {
 		return err
 	}
-	_, err = w.space.Commit(ctx, t.txn.ID(), []Draft{{Kind: codec.Schema().Kind, Row: row, Lease: Forever}})
+	_, err = w.space.Commit(ctx, t.txn.ID(), []Draft{{Kind: schema.Kind, Schema: schema, Row: row, Lease: Forever}})
 	return err
 }

@@ -17,15 +17,16 @@ func Write[T any](ctx context.Context, sp Space, v T, opts ...Option) (*Lease, e
 	if len(opts) == 0 {
 		return writeOne(ctx, sp, &v)
 	}
-	codec, c, err := begin[T](ctx, sp, optWrite, opts)
+	c, err := newCall(sp, optWrite, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer c.free()
-	if c.row, err = codec.AppendRow(c.row, &v); err != nil {
+	leases, err := c.writeAll(ctx, sp, reflect.TypeFor[T](), func(codec *Codec) error { return c.draft(codec, &v) })
+	if err != nil {
 		return nil, err
 	}
-	return c.write(ctx, sp, codec.Schema().Kind)
+	return leases[0], nil
 }
 
 // singleWrite is all that a write without options needs, in one small new object. A pooled one would have left the
@@ -37,33 +38,26 @@ type singleWrite struct {
 
 // writeOne is Write without options.
 func writeOne[T any](ctx context.Context, sp Space, v *T) (*Lease, error) {
-	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
-	if err != nil {
-		return nil, err
+	for again := false; ; {
+		codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+		if err != nil {
+			return nil, err
+		}
+		w := new(singleWrite)
+		row, schema, err := codec.encode(w.row[:0], v)
+		if err != nil {
+			return nil, err
+		}
+		w.draft[0] = Draft{Kind: schema.Kind, Schema: schema, Row: row, Lease: Forever}
+		sent := time.Now()
+		grants, err := sp.Write(ctx, txn.ID{}, w.draft[:])
+		if err == nil {
+			return NewLease(sp, grants[0], sent), nil
+		}
+		if !codec.outdated(err, &again) {
+			return nil, err
+		}
 	}
-	w := new(singleWrite)
-	row, err := codec.AppendRow(w.row[:0], v)
-	if err != nil {
-		return nil, err
-	}
-	w.draft[0] = Draft{Kind: codec.Schema().Kind, Row: row, Lease: Forever}
-	sent := time.Now()
-	grants, err := sp.Write(ctx, txn.ID{}, w.draft[:])
-	if err != nil {
-		return nil, err
-	}
-	return NewLease(sp, grants[0], sent), nil
-}
-
-// write stores the call's row.
-func (c *call) write(ctx context.Context, sp Space, kind string) (*Lease, error) {
-	c.drafts = append(c.drafts, Draft{Kind: kind, Row: c.row, Lease: c.leaseOr(Forever), Delay: c.delay})
-	sent := time.Now()
-	grants, err := sp.Write(ctx, c.under(), c.drafts)
-	if err != nil {
-		return nil, err
-	}
-	return newDelayedLease(sp, grants[0], sent, c.delay), nil
 }
 
 // WriteAll stores all of vs, or none, and returns their leases in the same order. It is Write otherwise. It
@@ -72,36 +66,59 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*
 	if len(vs) == 0 {
 		return nil, invalid("there is nothing to write")
 	}
-	codec, c, err := begin[T](ctx, sp, optWrite, opts)
+	c, err := newCall(sp, optWrite, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer c.free()
-	for i := range vs {
-		if err := c.draft(codec, &vs[i]); err != nil {
+	return c.writeAll(ctx, sp, reflect.TypeFor[T](), func(codec *Codec) error {
+		for i := range vs {
+			if err := c.draft(codec, &vs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// writeAll stores what fill drafts with the codec of a type, once more if the codec is outdated.
+func (c *call) writeAll(ctx context.Context, sp Space, t reflect.Type, fill func(*Codec) error) ([]*Lease, error) {
+	for again := false; ; {
+		codec, err := sp.Codecs().For(ctx, sp, t)
+		if err != nil {
+			return nil, err
+		}
+		c.row, c.drafts = c.row[:0], c.drafts[:0]
+		if err := fill(codec); err != nil {
+			return nil, err
+		}
+		sent := time.Now()
+		grants, err := sp.Write(ctx, c.under(), c.drafts)
+		if err == nil {
+			return newLeases(sp, grants, sent, c.delay), nil
+		}
+		if !codec.outdated(err, &again) {
 			return nil, err
 		}
 	}
-	sent := time.Now()
-	grants, err := sp.Write(ctx, c.under(), c.drafts)
-	if err != nil {
-		return nil, err
-	}
+}
+
+func newLeases(sp Space, grants []Grant, sent time.Time, delay time.Duration) []*Lease {
 	leases := make([]*Lease, len(grants))
 	for i, g := range grants {
-		leases[i] = newDelayedLease(sp, g, sent, c.delay)
+		leases[i] = newDelayedLease(sp, g, sent, delay)
 	}
-	return leases, nil
+	return leases
 }
 
 // draft adds v to what the call writes. A row stays where it was begun when the buffer moves on to a larger one.
 func (c *call) draft(codec *Codec, v any) error {
 	begin := len(c.row)
-	row, err := codec.AppendRow(c.row, v)
+	row, schema, err := codec.encode(c.row, v)
 	if err != nil {
 		return err
 	}
 	c.row = row
-	c.drafts = append(c.drafts, Draft{Kind: codec.Schema().Kind, Row: row[begin:len(row):len(row)], Lease: c.leaseOr(Forever), Delay: c.delay})
+	c.drafts = append(c.drafts, Draft{Kind: schema.Kind, Schema: schema, Row: row[begin:len(row):len(row)], Lease: c.leaseOr(Forever), Delay: c.delay})
 	return nil
 }

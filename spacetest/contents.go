@@ -219,7 +219,7 @@ func contentsCancelled(k *kit) {
 }
 
 func contentsInvalid(k *kit) {
-	for _, o := range []space.Option{space.Wait(long), space.For(long), space.OrderBy("id"), space.Max(0), space.Where("nothing", space.Eq(1))} {
+	for _, o := range []space.Option{space.Wait(long), space.For(long), space.OrderBy("id"), space.Max(0), space.Where("name", space.Eq(1))} {
 		failed := 0
 		for _, err := range space.Contents(k.ctx, k.sp, simple{}, o) {
 			k.fails(space.ErrInvalidArgument, err)

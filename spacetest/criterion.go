@@ -28,7 +28,7 @@ func criterionCases() cases {
 		{"conditions that contradict each other match nothing", criterionNever},
 		{"conditions and the template's fields must all hold", criterionWithTemplate},
 		{"waiting calls honour conditions", criterionWaiting},
-		{"a field that the kind does not have is refused", criterionNoField},
+		{"a field that the kind does not have is null", criterionNoField},
 		{"an operand of another class is refused", criterionBadOperand}, // semantics 1.4
 		{"a comparison that the class does not have is refused", criterionBadOp},
 	}
@@ -236,7 +236,11 @@ func criterionWaiting(k *kit) {
 
 func criterionNoField(k *kit) {
 	write(k, e1)
-	_, err := space.Read(k.ctx, k.sp, simple{}, space.Where("nothing", space.Eq(1)))
+	for _, c := range []space.Criterion{space.Eq(1), space.Ne(1), space.HasPrefix("a"), space.OneOf("a", "b"), space.NotNull()} {
+		absent(k, simple{}, space.Where("nothing", c))
+	}
+	require.Equal(k, e1, read(k, simple{}, space.Where("nothing", space.IsNull()), space.OrderBy("-nothing")))
+	_, err := space.Count(k.ctx, k.sp, simple{}, space.Where("nothing", space.Eq(func() {})))
 	k.fails(space.ErrInvalidArgument, err)
 	_, err = space.Count(k.ctx, k.sp, simple{}, space.Where("ID", space.Eq(1))) // the Go name is not the field's
 	k.fails(space.ErrInvalidArgument, err)

@@ -68,8 +68,8 @@ func errorText(k *kit) {
 	for _, m := range mistakes(k) {
 		require.Contains(k, m.call().Error(), m.want.Error(), m.name)
 	}
-	_, err := space.Read(k.ctx, k.sp, simple{}, space.Where("nothing", space.IsNull()))
-	require.ErrorContains(k, err, "nothing")
+	_, err := space.Read(k.ctx, k.sp, simple{}, space.Where("name", space.Eq(1)))
+	require.ErrorContains(k, err, "name")
 	_, err = space.Write(k.ctx, k.sp, conflicting{})
 	require.ErrorContains(k, err, "generation")
 }

@@ -327,7 +327,7 @@ func notifyInvalid(k *kit) {
 	k.fails(space.ErrInvalidArgument, err)
 	_, err = k.sp.Notify(k.ctx, space.Query{}, 0, long)
 	k.fails(space.ErrInvalidArgument, err)
-	for _, o := range []space.Option{space.Wait(long), space.Max(1), space.OrderBy("id"), space.Where("nothing", space.Eq(1))} {
+	for _, o := range []space.Option{space.Wait(long), space.Max(1), space.OrderBy("id"), space.Where("name", space.Eq(1))} {
 		_, err = space.Notify(k.ctx, k.sp, simple{}, o)
 		k.fails(space.ErrInvalidArgument, err)
 	}

@@ -226,7 +226,7 @@ func orderOfBulkTake(k *kit) {
 func orderInvalid(k *kit) {
 	write(k, sample())
 	for name, opts := range map[string][]space.Option{
-		"unknown field": {space.OrderBy("nothing")}, "unordered class": {space.OrderBy("strings")}, "map": {space.OrderBy("-map")},
+		"name in Go": {space.OrderBy("Int")}, "unordered class": {space.OrderBy("strings")}, "map": {space.OrderBy("-map")},
 		"field twice": {space.OrderBy("int", "-int")}, "with Or": {space.OrderBy("int"), space.Or(e1)}, "empty name": {space.OrderBy("")},
 	} {
 		for _, v := range verbs {

@@ -209,7 +209,7 @@ func preparedGrows(k *kit) {
 }
 
 func preparedInvalid(k *kit) {
-	for _, o := range []space.Option{space.For(long), space.Max(1), space.Wait(-1), space.OrderBy("nothing"), space.Where("nothing", space.IsNull())} {
+	for _, o := range []space.Option{space.For(long), space.Max(1), space.Wait(-1), space.OrderBy("ID"), space.Where("name", space.Eq(1))} {
 		_, err := space.Prepare(k.ctx, k.sp, simple{}, o)
 		k.fails(space.ErrInvalidArgument, err)
 	}

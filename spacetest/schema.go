@@ -7,6 +7,7 @@ import (
 
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 func schemaCases() cases {
@@ -120,6 +121,8 @@ func schemaRegister(k *kit) {
 	k.ok(err)
 	require.Equal(k, []string{"raw"}, s.Supers)
 
+	_, err = k.sp.Write(k.ctx, txn.ID{}, []space.Draft{{Kind: "raw", Lease: space.Forever}})
+	k.ok(err)
 	_, err = k.sp.Register(k.ctx, &template.Schema{Kind: "raw", Fields: []template.Field{{Name: "a", Class: template.String}}})
 	k.fails(space.ErrSchemaConflict, err)
 }

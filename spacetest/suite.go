@@ -32,6 +32,7 @@ func topics() []topic {
 		{"criterion", criterionCases()},
 		{"type", typeCases()},
 		{"schema", schemaCases()},
+		{"unknown", unknownCases()},
 		{"order", orderCases()},
 		{"wait", waitCases()},
 		{"lease", leaseCases()},

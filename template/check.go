@@ -27,7 +27,8 @@ func (v Value) Check(c Class) error {
 }
 
 // Check returns nil if r is a canonical row of s: no more fields than s has, each null or a canonical value of its field's
-// class family, and no null at the end. Otherwise it returns an error that wraps ErrMalformed.
+// class family, and no null at the end. Otherwise it returns an error that wraps ErrMalformed, and ErrSchemaConflict too if all that is
+// wrong is that values have other classes than their fields.
 // It does not allocate for a good row.
 func (r Row) Check(s *Schema) error {
 	rest := []byte(r)
@@ -41,7 +42,10 @@ func (r Row) Check(s *Schema) error {
 		}
 		if v != nil {
 			if err := v.Check(s.Fields[i].Class); err != nil {
-				return fmt.Errorf("field %q: %w", s.Fields[i].Name, err)
+				if v.canonical(0) {
+					err = fmt.Errorf("%w: %w", ErrSchemaConflict, err)
+				}
+				return fmt.Errorf("field %q of kind %q: %w", s.Fields[i].Name, s.Kind, err)
 			}
 		} else if len(next) == 0 {
 			return fmt.Errorf("%w: row ends with a null", ErrMalformed)

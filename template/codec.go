@@ -71,6 +71,9 @@ func (cs compiler) schema(t reflect.Type) (*Schema, []*Schema, error) {
 // Schema returns the schema in whose order the codec reads and writes rows: the type's own, or what Bind was given.
 func (c *Codec) Schema() *Schema { return c.schema }
 
+// Lacks reports whether the type has fields that the schema does not have.
+func (c *Codec) Lacks() bool { return c.lacking != "" }
+
 // Supers returns the schemas of the kinds that the type embeds, deepest first: the order in which to register them,
 // before the type's own.
 func (c *Codec) Supers() []*Schema { return c.supers }

@@ -30,6 +30,23 @@ func (r Row) With(i int, v Value) Row {
 	return out[:end]
 }
 
+// Reordered appends r, a row of from, as a row of to, which has all fields of from.
+func (r Row) Reordered(dst []byte, from, to *Schema) Row {
+	values := make([]Value, len(to.Fields))
+	for i, v := range r.Fields() {
+		if at := to.Index(from.Fields[i].Name); at >= 0 {
+			values[at] = v
+		}
+	}
+	end := len(dst)
+	for _, v := range values {
+		if dst = appendValue(dst, v); len(v) > 0 {
+			end = len(dst)
+		}
+	}
+	return dst[:end]
+}
+
 // AppendOver is AppendRow that takes the fields which the type does not have from base, a row of the codec's schema, instead of leaving
 // them null.
 func (c *Codec) AppendOver(dst []byte, base Row, v any) ([]byte, error) {

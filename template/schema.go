@@ -37,6 +37,20 @@ func (s *Schema) Index(name string) int {
 	return slices.IndexFunc(s.Fields, func(f Field) bool { return f.Name == name })
 }
 
+// Reclassified returns s with the classes that next gives to fields that both have; s itself if they are the same.
+func (s *Schema) Reclassified(next *Schema) *Schema {
+	if s.Agree(next.Fields) == nil {
+		return s
+	}
+	r := &Schema{Kind: s.Kind, Fields: slices.Clone(s.Fields), Supers: s.Supers}
+	for i := range r.Fields {
+		if at := next.Index(r.Fields[i].Name); at >= 0 && !r.Fields[i].Class.SameFamily(next.Fields[at].Class) {
+			r.Fields[i].Class = next.Fields[at].Class
+		}
+	}
+	return r
+}
+
 // Merge returns s extended by the fields and supers that only next has; s itself if there are none.
 // It returns ErrSchemaConflict if a field changes to a class of another family, or if the result would not pass Check though
 // both arguments do: too many fields, or a second route field. Neither argument is changed.

@@ -35,7 +35,7 @@ func (op Op) String() string {
 
 // Cond is one condition on one field. Every comparison but IsNull is false for a null field, Ne included, as in SQL.
 type Cond struct {
-	Field  int // position in the schema of the template's kind
+	Field  int // position among the fields of the template
 	Op     Op
 	Value  Value   // the operand; nil for In, IsNull and NotNull
 	Values []Value // operands of In
@@ -44,14 +44,18 @@ type Cond struct {
 // Template selects entries: those of Kind, and of every kind that embeds it, for which all conditions hold.
 // The zero Template matches every entry. A template without a kind has no conditions.
 // Templates are immutable once handed over.
+//
+// A template that brings its own Fields can be made for a kind, or for fields, that a space does not have yet: the space finds
+// the fields by their names, whenever it looks.
 type Template struct {
-	Kind  string
-	Conds []Cond
+	Kind   string
+	Conds  []Cond
+	Fields []Field // the fields by whose positions conditions and orderings name them; nil: those of the kind's schema in the space
 }
 
 // Order is one key of an explicit ordering; null sorts before every value (after, when descending).
 type Order struct {
-	Field int // position in the schema of the template's kind
+	Field int // position among the fields of the template
 	Desc  bool
 }
 
@@ -87,7 +91,7 @@ func (c *Cond) Match(v Value) bool {
 	return false
 }
 
-// Match reports whether a row of the template's own kind satisfies every condition. It does not look at the kind.
+// Match reports whether a row whose fields are in the order of the template's satisfies every condition. It does not look at the kind.
 func (t *Template) Match(r Row) bool {
 	for i := range t.Conds {
 		if c := &t.Conds[i]; !c.Match(r.Field(c.Field)) {

@@ -102,6 +102,9 @@ func skipUnread(add func(records []byte) error) func(records []byte) error {
 func entries(e *engine.Engine) map[string]int {
 	counts := map[string]int{}
 	for i, n := range e.Kinds(0).Counts {
+		if n < 0 {
+			continue // the kind was dropped
+		}
 		counts[e.Schema(engine.KindID(i+1)).Kind] = n
 	}
 	return counts

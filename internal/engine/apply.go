@@ -38,6 +38,8 @@ func (e *Engine) apply(r *record.Record) error {
 		return e.applyKind(r)
 	case record.Index, record.DropIndex:
 		return e.applyIndex(r)
+	case record.Drop:
+		return e.applyDrop(r)
 	case record.Put, record.PutLater:
 		return e.applyPut(r)
 	case record.Change, record.Defer, record.Reveal:
@@ -127,15 +129,23 @@ func (e *Engine) applyKind(r *record.Record) error {
 	if err != nil {
 		return err
 	}
-	if r.Kind == 0 || int(r.Kind) > len(e.kinds)+1 {
+	if r.Kind == 0 || int(r.Kind) > len(e.kinds)+1 || int(r.Kind) <= len(e.kinds) && e.kinds[r.Kind-1].dropped {
 		return errKind
 	}
 	e.setKind(r.Kind, s)
 	return nil
 }
 
+func (e *Engine) applyDrop(r *record.Record) error {
+	if e.checkKind(r.Kind) != nil || e.kinds[r.Kind-1].used > 0 {
+		return errKind
+	}
+	e.dropKind(e.kinds[r.Kind-1])
+	return nil
+}
+
 func (e *Engine) applyPut(r *record.Record) error {
-	if r.Kind == 0 || int(r.Kind) > len(e.kinds) {
+	if e.checkKind(r.Kind) != nil {
 		return errKind
 	}
 	if _, ok := e.places.get(r.ID); ok {

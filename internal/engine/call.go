@@ -40,6 +40,7 @@ type Change struct {
 type Template struct {
 	Kind  KindID // 0 matches every entry, and has no conditions
 	Conds []template.Cond
+	Named *Named // not nil: Kind and Conds follow from it, and Check sets them
 }
 
 // Query says which entries a call is about.
@@ -84,7 +85,7 @@ type Result struct {
 	Errs    []error // bulk renew and cancel: one per lease, nil where it was done
 	Count   int     // register, count, prepare
 	Version uint32  // update
-	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1
+	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1; -1 for one that was dropped
 	Seq     uint64  // notify: the number before the registration's first event
 	More    bool    // contents: another page follows, from Cursor
 	Cursor  Cursor

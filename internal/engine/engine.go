@@ -40,6 +40,8 @@ type Engine struct {
 	kinds   []*kind // by KindID-1
 	byName  map[string]KindID
 	anyKind watch // waiting calls and registrations for entries of every kind
+	nowhere *kind // where templates look that match nothing yet
+	named   byName
 
 	places        directory // of entries, by identity
 	registrations map[uint64]*registration
@@ -117,6 +119,8 @@ func New(limits Limits, lsn uint64) *Engine {
 		lsn:           lsn,
 		limits:        limits,
 		byName:        map[string]KindID{},
+		nowhere:       newKind(nowhere),
+		named:         byName{},
 		places:        newDirectory(),
 		registrations: map[uint64]*registration{},
 		txns:          map[uint64]*transaction{},

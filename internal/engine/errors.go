@@ -12,6 +12,7 @@ var (
 	ErrInvalidArgument = errors.New("space: invalid argument")
 	ErrLeaseEnded      = errors.New("space: lease ended")
 	ErrUnknownKind     = errors.New("space: unknown kind")
+	ErrKindInUse       = errors.New("space: kind in use")
 	ErrTooLarge        = errors.New("space: too large")
 	ErrClosed          = errors.New("space: closed")
 	ErrUnavailable     = errors.New("space: unavailable")

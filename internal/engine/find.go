@@ -59,7 +59,7 @@ func (e *Engine) scans(q *Query) []scan {
 			}
 			continue
 		}
-		super := e.kinds[t.Kind-1]
+		super := e.selected(t.Kind)
 		for _, k := range super.family {
 			expand(k.condsFor(super, t.Conds), func(conds []template.Cond) { e.openScan(k, conds) })
 		}
@@ -155,7 +155,7 @@ func (e *Engine) merge(scans []scan, max int) {
 // looking at every match.
 func (e *Engine) findOrdered(q *Query) []hit {
 	t := &q.Templates[0]
-	super := e.kinds[t.Kind-1]
+	super := e.selected(t.Kind)
 	sources := 0
 	for _, k := range super.family {
 		conds, keys := k.condsFor(super, t.Conds), k.keysFor(super, q.Order)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -41,7 +42,7 @@ func TestGolden_LogsAndImagesOfEveryVersionAreRead(t *testing.T) {
 		seen[r.Op] = true
 	}
 	// What the engine does not write, and is tested in package record; and what these programs are too short for (TestUpkeep).
-	for _, op := range []record.Op{record.Together, record.Unread, record.Register, record.EndSession, record.Index, record.DropIndex, record.Lost, record.Clock} {
+	for _, op := range []record.Op{record.Together, record.Unread, record.EndSession, record.Index, record.DropIndex, record.Lost, record.Clock} {
 		require.False(t, seen[op])
 		seen[op] = true
 	}
@@ -128,13 +129,26 @@ func (b *busy) rarities() {
 		b.now += 3 << tickShift
 		e.Expire(b.now)
 	}
+
+	later := &Query{Templates: []Template{named("later", template.Field{Name: "size", Class: template.Int}, template.AppendInt(nil, 3))}, Max: 1}
+	require.NoError(t, e.Check(later))
+	require.NoError(t, e.Notify(b.now, later, Events(Written), Forever).Err)
+	require.NoError(t, e.Register(b.now, &template.Schema{Kind: "gone", Fields: []template.Field{{Name: "a", Class: template.Int}}}).Err)
+	require.NoError(t, e.Drop(b.now, "gone").Err)
+}
+
+// named returns a template that names its kind, for the entries in which a field has a value.
+func named(kind string, f template.Field, v template.Value) Template {
+	return Template{Named: &Named{Template: template.Template{
+		Kind: kind, Fields: []template.Field{f}, Conds: []template.Cond{{Op: template.Eq, Value: v}},
+	}}}
 }
 
 // inWords tells everything about a state that a log or an image says.
 func inWords(e *Engine) string {
 	var b strings.Builder
 	for _, k := range e.kinds {
-		fmt.Fprintf(&b, "kind %d %s\n", k.id, k.schema.Kind)
+		fmt.Fprintf(&b, "kind %d %s dropped %t\n", k.id, k.schema.Kind, k.dropped)
 		for _, s := range k.committed() {
 			en := k.entries.at(s)
 			row, version := k.row(e, s), en.version

@@ -19,6 +19,9 @@ func (e *Engine) Hash() uint64 {
 	var b []byte
 	for _, k := range e.kinds {
 		b = template.AppendSchema(b[:0], k.schema)
+		if k.dropped {
+			b = append(b, 1)
+		}
 		h.Write(b)
 		for _, s := range k.committed() {
 			h.Write(k.appendCommitted(b[:0], e, s))

@@ -139,6 +139,10 @@ func (m *Image) drawRest() {
 			m.buf = record.AppendIndex(m.buf, record.Index, k.id, appendShape(nil, ix.shape))
 			m.records++
 		}
+		if k.dropped {
+			m.buf = record.AppendDrop(m.buf, k.id)
+			m.records++
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
 		if r := e.registrations[id]; r.txn == nil {

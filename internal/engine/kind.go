@@ -53,6 +53,7 @@ type kind struct {
 	later   map[slot]int64 // when entries in state delayed become visible
 	deaths  map[slot]*Death
 
+	dropped    bool   // the number has no name any more, and never has entries again
 	registered uint64 // LSN of the last change to the schema
 	changed    uint64 // LSN of the last change to the set of entries
 	removed    uint64 // LSN of the last removal
@@ -211,6 +212,9 @@ func (e *Engine) relate() {
 		k.lineage = append(k.lineage[:0], ancestor{kind: k})
 	}
 	for _, k := range e.kinds {
+		if k.dropped {
+			continue
+		}
 		k.family = append(k.family, k)
 		for _, name := range k.schema.Supers {
 			super, ok := e.byName[name]

@@ -67,7 +67,7 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 	switch r.Op {
 	case record.Counters:
 		return l.counters(r.Body)
-	case record.Kind, record.Index, record.Decide:
+	case record.Kind, record.Drop, record.Index, record.Decide:
 		return e.apply(r)
 	case record.Entry:
 		return l.entry(r)
@@ -119,7 +119,7 @@ func (l *Loading) session(r *record.Record) error {
 
 func (l *Loading) entry(r *record.Record) error {
 	e := l.e
-	if r.Kind == 0 || int(r.Kind) > len(e.kinds) {
+	if e.checkKind(r.Kind) != nil {
 		return errKind
 	}
 	if _, ok := e.places.get(r.ID); ok {

@@ -6,7 +6,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Check reports, wrapped in ErrInvalidArgument, what makes q a query that can never be right.
+// Check reports, wrapped in ErrInvalidArgument, what makes q a query that can never be right, and sets what its named templates mean now; it
+// returns ErrUnknownKind for a number that no kind has, and ErrSchemaConflict if a named template contradicts a schema.
 func (e *Engine) Check(q *Query) error {
 	if len(q.Templates) == 0 {
 		return fmt.Errorf("%w: no template", ErrInvalidArgument)
@@ -23,9 +24,13 @@ func (e *Engine) Check(q *Query) error {
 	case q.Lease < 0:
 		return fmt.Errorf("%w: negative lease", ErrInvalidArgument)
 	}
+	if len(q.Order) > 0 && (len(q.Templates) != 1 || q.Templates[0].Kind == 0 && q.Templates[0].Named == nil) {
+		return fmt.Errorf("%w: an ordering needs exactly one template, with a kind", ErrInvalidArgument)
+	}
 	n := 0
 	for i := range q.Templates {
-		if err := e.checkTemplate(&q.Templates[i]); err != nil {
+		t := &q.Templates[i]
+		if err := e.checkTemplate(q, t); err != nil {
 			return err
 		}
 		for j := range q.Templates[i].Conds {
@@ -38,9 +43,6 @@ func (e *Engine) Check(q *Query) error {
 	if len(q.Order) == 0 {
 		return nil
 	}
-	if len(q.Templates) != 1 || q.Templates[0].Kind == 0 {
-		return fmt.Errorf("%w: an ordering needs exactly one template, with a kind", ErrInvalidArgument)
-	}
 	if err := template.CheckOrder(e.Schema(q.Templates[0].Kind), q.Order); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
 	}
@@ -50,18 +52,20 @@ func (e *Engine) Check(q *Query) error {
 // maxOperands bounds the operands of a query's conditions, all of which a single entry may have to be compared with.
 const maxOperands = 1 << 17
 
-func (e *Engine) checkTemplate(t *Template) error {
+func (e *Engine) checkTemplate(q *Query, t *Template) error {
+	if t.Named != nil {
+		return e.bind(q, t)
+	}
 	if t.Kind == 0 {
 		if len(t.Conds) > 0 {
 			return fmt.Errorf("%w: a template without a kind has conditions", ErrInvalidArgument)
 		}
 		return nil
 	}
-	s := e.Schema(t.Kind)
-	if s == nil {
-		return fmt.Errorf("%w: number %d", ErrUnknownKind, t.Kind)
+	if err := e.checkKind(t.Kind); err != nil {
+		return err
 	}
-	if err := template.CheckConds(s, t.Conds); err != nil {
+	if err := template.CheckConds(e.Schema(t.Kind), t.Conds); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
 	}
 	return nil
@@ -156,14 +160,14 @@ func (e *Engine) depends(q *Query) uint64 {
 // scope returns the kinds in which q looks, possibly with repetitions.
 func (e *Engine) scope(q *Query) []*kind {
 	if len(q.Templates) == 1 && q.Templates[0].Kind != 0 {
-		return e.kinds[q.Templates[0].Kind-1].family
+		return e.selected(q.Templates[0].Kind).family
 	}
 	var all []*kind
 	for i := range q.Templates {
 		if q.Templates[i].Kind == 0 {
 			return e.kinds
 		}
-		all = append(all, e.kinds[q.Templates[i].Kind-1].family...)
+		all = append(all, e.selected(q.Templates[i].Kind).family...)
 	}
 	return all
 }
@@ -225,7 +229,11 @@ func (c kindsCall) Step(now int64, _ int) (r Result, done bool) {
 		return r, false
 	}
 	for _, k := range e.kinds {
-		e.counts = append(e.counts, k.visible(e, nil))
+		n := -1
+		if !k.dropped {
+			n = k.visible(e, nil)
+		}
+		e.counts = append(e.counts, n)
 		r.Depends = max(r.Depends, k.changed, k.registered)
 	}
 	r.Counts = e.counts

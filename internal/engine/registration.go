@@ -157,19 +157,24 @@ func (e *Engine) unregister(r *registration, why record.Reason) {
 }
 
 func (e *Engine) forget(r *registration) {
-	for i := range r.nodes {
-		r.nodes[i].unfile()
-	}
+	e.unfileAll(r.nodes)
 	delete(e.registrations, r.id)
 	e.watched -= int64(r.query.Weight())
 	e.want(r.on, -1)
 	e.Ended = append(e.Ended, r.id)
 }
 
-// appendTemplates encodes the templates of a registration for its record.
+// appendTemplates encodes the templates of a registration for its record: the number of the kind, or nowhere and then the name of the kind and
+// the fields, and the conditions.
 func appendTemplates(dst []byte, ts []Template) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(ts)))
 	for i := range ts {
+		if n := ts[i].Named; n != nil {
+			dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(nowhere)), uint64(len(n.Kind)))
+			dst = template.AppendFields(append(dst, n.Kind...), n.Fields)
+			dst = template.AppendConds(dst, n.Conds)
+			continue
+		}
 		dst = binary.AppendUvarint(dst, uint64(ts[i].Kind))
 		dst = template.AppendConds(dst, ts[i].Conds)
 	}
@@ -185,19 +190,49 @@ func (e *Engine) decodeTemplates(b []byte) ([]Template, error) {
 	b = b[w:]
 	var ts []Template // it grows with what is there
 	for range n {
-		kind, w := binary.Uvarint(b)
-		if w <= 0 || kind > uint64(len(e.kinds)) {
-			return nil, record.ErrCorrupt
-		}
-		t := Template{Kind: KindID(kind)}
+		var t Template
 		var err error
-		if t.Conds, b, err = template.DecodeConds(b[w:]); err != nil {
-			return nil, fmt.Errorf("%w: %w", record.ErrCorrupt, err)
-		}
-		if err = e.checkTemplate(&t); err != nil {
+		if t, b, err = e.decodeTemplate(b); err != nil {
 			return nil, fmt.Errorf("%w: %w", record.ErrCorrupt, err)
 		}
 		ts = append(ts, t)
 	}
 	return ts, nil
+}
+
+// decodeTemplate decodes one template and returns the rest of b.
+func (e *Engine) decodeTemplate(b []byte) (t Template, rest []byte, err error) {
+	kind, w := binary.Uvarint(b)
+	if w <= 0 || kind > uint64(nowhere) {
+		return t, nil, errShort
+	}
+	if t.Kind = KindID(kind); t.Kind == nowhere {
+		return e.decodeNamed(b[w:])
+	}
+	if t.Conds, rest, err = template.DecodeConds(b[w:]); err != nil {
+		return t, nil, err
+	}
+	return t, rest, e.checkTemplate(nil, &t)
+}
+
+// decodeNamed decodes what follows nowhere.
+func (e *Engine) decodeNamed(b []byte) (t Template, rest []byte, err error) {
+	size, w := binary.Uvarint(b)
+	if w <= 0 || size > uint64(len(b)-w) {
+		return t, nil, errShort
+	}
+	n := &Named{}
+	n.Kind, b = string(b[w:w+int(size)]), b[w+int(size):]
+	if n.Fields, b, err = template.DecodeFields(b, template.MaxFields); err != nil {
+		return t, nil, err
+	}
+	if n.Conds, rest, err = template.DecodeConds(b); err != nil {
+		return t, nil, err
+	}
+	if err := template.CheckNamed(&n.Template, nil); err != nil {
+		return t, nil, err
+	}
+	t.Named = n
+	e.bindListener(&t)
+	return t, rest, nil
 }

@@ -315,7 +315,7 @@ func (x *Search) merged(t *transaction) []hit {
 		e.hits = append(e.hits, hit{h.k, h.s})
 	}
 	if len(x.q.Order) > 0 {
-		e.cut(e.kinds[x.q.Templates[0].Kind-1], x.q)
+		e.cut(e.selected(x.q.Templates[0].Kind), x.q)
 	}
 	return e.hits[:min(len(e.hits), x.q.Max)]
 }

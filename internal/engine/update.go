@@ -20,6 +20,11 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 	if err != nil {
 		return e.refused(err)
 	}
+	if c.Kind != 0 {
+		if err := e.checkKind(c.Kind); err != nil {
+			return failed(err)
+		}
+	}
 	p, ok := e.places.get(c.ID)
 	if !ok {
 		return Result{Err: ErrNoMatch, Depends: e.lsn}

@@ -43,7 +43,8 @@ type registration struct {
 type node struct {
 	waiter     *Waiter
 	listener   *registration
-	conds      []template.Cond
+	template   *Template
+	conds      []template.Cond // of template
 	group      *watchGroup
 	hash       uint64
 	next, prev *node
@@ -237,6 +238,17 @@ func (g *watchGroup) bucket(e *Engine, id uint64, row template.Row, at []int) (b
 	return b, ok
 }
 
+// unfileAll removes the nodes of a waiter or a registration.
+func (e *Engine) unfileAll(nodes []node) {
+	for i := range nodes {
+		n := &nodes[i]
+		n.unfile()
+		if n.template.Named != nil {
+			e.named.remove(n)
+		}
+	}
+}
+
 // unfile removes a node, and its bucket if that is left empty.
 func (n *node) unfile() {
 	b := n.group.buckets[n.hash]
@@ -252,11 +264,15 @@ func (n *node) unfile() {
 func (e *Engine) fileAll(nodes []node, q *Query, w *Waiter, r *registration) {
 	for i := range q.Templates {
 		t := &q.Templates[i]
-		nodes[i] = node{waiter: w, listener: r, conds: t.Conds}
+		n := &nodes[i]
+		*n = node{waiter: w, listener: r, template: t, conds: t.Conds}
 		if t.Kind == 0 {
-			e.anyKind.file(e, &nodes[i])
+			e.anyKind.file(e, n)
 		} else {
-			e.kinds[t.Kind-1].watch.file(e, &nodes[i])
+			e.selected(t.Kind).watch.file(e, n)
+		}
+		if t.Named != nil {
+			e.named.add(n)
 		}
 	}
 }
@@ -306,9 +322,7 @@ func (e *Engine) Unpark(w *Waiter) bool {
 		}
 		e.suspect(w.txn)
 	}
-	for i := range w.nodes {
-		w.nodes[i].unfile()
-	}
+	e.unfileAll(w.nodes)
 	return true
 }
 

@@ -23,7 +23,7 @@ func (x *Search) open() {
 	e := x.e
 	x.frontier, x.ended, x.hits, x.count, x.awaits, x.stale = 0, false, nil, 0, nil, false
 	if len(x.q.Order) > 0 {
-		x.best = best{e: e, super: e.kinds[x.q.Templates[0].Kind-1], keys: x.q.Order, max: x.q.Max}
+		x.best = best{e: e, super: e.selected(x.q.Templates[0].Kind), keys: x.q.Order, max: x.q.Max}
 	}
 	if e.width(x.q) > maxWays {
 		for _, k := range e.kinds {
@@ -41,7 +41,7 @@ func (x *Search) open() {
 			}
 			continue
 		}
-		super := e.kinds[t.Kind-1]
+		super := e.selected(t.Kind)
 		for _, k := range super.family {
 			expand(k.condsFor(super, t.Conds), func(conds []template.Cond) { x.openWays(k, [][]template.Cond{conds}) })
 		}
@@ -163,7 +163,7 @@ func (e *Engine) width(q *Query) (n int) {
 		if in := expandable(t.Conds); in >= 0 {
 			each = len(t.Conds[in].Values)
 		}
-		n += each * len(e.kinds[t.Kind-1].family)
+		n += each * len(e.selected(t.Kind).family)
 	}
 	return n
 }

@@ -2,68 +2,11 @@ package engine
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
-
-// Register makes a kind known, or adds to its schema what s has more, and serves the calls for which entries match
-// that did not before. Result: Count, the KindID.
-// It fails with ErrSchemaConflict, ErrInvalidArgument if s is malformed, and ErrUnknownKind if it embeds a kind that is not registered.
-func (e *Engine) Register(now int64, s *template.Schema) Result {
-	e.begin(now)
-	if err := s.Check(); err != nil {
-		return failed(fmt.Errorf("%w: %w", ErrInvalidArgument, err))
-	}
-	for _, super := range s.Supers {
-		if e.byName[super] == 0 {
-			return failed(fmt.Errorf("%w: %q embeds %q, which is not registered", ErrUnknownKind, s.Kind, super))
-		}
-	}
-	id := e.byName[s.Kind]
-	merged := s
-	if id != 0 {
-		var err error
-		if merged, err = e.kinds[id-1].schema.Merge(s); err != nil {
-			return failed(err)
-		}
-		if merged == e.kinds[id-1].schema {
-			return Result{Count: int(id), Depends: e.kinds[id-1].registered}
-		}
-	} else {
-		id = KindID(len(e.kinds) + 1)
-	}
-	e.change()
-	e.Log = record.AppendKind(e.Log, id, template.AppendSchema(nil, merged))
-	var before []ancestor
-	if int(id) <= len(e.kinds) {
-		before = slices.Clone(e.kinds[id-1].lineage)
-	}
-	e.setKind(id, merged)
-	e.embraced(e.kinds[id-1], before)
-	return Result{Count: int(id), Depends: e.lsn}
-}
-
-// setKind gives kind id, which may be the next new one, a schema.
-func (e *Engine) setKind(id KindID, s *template.Schema) {
-	if int(id) > len(e.kinds) {
-		e.kinds = append(e.kinds, newKind(id))
-	}
-	k := e.kinds[id-1]
-	k.schema, k.registered = s, e.lsn
-	e.byName[s.Kind] = id
-	e.relate()
-}
-
-// Schema returns the schema of a kind, or nil.
-func (e *Engine) Schema(id KindID) *template.Schema {
-	if id == 0 || int(id) > len(e.kinds) {
-		return nil
-	}
-	return e.kinds[id-1].schema
-}
 
 // Write stores all drafts or none, and serves whoever waits for them; under a transaction that alone sees them until it commits. Rows
 // must have passed Check. Result: Grants, one per draft. It fails with ErrInvalidArgument, ErrUnknownKind, ErrTxnEnded, and
@@ -175,8 +118,8 @@ func (e *Engine) checkDrafts(drafts []Draft) error {
 		if d.Delay < 0 {
 			return fmt.Errorf("%w: negative delay", ErrInvalidArgument)
 		}
-		if d.Kind == 0 || int(d.Kind) > len(e.kinds) {
-			return fmt.Errorf("%w: number %d", ErrUnknownKind, d.Kind)
+		if err := e.checkKind(d.Kind); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -22,6 +22,17 @@ func (p *Partition) Register(c Caller, call uint64, s *template.Schema) {
 	})
 }
 
+// Drop forgets a kind that has no entries.
+func (p *Partition) Drop(c Caller, call uint64, kind string) {
+	p.do(c, call, func(now int64) engine.Result {
+		r := p.e.Drop(now, kind)
+		if r.Err == nil {
+			p.publishKinds()
+		}
+		return r
+	})
+}
+
 // Write stores all drafts or none. Result: Grants.
 func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request, drafts []engine.Draft) {
 	p.mu.Lock()

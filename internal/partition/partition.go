@@ -218,15 +218,22 @@ func (p *Partition) Close() error {
 // kinds is what calls need to know of kinds without taking the lock. It is replaced as a whole.
 type kinds struct {
 	schemas []*template.Schema // by KindID-1
+	dropped []bool             // likewise
 	ids     map[string]engine.KindID
 }
 
-// Schema returns the schema of a kind, or nil. It takes no lock.
+// Schema returns the schema of a kind, also of one that was dropped, or nil. It takes no lock.
 func (p *Partition) Schema(k engine.KindID) *template.Schema {
 	if ks := p.kinds.Load(); k > 0 && int(k) <= len(ks.schemas) {
 		return ks.schemas[k-1]
 	}
 	return nil
+}
+
+// IsDropped reports whether a kind was dropped. It takes no lock.
+func (p *Partition) IsDropped(k engine.KindID) bool {
+	ks := p.kinds.Load()
+	return k > 0 && int(k) <= len(ks.dropped) && ks.dropped[k-1]
 }
 
 // KindID returns the number of the named kind, or 0. It takes no lock.
@@ -237,7 +244,11 @@ func (p *Partition) publishKinds() {
 	for id := engine.KindID(1); p.e.Schema(id) != nil; id++ {
 		s := p.e.Schema(id)
 		ks.schemas = append(ks.schemas, s)
-		ks.ids[s.Kind] = id
+		live := p.e.KindID(s.Kind) == id
+		ks.dropped = append(ks.dropped, !live)
+		if live {
+			ks.ids[s.Kind] = id
+		}
 	}
 	p.kinds.Store(ks)
 }

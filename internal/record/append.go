@@ -12,6 +12,11 @@ func AppendIndex(dst []byte, op Op, kind uint32, shape []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(op)), uint64(kind)), shape)
 }
 
+// AppendDrop appends a Drop record.
+func AppendDrop(dst []byte, kind uint32) []byte {
+	return binary.AppendUvarint(append(dst, byte(Drop)), uint64(kind))
+}
+
 // AppendPut appends a Put record.
 func AppendPut(dst []byte, id uint64, kind uint32, expires int64, row []byte) []byte {
 	dst = binary.AppendUvarint(append(dst, byte(Put)), id)

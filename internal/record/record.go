@@ -65,7 +65,9 @@ const (
 
 	Together Op = 31 // the Count records before this one are those of a call that changed several entries; 0 ends a message in which all such calls are marked
 
-	// What an image of the state consists of, beside Kind, Index, Session, Prepare, StageTake, Stage, StageChange, Hold and Decide. No log holds them.
+	Drop Op = 42 // kind Kind, which has no entries, is dropped: its number is never used again, its name may be
+
+	// What an image of the state consists of, beside Kind, Drop, Index, Session, Prepare, StageTake, Stage, StageChange, Hold and Decide. No log holds them.
 	Counters Op = 48 // the highest numbers given out, in Body
 	Entry    Op = 49 // entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
 	Listener Op = 50 // as Watch, of a registration that has had Count events
@@ -141,6 +143,8 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Kind, r.Tries, r.Visible = d.uvarint(), d.uint32(), d.uint32(), d.time()
 	case Reveal:
 		r.ID, r.Kind = d.uvarint(), d.uint32()
+	case Drop:
+		r.Kind = d.uint32()
 	case Reserve, Settle, Forget, Committed, Volatile:
 		r.ID = d.uvarint()
 	case Watch:

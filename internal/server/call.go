@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -77,6 +78,8 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleCount(c, f.ID, d)
 	case wire.Contents:
 		return s.handleContents(c, f.ID, d)
+	case wire.Drop:
+		return s.handleDrop(c, f.ID, d)
 	case wire.Notify:
 		return s.handleNotify(c, f.ID, d)
 	case wire.Snapshot:
@@ -240,12 +243,13 @@ func (s *session) decodeDrafts(c *caller, d *wire.Decoder) ([]engine.Draft, erro
 func checkRow(p *partition.Partition, kind engine.KindID, row template.Row) error {
 	schema := p.Schema(kind)
 	if schema == nil {
-		return fmt.Errorf("%w: kind %d is not registered", engine.ErrInvalidArgument, kind)
+		return fmt.Errorf("%w: number %d", engine.ErrUnknownKind, kind)
 	}
-	if err := row.Check(schema); err != nil {
-		return fmt.Errorf("%w: entry of kind %q: %w", engine.ErrInvalidArgument, schema.Kind, err)
+	err := row.Check(schema)
+	if err == nil || errors.Is(err, template.ErrSchemaConflict) {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%w: entry of kind %q: %w", engine.ErrInvalidArgument, schema.Kind, err)
 }
 
 // handleUpdate passes on an Update. The row aliases the read buffer; the partition copies it.
@@ -290,6 +294,16 @@ func (s *session) handleSchema(c *caller, call uint64, d wire.Decoder) error {
 	return s.answer(call, binary.AppendUvarint(nil, uint64(k)))
 }
 
+// handleDrop passes on a Drop.
+func (s *session) handleDrop(c *caller, call uint64, d wire.Decoder) error {
+	name := string(d.Bytes())
+	if err := d.Err(); err != nil {
+		return s.refuse(call, err)
+	}
+	c.p.Drop(c, tag(wire.Drop, call), name)
+	return nil
+}
+
 // handleContents passes on a Contents.
 func (s *session) handleContents(c *caller, call uint64, d wire.Decoder) error {
 	id, cursor, limit := d.Uvarint(), d.Cursor(), d.Uvarint()
@@ -301,6 +315,9 @@ func (s *session) handleContents(c *caller, call uint64, d wire.Decoder) error {
 	}
 	var err error
 	if q.Txn, err = c.under(q.Txn); err != nil {
+		return s.fail(call, err)
+	}
+	if err := c.checkKinds(&q.Query); err != nil {
 		return s.fail(call, err)
 	}
 	c.p.Contents(c, tag(wire.Contents, call), &q.Query, cursor)

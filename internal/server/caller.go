@@ -129,6 +129,8 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 	}
 	if err == nil {
 		c.announceLocked(op, r)
+	} else if errors.Is(err, engine.ErrUnknownKind) {
+		c.announceDroppedLocked()
 	}
 	buf := c.bufferLocked(durable)
 	switch {
@@ -167,30 +169,16 @@ func (c *caller) announceLocked(op wire.Type, r *engine.Result) {
 	case wire.Register:
 		c.announceKindLocked(engine.KindID(r.Count))
 	case wire.Kinds:
-		for i := range r.Counts {
-			c.announceKindLocked(engine.KindID(i + 1))
+		for i, n := range r.Counts {
+			if n >= 0 {
+				c.announceKindLocked(engine.KindID(i + 1))
+			}
 		}
 	default:
 		for i := range r.Entries {
 			c.announceKindLocked(r.Entries[i].Kind)
 		}
 	}
-}
-
-func (c *caller) announceKindLocked(k engine.KindID) {
-	schema := c.p.Schema(k)
-	if int(k) < len(c.announced) && c.announced[k] == schema || schema == nil {
-		return
-	}
-	for len(c.announced) <= int(k) {
-		c.announced = append(c.announced, nil)
-	}
-	c.announced[k] = schema
-	out := c.s.out.Buffer()
-	start := len(out)
-	out = binary.AppendUvarint(wire.Begin(out, wire.Kind, c.handle), uint64(k))
-	c.s.out.Commit(wire.End(template.AppendSchema(out, schema), start))
-	c.s.wakeLocked()
 }
 
 // appendAnswer appends the answer to a call that succeeded. The session is locked.
@@ -227,7 +215,7 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 		}
 	case wire.Kinds:
 		for _, n := range r.Counts {
-			dst = binary.AppendUvarint(dst, uint64(n))
+			dst = binary.AppendUvarint(dst, uint64(n+1)) // 0: the kind was dropped
 		}
 	}
 	return wire.End(dst, start)

@@ -49,6 +49,9 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 	if q.Txn, err = c.under(q.Txn); err != nil {
 		return s.fail(call, err)
 	}
+	if err := c.checkKinds(&q.Query.Query); err != nil {
+		return s.fail(call, err)
+	}
 	if q.Take {
 		q.By = c.byAlone(q.Txn, call)
 	}
@@ -76,6 +79,9 @@ func (s *session) handleCount(c *caller, call uint64, d wire.Decoder) error {
 	}
 	var err error
 	if q.Txn, err = c.under(q.Txn); err != nil {
+		return s.fail(call, err)
+	}
+	if err := c.checkKinds(&q.Query.Query); err != nil {
 		return s.fail(call, err)
 	}
 	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Count, c, call, false, time.Time{}, time.Time{}

@@ -56,6 +56,9 @@ func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
 	if err := c.roomForListener(); err != nil {
 		return s.fail(call, err)
 	}
+	if err := c.checkKinds(&q.Query); err != nil {
+		return s.fail(call, err)
+	}
 	q.By = c.byAlone(q.Txn, call)
 	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, on, lease)
 	return nil

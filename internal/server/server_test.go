@@ -93,7 +93,6 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		{wire.Write, []byte{1, 0}},
 		{wire.Write, []byte{0, 1}},
 		{wire.Write, append(writeBody("x"), 0)},
-		{wire.Write, wire.AppendDraft([]byte{0, 0, 2}, 9, 0, nil)},
 		{wire.Write, wire.AppendDraft([]byte{0, 0, 2}, 1, 0, []byte{1, 0xff})},
 		{wire.Write, wire.AppendDelayed([]byte{0, 0, 2}, 1, 0, 1, row("x"))},
 		{wire.BeginTxn, []byte{0}},
@@ -103,7 +102,6 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		{wire.Abort, []byte{0, 1, 0, 0}},
 		{wire.Rollback, []byte{0, 1, 0, 2, 7}},
 		{wire.Defer, []byte{0, 1, 0, 7}},
-		{wire.Update, wire.AppendChange([]byte{0, 0}, &engine.Change{ID: 1, Kind: 9})},
 		{wire.Update, wire.AppendChange([]byte{0, 0}, &engine.Change{ID: 1, Kind: 1, Row: []byte{1, 0xff}})},
 		{wire.Find, []byte{0, 0xff}},
 		{wire.Find, append(appendFind([]byte{0}, false, 0, 1), 0, 0, 0)},
@@ -127,6 +125,10 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 	require.Equal(t, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}), p.call(wire.Open, 200, openBody(0, "space")), "opening twice is harmless")
 	p.send(wire.Schema, 201, wire.AppendBytes([]byte{0}, "unknown"))
 	require.ErrorIs(t, p.failure(201), engine.ErrUnknownKind)
+	p.send(wire.Write, 202, wire.AppendDraft([]byte{0, 0, 2}, 9, 0, nil))
+	require.ErrorIs(t, p.failure(202), engine.ErrUnknownKind)
+	p.send(wire.Update, 203, wire.AppendChange([]byte{0, 0}, &engine.Change{ID: 1, Kind: 9}))
+	require.ErrorIs(t, p.failure(203), engine.ErrUnknownKind)
 }
 
 // A client that sends and does not read is not read from any more, and nothing is lost when it does.

@@ -46,6 +46,7 @@ var codes = [...]error{
 	21: engine.ErrLogFull,
 	22: engine.ErrHeld,
 	23: engine.ErrSpaceFull,
+	24: engine.ErrKindInUse,
 }
 
 // special are the numbers of errors that are other errors of the table too, the most special first.

@@ -46,6 +46,8 @@ const (
 
 	Outcome Type = 40 // what has become of a call or a transaction
 
+	Drop Type = 41 // a kind
+
 	Snapshot  Type = 44
 	Fetch     Type = 45
 	Backup    Type = 46

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -66,12 +67,22 @@ func AppendTemplate(dst []byte, kind engine.KindID, conds []template.Cond) []byt
 	return template.AppendConds(binary.AppendUvarint(dst, uint64(kind)), conds)
 }
 
+// named in place of a kind's number: the name of the kind follows, and the fields in which the conditions, and the ordering, count.
+const named = math.MaxUint32
+
+// AppendNamed appends a template that names its kind, since its number, or fields that the template speaks of, are not known.
+func AppendNamed(dst []byte, t *template.Template) []byte {
+	dst = AppendBytes(binary.AppendUvarint(dst, named), t.Kind)
+	return template.AppendConds(template.AppendFields(dst, t.Fields), t.Conds)
+}
+
 // Query is an engine.Query that was decoded from a body, with all the memory that it refers to, for use again and again.
 type Query struct {
 	engine.Query
 	bytes  []byte
 	conds  []template.Cond
 	values []template.Value
+	fields int // of named templates
 }
 
 // Size returns roughly how much memory q keeps.
@@ -112,15 +123,44 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 func (q *Query) Decode(d *Decoder) {
 	q.bytes = append(q.bytes[:0], d.b...)
 	d.b = q.bytes
-	q.conds, q.values = q.conds[:0], q.values[:0]
+	q.conds, q.values, q.fields = q.conds[:0], q.values[:0], 0
 	q.Query = engine.Query{Templates: q.Templates[:0], Order: q.Order[:0], Txn: d.Txn()}
 	for n := d.Len(MaxTemplates); n > 0 && !d.bad; n-- {
-		q.Templates = append(q.Templates, engine.Template{Kind: d.Uint32(), Conds: q.decodeConds(d)})
+		q.Templates = append(q.Templates, q.decodeTemplate(d))
 	}
 	for n := d.Len(template.MaxOrder); n > 0 && !d.bad; n-- {
 		key := d.Len(math.MaxInt32)
 		q.Order = append(q.Order, template.Order{Field: key >> 1, Desc: key&1 == 1})
 	}
+	for i := range q.Templates {
+		if n := q.Templates[i].Named; n != nil {
+			n.Order = slices.Clone(q.Order)
+		}
+	}
+}
+
+func (q *Query) decodeTemplate(d *Decoder) engine.Template {
+	kind := d.Uint32()
+	if kind != named {
+		return engine.Template{Kind: kind, Conds: q.decodeConds(d)}
+	}
+	n := &engine.Named{}
+	n.Kind = string(d.Bytes())
+	n.Fields = q.decodeFields(d)
+	n.Conds = q.decodeConds(d)
+	return engine.Template{Named: n}
+}
+
+// decodeFields decodes the fields of a named template. Those of all templates of a query together are bounded as conditions are.
+func (q *Query) decodeFields(d *Decoder) []template.Field {
+	fields, rest, err := template.DecodeFields(d.b, min(template.MaxFields, MaxConds-q.fields))
+	if err != nil {
+		d.fail()
+		return nil
+	}
+	q.fields += len(fields)
+	d.b = rest
+	return fields
 }
 
 // decodeConds decodes what template.AppendConds appends. When an append moves conds or values, those of earlier

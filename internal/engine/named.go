@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// Named is a template that names its kind and brings its fields, since the space may not have them yet. What it means follows from the
+// schema that the kind has, and is found out again whenever that changes while a call waits or a registration lives.
+type Named struct {
+	template.Template
+	Order []template.Order // of the query, if this is its only template
+}
+
+// nowhere is the kind of a named template that no entry can match as long as schemas are as they are.
+const nowhere KindID = math.MaxUint32
+
+// selected returns the kind that a template selects, with those that embed it.
+func (e *Engine) selected(id KindID) *kind {
+	if id == nowhere {
+		return e.nowhere
+	}
+	return e.kinds[id-1]
+}
+
+// bind sets kind and conditions of t, a named template, and the ordering of q, to what they mean now. It returns ErrInvalidArgument, and
+// ErrSchemaConflict if the kind has a field with another class.
+func (e *Engine) bind(q *Query, t *Template) error {
+	n := t.Named
+	t.Kind, t.Conds, q.Order = nowhere, nil, nil
+	if err := template.CheckNamed(&n.Template, n.Order); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	}
+	id := e.byName[n.Kind]
+	if id == 0 {
+		return nil
+	}
+	b, err := e.kinds[id-1].schema.Rebind(n.Fields, n.Conds, n.Order)
+	if err == nil && !b.Never {
+		t.Kind, t.Conds, q.Order = id, b.Conds, b.Order
+	}
+	return err
+}
+
+// bindListener is bind for a registration, which nobody is there to tell that it contradicts a schema: as long as it does, it matches nothing.
+// Only the fields of its conditions count.
+func (e *Engine) bindListener(t *Template) {
+	n := t.Named
+	t.Kind, t.Conds = nowhere, nil
+	id := e.byName[n.Kind]
+	if id == 0 {
+		return
+	}
+	if b, err := e.kinds[id-1].schema.RebindNamed(n.Fields, n.Conds, nil); err == nil && !b.Never {
+		t.Kind, t.Conds = id, b.Conds
+	}
+}
+
+// byName is an index of the templates of waiting calls and registrations that name their kinds.
+type byName map[string]map[*node]struct{}
+
+func (ns byName) add(n *node) {
+	kind := n.template.Named.Kind
+	if ns[kind] == nil {
+		ns[kind] = map[*node]struct{}{}
+	}
+	ns[kind][n] = struct{}{}
+}
+
+func (ns byName) remove(n *node) {
+	kind := n.template.Named.Kind
+	if delete(ns[kind], n); len(ns[kind]) == 0 {
+		delete(ns, kind)
+	}
+}
+
+// unbind gives the templates that name k by its number its name instead, and their fields, since k is about to get other classes or to go.
+func (e *Engine) unbind(k *kind) {
+	for _, g := range k.watch.groups {
+		for _, b := range g.buckets {
+			for class := range b.of {
+				for n := b.of[class].head; n != nil; n = n.next {
+					if n.template.Named == nil {
+						n.template.Named = &Named{template.Template{Kind: k.schema.Kind, Conds: n.conds, Fields: k.schema.Fields}, n.order()}
+						e.named.add(n)
+					}
+				}
+			}
+		}
+	}
+}
+
+// order returns the ordering of the query that n is of.
+func (n *node) order() []template.Order {
+	if n.waiter == nil {
+		return nil
+	}
+	return n.waiter.Query.Order
+}
+
+// rebind follows a change of the schema of a kind: the templates that name it may mean something else. A waiting call that contradicts the
+// schema now ends with the error that it would get if it were made now.
+func (e *Engine) rebind(name string) {
+	if len(e.named[name]) == 0 {
+		return
+	}
+	var waiters []*Waiter
+	var listeners []*registration
+	for n := range e.named[name] {
+		if n.waiter != nil {
+			waiters = append(waiters, n.waiter)
+		} else {
+			listeners = append(listeners, n.listener)
+		}
+	}
+	slices.SortFunc(waiters, func(a, b *Waiter) int { return cmp.Compare(a.arrival, b.arrival) })
+	for _, w := range slices.Compact(waiters) {
+		if err := e.Check(w.Query); err != nil {
+			e.end(w, err)
+			continue
+		}
+		e.unfileAll(w.nodes)
+		e.fileAll(w.nodes, w.Query, w, nil)
+	}
+	slices.SortFunc(listeners, func(a, b *registration) int { return cmp.Compare(a.id, b.id) })
+	for _, r := range slices.Compact(listeners) {
+		e.unfileAll(r.nodes)
+		e.bindListeners(r.query)
+		e.fileAll(r.nodes, r.query, nil, r)
+	}
+}
+
+// bindListeners binds all named templates of a registration.
+func (e *Engine) bindListeners(q *Query) {
+	for i := range q.Templates {
+		if q.Templates[i].Named != nil {
+			e.bindListener(&q.Templates[i])
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+)
+
+// Register makes a kind known, or adds to its schema what s has more. If s contradicts the classes that fields have, and there is no entry
+// of the kind or of one that embeds it, the fields get the classes of s, in all of these kinds. Result: Count, the KindID.
+// It fails with ErrSchemaConflict, ErrInvalidArgument if s is malformed, and ErrUnknownKind if it embeds a kind that is not registered.
+func (e *Engine) Register(now int64, s *template.Schema) Result {
+	e.begin(now)
+	if err := e.checkSchema(s); err != nil {
+		return failed(err)
+	}
+	id := e.byName[s.Kind]
+	if id == 0 {
+		id = KindID(len(e.kinds) + 1)
+		e.recordKind(id, s)
+		return e.registered(id)
+	}
+	k := e.kinds[id-1]
+	merged, err := k.schema.Merge(s)
+	if err != nil {
+		if merged, err = e.reclassify(k, s, err); err != nil {
+			return failed(err)
+		}
+	}
+	if merged != k.schema {
+		e.recordKind(id, merged)
+	}
+	return e.registered(id)
+}
+
+// checkSchema returns why s cannot be registered, whatever its kind is now.
+func (e *Engine) checkSchema(s *template.Schema) error {
+	if err := s.Check(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	}
+	for _, name := range s.Supers {
+		id := e.byName[name]
+		if id == 0 {
+			return fmt.Errorf("%w: %q embeds %q, which is not registered", ErrUnknownKind, s.Kind, name)
+		}
+		if err := e.kinds[id-1].schema.Agree(s.Fields); err != nil {
+			return fmt.Errorf("kind %q: %w", s.Kind, err)
+		}
+	}
+	return nil
+}
+
+// reclassify gives the fields of k, which has no entries, the classes that they have in s, also in the kinds that embed k, and returns what
+// k's schema is to be with s. Otherwise, or if s contradicts it still, it returns conflict.
+func (e *Engine) reclassify(k *kind, s *template.Schema, conflict error) (*template.Schema, error) {
+	if !errors.Is(conflict, template.ErrSchemaConflict) {
+		return nil, conflict
+	}
+	merged, err := k.schema.Reclassified(s).Merge(s)
+	if err != nil {
+		return nil, err
+	}
+	for _, sub := range k.family {
+		if sub.used > 0 {
+			return nil, fmt.Errorf("%w; it could if there were no entries of kind %q", conflict, sub.schema.Kind)
+		}
+	}
+	for _, sub := range k.family {
+		if next := sub.schema.Reclassified(s); sub != k && next != sub.schema {
+			e.recordKind(sub.id, next)
+		}
+	}
+	return merged, nil
+}
+
+// recordKind gives kind id, which may be the next new one, a schema, and serves the calls for which entries match that did not before.
+func (e *Engine) recordKind(id KindID, s *template.Schema) {
+	e.change()
+	e.Log = record.AppendKind(e.Log, id, template.AppendSchema(nil, s))
+	var before []ancestor
+	if int(id) <= len(e.kinds) {
+		before = slices.Clone(e.kinds[id-1].lineage)
+	}
+	e.setKind(id, s)
+	e.embraced(e.kinds[id-1], before)
+}
+
+// registered is the result of Register for a kind that is.
+func (e *Engine) registered(id KindID) Result {
+	e.settle()
+	return Result{Count: int(id), Depends: e.kinds[id-1].registered}
+}
+
+// setKind gives kind id, which may be the next new one, a schema.
+func (e *Engine) setKind(id KindID, s *template.Schema) {
+	if int(id) > len(e.kinds) {
+		e.kinds = append(e.kinds, newKind(id))
+	}
+	k := e.kinds[id-1]
+	if k.schema != nil && s.Agree(k.schema.Fields) != nil {
+		e.unbind(k)
+	}
+	k.schema, k.registered = s, e.lsn
+	e.byName[s.Kind] = id
+	e.relate()
+	e.rebind(s.Kind)
+}
+
+// Drop forgets a kind: its name is free for another schema. Its number stays taken, so that whoever still has it is noticed. It fails with
+// ErrNoMatch if there is no such kind, and with ErrKindInUse if it has entries or others embed it.
+func (e *Engine) Drop(now int64, name string) Result {
+	e.begin(now)
+	id := e.byName[name]
+	if id == 0 {
+		return failed(fmt.Errorf("%w: there is no kind %q", ErrNoMatch, name))
+	}
+	k := e.kinds[id-1]
+	if k.used > 0 {
+		return failed(fmt.Errorf("%w: kind %q has %d entries: take or cancel them first", ErrKindInUse, name, k.used))
+	}
+	for _, sub := range k.family {
+		if sub != k {
+			return failed(fmt.Errorf("%w: kind %q embeds %q: drop that first", ErrKindInUse, sub.schema.Kind, name))
+		}
+	}
+	e.change()
+	for len(k.free.indexes) > 0 {
+		k.free.dropIndex(e, k.free.indexes[0])
+	}
+	e.Log = record.AppendDrop(e.Log, id)
+	e.dropKind(k)
+	e.settle()
+	return Result{Depends: e.lsn}
+}
+
+// dropKind makes k, which has no entries, a number without a name.
+func (e *Engine) dropKind(k *kind) {
+	e.unbind(k)
+	k.dropped, k.changed = true, e.lsn
+	delete(e.byName, k.schema.Kind)
+	e.relate()
+	e.rebind(k.schema.Kind)
+}
+
+// Schema returns the schema of a kind, or the last one of a kind that was dropped; nil for a number that no kind ever had.
+func (e *Engine) Schema(id KindID) *template.Schema {
+	if id == 0 || int(id) > len(e.kinds) {
+		return nil
+	}
+	return e.kinds[id-1].schema
+}
+
+// KindID returns the number of the named kind, or 0.
+func (e *Engine) KindID(name string) KindID { return e.byName[name] }
+
+// checkKind returns ErrUnknownKind unless there is a kind with that number.
+func (e *Engine) checkKind(id KindID) error {
+	if id == 0 || int(id) > len(e.kinds) || e.kinds[id-1].dropped {
+		return fmt.Errorf("%w: number %d", ErrUnknownKind, id)
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package server
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/template"
+)
+
+// checkKinds returns engine.ErrUnknownKind if the client has made q for classes that a kind has no longer, or for one that was dropped: the client
+// is told and makes the call again. Of kinds that q names, and the space has, it is told the numbers.
+func (c *caller) checkKinds(q *engine.Query) error {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	for i := range q.Templates {
+		t := &q.Templates[i]
+		if t.Named != nil {
+			c.announceKindLocked(c.p.KindID(t.Named.Kind))
+			continue
+		}
+		if t.Kind == 0 || int(t.Kind) >= len(c.announced) {
+			continue
+		}
+		old, schema := c.announced[t.Kind], c.p.Schema(t.Kind)
+		switch {
+		case old == nil || schema == nil:
+		case c.p.IsDropped(t.Kind):
+			c.announceDroppedLocked()
+			return fmt.Errorf("%w: kind %q was dropped", engine.ErrUnknownKind, schema.Kind)
+		case old != schema:
+			c.announceKindLocked(t.Kind)
+			if !schema.Extends(old) {
+				return fmt.Errorf("%w: kind %q has other classes now", engine.ErrUnknownKind, schema.Kind)
+			}
+		}
+	}
+	return nil
+}
+
+// announceKindLocked tells the client the schema of a kind, unless it has it.
+func (c *caller) announceKindLocked(k engine.KindID) {
+	schema := c.p.Schema(k)
+	if int(k) < len(c.announced) && c.announced[k] == schema || schema == nil {
+		return
+	}
+	for len(c.announced) <= int(k) {
+		c.announced = append(c.announced, nil)
+	}
+	c.announced[k] = schema
+	c.sendKindLocked(k, schema)
+}
+
+// announceDroppedLocked tells the client which of the kinds that it knows were dropped.
+func (c *caller) announceDroppedLocked() {
+	for k, schema := range c.announced {
+		if schema != nil && c.p.KindID(schema.Kind) != engine.KindID(k) {
+			c.announced[k] = nil
+			c.sendKindLocked(engine.KindID(k), nil)
+		}
+	}
+}
+
+// sendKindLocked sends a Kind: without a schema, the kind was dropped.
+func (c *caller) sendKindLocked(k engine.KindID, schema *template.Schema) {
+	out := c.s.out.Buffer()
+	start := len(out)
+	out = binary.AppendUvarint(wire.Begin(out, wire.Kind, c.handle), uint64(k))
+	if schema != nil {
+		out = template.AppendSchema(out, schema)
+	}
+	c.s.out.Commit(wire.End(out, start))
+	c.s.wakeLocked()
+}
