@@ -54,8 +54,19 @@ const catalogLock = 0x676f737061636573
 
 // load makes what is missing of the mirror and reads its state.
 func (db *database) load() error {
+	var there bool
+	err := db.transact(func(tx *sql.Tx) (err error) {
+		there, err = db.hasCatalog(tx)
+		return err
+	})
+	if err == nil && !there {
+		err = db.transact(db.makeCatalog) // by itself: other spaces wait for it
+	}
+	if err != nil {
+		return err
+	}
 	return db.transact(func(tx *sql.Tx) error {
-		for _, step := range []func(*sql.Tx) error{db.prepare, db.makeCatalog, db.loadPosition, db.loadKinds, db.settleModes, db.repair, db.rank, db.countLetters} {
+		for _, step := range []func(*sql.Tx) error{db.loadPosition, db.loadKinds, db.settleModes, db.repair, db.rank, db.countLetters} {
 			if err := step(tx); err != nil {
 				return err
 			}
@@ -64,21 +75,25 @@ func (db *database) load() error {
 	})
 }
 
-// prepare sets up the connection, and refuses a database that cannot hold every text.
-func (db *database) prepare(tx *sql.Tx) error {
-	var encoding string
-	if err := tx.QueryRow(`SHOW server_encoding`).Scan(&encoding); err != nil {
-		return fmt.Errorf("read the encoding: %w", err)
+// hasCatalog reports whether makeCatalog has nothing to do.
+func (db *database) hasCatalog(tx *sql.Tx) (there bool, err error) {
+	err = tx.QueryRow(`SELECT count(*) = 3 FROM unnest(ARRAY['gospaces.positions', 'gospaces.kinds', $1]) AS name WHERE to_regclass(name) IS NOT NULL`,
+		lettersName(db.space)).Scan(&there)
+	for _, c := range newColumns(db.space) {
+		if err == nil && there {
+			there, err = hasColumns(tx, c.table, c.names)
+		}
 	}
-	if encoding != "UTF8" {
-		return fmt.Errorf("writeback: the database has the encoding %s; make one with ENCODING 'UTF8'", encoding)
+	if err != nil {
+		err = fmt.Errorf("look for the catalog: %w", err)
 	}
-	// A time limit that suits queries of people would fail the same batch again and again.
-	// Whoever has waited for the position must see what was committed meanwhile.
-	if _, err := tx.Exec(`SET statement_timeout TO 0; SET default_transaction_isolation TO 'read committed'`); err != nil {
-		return fmt.Errorf("set up the connection: %w", err)
-	}
-	return nil
+	return there, err
+}
+
+func hasColumns(tx *sql.Tx, table, names string) (there bool, err error) {
+	err = tx.QueryRow(`SELECT count(*) = cardinality($2::text[]) FROM pg_attribute WHERE attrelid = $1::regclass
+		AND attname = ANY ($2::text[]) AND NOT attisdropped`, table, names).Scan(&there)
+	return there, err
 }
 
 func (db *database) makeCatalog(tx *sql.Tx) error {
@@ -97,9 +112,7 @@ func (db *database) makeCatalog(tx *sql.Tx) error {
 	}
 	for _, c := range newColumns(db.space) {
 		// Asked first, because the lock that ALTER TABLE takes would wait for the writers of other spaces.
-		var there bool
-		err := tx.QueryRow(`SELECT count(*) = cardinality($2::text[]) FROM pg_attribute WHERE attrelid = $1::regclass
-			AND attname = ANY ($2::text[]) AND NOT attisdropped`, c.table, c.names).Scan(&there)
+		there, err := hasColumns(tx, c.table, c.names)
 		if err == nil && !there {
 			_, err = tx.Exec(`ALTER TABLE ` + c.table + ` ` + c.add)
 		}

@@ -17,7 +17,8 @@ import (
 
 // Config configures a Writer. DSN and Space are required; what else is zero has a good default.
 type Config struct {
-	DSN   string // of the database, for lib/pq: a URL or a list of key=value
+	DSN   string // of the database, for lib/pq: a URL or a list of key=value; of no account with a Pool
+	Pool  *Pool  // connections, which several Writers may share; nil: one for each of Lanes, of the Writer's own
 	Space string // name of the space; decides the schema that its tables are in
 
 	Modes Modes // of kinds; nil: Mirror for all
@@ -84,7 +85,7 @@ func badDSN(err error) error {
 
 func (cfg Config) check() error {
 	var errs []error
-	if _, err := pq.NewConnector(cfg.DSN); err != nil || cfg.DSN == "" {
+	if _, err := pq.NewConnector(cfg.DSN); cfg.Pool == nil && (err != nil || cfg.DSN == "") {
 		errs = append(errs, badDSN(cmp.Or(err, errors.New("empty"))))
 	}
 	if cfg.Space == "" || !utf8.ValidString(cfg.Space) || strings.ContainsRune(cfg.Space, 0) {

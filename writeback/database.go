@@ -4,21 +4,25 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
-	"net"
-	"time"
 
 	"github.com/lib/pq"
 )
 
-// database is one connection to the database, with what was read of the mirror's state when it was opened. Its methods
-// are called by one goroutine.
+// database is what a session knows of the database: what was read of the mirror's state when it was opened, and what it has
+// made of it. Each transaction takes a connection from the pool. Its methods are called by one goroutine.
 type database struct {
+	ctx     context.Context // of the session: that is why it may be kept; when it ends, connections are cut
+	pool    *Pool
+	conn    *conn          // while there is one
+	broken  error          // why the connection is of no use any more
+	waits   func(bool)     // told when a connection is waited for, and when not any more
+	blocked func(*Blocker) // told what keeps a transaction waiting, or nil
+
 	space       string
 	incarnation string
-	pool        *sql.DB
-	conn        *sql.Conn // its calls are not bound to a context: cutter does that, without a goroutine for each
 
 	position uint64            // of the last group in the database
 	ahead    uint64            // if it is more: there may be parts of the groups up to there, too
@@ -42,71 +46,86 @@ type database struct {
 	lines []byte // scratch of copyIn
 }
 
-// openDatabase connects, makes what is missing of the mirror, and reads how far it is.
-func openDatabase(ctx context.Context, cfg Config, source Source) (*database, error) {
-	db, err := connect(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	db.incarnation, db.origin = source.Incarnation(), originOf(source)
-	if err = db.load(); err != nil {
-		db.close()
-		return nil, err
-	}
-	return db, nil
+// openDatabase makes what is missing of the mirror, and reads how far it is.
+func openDatabase(ctx context.Context, w *Writer) (*database, error) {
+	db := newDatabase(ctx, w.cfg, w.cfg.Pool)
+	db.waits, db.blocked = w.status.waits, w.status.blocked
+	db.incarnation, db.origin = w.source.Incarnation(), originOf(w.source)
+	return db, db.load()
 }
 
-// connect opens the connection. When ctx ends it is cut, whatever it waits for: a server that does not answer does not listen
-// to a request to cancel either.
+// connect returns a database with a connection of its own, which is cut when ctx ends.
 func connect(ctx context.Context, cfg Config) (*database, error) {
-	connector, err := newConnector(ctx, cfg.DSN)
+	pool, err := NewPool(cfg.DSN, 1)
 	if err != nil {
 		return nil, err
 	}
-	db := &database{
-		space: cfg.Space, pool: sql.OpenDB(connector), modes: cfg.Modes,
-		tables: make(map[uint32]*table), incomplete: make(map[uint32]bool),
+	db := newDatabase(ctx, cfg, pool)
+	if err := db.lease(); err != nil {
+		return nil, err
 	}
-	if db.conn, err = db.pool.Conn(ctx); err != nil {
+	// A person waits for it, who can end it.
+	if _, err := db.conn.ExecContext(context.Background(), `SET lock_timeout TO 0`); err != nil {
 		db.close()
-		return nil, fmt.Errorf("connect: %w", err)
+		return nil, fmt.Errorf("set up the connection: %w", err)
 	}
 	return db, nil
 }
 
-func newConnector(ctx context.Context, dsn string) (*pq.Connector, error) {
-	cfg, err := pq.NewConfig(dsn)
-	if err != nil {
-		return nil, badDSN(err)
+func newDatabase(ctx context.Context, cfg Config, pool *Pool) *database {
+	return &database{
+		ctx: ctx, pool: pool, space: cfg.Space, modes: cfg.Modes,
+		tables: make(map[uint32]*table), incomplete: make(map[uint32]bool),
+		waits: func(bool) {}, blocked: func(*Blocker) {},
 	}
-	cfg.ApplicationName = cmp.Or(cfg.ApplicationName, "gospaces writeback")
-	connector, err := pq.NewConnectorConfig(cfg)
-	if err != nil {
-		return nil, badDSN(err)
-	}
-	connector.Dialer(cutter{ctx})
-	return connector, nil
 }
 
-// close ends the connection. Its error would tell nothing: what was not committed is not there.
+// close ends what connect has begun.
 func (db *database) close() {
-	if db.conn != nil {
-		_ = db.conn.Close()
-	}
-	_ = db.pool.Close()
+	db.release()
+	db.pool.Close()
 }
 
-// transact runs do in a transaction.
+// lease takes a connection from the pool until release. It blocks while there is none.
+func (db *database) lease() error {
+	c, err := db.pool.get(db.ctx, func() { db.waits(true) })
+	db.waits(false)
+	if err == nil {
+		db.conn, db.broken = c, nil
+	}
+	return err
+}
+
+// release gives the connection back.
+func (db *database) release() {
+	if db.conn != nil {
+		db.pool.put(db.conn, db.broken)
+		db.conn = nil
+	}
+}
+
+// transact runs do in a transaction, on a connection that it takes and gives back unless there is one.
 func (db *database) transact(do func(*sql.Tx) error) error {
+	if db.conn == nil {
+		if err := db.lease(); err != nil {
+			return err
+		}
+		defer db.release()
+	}
+	defer db.pool.watch(db.conn.pid, db.blocked)()
 	tx, err := db.conn.BeginTx(context.Background(), nil)
 	if err != nil {
+		db.broken = err
 		return fmt.Errorf("begin: %w", err)
 	}
 	if err := do(tx); err != nil {
-		_ = tx.Rollback() // the connection is closed next, which does the same if this could not
+		db.broken = cmp.Or(db.broken, tx.Rollback())
 		return err
 	}
 	if err := tx.Commit(); err != nil {
+		if _, refused := errors.AsType[*pq.Error](err); !refused {
+			db.broken = err
+		}
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
@@ -122,36 +141,4 @@ func (db *database) restoring(do func() error) error {
 		db.letters, db.position, db.highest = letters, position, highest
 	}
 	return err
-}
-
-// cutter dials connections that are closed when ctx ends, which is the session's: that is why it may keep it.
-type cutter struct{ ctx context.Context }
-
-func (c cutter) Dial(network, address string) (net.Conn, error) {
-	return c.DialContext(c.ctx, network, address)
-}
-
-func (c cutter) DialTimeout(network, address string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, timeout)
-	defer cancel()
-	return c.DialContext(ctx, network, address)
-}
-
-func (c cutter) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &cutConn{Conn: conn, forget: context.AfterFunc(c.ctx, func() { _ = conn.Close() })}, nil
-}
-
-// cutConn is a connection that lets go of its context when it is closed.
-type cutConn struct {
-	net.Conn
-	forget func() bool
-}
-
-func (c *cutConn) Close() error {
-	c.forget()
-	return c.Conn.Close()
 }

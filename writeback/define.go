@@ -91,6 +91,9 @@ func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template
 
 // define makes tables what they are wanted to be.
 func (db *database) define(tx *sql.Tx, tables []*table) error {
+	if err := hurry(tx); err != nil {
+		return err
+	}
 	for _, t := range tables {
 		var err error
 		if old := db.tables[t.kind]; old == nil {

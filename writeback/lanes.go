@@ -5,11 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
 )
-
-// laneRetry is how long the lanes that there are have to do when the database admits no more.
-const laneRetry = time.Minute
 
 // lanes write batches: small ones over the connection of the session, large ones in parts over several connections side by side. What a
 // batch does to one entry is in one part, and the next batch begins when all parts are committed, so changes of an entry keep their order. Entries
@@ -28,9 +24,7 @@ type lanes struct {
 	cfg  Config
 	main *database
 
-	others []*database // open; used by one batch at a time
-	used   bool        // since the last rest
-	retry  time.Time   // when to try again to open more, after a failure
+	others []*database // with a connection each, while a batch is written
 	single bool        // the database has rules between rows: no more batches are divided
 }
 
@@ -41,7 +35,10 @@ func (l *lanes) apply(b *batch) (done effect, n int, err error) {
 		return effect{}, 1, fmt.Errorf("groups %d to %d of the log: %w", b.from+1, b.to, err)
 	}
 	if n > 1 {
-		n = l.connect(n)
+		if n, err = l.connect(n); err != nil {
+			return effect{}, 0, err
+		}
+		defer l.release()
 	}
 	if n == 1 {
 		done, err = l.main.apply(b)
@@ -63,43 +60,34 @@ func (l *lanes) worth(b *batch) int {
 	return max(1, min(l.cfg.Lanes, b.changes()/l.cfg.LaneRows))
 }
 
-// connect sees to it that there are n connections, and returns how many there are: fewer if the database does not admit more.
-func (l *lanes) connect(n int) int {
-	for len(l.others) < n-1 && !time.Now().Before(l.retry) {
-		db, err := connect(l.ctx, l.cfg)
-		if err == nil {
-			if err = db.transact(db.prepare); err != nil {
-				db.close()
-			}
-		}
-		if err != nil {
-			l.cfg.Logger.Warn("mirror_lane_refused", "lanes", 1+len(l.others), "wanted", n, "error", err)
-			l.retry = time.Now().Add(laneRetry)
+// connect takes n connections, and returns how many it has: fewer if no more are free. That of the session, which it waits
+// for, comes first, so nobody waits who has one.
+func (l *lanes) connect(n int) (int, error) {
+	if err := l.main.lease(); err != nil {
+		return 0, err
+	}
+	for len(l.others) < n-1 {
+		c := l.main.pool.try(l.ctx)
+		if c == nil {
 			break
 		}
-		db.incarnation = l.main.incarnation
+		db := newDatabase(l.ctx, l.cfg, l.main.pool)
+		db.conn, db.incarnation, db.blocked = c, l.main.incarnation, l.main.blocked
 		l.others = append(l.others, db)
 	}
-	return min(n, 1+len(l.others))
+	return 1 + len(l.others), nil
 }
 
-// rest closes the connections that have not been used since the last call.
-func (l *lanes) rest() {
-	if !l.used {
-		l.close()
-	}
-	l.used = false
-}
-
-func (l *lanes) close() {
+// release gives the connections back.
+func (l *lanes) release() {
 	for _, db := range l.others {
-		db.close()
+		db.release()
 	}
 	l.others = nil
+	l.main.release()
 }
 
 func (l *lanes) applyDivided(b *batch, n int) (done effect, err error) {
-	l.used = true
 	if err := l.main.announce(b); err != nil {
 		return done, err
 	}
@@ -112,6 +100,7 @@ func (l *lanes) applyDivided(b *batch, n int) (done effect, err error) {
 		return l.main.apply(b)
 	}
 	if err != nil {
+		b.overwrite() // if it is tried again: some of the parts may be there
 		return done, err
 	}
 	for _, p := range parts {

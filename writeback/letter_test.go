@@ -105,6 +105,7 @@ func TestDeadLetters_ARowThatIsRefusedStopsNothing(t *testing.T) {
 }
 
 func testRefused(t *testing.T, cfg writeback.Config) {
+	cfg.PingInterval = time.Hour // when the mirror itself would try it again
 	raise := func(with string) string {
 		return `CREATE FUNCTION space_test.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE short varchar(2); BEGIN
 			IF NEW.id = 13 THEN ` + with + ` END IF; RETURN NEW; END $$;
@@ -129,7 +130,6 @@ func testRefused(t *testing.T, cfg writeback.Config) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cfg.PingInterval = time.Hour // when the mirror itself would try it again
 			x := mirrorJobs(t, cfg, 5)
 			x.exec(c.rule)
 			group := record.AppendRemove(nil, 2, 1, record.Taken)

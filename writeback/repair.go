@@ -91,6 +91,9 @@ func (db *database) inspect() error {
 
 // repair makes the tables what they should be. What a table has lost by that, or before, is missing until refill.
 func (db *database) repair(tx *sql.Tx) error {
+	if err := hurry(tx); err != nil {
+		return err
+	}
 	tables, err := db.look(tx)
 	if err != nil {
 		return err

@@ -15,11 +15,10 @@ import (
 func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	db, err := openDatabase(ctx, w.cfg, w.source)
+	db, err := openDatabase(ctx, w)
 	if err != nil {
 		return err
 	}
-	defer db.close()
 	if err := w.checkLog(ctx, db); err != nil {
 		return err
 	}
@@ -33,7 +32,6 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 		return err
 	}
 	lanes := &lanes{ctx: ctx, cfg: w.cfg, main: db}
-	defer lanes.close()
 	window := newWindow(w.cfg, db)
 	if db.position == w.source.Last() {
 		w.good(db.position, pause)
@@ -80,23 +78,23 @@ func (w *Writer) checkLog(ctx context.Context, db *database) error {
 // write writes batches until something fails or ctx ends.
 func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, pause *backoff) error {
 	db, opened := lanes.main, time.Now()
-	checked := opened
+	checked, every := opened, w.cfg.PingInterval
 	for {
-		if now := time.Now(); now.Sub(checked) >= w.cfg.PingInterval {
+		if now := time.Now(); now.Sub(checked) >= every {
 			if err := w.check(db, now.Sub(opened)); err != nil {
 				return err
 			}
-			lanes.rest()
-			checked = now
+			checked, every = now, min(2*every, idlePings*w.cfg.PingInterval)
 		}
-		b, err := window.take(ctx, w.cfg.FlushInterval, w.cfg.PingInterval, w.wanted)
+		b, err := window.take(ctx, w.cfg.FlushInterval, every, w.wanted)
 		if err != nil {
 			return err
 		}
 		if b == nil {
 			continue
 		}
-		done, n, err := lanes.apply(b)
+		every = w.cfg.PingInterval
+		done, n, err := w.apply(ctx, lanes, b)
 		if err != nil {
 			return err
 		}
@@ -106,6 +104,28 @@ func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, pause 
 		w.good(b.to, pause) // first: whoever waits for the position finds the mirror running
 		window.done()       // and nothing in memory; b stays as it is until the next take
 		w.status.committed(b, done, n, db.letters)
+	}
+}
+
+// idlePings is by how much the interval grows in which a mirror that has nothing to do looks after its tables.
+const idlePings = 6
+
+// apply writes b. While others hold locks that it needs it tries again and again, and lets go of its own locks and its
+// connection in between.
+func (w *Writer) apply(ctx context.Context, lanes *lanes, b *batch) (done effect, n int, err error) {
+	pause := backoff{min: w.cfg.RetryMin, max: min(w.cfg.RetryMax, lockPause)}
+	for {
+		done, n, err = lanes.apply(b)
+		if !lockTimedOut(err) {
+			return done, n, err
+		}
+		if w.status.stalled(err) {
+			w.cfg.Logger.Warn("mirror_blocked", "error", err, "by", w.status.blocker())
+		}
+		sleep(ctx, pause.next())
+		if ctx.Err() != nil {
+			return effect{}, 0, context.Cause(ctx)
+		}
 	}
 }
 

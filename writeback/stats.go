@@ -27,6 +27,9 @@ type Stats struct {
 	DeadLetters int      // that there are; others may have dropped some in the last seconds
 	Incomplete  []string // tables that lack rows from before Position, because nothing tells what they held
 
+	Waiting bool     // for a connection: all that the pool may have are in use
+	Blocked *Blocker // the session of the database that the mirror waits for, if it has to and that is known
+
 	LastError   error // why the last attempt failed; nil once the database has taken something since
 	LastErrorAt time.Time
 	Stopped     bool // Run has returned: because of LastError, or because it was told to

@@ -131,7 +131,39 @@ func (s *status) healthy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	news := !s.stats.Connected
-	s.stats.Connected, s.stats.LastError = true, nil
+	s.stats.Connected, s.stats.LastError, s.stats.Blocked = true, nil, nil
+	return news
+}
+
+// waits tells whether a connection is waited for.
+func (s *status) waits(waiting bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Waiting = waiting
+}
+
+// blocked tells what a transaction waits for; nil: it does not wait.
+func (s *status) blocked(by *Blocker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Blocked = by
+}
+
+// blocker returns what the mirror waits for, if that is known.
+func (s *status) blocker() *Blocker {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats.Blocked
+}
+
+// stalled tells that a batch could not be written for now because of err. It returns whether that is news.
+func (s *status) stalled(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news := s.stats.Connected
+	s.stats.Connected = false
+	s.stats.Failures++
+	s.stats.LastError, s.stats.LastErrorAt = err, time.Now()
 	return news
 }
 

@@ -103,7 +103,7 @@ func (t *Tables) open(ctx context.Context, incomplete bool) error {
 	if t.tx, err = t.db.conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	for _, step := range []func(*sql.Tx) error{t.db.prepare, t.db.findCatalog, t.findPosition, t.db.findLetters, t.db.loadKinds, t.checkKinds, t.checkTables, t.findHighest, t.findDifferences} {
+	for _, step := range []func(*sql.Tx) error{t.db.findCatalog, t.findPosition, t.db.findLetters, t.db.loadKinds, t.checkKinds, t.checkTables, t.findHighest, t.findDifferences} {
 		if err := step(t.tx); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ type Writer struct {
 	source Source
 	status *status
 	wanted wanted
+	own    bool // the pool is this writer's own
 	rebase bool // all tables are to be made anew; owned by Run
 }
 
@@ -29,7 +30,12 @@ func New(source Source, cfg Config) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{cfg: cfg, source: source, status: newStatus(source), wanted: newWanted()}, nil
+	w := &Writer{cfg: cfg, source: source, status: newStatus(source), wanted: newWanted()}
+	if cfg.Pool == nil {
+		w.own = true
+		w.cfg.Pool, err = NewPool(cfg.DSN, cfg.Lanes)
+	}
+	return w, err
 }
 
 // Run mirrors the log until ctx ends, and then returns nil; a transaction under way is cut off and not lost, since its
@@ -37,6 +43,9 @@ func New(source Source, cfg Config) (*Writer, error) {
 // one exception is a database that mirrors another log: Run returns an error that wraps ErrOtherLog and says what to
 // do. Run is called once.
 func (w *Writer) Run(ctx context.Context) error {
+	if w.own {
+		defer w.cfg.Pool.Close()
+	}
 	pause := backoff{min: w.cfg.RetryMin, max: w.cfg.RetryMax}
 	var err error
 	for {
@@ -50,6 +59,9 @@ func (w *Writer) Run(ctx context.Context) error {
 		}
 		w.rebase = errors.Is(err, errUndefined) && !w.rebase // somebody may have emptied gospaces.kinds
 		d := pause.next()
+		if lockTimedOut(err) {
+			d = min(d, lockPause)
+		}
 		if w.status.failed(err) {
 			w.cfg.Logger.Warn("mirror_interrupted", "error", err, "retry_in", d)
 		}

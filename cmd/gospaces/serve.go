@@ -25,6 +25,7 @@ type serveFlags struct {
 	mirror     modes
 	mirrorLog  int64
 	mirrorFull string
+	conns      int
 	lanes      int
 	maxEntry   int
 	maxLease   time.Duration
@@ -66,6 +67,7 @@ read "name = value" with the names of the flags.`,
 	flags.Var(f.mirror, "mirror", "how kinds are mirrored: mirror, append (an archive) or none, as in audit=append,*=none; default: mirror")
 	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30, "bytes of a log that are kept for a database that is away or slow; --mirror-full says what happens beyond")
 	flags.StringVar(&f.mirrorFull, "mirror-full", "rebase", "when --mirror-log is reached: rebase (the mirror goes on from a snapshot), block (changes wait) or refuse (they fail)")
+	flags.IntVar(&f.conns, "postgres-conns", writeback.DefaultConns, "most connections to the database, of all spaces together")
 	flags.IntVar(&f.lanes, "mirror-lanes", 0, "most connections that the mirror of a space writes over; 0: one for each processor, four at most")
 	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
 	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
@@ -116,6 +118,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		Mirror:     writeback.Modes(f.mirror),
 		MirrorLog:  f.mirrorLog,
 		MirrorFull: f.mirrorFull,
+		Conns:      f.conns,
 		Lanes:      f.lanes,
 		MaxEntry:   f.maxEntry,
 		MaxLease:   f.maxLease,
@@ -164,6 +167,8 @@ func (f *serveFlags) check() error {
 		return errors.New("--mirror-log and --event-log must be positive")
 	case f.snapBytes <= 0 || f.snapEvery <= 0:
 		return errors.New("--snapshot-bytes and --snapshot-every must be positive")
+	case f.conns <= 0:
+		return errors.New("--postgres-conns must be positive")
 	case f.flush < 0:
 		return errors.New("--flush-timeout must not be negative")
 	}

@@ -76,12 +76,12 @@ func (m mirrored) readSnapshot(position uint64, fn func(records []byte) error) e
 }
 
 func (ss *spaces) startMirror(name string, s *hosted) error {
-	if ss.cfg.Postgres == "" {
+	if ss.pool == nil {
 		return nil
 	}
 	var err error
 	s.mirror, err = writeback.New(mirrored{s.log, s.snapshots}, writeback.Config{
-		DSN: ss.cfg.Postgres, Space: name, Modes: ss.cfg.Mirror, Lanes: ss.cfg.Lanes, Logger: ss.cfg.Logger.With("space", name),
+		Pool: ss.pool, Space: name, Modes: ss.cfg.Mirror, Lanes: ss.cfg.Lanes, Logger: ss.cfg.Logger.With("space", name),
 	})
 	if err != nil {
 		return err
@@ -122,9 +122,28 @@ type mirrorStatus struct {
 	Lanes       int      `json:"lanes"` // connections that the last batch went over
 	DeadLetters int      `json:"dead_letters"`
 	Incomplete  []string `json:"incomplete_tables,omitempty"`
+	Waiting     bool     `json:"waiting_for_connection,omitempty"`
+	Blocked     *blocker `json:"blocked_by,omitempty"`
 	Failures    uint64   `json:"failures"`
 	LastError   string   `json:"last_error,omitempty"`
 	Stopped     bool     `json:"stopped,omitempty"` // for good, because of the last error
+}
+
+// blocker is the session of the database that a mirror waits for.
+type blocker struct {
+	PID         int     `json:"pid"`
+	User        string  `json:"user"`
+	Application string  `json:"application"`
+	State       string  `json:"state"`
+	Query       string  `json:"query"`
+	Seconds     float64 `json:"seconds"` // that its transaction has lasted
+}
+
+func newBlocker(b *writeback.Blocker) *blocker {
+	if b == nil {
+		return nil
+	}
+	return &blocker{b.PID, b.User, b.Application, b.State, b.Query, b.Age.Seconds()}
 }
 
 func newMirrorStatus(m writeback.Stats) *mirrorStatus {
@@ -132,6 +151,7 @@ func newMirrorStatus(m writeback.Stats) *mirrorStatus {
 		Connected: m.Connected, Position: m.Position,
 		LagGroups: m.LagGroups, LagRecords: m.LagRecords, LagBytes: m.LagBytes, LagSeconds: m.LagAge.Seconds(),
 		Rows: m.RowsWritten, Deleted: m.RowsDeleted, Refused: m.RowsRefused, Coalesced: m.Coalesced, Lanes: m.Lanes,
-		DeadLetters: m.DeadLetters, Incomplete: m.Incomplete, Failures: m.Failures, LastError: text(m.LastError), Stopped: m.Stopped,
+		DeadLetters: m.DeadLetters, Incomplete: m.Incomplete, Waiting: m.Waiting, Blocked: newBlocker(m.Blocked),
+		Failures: m.Failures, LastError: text(m.LastError), Stopped: m.Stopped,
 	}
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Mirror     writeback.Modes
 	MirrorLog  int64         // bytes of a log that may be kept for a database that is away; 0: 1 GiB
 	MirrorFull string        // what happens when there are as many: Rebase, Block or Refuse; "": Rebase
+	Conns      int           // most connections to the database, of all mirrors together; 0: writeback.DefaultConns
 	Lanes      int           // most connections that a mirror writes over; 0: writeback.DefaultLanes()
 	MaxEntry   int           // bytes of one entry; 0: 1 MiB
 	MaxCall    int           // bytes of all entries of one write; 0: 8 MiB
@@ -75,6 +76,8 @@ func (c *Config) setDefaults() error {
 		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
 	case c.MirrorFull != Rebase && c.MirrorFull != Block && c.MirrorFull != Refuse:
 		return fmt.Errorf("what happens when the log is full for the mirror is %q; it is rebase, block or refuse", c.MirrorFull)
+	case c.Conns < 0 || c.Conns > writeback.MaxConns:
+		return fmt.Errorf("the mirrors are to have %d connections to the database; they may have %d at most, or 0 for %d", c.Conns, writeback.MaxConns, writeback.DefaultConns)
 	case c.Lanes < 0 || c.Lanes > writeback.MaxLanes:
 		return fmt.Errorf("the mirror is to write over %d connections; it may be %d at most, or 0 for as many as suit the machine", c.Lanes, writeback.MaxLanes)
 	case c.MaxLease < 0 || c.MaxListen < 0 || c.MaxTxn < 0:

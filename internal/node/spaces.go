@@ -22,6 +22,7 @@ type spaces struct {
 	budget *budget.Budget
 	store  *replication.Store // nil with Memory
 
+	pool    *writeback.Pool // of the mirrors; nil without a database
 	ctx     context.Context // of the mirrors; ends with close
 	cancel  context.CancelFunc
 	mirrors sync.WaitGroup
@@ -54,6 +55,12 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.mirrors.Go(func() { b.Watch(ss.ctx) })
 	ss.spans = partition.NewSpans(ss.partition, ss.names, cfg.Logger)
+	if cfg.Postgres != "" {
+		var err error
+		if ss.pool, err = writeback.NewPool(cfg.Postgres, cfg.Conns); err != nil {
+			return nil, err
+		}
+	}
 	names := []string{defaultSpace}
 	if cfg.Durability != Memory {
 		var err error
@@ -229,6 +236,9 @@ func (ss *spaces) close(ctx context.Context) error {
 	flushing.Wait()
 	ss.cancel()
 	ss.mirrors.Wait()
+	if ss.pool != nil {
+		ss.pool.Close()
+	}
 	if ss.store != nil {
 		errs = append(errs, ss.store.Close())
 	}

@@ -1,0 +1,97 @@
+package writeback_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// A reader who has forgotten to end its transaction keeps the mirror from adding a column; those who come after it do not wait, and
+// the status says who it is.
+func TestLocks_AChangeOfATableKeepsNobodyWaiting(t *testing.T) {
+	overLanes(t, func(t *testing.T, cfg writeback.Config) {
+		x := mirrorJobs(t, cfg, 10)
+		unlock := lock(t, x.db, `SELECT count(*) FROM space_test."Job"`)
+		wider := &template.Schema{Kind: "Job", Fields: append(job.Fields[:2:2], template.Field{Name: "extra", Class: template.Int})}
+		group := record.AppendPut(kindRecord(1, wider), 11, 1, forever, row(t, wider, map[string]any{"extra": int64(7)}))
+		follow(t, x.log, x.m, group)
+		requireBlocked(t, x, `SELECT count(*) FROM space_test."Job"`)
+
+		failures := x.Stats().Failures
+		for x.Stats().Failures < failures+3 { // the mirror tries again and again; a reader waits for one attempt at most
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			var n int
+			require.NoError(t, x.db.QueryRowContext(ctx, `SELECT count(*) FROM space_test."Job"`).Scan(&n))
+			cancel()
+			require.Equal(t, 10, n)
+		}
+		unlock()
+		require.NoError(t, x.Flush(t.Context()))
+		require.Nil(t, x.Stats().Blocked)
+		require.True(t, x.Stats().Connected)
+		x.requireComplete()
+	})
+}
+
+// requireBlocked waits until the status names the query that keeps the mirror waiting.
+func requireBlocked(t *testing.T, x *mirrored, query string) {
+	t.Helper()
+	var by *writeback.Blocker
+	require.Eventually(t, func() bool {
+		by = x.Stats().Blocked
+		return by != nil && x.Stats().Failures > 0
+	}, time.Minute, time.Millisecond)
+	require.Equal(t, query, by.Query)
+	require.Equal(t, "idle in transaction", by.State)
+	require.Positive(t, by.PID)
+	require.Positive(t, by.Age)
+	require.ErrorContains(t, x.Stats().LastError, "lock timeout")
+}
+
+func TestLocks_OfRowsAndTablesAreWaitedOut(t *testing.T) {
+	for name, statement := range map[string]string{
+		"row":   `SELECT _id FROM space_test."Job" WHERE _id = 5 FOR UPDATE`,
+		"table": `LOCK TABLE space_test."Job" IN SHARE MODE`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			overLanes(t, func(t *testing.T, cfg writeback.Config) {
+				x := mirrorJobs(t, cfg, 10)
+				unlock := lock(t, x.db, statement)
+				var group []byte
+				for id := range uint64(6) {
+					group = record.AppendRemove(group, 3+id, 1, record.Taken)
+				}
+				group = appendJobs(t, group, 11, 10)
+				follow(t, x.log, x.m, record.AppendTogether(group, 0))
+				requireBlocked(t, x, statement)
+				var n int
+				require.NoError(t, x.db.QueryRow(`SELECT count(*) FROM space_test."Job"`).Scan(&n)) // nor do readers
+				unlock()
+				require.NoError(t, x.Flush(t.Context()))
+				x.requireComplete()
+			})
+		})
+	}
+}
+
+// A mirror that waits for a lock stops at once, and what it waited with does not wait on in the server.
+func TestLocks_AMirrorThatWaitsStopsAtOnce(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	log, m := newMemLog(), newModel()
+	w, stop := start(t, log, writeback.Config{DSN: dsn})
+	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 10))
+	require.NoError(t, w.Flush(t.Context()))
+	unlock := lock(t, db, `SELECT FROM space_test."Job" WHERE _id = 5 FOR UPDATE`)
+	follow(t, log, m, record.AppendRemove(nil, 5, 1, record.Taken))
+	lockedLanes(t, db, 1, "DELETE")
+	stop()
+	lockedLanes(t, db, 0, "DELETE")
+	unlock()
+}
