@@ -48,16 +48,16 @@ fuzz: ## run every fuzz test for FUZZTIME (30s) each
 soak: TIME ?= 5m
 soak: ## random programs with crashes, restarts and cut connections, judged; for TIME (5m)
 	mkdir -p bin/soak
-	cd spacetest && GOSPACES_SOAK=$(TIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -artifacts -outputdir $(CURDIR)/bin/soak
+	cd spacetest && SOAK=$(TIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -artifacts -outputdir $(CURDIR)/bin/soak
 
 crash: TIME ?= 30m
 crash: ## processes and disks fail in random order, then log, snapshots, spaces and tables are verified; for TIME (30m), order by SEED
 	mkdir -p bin/crash
-	GOSPACES_CRASH=$(TIME) GOSPACES_SEED=$(SEED) go test ./spacetest/crash -run '^TestCrash$$' -v -count=1 -timeout 0 -artifacts -outputdir $(CURDIR)/bin/crash
+	CRASH=$(TIME) CRASH_SEED=$(SEED) go test ./spacetest/crash -run '^TestCrash$$' -v -count=1 -timeout 0 -artifacts -outputdir $(CURDIR)/bin/crash
 
 soak-bound: TIME ?= 20m
 soak-bound: ## jobs at full speed through an almost empty space, whose folder must stay small; TIME (20m), PART (alone, mirrored, rebase, block; all)
-	GOSPACES_SOAK_BOUND=$(TIME) go test ./spacetest -run '^TestBound$$/$(PART)' -v -count=1 -timeout 0
+	SOAK_BOUND=$(TIME) go test ./spacetest -run '^TestBound$$/$(PART)' -v -count=1 -timeout 0
 
 install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 	install -D bin/gospaces $(DESTDIR)$(PREFIX)/bin/gospaces

@@ -14,7 +14,7 @@ import (
 )
 
 // crashDir names the folder in which this program, run as a child of its own test, appends until it is killed.
-const crashDir = "GOSPACES_TEST_CRASH_DIR"
+const crashDir = "TEST_CRASH_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {

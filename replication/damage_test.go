@@ -115,6 +115,24 @@ func TestOpen_GoesOnFromALastFileThatWasCutOff(t *testing.T) {
 	}
 }
 
+// A kill is nothing to warn of, also when the server's index is from an earlier stop.
+func TestOpen_SaysNothingAfterAKill(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	appendAll(t, primary(t, s), 1, 3)
+	require.NoError(t, s.Close())
+	s = open(t, Config{Dir: dir})
+	appendAll(t, primary(t, s), 4, 6)
+	killed := filepath.Join(t.TempDir(), "copy")
+	require.NoError(t, os.CopyFS(killed, os.DirFS(dir)))
+	require.FileExists(t, filepath.Join(streamDir(killed), "msgs", "index.db"))
+	var said bytes.Buffer
+	s = open(t, Config{Dir: killed, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	require.Equal(t, upTo(6), replayed(t, idle(t, s)))
+	require.Empty(t, said.String())
+}
+
 const killedMessages = 200
 
 // killed returns the folder of a store that was killed, and whose only file was damaged.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -39,7 +40,7 @@ func (l *serverLog) Errorf(format string, v ...any) {
 
 func (l *serverLog) Warnf(format string, v ...any) {
 	level := slog.LevelWarn
-	if chosen[format] {
+	if chosen[format] || aboutIndex(format) {
 		level = slog.LevelDebug
 	}
 	l.log.Log(context.Background(), level, "nats_server", "text", fmt.Sprintf(format, v...))
@@ -50,6 +51,13 @@ func (l *serverLog) Warnf(format string, v ...any) {
 var chosen = map[string]bool{
 	"Plaintext passwords detected, use nkeys or bcrypt":                                     true,
 	"Maximum payloads over %v are generally discouraged and could lead to poor performance": true,
+}
+
+// aboutIndex reports whether a warning is about the index of a stream, which the server writes when it is stopped, and makes anew from the files after a kill. If the
+// files lack something, this package says so.
+func aboutIndex(format string) bool {
+	return strings.HasPrefix(format, "Filestore [") &&
+		(strings.Contains(format, "] Stream state ") || strings.Contains(format, "] Recovering stream state from index errored"))
 }
 
 // What the server finds worth a notice is a detail of this program.

@@ -26,7 +26,7 @@ import (
 )
 
 // boundVariable names the environment variable that says for how long each part of TestBound runs.
-const boundVariable = "GOSPACES_SOAK_BOUND"
+const boundVariable = "SOAK_BOUND"
 
 // What the documentation promises of a data folder: see "How large a data folder gets" in docs/configuration.md.
 const (

@@ -15,13 +15,13 @@ import (
 )
 
 // soakVariable names the environment variable that says for how long TestSoak runs.
-const soakVariable = "GOSPACES_SOAK"
+const soakVariable = "SOAK"
 
 // soakBriefly is for how long it runs otherwise.
 const soakBriefly = 3 * time.Second
 
 // TestSoak runs random programs on spaces of every sort, one after the other in each of two lanes, with crashes, restarts and cut
-// connections, and judges what their clients saw. Each round has a seed of its own, which it prints when it fails: given as GOSPACES_SEED it
+// connections, and judges what their clients saw. Each round has a seed of its own, which it prints when it fails: given as SOAK_SEED it
 // makes the first round the same program on the same sort of space.
 func TestSoak(t *testing.T) {
 	t.Parallel()

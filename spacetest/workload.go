@@ -110,7 +110,7 @@ func outcomes(ops []history.Op) map[history.Outcome]int {
 }
 
 // seedVariable names the environment variable that repeats a run. What the goroutines make of it is up to the scheduler.
-const seedVariable = "GOSPACES_SEED"
+const seedVariable = "SOAK_SEED"
 
 func runSeed(tb testing.TB) uint64 {
 	seed := rand.Uint64()

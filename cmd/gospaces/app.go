@@ -16,7 +16,7 @@ import (
 
 // app is what all commands share: the outside world, and the global flags.
 type app struct {
-	getenv func(string) string
+	env    environment
 	stdin  io.Reader
 	stdout io.Writer // results, as JSON lines
 	stderr io.Writer // everything else
@@ -42,8 +42,8 @@ const examples = `  gospaces serve --data /var/lib/gospaces
   gospaces watch job`
 
 // run does what args say and returns the exit code.
-func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr}
+func run(ctx context.Context, args []string, env environment, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{env: env, stdin: stdin, stdout: stdout, stderr: stderr}
 	root := a.command()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -67,13 +67,14 @@ func (a *app) command() *cobra.Command {
 		SilenceErrors: true, // exit prints them
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := settle(cmd.Flags(), a.getenv, nil); err != nil {
+			if err := errors.Join(a.env.check(cmd.Root()), settle(cmd.Flags(), a.env, nil)); err != nil {
 				return err
 			}
 			a.running = true
 			return nil
 		},
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -14,5 +14,5 @@ func main() {
 	context.AfterFunc(ctx, stop)
 	// A command whose output breaks has entries to put back: SIGPIPE must not end it. The write fails, too.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], newEnvironment(os.Environ()), os.Stdin, os.Stdout, os.Stderr))
 }

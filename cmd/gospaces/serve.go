@@ -60,7 +60,7 @@ read "name = value" with the names of the flags.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.listen, "listen", ":7420", "address to serve on; port 0 takes any free one")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:7420", "address to serve on; port 0 takes any free one, :7420 serves other machines, too")
 	flags.StringVar(&f.data, "data", "gospaces-data", "folder of the log; made if it is not there")
 	flags.StringVar(&f.durability, "durability", "logged", "memory, logged or synced")
 	flags.StringVar(&f.postgres, "postgres", "", "connection string of the PostgreSQL database to mirror to; none: no mirror")
@@ -101,7 +101,7 @@ func (a *app) readConfig(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	return settle(cmd.Flags(), a.getenv, file)
+	return settle(cmd.Flags(), a.env, file)
 }
 
 // serve runs a node until ctx ends and then stops it in good order, within the time that the settings allow.
@@ -131,7 +131,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		AcceptLoss:    f.acceptLoss,
 
 		Limits: f.limits.Limits,
-		Logger: logger,
+		Logger: logger, Version: thisBuild().Version,
 	}
 	if err := errors.Join(f.check(), f.limits.check(), cfg.Check()); err != nil {
 		return usageError{err}

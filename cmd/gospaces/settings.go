@@ -10,15 +10,18 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
 // envAnnotation marks a flag whose value may come from the environment.
 const envAnnotation = "gospaces_env"
 
+const envPrefix = "GOSPACES_"
+
 // envName returns the environment variable of a flag: GOSPACES_MAX_ENTRY for max-entry.
 func envName(flag string) string {
-	return "GOSPACES_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // fromEnvironment lets every flag of the set take its value from its environment variable, and says so in its help.
@@ -31,14 +34,14 @@ func fromEnvironment(flags *pflag.FlagSet) {
 
 // settle gives every setting that the command line leaves open its value: from the environment, else from file, else
 // it keeps its default.
-func settle(flags *pflag.FlagSet, getenv func(string) string, file map[string]string) error {
+func settle(flags *pflag.FlagSet, env environment, file map[string]string) error {
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {
-		env := f.Annotations[envAnnotation]
-		if f.Changed || env == nil || first != nil {
+		name := f.Annotations[envAnnotation]
+		if f.Changed || name == nil || first != nil {
 			return
 		}
-		source, value := "$"+env[0], getenv(env[0])
+		source, value := "$"+name[0], env[name[0]]
 		if value == "" {
 			source, value = "the file's "+f.Name, file[f.Name]
 		}
@@ -76,7 +79,8 @@ func readSettings(path string, flags *pflag.FlagSet) (map[string]string, error) 
 			return nil, fmt.Errorf("%s:%d: not of the form name = value", path, n)
 		}
 		if flag := flags.Lookup(name); flag == nil || flag.Annotations[envAnnotation] == nil {
-			return nil, fmt.Errorf("%s:%d: there is no setting %q; there are %s", path, n, name, strings.Join(settingNames(flags), ", "))
+			known := settingNames(flags)
+			return nil, fmt.Errorf("%s:%d: there is no setting %q%s; there are %s", path, n, name, perhaps("", name, known), strings.Join(known, ", "))
 		}
 		settings[name] = strings.TrimSpace(value)
 	}
@@ -92,4 +96,15 @@ func settingNames(flags *pflag.FlagSet) []string {
 		}
 	})
 	return slices.Sorted(maps.Keys(names))
+}
+
+// flagError adds to the error for a flag that cmd does not have the one that may be meant.
+func flagError(cmd *cobra.Command, err error) error {
+	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !ok {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	return fmt.Errorf("%w%s", err, perhaps("--", name, known))
 }

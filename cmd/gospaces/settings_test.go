@@ -1,8 +1,10 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -86,6 +88,26 @@ func TestConfigurationPage_ListsEveryFlag(t *testing.T) {
 }
 
 // getenv returns an environment of the given variables.
-func getenv(env map[string]string) func(string) string {
-	return func(name string) string { return env[name] }
+func getenv(env map[string]string) environment { return env }
+
+// What is misspelt is not passed over in silence.
+func TestSettings_UnknownOnesAreRefusedWithAHint(t *testing.T) {
+	t.Parallel()
+	for name, says := range map[string]string{
+		"GOSPACES_LISTN":      "there is no setting $GOSPACES_LISTN: did you mean $GOSPACES_LISTEN?",
+		"GOSPACES_POSTGRESS":  "did you mean $GOSPACES_POSTGRES?",
+		"GOSPACES_SOMETHING":  "there is no setting $GOSPACES_SOMETHING (see `gospaces version --help`)",
+		"GOSPACES_MAX_ENTRYS": "did you mean $GOSPACES_MAX_ENTRY?",
+	} {
+		var errs strings.Builder
+		code := run(t.Context(), []string{"version"}, environment{name: "x"}, strings.NewReader(""), io.Discard, &errs)
+		require.Equal(t, exitUsage, code)
+		require.Contains(t, errs.String(), says)
+	}
+	require.Zero(t, run(t.Context(), []string{"version"}, environment{"GOSPACES_SOMETHING": "", "GOSPACES_LISTEN": "x", "OTHER": "y"},
+		strings.NewReader(""), io.Discard, io.Discard))
+	require.Contains(t, cli(t, "serve", "--listn", "x").err, "unknown flag: --listn: did you mean --listen?")
+	path := filepath.Join(t.TempDir(), "conf")
+	require.NoError(t, os.WriteFile(path, []byte("durabilty = synced\n"), 0o600))
+	require.Contains(t, cli(t, "serve", "--config", path).err, `:1: there is no setting "durabilty": did you mean durability?; there are `)
 }

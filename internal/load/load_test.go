@@ -28,7 +28,7 @@ import (
 )
 
 // killEnv tells this program, run again by a test, that it is to load and be killed, and when.
-const killEnv = "GOSPACES_TEST_KILL_LOAD"
+const killEnv = "TEST_KILL_LOAD"
 
 var pg *postgres.Server
 

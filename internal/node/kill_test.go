@@ -20,7 +20,7 @@ import (
 )
 
 // killEnv tells this program, run again by a test, that it is the process to be killed, and when.
-const killEnv = "GOSPACES_TEST_KILL"
+const killEnv = "TEST_KILL"
 
 func TestMain(m *testing.M) {
 	if plan := os.Getenv(killEnv); plan != "" {

@@ -53,6 +53,8 @@ type Config struct {
 	Resume time.Duration // how long a session waits for its client to come back; 0: 30 s
 	Logger *slog.Logger  // nil: silent
 
+	Version string // of the program, for the log
+
 	wrapLog func(space string, l partition.Log) partition.Log // in tests; nil: the log as it is
 }
 
@@ -129,6 +131,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		listener.Close()
 		return nil, err
 	}
+	n.announce()
 	go func() { n.served <- n.server.Serve(listener) }()
 	return n, nil
 }

@@ -3,6 +3,8 @@ package node
 import (
 	"fmt"
 	"log/slog"
+	"net"
+	"path/filepath"
 	"sync"
 	"time"
 )
@@ -23,6 +25,30 @@ func (s *startup) report() string {
 		return "0 %"
 	}
 	return s.text
+}
+
+// announce tells the log what the node serves, and whom.
+func (n *Node) announce() {
+	entries := 0
+	for _, s := range n.spaces.all() {
+		entries += s.partition.Stats().Entries
+	}
+	data, mirror := "", "none"
+	if n.cfg.Durability != Memory {
+		data = n.cfg.Data
+		if abs, err := filepath.Abs(data); err == nil {
+			data = abs
+		}
+	}
+	if n.cfg.Postgres != "" {
+		mirror = "postgres"
+	}
+	n.cfg.Logger.Info("serving", "address", n.Addr(), "version", n.cfg.Version, "durability", n.cfg.Durability, "data", data, "mirror", mirror,
+		"spaces", len(n.spaces.names()), "entries", entries, "recovery", time.Since(n.started).Round(time.Millisecond))
+	if a, ok := n.addr.(*net.TCPAddr); ok && !a.IP.IsLoopback() {
+		n.cfg.Logger.Warn("nothing protects this address: whoever reaches it may read, change and remove everything; "+
+			"serve on 127.0.0.1, or let a firewall or a tunnel decide who connects", "address", n.Addr())
+	}
 }
 
 // progress returns what takes note of how far a space is, of which there are count and before are done; the log is told about once a second.

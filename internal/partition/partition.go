@@ -281,6 +281,7 @@ func (p *Partition) Hash() uint64 {
 
 // Stats is a partition's state in numbers.
 type Stats struct {
+	Entries       int // those that nobody sees included
 	Waiting       int // calls that wait
 	Registrations int
 	Sessions      int // of clients that repeat calls, present or awaited
@@ -301,6 +302,7 @@ func (p *Partition) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st := Stats{
+		Entries: p.e.Entries(),
 		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments), Prepared: len(p.e.Prepared()),
 		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
 		Hold: p.hold, Held: p.held,

@@ -21,16 +21,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestCrash runs a campaign: briefly, or for as long as GOSPACES_CRASH says (make crash). GOSPACES_SEED repeats the order of its disturbances.
+// TestCrash runs a campaign: briefly, or for as long as CRASH says (make crash). CRASH_SEED repeats the order of its disturbances.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Time: time.Second, Round: 4 * time.Second, Seed: uint64(time.Now().UnixNano()), Out: t.Output()}
-	if s := os.Getenv("GOSPACES_CRASH"); s != "" {
+	if s := os.Getenv("CRASH"); s != "" {
 		d, err := time.ParseDuration(s)
 		require.NoError(t, err)
 		cfg.Time, cfg.Round, cfg.Out = d, 0, os.Stderr
 	}
-	if s := os.Getenv("GOSPACES_SEED"); s != "" {
+	if s := os.Getenv("CRASH_SEED"); s != "" {
 		seed, err := strconv.ParseUint(s, 10, 64)
 		require.NoError(t, err)
 		cfg.Seed = seed
@@ -41,10 +41,10 @@ func TestCrash(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	cfg.Client, err = os.Executable()
 	require.NoError(t, err)
-	t.Logf("GOSPACES_SEED=%d", cfg.Seed)
+	t.Logf("CRASH_SEED=%d", cfg.Seed)
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM) // its disks must not stay behind
 	defer stop()
 	report, err := Run(ctx, cfg)
-	require.NoError(t, err, "GOSPACES_SEED=%d; with -artifacts, as make crash has it, everything is kept in %s", cfg.Seed, cfg.Dir)
+	require.NoError(t, err, "CRASH_SEED=%d; with -artifacts, as make crash has it, everything is kept in %s", cfg.Seed, cfg.Dir)
 	require.Positive(t, report.Rounds())
 }

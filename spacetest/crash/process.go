@@ -36,7 +36,7 @@ type orders struct {
 }
 
 // ordersVariable names the environment variable that makes a program a client process.
-const ordersVariable = "GOSPACES_CRASH_ORDERS"
+const ordersVariable = "CRASH_ORDERS"
 
 // IsClient reports whether this process was started by a campaign, to be one of its clients: its main function then calls Client, and returns.
 func IsClient() bool { return os.Getenv(ordersVariable) != "" }
