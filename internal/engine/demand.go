@@ -38,7 +38,8 @@ func (p *pool) demand(sh shape) *demand {
 			return d
 		}
 	}
-	d := &demand{shape: shape{eq: sh.eq, keys: slices.Clone(sh.keys)}}
+	d := &demand{shape: sh}
+	d.keys = slices.Clone(sh.keys)
 	if len(p.demands) < maxDemands {
 		p.demands = append(p.demands, d)
 		return d

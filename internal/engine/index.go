@@ -21,7 +21,7 @@ type index struct {
 	dropped bool // it is nobody's any more
 }
 
-// indexStore is the two ways to keep an index: hashed for equality, sorted for ranges and orderings.
+// indexStore is the two ways to keep an index: hashed for equality, ordered for ranges and orderings.
 type indexStore interface {
 	add(s slot, row template.Row)
 	insert(s slot, row template.Row) // add, of an entry that need not be the youngest
@@ -34,10 +34,10 @@ const idleLimit = 200_000
 
 func (e *Engine) newIndex(p *pool, sh shape) *index {
 	ix := &index{pool: p, e: e, shape: sh, next: p.all.head}
-	if len(sh.keys) == 0 {
+	if sh.hashed() {
 		ix.store = &hashed{ix: ix, buckets: map[uint64]uint32{}, lists: make([]list, 1)}
 	} else {
-		ix.store = newSorted(ix)
+		ix.store = newOrdered(ix)
 	}
 	return ix
 }

@@ -9,10 +9,8 @@ import (
 )
 
 // scan yields the entries of one kind that match some conditions, oldest first, from the cheapest source there is: the
-// shortest list of an index, or all entries of the kind.
-//
-// A template with a range has a second way: to gather what an index holds in the range and sort it by age. Which is
-// cheaper cannot be known before, so both go on in turns, each as far as the other has come, until one is done.
+// shortest list of an index for equality, or all entries of the kind; and an index for the range, if there is one and
+// the first few entries of the list do not match.
 type scan struct {
 	e     *Engine
 	k     *kind
@@ -25,20 +23,20 @@ type scan struct {
 	unit  int         // of the budget, for looking at one
 	seen  int         // entries looked at
 	found int         // entries yielded
-	last  uint64      // order of the entry yielded last
+	last  uint64      // order of the entry yielded, or looked at in the list, last
 
-	ranged *gather // the second way, or nil
-	turn   int     // seen at which the second way has its turn
-	sorted []slot  // what the second way found, once it is done
-	done   bool    // sorted is the source
+	within *ranking // the entries in the range, or nil
+	turn   int      // entries looked at in vain after which within is the source
+	given  []slot   // matches that are known already
+	done   bool     // the list is not the source any more
 }
 
-// firstTurn is how many entries are looked at before a second way is tried.
-const firstTurn = 64
+// firstTurn is how many entries are looked at in vain before an index for the range is asked.
+const firstTurn = 4
 
 func (e *Engine) scan(p *pool, conds []template.Cond) scan {
 	s := scan{
-		e: e, k: p.kind, pool: p, conds: conds, shape: shape{eq: equalities(conds)},
+		e: e, k: p.kind, pool: p, conds: conds, shape: shapeOf(conds, nil),
 		links: &p.order, at: p.all.head, turn: math.MaxInt, unit: 1 + operands(conds),
 	}
 	if len(conds) == 0 {
@@ -64,11 +62,10 @@ func (e *Engine) scan(p *pool, conds []template.Cond) scan {
 	if e.taking && s.links != &p.order {
 		p.touch(e, s.at)
 	}
-	if f := rangedField(conds); f >= 0 {
-		s.shape.keys = []template.Order{{Field: f}}
+	if _, ok := s.shape.ranged(); ok {
 		if ix := p.index(s.shape); ix != nil && ix.live() {
 			ix.idle = 0
-			s.ranged = newGather(ix.store.(*sorted), e.hashConds(conds, ix.eq), conds, f)
+			s.within = &ranking{section: ix.store.(*ordered).section(conds)}
 			s.turn = firstTurn
 		}
 	}
@@ -78,7 +75,7 @@ func (e *Engine) scan(p *pool, conds []template.Cond) scan {
 // given returns a scan of matches that are known already, by age.
 func (e *Engine) given(k *kind, matches []slot) scan {
 	slices.SortFunc(matches, func(a, b slot) int { return cmp.Compare(k.entries.at(a).order, k.entries.at(b).order) })
-	return scan{e: e, k: k, sorted: matches, done: true}
+	return scan{e: e, k: k, given: matches, done: true}
 }
 
 // next returns the next matching entry, or 0.
@@ -88,6 +85,10 @@ func (s *scan) next() slot {
 		if at == 0 {
 			return 0
 		}
+		if s.seen-s.found >= s.turn {
+			s.done = true
+			break
+		}
 		if s.e.left -= s.unit; s.e.left < 0 {
 			return 0 // the budget is used up
 		}
@@ -96,14 +97,26 @@ func (s *scan) next() slot {
 		if s.matches(at) {
 			return s.yield(at)
 		}
-		if s.seen >= s.turn {
-			s.takeTurn()
-		}
 	}
-	for len(s.sorted) > 0 {
-		at := s.sorted[0]
-		s.sorted = s.sorted[1:]
-		if s.k.entries.at(at).order > s.last {
+	if s.within != nil {
+		return s.nextWithin()
+	}
+	if len(s.given) == 0 {
+		return 0
+	}
+	at := s.given[0]
+	s.given = s.given[1:]
+	return s.yield(at)
+}
+
+// nextWithin is next from the index for the range. The list was looked at to an entry whose order is last.
+func (s *scan) nextWithin() slot {
+	for at := s.within.next(); at != 0; at = s.within.next() {
+		if s.e.left -= s.unit; s.e.left < 0 {
+			return 0
+		}
+		s.seen++
+		if s.k.entries.at(at).order > s.last && s.matches(at) {
 			return s.yield(at)
 		}
 	}
@@ -135,18 +148,6 @@ func matchAll(conds []template.Cond, row template.Row) bool {
 	return true
 }
 
-// takeTurn lets the second way look at as many entries as the first has.
-func (s *scan) takeTurn() {
-	s.e.left -= s.seen * s.unit
-	if s.ranged.advance(s.seen, s.matches) {
-		s.sorted, s.done = s.ranged.slots, true
-		slices.SortFunc(s.sorted, func(a, b slot) int {
-			return int(int64(s.k.entries.at(a).order - s.k.entries.at(b).order))
-		})
-	}
-	s.turn = 2 * s.seen
-}
-
 // close charges the kind for what was looked at in vain.
 func (s *scan) close() {
 	if s.pool == nil {
@@ -155,82 +156,4 @@ func (s *scan) close() {
 	if v := s.seen - s.found; v > 0 {
 		s.pool.pay(s.e, s.shape, v)
 	}
-}
-
-// gather collects the matches within a range of a sorted index.
-type gather struct {
-	t     *sorted
-	group uint64
-	conds []template.Cond
-	field int
-	from  bound
-	last  slot // looked at last; 0 before the first
-	slots []slot
-}
-
-func newGather(t *sorted, group uint64, conds []template.Cond, field int) *gather {
-	g := &gather{t: t, group: group, conds: conds, field: field, from: bound{after: true}} // after all nulls
-	for i := range conds {
-		c := &conds[i]
-		switch {
-		case c.Field != field:
-		case c.Op == template.Gt || c.Op == template.Ge || c.Op == template.Prefix:
-			g.from = bound{value: c.Value, after: c.Op == template.Gt}
-		}
-	}
-	return g
-}
-
-// advance looks at up to n more entries and reports whether the range is exhausted.
-func (g *gather) advance(n int, matches func(slot) bool) (done bool) {
-	done = true
-	step := func(s slot) bool {
-		if g.beyond(s) {
-			return false
-		}
-		if n == 0 {
-			done = false
-			return false
-		}
-		n--
-		g.last = s
-		if matches(s) {
-			g.slots = append(g.slots, s)
-		}
-		return true
-	}
-	if g.last == 0 {
-		g.t.walk(g.group, g.from, step)
-	} else {
-		g.t.resume(g.last, step)
-	}
-	return done
-}
-
-// beyond reports whether the entry in s lies above the range.
-func (g *gather) beyond(s slot) bool {
-	v := g.t.ix.pool.kind.row(g.t.ix.e, s).Field(g.field)
-	for i := range g.conds {
-		c := &g.conds[i]
-		if c.Field != g.field || c.Match(v) {
-			continue
-		}
-		if c.Op == template.Lt || c.Op == template.Le || c.Op == template.Prefix && string(v) > string(c.Value) {
-			return true
-		}
-	}
-	return false
-}
-
-// rangedField returns the first field that conds bound to a range, or -1.
-func rangedField(conds []template.Cond) int {
-	for i := range conds {
-		switch conds[i].Op {
-		case template.Lt, template.Le, template.Gt, template.Ge, template.Prefix:
-			if conds[i].Field < absent {
-				return conds[i].Field
-			}
-		}
-	}
-	return -1
 }

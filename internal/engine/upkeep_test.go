@@ -87,7 +87,7 @@ func TestUpkeep_IndexOutlivesARestart(t *testing.T) {
 func TestShape_IsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	for _, sh := range []shape{
-		{eq: 1}, {eq: 5, keys: []template.Order{{Field: 1}}}, {keys: []template.Order{{Field: 2, Desc: true}, {Field: 0}}},
+		{bound: 2}, {eq: 5, bound: 2}, {keys: []template.Order{{Field: 0, Desc: true}}, bound: 3}, {eq: 1}, {eq: 5, keys: []template.Order{{Field: 1}}}, {keys: []template.Order{{Field: 2, Desc: true}, {Field: 0}}},
 	} {
 		got, ok := decodeShape(appendShape(nil, sh), 3)
 		require.True(t, ok)

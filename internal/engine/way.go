@@ -62,10 +62,11 @@ func (x *Search) openWay(p *pool, any [][]template.Cond) {
 		w.unit += operands(conds)
 	}
 	if len(any) == 1 {
-		w.shape = shapeOf(any[0])
+		var keys []template.Order
 		if len(x.q.Order) > 0 {
-			w.shape.keys = p.kind.keysFor(x.best.super, x.q.Order)
+			keys = p.kind.keysFor(x.best.super, x.q.Order)
 		}
+		w.shape = shapeOf(any[0], keys)
 		w.shorten(x.e)
 	}
 	if !slices.Contains(p.searches, x) {
