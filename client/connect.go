@@ -106,6 +106,9 @@ func (l *link) renewLocked(repeats bool) {
 		if c.sent && c.recorded() && l.repeats && repeats {
 			l.oweLocked(c)
 		}
+		if c.sent && (c.query.Begin || c.op == wire.BeginTxn) {
+			l.unclaimedLocked(c.space, c.number)
+		}
 		if c.sent && c.dooms() {
 			l.doomLocked(c)
 		}

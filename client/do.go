@@ -139,6 +139,7 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 	v.open, v.incarnation = true, o.Incarnation
 	l.openedLocked(s, o)
 	if o.Told {
+		l.doomUnclaimedLocked(s, o.Txns)
 		gone = s.txns.missing(l, o.Txns) // while none can begin
 	}
 	return gone

@@ -35,25 +35,26 @@ type link struct {
 	acked    uint64 // the part of it that the server was told about
 	terms    *wire.Terms
 
-	mu       sync.Mutex
-	quiet    sync.Cond                // on mu: flushing has ended, or a call has
-	state    state                    // guarded by mu
-	changed  chan struct{}            // guarded by mu; closed and replaced whenever state changes
-	conn     net.Conn                 // guarded by mu; nil unless connected
-	out      wire.Stream              // guarded by mu
-	flushing bool                     // guarded by mu; the writer writes to conn
-	idle     bool                     // guarded by mu; the writer waits for wake
-	epoch    uint64                   // guarded by mu; counts sessions
-	maxFrame int                      // guarded by mu
-	calls    table                    // guarded by mu
-	views    []view                   // guarded by mu; by handle of the space
-	spaces   []known                  // guarded by mu; likewise, and outlives sessions
-	repeats  bool                     // guarded by mu; the server can be asked for the outcomes of calls
-	doomed   []doomedTxn              // guarded by mu; that are to be aborted as soon as there is a connection
-	owed     int                      // guarded by mu; calls that were sent in sessions that are gone, and are yet to be repeated
-	regs     map[regKey]*registration // guarded by mu
-	orphans  orphans                  // guarded by mu
-	watchers int                      // guarded by mu; how many wait on quiet for calls to end
+	mu        sync.Mutex
+	quiet     sync.Cond                // on mu: flushing has ended, or a call has
+	state     state                    // guarded by mu
+	changed   chan struct{}            // guarded by mu; closed and replaced whenever state changes
+	conn      net.Conn                 // guarded by mu; nil unless connected
+	out       wire.Stream              // guarded by mu
+	flushing  bool                     // guarded by mu; the writer writes to conn
+	idle      bool                     // guarded by mu; the writer waits for wake
+	epoch     uint64                   // guarded by mu; counts sessions
+	maxFrame  int                      // guarded by mu
+	calls     table                    // guarded by mu
+	views     []view                   // guarded by mu; by handle of the space
+	spaces    []known                  // guarded by mu; likewise, and outlives sessions
+	repeats   bool                     // guarded by mu; the server can be asked for the outcomes of calls
+	unclaimed map[uint64]*Space        // guarded by mu; by number, calls that were lost and may have begun transactions
+	doomed    []doomedTxn              // guarded by mu; that are to be aborted as soon as there is a connection
+	owed      int                      // guarded by mu; calls that were sent in sessions that are gone, and are yet to be repeated
+	regs      map[regKey]*registration // guarded by mu
+	orphans   orphans                  // guarded by mu
+	watchers  int                      // guarded by mu; how many wait on quiet for calls to end
 }
 
 // state says what a link does with calls.

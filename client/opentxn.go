@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,10 +58,10 @@ func (o *openTxns) remove(number uint64) *space.Txn {
 }
 
 // missing removes and returns those of the session of a connection that are not among the ones that are open.
-func (o *openTxns) missing(l *link, open []uint64) (gone []*space.Txn) {
+func (o *openTxns) missing(l *link, open []wire.OpenTxn) (gone []*space.Txn) {
 	still := make(map[uint64]bool, len(open))
-	for _, number := range open {
-		still[number] = true
+	for _, t := range open {
+		still[t.Number] = true
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -146,6 +148,24 @@ func (l *link) doomLocked(c *call) {
 	l.doomed = append(l.doomed, d)
 }
 
+// unclaimedLocked notes that a call was lost that may have begun transactions: nobody has them, but they may outlast a restart.
+func (l *link) unclaimedLocked(s *Space, number uint64) {
+	if l.unclaimed == nil {
+		l.unclaimed = map[uint64]*Space{}
+	}
+	l.unclaimed[number] = s
+}
+
+// doomUnclaimedLocked has the transactions of a space aborted that were begun by calls which were lost.
+func (l *link) doomUnclaimedLocked(s *Space, open []wire.OpenTxn) {
+	for _, t := range open {
+		if l.unclaimed[t.Call] == s {
+			l.doomed = append(l.doomed, doomedTxn{s, txn.ID{Space: s.name, Number: t.Number}})
+		}
+	}
+	maps.DeleteFunc(l.unclaimed, func(_ uint64, of *Space) bool { return of == s })
+}
+
 // abortDoomed aborts the transactions that are doomed.
 func (l *link) abortDoomed(ctx context.Context) {
 	l.mu.Lock()
@@ -176,11 +196,15 @@ func (l *link) reopen() {
 			}
 		}
 	}
+	l.abortDoomed(ctx)
 }
 
 func (l *link) spacesWithTxns() (spaces []*Space) {
+	l.mu.Lock()
+	unclaimed := slices.Collect(maps.Values(l.unclaimed))
+	l.mu.Unlock()
 	for _, s := range l.client.allSpaces() {
-		if s.txns.any(l) {
+		if s.txns.any(l) || slices.Contains(unclaimed, s) {
 			spaces = append(spaces, s)
 		}
 	}

@@ -287,6 +287,9 @@ func (l *link) orphansLostLocked(sent uint64, repeats bool) {
 		case l.asksFor(o) && repeats:
 			l.askLocked(o)
 		case o.begin || o.op == wire.BeginTxn || o.op == wire.Backup:
+			if o.op != wire.Backup {
+				l.unclaimedLocked(o.space, o.number)
+			}
 			l.settleOrphanLocked(o, nil, engine.ErrCancelled)
 		default:
 			l.settleOrphanLocked(o, nil, space.ErrOutcomeUnknown)

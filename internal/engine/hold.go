@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -164,17 +165,28 @@ func (e *Engine) Lose(now int64, number uint64) Result {
 	return e.undone()
 }
 
-// TxnsOf returns the transactions that a session has begun here, by number. Its client is there, and was told.
-func (e *Engine) TxnsOf(session uint64) []uint64 {
-	var numbers []uint64
+// OpenTxn is an open transaction, and the call that began it.
+type OpenTxn struct {
+	Number, Call uint64
+}
+
+// Adopt returns the transactions that a session has begun here, by number: its client is there again.
+func (e *Engine) Adopt(session uint64) []OpenTxn {
+	open := e.openTxnsOf(session)
+	for _, o := range open {
+		e.txns[o.Number].restored = false
+	}
+	return open
+}
+
+func (e *Engine) openTxnsOf(session uint64) (open []OpenTxn) {
 	for number, t := range e.txns {
 		if t.by.Session == session && t.name.IsZero() {
-			t.restored = false
-			numbers = append(numbers, number)
+			open = append(open, OpenTxn{number, t.by.Number})
 		}
 	}
-	slices.Sort(numbers)
-	return numbers
+	slices.SortFunc(open, func(a, b OpenTxn) int { return cmp.Compare(a.Number, b.Number) })
+	return open
 }
 
 // endTxnsOf aborts the transactions of a session that ends.
@@ -183,8 +195,8 @@ func (e *Engine) endTxnsOf(session uint64, goodbye bool) {
 	if goodbye {
 		reason = record.Cancelled
 	}
-	for _, number := range e.TxnsOf(session) {
-		if t := e.txns[number]; t != nil {
+	for _, o := range e.openTxnsOf(session) {
+		if t := e.txns[o.Number]; t != nil {
 			e.abort(t, ErrTxnEnded, reason)
 			e.settle()
 		}
@@ -316,9 +328,4 @@ func (e *Engine) unhold(k *kind, s slot) {
 	}
 }
 
-func compareIDs(k *kind, a, b slot) int {
-	if k.entries.at(a).id < k.entries.at(b).id {
-		return -1
-	}
-	return 1
-}
+func compareIDs(k *kind, a, b slot) int { return cmp.Compare(k.entries.at(a).id, k.entries.at(b).id) }

@@ -1,5 +1,7 @@
 package partition
 
+import "github.com/gospaces/gospaces/internal/engine"
+
 // Holder is a Caller that wants to know when transactions end that it has not ended.
 type Holder interface {
 	Caller
@@ -10,14 +12,14 @@ type Holder interface {
 
 // Adopt makes h the one to be told of what becomes of the transactions of a session, 0 for those of no session, until Gone. It returns which are open;
 // known is false while the partition cannot tell.
-func (p *Partition) Adopt(session uint64, h Holder) (open []uint64, known bool) {
+func (p *Partition) Adopt(session uint64, h Holder) (open []engine.OpenTxn, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.holders[session] = h
 	if p.err != nil {
 		return nil, false
 	}
-	return p.e.TxnsOf(session), true
+	return p.e.Adopt(session), true
 }
 
 // disown ends that, unless another has adopted them. The lock is held.

@@ -155,12 +155,13 @@ func (o *openTxns) add(number uint64, lease int64) {
 const maxLease = 100 * 365 * 24 * time.Hour
 
 // adoptTxns makes the session go on with the transactions that its client has begun in an earlier one, and returns them.
-func (c *caller) adoptTxns() (open []uint64, known bool) {
-	open, known = c.p.Adopt(c.session, c)
+func (c *caller) adoptTxns() (open []wire.OpenTxn, known bool) {
+	txns, known := c.p.Adopt(c.session, c)
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	for _, number := range open {
-		c.txns.add(number, int64(maxLease))
+	for _, t := range txns {
+		c.txns.add(t.Number, int64(maxLease))
+		open = append(open, wire.OpenTxn(t))
 	}
 	return open, known
 }

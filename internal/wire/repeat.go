@@ -34,19 +34,25 @@ func Repeats(op Type) bool {
 
 // Opened is the answer to an Open.
 type Opened struct {
-	Incarnation string   // of the space
-	Session     uint64   // number of the client's session with the space, 0 if it has none
-	Lost        bool     // the outcomes of the one that it had before are gone
-	Txns        []uint64 // the transactions that the session has begun in the space and that are open
-	Told        bool     // Txns are all that there are; otherwise the space cannot tell now
+	Incarnation string    // of the space
+	Session     uint64    // number of the client's session with the space, 0 if it has none
+	Lost        bool      // the outcomes of the one that it had before are gone
+	Txns        []OpenTxn // the transactions that the session has begun in the space and that are open
+	Told        bool      // Txns are all that there are; otherwise the space cannot tell now
+}
+
+// OpenTxn is an open transaction.
+type OpenTxn struct {
+	Number uint64
+	Call   uint64 // number of the call that began it
 }
 
 // AppendOpened appends o.
 func AppendOpened(dst []byte, o *Opened) []byte {
 	dst = binary.AppendUvarint(AppendBytes(dst, o.Incarnation), o.Session)
 	dst = append(dst, flag(o.Lost), flag(o.Told))
-	for _, number := range o.Txns {
-		dst = binary.AppendUvarint(dst, number)
+	for _, t := range o.Txns {
+		dst = binary.AppendUvarint(binary.AppendUvarint(dst, t.Number), t.Call)
 	}
 	return dst
 }
@@ -62,7 +68,7 @@ func flag(on bool) byte {
 func (d *Decoder) Opened() *Opened {
 	o := &Opened{Incarnation: string(d.Bytes()), Session: d.Uvarint(), Lost: d.Byte() != 0, Told: d.Byte() != 0}
 	for d.More() {
-		o.Txns = append(o.Txns, d.Uvarint())
+		o.Txns = append(o.Txns, OpenTxn{d.Uvarint(), d.Uvarint()})
 	}
 	return o
 }
