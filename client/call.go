@@ -307,12 +307,12 @@ func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
 			return nil, fmt.Errorf("%w: entry of kind %d, which was not announced", wire.ErrMalformed, e.Kind)
 		}
 		entries = append(entries, space.Entry{
-			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version, Attempts: e.Attempts,
+			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version, Attempts: e.Attempts, Died: space.DeathOf(e.Died),
 		})
 		if c.query.Begin {
 			id := txn.ID{Space: c.space.name, Number: e.Txn}
 			t := space.NewTxn(c.space, id, time.Duration(begun.Lease), c.sentAt.Add(begun.Waited))
-			c.space.txns.add(t, c.via)
+			c.space.txns.Add(t, c.via)
 			entries[len(entries)-1].Txn = t
 		}
 	}

@@ -140,7 +140,7 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 	l.openedLocked(s, o)
 	if o.Told {
 		l.doomUnclaimedLocked(s, o.Txns)
-		gone = s.txns.missing(l, o.Txns) // while none can begin
+		gone = s.txns.Missing(l, numbersOf(o.Txns)) // while none can begin
 	}
 	return gone
 }

@@ -5,86 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
 )
-
-// openTxns are the transactions that a Client has begun in a space, and that have not ended as far as it knows: their holders are told when it
-// turns out that they have. Its zero value is ready.
-type openTxns struct {
-	mu       sync.Mutex
-	byNumber map[uint64]openTxn // guarded by mu
-	sweepAt  int                // guarded by mu; how many there are when it is time to look for those whose leases are over
-}
-
-// openTxn is a transaction, and the connection to whose session it belongs.
-type openTxn struct {
-	txn  *space.Txn
-	link *link
-}
-
-// minSweep is the number of transactions up to which it does not matter if some have ended.
-const minSweep = 1 << 10
-
-// add notes that a transaction has begun.
-func (o *openTxns) add(t *space.Txn, l *link) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.byNumber == nil {
-		o.byNumber, o.sweepAt = map[uint64]openTxn{}, minSweep
-	}
-	if len(o.byNumber) >= o.sweepAt {
-		for number, x := range o.byNumber {
-			if x.txn.Lease().Remaining() <= 0 {
-				delete(o.byNumber, number)
-			}
-		}
-		o.sweepAt = max(minSweep, 2*len(o.byNumber))
-	}
-	o.byNumber[t.ID().Number] = openTxn{t, l}
-}
-
-// remove notes that a transaction has ended, or is about to be told.
-func (o *openTxns) remove(number uint64) *space.Txn {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	x := o.byNumber[number]
-	delete(o.byNumber, number)
-	return x.txn
-}
-
-// missing removes and returns those of the session of a connection that are not among the ones that are open.
-func (o *openTxns) missing(l *link, open []wire.OpenTxn) (gone []*space.Txn) {
-	still := make(map[uint64]bool, len(open))
-	for _, t := range open {
-		still[t.Number] = true
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for number, x := range o.byNumber {
-		if x.link == l && !still[number] {
-			gone = append(gone, x.txn)
-			delete(o.byNumber, number)
-		}
-	}
-	return gone
-}
-
-// any reports whether there are some that belong to the session of a connection.
-func (o *openTxns) any(l *link) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, x := range o.byNumber {
-		if x.link == l {
-			return true
-		}
-	}
-	return false
-}
 
 // errGone is why a transaction has ended that its space does not know any more when the client is back.
 var errGone = fmt.Errorf("%w: the space does not know it any more: the server was restarted, or its lease is over", space.ErrTxnEnded)
@@ -101,7 +27,7 @@ func (l *link) handleTxnLost(f wire.Frame) error {
 	}
 	l.mu.Unlock()
 	if s != nil {
-		if t := s.txns.remove(f.ID); t != nil {
+		if t := s.txns.Remove(f.ID); t != nil {
 			t.Lose(why)
 		}
 	}
@@ -142,7 +68,7 @@ func (l *link) doomLocked(c *call) {
 	if d.id.Space != "" {
 		d.space = l.client.SpaceNamed(d.id.Space)
 	}
-	if t := d.space.txns.remove(d.id.Number); t != nil {
+	if t := d.space.txns.Remove(d.id.Number); t != nil {
 		t.Lose(errDoomed)
 	}
 	l.doomed = append(l.doomed, d)
@@ -204,9 +130,17 @@ func (l *link) spacesWithTxns() (spaces []*Space) {
 	unclaimed := slices.Collect(maps.Values(l.unclaimed))
 	l.mu.Unlock()
 	for _, s := range l.client.allSpaces() {
-		if s.txns.any(l) || slices.Contains(unclaimed, s) {
+		if s.txns.Any(l) || slices.Contains(unclaimed, s) {
 			spaces = append(spaces, s)
 		}
 	}
 	return spaces
+}
+
+func numbersOf(txns []wire.OpenTxn) []uint64 {
+	numbers := make([]uint64, len(txns))
+	for i, t := range txns {
+		numbers[i] = t.Number
+	}
+	return numbers
 }

@@ -25,7 +25,7 @@ type Space struct {
 	closed chan struct{} // closed by Close
 	once   sync.Once     // closes
 	codecs atomic.Pointer[space.Codecs]
-	txns   openTxns
+	txns   space.OpenTxns
 
 	mu          sync.Mutex
 	schemas     map[string]*template.Schema // guarded by mu; the last of each kind that any server told

@@ -40,7 +40,7 @@ func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, err
 		return nil, err
 	}
 	t := space.NewTxn(s, txn.ID{Space: s.name, Number: g.ID}, time.Duration(g.Granted), sent)
-	s.txns.add(t, c.via)
+	s.txns.Add(t, c.via)
 	return t, nil
 }
 
@@ -71,7 +71,7 @@ func (s *Space) ended(id txn.ID, err error) {
 	if id.Space != "" && id.Space != s.name {
 		s = s.client.SpaceNamed(id.Space)
 	}
-	s.txns.remove(id.Number)
+	s.txns.Remove(id.Number)
 }
 
 // Rollback implements space.Space.

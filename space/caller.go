@@ -132,6 +132,7 @@ type found struct {
 	attempts uint32
 	txn      uint64
 	end      int
+	died     *engine.Death
 }
 
 func (o *outcome) copy(r *engine.Result) {
@@ -141,7 +142,7 @@ func (o *outcome) copy(r *engine.Result) {
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		o.rows = append(o.rows, e.Row...)
-		o.found = append(o.found, found{e.ID, e.Kind, e.Version, e.Attempts, e.Txn, len(o.rows)})
+		o.found = append(o.found, found{e.ID, e.Kind, e.Version, e.Attempts, e.Txn, len(o.rows), e.Died})
 	}
 	o.grants = append(o.grants[:0], r.Grants...)
 	o.errs = append(o.errs[:0], r.Errs...)

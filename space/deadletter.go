@@ -28,8 +28,12 @@ func (DeadLetter) Kind() string { return DeadLetterKind }
 
 // newDeadLetter returns the letter for an entry whose last attempt failed with err.
 func newDeadLetter(e *Entry, err error) DeadLetter {
+	attempts := int(e.Attempts) + 1
+	if _, died := errors.AsType[*WorkerDiedError](err); died {
+		attempts-- // the space has counted that one
+	}
 	return DeadLetter{
-		Job: e.ID, JobKind: e.Kind(), Attempts: int(e.Attempts) + 1, Reason: err.Error(),
+		Job: e.ID, JobKind: e.Kind(), Attempts: attempts, Reason: err.Error(),
 		Fields: string(template.AppendJSON(nil, e.Schema, e.Row)), Row: e.Row, Died: time.Now().UTC(),
 	}
 }

@@ -3,7 +3,9 @@ package space
 import (
 	"reflect"
 	"sync"
+	"time"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -13,8 +15,23 @@ type Entry struct {
 	Schema   *template.Schema
 	Row      template.Row // owned by the caller
 	Version  uint32       // 1, and one more with every update
-	Attempts uint32       // how often Defer has put the entry back
+	Attempts uint32       // how often it was taken in vain: put back by Defer, or its holder vanished
+	Died     *Death       // how the last attempt has ended, if the holder vanished; nil otherwise
 	Txn      *Txn         // under which it was taken, if Query.Begin began one for it
+}
+
+// Death tells that a client has vanished while it held an entry under a transaction.
+type Death struct {
+	Holder string    // the host and process of the client; "" for a space in process
+	At     time.Time // when the space gave it up, in UTC
+}
+
+// DeathOf returns what an engine knows of a death. It is for implementations of Space.
+func DeathOf(d *engine.Death) *Death {
+	if d == nil {
+		return nil
+	}
+	return &Death{Holder: d.Holder, At: time.Unix(0, d.At).UTC()}
 }
 
 // Kind returns the name of the entry's kind.

@@ -36,6 +36,7 @@ type Local struct {
 	group     *Group // nil: it shares transactions with no other
 	partition *partition.Partition
 	codecs    *Codecs
+	txns      OpenTxns
 	callers   sync.Pool     // of *caller
 	closed    chan struct{} // closed by Close
 	once      sync.Once     // closes closed
@@ -72,12 +73,29 @@ func newLocal(cfg Config, g *Group) *Local {
 
 // FromPartition returns the space of a partition that was started. The space owns it: Close closes it.
 func FromPartition(p *partition.Partition) *Local {
-	return &Local{
+	s := &Local{
 		name:      rand.Text(),
 		partition: p,
 		codecs:    NewCodecs(),
 		callers:   sync.Pool{New: func() any { return newCaller() }},
 		closed:    make(chan struct{}),
+	}
+	p.Adopt(0, holder{newCaller(), s})
+	return s
+}
+
+// holder hears of the transactions of a Local that end by themselves.
+type holder struct {
+	*caller
+	space *Local
+}
+
+var _ partition.Holder = holder{}
+
+// TxnLost implements partition.Holder.
+func (h holder) TxnLost(number uint64, why error, _ partition.LSN, _ bool) {
+	if t := h.space.txns.Remove(number); t != nil {
+		t.Lose(why)
 	}
 }
 

@@ -79,10 +79,11 @@ func (s *Local) entries(c *caller) []Entry {
 	for i, f := range c.out.found {
 		found[i] = Entry{
 			ID: LeaseID(f.id), Schema: s.partition.Schema(f.kind), Row: rows[begin:f.end:f.end],
-			Version: f.version, Attempts: f.attempts,
+			Version: f.version, Attempts: f.attempts, Died: DeathOf(f.died),
 		}
 		if f.txn != 0 {
 			found[i].Txn = NewTxn(s, txn.ID{Space: s.name, Number: f.txn}, time.Duration(c.out.grants[i].Granted), c.out.at)
+			s.txns.Add(found[i].Txn, nil)
 		}
 		begin = f.end
 	}

@@ -2,6 +2,7 @@ package space
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -74,11 +75,31 @@ func (s *Local) Begin(ctx context.Context, lease time.Duration) (*Txn, error) {
 		return nil, err
 	}
 	g := c.out.grants[0]
-	return NewTxn(s, txn.ID{Space: s.name, Number: g.ID}, time.Duration(g.Granted), sent), nil
+	t := NewTxn(s, txn.ID{Space: s.name, Number: g.ID}, time.Duration(g.Granted), sent)
+	s.txns.Add(t, nil)
+	return t, nil
+}
+
+// ended notes that a transaction has ended, if a call that was to end it has had such an outcome.
+func (s *Local) ended(id txn.ID, err error) {
+	if err != nil && !errors.Is(err, ErrTxnEnded) {
+		return
+	}
+	if home, id := s.Home(id); home != nil {
+		if l, ok := home.(*Local); ok {
+			l.txns.Remove(id.Number)
+		}
+	}
 }
 
 // Commit implements Space.
 func (s *Local) Commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant, error) {
+	grants, err := s.commit(ctx, id, entries)
+	s.ended(id, err)
+	return grants, err
+}
+
+func (s *Local) commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant, error) {
 	c, id, err := s.txnCaller(ctx, id)
 	if err != nil {
 		return nil, err
@@ -100,6 +121,12 @@ func (s *Local) Commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant
 
 // Abort implements Space.
 func (s *Local) Abort(ctx context.Context, id txn.ID) error {
+	err := s.abort(ctx, id)
+	s.ended(id, err)
+	return err
+}
+
+func (s *Local) abort(ctx context.Context, id txn.ID) error {
 	c, id, err := s.txnCaller(ctx, id)
 	if err != nil {
 		return err

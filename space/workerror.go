@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -54,3 +55,15 @@ func (e *PanicError) Unwrap() error {
 
 // errGoexit is the failure of a handler that has ended its goroutine.
 var errGoexit = errors.New("space: the handler called runtime.Goexit")
+
+// WorkerDiedError is why Work gives up a job whose last attempt has ended because its worker vanished, with its process or its machine, or lost touch
+// with the space for longer than the lease.
+type WorkerDiedError struct {
+	Holder string    // the host and process of the worker; "" for a space in process
+	At     time.Time // when the space gave it up
+}
+
+// Error tells who has died, and when.
+func (e *WorkerDiedError) Error() string {
+	return fmt.Sprintf("worker died: %s, %s", cmp.Or(e.Holder, "in process"), e.At.UTC().Format(time.RFC3339))
+}

@@ -258,7 +258,14 @@ func (w *work) admit(entries []Entry) {
 	for i := range entries {
 		w.queue = append(w.queue, newTask(w.space, &entries[i]))
 	}
-	w.leases.add(w.queue[len(w.queue)-len(entries):])
+	taken := w.queue[len(w.queue)-len(entries):]
+	w.leases.add(taken)
+	for _, t := range taken {
+		t.txn.whenLost(func(why error) {
+			w.leases.drop(t)
+			t.lose(why)
+		})
+	}
 }
 
 // finish takes note of a job that has left its worker.

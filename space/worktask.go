@@ -119,6 +119,9 @@ func (w *work) call(t *task) (err error) {
 	if t.ctx.Err() != nil {
 		return context.Cause(t.ctx) // the lease was lost while it waited for a worker
 	}
+	if d := t.entry.Died; d != nil && w.options.tries > 0 && int(t.entry.Attempts) >= w.options.tries {
+		return &WorkerDiedError{Holder: d.Holder, At: d.At}
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
@@ -177,7 +180,8 @@ func (w *work) fail(ctx context.Context, t *task, err error) WorkReport {
 	}
 	attempts := int(t.entry.Attempts) + 1
 	_, permanent := errors.AsType[*permanentError](err)
-	if permanent || w.options.tries > 0 && attempts >= w.options.tries {
+	_, died := errors.AsType[*WorkerDiedError](err)
+	if permanent || died || w.options.tries > 0 && attempts >= w.options.tries {
 		if r, buried := w.bury(ctx, t, err); buried {
 			return r
 		}

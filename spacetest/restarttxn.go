@@ -18,6 +18,8 @@ func restartTxnCases() cases {
 		{"who has only taken goes on, and commits", restartHolds},                                               // semantics 9.2
 		{"who has only taken goes on, and gives back, in the old place", restartGivesBack},                      // semantics 9.2
 		{"who has taken and done more has ended, and what it took is there, in its old place", restartVolatile}, // semantics 9.2
+		{"a handler goes on over a restart, and its job is done once", restartHandler},                          // semantics 9.2
+		{"a handler hears at once that a restart has ended its transaction", restartHandlerLost},                // semantics 9.2
 		{"what was taken under a lease that ends is there again", restartLapsed},                                // semantics 9.2
 		{"what an open transaction wrote never was", restartOpenWrites},
 		{"the locks of an open transaction are gone", restartOpenLocks},
@@ -140,6 +142,45 @@ func restartLapsed(k *kit) {
 	require.Equal(k, uint32(1), k.stored(l.ID()).Attempts)
 	k.restart()
 	require.Equal(k, uint32(1), k.stored(l.ID()).Attempts)
+}
+
+func restartHandler(k *kit) {
+	write(k, e1)
+	attempts := 0
+	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+		attempts++
+		logged(k)
+		for range 2 {
+			k.restart()
+			absent(k, simple{})
+		}
+		k.ok(ctx.Err())
+		return finish(ctx, job)
+	}, space.For(time.Hour), space.Workers(1))
+	require.Equal(k, 1, attempts)
+	require.Equal(k, 1, stats.Count(space.JobDone))
+	require.Equal(k, []outcome{outcome(e1)}, drain(k, outcome{}))
+}
+
+func restartHandlerLost(k *kit) {
+	if !k.crashes {
+		return
+	}
+	write(k, e1)
+	attempts := 0
+	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+		if attempts++; attempts == 1 {
+			write(k, simple{"own", 1}, space.In(job.Txn))
+			k.restart()
+			<-ctx.Done() // long before the lease is over
+			k.fails(space.ErrTxnEnded, context.Cause(ctx))
+		}
+		return finish(ctx, job)
+	}, space.For(time.Hour), space.Workers(1))
+	require.Equal(k, 1, stats.Count(space.JobLost))
+	require.Equal(k, 1, stats.Count(space.JobDone))
+	require.Equal(k, []outcome{outcome(e1)}, drain(k, outcome{}))
+	require.Zero(k, k.total())
 }
 
 func restartOpenWrites(k *kit) {

@@ -26,6 +26,8 @@ func workCases() cases {
 		{"jobs are taken in the order that is asked for", workOrder},
 		{"a running job is kept", workKeeps},
 		{"a job whose transaction is ended by others is back, and nothing of it happens", workLost},
+		{"a job that takes its workers down becomes a dead letter", workDies},                    // semantics 5.10
+		{"a handler whose job is cancelled hears of it, and its results are not", workCancelled}, // semantics 5.6
 		{"jobs that wait for a handler are back at once when the work ends", workDrains},
 		{"each of many jobs is done once, by workers that fail", workOnce},
 	}
@@ -389,4 +391,44 @@ func clientsWork(a, b, c *kit) {
 	}
 	doneOnce(b, n)
 	absent(c, simple{})
+}
+
+func workDies(k *kit) {
+	l := write(k, e1)
+	for n := range uint32(2) {
+		v, t := takeTxn(k, e1) // by a worker that dies
+		require.Equal(k, e1, v)
+		lapse(k, t)
+		require.Equal(k, n+1, k.stored(l.ID()).Attempts)
+		require.NotNil(k, k.stored(l.ID()).Died)
+	}
+	var reports []space.WorkReport
+	err := space.Work(k.ctx, k.sp, simple{}, func(context.Context, *space.Job[simple]) error {
+		return errors.New("it was handed out again")
+	}, space.Tries(2), space.Workers(1), space.NoWait(), space.Report(func(r space.WorkReport) { reports = append(reports, r) }))
+	k.ok(err)
+	require.Len(k, reports, 1)
+	require.Equal(k, space.JobDead, reports[0].Outcome)
+	var died *space.WorkerDiedError
+	require.ErrorAs(k, reports[0].Err, &died)
+	letter := take(k, space.DeadLetter{})
+	require.Equal(k, l.ID(), letter.Job)
+	require.Equal(k, 2, letter.Attempts)
+	require.Equal(k, died.Error(), letter.Reason)
+	require.Contains(k, letter.Reason, "worker died")
+	require.Zero(k, k.total())
+}
+
+func workCancelled(k *kit) {
+	l := write(k, e1)
+	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+		k.ok(job.Stage(ctx, outcome(job.Value)))
+		k.ok(l.Cancel(k.ctx))
+		<-ctx.Done()
+		k.fails(space.ErrTxnEnded, context.Cause(ctx))
+		require.ErrorContains(k, context.Cause(ctx), "cancelled")
+		return nil
+	}, space.For(time.Hour))
+	require.Equal(k, 1, stats.Count(space.JobLost))
+	require.Zero(k, k.total())
 }

@@ -8,19 +8,29 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 )
 
-// Flags of an entry, in the byte that also holds its version.
-const entryAttempts = 1 // attempts follow
+// Flags of an entry, in the number that also holds its version.
+const (
+	entryAttempts  = 1 // attempts follow
+	entryDied      = 2 // its last holder follows, and when it vanished
+	entryFlags     = 4
+	maxEntryNumber = math.MaxUint32*entryFlags + entryFlags - 1
+)
 
 // AppendEntry appends one entry of an answer or event.
 func AppendEntry(dst []byte, e *engine.View) []byte {
 	dst = binary.AppendUvarint(dst, e.ID)
 	dst = binary.AppendUvarint(dst, uint64(e.Kind))
-	state := uint64(e.Version) << 1
-	if e.Attempts > 0 {
-		dst = binary.AppendUvarint(dst, state|entryAttempts)
-		dst = binary.AppendUvarint(dst, uint64(e.Attempts))
-	} else {
-		dst = binary.AppendUvarint(dst, state)
+	state := uint64(e.Version) * entryFlags
+	if e.Attempts == 0 {
+		return AppendBytes(binary.AppendUvarint(dst, state), e.Row)
+	}
+	state |= entryAttempts
+	if e.Died != nil {
+		state |= entryDied
+	}
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, state), uint64(e.Attempts))
+	if e.Died != nil {
+		dst = binary.AppendUvarint(AppendBytes(dst, e.Died.Holder), uint64(e.Died.At))
 	}
 	return AppendBytes(dst, e.Row)
 }
@@ -29,12 +39,15 @@ func AppendEntry(dst []byte, e *engine.View) []byte {
 func (d *Decoder) Entry() engine.View {
 	e := engine.View{ID: d.Uvarint(), Kind: d.Uint32()}
 	state := d.Uvarint()
-	if state>>1 > math.MaxUint32 {
+	if state > maxEntryNumber {
 		d.fail()
 	}
-	e.Version = uint32(state >> 1)
+	e.Version = uint32(state / entryFlags)
 	if state&entryAttempts != 0 {
 		e.Attempts = d.Uint32()
+	}
+	if state&entryDied != 0 {
+		e.Died = &engine.Death{Holder: string(d.Bytes()), At: int64(d.Uvarint())}
 	}
 	e.Row = d.Bytes()
 	return e
