@@ -18,8 +18,11 @@ func Read[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, 
 	return one(ctx, sp, &template, verb{}, opts)
 }
 
-// Take is Read that removes what it returns. No two takes ever return the same entry. When it returns an error other than
-// ErrOutcomeUnknown and *UnusableEntryError it has removed none.
+// Take is Read that removes what it returns, for good: at most once. If the program or its machine dies before it has done its work with the entry, the entry
+// is lost. Where that matters take under a transaction (TakeTxn, or In): the entry is back in its place unless the transaction commits. Work does so for jobs.
+//
+// No two takes ever return the same entry. When Take returns an error other than ErrOutcomeUnknown and *UnusableEntryError it has removed none; after
+// ErrOutcomeUnknown the function Outcome tells whether, and what.
 func Take[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
 	return one(ctx, sp, &template, verb{take: true}, opts)
 }
@@ -45,7 +48,7 @@ func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...
 	return many(ctx, sp, &template, verb{}, max, opts)
 }
 
-// TakeAll is ReadAll that removes what it returns, and what it reports as unusable.
+// TakeAll is ReadAll that removes what it returns, and what it reports as unusable: for good, as Take does, unless it is made under a transaction (In).
 func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
 	return many(ctx, sp, &template, verb{take: true}, max, opts)
 }

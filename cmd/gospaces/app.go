@@ -84,7 +84,7 @@ func (a *app) command() *cobra.Command {
 	fromEnvironment(flags)
 	root.AddCommand(
 		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
-		a.renewCommand(), a.cancelCommand(), a.txnCommand(),
+		a.renewCommand(), a.cancelCommand(), a.txnCommand(), a.outcomeCommand(),
 		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.deadLettersCommand(), a.snapshotCommand(),
 		a.backupCommand(), a.restoreCommand(), a.loadCommand(), a.verifyCommand(), a.benchCommand(), a.versionCommand(),
 	)

@@ -46,7 +46,10 @@ func (a *app) takeCommand() *cobra.Command {
 
 An entry is removed once it was printed: when it is on the disk if the output is a file, when it was read if the output is a pipe (on Linux). So
 nothing is lost if the disk is full, the reader goes or this command is killed; entries that were being printed then may be found in
-the output and, after ten seconds at most, in the space.`,
+the output and, after ten seconds at most, in the space.
+
+What is done with an entry afterwards the space does not know: if this machine dies before, the entry is lost. Take it under a transaction (--txn) if
+that matters: it is back in its place unless the transaction is committed.`,
 		Example: `  gospaces take job '{"state": "new"}' --wait forever
   gospaces take job --where 'owner is null' --where 'state in (new, late)' --order -priority
   gospaces take job --all > jobs.jsonl
