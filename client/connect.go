@@ -141,7 +141,7 @@ func (l *link) run() {
 		}
 		l.cfg.Logger.Info("connected again", "addr", l.cfg.Addr, "resumed", l.terms.Resumed)
 		if !l.terms.Resumed {
-			l.stopped.Go(l.reattach)
+			l.stopped.Go(func() { l.reattach(nil) })
 			l.stopped.Go(l.reopen)
 		}
 	}

@@ -133,7 +133,7 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := l.viewLocked(s)
-	if epoch != l.epoch || v.open { // it is to be opened again, or was
+	if epoch != v.epoch || v.open { // it is to be opened again, or was
 		return nil
 	}
 	v.open, v.incarnation = true, o.Incarnation

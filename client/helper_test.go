@@ -24,6 +24,7 @@ type spaces struct {
 	mu   sync.Mutex
 	open map[string]*partition.Partition // guarded by mu
 	born int                             // guarded by mu; part of the incarnation
+	logs map[string]partition.Log        // of some of the spaces; others have none
 }
 
 func newSpaces(t testing.TB, cfg partition.Config) *spaces {
@@ -40,7 +41,11 @@ func (s *spaces) Open(name string) (*partition.Partition, string, error) {
 	}
 	p := s.open[name]
 	if p == nil {
-		p = partition.New(s.cfg)
+		cfg := s.cfg
+		if log := s.logs[name]; log != nil {
+			cfg.Log = log
+		}
+		p = partition.New(cfg)
 		if err := p.Start(context.Background(), nil); err != nil {
 			return nil, "", err
 		}

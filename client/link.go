@@ -43,7 +43,7 @@ type link struct {
 	out       wire.Stream              // guarded by mu
 	flushing  bool                     // guarded by mu; the writer writes to conn
 	idle      bool                     // guarded by mu; the writer waits for wake
-	epoch     uint64                   // guarded by mu; counts sessions
+	epoch     uint64                   // guarded by mu; counts sessions, and resets of spaces
 	maxFrame  int                      // guarded by mu
 	calls     table                    // guarded by mu
 	views     []view                   // guarded by mu; by handle of the space
@@ -166,10 +166,10 @@ func (l *link) send(ctx context.Context, c *call) error {
 	if c.op == wire.Attach && c.reg.incarnation != v.incarnation {
 		return space.ErrLeaseEnded // the number means something else now
 	}
-	if c.cursor != (engine.Cursor{}) && c.epoch != l.epoch {
+	if c.cursor != (engine.Cursor{}) && c.epoch != v.epoch {
 		return fmt.Errorf("%w: the server has lost its place in the iteration", space.ErrUnavailable)
 	}
-	c.epoch, c.via = l.epoch, l
+	c.epoch, c.via = v.epoch, l
 	b := l.out.Buffer()
 	start := len(b)
 	if c.repeated {
@@ -177,7 +177,7 @@ func (l *link) send(ctx context.Context, c *call) error {
 		b = wire.AppendRepeated(wire.Begin(b, wire.Repeat, c.number), c.op, c.ask)
 	} else {
 		l.calls.add(c)
-		c.born = l.epoch
+		c.born = v.epoch
 		b = wire.Begin(b, c.op, c.number)
 	}
 	b, err := c.encode(b, v)

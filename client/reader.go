@@ -93,6 +93,9 @@ func (l *link) handle(f wire.Frame) error {
 		l.setStateLocked(draining)
 		l.mu.Unlock()
 		return nil
+	case wire.Reset:
+		l.reset(f.ID)
+		return nil
 	case wire.Refused:
 		d := wire.NewDecoder(f.Body)
 		return fmt.Errorf("client: the server ends the connection: %w", d.Error())

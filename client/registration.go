@@ -229,11 +229,14 @@ func (r *registration) Close() error {
 	return err
 }
 
-// reattach makes the new session the listener of the registrations that were made in an older one.
-func (l *link) reattach() {
+// reattach makes the session the listener of the registrations that it is not: those of a space or, if s is nil, all.
+func (l *link) reattach(s *Space) {
 	l.mu.Lock()
 	regs := slices.Collect(maps.Values(l.regs))
 	l.mu.Unlock()
+	if s != nil {
+		regs = slices.DeleteFunc(regs, func(r *registration) bool { return r.space != s })
+	}
 	ctx, cancel := l.context()
 	defer cancel()
 	for _, r := range regs {

@@ -36,7 +36,7 @@ func (l *link) knownLocked(s *Space) *known {
 func (l *link) openedLocked(s *Space, o *wire.Opened) {
 	k := l.knownLocked(s)
 	if o.Lost || k.incarnation != "" && k.incarnation != o.Incarnation {
-		k.forgotten = l.epoch
+		k.forgotten = l.viewLocked(s).epoch
 	}
 	k.session, k.incarnation = o.Session, o.Incarnation
 }

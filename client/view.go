@@ -9,9 +9,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// view is what one session knows of one space. It is gone with the session: the next server may number kinds otherwise.
+// view is what one session knows of one space. It is gone with the session, and when the log of the space has failed: afterwards kinds may have other numbers.
 type view struct {
 	space       *Space
+	epoch       uint64 // when it began, among those of the link; it ends with the session, or when the server resets the space
 	open        bool
 	incarnation string // what open told
 	ids         map[string]engine.KindID
@@ -21,11 +22,24 @@ type view struct {
 // viewLocked returns what the session knows of s.
 func (l *link) viewLocked(s *Space) *view {
 	for uint64(len(l.views)) <= s.handle {
-		l.views = append(l.views, view{})
+		l.views = append(l.views, view{epoch: l.epoch})
 	}
 	v := &l.views[s.handle]
 	v.space = s
 	return v
+}
+
+// reset makes the space one that is yet to be opened, and has its registrations attached again.
+func (l *link) reset(handle uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if handle >= uint64(len(l.views)) || l.views[handle].space == nil {
+		return
+	}
+	l.epoch++
+	s := l.views[handle].space
+	l.views[handle] = view{space: s, epoch: l.epoch}
+	l.goLocked(func() { l.reattach(s) })
 }
 
 // learn notes the schema of a kind.

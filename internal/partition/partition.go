@@ -272,6 +272,13 @@ func (p *Partition) arm() {
 	}
 }
 
+// Err returns why calls are refused, or nil while the partition serves.
+func (p *Partition) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
 // Hash returns the checksum of the state (engine.Hash), for tests and audits.
 func (p *Partition) Hash() uint64 {
 	p.mu.Lock()

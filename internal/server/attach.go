@@ -142,6 +142,7 @@ func (s *session) forget() {
 	}
 	s.mu.Unlock()
 	s.endBackups()
+	s.leaveStale()
 	for _, c := range s.callers {
 		if c != nil {
 			c.gone()
@@ -159,6 +160,18 @@ func (c *caller) gone() {
 	left := c.abortTxns() // none can begin any more: nobody calls on behalf of c, and nothing waits
 	c.s.mu.Lock()
 	goodbye := c.s.goodbye && !left
+	c.s.mu.Unlock()
+	c.leave(goodbye)
+}
+
+// leave makes the partition forget c and its listeners.
+func (c *caller) leave(goodbye bool) {
+	if c.left {
+		return
+	}
+	c.left = true
+	c.p.Gone(c)
+	c.s.mu.Lock()
 	listeners := slices.Collect(maps.Values(c.listeners))
 	c.s.mu.Unlock()
 	for _, l := range listeners {

@@ -64,6 +64,9 @@ func (s *session) handleSpace(f wire.Frame) error {
 	if c == nil {
 		return s.fail(f.ID, fmt.Errorf("%w: no space was opened as %d", engine.ErrInvalidArgument, handle))
 	}
+	if c.stale.Load() {
+		return s.failStale(f)
+	}
 	s.join(c.p)
 	switch f.Type {
 	case wire.Write:
@@ -104,6 +107,14 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return nil
 	}
 	return fmt.Errorf("%w: unknown type %d", wire.ErrMalformed, f.Type)
+}
+
+// failStale ends a call on a space that the client has to open again. It was not executed.
+func (s *session) failStale(f wire.Frame) error {
+	if f.Type == wire.Acknowledge {
+		return nil // a new listener begins after the last event that the client has
+	}
+	return s.fail(f.ID, fmt.Errorf("%w: the space is to be opened again", wire.ErrInterrupted))
 }
 
 // send queues a frame that answers at once.
@@ -148,17 +159,24 @@ func (s *session) handleAck(d wire.Decoder) error {
 
 // handleOpen opens a space under the handle that the client chose.
 func (s *session) handleOpen(call uint64, d wire.Decoder) error {
-	handle, name, before := d.Uvarint(), d.Bytes(), d.Uvarint()
+	handle, name, number := d.Uvarint(), d.Bytes(), d.Uvarint()
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}
 	if handle >= uint64(s.srv.cfg.MaxSpaces) || len(name) > wire.MaxName {
 		return s.fail(call, fmt.Errorf("%w: open space %.40q as %d", engine.ErrInvalidArgument, name, handle))
 	}
-	if c := s.caller(handle); c != nil && c.name == string(name) {
-		return s.answer(call, c.opened)
-	} else if c != nil {
+	before := s.caller(handle)
+	switch {
+	case before == nil:
+	case before.name != string(name):
 		return s.fail(call, fmt.Errorf("%w: another space is open as %d", engine.ErrInvalidArgument, handle))
+	case !before.stale.Load():
+		return s.answer(call, before.opened)
+	default:
+		if err := before.p.Err(); err != nil {
+			return s.fail(call, err) // its kinds will have other numbers
+		}
 	}
 	s.pause() // opening may take its time, others go on
 	p, incarnation, err := s.srv.cfg.Spaces.Open(string(name))
@@ -169,9 +187,10 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 	c := &caller{
 		outlet: outlet{s: s}, handle: handle, name: string(name), p: p, volatile: !p.Logged(), listeners: map[uint64]*listener{},
 	}
+	c.of = c
 	o := &wire.Opened{Incarnation: incarnation}
 	if s.client != (engine.Client{}) {
-		if c.session, o.Lost, err = p.OpenSession(s.client, before); err != nil {
+		if c.session, o.Lost, err = p.OpenSession(s.client, number); err != nil {
 			return s.fail(call, err)
 		}
 		o.Session = c.session
@@ -196,6 +215,7 @@ func (s *session) addCaller(c *caller) {
 	for uint64(len(s.callers)) <= c.handle {
 		s.callers = append(s.callers, nil)
 	}
+	c.inheritLocked(s.callers[c.handle])
 	s.callers[c.handle] = c
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -15,6 +16,7 @@ import (
 // outlet is the way of a partition's outcomes into the session: it keeps those back that are not durable.
 type outlet struct {
 	s        *session
+	of       *caller  // whose it is
 	later    later    // guarded by s.mu
 	receipts receipts // guarded by s.mu; not used by listeners
 }
@@ -59,7 +61,7 @@ func (o *outlet) Durable(lsn partition.LSN) {
 }
 
 // Lost implements partition.Caller. The partition is about to be rebuilt, with other numbers for what it had not stored:
-// the client is asked to begin again with a new session, and there to repeat the calls whose outcome only the log will tell.
+// the client is asked to open the space again, and to repeat the calls whose outcome only the log will tell.
 func (o *outlet) Lost(err error) {
 	s := o.s
 	s.mu.Lock()
@@ -67,6 +69,7 @@ func (o *outlet) Lost(err error) {
 	if errors.Is(err, engine.ErrOutcomeUnknown) && s.client != (engine.Client{}) {
 		err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err) // which is its only number
 	}
+	o.of.resetLocked()
 	out := s.out.Buffer()
 	for rest := o.later.buf; len(rest) > 0; {
 		f, size, _, _ := wire.Next(rest, len(rest))
@@ -78,7 +81,7 @@ func (o *outlet) Lost(err error) {
 	s.out.Commit(out)
 	s.held -= len(o.later.buf)
 	o.later = later{}
-	s.goAwayLocked()
+	s.wakeLocked()
 	s.room.Broadcast()
 }
 
@@ -93,6 +96,8 @@ type caller struct {
 	volatile  bool                 // p has no log: nobody calls Durable
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
+	stale     atomic.Bool          // the partition has lost what it told; set under s.mu, and never cleared: the client opens the space again
+	left      bool                 // owned by the session's writer; the partition has forgotten it
 	txns      openTxns             // guarded by s.mu
 
 	recalled    engine.Grant // guarded by s.mu; of the registration whose Notify was recalled last
@@ -100,6 +105,36 @@ type caller struct {
 }
 
 var _ partition.Holder = (*caller)(nil)
+
+// resetLocked makes the client open the space again. Calls that it has made in the meantime are not executed.
+func (c *caller) resetLocked() {
+	s := c.s
+	if c.stale.Load() {
+		return
+	}
+	c.stale.Store(true)
+	s.out.Commit(wire.AppendFrame(s.out.Buffer(), wire.Reset, c.handle, nil))
+	s.stale = append(s.stale, c)
+	s.wakeWriterLocked()
+}
+
+// leaveStale makes partitions forget the callers that were reset.
+func (s *session) leaveStale() {
+	s.mu.Lock()
+	stale := s.stale
+	s.stale = nil
+	s.mu.Unlock()
+	for _, c := range stale {
+		c.leave(false)
+	}
+}
+
+// inheritLocked makes c take over what old has begun, which was reset.
+func (c *caller) inheritLocked(old *caller) {
+	if old != nil {
+		c.txns, old.txns = old.txns, openTxns{}
+	}
+}
 
 // tag makes the number under which a partition knows a call: the client's number, and what was called.
 func tag(op wire.Type, call uint64) uint64 { return uint64(op)<<56 | call }

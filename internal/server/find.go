@@ -274,6 +274,10 @@ func (s *session) resumeWaits() {
 	s.mu.Unlock()
 	slices.SortFunc(parked, func(a, b *find) int { return cmp.Compare(a.call, b.call) })
 	for _, q := range parked {
+		if q.caller.stale.Load() {
+			_ = s.fail(q.call, wire.ErrInterrupted) // it only queues
+			continue
+		}
 		s.mu.Lock()
 		s.beginLocked(q)
 		s.mu.Unlock()

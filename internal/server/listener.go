@@ -35,7 +35,7 @@ const minWindow = 1 << 10
 
 func newListener(c *caller, window, registration, seq uint64) *listener {
 	return &listener{
-		outlet: outlet{s: c.s}, c: c, window: int(min(max(window, minWindow), uint64(c.s.srv.cfg.MaxUnsent))),
+		outlet: outlet{s: c.s, of: c}, c: c, window: int(min(max(window, minWindow), uint64(c.s.srv.cfg.MaxUnsent))),
 		registration: registration, seq: seq,
 	}
 }

@@ -41,6 +41,9 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	if c == nil || c.session == 0 || !wire.Repeats(op) {
 		return s.fail(f.ID, fmt.Errorf("%w: it cannot be repeated", engine.ErrOutcomeUnknown))
 	}
+	if c.stale.Load() {
+		return s.fail(f.ID, fmt.Errorf("%w: the space is to be opened again", wire.ErrInDoubt))
+	}
 	s.join(c.p)
 	had, err := c.p.Recall(c, tag(op|opRecalled, f.ID), c.by(f.ID))
 	switch {
@@ -132,7 +135,7 @@ func (r *receipts) received(pos, end uint64) (lsn partition.LSN) {
 // session is being given up, perhaps because a log has failed, the client may still have to ask for some that were never in the stream.
 func (s *session) forgetReceived(pos uint64) {
 	for _, c := range s.callers {
-		if c == nil || c.session == 0 {
+		if c == nil || c.session == 0 || c.stale.Load() {
 			continue
 		}
 		var lsn partition.LSN

@@ -152,7 +152,7 @@ type always struct{ gate }
 
 func (always) Append([]byte) error { return nil }
 
-// When a log fails the client is asked to repeat what was not durable, in a session that it begins then.
+// When a log fails the client is asked to open the space again, and to repeat what was not durable. Other spaces go on.
 func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
 	t.Parallel()
 	log := make(gate, 2)
@@ -165,15 +165,23 @@ func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
 	p.call(wire.Write, 3, writeBody("x"))
 	log <- errors.New("disk full")
 	p.send(wire.Write, 4, writeBody("y"))
+	reset := p.next()
+	require.Equal(t, wire.Reset, reset.Type)
+	require.Zero(t, reset.ID, "the handle")
 	require.ErrorIs(t, p.failure(4), wire.ErrInDoubt)
-	require.Equal(t, wire.Goaway, p.next().Type)
+	p.send(wire.Write, 5, writeBody("not executed"))
+	require.ErrorIs(t, p.failure(5), wire.ErrInterrupted)
+	p.send(wire.Repeat, 4, repeatBody(wire.Write, true, writeBody("y")))
+	require.ErrorIs(t, p.failure(4), wire.ErrInDoubt)
 
-	q, again, lost := r.joinAs(client, session) // perhaps before the state is rebuilt
-	require.Equal(t, session, again)
-	require.False(t, lost)
 	require.Eventually(t, func() bool { return r.partition.Stats().Err == nil }, time.Minute, time.Millisecond)
-	q.send(wire.Repeat, 4, repeatBody(wire.Write, true, writeBody("y")))
-	require.ErrorIs(t, q.failure(4), engine.ErrCancelled, "this log has forgotten everything")
+	d := wire.NewDecoder(p.call(wire.Open, 6, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session)))
+	o := d.Opened()
+	require.Equal(t, session, o.Session)
+	require.False(t, o.Lost)
+	p.send(wire.Repeat, 4, repeatBody(wire.Write, true, writeBody("y")))
+	require.ErrorIs(t, p.failure(4), engine.ErrCancelled, "this log has forgotten everything")
+	require.Equal(t, 1, r.server.Stats().Sessions, "the session goes on")
 }
 
 // A client that says goodbye has all that it wants; one that vanishes may come back.

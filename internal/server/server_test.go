@@ -392,7 +392,7 @@ func TestServer_BatchIsCommittedInHalves(t *testing.T) {
 	}
 }
 
-func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {
+func TestServer_LostLogMakesOutcomesUnknownAndOtherSpacesGoOn(t *testing.T) {
 	t.Parallel()
 	log := make(gate, 2)
 	r := newRig(t, server.Config{}, partition.Config{Log: log})
@@ -404,9 +404,10 @@ func TestServer_LostLogMakesOutcomesUnknownAndClientsGo(t *testing.T) {
 	p.send(wire.Find, 4, append(wire.AppendTemplate(append(appendFind([]byte{1}, true, wire.WaitForever, 1), 0, 1), 0, nil), 0))
 	log <- errors.New("disk full")
 	p.send(wire.Write, 5, writeBody("x"))
+	require.Equal(t, wire.Reset, p.next().Type)
 	require.ErrorIs(t, p.failure(5), engine.ErrOutcomeUnknown)
-	require.Equal(t, wire.Goaway, p.next().Type)
-	require.ErrorIs(t, p.failure(4), wire.ErrInterrupted, "nothing keeps the client, not even in other spaces")
+	p.send(wire.CancelWait, 4, nil)
+	require.ErrorIs(t, p.failure(4), engine.ErrCancelled, "it has waited, in another space")
 }
 
 // Whatever a client sends, the server stays up and others are served.

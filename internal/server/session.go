@@ -61,6 +61,7 @@ type session struct {
 	spans    int              // guarded by mu; calls that end transactions of several spaces, under way
 	lapsed   int              // guarded by mu; listeners that have lapsed
 	reviving bool             // guarded by mu; the writer is to look whether some of them may go on
+	stale    []*caller        // guarded by mu; that were reset, and the partitions are to forget
 	recall   bool             // guarded by mu; the writer is to interrupt the calls that wait
 	owned    bool             // guarded by mu; a connection's goroutine has it
 	leaving  bool             // guarded by mu; the client was asked to go away
@@ -186,6 +187,7 @@ func (s *session) write() {
 		if s.recalled() {
 			s.interruptWaits()
 		}
+		s.leaveStale()
 		s.revive()
 		runtime.Gosched() // whoever is about to append more, let him
 		_ = s.flush()     // the reader sees the error too, and it is his to act upon
@@ -204,7 +206,7 @@ func (s *session) recalled() bool {
 // awaitWork waits until there is something for the writer; false means that the session has ended.
 func (s *session) awaitWork() bool {
 	s.mu.Lock()
-	busy := !s.gone && (s.reviving || s.recall || s.conn != nil && s.out.Len() > 0 && !s.flushing && !s.reading)
+	busy := !s.gone && (s.reviving || s.recall || len(s.stale) > 0 || s.conn != nil && s.out.Len() > 0 && !s.flushing && !s.reading)
 	s.idle = !busy
 	s.mu.Unlock()
 	if busy {

@@ -68,6 +68,7 @@ const (
 	Event   Type = 72 // an event of a registration
 	Ended   Type = 73 // a registration has no more events
 	TxnLost Type = 74 // a transaction that the client has begun has ended, and not by the client
+	Reset   Type = 75 // a space is open no more under its handle, since its log has failed: open it again
 )
 
 // ErrMalformed is returned for bytes that break the protocol.
