@@ -10,6 +10,9 @@ import (
 
 // Register makes a kind known or extends it; Result.Count is its KindID, and Schema then returns its schema.
 func (p *Partition) Register(c Caller, call uint64, s *template.Schema) {
+	if p.replyKnown(c, call, s) {
+		return
+	}
 	p.do(c, call, func(now int64) engine.Result {
 		if err := p.roomForKind(s); err != nil {
 			return engine.Result{Err: err}
@@ -88,7 +91,22 @@ func (p *Partition) Count(c Caller, call uint64, q *engine.Query) {
 // Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page. cursor is zero for
 // the first page, then the Result's Cursor of the page before. Result: Entries, More, Cursor. A page may be empty and More be set.
 func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor engine.Cursor) {
-	p.query(c, call, q, func(now int64) engine.Result { return p.e.Contents(now, q, cursor) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.err
+	if q.Txn.IsZero() {
+		err = p.unreadable()
+	}
+	if err == nil {
+		err = p.e.Check(q)
+	}
+	if err != nil {
+		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		return
+	}
+	p.result = p.e.Contents(p.clock.now(), q, cursor)
+	p.reply(c, call, &p.result)
+	p.finish()
 }
 
 // Renew renews the leases of entries and registrations. Result: Grants, Errs.
@@ -115,8 +133,8 @@ func (p *Partition) Kinds(c Caller, call uint64) {
 func (p *Partition) doInSteps(c Caller, call uint64, op func(now int64) (engine.Result, engine.Unfinished)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.err != nil {
-		c.Reply(call, &engine.Result{Err: p.err}, 0, true)
+	if err := p.unreadable(); err != nil {
+		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
 	}
 	var rest engine.Unfinished

@@ -305,6 +305,11 @@ func (p *Partition) append(b *batch) error {
 func (p *Partition) recover(cause error) bool {
 	p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", cause)
 	p.refuse(cause)
+	return p.rebuild()
+}
+
+// rebuild makes the state from the log, and serves again. It tries until that succeeds, or reports false when the partition is closed.
+func (p *Partition) rebuild() bool {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		select {
 		case <-p.ctx.Done():
@@ -319,6 +324,9 @@ func (p *Partition) recover(cause error) bool {
 			p.resume()
 			return true
 		}
+		if isFull(err) && p.startReading(p.ctx, err, nil) == nil {
+			return p.awaitRoom(err)
+		}
 		if !errors.Is(err, context.Canceled) {
 			p.cfg.Logger.Warn("the state cannot be rebuilt from the log yet", "error", err)
 		}
@@ -328,11 +336,15 @@ func (p *Partition) recover(cause error) bool {
 // refuse ends everything that is pending and refuses further calls.
 func (p *Partition) refuse(cause error) {
 	p.mu.Lock()
-	p.old = p.e
+	if p.old == nil { // else the state was being served for reading, and its sessions go on
+		p.old = p.e
+	}
 	cs := &p.commits
 	var callers []Caller
 	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
-		callers = append(callers, b.callers...)
+		if b != nil { // there is none in flight while the partition is served for reading
+			callers = append(callers, b.callers...)
+		}
 	}
 	cs.inFlight, cs.sealed, cs.open, cs.bytes, cs.ripened = nil, nil, batch{}, 0, false
 	if !p.closed {

@@ -76,6 +76,7 @@ type Partition struct {
 	e           *engine.Engine
 	old         *engine.Engine // what e was before the log failed; only its sessions are used. nil while serving
 	err         error          // why calls are refused; nil while serving
+	reading     bool           // those that change nothing are not
 	hold        error          // why calls are refused that make the log longer; nil: they are not
 	held        uint64         // how many were
 	waits       waits
@@ -135,21 +136,36 @@ func (p *Partition) reset(lsn LSN) {
 	p.commits.empty(p.e)
 }
 
-// Start rebuilds the state from the log, which may take a while, and begins to serve. progress, if not nil, is called now and then
+// Start rebuilds the state from the log, which may take a while, and begins to serve; for reading only as long as the log has no room. progress, if not nil, is called now and then
 // meanwhile. It returns ctx's error if that ends first, or what is wrong with the log.
 func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)) error {
+	var cause error
 	if p.cfg.Log != nil {
-		if err := p.replay(ctx, progress); err != nil {
+		err := p.replay(ctx, progress)
+		if isFull(err) {
+			cause, err = err, p.startReading(ctx, err, progress)
+		}
+		if err != nil {
 			return err
 		}
 		last, then := p.e.Clock()
 		p.clock.goOn(last, then, p.cfg.Logger)
-		p.commits.init(&p.mu, p.ripened)
-		p.done.Go(p.commit)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer = time.AfterFunc(time.Hour, p.expire)
+	switch {
+	case cause != nil:
+		p.done.Go(func() {
+			if p.awaitRoom(cause) {
+				p.commit()
+			}
+		})
+		return nil
+	case p.cfg.Log != nil:
+		p.commits.init(&p.mu, p.ripened)
+		p.done.Go(p.commit)
+	}
 	p.serve()
 	return nil
 }

@@ -39,7 +39,7 @@ func (p *Partition) stepUpkeep() (held time.Duration, more bool) {
 	began := time.Now()
 	w := p.nextSearch()
 	switch {
-	case p.closed || p.err != nil || w == nil && !p.e.Busy():
+	case p.closed || p.unreadable() != nil || w == nil && !p.e.Busy():
 		u.running = false
 		return 0, false
 	case w == nil || p.e.Busy() && !u.working:

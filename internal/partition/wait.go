@@ -39,6 +39,9 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.err
+	if !q.Take && q.Txn.IsZero() {
+		err = p.unreadable()
+	}
 	if err == nil {
 		err = p.e.Check(q)
 	}
@@ -66,6 +69,10 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 // park makes a call wait. It reports false if there is nothing to wait for.
 func (p *Partition) park(c Caller, call uint64, q *engine.Query, d time.Duration) bool {
 	if p.crowded(c, call) {
+		return true
+	}
+	if p.reading {
+		c.Reply(call, &engine.Result{Err: p.err}, 0, true) // nothing will come
 		return true
 	}
 	w := &wait{callKey: callKey{c, call}, query: q}
@@ -120,6 +127,10 @@ func (p *Partition) step(w *wait, budget int) {
 // parkLate makes a call wait that has found nothing in steps, if it may.
 func (p *Partition) parkLate(w *wait) bool {
 	if w.query == nil || w.impatient || !errors.Is(p.result.Err, engine.ErrNoMatch) {
+		return false
+	}
+	if p.reading {
+		p.result = engine.Result{Err: p.err}
 		return false
 	}
 	w.w = p.e.Park(w.query, w)

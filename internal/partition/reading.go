@@ -1,0 +1,94 @@
+package partition
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/template"
+)
+
+// A log without room takes no claim, so its partition cannot serve changes, be it at the start or after an append was refused. It is served for reading until there is room: the state is that of the log, and what
+// the engine does to it by itself, such as to end leases, is not logged. So the state is made anew before changes are served.
+
+// lookForRoom is how often a partition that is served for reading looks whether there is room.
+const lookForRoom = time.Second
+
+// isFull reports whether a log has failed with err because it has no room.
+func isFull(err error) bool { return err != nil && unavailable(err) == engine.ErrLogFull }
+
+// startReading makes the state from a log that has no room, and serves it for reading.
+func (p *Partition) startReading(ctx context.Context, cause error, progress func(done, total uint64)) error {
+	p.mu.Lock()
+	p.reset(0)
+	p.mu.Unlock()
+	position, err := p.load(ctx, progress)
+	last := p.cfg.Log.Last()
+	if err == nil {
+		err = p.cfg.Log.Read(ctx, position+1, last, p.apply)
+	}
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.publishKinds()
+	p.commits.position, p.commits.logged = max(position, last), false
+	p.reading, p.err = true, fmt.Errorf("%w: the space is served for reading only until there is room: %w", engine.ErrLogFull, cause)
+	p.cfg.Logger.Warn("the log has no room: the space is served for reading only", "error", cause)
+	return nil
+}
+
+// awaitRoom waits until the log has room, and then serves all calls. It reports false if the partition is closed before.
+func (p *Partition) awaitRoom(cause error) bool {
+	for err := cause; isFull(err); err = p.cfg.Log.Replay(p.ctx, p.commits.position, passOver, nil) {
+		select {
+		case <-p.ctx.Done():
+			return false
+		case <-time.After(lookForRoom):
+		}
+	}
+	p.refuse(cause)
+	p.mu.Lock()
+	p.reading = false
+	p.commits.init(&p.mu, p.ripened)
+	p.mu.Unlock()
+	return p.rebuild()
+}
+
+func passOver(record.Group) error { return nil }
+
+// unreadable returns why calls are refused that change nothing; nil if they are not.
+func (p *Partition) unreadable() error {
+	if p.reading {
+		return nil
+	}
+	return p.err
+}
+
+// replyKnown replies to a Register that changes nothing while the partition is served for reading: who reads by a Go type asks so. Otherwise it returns false.
+func (p *Partition) replyKnown(c Caller, call uint64, s *template.Schema) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	id := p.KindID(s.Kind)
+	if !p.reading || !covers(p.Schema(id), s) {
+		return false
+	}
+	c.Reply(call, &engine.Result{Count: int(id)}, 0, true)
+	return true
+}
+
+// covers reports whether a kind has all fields of a schema.
+func covers(have, s *template.Schema) bool {
+	if have == nil {
+		return false
+	}
+	for _, f := range s.Fields {
+		if i := have.Index(f.Name); i < 0 || have.Fields[i].Class != f.Class {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,120 @@
+package partition_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// roomy is a tape that may have no room, for anything.
+type roomy struct {
+	*tape
+	full atomic.Bool
+}
+
+func (l *roomy) check() error {
+	if l.full.Load() {
+		return fmt.Errorf("log: %w", fullness{refusal{errors.New("the disk is full")}})
+	}
+	return nil
+}
+
+func (l *roomy) Append(msg []byte) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	return l.tape.Append(msg)
+}
+
+func (l *roomy) Replay(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	return l.Read(ctx, after+1, l.Last(), apply)
+}
+
+// A partition whose log has no room is served for reading, from the start and after an append was refused, and for all when there is room. What its leases have come to
+// meanwhile is in the log then.
+func TestPartition_WithoutRoomIsServedForReading(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := &roomy{tape: &tape{}}
+		p := partition.New(partition.Config{Log: log})
+		require.NoError(t, p.Start(context.Background(), nil))
+		defer func() { require.NoError(t, p.Close()) }()
+		do := func(call func(c *caller)) *outcome {
+			c := newCaller()
+			call(c)
+			return c.await(1)
+		}
+		write := func(key int64, lease int64) error {
+			c := newCaller()
+			p.Write(c, 1, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: rowOf(key), Lease: lease}})
+			synctest.Wait()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return errors.Join(c.replies[1].err, c.lost)
+		}
+		count := func() int {
+			return do(func(c *caller) {
+				p.Count(c, 1, &engine.Query{Max: 1, Templates: []engine.Template{{Kind: 1}}})
+			}).count
+		}
+		readingOnly := func() {
+			t.Helper()
+			require.NoError(t, do(func(c *caller) { p.Find(c, 1, query(1, false), 0) }).err)
+			require.NoError(t, do(func(c *caller) { p.Register(c, 1, job) }).err, "it is there already")
+			for _, call := range []func(c *caller){
+				func(c *caller) { p.Find(c, 1, query(1, true), 0) },
+				func(c *caller) { p.Find(c, 1, query(9, false), time.Hour) },
+				func(c *caller) { p.BeginTxn(c, 1, engine.Forever, engine.Request{}, "") },
+				func(c *caller) { p.Cancel(c, 1, engine.Request{}, []uint64{1}) },
+				func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(9)) },
+			} {
+				require.ErrorIs(t, do(call).err, engine.ErrLogFull)
+			}
+		}
+
+		require.NoError(t, do(func(c *caller) { p.Register(c, 1, job) }).err)
+		require.NoError(t, write(1, engine.Forever))
+		require.NoError(t, write(2, int64(time.Minute)))
+		log.full.Store(true)
+		require.ErrorIs(t, write(3, engine.Forever), engine.ErrLogFull)
+		time.Sleep(10 * time.Second)
+		require.Equal(t, 2, count(), "what was refused is not there")
+		readingOnly()
+		time.Sleep(time.Minute)
+		require.Equal(t, 1, count(), "leases end")
+		log.full.Store(false)
+		time.Sleep(10 * time.Second)
+		require.NoError(t, write(4, int64(time.Minute)))
+		require.Equal(t, 2, count())
+
+		require.NoError(t, p.Close())
+		log.full.Store(true)
+		p = partition.New(partition.Config{Log: log})
+		require.NoError(t, p.Start(context.Background(), nil))
+		require.Equal(t, 2, count())
+		readingOnly()
+		log.full.Store(false)
+		time.Sleep(2 * time.Minute)
+		require.NoError(t, write(5, engine.Forever))
+		require.Equal(t, 2, count())
+		require.NoError(t, p.Close())
+
+		p = partition.New(partition.Config{Log: log})
+		require.NoError(t, p.Start(context.Background(), nil))
+		require.Equal(t, 2, count())
+	})
+}
