@@ -210,6 +210,11 @@ func (s *Space) write(ctx context.Context, op wire.Type, under txn.ID, entries [
 
 // Update implements space.Space.
 func (s *Space) Update(ctx context.Context, under txn.ID, ch space.Change) (version uint32, err error) {
+	return space.UpdateUnlocked(ctx, s, under, ch.ID, func() (uint32, error) { return s.update(ctx, under, ch) })
+}
+
+// update is Update that does not wait.
+func (s *Space) update(ctx context.Context, under txn.ID, ch space.Change) (version uint32, err error) {
 	c := newCall(s, wire.Update)
 	defer c.free()
 	c.txn, c.change = under, &ch

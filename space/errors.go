@@ -35,8 +35,11 @@ var (
 	// ErrDeadlock is returned by calls that wait under a transaction when it is aborted because it and others wait for each other.
 	// Whoever tries again from the beginning of the transaction will get through.
 	ErrDeadlock = engine.ErrDeadlock
-	// ErrVersionConflict is returned by updates of an entry that somebody else has changed, or holds locked. Nothing was stored.
+	// ErrVersionConflict is returned by updates of an entry that has another version: it was changed meanwhile. Nothing was stored.
 	ErrVersionConflict = engine.ErrVersionConflict
+	// ErrLocked is returned by updates without a transaction, of an entry that a transaction has locked: it may change, go, or stay as it
+	// is. Nothing was stored.
+	ErrLocked = engine.ErrLocked
 )
 
 // Errors of any call.

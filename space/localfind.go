@@ -33,6 +33,7 @@ func (s *Local) find(ctx context.Context, q Query, take bool) ([]Entry, error) {
 	defer s.release(c)
 	c.query.Take, c.query.IfExists = take, q.IfExists
 	c.query.Begin, c.query.Lease = q.Begin, int64(q.Lease)
+	c.query.Claim = q.Claim
 	err = s.query(c, q, func() error {
 		number := c.next()
 		s.partition.Find(c, number, &c.query, wait)

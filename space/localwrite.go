@@ -66,6 +66,11 @@ func (s *Local) checkRow(name string, made *template.Schema, row template.Row) (
 
 // Update implements Space.
 func (s *Local) Update(ctx context.Context, under txn.ID, ch Change) (version uint32, err error) {
+	return UpdateUnlocked(ctx, s, under, ch.ID, func() (uint32, error) { return s.update(ctx, under, ch) })
+}
+
+// update is Update that does not wait.
+func (s *Local) update(ctx context.Context, under txn.ID, ch Change) (version uint32, err error) {
 	if under, err = s.under(under); err != nil {
 		return 0, err
 	}

@@ -30,12 +30,13 @@ const (
 	partIfExists
 	partBegin
 	partLease
+	partClaim
 )
 
 // honoured says what each call makes of a query besides its templates and its transaction, which all honour. A count
 // counts all, whatever a call that returns entries would be bounded to; NoWait is true of every call that never waits.
 var honoured = [...]queryPart{
-	ReadCall:     partID | partOrder | partMax | partWait | partIfExists,
+	ReadCall:     partID | partOrder | partMax | partWait | partIfExists | partClaim,
 	TakeCall:     partID | partOrder | partMax | partWait | partIfExists | partBegin | partLease,
 	CountCall:    partID | partMax,
 	ContentsCall: partID | partMax,
@@ -74,6 +75,9 @@ func (q *Query) Check(c QueryCall) error {
 	if q.Begin && !q.Txn.IsZero() {
 		return errNested
 	}
+	if q.Claim && q.Txn.IsZero() {
+		return invalid("a claim needs a transaction")
+	}
 	return nil
 }
 
@@ -91,13 +95,14 @@ func (q *Query) parts() (given queryPart) {
 	set(partIfExists, q.IfExists)
 	set(partBegin, q.Begin)
 	set(partLease, q.Lease != 0)
+	set(partClaim, q.Claim)
 	return given
 }
 
 // String names the parts as they are called in Query.
 func (s queryPart) String() string {
 	var names []string
-	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease"} {
+	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim"} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)
 		}

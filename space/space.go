@@ -49,7 +49,8 @@ type Space interface {
 	Take(ctx context.Context, q Query) ([]Entry, error)
 
 	// Update gives an entry new fields in its place; identity, lease and age stay, and its version rises by one. It returns the new version.
-	// It never waits. It returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version or is locked by others,
+	// Under a transaction it waits, as a take does, while others have the entry locked; it then returns ErrDeadlock, too. Without one it
+	// returns ErrLocked at once. It returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version,
 	// ErrInvalidArgument if it is of another kind, ErrTooLarge, ErrTxnEnded.
 	Update(ctx context.Context, under txn.ID, c Change) (version uint32, err error)
 
@@ -138,6 +139,10 @@ type Query struct {
 	Begin     bool                 // Take only: take each entry under a transaction of its own, begun for it (Entry.Txn). Not together with Txn
 	Lease     time.Duration        // of the transactions that Begin begins
 	Txn       txn.ID               // the transaction under which the call is made; zero: none
+
+	// Claim makes a Read under a transaction find only what a take could, and wait as one does: the transaction may then update or take
+	// what it has read, and no other can claim or take it. Others may read it.
+	Claim bool
 }
 
 // KindInfo describes one kind of a space.

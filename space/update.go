@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Update changes the oldest entry that matches template in its place: change gets what it holds and makes of it what it shall hold. Fields
 // that T does not have stay as they are, and so do the entry's identity, lease and age. If somebody else changes or takes the entry
 // meanwhile, Update begins again with the entry that matches then; so change may be called several times. It returns the entry as it is now.
 //
-// It waits for a match as Read does, and returns the errors of Read and Write, and that of change as it is; the entry has then not been changed. Under a transaction
-// (In) it returns ErrVersionConflict if others have read the entry in theirs: abort it then, and begin again after a pause of random length, lest all of them
-// meet again. Options: those of Read.
+// It waits for a match as Read does, and returns the errors of Read and Write, and that of change as it is; the entry has then not been
+// changed. Under a transaction (In) it waits for one that it could take: transactions that update the same entry come one after the other,
+// in the order of their calls, and those that wait for each other in a circle are a deadlock (ErrDeadlock). Without one it begins again
+// while the match is read-locked, and returns ErrLocked at the end of its wait. Options: those of Read.
 func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...Option) (T, error) {
 	var none T
 	codec, q, err := query(ctx, sp, &template, optFind, opts)
@@ -49,8 +51,9 @@ func changing[T any](ctx context.Context, sp Space, codec *Codec, v *T, change f
 }
 
 // Replace gives the entry with an identity the fields of v, if it has the given version (Entry.Version), or any if that is 0, and returns its new version. Identity,
-// lease and age stay. It never waits. It returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version or others hold it
-// locked, ErrInvalidArgument if it is not of T's kind exactly. The option is In.
+// lease and age stay. While transactions have the entry locked it returns ErrLocked or, under a transaction (In), waits as a take does. It returns
+// ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrInvalidArgument if it is not of T's kind exactly. The
+// option is In.
 func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v T, opts ...Option) (uint32, error) {
 	c, err := newCall(sp, optIn, opts)
 	if err != nil {
@@ -131,10 +134,12 @@ func added(e *Entry, s *template.Schema, i int, name string, n int64) (int64, er
 	return sum, nil
 }
 
-// modify reads an entry and replaces its row by what edit makes of it, again and again until nobody else has changed it in between.
+// modify reads an entry and replaces its row by what edit makes of it, again and again until nobody else has changed it in between. Under a
+// transaction it claims the entry first, so that no other transaction is about to do the same.
 func modify(ctx context.Context, sp Space, q Query, edit edit) error {
+	q.Claim = !q.Txn.IsZero()
 	var pause time.Duration
-	for {
+	for began := time.Now(); ; {
 		found, err := sp.Read(ctx, q)
 		if err != nil {
 			return err
@@ -147,7 +152,8 @@ func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 		_, err = sp.Update(ctx, q.Txn, Change{ID: e.ID, Version: e.Version, Kind: e.Kind(), Schema: schema, Row: row})
 		switch {
 		case errors.Is(err, ErrNoMatch): // taken meanwhile
-		case errors.Is(err, ErrVersionConflict) && q.Txn.IsZero():
+		case errors.Is(err, ErrVersionConflict):
+		case errors.Is(err, ErrLocked) && !q.NoWait && (q.Wait == 0 || time.Since(began) < q.Wait):
 		default:
 			return err
 		}
@@ -156,6 +162,21 @@ func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 			return err
 		}
 		pause = min(2*pause+50*time.Microsecond, 20*time.Millisecond)
+	}
+}
+
+// UpdateUnlocked makes an update of an entry, which fails with ErrLocked while others have that locked, again when the locks are gone, if it is
+// one under a transaction. It is for implementations of Space.
+func UpdateUnlocked(ctx context.Context, sp Space, under txn.ID, id LeaseID, update func() (uint32, error)) (uint32, error) {
+	for {
+		version, err := update()
+		if under.IsZero() || !errors.Is(err, ErrLocked) {
+			return version, err
+		}
+		q := Query{Templates: []*template.Template{{}}, ID: id, Txn: under, Claim: true}
+		if _, err := sp.Read(ctx, q); err != nil {
+			return 0, err
+		}
 	}
 }
 

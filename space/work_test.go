@@ -731,3 +731,39 @@ func TestOutcome_HasAName(t *testing.T) {
 	require.Equal(t, "take failed", space.TakeFailed.String())
 	require.Equal(t, "outcome 77", space.JobOutcome(77).String())
 }
+
+// total is what jobs add to.
+type total struct {
+	Name string
+	N    int
+}
+
+// Handlers that change the same entries wait for each other, and none of their jobs is given up for that.
+func TestWork_HandlersThatMeetAreNoFailures(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	const jobs = 500
+	write(t, sp, taskRange(jobs)...)
+	write(t, sp, total{Name: "a"}, total{Name: "b"})
+	var stats space.WorkStats
+	err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		names := []string{"a", "b"}
+		if job.Value.ID%2 == 0 {
+			slices.Reverse(names) // so that some of them wait for each other in a circle
+		}
+		for _, name := range names {
+			if _, err := space.Add(ctx, sp, total{Name: name}, "n", 1, space.In(job.Txn)); err != nil {
+				return fmt.Errorf("count: %w", err)
+			}
+		}
+		return nil
+	}, space.Workers(64), space.Tries(1), space.NoWait(), space.Report(stats.Add))
+	require.NoError(t, err)
+	require.Zero(t, count(t, sp, space.DeadLetter{}))
+	require.Equal(t, jobs, stats.Count(space.JobDone))
+	for _, name := range []string{"a", "b"} {
+		sum, err := space.Take(ctx, sp, total{Name: name}, space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, jobs, sum.N)
+	}
+}

@@ -25,7 +25,7 @@ const (
 	JobRetried                        // its handler failed; it comes back after a delay
 	JobDead                           // it was given up; a dead letter is in its place
 	JobLost                           // its transaction ended, or nobody knows whether it was committed; if not it is back by itself
-	JobReturned                       // it was given back because Work ends
+	JobReturned                       // it was given back because Work ends, or because its handler met others: a conflict, a lock, a deadlock
 	TakeFailed                        // no job: the space could not be asked for jobs, and will be asked again
 
 	outcomes = iota + 1

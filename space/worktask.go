@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"runtime/debug"
 	"sync"
@@ -149,7 +150,30 @@ func (w *work) settle(t *task, err error) WorkReport {
 	if told || w.ending() && errors.Is(err, context.Canceled) {
 		return giveUp(ctx, t, err)
 	}
+	if contended(err) {
+		return yield(ctx, t, err)
+	}
 	return w.fail(ctx, t, err)
+}
+
+// contended reports whether a handler failed with err because others were in its way, which is nobody's failure.
+func contended(err error) bool {
+	if _, permanent := errors.AsType[*permanentError](err); permanent {
+		return false
+	}
+	return errors.Is(err, ErrVersionConflict) || errors.Is(err, ErrLocked) || errors.Is(err, ErrDeadlock)
+}
+
+// mostYield is how long at most a job that met others waits before it is given back, so that they do not meet again at once.
+const mostYield = 20 * time.Millisecond
+
+// yield gives a job back, without a failed attempt, whose handler met others. After a deadlock its transaction has been ended already.
+func yield(ctx context.Context, t *task, err error) WorkReport {
+	_ = sleep(ctx, rand.N(mostYield))
+	if e := t.txn.Abort(ctx); e != nil && !errors.Is(e, ErrTxnEnded) {
+		return t.report(JobLost, afterFailure(e, err))
+	}
+	return t.report(JobReturned, err)
 }
 
 // refused reports whether a commit failed because the space does not take what it was to write.

@@ -1,6 +1,7 @@
 package spacetest
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -267,13 +268,16 @@ func replaceLocked(k *kit) {
 		t, other := begin(k), begin(k)
 		lock(k, e1, space.In(t))
 		_, err := space.Replace(k.ctx, k.sp, id, 0, e2)
-		require.ErrorIs(k, err, space.ErrVersionConflict, name)
-		_, err = space.Replace(k.ctx, k.sp, id, 1, e2, space.In(other))
-		require.ErrorIs(k, err, space.ErrVersionConflict, name)
+		require.ErrorIs(k, err, space.ErrLocked, name)
+		require.NotErrorIs(k, err, space.ErrVersionConflict, name)
+		waiting := start(k, func(ctx context.Context) (uint32, error) {
+			return space.Replace(ctx, k.sp, id, 1, e2, space.In(other))
+		})
+		k.parked(1)
 		abort(k, t)
-		replace(k, id, 1, e2, space.In(other))
+		require.Equal(k, uint32(2), waiting.result(k))
 		_, err = space.Replace(k.ctx, k.sp, id, 0, e3)
-		require.ErrorIs(k, err, space.ErrVersionConflict, name)
+		require.ErrorIs(k, err, space.ErrLocked, name)
 		commit(k, other)
 		require.Equal(k, []simple{e2}, drain(k, simple{}))
 	}

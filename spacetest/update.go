@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
-	"math/rand/v2"
 	"sync"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -21,6 +19,9 @@ func updateCases() cases {
 		{"an update keeps the fields that its type does not have", updateKeepsFields},
 		{"no update is lost", updateNoneLost},
 		{"no update under a transaction is lost", updateTxnNoneLost},
+		{"an update under a transaction waits for its turn", updateTxnWaits},   // semantics 5.11
+		{"the wait of an update ends as others do", updateTxnWaitEnds},         // semantics 5.11
+		{"updates that wait for each other are a deadlock", updateTxnDeadlock}, // semantics 5.11
 		{"numbers are added to a field", addNumbers},
 		{"every number that is added counts", addConcurrent},
 		{"what cannot be added is refused", addInvalid},
@@ -124,32 +125,90 @@ func updateTxnNoneLost(k *kit) {
 	var wg sync.WaitGroup
 	for range goroutines {
 		wg.Go(func() {
-			var pause time.Duration // random: those who begin again together would be in each other's way again
-			for n := 0; n < each; {
-				time.Sleep(rand.N(pause + 1))
+			for range each {
 				t, err := space.Begin(k.ctx, k.sp)
 				if err == nil {
 					_, err = space.Update(k.ctx, k.sp, simple{Name: "counter"}, addOne, space.In(t))
 				}
 				if err == nil {
+					_, err = space.Add(k.ctx, k.sp, simple{Name: "counter"}, "id", 1, space.In(t))
+				}
+				if err == nil {
 					err = t.Commit(k.ctx)
 				}
-				switch {
-				case err == nil:
-					n++
-					pause = 0
-				case errors.Is(err, space.ErrVersionConflict), errors.Is(err, space.ErrDeadlock), errors.Is(err, space.ErrTxnEnded):
-					_ = t.Abort(k.ctx)
-					pause = min(2*pause+time.Millisecond, 50*time.Millisecond)
-				default:
-					k.Error(err)
+				if err != nil {
+					k.Error(err) // each waits for its turn
 					return
 				}
 			}
 		})
 	}
 	wg.Wait()
-	require.Equal(k, []simple{{"counter", goroutines * each}}, drain(k, simple{}))
+	require.Equal(k, []simple{{"counter", 2 * goroutines * each}}, drain(k, simple{}))
+}
+
+// startUpdate starts an update under t.
+func startUpdate(k *kit, t *space.Txn, template simple) *pending[simple] {
+	return start(k, func(ctx context.Context) (simple, error) {
+		return space.Update(ctx, k.sp, template, addOne, space.In(t))
+	})
+}
+
+func updateTxnWaits(k *kit) {
+	write(k, e1)
+	reader, a, b := begin(k), begin(k), begin(k)
+	read(k, e1, space.In(reader))
+	first := startUpdate(k, a, simple{Name: "A"})
+	k.parked(1)
+	second := start(k, func(ctx context.Context) (int64, error) {
+		return space.Add(ctx, k.sp, simple{Name: "A"}, "id", 10, space.In(b))
+	})
+	k.parked(2)
+	commit(k, reader)
+	require.Equal(k, simple{"A", 2}, first.result(k))
+	k.parked(1)
+	require.Equal(k, simple{"A", 2}, read(k, simple{}, space.In(a)))
+	commit(k, a)
+	require.EqualValues(k, 12, second.result(k))
+	abort(k, b)
+	require.Equal(k, []simple{{"A", 2}}, drain(k, simple{}))
+}
+
+func updateTxnWaitEnds(k *kit) {
+	write(k, e1)
+	reader, a := begin(k), begin(k)
+	read(k, e1, space.In(reader))
+	waiting := startUpdate(k, a, e1)
+	k.parked(1)
+	abort(k, a)
+	_, err := waiting.wait()
+	k.fails(space.ErrTxnEnded, err)
+
+	b := begin(k)
+	_, err = space.Update(k.ctx, k.sp, e1, addOne, space.In(b), space.NoWait())
+	k.fails(space.ErrNoMatch, err)
+	_, err = space.Update(k.ctx, k.sp, e1, addOne, space.NoWait())
+	k.fails(space.ErrLocked, err)
+	_, err = space.Add(k.ctx, k.sp, e1, "id", 1, space.Wait(brief))
+	k.fails(space.ErrLocked, err)
+	commit(k, reader)
+	require.Equal(k, e1, read(k, simple{}))
+}
+
+func updateTxnDeadlock(k *kit) {
+	writeAll(k, e1, e2)
+	a, b := begin(k), begin(k)
+	for t, e := range map[*space.Txn]simple{a: e1, b: e2} {
+		_, err := space.Update(k.ctx, k.sp, e, func(s *simple) error { return nil }, space.In(t))
+		k.ok(err)
+	}
+	first := startUpdate(k, a, e2)
+	k.parked(1)
+	_, err := space.Update(k.ctx, k.sp, e1, addOne, space.In(b))
+	k.fails(space.ErrDeadlock, err)
+	require.Equal(k, simple{"B", 3}, first.result(k))
+	commit(k, a)
+	require.Equal(k, []simple{{"A", 1}, {"B", 3}}, drain(k, simple{}))
 }
 
 func addNumbers(k *kit) {

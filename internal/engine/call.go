@@ -49,6 +49,7 @@ type Query struct {
 	Order     []template.Order // empty: oldest first. Otherwise there is exactly one template, and Order names fields of its kind
 	Max       int              // at least 1
 	Take      bool             // remove what is found
+	Claim     bool             // a read that finds what a take could, and so locks it that no other transaction claims or takes it
 	IfExists  bool             // do not wait for entries that are not there yet
 	ID        uint64           // only the entry with this identity, if not 0: it must match too
 	Txn       txn.ID           // the transaction under which the call is made
@@ -58,6 +59,9 @@ type Query struct {
 	Holder    string // what the caller calls itself, for Begin
 	Arrival   uint64 // place among the calls that wait, set by Park; a wait that is interrupted and goes on keeps it. 0: the last
 }
+
+// exclusive reports whether q finds only what its transaction may take.
+func (q *Query) exclusive() bool { return q.Take || q.Claim }
 
 // View shows one entry. Row aliases the engine's memory and is valid only until the engine is called again.
 type View struct {

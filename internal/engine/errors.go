@@ -20,6 +20,7 @@ var (
 	ErrTxnEnded        = errors.New("space: transaction ended")
 	ErrDeadlock        = errors.New("space: deadlock")
 	ErrVersionConflict = errors.New("space: version conflict")
+	ErrLocked          = errors.New("space: locked")
 	ErrCancelled       = errors.New("space: wait cancelled")
 	ErrSpaceFull       = fmt.Errorf("%w: space full", ErrUnavailable)
 	ErrLogFull         = fmt.Errorf("%w: log full", ErrUnavailable)

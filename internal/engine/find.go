@@ -19,7 +19,7 @@ func (h hit) order() uint64 { return h.k.entries.at(h.s).order }
 // the order that q asks for. The result is valid until the next find. It reports false, and what it has found so far, if the budget does not suffice.
 func (e *Engine) find(q *Query, t *transaction) (hits []hit, ok bool) {
 	e.hits = e.hits[:0]
-	e.finding, e.taking = t, q.Take
+	e.finding, e.taking = t, q.exclusive()
 	switch {
 	case q.ID != 0:
 		return e.findOne(q), true
@@ -116,7 +116,7 @@ func (e *Engine) findOne(q *Query) []hit {
 		return nil
 	}
 	k := e.kinds[p.kind-1]
-	if !k.alive(e, p.slot) || !k.availableTo(e.finding, p.slot, q.Take) {
+	if !k.alive(e, p.slot) || !k.availableTo(e.finding, p.slot, q.exclusive()) {
 		return nil
 	}
 	if conds, wanted := e.condsOf(q, k); wanted && matchAny(conds, k.row(e, p.slot)) {

@@ -247,7 +247,7 @@ func (e *Engine) contention(q *Query, t *transaction, f func(*lock) bool) {
 		conds, _ := e.condsOf(q, k)
 		for _, l := range k.locked {
 			s := l.s
-			if q.ID != 0 && k.entries.at(s).id != q.ID || k.availableTo(t, s, q.Take) || !k.contendedBy(t, s) {
+			if q.ID != 0 && k.entries.at(s).id != q.ID || k.availableTo(t, s, q.exclusive()) || !k.contendedBy(t, s) {
 				continue
 			}
 			match := matchAny(conds, k.row(e, s)) || k.entries.at(s).state == changed && matchAny(conds, k.oldRow(e, l))

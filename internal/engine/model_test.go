@@ -526,7 +526,9 @@ func (m *model) update(t uint64, c Change) (version uint32, err error) {
 		switch {
 		case e == nil || !m.exists(e) || !mine(e.writer, t) || t != 0 && e.taker == t:
 			err = ErrNoMatch
-		case !m.takeable(t, e) || c.Version != 0 && c.Version != e.view(t).version:
+		case !m.takeable(t, e):
+			err = ErrLocked
+		case c.Version != 0 && c.Version != e.view(t).version:
 			err = ErrVersionConflict
 		case t == 0:
 			e.row, e.version = c.Row, e.version+1

@@ -159,7 +159,7 @@ func (e *Engine) serveUnder(t *transaction) {
 	calls := t.calls()
 	for _, take := range [...]bool{false, true} {
 		for _, w := range calls {
-			if w.parked && w.Query.Take == take {
+			if w.parked && w.Query.exclusive() == take {
 				e.grab(w)
 			}
 		}
@@ -173,7 +173,7 @@ func (k *kind) ownTaker(e *Engine, s slot) *Waiter {
 		return nil
 	}
 	for _, w := range l.readers[0].calls() {
-		if w.Query.Take && w.wants(e, k, s) {
+		if w.Query.exclusive() && w.wants(e, k, s) {
 			return w
 		}
 	}
@@ -216,6 +216,8 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) {
 		v.Txn = t.id
 		w.Grants = append(w.Grants, Grant{ID: t.id, Granted: granted})
 		e.seize(t, k, s)
+	case w.Query.Claim:
+		e.share(w.txn, k, s)
 	case w.txn != nil:
 		e.seize(w.txn, k, s)
 	default:

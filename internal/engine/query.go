@@ -16,6 +16,8 @@ func (e *Engine) Check(q *Query) error {
 		return fmt.Errorf("%w: at most %d entries asked for", ErrInvalidArgument, q.Max)
 	}
 	switch {
+	case q.Claim && (q.Take || q.Txn.IsZero()):
+		return fmt.Errorf("%w: only a read under a transaction claims", ErrInvalidArgument)
 	case !q.Begin:
 	case !q.Take:
 		return fmt.Errorf("%w: a read under a transaction of its own", ErrInvalidArgument)

@@ -113,7 +113,7 @@ func (x *Search) Step(now int64, budget int) (r Result, done bool) {
 		return Result{}, false
 	}
 	e.left = budget
-	e.finding, e.taking = t, x.q.Take
+	e.finding, e.taking = t, x.q.exclusive()
 	if x.stale || x.awaits != nil {
 		if r, done = x.again(t); done {
 			x.Close()
@@ -296,7 +296,7 @@ func (x *Search) has(t *transaction, h held) bool {
 	case free:
 		return x.wants(&h.k.free, h.s)
 	case shared:
-		return !x.q.Take && x.wants(&h.k.shared, h.s)
+		return !x.q.exclusive() && x.wants(&h.k.shared, h.s)
 	}
 	return false
 }
@@ -332,12 +332,12 @@ func (x *Search) own(t *transaction) []held {
 		}
 	}
 	for _, h := range t.own {
-		if h.ownedBy(t) && h.k.availableTo(t, h.s, x.q.Take) {
+		if h.ownedBy(t) && h.k.availableTo(t, h.s, x.q.exclusive()) {
 			look(h)
 		}
 	}
 	for _, h := range t.read {
-		if x.q.Take && h.readBy(t) && len(h.k.locks[h.s].readers) == 1 {
+		if x.q.exclusive() && h.readBy(t) && len(h.k.locks[h.s].readers) == 1 {
 			look(h)
 		}
 	}

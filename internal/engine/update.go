@@ -12,7 +12,7 @@ import (
 // passed Check. Under a transaction only that sees the change until it commits, and others find the entry locked. The version is
 // one higher for every change that is committed. Result: Version.
 //
-// It fails with ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version or others have locked it,
+// It fails with ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrLocked if others have locked it,
 // ErrInvalidArgument if it is of another kind, ErrTxnEnded, and ErrTooLarge if the transaction has written too much.
 func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 	e.begin(now)
@@ -67,7 +67,7 @@ func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *Change) error {
 	case c.Kind != 0 && c.Kind != k.id:
 		return fmt.Errorf("%w: entry %d is of kind %q", ErrInvalidArgument, c.ID, k.schema.Kind)
 	case !k.availableTo(t, s, true):
-		return fmt.Errorf("%w: entry %d is locked by another transaction", ErrVersionConflict, c.ID)
+		return fmt.Errorf("%w: entry %d, by another transaction", ErrLocked, c.ID)
 	case c.Version != 0 && c.Version != en.version:
 		return fmt.Errorf("%w: entry %d has version %d, not %d", ErrVersionConflict, c.ID, en.version, c.Version)
 	}

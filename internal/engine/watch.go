@@ -137,7 +137,7 @@ func (n *node) class() int {
 	switch {
 	case n.listener != nil:
 		return listening
-	case n.waiter.Query.Take:
+	case n.waiter.Query.exclusive():
 		return taking
 	}
 	return reading

@@ -51,7 +51,7 @@ func (x *Search) open() {
 // openWays opens the ways through one kind.
 func (x *Search) openWays(k *kind, any [][]template.Cond) {
 	x.openWay(&k.free, any)
-	if x.counting || !x.q.Take {
+	if x.counting || !x.q.exclusive() {
 		x.openWay(&k.shared, any)
 	}
 }

@@ -47,6 +47,7 @@ var codes = [...]error{
 	22: engine.ErrHeld,
 	23: engine.ErrSpaceFull,
 	24: engine.ErrKindInUse,
+	25: engine.ErrLocked,
 }
 
 // special are the numbers of errors that are other errors of the table too, the most special first.

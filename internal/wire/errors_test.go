@@ -22,7 +22,7 @@ var numbers = map[wire.Code]error{
 	6: space.ErrTooLarge, 7: space.ErrClosed, 8: space.ErrUnavailable, 9: space.ErrOutcomeUnknown, 10: engine.ErrCancelled,
 	11: template.ErrSchemaConflict, 12: wire.ErrInterrupted, 13: wire.ErrMalformed, 14: wire.ErrVersion, 15: wire.ErrCapability, 16: wire.ErrBusy,
 	17: engine.ErrTxnEnded, 18: engine.ErrDeadlock, 19: engine.ErrVersionConflict, 20: wire.ErrInDoubt,
-	21: space.ErrLogFull, 22: engine.ErrHeld, 23: space.ErrSpaceFull, 24: space.ErrKindInUse,
+	21: space.ErrLogFull, 22: engine.ErrHeld, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
 }
 
 func sendError(t *testing.T, err error) error {

@@ -19,8 +19,9 @@ const (
 	flagWaitFor  = 1 << 3 // wait for the duration that follows
 	flagBegin    = 1 << 4 // take each entry under a transaction of its own, with the lease that follows
 	flagID       = 1 << 5 // only the entry with the identity that follows
+	flagClaim    = 1 << 6 // a read that finds only what its transaction may take
 
-	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID
+	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim
 )
 
 // WaitForever as the wait of a Find: until it is cancelled.
@@ -47,6 +48,9 @@ func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
 	}
 	if q.ID != 0 {
 		flags |= flagID
+	}
+	if q.Claim {
+		flags |= flagClaim
 	}
 	dst = append(dst, flags)
 	if wait > 0 {
@@ -113,6 +117,7 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	}
 	limit := d.Uvarint()
 	q.Decode(d)
+	q.Claim = flags&flagClaim != 0
 	q.Take, q.IfExists, q.Begin = flags&flagTake != 0, flags&flagIfExists != 0, flags&flagBegin != 0
 	q.Lease, q.ID = lease, id
 	q.Max = int(min(limit, MaxFind))
