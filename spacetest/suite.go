@@ -62,6 +62,7 @@ func topics() []topic {
 		{"byid", byIDCases()},
 		{"query", queryCases()},
 		{"outcome", outcomeCases()},
+		{"longest", longestCases()},
 		{"history", historyCases()},
 	}
 }

@@ -139,8 +139,8 @@ func (e *Engine) LSN() uint64 { return e.lsn }
 
 // NextExpiry returns when Expire is next worth calling, in nanoseconds since the Unix epoch, or Forever.
 func (e *Engine) NextExpiry() int64 {
-	if len(e.deadlines) == 0 {
-		return Forever
+	if len(e.deadlines) == 0 || e.deadlines[0].tick >= Forever>>tickShift {
+		return Forever // the last tick has no end that a number holds
 	}
 	return (e.deadlines[0].tick + 1) << tickShift
 }

@@ -663,3 +663,16 @@ func TestTxn_Limits(t *testing.T) {
 	s.commit(a)
 	require.Equal(t, []int{5}, s.found(upTo(9, read(tx0))))
 }
+
+// A lease that ends with time itself arms no timer in the past: one would fire for ever.
+func TestNextExpiry_OfTheLongestLeases(t *testing.T) {
+	t.Parallel()
+	for _, lease := range []int64{Forever - 1, Forever - 1<<tickShift, Forever - 3<<tickShift} {
+		s := newScene(t)
+		s.writeDrafts(tx0, leased(draft(1), lease))
+		require.Greater(t, s.e.NextExpiry(), s.now, "an entry")
+		s = newScene(t)
+		s.beginFor(lease)
+		require.Greater(t, s.e.NextExpiry(), s.now, "a transaction")
+	}
+}
