@@ -152,14 +152,14 @@ func (s *Space) Kinds(ctx context.Context) ([]space.KindInfo, error) {
 	var kinds []space.KindInfo
 	d := wire.NewDecoder(c.body)
 	for id := 1; d.More(); id++ {
-		n := d.Uvarint()
-		if n == 0 {
+		n, apart := d.KindCounts()
+		if n < 0 {
 			continue // it was dropped
 		}
 		if id >= len(c.schemas) || c.schemas[id] == nil {
 			return nil, fmt.Errorf("%w: kind %d was not announced", wire.ErrMalformed, id)
 		}
-		kinds = append(kinds, space.KindInfo{Schema: c.schemas[id], Count: int(n - 1)})
+		kinds = append(kinds, space.KindInfo{Schema: c.schemas[id], Count: n, Held: apart.Held, Delayed: apart.Delayed})
 	}
 	slices.SortFunc(kinds, func(a, b space.KindInfo) int { return strings.Compare(a.Schema.Kind, b.Schema.Kind) })
 	return kinds, d.Err()

@@ -115,6 +115,7 @@ type outcome struct {
 	errs   []error
 	count  int
 	counts []int
+	apart  []engine.Apart
 	seq    uint64
 	more   bool
 	cursor engine.Cursor
@@ -147,6 +148,7 @@ func (o *outcome) copy(r *engine.Result) {
 	o.grants = append(o.grants[:0], r.Grants...)
 	o.errs = append(o.errs[:0], r.Errs...)
 	o.counts = append(o.counts[:0], r.Counts...)
+	o.apart = append(o.apart[:0], r.Apart...)
 }
 
 // leases returns a copy of the grants.

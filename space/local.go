@@ -163,7 +163,9 @@ func (s *Local) Kinds(ctx context.Context) ([]KindInfo, error) {
 	kinds := make([]KindInfo, 0, len(c.out.counts))
 	for i, n := range c.out.counts {
 		if n >= 0 {
-			kinds = append(kinds, KindInfo{Schema: s.partition.Schema(engine.KindID(i + 1)), Count: n})
+			kinds = append(kinds, KindInfo{
+				Schema: s.partition.Schema(engine.KindID(i + 1)), Count: n, Held: c.out.apart[i].Held, Delayed: c.out.apart[i].Delayed,
+			})
 		}
 	}
 	slices.SortFunc(kinds, func(a, b KindInfo) int { return strings.Compare(a.Schema.Kind, b.Schema.Kind) })

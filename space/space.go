@@ -148,7 +148,11 @@ type Query struct {
 // KindInfo describes one kind of a space.
 type KindInfo struct {
 	Schema *template.Schema
-	Count  int // visible entries of exactly this kind
+
+	// Entries of exactly this kind.
+	Count   int // that are visible
+	Held    int // that an open transaction has taken or changed
+	Delayed int // that are not visible yet: written with a delay, or put back for a later attempt
 }
 
 var _ Space = (*Local)(nil)

@@ -13,6 +13,7 @@ func holdCases() cases {
 		{"a holder that gives up has made none", holdGivenUp},                             // 5.9
 		{"who cancels an entry that is taken dooms its holder", holdDoomed},               // 5.6
 		{"a doomed holder's calls that wait end", holdDoomedWaits},                        // 5.6, 4.6
+		{"kinds tell what is ready, held and delayed", holdKinds},                         // 8.4
 		{"an entry whose lease ends by itself leaves its holder to commit", holdOutlives}, // 5.6
 	}
 }
@@ -87,4 +88,33 @@ func holdOutlives(k *kit) {
 	write(k, e2, space.In(t))
 	commit(k, t)
 	require.Equal(k, []simple{e2}, drain(k, simple{}))
+}
+
+func holdKinds(k *kit) {
+	info := func() (count, held, delayed int) {
+		kinds, err := k.sp.Kinds(k.ctx)
+		k.ok(err)
+		require.Len(k, kinds, 1)
+		return kinds[0].Count, kinds[0].Held, kinds[0].Delayed
+	}
+	expect := func(want ...int) {
+		k.Helper()
+		count, held, delayed := info()
+		require.Equal(k, want, []int{count, held, delayed})
+	}
+	ls := writeAll(k, e1, e2, e3, e1, e2)
+	write(k, e3, space.Delay(long))
+	expect(5, 0, 1)
+	a, b := begin(k), begin(k)
+	take(k, e1, space.In(a))
+	take(k, e1, space.In(a))
+	replace(k, ls[1].ID(), 0, simple{"changed", 2}, space.In(b))
+	write(k, simple{"own", 1}, space.In(b))
+	read(k, e3, space.In(b))
+	expect(2, 3, 1)
+	commit(k, b)
+	expect(4, 2, 1)
+	k.ok(a.Defer(k.ctx, ls[0].ID(), long))
+	commit(k, a)
+	expect(4, 0, 2)
 }

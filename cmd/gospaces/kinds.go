@@ -10,7 +10,9 @@ import (
 // kind is what `gospaces kinds` prints.
 type kind struct {
 	Kind   string   `json:"kind"`
-	Count  int      `json:"count"`
+	Count  int      `json:"count"`             // ready: visible to all
+	Held   int      `json:"held,omitempty"`    // in the hands of transactions
+	Later  int      `json:"delayed,omitempty"` // not visible yet
 	Fields []field  `json:"fields"`
 	Embeds []string `json:"embeds,omitempty"`
 }
@@ -26,7 +28,9 @@ func (a *app) kindsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "kinds",
 		Short: "Print the kinds of the space, with their fields and numbers of entries",
-		Args:  cobra.NoArgs,
+		Long: `Print the kinds of the space, with their fields and numbers of entries: count is how many are ready, that is visible to all, held how many
+are in the hands of transactions, for example of workers, and delayed how many will be visible later.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withSpace(cmd.Context(), func(sp space.Space) error {
 				kinds, err := sp.Kinds(cmd.Context())
@@ -42,7 +46,7 @@ func (a *app) kindsCommand() *cobra.Command {
 }
 
 func newKind(info space.KindInfo) kind {
-	k := kind{Kind: info.Schema.Kind, Count: info.Count, Fields: []field{}, Embeds: info.Schema.Supers}
+	k := kind{Kind: info.Schema.Kind, Count: info.Count, Held: info.Held, Later: info.Delayed, Fields: []field{}, Embeds: info.Schema.Supers}
 	for _, f := range info.Schema.Fields {
 		k.Fields = append(k.Fields, field{
 			Name: f.Name, Class: f.Class.String(), ID: f.Role&template.ID != 0, Route: f.Role&template.Route != 0,

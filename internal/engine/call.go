@@ -89,7 +89,8 @@ type Result struct {
 	Errs    []error // bulk renew and cancel: one per lease, nil where it was done
 	Count   int     // register, count, prepare
 	Version uint32  // update
-	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1; -1 for one that was dropped
+	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1
+	Apart   []Apart // kinds: those that are there and not visible, likewise; -1 for one that was dropped
 	Seq     uint64  // notify: the number before the registration's first event
 	More    bool    // contents: another page follows, from Cursor
 	Cursor  Cursor

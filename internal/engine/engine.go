@@ -94,6 +94,7 @@ type Engine struct {
 	grants   []Grant
 	errs     []error
 	counts   []int
+	apart    []Apart
 	body     []byte // reused; of a record
 }
 
@@ -157,7 +158,7 @@ func (e *Engine) begin(now int64) {
 	clear(e.Granted)
 	e.Granted, e.Events, e.Ended = e.Granted[:0], e.Events[:0], e.Ended[:0]
 	e.Dissolved, e.Doomed, e.Lost = e.Dissolved[:0], e.Doomed[:0], e.Lost[:0]
-	e.views, e.grants, e.errs, e.counts = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0]
+	e.views, e.grants, e.errs, e.counts, e.apart = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0], e.apart[:0]
 	e.left, e.spare = unbounded, grabBudget
 	if e.late() {
 		e.reclaim(reclaims)

@@ -50,6 +50,7 @@ type kind struct {
 	shared  pool
 	locks   map[slot]*lock // of entries that are neither free nor delayed
 	locked  []*lock        // the same
+	staged  int            // of these, in state written
 	later   map[slot]int64 // when entries in state delayed become visible
 	deaths  map[slot]*Death
 

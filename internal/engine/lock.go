@@ -18,6 +18,7 @@ type lock struct {
 	oldRow  ref
 	oldSize uint32
 
+	staged bool  // the entry was written under a transaction, and has not been committed
 	logged bool  // of a take: the log knows it
 	since  int64 // when the entry was taken
 
@@ -164,6 +165,9 @@ func (k *kind) unlock(s slot) *lock {
 	}
 	if l.logged {
 		l.owner.holds--
+	}
+	if l.staged {
+		k.staged--
 	}
 	delete(k.locks, s)
 	last := k.locked[len(k.locked)-1]

@@ -232,6 +232,20 @@ func (m *model) locked(q *Query) []*modelEntry {
 	return found
 }
 
+// apart counts the entries of a kind that somebody holds, and that are delayed.
+func (m *model) apart(k KindID) (n Apart) {
+	for _, e := range m.entries {
+		switch {
+		case e.kind != k || e.writer != 0 || e.expires <= m.now && e.visible == 0:
+		case e.visible != 0:
+			n.Delayed++
+		case e.taker != 0 || e.changer != 0:
+			n.Held++
+		}
+	}
+	return n
+}
+
 func (m *model) entry(id uint64) *modelEntry {
 	for _, e := range m.entries {
 		if e.id == id {

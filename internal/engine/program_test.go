@@ -654,6 +654,7 @@ func (p *program) kinds() {
 		q := &Query{Templates: []Template{{Kind: KindID(i + 1)}}, Max: 1}
 		want := slices.DeleteFunc(p.m.find(q), func(e *modelEntry) bool { return e.kind != KindID(i+1) })
 		require.Len(p.t, want, n)
+		require.Equal(p.t, p.m.apart(KindID(i+1)), r.Apart[i])
 	}
 }
 

@@ -202,7 +202,18 @@ func (e *Engine) changed(q *Query) (lsn uint64) {
 	return lsn
 }
 
-// Kinds counts the visible entries of every kind. Result: Counts, by KindID-1.
+// Apart counts the entries of a kind that are there, and that nobody finds.
+type Apart struct {
+	Held    int // taken or changed under a transaction that is open
+	Delayed int // not visible yet
+}
+
+// apart counts the entries that are not visible, but for those that were never committed.
+func (k *kind) apart() Apart {
+	return Apart{Held: len(k.locked) - int(k.shared.all.n) - k.staged, Delayed: len(k.later)}
+}
+
+// Kinds counts the entries of every kind. Result: Counts and Apart, by KindID-1.
 func (e *Engine) Kinds(now int64) Result {
 	for {
 		if r, done := (kindsCall{e}).Step(now, unbounded); done {
@@ -236,9 +247,10 @@ func (c kindsCall) Step(now int64, _ int) (r Result, done bool) {
 			n = k.visible(e, nil)
 		}
 		e.counts = append(e.counts, n)
+		e.apart = append(e.apart, k.apart())
 		r.Depends = max(r.Depends, k.changed, k.registered)
 	}
-	r.Counts = e.counts
+	r.Counts, r.Apart = e.counts, e.apart
 	return r, true
 }
 

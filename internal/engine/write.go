@@ -100,7 +100,8 @@ func (e *Engine) stage(t *transaction, k *kind, id uint64, expires int64, row te
 	en := k.entries.at(s)
 	en.order, en.state = e.lastOrder, written
 	l := k.lock(e, s)
-	l.owner = t
+	l.owner, l.staged = t, true
+	k.staged++
 	t.own = append(t.own, held{k, s, id})
 	e.suspect(t)
 	return l

@@ -249,8 +249,8 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 			c.txns.renewed(r.Grants[i])
 		}
 	case wire.Kinds:
-		for _, n := range r.Counts {
-			dst = binary.AppendUvarint(dst, uint64(n+1)) // 0: the kind was dropped
+		for i, n := range r.Counts {
+			dst = wire.AppendKindCounts(dst, n, r.Apart[i])
 		}
 	}
 	return wire.End(dst, start)

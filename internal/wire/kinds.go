@@ -1,0 +1,25 @@
+package wire
+
+import (
+	"encoding/binary"
+
+	"github.com/gospaces/gospaces/internal/engine"
+)
+
+// AppendKindCounts appends how many entries of a kind are visible, -1 for one that was dropped, and how many are not.
+func AppendKindCounts(dst []byte, visible int, apart engine.Apart) []byte {
+	if visible < 0 {
+		return append(dst, 0)
+	}
+	dst = binary.AppendUvarint(dst, uint64(visible)+1)
+	return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(apart.Held)), uint64(apart.Delayed))
+}
+
+// KindCounts decodes what AppendKindCounts appends.
+func (d *Decoder) KindCounts() (visible int, apart engine.Apart) {
+	n := d.Uvarint()
+	if n == 0 {
+		return -1, apart
+	}
+	return int(n - 1), engine.Apart{Held: int(d.Uvarint()), Delayed: int(d.Uvarint())}
+}
