@@ -52,7 +52,7 @@ func (e *Engine) Check(q *Query) error {
 }
 
 // maxOperands bounds the operands of a query's conditions, all of which a single entry may have to be compared with.
-const maxOperands = 1 << 17
+const maxOperands = 1 << 14
 
 func (e *Engine) checkTemplate(q *Query, t *Template) error {
 	if t.Named != nil {

@@ -50,10 +50,11 @@ func (e *Engine) abort(t *transaction, why error, reason record.Reason) {
 	e.undo(t, nil, reason)
 }
 
-// undo takes everything back that was done under t, but for the takes of the entries in keep; the others are released for a reason.
+// undo takes everything back that was done under t, but for the takes of the entries in keep; the others are released for a reason. What was done
+// last is undone first: the links of an entry that has left a list name its neighbours of then, which are back when its turn comes.
 func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 	e.unshare(t)
-	for _, h := range t.own {
+	for _, h := range slices.Backward(t.own) {
 		if !h.ownedBy(t) {
 			continue
 		}
@@ -67,7 +68,7 @@ func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 		h.k.delete(e, h.s)
 	}
 	var kept []held
-	for _, h := range t.taken {
+	for _, h := range slices.Backward(t.taken) {
 		switch {
 		case !h.takenBy(t):
 		case slices.Contains(keep, h.id):
@@ -81,6 +82,7 @@ func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 			e.release(h, again)
 		}
 	}
+	slices.Reverse(kept)
 	t.own, t.taken, t.bytes = nil, kept, 0
 	e.offerPending()
 }
@@ -116,7 +118,7 @@ func (e *Engine) release(h held, to audience) {
 
 // unshare drops the read locks of t.
 func (e *Engine) unshare(t *transaction) {
-	for _, h := range t.read {
+	for _, h := range slices.Backward(t.read) {
 		if !h.readBy(t) {
 			continue
 		}

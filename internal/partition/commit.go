@@ -49,7 +49,7 @@ type commits struct {
 // sealSize is the size from which on a batch takes no more calls.
 const sealSize = 256 << 10
 
-func (cs *commits) init(mu *sync.Mutex, ripened func()) {
+func (cs *commits) init(mu sync.Locker, ripened func()) {
 	cs.logged = true
 	cs.work.L = mu
 	cs.ripe = time.AfterFunc(time.Hour, ripened)

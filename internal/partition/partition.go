@@ -72,7 +72,7 @@ type Partition struct {
 	kinds atomic.Pointer[kinds]
 	clock clock // set before Start is through
 
-	mu          sync.Mutex
+	mu          mutex
 	e           *engine.Engine
 	old         *engine.Engine // what e was before the log failed; only its sessions are used. nil while serving
 	err         error          // why calls are refused; nil while serving

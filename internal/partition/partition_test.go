@@ -45,6 +45,8 @@ type outcome struct {
 	grants  []engine.Grant
 	errs    []error
 	count   int
+	cursor  engine.Cursor
+	more    bool
 	seq     uint64
 	lsn     partition.LSN
 	shown   bool // it may be shown
@@ -74,7 +76,7 @@ func (c *caller) Reply(call uint64, r *engine.Result, lsn partition.LSN, durable
 	if c.replies[call] != nil {
 		panic("a call has two replies")
 	}
-	o := &outcome{err: r.Err, count: r.Count, seq: r.Seq, lsn: lsn, shown: durable}
+	o := &outcome{err: r.Err, count: r.Count, cursor: r.Cursor, more: r.More, seq: r.Seq, lsn: lsn, shown: durable}
 	o.grants = append(o.grants, r.Grants...)
 	o.errs = append(o.errs, r.Errs...)
 	for _, v := range r.Entries {
@@ -165,6 +167,13 @@ func (c *caller) await(call uint64) *outcome {
 		c.cond.Wait()
 	}
 	return c.replies[call]
+}
+
+// forget forgets the outcome of a call.
+func (c *caller) forget(call uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.replies, call)
 }
 
 // held reports whether a call has an outcome that may not be shown yet.

@@ -31,8 +31,8 @@ func endless() *engine.Query {
 	q := &engine.Query{Max: 1}
 	for i := range 1024 {
 		in := template.Cond{Field: 0, Op: template.In}
-		for j := range 64 {
-			in.Values = append(in.Values, template.AppendInt(nil, -int64(64*i+j)-1))
+		for j := range 14 {
+			in.Values = append(in.Values, template.AppendInt(nil, -int64(14*i+j)-1))
 		}
 		q.Templates = append(q.Templates, engine.Template{Kind: 1, Conds: []template.Cond{in}})
 	}
@@ -122,4 +122,21 @@ func TestSteps_CallWaitsWhenItHasFoundNothing(t *testing.T) {
 	require.ErrorIs(t, c.await(5).err, engine.ErrNoMatch)
 	p.Write(c, 6, txn.ID{}, engine.Request{}, draft(n))
 	require.Len(t, c.await(3).entries, 1)
+}
+
+func TestSteps_QueryWithTooManyOperandsIsRefused(t *testing.T) {
+	t.Parallel()
+	p, c := crowd(t, 1)
+	q := endless()
+	in := &q.Templates[0].Conds[0]
+	for len(in.Values) < template.MaxOperands {
+		in.Values = append(in.Values, in.Values[0])
+	}
+	for i := range q.Templates {
+		q.Templates[i] = q.Templates[0]
+	}
+	p.Count(c, 3, q)
+	require.ErrorIs(t, c.await(3).err, engine.ErrInvalidArgument)
+	p.Find(c, 4, q, 0)
+	require.ErrorIs(t, c.await(4).err, engine.ErrInvalidArgument)
 }

@@ -1,0 +1,276 @@
+package partition_test
+
+import (
+	"flag"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
+)
+
+var holdEntries = flag.Int("hold.entries", 3_000_000, "of the space in BenchmarkHold")
+
+// BenchmarkHold reports for how long the lock of a partition of three million entries is held at a time: the longest hold, and the 99.9th percentile, in
+// microseconds of the wall clock (max-µs, p99.9-µs) and of the processor (cpu-max-µs, cpu-p99.9-µs), which other processes do not disturb. Each operation is the worst of its
+// sort: a count that no index serves, ordered takes and takes by key of 64 callers who make their indexes start, commits and aborts of large transactions, leases that end together.
+func BenchmarkHold(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		run  func(f *full)
+	}{
+		{"count", (*full).count},
+		{"operands", (*full).operands},
+		{"take", (*full).take},
+		{"range", (*full).rangeTake},
+		{"ordered", (*full).ordered},
+		{"bulk", (*full).bulk},
+		{"commit=1000", func(f *full) { f.commit(1000) }},
+		{"commit=50000", func(f *full) { f.commit(50_000) }},
+		{"abort=50000", func(f *full) { f.abort(50_000) }},
+		{"expiry", (*full).expiry},
+		{"contents", (*full).contents},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				f := newFull(b)
+				b.StartTimer()
+				c.run(f)
+				b.StopTimer()
+				f.report()
+				b.StartTimer()
+			}
+		})
+	}
+}
+
+// holds are the times for which a lock was held.
+type holds struct {
+	on        bool
+	at        time.Time
+	cpu       int64
+	wall, own []time.Duration
+}
+
+func (h *holds) locked() {
+	if h.on {
+		h.cpu, h.at = threadTime(), time.Now()
+	}
+}
+
+func (h *holds) unlocking() {
+	if h.on && !h.at.IsZero() {
+		wall := time.Since(h.at)
+		h.wall = append(h.wall, wall)
+		h.own = append(h.own, min(wall, time.Duration(threadTime()-h.cpu))) // less, unless the thread is another one
+	}
+}
+
+// threadTime returns the processor time of this thread, in nanoseconds.
+func threadTime() int64 {
+	var ts syscall.Timespec
+	const clockThreadCPU = 3
+	_, _, _ = syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockThreadCPU, uintptr(unsafe.Pointer(&ts)), 0)
+	return ts.Nano()
+}
+
+var task = &template.Schema{Kind: "task", Fields: []template.Field{
+	{Name: "key", Class: template.Int}, {Name: "prio", Class: template.Int}, {Name: "state", Class: template.String},
+}}
+
+// full is a partition with many entries.
+type full struct {
+	b     *testing.B
+	p     *partition.Partition
+	n     int
+	holds holds
+	call  uint64
+	c     *caller
+}
+
+func newFull(b *testing.B) *full {
+	f := &full{b: b, n: *holdEntries, c: newCaller()}
+	f.p = partition.New(partition.Config{MaxCall: 1 << 30, Limits: engine.Limits{TxnBytes: 1 << 30}})
+	partition.WatchHolds(f.p, f.holds.locked, f.holds.unlocking)
+	require.NoError(b, f.p.Start(b.Context(), nil))
+	b.Cleanup(func() { f.p.Close() })
+	f.do(func(call uint64) { f.p.Register(f.c, call, task) })
+	f.write(txn.ID{}, 0, f.n, engine.Forever)
+	f.watch(true)
+	return f
+}
+
+// watch makes the holds count, or not.
+func (f *full) watch(on bool) {
+	f.p.Begin()
+	f.holds.on, f.holds.at = on, time.Time{}
+	f.p.End()
+}
+
+func (f *full) report() {
+	f.watch(false)
+	for name, ds := range map[string][]time.Duration{"": f.holds.wall, "cpu-": f.holds.own} {
+		slices.Sort(ds)
+		f.b.ReportMetric(float64(ds[len(ds)-1].Nanoseconds())/1e3, name+"max-µs")
+		f.b.ReportMetric(float64(ds[len(ds)*999/1000].Nanoseconds())/1e3, name+"p99.9-µs")
+	}
+	f.b.ReportMetric(float64(len(f.holds.wall)), "holds")
+	require.NoError(f.b, f.p.Close())
+}
+
+func (f *full) do(start func(call uint64)) *outcome {
+	f.call++
+	start(f.call)
+	o := f.c.await(f.call)
+	f.c.forget(f.call)
+	return o
+}
+
+func taskRow(key, prio int, state string) template.Row {
+	var row template.Row
+	for _, v := range []template.Value{template.AppendInt(nil, int64(key)), template.AppendInt(nil, int64(prio)), template.AppendString(nil, state)} {
+		row = append(append(row, byte(len(v))), v...)
+	}
+	return row
+}
+
+// write writes n tasks, in calls of a thousand.
+func (f *full) write(under txn.ID, first, n int, lease int64) {
+	var drafts []engine.Draft
+	for i := first; i < first+n; i++ {
+		drafts = append(drafts, engine.Draft{Kind: 1, Row: taskRow(i, i*7919%f.n, "new"), Lease: lease})
+		if len(drafts) == 1000 || i == first+n-1 {
+			o := f.do(func(call uint64) { f.p.Write(f.c, call, under, engine.Request{}, drafts) })
+			require.NoError(f.b, o.err)
+			drafts = drafts[:0]
+		}
+	}
+}
+
+func where(field int, op template.Op, v template.Value) *engine.Query {
+	return &engine.Query{Max: 1, Templates: []engine.Template{{Kind: 1, Conds: []template.Cond{{Field: field, Op: op, Value: v}}}}}
+}
+
+func (f *full) find(q *engine.Query) *outcome {
+	o := f.do(func(call uint64) { f.p.Find(f.c, call, q, 0) })
+	require.NoError(f.b, o.err)
+	return o
+}
+
+func (f *full) count() {
+	for range 3 {
+		q := where(2, template.Ne, template.AppendString(nil, "done"))
+		o := f.do(func(call uint64) { f.p.Count(f.c, call, q) })
+		require.Equal(f.b, f.n, o.count)
+	}
+}
+
+func (f *full) operands() {
+	q := endless()
+	f.p.Count(f.c, 1<<40, q)
+	time.Sleep(time.Second)
+	f.p.CancelWait(f.c, 1<<40)
+	require.ErrorIs(f.b, f.c.await(1<<40).err, engine.ErrCancelled)
+}
+
+// callers has 64 callers make 20 calls each.
+func (f *full) callers(query func(i int) *engine.Query) {
+	var wg sync.WaitGroup
+	for i := range 64 {
+		wg.Go(func() {
+			c := newCaller()
+			for j := range uint64(20) {
+				f.p.Find(c, j, query(i*20+int(j)), 0)
+				if err := c.await(j).err; err != nil {
+					panic(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (f *full) take() {
+	f.callers(func(i int) *engine.Query {
+		q := where(0, template.Eq, template.AppendInt(nil, int64((i+1)*2003%f.n)))
+		q.Take = true
+		return q
+	})
+}
+
+func (f *full) ordered() {
+	f.callers(func(int) *engine.Query {
+		q := where(2, template.Eq, template.AppendString(nil, "new"))
+		q.Take, q.Order = true, []template.Order{{Field: 1, Desc: true}}
+		return q
+	})
+}
+
+func (f *full) rangeTake() {
+	f.callers(func(int) *engine.Query {
+		q := where(1, template.Ge, template.AppendInt(nil, int64(f.n*9/10)))
+		q.Take = true
+		return q
+	})
+}
+
+func (f *full) bulk() {
+	q := where(2, template.Ne, template.AppendString(nil, "done"))
+	q.Take, q.Max = true, 50_000
+	require.Len(f.b, f.find(q).entries, q.Max)
+}
+
+func (f *full) begin() txn.ID {
+	o := f.do(func(call uint64) { f.p.BeginTxn(f.c, call, engine.Forever) })
+	return txn.ID{Number: o.grants[0].ID}
+}
+
+// hold begins a transaction that writes n entries and takes n others.
+func (f *full) hold(n int) txn.ID {
+	t := f.begin()
+	f.write(t, f.n, n, engine.Forever)
+	for left := n; left > 0; left -= 1000 {
+		q := where(2, template.Eq, template.AppendString(nil, "new"))
+		q.Take, q.Max, q.Txn = true, min(left, 1000), t
+		f.find(q)
+	}
+	return t
+}
+
+func (f *full) commit(n int) {
+	t := f.hold(n)
+	o := f.do(func(call uint64) { f.p.Commit(f.c, call, t, engine.Request{}, nil) })
+	require.NoError(f.b, o.err)
+}
+
+func (f *full) abort(n int) {
+	t := f.hold(n)
+	o := f.do(func(call uint64) { f.p.Abort(f.c, call, t) })
+	require.NoError(f.b, o.err)
+}
+
+func (f *full) expiry() {
+	lease := 2 * time.Second
+	f.write(txn.ID{}, f.n, min(f.n, 500_000), int64(lease))
+	time.Sleep(lease)
+	o := f.do(func(call uint64) { f.p.Kinds(f.c, call) })
+	require.NoError(f.b, o.err)
+}
+
+func (f *full) contents() {
+	q := where(2, template.Eq, template.AppendString(nil, "done"))
+	q.Max = 256
+	for cursor, more := (engine.Cursor{}), true; more; {
+		o := f.do(func(call uint64) { f.p.Contents(f.c, call, q, cursor) })
+		cursor, more = o.cursor, o.more
+	}
+}

@@ -1,0 +1,26 @@
+package partition
+
+import "sync"
+
+// mutex is the lock of a partition. Benchmarks may look at how long it is held.
+type mutex struct {
+	sync.Mutex
+	locked    func() // called after Lock; nil outside of benchmarks
+	unlocking func() // called before Unlock; not nil if locked is not
+}
+
+// Lock implements sync.Locker.
+func (m *mutex) Lock() {
+	m.Mutex.Lock()
+	if m.locked != nil {
+		m.locked()
+	}
+}
+
+// Unlock implements sync.Locker.
+func (m *mutex) Unlock() {
+	if m.locked != nil {
+		m.unlocking()
+	}
+	m.Mutex.Unlock()
+}
