@@ -8,7 +8,7 @@ import (
 // Bounds of a template and of an ordering.
 const (
 	MaxConds    = 1024    // conditions of a template
-	MaxOperands = 1 << 16 // operands of one In
+	MaxOperands = 1 << 14 // operands of one In
 	MaxOrder    = 64      // keys of an ordering
 )
 

@@ -35,7 +35,7 @@ const idleLimit = 200_000
 func (e *Engine) newIndex(p *pool, sh shape) *index {
 	ix := &index{pool: p, e: e, shape: sh, next: p.all.head}
 	if sh.hashed() {
-		ix.store = &hashed{ix: ix, buckets: map[uint64]uint32{}, lists: make([]list, 1)}
+		ix.store = &hashed{ix: ix, buckets: map[uint64]uint32{}, made: 1}
 	} else {
 		ix.store = newOrdered(ix)
 	}
@@ -103,7 +103,8 @@ func (ix *index) reset() {
 type hashed struct {
 	ix      *index
 	buckets map[uint64]uint32 // hash of the values to its list
-	lists   []list            // lists[0] is not used
+	lists   slab[list]        // the first is not used
+	made    uint32            // lists, that one included
 	free    []uint32
 	links   slab[link]
 	in      slab[uint32] // the list of each slot; 0: none, a field is null
@@ -111,13 +112,13 @@ type hashed struct {
 
 func (h *hashed) add(s slot, row template.Row) {
 	if b := h.bucket(s, row); b != 0 {
-		h.lists[b].pushBack(&h.links, s)
+		h.lists.at(b).pushBack(&h.links, s)
 	}
 }
 
 func (h *hashed) insert(s slot, row template.Row) {
 	if b := h.bucket(s, row); b != 0 {
-		h.lists[b].insert(&h.links, s, h.ix.pool.kind, func(o slot) bool { return *h.in.at(o) == b && h.ix.covers(o) })
+		h.lists.at(b).insert(&h.links, s, h.ix.pool.kind, func(o slot) bool { return *h.in.at(o) == b && h.ix.covers(o) })
 	}
 }
 
@@ -141,7 +142,7 @@ func (h *hashed) remove(s slot) {
 		return
 	}
 	*h.in.at(s) = 0
-	l := &h.lists[b]
+	l := h.lists.at(b)
 	l.remove(&h.links, s)
 	if l.n == 0 {
 		hash, _ := h.ix.e.hashRow(h.ix.pool.kind.row(h.ix.e, s), h.ix.eq, nil)
@@ -154,15 +155,16 @@ func (h *hashed) newList() uint32 {
 	if n := len(h.free); n > 0 {
 		b := h.free[n-1]
 		h.free = h.free[:n-1]
-		h.lists[b] = list{}
+		*h.lists.at(b) = list{}
 		return b
 	}
-	h.lists = append(h.lists, list{})
-	return uint32(len(h.lists) - 1)
+	h.made++
+	h.lists.reach(h.made - 1)
+	return h.made - 1
 }
 
 func (h *hashed) reset() {
-	h.buckets, h.lists, h.free = map[uint64]uint32{}, make([]list, 1), nil
+	h.buckets, h.lists, h.made, h.free = map[uint64]uint32{}, slab[list]{}, 1, nil
 	h.links, h.in = slab[link]{}, slab[uint32]{}
 }
 
@@ -172,7 +174,7 @@ func (h *hashed) list(hash uint64) *list {
 	if b == 0 {
 		return nil
 	}
-	return &h.lists[b]
+	return h.lists.at(b)
 }
 
 // hashRow hashes the values of fields in row; false if one of them is null. at maps the fields to the row's own, if not nil.

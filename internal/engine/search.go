@@ -25,7 +25,8 @@ type Search struct {
 	count    int    // matches in the pools behind the frontier, those that have expired and are not reclaimed included
 	best     best   // of the hits, with an ordering; the rest was left out
 
-	awaits *index // that is being built, and worth waiting for; or nil
+	awaits *index // that is being built, and would serve it; or nil
+	seen   int    // entries looked at since it began
 	stale  bool   // the ways are not what they were: begin again
 }
 
@@ -114,7 +115,7 @@ func (x *Search) Step(now int64, budget int) (r Result, done bool) {
 	}
 	e.left = budget
 	e.finding, e.taking = t, x.q.exclusive()
-	if x.stale || x.awaits != nil {
+	if x.stale || x.awaits != nil && !x.building() {
 		if r, done = x.again(t); done {
 			x.Close()
 			return r, true
@@ -128,8 +129,15 @@ func (x *Search) Step(now int64, budget int) (r Result, done bool) {
 	return r, done
 }
 
+// patience is which part of the entries that an index will have a search looks at before it rather waits for the index.
+const patience = 8
+
 // Blocked reports whether Step has nothing to do because the search waits for an index, which Work builds.
-func (x *Search) Blocked() bool { return x.awaits != nil && !x.awaits.live() && !x.awaits.dropped }
+func (x *Search) Blocked() bool { return x.building() && x.seen > int(x.awaits.pool.all.n)/patience }
+
+func (x *Search) building() bool {
+	return x.awaits != nil && !x.awaits.live() && !x.awaits.dropped
+}
 
 // again begins again, since there is an index now or there is one no more.
 func (x *Search) again(t *transaction) (r Result, done bool) {
@@ -177,6 +185,7 @@ func (x *Search) oldest() (k *kind, s slot) {
 func (x *Search) pass(k *kind, s slot) {
 	x.frontier = k.entries.at(s).order
 	x.e.left -= len(x.ways) / 8
+	x.seen++
 	matched := false
 	for i := range x.ways {
 		w := &x.ways[i]

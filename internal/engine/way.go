@@ -21,7 +21,7 @@ type way struct {
 // open finds the ways of a search, which is at its beginning.
 func (x *Search) open() {
 	e := x.e
-	x.frontier, x.ended, x.hits, x.count, x.awaits, x.stale = 0, false, nil, 0, nil, false
+	x.frontier, x.ended, x.hits, x.count, x.awaits, x.seen, x.stale = 0, false, nil, 0, nil, 0, false
 	if len(x.q.Order) > 0 {
 		x.best = best{e: e, super: e.selected(x.q.Templates[0].Kind), keys: x.q.Order, max: x.q.Max}
 	}

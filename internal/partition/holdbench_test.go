@@ -2,6 +2,7 @@ package partition_test
 
 import (
 	"flag"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -55,7 +56,8 @@ func BenchmarkHold(b *testing.B) {
 
 // holds are the times for which a lock was held.
 type holds struct {
-	on        bool
+	on        bool // look at the next hold
+	pinned    bool // the present one is looked at
 	at        time.Time
 	cpu       int64
 	wall, own []time.Duration
@@ -63,15 +65,18 @@ type holds struct {
 
 func (h *holds) locked() {
 	if h.on {
+		runtime.LockOSThread() // whose time is taken
+		h.pinned = true
 		h.cpu, h.at = threadTime(), time.Now()
 	}
 }
 
 func (h *holds) unlocking() {
-	if h.on && !h.at.IsZero() {
-		wall := time.Since(h.at)
-		h.wall = append(h.wall, wall)
-		h.own = append(h.own, min(wall, time.Duration(threadTime()-h.cpu))) // less, unless the thread is another one
+	if h.pinned {
+		h.wall = append(h.wall, time.Since(h.at))
+		h.own = append(h.own, time.Duration(threadTime()-h.cpu))
+		h.pinned = false
+		runtime.UnlockOSThread()
 	}
 }
 
@@ -112,7 +117,7 @@ func newFull(b *testing.B) *full {
 // watch makes the holds count, or not.
 func (f *full) watch(on bool) {
 	f.p.Begin()
-	f.holds.on, f.holds.at = on, time.Time{}
+	f.holds.on = on
 	f.p.End()
 }
 
