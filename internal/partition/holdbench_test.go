@@ -235,7 +235,7 @@ func (f *full) bulk() {
 }
 
 func (f *full) begin() txn.ID {
-	o := f.do(func(call uint64) { f.p.BeginTxn(f.c, call, engine.Forever) })
+	o := f.do(func(call uint64) { f.p.BeginTxn(f.c, call, engine.Forever, engine.Request{}, "") })
 	return txn.ID{Number: o.grants[0].ID}
 }
 

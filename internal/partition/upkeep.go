@@ -85,11 +85,13 @@ const (
 
 func (b *allowance) units() int { return max(int(*b), minBudget) }
 
+// adapt follows how long a step took, slowly: a single one may have been interrupted by the system.
 func (b *allowance) adapt(held time.Duration) {
+	n := allowance(b.units())
 	switch {
 	case held > stepTime:
-		*b = max(*b/2, minBudget)
+		*b = max(n-n/8, minBudget)
 	case held < stepTime/2:
-		*b = min(2*max(*b, minBudget), maxBudget)
+		*b = min(n+n/4, maxBudget)
 	}
 }
