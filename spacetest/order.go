@@ -29,6 +29,7 @@ func orderCases() cases {
 		{"orderings of every ordered class", orderClasses},
 		{"an ordering combines with conditions and bounds", orderWithConditions},
 		{"an ordering agrees with sorting, whatever is written and taken", orderRandom},
+		{"an ordering within a range agrees with sorting, whatever is written and taken", orderWithinRange}, // semantics 3.2
 		{"an ordering says which of several a waiting bulk take gets first", orderOfBulkTake},
 		{"orderings that make no sense are refused", orderInvalid},
 	}
@@ -200,6 +201,89 @@ func orderRandom(k *kit) {
 		}
 	}
 	require.Equal(k, present, drain(k, simple{}))
+}
+
+// ranked is an entry that is looked for by ranges and orderings of other fields.
+type ranked struct {
+	State string
+	Prio  *int
+	Due   int
+	ID    int
+}
+
+func orderWithinRange(k *kit) {
+	polls := []struct {
+		opts    []space.Option
+		matches func(v ranked) bool
+		compare func(a, b ranked) int // nil: by age
+	}{
+		{
+			[]space.Option{space.Where("due", space.Ge(10)), space.OrderBy("due")},
+			func(v ranked) bool { return v.Due >= 10 },
+			func(a, b ranked) int { return a.Due - b.Due },
+		},
+		{
+			[]space.Option{space.Where("due", space.Lt(10)), space.OrderBy("-due", "state")},
+			func(v ranked) bool { return v.Due < 10 },
+			func(a, b ranked) int { return cmp.Or(b.Due-a.Due, cmp.Compare(a.State, b.State)) },
+		},
+		{
+			[]space.Option{space.Where("due", space.Le(7)), space.OrderBy("-prio")},
+			func(v ranked) bool { return v.Due <= 7 },
+			func(a, b ranked) int { return cmp.Compare(prioOf(b), prioOf(a)) },
+		},
+		{
+			[]space.Option{space.Where("due", space.Gt(2)), space.Where("due", space.Le(12)), space.OrderBy("prio")},
+			func(v ranked) bool { return v.Due > 2 && v.Due <= 12 },
+			func(a, b ranked) int { return cmp.Compare(prioOf(a), prioOf(b)) },
+		},
+		{
+			[]space.Option{space.Where("state", space.Eq("s1")), space.Where("due", space.Gt(12))},
+			func(v ranked) bool { return v.State == "s1" && v.Due > 12 },
+			nil,
+		},
+		{
+			[]space.Option{space.Where("state", space.OneOf("s0", "s2")), space.OrderBy("prio", "-due")},
+			func(v ranked) bool { return v.State == "s0" || v.State == "s2" },
+			func(a, b ranked) int { return cmp.Or(cmp.Compare(prioOf(a), prioOf(b)), b.Due-a.Due) },
+		},
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	var present []ranked
+	for i := range 600 {
+		v := ranked{State: fmt.Sprint("s", rng.IntN(3)), Due: rng.IntN(16), ID: i + 1}
+		if prio := rng.IntN(5); prio > 0 {
+			v.Prio = &prio
+		}
+		write(k, v)
+		present = append(present, v)
+		p := polls[i%len(polls)]
+		var want []ranked
+		for _, v := range present {
+			if p.matches(v) {
+				want = append(want, v)
+			}
+		}
+		if p.compare != nil {
+			slices.SortStableFunc(want, p.compare)
+		}
+		if len(want) == 0 {
+			continue
+		}
+		require.Equal(k, want[:min(4, len(want))], readUpTo(k, 4, ranked{}, p.opts...))
+		if i%2 == 0 {
+			require.Equal(k, want[0], take(k, ranked{}, p.opts...))
+			present = slices.DeleteFunc(present, func(v ranked) bool { return v.ID == want[0].ID })
+		}
+	}
+}
+
+// prioOf returns the priority of v; null comes before all.
+func prioOf(v ranked) int {
+	if v.Prio == nil {
+		return -1
+	}
+	return *v.Prio
 }
 
 // readAtMost is readUpTo for what may be nothing.
