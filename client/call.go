@@ -167,6 +167,8 @@ func (c *call) encode(b []byte, v *view) ([]byte, error) {
 		return c.encodeDrafts(c.encodeTxn(b, c.txn), v)
 	case wire.Update:
 		return c.encodeChange(c.encodeTxn(b, c.txn), v)
+	case wire.Registrations:
+		return binary.AppendUvarint(b, c.id), nil
 	case wire.Outcome:
 		return c.encodeTxn(binary.AppendUvarint(b, c.id), c.txn), nil
 	case wire.BeginTxn:

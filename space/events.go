@@ -16,18 +16,25 @@ type EventOf[T any] struct {
 	Missed  uint64  // Gap only: how many events are lost
 }
 
-// eventsLease is how long a registration of Events outlives a program that died, unless For says otherwise.
-const eventsLease = time.Minute
+// How long registrations outlive a program that died, unless For says otherwise: one of Events, and one of Notify.
+const (
+	eventsLease = time.Minute
+	notifyLease = 5 * time.Minute
+)
 
 // Notify registers for an event for every entry that matches template and is written from now on, or to which happens what On asks for, and
-// returns when the registration is durable. The lease is Forever unless For says less. The caller closes the registration.
+// returns when the registration is durable. The caller closes the registration. Its lease is five minutes and is renewed until then, so that it
+// ends when the program does; with For it is what that says, and the caller renews it.
 // Entry.Decode and Decode turn an event's entry into a Go value. Options: For, On, Where, Or, In.
 //
 // Under a transaction (In) what is written under it is an event at once, and what others write is one, too. The registration ends with the
 // transaction.
 func Notify[T any](ctx context.Context, sp Space, template T, opts ...Option) (Registration, error) {
-	_, reg, err := notify(ctx, sp, &template, Forever, opts)
-	return reg, err
+	_, reg, kept, err := notify(ctx, sp, &template, notifyLease, opts)
+	if err != nil || !kept {
+		return reg, err
+	}
+	return keepRegistration(reg, notifyLease), nil
 }
 
 // Events registers as Notify does when the iteration begins, and yields the events from then on, in
@@ -39,7 +46,7 @@ func Notify[T any](ctx context.Context, sp Space, template T, opts ...Option) (R
 func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) iter.Seq2[EventOf[T], error] {
 	return func(yield func(EventOf[T], error) bool) {
 		template := template
-		codec, reg, err := notify(ctx, sp, &template, eventsLease, opts)
+		codec, reg, _, err := notify(ctx, sp, &template, eventsLease, opts)
 		if err != nil {
 			yield(EventOf[T]{}, err)
 			return
@@ -60,19 +67,25 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) it
 	}
 }
 
-// notify registers with the lease that For asks for, or else with lease.
-func notify[T any](ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option) (*Codec, Registration, error) {
+// notify registers with the lease that For asks for, or else with lease; one under a transaction, which bounds it, Forever. kept reports that it was lease.
+func notify[T any](
+	ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option,
+) (codec *Codec, reg Registration, kept bool, err error) {
 	codec, c, err := begin[T](sp, optFor|optMatch|optIn|optOn, opts)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
 	defer c.free()
 	q, err := c.query(ctx, sp, codec, template)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, false, err
 	}
-	reg, err := sp.Notify(ctx, q, c.on, c.leaseOr(lease))
-	return codec, reg, err
+	kept = c.given&optFor == 0 && c.txn == nil
+	if c.txn != nil {
+		lease = Forever
+	}
+	reg, err = sp.Notify(ctx, q, c.on, c.leaseOr(lease))
+	return codec, reg, kept, err
 }
 
 func typed[T any](codec *Codec, e *Event) (EventOf[T], error) {

@@ -10,7 +10,7 @@ import (
 // right, makes the call return ErrInvalidArgument and change nothing. Options may be used for many calls.
 type Option func(*call)
 
-// For asks for a lease of d; the space may grant less. Without it entries and registrations are leased Forever.
+// For asks for a lease of d; the space may grant less. Without it entries are leased Forever; registrations, see Notify.
 func For(d time.Duration) Option {
 	return func(c *call) {
 		c.given |= optFor

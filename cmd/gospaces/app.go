@@ -85,7 +85,7 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
 		a.renewCommand(), a.cancelCommand(), a.txnCommand(), a.outcomeCommand(),
-		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.deadLettersCommand(), a.snapshotCommand(),
+		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.registrationsCommand(), a.deadLettersCommand(), a.snapshotCommand(),
 		a.backupCommand(), a.restoreCommand(), a.loadCommand(), a.verifyCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root

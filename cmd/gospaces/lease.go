@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,6 +49,19 @@ func (a *app) cancelCommand() *cobra.Command {
 			})
 		},
 	}
+}
+
+// parseIDs returns the identities of leases, which are numbers, that args are.
+func parseIDs(args []string) ([]space.LeaseID, error) {
+	ids := make([]space.LeaseID, len(args))
+	for i, arg := range args {
+		n, err := strconv.ParseUint(arg, 10, 64)
+		if err != nil {
+			return nil, usage("%q is not the id of a registration, which is a number", arg)
+		}
+		ids[i] = space.LeaseID(n)
+	}
+	return ids, nil
 }
 
 // withLeases calls do with the space and the ids that args are.

@@ -85,6 +85,8 @@ func (s *session) handleSpace(f wire.Frame) error {
 		return s.handleDrop(c, f.ID, d)
 	case wire.Notify:
 		return s.handleNotify(c, f.ID, d)
+	case wire.Registrations:
+		return s.handleRegistrations(c, f.ID, d)
 	case wire.Snapshot:
 		return s.handleSnapshot(c, f.ID, d)
 	case wire.Attach:

@@ -34,6 +34,9 @@ func (d *Decoder) More() bool { return len(d.b) > 0 }
 // Ok reports whether everything so far was there.
 func (d *Decoder) Ok() bool { return !d.bad }
 
+// Fail makes Err return ErrMalformed: what was decoded cannot be.
+func (d *Decoder) Fail() { d.fail() }
+
 // Byte decodes one byte.
 func (d *Decoder) Byte() byte {
 	if len(d.b) == 0 {

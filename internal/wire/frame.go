@@ -48,6 +48,8 @@ const (
 
 	Drop Type = 41 // a kind
 
+	Registrations Type = 42
+
 	Snapshot  Type = 44
 	Fetch     Type = 45
 	Backup    Type = 46
@@ -61,14 +63,15 @@ const (
 	Pong    Type = 66
 	Goaway  Type = 67 // the server shuts down: no more calls, please
 
-	Answer  Type = 68 // ends a call
-	Part    Type = 69 // the beginning of an Answer that is too long for one frame
-	Failure Type = 70 // ends a call with an error
-	Kind    Type = 71 // number and schema of a kind, ahead of the first entry that needs it
-	Event   Type = 72 // an event of a registration
-	Ended   Type = 73 // a registration has no more events
-	TxnLost Type = 74 // a transaction that the client has begun has ended, and not by the client
-	Reset   Type = 75 // a space is open no more under its handle, since its log has failed: open it again
+	Answer    Type = 68 // ends a call
+	Part      Type = 69 // the beginning of an Answer that is too long for one frame
+	Failure   Type = 70 // ends a call with an error
+	Kind      Type = 71 // number and schema of a kind, ahead of the first entry that needs it
+	Event     Type = 72 // an event of a registration
+	Ended     Type = 73 // a registration has no more events
+	TxnLost   Type = 74 // a transaction that the client has begun has ended, and not by the client
+	Reset     Type = 75 // a space is open no more under its handle, since its log has failed: open it again
+	Displaced Type = 76 // the events of a registration go to another session from now on
 )
 
 // ErrMalformed is returned for bytes that break the protocol.

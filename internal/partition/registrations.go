@@ -1,0 +1,64 @@
+package partition
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/engine"
+)
+
+// Registration is what there is to say about a registration.
+type Registration struct {
+	engine.Watching
+	Attended bool   // it has a listener
+	Unread   uint64 // events that were not acknowledged
+}
+
+// registrationsStep is how many registrations are looked at without giving the lock back.
+const registrationsStep = 256
+
+// Registrations returns up to max registrations with identities higher than after, in that order; those under transactions are left out. It is not
+// one moment that it shows. It returns why the partition does not serve.
+func (p *Partition) Registrations(after uint64, max int) (found []Registration, more bool, err error) {
+	ids, err := p.registrationIDs(after)
+	if err != nil {
+		return nil, false, err
+	}
+	more = len(ids) > max
+	for part := range slices.Chunk(ids[:min(len(ids), max)], registrationsStep) {
+		found = p.appendRegistrations(found, part)
+	}
+	return found, more, nil
+}
+
+// registrationIDs returns the identities of all registrations that are higher than after, in order.
+func (p *Partition) registrationIDs(after uint64) (ids []uint64, err error) {
+	p.mu.Lock()
+	if err = p.err; err == nil {
+		ids = slices.Collect(maps.Keys(p.e.Registrations()))
+	}
+	p.mu.Unlock()
+	slices.Sort(ids)
+	i, known := slices.BinarySearch(ids, after)
+	if known {
+		i++
+	}
+	return ids[i:], err
+}
+
+func (p *Partition) appendRegistrations(dst []Registration, ids []uint64) []Registration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, id := range ids {
+		w, ok := p.e.Watching(id)
+		if !ok {
+			continue
+		}
+		r := Registration{Watching: w}
+		if l := p.listeners[id]; l != nil {
+			r.Attended, r.Unread = l.caller != nil, l.backlog.last-l.backlog.acked
+		}
+		dst = append(dst, r)
+	}
+	return dst
+}
