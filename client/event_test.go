@@ -2,14 +2,18 @@ package client_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 )
@@ -118,4 +122,30 @@ func TestNotify_EndsWithItsLease(t *testing.T) {
 		_, err = reg.Next(t.Context())
 		require.ErrorIs(t, err, space.ErrLeaseEnded)
 	}
+}
+
+// A registration that another program attaches to ends here, with an error of its own; closing it leaves it to the other.
+func TestNotify_ThatAnotherAttachesToIsDisplaced(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	c := n.dial(client.Config{})
+	reg, err := c.Notify(t.Context(), space.Query{Templates: mustTemplates()}, 0, time.Hour)
+	require.NoError(t, err)
+
+	other, err := net.Dial("tcp", n.addr)
+	require.NoError(t, err)
+	defer other.Close()
+	b := wire.AppendHello(nil, &wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version})
+	b = wire.AppendFrame(b, wire.Open, 1, append(wire.AppendBytes([]byte{0}, "default"), 0))
+	attach := binary.AppendUvarint([]byte{0}, uint64(reg.Lease().ID()))
+	_, err = other.Write(wire.AppendFrame(b, wire.Attach, 2, append(attach, 0, 0)))
+	require.NoError(t, err)
+
+	_, err = reg.Next(t.Context())
+	require.ErrorIs(t, err, space.ErrDisplaced)
+	n.dropConnections()
+	require.NoError(t, reg.Close())
+	found, err := c.Registrations(t.Context())
+	require.NoError(t, err)
+	require.Len(t, found, 1, "it is the other's")
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -78,6 +79,8 @@ func (l *link) handle(f wire.Frame) error {
 	case wire.Part:
 		l.deliverPart(f)
 		return nil
+	case wire.Displaced:
+		return l.handleDisplaced(f)
 	case wire.Event, wire.Ended:
 		return l.handleEvent(f)
 	case wire.Kind:
@@ -181,6 +184,23 @@ func (l *link) handleAck(d wire.Decoder) error {
 	return nil
 }
 
+// handleDisplaced ends a registration to which another session has attached. It is not attached to again when the session is lost.
+func (l *link) handleDisplaced(f wire.Frame) error {
+	d := wire.NewDecoder(f.Body)
+	key := regKey{d.Uvarint(), f.ID}
+	if err := d.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	r := l.regs[key]
+	delete(l.regs, key)
+	l.mu.Unlock()
+	if r != nil {
+		r.end(0, space.ErrDisplaced)
+	}
+	return nil
+}
+
 // handleEvent passes an event on to its registration.
 func (l *link) handleEvent(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
@@ -205,7 +225,7 @@ func (l *link) handleEvent(f wire.Frame) error {
 	case r == nil:
 		return nil // closed meanwhile
 	case f.Type == wire.Ended:
-		r.end(ev.Seq)
+		r.end(ev.Seq, space.ErrLeaseEnded)
 	case schema == nil && ev.Type != engine.Gap:
 		return fmt.Errorf("%w: event with an entry of unknown kind %d", wire.ErrMalformed, ev.Entry.Kind)
 	default:

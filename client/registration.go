@@ -40,12 +40,15 @@ type registration struct {
 	last     uint64   // guarded by mu; number of the last event returned, or reported as lost
 	received uint64   // guarded by mu; number of the last event queued
 	unacked  int      // guarded by mu; bytes of events that were returned and not acknowledged
+
+	displaced bool // guarded by mu; another session listens
 }
 
 // queued is an event, or the end of the registration, with its size on the wire.
 type queued struct {
 	space.Event
 	size int
+	end  error // of theEnd: what Next returns
 }
 
 // theEnd is the type of what is queued at the end of a registration; its number is the one that a next event would have.
@@ -139,7 +142,7 @@ func (r *registration) pop() (space.Event, bool, error) {
 		return r.gapLocked(q.Seq - 1), true, nil
 	}
 	if q.Type == theEnd {
-		return space.Event{}, true, space.ErrLeaseEnded // it stays in the queue
+		return space.Event{}, true, q.end // it stays in the queue
 	}
 	e, size := q.Event, q.size
 	*q = queued{}
@@ -193,16 +196,17 @@ func (r *registration) push(ev *engine.Event, schema *template.Schema, size int)
 		}
 	}
 	r.received = ev.Seq
-	r.queue = append(r.queue, queued{e, size})
+	r.queue = append(r.queue, queued{Event: e, size: size})
 	r.signal()
 }
 
-// end tells that no event after the one with the number last will come; the number may not be known, and is 0 then.
-func (r *registration) end(last uint64) {
+// end tells that no event after the one with the number last will come, and why; the number may not be known, and is 0 then.
+func (r *registration) end(last uint64, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.received = max(r.received, last)
-	r.queue = append(r.queue, queued{Event: space.Event{Type: theEnd, Seq: r.received + 1}})
+	r.displaced = r.displaced || why == space.ErrDisplaced
+	r.queue = append(r.queue, queued{Event: space.Event{Type: theEnd, Seq: r.received + 1}, end: why})
 	r.signal()
 }
 
@@ -219,6 +223,9 @@ func (r *registration) Close() error {
 	r.link.mu.Lock()
 	delete(r.link.regs, regKey{r.space.handle, r.id})
 	r.link.mu.Unlock()
+	if r.isDisplaced() {
+		return nil // it is another's
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.space.client.cfg.Grace)
 	defer cancel()
 	err := r.lease.Cancel(ctx)
@@ -227,6 +234,12 @@ func (r *registration) Close() error {
 		return nil
 	}
 	return err
+}
+
+func (r *registration) isDisplaced() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.displaced
 }
 
 // reattach makes the session the listener of the registrations that it is not: those of a space or, if s is nil, all.
@@ -254,7 +267,7 @@ func (r *registration) attach(ctx context.Context) {
 		case err == nil || r.isClosed():
 			return
 		case errors.Is(err, space.ErrLeaseEnded):
-			r.end(0)
+			r.end(0, space.ErrLeaseEnded)
 			return
 		}
 		cfg.Logger.Info("cannot attach to a registration yet", "registration", r.id, "error", err)

@@ -1,6 +1,8 @@
 package space
 
 import (
+	"errors"
+
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
 )
@@ -25,6 +27,13 @@ var (
 var (
 	// ErrLeaseEnded is returned by renew and cancel once the lease has expired, was cancelled, or its entry was taken.
 	ErrLeaseEnded = engine.ErrLeaseEnded
+)
+
+// Errors of registrations.
+var (
+	// ErrDisplaced is returned by Registration.Next when another session has attached to the registration: its events go there. The registration
+	// goes on, and Close leaves it alone.
+	ErrDisplaced = errors.New("space: registration taken over by another session")
 )
 
 // Errors of transactions and updates.

@@ -37,5 +37,11 @@ type Ender interface {
 	Ended(registration uint64, lsn LSN, durable bool)
 }
 
+// Displacer is a Caller that wants to know when another one takes its place.
+type Displacer interface {
+	// Displaced tells that the events of a registration go to another Caller from now on. The lock is held.
+	Displaced(registration uint64)
+}
+
 // Event is one event of a registration.
 type Event = engine.Event

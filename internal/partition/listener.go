@@ -26,7 +26,11 @@ type listener struct {
 
 // listen makes c the one that events go to, from number next on.
 func (p *Partition) listen(l *listener, c Caller, next uint64) {
+	old := l.caller
 	p.part(l)
+	if d, ok := old.(Displacer); ok && old != c {
+		d.Displaced(l.id)
+	}
 	l.caller, l.next, l.full = c, next, false
 	if p.audience == nil {
 		p.audience = map[Caller]*listener{}

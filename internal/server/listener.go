@@ -28,6 +28,7 @@ type listener struct {
 var _ interface {
 	partition.Caller
 	partition.Ender
+	partition.Displacer
 } = (*listener)(nil)
 
 // minWindow lets any two events through.
@@ -195,6 +196,19 @@ func (l *listener) Ended(_ uint64, lsn partition.LSN, durable bool) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	l.endedLocked(lsn, durable)
+}
+
+// Displaced implements partition.Displacer. It is not told of a lapsed listener, which the session itself has replaced.
+func (l *listener) Displaced(registration uint64) {
+	l.s.mu.Lock()
+	defer l.s.mu.Unlock()
+	if l.c.listeners[registration] != l {
+		return
+	}
+	l.forgetLocked()
+	buf := l.bufferLocked(true)
+	start := len(buf)
+	l.emitLocked(wire.End(binary.AppendUvarint(wire.Begin(buf, wire.Displaced, registration), l.c.handle), start), 0, true)
 }
 
 // endedLocked tells the client that the registration is over, and the number of its last event as far as it is known.

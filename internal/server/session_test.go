@@ -223,3 +223,29 @@ func TestListener_AnotherSessionCarriesOn(t *testing.T) {
 	other.send(wire.Attach, 6, uvarints(0, 4711, 0, 0))
 	require.ErrorIs(t, other.failure(6), engine.ErrLeaseEnded)
 }
+
+// A session that loses a registration to another one is told, and the other has the events.
+func TestListener_IsToldWhenAnotherTakesItsPlace(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, server.Config{}, partition.Config{})
+	defer r.close()
+	p := r.join()
+	p.register()
+	d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
+	registration := d.Grant().ID
+	other := r.join()
+	other.call(wire.Attach, 5, uvarints(0, registration, 0, 0))
+	f := p.next()
+	require.Equal(t, wire.Displaced, f.Type)
+	require.Equal(t, registration, f.ID)
+	require.Equal(t, uvarints(0), f.Body)
+
+	p.call(wire.Write, 4, writeBody("event 1"))
+	for f = other.next(); f.Type != wire.Event; f = other.next() {
+		require.Equal(t, wire.Kind, f.Type)
+	}
+	p.send(wire.Acknowledge, 0, uvarints(0, registration, wire.AllEvents, 0)) // which is not its business any more
+	require.Equal(t, []byte("x"), p.call(wire.Echo, 6, []byte("x")))
+	other.call(wire.Write, 7, writeBody("event 2"))
+	require.Equal(t, wire.Event, other.next().Type)
+}
