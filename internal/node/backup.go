@@ -20,8 +20,9 @@ import (
 type backups struct {
 	beginning sync.Mutex // held while the images of one are reserved and begun: two that each wait for the other's would wait for ever
 
-	mu   sync.Mutex
-	byID map[uint64]*backup // guarded by mu; the numbers are random, so that none of before a restart means another backup
+	mu     sync.Mutex
+	making int                // guarded by mu; that are not in byID yet
+	byID   map[uint64]*backup // guarded by mu; the numbers are random, so that none of before a restart means another backup
 }
 
 // backup is the snapshots of one moment. Their files are open: they can be read to the end, whatever becomes of the names.
@@ -34,6 +35,10 @@ type backup struct {
 
 // Backup implements server.Backups.
 func (n *Node) Backup(ctx context.Context) (id uint64, parts []server.Part, err error) {
+	if err := n.backups.begin(); err != nil {
+		return 0, nil, err
+	}
+	defer n.backups.end()
 	images, err := n.beginBackup(ctx)
 	defer closeImages(images)
 	if err != nil {
@@ -53,6 +58,26 @@ func (n *Node) Backup(ctx context.Context) (id uint64, parts []server.Part, err 
 	id = rand.Uint64()
 	bs.byID[id] = b
 	return id, b.parts, nil
+}
+
+// maxBackups is how many backups a server keeps at a time, of all clients: each keeps a snapshot of every space on the disk.
+const maxBackups = 8
+
+// begin returns an error if there are as many backups as there may be. Otherwise end must follow when one is in byID, or there will be none.
+func (bs *backups) begin() error {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	if n := len(bs.byID) + bs.making; n >= maxBackups {
+		return fmt.Errorf("%w: %d backups are being made or copied; try again when one is done", engine.ErrSpaceFull, n)
+	}
+	bs.making++
+	return nil
+}
+
+func (bs *backups) end() {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	bs.making--
 }
 
 // beginBackup begins images of all spaces, at one moment.

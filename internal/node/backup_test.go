@@ -263,3 +263,37 @@ func TestBackup_NeedsALog(t *testing.T) {
 	require.ErrorContains(t, err, "without a log")
 	closeAll(t, cl, n)
 }
+
+// Backups that are never closed do not pile up: each keeps snapshots that nobody else needs.
+func TestBackup_OfOneClientAreBounded(t *testing.T) {
+	t.Parallel()
+	n := open(t, node.Config{Data: t.TempDir()})
+	cl, err := client.Dial(t.Context(), n.Addr())
+	require.NoError(t, err)
+	defer cl.Close()
+	first, err := cl.Backup(t.Context())
+	require.NoError(t, err)
+	_, err = cl.Backup(t.Context())
+	require.NoError(t, err)
+	for range 3 {
+		_, err = cl.Backup(t.Context())
+		require.ErrorIs(t, err, space.ErrSpaceFull)
+		require.ErrorContains(t, err, "--max-client-backups")
+	}
+	require.NoError(t, first.Close(t.Context()))
+	again, err := cl.Backup(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, again.Close(t.Context()))
+
+	var others []*client.Client
+	for range 7 {
+		other, err := client.Dial(t.Context(), n.Addr())
+		require.NoError(t, err)
+		defer other.Close()
+		_, err = other.Backup(t.Context())
+		require.NoError(t, err)
+		others = append(others, other)
+	}
+	_, err = others[0].Backup(t.Context())
+	require.ErrorIs(t, err, space.ErrSpaceFull, "nor do those of many")
+}

@@ -55,6 +55,19 @@ func (s *Server) refuse(nc net.Conn, err error) {
 	_, _ = nc.Write(wire.AppendRefused(nil, err))
 }
 
+// refuseHello refuses a connection whose first bytes are no handshake.
+func (s *Server) refuseHello(nc net.Conn, first []byte, err error) {
+	err = foreign(first, err)
+	if !isHTTP(first) {
+		s.refuse(nc, err)
+		return
+	}
+	s.stats.refused.Add(1)
+	s.cfg.Logger.Info("connection refused", "remote", nc.RemoteAddr().String(), "error", err)
+	_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+	answerHTTP(nc)
+}
+
 // serve does the handshake and reads the connection until it fails.
 func (s *Server) serve(nc net.Conn) {
 	in := wire.NewReader(nc, wire.MaxHello)
@@ -63,7 +76,7 @@ func (s *Server) serve(nc net.Conn) {
 	_ = nc.SetDeadline(time.Now().Add(helloTimeout))
 	hello, err := readHello(in)
 	if err != nil {
-		s.refuse(nc, err)
+		s.refuseHello(nc, in.Peek(), err)
 		return
 	}
 	ss, resumed := s.sessionFor(hello, nc.RemoteAddr().String())

@@ -33,7 +33,6 @@ func TestServer_RefusesWhoeverSpeaksOtherwise(t *testing.T) {
 		bytes []byte
 		want  error
 	}{
-		"HTTP":            {[]byte("GET / HTTP/1.1\r\n\r\n"), wire.ErrMalformed},
 		"a call":          {wire.AppendFrame(nil, wire.Echo, 1, nil), wire.ErrMalformed},
 		"an empty hello":  {wire.AppendFrame(nil, wire.Hello, 0, nil), wire.ErrMalformed},
 		"a long hello":    {wire.AppendFrame(nil, wire.Hello, 0, make([]byte, wire.MaxHello))[:8], wire.ErrMalformed},

@@ -52,7 +52,11 @@ func (s *Starting) run() {
 func (s *Starting) refuse(nc net.Conn) {
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(time.Second))
-	if _, err := readHello(wire.NewReader(nc, wire.MaxHello)); err != nil {
+	in := wire.NewReader(nc, wire.MaxHello)
+	if _, err := readHello(in); err != nil {
+		if isHTTP(in.Peek()) {
+			answerHTTP(nc)
+		}
 		return
 	}
 	_, _ = nc.Write(wire.AppendRefused(nil, fmt.Errorf("%w: starting, %s", engine.ErrUnavailable, s.report())))

@@ -58,6 +58,9 @@ func (r *Reader) Next() (f Frame, ok bool, err error) {
 // Total returns how many bytes Next has decoded.
 func (r *Reader) Total() uint64 { return r.total }
 
+// Peek returns the bytes that have been read and not decoded. They are valid until the next Fill.
+func (r *Reader) Peek() []byte { return r.buf[r.r:r.w] }
+
 // Buffered returns how many bytes have been read that Next has not decoded.
 func (r *Reader) Buffered() int { return r.w - r.r }
 

@@ -1,0 +1,48 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// httpMethods begin the requests of the clients that are most likely to knock by mistake: browsers, health checks, scanners.
+var httpMethods = [][]byte{
+	[]byte("GET "), []byte("HEAD "), []byte("POST "), []byte("PUT "), []byte("DELETE "), []byte("OPTIONS "), []byte("PATCH "),
+	[]byte("CONNECT "), []byte("TRACE "), []byte("PRI "),
+}
+
+// tlsHandshake begins what a client of TLS says first.
+var tlsHandshake = []byte{0x16, 0x03}
+
+// isHTTP reports whether first, the first bytes of a connection, are of an HTTP request.
+func isHTTP(first []byte) bool {
+	return slices.ContainsFunc(httpMethods, func(m []byte) bool { return bytes.HasPrefix(first, m) })
+}
+
+// foreign returns a clearer error for a client whose first bytes are of another protocol, and otherwise err.
+func foreign(first []byte, err error) error {
+	switch {
+	case isHTTP(first):
+		return fmt.Errorf("%w: an HTTP request, and this is a gospaces server", wire.ErrMalformed)
+	case bytes.HasPrefix(first, tlsHandshake):
+		return fmt.Errorf("%w: a TLS handshake, and this is a gospaces server without TLS", wire.ErrMalformed)
+	}
+	return err
+}
+
+// answerHTTP answers an HTTP request with one line that says what listens here.
+func answerHTTP(nc net.Conn) {
+	line := fmt.Sprintf("this is a gospaces server, which does not speak HTTP: try `gospaces status --addr %s`\n", nc.LocalAddr())
+	_, _ = fmt.Fprintf(nc, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(line), line)
+	// What is unread when a connection is closed makes the other side lose what it has not read.
+	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
+		_ = nc.SetReadDeadline(time.Now().Add(time.Second))
+		_, _ = io.CopyN(io.Discard, nc, 64<<10)
+	}
+}
