@@ -57,7 +57,15 @@ func begin[T any](sp Space, allowed optionSet, opts []Option) (*Codec, *call, er
 		c.free()
 		return nil, nil, err
 	}
-	return codec, c, nil
+	return c.codec(codec), c, nil
+}
+
+// codec returns the codec for what the call finds, which is of the type that known is for.
+func (c *call) codec(known *Codec) *Codec {
+	if c.given&optStrict == 0 {
+		return known
+	}
+	return &Codec{goType: known.goType, pointer: known.pointer, own: known.own, strict: true}
 }
 
 // newCall returns a call to sp with opts applied, of which it must only be given those in allowed. The caller frees it.

@@ -51,6 +51,7 @@ type Codec struct {
 	goType  reflect.Type    // the struct
 	pointer bool            // values are pointers to it
 	own     *template.Codec // in the order of the type's own schema, in which templates are made
+	strict  bool            // an entry must have no values that the type lacks fields for
 
 	writer atomic.Pointer[template.Codec] // bound to the schema that the space has for the type's kind; nil if that was not registered
 	bound  sync.Map                       // from kind to *binding: for the rows of entries
@@ -183,12 +184,27 @@ func (c *Codec) Decode(e *Entry, v any) error {
 	if err != nil {
 		return &UnusableEntryError{Kind: e.Schema.Kind, Fields: e.Fields(), Err: err}
 	}
+	if c.strict {
+		if err := c.lost(e); err != nil {
+			return &UnusableEntryError{Kind: e.Schema.Kind, Fields: e.Fields(), Err: err}
+		}
+	}
 	if c.pointer {
 		p := reflect.New(c.goType)
 		reflect.ValueOf(v).Elem().Set(p)
 		v = p.Interface()
 	}
 	return bound.DecodeRow(e.Row, v)
+}
+
+// lost returns an error that names the first field of e that has a value and that the type lacks.
+func (c *Codec) lost(e *Entry) error {
+	for i, v := range e.Row.Fields() {
+		if v != nil && i < len(e.Schema.Fields) && c.own.Schema().Index(e.Schema.Fields[i].Name) < 0 {
+			return fmt.Errorf("%v has no field %q", c.goType, e.Schema.Fields[i].Name)
+		}
+	}
+	return nil
 }
 
 // conds returns the conditions of the template that v is: a value of the codec's type, or a pointer to one; nil has none.

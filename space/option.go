@@ -116,6 +116,13 @@ func Max(n int) Option {
 	}
 }
 
+// Strict makes a call refuse entries that its type would lose something of: one that has a value in a field which the type lacks is an
+// *UnusableEntryError, as one that the type cannot hold. Without it such values are left out, so that programs of
+// different versions get along; Update and Replace keep them. With Work such a job becomes a dead letter.
+func Strict() Option {
+	return func(c *call) { c.given |= optStrict }
+}
+
 // optionSet is a set of sorts of options.
 type optionSet uint32
 
@@ -136,9 +143,10 @@ const (
 	optDrain
 	optDeadLetters
 	optReport
+	optStrict
 
 	optWrite = optFor | optDelay | optIn
-	optMatch = optWhere | optOr                      // which entries match
+	optMatch = optWhere | optOr | optStrict          // which entries match, and how they are returned
 	optFind  = optMatch | optOrder | optWait | optIn // what calls that look for one entry take
 
 	optWorking = optMatch | optOrder | optWait | optFor |
@@ -150,7 +158,7 @@ func (s optionSet) String() string {
 	var names []string
 	for i, name := range [...]string{
 		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In", "On",
-		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report",
+		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report", "Strict",
 	} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)

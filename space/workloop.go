@@ -67,6 +67,7 @@ func newWork[T any](ctx context.Context, sp Space, template *T, opts []Option) (
 	var q Query
 	err = o.reach(ctx, func() error {
 		if codec, err = sp.Codecs().of(reflect.TypeFor[T]()); err == nil {
+			codec = c.codec(codec)
 			q, err = c.query(ctx, sp, codec, template)
 		}
 		return err

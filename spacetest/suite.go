@@ -33,6 +33,7 @@ func topics() []topic {
 		{"type", typeCases()},
 		{"schema", schemaCases()},
 		{"unknown", unknownCases()},
+		{"strict", strictCases()},
 		{"order", orderCases()},
 		{"wait", waitCases()},
 		{"lease", leaseCases()},

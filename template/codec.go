@@ -33,6 +33,9 @@ func Compile(t reflect.Type) (*Codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("template: %w", err)
 	}
+	if len(l.members) == 0 && t.NumField() > 0 {
+		return nil, fmt.Errorf("template: %s has no field that could be stored: exported fields are; embed or fill in some, or store a struct without fields", t)
+	}
 	c := &Codec{typ: t, ptr: reflect.PointerTo(t), supers: supers, members: l.members}
 	return c.Bind(s)
 }

@@ -451,6 +451,9 @@ func (m *model) commit(t uint64, drafts []Draft, ids []uint64) {
 			e.attempts++
 			e.expires = until(max(m.now, e.later), e.left(m.now))
 			e.visible, e.later = e.later, 0
+			if e.visible <= m.now {
+				e.visible = 0
+			}
 			m.become(e)
 		}
 	})

@@ -179,6 +179,11 @@ func (e *Engine) commitTake(h held) {
 		delete(k.deaths, h.s)
 		k.entries.at(h.s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.delay(h, l.visible)
+		if l.visible <= e.now { // its delay is over, or there is none
+			e.Log = record.AppendReveal(e.Log, h.id, k.id)
+			e.appear(k, h.s)
+			e.leave(h, again, nil)
+		}
 	default:
 		e.drop(k, h.s, record.Taken)
 	}
