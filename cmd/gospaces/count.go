@@ -24,7 +24,7 @@ func (a *app) countCommand() *cobra.Command {
 			return err
 		}
 		return a.withSpace(cmd.Context(), func(sp space.Space) error {
-			q, err := sel.query(cmd.Context(), sp, false)
+			q, err := a.query(cmd.Context(), sp, sel, false)
 			if err != nil {
 				return err
 			}

@@ -85,7 +85,7 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 			return err
 		}
 		return a.withSpace(cmd.Context(), func(sp space.Space) error {
-			q, err := sel.query(cmd.Context(), sp, f.wait != 0 && !f.ifExists && f.id == 0)
+			q, err := a.query(cmd.Context(), sp, sel, f.wait != 0 && !f.ifExists && f.id == 0)
 			if err != nil {
 				return err
 			}

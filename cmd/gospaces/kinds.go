@@ -25,7 +25,7 @@ type field struct {
 }
 
 func (a *app) kindsCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "kinds",
 		Short: "Print the kinds of the space, with their fields and numbers of entries",
 		Long: `Print the kinds of the space, with their fields and numbers of entries: count is how many are ready, that is visible to all, held how many
@@ -43,6 +43,8 @@ are in the hands of transactions, for example of workers, and delayed how many w
 			})
 		},
 	}
+	cmd.AddCommand(a.dropKindCommand())
+	return cmd
 }
 
 func newKind(info space.KindInfo) kind {

@@ -56,7 +56,7 @@ What is of several types at once is one event. An event of type "gap" says how m
 			return usage("--max must not be negative")
 		}
 		return a.withSpace(cmd.Context(), func(sp space.Space) error {
-			q, err := sel.query(cmd.Context(), sp, true)
+			q, err := a.query(cmd.Context(), sp, sel, true)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// query returns the query for a selection, and says on standard error if the space does not know the kind.
+func (a *app) query(ctx context.Context, sp space.Space, sel *selection, waits bool) (space.Query, error) {
+	q, err := sel.query(ctx, sp, waits)
+	if err == nil {
+		err = a.hintKind(ctx, sp, sel.kind)
+	}
+	return q, err
+}
+
+// hintKind says on standard error that the space does not know a kind, and which kind has a name like that.
+func (a *app) hintKind(ctx context.Context, sp space.Space, kind string) error {
+	if kind == "" {
+		return nil
+	}
+	schema, err := sp.Schema(ctx, kind)
+	if err != nil || schema != nil {
+		return err
+	}
+	kinds, err := sp.Kinds(ctx)
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		if names[i] = k.Schema.Kind; names[i] == kind {
+			return nil // it has just been written
+		}
+	}
+	fmt.Fprintf(a.stderr, "gospaces: space %q has no kind %q%s\n", a.space, kind, perhaps("", kind, names))
+	return nil
+}
