@@ -120,6 +120,5 @@ func (c *change) resolve(b *batch) (gone, patched []uint64, err error) {
 	if err = c.dropLetters(append(b.replaced(), gone...)); err != nil {
 		return nil, nil, err
 	}
-	patched, err = c.renewLetters(b, patched)
-	return gone, patched, err
+	return gone, patched, c.renewLetters(b, patched)
 }

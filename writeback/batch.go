@@ -10,7 +10,7 @@ import (
 )
 
 // batch is the net effect of consecutive groups: for every entry only where it ends up. An entry is in one of puts, gone
-// and patches. Applied to a database at from, it leaves the database at to.
+// and patches, but for those whose fields have changed and something else as well. Applied to a database at from, it leaves the database at to.
 //
 // What makes plain COPY right for puts that are not known: highest is the highest entry that any Put before named, so an
 // entry above it has no row.
@@ -21,6 +21,7 @@ type batch struct {
 	begun    time.Time // when it came
 	modes    *kindModes
 
+	dropped []uint32                    // kinds; none of them is used after that
 	kinds   map[uint32]*template.Schema // kinds made known or extended, by the last such record
 	puts    []put                       // in the order of the log
 	live    map[uint64]int              // entry → its place in puts; of an archive also when it has left
@@ -39,14 +40,38 @@ type batch struct {
 
 // put is an entry to be stored, or one that was to be and is dead.
 type put struct {
-	entry   uint64
-	expires int64
-	visible int64 // from when on, if it was written with a delay; else 0
-	kind    uint32
-	known   bool // there may be a row of it, which this one replaces
-	dead    bool
-	left    departure    // of an archive
-	row     template.Row // in a chunk of the batch's own
+	entry    uint64
+	expires  int64
+	visible  int64 // from when on, if it was written with a delay; else 0
+	kind     uint32
+	known    bool // there may be a row of it, which this one replaces
+	amends   bool // only its fields and its expiry; what else its row has stays
+	dead     bool
+	left     departure    // of an archive
+	standing              // unless amends is set
+	row      template.Row // in a chunk of the batch's own
+}
+
+// standing tells what may be done with an entry that is there.
+type standing struct {
+	state    string // ready, held or delayed
+	holder   []byte // of one that is held; in a chunk of the batch's own
+	attempts uint32
+}
+
+// The states of an entry.
+const (
+	ready   = "ready"
+	held    = "held"
+	delayed = "delayed"
+)
+
+// arrived returns the state of an entry that comes.
+func arrived(visible int64) string {
+	if visible != 0 {
+		return delayed
+	}
+	return ready
 }
 
 // departure is when and how an entry left the space; the zero departure is not yet.
@@ -63,9 +88,20 @@ type removal struct {
 
 // patch is what of a row has changed.
 type patch struct {
-	kind    uint32
-	expires int64
+	kind     uint32
+	renewed  bool // expires is new
+	counted  bool // attempts are
+	expires  int64
+	visible  int64 // of the state
+	standing       // state is "" if neither that, nor holder, nor visible is new
 }
+
+func (p *patch) become(state string, holder []byte, visible int64) *patch {
+	p.state, p.holder, p.visible = state, holder, visible
+	return p
+}
+
+func (p *patch) count(attempts uint32) { p.counted, p.attempts = true, attempts }
 
 // Estimates of the memory that a record takes besides its row: its place in the slice and in the map.
 const (
@@ -144,14 +180,26 @@ func (b *batch) apply(r *record.Record, at int64) {
 		b.records++
 	}
 	switch r.Op {
-	case record.Put, record.PutLater, record.Change, record.Entry:
+	case record.Drop:
+		b.dropped = append(b.dropped, r.Kind)
+	case record.Put, record.PutLater, record.Entry:
 		b.put(r)
+	case record.Change:
+		b.change(r)
 	case record.Remove:
 		b.remove(r.ID, r.Kind, departure{at, r.Reason})
 	case record.Take, record.TakeMore:
 		b.remove(r.Entry, r.Kind, departure{at, record.Taken})
 	case record.Renew:
-		b.renew(r.ID, r.Kind, r.Expires)
+		b.patch(r.ID, r.Kind, func(p *patch) { p.renewed, p.expires = true, r.Expires })
+	case record.Hold:
+		b.patch(r.Entry, r.Kind, func(p *patch) { p.become(held, r.Body, 0) })
+	case record.Release:
+		b.patch(r.ID, r.Kind, func(p *patch) { p.become(ready, nil, 0).count(r.Tries) })
+	case record.Defer:
+		b.patch(r.ID, r.Kind, func(p *patch) { p.become(delayed, nil, r.Visible).count(r.Tries) })
+	case record.Reveal:
+		b.patch(r.ID, r.Kind, func(p *patch) { p.become(ready, nil, 0) })
 	}
 }
 
@@ -177,6 +225,26 @@ func (b *batch) put(r *record.Record) {
 	b.live[r.ID] = len(b.puts)
 	b.puts = append(b.puts, put{
 		entry: r.ID, expires: r.Expires, visible: r.Visible, kind: r.Kind, known: known, row: template.Row(r.Body),
+		standing: standing{state: arrived(r.Visible), attempts: r.Tries},
+	})
+	b.bytes += putCost
+}
+
+// change gives an entry other fields. It keeps its state.
+func (b *batch) change(r *record.Record) {
+	if b.modes.of(r.Kind) == None {
+		return
+	}
+	if i, ok := b.live[r.ID]; ok {
+		b.puts[i].expires, b.puts[i].row = r.Expires, template.Row(r.Body)
+		b.coalesced++
+		return
+	}
+	delete(b.gone, r.ID)
+	b.highest = max(b.highest, r.ID)
+	b.live[r.ID] = len(b.puts)
+	b.puts = append(b.puts, put{
+		entry: r.ID, expires: r.Expires, kind: r.Kind, known: true, amends: true, row: template.Row(r.Body), standing: standing{state: ready},
 	})
 	b.bytes += putCost
 }
@@ -190,15 +258,17 @@ func (b *batch) remove(entry uint64, kind uint32, left departure) {
 	}
 	if i, ok := b.live[entry]; ok {
 		b.coalesced++
-		if mode == Append {
-			b.puts[i].left = left
+		switch p := &b.puts[i]; {
+		case mode == Append && !p.amends:
+			p.left = left
 			return
-		}
-		b.puts[i].dead = true
-		delete(b.live, entry)
-		if !b.puts[i].known {
-			b.coalesced++
-			return
+		case mode != Append:
+			p.dead = true
+			delete(b.live, entry)
+			if !p.known {
+				b.coalesced++
+				return
+			}
 		}
 	}
 	if _, ok := b.patches[entry]; ok && mode != Append { // an archive tells its last lease
@@ -209,24 +279,46 @@ func (b *batch) remove(entry uint64, kind uint32, left departure) {
 	b.bytes += entryCost
 }
 
-// renew changes the expiry of an entry. Registrations have leases too, and no kind.
-func (b *batch) renew(entry uint64, kind uint32, expires int64) {
+// patch changes what is known of an entry besides its fields. Registrations and transactions have leases too, and no kind.
+func (b *batch) patch(entry uint64, kind uint32, set func(*patch)) {
 	if kind == 0 || b.modes.of(kind) == None {
-		return
-	}
-	if i, ok := b.live[entry]; ok {
-		b.puts[i].expires = expires
-		b.coalesced++
 		return
 	}
 	if _, ok := b.gone[entry]; ok {
 		return
 	}
-	if _, ok := b.patches[entry]; ok {
+	i, live := b.live[entry]
+	if live && !b.puts[i].amends {
+		b.puts[i].patched(set)
+		b.coalesced++
+		return
+	}
+	p, ok := b.patches[entry]
+	if ok {
 		b.coalesced++
 	}
-	b.patches[entry] = patch{kind, expires}
+	p.kind = kind
+	set(&p)
+	if live && p.renewed {
+		b.puts[i].expires = p.expires
+	}
+	b.patches[entry] = p
 	b.bytes += entryCost
+}
+
+// patched applies a patch to an entry that is put.
+func (p *put) patched(set func(*patch)) {
+	var c patch
+	set(&c)
+	if c.renewed {
+		p.expires = c.expires
+	}
+	if c.state != "" {
+		p.state, p.holder, p.visible = c.state, c.holder, c.visible
+	}
+	if c.counted {
+		p.attempts = c.attempts
+	}
 }
 
 // replaced returns the entries that are put and may have a row.
@@ -260,6 +352,6 @@ func (b *batch) reset(previous *batch) {
 	}
 	*b = batch{
 		from: previous.to, to: previous.to, highest: previous.highest, image: previous.image, modes: b.modes, ties: b.ties, largest: b.largest,
-		kinds: b.kinds, puts: b.puts[:0], live: b.live, gone: b.gone, patches: b.patches,
+		kinds: b.kinds, dropped: b.dropped[:0], puts: b.puts[:0], live: b.live, gone: b.gone, patches: b.patches,
 	}
 }

@@ -248,12 +248,16 @@ func (db *database) refusedByKeys(tx *sql.Tx) ([]uint64, error) {
 func (b *batch) again(l *letter) {
 	switch l.action {
 	case storeAction, replaceAction:
-		l.known = true
+		l.known, l.amends = true, l.action == replaceAction
+		l.state = arrived(l.visible)
+		if l.visible <= time.Now().UnixNano() {
+			l.state = ready
+		}
 		b.puts = append(b.puts, l.put)
 	case removeAction:
 		b.gone[l.entry] = removal{l.left, l.kind}
 	case renewAction:
-		b.patches[l.entry] = patch{l.kind, l.expires}
+		b.patches[l.entry] = patch{kind: l.kind, renewed: true, expires: l.expires}
 	}
 }
 

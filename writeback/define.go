@@ -83,6 +83,9 @@ func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template
 		return nil
 	}
 	merged, err := old.schema.Merge(schema) // not schema itself: old may have wider classes
+	if errors.Is(err, template.ErrSchemaConflict) {
+		merged, err = schema, nil // the kind has no entries, and begins anew
+	}
 	if err == nil && merged != old.schema {
 		wanted[kind] = old.with(merged)
 	}
@@ -137,7 +140,7 @@ func (db *database) createTable(tx *sql.Tx, t *table) error {
 // change turns the table of a kind from old into t.
 func (db *database) change(tx *sql.Tx, old, t *table) error {
 	if t.mode != None {
-		if err := execAll(tx, t.alter(old.shape(), "")); err != nil {
+		if err := execAll(tx, t.convert(old)); err != nil {
 			return err
 		}
 	}
@@ -145,6 +148,33 @@ func (db *database) change(tx *sql.Tx, old, t *table) error {
 		db.space, int64(t.kind), template.AppendSchema(nil, t.schema))
 	db.tables[t.kind] = t
 	return err
+}
+
+// convert returns the statements that turn old into t. A field that has got another class has a new column: of a mirror, whose rows
+// have left, in place of the old one; in an archive the old one stays under another name.
+func (t *table) convert(old *table) []string {
+	have := old.shape()
+	taken := make(names)
+	var changed []string
+	for _, c := range t.columns() {
+		is, ok := have[c.name]
+		if ok && is != c.sqlType && (is != "bigint" || c.sqlType != columnType(template.Uint)) {
+			changed = append(changed, c.name)
+		}
+		taken[c.name] = true
+	}
+	switch {
+	case len(changed) == 0:
+		return t.alter(have, "")
+	case t.mode != Append:
+		return t.alter(have, usingNone)
+	}
+	var renames []string
+	for _, name := range changed {
+		renames = append(renames, "ALTER TABLE "+t.sql()+" RENAME COLUMN "+quote(name)+" TO "+quote(taken.pick(name+"_before")))
+		delete(have, name)
+	}
+	return append(renames, t.alter(have, "")...)
 }
 
 // announce notes in the database that something of b may be there soon, unless it has noted that already.

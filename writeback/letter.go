@@ -145,24 +145,25 @@ func (c *change) dropLetters(entries []uint64) error {
 	return nil
 }
 
-// renewLetters gives the dead letters of rows their new expiry, and drops those of renewals, which are tried again now. It
-// returns the entries that are left: those without a row that counts.
-func (c *change) renewLetters(b *batch, entries []uint64) ([]uint64, error) {
+// renewLetters gives the dead letters of rows their new expiry, and drops those of changes that are tried again now. entries are
+// those of patches.
+func (c *change) renewLetters(b *batch, entries []uint64) error {
+	entries = slices.DeleteFunc(slices.Clone(entries), func(entry uint64) bool { return !b.patches[entry].renewed })
 	if len(entries) == 0 {
-		return entries, nil
+		return nil
 	}
 	dropped, err := affected(c.tx.Exec(`DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) AND action = $2`, idArray(entries), renewAction))
 	if err != nil {
-		return nil, fmt.Errorf("delete dead letters: %w", err)
+		return fmt.Errorf("delete dead letters: %w", err)
 	}
 	c.db.letters -= int(dropped)
-	entries, err = without(entries, c.tx, `UPDATE `+lettersName(c.db.space)+` SET expires = r.expires
-		FROM unnest($1::bigint[], $2::timestamptz[]) AS r (id, expires) WHERE entry = r.id AND action IN ($3, $4) RETURNING entry`,
+	_, err = c.tx.Exec(`UPDATE `+lettersName(c.db.space)+` SET expires = r.expires
+		FROM unnest($1::bigint[], $2::timestamptz[]) AS r (id, expires) WHERE entry = r.id AND action IN ($3, $4)`,
 		idArray(entries), b.expiryArray(entries), storeAction, replaceAction)
 	if err != nil {
-		return nil, fmt.Errorf("update dead letters: %w", err)
+		return fmt.Errorf("update dead letters: %w", err)
 	}
-	return entries, nil
+	return nil
 }
 
 // without returns entries, which are sorted, without those whose keys a statement returns.
@@ -192,7 +193,12 @@ func (c *change) bury() error {
 	if err := c.tellMissing(); err != nil {
 		return err
 	}
-	slices.SortFunc(c.letters, func(a, b letter) int { return cmp.Compare(a.entry, b.entry) })
+	// Of an entry whose state and fields are both refused the fields count.
+	slices.SortStableFunc(c.letters, func(a, b letter) int { return cmp.Compare(a.entry, b.entry) })
+	c.letters = lastOfEach(c.letters)
+	if err := c.keepLetters(); err != nil {
+		return err
+	}
 	var entries []uint64
 	for i := range c.letters {
 		entries = append(entries, c.letters[i].entry)
@@ -212,11 +218,45 @@ func (c *change) bury() error {
 	return nil
 }
 
+// keepLetters leaves out the letters of what was changed besides fields, for entries that have letters about all of their row.
+func (c *change) keepLetters() error {
+	var modified []uint64
+	for i := range c.letters {
+		if c.letters[i].action == renewAction {
+			modified = append(modified, c.letters[i].entry)
+		}
+	}
+	if len(modified) == 0 || c.db.letters == 0 {
+		return nil
+	}
+	modified, err := without(modified, c.tx, `SELECT entry FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) AND action IN ($2, $3)`,
+		idArray(modified), storeAction, replaceAction)
+	if err != nil {
+		return fmt.Errorf("read dead letters: %w", err)
+	}
+	c.letters = slices.DeleteFunc(c.letters, func(l letter) bool {
+		_, found := slices.BinarySearch(modified, l.entry)
+		return l.action == renewAction && !found
+	})
+	return nil
+}
+
+// lastOfEach returns the last letter of each entry. letters are sorted by entry.
+func lastOfEach(letters []letter) []letter {
+	kept := letters[:0]
+	for i := range letters {
+		if i+1 == len(letters) || letters[i+1].entry != letters[i].entry {
+			kept = append(kept, letters[i])
+		}
+	}
+	return kept
+}
+
 // tellMissing makes letters of what was refused. Of a row that was to be replaced there may be none after all.
 func (c *change) tellMissing() error {
 	replaced := make(map[*table][]uint64)
 	for _, r := range c.refused {
-		if r.step.verb == replace {
+		if r.step.action == replaceAction {
 			replaced[r.step.t] = append(replaced[r.step.t], r.item.entry)
 		}
 	}
@@ -228,7 +268,7 @@ func (c *change) tellMissing() error {
 	}
 	for _, r := range c.refused {
 		l := letter{put: *r.item, action: r.step.action, why: r.why, attempts: 1 + c.attempts[r.item.entry]}
-		if r.step.verb == replace && !there[r.item.entry] {
+		if r.step.action == replaceAction && !there[r.item.entry] {
 			l.action = storeAction
 		}
 		c.letters = append(c.letters, l)

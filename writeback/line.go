@@ -23,6 +23,8 @@ func (t *table) appendLine(dst []byte, p *put) []byte {
 	dst = strconv.AppendInt(dst, entryKey(p.entry), 10)
 	dst = appendExpires(append(dst, '\t'), p.expires)
 	dst = appendVisible(append(dst, '\t'), p.visible)
+	dst = append(appendStatus(append(dst, '\t'), p.state, p.holder), '\t')
+	dst = strconv.AppendUint(dst, uint64(p.attempts), 10)
 	if t.mode == Append {
 		dst = appendDeparture(append(dst, '\t'), p.left)
 	}
@@ -78,6 +80,18 @@ func appendVisible(dst []byte, visible int64) []byte {
 		return append(dst, null...)
 	}
 	return appendTime(dst, time.Unix(0, visible).UTC())
+}
+
+// appendStatus appends the columns stateColumn and holderColumn.
+func appendStatus(dst []byte, state string, holder []byte) []byte {
+	if state == "" {
+		return append(dst, null+"\t"+null...)
+	}
+	dst = append(append(dst, state...), '\t')
+	if state != held {
+		return append(dst, null...)
+	}
+	return appendText(dst, holder)
 }
 
 // appendDeparture appends the columns leftColumn and howColumn.

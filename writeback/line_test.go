@@ -103,9 +103,9 @@ func TestAppendLine_DoesNotAllocate(t *testing.T) { // not parallel: AllocsPerRu
 	row, err := template.RowFromMap(s, map[string]any{"i": int64(1), "s": "text", "t": time.Unix(1.7e9, 0), "f": 1.5})
 	require.NoError(t, err)
 	table := newTable(1, s, Mirror, "s", "k")
-	p := &put{entry: 1, expires: math.MaxInt64, row: row}
+	p := &put{entry: 1, expires: math.MaxInt64, row: row, standing: standing{state: ready}}
 	buf := table.appendLine(nil, p)
-	require.Equal(t, "1\t\\N\t\\N\t1\ttext\t2023-11-14 22:13:20+00\t1.5\t\\N\n", string(buf))
+	require.Equal(t, "1\t\\N\t\\N\tready\t\\N\t0\t1\ttext\t2023-11-14 22:13:20+00\t1.5\t\\N\n", string(buf))
 	require.Zero(t, testing.AllocsPerRun(100, func() { buf = table.appendLine(buf[:0], p) }))
 }
 
@@ -116,5 +116,5 @@ func TestAppendLine_WhatIsNoValueOfTheFieldIsNull(t *testing.T) {
 	row := append([]byte{byte(len(text))}, text...)
 	row = append(row, 1, 0xEE)
 	row = append(row, bytes.Repeat([]byte{1, 2}, 3)...) // more fields than the schema has
-	require.Equal(t, "1\t\\N\t\\N\t\\N\t\\N\t\\N\n", string(newTable(1, s, Mirror, "s", "k").appendLine(nil, &put{entry: 1, expires: math.MaxInt64, row: row})))
+	require.Equal(t, "1\t\\N\t\\N\t\\N\t\\N\t0\t\\N\t\\N\t\\N\n", string(newTable(1, s, Mirror, "s", "k").appendLine(nil, &put{entry: 1, expires: math.MaxInt64, row: row})))
 }

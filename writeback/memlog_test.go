@@ -127,7 +127,10 @@ func (m *model) image(position uint64, fn func(record.Group) error) error {
 	}
 	n := 0
 	for id, e := range m.entries {
-		records = record.AppendEntry(records, id, e.kind, e.expires, 0, id, 1, 0, e.row)
+		records = record.AppendEntry(records, id, e.kind, e.expires, e.visible, id, 1, e.attempts, e.row)
+		if e.state == "held" {
+			records = record.AppendHold(records, &record.Held{Txn: 1, Entry: id, Kind: e.kind, Until: forever, Holder: e.holder})
+		}
 		if n++; n%50 == 0 {
 			if err := fn(record.Group{Position: position, Records: records}); err != nil {
 				return err

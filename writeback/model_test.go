@@ -32,8 +32,11 @@ type entry struct {
 	kind    uint32
 	row     template.Row
 	expires int64
-	visible int64  // only as it is read back
+	visible int64  // of one that is delayed
 	how     string // it has left; "" if it has not
+
+	state, holder string
+	attempts      uint32
 }
 
 func newModel() *model {
@@ -53,20 +56,39 @@ func (m *model) apply(records []byte) error {
 			if m.kinds[r.Kind], err = template.DecodeSchema(r.Body); err != nil {
 				return err
 			}
-		case record.Put, record.PutLater, record.Change:
-			m.entries[r.ID] = entry{kind: r.Kind, row: append(template.Row(nil), r.Body...), expires: r.Expires}
+		case record.Put, record.PutLater:
+			e := entry{kind: r.Kind, row: append(template.Row(nil), r.Body...), expires: r.Expires, visible: r.Visible, state: "ready"}
+			if r.Visible != 0 {
+				e.state = "delayed"
+			}
+			m.entries[r.ID] = e
+		case record.Change:
+			m.change(r.ID, func(e *entry) { e.row, e.expires = append(template.Row(nil), r.Body...), r.Expires })
+		case record.Hold:
+			m.change(r.Entry, func(e *entry) { e.state, e.holder, e.visible = "held", string(r.Body), 0 })
+		case record.Release:
+			m.change(r.ID, func(e *entry) { e.state, e.holder, e.visible, e.attempts = "ready", "", 0, r.Tries })
+		case record.Defer:
+			m.change(r.ID, func(e *entry) { e.state, e.holder, e.visible, e.attempts = "delayed", "", r.Visible, r.Tries })
+		case record.Reveal:
+			m.change(r.ID, func(e *entry) { e.state, e.holder, e.visible = "ready", "", 0 })
 		case record.Remove:
 			m.remove(r.ID, r.Reason)
 		case record.Take, record.TakeMore:
 			m.remove(r.Entry, record.Taken)
 		case record.Renew:
-			if e, ok := m.entries[r.ID]; ok {
-				e.expires = r.Expires
-				m.entries[r.ID] = e
-			}
+			m.change(r.ID, func(e *entry) { e.expires = r.Expires })
 		}
 	}
 	return nil
+}
+
+// change changes an entry, if it is there.
+func (m *model) change(id uint64, change func(*entry)) {
+	if e, ok := m.entries[id]; ok && e.how == "" {
+		change(&e)
+		m.entries[id] = e
+	}
 }
 
 func (m *model) remove(id uint64, why record.Reason) {
@@ -126,7 +148,14 @@ func expectedRow(s *template.Schema, e entry) string {
 	if e.expires != math.MaxInt64 {
 		expires = describeTime(time.Unix(0, e.expires))
 	}
-	parts := []string{"_expires=" + expires, "_how=" + cmp.Or(e.how, "null")}
+	visible := "null"
+	if e.visible != 0 {
+		visible = describeTime(time.Unix(0, e.visible))
+	}
+	parts := []string{
+		"_expires=" + expires, "_visible=" + visible, "_how=" + cmp.Or(e.how, "null"),
+		"_state=" + e.state, "_holder=" + cmp.Or(printable(e.holder), "null"), fmt.Sprint("_attempts=", e.attempts),
+	}
 	for i, f := range s.Fields {
 		parts = append(parts, f.Name+"="+describe(f.Class, e.row.Field(i).Any()))
 	}
@@ -156,7 +185,10 @@ func readTable(db *sql.DB, space string, s *template.Schema, into map[string]str
 		for i, c := range columns {
 			values[c] = *pointers[i].(*any)
 		}
-		parts := []string{"_expires=" + describeColumn(0, values["_expires"]), "_how=" + describeColumn(0, values["_how"])}
+		var parts []string
+		for _, name := range []string{"_expires", "_visible", "_how", "_state", "_holder", "_attempts"} {
+			parts = append(parts, name+"="+describeColumn(0, values[name]))
+		}
 		for _, f := range s.Fields {
 			parts = append(parts, f.Name+"="+describeColumn(f.Class, values[f.Name]))
 		}
@@ -277,6 +309,7 @@ type generator struct {
 	kinds []*template.Schema // by number, from 1
 	live  []uint64
 	next  uint64
+	plain bool // entries have no states but ready
 
 	kindOf map[uint64]int
 }
@@ -305,8 +338,11 @@ func (g *generator) group(n int) []byte {
 			b = g.change(b)
 		case p < 85:
 			b = g.remove(b)
-		case p < 95:
+		case p < 90:
 			b = g.renew(b)
+		case p < 95:
+			id := g.live[g.IntN(len(g.live))]
+			b = g.hold(b, id, g.kind(id))
 		default:
 			b = g.registration(b)
 		}
@@ -367,7 +403,7 @@ func (g *generator) put(b []byte) []byte {
 		g.kindOf = make(map[uint64]int)
 	}
 	g.kindOf[id] = kind
-	if g.IntN(5) == 0 {
+	if g.IntN(5) == 0 && !g.plain {
 		return record.AppendPutLater(b, id, uint32(kind), g.expiry(), g.Int64N(1e18), g.row(kind))
 	}
 	return record.AppendPut(b, id, uint32(kind), g.expiry(), g.row(kind))
@@ -380,9 +416,28 @@ func (g *generator) change(b []byte) []byte {
 	if !ok {
 		return b
 	}
-	b = record.AppendDefer(b, id, uint32(kind), 1, g.Int64N(1e18))
-	b = record.AppendReveal(b, id, uint32(kind))
+	b = g.hold(b, id, uint32(kind))
 	return record.AppendChange(b, id, uint32(kind), g.expiry(), g.row(kind))
+}
+
+// hold has a transaction take an entry, and lets go of it again, or not yet.
+func (g *generator) hold(b []byte, id uint64, kind uint32) []byte {
+	if g.plain {
+		return b
+	}
+	b = record.AppendHold(b, &record.Held{Txn: 1, Entry: id, Kind: kind, Since: 1, Until: forever, Holder: "host" + nasty[g.IntN(len(nasty))]})
+	switch g.IntN(5) {
+	case 0:
+		return record.AppendRelease(b, id, kind, record.Gone, 1, g.Uint32N(100))
+	case 1:
+		return record.AppendDefer(b, id, kind, g.Uint32N(100), 1+g.Int64N(1e18))
+	case 2:
+		b = record.AppendDefer(b, id, kind, g.Uint32N(100), 1+g.Int64N(1e18))
+		return record.AppendReveal(b, id, kind)
+	case 3:
+		return record.AppendReveal(b, id, kind)
+	}
+	return b
 }
 
 func (g *generator) renew(b []byte) []byte {

@@ -59,7 +59,7 @@ func schemaName(space string) string { return names{}.pick("space_" + space) }
 // PostgreSQL has in every table itself.
 func columnNames() names {
 	return names{
-		entryColumn: true, expiresColumn: true, visibleColumn: true, leftColumn: true, howColumn: true, moreColumn: true, exactColumn: true,
+		entryColumn: true, expiresColumn: true, visibleColumn: true, stateColumn: true, holderColumn: true, triesColumn: true, leftColumn: true, howColumn: true, moreColumn: true, exactColumn: true,
 		"tableoid": true, "xmin": true, "cmin": true, "xmax": true, "cmax": true, "ctid": true,
 	}
 }

@@ -17,7 +17,9 @@ import (
 func (t *table) selectRows() string {
 	var names []string
 	for _, c := range t.columns() {
-		if c.name != leftColumn && c.name != howColumn {
+		switch c.name {
+		case leftColumn, howColumn, stateColumn, holderColumn, triesColumn: // of no account to a space that is loaded
+		default:
 			names = append(names, quote(c.name))
 		}
 	}

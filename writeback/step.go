@@ -16,6 +16,8 @@ type step struct {
 	rank  int
 	items []*put
 
+	patches map[uint64]patch // of the batch
+
 	action    string                              // of the dead letters of rows that are refused
 	types     []string                            // of the columns of line
 	line      func(dst []byte, p *put) []byte     // appends an item in the text format of COPY
@@ -30,7 +32,8 @@ type verb uint8
 
 const (
 	remove verb = iota
-	renew
+	modify      // what a row tells besides fields
+	amend       // fields and expiry
 	replace
 	insert
 )
@@ -47,23 +50,25 @@ func (c *change) steps(b *batch, gone, patched []uint64) []*step {
 		s := steps[key{v, p.kind}]
 		if s == nil {
 			s = c.db.tables[p.kind].step(v)
-			s.rank = c.db.ranks[p.kind]
+			s.rank, s.patches = c.db.ranks[p.kind], b.patches
 			steps[key{v, p.kind}] = s
 		}
 		s.items = append(s.items, p)
 	}
-	leaving, renewed := make([]put, len(gone)), make([]put, len(patched))
+	leaving, modified := make([]put, len(gone)), make([]put, len(patched))
 	for i, entry := range gone {
 		leaving[i] = put{entry: entry, kind: b.gone[entry].kind, left: b.gone[entry].departure}
 		add(remove, &leaving[i])
 	}
 	for i, entry := range patched {
-		renewed[i] = put{entry: entry, kind: b.patches[entry].kind, expires: b.patches[entry].expires}
-		add(renew, &renewed[i])
+		modified[i] = put{entry: entry, kind: b.patches[entry].kind, expires: b.patches[entry].expires}
+		add(modify, &modified[i])
 	}
 	for i := range b.puts {
 		switch p := &b.puts[i]; {
 		case p.dead:
+		case p.amends:
+			add(amend, p)
 		case p.known:
 			add(replace, p)
 		default:
@@ -82,8 +87,8 @@ func (s *step) compare(other *step) int {
 		cmp.Compare(s.t.kind, other.t.kind), cmp.Compare(s.verb, other.verb))
 }
 
-// phase is the verb; replace and insert, which both may bring what others refer to, share one.
-func (s *step) phase() verb { return min(s.verb, replace) }
+// phase is the verb; those that may bring what others refer to share one.
+func (s *step) phase() verb { return min(s.verb, amend) }
 
 // step returns a step without items.
 func (t *table) step(v verb) *step {
@@ -93,8 +98,8 @@ func (t *table) step(v verb) *step {
 		t.leaving(s)
 	case v == remove:
 		t.removing(s)
-	case v == renew:
-		t.renewing(s)
+	case v == modify:
+		t.patching(s)
 	default:
 		t.storing(s)
 	}
@@ -121,13 +126,35 @@ func (t *table) leaving(s *step) {
 	s.count = func(*effect, uint64) {}
 }
 
-func (t *table) renewing(s *step) {
-	s.action, s.types = renewAction, []string{"bigint", timestamp}
-	s.line = func(dst []byte, p *put) []byte {
-		return appendExpires(append(strconv.AppendInt(dst, entryKey(p.entry), 10), '\t'), p.expires)
-	}
-	s.statement = t.updating(expiresColumn)
+// patching changes what a row tells besides fields.
+func (t *table) patching(s *step) {
+	s.action, s.types = renewAction, []string{"bigint", "boolean", timestamp, timestamp, "text", "text", "bigint"}
+	s.line = func(dst []byte, p *put) []byte { return s.patches[p.entry].append(dst, p.entry) }
+	set := func(column, value string) string { return quote(column) + " = " + value }
+	s.statement = t.update([]string{
+		set(expiresColumn, "CASE WHEN u.c1 THEN u.c2 ELSE t."+quote(expiresColumn)+" END"),
+		set(visibleColumn, "CASE WHEN u.c4 IS NULL THEN t."+quote(visibleColumn)+" ELSE u.c3 END"),
+		set(stateColumn, "coalesce(u.c4, t."+quote(stateColumn)+")"),
+		set(holderColumn, "CASE WHEN u.c4 IS NULL THEN t."+quote(holderColumn)+" ELSE u.c5 END"),
+		set(triesColumn, "coalesce(u.c6, t."+quote(triesColumn)+")"),
+	})
 	s.count = func(done *effect, n uint64) { done.renewed += n }
+}
+
+// append appends a patch as a line of COPY.
+func (c patch) append(dst []byte, entry uint64) []byte {
+	dst = append(strconv.AppendInt(dst, entryKey(entry), 10), '\t')
+	if c.renewed {
+		dst = appendExpires(append(dst, "t\t"...), c.expires)
+	} else {
+		dst = append(dst, "f\t"+null...)
+	}
+	dst = appendVisible(append(dst, '\t'), c.visible)
+	dst = append(appendStatus(append(dst, '\t'), c.state, c.holder), '\t')
+	if c.counted {
+		return strconv.AppendUint(dst, uint64(c.attempts), 10)
+	}
+	return append(dst, null...)
 }
 
 // updating returns the statement that sets columns to c1, c2, … where c0 is the entry.
@@ -136,6 +163,10 @@ func (t *table) updating(columns ...string) func(source, _ string) string {
 	for i, c := range columns {
 		sets = append(sets, quote(c)+" = u.c"+strconv.Itoa(i+1))
 	}
+	return t.update(sets)
+}
+
+func (t *table) update(sets []string) func(source, _ string) string {
 	return func(source, _ string) string {
 		return "UPDATE " + t.sql() + " AS t SET " + strings.Join(sets, ", ") + " FROM " + source +
 			" WHERE t." + quote(entryColumn) + " = u.c0"
@@ -149,7 +180,9 @@ func (t *table) storing(s *step) {
 	for _, c := range t.columns() {
 		s.types = append(s.types, c.sqlType)
 		names = append(names, quote(c.name))
-		sets = append(sets, quote(c.name)+" = excluded."+quote(c.name))
+		if s.verb != amend || !stays(c.name) {
+			sets = append(sets, quote(c.name)+" = excluded."+quote(c.name))
+		}
 	}
 	s.action = storeAction
 	s.line = func(dst []byte, p *put) []byte {
@@ -159,7 +192,7 @@ func (t *table) storing(s *step) {
 	s.statement = func(source, columns string) string {
 		return "INSERT INTO " + t.sql() + " (" + strings.Join(names, ", ") + ") SELECT " + columns + " FROM " + source
 	}
-	if s.verb == replace {
+	if s.verb != insert {
 		into := s.statement
 		s.action = replaceAction
 		s.statement = func(source, columns string) string {
@@ -167,6 +200,15 @@ func (t *table) storing(s *step) {
 		}
 	}
 	s.count = func(done *effect, n uint64) { done.written += n }
+}
+
+// stays reports whether a column keeps what it has when the fields of an entry change.
+func stays(column string) bool {
+	switch column {
+	case visibleColumn, stateColumn, holderColumn, triesColumn, leftColumn, howColumn:
+		return true
+	}
+	return false
 }
 
 // do takes the step for items, all at once, and returns how many rows it has affected.

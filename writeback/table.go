@@ -14,11 +14,14 @@ import (
 const (
 	entryColumn   = "_id"
 	expiresColumn = "_expires"
-	visibleColumn = "_visible" // from when on the entry is seen, if it was written with a delay
-	leftColumn    = "_left"    // of an archive: when the entry left
-	howColumn     = "_how"     // of an archive: how it left
-	moreColumn    = "_more"    // fields beyond maxColumns, if there are any
-	exactColumn   = "_exact"   // what the others do not tell exactly, if there is any
+	visibleColumn = "_visible" // of a delayed one: from when on it is seen
+	stateColumn   = "_state"   // ready, held or delayed
+	holderColumn  = "_holder"  // who has it, of one that is held
+	triesColumn   = "_attempts"
+	leftColumn    = "_left"  // of an archive: when the entry left
+	howColumn     = "_how"   // of an archive: how it left
+	moreColumn    = "_more"  // fields beyond maxColumns, if there are any
+	exactColumn   = "_exact" // what the others do not tell exactly, if there is any
 )
 
 // maxColumns is how many fields get a column of their own. PostgreSQL keeps what it cannot move out of a row, up to 24
@@ -61,7 +64,7 @@ type column struct{ name, sqlType string }
 
 // columns returns the columns of the table in the order in which appendLine has them. Types are named as format_type does.
 func (t *table) columns() []column {
-	columns := []column{{entryColumn, "bigint"}, {expiresColumn, timestamp}, {visibleColumn, timestamp}}
+	columns := []column{{entryColumn, "bigint"}, {expiresColumn, timestamp}, {visibleColumn, timestamp}, {stateColumn, "text"}, {holderColumn, "text"}, {triesColumn, "bigint"}}
 	if t.mode == Append {
 		columns = append(columns, column{leftColumn, timestamp}, column{howColumn, "text"})
 	}
