@@ -206,10 +206,11 @@ func BenchmarkWaiting(b *testing.B) {
 func BenchmarkPriority(b *testing.B) {
 	e := filled(b, 100_000)
 	q := &Query{Max: 1, Take: true, Templates: []Template{{Kind: jobKind}}, Order: []template.Order{{Field: 0, Desc: true}}}
-	for range 2000 {
+	for range 10 { // until an index has started
 		e.Find(0, q)
 		write1(e, appendJob(nil, 1))
 	}
+	e.Work(unbounded)
 	var row []byte
 	i := 0
 	for b.Loop() {
