@@ -91,6 +91,14 @@ func (e *Engine) spoil(t *transaction) {
 	}
 }
 
+// VolatileAt returns the change of which the record says that a transaction is volatile, 0 if there is none.
+func (e *Engine) VolatileAt(number uint64) uint64 {
+	if t := e.txns[number]; t != nil {
+		return t.volatileAt
+	}
+	return 0
+}
+
 // counts reports whether an entry that is released for a reason was given up by nobody: that is an attempt.
 func counts(why record.Reason) bool { return why == record.Expired || why == record.Gone }
 

@@ -1,6 +1,10 @@
 package partition
 
-import "github.com/gospaces/gospaces/internal/engine"
+import (
+	"context"
+
+	"github.com/gospaces/gospaces/internal/engine"
+)
 
 // Holder is a Caller that wants to know when transactions end that it has not ended.
 type Holder interface {
@@ -40,4 +44,16 @@ func (p *Partition) tellHolders() {
 		}
 	}
 	p.e.Lost = p.e.Lost[:0]
+}
+
+// pendingVolatile reports whether the log is yet to learn that a transaction which began here is volatile.
+func (p *Partition) pendingVolatile(number uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err == nil && LSN(p.e.VolatileAt(number)) > p.durable()
+}
+
+// awaitVolatile returns once the log knows that, or ctx has ended.
+func (p *Partition) awaitVolatile(ctx context.Context, number uint64) error {
+	return p.await(ctx, func(int64) engine.Result { return engine.Result{Depends: p.e.VolatileAt(number)} }, nil)
 }

@@ -48,6 +48,16 @@ func (s *Spans) Join(id txn.ID, at *Partition) error {
 	return explain(id, s.Coordinator.Join(id, at.cfg.Name))
 }
 
+// Joined returns nil or, if what is done under a transaction in other spaces must not be answered before, what waits until the log of its home knows
+// that it does not outlast a restart: with what it has taken at home, and without the rest, it could be committed then.
+func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
+	home := s.find(id.Space)
+	if home == nil || !home.pendingVolatile(id.Number) {
+		return nil
+	}
+	return func(ctx context.Context) error { return home.awaitVolatile(ctx, id.Number) }
+}
+
 // Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. It returns when the decision is
 // durable, with a grant per draft.
 //

@@ -14,14 +14,25 @@ import (
 )
 
 // under returns id as the space's partition takes it, for a call to be made under it: if the transaction began in another space, it has a
-// branch in this one from now on. It does not wait. It returns engine.ErrTxnEnded, and engine.ErrInvalidArgument if that other space
+// branch in this one from now on. It waits for the log of that space at most. It returns engine.ErrTxnEnded, and engine.ErrInvalidArgument if that other space
 // does not exist.
 func (c *caller) under(id txn.ID) (txn.ID, error) {
 	id = c.home(id)
 	if id.Space == "" {
 		return id, nil
 	}
-	return id, c.s.srv.cfg.Spans.Join(id, c.p)
+	spans := c.s.srv.cfg.Spans
+	if err := spans.Join(id, c.p); err != nil {
+		return id, err
+	}
+	wait := spans.Joined(id)
+	if wait == nil {
+		return id, nil
+	}
+	c.s.pause() // others go on
+	err := wait(c.s.srv.ctx)
+	c.s.setReading(true)
+	return id, err
 }
 
 // span is a call that ends a transaction, or rolls it back, in several spaces, or in another one than that of the call.
