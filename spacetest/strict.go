@@ -13,6 +13,7 @@ func strictCases() cases {
 	return cases{
 		{"a strict call refuses what its type would lose", strictReads},
 		{"a strict Work buries what its type would lose", strictWork},
+		{"an update keeps the nested fields that its type lacks", updateKeepsNested}, // semantics 1.10
 		{"a type without a field that could be stored is refused", strictEmptyType},
 		{"a job that is put back without a delay is there at once", deferZero}, // semantics 5.9
 	}
@@ -86,4 +87,27 @@ func onlyID(k *kit, v simple) space.LeaseID {
 	found, err := k.sp.Read(k.ctx, k.match(v))
 	k.ok(err)
 	return found[0].ID
+}
+
+// Two versions of a kind with a nested struct.
+type homeV1 struct{ Where struct{ City string } }
+
+type homeV2 struct {
+	Where struct {
+		City, Street string
+		Geo          struct{ Lat, Lon float64 }
+	}
+}
+
+func (homeV1) Kind() string { return "home" }
+func (homeV2) Kind() string { return "home" }
+
+func updateKeepsNested(k *kit) {
+	var v homeV2
+	v.Where.City, v.Where.Street, v.Where.Geo.Lat = "Oslo", "Karl Johan", 59.9
+	write(k, v)
+	_, err := space.Update(k.ctx, k.sp, homeV1{}, func(h *homeV1) error { h.Where.City = "Bergen"; return nil })
+	k.ok(err)
+	v.Where.City = "Bergen"
+	require.Equal(k, v, take(k, homeV2{}))
 }

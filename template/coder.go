@@ -11,8 +11,10 @@ import (
 // coder encodes and decodes the values of one Go type, given their address. It is compiled once per type, so that no
 // row needs reflection to find its way; reflection remains where Go offers nothing else (maps, allocation).
 type coder struct {
-	typ   reflect.Type
-	class Class
+	typ    reflect.Type
+	class  Class
+	elem   *coder  // of a pointer
+	layout *layout // of a nested struct
 
 	// append appends the Value of what p points to, and nothing for null.
 	append func(dst []byte, p unsafe.Pointer, depth int) ([]byte, error)
@@ -85,6 +87,7 @@ func (cs compiler) pointer(c *coder) error {
 	if err != nil {
 		return err
 	}
+	c.elem = elem
 	c.class = elem.class // known even if elem is still being compiled: all but pointers set it first
 	c.append = func(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 		if p = *(*unsafe.Pointer)(p); p == nil {

@@ -105,6 +105,7 @@ func (cs compiler) nested(c *coder) error {
 		return fmt.Errorf("%s has no field that could be stored", c.typ)
 	}
 	slices.SortFunc(l.members, func(a, b member) int { return strings.Compare(a.Name, b.Name) })
+	c.layout = l
 	c.append = func(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 		return l.append(dst, p, depth)
 	}

@@ -70,7 +70,7 @@ func (c *Codec) AppendOver(dst []byte, base Row, v any) ([]byte, error) {
 		at := len(dst)
 		if k < 0 {
 			dst = appendValue(dst, old)
-		} else if dst, err = c.members[k].coder.appendSized(dst, unsafe.Add(p, c.members[k].offset), 0); err != nil {
+		} else if dst, err = c.members[k].appendOver(dst, old, p); err != nil {
 			return dst[:start], fmt.Errorf("template: field %q of kind %q: %w", c.schema.Fields[i].Name, c.schema.Kind, err)
 		}
 		if len(dst) > at+1 {
@@ -78,6 +78,22 @@ func (c *Codec) AppendOver(dst []byte, base Row, v any) ([]byte, error) {
 		}
 	}
 	return dst[:end], nil
+}
+
+// appendOver appends the member of the struct at p, with its length in front, over its old value.
+func (m *member) appendOver(dst []byte, old Value, p unsafe.Pointer) ([]byte, error) {
+	start := len(dst)
+	dst, err := m.coder.appendSized(dst, unsafe.Add(p, m.offset), 0)
+	l := m.coder.structure()
+	if err != nil || l == nil || old.Class() != Map {
+		return dst, err
+	}
+	now, _, _ := cut(dst[start:])
+	if now.Class() != Map {
+		return dst, nil
+	}
+	merged, err := l.overlay(nil, old, now)
+	return appendValue(dst[:start], merged), err
 }
 
 // appendValue appends v with its length in front.
