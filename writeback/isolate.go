@@ -131,26 +131,25 @@ func (s *step) loop() string {
 		arrays = append(arrays, fmt.Sprintf("current_setting('gospaces.c%d')::%s[]", i, t))
 		row = append(row, "r.c"+strconv.Itoa(i))
 	}
-	return `DO $gospaces$
-DECLARE
+	return `DO ` + pq.QuoteLiteral(`DECLARE
 	r record; code text; message text; detail text;
 	n bigint; done bigint := 0; refused text[] := '{}';
 BEGIN
-	FOR r IN SELECT * FROM unnest(` + strings.Join(arrays, ", ") + `) WITH ORDINALITY AS u (` + s.names("") + `, i) LOOP
+	FOR r IN SELECT * FROM unnest(`+strings.Join(arrays, ", ")+`) WITH ORDINALITY AS u (`+s.names("")+`, i) LOOP
 		BEGIN
-			` + s.statement("(VALUES ("+strings.Join(row, ", ")+")) AS u ("+s.names("")+")", s.names("u.")) + `;
+			`+s.statement("(VALUES ("+strings.Join(row, ", ")+")) AS u ("+s.names("")+")", s.names("u."))+`;
 			GET DIAGNOSTICS n = ROW_COUNT;
 			done := done + n;
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL;
-			IF left(code, 2) = ANY ('{` + strings.Join(passing, ",") + `}') THEN
+			IF left(code, 2) = ANY ('{`+strings.Join(passing, ",")+`}') THEN
 				RAISE;
 			END IF;
 			refused := refused || json_build_array(r.i::text, code, message, detail)::text;
 		END;
 	END LOOP;
 	PERFORM set_config('gospaces.report', json_build_object('done', done, 'refused', refused)::text, true);
-END $gospaces$`
+END`)
 }
 
 // note takes the report of a loop.
