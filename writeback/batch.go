@@ -235,6 +235,10 @@ func (b *batch) change(r *record.Record) {
 	if b.modes.of(r.Kind) == None {
 		return
 	}
+	if p, ok := b.patches[r.ID]; ok { // its expiry gives way to that of r
+		p.renewed = false
+		b.patches[r.ID] = p
+	}
 	if i, ok := b.live[r.ID]; ok {
 		b.puts[i].expires, b.puts[i].row = r.Expires, template.Row(r.Body)
 		b.coalesced++
