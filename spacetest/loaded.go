@@ -16,7 +16,7 @@ func RunLoaded(t *testing.T, open func(tb testing.TB) Restarter) {
 	kept := []string{
 		"an empty space is empty again", "entries are there again, in their order and with all fields", "what was taken or cancelled stays gone",
 		"kinds keep their schemas", "leases keep their expiry", "renewals and cancels hold", "identities are not used again",
-		"what an open transaction took is there again, in its old place", "what was aborted or rolled back stays undone",
+		"who has taken and done more has ended, and what it took is there, in its old place", "what was aborted or rolled back stays undone",
 	}
 	ran := 0
 	run := func(c struct {

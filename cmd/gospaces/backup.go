@@ -112,7 +112,7 @@ func (a *app) restoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE --data FOLDER",
 		Short: "Make the data folder of a new server from a backup",
-		Long: `Make the data folder of a new server from a backup, of this version or an older one. The folder must be new or empty. A server that is started
+		Long: `Make the data folder of a new server from a backup. The folder must be new or empty. A server that is started
 on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

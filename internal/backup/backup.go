@@ -22,7 +22,7 @@ import (
 var ErrBad = errors.New("backup: bad backup")
 
 const (
-	version     = 2
+	version     = 1
 	manifest    = "gospaces-backup.json" // the first file of the archive
 	snapshotEnd = ".snapshot"
 )
@@ -32,8 +32,6 @@ type Manifest struct {
 	Version int       `json:"version"`
 	Created time.Time `json:"created"`
 	Parts   []Part    `json:"parts"`
-
-	Spaces []string `json:"spaces,omitempty"` // of version 1, instead of Parts: each has one partition
 }
 
 // Part is one partition of a space.
@@ -43,11 +41,8 @@ type Part struct {
 	Partitions int    `json:"partitions"` // of the space
 }
 
-// file returns the name of the part's snapshot in an archive of some version.
-func (p Part) file(version int) string {
-	if version == 1 {
-		return p.Space + snapshotEnd
-	}
+// file returns the name of the part's snapshot in an archive.
+func (p Part) file() string {
 	return p.Space + "-" + strconv.Itoa(p.Partition) + snapshotEnd
 }
 
@@ -91,7 +86,7 @@ func (b *Writer) Add(size int64) (io.Writer, error) {
 	}
 	next := b.left[0]
 	b.left = b.left[1:]
-	return b.tar, b.begin(next.file(version), size)
+	return b.tar, b.begin(next.file(), size)
 }
 
 // Close completes the backup. It does not close what it was written to.
@@ -114,8 +109,8 @@ func read(r io.Reader, fn func(p Part, snapshot io.Reader) error) (Manifest, err
 		if err != nil {
 			return m, fmt.Errorf("%w: it is cut off before space %q", ErrBad, p.Space)
 		}
-		if head.Name != p.file(m.Version) {
-			return m, fmt.Errorf("%w: it has %q instead of %q", ErrBad, head.Name, p.file(m.Version))
+		if head.Name != p.file() {
+			return m, fmt.Errorf("%w: it has %q instead of %q", ErrBad, head.Name, p.file())
 		}
 		if err := fn(p, archive); err != nil {
 			return m, fmt.Errorf("space %q: %w", p.Space, err)
@@ -134,17 +129,14 @@ func readManifest(archive *tar.Reader) (m Manifest, err error) {
 	if err == nil {
 		err = json.Unmarshal(b, &of)
 	}
-	if err == nil && (of.Version < 1 || of.Version > version) {
-		return m, fmt.Errorf("%w: it has version %d; this program reads versions 1 to %d: use a newer one", ErrBad, of.Version, version)
+	if err == nil && of.Version != version {
+		return m, fmt.Errorf("%w: it has version %d; this program reads version %d: use a newer one", ErrBad, of.Version, version)
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &m)
 	}
 	if err != nil {
 		return m, fmt.Errorf("%w: its list of contents is not readable", ErrBad)
-	}
-	if m.Version == 1 {
-		m.Parts = Whole(m.Spaces)
 	}
 	for _, p := range m.Parts {
 		if p.Partition != 0 || p.Partitions != 1 {

@@ -21,7 +21,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// golden is what each of the files in testdata holds; they were made by the first version that could make them, and every later one reads them.
+// golden is what the files in testdata hold. TestMakeGolden made them.
 var golden = map[string]map[string]int{"default": {"job": 4, "note": 1}, "other": {"job": 1}}
 
 func requireGolden(t *testing.T, found []backup.Space) {
@@ -33,33 +33,31 @@ func requireGolden(t *testing.T, found []backup.Space) {
 	require.Equal(t, golden, got)
 }
 
-func TestGolden_BackupsOfEveryVersionAreRead(t *testing.T) {
+func TestGolden_BackupIsRead(t *testing.T) {
 	t.Parallel()
-	for file, jobs := range map[string][]int64{"testdata/v1.backup": {1, 3, 4, 5}, "testdata/v2.backup": {3, 4, 5, 6}} {
-		b, err := os.ReadFile(file)
-		require.NoError(t, err)
-		found, err := backup.Verify(bytes.NewReader(b))
-		require.NoError(t, err)
-		requireGolden(t, found)
+	b, err := os.ReadFile(goldenBackup)
+	require.NoError(t, err)
+	found, err := backup.Verify(bytes.NewReader(b))
+	require.NoError(t, err)
+	requireGolden(t, found)
 
-		dir := filepath.Join(t.TempDir(), "data")
-		names, err := backup.Restore(t.Context(), bytes.NewReader(b), dir)
-		require.NoError(t, err)
-		require.Equal(t, []string{"default", "other"}, names)
-		found, err = backup.VerifyFolder(t.Context(), dir)
-		require.NoError(t, err)
-		requireGolden(t, found)
-		requireServes(t, dir, jobs)
+	dir := filepath.Join(t.TempDir(), "data")
+	names, err := backup.Restore(t.Context(), bytes.NewReader(b), dir)
+	require.NoError(t, err)
+	require.Equal(t, []string{"default", "other"}, names)
+	found, err = backup.VerifyFolder(t.Context(), dir)
+	require.NoError(t, err)
+	requireGolden(t, found)
+	requireServes(t, dir, []int64{3, 4, 5, 6})
 
-		_, err = backup.Restore(t.Context(), bytes.NewReader(b), dir)
-		require.ErrorContains(t, err, "not empty")
-	}
+	_, err = backup.Restore(t.Context(), bytes.NewReader(b), dir)
+	require.ErrorContains(t, err, "not empty")
 }
 
-func TestGolden_FoldersOfEveryVersionAreRead(t *testing.T) {
+func TestGolden_FolderIsRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	unpack(t, "testdata/data-v1.tar.gz", dir)
+	unpack(t, goldenFolder, dir)
 	found, err := backup.VerifyFolder(t.Context(), dir)
 	require.NoError(t, err)
 	requireGolden(t, found)
@@ -145,7 +143,7 @@ func unpack(t *testing.T, path, dir string) {
 // However a backup was damaged, it is noticed, and nothing is restored.
 func TestVerify_NoticesDamage(t *testing.T) {
 	t.Parallel()
-	whole, err := os.ReadFile("testdata/v2.backup")
+	whole, err := os.ReadFile(goldenBackup)
 	require.NoError(t, err)
 	end := len(bytes.TrimRight(whole, "\x00"))
 	for at := 0; at < end; at += 7 {
@@ -163,7 +161,7 @@ func TestVerify_NoticesDamage(t *testing.T) {
 // A restore that is killed leaves a folder that no server takes for the whole; one that fails leaves nothing, whatever the folder is called.
 func TestRestore_LeavesTheWholeOrNothing(t *testing.T) {
 	t.Parallel()
-	whole, err := os.ReadFile("testdata/v2.backup")
+	whole, err := os.ReadFile(goldenBackup)
 	require.NoError(t, err)
 	second := bytes.Index(whole, []byte("other-0"))
 	require.Positive(t, second)
@@ -191,11 +189,9 @@ type readerFunc func(p []byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func FuzzVerify(f *testing.F) {
-	for _, file := range []string{"testdata/v1.backup", "testdata/v2.backup"} {
-		whole, err := os.ReadFile(file)
-		require.NoError(f, err)
-		f.Add(whole)
-	}
+	whole, err := os.ReadFile(goldenBackup)
+	require.NoError(f, err)
+	f.Add(whole)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -208,21 +204,20 @@ func FuzzVerify(f *testing.F) {
 // What a newer program has written is refused with a line that says so; it is never taken for damage, nor is something older used instead.
 func TestNewer_IsRefusedInOneLine(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("testdata/v2.backup")
+	b, err := os.ReadFile(goldenBackup)
 	require.NoError(t, err)
-	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"version":2`), []byte(`"version":9`), 1)))
-	require.EqualError(t, err, "backup: bad backup: it has version 9; this program reads versions 1 to 2: use a newer one")
+	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"version":1`), []byte(`"version":9`), 1)))
+	require.EqualError(t, err, "backup: bad backup: it has version 9; this program reads version 1: use a newer one")
 	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"partitions":1`), []byte(`"partitions":3`), 1)))
 	require.EqualError(t, err, `backup: bad backup: space "default" has 3 partitions; this program knows spaces of one: use a newer one`)
 	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte("gospaces snapshot 1"), []byte("gospaces snapshot 9"), 1)))
 	require.EqualError(t, err, `space "default": replication: unknown format: snapshot of format 9; this program reads format 1: use a newer one`)
 
 	dir := t.TempDir()
-	unpack(t, "testdata/data-v1.tar.gz", dir)
+	unpack(t, goldenFolder, dir)
 	files, err := filepath.Glob(filepath.Join(dir, "snapshots", "default-0", "*.snapshot"))
 	require.NoError(t, err)
-	require.Len(t, files, 1)
-	edit(t, files[0], "gospaces snapshot 1", "gospaces snapshot 9")
+	edit(t, files[len(files)-1], "gospaces snapshot 1", "gospaces snapshot 9")
 	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.ErrorContains(t, err, "snapshot of format 9; this program reads format 1: use a newer one")
 

@@ -9,20 +9,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/backup"
 	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/space"
 )
 
 type Note struct{ Text string }
 
-// TestMakeGolden makes the data folder of testdata anew if it is missing and GOLDEN=write is set. Its snapshots hold what
-// golden says, and its log goes on from there.
+// Files of the current formats: a change of a format that is not meant fails their tests.
+const (
+	goldenBackup = "testdata/golden.backup"
+	goldenFolder = "testdata/golden.tar.gz" // a data folder: its snapshots hold what golden says, and its log goes on from there
+)
+
+// TestMakeGolden makes the golden files anew if GOLDEN=write is set.
 func TestMakeGolden(t *testing.T) {
-	path, err := filepath.Abs("testdata/data-v1.tar.gz")
-	require.NoError(t, err)
-	if _, err := os.Stat(path); err == nil || os.Getenv("GOLDEN") != "write" {
-		t.Skip("the folder is there, or is not asked for")
+	if os.Getenv("GOLDEN") != "write" {
+		t.Skip("set GOLDEN=write to make the files of testdata anew")
 	}
+	path, err := filepath.Abs(goldenFolder)
+	require.NoError(t, err)
 	dir := t.TempDir()
 	n, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.NoError(t, err)
@@ -50,6 +56,26 @@ func TestMakeGolden(t *testing.T) {
 		}
 		require.NoError(t, c.Close())
 	}
+	writeBackup(t, n.Addr())
 	require.NoError(t, n.Close(t.Context()))
 	require.NoError(t, exec.CommandContext(t.Context(), "tar", "-C", dir, "-czf", path, ".").Run())
+}
+
+// writeBackup makes the golden backup of all spaces of a server.
+func writeBackup(t *testing.T, addr string) {
+	t.Helper()
+	c, err := client.Dial(t.Context(), addr)
+	require.NoError(t, err)
+	defer c.Close()
+	taken, err := c.Backup(t.Context())
+	require.NoError(t, err)
+	file, err := os.Create(goldenBackup)
+	require.NoError(t, err)
+	w, err := backup.NewWriter(file, backup.Whole([]string{"default", "other"}))
+	require.NoError(t, err)
+	for _, p := range taken.Parts() {
+		require.NoError(t, taken.Fetch(t.Context(), p.Space, w.Add))
+	}
+	require.NoError(t, w.Close())
+	require.NoError(t, file.Close())
 }
