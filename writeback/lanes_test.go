@@ -359,7 +359,7 @@ func TestLanes_FewerDoWhenTheDatabaseAdmitsNoMore(t *testing.T) {
 		require.NoError(t, w.Flush(t.Context()))
 	}
 	requireMirror(t, db, "test", m)
-	require.Equal(t, 2, w.Stats().Lanes)
+	require.Contains(t, []int{1, 2}, w.Stats().Lanes, "the watcher may have one of the two")
 	require.Zero(t, w.Stats().Failures)
 }
 
