@@ -344,8 +344,10 @@ func TestFull_BlockLetsCommitsWait(t *testing.T) {
 	fill(t, node.Block, func(f *filled, back func()) {
 		tx, err := f.sp.Begin(f.ctx, time.Hour)
 		require.NoError(f, err)
-		_, err = space.Take(f.ctx, f.sp, load{}, first0(space.In(tx))...)
+		_, err = space.Write(f.ctx, f.sp, load{ID: -1}, space.In(tx))
 		require.NoError(f, err)
+		_, err = space.Take(f.ctx, f.sp, load{}, space.In(tx), space.Wait(10*time.Millisecond))
+		require.ErrorIs(f, err, space.ErrLogFull, "the log would hear of that")
 		other := f.c.SpaceNamed("other")
 		_, err = space.Write(f.ctx, other, done{1}, space.In(tx))
 		require.NoError(f, err)
@@ -358,7 +360,7 @@ func TestFull_BlockLetsCommitsWait(t *testing.T) {
 		back()
 		require.NoError(f, <-committed)
 		require.Equal(f, 1, take(&kit{T: f.T, ctx: f.ctx, sp: other}, done{}).ID)
-		delete(f.known, 0)
+		f.known[-1] = true
 		f.requireKnown()
 	})
 }
