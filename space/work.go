@@ -25,9 +25,10 @@ import (
 // So the effects of a job in the space happen exactly once. What handler does elsewhere may be done again, by another attempt.
 //
 // Handlers should run to their end when ctx ends, and can: their own context goes on. Work takes no more jobs, gives back at once those that wait for a
-// handler, and leaves the running handlers the time that Drain says to finish; then their contexts end too, and the job of
+// handler, and leaves the running handlers most of the time that Drain says (ten seconds) to finish; then their contexts end too, and the job of
 // one that returns an error is back at once, without a failed attempt. Work returns when all of them have returned: nil, since that is how
-// it is meant to end. A handler must not end its transaction itself.
+// it is meant to end. When the drain time is over it returns in any case: the jobs of handlers that still run are given back, which their late calls
+// under the transaction are told by ErrTxnEnded, and the error is a *DrainError, which counts these handlers. A handler must not end its transaction itself.
 //
 // Entries that T cannot hold become dead letters. While the space cannot be reached Work tries again and again. It ends by itself when it
 // cannot go on (ErrClosed, ErrInvalidArgument, ErrSchemaConflict), after draining as above, with the error; and, with the

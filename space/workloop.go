@@ -109,7 +109,7 @@ func unreachable(err error) bool {
 	return errors.Is(err, ErrUnavailable) || errors.Is(err, ErrOutcomeUnknown)
 }
 
-// run works until ctx ends, there is nothing left to do, or it cannot go on, and then until all handlers have returned.
+// run works until ctx ends, there is nothing left to do, or it cannot go on, and then until all handlers have returned or the drain time is over.
 func (w *work) run(ctx context.Context) error {
 	w.jobs = context.WithoutCancel(ctx)
 	w.ending = func() bool { return ctx.Err() != nil }
@@ -149,29 +149,6 @@ func (w *work) goOn(stop <-chan struct{}, asking context.Context) {
 	}
 }
 
-// drain gives back the jobs that wait for a worker, and those that are still to come, and waits for the handlers.
-func (w *work) drain() error {
-	timer := time.NewTimer(w.options.drain)
-	defer timer.Stop()
-	for {
-		w.giveBack()
-		if !w.asking && len(w.running) == 0 {
-			return w.fatal
-		}
-		select {
-		case b := <-w.taken:
-			w.asking = false
-			w.admit(b.entries)
-		case t := <-w.ended:
-			w.finish(t)
-		case <-timer.C:
-			for t := range w.running {
-				t.tellToEnd()
-			}
-		}
-	}
-}
-
 // assign hands jobs that wait to workers that are free.
 func (w *work) assign() {
 	for len(w.queue) > 0 && len(w.running) < w.options.workers {
@@ -181,7 +158,7 @@ func (w *work) assign() {
 		w.running[t] = struct{}{}
 		if w.workers < len(w.running) {
 			w.workers++
-			w.helpers.Go(w.worker)
+			w.startWorker()
 		}
 		t.begin(w.jobs)
 		w.begun <- t
@@ -276,26 +253,4 @@ func (w *work) finish(t *task) {
 	took := max(time.Since(t.began), 1)
 	w.pace = cmp.Or(w.pace, took)
 	w.pace += (took - w.pace) / 8
-}
-
-// giveBack aborts the transactions of the jobs that wait for a worker, all with one call. If it fails they end with their leases.
-func (w *work) giveBack() {
-	back := w.queue
-	if w.queue = nil; len(back) == 0 {
-		return
-	}
-	jobs := w.jobs
-	w.helpers.Go(func() {
-		ctx, cancel := context.WithTimeout(jobs, w.query.Lease)
-		defer cancel()
-		ids := make([]LeaseID, len(back))
-		for i, t := range back {
-			ids[i] = t.lease.ID()
-		}
-		_ = w.space.Cancel(ctx, ids...)
-		for _, t := range back {
-			w.leases.drop(t)
-			w.options.report(t.report(JobReturned, nil))
-		}
-	})
 }

@@ -91,8 +91,9 @@ func Backoff(least, most time.Duration) Option {
 	return workOption(optBackoff, err, func(o *workOptions) { o.minDelay, o.maxDelay = least, most })
 }
 
-// Drain gives running handlers d to finish after Work's context has ended, before their own contexts end too. Without
-// it they have ten seconds; 0 ends them at once. Set it below the time that whoever stops the process grants it.
+// Drain bounds the time that Work goes on after its context has ended: handlers that run have d to finish. Their own contexts end a tenth of d before its
+// end, or a second, if that is less; and when d is over Work returns, with a *DrainError if there are handlers that still run. Without it they have ten seconds.
+// 0 ends their contexts at once, and Work returns within 100 ms; so it does for a shorter d. Set it below the time that whatever stops the process grants it.
 func Drain(d time.Duration) Option {
 	var err error
 	if d < 0 {

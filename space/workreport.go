@@ -12,7 +12,7 @@ type WorkReport struct {
 	Job      LeaseID       // its entry; 0 for TakeFailed
 	Kind     string        // of the entry
 	Attempts int           // how often it had failed before
-	Err      error         // why it is not done; nil for JobDone and JobReturned unless the handler gave a reason
+	Err      error         // why it is not done; nil for JobDone, and for JobReturned if the handler was not called
 	Took     time.Duration // by the handler
 	Delay    time.Duration // of JobRetried and TakeFailed: until the next attempt
 }
@@ -25,7 +25,7 @@ const (
 	JobRetried                        // its handler failed; it comes back after a delay
 	JobDead                           // it was given up; a dead letter is in its place
 	JobLost                           // its transaction ended, or nobody knows whether it was committed; if not it is back by itself
-	JobReturned                       // it was given back because Work ends, or because its handler met others: a conflict, a lock, a deadlock
+	JobReturned                       // it was given back because Work ends (ErrTxnEnded if its handler still runs), or because its handler met others: a conflict, a lock, a deadlock
 	TakeFailed                        // no job: the space could not be asked for jobs, and will be asked again
 
 	outcomes = iota + 1

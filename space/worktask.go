@@ -20,12 +20,21 @@ type task struct {
 	began time.Time     // set by begin
 	took  time.Duration // by the handler; set by do
 
-	mu       sync.Mutex
-	ctx      context.Context         // of the handler, then of the calls that settle the job; set under mu, by begin and settle
-	cancel   context.CancelCauseFunc // of ctx
-	cause    error                   // guarded by mu; why the lease is lost
-	settling bool                    // guarded by mu; the handler has returned
+	mu     sync.Mutex
+	ctx    context.Context         // of the handler, then of the calls that settle the job; set under mu, by begin and settle
+	cancel context.CancelCauseFunc // of ctx
+	cause  error                   // guarded by mu; why the lease is lost
+	state  taskState               // guarded by mu
 }
+
+// taskState says who decides what becomes of a task.
+type taskState uint8
+
+const (
+	taskOpen     taskState = iota // its handler, which has not returned
+	taskSettling                  // its worker: the handler has returned
+	taskLeft                      // its Work, which returns without the handler
+)
 
 // errDrained is the cause that ends the contexts of handlers which were given enough time to finish.
 var errDrained = errors.New("space: the work ends, and the time to finish is over")
@@ -53,9 +62,20 @@ func (t *task) begin(ctx context.Context) {
 func (t *task) tellToEnd() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.settling {
+	if t.state == taskOpen {
 		t.cancel(errDrained)
 	}
+}
+
+// leave ends what a worker still does for t. It returns true if the handler has not returned: its worker is on its own from then on.
+func (t *task) leave() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cancel(errDrained)
+	if t.state == taskOpen {
+		t.state = taskLeft
+	}
+	return t.state == taskLeft
 }
 
 // lose ends the context of t because its lease is lost.
@@ -68,46 +88,74 @@ func (t *task) lose(cause error) {
 	}
 }
 
-// settle begins the time after the handler. It returns the context for what is to be done, why the lease is lost if it is, and whether
-// the handler was told to end.
-func (t *task) settle() (ctx context.Context, lost error, told bool) {
+// settlement is what a worker knows when the handler has returned.
+type settlement struct {
+	ctx  context.Context // for what is to be done
+	lost error           // why the lease is lost, if it is
+	told bool            // the handler was told to end
+}
+
+// settle begins the time after the handler. It returns false if Work has left the task: then there is nothing to be done.
+func (t *task) settle() (settlement, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.settling = true
-	if t.cause == nil && t.ctx.Err() != nil {
-		told = true
+	if t.state == taskLeft {
+		return settlement{}, false
+	}
+	t.state = taskSettling
+	told := t.cause == nil && t.ctx.Err() != nil
+	if told {
 		t.ctx, t.cancel = context.WithCancelCause(context.WithoutCancel(t.ctx))
 	}
-	return t.ctx, t.cause, told
+	return settlement{t.ctx, t.cause, told}, true
 }
 
 // isSettling reports whether the handler has returned.
 func (t *task) isSettling() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.settling
+	return t.state == taskSettling
 }
 
 func (t *task) report(o JobOutcome, err error) WorkReport {
 	return WorkReport{Outcome: o, Job: t.entry.ID, Kind: t.entry.Kind(), Attempts: int(t.entry.Attempts), Err: err, Took: t.took}
 }
 
-// worker does jobs until there are no more to come.
+// worker does jobs until there are no more to come, or Work has left the one that it does.
 func (w *work) worker() {
+	left := false // then Work has not waited for it
+	defer func() {
+		if !left {
+			w.helpers.Done()
+		}
+	}()
 	for t := range w.begun {
-		w.do(t)
+		if w.do(t, &left); left {
+			return
+		}
 	}
 }
 
-// do has a job handled, and then sees to it that what it came to holds in the space.
-func (w *work) do(t *task) {
+// startWorker starts a worker, for which Work waits unless it leaves the task of the worker.
+func (w *work) startWorker() {
+	w.helpers.Add(1)
+	go w.worker()
+}
+
+// do has a job handled, and then makes what came of it hold in the space. It sets left if Work has left the task meanwhile.
+func (w *work) do(t *task, left *bool) {
 	err := errGoexit
 	defer func() {
+		s, ok := t.settle()
+		if !ok {
+			*left = true
+			return
+		}
 		if err == errGoexit {
-			w.helpers.Go(w.worker) // the handler is ending this one
+			w.startWorker() // the handler is ending this one
 		}
 		t.took = time.Since(t.began)
-		w.options.report(w.settle(t, err))
+		w.options.report(w.settle(t, s, err))
 		w.leases.drop(t)
 		t.cancel(nil)
 		w.ended <- t
@@ -132,10 +180,10 @@ func (w *work) call(t *task) (err error) {
 }
 
 // settle ends the transaction of t, whose handler has returned err, and returns what became of the job.
-func (w *work) settle(t *task, err error) WorkReport {
-	ctx, lost, told := t.settle()
-	if lost != nil {
-		return t.report(JobLost, lost)
+func (w *work) settle(t *task, s settlement, err error) WorkReport {
+	ctx := s.ctx
+	if s.lost != nil {
+		return t.report(JobLost, s.lost)
 	}
 	if err == nil {
 		if err = t.txn.Commit(ctx); err == nil {
@@ -147,7 +195,7 @@ func (w *work) settle(t *task, err error) WorkReport {
 		return w.fail(ctx, t, err) // the transaction is as it was before the commit
 	}
 	// A handler may also have looked at the context of Work's caller, which has ended.
-	if told || w.ending() && errors.Is(err, context.Canceled) {
+	if s.told || w.ending() && errors.Is(err, context.Canceled) {
 		return giveUp(ctx, t, err)
 	}
 	if contended(err) {

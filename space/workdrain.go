@@ -1,0 +1,113 @@
+package space
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// DrainError is why Work has returned without some handlers: they were still running when the drain time was over. Work has given their jobs back
+// (JobReturned), and nothing of what they do under their transactions happens.
+type DrainError struct {
+	Running int           // handlers that were left
+	Drain   time.Duration // the time that they had
+}
+
+// Error tells how many handlers were left.
+func (e *DrainError) Error() string {
+	return fmt.Sprintf("space: the drain time of %v is over; handlers still running: %d (their jobs are given back)", e.Drain, e.Running)
+}
+
+// errLeft is why a job is given back whose handler was still running, and why its transaction has ended for the handler.
+var errLeft = fmt.Errorf("%w: the drain time is over, and its handler was still running", ErrTxnEnded)
+
+// leastDrain is the time that handlers have at least, so that those that do end when they are told to are waited for.
+const leastDrain = 100 * time.Millisecond
+
+// drainTimes are the times, counted from the end of Work's context, at which a Work that drains does what is next.
+type drainTimes struct {
+	tell  time.Duration // ends the contexts of the handlers
+	leave time.Duration // gives back the jobs of those that still run
+	end   time.Duration // gives up calls that have no answer, and returns
+}
+
+func newDrainTimes(d time.Duration) drainTimes {
+	end := max(d, leastDrain)
+	step := min(end/20, 500*time.Millisecond)
+	return drainTimes{tell: max(0, d-2*step), leave: end - step, end: end}
+}
+
+// drain gives back the jobs that wait for a worker, and those that are still to come, and waits for the handlers as long as they may run.
+func (w *work) drain() error {
+	times := newDrainTimes(w.options.drain)
+	deadline := time.Now().Add(times.end)
+	tell, leave := time.NewTimer(times.tell), time.NewTimer(times.leave)
+	defer tell.Stop()
+	defer leave.Stop()
+	var left error
+	for {
+		w.giveBack(deadline, w.queue, nil)
+		w.queue = nil
+		if !w.asking && len(w.running) == 0 {
+			return errors.Join(w.fatal, left)
+		}
+		select {
+		case b := <-w.taken:
+			w.asking = false
+			w.admit(b.entries)
+		case t := <-w.ended:
+			w.finish(t)
+		case <-tell.C:
+			for t := range w.running {
+				t.tellToEnd()
+			}
+		case <-leave.C:
+			left = w.leave(deadline)
+		}
+	}
+}
+
+// leave gives back the jobs of the handlers that still run, and ends what is done for those that have returned. It returns a *DrainError if it has
+// left handlers.
+func (w *work) leave(deadline time.Time) error {
+	var left []*task
+	for t := range w.running {
+		if !t.leave() {
+			continue
+		}
+		delete(w.running, t)
+		w.helpers.Done() // for its worker
+		t.txn.Lose(errLeft)
+		left = append(left, t)
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	w.giveBack(deadline, left, errLeft)
+	return &DrainError{Running: len(left), Drain: w.options.drain}
+}
+
+// giveBack aborts the transactions of jobs, all with one call. If it fails, or has no answer before the deadline, they end with their leases.
+func (w *work) giveBack(deadline time.Time, back []*task, why error) {
+	if len(back) == 0 {
+		return
+	}
+	w.helpers.Go(func() {
+		ctx, cancel := context.WithDeadline(w.jobs, deadline)
+		defer cancel()
+		ids := make([]LeaseID, len(back))
+		for i, t := range back {
+			ids[i] = t.lease.ID()
+		}
+		_ = w.space.Cancel(ctx, ids...)
+		for _, t := range back {
+			w.leases.drop(t)
+			r := t.report(JobReturned, why)
+			if why != nil {
+				r.Took = time.Since(t.began)
+			}
+			w.options.report(r)
+		}
+	})
+}
