@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"reflect"
 	"time"
 
 	"github.com/gospaces/gospaces/template"
@@ -47,33 +46,6 @@ func changing[T any](ctx context.Context, sp Space, codec *Codec, v *T, change f
 			return nil, nil, err
 		}
 		return codec.over(ctx, sp, e, v)
-	}
-}
-
-// Replace gives the entry with an identity the fields of v, if it has the given version (Entry.Version), or any if that is 0, and returns its new version. Identity,
-// lease and age stay. While transactions have the entry locked it returns ErrLocked or, under a transaction (In), waits as a take does. It returns
-// ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrInvalidArgument if it is not of T's kind exactly. The
-// option is In.
-func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v T, opts ...Option) (uint32, error) {
-	c, err := newCall(sp, optIn, opts)
-	if err != nil {
-		return 0, err
-	}
-	defer c.free()
-	for again := false; ; {
-		codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
-		if err != nil {
-			return 0, err
-		}
-		row, schema, err := codec.encode(c.row[:0], &v)
-		if err != nil {
-			return 0, err
-		}
-		c.row = row
-		now, err := sp.Update(ctx, c.under(), Change{ID: id, Version: version, Kind: schema.Kind, Schema: schema, Row: row})
-		if err == nil || !codec.outdated(err, &again) {
-			return now, err
-		}
 	}
 }
 
@@ -138,7 +110,7 @@ func added(e *Entry, s *template.Schema, i int, name string, n int64) (int64, er
 // transaction it claims the entry first, so that no other transaction is about to do the same.
 func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 	q.Claim = !q.Txn.IsZero()
-	var pause time.Duration
+	var again retry
 	for began := time.Now(); ; {
 		found, err := sp.Read(ctx, q)
 		if err != nil {
@@ -157,12 +129,21 @@ func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 		default:
 			return err
 		}
-		// Somebody else was faster, which means progress; or holds a lock, and then it is of no use to hurry.
-		if err := sleep(ctx, rand.N(pause+1)); err != nil {
+		if err := again.pause(ctx); err != nil {
 			return err
 		}
-		pause = min(2*pause+50*time.Microsecond, 20*time.Millisecond)
 	}
+}
+
+// retry is the longest pause before the next attempt of a call that has met others. One of them was faster, which means progress; or one holds a lock,
+// and then it is of no use to hurry.
+type retry time.Duration
+
+// pause waits for a while, which grows with each call. It returns ctx's error if that ends before.
+func (r *retry) pause(ctx context.Context) error {
+	err := sleep(ctx, rand.N(time.Duration(*r)+1))
+	*r = min(2**r+retry(50*time.Microsecond), retry(20*time.Millisecond))
+	return err
 }
 
 // UpdateUnlocked makes an update of an entry, which fails with ErrLocked while others have that locked, again when the locks are gone, if it is

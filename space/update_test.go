@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -155,8 +156,10 @@ func TestReplace_ChecksVersionAndKind(t *testing.T) {
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = space.Replace(ctx, sp, id+1, 0, Task{})
 	require.ErrorIs(t, err, space.ErrNoMatch)
-	_, err = space.Replace(ctx, sp, id, 0, sample{Raw: make([]byte, 2<<20)})
+	_, err = space.Replace(ctx, sp, id, 0, Task{State: strings.Repeat("x", 2<<20)})
 	require.ErrorIs(t, err, space.ErrTooLarge)
+	_, err = space.Replace(ctx, sp, 0, 0, Task{})
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = sp.Update(ctx, begin(t, sp).ID(), space.Change{ID: id, Kind: "nobody registered this"})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,6 +15,8 @@ func replaceCases() cases {
 	return cases{
 		{"an entry gets new fields, and keeps its identity, lease and place", replaceKeeps},
 		{"a replaced entry is found by its new fields alone", replaceMatches},
+		{"a replacement keeps the fields that its type does not have", replaceKeepsFields}, // semantics 1.10
+		{"a replacement of any version loses no change of others", replaceAnyVersion},      // semantics 1.10
 		{"every replacement is a new version", replaceVersions},
 		{"all replacements under a transaction are one new version", replaceVersionInTxn},
 		{"a replacement of another version is refused", replaceConflict},
@@ -55,6 +58,47 @@ func replaceKeeps(k *kit) {
 	other.Strings, other.Map, other.Pointer = nil, nil, nil
 	replace(k, l.ID(), 0, other)
 	require.Equal(k, other, take(k, every{}))
+}
+
+func replaceKeepsFields(k *kit) {
+	for _, inTxn := range []bool{false, true} {
+		id := write(k, third{"kept", 1.5, 2}).ID()
+		var opts []space.Option
+		t := begin(k)
+		if inTxn {
+			opts = append(opts, space.In(t))
+		}
+		require.Equal(k, uint32(2), replace(k, id, 1, first{3}, opts...))
+		commit(k, t)
+		require.Equal(k, third{"kept", 1.5, 3}, read(k, third{}))
+		require.Equal(k, uint32(3), replace(k, id, 0, second{}))
+		require.Equal(k, third{"", 1.5, 0}, take(k, third{}), "what the type has is replaced, by zero, too")
+	}
+	var home homeV2
+	home.Where.City, home.Where.Street = "Oslo", "Karl Johan"
+	id := write(k, home).ID()
+	replace(k, id, 0, homeV1{struct{ City string }{"Bergen"}})
+	home.Where.City = "Bergen"
+	require.Equal(k, home, take(k, homeV2{}))
+}
+
+// replaceAnyVersion replaces what one type has, while others add to what it lacks.
+func replaceAnyVersion(k *kit) {
+	const each = 50
+	id := write(k, third{"n", 0, 1}).ID()
+	var adding sync.WaitGroup
+	adding.Go(func() {
+		for range each {
+			if _, err := space.Update(k.ctx, k.sp, third{}, func(v *third) error { v.C++; return nil }); err != nil {
+				k.Error(err)
+			}
+		}
+	})
+	for i := range each {
+		replace(k, id, 0, first{i})
+	}
+	adding.Wait()
+	require.Equal(k, third{"n", each, each - 1}, take(k, third{}))
 }
 
 // replaceMatches asks so often that indexes start, and changes what they hold.
