@@ -83,12 +83,14 @@ func (u *unit) settleCall() {
 func (u *unit) settleTxn(crashes []*Op) {
 	u.fate, u.effect, u.freed = aborted, span{Never, 0}, Never
 	for _, o := range u.ops {
-		u.freed = min(u.freed, crashed(crashes, o.Return))
 		switch o.Outcome {
 		case OK, None: // it was open
 			u.held = max(u.held, o.Call)
 		case Ended:
 			u.freed = min(u.freed, o.Return)
+		}
+		if o.spoils() {
+			u.freed = min(u.freed, crashed(crashes, o.Return))
 		}
 	}
 	for _, o := range u.ops {
@@ -103,6 +105,11 @@ func (u *unit) settleTxn(crashes []*Op) {
 			return
 		}
 	}
+}
+
+// spoils reports whether o is more than a take, so that its transaction does not outlast a crash.
+func (o *Op) spoils() bool {
+	return o.Outcome == OK && (o.Verb == Read || o.Verb == Write || o.Verb == Update)
 }
 
 // undone returns the rollback that undid o, or nil: the first of its transaction that began after o had ended, unless it kept o's takes of item.
