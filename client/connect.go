@@ -106,11 +106,8 @@ func (l *link) renewLocked(repeats bool) {
 		if c.sent && c.recorded() && l.repeats && repeats {
 			l.oweLocked(c)
 		}
-		if c.sent && (c.query.Begin || c.op == wire.BeginTxn) {
-			l.unclaimedLocked(c.space, c.number)
-		}
-		if c.sent && c.dooms() {
-			l.doomLocked(c)
+		if c.sent {
+			l.cleanUpLocked(c)
 		}
 		l.endLocked(c, errLost)
 	}

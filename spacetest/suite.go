@@ -38,7 +38,6 @@ func topics() []topic {
 		{"wait", waitCases()},
 		{"lease", leaseCases()},
 		{"bulk", bulkCases()},
-		{"limit", limitCases()},
 		{"contents", contentsCases()},
 		{"notify", notifyCases()},
 		{"event", eventCases()},

@@ -126,10 +126,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	s := &hosted{incarnation: rand.Text()}
 	cfg := partition.Config{
 		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall,
-		Limits: engine.Limits{
-			EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn),
-			TxnEntries: ss.cfg.Limits.TxnEntries,
-		},
+		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
 		Txns:   ss.spans,
 		Bounds: ss.cfg.Limits.bounds(), Budget: ss.budget,
 	}
