@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/gospaces/gospaces/space"
@@ -25,6 +27,9 @@ func (a *app) countCommand() *cobra.Command {
 		}
 		return a.withSpace(cmd.Context(), func(sp space.Space) error {
 			q, err := a.query(cmd.Context(), sp, sel, false)
+			if errors.Is(err, space.ErrNoMatch) {
+				return a.printJSON(0)
+			}
 			if err != nil {
 				return err
 			}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/space"
@@ -10,10 +12,10 @@ import (
 // query returns the query for a selection, and says on standard error if the space does not know the kind.
 func (a *app) query(ctx context.Context, sp space.Space, sel *selection, waits bool) (space.Query, error) {
 	q, err := sel.query(ctx, sp, waits)
-	if err == nil {
-		err = a.hintKind(ctx, sp, sel.kind)
+	if err != nil && !errors.Is(err, space.ErrNoMatch) {
+		return q, err
 	}
-	return q, err
+	return q, cmp.Or(a.hintKind(ctx, sp, sel.kind), err)
 }
 
 // hintKind says on standard error that the space does not know a kind, and which kind has a name like that.

@@ -41,8 +41,11 @@ func (f *selectionFlags) selection(args []string) (*selection, error) {
 	if len(args) > 0 {
 		s.kind = args[0]
 	}
-	if len(args) > 1 {
+	if len(args) > 1 && strings.TrimSpace(args[1]) != "{}" {
 		s.example = []byte(args[1])
+	}
+	if s.kind == "" && (s.example != nil || len(f.where) > 0 || len(f.order) > 0) {
+		return nil, usage("a template, condition or ordering needs a kind: fields have types only within one")
 	}
 	for _, expr := range f.where {
 		c, err := parseWhere(expr)
@@ -54,8 +57,8 @@ func (f *selectionFlags) selection(args []string) (*selection, error) {
 	return s, nil
 }
 
-// query returns the query for the selection. If waits is false, a kind that nobody has written yet has no matches;
-// if it is true, that is an error unless the selection is the whole kind: its fields have no types yet.
+// query returns the query for the selection. The fields of a kind that was never written have no types, so conditions on
+// them are ErrNoMatch, or, if waits is true, an error that says so.
 func (s *selection) query(ctx context.Context, sp space.Space, waits bool) (space.Query, error) {
 	t := &template.Template{Kind: s.kind}
 	q := space.Query{Templates: []*template.Template{t}}
@@ -70,7 +73,7 @@ func (s *selection) query(ctx context.Context, sp space.Space, waits bool) (spac
 		if waits {
 			return q, fmt.Errorf("the space has no kind %q yet, so its fields have no types: write one, or wait for any entry of the kind", s.kind)
 		}
-		return q, nil
+		return q, space.ErrNoMatch
 	}
 	if t.Conds, err = s.conds(schema); err != nil {
 		return q, usageError{err}
