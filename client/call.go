@@ -184,12 +184,12 @@ func (c *call) encode(b []byte, v *view) ([]byte, error) {
 	case wire.Find:
 		b = wire.AppendFind(b, &engine.Query{
 			Take: c.take, IfExists: c.query.IfExists, Max: max(c.query.Max, 1), ID: uint64(c.query.ID),
-			Claim: c.query.Claim, Begin: c.query.Begin, Lease: int64(c.query.Lease),
+			Claim: c.query.Claim, Held: c.query.Held, Begin: c.query.Begin, Lease: int64(c.query.Lease),
 		}, c.wait)
 	case wire.Count:
-		b = binary.AppendUvarint(b, uint64(c.query.ID))
+		b = wire.AppendSelection(b, uint64(c.query.ID), c.query.Held)
 	case wire.Contents:
-		b = wire.AppendCursor(binary.AppendUvarint(b, uint64(c.query.ID)), c.cursor)
+		b = wire.AppendCursor(wire.AppendSelection(b, uint64(c.query.ID), c.query.Held), c.cursor)
 		b = binary.AppendUvarint(b, page(&c.query))
 	case wire.Notify:
 		b = binary.AppendUvarint(wire.AppendLease(b, c.lease), uint64(c.window))
@@ -311,6 +311,7 @@ func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
 		}
 		entries = append(entries, space.Entry{
 			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version, Attempts: e.Attempts, Died: space.DeathOf(e.Died),
+			Held: space.HolderOf(e.Held, c.space.name),
 		})
 		if c.query.Begin {
 			id := txn.ID{Space: c.space.name, Number: e.Txn}

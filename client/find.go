@@ -68,7 +68,7 @@ func (s *Space) findSome(ctx context.Context, q *space.Query, take bool) ([]spac
 		c.sentAt = time.Now()
 	}
 	switch {
-	case q.NoWait:
+	case q.NoWait, q.Held:
 		c.limited = true
 	case q.Wait == 0:
 		c.wait = wire.WaitForever
@@ -98,10 +98,14 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 	return int(n), d.Err()
 }
 
-// page returns how many entries Contents asks for at a time. Under a transaction that is one: exactly what is yielded is locked.
+// page returns how many entries Contents asks for at a time. Under a transaction that is one: exactly what is yielded is locked. A page of what is held
+// costs a walk over all that is held, so these are large.
 func page(q *space.Query) uint64 {
-	if !q.Txn.IsZero() {
+	switch {
+	case !q.Txn.IsZero():
 		return 1
+	case q.Held:
+		return wire.MaxFind
 	}
 	return 256
 }

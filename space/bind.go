@@ -34,7 +34,7 @@ func (s *Local) bind(c *caller, q Query) error {
 		}
 		c.query.Templates = append(c.query.Templates, bound)
 	}
-	c.query.Max, c.query.ID, c.query.Txn = max(q.Max, 1), uint64(q.ID), under
+	c.query.Max, c.query.ID, c.query.Txn, c.query.Held = max(q.Max, 1), uint64(q.ID), under, q.Held
 	return nil
 }
 

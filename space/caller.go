@@ -134,6 +134,7 @@ type found struct {
 	txn      uint64
 	end      int
 	died     *engine.Death
+	held     *engine.Holding
 }
 
 func (o *outcome) copy(r *engine.Result) {
@@ -143,7 +144,7 @@ func (o *outcome) copy(r *engine.Result) {
 	for i := range r.Entries {
 		e := &r.Entries[i]
 		o.rows = append(o.rows, e.Row...)
-		o.found = append(o.found, found{e.ID, e.Kind, e.Version, e.Attempts, e.Txn, len(o.rows), e.Died})
+		o.found = append(o.found, found{e.ID, e.Kind, e.Version, e.Attempts, e.Txn, len(o.rows), e.Died, e.Held})
 	}
 	o.grants = append(o.grants[:0], r.Grants...)
 	o.errs = append(o.errs[:0], r.Errs...)

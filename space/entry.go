@@ -7,6 +7,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Entry is a stored entry as the space returns it.
@@ -18,6 +19,35 @@ type Entry struct {
 	Attempts uint32       // how often it was taken in vain: put back by Defer, or its holder vanished
 	Died     *Death       // how the last attempt has ended, if the holder vanished; nil otherwise
 	Txn      *Txn         // under which it was taken, if Query.Begin began one for it
+	Held     *Holder      // who holds it, if Query.Held asked for that; nil otherwise
+}
+
+// Holder tells who holds an entry: has taken it, under a transaction that is open. Its times are by the clock of this process, and not later
+// than when the space's answer came.
+type Holder struct {
+	Txn    txn.ID    // the transaction: Outcome tells what becomes of it
+	Client string    // the host and process of the client that began it; "" for a space in process, and if it began in another space
+	Since  time.Time // when the entry was taken; zero if that is not known: it was taken from another space, and the server has restarted since
+	Until  time.Time // when the transaction's lease ends unless it is renewed; zero for one that does not end by itself
+}
+
+// HolderOf returns what an engine says now of a holder of an entry in the space with that name. It is for implementations of Space.
+func HolderOf(h *engine.Holding, space string) *Holder {
+	if h == nil {
+		return nil
+	}
+	now := time.Now()
+	held := &Holder{Txn: h.Txn, Client: h.Holder}
+	if held.Txn.Space == "" {
+		held.Txn.Space = space
+	}
+	if h.For >= 0 {
+		held.Since = now.Add(-time.Duration(h.For))
+	}
+	if h.Left != engine.Forever {
+		held.Until = now.Add(time.Duration(h.Left))
+	}
+	return held
 }
 
 // Death tells that a client has vanished while it held an entry under a transaction.

@@ -10,7 +10,8 @@ import (
 
 // Read returns a copy of the oldest entry that matches template, and waits for one if there is none. The fields of
 // template that are not zero are those that must be equal; Where and Or say more. It waits until ctx ends, unless Wait or
-// NoWait say less, and then returns ErrNoMatch. Options: Wait, NoWait, Where, Or, OrderBy, In.
+// NoWait say less, and then returns ErrNoMatch. Options: Wait, NoWait, Where, Or, OrderBy, In; or Held, for entries that
+// others have taken, without In and a wait.
 //
 // A template also matches the entries of kinds that embed its own; their part of T is returned. An entry that T cannot hold is
 // returned as an *UnusableEntryError. If ctx ends Read returns its error; but an entry that was found at that moment is returned.
@@ -22,7 +23,7 @@ func Read[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, 
 // is lost. Where that matters take under a transaction (TakeTxn, or In): the entry is back in its place unless the transaction commits. Work does so for jobs.
 //
 // No two takes ever return the same entry. When Take returns an error other than ErrOutcomeUnknown and *UnusableEntryError it has removed none; after
-// ErrOutcomeUnknown the function Outcome tells whether, and what.
+// ErrOutcomeUnknown the function Outcome tells whether, and what. Options: those of Read but Held.
 func Take[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
 	return one(ctx, sp, &template, verb{take: true}, opts)
 }
@@ -55,9 +56,9 @@ func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...
 	return many(ctx, sp, &template, verb{take: true}, max, opts)
 }
 
-// Count returns how many visible entries match template. It never waits. Options: Where, Or, In.
+// Count returns how many visible entries match template. It never waits. Options: Where, Or, In, Held.
 func Count[T any](ctx context.Context, sp Space, template T, opts ...Option) (int, error) {
-	_, q, err := query(ctx, sp, &template, optMatch|optIn, opts)
+	_, q, err := query(ctx, sp, &template, optMatch|optIn|optHeld, opts)
 	if err != nil {
 		return 0, err
 	}
@@ -113,7 +114,7 @@ func (c *Codec) query(v any) (Query, error) {
 // one makes the call and returns the one entry it finds, in the place of template, which is of no use any more.
 func one[T any](ctx context.Context, sp Space, template *T, v verb, opts []Option) (T, error) {
 	var zero T
-	codec, q, err := query(ctx, sp, template, optFind, opts)
+	codec, q, err := query(ctx, sp, template, optFind|optHeld, opts) // what a take refuses its query says
 	if err != nil {
 		return zero, err
 	}
@@ -135,7 +136,7 @@ func many[T any](ctx context.Context, sp Space, template *T, v verb, max int, op
 	if max <= 0 {
 		return nil, invalid("max %d is not positive", max)
 	}
-	codec, q, err := query(ctx, sp, template, optFind|optMax, opts)
+	codec, q, err := query(ctx, sp, template, optFind|optMax|optHeld, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -81,6 +81,7 @@ func (s *Local) entries(c *caller) []Entry {
 		found[i] = Entry{
 			ID: LeaseID(f.id), Schema: s.partition.Schema(f.kind), Row: rows[begin:f.end:f.end],
 			Version: f.version, Attempts: f.attempts, Died: DeathOf(f.died),
+			Held: HolderOf(f.held, s.name),
 		}
 		if f.txn != 0 {
 			found[i].Txn = NewTxn(s, txn.ID{Space: s.name, Number: f.txn}, time.Duration(c.out.grants[i].Granted), c.out.at)
@@ -109,10 +110,14 @@ func (s *Local) Count(ctx context.Context, q Query) (int, error) {
 	return c.out.count, err
 }
 
-// pageOf returns how many entries Contents fetches at a time. Under a transaction that is one: exactly what is yielded is locked.
+// pageOf returns how many entries Contents fetches at a time. Under a transaction that is one: exactly what is yielded is locked. A page of
+// what is held costs a walk over all that is held, so these are large.
 func pageOf(q Query) int {
-	if !q.Txn.IsZero() {
+	switch {
+	case !q.Txn.IsZero():
 		return 1
+	case q.Held:
+		return 4096
 	}
 	return 256
 }

@@ -116,6 +116,14 @@ func Max(n int) Option {
 	}
 }
 
+// Held makes a read, a count or an iteration find what is being worked on: the entries that open transactions have taken, of any client, and no others.
+// Nobody can take them, and they stay with their holders: the call locks nothing, never waits, and cannot be made under a transaction. The entries that the
+// methods of Space return tell their holders (Entry.Held). Every entry that is returned was held at the end of the call; of very many that are
+// held, those that were taken during the call may be missing.
+func Held() Option {
+	return func(c *call) { c.given |= optHeld }
+}
+
 // Strict makes a call refuse entries that its type would lose something of: one that has a value in a field which the type lacks is an
 // *UnusableEntryError, as one that the type cannot hold. Without it such values are left out, so that programs of
 // different versions get along; Update and Replace keep them. With Work such a job becomes a dead letter.
@@ -144,6 +152,7 @@ const (
 	optDeadLetters
 	optReport
 	optStrict
+	optHeld
 
 	optWrite = optFor | optDelay | optIn
 	optMatch = optWhere | optOr | optStrict          // which entries match, and how they are returned
@@ -158,7 +167,7 @@ func (s optionSet) String() string {
 	var names []string
 	for i, name := range [...]string{
 		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In", "On",
-		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report", "Strict",
+		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report", "Strict", "Held",
 	} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)

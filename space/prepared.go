@@ -18,7 +18,7 @@ type Prepared[T any] struct {
 
 // Prepare compiles template and opts for sp. It returns the errors that Read would return for them. Options: those of Read.
 func Prepare[T any](ctx context.Context, sp Space, template T, opts ...Option) (*Prepared[T], error) {
-	codec, q, err := query(ctx, sp, &template, optFind, opts)
+	codec, q, err := query(ctx, sp, &template, optFind|optHeld, opts)
 	if err != nil {
 		return nil, err
 	}

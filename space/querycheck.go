@@ -20,7 +20,7 @@ const (
 )
 
 // queryPart is a set of the parts of a query that not every call honours.
-type queryPart uint8
+type queryPart uint16
 
 const (
 	partID queryPart = 1 << iota
@@ -31,15 +31,16 @@ const (
 	partBegin
 	partLease
 	partClaim
+	partHeld
 )
 
 // honoured says what each call makes of a query besides its templates and its transaction, which all honour. A count
 // counts all, whatever a call that returns entries would be bounded to; NoWait is true of every call that never waits.
 var honoured = [...]queryPart{
-	ReadCall:     partID | partOrder | partMax | partWait | partIfExists | partClaim,
+	ReadCall:     partID | partOrder | partMax | partWait | partIfExists | partClaim | partHeld,
 	TakeCall:     partID | partOrder | partMax | partWait | partIfExists | partBegin | partLease,
-	CountCall:    partID | partMax,
-	ContentsCall: partID | partMax,
+	CountCall:    partID | partMax | partHeld,
+	ContentsCall: partID | partMax | partHeld,
 	NotifyCall:   0,
 }
 
@@ -72,11 +73,15 @@ func (q *Query) Check(c QueryCall) error {
 	if rest := given &^ honoured[c]; rest != 0 {
 		return invalid("%v of a query has no meaning for %v", rest, c)
 	}
-	if q.Begin && !q.Txn.IsZero() {
+	switch {
+	case q.Begin && !q.Txn.IsZero():
 		return errNested
-	}
-	if q.Claim && q.Txn.IsZero() {
+	case q.Claim && q.Txn.IsZero():
 		return invalid("a claim needs a transaction")
+	case q.Held && !q.Txn.IsZero():
+		return invalid("entries that are held are read under no transaction: leave Txn out")
+	case q.Held && q.Wait != 0:
+		return invalid("a query for entries that are held does not wait: leave Wait out")
 	}
 	return nil
 }
@@ -96,13 +101,14 @@ func (q *Query) parts() (given queryPart) {
 	set(partBegin, q.Begin)
 	set(partLease, q.Lease != 0)
 	set(partClaim, q.Claim)
+	set(partHeld, q.Held)
 	return given
 }
 
 // String names the parts as they are called in Query.
 func (s queryPart) String() string {
 	var names []string
-	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim"} {
+	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim", "Held"} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -139,6 +139,7 @@ type Query struct {
 	Begin     bool                 // Take only: take each entry under a transaction of its own, begun for it (Entry.Txn). Not together with Txn
 	Lease     time.Duration        // of the transactions that Begin begins
 	Txn       txn.ID               // the transaction under which the call is made; zero: none
+	Held      bool                 // Read, Count and Contents only: only entries that open transactions have taken; see the option Held
 
 	// Claim makes a Read under a transaction find only what a take could, and wait as one does: the transaction may then update or take
 	// what it has read, and no other can claim or take it. Others may read it.
@@ -151,7 +152,7 @@ type KindInfo struct {
 
 	// Entries of exactly this kind.
 	Count   int // that are visible
-	Held    int // that an open transaction has taken or changed
+	Held    int // that an open transaction has taken, which the option Held selects, or changed
 	Delayed int // that are not visible yet: written with a delay, or put back for a later attempt
 }
 

@@ -17,7 +17,7 @@ import (
 // It waits for a match as Read does, and returns the errors of Read and Write, and that of change as it is; the entry has then not been
 // changed. Under a transaction (In) it waits for one that it could take: transactions that update the same entry come one after the other,
 // in the order of their calls, and those that wait for each other in a circle are a deadlock (ErrDeadlock). Without one it begins again
-// while the match is read-locked, and returns ErrLocked at the end of its wait. Options: those of Read.
+// while the match is read-locked, and returns ErrLocked at the end of its wait. Options: those of Take.
 func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...Option) (T, error) {
 	var none T
 	codec, q, err := query(ctx, sp, &template, optFind, opts)

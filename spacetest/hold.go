@@ -1,6 +1,8 @@
 package spacetest
 
 import (
+	"time"
+
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
@@ -14,6 +16,10 @@ func holdCases() cases {
 		{"who cancels an entry that is taken dooms its holder", holdDoomed},               // 5.6
 		{"a doomed holder's calls that wait end", holdDoomedWaits},                        // 5.6, 4.6
 		{"kinds tell what is ready, held and delayed", holdKinds},                         // 8.4
+		{"held entries are found with their holders, and stay held", heldFound},           // 8.7
+		{"held entries are counted and iterated", heldListed},                             // 8.7
+		{"what is not held is not found as such, and not waited for", heldNothing},        // 8.7
+		{"a query of held entries excludes a transaction and a wait", heldRefused},        // 8.6, 8.7
 		{"an entry whose lease ends by itself leaves its holder to commit", holdOutlives}, // 5.6
 	}
 }
@@ -117,4 +123,138 @@ func holdKinds(k *kit) {
 	k.ok(a.Defer(k.ctx, ls[0].ID(), long))
 	commit(k, a)
 	expect(4, 0, 2)
+}
+
+// held reads what is held.
+func held(k *kit, templates ...any) []space.Entry {
+	k.Helper()
+	q := k.match(templates...)
+	q.Held, q.NoWait, q.Max = true, false, 100 // it does not wait
+	entries, err := k.sp.Read(k.ctx, q)
+	if err != nil {
+		k.fails(space.ErrNoMatch, err)
+	}
+	return entries
+}
+
+func heldFound(k *kit) {
+	ls := writeAll(k, e1, e2, e3)
+	before := time.Now().Add(-time.Second) // clocks may be coarse
+	a, b := begin(k, space.For(long)), begin(k)
+	take(k, e3, space.In(a))
+	take(k, e1, space.In(b))
+	entries := held(k, simple{})
+	require.Equal(k, []simple{e1, e3}, decode(k, entries), "the oldest first, whenever they were taken")
+	after := time.Now()
+	for i, t := range []*space.Txn{b, a} {
+		h := entries[i].Held
+		require.Equal(k, t.ID(), h.Txn)
+		require.False(k, h.Since.Before(before) || h.Since.After(after), "since %v, not %v to %v", h.Since, before, after)
+		left := t.Lease().Granted()
+		require.False(k, h.Until.Before(before.Add(left)) || h.Until.After(after.Add(left)), "until %v", h.Until)
+	}
+	require.Equal(k, ls[0].ID(), entries[0].ID)
+	require.Equal(k, entries[0].Held.Client, entries[1].Held.Client, "one client has taken both")
+
+	require.Equal(k, []simple{e1, e3}, readUpTo(k, 9, simple{}, space.Held()))
+	require.Equal(k, e3, read(k, simple{ID: 2}, space.Held()))
+	require.Equal(k, e3, read(k, simple{}, space.Held(), space.OrderBy("-id")))
+	require.Equal(k, e1, read(k, e2, space.Or(e1), space.Held()))
+	v, err := space.ReadIfExists(k.ctx, k.sp, simple{}, space.Held())
+	k.ok(err)
+	require.Equal(k, e1, v)
+	q := k.match(simple{})
+	q.Held, q.ID = true, ls[2].ID()
+	entries, err = k.sp.Read(k.ctx, q)
+	k.ok(err)
+	require.Equal(k, []simple{e3}, decode(k, entries))
+
+	require.Equal(k, []simple{e2}, readUpTo(k, 9, simple{}))
+	require.Nil(k, k.stored(ls[1].ID()).Held, "nobody asked")
+	commit(k, a)
+	abort(k, b)
+	require.Empty(k, held(k, simple{}))
+	require.Equal(k, []simple{e1, e2}, drain(k, simple{}))
+}
+
+func heldListed(k *kit) {
+	const n = 600 // several pages of an iteration
+	var all []simple
+	for i := range n {
+		all = append(all, simple{"job", i + 1})
+	}
+	writeAll(k, all...)
+	write(k, every{Int: 1})
+	t := begin(k)
+	for taken := 0; taken < n-100; {
+		got, err := space.TakeAll(k.ctx, k.sp, simple{}, n-100-taken, space.In(t))
+		k.ok(err)
+		taken += len(got)
+	}
+	take(k, every{}, space.In(t))
+	require.Equal(k, n-100, count(k, simple{}, space.Held()))
+	require.Equal(k, 1, count(k, simple{ID: 7}, space.Held()))
+	require.Equal(k, n-99, count(k, simple{}, space.Or(every{}), space.Held()))
+	require.Equal(k, 100, count(k, simple{}))
+	var got []simple
+	for v, err := range space.Contents(k.ctx, k.sp, simple{}, space.Held()) {
+		k.ok(err)
+		got = append(got, v)
+	}
+	require.Equal(k, all[:n-100], got)
+	q := k.match()
+	q.Held, q.Max = true, n
+	found := 0
+	for e, err := range k.sp.Contents(k.ctx, q) {
+		k.ok(err)
+		require.Equal(k, t.ID(), e.Held.Txn)
+		found++
+	}
+	require.Equal(k, n-99, found, "of all kinds")
+	abort(k, t)
+	require.Zero(k, count(k, simple{}, space.Held()))
+}
+
+func heldNothing(k *kit) {
+	writeAll(k, e1, e2, e3)
+	write(k, simple{"delayed", 1}, space.Delay(long))
+	t := begin(k)
+	read(k, e1, space.In(t))
+	write(k, simple{"own", 1}, space.In(t))
+	_, err := space.Update(k.ctx, k.sp, e2, func(v *simple) error { v.Name = "changed"; return nil }, space.In(t))
+	k.ok(err)
+	require.Empty(k, held(k, simple{}), "it waits for none")
+	require.Empty(k, held(k, every{}), "of an unknown kind")
+	require.Zero(k, count(k, simple{}, space.Held()))
+	take(k, simple{"changed", 2}, space.In(t))
+	take(k, simple{"own", 1}, space.In(t))
+	require.Equal(k, []simple{e2}, decode(k, held(k, simple{})), "as it was: what t has done is not yet true, and what it wrote never was")
+	take(k, e3)
+	require.Len(k, held(k, simple{}), 1, "what is taken under no transaction is gone")
+}
+
+func heldRefused(k *kit) {
+	write(k, e1)
+	t := begin(k)
+	take(k, e1, space.In(t))
+	for name, set := range map[string]func(*space.Query){
+		"a transaction": func(q *space.Query) { q.Txn = t.ID() },
+		"a claim":       func(q *space.Query) { q.Txn, q.Claim = t.ID(), true },
+		"a wait":        func(q *space.Query) { q.NoWait, q.Wait = false, long },
+	} {
+		q := k.match(e1)
+		q.Held = true
+		set(&q)
+		for _, c := range queryCalls {
+			_, err := c.call(k, q)
+			require.ErrorIs(k, err, space.ErrInvalidArgument, "%s with %s", c.name, name)
+		}
+	}
+	_, err := space.Take(k.ctx, k.sp, e1, space.Held())
+	k.fails(space.ErrInvalidArgument, err)
+	_, err = prepare(k, e1, space.Held()).Take(k.ctx)
+	k.fails(space.ErrInvalidArgument, err)
+	v, err := prepare(k, e1, space.Held()).Read(k.ctx)
+	k.ok(err)
+	require.Equal(k, e1, v)
 }

@@ -122,6 +122,15 @@ func queryParts(k *kit) {
 			refused, all[:1], refused, refused, refused, // a take begins none, as it says
 		},
 		{
+			"Held", func(q *space.Query, ids []space.LeaseID) { // e1 and e2 are
+				t := begin(k)
+				take(k, e1, space.In(t))
+				take(k, e2, space.In(t))
+				q.Held, q.Max = true, 9
+			},
+			two, refused, two, two, refused,
+		},
+		{
 			"one template of two", func(q *space.Query, _ []space.LeaseID) { q.Templates, q.Max = q.Templates[1:], 9 },
 			[]simple{e1, e3},
 			[]simple{e1, e3},
@@ -245,6 +254,7 @@ const (
 	writeOptions = "For Delay In"
 	matchOptions = "Where Or"
 	findOptions  = matchOptions + " Wait OrderBy In"
+	readOptions  = findOptions + " Held"
 )
 
 var typedCalls = []typed{
@@ -252,15 +262,15 @@ var typedCalls = []typed{
 	{"WriteAll", writeOptions, failing(func(k *kit, o ...space.Option) (any, error) {
 		return space.WriteAll(k.ctx, k.sp, []simple{e3}, o...)
 	})},
-	{"Read", findOptions, failing(func(k *kit, o ...space.Option) (any, error) { return space.Read(k.ctx, k.sp, e1, o...) })},
+	{"Read", readOptions, failing(func(k *kit, o ...space.Option) (any, error) { return space.Read(k.ctx, k.sp, e1, o...) })},
 	{"Take", findOptions, failing(func(k *kit, o ...space.Option) (any, error) { return space.Take(k.ctx, k.sp, e1, o...) })},
-	{"ReadIfExists", findOptions, failing(func(k *kit, o ...space.Option) (any, error) {
+	{"ReadIfExists", readOptions, failing(func(k *kit, o ...space.Option) (any, error) {
 		return space.ReadIfExists(k.ctx, k.sp, e1, o...)
 	})},
 	{"TakeIfExists", findOptions, failing(func(k *kit, o ...space.Option) (any, error) {
 		return space.TakeIfExists(k.ctx, k.sp, e1, o...)
 	})},
-	{"ReadAll", findOptions + " Max", failing(func(k *kit, o ...space.Option) (any, error) {
+	{"ReadAll", readOptions + " Max", failing(func(k *kit, o ...space.Option) (any, error) {
 		return space.ReadAll(k.ctx, k.sp, e1, 9, o...)
 	})},
 	{"TakeAll", findOptions + " Max", failing(func(k *kit, o ...space.Option) (any, error) {
@@ -279,8 +289,8 @@ var typedCalls = []typed{
 	{"TakeID", "Wait Where In", failing(func(k *kit, o ...space.Option) (any, error) {
 		return space.TakeID[simple](k.ctx, k.sp, 1<<40, o...)
 	})},
-	{"Count", matchOptions + " In", failing(func(k *kit, o ...space.Option) (any, error) { return space.Count(k.ctx, k.sp, e1, o...) })},
-	{"Contents", matchOptions + " Max In", func(k *kit, o ...space.Option) error {
+	{"Count", matchOptions + " In Held", failing(func(k *kit, o ...space.Option) (any, error) { return space.Count(k.ctx, k.sp, e1, o...) })},
+	{"Contents", matchOptions + " Max In Held", func(k *kit, o ...space.Option) error {
 		for _, err := range space.Contents(k.ctx, k.sp, e1, o...) {
 			return err
 		}
@@ -300,7 +310,7 @@ var typedCalls = []typed{
 	})},
 	{"Begin", "For", failing(func(k *kit, o ...space.Option) (any, error) { return space.Begin(k.ctx, k.sp, o...) })},
 	{"Stage", "For Delay", func(k *kit, o ...space.Option) error { return space.Stage(k.ctx, begin(k), e1, o...) }},
-	{"Prepare", findOptions, failing(func(k *kit, o ...space.Option) (any, error) { return space.Prepare(k.ctx, k.sp, e1, o...) })},
+	{"Prepare", readOptions, failing(func(k *kit, o ...space.Option) (any, error) { return space.Prepare(k.ctx, k.sp, e1, o...) })},
 	{"Prepared.Read", "Wait In", failing(func(k *kit, o ...space.Option) (any, error) { return prepare(k, e1).Read(k.ctx, o...) })},
 	{"Prepared.Take", "Wait In", failing(func(k *kit, o ...space.Option) (any, error) { return prepare(k, e1).Take(k.ctx, o...) })},
 	{"Prepared.Count", "In", failing(func(k *kit, o ...space.Option) (any, error) { return prepare(k, e1).Count(k.ctx, o...) })},
@@ -314,7 +324,7 @@ func queryOptions(k *kit) {
 	for name, option := range map[string]space.Option{
 		"For": space.For(long), "Delay": space.Delay(long), "Wait": space.Wait(0), "Where": space.Where("id", space.Eq(1)),
 		"Or": space.Or(e2), "OrderBy": space.OrderBy("id"), "Max": space.Max(1), "In": space.In(tx),
-		"On": space.On(space.Taken),
+		"On": space.On(space.Taken), "Held": space.Held(),
 	} {
 		for _, f := range typedCalls {
 			write(k, e1)

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -224,7 +226,7 @@ func TestKindsSpacesStatusVersion(t *testing.T) {
 	s.must(t, "spaces", "create", "third", "default")
 	require.Equal(t, "\"default\"\n\"other\"\n\"third\"\n", s.must(t, "spaces"))
 	require.Equal(t, exitError, s.do(t, "spaces", "create", "no/name").code)
-	require.True(t, json.Valid([]byte(s.must(t, "status"))))
+	require.Contains(t, s.must(t, "status"), `{"name":"default","entries":{"ready":1,"held":0,"delayed":0}`)
 	require.True(t, json.Valid([]byte(cli(t, "version").out)))
 }
 
@@ -348,6 +350,53 @@ func TestTxn_FromTheCommandLine(t *testing.T) {
 		require.Equal(t, "gospaces: space: transaction ended\n", r.err)
 	}
 	require.Equal(t, []string{"2", "3"}, ids(t, s.must(t, "read", "job", "--all")))
+}
+
+func TestHeld_TellsWhoHoldsWhat(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	for _, job := range []string{`{"id": 1}`, `{"id": 2}`, `{"id": 3}`} {
+		s.must(t, "write", "job", job)
+	}
+	s.must(t, "write", "job", `{"id": 4}`, "--delay", "1h")
+	require.Equal(t, exitNoMatch, s.do(t, "read", "job", "--held").code)
+	require.Equal(t, "0\n", s.must(t, "count", "job", "--held"))
+
+	ctx, interrupt := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, []string{"txn", "begin", "--addr", s.addr, "--lease", "1h"}, getenv(nil), strings.NewReader(""), in, t.Output())
+	}()
+	var b begun
+	require.NoError(t, json.NewDecoder(out).Decode(&b))
+	s.must(t, "take", "job", `{"id": 2}`, "--txn", b.Txn)
+
+	var found struct {
+		ID   int
+		Held heldBy `json:"_held"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(s.must(t, "read", "job", "{}", "--held", "--all")), &found))
+	require.Equal(t, 2, found.ID)
+	require.Equal(t, b.Txn, found.Held.Txn)
+	require.Regexp(t, fmt.Sprintf(":%d$", os.Getpid()), found.Held.Holder)
+	require.NotZero(t, found.Held.ID)
+	require.True(t, found.Held.Since.Before(found.Held.Until))
+	require.Equal(t, "1\n", s.must(t, "count", "job", "--held"))
+	require.Equal(t, "2\n", s.must(t, "count", "job"))
+	require.Contains(t, s.must(t, "status"), `"entries":{"ready":2,"held":1,"delayed":1}`)
+	for _, args := range [][]string{
+		{"read", "job", "--held", "--wait", "1s"},
+		{"read", "job", "--held", "--if-exists"},
+		{"read", "job", "--held", "--txn", b.Txn},
+		{"count", "job", "--held", "--txn", b.Txn},
+		{"take", "job", "--held"},
+	} {
+		require.Equal(t, exitUsage, s.do(t, args...).code, args)
+	}
+	interrupt()
+	require.Equal(t, exitOK, <-done)
+	require.Equal(t, "0\n", s.must(t, "count", "job", "--held"))
 }
 
 func TestTxn_InterruptedIsAborted(t *testing.T) {

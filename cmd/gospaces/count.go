@@ -11,19 +11,25 @@ import (
 func (a *app) countCommand() *cobra.Command {
 	var f selectionFlags
 	var under txnFlag
+	var held bool
 	cmd := &cobra.Command{
 		Use:   "count [KIND [JSON]]",
 		Short: "Print how many entries match; without a kind, how many there are",
 		Example: `  gospaces count
-  gospaces count job '{"state": "new"}' --where 'priority >= 5'`,
+  gospaces count job '{"state": "new"}' --where 'priority >= 5'
+  gospaces count job --held                           how many are being worked on`,
 		Args: cobra.MaximumNArgs(2),
 	}
 	f.add(cmd)
 	under.add(cmd)
+	cmd.Flags().BoolVar(&held, "held", false, "only entries that transactions have taken; without it, only those that none has")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		sel, err := f.selection(args)
 		if err != nil {
 			return err
+		}
+		if held && under.given() {
+			return usage("--held tells what all transactions hold: it excludes --txn")
 		}
 		return a.withSpace(cmd.Context(), func(sp space.Space) error {
 			q, err := a.query(cmd.Context(), sp, sel, false)
@@ -33,7 +39,7 @@ func (a *app) countCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q.Txn = under.of(a.space)
+			q.Txn, q.Held = under.of(a.space), held
 			n, err := sp.Count(cmd.Context(), q)
 			if err != nil {
 				return err

@@ -21,6 +21,7 @@ type findFlags struct {
 	all      bool
 	max      int
 	ifExists bool
+	held     bool
 	id       uint64
 	txn      txnFlag
 }
@@ -29,10 +30,15 @@ func (a *app) readCommand() *cobra.Command {
 	return a.findCommand(&cobra.Command{
 		Use:   "read KIND [JSON]",
 		Short: "Print entries and leave them in the space",
+		Long: `Print entries and leave them in the space.
+
+Entries that a transaction has taken, for example the jobs that workers are doing, are not among them: --held prints those instead. Each then has a field
+"_held" that tells its id, the transaction, the host and process of the client that holds it, since when, and until when unless it renews its lease.`,
 		Example: `  gospaces read job                                   the oldest job, exit code 3 if there is none
   gospaces read job '{"state": "new"}' --wait 5s      waits for one
   gospaces read job --where 'priority >= 5' --all
   gospaces read job --order -priority,id --max 10
+  gospaces read job --held --all                      what is being worked on, by whom and since when
   gospaces read '' --all                              entries of every kind
   gospaces read --id 17                               the entry for which write printed that id`,
 	}, false)
@@ -72,6 +78,9 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 	cmd.Flags().IntVar(&f.max, "max", 1, "at most so many entries")
 	cmd.Flags().BoolVar(&f.ifExists, "if-exists", false, "wait only for entries that others hold, not for new ones")
 	cmd.Flags().Uint64Var(&f.id, "id", 0, "only the entry with this id; KIND may be left out then")
+	if !take {
+		cmd.Flags().BoolVar(&f.held, "held", false, "only entries that transactions have taken, with their holders")
+	}
 	f.txn.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		sel, err := f.selection(args)
@@ -89,7 +98,7 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q.IfExists, q.ID, q.Txn = f.ifExists, space.LeaseID(f.id), f.txn.of(a.space)
+			q.IfExists, q.ID, q.Txn, q.Held = f.ifExists, space.LeaseID(f.id), f.txn.of(a.space), f.held
 			q.NoWait = f.wait == 0
 			if f.wait != patience(space.Forever) {
 				q.Wait = time.Duration(f.wait)
@@ -109,6 +118,8 @@ func (f *findFlags) check(take, maxGiven bool) error {
 		return usage("--wait must not be negative")
 	case f.max < 1:
 		return usage("--max must be positive")
+	case f.held && (f.wait != 0 || f.ifExists || f.txn.given()):
+		return usage("--held tells at once what transactions hold: it excludes --wait, --if-exists and --txn")
 	case f.id != 0 && (f.all || maxGiven):
 		return usage("--id names one entry: it excludes --all and --max")
 	case f.all && maxGiven:

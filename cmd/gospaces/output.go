@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"iter"
+	"time"
 
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -15,12 +16,41 @@ func (a *app) printEntries(entries iter.Seq2[space.Entry, error]) error {
 		if err != nil {
 			return err
 		}
-		line = append(template.AppendJSON(line[:0], e.Schema, e.Row), '\n')
+		line = append(appendEntry(line[:0], e), '\n')
 		if _, err := a.stdout.Write(line); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// heldBy is what is printed of the holder of an entry.
+type heldBy struct {
+	ID     space.LeaseID `json:"id"` // of the entry
+	Txn    string        `json:"txn"`
+	Holder string        `json:"holder,omitempty"`
+	Since  time.Time     `json:"since,omitzero"`
+	Until  time.Time     `json:"until,omitzero"`
+}
+
+// appendEntry appends an entry as a JSON object, with its holder if that was asked for.
+func appendEntry(dst []byte, e space.Entry) []byte {
+	dst = template.AppendJSON(dst, e.Schema, e.Row)
+	if e.Held == nil {
+		return dst
+	}
+	held, err := json.Marshal(heldBy{
+		ID: e.ID, Txn: e.Held.Txn.String(), Holder: e.Held.Client,
+		Since: e.Held.Since.UTC().Round(time.Millisecond), Until: e.Held.Until.UTC().Round(time.Millisecond),
+	})
+	if err != nil {
+		panic("gospaces: a holder cannot be encoded: " + err.Error()) // no field of it can fail
+	}
+	dst = dst[:len(dst)-1]
+	if dst[len(dst)-1] != '{' {
+		dst = append(dst, ',')
+	}
+	return append(append(append(dst, `"_held":`...), held...), '}')
 }
 
 // printJSON prints v as one JSON line.

@@ -52,7 +52,7 @@ func (a *app) createCommand() *cobra.Command {
 func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Print what the server says about itself: spaces, log, mirror",
+		Short: "Print what the server says about itself: spaces, their entries, log, mirror",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {

@@ -19,6 +19,8 @@ func (f *txnFlag) add(cmd *cobra.Command) {
 	cmd.Flags().Var(f, "txn", "do it under this transaction, as txn begin printed it")
 }
 
+func (f *txnFlag) given() bool { return !f.id.IsZero() }
+
 // of returns the transaction, which is one of the named space unless the flag says otherwise; zero without the flag.
 func (f *txnFlag) of(name string) txn.ID {
 	if f.id.Number != 0 && f.id.Space == "" {

@@ -51,6 +51,7 @@ type Query struct {
 	Take      bool             // remove what is found
 	Claim     bool             // a read that finds what a take could, and so locks it that no other transaction claims or takes it
 	IfExists  bool             // do not wait for entries that are not there yet
+	Held      bool             // only entries that transactions have taken, for a call that starts with StartHeld…: a read, a count or contents
 	ID        uint64           // only the entry with this identity, if not 0: it must match too
 	Txn       txn.ID           // the transaction under which the call is made
 	Begin     bool             // take each entry under a transaction of its own, begun for it
@@ -68,10 +69,11 @@ type View struct {
 	ID       uint64
 	Kind     KindID
 	Row      template.Row
-	Version  uint32 // 1, and one more with every change
-	Attempts uint32 // how often the entry was put back by Defer
-	Txn      uint64 // the transaction begun for it, for Query.Begin
-	Died     *Death // how the last transaction that held it has ended, if nobody ended it; nil otherwise
+	Version  uint32   // 1, and one more with every change
+	Attempts uint32   // how often the entry was put back by Defer
+	Txn      uint64   // the transaction begun for it, for Query.Begin
+	Died     *Death   // how the last transaction that held it has ended, if nobody ended it; nil otherwise
+	Held     *Holding // for Query.Held
 }
 
 // Grant is a lease as it was given.

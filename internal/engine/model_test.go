@@ -232,6 +232,16 @@ func (m *model) locked(q *Query) []*modelEntry {
 	return found
 }
 
+// inHand returns the matches that transactions have taken, the oldest first.
+func (m *model) inHand(q *Query) (found []*modelEntry) {
+	for _, e := range m.entries {
+		if m.exists(e) && e.taker != 0 && m.matches(q, e, e.row) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
 // apart counts the entries of a kind that somebody holds, and that are delayed.
 func (m *model) apart(k KindID) (n Apart) {
 	for _, e := range m.entries {

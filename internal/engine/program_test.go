@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // program is a random program that the engine and the model run side by side. After each call everything that can be told apart is
@@ -624,6 +625,44 @@ func (p *program) counted(q *Query, r Result) {
 	p.done()
 	p.contents(q)
 	p.kinds()
+	p.held(q)
+}
+
+// held compares what is held: as a read, a count and an iteration find it, each in steps.
+func (p *program) held(like *Query) {
+	q := *like
+	q.Held, q.Txn, q.Max = true, txn.ID{}, 1+p.r.IntN(4)
+	require.NoError(p.t, p.e.Check(&q))
+	var want []string
+	for _, e := range p.m.inHand(&q) {
+		want = append(want, fmt.Sprintf("%+v by %v", e.view(0), under(e.taker)))
+	}
+	var got []string
+	finish := func(r Result, x Unfinished) Result {
+		for {
+			for _, v := range r.Entries {
+				got = append(got, fmt.Sprintf("%+v by %v", views([]View{v})[0], v.Held.Txn))
+			}
+			p.called(nil)
+			p.done()
+			if x == nil {
+				return r
+			}
+			var done bool
+			if r, done = x.Step(p.m.now, 1+p.r.IntN(3)); done {
+				x = nil
+			}
+		}
+	}
+	r := finish(p.e.StartHeldFind(p.m.now, p.budget(), &q))
+	require.Equal(p.t, len(want) == 0, r.Err == ErrNoMatch)
+	require.Equal(p.t, want[:min(len(want), q.Max)], got)
+	require.Equal(p.t, len(want), finish(p.e.StartHeldCount(p.m.now, p.budget(), &q)).Count)
+	got = nil
+	for cursor, more := (Cursor{}), true; more; cursor, more = r.Cursor, r.More {
+		r = finish(p.e.StartHeldContents(p.m.now, p.budget(), &q, cursor))
+	}
+	require.Equal(p.t, want, got)
 }
 
 func (p *program) contents(q *Query) {

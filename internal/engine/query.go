@@ -16,6 +16,8 @@ func (e *Engine) Check(q *Query) error {
 		return fmt.Errorf("%w: at most %d entries asked for", ErrInvalidArgument, q.Max)
 	}
 	switch {
+	case q.Held && (q.Take || q.Claim || q.Begin || !q.Txn.IsZero()):
+		return fmt.Errorf("%w: entries that are held can only be read, and under no transaction", ErrInvalidArgument)
 	case q.Claim && (q.Take || q.Txn.IsZero()):
 		return fmt.Errorf("%w: only a read under a transaction claims", ErrInvalidArgument)
 	case !q.Begin:
@@ -211,6 +213,17 @@ type Apart struct {
 // apart counts the entries that are not visible, but for those that were never committed.
 func (k *kind) apart() Apart {
 	return Apart{Held: len(k.locked) - int(k.shared.all.n) - k.staged, Delayed: len(k.later)}
+}
+
+// Totals counts the entries of all kinds, those that have expired and are not reclaimed yet included: those that are visible, and those that are not.
+func (e *Engine) Totals() (visible int, apart Apart) {
+	for _, k := range e.kinds {
+		visible += int(k.free.all.n + k.shared.all.n)
+		a := k.apart()
+		apart.Held += a.Held
+		apart.Delayed += a.Delayed
+	}
+	return visible, apart
 }
 
 // Kinds counts the entries of every kind. Result: Counts and Apart, by KindID-1.

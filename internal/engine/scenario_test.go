@@ -164,6 +164,10 @@ func (s *scenario) update() {
 // find reads or takes; with wait=NAME it waits if it finds nothing.
 func (s *scenario) find() {
 	q := s.query()
+	if q.Held {
+		s.findHeld(q)
+		return
+	}
 	r := s.e.Find(s.now, q)
 	for i, v := range r.Entries {
 		s.printf("%s%s", s.view(v), s.begun(q, v, i))
@@ -185,8 +189,28 @@ func (s *scenario) find() {
 	s.printf("%s waits", name)
 }
 
+// findHeld reads what is held, and prints by whom.
+func (s *scenario) findHeld(q *Query) {
+	r, _ := s.e.StartHeldFind(s.now, unbounded, q)
+	for _, v := range r.Entries {
+		left := "forever"
+		if v.Held.Left != Forever {
+			left = time.Duration(v.Held.Left).String()
+		}
+		s.printf("%s, held by %s for %v, %s left", s.view(v), nameOf(s.txns, v.Held.Txn.Number), time.Duration(v.Held.For), left)
+	}
+	if r.Err != nil {
+		s.printf("%s", errorText(r.Err))
+	}
+}
+
 func (s *scenario) count() {
-	if r := s.e.Count(s.now, s.query()); s.result(r) {
+	q := s.query()
+	r := s.e.Count(s.now, q)
+	if q.Held {
+		r, _ = s.e.StartHeldCount(s.now, unbounded, q)
+	}
+	if s.result(r) {
 		s.printf("%d", r.Count)
 	}
 }

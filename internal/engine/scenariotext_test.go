@@ -20,7 +20,7 @@ import (
 // How scenarios are read and printed.
 
 // notFields are the arguments that are not fields of entries.
-var notFields = []string{"txn", "for", "delay", "wait", "take", "if-exists", "order", "max", "where", "version", "on", "entry", "each"}
+var notFields = []string{"txn", "for", "delay", "wait", "take", "if-exists", "order", "max", "where", "version", "on", "entry", "each", "held"}
 
 func (s *scenario) arg(key string) *datadriven.CmdArg {
 	i := slices.IndexFunc(s.d.CmdArgs, func(a datadriven.CmdArg) bool { return a.Key == key })
@@ -147,7 +147,7 @@ func value(text string) any {
 func (s *scenario) query() *Query {
 	q := &Query{
 		Max: s.number("max", 1), Txn: s.under(), Lease: s.duration("for", Forever),
-		Take: s.arg("take") != nil, IfExists: s.arg("if-exists") != nil, Begin: s.arg("each") != nil,
+		Take: s.arg("take") != nil, IfExists: s.arg("if-exists") != nil, Begin: s.arg("each") != nil, Held: s.arg("held") != nil,
 	}
 	if label, given := s.text("entry"); given {
 		q.ID = s.labelled(label)

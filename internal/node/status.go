@@ -61,6 +61,7 @@ func newMemoryStatus(b *budget.Budget) *memoryStatus {
 
 type spaceStatus struct {
 	Name          string          `json:"name"`
+	Entries       entriesStatus   `json:"entries"`
 	Waiting       int             `json:"waiting"`
 	Registrations int             `json:"registrations"`
 	Txns          int             `json:"transactions"` // that are open
@@ -74,6 +75,13 @@ type spaceStatus struct {
 	Snapshot      *snapshotStatus `json:"snapshot,omitempty"`
 	Mirror        *mirrorStatus   `json:"mirror,omitempty"`
 	MirrorFull    *fullStatus     `json:"mirror_full,omitempty"`
+}
+
+// entriesStatus counts the entries of a space.
+type entriesStatus struct {
+	Ready   int `json:"ready"`   // visible to all
+	Held    int `json:"held"`    // taken or changed under transactions that are open
+	Delayed int `json:"delayed"` // not visible yet
 }
 
 type logStatus struct {
@@ -116,6 +124,7 @@ func (n *Node) status() *status {
 func (s *hosted) status(name string) spaceStatus {
 	p := s.partition.Stats()
 	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds, Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held}
+	st.Entries = entriesStatus{Ready: p.Ready, Held: p.Apart.Held, Delayed: p.Apart.Delayed}
 	if s.log != nil {
 		l := s.log.Stats()
 		st.Log = &logStatus{

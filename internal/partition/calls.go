@@ -76,11 +76,12 @@ func (p *Partition) checkSize(drafts []engine.Draft) error {
 
 // Count counts the matches of q, which must stay unchanged until the reply. Result: Count.
 func (p *Partition) Count(c Caller, call uint64, q *engine.Query) {
-	p.doInSteps(c, call, func(now int64) (engine.Result, engine.Unfinished) {
-		if err := p.e.Check(q); err != nil {
-			return engine.Result{Err: err}, nil
-		}
-		r, x := p.e.StartCount(now, firstBudget, q)
+	if q.Held {
+		p.queryInSteps(c, call, q, p.e.StartHeldCount)
+		return
+	}
+	p.queryInSteps(c, call, q, func(now int64, budget int, q *engine.Query) (engine.Result, engine.Unfinished) {
+		r, x := p.e.StartCount(now, budget, q)
 		if x == nil {
 			return r, nil
 		}
@@ -88,9 +89,25 @@ func (p *Partition) Count(c Caller, call uint64, q *engine.Query) {
 	})
 }
 
+// queryInSteps runs one call with a query, which it checks, that may go on in steps.
+func (p *Partition) queryInSteps(c Caller, call uint64, q *engine.Query, start func(int64, int, *engine.Query) (engine.Result, engine.Unfinished)) {
+	p.doInSteps(c, call, func(now int64) (engine.Result, engine.Unfinished) {
+		if err := p.e.Check(q); err != nil {
+			return engine.Result{Err: err}, nil
+		}
+		return start(now, firstBudget, q)
+	})
+}
+
 // Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page. cursor is zero for
 // the first page, then the Result's Cursor of the page before. Result: Entries, More, Cursor. A page may be empty and More be set.
 func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor engine.Cursor) {
+	if q.Held {
+		p.queryInSteps(c, call, q, func(now int64, budget int, q *engine.Query) (engine.Result, engine.Unfinished) {
+			return p.e.StartHeldContents(now, budget, q, cursor)
+		})
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.err

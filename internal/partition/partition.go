@@ -305,6 +305,8 @@ func (p *Partition) Hash() uint64 {
 // Stats is a partition's state in numbers.
 type Stats struct {
 	Entries       int // those that nobody sees included
+	Ready         int // entries that are visible
+	Apart         engine.Apart
 	Waiting       int // calls that wait
 	Registrations int
 	Sessions      int // of clients that repeat calls, present or awaited
@@ -331,6 +333,7 @@ func (p *Partition) Stats() Stats {
 		Hold: p.hold, Held: p.held,
 	}
 	st.Txns, st.Kinds, st.Memory = p.e.Transactions(), p.e.NumKinds(), p.charged
+	st.Ready, st.Apart = p.e.Totals()
 	for _, l := range p.listeners {
 		st.Events += len(l.backlog.kept)
 		st.EventBytes += l.backlog.bytes

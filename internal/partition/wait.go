@@ -34,8 +34,12 @@ type wait struct {
 const firstBudget = 1 << 13
 
 // Find reads, or takes if q.Take is set. Without a match it waits: not at all if d is 0, without end if d is
-// negative. q must stay unchanged until the reply. Result: Entries, or ErrNoMatch.
+// negative, or q is of entries that are held. q must stay unchanged until the reply. Result: Entries, or ErrNoMatch.
 func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration) {
+	if q.Held {
+		p.queryInSteps(c, call, q, p.e.StartHeldFind)
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.err

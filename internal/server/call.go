@@ -328,10 +328,11 @@ func (s *session) handleDrop(c *caller, call uint64, d wire.Decoder) error {
 
 // handleContents passes on a Contents.
 func (s *session) handleContents(c *caller, call uint64, d wire.Decoder) error {
-	id, cursor, limit := d.Uvarint(), d.Cursor(), d.Uvarint()
+	id, held := d.Selection()
+	cursor, limit := d.Cursor(), d.Uvarint()
 	q := new(wire.Query) // it lives until the reply
 	q.Decode(&d)
-	q.ID, q.Max = id, int(min(limit, wire.MaxFind))
+	q.ID, q.Held, q.Max = id, held, int(min(limit, wire.MaxFind))
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}

@@ -71,9 +71,9 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 // handleCount passes a Count on.
 func (s *session) handleCount(c *caller, call uint64, d wire.Decoder) error {
 	q := s.scratch
-	id := d.Uvarint()
+	id, held := d.Selection()
 	q.Decode(&d)
-	q.ID, q.Max = id, 1 // of any
+	q.ID, q.Held, q.Max = id, held, 1 // of any
 	if err := d.Err(); err != nil {
 		return s.refuse(call, err)
 	}

@@ -12,7 +12,8 @@ import (
 const (
 	entryAttempts  = 1 // attempts follow
 	entryDied      = 2 // its last holder follows, and when it vanished
-	entryFlags     = 4
+	entryHeld      = 4 // its holding follows
+	entryFlags     = 8
 	maxEntryNumber = math.MaxUint32*entryFlags + entryFlags - 1
 )
 
@@ -21,18 +22,38 @@ func AppendEntry(dst []byte, e *engine.View) []byte {
 	dst = binary.AppendUvarint(dst, e.ID)
 	dst = binary.AppendUvarint(dst, uint64(e.Kind))
 	state := uint64(e.Version) * entryFlags
-	if e.Attempts == 0 {
+	if e.Attempts == 0 && e.Held == nil {
 		return AppendBytes(binary.AppendUvarint(dst, state), e.Row)
 	}
-	state |= entryAttempts
+	if e.Attempts != 0 {
+		state |= entryAttempts
+	}
 	if e.Died != nil {
 		state |= entryDied
 	}
-	dst = binary.AppendUvarint(binary.AppendUvarint(dst, state), uint64(e.Attempts))
+	if e.Held != nil {
+		state |= entryHeld
+	}
+	dst = binary.AppendUvarint(dst, state)
+	if e.Attempts != 0 {
+		dst = binary.AppendUvarint(dst, uint64(e.Attempts))
+	}
 	if e.Died != nil {
 		dst = binary.AppendUvarint(AppendBytes(dst, e.Died.Holder), uint64(e.Died.At))
 	}
+	if e.Held != nil {
+		dst = appendHolding(dst, e.Held)
+	}
 	return AppendBytes(dst, e.Row)
+}
+
+func appendHolding(dst []byte, h *engine.Holding) []byte {
+	dst = AppendBytes(AppendTxn(dst, h.Txn), h.Holder)
+	return AppendLease(binary.AppendUvarint(dst, uint64(h.For+1)), h.Left) // 0: not known
+}
+
+func (d *Decoder) holding() *engine.Holding {
+	return &engine.Holding{Txn: d.Txn(), Holder: string(d.Bytes()), For: int64(d.Uvarint()) - 1, Left: d.Lease()}
 }
 
 // Entry decodes what AppendEntry appends.
@@ -48,6 +69,9 @@ func (d *Decoder) Entry() engine.View {
 	}
 	if state&entryDied != 0 {
 		e.Died = &engine.Death{Holder: string(d.Bytes()), At: int64(d.Uvarint())}
+	}
+	if state&entryHeld != 0 {
+		e.Held = d.holding()
 	}
 	e.Row = d.Bytes()
 	return e

@@ -20,8 +20,9 @@ const (
 	flagBegin    = 1 << 4 // take each entry under a transaction of its own, with the lease that follows
 	flagID       = 1 << 5 // only the entry with the identity that follows
 	flagClaim    = 1 << 6 // a read that finds only what its transaction may take
+	flagHeld     = 1 << 7 // a read of entries that are held
 
-	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim
+	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim | flagHeld
 )
 
 // WaitForever as the wait of a Find: until it is cancelled.
@@ -30,7 +31,7 @@ const WaitForever time.Duration = -1
 // AppendFind appends how a Find looks for what the query that follows describes: the fields of q but those of the query. wait may be
 // 0 or WaitForever.
 func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
-	var flags byte
+	var flags uint64
 	if q.Take {
 		flags |= flagTake
 	}
@@ -52,7 +53,10 @@ func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
 	if q.Claim {
 		flags |= flagClaim
 	}
-	dst = append(dst, flags)
+	if q.Held {
+		flags |= flagHeld
+	}
+	dst = binary.AppendUvarint(dst, flags)
 	if wait > 0 {
 		dst = binary.AppendUvarint(dst, uint64(wait))
 	}
@@ -63,6 +67,34 @@ func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
 		dst = binary.AppendUvarint(dst, q.ID)
 	}
 	return binary.AppendUvarint(dst, uint64(q.Max))
+}
+
+// AppendSelection appends of which entries a Count or a Contents is, besides that they match the query that follows: the one with an identity, if that is not 0,
+// and those that are held.
+func AppendSelection(dst []byte, id uint64, held bool) []byte {
+	var flags byte
+	if id != 0 {
+		flags |= flagID
+	}
+	if held {
+		flags |= flagHeld
+	}
+	if dst = append(dst, flags); id != 0 {
+		dst = binary.AppendUvarint(dst, id)
+	}
+	return dst
+}
+
+// Selection decodes what AppendSelection appends.
+func (d *Decoder) Selection() (id uint64, held bool) {
+	flags := d.Byte()
+	if flags&^(flagID|flagHeld) != 0 {
+		d.fail()
+	}
+	if flags&flagID != 0 {
+		id = d.Uvarint()
+	}
+	return id, flags&flagHeld != 0
 }
 
 // AppendTemplate appends a template, whose kind has the given number. A query is the transaction under which the call is made, the number of its
@@ -96,7 +128,7 @@ func (q *Query) Size() int {
 
 // DecodeFind decodes what AppendFind appends, and the query after it, and returns the wait.
 func (q *Query) DecodeFind(d *Decoder) time.Duration {
-	flags := d.Byte()
+	flags := d.Uvarint()
 	if flags&^flagsKnown != 0 {
 		d.fail()
 	}
@@ -117,7 +149,7 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	}
 	limit := d.Uvarint()
 	q.Decode(d)
-	q.Claim = flags&flagClaim != 0
+	q.Claim, q.Held = flags&flagClaim != 0, flags&flagHeld != 0
 	q.Take, q.IfExists, q.Begin = flags&flagTake != 0, flags&flagIfExists != 0, flags&flagBegin != 0
 	q.Lease, q.ID = lease, id
 	q.Max = int(min(limit, MaxFind))

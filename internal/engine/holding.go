@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Holding tells who holds an entry: the transaction that has taken it.
+type Holding struct {
+	Txn    txn.ID // without a space if it began in this one
+	Holder string // what the client that began it calls itself; "" for a branch
+	For    int64  // nanoseconds since the take; negative if that is not known: of a branch, after a restart
+	Left   int64  // nanoseconds of the transaction's lease; Forever
+}
+
+// holding describes the lock of an entry that is taken.
+func (e *Engine) holding(l *lock) *Holding {
+	t := l.owner
+	h := &Holding{Txn: txn.ID{Number: t.id}, Holder: t.holder, For: -1, Left: Forever}
+	if !t.name.IsZero() {
+		h.Txn = t.name
+	}
+	if l.since != 0 {
+		h.For = max(0, e.now-l.since)
+	}
+	if t.expires != Forever {
+		h.Left = max(0, t.expires-e.now)
+	}
+	return h
+}
+
+// heldCall is a read, a count, or a page of contents, of entries that are held: those that transactions have taken. It locks nothing, and does not wait.
+//
+// It goes on in steps, over the locks of its kinds, from the last to the first. When a lock goes, the last of all takes its place: so none that stays is
+// missed, but one may be met twice. What is taken after the first step may be missing; what is returned was held at the instant of the last.
+type heldCall struct {
+	e        *Engine
+	q        *Query
+	counting bool
+	paging   bool
+	cursor   Cursor // of a page, in places in the order of age
+
+	kinds []*kind // that are not done; of the first, locks below from are left
+	from  int
+	met   map[uint64]struct{} // identities, if one step does not suffice
+	count int
+	best  best
+	hits  []held
+}
+
+// StartHeldFind is StartFind for a query of entries that are held.
+func (e *Engine) StartHeldFind(now int64, budget int, q *Query) (Result, Unfinished) {
+	return e.startHeld(now, budget, &heldCall{e: e, q: q})
+}
+
+// StartHeldCount is StartCount for a query of entries that are held. Each counts that was held at some instant of the call.
+func (e *Engine) StartHeldCount(now int64, budget int, q *Query) (Result, Unfinished) {
+	return e.startHeld(now, budget, &heldCall{e: e, q: q, counting: true})
+}
+
+// StartHeldContents is Contents for a query of entries that are held. The pages come in the order of age.
+func (e *Engine) StartHeldContents(now int64, budget int, q *Query, cursor Cursor) (Result, Unfinished) {
+	if cursor == (Cursor{}) {
+		cursor.Last = e.lastOrder
+	}
+	return e.startHeld(now, budget, &heldCall{e: e, q: q, paging: true, cursor: cursor})
+}
+
+func (e *Engine) startHeld(now int64, budget int, x *heldCall) (Result, Unfinished) {
+	x.begin()
+	if x.locks() > budget {
+		x.met = map[uint64]struct{}{}
+	}
+	if r, done := x.Step(now, budget); done {
+		return r, nil
+	}
+	return Result{}, x
+}
+
+// begin begins the walk over the locks.
+func (x *heldCall) begin() {
+	x.kinds, x.from, x.hits = nil, math.MaxInt, x.hits[:0]
+	for _, k := range x.e.scope(x.q) {
+		if len(k.locked) > 0 {
+			x.kinds = append(x.kinds, k)
+		}
+	}
+	slices.SortFunc(x.kinds, func(a, b *kind) int { return cmp.Compare(a.id, b.id) })
+	x.kinds = slices.Compact(x.kinds)
+	clear(x.met)
+	x.best = best{e: x.e, max: x.q.Max}
+	if len(x.q.Order) > 0 && !x.paging {
+		x.best.super, x.best.keys = x.e.selected(x.q.Templates[0].Kind), x.q.Order
+	}
+}
+
+// locks returns about how much of a budget the walk takes.
+func (x *heldCall) locks() (n int) {
+	for _, k := range x.kinds {
+		n += len(k.locked) * x.unit(k)
+	}
+	return n
+}
+
+// unit returns what looking at one entry of a kind takes.
+func (x *heldCall) unit(k *kind) int {
+	conds, _ := x.e.condsOf(x.q, k)
+	n := 1
+	for _, c := range conds {
+		n += operands(c)
+	}
+	return n
+}
+
+// Step implements Unfinished.
+func (x *heldCall) Step(now int64, budget int) (r Result, done bool) {
+	x.e.begin(now)
+	x.e.left = budget
+	if x.q.ID != 0 {
+		x.lookUp()
+	} else if !x.walk() {
+		return Result{}, false
+	}
+	return x.outcome()
+}
+
+// Blocked implements Unfinished.
+func (x *heldCall) Blocked() bool { return false }
+
+// Close implements Unfinished.
+func (x *heldCall) Close() {}
+
+// lookUp looks at the one entry that the query names.
+func (x *heldCall) lookUp() {
+	if p, ok := x.e.places.get(x.q.ID); ok {
+		k := x.e.kinds[p.kind-1]
+		if conds, wanted := x.e.condsOf(x.q, k); wanted {
+			x.look(k, p.slot, conds)
+		}
+	}
+}
+
+// walk looks at locks until all are done; false if the budget did not suffice.
+func (x *heldCall) walk() bool {
+	for ; len(x.kinds) > 0; x.kinds, x.from = x.kinds[1:], math.MaxInt {
+		k := x.kinds[0]
+		conds, _ := x.e.condsOf(x.q, k)
+		unit := x.unit(k)
+		for x.from = min(x.from, len(k.locked)); x.from > 0; {
+			if x.e.left <= 0 {
+				return false
+			}
+			x.e.left -= unit
+			x.from--
+			x.look(k, k.locked[x.from].s, conds)
+		}
+	}
+	return true
+}
+
+// look keeps an entry if it is one that is asked for.
+func (x *heldCall) look(k *kind, s slot, conds [][]template.Cond) {
+	if !x.wants(k, s, conds) {
+		return
+	}
+	h := held{k, s, k.entries.at(s).id}
+	if x.met != nil {
+		if _, again := x.met[h.id]; again {
+			return
+		}
+		x.met[h.id] = struct{}{}
+	}
+	if x.counting {
+		x.count++
+	} else {
+		x.hits = x.best.keep(x.hits, h)
+	}
+}
+
+// wants reports whether an entry is held, matches, and is not of an earlier page.
+func (x *heldCall) wants(k *kind, s slot, conds [][]template.Cond) bool {
+	en := k.entries.at(s)
+	if en.state != taken || !k.alive(x.e, s) || !matchAny(conds, k.row(x.e, s)) {
+		return false
+	}
+	return !x.paging || x.cursor.Place < en.order && en.order <= x.cursor.Last
+}
+
+// outcome returns the result of the call. When too many of those that were kept are not held any more it begins again.
+func (x *heldCall) outcome() (r Result, done bool) {
+	depends := x.e.changed(x.q)
+	if x.counting {
+		return Result{Count: x.count, Depends: depends}, true
+	}
+	x.hits = slices.DeleteFunc(x.hits, func(h held) bool { return !x.has(h) })
+	if x.best.left && len(x.hits) < x.q.Max {
+		x.begin()
+		return Result{}, false
+	}
+	slices.SortFunc(x.hits, func(a, b held) int { return x.best.compare(x.best.markOf(a), x.best.markOf(b)) })
+	r = x.show()
+	r.Depends = depends
+	if len(r.Entries) == 0 && !x.paging {
+		r.Err = ErrNoMatch
+	}
+	return r, true
+}
+
+// has reports whether an entry that was kept is held still, and matches.
+func (x *heldCall) has(h held) bool {
+	if !h.there() {
+		return false
+	}
+	conds, wanted := x.e.condsOf(x.q, h.k)
+	return wanted && x.wants(h.k, h.s, conds)
+}
+
+// show returns as many of the hits as one answer takes.
+func (x *heldCall) show() (r Result) {
+	e, hits := x.e, make([]hit, 0, min(len(x.hits), x.q.Max))
+	for _, h := range x.hits[:cap(hits)] {
+		hits = append(hits, hit{h.k, h.s})
+	}
+	hits = e.affordable(hits)
+	for _, h := range hits {
+		v := h.k.view(e, h.s)
+		v.Held = e.holding(h.k.locks[h.s])
+		e.views = append(e.views, v)
+	}
+	r.Entries = e.views
+	if r.More = x.paging && (x.best.left || len(hits) < len(x.hits)); r.More {
+		r.Cursor = Cursor{Place: hits[len(hits)-1].order(), Last: x.cursor.Last}
+	}
+	return r
+}
