@@ -95,7 +95,7 @@ func (c *call) free() {
 // repeatable reports whether c may be made again when it is not known whether it was made.
 func (c *call) repeatable() bool {
 	switch c.op {
-	case wire.Write, wire.Notify, wire.Renew, wire.Cancel, wire.Commit, wire.Rollback, wire.Defer, wire.Update:
+	case wire.Write, wire.Notify, wire.Renew, wire.Cancel, wire.Commit, wire.Rollback, wire.Defer, wire.Update, wire.DropSpace:
 		return false
 	case wire.Find:
 		return !c.take || c.query.Begin // what was begun is ended before
@@ -152,6 +152,10 @@ func (c *call) encode(b []byte, v *view) ([]byte, error) {
 		return binary.AppendUvarint(wire.AppendBytes(binary.AppendUvarint(b, c.id), c.name), c.seq), nil
 	case wire.EndBackup:
 		return binary.AppendUvarint(b, c.id), nil
+	case wire.CreateSpace:
+		return wire.AppendBytes(b, c.name), nil
+	case wire.DropSpace:
+		return binary.AppendUvarint(wire.AppendBytes(b, c.name), c.id), nil
 	}
 	b = binary.AppendUvarint(b, c.space.handle)
 	if c.posthumous && c.repeated {

@@ -119,8 +119,9 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// SpaceNamed returns another space on the same connections; the server creates it on first use. A name that the server does
-// not accept makes its calls return space.ErrInvalidArgument. Closing it leaves the Client open.
+// SpaceNamed returns another space on the same connections. If the server has none of that name, reads, takes and counts find nothing in it, those that
+// wait do, and the first write, registration or transaction creates it. A name that the server does not accept makes its calls return
+// space.ErrInvalidArgument. Closing it leaves the Client open.
 func (c *Client) SpaceNamed(name string) *Space {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -196,6 +197,32 @@ func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 		names = append(names, string(d.Bytes()))
 	}
 	return names, d.Err()
+}
+
+// CreateSpace creates a space, if there is none of that name. It blocks until it is there. It returns space.ErrInvalidArgument for a name that cannot be, and
+// space.ErrSpaceFull if the server has as many spaces as it may have.
+func (c *Client) CreateSpace(ctx context.Context, name string) error {
+	call := newCall(c.Space, wire.CreateSpace)
+	defer call.free()
+	call.name = name
+	return c.do(ctx, call)
+}
+
+// DropSpace removes a space with all that it holds, for good. Calls that wait in it end with space.ErrDropped, its registrations too, and its
+// transactions have ended. The tables of its mirror stay in the database as they are, unless tables is set; with it, those that an earlier DropSpace has left are dropped too.
+// A space that is made under the same name later is a new one.
+//
+// It blocks until nothing brings the space back. It returns space.ErrNoMatch if there is no such space; space.ErrInvalidArgument for the space
+// "default", while transactions over several spaces have parts in the space, and if tables is set and there is no database; and space.ErrOutcomeUnknown if the connection is lost:
+// then ask Spaces.
+func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error {
+	call := newCall(c.Space, wire.DropSpace)
+	defer call.free()
+	call.name = name
+	if tables {
+		call.id = 1
+	}
+	return c.do(ctx, call)
 }
 
 // Status returns what the server says about itself, a JSON object.

@@ -23,7 +23,10 @@ func TestClient_Conforms(t *testing.T) {
 			tb.Fatal(err)
 		}
 		tb.Cleanup(func() { c.Close() })
-		p, _, err := n.spaces.Open(c.Name())
+		if err := c.CreateSpace(tb.Context(), c.Name()); err != nil {
+			tb.Fatal(err)
+		}
+		p, _, err := n.spaces.Lookup(c.Name())
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -126,7 +126,7 @@ func (s *Space) open(ctx context.Context, l *link, c *call) error {
 	if err := d.Err(); err != nil {
 		return err
 	}
-	s.reborn(o.Incarnation)
+	s.reborn(o.Incarnation) // "": the server knows no such space
 	for _, t := range l.opened(s, c.epoch, o) {
 		t.Lose(errGone)
 	}
@@ -162,6 +162,7 @@ func (s *Space) reborn(incarnation string) {
 	defer s.mu.Unlock()
 	if s.incarnation != "" && s.incarnation != incarnation {
 		s.codecs.Store(space.NewCodecs())
+		clear(s.schemas)
 	}
 	s.incarnation = incarnation
 }

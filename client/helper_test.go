@@ -33,7 +33,22 @@ func newSpaces(t testing.TB, cfg partition.Config) *spaces {
 	return s
 }
 
-func (s *spaces) Open(name string) (*partition.Partition, string, error) {
+func (s *spaces) Lookup(name string) (*partition.Partition, string, error) {
+	s.mu.Lock()
+	p := s.open[name]
+	_, logged := s.logs[name]
+	s.mu.Unlock()
+	if p == nil && !logged && name != client.DefaultSpace && name != "" && name[0] != '-' {
+		return nil, "", nil
+	}
+	return s.Create(name)
+}
+
+func (s *spaces) Drop(context.Context, string, bool) (*partition.Partition, error) {
+	return nil, engine.ErrInvalidArgument
+}
+
+func (s *spaces) Create(name string) (*partition.Partition, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if name == "" || name[0] == '-' {
@@ -141,14 +156,14 @@ func (n *node) dial(cfg client.Config) *client.Client {
 
 // partition returns that of the default space.
 func (n *node) partition() *partition.Partition {
-	p, _, err := n.spaces.Open("default")
+	p, _, err := n.spaces.Create("default")
 	require.NoError(n.t, err)
 	return p
 }
 
 // awaitWaiting waits until that many calls wait in a space.
 func (n *node) awaitWaiting(name string, want int) {
-	p, _, err := n.spaces.Open(name)
+	p, _, err := n.spaces.Create(name)
 	require.NoError(n.t, err)
 	require.Eventually(n.t, func() bool { return p.Stats().Waiting == want }, time.Minute, time.Millisecond)
 }

@@ -162,6 +162,9 @@ func (l *link) send(ctx context.Context, c *call) error {
 			return err
 		}
 	}
+	if c.op == wire.Attach && v.incarnation == "" {
+		return space.ErrDropped
+	}
 	if c.op == wire.Attach && c.reg.incarnation != v.incarnation {
 		return space.ErrLeaseEnded // the number means something else now
 	}
@@ -198,7 +201,7 @@ func (l *link) send(ctx context.Context, c *call) error {
 
 func needsSpace(op wire.Type) bool {
 	switch op {
-	case wire.Echo, wire.Spaces, wire.Status, wire.Open:
+	case wire.Echo, wire.Spaces, wire.Status, wire.Open, wire.CreateSpace, wire.DropSpace:
 		return false
 	}
 	return true

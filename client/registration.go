@@ -269,6 +269,9 @@ func (r *registration) attach(ctx context.Context) {
 		case errors.Is(err, space.ErrLeaseEnded):
 			r.end(0, space.ErrLeaseEnded)
 			return
+		case errors.Is(err, space.ErrDropped):
+			r.end(0, space.ErrDropped)
+			return
 		}
 		cfg.Logger.Info("cannot attach to a registration yet", "registration", r.id, "error", err)
 		select {

@@ -33,10 +33,10 @@ func (l *link) viewLocked(s *Space) *view {
 func (l *link) reset(handle uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.epoch++ // whatever was sent before the server said so
 	if handle >= uint64(len(l.views)) || l.views[handle].space == nil {
 		return
 	}
-	l.epoch++
 	s := l.views[handle].space
 	l.views[handle] = view{space: s, epoch: l.epoch}
 	l.goLocked(func() { l.reattach(s) })

@@ -42,6 +42,9 @@ type embedded struct {
 
 // startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes.
 func startEmbedded(ctx context.Context, f *folder, sync bool, logger *slog.Logger) (*embedded, error) {
+	if err := f.endDrops(); err != nil {
+		return nil, fmt.Errorf("%w: end the removal of logs: %w", ErrFailed, err)
+	}
 	if err := checkLastFiles(f, logger); errors.Is(err, ErrDamaged) {
 		return nil, fmt.Errorf("replication: %w", err)
 	} else if err != nil {

@@ -13,7 +13,7 @@ var ErrLost error = unreadable("replication: log lost")
 
 // findLoss returns ErrLost if the folder remembers more of the log than is there, or makes it go on without if that is accepted.
 func (l *Log) findLoss(ctx context.Context) error {
-	w, err := l.store.readWitness(l.id)
+	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
 		return err
 	}

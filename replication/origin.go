@@ -2,11 +2,7 @@ package replication
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Origin is where the first state of a log came from that did not begin empty: another log, as far as a database had it when a space was loaded
@@ -45,41 +41,14 @@ func (l *Log) Pristine() bool {
 }
 
 // Remake deletes a log with its snapshots, for good, and makes a new one, with another incarnation, which it returns. The old one is of no use any more.
-// A crash on the way leaves an empty log, the old one or a new one.
+// A crash on the way leaves no log, the old one or a new one.
 func (s *Store) Remake(ctx context.Context, space string, partition int) (*Log, error) {
 	old, err := s.Log(ctx, space, partition)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.remove(ctx, old); err != nil {
+	if _, err := s.remove(ctx, old); err != nil {
 		return nil, fmt.Errorf("remake log %v: %w", old.id, err)
 	}
 	return s.Log(ctx, space, partition)
-}
-
-// remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need no log. If it is interrupted,
-// the next opening ends it.
-func (s *Store) remove(ctx context.Context, l *Log) error {
-	s.opening.Lock()
-	defer s.opening.Unlock()
-	srv, err := s.server()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	l.shut()
-	delete(s.logs, l.id)
-	if err := s.writeWitness(l.id, witness{Dropped: true}); err != nil {
-		return err
-	}
-	return s.drop(ctx, srv, l.id)
-}
-
-// drop removes what there is of a log.
-func (s *Store) drop(ctx context.Context, srv *embedded, id logID) error {
-	if err := srv.js.DeleteStream(ctx, id.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return err
-	}
-	return os.RemoveAll(s.snapshotDir(id))
 }

@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -25,7 +24,7 @@ func (s *Store) remembered() (names []string, err error) {
 
 // forgotten returns nil if the folder remembers nothing of a log, and ErrLost if it does.
 func (s *Store) forgotten(id logID) error {
-	w, err := s.readWitness(id)
+	w, err := s.folder.readWitness(id)
 	if err != nil || w.Dropped {
 		return err
 	}
@@ -38,13 +37,4 @@ func (s *Store) forgotten(id logID) error {
 		reached, snapshot = max(reached, positions[0]), fmt.Sprintf("its newest snapshot is of position %d", positions[0])
 	}
 	return fmt.Errorf("%w: %v is not there; it had reached position %d, and %s", ErrLost, id, reached, snapshot)
-}
-
-// endDrop ends the removal of a log that was interrupted.
-func (s *Store) endDrop(ctx context.Context, srv *embedded, id logID) error {
-	w, err := s.readWitness(id)
-	if err != nil || !w.Dropped {
-		return err
-	}
-	return s.drop(ctx, srv, id)
 }

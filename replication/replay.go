@@ -102,7 +102,7 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 
 // toldLost reports whether something is lost of what the log had: its claim tells its readers.
 func (l *Log) toldLost(st jetstream.StreamState, end uint64) (bool, error) {
-	w, err := l.store.readWitness(l.id)
+	w, err := l.store.folder.readWitness(l.id)
 	return w.Lost || end < st.LastSeq, err
 }
 

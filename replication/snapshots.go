@@ -19,8 +19,10 @@ const keptSnapshots = 2
 // SnapshotDir returns the folder of the log's snapshots, which may not be there yet.
 func (l *Log) SnapshotDir() string { return l.store.snapshotDir(l.id) }
 
-func (s *Store) snapshotDir(id logID) string {
-	return filepath.Join(s.folder.path, snapshotsFolder, id.space+"-"+strconv.Itoa(id.partition))
+func (s *Store) snapshotDir(id logID) string { return s.folder.snapshotDir(id) }
+
+func (f *folder) snapshotDir(id logID) string {
+	return filepath.Join(f.path, snapshotsFolder, id.space+"-"+strconv.Itoa(id.partition))
 }
 
 const snapshotsFolder = "snapshots"

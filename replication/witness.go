@@ -22,8 +22,8 @@ type witness struct {
 const witnessFile = "log.json"
 
 // readWitness returns the witness of a log, and the zero value if there is none.
-func (s *Store) readWitness(id logID) (w witness, err error) {
-	path := filepath.Join(s.snapshotDir(id), witnessFile)
+func (f *folder) readWitness(id logID) (w witness, err error) {
+	path := filepath.Join(f.snapshotDir(id), witnessFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return w, nil
@@ -63,7 +63,7 @@ func (s *Store) syncSnapshots(id logID) error {
 // reach notes that the log is on the disk up to a position, and has it there. Before the log is first replayed it does nothing: a log
 // that is restored begins after its snapshot.
 func (l *Log) reach(position uint64) error {
-	w, err := l.store.readWitness(l.id)
+	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Stream == "" || w.Lost || position <= w.Reached {
 		return err
 	}
@@ -79,7 +79,7 @@ func (l *Log) reach(position uint64) error {
 // replayed notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without Sync the claim is not on the
 // disk yet, and what the witness says of the end does not rise.
 func (l *Log) replayed(claim uint64) error {
-	w, err := l.store.readWitness(l.id)
+	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
 		return err
 	}

@@ -70,6 +70,9 @@ var (
 	ErrSpaceFull = engine.ErrSpaceFull
 	// ErrClosed is returned by every call on a closed space, and by waits that it interrupts; the call changed nothing.
 	ErrClosed = engine.ErrClosed
+	// ErrDropped is returned by calls that wait in a space while it is dropped, by those that come in that moment, and by Registration.Next. The call changed
+	// nothing. Later calls meet a space that does not exist, or a new one of the same name.
+	ErrDropped = engine.ErrDropped
 )
 
 // UnusableEntryError is returned when a stored entry does not fit the Go type that asked for it. It carries the entry

@@ -199,6 +199,12 @@ func serveTCP(t *testing.T, p *partition.Partition) space.Space {
 // oneSpace implements server.Spaces.
 type oneSpace struct{ p *partition.Partition }
 
-func (s oneSpace) Open(string) (*partition.Partition, string, error) { return s.p, "one", nil }
-func (s oneSpace) Names() []string                                   { return []string{client.DefaultSpace} }
-func (s oneSpace) Status() []byte                                    { return []byte("{}") }
+func (s oneSpace) Create(name string) (*partition.Partition, string, error) { return s.Lookup(name) }
+
+func (oneSpace) Drop(context.Context, string, bool) (*partition.Partition, error) {
+	return nil, space.ErrInvalidArgument
+}
+
+func (s oneSpace) Lookup(string) (*partition.Partition, string, error) { return s.p, "one", nil }
+func (s oneSpace) Names() []string                                     { return []string{client.DefaultSpace} }
+func (s oneSpace) Status() []byte                                      { return []byte("{}") }

@@ -23,6 +23,7 @@ type app struct {
 
 	addr    string // of the server
 	space   string // which space of it
+	unknown bool   // the server has no such space
 	running bool   // the command line was understood; what fails now is not a mistake in usage
 }
 

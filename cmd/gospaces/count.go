@@ -31,7 +31,7 @@ func (a *app) countCommand() *cobra.Command {
 		if held && under.given() {
 			return usage("--held tells what all transactions hold: it excludes --txn")
 		}
-		return a.withSpace(cmd.Context(), func(sp space.Space) error {
+		return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
 			q, err := a.query(cmd.Context(), sp, sel, false)
 			if errors.Is(err, space.ErrNoMatch) {
 				return a.printJSON(0)

@@ -26,14 +26,14 @@ The command asks for the name of each kind again, unless it is told --yes.`,
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, kinds []string) error {
 		ctx := cmd.Context()
-		return a.withSpace(ctx, func(sp space.Space) error {
+		return a.withKnownSpace(ctx, func(sp space.Space) error {
 			answers := bufio.NewReader(a.stdin)
 			for _, kind := range kinds {
 				if err := a.hintKind(ctx, sp, kind); err != nil {
 					return err
 				}
 				if !yes {
-					if err := a.confirm(answers, "kind", kind); err != nil {
+					if err := a.confirm(answers, fmt.Sprintf("kind %q of space %q", kind, a.space), kind); err != nil {
 						return err
 					}
 				}
@@ -55,7 +55,7 @@ var errNotConfirmed = errors.New("not confirmed: nothing was dropped")
 
 // confirm has the user type the name of what is about to be dropped.
 func (a *app) confirm(answers *bufio.Reader, what, name string) error {
-	fmt.Fprintf(a.stderr, "Drop %s %q of space %q? Type its name to confirm: ", what, name, a.space)
+	fmt.Fprintf(a.stderr, "Drop %s? Type its name to confirm: ", what)
 	answer, _ := answers.ReadString('\n')
 	if strings.TrimSpace(answer) != name {
 		return errNotConfirmed

@@ -93,7 +93,7 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 		if err := f.check(take, cmd.Flags().Changed("max")); err != nil {
 			return err
 		}
-		return a.withSpace(cmd.Context(), func(sp space.Space) error {
+		return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
 			q, err := a.query(cmd.Context(), sp, sel, f.wait != 0 && !f.ifExists && f.id == 0)
 			if err != nil {
 				return err

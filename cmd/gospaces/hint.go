@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -20,7 +22,7 @@ func (a *app) query(ctx context.Context, sp space.Space, sel *selection, waits b
 
 // hintKind says on standard error that the space does not know a kind, and which kind has a name like that.
 func (a *app) hintKind(ctx context.Context, sp space.Space, kind string) error {
-	if kind == "" {
+	if kind == "" || a.unknown {
 		return nil
 	}
 	schema, err := sp.Schema(ctx, kind)
@@ -39,4 +41,26 @@ func (a *app) hintKind(ctx context.Context, sp space.Space, kind string) error {
 	}
 	fmt.Fprintf(a.stderr, "gospaces: space %q has no kind %q%s\n", a.space, kind, perhaps("", kind, names))
 	return nil
+}
+
+// withKnownSpace is withSpace for a command that does not create the space. It says on standard error if there is none of that name.
+func (a *app) withKnownSpace(ctx context.Context, do func(space.Space) error) error {
+	return a.withClient(ctx, func(c *client.Client) error {
+		known, err := a.hintSpace(ctx, c, a.space)
+		if err != nil && !errors.Is(err, space.ErrUnavailable) {
+			return err
+		}
+		a.unknown = err == nil && !known
+		return do(c)
+	})
+}
+
+// hintSpace says on standard error that the server has no space of a name, and which has one like that.
+func (a *app) hintSpace(ctx context.Context, c *client.Client, name string) (known bool, err error) {
+	names, err := c.Spaces(ctx)
+	if err != nil || slices.Contains(names, name) {
+		return err == nil, err
+	}
+	fmt.Fprintf(a.stderr, "gospaces: there is no space %q%s\n", name, perhaps("", name, names))
+	return false, nil
 }

@@ -32,7 +32,7 @@ func (a *app) kindsCommand() *cobra.Command {
 are in the hands of transactions, for example of workers, and delayed how many will be visible later.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withSpace(cmd.Context(), func(sp space.Space) error {
+			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
 				kinds, err := sp.Kinds(cmd.Context())
 				for _, k := range kinds {
 					if err := a.printJSON(newKind(k)); err != nil {

@@ -77,5 +77,5 @@ func (a *app) withLeases(ctx context.Context, args []string, do func(space.Space
 		}
 		ids[i] = space.LeaseID(id.Number)
 	}
-	return a.withSpace(ctx, func(sp space.Space) error { return do(sp, ids) })
+	return a.withKnownSpace(ctx, func(sp space.Space) error { return do(sp, ids) })
 }

@@ -24,7 +24,7 @@ outcome, or has been gone for two minutes.`,
 			if err != nil {
 				return usage("%q is not the id of a transaction or call: that is SPACE/NUMBER or SPACE/SESSION/NUMBER", args[0])
 			}
-			return a.withSpace(cmd.Context(), func(sp space.Space) error {
+			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
 				v, err := space.Outcome(cmd.Context(), sp, id)
 				if err != nil {
 					return err

@@ -52,6 +52,9 @@ func (a *app) listRegistrationsCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {
+				if _, err := a.hintSpace(cmd.Context(), c, a.space); err != nil {
+					return err
+				}
 				found, err := c.Registrations(cmd.Context())
 				for _, r := range found {
 					if err := a.printJSON(newListedRegistration(r)); err != nil {

@@ -129,7 +129,7 @@ func (a *app) txnEndCommand(name, short string, end func(context.Context, *space
 			if err != nil {
 				return usage("%q is not the id of a transaction: that is SPACE/NUMBER, which txn begin prints", args[0])
 			}
-			return a.withSpace(cmd.Context(), func(sp space.Space) error { return end(cmd.Context(), space.TxnOf(sp, id)) })
+			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error { return end(cmd.Context(), space.TxnOf(sp, id)) })
 		},
 	}
 }

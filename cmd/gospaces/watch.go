@@ -55,7 +55,7 @@ What is of several types at once is one event. An event of type "gap" says how m
 		case limit < 0:
 			return usage("--max must not be negative")
 		}
-		return a.withSpace(cmd.Context(), func(sp space.Space) error {
+		return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
 			q, err := a.query(cmd.Context(), sp, sel, true)
 			if err != nil {
 				return err

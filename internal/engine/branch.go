@@ -64,3 +64,13 @@ func (e *Engine) AbortBranch(now int64, id txn.ID) Result {
 	}
 	return Result{Depends: e.lsn}
 }
+
+// Enlisted reports whether a transaction that began here has branches elsewhere.
+func (e *Engine) Enlisted() bool {
+	for _, t := range e.txns {
+		if len(t.participants) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -15,6 +15,7 @@ var (
 	ErrKindInUse       = errors.New("space: kind in use")
 	ErrTooLarge        = errors.New("space: too large")
 	ErrClosed          = errors.New("space: closed")
+	ErrDropped         = errors.New("space: dropped")
 	ErrUnavailable     = errors.New("space: unavailable")
 	ErrOutcomeUnknown  = errors.New("space: outcome unknown")
 	ErrTxnEnded        = errors.New("space: transaction ended")

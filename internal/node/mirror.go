@@ -86,8 +86,8 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 	if err != nil {
 		return err
 	}
-	ss.mirrors.Go(func() {
-		if err := s.mirror.Run(ss.ctx); err != nil {
+	s.running.Go(func() {
+		if err := s.mirror.Run(s.ctx); err != nil {
 			ss.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", name, "error", err)
 		}
 	})

@@ -169,8 +169,16 @@ func (n *Node) Close(ctx context.Context) error {
 	return errors.Join(err, n.spaces.close(ctx))
 }
 
-// Open implements server.Spaces.
-func (n *Node) Open(name string) (*partition.Partition, string, error) {
+// Lookup implements server.Spaces.
+func (n *Node) Lookup(name string) (*partition.Partition, string, error) {
+	if s := n.spaces.lookup(name); s != nil {
+		return s.partition, s.incarnation, nil
+	}
+	return nil, "", validName(name)
+}
+
+// Create implements server.Spaces.
+func (n *Node) Create(name string) (*partition.Partition, string, error) {
 	s, err := n.spaces.open(name)
 	if err != nil {
 		return nil, "", err

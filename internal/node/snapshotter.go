@@ -158,7 +158,10 @@ func (s *snapshotter) status() *snapshotStatus {
 // Snapshot implements server.Snapshots.
 func (n *Node) Snapshot(ctx context.Context, name string) (uint64, error) {
 	s := n.spaces.all()[name]
-	if s == nil || s.snapshots == nil {
+	if s == nil {
+		return 0, fmt.Errorf("%w: there is no space %q", engine.ErrInvalidArgument, name)
+	}
+	if s.snapshots == nil {
 		return 0, errNoLog
 	}
 	return s.snapshots.take(ctx)

@@ -22,14 +22,14 @@ type spaces struct {
 	budget *budget.Budget
 	store  *replication.Store // nil with Memory
 
-	pool    *writeback.Pool // of the mirrors; nil without a database
-	ctx     context.Context // of the mirrors; ends with close
-	cancel  context.CancelFunc
-	mirrors sync.WaitGroup
+	pool     *writeback.Pool // of the mirrors; nil without a database
+	ctx      context.Context // of all spaces; ends with close
+	cancel   context.CancelFunc
+	watching sync.WaitGroup // the budget
 
 	spans *partition.Spans
 
-	mu     sync.Mutex // held while a space is opened
+	mu     sync.Mutex // held while a space is opened or dropped
 	closed bool       // guarded by mu
 
 	tableMu sync.RWMutex       // never held for long; taken after mu
@@ -44,6 +44,10 @@ type hosted struct {
 	mirror      *writeback.Writer // nil without a database
 	guard       *guard            // nil with Memory
 	snapshots   *snapshotter      // nil with Memory
+
+	ctx     context.Context // of the mirror, the guard and the snapshots; ends with the space
+	cancel  context.CancelFunc
+	running sync.WaitGroup // of these
 }
 
 // defaultSpace is there from the start.
@@ -53,7 +57,7 @@ const defaultSpace = "default"
 func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup) (*spaces, error) {
 	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*hosted{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
-	ss.mirrors.Go(func() { b.Watch(ss.ctx) })
+	ss.watching.Go(func() { b.Watch(ss.ctx) })
 	ss.spans = partition.NewSpans(ss.partition, ss.names, cfg.Logger)
 	if cfg.Postgres != "" {
 		var err error
@@ -98,9 +102,9 @@ func (ss *spaces) open(name string) (*hosted, error) {
 		return s, nil
 	}
 	have := len(ss.names())
-	switch err := replication.ValidName(name); {
+	switch err := validName(name); {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
+		return nil, err
 	case ss.closed:
 		return nil, engine.ErrClosed
 	case have >= ss.cfg.Limits.Spaces:
@@ -115,6 +119,14 @@ func (ss *spaces) open(name string) (*hosted, error) {
 	return s, nil
 }
 
+// validName returns engine.ErrInvalidArgument for what cannot be the name of a space.
+func validName(name string) error {
+	if err := replication.ValidName(name); err != nil {
+		return fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
+	}
+	return nil
+}
+
 func (ss *spaces) add(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -124,6 +136,7 @@ func (ss *spaces) add(ctx context.Context, name string, progress func(done, tota
 // addLocked brings a space up from its log, if there is one.
 func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
 	s := &hosted{incarnation: rand.Text()}
+	s.ctx, s.cancel = context.WithCancel(ss.ctx)
 	cfg := partition.Config{
 		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall,
 		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
@@ -133,6 +146,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	if ss.store != nil {
 		var err error
 		if s.log, err = ss.store.Log(ctx, name, 0); err != nil {
+			s.cancel()
 			return nil, err
 		}
 		s.incarnation = s.log.Incarnation()
@@ -144,10 +158,12 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	}
 	s.partition = partition.New(cfg)
 	if err := s.partition.Start(ctx, progress); err != nil {
+		s.cancel()
 		return nil, err
 	}
 	ss.prepareSnapshots(name, s)
 	if err := ss.startMirror(name, s); err != nil {
+		s.cancel()
 		return nil, errors.Join(err, s.partition.Close())
 	}
 	ss.startSnapshots(s)
@@ -168,7 +184,7 @@ func (ss *spaces) startGuard(s *hosted) {
 		mirror = nil
 	}
 	s.guard.watch(s.partition, mirror)
-	ss.mirrors.Go(func() { s.guard.run(ss.ctx) })
+	s.running.Go(func() { s.guard.run(s.ctx) })
 }
 
 // prepareSnapshots makes what takes the snapshots of a space that has a log.
@@ -184,7 +200,7 @@ func (ss *spaces) prepareSnapshots(name string, s *hosted) {
 
 func (ss *spaces) startSnapshots(s *hosted) {
 	if s.snapshots != nil {
-		ss.mirrors.Go(func() { s.snapshots.run(ss.ctx) })
+		s.running.Go(func() { s.snapshots.run(s.ctx) })
 	}
 }
 
@@ -235,7 +251,10 @@ func (ss *spaces) close(ctx context.Context) error {
 	}
 	flushing.Wait()
 	ss.cancel()
-	ss.mirrors.Wait()
+	ss.watching.Wait()
+	for _, s := range all {
+		s.stop()
+	}
 	if ss.pool != nil {
 		ss.pool.Close()
 	}

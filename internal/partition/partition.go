@@ -209,14 +209,44 @@ func (p *Partition) apply(g record.Group) error {
 // Close ends waiting calls with engine.ErrClosed, commits what is pending and stops. It is idempotent.
 func (p *Partition) Close() error {
 	p.mu.Lock()
+	p.end(engine.ErrClosed)
+	return nil
+}
+
+// Discard is Close for a space that is dropped: its calls end with engine.ErrDropped. It returns engine.ErrInvalidArgument, and changes nothing, while a
+// transaction over several spaces has a part here, since the other spaces would not learn its outcome; and the error of a partition that does not serve.
+func (p *Partition) Discard() error {
+	p.mu.Lock()
+	err := p.err
+	if p.reading {
+		err = nil // the state is there, and the room is needed
+	}
+	if err == nil && p.spans() {
+		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: end them, or wait until they have ended", engine.ErrInvalidArgument, p.cfg.Name)
+	}
+	if err != nil {
+		p.mu.Unlock()
+		return err
+	}
+	p.end(fmt.Errorf("%w: space %q was dropped", engine.ErrDropped, p.cfg.Name))
+	return nil
+}
+
+// spans reports whether a transaction over several spaces has a part here that has not ended.
+func (p *Partition) spans() bool {
+	return len(p.e.Branches())+len(p.e.Prepared())+len(p.e.Decisions()) > 0 || p.e.Enlisted()
+}
+
+// end stops the partition, whose lock is held and is given back: calls end with err from now on.
+func (p *Partition) end(err error) {
 	if p.closed {
 		p.mu.Unlock()
 		p.done.Wait()
-		return nil
+		return
 	}
-	p.closed = true
-	p.err = engine.ErrClosed
-	p.endWaits(engine.ErrClosed)
+	p.closed, p.reading = true, false
+	p.err = err
+	p.endWaits(err)
 	p.stopSessions()
 	if p.timer != nil {
 		p.timer.Stop()
@@ -228,7 +258,6 @@ func (p *Partition) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.charged = p.cfg.Budget.Settle(p.charged, 0)
-	return nil
 }
 
 // kinds is what calls need to know of kinds without taking the lock. It is replaced as a whole.

@@ -14,7 +14,8 @@ type attachment struct {
 
 // OpenSession returns the number of a client's session, for engine.Request, and begins one if the client has none. before is the number that
 // the client was told the last time, or 0; lost reports that nobody knows any more what the calls of that session have done. Nobody may make calls
-// for an earlier OpenSession of the same client any more. CloseSession must follow. It fails with engine.ErrClosed.
+// for an earlier OpenSession of the same client any more. CloseSession must follow. It fails with engine.ErrClosed
+// or, after Discard, engine.ErrDropped.
 func (p *Partition) OpenSession(client engine.Client, before uint64) (session uint64, lost bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -23,7 +24,7 @@ func (p *Partition) OpenSession(client engine.Client, before uint64) (session ui
 		e = p.old // which is being rebuilt, and will be told
 	}
 	if p.closed {
-		return 0, false, engine.ErrClosed
+		return 0, false, p.err
 	}
 	session, lost = e.OpenSession(client, before)
 	a := p.attachments[session]

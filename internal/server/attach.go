@@ -65,7 +65,7 @@ func (s *session) detach(err error) {
 	s.goodbye = errors.Is(err, errGoodbye)
 	s.ended = s.ended || s.leaving || s.srv.cfg.Resume < 0 || crowded || s.goodbye || isProtocolError(err)
 	s.mu.Unlock()
-	s.interruptWaits()
+	s.interruptWaits(nil)
 
 	s.mu.Lock()
 	s.owned = false
@@ -156,6 +156,9 @@ func (s *session) forget() {
 
 // gone makes the partition forget c and its listeners, and aborts the transactions that it began.
 func (c *caller) gone() {
+	if c.nowhere {
+		c.s.srv.nowhere.leave(c)
+	}
 	c.p.Gone(c)
 	left := c.abortTxns() // none can begin any more: nobody calls on behalf of c, and nothing waits
 	c.s.mu.Lock()

@@ -32,6 +32,10 @@ func (s *session) handle(f wire.Frame) error {
 		return s.handleOpen(f.ID, wire.NewDecoder(f.Body))
 	case wire.Spaces:
 		return s.handleSpaces(f.ID)
+	case wire.CreateSpace:
+		return s.handleCreateSpace(f.ID, wire.NewDecoder(f.Body))
+	case wire.DropSpace:
+		return s.handleDropSpace(f.ID, wire.NewDecoder(f.Body))
 	case wire.Status:
 		return s.answer(f.ID, s.srv.cfg.Spaces.Status())
 	case wire.Backup:
@@ -66,6 +70,9 @@ func (s *session) handleSpace(f wire.Frame) error {
 	}
 	if c.stale.Load() {
 		return s.failStale(f)
+	}
+	if c.nowhere && creates(f.Type) {
+		return s.fail(f.ID, c.create())
 	}
 	s.join(c.p)
 	switch f.Type {
@@ -116,7 +123,7 @@ func (s *session) failStale(f wire.Frame) error {
 	if f.Type == wire.Acknowledge {
 		return nil // a new listener begins after the last event that the client has
 	}
-	return s.fail(f.ID, fmt.Errorf("%w: the space is to be opened again", wire.ErrInterrupted))
+	return s.fail(f.ID, errOpenAgain)
 }
 
 // send queues a frame that answers at once.
@@ -176,21 +183,24 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 	case !before.stale.Load():
 		return s.answer(call, before.opened)
 	default:
-		if err := before.p.Err(); err != nil {
+		if err := before.p.Err(); err != nil && !errors.Is(err, engine.ErrDropped) {
 			return s.fail(call, err) // its kinds will have other numbers
 		}
 	}
-	s.pause() // opening may take its time, others go on
-	p, incarnation, err := s.srv.cfg.Spaces.Open(string(name))
-	s.setReading(true)
+	n := s.srv.nowhere
+	n.mu.Lock()
+	p, incarnation, err := s.srv.cfg.Spaces.Lookup(string(name))
+	if err == nil && p == nil {
+		defer n.mu.Unlock()
+		c := s.newCaller(handle, string(name), n.p)
+		n.addLocked(c)
+		return s.opened(call, c, &wire.Opened{Told: true})
+	}
+	n.mu.Unlock()
 	if err != nil {
 		return s.fail(call, err)
 	}
-	c := &caller{
-		outlet: outlet{s: s}, handle: handle, name: string(name), p: p, volatile: !p.Logged(), listeners: map[uint64]*listener{},
-	}
-	c.of = c
-	o := &wire.Opened{Incarnation: incarnation}
+	c, o := s.newCaller(handle, string(name), p), &wire.Opened{Incarnation: incarnation}
 	if s.client != (engine.Client{}) {
 		if c.session, o.Lost, err = p.OpenSession(s.client, number); err != nil {
 			return s.fail(call, err)
@@ -198,9 +208,27 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 		o.Session = c.session
 		o.Txns, o.Told = c.adoptTxns()
 	}
+	return s.opened(call, c, o)
+}
+
+func (s *session) newCaller(handle uint64, name string, p *partition.Partition) *caller {
+	c := &caller{
+		outlet: outlet{s: s}, handle: handle, name: name, p: p, nowhere: p == s.srv.nowhere.p, volatile: !p.Logged(),
+		listeners: map[uint64]*listener{},
+	}
+	c.of = c
+	return c
+}
+
+// opened answers that c is open.
+func (s *session) opened(call uint64, c *caller, o *wire.Opened) error {
 	c.opened = wire.AppendOpened(nil, o)
 	s.addCaller(c)
-	return s.answer(call, c.opened)
+	err := s.answer(call, c.opened)
+	if errors.Is(c.p.Err(), engine.ErrDropped) { // Server.dropped may not have seen c
+		c.reset()
+	}
+	return err
 }
 
 // caller returns the space that is open under a handle, or nil.

@@ -93,6 +93,7 @@ type caller struct {
 	session   uint64 // of the client with the partition; 0: none, it does not repeat calls
 	opened    []byte // the answer to Open
 	p         *partition.Partition
+	nowhere   bool                 // the space does not exist: p stands for it until it is created, or this session opens it again
 	volatile  bool                 // p has no log: nobody calls Durable
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
@@ -105,6 +106,13 @@ type caller struct {
 }
 
 var _ partition.Holder = (*caller)(nil)
+
+// reset is resetLocked for those who do not hold the lock of the session.
+func (c *caller) reset() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.resetLocked()
+}
 
 // resetLocked makes the client open the space again. Calls that it has made in the meantime are not executed.
 func (c *caller) resetLocked() {
@@ -125,13 +133,17 @@ func (s *session) leaveStale() {
 	s.stale = nil
 	s.mu.Unlock()
 	for _, c := range stale {
-		c.leave(false)
+		if c.nowhere {
+			s.interruptWaits(c) // later ones see that c is stale
+		} else {
+			c.leave(false)
+		}
 	}
 }
 
-// inheritLocked makes c take over what old has begun, which was reset.
+// inheritLocked makes c take over what old has begun, which was reset, unless it was in another space of the same name.
 func (c *caller) inheritLocked(old *caller) {
-	if old != nil {
+	if old != nil && old.p == c.p {
 		c.txns, old.txns = old.txns, openTxns{}
 	}
 }

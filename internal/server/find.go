@@ -181,10 +181,10 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	if !replied {
 		s.fileLocked(q)
 	}
-	late := !replied && s.leaving
 	c := q.caller
+	late := !replied && (s.leaving || c.nowhere && c.stale.Load())
 	s.mu.Unlock()
-	if late { // the server began to shut down meanwhile and has not seen this one
+	if late { // the server began to shut down meanwhile, or the space was created, and this one was not seen
 		c.p.CancelWait(c, call)
 	}
 	return replied
@@ -244,8 +244,8 @@ func (s *session) cancelWait(call uint64) {
 	}
 }
 
-// interruptWaits takes all calls that wait, or take long, back from their partitions.
-func (s *session) interruptWaits() {
+// interruptWaits takes all calls that wait, or take long, back from their partitions; only those of a space if of is not nil.
+func (s *session) interruptWaits(of *caller) {
 	type wait struct {
 		c    *caller
 		call uint64
@@ -253,7 +253,9 @@ func (s *session) interruptWaits() {
 	s.mu.Lock()
 	waits := make([]wait, 0, len(s.waiting))
 	for call, q := range s.waiting {
-		waits = append(waits, wait{q.caller, tag(q.op, call)})
+		if of == nil || q.caller == of {
+			waits = append(waits, wait{q.caller, tag(q.op, call)})
+		}
 	}
 	s.mu.Unlock()
 	for _, w := range waits {

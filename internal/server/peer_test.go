@@ -22,7 +22,7 @@ import (
 // two is a server.Spaces with two spaces: the one under test, and another in memory.
 type two struct{ space, memory *partition.Partition }
 
-func (s two) Open(name string) (*partition.Partition, string, error) {
+func (s two) Lookup(name string) (*partition.Partition, string, error) {
 	switch name {
 	case "space":
 		return s.space, "first", nil
@@ -30,6 +30,12 @@ func (s two) Open(name string) (*partition.Partition, string, error) {
 		return s.memory, "first", nil
 	}
 	return nil, "", fmt.Errorf("%w: name %q", engine.ErrInvalidArgument, name)
+}
+
+func (s two) Create(name string) (*partition.Partition, string, error) { return s.Lookup(name) }
+
+func (s two) Drop(context.Context, string, bool) (*partition.Partition, error) {
+	return nil, engine.ErrInvalidArgument
 }
 
 func (s two) Names() []string { return []string{"memory", "space"} }

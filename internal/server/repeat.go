@@ -38,11 +38,14 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	f.Type, f.Body = op, body
 	d = wire.NewDecoder(body)
 	c := s.caller(d.Uvarint())
-	if c == nil || c.session == 0 || !wire.Repeats(op) {
+	if c == nil || c.session == 0 && !c.nowhere || !wire.Repeats(op) {
 		return s.fail(f.ID, fmt.Errorf("%w: it cannot be repeated", engine.ErrOutcomeUnknown))
 	}
 	if c.stale.Load() {
 		return s.fail(f.ID, fmt.Errorf("%w: the space is to be opened again", wire.ErrInDoubt))
+	}
+	if c.nowhere && !ask { // nothing was executed: the client knows of no space
+		return s.handleSpace(f)
 	}
 	s.join(c.p)
 	had, err := c.p.Recall(c, tag(op|opRecalled, f.ID), c.by(f.ID))

@@ -25,9 +25,16 @@ import (
 
 // Spaces is what a server serves. Its methods may be called concurrently.
 type Spaces interface {
-	// Open returns the partition of the named space, which it creates on first use, and the incarnation of the space:
-	// it changes when the space has lost what it held. It returns engine.ErrInvalidArgument for a name that cannot be.
-	Open(name string) (p *partition.Partition, incarnation string, err error)
+	// Lookup returns the partition of the named space, and the incarnation of the space: it changes when the space has lost what it held. It returns
+	// nil if there is no such space, and engine.ErrInvalidArgument for a name that cannot be. It does not block.
+	Lookup(name string) (p *partition.Partition, incarnation string, err error)
+	// Create does as Lookup, after it has made the space if there is none. It blocks while it does. It returns engine.ErrSpaceFull if there are as many as
+	// there may be.
+	Create(name string) (p *partition.Partition, incarnation string, err error)
+	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with engine.ErrDropped. It returns the partition, which
+	// stood for the space until now; nil if the space is as it was. It returns engine.ErrInvalidArgument for a space that cannot be dropped, and
+	// engine.ErrNoMatch if there is none.
+	Drop(ctx context.Context, name string, tables bool) (p *partition.Partition, err error)
 	// Names returns the names of all spaces, sorted.
 	Names() []string
 	// Status returns what the owner has to say about itself, a JSON object.
@@ -87,10 +94,11 @@ var ErrClosed = errors.New("server: closed")
 
 // Server accepts connections and serves them. Its methods may be called concurrently.
 type Server struct {
-	cfg    Config
-	stats  counters
-	ctx    context.Context // of calls that outlast their session; ends with done
-	cancel context.CancelFunc
+	cfg     Config
+	stats   counters
+	nowhere *nowhere
+	ctx     context.Context // of calls that outlast their session; ends with done
+	cancel  context.CancelFunc
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}  // guarded by mu
@@ -119,6 +127,9 @@ func New(cfg Config) (*Server, error) {
 		clients:   map[engine.Client]*session{},
 		idle:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
+	}
+	if s.nowhere, err = newNowhere(cfg.Budget); err != nil {
+		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.serving.Go(s.watch)
@@ -186,7 +197,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.drain(ctx)
 	s.cutOff()
 	s.serving.Wait()
-	return err
+	return errors.Join(err, s.nowhere.p.Close())
 }
 
 // stopAccepting returns the sessions that there are; there will be no others.

@@ -185,7 +185,7 @@ func (s *session) wakeWriterLocked() {
 func (s *session) write() {
 	for s.awaitWork() {
 		if s.recalled() {
-			s.interruptWaits()
+			s.interruptWaits(nil)
 		}
 		s.leaveStale()
 		s.revive()

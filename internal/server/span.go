@@ -21,6 +21,9 @@ func (c *caller) under(id txn.ID) (txn.ID, error) {
 	if id.Space == "" {
 		return id, nil
 	}
+	if c.nowhere {
+		return id, c.create()
+	}
 	spans := c.s.srv.cfg.Spans
 	if err := spans.Join(id, c.p); err != nil {
 		return id, err

@@ -41,6 +41,9 @@ func (s *session) handleTxn(c *caller, f wire.Frame, d wire.Decoder) error {
 	if id.IsZero() {
 		return s.refuse(f.ID, errNoTxn)
 	}
+	if c.nowhere && id.Space != "" {
+		return s.fail(f.ID, c.create())
+	}
 	switch f.Type {
 	case wire.Commit:
 		return s.handleCommit(c, f.ID, id, d)

@@ -48,6 +48,7 @@ var codes = [...]error{
 	23: engine.ErrSpaceFull,
 	24: engine.ErrKindInUse,
 	25: engine.ErrLocked,
+	26: engine.ErrDropped,
 }
 
 // special are the numbers of errors that are other errors of the table too, the most special first.

@@ -23,6 +23,7 @@ var numbers = map[wire.Code]error{
 	11: template.ErrSchemaConflict, 12: wire.ErrInterrupted, 13: wire.ErrMalformed, 14: wire.ErrVersion, 15: wire.ErrCapability, 16: wire.ErrBusy,
 	17: engine.ErrTxnEnded, 18: engine.ErrDeadlock, 19: engine.ErrVersionConflict, 20: wire.ErrInDoubt,
 	21: space.ErrLogFull, 22: engine.ErrHeld, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
+	26: space.ErrDropped,
 }
 
 func sendError(t *testing.T, err error) error {

@@ -54,6 +54,9 @@ const (
 	Fetch     Type = 45
 	Backup    Type = 46
 	EndBackup Type = 47
+
+	CreateSpace Type = 48
+	DropSpace   Type = 49
 )
 
 // Frames that the server sends.

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/client"
+)
+
+func (a *app) spacesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "spaces",
+		Short: "Print the names of the server's spaces, create one, or drop one",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withClient(cmd.Context(), func(c *client.Client) error {
+				names, err := c.Spaces(cmd.Context())
+				for _, name := range names {
+					if err := a.printJSON(name); err != nil {
+						return err
+					}
+				}
+				return err
+			})
+		},
+	}
+	cmd.AddCommand(a.createCommand(), a.dropSpaceCommand())
+	return cmd
+}
+
+func (a *app) createCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "create NAME...",
+		Short:   "Create spaces; those that are there already stay as they are",
+		Long:    "Create spaces; those that are there already stay as they are. A space is also created when a program first writes to it.",
+		Example: "  gospaces spaces create orders invoices",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return a.withClient(cmd.Context(), func(c *client.Client) error {
+				for _, name := range names {
+					if err := c.CreateSpace(cmd.Context(), name); err != nil {
+						return fmt.Errorf("create space %q: %w", name, err)
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// droppedSpace is what `gospaces spaces drop` prints.
+type droppedSpace struct {
+	Dropped string `json:"dropped"`
+	Tables  bool   `json:"tables,omitempty"` // they were dropped too
+}
+
+func (a *app) dropSpaceCommand() *cobra.Command {
+	var yes, tables bool
+	cmd := &cobra.Command{
+		Use:   "drop NAME...",
+		Short: "Remove spaces with all that they hold, for good",
+		Long: `Remove spaces with all that they hold, for good: entries, registrations, transactions, the log and its snapshots.
+
+Programs that wait for something in the space get an error that says so. The tables of the space in the database stay as they are, unless --tables is
+given: then they are dropped too, and with them the archives; so are those of a space that was dropped before. The space "default" cannot be dropped.
+The command asks for the name of each space again, unless it is told --yes.`,
+		Example: "  gospaces spaces drop invoices\n  gospaces spaces drop invoices --tables --yes",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&tables, "tables", false, "drop the tables in the database too")
+	cmd.RunE = func(cmd *cobra.Command, names []string) error {
+		return a.withClient(cmd.Context(), func(c *client.Client) error {
+			answers := bufio.NewReader(a.stdin)
+			for _, name := range names {
+				if err := a.dropSpace(cmd.Context(), c, name, tables, yes, answers); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func (a *app) dropSpace(ctx context.Context, c *client.Client, name string, tables, yes bool, answers *bufio.Reader) error {
+	if _, err := a.hintSpace(ctx, c, name); err != nil {
+		return err
+	}
+	if !yes {
+		if err := a.confirm(answers, fmt.Sprintf("space %q, with all that it holds", name), name); err != nil {
+			return err
+		}
+	}
+	if err := c.DropSpace(ctx, name, tables); err != nil {
+		return err
+	}
+	if err := a.printJSON(droppedSpace{name, tables}); err != nil {
+		return err
+	}
+	if !tables {
+		fmt.Fprintf(a.stderr, "gospaces: if the space was mirrored to a database, its tables are still there; to drop them: gospaces spaces drop %s --tables\n", name)
+	}
+	return nil
+}

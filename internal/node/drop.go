@@ -1,0 +1,92 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// flushDropped is how long the drop of a space waits for its mirror, whose tables stay.
+const flushDropped = 5 * time.Second
+
+// Drop implements server.Spaces.
+func (n *Node) Drop(ctx context.Context, name string, tables bool) (*partition.Partition, error) {
+	return n.spaces.drop(ctx, name, tables)
+}
+
+func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *partition.Partition, err error) {
+	switch {
+	case name == defaultSpace:
+		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none", engine.ErrInvalidArgument, name)
+	case tables && ss.pool == nil:
+		return nil, fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", engine.ErrInvalidArgument)
+	}
+	ss.mu.Lock() // nobody makes another space of the name before this one is gone
+	defer ss.mu.Unlock()
+	s := ss.lookup(name)
+	switch {
+	case ss.closed:
+		return nil, engine.ErrClosed
+	case s != nil:
+		if err := ss.removeLocked(ctx, name, s, tables); err != nil {
+			return s.partition, fmt.Errorf("drop space %q: %w", name, err)
+		}
+		was = s.partition
+		ss.cfg.Logger.Info("space dropped", "space", name, "incarnation", s.incarnation)
+	case !tables: // those of a space that was dropped before may be left
+		return nil, noSpace(name)
+	}
+	if !tables {
+		return was, nil
+	}
+	err = writeback.Drop(ctx, ss.cfg.Postgres, name)
+	switch {
+	case err == nil:
+		return was, nil
+	case errors.Is(err, writeback.ErrNoMirror) && was == nil:
+		return nil, noSpace(name)
+	case errors.Is(err, writeback.ErrNoMirror):
+		return was, nil
+	}
+	return was, fmt.Errorf("%w: space %q is dropped, and its tables are not; do it again: %w", engine.ErrUnavailable, name, err)
+}
+
+func noSpace(name string) error {
+	return fmt.Errorf("%w: there is no space %q", engine.ErrNoMatch, name)
+}
+
+// removeLocked removes a space and its log. If it returns an error the space is as it was, though in another partition if its own had ended.
+func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tables bool) error {
+	if err := s.partition.Discard(); err != nil {
+		return err
+	}
+	if s.mirror != nil && !tables {
+		flushing, cancel := context.WithTimeout(ctx, flushDropped)
+		ss.flush(flushing, name, s)
+		cancel()
+	}
+	ss.tableMu.Lock()
+	delete(ss.byName, name)
+	ss.tableMu.Unlock()
+	s.stop()
+	if ss.store == nil {
+		return nil
+	}
+	err := ss.store.Drop(ctx, name, 0)
+	if err != nil {
+		_, back := ss.addLocked(ss.ctx, name, nil)
+		return fmt.Errorf("%w: remove the log: %w", engine.ErrUnavailable, errors.Join(err, back))
+	}
+	return nil
+}
+
+// stop ends what goes on beside the partition.
+func (s *hosted) stop() {
+	s.cancel()
+	s.running.Wait()
+}

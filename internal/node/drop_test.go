@@ -1,0 +1,136 @@
+package node_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/space"
+)
+
+// whatIsLeft returns the files and folders below dir that have the name of a space in theirs.
+func whatIsLeft(t *testing.T, dir, name string) (left []string) {
+	t.Helper()
+	for _, pattern := range []string{"*/*" + name + "*", "*/*/*" + name + "*", "*/*/*/*" + name + "*", "*/*/*/*/*" + name + "*"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		require.NoError(t, err)
+		left = append(left, found...)
+	}
+	return left
+}
+
+// spaceStatus is the part of the status that tells of one space.
+type spaceStatus struct {
+	Name    string
+	Waiting int
+	Log     struct{ Incarnation string }
+}
+
+func statusOfSpace(t *testing.T, n *node.Node, name string) spaceStatus {
+	t.Helper()
+	var st struct{ Spaces []spaceStatus }
+	require.NoError(t, json.Unmarshal(n.Status(), &st))
+	i := slices.IndexFunc(st.Spaces, func(s spaceStatus) bool { return s.Name == name })
+	require.GreaterOrEqual(t, i, 0, name)
+	return st.Spaces[i]
+}
+
+// Clients of a space that is dropped are told; what comes later meets no space, and makes a new one.
+func TestDrop_TellsTheClients(t *testing.T) {
+	t.Parallel()
+	for _, durability := range []string{node.Memory, node.Logged} {
+		dir := t.TempDir()
+		n := running(t, node.Config{Data: dir, Durability: durability})
+		c, c2 := dial(t, n, "orders"), dial(t, n, "default")
+		_, err := space.Write(t.Context(), c, parcel{1})
+		require.NoError(t, err)
+		tx, err := space.Begin(t.Context(), c)
+		require.NoError(t, err)
+		_, err = space.Take(t.Context(), c, parcel{}, space.In(tx))
+		require.NoError(t, err)
+		reg, err := space.Notify(t.Context(), c, parcel{})
+		require.NoError(t, err)
+		waits := make(chan error, 1)
+		go func() {
+			_, err := space.Take(t.Context(), c, parcel{})
+			waits <- err
+		}()
+		require.Eventually(t, func() bool { return statusOfSpace(t, n, "orders").Waiting == 1 }, time.Minute, time.Millisecond)
+
+		require.NoError(t, c2.DropSpace(t.Context(), "orders", false))
+		require.Equal(t, []string{"default"}, n.Names())
+		err = <-waits
+		require.ErrorIs(t, err, space.ErrDropped)
+		require.ErrorContains(t, err, `space "orders" was dropped`)
+		_, err = reg.Next(t.Context())
+		require.ErrorIs(t, err, space.ErrDropped)
+		require.ErrorIs(t, tx.Commit(t.Context()), space.ErrTxnEnded)
+		if durability != node.Memory {
+			require.Eventually(t, func() bool { return len(whatIsLeft(t, dir, "orders")) == 0 }, time.Minute, time.Millisecond)
+		}
+
+		count, err := space.Count(t.Context(), c, parcel{})
+		require.NoError(t, err)
+		require.Zero(t, count)
+		require.Equal(t, []string{"default"}, n.Names())
+		require.ErrorIs(t, c2.DropSpace(t.Context(), "orders", false), space.ErrNoMatch)
+		type parcel struct{ ID string } // of another class
+		_, err = space.Write(t.Context(), c, parcel{"a new space"})
+		require.NoError(t, err)
+	}
+}
+
+func TestDrop_IsRefused(t *testing.T) {
+	t.Parallel()
+	n := running(t, node.Config{Data: t.TempDir()})
+	c := dial(t, n, "default")
+	require.ErrorIs(t, c.DropSpace(t.Context(), "default", false), space.ErrInvalidArgument)
+	require.ErrorContains(t, c.DropSpace(t.Context(), "default", false), "it is the one of all programs that name none")
+
+	sp := c.SpaceNamed("orders")
+	tx, err := space.Begin(t.Context(), c)
+	require.NoError(t, err)
+	_, err = space.Write(t.Context(), sp, parcel{1}, space.In(tx))
+	require.NoError(t, err)
+	err = c.DropSpace(t.Context(), "orders", false)
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	require.ErrorContains(t, err, "transactions over several spaces")
+	require.ErrorContains(t, c.DropSpace(t.Context(), "orders", true), "there are no tables to drop")
+	require.NoError(t, tx.Commit(t.Context()))
+	_, err = space.Take(t.Context(), sp, parcel{})
+	require.NoError(t, err)
+}
+
+// A space that was dropped is not there after a restart, nor is it lost; one of the same name is another one.
+func TestDrop_OutlastsARestart(t *testing.T) {
+	t.Parallel()
+	cfg := node.Config{Data: t.TempDir()}
+	n := open(t, cfg)
+	c := dial(t, n, "orders")
+	_, err := space.Write(t.Context(), c, parcel{1})
+	require.NoError(t, err)
+	_, err = c.Snapshot(t.Context())
+	require.NoError(t, err)
+	before := statusOfSpace(t, n, "orders").Log.Incarnation
+	require.NoError(t, c.DropSpace(t.Context(), "orders", false))
+	require.NoError(t, c.Close())
+	require.NoError(t, n.Close(t.Context()))
+	_, err = os.Stat(filepath.Join(cfg.Data, "snapshots", "orders-0"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	n = running(t, cfg)
+	require.Equal(t, []string{"default"}, n.Names())
+	c = dial(t, n, "orders")
+	_, err = space.Write(t.Context(), c, parcel{2})
+	require.NoError(t, err)
+	require.NotEqual(t, before, statusOfSpace(t, n, "orders").Log.Incarnation)
+	got, err := space.Take(t.Context(), c, parcel{})
+	require.NoError(t, err)
+	require.Equal(t, parcel{2}, got)
+}

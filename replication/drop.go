@@ -1,0 +1,98 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Drop deletes the log of a partition with its snapshots, for good; Log makes another one, with another incarnation. Nothing may use the log any more. When it returns nil
+// the log does not come back, whatever happens to the process; a crash before that leaves all of it or nothing. If it returns an error the log is as it was,
+// and has to be replayed again.
+func (s *Store) Drop(ctx context.Context, space string, partition int) error {
+	l, err := s.Log(ctx, space, partition)
+	if err != nil {
+		return err
+	}
+	marked, err := s.remove(ctx, l)
+	if marked && err != nil {
+		s.cfg.Logger.Warn("log_drop_unfinished", "log", l.id.String(), "error", err) // the next opening ends it
+		return nil
+	}
+	return err
+}
+
+// remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need no log. Once it is marked as
+// dropped, which remove reports, the next opening ends what was interrupted.
+func (s *Store) remove(ctx context.Context, l *Log) (marked bool, err error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	srv, err := s.server()
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	l.shut()
+	delete(s.logs, l.id)
+	if err := s.writeWitness(l.id, witness{Dropped: true}); err != nil {
+		return false, err
+	}
+	return true, s.drop(ctx, srv, l.id)
+}
+
+// drop removes what there is of a log.
+func (s *Store) drop(ctx context.Context, srv *embedded, id logID) error {
+	if err := srv.js.DeleteStream(ctx, id.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return err
+	}
+	return s.folder.removeLog(id)
+}
+
+// removeLog removes the files of a log, of which the embedded server knows nothing: those of the stream before its snapshots, durably, since it does not come back
+// without them.
+func (f *folder) removeLog(id logID) error {
+	for _, dir := range []string{filepath.Join(f.streamsDir(), id.stream()), f.snapshotDir(id)} {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+		if err := syncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// endDrop ends the removal of a log that was interrupted.
+func (s *Store) endDrop(ctx context.Context, srv *embedded, id logID) error {
+	w, err := s.folder.readWitness(id)
+	if err != nil || !w.Dropped {
+		return err
+	}
+	return s.drop(ctx, srv, id)
+}
+
+// endDrops ends the removals that the end of a process has interrupted, before the embedded server starts, which would not know what to do with their rests.
+func (f *folder) endDrops() error {
+	rests, err := filepath.Glob(filepath.Join(f.streamsDir(), ".log-*")) // the server renames what it removes
+	for _, dir := range rests {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	dirs, noDir := os.ReadDir(filepath.Join(f.path, snapshotsFolder))
+	if !errors.Is(noDir, os.ErrNotExist) {
+		err = errors.Join(err, noDir)
+	}
+	for _, d := range dirs {
+		id, ok := streamID("log-" + d.Name())
+		if !ok {
+			continue
+		}
+		if w, unreadable := f.readWitness(id); unreadable == nil && w.Dropped { // opening the log says what is unreadable
+			err = errors.Join(err, f.removeLog(id))
+		}
+	}
+	return err
+}
