@@ -17,11 +17,18 @@ func (e *Engine) Watching(id uint64) (w Watching, ok bool) {
 	}
 	w = Watching{ID: id, On: r.on, Left: e.granted(r.expires), Seq: r.seq}
 	for i := range r.query.Templates {
-		name := ""
-		if k := r.query.Templates[i].Kind; k != 0 {
-			name = e.kinds[k-1].schema.Kind
-		}
-		w.Kinds = append(w.Kinds, name)
+		w.Kinds = append(w.Kinds, e.kindName(&r.query.Templates[i]))
 	}
 	return w, true
+}
+
+// kindName returns the kind that a template names, which need not exist; "" for every kind.
+func (e *Engine) kindName(t *Template) string {
+	switch {
+	case t.Named != nil:
+		return t.Named.Kind
+	case t.Kind == 0:
+		return ""
+	}
+	return e.kinds[t.Kind-1].schema.Kind
 }
