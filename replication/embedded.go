@@ -45,6 +45,9 @@ func startEmbedded(ctx context.Context, f *folder, sync bool, logger *slog.Logge
 	if err := f.endDrops(); err != nil {
 		return nil, fmt.Errorf("%w: end the removal of logs: %w", ErrFailed, err)
 	}
+	if err := f.endUnmade(logger); err != nil {
+		return nil, fmt.Errorf("%w: remove logs that were never made: %w", ErrFailed, err)
+	}
 	if err := checkLastFiles(f, logger); errors.Is(err, ErrDamaged) {
 		return nil, fmt.Errorf("replication: %w", err)
 	} else if err != nil {

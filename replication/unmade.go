@@ -1,0 +1,42 @@
+package replication
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// endUnmade removes the folders of logs that were never made to their end, before the embedded server starts: it makes the folder of
+// a stream first and writes what the stream is afterwards, and would not start over the rest that a kill leaves in between. No
+// message was ever stored there, so nothing is lost; a folder with messages stays.
+func (f *folder) endUnmade(logger *slog.Logger) error {
+	dirs, err := os.ReadDir(f.streamsDir())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, d := range dirs {
+		id, ok := streamID(d.Name())
+		dir := filepath.Join(f.streamsDir(), d.Name())
+		if !ok || !unmade(dir) {
+			continue
+		}
+		logger.Info("log_never_made", "log", id.String(), "folder", dir)
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
+}
+
+// unmade reports whether a folder lacks what says which stream it holds, and holds no message.
+func unmade(dir string) bool {
+	for _, file := range []string{server.JetStreamMetaFile, server.JetStreamMetaFileSum} {
+		if info, err := os.Stat(filepath.Join(dir, file)); err == nil && info.Size() > 0 {
+			continue
+		}
+		last, err := lastFile(filepath.Join(dir, "msgs"))
+		return err == nil && last == 0
+	}
+	return false
+}
