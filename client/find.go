@@ -2,8 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"iter"
 	"time"
 
@@ -31,32 +29,10 @@ func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.En
 		return nil, err
 	}
 	entries, err := s.findSome(ctx, q, take)
-	if err != nil || q.Max <= wire.MaxFind || len(entries) < wire.MaxFind {
+	if err != nil || len(entries) >= q.Max || !space.Cut(entries) {
 		return entries, err
 	}
-	if take {
-		return s.takeMore(ctx, *q, entries)
-	}
-	return entries, fmt.Errorf("%w: there may be more than the %d entries that one read returns: iterate over Contents", space.ErrTooLarge, wire.MaxFind)
-}
-
-// takeMore goes on with a take for more entries than one call takes. An error comes with what was taken.
-func (s *Space) takeMore(ctx context.Context, q space.Query, entries []space.Entry) ([]space.Entry, error) {
-	q.Wait, q.NoWait = 0, true
-	for q.Max -= len(entries); q.Max > 0; {
-		more, err := s.findSome(ctx, &q, true)
-		entries = append(entries, more...)
-		switch {
-		case errors.Is(err, space.ErrNoMatch):
-			return entries, nil
-		case err != nil:
-			return entries, err
-		case len(more) < min(q.Max, wire.MaxFind):
-			return entries, nil
-		}
-		q.Max -= len(more)
-	}
-	return entries, nil
+	return space.Rest(*q, take, entries, func(q space.Query) ([]space.Entry, error) { return s.findSome(ctx, &q, take) })
 }
 
 // findSome makes one call.

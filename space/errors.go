@@ -19,7 +19,8 @@ var (
 	ErrSchemaConflict = template.ErrSchemaConflict
 	// ErrKindInUse is returned by Drop for a kind that has entries, or that others embed.
 	ErrKindInUse = engine.ErrKindInUse
-	// ErrTooLarge is returned for an entry, or for one call's entries together, beyond the space's limits. Nothing was stored.
+	// ErrTooLarge is returned for an entry, for one call's entries together, or for what a transaction would hold, beyond the space's limits. Nothing was changed.
+	// ReadAll and TakeAll return it along with what they have read or taken.
 	ErrTooLarge = engine.ErrTooLarge
 )
 

@@ -43,15 +43,16 @@ func TakeIfExists[T any](ctx context.Context, sp Space, template T, opts ...Opti
 // never for more than one. Options: those of Read, and Max, of which the smaller counts. It returns ErrInvalidArgument unless
 // max is positive.
 //
-// One read of a space on a server returns 4,096 entries at most: if max is larger, and so many have come, they are returned along with ErrTooLarge, which says
-// that there may be more; Contents yields all. Entries that T cannot hold are left out and reported by an error, which joins an *UnusableEntryError for each; the others are
+// One read returns 4,096 entries at most, and ends with the one with which their fields reach 4 MiB: if max is larger, and so many have come, they are returned
+// along with ErrTooLarge, which says that there may be more; Contents yields all. Entries that T cannot hold are left out and reported by an error, which joins an *UnusableEntryError for each; the others are
 // returned along with it.
 func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
 	return many(ctx, sp, &template, verb{}, max, opts)
 }
 
 // TakeAll is ReadAll that removes what it returns, and what it reports as unusable: for good, as Take does, unless it is made under a transaction (In). It has
-// no limit but max: on a server each 4,096 entries are a take of their own. If one of them but the first fails, what was taken is returned along with its error.
+// no limit but max: each 4,096 entries, or 4 MiB, are a take of their own. If one of them but the first fails, what was taken is returned along with its error:
+// so does ErrTooLarge, under a transaction that can hold no more (see Begin).
 func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
 	return many(ctx, sp, &template, verb{take: true}, max, opts)
 }

@@ -23,6 +23,7 @@ type Config struct {
 	Logger        *slog.Logger  // nil: silent
 	MaxEntry      int           // bytes of one entry; 0: 1 MiB
 	MaxCall       int           // bytes of all entries of one write; 0: 8 MiB
+	MaxTxnEntries int           // entries that a transaction may read, take, write and change in all, and that one write may have; 0: 4,096
 	MaxWaiting    int           // waiting calls; 0: no bound
 	EventBacklog  int           // events kept for a registration that is slow to collect them; 0: 65536
 	MaxEntryLease time.Duration // the longest lease of entries; 0: no bound
@@ -57,6 +58,7 @@ func newLocal(cfg Config, g *Group) *Local {
 			EntryLease:        int64(cfg.MaxEntryLease),
 			RegistrationLease: int64(cfg.MaxEventLease),
 			TxnLease:          int64(cfg.MaxTxnLease),
+			TxnEntries:        cfg.MaxTxnEntries,
 		},
 	}
 	if g != nil {

@@ -25,6 +25,15 @@ func (s *Local) find(ctx context.Context, q Query, take bool) ([]Entry, error) {
 	if err := q.Check(kind); err != nil {
 		return nil, err
 	}
+	entries, err := s.findSome(ctx, q, take)
+	if err != nil || len(entries) >= q.Max || !Cut(entries) {
+		return entries, err
+	}
+	return Rest(q, take, entries, func(q Query) ([]Entry, error) { return s.findSome(ctx, q, take) })
+}
+
+// findSome makes one call.
+func (s *Local) findSome(ctx context.Context, q Query, take bool) ([]Entry, error) {
 	wait := waitOf(q)
 	c, err := s.caller(ctx)
 	if err != nil {

@@ -42,10 +42,12 @@ type Space interface {
 
 	// Read returns copies of up to q.Max matching entries, oldest first unless q.Order says otherwise, as soon as there is at least one;
 	// ErrNoMatch if its wait ends before. Under a transaction it locks them against takes of others; it then returns ErrTxnEnded if
-	// the transaction has ended, or ends while the call waits, and ErrDeadlock if it is ended to resolve a deadlock.
+	// the transaction has ended, or ends while the call waits, ErrDeadlock if it is ended to resolve a deadlock, and ErrTooLarge if it may lock no more.
+	// With ErrTooLarge it may return entries: what one call can return of those that are there (see Rest).
 	Read(ctx context.Context, q Query) ([]Entry, error)
 
-	// Take is Read that removes what it returns; under a transaction, for good once that commits.
+	// Take is Read that removes what it returns; under a transaction, for good once that commits. It returns up to q.Max however many that are, if
+	// need be with the error of what it could not do as well.
 	Take(ctx context.Context, q Query) ([]Entry, error)
 
 	// Update gives an entry new fields in its place; identity, lease and age stay, and its version rises by one. It returns the new version.

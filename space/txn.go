@@ -43,6 +43,9 @@ const txnLease = time.Minute
 // Begin begins a transaction in sp. Its lease is one minute unless For says otherwise; KeepAlive renews it. The caller ends it with Commit
 // or Abort; if it does neither, because it has died, the end of the lease aborts the transaction. The option is For: transactions cannot be
 // nested.
+//
+// A transaction holds 4,096 entries at most (Config.MaxTxnEntries; the server's --max-txn-entries): those that it has read, taken, written and changed, and one for
+// each of its calls that wait. A call that would make it hold more returns ErrTooLarge and changes nothing; the transaction goes on.
 func Begin(ctx context.Context, sp Space, opts ...Option) (*Txn, error) {
 	c, err := newCall(sp, optFor|optIn, opts)
 	if err != nil {

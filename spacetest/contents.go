@@ -196,7 +196,7 @@ func contentsKeeps(k *kit) {
 }
 
 func contentsCancelled(k *kit) {
-	const n = 5000
+	const n = 4000
 	vs := make([]simple, n)
 	writeAll(k, vs...)
 	ctx, cancel := context.WithCancel(k.ctx)

@@ -38,6 +38,7 @@ func topics() []topic {
 		{"wait", waitCases()},
 		{"lease", leaseCases()},
 		{"bulk", bulkCases()},
+		{"limit", limitCases()},
 		{"contents", contentsCases()},
 		{"notify", notifyCases()},
 		{"event", eventCases()},

@@ -25,6 +25,7 @@ func (l *limits) addTo(flags *pflag.FlagSet) {
 	flags.IntVar(&l.Waits, "max-waits", l.Waits, "calls that wait in a space")
 	flags.IntVar(&l.Registrations, "max-registrations", l.Registrations, "registrations for events in a space")
 	flags.IntVar(&l.Txns, "max-open-txns", l.Txns, "open transactions in a space")
+	flags.IntVar(&l.TxnEntries, "max-txn-entries", l.TxnEntries, "entries that one transaction may read, take, write and change in all, and that one write may have")
 	flags.IntVar(&l.Client.Waits, "max-client-waits", l.Client.Waits, "calls of one client that wait")
 	flags.IntVar(&l.Client.Registrations, "max-client-registrations", l.Client.Registrations, "registrations in a space that one client listens to")
 	flags.IntVar(&l.Client.Txns, "max-client-txns", l.Client.Txns, "open transactions of one client in a space")
@@ -44,6 +45,7 @@ func (l *limits) check() error {
 		{"max-waits", l.Waits},
 		{"max-registrations", l.Registrations},
 		{"max-open-txns", l.Txns},
+		{"max-txn-entries", l.TxnEntries},
 		{"max-client-waits", l.Client.Waits},
 		{"max-client-registrations", l.Client.Registrations},
 		{"max-client-txns", l.Client.Txns},

@@ -55,7 +55,7 @@ const grabBudget = 1 << 13
 // grab gives a waiting call what it finds now, as much as it has room for. If that takes too long, the call searches for itself, as if it were made now.
 func (e *Engine) grab(w *Waiter) {
 	q := *w.Query
-	if q.Max -= len(w.Got); q.Max == 0 {
+	if q.Max = min(q.Max-len(w.Got), e.placesFor(w)); q.Max <= 0 {
 		return
 	}
 	e.left = e.spare

@@ -98,12 +98,13 @@ type Engine struct {
 	body     []byte // reused; of a record
 }
 
-// Limits are the longest leases that an engine grants, in nanoseconds; 0 is without limit.
+// Limits are the longest leases that an engine grants, in nanoseconds, and the largest transactions; 0 is without limit.
 type Limits struct {
 	EntryLease        int64
 	RegistrationLease int64
 	TxnLease          int64
 	TxnBytes          int // of the rows that one transaction may write; 0 is without limit
+	TxnEntries        int // that one transaction may hold: it has read, taken, written or changed them; 0 is without limit
 }
 
 // Event tells that an entry which a registration asked about became visible.

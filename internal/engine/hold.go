@@ -203,7 +203,7 @@ func (e *Engine) endTxnsOf(session uint64, goodbye bool) {
 	if goodbye {
 		reason = record.Cancelled
 	}
-	for _, o := range e.openTxnsOf(session) {
+	for _, o := range slices.Backward(e.openTxnsOf(session)) { // each entry finds its old neighbours back in their places
 		if t := e.txns[o.Number]; t != nil {
 			e.abort(t, ErrTxnEnded, reason)
 			e.settle()
@@ -305,13 +305,13 @@ func (e *Engine) applyRelease(r *record.Record) error {
 	return nil
 }
 
-// forgo takes an entry that is released off the list of those that t has taken: t may take it again. They are released in the order of the list.
+// forgo takes an entry that is released off the list of those that t has taken: t may take it again. Those that were taken last are released first.
 func (t *transaction) forgo(h held) {
-	switch i := slices.Index(t.taken, h); {
-	case i == 0:
-		t.taken = t.taken[1:]
-	case i > 0:
-		t.taken = slices.Delete(t.taken, i, i+1)
+	for i, o := range slices.Backward(t.taken) {
+		if o == h {
+			t.taken = slices.Delete(t.taken, i, i+1)
+			return
+		}
 	}
 }
 

@@ -226,12 +226,13 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) {
 	e.serve(w, v)
 }
 
-// serve adds v to what w returns when all that is being offered is. A waiter that has all it asked for leaves at once.
+// serve adds v to what w returns when all that is being offered is. A waiter that has all it asked for, or
+// whose transaction may hold no more, leaves at once.
 func (e *Engine) serve(w *Waiter, v View) {
 	if len(w.Got) == 0 {
 		e.Granted = append(e.Granted, w)
 	}
-	if w.Got = append(w.Got, v); len(w.Got) == w.Query.Max {
+	if w.Got = append(w.Got, v); len(w.Got) == w.Query.Max || w.txn != nil && e.vacant(w.txn) <= 0 {
 		e.Unpark(w)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Check reports, wrapped in ErrInvalidArgument, what makes q a query that can never be right, and sets what its named templates mean now; it
+// Check reports, wrapped in ErrInvalidArgument, what makes q a query that can never be right, and sets what its named templates mean now and cuts its Max to MaxFind; it
 // returns ErrUnknownKind for a number that no kind has, and ErrSchemaConflict if a named template contradicts a schema.
 func (e *Engine) Check(q *Query) error {
 	if len(q.Templates) == 0 {
@@ -15,6 +15,7 @@ func (e *Engine) Check(q *Query) error {
 	if q.Max < 1 {
 		return fmt.Errorf("%w: at most %d entries asked for", ErrInvalidArgument, q.Max)
 	}
+	q.Max = min(q.Max, MaxFind)
 	switch {
 	case q.Held && (q.Take || q.Claim || q.Begin || !q.Txn.IsZero()):
 		return fmt.Errorf("%w: entries that are held can only be read, and under no transaction", ErrInvalidArgument)
@@ -76,7 +77,8 @@ func (e *Engine) checkTemplate(q *Query, t *Template) error {
 }
 
 // Find returns up to q.Max entries that match q, and removes them if q.Take is set; under a transaction it locks them. q must have passed
-// Check. Result: Entries; Grants, one for each entry, with q.Begin. It fails with ErrNoMatch and ErrTxnEnded.
+// Check. Result: Entries; Grants, one for each entry, with q.Begin. It fails with ErrNoMatch, ErrTxnEnded, and ErrTooLarge if the
+// transaction would hold too many entries.
 func (e *Engine) Find(now int64, q *Query) Result {
 	r, x := e.StartFind(now, unbounded, q)
 	return x.finish(now, r)
@@ -88,6 +90,11 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 	depends := e.depends(q)
 	if len(hits) == 0 {
 		return Result{Err: ErrNoMatch, Depends: depends}
+	}
+	if t != nil {
+		if err := e.roomToLock(t, q.Take, hits); err != nil {
+			return failed(err)
+		}
 	}
 	for _, h := range hits {
 		e.views = append(e.views, h.k.view(e, h.s))
@@ -134,15 +141,12 @@ func (e *Engine) lockAll(t *transaction, take bool, hits []hit) {
 	e.settle()
 }
 
-// answerBytes bounds the rows of one answer, beyond its first: bulk calls and pages may return less than they are asked for.
-const answerBytes = 4 << 20
-
 // affordable returns as many hits as one answer takes.
 func (e *Engine) affordable(hits []hit) []hit {
 	size := 0
 	for i, h := range hits {
-		if size += int(h.k.entries.at(h.s).size); size > answerBytes && i > 0 {
-			return hits[:i]
+		if size += int(h.k.entries.at(h.s).size); size >= AnswerBytes {
+			return hits[:i+1]
 		}
 	}
 	return hits
@@ -285,7 +289,7 @@ type Cursor struct {
 // Contents returns the next page of the entries that match q, at most q.Max; cursor is zero for the first page and the
 // Result's Cursor of the last page from then on. A page may be empty though more follow. Entries that stay
 // while the pages are read come exactly once, since an entry keeps its slot; what is written meanwhile does not come. Under a transaction
-// the entries of a page are read-locked. Result: Entries, More, Cursor. It fails with ErrTxnEnded.
+// the entries of a page are read-locked. Result: Entries, More, Cursor. It fails with ErrTxnEnded, and ErrTooLarge if the transaction would hold too many.
 func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
 	e.begin(now)
 	t, err := e.under(q.Txn)
@@ -301,6 +305,9 @@ func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
 	e.left = pageBudget
 	p := answerPage{e: e, q: q, t: t, cursor: cursor}
 	r := Result{More: p.fill(), Depends: p.depends}
+	if p.err != nil && len(e.views) == 0 {
+		return failed(p.err)
+	}
 	if r.More {
 		r.Cursor = p.cursor
 	}
@@ -320,6 +327,11 @@ func (e *Engine) contentsOfOne(q *Query, t *transaction) Result {
 	}
 	e.left = unbounded // which one entry does not take
 	hits, _ := e.find(q, t)
+	if t != nil {
+		if err := e.roomToLock(t, false, hits); err != nil {
+			return failed(err)
+		}
+	}
 	for _, h := range hits {
 		e.views = append(e.views, h.k.view(e, h.s))
 		if t != nil {
@@ -340,6 +352,7 @@ type answerPage struct {
 	cursor  Cursor
 	size    int // of the rows, in bytes
 	depends uint64
+	err     error // t may lock no more
 }
 
 // fill looks at entries from the cursor on, and reports whether it has left some for another page.
@@ -369,30 +382,37 @@ func (p *answerPage) fillFrom(k *kind, from slot) (more bool) {
 		unit += operands(c)
 	}
 	for s := from; s <= k.unused; s++ {
-		if p.e.left <= 0 || len(p.e.views) == p.q.Max || p.size > answerBytes {
+		if p.e.left <= 0 || len(p.e.views) == p.q.Max || p.size >= AnswerBytes {
 			p.cursor.Place = uint64(k.id-1)<<32 | uint64(s-1)
 			return true
 		}
 		p.e.left -= unit
-		p.look(k, s, conds)
+		if p.err = p.look(k, s, conds); p.err != nil {
+			p.cursor.Place = uint64(k.id-1)<<32 | uint64(s-1)
+			return true
+		}
 	}
 	return false
 }
 
-// look adds the entry in slot s, if it is one that is asked for.
-func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) {
+// look adds the entry in slot s, if it is one that is asked for. It returns ErrTooLarge if the transaction may not lock it.
+func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) error {
 	e, en := p.e, k.entries.at(s)
 	if en.id == 0 || en.id > p.cursor.Last {
-		return
+		return nil
 	}
 	if !k.availableTo(p.t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
-		return
+		return nil
+	}
+	if p.t != nil {
+		if err := e.roomToLock(p.t, false, []hit{{k, s}}); err != nil {
+			return err
+		}
+		e.share(p.t, k, s)
 	}
 	e.views = append(e.views, k.view(e, s))
 	p.size += int(en.size)
-	if p.t != nil {
-		e.share(p.t, k, s)
-	}
+	return nil
 }
 
 // condsOf returns the conditions of each template of q that selects entries of k; false if none does.

@@ -13,7 +13,7 @@ func TestFind_AnswersAreBounded(t *testing.T) {
 	t.Parallel()
 	e := New(Limits{}, 0)
 	e.Register(0, &template.Schema{Kind: "blob", Fields: []template.Field{{Name: "data", Class: template.Bytes}}})
-	v := template.AppendBytes(nil, make([]byte, answerBytes/3))
+	v := template.AppendBytes(nil, make([]byte, AnswerBytes/3))
 	row := append(template.Row{0xd6, 0xaa, 0x55}, v...)
 	require.Len(t, row.Field(0), len(v))
 	for range 10 {
@@ -30,7 +30,7 @@ func TestFind_AnswersAreBounded(t *testing.T) {
 	require.Equal(t, 10, got)
 	require.Equal(t, 10, e.Count(0, q).Count)
 	q.Take = true
-	for _, n := range []int{2, 2, 2, 2, 2} {
+	for _, n := range []int{3, 3, 3, 1} {
 		require.Len(t, e.Find(0, q).Entries, n)
 	}
 	require.ErrorIs(t, e.Find(0, q).Err, ErrNoMatch)

@@ -25,6 +25,7 @@ func (e *Engine) leave(h held, to audience, l *lock) {
 func (e *Engine) commit(t *transaction) {
 	e.close(t, ErrTxnEnded)
 	e.unshare(t)
+	e.Log = slices.Grow(e.Log, t.bytes)
 	for _, h := range t.own {
 		if h.ownedBy(t) {
 			e.commitOwn(h)
@@ -67,11 +68,12 @@ func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 		e.leave(h, audience{}, l)
 		h.k.delete(e, h.s)
 	}
+	slices.Sort(keep)
 	var kept []held
 	for _, h := range slices.Backward(t.taken) {
 		switch {
 		case !h.takenBy(t):
-		case slices.Contains(keep, h.id):
+		case among(keep, h.id):
 			if l := h.k.locks[h.s]; l.put {
 				l.put, l.visible = false, 0
 				e.recordHold(h)
@@ -85,6 +87,12 @@ func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 	slices.Reverse(kept)
 	t.own, t.taken, t.bytes = nil, kept, 0
 	e.offerPending()
+}
+
+// among reports whether an identity is one of ids, which are sorted.
+func among(ids []uint64, id uint64) bool {
+	_, found := slices.BinarySearch(ids, id)
+	return found
 }
 
 // close takes a transaction that is about to be committed or aborted out of the books: its calls that wait end with why, its

@@ -225,7 +225,7 @@ func (e *Engine) undone() Result {
 	return Result{}
 }
 
-// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep. It fails with ErrTxnEnded.
+// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep, which it sorts. It fails with ErrTxnEnded.
 func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
 	e.begin(now)
 	t, err := e.active(id)

@@ -45,10 +45,15 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 		e.settle()
 		return r
 	}
+	h := held{k, p.slot, c.ID}
+	if !h.ownedBy(t) {
+		if err := e.roomFor(t, 1); err != nil {
+			return failed(err)
+		}
+	}
 	if err := e.charge(t, len(c.Row)); err != nil {
 		return failed(err)
 	}
-	h := held{k, p.slot, c.ID}
 	e.changeUnder(t, h, c.Row)
 	v := en.version
 	e.spoil(t)

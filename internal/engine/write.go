@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
@@ -29,6 +30,7 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		return Result{Grants: e.grants, Depends: max(e.reservedAt, t.volatileAt)}
 	}
 	e.change()
+	e.expect(drafts)
 	for i := range drafts {
 		d := &drafts[i]
 		visible, expires := e.times(d)
@@ -52,11 +54,27 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 	return Result{Grants: e.grants, Depends: e.lsn}
 }
 
+// expect makes room in Log for the records of drafts: it would be copied again and again while it grows.
+func (e *Engine) expect(drafts []Draft) {
+	if len(drafts) == 1 {
+		return
+	}
+	const head = 32 // bytes of a record without its row, mostly
+	size := 0
+	for i := range drafts {
+		size += head + len(drafts[i].Row)
+	}
+	e.Log = slices.Grow(e.Log, size)
+}
+
 // writeUnder stores drafts under t, all or none.
 func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
 	size := 0
 	for i := range drafts {
 		size += len(drafts[i].Row)
+	}
+	if err := e.roomFor(t, len(drafts)); err != nil {
+		return err
 	}
 	if err := e.charge(t, size); err != nil {
 		return err
@@ -84,10 +102,10 @@ func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
 	return nil
 }
 
-// charge notes that t is about to write size bytes more. It returns ErrTooLarge if that is more than one group of the log should hold.
+// charge notes that t is about to write size bytes more, unless it cannot afford them.
 func (e *Engine) charge(t *transaction, size int) error {
-	if limit := e.limits.TxnBytes; limit > 0 && t.bytes+size > limit {
-		return fmt.Errorf("%w: the transaction would write %d bytes; at most %d are allowed", ErrTooLarge, t.bytes+size, limit)
+	if err := e.affords(t, size); err != nil {
+		return err
 	}
 	t.bytes += size
 	return nil

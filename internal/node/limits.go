@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -22,6 +23,7 @@ type Limits struct {
 	Waits         int   // calls that wait; 0: 1,000,000
 	Registrations int   // 0: 100,000
 	Txns          int   // open transactions; 0: 1,000,000
+	TxnEntries    int   // that one transaction may hold, and one write have; 0: engine.DefaultTxnEntries
 	Kinds         int   // 0: 10,000
 	KindEntries   int   // entries of one kind; 0: no bound
 	KindBytes     int64 // of the rows of one kind; 0: no bound
@@ -37,7 +39,7 @@ func DefaultLimits() Limits {
 	c.SetDefaults()
 	return Limits{
 		Connections: 10_000, Spaces: 1000,
-		Waits: 1_000_000, Registrations: 100_000, Txns: 1_000_000, Kinds: 10_000,
+		Waits: 1_000_000, Registrations: 100_000, Txns: 1_000_000, TxnEntries: engine.DefaultTxnEntries, Kinds: 10_000,
 		Client: c, Frame: 10 * time.Second,
 	}
 }
@@ -46,7 +48,7 @@ func (l *Limits) setDefaults() {
 	d := DefaultLimits()
 	l.Connections, l.Spaces = cmp.Or(l.Connections, d.Connections), cmp.Or(l.Spaces, d.Spaces)
 	l.Waits, l.Registrations = cmp.Or(l.Waits, d.Waits), cmp.Or(l.Registrations, d.Registrations)
-	l.Txns, l.Kinds = cmp.Or(l.Txns, d.Txns), cmp.Or(l.Kinds, d.Kinds)
+	l.Txns, l.TxnEntries, l.Kinds = cmp.Or(l.Txns, d.Txns), cmp.Or(l.TxnEntries, d.TxnEntries), cmp.Or(l.Kinds, d.Kinds)
 	l.Client.SetDefaults()
 	l.Memory, l.Frame = cmp.Or(l.Memory, budget.Default()), cmp.Or(l.Frame, d.Frame)
 }
@@ -58,6 +60,8 @@ func (l *Limits) check() error {
 		return errors.New("there must be a limit for connections, and one for spaces")
 	case l.Kinds < 0 || l.Kinds > wire.MaxKinds:
 		return fmt.Errorf("there may be %d kinds in a space at most", wire.MaxKinds)
+	case l.TxnEntries < 0:
+		return errors.New("there must be a limit for the entries of a transaction")
 	case l.Frame < 0:
 		return errors.New("the time in which a frame must arrive is negative")
 	case l.Memory < 0:

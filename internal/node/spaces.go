@@ -139,7 +139,10 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	s.ctx, s.cancel = context.WithCancel(ss.ctx)
 	cfg := partition.Config{
 		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall,
-		Limits: engine.Limits{EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn)},
+		Limits: engine.Limits{
+			EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn),
+			TxnEntries: ss.cfg.Limits.TxnEntries,
+		},
 		Txns:   ss.spans,
 		Bounds: ss.cfg.Limits.bounds(), Budget: ss.budget,
 	}

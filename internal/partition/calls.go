@@ -61,6 +61,9 @@ func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request
 }
 
 func (p *Partition) checkSize(drafts []engine.Draft) error {
+	if n := p.cfg.Limits.TxnEntries; len(drafts) > n {
+		return fmt.Errorf("%w: %d entries in one write; at most %d are allowed: write them in parts", engine.ErrTooLarge, len(drafts), n)
+	}
 	sum := 0
 	for i := range drafts {
 		n := len(drafts[i].Row)

@@ -1,6 +1,7 @@
 package partition_test
 
 import (
+	"encoding/binary"
 	"flag"
 	"runtime"
 	"slices"
@@ -34,9 +35,12 @@ func BenchmarkHold(b *testing.B) {
 		{"range", (*full).rangeTake},
 		{"ordered", (*full).ordered},
 		{"bulk", (*full).bulk},
-		{"commit=1000", func(f *full) { f.commit(1000) }},
-		{"commit=50000", func(f *full) { f.commit(50_000) }},
-		{"abort=50000", func(f *full) { f.abort(50_000) }},
+		{"write", func(f *full) { f.largest(3) }},
+		{"write=8MiB", func(f *full) { f.largest(1000) }},
+		{"commit", (*full).commit},
+		{"abort", (*full).abort},
+		{"rollback", (*full).rollback},
+		{"goodbye", (*full).goodbye},
 		{"expiry", (*full).expiry},
 		{"contents", (*full).contents},
 	} {
@@ -104,7 +108,7 @@ type full struct {
 
 func newFull(b *testing.B) *full {
 	f := &full{b: b, n: *holdEntries, c: newCaller()}
-	f.p = partition.New(partition.Config{MaxCall: 1 << 30, Limits: engine.Limits{TxnBytes: 1 << 30}})
+	f.p = partition.New(partition.Config{})
 	partition.WatchHolds(f.p, f.holds.locked, f.holds.unlocking)
 	require.NoError(b, f.p.Start(b.Context(), nil))
 	b.Cleanup(func() { f.p.Close() })
@@ -143,7 +147,7 @@ func (f *full) do(start func(call uint64)) *outcome {
 func taskRow(key, prio int, state string) template.Row {
 	var row template.Row
 	for _, v := range []template.Value{template.AppendInt(nil, int64(key)), template.AppendInt(nil, int64(prio)), template.AppendString(nil, state)} {
-		row = append(append(row, byte(len(v))), v...)
+		row = append(binary.AppendUvarint(row, uint64(len(v))), v...)
 	}
 	return row
 }
@@ -231,7 +235,7 @@ func (f *full) rangeTake() {
 func (f *full) bulk() {
 	q := where(2, template.Ne, template.AppendString(nil, "done"))
 	q.Take, q.Max = true, 50_000
-	require.Len(f.b, f.find(q).entries, q.Max)
+	require.Len(f.b, f.find(q).entries, engine.MaxFind)
 }
 
 func (f *full) begin() txn.ID {
@@ -239,8 +243,19 @@ func (f *full) begin() txn.ID {
 	return txn.ID{Number: o.grants[0].ID}
 }
 
-// hold begins a transaction that writes n entries and takes n others.
-func (f *full) hold(n int) txn.ID {
+// largest writes as many entries as one call may, with fields of so many bytes.
+func (f *full) largest(bytes int) {
+	var drafts []engine.Draft
+	for i := range engine.DefaultTxnEntries {
+		drafts = append(drafts, engine.Draft{Kind: 1, Row: taskRow(i, i, string(make([]byte, bytes))), Lease: engine.Forever})
+	}
+	o := f.do(func(call uint64) { f.p.Write(f.c, call, txn.ID{}, engine.Request{}, drafts) })
+	require.NoError(f.b, o.err)
+}
+
+// hold begins a transaction that writes as many entries as it may hold, half of them, and takes the other half.
+func (f *full) hold() txn.ID {
+	const n = engine.DefaultTxnEntries / 2
 	t := f.begin()
 	f.write(t, f.n, n, engine.Forever)
 	for left := n; left > 0; left -= 1000 {
@@ -251,16 +266,48 @@ func (f *full) hold(n int) txn.ID {
 	return t
 }
 
-func (f *full) commit(n int) {
-	t := f.hold(n)
+func (f *full) commit() {
+	t := f.hold()
 	o := f.do(func(call uint64) { f.p.Commit(f.c, call, t, engine.Request{}, nil) })
 	require.NoError(f.b, o.err)
 }
 
-func (f *full) abort(n int) {
-	t := f.hold(n)
+func (f *full) abort() {
+	t := f.hold()
 	o := f.do(func(call uint64) { f.p.Abort(f.c, call, t) })
 	require.NoError(f.b, o.err)
+}
+
+// rollback keeps all that was taken.
+func (f *full) rollback() {
+	t := f.hold()
+	q := where(2, template.Eq, template.AppendString(nil, "new"))
+	q.Take, q.Max, q.Txn = true, engine.MaxFind, t
+	var keep []uint64
+	for range 2 {
+		o := f.do(func(call uint64) { f.p.Rollback(f.c, call, t, keep) })
+		require.NoError(f.b, o.err)
+		for _, v := range f.find(q).entries {
+			keep = append(keep, v.ID)
+		}
+	}
+	o := f.do(func(call uint64) { f.p.Rollback(f.c, call, t, keep) })
+	require.NoError(f.b, o.err)
+}
+
+// goodbye has a client leave that holds fifty thousand entries, each under a transaction of its own.
+func (f *full) goodbye() {
+	session, _, err := f.p.OpenSession(engine.Client{1}, 0)
+	require.NoError(f.b, err)
+	q := where(2, template.Eq, template.AppendString(nil, "new"))
+	q.Take, q.Begin, q.Lease, q.By, q.Max = true, true, engine.Forever, engine.Request{Session: session, Number: 1}, 1000
+	for range 50 {
+		f.find(q)
+		q.By.Number++
+	}
+	f.p.CloseSession(session, true)
+	q.Max = 1
+	f.find(q)
 }
 
 func (f *full) expiry() {

@@ -48,7 +48,7 @@ type Config struct {
 	MaxCall      int           // bytes of all rows of one write; 0: 8 MiB
 	EventBacklog int           // events kept in memory for a registration until they are acknowledged; 0: 65536. Those before come from the log
 	EventBytes   int           // bytes of rows kept in memory for a registration; 0: 64 MiB
-	Limits       engine.Limits // the longest leases granted
+	Limits       engine.Limits // the longest leases granted, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 engine.DefaultTxnEntries; one write has the bound of the latter, too
 	Bounds       Bounds
 	Budget       *budget.Budget // of the process, which the partition charges with what it holds; nil: without limit
 
@@ -106,6 +106,7 @@ func New(cfg Config) *Partition {
 	setDefault(&cfg.MaxEntry, 1<<20)
 	setDefault(&cfg.MaxCall, 8<<20)
 	setDefault(&cfg.Limits.TxnBytes, cfg.MaxCall)
+	setDefault(&cfg.Limits.TxnEntries, engine.DefaultTxnEntries)
 	setDefault(&cfg.EventBacklog, 1<<16)
 	setDefault(&cfg.EventBytes, 64<<20)
 	if cfg.SessionGrace <= 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/txn"
@@ -73,6 +74,9 @@ func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by engine.
 		return nil, err // while the transaction is still as it was
 	}
 	names := home.Participant().Participants(id.Number)
+	if err := roomToCommit(id, append(s.all(names), home), at, drafts); err != nil {
+		return nil, err
+	}
 	if err := admitSpan(append(s.all(names), home, at)); err != nil {
 		return nil, err
 	}
@@ -94,6 +98,42 @@ func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by engine.
 		return nil, explain(id, err)
 	}
 	return grants, nil
+}
+
+// roomToCommit returns engine.ErrTooLarge if a transaction holds too much in all partitions together, whose locks are held while it is committed, or
+// would if drafts were written at one of them.
+func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []engine.Draft) error {
+	sum, limit := 0, at.cfg.Limits.TxnEntries
+	if !slices.Contains(ps, at) {
+		sum = len(drafts)
+	}
+	for _, p := range ps {
+		if p == nil {
+			continue // Commit tells
+		}
+		var more []engine.Draft
+		if p == at {
+			more = drafts
+		}
+		n, err := p.roomToWrite(id, more)
+		if sum += n; err != nil {
+			return err
+		}
+	}
+	if sum > limit {
+		return engine.TooManyEntries(sum, limit)
+	}
+	return nil
+}
+
+// roomToWrite returns engine.ErrTooLarge if a transaction may not write drafts here as well, and otherwise how many entries it would hold here.
+func (p *Partition) roomToWrite(id txn.ID, drafts []engine.Draft) (entries int, err error) {
+	if id.Space == p.cfg.Name {
+		id.Space = ""
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.e.RoomToWrite(id, drafts)
 }
 
 // all returns the named partitions.

@@ -17,12 +17,15 @@ func crowd(t *testing.T, n int) (*partition.Partition, *caller) {
 	t.Helper()
 	p, c := start(t, nil), newCaller()
 	p.Register(c, 1, job)
-	var drafts []engine.Draft
-	for i := range n {
-		drafts = append(drafts, draft(int64(i))...)
+	for first := 0; first < n; first += engine.DefaultTxnEntries {
+		var drafts []engine.Draft
+		for i := first; i < min(n, first+engine.DefaultTxnEntries); i++ {
+			drafts = append(drafts, draft(int64(i))...)
+		}
+		p.Write(c, 2, txn.ID{}, engine.Request{}, drafts)
+		require.NoError(t, c.await(2).err)
+		c.forget(2)
 	}
-	p.Write(c, 2, txn.ID{}, engine.Request{}, drafts)
-	require.NoError(t, c.await(2).err)
 	return p, c
 }
 
@@ -104,9 +107,9 @@ func TestSteps_OutcomesAreWhole(t *testing.T) {
 	require.Equal(t, rowOf(n-1), c.await(4).entries[0].Row)
 
 	many := unequal(0)
-	many.Max = 20_000
+	many.Max = engine.MaxFind
 	p.Find(c, 5, many, 0)
-	require.Len(t, c.await(5).entries, 20_000)
+	require.Len(t, c.await(5).entries, many.Max)
 	require.Equal(t, rowOf(1), c.await(5).entries[0].Row)
 }
 

@@ -79,6 +79,10 @@ func (p *Partition) park(c Caller, call uint64, q *engine.Query, d time.Duration
 		c.Reply(call, &engine.Result{Err: p.err}, 0, true) // nothing will come
 		return true
 	}
+	if err := p.e.RoomToWait(q); err != nil {
+		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		return true
+	}
 	w := &wait{callKey: callKey{c, call}, query: q}
 	if w.w = p.e.Park(q, w); w.w == nil {
 		return false
@@ -135,6 +139,10 @@ func (p *Partition) parkLate(w *wait) bool {
 	}
 	if p.reading {
 		p.result = engine.Result{Err: p.err}
+		return false
+	}
+	if err := p.e.RoomToWait(w.query); err != nil {
+		p.result = engine.Result{Err: err}
 		return false
 	}
 	w.w = p.e.Park(w.query, w)
