@@ -178,16 +178,17 @@ type OpenTxn struct {
 	Number, Call uint64
 }
 
-// Adopt returns the transactions that a session has begun here, by number: its client is there again.
+// Adopt is OpenTxns for a session whose client is there again.
 func (e *Engine) Adopt(session uint64) []OpenTxn {
-	open := e.openTxnsOf(session)
+	open := e.OpenTxns(session)
 	for _, o := range open {
 		e.txns[o.Number].restored = false
 	}
 	return open
 }
 
-func (e *Engine) openTxnsOf(session uint64) (open []OpenTxn) {
+// OpenTxns returns the transactions that a session has begun here, by number.
+func (e *Engine) OpenTxns(session uint64) (open []OpenTxn) {
 	for number, t := range e.txns {
 		if t.by.Session == session && t.name.IsZero() {
 			open = append(open, OpenTxn{number, t.by.Number})
@@ -203,7 +204,7 @@ func (e *Engine) endTxnsOf(session uint64, goodbye bool) {
 	if goodbye {
 		reason = record.Cancelled
 	}
-	for _, o := range slices.Backward(e.openTxnsOf(session)) { // each entry finds its old neighbours back in their places
+	for _, o := range slices.Backward(e.OpenTxns(session)) { // each entry finds its old neighbours back in their places
 		if t := e.txns[o.Number]; t != nil {
 			e.abort(t, ErrTxnEnded, reason)
 			e.settle()

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // attachment is who uses a session of the engine, which outlives them for a while. Guarded by Partition.mu.
@@ -84,10 +85,70 @@ func (a *attachment) stop() {
 	}
 }
 
+// endSession ends a session, after its transactions: in steps if there are many.
 func (p *Partition) endSession(session uint64, goodbye bool) {
 	delete(p.attachments, session)
-	p.e.EndSession(p.clock.now(), session, goodbye)
+	d := departure{session: session, goodbye: goodbye, open: p.e.OpenTxns(session)}
+	if !p.depart(&d) {
+		p.done.Go(func() { p.goOnDeparting(&d) })
+	}
+}
+
+// departure is the end of a session that is under way.
+type departure struct {
+	session uint64
+	goodbye bool
+	open    []engine.OpenTxn // its transactions that are left
+}
+
+// A step of a departure ends about departureStep entries; a transaction counts as several.
+const departureStep, departureTxn = 1 << 11, 4
+
+// depart does a step, and reports whether it was the last. The lock is held. The last transactions end first: each entry finds its old neighbours back in
+// their places.
+func (p *Partition) depart(d *departure) (done bool) {
+	for n := 0; len(d.open) > 0; {
+		if n >= departureStep {
+			return false
+		}
+		last := len(d.open) - 1
+		id := txn.ID{Number: d.open[last].Number}
+		d.open = d.open[:last]
+		entries, _ := p.e.RoomToWrite(id, nil)
+		n += departureTxn + entries
+		if d.goodbye {
+			p.e.Abort(p.clock.now(), id)
+		} else {
+			p.e.Lose(p.clock.now(), id.Number)
+		}
+		p.finish()
+	}
+	p.e.EndSession(p.clock.now(), d.session, d.goodbye)
 	p.finish()
+	return true
+}
+
+// goOnDeparting does the other steps, unless the client comes back or the log fails meanwhile: then the session goes on, with the transactions that are left.
+func (p *Partition) goOnDeparting(d *departure) {
+	var pace pace
+	for done := false; !done; {
+		p.mu.Lock()
+		began := time.Now()
+		switch {
+		case p.attachments[d.session] != nil:
+			done = true
+		case p.err != nil: // another time
+			a := new(attachment)
+			p.attachments[d.session] = a
+			p.abandon(d.session, a)
+			done = true
+		default:
+			done = p.depart(d)
+		}
+		held := time.Since(began)
+		p.mu.Unlock()
+		pace.rest(held)
+	}
 }
 
 // expectSessions gives the clients of all sessions that the log knows the time to come back.

@@ -252,3 +252,31 @@ func TestStart_SessionsOfTheLogEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, lost)
 }
+
+// The transactions of a client that leaves end in steps if there are many, and every entry is back in its old place.
+func TestCloseSession_EndsManyTransactionsInSteps(t *testing.T) {
+	t.Parallel()
+	const n = 5000
+	p, c := crowd(t, n)
+	session, _, err := p.OpenSession(engine.Client{7}, 0)
+	require.NoError(t, err)
+	all := unequal(-1)
+	all.Max = n
+	for call := uint64(10); call < 12; call++ {
+		q := *all
+		q.Take, q.Begin, q.Lease, q.By = true, true, engine.Forever, engine.Request{Session: session, Number: call}
+		p.Find(c, call, &q, 0)
+		require.NoError(t, c.await(call).err)
+	}
+	p.CloseSession(session, true)
+	last := query(0, true) // is the last to be back
+	p.Find(c, 20, last, -1)
+	require.NoError(t, c.await(20).err)
+	q := *all
+	p.Find(c, 21, &q, 0)
+	found := c.await(21).entries
+	require.Len(t, found, engine.MaxFind)
+	for i, v := range found {
+		require.Equal(t, rowOf(int64(i+1)), v.Row)
+	}
+}
