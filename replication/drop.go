@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -77,9 +78,14 @@ func (s *Store) endDrop(ctx context.Context, srv *embedded, id logID) error {
 
 // endDrops ends the removals that the end of a process has interrupted, before the embedded server starts, which would not know what to do with their rests.
 func (f *folder) endDrops() error {
-	rests, err := filepath.Glob(filepath.Join(f.streamsDir(), ".log-*")) // the server renames what it removes
-	for _, dir := range rests {
-		err = errors.Join(err, os.RemoveAll(dir))
+	streams, err := os.ReadDir(f.streamsDir())
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	for _, d := range streams {
+		if strings.HasPrefix(d.Name(), ".log-") { // the server renames what it removes
+			err = errors.Join(err, os.RemoveAll(filepath.Join(f.streamsDir(), d.Name())))
+		}
 	}
 	dirs, noDir := os.ReadDir(filepath.Join(f.path, snapshotsFolder))
 	if !errors.Is(noDir, os.ErrNotExist) {

@@ -21,7 +21,7 @@ func TestSelection_NothingAskedForIsLeftOut(t *testing.T) {
 		require.Equal(t, exitUsage, r.code, args)
 		require.Contains(t, r.err, "needs a kind")
 	}
-	require.JSONEq(t, "0", s.must(t, "count", "task", `{"id": 7}`))
+	require.JSONEq(t, "0", s.do(t, "count", "task", `{"id": 7}`).out)
 	require.Equal(t, exitNoMatch, s.do(t, "take", "task", `{"id": 7}`).code)
 	require.JSONEq(t, "1", s.must(t, "count"))
 }
