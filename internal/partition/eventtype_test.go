@@ -113,13 +113,15 @@ func TestListener_LogAndMemoryTellTheSame(t *testing.T) {
 			live, id := watch(anything(), 1<<30)
 			_, late := watch(anything(), 0)
 			pr := &program{T: t, p: p, c: newCaller(), rand: rand.New(rand.NewPCG(seed, 1))}
-			for range 2000 {
-				pr.step()
+			// A slow machine ends leases before anything else happens to their entries: then there is more of everything.
+			for round := 0; round < 10 && len(live.types()) < 8; round++ {
+				for range 2000 {
+					pr.step()
+				}
 			}
+			types := live.types()
 			want := live.seen()
-			types := map[engine.EventType]int{}
 			for i := range want {
-				types[want[i].Type]++
 				require.Equal(t, uint64(i+1), want[i].Seq)
 			}
 			require.Len(t, types, 8, "everything has happened: %v", types)

@@ -142,6 +142,17 @@ func (c *caller) Lost(err error) {
 	c.cond.Broadcast()
 }
 
+// types counts the events so far by their types.
+func (c *caller) types() map[engine.EventType]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	types := map[engine.EventType]int{}
+	for i := range c.events {
+		types[c.events[i].Type]++
+	}
+	return types
+}
+
 // seen returns the events so far, and lets the caller take no more.
 func (c *caller) seen() []engine.Event {
 	c.mu.Lock()
