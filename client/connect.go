@@ -106,8 +106,11 @@ func (l *link) renewLocked(repeats bool) {
 		if c.sent && c.recorded() && l.repeats && repeats {
 			l.oweLocked(c)
 		}
-		if c.sent {
-			l.cleanUpLocked(c)
+		if c.sent && (c.query.Begin || c.op == wire.BeginTxn) {
+			l.unclaimedLocked(c.space, c.number)
+		}
+		if c.sent && c.dooms() {
+			l.doomLocked(c)
 		}
 		l.endLocked(c, errLost)
 	}

@@ -27,11 +27,6 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		} else if err = call.prepare(ctx, l, err); err == nil || err == errNotOpen {
 			continue // errNotOpen: the session is another one meanwhile
 		}
-		if err == errLost {
-			if over := call.awaitGone(ctx, l); over != nil && call.begins() {
-				return over
-			}
-		}
 		if err != nil && call.owing {
 			err = c.repeat(ctx, l, call)
 		}
@@ -65,7 +60,7 @@ func (c *call) again(err error) bool {
 	switch {
 	case errors.Is(err, wire.ErrInterrupted), held(err):
 	case errors.Is(err, engine.ErrUnknownKind) && c.failed && c.asks(): // it knows better now: a kind was dropped, or has other classes
-	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun is gone
+	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun ends with its session
 	case errors.Is(err, wire.ErrInDoubt) && (c.repeatable() || c.query.Begin):
 	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():
 	default:
@@ -83,7 +78,7 @@ func (c *call) asks() bool { return len(c.query.Templates) > 0 }
 
 // renew prepares c for being sent once more.
 func (c *call) renew() {
-	c.err, c.failed, c.sent, c.gone, c.body = nil, false, false, nil, c.body[:0]
+	c.err, c.failed, c.sent, c.body = nil, false, false, c.body[:0]
 	if c.query.Begin {
 		c.sentAt = time.Now()
 	}
@@ -138,18 +133,13 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := l.viewLocked(s)
-	if epoch != v.epoch { // it is to be opened again
-		return nil
-	}
-	if o.Told {
-		l.endUnclaimedLocked(s, o.Txns)
-	}
-	if v.open {
+	if epoch != v.epoch || v.open { // it is to be opened again, or was
 		return nil
 	}
 	v.open, v.incarnation = true, o.Incarnation
 	l.openedLocked(s, o)
 	if o.Told {
+		l.doomUnclaimedLocked(s, o.Txns)
 		gone = s.txns.Missing(l, numbersOf(o.Txns)) // while none can begin
 	}
 	return gone

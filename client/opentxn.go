@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
@@ -32,6 +34,13 @@ func (l *link) handleTxnLost(f wire.Frame) error {
 	return nil
 }
 
+// doomedTxn is a transaction under which a call was made whose outcome is lost with its session. The space may have executed the call, and outlast a
+// restart with that: so the transaction must not be committed.
+type doomedTxn struct {
+	space *Space
+	id    txn.ID
+}
+
 // under returns the transaction under which c is made, or the zero ID.
 func (c *call) under() txn.ID {
 	if !c.txn.IsZero() {
@@ -52,134 +61,80 @@ func (c *call) dooms() bool {
 // errDoomed is why a transaction has ended of which a call was lost.
 var errDoomed = fmt.Errorf("%w: the connection was lost during a call under it", space.ErrTxnEnded)
 
-// A call that is lost with its session may have left something behind that outlasts a restart: a transaction with what it has taken. It is ended before
-// the caller hears of it, or makes the call again: who knows that a transaction has ended finds its locks gone.
-
-// begins reports whether c begins transactions.
-func (c *call) begins() bool { return c.query.Begin || c.op == wire.BeginTxn }
-
-// cleanUpLocked has ended what c, which was lost, may have left behind. c.gone tells when that is done.
-func (l *link) cleanUpLocked(c *call) {
-	switch {
-	case c.begins():
-		c.gone = l.unclaimedLocked(c.space, c.number)
-	case c.dooms():
-		c.gone = l.doomLocked(c)
+// doomLocked tells the holder of the transaction under which c was made that it has ended, before anybody hears of c, and has it aborted when there
+// is a connection.
+func (l *link) doomLocked(c *call) {
+	d := doomedTxn{c.space, c.under()}
+	if d.id.Space != "" {
+		d.space = l.client.SpaceNamed(d.id.Space)
 	}
-}
-
-// awaitGone waits until what c, which was lost, may have left behind is gone. It returns an error if it stops waiting before.
-func (c *call) awaitGone(ctx context.Context, l *link) error {
-	if c.gone == nil {
-		return nil
+	if t := d.space.txns.Remove(d.id.Number); t != nil {
+		t.Lose(errDoomed)
 	}
-	return l.awaitChange(ctx, c, c.gone)
+	l.doomed = append(l.doomed, d)
 }
 
-// doomLocked has the transaction aborted under which c was made, and then its holder told.
-func (l *link) doomLocked(c *call) (gone chan struct{}) {
-	gone = make(chan struct{})
-	s, id := c.space, c.under()
-	if id.Space != "" {
-		s = l.client.SpaceNamed(id.Space)
-	}
-	l.goLocked(func() {
-		defer close(gone)
-		ctx, cancel := l.context()
-		defer cancel()
-		t := s.txns.Remove(id.Number)
-		l.abortSurely(ctx, s, id)
-		if t != nil {
-			t.Lose(errDoomed)
-		}
-	})
-	return gone
-}
-
-// abortSurely aborts a transaction, however long that takes.
-func (l *link) abortSurely(ctx context.Context, s *Space, id txn.ID) {
-	l.insist(ctx, s, "cannot abort a transaction yet", func() (again bool, err error) {
-		err = s.Abort(ctx, id)
-		return err != nil && passes(err), err
-	})
-}
-
-// insist calls f until it does not ask for that again, the link or s is closed.
-func (l *link) insist(ctx context.Context, s *Space, failure string, f func() (again bool, err error)) {
-	for wait := l.cfg.MinBackoff; !s.isClosed(); wait = min(2*wait, l.cfg.MaxBackoff) {
-		again, err := f()
-		if !again || ctx.Err() != nil {
-			return
-		}
-		l.cfg.Logger.Info(failure, "space", s.name, "error", err)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-		}
-	}
-}
-
-// unclaimed is a call that was lost and may have begun transactions: nobody has them, but they may outlast a restart.
-type unclaimed struct {
-	space *Space
-	gone  chan struct{} // closed when they have ended
-}
-
-func (l *link) unclaimedLocked(s *Space, number uint64) (gone chan struct{}) {
+// unclaimedLocked notes that a call was lost that may have begun transactions: nobody has them, but they may outlast a restart.
+func (l *link) unclaimedLocked(s *Space, number uint64) {
 	if l.unclaimed == nil {
-		l.unclaimed = map[uint64]unclaimed{}
+		l.unclaimed = map[uint64]*Space{}
 	}
-	u := unclaimed{s, make(chan struct{})}
-	l.unclaimed[number] = u
-	return u.gone
+	l.unclaimed[number] = s
 }
 
-// endUnclaimedLocked has the transactions of a space aborted that were begun by calls which were lost.
-func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
-	for number, u := range l.unclaimed {
-		if u.space != s {
-			continue
+// doomUnclaimedLocked has the transactions of a space aborted that were begun by calls which were lost.
+func (l *link) doomUnclaimedLocked(s *Space, open []wire.OpenTxn) {
+	for _, t := range open {
+		if l.unclaimed[t.Call] == s {
+			l.doomed = append(l.doomed, doomedTxn{s, txn.ID{Space: s.name, Number: t.Number}})
 		}
-		delete(l.unclaimed, number)
-		l.goLocked(func() {
-			defer close(u.gone)
-			ctx, cancel := l.context()
-			defer cancel()
-			for _, t := range open {
-				if t.Call == number {
-					l.abortSurely(ctx, s, txn.ID{Space: s.name, Number: t.Number})
-				}
-			}
-		})
 	}
+	maps.DeleteFunc(l.unclaimed, func(_ uint64, of *Space) bool { return of == s })
 }
 
-// hasUnclaimed reports whether calls in s were lost that may have begun transactions.
-func (l *link) hasUnclaimed(s *Space) bool {
+// abortDoomed aborts the transactions that are doomed.
+func (l *link) abortDoomed(ctx context.Context) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, u := range l.unclaimed {
-		if u.space == s {
-			return true
-		}
+	doomed := l.doomed
+	l.doomed = nil
+	l.mu.Unlock()
+	for _, d := range doomed {
+		_ = d.space.Abort(ctx, d.id) // if that fails it ends with its lease
 	}
-	return false
 }
 
-// reopen opens the spaces in which transactions are or may be open, now that the session is a new one: so their holders learn at once which of them
-// have ended. It gives up when the session is lost again.
+// reopen opens the spaces in which transactions are open, now that the session is a new one: so their holders learn at once which of them have
+// ended. It gives up when the session is lost again.
 func (l *link) reopen() {
 	ctx, cancel := l.context()
 	defer cancel()
-	for _, s := range l.client.allSpaces() {
-		if !s.txns.Any(l) && !l.hasUnclaimed(s) {
-			continue
+	l.abortDoomed(ctx)
+	for _, s := range l.spacesWithTxns() {
+		for wait := l.cfg.MinBackoff; !s.isClosed(); wait = min(2*wait, l.cfg.MaxBackoff) {
+			err := s.open(ctx, l, newCall(s, wire.Open))
+			if err == nil || err == errLost || ctx.Err() != nil {
+				break
+			}
+			l.cfg.Logger.Info("cannot open a space yet", "space", s.name, "error", err)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+			}
 		}
-		l.insist(ctx, s, "cannot open a space yet", func() (again bool, err error) {
-			err = s.open(ctx, l, newCall(s, wire.Open))
-			return err != errLost && (err != nil || l.hasUnclaimed(s)), err
-		})
 	}
+	l.abortDoomed(ctx)
+}
+
+func (l *link) spacesWithTxns() (spaces []*Space) {
+	l.mu.Lock()
+	unclaimed := slices.Collect(maps.Values(l.unclaimed))
+	l.mu.Unlock()
+	for _, s := range l.client.allSpaces() {
+		if s.txns.Any(l) || slices.Contains(unclaimed, s) {
+			spaces = append(spaces, s)
+		}
+	}
+	return spaces
 }
 
 func numbersOf(txns []wire.OpenTxn) []uint64 {

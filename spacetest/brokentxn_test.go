@@ -102,7 +102,7 @@ func (s *finalTakes) Take(ctx context.Context, q space.Query) ([]space.Entry, er
 type unlockedReads struct{ space.Space }
 
 func (s *unlockedReads) Read(ctx context.Context, q space.Query) ([]space.Entry, error) {
-	q.Txn = noTxn
+	q.Txn, q.Claim = noTxn, false
 	return s.Space.Read(ctx, q)
 }
 

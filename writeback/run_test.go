@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/record"
-	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -112,8 +111,8 @@ func TestRun_ALogThatContradictsItselfStopsTheMirror(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
 	for name, bad := range map[string][]byte{
-		"kind 9":          record.AppendPut(nil, 5, 9, forever, nil),
-		"schema conflict": kindRecord(1, &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.String}}}),
+		"kind 9":             record.AppendPut(nil, 5, 9, forever, nil),
+		"malformed encoding": record.AppendKind(nil, 1, []byte("no schema")),
 	} {
 		log, m := newMemLog(), newModel()
 		w, stop := start(t, log, writeback.Config{DSN: dsn, Space: name, RetryMin: time.Millisecond})
