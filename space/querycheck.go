@@ -20,7 +20,7 @@ const (
 )
 
 // queryPart is a set of the parts of a query that not every call honours.
-type queryPart uint8
+type queryPart uint16
 
 const (
 	partID queryPart = 1 << iota
@@ -31,15 +31,16 @@ const (
 	partBegin
 	partLease
 	partClaim
+	partHidden
 )
 
 // honoured says what each call makes of a query besides its templates and its transaction, which all honour. A count
 // counts all, whatever a call that returns entries would be bounded to; NoWait is true of every call that never waits.
 var honoured = [...]queryPart{
-	ReadCall:     partID | partOrder | partMax | partWait | partIfExists | partClaim,
+	ReadCall:     partID | partOrder | partMax | partWait | partIfExists | partClaim | partHidden,
 	TakeCall:     partID | partOrder | partMax | partWait | partIfExists | partBegin | partLease,
 	CountCall:    partID | partMax,
-	ContentsCall: partID | partMax,
+	ContentsCall: partID | partMax | partHidden,
 	NotifyCall:   0,
 }
 
@@ -78,6 +79,9 @@ func (q *Query) Check(c QueryCall) error {
 	if q.Claim && q.Txn.IsZero() {
 		return invalid("a claim needs a transaction")
 	}
+	if q.Hidden != nil && (q.Wait != 0 || q.IfExists || q.Claim) {
+		return invalid("a query that tells what is hidden does not wait: leave Wait, IfExists and Claim out")
+	}
 	return nil
 }
 
@@ -96,13 +100,14 @@ func (q *Query) parts() (given queryPart) {
 	set(partBegin, q.Begin)
 	set(partLease, q.Lease != 0)
 	set(partClaim, q.Claim)
+	set(partHidden, q.Hidden != nil)
 	return given
 }
 
 // String names the parts as they are called in Query.
 func (s queryPart) String() string {
 	var names []string
-	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim"} {
+	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim", "Hidden"} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -17,6 +17,8 @@ func (e *Engine) Check(q *Query) error {
 	}
 	q.Max = min(q.Max, MaxFind)
 	switch {
+	case q.Hidden && q.Take:
+		return fmt.Errorf("%w: a take does not tell what is hidden", ErrInvalidArgument)
 	case q.Claim && (q.Take || q.Txn.IsZero()):
 		return fmt.Errorf("%w: only a read under a transaction claims", ErrInvalidArgument)
 	case !q.Begin:
@@ -86,8 +88,12 @@ func (e *Engine) Find(now int64, q *Query) Result {
 func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 	hits = e.affordable(hits)
 	depends := e.depends(q)
+	hidden := 0
+	if q.Hidden {
+		hidden = e.hidden(q, t)
+	}
 	if len(hits) == 0 {
-		return Result{Err: ErrNoMatch, Depends: depends}
+		return Result{Err: ErrNoMatch, Count: hidden, Depends: depends}
 	}
 	if t != nil {
 		if err := e.roomToLock(t, q.Take, hits); err != nil {
@@ -114,7 +120,7 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 		}
 		depends = e.lsn
 	}
-	return Result{Entries: e.views, Depends: depends}
+	return Result{Entries: e.views, Count: hidden, Depends: depends}
 }
 
 // takeEach takes each hit under a transaction of its own.
@@ -291,7 +297,7 @@ func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
 	}
 	e.left = pageBudget
 	p := answerPage{e: e, q: q, t: t, cursor: cursor}
-	r := Result{More: p.fill(), Depends: p.depends}
+	r := Result{More: p.fill(), Count: p.hidden, Depends: p.depends}
 	if p.err != nil && len(e.views) == 0 {
 		return failed(p.err)
 	}
@@ -319,6 +325,7 @@ func (e *Engine) contentsOfOne(q *Query, t *transaction) Result {
 			return failed(err)
 		}
 	}
+	r.Count = e.hidden(q, t)
 	for _, h := range hits {
 		e.views = append(e.views, h.k.view(e, h.s))
 		if t != nil {
@@ -338,6 +345,7 @@ type answerPage struct {
 	t       *transaction
 	cursor  Cursor
 	size    int // of the rows, in bytes
+	hidden  int // matches that others have locked
 	depends uint64
 	err     error // t may lock no more
 }
@@ -388,7 +396,13 @@ func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) error {
 	if en.id == 0 || en.id > p.cursor.Last {
 		return nil
 	}
-	if !k.availableTo(p.t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
+	if !k.availableTo(p.t, s, false) {
+		if k.hiddenFrom(e, p.t, s, conds) {
+			p.hidden++
+		}
+		return nil
+	}
+	if !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
 		return nil
 	}
 	if p.t != nil {

@@ -21,7 +21,9 @@ const (
 	flagID       = 1 << 5 // only the entry with the identity that follows
 	flagClaim    = 1 << 6 // a read that finds only what its transaction may take
 
-	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim
+	flagHidden = 1 << 8 // a read that tells how many matches others have locked
+
+	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim | flagHidden
 )
 
 // WaitForever as the wait of a Find: until it is cancelled.
@@ -30,7 +32,7 @@ const WaitForever time.Duration = -1
 // AppendFind appends how a Find looks for what the query that follows describes: the fields of q but those of the query. wait may be
 // 0 or WaitForever.
 func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
-	var flags byte
+	var flags uint64
 	if q.Take {
 		flags |= flagTake
 	}
@@ -52,7 +54,10 @@ func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
 	if q.Claim {
 		flags |= flagClaim
 	}
-	dst = append(dst, flags)
+	if q.Hidden {
+		flags |= flagHidden
+	}
+	dst = binary.AppendUvarint(dst, flags)
 	if wait > 0 {
 		dst = binary.AppendUvarint(dst, uint64(wait))
 	}
@@ -96,7 +101,7 @@ func (q *Query) Size() int {
 
 // DecodeFind decodes what AppendFind appends, and the query after it, and returns the wait.
 func (q *Query) DecodeFind(d *Decoder) time.Duration {
-	flags := d.Byte()
+	flags := d.Uvarint()
 	if flags&^flagsKnown != 0 {
 		d.fail()
 	}
@@ -117,7 +122,7 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	}
 	limit := d.Uvarint()
 	q.Decode(d)
-	q.Claim = flags&flagClaim != 0
+	q.Claim, q.Hidden = flags&flagClaim != 0, flags&flagHidden != 0
 	q.Take, q.IfExists, q.Begin = flags&flagTake != 0, flags&flagIfExists != 0, flags&flagBegin != 0
 	q.Lease, q.ID = lease, id
 	q.Max = int(min(limit, MaxFind))
