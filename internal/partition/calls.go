@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -172,6 +173,9 @@ func (p *Partition) do(c Caller, call uint64, op func(now int64) engine.Result) 
 // reply hands an outcome to its caller, to be shown when it is durable.
 func (p *Partition) reply(c Caller, call uint64, r *engine.Result) {
 	lsn := LSN(r.Depends)
+	if r.Err != nil && errors.Is(r.Err, engine.ErrTxnEnded) { // a crash must not bring back the locks of a transaction that is said to have ended
+		lsn = LSN(p.e.LSN())
+	}
 	c.Reply(call, r, lsn, p.settled(c, lsn))
 }
 

@@ -220,3 +220,23 @@ func TestPartition_LogWithoutRoomIsFull(t *testing.T) {
 	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(1))
 	require.NoError(t, c.await(2).err)
 }
+
+// Who is told that a transaction has ended is told when the log knows it: otherwise a crash could bring its locks back.
+func TestTxn_ThatItHasEndedIsToldWhenTheLogKnows(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	p, d := start(t, log), &desk{caller: newCaller()}
+	d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(1)) })
+	g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), engine.Request{}, "") }).grants[0]
+	q := query(1, true)
+	q.Txn = txn.ID{Number: g.ID}
+	require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)
+	open := log.shut(t)
+	const abort, commit = 100, 101
+	p.Abort(d.caller, abort, q.Txn)
+	p.Commit(d.caller, commit, q.Txn, engine.Request{}, nil)
+	require.True(t, d.held(abort))
+	require.True(t, d.held(commit))
+	open()
+	require.ErrorIs(t, d.await(commit).err, engine.ErrTxnEnded)
+}
