@@ -128,7 +128,9 @@ func unknownKindServed(k *kit) {
 	reader := startFind(k, verbs[0], third{}, space.Where("a", space.Gt(5)))
 	taker := startFind(k, verbs[2], second{B: "seven"})
 	ordered := startFind(k, verbs[0], third{A: 7}, space.OrderBy("-c"))
-	k.parked(3)
+	if !k.parked(3) {
+		return
+	}
 	write(k, second{5, "five"})
 	write(k, third{"seven", 1.5, 7})
 	require.Equal(k, third{"seven", 1.5, 7}, reader.result(k))
@@ -192,7 +194,9 @@ func unknownContradicted(k *kit) {
 	byKind := startFind(k, verbs[2], conflicting{})
 	byValue := startFind(k, verbs[0], conflicting{"1"})
 	foreign := startFind(k, verbs[0], simple{}, space.Or(conflicting{"1"}))
-	k.parked(3)
+	if !k.parked(3) {
+		return
+	}
 	write(k, first{1})
 	for _, p := range []*pending[conflicting]{byKind, byValue} {
 		_, err := p.wait()

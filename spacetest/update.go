@@ -159,14 +159,18 @@ func updateTxnWaits(k *kit) {
 	reader, a, b := begin(k), begin(k), begin(k)
 	read(k, e1, space.In(reader))
 	first := startUpdate(k, a, simple{Name: "A"})
-	k.parked(1)
+	if !k.parked(1) {
+		return
+	}
 	second := start(k, func(ctx context.Context) (int64, error) {
 		return space.Add(ctx, k.sp, simple{Name: "A"}, "id", 10, space.In(b))
 	})
 	k.parked(2)
 	commit(k, reader)
 	require.Equal(k, simple{"A", 2}, first.result(k))
-	k.parked(1)
+	if !k.parked(1) {
+		return
+	}
 	require.Equal(k, simple{"A", 2}, read(k, simple{}, space.In(a)))
 	commit(k, a)
 	require.EqualValues(k, 12, second.result(k))
