@@ -81,8 +81,8 @@ func (e *Engine) placesFor(w *Waiter) int {
 
 // RoomToWait returns ErrTooLarge if a call under a transaction that is about to wait could not get what it waits for.
 func (e *Engine) RoomToWait(q *Query) error {
-	t, err := e.under(q.Txn)
-	if err != nil || t == nil {
+	t, err := e.txnNamed(q.Txn)
+	if err != nil {
 		return nil // Park, or what follows, tells
 	}
 	return e.roomFor(t, 1)
@@ -90,8 +90,8 @@ func (e *Engine) RoomToWait(q *Query) error {
 
 // RoomToWrite returns ErrTooLarge if a transaction may not write drafts as well, and otherwise how many entries it would hold.
 func (e *Engine) RoomToWrite(id txn.ID, drafts []Draft) (entries int, err error) {
-	t, err := e.under(id)
-	if err != nil || t == nil {
+	t, err := e.txnNamed(id)
+	if err != nil {
 		return len(drafts), nil // the write tells
 	}
 	size := 0

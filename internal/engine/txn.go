@@ -126,8 +126,18 @@ func (e *Engine) active(id txn.ID) (*transaction, error) {
 	return t, err
 }
 
-// transaction returns an open transaction.
+// transaction returns an open transaction. One whose lease has ended it ends, so it is for calls only.
 func (e *Engine) transaction(id txn.ID) (*transaction, error) {
+	t, err := e.txnNamed(id)
+	if err == nil && t.expires <= e.now && !t.prepared {
+		e.lapse(t)
+		return nil, ErrTxnEnded
+	}
+	return t, err
+}
+
+// txnNamed returns the transaction that id names, though its lease may have ended, and changes nothing.
+func (e *Engine) txnNamed(id txn.ID) (*transaction, error) {
 	number := id.Number
 	if id.Space != "" {
 		if number = e.branches[id]; number == 0 {
@@ -136,10 +146,6 @@ func (e *Engine) transaction(id txn.ID) (*transaction, error) {
 	}
 	t := e.txns[number]
 	if t == nil || id.Space == "" && !t.name.IsZero() {
-		return nil, ErrTxnEnded
-	}
-	if t.expires <= e.now && !t.prepared {
-		e.lapse(t)
 		return nil, ErrTxnEnded
 	}
 	return t, nil
