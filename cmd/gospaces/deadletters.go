@@ -141,6 +141,9 @@ A letter is forgotten once it was printed, as an entry is removed by take: what 
 			if all == (len(args) > 0) {
 				return usage("name entries, or use --all")
 			}
+			if err := a.canDeliver(); err != nil {
+				return err
+			}
 			entries, err := entryIDs(args)
 			if err != nil {
 				return err

@@ -2,8 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 )
+
+// errNoOutput is returned by a command that would consume entries and print them to nowhere.
+var errNoOutput = errors.New("standard output is closed: nothing was taken; to discard what is taken, say > /dev/null")
+
+// canDeliver returns errNoOutput if standard output was closed when this process started. What consumes entries asks
+// first: writes would succeed, into the null device.
+func (a *app) canDeliver() error {
+	if f, ok := a.stdout.(*os.File); ok && closedAtStart(f) {
+		return errNoOutput
+	}
+	return nil
+}
 
 // deliver writes b to standard output and returns once it is safe there: on the disk if that is a file, read if that is a pipe whose reader can
 // be asked. What consumes entries does so afterwards. It returns an error that wraps EPIPE if the reader has gone.

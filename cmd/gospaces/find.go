@@ -52,7 +52,7 @@ func (a *app) takeCommand() *cobra.Command {
 
 An entry is removed once it was printed: when it is on the disk if the output is a file, when it was read if the output is a pipe (on Linux). So
 nothing is lost if the disk is full, the reader goes or this command is killed; entries that were being printed then may be found in
-the output and, after ten seconds at most, in the space.
+the output and, after ten seconds at most, in the space. With a closed output nothing is taken; > /dev/null discards.
 
 What is done with an entry afterwards the space does not know: if this machine dies before, the entry is lost. Take it under a transaction (--txn) if
 that matters: it is back in its place unless the transaction is committed.`,

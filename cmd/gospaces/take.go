@@ -19,6 +19,9 @@ const takeLease = 10 * time.Second
 //
 // With q.Txn the caller has a transaction, and decides what becomes of the entries.
 func (a *app) takeAll(ctx context.Context, sp space.Space, q space.Query, limit int) error {
+	if err := a.canDeliver(); err != nil {
+		return err
+	}
 	q.Max = min(bulk, limit)
 	take := a.takeUnder
 	if q.Txn.IsZero() {

@@ -137,3 +137,21 @@ func TestTake_ToFile(t *testing.T) {
 	require.Equal(t, "{\"id\":0}\n{\"id\":1}\n{\"id\":2}\n", string(got))
 	require.Zero(t, s.left(t))
 }
+
+// With a closed output nothing is taken at all: the runtime opens /dev/null in its place, where entries would vanish.
+func TestTake_ClosedOutputTakesNothing(t *testing.T) {
+	t.Parallel()
+	s := jobs(t, 3)
+	for _, args := range [][]string{{}, {"--all"}, {"--max", "2"}, {"--id", "1"}, {"--wait", "1m"}} {
+		cmd, stderr := s.take(t, args...)
+		cmd.Args = append([]string{"sh", "-c", `exec "$0" "$@" >&-`, cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
+		require.Error(t, cmd.Run(), args)
+		require.Equal(t, exitError, cmd.ProcessState.ExitCode())
+		require.Equal(t, "gospaces: "+errNoOutput.Error()+"\n", stderr.String())
+		require.Equal(t, 3, s.left(t), args)
+	}
+	cmd, stderr := s.take(t, "--all") // without an output a command gets > /dev/null
+	require.NoError(t, cmd.Run(), stderr)
+	require.Zero(t, s.left(t), "> /dev/null is a wish to drop them")
+}
