@@ -55,8 +55,13 @@ func (s *Server) refuse(nc net.Conn, err error) {
 	_, _ = nc.Write(wire.AppendRefused(nil, err))
 }
 
-// refuseHello refuses a connection whose first bytes are no handshake.
+// refuseHello refuses a connection whose first bytes are no handshake. One that has said nothing, and is gone, is not
+// worth a line: load balancers and monitors knock every few seconds.
 func (s *Server) refuseHello(nc net.Conn, first []byte, err error) {
+	if len(first) == 0 && isGone(err) {
+		s.cfg.Logger.Debug("connection closed before the handshake, as by a port probe", "remote", nc.RemoteAddr().String())
+		return
+	}
 	err = foreign(first, err)
 	if !isHTTP(first) {
 		s.refuse(nc, err)

@@ -2,10 +2,13 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
@@ -25,15 +28,24 @@ func isHTTP(first []byte) bool {
 	return slices.ContainsFunc(httpMethods, func(m []byte) bool { return bytes.HasPrefix(first, m) })
 }
 
-// foreign returns a clearer error for a client whose first bytes are of another protocol, and otherwise err.
+// foreign returns a clearer error than err for a client whose first bytes are of another protocol, or that was too slow.
 func foreign(first []byte, err error) error {
 	switch {
 	case isHTTP(first):
 		return fmt.Errorf("%w: an HTTP request, and this is a gospaces server", wire.ErrMalformed)
 	case bytes.HasPrefix(first, tlsHandshake):
 		return fmt.Errorf("%w: a TLS handshake, and this is a gospaces server without TLS", wire.ErrMalformed)
+	case isGone(err):
+		return errors.New("the client has gone during the handshake")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("no handshake within %v", helloTimeout)
 	}
 	return err
+}
+
+// isGone reports whether err is that of reading from a connection which the other side has closed.
+func isGone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // answerHTTP answers an HTTP request with one line that says what listens here.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,6 +46,44 @@ func TestServer_RefusesWhoeverSpeaksOtherwise(t *testing.T) {
 		require.ErrorIs(t, p.refusal(), c.want, name)
 		_, err := p.tryNext()
 		require.Error(t, err, "%s: the connection ends", name)
+	}
+}
+
+// A port probe is no event. What is refused is told for what it is.
+func TestServer_LogsConnectionsForWhatTheyAre(t *testing.T) {
+	for name, c := range map[string]struct {
+		says  string // in the log, from info on
+		bytes []byte
+		waits bool
+	}{
+		"a port probe":      {"", nil, false},
+		"half a handshake":  {"the client has gone during the handshake", wire.AppendHello(nil, &wire.Greeting{})[:5], false},
+		"nothing":           {"no handshake within 10s", nil, true},
+		"a browser":         {"an HTTP request", []byte("GET / HTTP/1.1\r\n\r\n"), true},
+		"a client with TLS": {"a TLS handshake", []byte("\x16\x03\x01\x02\x00\x01\x00\x01"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log strings.Builder
+				r := newRig(t, server.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, partition.Config{})
+				p := r.connect()
+				_, err := p.conn.Write(c.bytes)
+				require.NoError(t, err)
+				if c.waits {
+					_, err = io.Copy(io.Discard, p.conn)
+					require.NoError(t, err)
+				}
+				require.NoError(t, p.conn.Close())
+				synctest.Wait()
+				if c.says == "" {
+					require.Empty(t, log.String())
+				} else {
+					require.Contains(t, log.String(), c.says)
+					require.Equal(t, 1, strings.Count(log.String(), "\n"))
+				}
+				r.close()
+			})
+		})
 	}
 }
 
