@@ -133,9 +133,13 @@ func TestLease_BeyondTheEndOfTime(t *testing.T) {
 		require.LessOrEqual(t, granted, centuries)
 		require.NoError(t, tx.Abort(ctx))
 
-		_, err = space.Write(ctx, sp, Task{ID: 2}, space.Delay(centuries), space.For(centuries))
+		_, err = space.Write(ctx, sp, Task{ID: 2}, space.Delay(centuries))
+		require.ErrorIs(t, err, space.ErrInvalidArgument)
+		_, err = space.Write(ctx, sp, Task{ID: 2}, space.Delay(space.MaxDelay), space.For(centuries))
 		require.NoError(t, err)
-		time.Sleep(100 * 365 * 24 * time.Hour)
+		time.Sleep(space.MaxDelay - 1)
 		require.Equal(t, 1, count(t, sp, Task{}))
+		time.Sleep(time.Second)
+		require.Equal(t, 2, count(t, sp, Task{}))
 	})
 }

@@ -10,7 +10,7 @@ import (
 // right, makes the call return ErrInvalidArgument and change nothing. Options may be used for many calls.
 type Option func(*call)
 
-// For asks for a lease of d; the space may grant less. Without it entries are leased Forever; registrations, see Notify.
+// For asks for a lease of d; the space may grant less, and does so for one that would end after the year 2262. Without it entries are leased Forever; registrations, see Notify.
 func For(d time.Duration) Option {
 	return func(c *call) {
 		c.given |= optFor
@@ -22,15 +22,24 @@ func For(d time.Duration) Option {
 }
 
 // Delay makes what is written visible only after d: until then it is as if it were not there. It then counts as written, and its lease
-// begins to run.
+// begins to run. The longest is MaxDelay.
 func Delay(d time.Duration) Option {
 	return func(c *call) {
 		c.given |= optDelay
 		c.delay = d
-		if d < 0 {
-			c.reject(invalid("delay %v is negative", d))
-		}
+		c.reject(checkDelay(d))
 	}
+}
+
+// checkDelay returns ErrInvalidArgument for a delay that no call may ask for.
+func checkDelay(d time.Duration) error {
+	switch {
+	case d < 0:
+		return invalid("delay %v is negative", d)
+	case d > MaxDelay:
+		return invalid("delay %v is longer than %v, 100 years", d, MaxDelay)
+	}
+	return nil
 }
 
 // In has the call made under a transaction. The transaction must have begun in the space of the call or in another one of the same

@@ -6,12 +6,16 @@ import (
 	"math"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // Forever is the lease that never ends, the default for entries.
 const Forever time.Duration = math.MaxInt64
+
+// MaxDelay is the longest delay that a call may ask for: a hundred years.
+const MaxDelay = time.Duration(engine.MaxDelay)
 
 // Space is a tuple space: in process (New), or on a server (package client). All methods may be called concurrently.
 //
@@ -84,7 +88,7 @@ type Space interface {
 	Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error
 
 	// Defer makes the commit of a transaction put an entry that it has taken back instead of removing it: with the same identity,
-	// visible after delay, with what is left of its lease from then on, and with one attempt more. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken it.
+	// visible after delay (at most MaxDelay), with what is left of its lease from then on, and with one attempt more. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken it.
 	Defer(ctx context.Context, id txn.ID, entry LeaseID, delay time.Duration) error
 
 	// Renew asks for d more from now for every lease, of entries, registrations and transactions, and returns the durations granted; for a

@@ -21,13 +21,14 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// RetryAfter returns an error with which a handler of Work says when to try again, whatever Backoff says: after d. It counts as a
-// failed attempt like any other. errors.Is and errors.As see through it. RetryAfter of nil is nil.
+// RetryAfter returns an error with which a handler of Work says when to try again, whatever Backoff says: after d, at
+// most MaxDelay. It counts as a failed attempt like any other. errors.Is and errors.As see through it. RetryAfter of nil
+// is nil.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &laterError{max(d, 0), err}
+	return &laterError{min(max(d, 0), MaxDelay), err}
 }
 
 type laterError struct {

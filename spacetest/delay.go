@@ -25,6 +25,7 @@ func delayCases() cases {
 		{"each of many delayed entries comes, once", delayMany},
 		{"a delay of zero is none", delayZero},
 		{"a negative delay is refused", delayNegative},
+		{"a delay is at most a hundred years, and leaves time for a lease", delayLongest},
 		{"a delayed write of a transaction comes only after its commit", delayTxn},
 		{"an aborted transaction's delayed writes never come", delayAborted},
 		{"a delayed entry with a lease of zero is never visible", delayZeroLease},
@@ -247,6 +248,29 @@ func delayNegative(k *kit) {
 	require.Zero(k, k.total())
 	_, err = space.Read(k.ctx, k.sp, e1, space.Delay(1))
 	k.fails(space.ErrInvalidArgument, err)
+}
+
+// delayLongest has its rule in semantics 6.7: a lease that is asked for is never granted as one of zero.
+func delayLongest(k *kit) {
+	for _, d := range []time.Duration{space.MaxDelay + 1, 1 << 62, space.Forever - 1, space.Forever} {
+		_, err := space.Write(k.ctx, k.sp, e1, space.Delay(d))
+		k.fails(space.ErrInvalidArgument, err)
+		t := begin(k)
+		k.fails(space.ErrInvalidArgument, space.Stage(k.ctx, t, e1, space.Delay(d)))
+		k.fails(space.ErrInvalidArgument, t.Defer(k.ctx, 1, d))
+		abort(k, t)
+	}
+	for _, d := range []time.Duration{time.Hour, 1 << 62, space.Forever - 1, space.Forever} {
+		l := write(k, e1, space.Delay(space.MaxDelay), space.For(d))
+		require.Positive(k, l.Granted(), d)
+		granted, err := l.Renew(k.ctx, time.Hour)
+		k.ok(err)
+		require.Equal(k, time.Hour, granted)
+		granted, err = l.Renew(k.ctx, d)
+		k.ok(err)
+		require.Positive(k, granted)
+		k.ok(l.Cancel(k.ctx))
+	}
 }
 
 func delayTxn(k *kit) {

@@ -56,7 +56,8 @@ func longestLeases(k *kit) {
 
 func longestDelays(k *kit) {
 	for _, d := range ages {
-		delayed := write(k, e2, space.Delay(d), space.For(d))
+		delayed := write(k, e2, space.Delay(space.MaxDelay), space.For(d))
+		require.Greater(k, delayed.Granted(), 100*365*24*time.Hour)
 		absent(k, e2)
 		k.ok(delayed.Cancel(k.ctx))
 

@@ -219,6 +219,7 @@ func queryDrafts(k *kit) {
 		for part, set := range map[string]func(*space.Draft){
 			"a negative lease": func(d *space.Draft) { d.Lease = -1 },
 			"a negative delay": func(d *space.Draft) { d.Delay = -1 },
+			"a long delay":     func(d *space.Draft) { d.Delay = space.MaxDelay + 1 },
 			"no kind":          func(d *space.Draft) { d.Kind = "" },
 			"an unknown kind":  func(d *space.Draft) { d.Kind = "nobody wrote this" },
 			"half a row":       func(d *space.Draft) { d.Row = d.Row[:1] },

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"time"
 
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -9,6 +10,9 @@ import (
 
 // Forever is the lease and the expiry of what never ends.
 const Forever = math.MaxInt64
+
+// MaxDelay is the longest delay: a hundred years. Time ends in 2262, and what was delayed still has a lease then.
+const MaxDelay = 100 * 365 * 24 * int64(time.Hour)
 
 // KindID numbers the kinds of one space, from 1 in the order in which they were registered; 0 stands for "any kind".
 type KindID = uint32
@@ -18,7 +22,7 @@ type Draft struct {
 	Kind  KindID
 	Row   template.Row // in the field order of the kind's schema; copied
 	Lease int64        // nanoseconds asked for; Forever, or 0 for one that ends at once
-	Delay int64        // nanoseconds until the entry becomes visible; 0: at once
+	Delay int64        // nanoseconds until the entry becomes visible, at most MaxDelay; 0: at once
 }
 
 // Request identifies a call among those of a client's session, so that its outcome can be told again when the client has

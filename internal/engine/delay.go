@@ -1,9 +1,24 @@
 package engine
 
-import "github.com/gospaces/gospaces/internal/record"
+import (
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
 
 // The lease of a delayed entry runs from the moment it becomes visible. Until then its end is counted from when that
 // should be. An entry that becomes visible later, because the server was down or busy, has its whole lease all the same.
+
+// checkDelay returns ErrInvalidArgument for a delay that no call may ask for.
+func checkDelay(d int64) error {
+	switch {
+	case d < 0:
+		return fmt.Errorf("%w: negative delay", ErrInvalidArgument)
+	case d > MaxDelay:
+		return fmt.Errorf("%w: the delay is longer than 100 years", ErrInvalidArgument)
+	}
+	return nil
+}
 
 // delay makes an entry invisible until a time.
 func (e *Engine) delay(h held, visible int64) {

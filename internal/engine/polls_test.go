@@ -131,7 +131,7 @@ func TestPolls_LookAtFewEntries(t *testing.T) {
 				if len(want) == 0 {
 					require.ErrorIs(t, r.Err, ErrNoMatch)
 				} else if i%2 == 0 {
-					require.NoError(t, e.Defer(0, p.q.Txn, want[0], Forever).Err)
+					require.NoError(t, e.Defer(0, p.q.Txn, want[0], MaxDelay).Err)
 					require.NoError(t, e.Commit(0, p.q.Txn, Request{}, nil).Err)
 				}
 				e.Log = e.Log[:0]

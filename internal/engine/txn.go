@@ -244,15 +244,15 @@ func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
 }
 
 // Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after delay, with what is
-// left of its lease from then on, and with one attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a negative delay, and ErrNoMatch if the transaction has not taken the entry.
+// left of its lease from then on, and with one attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a delay that is negative or longer than MaxDelay, and ErrNoMatch if the transaction has not taken the entry.
 func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) Result {
 	e.begin(now)
 	t, err := e.active(id)
 	if err != nil {
 		return e.refused(err)
 	}
-	if delay < 0 {
-		return failed(fmt.Errorf("%w: negative delay", ErrInvalidArgument))
+	if err := checkDelay(delay); err != nil {
+		return failed(err)
 	}
 	for _, h := range t.taken {
 		if h.id == entry && h.takenBy(t) {

@@ -134,8 +134,8 @@ func (e *Engine) checkDrafts(drafts []Draft) error {
 		if d.Lease < 0 {
 			return fmt.Errorf("%w: negative lease", ErrInvalidArgument)
 		}
-		if d.Delay < 0 {
-			return fmt.Errorf("%w: negative delay", ErrInvalidArgument)
+		if err := checkDelay(d.Delay); err != nil {
+			return err
 		}
 		if err := e.checkKind(d.Kind); err != nil {
 			return err
