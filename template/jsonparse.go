@@ -70,19 +70,22 @@ type jsonMember struct {
 func parseObject(data []byte) ([]jsonMember, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errors.Join(errors.New("template: not a JSON object"), err)
+	switch t, err := d.Token(); {
+	case err != nil:
+		return nil, badJSON(err)
+	case t != json.Delim('{'):
+		return nil, errors.New("template: not a JSON object")
 	}
 	var members []jsonMember
 	seen := make(map[string]bool)
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
-			return nil, fmt.Errorf("template: %w", err)
+			return nil, badJSON(err)
 		}
 		m := jsonMember{name: key.(string)} // inside an object the decoder accepts nothing else
 		if err := d.Decode(&m.value); err != nil {
-			return nil, fmt.Errorf("template: field %q: %w", m.name, err)
+			return nil, fmt.Errorf("field %q: %w", m.name, badJSON(err))
 		}
 		if seen[m.name] {
 			return nil, fmt.Errorf("template: field %q twice", m.name)
@@ -91,12 +94,20 @@ func parseObject(data []byte) ([]jsonMember, error) {
 		members = append(members, m)
 	}
 	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("template: %w", err)
+		return nil, badJSON(err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return nil, errors.New("template: more than one JSON object")
 	}
 	return members, nil
+}
+
+// badJSON words an error of the decoder.
+func badJSON(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("template: the JSON ends early")
+	}
+	return fmt.Errorf("template: not JSON: %w", err)
 }
 
 // fieldValue returns m as a Go value of the class of its field in s; nil for null.

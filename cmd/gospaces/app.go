@@ -32,10 +32,10 @@ and wait for those that are not there yet.
 
 Results go to standard output as JSON, one line each; messages go to standard error.
 
-Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched, 4 the log or the space is full: try again later,
-141 the reader of the output has gone.
+Exit codes: 0 done, 1 error, 2 the command line or the JSON is wrong, 3 nothing matched, 4 the log or the space is full:
+try again later, 141 the reader of the output has gone.
 
-Settings that name an environment variable may be given by it; a flag counts more.`
+Settings that name an environment variable may be given by it. Flags override environment variables.`
 
 const examples = `  gospaces serve --data /var/lib/gospaces
   gospaces write job '{"id": 7, "state": "new", "priority": 5}'
@@ -51,16 +51,9 @@ func run(ctx context.Context, args []string, env environment, stdin io.Reader, s
 	return a.exit(cmd, err)
 }
 
-// group makes cmd a command that only holds others: without one it shows its help, and another than it has is a mistake in usage.
-func group(cmd *cobra.Command) *cobra.Command {
-	cmd.Args = cobra.NoArgs
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-	return cmd
-}
-
 // command returns the tree of all commands.
 func (a *app) command() *cobra.Command {
-	root := &cobra.Command{
+	root := group(&cobra.Command{
 		Use:           "gospaces",
 		Short:         "A tuple space: server and command line",
 		Long:          longHelp,
@@ -68,13 +61,13 @@ func (a *app) command() *cobra.Command {
 		SilenceErrors: true, // exit prints them
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(a.env.check(cmd.Root()), settle(cmd.Flags(), a.env, nil)); err != nil {
+			if err := errors.Join(a.env.check(cmd.Root()), checkBlank(cmd.Flags()), settle(cmd.Flags(), a.env, nil)); err != nil {
 				return err
 			}
 			a.running = true
 			return nil
 		},
-	}
+	})
 	root.SetFlagErrorFunc(flagError)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -94,9 +87,6 @@ func (a *app) command() *cobra.Command {
 
 // dial connects to the server and the space that the global flags name. The caller closes the client.
 func (a *app) dial(ctx context.Context) (*client.Client, error) {
-	if a.addr == "" {
-		return nil, usage("no server is given: use --addr or $GOSPACES_ADDR")
-	}
 	c, err := client.DialConfig(ctx, client.Config{Addr: a.addr, Space: a.space, Logger: a.warnings()})
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)

@@ -26,7 +26,7 @@ func (a *app) backupCommand() *cobra.Command {
 All spaces are as they were at one moment, while they go on to serve: if what was done in one space is in the file, so is all that was done before in any
 other, and a transaction over several spaces is in it as a whole or not at all. The file holds everything that the server knows: entries with their identities, order and leases, kinds, registrations.`,
 		Example: "  gospaces backup spaces.backup\n  gospaces verify spaces.backup\n  gospaces restore spaces.backup --data new-folder",
-		Args:    cobra.ExactArgs(1),
+		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.backup(cmd.Context(), args[0], force)
 		},
@@ -114,11 +114,8 @@ func (a *app) restoreCommand() *cobra.Command {
 		Short: "Make the data folder of a new server from a backup",
 		Long: `Make the data folder of a new server from a backup. The folder must be new or empty. A server that is started
 on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.`,
-		Args: cobra.ExactArgs(1),
+		Args: operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if dir == "" {
-				return usage("no folder is given: use --data")
-			}
 			f, err := os.Open(args[0])
 			if err != nil {
 				return err
@@ -145,7 +142,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Long: `Read a backup, or with --data the data folder of a stopped server, to its end and say what is in it. Checksums are
 checked and the state is made in memory. What is damaged is named with its place, and the exit code is 1.`,
 		Example: "  gospaces verify spaces.backup\n  gospaces verify --data /var/lib/gospaces",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 1) == (dir != "") {
 				return usage("name a backup, or a folder with --data")

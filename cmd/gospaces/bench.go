@@ -38,7 +38,7 @@ Processor time per operation is that of client and server together.`,
 		Example: `  gospaces bench
   gospaces bench --workload echo,jobs --callers 256 --conns 1 --durability logged,synced --json bench.json
   gospaces bench --addr db1:7420 --duration 10s`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cmd.Flags().Changed("addr") {
 				o.Addr = a.addr
@@ -60,6 +60,11 @@ Processor time per operation is that of client and server together.`,
 }
 
 func (a *app) bench(cmd *cobra.Command, o bench.Options, file string) error {
+	for _, name := range []string{"duration", "payload", "entries"} {
+		if f := cmd.Flags().Lookup(name); f.Changed && strings.Trim(f.Value.String(), "0s") == "" {
+			return usage("--%s must be positive", name)
+		}
+	}
 	err := o.Check()
 	if err != nil {
 		return usageError{err}

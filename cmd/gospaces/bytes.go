@@ -42,7 +42,7 @@ func (v *bytesValue) Set(text string) error {
 	}
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(n >= 0 && n*unit < math.MaxInt64) {
-		return fmt.Errorf("not a number of bytes, as 1048576, 512MiB or 4GB are")
+		return fmt.Errorf("%q is not a number of bytes, as 1048576, 512MiB or 4GB are", text)
 	}
 	*v = bytesValue(n * unit)
 	return nil

@@ -125,14 +125,70 @@ func TestWrite_ManyFromStandardInput(t *testing.T) {
 func TestWrite_StopsAtWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
-	r := s.do(t, "write", "job", `{"id": 1}`, `{"id": `)
-	require.Equal(t, exitError, r.code)
-	require.Contains(t, r.err, "gospaces: entry 2: ")
-	require.Equal(t, "1\n", s.must(t, "count", "job"), "what came before is written")
+	s.must(t, "write", "job", `{"id": 0}`)
+	for says, bad := range map[string]string{
+		"the JSON ends early": `{"id": `,
+		"invalid character":   `{"id": 2} x`,
+		`field "id" of kind`:  `{"id": "text"}`,
+		"value out of range":  `{"id": 99999999999999999999}`,
+	} {
+		whole := []result{
+			s.do(t, "write", "job", `{"id": 1}`, bad),
+			cliWith(t, `{"id": 1}`+"\n"+bad, "write", "job", "--addr", s.addr, "--atomic"),
+		}
+		for _, r := range whole {
+			require.Equal(t, exitUsage, r.code)
+			require.Contains(t, r.err, "gospaces: entry ")
+			require.Contains(t, r.err, says)
+			require.Empty(t, r.out)
+			require.Equal(t, "1\n", s.must(t, "count", "job"), "all or none")
+		}
+	}
+	r := cliWith(t, strings.Repeat(`{"id": 1}`+"\n", 2*bulk)+`{"id": `, "write", "job", "--addr", s.addr)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.err, fmt.Sprintf("entry %d: the JSON ends early; the first %d are written", 2*bulk+1, 2*bulk))
+	require.Equal(t, fmt.Sprintln(2*bulk+1), s.must(t, "count", "job"), "what came before is written")
+	r = cliWith(t, `{"id": `, "write", "job", "--addr", s.addr)
+	require.Contains(t, r.err, "entry 1: the JSON ends early; nothing was written")
+}
 
-	r = s.do(t, "write", "job", `{"id": "text"}`)
+func TestWrite_AtomicIsOneWrite(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	most := strings.Repeat(`{"id": 1}`, 4096)
+	require.Zero(t, cliWith(t, most, "write", "job", "--addr", s.addr, "--atomic").code)
+	r := cliWith(t, most+`{"id": 1}`, "write", "job", "--addr", s.addr, "--atomic")
 	require.Equal(t, exitError, r.code)
-	require.Contains(t, r.err, `field "id"`)
+	require.Contains(t, r.err, "4096")
+	require.Equal(t, "4096\n", s.must(t, "count", "job"))
+	require.Zero(t, cliWith(t, "", "write", "job", "--addr", s.addr, "--atomic").code)
+}
+
+// What is misspelt is seen, or refused by those who ask for that.
+func TestWrite_TellsWhatIsNew(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	require.Empty(t, s.do(t, "write", "job", `{"id": 1}`, `{"id": 2, "state": "new"}`).err, "the kind is new as a whole")
+	for _, c := range []struct {
+		says string
+		args []string
+	}{
+		{`field "stat" of kind "job" is new: did you mean state?`, []string{"write", "job", `{"stat": "new"}`}},
+		{`field "owner" of kind "job" is new`, []string{"write", "job", `{"owner": "me"}`}},
+		{`kind "jbo" is new: did you mean job?`, []string{"write", "jbo", `{"id": 1}`}},
+		{`space "defautl" is new: did you mean default?`, []string{"write", "job", `{"id": 1}`, "--space", "defautl"}},
+	} {
+		r := s.do(t, append(c.args, "--strict")...)
+		require.Equal(t, exitUsage, r.code)
+		require.Contains(t, r.err, strings.Replace(c.says, "is new", "is not there", 1))
+		r = s.do(t, c.args...)
+		require.Zero(t, r.code)
+		require.Equal(t, "gospaces: "+c.says+"\n", r.err)
+		require.Empty(t, s.do(t, c.args...).err, "it is not new any more")
+		s.must(t, append(c.args, "--strict")...)
+	}
+	require.Empty(t, s.do(t, "write", "result", `{"id": 1}`).err)
+	require.Equal(t, exitUsage, s.do(t, "write", "other", "{}", "--strict").code)
 }
 
 func TestWatch_PrintsEventsUntilInterrupted(t *testing.T) {
@@ -240,8 +296,47 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		args []string
 	}{
 		{exitUsage, `unknown command "wirte"`, []string{"wirte"}},
-		{exitUsage, "unknown flag", []string{"read", "job", "--fast"}},
-		{exitUsage, "between 1 and 2 arg", []string{"read"}},
+		{exitUsage, "unknown flag: --fast (see", []string{"read", "job", "--fast"}},
+		{exitUsage, "unknown flag: -x", []string{"read", "job", "-x"}},
+		{exitUsage, "--wait needs a value", []string{"read", "job", "--wait"}},
+		{exitUsage, `--wait: "5" is not a duration, as 500ms, 10s, 1h30m or forever are`, []string{"read", "job", "--wait", "5"}},
+		{exitUsage, `--delay: "1y" is not a duration, as 500ms, 10s or 1h30m are`, []string{"write", "job", "{}", "--delay", "1y"}},
+		{exitUsage, `--max: "x" is not a whole number`, []string{"read", "job", "--max", "x"}},
+		{exitUsage, "--max is empty", []string{"read", "job", "--max="}},
+		{exitUsage, `--id: "-1" is not a whole number`, []string{"read", "job", "--id", "-1"}},
+		{exitUsage, `--all: "x" is not true or false`, []string{"take", "job", "--all=x"}},
+		{exitUsage, `--txn: "x" is not the id of a transaction`, []string{"take", "job", "--txn", "x"}},
+		{exitUsage, `--callers: "x" is not a list of whole numbers`, []string{"bench", "--callers", "x"}},
+		{exitUsage, `--max-memory: "x" is not a number of bytes`, []string{"serve", "--max-memory", "x"}},
+		{exitUsage, `--mirror: "x" is not of the form kind=mode`, []string{"serve", "--mirror", "x"}},
+		{exitUsage, "--postgres is empty", []string{"serve", "--postgres", ""}},
+		{exitUsage, "--workload is empty", []string{"bench", "--workload", ""}},
+		{exitUsage, "--duration must be positive", []string{"bench", "--duration", "0s"}},
+		{exitUsage, "--order is empty", []string{"read", "job", "--order", ""}},
+		{exitUsage, "a part of --order is empty", []string{"take", "job", "--order", "id,,id"}},
+		{exitUsage, "--where is empty", []string{"count", "job", "--where", " "}},
+		{exitUsage, "--space is empty", []string{"write", "job", "{}", "--space", ""}},
+		{exitUsage, "--txn is empty", []string{"write", "job", "{}", "--txn", ""}},
+		{exitUsage, "--lease is empty", []string{"write", "job", "{}", "--lease", ""}},
+		{exitUsage, "--lease is empty", []string{"txn", "begin", "--lease", ""}},
+		{exitUsage, "KIND is empty", []string{"write", "", "{}"}},
+		{exitUsage, "KIND is empty", []string{"read", " "}},
+		{exitUsage, "KIND is empty", []string{"kinds", "drop", ""}},
+		{exitUsage, "JSON is empty", []string{"read", "job", ""}},
+		{exitUsage, "NAME is empty", []string{"spaces", "create", ""}},
+		{exitUsage, "FILE is empty", []string{"backup", ""}},
+		{exitUsage, "ID is missing: gospaces renew ID...", []string{"renew"}},
+		{exitUsage, "FILE is missing: gospaces restore FILE --data FOLDER", []string{"restore"}},
+		{exitUsage, `"c" is one operand too many: gospaces count [KIND [JSON]]`, []string{"count", "a", "b", "c"}},
+		{exitUsage, `"foo" is one operand too many: gospaces status`, []string{"status", "foo"}},
+		{exitUsage, `unknown command "lsit" for "gospaces registrations": did you mean gospaces registrations list?`, []string{"registrations", "lsit"}},
+		{exitUsage, `unknown command "crate" for "gospaces spaces": did you mean gospaces spaces create?`, []string{"spaces", "crate"}},
+		{exitUsage, "the JSON ends early", []string{"read", "job", "{"}},
+		{exitUsage, "not a JSON object", []string{"count", "job", "[1]"}},
+		{exitUsage, "not a JSON object", []string{"write", "job", "[1]"}},
+		{exitUsage, "not JSON: invalid character 'x'", []string{"read", "job", "x"}},
+		{exitUsage, "not JSON: invalid character 'x'", []string{"write", "job", "x"}},
+		{exitUsage, "KIND is missing: gospaces read KIND [JSON] (see `gospaces read --help`)", []string{"read"}},
 		{exitUsage, "a value is missing", []string{"read", "job", "--where", "id ="}},
 		{exitUsage, `kind "job" has no field "di"; it has id`, []string{"read", "job", "--where", "di = 1"}},
 		{exitUsage, `field "id" is of class int, and "x" is no such value`, []string{"read", "job", "--where", "id = x"}},
@@ -252,24 +347,24 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, "in an --order", []string{"read", "job", "--order", "id", "--all"}},
 		{exitUsage, "--lease must not be negative", []string{"write", "job", "{}", "--lease", "-1s"}},
 		{exitUsage, `--log-format is "xml"`, []string{"serve", "--log-format", "xml"}},
-		{exitUsage, "invalid argument", []string{"serve", "--log-level", "loud"}},
+		{exitUsage, `--log-level: "loud" is not debug, info, warn or error`, []string{"serve", "--log-level", "loud"}},
 		{exitUsage, "no such file", []string{"serve", "--config", "none"}},
 		{exitUsage, `unknown command "begni" for "gospaces txn"`, []string{"txn", "begni"}},
 		{exitUsage, `unknown command "lsit"`, []string{"deadletters", "lsit"}},
 		{exitUsage, "--id is a number from 1 on", []string{"take", "job", "--id", "0"}},
 		{exitUsage, "no event is called", []string{"watch", "job", "--on", "gone"}},
-		{exitUsage, "--on names no type", []string{"watch", "job", "--on", ""}},
+		{exitUsage, "--on is empty", []string{"watch", "job", "--on", ""}},
 		{exitUsage, "--max must not be negative", []string{"watch", "job", "--max", "-1"}},
-		{exitUsage, "an entry is empty", []string{"write", "job", ""}},
-		{exitUsage, "no server is given", []string{"count", "--addr", ""}},
+		{exitUsage, "JSON is empty", []string{"write", "job", ""}},
+		{exitUsage, "--addr is empty", []string{"count", "--addr", ""}},
 		{exitUsage, "is of another space", []string{"cancel", "other/7"}},
-		{exitUsage, "no folder is given", []string{"restore", "backup", "--data", ""}},
-		{exitUsage, "no folder is given", []string{"load", "--all", "--postgres", "dbname=x", "--data", ""}},
+		{exitUsage, "--data is empty", []string{"restore", "backup", "--data", ""}},
+		{exitUsage, "--data is empty", []string{"load", "--all", "--postgres", "dbname=x", "--data", ""}},
 		{exitUsage, `durability is "paper"`, []string{"bench", "--durability", "paper"}},
 		{exitUsage, "see `gospaces txn commit --help`", []string{"txn", "commit"}},
-		{exitError, "entry 1: template: field", []string{"write", "job", `{"id": "x"}`}},
-		{exitError, "number 99999999999999999999: value out of range", []string{"write", "job", `{"id": 99999999999999999999}`}},
-		{exitError, "entries 1 to 2, which are written all or none", []string{"write", "job", `{"id": 2}`, `{"id": "x"}`}},
+		{exitUsage, "entry 1: template: field", []string{"write", "job", `{"id": "x"}`}},
+		{exitUsage, "number 99999999999999999999: value out of range", []string{"write", "job", `{"id": 99999999999999999999}`}},
+		{exitUsage, "entry 2: template: field", []string{"write", "job", `{"id": 2}`, `{"id": "x"}`}},
 		{exitError, "2 leases (98, 99): space: lease ended", []string{"cancel", "98", "99"}},
 		{exitError, `the space has no kind "task" yet`, []string{"take", "task", `{"id": 1}`, "--wait", "1s"}},
 		{exitNoMatch, "", []string{"take", "task", `{"id": 1}`}},
@@ -315,7 +410,7 @@ func TestHelp_HasExamplesAndExitCodes(t *testing.T) {
 		require.NotEmpty(t, cmd.Short, cmd.Name())
 	}
 	out := cli(t, "--help").out
-	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line is wrong, 3 nothing matched, 4 the log or the space is full: try again later,")
+	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line or the JSON is wrong, 3 nothing matched, 4 the log or the space is full:")
 	require.Contains(t, out, "gospaces take job")
 	require.Contains(t, cli(t, "take", "--help").out, "Examples:")
 }

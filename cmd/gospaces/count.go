@@ -18,7 +18,7 @@ func (a *app) countCommand() *cobra.Command {
 		Example: `  gospaces count
   gospaces count job '{"state": "new"}' --where 'priority >= 5'
   gospaces count job --held                           how many are being worked on`,
-		Args: cobra.MaximumNArgs(2),
+		Args: kindOperands(0, 2),
 	}
 	f.add(cmd)
 	under.add(cmd)

@@ -52,7 +52,7 @@ func (a *app) deadLettersCommand() *cobra.Command {
 // withLetters calls do with the dead letters of the space that the global flags name.
 func (a *app) withLetters(ctx context.Context, dsn string, do func(*writeback.DeadLetters) error) error {
 	if dsn == "" {
-		return usage("no database is given: use --postgres or $GOSPACES_POSTGRES")
+		return usage("--postgres is missing: it names the database, as $GOSPACES_POSTGRES does")
 	}
 	letters, err := writeback.OpenDeadLetters(ctx, dsn, a.space)
 	if err != nil {
@@ -70,7 +70,7 @@ func (a *app) listLettersCommand(dsn *string) *cobra.Command {
 
 The action is what the database has refused: to "store" the row of an entry, which is missing; to "replace" the row of an entry that has
 changed; to "remove" the row of an entry that has left; to "renew" the expiry of a row.`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLetters(cmd.Context(), *dsn, func(letters *writeback.DeadLetters) error {
 				for l, err := range letters.All() {
@@ -107,6 +107,7 @@ func (a *app) retryLettersCommand(dsn *string) *cobra.Command {
 
 Those that it takes now are resolved: the tables equal the space in that respect. Those that it refuses again stay, with the new reason,
 and the exit code is 1.`,
+		Args: operands(0, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			entries, err := entryIDs(args)
 			if err != nil {
@@ -137,9 +138,10 @@ func (a *app) dropLettersCommand(dsn *string) *cobra.Command {
 		Long: `Print dead letters and forget them: the tables go on without what they stand for.
 
 A letter is forgotten once it was printed, as an entry is removed by take: what could not be printed is kept.`,
+		Args: operands(0, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 0) {
-				return usage("name entries, or use --all")
+				return usage("name the entries to drop, or say --all")
 			}
 			if err := a.canDeliver(); err != nil {
 				return err
@@ -178,7 +180,7 @@ func entryIDs(args []string) ([]uint64, error) {
 	for _, arg := range args {
 		id, err := strconv.ParseUint(arg, 10, 64)
 		if err != nil {
-			return nil, usage("%q is no identity of an entry", arg)
+			return nil, usage("%q is not the id of an entry, which is a number", arg)
 		}
 		ids = append(ids, id)
 	}

@@ -21,7 +21,7 @@ func (a *app) dropKindCommand() *cobra.Command {
 A kind that has entries is refused, and so is one that other kinds embed. Programs that wait for entries of the kind go on waiting.
 The command asks for the name of each kind again, unless it is told --yes.`,
 		Example: "  gospaces kinds drop job\n  gospaces kinds drop job result --yes",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    operands(1, -1),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.RunE = func(cmd *cobra.Command, kinds []string) error {

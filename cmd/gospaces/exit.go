@@ -23,13 +23,6 @@ const (
 	exitPipe    = 141 // as a shell has it for a program that SIGPIPE ended
 )
 
-// usageError is a mistake in the command line that only the command itself can see.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
 // exit tells about the error of cmd in one line and returns the exit code.
 func (a *app) exit(cmd *cobra.Command, err error) int {
 	if err == nil {

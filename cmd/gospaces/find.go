@@ -67,9 +67,9 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 	var f findFlags
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed("id") {
-			return cobra.MaximumNArgs(2)(cmd, args)
+			return kindOperands(0, 2)(cmd, args)
 		}
-		return cobra.RangeArgs(1, 2)(cmd, args)
+		return kindOperands(1, 2)(cmd, args)
 	}
 	f.add(cmd)
 	f.addOrder(cmd)

@@ -30,7 +30,7 @@ func (a *app) kindsCommand() *cobra.Command {
 		Short: "Print the kinds of the space, with their fields and numbers of entries",
 		Long: `Print the kinds of the space, with their fields and numbers of entries: count is how many are ready, that is visible to all, held how many
 are in the hands of transactions, for example of workers, and delayed how many will be visible later.`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
 				kinds, err := sp.Kinds(cmd.Context())

@@ -17,7 +17,7 @@ func (a *app) renewCommand() *cobra.Command {
 		Use:     "renew ID...",
 		Short:   "Renew leases of entries, registrations or transactions, by the id that was printed",
 		Example: "  gospaces renew 17 18 --lease 10m\n  gospaces renew default/19 --lease 10m               a transaction",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if lease < 0 {
 				return usage("--lease must not be negative")
@@ -42,7 +42,7 @@ func (a *app) cancelCommand() *cobra.Command {
 		Use:     "cancel ID...",
 		Short:   "End leases at once: entries are removed, registrations end, transactions are aborted",
 		Example: "  gospaces cancel 17\n  gospaces cancel default/19                          a transaction",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    operands(1, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withLeases(cmd.Context(), args, func(sp space.Space, ids []space.LeaseID) error {
 				return sp.Cancel(cmd.Context(), ids...)

@@ -34,15 +34,13 @@ func (a *app) loadCommand() *cobra.Command {
 		Example: `  gospaces load --data new-folder --postgres 'postgres://app@localhost/app' --all
   gospaces load --data /var/lib/gospaces --space orders
   gospaces serve --data new-folder --postgres 'postgres://app@localhost/app'`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case cfg.Postgres == "":
-				return usage("no database is given: use --postgres or $GOSPACES_POSTGRES")
-			case cfg.Dir == "":
-				return usage("no folder is given: use --data")
+				return usage("--postgres is missing: it names the database, as $GOSPACES_POSTGRES does")
 			case all && cmd.Flags().Changed("space"):
-				return usage("name a space, or use --all")
+				return usage("--space and --all exclude each other")
 			case !all:
 				cfg.Spaces = []string{a.space}
 			}

@@ -15,7 +15,7 @@ import (
 func TestLoad_ALostFolderIsMadeOfTheTables(t *testing.T) {
 	t.Parallel()
 	_, dsn := database(t)
-	require.Contains(t, cli(t, "load").err, "no database is given: use --postgres or $GOSPACES_POSTGRES")
+	require.Contains(t, cli(t, "load").err, "--postgres is missing")
 	dir := filepath.Join(t.TempDir(), "new")
 	r := cli(t, "load", "--postgres", dsn, "--data", dir, "--all")
 	require.Equal(t, exitError, r.code)
@@ -32,7 +32,7 @@ func TestLoad_ALostFolderIsMadeOfTheTables(t *testing.T) {
 	jobs, audits := s.must(t, "read", "job", "--all"), s.must(t, "read", "audit", "--all")
 	r = cli(t, "load", "--postgres", dsn, "--data", dir, "--all", "--space", "other")
 	require.Equal(t, exitUsage, r.code)
-	require.Contains(t, r.err, "name a space, or use --all")
+	require.Contains(t, r.err, "--space and --all exclude each other")
 	require.Zero(t, s.stop().code)
 
 	r = cli(t, "load", "--postgres", dsn, "--data", dir, "--all")

@@ -65,7 +65,7 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 		return cli(t, append([]string{"deadletters", "--postgres", dsn}, args...)...)
 	}
 	require.Contains(t, letters("list").err, "holds no mirror of the space")
-	require.Contains(t, cli(t, "deadletters", "list").err, "no database is given: use --postgres or $GOSPACES_POSTGRES")
+	require.Contains(t, cli(t, "deadletters", "list").err, "--postgres is missing")
 
 	s := serve(t, "--data", t.TempDir(), "--postgres", dsn, "--mirror", "audit=append,draft=none", "--mirror", "draft=none")
 	s.must(t, "write", "job", `{"n": 1}`)

@@ -4,9 +4,9 @@ import "fmt"
 
 // perhaps returns ": did you mean PREFIXname?" with the known name that is most like another; "" if none is.
 func perhaps(prefix, name string, known []string) string {
-	best, least := "", max(2, len(name)/4)+1
+	best, least := "", max(1, len(name)/4)+1
 	for _, k := range known {
-		if d := distance(name, k); d < least {
+		if d := distance(name, k); d < least && d < len(k) {
 			best, least = k, d
 		}
 	}
@@ -16,22 +16,24 @@ func perhaps(prefix, name string, known []string) string {
 	return fmt.Sprintf(": did you mean %s%s?", prefix, best)
 }
 
-// distance returns how many letters must be added, removed or changed to make b of a.
+// distance returns how many letters must be added, removed, changed or swapped with the next to make b of a.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		before, last, row = last, row, before
 		row[0] = i + 1
 		for j := range len(b) {
-			change := diagonal
+			change := last[j]
 			if a[i] != b[j] {
 				change++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
+			row[j+1] = min(change, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(b)]

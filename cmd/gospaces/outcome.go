@@ -18,7 +18,7 @@ The ID is that of a transaction, SPACE/NUMBER, or of a call, SPACE/SESSION/NUMBE
 is printed too: the entries that it took, or the ids of those that it wrote. Of a call one can ask until its client has received the
 outcome, or has been gone for two minutes.`,
 		Example: "  gospaces outcome default/17\n  gospaces outcome default/3/4711",
-		Args:    cobra.ExactArgs(1),
+		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseCall(args[0])
 			if err != nil {

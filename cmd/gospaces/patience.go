@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/gospaces/gospaces/space"
@@ -23,10 +24,10 @@ func (p *patience) Set(text string) error {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return err
+		return fmt.Errorf("%q is not a duration, as 500ms, 10s, 1h30m or forever are", text)
 	}
 	*p = patience(d)
 	return nil
 }
 
-func (*patience) Type() string { return "duration" }
+func (*patience) Type() string { return "duration|forever" }

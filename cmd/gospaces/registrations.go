@@ -36,11 +36,10 @@ func newListedRegistration(r client.RegistrationInfo) listedRegistration {
 }
 
 func (a *app) registrationsCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "registrations",
 		Short: "List or drop the registrations for events of a space",
-		Args:  cobra.NoArgs,
-	}
+	})
 	cmd.AddCommand(a.listRegistrationsCommand(), a.dropRegistrationsCommand())
 	return cmd
 }
@@ -49,7 +48,7 @@ func (a *app) listRegistrationsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "Print the registrations of all clients: for what they are, what is left of their leases, whether one listens",
-		Args:  cobra.NoArgs,
+		Args:  noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {
 				if _, err := a.hintSpace(cmd.Context(), c, a.space); err != nil {
@@ -74,6 +73,7 @@ func (a *app) dropRegistrationsCommand() *cobra.Command {
 		Short: "End registrations: their listeners hear of it, and get no more events",
 		Example: "  gospaces registrations drop 17 18\n" +
 			"  gospaces registrations drop --unattended            all to which no client listens now",
+		Args: operands(0, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if unattended == (len(args) > 0) {
 				return usage("name the registrations to drop, or say --unattended")

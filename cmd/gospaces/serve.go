@@ -57,7 +57,7 @@ read "name = value" with the names of the flags.`,
 		Example: `  gospaces serve --data /var/lib/gospaces
   GOSPACES_POSTGRES='postgres://app@localhost/app' gospaces serve --durability synced
   gospaces serve --durability memory --listen localhost:0`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:7420", "address to serve on; port 0 takes any free one, :7420 serves other machines, too")
@@ -78,7 +78,7 @@ read "name = value" with the names of the flags.`,
 	flags.Int64Var(&f.eventLog, "event-log", 1<<30, "bytes of a log that are kept for registrations which do not collect their events")
 	f.limits.addTo(flags)
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
-	flags.TextVar(&f.logLevel, "log-level", &slog.LevelVar{}, "least `level` to log: debug, info, warn or error")
+	flags.Var(levelValue{&f.logLevel}, "log-level", "least level to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fromEnvironment(flags)
 	flags.StringVar(&f.config, "config", "", "file with settings")

@@ -2,15 +2,12 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -42,17 +39,14 @@ func settle(flags *pflag.FlagSet, env environment, file map[string]string) error
 			return
 		}
 		source, value := "$"+name[0], env[name[0]]
-		if value == "" {
+		if isBlank(value) {
 			source, value = "the file's "+f.Name, file[f.Name]
 		}
-		if value == "" {
+		if isBlank(value) {
 			return
 		}
 		if err := f.Value.Set(value); err != nil {
-			if n, ok := errors.AsType[*strconv.NumError](err); ok {
-				err = fmt.Errorf("no whole number: %w", n.Err)
-			}
-			first = fmt.Errorf("%s: %q: %w", source, value, err)
+			first = valueError(source, f, value, err)
 		}
 	})
 	return first
@@ -96,15 +90,4 @@ func settingNames(flags *pflag.FlagSet) []string {
 		}
 	})
 	return slices.Sorted(maps.Keys(names))
-}
-
-// flagError adds to the error for a flag that cmd does not have the one that may be meant.
-func flagError(cmd *cobra.Command, err error) error {
-	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
-	if !ok {
-		return err
-	}
-	var known []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-	return fmt.Errorf("%w%s", err, perhaps("--", name, known))
 }

@@ -14,7 +14,7 @@ func (a *app) snapshotCommand() *cobra.Command {
 
 A server takes snapshots by itself, so that a restart reads little of the log and the log stays small. The space goes on
 to serve meanwhile. The last two are kept in the server's data folder.`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {
 				position, err := c.Snapshot(cmd.Context())

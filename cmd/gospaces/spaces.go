@@ -14,7 +14,7 @@ func (a *app) spacesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "spaces",
 		Short: "Print the names of the server's spaces, create one, or drop one",
-		Args:  cobra.NoArgs,
+		Args:  noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {
 				names, err := c.Spaces(cmd.Context())
@@ -37,7 +37,7 @@ func (a *app) createCommand() *cobra.Command {
 		Short:   "Create spaces; those that are there already stay as they are",
 		Long:    "Create spaces; those that are there already stay as they are. A space is also created when a program first writes to it.",
 		Example: "  gospaces spaces create orders invoices",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    operands(1, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {
 				for _, name := range names {
@@ -68,7 +68,7 @@ Programs that wait for something in the space get an error that says so. The tab
 given: then they are dropped too, and with them the archives; so are those of a space that was dropped before. The space "default" cannot be dropped.
 The command asks for the name of each space again, unless it is told --yes.`,
 		Example: "  gospaces spaces drop invoices\n  gospaces spaces drop invoices --tables --yes",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    operands(1, -1),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&tables, "tables", false, "drop the tables in the database too")

@@ -27,7 +27,7 @@ func TestSpaces_LookingCreatesNone(t *testing.T) {
 	}
 	s.must(t, "status", "--space", "order")
 	require.Equal(t, "\"default\"\n\"orders\"\n", s.must(t, "spaces"))
-	s.must(t, "write", "job", `{"id": 1}`, "--space", "order")
+	require.Zero(t, s.do(t, "write", "job", `{"id": 1}`, "--space", "order").code)
 	require.Equal(t, "\"default\"\n\"order\"\n\"orders\"\n", s.must(t, "spaces"))
 }
 

@@ -12,7 +12,7 @@ func (a *app) statusCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Print what the server says about itself: spaces, their entries, log, mirror",
-		Args:  cobra.NoArgs,
+		Args:  noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {
 				status, err := c.Status(cmd.Context())

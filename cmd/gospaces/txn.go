@@ -37,11 +37,18 @@ func (f *txnFlag) String() string {
 }
 
 func (f *txnFlag) Set(text string) (err error) {
-	f.id, err = parseTxn(text)
-	return err
+	if f.id, err = parseTxn(text); err != nil {
+		return notTxn(text)
+	}
+	return nil
 }
 
 func (*txnFlag) Type() string { return "id" }
+
+// notTxn says that text is no identity of a transaction.
+func notTxn(text string) error {
+	return usage("%q is not the id of a transaction: that is SPACE/NUMBER, which txn begin prints", text)
+}
 
 // parseTxn reads SPACE/NUMBER, or just NUMBER.
 func parseTxn(text string) (txn.ID, error) {
@@ -74,7 +81,7 @@ func (a *app) txnBeginCommand() *cobra.Command {
 		Short: "Begin a transaction and keep it open",
 		Long: `Begin a transaction, print its id, and keep it open by renewing its lease until somebody commits or aborts it.
 When this command is interrupted the transaction is aborted.`,
-		Args: cobra.NoArgs,
+		Args: noOperands,
 	}
 	cmd.Flags().DurationVar(&lease, "lease", lease, "how long the transaction outlives this command if that is killed")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -123,11 +130,11 @@ func (a *app) txnEndCommand(name, short string, end func(context.Context, *space
 		Use:     name + " ID",
 		Short:   short,
 		Example: "  gospaces txn " + name + " default/17",
-		Args:    cobra.ExactArgs(1),
+		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseTxn(args[0])
 			if err != nil {
-				return usage("%q is not the id of a transaction: that is SPACE/NUMBER, which txn begin prints", args[0])
+				return notTxn(args[0])
 			}
 			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error { return end(cmd.Context(), space.TxnOf(sp, id)) })
 		},

@@ -21,7 +21,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this program",
-		Args:  cobra.NoArgs,
+		Args:  noOperands,
 		RunE:  func(*cobra.Command, []string) error { return a.printJSON(thisBuild()) },
 	}
 }

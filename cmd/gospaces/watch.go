@@ -36,7 +36,7 @@ What is of several types at once is one event. An event of type "gap" says how m
   gospaces watch job '{"state": "done"}' --where 'priority >= 5'
   gospaces watch job --on taken,expired
   gospaces watch ''                                   entries of every kind`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: kindOperands(1, 2),
 	}
 	f.add(cmd)
 	cmd.Flags().IntVar(&limit, "max", 0, "end after so many events; 0: never")

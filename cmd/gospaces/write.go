@@ -6,52 +6,65 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
 func (a *app) writeCommand() *cobra.Command {
-	lease := patience(space.Forever)
-	var delay time.Duration
+	w := writer{lease: space.Forever}
 	var under txnFlag
+	var atomic bool
 	cmd := &cobra.Command{
 		Use:   "write KIND [JSON…]",
 		Short: "Write entries, from the command line or from standard input",
-		Long: `Write entries of a kind: the JSON objects given, or else those on standard input.
-The first entry of a kind decides the types of its fields; later ones may add fields.
-Prints the id and the granted lease of each entry.`,
+		Long: `Write entries of a kind: the JSON objects given, or else those on standard input. Prints the id and the granted
+lease of each entry.
+
+The objects of the command line are written all or none. Those of standard input are written as they come, up to a
+thousand at a time: at an error those before are written, and the message says how many. With --atomic they are written
+all or none when the input ends. Such a write, and a transaction, has at most 4,096 entries (--max-txn-entries of the
+server) and 8 MiB.
+
+The first entry of a kind decides the types of its fields; later ones may add fields. A field that is new to a kind is
+named on standard error, and so is a new kind or space whose name is like that of another. With --strict they are
+refused.`,
 		Example: `  gospaces write job '{"id": 7, "state": "new"}' --lease 10m
   gospaces write job < jobs.jsonl
+  gospaces write job --atomic --strict < jobs.jsonl
   gospaces write reminder '{"text": "tea"}' --delay 3m`,
-		Args: cobra.MinimumNArgs(1),
+		Args: operands(1, -1),
 	}
-	cmd.Flags().Var(&lease, "lease", "how long the entries live: 10m, forever")
-	cmd.Flags().DurationVar(&delay, "delay", 0, "how long nobody sees the entries; their lease begins then")
+	cmd.Flags().Var((*patience)(&w.lease), "lease", "how long the entries live: 10m, forever")
+	cmd.Flags().DurationVar(&w.delay, "delay", 0, "how long the entries are invisible; their lease begins then")
+	cmd.Flags().BoolVar(&atomic, "atomic", false, "write all that standard input has, or nothing")
+	cmd.Flags().BoolVar(&w.strict, "strict", false, "refuse a space, a kind or a field that is not there yet")
 	under.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if lease < 0 {
+		if w.lease < 0 {
 			return usage("--lease must not be negative")
 		}
-		if delay < 0 {
+		if w.delay < 0 {
 			return usage("--delay must not be negative")
 		}
-		if slices.ContainsFunc(args[1:], isBlank) {
-			return usage("an entry is empty; it is a JSON object like {\"id\": 7}, and {} has no fields")
-		}
-		input := a.stdin
-		if len(args) > 1 {
-			input = strings.NewReader(strings.Join(args[1:], "\n"))
-		}
-		return a.withSpace(cmd.Context(), func(sp space.Space) error {
-			w := writer{space: sp, kind: args[0], lease: time.Duration(lease), delay: delay, txn: under.of(a.space)}
-			return w.writeAll(cmd.Context(), input, a.printJSON)
+		return a.withClient(cmd.Context(), func(c *client.Client) error {
+			w.app, w.space, w.kind, w.txn = a, c, args[0], under.of(a.space)
+			if err := w.checkSpace(cmd.Context(), c); err != nil {
+				return err
+			}
+			if len(args) > 1 {
+				return w.writeWhole(cmd.Context(), strings.NewReader(strings.Join(args[1:], "\n")))
+			}
+			if atomic {
+				return w.writeWhole(cmd.Context(), a.stdin)
+			}
+			return w.writeStream(cmd.Context(), a.stdin)
 		})
 	}
 	return cmd
@@ -59,12 +72,17 @@ Prints the id and the granted lease of each entry.`,
 
 // writer writes JSON objects as entries of one kind.
 type writer struct {
+	*app
 	space  space.Space
 	kind   string
 	lease  time.Duration
 	delay  time.Duration
 	txn    txn.ID
+	strict bool // what is new is refused
+
 	schema *template.Schema // that the space has; nil until it is known
+	mine   bool             // the kind is new with this command
+	total  int              // how many entries are written
 }
 
 // written is what `gospaces write` prints for an entry.
@@ -73,36 +91,88 @@ type written struct {
 	Lease string        `json:"lease"`
 }
 
-// writeAll writes the objects of a stream: as many at a time as have come, so that one that comes alone is written at
-// once. At an error the objects before it are written, and tell has been told of them.
-func (w *writer) writeAll(ctx context.Context, input io.Reader, tell func(any) error) error {
+// writeWhole writes all objects of the input or none.
+func (w *writer) writeWhole(ctx context.Context, input io.Reader) error {
+	var all []json.RawMessage
+	for dec := json.NewDecoder(input); ctx.Err() == nil; {
+		var o json.RawMessage
+		err := dec.Decode(&o)
+		if errors.Is(err, io.EOF) {
+			return w.write(ctx, all)
+		}
+		if err != nil {
+			return badJSON(len(all)+1, err)
+		}
+		all = append(all, o)
+	}
+	return ctx.Err()
+}
+
+// writeStream writes the objects of the input: as many at a time as have come, so that one that comes alone is written at
+// once. At an error the objects before it are written.
+func (w *writer) writeStream(ctx context.Context, input io.Reader) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	objects := make(chan object, bulk)
 	go decode(ctx, input, objects)
-	total := 0
 	for {
 		batch, err := gather(ctx, objects)
-		if len(batch) > 0 {
-			grants, err := w.write(ctx, batch)
-			if err != nil {
-				return fmt.Errorf("%s: %w", namely(total+1, total+len(batch)), err)
-			}
-			total += len(batch)
-			for _, g := range grants {
-				lease := patience(g.Granted)
-				if err := tell(written{g.ID, lease.String()}); err != nil {
-					return err
-				}
-			}
+		if failed := w.write(ctx, batch); failed != nil {
+			return w.stopped(failed)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("entry %d: %w", total+1, err)
+			return w.stopped(badJSON(w.total+1, err))
 		}
 	}
+}
+
+// stopped adds to the error that ends a stream how much of it is written.
+func (w *writer) stopped(err error) error {
+	if w.total == 0 {
+		return fmt.Errorf("%w; nothing was written", err)
+	}
+	return fmt.Errorf("%w; the first %d are written", err, w.total)
+}
+
+// badJSON says that the input has no JSON where the entry with a number should be.
+func badJSON(number int, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return usage("entry %d: the JSON ends early", number)
+	}
+	return usage("entry %d: not JSON: %w", number, err)
+}
+
+// write writes all objects or none, and prints their leases.
+func (w *writer) write(ctx context.Context, objects []json.RawMessage) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	if err := w.register(ctx, objects); err != nil {
+		return err
+	}
+	drafts := make([]space.Draft, len(objects))
+	for i, o := range objects {
+		row, err := template.ParseJSON(w.schema, o)
+		if err != nil {
+			return usage("entry %d: %w", w.total+i+1, err)
+		}
+		drafts[i] = space.Draft{Kind: w.kind, Row: row, Lease: w.lease, Delay: w.delay}
+	}
+	grants, err := w.space.Write(ctx, w.txn, drafts)
+	if err != nil {
+		return fmt.Errorf("%s: %w", namely(w.total+1, w.total+len(drafts)), err)
+	}
+	w.total += len(grants)
+	for _, g := range grants {
+		lease := patience(g.Granted)
+		if err := w.printJSON(written{g.ID, lease.String()}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // namely names the entries of a batch, which succeeds or fails as a whole.
@@ -112,8 +182,6 @@ func namely(first, last int) string {
 	}
 	return fmt.Sprintf("entries %d to %d, which are written all or none", first, last)
 }
-
-func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
 
 // object is a JSON object of the input, or the error that ends the input.
 type object struct {
@@ -168,39 +236,25 @@ func gather(ctx context.Context, objects <-chan object) (batch []json.RawMessage
 	return batch, nil
 }
 
-// write writes all objects or none.
-func (w *writer) write(ctx context.Context, objects []json.RawMessage) ([]space.Grant, error) {
-	if err := w.register(ctx, objects); err != nil {
-		return nil, err
-	}
-	drafts := make([]space.Draft, len(objects))
-	for i, o := range objects {
-		row, err := template.ParseJSON(w.schema, o)
-		if err != nil {
-			return nil, err
-		}
-		drafts[i] = space.Draft{Kind: w.kind, Row: row, Lease: w.lease, Delay: w.delay}
-	}
-	return w.space.Write(ctx, w.txn, drafts)
-}
-
 // register makes known what the objects add to the schema that the space has.
 func (w *writer) register(ctx context.Context, objects []json.RawMessage) (err error) {
-	known := w.schema
-	if known == nil {
-		if known, err = schemaOf(ctx, w.space, w.kind); err != nil {
+	if w.schema == nil {
+		if w.schema, err = w.known(ctx); err != nil {
 			return err
 		}
 	}
-	wanted := known
-	for _, o := range objects {
+	wanted := w.schema
+	for i, o := range objects {
 		if wanted, err = template.InferSchema(w.kind, wanted, o); err != nil {
-			return err
+			return usage("entry %d: %w", w.total+i+1, err)
 		}
 	}
-	w.schema = known
-	if wanted != known {
-		w.schema, err = w.space.Register(ctx, wanted)
+	if wanted == w.schema {
+		return nil
 	}
+	if err := w.checkFields(w.schema, wanted); err != nil {
+		return err
+	}
+	w.schema, err = w.space.Register(ctx, wanted)
 	return err
 }

@@ -1,0 +1,20 @@
+package main
+
+import "log/slog"
+
+// levelValue is the least level of the lines that are logged, on the command line.
+type levelValue struct{ *slog.LevelVar }
+
+// Set implements pflag.Value.
+func (v levelValue) Set(text string) error { return v.UnmarshalText([]byte(text)) }
+
+// String implements pflag.Value.
+func (v levelValue) String() string {
+	if v.LevelVar == nil {
+		return "" // pflag asks the zero value
+	}
+	return v.Level().String()
+}
+
+// Type implements pflag.Value.
+func (levelValue) Type() string { return "level" }

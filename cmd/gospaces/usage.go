@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// usageError is a mistake of the user: in the command line, or in the JSON that a command reads.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usage(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// operands returns a check that a command gets at least so many operands, none of them blank, and at most so many; a
+// negative number is no bound.
+func operands(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := countOperands(cmd, args, least, most); err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(args, isBlank); i >= 0 {
+			return usage("%s is empty", operandName(cmd, i))
+		}
+		return nil
+	}
+}
+
+// kindOperands is operands for a command whose first operand may be "", which stands for every kind.
+func kindOperands(least, most int) cobra.PositionalArgs {
+	check := operands(least, most)
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 && args[0] == "" {
+			args = append([]string{"every kind"}, args[1:]...)
+		}
+		return check(cmd, args)
+	}
+}
+
+func countOperands(cmd *cobra.Command, args []string, least, most int) error {
+	_, form, _ := strings.Cut(cmd.Use, " ")
+	form = strings.TrimSpace(cmd.CommandPath() + " " + form)
+	switch {
+	case len(args) < least:
+		return usage("%s is missing: %s", operandName(cmd, len(args)), form)
+	case most >= 0 && len(args) > most:
+		return usage("%q is one operand too many: %s", args[most], form)
+	}
+	return nil
+}
+
+// operandName returns the name that the usage line of a command has for its operand i; the last one may be repeated.
+func operandName(cmd *cobra.Command, i int) string {
+	names := strings.Fields(cmd.Use)[1:]
+	if end := slices.IndexFunc(names, func(n string) bool { return strings.HasPrefix(n, "--") }); end >= 0 {
+		names = names[:end]
+	}
+	return strings.Trim(names[min(i, len(names)-1)], "[].…")
+}
+
+// noOperands is the check of a command without operands. What it gets is taken for a misspelt command below it, if
+// there are any.
+func noOperands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 || !cmd.HasAvailableSubCommands() {
+		return countOperands(cmd, args, 0, 0)
+	}
+	var known []string
+	for _, sub := range cmd.Commands() {
+		known = append(known, sub.Name())
+	}
+	return usage("unknown command %q for %q%s", args[0], cmd.CommandPath(), perhaps(cmd.CommandPath()+" ", args[0], known))
+}
+
+// group makes cmd a command that only holds others: without one it shows its help.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = noOperands
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// flagError words a mistake in a flag.
+func flagError(cmd *cobra.Command, err error) error {
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if e.GetSpecifiedShortnames() != "" {
+			return usage("unknown flag: -%s", e.GetSpecifiedName())
+		}
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		return usage("unknown flag: --%s%s", e.GetSpecifiedName(), perhaps("--", e.GetSpecifiedName(), known))
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return usage("--%s needs a value", e.GetFlag().Name)
+	}
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return valueError("--"+e.GetFlag().Name, e.GetFlag(), e.GetValue(), e.Unwrap())
+	}
+	return usageError{err}
+}
+
+// forms are what the values of flags look like, by type, for those whose own errors do not say it.
+var forms = map[string]string{
+	"bool":     "true or false",
+	"int":      "a whole number",
+	"int64":    "a whole number",
+	"uint64":   "a whole number",
+	"intSlice": "a list of whole numbers",
+	"duration": "a duration, as 500ms, 10s or 1h30m are",
+	"level":    "debug, info, warn or error",
+}
+
+// valueError says that a flag cannot have a value, which comes from source.
+func valueError(source string, f *pflag.Flag, value string, cause error) error {
+	if strings.TrimSpace(value) == "" {
+		return usage("%s is empty", source)
+	}
+	if form, ok := forms[f.Value.Type()]; ok {
+		return usage("%s: %q is not %s", source, value, form)
+	}
+	return usage("%s: %w", source, cause)
+}
+
+// checkBlank refuses flags that were given without a value: a script whose variable is empty must not do something else
+// than was meant.
+func checkBlank(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		list, isList := f.Value.(pflag.SliceValue)
+		if isList {
+			values = list.GetSlice()
+		}
+		if err == nil && (len(values) == 0 || slices.ContainsFunc(values, isBlank)) {
+			err = usage("--%s is empty", f.Name)
+			if isList && len(values) > 1 {
+				err = usage("a part of --%s is empty", f.Name)
+			}
+		}
+	})
+	return err
+}
+
+func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
