@@ -13,8 +13,10 @@ type EventType uint8
 const (
 	// Written: the entry became visible by being written.
 	Written EventType = 1
-	// Gap stands for the events from Seq-Missed+1 to Seq, which are lost to this listener. It need not be asked for. Registrations for
-	// Visible and Available get one when the server was restarted: what a crash has put back is not told entry by entry.
+	// Gap says that events may be missing here: those with the numbers from Seq-Missed+1 to Seq. It need not be asked for.
+	// A listener gets one when it was too slow, and the space no longer has the events. Registrations for Visible and
+	// Available also get one, with a number of its own, at every restart of the server: entries that open transactions had
+	// locked are visible again, and the log does not know them all. To know what there is, read the entries.
 	Gap EventType = 2
 	// Taken: the entry was taken, for good.
 	Taken EventType = 3
@@ -82,7 +84,7 @@ type Event struct {
 	Type   EventType
 	Seq    uint64 // dense and rising per registration, from Registration.Start()+1
 	Entry  Entry  // not for Gap; as it was at that moment
-	Missed uint64 // Gap only: how many events are lost
+	Missed uint64 // Gap only: how many numbers it stands for, which is how many events are lost, but for a restart's gap
 }
 
 // Registration is a stream of events. Its methods may be called concurrently.

@@ -13,7 +13,7 @@ type EventOf[T any] struct {
 	Value   T       // not for Gap
 	ID      LeaseID // of the entry; not for Gap
 	Version uint32  // of the entry; not for Gap
-	Missed  uint64  // Gap only: how many events are lost
+	Missed  uint64  // Gap only, as in Event
 }
 
 // How long registrations outlive a program that died, unless For says otherwise: one of Events, and one of Notify.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +32,13 @@ func (a *app) watchCommand() *cobra.Command {
   updated     its fields were changed
   visible     it became visible: written, or put back
   available   it can be taken and could not before
-What is of several types at once is one event. An event of type "gap" says how many events are lost to this listener.`,
+What is of several types at once is one event. Events have dense numbers ("seq") and come in order, each once, also
+over a lost connection or a restart of the server.
+
+An event of type "gap" says that events may be missing before it; standard error says so, too. There is one if this
+watch was so slow that the server no longer has what it missed: "missed" events then. A watch for visible or available
+entries also gets one at every restart of the server: entries that open transactions had locked are visible again then,
+and are not told one by one. Read the entries to know which there are.`,
 		Example: `  gospaces watch job
   gospaces watch job '{"state": "done"}' --where 'priority >= 5'
   gospaces watch job --on taken,expired
@@ -94,6 +101,9 @@ type event struct {
 	Missed  uint64          `json:"missed,omitempty"`
 }
 
+const gapHint = "gospaces: events may be missing here: the server was restarted, or this watch was too slow; " +
+	"read the entries to know which there are"
+
 // watch prints events until ctx ends, or limit of them if it is not 0.
 func (a *app) watch(ctx context.Context, sp space.Space, q space.Query, on space.EventSet, limit int) error {
 	reg, err := sp.Notify(ctx, q, on, watchLease)
@@ -110,6 +120,9 @@ func (a *app) watch(ctx context.Context, sp space.Space, q space.Query, on space
 		}
 		if err := a.printJSON(newEvent(e)); err != nil || n == limit {
 			return err
+		}
+		if e.Type == space.Gap {
+			fmt.Fprintln(a.stderr, gapHint)
 		}
 	}
 }
