@@ -102,7 +102,9 @@ func (s *finalTakes) Take(ctx context.Context, q space.Query) ([]space.Entry, er
 type unlockedReads struct{ space.Space }
 
 func (s *unlockedReads) Read(ctx context.Context, q space.Query) ([]space.Entry, error) {
-	q.Txn, q.Claim = noTxn, false
+	if !q.Claim { // which could wait for ever, for what its own transaction holds
+		q.Txn = noTxn
+	}
 	return s.Space.Read(ctx, q)
 }
 
