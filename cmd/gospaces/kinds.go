@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/gospaces/gospaces/space"
@@ -25,6 +27,7 @@ type field struct {
 }
 
 func (a *app) kindsCommand() *cobra.Command {
+	var l listing
 	cmd := &cobra.Command{
 		Use:   "kinds",
 		Short: "Print the kinds of the space, with their fields and numbers of entries",
@@ -33,18 +36,30 @@ are in the hands of transactions, for example of workers, and delayed how many w
 		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
-				kinds, err := sp.Kinds(cmd.Context())
-				for _, k := range kinds {
-					if err := a.printJSON(newKind(k)); err != nil {
-						return err
-					}
+				found, err := sp.Kinds(cmd.Context())
+				if err != nil {
+					return err
 				}
-				return err
+				var kinds []kind
+				for _, k := range found {
+					kinds = append(kinds, newKind(k))
+				}
+				return printRows(a, &l, "KIND READY HELD DELAYED EMBEDS FIELDS", kinds, kind.cells)
 			})
 		},
 	}
+	l.add(cmd)
 	cmd.AddCommand(a.dropKindCommand())
 	return cmd
+}
+
+// cells returns k as a row of a table.
+func (k kind) cells() []any {
+	var fields []string
+	for _, f := range k.Fields {
+		fields = append(fields, f.Name+" "+f.Class)
+	}
+	return []any{k.Kind, k.Count, k.Held, k.Later, strings.Join(k.Embeds, ", "), strings.Join(fields, ", ")}
 }
 
 func newKind(info space.KindInfo) kind {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +26,9 @@ type listedRegistration struct {
 
 func newListedRegistration(r client.RegistrationInfo) listedRegistration {
 	left := patience(r.Lease)
+	if r.Lease != space.Forever {
+		left = patience(r.Lease.Round(time.Second))
+	}
 	l := listedRegistration{
 		ID: r.ID, Kinds: r.Kinds, Lease: left.String(), Events: r.Events, Unread: r.Unread, Attended: r.Attended,
 	}
@@ -45,7 +50,8 @@ func (a *app) registrationsCommand() *cobra.Command {
 }
 
 func (a *app) listRegistrationsCommand() *cobra.Command {
-	return &cobra.Command{
+	var l listing
+	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "Print the registrations of all clients: for what they are, what is left of their leases, whether one listens",
 		Args:  noOperands,
@@ -55,14 +61,25 @@ func (a *app) listRegistrationsCommand() *cobra.Command {
 					return err
 				}
 				found, err := c.Registrations(cmd.Context())
-				for _, r := range found {
-					if err := a.printJSON(newListedRegistration(r)); err != nil {
-						return err
-					}
+				if err != nil {
+					return err
 				}
-				return err
+				var listed []listedRegistration
+				for _, r := range found {
+					listed = append(listed, newListedRegistration(r))
+				}
+				return printRows(a, &l, "ID KINDS ON LEASE EVENTS UNREAD ATTENDED", listed, listedRegistration.cells)
 			})
 		},
+	}
+	l.add(cmd)
+	return cmd
+}
+
+// cells returns r as a row of a table.
+func (r listedRegistration) cells() []any {
+	return []any{
+		r.ID, strings.Join(r.Kinds, ","), strings.Join(r.On, ","), r.Lease, r.Events, r.Unread, yesNo(r.Attended),
 	}
 }
 

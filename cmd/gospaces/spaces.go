@@ -11,6 +11,7 @@ import (
 )
 
 func (a *app) spacesCommand() *cobra.Command {
+	var l listing
 	cmd := &cobra.Command{
 		Use:   "spaces",
 		Short: "Print the names of the server's spaces, create one, or drop one",
@@ -18,15 +19,14 @@ func (a *app) spacesCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {
 				names, err := c.Spaces(cmd.Context())
-				for _, name := range names {
-					if err := a.printJSON(name); err != nil {
-						return err
-					}
+				if err != nil {
+					return err
 				}
-				return err
+				return printRows(a, &l, "SPACE", names, func(name string) []any { return []any{name} })
 			})
 		},
 	}
+	l.add(cmd)
 	cmd.AddCommand(a.createCommand(), a.dropSpaceCommand())
 	return cmd
 }
