@@ -14,8 +14,8 @@ import (
 func (e *Engine) Apply(records []byte) error {
 	e.begin(0)
 	e.change()
-	e.follow = true
-	defer func() { e.follow = false }()
+	e.store.Following = true
+	defer func() { e.store.Following = false }()
 	var r record.Record
 	for len(records) > 0 {
 		rest, err := record.Next(records, &r)
@@ -26,7 +26,7 @@ func (e *Engine) Apply(records []byte) error {
 			return fmt.Errorf("%w: operation %d on %d: %w", record.ErrCorrupt, r.Op, r.ID, err)
 		}
 		records = rest
-		e.releaseGarbage()
+		e.store.Collect()
 	}
 	return nil
 }
@@ -45,13 +45,13 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Change, record.Defer, record.Reveal:
 		return e.applyChange(r)
 	case record.Remove:
-		p, ok := e.places.get(r.ID)
+		p, ok := e.store.Find(r.ID)
 		if !ok {
 			return errAbsent
 		}
-		k := e.kinds[p.kind-1]
-		e.unhold(k, p.slot)
-		k.delete(e, p.slot)
+		k := e.kinds[p.Kind-1]
+		e.unhold(k, p.Slot)
+		k.delete(e, p.Slot)
 	case record.Renew:
 		return e.applyRenew(r)
 	case record.Register, record.Watch:
@@ -98,15 +98,15 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Session:
 		return e.applySession(r)
 	case record.Take, record.TakeMore:
-		p, ok := e.places.get(r.Entry)
+		p, ok := e.store.Find(r.Entry)
 		if !ok {
 			return errAbsent
 		}
-		k := e.kinds[p.kind-1]
-		if err := e.applyTake(r, k.view(e, p.slot)); err != nil {
+		k := e.kinds[p.Kind-1]
+		if err := e.applyTake(r, k.view(e, p.Slot)); err != nil {
 			return err
 		}
-		k.delete(e, p.slot)
+		k.delete(e, p.Slot)
 	case record.EndSession, record.Wrote, record.Done, record.Received:
 		return e.applyOutcome(r)
 	}
@@ -137,7 +137,7 @@ func (e *Engine) applyKind(r *record.Record) error {
 }
 
 func (e *Engine) applyDrop(r *record.Record) error {
-	if e.checkKind(r.Kind) != nil || e.kinds[r.Kind-1].used > 0 {
+	if e.checkKind(r.Kind) != nil || e.kinds[r.Kind-1].Used() > 0 {
 		return errKind
 	}
 	e.dropKind(e.kinds[r.Kind-1])
@@ -148,7 +148,7 @@ func (e *Engine) applyPut(r *record.Record) error {
 	if e.checkKind(r.Kind) != nil {
 		return errKind
 	}
-	if _, ok := e.places.get(r.ID); ok {
+	if _, ok := e.store.Find(r.ID); ok {
 		return errPresent
 	}
 	e.lastID = max(e.lastID, r.ID)
@@ -162,16 +162,16 @@ func (e *Engine) applyPut(r *record.Record) error {
 
 // applyChange takes over what has happened to an entry that nobody has locked as far as the log knows, but for Defer: its holder has done that.
 func (e *Engine) applyChange(r *record.Record) error {
-	p, ok := e.places.get(r.ID)
+	p, ok := e.store.Find(r.ID)
 	if !ok {
 		return errAbsent
 	}
-	k, s := e.kinds[p.kind-1], p.slot
-	if r.Op == record.Defer && k.entries.at(s).state == taken && k.locks[s].logged {
+	k, s := e.kinds[p.Kind-1], p.Slot
+	if r.Op == record.Defer && k.At(s).State == taken && k.locks[s].logged {
 		e.unhold(k, s)
-		k.free.insert(e, s)
+		k.Free.Insert(s)
 	}
-	if want := k.entries.at(s).state; want != free && r.Op != record.Reveal || want != delayed && r.Op == record.Reveal {
+	if want := k.At(s).State; want != free && r.Op != record.Reveal || want != delayed && r.Op == record.Reveal {
 		return errState
 	}
 	switch r.Op {
@@ -181,10 +181,10 @@ func (e *Engine) applyChange(r *record.Record) error {
 		e.appear(k, s)
 	case record.Defer:
 		e.keepImage(k, s)
-		k.free.remove(s)
-		k.entries.at(s).attempts = r.Tries
+		k.Free.Remove(s)
+		k.At(s).Attempts = r.Tries
 		delete(k.deaths, s)
-		k.entries.at(s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
+		k.At(s).LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.delay(held{k, s, r.ID}, r.Visible)
 	}
 	return nil
@@ -199,11 +199,11 @@ func (e *Engine) applyRenew(r *record.Record) error {
 		e.setTxnExpiry(t, r.Expires)
 		return nil
 	}
-	p, ok := e.places.get(r.ID)
+	p, ok := e.store.Find(r.ID)
 	if !ok {
 		return errAbsent
 	}
-	e.kinds[p.kind-1].setExpiry(e, p.slot, r.Expires)
+	e.kinds[p.Kind-1].setExpiry(e, p.Slot, r.Expires)
 	return nil
 }
 
@@ -223,13 +223,13 @@ func (e *Engine) applyRegister(r *record.Record) error {
 
 func (e *Engine) applyNotify(r *record.Record) error {
 	reg := e.registrations[r.ID]
-	p, ok := e.places.get(r.Entry)
+	p, ok := e.store.Find(r.Entry)
 	if reg == nil || !ok {
 		return errAbsent
 	}
-	k := e.kinds[p.kind-1]
+	k := e.kinds[p.Kind-1]
 	reg.seq++
-	v := k.view(e, p.slot)
+	v := k.view(e, p.Slot)
 	v.Row = bytes.Clone(v.Row)
 	e.Events = append(e.Events, Event{Registration: r.ID, Seq: reg.seq, Type: Written, Entry: v})
 	return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -41,7 +42,7 @@ func filled(b *testing.B, n int) *Engine {
 		row = appendJob(row[:0], i%keys)
 		write1(e, row)
 	}
-	for e.kinds[0].free.index(shape{eq: 1}) == nil || !e.kinds[0].free.index(shape{eq: 1}).live() {
+	for e.kinds[0].Free.Index(store.Shape{Eq: 1}) == nil || !e.kinds[0].Free.Index(store.Shape{Eq: 1}).Live() {
 		e.Find(0, byKey(keys-1, false))
 		e.Work(n)
 	}
@@ -85,12 +86,12 @@ func BenchmarkMatch(b *testing.B) {
 		b.Run(between.name, func(b *testing.B) {
 			forSizes(b, func(b *testing.B, e *Engine) {
 				m := matching{e: e, q: byKey(0, true)}
-				for range 2 * e.kinds[0].used / len(m.keys) { // so that entries of one key lie anywhere
+				for range 2 * e.kinds[0].Used() / len(m.keys) { // so that entries of one key lie anywhere
 					m.run(b)
 				}
 				m.n, m.taking, m.writing = 0, 0, 0
 				for b.Loop() {
-					for i := 0; i < len(between.use); i += cacheLine {
+					for i := 0; i < len(between.use); i += 64 { // bytes of a line of the cache
 						between.use[i]++
 					}
 					m.run(b)

@@ -30,9 +30,9 @@ func (e *Engine) deal() {
 
 // takers appends the waiting takes that may have the entry in slot s.
 func (e *Engine) takers(queue []*Waiter, k *kind, s slot) []*Waiter {
-	switch k.entries.at(s).state {
+	switch k.At(s).State {
 	case free:
-		e.watching(k, k.entries.at(s).id, k.row(e, s), taking, func(n *node) {
+		e.watching(k, k.At(s).ID, k.Row(s), taking, func(n *node) {
 			if n.waits(k, s) {
 				queue = append(queue, n.waiter)
 			}

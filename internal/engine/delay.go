@@ -22,14 +22,14 @@ func checkDelay(d int64) error {
 
 // delay makes an entry invisible until a time.
 func (e *Engine) delay(h held, visible int64) {
-	h.k.entries.at(h.s).state = delayed
+	h.k.At(h.s).State = delayed
 	h.k.later[h.s] = visible
 	e.endAt(h.id, visible)
 }
 
 // start returns when the lease of the entry in slot s starts that is granted now: at once, or when the entry's delay is over.
 func (k *kind) start(e *Engine, s slot) int64 {
-	switch k.entries.at(s).state {
+	switch k.At(s).State {
 	case delayed:
 		return max(e.now, k.later[s])
 	case written:
@@ -40,18 +40,18 @@ func (k *kind) start(e *Engine, s slot) int64 {
 
 // due reports whether the entry in slot s is delayed, and its lease not over before the delay is.
 func (k *kind) due(s slot) bool {
-	en := k.entries.at(s)
-	return en.state == delayed && en.expires >= k.later[s]
+	en := k.At(s)
+	return en.State == delayed && en.Expires >= k.later[s]
 }
 
 // shift makes the lease of the entry in slot s, of which something is left from a time on, run from another time on.
 func (e *Engine) shift(k *kind, s slot, from, to int64) {
-	en := k.entries.at(s)
-	if en.expires == Forever || from == to {
+	en := k.At(s)
+	if en.Expires == Forever || from == to {
 		return
 	}
-	expires := after(to, between(from, en.expires))
-	e.Log = record.AppendRenew(e.Log, en.id, k.id, expires)
+	expires := after(to, between(from, en.Expires))
+	e.Log = record.AppendRenew(e.Log, en.ID, k.id, expires)
 	k.setExpiry(e, s, expires)
 }
 
@@ -59,13 +59,13 @@ func (e *Engine) shift(k *kind, s slot, from, to int64) {
 func (e *Engine) reveal(k *kind, s slot) {
 	e.change()
 	e.shift(k, s, k.later[s], e.now)
-	e.Log = record.AppendReveal(e.Log, k.entries.at(s).id, k.id)
+	e.Log = record.AppendReveal(e.Log, k.At(s).ID, k.id)
 	e.appear(k, s)
 	if !k.alive(e, s) {
 		return
 	}
 	to := fresh
-	if k.entries.at(s).attempts > 0 {
+	if k.At(s).Attempts > 0 {
 		to = again
 	}
 	e.revealing = true

@@ -15,7 +15,7 @@ func dump(e *Engine) string {
 	for _, k := range e.kinds {
 		fmt.Fprintln(&b, "kind", k.schema.Kind)
 		for _, s := range k.committed() {
-			fmt.Fprintf(&b, "entry %d %x\n", k.entries.at(s).id, xxhash.Sum64(k.appendCommitted(nil, e, s)))
+			fmt.Fprintf(&b, "entry %d %x\n", k.At(s).ID, xxhash.Sum64(k.appendCommitted(nil, e, s)))
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {

@@ -11,7 +11,7 @@ import (
 
 // embraced serves the calls that wait for the kinds which k embeds now, and did not before.
 func (e *Engine) embraced(k *kind, before []ancestor) {
-	if k.used == 0 {
+	if k.Used() == 0 {
 		return
 	}
 	var calls []*Waiter

@@ -5,9 +5,8 @@
 package engine
 
 import (
-	"hash/maphash"
-
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -35,7 +34,6 @@ type Engine struct {
 	lsn    uint64 // of the last change
 	calls  uint64
 	dirty  bool // the current call has changed something
-	follow bool // records are being applied: nobody is told of anything but what they say
 
 	kinds   []*kind // by KindID-1
 	byName  map[string]KindID
@@ -43,7 +41,7 @@ type Engine struct {
 	nowhere *kind // where templates look that match nothing yet
 	named   byName
 
-	places        directory // of entries, by identity
+	store         *store.Store // of the entries
 	registrations map[uint64]*registration
 	wanted        [16]int // registrations for events of each type
 	txns          map[uint64]*transaction
@@ -62,14 +60,9 @@ type Engine struct {
 	offers        uint64 // counts them
 	revealing     bool   // the present offer is of an entry that was put earlier
 
-	arena     arena
-	chunks    int   // of entries, in the slabs of all kinds
 	watched   int64 // bytes of the queries of registrations
-	garbage   []ref // rows of entries that the last call removed
 	deadlines deadlines
-	seed      maphash.Seed
 
-	building []*index  // the oldest first
 	searches []*Search // under way
 	left     int       // of the budget of the present call, in entries that are looked at
 	spare    int       // of the budget of the waiting calls that the present call serves
@@ -87,7 +80,6 @@ type Engine struct {
 	promoted   []*lock                   // that have become take locks of transactions whose own calls wait for them; see settle
 	spareLocks []*lock
 
-	touched  uint32 // what touch has read: used for nothing, lest the compiler drop the reads
 	hits     []hit  // reused
 	scanning []scan // reused
 	views    []View // reused
@@ -117,13 +109,14 @@ type Event struct {
 
 // New returns an empty engine, the first change of which has the number after lsn.
 func New(limits Limits, lsn uint64) *Engine {
+	st := store.New()
 	return &Engine{
+		store:         st,
 		lsn:           lsn,
 		limits:        limits,
 		byName:        map[string]KindID{},
-		nowhere:       newKind(nowhere),
+		nowhere:       newKind(st, nowhere),
 		named:         byName{},
-		places:        newDirectory(),
 		registrations: map[uint64]*registration{},
 		txns:          map[uint64]*transaction{},
 		blocked:       map[*transaction]struct{}{},
@@ -132,7 +125,6 @@ func New(limits Limits, lsn uint64) *Engine {
 		decisions:     map[uint64][]string{},
 		ending:        map[int64][]uint64{},
 		sessions:      newSessions(),
-		seed:          maphash.MakeSeed(),
 	}
 }
 
@@ -155,7 +147,7 @@ func (e *Engine) begin(now int64) {
 	e.now = max(e.now, now)
 	e.calls++
 	e.dirty = false
-	e.releaseGarbage()
+	e.store.Collect()
 	clear(e.Granted)
 	e.Granted, e.Events, e.Ended = e.Granted[:0], e.Events[:0], e.Ended[:0]
 	e.Dissolved, e.Doomed, e.Lost = e.Dissolved[:0], e.Doomed[:0], e.Lost[:0]
@@ -165,14 +157,6 @@ func (e *Engine) begin(now int64) {
 		e.reclaim(reclaims)
 	}
 	e.settle()
-}
-
-// releaseGarbage frees the rows of entries that were removed.
-func (e *Engine) releaseGarbage() {
-	for _, r := range e.garbage {
-		e.arena.drop(r)
-	}
-	e.garbage = e.garbage[:0]
 }
 
 // change notes that the current call changes the state; records belong to its LSN.
@@ -186,13 +170,13 @@ func (e *Engine) change() {
 // remove takes an entry out of the space, whatever its state, and sees to those who waited for a lock on it. Its row stays
 // readable until the next call.
 func (e *Engine) remove(k *kind, s slot, why record.Reason) {
-	if k.entries.at(s).state == written && !k.locks[s].owner.prepared {
+	if k.At(s).State == written && !k.locks[s].owner.prepared {
 		k.delete(e, s)
 	} else {
 		e.drop(k, s, why)
 	}
 	if l := k.unlock(s); l != nil {
-		e.garbage = append(e.garbage, l.oldRow)
+		e.store.Discard(l.oldRow)
 		e.settled(l)
 	}
 }
@@ -206,7 +190,7 @@ func (e *Engine) drop(k *kind, s slot, why record.Reason) {
 // erase removes an entry and records why.
 func (e *Engine) erase(k *kind, s slot, why record.Reason) {
 	e.change()
-	e.Log = record.AppendRemove(e.Log, k.entries.at(s).id, k.id, why)
+	e.Log = record.AppendRemove(e.Log, k.At(s).ID, k.id, why)
 	k.delete(e, s)
 }
 
@@ -222,9 +206,9 @@ var endings = [...]EventType{record.Taken: Taken, record.Expired: Expired, recor
 
 // view shows the entry in slot s.
 func (k *kind) view(e *Engine, s slot) View {
-	en := k.entries.at(s)
-	v := View{ID: en.id, Kind: k.id, Row: e.arena.get(en.row, en.size), Version: en.version, Attempts: en.attempts}
-	if en.attempts > 0 {
+	en := k.At(s)
+	v := View{ID: en.ID, Kind: k.id, Row: e.store.Row(en.Row, en.Size), Version: en.Version, Attempts: en.Attempts}
+	if en.Attempts > 0 {
 		v.Died = k.deaths[s]
 	}
 	return v
@@ -233,7 +217,7 @@ func (k *kind) view(e *Engine, s slot) View {
 // before shows the entry in slot s without the change that a transaction has made to it.
 func (k *kind) before(e *Engine, s slot) View {
 	v := k.view(e, s)
-	if k.entries.at(s).state == changed {
+	if k.At(s).State == changed {
 		v.Row = k.oldRow(e, k.locks[s])
 		v.Version--
 	}

@@ -1,12 +1,15 @@
 package engine
 
-import "github.com/gospaces/gospaces/internal/record"
+import (
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/internal/store"
+)
 
 // expiry files the entries of a kind that will expire under the tick in which they do, a list per tick, so that
 // writing, taking and renewing cost the same however many leases there are.
 type expiry struct {
-	ticks map[int64]*list
-	links slab[link]
+	ticks map[int64]*store.List
+	links store.Links
 }
 
 // tickShift makes a tick about a millisecond.
@@ -19,21 +22,21 @@ type deadline struct {
 }
 
 func (x *expiry) add(e *Engine, k *kind, s slot) {
-	tick := k.entries.at(s).expires >> tickShift
+	tick := k.At(s).Expires >> tickShift
 	l := x.ticks[tick]
 	if l == nil {
 		if x.ticks == nil {
-			x.ticks = map[int64]*list{}
+			x.ticks = map[int64]*store.List{}
 		}
-		l = new(list)
+		l = new(store.List)
 		x.ticks[tick] = l
 		e.deadlines.push(deadline{tick, k.id})
 	}
-	l.pushBack(&x.links, s)
+	l.Append(&x.links, s)
 }
 
 func (x *expiry) remove(k *kind, s slot) {
-	x.ticks[k.entries.at(s).expires>>tickShift].remove(&x.links, s)
+	x.ticks[k.At(s).Expires>>tickShift].Remove(&x.links, s)
 }
 
 // expired calls f with the entries that have expired in the tick that is not over yet.
@@ -42,8 +45,8 @@ func (x *expiry) expired(e *Engine, k *kind, f func(s slot)) {
 	if l == nil {
 		return
 	}
-	for s := l.head; s != 0; s = x.links.at(s).next {
-		if k.entries.at(s).expires <= e.now {
+	for s := l.First(); s != 0; s = x.links.Next(s) {
+		if k.At(s).Expires <= e.now {
 			f(s)
 		}
 	}
@@ -71,14 +74,14 @@ func (e *Engine) reclaim(n int) {
 func (e *Engine) expire(d deadline, n int) (done int) {
 	k := e.kinds[d.kind-1]
 	l := k.expiry.ticks[d.tick]
-	for ; l.head != 0 && done < n; done++ {
-		if s := l.head; k.due(s) {
+	for ; l.First() != 0 && done < n; done++ {
+		if s := l.First(); k.due(s) {
 			e.reveal(k, s) // its lease begins now
 		} else {
 			e.remove(k, s, record.Expired)
 		}
 	}
-	if l.head == 0 {
+	if l.First() == 0 {
 		delete(k.expiry.ticks, d.tick)
 		e.deadlines.pop()
 	}
@@ -130,12 +133,12 @@ func (e *Engine) endOne(id uint64, tick int64) {
 		e.setRegistrationExpiry(r, r.expires)
 		return
 	}
-	p, ok := e.places.get(id)
+	p, ok := e.store.Find(id)
 	if !ok {
 		return
 	}
-	if k := e.kinds[p.kind-1]; k.entries.at(p.slot).state == delayed && k.later[p.slot] <= e.now {
-		e.reveal(k, p.slot)
+	if k := e.kinds[p.Kind-1]; k.At(p.Slot).State == delayed && k.later[p.Slot] <= e.now {
+		e.reveal(k, p.Slot)
 	}
 }
 

@@ -13,7 +13,7 @@ type hit struct {
 	s slot
 }
 
-func (h hit) order() uint64 { return h.k.entries.at(h.s).order }
+func (h hit) order() uint64 { return h.k.At(h.s).Order }
 
 // find returns up to q.Max entries that match q and that t, or who is under no transaction if that is nil, may have: oldest first or in
 // the order that q asks for. The result is valid until the next find. It reports false, and what it has found so far, if the budget does not suffice.
@@ -70,12 +70,12 @@ func (e *Engine) scans(q *Query) []scan {
 // openScan opens the scans of one kind: of the entries that everybody may have, of those that all may read if this is a read, and
 // of those that the transaction alone may have.
 func (e *Engine) openScan(k *kind, conds []template.Cond) {
-	e.scanning = append(e.scanning, e.scan(&k.free, conds))
+	e.scanning = append(e.scanning, e.scan(k, &k.Free, conds))
 	if len(k.locks) == 0 {
 		return
 	}
-	if !e.taking && k.shared.all.n > 0 {
-		e.scanning = append(e.scanning, e.scan(&k.shared, conds))
+	if !e.taking && k.Shared.Len() > 0 {
+		e.scanning = append(e.scanning, e.scan(k, &k.Shared, conds))
 	}
 	if own := e.ownMatches(k, conds); len(own) > 0 {
 		e.scanning = append(e.scanning, e.given(k, own))
@@ -90,7 +90,7 @@ func (e *Engine) ownMatches(k *kind, conds []template.Cond) []slot {
 	}
 	var found []slot
 	look := func(h held) {
-		if h.k == k && k.alive(e, h.s) && matchAll(conds, k.row(e, h.s)) {
+		if h.k == k && k.alive(e, h.s) && matchAll(conds, k.Row(h.s)) {
 			found = append(found, h.s)
 		}
 	}
@@ -111,16 +111,16 @@ func (e *Engine) ownMatches(k *kind, conds []template.Cond) []slot {
 
 // findOne is find for a query that names the entry.
 func (e *Engine) findOne(q *Query) []hit {
-	p, ok := e.places.get(q.ID)
+	p, ok := e.store.Find(q.ID)
 	if !ok {
 		return nil
 	}
-	k := e.kinds[p.kind-1]
-	if !k.alive(e, p.slot) || !k.availableTo(e.finding, p.slot, q.exclusive()) {
+	k := e.kinds[p.Kind-1]
+	if !k.alive(e, p.Slot) || !k.availableTo(e.finding, p.Slot, q.exclusive()) {
 		return nil
 	}
-	if conds, wanted := e.condsOf(q, k); wanted && matchAny(conds, k.row(e, p.slot)) {
-		e.hits = append(e.hits, hit{k, p.slot})
+	if conds, wanted := e.condsOf(q, k); wanted && matchAny(conds, k.Row(p.Slot)) {
+		e.hits = append(e.hits, hit{k, p.Slot})
 	}
 	return e.hits
 }
@@ -134,7 +134,7 @@ func (e *Engine) merge(scans []scan, max int) {
 	for len(e.hits) < max && e.left >= 0 {
 		oldest := -1
 		for i, s := range heads {
-			if s != 0 && (oldest < 0 || scans[i].k.entries.at(s).order < scans[oldest].k.entries.at(heads[oldest]).order) {
+			if s != 0 && (oldest < 0 || scans[i].k.At(s).Order < scans[oldest].k.At(heads[oldest]).Order) {
 				oldest = i
 			}
 		}
@@ -154,7 +154,7 @@ func (e *Engine) merge(scans []scan, max int) {
 // cut merges the hits of several sources: it keeps the first q.Max in the order of q, the older of equals first.
 func (e *Engine) cut(super *kind, q *Query) {
 	slices.SortStableFunc(e.hits, func(a, b hit) int {
-		if c := compareAcross(q.Order, super, a.k, b.k, a.k.row(e, a.s), b.k.row(e, b.s)); c != 0 {
+		if c := compareAcross(q.Order, super, a.k, b.k, a.k.Row(a.s), b.k.Row(b.s)); c != 0 {
 			return c
 		}
 		return int(int64(a.order() - b.order()))

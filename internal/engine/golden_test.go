@@ -150,13 +150,13 @@ func inWords(e *Engine) string {
 	for _, k := range e.kinds {
 		fmt.Fprintf(&b, "kind %d %s dropped %t\n", k.id, k.schema.Kind, k.dropped)
 		for _, s := range k.committed() {
-			en := k.entries.at(s)
-			row, version := k.row(e, s), en.version
-			if l := k.locks[s]; l != nil && en.state == changed {
+			en := k.At(s)
+			row, version := k.Row(s), en.Version
+			if l := k.locks[s]; l != nil && en.State == changed {
 				row, version = k.oldRow(e, l), version-1
 			}
-			fmt.Fprintf(&b, "entry %d row %x expires %d version %d attempts %d", en.id, short(row), en.expires, version, en.attempts)
-			if en.state == delayed {
+			fmt.Fprintf(&b, "entry %d row %x expires %d version %d attempts %d", en.ID, short(row), en.Expires, version, en.Attempts)
+			if en.State == delayed {
 				fmt.Fprintf(&b, " visible %d", k.later[s])
 			}
 			fmt.Fprintln(&b)

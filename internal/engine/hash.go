@@ -48,37 +48,37 @@ func (e *Engine) Hash() uint64 {
 // committed returns the entries that are not the uncommitted writes of a transaction: by order, and those that are not visible yet by identity.
 func (k *kind) committed() []slot {
 	var all []slot
-	for s := slot(1); s <= k.unused; s++ {
-		if en := k.entries.at(s); en.id != 0 && en.state != written {
+	for s := slot(1); s <= k.Top(); s++ {
+		if en := k.At(s); en.ID != 0 && en.State != written {
 			all = append(all, s)
 		}
 	}
 	slices.SortFunc(all, func(a, b slot) int {
-		x, y := k.entries.at(a), k.entries.at(b)
-		if x.state == delayed && y.state == delayed {
-			return cmp.Compare(x.id, y.id)
+		x, y := k.At(a), k.At(b)
+		if x.State == delayed && y.State == delayed {
+			return cmp.Compare(x.ID, y.ID)
 		}
-		if (x.state == delayed) != (y.state == delayed) {
-			if x.state == delayed {
+		if (x.State == delayed) != (y.State == delayed) {
+			if x.State == delayed {
 				return 1
 			}
 			return -1
 		}
-		return cmp.Compare(x.order, y.order)
+		return cmp.Compare(x.Order, y.Order)
 	})
 	return all
 }
 
 // appendCommitted appends what the log says of one entry.
 func (k *kind) appendCommitted(b []byte, e *Engine, s slot) []byte {
-	en, row, version := k.entries.at(s), k.row(e, s), k.entries.at(s).version
-	if en.state == changed {
+	en, row, version := k.At(s), k.Row(s), k.At(s).Version
+	if en.State == changed {
 		row, version = k.oldRow(e, k.locks[s]), version-1
 	}
-	b = binary.LittleEndian.AppendUint64(b, en.id)
-	b = binary.LittleEndian.AppendUint64(b, uint64(en.expires))
+	b = binary.LittleEndian.AppendUint64(b, en.ID)
+	b = binary.LittleEndian.AppendUint64(b, uint64(en.Expires))
 	b = binary.LittleEndian.AppendUint32(b, version)
-	b = binary.LittleEndian.AppendUint32(b, en.attempts)
+	b = binary.LittleEndian.AppendUint32(b, en.Attempts)
 	b = binary.LittleEndian.AppendUint64(b, uint64(k.later[s]))
 	return append(binary.AppendUvarint(b, uint64(len(row))), row...)
 }
@@ -96,7 +96,7 @@ func (e *Engine) appendTxns(b []byte) []byte {
 		b = append(binary.AppendUvarint(b, t.id), t.name.String()...)
 		for _, h := range t.own {
 			if h.ownedBy(t) {
-				b = append(binary.AppendUvarint(b, h.id), h.k.row(e, h.s)...)
+				b = append(binary.AppendUvarint(b, h.id), h.k.Row(h.s)...)
 			}
 		}
 		for _, h := range t.taken {

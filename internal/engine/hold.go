@@ -43,7 +43,7 @@ var errLapsed = fmt.Errorf("%w: its lease is over", ErrTxnEnded)
 func (e *Engine) hold(t *transaction, h held) {
 	l := h.k.locks[h.s]
 	l.since = e.now
-	if e.follow || !t.name.IsZero() {
+	if e.store.Following || !t.name.IsZero() {
 		return
 	}
 	e.recording(Request{Session: t.by.Session}) // so that the session keeps its number
@@ -59,7 +59,7 @@ func (e *Engine) hold(t *transaction, h held) {
 // recordHold records what the log knows of a take as it is now, if it is to know it, and returns the LSN of that.
 func (e *Engine) recordHold(h held) uint64 {
 	l := h.k.locks[h.s]
-	if !l.logged || e.follow {
+	if !l.logged || e.store.Following {
 		return 0
 	}
 	e.change()
@@ -81,7 +81,7 @@ func appendHold(dst []byte, h held, l *lock) []byte {
 
 // spoil notes that t has done more than take, so that it ends with a restart.
 func (e *Engine) spoil(t *transaction) {
-	if t.volatile || e.follow {
+	if t.volatile || e.store.Following {
 		return
 	}
 	if t.volatile = true; t.holds > 0 {
@@ -105,10 +105,10 @@ func counts(why record.Reason) bool { return why == record.Expired || why == rec
 // recordRelease records that an entry which was taken is released, if the log knows that it was.
 func (e *Engine) recordRelease(h held, why record.Reason) {
 	l := h.k.locks[h.s]
-	if !l.logged || e.follow {
+	if !l.logged || e.store.Following {
 		return
 	}
-	tries := h.k.entries.at(h.s).attempts
+	tries := h.k.At(h.s).Attempts
 	if counts(why) {
 		tries++
 	}
@@ -120,11 +120,11 @@ func (e *Engine) recordRelease(h held, why record.Reason) {
 // released notes that an entry is about to be free, with so many attempts.
 func (e *Engine) released(k *kind, s slot, at int64, tries uint32) {
 	e.keepImage(k, s)
-	en := k.entries.at(s)
-	if tries > en.attempts {
+	en := k.At(s)
+	if tries > en.Attempts {
 		k.deaths[s] = &Death{Holder: k.locks[s].owner.holder, At: at}
 	}
-	en.attempts, en.lsn, k.changed = tries, e.lsn, e.lsn
+	en.Attempts, en.LSN, k.changed = tries, e.lsn, e.lsn
 }
 
 // lapse aborts a transaction whose lease is over. That was not for its holder to prevent if it could not be heard.
@@ -155,7 +155,7 @@ func (e *Engine) tellHolder(t *transaction, why error) {
 
 // holder returns the transaction that has taken the entry in slot s, if it can be aborted, or nil.
 func (k *kind) holder(s slot) *transaction {
-	if k.entries.at(s).state != taken || k.locks[s].owner.prepared {
+	if k.At(s).State != taken || k.locks[s].owner.prepared {
 		return nil
 	}
 	return k.locks[s].owner
@@ -244,7 +244,7 @@ func (e *Engine) appendDeaths(dst []byte) []byte {
 	for _, k := range e.kinds {
 		for _, s := range slices.SortedFunc(maps.Keys(k.deaths), func(a, b slot) int { return compareIDs(k, a, b) }) {
 			d := k.deaths[s]
-			dst = record.AppendDeath(dst, k.entries.at(s).id, d.At, d.Holder)
+			dst = record.AppendDeath(dst, k.At(s).ID, d.At, d.Holder)
 		}
 	}
 	return dst
@@ -252,18 +252,18 @@ func (e *Engine) appendDeaths(dst []byte) []byte {
 
 // applyHold takes over that a transaction, which may be new, has taken an entry, or what has changed of that.
 func (e *Engine) applyHold(r *record.Record) error {
-	p, ok := e.places.get(r.Entry)
+	p, ok := e.store.Find(r.Entry)
 	if !ok {
 		return errAbsent
 	}
-	k, s := e.kinds[p.kind-1], p.slot
+	k, s := e.kinds[p.Kind-1], p.Slot
 	t := e.txns[r.ID]
 	if t == nil {
 		t = &transaction{id: r.ID, by: Request{r.Session, r.Number}, holder: string(r.Body)}
 		e.txns[t.id] = t
 		e.lastID = max(e.lastID, r.ID)
 	}
-	switch k.entries.at(s).state {
+	switch k.At(s).State {
 	case free:
 		e.seize(t, k, s)
 		k.locks[s].logged = true
@@ -291,18 +291,18 @@ func (e *Engine) applyVolatile(r *record.Record) error {
 }
 
 func (e *Engine) applyRelease(r *record.Record) error {
-	p, ok := e.places.get(r.ID)
+	p, ok := e.store.Find(r.ID)
 	if !ok {
 		return errAbsent
 	}
-	k, s := e.kinds[p.kind-1], p.slot
-	if k.entries.at(s).state != taken || !k.locks[s].logged {
+	k, s := e.kinds[p.Kind-1], p.Slot
+	if k.At(s).State != taken || !k.locks[s].logged {
 		return errState
 	}
 	e.released(k, s, r.Time, r.Tries)
 	k.locks[s].owner.forgo(held{k, s, r.ID})
 	e.unhold(k, s)
-	k.free.insert(e, s)
+	k.Free.Insert(s)
 	return nil
 }
 
@@ -317,11 +317,11 @@ func (t *transaction) forgo(h held) {
 }
 
 func (e *Engine) applyDeath(r *record.Record) error {
-	p, ok := e.places.get(r.ID)
+	p, ok := e.store.Find(r.ID)
 	if !ok {
 		return errAbsent
 	}
-	e.kinds[p.kind-1].deaths[p.slot] = &Death{Holder: string(r.Body), At: r.Time}
+	e.kinds[p.Kind-1].deaths[p.Slot] = &Death{Holder: string(r.Body), At: r.Time}
 	return nil
 }
 
@@ -337,4 +337,4 @@ func (e *Engine) unhold(k *kind, s slot) {
 	}
 }
 
-func compareIDs(k *kind, a, b slot) int { return cmp.Compare(k.entries.at(a).id, k.entries.at(b).id) }
+func compareIDs(k *kind, a, b slot) int { return cmp.Compare(k.At(a).ID, k.At(b).ID) }

@@ -136,10 +136,10 @@ func (x *heldCall) Close() {}
 
 // lookUp looks at the one entry that the query names.
 func (x *heldCall) lookUp() {
-	if p, ok := x.e.places.get(x.q.ID); ok {
-		k := x.e.kinds[p.kind-1]
+	if p, ok := x.e.store.Find(x.q.ID); ok {
+		k := x.e.kinds[p.Kind-1]
 		if conds, wanted := x.e.condsOf(x.q, k); wanted {
-			x.look(k, p.slot, conds)
+			x.look(k, p.Slot, conds)
 		}
 	}
 }
@@ -167,7 +167,7 @@ func (x *heldCall) look(k *kind, s slot, conds [][]template.Cond) {
 	if !x.wants(k, s, conds) {
 		return
 	}
-	h := held{k, s, k.entries.at(s).id}
+	h := held{k, s, k.At(s).ID}
 	if x.met != nil {
 		if _, again := x.met[h.id]; again {
 			return
@@ -183,11 +183,11 @@ func (x *heldCall) look(k *kind, s slot, conds [][]template.Cond) {
 
 // wants reports whether an entry is held, matches, and is not of an earlier page.
 func (x *heldCall) wants(k *kind, s slot, conds [][]template.Cond) bool {
-	en := k.entries.at(s)
-	if en.state != taken || !k.alive(x.e, s) || !matchAny(conds, k.row(x.e, s)) {
+	en := k.At(s)
+	if en.State != taken || !k.alive(x.e, s) || !matchAny(conds, k.Row(s)) {
 		return false
 	}
-	return !x.paging || x.cursor.Place < en.order && en.order <= x.cursor.Last
+	return !x.paging || x.cursor.Place < en.Order && en.Order <= x.cursor.Last
 }
 
 // outcome returns the result of the call. When too many of those that were kept are not held any more it begins again.

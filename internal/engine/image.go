@@ -34,7 +34,7 @@ func (e *Engine) BeginImage() *Image {
 	}
 	m := &Image{e: e, lsn: e.lsn, next: 1}
 	for _, k := range e.kinds {
-		m.last = append(m.last, k.unused)
+		m.last = append(m.last, k.Top())
 	}
 	e.image = m
 	m.fates = fates{e.fates.first, slices.Clone(e.fates.pages)}
@@ -51,8 +51,8 @@ func (e *Engine) forgetImages() {
 		}
 	}
 	for _, k := range e.kinds {
-		for s := slot(1); s <= k.unused; s++ {
-			k.entries.at(s).imaged = 0
+		for s := slot(1); s <= k.Top(); s++ {
+			k.At(s).Imaged = 0
 		}
 	}
 }
@@ -70,7 +70,7 @@ func (m *Image) Draw(dst []byte, n int) (_ []byte, done bool) {
 	e := m.e
 	for ; n > 0 && m.kind < len(m.last); n-- {
 		k := e.kinds[m.kind]
-		if m.next > min(m.last[m.kind], k.unused) { // there are fewer if all have gone meanwhile
+		if m.next > min(m.last[m.kind], k.Top()) { // there are fewer if all have gone meanwhile
 			m.kind, m.next = m.kind+1, 1
 			continue
 		}
@@ -96,22 +96,22 @@ func (e *Engine) keepImage(k *kind, s slot) {
 	if m == nil {
 		return
 	}
-	en := k.entries.at(s)
-	if en.imaged == e.images {
+	en := k.At(s)
+	if en.Imaged == e.images {
 		return
 	}
-	en.imaged = e.images
-	if en.id == 0 || en.state == written {
+	en.Imaged = e.images
+	if en.ID == 0 || en.State == written {
 		return
 	}
-	row, version, visible := k.row(e, s), en.version, int64(0)
-	if l := k.locks[s]; l != nil && en.state == changed {
+	row, version, visible := k.Row(s), en.Version, int64(0)
+	if l := k.locks[s]; l != nil && en.State == changed {
 		row, version = k.oldRow(e, l), version-1
 	}
-	if en.state == delayed {
+	if en.State == delayed {
 		visible = k.later[s]
 	}
-	m.buf = record.AppendEntry(m.buf, en.id, k.id, en.expires, visible, en.order, version, en.attempts, row)
+	m.buf = record.AppendEntry(m.buf, en.ID, k.id, en.Expires, visible, en.Order, version, en.Attempts, row)
 	m.records++
 }
 
@@ -135,8 +135,8 @@ func (m *Image) drawRest() {
 	m.records = 1 + uint64(len(e.kinds))
 	for _, k := range e.kinds {
 		m.buf = record.AppendKind(m.buf, k.id, appendSchema(k))
-		for _, ix := range k.free.indexes {
-			m.buf = record.AppendIndex(m.buf, record.Index, k.id, appendShape(nil, ix.shape))
+		for _, ix := range k.Free.Indexes() {
+			m.buf = record.AppendIndex(m.buf, record.Index, k.id, appendShape(nil, ix.Shape))
 			m.records++
 		}
 		if k.dropped {

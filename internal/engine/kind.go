@@ -1,34 +1,21 @@
 package engine
 
 import (
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
 
-// entry is one stored entry. It holds no pointer, so that the collector skips millions of them, and fills one line of the processor's cache.
-type entry struct {
-	id       uint64
-	order    uint64 // rises with visibility
-	expires  int64
-	lsn      uint64 // of the change that made it what it is
-	row      ref
-	size     uint32 // of the row, in bytes
-	version  uint32
-	attempts uint32
-	state    state
-	imaged   uint16 // number of the last image that need not show it any more
-	_        [cacheLine - 56]byte
-}
+// slot is the place of an entry within its kind; 0 is none.
+type slot = store.Slot
 
-// state says who may have an entry. In all states but the first two it is in no pool.
-type state uint8
-
+// The states of an entry say who may have it.
 const (
-	free    state = iota // everybody
-	shared               // everybody may read it; its only reader may take it
-	taken                // nobody, unless the transaction that took it is aborted
-	written              // the transaction that wrote it
-	changed              // the transaction that changed it: the entry has the new fields, the lock the old ones
-	delayed              // nobody yet
+	free    = store.Free       // everybody
+	shared  = store.Shared     // everybody may read it; its only reader may take it
+	taken   = store.Shared + 1 // nobody, unless the transaction that took it is aborted
+	written = store.Shared + 2 // the transaction that wrote it
+	changed = store.Shared + 3 // the transaction that changed it: the entry has the new fields, the lock the old ones
+	delayed = store.Shared + 4 // nobody yet
 )
 
 // kind is everything the engine holds of one kind of entry: its schema, its place among other kinds, its entries and indexes,
@@ -40,19 +27,13 @@ type kind struct {
 	lineage []ancestor // itself and the kinds it embeds: whose templates select entries of this kind
 	watch   watch      // waiting calls and registrations with a template of this kind
 
-	entries slab[entry]
-	used    int  // slots in use
-	bytes   int  // of the rows of its entries
-	unused  slot // first slot never used - 1
-	vacant  []slot
-	expiry  expiry
-	free    pool
-	shared  pool
-	locks   map[slot]*lock // of entries that are neither free nor delayed
-	locked  []*lock        // the same
-	staged  int            // of these, in state written
-	later   map[slot]int64 // when entries in state delayed become visible
-	deaths  map[slot]*Death
+	store.Table
+	expiry expiry
+	locks  map[slot]*lock // of entries that are neither free nor delayed
+	locked []*lock        // the same
+	staged int            // of these, in state written
+	later  map[slot]int64 // when entries in state delayed become visible
+	deaths map[slot]*Death
 
 	dropped    bool   // the number has no name any more, and never has entries again
 	registered uint64 // LSN of the last change to the schema
@@ -66,130 +47,77 @@ type ancestor struct {
 	fields []int // position here of each of the ancestor's fields; nil if it is the kind itself
 }
 
-// absent stands for a field that a kind does not have; such a field of a row is null.
-const absent = 1 << 20
-
 // newKind returns a kind without a schema yet.
-func newKind(id KindID) *kind {
+func newKind(st *store.Store, id KindID) *kind {
 	k := &kind{id: id, locks: map[slot]*lock{}, later: map[slot]int64{}, deaths: map[slot]*Death{}}
-	k.free = pool{kind: k, state: free}
-	k.shared = pool{kind: k, state: shared}
+	k.Table.Init(st, id)
 	return k
 }
 
 // insert stores an entry that everybody sees, at the end of the order.
 func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slot {
-	s := k.store(e, id, expires, row)
+	s := k.add(e, id, expires, row)
 	k.publish(e, s)
 	return s
 }
 
-// store gives an entry a slot. It is in no pool yet.
-func (k *kind) store(e *Engine, id uint64, expires int64, row template.Row) slot {
-	s := k.unusedSlot(e)
-	k.bytes += len(row)
-	*k.entries.at(s) = entry{id: id, expires: expires, row: e.arena.put(row), size: uint32(len(row)), version: 1, imaged: e.images}
+// add gives an entry a slot. It is in no pool yet.
+func (k *kind) add(e *Engine, id uint64, expires int64, row template.Row) slot {
+	s := k.Add(store.Entry{ID: id, Expires: expires, Version: 1, Imaged: e.images}, row)
 	if expires != Forever {
 		k.expiry.add(e, k, s)
 	}
-	e.places.put(id, place{kind: k.id, slot: s})
 	return s
 }
 
 // publish makes an entry visible to all, at the end of the order.
 func (k *kind) publish(e *Engine, s slot) {
 	e.lastOrder++
-	en := k.entries.at(s)
-	en.order, en.lsn = e.lastOrder, e.lsn
-	k.free.append(e, s)
+	en := k.At(s)
+	en.Order, en.LSN = e.lastOrder, e.lsn
+	k.Free.Append(s)
 	k.changed = e.lsn
 }
 
 // delete removes an entry for good, whatever its state. Its row stays readable until the next call of the engine.
 func (k *kind) delete(e *Engine, s slot) {
 	e.keepImage(k, s)
-	en := k.entries.at(s)
-	switch en.state {
-	case free:
-		k.free.remove(s)
-	case shared:
-		k.shared.remove(s)
-	case delayed:
+	en := k.At(s)
+	if en.State == delayed {
 		delete(k.later, s)
 	}
-	if en.expires != Forever {
+	if en.Expires != Forever {
 		k.expiry.remove(k, s)
 	}
-	if en.attempts > 0 {
+	if en.Attempts > 0 {
 		delete(k.deaths, s)
 	}
-	e.places.remove(en.id)
-	e.garbage = append(e.garbage, en.row)
-	k.bytes -= int(en.size)
-	en.id = 0
-	k.vacant = append(k.vacant, s)
+	if shrunk := k.Delete(s); shrunk {
+		k.expiry.links = store.Links{}
+	}
 	k.changed, k.removed = e.lsn, e.lsn
-	if k.used--; k.used == 0 {
-		k.shrink(e)
-	}
-}
-
-// unusedSlot returns a slot for a new entry.
-func (k *kind) unusedSlot(e *Engine) slot {
-	k.used++
-	if n := len(k.vacant); n > 0 {
-		s := k.vacant[n-1]
-		k.vacant = k.vacant[:n-1]
-		return s
-	}
-	k.unused++
-	have := len(k.entries.chunks)
-	k.entries.reach(k.unused)
-	e.chunks += len(k.entries.chunks) - have
-	return k.unused
-}
-
-// shrink gives back what a kind that has become empty kept for many entries.
-func (k *kind) shrink(e *Engine) {
-	if k.unused < 16*chunkSize {
-		return
-	}
-	e.chunks -= len(k.entries.chunks)
-	k.entries, k.vacant, k.unused = slab[entry]{}, nil, 0
-	k.expiry.links = slab[link]{}
-	k.free.reset()
-	k.shared.reset()
 }
 
 // tend looks after the indexes.
 func (k *kind) tend(e *Engine) {
-	k.free.tend(e)
-	k.shared.tend(e)
-}
-
-// row returns the fields of the entry in slot s.
-func (k *kind) row(e *Engine, s slot) template.Row {
-	en := k.entries.at(s)
-	return e.arena.get(en.row, en.size)
+	e.tend(k, &k.Free)
+	e.tend(k, &k.Shared)
 }
 
 // alive reports whether the entry in slot s has not expired.
-func (k *kind) alive(e *Engine, s slot) bool { return k.entries.at(s).expires > e.now }
+func (k *kind) alive(e *Engine, s slot) bool { return k.At(s).Expires > e.now }
 
 // seen reports whether the entry in slot s was ever visible to others than the transaction that writes it.
 func (k *kind) seen(s slot) bool {
-	en := k.entries.at(s)
-	return en.state != written && (en.state != delayed || en.attempts > 0)
+	en := k.At(s)
+	return en.State != written && (en.State != delayed || en.Attempts > 0)
 }
-
-// older reports whether the entry in slot a comes before the one in slot b.
-func (k *kind) older(a, b slot) bool { return k.entries.at(a).order < k.entries.at(b).order }
 
 // visible returns the number of entries that t, or who is under no transaction if that is nil, sees. Nothing must be late.
 func (k *kind) visible(e *Engine, t *transaction) int {
-	n := int(k.free.all.n + k.shared.all.n)
+	n := k.Free.Len() + k.Shared.Len()
 	k.expiry.expired(e, k, func(s slot) {
-		if k.entries.at(s).state <= shared {
+		if k.At(s).State <= shared {
 			n--
 		}
 	})
@@ -234,7 +162,7 @@ func positions(super, sub *template.Schema) []int {
 	at := make([]int, len(super.Fields))
 	for i, f := range super.Fields {
 		if at[i] = sub.Index(f.Name); at[i] < 0 {
-			at[i] = absent
+			at[i] = store.Absent
 		}
 	}
 	return at

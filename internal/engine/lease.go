@@ -50,23 +50,23 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 		e.setTxnExpiry(t, expires)
 		return Grant{ID: id, Granted: e.granted(t.expires)}, nil
 	}
-	p, ok := e.places.get(id)
-	if !ok || !e.kinds[p.kind-1].alive(e, p.slot) {
+	p, ok := e.store.Find(id)
+	if !ok || !e.kinds[p.Kind-1].alive(e, p.Slot) {
 		return Grant{ID: id}, ErrLeaseEnded
 	}
-	k := e.kinds[p.kind-1]
+	k := e.kinds[p.Kind-1]
 	start := e.now
 	if d > 0 { // one of 0 ends at once, whatever the delay
-		start = k.start(e, p.slot)
+		start = k.start(e, p.Slot)
 	}
-	expires := extended(k.entries.at(p.slot).expires, start, d, e.limits.EntryLease)
-	if st := k.entries.at(p.slot).state; st != written {
+	expires := extended(k.At(p.Slot).Expires, start, d, e.limits.EntryLease)
+	if st := k.At(p.Slot).State; st != written {
 		e.recordRenew(id, k.id, expires)
-		e.tell(k, p.slot, Renewed)
-	} else if k.locks[p.slot].owner.prepared { // otherwise it is recorded when it is committed
+		e.tell(k, p.Slot, Renewed)
+	} else if k.locks[p.Slot].owner.prepared { // otherwise it is recorded when it is committed
 		e.recordRenew(id, k.id, expires)
 	}
-	k.setExpiry(e, p.slot, expires)
+	k.setExpiry(e, p.Slot, expires)
 	return Grant{ID: id, Granted: between(start, expires)}, nil
 }
 
@@ -87,11 +87,11 @@ func (e *Engine) recordRenew(id uint64, kind uint32, expires int64) {
 // setExpiry moves the end of an entry's lease.
 func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 	e.keepImage(k, s)
-	en := k.entries.at(s)
-	if en.expires != Forever {
+	en := k.At(s)
+	if en.Expires != Forever {
 		k.expiry.remove(k, s)
 	}
-	en.expires, en.lsn = expires, e.lsn
+	en.Expires, en.LSN = expires, e.lsn
 	if expires != Forever {
 		k.expiry.add(e, k, s)
 	}
@@ -124,13 +124,13 @@ func (e *Engine) cancel(id uint64) error {
 		e.lose(t, ErrTxnEnded, record.Cancelled)
 		return nil
 	}
-	p, ok := e.places.get(id)
-	if !ok || !e.kinds[p.kind-1].alive(e, p.slot) {
+	p, ok := e.store.Find(id)
+	if !ok || !e.kinds[p.Kind-1].alive(e, p.Slot) {
 		return ErrLeaseEnded
 	}
-	k := e.kinds[p.kind-1]
-	holder := k.holder(p.slot)
-	e.remove(k, p.slot, record.Cancelled)
+	k := e.kinds[p.Kind-1]
+	holder := k.holder(p.Slot)
+	e.remove(k, p.Slot, record.Cancelled)
 	if holder != nil {
 		e.lose(holder, errCancelled, record.Cancelled)
 	}

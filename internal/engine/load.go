@@ -122,18 +122,18 @@ func (l *Loading) entry(r *record.Record) error {
 	if e.checkKind(r.Kind) != nil {
 		return errKind
 	}
-	if _, ok := e.places.get(r.ID); ok {
+	if _, ok := e.store.Find(r.ID); ok {
 		return errPresent
 	}
 	k := e.kinds[r.Kind-1]
-	s := k.store(e, r.ID, r.Expires, template.Row(r.Body))
-	en := k.entries.at(s)
-	en.order, en.version, en.attempts, en.lsn = r.Number, r.Version, r.Tries, e.lsn
+	s := k.add(e, r.ID, r.Expires, template.Row(r.Body))
+	en := k.At(s)
+	en.Order, en.Version, en.Attempts, en.LSN = r.Number, r.Version, r.Tries, e.lsn
 	if r.Visible != 0 {
 		e.delay(held{k, s, r.ID}, r.Visible)
 		return nil
 	}
-	en.state = taken // in no pool yet
+	en.State = taken // in no pool yet
 	for len(l.free) < int(k.id) {
 		l.free = append(l.free, nil)
 	}
@@ -149,9 +149,9 @@ func (l *Loading) Finish() error {
 	e := l.e
 	for i, slots := range l.free {
 		k := e.kinds[i]
-		slices.SortFunc(slots, func(a, b slot) int { return cmp.Compare(k.entries.at(a).order, k.entries.at(b).order) })
+		slices.SortFunc(slots, func(a, b slot) int { return cmp.Compare(k.At(a).Order, k.At(b).Order) })
 		for _, s := range slots {
-			k.free.append(e, s)
+			k.Free.Append(s)
 		}
 		k.changed, k.removed = e.lsn, e.lsn
 	}
@@ -169,4 +169,4 @@ func (l *Loading) Finish() error {
 func appendSchema(k *kind) []byte { return template.AppendSchema(nil, k.schema) }
 
 // Entries returns how many entries there are, those that nobody sees included: locked, delayed, or written by a transaction that is open.
-func (e *Engine) Entries() int { return e.places.n }
+func (e *Engine) Entries() int { return e.store.Len() }

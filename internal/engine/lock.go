@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -15,7 +16,7 @@ type lock struct {
 	waiters []*Waiter      // IfExists calls that wait until the lock is gone
 
 	// What an entry was before its owner changed it.
-	oldRow  ref
+	oldRow  store.Ref
 	oldSize uint32
 
 	staged bool  // the entry was written under a transaction, and has not been committed
@@ -34,30 +35,30 @@ type held struct {
 }
 
 // there reports whether the entry is still in the space.
-func (h held) there() bool { return h.s <= h.k.unused && h.k.entries.at(h.s).id == h.id }
+func (h held) there() bool { return h.s <= h.k.Top() && h.k.At(h.s).ID == h.id }
 
 // ownedBy reports whether the entry is there and t has written or changed it.
 func (h held) ownedBy(t *transaction) bool {
 	if !h.there() {
 		return false
 	}
-	st := h.k.entries.at(h.s).state
+	st := h.k.At(h.s).State
 	return (st == written || st == changed) && h.k.locks[h.s].owner == t
 }
 
 // takenBy reports whether the entry is there and t has taken it.
 func (h held) takenBy(t *transaction) bool {
-	return h.there() && h.k.entries.at(h.s).state == taken && h.k.locks[h.s].owner == t
+	return h.there() && h.k.At(h.s).State == taken && h.k.locks[h.s].owner == t
 }
 
 // readBy reports whether the entry is there and t has a read lock on it.
 func (h held) readBy(t *transaction) bool {
-	return h.there() && h.k.entries.at(h.s).state == shared && slices.Contains(h.k.locks[h.s].readers, t)
+	return h.there() && h.k.At(h.s).State == shared && slices.Contains(h.k.locks[h.s].readers, t)
 }
 
 // availableTo reports whether a read, or a take, under t may have the entry in slot s; t is nil for none.
 func (k *kind) availableTo(t *transaction, s slot, take bool) bool {
-	switch k.entries.at(s).state {
+	switch k.At(s).State {
 	case free:
 		return true
 	case shared:
@@ -71,7 +72,7 @@ func (k *kind) availableTo(t *transaction, s slot, take bool) bool {
 
 // contendedBy reports whether the entry in slot s, which is not available to t, is so because others have locked it.
 func (k *kind) contendedBy(t *transaction, s slot) bool {
-	switch k.entries.at(s).state {
+	switch k.At(s).State {
 	case free, delayed:
 		return false
 	case shared:
@@ -86,12 +87,12 @@ func (k *kind) contendedBy(t *transaction, s slot) bool {
 
 // share gives t a read lock on an entry that it may read.
 func (e *Engine) share(t *transaction, k *kind, s slot) {
-	switch k.entries.at(s).state {
+	switch k.At(s).State {
 	case free:
-		k.free.remove(s)
+		k.Free.Remove(s)
 		l := k.lock(e, s)
 		l.readers = append(l.readers, t)
-		k.shared.insert(e, s)
+		k.Shared.Insert(s)
 	case shared:
 		l := k.locks[s]
 		if slices.Contains(l.readers, t) {
@@ -101,21 +102,21 @@ func (e *Engine) share(t *transaction, k *kind, s slot) {
 	default:
 		return // its own
 	}
-	t.read = append(t.read, held{k, s, k.entries.at(s).id})
+	t.read = append(t.read, held{k, s, k.At(s).ID})
 	e.spoil(t)
 	e.suspect(t)
 }
 
 // seize gives t a take lock on an entry that it may take. One that it has written is gone for good.
 func (e *Engine) seize(t *transaction, k *kind, s slot) {
-	h := held{k, s, k.entries.at(s).id}
-	before := k.entries.at(s).state
+	h := held{k, s, k.At(s).ID}
+	before := k.At(s).State
 	switch before {
 	case free:
-		k.free.remove(s)
+		k.Free.Remove(s)
 		k.lock(e, s).owner = t
 	case shared:
-		k.shared.remove(s)
+		k.Shared.Remove(s)
 		l := k.locks[s]
 		l.owner, l.readers = t, nil
 		if slices.ContainsFunc(l.waiters, func(w *Waiter) bool { return w.txn == t }) {
@@ -127,7 +128,7 @@ func (e *Engine) seize(t *transaction, k *kind, s slot) {
 	case changed:
 		e.restore(h)
 	}
-	k.entries.at(s).state = taken
+	k.At(s).State = taken
 	t.taken = append(t.taken, h)
 	e.hold(t, h)
 	e.suspect(t)
@@ -179,16 +180,14 @@ func (k *kind) unlock(s slot) *lock {
 
 // restore gives an entry that was changed its old fields back. It stays locked.
 func (e *Engine) restore(h held) {
-	l, en := h.k.locks[h.s], h.k.entries.at(h.s)
-	e.garbage = append(e.garbage, en.row)
-	h.k.bytes += int(l.oldSize) - int(en.size)
-	en.row, en.size = l.oldRow, l.oldSize
-	en.version--
+	l, en := h.k.locks[h.s], h.k.At(h.s)
+	h.k.ResetRow(h.s, l.oldRow, l.oldSize)
+	en.Version--
 	l.oldRow, l.oldSize = 0, 0
 }
 
 // oldRow returns the fields that a changed entry had before.
-func (k *kind) oldRow(e *Engine, l *lock) template.Row { return e.arena.get(l.oldRow, l.oldSize) }
+func (k *kind) oldRow(e *Engine, l *lock) template.Row { return e.store.Row(l.oldRow, l.oldSize) }
 
 // settled follows the end of a lock. The entry is gone, or was offered to whoever waits.
 func (e *Engine) settled(l *lock) {
@@ -251,10 +250,10 @@ func (e *Engine) contention(q *Query, t *transaction, f func(*lock) bool) {
 		conds, _ := e.condsOf(q, k)
 		for _, l := range k.locked {
 			s := l.s
-			if q.ID != 0 && k.entries.at(s).id != q.ID || k.availableTo(t, s, q.exclusive()) || !k.contendedBy(t, s) {
+			if q.ID != 0 && k.At(s).ID != q.ID || k.availableTo(t, s, q.exclusive()) || !k.contendedBy(t, s) {
 				continue
 			}
-			match := matchAny(conds, k.row(e, s)) || k.entries.at(s).state == changed && matchAny(conds, k.oldRow(e, l))
+			match := matchAny(conds, k.Row(s)) || k.At(s).State == changed && matchAny(conds, k.oldRow(e, l))
 			if match && k.alive(e, s) && !f(l) {
 				return
 			}

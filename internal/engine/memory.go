@@ -1,20 +1,21 @@
 package engine
 
-import "unsafe"
+import (
+	"unsafe"
+)
 
 // What things take in memory, about: beside what is counted in full.
 const (
-	chunkBytes        = chunkSize * (cacheLine + 32) // entries, their links and their places in the directory
-	kindBytes         = 4 << 10                      // a kind without entries
-	txnBytes          = 512                          // a transaction without locks
-	registrationBytes = 512                          // a registration without its query
-	sessionBytes      = 512                          // a session without outcomes
+	kindBytes         = 4 << 10 // a kind without entries
+	txnBytes          = 512     // a transaction without locks
+	registrationBytes = 512     // a registration without its query
+	sessionBytes      = 512     // a session without outcomes
 )
 
 // Memory returns about how many bytes the state takes, those that are free for more entries included. Indexes are not counted. It costs
 // a few additions.
 func (e *Engine) Memory() int64 {
-	return e.arena.bytes + int64(e.chunks)*chunkBytes + int64(len(e.kinds))*kindBytes + int64(len(e.txns))*txnBytes +
+	return e.store.Bytes() + int64(len(e.kinds))*kindBytes + int64(len(e.txns))*txnBytes +
 		int64(len(e.registrations))*registrationBytes + e.watched + e.sessions.bytes
 }
 
@@ -24,10 +25,10 @@ func (e *Engine) Fits(drafts []Draft) bool {
 		return false
 	}
 	d := &drafts[0]
-	if d.Kind == 0 || int(d.Kind) > len(e.kinds) || len(d.Row) > maxUnit {
+	if d.Kind == 0 || int(d.Kind) > len(e.kinds) {
 		return false
 	}
-	return len(e.kinds[d.Kind-1].vacant) > 0 && (len(d.Row) == 0 || e.arena.classes[classOf(len(d.Row))].unused() > 0)
+	return e.kinds[d.Kind-1].Fits(len(d.Row))
 }
 
 // Use is what there is of a kind.
@@ -42,7 +43,7 @@ func (e *Engine) Use(id KindID) Use {
 		return Use{}
 	}
 	k := e.kinds[id-1]
-	return Use{k.used, k.bytes}
+	return Use{k.Used(), k.RowBytes()}
 }
 
 // Transactions returns how many transactions are open.

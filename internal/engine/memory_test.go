@@ -5,41 +5,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/txn"
 )
-
-// counted returns what the counters of memory say, made by looking at everything.
-func counted(e *Engine) (chunks, bytes int, perKind []Use) {
-	for i := range e.arena.classes {
-		c := &e.arena.classes[i]
-		bytes += len(c.blocks) * c.unit << c.shift
-	}
-	for _, row := range e.arena.large {
-		bytes += len(row)
-	}
-	for _, k := range e.kinds {
-		chunks += len(k.entries.chunks)
-		u := Use{}
-		for s := slot(1); s <= k.unused; s++ {
-			if en := k.entries.at(s); en.id != 0 {
-				u.Entries++
-				u.Bytes += int(en.size)
-			}
-		}
-		perKind = append(perKind, u)
-	}
-	return chunks, bytes, perKind
-}
 
 // requireCounted compares the counters of memory with what there is.
 func requireCounted(t testing.TB, e *Engine) {
 	t.Helper()
-	chunks, bytes, kinds := counted(e)
-	require.Equal(t, chunks, e.chunks)
-	require.Equal(t, int64(bytes), e.arena.bytes)
-	for i, u := range kinds {
-		require.Equal(t, u, e.Use(KindID(i+1)))
+	var tables []*store.Table
+	for _, k := range e.kinds {
+		tables = append(tables, &k.Table)
 	}
+	require.NoError(t, e.store.Audit(tables...))
 	watched, kept := int64(0), int64(0)
 	for _, r := range e.registrations {
 		watched += int64(r.query.Weight())
@@ -58,14 +35,14 @@ func TestMemory_IsGivenBack(t *testing.T) {
 	large := aStone(1)
 	large.Row = append(large.Row, make([]byte, 40<<10)...)
 	var drafts []Draft
-	for i := range 20 * chunkSize {
+	for i := range 20 << 10 {
 		drafts = append(drafts, aStone(int64(i)))
 	}
 	drafts = append(drafts, large)
 	r := e.Write(1, txn.ID{}, Request{}, drafts)
 	require.NoError(t, r.Err)
 	requireCounted(t, e)
-	require.Greater(t, e.Memory(), empty+20*chunkBytes+40<<10)
+	require.Greater(t, e.Memory(), empty+20<<10*96+40<<10)
 	require.False(t, e.Fits(drafts[:1]), "nobody has left any")
 
 	q := &Query{Templates: []Template{{Kind: stoneKind}}, Max: 4096, Take: true}
@@ -78,7 +55,7 @@ func TestMemory_IsGivenBack(t *testing.T) {
 	}
 	e.Expire(2)
 	requireCounted(t, e)
-	require.Less(t, e.Memory(), empty+2*blockBytes, "of each class one block stays")
+	require.Less(t, e.Memory(), empty+2*64<<10, "of each class one block stays")
 }
 
 func TestMemory_FollowsUpdatesAndRollbacks(t *testing.T) {

@@ -43,22 +43,22 @@ func (a *audience) excludes(r *registration) bool {
 // offer shows an entry to everyone who waits for one like it: registrations get an event, every waiting read a copy, and of
 // the waiting takes the first in order of arrival the entry itself; deal must follow.
 func (e *Engine) offer(k *kind, s slot, to audience) {
-	if e.follow {
+	if e.store.Following {
 		return
 	}
-	row := k.row(e, s)
+	row := k.Row(s)
 	e.offers++
 	taker := e.visit(&e.anyKind, k, s, row, nil, to, nil)
 	for _, a := range k.lineage {
 		taker = e.visit(&a.watch, k, s, row, a.fields, to, taker)
 	}
-	if k.entries.at(s).state != free { // it was read-locked before, or by a waiting read just now
+	if k.At(s).State != free { // it was read-locked before, or by a waiting read just now
 		taker = k.ownTaker(e, s)
 	}
 	switch {
 	case taker == nil:
 	case len(taker.Query.Order) > 0 || len(e.undealt) > 0:
-		e.undealt = append(e.undealt, held{k, s, k.entries.at(s).id})
+		e.undealt = append(e.undealt, held{k, s, k.At(s).ID})
 	default:
 		e.give(taker, k, s)
 	}
@@ -68,7 +68,7 @@ func (e *Engine) offer(k *kind, s slot, to audience) {
 // It returns the earlier of taker and the first waiting take here.
 func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to audience, taker *Waiter) *Waiter {
 	for i := 0; i < len(w.groups); i++ {
-		b, ok := w.groups[i].bucket(e, k.entries.at(s).id, row, at)
+		b, ok := w.groups[i].bucket(e, k.At(s).ID, row, at)
 		if !ok {
 			continue
 		}
@@ -95,7 +95,7 @@ func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to
 // waits reports whether the node's call waits, and not just for another entry.
 func (n *node) waits(k *kind, s slot) bool {
 	w := n.waiter
-	return w.parked && (w.Query.ID == 0 || w.Query.ID == k.entries.at(s).id)
+	return w.parked && (w.Query.ID == 0 || w.Query.ID == k.At(s).ID)
 }
 
 func (n *node) matches(row template.Row, at []int) bool {
@@ -148,7 +148,7 @@ func (e *Engine) tellUnder(t *transaction, h held, to audience) {
 		if e.registrations[r.id] != r {
 			continue // it has ended
 		}
-		if conds, wanted := e.condsOf(r.query, h.k); wanted && matchAny(conds, h.k.row(e, h.s)) {
+		if conds, wanted := e.condsOf(r.query, h.k); wanted && matchAny(conds, h.k.Row(h.s)) {
 			e.notify(r, h.k.view(e, h.s), to.events)
 		}
 	}
@@ -169,7 +169,7 @@ func (e *Engine) serveUnder(t *transaction) {
 // ownTaker returns the first waiting take of the only transaction that has read-locked an entry, or nil.
 func (k *kind) ownTaker(e *Engine, s slot) *Waiter {
 	l := k.locks[s]
-	if k.entries.at(s).state != shared || len(l.readers) != 1 {
+	if k.At(s).State != shared || len(l.readers) != 1 {
 		return nil
 	}
 	for _, w := range l.readers[0].calls() {
@@ -182,11 +182,11 @@ func (k *kind) ownTaker(e *Engine, s slot) *Waiter {
 
 // wants reports whether a call waits for an entry.
 func (w *Waiter) wants(e *Engine, k *kind, s slot) bool {
-	if !w.parked || w.Query.ID != 0 && w.Query.ID != k.entries.at(s).id {
+	if !w.parked || w.Query.ID != 0 && w.Query.ID != k.At(s).ID {
 		return false
 	}
 	conds, wanted := e.condsOf(w.Query, k)
-	return wanted && matchAny(conds, k.row(e, s))
+	return wanted && matchAny(conds, k.Row(s))
 }
 
 // show adds the entry to what a waiting read returns. With an ordering that is all that it finds now.

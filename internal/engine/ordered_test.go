@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -75,9 +76,9 @@ func orderedQuery(r *rand.Rand) *Query {
 // force gives an engine the indexes that serve a query.
 func force(e *Engine, q *Query) {
 	expand(q.Templates[0].Conds, func(conds []template.Cond) {
-		for _, p := range []*pool{&e.kinds[0].free, &e.kinds[0].shared} {
-			if sh := shapeOf(conds, q.Order); sh.indexable() && p.index(sh) == nil {
-				p.startIndex(e, sh)
+		for _, p := range []*store.Pool{&e.kinds[0].Free, &e.kinds[0].Shared} {
+			if sh := store.ShapeOf(conds, q.Order); sh.Indexable() && p.Index(sh) == nil {
+				e.startIndex(e.kinds[0], p, sh)
 			}
 		}
 	})
@@ -108,17 +109,17 @@ func disturb(t *testing.T, e *Engine, r *rand.Rand, ids []uint64) {
 func lookAtAll(e *Engine, q *Query) []uint64 {
 	k := e.kinds[0]
 	var all []slot
-	for s := slot(1); s <= k.unused; s++ {
-		if k.entries.at(s).id != 0 && k.entries.at(s).state <= shared && matchAll(q.Templates[0].Conds, k.row(e, s)) {
+	for s := slot(1); s <= k.Top(); s++ {
+		if k.At(s).ID != 0 && k.At(s).State <= shared && matchAll(q.Templates[0].Conds, k.Row(s)) {
 			all = append(all, s)
 		}
 	}
 	slices.SortFunc(all, func(a, b slot) int {
-		return cmp.Or(compareKeys(q.Order, k.row(e, a), k.row(e, b)), cmp.Compare(k.entries.at(a).order, k.entries.at(b).order))
+		return cmp.Or(store.CompareKeys(q.Order, k.Row(a), k.Row(b)), cmp.Compare(k.At(a).Order, k.At(b).Order))
 	})
 	ids := []uint64{}
 	for _, s := range all[:min(len(all), q.Max)] {
-		ids = append(ids, k.entries.at(s).id)
+		ids = append(ids, k.At(s).ID)
 	}
 	return ids
 }

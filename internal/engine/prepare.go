@@ -102,11 +102,11 @@ func (e *Engine) appendPrepared(dst []byte, t *transaction) []byte {
 		if !h.ownedBy(t) {
 			continue
 		}
-		en := h.k.entries.at(h.s)
-		if en.state == changed {
-			dst = record.AppendStageChange(dst, t.id, h.id, h.k.row(e, h.s))
+		en := h.k.At(h.s)
+		if en.State == changed {
+			dst = record.AppendStageChange(dst, t.id, h.id, h.k.Row(h.s))
 		} else {
-			dst = record.AppendStage(dst, t.id, h.id, h.k.id, en.expires, h.k.locks[h.s].visible, h.k.row(e, h.s))
+			dst = record.AppendStage(dst, t.id, h.id, h.k.id, en.Expires, h.k.locks[h.s].visible, h.k.Row(h.s))
 		}
 	}
 	for _, h := range t.taken {
@@ -221,24 +221,24 @@ func (e *Engine) applyStaged(r *record.Record) error {
 		if r.Kind == 0 || int(r.Kind) > len(e.kinds) {
 			return errKind
 		}
-		if _, ok := e.places.get(r.Entry); ok {
+		if _, ok := e.store.Find(r.Entry); ok {
 			return errPresent
 		}
 		e.lastID = max(e.lastID, r.Entry)
 		e.stage(t, e.kinds[r.Kind-1], r.Entry, r.Expires, r.Body).visible = r.Visible
 		return nil
 	}
-	p, ok := e.places.get(r.Entry)
-	if !ok || e.kinds[p.kind-1].entries.at(p.slot).state != free {
+	p, ok := e.store.Find(r.Entry)
+	if !ok || e.kinds[p.Kind-1].At(p.Slot).State != free {
 		return errAbsent
 	}
-	k := e.kinds[p.kind-1]
+	k := e.kinds[p.Kind-1]
 	if r.Op == record.StageChange {
-		e.changeUnder(t, held{k, p.slot, r.Entry}, r.Body)
+		e.changeUnder(t, held{k, p.Slot, r.Entry}, r.Body)
 		return nil
 	}
-	e.seize(t, k, p.slot)
-	k.locks[p.slot].put, k.locks[p.slot].visible = r.Visible != 0, r.Visible
+	e.seize(t, k, p.Slot)
+	k.locks[p.Slot].put, k.locks[p.Slot].visible = r.Visible != 0, r.Visible
 	return nil
 }
 

@@ -310,9 +310,9 @@ func (m *model) committed() (all []modelView) {
 func (p *program) requireTimer() {
 	next := int64(Forever)
 	for _, e := range p.m.entries {
-		at, ok := p.e.places.get(e.id)
+		at, ok := p.e.store.Find(e.id)
 		require.True(p.t, ok, "entry %d", e.id)
-		require.Equal(p.t, e.expires, p.e.kinds[at.kind-1].entries.at(at.slot).expires, "the lease of entry %d", e.id)
+		require.Equal(p.t, e.expires, p.e.kinds[at.Kind-1].At(at.Slot).Expires, "the lease of entry %d", e.id)
 		next = min(next, e.expires)
 		if e.visible != 0 && e.writer == 0 {
 			next = min(next, e.visible)

@@ -98,7 +98,7 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 	}
 	for _, h := range hits {
 		e.views = append(e.views, h.k.view(e, h.s))
-		depends = max(depends, h.k.entries.at(h.s).lsn)
+		depends = max(depends, h.k.At(h.s).LSN)
 	}
 	switch {
 	case q.Begin:
@@ -145,7 +145,7 @@ func (e *Engine) lockAll(t *transaction, take bool, hits []hit) {
 func (e *Engine) affordable(hits []hit) []hit {
 	size := 0
 	for i, h := range hits {
-		if size += int(h.k.entries.at(h.s).size); size >= AnswerBytes {
+		if size += int(h.k.At(h.s).Size); size >= AnswerBytes {
 			return hits[:i+1]
 		}
 	}
@@ -216,13 +216,13 @@ type Apart struct {
 
 // apart counts the entries that are not visible, but for those that were never committed.
 func (k *kind) apart() Apart {
-	return Apart{Held: len(k.locked) - int(k.shared.all.n) - k.staged, Delayed: len(k.later)}
+	return Apart{Held: len(k.locked) - int(k.Shared.Len()) - k.staged, Delayed: len(k.later)}
 }
 
 // Totals counts the entries of all kinds, those that have expired and are not reclaimed yet included: those that are visible, and those that are not.
 func (e *Engine) Totals() (visible int, apart Apart) {
 	for _, k := range e.kinds {
-		visible += int(k.free.all.n + k.shared.all.n)
+		visible += int(k.Free.Len() + k.Shared.Len())
 		a := k.apart()
 		apart.Held += a.Held
 		apart.Delayed += a.Delayed
@@ -381,7 +381,7 @@ func (p *answerPage) fillFrom(k *kind, from slot) (more bool) {
 	for _, c := range conds {
 		unit += operands(c)
 	}
-	for s := from; s <= k.unused; s++ {
+	for s := from; s <= k.Top(); s++ {
 		if p.e.left <= 0 || len(p.e.views) == p.q.Max || p.size >= AnswerBytes {
 			p.cursor.Place = uint64(k.id-1)<<32 | uint64(s-1)
 			return true
@@ -397,11 +397,11 @@ func (p *answerPage) fillFrom(k *kind, from slot) (more bool) {
 
 // look adds the entry in slot s, if it is one that is asked for. It returns ErrTooLarge if the transaction may not lock it.
 func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) error {
-	e, en := p.e, k.entries.at(s)
-	if en.id == 0 || en.id > p.cursor.Last {
+	e, en := p.e, k.At(s)
+	if en.ID == 0 || en.ID > p.cursor.Last {
 		return nil
 	}
-	if !k.availableTo(p.t, s, false) || !k.alive(e, s) || !matchAny(conds, k.row(e, s)) {
+	if !k.availableTo(p.t, s, false) || !k.alive(e, s) || !matchAny(conds, k.Row(s)) {
 		return nil
 	}
 	if p.t != nil {
@@ -411,7 +411,7 @@ func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) error {
 		e.share(p.t, k, s)
 	}
 	e.views = append(e.views, k.view(e, s))
-	p.size += int(en.size)
+	p.size += int(en.Size)
 	return nil
 }
 

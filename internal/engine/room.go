@@ -61,9 +61,9 @@ func (e *Engine) roomToLock(t *transaction, take bool, hits []hit) error {
 
 // keeps reports whether t holds an entry in such a way that to read, or to take, it makes t hold no more.
 func (t *transaction) keeps(h hit, take bool) bool {
-	x := held{h.k, h.s, h.k.entries.at(h.s).id}
+	x := held{h.k, h.s, h.k.At(h.s).ID}
 	if take {
-		return h.k.entries.at(h.s).state == written
+		return h.k.At(h.s).State == written
 	}
 	return x.ownedBy(t) || x.readBy(t)
 }

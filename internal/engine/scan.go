@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -14,58 +15,41 @@ import (
 type scan struct {
 	e     *Engine
 	k     *kind
-	pool  *pool
+	pool  *store.Pool
 	conds []template.Cond
-	shape shape
+	shape store.Shape
 
-	links *slab[link] // of the list that is being walked
-	at    slot        // next entry of the list to look at
-	unit  int         // of the budget, for looking at one
-	seen  int         // entries looked at
-	found int         // entries yielded
-	last  uint64      // order of the entry yielded, or looked at in the list, last
+	path  store.Path // that is being walked
+	at    slot       // next entry of the path to look at
+	unit  int        // of the budget, for looking at one
+	seen  int        // entries looked at
+	found int        // entries yielded
+	last  uint64     // order of the entry yielded, or looked at in the list, last
 
-	within *ranking // the entries in the range, or nil
-	turn   int      // entries looked at in vain after which within is the source
-	given  []slot   // matches that are known already
-	done   bool     // the list is not the source any more
+	within *store.Ranking // the entries in the range, or nil
+	turn   int            // entries looked at in vain after which within is the source
+	given  []slot         // matches that are known already
+	done   bool           // the list is not the source any more
 }
 
 // firstTurn is how many entries are looked at in vain before an index for the range is asked.
 const firstTurn = 4
 
-func (e *Engine) scan(p *pool, conds []template.Cond) scan {
+func (e *Engine) scan(k *kind, p *store.Pool, conds []template.Cond) scan {
 	s := scan{
-		e: e, k: p.kind, pool: p, conds: conds, shape: shapeOf(conds, nil),
-		links: &p.order, at: p.all.head, turn: math.MaxInt, unit: 1 + operands(conds),
+		e: e, k: k, pool: p, conds: conds, shape: store.ShapeOf(conds, nil),
+		turn: math.MaxInt, unit: 1 + operands(conds),
 	}
-	if len(conds) == 0 {
+	s.path, s.at = p.Shortest(conds, s.shape.Eq)
+	if len(conds) == 0 || s.at == 0 {
 		return s
 	}
-	shortest := p.all.n
-	for _, ix := range p.indexes {
-		h, ok := ix.store.(*hashed)
-		if !ok || !ix.live() || !ix.eq.within(s.shape.eq) {
-			continue
-		}
-		l := h.list(e.hashConds(conds, ix.eq))
-		if l == nil {
-			ix.idle = 0
-			s.at = 0
-			return s
-		}
-		if l.n <= shortest {
-			ix.idle = 0
-			shortest, s.links, s.at = l.n, &h.links, l.head
-		}
+	if e.taking && s.path.Indexed() {
+		p.Touch(s.at)
 	}
-	if e.taking && s.links != &p.order {
-		p.touch(e, s.at)
-	}
-	if _, ok := s.shape.ranged(); ok {
-		if ix := p.index(s.shape); ix != nil && ix.live() {
-			ix.idle = 0
-			s.within = &ranking{section: ix.store.(*ordered).section(conds)}
+	if _, ok := s.shape.Ranged(); ok {
+		if ix := p.Index(s.shape); ix != nil && ix.Live() {
+			s.within = ix.Ranking(conds)
 			s.turn = firstTurn
 		}
 	}
@@ -74,7 +58,7 @@ func (e *Engine) scan(p *pool, conds []template.Cond) scan {
 
 // given returns a scan of matches that are known already, by age.
 func (e *Engine) given(k *kind, matches []slot) scan {
-	slices.SortFunc(matches, func(a, b slot) int { return cmp.Compare(k.entries.at(a).order, k.entries.at(b).order) })
+	slices.SortFunc(matches, func(a, b slot) int { return cmp.Compare(k.At(a).Order, k.At(b).Order) })
 	return scan{e: e, k: k, given: matches, done: true}
 }
 
@@ -92,7 +76,7 @@ func (s *scan) next() slot {
 		if s.e.left -= s.unit; s.e.left < 0 {
 			return 0 // the budget is used up
 		}
-		s.at = s.links.at(at).next
+		s.at = s.path.Next(at)
 		s.seen++
 		if s.matches(at) {
 			return s.yield(at)
@@ -111,12 +95,12 @@ func (s *scan) next() slot {
 
 // nextWithin is next from the index for the range. The list was looked at to an entry whose order is last.
 func (s *scan) nextWithin() slot {
-	for at := s.within.next(); at != 0; at = s.within.next() {
+	for at := s.within.Next(); at != 0; at = s.within.Next() {
 		if s.e.left -= s.unit; s.e.left < 0 {
 			return 0
 		}
 		s.seen++
-		if s.k.entries.at(at).order > s.last && s.matches(at) {
+		if s.k.At(at).Order > s.last && s.matches(at) {
 			return s.yield(at)
 		}
 	}
@@ -125,7 +109,7 @@ func (s *scan) nextWithin() slot {
 
 func (s *scan) yield(at slot) slot {
 	s.found++
-	s.last = s.k.entries.at(at).order
+	s.last = s.k.At(at).Order
 	return at
 }
 
@@ -136,7 +120,7 @@ func (s *scan) matches(at slot) bool {
 	if len(s.conds) == 0 {
 		return true
 	}
-	return matchAll(s.conds, s.k.row(s.e, at))
+	return matchAll(s.conds, s.k.Row(at))
 }
 
 func matchAll(conds []template.Cond, row template.Row) bool {
@@ -154,6 +138,6 @@ func (s *scan) close() {
 		return
 	}
 	if v := s.seen - s.found; v > 0 {
-		s.pool.pay(s.e, s.shape, v)
+		s.e.pay(s.k, s.pool, s.shape, v)
 	}
 }

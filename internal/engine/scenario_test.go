@@ -152,9 +152,9 @@ func (s *scenario) write() {
 
 func (s *scenario) update() {
 	id := s.entry(0)
-	p, ok := s.e.places.get(id)
+	p, ok := s.e.store.Find(id)
 	require.True(s.t, ok, s.d.Pos)
-	k := s.e.kinds[p.kind-1]
+	k := s.e.kinds[p.Kind-1]
 	c := Change{ID: id, Kind: k.id, Row: s.row(k.schema, s.d.CmdArgs[1:]), Version: uint32(s.number("version", 0))}
 	if r := s.e.Update(s.now, s.under(), Request{}, c); s.result(r) {
 		s.printf("%s version %d", s.entries.of(id), r.Version)

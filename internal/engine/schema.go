@@ -64,7 +64,7 @@ func (e *Engine) reclassify(k *kind, s *template.Schema, conflict error) (*templ
 		return nil, err
 	}
 	for _, sub := range k.family {
-		if sub.used > 0 {
+		if sub.Used() > 0 {
 			return nil, fmt.Errorf("%w; it could if there were no entries of kind %q", conflict, sub.schema.Kind)
 		}
 	}
@@ -97,7 +97,7 @@ func (e *Engine) registered(id KindID) Result {
 // setKind gives kind id, which may be the next new one, a schema.
 func (e *Engine) setKind(id KindID, s *template.Schema) {
 	if int(id) > len(e.kinds) {
-		e.kinds = append(e.kinds, newKind(id))
+		e.kinds = append(e.kinds, newKind(e.store, id))
 	}
 	k := e.kinds[id-1]
 	if k.schema != nil && s.Agree(k.schema.Fields) != nil {
@@ -118,8 +118,8 @@ func (e *Engine) Drop(now int64, name string) Result {
 		return failed(fmt.Errorf("%w: there is no kind %q", ErrNoMatch, name))
 	}
 	k := e.kinds[id-1]
-	if k.used > 0 {
-		return failed(fmt.Errorf("%w: kind %q has %d entries: take or cancel them first", ErrKindInUse, name, k.used))
+	if k.Used() > 0 {
+		return failed(fmt.Errorf("%w: kind %q has %d entries: take or cancel them first", ErrKindInUse, name, k.Used()))
 	}
 	for _, sub := range k.family {
 		if sub != k {
@@ -127,8 +127,8 @@ func (e *Engine) Drop(now int64, name string) Result {
 		}
 	}
 	e.change()
-	for len(k.free.indexes) > 0 {
-		k.free.dropIndex(e, k.free.indexes[0])
+	for _, ix := range slices.Clone(k.Free.Indexes()) {
+		e.dropIndex(k, &k.Free, ix)
 	}
 	e.Log = record.AppendDrop(e.Log, id)
 	e.dropKind(k)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -25,9 +26,9 @@ type Search struct {
 	count    int    // matches in the pools behind the frontier, those that have expired and are not reclaimed included
 	best     best   // of the hits, with an ordering; the rest was left out
 
-	awaits *index // that is being built, and would serve it; or nil
-	seen   int    // entries looked at since it began
-	stale  bool   // the ways are not what they were: begin again
+	awaits *store.Index // that is being built, and would serve it; or nil
+	seen   int          // entries looked at since it began
+	stale  bool         // the ways are not what they were: begin again
 }
 
 // Unfinished is a call that goes on in steps: a *Search, or one that waits until what has expired is reclaimed.
@@ -133,10 +134,10 @@ func (x *Search) Step(now int64, budget int) (r Result, done bool) {
 const patience = 8
 
 // Blocked reports whether Step has nothing to do because the search waits for an index, which Work builds.
-func (x *Search) Blocked() bool { return x.building() && x.seen > int(x.awaits.pool.all.n)/patience }
+func (x *Search) Blocked() bool { return x.building() && x.seen > x.awaits.Len()/patience }
 
 func (x *Search) building() bool {
-	return x.awaits != nil && !x.awaits.live() && !x.awaits.dropped
+	return x.awaits != nil && x.awaits.Pending()
 }
 
 // again begins again, since there is an index now or there is one no more.
@@ -174,8 +175,8 @@ func (x *Search) oldest() (k *kind, s slot) {
 	for i := range x.ways {
 		w := &x.ways[i]
 		at := w.ahead(x.frontier)
-		if at != 0 && (s == 0 || w.pool.kind.entries.at(at).order < k.entries.at(s).order) {
-			k, s = w.pool.kind, at
+		if at != 0 && (s == 0 || w.kind.At(at).Order < k.At(s).Order) {
+			k, s = w.kind, at
 		}
 	}
 	return k, s
@@ -183,13 +184,13 @@ func (x *Search) oldest() (k *kind, s slot) {
 
 // pass moves the frontier to an entry, and looks at it.
 func (x *Search) pass(k *kind, s slot) {
-	x.frontier = k.entries.at(s).order
+	x.frontier = k.At(s).Order
 	x.e.left -= len(x.ways) / 8
 	x.seen++
 	matched := false
 	for i := range x.ways {
 		w := &x.ways[i]
-		if w.pool.kind != k || w.next() != s {
+		if w.kind != k || w.next() != s {
 			continue
 		}
 		w.last = s
@@ -208,7 +209,7 @@ func (x *Search) pass(k *kind, s slot) {
 
 // keep notes a match behind the frontier.
 func (x *Search) keep(k *kind, s slot) {
-	switch h := (held{k, s, k.entries.at(s).id}); {
+	switch h := (held{k, s, k.At(s).ID}); {
 	case x.counting:
 		x.count++
 	case len(x.q.Order) > 0:
@@ -218,16 +219,16 @@ func (x *Search) keep(k *kind, s slot) {
 	}
 }
 
-// entered tells that an entry has entered a pool.
-func (x *Search) entered(p *pool, s slot) {
-	if p.kind.entries.at(s).order <= x.frontier && x.wants(p, s) {
-		x.keep(p.kind, s)
+// Entered implements store.Walker.
+func (x *Search) Entered(p *store.Pool, s slot) {
+	if k := x.kindOf(p); k.At(s).Order <= x.frontier && x.wants(p, s) {
+		x.keep(k, s)
 	}
 }
 
-// leaving tells that an entry is about to leave a pool.
-func (x *Search) leaving(p *pool, s slot) {
-	if x.counting && p.kind.entries.at(s).order <= x.frontier && x.wants(p, s) {
+// Leaving implements store.Walker.
+func (x *Search) Leaving(p *store.Pool, s slot) {
+	if x.counting && x.kindOf(p).At(s).Order <= x.frontier && x.wants(p, s) {
 		x.count--
 	}
 	for i := range x.ways {
@@ -237,8 +238,13 @@ func (x *Search) leaving(p *pool, s slot) {
 	}
 }
 
+// kindOf returns the kind that has a pool in which x looks.
+func (x *Search) kindOf(p *store.Pool) *kind {
+	return x.ways[slices.IndexFunc(x.ways, func(w way) bool { return w.pool == p })].kind
+}
+
 // wants reports whether an entry of a pool matches.
-func (x *Search) wants(p *pool, s slot) bool {
+func (x *Search) wants(p *store.Pool, s slot) bool {
 	for i := range x.ways {
 		if w := &x.ways[i]; w.pool == p && w.matches(x.e, s) {
 			return true
@@ -257,14 +263,14 @@ func (x *Search) pay() {
 		if w.vain == 0 || len(w.any) != 1 {
 			continue
 		}
-		w.pool.pay(x.e, w.shape, w.vain)
+		x.e.pay(w.kind, w.pool, w.shape, w.vain)
 		w.vain = 0
 		x.await(w)
 	}
 }
 
 func (x *Search) await(w *way) {
-	if ix := w.pool.index(w.shape); !x.counting && ix != nil && !ix.live() {
+	if ix := w.pool.Index(w.shape); !x.counting && ix != nil && !ix.Live() {
 		x.awaits = ix
 	}
 }
@@ -295,17 +301,17 @@ func (x *Search) outcome(t *transaction) (r Result, done bool) {
 
 // has reports whether an entry that was kept is a match behind the frontier, now.
 func (x *Search) has(t *transaction, h held) bool {
-	if !h.there() || h.k.entries.at(h.s).order > x.frontier || !h.k.alive(x.e, h.s) {
+	if !h.there() || h.k.At(h.s).Order > x.frontier || !h.k.alive(x.e, h.s) {
 		return false
 	}
 	if x.best.left && x.best.compare(x.best.markOf(h), x.best.worst) > 0 {
 		return false // it was changed, and comes behind what was left out
 	}
-	switch h.k.entries.at(h.s).state {
+	switch h.k.At(h.s).State {
 	case free:
-		return x.wants(&h.k.free, h.s)
+		return x.wants(&h.k.Free, h.s)
 	case shared:
-		return !x.q.exclusive() && x.wants(&h.k.shared, h.s)
+		return !x.q.exclusive() && x.wants(&h.k.Shared, h.s)
 	}
 	return false
 }
@@ -336,7 +342,7 @@ func (x *Search) own(t *transaction) []held {
 	}
 	var own []held
 	look := func(h held) {
-		if h.k.alive(x.e, h.s) && x.wants(&h.k.free, h.s) {
+		if h.k.alive(x.e, h.s) && x.wants(&h.k.Free, h.s) {
 			own = append(own, h)
 		}
 	}
@@ -355,15 +361,15 @@ func (x *Search) own(t *transaction) []held {
 
 // overdue returns how many of the entries that were counted have expired in the tick that is not over yet.
 func (x *Search) overdue() (n int) {
-	seen := map[*pool]bool{}
+	seen := map[*store.Pool]bool{}
 	for i := range x.ways {
-		p := x.ways[i].pool
+		k, p := x.ways[i].kind, x.ways[i].pool
 		if seen[p] {
 			continue
 		}
 		seen[p] = true
-		p.kind.expiry.expired(x.e, p.kind, func(s slot) {
-			if p.kind.entries.at(s).state == p.state && x.wants(p, s) {
+		k.expiry.expired(x.e, k, func(s slot) {
+			if k.At(s).State == p.State() && x.wants(p, s) {
 				n++
 			}
 		})
@@ -411,7 +417,7 @@ func (b *best) keep(hits []held, h held) []held {
 }
 
 func (b *best) markOf(h held) mark {
-	return mark{h.k, h.k.row(b.e, h.s), h.k.entries.at(h.s).order}
+	return mark{h.k, h.k.Row(h.s), h.k.At(h.s).Order}
 }
 
 func (b *best) compare(x, y mark) int {

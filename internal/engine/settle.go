@@ -18,7 +18,7 @@ type pending struct {
 
 // leave notes what is left to do for h, whose lock was l, or nil.
 func (e *Engine) leave(h held, to audience, l *lock) {
-	e.pending = append(e.pending, pending{h, to, l, h.k.entries.at(h.s).order})
+	e.pending = append(e.pending, pending{h, to, l, h.k.At(h.s).Order})
 }
 
 // commit makes the effects of t real.
@@ -59,7 +59,7 @@ func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 		if !h.ownedBy(t) {
 			continue
 		}
-		if h.k.entries.at(h.s).state == changed {
+		if h.k.At(h.s).State == changed {
 			e.restore(h)
 			e.release(h, again.butTo(t))
 			continue
@@ -120,7 +120,7 @@ func (e *Engine) close(t *transaction, why error) {
 // release makes a locked entry free again, in its old place.
 func (e *Engine) release(h held, to audience) {
 	l := h.k.unlock(h.s)
-	h.k.free.insert(e, h.s)
+	h.k.Free.Insert(h.s)
 	e.leave(h, to, l)
 }
 
@@ -134,7 +134,7 @@ func (e *Engine) unshare(t *transaction) {
 		e.letGo = true
 		l.readers = slices.DeleteFunc(l.readers, func(o *transaction) bool { return o == t })
 		if len(l.readers) == 0 {
-			h.k.shared.remove(h.s)
+			h.k.Shared.Remove(h.s)
 			e.release(h, unlocked.butTo(t))
 		} else if len(l.readers) == 1 {
 			e.leave(h, unlocked.onlyTo(l.readers[0]), nil) // its only reader may take it now
@@ -145,26 +145,26 @@ func (e *Engine) unshare(t *transaction) {
 
 // commitOwn makes an entry that was written or changed visible.
 func (e *Engine) commitOwn(h held) {
-	k, en := h.k, h.k.entries.at(h.s)
+	k, en := h.k, h.k.At(h.s)
 	e.keepImage(k, h.s)
 	l := k.locks[h.s]
 	switch {
-	case en.state == changed:
-		e.garbage = append(e.garbage, l.oldRow)
-		e.Log = record.AppendChange(e.Log, h.id, k.id, en.expires, k.row(e, h.s))
-		en.lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
+	case en.State == changed:
+		e.store.Discard(l.oldRow)
+		e.Log = record.AppendChange(e.Log, h.id, k.id, en.Expires, k.Row(h.s))
+		en.LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.release(h, changedUnder)
 	case !k.alive(e, h.s):
 		k.unlock(h.s)
 		e.leave(h, audience{}, l)
 		k.delete(e, h.s)
 	case l.visible > e.now:
-		e.Log = record.AppendPutLater(e.Log, h.id, k.id, en.expires, l.visible, k.row(e, h.s))
+		e.Log = record.AppendPutLater(e.Log, h.id, k.id, en.Expires, l.visible, k.Row(h.s))
 		k.unlock(h.s)
 		e.delay(h, l.visible)
 		e.leave(h, audience{}, l)
 	default:
-		e.Log = record.AppendPut(e.Log, h.id, k.id, en.expires, k.row(e, h.s))
+		e.Log = record.AppendPut(e.Log, h.id, k.id, en.Expires, k.Row(h.s))
 		k.unlock(h.s)
 		k.publish(e, h.s)
 		e.leave(h, fresh, l)
@@ -182,10 +182,10 @@ func (e *Engine) commitTake(h held) {
 		e.drop(k, h.s, record.Expired)
 	case l.put:
 		e.shift(k, h.s, e.now, max(e.now, l.visible))
-		k.entries.at(h.s).attempts++
-		e.Log = record.AppendDefer(e.Log, h.id, k.id, k.entries.at(h.s).attempts, l.visible)
+		k.At(h.s).Attempts++
+		e.Log = record.AppendDefer(e.Log, h.id, k.id, k.At(h.s).Attempts, l.visible)
 		delete(k.deaths, h.s)
-		k.entries.at(h.s).lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn
+		k.At(h.s).LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.delay(h, l.visible)
 		if l.visible <= e.now { // its delay is over, or there is none
 			e.Log = record.AppendReveal(e.Log, h.id, k.id)

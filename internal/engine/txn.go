@@ -198,7 +198,7 @@ func (e *Engine) refused(err error) Result {
 // changes reports whether a transaction has anything to commit: a change without a record would be waited for in vain.
 func (e *Engine) changes(t *transaction) bool {
 	for _, h := range t.own {
-		if h.ownedBy(t) && (h.k.alive(e, h.s) || h.k.entries.at(h.s).state == changed) {
+		if h.ownedBy(t) && (h.k.alive(e, h.s) || h.k.At(h.s).State == changed) {
 			return true
 		}
 	}

@@ -25,27 +25,27 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 			return failed(err)
 		}
 	}
-	p, ok := e.places.get(c.ID)
+	p, ok := e.store.Find(c.ID)
 	if !ok {
 		return Result{Err: ErrNoMatch, Depends: e.lsn}
 	}
-	k := e.kinds[p.kind-1]
-	if err := e.checkChange(k, p.slot, t, &c); err != nil {
+	k := e.kinds[p.Kind-1]
+	if err := e.checkChange(k, p.Slot, t, &c); err != nil {
 		return Result{Err: err, Depends: k.changed}
 	}
-	en := k.entries.at(p.slot)
+	en := k.At(p.Slot)
 	if t == nil {
 		e.change()
-		e.Log = record.AppendChange(e.Log, c.ID, k.id, en.expires, c.Row)
-		k.replace(e, p.slot, c.Row)
+		e.Log = record.AppendChange(e.Log, c.ID, k.id, en.Expires, c.Row)
+		k.replace(e, p.Slot, c.Row)
 		r := Result{Version: c.Version + 1, Depends: e.lsn}
 		e.done(by, &r)
-		e.offer(k, p.slot, replaced)
+		e.offer(k, p.Slot, replaced)
 		e.deal()
 		e.settle()
 		return r
 	}
-	h := held{k, p.slot, c.ID}
+	h := held{k, p.Slot, c.ID}
 	if !h.ownedBy(t) {
 		if err := e.roomFor(t, 1); err != nil {
 			return failed(err)
@@ -55,7 +55,7 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 		return failed(err)
 	}
 	e.changeUnder(t, h, c.Row)
-	v := en.version
+	v := en.Version
 	e.spoil(t)
 	e.tellUnder(t, h, replaced)
 	e.serveUnder(t)
@@ -65,60 +65,51 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 
 // checkChange returns why the entry in slot s cannot be changed, and sets the version that c leaves open.
 func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *Change) error {
-	en := k.entries.at(s)
+	en := k.At(s)
 	switch {
-	case !k.alive(e, s) || en.state == delayed || en.state == written && !k.availableTo(t, s, true) || en.state == taken && k.locks[s].owner == t:
+	case !k.alive(e, s) || en.State == delayed || en.State == written && !k.availableTo(t, s, true) || en.State == taken && k.locks[s].owner == t:
 		return ErrNoMatch
 	case c.Kind != 0 && c.Kind != k.id:
 		return fmt.Errorf("%w: entry %d is of kind %q", ErrInvalidArgument, c.ID, k.schema.Kind)
 	case !k.availableTo(t, s, true):
 		return fmt.Errorf("%w: entry %d, by another transaction", ErrLocked, c.ID)
-	case c.Version != 0 && c.Version != en.version:
-		return fmt.Errorf("%w: entry %d has version %d, not %d", ErrVersionConflict, c.ID, en.version, c.Version)
+	case c.Version != 0 && c.Version != en.Version:
+		return fmt.Errorf("%w: entry %d has version %d, not %d", ErrVersionConflict, c.ID, en.Version, c.Version)
 	}
-	c.Version = en.version
+	c.Version = en.Version
 	return nil
 }
 
 // replace changes the row of a free entry.
 func (k *kind) replace(e *Engine, s slot, row template.Row) {
 	e.keepImage(k, s)
-	en := k.entries.at(s)
-	k.free.remove(s)
-	e.garbage = append(e.garbage, en.row)
-	k.setRow(e, en, row)
-	en.version++
-	en.lsn, k.changed, k.removed = e.lsn, e.lsn, e.lsn // it may match less than before
-	k.free.insert(e, s)
-}
-
-// setRow gives an entry another row.
-func (k *kind) setRow(e *Engine, en *entry, row template.Row) {
-	k.bytes += len(row) - int(en.size)
-	en.row, en.size = e.arena.put(row), uint32(len(row))
+	en := k.At(s)
+	k.Free.Remove(s)
+	k.SetRow(s, row)
+	en.Version++
+	en.LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn // it may match less than before
+	k.Free.Insert(s)
 }
 
 // changeUnder changes the row of an entry that t may take.
 func (e *Engine) changeUnder(t *transaction, h held, row template.Row) {
-	k, en := h.k, h.k.entries.at(h.s)
-	switch en.state {
+	k, en := h.k, h.k.At(h.s)
+	switch en.State {
 	case written, changed:
-		e.garbage = append(e.garbage, en.row)
-		k.setRow(e, en, row)
+		k.SetRow(h.s, row)
 		e.recheck(k.locks[h.s])
 		return
 	case free:
-		k.free.remove(h.s)
+		k.Free.Remove(h.s)
 		k.lock(e, h.s)
 	case shared:
-		k.shared.remove(h.s)
+		k.Shared.Remove(h.s)
 	}
 	l := k.locks[h.s]
 	l.owner, l.readers = t, nil
-	l.oldRow, l.oldSize = en.row, en.size
-	k.setRow(e, en, row)
-	en.version++
-	en.state = changed
+	l.oldRow, l.oldSize = k.SwapRow(h.s, row)
+	en.Version++
+	en.State = changed
 	t.own = append(t.own, h)
 	e.suspect(t)
 }

@@ -1,64 +1,61 @@
 package engine
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/internal/store"
+	"github.com/gospaces/gospaces/template"
 )
 
 // The life of an index: a demand for its shape, or a record of the log, starts it; it is built in steps by Work, beside whatever else happens; it is
 // complete, and asked by queries from then on; and it is dropped when it is not asked any more, or for the sake of a better one. Which indexes the
 // entries that all may have are found by is in the log and in images, so that neither a restart nor a successor has to learn it again.
 
-// startIndex gives p an index of the given shape, which is about to be built.
-func (p *pool) startIndex(e *Engine, sh shape) {
-	if len(p.indexes) == maxIndexes {
-		p.dropIndex(e, slices.MaxFunc(p.indexes, func(a, b *index) int { return a.idle - b.idle }))
+// pay notes that a call looked at n entries of a pool in vain, for want of an index of the given shape, and starts that when it pays.
+func (e *Engine) pay(k *kind, p *store.Pool, sh store.Shape, n int) {
+	if p.Pay(e.calls, sh, n) {
+		sh.Keys = slices.Clone(sh.Keys)
+		e.startIndex(k, p, sh)
 	}
-	p.note(e, record.Index, sh)
-	p.addIndex(e, sh)
 }
 
-// addIndex is startIndex for what the log has decided.
-func (p *pool) addIndex(e *Engine, sh shape) {
-	ix := e.newIndex(p, sh)
-	p.indexes = append(p.indexes, ix)
-	if !ix.live() {
-		e.building = append(e.building, ix)
+// startIndex gives p an index of the given shape, which is about to be built.
+func (e *Engine) startIndex(k *kind, p *store.Pool, sh store.Shape) {
+	if len(p.Indexes()) == store.MaxIndexes {
+		e.dropIndex(k, p, p.Idlest())
 	}
+	e.noteIndex(k, p, record.Index, sh)
+	p.Start(sh)
 }
 
 // dropIndex takes an index from p. Calls that are about to ask it look for another way.
-func (p *pool) dropIndex(e *Engine, ix *index) {
-	p.note(e, record.DropIndex, ix.shape)
-	p.removeIndex(e, ix)
+func (e *Engine) dropIndex(k *kind, p *store.Pool, ix *store.Index) {
+	e.noteIndex(k, p, record.DropIndex, ix.Shape)
+	e.removeIndex(p, ix)
 }
 
 // removeIndex is dropIndex for what the log has decided.
-func (p *pool) removeIndex(e *Engine, ix *index) {
-	ix.dropped = true
-	for _, x := range p.searches {
-		x.stale = x.stale || slices.ContainsFunc(x.ways, func(w way) bool { return w.ix == ix })
+func (e *Engine) removeIndex(p *store.Pool, ix *store.Index) {
+	for _, x := range e.searches {
+		x.stale = x.stale || slices.ContainsFunc(x.ways, func(w way) bool { return w.path.Uses(ix) })
 	}
-	p.indexes = slices.DeleteFunc(p.indexes, func(o *index) bool { return o == ix })
-	e.building = slices.DeleteFunc(e.building, func(o *index) bool { return o == ix })
+	p.Drop(ix)
 }
 
-// note records what has become of an index, if the log is to know it: read locks, and what they are found by, end with the process.
-func (p *pool) note(e *Engine, op record.Op, sh shape) {
-	if p.state == free {
+// noteIndex records what has become of an index, if the log is to know it: read locks, and what they are found by, end with the process.
+func (e *Engine) noteIndex(k *kind, p *store.Pool, op record.Op, sh store.Shape) {
+	if p.State() == free {
 		e.change()
-		e.Log = record.AppendIndex(e.Log, op, p.kind.id, appendShape(nil, sh))
+		e.Log = record.AppendIndex(e.Log, op, k.id, appendShape(nil, sh))
 	}
 }
 
 // tend drops the indexes that no call asks any more.
-func (p *pool) tend(e *Engine) {
-	for i := 0; i < len(p.indexes); i++ {
-		if ix := p.indexes[i]; ix.live() && ix.idle > idleLimit+4*int(p.all.n) {
-			p.dropIndex(e, ix)
-			i--
-		}
+func (e *Engine) tend(k *kind, p *store.Pool) {
+	for ix := p.Useless(); ix != nil; ix = p.Useless() {
+		e.dropIndex(k, p, ix)
 	}
 }
 
@@ -72,12 +69,12 @@ func (e *Engine) applyIndex(r *record.Record) error {
 	if !ok {
 		return record.ErrCorrupt
 	}
-	ix := k.free.index(sh)
+	ix := k.Free.Index(sh)
 	switch {
 	case r.Op == record.Index && ix == nil:
-		k.free.addIndex(e, sh)
+		k.Free.Start(sh)
 	case r.Op == record.DropIndex && ix != nil:
-		k.free.removeIndex(e, ix)
+		e.removeIndex(&k.Free, ix)
 	default:
 		return errState
 	}
@@ -85,16 +82,44 @@ func (e *Engine) applyIndex(r *record.Record) error {
 }
 
 // Busy reports whether Work has something to do.
-func (e *Engine) Busy() bool { return len(e.building) > 0 }
+func (e *Engine) Busy() bool { return e.store.Building() }
 
 // Work does up to about budget units of the work that goes on beside calls, a unit being an entry looked at: it builds indexes. It changes nothing that
 // anyone sees. Whoever owns the engine calls it, again and again while Busy, and lets calls pass in between.
-func (e *Engine) Work(budget int) {
-	for budget > 0 && len(e.building) > 0 {
-		ix := e.building[0]
-		budget -= ix.fill(budget)
-		if ix.live() {
-			e.building = slices.Delete(e.building, 0, 1)
+func (e *Engine) Work(budget int) { e.store.Build(budget) }
+
+// appendShape appends the encoding of sh, which is in logs on disk.
+func appendShape(dst []byte, sh store.Shape) []byte {
+	dst = binary.AppendUvarint(dst, uint64(sh.Eq))
+	dst = binary.AppendUvarint(dst, uint64(len(sh.Keys)))
+	for _, key := range sh.Keys {
+		n := uint64(key.Field) << 1
+		if key.Desc {
+			n |= 1
 		}
+		dst = binary.AppendUvarint(dst, n)
 	}
+	if sh.Bound > 0 {
+		dst = binary.AppendUvarint(dst, uint64(sh.Bound))
+	}
+	return dst
+}
+
+// decodeShape is the inverse of appendShape; false if b is not what that appends, for a kind with n fields.
+func decodeShape(b []byte, n int) (sh store.Shape, ok bool) {
+	d := bodyDecoder{b}
+	sh.Eq = store.FieldSet(d.uvarint())
+	for range d.count() {
+		v := d.uvarint()
+		key := template.Order{Field: int(v >> 1), Desc: v&1 != 0}
+		if v>>1 >= uint64(n) {
+			return store.Shape{}, false
+		}
+		sh.Keys = append(sh.Keys, key)
+	}
+	if len(d.b) > 0 {
+		sh.Bound = int(min(d.uvarint(), uint64(n)))
+	}
+	ok = sh.Eq.Within(store.FieldsBelow(n)) && sh.Indexable() && slices.Equal(b, appendShape(nil, sh))
+	return sh, ok
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -21,17 +22,17 @@ func sought(t *testing.T, n int) *Engine {
 	for range 4 {
 		require.NoError(t, e.Find(0, byKey(n-1, false)).Err)
 	}
-	require.NotNil(t, e.kinds[0].free.index(byJob))
+	require.NotNil(t, e.kinds[0].Free.Index(byJob))
 	return e
 }
 
-var byJob = shape{eq: 1}
+var byJob = store.Shape{Eq: 1}
 
 // looks returns how many entries e looks at to find the job with a key.
 func looks(t *testing.T, e *Engine, key int) int {
 	t.Helper()
 	e.left = unbounded
-	s := e.scan(&e.kinds[0].free, byKey(key, false).Templates[0].Conds)
+	s := e.scan(e.kinds[0], &e.kinds[0].Free, byKey(key, false).Templates[0].Conds)
 	require.NotZero(t, s.next())
 	return s.seen
 }
@@ -65,9 +66,9 @@ func TestUpkeep_ReplicaHasTheSameIndexes(t *testing.T) {
 
 	k := e.kinds[0]
 	e.Log = nil
-	k.free.dropIndex(e, k.free.index(byJob))
+	e.dropIndex(k, &k.Free, k.Free.Index(byJob))
 	require.NoError(t, replica.Apply(e.Log))
-	require.Empty(t, replica.kinds[0].free.indexes)
+	require.Empty(t, replica.kinds[0].Free.Indexes())
 	require.ErrorIs(t, replica.Apply(e.Log), record.ErrCorrupt, "it is gone already")
 }
 
@@ -86,8 +87,8 @@ func TestUpkeep_IndexOutlivesARestart(t *testing.T) {
 
 func TestShape_IsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
-	for _, sh := range []shape{
-		{bound: 2}, {eq: 5, bound: 2}, {keys: []template.Order{{Field: 0, Desc: true}}, bound: 3}, {eq: 1}, {eq: 5, keys: []template.Order{{Field: 1}}}, {keys: []template.Order{{Field: 2, Desc: true}, {Field: 0}}},
+	for _, sh := range []store.Shape{
+		{Bound: 2}, {Eq: 5, Bound: 2}, {Keys: []template.Order{{Field: 0, Desc: true}}, Bound: 3}, {Eq: 1}, {Eq: 5, Keys: []template.Order{{Field: 1}}}, {Keys: []template.Order{{Field: 2, Desc: true}, {Field: 0}}},
 	} {
 		got, ok := decodeShape(appendShape(nil, sh), 3)
 		require.True(t, ok)
@@ -97,6 +98,6 @@ func TestShape_IsReadAsItWasWritten(t *testing.T) {
 		_, ok = decodeShape(appendShape(nil, sh), 0)
 		require.False(t, ok, "of a kind without the fields")
 	}
-	_, ok := decodeShape(appendShape(nil, shape{}), 3)
+	_, ok := decodeShape(appendShape(nil, store.Shape{}), 3)
 	require.False(t, ok)
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -62,7 +63,7 @@ type watch struct {
 }
 
 type watchGroup struct {
-	eq      fieldSet
+	eq      store.FieldSet
 	one     bool // by identity, not by fields
 	buckets map[uint64]bucket
 }
@@ -157,20 +158,20 @@ func (w *watch) place(e *Engine, n *node) (*watchGroup, uint64) {
 	if n.waiter != nil && n.waiter.Query.ID != 0 {
 		return w.group(0, true), n.waiter.Query.ID
 	}
-	eq := equalities(n.conds)
-	if eq.several() && w.find(eq, false) == nil && w.setsInUse() >= maxSets {
+	eq := store.Equalities(n.conds)
+	if eq.Several() && w.find(eq, false) == nil && w.setsInUse() >= maxSets {
 		return w.emptiest(e, n.conds, eq)
 	}
-	return w.group(eq, false), e.hashConds(n.conds, eq)
+	return w.group(eq, false), e.store.HashConds(n.conds, eq)
 }
 
 // emptiest returns the place of the fewest among those by a single field of eq.
-func (w *watch) emptiest(e *Engine, conds []template.Cond, eq fieldSet) (*watchGroup, uint64) {
-	var best fieldSet
+func (w *watch) emptiest(e *Engine, conds []template.Cond, eq store.FieldSet) (*watchGroup, uint64) {
+	var best store.FieldSet
 	fewest, hash := math.MaxInt, uint64(0)
-	for f := range eq.all() {
-		one := fieldSet(0).with(f)
-		h, n := e.hashConds(conds, one), 0
+	for f := range eq.All() {
+		one := store.FieldSet(0).With(f)
+		h, n := e.store.HashConds(conds, one), 0
 		if g := w.find(one, false); g != nil {
 			n = g.buckets[h].n
 		}
@@ -190,7 +191,7 @@ func (w *watch) setsInUse() int {
 }
 
 // find returns the group by some fields, or by identity; nil if there is none.
-func (w *watch) find(eq fieldSet, one bool) *watchGroup {
+func (w *watch) find(eq store.FieldSet, one bool) *watchGroup {
 	for _, g := range w.groups {
 		if g.eq == eq && g.one == one {
 			return g
@@ -200,14 +201,14 @@ func (w *watch) find(eq fieldSet, one bool) *watchGroup {
 }
 
 // group is find that makes a group if there is none.
-func (w *watch) group(eq fieldSet, one bool) *watchGroup {
+func (w *watch) group(eq store.FieldSet, one bool) *watchGroup {
 	if g := w.find(eq, one); g != nil {
 		return g
 	}
 	w.drop()
 	g := &watchGroup{eq: eq, one: one, buckets: map[uint64]bucket{}}
 	w.groups = append(w.groups, g)
-	if g.eq.several() {
+	if g.eq.Several() {
 		w.sets++
 	}
 	return g
@@ -216,7 +217,7 @@ func (w *watch) group(eq fieldSet, one bool) *watchGroup {
 // drop removes the groups in which nothing is filed.
 func (w *watch) drop() {
 	w.groups = slices.DeleteFunc(w.groups, func(g *watchGroup) bool {
-		if len(g.buckets) == 0 && g.eq.several() {
+		if len(g.buckets) == 0 && g.eq.Several() {
 			w.sets--
 		}
 		return len(g.buckets) == 0
@@ -230,7 +231,7 @@ func (g *watchGroup) bucket(e *Engine, id uint64, row template.Row, at []int) (b
 		b, ok = g.buckets[id]
 		return b, ok
 	}
-	hash, ok := e.hashRow(row, g.eq, at)
+	hash, ok := e.store.HashRow(row, g.eq, at)
 	if !ok {
 		return b, false
 	}

@@ -3,18 +3,19 @@ package engine
 import (
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
 
 // way is a list of entries that a search walks, oldest first: the entries of a pool, or those that an index for equality has for some values.
 type way struct {
-	pool  *pool
+	kind  *kind
+	pool  *store.Pool
 	any   [][]template.Cond // an entry matches if it fulfils one of these; none: all match
-	ix    *index            // nil: the list is the pool's
-	hash  uint64            // of the values, for ix
+	path  store.Path        // it walks
 	last  slot              // that was looked at last; 0: none that is still there
 	unit  int               // of the budget, for looking at an entry
-	shape shape             // whose lack makes the search look in vain, with one template
+	shape store.Shape       // whose lack makes the search look in vain, with one template
 	vain  int               // entries that were looked at in vain and not paid for
 }
 
@@ -50,88 +51,60 @@ func (x *Search) open() {
 
 // openWays opens the ways through one kind.
 func (x *Search) openWays(k *kind, any [][]template.Cond) {
-	x.openWay(&k.free, any)
+	x.openWay(k, &k.Free, any)
 	if x.counting || !x.q.exclusive() {
-		x.openWay(&k.shared, any)
+		x.openWay(k, &k.Shared, any)
 	}
 }
 
-func (x *Search) openWay(p *pool, any [][]template.Cond) {
-	w := way{pool: p, any: any, unit: 1}
+func (x *Search) openWay(k *kind, p *store.Pool, any [][]template.Cond) {
+	w := way{kind: k, pool: p, any: any, unit: 1}
 	for _, conds := range any {
 		w.unit += operands(conds)
 	}
 	if len(any) == 1 {
 		var keys []template.Order
 		if len(x.q.Order) > 0 {
-			keys = p.kind.keysFor(x.best.super, x.q.Order)
+			keys = k.keysFor(x.best.super, x.q.Order)
 		}
-		w.shape = shapeOf(any[0], keys)
-		w.shorten(x.e)
+		w.shape = store.ShapeOf(any[0], keys)
 	}
-	if !slices.Contains(p.searches, x) {
-		p.searches = append(p.searches, x)
-	}
+	w.path, _ = p.Shortest(w.conds(), w.shape.Eq)
+	p.Attach(x)
 	x.ways = append(x.ways, w)
 	if len(any) == 1 {
 		x.await(&w)
 	}
 }
 
-// shorten makes the way the shortest that an index offers.
-func (w *way) shorten(e *Engine) {
-	shortest := w.pool.all.n
-	for _, ix := range w.pool.indexes {
-		h, ok := ix.store.(*hashed)
-		if !ok || !ix.live() || !ix.eq.within(w.shape.eq) {
-			continue
-		}
-		hash := e.hashConds(w.any[0], ix.eq)
-		n := uint32(0)
-		if l := h.list(hash); l != nil {
-			n = l.n
-		}
-		if n <= shortest {
-			ix.idle = 0
-			shortest, w.ix, w.hash = n, ix, hash
-		}
+// conds returns the conditions that all entries of the way fulfil, nil if there are several alternatives.
+func (w *way) conds() []template.Cond {
+	if len(w.any) == 1 {
+		return w.any[0]
 	}
+	return nil
 }
 
 // closeWays makes the pools forget the search.
 func (x *Search) closeWays() {
 	for i := range x.ways {
-		p := x.ways[i].pool
-		p.searches = slices.DeleteFunc(p.searches, func(o *Search) bool { return o == x })
+		x.ways[i].pool.Detach(x)
 	}
 	x.ways = nil
 }
 
-func (w *way) links() *slab[link] {
-	if w.ix != nil {
-		return &w.ix.store.(*hashed).links
-	}
-	return &w.pool.order
-}
-
 // next returns the entry after the one that was looked at last; 0 at the end.
 func (w *way) next() slot {
-	switch {
-	case w.last != 0:
-		return w.links().at(w.last).next
-	case w.ix == nil:
-		return w.pool.all.head
+	if w.last != 0 {
+		return w.path.Next(w.last)
 	}
-	if l := w.ix.store.(*hashed).list(w.hash); l != nil {
-		return l.head
-	}
-	return 0
+	return w.path.First()
 }
 
 // ahead returns the next entry before the frontier, and passes over those that have entered behind it.
 func (w *way) ahead(frontier uint64) slot {
 	at := w.next()
-	for at != 0 && w.pool.kind.entries.at(at).order <= frontier {
+	for at != 0 && w.kind.At(at).Order <= frontier {
 		w.last = at
 		at = w.next()
 	}
@@ -139,10 +112,10 @@ func (w *way) ahead(frontier uint64) slot {
 }
 
 // retreat goes back by an entry, since the last one is about to leave.
-func (w *way) retreat() { w.last = w.links().at(w.last).prev }
+func (w *way) retreat() { w.last = w.path.Previous(w.last) }
 
 // matches reports whether the entry in slot s, which need not be alive, is one that the way leads to.
-func (w *way) matches(e *Engine, s slot) bool { return matchAny(w.any, w.pool.kind.row(e, s)) }
+func (w *way) matches(e *Engine, s slot) bool { return matchAny(w.any, w.kind.Row(s)) }
 
 // operands returns what it costs to match an entry.
 func operands(conds []template.Cond) (n int) {

@@ -41,12 +41,12 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 	e.wrote(by, e.grants)
 	for i := range drafts {
 		e.kinds[drafts[i].Kind-1].tend(e)
-		p, _ := e.places.get(e.grants[i].ID)
+		p, _ := e.store.Find(e.grants[i].ID)
 		switch k := e.kinds[drafts[i].Kind-1]; {
-		case !k.alive(e, p.slot): // a lease that ended at once: nobody has seen it
-			e.erase(k, p.slot, record.Expired)
-		case k.entries.at(p.slot).state != delayed:
-			e.offer(k, p.slot, fresh)
+		case !k.alive(e, p.Slot): // a lease that ended at once: nobody has seen it
+			e.erase(k, p.Slot, record.Expired)
+		case k.At(p.Slot).State != delayed:
+			e.offer(k, p.Slot, fresh)
 		}
 	}
 	e.deal()
@@ -113,10 +113,10 @@ func (e *Engine) charge(t *transaction, size int) error {
 
 // stage stores an entry that only t sees, and returns its lock.
 func (e *Engine) stage(t *transaction, k *kind, id uint64, expires int64, row template.Row) *lock {
-	s := k.store(e, id, expires, row)
+	s := k.add(e, id, expires, row)
 	e.lastOrder++
-	en := k.entries.at(s)
-	en.order, en.state = e.lastOrder, written
+	en := k.At(s)
+	en.Order, en.State = e.lastOrder, written
 	l := k.lock(e, s)
 	l.owner, l.staged = t, true
 	k.staged++
@@ -166,8 +166,8 @@ func (e *Engine) put(id uint64, k *kind, visible, expires int64, d *Draft) {
 
 // putLater stores an entry that becomes visible at a time.
 func (e *Engine) putLater(k *kind, id uint64, expires, visible int64, row template.Row) {
-	s := k.store(e, id, expires, row)
-	k.entries.at(s).lsn, k.changed = e.lsn, e.lsn
+	s := k.add(e, id, expires, row)
+	k.At(s).LSN, k.changed = e.lsn, e.lsn
 	e.delay(held{k, s, id}, visible)
 }
 

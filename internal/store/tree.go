@@ -1,4 +1,4 @@
-package engine
+package store
 
 import "slices"
 
@@ -19,7 +19,7 @@ type treeItem struct {
 	hint     uint64 // first bytes of the field that comes first in the place of the entry
 	rank     uint64 // first bytes of the field that comes first in its rank
 	order    uint64
-	slot     slot
+	slot     Slot
 	size     uint8 // of the field that hint is of; see prefix
 	rankSize uint8
 }

@@ -1,7 +1,7 @@
-package engine
+package store
 
-// slot is the place of an entry within its kind; 0 is none.
-type slot = uint32
+// Slot is the place of an entry within its table; 0 is none.
+type Slot = uint32
 
 const (
 	chunkShift = 10
@@ -15,10 +15,10 @@ type slab[T any] struct {
 }
 
 // at returns the element at s, which must have been reached before.
-func (b *slab[T]) at(s slot) *T { return &b.chunks[s>>chunkShift][s&(chunkSize-1)] }
+func (b *slab[T]) at(s Slot) *T { return &b.chunks[s>>chunkShift][s&(chunkSize-1)] }
 
 // reach makes at(s) valid.
-func (b *slab[T]) reach(s slot) {
+func (b *slab[T]) reach(s Slot) {
 	for int(s>>chunkShift) >= len(b.chunks) {
 		b.chunks = append(b.chunks, make([]T, chunkSize))
 	}

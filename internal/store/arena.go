@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"encoding/binary"
@@ -17,8 +17,8 @@ type arena struct {
 	bytes   int64    // of all blocks and large rows
 }
 
-// ref is the place of a row: its class in the low 8 bits, its unit above. The zero ref is the empty row.
-type ref uint64
+// Ref is the place of a row: its class in the low 8 bits, its unit above. The zero Ref is the empty row.
+type Ref uint64
 
 const (
 	minUnit    = 16
@@ -53,7 +53,7 @@ func unitOf(c int) int {
 }
 
 // put copies row into the arena.
-func (a *arena) put(row []byte) ref {
+func (a *arena) put(row []byte) Ref {
 	if len(row) == 0 {
 		return 0
 	}
@@ -65,11 +65,11 @@ func (a *arena) put(row []byte) ref {
 	u, grown := c.alloc(n)
 	a.bytes += int64(grown)
 	copy(c.at(u), row)
-	return ref(u)<<8 | ref(n) + 1
+	return Ref(u)<<8 | Ref(n) + 1
 }
 
 // get returns the first n bytes at r. They stay valid until r is freed.
-func (a *arena) get(r ref, n uint32) []byte {
+func (a *arena) get(r Ref, n uint32) []byte {
 	switch c := int(r&0xff) - 1; {
 	case c < 0:
 		return nil
@@ -81,7 +81,7 @@ func (a *arena) get(r ref, n uint32) []byte {
 }
 
 // drop frees the row at r.
-func (a *arena) drop(r ref) {
+func (a *arena) drop(r Ref) {
 	switch c := int(r&0xff) - 1; {
 	case c < 0:
 	case c == largeClass:
@@ -93,17 +93,17 @@ func (a *arena) drop(r ref) {
 	}
 }
 
-func (a *arena) putLarge(row []byte) ref {
+func (a *arena) putLarge(row []byte) Ref {
 	own := append([]byte(nil), row...)
 	a.bytes += int64(len(own))
 	if n := len(a.free); n > 0 {
 		i := a.free[n-1]
 		a.free = a.free[:n-1]
 		a.large[i] = own
-		return ref(i)<<8 | largeClass + 1
+		return Ref(i)<<8 | largeClass + 1
 	}
 	a.large = append(a.large, own)
-	return ref(len(a.large)-1)<<8 | largeClass + 1
+	return Ref(len(a.large)-1)<<8 | largeClass + 1
 }
 
 // alloc returns a free unit of c, which is class number n, and by how many bytes the class has grown for it.
@@ -147,4 +147,9 @@ func (c *class) release(u uint32) (shrunk int) {
 	binary.LittleEndian.PutUint32(c.at(u), c.free)
 	c.free = u + 1
 	return 0
+}
+
+// fits reports whether there is a unit for a row of n bytes that is in use for nothing else.
+func (a *arena) fits(n int) bool {
+	return n == 0 || n <= maxUnit && a.classes[classOf(n)].unused() > 0
 }

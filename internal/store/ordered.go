@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"bytes"
@@ -12,17 +12,17 @@ import (
 // values by age. In the second case entries have a rank, which is their order by the keys, or else by age, and the
 // first by rank within a range is found at once.
 type ordered struct {
-	ix    *index
+	ix    *Index
 	tree  tree
 	place []template.Order // the order of the tree
 	rank  []template.Order
 }
 
-func newOrdered(ix *index) *ordered {
-	o := &ordered{ix: ix, place: ix.keys}
+func newOrdered(ix *Index) *ordered {
+	o := &ordered{ix: ix, place: ix.Keys}
 	o.tree.less = o.less
-	if f, ok := ix.ranged(); ok {
-		o.place, o.rank = []template.Order{{Field: f}}, ix.keys
+	if f, ok := ix.Ranged(); ok {
+		o.place, o.rank = []template.Order{{Field: f}}, ix.Keys
 		o.tree.better = o.better
 	}
 	return o
@@ -30,29 +30,29 @@ func newOrdered(ix *index) *ordered {
 
 func (o *ordered) reset() { o.tree.root = nil }
 
-func (o *ordered) add(s slot, row template.Row) {
+func (o *ordered) add(s Slot, row template.Row) {
 	if it, ok := o.item(s, row); ok {
 		o.tree.insert(it)
 	}
 }
 
-func (o *ordered) insert(s slot, row template.Row) { o.add(s, row) }
+func (o *ordered) insert(s Slot, row template.Row) { o.add(s, row) }
 
-func (o *ordered) remove(s slot) {
+func (o *ordered) remove(s Slot) {
 	if it, ok := o.item(s, o.row(s)); ok {
 		o.tree.remove(it)
 	}
 }
 
-func (o *ordered) row(s slot) template.Row { return o.ix.pool.kind.row(o.ix.e, s) }
+func (o *ordered) row(s Slot) template.Row { return o.ix.pool.table.Row(s) }
 
 // item returns the entry's item; false if no template with this shape can match it, since a field that these fix or
 // bound is null.
-func (o *ordered) item(s slot, row template.Row) (it treeItem, ok bool) {
-	if it.group, ok = o.ix.e.hashRow(row, o.ix.eq, nil); !ok {
+func (o *ordered) item(s Slot, row template.Row) (it treeItem, ok bool) {
+	if it.group, ok = o.ix.pool.table.store.HashRow(row, o.ix.Eq, nil); !ok {
 		return it, false
 	}
-	it.slot, it.order = s, o.ix.pool.kind.entries.at(s).order
+	it.slot, it.order = s, o.ix.pool.table.entries.at(s).Order
 	first := row.Field(o.place[0].Field)
 	it.hint, it.size = prefix(first, o.place[0].Desc)
 	if len(o.rank) > 0 {
@@ -99,7 +99,7 @@ func (o *ordered) compare(keys []template.Order, a, b *treeItem, aSize, bSize ui
 	if a.slot == b.slot {
 		return 0
 	}
-	return compareKeys(keys, o.row(a.slot), o.row(b.slot))
+	return CompareKeys(keys, o.row(a.slot), o.row(b.slot))
 }
 
 // section is the part of an index between two cuts.
@@ -129,7 +129,7 @@ func (o *ordered) section(conds []template.Cond) section {
 		e.after = c.after != key.Desc
 		return e
 	}
-	return section{o: o, group: o.ix.e.hashConds(conds, o.ix.eq), from: edgeOf(b.from), to: edgeOf(b.to)}
+	return section{o: o, group: o.ix.pool.table.store.HashConds(conds, o.ix.Eq), from: edgeOf(b.from), to: edgeOf(b.to)}
 }
 
 // begun reports whether an item is past the beginning of the section.
@@ -153,16 +153,18 @@ func (s *section) past(it *treeItem, at *edge) bool {
 	return c > 0 || c == 0 && !at.after
 }
 
-// walk calls f with the entries of the section, in the order of the index, until f returns false. The index must not
-// change meanwhile.
-func (s *section) walk(f func(slot) bool) {
+// Walk calls f with the entries that the index has within the bounds of conds, in its order, until f returns false. All matches
+// are among them. The index must be an ordered one that is live, and must not change meanwhile.
+func (ix *Index) Walk(conds []template.Cond, f func(Slot) bool) {
+	ix.idle = 0
+	s := ix.keep.(*ordered).section(conds)
 	if root := s.o.tree.root; root != nil {
 		root.ascend(s.begun, func(it *treeItem) bool { return !s.over(it) && f(it.slot) })
 	}
 }
 
-// compareKeys orders two rows by keys.
-func compareKeys(keys []template.Order, a, b template.Row) int {
+// CompareKeys orders two rows by keys.
+func CompareKeys(keys []template.Order, a, b template.Row) int {
 	for _, key := range keys {
 		if c := bytes.Compare(a.Field(key.Field), b.Field(key.Field)); c != 0 {
 			if key.Desc {

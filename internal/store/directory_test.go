@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"math/rand/v2"
@@ -10,13 +10,13 @@ import (
 func TestDirectory_IsAMap(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
-	d, want := newDirectory(), map[uint64]place{}
+	d, want := newDirectory(), map[uint64]Place{}
 	var newest uint64
 	for i := range 200_000 {
 		// Phases of growing and of shrinking, some of them to the end.
 		if grow := i/20_000%2 == 0; len(want) == 0 || r.IntN(10) < 2 || grow && r.IntN(10) < 7 {
 			newest += uint64(1 + r.IntN(3))
-			want[newest] = place{1, slot(newest)}
+			want[newest] = Place{1, Slot(newest)}
 			d.put(newest, want[newest])
 		} else {
 			for id := range want {

@@ -1,16 +1,25 @@
-package engine
+package store
 
 // link ties the entry in a slot into one list.
-type link struct{ prev, next slot }
+type link struct{ prev, next Slot }
 
-// list is a doubly linked list of slots, in order of visibility. Its links lie in a slab beside it, one slab for
-// all lists that an entry can be in only one of.
-type list struct {
-	head, tail slot
+// Links are the links of all entries of a table in lists of which an entry is in one at most.
+type Links struct{ slab[link] }
+
+// Next returns the slot after s in its list, 0 at the end.
+func (ls *Links) Next(s Slot) Slot { return ls.at(s).next }
+
+// List is a doubly linked list of slots. Its links lie beside it.
+type List struct {
+	head, tail Slot
 	n          uint32
 }
 
-func (l *list) pushBack(links *slab[link], s slot) {
+// First returns the first slot, 0 if there is none.
+func (l *List) First() Slot { return l.head }
+
+// Append adds s, which is in no list with these links, at the end.
+func (l *List) Append(links *Links, s Slot) {
 	links.reach(s)
 	*links.at(s) = link{prev: l.tail}
 	if l.tail != 0 {
@@ -22,7 +31,8 @@ func (l *list) pushBack(links *slab[link], s slot) {
 	l.n++
 }
 
-func (l *list) remove(links *slab[link], s slot) {
+// Remove takes s, which is in the list, out.
+func (l *List) Remove(links *Links, s Slot) {
 	k := *links.at(s)
 	if k.prev != 0 {
 		links.at(k.prev).next = k.next
@@ -37,25 +47,25 @@ func (l *list) remove(links *slab[link], s slot) {
 	l.n--
 }
 
-// insert links in an entry of k where its order says; linked tells whether an entry with a link in l is in l.
+// insert links in an entry of t where its order says; linked tells whether an entry with a link in l is in l.
 //
 // The links of an entry that was taken out still name its neighbours of then. Following them leads, nearly always at once, to one
 // that is still there; from there, or from the ends, the place is looked for in both directions, so that the nearer one counts.
-func (l *list) insert(links *slab[link], s slot, k *kind, linked func(slot) bool) {
+func (l *List) insert(links *Links, s Slot, t *Table, linked func(Slot) bool) {
 	links.reach(s)
 	lo, hi := l.head, l.tail
-	if p := l.neighbour(links, s, func(at slot) (slot, bool) { p := links.at(at).prev; return p, k.older(p, at) }, linked); p != 0 {
+	if p := l.neighbour(links, s, func(at Slot) (Slot, bool) { p := links.at(at).prev; return p, t.older(p, at) }, linked); p != 0 {
 		lo = links.at(p).next
 	}
-	if n := l.neighbour(links, s, func(at slot) (slot, bool) { n := links.at(at).next; return n, k.older(at, n) }, linked); n != 0 {
+	if n := l.neighbour(links, s, func(at Slot) (Slot, bool) { n := links.at(at).next; return n, t.older(at, n) }, linked); n != 0 {
 		hi = links.at(n).prev
 	}
 	for {
-		if lo == 0 || k.older(s, lo) {
+		if lo == 0 || t.older(s, lo) {
 			l.insertBefore(links, s, lo)
 			return
 		}
-		if hi == 0 || k.older(hi, s) {
+		if hi == 0 || t.older(hi, s) {
 			l.insertAfter(links, s, hi)
 			return
 		}
@@ -67,7 +77,7 @@ func (l *list) insert(links *slab[link], s slot, k *kind, linked func(slot) bool
 const maxStale = 64
 
 // neighbour follows stale links from s, as long as step says that they agree with the order, to an entry that is in l; 0 if it finds none.
-func (l *list) neighbour(links *slab[link], s slot, step func(slot) (slot, bool), linked func(slot) bool) slot {
+func (l *List) neighbour(links *Links, s Slot, step func(Slot) (Slot, bool), linked func(Slot) bool) Slot {
 	if l.n == 0 {
 		return 0
 	}
@@ -86,7 +96,7 @@ func (l *list) neighbour(links *slab[link], s slot, step func(slot) (slot, bool)
 }
 
 // insertBefore links s in before next, or at the end if that is 0.
-func (l *list) insertBefore(links *slab[link], s, next slot) {
+func (l *List) insertBefore(links *Links, s, next Slot) {
 	prev := l.tail
 	if next != 0 {
 		prev = links.at(next).prev
@@ -106,7 +116,7 @@ func (l *list) insertBefore(links *slab[link], s, next slot) {
 }
 
 // insertAfter links s in after prev, or at the front if that is 0.
-func (l *list) insertAfter(links *slab[link], s, prev slot) {
+func (l *List) insertAfter(links *Links, s, prev Slot) {
 	if prev == 0 {
 		l.insertBefore(links, s, l.head)
 		return

@@ -1,8 +1,10 @@
-package engine
+package store
 
-// ranking yields the entries of a section of an index by their rank, the best first. Each costs the height of the
+import "github.com/gospaces/gospaces/template"
+
+// Ranking yields the entries of a section of an index by their rank, the best first. Each costs the height of the
 // tree, however many the section holds. The index must not change meanwhile.
-type ranking struct {
+type Ranking struct {
 	section section
 	begun   bool
 	queue   []part // a heap, once more than the first is asked for
@@ -15,8 +17,15 @@ type part struct {
 	all  *treeNode // nil: just the entry
 }
 
-// next returns the next entry, or 0.
-func (r *ranking) next() slot {
+// Ranking returns the ranking of the entries that the index has within the bounds of conds. All matches are among them. The
+// index must be one of a range beside its order, and live.
+func (ix *Index) Ranking(conds []template.Cond) *Ranking {
+	ix.idle = 0
+	return &Ranking{section: ix.keep.(*ordered).section(conds)}
+}
+
+// Next returns the next entry, or 0.
+func (r *Ranking) Next() Slot {
 	root := r.section.o.tree.root
 	switch {
 	case root == nil:
@@ -39,7 +48,7 @@ func (r *ranking) next() slot {
 }
 
 // pop returns the best entry in the queue, and takes it out; 0 if there is none.
-func (r *ranking) pop() slot {
+func (r *Ranking) pop() Slot {
 	for len(r.queue) > 0 {
 		p := r.take()
 		switch {
@@ -58,7 +67,7 @@ func (r *ranking) pop() slot {
 	return 0
 }
 
-func (r *ranking) push(best *treeItem, all *treeNode) {
+func (r *Ranking) push(best *treeItem, all *treeNode) {
 	r.queue = append(r.queue, part{*best, all})
 	q := r.queue
 	for i := len(q) - 1; i > 0; {
@@ -72,7 +81,7 @@ func (r *ranking) push(best *treeItem, all *treeNode) {
 }
 
 // take takes the best part out of the queue.
-func (r *ranking) take() part {
+func (r *Ranking) take() part {
 	q := r.queue
 	first, last := q[0], len(q)-1
 	q[0] = q[last]

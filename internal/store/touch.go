@@ -1,35 +1,35 @@
-package engine
+package store
 
 const (
 	cacheLine  = 64
 	touchedRow = 512 // bytes; of longer rows the processor fetches the rest ahead by itself
 )
 
-// touch reads a little of everything that taking the entry in slot s will use. That lies all over the memory, and in a large space
+// Touch reads a little of everything that taking the entry in slot s will use. That lies all over the memory, and in a large space
 // none of it is in the processor's caches. Where each piece is first needed it would be waited for on its own; asked for here,
 // one right after the other, they arrive together.
-func (p *pool) touch(e *Engine, s slot) {
-	en := p.kind.entries.at(s)
-	sum := around(&p.order, s) + e.arena.touch(en.row, en.size) + e.places.touch(en.id)
+func (p *Pool) Touch(s Slot) {
+	st, en := p.table.store, p.table.entries.at(s)
+	sum := around(&p.order, s) + st.rows.touch(en.Row, en.Size) + st.places.touch(en.ID)
 	for _, ix := range p.indexes {
-		h, ok := ix.store.(*hashed)
-		if !ok || !ix.live() {
+		h, ok := ix.keep.(*hashed)
+		if !ok || !ix.Live() {
 			continue
 		}
 		if b := *h.in.at(s); b != 0 { // else a field is null, and the entry in no list
 			sum += b + around(&h.links, s)
 		}
 	}
-	e.touched = sum
+	st.touched = sum
 }
 
 // around reads the neighbours of a link.
-func around(links *slab[link], s slot) uint32 {
+func around(links *Links, s Slot) uint32 {
 	l := links.at(s)
 	return links.at(l.prev).next + links.at(l.next).prev
 }
 
-func (a *arena) touch(r ref, n uint32) uint32 {
+func (a *arena) touch(r Ref, n uint32) uint32 {
 	sum := uint32(0)
 	row := a.get(r, n)
 	for i := 0; i < min(len(row), touchedRow); i += cacheLine {
@@ -40,7 +40,7 @@ func (a *arena) touch(r ref, n uint32) uint32 {
 
 func (d *directory) touch(id uint64) uint32 {
 	if p := d.page(id); p != nil {
-		return uint32(p.places[id%pageSize].slot)
+		return uint32(p.places[id%pageSize].Slot)
 	}
 	return 0
 }

@@ -1,4 +1,4 @@
-package engine
+package store
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ func TestArena_KeepsEveryRow(t *testing.T) {
 	t.Parallel()
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var a arena
-	live := map[ref][]byte{}
+	live := map[Ref][]byte{}
 	for range 20_000 {
 		if len(live) > 0 && rnd.IntN(5) < 2 {
 			for r, want := range live {

@@ -1,4 +1,4 @@
-package engine
+package store
 
 // directory finds entries by identity. Identities are given out in rising order, so it keeps them in pages, as arrays: filing a new
 // entry touches memory that is at hand, and finding one costs two steps. A page that has lost nearly all its entries hands the rest to a
@@ -9,7 +9,7 @@ type directory struct {
 	last   *page            // the one that was used last, under number lastN
 	lastN  uint64
 	spare  *page
-	rest   map[uint64]place
+	rest   map[uint64]Place
 	n      int
 }
 
@@ -21,18 +21,18 @@ const (
 
 // page holds the places of identities that follow each other; a zero place is none.
 type page struct {
-	places [pageSize]place
+	places [pageSize]Place
 	n      int
 }
 
-// place says where an entry is. Slots begin at 1.
-type place struct {
-	kind KindID
-	slot slot
+// Place says where an entry is. Slots begin at 1.
+type Place struct {
+	Kind uint32
+	Slot Slot
 }
 
 func newDirectory() directory {
-	return directory{pages: map[uint64]*page{}, rest: map[uint64]place{}}
+	return directory{pages: map[uint64]*page{}, rest: map[uint64]Place{}}
 }
 
 // page returns the page of an identity, or nil.
@@ -49,7 +49,7 @@ func (d *directory) page(id uint64) *page {
 }
 
 // put files an identity that is not in the directory.
-func (d *directory) put(id uint64, at place) {
+func (d *directory) put(id uint64, at Place) {
 	p := d.page(id)
 	if p == nil {
 		p = d.open(id >> pageShift)
@@ -78,8 +78,8 @@ func (d *directory) open(n uint64) *page {
 }
 
 // get returns where an entry is; false if there is none of that identity.
-func (d *directory) get(id uint64) (place, bool) {
-	if p := d.page(id); p != nil && p.places[id%pageSize].slot != 0 {
+func (d *directory) get(id uint64) (Place, bool) {
+	if p := d.page(id); p != nil && p.places[id%pageSize].Slot != 0 {
 		return p.places[id%pageSize], true
 	}
 	at, ok := d.rest[id]
@@ -90,14 +90,14 @@ func (d *directory) get(id uint64) (place, bool) {
 func (d *directory) remove(id uint64) {
 	d.n--
 	p := d.page(id)
-	if p == nil || p.places[id%pageSize].slot == 0 {
+	if p == nil || p.places[id%pageSize].Slot == 0 {
 		delete(d.rest, id)
 		if len(d.rest) == 0 && d.n == 0 {
-			d.rest = map[uint64]place{} // a map does not shrink
+			d.rest = map[uint64]Place{} // a map does not shrink
 		}
 		return
 	}
-	p.places[id%pageSize] = place{}
+	p.places[id%pageSize] = Place{}
 	if p.n--; p.n < pageRest && id>>pageShift != d.newest {
 		d.dissolve(id>>pageShift, p)
 	}
@@ -106,7 +106,7 @@ func (d *directory) remove(id uint64) {
 // dissolve moves what is left in a page to the map.
 func (d *directory) dissolve(n uint64, p *page) {
 	for i, at := range p.places {
-		if at.slot != 0 {
+		if at.Slot != 0 {
 			d.rest[n<<pageShift+uint64(i)] = at
 		}
 	}

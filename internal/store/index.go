@@ -1,0 +1,269 @@
+package store
+
+import (
+	"hash/maphash"
+	"slices"
+
+	"github.com/gospaces/gospaces/template"
+)
+
+// Index finds the entries of a kind by what they hold in some fields. It starts by itself, when calls have paid
+// more for doing without it than it costs (demand.go), and is built beside the calls (upkeep.go). Until it is live it is
+// maintained but not asked.
+type Index struct {
+	pool *Pool
+	Shape
+	keep keeper
+
+	next Slot // while filling: the oldest entry that is not in the index yet; 0 once the index is live
+	idle int  // changes since the index was last asked
+
+	dropped bool // it is nobody's any more
+}
+
+// keeper is the two ways to keep an index: hashed for equality, ordered for ranges and orderings.
+type keeper interface {
+	add(s Slot, row template.Row)
+	insert(s Slot, row template.Row) // add, of an entry that need not be the youngest
+	remove(s Slot)
+	reset()
+}
+
+// idleLimit is how many changes an index survives without being asked, beyond four for each entry.
+const idleLimit = 200_000
+
+func newIndex(p *Pool, sh Shape) *Index {
+	ix := &Index{pool: p, Shape: sh, next: p.all.head}
+	if sh.Hashed() {
+		ix.keep = &hashed{ix: ix, buckets: map[uint64]uint32{}, made: 1}
+	} else {
+		ix.keep = newOrdered(ix)
+	}
+	return ix
+}
+
+// Live reports whether the index is complete, and asked.
+func (ix *Index) Live() bool { return ix.next == 0 }
+
+// covers reports whether the entry in slot s is in the index.
+func (ix *Index) covers(s Slot) bool {
+	return ix.Live() || ix.pool.table.older(s, ix.next)
+}
+
+// touched counts a change that the index has to follow. Changes that come from the log do not count: those who asked the index are elsewhere.
+func (ix *Index) touched() {
+	if !ix.pool.table.store.Following {
+		ix.idle++
+	}
+}
+
+// appended is called after the entry in slot s has become the youngest of its pool.
+func (ix *Index) appended(s Slot, row template.Row) {
+	ix.touched()
+	if ix.Live() {
+		ix.keep.add(s, row)
+	}
+}
+
+// inserted is called after the entry in slot s was linked in by its order.
+func (ix *Index) inserted(s Slot, row template.Row) {
+	ix.touched()
+	if ix.covers(s) {
+		ix.keep.insert(s, row)
+	}
+}
+
+// deleting is called before the entry in slot s leaves its pool.
+func (ix *Index) deleting(s Slot) {
+	ix.touched()
+	if ix.covers(s) {
+		ix.keep.remove(s)
+	} else if s == ix.next {
+		ix.advance()
+	}
+}
+
+// fill adds the next n entries, or fewer, and returns how many.
+func (ix *Index) fill(n int) (done int) {
+	for ; done < n && !ix.Live(); done++ {
+		ix.keep.add(ix.next, ix.pool.table.Row(ix.next))
+		ix.advance()
+	}
+	return done
+}
+
+func (ix *Index) advance() { ix.next = ix.pool.order.at(ix.next).next }
+
+// reset empties the index of a pool that has become empty.
+func (ix *Index) reset() {
+	ix.next = 0
+	ix.keep.reset()
+}
+
+// hashed is an index for equality: for each combination of values the entries that hold it, oldest first.
+type hashed struct {
+	ix      *Index
+	buckets map[uint64]uint32 // hash of the values to its list
+	lists   slab[List]        // the first is not used
+	made    uint32            // lists, that one included
+	free    []uint32
+	links   Links
+	in      slab[uint32] // the list of each Slot; 0: none, a field is null
+}
+
+func (h *hashed) add(s Slot, row template.Row) {
+	if b := h.bucket(s, row); b != 0 {
+		h.lists.at(b).Append(&h.links, s)
+	}
+}
+
+func (h *hashed) insert(s Slot, row template.Row) {
+	if b := h.bucket(s, row); b != 0 {
+		h.lists.at(b).insert(&h.links, s, h.ix.pool.table, func(o Slot) bool { return *h.in.at(o) == b && h.ix.covers(o) })
+	}
+}
+
+// bucket returns the list for an entry, made if need be, and notes it; 0 if a field is null.
+func (h *hashed) bucket(s Slot, row template.Row) uint32 {
+	var b uint32
+	if hash, ok := h.ix.pool.table.store.HashRow(row, h.ix.Eq, nil); ok {
+		if b = h.buckets[hash]; b == 0 {
+			b = h.newList()
+			h.buckets[hash] = b
+		}
+	}
+	h.in.reach(s)
+	*h.in.at(s) = b
+	return b
+}
+
+func (h *hashed) remove(s Slot) {
+	b := *h.in.at(s)
+	if b == 0 {
+		return
+	}
+	*h.in.at(s) = 0
+	l := h.lists.at(b)
+	l.Remove(&h.links, s)
+	if l.n == 0 {
+		hash, _ := h.ix.pool.table.store.HashRow(h.ix.pool.table.Row(s), h.ix.Eq, nil)
+		delete(h.buckets, hash)
+		h.free = append(h.free, b)
+	}
+}
+
+func (h *hashed) newList() uint32 {
+	if n := len(h.free); n > 0 {
+		b := h.free[n-1]
+		h.free = h.free[:n-1]
+		*h.lists.at(b) = List{}
+		return b
+	}
+	h.made++
+	h.lists.reach(h.made - 1)
+	return h.made - 1
+}
+
+func (h *hashed) reset() {
+	h.buckets, h.lists, h.made, h.free = map[uint64]uint32{}, slab[List]{}, 1, nil
+	h.links, h.in = Links{}, slab[uint32]{}
+}
+
+// list returns the entries whose fields have the given hash, or nil.
+func (h *hashed) list(hash uint64) *List {
+	b := h.buckets[hash]
+	if b == 0 {
+		return nil
+	}
+	return h.lists.at(b)
+}
+
+// HashRow hashes the values of fields in row; false if one of them is null. at maps the fields to the row's own, if not nil.
+// The seed is random, so that nobody can make keys collide; no result depends on a hash.
+func (st *Store) HashRow(row template.Row, fields FieldSet, at []int) (uint64, bool) {
+	var h uint64
+	for f := range fields.All() {
+		if at != nil {
+			f = at[f]
+		}
+		v := row.Field(f)
+		if v == nil {
+			return 0, false
+		}
+		h = h*hashFactor + maphash.Bytes(st.seed, v)
+	}
+	return h, true
+}
+
+// HashConds hashes the operands of the conditions that say what fields equal.
+func (st *Store) HashConds(conds []template.Cond, fields FieldSet) uint64 {
+	var h uint64
+	for f := range fields.All() {
+		for i := range conds {
+			if c := &conds[i]; c.Field == f && c.Op == template.Eq {
+				h = h*hashFactor + maphash.Bytes(st.seed, c.Value)
+				break
+			}
+		}
+	}
+	return h
+}
+
+const hashFactor = 0x9e3779b97f4a7c15
+
+// The life of an index: Start gives it to a pool, Store.Build completes it in steps, beside whatever else happens; it is asked from then on,
+// until Drop.
+
+// MaxIndexes is how many indexes a pool has at most.
+const MaxIndexes = 8
+
+// Index returns the index of exactly this shape, or nil.
+func (p *Pool) Index(sh Shape) *Index {
+	for _, ix := range p.indexes {
+		if ix.Equal(sh) {
+			return ix
+		}
+	}
+	return nil
+}
+
+// Indexes returns the indexes of p. The slice is the pool's own.
+func (p *Pool) Indexes() []*Index { return p.indexes }
+
+// Start gives p an index of a shape of which it has none.
+func (p *Pool) Start(sh Shape) {
+	ix := newIndex(p, sh)
+	p.indexes = append(p.indexes, ix)
+	if !ix.Live() {
+		p.table.store.building = append(p.table.store.building, ix)
+	}
+}
+
+// Drop takes an index from p.
+func (p *Pool) Drop(ix *Index) {
+	ix.dropped = true
+	is := func(o *Index) bool { return o == ix }
+	p.indexes = slices.DeleteFunc(p.indexes, is)
+	p.table.store.building = slices.DeleteFunc(p.table.store.building, is)
+}
+
+// Idlest returns the index that was not asked for longest.
+func (p *Pool) Idlest() *Index {
+	return slices.MaxFunc(p.indexes, func(a, b *Index) int { return a.idle - b.idle })
+}
+
+// Useless returns an index that calls have not asked for so long that it costs more than it saves, or nil.
+func (p *Pool) Useless() *Index {
+	for _, ix := range p.indexes {
+		if ix.Live() && ix.idle > idleLimit+4*int(p.all.n) {
+			return ix
+		}
+	}
+	return nil
+}
+
+// Pending reports whether the index is being built, and will be asked when that is done.
+func (ix *Index) Pending() bool { return !ix.Live() && !ix.dropped }
+
+// Len returns the number of entries of the pool.
+func (ix *Index) Len() int { return ix.pool.Len() }
