@@ -7,9 +7,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Index finds the entries of a kind by what they hold in some fields. It starts by itself, when calls have paid
-// more for doing without it than it costs (demand.go), and is built beside the calls (upkeep.go). Until it is live it is
-// maintained but not asked.
+// Index finds the entries of a pool by what they hold in some fields. It is worth starting when calls have paid more for doing
+// without it than it costs (Pool.Pay), and is built in steps (Store.Build). Until it is live it is maintained but not asked.
 type Index struct {
 	pool *Pool
 	Shape
