@@ -16,78 +16,15 @@ type Engine struct {
 	Log []byte
 	// Unhurried is up to where Log says nothing but what transactions have taken; whoever empties Log sets it to where that begins. Nobody waits for that.
 	Unhurried int
-	// Granted are the waiting calls that the last call has served; their waits are over.
-	Granted []*Waiter
-	// Events are the events that the last call has caused.
-	Events []Event
-	// Ended are the registrations that the last call has ended, or found expired.
-	Ended []uint64
-	// Dissolved are the transactions with branches elsewhere that the last call has aborted: the branches are to be aborted too.
-	Dissolved []Decision
-	// Doomed are the transactions of other spaces whose branches here the last call has aborted by itself: their homes are to abort them.
-	Doomed []txn.ID
-	// Lost are the transactions that began here and that the last call has ended though their holders did not ask for it.
-	Lost []Loss
+	// Effects are what the last step has brought about.
+	Effects
 
 	limits Limits
-	now    int64  // rises
-	lsn    uint64 // of the last change
-	calls  uint64
-	dirty  bool // the current call has changed something
-
-	kinds   []*kind // by KindID-1
-	byName  map[string]KindID
-	anyKind watch // waiting calls and registrations for entries of every kind
-	nowhere *kind // where templates look that match nothing yet
-	named   byName
-
-	store         *store.Store // of the entries
-	registrations map[uint64]*registration
-	wanted        [16]int // registrations for events of each type
-	txns          map[uint64]*transaction
-	txnTicks      map[int64]*transaction // the first of those whose leases end in a tick
-	branches      map[txn.ID]uint64      // transactions here that are branches of others, by the names of those
-	decisions     map[uint64][]string    // committed transactions whose participants may not know that yet
-	ending        map[int64][]uint64     // registrations and delayed entries, by the tick in which something ends for them
-	sessions      sessions
-	fates         fates
-	lastID        uint64 // identities of entries, registrations and transactions
-	reserved      uint64 // identities up to this one may be in use though the log does not name them
-	reservedAt    uint64 // LSN of the record that says so
-	clock, wall   int64  // the time of the space, and of its primary's wall clock, that the last Clock record told; of no effect here
-	lastOrder     uint64
-	arrivals      uint64
-	offers        uint64 // counts them
-	revealing     bool   // the present offer is of an entry that was put earlier
-
-	watched   int64 // bytes of the queries of registrations
-	deadlines deadlines
-
-	searches []*Search // under way
-	left     int       // of the budget of the present call, in entries that are looked at
-	spare    int       // of the budget of the waiting calls that the present call serves
-
-	image  *Image // that is being made, or nil
-	images uint16 // counts them
-
-	finding    *transaction              // of the present find
-	taking     bool                      // the present find is a take
-	undealt    []held                    // see deal
-	blocked    map[*transaction]struct{} // those under which calls wait
-	suspects   []*transaction            // see breakDeadlock
-	letGo      bool                      // the present call has ended a lock, or changed what it locks
-	pending    []pending                 // reused
-	promoted   []*lock                   // that have become take locks of transactions whose own calls wait for them; see settle
-	spareLocks []*lock
-
-	hits     []hit  // reused
-	scanning []scan // reused
-	views    []View // reused
-	grants   []Grant
-	errs     []error
-	counts   []int
-	apart    []Apart
-	body     []byte // reused; of a record
+	state
+	agenda
+	queue
+	step
+	scratch
 }
 
 // Limits are the longest leases that an engine grants, in nanoseconds, and the largest transactions; 0 is without limit.
@@ -99,32 +36,23 @@ type Limits struct {
 	TxnEntries        int // that one transaction may hold: it has read, taken, written or changed them; 0 is without limit
 }
 
-// Event tells that an entry which a registration asked about became visible.
-type Event struct {
-	Registration uint64
-	Seq          uint64
-	Type         EventType
-	Entry        View
-}
-
 // New returns an empty engine, the first change of which has the number after lsn.
 func New(limits Limits, lsn uint64) *Engine {
 	st := store.New()
 	return &Engine{
-		store:         st,
-		lsn:           lsn,
-		limits:        limits,
-		byName:        map[string]KindID{},
-		nowhere:       newKind(st, nowhere),
-		named:         byName{},
-		registrations: map[uint64]*registration{},
-		txns:          map[uint64]*transaction{},
-		blocked:       map[*transaction]struct{}{},
-		txnTicks:      map[int64]*transaction{},
-		branches:      map[txn.ID]uint64{},
-		decisions:     map[uint64][]string{},
-		ending:        map[int64][]uint64{},
-		sessions:      newSessions(),
+		limits: limits,
+		state: state{
+			lsn:           lsn,
+			store:         st,
+			byName:        map[string]KindID{},
+			registrations: map[uint64]*registration{},
+			txns:          map[uint64]*transaction{},
+			branches:      map[txn.ID]uint64{},
+			decisions:     map[uint64][]string{},
+			sessions:      newSessions(),
+		},
+		agenda: agenda{txnTicks: map[int64]*transaction{}, ending: map[int64][]uint64{}},
+		queue:  queue{nowhere: newKind(st, nowhere), named: byName{}, blocked: map[*transaction]struct{}{}},
 	}
 }
 
@@ -148,9 +76,7 @@ func (e *Engine) begin(now int64) {
 	e.calls++
 	e.dirty = false
 	e.store.Collect()
-	clear(e.Granted)
-	e.Granted, e.Events, e.Ended = e.Granted[:0], e.Events[:0], e.Ended[:0]
-	e.Dissolved, e.Doomed, e.Lost = e.Dissolved[:0], e.Doomed[:0], e.Lost[:0]
+	e.Effects.Reset()
 	e.views, e.grants, e.errs, e.counts, e.apart = e.views[:0], e.grants[:0], e.errs[:0], e.counts[:0], e.apart[:0]
 	e.left, e.spare = unbounded, grabBudget
 	if e.late() {

@@ -202,24 +202,28 @@ func (p *Partition) reply(c Caller, call uint64, r *engine.Result) {
 // finish follows every use of the engine: it serves the waiting calls and listeners that were concerned, and sends new records to the log.
 // After it the engine has nothing left to tell, lest a call that is refused before it reaches the engine tells it again.
 func (p *Partition) finish() {
-	for i, w := range p.e.Granted {
-		p.granted(w)
-		p.e.Granted[i] = nil
-	}
-	if len(p.e.Events) > 0 || len(p.e.Ended) > 0 {
-		p.deliver()
-	}
-	if len(p.e.Lost) > 0 {
-		p.tellHolders()
-	}
-	if len(p.e.Dissolved) > 0 || len(p.e.Doomed) > 0 {
-		p.tellCoordinator()
-	}
-	p.e.Granted, p.e.Events, p.e.Ended, p.e.Dissolved, p.e.Doomed = p.e.Granted[:0], p.e.Events[:0], p.e.Ended[:0], p.e.Dissolved[:0], p.e.Doomed[:0]
+	p.carryOut(&p.e.Effects)
 	p.commits.note(p.e)
 	p.settle()
 	p.arm()
 	if p.e.Busy() || len(p.upkeep.searches) > 0 {
 		p.keepUp()
 	}
+}
+
+// carryOut does what a step of the engine has brought about.
+func (p *Partition) carryOut(f *engine.Effects) {
+	for _, w := range f.Granted {
+		p.granted(w)
+	}
+	if len(f.Events) > 0 || len(f.Ended) > 0 {
+		p.deliver()
+	}
+	if len(f.Lost) > 0 {
+		p.tellHolders()
+	}
+	if len(f.Dissolved) > 0 || len(f.Doomed) > 0 {
+		p.tellCoordinator()
+	}
+	f.Reset()
 }

@@ -43,7 +43,6 @@ func (p *Partition) tellHolders() {
 			h.TxnLost(l.Txn, l.Why, lsn, p.settled(h, lsn))
 		}
 	}
-	p.e.Lost = p.e.Lost[:0]
 }
 
 // pendingVolatile reports whether the log is yet to learn that a transaction which began here is volatile.
