@@ -90,6 +90,22 @@ func TestTake_WaitsForAnEntry(t *testing.T) {
 	require.Equal(t, exitNoMatch, s.do(t, "take", "job", `{"id": 1}`, "--wait", "1ms").code)
 }
 
+// A consumer may come before the first producer, whatever it asks for.
+func TestTake_WaitsForAKind(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{`{"state": "new"}`}, {"--where", "priority >= 5"}, {"--order", "-priority", "--where", "id > 2"}} {
+		s := memory(t)
+		taken := make(chan result)
+		go func() { taken <- s.do(t, append([]string{"take", "job", "--wait", "1m"}, args...)...) }()
+		for !strings.Contains(s.must(t, "status"), `"waiting":1`) {
+		}
+		s.must(t, "write", "job", `{"id": 1, "state": "old", "priority": 1}`)
+		s.must(t, "write", "job", `{"id": 7, "state": "new", "priority": 5}`)
+		r := <-taken
+		require.Equal(t, `{"id":7,"state":"new","priority":5}`+"\n", r.out, r.err)
+	}
+}
+
 func TestWrite_StreamIsWrittenAsItComes(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
@@ -366,7 +382,8 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, "number 99999999999999999999: value out of range", []string{"write", "job", `{"id": 99999999999999999999}`}},
 		{exitUsage, "entry 2: template: field", []string{"write", "job", `{"id": 2}`, `{"id": "x"}`}},
 		{exitError, "2 leases (98, 99): space: lease ended", []string{"cancel", "98", "99"}},
-		{exitError, `the space has no kind "task" yet`, []string{"take", "task", `{"id": 1}`, "--wait", "1s"}},
+		{exitError, `the space has no kind "task" yet`, []string{"watch", "task", `{"id": 1}`}},
+		{exitNoMatch, "", []string{"take", "task", `{"id": 1}`, "--wait", "1ms"}},
 		{exitNoMatch, "", []string{"take", "task", `{"id": 1}`}},
 		{exitNoMatch, "", []string{"read", "job", `{"id": 2}`}},
 		{exitOK, "", []string{"read", "job", `{"id": 1}`}},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
 )
 
 // bulk is how many entries one call moves.
@@ -95,14 +97,17 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 		}
 		return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
 			q, err := a.query(cmd.Context(), sp, sel, f.wait != 0 && !f.ifExists && f.id == 0)
+			if errors.Is(err, errNoKind) {
+				if err := f.awaitKind(cmd.Context(), sp, sel.kind); err != nil {
+					return err
+				}
+				q, err = a.query(cmd.Context(), sp, sel, false)
+			}
 			if err != nil {
 				return err
 			}
 			q.IfExists, q.ID, q.Txn, q.Held = f.ifExists, space.LeaseID(f.id), f.txn.of(a.space), f.held
-			q.NoWait = f.wait == 0
-			if f.wait != patience(space.Forever) {
-				q.Wait = time.Duration(f.wait)
-			}
+			f.wait.bound(&q)
 			if take {
 				return a.takeAll(cmd.Context(), sp, q, f.max)
 			}
@@ -110,6 +115,18 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// awaitKind waits for the first entry of a kind, and leaves what is left of f.wait. It returns space.ErrNoMatch if none came.
+func (f *findFlags) awaitKind(ctx context.Context, sp space.Space, kind string) error {
+	began := time.Now()
+	q := space.Query{Templates: []*template.Template{{Kind: kind}}}
+	f.wait.bound(&q)
+	_, err := sp.Read(ctx, q)
+	if f.wait != patience(space.Forever) {
+		f.wait = max(0, f.wait-patience(time.Since(began)))
+	}
+	return err
 }
 
 func (f *findFlags) check(take, maxGiven bool) error {

@@ -17,6 +17,14 @@ func (p *patience) String() string {
 	return time.Duration(*p).String()
 }
 
+// bound has a query wait so long.
+func (p patience) bound(q *space.Query) {
+	q.NoWait, q.Wait = p == 0, 0
+	if p != patience(space.Forever) {
+		q.Wait = time.Duration(p)
+	}
+}
+
 func (p *patience) Set(text string) error {
 	if text == "forever" {
 		*p = patience(space.Forever)

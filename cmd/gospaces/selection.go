@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,8 +58,11 @@ func (f *selectionFlags) selection(args []string) (*selection, error) {
 	return s, nil
 }
 
+// errNoKind is the error of a selection by fields of a kind that was never written.
+var errNoKind = errors.New("the space has no kind")
+
 // query returns the query for the selection. The fields of a kind that was never written have no types, so conditions on
-// them are ErrNoMatch, or, if waits is true, an error that says so.
+// them are ErrNoMatch, or errNoKind if waits is true.
 func (s *selection) query(ctx context.Context, sp space.Space, waits bool) (space.Query, error) {
 	t := &template.Template{Kind: s.kind}
 	q := space.Query{Templates: []*template.Template{t}}
@@ -71,7 +75,7 @@ func (s *selection) query(ctx context.Context, sp space.Space, waits bool) (spac
 	}
 	if schema == nil {
 		if waits {
-			return q, fmt.Errorf("the space has no kind %q yet, so its fields have no types: write one, or wait for any entry of the kind", s.kind)
+			return q, fmt.Errorf("%w %q yet, so its fields have no types: write an entry first", errNoKind, s.kind)
 		}
 		return q, space.ErrNoMatch
 	}
