@@ -1,4 +1,4 @@
-// Hello is the program of the README: one side writes a job and waits until it is done, the other waits for jobs.
+// Hello is the first program of the README: one side writes a job and waits until it is done, the other waits for jobs.
 package main
 
 import (
@@ -11,20 +11,19 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
+type Job struct {
+	ID    int
+	State string
+}
+
 func main() {
 	if err := hello(context.Background(), os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// README begins
-type Job struct {
-	ID    int
-	State string
-}
-
 func hello(ctx context.Context, out io.Writer) error {
-	sp := space.New(space.Config{}) // or client.Dial(ctx, "localhost:7420"): the same interface, on a server
+	sp := space.New(space.Config{}) // in this process; client.Dial returns the same interface to a server
 	defer sp.Close()
 	go func() {
 		job, err := space.Take(ctx, sp, Job{State: "new"}) // zero fields are wildcards; waits until there is one
@@ -39,5 +38,3 @@ func hello(ctx context.Context, out io.Writer) error {
 	fmt.Fprintf(out, "job %d is %s\n", job.ID, job.State)
 	return err
 }
-
-// README ends

@@ -20,10 +20,9 @@ func TestREADME_ShowsThisProgram(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("main.go")
 	require.NoError(t, err)
-	_, rest, _ := strings.Cut(string(source), "// README begins\n")
-	snippet, _, ok := strings.Cut(rest, "\n// README ends\n")
+	_, program, ok := strings.Cut(string(source), "\npackage main\n")
 	require.True(t, ok)
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	require.Contains(t, string(readme), "```go\n"+snippet+"```\n")
+	require.Contains(t, string(readme), "```go\npackage main\n"+program+"```\n")
 }

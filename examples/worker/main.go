@@ -1,0 +1,52 @@
+// Worker is the second program of the README: it does the jobs of a server until it is interrupted.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/space"
+)
+
+type Job struct {
+	ID       int
+	State    string
+	Priority int
+}
+
+type Result struct {
+	JobID int
+	Text  string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // then Work finishes the jobs in hand
+	defer stop()
+	sp, err := client.Dial(ctx, "localhost:7420")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sp.Close()
+	if err := work(ctx, sp); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// work does jobs, the most urgent first, until ctx ends. An error of do makes the job come back later.
+func work(ctx context.Context, sp space.Space) error {
+	return space.Work(ctx, sp, Job{State: "new"}, func(ctx context.Context, job *space.Job[Job]) error {
+		text, err := do(ctx, job.Value)
+		if err != nil {
+			return err
+		}
+		return job.Stage(ctx, Result{JobID: job.Value.ID, Text: text}) // the job goes and the result comes at one instant
+	}, space.Workers(8), space.OrderBy("-priority"))
+}
+
+func do(_ context.Context, job Job) (string, error) {
+	return fmt.Sprintf("job %d is done", job.ID), nil
+}
