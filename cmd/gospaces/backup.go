@@ -21,7 +21,8 @@ func (a *app) backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write all spaces of a running server to a file",
-		Long: `Write all spaces of a running server to a file, which appears when it is complete.
+		Long: `Write all spaces of a running server to a file, which appears when it is complete. A pipe or a device, such as /dev/stdout, is written to as it is; what
+is printed otherwise goes to standard error then.
 
 All spaces are as they were at one moment, while they go on to serve: if what was done in one space is in the file, so is all that was done before in any
 other, and a transaction over several spaces is in it as a whole or not at all. The file holds everything that the server knows: entries with their identities, order and leases, kinds, registrations.`,
@@ -35,11 +36,49 @@ other, and a transaction over several spaces is in it as a whole or not at all. 
 	return cmd
 }
 
-// backup writes a backup to a file beside path and puts it in its place when it is complete.
-func (a *app) backup(ctx context.Context, path string, force bool) (err error) {
-	if _, err := os.Stat(path); err == nil && !force {
+// backup writes a backup to path. A file appears there when it is complete; what is no regular file, such as a pipe or a device, is written to.
+func (a *app) backup(ctx context.Context, path string, force bool) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return a.backupFile(ctx, path)
+	case !info.Mode().IsRegular() || a.isStdout(info):
+		return a.backupInto(ctx, path, info)
+	case !force:
 		return fmt.Errorf("%s is there already: name another file, or use --force", path)
 	}
+	if path, err = filepath.EvalSymlinks(path); err != nil {
+		return err
+	}
+	return a.backupFile(ctx, path)
+}
+
+// isStdout reports whether a file is the one that results are printed to.
+func (a *app) isStdout(info os.FileInfo) bool {
+	out, ok := a.stdout.(*os.File)
+	if !ok {
+		return false
+	}
+	is, err := out.Stat()
+	return err == nil && os.SameFile(is, info)
+}
+
+// backupInto writes a backup to what is at path. What would be printed to it goes to standard error.
+func (a *app) backupInto(ctx context.Context, path string, info os.FileInfo) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	quiet := *a
+	if a.isStdout(info) {
+		quiet.stdout = a.stderr
+	}
+	err = quiet.withClient(ctx, func(c *client.Client) error { return quiet.backupTo(ctx, f, c) })
+	return errors.Join(err, f.Close())
+}
+
+// backupFile writes a backup to a file beside path and puts it in its place when it is complete.
+func (a *app) backupFile(ctx context.Context, path string) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".backup-*")
 	if err != nil {
 		return err

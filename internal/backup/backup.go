@@ -116,7 +116,21 @@ func read(r io.Reader, fn func(p Part, snapshot io.Reader) error) (Manifest, err
 			return m, fmt.Errorf("space %q: %w", p.Space, err)
 		}
 	}
-	return m, nil
+	return m, readEnd(archive, r)
+}
+
+// readEnd returns ErrBad if anything follows the last snapshot of a backup.
+func readEnd(archive *tar.Reader, r io.Reader) error {
+	if head, err := archive.Next(); err == nil {
+		return fmt.Errorf("%w: it has %q after its last space", ErrBad, head.Name)
+	} else if !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: what follows its last space is not readable", ErrBad)
+	}
+	n, err := io.Copy(io.Discard, r)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%w: %d bytes follow its end", ErrBad, n)
+	}
+	return err
 }
 
 func readManifest(archive *tar.Reader) (m Manifest, err error) {

@@ -150,12 +150,26 @@ func TestVerify_NoticesDamage(t *testing.T) {
 		_, err := backup.Verify(bytes.NewReader(whole[:at]))
 		require.Error(t, err, "cut off at %d", at)
 	}
-	dir := filepath.Join(t.TempDir(), "data")
-	_, err = backup.Restore(t.Context(), bytes.NewReader(whole[:end/2]), dir)
-	require.Error(t, err)
-	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	require.NoError(t, err)
-	require.Empty(t, left)
+	var more bytes.Buffer
+	files := tar.NewWriter(&more)
+	require.NoError(t, files.WriteHeader(&tar.Header{Name: "more", Size: 0}))
+	for name, bad := range map[string][]byte{
+		"cut off":     whole[:end/2],
+		"garbage":     append(bytes.Clone(whole), "garbage"...),
+		"zeros":       append(bytes.Clone(whole), make([]byte, 512)...),
+		"itself":      append(bytes.Clone(whole), whole...),
+		"a file more": append(bytes.Clone(whole[:len(whole)-1024]), more.Bytes()...),
+		"no tar":      append(bytes.Clone(whole[:len(whole)-1024]), bytes.Repeat([]byte("x"), 2048)...),
+	} {
+		_, err = backup.Verify(bytes.NewReader(bad))
+		require.ErrorIs(t, err, backup.ErrBad, name)
+		dir := filepath.Join(t.TempDir(), "data")
+		_, err = backup.Restore(t.Context(), bytes.NewReader(bad), dir)
+		require.ErrorIs(t, err, backup.ErrBad, name)
+		left, err := filepath.Glob(filepath.Join(dir, "*"))
+		require.NoError(t, err)
+		require.Empty(t, left, name)
+	}
 }
 
 // A restore that is killed leaves a folder that no server takes for the whole; one that fails leaves nothing, whatever the folder is called.
