@@ -30,7 +30,7 @@ func (l *Log) appendLocked(msg []byte) error {
 	if len(msg) < record.HeaderSize || len(msg) > MaxMessage {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(msg))
 	}
-	if err := l.store.gone(); err != nil {
+	if err := l.present(); err != nil {
 		return err
 	}
 	if err := l.store.disk.admit(len(msg)); err != nil {

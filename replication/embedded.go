@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"time"
 
@@ -38,34 +37,48 @@ type embedded struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	password string
+	refused  map[logID]error // logs that it does not see, and why
 }
 
-// startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes.
-func startEmbedded(ctx context.Context, f *folder, sync bool, logger *slog.Logger) (*embedded, error) {
+// startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes, or ctx ends: then the server is stopped when it has
+// recovered them, and abandoned tells when that is. accept repairs logs that have lost something.
+func startEmbedded(ctx context.Context, f *folder, cfg Config, accept bool) (e *embedded, abandoned <-chan struct{}, err error) {
 	if err := f.endDrops(); err != nil {
-		return nil, fmt.Errorf("%w: end the removal of logs: %w", ErrFailed, err)
+		return nil, nil, fmt.Errorf("%w: end the removal of logs: %w", ErrFailed, err)
 	}
-	if err := f.endUnmade(logger); err != nil {
-		return nil, fmt.Errorf("%w: remove logs that were never made: %w", ErrFailed, err)
+	if err := f.endUnmade(cfg.Logger); err != nil {
+		return nil, nil, fmt.Errorf("%w: remove logs that were never made: %w", ErrFailed, err)
 	}
-	if err := checkLastFiles(f, logger); errors.Is(err, ErrDamaged) {
-		return nil, fmt.Errorf("replication: %w", err)
-	} else if err != nil {
-		return nil, fmt.Errorf("%w: look at the files: %w", ErrFailed, err)
+	log := &serverLog{log: cfg.Logger}
+	e = &embedded{password: rand.Text()}
+	if e.refused, err = f.inspect(ctx, cfg, accept); err != nil {
+		return nil, nil, fmt.Errorf("%w: look at the files: %w", ErrFailed, err)
 	}
-	log := &serverLog{log: logger}
-	e := &embedded{password: rand.Text()}
-	var err error
-	if e.srv, err = server.NewServer(e.options(f, sync)); err != nil {
-		return nil, fmt.Errorf("%w: configure server: %w", ErrFailed, err)
+	if e.srv, err = server.NewServer(e.options(f, cfg.Sync)); err != nil {
+		return nil, nil, fmt.Errorf("%w: configure server: %w", ErrFailed, err)
 	}
 	e.srv.SetLoggerV2(log, false, false, false)
-	e.srv.Start()
+	started := make(chan struct{})
+	go func() {
+		e.srv.Start()
+		close(started)
+	}()
+	select {
+	case <-started:
+	case <-ctx.Done():
+		gone := make(chan struct{})
+		go func() {
+			<-started
+			e.stop()
+			close(gone)
+		}()
+		return nil, gone, context.Cause(ctx)
+	}
 	if err := e.ready(ctx, log); err != nil {
 		e.stop()
-		return nil, fmt.Errorf("%w: start server on %s: %w", ErrFailed, f.path, err)
+		return nil, nil, fmt.Errorf("%w: start server on %s: %w", ErrFailed, f.path, err)
 	}
-	return e, nil
+	return e, nil, nil
 }
 
 func (e *embedded) options(f *folder, sync bool) *server.Options {

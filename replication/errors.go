@@ -31,6 +31,11 @@ var (
 	ErrPosition error = unreadable("replication: position not in the log")
 )
 
+// Unusable reports whether err tells that a log, or what is left of it, does not hold what it should: it stays so until Config.AcceptLoss repairs the log.
+func Unusable(err error) bool {
+	return errors.Is(err, ErrLost) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrPosition) || errors.Is(err, ErrBadSnapshot)
+}
+
 // Errors of the store.
 var (
 	// ErrInvalidName is returned for the name of a space, or the number of a partition, that cannot be.

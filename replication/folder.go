@@ -122,6 +122,18 @@ func (f *folder) close() (err error) {
 	return err
 }
 
+// leave closes a folder that could not be opened, after a server that still reads it.
+func (f *folder) leave(abandoned <-chan struct{}) {
+	if abandoned == nil {
+		_ = f.close() // another error says more
+		return
+	}
+	go func() {
+		<-abandoned
+		_ = f.close()
+	}()
+}
+
 // readMarker returns the folder's marker, which is made if it is missing.
 func readMarker(path, mode string) (m marker, err error) {
 	b, err := os.ReadFile(path)
@@ -158,13 +170,20 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
+	return replaceFile(path, append(b, '\n'), true)
+}
+
+// replaceFile replaces a file as a whole.
+func replaceFile(path string, b []byte, sync bool) error {
 	f, err := os.CreateTemp(filepath.Dir(path), unfinishedFile+"*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
+	_, err = f.Write(b)
+	if sync {
+		err = errors.Join(err, f.Sync())
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {

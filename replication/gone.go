@@ -1,19 +1,25 @@
 package replication
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 )
 
 // lookForFolder is how often a store looks whether its folder is still there. For so long changes may be acknowledged that are in no folder.
 const lookForFolder = 100 * time.Millisecond
 
-// watch looks whether the folder is still the one that was opened, until the store is closed or it is not. A process keeps the files that it has open when
-// they are removed: nothing else would tell.
+// noteSeen is how many looks at the folder there are from one note of how far logs have come to the next.
+const noteSeen = 10
+
+// watch looks whether the folder is still the one that was opened, and the files of the logs, until the store is closed or the folder is not. A process keeps the files
+// that it has open when they are removed: nothing else would tell. It notes how far the logs have come, too.
 func (s *Store) watch() {
 	tick := time.NewTicker(lookForFolder)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-tick.C:
 		case <-s.life.Done():
@@ -24,7 +30,97 @@ func (s *Store) watch() {
 			s.missing.Store(&err)
 			return
 		}
+		s.lookAtLogs(n%noteSeen == 0)
 	}
+}
+
+// lookAtLogs looks at the files of logs that this process writes, unless the server is being restarted, which may replace them.
+func (s *Store) lookAtLogs(note bool) {
+	if !s.running.TryRLock() {
+		return
+	}
+	defer s.running.RUnlock()
+	s.served.Range(func(log, _ any) bool {
+		if l := log.(*Log); l.lookAtFiles() && note {
+			l.see()
+		}
+		return true
+	})
+}
+
+// lookAtFiles reports whether the files of the log are those that the server has open, as far as one can see: once they are not, nothing is acknowledged any more.
+func (l *Log) lookAtFiles() bool {
+	if !l.serving.Load() || !l.replacing.TryLock() {
+		return false // a purge may replace them
+	}
+	defer l.replacing.Unlock()
+	if l.gone.Load() != nil {
+		return false
+	}
+	err := l.files.look(l.store.folder.streamDir(l.id), l.store.folder.messagesDir(l.id))
+	if err != nil && l.serving.Load() {
+		l.store.cfg.Logger.Error("log_files_gone", "log", l.id.String(), "error", err)
+		l.gone.Store(&err)
+	}
+	return err == nil
+}
+
+// forgetFiles is called when the server may have replaced files.
+func (l *Log) forgetFiles() {
+	l.replacing.Lock()
+	defer l.replacing.Unlock()
+	l.files = openFiles{}
+}
+
+// openFiles are the files of a log as they were when they were looked at last: the folders, and the file that is written. The zero value has seen none.
+type openFiles struct {
+	dirs [2]fs.FileInfo
+	last int // number of the file
+	file fs.FileInfo
+}
+
+// look returns ErrGone if the folders or the file were removed or replaced since the last look. Another file may have been begun.
+func (o *openFiles) look(dirs ...string) error {
+	for i, dir := range dirs {
+		info, err := o.same(o.dirs[i], dir)
+		if err != nil {
+			return err
+		}
+		o.dirs[i] = info
+	}
+	messages := dirs[len(dirs)-1]
+	for o.last > 0 {
+		info, err := os.Stat(blockPath(messages, o.last+1))
+		if err != nil {
+			break
+		}
+		o.last, o.file = o.last+1, info
+	}
+	info, err := o.same(o.file, blockPath(messages, o.last))
+	if err == nil && o.last > 0 {
+		o.file = info
+		return nil
+	}
+	last, failed := newestFile(messages)
+	if failed != nil || last <= o.last { // else files were begun, and removed, since
+		return err
+	}
+	if info, err = os.Stat(blockPath(messages, last)); err == nil {
+		o.last, o.file = last, info
+	}
+	return nil
+}
+
+// same returns what a name means; ErrGone if that is not what it meant before, which is nil if that is not known.
+func (o *openFiles) same(before fs.FileInfo, path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && (before == nil || os.SameFile(before, info)):
+		return info, nil
+	case err != nil && (before == nil || !errors.Is(err, fs.ErrNotExist)):
+		return before, nil
+	}
+	return nil, fmt.Errorf("%w: %s was removed or replaced; nothing is acknowledged any more", ErrGone, path)
 }
 
 // check returns ErrGone if the folder, or what is locked in it, is not what was opened.
@@ -35,6 +131,14 @@ func (f *folder) check() error {
 		}
 	}
 	return nil
+}
+
+// present returns ErrGone once the folder, or the files of the log, were found not to be there.
+func (l *Log) present() error {
+	if err := l.gone.Load(); err != nil {
+		return *err
+	}
+	return l.store.gone()
 }
 
 // gone returns ErrGone once the folder was found not to be there, for good: what was written since is lost.

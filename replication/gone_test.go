@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,4 +50,86 @@ func TestOpen_LocksTheFolderItself(t *testing.T) {
 	require.NoError(t, os.Rename(dir, dir+"-moved"))
 	_, err = Open(t.Context(), Config{Dir: dir + "-moved"})
 	require.ErrorContains(t, err, "is in use by another process")
+}
+
+// The same holds for the files of one log; other logs go on.
+func TestGone_FilesOfALog(t *testing.T) {
+	t.Parallel()
+	for name, remove := range map[string]func(t *testing.T, stream string){
+		"stream":   func(t *testing.T, stream string) { require.NoError(t, os.RemoveAll(stream)) },
+		"messages": func(t *testing.T, stream string) { require.NoError(t, os.RemoveAll(filepath.Join(stream, "msgs"))) },
+		"file": func(t *testing.T, stream string) {
+			files, err := filepath.Glob(filepath.Join(stream, "msgs", "*.blk"))
+			require.NoError(t, err)
+			for _, file := range files {
+				require.NoError(t, os.Remove(file))
+			}
+		},
+		"replaced": func(t *testing.T, stream string) {
+			copied := filepath.Join(t.TempDir(), "copy")
+			require.NoError(t, os.CopyFS(copied, os.DirFS(filepath.Join(stream, "msgs"))))
+			require.NoError(t, os.RemoveAll(filepath.Join(stream, "msgs")))
+			require.NoError(t, os.Rename(copied, filepath.Join(stream, "msgs")))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := open(t, Config{MaxBytes: smallLog})
+			l := primary(t, s)
+			for n := range uint64(12) { // in two files
+				require.NoError(t, l.Append(commit(n, 4_000)))
+			}
+			other, err := s.Log(t.Context(), "other", 0)
+			require.NoError(t, err)
+			require.NoError(t, other.Replay(t.Context(), 0, ignore, nil))
+			looked := func() bool { return l.lookAtFiles() }
+			require.Eventually(t, looked, time.Minute, time.Millisecond) // a removal before is found when the log is read
+			remove(t, streamDir(s.folder.path))
+			require.Eventually(t, func() bool { return l.Append(commit(4, 10)) != nil }, time.Minute, time.Millisecond)
+			require.ErrorIs(t, l.Append(commit(5, 10)), ErrGone)
+			require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrGone)
+			appendAll(t, other, 1, 2)
+		})
+	}
+}
+
+// What the server does with the files itself is nothing to worry about.
+func TestGone_FilesThatTheServerReplaces(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{MaxBytes: smallLog})
+	l := primary(t, s)
+	for n := range uint64(60) {
+		require.NoError(t, l.Append(commit(n, 4_000)))
+		switch {
+		case n%10 == 9:
+			require.NoError(t, l.purge(t.Context(), l.Last()))
+		case n%25 == 24:
+			require.NoError(t, l.purge(t.Context(), l.Last()+1))
+		}
+		l.lookAtFiles()
+		require.NoError(t, l.present())
+	}
+	require.NoError(t, s.Close())
+	s = open(t, Config{Dir: s.folder.path, MaxBytes: smallLog})
+	l = idle(t, s)
+	require.NoError(t, l.Replay(t.Context(), l.Last(), ignore, nil), "nothing is missing")
+}
+
+// A start that is given up ends at once, and gives the folder back.
+func TestOpen_IsGivenUp(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Config{Dir: dir})
+	appendAll(t, primary(t, s), 1, 3)
+	require.NoError(t, s.Close())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Open(ctx, Config{Dir: dir})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Eventually(t, func() bool {
+		s, err = Open(t.Context(), Config{Dir: dir})
+		return err == nil
+	}, time.Minute, 10*time.Millisecond)
+	require.Equal(t, upTo(3), replayed(t, idle(t, s)))
+	require.NoError(t, s.Close())
 }

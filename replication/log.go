@@ -24,6 +24,14 @@ type Log struct {
 	names  names      // guarded by mu
 
 	syncedFile atomic.Int64 // the last file of those that syncFiles has made durable
+	serving    atomic.Bool  // it was replayed, and is not shut
+
+	gone      atomic.Pointer[error] // why nothing must be written any more; nil while the files are there
+	replacing sync.Mutex            // held while a purge may replace files
+	files     openFiles             // guarded by replacing
+
+	seeing   sync.Mutex // held while seen is written
+	lastSeen seen       // guarded by seeing; what is written
 
 	// state is a copy for observers, so that they do not wait for the disk. Its lock is taken after mu.
 	stateMu sync.Mutex
@@ -136,6 +144,8 @@ func (l *Log) failLocked(err error) {
 func (l *Log) shut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.serving.Store(false)
+	l.store.served.Delete(l)
 	l.failLocked(ErrClosed)
 	if l.pub != nil {
 		l.pub.close()

@@ -48,26 +48,39 @@ func (l *Log) loss(ctx context.Context, w witness) (lost, err error) {
 	if err != nil {
 		return nil, err
 	}
-	snapshot := "there is no good snapshot of it"
-	if p > 0 {
-		snapshot = fmt.Sprintf("its newest good snapshot is of position %d", p)
-	}
+	snapshot := aboutSnapshot(p)
 	switch {
 	case w.Lost:
 		return fmt.Errorf("%w: %v: it was accepted before", ErrLost, l.id), nil
 	case w.Stream != "" && w.Stream != l.stream, w.Stream == "" && p > 0 && h.Incarnation != l.incarnation && end == 0:
 		return fmt.Errorf("%w: %v is not there; it had reached position %d, and %s", ErrLost, l.id, max(w.Reached, p), snapshot), nil
 	case end < w.Reached:
-		return fmt.Errorf("%w: %v ends at position %d; it had reached position %d, and %s", ErrLost, l.id, end, w.Reached, snapshot), nil
+		return endLost(l.id, end, w.Reached, p), nil
 	}
 	return nil, nil
 }
 
+// endLost returns ErrLost for a log that ends before a position that it had reached.
+func endLost(id logID, end, reached, snapshot uint64) error {
+	return fmt.Errorf("%w: %v ends at position %d; it had reached position %d, and %s", ErrLost, id, end, reached, aboutSnapshot(snapshot))
+}
+
+func aboutSnapshot(position uint64) string {
+	if position == 0 {
+		return "there is no good snapshot of it"
+	}
+	return fmt.Sprintf("its newest good snapshot is of position %d", position)
+}
+
 // newestGood returns the position and the header of the newest snapshot that is whole, of whatever log; 0 if there is none.
 func (l *Log) newestGood() (position uint64, h SnapshotHeader, err error) {
-	positions, err := l.Snapshots()
+	return l.store.folder.newestGood(l.id)
+}
+
+func (f *folder) newestGood(id logID) (position uint64, h SnapshotHeader, err error) {
+	positions, err := f.snapshots(id)
 	for _, p := range positions {
-		if h, err := readSnapshotFile(l.snapshotPath(p), nil); err == nil && h.Position == p {
+		if h, err := readSnapshotFile(f.snapshotPath(id, p), nil); err == nil && h.Position == p {
 			return p, h, nil
 		}
 	}

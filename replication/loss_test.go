@@ -158,7 +158,7 @@ func TestLoss_OfALogWithoutSnapshots(t *testing.T) {
 	s = open(t, Config{Dir: dir, Sync: true})
 	_, err := s.Log(t.Context(), "test", 0)
 	require.ErrorIs(t, err, ErrLost)
-	require.ErrorContains(t, err, "test/0 is not there; it had reached position 1, and there is no snapshot of it")
+	require.ErrorContains(t, err, "test/0 is not there; it had reached position 4, and there is no snapshot of it")
 	require.NoError(t, s.Close())
 	s = open(t, Config{Dir: dir, Sync: true, AcceptLoss: true})
 	require.Empty(t, replayed(t, idle(t, s)))

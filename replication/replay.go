@@ -36,10 +36,13 @@ func (l *Log) Replay(ctx context.Context, after uint64, apply func(record.Group)
 
 func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error {
 	l.failLocked(ErrNotReplayed)
-	if err := l.store.gone(); err != nil {
+	if err := l.present(); err != nil {
 		return err
 	}
 	if err := l.store.heal(ctx, l.id.stream()); err != nil {
+		return err
+	}
+	if err := l.refused(); err != nil {
 		return err
 	}
 	if err := l.store.disk.admit(0); err != nil {
@@ -91,6 +94,7 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 	if err := l.observeServer(ctx); err != nil {
 		return err
 	}
+	l.see()
 	// Nearly always this is just the claim. Another primary may have appended between; its commits before the claim
 	// count.
 	if err := l.read(ctx, end+1, claim, step); err != nil {
@@ -98,6 +102,15 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 	}
 	l.epoch, l.last = claim, claim // not the end of the log: if somebody has appended since, we are fenced
 	return nil
+}
+
+// refused returns why the server must not see the log: its files were found damaged when the server was started again.
+func (l *Log) refused() error {
+	srv, err := l.store.server()
+	if err != nil {
+		return err
+	}
+	return srv.refused[l.id]
 }
 
 // toldLost reports whether something is lost of what the log had: its claim tells its readers.

@@ -69,7 +69,7 @@ func (l *Log) snapshot(position uint64, origin *Origin) (*Snapshot, error) {
 
 // writeSnapshot begins a snapshot with a header.
 func (l *Log) writeSnapshot(h SnapshotHeader) (*Snapshot, error) {
-	if err := l.store.gone(); err != nil {
+	if err := l.present(); err != nil {
 		return nil, err
 	}
 	dir := l.SnapshotDir()

@@ -28,7 +28,11 @@ func (f *folder) snapshotDir(id logID) string {
 const snapshotsFolder = "snapshots"
 
 func (l *Log) snapshotPath(position uint64) string {
-	return filepath.Join(l.SnapshotDir(), fmt.Sprintf("%020d.snapshot", position))
+	return l.store.folder.snapshotPath(l.id, position)
+}
+
+func (f *folder) snapshotPath(id logID, position uint64) string {
+	return filepath.Join(f.snapshotDir(id), fmt.Sprintf("%020d.snapshot", position))
 }
 
 // OpenSnapshot opens the snapshot at a position for reading. The caller closes it.
@@ -39,8 +43,10 @@ func (l *Log) OpenSnapshot(position uint64) (*os.File, error) {
 // Snapshots returns the positions of the log's snapshots, the newest first.
 func (l *Log) Snapshots() ([]uint64, error) { return l.store.snapshots(l.id) }
 
-func (s *Store) snapshots(id logID) ([]uint64, error) {
-	entries, err := os.ReadDir(s.snapshotDir(id))
+func (s *Store) snapshots(id logID) ([]uint64, error) { return s.folder.snapshots(id) }
+
+func (f *folder) snapshots(id logID) ([]uint64, error) {
+	entries, err := os.ReadDir(f.snapshotDir(id))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
@@ -224,7 +230,11 @@ func (l *Log) purge(ctx context.Context, before uint64) error {
 	if err != nil {
 		return failedOr(ctx, err)
 	}
-	if err := st.Purge(ctx, jetstream.WithPurgeSequence(before)); err != nil {
+	l.replacing.Lock()
+	err = st.Purge(ctx, jetstream.WithPurgeSequence(before))
+	l.files = openFiles{}
+	l.replacing.Unlock()
+	if err != nil {
 		return failedOr(ctx, fmt.Errorf("purge log %v: %w", l.id, err))
 	}
 	info, err := st.Info(ctx)

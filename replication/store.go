@@ -7,6 +7,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,8 @@ type Store struct {
 	srv     *embedded // guarded by running; nil after a failed restart, or Close
 
 	watching sync.WaitGroup
+	boot     string                  // bootID
+	served   sync.Map                // the logs that this process writes
 	syncDir  func(path string) error // syncDir; another one in tests
 	missing  atomic.Pointer[error]   // why nothing must be written any more; nil while the folder is there
 
@@ -36,8 +39,8 @@ type Store struct {
 }
 
 // Open opens the folder and starts the embedded server. It returns once all logs are recovered, which takes as long as it
-// takes; ctx is only looked at between. It refuses a folder that another process has open, or that was made in another
-// mode, and one with a log that cannot be recovered.
+// takes, or ctx ends; the folder may stay locked for a while then. It refuses a folder that another process has open, or that was made in another
+// mode. Logs that are damaged, or have lost something, are refused by Log, unless Config.AcceptLoss repairs them.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -47,12 +50,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv, err := startEmbedded(ctx, f, cfg.Sync, cfg.Logger)
+	srv, abandoned, err := startEmbedded(ctx, f, cfg, cfg.AcceptLoss)
 	if err != nil {
-		_ = f.close() // the error above says more
+		f.leave(abandoned)
 		return nil, err
 	}
-	s := &Store{cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log), syncDir: syncDir}
+	s := &Store{cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log), syncDir: syncDir, boot: bootID()}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.close = sync.OnceValue(s.shutdown)
 	s.watching.Go(s.watch)
@@ -76,16 +79,33 @@ func (s *Store) shutdown() error {
 	logs := s.logs
 	s.logs = nil
 	s.opening.Unlock()
+	var primaries []*Log
 	for _, l := range logs {
+		if l.serving.Load() && l.gone.Load() == nil {
+			primaries = append(primaries, l)
+		}
 		l.shut()
 	}
 	s.running.Lock()
 	defer s.running.Unlock()
-	if s.srv != nil {
-		s.srv.stop()
-		s.srv = nil
+	if s.srv == nil {
+		return s.folder.close()
 	}
-	return s.folder.close()
+	s.srv.stop()
+	s.srv = nil
+	var err error
+	if s.gone() == nil && s.folder.check() == nil {
+		err = errors.Join(s.noteEnds(primaries), s.folder.bringBack())
+	}
+	return errors.Join(err, s.folder.close())
+}
+
+// noteEnds makes the witnesses of logs that were stopped tell exactly where they end.
+func (s *Store) noteEnds(logs []*Log) (err error) {
+	for _, l := range logs {
+		err = errors.Join(err, l.reach(l.Last()))
+	}
+	return err
 }
 
 // server returns the running server, after waiting for a restart.
@@ -130,11 +150,18 @@ func (s *Store) heal(ctx context.Context, stream string) error {
 	if err := s.folder.check(); err != nil {
 		return err // the server would begin anew there
 	}
-	srv, err := startEmbedded(ctx, s.folder, s.cfg.Sync, s.cfg.Logger)
+	srv, abandoned, err := startEmbedded(ctx, s.folder, s.cfg, false)
+	if abandoned != nil {
+		<-abandoned
+	}
 	if err != nil {
 		return err
 	}
 	s.srv = srv
+	s.served.Range(func(log, _ any) bool {
+		log.(*Log).forgetFiles()
+		return true
+	})
 	return nil
 }
 

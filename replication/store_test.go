@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -59,18 +58,6 @@ func TestStore_SpacesAndTheirLogs(t *testing.T) {
 	require.ErrorIs(t, err, ErrInvalidName)
 	_, err = s.Log(t.Context(), "a", -1)
 	require.ErrorIs(t, err, ErrInvalidName)
-}
-
-func TestOpen_RefusesALogThatCannotBeRecovered(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := open(t, Config{Dir: dir})
-	appendAll(t, primary(t, s), 1, 3)
-	require.NoError(t, s.Close())
-	require.NoError(t, os.WriteFile(filepath.Join(streamDir(dir), "meta.inf"), []byte("{"), 0o600))
-	_, err := Open(t.Context(), Config{Dir: dir})
-	require.ErrorIs(t, err, ErrFailed)
-	require.ErrorContains(t, err, "could not be recovered")
 }
 
 // streamDir is where the server keeps the stream of the log that primary opens.

@@ -25,6 +25,9 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	for id := range srv.refused {
+		names = append(names, id.space)
+	}
 	list := srv.js.ListStreams(ctx)
 	for info := range list.Info() {
 		if name := info.Config.Metadata[metaSpace]; name != "" {
@@ -39,7 +42,7 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 }
 
 // Log returns the log of a partition, which is made if it does not exist. Each partition has one Log: later calls
-// return the same.
+// return the same. It returns ErrLost or ErrDamaged for one that has lost what was acknowledged: its files stay as they are.
 func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
@@ -53,6 +56,9 @@ func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, err
 	srv, err := s.server()
 	if err != nil {
 		return nil, err
+	}
+	if err := srv.refused[id]; err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
 	}
 	if err := s.endDrop(ctx, srv, id); err != nil {
 		return nil, fmt.Errorf("open log %v: %w", id, err)
@@ -92,7 +98,7 @@ func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream
 	if meta[metaSpace] != id.space || meta[metaPartition] != strconv.Itoa(id.partition) || meta[metaIncarnation] == "" {
 		return nil, fmt.Errorf("%w: stream %s was not made by this program", ErrFailed, cfg.Name)
 	}
-	if want := s.streamConfig(id).MaxBytes; cfg.MaxBytes != want {
+	if want := streamConfig(id, s.cfg.MaxBytes, "").MaxBytes; cfg.MaxBytes != want {
 		cfg.MaxBytes = want
 		if st, err = srv.js.UpdateStream(ctx, cfg); err != nil {
 			return nil, err
@@ -108,24 +114,24 @@ func (s *Store) makeStream(ctx context.Context, srv *embedded, id logID) (jetstr
 			return nil, err
 		}
 	}
-	return srv.js.CreateStream(ctx, s.streamConfig(id))
+	return srv.js.CreateStream(ctx, streamConfig(id, s.cfg.MaxBytes, newIncarnation()))
 }
 
 func newIncarnation() string { return rand.Text() }
 
-func (s *Store) streamConfig(id logID) jetstream.StreamConfig {
+func streamConfig(id logID, maxBytes int64, incarnation string) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:     id.stream(),
 		Subjects: []string{id.subject()},
 		Metadata: map[string]string{
 			metaSpace:       id.space,
 			metaPartition:   strconv.Itoa(id.partition),
-			metaIncarnation: newIncarnation(),
+			metaIncarnation: incarnation,
 		},
 		Storage:    jetstream.FileStorage,
 		Replicas:   1,
 		Discard:    jetstream.DiscardNew, // a full log refuses; it never forgets what was acknowledged
-		MaxBytes:   cmp.Or(s.cfg.MaxBytes, -1),
+		MaxBytes:   cmp.Or(maxBytes, -1),
 		DenyDelete: true,
 
 		AllowDirect: true,                   // for fetcher

@@ -15,9 +15,12 @@ func (f *folder) streamsDir() string {
 	return filepath.Join(f.data(), "jetstream", server.DEFAULT_GLOBAL_ACCOUNT, "streams")
 }
 
+// streamDir returns the folder of the stream of a log.
+func (f *folder) streamDir(id logID) string { return filepath.Join(f.streamsDir(), id.stream()) }
+
 // messagesDir returns the folder of the files that hold the messages of a log.
 func (f *folder) messagesDir(id logID) string {
-	return filepath.Join(f.streamsDir(), id.stream(), "msgs")
+	return filepath.Join(f.streamDir(id), "msgs")
 }
 
 // syncFiles makes what the embedded server has written of the log durable. Without Sync it does so itself, but only now and then.

@@ -42,15 +42,3 @@ func TestOpen_EndsLogsThatWereNeverMade(t *testing.T) {
 		})
 	}
 }
-
-// A folder that lacks its description but holds messages is damage.
-func TestOpen_KeepsMessagesWithoutADescription(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s := open(t, Config{Dir: dir})
-	appendAll(t, primary(t, s), 1, 3)
-	require.NoError(t, s.Close())
-	require.NoError(t, os.Remove(filepath.Join(streamDir(dir), server.JetStreamMetaFile)))
-	_, err := Open(t.Context(), Config{Dir: dir})
-	require.ErrorContains(t, err, "could not be recovered")
-}

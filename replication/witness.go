@@ -29,7 +29,7 @@ func (f *folder) readWitness(id logID) (w witness, err error) {
 		return w, nil
 	}
 	if err == nil && json.Unmarshal(b, &w) != nil {
-		err = fmt.Errorf("%s is not readable: remove it to go on without what it says of the end of log %v", path, id)
+		return witness{}, fmt.Errorf("%w: %s, which says how far log %v has come, is not readable", ErrDamaged, path, id)
 	}
 	if err != nil {
 		err = fmt.Errorf("replication: %w", err)
@@ -38,21 +38,25 @@ func (f *folder) readWitness(id logID) (w witness, err error) {
 }
 
 // writeWitness replaces the witness, durably.
-func (s *Store) writeWitness(id logID, w witness) error {
-	dir := s.snapshotDir(id)
+func (s *Store) writeWitness(id logID, w witness) error { return s.folder.writeWitness(id, w) }
+
+func (f *folder) writeWitness(id logID, w witness) error {
+	dir := f.snapshotDir(id)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("replication: %w", err)
 	}
 	if err := writeJSON(filepath.Join(dir, witnessFile), w); err != nil {
 		return fmt.Errorf("replication: note of log %v: %w", id, err)
 	}
-	return s.syncSnapshots(id)
+	return f.syncSnapshots(id)
 }
 
 // syncSnapshots makes the names of a log's snapshots durable, and those of the folders above, which may be as new.
-func (s *Store) syncSnapshots(id logID) error {
-	dir := s.snapshotDir(id)
-	for _, dir := range []string{dir, filepath.Dir(dir), s.folder.path} {
+func (s *Store) syncSnapshots(id logID) error { return s.folder.syncSnapshots(id) }
+
+func (f *folder) syncSnapshots(id logID) error {
+	dir := f.snapshotDir(id)
+	for _, dir := range []string{dir, filepath.Dir(dir), f.path} {
 		if err := syncDir(dir); err != nil {
 			return fmt.Errorf("replication: %w", err)
 		}
@@ -87,8 +91,13 @@ func (l *Log) replayed(claim uint64) error {
 	if l.store.cfg.Sync {
 		now.Reached = claim
 	}
-	if now == w {
-		return nil
+	if now != w {
+		if err := l.store.writeWitness(l.id, now); err != nil {
+			return err
+		}
 	}
-	return l.store.writeWitness(l.id, now)
+	l.forgetFiles()
+	l.serving.Store(true)
+	l.store.served.Store(l, nil)
+	return nil
 }

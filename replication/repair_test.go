@@ -1,0 +1,233 @@
+package replication
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// state is what a reader makes of a log that is loaded and replayed: the numbers of the commits. A snapshot holds them all.
+func restate(t *testing.T, l *Log) (numbers []uint64, told int) {
+	t.Helper()
+	collect := into(&numbers)
+	p, err := l.Load(t.Context(), func(records []byte) error {
+		for rest := records; len(rest) > 0; {
+			var r record.Record
+			var err error
+			if rest, err = record.Next(rest, &r); err != nil {
+				return err
+			}
+			numbers = append(numbers, r.ID)
+		}
+		return nil
+	}, nil)
+	require.NoError(t, err)
+	require.NoError(t, l.Replay(t.Context(), p, func(g record.Group) error {
+		if len(g.Records) > 0 && record.Op(g.Records[0]) == record.Lost {
+			told++
+		}
+		return collect(g)
+	}, nil))
+	return numbers, told
+}
+
+func snapshotOf(t *testing.T, l *Log, last uint64) {
+	t.Helper()
+	s, err := l.Snapshot(l.Last())
+	require.NoError(t, err)
+	for n := uint64(1); n <= last; n++ {
+		require.NoError(t, s.Write(record.AppendPut(nil, n, 1, 0, []byte{byte(n)})))
+	}
+	require.NoError(t, s.Commit())
+}
+
+// smallLog is a bound of a log that makes the server begin a file after 32,000 bytes.
+const smallLog = 127_000
+
+// manyFiles makes a log of three files with snapshots in the middle of the second one, and closes it.
+func manyFiles(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	s := open(t, Config{Dir: dir, MaxBytes: smallLog})
+	l := primary(t, s)
+	for n := uint64(1); n <= damageMessages; n++ {
+		require.NoError(t, l.Append(commit(n, 3_700)))
+		if n == 10 || n == 11 {
+			snapshotOf(t, l, n)
+		}
+	}
+	require.NoError(t, s.Close())
+	return dir
+}
+
+func blk(dir string, number int) string {
+	return blockPath(filepath.Join(streamDir(dir), "msgs"), number)
+}
+
+func change(t *testing.T, path string, damage func([]byte) []byte) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, damage(b), 0o600))
+}
+
+func remove(t *testing.T, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		require.NoError(t, os.Remove(path))
+	}
+}
+
+func removeSnapshots(t *testing.T, dir string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, snapshotsFolder, "test-0", "*.snapshot"))
+	require.NoError(t, err)
+	require.Len(t, files, 2)
+	remove(t, files...)
+}
+
+// Whatever of a log is damaged, it is refused, in one line and without a change of its files, until the loss is accepted. Then it goes on with what can be known, and goes
+// on to do so; nothing of what was there is deleted.
+func TestRepair_EveryDamageOfALog(t *testing.T) {
+	t.Parallel()
+	index := func(dir string) string { return filepath.Join(streamDir(dir), "msgs", indexFile) }
+	note := func(dir string) string { return filepath.Join(dir, snapshotsFolder, "test-0", witnessFile) }
+	for name, c := range map[string]struct {
+		damage func(t *testing.T, dir string)
+		says   string // when it is refused, by Log or by Replay; "": it is not
+		left   uint64 // commits
+		told   int
+	}{
+		"meta":            {func(t *testing.T, dir string) { change(t, filepath.Join(streamDir(dir), "meta.inf"), flip(0.5)) }, `meta\.inf`, damageMessages, 0},
+		"meta is empty":   {func(t *testing.T, dir string) { change(t, filepath.Join(streamDir(dir), "meta.inf"), truncate(0)) }, `meta\.inf`, damageMessages, 0},
+		"meta sum":        {func(t *testing.T, dir string) { change(t, filepath.Join(streamDir(dir), "meta.sum"), flip(0.5)) }, `meta\.inf`, damageMessages, 0},
+		"meta is missing": {func(t *testing.T, dir string) { remove(t, filepath.Join(streamDir(dir), "meta.inf")) }, `meta\.inf`, damageMessages, 0},
+		"witness":         {func(t *testing.T, dir string) { change(t, note(dir), truncate(0.5)) }, `log\.json`, damageMessages, 1},
+		"witness missing": {func(t *testing.T, dir string) { remove(t, note(dir)) }, ``, damageMessages, 0},
+		"index":           {func(t *testing.T, dir string) { change(t, index(dir), flip(0.5)) }, ``, damageMessages, 0},
+		"index is cut":    {func(t *testing.T, dir string) { change(t, index(dir), truncate(0.5)) }, ``, damageMessages, 0},
+		"first file":      {func(t *testing.T, dir string) { remove(t, blk(dir, 1)) }, ``, damageMessages, 0}, // the snapshots hold what was there
+		"first file, no snapshots": {func(t *testing.T, dir string) {
+			remove(t, blk(dir, 1))
+			removeSnapshots(t, dir)
+		}, `position`, 0, 1},
+		"middle file": {func(t *testing.T, dir string) { remove(t, blk(dir, 2)) }, `position \d+ is missing`, 11, 1},
+		"last file":   {func(t *testing.T, dir string) { remove(t, blk(dir, 3)) }, `ends at position 17; it had reached position 21`, 16, 1},
+		"all files": {func(t *testing.T, dir string) {
+			remove(t, blk(dir, 1), blk(dir, 2), blk(dir, 3))
+		}, `ends at position 0; it had reached position 21`, 11, 1},
+		"files and index": {func(t *testing.T, dir string) {
+			remove(t, blk(dir, 3), index(dir))
+		}, `ends at position 17; it had reached position 21`, 16, 1},
+		"end of the last file": {func(t *testing.T, dir string) { change(t, blk(dir, 3), flip(0.99)) }, `position 21 cannot be read`, 19, 1},
+		"last file, middle":    {func(t *testing.T, dir string) { change(t, blk(dir, 3), flip(0.5)) }, `position 20 cannot be read`, 18, 1},
+		"second file, its end": {func(t *testing.T, dir string) { change(t, blk(dir, 2), flip(0.99)) }, `position`, 15, 1},
+		"second file, no index": {func(t *testing.T, dir string) {
+			change(t, blk(dir, 2), flip(0.99))
+			remove(t, index(dir))
+		}, `position 17 cannot be read \(byte \d+ of .*2\.blk\)`, 15, 1},
+		"first file, no index": {func(t *testing.T, dir string) { // the snapshots hold what was there
+			change(t, blk(dir, 1), flip(0.5))
+			remove(t, index(dir))
+		}, ``, damageMessages, 0},
+		"last file is cut off": {func(t *testing.T, dir string) { change(t, blk(dir, 3), truncate(0.5)) }, `ends at position 19; it had reached position 21`, 18, 1},
+		"snapshots are damaged": {func(t *testing.T, dir string) {
+			files, err := filepath.Glob(filepath.Join(dir, snapshotsFolder, "test-0", "*.snapshot"))
+			require.NoError(t, err)
+			for _, file := range files {
+				change(t, file, flip(0.9))
+			}
+			remove(t, blk(dir, 1))
+		}, `position`, 0, 1},
+	} {
+		for _, killed := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, killed), func(t *testing.T) {
+				t.Parallel()
+				dir := manyFiles(t)
+				c.damage(t, dir)
+				if _, err := os.Stat(index(dir)); killed && err == nil {
+					remove(t, index(dir)) // a kill gives the server no time to write it
+				}
+				before := files(t, dir)
+				if c.says != "" {
+					for range 2 {
+						require.Regexp(t, c.says, unusable(t, dir))
+						require.Equal(t, before, files(t, dir))
+					}
+				}
+				s := open(t, Config{Dir: dir, MaxBytes: smallLog, AcceptLoss: true})
+				got, told := restate(t, idle(t, s))
+				require.Equal(t, upTo(c.left), got)
+				require.Equal(t, c.told, told)
+				appendAll(t, idle(t, s), 201, 203)
+				require.NoError(t, s.Close())
+				if c.told > 0 {
+					kept := files(t, dir)
+					for name, content := range before {
+						require.True(t, strings.HasPrefix(kept[name], content) || slices.ContainsFunc(aside(t, dir), func(s string) bool { return s == content }), name)
+					}
+				}
+				for range 2 { // and once more
+					s = open(t, Config{Dir: dir, MaxBytes: smallLog})
+					got, told = restate(t, idle(t, s))
+					require.Equal(t, append(upTo(c.left), 201, 202, 203), got)
+					require.LessOrEqual(t, told, c.told)
+					require.NoError(t, s.Close())
+				}
+			})
+		}
+	}
+}
+
+// unusable returns why a log cannot be used.
+func unusable(t *testing.T, dir string) string {
+	t.Helper()
+	s := open(t, Config{Dir: dir, MaxBytes: smallLog})
+	defer func() { require.NoError(t, s.Close()) }()
+	l, err := s.Log(t.Context(), "test", 0)
+	if err == nil {
+		var p uint64
+		if p, err = l.Load(t.Context(), func([]byte) error { return nil }, nil); err == nil {
+			err = l.Replay(t.Context(), p, ignore, nil)
+		}
+	}
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "\n")
+	return err.Error()
+}
+
+// files returns the contents of the files of messages.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	names, err := filepath.Glob(filepath.Join(streamDir(dir), "msgs", "*.blk"))
+	require.NoError(t, err)
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		found[filepath.Base(name)] = string(b)
+	}
+	return found
+}
+
+// aside returns the contents of the files that were put aside.
+func aside(t *testing.T, dir string) (contents []string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, asideFolder, "test-0", "*", "*"))
+	require.NoError(t, err)
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		require.NoError(t, err)
+		if !strings.HasSuffix(name, indexFile) {
+			contents = append(contents, string(b))
+		}
+	}
+	return contents
+}

@@ -1,0 +1,49 @@
+package replication
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+)
+
+// seen is a position that the log had reached when the machine was last started: what has reached the operating system by then may only be missing if power
+// was lost since. It is noted about once a second, and not synced.
+type seen struct {
+	Incarnation string `json:"incarnation"`
+	Position    uint64 `json:"position"`
+	Boot        string `json:"boot"` // of the machine
+}
+
+const seenFile = "seen.json"
+
+// readSeen returns what was noted of a log; the zero value if there is nothing readable.
+func (f *folder) readSeen(id logID) (s seen) {
+	b, err := os.ReadFile(filepath.Join(f.snapshotDir(id), seenFile))
+	if err != nil || json.Unmarshal(b, &s) != nil {
+		return seen{}
+	}
+	return s
+}
+
+// see notes how far the log has come. What cannot be written is not missed: it is of no use but to notice a loss.
+func (l *Log) see() {
+	l.seeing.Lock()
+	defer l.seeing.Unlock()
+	now := seen{Incarnation: l.incarnation, Position: l.Last(), Boot: l.store.boot}
+	if now == l.lastSeen || l.store.boot == "" {
+		return
+	}
+	if b, err := json.Marshal(now); err == nil && replaceFile(filepath.Join(l.SnapshotDir(), seenFile), b, false) == nil {
+		l.lastSeen = now
+	}
+}
+
+// bootID returns what tells the time between two starts of the machine from all others; "" where the system does not tell.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return string(bytes.TrimSpace(b))
+}
