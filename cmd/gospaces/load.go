@@ -53,7 +53,7 @@ func (a *app) loadCommand() *cobra.Command {
 			if errors.Is(err, writeback.ErrIncomplete) {
 				err = fmt.Errorf("%w: --incomplete loads them as they are", err)
 			}
-			if errors.Is(err, replication.ErrLost) {
+			if replication.Unusable(err) {
 				err = fmt.Errorf("%w: name a new folder with --data", err)
 			}
 			return err

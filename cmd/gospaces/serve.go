@@ -82,7 +82,7 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fromEnvironment(flags)
 	flags.StringVar(&f.config, "config", "", "file with settings")
-	flags.BoolVar(&f.acceptLoss, "accept-loss", false, "go on with what is left of a log that has lost its end or is gone; say it once, when a start asks for it")
+	flags.BoolVar(&f.acceptLoss, "accept-loss", false, "go on with what is left of logs that are damaged, or have lost something; say it once, when a start asks for it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := a.readConfig(cmd, f.config); err != nil {
 			return usageError{err}
@@ -141,7 +141,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "listen" {
 		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.listen, err)
 	}
-	if errors.Is(err, replication.ErrLost) {
+	if replication.Unusable(err) {
 		return fmt.Errorf("%w: give the folder its files back, restore a backup or load the tables into a new folder, or go on without what is lost with --accept-loss", err)
 	}
 	if err != nil {

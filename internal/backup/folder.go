@@ -23,26 +23,32 @@ func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var damaged error // that the states do not need, or of spaces whose logs are lost
+	var damaged error // that the states do not need, or of spaces whose logs lack something
 	for _, name := range names {
-		log, err := store.Log(ctx, name, 0)
-		if errors.Is(err, replication.ErrLost) {
-			damaged = errors.Join(damaged, fmt.Errorf("space %q: %w", name, err))
-			continue
-		}
+		space, whole, err := verifySpace(ctx, store, name)
 		if err != nil {
-			return found, fmt.Errorf("space %q: %w", name, err)
-		}
-		e, last, err := State(ctx, log)
-		if err != nil {
-			return found, fmt.Errorf("space %q: %w", name, err)
-		}
-		found = append(found, Space{Name: name, Position: last, Entries: entries(e)})
-		if err := verifySnapshots(log); err != nil {
 			damaged = errors.Join(damaged, fmt.Errorf("space %q: %w", name, err))
+		}
+		if whole {
+			found = append(found, space)
+		} else if !replication.Unusable(err) {
+			break
 		}
 	}
 	return found, damaged
+}
+
+// verifySpace reads a space, and reports whether its state is whole. An error may be of what the state does not need.
+func verifySpace(ctx context.Context, store *replication.Store, name string) (s Space, whole bool, err error) {
+	log, err := store.Log(ctx, name, 0)
+	if err != nil {
+		return s, false, err
+	}
+	e, last, err := State(ctx, log)
+	if err != nil {
+		return s, false, err
+	}
+	return Space{Name: name, Position: last, Entries: entries(e)}, true, verifySnapshots(log)
 }
 
 // verifySnapshots reads all snapshots of a log, those that its state was not made of, too.

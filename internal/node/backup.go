@@ -108,6 +108,9 @@ type spaceImage struct {
 
 // reserveImages reserves an image of each space but for those of which there is one.
 func (n *Node) reserveImages(ctx context.Context, images []spaceImage) ([]spaceImage, error) {
+	for _, err := range n.spaces.refused {
+		return images, err // it would be missing
+	}
 	for name, s := range n.spaces.all() {
 		if slices.ContainsFunc(images, func(m spaceImage) bool { return m.name == name }) {
 			continue

@@ -32,6 +32,8 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 	switch {
 	case ss.closed:
 		return nil, engine.ErrClosed
+	case ss.refused[name] != nil:
+		return nil, ss.refused[name]
 	case s != nil:
 		if err := ss.removeLocked(ctx, name, s, tables); err != nil {
 			return s.partition, fmt.Errorf("drop space %q: %w", name, err)

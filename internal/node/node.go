@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
@@ -46,7 +48,7 @@ type Config struct {
 	SnapshotEvery time.Duration // 0: an hour
 	EventLog      int64         // bytes of a log that may be kept for the events of registrations which do not collect them; 0: 1 GiB
 
-	AcceptLoss bool // go on with what is left of logs that are lost, or have lost their ends
+	AcceptLoss bool // go on with what is left of logs that are lost or damaged
 
 	Limits Limits
 
@@ -114,7 +116,8 @@ type Node struct {
 }
 
 // Open starts a node: it reads the state of the folder, which takes as long as there is to read, and serves. Clients that connect meanwhile are told how far it is. It returns ctx's error if that
-// ends first, and otherwise what is wrong with cfg, the address, the folder or a log.
+// ends first, and otherwise what is wrong with cfg, the address, the folder or a log. A space whose log lacks what it should hold is not served, if there is another one:
+// its calls fail with engine.ErrUnavailable, the log and the status tell why.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
@@ -174,6 +177,9 @@ func (n *Node) Lookup(name string) (*partition.Partition, string, error) {
 	if s := n.spaces.lookup(name); s != nil {
 		return s.partition, s.incarnation, nil
 	}
+	if err := n.spaces.refused[name]; err != nil {
+		return nil, "", err
+	}
 	return nil, "", validName(name)
 }
 
@@ -187,4 +193,6 @@ func (n *Node) Create(name string) (*partition.Partition, string, error) {
 }
 
 // Names implements server.Spaces.
-func (n *Node) Names() []string { return n.spaces.names() }
+func (n *Node) Names() []string {
+	return slices.Sorted(maps.Keys(n.spaces.known()))
+}

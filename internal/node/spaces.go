@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -34,6 +35,8 @@ type spaces struct {
 
 	tableMu sync.RWMutex       // never held for long; taken after mu
 	byName  map[string]*hosted // guarded by tableMu
+
+	refused map[string]error // why spaces are not served: their logs lack what they should hold; never changes once all are open
 }
 
 // hosted is one space: partition 0, the only one for now, with its log and its mirror.
@@ -82,13 +85,35 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	for i, name := range names {
-		if _, err := ss.add(ctx, name, up.progress(name, i, len(names))); err != nil {
-			return nil, errors.Join(fmt.Errorf("open space %q: %w", name, err), ss.close(ctx))
-		}
+	if err := ss.addAll(ctx, names, up); err != nil {
+		return nil, errors.Join(err, ss.close(ctx))
 	}
 	ss.spans.Start(ctx)
 	return ss, nil
+}
+
+// addAll brings up the spaces whose logs are whole, and returns an error if there are none: a server with many spaces serves the others.
+func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error {
+	ss.refused = map[string]error{}
+	var first error
+	for i, name := range names {
+		_, err := ss.add(ctx, name, up.progress(name, i, len(names)))
+		if err != nil {
+			err = fmt.Errorf("open space %q: %w", name, err)
+		}
+		if err != nil && !replication.Unusable(err) {
+			return err
+		}
+		if err != nil {
+			ss.cfg.Logger.Error("space refused", "space", name, "error", err)
+			ss.refused[name] = fmt.Errorf("%w: %w; its log has to be repaired, which serve --accept-loss does with what is left", engine.ErrUnavailable, err)
+			first = cmp.Or(first, err)
+		}
+	}
+	if len(ss.refused) == len(names) {
+		return first
+	}
+	return nil
 }
 
 // open returns the named space, which it makes if there is none.
@@ -105,6 +130,8 @@ func (ss *spaces) open(name string) (*hosted, error) {
 	switch err := validName(name); {
 	case err != nil:
 		return nil, err
+	case ss.refused[name] != nil:
+		return nil, ss.refused[name]
 	case ss.closed:
 		return nil, engine.ErrClosed
 	case have >= ss.cfg.Limits.Spaces:
@@ -233,6 +260,18 @@ func (ss *spaces) all() map[string]*hosted {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
 	return maps.Clone(ss.byName)
+}
+
+// known returns the names of all spaces, those that are not served, too.
+func (ss *spaces) known() map[string]bool {
+	known := map[string]bool{}
+	for _, name := range ss.names() {
+		known[name] = true
+	}
+	for name := range ss.refused {
+		known[name] = true
+	}
+	return known
 }
 
 // close stops all spaces. It waits for the mirrors until ctx ends, but not for a database that is away: they catch up after the next start.

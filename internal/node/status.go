@@ -113,9 +113,11 @@ func (n *Node) status() *status {
 		Connections: sv.Connections, Sessions: sv.Sessions, Frames: sv.Frames, BytesIn: sv.BytesIn, BytesOut: sv.BytesOut,
 	}
 	all := n.spaces.all()
-	for _, name := range n.spaces.names() {
+	for _, name := range n.Names() {
 		if s := all[name]; s != nil {
 			st.Spaces = append(st.Spaces, s.status(name))
+		} else if err := n.spaces.refused[name]; err != nil {
+			st.Spaces = append(st.Spaces, spaceStatus{Name: name, Error: err.Error()})
 		}
 	}
 	return st

@@ -1,0 +1,77 @@
+package node_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/space"
+)
+
+// damage flips a bit in the last record of the log of a space.
+func damage(t *testing.T, dir, name string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "standalone", "jetstream", "*", "streams", "log-"+name+"-0", "msgs", "*.blk"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	b, err := os.ReadFile(files[0])
+	require.NoError(t, err)
+	b[len(b)-20] ^= 1
+	require.NoError(t, os.WriteFile(files[0], b, 0o600))
+}
+
+// A space whose log is damaged is not served, and says why to all who ask; the others are. A server without any other does not start.
+func TestRefused_OthersAreServed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	n := open(t, node.Config{Data: dir})
+	c, err := client.Dial(t.Context(), n.Addr())
+	require.NoError(t, err)
+	for i, name := range []string{"default", "jobs"} {
+		for range 3 {
+			_, err = space.Write(t.Context(), c.SpaceNamed(name), parcel{ID: i})
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, c.Close())
+	require.NoError(t, n.Close(t.Context()))
+	damage(t, dir, "jobs")
+
+	for range 2 {
+		n = open(t, node.Config{Data: dir})
+		c, err = client.Dial(t.Context(), n.Addr())
+		require.NoError(t, err)
+		count, err := space.Count(t.Context(), c, parcel{})
+		require.NoError(t, err)
+		require.Equal(t, 3, count)
+		_, err = space.Write(t.Context(), c.SpaceNamed("jobs"), parcel{ID: 4})
+		require.ErrorIs(t, err, space.ErrUnavailable)
+		require.ErrorContains(t, err, "position 6 cannot be read")
+		require.ErrorContains(t, err, "--accept-loss")
+		_, err = c.Backup(t.Context())
+		require.ErrorIs(t, err, space.ErrUnavailable)
+		var st struct {
+			Spaces []struct{ Name, Error string }
+		}
+		require.NoError(t, json.Unmarshal(n.Status(), &st))
+		require.Len(t, st.Spaces, 2)
+		require.Empty(t, st.Spaces[0].Error)
+		require.Equal(t, "jobs", st.Spaces[1].Name)
+		require.Contains(t, st.Spaces[1].Error, "position 6 cannot be read")
+		require.NoError(t, c.Close())
+		require.NoError(t, n.Close(t.Context()))
+	}
+
+	damage(t, dir, "default")
+	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	require.ErrorIs(t, err, replication.ErrDamaged)
+	n = open(t, node.Config{Data: dir, AcceptLoss: true})
+	require.Equal(t, []string{"default", "jobs"}, n.Names())
+	require.NoError(t, n.Close(t.Context()))
+}
