@@ -60,6 +60,7 @@ func (db *database) tryApply(b *batch, isolating bool) (effect, error) {
 	return c.done, err
 }
 
+// advance moves the position to the end of b, and notes what kinds b drops.
 func (db *database) advance(tx *sql.Tx, b *batch) error {
 	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, stamp = $8, updated_at = now()
 		WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
@@ -70,7 +71,7 @@ func (db *database) advance(tx *sql.Tx, b *batch) error {
 	if moved != 1 {
 		return errMoved
 	}
-	return nil
+	return db.mark(tx, b)
 }
 
 // change is what one transaction does to the tables.

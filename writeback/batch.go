@@ -21,7 +21,7 @@ type batch struct {
 	begun    time.Time // when it came
 	modes    *kindModes
 
-	dropped []uint32                    // kinds; none of them is used after that
+	dropped []uint32                    // kinds; none of them has entries then, or ever again
 	kinds   map[uint32]*template.Schema // kinds made known or extended, by the last such record
 	puts    []put                       // in the order of the log
 	live    map[uint64]int              // entry → its place in puts; of an archive also when it has left
@@ -124,7 +124,7 @@ func (b *batch) empty() bool { return b.to == b.from }
 
 // add takes over g, all of it or, if it returns an error, nothing.
 func (b *batch) add(g record.Group) error {
-	kinds, err := decodeKinds(g)
+	kinds, dropped, err := decodeKinds(g)
 	if err != nil {
 		return err
 	}
@@ -135,6 +135,7 @@ func (b *batch) add(g record.Group) error {
 		b.kinds[kind] = schema
 		b.modes.learn(kind, schema.Kind)
 	}
+	b.dropped = append(b.dropped, dropped...)
 	// One copy for all rows of the group: a group is as large as a batch should be, or much smaller.
 	rest := bytes.Clone(g.Records)
 	b.bytes += len(rest)
@@ -151,26 +152,29 @@ func (b *batch) add(g record.Group) error {
 	return nil
 }
 
-// decodeKinds returns the schemas in g, by kind. It returns an error if anything in g cannot be decoded.
-func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, err error) {
+// decodeKinds returns the schemas in g, by kind, and the kinds that it drops. It returns an error if anything in g cannot be decoded.
+func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, dropped []uint32, err error) {
 	var r record.Record
 	for rest := g.Records; len(rest) > 0; {
 		if rest, err = record.Next(rest, &r); err != nil {
-			return nil, fmt.Errorf("group %d of the log: %w", g.Position, err)
+			return nil, nil, fmt.Errorf("group %d of the log: %w", g.Position, err)
+		}
+		if r.Op == record.Drop {
+			dropped = append(dropped, r.Kind)
 		}
 		if r.Op != record.Kind {
 			continue
 		}
 		schema, err := template.DecodeSchema(r.Body)
 		if err != nil {
-			return nil, fmt.Errorf("group %d of the log: kind %d: %w", g.Position, r.Kind, err)
+			return nil, nil, fmt.Errorf("group %d of the log: kind %d: %w", g.Position, r.Kind, err)
 		}
 		if kinds == nil {
 			kinds = make(map[uint32]*template.Schema)
 		}
 		kinds[r.Kind] = schema
 	}
-	return kinds, nil
+	return kinds, dropped, nil
 }
 
 // apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their events leave no trace in
@@ -180,8 +184,6 @@ func (b *batch) apply(r *record.Record, at int64) {
 		b.records++
 	}
 	switch r.Op {
-	case record.Drop:
-		b.dropped = append(b.dropped, r.Kind)
 	case record.Put, record.PutLater, record.Entry:
 		b.put(r)
 	case record.Change:

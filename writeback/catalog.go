@@ -32,6 +32,7 @@ var catalogTables = []string{
 		definition bytea NOT NULL,
 		mode       text NOT NULL DEFAULT 'mirror',
 		complete   boolean NOT NULL DEFAULT true,
+		dropped_at timestamptz,
 		PRIMARY KEY (space, kind))`,
 }
 
@@ -40,8 +41,8 @@ func newColumns(space string) []struct{ table, names, add string } {
 	return []struct{ table, names, add string }{
 		{"gospaces.positions", "{ahead,stamp}", `ADD COLUMN IF NOT EXISTS ahead bigint NOT NULL DEFAULT 0,
 			ADD COLUMN IF NOT EXISTS stamp bigint NOT NULL DEFAULT 0`},
-		{"gospaces.kinds", "{mode,complete}", `ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
-			ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true`},
+		{"gospaces.kinds", "{mode,complete,dropped_at}", `ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
+			ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true, ADD COLUMN IF NOT EXISTS dropped_at timestamptz`},
 		{lettersName(space), "{visible}", `ADD COLUMN IF NOT EXISTS visible timestamptz`},
 	}
 }
@@ -178,7 +179,7 @@ func (db *database) distrust(tx *sql.Tx) error {
 }
 
 func (db *database) loadKinds(tx *sql.Tx) error {
-	rows, err := tx.Query(`SELECT kind, table_name, mode, complete, definition FROM gospaces.kinds WHERE space = $1`, db.space)
+	rows, err := tx.Query(`SELECT kind, table_name, mode, complete, dropped_at IS NOT NULL, definition FROM gospaces.kinds WHERE space = $1`, db.space)
 	if err != nil {
 		return fmt.Errorf("read the kinds: %w", err)
 	}
@@ -186,9 +187,9 @@ func (db *database) loadKinds(tx *sql.Tx) error {
 	for rows.Next() {
 		var kind uint32
 		var name, mode string
-		var complete bool
+		var complete, dropped bool
 		var definition []byte
-		if err := rows.Scan(&kind, &name, &mode, &complete, &definition); err != nil {
+		if err := rows.Scan(&kind, &name, &mode, &complete, &dropped, &definition); err != nil {
 			return fmt.Errorf("read the kinds: %w", err)
 		}
 		schema, err := template.DecodeSchema(definition)
@@ -199,8 +200,10 @@ func (db *database) loadKinds(tx *sql.Tx) error {
 		if err != nil {
 			return fmt.Errorf("read kind %q: %w", schema.Kind, err)
 		}
-		db.tables[kind] = newTable(kind, schema, m, schemaName(db.space), name)
-		if m != None && !complete {
+		t := newTable(kind, schema, m, schemaName(db.space), name)
+		t.dropped = dropped
+		db.tables[kind] = t
+		if m != None && !complete && !dropped {
 			db.incomplete[kind] = true
 		}
 	}
@@ -211,7 +214,7 @@ func (db *database) loadKinds(tx *sql.Tx) error {
 func (db *database) settleModes(tx *sql.Tx) error {
 	for _, t := range db.byKind() {
 		mode := db.modes.of(db.space, t.schema.Kind)
-		if mode == t.mode {
+		if mode == t.mode || t.dropped {
 			continue
 		}
 		if err := db.switchMode(tx, t, mode); err != nil {
@@ -260,13 +263,14 @@ func (db *database) incompleteTables() []string {
 
 // stored returns the tables that are kept, in the order of their kinds.
 func (db *database) stored() []*table {
-	return slices.DeleteFunc(db.byKind(), func(t *table) bool { return t.mode == None })
+	return slices.DeleteFunc(db.byKind(), func(t *table) bool { return t.mode == None || t.dropped })
 }
 
-// kindModes returns the modes of the kinds that are known, and how those that are not get one.
+// kindModes returns the modes of the kinds that are known, none for those that are dropped, and how those that are not get one.
 func (db *database) kindModes() *kindModes {
-	m := &kindModes{byKind: make(map[uint32]Mode), choose: func(_ uint32, name string) Mode { return db.modes.of(db.space, name) }}
+	m := &kindModes{byKind: make(map[uint32]Mode), dropped: make(map[uint32]bool), choose: func(_ uint32, name string) Mode { return db.modes.of(db.space, name) }}
 	for kind, t := range db.tables {
+		m.dropped[kind] = t.dropped
 		m.set(kind, t.mode)
 	}
 	return m

@@ -83,6 +83,10 @@ func openLog(ctx context.Context, store *replication.Store, m *model, seed uint6
 	for kind := uint32(1); int(kind) <= len(m.kinds); kind++ {
 		g.kinds = append(g.kinds, m.kinds[kind])
 	}
+	g.dropped = make(map[int]bool)
+	for kind := range m.dropped {
+		g.dropped[int(kind)] = true
+	}
 	g.live, g.kindOf = slices.Sorted(maps.Keys(m.entries)), make(map[uint64]int)
 	for id, e := range m.entries {
 		g.kindOf[id] = int(e.kind)

@@ -59,6 +59,7 @@ func (db *database) wants(b *batch) ([]*table, error) {
 			return nil, fmt.Errorf("kind %q: %w", schema.Kind, err)
 		}
 	}
+	used := make(map[uint32]bool)
 	for i := range b.puts {
 		p := &b.puts[i]
 		t := cmp.Or(wanted[p.kind], db.tables[p.kind])
@@ -68,10 +69,12 @@ func (db *database) wants(b *batch) ([]*table, error) {
 		if p.dead {
 			continue
 		}
+		used[p.kind] = true
 		if wide := t.widened(p.row); wide != t {
 			wanted[p.kind] = wide
 		}
 	}
+	db.leave(wanted, b, used)
 	return slices.SortedFunc(maps.Values(wanted), func(a, b *table) int { return cmp.Compare(a.kind, b.kind) }), nil
 }
 
@@ -80,6 +83,9 @@ func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template
 	old := db.tables[kind]
 	if old == nil {
 		wanted[kind] = newTable(kind, schema, db.modes.of(db.space, schema.Kind), schemaName(db.space), "")
+		return nil
+	}
+	if old.dropped {
 		return nil
 	}
 	merged, err := old.schema.Merge(schema) // not schema itself: old may have wider classes
@@ -113,13 +119,13 @@ func (db *database) define(tx *sql.Tx, tables []*table) error {
 
 // create makes a new kind known, and its table, if it is to have one.
 func (db *database) create(tx *sql.Tx, t *table) error {
-	if t.mode != None {
+	if t.mode != None && !t.dropped {
 		if err := db.createTable(tx, t); err != nil {
 			return err
 		}
 	}
-	_, err := tx.Exec(`INSERT INTO gospaces.kinds (space, kind, name, table_name, mode, definition) VALUES ($1, $2, $3, $4, $5, $6)`,
-		db.space, int64(t.kind), clearText(t.schema.Kind), t.name, t.mode.String(), template.AppendSchema(nil, t.schema))
+	_, err := tx.Exec(`INSERT INTO gospaces.kinds (space, kind, name, table_name, mode, definition, dropped_at) VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN now() END)`,
+		db.space, int64(t.kind), clearText(t.schema.Kind), t.name, t.mode.String(), template.AppendSchema(nil, t.schema), t.dropped)
 	db.tables[t.kind] = t
 	return err
 }
@@ -133,12 +139,22 @@ func (db *database) createTable(tx *sql.Tx, t *table) error {
 	if adopted, err := db.adopt(tx, s, t); adopted || err != nil {
 		return err
 	}
-	t.name = s.names.pick(t.schema.Kind)
+	if t.aside {
+		t.name = s.names.pickWith(t.schema.Kind, t.asideSuffix())
+	} else {
+		t.name = s.names.pick(t.schema.Kind)
+	}
 	return execAll(tx, t.create(s.names.pick(t.name+"_pkey")))
 }
 
 // change turns the table of a kind from old into t.
 func (db *database) change(tx *sql.Tx, old, t *table) error {
+	if t.aside {
+		if err := db.setAside(tx, old); err != nil {
+			return err
+		}
+		t.name = db.tables[t.kind].name
+	}
 	if t.mode != None {
 		if err := execAll(tx, t.convert(old)); err != nil {
 			return err

@@ -106,7 +106,9 @@ func (l *lanes) applyDivided(b *batch, n int) (done effect, err error) {
 	for _, p := range parts {
 		done.add(p.done)
 	}
-	return done, l.main.transact(func(tx *sql.Tx) error { return l.main.advance(tx, b) })
+	return done, l.main.restoring(func() error {
+		return l.main.transact(func(tx *sql.Tx) error { return l.main.advance(tx, b) })
+	})
 }
 
 // write commits parts side by side. Those of which the database refuses rows are written again, isolating them.

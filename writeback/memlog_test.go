@@ -3,6 +3,7 @@ package writeback_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -122,8 +123,11 @@ func (l *shortLog) Image(_ context.Context, fn func(record.Group) error) error {
 // image calls fn with groups of some records each that make the state of m.
 func (m *model) image(position uint64, fn func(record.Group) error) error {
 	records := record.AppendCounters(nil, []byte("numbers"))
-	for kind, s := range m.kinds {
-		records = record.AppendKind(records, kind, template.AppendSchema(nil, s))
+	for _, kind := range slices.Sorted(maps.Keys(m.kinds)) {
+		records = record.AppendKind(records, kind, template.AppendSchema(nil, m.kinds[kind]))
+		if m.dropped[kind] {
+			records = record.AppendDrop(records, kind)
+		}
 	}
 	n := 0
 	for id, e := range m.entries {

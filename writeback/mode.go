@@ -81,9 +81,10 @@ func (m Modes) check() error {
 
 // kindModes are the modes of the kinds of one space, by number. What is not there has Mirror.
 type kindModes struct {
-	choose func(kind uint32, name string) Mode
-	byKind map[uint32]Mode
-	append bool // some kind has Append
+	choose  func(kind uint32, name string) Mode
+	byKind  map[uint32]Mode
+	dropped map[uint32]bool // kinds that were dropped: what the log still has of them is of no use
+	append  bool            // some kind has Append
 }
 
 func (m *kindModes) of(kind uint32) Mode { return m.byKind[kind] }
@@ -92,6 +93,9 @@ func (m *kindModes) of(kind uint32) Mode { return m.byKind[kind] }
 func (m *kindModes) learn(kind uint32, name string) { m.set(kind, m.choose(kind, name)) }
 
 func (m *kindModes) set(kind uint32, mode Mode) {
+	if m.dropped[kind] {
+		mode = None
+	}
 	if mode != Mirror {
 		m.byKind[kind] = mode
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -25,7 +26,8 @@ import (
 type model struct {
 	kinds   map[uint32]*template.Schema
 	entries map[uint64]entry // of archives also those that have left
-	modes   writeback.Modes  // by name of kind; not named is Mirror
+	dropped map[uint32]bool
+	modes   writeback.Modes // by name of kind; not named is Mirror
 }
 
 type entry struct {
@@ -40,7 +42,7 @@ type entry struct {
 }
 
 func newModel() *model {
-	return &model{kinds: make(map[uint32]*template.Schema), entries: make(map[uint64]entry)}
+	return &model{kinds: make(map[uint32]*template.Schema), entries: make(map[uint64]entry), dropped: make(map[uint32]bool)}
 }
 
 // apply applies one group of the log.
@@ -56,6 +58,8 @@ func (m *model) apply(records []byte) error {
 			if m.kinds[r.Kind], err = template.DecodeSchema(r.Body); err != nil {
 				return err
 			}
+		case record.Drop:
+			m.dropped[r.Kind] = true
 		case record.Put, record.PutLater:
 			e := entry{kind: r.Kind, row: append(template.Row(nil), r.Body...), expires: r.Expires, visible: r.Visible, state: "ready"}
 			if r.Visible != 0 {
@@ -114,18 +118,19 @@ func requireMirror(t *testing.T, db *sql.DB, space string, m *model) {
 
 // differs tells a difference between the tables of space and the entries of m; nil if there is none.
 func differs(db *sql.DB, space string, m *model) error {
-	want := make(map[string]string)
+	want, filled := make(map[string]string), make(map[uint32]bool)
 	for id, e := range m.entries {
 		if s := m.kinds[e.kind]; m.mode(e.kind) != writeback.None {
-			want[fmt.Sprintf("%s/%d", s.Kind, id)] = expectedRow(s, e)
+			want[fmt.Sprintf("%s/%d", m.table(e.kind), id)] = expectedRow(s, e)
+			filled[e.kind] = true
 		}
 	}
 	got := make(map[string]string)
 	for kind, s := range m.kinds {
-		if m.mode(kind) == writeback.None {
+		if m.mode(kind) == writeback.None || m.dropped[kind] && !filled[kind] {
 			continue
 		}
-		if err := readTable(db, space, s, got); err != nil {
+		if err := readTable(db, space, m.table(kind), s, got); err != nil {
 			return err
 		}
 	}
@@ -140,6 +145,14 @@ func differs(db *sql.DB, space string, m *model) error {
 		}
 	}
 	return nil
+}
+
+// table returns the name of the table of a kind, which stays when an archive is dropped.
+func (m *model) table(kind uint32) string {
+	if m.dropped[kind] {
+		return fmt.Sprintf("%s_dropped_%d", m.kinds[kind].Kind, kind)
+	}
+	return m.kinds[kind].Kind
 }
 
 // expectedRow describes an entry as readTable describes its row.
@@ -163,8 +176,8 @@ func expectedRow(s *template.Schema, e entry) string {
 }
 
 // readTable describes each row of a kind's table. The names of the fields must be usable as columns.
-func readTable(db *sql.DB, space string, s *template.Schema, into map[string]string) error {
-	rows, err := db.Query(fmt.Sprintf(`SELECT * FROM %q.%q`, "space_"+space, s.Kind))
+func readTable(db *sql.DB, space, table string, s *template.Schema, into map[string]string) error {
+	rows, err := db.Query(fmt.Sprintf(`SELECT * FROM %q.%q`, "space_"+space, table))
 	if err != nil {
 		return err
 	}
@@ -192,7 +205,7 @@ func readTable(db *sql.DB, space string, s *template.Schema, into map[string]str
 		for _, f := range s.Fields {
 			parts = append(parts, f.Name+"="+describeColumn(f.Class, values[f.Name]))
 		}
-		into[fmt.Sprintf("%s/%v", s.Kind, values["_id"])] = strings.Join(parts, "\n")
+		into[fmt.Sprintf("%s/%v", table, values["_id"])] = strings.Join(parts, "\n")
 	}
 	return rows.Err()
 }
@@ -311,7 +324,8 @@ type generator struct {
 	next  uint64
 	plain bool // entries have no states but ready
 
-	kindOf map[uint64]int
+	kindOf  map[uint64]int
+	dropped map[int]bool // kinds
 }
 
 func newGenerator(seed uint64) *generator {
@@ -328,8 +342,10 @@ func (g *generator) group(n int) []byte {
 			call = len(b)
 		}
 		switch p := g.IntN(100); {
-		case len(g.kinds) == 0 || p < 1 && len(g.kinds) < 5:
+		case len(g.living()) == 0 || p < 1 && len(g.living()) < 5:
 			b = g.newKind(b)
+		case p < 1 && g.IntN(4) == 0:
+			b = g.dropKind(b)
 		case p < 3:
 			b = g.moreFields(b)
 		case p < 55 || len(g.live) == 0:
@@ -353,15 +369,58 @@ func (g *generator) group(n int) []byte {
 	return b
 }
 
+// living returns the kinds that are not dropped.
+func (g *generator) living() []int {
+	var kinds []int
+	for i := range g.kinds {
+		if !g.dropped[i+1] {
+			kinds = append(kinds, i+1)
+		}
+	}
+	return kinds
+}
+
+// pick returns a kind that is not dropped.
+func (g *generator) pick() int {
+	living := g.living()
+	return living[g.IntN(len(living))]
+}
+
+// newKind makes a kind of the first name that none has now.
 func (g *generator) newKind(b []byte) []byte {
-	s := &template.Schema{Kind: fmt.Sprintf("Kind %d", len(g.kinds)+1)}
+	taken := make(map[string]bool)
+	for _, kind := range g.living() {
+		taken[g.kinds[kind-1].Kind] = true
+	}
+	n := 1
+	for taken[fmt.Sprintf("Kind %d", n)] {
+		n++
+	}
+	s := &template.Schema{Kind: fmt.Sprintf("Kind %d", n)}
 	g.kinds = append(g.kinds, s)
 	return g.grow(b, len(g.kinds), 1+g.IntN(6))
 }
 
+// dropKind removes the entries of a kind, and then the kind.
+func (g *generator) dropKind(b []byte) []byte {
+	kind := g.pick()
+	g.live = slices.DeleteFunc(g.live, func(id uint64) bool {
+		leaves := int(g.kind(id)) == kind
+		if leaves {
+			b = record.AppendRemove(b, id, uint32(kind), record.Taken)
+		}
+		return leaves
+	})
+	if g.dropped == nil {
+		g.dropped = make(map[int]bool)
+	}
+	g.dropped[kind] = true
+	return record.AppendDrop(b, uint32(kind))
+}
+
 // moreFields extends a kind that does not have many fields yet.
 func (g *generator) moreFields(b []byte) []byte {
-	kind := 1 + g.IntN(len(g.kinds))
+	kind := g.pick()
 	if len(g.kinds[kind-1].Fields) > 30 {
 		return b
 	}
@@ -396,7 +455,7 @@ func (g *generator) row(kind int) template.Row {
 }
 
 func (g *generator) put(b []byte) []byte {
-	id, kind := g.next, 1+g.IntN(len(g.kinds))
+	id, kind := g.next, g.pick()
 	g.next += 1 + g.Uint64N(2)
 	g.live = append(g.live, id)
 	if g.kindOf == nil {

@@ -31,6 +31,17 @@ func (n names) pick(name string) string {
 	return picked
 }
 
+// pickWith is pick, of a name that ends in suffix, which is short.
+func (n names) pickWith(name, suffix string) string {
+	base := shorten(name, maxName-hashLen-1-len(suffix))
+	picked := base + suffix
+	for salted := name; !n.free(picked); salted += "'" {
+		picked = base + "_" + hash(salted) + suffix
+	}
+	n[picked] = true
+	return picked
+}
+
 func (n names) free(name string) bool {
 	return len(name) <= maxName && strings.IndexByte(name, 0) < 0 && !n[name]
 }

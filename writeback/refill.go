@@ -81,8 +81,9 @@ func (r *refill) define(ctx context.Context) error {
 	b := newBatch(r.db.kindModes())
 	errEnough := errors.New("enough")
 	read := func(g record.Group) error {
-		kinds, err := decodeKinds(g)
+		kinds, dropped, err := decodeKinds(g)
 		maps.Copy(b.kinds, kinds)
+		b.dropped = append(b.dropped, dropped...)
 		return err
 	}
 	var err error
@@ -333,6 +334,9 @@ func (f *feeder) flush() error {
 		return err
 	}
 	if err := c.rows(b); err != nil {
+		return err
+	}
+	if err := f.db.mark(f.tx, b); err != nil {
 		return err
 	}
 	f.rows += c.done.written

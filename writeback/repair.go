@@ -122,12 +122,16 @@ func (db *database) repair(tx *sql.Tx) error {
 // orphans returns those of tables that belong to kinds that are not known: the catalog has lost them.
 func (db *database) orphans(tables map[string]*actual) []*actual {
 	var orphans []*actual
-	known := make(map[string]bool)
+	known, left := make(map[string]bool), make(map[string]bool)
 	for _, t := range db.tables {
-		known[t.comment()] = true
+		if t.dropped {
+			left[t.name] = true
+		} else {
+			known[t.comment()] = true
+		}
 	}
 	for _, f := range tables {
-		if strings.HasPrefix(f.comment, kindComment) && !known[f.comment] {
+		if strings.HasPrefix(f.comment, kindComment) && !known[f.comment] && !left[f.name] {
 			orphans = append(orphans, f)
 		}
 	}

@@ -31,6 +31,10 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	if err := w.refill(ctx, db); err != nil {
 		return err
 	}
+	leftovers := &leftovers{writer: w, db: db}
+	if err := leftovers.drop(); err != nil {
+		return err
+	}
 	lanes := &lanes{ctx: ctx, cfg: w.cfg, main: db}
 	window := newWindow(w.cfg, db)
 	if db.position == w.source.Last() {
@@ -44,7 +48,7 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 		err := w.source.Tail(ctx, db.position, func(g record.Group) error { return window.add(ctx, g) })
 		window.end(fmt.Errorf("read the log: %w", err)) // what was read before can still be written
 	}()
-	cancel(w.write(ctx, lanes, window, pause))
+	cancel(w.write(ctx, lanes, window, leftovers, pause))
 	<-read
 	return context.Cause(ctx)
 }
@@ -76,7 +80,7 @@ func (w *Writer) checkLog(ctx context.Context, db *database) error {
 }
 
 // write writes batches until something fails or ctx ends.
-func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, pause *backoff) error {
+func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, leftovers *leftovers, pause *backoff) error {
 	db, opened := lanes.main, time.Now()
 	checked, every := opened, w.cfg.PingInterval
 	for {
@@ -86,16 +90,22 @@ func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, pause 
 			}
 			checked, every = now, min(2*every, idlePings*w.cfg.PingInterval)
 		}
-		b, err := window.take(ctx, w.cfg.FlushInterval, every, w.wanted)
+		b, err := window.take(ctx, w.cfg.FlushInterval, min(every, leftovers.pause()), w.wanted)
 		if err != nil {
 			return err
 		}
 		if b == nil {
+			if err := leftovers.drop(); err != nil {
+				return err
+			}
 			continue
 		}
 		every = w.cfg.PingInterval
 		done, n, err := w.apply(ctx, lanes, b)
 		if err != nil {
+			return err
+		}
+		if err := leftovers.drop(); err != nil {
 			return err
 		}
 		if done.refused > 0 {

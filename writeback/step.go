@@ -49,6 +49,9 @@ func (c *change) steps(b *batch, gone, patched []uint64) []*step {
 	add := func(v verb, p *put) {
 		s := steps[key{v, p.kind}]
 		if s == nil {
+			if c.db.tables[p.kind].name == "" {
+				return // a kind that came and was dropped
+			}
 			s = c.db.tables[p.kind].step(v)
 			s.rank, s.patches = c.db.ranks[p.kind], b.patches
 			steps[key{v, p.kind}] = s

@@ -27,7 +27,7 @@ func (db *database) survey(tx *sql.Tx) (*survey, error) {
 		return nil, err
 	}
 	known := make(names)
-	for _, t := range db.stored() {
+	for _, t := range db.tables {
 		known[t.name] = true
 	}
 	for _, f := range tables {

@@ -36,6 +36,10 @@ type table struct {
 	space  string   // the schema that it is in
 	name   string   // without that; "" for a kind that never had a table
 	fields []string // names of the columns of fields, in the order of the schema
+
+	dropped bool // the kind is
+	aside   bool // it is to have a name that says so
+	kept    bool // it is known that the table of a dropped kind has to stay
 }
 
 // newTable returns the table of a kind.
@@ -50,7 +54,9 @@ func newTable(kind uint32, schema *template.Schema, mode Mode, space, name strin
 
 // with returns the table with another schema.
 func (t *table) with(schema *template.Schema) *table {
-	return newTable(t.kind, schema, t.mode, t.space, t.name)
+	other := newTable(t.kind, schema, t.mode, t.space, t.name)
+	other.dropped, other.aside, other.kept = t.dropped, t.aside, t.kept
+	return other
 }
 
 // sql returns the name of the table as SQL writes it.
@@ -108,7 +114,13 @@ func (t *table) label() []string {
 // kindComment begins what is written at a table that belongs to the mirror; comment is all of it.
 const kindComment = "kind "
 
-func (t *table) comment() string { return kindComment + clearText(t.schema.Kind) }
+func (t *table) comment() string {
+	comment := kindComment + clearText(t.schema.Kind)
+	if t.aside {
+		return droppedComment + comment
+	}
+	return comment
+}
 
 // alter returns the statements that turn the table, which has the columns have (name → type), into t: columns that are
 // missing, and another type where it is another. (A table that was adopted may have columns that the log is yet to tell of.) using is how a value gets there from its old type, with %s for the

@@ -27,6 +27,7 @@ type Tables struct {
 type KindRows struct {
 	Name    string
 	Mode    Mode   // None: the database has nothing of it
+	Dropped bool   // the kind is: only its number is loaded
 	Entries uint64 // as far as they were read
 }
 
@@ -140,7 +141,7 @@ func (t *Tables) checkKinds(*sql.Tx) error {
 		if int(table.kind) != i+1 {
 			return fmt.Errorf("writeback: gospaces.kinds lacks kind %d of space %q: nobody knows what its entries are", i+1, t.db.space)
 		}
-		t.kinds = append(t.kinds, KindRows{Name: table.schema.Kind, Mode: table.mode})
+		t.kinds = append(t.kinds, KindRows{Name: table.schema.Kind, Mode: table.mode, Dropped: table.dropped})
 	}
 	return nil
 }
@@ -195,7 +196,7 @@ func (t *Tables) Highest() uint64 { return t.highest }
 // DeadLetters returns how many dead letters there are.
 func (t *Tables) DeadLetters() int { return len(t.letters) }
 
-// Kinds returns the kinds in the order of their numbers.
+// Kinds returns the kinds in the order of their numbers, those that were dropped included.
 func (t *Tables) Kinds() []KindRows { return slices.Clone(t.kinds) }
 
 // Count returns how many rows Records will read, about. It reads all tables once.
@@ -214,7 +215,7 @@ func (t *Tables) Count() (uint64, error) {
 // recordsSize is how many bytes of records are handed over at a time, about.
 const recordsSize = 256 << 10
 
-// Records calls fn with the kinds, and all entries that were in the space at the position of the mirror, as records of an image: some at a time, whole ones, and
+// Records calls fn with the kinds, each in a record and, if it was dropped, another one, and all entries that were in the space at the position of the mirror, as records of an image: some at a time, whole ones, and
 // entries of how many rows they are. Dead letters count: what the database has refused to store, to remove or to renew is as the space had it. The records
 // are valid only during fn, whose error ends it. An error about a row names the table and the entry.
 func (t *Tables) Records(fn func(records []byte, entries uint64) error) error {
@@ -222,6 +223,9 @@ func (t *Tables) Records(fn func(records []byte, entries uint64) error) error {
 	r := &reading{tables: t, fn: fn, now: now.UnixNano(), version: uint32(now.Unix())}
 	for _, table := range t.db.byKind() {
 		r.records = record.AppendKind(r.records, table.kind, template.AppendSchema(nil, table.schema))
+		if table.dropped {
+			r.records = record.AppendDrop(r.records, table.kind)
+		}
 	}
 	for _, table := range t.db.stored() {
 		if err := r.table(table); err != nil {

@@ -15,12 +15,12 @@ import (
 )
 
 // readTables returns what the tables of a space say of its kinds and entries.
-func readTables(t *testing.T, dsn string) (kinds map[uint32]*template.Schema, entries map[uint64]entry) {
+func readTables(t *testing.T, dsn string) (kinds map[uint32]*template.Schema, dropped map[uint32]bool, entries map[uint64]entry) {
 	t.Helper()
 	tables, err := writeback.OpenTables(t.Context(), dsn, "test", false)
 	require.NoError(t, err)
 	defer tables.Close()
-	kinds, entries = map[uint32]*template.Schema{}, map[uint64]entry{}
+	kinds, dropped, entries = map[uint32]*template.Schema{}, map[uint32]bool{}, map[uint64]entry{}
 	read := uint64(0)
 	require.NoError(t, tables.Records(func(records []byte, n uint64) error {
 		read += n
@@ -34,6 +34,11 @@ func readTables(t *testing.T, dsn string) (kinds map[uint32]*template.Schema, en
 				require.NoError(t, err)
 				continue
 			}
+			if r.Op == record.Drop {
+				require.Contains(t, kinds, r.Kind)
+				dropped[r.Kind] = true
+				continue
+			}
 			require.Equal(t, record.Entry, r.Op)
 			require.NotContains(t, entries, r.ID)
 			entries[r.ID] = entry{kind: r.Kind, expires: r.Expires, visible: r.Visible, row: template.Row(r.Body)}
@@ -41,13 +46,14 @@ func readTables(t *testing.T, dsn string) (kinds map[uint32]*template.Schema, en
 		return nil
 	}))
 	require.EqualValues(t, len(entries), read)
-	return kinds, entries
+	return kinds, dropped, entries
 }
 
 // requireLoadable fails the test unless the tables tell the entries of m exactly.
 func requireLoadable(t *testing.T, dsn string, m *model) {
 	t.Helper()
-	kinds, entries := readTables(t, dsn)
+	kinds, dropped, entries := readTables(t, dsn)
+	require.Equal(t, m.dropped, dropped)
 	for kind, s := range m.kinds {
 		require.Equal(t, s.Kind, kinds[kind].Kind)
 		require.Equal(t, len(s.Fields), len(kinds[kind].Fields))
@@ -152,7 +158,7 @@ func TestTables_TellEveryClassExactly(t *testing.T) {
 	w, _ := start(t, log, writeback.Config{DSN: dsn})
 	require.NoError(t, w.Flush(t.Context()))
 	requireLoadable(t, dsn, m)
-	kinds, _ := readTables(t, dsn)
+	kinds, _, _ := readTables(t, dsn)
 	require.Equal(t, map[uint32]*template.Schema{1: s}, kinds)
 }
 
@@ -188,7 +194,7 @@ func TestTables_WhatPeopleHaveChangedCounts(t *testing.T) {
 	_, err := db.Exec(`UPDATE space_test.thing SET a_string = 'x', a_time = '2020-01-01Z', a_list = '[ 2 ,"y"]', a_map = NULL, a_uint = -7, a_int = NULL, a_bool = true,
 		_more = '{"b_string": "z", "b_time": "2020-01-01T00:00:00.5Z", "b_bytes": "AAE=", "b_float": 2, "b_duration": 3, "b_list": [null]}', _expires = '2100-01-01Z'`)
 	require.NoError(t, err)
-	_, entries := readTables(t, dsn)
+	_, _, entries := readTables(t, dsn)
 	require.Equal(t, map[string]any{
 		"a_string": "x", "a_time": time.Unix(1577836800, 0).UTC(), "a_list": []any{int64(2), "y"}, "a_uint": int64(-7), "a_bool": true,
 		"b_string": "z", "b_time": time.Unix(1577836800, 5e8).UTC(), "b_bytes": []byte{0, 1}, "b_float": 2.0, "b_duration": time.Duration(3), "b_list": []any{nil},
@@ -265,7 +271,7 @@ func TestTables_DeadLettersTellTheDifference(t *testing.T) {
 	require.NoError(t, w.Flush(t.Context()))
 	require.Equal(t, 6, w.Stats().DeadLetters)
 	stop()
-	_, entries := readTables(t, dsn)
+	_, _, entries := readTables(t, dsn)
 	require.Len(t, entries, len(m.entries))
 	for id, e := range m.entries {
 		require.Equal(t, string(e.row), string(entries[id].row), id)

@@ -77,7 +77,7 @@ func (w *window) tryAdd(g record.Group) (added bool, err error) {
 }
 
 func (w *window) fullLocked() bool {
-	return w.begunLocked() && (w.filling.bytes >= w.maxBytes || w.filling.records >= w.maxRecords || len(w.filling.dropped) > 0)
+	return w.begunLocked() && (w.filling.bytes >= w.maxBytes || w.filling.records >= w.maxRecords)
 }
 
 // begunLocked reports whether the batch may be written as soon as it has gathered for long enough.

@@ -86,9 +86,11 @@ func newLoaded(s load.Space) loaded {
 		Seconds: s.Took.Round(time.Millisecond).Seconds(), Rate: int(float64(s.Entries) / s.Took.Seconds()),
 	}
 	for _, k := range s.Kinds {
-		if k.Mode == writeback.None {
+		switch {
+		case k.Dropped:
+		case k.Mode == writeback.None:
 			l.NotMirrored = append(l.NotMirrored, k.Name)
-		} else {
+		default:
 			l.Entries[k.Name] = k.Entries
 		}
 	}

@@ -81,5 +81,12 @@ func write(s *replication.Snapshot, tables *writeback.Tables, progress func(entr
 	if err != nil {
 		return err
 	}
-	return s.Write(record.AppendEnded(nil, 1+uint64(len(tables.Kinds()))+entries))
+	records := 1 + entries // the counters
+	for _, k := range tables.Kinds() {
+		records++
+		if k.Dropped {
+			records++
+		}
+	}
+	return s.Write(record.AppendEnded(nil, records))
 }

@@ -1,0 +1,192 @@
+package writeback
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lib/pq"
+)
+
+// A kind that is dropped loses its table in two steps. The transaction that moves the position beyond the record notes it in
+// gospaces.kinds (mark). What is left to do is a transaction for each table, which waits for a lock only for a moment: the
+// table is dropped if nothing is in it and nothing depends on it, and else set aside under another name. An interrupted mirror
+// finds in gospaces.kinds what it still has to do, and the row stays: load must know which numbers are taken.
+
+// droppedComment begins the comment of a table that is set aside: it is not that of a kind any more.
+const droppedComment = "dropped "
+
+// mark notes that the kinds which b drops have been dropped.
+func (db *database) mark(tx *sql.Tx, b *batch) error {
+	if len(b.dropped) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(`UPDATE gospaces.kinds SET dropped_at = now() WHERE space = $1 AND kind = ANY ($2::bigint[]) AND dropped_at IS NULL`,
+		db.space, kindArray(b.dropped)); err != nil {
+		return fmt.Errorf("drop kinds: %w", err)
+	}
+	for _, kind := range b.dropped {
+		t := db.tables[kind]
+		if t == nil {
+			return fmt.Errorf("drop kind %d: %w", kind, errUndefined)
+		}
+		db.tables[kind] = t.drop()
+		delete(db.incomplete, kind)
+	}
+	return nil
+}
+
+// drop returns the table of the kind once that is dropped.
+func (t *table) drop() *table {
+	dropped := *t
+	dropped.dropped = true
+	return &dropped
+}
+
+// leave adds to wanted what the kinds that b drops make necessary: their tables, and those of kinds that were dropped before, give way to
+// new kinds of their names. A new kind that b drops gets no table, unless b has rows for it: those of an archive.
+func (db *database) leave(wanted map[uint32]*table, b *batch, used map[uint32]bool) {
+	leaving := make(map[uint32]bool)
+	for _, kind := range b.dropped {
+		leaving[kind] = true
+		if t := wanted[kind]; t != nil && db.tables[kind] == nil {
+			t = t.drop()
+			t.dropped, t.aside = !used[kind], used[kind]
+			wanted[kind] = t
+		}
+	}
+	coming := make(names)
+	for kind, t := range wanted {
+		if db.tables[kind] == nil && t.mode != None && !leaving[kind] {
+			coming[t.schema.Kind] = true
+		}
+	}
+	if len(coming) == 0 {
+		return
+	}
+	for kind, t := range db.tables {
+		if coming[t.name] && (t.dropped || leaving[kind]) {
+			aside := *t
+			if w := wanted[kind]; w != nil {
+				aside = *w
+			}
+			aside.aside = true
+			wanted[kind] = &aside
+		}
+	}
+}
+
+// unfinished returns the tables of dropped kinds of which it is not known yet what becomes of them.
+func (db *database) unfinished() []*table {
+	var tables []*table
+	for _, t := range db.byKind() {
+		if t.dropped && t.name != "" && !t.kept {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// dropTable drops the table of a dropped kind, or sets it aside. It returns why it has not dropped it, if that is how it must stay.
+func (db *database) dropTable(t *table) (kept, err error) {
+	finish := func(finish func(*sql.Tx, *table) error) error {
+		return db.restoring(func() error {
+			return db.transact(func(tx *sql.Tx) error {
+				if err := hurry(tx); err != nil {
+					return err
+				}
+				return finish(tx, t)
+			})
+		})
+	}
+	if kept = finish(db.tryDrop); kept == nil || !lasting(kept) {
+		return nil, kept
+	}
+	if err = finish(db.setAside); err != nil && !lasting(err) {
+		return nil, err
+	}
+	settled := *db.tables[t.kind]
+	settled.kept = true
+	db.tables[t.kind] = &settled
+	return errors.Join(kept, err), nil
+}
+
+// errUsed says that a table has something that the space has not.
+var errUsed = errors.New("it has rows, or dead letters")
+
+// lasting reports whether err will come again, whenever it is tried.
+func lasting(err error) bool {
+	if errors.Is(err, errUsed) {
+		return true
+	}
+	e, ok := errors.AsType[*pq.Error](err)
+	if !ok {
+		return false
+	}
+	switch e.Code.Class() {
+	case "2B", "42": // something depends on it; rights, or it is no table any more
+		return true
+	}
+	return false
+}
+
+func (db *database) tryDrop(tx *sql.Tx, t *table) error {
+	if err := db.renameKind(tx, t, ""); err != nil {
+		return err
+	}
+	var there, used bool
+	if err := tx.QueryRow(`SELECT to_regclass($1) IS NOT NULL`, t.sql()).Scan(&there); err != nil || !there {
+		return err
+	}
+	if _, err := tx.Exec(`LOCK TABLE ` + t.sql()); err != nil {
+		return err
+	}
+	if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM `+t.sql()+`) OR EXISTS (SELECT FROM `+lettersName(db.space)+` WHERE kind_number = $1)`,
+		int64(t.kind)).Scan(&used); err != nil {
+		return err
+	}
+	if used {
+		return errUsed
+	}
+	_, err := tx.Exec(`DROP TABLE ` + t.sql())
+	return err
+}
+
+// renameKind notes that the table of a dropped kind has another name, or none.
+func (db *database) renameKind(tx *sql.Tx, t *table, name string) error {
+	moved, err := affected(tx.Exec(`UPDATE gospaces.kinds SET table_name = $3 WHERE space = $1 AND kind = $2 AND table_name = $4`,
+		db.space, int64(t.kind), name, t.name))
+	if err == nil && moved != 1 {
+		err = errMoved
+	}
+	if err != nil {
+		return fmt.Errorf("rename kind %q: %w", t.schema.Kind, err)
+	}
+	renamed := *t
+	renamed.name, db.surveyed = name, nil
+	db.tables[t.kind] = &renamed
+	return nil
+}
+
+// setAside gives the table of a kind that is dropped a name that says so, unless it has one.
+func (db *database) setAside(tx *sql.Tx, t *table) error {
+	suffix := t.asideSuffix()
+	if strings.HasSuffix(t.name, suffix) {
+		return nil
+	}
+	s, err := db.survey(tx)
+	if err != nil {
+		return err
+	}
+	aside := *t
+	aside.aside, aside.name = true, s.names.pickWith(t.schema.Kind, suffix)
+	if err := execAll(tx, append([]string{"ALTER TABLE " + t.sql() + " RENAME TO " + quote(aside.name)}, aside.label()...)); err != nil {
+		return err
+	}
+	return db.renameKind(tx, t, aside.name)
+}
+
+// asideSuffix ends the name of a table that is set aside. Numbers of kinds are never used again, so it is one of a kind.
+func (t *table) asideSuffix() string { return "_dropped_" + strconv.FormatUint(uint64(t.kind), 10) }
