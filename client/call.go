@@ -187,7 +187,7 @@ func (c *call) encode(b []byte, v *view) ([]byte, error) {
 	case wire.Find:
 		b = wire.AppendFind(b, &engine.Query{
 			Take: c.take, IfExists: c.query.IfExists, Max: max(c.query.Max, 1), ID: uint64(c.query.ID),
-			Claim: c.query.Claim, Held: c.query.Held, Begin: c.query.Begin, Lease: int64(c.query.Lease),
+			Claim: c.query.Claim, Held: c.query.Held, Hidden: c.query.Hidden != nil, Begin: c.query.Begin, Lease: int64(c.query.Lease),
 		}, c.wait)
 	case wire.Count:
 		b = wire.AppendSelection(b, uint64(c.query.ID), c.query.Held)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"time"
@@ -44,7 +45,7 @@ func (s *Space) findSome(ctx context.Context, q *space.Query, take bool) ([]spac
 		c.sentAt = time.Now()
 	}
 	switch {
-	case q.NoWait, q.Held:
+	case q.NoWait, q.Held, q.Hidden != nil:
 		c.limited = true
 	case q.Wait == 0:
 		c.wait = wire.WaitForever
@@ -55,7 +56,15 @@ func (s *Space) findSome(ctx context.Context, q *space.Query, take bool) ([]spac
 		return nil, err
 	}
 	d := wire.NewDecoder(c.body)
-	return c.entries(&d)
+	if q.Hidden == nil {
+		return c.entries(&d)
+	}
+	*q.Hidden = d.Hidden()
+	entries, err := c.entries(&d)
+	if err == nil && len(entries) == 0 {
+		err = space.ErrNoMatch
+	}
+	return entries, err
 }
 
 // Count implements space.Space.
@@ -93,14 +102,17 @@ func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Ent
 			yield(space.Entry{}, err)
 			return
 		}
+		hidden := cmp.Or(q.Hidden, new(int))
+		*hidden = 0
 		left := q.Max // 0 without a bound, and then never 0 again
 		it := iteration{space: s, link: s.client.link(), more: true}
 		for it.more {
-			entries, err := it.next(ctx, &q)
+			entries, passed, err := it.next(ctx, &q)
 			if err != nil {
 				yield(space.Entry{}, err)
 				return
 			}
+			*hidden += passed
 			for _, e := range entries {
 				if !yield(e, nil) {
 					return
@@ -122,17 +134,19 @@ type iteration struct {
 	more   bool
 }
 
-// next returns the next page.
-func (it *iteration) next(ctx context.Context, q *space.Query) ([]space.Entry, error) {
+// next returns the next page, and how many matches it has passed over because others have them locked.
+func (it *iteration) next(ctx context.Context, q *space.Query) (entries []space.Entry, hidden int, err error) {
 	c := newCall(it.space, wire.Contents)
 	defer c.free()
 	c.query, c.link, c.epoch, c.cursor = *q, it.link, it.epoch, it.cursor
 	it.more = false
 	if err := it.space.client.do(ctx, c); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	d := wire.NewDecoder(c.body)
 	it.more = d.Byte() != 0
 	it.epoch, it.cursor = c.epoch, d.Cursor()
-	return c.entries(&d)
+	hidden = d.Hidden()
+	entries, err = c.entries(&d)
+	return entries, hidden, err
 }

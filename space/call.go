@@ -22,6 +22,7 @@ type call struct {
 	wait   time.Duration
 	noWait bool
 	max    int
+	hidden *int
 	order  []string
 	work   *workOptions // nil: none of them is given
 	parts  []part       // parts[0] belongs to the call's own template
@@ -136,7 +137,9 @@ func (c *call) query(ctx context.Context, sp Space, codec *Codec, v any) (Query,
 		return Query{}, invalid("OrderBy cannot be combined with Or")
 	}
 	own.list[0] = &own.template
-	q := Query{Templates: own.list[:], Order: orders, Wait: c.wait, NoWait: c.noWait, Max: c.max, Txn: c.under(), Held: c.given&optHeld != 0}
+	q := Query{
+		Templates: own.list[:], Order: orders, Wait: c.wait, NoWait: c.noWait, Max: c.max, Txn: c.under(), Held: c.given&optHeld != 0, Hidden: c.hidden,
+	}
 	for i := range c.parts[1:] {
 		t, err := c.parts[i+1].compile(ctx, sp)
 		if err != nil {

@@ -7,7 +7,8 @@ import (
 
 // Contents yields every entry that matches template and is visible for the whole iteration, exactly once each; entries that come or
 // go meanwhile may be among them or not, and those that are written meanwhile are not: a loop that writes ends. Under a
-// transaction each entry is locked for reading when it is yielded, which takes a call for each. Large results stream. Options: Where, Or, Max, In, Held.
+// transaction each entry is locked for reading when it is yielded, which takes a call for each. Large results stream.
+// Options: Where, Or, Max, In, Held, Hidden.
 //
 // An entry that T cannot hold is yielded as an *UnusableEntryError, and the iteration goes on. Any other error is the last thing
 // yielded: the iteration could not be completed.
@@ -15,7 +16,7 @@ func Contents[T any](ctx context.Context, sp Space, template T, opts ...Option) 
 	return func(yield func(T, error) bool) {
 		var none T
 		template := template // each iteration compiles its own
-		codec, q, err := query(ctx, sp, &template, optMatch|optMax|optIn|optHeld, opts)
+		codec, q, err := query(ctx, sp, &template, optMatch|optMax|optIn|optHeld|optHidden, opts)
 		if err != nil {
 			yield(none, err)
 			return

@@ -40,7 +40,7 @@ func TakeIfExists[T any](ctx context.Context, sp Space, template T, opts ...Opti
 }
 
 // ReadAll returns copies of up to max matching entries, the oldest first. It waits as Read does while there is none, but
-// never for more than one. Options: those of Read, and Max, of which the smaller counts. It returns ErrInvalidArgument unless
+// never for more than one. Options: those of Read, Hidden, and Max, of which the smaller counts. It returns ErrInvalidArgument unless
 // max is positive.
 //
 // One read returns 4,096 entries at most, and ends with the one with which their fields reach 4 MiB: if max is larger, and so many have come, they are returned
@@ -137,7 +137,7 @@ func many[T any](ctx context.Context, sp Space, template *T, v verb, max int, op
 	if max <= 0 {
 		return nil, invalid("max %d is not positive", max)
 	}
-	codec, q, err := query(ctx, sp, template, optFind|optMax|optHeld, opts)
+	codec, q, err := query(ctx, sp, template, optFind|optMax|optHeld|optHidden, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -42,12 +43,15 @@ func (s *Local) findSome(ctx context.Context, q Query, take bool) ([]Entry, erro
 	defer s.release(c)
 	c.query.Take, c.query.IfExists = take, q.IfExists
 	c.query.Begin, c.query.Lease = q.Begin, int64(q.Lease)
-	c.query.Claim = q.Claim
+	c.query.Claim, c.query.Hidden = q.Claim, q.Hidden != nil
 	err = s.query(c, q, func() error {
 		number := c.next()
 		s.partition.Find(c, number, &c.query, wait)
 		return s.awaitMatch(ctx, c, number)
 	})
+	if q.Hidden != nil && (err == nil || errors.Is(err, ErrNoMatch)) {
+		*q.Hidden = c.out.count
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +61,7 @@ func (s *Local) findSome(ctx context.Context, q Query, take bool) ([]Entry, erro
 // waitOf returns how long q waits, as the partition counts: negative for without end.
 func waitOf(q Query) time.Duration {
 	switch {
-	case q.NoWait:
+	case q.NoWait, q.Hidden != nil:
 		return 0
 	case q.Wait == 0:
 		return -1
@@ -138,6 +142,8 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 			yield(Entry{}, err)
 			return
 		}
+		q.Hidden = cmp.Or(q.Hidden, new(int))
+		*q.Hidden = 0
 		left := q.Max // 0 without a bound, and then never 0 again
 		var cursor engine.Cursor
 		for more := true; more; {
@@ -174,5 +180,6 @@ func (s *Local) page(ctx context.Context, q Query, cursor engine.Cursor) (entrie
 	if err != nil {
 		return nil, cursor, false, err
 	}
+	*q.Hidden += c.out.count
 	return s.entries(c), c.out.cursor, c.out.more, nil
 }

@@ -133,6 +133,23 @@ func Held() Option {
 	return func(c *call) { c.given |= optHeld }
 }
 
+// Hidden makes ReadAll and Contents tell what the locks of others have hidden from them: *n is set to the number of entries that match, were not returned,
+// and that other transactions have taken or changed. What was never committed does not count. So if *n is 0 the call has
+// seen all that there is, but for its maximum; else Held shows the entries that are taken, and who has them.
+//
+// ReadAll counts at the instant at which it reads, and does not wait: *n is also set if it returns ErrNoMatch. It is -1 if there are more than 8,192 such locks, or
+// that many conditions to compare with them: more than one call counts. Contents counts each entry at the moment at which it would yield it; *n is
+// complete when the iteration has come to its end. After any other error *n means nothing. The call writes to *n until it returns.
+func Hidden(n *int) Option {
+	return func(c *call) {
+		c.given |= optHidden
+		c.hidden = n
+		if n == nil {
+			c.reject(invalid("there is no place for the number of hidden entries"))
+		}
+	}
+}
+
 // Strict makes a call refuse entries that its type would lose something of: one that has a value in a field which the type lacks is an
 // *UnusableEntryError, as one that the type cannot hold. Without it such values are left out, so that programs of
 // different versions get along; Update and Replace keep them. With Work such a job becomes a dead letter.
@@ -162,6 +179,7 @@ const (
 	optReport
 	optStrict
 	optHeld
+	optHidden
 
 	optWrite = optFor | optDelay | optIn
 	optMatch = optWhere | optOr | optStrict          // which entries match, and how they are returned
@@ -176,7 +194,7 @@ func (s optionSet) String() string {
 	var names []string
 	for i, name := range [...]string{
 		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In", "On",
-		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report", "Strict", "Held",
+		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report", "Strict", "Held", "Hidden",
 	} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)

@@ -32,15 +32,16 @@ const (
 	partLease
 	partClaim
 	partHeld
+	partHidden
 )
 
 // honoured says what each call makes of a query besides its templates and its transaction, which all honour. A count
 // counts all, whatever a call that returns entries would be bounded to; NoWait is true of every call that never waits.
 var honoured = [...]queryPart{
-	ReadCall:     partID | partOrder | partMax | partWait | partIfExists | partClaim | partHeld,
+	ReadCall:     partID | partOrder | partMax | partWait | partIfExists | partClaim | partHeld | partHidden,
 	TakeCall:     partID | partOrder | partMax | partWait | partIfExists | partBegin | partLease,
 	CountCall:    partID | partMax | partHeld,
-	ContentsCall: partID | partMax | partHeld,
+	ContentsCall: partID | partMax | partHeld | partHidden,
 	NotifyCall:   0,
 }
 
@@ -82,6 +83,10 @@ func (q *Query) Check(c QueryCall) error {
 		return invalid("entries that are held are read under no transaction: leave Txn out")
 	case q.Held && q.Wait != 0:
 		return invalid("a query for entries that are held does not wait: leave Wait out")
+	case q.Hidden != nil && q.Held:
+		return invalid("a query for entries that are held hides none: leave Hidden out")
+	case q.Hidden != nil && (q.Wait != 0 || q.IfExists || q.Claim):
+		return invalid("a query that tells what is hidden does not wait: leave Wait, IfExists and Claim out")
 	}
 	return nil
 }
@@ -102,13 +107,14 @@ func (q *Query) parts() (given queryPart) {
 	set(partLease, q.Lease != 0)
 	set(partClaim, q.Claim)
 	set(partHeld, q.Held)
+	set(partHidden, q.Hidden != nil)
 	return given
 }
 
 // String names the parts as they are called in Query.
 func (s queryPart) String() string {
 	var names []string
-	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim", "Held"} {
+	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim", "Held", "Hidden"} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -146,6 +146,7 @@ type Query struct {
 	Lease     time.Duration        // of the transactions that Begin begins
 	Txn       txn.ID               // the transaction under which the call is made; zero: none
 	Held      bool                 // Read, Count and Contents only: only entries that open transactions have taken; see the option Held
+	Hidden    *int                 // Read and Contents only: where to tell how many matches others have locked; see the option Hidden
 
 	// Claim makes a Read under a transaction find only what a take could, and wait as one does: the transaction may then update or take
 	// what it has read, and no other can claim or take it. Others may read it.

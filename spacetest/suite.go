@@ -40,6 +40,7 @@ func topics() []topic {
 		{"bulk", bulkCases()},
 		{"limit", limitCases()},
 		{"contents", contentsCases()},
+		{"hidden", hiddenCases()},
 		{"notify", notifyCases()},
 		{"event", eventCases()},
 		{"prepared", preparedCases()},

@@ -497,6 +497,14 @@ func TestHeld_TellsWhoHoldsWhat(t *testing.T) {
 	require.Equal(t, "1\n", s.must(t, "count", "job", "--held"))
 	require.Equal(t, "2\n", s.must(t, "count", "job"))
 	require.Contains(t, s.must(t, "status"), `"entries":{"ready":2,"held":1,"delayed":1}`)
+	const more = "1 more is held by a transaction\n"
+	for _, args := range [][]string{{"--all"}, {"--all", "--wait", "1s"}} {
+		r := s.do(t, append([]string{"read", "job"}, args...)...)
+		require.Equal(t, result{out: r.out, err: more}, r)
+		require.Equal(t, []string{"1", "3"}, ids(t, r.out))
+	}
+	require.Equal(t, more, s.do(t, "read", "job", `{"id": 2}`, "--all").err)
+	require.Empty(t, s.do(t, "read", "job", `{"id": 1}`, "--all").err)
 	for _, args := range [][]string{
 		{"read", "job", "--held", "--wait", "1s"},
 		{"read", "job", "--held", "--if-exists"},

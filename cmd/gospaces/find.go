@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 	"time"
@@ -111,7 +112,10 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 			if take {
 				return a.takeAll(cmd.Context(), sp, q, f.max)
 			}
-			return a.printEntries(f.find(cmd.Context(), sp, q))
+			hidden := 0
+			err = a.printEntries(f.find(cmd.Context(), sp, q, &hidden))
+			a.tellHidden(hidden)
+			return err
 		})
 	}
 	return cmd
@@ -149,12 +153,27 @@ func (f *findFlags) check(take, maxGiven bool) error {
 	return nil
 }
 
-// find yields up to f.max matches. It ends with space.ErrNoMatch if there is none.
-func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query) iter.Seq2[space.Entry, error] {
+// tellHidden says that there are more matches than were printed, which the locks of transactions hide.
+func (a *app) tellHidden(n int) {
+	switch {
+	case n < 0:
+		fmt.Fprintln(a.stderr, "thousands more are held by transactions")
+	case n == 1:
+		fmt.Fprintln(a.stderr, "1 more is held by a transaction")
+	case n > 1:
+		fmt.Fprintf(a.stderr, "%d more are held by transactions\n", n)
+	}
+}
+
+// find yields up to f.max matches. It ends with space.ErrNoMatch if there is none. If it yields all, it tells how many locks hide.
+func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query, hidden *int) iter.Seq2[space.Entry, error] {
 	if f.max <= bulk {
 		return readSome(ctx, sp, q, f.max)
 	}
-	return readMany(ctx, sp, q, f.max)
+	if !f.all || f.held {
+		hidden = nil
+	}
+	return readMany(ctx, sp, q, f.max, hidden)
 }
 
 // readSome reads what fits one call.
@@ -175,12 +194,17 @@ func readSome(ctx context.Context, sp space.Space, q space.Query, limit int) ite
 }
 
 // readMany waits for the first match and then streams all, oldest first.
-func readMany(ctx context.Context, sp space.Space, q space.Query, limit int) iter.Seq2[space.Entry, error] {
+func readMany(ctx context.Context, sp space.Space, q space.Query, limit int, hidden *int) iter.Seq2[space.Entry, error] {
 	return func(yield func(space.Entry, error) bool) {
-		if _, err := sp.Read(ctx, q); err != nil {
+		first := q
+		if q.NoWait && !q.IfExists {
+			first.Hidden = hidden
+		}
+		if _, err := sp.Read(ctx, first); err != nil {
 			yield(space.Entry{}, err)
 			return
 		}
+		q.Wait, q.NoWait, q.IfExists, q.Hidden = 0, false, false, hidden
 		n := 0
 		for e, err := range sp.Contents(ctx, q) {
 			if !yield(e, err) {

@@ -56,6 +56,7 @@ type Query struct {
 	Claim     bool             // a read that finds what a take could, and so locks it that no other transaction claims or takes it
 	IfExists  bool             // do not wait for entries that are not there yet
 	Held      bool             // only entries that transactions have taken, for a call that starts with StartHeld…: a read, a count or contents
+	Hidden    bool             // a read that tells, too, how many matches others have locked (Result.Count)
 	ID        uint64           // only the entry with this identity, if not 0: it must match too
 	Txn       txn.ID           // the transaction under which the call is made
 	Begin     bool             // take each entry under a transaction of its own, begun for it
@@ -93,7 +94,7 @@ type Result struct {
 	Entries []View  // read, take, contents
 	Grants  []Grant // write, commit, renew, notify, begin
 	Errs    []error // bulk renew and cancel: one per lease, nil where it was done
-	Count   int     // register, count, prepare
+	Count   int     // register, count, prepare; contents, and reads with Hidden: matches that were left out because others have locked them
 	Version uint32  // update
 	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1
 	Apart   []Apart // kinds: those that are there and not visible, likewise; -1 for one that was dropped

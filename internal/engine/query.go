@@ -19,6 +19,8 @@ func (e *Engine) Check(q *Query) error {
 	switch {
 	case q.Held && (q.Take || q.Claim || q.Begin || !q.Txn.IsZero()):
 		return fmt.Errorf("%w: entries that are held can only be read, and under no transaction", ErrInvalidArgument)
+	case q.Hidden && (q.Take || q.Held):
+		return fmt.Errorf("%w: only a read of what is free tells what is hidden", ErrInvalidArgument)
 	case q.Claim && (q.Take || q.Txn.IsZero()):
 		return fmt.Errorf("%w: only a read under a transaction claims", ErrInvalidArgument)
 	case !q.Begin:
@@ -88,8 +90,12 @@ func (e *Engine) Find(now int64, q *Query) Result {
 func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 	hits = e.affordable(hits)
 	depends := e.depends(q)
+	hidden := 0
+	if q.Hidden {
+		hidden = e.hidden(q, t)
+	}
 	if len(hits) == 0 {
-		return Result{Err: ErrNoMatch, Depends: depends}
+		return Result{Err: ErrNoMatch, Count: hidden, Depends: depends}
 	}
 	if t != nil {
 		if err := e.roomToLock(t, q.Take, hits); err != nil {
@@ -116,7 +122,7 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 		}
 		depends = e.lsn
 	}
-	return Result{Entries: e.views, Depends: depends}
+	return Result{Entries: e.views, Count: hidden, Depends: depends}
 }
 
 // takeEach takes each hit under a transaction of its own.
@@ -304,7 +310,7 @@ func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
 	}
 	e.left = pageBudget
 	p := answerPage{e: e, q: q, t: t, cursor: cursor}
-	r := Result{More: p.fill(), Depends: p.depends}
+	r := Result{More: p.fill(), Count: p.hidden, Depends: p.depends}
 	if p.err != nil && len(e.views) == 0 {
 		return failed(p.err)
 	}
@@ -332,6 +338,7 @@ func (e *Engine) contentsOfOne(q *Query, t *transaction) Result {
 			return failed(err)
 		}
 	}
+	r.Count = e.hidden(q, t)
 	for _, h := range hits {
 		e.views = append(e.views, h.k.view(e, h.s))
 		if t != nil {
@@ -351,6 +358,7 @@ type answerPage struct {
 	t       *transaction
 	cursor  Cursor
 	size    int // of the rows, in bytes
+	hidden  int // matches that others have locked
 	depends uint64
 	err     error // t may lock no more
 }
@@ -401,7 +409,13 @@ func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) error {
 	if en.ID == 0 || en.ID > p.cursor.Last {
 		return nil
 	}
-	if !k.availableTo(p.t, s, false) || !k.alive(e, s) || !matchAny(conds, k.Row(s)) {
+	if !k.availableTo(p.t, s, false) {
+		if k.hiddenFrom(e, p.t, s, conds) {
+			p.hidden++
+		}
+		return nil
+	}
+	if !k.alive(e, s) || !matchAny(conds, k.Row(s)) {
 		return nil
 	}
 	if p.t != nil {

@@ -181,6 +181,8 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 	}
 	buf := c.bufferLocked(durable)
 	switch {
+	case q != nil && q.Hidden && (err == nil || errors.Is(err, engine.ErrNoMatch)):
+		buf = wire.AppendCounted(buf, call, r)
 	case err != nil:
 		buf = wire.AppendFailure(buf, call, err)
 	case q != nil && q.Begin:

@@ -130,13 +130,24 @@ func (d *Decoder) EntryOf(begun bool) engine.View {
 	return e
 }
 
-// AppendPage appends the answer to Contents: whether another page follows, from which cursor, and this one.
+// AppendCounted appends the answer to a Find with Hidden: how many matches are hidden, and the entries, of which there may be none.
+func AppendCounted(dst []byte, call uint64, r *engine.Result) []byte {
+	var head [binary.MaxVarintLen64]byte
+	return AppendEntries(dst, call, appendHidden(head[:0], r.Count), r.Entries)
+}
+
+func appendHidden(dst []byte, n int) []byte { return binary.AppendUvarint(dst, uint64(n+1)) }
+
+// Hidden decodes how many matches are hidden; -1: that is not known.
+func (d *Decoder) Hidden() int { return int(d.Uint32()) - 1 }
+
+// AppendPage appends the answer to Contents: whether another page follows, from which cursor, how many matches are hidden in this one, and this one.
 func AppendPage(dst []byte, call uint64, r *engine.Result) []byte {
-	var head [1 + 2*binary.MaxVarintLen64]byte
+	var head [1 + 3*binary.MaxVarintLen64]byte
 	if r.More {
 		head[0] = 1
 	}
-	return AppendEntries(dst, call, AppendCursor(head[:1], r.Cursor), r.Entries)
+	return AppendEntries(dst, call, appendHidden(AppendCursor(head[:1], r.Cursor), r.Count), r.Entries)
 }
 
 // AppendCursor appends how far an iteration has come.

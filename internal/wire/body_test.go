@@ -109,7 +109,7 @@ func TestEntries_ComeInParts(t *testing.T) {
 	for i := range 100 {
 		entries = append(entries, engine.View{ID: uint64(i + 1), Kind: 3, Version: uint32(i + 1), Attempts: uint32(i % 3), Row: make([]byte, 10_000)})
 	}
-	b := wire.AppendPage(nil, 5, &engine.Result{Entries: entries, More: true, Cursor: engine.Cursor{Place: 1 << 40, Last: 7}})
+	b := wire.AppendPage(nil, 5, &engine.Result{Entries: entries, More: true, Count: 40, Cursor: engine.Cursor{Place: 1 << 40, Last: 7}})
 	var body []byte
 	for frames := 1; ; frames++ {
 		f, size, _, err := wire.Next(b, 300<<10)
@@ -126,6 +126,7 @@ func TestEntries_ComeInParts(t *testing.T) {
 	d := wire.NewDecoder(body)
 	require.Equal(t, byte(1), d.Byte())
 	require.Equal(t, engine.Cursor{Place: 1 << 40, Last: 7}, d.Cursor())
+	require.Equal(t, 40, d.Hidden())
 	for _, e := range entries {
 		require.Equal(t, e, d.Entry())
 	}

@@ -22,7 +22,9 @@ const (
 	flagClaim    = 1 << 6 // a read that finds only what its transaction may take
 	flagHeld     = 1 << 7 // a read of entries that are held
 
-	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim | flagHeld
+	flagHidden = 1 << 8 // a read that tells how many matches others have locked
+
+	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim | flagHeld | flagHidden
 )
 
 // WaitForever as the wait of a Find: until it is cancelled.
@@ -55,6 +57,9 @@ func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
 	}
 	if q.Held {
 		flags |= flagHeld
+	}
+	if q.Hidden {
+		flags |= flagHidden
 	}
 	dst = binary.AppendUvarint(dst, flags)
 	if wait > 0 {
@@ -149,7 +154,7 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	}
 	limit := d.Uvarint()
 	q.Decode(d)
-	q.Claim, q.Held = flags&flagClaim != 0, flags&flagHeld != 0
+	q.Claim, q.Held, q.Hidden = flags&flagClaim != 0, flags&flagHeld != 0, flags&flagHidden != 0
 	q.Take, q.IfExists, q.Begin = flags&flagTake != 0, flags&flagIfExists != 0, flags&flagBegin != 0
 	q.Lease, q.ID = lease, id
 	q.Max = int(min(limit, MaxFind))
