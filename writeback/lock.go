@@ -126,7 +126,7 @@ func (p *Pool) watcherConn(ctx context.Context) (*conn, error) {
 		return nil, errors.New("the pool is closed")
 	}
 	if p.watcher == nil {
-		c, err := dial(ctx, p.dsn, "gospaces watcher")
+		c, err := dial(ctx, p.dsn, "gospaces watcher", &p.pulse)
 		if err != nil {
 			return nil, err
 		}

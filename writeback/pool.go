@@ -40,6 +40,8 @@ type Pool struct {
 	closed  bool         // guarded by mu
 
 	watching sync.Mutex // held while the watcher is used
+
+	pulse pulse // of the database
 }
 
 const (
@@ -163,7 +165,7 @@ func (p *Pool) withdraw(wait chan *conn) {
 func (p *Pool) use(ctx context.Context, c *conn) (*conn, error) {
 	if c == nil {
 		var err error
-		if c, err = dial(ctx, p.dsn, "gospaces writeback"); err != nil {
+		if c, err = dial(ctx, p.dsn, "gospaces writeback", &p.pulse); err != nil {
 			p.gone()
 			return nil, err
 		}
@@ -268,7 +270,7 @@ type conn struct {
 }
 
 // dial opens a connection that is set up for the mirror. name is what it calls itself unless the connection string says.
-func dial(ctx context.Context, dsn, name string) (*conn, error) {
+func dial(ctx context.Context, dsn, name string, pulse *pulse) (*conn, error) {
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
 		return nil, badDSN(err)
@@ -278,7 +280,7 @@ func dial(ctx context.Context, dsn, name string) (*conn, error) {
 	if err != nil {
 		return nil, badDSN(err)
 	}
-	c := &conn{line: &line{ctx: ctx}}
+	c := &conn{line: &line{ctx: ctx, pulse: pulse}}
 	connector.Dialer(c.line)
 	c.db = sql.OpenDB(connector)
 	stop := context.AfterFunc(ctx, c.line.cut)
@@ -329,7 +331,8 @@ func (c *conn) close() {
 
 // line is what a connection goes over. It dials, while its first user's ctx lasts.
 type line struct {
-	ctx context.Context
+	ctx   context.Context
+	pulse *pulse
 
 	mu  sync.Mutex
 	net net.Conn // guarded by mu
@@ -356,10 +359,14 @@ func (l *line) DialTimeout(network, address string, timeout time.Duration) (net.
 }
 
 func (l *line) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	q := l.pulse.open()
+	q.since.Store(sinceEpoch())
+	plain, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
+		l.pulse.close(q)
 		return nil, err
 	}
+	conn := &heardConn{plain, l.pulse, q}
 	l.mu.Lock()
 	l.net = conn
 	l.mu.Unlock()

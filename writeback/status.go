@@ -50,21 +50,24 @@ func (s *status) snapshot(now time.Time) Stats {
 	return stats
 }
 
-// wait returns nil once the database has position. With orAway it does not wait for a database that is away.
-func (s *status) wait(ctx context.Context, position uint64, orAway bool) error {
+// failure returns why the database is away, or nil if that is not known, and what is closed when that may have changed.
+func (s *status) failure() (error, <-chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats.LastError, s.changed
+}
+
+// wait returns nil once the database has position.
+func (s *status) wait(ctx context.Context, position uint64) error {
 	for {
 		s.mu.Lock()
 		reached, stopped, changed := s.stats.Position >= position, s.stopped, s.changed
-		away := s.stats.LastError
 		s.mu.Unlock()
 		if reached {
 			return nil
 		}
 		if stopped != nil {
 			return stopped
-		}
-		if orAway && away != nil {
-			return fmt.Errorf("%w: %w", ErrAway, away)
 		}
 		select {
 		case <-changed:

@@ -8,6 +8,7 @@ package writeback
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -76,14 +77,38 @@ func (w *Writer) Run(ctx context.Context) error {
 func (w *Writer) Flush(ctx context.Context) error {
 	target := w.source.Last()
 	w.wanted.raise(target)
-	return w.status.wait(ctx, target, false)
+	return w.status.wait(ctx, target)
 }
 
-// FlushOrAway is Flush, but returns an error that wraps ErrAway as soon as the database is away, instead of waiting for it.
+// FlushOrAway is Flush, but returns an error that wraps ErrAway as soon as the database is away, instead of waiting for it: when
+// something has failed, or when the database has answered nothing for two seconds, be they before the call or during it.
 func (w *Writer) FlushOrAway(ctx context.Context) error {
 	target := w.source.Last()
 	w.wanted.raise(target)
-	return w.status.wait(ctx, target, true)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() { cancel(w.away(ctx)) }()
+	return w.status.wait(ctx, target)
+}
+
+// away returns an error that wraps ErrAway when the database is away, and the cause of ctx when that ends.
+func (w *Writer) away(ctx context.Context) error {
+	for ctx.Err() == nil {
+		failure, changed := w.status.failure()
+		if failure != nil {
+			return fmt.Errorf("%w: %w", ErrAway, failure)
+		}
+		silent := w.cfg.Pool.pulse.silence()
+		if silent >= silentLimit {
+			return fmt.Errorf("%w: it has not answered for %v", ErrAway, silent.Round(100*time.Millisecond))
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-time.After(silentLimit - silent): // not before
+		}
+	}
+	return context.Cause(ctx)
 }
 
 // wanted is up to where callers of Flush wait. Groups up to there do not gather.

@@ -98,6 +98,40 @@ func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 	require.NoError(t, n.Close(t.Context()))
 }
 
+// A database that hangs, of which nothing breaks, holds up no exit either, and loses nothing.
+func TestMirror_OfADatabaseThatHangsHoldsUpNoExit(t *testing.T) {
+	t.Parallel()
+	pg, dsn := database(t)
+	cfg := node.Config{Data: t.TempDir(), Postgres: dsn}
+	n := open(t, cfg)
+	c, err := client.Dial(t.Context(), n.Addr())
+	require.NoError(t, err)
+	type Job struct{ ID int }
+	write := func(id int) {
+		_, err := space.Write(t.Context(), c, Job{id})
+		require.NoError(t, err)
+	}
+	write(1)
+	require.Eventually(t, func() bool { return statusOf(t, n).Mirror.LagGroups == 0 }, time.Minute, time.Millisecond)
+	require.NoError(t, pg.Pause())
+	write(2)
+	require.NoError(t, c.Close())
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	defer cancel()
+	require.NoError(t, n.Close(ctx))
+	require.NoError(t, ctx.Err(), "it did not wait for the end of its time")
+	require.NoError(t, pg.Continue())
+	n = open(t, cfg)
+	require.Eventually(t, func() bool { return statusOf(t, n).Mirror.LagGroups == 0 }, time.Minute, time.Millisecond)
+	db, err := sql.Open("postgres", dsn)
+	require.NoError(t, err)
+	defer db.Close()
+	var rows int
+	require.NoError(t, db.QueryRow(`SELECT count(*) FROM space_default.job`).Scan(&rows))
+	require.Equal(t, 2, rows)
+	require.NoError(t, n.Close(t.Context()))
+}
+
 // A loss of power takes the end of a log, of which the mirror has more. That is noticed even if the log has grown beyond there before the mirror sees it.
 func TestMirror_OfALogThatHasLostItsEndStops(t *testing.T) {
 	t.Parallel()
