@@ -40,7 +40,7 @@ func (w *watch) calls(dst []*Waiter) []*Waiter {
 	for _, g := range w.groups {
 		for _, b := range g.buckets {
 			for _, class := range [...]int{reading, taking} {
-				for n := b.of[class].head; n != nil; n = n.next {
+				for _, n := range b.all(class) {
 					dst = append(dst, n.waiter)
 				}
 			}

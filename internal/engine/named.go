@@ -83,7 +83,7 @@ func (e *Engine) unbind(k *kind) {
 	for _, g := range k.watch.groups {
 		for _, b := range g.buckets {
 			for class := range b.of {
-				for n := b.of[class].head; n != nil; n = n.next {
+				for _, n := range b.all(class) {
 					if n.template.Named == nil {
 						n.template.Named = &Named{template.Template{Kind: k.schema.Kind, Conds: n.conds, Fields: k.schema.Fields}, n.order()}
 						e.named.add(n)

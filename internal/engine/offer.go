@@ -72,6 +72,10 @@ func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to
 		if !ok {
 			continue
 		}
+		if b.crowd != nil {
+			taker = e.visitCrowd(&b, k, s, row, at, to, taker)
+			continue
+		}
 		for n := b.of[listening].head; n != nil && to.events != 0; n = n.next {
 			if !to.excludes(n.listener) && n.matches(row, at) {
 				e.notify(n.listener, k.view(e, s), to.events)
@@ -90,6 +94,31 @@ func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to
 		}
 	}
 	return taker
+}
+
+// visitCrowd shows the entry to the nodes of a bucket that has a crowd.
+func (e *Engine) visitCrowd(b *bucket, k *kind, s slot, row template.Row, at []int, to audience, taker *Waiter) *Waiter {
+	if to.events != 0 {
+		for _, n := range b.matching(listening, row, at) {
+			if !to.excludes(n.listener) {
+				e.notify(n.listener, k.view(e, s), to.events)
+			}
+		}
+	}
+	if to.reads {
+		for _, n := range b.matching(reading, row, at) {
+			if n.waits(k, s) {
+				e.show(n.waiter, k, s)
+			}
+		}
+	}
+	for n := b.of[taking].head; n != nil && (taker == nil || n.waiter.arrival < taker.arrival); n = n.next {
+		if n.waits(k, s) && n.matches(row, at) {
+			taker = n.waiter
+			break
+		}
+	}
+	return b.crowd.taker(k, s, row, at, taker)
 }
 
 // waits reports whether the node's call waits, and not just for another entry.
@@ -128,6 +157,12 @@ func (e *Engine) watching(k *kind, id uint64, row template.Row, class int, f fun
 	look := func(w *watch, at []int) {
 		for _, g := range w.groups {
 			b, _ := g.bucket(e, id, row, at)
+			if b.crowd != nil {
+				for _, n := range b.matching(class, row, at) {
+					f(n)
+				}
+				continue
+			}
 			for n := b.of[class].head; n != nil; n = n.next {
 				if n.matches(row, at) {
 					f(n)

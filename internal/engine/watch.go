@@ -49,6 +49,7 @@ type node struct {
 	group      *watchGroup
 	hash       uint64
 	next, prev *node
+	interval   *interval // of a node that is in a crowd, and in no list
 }
 
 // watch is an index of waiting calls and registrations: by the fields that their templates fix, then by the values they
@@ -73,8 +74,9 @@ const maxSets = 16
 
 // bucket holds the waiting calls of one combination of values, each class in order of arrival.
 type bucket struct {
-	of [3]nodeList
-	n  int
+	of    [3]nodeList
+	n     int
+	crowd *crowd // of the others; nil while there are few
 }
 
 const (
@@ -148,7 +150,12 @@ func (n *node) class() int {
 func (w *watch) file(e *Engine, n *node) {
 	n.group, n.hash = w.place(e, n)
 	b := n.group.buckets[n.hash]
-	b.of[n.class()].insert(n)
+	if b.n >= crowded && b.crowd == nil {
+		b.crowd = new(crowd)
+	}
+	if b.crowd == nil || !b.crowd.file(n) {
+		b.of[n.class()].insert(n)
+	}
 	b.n++
 	n.group.buckets[n.hash] = b
 }
@@ -163,6 +170,34 @@ func (w *watch) place(e *Engine, n *node) (*watchGroup, uint64) {
 		return w.emptiest(e, n.conds, eq)
 	}
 	return w.group(eq, false), e.store.HashConds(n.conds, eq)
+}
+
+// all returns the nodes of a class, in no order.
+func (b *bucket) all(class int) (nodes []*node) {
+	for n := b.of[class].head; n != nil; n = n.next {
+		nodes = append(nodes, n)
+	}
+	if b.crowd != nil {
+		for i := range b.crowd.fields {
+			nodes = b.crowd.fields[i].roots[class].all(nodes)
+		}
+	}
+	return nodes
+}
+
+// matching returns the nodes of a class that match a row, in order of arrival.
+func (b *bucket) matching(class int, row template.Row, at []int) (nodes []*node) {
+	for n := b.of[class].head; n != nil; n = n.next {
+		if n.matches(row, at) {
+			nodes = append(nodes, n)
+		}
+	}
+	if b.crowd == nil {
+		return nodes
+	}
+	nodes = slices.DeleteFunc(b.crowd.among(nodes, class, row, at), func(n *node) bool { return !n.matches(row, at) })
+	slices.SortStableFunc(nodes, func(a, b *node) int { return cmp.Compare(a.arrival(), b.arrival()) })
+	return nodes
 }
 
 // emptiest returns the place of the fewest among those by a single field of eq.
@@ -253,7 +288,11 @@ func (e *Engine) unfileAll(nodes []node) {
 // unfile removes a node, and its bucket if that is left empty.
 func (n *node) unfile() {
 	b := n.group.buckets[n.hash]
-	b.of[n.class()].remove(n)
+	if n.interval != nil {
+		b.crowd.unfile(n)
+	} else {
+		b.of[n.class()].remove(n)
+	}
 	if b.n--; b.n == 0 {
 		delete(n.group.buckets, n.hash)
 	} else {
