@@ -188,15 +188,24 @@ func (e *Engine) Adopt(session uint64) []OpenTxn {
 }
 
 // OpenTxns returns the transactions that a session has begun here, by number.
-func (e *Engine) OpenTxns(session uint64) (open []OpenTxn) {
+func (e *Engine) OpenTxns(session uint64) []OpenTxn {
+	open := e.TxnsOf(session)
+	slices.SortFunc(open, OpenTxn.Compare)
+	return open
+}
+
+// TxnsOf is OpenTxns in no order: to sort very many takes longer than to find them.
+func (e *Engine) TxnsOf(session uint64) (open []OpenTxn) {
 	for number, t := range e.txns {
 		if t.by.Session == session && t.name.IsZero() {
 			open = append(open, OpenTxn{number, t.by.Number})
 		}
 	}
-	slices.SortFunc(open, func(a, b OpenTxn) int { return cmp.Compare(a.Number, b.Number) })
 	return open
 }
+
+// Compare orders transactions by number.
+func (o OpenTxn) Compare(other OpenTxn) int { return cmp.Compare(o.Number, other.Number) }
 
 // endTxnsOf aborts the transactions of a session that ends.
 func (e *Engine) endTxnsOf(session uint64, goodbye bool) {

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/engine"
@@ -88,10 +89,17 @@ func (a *attachment) stop() {
 // endSession ends a session, after its transactions: in steps if there are many.
 func (p *Partition) endSession(session uint64, goodbye bool) {
 	delete(p.attachments, session)
-	d := departure{session: session, goodbye: goodbye, open: p.e.OpenTxns(session)}
-	if !p.depart(&d) {
-		p.done.Go(func() { p.goOnDeparting(&d) })
+	d := departure{session: session, goodbye: goodbye, open: p.e.TxnsOf(session)}
+	if len(d.open) <= departureStep/departureTxn {
+		d.sort()
+		if p.depart(&d) {
+			return
+		}
 	}
+	p.done.Go(func() {
+		d.sort()
+		p.goOnDeparting(&d)
+	})
 }
 
 // departure is the end of a session that is under way.
@@ -100,6 +108,8 @@ type departure struct {
 	goodbye bool
 	open    []engine.OpenTxn // its transactions that are left
 }
+
+func (d *departure) sort() { slices.SortFunc(d.open, engine.OpenTxn.Compare) }
 
 // A step of a departure ends about departureStep entries; a transaction counts as several.
 const departureStep, departureTxn = 1 << 11, 4
