@@ -201,6 +201,9 @@ func (s *Space) write(ctx context.Context, op wire.Type, under txn.ID, entries [
 	c := newCall(s, op)
 	defer c.free()
 	c.txn, c.drafts = under, entries
+	if op == wire.Commit {
+		c.link = s.beganOn(under)
+	}
 	if err := s.client.do(ctx, c); err != nil {
 		return nil, err
 	}

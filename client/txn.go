@@ -58,9 +58,28 @@ func (s *Space) Commit(ctx context.Context, id txn.ID, entries []space.Draft) ([
 func (s *Space) Abort(ctx context.Context, id txn.ID) error {
 	c := newCall(s, wire.Abort)
 	defer c.free()
+	c.link = s.beganOn(id)
 	err := s.doTxn(ctx, c, id)
 	s.ended(id, err)
 	return err
+}
+
+// beganOn returns the connection on which a transaction began, if there are several: a call that ends the transaction goes
+// over it, because the session there counts it as open until then. It returns nil if any will do.
+func (s *Space) beganOn(id txn.ID) *link {
+	if len(s.client.links) == 1 {
+		return nil
+	}
+	l, _ := s.homeOf(id).txns.Owner(id.Number).(*link)
+	return l
+}
+
+// homeOf returns the space in which a transaction began.
+func (s *Space) homeOf(id txn.ID) *Space {
+	if id.Space != "" && id.Space != s.name {
+		return s.client.SpaceNamed(id.Space)
+	}
+	return s
 }
 
 // ended notes that a transaction has ended, if a call that was to end it has had such an outcome.
@@ -68,10 +87,7 @@ func (s *Space) ended(id txn.ID, err error) {
 	if err != nil && !errors.Is(err, space.ErrTxnEnded) {
 		return
 	}
-	if id.Space != "" && id.Space != s.name {
-		s = s.client.SpaceNamed(id.Space)
-	}
-	s.txns.Remove(id.Number)
+	s.homeOf(id).txns.Remove(id.Number)
 }
 
 // Rollback implements space.Space.

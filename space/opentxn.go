@@ -54,6 +54,13 @@ func (o *OpenTxns) Remove(number uint64) *Txn {
 	return x.txn
 }
 
+// Owner returns what a transaction belongs to; nil if it is not there.
+func (o *OpenTxns) Owner(number uint64) any {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.byNumber[number].owner
+}
+
 // Missing removes and returns the transactions of owner that are not among the ones that are open.
 func (o *OpenTxns) Missing(owner any, open []uint64) (gone []*Txn) {
 	open = slices.Sorted(slices.Values(open))
