@@ -51,14 +51,16 @@ func startProcess(_ testing.TB, cfg ServerConfig, data string) (running, string,
 	}
 	p := &processServer{stderr: new(strings.Builder), done: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(dir, "gospaces"), "serve",
-		"--listen", "127.0.0.1:0", "--data", data, "--durability", durability, "--postgres", cfg.Postgres)
+		"--listen", "127.0.0.1:0", "--data", data, "--durability", durability)
 	for flag, n := range map[string]int64{"--mirror-log": cfg.MirrorLog, "--snapshot-bytes": cfg.SnapshotBytes} {
 		if n != 0 {
 			p.cmd.Args = append(p.cmd.Args, flag, strconv.FormatInt(n, 10))
 		}
 	}
-	if cfg.MirrorFull != "" {
-		p.cmd.Args = append(p.cmd.Args, "--mirror-full", cfg.MirrorFull)
+	for flag, text := range map[string]string{"--postgres": cfg.Postgres, "--mirror-full": cfg.MirrorFull} {
+		if text != "" {
+			p.cmd.Args = append(p.cmd.Args, flag, text)
+		}
 	}
 	p.cmd.Stderr = p.stderr
 	p.cmd.SysProcAttr = endsWithParent()
