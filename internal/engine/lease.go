@@ -24,8 +24,22 @@ func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 	if len(e.Log) > logged { // what is not in the log is a transaction's that it does not know
 		e.done(by, &r)
 	}
+	e.settle()
 	r.Depends = e.lsn
 	return r
+}
+
+// leased returns the transaction with the lease id, if it began here. One whose lease is over it ends: its locks are gone when its holder hears that.
+func (e *Engine) leased(id uint64) *transaction {
+	t := e.txns[id]
+	switch {
+	case t == nil || !t.name.IsZero():
+		return nil
+	case t.expires <= e.now && !t.prepared:
+		e.lapse(t)
+		return nil
+	}
+	return t
 }
 
 // OnlyTxns reports whether ids are leases of transactions, all of them: renewing those makes small records, if any.
@@ -42,7 +56,7 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 		e.setRegistrationExpiry(r, expires)
 		return Grant{ID: id, Granted: e.granted(expires)}, nil
 	}
-	if t := e.txns[id]; t != nil && t.name.IsZero() && !t.prepared && t.expires > e.now {
+	if t := e.leased(id); t != nil && !t.prepared {
 		expires := extended(t.expires, e.now, d, e.limits.TxnLease)
 		if t.restored = false; t.holds > 0 {
 			e.recordRenew(id, 0, expires)
@@ -120,7 +134,7 @@ func (e *Engine) cancel(id uint64) error {
 		e.unregister(r, record.Cancelled)
 		return nil
 	}
-	if t := e.txns[id]; t != nil && t.name.IsZero() && t.expires > e.now {
+	if t := e.leased(id); t != nil && t.expires > e.now {
 		e.lose(t, ErrTxnEnded, record.Cancelled)
 		return nil
 	}

@@ -176,6 +176,30 @@ func TestTxn_EndedIsEnded(t *testing.T) {
 	}
 }
 
+// Who is told that the lease of a transaction has ended finds its locks gone, before the time has come to look for such leases.
+func TestTxn_ItsLocksAreGoneWhenItsLeaseIsSaidToHaveEnded(t *testing.T) {
+	t.Parallel()
+	calls := map[string]func(s *scene, ids []uint64) Result{
+		"renew":  func(s *scene, ids []uint64) Result { return s.e.Renew(s.now, Request{}, second, ids) },
+		"cancel": func(s *scene, ids []uint64) Result { return s.e.Cancel(s.now, Request{}, ids) },
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.write(tx0, 1)
+			a := s.beginFor(second)
+			require.Equal(t, []int{1}, s.found(upTo(1, take(a))))
+			w := s.wait(upTo(1, take(tx0)))
+			s.now += second
+			r := call(s, []uint64{a})
+			require.ErrorIs(t, r.Errs[0], ErrLeaseEnded)
+			require.NotZero(t, r.Depends)
+			s.requireServed(w, 1)
+		})
+	}
+}
+
 func TestTxn_CallsThatWaitEndWithIt(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(s *scene, a uint64){
