@@ -228,6 +228,12 @@ func (e *Engine) outlast() {
 	}
 }
 
+// EndVolatile ends the transactions that a restart has taken something from, for who only reads what a log holds.
+func (e *Engine) EndVolatile(now int64) {
+	e.begin(now)
+	e.endVolatile()
+}
+
 // endVolatile ends the transactions that a restart has taken something from.
 func (e *Engine) endVolatile() {
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {

@@ -324,7 +324,10 @@ func (p *Partition) rebuild() bool {
 			p.resume()
 			return true
 		}
-		if isFull(err) && p.startReading(p.ctx, err, nil) == nil {
+		if isFull(err) && p.loadForReading(p.ctx, nil) == nil {
+			p.mu.Lock()
+			p.startReading(err)
+			p.mu.Unlock()
 			return p.awaitRoom(err)
 		}
 		if !errors.Is(err, context.Canceled) {

@@ -144,7 +144,7 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 	if p.cfg.Log != nil {
 		err := p.replay(ctx, progress)
 		if isFull(err) {
-			cause, err = err, p.startReading(ctx, err, progress)
+			cause, err = err, p.loadForReading(ctx, progress)
 		}
 		if err != nil {
 			return err
@@ -157,6 +157,7 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 	p.timer = time.AfterFunc(time.Hour, p.expire)
 	switch {
 	case cause != nil:
+		p.startReading(cause)
 		p.done.Go(func() {
 			if p.awaitRoom(cause) {
 				p.commit()
@@ -304,7 +305,7 @@ func (p *Partition) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.armed = engine.Forever
-	if p.err == nil {
+	if p.unreadable() == nil {
 		p.e.Expire(p.clock.now())
 		p.finish()
 	}

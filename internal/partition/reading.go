@@ -19,8 +19,8 @@ const lookForRoom = time.Second
 // isFull reports whether a log has failed with err because it has no room.
 func isFull(err error) bool { return err != nil && unavailable(err) == engine.ErrLogFull }
 
-// startReading makes the state from a log that has no room, and serves it for reading.
-func (p *Partition) startReading(ctx context.Context, cause error, progress func(done, total uint64)) error {
+// loadForReading makes the state from a log that has no room.
+func (p *Partition) loadForReading(ctx context.Context, progress func(done, total uint64)) error {
 	p.mu.Lock()
 	p.reset(0)
 	p.mu.Unlock()
@@ -36,9 +36,15 @@ func (p *Partition) startReading(ctx context.Context, cause error, progress func
 	defer p.mu.Unlock()
 	p.publishKinds()
 	p.commits.position, p.commits.logged = max(position, last), false
+	return nil
+}
+
+// startReading serves that state for reading, without the transactions that a restart ends. The lock is held.
+func (p *Partition) startReading(cause error) {
 	p.reading, p.err = true, fmt.Errorf("%w: the space is served for reading only until there is room: %w", engine.ErrLogFull, cause)
 	p.cfg.Logger.Warn("the log has no room: the space is served for reading only", "error", cause)
-	return nil
+	p.e.EndVolatile(p.clock.now())
+	p.finish()
 }
 
 // awaitRoom waits until the log has room, and then serves all calls. It reports false if the partition is closed before.

@@ -118,3 +118,40 @@ func TestPartition_WithoutRoomIsServedForReading(t *testing.T) {
 		require.Equal(t, 2, count())
 	})
 }
+
+// What is served for reading is what there will be when there is room: the locks of a transaction that a restart ends are gone, and so are those of one
+// whose lease is over.
+func TestPartition_WhatIsServedForReadingHasNoStaleLocks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, d := &roomy{tape: &tape{}}, &desk{caller: newCaller()}
+		p := partition.New(partition.Config{Log: log})
+		require.NoError(t, p.Start(t.Context(), nil))
+		d.do(func(c partition.Caller, n uint64) { p.Register(c, n, job) })
+		d.do(func(c partition.Caller, n uint64) {
+			p.Write(c, n, txn.ID{}, engine.Request{}, append(draft(1), draft(2)...))
+		})
+		for key := range int64(2) {
+			g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Minute), engine.Request{}, "") }).grants[0]
+			q := query(key+1, true)
+			q.Txn = txn.ID{Number: g.ID}
+			require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)
+			if key == 0 {
+				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Write(c, n, q.Txn, engine.Request{}, draft(9)) }).err)
+			}
+		}
+		require.NoError(t, p.Close())
+
+		log.full.Store(true)
+		p = partition.New(partition.Config{Log: log})
+		require.NoError(t, p.Start(t.Context(), nil))
+		defer p.Close()
+		found := func(key int64) error {
+			return d.do(func(c partition.Caller, n uint64) { p.Find(c, n, query(key, false), 0) }).err
+		}
+		require.NoError(t, found(1))
+		require.ErrorIs(t, found(2), engine.ErrNoMatch)
+		time.Sleep(2 * time.Minute)
+		require.NoError(t, found(2))
+	})
+}
