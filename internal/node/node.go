@@ -52,7 +52,7 @@ type Config struct {
 
 	Limits Limits
 
-	Resume time.Duration // how long a session waits for its client to come back; 0: 30 s
+	Resume time.Duration // how long a session, and after a restart the transactions of a client, wait for the client to come back; 0: 30 s
 	Logger *slog.Logger  // nil: silent
 
 	Version string // of the program, for the log

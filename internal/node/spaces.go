@@ -170,8 +170,9 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 			EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn),
 			TxnEntries: ss.cfg.Limits.TxnEntries,
 		},
-		Txns:   ss.spans,
-		Bounds: ss.cfg.Limits.bounds(), Budget: ss.budget,
+		TxnGrace: ss.cfg.Resume,
+		Txns:     ss.spans,
+		Bounds:   ss.cfg.Limits.bounds(), Budget: ss.budget,
 	}
 	if ss.store != nil {
 		var err error

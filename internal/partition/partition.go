@@ -54,6 +54,8 @@ type Config struct {
 
 	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
+	// TxnGrace is how long the transactions are kept of a client that is gone, after a restart too; 0: 30 s. They end with its session at the latest.
+	TxnGrace time.Duration
 
 	Wall func() time.Time // the machine's wall clock, for tests; nil: time.Now
 
@@ -111,6 +113,9 @@ func New(cfg Config) *Partition {
 	setDefault(&cfg.EventBytes, 64<<20)
 	if cfg.SessionGrace <= 0 {
 		cfg.SessionGrace = 2 * time.Minute
+	}
+	if cfg.TxnGrace <= 0 {
+		cfg.TxnGrace = 30 * time.Second
 	}
 	p := &Partition{
 		cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}, holders: map[uint64]Holder{}, turns: make(chan struct{}, readings),

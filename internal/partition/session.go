@@ -40,7 +40,7 @@ func (p *Partition) OpenSession(client engine.Client, before uint64) (session ui
 }
 
 // CloseSession ends the use of a session. goodbye tells that its client will not ask for outcomes any more; otherwise the session waits
-// for the client to come back, for Config.SessionGrace.
+// for the client to come back, for Config.SessionGrace; its transactions for Config.TxnGrace.
 func (p *Partition) CloseSession(session uint64, goodbye bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,14 +58,23 @@ func (p *Partition) CloseSession(session uint64, goodbye bool) {
 	}
 }
 
-// abandon ends a session without users after a while.
+// abandon ends the transactions of a session without users after a while, and the session after another.
 func (p *Partition) abandon(session uint64, a *attachment) {
+	first := min(p.cfg.TxnGrace, p.cfg.SessionGrace)
+	p.afterwards(session, a, first, func() {
+		p.afterwards(session, a, p.cfg.SessionGrace-first, func() { p.endSession(session, false) })
+		p.startDeparting(&departure{session: session, of: a})
+	})
+}
+
+// afterwards calls f after a while, with the lock held, unless a has users meanwhile.
+func (p *Partition) afterwards(session uint64, a *attachment, d time.Duration, f func()) {
 	if p.closed {
 		return
 	}
 	a.stop()
 	var t *time.Timer
-	t = time.AfterFunc(p.cfg.SessionGrace, func() {
+	t = time.AfterFunc(d, func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		switch {
@@ -73,7 +82,7 @@ func (p *Partition) abandon(session uint64, a *attachment) {
 		case p.err != nil:
 			p.abandon(session, a) // the log decides
 		default:
-			p.endSession(session, false)
+			f()
 		}
 	})
 	a.timer = t
@@ -89,27 +98,33 @@ func (a *attachment) stop() {
 // endSession ends a session, after its transactions: in steps if there are many.
 func (p *Partition) endSession(session uint64, goodbye bool) {
 	delete(p.attachments, session)
-	d := departure{session: session, goodbye: goodbye, open: p.e.TxnsOf(session)}
-	if len(d.open) <= departureStep/departureTxn {
-		d.sort()
-		if p.depart(&d) {
-			return
-		}
-	}
-	p.done.Go(func() {
-		d.sort()
-		p.goOnDeparting(&d)
-	})
+	p.startDeparting(&departure{session: session, goodbye: goodbye})
 }
 
-// departure is the end of a session that is under way.
+// departure is the end of a session, or of its transactions alone, that is under way.
 type departure struct {
 	session uint64
+	of      *attachment // of the session, if that goes on without its transactions
 	goodbye bool
 	open    []engine.OpenTxn // its transactions that are left
 }
 
 func (d *departure) sort() { slices.SortFunc(d.open, engine.OpenTxn.Compare) }
+
+// startDeparting does the first step, or has all of them done by another goroutine if there are many.
+func (p *Partition) startDeparting(d *departure) {
+	d.open = p.e.TxnsOf(d.session)
+	if len(d.open) <= departureStep/departureTxn {
+		d.sort()
+		if p.depart(d) {
+			return
+		}
+	}
+	p.done.Go(func() {
+		d.sort()
+		p.goOnDeparting(d)
+	})
+}
 
 // A step of a departure ends about departureStep entries; a transaction counts as several.
 const departureStep, departureTxn = 1 << 11, 4
@@ -133,8 +148,10 @@ func (p *Partition) depart(d *departure) (done bool) {
 		}
 		p.finish()
 	}
-	p.e.EndSession(p.clock.now(), d.session, d.goodbye)
-	p.finish()
+	if d.of == nil {
+		p.e.EndSession(p.clock.now(), d.session, d.goodbye)
+		p.finish()
+	}
 	return true
 }
 
@@ -145,12 +162,14 @@ func (p *Partition) goOnDeparting(d *departure) {
 		p.mu.Lock()
 		began := time.Now()
 		switch {
-		case p.attachments[d.session] != nil:
+		case p.attachments[d.session] != d.of || d.of != nil && d.of.users > 0:
 			done = true
 		case p.err != nil: // another time
-			a := new(attachment)
-			p.attachments[d.session] = a
-			p.abandon(d.session, a)
+			if d.of == nil {
+				d.of = new(attachment)
+				p.attachments[d.session] = d.of
+			}
+			p.abandon(d.session, d.of)
 			done = true
 		default:
 			done = p.depart(d)

@@ -253,6 +253,45 @@ func TestStart_SessionsOfTheLogEnd(t *testing.T) {
 	require.True(t, lost)
 }
 
+// After a restart a client that does not come back loses its transactions first, and the outcomes of its calls later.
+func TestStart_TransactionsOfTheLogEndBeforeTheirSessions(t *testing.T) {
+	t.Parallel()
+	for name, back := range map[string]bool{"its client comes back": true, "its client does not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				log, p, d := newDesk(t)
+				session := open(t, p, client, 0)
+				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(1)) }).err)
+				q := query(1, true)
+				q.Begin, q.Lease, q.By = true, int64(time.Hour), engine.Request{Session: session, Number: 1}
+				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)
+				require.NoError(t, p.Close())
+
+				again := partition.New(partition.Config{Log: log, SessionGrace: 2 * time.Minute, TxnGrace: 30 * time.Second})
+				require.NoError(t, again.Start(t.Context(), nil))
+				defer again.Close()
+				count := func() int {
+					return d.do(func(c partition.Caller, n uint64) { again.Count(c, n, query(1, false)) }).count
+				}
+				time.Sleep(29 * time.Second)
+				require.Zero(t, count())
+				if back {
+					require.Equal(t, session, open(t, again, client, session))
+					time.Sleep(time.Minute)
+					require.Zero(t, count(), "it is in the hands of its client")
+					return
+				}
+				time.Sleep(2 * time.Second)
+				require.Equal(t, 1, count())
+				require.Equal(t, 1, again.Stats().Sessions)
+				time.Sleep(2 * time.Minute)
+				require.Zero(t, again.Stats().Sessions)
+			})
+		})
+	}
+}
+
 // The transactions of a client that leaves end in steps if there are many, and every entry is back in its old place.
 func TestCloseSession_EndsManyTransactionsInSteps(t *testing.T) {
 	t.Parallel()
