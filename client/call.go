@@ -61,6 +61,7 @@ type call struct {
 	number  uint64
 	end     uint64             // position in the stream behind the frame
 	sent    bool               // err is errLost, and the server may have seen the call
+	gone    chan struct{}      // closed when what it may have left behind is gone; nil: it has left nothing
 	err     error              // why there is none
 	failed  bool               // body is a Failure's
 	body    []byte             // of the answer
@@ -97,7 +98,7 @@ func (c *call) repeatable() bool {
 	case wire.Write, wire.Notify, wire.Renew, wire.Cancel, wire.Commit, wire.Rollback, wire.Defer, wire.Update, wire.DropSpace:
 		return false
 	case wire.Find:
-		return !c.take || c.query.Begin // what was begun, and is not taken up, is ended
+		return !c.take || c.query.Begin // what was begun is ended before
 	}
 	return true
 }

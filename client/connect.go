@@ -106,11 +106,8 @@ func (l *link) renewLocked(repeats bool) {
 		if c.sent && c.recorded() && l.repeats && repeats {
 			l.oweLocked(c)
 		}
-		if c.sent && (c.query.Begin || c.op == wire.BeginTxn) {
-			l.unclaimedLocked(c.space, c.number)
-		}
-		if c.sent && c.dooms() {
-			l.doomLocked(c)
+		if c.sent {
+			l.cleanUpLocked(c)
 		}
 		l.endLocked(c, errLost)
 	}
@@ -120,6 +117,7 @@ func (l *link) renewLocked(repeats bool) {
 	l.out = wire.Stream{}
 	l.views = nil
 	l.received = 0
+	l.reopenLocked()
 }
 
 // run watches the connection, and makes it again whenever it has failed, until the link is closed.
@@ -142,7 +140,6 @@ func (l *link) run() {
 		l.cfg.Logger.Info("connected again", "addr", l.cfg.Addr, "resumed", l.terms.Resumed)
 		if !l.terms.Resumed {
 			l.stopped.Go(func() { l.reattach(nil) })
-			l.stopped.Go(l.reopen)
 		}
 	}
 }

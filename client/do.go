@@ -27,6 +27,11 @@ func (c *Client) do(ctx context.Context, call *call) error {
 		} else if err = call.prepare(ctx, l, err); err == nil || err == errNotOpen {
 			continue // errNotOpen: the session is another one meanwhile
 		}
+		if call.gone != nil {
+			if over := l.awaitChange(ctx, call, call.gone); over != nil && call.begins() {
+				return over
+			}
+		}
 		if err != nil && call.owing {
 			err = c.repeat(ctx, l, call)
 		}
@@ -49,7 +54,7 @@ func (c *call) prepare(ctx context.Context, l *link, err error) error {
 		c.resolved = miss.kind
 		err = c.space.resolve(ctx, l, c, miss.kind)
 	}
-	if errors.Is(err, space.ErrOutcomeUnknown) {
+	if errors.Is(err, space.ErrOutcomeUnknown) || errors.Is(err, wire.ErrInDoubt) {
 		return errLost // of the preparation, which may be repeated; c was not sent
 	}
 	return err
@@ -60,7 +65,7 @@ func (c *call) again(err error) bool {
 	switch {
 	case errors.Is(err, wire.ErrInterrupted), held(err):
 	case errors.Is(err, engine.ErrUnknownKind) && c.failed && c.asks(): // it knows better now: a kind was dropped, or has other classes
-	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun ends with its session
+	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun is gone
 	case errors.Is(err, wire.ErrInDoubt) && (c.repeatable() || c.query.Begin):
 	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():
 	default:
@@ -78,7 +83,7 @@ func (c *call) asks() bool { return len(c.query.Templates) > 0 }
 
 // renew prepares c for being sent once more.
 func (c *call) renew() {
-	c.err, c.failed, c.sent, c.body = nil, false, false, c.body[:0]
+	c.err, c.failed, c.sent, c.gone, c.body = nil, false, false, nil, c.body[:0]
 	if c.query.Begin {
 		c.sentAt = time.Now()
 	}
@@ -133,16 +138,16 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := l.viewLocked(s)
-	if epoch != v.epoch || v.open { // it is to be opened again, or was
+	if epoch != v.epoch { // it is to be opened again
+		return nil
+	}
+	l.endUnclaimedLocked(s, o.Txns)
+	if v.open {
 		return nil
 	}
 	v.open, v.incarnation = true, o.Incarnation
 	l.openedLocked(s, o)
-	if o.Told {
-		l.doomUnclaimedLocked(s, o.Txns)
-		gone = s.txns.Missing(l, numbersOf(o.Txns)) // while none can begin
-	}
-	return gone
+	return s.txns.Missing(l, numbersOf(o.Txns)) // while none can begin
 }
 
 // reborn notes the incarnation of the space. If it is another one, the space has lost what it held, kinds included: Go types

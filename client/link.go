@@ -49,8 +49,8 @@ type link struct {
 	views     []view                   // guarded by mu; by handle of the space
 	spaces    []known                  // guarded by mu; likewise, and outlives sessions
 	repeats   bool                     // guarded by mu; the server can be asked for the outcomes of calls
-	unclaimed map[uint64]*Space        // guarded by mu; by number, calls that were lost and may have begun transactions
-	doomed    []doomedTxn              // guarded by mu; that are to be aborted as soon as there is a connection
+	unclaimed map[uint64]unclaimed     // guarded by mu; by number of the call
+	reopening bool                     // guarded by mu; reopen runs
 	owed      int                      // guarded by mu; calls that were sent in sessions that are gone, and are yet to be repeated
 	regs      map[regKey]*registration // guarded by mu
 	orphans   orphans                  // guarded by mu
@@ -253,6 +253,7 @@ func (l *link) awaitVerdict(ctx context.Context, c *call) error {
 	case <-c.done:
 		return c.outcome()
 	case <-t.C:
+	case <-l.closed:
 	}
 	switch {
 	case !l.abandon(c):

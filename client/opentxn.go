@@ -1,10 +1,9 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
@@ -34,13 +33,6 @@ func (l *link) handleTxnLost(f wire.Frame) error {
 	return nil
 }
 
-// doomedTxn is a transaction under which a call was made whose outcome is lost with its session. The space may have executed the call, and outlast a
-// restart with that: so the transaction must not be committed.
-type doomedTxn struct {
-	space *Space
-	id    txn.ID
-}
-
 // under returns the transaction under which c is made, or the zero ID.
 func (c *call) under() txn.ID {
 	if !c.txn.IsZero() {
@@ -61,79 +53,147 @@ func (c *call) dooms() bool {
 // errDoomed is why a transaction has ended of which a call was lost.
 var errDoomed = fmt.Errorf("%w: the connection was lost during a call under it", space.ErrTxnEnded)
 
-// doomLocked tells the holder of the transaction under which c was made that it has ended, before anybody hears of c, and has it aborted when there
-// is a connection.
-func (l *link) doomLocked(c *call) {
-	d := doomedTxn{c.space, c.under()}
-	if d.id.Space != "" {
-		d.space = l.client.SpaceNamed(d.id.Space)
+// A call that is lost with its session may have left something behind that outlasts a restart: a transaction with what it has taken. It is ended before
+// the caller hears of it, or makes the call again: who knows that a transaction has ended finds its locks gone.
+
+// begins reports whether c begins transactions.
+func (c *call) begins() bool { return c.query.Begin || c.op == wire.BeginTxn }
+
+// cleanUpLocked has ended what c, whose answer is lost, may have left behind. c.gone tells when that is done.
+func (l *link) cleanUpLocked(c *call) {
+	switch {
+	case c.begins():
+		c.gone = l.unclaimedLocked(c.space, c.number)
+	case c.dooms():
+		c.gone = l.doomLocked(c)
 	}
-	if t := d.space.txns.Remove(d.id.Number); t != nil {
-		t.Lose(errDoomed)
-	}
-	l.doomed = append(l.doomed, d)
 }
 
-// unclaimedLocked notes that a call was lost that may have begun transactions: nobody has them, but they may outlast a restart.
-func (l *link) unclaimedLocked(s *Space, number uint64) {
-	if l.unclaimed == nil {
-		l.unclaimed = map[uint64]*Space{}
-	}
-	l.unclaimed[number] = s
-}
-
-// doomUnclaimedLocked has the transactions of a space aborted that were begun by calls which were lost.
-func (l *link) doomUnclaimedLocked(s *Space, open []wire.OpenTxn) {
-	for _, t := range open {
-		if l.unclaimed[t.Call] == s {
-			l.doomed = append(l.doomed, doomedTxn{s, txn.ID{Space: s.name, Number: t.Number}})
+// doomLocked has the transaction aborted under which c was made, and then its holder told.
+func (l *link) doomLocked(c *call) (gone chan struct{}) {
+	gone = make(chan struct{})
+	id := c.under()
+	s := c.space.homeOf(id)
+	l.goLocked(func() {
+		defer close(gone)
+		via := cmp.Or(s.beganOn(id), l)
+		t := s.txns.Remove(id.Number)
+		l.abortSurely(s, id, via)
+		if t != nil {
+			t.Lose(errDoomed)
 		}
-	}
-	maps.DeleteFunc(l.unclaimed, func(_ uint64, of *Space) bool { return of == s })
+	})
+	return gone
 }
 
-// abortDoomed aborts the transactions that are doomed.
-func (l *link) abortDoomed(ctx context.Context) {
-	l.mu.Lock()
-	doomed := l.doomed
-	l.doomed = nil
-	l.mu.Unlock()
-	for _, d := range doomed {
-		_ = d.space.Abort(ctx, d.id) // if that fails it ends with its lease
+// abortSurely aborts a transaction over the connection on which it began, however long that takes. It returns before only if the link is closed, which ends what the client has begun.
+func (l *link) abortSurely(s *Space, id txn.ID, via *link) {
+	ctx, cancel := l.context()
+	defer cancel()
+	for wait := l.cfg.MinBackoff; ; wait = min(2*wait, l.cfg.MaxBackoff) {
+		err := s.abortOver(ctx, via, id)
+		if err == nil || !passes(err) || !l.pause(ctx, wait) {
+			return
+		}
+		l.cfg.Logger.Info("cannot abort a transaction yet", "transaction", id, "error", err)
 	}
 }
 
-// reopen opens the spaces in which transactions are open, now that the session is a new one: so their holders learn at once which of them have
-// ended. It gives up when the session is lost again.
+func (s *Space) abortOver(ctx context.Context, via *link, id txn.ID) error {
+	c := newCall(s, wire.Abort)
+	defer c.free()
+	c.link, c.posthumous, c.txn = via, true, id
+	return s.client.do(ctx, c)
+}
+
+// pause returns true after a while, or false when ctx ends.
+func (l *link) pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// unclaimed is a call whose answer is lost, and that may have begun transactions: nobody has them, but they may outlast a restart.
+type unclaimed struct {
+	space *Space
+	gone  chan struct{} // closed when they have ended
+}
+
+// unclaimedLocked notes such a call. What it has begun is ended when the space is opened again, and has told what is open.
+func (l *link) unclaimedLocked(s *Space, number uint64) (gone chan struct{}) {
+	if l.unclaimed == nil {
+		l.unclaimed = map[uint64]unclaimed{}
+	}
+	u := unclaimed{s, make(chan struct{})}
+	l.unclaimed[number] = u
+	return u.gone
+}
+
+// endUnclaimedLocked has those of the open transactions of a space aborted that were begun by calls which were lost.
+func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
+	for number, u := range l.unclaimed {
+		if u.space != s {
+			continue
+		}
+		delete(l.unclaimed, number)
+		l.goLocked(func() {
+			defer close(u.gone)
+			for _, t := range open {
+				if t.Call == number {
+					l.abortSurely(s, txn.ID{Space: s.name, Number: t.Number}, l)
+				}
+			}
+		})
+	}
+}
+
+// reopenLocked has the spaces opened in which transactions are or may be open, now that they are to be: so their holders learn at once which of
+// them have ended.
+func (l *link) reopenLocked() {
+	if !l.reopening {
+		l.reopening = l.goLocked(l.reopen)
+	}
+}
+
 func (l *link) reopen() {
 	ctx, cancel := l.context()
 	defer cancel()
-	l.abortDoomed(ctx)
-	for _, s := range l.spacesWithTxns() {
-		for wait := l.cfg.MinBackoff; !s.isClosed(); wait = min(2*wait, l.cfg.MaxBackoff) {
-			err := s.open(ctx, l, newCall(s, wire.Open))
-			if err == nil || err == errLost || ctx.Err() != nil {
-				break
-			}
-			l.cfg.Logger.Info("cannot open a space yet", "space", s.name, "error", err)
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
+	wait := l.cfg.MinBackoff
+	for spaces := l.toReopen(); len(spaces) > 0; spaces = l.toReopen() {
+		failed := false
+		for _, s := range spaces {
+			if err := s.open(ctx, l, newCall(s, wire.Open)); err != nil && err != errLost {
+				l.cfg.Logger.Info("cannot open a space yet", "space", s.name, "error", err)
+				failed = true
 			}
 		}
+		if failed {
+			if !l.pause(ctx, wait) {
+				return
+			}
+			wait = min(2*wait, l.cfg.MaxBackoff)
+		}
 	}
-	l.abortDoomed(ctx)
 }
 
-func (l *link) spacesWithTxns() (spaces []*Space) {
+// toReopen returns the spaces that reopen is to open. If there are none it ends.
+func (l *link) toReopen() (spaces []*Space) {
+	all := l.client.allSpaces()
 	l.mu.Lock()
-	unclaimed := slices.Collect(maps.Values(l.unclaimed))
-	l.mu.Unlock()
-	for _, s := range l.client.allSpaces() {
-		if s.txns.Any(l) || slices.Contains(unclaimed, s) {
+	defer l.mu.Unlock()
+	lost := map[*Space]bool{}
+	for _, u := range l.unclaimed {
+		lost[u.space] = true
+	}
+	for _, s := range all {
+		if (lost[s] || s.txns.Any(l) && !l.viewLocked(s).open) && !s.isClosed() {
 			spaces = append(spaces, s)
 		}
 	}
+	l.reopening = len(spaces) > 0
 	return spaces
 }
 

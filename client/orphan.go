@@ -118,6 +118,9 @@ func (l *link) identityLocked(c *call) space.CallID {
 	return space.CallID{}
 }
 
+// begins reports whether o begins transactions.
+func (o *orphan) begins() bool { return o.begin || o.op == wire.BeginTxn }
+
 // pending reports whether the outcome of o has not come.
 func (o *orphan) pending() bool {
 	select {
@@ -146,9 +149,15 @@ func (o *orphan) await(ctx context.Context) (space.Verdict, error) {
 
 // lateLocked takes the last frame of the answer to an orphan.
 func (l *link) lateLocked(o *orphan, f wire.Frame) {
-	if f.Type == wire.Failure && inDoubt(f.Body) && l.asksFor(o) {
-		l.askLocked(o)
-		return
+	if f.Type == wire.Failure && inDoubt(f.Body) {
+		if l.asksFor(o) {
+			l.askLocked(o)
+			return
+		}
+		if o.begins() {
+			l.unclaimedLocked(o.space, o.number)
+			l.reopenLocked()
+		}
 	}
 	c := &call{space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure, schemas: l.viewLocked(o.space).schemas}
 	c.query.Begin = o.begin
@@ -286,8 +295,8 @@ func (l *link) orphansLostLocked(sent uint64, repeats bool) {
 			l.settleOrphanLocked(o, nil, engine.ErrCancelled)
 		case l.asksFor(o) && repeats:
 			l.askLocked(o)
-		case o.begin || o.op == wire.BeginTxn || o.op == wire.Backup:
-			if o.op != wire.Backup {
+		case o.begins() || o.op == wire.Backup:
+			if o.begins() {
 				l.unclaimedLocked(o.space, o.number)
 			}
 			l.settleOrphanLocked(o, nil, engine.ErrCancelled)

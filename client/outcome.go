@@ -62,9 +62,6 @@ func (l *link) explain(ctx context.Context, c *call, err error) error {
 	if err == nil || !errors.Is(err, space.ErrOutcomeUnknown) {
 		return err
 	}
-	if c.err == errLost && c.sent && c.dooms() {
-		return errDoomed
-	}
 	if id := c.about(); !id.IsZero() && c.op != wire.Outcome {
 		return c.explainTxn(ctx, id, err)
 	}

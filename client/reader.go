@@ -122,8 +122,8 @@ func (l *link) deliver(f wire.Frame) {
 	if c.reg != nil && c.op == wire.Notify && f.Type == wire.Answer {
 		c.reg.adoptLocked(l, f.Body, v.incarnation)
 	}
-	if f.Type == wire.Failure && inDoubt(f.Body) && c.recorded() && l.repeats {
-		l.oweLocked(c)
+	if f.Type == wire.Failure && inDoubt(f.Body) {
+		l.inDoubtLocked(c)
 	}
 	l.settledLocked()
 	l.mu.Unlock()
@@ -133,6 +133,15 @@ func (l *link) deliver(f wire.Frame) {
 	}
 	c.body = append(c.body, f.Body...)
 	c.done <- struct{}{}
+}
+
+// inDoubtLocked follows the failure of the log under c.
+func (l *link) inDoubtLocked(c *call) {
+	if c.recorded() && l.repeats {
+		l.oweLocked(c)
+	}
+	l.cleanUpLocked(c)
+	l.reopenLocked()
 }
 
 // deliverPart adds a part to the answer of a call, under the lock because the call may be given up meanwhile.

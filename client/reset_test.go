@@ -153,3 +153,39 @@ func TestReset_AgainAndAgain(t *testing.T) {
 	}
 	require.Len(t, seen, 160)
 }
+
+// A call whose answer is lost with the log leaves nothing behind: a TakeTxn that is made again finds what it had taken, and who hears that a transaction
+// has ended finds its locks gone.
+func TestReset_LeavesNoTransactionBehind(t *testing.T) {
+	t.Parallel()
+	for name, stores := range map[string]bool{"the log has stored it": true, "the log has not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t, server.Config{})
+			log := new(memoryLog)
+			n.spaces.logs = map[string]partition.Log{"default": log}
+			n.start()
+			c, other, ctx := n.dial(client.Config{}), n.dial(client.Config{}), t.Context()
+			_, err := space.WriteAll(ctx, c, []job{{ID: 1}, {ID: 2}, {ID: 3}})
+			require.NoError(t, err)
+
+			log.fail(1, stores)
+			_, tx, err := space.TakeTxn(ctx, c, job{ID: 1}, space.NoWait())
+			for errors.Is(err, space.ErrUnavailable) {
+				_, tx, err = space.TakeTxn(ctx, c, job{ID: 1}, space.NoWait())
+			}
+			require.NoError(t, err)
+			require.NoError(t, tx.Commit(ctx))
+
+			_, tx, err = space.TakeTxn(ctx, c, job{ID: 2})
+			require.NoError(t, err)
+			log.fail(1, stores)
+			_, err = space.Take(ctx, c, job{ID: 3}, space.In(tx))
+			require.ErrorIs(t, err, space.ErrTxnEnded)
+			got, err := space.TakeAll(ctx, other, job{}, 3)
+			require.NoError(t, err)
+			require.Equal(t, []job{{ID: 2}, {ID: 3}}, got)
+			require.ErrorIs(t, tx.Commit(ctx), space.ErrTxnEnded)
+		})
+	}
+}

@@ -2,7 +2,6 @@ package client_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -242,12 +241,21 @@ func TestTxn_OutlastsItsSession(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, tx.Commit(t.Context()))
 
-	tx, got = lose(func(in space.Option) error { _, err := space.Take(t.Context(), c, job{}, in); return err })
-	require.ErrorIs(t, <-got, space.ErrTxnEnded)
-	require.ErrorIs(t, tx.Commit(t.Context()), space.ErrTxnEnded)
-	require.Eventually(t, func() bool {
-		return errors.Is(space.TxnOf(other, tx.ID()).Abort(t.Context()), space.ErrTxnEnded)
-	}, time.Minute, time.Millisecond, "the space is told, too")
+	for id := range int64(20) {
+		write(10 + id)
+		tx, got = lose(func(in space.Option) error {
+			if _, err := space.Take(t.Context(), c, job{ID: 10 + id}, in); err != nil {
+				return err
+			}
+			_, err := space.Take(t.Context(), c, job{}, in)
+			return err
+		})
+		require.ErrorIs(t, <-got, space.ErrTxnEnded)
+		_, err = space.Take(t.Context(), other, job{ID: 10 + id}, space.NoWait())
+		require.NoError(t, err, "who is told that it has ended finds its locks gone")
+		require.ErrorIs(t, space.TxnOf(other, tx.ID()).Abort(t.Context()), space.ErrTxnEnded)
+		require.ErrorIs(t, tx.Commit(t.Context()), space.ErrTxnEnded)
+	}
 
 	tx, got = lose(func(space.Option) error {
 		_, tx, err := space.TakeTxn(t.Context(), c, job{})
@@ -282,4 +290,29 @@ func TestTxn_WaitsAreCancelled(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, tx.Commit(t.Context()), "it goes on")
 	require.Equal(t, 1, countJobs(t, c))
+}
+
+// A TakeTxn whose answer is lost is made again once what it has begun is gone: it finds the same entry, whichever connection it uses.
+func TestTakeTxn_FindsWhatItHadTakenWhenItsAnswerWasLost(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	other := n.dial(client.Config{})
+	var d deaf
+	c := n.dial(client.Config{Dial: d.dial, Conns: 2})
+	for id := range int64(10) {
+		_, err := space.Write(t.Context(), other, job{ID: id + 1})
+		require.NoError(t, err)
+		for range 50 { // on both connections
+			require.Equal(t, 1, countJobs(t, c))
+		}
+		err = d.lose(t, n, c, func() error {
+			_, tx, err := space.TakeTxn(t.Context(), c, job{ID: id + 1}, space.NoWait())
+			if err != nil {
+				return err
+			}
+			return tx.Commit(t.Context())
+		}, func() {})
+		require.NoError(t, err)
+		require.Zero(t, countJobs(t, other))
+	}
 }

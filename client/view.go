@@ -40,6 +40,7 @@ func (l *link) reset(handle uint64) {
 	s := l.views[handle].space
 	l.views[handle] = view{space: s, epoch: l.epoch}
 	l.goLocked(func() { l.reattach(s) })
+	l.reopenLocked()
 }
 
 // learn notes the schema of a kind.

@@ -82,7 +82,7 @@ func FromPartition(p *partition.Partition) *Local {
 		callers:   sync.Pool{New: func() any { return newCaller() }},
 		closed:    make(chan struct{}),
 	}
-	p.Adopt(0, holder{newCaller(), s})
+	p.Hear(holder{newCaller(), s})
 	return s
 }
 

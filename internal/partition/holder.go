@@ -14,16 +14,25 @@ type Holder interface {
 	TxnLost(number uint64, why error, lsn LSN, durable bool)
 }
 
-// Adopt makes h the one to be told of what becomes of the transactions of a session, 0 for those of no session, until Gone. It returns which are open;
-// known is false while the partition cannot tell.
-func (p *Partition) Adopt(session uint64, h Holder) (open []engine.OpenTxn, known bool) {
+// Hear makes h the one to be told of what becomes of the transactions of no session, until Gone.
+func (p *Partition) Hear(h Holder) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.holders[session] = h
-	if p.err != nil {
-		return nil, false
+	p.holders[0] = h
+}
+
+// Adopt makes h the one to be told of what becomes of the transactions of a session, until Gone, and tells reply which are open. That the others have ended
+// may be shown when lsn is durable; the rules of Reply apply. It fails, and changes nothing, while the partition cannot tell.
+func (p *Partition) Adopt(session uint64, h Holder, reply func(open []engine.OpenTxn, lsn LSN, durable bool)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.unreadable(); err != nil {
+		return err
 	}
-	return p.e.Adopt(session), true
+	p.holders[session] = h
+	lsn := LSN(p.e.LSN())
+	reply(p.e.Adopt(session), lsn, p.settled(h, lsn))
+	return nil
 }
 
 // disown ends that, unless another has adopted them. The lock is held.

@@ -181,11 +181,8 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 	case before.name != string(name):
 		return s.fail(call, fmt.Errorf("%w: another space is open as %d", engine.ErrInvalidArgument, handle))
 	case !before.stale.Load():
-		return s.answer(call, before.opened)
-	default:
-		if err := before.p.Err(); err != nil && !errors.Is(err, engine.ErrDropped) {
-			return s.fail(call, err) // its kinds will have other numbers
-		}
+		before.answerOpenedAgain(call)
+		return nil
 	}
 	n := s.srv.nowhere
 	n.mu.Lock()
@@ -194,21 +191,22 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 		defer n.mu.Unlock()
 		c := s.newCaller(handle, string(name), n.p)
 		n.addLocked(c)
-		return s.opened(call, c, &wire.Opened{Told: true})
+		c.answerOpened(call, &wire.Opened{}, 0, true)
+		s.opened(c)
+		return nil
 	}
 	n.mu.Unlock()
 	if err != nil {
 		return s.fail(call, err)
 	}
 	c, o := s.newCaller(handle, string(name), p), &wire.Opened{Incarnation: incarnation}
-	if s.client != (engine.Client{}) {
-		if c.session, o.Lost, err = p.OpenSession(s.client, number); err != nil {
-			return s.fail(call, err)
-		}
-		o.Session = c.session
-		o.Txns, o.Told = c.adoptTxns()
+	if s.client == (engine.Client{}) {
+		c.answerOpened(call, o, 0, true)
+	} else if err := c.openSession(call, number, o); err != nil {
+		return s.fail(call, err)
 	}
-	return s.opened(call, c, o)
+	s.opened(c)
+	return nil
 }
 
 func (s *session) newCaller(handle uint64, name string, p *partition.Partition) *caller {
@@ -220,15 +218,51 @@ func (s *session) newCaller(handle uint64, name string, p *partition.Partition) 
 	return c
 }
 
-// opened answers that c is open.
-func (s *session) opened(call uint64, c *caller, o *wire.Opened) error {
+// openSession makes c the one that calls on behalf of the client, and answers the call that opens the space. It fails, without an answer, while
+// the space cannot tell which transactions of the client are open.
+func (c *caller) openSession(call, number uint64, o *wire.Opened) (err error) {
+	if c.session, o.Lost, err = c.p.OpenSession(c.s.client, number); err != nil {
+		return err
+	}
+	o.Session = c.session
+	err = c.p.Adopt(c.session, c, func(open []engine.OpenTxn, lsn partition.LSN, durable bool) {
+		if number == 0 { // none has ended that the client knows
+			lsn, durable = 0, true
+		}
+		c.adoptTxns(open)
+		for _, t := range open {
+			o.Txns = append(o.Txns, wire.OpenTxn(t))
+		}
+		c.answerOpened(call, o, lsn, durable)
+	})
+	if err != nil {
+		c.p.CloseSession(c.session, false)
+	}
+	return err
+}
+
+// answerOpened answers an Open. An answer that names the transactions which are open says that the others have ended: no crash may bring them back.
+func (c *caller) answerOpened(call uint64, o *wire.Opened, lsn partition.LSN, durable bool) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
 	c.opened = wire.AppendOpened(nil, o)
+	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, call, c.opened), lsn, durable)
+}
+
+// answerOpenedAgain answers another Open, after the first.
+func (c *caller) answerOpenedAgain(call uint64) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	durable := len(c.later.buf) == 0
+	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, call, c.opened), 0, durable)
+}
+
+// opened makes c the one for its handle.
+func (s *session) opened(c *caller) {
 	s.addCaller(c)
-	err := s.answer(call, c.opened)
 	if errors.Is(c.p.Err(), engine.ErrDropped) { // Server.dropped may not have seen c
 		c.reset()
 	}
-	return err
 }
 
 // caller returns the space that is open under a handle, or nil.

@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/txn"
 )
 
 var client = engine.Client{7}
@@ -182,6 +183,63 @@ func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
 	p.send(wire.Repeat, 4, repeatBody(wire.Write, true, writeBody("y")))
 	require.ErrorIs(t, p.failure(4), engine.ErrCancelled, "this log has forgotten everything")
 	require.Equal(t, 1, r.server.Stats().Sessions, "the session goes on")
+}
+
+// A space is open when it can tell which transactions of the client are: not while its state is rebuilt from the log.
+func TestOpen_FailsWhileTheSpaceCannotTell(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := make(gate, 2)
+		r := newRig(t, server.Config{}, partition.Config{Log: log})
+		defer func() { close(log); r.close() }()
+		p, session, _ := r.joinAs(client, 0)
+		log <- nil
+		p.register()
+		log <- errors.New("disk full")
+		p.send(wire.Write, 3, writeBody("x"))
+		require.Equal(t, wire.Reset, p.next().Type)
+		require.ErrorIs(t, p.failure(3), wire.ErrInDoubt)
+		q := r.connect()
+		q.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
+		open := uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session)
+		q.send(wire.Open, 1, open)
+		require.ErrorIs(t, q.failure(1), engine.ErrUnavailable)
+		time.Sleep(time.Second)
+		d := wire.NewDecoder(q.call(wire.Open, 2, open))
+		require.Equal(t, session, d.Opened().Session)
+	})
+}
+
+// Who is told which transactions are open knows that the others have ended: no crash may bring them back.
+func TestOpen_IsAnsweredWhenTheLogKnowsWhichTransactionsHaveEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log := make(gate, 2)
+		r := newRig(t, server.Config{}, partition.Config{Log: log})
+		defer func() { close(log); r.close() }()
+		p, session, _ := r.joinAs(client, 0)
+		log <- nil
+		p.register()
+		log <- nil
+		p.call(wire.Write, 3, writeBody("x"))
+		log <- nil
+		d := wire.NewDecoder(p.call(wire.BeginTxn, 4, wire.AppendLease([]byte{0}, int64(time.Hour))))
+		find := appendFind([]byte{0}, true, 0, 1)
+		find = append(wire.AppendTemplate(append(wire.AppendTxn(find, txn.ID{Number: d.Grant().ID}), 1), 1, nil), 0)
+		require.Equal(t, "x", entry(t, p.call(wire.Find, 5, find)))
+
+		q := r.connect() // which ends the first session, and its transaction
+		q.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
+		for call := range uint64(2) {
+			q.send(wire.Open, 6+call, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session))
+		}
+		q.call(wire.Echo, 8, nil)
+		log <- nil
+		log <- nil
+		o := wire.NewDecoder(q.answer(6).Body)
+		require.Empty(t, o.Opened().Txns)
+		q.answer(7)
+	})
 }
 
 // A client that says goodbye has all that it wants; one that vanishes may come back.

@@ -157,16 +157,13 @@ func (o *openTxns) add(number uint64, lease int64) {
 // maxLease is far beyond the life of any session, and can be added to any time.
 const maxLease = 100 * 365 * 24 * time.Hour
 
-// adoptTxns makes the session go on with the transactions that its client has begun in an earlier one, and returns them.
-func (c *caller) adoptTxns() (open []wire.OpenTxn, known bool) {
-	txns, known := c.p.Adopt(c.session, c)
+// adoptTxns makes the session go on with the transactions that its client has begun in an earlier one.
+func (c *caller) adoptTxns(open []engine.OpenTxn) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	for _, t := range txns {
+	for _, t := range open {
 		c.txns.add(t.Number, int64(maxLease))
-		open = append(open, wire.OpenTxn(t))
 	}
-	return open, known
 }
 
 // TxnLost implements partition.Holder.

@@ -37,8 +37,7 @@ type Opened struct {
 	Incarnation string    // of the space
 	Session     uint64    // number of the client's session with the space, 0 if it has none
 	Lost        bool      // the outcomes of the one that it had before are gone
-	Txns        []OpenTxn // the transactions that the session has begun in the space and that are open
-	Told        bool      // Txns are all that there are; otherwise the space cannot tell now
+	Txns        []OpenTxn // the transactions that the client has begun in the space and that are open
 }
 
 // OpenTxn is an open transaction.
@@ -50,7 +49,7 @@ type OpenTxn struct {
 // AppendOpened appends o.
 func AppendOpened(dst []byte, o *Opened) []byte {
 	dst = binary.AppendUvarint(AppendBytes(dst, o.Incarnation), o.Session)
-	dst = append(dst, flag(o.Lost), flag(o.Told))
+	dst = append(dst, flag(o.Lost))
 	for _, t := range o.Txns {
 		dst = binary.AppendUvarint(binary.AppendUvarint(dst, t.Number), t.Call)
 	}
@@ -66,7 +65,7 @@ func flag(on bool) byte {
 
 // Opened decodes what AppendOpened appends, which is the rest of a body.
 func (d *Decoder) Opened() *Opened {
-	o := &Opened{Incarnation: string(d.Bytes()), Session: d.Uvarint(), Lost: d.Byte() != 0, Told: d.Byte() != 0}
+	o := &Opened{Incarnation: string(d.Bytes()), Session: d.Uvarint(), Lost: d.Byte() != 0}
 	for d.More() {
 		o.Txns = append(o.Txns, OpenTxn{d.Uvarint(), d.Uvarint()})
 	}
