@@ -23,6 +23,7 @@ type orphan struct {
 	end      uint64
 	repeated bool
 
+	asking  bool   // guarded by the link's mu; the space is being asked, in one session after the other: end means nothing any more
 	body    []byte // guarded by the link's mu; of the answer, as far as it has come
 	size    int    // guarded by the link's mu; of the answer
 	done    chan struct{}
@@ -150,11 +151,13 @@ func (o *orphan) await(ctx context.Context) (space.Verdict, error) {
 // lateLocked takes the last frame of the answer to an orphan.
 func (l *link) lateLocked(o *orphan, f wire.Frame) {
 	if f.Type == wire.Failure && inDoubt(f.Body) {
-		if l.asksFor(o) {
+		switch {
+		case o.asking:
+			return
+		case l.asksFor(o):
 			l.askLocked(o)
 			return
-		}
-		if o.begins() {
+		case o.begins():
 			l.unclaimedLocked(o.space, o.number)
 			l.reopenLocked()
 		}
@@ -263,6 +266,7 @@ func (l *link) asksFor(o *orphan) bool { return l.repeats && (!o.id.IsZero() || 
 
 // askLocked asks the space what has become of an orphan whose session is gone. Until then the server must keep outcomes.
 func (l *link) askLocked(o *orphan) {
+	o.asking = true
 	l.owed++
 	if !l.goLocked(func() { l.ask(o) }) {
 		l.owed--
@@ -278,6 +282,7 @@ func (l *link) ask(o *orphan) {
 	err := o.space.client.repeat(ctx, l, c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	o.asking = false
 	l.settleOrphanLocked(o, c, err)
 }
 
@@ -285,7 +290,7 @@ func (l *link) ask(o *orphan) {
 // ended by the server. sent is how much of the stream was sent.
 func (l *link) orphansLostLocked(sent uint64, repeats bool) {
 	for _, o := range slices.Clone(l.orphans.order) {
-		if !o.pending() {
+		if !o.pending() || o.asking {
 			continue
 		}
 		l.orphans.bytes -= o.size

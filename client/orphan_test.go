@@ -132,6 +132,66 @@ func TestOrphan_RegistrationsEndAfterARestart(t *testing.T) {
 	require.Eventually(t, registrations(0), time.Minute, time.Millisecond)
 }
 
+// mute makes connections over which nothing but the welcome arrives while it is on.
+type mute struct{ on atomic.Bool }
+
+type muteConn struct {
+	net.Conn
+	m     *mute
+	reads int // owned by who reads
+}
+
+func (m *mute) dial(ctx context.Context, addr string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	return &muteConn{Conn: c, m: m}, err
+}
+
+func (c *muteConn) Read(b []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(b)
+		if c.reads++; err != nil || c.reads == 1 || !c.m.on.Load() {
+			return n, err
+		}
+	}
+}
+
+// The space is asked what has become of a call that was given up until it has answered, however many sessions that takes, and once in each.
+func TestOutcome_IsAskedForInOneSessionAfterTheOther(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	var m mute
+	c := n.dial(client.Config{Dial: m.dial, Grace: time.Millisecond})
+	_, err := space.Write(t.Context(), c, job{ID: 1})
+	require.NoError(t, err)
+	m.on.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	before := n.partition().Stats().LSN
+	go func() { _, err := space.Write(ctx, c, job{ID: 2}); done <- err }()
+	require.Eventually(t, func() bool { return n.partition().Stats().LSN > before }, time.Minute, time.Millisecond)
+	cancel()
+	id := identityOf(t, <-done)
+	for range 3 {
+		n.kill()
+		n.start()
+		require.Eventually(t, func() bool { return n.srv.Stats().Frames > 0 }, time.Minute, time.Millisecond)
+	}
+	m.on.Store(false)
+	n.kill()
+	n.start()
+	v, err := space.Outcome(t.Context(), c, id)
+	require.NoError(t, err)
+	require.Equal(t, space.Committed, v.Fate)
+	closed := make(chan error, 1)
+	go func() { closed <- c.Close() }()
+	select {
+	case err := <-closed:
+		require.NoError(t, err)
+	case <-time.After(time.Minute):
+		require.Fail(t, "the client waits for an answer that another call has had")
+	}
+}
+
 func identityOf(t *testing.T, err error) space.CallID {
 	t.Helper()
 	require.ErrorIs(t, err, space.ErrOutcomeUnknown)
