@@ -15,10 +15,11 @@ import (
 //   - When it returns an error, or panics, what it did under the transaction is undone, and the job comes back after a delay that grows
 //     with each attempt (Backoff), in this Work or in another. After the last attempt (Tries), or if the error is Permanent, the job
 //     is replaced by a DeadLetter.
-//   - While it runs the lease of the transaction (For; one minute) is kept alive, also over a restart of the server. When the worker dies instead the job is
-//     back in its old place as soon as the lease ends, or the server has given the worker up. That is a failed attempt, of all jobs in its hands, those
-//     taken ahead included (Prefetch); after the last one (Tries) the next worker makes a dead letter of the job, without calling handler: the reason is a
-//     WorkerDiedError, which names host and process, and the time.
+//   - While it runs the lease of the transaction (For; one minute) is kept alive, also over a restart of the server. When the worker dies
+//     instead the job is back in its old place as soon as the lease ends, or the server has given the worker up. That is a failed attempt
+//     of all jobs in its hands; after the last one (Tries) the next worker makes a dead letter of the job, without calling handler: the
+//     reason is a WorkerDiedError, which names host and process, and the time. A job that was in such hands may be the cause: before
+//     it begins Work gives back those that wait for a handler, and takes none ahead (Prefetch) until it has ended.
 //   - When the transaction is lost nevertheless, handler's context ends at once, with a cause that is ErrTxnEnded and says why, and whatever handler
 //     returns, nothing of it happens. So it is when somebody cancels the job's lease (Cancel).
 //

@@ -103,6 +103,44 @@ func TestWork_EndsWithItsContext(t *testing.T) {
 	})
 }
 
+// A job that a worker has died with may be why. None is kept waiting beside it, to count its next death as an attempt.
+func TestWork_KeepsNoJobsWaitingBesideOneThatAWorkerHasDiedWith(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		write(t, sp, taskRange(20)...)
+		_, _, err := space.TakeTxn(ctx, sp, Task{ID: 5}, space.For(time.Second)) // by a worker that dies
+		require.NoError(t, err)
+		time.Sleep(2 * time.Second)
+		free := map[int]int{}
+		var stats space.WorkStats
+		err = space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			time.Sleep(time.Millisecond)
+			free[job.Value.ID] = count(t, sp, Task{})
+			return nil
+		}, space.Workers(1), space.NoWait(), space.Report(stats.Add))
+		require.NoError(t, err)
+		require.Equal(t, 20, stats.Count(space.JobDone))
+		require.Less(t, free[4], 16, "others were taken ahead")
+		require.Equal(t, 15, free[5])
+		require.Less(t, free[8], 12, "they are again")
+	})
+}
+
+// The only attempt of a job is its handler's.
+func TestWork_TakesNoneAheadThatHaveOneTry(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		write(t, sp, taskRange(9)...)
+		left := 9
+		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			time.Sleep(time.Millisecond)
+			left--
+			require.Equal(t, left, count(t, sp, Task{}))
+			return nil
+		}, space.Workers(1), space.Tries(1), space.NoWait())
+		require.NoError(t, err)
+		require.Zero(t, left)
+	})
+}
+
 func TestWork_RunsHandlersAtTheSameTime(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		write(t, sp, taskRange(20)...)

@@ -88,12 +88,16 @@ func (w *work) leave(deadline time.Time) error {
 	return &DrainError{Running: len(left), Drain: w.options.drain}
 }
 
-// giveBack aborts the transactions of jobs, all with one call. If it fails, or has no answer before the deadline, they end with their leases.
-func (w *work) giveBack(deadline time.Time, back []*task, why error) {
+// giveBack aborts the transactions of jobs, all with one call, and closes done then. If it fails, or has no answer before the deadline, they end with their
+// leases.
+func (w *work) giveBack(deadline time.Time, back []*task, why error) (done chan struct{}) {
+	done = make(chan struct{})
 	if len(back) == 0 {
-		return
+		close(done)
+		return done
 	}
 	w.helpers.Go(func() {
+		defer close(done)
 		ctx, cancel := context.WithDeadline(w.jobs, deadline)
 		defer cancel()
 		ids := make([]LeaseID, len(back))
@@ -110,4 +114,5 @@ func (w *work) giveBack(deadline time.Time, back []*task, why error) {
 			w.options.report(r)
 		}
 	})
+	return done
 }

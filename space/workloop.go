@@ -30,6 +30,8 @@ type work struct {
 	jobs    context.Context // of all jobs: it has the values of the caller's, but not its end
 	queue   []*task         // taken, and waiting for a worker
 	running map[*task]struct{}
+	suspect int           // how many of them a worker has died with
+	back    chan struct{} // closed when jobs are given back before one of those begins; nil: none are
 	workers int           // that were started
 	asking  bool          // a call for jobs is under way
 	changed bool          // a job has ended since it began
@@ -133,7 +135,7 @@ func (w *work) goOn(stop <-chan struct{}, asking context.Context) {
 	for {
 		w.assign()
 		w.ask()
-		if !w.asking && len(w.running) == 0 {
+		if !w.asking && len(w.running) == 0 && w.back == nil {
 			return // there is nothing left to do
 		}
 		select {
@@ -141,6 +143,8 @@ func (w *work) goOn(stop <-chan struct{}, asking context.Context) {
 			w.receive(asking, b)
 		case t := <-w.ended:
 			w.finish(t)
+		case <-w.back:
+			w.back = nil
 		case <-stop:
 		}
 		if w.ending() || w.fatal != nil {
@@ -153,6 +157,12 @@ func (w *work) goOn(stop <-chan struct{}, asking context.Context) {
 func (w *work) assign() {
 	for len(w.queue) > 0 && len(w.running) < w.options.workers {
 		t := w.queue[0]
+		if t.hadDeath() {
+			if w.makeRoom(); w.back != nil {
+				return
+			}
+			w.suspect++
+		}
 		w.queue[0] = nil
 		w.queue = w.queue[1:]
 		w.running[t] = struct{}{}
@@ -163,6 +173,20 @@ func (w *work) assign() {
 		t.begin(w.jobs)
 		w.begun <- t
 	}
+	if w.suspect > 0 && len(w.queue) > 0 { // they were asked for before
+		w.makeRoom()
+	}
+}
+
+// makeRoom gives back the jobs for which no worker is free, before one begins that a worker has died with: the death of this one, too, would count as an
+// attempt of them.
+func (w *work) makeRoom() {
+	free := w.options.workers - len(w.running)
+	if w.back != nil || len(w.queue) <= free {
+		return
+	}
+	w.back = w.giveBack(time.Now().Add(max(w.options.drain, leastDrain)), w.queue[free:], nil)
+	w.queue = w.queue[:free:free]
 }
 
 // ask calls for more jobs, if there is room for them and there is no such call already. While all workers are busy it leaves
@@ -170,7 +194,7 @@ func (w *work) assign() {
 func (w *work) ask() {
 	ahead := w.ahead()
 	room := w.options.workers + ahead - len(w.running) - len(w.queue)
-	if w.asking || w.idle || room <= 0 || len(w.queue) > ahead/2 {
+	if w.asking || w.idle || w.back != nil || room <= 0 || len(w.queue) > ahead/2 {
 		return
 	}
 	q := w.query
@@ -185,9 +209,10 @@ func (w *work) ask() {
 // horizon is how far ahead jobs are taken, in the time that they take the handlers.
 const horizon = 50 * time.Millisecond
 
-// ahead returns how many jobs may wait for a worker: none until it is known how long they take.
+// ahead returns how many jobs may wait for a worker: none until it is known how long they take, and none that would count an attempt without having begun,
+// because a worker has died with one that runs, or as their only one.
 func (w *work) ahead() int {
-	if w.pace == 0 {
+	if w.pace == 0 || w.suspect > 0 || w.options.tries == 1 {
 		return 0
 	}
 	return int(min(time.Duration(w.options.prefetch), time.Duration(w.options.workers)*horizon/w.pace))
@@ -249,6 +274,9 @@ func (w *work) admit(entries []Entry) {
 // finish takes note of a job that has left its worker.
 func (w *work) finish(t *task) {
 	delete(w.running, t)
+	if t.hadDeath() {
+		w.suspect--
+	}
 	w.changed, w.idle = true, false
 	took := max(time.Since(t.began), 1)
 	w.pace = cmp.Or(w.pace, took)

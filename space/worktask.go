@@ -47,6 +47,9 @@ func newTask(sp Space, e *Entry) *task {
 	return t
 }
 
+// hadDeath reports whether a worker has died that had the job.
+func (t *task) hadDeath() bool { return t.entry.Died != nil }
+
 // begin prepares t for its handler. ctx is the parent of the handler's context.
 func (t *task) begin(ctx context.Context) {
 	t.mu.Lock()
