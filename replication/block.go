@@ -99,8 +99,12 @@ func readBlock(dir string, id logID, number int) (*blockFile, error) {
 		return nil, err
 	}
 	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxFile))
+	info, err := f.Stat()
 	if err != nil {
+		return nil, err
+	}
+	content := make([]byte, min(info.Size(), maxFile))
+	if _, err := io.ReadFull(f, content); err != nil {
 		return nil, err
 	}
 	return newBlockFile(content, id, number)

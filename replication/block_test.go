@@ -26,7 +26,7 @@ func surveyed(t testing.TB, id logID, content []byte) *survey {
 	f := &folder{path: t.TempDir(), mode: modeStandalone}
 	require.NoError(t, os.MkdirAll(f.messagesDir(id), 0o750))
 	require.NoError(t, os.WriteFile(blockPath(f.messagesDir(id), 1), content, 0o600))
-	s, err := f.surveyLog(id, true)
+	s, err := f.surveyLog(t.Context(), id, true)
 	require.NoError(t, err)
 	return s
 }
@@ -133,4 +133,24 @@ func FuzzSurvey(f *testing.F) {
 			_ = file.cutOff(at, to(pieces))
 		}
 	})
+}
+
+func BenchmarkScan(b *testing.B) {
+	id := logID{"test", 0}
+	s := open(b, Config{})
+	l := primary(b, s)
+	for n := range uint64(1000) {
+		require.NoError(b, l.Append(commit(n, 1000)))
+	}
+	content, err := os.ReadFile(blk(s.folder.path, 1))
+	require.NoError(b, err)
+	f, err := newBlockFile(content, id, 1)
+	require.NoError(b, err)
+	b.SetBytes(int64(len(content)))
+	for b.Loop() {
+		f.effort = maxEffort
+		pieces, damaged := f.scan()
+		require.Len(b, pieces, 1)
+		require.Empty(b, damaged)
+	}
 }

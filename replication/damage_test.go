@@ -192,7 +192,7 @@ func TestReplay_LostEnd(t *testing.T) {
 	var left []uint64
 	told := 0
 	require.NoError(t, l.Replay(t.Context(), 0, func(g record.Group) error {
-		if record.Op(g.Records[0]) == record.Lost {
+		if tellsLoss(g) {
 			told++
 		}
 		return into(&left)(g)

@@ -63,7 +63,7 @@ func number(g record.Group) (uint64, error) {
 // into returns a function for Replay and Tail that collects the numbers of commits.
 func into(numbers *[]uint64) func(record.Group) error {
 	return func(g record.Group) error {
-		if len(g.Records) == 0 || record.Op(g.Records[0]) == record.Lost { // a message that does not count, or a claim
+		if len(g.Records) == 0 || tellsLoss(g) { // a message that does not count, or a claim
 			return nil
 		}
 		n, err := number(g)
@@ -78,6 +78,11 @@ func replayed(t testing.TB, l *Log) []uint64 {
 	var got []uint64
 	require.NoError(t, l.Replay(t.Context(), 0, into(&got), nil))
 	return got
+}
+
+// tellsLoss reports whether a group is that of a claim that tells of a loss.
+func tellsLoss(g record.Group) bool {
+	return len(g.Records) > 0 && record.Op(g.Records[len(g.Records)-1]) == record.Lost && record.Op(g.Records[0]) == record.Reserve
 }
 
 // upTo returns the numbers from 1 to n.

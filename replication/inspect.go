@@ -28,7 +28,7 @@ func (f *folder) inspect(ctx context.Context, cfg Config, accept bool) (refused 
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		why, err := f.inspectLog(id, cfg, accept)
+		why, err := f.inspectLog(ctx, id, cfg, accept)
 		if err == nil && why != nil {
 			cfg.Logger.Error("log_refused", "log", id.String(), "error", why)
 			refused[id] = why
@@ -56,14 +56,14 @@ func (f *folder) streams() (ids []logID, err error) {
 }
 
 // inspectLog is inspect for one log.
-func (f *folder) inspectLog(id logID, cfg Config, accept bool) (why, err error) {
+func (f *folder) inspectLog(ctx context.Context, id logID, cfg Config, accept bool) (why, err error) {
 	if err := f.endPurge(id); err != nil {
 		return nil, err
 	}
 	i := inspection{folder: f, id: id, sync: cfg.Sync, boot: bootID()}
 	i.witness, i.unreadable = f.readWitness(id)
 	accept = accept || i.witness.Lost // else the end of a process has interrupted it
-	if why, err = i.verdict(accept); err != nil {
+	if why, err = i.verdict(ctx, accept); err != nil {
 		return nil, err
 	}
 	switch torn := i.files.torn; {
@@ -110,10 +110,10 @@ type inspection struct {
 }
 
 // verdict returns why the log is refused, ErrDamaged or ErrLost; nil if it is whole, as far as one can see. all lets it read everything.
-func (i *inspection) verdict(all bool) (why, err error) {
+func (i *inspection) verdict(ctx context.Context, all bool) (why, err error) {
 	stream, ok := i.folder.readMeta(i.id)
 	i.stream, i.metaLost = stream, !ok
-	if err := i.survey(all); err != nil {
+	if err := i.survey(ctx, all); err != nil {
 		return nil, err
 	}
 	if i.snapshots, err = i.folder.snapshots(i.id); err != nil {
@@ -147,8 +147,8 @@ func (i *inspection) verdict(all bool) (why, err error) {
 }
 
 // survey looks at the files: at all of them if the server would, because its index does not tell what they hold.
-func (i *inspection) survey(all bool) (err error) {
-	if i.files, err = i.folder.surveyLog(i.id, all); err != nil || all {
+func (i *inspection) survey(ctx context.Context, all bool) (err error) {
+	if i.files, err = i.folder.surveyLog(ctx, i.id, all); err != nil || all {
 		return err
 	}
 	last, ok := i.folder.readIndex(i.id)
@@ -157,7 +157,7 @@ func (i *inspection) survey(all bool) (err error) {
 	if ok && last == i.files.end() && !holes && len(i.files.damaged) == 0 && i.files.torn == nil {
 		return nil
 	}
-	i.files, err = i.folder.surveyLog(i.id, true)
+	i.files, err = i.folder.surveyLog(ctx, i.id, true)
 	return err
 }
 
@@ -271,9 +271,9 @@ func (i *inspection) repair() (aside string, err error) {
 	}
 	lossless := i.unreadable == nil && w.Stream == i.stream && !i.short && i.whole()
 	if !w.Lost && !lossless {
-		w = witness{Stream: i.stream, Incarnation: newIncarnation(), Lost: true}
+		w = witness{Stream: i.stream, Incarnation: newIncarnation(), Lost: true, Losses: 1 + max(w.Losses, i.losses())}
 	}
-	aside = filepath.Join(f.path, asideFolder, filepath.Base(f.snapshotDir(i.id)), w.Incarnation)
+	aside = filepath.Join(i.asideDir(), w.Incarnation)
 	if err := makeDir(aside); err != nil {
 		return aside, err
 	}
@@ -287,6 +287,17 @@ func (i *inspection) repair() (aside string, err error) {
 		err = i.repairMeta(aside)
 	}
 	return aside, errors.Join(err, move(filepath.Join(f.messagesDir(i.id), indexFile), aside), move(filepath.Join(f.snapshotDir(i.id), seenFile), aside), syncDir(aside))
+}
+
+// asideDir returns the folder that has one for each time that something of the log was put aside.
+func (i *inspection) asideDir() string {
+	return filepath.Join(i.folder.path, asideFolder, filepath.Base(i.folder.snapshotDir(i.id)))
+}
+
+// losses returns how often something of the log was put aside, as far as that is kept: the witness may be lost.
+func (i *inspection) losses() int {
+	before, _ := os.ReadDir(i.asideDir())
+	return len(before)
 }
 
 // repairMeta says anew what the stream is.

@@ -91,7 +91,7 @@ func (f *folder) newestGood(id logID) (position uint64, h SnapshotHeader, err er
 func (l *Log) acceptLoss(w witness) error {
 	if w.Stream != l.stream || !w.Lost { // else a crash has interrupted this
 		l.incarnation = newIncarnation()
-		if err := l.store.writeWitness(l.id, witness{Stream: l.stream, Incarnation: l.incarnation, Lost: true}); err != nil {
+		if err := l.store.writeWitness(l.id, witness{Stream: l.stream, Incarnation: l.incarnation, Lost: true, Losses: w.Losses + 1}); err != nil {
 			return err
 		}
 	}

@@ -122,7 +122,7 @@ func goesOn(t *testing.T, l *Log, position uint64) (told int) {
 	require.NoError(t, err)
 	require.Equal(t, position, p)
 	require.NoError(t, l.Replay(t.Context(), p, func(g record.Group) error {
-		if record.Op(g.Records[0]) == record.Lost {
+		if tellsLoss(g) {
 			told++
 		}
 		return nil

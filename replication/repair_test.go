@@ -30,7 +30,7 @@ func restate(t *testing.T, l *Log) (numbers []uint64, told int) {
 	}, nil)
 	require.NoError(t, err)
 	require.NoError(t, l.Replay(t.Context(), p, func(g record.Group) error {
-		if len(g.Records) > 0 && record.Op(g.Records[0]) == record.Lost {
+		if tellsLoss(g) {
 			told++
 		}
 		return collect(g)
@@ -138,6 +138,10 @@ func TestRepair_EveryDamageOfALog(t *testing.T) {
 			remove(t, index(dir))
 		}, ``, damageMessages, 0},
 		"last file is cut off": {func(t *testing.T, dir string) { change(t, blk(dir, 3), truncate(0.5)) }, `ends at position 19; it had reached position 21`, 18, 1},
+		"file is a folder": {func(t *testing.T, dir string) {
+			remove(t, blk(dir, 3))
+			require.NoError(t, os.Mkdir(blk(dir, 3), 0o700))
+		}, `position 18 cannot be read: .*is a directory`, 16, 1},
 		"snapshots are damaged": {func(t *testing.T, dir string) {
 			files, err := filepath.Glob(filepath.Join(dir, snapshotsFolder, "test-0", "*.snapshot"))
 			require.NoError(t, err)
@@ -186,6 +190,30 @@ func TestRepair_EveryDamageOfALog(t *testing.T) {
 	}
 }
 
+// A process that is killed while logs are refused, or repaired, leaves nothing that the next start does not understand.
+func TestRepair_AfterAKill(t *testing.T) {
+	t.Parallel()
+	dir := manyFiles(t)
+	change(t, blk(dir, 3), flip(0.99))
+	cfg := Config{Dir: dir, MaxBytes: smallLog}
+	s := open(t, cfg)
+	killed := filepath.Join(t.TempDir(), "refused")
+	require.NoError(t, os.CopyFS(killed, os.DirFS(dir)))
+	require.NoDirExists(t, streamDir(killed))
+	require.Regexp(t, `position 21 cannot be read`, unusable(t, killed))
+	require.DirExists(t, streamDir(killed))
+	require.NoError(t, s.Close())
+
+	cfg.AcceptLoss = true
+	s = open(t, cfg) // it is not replayed
+	killed = filepath.Join(t.TempDir(), "repaired")
+	require.NoError(t, os.CopyFS(killed, os.DirFS(dir)))
+	s = open(t, Config{Dir: killed, MaxBytes: smallLog})
+	got, told := restate(t, idle(t, s))
+	require.Equal(t, upTo(19), got)
+	require.Equal(t, 1, told)
+}
+
 // unusable returns why a log cannot be used.
 func unusable(t *testing.T, dir string) string {
 	t.Helper()
@@ -210,6 +238,9 @@ func files(t *testing.T, dir string) map[string]string {
 	names, err := filepath.Glob(filepath.Join(streamDir(dir), "msgs", "*.blk"))
 	require.NoError(t, err)
 	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			continue
+		}
 		b, err := os.ReadFile(name)
 		require.NoError(t, err)
 		found[filepath.Base(name)] = string(b)
@@ -223,6 +254,9 @@ func aside(t *testing.T, dir string) (contents []string) {
 	names, err := filepath.Glob(filepath.Join(dir, asideFolder, "test-0", "*", "*"))
 	require.NoError(t, err)
 	for _, name := range names {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			continue
+		}
 		b, err := os.ReadFile(name)
 		require.NoError(t, err)
 		if !strings.HasSuffix(name, indexFile) {

@@ -65,7 +65,7 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 	if err != nil {
 		return err
 	}
-	lost, err := l.toldLost(st, end)
+	loss, err := l.toldLoss(st, end)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (l *Log) replayLocked(ctx context.Context, after uint64, apply func(record.
 	if err := l.read(ctx, after+1, end, step); err != nil {
 		return err
 	}
-	claim, err := l.claimLocked(end, lost)
+	claim, err := l.claimLocked(end, loss)
 	if err != nil {
 		return err
 	}
@@ -113,10 +113,17 @@ func (l *Log) refused() error {
 	return srv.refused[l.id]
 }
 
-// toldLost reports whether something is lost of what the log had: its claim tells its readers.
-func (l *Log) toldLost(st jetstream.StreamState, end uint64) (bool, error) {
+// toldLoss returns how often the log has lost something, if that is now: its claim tells its readers. Otherwise it returns 0.
+func (l *Log) toldLoss(st jetstream.StreamState, end uint64) (int, error) {
 	w, err := l.store.folder.readWitness(l.id)
-	return w.Lost || end < st.LastSeq, err
+	if err != nil || w.Lost {
+		return max(w.Losses, 1), err
+	}
+	if end >= st.LastSeq {
+		return 0, nil
+	}
+	w.Losses++
+	return w.Losses, l.store.writeWitness(l.id, w)
 }
 
 // rebase makes the log, which ends before the snapshot that was loaded, go on after it: the state was restored into an empty folder, or
@@ -142,7 +149,7 @@ func (l *Log) replayable(st jetstream.StreamState, after uint64) error {
 	if st.LastSeq > 0 && st.FirstSeq > after+1 {
 		return fmt.Errorf("%w: the log begins at position %d, and there is no good snapshot of the state at %d or later", ErrPosition, st.FirstSeq, st.FirstSeq-1)
 	}
-	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+l.storedSize(len(l.claim(0, false)), st.LastSeq) > limit {
+	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+l.storedSize(len(l.claim(0, 0)), st.LastSeq) > limit {
 		return fmt.Errorf("%w: %d of %d bytes", ErrFull, st.Bytes, limit)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -36,14 +37,17 @@ type piece struct {
 	noted      uint64 // the highest position that a record which is no message is about
 }
 
-// surveyLog looks at the files of a log: all of them, or the last ones that tell where it ends.
-func (f *folder) surveyLog(id logID, all bool) (*survey, error) {
+// surveyLog looks at the files of a log: all of them, or the last ones that tell where it ends. It returns the cause of ctx's end if that is first.
+func (f *folder) surveyLog(ctx context.Context, id logID, all bool) (*survey, error) {
 	s := &survey{id: id, dir: f.messagesDir(id), all: all}
 	var err error
 	if s.numbers, err = blockNumbers(s.dir); err != nil {
 		return nil, err
 	}
 	for i := len(s.numbers) - 1; i >= 0 && (all || s.lastMessage() == 0); i-- {
+		if err := context.Cause(ctx); err != nil {
+			return nil, err
+		}
 		s.pieces = append(s.read(s.numbers[i], i == len(s.numbers)-1), s.pieces...)
 	}
 	return s, nil

@@ -16,6 +16,7 @@ type witness struct {
 	Incarnation string `json:"incarnation"`       // of the log: that of the stream, or a new one since a loss was accepted
 	Reached     uint64 `json:"reached"`           // a position up to which the log was on the disk
 	Lost        bool   `json:"lost,omitempty"`    // a loss was accepted, and the log does not say so yet
+	Losses      int    `json:"losses,omitempty"`  // how often the log has lost something
 	Dropped     bool   `json:"dropped,omitempty"` // the log is being removed
 }
 
@@ -87,7 +88,7 @@ func (l *Log) replayed(claim uint64) error {
 	if err != nil {
 		return err
 	}
-	now := witness{Stream: l.stream, Incarnation: l.incarnation, Reached: w.Reached}
+	now := witness{Stream: l.stream, Incarnation: l.incarnation, Reached: w.Reached, Losses: w.Losses}
 	if l.store.cfg.Sync {
 		now.Reached = claim
 	}

@@ -17,12 +17,18 @@ import (
 // damage flips a bit in the last record of the log of a space.
 func damage(t *testing.T, dir, name string) {
 	t.Helper()
+	flip(t, dir, name, func(size int) int { return size - 20 })
+}
+
+// flip flips a bit in the file of the log of a space.
+func flip(t *testing.T, dir, name string, at func(size int) int) {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "standalone", "jetstream", "*", "streams", "log-"+name+"-0", "msgs", "*.blk"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	b, err := os.ReadFile(files[0])
 	require.NoError(t, err)
-	b[len(b)-20] ^= 1
+	b[at(len(b))] ^= 1
 	require.NoError(t, os.WriteFile(files[0], b, 0o600))
 }
 
@@ -74,4 +80,25 @@ func TestRefused_OthersAreServed(t *testing.T) {
 	n = open(t, node.Config{Data: dir, AcceptLoss: true})
 	require.Equal(t, []string{"default", "jobs"}, n.Names())
 	require.NoError(t, n.Close(t.Context()))
+}
+
+// However often a log loses something, and with it what was known of losses before, no identity is given out twice.
+func TestRefused_IdentitiesRise(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	highest := uint64(0)
+	for round := range 5 {
+		n := open(t, node.Config{Data: dir, AcceptLoss: round > 0})
+		c, err := client.Dial(t.Context(), n.Addr())
+		require.NoError(t, err)
+		for range 3 {
+			l, err := space.Write(t.Context(), c, parcel{ID: round})
+			require.NoError(t, err)
+			require.Greater(t, uint64(l.ID()), highest, "round %d", round)
+			highest = uint64(l.ID())
+		}
+		require.NoError(t, c.Close())
+		require.NoError(t, n.Close(t.Context()))
+		flip(t, dir, "default", func(size int) int { return min(size-20, 300) }) // early, so that the losses before are forgotten
+	}
 }
