@@ -65,11 +65,16 @@ func (l *Log) lookAtFiles() bool {
 	return err == nil
 }
 
-// forgetFiles is called when the server may have replaced files.
-func (l *Log) forgetFiles() {
+// findFiles finds out anew which files the server has open, once it may have replaced them. It returns ErrGone if there are none.
+func (l *Log) findFiles() error {
 	l.replacing.Lock()
 	defer l.replacing.Unlock()
+	return l.findFilesLocked()
+}
+
+func (l *Log) findFilesLocked() error {
 	l.files = openFiles{}
+	return l.files.look(l.store.folder.streamDir(l.id), l.store.folder.messagesDir(l.id))
 }
 
 // openFiles are the files of a log as they were when they were looked at last: the folders, and the file that is written. The zero value has seen none.
@@ -80,13 +85,11 @@ type openFiles struct {
 }
 
 // look returns ErrGone if the folders or the file were removed or replaced since the last look. Another file may have been begun.
-func (o *openFiles) look(dirs ...string) error {
+func (o *openFiles) look(dirs ...string) (err error) {
 	for i, dir := range dirs {
-		info, err := o.same(o.dirs[i], dir)
-		if err != nil {
+		if o.dirs[i], err = same(o.dirs[i], dir); err != nil {
 			return err
 		}
-		o.dirs[i] = info
 	}
 	messages := dirs[len(dirs)-1]
 	for o.last > 0 {
@@ -96,28 +99,28 @@ func (o *openFiles) look(dirs ...string) error {
 		}
 		o.last, o.file = o.last+1, info
 	}
-	info, err := o.same(o.file, blockPath(messages, o.last))
-	if err == nil && o.last > 0 {
-		o.file = info
-		return nil
+	var gone error
+	if o.last > 0 {
+		if o.file, gone = same(o.file, blockPath(messages, o.last)); gone == nil {
+			return nil
+		}
 	}
-	last, failed := newestFile(messages)
-	if failed != nil || last <= o.last { // else files were begun, and removed, since
-		return err
+	last, err := newestFile(messages)
+	if err != nil || last <= o.last { // else files were begun, and removed, since
+		return gone
 	}
-	if info, err = os.Stat(blockPath(messages, last)); err == nil {
-		o.last, o.file = last, info
-	}
-	return nil
+	o.last = last
+	o.file, err = same(nil, blockPath(messages, last))
+	return err
 }
 
-// same returns what a name means; ErrGone if that is not what it meant before, which is nil if that is not known.
-func (o *openFiles) same(before fs.FileInfo, path string) (fs.FileInfo, error) {
+// same returns what a name means; ErrGone if that is nothing, or not what it meant before, unless that is not known.
+func same(before fs.FileInfo, path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && (before == nil || os.SameFile(before, info)):
 		return info, nil
-	case err != nil && (before == nil || !errors.Is(err, fs.ErrNotExist)):
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return before, nil
 	}
 	return nil, fmt.Errorf("%w: %s was removed or replaced; nothing is acknowledged any more", ErrGone, path)

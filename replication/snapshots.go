@@ -232,7 +232,9 @@ func (l *Log) purge(ctx context.Context, before uint64) error {
 	}
 	l.replacing.Lock()
 	err = st.Purge(ctx, jetstream.WithPurgeSequence(before))
-	l.files = openFiles{}
+	if err == nil {
+		err = l.findFilesLocked()
+	}
 	l.replacing.Unlock()
 	if err != nil {
 		return failedOr(ctx, fmt.Errorf("purge log %v: %w", l.id, err))

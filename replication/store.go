@@ -161,7 +161,7 @@ func (s *Store) heal(ctx context.Context, stream string) error {
 	}
 	s.srv = srv
 	s.served.Range(func(log, _ any) bool {
-		log.(*Log).forgetFiles()
+		_ = log.(*Log).findFiles() // the next look tells
 		return true
 	})
 	return nil

@@ -97,7 +97,9 @@ func (l *Log) replayed(claim uint64) error {
 			return err
 		}
 	}
-	l.forgetFiles()
+	if err := l.findFiles(); err != nil {
+		return err
+	}
 	l.serving.Store(true)
 	l.store.served.Store(l, nil)
 	return nil
