@@ -202,8 +202,8 @@ func updateTxnWaitEnds(k *kit) {
 func updateTxnDeadlock(k *kit) {
 	writeAll(k, e1, e2)
 	a, b := begin(k), begin(k)
-	for t, e := range map[*space.Txn]simple{a: e1, b: e2} {
-		_, err := space.Update(k.ctx, k.sp, e, func(s *simple) error { return nil }, space.In(t))
+	for i, t := range []*space.Txn{a, b} { // in this order: in a space that is not theirs, the older is the one that came first
+		_, err := space.Update(k.ctx, k.sp, []simple{e1, e2}[i], func(s *simple) error { return nil }, space.In(t))
 		k.ok(err)
 	}
 	first := startUpdate(k, a, e2)
