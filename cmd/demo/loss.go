@@ -45,7 +45,8 @@ func kill(ctx context.Context, sp space.Space, worker *process) (*loss, error) {
 	if err != nil {
 		return nil, err
 	}
-	// All jobs are written and none of them fails, so that one that becomes visible from now on was in a dead worker's hands.
+	// All jobs are written and none of them fails, so that one that becomes visible from now on was in a dead worker's
+	// hands.
 	reg, err := sp.Notify(ctx, q, space.EventTypes(space.Visible), time.Minute)
 	if err != nil {
 		return nil, err

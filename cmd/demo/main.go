@@ -1,6 +1,7 @@
 // Demo shows the whole of gospaces at work: a server with its log on disk and its mirror in PostgreSQL, a master and
-// workers as processes of their own that read the source of the Go toolchain, one of which is killed half way, and the result once from
-// the space and once with plain SQL. It exits with 0 if both are the same, and leaves neither processes nor files behind.
+// workers as processes of their own that read the source of the Go toolchain, one of which is killed half way, and the
+// result once from the space and once with plain SQL. It exits with 0 if both are the same, and leaves neither
+// processes nor files behind.
 package main
 
 import (
@@ -112,7 +113,7 @@ func (d *demo) serve(dsn string) (*process, string, error) {
 	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(d.dir, "data"), "--log-level", "warn"}
 	say("gospaces " + strings.Join(args, " "))
 	ready := newFirstLine()
-	env := []string{"GOSPACES_POSTGRES=" + dsn} // not a flag: command lines are for everybody to see
+	env := []string{"GOSPACES_POSTGRES=" + dsn} // not a flag: every user of the machine can see command lines
 	server, err := d.family.start(ready, env, filepath.Join(d.dir, "gospaces"), args...)
 	if err != nil {
 		return nil, "", err

@@ -32,8 +32,8 @@ and wait for those that are not there yet.
 
 Results go to standard output as JSON, one line each; messages go to standard error.
 
-Exit codes: 0 done, 1 error, 2 the command line or the JSON is wrong, 3 nothing matched, 4 the log or the space is full:
-try again later, 141 the reader of the output has gone.
+Exit codes: 0 done, 1 error, 2 the command line or the JSON is wrong, 3 nothing matched, 4 the log or the space
+is full: try again later, 141 the reader of the output has gone.
 
 Settings that name an environment variable may be given by it. Flags override environment variables.`
 

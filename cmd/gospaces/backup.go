@@ -21,11 +21,13 @@ func (a *app) backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write all spaces of a running server to a file",
-		Long: `Write all spaces of a running server to a file, which appears when it is complete. A pipe or a device, such as /dev/stdout, is written to as it is; what
-is printed otherwise goes to standard error then.
+		Long: `Write all spaces of a running server to a file, which appears when it is complete. A pipe or a device, such as
+/dev/stdout, is written to as it is; what is printed otherwise goes to standard error then.
 
-All spaces are as they were at one moment, while they go on to serve: if what was done in one space is in the file, so is all that was done before in any
-other, and a transaction over several spaces is in it as a whole or not at all. The file holds everything that the server knows: entries with their identities, order and leases, kinds, registrations.`,
+All spaces are as they were at one moment, while they go on to serve: if what was done in one space is in the
+file, so is all that was done before in any other, and a transaction over several spaces is in it as a whole or
+not at all. The file holds everything that the server knows: entries with their identities, order and leases,
+kinds, registrations.`,
 		Example: "  gospaces backup spaces.backup\n  gospaces verify spaces.backup\n  gospaces restore spaces.backup --data new-folder",
 		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,7 +38,8 @@ other, and a transaction over several spaces is in it as a whole or not at all. 
 	return cmd
 }
 
-// backup writes a backup to path. A file appears there when it is complete; what is no regular file, such as a pipe or a device, is written to.
+// backup writes a backup to path. A file appears there when it is complete; what is no regular file, such as a pipe or
+// a device, is written to.
 func (a *app) backup(ctx context.Context, path string, force bool) error {
 	info, err := os.Stat(path)
 	switch {
@@ -178,8 +181,8 @@ func (a *app) verifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify [FILE]",
 		Short: "Read a backup, or the data folder of a stopped server, and say what is in it",
-		Long: `Read a backup, or with --data the data folder of a stopped server, to its end and say what is in it. Checksums are
-checked and the state is made in memory. What is damaged is named with its place, and the exit code is 1.`,
+		Long: `Read a backup, or with --data the data folder of a stopped server, to its end and say what is in it. Checksums
+are checked and the state is made in memory. What is damaged is named with its place, and the exit code is 1.`,
 		Example: "  gospaces verify spaces.backup\n  gospaces verify --data /var/lib/gospaces",
 		Args:    operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

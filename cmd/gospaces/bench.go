@@ -18,9 +18,9 @@ func (a *app) benchCommand() *cobra.Command {
 		Short: "Measure a server: rates and latencies of typical work",
 		Long: `Measure a server: rates and latencies of typical work.
 
-Without --addr a server is started for the purpose, on a temporary folder that is removed afterwards. On Linux it gets one half of
-the processors and the callers get the other, as if they were on machines of their own, unless --share is given. With --addr the
-space "bench" of that server is used, and emptied.
+Without --addr a server is started for the purpose, on a temporary folder that is removed afterwards. On Linux
+it gets one half of the processors and the callers get the other, as if they were on machines of their own,
+unless --share is given. With --addr the space "bench" of that server is used, and emptied.
 
 Workloads, with entries of --payload bytes:
   echo      a call that does nothing: the ceiling, to which /echo relates the others

@@ -427,7 +427,8 @@ func TestHelp_HasExamplesAndExitCodes(t *testing.T) {
 		require.NotEmpty(t, cmd.Short, cmd.Name())
 	}
 	out := cli(t, "--help").out
-	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line or the JSON is wrong, 3 nothing matched, 4 the log or the space is full:")
+	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line or the JSON is wrong, 3 nothing matched, 4 the log or the space\n"+
+		"is full: try again later, 141 the reader of the output has gone.")
 	require.Contains(t, out, "gospaces take job")
 	require.Contains(t, cli(t, "take", "--help").out, "Examples:")
 }
@@ -548,7 +549,7 @@ func TestIDAndDelay(t *testing.T) {
 	require.Equal(t, `{"id":1}`+"\n", s.must(t, "read", "--id", id))
 	require.Equal(t, exitNoMatch, s.do(t, "read", "job", `{"id": 2}`, "--id", id).code)
 	require.Equal(t, `{"id":1}`+"\n", s.must(t, "take", "job", "--id", id, "--wait", "1s"))
-	require.Equal(t, exitNoMatch, s.do(t, "take", "--id", id, "--wait", "forever").code, "nobody waits for an entry that is gone")
+	require.Equal(t, exitNoMatch, s.do(t, "take", "--id", id, "--wait", "forever").code, "an entry that is gone is not waited for")
 	for _, args := range [][]string{
 		{"take", "--id", id, "--all"},
 		{"take", "--id", "x"},

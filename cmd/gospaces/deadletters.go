@@ -29,8 +29,9 @@ type deadLetter struct {
 
 const deadLettersHelp = `List, retry or drop what the database has refused to store.
 
-A row that PostgreSQL refuses, because of a constraint or a trigger that somebody has added, stops neither the space nor the mirror: it becomes a
-dead letter, kept in the database with the reason. These commands ask the database itself, so the server need not run.`
+A row that PostgreSQL refuses, because of a constraint or a trigger, stops neither the
+space nor the mirror: it becomes a dead letter, kept in the database with the reason. These commands ask the
+database itself, so the server need not run.`
 
 func (a *app) deadLettersCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
@@ -68,8 +69,8 @@ func (a *app) listLettersCommand(dsn *string) *cobra.Command {
 		Short: "Print the dead letters of the space, a JSON line each",
 		Long: `Print the dead letters of the space, a JSON line each, by entry.
 
-The action is what the database has refused: to "store" the row of an entry, which is missing; to "replace" the row of an entry that has
-changed; to "remove" the row of an entry that has left; to "renew" the expiry of a row.`,
+The action is what the database has refused: to "store" the row of an entry, which is missing; to "replace" the
+row of an entry that has changed; to "remove" the row of an entry that has left; to "renew" the expiry of a row.`,
 		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withLetters(cmd.Context(), *dsn, func(letters *writeback.DeadLetters) error {
@@ -105,8 +106,8 @@ func (a *app) retryLettersCommand(dsn *string) *cobra.Command {
 		Short: "Ask the database again to do what it has refused, for some entries or all",
 		Long: `Ask the database again to do what it has refused, for the given entries or for all dead letters.
 
-Those that it takes now are resolved: the tables equal the space in that respect. Those that it refuses again stay, with the new reason,
-and the exit code is 1.`,
+Those that it takes now are resolved: the tables equal the space in that respect. Those that it refuses again
+stay, with the new reason, and the exit code is 1.`,
 		Args: operands(0, -1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			entries, err := entryIDs(args)

@@ -18,8 +18,9 @@ func (a *app) canDeliver() error {
 	return nil
 }
 
-// deliver writes b to standard output and returns once it is safe there: on the disk if that is a file, read if that is a pipe whose reader can
-// be asked. What consumes entries does so afterwards. It returns an error that wraps EPIPE if the reader has gone.
+// deliver writes b to standard output and returns once it is safe there: on the disk if that is a file, read if that is
+// a pipe whose reader can be asked. What consumes entries does so afterwards. It returns an error that wraps EPIPE if
+// the reader has gone.
 func (a *app) deliver(ctx context.Context, b []byte) error {
 	if _, err := a.stdout.Write(b); err != nil {
 		return err

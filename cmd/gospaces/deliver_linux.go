@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// awaitReader returns nil once the reader of a pipe has read all that is in it, an error that wraps EPIPE if it has gone before, or ctx's error.
+// awaitReader returns nil once the reader of a pipe has read all that is in it, an error that wraps EPIPE if it has
+// gone before, or ctx's error.
 func awaitReader(ctx context.Context, pipe *os.File) error {
 	raw, err := pipe.SyscallConn()
 	if err != nil {
@@ -27,8 +28,8 @@ func awaitReader(ctx context.Context, pipe *os.File) error {
 	return cmp.Or(err, ctx.Err())
 }
 
-// readOrGone reports whether a pipe is empty, and returns an error if it is not and its reader has gone. It waits for the latter up to so many
-// milliseconds: the kernel tells when a reader goes, but not when it reads.
+// readOrGone reports whether a pipe is empty, and returns an error if it is not and its reader has gone. It waits for
+// the latter up to so many milliseconds: the kernel tells when a reader goes, but not when it reads.
 func readOrGone(pipe, wait int) (read bool, err error) {
 	fds := []unix.PollFd{{Fd: int32(pipe)}}
 	if read, err := empty(pipe); read || err != nil {

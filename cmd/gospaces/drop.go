@@ -18,8 +18,8 @@ func (a *app) dropKindCommand() *cobra.Command {
 		Short: "Forget kinds that have no entries: their names are free for other fields",
 		Long: `Forget kinds that have no entries: their names are free for other fields.
 
-A kind that has entries is refused, and so is one that other kinds embed. Programs that wait for entries of the kind go on waiting.
-The command asks for the name of each kind again, unless it is told --yes.`,
+A kind that has entries is refused, and so is one that other kinds embed. Programs that wait for entries of the
+kind go on waiting. The command asks for the name of each kind again, unless it is told --yes.`,
 		Example: "  gospaces kinds drop job\n  gospaces kinds drop job result --yes",
 		Args:    operands(1, -1),
 	}

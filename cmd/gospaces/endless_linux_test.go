@@ -16,7 +16,8 @@ import (
 
 type crowdJob struct{ N int }
 
-// endlessCount is the costliest query that a server accepts: each entry is compared with 16,384 conditions and operands.
+// endlessCount is the costliest query that a server accepts: each entry is compared with 16,384 conditions and
+// operands.
 func endlessCount(schema *template.Schema) space.Query {
 	const templates, operands = 1024, 15
 	var q space.Query

@@ -22,7 +22,8 @@ func newEnvironment(variables []string) environment {
 	return env
 }
 
-// check refuses variables that look like settings and are none of any command: they are misspelt, or of another version.
+// check refuses variables that look like settings and are none of any command: they are misspelt, or of another
+// version.
 func (env environment) check(root *cobra.Command) error {
 	var known []string
 	visitSettings(root, func(f *pflag.Flag) { known = append(known, envName(f.Name)) })

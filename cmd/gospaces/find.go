@@ -35,8 +35,9 @@ func (a *app) readCommand() *cobra.Command {
 		Short: "Print entries and leave them in the space",
 		Long: `Print entries and leave them in the space.
 
-Entries that a transaction has taken, for example the jobs that workers are doing, are not among them: --held prints those instead. Each then has a field
-"_held" that tells its id, the transaction, the host and process of the client that holds it, since when, and until when unless it renews its lease.`,
+Entries that a transaction has taken, for example the jobs that workers are doing, are not among them: --held
+prints those instead. Each then has a field "_held" that tells its id, the transaction, the host and process of
+the client that holds it, since when, and until when unless it renews its lease.`,
 		Example: `  gospaces read job                                   the oldest job, exit code 3 if there is none
   gospaces read job '{"state": "new"}' --wait 5s      waits for one
   gospaces read job --where 'priority >= 5' --all
@@ -53,12 +54,14 @@ func (a *app) takeCommand() *cobra.Command {
 		Short: "Print entries and remove them from the space",
 		Long: `Print entries and remove them from the space.
 
-An entry is removed once it was printed: when it is on the disk if the output is a file, when it was read if the output is a pipe (on Linux). So
-nothing is lost if the disk is full, the reader goes or this command is killed; entries that were being printed then may be found in
-the output and, after ten seconds at most, in the space. With a closed output nothing is taken; > /dev/null discards.
+An entry is removed once it was printed: when it is on the disk if the output is a file, when it was read if the
+output is a pipe (on Linux). So nothing is lost if the disk is full, the reader goes or this command is killed;
+entries that were being printed then may be found in the output and, after ten seconds at most, in the space.
+With a closed output nothing is taken; > /dev/null discards.
 
-What is done with an entry afterwards the space does not know: if this machine dies before, the entry is lost. Take it under a transaction (--txn) if
-that matters: it is back in its place unless the transaction is committed.`,
+What is done with an entry afterwards the space does not know: if this machine dies before, the entry is lost.
+Take it under a transaction (--txn) if that matters: it is back in its place unless the transaction is
+committed.`,
 		Example: `  gospaces take job '{"state": "new"}' --wait forever
   gospaces take job --where 'owner is null' --where 'state in (new, late)' --order -priority
   gospaces take job --all > jobs.jsonl
@@ -121,7 +124,8 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 	return cmd
 }
 
-// awaitKind waits for the first entry of a kind, and leaves what is left of f.wait. It returns space.ErrNoMatch if none came.
+// awaitKind waits for the first entry of a kind, and leaves what is left of f.wait. It returns space.ErrNoMatch if none
+// came.
 func (f *findFlags) awaitKind(ctx context.Context, sp space.Space, kind string) error {
 	began := time.Now()
 	q := space.Query{Templates: []*template.Template{{Kind: kind}}}
@@ -165,7 +169,8 @@ func (a *app) tellHidden(n int) {
 	}
 }
 
-// find yields up to f.max matches. It ends with space.ErrNoMatch if there is none. If it yields all, it tells how many locks hide.
+// find yields up to f.max matches. It ends with space.ErrNoMatch if there is none. If it yields all, it tells how many
+// locks hide.
 func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query, hidden *int) iter.Seq2[space.Entry, error] {
 	if f.max <= bulk {
 		return readSome(ctx, sp, q, f.max)

@@ -34,7 +34,8 @@ func serveProcess(t *testing.T, args ...string) running {
 	return r
 }
 
-// A server whose folder is removed acknowledges nothing any more; one that has lost its lock file has no other beside it.
+// A server whose folder is removed acknowledges nothing any more; one that has lost its lock file has no other beside
+// it.
 func TestServe_FolderIsRemovedUnderIt(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")

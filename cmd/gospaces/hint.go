@@ -43,7 +43,8 @@ func (a *app) hintKind(ctx context.Context, sp space.Space, kind string) error {
 	return nil
 }
 
-// withKnownSpace is withSpace for a command that does not create the space. It says on standard error if there is none of that name.
+// withKnownSpace is withSpace for a command that does not create the space. It says on standard error if there is none
+// of that name.
 func (a *app) withKnownSpace(ctx context.Context, do func(space.Space) error) error {
 	return a.withClient(ctx, func(c *client.Client) error {
 		known, err := a.hintSpace(ctx, c, a.space)

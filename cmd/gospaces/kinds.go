@@ -31,8 +31,9 @@ func (a *app) kindsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "kinds",
 		Short: "Print the kinds of the space, with their fields and numbers of entries",
-		Long: `Print the kinds of the space, with their fields and numbers of entries: count is how many are ready, that is visible to all, held how many
-are in the hands of transactions, for example of workers, and delayed how many will be visible later.`,
+		Long: `Print the kinds of the space, with their fields and numbers of entries: count is how many are ready, that is
+visible to all, held how many are in the hands of transactions, for example of workers, and delayed how many
+will be visible later.`,
 		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {

@@ -31,8 +31,8 @@ func (l *listing) isTable(out io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// printRows prints rows: as a table whose columns have headings, of the cells that cell returns for a row, or each as a JSON
-// line.
+// printRows prints rows: as a table whose columns have headings, of the cells that cell returns for a row, or each as a
+// JSON line.
 func printRows[T any](a *app, l *listing, headings string, rows []T, cells func(T) []any) error {
 	if !l.isTable(a.stdout) {
 		for _, row := range rows {

@@ -17,12 +17,14 @@ import (
 
 const loadHelp = `Fill an empty space of a server that is stopped from the tables that mirror it.
 
-This is for a server whose data folder is lost: a space recovers from its own log, and never looks at the database by itself. The folder is made if
-it is not there. A space that has entries is refused. Each space is loaded as a whole or, if this ends early, not at all: run it again.
+This is for a server whose data folder is lost: a space recovers from its own log, and never looks at the
+database by itself. The folder is made if it is not there. A space that has entries is refused. Each space is
+loaded as a whole or, if this ends early, not at all: run it again.
 
-Entries keep their identities, which are their order, and their leases; those whose leases have ended meanwhile expire when the server starts. A server that is
-started on the folder with --postgres goes on to mirror into the same tables. What the space had beyond the tables is lost: changes that had not reached the
-database, entries of kinds that are not mirrored, registrations, and sessions of clients.`
+Entries keep their identities, which are their order, and their leases; those whose leases have ended meanwhile
+expire when the server starts. A server that is started on the folder with --postgres goes on to mirror into the
+same tables. What the space had beyond the tables is lost: changes that had not reached the database, entries of
+kinds that are not mirrored, registrations, and sessions of clients.`
 
 func (a *app) loadCommand() *cobra.Command {
 	var cfg load.Config

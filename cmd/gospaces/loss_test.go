@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A data folder whose log is gone, or ends before the newest snapshot, is served only by an operator who accepts the loss. Entries that come then have identities that
-// no lost one had; the mirror, which has followed another log, stops rather than to make its tables equal to what is left.
+// A data folder whose log is gone, or ends before the newest snapshot, is served only by an operator who accepts the
+// loss. Entries that come then have identities that no lost one had; the mirror, which has followed another log, stops
+// rather than to make its tables equal to what is left.
 func TestServe_LossIsAccepted(t *testing.T) {
 	t.Parallel()
 	pg, _ := database(t)

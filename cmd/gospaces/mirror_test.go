@@ -118,7 +118,8 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	require.Contains(t, cli(t, "serve", "--mirror", "audit=archive").err, `no mode "archive"; there are mirror, append, none`)
 }
 
-// A server whose database is away refuses what its log has no room for, and says so: in the command, in its status and in its log.
+// A server whose database is away refuses what its log has no room for, and says so: in the command, in its status and
+// in its log.
 func TestMirror_FullLogIsToldOf(t *testing.T) {
 	t.Parallel()
 	pg, dsn := database(t)

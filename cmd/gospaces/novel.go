@@ -61,8 +61,8 @@ func (w *writer) checkFields(known, wanted *template.Schema) error {
 	return nil
 }
 
-// novel tells that something is new, if it always does or there is something that may have been meant, and refuses it if
-// the user has asked for that.
+// novel tells that something is new, if it always does or there is something that may have been meant, and refuses it
+// if the user has asked for that.
 func (w *writer) novel(always bool, what, perhaps string) error {
 	if w.strict {
 		return usage("%s is not there%s", what, perhaps)

@@ -13,10 +13,11 @@ func (a *app) outcomeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "outcome ID",
 		Short: "Print what has become of a transaction, or of a call with an unknown outcome",
-		Long: `Print what has become of a transaction, or of a call with an unknown outcome: committed, aborted, undecided or unknown.
-The ID is that of a transaction, SPACE/NUMBER, or of a call, SPACE/SESSION/NUMBER, as the error "outcome unknown" names it. What a call has returned
-is printed too: the entries that it took, or the ids of those that it wrote. Of a call one can ask until its client has received the
-outcome, or has been gone for two minutes.`,
+		Long: `Print what has become of a transaction, or of a call with an unknown outcome: committed, aborted, undecided or
+unknown. The ID is that of a transaction, SPACE/NUMBER, or of a call, SPACE/SESSION/NUMBER, as the error
+"outcome unknown" names it. What a call has returned is printed too: the entries that it took, or the ids of
+those that it wrote. Of a call one can ask until its client has received the outcome, or has been gone for two
+minutes.`,
 		Example: "  gospaces outcome default/17\n  gospaces outcome default/3/4711",
 		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

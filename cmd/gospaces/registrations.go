@@ -106,7 +106,8 @@ func (a *app) dropRegistrationsCommand() *cobra.Command {
 	return cmd
 }
 
-// dropRegistrations ends the registrations with the given identities or, if there are none, those that are unattended, and prints how many.
+// dropRegistrations ends the registrations with the given identities or, if there are none, those that are unattended,
+// and prints how many.
 func (a *app) dropRegistrations(ctx context.Context, c *client.Client, ids []space.LeaseID) error {
 	found, err := c.Registrations(ctx)
 	if err != nil {

@@ -61,8 +61,8 @@ func (f *selectionFlags) selection(args []string) (*selection, error) {
 // errNoKind is the error of a selection by fields of a kind that was never written.
 var errNoKind = errors.New("the space has no kind")
 
-// query returns the query for the selection. The fields of a kind that was never written have no types, so conditions on
-// them are ErrNoMatch, or errNoKind if waits is true.
+// query returns the query for the selection. The fields of a kind that was never written have no types, so conditions
+// on them are ErrNoMatch, or errNoKind if waits is true.
 func (s *selection) query(ctx context.Context, sp space.Space, waits bool) (space.Query, error) {
 	t := &template.Template{Kind: s.kind}
 	q := space.Query{Templates: []*template.Template{t}}

@@ -48,9 +48,10 @@ func (a *app) serveCommand() *cobra.Command {
 		Short: "Run a server until it is interrupted",
 		Long: `Run a server until it is interrupted (SIGINT or SIGTERM; a second one ends it at once).
 
-It prints one line with its address when it is ready, which after a restart is when it has read its log.
-What an acknowledgement survives is the durability: memory (nothing), logged (kill -9 of the server),
-synced (loss of power). With --postgres every kind is mirrored to a table, in the background; --mirror says what else may become of a kind.
+It prints one line with its address when it is ready, which after a restart is when it has read its log. What an
+acknowledgement survives is the durability: memory (nothing), logged (kill -9 of the server), synced (loss of
+power). With --postgres every kind is mirrored to a table, in the background; --mirror says what else may become
+of a kind.
 
 Settings come from flags, else from the environment, else from the file that --config names, whose lines
 read "name = value" with the names of the flags.`,

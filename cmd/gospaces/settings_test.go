@@ -67,7 +67,7 @@ func TestReadSettings(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// Whoever adds a flag writes it down.
+// Every flag is documented.
 func TestConfigurationPage_ListsEveryFlag(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/configuration.md")

@@ -12,8 +12,8 @@ func (a *app) snapshotCommand() *cobra.Command {
 		Short: "Take a snapshot of the space now",
 		Long: `Take a snapshot of the space now, and print the position in the log of the last change that it includes.
 
-A server takes snapshots by itself, so that a restart reads little of the log and the log stays small. The space goes on
-to serve meanwhile. The last two are kept in the server's data folder.`,
+A server takes snapshots by itself, so that a restart reads little of the log and the log stays small. The space
+goes on to serve meanwhile. The last two are kept in the server's data folder.`,
 		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {

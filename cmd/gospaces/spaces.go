@@ -62,11 +62,13 @@ func (a *app) dropSpaceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "drop NAME...",
 		Short: "Remove spaces with all that they hold, for good",
-		Long: `Remove spaces with all that they hold, for good: entries, registrations, transactions, the log and its snapshots.
+		Long: `Remove spaces with all that they hold, for good: entries, registrations, transactions, the log and its
+snapshots.
 
-Programs that wait for something in the space get an error that says so. The tables of the space in the database stay as they are, unless --tables is
-given: then they are dropped too, and with them the archives; so are those of a space that was dropped before. The space "default" cannot be dropped.
-The command asks for the name of each space again, unless it is told --yes.`,
+Programs that wait for something in the space get an error that says so. The tables of the space in the database
+stay as they are, unless --tables is given: then they are dropped too, and with them the archives; so are those
+of a space that was dropped before. The space "default" cannot be dropped. The command asks for the name of each
+space again, unless it is told --yes.`,
 		Example: "  gospaces spaces drop invoices\n  gospaces spaces drop invoices --tables --yes",
 		Args:    operands(1, -1),
 	}

@@ -17,8 +17,8 @@ func (a *app) statusCommand() *cobra.Command {
 		Short: "Print what the server says about itself: spaces, their entries, log, mirror",
 		Long: `Print what the server says about itself: spaces, their entries, log, mirror.
 
-On a terminal that is a table, and below it a line for each thing that is wrong. Elsewhere, and with --json, it is one
-JSON object with everything.`,
+On a terminal that is a table, and below it a line for each thing that is wrong. Elsewhere, and with --json, it
+is one JSON object with everything.`,
 		Example: "  gospaces status\n  gospaces status --json | jq '.spaces[].entries'",
 		Args:    noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {

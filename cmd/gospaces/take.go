@@ -13,9 +13,10 @@ import (
 // takeLease is how long entries stay away from others after a take that held them was killed.
 const takeLease = 10 * time.Second
 
-// takeAll prints and removes up to limit matches. It takes them in batches, each under a transaction that it commits once the output has
-// the batch, so that a command that is killed, or whose output breaks, leaves the batch in the space. Only the first entry is waited for.
-// Batches double, from one entry on: `gospaces take job --all | head -1` takes one.
+// takeAll prints and removes up to limit matches. It takes them in batches, each under a transaction that it commits
+// once the output has the batch, so that a command that is killed, or whose output breaks, leaves the batch in the
+// space. Only the first entry is waited for. Batches double, from one entry on: `gospaces take job --all | head -1`
+// takes one.
 //
 // With q.Txn the caller has a transaction, and decides what becomes of the entries.
 func (a *app) takeAll(ctx context.Context, sp space.Space, q space.Query, limit int) error {
@@ -70,8 +71,8 @@ func (a *app) takeBatch(ctx context.Context, sp space.Space, q space.Query) (int
 	return len(entries), nil
 }
 
-// begunTake takes up to q.Max matches under a transaction that it begins. For one it waits as q says, and has the space begin the transaction
-// when it finds the entry: a wait outlives the server, a transaction does not.
+// begunTake takes up to q.Max matches under a transaction that it begins. For one it waits as q says, and has the space
+// begin the transaction when it finds the entry: a wait outlives the server, a transaction does not.
 func begunTake(ctx context.Context, sp space.Space, q space.Query) (*space.Txn, []space.Entry, error) {
 	if q.Max == 1 {
 		q.Begin, q.Lease = true, takeLease

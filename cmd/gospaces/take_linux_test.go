@@ -26,7 +26,7 @@ func jobs(t *testing.T, n int) server {
 	return s
 }
 
-// left returns how many jobs the server has, once nobody holds one any more.
+// left returns how many jobs the server has, when none is held any more.
 func (s server) left(t *testing.T) int {
 	t.Helper()
 	n, err := strconv.Atoi(strings.TrimSpace(s.must(t, "count", "job")))
@@ -93,7 +93,7 @@ func TestTake_FullDiskLosesNothing(t *testing.T) {
 	}
 }
 
-// What a take has printed and nobody has read is in the space again when it was killed.
+// What a take has printed and its reader has not read is in the space again when it was killed.
 func TestTake_KilledLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := jobs(t, 5000)

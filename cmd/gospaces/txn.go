@@ -79,7 +79,7 @@ func (a *app) txnBeginCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "begin",
 		Short: "Begin a transaction and keep it open",
-		Long: `Begin a transaction, print its id, and keep it open by renewing its lease until somebody commits or aborts it.
+		Long: `Begin a transaction, print its id, and keep it open by renewing its lease until it is committed or aborted.
 When this command is interrupted the transaction is aborted.`,
 		Args: noOperands,
 	}
@@ -99,7 +99,7 @@ type begun struct {
 	Lease string `json:"lease"`
 }
 
-// holdTxn begins a transaction and returns when it has ended, because somebody ended it or ctx has.
+// holdTxn begins a transaction and returns when it has ended, because a commit or an abort has ended it, or ctx has.
 func (a *app) holdTxn(ctx context.Context, sp space.Space, lease time.Duration) error {
 	t, err := space.Begin(ctx, sp, space.For(lease))
 	if err != nil {

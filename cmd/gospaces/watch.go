@@ -35,10 +35,10 @@ func (a *app) watchCommand() *cobra.Command {
 What is of several types at once is one event. Events have dense numbers ("seq") and come in order, each once, also
 over a lost connection or a restart of the server.
 
-An event of type "gap" says that events may be missing before it; standard error says so, too. There is one if this
-watch was so slow that the server no longer has what it missed: "missed" events then. A watch for visible or available
-entries also gets one at every restart of the server: entries that open transactions had locked are visible again then,
-and are not told one by one. Read the entries to know which there are.`,
+An event of type "gap" says that events may be missing before it; standard error says so, too. There is one if
+this watch was so slow that the server no longer has what it missed: "missed" events then. A watch for visible
+or available entries also gets one at every restart of the server: entries that open transactions had locked are
+visible again then, and are not told one by one. Read the entries to know which there are.`,
 		Example: `  gospaces watch job
   gospaces watch job '{"state": "done"}' --where 'priority >= 5'
   gospaces watch job --on taken,expired

@@ -27,14 +27,14 @@ func (a *app) writeCommand() *cobra.Command {
 		Long: `Write entries of a kind: the JSON objects given, or else those on standard input. Prints the id and the granted
 lease of each entry.
 
-The objects of the command line are written all or none. Those of standard input are written as they come, up to a
-thousand at a time: at an error those before are written, and the message says how many. With --atomic they are written
-all or none when the input ends. Such a write, and a transaction, has at most 4,096 entries (--max-txn-entries of the
-server) and 8 MiB.
+The objects of the command line are written all or none. Those of standard input are written as they come, up to
+a thousand at a time: at an error those before are written, and the message says how many. With --atomic they
+are written all or none when the input ends. Such a write, and a transaction, has at most 4,096 entries
+(--max-txn-entries of the server) and 8 MiB.
 
-The first entry of a kind decides the types of its fields; later ones may add fields. A field that is new to a kind is
-named on standard error, and so is a new kind or space whose name is like that of another. With --strict they are
-refused.`,
+The first entry of a kind decides the types of its fields; later ones may add fields. A field that is new to a
+kind is named on standard error, and so is a new kind or space whose name is like that of another. With --strict
+they are refused.`,
 		Example: `  gospaces write job '{"id": 7, "state": "new"}' --lease 10m
   gospaces write job < jobs.jsonl
   gospaces write job --atomic --strict < jobs.jsonl
@@ -108,8 +108,8 @@ func (w *writer) writeWhole(ctx context.Context, input io.Reader) error {
 	return ctx.Err()
 }
 
-// writeStream writes the objects of the input: as many at a time as have come, so that one that comes alone is written at
-// once. At an error the objects before it are written.
+// writeStream writes the objects of the input: as many at a time as have come, so that one that comes alone is written
+// at once. At an error the objects before it are written.
 func (w *writer) writeStream(ctx context.Context, input io.Reader) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -1,6 +1,6 @@
-// Livefeed listens to prices while somebody publishes them.
+// Livefeed listens to prices while they are published.
 //
-// The publisher writes quotes under a short lease: whoever comes late can still read the last ones, and the space
+// The publisher writes quotes under a short lease: a late listener can still read the last ones, and the space
 // never fills up. The listener is told of every quote that matches its template, in order and each once, without
 // asking again and again, and without taking it from anybody else.
 //

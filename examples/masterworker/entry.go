@@ -2,7 +2,8 @@ package main
 
 import "time"
 
-// Run announces that a master has work, and that all its jobs are there. It lives under a lease that its master keeps alive.
+// Run announces that a master has work, and that all its jobs are there. It lives under a lease that its master keeps
+// alive.
 type Run struct {
 	ID    string `space:"id,id"`
 	Root  string

@@ -10,12 +10,12 @@
 //
 // What it shows of a space:
 //
-//   - Nobody knows anybody: workers may start before the master or join late; more of them make it faster.
+//   - Processes do not know each other: workers may start before the master or join late; more of them make it faster.
 //   - A job is given to one worker only, the oldest first, and only lent: job and result are one transaction. Kill a worker, and what it had
 //     in its hands is done by the others a little later, once.
 //   - An announcement under a lease that is kept alive ends by itself when its master dies.
 //   - Bulk calls move many entries at once.
-//   - A marker that everybody reads, and nobody takes, ends all workers.
+//   - A marker that all workers read, and none takes, ends them.
 package main
 
 import (

@@ -21,7 +21,8 @@ type worker struct {
 // errFinished is the cause that ends the work of a worker whose run is over.
 var errFinished = errors.New("the run is finished")
 
-// run waits for a run, works for it and returns when it is finished. When ctx ends it still does the jobs that it has begun.
+// run waits for a run, works for it and returns when it is finished. When ctx ends it still does the jobs that it has
+// begun.
 func (w worker) run(ctx context.Context) error {
 	run, err := space.Read(ctx, w.space, Run{})
 	if err != nil {
@@ -42,8 +43,9 @@ func (w worker) run(ctx context.Context) error {
 	return err
 }
 
-// work does jobs until ctx ends. A job and its result are one transaction: as long as it is not committed, by the return of nil, the
-// job is only lent. If this process dies it is back when the lease ends, which is kept alive until then.
+// work does jobs until ctx ends. A job and its result are one transaction: as long as it is not committed, by the
+// return of nil, the job is only lent. If this process dies it is back when the lease ends, which is kept alive until
+// then.
 func (w worker) work(ctx context.Context, run Run) error {
 	var stats space.WorkStats
 	err := space.Work(ctx, w.space, FileJob{Run: run.ID}, func(ctx context.Context, job *space.Job[FileJob]) error {

@@ -1,6 +1,6 @@
 // Pipeline passes orders through stages that know nothing of each other: each takes entries in one state and writes
-// them back in the next, both in one transaction, so that no order is lost or doubled wherever a stage dies. Stages may be slow or
-// fast, one worker or many, in one process or in several; what waits between them waits in the space.
+// them back in the next, both in one transaction, so that no order is lost or doubled wherever a stage dies. Stages may
+// be slow or fast, one worker or many, in one process or in several; what waits between them waits in the space.
 //
 //	go run ./examples/pipeline                         # in process
 //	go run ./examples/pipeline -addr localhost:7420    # on a server: start `gospaces serve` first
@@ -81,7 +81,7 @@ func run(ctx context.Context, sp space.Space, n int, out io.Writer) error {
 		})
 	}
 
-	// A lease lets orders disappear that nobody ships because this program was stopped half way.
+	// Orders have a lease: those that are not shipped, because this program was stopped half way, disappear.
 	for id := 1; id <= n; id++ {
 		if _, err := space.Write(ctx, sp, Order{ID: id, State: "new", Quantity: 1 + id%5}, space.For(time.Hour)); err != nil {
 			return fmt.Errorf("write order %d: %w", id, err)
