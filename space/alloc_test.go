@@ -11,8 +11,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// A call allocates what it returns, what must stay as it is while the space works on it, and nothing else. The race detector makes
-// pools forget, so this is measured without it.
+// A call allocates what it returns, what must stay as it is while the space works on it, and nothing else. The race
+// detector makes pools forget, so this is measured without it.
 func TestAllocations(t *testing.T) {
 	const runs = 1000
 	ctx, sp := context.Background(), newSpace(t)

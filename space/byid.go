@@ -2,8 +2,9 @@ package space
 
 import "context"
 
-// ReadID returns a copy of the entry with an identity, the ID of its Lease, if it is of T's kind. It does not wait for an entry to be written, only while others
-// hold this one locked. It returns ErrNoMatch if there is no such entry. Options: Wait, NoWait, Where, In.
+// ReadID returns a copy of the entry with an identity, the ID of its Lease, if it is of T's kind. It does not wait for
+// an entry to be written, only while others hold this one locked. It returns ErrNoMatch if there is no such entry.
+// Options: Wait, NoWait, Where, In.
 func ReadID[T any](ctx context.Context, sp Space, id LeaseID, opts ...Option) (T, error) {
 	return byID[T](ctx, sp, id, verb{ifExists: true}, opts)
 }

@@ -5,13 +5,13 @@ import (
 	"iter"
 )
 
-// Contents yields every entry that matches template and is visible for the whole iteration, exactly once each; entries that come or
-// go meanwhile may be among them or not, and those that are written meanwhile are not: a loop that writes ends. Under a
-// transaction each entry is locked for reading when it is yielded, which takes a call for each. Large results stream.
-// Options: Where, Or, Max, In, Held, Hidden.
+// Contents yields every entry that matches template and is visible for the whole iteration, exactly once each; entries
+// that come or go meanwhile may be among them or not, and those that are written meanwhile are not: a loop that writes
+// ends. Under a transaction each entry is locked for reading when it is yielded, which takes a call for each. Large
+// results stream. Options: Where, Or, Max, In, Held, Hidden.
 //
-// An entry that T cannot hold is yielded as an *UnusableEntryError, and the iteration goes on. Any other error is the last thing
-// yielded: the iteration could not be completed.
+// An entry that T cannot hold is yielded as an *UnusableEntryError, and the iteration goes on. Any other error is the
+// last thing yielded: the iteration could not be completed.
 func Contents[T any](ctx context.Context, sp Space, template T, opts ...Option) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T

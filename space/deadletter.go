@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// DeadLetter is what Work leaves in the space for a job that it has given up. It stays until somebody takes it; Revive makes it a
-// job again. DeadLetters of Work has other entries written instead.
+// DeadLetter is what Work leaves in the space for a job that it has given up. It stays until it is taken; Revive
+// makes it a job again. DeadLetters of Work has other entries written instead.
 type DeadLetter struct {
 	Job      LeaseID // the entry that was the job
 	JobKind  string  // its kind
@@ -57,9 +57,9 @@ func letterFor[T any](codec *Codec, option any) (func(*Entry, DeadLetter) any, e
 // reviveAtOnce is how many dead letters Revive handles in one transaction.
 const reviveAtOnce = 100
 
-// Revive makes jobs again of the dead letters that match template now, and returns how many they were. They are new entries, leased Forever, without
-// failed attempts. No letter is lost, nor revived twice: when Revive returns an error those that it has not counted are still
-// dead. Options: Where, OrderBy, Max.
+// Revive makes jobs again of the dead letters that match template now, and returns how many they were. They are new
+// entries, leased Forever, without failed attempts. No letter is lost, nor revived twice: when Revive returns an error
+// those that it has not counted are still dead. Options: Where, OrderBy, Max.
 func Revive(ctx context.Context, sp Space, letters DeadLetter, opts ...Option) (int, error) {
 	_, q, err := query(ctx, sp, &letters, optWhere|optOrder|optMax, opts)
 	if err != nil {

@@ -3,34 +3,35 @@
 //
 // # Entries and templates
 //
-// An entry is a value of a struct type. What the space stores is its kind (the type's name in snake case, or what a method
-// Kind returns) and its fields, each on its own, so that readers in other programs may use other types. To find an entry one
-// shows the space a template, a value of the same type: the fields that are not zero must be equal, the others may have any
-// value. Where adds comparisons, OrderBy an order other than the oldest first, Or further templates. A type that
-// embeds another is of that kind too: a template of the embedded type matches it.
+// An entry is a value of a struct type. What the space stores is its kind (the type's name in snake case, or what a
+// method Kind returns) and its fields, each on its own, so that readers in other programs may use other types. To find
+// an entry one shows the space a template, a value of the same type: the fields that are not zero must be equal, the
+// others may have any value. Where adds comparisons, OrderBy an order other than the oldest first, Or further
+// templates. A type that embeds another is of that kind too: a template of the embedded type matches it.
 //
 // # Operations
 //
-// Write stores a copy of an entry. Read returns a copy of one that matches. Take removes it as well: of all who ask for
-// an entry exactly one gets it. Both wait until there is a match or the context ends, unless Wait or NoWait says less.
-// Every operation takes effect at one instant, for everybody; those that wait are served in the order in which they came.
-// ReadAll, TakeAll, WriteAll, Count and Contents deal with many entries at once.
+// Write stores a copy of an entry. Read returns a copy of one that matches. Take removes it as well: of all callers
+// that ask for an entry exactly one gets it. Both wait until there is a match or the context ends, unless Wait or
+// NoWait says less. Every operation takes effect at one instant. Waiters are served first come, first served. ReadAll,
+// TakeAll, WriteAll, Count and Contents deal with many entries at once.
 //
 // Update changes an entry in its place, Add counts in it. An entry written with Delay becomes visible later.
 //
 // # Transactions
 //
-// Calls that are made under a transaction (Begin, In) take effect together when it commits, or not at all. Until then what
-// they wrote is visible under the transaction only, and what they took is locked for others; it is back in its place if the
-// transaction is aborted, which the end of its lease does for a program that has died. TakeTxn takes an entry and begins a transaction for
-// it in one call, and Stage writes the result with the commit: a worker loses nothing in two round trips. Work is the whole of
-// such a worker: several jobs at a time, retries, dead letters, an orderly end.
+// Calls that are made under a transaction (Begin, In) take effect together when it commits, or not at all. Until then
+// what they wrote is visible under the transaction only, and what they took is locked for others; it is back in its
+// place if the transaction is aborted, which the end of its lease does for a program that has died. TakeTxn takes an
+// entry and begins a transaction for it in one call, and Stage writes the result with the commit: a worker loses
+// nothing in two round trips. Work is the whole of such a worker: several jobs at a time, retries, dead letters, an
+// orderly end.
 //
 // # Leases and events
 //
-// An entry lives as long as its lease, which is Forever unless For says less; the Lease that Write returns renews or cancels it.
-// What a program writes with a short lease and keeps alive with KeepAlive vanishes when the program dies. Notify and Events tell
-// of entries as they are written.
+// An entry lives as long as its lease, which is Forever unless For says less; the Lease that Write returns renews or
+// cancels it. What a program writes with a short lease and keeps alive with KeepAlive vanishes when the program dies.
+// Notify and Events tell of entries as they are written.
 //
 // # Spaces
 //

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// EventType says what happened. What happens to an entry at one moment is one event for a registration: if it is of several types that the
-// registration asked for, the event has the first of them in this order.
+// EventType says what happened. What happens to an entry at one moment is one event for a registration: if it is of
+// several types that the registration asked for, the event has the first of them in this order.
 type EventType uint8
 
 const (
 	// Written: the entry became visible by being written.
 	Written EventType = 1
-	// Gap says that events may be missing here: those with the numbers from Seq-Missed+1 to Seq. It need not be asked for.
-	// A listener gets one when it was too slow, and the space no longer has the events. Registrations for Visible and
-	// Available also get one, with a number of its own, at every restart of the server: entries that open transactions had
-	// locked are visible again, and the log does not know them all. To know what there is, read the entries.
+	// Gap says that events may be missing here: those with the numbers from Seq-Missed+1 to Seq. It need not be asked
+	// for. A listener gets one when it was too slow, and the space no longer has the events. Registrations for Visible
+	// and Available also get one, with a number of its own, at every restart of the server: entries that open
+	// transactions had locked are visible again, and the log does not know them all. To know what there is, read the
+	// entries.
 	Gap EventType = 2
 	// Taken: the entry was taken, for good.
 	Taken EventType = 3
@@ -94,8 +95,9 @@ type Registration interface {
 	// Start is the number before the first event's.
 	Start() uint64
 	// Next waits for the next event: in order, each once, with a Gap event for those that are lost. It returns ctx's
-	// error when ctx ends, ErrLeaseEnded after the last event of a registration that has ended, ErrClosed after Close, and ErrDisplaced
-	// when another session has attached to the registration. A registration under a transaction ends with it.
+	// error when ctx ends, ErrLeaseEnded after the last event of a registration that has ended, ErrClosed after Close,
+	// and ErrDisplaced when another session has attached to the registration. A registration under a transaction ends
+	// with it.
 	Next(ctx context.Context) (Event, error)
 	// Close cancels the registration's lease and ends Next. It is idempotent.
 	Close() error

@@ -22,13 +22,13 @@ const (
 	notifyLease = 5 * time.Minute
 )
 
-// Notify registers for an event for every entry that matches template and is written from now on, or to which happens what On asks for, and
-// returns when the registration is durable. The caller closes the registration. Its lease is five minutes and is renewed until then, so that it
-// ends when the program does; with For it is what that says, and the caller renews it.
-// Entry.Decode and Decode turn an event's entry into a Go value. Options: For, On, Where, Or, In.
+// Notify registers for an event for every entry that matches template and is written from now on, or to which happens
+// what On asks for, and returns when the registration is durable. The caller closes the registration. Its lease is five
+// minutes and is renewed until then, so that it ends when the program does; with For it is what that says, and the
+// caller renews it. Entry.Decode and Decode turn an event's entry into a Go value. Options: For, On, Where, Or, In.
 //
-// Under a transaction (In) what is written under it is an event at once, and what others write is one, too. The registration ends with the
-// transaction.
+// Under a transaction (In) what is written under it is an event at once, and what others write is one, too. The
+// registration ends with the transaction.
 func Notify[T any](ctx context.Context, sp Space, template T, opts ...Option) (Registration, error) {
 	_, reg, kept, err := notify(ctx, sp, &template, notifyLease, opts)
 	if err != nil || !kept {
@@ -37,12 +37,12 @@ func Notify[T any](ctx context.Context, sp Space, template T, opts ...Option) (R
 	return keepRegistration(reg, notifyLease), nil
 }
 
-// Events registers as Notify does when the iteration begins, and yields the events from then on, in
-// order, each once, with Gap events for those that are lost. It renews the registration's lease while it
-// runs, and cancels it in the end. The iteration ends, with an error, when ctx does. Options: For (default one minute), On, Where, Or, In.
+// Events registers as Notify does when the iteration begins, and yields the events from then on, in order, each once,
+// with Gap events for those that are lost. It renews the registration's lease while it runs, and cancels it in the end.
+// The iteration ends, with an error, when ctx does. Options: For (default one minute), On, Where, Or, In.
 //
-// An entry that T cannot hold is yielded as an *UnusableEntryError along with the event's number, and the iteration goes on.
-// Any other error is the last thing yielded.
+// An entry that T cannot hold is yielded as an *UnusableEntryError along with the event's number, and the iteration
+// goes on. Any other error is the last thing yielded.
 func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) iter.Seq2[EventOf[T], error] {
 	return func(yield func(EventOf[T], error) bool) {
 		template := template
@@ -67,7 +67,8 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) it
 	}
 }
 
-// notify registers with the lease that For asks for, or else with lease; one under a transaction, which bounds it, Forever. kept reports that it was lease.
+// notify registers with the lease that For asks for, or else with lease; one under a transaction, which bounds it,
+// Forever. kept reports that it was lease.
 func notify[T any](
 	ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option,
 ) (codec *Codec, reg Registration, kept bool, err error) {

@@ -60,7 +60,7 @@ func Example() {
 	sp := space.New(space.Config{})
 	defer sp.Close()
 
-	go func() { // a worker: whoever is free takes the next task
+	go func() { // a worker: one that is free takes the next task
 		for {
 			task, err := space.Take(ctx, sp, Task{State: "new"})
 			if err != nil {
@@ -290,7 +290,7 @@ func ExampleOn() {
 	sp := tasks()
 	defer sp.Close()
 	reg := must(space.Notify(ctx, sp, Task{State: "new"}, space.On(space.Taken, space.Renewed)))
-	must(space.Write(ctx, sp, Task{ID: 4, State: "new"})) // nobody asked for that
+	must(space.Write(ctx, sp, Task{ID: 4, State: "new"})) // the listener did not ask for that
 	must(space.Take(ctx, sp, Task{ID: 2}))
 	event := must(reg.Next(ctx))
 	fmt.Println(event.Type, must(space.Decode[Task](event.Entry)).ID)

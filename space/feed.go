@@ -7,12 +7,12 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 )
 
-// feedSize is how many events a feed holds. The partition keeps many more, for whoever cannot follow.
+// feedSize is how many events a feed holds. The partition keeps many more, for listeners that cannot follow.
 const feedSize = 1024
 
-// feed takes in the events of one registration. Once it is full, or the log has failed, it is stale: it ignores what follows, so
-// that it always holds an unbroken run, and another feed is attached to the registration after the last event of this one.
-// It implements partition.Caller.
+// feed takes in the events of one registration. Once it is full, or the log has failed, it is stale: it ignores what
+// follows, so that it always holds an unbroken run, and another feed is attached to the registration after the last
+// event of this one. It implements partition.Caller.
 type feed struct {
 	*caller               // for the call that registers or attaches
 	wake    chan struct{} // one slot, filled when there may be something new to take
@@ -93,7 +93,7 @@ func (f *feed) Lost(err error) {
 	f.signal()
 }
 
-// signal wakes whoever waits for the feed.
+// signal wakes the listener that waits for the feed.
 func (f *feed) signal() {
 	select {
 	case f.wake <- struct{}{}:

@@ -9,21 +9,24 @@ import (
 )
 
 // Read returns a copy of the oldest entry that matches template, and waits for one if there is none. The fields of
-// template that are not zero are those that must be equal; Where and Or say more. It waits until ctx ends, unless Wait or
-// NoWait say less, and then returns ErrNoMatch. Options: Wait, NoWait, Where, Or, OrderBy, In; or Held, for entries that
-// others have taken, without In and a wait.
+// template that are not zero are those that must be equal; Where and Or say more. It waits until ctx ends, unless Wait
+// or NoWait say less, and then returns ErrNoMatch. Options: Wait, NoWait, Where, Or, OrderBy, In; or Held, for entries
+// that others have taken, without In and a wait.
 //
-// A template also matches the entries of kinds that embed its own; their part of T is returned. An entry that T cannot hold is
-// returned as an *UnusableEntryError. If ctx ends Read returns its error; but an entry that was found at that moment is returned.
+// A template also matches the entries of kinds that embed its own; their part of T is returned. An entry that T cannot
+// hold is returned as an *UnusableEntryError. If ctx ends Read returns its error; but an entry that was found at that
+// moment is returned.
 func Read[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
 	return one(ctx, sp, &template, verb{}, opts)
 }
 
-// Take is Read that removes what it returns, for good: at most once. If the program or its machine dies before it has done its work with the entry, the entry
-// is lost. Where that matters take under a transaction (TakeTxn, or In): the entry is back in its place unless the transaction commits. Work does so for jobs.
+// Take is Read that removes what it returns, for good: at most once. If the program or its machine dies before it has
+// done its work with the entry, the entry is lost. Where that matters take under a transaction (TakeTxn, or In): the
+// entry is back in its place unless the transaction commits. Work does so for jobs.
 //
-// No two takes ever return the same entry. When Take returns an error other than ErrOutcomeUnknown and *UnusableEntryError it has removed none; after
-// ErrOutcomeUnknown the function Outcome tells whether, and what. Options: those of Read but Held.
+// No two takes ever return the same entry. When Take returns an error other than ErrOutcomeUnknown and
+// *UnusableEntryError it has removed none; after ErrOutcomeUnknown the function Outcome tells whether, and what.
+// Options: those of Read but Held.
 func Take[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
 	return one(ctx, sp, &template, verb{take: true}, opts)
 }
@@ -39,20 +42,22 @@ func TakeIfExists[T any](ctx context.Context, sp Space, template T, opts ...Opti
 	return one(ctx, sp, &template, verb{take: true, ifExists: true}, opts)
 }
 
-// ReadAll returns copies of up to max matching entries, the oldest first. It waits as Read does while there is none, but
-// never for more than one. Options: those of Read, Hidden, and Max, of which the smaller counts. It returns ErrInvalidArgument unless
-// max is positive.
+// ReadAll returns copies of up to max matching entries, the oldest first. It waits as Read does while there is none,
+// but never for more than one. Options: those of Read, Hidden, and Max, of which the smaller counts. It returns
+// ErrInvalidArgument unless max is positive.
 //
-// One read returns 4,096 entries at most, and ends with the one with which their fields reach 4 MiB: if max is larger, and so many have come, they are returned
-// along with ErrTooLarge, which says that there may be more; Contents yields all. Entries that T cannot hold are left out and reported by an error, which joins an *UnusableEntryError for each; the others are
-// returned along with it.
+// One read returns 4,096 entries at most, and ends with the one with which their fields reach 4 MiB: if max is larger,
+// and so many have come, they are returned along with ErrTooLarge, which says that there may be more; Contents yields
+// all. Entries that T cannot hold are left out and reported by an error, which joins an *UnusableEntryError for each;
+// the others are returned along with it.
 func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
 	return many(ctx, sp, &template, verb{}, max, opts)
 }
 
-// TakeAll is ReadAll that removes what it returns, and what it reports as unusable: for good, as Take does, unless it is made under a transaction (In). It has
-// no limit but max: each 4,096 entries, or 4 MiB, are a take of their own. If one of them but the first fails, what was taken is returned along with its error:
-// so does ErrTooLarge, under a transaction that can hold no more (see Begin).
+// TakeAll is ReadAll that removes what it returns, and what it reports as unusable: for good, as Take does, unless it
+// is made under a transaction (In). It has no limit but max: each 4,096 entries, or 4 MiB, are a take of their own. If
+// one of them but the first fails, what was taken is returned along with its error: so does ErrTooLarge, under a
+// transaction that can hold no more (see Begin).
 func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
 	return many(ctx, sp, &template, verb{take: true}, max, opts)
 }

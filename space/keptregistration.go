@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// keptRegistration is a registration whose lease is renewed, for as long as it is not closed. There may be thousands: each has a timer, not a goroutine.
+// keptRegistration is a registration whose lease is renewed, for as long as it is not closed. There may be thousands:
+// each has a timer, not a goroutine.
 type keptRegistration struct {
 	Registration
 	duration time.Duration
@@ -25,7 +26,7 @@ func keepRegistration(reg Registration, d time.Duration) *keptRegistration {
 	return r
 }
 
-// renew renews the lease once, and sees to the next time. A failure is not the end: only the space knows
+// renew renews the lease once, and sets the timer for the next time. A failure is not the end: only the space knows
 // whether the lease is over.
 func (r *keptRegistration) renew() {
 	ctx, cancel := context.WithTimeout(context.Background(), r.duration/3)

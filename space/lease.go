@@ -106,8 +106,9 @@ func (l *Lease) Remaining() time.Duration {
 	return max(0, time.Until(l.Expires()))
 }
 
-// Renew asks for d from now, or from when a delayed entry becomes visible, and returns what was granted. It never shortens the lease unless d ends sooner.
-// A failed renew leaves the old expiry; ErrLeaseEnded says that the lease is over.
+// Renew asks for d from now, or from when a delayed entry becomes visible, and returns what was granted. It never
+// shortens the lease unless d ends sooner. A failed renew leaves the old expiry; ErrLeaseEnded says that the lease is
+// over.
 func (l *Lease) Renew(ctx context.Context, d time.Duration) (time.Duration, error) {
 	sent := time.Now()
 	g, err := l.space.Renew(ctx, d, l.id)
@@ -127,5 +128,6 @@ func (l *Lease) renewed(sent time.Time, granted time.Duration) {
 	}
 }
 
-// Cancel ends the lease at once: an entry is removed, a registration ends. It returns ErrLeaseEnded if it had ended before.
+// Cancel ends the lease at once: an entry is removed, a registration ends. It returns ErrLeaseEnded if it had ended
+// before.
 func (l *Lease) Cancel(ctx context.Context) error { return l.space.Cancel(ctx, l.id) }

@@ -11,7 +11,8 @@ import (
 
 var errDisk = errors.New("the disk is full")
 
-// memoryLog is a partition.Log in memory, of which a test may stop the appends, or make one fail after it was stored or before.
+// memoryLog is a partition.Log in memory, of which a test may stop the appends, or make one fail after it was stored or
+// before.
 type memoryLog struct {
 	gate chan struct{} // an append needs a token from it, unless it is nil
 

@@ -9,13 +9,14 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// naming holds the fields that a template names: those of its Go type, and further ones of which its conditions or its ordering speak.
+// naming holds the fields that a template names: those of its Go type, and further ones of which its conditions or its
+// ordering speak.
 type naming struct {
 	schema *template.Schema // the type's own, or an extension of it
 }
 
-// need makes sure that the named field is there. One that the type does not have is as in the space or, if that does not have it yet
-// either, of the class that c, which may be nil, gives it.
+// need makes sure that the named field is there. One that the type does not have is as in the space or, if that does
+// not have it yet either, of the class that c, which may be nil, gives it.
 func (n *naming) need(ctx context.Context, sp Space, field string, c *Criterion) error {
 	if n.schema.Index(field) >= 0 {
 		return nil
@@ -44,7 +45,8 @@ func indexOf(s *template.Schema, field string) int {
 	return s.Index(field)
 }
 
-// sameLetters reports whether a name is another one but for case and underscores, as a field's name in Go is its name in the space.
+// sameLetters reports whether a name is another one but for case and underscores, as a field's name in Go is its name
+// in the space.
 func sameLetters(a, b string) bool {
 	return strings.EqualFold(strings.ReplaceAll(a, "_", ""), strings.ReplaceAll(b, "_", ""))
 }

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// OpenTxns are the transactions that have begun in a space and that have not ended as far as is known here, for an implementation of Space that
-// tells their holders when it turns out that they have (Txn.Lose). Its zero value is ready; its methods may be called concurrently.
+// OpenTxns are the transactions that have begun in a space and that have not ended as far as is known here, for an
+// implementation of Space that tells their holders when it turns out that they have (Txn.Lose). Its zero value is
+// ready; its methods may be called concurrently.
 type OpenTxns struct {
 	mu       sync.Mutex
 	byNumber map[uint64]openTxn // guarded by mu

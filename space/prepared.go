@@ -16,7 +16,8 @@ type Prepared[T any] struct {
 	rowErr error        // why it is none
 }
 
-// Prepare compiles template and opts for sp. It returns the errors that Read would return for them. Options: those of Read.
+// Prepare compiles template and opts for sp. It returns the errors that Read would return for them. Options: those of
+// Read.
 func Prepare[T any](ctx context.Context, sp Space, template T, opts ...Option) (*Prepared[T], error) {
 	codec, q, err := query(ctx, sp, &template, optFind|optHeld, opts)
 	if err != nil {
@@ -30,7 +31,8 @@ func Prepare[T any](ctx context.Context, sp Space, template T, opts ...Option) (
 // Query returns the compiled query, for the methods of Space. The caller may change it, but nothing that it refers to.
 func (p *Prepared[T]) Query() Query { return p.query }
 
-// Read is the function Read with the prepared template. Wait, NoWait and In override what Prepare was given; there are no other options.
+// Read is the function Read with the prepared template. Wait, NoWait and In override what Prepare was given; there are
+// no other options.
 func (p *Prepared[T]) Read(ctx context.Context, opts ...Option) (T, error) {
 	return p.one(ctx, verb{}, opts)
 }

@@ -11,12 +11,14 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Replace gives the entry with an identity the fields of v, if it has the given version (Entry.Version), or any if that is 0, and returns its new
-// version. Fields that T does not have stay as they are, and so do the entry's identity, lease and age. For that Replace reads the entry first; if
-// another call changes it in between, and any version will do, Replace begins again.
+// Replace gives the entry with an identity the fields of v, if it has the given version (Entry.Version), or any if that
+// is 0, and returns its new version. Fields that T does not have stay as they are, and so do the entry's identity,
+// lease and age. For that Replace reads the entry first; if another call changes it in between, and any version will
+// do, Replace begins again.
 //
-// While transactions have the entry locked it returns ErrLocked or, under a transaction (In), waits as a take does. It returns ErrNoMatch if there is no
-// such entry, ErrVersionConflict if it has another version, ErrInvalidArgument if it is not of T's kind exactly. The option is In.
+// While transactions have the entry locked it returns ErrLocked or, under a transaction (In), waits as a take does. It
+// returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrInvalidArgument if it
+// is not of T's kind exactly. The option is In.
 func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v T, opts ...Option) (uint32, error) {
 	if id == 0 {
 		return 0, invalid("no entry has the identity 0")
@@ -48,8 +50,8 @@ func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v
 // noVersion is a version that no entry has.
 const noVersion = math.MaxUint32
 
-// replacement returns the change that gives an entry, if it has the given version or that is 0, the fields of v. If the entry is not found, it returns
-// a change that fails, with the error that says why: it is gone, or locked.
+// replacement returns the change that gives an entry, if it has the given version or that is 0, the fields of v. If the
+// entry is not found, it returns a change that fails, with the error that says why: it is gone, or locked.
 func replacement(ctx context.Context, sp Space, codec *Codec, under txn.ID, id LeaseID, version uint32, v any) (Change, error) {
 	e, err := readToReplace(ctx, sp, under, id)
 	if errors.Is(err, ErrNoMatch) {
@@ -68,7 +70,8 @@ func replacement(ctx context.Context, sp Space, codec *Codec, under txn.ID, id L
 	return Change{ID: id, Version: e.Version, Kind: e.Kind(), Schema: schema, Row: row}, err
 }
 
-// readToReplace returns the entry. It locks it, and waits for locks, only if the transaction alone can see it, or others have it.
+// readToReplace returns the entry. It locks it, and waits for locks, only if the transaction alone can see it, or
+// others have it.
 func readToReplace(ctx context.Context, sp Space, under txn.ID, id LeaseID) (*Entry, error) {
 	q := Query{Templates: []*template.Template{{}}, ID: id, NoWait: true}
 	found, err := sp.Read(ctx, q)

@@ -24,83 +24,91 @@ const MaxDelay = time.Duration(engine.MaxDelay)
 // the context's error and has changed nothing, or ErrOutcomeUnknown when that cannot be learned any more; if its
 // entry was granted at that same moment it returns the entry and no error.
 //
-// These methods speak of rows and schemas. Programs use the typed functions of this package (Write, Read, Take, …) on top of them.
+// These methods speak of rows and schemas. Programs use the typed functions of this package (Write, Read, Take, …) on
+// top of them.
 type Space interface {
 	// Register announces a kind, or more fields of it, and returns the schema that the space now has for it, the order
-	// of whose fields is the order of rows. Supers must be registered before. It returns ErrSchemaConflict if s contradicts it.
-	// A kind that has no entries, nor have those that embed it, takes the classes of s instead.
+	// of whose fields is the order of rows. Supers must be registered before. It returns ErrSchemaConflict if s
+	// contradicts it. A kind that has no entries, nor have those that embed it, takes the classes of s instead.
 	Register(ctx context.Context, s *template.Schema) (*template.Schema, error)
 
-	// Schema returns the schema that the space has for a kind, nil if it has none. It may be asked often, and by an implementation that
-	// remembers be answered with one that has got more fields since.
+	// Schema returns the schema that the space has for a kind, nil if it has none. It may be asked often, and by an
+	// implementation that remembers be answered with one that has got more fields since.
 	Schema(ctx context.Context, kind string) (*template.Schema, error)
 
-	// Drop forgets a kind that has no entries: its name is free for another schema. It returns ErrNoMatch if there is no such kind, and
-	// ErrKindInUse if it has entries, those that nobody sees included, or other kinds embed it.
+	// Drop forgets a kind that has no entries: its name is free for another schema. It returns ErrNoMatch if there is
+	// no such kind, and ErrKindInUse if it has entries, those that are not visible included, or other kinds embed it.
 	Drop(ctx context.Context, kind string) error
 
-	// Write stores all entries or none, in order, and returns one grant each; under a transaction, unless the ID is zero. It does not
-	// wait for matching calls. It returns ErrInvalidArgument for a negative lease or delay, an unknown kind or no entries, ErrTooLarge
-	// beyond the limits, ErrTxnEnded.
+	// Write stores all entries or none, in order, and returns one grant each; under a transaction, unless the ID is
+	// zero. It does not wait for matching calls. It returns ErrInvalidArgument for a negative lease or delay, an
+	// unknown kind or no entries, ErrTooLarge beyond the limits, ErrTxnEnded.
 	Write(ctx context.Context, under txn.ID, entries []Draft) ([]Grant, error)
 
-	// Read returns copies of up to q.Max matching entries, oldest first unless q.Order says otherwise, as soon as there is at least one;
-	// ErrNoMatch if its wait ends before. Under a transaction it locks them against takes of others; it then returns ErrTxnEnded if
-	// the transaction has ended, or ends while the call waits, ErrDeadlock if it is ended to resolve a deadlock, and ErrTooLarge if it may lock no more.
-	// With ErrTooLarge it may return entries: what one call can return of those that are there (see Rest).
+	// Read returns copies of up to q.Max matching entries, oldest first unless q.Order says otherwise, as soon as there
+	// is at least one; ErrNoMatch if its wait ends before. Under a transaction it locks them against takes of others;
+	// it then returns ErrTxnEnded if the transaction has ended, or ends while the call waits, ErrDeadlock if it is
+	// ended to resolve a deadlock, and ErrTooLarge if it may lock no more. With ErrTooLarge it may return entries: what
+	// one call can return of those that are there (see Rest).
 	Read(ctx context.Context, q Query) ([]Entry, error)
 
-	// Take is Read that removes what it returns; under a transaction, for good once that commits. It returns up to q.Max however many that are, if
-	// need be with the error of what it could not do as well.
+	// Take is Read that removes what it returns; under a transaction, for good once that commits. It returns up to
+	// q.Max however many that are, if need be with the error of what it could not do as well.
 	Take(ctx context.Context, q Query) ([]Entry, error)
 
-	// Update gives an entry new fields in its place; identity, lease and age stay, and its version rises by one. It returns the new version.
-	// Under a transaction it waits, as a take does, while others have the entry locked; it then returns ErrDeadlock, too. Without one it
-	// returns ErrLocked at once. It returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version,
-	// ErrInvalidArgument if it is of another kind, ErrTooLarge, ErrTxnEnded.
+	// Update gives an entry new fields in its place; identity, lease and age stay, and its version rises by one. It
+	// returns the new version. Under a transaction it waits, as a take does, while others have the entry locked; it
+	// then returns ErrDeadlock, too. Without one it returns ErrLocked at once. It returns ErrNoMatch if there is no
+	// such entry, ErrVersionConflict if it has another version, ErrInvalidArgument if it is of another kind,
+	// ErrTooLarge, ErrTxnEnded.
 	Update(ctx context.Context, under txn.ID, c Change) (version uint32, err error)
 
 	// Count returns how many visible entries match q; it never waits.
 	Count(ctx context.Context, q Query) (int, error)
 
 	// Contents yields every entry that matches q and is visible for the whole iteration exactly once; entries that come
-	// or go meanwhile may be among them or not. It streams: neither side holds all of them. Under a transaction it read-locks
-	// what it yields. An iteration that cannot be completed ends with an error.
+	// or go meanwhile may be among them or not. It streams: neither side holds all of them. Under a transaction it
+	// read-locks what it yields. An iteration that cannot be completed ends with an error.
 	Contents(ctx context.Context, q Query) iter.Seq2[Entry, error]
 
-	// Notify registers for an event for whatever on says happens to matching entries from now on; an empty set means Written. lease
-	// bounds the registration; renew it for longer. Under a transaction (q.Txn) it also gets events of what happens under it, and ends with it.
-	// It returns when the registration is durable.
+	// Notify registers for an event for whatever on says happens to matching entries from now on; an empty set means
+	// Written. lease bounds the registration; renew it for longer. Under a transaction (q.Txn) it also gets events of
+	// what happens under it, and ends with it. It returns when the registration is durable.
 	Notify(ctx context.Context, q Query, on EventSet, lease time.Duration) (Registration, error)
 
-	// Begin begins a transaction, which is aborted when its lease ends. It returns ErrInvalidArgument for a negative lease.
+	// Begin begins a transaction, which is aborted when its lease ends. It returns ErrInvalidArgument for a negative
+	// lease.
 	Begin(ctx context.Context, lease time.Duration) (*Txn, error)
 
-	// Commit writes entries, if there are any, under a transaction that began in this space, or in one that shares transactions with it, and commits it: all or nothing. It
-	// returns a grant for each entry. It fails as Write does, and the transaction is then as it was; or with ErrTxnEnded.
+	// Commit writes entries, if there are any, under a transaction that began in this space, or in one that shares
+	// transactions with it, and commits it: all or nothing. It returns a grant for each entry. It fails as Write does,
+	// and the transaction is then as it was; or with ErrTxnEnded.
 	Commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant, error)
 
-	// Abort undoes everything that was done under a transaction and ends it. It returns ErrTxnEnded if that has ended already.
+	// Abort undoes everything that was done under a transaction and ends it. It returns ErrTxnEnded if that has ended
+	// already.
 	Abort(ctx context.Context, id txn.ID) error
 
-	// Rollback undoes what was done under a transaction, in all spaces, but for the takes of the entries of this one that are named; the transaction
-	// goes on. It returns ErrTxnEnded.
+	// Rollback undoes what was done under a transaction, in all spaces, but for the takes of the entries of this one
+	// that are named; the transaction goes on. It returns ErrTxnEnded.
 	Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error
 
-	// Defer makes the commit of a transaction put an entry that it has taken back instead of removing it: with the same identity,
-	// visible after delay (at most MaxDelay), with what is left of its lease from then on, and with one attempt more. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken it.
+	// Defer makes the commit of a transaction put an entry that it has taken back instead of removing it: with the same
+	// identity, visible after delay (at most MaxDelay), with what is left of its lease from then on, and with one
+	// attempt more. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken it.
 	Defer(ctx context.Context, id txn.ID, entry LeaseID, delay time.Duration) error
 
-	// Renew asks for d more from now for every lease, of entries, registrations and transactions, and returns the durations granted; for a
-	// delayed entry, d from when it becomes visible.
-	// If some have ended it renews the others and returns a *LeaseError that names those; their grants are zero.
+	// Renew asks for d more from now for every lease, of entries, registrations and transactions, and returns the
+	// durations granted; for a delayed entry, d from when it becomes visible. If some have ended it renews the others
+	// and returns a *LeaseError that names those; their grants are zero.
 	Renew(ctx context.Context, d time.Duration, ids ...LeaseID) ([]Grant, error)
 
-	// Cancel ends the leases at once: the entries are gone, the registrations end, the transactions are aborted. If some had ended before
-	// it cancels the others and returns a *LeaseError that names those.
+	// Cancel ends the leases at once: the entries are gone, the registrations end, the transactions are aborted. If
+	// some had ended before it cancels the others and returns a *LeaseError that names those.
 	Cancel(ctx context.Context, ids ...LeaseID) error
 
-	// Outcome tells what has become of a call or a transaction; see the function Outcome. It blocks until that is known.
+	// Outcome tells what has become of a call or a transaction; see the function Outcome. It blocks until that is
+	// known.
 	Outcome(ctx context.Context, id CallID) (Verdict, error)
 
 	// Kinds lists the kinds of the space with their schemas and the numbers of visible entries, by name.
@@ -148,8 +156,8 @@ type Query struct {
 	Held      bool                 // Read, Count and Contents only: only entries that open transactions have taken; see the option Held
 	Hidden    *int                 // Read and Contents only: where to tell how many matches others have locked; see the option Hidden
 
-	// Claim makes a Read under a transaction find only what a take could, and wait as one does: the transaction may then update or take
-	// what it has read, and no other can claim or take it. Others may read it.
+	// Claim makes a Read under a transaction find only what a take could, and wait as one does: the transaction may
+	// then update or take what it has read, and no other can claim or take it. Others may read it.
 	Claim bool
 }
 

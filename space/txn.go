@@ -12,9 +12,10 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Txn is a transaction: calls made under it (In) take effect together when it commits, or not at all. Until then nobody else sees what
-// it wrote, and what it read or took is locked. It is aborted when its lease ends. Its methods may be called concurrently, and it may
-// be used in all spaces of the server on which it began; from other clients by its ID (TxnOf).
+// Txn is a transaction: calls made under it (In) take effect together when it commits, or not at all. Until then what
+// it wrote is visible under the transaction only, and what it read or took is locked. It is aborted when its lease
+// ends. Its methods may be called concurrently, and it may be used in all spaces of the server on which it began; from
+// other clients by its ID (TxnOf).
 type Txn struct {
 	space Space // in which it began, or which TxnOf was given
 	id    txn.ID
@@ -24,7 +25,7 @@ type Txn struct {
 	staged []Draft     // guarded by mu
 	state  txnState    // guarded by mu
 	unsure bool        // guarded by mu; a commit had an unknown outcome
-	lost   error       // guarded by mu; why it has ended, if nobody ended it here
+	lost   error       // guarded by mu; why it has ended, if not by a call here
 	onLoss func(error) // guarded by mu; to be called then, or nil
 }
 
@@ -40,12 +41,13 @@ const (
 // txnLease is the lease of a transaction unless For says otherwise.
 const txnLease = time.Minute
 
-// Begin begins a transaction in sp. Its lease is one minute unless For says otherwise; KeepAlive renews it. The caller ends it with Commit
-// or Abort; if it does neither, because it has died, the end of the lease aborts the transaction. The option is For: transactions cannot be
-// nested.
+// Begin begins a transaction in sp. Its lease is one minute unless For says otherwise; KeepAlive renews it. The caller
+// ends it with Commit or Abort; if it does neither, because it has died, the end of the lease aborts the transaction.
+// The option is For: transactions cannot be nested.
 //
-// A transaction holds 4,096 entries at most (Config.MaxTxnEntries; the server's --max-txn-entries): those that it has read, taken, written and changed, and one for
-// each of its calls that wait. A call that would make it hold more returns ErrTooLarge and changes nothing; the transaction goes on.
+// A transaction holds 4,096 entries at most (Config.MaxTxnEntries; the server's --max-txn-entries): those that it has
+// read, taken, written and changed, and one for each of its calls that wait. A call that would make it hold more
+// returns ErrTooLarge and changes nothing; the transaction goes on.
 func Begin(ctx context.Context, sp Space, opts ...Option) (*Txn, error) {
 	c, err := newCall(sp, optFor|optIn, opts)
 	if err != nil {
@@ -63,11 +65,12 @@ func Begin(ctx context.Context, sp Space, opts ...Option) (*Txn, error) {
 	return t, nil
 }
 
-// errNested is the error of whoever begins a transaction under another.
+// errNested is the error of a transaction that is begun under another.
 var errNested = invalid("transactions cannot be nested")
 
-// TxnOf returns a transaction that somebody else began, in sp or in another space of its server, to be used and ended through sp. Nothing is
-// asked of the space: whether the transaction is still open its first use will tell. The duration of its lease is not known before it is renewed.
+// TxnOf returns a transaction that another client began, in sp or in another space of its server, to be used and ended
+// through sp. Nothing is asked of the space: whether the transaction is still open its first use will tell. The
+// duration of its lease is not known before it is renewed.
 func TxnOf(sp Space, id txn.ID) *Txn {
 	t := NewTxn(sp, id, 0, time.Now())
 	if g, ok := sp.(group); ok {
@@ -76,8 +79,8 @@ func TxnOf(sp Space, id txn.ID) *Txn {
 	return t
 }
 
-// NewTxn returns the transaction that sp began, with the lease granted, for a request that was sent at that time by the local clock. It is for
-// implementations of Space.
+// NewTxn returns the transaction that sp began, with the lease granted, for a request that was sent at that time by the
+// local clock. It is for implementations of Space.
 func NewTxn(sp Space, id txn.ID, granted time.Duration, sent time.Time) *Txn {
 	return &Txn{space: sp, id: id, lease: Lease{space: sp, id: LeaseID(id.Number), sent: sent, granted: granted}}
 }
@@ -88,13 +91,14 @@ func (t *Txn) ID() txn.ID { return t.id }
 // Space returns the space in which the transaction began, or that TxnOf was given.
 func (t *Txn) Space() Space { return t.space }
 
-// Lease returns the lease of the transaction. Whoever cancels it aborts the transaction.
+// Lease returns the lease of the transaction. Cancelling it aborts the transaction.
 func (t *Txn) Lease() *Lease { return &t.lease }
 
-// Commit writes what was staged and makes everything that was done under the transaction take effect, at one instant and for good. It
-// returns ErrTxnEnded if the transaction has ended before: then nothing has taken effect, unless somebody else committed it.
-// After ErrOutcomeUnknown everything has taken effect or nothing: Commit may be called again, and then returns nil if the first had committed; Outcome tells
-// it, too. After any other error the transaction is as it was.
+// Commit writes what was staged and makes everything that was done under the transaction take effect, at one instant
+// and for good. It returns ErrTxnEnded if the transaction has ended before: then nothing has taken effect, unless
+// another client committed it. After ErrOutcomeUnknown everything has taken effect or nothing: Commit may be called
+// again, and then returns nil if the first had committed; Outcome tells it, too. After any other error the transaction
+// is as it was.
 func (t *Txn) Commit(ctx context.Context) error {
 	staged, unsure, err := t.beginCommit()
 	if err != nil {
@@ -179,8 +183,8 @@ func (t *Txn) whenLost(f func(why error)) {
 	}
 }
 
-// Abort undoes everything that was done under the transaction and ends it: entries that it took are back in their old places, those that it wrote
-// were never there. It returns ErrTxnEnded if the transaction has ended before.
+// Abort undoes everything that was done under the transaction and ends it: entries that it took are back in their old
+// places, those that it wrote were never there. It returns ErrTxnEnded if the transaction has ended before.
 func (t *Txn) Abort(ctx context.Context) error {
 	t.mu.Lock()
 	err := t.openLocked()
@@ -197,8 +201,9 @@ func (t *Txn) Abort(ctx context.Context) error {
 	return nil
 }
 
-// Rollback undoes what was done under the transaction, in all spaces, and forgets what was staged, but for the takes of the entries of t.Space that are named
-// in keep: those stay taken, and the transaction goes on. It returns ErrTxnEnded if the transaction has ended.
+// Rollback undoes what was done under the transaction, in all spaces, and forgets what was staged, but for the takes of
+// the entries of t.Space that are named in keep: those stay taken, and the transaction goes on. It returns ErrTxnEnded
+// if the transaction has ended.
 func (t *Txn) Rollback(ctx context.Context, keep ...LeaseID) error {
 	if err := t.unstage(); err != nil {
 		return err
@@ -216,14 +221,15 @@ func (t *Txn) unstage() error {
 	return nil
 }
 
-// Defer makes the commit put an entry of t.Space that the transaction has taken back, instead of removing it: visible after delay, and with one
-// attempt more (Entry.Attempts). Its lease stands still during the delay. It returns ErrTxnEnded, and ErrNoMatch if the transaction has not taken the entry.
+// Defer makes the commit put an entry of t.Space that the transaction has taken back, instead of removing it: visible
+// after delay, and with one attempt more (Entry.Attempts). Its lease stands still during the delay. It returns
+// ErrTxnEnded, and ErrNoMatch if the transaction has not taken the entry.
 func (t *Txn) Defer(ctx context.Context, entry LeaseID, delay time.Duration) error {
 	return t.space.Defer(ctx, t.id, entry, delay)
 }
 
-// Stage has v written by t.Commit in t.Space, in the same call and together with everything else; nothing is sent before. It returns the errors of Write
-// that can be told without asking, and ErrTxnEnded. Options: For, Delay.
+// Stage has v written by t.Commit in t.Space, in the same call and together with everything else; nothing is sent
+// before. It returns the errors of Write that can be told without asking, and ErrTxnEnded. Options: For, Delay.
 func Stage[T any](ctx context.Context, t *Txn, v T, opts ...Option) error {
 	return t.stage(ctx, reflect.TypeFor[T](), &v, opts)
 }
@@ -256,8 +262,9 @@ func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Opti
 	return nil
 }
 
-// TakeTxn takes an entry under a new transaction, which begins when the entry is found: whoever waits holds none. It costs no more than Take. The
-// lease of the transaction is one minute unless For says otherwise. Options: For, and those of Take but In.
+// TakeTxn takes an entry under a new transaction, which begins when the entry is found: a call that waits holds none.
+// It costs no more than Take. The lease of the transaction is one minute unless For says otherwise. Options: For, and
+// those of Take but In.
 //
 // With an *UnusableEntryError the transaction is returned, too: its commit removes the entry, its abort puts it back.
 func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, *Txn, error) {

@@ -243,7 +243,8 @@ func TestTxn_DeadlockHasAVictim(t *testing.T) {
 	})
 }
 
-// All have read the entry, so none can take it before all others have ended: it is a deadlock as soon as two want it, whatever the third does.
+// All have read the entry, so none can take it before all others have ended: it is a deadlock as soon as two want it,
+// whatever the third does.
 func TestTxn_DeadlockAmongReaders(t *testing.T) {
 	for _, order := range [][]int{{0, 1}, {1, 2}, {0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		bubble(t, func(ctx context.Context, sp *space.Local) {

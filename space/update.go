@@ -10,14 +10,16 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Update changes the oldest entry that matches template in its place: change gets what it holds and makes of it what it shall hold. Fields
-// that T does not have stay as they are, and so do the entry's identity, lease and age. If somebody else changes or takes the entry
-// meanwhile, Update begins again with the entry that matches then; so change may be called several times. It returns the entry as it is now.
+// Update changes the oldest entry that matches template in its place: change gets what it holds and makes of it what it
+// shall hold. Fields that T does not have stay as they are, and so do the entry's identity, lease and age. If the entry
+// is changed or taken meanwhile, Update begins again with the entry that matches then; so change may be called several
+// times. It returns the entry as it is now.
 //
-// It waits for a match as Read does, and returns the errors of Read and Write, and that of change as it is; the entry has then not been
-// changed. Under a transaction (In) it waits for one that it could take: transactions that update the same entry come one after the other,
-// in the order of their calls, and those that wait for each other in a circle are a deadlock (ErrDeadlock). Without one it begins again
-// while the match is read-locked, and returns ErrLocked at the end of its wait. Options: those of Take.
+// It waits for a match as Read does, and returns the errors of Read and Write, and that of change as it is; the entry
+// has then not been changed. Under a transaction (In) it waits for one that it could take: transactions that update the
+// same entry come one after the other, in the order of their calls, and those that wait for each other in a circle are
+// a deadlock (ErrDeadlock). Without one it begins again while the match is read-locked, and returns ErrLocked at the
+// end of its wait. Options: those of Take.
 func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...Option) (T, error) {
 	var none T
 	codec, q, err := query(ctx, sp, &template, optFind, opts)
@@ -49,9 +51,9 @@ func changing[T any](ctx context.Context, sp Space, codec *Codec, v *T, change f
 	}
 }
 
-// Add adds n to an integer field (its name in the space, not in Go) of the oldest entry that matches template, and returns the sum; a null field counts as 0. It is Update
-// otherwise: of many who add at the same time, everybody's number counts. It returns ErrInvalidArgument if the field is no integer, or the sum
-// does not fit into 64 bits.
+// Add adds n to an integer field (its name in the space, not in Go) of the oldest entry that matches template, and
+// returns the sum; a null field counts as 0. It is Update otherwise: of many that add at the same time, every number
+// counts. It returns ErrInvalidArgument if the field is no integer, or the sum does not fit into 64 bits.
 func Add[T any](ctx context.Context, sp Space, template T, field string, n int64, opts ...Option) (int64, error) {
 	codec, q, err := query(ctx, sp, &template, optFind, opts)
 	if err != nil {
@@ -106,7 +108,7 @@ func added(e *Entry, s *template.Schema, i int, name string, n int64) (int64, er
 	return sum, nil
 }
 
-// modify reads an entry and replaces its row by what edit makes of it, again and again until nobody else has changed it in between. Under a
+// modify reads an entry and replaces its row by what edit makes of it, until it was not changed in between. Under a
 // transaction it claims the entry first, so that no other transaction is about to do the same.
 func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 	q.Claim = !q.Txn.IsZero()
@@ -135,8 +137,8 @@ func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 	}
 }
 
-// retry is the longest pause before the next attempt of a call that has met others. One of them was faster, which means progress; or one holds a lock,
-// and then it is of no use to hurry.
+// retry is the longest pause before the next attempt of a call that has met others. One of them was faster, which means
+// progress; or one holds a lock, and then it is of no use to hurry.
 type retry time.Duration
 
 // pause waits for a while, which grows with each call. It returns ctx's error if that ends before.
@@ -146,8 +148,8 @@ func (r *retry) pause(ctx context.Context) error {
 	return err
 }
 
-// UpdateUnlocked makes an update of an entry, which fails with ErrLocked while others have that locked, again when the locks are gone, if it is
-// one under a transaction. It is for implementations of Space.
+// UpdateUnlocked makes an update of an entry, which fails with ErrLocked while others have that locked, again when the
+// locks are gone, if it is one under a transaction. It is for implementations of Space.
 func UpdateUnlocked(ctx context.Context, sp Space, under txn.ID, id LeaseID, update func() (uint32, error)) (uint32, error) {
 	for {
 		version, err := update()

@@ -32,7 +32,8 @@ func goroutinesOf(t *testing.T) (n int) {
 	return n
 }
 
-// startWork starts a Work that stop ends. What it returns comes from ended. Its goroutines carry the name of the test as a label.
+// startWork starts a Work that stop ends. What it returns comes from ended. Its goroutines carry the name of the test
+// as a label.
 func startWork(ctx context.Context, t *testing.T, sp space.Space, handler func(context.Context, *space.Job[Task]) error, opts ...space.Option,
 ) (stop func(), ended chan error) {
 	working, stop := context.WithCancel(ctx)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Permanent returns an error with which a handler of Work says that trying again is of no use: the job becomes a dead letter at
-// once. errors.Is and errors.As see through it. Permanent of nil is nil.
+// Permanent returns an error with which a handler of Work says that trying again is of no use: the job becomes a dead
+// letter at once. errors.Is and errors.As see through it. Permanent of nil is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -22,8 +22,8 @@ func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
 // RetryAfter returns an error with which a handler of Work says when to try again, whatever Backoff says: after d, at
-// most MaxDelay. It counts as a failed attempt like any other. errors.Is and errors.As see through it. RetryAfter of nil
-// is nil.
+// most MaxDelay. It counts as a failed attempt like any other. errors.Is and errors.As see through it. RetryAfter of
+// nil is nil.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		return nil
@@ -57,8 +57,8 @@ func (e *PanicError) Unwrap() error {
 // errGoexit is the failure of a handler that has ended its goroutine.
 var errGoexit = errors.New("space: the handler called runtime.Goexit")
 
-// WorkerDiedError is why Work gives up a job whose last attempt has ended because its worker vanished, with its process or its machine, or lost touch
-// with the space for longer than the lease.
+// WorkerDiedError is why Work gives up a job whose last attempt has ended because its worker vanished, with its process
+// or its machine, or lost touch with the space for longer than the lease.
 type WorkerDiedError struct {
 	Holder string    // the host and process of the worker; "" for a space in process
 	At     time.Time // when the space gave it up

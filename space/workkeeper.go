@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// taskKeeper keeps the transactions of all tasks of a Work alive, with one call for all of them. Tasks come and go meanwhile,
-// which a Keeper cannot do. Its methods may be called concurrently.
+// taskKeeper keeps the transactions of all tasks of a Work alive, with one call for all of them. Tasks come and go
+// meanwhile, which a Keeper cannot do. Its methods may be called concurrently.
 type taskKeeper struct {
 	space Space
 	lease time.Duration // asked for
@@ -44,8 +44,8 @@ func (k *taskKeeper) drop(t *task) {
 	delete(k.tasks, t.lease.ID())
 }
 
-// run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time enough to try again, until
-// ctx ends. The first one it renews at once, to learn how much the space grants.
+// run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time
+// enough to try again, until ctx ends. The first one it renews at once, to learn how much the space grants.
 func (k *taskKeeper) run(ctx context.Context) {
 	for k.await(ctx) {
 		var err error
@@ -86,7 +86,8 @@ func (k *taskKeeper) pause(err error) time.Duration {
 	return k.granted / 4
 }
 
-// patience is the longest pause before an answer is there, and the longest time that an attempt to renew is given beyond the end of a lease.
+// patience is the longest pause before an answer is there, and the longest time that an attempt to renew is given
+// beyond the end of a lease.
 const patience = time.Second
 
 // due returns the tasks whose leases are to be renewed.
@@ -102,7 +103,8 @@ func (k *taskKeeper) due() []*task {
 	return due
 }
 
-// renew renews the leases of tasks with one call, and tells of those that are lost. It returns an error if the call has to be repeated.
+// renew renews the leases of tasks with one call, and tells of those that are lost. It returns an error if the call has
+// to be repeated.
 func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
 	ids := make([]LeaseID, len(tasks))
 	left := k.lease
@@ -110,8 +112,8 @@ func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
 		ids[i] = t.lease.ID()
 		left = min(left, t.lease.Remaining())
 	}
-	// Without an answer, the first lease that is over ends the attempt, so that its loss is told in time. An attempt for leases that are over already
-	// is worth a little while: the clock may have stood still, not the space.
+	// Without an answer, the first lease that is over ends the attempt, so that its loss is told in time. An attempt
+	// for leases that are over already is worth a little while: the clock may have stood still, not the space.
 	call, cancel := context.WithTimeout(ctx, max(left, min(k.lease/12, patience)))
 	defer cancel()
 	sent := time.Now()

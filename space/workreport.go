@@ -24,7 +24,7 @@ const (
 	JobDone     JobOutcome = iota + 1 // its transaction was committed
 	JobRetried                        // its handler failed; it comes back after a delay
 	JobDead                           // it was given up; a dead letter is in its place
-	JobLost                           // its transaction ended, or nobody knows whether it was committed; if not it is back by itself
+	JobLost                           // its transaction ended, or it is not known whether it was committed; if not it is back by itself
 	JobReturned                       // it was given back because Work ends (ErrTxnEnded if its handler still runs), or because its handler met others: a conflict, a lock, a deadlock
 	TakeFailed                        // no job: the space could not be asked for jobs, and will be asked again
 
@@ -40,7 +40,8 @@ func (o JobOutcome) String() string {
 	return names[o]
 }
 
-// WorkStats counts reports. Its zero value is ready; give its method Add to Report. It may be shared by several Works, and read at any time.
+// WorkStats counts reports. Its zero value is ready; give its method Add to Report. It may be shared by several Works,
+// and read at any time.
 type WorkStats struct {
 	counts [outcomes]atomic.Int64
 }

@@ -78,7 +78,8 @@ type Step struct {
 	Chain, N int
 }
 
-// slowLog lets an append wait for a while when its turn comes, so that transactions stay prepared, or decided and nothing more, long enough to be met.
+// slowLog lets an append wait for a while when its turn comes, so that transactions stay prepared, or decided and
+// nothing more, long enough to be met.
 type slowLog struct {
 	partition.Log
 	appends *atomic.Int64
@@ -91,8 +92,9 @@ func (l slowLog) Append(msg []byte) error {
 	return l.Log.Append(msg)
 }
 
-// TestBackup_IsOneMoment makes backups while transactions over three spaces move money, while chains of steps grow from space to space, and
-// while spaces are made. In each backup all the money is there, and of each chain everything that is before its last step.
+// TestBackup_IsOneMoment makes backups while transactions over three spaces move money, while chains of steps grow from
+// space to space, and while spaces are made. In each backup all the money is there, and of each chain everything that
+// is before its last step.
 func TestBackup_IsOneMoment(t *testing.T) {
 	t.Parallel()
 	var appends atomic.Int64
@@ -177,7 +179,8 @@ type blob struct {
 	Bytes []byte
 }
 
-// A backup is read to its end however slow the reader is, and however many snapshots are taken meanwhile; then nothing is left of it.
+// A backup is read to its end however slow the reader is, and however many snapshots are taken meanwhile; then nothing
+// is left of it.
 func TestBackup_OutlivesSnapshotsThatFollow(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -211,7 +214,8 @@ func TestBackup_OutlivesSnapshotsThatFollow(t *testing.T) {
 	closeAll(t, cl, n)
 }
 
-// A client that is gone holds no backup: not if it goes in good order, and not if its connection is cut and it never comes back.
+// A client that is gone holds no backup: not if it goes in good order, and not if its connection is cut and it never
+// comes back.
 func TestBackup_EndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	n := open(t, node.Config{Data: t.TempDir(), Resume: time.Millisecond})
@@ -264,7 +268,7 @@ func TestBackup_NeedsALog(t *testing.T) {
 	closeAll(t, cl, n)
 }
 
-// Backups that are never closed do not pile up: each keeps snapshots that nobody else needs.
+// Backups that are never closed do not pile up: each keeps snapshots that nothing else needs.
 func TestBackup_OfOneClientAreBounded(t *testing.T) {
 	t.Parallel()
 	n := open(t, node.Config{Data: t.TempDir()})

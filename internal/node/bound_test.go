@@ -33,7 +33,8 @@ func onDisk(t *testing.T, dir string) (size int64) {
 	return size
 }
 
-// What comes and goes leaves nothing on the disk but two snapshots, the log between them and the present, and the files that this begins and ends in.
+// What comes and goes leaves nothing on the disk but two snapshots, the log between them and the present, and the files
+// that this begins and ends in.
 func TestNode_LogOfAnEmptySpaceStaysSmall(t *testing.T) {
 	t.Parallel()
 	const every, rounds, round, file = 1 << 20, 3, 8 << 20, 8 << 20

@@ -63,7 +63,8 @@ func die() {
 	select {}
 }
 
-// runKilled opens a node and makes a transaction over all its spaces, unless it is killed. It prints "committed" when the commit has succeeded.
+// runKilled opens a node and makes a transaction over all its spaces, unless it is killed. It prints "committed" when
+// the commit has succeeded.
 func runKilled(ctx context.Context, plan string) error {
 	k := new(killer)
 	var dir string
@@ -116,8 +117,8 @@ func spend(ctx context.Context, cl *client.Client) error {
 	return t.Commit(ctx)
 }
 
-// TestSpan_KilledAtEveryStep kills a server before and after each append to a log that a transaction over three spaces makes it do. When
-// the next one serves nothing is left of the transaction but its effects, in all spaces or in none.
+// TestSpan_KilledAtEveryStep kills a server before and after each append to a log that a transaction over three spaces
+// makes it do. When the next one serves nothing is left of the transaction but its effects, in all spaces or in none.
 func TestSpan_KilledAtEveryStep(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -148,7 +149,8 @@ func TestSpan_KilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// checkSpent opens a node on the folder, in which money was spent so many times, and returns 1 if it was spent once more.
+// checkSpent opens a node on the folder, in which money was spent so many times, and returns 1 if it was spent once
+// more.
 func checkSpent(t *testing.T, dir string, spent int, committed bool) int {
 	t.Helper()
 	n := open(t, node.Config{Data: dir})

@@ -94,8 +94,9 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 	return nil
 }
 
-// mirrorNeeds returns the position from which the mirror still needs the log: any, once that is larger than it may be for a database that is
-// away. The mirror goes on from a snapshot then. Unless it is rebased the guard keeps the log from becoming so large.
+// mirrorNeeds returns the position from which the mirror still needs the log: any, once that is larger than it may be
+// for a database that is away. The mirror goes on from a snapshot then. Unless it is rebased the guard keeps the log
+// from becoming so large.
 func (s *hosted) mirrorNeeds(cfg *Config) uint64 {
 	if s.mirror == nil {
 		return math.MaxUint64

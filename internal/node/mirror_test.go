@@ -46,8 +46,8 @@ func database(t *testing.T) (*postgres.Server, string) {
 	return pg, dsn
 }
 
-// A database that is away makes the log grow up to a bound. Beyond, what the mirror still lacks is removed from the log, and it goes
-// on from a snapshot when the database is back, even after a restart of the server.
+// A database that is away makes the log grow up to a bound. Beyond, what the mirror still lacks is removed from the
+// log, and it goes on from a snapshot when the database is back, even after a restart of the server.
 func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 	t.Parallel()
 	pg, dsn := database(t)
@@ -132,7 +132,8 @@ func TestMirror_OfADatabaseThatHangsHoldsUpNoExit(t *testing.T) {
 	require.NoError(t, n.Close(t.Context()))
 }
 
-// A loss of power takes the end of a log, of which the mirror has more. That is noticed even if the log has grown beyond there before the mirror sees it.
+// A loss of power takes the end of a log, of which the mirror has more. That is noticed even if the log has grown
+// beyond there before the mirror sees it.
 func TestMirror_OfALogThatHasLostItsEndStops(t *testing.T) {
 	t.Parallel()
 	_, dsn := database(t)

@@ -115,7 +115,7 @@ func TestNowhere_ChangesCreateTheSpace(t *testing.T) {
 	require.ErrorIs(t, c.CreateSpace(t.Context(), "no/name"), space.ErrInvalidArgument)
 }
 
-// A call that waits in a space that does not exist is served by whoever creates it.
+// A call that waits in a space that does not exist is served by the call that creates it.
 func TestNowhere_WaitsAreServedByALaterWrite(t *testing.T) {
 	t.Parallel()
 	n := running(t, node.Config{Data: t.TempDir()})

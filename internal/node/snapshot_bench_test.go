@@ -25,8 +25,9 @@ const (
 	imagedKeys    = 1_000_000
 )
 
-// BenchmarkSnapshotUnderLoad measures what callers notice of a snapshot of five million entries: the latency of a load that takes entries by
-// key and puts them back, in turns without a snapshot and with one. Each round of both is a line of -v; the metrics are medians of the rounds.
+// BenchmarkSnapshotUnderLoad measures what callers notice of a snapshot of five million entries: the latency of a load
+// that takes entries by key and puts them back, in turns without a snapshot and with one. Each round of both is a line
+// of -v; the metrics are medians of the rounds.
 //
 //	go test ./internal/node -run ^$ -bench SnapshotUnderLoad -benchtime 5x -v
 func BenchmarkSnapshotUnderLoad(b *testing.B) {

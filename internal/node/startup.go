@@ -49,12 +49,13 @@ func (n *Node) announce() {
 		n.cfg.Logger.Error("spaces are not served: their logs are damaged, or have lost something", "refused", refused, "of", len(n.Names()))
 	}
 	if a, ok := n.addr.(*net.TCPAddr); ok && !a.IP.IsLoopback() {
-		n.cfg.Logger.Warn("nothing protects this address: whoever reaches it may read, change and remove everything; "+
+		n.cfg.Logger.Warn("nothing protects this address: all who reach it may read, change and remove everything; "+
 			"serve on 127.0.0.1, or let a firewall or a tunnel decide who connects", "address", n.Addr())
 	}
 }
 
-// progress returns what takes note of how far a space is, of which there are count and before are done; the log is told about once a second.
+// progress returns what takes note of how far a space is, of which there are count and before are done; the log is told
+// about once a second.
 func (s *startup) progress(space string, before, count int) func(done, total uint64) {
 	next := time.Now().Add(time.Second)
 	return func(done, total uint64) {

@@ -32,7 +32,8 @@ type status struct {
 	Spaces      []spaceStatus `json:"spaces"`
 }
 
-// memoryStatus is what there is to say about the memory of the process. What is used is what is charged and what is beyond it.
+// memoryStatus is what there is to say about the memory of the process. What is used is what is charged and what is
+// beyond it.
 type memoryStatus struct {
 	Limit   int64  `json:"limit_bytes"`
 	Used    int64  `json:"used_bytes"`

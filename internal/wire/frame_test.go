@@ -81,7 +81,7 @@ func nextFrame(r *wire.Reader) (wire.Frame, error) {
 	}
 }
 
-// A peer that announces a long frame and sends little of it makes nobody allocate.
+// A peer that announces a long frame and sends little of it makes its peer allocate nothing.
 func TestReader_AllocatesOnlyForWhatArrives(t *testing.T) {
 	start := []byte{0, 0, 0, 1, byte(wire.Echo), 1} // 16 MiB
 	var before, after runtime.MemStats

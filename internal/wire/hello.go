@@ -17,7 +17,7 @@ var (
 	ErrBusy       = errors.New("wire: too many connections")
 )
 
-// magic begins the body of a Hello, so that whoever speaks another protocol is noticed at once.
+// magic begins the body of a Hello, so that a peer that speaks another protocol is noticed at once.
 const magic = "gospaces"
 
 // Capabilities that this program knows. A client names those without which it cannot work.

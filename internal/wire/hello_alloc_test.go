@@ -15,7 +15,8 @@ func decodeHandshake(b []byte) {
 	_, _ = wire.DecodeWelcome(b, nil)
 }
 
-// handshakeAllocates bounds what decoding a handshake of n bytes may allocate: a multiple of what is there, and its error.
+// handshakeAllocates bounds what decoding a handshake of n bytes may allocate: a multiple of what is there, and its
+// error.
 func handshakeAllocates(n int) uint64 { return uint64(64*n + 8<<10) }
 
 func TestHandshake_AllocatesOnlyForWhatIsThere(t *testing.T) {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// The two sides of a handshake tell each other what they have to say as pairs of a name and a value. A name that occurs several times is a
-// list; one that is not known is ignored, so that a handshake can grow. Nothing is allocated for a length that a pair only announces.
+// The two sides of a handshake tell each other what they have to say as pairs of a name and a value. A name that occurs
+// several times is a list; one that is not known is ignored, so that a handshake can grow. Nothing is allocated for a
+// length that a pair only announces.
 
 // appendNamed appends a pair, unless the value is empty, which is what a name that does not occur stands for.
 func appendNamed[T ~[]byte | ~string](dst []byte, name string, value T) []byte {
@@ -25,7 +26,8 @@ func appendNumber(dst []byte, name string, value uint64) []byte {
 	return appendNamed(dst, name, binary.AppendUvarint(b[:0], value))
 }
 
-// decodeNamed calls set with each pair of b. It returns ErrMalformed for what is not pairs, and for a value that set does not accept.
+// decodeNamed calls set with each pair of b. It returns ErrMalformed for what is not pairs, and for a value that set
+// does not accept.
 func decodeNamed(b []byte, set func(name string, value []byte) bool) error {
 	d := NewDecoder(b)
 	for d.More() {

@@ -7,7 +7,8 @@ import (
 	"io"
 )
 
-// ErrNoRoom is returned for a frame for which there is no memory: it is passed over, and only its type and number are known.
+// ErrNoRoom is returned for a frame for which there is no memory: it is passed over, and only its type and number are
+// known.
 var ErrNoRoom = errors.New("wire: no memory for a frame")
 
 // Sizes of the buffer of a Reader: it starts small, since most connections are idle most of the time.
@@ -26,7 +27,8 @@ type Reader struct {
 	skip  int // bytes that are still to come of a frame that is passed over; it begins at buf[r]
 	total uint64
 
-	// Room, if not nil, is asked before the buffer grows beyond what a busy connection needs, and told, by a negative number, what is given back.
+	// Room, if not nil, is asked before the buffer grows beyond what a busy connection needs, and told, by a negative
+	// number, what is given back.
 	Room func(n int) bool
 }
 
@@ -39,8 +41,8 @@ func NewReader(src io.Reader, limit int) *Reader {
 func (r *Reader) SetLimit(limit int) { r.limit = limit }
 
 // Next returns the next frame if all of it has been read; ok is false otherwise, and Fill reads on. It never blocks.
-// The frame's body is valid until the next Fill. It returns ErrMalformed for what is not a frame, from then on always; and
-// ErrNoRoom with a frame without a body, after which it goes on with the next one.
+// The frame's body is valid until the next Fill. It returns ErrMalformed for what is not a frame, from then on always;
+// and ErrNoRoom with a frame without a body, after which it goes on with the next one.
 func (r *Reader) Next() (f Frame, ok bool, err error) {
 	if r.skip > 0 {
 		return f, false, nil
@@ -75,7 +77,8 @@ func (r *Reader) Arrived() int {
 // Restart sets what Total returns, for the first frame that belongs to a stream.
 func (r *Reader) Restart(total uint64) { r.total = total }
 
-// Fill reads from the connection once, which normally blocks until there is something. It returns the connection's error.
+// Fill reads from the connection once, which normally blocks until there is something. It returns the connection's
+// error.
 func (r *Reader) Fill() error {
 	if r.skip > 0 || !r.makeRoom() {
 		return r.passOver()
@@ -130,8 +133,8 @@ func (r *Reader) Close() {
 	r.buf = nil
 }
 
-// makeRoom makes the buffer longer than what it holds, or reports false if it must not. The buffer grows only as bytes arrive, to twice of them at most:
-// a peer that announces a long frame and does not send it costs nothing.
+// makeRoom makes the buffer longer than what it holds, or reports false if it must not. The buffer grows only as bytes
+// arrive, to twice of them at most: a peer that announces a long frame and does not send it costs nothing.
 func (r *Reader) makeRoom() bool {
 	full := r.w == len(r.buf)
 	if r.r > 0 {

@@ -8,7 +8,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// script plays a sender with connections that fail, as fuzzed bytes say, against a receiver that must get every byte once.
+// script plays a sender with connections that fail, as fuzzed bytes say, against a receiver that must get every byte
+// once.
 func script(t *testing.T, steps []byte) {
 	var s wire.Stream
 	var all, got []byte
