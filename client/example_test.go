@@ -36,6 +36,32 @@ func ExampleDial() {
 	// Output: 3 <nil>
 }
 
+// A worker does the orders of a server, each under a transaction.
+func ExampleDial_work() {
+	addr, stop := serve()
+	defer stop()
+	ctx := context.Background()
+	sp, err := client.Dial(ctx, addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sp.Close()
+	if _, err := space.Write(ctx, sp, Order{Customer: "ada", Amount: 3}); err != nil {
+		log.Fatal(err)
+	}
+
+	type Parcel struct{ Customer string }
+	err = space.Work(ctx, sp, Order{}, func(ctx context.Context, job *space.Job[Order]) error {
+		return job.Stage(ctx, Parcel{Customer: job.Value.Customer}) // the order goes and the parcel comes at one instant
+	}, space.NoWait()) // until there are no more
+	if err != nil {
+		log.Fatal(err)
+	}
+	parcel, err := space.Take(ctx, sp, Parcel{})
+	fmt.Println(parcel.Customer, err)
+	// Output: ada <nil>
+}
+
 func ExampleClient_SpaceNamed() {
 	addr, stop := serve()
 	defer stop()
