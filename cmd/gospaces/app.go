@@ -69,6 +69,7 @@ func (a *app) command() *cobra.Command {
 		},
 	})
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -312,6 +312,8 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		args []string
 	}{
 		{exitUsage, `unknown command "wirte"`, []string{"wirte"}},
+		{exitUsage, `unknown command "wirte" for "gospaces": did you mean gospaces write?`, []string{"help", "wirte"}},
+		{exitUsage, `unknown command "lsit" for "gospaces registrations"`, []string{"help", "registrations", "lsit"}},
 		{exitUsage, "unknown flag: --fast (see", []string{"read", "job", "--fast"}},
 		{exitUsage, "unknown flag: -x", []string{"read", "job", "-x"}},
 		{exitUsage, "--wait needs a value", []string{"read", "job", "--wait"}},
@@ -431,6 +433,9 @@ func TestHelp_HasExamplesAndExitCodes(t *testing.T) {
 		"is full: try again later, 141 the reader of the output has gone.")
 	require.Contains(t, out, "gospaces take job")
 	require.Contains(t, cli(t, "take", "--help").out, "Examples:")
+	require.Equal(t, cli(t, "take", "--help"), cli(t, "help", "take"))
+	require.Equal(t, cli(t, "spaces", "drop", "--help"), cli(t, "help", "spaces", "drop"))
+	require.Equal(t, out, cli(t, "help").out)
 }
 
 func TestTxn_FromTheCommandLine(t *testing.T) {

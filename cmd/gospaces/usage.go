@@ -83,6 +83,25 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// helpCommand returns the command that shows the help of another.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show the help of a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if err := noOperands(about, rest); err != nil {
+				return err
+			}
+			about.InitDefaultHelpFlag() // which is there once the command itself has run
+			return about.Help()
+		},
+	}
+}
+
 // flagError words a mistake in a flag.
 func flagError(cmd *cobra.Command, err error) error {
 	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
