@@ -37,7 +37,7 @@ func (m *messages) String() string {
 func TestWatch_OverARestart(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.77:0") // where no other test takes the port while the server is down
 	require.NoError(t, err)
 	addr := l.Addr().String()
 	require.NoError(t, l.Close())
