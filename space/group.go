@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Group is spaces in this process that share transactions: what is done under one in several of them takes effect in all or in
@@ -23,7 +24,7 @@ type Group struct {
 // NewGroup returns a group without spaces. cfg holds for each space of it; Config.Name is not used. The caller closes the group.
 func NewGroup(cfg Config) *Group {
 	g := &Group{cfg: cfg, spaces: map[string]*Local{}}
-	g.spans = partition.NewSpans(g.partition, g.Names, cfg.Logger)
+	g.spans = partition.NewSpans(g.partition, g.addresses, cfg.Logger)
 	return g
 }
 
@@ -71,10 +72,18 @@ func (g *Group) lookup(name string) *Local {
 	return g.spaces[name]
 }
 
-// partition returns the one of the named space, or nil.
-func (g *Group) partition(name string) *partition.Partition {
-	if s := g.lookup(name); s != nil {
+// partition returns the partition at an address, or nil. A space in process has only one.
+func (g *Group) partition(a txn.Address) *partition.Partition {
+	if s := g.lookup(a.Space); s != nil && a.Partition == 0 {
 		return s.partition
 	}
 	return nil
+}
+
+// addresses returns those of all partitions.
+func (g *Group) addresses() (as []txn.Address) {
+	for _, name := range g.Names() {
+		as = append(as, txn.Address{Space: name})
+	}
+	return as
 }

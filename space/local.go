@@ -15,6 +15,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Config configures a space in process. The zero value works.
@@ -48,7 +49,7 @@ func New(cfg Config) *Local { return newLocal(cfg, nil) }
 
 func newLocal(cfg Config, g *Group) *Local {
 	pcfg := partition.Config{
-		Name:         cmp.Or(cfg.Name, rand.Text()),
+		Address:      txn.Address{Space: cmp.Or(cfg.Name, rand.Text())},
 		Logger:       cfg.Logger,
 		MaxEntry:     cfg.MaxEntry,
 		MaxCall:      cfg.MaxCall,
@@ -62,14 +63,14 @@ func newLocal(cfg Config, g *Group) *Local {
 		},
 	}
 	if g != nil {
-		pcfg.Name, pcfg.Txns = cfg.Name, g.spans
+		pcfg.Address.Space, pcfg.Txns = cfg.Name, g.spans
 	}
 	p := partition.New(pcfg)
 	if err := p.Start(context.Background(), nil); err != nil {
 		panic(err) // there is no log that could be wrong
 	}
 	s := FromPartition(p)
-	s.name, s.group = pcfg.Name, g
+	s.name, s.group = pcfg.Address.Space, g
 	return s
 }
 

@@ -7,26 +7,26 @@ import (
 	"sync"
 )
 
-// Decide commits a transaction in its home, together with the decision that the branches in the named spaces, which have all prepared, are to
+// Decide commits a transaction in its home, together with the decision that the branches in the given partitions, which have all prepared, are to
 // commit too. It returns nil once that is durable. Before anybody else can learn of it, it should have made the branches' effects
 // visible as well; Coordinator sees to those that it left out. When it returns an error the decision may have been taken or not.
-type Decide func(ctx context.Context, spaces []string) error
+type Decide func(ctx context.Context, branches []Address) error
 
-// Commit commits a transaction in all its spaces or in none: it has every branch prepare, and then decide decides. It returns nil when the decision is
+// Commit commits a transaction in all its partitions or in none: it has every branch prepare, and then decide decides. It returns nil when the decision is
 // durable; branches that do not know it yet are told in the background, and after a restart by Recover.
 //
-// It returns ErrNoHome; ErrEnded, once that is done, if somebody else commits the transaction already; ErrAborted, with the reason, if a space could not prepare, or decide has certainly not decided; else
+// It returns ErrNoHome; ErrEnded, once that is done, if somebody else commits the transaction already; ErrAborted, with the reason, if a partition could not prepare, or decide has certainly not decided; else
 // what decide returned: then the branches learn the outcome from the home, as soon as it can tell.
 func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
-	home, spaces, err := c.beginCommit(ctx, id)
+	home, parts, err := c.beginCommit(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer c.endCommit(id)
 
-	prepared, err := c.prepare(ctx, id, spaces)
+	prepared, err := c.prepare(ctx, id, parts)
 	if err == nil {
 		err = decide(ctx, prepared)
 	}
@@ -34,11 +34,11 @@ func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 		if home.Dissolve(ctx, id.Number) == nil && !errors.Is(err, ErrAborted) {
 			err = fmt.Errorf("%w: %w", ErrAborted, err) // it was not decided, and never will be
 		}
-		c.tell(ctx, id, spaces)
+		c.tell(ctx, id, parts)
 		return err
 	}
 	if len(prepared) > 0 {
-		c.finish(id.Space, Decision{id.Number, prepared})
+		c.finish(id.Home(), Decision{id.Number, prepared})
 	}
 	return nil
 }
@@ -50,9 +50,9 @@ func (c *Coordinator) join(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { stop(); cancel() }
 }
 
-// beginCommit keeps further spaces out of a transaction, and returns its home and those that are in it. If somebody else commits it, it
+// beginCommit keeps further partitions out of a transaction, and returns its home and those that are in it. If somebody else commits it, it
 // waits for that and returns ErrEnded: whatever came of it, it has ended the transaction.
-func (c *Coordinator) beginCommit(ctx context.Context, id ID) (Home, []string, error) {
+func (c *Coordinator) beginCommit(ctx context.Context, id ID) (Home, []Address, error) {
 	home, err := c.home(id)
 	if err != nil {
 		return nil, nil, err
@@ -80,30 +80,30 @@ func (c *Coordinator) endCommit(id ID) {
 	delete(c.committing, id)
 }
 
-// prepare has all branches prepare at the same time. It returns the spaces whose branches have anything to commit.
-func (c *Coordinator) prepare(ctx context.Context, id ID, spaces []string) ([]string, error) {
-	prepared := make([]bool, len(spaces))
-	errs := make([]error, len(spaces))
+// prepare has all branches prepare at the same time. It returns the partitions whose branches have anything to commit.
+func (c *Coordinator) prepare(ctx context.Context, id ID, parts []Address) ([]Address, error) {
+	prepared := make([]bool, len(parts))
+	errs := make([]error, len(parts))
 	var all sync.WaitGroup
-	for i, name := range spaces {
+	for i, at := range parts {
 		all.Go(func() {
-			if prepared[i], errs[i] = c.prepareOne(ctx, id, name); errs[i] != nil {
-				errs[i] = fmt.Errorf("%w: space %q: %w", ErrAborted, name, errs[i])
+			if prepared[i], errs[i] = c.prepareOne(ctx, id, at); errs[i] != nil {
+				errs[i] = fmt.Errorf("%w: partition %v: %w", ErrAborted, at, errs[i])
 			}
 		})
 	}
 	all.Wait()
-	var names []string
-	for i, name := range spaces {
+	var some []Address
+	for i, at := range parts {
 		if prepared[i] {
-			names = append(names, name)
+			some = append(some, at)
 		}
 	}
-	return names, errors.Join(errs...)
+	return some, errors.Join(errs...)
 }
 
-func (c *Coordinator) prepareOne(ctx context.Context, id ID, name string) (bool, error) {
-	s := c.spaces.Space(name)
+func (c *Coordinator) prepareOne(ctx context.Context, id ID, at Address) (bool, error) {
+	s := c.parts.At(at)
 	if s == nil {
 		return false, errVanished
 	}
@@ -112,7 +112,7 @@ func (c *Coordinator) prepareOne(ctx context.Context, id ID, name string) (bool,
 
 var errVanished = errors.New("it does not exist any more")
 
-// Abort aborts a transaction in all its spaces. It returns once nothing of it is left in any that serves; the others are seen to in the
+// Abort aborts a transaction in all its partitions. It returns once nothing of it is left in any that serves; the others are seen to in the
 // background. It returns ErrNoHome, or the home's error if the transaction has ended.
 func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	ctx, cancel := c.join(ctx)
@@ -121,31 +121,31 @@ func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	if err != nil {
 		return err
 	}
-	spaces := home.Participants(id.Number)
+	parts := home.Participants(id.Number)
 	if err := home.Dissolve(ctx, id.Number); err != nil {
 		return err
 	}
-	c.tell(ctx, id, spaces)
+	c.tell(ctx, id, parts)
 	return nil
 }
 
-// Rollback undoes what was done under a transaction, which goes on: undo is called with the name of each space that has a branch, and then of
+// Rollback undoes what was done under a transaction, which goes on: undo is called with the address of each partition that has a branch, and then of
 // the home. It returns ErrNoHome and what undo returned for the home; ErrAborted, with the reason, if a branch could not be undone: the
 // transaction is then aborted.
-func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context.Context, space string) error) error {
+func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context.Context, at Address) error) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
 	home, err := c.home(id)
 	if err != nil {
 		return err
 	}
-	spaces := home.Participants(id.Number)
-	for _, name := range spaces {
-		if err := undo(ctx, name); err != nil {
+	parts := home.Participants(id.Number)
+	for _, at := range parts {
+		if err := undo(ctx, at); err != nil {
 			_ = home.Dissolve(ctx, id.Number)
-			c.tell(ctx, id, spaces)
-			return fmt.Errorf("%w: space %q: %w", ErrAborted, name, err)
+			c.tell(ctx, id, parts)
+			return fmt.Errorf("%w: partition %v: %w", ErrAborted, at, err)
 		}
 	}
-	return undo(ctx, id.Space)
+	return undo(ctx, id.Home())
 }

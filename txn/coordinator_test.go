@@ -13,22 +13,31 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-var transfer = txn.ID{Space: "a", Number: 1}
+// Partitions of two spaces.
+var (
+	a = txn.Address{Space: "orders"}
+	b = txn.Address{Space: "orders", Partition: 1}
+	c = txn.Address{Space: "stock"}
+	d = txn.Address{Space: "stock", Partition: 1}
+)
+
+// transfer began in a.
+var transfer = txn.ID{Space: "orders", Number: 1}
 
 // commit makes the transaction change something in the spaces b and c, read in d, and commits it, in its home a, too.
 func (w *world) commit(t *testing.T) error {
-	w.spaces["a"].begin(transfer.Number)
-	for _, name := range []string{"b", "c", "d"} {
+	w.parts[a].begin(transfer.Number)
+	for _, name := range []txn.Address{b, c, d} {
 		if err := w.coord.Join(transfer, name); err != nil {
 			return err
 		}
-		if name != "d" {
-			if err := w.spaces[name].use(transfer); err != nil {
+		if name != d {
+			if err := w.parts[name].use(transfer); err != nil {
 				return err
 			}
 		}
 	}
-	return w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(transfer.Number))
+	return w.coord.Commit(t.Context(), transfer, w.parts[a].decide(transfer.Number))
 }
 
 // settled checks that all spaces agree about the transaction, and that nothing of it is left but its effects.
@@ -36,10 +45,10 @@ func (w *world) settled(t *testing.T, err error) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	applied := w.spaces["a"].applied[transfer]
-	for _, name := range w.names {
-		s := w.spaces[name]
-		if name != "d" {
+	applied := w.parts[a].applied[transfer]
+	for _, name := range w.all {
+		s := w.parts[name]
+		if name != d {
 			require.Equal(t, applied, s.applied[transfer], "space %s differs from its home", name)
 		}
 		require.Empty(t, s.prepared, "space %s still waits", name)
@@ -48,7 +57,7 @@ func (w *world) settled(t *testing.T, err error) {
 		require.Empty(t, s.active)
 	}
 	require.LessOrEqual(t, applied, 1)
-	require.Zero(t, w.spaces["d"].applied[transfer])
+	require.Zero(t, w.parts[d].applied[transfer])
 	if err == nil {
 		require.Equal(t, 1, applied, "it was said to be committed")
 	}
@@ -57,11 +66,11 @@ func (w *world) settled(t *testing.T, err error) {
 func TestCommit_AllSpacesOrNone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, none, 0, "a", "b", "c", "d")
+		w := newWorld(t, none, 0, a, b, c, d)
 		require.NoError(t, w.commit(t))
 		synctest.Wait()
 		w.settled(t, nil)
-		require.ErrorIs(t, w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1)), errEnded)
+		require.ErrorIs(t, w.coord.Commit(t.Context(), transfer, w.parts[a].decide(1)), errEnded)
 	})
 }
 
@@ -75,7 +84,7 @@ func TestCommit_FaultAtEveryStep(t *testing.T) {
 			for at := 1; ; at++ {
 				happened := false
 				synctest.Test(t, func(t *testing.T) {
-					w := newWorld(t, f, at, "a", "b", "c", "d")
+					w := newWorld(t, f, at, a, b, c, d)
 					err := w.commit(t)
 					synctest.Wait()
 					happened = w.steps >= at
@@ -86,7 +95,7 @@ func TestCommit_FaultAtEveryStep(t *testing.T) {
 					time.Sleep(time.Minute)
 					synctest.Wait()
 					w.settled(t, err)
-					if w.spaces["a"].applied[transfer] == 1 {
+					if w.parts[a].applied[transfer] == 1 {
 						committed++
 					} else {
 						aborted++
@@ -108,13 +117,13 @@ func TestStart_IsInterrupted(t *testing.T) {
 	for crash := 1; crash <= 5; crash++ {
 		for again := 1; again <= 8; again++ {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, crashAfter, crash, "a", "b", "c", "d")
+				w := newWorld(t, crashAfter, crash, a, b, c, d)
 				err := w.commit(t)
 				synctest.Wait()
 				require.True(t, w.dead)
 				w.mu.Lock()
 				w.dead, w.steps, w.at = false, 0, again
-				for _, s := range w.spaces {
+				for _, s := range w.parts {
 					s.forgetMemory()
 				}
 				w.mu.Unlock()
@@ -131,30 +140,30 @@ func TestStart_IsInterrupted(t *testing.T) {
 func TestCommit_FailsWhenABranchWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, none, 0, "a", "b", "c", "d")
-		w.spaces["a"].begin(1)
-		require.NoError(t, w.coord.Join(transfer, "b"))
-		require.NoError(t, w.coord.Join(transfer, "b"), "again is no harm")
-		require.NoError(t, w.coord.Join(transfer, "c"))
-		require.NoError(t, w.spaces["c"].use(transfer))
-		w.spaces["b"].forgetMemory()
-		err := w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1))
+		w := newWorld(t, none, 0, a, b, c, d)
+		w.parts[a].begin(1)
+		require.NoError(t, w.coord.Join(transfer, b))
+		require.NoError(t, w.coord.Join(transfer, b), "again is no harm")
+		require.NoError(t, w.coord.Join(transfer, c))
+		require.NoError(t, w.parts[c].use(transfer))
+		w.parts[b].forgetMemory()
+		err := w.coord.Commit(t.Context(), transfer, w.parts[a].decide(1))
 		require.ErrorIs(t, err, txn.ErrAborted)
-		require.ErrorContains(t, err, `"b"`)
+		require.ErrorContains(t, err, b.String())
 		w.settled(t, err)
-		require.ErrorIs(t, w.coord.Join(transfer, "d"), errEnded)
+		require.ErrorIs(t, w.coord.Join(transfer, d), errEnded)
 	})
 }
 
 func TestCommit_AbortsWhatIsNotDecided(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, none, 0, "a", "b", "c", "d")
-		w.spaces["a"].begin(1)
-		require.NoError(t, w.coord.Join(transfer, "b"))
-		require.NoError(t, w.spaces["b"].use(transfer))
+		w := newWorld(t, none, 0, a, b, c, d)
+		w.parts[a].begin(1)
+		require.NoError(t, w.coord.Join(transfer, b))
+		require.NoError(t, w.parts[b].use(transfer))
 		cause := errors.New("too large")
-		err := w.coord.Commit(t.Context(), transfer, func(context.Context, []string) error { return cause })
+		err := w.coord.Commit(t.Context(), transfer, func(context.Context, []txn.Address) error { return cause })
 		require.ErrorIs(t, err, txn.ErrAborted)
 		require.ErrorIs(t, err, cause)
 		w.settled(t, err)
@@ -164,12 +173,12 @@ func TestCommit_AbortsWhatIsNotDecided(t *testing.T) {
 func TestJoin_EndsATransactionWhoseBranchWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, none, 0, "a", "b", "c", "d")
-		w.spaces["a"].begin(1)
-		require.NoError(t, w.coord.Join(transfer, "b"))
-		require.NoError(t, w.coord.Join(transfer, "c"))
-		w.spaces["b"].forgetMemory()
-		require.ErrorIs(t, w.coord.Join(transfer, "b"), errEnded)
+		w := newWorld(t, none, 0, a, b, c, d)
+		w.parts[a].begin(1)
+		require.NoError(t, w.coord.Join(transfer, b))
+		require.NoError(t, w.coord.Join(transfer, c))
+		w.parts[b].forgetMemory()
+		require.ErrorIs(t, w.coord.Join(transfer, b), errEnded)
 		synctest.Wait()
 		w.settled(t, errEnded)
 	})
@@ -177,20 +186,20 @@ func TestJoin_EndsATransactionWhoseBranchWasLost(t *testing.T) {
 
 func TestJoin_LeavesNothingOfATransactionThatHasEnded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, none, 0, "a", "b", "c", "d")
-	w.spaces["a"].begin(1)
-	require.NoError(t, w.coord.Join(transfer, "b"))
-	w.spaces["a"].forgetMemory() // and nobody has told b
-	require.ErrorIs(t, w.coord.Join(transfer, "b"), txn.ErrEnded)
-	require.False(t, w.spaces["b"].HasBranch(transfer))
+	w := newWorld(t, none, 0, a, b, c, d)
+	w.parts[a].begin(1)
+	require.NoError(t, w.coord.Join(transfer, b))
+	w.parts[a].forgetMemory() // and nobody has told b
+	require.ErrorIs(t, w.coord.Join(transfer, b), txn.ErrEnded)
+	require.False(t, w.parts[b].HasBranch(transfer))
 }
 
 func TestJoin_NeedsAHomeAndASpace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, none, 0, "a", "b")
-	require.ErrorIs(t, w.coord.Join(txn.ID{Space: "nowhere", Number: 1}, "b"), txn.ErrNoHome)
-	require.ErrorContains(t, w.coord.Join(transfer, "nowhere"), "nowhere")
-	require.ErrorIs(t, w.coord.Join(transfer, "b"), errEnded)
+	w := newWorld(t, none, 0, a, b)
+	require.ErrorIs(t, w.coord.Join(txn.ID{Space: "nowhere", Number: 1}, b), txn.ErrNoHome)
+	require.ErrorContains(t, w.coord.Join(transfer, txn.Address{Space: "nowhere"}), "nowhere")
+	require.ErrorIs(t, w.coord.Join(transfer, b), errEnded)
 	nowhere := txn.ID{Space: "nowhere", Number: 1}
 	require.ErrorIs(t, w.coord.Commit(t.Context(), nowhere, nil), txn.ErrNoHome)
 	require.ErrorIs(t, w.coord.Abort(t.Context(), nowhere), txn.ErrNoHome)
@@ -200,22 +209,22 @@ func TestJoin_NeedsAHomeAndASpace(t *testing.T) {
 func TestCommit_KeepsOthersOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, none, 0, "a", "b", "c", "d")
-		w.spaces["a"].begin(1)
-		require.NoError(t, w.coord.Join(transfer, "b"))
-		require.NoError(t, w.spaces["b"].use(transfer))
-		commit := w.spaces["a"].decide(1)
+		w := newWorld(t, none, 0, a, b, c, d)
+		w.parts[a].begin(1)
+		require.NoError(t, w.coord.Join(transfer, b))
+		require.NoError(t, w.parts[b].use(transfer))
+		commit := w.parts[a].decide(1)
 		second := make(chan error, 1)
-		require.NoError(t, w.coord.Commit(t.Context(), transfer, func(ctx context.Context, spaces []string) error {
-			require.Equal(t, []string{"b"}, spaces)
-			require.ErrorIs(t, w.coord.Join(transfer, "c"), txn.ErrCommitting)
+		require.NoError(t, w.coord.Commit(t.Context(), transfer, func(ctx context.Context, branches []txn.Address) error {
+			require.Equal(t, []txn.Address{b}, branches)
+			require.ErrorIs(t, w.coord.Join(transfer, c), txn.ErrCommitting)
 			go func() { second <- w.coord.Commit(t.Context(), transfer, commit) }()
 			synctest.Wait()
 			require.Empty(t, second, "it waits for the first")
 			impatient, cancel := context.WithCancel(ctx)
 			cancel()
 			require.ErrorIs(t, w.coord.Commit(impatient, transfer, commit), context.Canceled)
-			return commit(ctx, spaces)
+			return commit(ctx, branches)
 		}))
 		require.ErrorIs(t, <-second, txn.ErrEnded)
 		require.ErrorIs(t, w.coord.Commit(t.Context(), transfer, commit), errEnded)
@@ -227,11 +236,11 @@ func TestAbort_EndsAllBranches(t *testing.T) {
 	for _, f := range []fault{none, failBefore, failAfter, refuseBefore} {
 		for at := 1; at <= 6; at++ {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, f, at, "a", "b", "c", "d")
-				w.spaces["a"].begin(1)
-				require.NoError(t, w.coord.Join(transfer, "b"))
-				require.NoError(t, w.coord.Join(transfer, "c"))
-				require.NoError(t, w.spaces["c"].use(transfer))
+				w := newWorld(t, f, at, a, b, c, d)
+				w.parts[a].begin(1)
+				require.NoError(t, w.coord.Join(transfer, b))
+				require.NoError(t, w.coord.Join(transfer, c))
+				require.NoError(t, w.parts[c].use(transfer))
 				err := w.coord.Abort(t.Context(), transfer)
 				if f == none {
 					w.settled(t, errEnded)
@@ -255,32 +264,32 @@ func TestAbort_EndsAllBranches(t *testing.T) {
 func TestRollback_UndoesBranchesAndGoesOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, none, 0, "a", "b", "c", "d")
-		w.spaces["a"].begin(1)
-		for _, name := range []string{"b", "c"} {
+		w := newWorld(t, none, 0, a, b, c, d)
+		w.parts[a].begin(1)
+		for _, name := range []txn.Address{b, c} {
 			require.NoError(t, w.coord.Join(transfer, name))
-			require.NoError(t, w.spaces[name].use(transfer))
+			require.NoError(t, w.parts[name].use(transfer))
 		}
-		undone := ""
-		undo := func(_ context.Context, name string) error {
-			undone += name
-			if name == "a" {
+		var undone []txn.Address
+		undo := func(_ context.Context, name txn.Address) error {
+			undone = append(undone, name)
+			if name == a {
 				return nil
 			}
-			return w.spaces[name].undo(transfer)
+			return w.parts[name].undo(transfer)
 		}
 		require.NoError(t, w.coord.Rollback(t.Context(), transfer, undo))
-		require.Equal(t, "bca", undone)
-		require.NoError(t, w.spaces["c"].use(transfer))
-		require.NoError(t, w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1)))
+		require.Equal(t, []txn.Address{b, c, a}, undone)
+		require.NoError(t, w.parts[c].use(transfer))
+		require.NoError(t, w.coord.Commit(t.Context(), transfer, w.parts[a].decide(1)))
 		synctest.Wait()
-		require.Zero(t, w.spaces["b"].applied[transfer])
-		require.Equal(t, 1, w.spaces["c"].applied[transfer])
+		require.Zero(t, w.parts[b].applied[transfer])
+		require.Equal(t, 1, w.parts[c].applied[transfer])
 
-		w.spaces["a"].begin(2)
-		next := txn.ID{Space: "a", Number: 2}
-		require.NoError(t, w.coord.Join(next, "b"))
-		w.spaces["b"].forgetMemory()
+		w.parts[a].begin(2)
+		next := txn.ID{Space: a.Space, Number: 2}
+		require.NoError(t, w.coord.Join(next, b))
+		w.parts[b].forgetMemory()
 		require.ErrorIs(t, w.coord.Rollback(t.Context(), next, undo), txn.ErrAborted)
 		require.ErrorIs(t, w.coord.Abort(t.Context(), next), errEnded)
 	})
@@ -289,48 +298,48 @@ func TestRollback_UndoesBranchesAndGoesOn(t *testing.T) {
 func TestDoomed_AbortsEverywhere(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, none, 0, "a", "b", "c", "d")
-		w.spaces["a"].begin(1)
-		require.NoError(t, w.coord.Join(transfer, "b"))
-		require.NoError(t, w.coord.Join(transfer, "c"))
-		require.NoError(t, w.spaces["c"].Abort(t.Context(), transfer))
+		w := newWorld(t, none, 0, a, b, c, d)
+		w.parts[a].begin(1)
+		require.NoError(t, w.coord.Join(transfer, b))
+		require.NoError(t, w.coord.Join(transfer, c))
+		require.NoError(t, w.parts[c].Abort(t.Context(), transfer))
 		w.coord.Doomed(transfer)
 		w.coord.Doomed(transfer)
 		w.coord.Doomed(txn.ID{Space: "nowhere", Number: 1})
 		synctest.Wait()
 		w.settled(t, errEnded)
-		require.ErrorIs(t, w.coord.Commit(t.Context(), transfer, w.spaces["a"].decide(1)), errEnded)
+		require.ErrorIs(t, w.coord.Commit(t.Context(), transfer, w.parts[a].decide(1)), errEnded)
 	})
 }
 
 func TestRecovered_EndsBranchesOfWhatWasActive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, none, 0, "a", "b", "c", "d")
-		w.spaces["a"].begin(1)
-		require.NoError(t, w.coord.Join(transfer, "b"))
-		require.NoError(t, w.coord.Join(transfer, "c"))
-		other := txn.ID{Space: "d", Number: 1}
-		w.spaces["d"].begin(1)
-		require.NoError(t, w.coord.Join(other, "b"))
-		w.spaces["a"].forgetMemory()
-		w.coord.Recovered("a")
+		w := newWorld(t, none, 0, a, b, c, d)
+		w.parts[a].begin(1)
+		require.NoError(t, w.coord.Join(transfer, b))
+		require.NoError(t, w.coord.Join(transfer, c))
+		other := txn.ID{Space: d.Space, Number: txn.IDBase(d.Partition) + 1}
+		w.parts[d].begin(other.Number)
+		require.NoError(t, w.coord.Join(other, b))
+		w.parts[a].forgetMemory()
+		w.coord.Recovered(a)
 		synctest.Wait()
-		require.False(t, w.spaces["b"].HasBranch(transfer))
-		require.False(t, w.spaces["c"].HasBranch(transfer))
-		require.True(t, w.spaces["b"].HasBranch(other))
+		require.False(t, w.parts[b].HasBranch(transfer))
+		require.False(t, w.parts[c].HasBranch(transfer))
+		require.True(t, w.parts[b].HasBranch(other))
 	})
 }
 
 func TestClose_LeavesWhatCannotBeDone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, failAfter, 5, "a", "b", "c", "d")
+		w := newWorld(t, failAfter, 5, a, b, c, d)
 		err := w.commit(t)
 		synctest.Wait()
 		w.coord.Close()
 		w.coord.Close()
-		w.coord.Recovered("b")
+		w.coord.Recovered(b)
 		w.restart(t.Context())
 		w.settled(t, err)
 	})

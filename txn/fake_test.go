@@ -17,18 +17,18 @@ var (
 	errEnded   = errors.New("the transaction has ended")
 )
 
-// world is a process with spaces whose logs survive it. At one step of those that they take together something happens.
+// world is a process with partitions whose logs survive it. At one step of those that they take together something happens.
 type world struct {
-	mu     sync.Mutex
-	names  []string
-	spaces map[string]*fake
-	coord  *txn.Coordinator
+	mu    sync.Mutex
+	all   []txn.Address
+	parts map[txn.Address]*fake
+	coord *txn.Coordinator
 
 	steps  int
 	fault  fault
 	at     int // the step at which fault happens
 	dead   bool
-	broken []string // spaces that have lost their memory and are being rebuilt
+	broken []txn.Address // partitions that have lost their memory and are being rebuilt
 }
 
 // fault is what happens at a step.
@@ -43,25 +43,25 @@ const (
 	refuseBefore       // the step's call is refused once
 )
 
-// fake is one space: what is in its log, and what is only in memory.
+// fake is one partition: what is in its log, and what is only in memory.
 type fake struct {
-	w    *world
-	name string
+	w  *world
+	at txn.Address
 
-	applied   map[txn.ID]int      // in the log: effects, and how often they were applied
-	prepared  map[txn.ID]bool     // in the log
-	decisions map[uint64][]string // in the log
+	applied   map[txn.ID]int           // in the log: effects, and how often they were applied
+	prepared  map[txn.ID]bool          // in the log
+	decisions map[uint64][]txn.Address // in the log
 
-	active   map[uint64][]string // transactions at home here, and who was enlisted
-	branches map[txn.ID]bool     // not prepared; true: it has done something
+	active   map[uint64][]txn.Address // transactions at home here, and who was enlisted
+	branches map[txn.ID]bool          // not prepared; true: it has done something
 }
 
-func newWorld(t *testing.T, f fault, at int, names ...string) *world {
-	w := &world{names: names, spaces: map[string]*fake{}, fault: f, at: at}
-	for _, name := range names {
-		w.spaces[name] = &fake{
-			w: w, name: name, applied: map[txn.ID]int{}, prepared: map[txn.ID]bool{}, decisions: map[uint64][]string{},
-			active: map[uint64][]string{}, branches: map[txn.ID]bool{},
+func newWorld(t *testing.T, f fault, at int, all ...txn.Address) *world {
+	w := &world{all: all, parts: map[txn.Address]*fake{}, fault: f, at: at}
+	for _, a := range all {
+		w.parts[a] = &fake{
+			w: w, at: a, applied: map[txn.ID]int{}, prepared: map[txn.ID]bool{}, decisions: map[uint64][]txn.Address{},
+			active: map[uint64][]txn.Address{}, branches: map[txn.ID]bool{},
 		}
 	}
 	w.coord = txn.NewCoordinator(w, nil)
@@ -69,21 +69,21 @@ func newWorld(t *testing.T, f fault, at int, names ...string) *world {
 	return w
 }
 
-func (w *world) Space(name string) txn.Space {
-	if s := w.spaces[name]; s != nil {
+func (w *world) At(a txn.Address) txn.Partition {
+	if s := w.parts[a]; s != nil {
 		return s
 	}
 	return nil
 }
 
-func (w *world) Names() []string { return w.names }
+func (w *world) All() []txn.Address { return w.all }
 
 // restart starts the process anew, without further faults.
 func (w *world) restart(ctx context.Context) {
 	w.coord.Close()
 	w.mu.Lock()
 	w.dead, w.fault, w.broken = false, none, nil
-	for _, s := range w.spaces {
+	for _, s := range w.parts {
 		s.forgetMemory()
 	}
 	w.mu.Unlock()
@@ -91,14 +91,14 @@ func (w *world) restart(ctx context.Context) {
 	w.coord.Start(ctx)
 }
 
-// repair rebuilds the spaces whose logs have failed.
+// repair rebuilds the partitions whose logs have failed.
 func (w *world) repair() {
 	w.mu.Lock()
 	broken := w.broken
 	w.broken = nil
 	w.mu.Unlock()
-	for _, name := range broken {
-		w.coord.Recovered(name)
+	for _, a := range broken {
+		w.coord.Recovered(a)
 	}
 }
 
@@ -130,7 +130,7 @@ func (s *fake) do(ctx context.Context, act func() error) error {
 		w.dead = true
 		return errCrashed
 	case failBefore, failAfter:
-		w.broken = append(w.broken, s.name)
+		w.broken = append(w.broken, s.at)
 		s.forgetMemory()
 		return errLost
 	case refuseBefore:
@@ -144,7 +144,7 @@ func (s *fake) usable() error {
 	switch {
 	case s.w.dead:
 		return errCrashed
-	case slices.Contains(s.w.broken, s.name):
+	case slices.Contains(s.w.broken, s.at):
 		return errLost
 	}
 	return nil
@@ -160,29 +160,29 @@ func (s *fake) memory(act func() error) error {
 	return act()
 }
 
-func (s *fake) Enlist(number uint64, space string) error {
+func (s *fake) Enlist(number uint64, at txn.Address) error {
 	return s.memory(func() error {
 		if _, ok := s.active[number]; !ok {
 			return errEnded
 		}
-		if slices.Contains(s.active[number], space) {
+		if slices.Contains(s.active[number], at) {
 			s.dissolve(number)
 			return errEnded
 		}
-		s.active[number] = append(s.active[number], space)
+		s.active[number] = append(s.active[number], at)
 		return nil
 	})
 }
 
 // dissolve aborts a transaction and tells.
 func (s *fake) dissolve(number uint64) {
-	s.w.coord.Dissolved(s.name, txn.Decision{Number: number, Spaces: s.active[number]})
+	s.w.coord.Dissolved(s.at, txn.Decision{Number: number, Participants: s.active[number]})
 	delete(s.active, number)
 }
 
-func (s *fake) Participants(number uint64) (names []string) {
-	_ = s.memory(func() error { names = slices.Clone(s.active[number]); return nil })
-	return names
+func (s *fake) Participants(number uint64) (at []txn.Address) {
+	_ = s.memory(func() error { at = slices.Clone(s.active[number]); return nil })
+	return at
 }
 
 func (s *fake) Alive(number uint64) (alive bool) {
@@ -224,7 +224,7 @@ func (s *fake) Forget(ctx context.Context, number uint64) error {
 func (s *fake) Decisions() (ds []txn.Decision) {
 	_ = s.memory(func() error {
 		for _, n := range slices.Sorted(maps.Keys(s.decisions)) {
-			ds = append(ds, txn.Decision{Number: n, Spaces: s.decisions[n]})
+			ds = append(ds, txn.Decision{Number: n, Participants: s.decisions[n]})
 		}
 		return nil
 	})
@@ -287,7 +287,7 @@ func (s *fake) Branches() (ids []txn.ID) {
 
 // begin begins a transaction.
 func (s *fake) begin(number uint64) {
-	_ = s.memory(func() error { s.active[number] = []string{}; return nil })
+	_ = s.memory(func() error { s.active[number] = []txn.Address{}; return nil })
 }
 
 // use changes something under a transaction whose branch is here.
@@ -314,15 +314,15 @@ func (s *fake) undo(id txn.ID) error {
 
 // decide commits a transaction at home, with one effect.
 func (s *fake) decide(number uint64) txn.Decide {
-	return func(ctx context.Context, spaces []string) error {
+	return func(ctx context.Context, branches []txn.Address) error {
 		return s.do(ctx, func() error {
 			if _, ok := s.active[number]; !ok {
 				return errEnded
 			}
 			delete(s.active, number)
-			s.applied[txn.ID{Space: s.name, Number: number}]++
-			if len(spaces) > 0 {
-				s.decisions[number] = spaces
+			s.applied[txn.ID{Space: s.at.Space, Number: number}]++
+			if len(branches) > 0 {
+				s.decisions[number] = branches
 			}
 			return nil
 		})

@@ -9,12 +9,15 @@ import (
 	"strings"
 )
 
-// ID names a transaction: the space in which it began, its home, and its number there. The zero ID is no transaction.
+// ID names a transaction: the space in which it began, and its number there, which tells the partition, its home. The zero ID is no transaction.
 // Whoever knows it may take part in the transaction.
 type ID struct {
 	Space  string // "": the space that is being asked
 	Number uint64
 }
+
+// Home returns the partition in which the transaction began.
+func (id ID) Home() Address { return Address{id.Space, PartitionOf(id.Number)} }
 
 // IsZero reports whether id names no transaction.
 func (id ID) IsZero() bool { return id == ID{} }

@@ -175,7 +175,7 @@ type Space struct {
 // record.ErrCorrupt if anything is not as it was written.
 func Verify(r io.Reader) (found []Space, err error) {
 	_, err = read(r, func(p Part, snapshot io.Reader) error {
-		e := engine.New(engine.Limits{}, 0)
+		e := engine.New(engine.Config{}, 0)
 		l := e.Load()
 		h, err := replication.ReadSnapshot(snapshot, skipUnread(l.Add))
 		if err == nil {

@@ -75,7 +75,7 @@ func verifySnapshot(log *replication.Log, position uint64) error {
 // State reads a log of which nobody is the primary, and returns the state that it makes and the position of its end. After an error the state is what was read
 // before, or nil.
 func State(ctx context.Context, log *replication.Log) (e *engine.Engine, last uint64, err error) {
-	e = engine.New(engine.Limits{}, 0)
+	e = engine.New(engine.Config{}, 0)
 	l := e.Load()
 	position, err := log.Load(ctx, skipUnread(l.Add), nil)
 	if err == nil && position > 0 {

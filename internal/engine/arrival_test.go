@@ -12,7 +12,7 @@ import (
 func TestPark_KeepsThePlaceOfAWaitThatGoesOn(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	e.Register(1, job)
 	var waiters []*Waiter
 	for i := range 50 {

@@ -35,7 +35,7 @@ func appendJob(dst []byte, key int) template.Row {
 // filled returns an engine with n jobs of keys keys, and an index on the key in use.
 func filled(b *testing.B, n int) *Engine {
 	b.Helper()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	e.Register(0, job)
 	var row []byte
 	for i := range n {
@@ -164,7 +164,7 @@ func heap() uint64 {
 // that somebody does. The entries that satisfy nobody are taken away, and the calls that were satisfied wait again, off the clock.
 func BenchmarkWaiting(b *testing.B) {
 	const waiting, batch = 1_000_000, 1000
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	e.Register(0, job)
 	for i := range waiting {
 		e.Park(byKey(i, true), nil)

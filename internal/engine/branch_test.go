@@ -178,7 +178,7 @@ func (h *host) crash() {
 	h.follow()
 	require.Equal(h.t, h.shown(h.e), h.shown(h.replica))
 
-	h.e, h.replica = h.replica, New(Limits{}, 0)
+	h.e, h.replica = h.replica, New(Config{}, 0)
 	for _, group := range h.log {
 		require.NoError(h.t, h.replica.Apply(group))
 	}
@@ -199,7 +199,7 @@ func (h *host) shown(e *Engine) (all []View) {
 func TestBranches_OutliveCrashes(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {
-		h := &host{t: t, r: rand.New(rand.NewPCG(seed, 1)), now: 1, e: New(Limits{}, 0), replica: New(Limits{}, 0)}
+		h := &host{t: t, r: rand.New(rand.NewPCG(seed, 1)), now: 1, e: New(Config{}, 0), replica: New(Config{}, 0)}
 		for _, s := range schemas {
 			require.NoError(t, h.e.Register(h.now, s).Err)
 			h.follow()

@@ -44,7 +44,7 @@ func looked(e *Engine, kind KindID, id uint64, row template.Row) (nodes, groups 
 // Calls that wait with thousands of combinations of fields cost a write that none of them matches little, whatever they fix.
 func TestWatch_CombinationsOfFieldsCostWritesLittle(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	e.Register(0, wide())
 	var waiters []*Waiter
 	for n := range 20_000 {

@@ -19,7 +19,8 @@ type Engine struct {
 	// Effects are what the last step has brought about.
 	Effects
 
-	limits Limits
+	limits    Limits
+	partition uint16
 	state
 	agenda
 	queue
@@ -36,11 +37,19 @@ type Limits struct {
 	TxnEntries        int // that one transaction may hold: it has read, taken, written or changed them; 0 is without limit
 }
 
+// Config says which partition an engine is, and what its limits are.
+type Config struct {
+	Partition uint16 // its number in its space, which its identities carry
+	Limits    Limits
+}
+
 // New returns an empty engine, the first change of which has the number after lsn.
-func New(limits Limits, lsn uint64) *Engine {
+func New(cfg Config, lsn uint64) *Engine {
+	base := txn.IDBase(cfg.Partition)
 	st := store.New()
 	return &Engine{
-		limits: limits,
+		limits:    cfg.Limits,
+		partition: cfg.Partition,
 		state: state{
 			lsn:           lsn,
 			store:         st,
@@ -48,8 +57,10 @@ func New(limits Limits, lsn uint64) *Engine {
 			registrations: map[uint64]*registration{},
 			txns:          map[uint64]*transaction{},
 			branches:      map[txn.ID]uint64{},
-			decisions:     map[uint64][]string{},
+			decisions:     map[uint64][]txn.Address{},
 			sessions:      newSessions(),
+			fates:         fates{first: base / fatePageIDs},
+			lastID:        base,
 		},
 		agenda: agenda{txnTicks: map[int64]*transaction{}, ending: map[int64][]uint64{}},
 		queue:  queue{nowhere: newKind(st, nowhere), named: byName{}, blocked: map[*transaction]struct{}{}},

@@ -6,6 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/record"
+
+	"github.com/gospaces/gospaces/txn"
 )
 
 func (s *scene) fate(number uint64) Fate { return s.e.TxnFate(s.now, number).Fate }
@@ -41,7 +43,7 @@ func TestTxnFate_DecidedOnes(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	home := s.begin()
-	require.NoError(t, s.e.Decide(s.now, under(home), Request{}, nil, []string{"a"}).Err)
+	require.NoError(t, s.e.Decide(s.now, under(home), Request{}, nil, []txn.Address{{Space: "a"}}).Err)
 	require.Equal(t, Committed, s.fate(home))
 	require.NoError(t, s.e.Forget(s.now, home).Err)
 	require.Equal(t, Committed, s.restarted().fate(home))

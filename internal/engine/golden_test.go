@@ -106,7 +106,7 @@ func (b *busy) rarities() {
 	q.Txn = home
 	require.NoError(t, e.Find(b.now, q).Err)
 	require.NoError(t, e.Defer(b.now, home, ids[3], 1<<30).Err)
-	require.NoError(t, e.Decide(b.now, home, Request{}, nil, []string{"a"}).Err)
+	require.NoError(t, e.Decide(b.now, home, Request{}, nil, []txn.Address{{Space: "a"}}).Err)
 	require.NoError(t, e.Forget(b.now, home.Number).Err)
 
 	branch := txn.ID{Space: "home", Number: 77}

@@ -108,9 +108,7 @@ func (e *Engine) appendTxns(b []byte) []byte {
 	b = e.appendDeaths(b)
 	for _, d := range e.Decisions() {
 		b = binary.AppendUvarint(b, d.Number)
-		for _, p := range d.Participants {
-			b = append(b, p...)
-		}
+		b = appendAddresses(b, d.Participants)
 	}
 	return b
 }

@@ -160,7 +160,7 @@ func (m *Image) drawRest() {
 	}
 	m.tail = e.appendDeaths(m.tail)
 	for _, d := range e.Decisions() {
-		m.buf = record.AppendDecide(m.buf, d.Number, appendNames(nil, d.Participants))
+		m.buf = record.AppendDecide(m.buf, d.Number, appendAddresses(nil, d.Participants))
 		m.records++
 	}
 }

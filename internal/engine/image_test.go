@@ -26,7 +26,7 @@ type busy struct {
 }
 
 func newBusy(t *testing.T, seed uint64) *busy {
-	b := &busy{t: t, r: rand.New(rand.NewPCG(seed, 5)), e: New(Limits{}, 0), now: 1, taken: map[txn.ID]uint64{}}
+	b := &busy{t: t, r: rand.New(rand.NewPCG(seed, 5)), e: New(Config{}, 0), now: 1, taken: map[txn.ID]uint64{}}
 	require.NoError(t, b.e.Register(b.now, job).Err)
 	b.session, _ = b.e.OpenSession(Client{1}, 0)
 	return b
@@ -121,7 +121,7 @@ func (b *busy) end(id txn.ID) {
 		}
 	case 4:
 		if !id.IsZero() && id.Space == "" {
-			b.e.Decide(b.now, id, Request{}, nil, []string{"a", "b"})
+			b.e.Decide(b.now, id, Request{}, nil, []txn.Address{{Space: "a"}, {Space: "b", Partition: 3}})
 		}
 	}
 }
@@ -183,13 +183,13 @@ func TestImage_EndsWhileEntriesCome(t *testing.T) {
 }
 
 func applied(t *testing.T, log []byte) *Engine {
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	require.NoError(t, e.Apply(log))
 	return e
 }
 
 func loaded(t *testing.T, image []byte) *Engine {
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	l := e.Load()
 	require.NoError(t, l.Add(image))
 	require.NoError(t, l.Finish())
@@ -209,7 +209,7 @@ func TestLoad_RefusesWhatIsNoImage(t *testing.T) {
 	var r record.Record
 	for rest := image; len(rest) > 0; {
 		cut := len(image) - len(rest)
-		l := New(Limits{}, 0).Load()
+		l := New(Config{}, 0).Load()
 		err := l.Add(image[:cut])
 		if err == nil {
 			err = l.Finish()
@@ -218,5 +218,5 @@ func TestLoad_RefusesWhatIsNoImage(t *testing.T) {
 		rest, err = record.Next(rest, &r)
 		require.NoError(t, err)
 	}
-	require.ErrorIs(t, New(Limits{}, 0).Load().Add(record.AppendNotify(nil, 1, 1)), record.ErrCorrupt)
+	require.ErrorIs(t, New(Config{}, 0).Load().Add(record.AppendNotify(nil, 1, 1)), record.ErrCorrupt)
 }

@@ -43,7 +43,7 @@ func taskRow(i, n int) template.Row {
 }
 
 func tasks(tb testing.TB, n int) *Engine {
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	require.NoError(tb, e.Register(0, task).Err)
 	for i := range n {
 		e.Write(0, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: taskRow(i, n), Lease: Forever}})

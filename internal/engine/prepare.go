@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -17,31 +16,31 @@ import (
 // ErrSpans is returned by Commit for a transaction that has branches: they have to prepare first, then Decide commits it.
 var ErrSpans = errors.New("space: the transaction spans several spaces")
 
-// Decision is a transaction and the spaces in which it has branches.
+// Decision is a transaction and the partitions in which it has branches.
 type Decision struct {
 	Number       uint64
-	Participants []string
+	Participants []txn.Address
 }
 
-// Enlist notes, at the home of a transaction, that a space is about to have a branch of it. A space that was enlisted before has
+// Enlist notes, at the home of a transaction, that a partition is about to have a branch of it. One that was enlisted before has
 // lost its branch: then the transaction is aborted. It fails with ErrTxnEnded.
-func (e *Engine) Enlist(now int64, number uint64, space string) Result {
+func (e *Engine) Enlist(now int64, number uint64, at txn.Address) Result {
 	e.begin(now)
 	t, err := e.active(txn.ID{Number: number})
 	if err != nil {
 		return e.refused(err)
 	}
-	if slices.Contains(t.participants, space) {
+	if slices.Contains(t.participants, at) {
 		e.abort(t, ErrTxnEnded, record.Cancelled)
 		return e.refused(ErrTxnEnded)
 	}
-	t.participants = append(t.participants, space)
+	t.participants = append(t.participants, at)
 	e.spoil(t)
 	return Result{Depends: max(e.reservedAt, t.volatileAt)}
 }
 
-// Participants returns the spaces that have branches of a transaction whose home this is.
-func (e *Engine) Participants(number uint64) []string {
+// Participants returns the partitions that have branches of a transaction whose home this is.
+func (e *Engine) Participants(number uint64) []txn.Address {
 	if t := e.txns[number]; t != nil {
 		return slices.Clone(t.participants)
 	}
@@ -122,8 +121,8 @@ func (e *Engine) appendPrepared(dst []byte, t *transaction) []byte {
 	return dst
 }
 
-// Decide is Commit of a transaction whose branches, in the given spaces, have prepared: with it the decision is recorded, for them to ask.
-func (e *Engine) Decide(now int64, id txn.ID, by Request, drafts []Draft, participants []string) Result {
+// Decide is Commit of a transaction whose branches, in the given partitions, have prepared: with it the decision is recorded, for them to ask.
+func (e *Engine) Decide(now int64, id txn.ID, by Request, drafts []Draft, participants []txn.Address) Result {
 	e.begin(now)
 	t, err := e.transaction(id)
 	if err != nil {
@@ -133,16 +132,35 @@ func (e *Engine) Decide(now int64, id txn.ID, by Request, drafts []Draft, partic
 		return e.commitWith(t, by, drafts, nil)
 	}
 	return e.commitWith(t, by, drafts, func() {
-		e.Log = record.AppendDecide(e.Log, t.id, appendNames(nil, participants))
+		e.Log = record.AppendDecide(e.Log, t.id, appendAddresses(nil, participants))
 		e.decisions[t.id] = slices.Clone(participants)
 	})
 }
 
-func appendNames(dst []byte, names []string) []byte {
-	for _, n := range names {
-		dst = append(binary.AppendUvarint(dst, uint64(len(n))), n...)
+func appendAddresses(dst []byte, as []txn.Address) []byte {
+	for _, a := range as {
+		dst = binary.AppendUvarint(dst, uint64(a.Partition))
+		dst = append(binary.AppendUvarint(dst, uint64(len(a.Space))), a.Space...)
 	}
 	return dst
+}
+
+// decodeAddresses is the inverse of appendAddresses. What it returns does not alias b.
+func decodeAddresses(b []byte) (as []txn.Address, err error) {
+	for len(b) > 0 {
+		p, w := binary.Uvarint(b)
+		if w <= 0 || p >= txn.MaxPartitions {
+			return nil, record.ErrCorrupt
+		}
+		b = b[w:]
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > uint64(len(b)-w) {
+			return nil, record.ErrCorrupt
+		}
+		as = append(as, txn.Address{Space: string(b[w : w+int(n)]), Partition: uint16(p)})
+		b = b[w+int(n):]
+	}
+	return as, nil
 }
 
 // Forget forgets a decision that all participants have followed. It does nothing if there is none.
@@ -256,15 +274,10 @@ func (e *Engine) applySettle(r *record.Record) error {
 
 // applyDecide takes over a decision.
 func (e *Engine) applyDecide(r *record.Record) error {
-	var names []string
-	for b := bytes.Clone(r.Body); len(b) > 0; {
-		n, w := binary.Uvarint(b)
-		if w <= 0 || n > uint64(len(b)-w) {
-			return record.ErrCorrupt
-		}
-		names = append(names, string(b[w:w+int(n)]))
-		b = b[w+int(n):]
+	as, err := decodeAddresses(r.Body)
+	if err != nil {
+		return err
 	}
-	e.decisions[r.ID] = names
+	e.decisions[r.ID] = as
 	return nil
 }

@@ -50,7 +50,7 @@ type options struct {
 
 func newProgram(t testing.TB, r chooser, o options) *program {
 	p := &program{t: t, r: r, options: o, m: &model{now: 1, txns: map[uint64]*modelTxn{}}, seen: map[uint64]bool{}, used: map[int64]bool{}}
-	p.e, p.replica = New(Limits{}, 0), New(Limits{}, 0)
+	p.e, p.replica = New(Config{}, 0), New(Config{}, 0)
 	for len(p.templates) < o.templates {
 		if t := randomTemplate(r); o.plain {
 			p.templates = append(p.templates, Template{})
@@ -937,7 +937,7 @@ func (p *program) expire() {
 func (p *program) crash() {
 	p.logf("crash")
 	p.searches = nil
-	p.e, p.replica = p.replica, New(Limits{}, 0)
+	p.e, p.replica = p.replica, New(Config{}, 0)
 	for _, group := range p.log {
 		require.NoError(p.t, p.replica.Apply(group))
 	}

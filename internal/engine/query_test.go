@@ -11,7 +11,7 @@ import (
 
 func TestFind_AnswersAreBounded(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	e.Register(0, &template.Schema{Kind: "blob", Fields: []template.Field{{Name: "data", Class: template.Bytes}}})
 	v := template.AppendBytes(nil, make([]byte, AnswerBytes/3))
 	row := append(template.Row{0xd6, 0xaa, 0x55}, v...)

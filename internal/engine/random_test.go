@@ -130,7 +130,7 @@ func randomQuery(r chooser) *Query {
 
 // newTestEngine returns an engine that knows the schemas.
 func newTestEngine(tb testing.TB) *Engine {
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	for i, s := range schemas {
 		r := e.Register(1, s)
 		require.NoError(tb, r.Err)

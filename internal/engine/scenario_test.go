@@ -50,7 +50,7 @@ type scenario struct {
 
 func newScenario(t *testing.T) *scenario {
 	return &scenario{
-		t: t, e: New(Limits{}, 0), replica: New(Limits{}, 0), now: int64(time.Second),
+		t: t, e: New(Config{}, 0), replica: New(Config{}, 0), now: int64(time.Second),
 		txns: map[string]uint64{}, waits: map[string]*Waiter{}, regs: map[string]uint64{},
 	}
 }
@@ -288,7 +288,7 @@ func (s *scenario) giveUp() {
 
 // crash goes on with a new engine that has read the log. Waits end with their connections.
 func (s *scenario) crash() {
-	s.e, s.replica = New(Limits{}, 0), New(Limits{}, 0)
+	s.e, s.replica = New(Config{}, 0), New(Config{}, 0)
 	require.NoError(s.t, s.e.Apply(s.log))
 	require.NoError(s.t, s.replica.Apply(s.log))
 	clear(s.waits)

@@ -257,7 +257,7 @@ func (s *scene) requireEvents(registrations []uint64, want ...event) {
 // restarted returns the scene as it is after a crash.
 func (s *scene) restarted() *scene {
 	s.t.Helper()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	require.NoError(s.t, e.Apply(s.e.Log))
 	e.Log = slices.Clone(s.e.Log)
 	e.Restarted(s.now)

@@ -50,7 +50,7 @@ func register(t *testing.T, e *Engine, s *template.Schema) KindID {
 
 func TestNamed_WaitsForItsKind(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	w := wait(t, e, sized(7))
 	require.Empty(t, e.kinds, "a template makes no kind")
 	kind := register(t, e, parcel(template.Int))
@@ -64,7 +64,7 @@ func TestNamed_WaitsForItsKind(t *testing.T) {
 
 func TestNamed_WaitsForItsField(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	kind := register(t, e, &template.Schema{Kind: "parcel", Fields: []template.Field{{Name: "id", Class: template.Int}}})
 	w := wait(t, e, sized(7))
 	without := named("parcel", template.Field{Name: "size", Class: 0}, nil)
@@ -81,7 +81,7 @@ func TestNamed_WaitsForItsField(t *testing.T) {
 
 func TestNamed_EndsWhenItContradictsTheSchema(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	w := wait(t, e, sized(7))
 	register(t, e, parcel(template.String))
 	require.ErrorIs(t, w.Err, template.ErrSchemaConflict)
@@ -92,7 +92,7 @@ func TestNamed_EndsWhenItContradictsTheSchema(t *testing.T) {
 
 func TestRegister_EmptyKindChangesClasses(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	kind := register(t, e, parcel(template.String))
 	byNumber := wait(t, e, Template{Kind: kind, Conds: []template.Cond{{Op: template.Eq, Value: template.AppendString(nil, "L")}}})
 	own := e.Begin(1, Forever, Request{}, "").Grants[0].ID
@@ -109,7 +109,7 @@ func TestRegister_EmptyKindChangesClasses(t *testing.T) {
 
 func TestRegister_ChangesClassesOfTheKindsThatEmbedIt(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	register(t, e, parcel(template.String))
 	heavy := &template.Schema{Kind: "heavy", Supers: []string{"parcel"}, Fields: []template.Field{
 		{Name: "weight", Class: template.Int}, {Name: "size", Class: template.String},
@@ -125,7 +125,7 @@ func TestRegister_ChangesClassesOfTheKindsThatEmbedIt(t *testing.T) {
 
 func TestDrop_FreesTheNameAndKeepsTheNumber(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	require.ErrorIs(t, e.Drop(1, "parcel").Err, ErrNoMatch)
 	kind := register(t, e, parcel(template.String))
 	waiter := wait(t, e, Template{Kind: kind})
@@ -153,7 +153,7 @@ func TestDrop_FreesTheNameAndKeepsTheNumber(t *testing.T) {
 
 func TestDrop_RefusesAKindInUse(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	kind := register(t, e, parcel(template.Int))
 	writeSizes(t, e, kind, 1)
 	require.ErrorIs(t, e.Drop(1, "parcel").Err, ErrKindInUse)

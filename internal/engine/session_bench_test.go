@@ -11,7 +11,7 @@ import (
 func BenchmarkSession(b *testing.B) {
 	for _, kept := range []bool{false, true} {
 		b.Run(fmt.Sprintf("kept=%t", kept), func(b *testing.B) {
-			e := New(Limits{}, 0)
+			e := New(Config{}, 0)
 			e.Register(0, job)
 			var by Request
 			if kept {

@@ -89,7 +89,7 @@ func leased(d Draft, lease int64) Draft {
 
 // replayed returns an engine that was made of the records of e, in groups of one call as the log may have them.
 func replayed(t *testing.T, e *Engine) *Engine {
-	again := New(Limits{}, 0)
+	again := New(Config{}, 0)
 	require.NoError(t, again.Apply(e.Log))
 	require.Equal(t, e.Hash(), again.Hash())
 	return again
@@ -189,7 +189,7 @@ func TestReceived_ForgetsOutcomesInOrder(t *testing.T) {
 // The number of a forgotten outcome is remembered: the call must not be executed a second time.
 func TestRecall_BeyondTheBound(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	require.NoError(t, e.Register(1, job).Err)
 	c := newCaller(t, e, 1)
 	row := append([]byte{0x80, 0x80, 0x40, byte(0x41)}, make([]byte, 1<<20-1)...) // a key that is null is left out below
@@ -288,7 +288,7 @@ func TestAdoptSessions_NumbersStay(t *testing.T) {
 }
 
 func replayedAs(t *testing.T, log []byte) *Engine {
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	require.NoError(t, e.Apply(log))
 	return e
 }
@@ -359,10 +359,10 @@ func FuzzOutcome(f *testing.F) {
 	f.Add(appendOutcome(nil, &Result{Grants: []Grant{{1, Forever}, {2, 5}}, Errs: []error{nil, ErrLeaseEnded}, Seq: 7, Version: 9}))
 	f.Add([]byte{fieldGrants, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		e := New(Limits{}, 0)
+		e := New(Config{}, 0)
 		var r, again Result
 		e.decodeOutcome(b, &r)
-		e2 := New(Limits{}, 0)
+		e2 := New(Config{}, 0)
 		e2.decodeOutcome(appendOutcome(nil, &r), &again)
 		require.Equal(t, r, again)
 	})

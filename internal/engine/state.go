@@ -19,8 +19,8 @@ type state struct {
 	watched       int64   // bytes of their queries
 
 	txns      map[uint64]*transaction
-	branches  map[txn.ID]uint64   // transactions here that are branches of others, by the names of those
-	decisions map[uint64][]string // committed transactions whose participants may not know that yet
+	branches  map[txn.ID]uint64        // transactions here that are branches of others, by the names of those
+	decisions map[uint64][]txn.Address // committed transactions whose participants may not know that yet
 	fates     fates
 	sessions  sessions
 

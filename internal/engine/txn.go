@@ -35,7 +35,7 @@ type transaction struct {
 
 	waiting       map[*Waiter]struct{} // calls under it that wait
 	registrations []*registration      // that live as long as it does
-	participants  []string             // spaces that have branches of it
+	participants  []txn.Address        // that have branches of it
 }
 
 // reserveStep is how many identities are reserved at a time for what the log does not name.

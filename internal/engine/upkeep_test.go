@@ -14,7 +14,7 @@ import (
 // sought returns an engine with n jobs of different keys, which was asked for keys until an index had begun. Its log is kept.
 func sought(t *testing.T, n int) *Engine {
 	t.Helper()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	require.NoError(t, e.Register(0, job).Err)
 	for i := range n {
 		require.NoError(t, e.Write(0, txn.ID{}, Request{}, []Draft{{Kind: jobKind, Row: appendJob(nil, i), Lease: Forever}}).Err)

@@ -10,8 +10,8 @@ func WithLog(cfg Config, wrap func(space string, l partition.Log) partition.Log)
 
 // Settled reports whether no transaction over several spaces is left unfinished.
 func (n *Node) Settled() bool {
-	for _, name := range n.Names() {
-		s := n.spaces.partition(name).Participant()
+	for _, a := range n.spaces.addresses() {
+		s := n.spaces.partition(a).Participant()
 		if len(s.Decisions())+len(s.Branches()) > 0 {
 			return false
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -61,7 +62,7 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*hosted{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.watching.Go(func() { b.Watch(ss.ctx) })
-	ss.spans = partition.NewSpans(ss.partition, ss.names, cfg.Logger)
+	ss.spans = partition.NewSpans(ss.partition, ss.addresses, cfg.Logger)
 	if cfg.Postgres != "" {
 		var err error
 		if ss.pool, err = writeback.NewPool(cfg.Postgres, cfg.Conns); err != nil {
@@ -165,7 +166,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	s := &hosted{incarnation: rand.Text()}
 	s.ctx, s.cancel = context.WithCancel(ss.ctx)
 	cfg := partition.Config{
-		Name: name, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall,
+		Address: txn.Address{Space: name}, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall,
 		Limits: engine.Limits{
 			EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn),
 			TxnEntries: ss.cfg.Limits.TxnEntries,
@@ -243,11 +244,21 @@ func (ss *spaces) lookup(name string) *hosted {
 }
 
 // partition returns the named space's, or nil.
-func (ss *spaces) partition(name string) *partition.Partition {
-	if s := ss.lookup(name); s != nil {
+// partition returns the partition at an address, or nil.
+func (ss *spaces) partition(a txn.Address) *partition.Partition {
+	if s := ss.lookup(a.Space); s != nil && a == s.partition.Address() {
 		return s.partition
 	}
 	return nil
+}
+
+// addresses returns those of all partitions.
+func (ss *spaces) addresses() (as []txn.Address) {
+	for _, s := range ss.all() {
+		as = append(as, s.partition.Address())
+	}
+	slices.SortFunc(as, txn.Address.Compare)
+	return as
 }
 
 func (ss *spaces) names() []string {

@@ -11,11 +11,11 @@ import (
 // Coordinator hears of what it cannot know by itself. Its methods neither wait nor call a partition: a partition's lock may be held.
 type Coordinator interface {
 	// Dissolved tells that a transaction with branches elsewhere was aborted in its home.
-	Dissolved(home string, d txn.Decision)
+	Dissolved(home txn.Address, d txn.Decision)
 	// Doomed tells that a branch has ended before its transaction, which therefore cannot commit.
 	Doomed(id txn.ID)
 	// Recovered tells that the partition serves again after its log had failed and was read again.
-	Recovered(space string)
+	Recovered(at txn.Address)
 }
 
 var _ Coordinator = (*txn.Coordinator)(nil)
@@ -26,7 +26,7 @@ func (p *Partition) tellCoordinator() {
 		return
 	}
 	for _, d := range p.e.Dissolved {
-		p.cfg.Txns.Dissolved(p.cfg.Name, txn.Decision{Number: d.Number, Spaces: d.Participants})
+		p.cfg.Txns.Dissolved(p.cfg.Address, txn.Decision(d))
 	}
 	for _, id := range p.e.Doomed {
 		p.cfg.Txns.Doomed(id)
@@ -34,7 +34,7 @@ func (p *Partition) tellCoordinator() {
 }
 
 // Participant returns the partition as the coordinator of transactions that span several spaces sees it.
-func (p *Partition) Participant() txn.Space { return participant{p} }
+func (p *Partition) Participant() txn.Partition { return participant{p} }
 
 // participant makes the engine's steps of two-phase commit into calls that return when they are durable.
 type participant struct{ p *Partition }
@@ -61,14 +61,14 @@ func (s participant) look(at func(e *engine.Engine)) {
 }
 
 // Enlist implements txn.Home.
-func (s participant) Enlist(number uint64, space string) error {
-	return s.now(func(now int64) engine.Result { return s.p.e.Enlist(now, number, space) })
+func (s participant) Enlist(number uint64, at txn.Address) error {
+	return s.now(func(now int64) engine.Result { return s.p.e.Enlist(now, number, at) })
 }
 
 // Participants implements txn.Home.
-func (s participant) Participants(number uint64) (names []string) {
-	s.look(func(e *engine.Engine) { names = e.Participants(number) })
-	return names
+func (s participant) Participants(number uint64) (at []txn.Address) {
+	s.look(func(e *engine.Engine) { at = e.Participants(number) })
+	return at
 }
 
 // Alive implements txn.Home.
@@ -97,7 +97,7 @@ func (s participant) Forget(ctx context.Context, number uint64) error {
 func (s participant) Decisions() (ds []txn.Decision) {
 	s.look(func(e *engine.Engine) {
 		for _, d := range e.Decisions() {
-			ds = append(ds, txn.Decision{Number: d.Number, Spaces: d.Participants})
+			ds = append(ds, txn.Decision(d))
 		}
 	})
 	return ds

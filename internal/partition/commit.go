@@ -395,6 +395,6 @@ func (p *Partition) resume() {
 	p.mu.Unlock()
 	p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
 	if p.cfg.Txns != nil {
-		p.cfg.Txns.Recovered(p.cfg.Name)
+		p.cfg.Txns.Recovered(p.cfg.Address)
 	}
 }

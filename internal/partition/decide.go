@@ -14,9 +14,9 @@ import (
 // serve are passed over.
 func (p *Partition) Decide(ctx context.Context, number uint64, by engine.Request, drafts []engine.Draft, branches []*Partition) ([]engine.Grant, error) {
 	d := decision{
-		p: p, id: txn.ID{Space: p.cfg.Name, Number: number}, by: by, drafts: drafts, branches: slices.Clone(branches),
+		p: p, id: txn.ID{Space: p.cfg.Address.Space, Number: number}, by: by, drafts: drafts, branches: slices.Clone(branches),
 	}
-	slices.SortFunc(d.branches, byName)
+	slices.SortFunc(d.branches, byAddress)
 	return d.take(ctx)
 }
 
@@ -57,7 +57,7 @@ func (d *decision) takeLogged(w *awaiter) {
 // takeAtOnce decides where no log makes anybody wait: the locks keep it from being seen before the branches are committed.
 func (d *decision) takeAtOnce(w *awaiter) {
 	all := append(slices.Clone(d.branches), d.p)
-	slices.SortFunc(all, byName)
+	slices.SortFunc(all, byAddress)
 	together(all, func(p *Partition) {
 		if p != d.p {
 			return
@@ -78,11 +78,11 @@ func (d *decision) takeAtOnce(w *awaiter) {
 }
 
 func (d *decision) decide(now int64) engine.Result {
-	names := make([]string, len(d.branches))
+	at := make([]txn.Address, len(d.branches))
 	for i, b := range d.branches {
-		names[i] = b.cfg.Name
+		at[i] = b.cfg.Address
 	}
-	return d.p.e.Decide(now, txn.ID{Number: d.id.Number}, d.by, d.drafts, names)
+	return d.p.e.Decide(now, txn.ID{Number: d.id.Number}, d.by, d.drafts, at)
 }
 
 // commitBranch commits the branch in b, whose lock is held. The coordinator sees to it that this becomes durable.
@@ -105,9 +105,4 @@ func together(ps []*Partition, f func(p *Partition)) {
 	}
 }
 
-func byName(a, b *Partition) int {
-	if a.cfg.Name < b.cfg.Name {
-		return -1
-	}
-	return 1
-}
+func byAddress(a, b *Partition) int { return a.cfg.Address.Compare(b.cfg.Address) }

@@ -17,6 +17,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Log makes groups of records durable, one at a time.
@@ -41,7 +42,7 @@ type Log interface {
 
 // Config configures a Partition. The zero value is a partition without a log.
 type Config struct {
-	Name         string        // of the space, for transactions that span several: each has another
+	Address      txn.Address   // for transactions that span several partitions, and for the identities that it gives out
 	Log          Log           // nil: every outcome is durable at once, nothing survives the process
 	Logger       *slog.Logger  // nil: silent
 	MaxEntry     int           // bytes of one entry's row; 0: 1 MiB
@@ -100,6 +101,9 @@ type Partition struct {
 	imaging chan struct{} // capacity 1; holds an element while an image is taken
 }
 
+// Address returns where the partition is.
+func (p *Partition) Address() txn.Address { return p.cfg.Address }
+
 // New returns an empty partition. It serves from Start on.
 func New(cfg Config) *Partition {
 	if cfg.Logger == nil {
@@ -138,7 +142,7 @@ func setDefault(v *int, d int) {
 // reset makes the state empty; the next change gets the number after lsn. The kinds stay published until those of the new state are: who needs one
 // meanwhile is to be told that the space is unavailable, not that there is no such kind.
 func (p *Partition) reset(lsn LSN) {
-	p.e = engine.New(p.cfg.Limits, uint64(lsn))
+	p.e = engine.New(engine.Config{Partition: p.cfg.Address.Partition, Limits: p.cfg.Limits}, uint64(lsn))
 	p.commits.empty(p.e)
 }
 
@@ -229,13 +233,13 @@ func (p *Partition) Discard() error {
 		err = nil // the state is there, and the room is needed
 	}
 	if err == nil && p.spans() {
-		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: end them, or wait until they have ended", engine.ErrInvalidArgument, p.cfg.Name)
+		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: end them, or wait until they have ended", engine.ErrInvalidArgument, p.cfg.Address.Space)
 	}
 	if err != nil {
 		p.mu.Unlock()
 		return err
 	}
-	p.end(fmt.Errorf("%w: space %q was dropped", engine.ErrDropped, p.cfg.Name))
+	p.end(fmt.Errorf("%w: space %q was dropped", engine.ErrDropped, p.cfg.Address.Space))
 	return nil
 }
 

@@ -369,7 +369,7 @@ func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
 // rebuilt returns the hash of the state that the log holds.
 func rebuilt(t *testing.T, log *gate) uint64 {
 	t.Helper()
-	e := engine.New(engine.Limits{}, 0)
+	e := engine.New(engine.Config{}, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	last := log.Last()
 	err := log.Tail(ctx, 0, func(g record.Group) error {

@@ -80,12 +80,12 @@ func BeginImages(ms []*Imaging) error {
 	for _, m := range ms {
 		of[m.p], ps = m, append(ps, m.p)
 	}
-	slices.SortFunc(ps, byName)
+	slices.SortFunc(ps, byAddress)
 	var errs []error
 	turn := new(sync.Mutex)
 	together(ps, func(p *Partition) {
 		if p.err != nil {
-			errs = append(errs, fmt.Errorf("space %q: %w", p.cfg.Name, p.err))
+			errs = append(errs, fmt.Errorf("space %q: %w", p.cfg.Address.String(), p.err))
 			return
 		}
 		of[p].turn = turn

@@ -106,12 +106,18 @@ type fleet struct {
 	spans *partition.Spans
 }
 
+// nameOf names the partitions of a fleet: one of a space, and two of another.
+var nameOf = map[txn.Address]string{{Space: "a"}: "a", {Space: "b"}: "b", {Space: "b", Partition: 1}: "c"}
+
+func addresses() []txn.Address { return slices.SortedFunc(maps.Keys(nameOf), txn.Address.Compare) }
+
 // newFleet starts the partitions a, b and c, with tapes made by log unless that is nil. Their kind is the job.
 func newFleet(t testing.TB, log func() *tape) *fleet {
 	f := &fleet{t: t, parts: map[string]*partition.Partition{}, tapes: map[string]*tape{}}
-	f.spans = partition.NewSpans(func(name string) *partition.Partition { return f.parts[name] }, f.names, nil)
-	for _, name := range []string{"a", "b", "c"} {
-		cfg := partition.Config{Name: name, Txns: f.spans}
+	f.spans = partition.NewSpans(func(a txn.Address) *partition.Partition { return f.parts[nameOf[a]] }, addresses, nil)
+	for _, a := range addresses() {
+		name := nameOf[a]
+		cfg := partition.Config{Address: a, Txns: f.spans}
 		if log != nil {
 			f.tapes[name] = log()
 			cfg.Log = f.tapes[name]
@@ -305,7 +311,7 @@ func TestSpan_PreparedStaysLockedThroughRestart(t *testing.T) {
 		require.ErrorIs(t, f.do(func(c *caller) { f.parts["b"].Find(c, 1, q, 0) }).err, engine.ErrTxnEnded, "it is prepared")
 		f.close()
 
-		again := partition.New(partition.Config{Name: "b", Log: f.tapes["b"]})
+		again := partition.New(partition.Config{Address: txn.Address{Space: "b"}, Log: f.tapes["b"]})
 		require.NoError(t, again.Start(t.Context(), nil))
 		defer again.Close()
 		f.parts["b"] = again

@@ -15,44 +15,44 @@ import (
 // home. Its methods may be called concurrently; those of the coordinator that it embeds are for partitions and whoever starts them.
 type Spans struct {
 	*txn.Coordinator
-	find func(name string) *Partition
+	find func(a txn.Address) *Partition
 }
 
-// NewSpans returns the Spans of the partitions that find knows by the names of their spaces, and names lists; find returns nil for others.
-// Neither may wait for a partition. A nil logger is silent. Close ends it.
-func NewSpans(find func(name string) *Partition, names func() []string, logger *slog.Logger) *Spans {
+// NewSpans returns the Spans of the partitions that find knows by their addresses, and all lists; find returns nil for others. Neither
+// may wait for a partition. A nil logger is silent. Close ends it.
+func NewSpans(find func(a txn.Address) *Partition, all func() []txn.Address, logger *slog.Logger) *Spans {
 	s := &Spans{find: find}
-	s.Coordinator = txn.NewCoordinator(finder{find, names}, logger)
+	s.Coordinator = txn.NewCoordinator(finder{find, all}, logger)
 	return s
 }
 
-// finder implements txn.Spaces.
+// finder implements txn.Partitions.
 type finder struct {
-	find  func(name string) *Partition
-	names func() []string
+	find func(a txn.Address) *Partition
+	all  func() []txn.Address
 }
 
-// Space implements txn.Spaces.
-func (f finder) Space(name string) txn.Space {
-	if p := f.find(name); p != nil {
+// At implements txn.Partitions.
+func (f finder) At(a txn.Address) txn.Partition {
+	if p := f.find(a); p != nil {
 		return p.Participant()
 	}
 	return nil
 }
 
-// Names implements txn.Spaces.
-func (f finder) Names() []string { return f.names() }
+// All implements txn.Partitions.
+func (f finder) All() []txn.Address { return f.all() }
 
 // Join sees to it that calls under a transaction can be made at a partition that is not its home. It does not wait. It returns engine.ErrTxnEnded,
 // and engine.ErrInvalidArgument if there is no such home.
 func (s *Spans) Join(id txn.ID, at *Partition) error {
-	return explain(id, s.Coordinator.Join(id, at.cfg.Name))
+	return explain(id, s.Coordinator.Join(id, at.cfg.Address))
 }
 
 // Joined returns nil or, if what is done under a transaction in other spaces must not be answered before, what waits until the log of its home knows
 // that it does not outlast a restart: with what it has taken at home, and without the rest, it could be committed then.
 func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
-	home := s.find(id.Space)
+	home := s.find(id.Home())
 	if home == nil || !home.pendingVolatile(id.Number) {
 		return nil
 	}
@@ -66,18 +66,18 @@ func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
 // before; if that was by another Commit which was under way it has waited for that. It returns engine.ErrInvalidArgument and
 // engine.ErrTooLarge as Commit of a partition does.
 func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by engine.Request, drafts []engine.Draft) (grants []engine.Grant, err error) {
-	home := s.find(id.Space)
+	home := s.find(id.Home())
 	if home == nil {
 		return nil, noHome(id)
 	}
 	if err := at.checkSize(drafts); err != nil {
 		return nil, err // while the transaction is still as it was
 	}
-	names := home.Participant().Participants(id.Number)
-	if err := roomToCommit(id, append(s.all(names), home), at, drafts); err != nil {
+	parts := home.Participant().Participants(id.Number)
+	if err := roomToCommit(id, append(s.all(parts), home), at, drafts); err != nil {
 		return nil, err
 	}
-	if err := admitSpan(append(s.all(names), home, at)); err != nil {
+	if err := admitSpan(append(s.all(parts), home, at)); err != nil {
 		return nil, err
 	}
 	if home != at && len(drafts) > 0 {
@@ -89,8 +89,8 @@ func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by engine.
 		}
 		drafts = nil
 	}
-	err = s.Coordinator.Commit(ctx, id, func(ctx context.Context, names []string) error {
-		own, err := home.Decide(ctx, id.Number, by, drafts, s.all(names))
+	err = s.Coordinator.Commit(ctx, id, func(ctx context.Context, parts []txn.Address) error {
+		own, err := home.Decide(ctx, id.Number, by, drafts, s.all(parts))
 		grants = append(grants, own...)
 		return err
 	})
@@ -128,7 +128,7 @@ func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []engine.Dra
 
 // roomToWrite returns engine.ErrTooLarge if a transaction may not write drafts here as well, and otherwise how many entries it would hold here.
 func (p *Partition) roomToWrite(id txn.ID, drafts []engine.Draft) (entries int, err error) {
-	if id.Space == p.cfg.Name {
+	if id.Home() == p.cfg.Address {
 		id.Space = ""
 	}
 	p.mu.Lock()
@@ -136,11 +136,11 @@ func (p *Partition) roomToWrite(id txn.ID, drafts []engine.Draft) (entries int, 
 	return p.e.RoomToWrite(id, drafts)
 }
 
-// all returns the named partitions.
-func (s *Spans) all(names []string) []*Partition {
-	ps := make([]*Partition, len(names))
-	for i, name := range names {
-		ps[i] = s.find(name)
+// all returns the partitions at some addresses.
+func (s *Spans) all(at []txn.Address) []*Partition {
+	ps := make([]*Partition, len(at))
+	for i, a := range at {
+		ps[i] = s.find(a)
 	}
 	return ps
 }
@@ -153,9 +153,9 @@ func (s *Spans) Abort(ctx context.Context, id txn.ID) error {
 // Rollback undoes what was done under a transaction in all partitions, but for the takes, at the given one, of the entries in keep. It returns
 // engine.ErrTxnEnded, and engine.ErrInvalidArgument if its home does not exist.
 func (s *Spans) Rollback(ctx context.Context, id txn.ID, at *Partition, keep []uint64) error {
-	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, name string) error {
-		p, local, kept := s.find(name), id, keep
-		if name == id.Space {
+	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, a txn.Address) error {
+		p, local, kept := s.find(a), id, keep
+		if a == id.Home() {
 			local.Space = ""
 		}
 		if p != at {
@@ -168,7 +168,7 @@ func (s *Spans) Rollback(ctx context.Context, id txn.ID, at *Partition, keep []u
 // Fate tells what has become of a transaction. It blocks until that is durable. It returns engine.ErrInvalidArgument if the transaction's home does not exist,
 // and the error of a home that does not serve.
 func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate engine.Fate, err error) {
-	home := s.find(id.Space)
+	home := s.find(id.Home())
 	if home == nil {
 		return engine.Unknown, noHome(id)
 	}
@@ -181,9 +181,9 @@ func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate engine.Fate, err erro
 // before, so that nothing is left of them when the cancellation is answered. It does not wait.
 func (s *Spans) Cancelling(at *Partition, leases []uint64) {
 	for _, d := range at.spanning(leases) {
-		for _, name := range d.Spaces {
-			if p := s.find(name); p != nil {
-				p.Participant().Drop(txn.ID{Space: at.cfg.Name, Number: d.Number})
+		for _, a := range d.Participants {
+			if p := s.find(a); p != nil {
+				p.Participant().Drop(txn.ID{Space: at.cfg.Address.Space, Number: d.Number})
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func (p *Partition) Spans(number uint64) bool {
 	return p.err == nil && len(p.e.Participants(number)) > 0
 }
 
-// spanning returns those of the transactions numbered by ids that began here and have branches in other partitions, with their spaces.
+// spanning returns those of the transactions numbered by ids that began here and have branches in other partitions, with the addresses of those.
 func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -63,8 +63,8 @@ func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
 		return nil
 	}
 	for _, id := range ids {
-		if names := p.e.Participants(id); len(names) > 0 {
-			ds = append(ds, txn.Decision{Number: id, Spaces: names})
+		if at := p.e.Participants(id); len(at) > 0 {
+			ds = append(ds, txn.Decision{Number: id, Participants: at})
 		}
 	}
 	return ds

@@ -89,7 +89,8 @@ func (o *outlet) Lost(err error) {
 type caller struct {
 	outlet
 	handle    uint64
-	name      string
+	name      string // of the space
+	partition uint16 // its number in the space
 	session   uint64 // of the client with the partition; 0: none, it does not repeat calls
 	opened    []byte // the answer to Open
 	p         *partition.Partition

@@ -21,6 +21,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Spaces is what a server serves. Its methods may be called concurrently.
@@ -74,7 +75,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Spans == nil {
-		c.Spans = partition.NewSpans(func(string) *partition.Partition { return nil }, func() []string { return nil }, nil)
+		c.Spans = partition.NewSpans(func(txn.Address) *partition.Partition { return nil }, func() []txn.Address { return nil }, nil)
 	}
 	var errs []error
 	if c.Spaces == nil {

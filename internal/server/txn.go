@@ -11,10 +11,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// home returns id as the space's partition takes it: without a home if that is the space itself.
+// home returns id as the partition takes it: without a space if it began in the partition itself, else with one.
 func (c *caller) home(id txn.ID) txn.ID {
-	if id.Space == c.name {
+	switch here := id.Number == 0 || txn.PartitionOf(id.Number) == c.partition; {
+	case here && id.Space == c.name:
 		id.Space = ""
+	case !here && id.Space == "":
+		id.Space = c.name
 	}
 	return id
 }

@@ -73,7 +73,7 @@ func (r *resting) file(log *replication.Log, position uint64) string {
 
 // replay returns the hash of the state that a snapshot, or nothing, and the log after it make.
 func (r *resting) replay(ctx context.Context, log *replication.Log, position uint64) (uint64, error) {
-	e := engine.New(engine.Limits{}, 0)
+	e := engine.New(engine.Config{}, 0)
 	if position > 0 {
 		if err := r.load(e, log, position); err != nil {
 			return 0, err

@@ -2,32 +2,32 @@ package txn
 
 import "context"
 
-// Spaces are those that transactions may span. The methods may be called concurrently and do not wait for a space.
-type Spaces interface {
-	// Space returns the named space, or nil.
-	Space(name string) Space
-	// Names returns the names of all spaces.
-	Names() []string
+// Partitions are those that transactions may span. The methods may be called concurrently and do not wait for a partition.
+type Partitions interface {
+	// At returns the partition at an address, or nil.
+	At(a Address) Partition
+	// All returns the addresses of all partitions.
+	All() []Address
 }
 
-// Space is what the protocol needs of a space: it is home to transactions that begin there, and holds branches of those that
-// began elsewhere and reach into it. All methods may be called concurrently.
+// Partition is what the protocol needs of a partition: it is home to transactions that begin there, and holds branches of those
+// that began elsewhere and reach into it. All methods may be called concurrently.
 //
 // A method with a context returns when what it did is durable, and has done nothing that a crash could take back when it returns nil. When
 // it returns an error, ctx's or another, it may have acted or not.
-type Space interface {
+type Partition interface {
 	Home
 	Host
 }
 
-// Home is a space as the place where transactions begin, and where their outcome is decided.
+// Home is a partition as the place where transactions begin, and where their outcome is decided.
 type Home interface {
-	// Enlist notes that the named space is about to hold a branch of a transaction, and does not wait for anything. It returns an error if the
-	// transaction has ended. If the space was enlisted before, its branch was lost: Enlist then aborts the transaction, and returns an error as well.
-	Enlist(number uint64, space string) error
+	// Enlist notes that the partition at an address is about to hold a branch of a transaction, and does not wait for anything. It returns an error if the
+	// transaction has ended. If it was enlisted before, its branch was lost: Enlist then aborts the transaction, and returns an error as well.
+	Enlist(number uint64, at Address) error
 
-	// Participants returns the spaces that were enlisted; none if the transaction has ended.
-	Participants(number uint64) []string
+	// Participants returns the partitions that were enlisted; none if the transaction has ended.
+	Participants(number uint64) []Address
 
 	// Alive reports whether a transaction can be used: it has not ended, and its lease has not either. It does not wait.
 	Alive(number uint64) bool
@@ -38,14 +38,14 @@ type Home interface {
 	// Outcome tells what has become of a transaction.
 	Outcome(ctx context.Context, number uint64) (Outcome, error)
 
-	// Forget lets the space forget that a transaction was committed. Nobody may ask for its outcome any more.
+	// Forget lets the home forget that a transaction was committed. Nobody may ask for its outcome any more.
 	Forget(ctx context.Context, number uint64) error
 
-	// Decisions returns the transactions that were committed and not yet forgotten; none while the space does not serve.
+	// Decisions returns the transactions that were committed and not yet forgotten; none while the partition does not serve.
 	Decisions() []Decision
 }
 
-// Host is a space as a holder of branches. A branch is named by the full ID of its transaction.
+// Host is a partition as a holder of branches. A branch is named by the full ID of its transaction.
 type Host interface {
 	// HasBranch reports whether there is a branch of the transaction.
 	HasBranch(id ID) bool
@@ -64,7 +64,7 @@ type Host interface {
 	Commit(ctx context.Context, id ID) error
 	Abort(ctx context.Context, id ID) error
 
-	// Branches returns the transactions that have a branch here, prepared or not; none while the space does not serve.
+	// Branches returns the transactions that have a branch here, prepared or not; none while the partition does not serve.
 	Branches() []ID
 }
 
@@ -77,8 +77,8 @@ const (
 	Committed                // it was committed
 )
 
-// Decision is a transaction that was decided in its home, by number, and the spaces that hold branches of it.
+// Decision is a transaction that was decided in its home, by number, and the partitions that hold branches of it.
 type Decision struct {
-	Number uint64
-	Spaces []string
+	Number       uint64
+	Participants []Address
 }

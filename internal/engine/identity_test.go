@@ -1,0 +1,34 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Two partitions of a space never give out the same identity, and each identity tells its partition: of entries, transactions and
+// registrations, also after a restart from the log and from an image.
+func TestIdentities_CarryThePartition(t *testing.T) {
+	t.Parallel()
+	cfg := Config{Partition: 3}
+	e := New(cfg, 0)
+	for _, s := range schemas {
+		require.NoError(t, e.Register(1, s).Err)
+	}
+	r := e.Write(1, txn.ID{}, Request{}, []Draft{aStone(1)})
+	require.NoError(t, r.Err)
+	entry := r.Grants[0].ID
+	require.Equal(t, txn.IDBase(3)+1, entry)
+	number := e.Begin(1, Forever, Request{}, "").Grants[0].ID
+	require.EqualValues(t, 3, txn.PartitionOf(number))
+	require.NoError(t, e.Commit(1, txn.ID{Number: number}, Request{}, []Draft{aStone(2)}).Err)
+	require.Equal(t, Committed, e.TxnFate(1, number).Fate)
+
+	replica := New(cfg, 0)
+	require.NoError(t, replica.Apply(e.Log))
+	require.Equal(t, e.Hash(), replica.Hash())
+	require.Equal(t, Committed, replica.TxnFate(1, number).Fate)
+	require.EqualValues(t, 3, txn.PartitionOf(replica.Write(1, txn.ID{}, Request{}, []Draft{aStone(3)}).Grants[0].ID))
+}
