@@ -34,7 +34,7 @@ func parkRanges(e *Engine, n int, take bool) []*Waiter {
 func TestCrowd_RangesCostWritesLittle(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	e.Register(0, wide())
 	waiters := parkRanges(e, n, false)
 	b := e.kinds[0].watch.groups[0].buckets[waiters[0].nodes[0].hash]
@@ -56,7 +56,7 @@ func TestCrowd_RangesCostWritesLittle(t *testing.T) {
 // Of takes the first in order of arrival gets an entry, wherever it is filed.
 func TestCrowd_TakesAreServedInOrderOfArrival(t *testing.T) {
 	t.Parallel()
-	e := New(Limits{}, 0)
+	e := New(Config{}, 0)
 	e.Register(0, wide())
 	waiters := parkRanges(e, 1000, true)
 	for i := range 1000 {
@@ -84,7 +84,7 @@ func TestCrowd_FindsWhatAScanFinds(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		e := New(Limits{}, 0)
+		e := New(Config{}, 0)
 		e.Register(0, wide())
 		var parked []*Waiter
 		served := 0
@@ -133,7 +133,7 @@ func expectedServed(parked []*Waiter, row template.Row) (served []*Waiter) {
 func BenchmarkCrowd(b *testing.B) {
 	for _, n := range []int{1, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			e := New(Limits{}, 0)
+			e := New(Config{}, 0)
 			e.Register(0, wide())
 			parkRanges(e, n, false)
 			row := wideRow(-1)
