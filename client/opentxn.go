@@ -53,8 +53,9 @@ func (c *call) dooms() bool {
 // errDoomed is why a transaction has ended of which a call was lost.
 var errDoomed = fmt.Errorf("%w: the connection was lost during a call under it", space.ErrTxnEnded)
 
-// A call that is lost with its session may have left something behind that outlasts a restart: a transaction with what it has taken. It is ended before
-// the caller hears of it, or makes the call again: who knows that a transaction has ended finds its locks gone.
+// A call that is lost with its session may have left something behind that outlasts a restart: a transaction with what
+// it has taken. It is ended before the caller hears of it, or makes the call again: who knows that a transaction has
+// ended finds its locks gone.
 
 // begins reports whether c begins transactions.
 func (c *call) begins() bool { return c.query.Begin || c.op == wire.BeginTxn }
@@ -86,7 +87,8 @@ func (l *link) doomLocked(c *call) (gone chan struct{}) {
 	return gone
 }
 
-// abortSurely aborts a transaction over the connection on which it began, however long that takes. It returns before only if the link is closed, which ends what the client has begun.
+// abortSurely aborts a transaction over the connection on which it began, however long that takes. It returns before
+// only if the link is closed, which ends what the client has begun.
 func (l *link) abortSurely(s *Space, id txn.ID, via *link) {
 	ctx, cancel := l.context()
 	defer cancel()
@@ -116,13 +118,15 @@ func (l *link) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// unclaimed is a call whose answer is lost, and that may have begun transactions: nobody has them, but they may outlast a restart.
+// unclaimed is a call whose answer is lost, and that may have begun transactions: nobody has them, but they may outlast
+// a restart.
 type unclaimed struct {
 	space *Space
 	gone  chan struct{} // closed when they have ended
 }
 
-// unclaimedLocked notes such a call. What it has begun is ended when the space is opened again, and has told what is open.
+// unclaimedLocked notes such a call. What it has begun is ended when the space is opened again, and has told what is
+// open.
 func (l *link) unclaimedLocked(s *Space, number uint64) (gone chan struct{}) {
 	if l.unclaimed == nil {
 		l.unclaimed = map[uint64]unclaimed{}
@@ -150,8 +154,8 @@ func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
 	}
 }
 
-// reopenLocked has the spaces opened in which transactions are or may be open, now that they are to be: so their holders learn at once which of
-// them have ended.
+// reopenLocked has the spaces opened in which transactions are or may be open, now that they are to be: so their
+// holders learn at once which of them have ended.
 func (l *link) reopenLocked() {
 	if !l.reopening {
 		l.reopening = l.goLocked(l.reopen)

@@ -155,7 +155,8 @@ func (c *muteConn) Read(b []byte) (int, error) {
 	}
 }
 
-// The space is asked what has become of a call that was given up until it has answered, however many sessions that takes, and once in each.
+// The space is asked what has become of a call that was given up until it has answered, however many sessions that
+// takes, and once in each.
 func TestOutcome_IsAskedForInOneSessionAfterTheOther(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})

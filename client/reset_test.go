@@ -154,8 +154,8 @@ func TestReset_AgainAndAgain(t *testing.T) {
 	require.Len(t, seen, 160)
 }
 
-// A call whose answer is lost with the log leaves nothing behind: a TakeTxn that is made again finds what it had taken, and who hears that a transaction
-// has ended finds its locks gone.
+// A call whose answer is lost with the log leaves nothing behind: a TakeTxn that is made again finds what it had taken,
+// and who hears that a transaction has ended finds its locks gone.
 func TestReset_LeavesNoTransactionBehind(t *testing.T) {
 	t.Parallel()
 	for name, stores := range map[string]bool{"the log has stored it": true, "the log has not": false} {

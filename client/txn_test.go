@@ -292,7 +292,8 @@ func TestTxn_WaitsAreCancelled(t *testing.T) {
 	require.Equal(t, 1, countJobs(t, c))
 }
 
-// A TakeTxn whose answer is lost is made again once what it has begun is gone: it finds the same entry, whichever connection it uses.
+// A TakeTxn whose answer is lost is made again once what it has begun is gone: it finds the same entry, whichever
+// connection it uses.
 func TestTakeTxn_FindsWhatItHadTakenWhenItsAnswerWasLost(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})

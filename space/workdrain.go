@@ -88,8 +88,8 @@ func (w *work) leave(deadline time.Time) error {
 	return &DrainError{Running: len(left), Drain: w.options.drain}
 }
 
-// giveBack aborts the transactions of jobs, all with one call, and closes done then. If it fails, or has no answer before the deadline, they end with their
-// leases.
+// giveBack aborts the transactions of jobs, all with one call, and closes done then. If it fails, or has no answer
+// before the deadline, they end with their leases.
 func (w *work) giveBack(deadline time.Time, back []*task, why error) (done chan struct{}) {
 	done = make(chan struct{})
 	if len(back) == 0 {

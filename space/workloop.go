@@ -178,8 +178,8 @@ func (w *work) assign() {
 	}
 }
 
-// makeRoom gives back the jobs for which no worker is free, before one begins that a worker has died with: the death of this one, too, would count as an
-// attempt of them.
+// makeRoom gives back the jobs for which no worker is free, before one begins that a worker has died with: the death of
+// this one, too, would count as an attempt of them.
 func (w *work) makeRoom() {
 	free := w.options.workers - len(w.running)
 	if w.back != nil || len(w.queue) <= free {
@@ -209,8 +209,8 @@ func (w *work) ask() {
 // horizon is how far ahead jobs are taken, in the time that they take the handlers.
 const horizon = 50 * time.Millisecond
 
-// ahead returns how many jobs may wait for a worker: none until it is known how long they take, and none that would count an attempt without having begun,
-// because a worker has died with one that runs, or as their only one.
+// ahead returns how many jobs may wait for a worker: none until it is known how long they take, and none that would
+// count an attempt without having begun, because a worker has died with one that runs, or as their only one.
 func (w *work) ahead() int {
 	if w.pace == 0 || w.suspect > 0 || w.options.tries == 1 {
 		return 0

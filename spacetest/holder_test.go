@@ -14,7 +14,8 @@ import (
 	"github.com/gospaces/gospaces/spacetest"
 )
 
-// holderVariable names the environment variable that makes TestHolder a process which takes a job of the server at that address, and keeps it.
+// holderVariable names the environment variable that makes TestHolder a process which takes a job of the server at that
+// address, and keeps it.
 const holderVariable = "SPACETEST_HOLDER"
 
 type chore struct{ ID int64 }
@@ -36,7 +37,8 @@ func TestHolder(t *testing.T) {
 	select {}
 }
 
-// A job whose holder is killed along with the server comes back when the server has waited for the holder, long before the lease is over.
+// A job whose holder is killed along with the server comes back when the server has waited for the holder, long before
+// the lease is over.
 func TestKill_HolderDiesToo(t *testing.T) {
 	t.Parallel()
 	s := spacetest.Server(t, spacetest.ServerConfig{Process: true})

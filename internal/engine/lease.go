@@ -29,7 +29,8 @@ func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 	return r
 }
 
-// leased returns the transaction with the lease id, if it began here. One whose lease is over it ends: its locks are gone when its holder hears that.
+// leased returns the transaction with the lease id, if it began here. One whose lease is over it ends: its locks are
+// gone when its holder hears that.
 func (e *Engine) leased(id uint64) *transaction {
 	t := e.txns[id]
 	switch {

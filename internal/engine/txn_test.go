@@ -176,7 +176,8 @@ func TestTxn_EndedIsEnded(t *testing.T) {
 	}
 }
 
-// Who is told that the lease of a transaction has ended finds its locks gone, before the time has come to look for such leases.
+// Who is told that the lease of a transaction has ended finds its locks gone, before the time has come to look for such
+// leases.
 func TestTxn_ItsLocksAreGoneWhenItsLeaseIsSaidToHaveEnded(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(s *scene, ids []uint64) Result{

@@ -21,8 +21,9 @@ func (p *Partition) Hear(h Holder) {
 	p.holders[0] = h
 }
 
-// Adopt makes h the one to be told of what becomes of the transactions of a session, until Gone, and tells reply which are open. That the others have ended
-// may be shown when lsn is durable; the rules of Reply apply. It fails, and changes nothing, while the partition cannot tell.
+// Adopt makes h the one to be told of what becomes of the transactions of a session, until Gone, and tells reply which
+// are open. That the others have ended may be shown when lsn is durable; the rules of Reply apply. It fails, and
+// changes nothing, while the partition cannot tell.
 func (p *Partition) Adopt(session uint64, h Holder, reply func(open []engine.OpenTxn, lsn LSN, durable bool)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -55,7 +55,8 @@ type Config struct {
 
 	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
-	// TxnGrace is how long the transactions are kept of a client that is gone, after a restart too; 0: 30 s. They end with its session at the latest.
+	// TxnGrace is how long the transactions are kept of a client that is gone, after a restart too; 0: 30 s. They end
+	// with its session at the latest.
 	TxnGrace time.Duration
 
 	Wall func() time.Time // the machine's wall clock, for tests; nil: time.Now

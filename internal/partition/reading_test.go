@@ -119,8 +119,8 @@ func TestPartition_WithoutRoomIsServedForReading(t *testing.T) {
 	})
 }
 
-// What is served for reading is what there will be when there is room: the locks of a transaction that a restart ends are gone, and so are those of one
-// whose lease is over.
+// What is served for reading is what there will be when there is room: the locks of a transaction that a restart ends
+// are gone, and so are those of one whose lease is over.
 func TestPartition_WhatIsServedForReadingHasNoStaleLocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

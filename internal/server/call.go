@@ -218,8 +218,8 @@ func (s *session) newCaller(handle uint64, name string, p *partition.Partition) 
 	return c
 }
 
-// openSession makes c the one that calls on behalf of the client, and answers the call that opens the space. It fails, without an answer, while
-// the space cannot tell which transactions of the client are open.
+// openSession makes c the one that calls on behalf of the client, and answers the call that opens the space. It fails,
+// without an answer, while the space cannot tell which transactions of the client are open.
 func (c *caller) openSession(call, number uint64, o *wire.Opened) (err error) {
 	if c.session, o.Lost, err = c.p.OpenSession(c.s.client, number); err != nil {
 		return err
@@ -241,7 +241,8 @@ func (c *caller) openSession(call, number uint64, o *wire.Opened) (err error) {
 	return err
 }
 
-// answerOpened answers an Open. An answer that names the transactions which are open says that the others have ended: no crash may bring them back.
+// answerOpened answers an Open. An answer that names the transactions which are open says that the others have ended:
+// no crash may bring them back.
 func (c *caller) answerOpened(call uint64, o *wire.Opened, lsn partition.LSN, durable bool) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()

@@ -142,8 +142,8 @@ func (s *session) leaveStale() {
 	}
 }
 
-// inheritLocked makes c take over what old has begun, which was reset, unless it was in another space of the same name. The partition knows what a client
-// with a session has begun.
+// inheritLocked makes c take over what old has begun, which was reset, unless it was in another space of the same name.
+// The partition knows what a client with a session has begun.
 func (c *caller) inheritLocked(old *caller) {
 	if old != nil && old.p == c.p && c.session == 0 {
 		c.txns, old.txns = old.txns, openTxns{}
