@@ -189,7 +189,7 @@ func (l *link) settleOrphanLocked(o *orphan, c *call, err error) {
 func (l *link) verdictLocked(o *orphan, c *call, err error) (v space.Verdict) {
 	switch {
 	case err == nil:
-	case errors.Is(err, space.ErrOutcomeUnknown):
+	case errors.Is(err, space.ErrOutcomeUnknown), errors.Is(err, wire.ErrInDoubt), err == errLost:
 		return v
 	default:
 		return space.Verdict{Fate: space.Aborted}
