@@ -18,9 +18,10 @@ import (
 	"github.com/minio/highwayhash"
 )
 
-// blockFile is the content of a file of a stream as the embedded server writes it: one record after the other, each its length (4 bytes, of which a bit tells that
-// it has a header), position (8), time (8) and the length of its subject (2), the subject, the length of the header (4) and that, the data, and a checksum (8). A
-// record with a bit in its position is no message: it tells that the message at this position was removed, or that the log has reached it.
+// blockFile is the content of a file of a stream as the embedded server writes it: one record after the other, each its
+// length (4 bytes, of which a bit tells that it has a header), position (8), time (8) and the length of its subject
+// (2), the subject, the length of the header (4) and that, the data, and a checksum (8). A record with a bit in its
+// position is no message: it tells that the message at this position was removed, or that the log has reached it.
 type blockFile struct {
 	number  int
 	content []byte
@@ -113,7 +114,8 @@ func readBlock(dir string, id logID, number int) (*blockFile, error) {
 func newBlockFile(content []byte, id logID, number int) (*blockFile, error) {
 	key := sha256.Sum256(fmt.Appendf(nil, "%s-%d", id.stream(), number))
 	hash, err := highwayhash.NewDigest64(key[:])
-	return &blockFile{number: number, content: content, subject: []byte(id.subject()), hash: hash, effort: maxEffort}, err
+	f := &blockFile{number: number, content: content, subject: []byte(id.subject()), hash: hash, effort: maxEffort}
+	return f, err
 }
 
 // blockRecord is one record of a file.
@@ -177,7 +179,8 @@ func (f *blockFile) sound(b []byte, size int, header bool) bool {
 	return bytes.Equal(f.hash.Sum(nil), b[size-blockTail:size])
 }
 
-// data returns what a message says; false if it is not of this log, or its header is not one, which no checksum covers the length of.
+// data returns what a message says; false if it is not of this log, or its header is not one, which no checksum covers
+// the length of.
 func (f *blockFile) data(b []byte, header bool) ([]byte, bool) {
 	n := int(binary.LittleEndian.Uint16(b[20:]))
 	rest := b[blockHead:]
@@ -188,7 +191,8 @@ func (f *blockFile) data(b []byte, header bool) ([]byte, bool) {
 		return rest, true
 	}
 	n, rest = int(binary.LittleEndian.Uint32(rest)), rest[4:]
-	if n > len(rest) || !bytes.HasPrefix(rest, []byte(headerBegin)) || !bytes.HasSuffix(rest[:n], []byte("\r\n"+headerEnd)) {
+	begin, end := []byte(headerBegin), []byte("\r\n"+headerEnd)
+	if n > len(rest) || !bytes.HasPrefix(rest, begin) || !bytes.HasSuffix(rest[:n], end) {
 		return nil, false
 	}
 	return rest[n:], true
@@ -220,8 +224,9 @@ func (f *blockFile) next(from int, note []byte) int {
 	return at
 }
 
-// cutOff reports whether what is from an offset to the end, which is no undamaged record, is what the end of a process, or of the power, leaves of a record
-// that was being written: its beginning, perhaps with zeros after it. No such record was acknowledged. Anything else was whole once.
+// cutOff reports whether what is from an offset to the end, which is no undamaged record, is what the end of a process,
+// or of the power, leaves of a record that was being written: its beginning, perhaps with zeros after it. No such
+// record was acknowledged. Anything else was whole once.
 func (f *blockFile) cutOff(at int, last uint64) bool {
 	const unwritten = 64 // so many zeros at the end are no checksum
 	b := f.content[at:]
@@ -246,7 +251,7 @@ func (f *blockFile) cutOff(at int, last uint64) bool {
 	if !header && size == blockHead+blockTail {
 		return binary.LittleEndian.Uint16(left[20:]) == 0
 	}
-	position, subject := binary.LittleEndian.Uint64(left[4:]), left[blockHead:]
-	return position > last && position <= blockPosition && int(binary.LittleEndian.Uint16(left[20:])) == len(f.subject) &&
-		bytes.HasPrefix(f.subject, subject[:min(len(subject), len(f.subject))])
+	position, n := binary.LittleEndian.Uint64(left[4:]), int(binary.LittleEndian.Uint16(left[20:]))
+	subject := left[blockHead:min(len(left), blockHead+len(f.subject))]
+	return position > last && position <= blockPosition && n == len(f.subject) && bytes.HasPrefix(f.subject, subject)
 }

@@ -31,7 +31,8 @@ func surveyed(t testing.TB, id logID, content []byte) *survey {
 	return s
 }
 
-// Each bit counts: none can change without being noticed, and no message that was whole once passes for one that was cut off.
+// Each bit counts: none can change without being noticed, and no message that was whole once passes for one that was
+// cut off.
 func TestSurvey_EachBitIsNoticed(t *testing.T) {
 	t.Parallel()
 	id, content := block(t, 3)
@@ -57,7 +58,8 @@ func TestSurvey_EachBitIsNoticed(t *testing.T) {
 	}
 }
 
-// What is left of a record that was being written is told from damage, wherever it was cut off and whatever zeros follow.
+// What is left of a record that was being written is told from damage, wherever it was cut off and whatever zeros
+// follow.
 func TestSurvey_EachCutIsOne(t *testing.T) {
 	t.Parallel()
 	id, content := block(t, 3)

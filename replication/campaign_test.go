@@ -17,8 +17,8 @@ const (
 	campaignCommits = 6
 )
 
-// A campaign damages the end of a log, at another byte each, in many logs of one folder. None may be served with anything acknowledged missing before that is accepted;
-// then each is served, and after another start as well.
+// A campaign damages the end of a log, at another byte each, in many logs of one folder. None may be served with
+// anything acknowledged missing before that is accepted; then each is served, and after another start as well.
 func TestCampaign_EndOfALog(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -16,7 +16,8 @@ func (l *Log) claimLocked(end uint64, loss int) (uint64, error) {
 	return l.publishLocked(l.claim(end, loss), anywhere)
 }
 
-// claim returns a claim by a primary that has read the log up to end. loss tells that the log had more, and how often it has lost something; 0: it has not.
+// claim returns a claim by a primary that has read the log up to end. loss tells that the log had more, and how often
+// it has lost something; 0: it has not.
 func (l *Log) claim(end uint64, loss int) []byte {
 	msg := record.AppendHeader(nil, record.Header{Type: record.Claim})
 	msg = binary.LittleEndian.AppendUint64(msg, end)
@@ -37,10 +38,12 @@ func claimFollows(msg []byte) (uint64, bool) {
 // claimHead is the bytes of a claim before the name of its sender.
 const claimHead = 9
 
-// lossIdentities is more than a log names between two losses. What is left after one may know nothing of the one before.
+// lossIdentities is more than a log names between two losses. What is left after one may know nothing of the one
+// before.
 const lossIdentities = 1 << 40
 
-// claimRecords returns what a claim tells the readers of the log: nothing, or that the log has lost something, and which identities may have been in use.
+// claimRecords returns what a claim tells the readers of the log: nothing, or that the log has lost something, and
+// which identities may have been in use.
 func claimRecords(body []byte) []byte {
 	if len(body) < claimHead || body[claimHead-1] == 0 {
 		return nil

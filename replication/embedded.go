@@ -40,9 +40,12 @@ type embedded struct {
 	refused  map[logID]error // logs that it does not see, and why
 }
 
-// startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes, or ctx ends: then the server is stopped when it has
-// recovered them, and abandoned tells when that is. accept repairs logs that have lost something.
-func startEmbedded(ctx context.Context, f *folder, cfg Config, accept bool) (e *embedded, abandoned <-chan struct{}, err error) {
+// startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes, or
+// ctx ends: then the server is stopped when it has recovered them, and abandoned tells when that is. accept repairs
+// logs that have lost something.
+func startEmbedded(
+	ctx context.Context, f *folder, cfg Config, accept bool,
+) (e *embedded, abandoned <-chan struct{}, err error) {
 	if err := f.endDrops(); err != nil {
 		return nil, nil, fmt.Errorf("%w: end the removal of logs: %w", ErrFailed, err)
 	}
@@ -115,7 +118,8 @@ func (e *embedded) ready(ctx context.Context, log *serverLog) error {
 	if err := log.fatal(); err != nil {
 		return err
 	}
-	// A stream that could not be recovered is only logged by the server; a new one of the same name would take its place.
+	// A stream that could not be recovered is only logged by the server; a new one of the same name would take its
+	// place.
 	if err := e.health(server.HealthzOptions{}); err != nil {
 		return err
 	}

@@ -8,14 +8,16 @@ import (
 	"time"
 )
 
-// lookForFolder is how often a store looks whether its folder is still there. For so long changes may be acknowledged that are in no folder.
+// lookForFolder is how often a store looks whether its folder is still there. For so long changes may be acknowledged
+// that are in no folder.
 const lookForFolder = 100 * time.Millisecond
 
 // noteSeen is how many looks at the folder there are from one note of how far logs have come to the next.
 const noteSeen = 10
 
-// watch looks whether the folder is still the one that was opened, and the files of the logs, until the store is closed or the folder is not. A process keeps the files
-// that it has open when they are removed: nothing else would tell. It notes how far the logs have come, too.
+// watch looks whether the folder is still the one that was opened, and the files of the logs, until the store is closed
+// or the folder is not. A process keeps the files that it has open when they are removed: nothing else would tell. It
+// notes how far the logs have come, too.
 func (s *Store) watch() {
 	tick := time.NewTicker(lookForFolder)
 	defer tick.Stop()
@@ -34,7 +36,8 @@ func (s *Store) watch() {
 	}
 }
 
-// lookAtLogs looks at the files of logs that this process writes, unless the server is being restarted, which may replace them.
+// lookAtLogs looks at the files of logs that this process writes, unless the server is being restarted, which may
+// replace them.
 func (s *Store) lookAtLogs(note bool) {
 	if !s.running.TryRLock() {
 		return
@@ -48,7 +51,8 @@ func (s *Store) lookAtLogs(note bool) {
 	})
 }
 
-// lookAtFiles reports whether the files of the log are those that the server has open, as far as one can see: once they are not, nothing is acknowledged any more.
+// lookAtFiles reports whether the files of the log are those that the server has open, as far as one can see: once they
+// are not, nothing is acknowledged any more.
 func (l *Log) lookAtFiles() bool {
 	if !l.serving.Load() || !l.replacing.TryLock() {
 		return false // a purge may replace them
@@ -65,7 +69,8 @@ func (l *Log) lookAtFiles() bool {
 	return err == nil
 }
 
-// findFiles finds out anew which files the server has open, once it may have replaced them. It returns ErrGone if there are none.
+// findFiles finds out anew which files the server has open, once it may have replaced them. It returns ErrGone if there
+// are none.
 func (l *Log) findFiles() error {
 	l.replacing.Lock()
 	defer l.replacing.Unlock()
@@ -77,14 +82,16 @@ func (l *Log) findFilesLocked() error {
 	return l.files.look(l.store.folder.streamDir(l.id), l.store.folder.messagesDir(l.id))
 }
 
-// openFiles are the files of a log as they were when they were looked at last: the folders, and the file that is written. The zero value has seen none.
+// openFiles are the files of a log as they were when they were looked at last: the folders, and the file that is
+// written. The zero value has seen none.
 type openFiles struct {
 	dirs [2]fs.FileInfo
 	last int // number of the file
 	file fs.FileInfo
 }
 
-// look returns ErrGone if the folders or the file were removed or replaced since the last look. Another file may have been begun.
+// look returns ErrGone if the folders or the file were removed or replaced since the last look. Another file may have
+// been begun.
 func (o *openFiles) look(dirs ...string) (err error) {
 	for i, dir := range dirs {
 		if o.dirs[i], err = same(o.dirs[i], dir); err != nil {

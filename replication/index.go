@@ -15,12 +15,14 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Beside the messages the embedded server keeps what a stream is (meta.inf, with a checksum in meta.sum), and, from a stop and now and then, an index of the files
-// (index.db, whose end is a checksum). It makes the index anew if it cannot read it.
+// Beside the messages the embedded server keeps what a stream is (meta.inf, with a checksum in meta.sum), and, from a
+// stop and now and then, an index of the files (index.db, whose end is a checksum). It makes the index anew if it
+// cannot read it.
 
 const indexFile = "index.db"
 
-// readIndex returns the position that a stream had reached when its index was written; false if there is no index that can be read.
+// readIndex returns the position that a stream had reached when its index was written; false if there is no index that
+// can be read.
 func (f *folder) readIndex(id logID) (last uint64, ok bool) {
 	b, err := os.ReadFile(filepath.Join(f.messagesDir(id), indexFile))
 	n := len(b) - highwayhash.Size64

@@ -13,7 +13,8 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// state is what a reader makes of a log that is loaded and replayed: the numbers of the commits. A snapshot holds them all.
+// state is what a reader makes of a log that is loaded and replayed: the numbers of the commits. A snapshot holds them
+// all.
 func restate(t *testing.T, l *Log) (numbers []uint64, told int) {
 	t.Helper()
 	collect := into(&numbers)
@@ -93,8 +94,8 @@ func removeSnapshots(t *testing.T, dir string) {
 	remove(t, files...)
 }
 
-// Whatever of a log is damaged, it is refused, in one line and without a change of its files, until the loss is accepted. Then it goes on with what can be known, and goes
-// on to do so; nothing of what was there is deleted.
+// Whatever of a log is damaged, it is refused, in one line and without a change of its files, until the loss is
+// accepted. Then it goes on with what can be known, and goes on to do so; nothing of what was there is deleted.
 func TestRepair_EveryDamageOfALog(t *testing.T) {
 	t.Parallel()
 	index := func(dir string) string { return filepath.Join(streamDir(dir), "msgs", indexFile) }
@@ -173,9 +174,9 @@ func TestRepair_EveryDamageOfALog(t *testing.T) {
 				appendAll(t, idle(t, s), 201, 203)
 				require.NoError(t, s.Close())
 				if c.told > 0 {
-					kept := files(t, dir)
+					kept, apart := files(t, dir), aside(t, dir)
 					for name, content := range before {
-						require.True(t, strings.HasPrefix(kept[name], content) || slices.ContainsFunc(aside(t, dir), func(s string) bool { return s == content }), name)
+						require.True(t, strings.HasPrefix(kept[name], content) || slices.Contains(apart, content), name)
 					}
 				}
 				for range 2 { // and once more

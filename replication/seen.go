@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// seen is a position that the log had reached when the machine was last started: what has reached the operating system by then may only be missing if power
-// was lost since. It is noted about once a second, and not synced.
+// seen is how far a log had come not long ago, and since which start of the machine. As long as that is the last one, the
+// operating system has all that was written by then. It is noted about once a second, and not synced.
 type seen struct {
 	Incarnation string `json:"incarnation"`
 	Position    uint64 `json:"position"`
@@ -34,12 +34,14 @@ func (l *Log) see() {
 	if now == l.lastSeen || l.store.boot == "" {
 		return
 	}
-	if b, err := json.Marshal(now); err == nil && replaceFile(filepath.Join(l.SnapshotDir(), seenFile), b, false) == nil {
+	b, err := json.Marshal(now)
+	if err == nil && replaceFile(filepath.Join(l.SnapshotDir(), seenFile), b, false) == nil {
 		l.lastSeen = now
 	}
 }
 
-// bootID returns what tells the time between two starts of the machine from all others; "" where the system does not tell.
+// bootID returns what tells the time between two starts of the machine from all others; "" where the system does not
+// tell.
 func bootID() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"os"
 )
 
-// survey is what the files of a log hold. It is made before the embedded server opens them, because the server takes off a file whatever follows the first record
-// that it cannot read, and tells nobody. It believes no length that is not there.
+// survey is what the files of a log hold. It is made before the embedded server opens them, because the server takes
+// off a file whatever follows the first record that it cannot read, and tells nobody. It believes no length that is not
+// there.
 type survey struct {
 	id      logID
 	dir     string  // of the files
@@ -37,7 +38,8 @@ type piece struct {
 	noted      uint64 // the highest position that a record which is no message is about
 }
 
-// surveyLog looks at the files of a log: all of them, or the last ones that tell where it ends. It returns the cause of ctx's end if that is first.
+// surveyLog looks at the files of a log: all of them, or the last ones that tell where it ends. It returns the cause of
+// ctx's end if that is first.
 func (f *folder) surveyLog(ctx context.Context, id logID, all bool) (*survey, error) {
 	s := &survey{id: id, dir: f.messagesDir(id), all: all}
 	var err error
@@ -111,8 +113,8 @@ func (f *blockFile) piece(at int) (piece, int) {
 // joins reports whether the first message of a piece is the next one after a position.
 func (p piece) joins(last uint64) bool { return p.from <= last+1 || p.follows == last }
 
-// fault returns ErrDamaged, which tells what of the log cannot be read, or is missing. It passes over files that hold nothing after a position that the state is
-// known of otherwise.
+// fault returns ErrDamaged, which tells what of the log cannot be read, or is missing. It passes over files that hold
+// nothing after a position that the state is known of otherwise.
 func (s *survey) fault(known uint64) error {
 	for _, d := range s.damaged {
 		if s.concerns(d, known) {
@@ -123,7 +125,8 @@ func (s *survey) fault(known uint64) error {
 			if d.found > 0 {
 				then = fmt.Sprintf("position %d can", d.found)
 			}
-			return fmt.Errorf("%w: position %d cannot be read (byte %d of %s), and %s", ErrDamaged, s.before(d)+1, d.at, blockPath(s.dir, d.number), then)
+			return fmt.Errorf("%w: position %d cannot be read (byte %d of %s), and %s",
+				ErrDamaged, s.before(d)+1, d.at, blockPath(s.dir, d.number), then)
 		}
 	}
 	last := uint64(0)
@@ -132,14 +135,16 @@ func (s *survey) fault(known uint64) error {
 			continue
 		}
 		if last > 0 && !p.joins(last) && p.from > known+1 {
-			return fmt.Errorf("%w: position %d is missing before byte %d of %s", ErrDamaged, last+1, p.begin, blockPath(s.dir, p.number))
+			return fmt.Errorf("%w: position %d is missing before byte %d of %s",
+				ErrDamaged, last+1, p.begin, blockPath(s.dir, p.number))
 		}
 		last = max(last, p.to)
 	}
 	return nil
 }
 
-// concerns reports whether the file of a place has messages after a position. The embedded server takes off all that follows the place.
+// concerns reports whether the file of a place has messages after a position. The embedded server takes off all that
+// follows the place.
 func (s *survey) concerns(at place, known uint64) bool {
 	in, next := uint64(0), uint64(0)
 	for _, p := range s.pieces {

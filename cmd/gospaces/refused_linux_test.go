@@ -19,7 +19,8 @@ func messagesOf(t *testing.T, dir, space string) string {
 	return found[0]
 }
 
-// What was acknowledged and is not there is noticed after a kill, too. The space is refused for all to see, and the others are served.
+// What was acknowledged and is not there is noticed after a kill, too. The space is refused for all to see, and the
+// others are served.
 func TestServe_RefusesASpaceThatLacksSomething(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

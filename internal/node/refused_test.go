@@ -32,7 +32,8 @@ func flip(t *testing.T, dir, name string, at func(size int) int) {
 	require.NoError(t, os.WriteFile(files[0], b, 0o600))
 }
 
-// A space whose log is damaged is not served, and says why to all who ask; the others are. A server without any other does not start.
+// A space whose log is damaged is not served, and says why to all who ask; the others are. A server without any other
+// does not start.
 func TestRefused_OthersAreServed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
