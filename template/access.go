@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Class returns the class of v by its tag: Int for every integer, Map for nested structs too, and 0 for null and for what is no value.
+// Class returns the class of v by its tag: Int for every integer, Map for nested structs too, and 0 for null and for
+// what is no value.
 func (v Value) Class() Class {
 	if len(v) == 0 {
 		return 0

@@ -9,9 +9,9 @@ type Pair struct{ Key, Value any }
 // cannot hold every such key: byte strings are not comparable, and NaN is never found again.
 type Pairs []Pair
 
-// Any returns v as a Go value that shares nothing with it: bool, int64, uint64 for integers beyond int64, float64, string,
-// []byte, time.Time in UTC, time.Duration, []any, map[string]any, or Pairs for a map with other keys; nil for null and
-// for what is malformed or nested too deeply.
+// Any returns v as a Go value that shares nothing with it: bool, int64, uint64 for integers beyond int64, float64,
+// string, []byte, time.Time in UTC, time.Duration, []any, map[string]any, or Pairs for a map with other keys; nil for
+// null and for what is malformed or nested too deeply.
 func (v Value) Any() any { return v.any(0) }
 
 func (v Value) any(depth int) any {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// appendAny appends the value of any Go value that could be a field, and of those that Value.Any returns; nothing for nil,
-// for nil pointers, slices and maps too.
+// appendAny appends the value of any Go value that could be a field, and of those that Value.Any returns; nothing for
+// nil, for nil pointers, slices and maps too.
 func appendAny(dst []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:

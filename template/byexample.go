@@ -7,8 +7,9 @@ import (
 	"unsafe"
 )
 
-// Template returns the conditions of a query by example: fields of v, a T or *T, that have Go's zero value are wildcards,
-// the others must be equal. A nil v, or a nil *T, asks for nothing. A field that cannot be stored is an error.
+// Template returns the conditions of a query by example: fields of v, a T or *T, that have Go's zero value are
+// wildcards, the others must be equal. A nil v, or a nil *T, asks for nothing. A field that cannot be stored is an
+// error.
 func (c *Codec) Template(v any) ([]Cond, error) {
 	if rv := reflect.ValueOf(v); v == nil || rv.Type() == c.ptr && rv.IsNil() {
 		return nil, nil

@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// Codec turns values of one Go struct type into rows and templates, and back. It is immutable and safe for concurrent use.
+// Codec turns values of one Go struct type into rows and templates, and back. It is immutable and safe for concurrent
+// use.
 type Codec struct {
 	typ     reflect.Type
 	ptr     reflect.Type // *typ

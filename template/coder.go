@@ -33,7 +33,8 @@ func (c *coder) set(p unsafe.Pointer, v Value, depth int) error {
 	return c.decode(p, v, depth)
 }
 
-// compiler compiles types to coders. It remembers them by type, before they are complete, which is what makes recursive types end.
+// compiler compiles types to coders. It remembers them by type, before they are complete, which is what makes recursive
+// types end.
 type compiler map[reflect.Type]*coder
 
 var (

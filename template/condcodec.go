@@ -34,8 +34,8 @@ func AppendConds(dst []byte, conds []Cond) []byte {
 	return dst
 }
 
-// DecodeConds decodes what AppendConds appended to the front of b and returns the rest of b. The conditions share nothing
-// with b. It returns ErrMalformed for other bytes; whether the conditions fit a kind is CheckConds' question.
+// DecodeConds decodes what AppendConds appended to the front of b and returns the rest of b. The conditions share
+// nothing with b. It returns ErrMalformed for other bytes; whether the conditions fit a kind is CheckConds' question.
 func DecodeConds(b []byte) (conds []Cond, rest []byte, err error) {
 	r := reader{b: b}
 	for n := r.count(MaxConds); n > 0 && !r.bad; n-- {
@@ -58,7 +58,7 @@ func (r *reader) cond() Cond {
 			c.Values = append(c.Values, r.operand())
 		}
 	case c.Op != IsNull && c.Op != NotNull:
-		r.bad = true // nobody knows how many operands it has
+		r.bad = true // it is not known how many operands it has
 	}
 	return c
 }
@@ -107,8 +107,8 @@ func AppendOrder(dst []byte, order []Order) []byte {
 	return dst
 }
 
-// DecodeOrder decodes what AppendOrder appended to the front of b and returns the rest of b. It returns ErrMalformed for
-// other bytes; whether the ordering fits a kind is CheckOrder's question.
+// DecodeOrder decodes what AppendOrder appended to the front of b and returns the rest of b. It returns ErrMalformed
+// for other bytes; whether the ordering fits a kind is CheckOrder's question.
 func DecodeOrder(b []byte) (order []Order, rest []byte, err error) {
 	r := reader{b: b}
 	for n := r.count(MaxOrder); n > 0 && !r.bad; n-- {

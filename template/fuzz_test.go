@@ -53,7 +53,8 @@ func bounded(t *testing.T, n int, f func()) {
 	require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20+1000*n))
 }
 
-// FuzzValue: hostile bytes neither panic nor make anything allocate much; what passes Check is the encoding of what it decodes to.
+// FuzzValue: hostile bytes neither panic nor make anything allocate much; what passes Check is the encoding of what it
+// decodes to.
 func FuzzValue(f *testing.F) {
 	s := &template.Schema{Kind: "k", Fields: []template.Field{{Name: "v"}}}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -76,7 +77,8 @@ func FuzzValue(f *testing.F) {
 	})
 }
 
-// FuzzRow: hostile rows neither panic nor make anything allocate much; what passes Check survives the way to Go or JSON and back.
+// FuzzRow: hostile rows neither panic nor make anything allocate much; what passes Check survives the way to Go or JSON
+// and back.
 func FuzzRow(f *testing.F) {
 	c := compile[Everything](f)
 	f.Add([]byte(encode(f, c, everything())))

@@ -8,8 +8,9 @@ import (
 )
 
 // InferSchema returns base extended by the members of a JSON object that it lacks, in their order; base itself if there
-// are none. A nil base stands for an empty schema of the kind. Numbers with a point or exponent are floats, other numbers
-// integers, objects maps; null says nothing about a field. Whether the object fits the fields of base is ParseJSON's question.
+// are none. A nil base stands for an empty schema of the kind. Numbers with a point or exponent are floats, other
+// numbers integers, objects maps; null says nothing about a field. Whether the object fits the fields of base is
+// ParseJSON's question.
 func InferSchema(kind string, base *Schema, data []byte) (*Schema, error) {
 	if base == nil {
 		base = &Schema{Kind: kind}

@@ -25,8 +25,9 @@ func AppendJSON(dst []byte, s *Schema, r Row) []byte {
 	return append(dst, '}')
 }
 
-// AppendJSON appends v as JSON: integers exactly, floats with a point or exponent (NaN and infinities as strings), times as
-// RFC 3339 in UTC, durations as in "1.5s", byte strings in base64, map keys as strings; null for null and for what is malformed.
+// AppendJSON appends v as JSON: integers exactly, floats with a point or exponent (NaN and infinities as strings),
+// times as RFC 3339 in UTC, durations as in "1.5s", byte strings in base64, map keys as strings; null for null and for
+// what is malformed.
 func (v Value) AppendJSON(dst []byte) []byte { return v.appendJSON(dst, 0) }
 
 // String returns v as JSON, for messages and debugging.

@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// ParseJSON returns the row of s that a JSON object describes, in the form that AppendJSON writes; a duration may also be
-// an integer of nanoseconds. Null members are null fields, whether s has them or not, as InferSchema adds none for them. Inside lists and maps JSON alone says what a value is: a number with
-// a point or exponent is a float, other numbers are integers, and there are neither times nor byte strings.
-// It returns an error that names the field for one that s lacks or that does not fit.
+// ParseJSON returns the row of s that a JSON object describes, in the form that AppendJSON writes; a duration may also
+// be an integer of nanoseconds. Null members are null fields, whether s has them or not, as InferSchema adds none for
+// them. Inside lists and maps JSON alone says what a value is: a number with a point or exponent is a float, other
+// numbers are integers, and there are neither times nor byte strings. It returns an error that names the field for one
+// that s lacks or that does not fit.
 func ParseJSON(s *Schema, data []byte) (Row, error) {
 	members, err := parseObject(data)
 	if err != nil {
@@ -34,8 +35,8 @@ func ParseJSON(s *Schema, data []byte) (Row, error) {
 	return RowFromMap(s, fields)
 }
 
-// CondsFromJSON returns the conditions of a template given as a JSON object: the given fields must be equal, and null for
-// an explicit null. It returns an error as ParseJSON does.
+// CondsFromJSON returns the conditions of a template given as a JSON object: the given fields must be equal, and null
+// for an explicit null. It returns an error as ParseJSON does.
 func CondsFromJSON(s *Schema, data []byte) ([]Cond, error) {
 	members, err := parseObject(data)
 	if err != nil {
@@ -158,7 +159,8 @@ func stringFromJSON(c Class, x string) (any, error) {
 	return x, nil
 }
 
-// timeFromJSON refuses the few times at the ends of the calendar that have no such text in UTC, and could not be written again.
+// timeFromJSON refuses the few times at the ends of the calendar that have no such text in UTC, and could not be
+// written again.
 func timeFromJSON(x string) (any, error) {
 	t, err := time.Parse(time.RFC3339Nano, x)
 	if year := t.UTC().Year(); err == nil && (year < 0 || year > 9999) {
@@ -200,7 +202,8 @@ func noNumber(x json.Number, err error) error {
 	return err
 }
 
-// plainJSON turns the numbers in x into Go's. Nested structs have no nulls, so they are dropped from objects that stand for such.
+// plainJSON turns the numbers in x into Go's. Nested structs have no nulls, so they are dropped from objects that stand
+// for such.
 func plainJSON(x any, dropNulls bool) (any, error) {
 	var err error
 	switch x := x.(type) {

@@ -9,7 +9,8 @@ import (
 	"unsafe"
 )
 
-// mapping compiles maps; nil is null. Keys are of ordered classes: what has no order would be no good key in JSON or SQL either.
+// mapping compiles maps; nil is null. Keys are of ordered classes: what has no order would be no good key in JSON or
+// SQL either.
 func (cs compiler) mapping(c *coder) error {
 	c.class = Map
 	key, err := cs.coder(c.typ.Key())

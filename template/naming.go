@@ -55,8 +55,8 @@ func snakeCase(name string) string {
 	return b.String()
 }
 
-// kindOf returns the kind of t: what its Kind method says, else its name. Go promotes the Kind method of an embedded type;
-// a type that answers with the kind of one of its supers did not declare one itself.
+// kindOf returns the kind of t: what its Kind method says, else its name. Go promotes the Kind method of an embedded
+// type; a type that answers with the kind of one of its supers did not declare one itself.
 func kindOf(t reflect.Type, supers []*Schema) (string, error) {
 	if k, ok := reflect.New(t).Interface().(interface{ Kind() string }); ok {
 		if kind := k.Kind(); !hasKind(supers, kind) {

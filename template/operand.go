@@ -25,7 +25,8 @@ func (s *Schema) Operand(field string, v any) (int, Value, error) {
 	return i, val, nil
 }
 
-// ClassOf returns the class of a field that v would be a value of; 0 for nil. It returns an error for what no field can hold.
+// ClassOf returns the class of a field that v would be a value of; 0 for nil. It returns an error for what no field can
+// hold.
 func ClassOf(v any) (Class, error) {
 	val, err := appendAny(nil, v, 0)
 	return Value(val).Class(), err

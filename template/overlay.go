@@ -10,7 +10,8 @@ func (c *coder) structure() *layout {
 	return c.layout
 }
 
-// overlay appends the nested struct now with what old has beyond the members of l, at every depth: the fields that the Go type lacks.
+// overlay appends the nested struct now with what old has beyond the members of l, at every depth: the fields that the
+// Go type lacks.
 func (l *layout) overlay(dst []byte, old, now Value) ([]byte, error) {
 	before := map[string]Value{}
 	for k, v := range old.Pairs() {

@@ -9,9 +9,10 @@ import (
 	"strconv"
 )
 
-// AppendPlainJSON appends the value that a JSON text is by itself, without a class to say more, as inside lists and maps (ParseJSON): a number with a point or
-// exponent, or beyond all integers, is a float, other numbers are integers, objects are maps. It appends nothing for null. It
-// returns an error for what is not JSON, and for an object with a key twice.
+// AppendPlainJSON appends the value that a JSON text is by itself, without a class to say more, as inside lists and
+// maps (ParseJSON): a number with a point or exponent, or beyond all integers, is a float, other numbers are integers,
+// objects are maps. It appends nothing for null. It returns an error for what is not JSON, and for an object with a key
+// twice.
 //
 // It is for many small texts, and allocates nothing but room in dst as long as the keys of objects come sorted.
 func AppendPlainJSON(dst, text []byte) ([]byte, error) {
@@ -213,7 +214,8 @@ func (p *plainParser) member(dst []byte, depth int) ([]byte, error) {
 	return fixSize(dst, at), nil
 }
 
-// sortPairs sorts the pairs of the map that begins at dst[start] and ends dst. Of those with the same key it keeps the last.
+// sortPairs sorts the pairs of the map that begins at dst[start] and ends dst. Of those with the same key it keeps the
+// last.
 func sortPairs(dst []byte, start int) []byte {
 	var pairs []pair
 	for rest := slices.Clone(dst[start+1:]); len(rest) > 0; {

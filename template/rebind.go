@@ -13,9 +13,9 @@ type Bound struct {
 	Never bool // no row matches: a condition that does not hold for null names a field that the schema lacks
 }
 
-// Rebind returns conds and order, which name positions among fields, for rows of s. Every row has null in a field that s lacks: conditions
-// that ask for null there, and keys of the ordering, are left out. It returns ErrSchemaConflict if one of fields has a class of another
-// family in s. It allocates nothing if s begins with fields.
+// Rebind returns conds and order, which name positions among fields, for rows of s. Every row has null in a field that
+// s lacks: conditions that ask for null there, and keys of the ordering, are left out. It returns ErrSchemaConflict if
+// one of fields has a class of another family in s. It allocates nothing if s begins with fields.
 func (s *Schema) Rebind(fields []Field, conds []Cond, order []Order) (Bound, error) {
 	if s.beginsWith(fields) {
 		return Bound{Conds: conds, Order: order, Known: true}, nil
@@ -88,8 +88,8 @@ func (s *Schema) Agree(fields []Field) error {
 	return nil
 }
 
-// fits reports whether a field that a template gives class c may have class d in a schema. Class 0 is that of a field of which only its
-// name is known.
+// fits reports whether a field that a template gives class c may have class d in a schema. Class 0 is that of a field
+// of which only its name is known.
 func (c Class) fits(d Class) bool { return c == 0 || c.SameFamily(d) }
 
 // translate is Rebind for fields that agree with s.

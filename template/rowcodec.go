@@ -51,7 +51,8 @@ func (c *Codec) AppendRow(dst []byte, v any) ([]byte, error) {
 }
 
 // DecodeRow sets the stored fields of v, a non-nil *T, from r; null and missing ones to their zero values. Nothing in v
-// aliases r. It returns an *UnusableEntryError if a value does not fit its Go field, or r is malformed; v is then partly set.
+// aliases r. It returns an *UnusableEntryError if a value does not fit its Go field, or r is malformed; v is then
+// partly set.
 func (c *Codec) DecodeRow(r Row, v any) error {
 	rv := reflect.ValueOf(v)
 	if v == nil || rv.Type() != c.ptr || rv.IsNil() {

@@ -47,8 +47,8 @@ func (r Row) Reordered(dst []byte, from, to *Schema) Row {
 	return dst[:end]
 }
 
-// AppendOver is AppendRow that takes the fields which the type does not have from base, a row of the codec's schema, instead of leaving
-// them null.
+// AppendOver is AppendRow that takes the fields which the type does not have from base, a row of the codec's schema,
+// instead of leaving them null.
 func (c *Codec) AppendOver(dst []byte, base Row, v any) ([]byte, error) {
 	if c.lacking != "" {
 		return dst, fmt.Errorf("%w: kind %q has no field %q", ErrSchemaConflict, c.schema.Kind, c.lacking)

@@ -107,7 +107,8 @@ func (c *coder) float64() {
 	}
 }
 
-// float32 compiles float32. It rounds what it decodes, as Go's own conversion does; only what is out of range does not fit.
+// float32 compiles float32. It rounds what it decodes, as Go's own conversion does; only what is out of range does not
+// fit.
 func (c *coder) float32() {
 	c.class = Float
 	c.append = func(dst []byte, p unsafe.Pointer, _ int) ([]byte, error) {

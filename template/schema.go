@@ -51,9 +51,9 @@ func (s *Schema) Reclassified(next *Schema) *Schema {
 	return r
 }
 
-// Merge returns s extended by the fields and supers that only next has; s itself if there are none.
-// It returns ErrSchemaConflict if a field changes to a class of another family, or if the result would not pass Check though
-// both arguments do: too many fields, or a second route field. Neither argument is changed.
+// Merge returns s extended by the fields and supers that only next has; s itself if there are none. It returns
+// ErrSchemaConflict if a field changes to a class of another family, or if the result would not pass Check though both
+// arguments do: too many fields, or a second route field. Neither argument is changed.
 func (s *Schema) Merge(next *Schema) (*Schema, error) {
 	merged := &Schema{Kind: s.Kind, Fields: slices.Clip(s.Fields), Supers: slices.Clip(s.Supers)}
 	for _, f := range next.Fields {

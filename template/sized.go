@@ -7,7 +7,8 @@ import (
 
 // Rows, lists and maps hold their values length-prefixed: the length as a uvarint, then the bytes; length 0 is null.
 
-// cut takes one length-prefixed value off the front of b; a nil value is null. It reports false if b does not begin with one.
+// cut takes one length-prefixed value off the front of b; a nil value is null. It reports false if b does not begin
+// with one.
 func cut(b []byte) (v Value, rest []byte, ok bool) {
 	n, w := uvarint(b)
 	if w <= 0 || uint64(len(b)-w) < n {
@@ -63,6 +64,6 @@ func uvarint(b []byte) (uint64, int) {
 	return binary.Uvarint(b)
 }
 
-// EndSized completes a value with its length in front, as rows have their fields: dst[at] was left for the length, and what was appended after it
-// is the value.
+// EndSized completes a value with its length in front, as rows have their fields: dst[at] was left for the length, and
+// what was appended after it is the value.
 func EndSized(dst []byte, at int) []byte { return fixSize(dst, at) }

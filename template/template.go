@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// Op is the comparison of one condition. The numbers are part of the wire protocol and of the log; they are append only.
+// Op is the comparison of one condition. The numbers are part of the wire protocol and of the log; they are append
+// only.
 type Op uint8
 
 const (
@@ -45,8 +46,8 @@ type Cond struct {
 // The zero Template matches every entry. A template without a kind has no conditions.
 // Templates are immutable once handed over.
 //
-// A template that brings its own Fields can be made for a kind, or for fields, that a space does not have yet: the space finds
-// the fields by their names, whenever it looks.
+// A template that brings its own Fields can be made for a kind, or for fields, that a space does not have yet: the
+// space finds the fields by their names, whenever it looks.
 type Template struct {
 	Kind   string
 	Conds  []Cond
@@ -91,7 +92,8 @@ func (c *Cond) Match(v Value) bool {
 	return false
 }
 
-// Match reports whether a row whose fields are in the order of the template's satisfies every condition. It does not look at the kind.
+// Match reports whether a row whose fields are in the order of the template's satisfies every condition. It does not
+// look at the kind.
 func (t *Template) Match(r Row) bool {
 	for i := range t.Conds {
 		if c := &t.Conds[i]; !c.Match(r.Field(c.Field)) {

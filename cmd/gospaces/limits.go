@@ -16,7 +16,8 @@ type limits struct{ node.Limits }
 // addTo adds the flags of the limits.
 func (l *limits) addTo(flags *pflag.FlagSet) {
 	l.Limits = node.DefaultLimits()
-	flags.Var((*bytesValue)(&l.Memory), "max-memory", "memory that the server may use, as in 4GiB; 0: 90% of its container's or 75% of the machine's")
+	flags.Var((*bytesValue)(&l.Memory), "max-memory",
+		"memory that the server may use, as in 4GiB; 0: 90% of its container's or 75% of the machine's")
 	flags.IntVar(&l.Connections, "max-connections", l.Connections, "connections")
 	flags.IntVar(&l.Spaces, "max-spaces", l.Spaces, "spaces")
 	flags.IntVar(&l.Kinds, "max-kinds", l.Kinds, "kinds of entries in a space")
@@ -25,12 +26,15 @@ func (l *limits) addTo(flags *pflag.FlagSet) {
 	flags.IntVar(&l.Waits, "max-waits", l.Waits, "calls that wait in a space")
 	flags.IntVar(&l.Registrations, "max-registrations", l.Registrations, "registrations for events in a space")
 	flags.IntVar(&l.Txns, "max-open-txns", l.Txns, "open transactions in a space")
-	flags.IntVar(&l.TxnEntries, "max-txn-entries", l.TxnEntries, "entries that one transaction may read, take, write and change in all, and that one write may have")
+	flags.IntVar(&l.TxnEntries, "max-txn-entries", l.TxnEntries,
+		"entries that one transaction may read, take, write and change in all, and that one write may have")
 	flags.IntVar(&l.Client.Waits, "max-client-waits", l.Client.Waits, "calls of one client that wait")
-	flags.IntVar(&l.Client.Registrations, "max-client-registrations", l.Client.Registrations, "registrations in a space that one client listens to")
+	flags.IntVar(&l.Client.Registrations, "max-client-registrations", l.Client.Registrations,
+		"registrations in a space that one client listens to")
 	flags.IntVar(&l.Client.Txns, "max-client-txns", l.Client.Txns, "open transactions of one client in a space")
 	flags.IntVar(&l.Client.Backups, "max-client-backups", l.Client.Backups, "backups that one client makes at a time")
-	flags.DurationVar(&l.Frame, "frame-timeout", l.Frame, "how long a message of a client may take to arrive, and a second more for each 256 KiB of it")
+	flags.DurationVar(&l.Frame, "frame-timeout", l.Frame,
+		"how long a message of a client may take to arrive, and a second more for each 256 KiB of it")
 }
 
 // check refuses zero where a node would take it for "the default".

@@ -61,29 +61,41 @@ read "name = value" with the names of the flags.`,
 		Args: noOperands,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.listen, "listen", "127.0.0.1:7420", "address to serve on; port 0 takes any free one, :7420 serves other machines, too")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:7420",
+		"address to serve on; port 0 takes any free one, :7420 serves other machines, too")
 	flags.StringVar(&f.data, "data", "gospaces-data", "folder of the log; made if it is not there")
 	flags.StringVar(&f.durability, "durability", "logged", "memory, logged or synced")
-	flags.StringVar(&f.postgres, "postgres", "", "connection string of the PostgreSQL database to mirror to; none: no mirror")
-	flags.Var(f.mirror, "mirror", "how kinds are mirrored: mirror, append (an archive) or none, as in audit=append,*=none; default: mirror")
-	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30, "bytes of a log that are kept for a database that is away or slow; --mirror-full says what happens beyond")
-	flags.StringVar(&f.mirrorFull, "mirror-full", "rebase", "when --mirror-log is reached: rebase (the mirror goes on from a snapshot), block (changes wait) or refuse (they fail)")
-	flags.IntVar(&f.conns, "postgres-conns", writeback.DefaultConns, "most connections to the database, of all spaces together")
-	flags.IntVar(&f.lanes, "mirror-lanes", 0, "most connections that the mirror of a space writes over; 0: one for each processor, four at most")
+	flags.StringVar(&f.postgres, "postgres", "",
+		"connection string of the PostgreSQL database to mirror to; none: no mirror")
+	flags.Var(f.mirror, "mirror",
+		"how kinds are mirrored: mirror, append (an archive) or none, as in audit=append,*=none; default: mirror")
+	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30,
+		"bytes of a log that are kept for a database that is away or slow; --mirror-full says what happens beyond")
+	flags.StringVar(&f.mirrorFull, "mirror-full", "rebase",
+		"when --mirror-log is reached: rebase (the mirror goes on from a snapshot), block (changes wait) or refuse (they fail)")
+	flags.IntVar(&f.conns, "postgres-conns", writeback.DefaultConns,
+		"most connections to the database, of all spaces together")
+	flags.IntVar(&f.lanes, "mirror-lanes", 0,
+		"most connections that the mirror of a space writes over; 0: one for each processor, four at most")
 	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
 	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
-	flags.DurationVar(&f.maxListen, "max-listen", 0, "longest lease that a registration for events is granted; 0: no bound")
+	flags.DurationVar(&f.maxListen, "max-listen", 0,
+		"longest lease that a registration for events is granted; 0: no bound")
 	flags.DurationVar(&f.maxTxn, "max-txn", 0, "longest lease that a transaction is granted; 0: no bound")
-	flags.Int64Var(&f.snapBytes, "snapshot-bytes", 64<<20, "bytes by which a log grows, at least, before the next snapshot is taken")
-	flags.DurationVar(&f.snapEvery, "snapshot-every", time.Hour, "time after which a snapshot is taken however little has changed")
-	flags.Int64Var(&f.eventLog, "event-log", 1<<30, "bytes of a log that are kept for registrations which do not collect their events")
+	flags.Int64Var(&f.snapBytes, "snapshot-bytes", 64<<20,
+		"bytes by which a log grows, at least, before the next snapshot is taken")
+	flags.DurationVar(&f.snapEvery, "snapshot-every", time.Hour,
+		"time after which a snapshot is taken however little has changed")
+	flags.Int64Var(&f.eventLog, "event-log", 1<<30,
+		"bytes of a log that are kept for registrations which do not collect their events")
 	f.limits.addTo(flags)
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.Var(levelValue{&f.logLevel}, "log-level", "least level to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fromEnvironment(flags)
 	flags.StringVar(&f.config, "config", "", "file with settings")
-	flags.BoolVar(&f.acceptLoss, "accept-loss", false, "go on with what is left of logs that are damaged, or have lost something; say it once, when a start asks for it")
+	flags.BoolVar(&f.acceptLoss, "accept-loss", false,
+		"go on with what is left of logs that are damaged, or have lost something; say it once, when a start asks for it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := a.readConfig(cmd, f.config); err != nil {
 			return usageError{err}
