@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -39,12 +40,14 @@ func (p *Partition) Drop(c Caller, call uint64, kind string) {
 
 // Write stores all drafts or none. Result: Grants.
 func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request, drafts []engine.Draft) {
+	tooLarge := p.checkSize(drafts)
+	var room []byte
+	if tooLarge == nil && under.IsZero() {
+		room = p.bring(drafts)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.err
-	if err == nil {
-		err = p.checkSize(drafts)
-	}
+	err := cmp.Or(p.err, tooLarge)
 	if err == nil && under.IsZero() {
 		err = p.admit()
 	}
@@ -55,6 +58,7 @@ func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request
 		c.Reply(call, &engine.Result{Err: err}, 0, true)
 		return
 	}
+	p.provide(room)
 	p.result = p.e.Write(p.clock.now(), under, by, drafts)
 	p.reply(c, call, &p.result)
 	p.finish()

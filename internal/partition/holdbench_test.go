@@ -1,11 +1,14 @@
 package partition_test
 
 import (
+	"context"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -36,7 +40,8 @@ func BenchmarkHold(b *testing.B) {
 		{"ordered", (*full).ordered},
 		{"bulk", (*full).bulk},
 		{"write", func(f *full) { f.largest(3) }},
-		{"write=8MiB", func(f *full) { f.largest(1000) }},
+		{"write=4MiB", func(f *full) { f.largest(1000) }},
+		{"write=8MiB", func(f *full) { f.largest(2000) }},
 		{"commit", (*full).commit},
 		{"abort", (*full).abort},
 		{"rollback", (*full).rollback},
@@ -96,6 +101,28 @@ var task = &template.Schema{Kind: "task", Fields: []template.Field{
 	{Name: "key", Class: template.Int}, {Name: "prio", Class: template.Int}, {Name: "state", Class: template.String},
 }}
 
+// bin is a log that keeps nothing.
+type bin struct{ last atomic.Uint64 }
+
+func (l *bin) Append([]byte) error {
+	l.last.Add(1)
+	return nil
+}
+
+func (l *bin) Last() uint64 { return l.last.Load() }
+
+func (l *bin) Read(context.Context, uint64, uint64, func(record.Group) error) error {
+	return errors.New("there is nothing to read")
+}
+
+func (l *bin) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
+	return 0, nil
+}
+
+func (l *bin) Replay(context.Context, uint64, func(record.Group) error, func(done, total uint64)) error {
+	return nil
+}
+
 // full is a partition with many entries.
 type full struct {
 	b     *testing.B
@@ -108,7 +135,7 @@ type full struct {
 
 func newFull(b *testing.B) *full {
 	f := &full{b: b, n: *holdEntries, c: newCaller()}
-	f.p = partition.New(partition.Config{})
+	f.p = partition.New(partition.Config{Log: new(bin)})
 	partition.WatchHolds(f.p, f.holds.locked, f.holds.unlocking)
 	require.NoError(b, f.p.Start(b.Context(), nil))
 	b.Cleanup(func() { f.p.Close() })
