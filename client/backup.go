@@ -40,7 +40,7 @@ func (c *Client) Backup(ctx context.Context) (*Backup, error) {
 	return b, d.Err()
 }
 
-func (b *Backup) call(op wire.Type) *call {
+func (b *Backup) call(op wire.Type) *pendingCall {
 	c := newCall(b.client.Space, op)
 	c.link, c.id = b.link, b.id
 	return c

@@ -7,16 +7,16 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
-// call is one call: what is asked, and the answer. Calls are pooled; one is used by the goroutine that calls, and by the
+// pendingCall is one call: what is asked, and the answer. Calls are pooled; one is used by the goroutine that calls, and by the
 // connection's reader between its being sent and done.
-type call struct {
+type pendingCall struct {
 	op    wire.Type
 	space *Space
 	done  chan struct{} // capacity 1: the outcome is there
@@ -36,12 +36,12 @@ type call struct {
 	lease    int64
 	delay    time.Duration
 	ids      []space.LeaseID
-	cursor   engine.Cursor // of contents, and good only in the session
+	cursor   call.Cursor // of contents, and good only in the session
 	epoch    uint64
 	id       uint64 // of a registration, or of the session with the space that is opened
 	seq      uint64 // of its last event that is here
 	window   int    // for its events
-	on       engine.EventSet
+	on       call.EventSet
 	reg      *registration
 	link     *link // nil: any
 	via      *link // by which it was sent
@@ -72,28 +72,28 @@ type call struct {
 const keptBody = 64 << 10
 
 // newCall returns a call for the goroutine that makes it, which frees it.
-func newCall(s *Space, op wire.Type) *call {
-	c, _ := s.client.calls.Get().(*call)
+func newCall(s *Space, op wire.Type) *pendingCall {
+	c, _ := s.client.calls.Get().(*pendingCall)
 	if c == nil {
-		c = &call{done: make(chan struct{}, 1)}
+		c = &pendingCall{done: make(chan struct{}, 1)}
 	}
 	c.space, c.op = s, op
 	return c
 }
 
 // free returns c to the pool, without anything that belongs to the caller.
-func (c *call) free() {
+func (c *pendingCall) free() {
 	body := c.body[:0]
 	if cap(body) > keptBody {
 		body = nil
 	}
 	pool := &c.space.client.calls
-	*c = call{done: c.done, body: body}
+	*c = pendingCall{done: c.done, body: body}
 	pool.Put(c)
 }
 
 // repeatable reports whether c may be made again when it is not known whether it was made.
-func (c *call) repeatable() bool {
+func (c *pendingCall) repeatable() bool {
 	switch c.op {
 	case wire.Write, wire.Notify, wire.Renew, wire.Cancel, wire.Commit, wire.Rollback, wire.Defer, wire.Update, wire.DropSpace:
 		return false
@@ -104,16 +104,16 @@ func (c *call) repeatable() bool {
 }
 
 // locks reports whether c locks what it finds.
-func (c *call) locks() bool { return c.op == wire.Find && !c.query.Txn.IsZero() }
+func (c *pendingCall) locks() bool { return c.op == wire.Find && !c.query.Txn.IsZero() }
 
 // waits reports whether c may wait for a match.
-func (c *call) waits() bool { return c.op == wire.Find && c.wait != 0 }
+func (c *pendingCall) waits() bool { return c.op == wire.Find && c.wait != 0 }
 
 // lasts reports whether the server may take its time to answer: it waits for a match, or looks through many entries.
-func (c *call) lasts() bool { return c.op == wire.Find || c.op == wire.Count }
+func (c *pendingCall) lasts() bool { return c.op == wire.Find || c.op == wire.Count }
 
 // limitAt returns when a limited call ends for want of a connection: a grace after its own wait or, if it does not wait, after now.
-func (c *call) limitAt(grace time.Duration) time.Time {
+func (c *pendingCall) limitAt(grace time.Duration) time.Time {
 	if c.limit.IsZero() {
 		from := c.deadline
 		if from.IsZero() {
@@ -125,14 +125,14 @@ func (c *call) limitAt(grace time.Duration) time.Time {
 }
 
 // sub returns a call that prepares c, and is bounded as c is.
-func (c *call) sub(op wire.Type) *call {
+func (c *pendingCall) sub(op wire.Type) *pendingCall {
 	sub := newCall(c.space, op)
 	sub.limited, sub.deadline, sub.limit = c.limited && !c.repeated, c.deadline, c.limit
 	return sub
 }
 
 // outcome returns the error with which c ended, once it is done.
-func (c *call) outcome() error {
+func (c *pendingCall) outcome() error {
 	if c.err != nil || !c.failed {
 		return c.err
 	}
@@ -142,7 +142,7 @@ func (c *call) outcome() error {
 
 // encode appends the body of the request. It returns a *missingKindError if v would have to know a kind for that, and the error of a call that can
 // never be right.
-func (c *call) encode(b []byte, v *view) ([]byte, error) {
+func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	switch c.op {
 	case wire.Echo:
 		return append(b, c.payload...), nil
@@ -186,7 +186,7 @@ func (c *call) encode(b []byte, v *view) ([]byte, error) {
 		b = binary.AppendUvarint(c.encodeTxn(b, c.txn), c.id)
 		return binary.AppendUvarint(b, uint64(c.delay)), nil
 	case wire.Find:
-		b = wire.AppendFind(b, &engine.Query{
+		b = wire.AppendFind(b, &call.Query{
 			Take: c.take, IfExists: c.query.IfExists, Max: max(c.query.Max, 1), ID: uint64(c.query.ID),
 			Claim: c.query.Claim, Held: c.query.Held, Hidden: c.query.Hidden != nil, Begin: c.query.Begin, Lease: int64(c.query.Lease),
 		}, c.wait)
@@ -211,7 +211,7 @@ func (c *call) encode(b []byte, v *view) ([]byte, error) {
 	return c.encodeQuery(b, v)
 }
 
-func (c *call) encodeIDs(b []byte) []byte {
+func (c *pendingCall) encodeIDs(b []byte) []byte {
 	b = binary.AppendUvarint(b, uint64(len(c.ids)))
 	for _, id := range c.ids {
 		b = binary.AppendUvarint(b, uint64(id))
@@ -220,18 +220,18 @@ func (c *call) encodeIDs(b []byte) []byte {
 }
 
 // encodeTxn appends the identity of a transaction.
-func (c *call) encodeTxn(b []byte, id txn.ID) []byte {
+func (c *pendingCall) encodeTxn(b []byte, id txn.ID) []byte {
 	if id.Space == c.space.name {
 		id.Space = ""
 	}
 	return wire.AppendTxn(b, id)
 }
 
-func (c *call) encodeDrafts(b []byte, v *view) ([]byte, error) {
+func (c *pendingCall) encodeDrafts(b []byte, v *view) ([]byte, error) {
 	delayed := slices.ContainsFunc(c.drafts, func(d space.Draft) bool { return d.Delay != 0 })
 	b = wire.AppendDrafts(b, len(c.drafts), delayed)
 	var last *space.Draft
-	var kind engine.KindID
+	var kind call.KindID
 	for i := range c.drafts {
 		d := &c.drafts[i]
 		if last == nil || d.Kind != last.Kind || d.Schema != last.Schema {
@@ -250,15 +250,15 @@ func (c *call) encodeDrafts(b []byte, v *view) ([]byte, error) {
 	return b, nil
 }
 
-func (c *call) encodeChange(b []byte, v *view) ([]byte, error) {
+func (c *pendingCall) encodeChange(b []byte, v *view) ([]byte, error) {
 	kind, err := v.kindFor(c, c.change.Kind, c.change.Schema)
 	if err != nil {
 		return b, err
 	}
-	return wire.AppendChange(b, &engine.Change{ID: uint64(c.change.ID), Version: c.change.Version, Kind: kind, Row: c.change.Row}), nil
+	return wire.AppendChange(b, &call.Change{ID: uint64(c.change.ID), Version: c.change.Version, Kind: kind, Row: c.change.Row}), nil
 }
 
-func (c *call) encodeQuery(b []byte, v *view) ([]byte, error) {
+func (c *pendingCall) encodeQuery(b []byte, v *view) ([]byte, error) {
 	b = binary.AppendUvarint(c.encodeTxn(b, c.query.Txn), uint64(len(c.query.Templates)))
 	order := c.query.Order
 	for _, t := range c.query.Templates {
@@ -292,7 +292,7 @@ func appendTemplate(b []byte, v *view, t *template.Template, order []template.Or
 }
 
 // entries decodes the entries of an answer. The rows share one block of memory that is the caller's.
-func (c *call) entries(d *wire.Decoder) ([]space.Entry, error) {
+func (c *pendingCall) entries(d *wire.Decoder) ([]space.Entry, error) {
 	var begun wire.Begun
 	if c.query.Begin {
 		begun = d.Begun()

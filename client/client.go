@@ -79,7 +79,7 @@ type Client struct {
 	*Space
 	cfg   Config
 	links []*link
-	calls sync.Pool // of *call
+	calls sync.Pool // of *pendingCall
 	once  sync.Once // closes
 
 	warned atomic.Int64 // when the log was told that calls are held back, in nanoseconds since 1970

@@ -51,7 +51,7 @@ func (l *link) endCalls(s *Space) {
 }
 
 // inFlight returns the calls in flight of a space, or all, and takes those back that wait.
-func (l *link) inFlight(s *Space) []*call {
+func (l *link) inFlight(s *Space) []*pendingCall {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	calls := l.inFlightLocked(s)
@@ -64,8 +64,8 @@ func (l *link) inFlight(s *Space) []*call {
 	return calls
 }
 
-func (l *link) inFlightLocked(s *Space) []*call {
-	var calls []*call
+func (l *link) inFlightLocked(s *Space) []*pendingCall {
+	var calls []*pendingCall
 	for _, c := range l.calls.all() {
 		if s == nil || c.space == s {
 			calls = append(calls, c)
@@ -75,7 +75,7 @@ func (l *link) inFlightLocked(s *Space) []*call {
 }
 
 // abort ends a call in flight, unless it has had its outcome.
-func (l *link) abort(c *call) {
+func (l *link) abort(c *pendingCall) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.calls.get(c.number) != c {
@@ -90,7 +90,7 @@ func (l *link) abort(c *call) {
 }
 
 // endLocked ends a call in flight with an error.
-func (l *link) endLocked(c *call, err error) {
+func (l *link) endLocked(c *pendingCall, err error) {
 	l.calls.remove(c.number)
 	c.err = err
 	c.done <- struct{}{}

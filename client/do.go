@@ -6,48 +6,48 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
 
 // do makes a call, as often as it takes and is safe, and returns when its outcome is there.
-func (c *Client) do(ctx context.Context, call *call) error {
+func (c *Client) do(ctx context.Context, callID *pendingCall) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l := call.link
+		l := callID.link
 		if l == nil {
 			l = c.link()
 		}
-		err := l.send(ctx, call)
+		err := l.send(ctx, callID)
 		if err == nil {
-			err = l.await(ctx, call)
-		} else if err = call.prepare(ctx, l, err); err == nil || err == errNotOpen {
+			err = l.await(ctx, callID)
+		} else if err = callID.prepare(ctx, l, err); err == nil || err == errNotOpen {
 			continue // errNotOpen: the session is another one meanwhile
 		}
-		if call.gone != nil {
-			if over := l.awaitChange(ctx, call, call.gone); over != nil && call.begins() {
+		if callID.gone != nil {
+			if over := l.awaitChange(ctx, callID, callID.gone); over != nil && callID.begins() {
 				return over
 			}
 		}
-		if err != nil && call.owing {
-			err = c.repeat(ctx, l, call)
+		if err != nil && callID.owing {
+			err = c.repeat(ctx, l, callID)
 		}
 		if held(err) {
-			if over := call.sitOut(ctx, err); over != nil {
+			if over := callID.sitOut(ctx, err); over != nil {
 				return over
 			}
 		}
-		if err == nil || !call.again(err) {
-			return l.explain(ctx, call, call.final(ctx, err))
+		if err == nil || !callID.again(err) {
+			return l.explain(ctx, callID, callID.final(ctx, err))
 		}
 	}
 }
 
 // prepare puts right what made send fail with err, if it can; otherwise it returns err.
-func (c *call) prepare(ctx context.Context, l *link, err error) error {
+func (c *pendingCall) prepare(ctx context.Context, l *link, err error) error {
 	if err == errNotOpen {
 		err = c.space.open(ctx, l, c.sub(wire.Open))
 	} else if miss, ok := err.(*missingKindError); ok {
@@ -61,10 +61,10 @@ func (c *call) prepare(ctx context.Context, l *link, err error) error {
 }
 
 // again reports whether the call, which ended with err, is to be made once more, and prepares it for that.
-func (c *call) again(err error) bool {
+func (c *pendingCall) again(err error) bool {
 	switch {
 	case errors.Is(err, wire.ErrInterrupted), held(err):
-	case errors.Is(err, engine.ErrUnknownKind) && c.failed && c.asks(): // it knows better now: a kind was dropped, or has other classes
+	case errors.Is(err, call.ErrUnknownKind) && c.failed && c.asks(): // it knows better now: a kind was dropped, or has other classes
 	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun is gone
 	case errors.Is(err, wire.ErrInDoubt) && (c.repeatable() || c.query.Begin):
 	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():
@@ -79,10 +79,10 @@ func (c *call) again(err error) bool {
 }
 
 // asks reports whether c has a query.
-func (c *call) asks() bool { return len(c.query.Templates) > 0 }
+func (c *pendingCall) asks() bool { return len(c.query.Templates) > 0 }
 
 // renew prepares c for being sent once more.
-func (c *call) renew() {
+func (c *pendingCall) renew() {
 	c.err, c.failed, c.sent, c.gone, c.body = nil, false, false, nil, c.body[:0]
 	if c.query.Begin {
 		c.sentAt = time.Now()
@@ -93,7 +93,7 @@ func (c *call) renew() {
 }
 
 // final returns the error for the caller.
-func (c *call) final(ctx context.Context, err error) error {
+func (c *pendingCall) final(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -101,9 +101,9 @@ func (c *call) final(ctx context.Context, err error) error {
 		return fmt.Errorf("%w: the connection was lost after the call had been sent", space.ErrOutcomeUnknown)
 	case errors.Is(err, wire.ErrInDoubt):
 		return fmt.Errorf("%w: %w", space.ErrOutcomeUnknown, err)
-	case errors.Is(err, engine.ErrUnknownKind) && c.writes():
+	case errors.Is(err, call.ErrUnknownKind) && c.writes():
 		return fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
-	case !errors.Is(err, engine.ErrCancelled):
+	case !errors.Is(err, call.ErrCancelled):
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -112,7 +112,7 @@ func (c *call) final(ctx context.Context, err error) error {
 }
 
 // open opens s on a connection, by the call c, which it frees.
-func (s *Space) open(ctx context.Context, l *link, c *call) error {
+func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	defer c.free()
 	c.name = s.name
 	l.mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -130,7 +130,7 @@ type iteration struct {
 	space  *Space
 	link   *link
 	epoch  uint64 // of the session in which cursor means something
-	cursor engine.Cursor
+	cursor call.Cursor
 	more   bool
 }
 

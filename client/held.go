@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -18,11 +18,11 @@ const (
 )
 
 // held reports whether the server held a call back that ended with err: it changed nothing, and is to be made again.
-func held(err error) bool { return errors.Is(err, engine.ErrHeld) }
+func held(err error) bool { return errors.Is(err, call.ErrHeld) }
 
 // sitOut pauses a call that was held back because of why. It returns nil when it is time to make the call again, and otherwise the error with which
 // it ends: what its context ended with, which wraps why too; why itself if the call's own wait is over; or space.ErrClosed.
-func (c *call) sitOut(ctx context.Context, why error) error {
+func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	if c.pause == 0 {
 		c.space.client.warnHeld(why)
 	}

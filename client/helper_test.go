@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 )
@@ -45,14 +45,14 @@ func (s *spaces) Lookup(name string) (*partition.Partition, string, error) {
 }
 
 func (s *spaces) Drop(context.Context, string, bool) (*partition.Partition, error) {
-	return nil, engine.ErrInvalidArgument
+	return nil, call.ErrInvalidArgument
 }
 
 func (s *spaces) Create(name string) (*partition.Partition, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if name == "" || name[0] == '-' {
-		return nil, "", fmt.Errorf("%w: space name %q", engine.ErrInvalidArgument, name)
+		return nil, "", fmt.Errorf("%w: space name %q", call.ErrInvalidArgument, name)
 	}
 	p := s.open[name]
 	if p == nil {

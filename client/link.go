@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -22,7 +22,7 @@ import (
 type link struct {
 	client   *Client
 	cfg      *Config
-	identity engine.Client // by which the server knows which calls are its
+	identity call.Client   // by which the server knows which calls are its
 	name     string        // by which people know it
 	wake     chan struct{} // capacity 1: there is something for the writer
 	closed   chan struct{} // closed by close
@@ -100,7 +100,7 @@ func (l *link) setStateLocked(s state) {
 }
 
 // awaitUp waits until calls can be sent and returns with the lock held, or with an error and without.
-func (l *link) awaitUp(ctx context.Context, c *call) error {
+func (l *link) awaitUp(ctx context.Context, c *pendingCall) error {
 	l.mu.Lock()
 	for l.state != up {
 		if l.state == ended {
@@ -121,7 +121,7 @@ func (l *link) awaitUp(ctx context.Context, c *call) error {
 	return nil
 }
 
-func (l *link) awaitChange(ctx context.Context, c *call, changed chan struct{}) error {
+func (l *link) awaitChange(ctx context.Context, c *pendingCall, changed chan struct{}) error {
 	var over <-chan time.Time
 	if c.limited && !c.repeated {
 		t := time.NewTimer(time.Until(c.limitAt(l.cfg.Grace)))
@@ -141,7 +141,7 @@ func (l *link) awaitChange(ctx context.Context, c *call, changed chan struct{}) 
 }
 
 // closed returns a channel that is closed when c is not to be made any more.
-func (c *call) closed() <-chan struct{} {
+func (c *pendingCall) closed() <-chan struct{} {
 	if c.posthumous {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (c *call) closed() <-chan struct{} {
 }
 
 // send sends c as soon as there is a connection. It returns errNotOpen or a *missingKindError if that takes another call first.
-func (l *link) send(ctx context.Context, c *call) error {
+func (l *link) send(ctx context.Context, c *pendingCall) error {
 	if err := l.awaitUp(ctx, c); err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (l *link) send(ctx context.Context, c *call) error {
 	if c.op == wire.Attach && c.reg.incarnation != v.incarnation {
 		return space.ErrLeaseEnded // the number means something else now
 	}
-	if c.cursor != (engine.Cursor{}) && c.epoch != v.epoch {
+	if c.cursor != (call.Cursor{}) && c.epoch != v.epoch {
 		return fmt.Errorf("%w: the server has lost its place in the iteration", space.ErrUnavailable)
 	}
 	c.epoch, c.via = v.epoch, l
@@ -226,7 +226,7 @@ func (l *link) post(t wire.Type, id uint64, body []byte) {
 }
 
 // await waits for the outcome of c, or until ctx ends; then it takes the call back if it can.
-func (l *link) await(ctx context.Context, c *call) error {
+func (l *link) await(ctx context.Context, c *pendingCall) error {
 	select {
 	case <-c.done:
 		return c.outcome()
@@ -246,7 +246,7 @@ func (l *link) await(ctx context.Context, c *call) error {
 
 // awaitVerdict waits for the outcome of a call that may have changed or locked something although its context has ended: an entry that was
 // granted is not lost.
-func (l *link) awaitVerdict(ctx context.Context, c *call) error {
+func (l *link) awaitVerdict(ctx context.Context, c *pendingCall) error {
 	t := time.NewTimer(l.cfg.Grace)
 	defer t.Stop()
 	select {
@@ -272,7 +272,7 @@ func (l *link) settledLocked() {
 }
 
 // abandon takes c out of the calls in flight, and what comes of it is seen to. If it returns false the outcome came first, and is there.
-func (l *link) abandon(c *call) bool {
+func (l *link) abandon(c *pendingCall) bool {
 	l.mu.Lock()
 	mine := l.calls.get(c.number) == c
 	if mine {
@@ -285,7 +285,7 @@ func (l *link) abandon(c *call) bool {
 	return mine
 }
 
-func (l *link) abandonLocked(c *call) {
+func (l *link) abandonLocked(c *pendingCall) {
 	l.calls.remove(c.number)
 	if c.outlives() && !c.posthumous {
 		l.orphanLocked(c)

@@ -34,7 +34,7 @@ func (l *link) handleTxnLost(f wire.Frame) error {
 }
 
 // under returns the transaction under which c is made, or the zero ID.
-func (c *call) under() txn.ID {
+func (c *pendingCall) under() txn.ID {
 	if !c.txn.IsZero() {
 		return c.txn
 	}
@@ -42,7 +42,7 @@ func (c *call) under() txn.ID {
 }
 
 // dooms reports whether the transaction under which c is made must not go on if c has lost its outcome.
-func (c *call) dooms() bool {
+func (c *pendingCall) dooms() bool {
 	switch c.op {
 	case wire.Commit, wire.Abort:
 		return false
@@ -58,10 +58,10 @@ var errDoomed = fmt.Errorf("%w: the connection was lost during a call under it",
 // ended finds its locks gone.
 
 // begins reports whether c begins transactions.
-func (c *call) begins() bool { return c.query.Begin || c.op == wire.BeginTxn }
+func (c *pendingCall) begins() bool { return c.query.Begin || c.op == wire.BeginTxn }
 
 // cleanUpLocked has ended what c, whose answer is lost, may have left behind. c.gone tells when that is done.
-func (l *link) cleanUpLocked(c *call) {
+func (l *link) cleanUpLocked(c *pendingCall) {
 	switch {
 	case c.begins():
 		c.gone = l.unclaimedLocked(c.space, c.number)
@@ -71,7 +71,7 @@ func (l *link) cleanUpLocked(c *call) {
 }
 
 // doomLocked has the transaction aborted under which c was made, and then its holder told.
-func (l *link) doomLocked(c *call) (gone chan struct{}) {
+func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 	gone = make(chan struct{})
 	id := c.under()
 	s := c.space.homeOf(id)

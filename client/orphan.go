@@ -5,7 +5,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
@@ -87,7 +87,7 @@ func (os *orphans) wanted() bool {
 }
 
 // outlives reports whether what c has done, or will do, matters when nobody waits for it any more.
-func (c *call) outlives() bool {
+func (c *pendingCall) outlives() bool {
 	switch c.op {
 	case wire.BeginTxn, wire.Notify, wire.Backup:
 		return true
@@ -98,7 +98,7 @@ func (c *call) outlives() bool {
 }
 
 // orphanLocked notes that c, which is in flight or is to be repeated, was given up.
-func (l *link) orphanLocked(c *call) *orphan {
+func (l *link) orphanLocked(c *pendingCall) *orphan {
 	o := &orphan{
 		space: c.space, op: c.op, begin: c.query.Begin, number: c.number, born: c.born, end: c.end, repeated: c.repeated,
 		done: make(chan struct{}),
@@ -112,7 +112,7 @@ func (l *link) orphanLocked(c *call) *orphan {
 }
 
 // identityLocked returns the identity of a call whose outcome the space keeps; zero if the space does not know the client.
-func (l *link) identityLocked(c *call) space.CallID {
+func (l *link) identityLocked(c *pendingCall) space.CallID {
 	if session := l.knownLocked(c.space).session; session != 0 && c.number != 0 {
 		return space.CallID{Space: c.space.name, Session: session, Number: c.number}
 	}
@@ -162,7 +162,7 @@ func (l *link) lateLocked(o *orphan, f wire.Frame) {
 			l.reopenLocked()
 		}
 	}
-	c := &call{space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure, schemas: l.viewLocked(o.space).schemas}
+	c := &pendingCall{space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure, schemas: l.viewLocked(o.space).schemas}
 	c.query.Begin = o.begin
 	if !c.failed {
 		l.orphans.received(o, f.Body)
@@ -174,7 +174,7 @@ func (l *link) lateLocked(o *orphan, f wire.Frame) {
 }
 
 // settleOrphanLocked ends an orphan with the outcome of the call c, which asked for it or which it was, and err.
-func (l *link) settleOrphanLocked(o *orphan, c *call, err error) {
+func (l *link) settleOrphanLocked(o *orphan, c *pendingCall, err error) {
 	if !o.pending() {
 		return
 	}
@@ -186,7 +186,7 @@ func (l *link) settleOrphanLocked(o *orphan, c *call, err error) {
 }
 
 // verdictLocked returns what has become of o, and has what it began ended.
-func (l *link) verdictLocked(o *orphan, c *call, err error) (v space.Verdict) {
+func (l *link) verdictLocked(o *orphan, c *pendingCall, err error) (v space.Verdict) {
 	switch {
 	case err == nil:
 	case errors.Is(err, space.ErrOutcomeUnknown), errors.Is(err, wire.ErrInDoubt), err == errLost:
@@ -209,11 +209,11 @@ func (l *link) verdictLocked(o *orphan, c *call, err error) (v space.Verdict) {
 		v.Fate = space.Aborted
 	case wire.Notify:
 		id := space.LeaseID(d.Grant().ID)
-		l.undoLocked(o.space, wire.Cancel, func(c *call) { c.ids = []space.LeaseID{id} })
+		l.undoLocked(o.space, wire.Cancel, func(c *pendingCall) { c.ids = []space.LeaseID{id} })
 		v.Fate = space.Aborted
 	case wire.Backup:
 		id := d.Uvarint()
-		l.undoLocked(o.space, wire.EndBackup, func(c *call) { c.id = id })
+		l.undoLocked(o.space, wire.EndBackup, func(c *pendingCall) { c.id = id })
 		v.Fate = space.Aborted
 	case wire.Find:
 		v.Entries, _ = c.entries(&d)
@@ -236,11 +236,11 @@ func restGrants(d *wire.Decoder) (grants []space.Grant) {
 }
 
 func (l *link) abortLocked(s *Space, number uint64) {
-	l.undoLocked(s, wire.Abort, func(c *call) { c.txn = txn.ID{Space: s.name, Number: number} })
+	l.undoLocked(s, wire.Abort, func(c *pendingCall) { c.txn = txn.ID{Space: s.name, Number: number} })
 }
 
 // undoLocked makes a call that ends what an orphan has begun. If the session ends before, the server has ended it.
-func (l *link) undoLocked(s *Space, op wire.Type, fill func(*call)) {
+func (l *link) undoLocked(s *Space, op wire.Type, fill func(*pendingCall)) {
 	l.goLocked(func() {
 		ctx, cancel := l.context()
 		defer cancel()
@@ -297,14 +297,14 @@ func (l *link) orphansLostLocked(sent uint64, repeats bool) {
 		o.body, o.size = nil, 0
 		switch {
 		case !o.repeated && o.end > sent:
-			l.settleOrphanLocked(o, nil, engine.ErrCancelled)
+			l.settleOrphanLocked(o, nil, call.ErrCancelled)
 		case l.asksFor(o) && repeats:
 			l.askLocked(o)
 		case o.begins() || o.op == wire.Backup:
 			if o.begins() {
 				l.unclaimedLocked(o.space, o.number)
 			}
-			l.settleOrphanLocked(o, nil, engine.ErrCancelled)
+			l.settleOrphanLocked(o, nil, call.ErrCancelled)
 		default:
 			l.settleOrphanLocked(o, nil, space.ErrOutcomeUnknown)
 		}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
@@ -45,7 +45,7 @@ func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, er
 }
 
 // about returns the transaction that c is about, or under which it was made; zero if there is none.
-func (c *call) about() txn.ID {
+func (c *pendingCall) about() txn.ID {
 	id := c.txn
 	if c.op == wire.Find || c.op == wire.Notify || c.op == wire.Count || c.op == wire.Contents {
 		id = c.query.Txn
@@ -58,7 +58,7 @@ func (c *call) about() txn.ID {
 
 // explain returns the error with which c ends, if its outcome is unknown as err says: who has it can ask for the outcome. What was done under a transaction is
 // known to have come to nothing if the transaction was aborted.
-func (l *link) explain(ctx context.Context, c *call, err error) error {
+func (l *link) explain(ctx context.Context, c *pendingCall, err error) error {
 	if err == nil || !errors.Is(err, space.ErrOutcomeUnknown) {
 		return err
 	}
@@ -74,7 +74,7 @@ func (l *link) explain(ctx context.Context, c *call, err error) error {
 	return unknown
 }
 
-func (c *call) explainTxn(ctx context.Context, id txn.ID, err error) error {
+func (c *pendingCall) explainTxn(ctx context.Context, id txn.ID, err error) error {
 	unknown := &space.OutcomeUnknownError{ID: space.TxnCall(id), Err: err}
 	if ctx.Err() != nil || c.space.isClosed() {
 		return unknown
@@ -83,13 +83,13 @@ func (c *call) explainTxn(ctx context.Context, id txn.ID, err error) error {
 	switch {
 	case asked != nil:
 	case v.Fate == space.Aborted:
-		return fmt.Errorf("%w: the connection was lost, and the transaction aborted", engine.ErrTxnEnded)
+		return fmt.Errorf("%w: the connection was lost, and the transaction aborted", call.ErrTxnEnded)
 	case v.Fate == space.Committed && c.op == wire.Commit && len(c.drafts) == 0:
 		return nil
 	}
 	return unknown
 }
 
-func grantOf(g engine.Grant) space.Grant {
+func grantOf(g call.Grant) space.Grant {
 	return space.Grant{ID: space.LeaseID(g.ID), Granted: time.Duration(g.Granted)}
 }

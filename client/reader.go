@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -136,7 +136,7 @@ func (l *link) deliver(f wire.Frame) {
 }
 
 // inDoubtLocked follows the failure of the log under c.
-func (l *link) inDoubtLocked(c *call) {
+func (l *link) inDoubtLocked(c *pendingCall) {
 	if c.recorded() && l.repeats {
 		l.oweLocked(c)
 	}
@@ -169,14 +169,14 @@ func (l *link) handleKind(f wire.Frame) error {
 	}
 	v := &l.views[f.ID]
 	if !d.More() {
-		v.space.dropped(v.unlearn(engine.KindID(id)))
+		v.space.dropped(v.unlearn(call.KindID(id)))
 		return nil
 	}
 	schema, err := template.DecodeSchema(d.Rest())
 	if err != nil {
 		return fmt.Errorf("%w: kind %d: %v", wire.ErrMalformed, id, err)
 	}
-	v.learn(engine.KindID(id), v.space.intern(schema))
+	v.learn(call.KindID(id), v.space.intern(schema))
 	return nil
 }
 
@@ -214,7 +214,7 @@ func (l *link) handleDisplaced(f wire.Frame) error {
 func (l *link) handleEvent(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
 	handle := d.Uvarint()
-	var ev engine.Event
+	var ev call.Event
 	if f.Type == wire.Event {
 		ev = d.Event()
 	} else {
@@ -235,7 +235,7 @@ func (l *link) handleEvent(f wire.Frame) error {
 		return nil // closed meanwhile
 	case f.Type == wire.Ended:
 		r.end(ev.Seq, space.ErrLeaseEnded)
-	case schema == nil && ev.Type != engine.Gap:
+	case schema == nil && ev.Type != call.Gap:
 		return fmt.Errorf("%w: event with an entry of unknown kind %d", wire.ErrMalformed, ev.Entry.Kind)
 	default:
 		r.push(&ev, schema, len(f.Body))

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -66,7 +66,7 @@ func (s *Space) Notify(ctx context.Context, q space.Query, on space.EventSet, le
 	c := newCall(s, wire.Notify)
 	defer c.free()
 	c.query, c.lease, c.window, c.reg = q, int64(lease), s.client.cfg.EventWindow, r
-	c.on = engine.EventSet(on)
+	c.on = call.EventSet(on)
 	sent := time.Now()
 	if err := s.client.do(ctx, c); err != nil {
 		return nil, err
@@ -181,7 +181,7 @@ func (r *registration) post(seq uint64, size int) {
 }
 
 // push adds an event to the queue. After a reattachment some may come again.
-func (r *registration) push(ev *engine.Event, schema *template.Schema, size int) {
+func (r *registration) push(ev *call.Event, schema *template.Schema, size int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ev.Seq <= r.received {

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -42,7 +42,7 @@ func (l *link) openedLocked(s *Space, o *wire.Opened) {
 }
 
 // recorded reports whether the space keeps the outcome of c until it is received.
-func (c *call) recorded() bool {
+func (c *pendingCall) recorded() bool {
 	switch c.op {
 	case wire.Write, wire.Update:
 		return c.txn.IsZero()
@@ -60,14 +60,14 @@ func (c *call) recorded() bool {
 
 // oweLocked notes that c, whose outcome was lost, is to be repeated. Until all such calls were sent again the server must
 // not believe that the client has all it has asked for.
-func (l *link) oweLocked(c *call) {
+func (l *link) oweLocked(c *pendingCall) {
 	if !c.owing {
 		c.owing = true
 		l.owed++
 	}
 }
 
-func (l *link) paidLocked(c *call) {
+func (l *link) paidLocked(c *pendingCall) {
 	if c.owing {
 		c.owing = false
 		l.owed--
@@ -75,7 +75,7 @@ func (l *link) paidLocked(c *call) {
 }
 
 // giveUp notes that c will not be repeated. If it was to be, the space is asked in the background what has become of it.
-func (l *link) giveUp(c *call) {
+func (l *link) giveUp(c *pendingCall) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if c.owing && !c.posthumous && c.outlives() {
@@ -88,7 +88,7 @@ func (l *link) giveUp(c *call) {
 var errForgotten = errors.New("the space has forgotten what became of it while the client was away")
 
 // repeatableLocked returns nil if c, which was sent before, may be sent to the present server.
-func (l *link) repeatableLocked(c *call) error {
+func (l *link) repeatableLocked(c *pendingCall) error {
 	if !l.repeats || c.born < l.knownLocked(c.space).forgotten {
 		return errForgotten
 	}
@@ -97,25 +97,25 @@ func (l *link) repeatableLocked(c *call) error {
 
 // repeat sends c, which link l owes, until its outcome is known, or nobody waits for it any more. It returns wire.ErrInterrupted if c was
 // not executed, and may be made again as another call.
-func (c *Client) repeat(ctx context.Context, l *link, call *call) error {
-	defer l.giveUp(call)
+func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error {
+	defer l.giveUp(callID)
 	patient, cancel := patience(ctx, l.cfg.Grace)
 	defer cancel()
-	call.repeated, call.link = true, l
+	callID.repeated, callID.link = true, l
 	for pause := l.cfg.MinBackoff; ; {
-		call.renew()
-		call.ask = call.posthumous || ctx.Err() != nil
-		err := l.send(patient, call)
+		callID.renew()
+		callID.ask = callID.posthumous || ctx.Err() != nil
+		err := l.send(patient, callID)
 		if err == nil {
-			err = l.await(ctx, call)
-			if !call.owing {
+			err = l.await(ctx, callID)
+			if !callID.owing {
 				return err
 			}
 		} else if err == errForgotten {
 			return unknown(err)
-		} else if err = call.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost {
+		} else if err = callID.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost {
 			continue
-		} else if !call.posthumous && call.space.isClosed() || l.isClosed() || !passes(err) {
+		} else if !callID.posthumous && callID.space.isClosed() || l.isClosed() || !passes(err) {
 			return unknown(err)
 		}
 		if err == errLost {
@@ -178,7 +178,7 @@ func processName() string {
 }
 
 // identity returns a new name for a client, which nobody can guess.
-func identity() (id engine.Client) {
+func identity() (id call.Client) {
 	_, _ = rand.Read(id[:]) // it never fails
 	return id
 }

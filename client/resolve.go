@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -14,19 +14,21 @@ import (
 
 // resolve makes a kind, which c needs, known to the session: for a write, those that callers have registered are registered again; others
 // are looked up.
-func (s *Space) resolve(ctx context.Context, l *link, c *call, kind string) error {
+func (s *Space) resolve(ctx context.Context, l *link, c *pendingCall, kind string) error {
 	if schema := s.registered(kind); schema != nil && c.writes() {
 		return s.announce(ctx, l, c, schema)
 	}
 	err := s.lookUp(ctx, l, c.sub(wire.Schema), kind)
-	if errors.Is(err, engine.ErrUnknownKind) {
-		return fmt.Errorf("%w: %w: %q is not registered", space.ErrInvalidArgument, engine.ErrUnknownKind, kind)
+	if errors.Is(err, call.ErrUnknownKind) {
+		return fmt.Errorf("%w: %w: %q is not registered", space.ErrInvalidArgument, call.ErrUnknownKind, kind)
 	}
 	return err
 }
 
 // writes reports whether c brings rows of kinds.
-func (c *call) writes() bool { return c.op == wire.Write || c.op == wire.Commit || c.op == wire.Update }
+func (c *pendingCall) writes() bool {
+	return c.op == wire.Write || c.op == wire.Commit || c.op == wire.Update
+}
 
 func (s *Space) registered(kind string) *template.Schema {
 	s.mu.Lock()
@@ -35,7 +37,7 @@ func (s *Space) registered(kind string) *template.Schema {
 }
 
 // announce registers a kind in a session, after those that it embeds. It is a part of call of.
-func (s *Space) announce(ctx context.Context, l *link, of *call, schema *template.Schema) error {
+func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *template.Schema) error {
 	for _, super := range schema.Supers {
 		if sup := s.registered(super); sup != nil {
 			if err := s.announce(ctx, l, of, sup); err != nil {
@@ -65,14 +67,14 @@ func (s *Space) announce(ctx context.Context, l *link, of *call, schema *templat
 }
 
 // lookUp asks for a kind by its name, by the call c, which it frees. The answer comes after the kind's schema, which the reader has learned.
-func (s *Space) lookUp(ctx context.Context, l *link, c *call, kind string) error {
+func (s *Space) lookUp(ctx context.Context, l *link, c *pendingCall, kind string) error {
 	defer c.free()
 	c.name = kind
 	return l.call(ctx, c)
 }
 
 // call makes a call on this connection and no other, once.
-func (l *link) call(ctx context.Context, c *call) error {
+func (l *link) call(ctx context.Context, c *pendingCall) error {
 	if err := l.send(ctx, c); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -65,7 +65,7 @@ func (s *Space) Register(ctx context.Context, schema *template.Schema) (*templat
 	defer c.free()
 	c.schema = schema
 	if err := s.client.do(ctx, c); err != nil {
-		if errors.Is(err, engine.ErrUnknownKind) {
+		if errors.Is(err, call.ErrUnknownKind) {
 			err = fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
 		}
 		return nil, err
@@ -81,7 +81,7 @@ func (s *Space) Register(ctx context.Context, schema *template.Schema) (*templat
 }
 
 // answeredSchema returns the schema of the kind whose number is the answer.
-func (c *call) answeredSchema() (*template.Schema, error) {
+func (c *pendingCall) answeredSchema() (*template.Schema, error) {
 	d := wire.NewDecoder(c.body)
 	id := d.Uint32()
 	if err := d.Err(); err != nil {
@@ -125,7 +125,7 @@ func (s *Space) Schema(ctx context.Context, kind string) (*template.Schema, erro
 	defer c.free()
 	c.name = kind
 	err := s.client.do(ctx, c)
-	if errors.Is(err, engine.ErrUnknownKind) {
+	if errors.Is(err, call.ErrUnknownKind) {
 		return nil, nil
 	}
 	if err != nil {
@@ -268,7 +268,7 @@ func (s *Space) Cancel(ctx context.Context, ids ...space.LeaseID) error {
 }
 
 // doLeases makes a call about leases. It returns the *space.LeaseError of those that had ended, if any, and what follows in the answer.
-func (s *Space) doLeases(ctx context.Context, c *call, ids []space.LeaseID) (failed error, d wire.Decoder, err error) {
+func (s *Space) doLeases(ctx context.Context, c *pendingCall, ids []space.LeaseID) (failed error, d wire.Decoder, err error) {
 	if len(ids) > wire.MaxLeases {
 		return nil, d, fmt.Errorf("%w: %d leases in one call; at most %d are allowed", space.ErrTooLarge, len(ids), wire.MaxLeases)
 	}

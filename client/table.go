@@ -3,14 +3,14 @@ package client
 // table holds the calls in flight by number. Numbers rise; they need not be dense, so that a number's lowest bits are its
 // place and nothing has to be searched. Calls that are repeated have old numbers, and no place there. The link's lock guards it.
 type table struct {
-	slots    []*call // a power of two of them, at most half of them taken
-	repeated map[uint64]*call
+	slots    []*pendingCall // a power of two of them, at most half of them taken
+	repeated map[uint64]*pendingCall
 	n        int // of both
 	next     uint64
 }
 
 // add gives c a number.
-func (t *table) add(c *call) {
+func (t *table) add(c *pendingCall) {
 	if 2*(t.n+1) > len(t.slots) {
 		t.grow()
 	}
@@ -23,9 +23,9 @@ func (t *table) add(c *call) {
 }
 
 // addAgain adds a call that has a number.
-func (t *table) addAgain(c *call) {
+func (t *table) addAgain(c *pendingCall) {
 	if t.repeated == nil {
-		t.repeated = map[uint64]*call{}
+		t.repeated = map[uint64]*pendingCall{}
 	}
 	t.repeated[c.number] = c
 	t.n++
@@ -34,7 +34,7 @@ func (t *table) addAgain(c *call) {
 // grow doubles the slots. What had different places before has different places after.
 func (t *table) grow() {
 	old := t.slots
-	t.slots = make([]*call, max(64, 2*len(old)))
+	t.slots = make([]*pendingCall, max(64, 2*len(old)))
 	for _, c := range old {
 		if c != nil {
 			t.slots[c.number&uint64(len(t.slots)-1)] = c
@@ -43,7 +43,7 @@ func (t *table) grow() {
 }
 
 // get returns the call with a number, or nil.
-func (t *table) get(number uint64) *call {
+func (t *table) get(number uint64) *pendingCall {
 	if len(t.slots) == 0 {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (t *table) get(number uint64) *call {
 }
 
 // remove removes the call with a number and returns it, or nil.
-func (t *table) remove(number uint64) *call {
+func (t *table) remove(number uint64) *pendingCall {
 	c := t.get(number)
 	if c == nil {
 		return nil
@@ -69,8 +69,8 @@ func (t *table) remove(number uint64) *call {
 }
 
 // all returns the calls in flight.
-func (t *table) all() []*call {
-	calls := make([]*call, 0, t.n)
+func (t *table) all() []*pendingCall {
+	calls := make([]*pendingCall, 0, t.n)
 	for _, c := range t.slots {
 		if c != nil {
 			calls = append(calls, c)

@@ -113,7 +113,7 @@ func (s *Space) Defer(ctx context.Context, id txn.ID, entry space.LeaseID, delay
 }
 
 // doTxn makes a call about a transaction, whose answer is empty.
-func (s *Space) doTxn(ctx context.Context, c *call, id txn.ID) error {
+func (s *Space) doTxn(ctx context.Context, c *pendingCall, id txn.ID) error {
 	if err := checkTxn(id); err != nil {
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 )
@@ -15,7 +15,7 @@ type view struct {
 	epoch       uint64 // when it began, among those of the link; it ends with the session, or when the server resets the space
 	open        bool
 	incarnation string // what open told
-	ids         map[string]engine.KindID
+	ids         map[string]call.KindID
 	schemas     []*template.Schema // by kind; replaced, never changed, since calls refer to it
 }
 
@@ -44,9 +44,9 @@ func (l *link) reset(handle uint64) {
 }
 
 // learn notes the schema of a kind.
-func (v *view) learn(id engine.KindID, schema *template.Schema) {
+func (v *view) learn(id call.KindID, schema *template.Schema) {
 	if v.ids == nil {
-		v.ids = map[string]engine.KindID{}
+		v.ids = map[string]call.KindID{}
 	}
 	if id > v.ids[schema.Kind] { // a lower number is that of a kind that was dropped
 		v.ids[schema.Kind] = id
@@ -61,7 +61,7 @@ func (v *view) learn(id engine.KindID, schema *template.Schema) {
 }
 
 // unlearn notes that a kind was dropped, and returns its schema; nil if it was not known. Entries and events may still come that had it.
-func (v *view) unlearn(id engine.KindID) *template.Schema {
+func (v *view) unlearn(id call.KindID) *template.Schema {
 	if int(id) >= len(v.schemas) || v.schemas[id] == nil {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (v *view) unlearn(id engine.KindID) *template.Schema {
 // kindFor returns the number of the named kind, for rows made for a schema, nil for the one that it has now. It returns a *missingKindError if the
 // session does not know the kind, or another schema of it unless c was resolved for the kind just now: then rows mean something else, and it
 // returns ErrSchemaConflict.
-func (v *view) kindFor(c *call, kind string, made *template.Schema) (engine.KindID, error) {
+func (v *view) kindFor(c *pendingCall, kind string, made *template.Schema) (call.KindID, error) {
 	id := v.ids[kind]
 	switch {
 	case id == 0:

@@ -4,17 +4,17 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
 // query makes a call about what q means in the partition: once more if a kind was dropped just then, and its number means nothing any more.
-func (s *Local) query(c *caller, q Query, call func() error) error {
+func (s *Local) query(c *caller, q Query, callID func() error) error {
 	for {
 		if err := s.bind(c, q); err != nil {
 			return err
 		}
-		if err := call(); !errors.Is(err, engine.ErrUnknownKind) {
+		if err := callID(); !errors.Is(err, call.ErrUnknownKind) {
 			return err
 		}
 	}
@@ -28,7 +28,7 @@ func (s *Local) bind(c *caller, q Query) error {
 	}
 	c.query.Templates, c.query.Order = c.query.Templates[:0], q.Order
 	for _, t := range q.Templates {
-		var bound engine.Template
+		var bound call.Template
 		if bound, c.query.Order, err = s.bindTemplate(t, q.Order); err != nil {
 			return err
 		}
@@ -39,25 +39,25 @@ func (s *Local) bind(c *caller, q Query) error {
 }
 
 // bindTemplate returns t, and the ordering of a query for it, for the partition.
-func (s *Local) bindTemplate(t *template.Template, order []template.Order) (engine.Template, []template.Order, error) {
+func (s *Local) bindTemplate(t *template.Template, order []template.Order) (call.Template, []template.Order, error) {
 	kind := s.partition.KindID(t.Kind)
 	switch {
 	case t.Kind == "" && len(t.Conds) > 0:
-		return engine.Template{}, nil, invalid("a template without a kind has conditions")
+		return call.Template{}, nil, invalid("a template without a kind has conditions")
 	case t.Kind == "":
-		return engine.Template{}, order, nil
+		return call.Template{}, order, nil
 	case kind == 0 && t.Fields == nil && len(t.Conds)+len(order) > 0:
-		return engine.Template{}, nil, invalid("the template names fields of kind %q by position, which the space does not have", t.Kind)
+		return call.Template{}, nil, invalid("the template names fields of kind %q by position, which the space does not have", t.Kind)
 	case kind != 0:
 		b, err := s.partition.Schema(kind).Rebind(t.Fields, t.Conds, order)
 		if err != nil {
-			return engine.Template{}, nil, misfit(err)
+			return call.Template{}, nil, misfit(err)
 		}
 		if b.Known {
-			return engine.Template{Kind: kind, Conds: b.Conds}, b.Order, nil
+			return call.Template{Kind: kind, Conds: b.Conds}, b.Order, nil
 		}
 	}
-	return engine.Template{Named: &engine.Named{Template: *t, Order: order}}, order, nil
+	return call.Template{Named: &call.Named{Template: *t, Order: order}}, order, nil
 }
 
 // misfit returns the error for what does not fit a schema: ErrSchemaConflict if err says so, and otherwise ErrInvalidArgument.

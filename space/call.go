@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// call is one call of a typed function: its options, and room for what it writes. Calls are pooled, because options
+// typedCall is one call of a typed function: its options, and room for what it writes. Calls are pooled, because options
 // are functions and whatever they fill in would be allocated each time.
-type call struct {
+type typedCall struct {
 	given  optionSet
 	err    error         // the first option that can never be right
 	lease  time.Duration // of For
@@ -42,13 +42,13 @@ type clause struct {
 	criterion Criterion
 }
 
-var calls = sync.Pool{New: func() any { return new(call) }}
+var calls = sync.Pool{New: func() any { return new(typedCall) }}
 
 // keptRow is the largest row buffer that returns to the pool.
 const keptRow = 64 << 10
 
 // begin begins a call that looks for entries of type T. The caller frees the call.
-func begin[T any](sp Space, allowed optionSet, opts []Option) (*Codec, *call, error) {
+func begin[T any](sp Space, allowed optionSet, opts []Option) (*Codec, *typedCall, error) {
 	c, err := newCall(sp, allowed, opts)
 	if err != nil {
 		return nil, nil, err
@@ -62,7 +62,7 @@ func begin[T any](sp Space, allowed optionSet, opts []Option) (*Codec, *call, er
 }
 
 // codec returns the codec for what the call finds, which is of the type that known is for.
-func (c *call) codec(known *Codec) *Codec {
+func (c *typedCall) codec(known *Codec) *Codec {
 	if c.given&optStrict == 0 {
 		return known
 	}
@@ -70,8 +70,8 @@ func (c *call) codec(known *Codec) *Codec {
 }
 
 // newCall returns a call to sp with opts applied, of which it must only be given those in allowed. The caller frees it.
-func newCall(sp Space, allowed optionSet, opts []Option) (*call, error) {
-	c := calls.Get().(*call)
+func newCall(sp Space, allowed optionSet, opts []Option) (*typedCall, error) {
+	c := calls.Get().(*typedCall)
 	c.parts = append(c.parts, part{})
 	for _, o := range opts {
 		o(c)
@@ -92,7 +92,7 @@ func newCall(sp Space, allowed optionSet, opts []Option) (*call, error) {
 }
 
 // leaseOr returns the lease that For asks for, or else d.
-func (c *call) leaseOr(d time.Duration) time.Duration {
+func (c *typedCall) leaseOr(d time.Duration) time.Duration {
 	if c.given&optFor != 0 {
 		return c.lease
 	}
@@ -100,7 +100,7 @@ func (c *call) leaseOr(d time.Duration) time.Duration {
 }
 
 // under returns the identity of the transaction that In names, or none.
-func (c *call) under() txn.ID {
+func (c *typedCall) under() txn.ID {
 	if c.txn == nil {
 		return txn.ID{}
 	}
@@ -108,26 +108,26 @@ func (c *call) under() txn.ID {
 }
 
 // free returns c to the pool. It keeps the buffers, but nothing that belongs to the caller.
-func (c *call) free() {
+func (c *typedCall) free() {
 	clear(c.order)
 	clear(c.parts)
 	clear(c.drafts)
 	if cap(c.row) > keptRow {
 		c.row = nil
 	}
-	*c = call{order: c.order[:0], parts: c.parts[:0], drafts: c.drafts[:0], row: c.row[:0]}
+	*c = typedCall{order: c.order[:0], parts: c.parts[:0], drafts: c.drafts[:0], row: c.row[:0]}
 	calls.Put(c)
 }
 
 // reject remembers the first error of an option.
-func (c *call) reject(err error) {
+func (c *typedCall) reject(err error) {
 	if c.err == nil {
 		c.err = err
 	}
 }
 
 // query returns the query for a call whose own template is v, a pointer to a value of codec's type.
-func (c *call) query(ctx context.Context, sp Space, codec *Codec, v any) (Query, error) {
+func (c *typedCall) query(ctx context.Context, sp Space, codec *Codec, v any) (Query, error) {
 	own := &single{}
 	orders, err := c.parts[0].fill(ctx, sp, &own.template, codec, v, c.order)
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 )
 
@@ -19,8 +19,8 @@ type caller struct {
 
 	out    outcome // written by Reply or Lost, read after done
 	number uint64  // of the current call; owned by the goroutine that makes it, as are those below
-	drafts []engine.Draft
-	query  engine.Query
+	drafts []call.Draft
+	query  call.Query
 	ids    []uint64
 }
 
@@ -42,7 +42,7 @@ func (c *caller) await() error {
 }
 
 // Reply implements partition.Caller.
-func (c *caller) Reply(_ uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+func (c *caller) Reply(_ uint64, r *call.Result, lsn partition.LSN, durable bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.out.copy(r)
@@ -91,7 +91,7 @@ func (c *caller) reset() {
 	clear(c.query.Templates)
 	clear(c.out.errs)
 	c.drafts = c.drafts[:0]
-	c.query = engine.Query{Templates: c.query.Templates[:0]}
+	c.query = call.Query{Templates: c.query.Templates[:0]}
 	if cap(c.drafts)+cap(c.ids)+cap(c.out.found)+cap(c.out.grants) > keptEntries || cap(c.out.rows) > keptBytes {
 		c.drafts, c.ids, c.out = nil, nil, outcome{}
 	}
@@ -106,38 +106,38 @@ func (c *caller) leaseIDs(ids []LeaseID) []uint64 {
 	return c.ids
 }
 
-// outcome is a copy of an engine.Result. Its slices are reused.
+// outcome is a copy of an call.Result. Its slices are reused.
 type outcome struct {
 	err    error
 	rows   []byte  // of all entries found, one after the other
 	found  []found // the entries
-	grants []engine.Grant
+	grants []call.Grant
 	errs   []error
 	count  int
 	counts []int
-	apart  []engine.Apart
+	apart  []call.Apart
 	seq    uint64
 	more   bool
-	cursor engine.Cursor
+	cursor call.Cursor
 
 	version uint32
-	fate    engine.Fate
+	fate    call.Fate
 	at      time.Time // when the outcome came, if transactions were begun by it
 }
 
 // found is one entry of an outcome; its row ends at end.
 type found struct {
 	id       uint64
-	kind     engine.KindID
+	kind     call.KindID
 	version  uint32
 	attempts uint32
 	txn      uint64
 	end      int
-	died     *engine.Death
-	held     *engine.Holding
+	died     *call.Death
+	held     *call.Holding
 }
 
-func (o *outcome) copy(r *engine.Result) {
+func (o *outcome) copy(r *call.Result) {
 	o.err, o.count, o.seq, o.more, o.cursor = r.Err, r.Count, r.Seq, r.More, r.Cursor
 	o.version, o.fate = r.Version, r.Fate
 	o.rows, o.found = o.rows[:0], o.found[:0]
@@ -156,7 +156,7 @@ func (o *outcome) copy(r *engine.Result) {
 func (o *outcome) leases() []Grant { return leases(o.grants) }
 
 // leases returns grants as callers of the space get them.
-func leases(grants []engine.Grant) []Grant {
+func leases(grants []call.Grant) []Grant {
 	ls := make([]Grant, len(grants))
 	for i, g := range grants {
 		ls[i] = Grant{ID: LeaseID(g.ID), Granted: time.Duration(g.Granted)}

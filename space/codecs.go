@@ -9,7 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -97,7 +97,7 @@ func (c *Codec) register(ctx context.Context, sp Space) error {
 // outdated reports whether a write failed with err because the kind got another schema after it had been registered for the type, or was
 // dropped; it did so once if again is not set yet. For registers the kind anew then.
 func (c *Codec) outdated(err error, again *bool) bool {
-	if *again || !errors.Is(err, ErrSchemaConflict) && !errors.Is(err, engine.ErrUnknownKind) {
+	if *again || !errors.Is(err, ErrSchemaConflict) && !errors.Is(err, call.ErrUnknownKind) {
 		return false
 	}
 	*again = true

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -32,7 +32,7 @@ type Holder struct {
 }
 
 // HolderOf returns what an engine says now of a holder of an entry in the space with that name. It is for implementations of Space.
-func HolderOf(h *engine.Holding, space string) *Holder {
+func HolderOf(h *call.Holding, space string) *Holder {
 	if h == nil {
 		return nil
 	}
@@ -44,7 +44,7 @@ func HolderOf(h *engine.Holding, space string) *Holder {
 	if h.For >= 0 {
 		held.Since = now.Add(-time.Duration(h.For))
 	}
-	if h.Left != engine.Forever {
+	if h.Left != call.Forever {
 		held.Until = now.Add(time.Duration(h.Left))
 	}
 	return held
@@ -57,7 +57,7 @@ type Death struct {
 }
 
 // DeathOf returns what an engine knows of a death. It is for implementations of Space.
-func DeathOf(d *engine.Death) *Death {
+func DeathOf(d *call.Death) *Death {
 	if d == nil {
 		return nil
 	}

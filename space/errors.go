@@ -3,14 +3,14 @@ package space
 import (
 	"errors"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
 // Errors of reading and taking.
 var (
 	// ErrNoMatch is returned when a call ended without a matching entry: at once when it may not wait, or at the end of its wait.
-	ErrNoMatch = engine.ErrNoMatch
+	ErrNoMatch = call.ErrNoMatch
 )
 
 // Errors of writing.
@@ -18,16 +18,16 @@ var (
 	// ErrSchemaConflict is returned when a Go type, or a JSON value, contradicts the schema its kind already has in the space. Nothing was stored.
 	ErrSchemaConflict = template.ErrSchemaConflict
 	// ErrKindInUse is returned by Drop for a kind that has entries, or that others embed.
-	ErrKindInUse = engine.ErrKindInUse
+	ErrKindInUse = call.ErrKindInUse
 	// ErrTooLarge is returned for an entry, for one call's entries together, or for what a transaction would hold, beyond the space's limits. Nothing was changed.
 	// ReadAll and TakeAll return it along with what they have read or taken.
-	ErrTooLarge = engine.ErrTooLarge
+	ErrTooLarge = call.ErrTooLarge
 )
 
 // Errors of leases.
 var (
 	// ErrLeaseEnded is returned by renew and cancel once the lease has expired, was cancelled, or its entry was taken.
-	ErrLeaseEnded = engine.ErrLeaseEnded
+	ErrLeaseEnded = call.ErrLeaseEnded
 )
 
 // Errors of registrations.
@@ -41,39 +41,39 @@ var (
 var (
 	// ErrTxnEnded is returned for every use of a transaction that was committed or aborted, or whose lease has ended, and by calls
 	// that wait under it meanwhile. The call changed nothing.
-	ErrTxnEnded = engine.ErrTxnEnded
+	ErrTxnEnded = call.ErrTxnEnded
 	// ErrDeadlock is returned by calls that wait under a transaction when it is aborted because it and others wait for each other.
 	// Whoever tries again from the beginning of the transaction will get through.
-	ErrDeadlock = engine.ErrDeadlock
+	ErrDeadlock = call.ErrDeadlock
 	// ErrVersionConflict is returned by updates of an entry that has another version: it was changed meanwhile. Nothing was stored.
-	ErrVersionConflict = engine.ErrVersionConflict
+	ErrVersionConflict = call.ErrVersionConflict
 	// ErrLocked is returned by updates without a transaction, of an entry that a transaction has locked: it may change, go, or stay as it
 	// is. Nothing was stored.
-	ErrLocked = engine.ErrLocked
+	ErrLocked = call.ErrLocked
 )
 
 // Errors of any call.
 var (
 	// ErrInvalidArgument is returned for arguments that can never be right; the call changed nothing.
-	ErrInvalidArgument = engine.ErrInvalidArgument
+	ErrInvalidArgument = call.ErrInvalidArgument
 	// ErrOutcomeUnknown is returned when a call was sent but its outcome could not be learned: it may have happened or not; a bulk call as a whole. The
 	// error is an *OutcomeUnknownError if one can ask, by Outcome, what has become of the call.
-	ErrOutcomeUnknown = engine.ErrOutcomeUnknown
+	ErrOutcomeUnknown = call.ErrOutcomeUnknown
 	// ErrUnavailable is returned while the space cannot serve, for example because its log's disk is full; the call changed nothing.
-	ErrUnavailable = engine.ErrUnavailable
+	ErrUnavailable = call.ErrUnavailable
 	// ErrLogFull is an ErrUnavailable: the log has no room for the change that the call would have made, because its disk is full or
 	// because the database that mirrors the space is too far behind. The call changed nothing. Where a server is set to let calls wait for the
 	// database, a call fails with it only when its own wait is over; and, if its context ends, with that error and with this one.
-	ErrLogFull = engine.ErrLogFull
+	ErrLogFull = call.ErrLogFull
 	// ErrSpaceFull is an ErrUnavailable: the space, its server or the client has as much of something as it may have, for example entries in
 	// memory, waiting calls or registrations; the text says what, and which setting of the server bounds it. The call changed nothing.
 	// Reads, takes and cancels go on and make room.
-	ErrSpaceFull = engine.ErrSpaceFull
+	ErrSpaceFull = call.ErrSpaceFull
 	// ErrClosed is returned by every call on a closed space, and by waits that it interrupts; the call changed nothing.
-	ErrClosed = engine.ErrClosed
+	ErrClosed = call.ErrClosed
 	// ErrDropped is returned by calls that wait in a space while it is dropped, by those that come in that moment, and by Registration.Next. The call changed
 	// nothing. Later calls meet a space that does not exist, or a new one of the same name.
-	ErrDropped = engine.ErrDropped
+	ErrDropped = call.ErrDropped
 )
 
 // UnusableEntryError is returned when a stored entry does not fit the Go type that asked for it. It carries the entry

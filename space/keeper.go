@@ -106,14 +106,14 @@ func (k *Keeper) renew(ctx context.Context, sp Space, leases []*Lease) (left []*
 	// Without an answer, the first lease that is over ends the attempt, so that its loss is told in time. An attempt
 	// for leases that are over already is worth a little while: the clock may have stood still, not the space.
 	patience := max(shortest(leases, (*Lease).Remaining), k.duration/9)
-	call, cancel := context.WithTimeout(ctx, patience)
+	renewal, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	ids := make([]LeaseID, len(leases))
 	for i, l := range leases {
 		ids[i] = l.id
 	}
 	sent := time.Now()
-	grants, err := sp.Renew(call, k.duration, ids...)
+	grants, err := sp.Renew(renewal, k.duration, ids...)
 	if ctx.Err() != nil {
 		return leases, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/template"
@@ -124,13 +125,13 @@ func (s *Local) Register(ctx context.Context, schema *template.Schema) (*templat
 	defer s.release(c)
 	s.partition.Register(c, c.next(), schema)
 	err = c.await()
-	if errors.Is(err, engine.ErrUnknownKind) {
+	if errors.Is(err, call.ErrUnknownKind) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.partition.Schema(engine.KindID(c.out.count)), nil
+	return s.partition.Schema(call.KindID(c.out.count)), nil
 }
 
 // Schema implements Space.
@@ -167,7 +168,7 @@ func (s *Local) Kinds(ctx context.Context) ([]KindInfo, error) {
 	for i, n := range c.out.counts {
 		if n >= 0 {
 			kinds = append(kinds, KindInfo{
-				Schema: s.partition.Schema(engine.KindID(i + 1)), Count: n, Held: c.out.apart[i].Held, Delayed: c.out.apart[i].Delayed,
+				Schema: s.partition.Schema(call.KindID(i + 1)), Count: n, Held: c.out.apart[i].Held, Delayed: c.out.apart[i].Delayed,
 			})
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -79,7 +79,7 @@ func (s *Local) awaitMatch(ctx context.Context, c *caller, number uint64) error 
 	}
 	s.partition.CancelWait(c, number)
 	err := c.await()
-	if errors.Is(err, engine.ErrCancelled) {
+	if errors.Is(err, call.ErrCancelled) {
 		return ctx.Err()
 	}
 	return err
@@ -145,7 +145,7 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 		q.Hidden = cmp.Or(q.Hidden, new(int))
 		*q.Hidden = 0
 		left := q.Max // 0 without a bound, and then never 0 again
-		var cursor engine.Cursor
+		var cursor call.Cursor
 		for more := true; more; {
 			var entries []Entry
 			var err error
@@ -166,7 +166,7 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 }
 
 // page returns the matches from cursor on, at which there are more if more is set.
-func (s *Local) page(ctx context.Context, q Query, cursor engine.Cursor) (entries []Entry, next engine.Cursor, more bool, err error) {
+func (s *Local) page(ctx context.Context, q Query, cursor call.Cursor) (entries []Entry, next call.Cursor, more bool, err error) {
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, cursor, false, err

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -70,7 +70,7 @@ func (s *Local) Begin(ctx context.Context, lease time.Duration) (*Txn, error) {
 	}
 	defer s.release(c)
 	sent := time.Now()
-	s.partition.BeginTxn(c, c.next(), int64(lease), engine.Request{}, "")
+	s.partition.BeginTxn(c, c.next(), int64(lease), call.Request{}, "")
 	if err := c.await(); err != nil {
 		return nil, err
 	}
@@ -108,9 +108,9 @@ func (s *Local) commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant
 	if err := s.drafts(c, entries); err != nil {
 		return nil, err
 	}
-	if id.Space != "" || !s.partition.Commit(c, c.next(), id, engine.Request{}, c.drafts) {
+	if id.Space != "" || !s.partition.Commit(c, c.next(), id, call.Request{}, c.drafts) {
 		// ctx does not end what all spaces must agree upon, and there is no log for which it could have to wait.
-		grants, err := s.group.spans.Commit(context.WithoutCancel(ctx), s.named(id), s.partition, engine.Request{}, c.drafts)
+		grants, err := s.group.spans.Commit(context.WithoutCancel(ctx), s.named(id), s.partition, call.Request{}, c.drafts)
 		return leases(grants), unknownTxn(s.named(id), err)
 	}
 	if err := c.await(); err != nil {

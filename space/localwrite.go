@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -27,7 +27,7 @@ func (s *Local) Write(ctx context.Context, under txn.ID, entries []Draft) ([]Gra
 	if err := s.drafts(c, entries); err != nil {
 		return nil, err
 	}
-	s.partition.Write(c, c.next(), under, engine.Request{}, c.drafts)
+	s.partition.Write(c, c.next(), under, call.Request{}, c.drafts)
 	if err := c.await(); err != nil {
 		return nil, err
 	}
@@ -42,17 +42,17 @@ func (s *Local) drafts(c *caller, entries []Draft) error {
 		if err != nil {
 			return err
 		}
-		c.drafts = append(c.drafts, engine.Draft{Kind: kind, Row: d.Row, Lease: int64(d.Lease), Delay: int64(d.Delay)})
+		c.drafts = append(c.drafts, call.Draft{Kind: kind, Row: d.Row, Lease: int64(d.Lease), Delay: int64(d.Delay)})
 	}
 	return nil
 }
 
 // checkRow returns the number of the named kind, or an error if row is not one of its rows. made is the schema in whose order row is, nil for
 // that which the kind has now.
-func (s *Local) checkRow(name string, made *template.Schema, row template.Row) (engine.KindID, error) {
+func (s *Local) checkRow(name string, made *template.Schema, row template.Row) (call.KindID, error) {
 	kind := s.partition.KindID(name)
 	if kind == 0 {
-		return 0, fmt.Errorf("%w: %w: %q is not registered", ErrInvalidArgument, engine.ErrUnknownKind, name)
+		return 0, fmt.Errorf("%w: %w: %q is not registered", ErrInvalidArgument, call.ErrUnknownKind, name)
 	}
 	schema := s.partition.Schema(kind)
 	if made != nil && made != schema && !schema.Extends(made) {
@@ -83,7 +83,7 @@ func (s *Local) update(ctx context.Context, under txn.ID, ch Change) (version ui
 		return 0, err
 	}
 	defer s.release(c)
-	s.partition.Update(c, c.next(), under, engine.Request{}, engine.Change{ID: uint64(ch.ID), Version: ch.Version, Kind: kind, Row: ch.Row})
+	s.partition.Update(c, c.next(), under, call.Request{}, call.Change{ID: uint64(ch.ID), Version: ch.Version, Kind: kind, Row: ch.Row})
 	err = c.await()
 	return c.out.version, err
 }
@@ -95,7 +95,7 @@ func (s *Local) Renew(ctx context.Context, d time.Duration, ids ...LeaseID) ([]G
 		return nil, err
 	}
 	defer s.release(c)
-	s.partition.Renew(c, c.next(), engine.Request{}, int64(d), c.leaseIDs(ids))
+	s.partition.Renew(c, c.next(), call.Request{}, int64(d), c.leaseIDs(ids))
 	if err := c.await(); err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (s *Local) Cancel(ctx context.Context, ids ...LeaseID) error {
 	if s.group != nil {
 		s.group.spans.Cancelling(s.partition, c.leaseIDs(ids))
 	}
-	s.partition.Cancel(c, c.next(), engine.Request{}, c.leaseIDs(ids))
+	s.partition.Cancel(c, c.next(), call.Request{}, c.leaseIDs(ids))
 	if err := c.await(); err != nil {
 		return err
 	}

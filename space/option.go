@@ -8,11 +8,11 @@ import (
 
 // Option says more about one call. An option that has no meaning for the call it is given to, or that can never be
 // right, makes the call return ErrInvalidArgument and change nothing. Options may be used for many calls.
-type Option func(*call)
+type Option func(*typedCall)
 
 // For asks for a lease of d; the space may grant less, and does so for one that would end after the year 2262. Without it entries are leased Forever; registrations, see Notify.
 func For(d time.Duration) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optFor
 		c.lease = d
 		if d < 0 {
@@ -24,7 +24,7 @@ func For(d time.Duration) Option {
 // Delay makes what is written visible only after d: until then it is as if it were not there. It then counts as written, and its lease
 // begins to run. The longest is MaxDelay.
 func Delay(d time.Duration) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optDelay
 		c.delay = d
 		c.reject(checkDelay(d))
@@ -45,7 +45,7 @@ func checkDelay(d time.Duration) error {
 // In has the call made under a transaction. The transaction must have begun in the space of the call or in another one of the same
 // server, with the same client; TxnOf takes up those of others.
 func In(t *Txn) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optIn
 		c.txn = t
 		if t == nil {
@@ -56,7 +56,7 @@ func In(t *Txn) Option {
 
 // On asks for events of these types instead of Written.
 func On(types ...EventType) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optOn
 		c.on |= EventTypes(types...)
 		if len(types) == 0 {
@@ -74,7 +74,7 @@ func On(types ...EventType) Option {
 // connection to its server returns ErrUnavailable when its wait, and client.Config.Grace (2 s), are over. A take that was sent, and whose answer was lost,
 // returns what it took however long it takes to learn that: only its context ends it before.
 func Wait(d time.Duration) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optWait
 		c.wait, c.noWait = d, d == 0
 		if d < 0 {
@@ -89,7 +89,7 @@ func NoWait() Option { return Wait(0) }
 // Where adds a condition on the named field (its name in the space, not in Go). Several conditions must all hold. A
 // condition belongs to the template before it: the call's own, or that of the Or it follows.
 func Where(field string, criterion Criterion) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optWhere
 		last := &c.parts[len(c.parts)-1]
 		last.where = append(last.where, clause{field, criterion})
@@ -99,7 +99,7 @@ func Where(field string, criterion Criterion) Option {
 // Or adds a further template, of any struct type: an entry matches if one of them does. A typed call returns
 // an *UnusableEntryError for a match that its own type cannot hold.
 func Or[T any](template T) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optOr
 		c.parts = append(c.parts, part{goType: reflect.TypeFor[T](), value: template})
 	}
@@ -108,7 +108,7 @@ func Or[T any](template T) Option {
 // OrderBy asks for the first match by these fields, instead of the oldest; a field with "-" before it descends. Null
 // comes before every value. Equals come in the order in which they were written. It cannot be combined with Or.
 func OrderBy(fields ...string) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optOrder
 		c.order = append(c.order, fields...)
 	}
@@ -116,7 +116,7 @@ func OrderBy(fields ...string) Option {
 
 // Max bounds how many entries a bulk call returns, or an iteration yields, to n.
 func Max(n int) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optMax
 		c.max = n
 		if n <= 0 {
@@ -130,7 +130,7 @@ func Max(n int) Option {
 // methods of Space return tell their holders (Entry.Held). Every entry that is returned was held at the end of the call; of very many that are
 // held, those that were taken during the call may be missing.
 func Held() Option {
-	return func(c *call) { c.given |= optHeld }
+	return func(c *typedCall) { c.given |= optHeld }
 }
 
 // Hidden makes ReadAll and Contents tell what the locks of others have hidden from them: *n is set to the number of entries that match, were not returned,
@@ -141,7 +141,7 @@ func Held() Option {
 // that many conditions to compare with them: more than one call counts. Contents counts each entry at the moment at which it would yield it; *n is
 // complete when the iteration has come to its end. After any other error *n means nothing. The call writes to *n until it returns.
 func Hidden(n *int) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= optHidden
 		c.hidden = n
 		if n == nil {
@@ -154,7 +154,7 @@ func Hidden(n *int) Option {
 // *UnusableEntryError, as one that the type cannot hold. Without it such values are left out, so that programs of
 // different versions get along; Update and Replace keep them. With Work such a job becomes a dead letter.
 func Strict() Option {
-	return func(c *call) { c.given |= optStrict }
+	return func(c *typedCall) { c.given |= optStrict }
 }
 
 // optionSet is a set of sorts of options.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -78,13 +78,13 @@ type Fate uint8
 // Fates.
 const (
 	// Unknown: the space does not know, or no longer.
-	Unknown = Fate(engine.Unknown)
+	Unknown = Fate(call.Unknown)
 	// Undecided: the transaction is open.
-	Undecided = Fate(engine.Undecided)
+	Undecided = Fate(call.Undecided)
 	// Committed: the transaction has committed; the call was executed.
-	Committed = Fate(engine.Committed)
+	Committed = Fate(call.Committed)
 	// Aborted: the transaction was aborted; the call was not executed. It has changed nothing, and never will.
-	Aborted = Fate(engine.Aborted)
+	Aborted = Fate(call.Aborted)
 )
 
 // String returns "unknown", "undecided", "committed" or "aborted".
@@ -144,7 +144,7 @@ func (s *Local) Outcome(ctx context.Context, id CallID) (Verdict, error) {
 	if id.Session == 0 {
 		s.partition.TxnFate(c, c.next(), id.Number)
 	} else {
-		s.partition.CallFate(c, c.next(), engine.Request{Session: id.Session, Number: id.Number})
+		s.partition.CallFate(c, c.next(), call.Request{Session: id.Session, Number: id.Number})
 	}
 	if err := c.await(); err != nil {
 		return Verdict{}, err

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // Cut reports whether a read or a take, one call of which has returned entries, may have left out others for their number or their size. It is for
@@ -14,7 +14,7 @@ func Cut(entries []Entry) bool {
 	for i := range entries {
 		size += len(entries[i].Row)
 	}
-	return len(entries) >= engine.MaxFind || size >= engine.AnswerBytes
+	return len(entries) >= call.MaxFind || size >= call.AnswerBytes
 }
 
 // Rest goes on with a read or a take for q.Max entries, the first call of which has returned entries that are Cut; find makes one call more. It returns all
@@ -23,7 +23,7 @@ func Cut(entries []Entry) bool {
 func Rest(q Query, take bool, entries []Entry, find func(Query) ([]Entry, error)) ([]Entry, error) {
 	if !take {
 		return entries, fmt.Errorf("%w: there may be more than the %d entries that one read returns (%d, or %d MiB): iterate over Contents",
-			ErrTooLarge, len(entries), engine.MaxFind, engine.AnswerBytes>>20)
+			ErrTooLarge, len(entries), call.MaxFind, call.AnswerBytes>>20)
 	}
 	q.Wait, q.NoWait = 0, true
 	for last := entries; Cut(last) && len(entries) < q.Max; {

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // registration is a registration with a space in this process. Its events come through a feed, and through another one
@@ -37,7 +37,7 @@ func (s *Local) Notify(ctx context.Context, q Query, on EventSet, lease time.Dur
 	f := newFeed() // its query belongs to the registration from now on
 	sent := time.Now()
 	err := s.query(f.caller, q, func() error {
-		s.partition.Notify(f, f.next(), &f.query, engine.EventSet(on), int64(lease))
+		s.partition.Notify(f, f.next(), &f.query, call.EventSet(on), int64(lease))
 		return f.await()
 	})
 	if err != nil {

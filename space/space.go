@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -15,7 +15,7 @@ import (
 const Forever time.Duration = math.MaxInt64
 
 // MaxDelay is the longest delay that a call may ask for: a hundred years.
-const MaxDelay = time.Duration(engine.MaxDelay)
+const MaxDelay = time.Duration(call.MaxDelay)
 
 // Space is a tuple space: in process (New), or on a server (package client). All methods may be called concurrently.
 //

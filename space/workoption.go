@@ -36,7 +36,7 @@ func defaultWorkOptions() workOptions {
 
 // workOption returns an option of Work that sets something, unless err says that it can never be right.
 func workOption(which optionSet, err error, set func(*workOptions)) Option {
-	return func(c *call) {
+	return func(c *typedCall) {
 		c.given |= which
 		if err != nil {
 			c.reject(err)

@@ -83,7 +83,7 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*
 }
 
 // writeAll stores what fill drafts with the codec of a type, once more if the codec is outdated.
-func (c *call) writeAll(ctx context.Context, sp Space, t reflect.Type, fill func(*Codec) error) ([]*Lease, error) {
+func (c *typedCall) writeAll(ctx context.Context, sp Space, t reflect.Type, fill func(*Codec) error) ([]*Lease, error) {
 	for again := false; ; {
 		codec, err := sp.Codecs().For(ctx, sp, t)
 		if err != nil {
@@ -113,7 +113,7 @@ func newLeases(sp Space, grants []Grant, sent time.Time, delay time.Duration) []
 }
 
 // draft adds v to what the call writes. A row stays where it was begun when the buffer moves on to a larger one.
-func (c *call) draft(codec *Codec, v any) error {
+func (c *typedCall) draft(codec *Codec, v any) error {
 	begin := len(c.row)
 	row, schema, err := codec.encode(c.row, v)
 	if err != nil {

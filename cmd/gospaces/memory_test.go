@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -159,7 +159,7 @@ func TestServe_SurvivesAnswersThatNobodyReads(t *testing.T) {
 }
 
 // largeFind returns a Find that waits for ever, with 15 MiB of operands, of the kind that is the first of its space.
-func largeFind(call uint64) []byte {
+func largeFind(callID uint64) []byte {
 	const n = 64
 	in := template.Cond{Field: 1, Op: template.In}
 	for i := range n {
@@ -167,8 +167,8 @@ func largeFind(call uint64) []byte {
 		data[0] = byte(i)
 		in.Values = append(in.Values, template.AppendBytes(nil, data))
 	}
-	b := wire.Begin(nil, wire.Find, call)
-	b = wire.AppendFind(append(b, 0), &engine.Query{Max: 1}, wire.WaitForever)
+	b := wire.Begin(nil, wire.Find, callID)
+	b = wire.AppendFind(append(b, 0), &call.Query{Max: 1}, wire.WaitForever)
 	b = append(wire.AppendTxn(b, txn.ID{}), 1)
 	b = wire.AppendTemplate(b, 1, []template.Cond{in})
 	return wire.End(template.AppendOrder(b, nil), 0)
@@ -183,8 +183,8 @@ func TestServe_SurvivesLargeCallsThatWait(t *testing.T) {
 	open = append(wire.AppendBytes(append(open, 0), "default"), 0)
 	_, err = nc.Write(wire.End(open, 0))
 	require.NoError(t, err)
-	for call := range uint64(105) {
-		_, err = nc.Write(largeFind(call + 2))
+	for callID := range uint64(105) {
+		_, err = nc.Write(largeFind(callID + 2))
 		require.NoError(t, err)
 	}
 	_, err = nc.Write(wire.AppendFrame(nil, wire.Ping, 0, nil))

@@ -12,27 +12,28 @@ var table = map[string][]string{
 	"template":           {},
 	"txn":                {},
 	"internal/record":    {},
+	"internal/call":      {"template", "txn"},
 	"internal/store":     {"template"},
-	"internal/engine":    {"template", "txn", "internal/record", "internal/store"},
+	"internal/engine":    {"template", "txn", "internal/call", "internal/record", "internal/store"},
 	"internal/budget":    {},
-	"internal/partition": {"template", "txn", "internal/record", "internal/engine", "internal/budget"},
-	"space":              {"template", "txn", "internal/engine", "internal/partition"},
+	"internal/partition": {"template", "txn", "internal/call", "internal/record", "internal/engine", "internal/budget"},
+	"space":              {"template", "txn", "internal/call", "internal/engine", "internal/partition"},
 
 	// The way to a space on a server.
-	"internal/wire":   {"template", "txn", "internal/engine"},
-	"client":          {"template", "txn", "space", "internal/engine", "internal/wire"},
-	"internal/server": {"template", "txn", "internal/budget", "internal/engine", "internal/partition", "internal/wire"},
+	"internal/wire":   {"template", "txn", "internal/call"},
+	"client":          {"template", "txn", "space", "internal/call", "internal/wire"},
+	"internal/server": {"template", "txn", "internal/budget", "internal/call", "internal/partition", "internal/wire"},
 
 	// Behind a space: the log, and the database.
 	"replication":       {"template", "internal/record"},
 	"writeback":         {"template", "internal/record"},
-	"internal/backup":   {"internal/record", "internal/engine", "replication"},
+	"internal/backup":   {"internal/call", "internal/record", "internal/engine", "replication"},
 	"internal/load":     {"internal/record", "internal/engine", "replication", "writeback", "internal/backup"},
 	"internal/postgres": {},
 
 	// Where everything comes together.
 	"internal/node": {
-		"template", "txn", "space", "internal/budget", "internal/record", "internal/engine", "internal/partition", "internal/wire",
+		"template", "txn", "space", "internal/budget", "internal/call", "internal/record", "internal/engine", "internal/partition", "internal/wire",
 		"internal/server", "replication", "writeback",
 	},
 	"cmd/gospaces": {"template", "txn", "space", "client", "internal/budget", "internal/wire", "internal/node", "replication", "writeback", "internal/backup", "internal/load", "internal/bench"},
@@ -40,12 +41,12 @@ var table = map[string][]string{
 
 	// For tests, figures and readers.
 	"spacetest": {
-		"template", "txn", "space", "client", "internal/record", "internal/engine", "internal/partition", "internal/wire",
+		"template", "txn", "space", "client", "internal/call", "internal/record", "internal/engine", "internal/partition", "internal/wire",
 		"internal/server", "internal/node", "replication", "writeback", "internal/postgres", "spacetest/history",
 	},
 	"spacetest/history": {},
 	"spacetest/crash": {
-		"space", "client", "internal/record", "internal/engine", "replication", "internal/postgres", "spacetest/history",
+		"space", "client", "internal/call", "internal/record", "internal/engine", "replication", "internal/postgres", "spacetest/history",
 	},
 	"internal/bench":    {"txn", "space", "client"},
 	"internal/archtest": {},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
@@ -111,7 +112,7 @@ func entries(e *engine.Engine) map[string]int {
 		if n < 0 {
 			continue // the kind was dropped
 		}
-		counts[e.Schema(engine.KindID(i+1)).Kind] = n
+		counts[e.Schema(call.KindID(i+1)).Kind] = n
 	}
 	return counts
 }

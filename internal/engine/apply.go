@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
@@ -213,11 +214,11 @@ func (e *Engine) applyRegister(r *record.Record) error {
 		return err
 	}
 	e.lastID = max(e.lastID, r.ID)
-	on := Events(Written)
+	on := call.Events(call.Written)
 	if r.Op == record.Watch || r.Op == record.Listener {
-		on = EventSet(r.On)
+		on = call.EventSet(r.On)
 	}
-	e.register(r.ID, &Query{Templates: ts, Max: 1}, on, r.Expires)
+	e.register(r.ID, &call.Query{Templates: ts, Max: 1}, on, r.Expires)
 	return nil
 }
 
@@ -231,18 +232,18 @@ func (e *Engine) applyNotify(r *record.Record) error {
 	reg.seq++
 	v := k.view(e, p.Slot)
 	v.Row = bytes.Clone(v.Row)
-	e.Events = append(e.Events, Event{Registration: r.ID, Seq: reg.seq, Type: Written, Entry: v})
+	e.Events = append(e.Events, call.Event{Registration: r.ID, Seq: reg.seq, Type: call.Written, Entry: v})
 	return nil
 }
 
 func (e *Engine) applyTell(r *record.Record) error {
 	reg := e.registrations[r.ID]
-	if reg == nil || r.Kind == 0 && r.Type != byte(Gap) || int(r.Kind) > len(e.kinds) {
+	if reg == nil || r.Kind == 0 && r.Type != byte(call.Gap) || int(r.Kind) > len(e.kinds) {
 		return errAbsent
 	}
 	reg.seq++
-	v := View{ID: r.Entry, Kind: r.Kind, Row: bytes.Clone(r.Body), Version: r.Version, Attempts: r.Tries}
-	e.Events = append(e.Events, Event{Registration: r.ID, Seq: reg.seq, Type: EventType(r.Type), Entry: v})
+	v := call.View{ID: r.Entry, Kind: r.Kind, Row: bytes.Clone(r.Body), Version: r.Version, Attempts: r.Tries}
+	e.Events = append(e.Events, call.Event{Registration: r.ID, Seq: reg.seq, Type: call.EventType(r.Type), Entry: v})
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -50,12 +51,12 @@ func filled(b *testing.B, n int) *Engine {
 }
 
 func write1(e *Engine, row template.Row) {
-	e.Write(0, txn.ID{}, Request{}, []Draft{{Kind: jobKind, Row: row, Lease: Forever}})
+	e.Write(0, txn.ID{}, call.Request{}, []call.Draft{{Kind: jobKind, Row: row, Lease: call.Forever}})
 	e.Log = e.Log[:0]
 }
 
-func byKey(key int, take bool) *Query {
-	return &Query{Max: 1, Take: take, Templates: []Template{{Kind: jobKind, Conds: []template.Cond{
+func byKey(key int, take bool) *call.Query {
+	return &call.Query{Max: 1, Take: take, Templates: []call.Template{{Kind: jobKind, Conds: []template.Cond{
 		{Field: 0, Op: template.Eq, Value: template.AppendInt(nil, int64(key))},
 	}}}}
 }
@@ -106,7 +107,7 @@ func BenchmarkMatch(b *testing.B) {
 // matching takes and writes a batch of entries at a time.
 type matching struct {
 	e               *Engine
-	q               *Query
+	q               *call.Query
 	row             []byte
 	keys            [32]int
 	n               int // entries of each so far
@@ -121,7 +122,7 @@ func (m *matching) run(b *testing.B) {
 	for _, key := range m.keys {
 		value := &m.q.Templates[0].Conds[0].Value
 		*value = template.AppendInt((*value)[:0], int64(key))
-		if r := m.e.Find(0, m.q); r.Err != nil && r.Err != ErrNoMatch {
+		if r := m.e.Find(0, m.q); r.Err != nil && r.Err != call.ErrNoMatch {
 			b.Fatal(r.Err)
 		}
 		m.e.Log = m.e.Log[:0]
@@ -174,9 +175,9 @@ func BenchmarkWaiting(b *testing.B) {
 			var spent time.Duration
 			var row []byte
 			key, n := 0, 0
-			drain := &Query{Max: batch, Take: true, Templates: []Template{{Kind: jobKind}}}
+			drain := &call.Query{Max: batch, Take: true, Templates: []call.Template{{Kind: jobKind}}}
 			for b.Loop() {
-				var again []*Query
+				var again []*call.Query
 				start := time.Now()
 				for range batch {
 					key++
@@ -206,7 +207,7 @@ func BenchmarkWaiting(b *testing.B) {
 // BenchmarkPriority takes the entry with the highest priority.
 func BenchmarkPriority(b *testing.B) {
 	e := filled(b, 100_000)
-	q := &Query{Max: 1, Take: true, Templates: []Template{{Kind: jobKind}}, Order: []template.Order{{Field: 0, Desc: true}}}
+	q := &call.Query{Max: 1, Take: true, Templates: []call.Template{{Kind: jobKind}}, Order: []template.Order{{Field: 0, Desc: true}}}
 	for range 10 { // until an index has started
 		e.Find(0, q)
 		write1(e, appendJob(nil, 1))

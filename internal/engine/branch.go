@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -21,48 +22,48 @@ func (e *Engine) Branches() []txn.ID {
 }
 
 // Alive returns ErrTxnEnded unless a transaction that began here can be used.
-func (e *Engine) Alive(now int64, number uint64) Result {
+func (e *Engine) Alive(now int64, number uint64) call.Result {
 	e.begin(now)
 	if _, err := e.transaction(txn.ID{Number: number}); err != nil {
 		return e.refused(err)
 	}
-	return Result{}
+	return call.Result{}
 }
 
 // DropBranch aborts a branch unless it is prepared. That leaves no record.
-func (e *Engine) DropBranch(now int64, id txn.ID) Result {
+func (e *Engine) DropBranch(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil && !t.prepared {
-		e.abort(t, ErrTxnEnded, record.Cancelled)
+		e.abort(t, call.ErrTxnEnded, record.Cancelled)
 		e.settle()
 	}
-	return Result{}
+	return call.Result{}
 }
 
 // CommitBranch makes the effects of a prepared branch real. If there is none it has ended, and nothing is done; a branch that has not
 // prepared cannot be part of what was committed, and is aborted. Depends is such that the branch has ended for good.
-func (e *Engine) CommitBranch(now int64, id txn.ID) Result {
+func (e *Engine) CommitBranch(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil {
 		if t.prepared {
 			e.commit(t)
 		} else {
-			e.abort(t, ErrTxnEnded, record.Cancelled)
+			e.abort(t, call.ErrTxnEnded, record.Cancelled)
 		}
 		e.settle()
 	}
-	return Result{Depends: e.lsn}
+	return call.Result{Depends: e.lsn}
 }
 
 // AbortBranch undoes what was done in a branch. If there is none it has ended, and nothing is done. Depends is such that the branch
 // has ended for good.
-func (e *Engine) AbortBranch(now int64, id txn.ID) Result {
+func (e *Engine) AbortBranch(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil {
-		e.abort(t, ErrTxnEnded, record.Cancelled)
+		e.abort(t, call.ErrTxnEnded, record.Cancelled)
 		e.settle()
 	}
-	return Result{Depends: e.lsn}
+	return call.Result{Depends: e.lsn}
 }
 
 // Enlisted reports whether a transaction that began here has branches elsewhere.

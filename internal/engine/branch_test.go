@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -50,10 +51,10 @@ func (h *host) branch() txn.ID {
 	return h.branches[h.r.IntN(len(h.branches))]
 }
 
-func (h *host) drafts() (ds []Draft) {
+func (h *host) drafts() (ds []call.Draft) {
 	for range 1 + h.r.IntN(2) {
-		k := KindID(1 + h.r.IntN(3))
-		d := Draft{Kind: k, Row: randomRow(h.r, schemas[k-1]), Lease: Forever}
+		k := call.KindID(1 + h.r.IntN(3))
+		d := call.Draft{Kind: k, Row: randomRow(h.r, schemas[k-1]), Lease: call.Forever}
 		if h.r.IntN(4) == 0 {
 			d.Lease = int64(h.r.IntN(40)) * int64(time.Millisecond)
 		}
@@ -71,7 +72,7 @@ func (h *host) find() {
 	q.Txn = h.under()
 	q.Take = h.r.IntN(3) > 0
 	r := h.e.Find(h.now, q)
-	if r.Err == ErrNoMatch && h.r.IntN(4) == 0 {
+	if r.Err == call.ErrNoMatch && h.r.IntN(4) == 0 {
 		_ = h.e.Park(q, nil)
 	}
 	if r.Err == nil && q.Take && !q.Txn.IsZero() && h.r.IntN(3) == 0 {
@@ -83,14 +84,14 @@ func (h *host) find() {
 // update changes some entry.
 func (h *host) update() {
 	under := h.under()
-	q := &Query{Templates: []Template{{Kind: stoneKind}}, Max: 4, Txn: under}
+	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 4, Txn: under}
 	r := h.e.Find(h.now, q)
 	if r.Err != nil {
 		return
 	}
 	h.follow()
 	id := r.Entries[h.r.IntN(len(r.Entries))].ID
-	h.e.Update(h.now, under, Request{}, Change{ID: id, Kind: stoneKind, Row: randomRow(h.r, stone)})
+	h.e.Update(h.now, under, call.Request{}, call.Change{ID: id, Kind: stoneKind, Row: randomRow(h.r, stone)})
 }
 
 func (h *host) step() {
@@ -101,11 +102,11 @@ func (h *host) step() {
 		h.branches = append(h.branches[max(0, len(h.branches)-5):], h.home(h.number))
 		h.e.Join(h.now, h.home(h.number))
 	case 1:
-		if r := h.e.Begin(h.now, int64(50*time.Millisecond), Request{}, ""); r.Err == nil {
+		if r := h.e.Begin(h.now, int64(50*time.Millisecond), call.Request{}, ""); r.Err == nil {
 			h.locals = append(h.locals[max(0, len(h.locals)-5):], r.Grants[0].ID)
 		}
 	case 2, 3, 4:
-		h.e.Write(h.now, h.under(), Request{}, h.drafts())
+		h.e.Write(h.now, h.under(), call.Request{}, h.drafts())
 	case 5, 6, 7:
 		h.find()
 	case 8:
@@ -121,10 +122,10 @@ func (h *host) step() {
 	case 12:
 		q := randomQuery(h.r)
 		q.Max, q.Take, q.Order = 1, false, nil
-		h.e.Notify(h.now, q, EventSet(h.r.IntN(1<<10)), int64(100*time.Millisecond))
+		h.e.Notify(h.now, q, call.EventSet(h.r.IntN(1<<10)), int64(100*time.Millisecond))
 	case 13:
 		if len(h.locals) > 0 {
-			h.e.Commit(h.now, txn.ID{Number: h.locals[h.r.IntN(len(h.locals))]}, Request{}, nil)
+			h.e.Commit(h.now, txn.ID{Number: h.locals[h.r.IntN(len(h.locals))]}, call.Request{}, nil)
 		}
 	}
 	h.follow()
@@ -140,12 +141,12 @@ func (h *host) prepare() {
 	r := h.e.Prepare(h.now, id)
 	h.follow()
 	if !had {
-		require.ErrorIs(h.t, r.Err, ErrTxnEnded)
+		require.ErrorIs(h.t, r.Err, call.ErrTxnEnded)
 		return
 	}
 	require.NoError(h.t, r.Err)
 	require.Equal(h.t, r.Count == 1, h.e.HasBranch(id))
-	require.ErrorIs(h.t, h.e.Write(h.now, id, Request{}, h.drafts()).Err, ErrTxnEnded)
+	require.ErrorIs(h.t, h.e.Write(h.now, id, call.Request{}, h.drafts()).Err, call.ErrTxnEnded)
 }
 
 // follow lets the replica see what was decided.
@@ -187,8 +188,8 @@ func (h *host) crash() {
 }
 
 // shown returns what a reader without a transaction sees.
-func (h *host) shown(e *Engine) (all []View) {
-	q := &Query{Templates: []Template{{}}, Max: 10000}
+func (h *host) shown(e *Engine) (all []call.View) {
+	q := &call.Query{Templates: []call.Template{{}}, Max: 10000}
 	for _, v := range e.Find(h.now, q).Entries {
 		v.Row = bytes.Clone(v.Row)
 		all = append(all, v)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -30,7 +31,7 @@ func wideRow(value int64) template.Row {
 }
 
 // looked returns how many nodes a write of an entry looks at, and how many groups.
-func looked(e *Engine, kind KindID, id uint64, row template.Row) (nodes, groups int) {
+func looked(e *Engine, kind call.KindID, id uint64, row template.Row) (nodes, groups int) {
 	for _, w := range []*watch{&e.anyKind, &e.kinds[kind-1].watch} {
 		groups += len(w.groups)
 		for _, g := range w.groups {
@@ -48,22 +49,22 @@ func TestWatch_CombinationsOfFieldsCostWritesLittle(t *testing.T) {
 	e.Register(0, wide())
 	var waiters []*Waiter
 	for n := range 20_000 {
-		q := &Query{Max: 1, Templates: []Template{{Kind: 1}}}
+		q := &call.Query{Max: 1, Templates: []call.Template{{Kind: 1}}}
 		for f := range 15 {
 			if n+1>>f&1 != 0 {
 				q.Templates[0].Conds = append(q.Templates[0].Conds, template.Cond{Field: f, Op: template.Eq, Value: template.AppendInt(nil, 7)})
 			}
 		}
-		require.ErrorIs(t, e.Find(1, q).Err, ErrNoMatch)
+		require.ErrorIs(t, e.Find(1, q).Err, call.ErrNoMatch)
 		waiters = append(waiters, e.Park(q, nil))
 	}
 	nodes, groups := looked(e, 1, 1, wideRow(6))
 	require.Zero(t, nodes)
 	require.LessOrEqual(t, groups, maxSets+64+1)
 
-	e.Write(2, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: wideRow(6), Lease: Forever}})
+	e.Write(2, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: wideRow(6), Lease: call.Forever}})
 	require.Empty(t, e.Granted)
-	e.Write(2, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: wideRow(7), Lease: Forever}})
+	e.Write(2, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: wideRow(7), Lease: call.Forever}})
 	require.Len(t, e.Granted, len(waiters), "each is found where it is filed")
 	for i, w := range e.Granted {
 		require.False(t, w.parked, i)
@@ -76,18 +77,18 @@ func TestWatch_CombinationsOfFieldsCostWritesLittle(t *testing.T) {
 func TestWatch_CallsForOneEntryAreFoundByIt(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t)
-	tx := e.Begin(1, Forever, Request{}, "").Grants[0].ID
-	var drafts []Draft
+	tx := e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID
+	var drafts []call.Draft
 	for i := range 1000 {
 		drafts = append(drafts, aStone(int64(i)))
 	}
-	e.Write(1, txn.ID{}, Request{}, drafts)
+	e.Write(1, txn.ID{}, call.Request{}, drafts)
 	var waiters []*Waiter
 	for range 1000 {
-		r := e.Find(1, &Query{Templates: []Template{{Kind: stoneKind}}, Max: 1, Take: true, Txn: txn.ID{Number: tx}})
+		r := e.Find(1, &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Take: true, Txn: txn.ID{Number: tx}})
 		require.NoError(t, r.Err)
-		q := &Query{Templates: []Template{{Kind: stoneKind}}, Max: 1, ID: r.Entries[0].ID}
-		require.ErrorIs(t, e.Find(1, q).Err, ErrNoMatch)
+		q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, ID: r.Entries[0].ID}
+		require.ErrorIs(t, e.Find(1, q).Err, call.ErrNoMatch)
 		waiters = append(waiters, e.Park(q, nil))
 		require.NotNil(t, waiters[len(waiters)-1])
 	}
@@ -103,10 +104,10 @@ func TestWatch_CallsForOneEntryAreFoundByIt(t *testing.T) {
 func TestRenew_OfRegistrationsTakesNoMemory(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t)
-	q := &Query{Templates: []Template{{Kind: stoneKind}}, Max: 1}
-	id := e.Notify(1, q, Events(Written), 1<<40).Grants[0].ID
+	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1}
+	id := e.Notify(1, q, call.Events(call.Written), 1<<40).Grants[0].ID
 	for i := range int64(10_000) {
-		require.NoError(t, e.Renew(1+i<<tickShift, Request{}, 1<<40+i, []uint64{id}).Errs[0])
+		require.NoError(t, e.Renew(1+i<<tickShift, call.Request{}, 1<<40+i, []uint64{id}).Errs[0])
 	}
 	require.LessOrEqual(t, len(e.ending), 2)
 	require.LessOrEqual(t, len(e.deadlines), 2)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 )
 
@@ -46,7 +47,7 @@ func (e *Engine) breakDeadlock() bool {
 		e.suspects = slices.DeleteFunc(e.suspects, func(o *transaction) bool { return o == t })
 	}
 	if victim != nil {
-		e.lose(victim, ErrDeadlock, record.Cancelled)
+		e.lose(victim, call.ErrDeadlock, record.Cancelled)
 	}
 	return true
 }

@@ -40,7 +40,7 @@ func (e *Engine) takers(queue []*Waiter, k *kind, s slot) []*Waiter {
 	case shared:
 		if l := k.locks[s]; len(l.readers) == 1 {
 			for _, w := range l.readers[0].calls() {
-				if w.Query.exclusive() && w.wants(e, k, s) {
+				if w.Query.Exclusive() && w.wants(e, k, s) {
 					queue = append(queue, w)
 				}
 			}

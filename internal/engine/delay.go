@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 )
 
@@ -13,9 +14,9 @@ import (
 func checkDelay(d int64) error {
 	switch {
 	case d < 0:
-		return fmt.Errorf("%w: negative delay", ErrInvalidArgument)
-	case d > MaxDelay:
-		return fmt.Errorf("%w: the delay is longer than 100 years", ErrInvalidArgument)
+		return fmt.Errorf("%w: negative delay", call.ErrInvalidArgument)
+	case d > call.MaxDelay:
+		return fmt.Errorf("%w: the delay is longer than 100 years", call.ErrInvalidArgument)
 	}
 	return nil
 }
@@ -47,7 +48,7 @@ func (k *kind) due(s slot) bool {
 // shift makes the lease of the entry in slot s, of which something is left from a time on, run from another time on.
 func (e *Engine) shift(k *kind, s slot, from, to int64) {
 	en := k.At(s)
-	if en.Expires == Forever || from == to {
+	if en.Expires == call.Forever || from == to {
 		return
 	}
 	expires := after(to, between(from, en.Expires))

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/gospaces/gospaces/txn"
+import (
+	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/txn"
+)
 
 // Effects are what a step has brought about beside its result. Whoever owns the engine carries them out, in this order, and
 // shows none of it to anyone before the log has the step's LSN.
@@ -8,7 +11,7 @@ type Effects struct {
 	// Granted are the waiting calls that were served; their waits are over.
 	Granted []*Waiter
 	// Events are the events that were caused.
-	Events []Event
+	Events []call.Event
 	// Ended are the registrations that were ended, or found expired. They get no event any more.
 	Ended []uint64
 	// Lost are the transactions that began here and have ended though their holders did not ask for it.
@@ -24,12 +27,4 @@ func (f *Effects) Reset() {
 	clear(f.Granted)
 	f.Granted, f.Events, f.Ended = f.Granted[:0], f.Events[:0], f.Ended[:0]
 	f.Lost, f.Dissolved, f.Doomed = f.Lost[:0], f.Dissolved[:0], f.Doomed[:0]
-}
-
-// Event tells that an entry which a registration asked about became visible.
-type Event struct {
-	Registration uint64
-	Seq          uint64
-	Type         EventType
-	Entry        View
 }

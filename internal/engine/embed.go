@@ -24,7 +24,7 @@ func (e *Engine) embraced(k *kind, before []ancestor) {
 	calls = slices.Compact(calls)
 	for _, take := range [...]bool{false, true} {
 		for _, w := range calls {
-			if w.parked && w.Query.exclusive() == take {
+			if w.parked && w.Query.Exclusive() == take {
 				e.grab(w)
 			}
 			if w.parked && w.txn != nil {

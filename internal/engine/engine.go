@@ -5,6 +5,7 @@
 package engine
 
 import (
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/txn"
@@ -53,7 +54,7 @@ func New(cfg Config, lsn uint64) *Engine {
 		state: state{
 			lsn:           lsn,
 			store:         st,
-			byName:        map[string]KindID{},
+			byName:        map[string]call.KindID{},
 			registrations: map[uint64]*registration{},
 			txns:          map[uint64]*transaction{},
 			branches:      map[txn.ID]uint64{},
@@ -72,8 +73,8 @@ func (e *Engine) LSN() uint64 { return e.lsn }
 
 // NextExpiry returns when Expire is next worth calling, in nanoseconds since the Unix epoch, or Forever.
 func (e *Engine) NextExpiry() int64 {
-	if len(e.deadlines) == 0 || e.deadlines[0].tick >= Forever>>tickShift {
-		return Forever // the last tick has no end that a number holds
+	if len(e.deadlines) == 0 || e.deadlines[0].tick >= call.Forever>>tickShift {
+		return call.Forever // the last tick has no end that a number holds
 	}
 	return (e.deadlines[0].tick + 1) << tickShift
 }
@@ -132,19 +133,19 @@ func (e *Engine) erase(k *kind, s slot, why record.Reason) {
 }
 
 // take takes an entry out of the space for a call, which has taken others before if more is set. Its row stays readable until the next call.
-func (e *Engine) take(k *kind, s slot, by Request, more bool) {
-	e.tell(k, s, Taken)
+func (e *Engine) take(k *kind, s slot, by call.Request, more bool) {
+	e.tell(k, s, call.Taken)
 	e.took(by, k.view(e, s), more)
 	k.delete(e, s)
 }
 
 // endings are the events that tell why an entry is gone.
-var endings = [...]EventType{record.Taken: Taken, record.Expired: Expired, record.Cancelled: Cancelled}
+var endings = [...]call.EventType{record.Taken: call.Taken, record.Expired: call.Expired, record.Cancelled: call.Cancelled}
 
 // view shows the entry in slot s.
-func (k *kind) view(e *Engine, s slot) View {
+func (k *kind) view(e *Engine, s slot) call.View {
 	en := k.At(s)
-	v := View{ID: en.ID, Kind: k.id, Row: e.store.Row(en.Row, en.Size), Version: en.Version, Attempts: en.Attempts}
+	v := call.View{ID: en.ID, Kind: k.id, Row: e.store.Row(en.Row, en.Size), Version: en.Version, Attempts: en.Attempts}
 	if en.Attempts > 0 {
 		v.Died = k.deaths[s]
 	}
@@ -152,7 +153,7 @@ func (k *kind) view(e *Engine, s slot) View {
 }
 
 // before shows the entry in slot s without the change that a transaction has made to it.
-func (k *kind) before(e *Engine, s slot) View {
+func (k *kind) before(e *Engine, s slot) call.View {
 	v := k.view(e, s)
 	if k.At(s).State == changed {
 		v.Row = k.oldRow(e, k.locks[s])
@@ -174,10 +175,10 @@ func (e *Engine) until(d int64) int64 { return after(e.now, d) }
 // Forever: a lease is never longer than was asked for.
 func after(start, d int64) int64 {
 	switch {
-	case d == Forever:
-		return Forever
-	case d >= Forever-start:
-		return Forever - 1
+	case d == call.Forever:
+		return call.Forever
+	case d >= call.Forever-start:
+		return call.Forever - 1
 	}
 	return start + d
 }
@@ -187,8 +188,8 @@ func (e *Engine) granted(expires int64) int64 { return between(e.now, expires) }
 
 // between returns the length of a lease that starts at a time and ends at expires.
 func between(start, expires int64) int64 {
-	if expires == Forever {
-		return Forever
+	if expires == call.Forever {
+		return call.Forever
 	}
 	return max(0, expires-start)
 }

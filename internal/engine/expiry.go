@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/internal/store"
 )
@@ -18,7 +19,7 @@ const tickShift = 20
 // deadline says that entries of a kind expire in a tick.
 type deadline struct {
 	tick int64
-	kind KindID
+	kind call.KindID
 }
 
 func (x *expiry) add(e *Engine, k *kind, s slot) {
@@ -90,7 +91,7 @@ func (e *Engine) expire(d deadline, n int) (done int) {
 
 // endAt files a registration or a delayed entry under the tick in which its lease, or its delay, is over.
 func (e *Engine) endAt(id uint64, t int64) {
-	if t == Forever {
+	if t == call.Forever {
 		return
 	}
 	tick := t >> tickShift

@@ -6,18 +6,9 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
-)
-
-// Fate is what has become of a transaction, or of a call, which is one of its own. The numbers are on the wire; they are append only.
-type Fate uint8
-
-const (
-	Unknown   Fate = 0 // it is not known here, or not any more
-	Undecided Fate = 1 // it may still commit
-	Committed Fate = 2
-	Aborted   Fate = 3 // it has changed nothing, and never will
 )
 
 // fates remember which transactions that began here have committed: one bit for each of the latest identities, in pages. Identities are dense, so that
@@ -71,17 +62,17 @@ func (f *fates) reach(n uint64) {
 }
 
 // of returns what has become of a transaction that is not open.
-func (f *fates) of(id uint64) Fate {
+func (f *fates) of(id uint64) call.Fate {
 	n := id / fatePageIDs
 	switch {
 	case n < f.first:
-		return Unknown
+		return call.Unknown
 	case n-f.first >= uint64(len(f.pages)) || f.pages[n-f.first] == nil:
-		return Aborted
+		return call.Aborted
 	case f.pages[n-f.first].bits[id%fatePageIDs/64]&(1<<(id%64)) != 0:
-		return Committed
+		return call.Committed
 	}
-	return Aborted
+	return call.Aborted
 }
 
 // hash writes the fates, for Engine.Hash.
@@ -130,29 +121,29 @@ func (e *Engine) noteCommitted(id uint64) {
 }
 
 // TxnFate tells what has become of a transaction that began here. Result: Fate, which is Unknown for a number that was not given out yet, or too long ago.
-func (e *Engine) TxnFate(now int64, number uint64) Result {
+func (e *Engine) TxnFate(now int64, number uint64) call.Result {
 	e.begin(now)
 	_, err := e.transaction(txn.ID{Number: number})
 	e.settle()
-	fate := Unknown
+	fate := call.Unknown
 	switch {
 	case err == nil:
-		fate = Undecided
+		fate = call.Undecided
 	case number != 0 && number <= e.lastID:
 		fate = e.fates.of(number)
 	}
-	return Result{Fate: fate, Depends: e.lsn}
+	return call.Result{Fate: fate, Depends: e.lsn}
 }
 
 // CallFate tells what has become of a call. Result: Fate, and what the call's was. It is Committed for as long as the client of the call has not received
 // the outcome, and otherwise Unknown: the call may still be under way.
-func (e *Engine) CallFate(now int64, by Request) Result {
+func (e *Engine) CallFate(now int64, by call.Request) call.Result {
 	r, found := e.Recall(now, by)
 	switch {
 	case found && r.Err == nil:
-		r.Fate = Committed
+		r.Fate = call.Committed
 	default:
-		r = Result{Depends: e.lsn}
+		r = call.Result{Depends: e.lsn}
 	}
 	return r
 }

@@ -5,12 +5,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
-
 	"github.com/gospaces/gospaces/txn"
 )
 
-func (s *scene) fate(number uint64) Fate { return s.e.TxnFate(s.now, number).Fate }
+func (s *scene) fate(number uint64) call.Fate { return s.e.TxnFate(s.now, number).Fate }
 
 func TestTxnFate_TellsWhatHasBecomeOfTransactions(t *testing.T) {
 	t.Parallel()
@@ -21,13 +21,13 @@ func TestTxnFate_TellsWhatHasBecomeOfTransactions(t *testing.T) {
 	s.commit(read)
 	s.abort(aborted)
 	s.pass(2 * second)
-	want := map[uint64]Fate{
-		wrote: Committed, read: Committed, aborted: Aborted, open: Undecided, late: Aborted, 0: Unknown, s.e.lastID + 1: Unknown,
+	want := map[uint64]call.Fate{
+		wrote: call.Committed, read: call.Committed, aborted: call.Aborted, open: call.Undecided, late: call.Aborted, 0: call.Unknown, s.e.lastID + 1: call.Unknown,
 	}
 	for number, fate := range want {
 		require.Equal(t, fate, s.fate(number), "%d", number)
 	}
-	want[open] = Aborted // a restart aborts it
+	want[open] = call.Aborted // a restart aborts it
 	delete(want, s.e.lastID+1)
 	s = s.restarted()
 	for number, fate := range want {
@@ -35,7 +35,7 @@ func TestTxnFate_TellsWhatHasBecomeOfTransactions(t *testing.T) {
 	}
 	require.NoError(t, s.e.Apply(record.AppendLost(nil)))
 	for number := range want {
-		require.Equal(t, Unknown, s.fate(number), "%d after a part of the log was lost", number)
+		require.Equal(t, call.Unknown, s.fate(number), "%d after a part of the log was lost", number)
 	}
 }
 
@@ -43,10 +43,10 @@ func TestTxnFate_DecidedOnes(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	home := s.begin()
-	require.NoError(t, s.e.Decide(s.now, under(home), Request{}, nil, []txn.Address{{Space: "a"}}).Err)
-	require.Equal(t, Committed, s.fate(home))
+	require.NoError(t, s.e.Decide(s.now, under(home), call.Request{}, nil, []txn.Address{{Space: "a"}}).Err)
+	require.Equal(t, call.Committed, s.fate(home))
 	require.NoError(t, s.e.Forget(s.now, home).Err)
-	require.Equal(t, Committed, s.restarted().fate(home))
+	require.Equal(t, call.Committed, s.restarted().fate(home))
 }
 
 // The fates of the latest identities are kept, and no page for those of which none has committed.
@@ -55,20 +55,20 @@ func TestFates_KeepALimitedPast(t *testing.T) {
 	var f fates
 	f.commit(5, 0)
 	f.commit(3*fatePageIDs+5, 0)
-	require.Equal(t, []Fate{Aborted, Committed, Aborted, Aborted, Committed, Aborted},
-		[]Fate{f.of(4), f.of(5), f.of(fatePageIDs + 5), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5), f.of(9 * fatePageIDs)})
+	require.Equal(t, []call.Fate{call.Aborted, call.Committed, call.Aborted, call.Aborted, call.Committed, call.Aborted},
+		[]call.Fate{f.of(4), f.of(5), f.of(fatePageIDs + 5), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5), f.of(9 * fatePageIDs)})
 	require.Nil(t, f.pages[1])
 
 	const later = (fatePages + 2) * fatePageIDs
 	f.commit(later, 0)
-	require.Equal(t, []Fate{Unknown, Unknown, Aborted, Committed, Committed},
-		[]Fate{f.of(5), f.of(3*fatePageIDs - 1), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5), f.of(later)})
+	require.Equal(t, []call.Fate{call.Unknown, call.Unknown, call.Aborted, call.Committed, call.Committed},
+		[]call.Fate{f.of(5), f.of(3*fatePageIDs - 1), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5), f.of(later)})
 	f.commit(5, 0)
-	require.Equal(t, Unknown, f.of(5), "too late")
+	require.Equal(t, call.Unknown, f.of(5), "too late")
 	require.Len(t, f.pages, fatePages)
 
 	f.commit(1<<60, 0)
-	require.Equal(t, []Fate{Unknown, Committed}, []Fate{f.of(later), f.of(1 << 60)})
+	require.Equal(t, []call.Fate{call.Unknown, call.Committed}, []call.Fate{f.of(later), f.of(1 << 60)})
 	require.Len(t, f.pages, fatePages)
 }
 
@@ -78,17 +78,17 @@ func TestCallFate_IsKnownUntilItIsReceived(t *testing.T) {
 	c := newCaller(t, e, 1)
 	wrote := c.write(aStone(1), aStone(2))
 	took := c.take(stoneKind, 1)
-	r := e.CallFate(1, Request{c.session, 1})
-	require.Equal(t, Committed, r.Fate)
+	r := e.CallFate(1, call.Request{Session: c.session, Number: 1})
+	require.Equal(t, call.Committed, r.Fate)
 	require.Equal(t, wrote.Grants, r.Grants)
-	r = e.CallFate(1, Request{c.session, 2})
-	require.Equal(t, Committed, r.Fate)
+	r = e.CallFate(1, call.Request{Session: c.session, Number: 2})
+	require.Equal(t, call.Committed, r.Fate)
 	require.Equal(t, took.Entries, r.Entries)
-	require.Equal(t, Unknown, e.CallFate(1, Request{c.session, 3}).Fate, "perhaps it comes yet")
-	require.Equal(t, Unknown, e.CallFate(1, Request{c.session + 1, 1}).Fate, "a session that there is not")
+	require.Equal(t, call.Unknown, e.CallFate(1, call.Request{Session: c.session, Number: 3}).Fate, "perhaps it comes yet")
+	require.Equal(t, call.Unknown, e.CallFate(1, call.Request{Session: c.session + 1, Number: 1}).Fate, "a session that there is not")
 	e.Received(1, c.session, e.LSN())
-	r = e.CallFate(1, Request{c.session, 1})
-	require.Equal(t, Unknown, r.Fate)
+	r = e.CallFate(1, call.Request{Session: c.session, Number: 1})
+	require.Equal(t, call.Unknown, r.Fate)
 	require.NoError(t, r.Err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -17,9 +18,9 @@ func (h hit) order() uint64 { return h.k.At(h.s).Order }
 
 // find returns up to q.Max entries that match q and that t, or who is under no transaction if that is nil, may have: oldest first or in
 // the order that q asks for. The result is valid until the next find. It reports false, and what it has found so far, if the budget does not suffice.
-func (e *Engine) find(q *Query, t *transaction) (hits []hit, ok bool) {
+func (e *Engine) find(q *call.Query, t *transaction) (hits []hit, ok bool) {
 	e.hits = e.hits[:0]
-	e.finding, e.taking = t, q.exclusive()
+	e.finding, e.taking = t, q.Exclusive()
 	switch {
 	case q.ID != 0:
 		return e.findOne(q), true
@@ -49,7 +50,7 @@ func (e *Engine) find(q *Query, t *transaction) (hits []hit, ok bool) {
 }
 
 // scans opens a scan for every kind that a template of q selects.
-func (e *Engine) scans(q *Query) []scan {
+func (e *Engine) scans(q *call.Query) []scan {
 	e.scanning = e.scanning[:0]
 	for i := range q.Templates {
 		t := &q.Templates[i]
@@ -110,13 +111,13 @@ func (e *Engine) ownMatches(k *kind, conds []template.Cond) []slot {
 }
 
 // findOne is find for a query that names the entry.
-func (e *Engine) findOne(q *Query) []hit {
+func (e *Engine) findOne(q *call.Query) []hit {
 	p, ok := e.store.Find(q.ID)
 	if !ok {
 		return nil
 	}
 	k := e.kinds[p.Kind-1]
-	if !k.alive(e, p.Slot) || !k.availableTo(e.finding, p.Slot, q.exclusive()) {
+	if !k.alive(e, p.Slot) || !k.availableTo(e.finding, p.Slot, q.Exclusive()) {
 		return nil
 	}
 	if conds, wanted := e.condsOf(q, k); wanted && matchAny(conds, k.Row(p.Slot)) {
@@ -152,7 +153,7 @@ func (e *Engine) merge(scans []scan, max int) {
 }
 
 // cut merges the hits of several sources: it keeps the first q.Max in the order of q, the older of equals first.
-func (e *Engine) cut(super *kind, q *Query) {
+func (e *Engine) cut(super *kind, q *call.Query) {
 	slices.SortStableFunc(e.hits, func(a, b hit) int {
 		if c := compareAcross(q.Order, super, a.k, b.k, a.k.Row(a.s), b.k.Row(b.s)); c != 0 {
 			return c

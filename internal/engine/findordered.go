@@ -3,13 +3,14 @@ package engine
 import (
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
 
 // findOrdered serves a query with an explicit ordering: from the index of its shape where there is one, else by looking
 // at every match.
-func (e *Engine) findOrdered(q *Query) []hit {
+func (e *Engine) findOrdered(q *call.Query) []hit {
 	t := &q.Templates[0]
 	super := e.selected(t.Kind)
 	sources := 0

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -93,7 +94,7 @@ func (b *busy) rarities() {
 	e, t := b.e, b.t
 	var ids []uint64
 	for range 8 {
-		r := e.Write(b.now, txn.ID{}, b.by(), []Draft{{Kind: jobKind, Row: appendJob(nil, 9), Lease: Forever}})
+		r := e.Write(b.now, txn.ID{}, b.by(), []call.Draft{{Kind: jobKind, Row: appendJob(nil, 9), Lease: call.Forever}})
 		require.NoError(t, r.Err)
 		ids = append(ids, r.Grants[0].ID)
 	}
@@ -101,12 +102,12 @@ func (b *busy) rarities() {
 	several.Max, several.By = 3, b.by()
 	require.Len(t, e.Find(b.now, several).Entries, 3)
 
-	home := txn.ID{Number: e.Begin(b.now, Forever, Request{}, "").Grants[0].ID}
+	home := txn.ID{Number: e.Begin(b.now, call.Forever, call.Request{}, "").Grants[0].ID}
 	q := byKey(9, true)
 	q.Txn = home
 	require.NoError(t, e.Find(b.now, q).Err)
 	require.NoError(t, e.Defer(b.now, home, ids[3], 1<<30).Err)
-	require.NoError(t, e.Decide(b.now, home, Request{}, nil, []txn.Address{{Space: "a"}}).Err)
+	require.NoError(t, e.Decide(b.now, home, call.Request{}, nil, []txn.Address{{Space: "a"}}).Err)
 	require.NoError(t, e.Forget(b.now, home.Number).Err)
 
 	branch := txn.ID{Space: "home", Number: 77}
@@ -114,32 +115,32 @@ func (b *busy) rarities() {
 	q = byKey(9, true)
 	q.Txn = branch
 	require.NoError(t, e.Find(b.now, q).Err)
-	require.NoError(t, e.Update(b.now, branch, Request{}, Change{ID: ids[5], Row: appendJob(nil, 8)}).Err)
-	require.NoError(t, e.Write(b.now, branch, Request{}, []Draft{{Kind: jobKind, Row: appendJob(nil, 7), Lease: Forever}}).Err)
+	require.NoError(t, e.Update(b.now, branch, call.Request{}, call.Change{ID: ids[5], Row: appendJob(nil, 8)}).Err)
+	require.NoError(t, e.Write(b.now, branch, call.Request{}, []call.Draft{{Kind: jobKind, Row: appendJob(nil, 7), Lease: call.Forever}}).Err)
 	require.NoError(t, e.Prepare(b.now, branch).Err)
 
-	for _, lease := range []int64{1, Forever} {
+	for _, lease := range []int64{1, call.Forever} {
 		holder := txn.ID{Number: e.Begin(b.now, lease, b.by(), "worker").Grants[0].ID}
 		q = byKey(9, true)
 		q.Txn = holder
 		require.NoError(t, e.Find(b.now, q).Err)
-		if lease == Forever {
-			require.NoError(t, e.Find(b.now, &Query{Templates: q.Templates, Max: 1, Txn: holder}).Err)
+		if lease == call.Forever {
+			require.NoError(t, e.Find(b.now, &call.Query{Templates: q.Templates, Max: 1, Txn: holder}).Err)
 		}
 		b.now += 3 << tickShift
 		e.Expire(b.now)
 	}
 
-	later := &Query{Templates: []Template{named("later", template.Field{Name: "size", Class: template.Int}, template.AppendInt(nil, 3))}, Max: 1}
+	later := &call.Query{Templates: []call.Template{named("later", template.Field{Name: "size", Class: template.Int}, template.AppendInt(nil, 3))}, Max: 1}
 	require.NoError(t, e.Check(later))
-	require.NoError(t, e.Notify(b.now, later, Events(Written), Forever).Err)
+	require.NoError(t, e.Notify(b.now, later, call.Events(call.Written), call.Forever).Err)
 	require.NoError(t, e.Register(b.now, &template.Schema{Kind: "gone", Fields: []template.Field{{Name: "a", Class: template.Int}}}).Err)
 	require.NoError(t, e.Drop(b.now, "gone").Err)
 }
 
 // named returns a template that names its kind, for the entries in which a field has a value.
-func named(kind string, f template.Field, v template.Value) Template {
-	return Template{Named: &Named{Template: template.Template{
+func named(kind string, f template.Field, v template.Value) call.Template {
+	return call.Template{Named: &call.Named{Template: template.Template{
 		Kind: kind, Fields: []template.Field{f}, Conds: []template.Cond{{Op: template.Eq, Value: v}},
 	}}}
 }

@@ -1,12 +1,15 @@
 package engine
 
-import "github.com/gospaces/gospaces/template"
+import (
+	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/template"
+)
 
 // mostLocks is how many locks are looked at to tell what they hide from a read. Telling takes one hold of the engine.
 const mostLocks = 1 << 13
 
 // hidden returns how many matches of q a read under t does not find because others have taken or changed them; -1 if there are too many locks to tell.
-func (e *Engine) hidden(q *Query, t *transaction) (n int) {
+func (e *Engine) hidden(q *call.Query, t *transaction) (n int) {
 	if q.ID != 0 {
 		return e.hiddenOne(q, t)
 	}
@@ -35,7 +38,7 @@ func (e *Engine) hidden(q *Query, t *transaction) (n int) {
 }
 
 // hiddenOne is hidden for a query that names the entry.
-func (e *Engine) hiddenOne(q *Query, t *transaction) int {
+func (e *Engine) hiddenOne(q *call.Query, t *transaction) int {
 	p, ok := e.store.Find(q.ID)
 	if !ok {
 		return 0

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -17,27 +18,21 @@ import (
 // answered later under a transaction that the log knows already, or may know, waits for its record, or a restart would keep a part of
 // the transaction. A branch of a transaction of another space has no such records.
 
-// Death tells that a holder has vanished while it held an entry.
-type Death struct {
-	Holder string // what it called itself
-	At     int64  // when that was noticed
-}
-
 // Loss tells the holder of a transaction that it has ended.
 type Loss struct {
 	Txn uint64
-	By  Request // that began it
-	Why error   // wraps ErrTxnEnded
+	By  call.Request // that began it
+	Why error        // wraps ErrTxnEnded
 }
 
 // errCancelled is why a transaction has ended that had taken an entry which was cancelled.
-var errCancelled = fmt.Errorf("%w: an entry that it had taken was cancelled", ErrTxnEnded)
+var errCancelled = fmt.Errorf("%w: an entry that it had taken was cancelled", call.ErrTxnEnded)
 
 // errVictim is why a transaction has ended that was aborted to break a deadlock. Its calls that wait return ErrDeadlock.
-var errVictim = fmt.Errorf("%w: to break a deadlock", ErrTxnEnded)
+var errVictim = fmt.Errorf("%w: to break a deadlock", call.ErrTxnEnded)
 
 // errLapsed is why a transaction has ended whose lease is over.
-var errLapsed = fmt.Errorf("%w: its lease is over", ErrTxnEnded)
+var errLapsed = fmt.Errorf("%w: its lease is over", call.ErrTxnEnded)
 
 // hold makes the log know that t has taken an entry.
 func (e *Engine) hold(t *transaction, h held) {
@@ -46,7 +41,7 @@ func (e *Engine) hold(t *transaction, h held) {
 	if e.store.Following || !t.name.IsZero() {
 		return
 	}
-	e.recording(Request{Session: t.by.Session}) // so that the session keeps its number
+	e.recording(call.Request{Session: t.by.Session}) // so that the session keeps its number
 	l.logged = true
 	t.holds++
 	begin := len(e.Log)
@@ -122,7 +117,7 @@ func (e *Engine) released(k *kind, s slot, at int64, tries uint32) {
 	e.keepImage(k, s)
 	en := k.At(s)
 	if tries > en.Attempts {
-		k.deaths[s] = &Death{Holder: k.locks[s].owner.holder, At: at}
+		k.deaths[s] = &call.Death{Holder: k.locks[s].owner.holder, At: at}
 	}
 	en.Attempts, en.LSN, k.changed = tries, e.lsn, e.lsn
 }
@@ -134,12 +129,12 @@ func (e *Engine) lapse(t *transaction) {
 		reason = record.Restarted
 	}
 	e.tellHolder(t, errLapsed)
-	e.abort(t, ErrTxnEnded, reason)
+	e.abort(t, call.ErrTxnEnded, reason)
 }
 
 // lose aborts t, and tells its holder.
 func (e *Engine) lose(t *transaction, why error, reason record.Reason) {
-	if why == ErrDeadlock {
+	if why == call.ErrDeadlock {
 		e.tellHolder(t, errVictim)
 	} else {
 		e.tellHolder(t, why)
@@ -162,24 +157,19 @@ func (k *kind) holder(s slot) *transaction {
 }
 
 // Lose aborts a transaction whose holder is gone without a word. It fails with ErrTxnEnded.
-func (e *Engine) Lose(now int64, number uint64) Result {
+func (e *Engine) Lose(now int64, number uint64) call.Result {
 	e.begin(now)
 	t, err := e.active(txn.ID{Number: number})
 	if err != nil {
 		return e.refused(err)
 	}
-	e.abort(t, ErrTxnEnded, record.Gone)
+	e.abort(t, call.ErrTxnEnded, record.Gone)
 	e.settle()
 	return e.undone()
 }
 
-// OpenTxn is an open transaction, and the call that began it.
-type OpenTxn struct {
-	Number, Call uint64
-}
-
 // Adopt is OpenTxns for a session whose client is there again.
-func (e *Engine) Adopt(session uint64) []OpenTxn {
+func (e *Engine) Adopt(session uint64) []call.OpenTxn {
 	open := e.OpenTxns(session)
 	for _, o := range open {
 		e.txns[o.Number].restored = false
@@ -188,24 +178,21 @@ func (e *Engine) Adopt(session uint64) []OpenTxn {
 }
 
 // OpenTxns returns the transactions that a session has begun here, by number.
-func (e *Engine) OpenTxns(session uint64) []OpenTxn {
+func (e *Engine) OpenTxns(session uint64) []call.OpenTxn {
 	open := e.TxnsOf(session)
-	slices.SortFunc(open, OpenTxn.Compare)
+	slices.SortFunc(open, call.OpenTxn.Compare)
 	return open
 }
 
 // TxnsOf is OpenTxns in no order: to sort very many takes longer than to find them.
-func (e *Engine) TxnsOf(session uint64) (open []OpenTxn) {
+func (e *Engine) TxnsOf(session uint64) (open []call.OpenTxn) {
 	for number, t := range e.txns {
 		if t.by.Session == session && t.name.IsZero() {
-			open = append(open, OpenTxn{number, t.by.Number})
+			open = append(open, call.OpenTxn{Number: number, Call: t.by.Number})
 		}
 	}
 	return open
 }
-
-// Compare orders transactions by number.
-func (o OpenTxn) Compare(other OpenTxn) int { return cmp.Compare(o.Number, other.Number) }
 
 // endTxnsOf aborts the transactions of a session that ends.
 func (e *Engine) endTxnsOf(session uint64, goodbye bool) {
@@ -215,7 +202,7 @@ func (e *Engine) endTxnsOf(session uint64, goodbye bool) {
 	}
 	for _, o := range slices.Backward(e.OpenTxns(session)) { // each entry finds its old neighbours back in their places
 		if t := e.txns[o.Number]; t != nil {
-			e.abort(t, ErrTxnEnded, reason)
+			e.abort(t, call.ErrTxnEnded, reason)
 			e.settle()
 		}
 	}
@@ -238,7 +225,7 @@ func (e *Engine) EndVolatile(now int64) {
 func (e *Engine) endVolatile() {
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
 		if t := e.txns[number]; t != nil && t.volatile {
-			e.abort(t, ErrTxnEnded, record.Restarted)
+			e.abort(t, call.ErrTxnEnded, record.Restarted)
 			e.settle()
 		}
 	}
@@ -274,7 +261,7 @@ func (e *Engine) applyHold(r *record.Record) error {
 	k, s := e.kinds[p.Kind-1], p.Slot
 	t := e.txns[r.ID]
 	if t == nil {
-		t = &transaction{id: r.ID, by: Request{r.Session, r.Number}, holder: string(r.Body)}
+		t = &transaction{id: r.ID, by: call.Request{Session: r.Session, Number: r.Number}, holder: string(r.Body)}
 		e.txns[t.id] = t
 		e.lastID = max(e.lastID, r.ID)
 	}
@@ -336,7 +323,7 @@ func (e *Engine) applyDeath(r *record.Record) error {
 	if !ok {
 		return errAbsent
 	}
-	e.kinds[p.Kind-1].deaths[p.Slot] = &Death{Holder: string(r.Body), At: r.Time}
+	e.kinds[p.Kind-1].deaths[p.Slot] = &call.Death{Holder: string(r.Body), At: r.Time}
 	return nil
 }
 

@@ -5,29 +5,22 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Holding tells who holds an entry: the transaction that has taken it.
-type Holding struct {
-	Txn    txn.ID // without a space if it began in this one
-	Holder string // what the client that began it calls itself; "" for a branch
-	For    int64  // nanoseconds since the take; negative if that is not known: of a branch, after a restart
-	Left   int64  // nanoseconds of the transaction's lease; Forever
-}
-
 // holding describes the lock of an entry that is taken.
-func (e *Engine) holding(l *lock) *Holding {
+func (e *Engine) holding(l *lock) *call.Holding {
 	t := l.owner
-	h := &Holding{Txn: txn.ID{Number: t.id}, Holder: t.holder, For: -1, Left: Forever}
+	h := &call.Holding{Txn: txn.ID{Number: t.id}, Holder: t.holder, For: -1, Left: call.Forever}
 	if !t.name.IsZero() {
 		h.Txn = t.name
 	}
 	if l.since != 0 {
 		h.For = max(0, e.now-l.since)
 	}
-	if t.expires != Forever {
+	if t.expires != call.Forever {
 		h.Left = max(0, t.expires-e.now)
 	}
 	return h
@@ -39,10 +32,10 @@ func (e *Engine) holding(l *lock) *Holding {
 // missed, but one may be met twice. What is taken after the first step may be missing; what is returned was held at the instant of the last.
 type heldCall struct {
 	e        *Engine
-	q        *Query
+	q        *call.Query
 	counting bool
 	paging   bool
-	cursor   Cursor // of a page, in places in the order of age
+	cursor   call.Cursor // of a page, in places in the order of age
 
 	kinds []*kind // that are not done; of the first, locks below from are left
 	from  int
@@ -53,24 +46,24 @@ type heldCall struct {
 }
 
 // StartHeldFind is StartFind for a query of entries that are held.
-func (e *Engine) StartHeldFind(now int64, budget int, q *Query) (Result, Unfinished) {
+func (e *Engine) StartHeldFind(now int64, budget int, q *call.Query) (call.Result, Unfinished) {
 	return e.startHeld(now, budget, &heldCall{e: e, q: q})
 }
 
 // StartHeldCount is StartCount for a query of entries that are held. Each counts that was held at some instant of the call.
-func (e *Engine) StartHeldCount(now int64, budget int, q *Query) (Result, Unfinished) {
+func (e *Engine) StartHeldCount(now int64, budget int, q *call.Query) (call.Result, Unfinished) {
 	return e.startHeld(now, budget, &heldCall{e: e, q: q, counting: true})
 }
 
 // StartHeldContents is Contents for a query of entries that are held. The pages come in the order of age.
-func (e *Engine) StartHeldContents(now int64, budget int, q *Query, cursor Cursor) (Result, Unfinished) {
-	if cursor == (Cursor{}) {
+func (e *Engine) StartHeldContents(now int64, budget int, q *call.Query, cursor call.Cursor) (call.Result, Unfinished) {
+	if cursor == (call.Cursor{}) {
 		cursor.Last = e.lastOrder
 	}
 	return e.startHeld(now, budget, &heldCall{e: e, q: q, paging: true, cursor: cursor})
 }
 
-func (e *Engine) startHeld(now int64, budget int, x *heldCall) (Result, Unfinished) {
+func (e *Engine) startHeld(now int64, budget int, x *heldCall) (call.Result, Unfinished) {
 	x.begin()
 	if x.locks() > budget {
 		x.met = map[uint64]struct{}{}
@@ -78,7 +71,7 @@ func (e *Engine) startHeld(now int64, budget int, x *heldCall) (Result, Unfinish
 	if r, done := x.Step(now, budget); done {
 		return r, nil
 	}
-	return Result{}, x
+	return call.Result{}, x
 }
 
 // begin begins the walk over the locks.
@@ -117,13 +110,13 @@ func (x *heldCall) unit(k *kind) int {
 }
 
 // Step implements Unfinished.
-func (x *heldCall) Step(now int64, budget int) (r Result, done bool) {
+func (x *heldCall) Step(now int64, budget int) (r call.Result, done bool) {
 	x.e.begin(now)
 	x.e.left = budget
 	if x.q.ID != 0 {
 		x.lookUp()
 	} else if !x.walk() {
-		return Result{}, false
+		return call.Result{}, false
 	}
 	return x.outcome()
 }
@@ -191,21 +184,21 @@ func (x *heldCall) wants(k *kind, s slot, conds [][]template.Cond) bool {
 }
 
 // outcome returns the result of the call. When too many of those that were kept are not held any more it begins again.
-func (x *heldCall) outcome() (r Result, done bool) {
+func (x *heldCall) outcome() (r call.Result, done bool) {
 	depends := x.e.changed(x.q)
 	if x.counting {
-		return Result{Count: x.count, Depends: depends}, true
+		return call.Result{Count: x.count, Depends: depends}, true
 	}
 	x.hits = slices.DeleteFunc(x.hits, func(h held) bool { return !x.has(h) })
 	if x.best.left && len(x.hits) < x.q.Max {
 		x.begin()
-		return Result{}, false
+		return call.Result{}, false
 	}
 	slices.SortFunc(x.hits, func(a, b held) int { return x.best.compare(x.best.markOf(a), x.best.markOf(b)) })
 	r = x.show()
 	r.Depends = depends
 	if len(r.Entries) == 0 && !x.paging {
-		r.Err = ErrNoMatch
+		r.Err = call.ErrNoMatch
 	}
 	return r, true
 }
@@ -220,7 +213,7 @@ func (x *heldCall) has(h held) bool {
 }
 
 // show returns as many of the hits as one answer takes.
-func (x *heldCall) show() (r Result) {
+func (x *heldCall) show() (r call.Result) {
 	e, hits := x.e, make([]hit, 0, min(len(x.hits), x.q.Max))
 	for _, h := range x.hits[:cap(hits)] {
 		hits = append(hits, hit{h.k, h.s})
@@ -233,7 +226,7 @@ func (x *heldCall) show() (r Result) {
 	}
 	r.Entries = e.views
 	if r.More = x.paging && (x.best.left || len(hits) < len(x.hits)); r.More {
-		r.Cursor = Cursor{Place: hits[len(hits)-1].order(), Last: x.cursor.Last}
+		r.Cursor = call.Cursor{Place: hits[len(hits)-1].order(), Last: x.cursor.Last}
 	}
 	return r
 }

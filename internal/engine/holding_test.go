@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // hand writes n stones of ages from 0 on, and takes each under a transaction of its own. It returns those by age.
@@ -19,14 +21,14 @@ func (s *scene) hand(n int) (txns []uint64) {
 }
 
 // heldUpTo is a query for held stones.
-func heldUpTo(n int) *Query {
+func heldUpTo(n int) *call.Query {
 	q := upTo(n, read(tx0))
 	q.Held = true
 	return q
 }
 
 // stepping finishes a call with small steps, and does something between each two.
-func (s *scene) stepping(r Result, x Unfinished, between func()) Result {
+func (s *scene) stepping(r call.Result, x Unfinished, between func()) call.Result {
 	require.NotNil(s.t, x, "one step does not suffice")
 	for done := false; !done; {
 		between()
@@ -49,7 +51,7 @@ func TestHeld_CostsWhatIsHeld(t *testing.T) {
 	r, x = s.e.StartHeldCount(s.now, 10, heldUpTo(1))
 	require.Nil(t, x)
 	require.Equal(t, 2, r.Count)
-	r, x = s.e.StartHeldContents(s.now, 10, heldUpTo(1), Cursor{})
+	r, x = s.e.StartHeldContents(s.now, 10, heldUpTo(1), call.Cursor{})
 	require.Nil(t, x)
 	require.Equal(t, []int{1}, ages(r.Entries))
 	require.True(t, r.More)
@@ -99,7 +101,7 @@ func TestHeld_StepsMissNoneThatStaysAndShowNoneTwice(t *testing.T) {
 		require.LessOrEqual(t, count, n)
 
 		got = nil
-		for cursor, more := (Cursor{}), true; more; cursor, more = res.Cursor, res.More {
+		for cursor, more := (call.Cursor{}), true; more; cursor, more = res.Cursor, res.More {
 			res, x = s.e.StartHeldContents(s.now, 7, heldUpTo(50), cursor)
 			if x != nil {
 				res = s.stepping(res, x, between)
@@ -137,6 +139,6 @@ func TestHeld_IsForReadsUnderNoTransaction(t *testing.T) {
 		q = heldUpTo(1)
 		require.NoError(t, s.e.Check(q))
 		set()
-		require.ErrorIs(t, s.e.Check(q), ErrInvalidArgument)
+		require.ErrorIs(t, s.e.Check(q), call.ErrInvalidArgument)
 	}
 }

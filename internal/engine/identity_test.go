@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -17,18 +18,18 @@ func TestIdentities_CarryThePartition(t *testing.T) {
 	for _, s := range schemas {
 		require.NoError(t, e.Register(1, s).Err)
 	}
-	r := e.Write(1, txn.ID{}, Request{}, []Draft{aStone(1)})
+	r := e.Write(1, txn.ID{}, call.Request{}, []call.Draft{aStone(1)})
 	require.NoError(t, r.Err)
 	entry := r.Grants[0].ID
 	require.Equal(t, txn.IDBase(3)+1, entry)
-	number := e.Begin(1, Forever, Request{}, "").Grants[0].ID
+	number := e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID
 	require.EqualValues(t, 3, txn.PartitionOf(number))
-	require.NoError(t, e.Commit(1, txn.ID{Number: number}, Request{}, []Draft{aStone(2)}).Err)
-	require.Equal(t, Committed, e.TxnFate(1, number).Fate)
+	require.NoError(t, e.Commit(1, txn.ID{Number: number}, call.Request{}, []call.Draft{aStone(2)}).Err)
+	require.Equal(t, call.Committed, e.TxnFate(1, number).Fate)
 
 	replica := New(cfg, 0)
 	require.NoError(t, replica.Apply(e.Log))
 	require.Equal(t, e.Hash(), replica.Hash())
-	require.Equal(t, Committed, replica.TxnFate(1, number).Fate)
-	require.EqualValues(t, 3, txn.PartitionOf(replica.Write(1, txn.ID{}, Request{}, []Draft{aStone(3)}).Grants[0].ID))
+	require.Equal(t, call.Committed, replica.TxnFate(1, number).Fate)
+	require.EqualValues(t, 3, txn.PartitionOf(replica.Write(1, txn.ID{}, call.Request{}, []call.Draft{aStone(3)}).Grants[0].ID))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -28,13 +29,13 @@ type busy struct {
 func newBusy(t *testing.T, seed uint64) *busy {
 	b := &busy{t: t, r: rand.New(rand.NewPCG(seed, 5)), e: New(Config{}, 0), now: 1, taken: map[txn.ID]uint64{}}
 	require.NoError(t, b.e.Register(b.now, job).Err)
-	b.session, _ = b.e.OpenSession(Client{1}, 0)
+	b.session, _ = b.e.OpenSession(call.Client{1}, 0)
 	return b
 }
 
-func (b *busy) by() Request {
+func (b *busy) by() call.Request {
 	b.calls++
-	return Request{Session: b.session, Number: b.calls}
+	return call.Request{Session: b.session, Number: b.calls}
 }
 
 func (b *busy) pick() uint64 {
@@ -55,20 +56,20 @@ func (b *busy) under() txn.ID {
 func (b *busy) step() {
 	b.now += int64(b.r.IntN(1 << (tickShift + 1)))
 	e, under := b.e, b.under()
-	by := Request{}
+	by := call.Request{}
 	if under.IsZero() {
 		by = b.by()
 	}
 	switch b.r.IntN(14) {
 	case 0, 1, 2, 3:
-		d := Draft{Kind: jobKind, Row: appendJob(nil, b.r.IntN(5)), Lease: Forever}
+		d := call.Draft{Kind: jobKind, Row: appendJob(nil, b.r.IntN(5)), Lease: call.Forever}
 		if b.r.IntN(4) == 0 {
 			d.Lease = int64(b.r.IntN(100) << tickShift)
 		}
 		if b.r.IntN(4) == 0 {
 			d.Delay = int64(b.r.IntN(50) << tickShift)
 		}
-		for _, g := range e.Write(b.now, under, by, []Draft{d}).Grants {
+		for _, g := range e.Write(b.now, under, by, []call.Draft{d}).Grants {
 			b.ids = append(b.ids, g.ID)
 		}
 	case 4, 5:
@@ -78,14 +79,14 @@ func (b *busy) step() {
 			b.taken[under] = r.Entries[0].ID
 		}
 	case 6:
-		e.Update(b.now, under, by, Change{ID: b.pick(), Row: appendJob(nil, b.r.IntN(5))})
+		e.Update(b.now, under, by, call.Change{ID: b.pick(), Row: appendJob(nil, b.r.IntN(5))})
 	case 7:
 		e.Renew(b.now, by, int64(b.r.IntN(100)<<tickShift), []uint64{b.pick()})
 	case 8:
 		e.Cancel(b.now, by, []uint64{b.pick()})
 	case 9:
 		if b.r.IntN(2) == 0 {
-			lease := int64(Forever)
+			lease := int64(call.Forever)
 			if b.r.IntN(2) == 0 {
 				lease = int64(1+b.r.IntN(50)) << tickShift
 			}
@@ -98,7 +99,7 @@ func (b *busy) step() {
 	case 10, 11:
 		b.end(under)
 	case 12:
-		e.Notify(b.now, byKey(b.r.IntN(5), false), EventSet(b.r.IntN(1<<10)), int64(b.r.IntN(100)<<tickShift))
+		e.Notify(b.now, byKey(b.r.IntN(5), false), call.EventSet(b.r.IntN(1<<10)), int64(b.r.IntN(100)<<tickShift))
 	case 13:
 		if b.r.IntN(20) == 0 {
 			e.Received(b.now, b.session, e.LSN()-uint64(b.r.IntN(3)))
@@ -110,7 +111,7 @@ func (b *busy) step() {
 func (b *busy) end(id txn.ID) {
 	switch b.r.IntN(5) {
 	case 0:
-		b.e.Commit(b.now, id, Request{}, nil)
+		b.e.Commit(b.now, id, call.Request{}, nil)
 	case 1:
 		b.e.Abort(b.now, id)
 	case 2:
@@ -121,7 +122,7 @@ func (b *busy) end(id txn.ID) {
 		}
 	case 4:
 		if !id.IsZero() && id.Space == "" {
-			b.e.Decide(b.now, id, Request{}, nil, []txn.Address{{Space: "a"}, {Space: "b", Partition: 3}})
+			b.e.Decide(b.now, id, call.Request{}, nil, []txn.Address{{Space: "a"}, {Space: "b", Partition: 3}})
 		}
 	}
 }
@@ -175,8 +176,8 @@ func TestImage_EndsWhileEntriesCome(t *testing.T) {
 		if image, done = m.Draw(image, 1); done {
 			break
 		}
-		drafts := slices.Repeat([]Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: Forever}}, 3)
-		require.NoError(t, b.e.Write(b.now, txn.ID{}, Request{}, drafts).Err)
+		drafts := slices.Repeat([]call.Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: call.Forever}}, 3)
+		require.NoError(t, b.e.Write(b.now, txn.ID{}, call.Request{}, drafts).Err)
 	}
 	require.True(t, done)
 	require.Equal(t, want, loaded(t, image).Hash())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -24,7 +25,7 @@ func (it *interval) depth() int {
 func parkRanges(e *Engine, n int, take bool) []*Waiter {
 	var waiters []*Waiter
 	for i := range n {
-		q := &Query{Max: 1, Take: take, Templates: []Template{{Kind: 1, Conds: []template.Cond{{Field: 3, Op: template.Ge, Value: template.AppendInt(nil, int64(i))}}}}}
+		q := &call.Query{Max: 1, Take: take, Templates: []call.Template{{Kind: 1, Conds: []template.Cond{{Field: 3, Op: template.Ge, Value: template.AppendInt(nil, int64(i))}}}}}
 		waiters = append(waiters, e.Park(q, nil))
 	}
 	return waiters
@@ -43,9 +44,9 @@ func TestCrowd_RangesCostWritesLittle(t *testing.T) {
 	require.Empty(t, b.crowd.among(nil, reading, wideRow(crowded-1), nil))
 	require.Len(t, b.crowd.among(nil, reading, wideRow(crowded+9), nil), 10)
 
-	e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: wideRow(-1), Lease: Forever}})
+	e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: wideRow(-1), Lease: call.Forever}})
 	require.Empty(t, e.Granted)
-	e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: wideRow(99), Lease: Forever}})
+	e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: wideRow(99), Lease: call.Forever}})
 	require.Equal(t, waiters[:100], e.Granted, "in order of arrival")
 	for _, w := range waiters[100:] {
 		require.True(t, e.Unpark(w))
@@ -60,7 +61,7 @@ func TestCrowd_TakesAreServedInOrderOfArrival(t *testing.T) {
 	e.Register(0, wide())
 	waiters := parkRanges(e, 1000, true)
 	for i := range 1000 {
-		e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: wideRow(2000), Lease: Forever}})
+		e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: wideRow(2000), Lease: call.Forever}})
 		require.Equal(t, []*Waiter{waiters[i]}, e.Granted)
 		e.Granted = nil
 	}
@@ -91,7 +92,7 @@ func TestCrowd_FindsWhatAScanFinds(t *testing.T) {
 		for range 2000 {
 			switch p := r.IntN(10); {
 			case p < 6:
-				q := &Query{Max: 1, Take: r.IntN(2) == 0, Templates: []Template{{Kind: 1}}}
+				q := &call.Query{Max: 1, Take: r.IntN(2) == 0, Templates: []call.Template{{Kind: 1}}}
 				for range 1 + r.IntN(3) {
 					q.Templates[0].Conds = append(q.Templates[0].Conds, boundCond(r))
 				}
@@ -104,7 +105,7 @@ func TestCrowd_FindsWhatAScanFinds(t *testing.T) {
 				row := wideRow(r.Int64N(50) - 5)
 				want := expectedServed(parked, row)
 				e.Granted = nil
-				e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: row, Lease: Forever}})
+				e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: row, Lease: call.Forever}})
 				require.ElementsMatch(t, want, e.Granted, fmt.Sprint("seed ", seed))
 				served += len(want)
 				parked = slices.DeleteFunc(parked, func(w *Waiter) bool { return !w.parked })
@@ -138,8 +139,8 @@ func BenchmarkCrowd(b *testing.B) {
 			parkRanges(e, n, false)
 			row := wideRow(-1)
 			for b.Loop() {
-				r := e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: row, Lease: Forever}})
-				e.Find(1, &Query{ID: r.Grants[0].ID, Templates: []Template{{Kind: 1}}, Max: 1, Take: true})
+				r := e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: row, Lease: call.Forever}})
+				e.Find(1, &call.Query{ID: r.Grants[0].ID, Templates: []call.Template{{Kind: 1}}, Max: 1, Take: true})
 				e.Log, e.Granted = e.Log[:0], nil
 			}
 		})

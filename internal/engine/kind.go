@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
@@ -21,7 +22,7 @@ const (
 // kind is everything the engine holds of one kind of entry: its schema, its place among other kinds, its entries and indexes,
 // and the calls that wait for templates of it.
 type kind struct {
-	id      KindID
+	id      call.KindID
 	schema  *template.Schema
 	family  []*kind    // itself and the kinds that embed it: where a template of this kind finds entries
 	lineage []ancestor // itself and the kinds it embeds: whose templates select entries of this kind
@@ -33,7 +34,7 @@ type kind struct {
 	locked []*lock        // the same
 	staged int            // of these, in state written
 	later  map[slot]int64 // when entries in state delayed become visible
-	deaths map[slot]*Death
+	deaths map[slot]*call.Death
 
 	dropped    bool   // the number has no name any more, and never has entries again
 	registered uint64 // LSN of the last change to the schema
@@ -48,8 +49,8 @@ type ancestor struct {
 }
 
 // newKind returns a kind without a schema yet.
-func newKind(st *store.Store, id KindID) *kind {
-	k := &kind{id: id, locks: map[slot]*lock{}, later: map[slot]int64{}, deaths: map[slot]*Death{}}
+func newKind(st *store.Store, id call.KindID) *kind {
+	k := &kind{id: id, locks: map[slot]*lock{}, later: map[slot]int64{}, deaths: map[slot]*call.Death{}}
 	k.Table.Init(st, id)
 	return k
 }
@@ -64,7 +65,7 @@ func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slo
 // add gives an entry a slot. It is in no pool yet.
 func (k *kind) add(e *Engine, id uint64, expires int64, row template.Row) slot {
 	s := k.Add(store.Entry{ID: id, Expires: expires, Version: 1, Imaged: e.images}, row)
-	if expires != Forever {
+	if expires != call.Forever {
 		k.expiry.add(e, k, s)
 	}
 	return s
@@ -86,7 +87,7 @@ func (k *kind) delete(e *Engine, s slot) {
 	if en.State == delayed {
 		delete(k.later, s)
 	}
-	if en.Expires != Forever {
+	if en.Expires != call.Forever {
 		k.expiry.remove(k, s)
 	}
 	if en.Attempts > 0 {

@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 )
 
 // Renew asks for d from now for the leases of entries, registrations and transactions; for a delayed entry, from when it becomes visible. A
 // lease is never shortened unless d itself ends sooner. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
-func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
+func (e *Engine) Renew(now int64, by call.Request, d int64, ids []uint64) call.Result {
 	e.begin(now)
 	if d < 0 {
-		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
+		return failed(fmt.Errorf("%w: negative lease", call.ErrInvalidArgument))
 	}
 	logged := len(e.Log)
 	for _, id := range ids {
@@ -20,7 +21,7 @@ func (e *Engine) Renew(now int64, by Request, d int64, ids []uint64) Result {
 		e.grants = append(e.grants, g)
 		e.errs = append(e.errs, err)
 	}
-	r := Result{Grants: e.grants, Errs: e.errs}
+	r := call.Result{Grants: e.grants, Errs: e.errs}
 	if len(e.Log) > logged { // what is not in the log is a transaction's that it does not know
 		e.done(by, &r)
 	}
@@ -48,14 +49,14 @@ func (e *Engine) OnlyTxns(ids []uint64) bool {
 	return !slices.ContainsFunc(ids, func(id uint64) bool { return e.txns[id] == nil })
 }
 
-func (e *Engine) renew(id uint64, d int64) (Grant, error) {
+func (e *Engine) renew(id uint64, d int64) (call.Grant, error) {
 	if r := e.registrations[id]; r != nil && r.expires > e.now {
 		expires := extended(r.expires, e.now, d, e.limits.RegistrationLease)
 		if r.txn == nil {
 			e.recordRenew(id, 0, expires)
 		}
 		e.setRegistrationExpiry(r, expires)
-		return Grant{ID: id, Granted: e.granted(expires)}, nil
+		return call.Grant{ID: id, Granted: e.granted(expires)}, nil
 	}
 	if t := e.leased(id); t != nil && !t.prepared {
 		expires := extended(t.expires, e.now, d, e.limits.TxnLease)
@@ -63,11 +64,11 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 			e.recordRenew(id, 0, expires)
 		}
 		e.setTxnExpiry(t, expires)
-		return Grant{ID: id, Granted: e.granted(t.expires)}, nil
+		return call.Grant{ID: id, Granted: e.granted(t.expires)}, nil
 	}
 	p, ok := e.store.Find(id)
 	if !ok || !e.kinds[p.Kind-1].alive(e, p.Slot) {
-		return Grant{ID: id}, ErrLeaseEnded
+		return call.Grant{ID: id}, call.ErrLeaseEnded
 	}
 	k := e.kinds[p.Kind-1]
 	start := e.now
@@ -77,12 +78,12 @@ func (e *Engine) renew(id uint64, d int64) (Grant, error) {
 	expires := extended(k.At(p.Slot).Expires, start, d, e.limits.EntryLease)
 	if st := k.At(p.Slot).State; st != written {
 		e.recordRenew(id, k.id, expires)
-		e.tell(k, p.Slot, Renewed)
+		e.tell(k, p.Slot, call.Renewed)
 	} else if k.locks[p.Slot].owner.prepared { // otherwise it is recorded when it is committed
 		e.recordRenew(id, k.id, expires)
 	}
 	k.setExpiry(e, p.Slot, expires)
-	return Grant{ID: id, Granted: between(start, expires)}, nil
+	return call.Grant{ID: id, Granted: between(start, expires)}, nil
 }
 
 // extended returns the expiry that a renewal by d, counted from start, gives to a lease that ends at old.
@@ -103,11 +104,11 @@ func (e *Engine) recordRenew(id uint64, kind uint32, expires int64) {
 func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 	e.keepImage(k, s)
 	en := k.At(s)
-	if en.Expires != Forever {
+	if en.Expires != call.Forever {
 		k.expiry.remove(k, s)
 	}
 	en.Expires, en.LSN = expires, e.lsn
-	if expires != Forever {
+	if expires != call.Forever {
 		k.expiry.add(e, k, s)
 	}
 	k.changed = e.lsn
@@ -115,13 +116,13 @@ func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 
 // Cancel ends leases at once; a transaction is aborted, that which has taken an entry whose lease is cancelled, too. Result: Errs, one per
 // identity: nil or ErrLeaseEnded.
-func (e *Engine) Cancel(now int64, by Request, ids []uint64) Result {
+func (e *Engine) Cancel(now int64, by call.Request, ids []uint64) call.Result {
 	e.begin(now)
 	logged := len(e.Log)
 	for _, id := range ids {
 		e.errs = append(e.errs, e.cancel(id))
 	}
-	r := Result{Errs: e.errs}
+	r := call.Result{Errs: e.errs}
 	if len(e.Log) > logged {
 		e.done(by, &r)
 	}
@@ -136,12 +137,12 @@ func (e *Engine) cancel(id uint64) error {
 		return nil
 	}
 	if t := e.leased(id); t != nil && t.expires > e.now {
-		e.lose(t, ErrTxnEnded, record.Cancelled)
+		e.lose(t, call.ErrTxnEnded, record.Cancelled)
 		return nil
 	}
 	p, ok := e.store.Find(id)
 	if !ok || !e.kinds[p.Kind-1].alive(e, p.Slot) {
-		return ErrLeaseEnded
+		return call.ErrLeaseEnded
 	}
 	k := e.kinds[p.Kind-1]
 	holder := k.holder(p.Slot)

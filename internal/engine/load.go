@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
@@ -104,7 +105,7 @@ func (l *Loading) counters(b []byte) error {
 }
 
 func (l *Loading) session(r *record.Record) error {
-	n := len(Client{})
+	n := len(call.Client{})
 	if len(r.Body) != n+8 {
 		return errShort
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
@@ -214,7 +215,7 @@ func (e *Engine) recheck(l *lock) {
 	l.waiters = nil
 	for _, w := range waiters {
 		if w.parked && !e.contend(w) {
-			e.end(w, ErrNoMatch)
+			e.end(w, call.ErrNoMatch)
 		}
 	}
 }
@@ -242,7 +243,7 @@ func (l *lock) wait(w *Waiter) {
 }
 
 // contention calls f with the matches of q that t may not have because of the locks of others, until f returns false.
-func (e *Engine) contention(q *Query, t *transaction, f func(*lock) bool) {
+func (e *Engine) contention(q *call.Query, t *transaction, f func(*lock) bool) {
 	for _, k := range e.scope(q) {
 		if len(k.locks) == 0 {
 			continue
@@ -250,7 +251,7 @@ func (e *Engine) contention(q *Query, t *transaction, f func(*lock) bool) {
 		conds, _ := e.condsOf(q, k)
 		for _, l := range k.locked {
 			s := l.s
-			if q.ID != 0 && k.At(s).ID != q.ID || k.availableTo(t, s, q.exclusive()) || !k.contendedBy(t, s) {
+			if q.ID != 0 && k.At(s).ID != q.ID || k.availableTo(t, s, q.Exclusive()) || !k.contendedBy(t, s) {
 				continue
 			}
 			match := matchAny(conds, k.Row(s)) || k.At(s).State == changed && matchAny(conds, k.oldRow(e, l))

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // The tables of the specification, cell by cell.
@@ -47,7 +49,7 @@ func TestLocks_WhoMayHaveWhat(t *testing.T) {
 			"changed by A",
 			func(s *scene, a, b uint64) {
 				id := s.write(tx0, 1)
-				require.NoError(s.t, s.e.Update(s.now, under(a), Request{}, Change{ID: id, Row: stoneRow(1)}).Err)
+				require.NoError(s.t, s.e.Update(s.now, under(a), call.Request{}, call.Change{ID: id, Row: stoneRow(1)}).Err)
 			},
 			[]cell{{ok, hidden}, {ok, hidden}, {conflict, hidden}, {conflict, hidden}, {conflict, hidden}, {conflict, hidden}},
 		},
@@ -84,7 +86,7 @@ func TestLocks_WhoMayHaveWhat(t *testing.T) {
 // TestLocks_WhatTheEndOfATransactionDoes is the table of what becomes of an entry at commit and abort.
 func TestLocks_WhatTheEndOfATransactionDoes(t *testing.T) {
 	t.Parallel()
-	all := []EventType{Written, Taken, Expired, Cancelled, Renewed, Updated, Available, Visible}
+	all := []call.EventType{call.Written, call.Taken, call.Expired, call.Cancelled, call.Renewed, call.Updated, call.Available, call.Visible}
 	ends := []struct {
 		name string
 		end  func(s *scene, a uint64)
@@ -108,26 +110,26 @@ func TestLocks_WhatTheEndOfATransactionDoes(t *testing.T) {
 		{
 			"read",
 			func(s *scene, a uint64) { s.write(tx0, 1); s.find(read(a)) },
-			result{isFree, []event{{Available, 1}}, false, true},
-			result{isFree, []event{{Available, 1}}, false, true},
+			result{isFree, []event{{call.Available, 1}}, false, true},
+			result{isFree, []event{{call.Available, 1}}, false, true},
 		},
 		{
 			"written",
 			func(s *scene, a uint64) { s.write(a, 1) },
-			result{isFree, []event{{Written, 1}, {Available, 1}, {Visible, 1}}, true, true},
+			result{isFree, []event{{call.Written, 1}, {call.Available, 1}, {call.Visible, 1}}, true, true},
 			result{gone, nil, false, false},
 		},
 		{
 			"taken",
 			func(s *scene, a uint64) { s.write(tx0, 1); s.find(take(a)) },
-			result{gone, []event{{Taken, 1}}, false, false},
-			result{isFree, []event{{Available, 1}, {Visible, 1}}, true, true},
+			result{gone, []event{{call.Taken, 1}}, false, false},
+			result{isFree, []event{{call.Available, 1}, {call.Visible, 1}}, true, true},
 		},
 		{
 			"read, then taken",
 			func(s *scene, a uint64) { s.write(tx0, 1); s.find(read(a)); s.find(take(a)) },
-			result{gone, []event{{Taken, 1}}, false, false},
-			result{isFree, []event{{Available, 1}, {Visible, 1}}, true, true},
+			result{gone, []event{{call.Taken, 1}}, false, false},
+			result{isFree, []event{{call.Available, 1}, {call.Visible, 1}}, true, true},
 		},
 		{
 			"written and taken",
@@ -158,10 +160,10 @@ func TestLocks_WhatTheEndOfATransactionDoes(t *testing.T) {
 				require.Equal(t, want.then, s.state(1))
 				require.Equal(t, ended, s.find(read(a)))
 			})
-			waits := func(q *Query, served bool) func(t *testing.T) {
+			waits := func(q *call.Query, served bool) func(t *testing.T) {
 				return func(t *testing.T) {
 					s, a := given(t)
-					if s.find(&Query{Templates: q.Templates, Max: 1}) == ok && !q.Take {
+					if s.find(&call.Query{Templates: q.Templates, Max: 1}) == ok && !q.Take {
 						return // a read that finds it needs not wait
 					}
 					w := s.wait(q)
@@ -226,7 +228,7 @@ func TestWaiting_WhatACallWaitsFor(t *testing.T) {
 							require.NoError(t, r.Err)
 							return
 						}
-						require.ErrorIs(t, r.Err, ErrNoMatch)
+						require.ErrorIs(t, r.Err, call.ErrNoMatch)
 						if row.wait {
 							require.Equal(t, row.want[i] == waits, s.e.Park(q, nil) != nil)
 						}

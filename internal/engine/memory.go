@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"unsafe"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // What things take in memory, about: beside what is counted in full.
@@ -20,7 +20,7 @@ func (e *Engine) Memory() int64 {
 }
 
 // Fits reports whether drafts can be stored in memory that others have left, so that the state need not grow for them.
-func (e *Engine) Fits(drafts []Draft) bool {
+func (e *Engine) Fits(drafts []call.Draft) bool {
 	if len(drafts) != 1 { // counting many is not worth it
 		return false
 	}
@@ -38,7 +38,7 @@ type Use struct {
 }
 
 // Use returns what there is of a kind, entries that nobody sees included.
-func (e *Engine) Use(id KindID) Use {
+func (e *Engine) Use(id call.KindID) Use {
 	if id == 0 || int(id) > len(e.kinds) {
 		return Use{}
 	}
@@ -57,18 +57,3 @@ func (e *Engine) Knows(kind string) bool { return e.byName[kind] != 0 }
 
 // NumKinds returns how many kinds there are.
 func (e *Engine) NumKinds() int { return len(e.kinds) }
-
-// Weight returns about how many bytes the templates of q take.
-func (q *Query) Weight() int {
-	n := len(q.Templates) * int(unsafe.Sizeof(Template{})+unsafe.Sizeof(node{}))
-	for i := range q.Templates {
-		for j := range q.Templates[i].Conds {
-			c := &q.Templates[i].Conds[j]
-			n += int(unsafe.Sizeof(*c)) + len(c.Value)
-			for _, v := range c.Values {
-				n += int(unsafe.Sizeof(v)) + len(v)
-			}
-		}
-	}
-	return n
-}

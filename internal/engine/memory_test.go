@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -34,22 +35,22 @@ func TestMemory_IsGivenBack(t *testing.T) {
 	empty := e.Memory()
 	large := aStone(1)
 	large.Row = append(large.Row, make([]byte, 40<<10)...)
-	var drafts []Draft
+	var drafts []call.Draft
 	for i := range 20 << 10 {
 		drafts = append(drafts, aStone(int64(i)))
 	}
 	drafts = append(drafts, large)
-	r := e.Write(1, txn.ID{}, Request{}, drafts)
+	r := e.Write(1, txn.ID{}, call.Request{}, drafts)
 	require.NoError(t, r.Err)
 	requireCounted(t, e)
 	require.Greater(t, e.Memory(), empty+20<<10*96+40<<10)
 	require.False(t, e.Fits(drafts[:1]), "nobody has left any")
 
-	q := &Query{Templates: []Template{{Kind: stoneKind}}, Max: 4096, Take: true}
+	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 4096, Take: true}
 	require.NoError(t, e.Find(1, q).Err)
 	require.NoError(t, e.Find(1, q).Err)
 	require.True(t, e.Fits(drafts[:1]), "others have left some")
-	require.False(t, e.Fits([]Draft{large}))
+	require.False(t, e.Fits([]call.Draft{large}))
 	for e.Find(1, q).Err == nil {
 		e.Log = e.Log[:0]
 	}
@@ -61,17 +62,17 @@ func TestMemory_IsGivenBack(t *testing.T) {
 func TestMemory_FollowsUpdatesAndRollbacks(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t)
-	r := e.Write(1, txn.ID{}, Request{}, []Draft{aStone(1)})
+	r := e.Write(1, txn.ID{}, call.Request{}, []call.Draft{aStone(1)})
 	id := r.Grants[0].ID
 	before := e.Use(stoneKind)
 	longer := aStone(1 << 40).Row
-	tx := e.Begin(1, Forever, Request{}, "").Grants[0].ID
-	require.NoError(t, e.Update(1, txn.ID{Number: tx}, Request{}, Change{ID: id, Row: longer}).Err)
+	tx := e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID
+	require.NoError(t, e.Update(1, txn.ID{Number: tx}, call.Request{}, call.Change{ID: id, Row: longer}).Err)
 	requireCounted(t, e)
 	require.Greater(t, e.Use(stoneKind).Bytes, before.Bytes)
 	require.NoError(t, e.Abort(1, txn.ID{Number: tx}).Err)
 	requireCounted(t, e)
 	require.Equal(t, before, e.Use(stoneKind))
-	require.NoError(t, e.Update(1, txn.ID{}, Request{}, Change{ID: id, Row: longer}).Err)
+	require.NoError(t, e.Update(1, txn.ID{}, call.Request{}, call.Change{ID: id, Row: longer}).Err)
 	requireCounted(t, e)
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -37,7 +38,7 @@ type model struct {
 
 type modelEntry struct {
 	id, order uint64
-	kind      KindID
+	kind      call.KindID
 	row       template.Row
 	version   uint32
 	attempts  uint32
@@ -87,7 +88,7 @@ func (m *model) byAge() []uint64 {
 
 type modelWaiter struct {
 	w   *Waiter
-	q   *Query
+	q   *call.Query
 	got []modelView
 	err error // why it ended without anything
 }
@@ -95,7 +96,7 @@ type modelWaiter struct {
 // modelView is what a call is shown of an entry.
 type modelView struct {
 	id       uint64
-	kind     KindID
+	kind     call.KindID
 	row      string
 	version  uint32
 	attempts uint32
@@ -104,14 +105,14 @@ type modelView struct {
 
 type modelRegistration struct {
 	id, seq uint64
-	q       *Query
-	on      EventSet
+	q       *call.Query
+	on      call.EventSet
 	expires int64
 }
 
 type modelEvent struct {
 	registration uint64
-	typ          EventType
+	typ          call.EventType
 	entry        modelView
 }
 
@@ -131,7 +132,7 @@ func (m *model) takeable(t uint64, e *modelEntry) bool {
 }
 
 // obtainable is readable or takeable, as q asks for it.
-func (m *model) obtainable(q *Query, e *modelEntry) bool {
+func (m *model) obtainable(q *call.Query, e *modelEntry) bool {
 	if q.Take {
 		return m.takeable(key(q.Txn), e)
 	}
@@ -139,12 +140,12 @@ func (m *model) obtainable(q *Query, e *modelEntry) bool {
 }
 
 // contended reports whether q cannot have e because others hold it locked. What q's own transaction took is no conflict.
-func (m *model) contended(q *Query, e *modelEntry) bool {
+func (m *model) contended(q *call.Query, e *modelEntry) bool {
 	return m.exists(e) && !m.obtainable(q, e) && (e.taker == 0 || e.taker != key(q.Txn))
 }
 
 // holders returns the transactions other than q's that keep q from having e.
-func (m *model) holders(q *Query, e *modelEntry) []uint64 {
+func (m *model) holders(q *call.Query, e *modelEntry) []uint64 {
 	all := []uint64{e.writer, e.changer, e.taker}
 	if q.Take {
 		all = append(all, e.readers...)
@@ -170,12 +171,12 @@ func (e *modelEntry) view(t uint64) modelView {
 
 // Matching.
 
-func (m *model) matches(q *Query, e *modelEntry, row template.Row) bool {
+func (m *model) matches(q *call.Query, e *modelEntry, row template.Row) bool {
 	return (q.ID == 0 || q.ID == e.id) &&
-		slices.ContainsFunc(q.Templates, func(t Template) bool { return matchesModel(&t, e.kind, row) })
+		slices.ContainsFunc(q.Templates, func(t call.Template) bool { return matchesModel(&t, e.kind, row) })
 }
 
-func matchesModel(t *Template, kind KindID, row template.Row) bool {
+func matchesModel(t *call.Template, kind call.KindID, row template.Row) bool {
 	if t.Kind == 0 {
 		return true
 	}
@@ -195,7 +196,7 @@ func matchesModel(t *Template, kind KindID, row template.Row) bool {
 }
 
 // find returns everything that q can have, in the order in which q wants it.
-func (m *model) find(q *Query) []*modelEntry {
+func (m *model) find(q *call.Query) []*modelEntry {
 	var found []*modelEntry
 	t := key(q.Txn)
 	for _, e := range m.entries {
@@ -222,7 +223,7 @@ func (m *model) find(q *Query) []*modelEntry {
 }
 
 // locked returns the matches that keep an IfExists call waiting: those that others hold locked.
-func (m *model) locked(q *Query) []*modelEntry {
+func (m *model) locked(q *call.Query) []*modelEntry {
 	var found []*modelEntry
 	for _, e := range m.entries {
 		if m.contended(q, e) && (m.matches(q, e, e.row) || e.changer != 0 && m.matches(q, e, e.change)) {
@@ -233,7 +234,7 @@ func (m *model) locked(q *Query) []*modelEntry {
 }
 
 // inHand returns the matches that transactions have taken, the oldest first.
-func (m *model) inHand(q *Query) (found []*modelEntry) {
+func (m *model) inHand(q *call.Query) (found []*modelEntry) {
 	for _, e := range m.entries {
 		if m.exists(e) && e.taker != 0 && m.matches(q, e, e.row) {
 			found = append(found, e)
@@ -243,7 +244,7 @@ func (m *model) inHand(q *Query) (found []*modelEntry) {
 }
 
 // apart counts the entries of a kind that somebody holds, and that are delayed.
-func (m *model) apart(k KindID) (n Apart) {
+func (m *model) apart(k call.KindID) (n call.Apart) {
 	for _, e := range m.entries {
 		switch {
 		case e.kind != k || e.writer != 0 || e.expires <= m.now && e.visible == 0:
@@ -279,16 +280,16 @@ func (m *model) become(e *modelEntry) {
 
 // left returns what is left of the lease of e at a time.
 func (e *modelEntry) left(at int64) int64 {
-	if e.expires == Forever {
-		return Forever
+	if e.expires == call.Forever {
+		return call.Forever
 	}
 	return e.expires - at
 }
 
 // until returns when a lease of d that starts at from ends.
 func until(from, d int64) int64 {
-	if d >= Forever-from {
-		return Forever
+	if d >= call.Forever-from {
+		return call.Forever
 	}
 	return from + d
 }
@@ -311,7 +312,7 @@ func (m *model) begin(now int64) {
 
 // nextEnd returns when something next ends by itself, and what happens then.
 func (m *model) nextEnd() (at int64, what func()) {
-	at = Forever
+	at = call.Forever
 	next := func(t int64, f func()) {
 		if t < at {
 			at, what = t, f
@@ -328,12 +329,12 @@ func (m *model) nextEnd() (at int64, what func()) {
 				}
 			}
 			m.undo(t, nil)
-			m.end(t, ErrTxnEnded)
+			m.end(t, call.ErrTxnEnded)
 		})
 	}
 	for _, e := range m.entries {
 		next(e.expires, func() {
-			m.emit(Expired, e)
+			m.emit(call.Expired, e)
 			m.remove(e)
 		})
 		if e.visible != 0 && e.writer == 0 {
@@ -343,7 +344,7 @@ func (m *model) nextEnd() (at int64, what func()) {
 				m.late = append(m.late, e.id)
 				m.become(e)
 				if e.attempts == 0 && m.exists(e) {
-					m.emit(Written, e)
+					m.emit(call.Written, e)
 				}
 			})
 		}
@@ -356,11 +357,11 @@ func (m *model) endRegistration(r *modelRegistration) {
 	m.registrations = slices.DeleteFunc(slices.Clone(m.registrations), func(o *modelRegistration) bool { return o == r })
 }
 
-func (m *model) write(t uint64, drafts []Draft, ids []uint64) {
+func (m *model) write(t uint64, drafts []call.Draft, ids []uint64) {
 	m.change(func() { m.store(t, drafts, ids) })
 }
 
-func (m *model) store(t uint64, drafts []Draft, ids []uint64) {
+func (m *model) store(t uint64, drafts []call.Draft, ids []uint64) {
 	m.spoil(t)
 	for i, d := range drafts {
 		e := &modelEntry{id: ids[i], kind: d.Kind, row: d.Row, version: 1, writer: t, expires: until(m.now+d.Delay, d.Lease)}
@@ -372,7 +373,7 @@ func (m *model) store(t uint64, drafts []Draft, ids []uint64) {
 		}
 		m.become(e)
 		if e.visible == 0 {
-			m.emit(Written, e)
+			m.emit(call.Written, e)
 		}
 	}
 }
@@ -385,13 +386,13 @@ func (m *model) spoil(t uint64) {
 }
 
 // obtain is a read or take that does not wait.
-func (m *model) obtain(q *Query) (got []modelView) {
+func (m *model) obtain(q *call.Query) (got []modelView) {
 	m.change(func() { got = m.grab(q, q.Max) })
 	return got
 }
 
 // grab gives q up to n entries.
-func (m *model) grab(q *Query, n int) (got []modelView) {
+func (m *model) grab(q *call.Query, n int) (got []modelView) {
 	found := m.find(q)
 	for _, e := range found[:min(n, len(found))] {
 		got = append(got, m.give(q, e))
@@ -400,7 +401,7 @@ func (m *model) grab(q *Query, n int) (got []modelView) {
 }
 
 // give locks or removes e for q.
-func (m *model) give(q *Query, e *modelEntry) modelView {
+func (m *model) give(q *call.Query, e *modelEntry) modelView {
 	t := key(q.Txn)
 	v := e.view(t)
 	switch {
@@ -416,7 +417,7 @@ func (m *model) give(q *Query, e *modelEntry) modelView {
 		m.lastOrder++
 		e.taker, e.taken = t, m.lastOrder
 	case q.Take:
-		m.emit(Taken, e)
+		m.emit(call.Taken, e)
 		m.remove(e)
 	case t != 0 && !slices.Contains(e.readers, t):
 		m.spoil(t)
@@ -425,10 +426,10 @@ func (m *model) give(q *Query, e *modelEntry) modelView {
 	return v
 }
 
-func (m *model) commit(t uint64, drafts []Draft, ids []uint64) {
+func (m *model) commit(t uint64, drafts []call.Draft, ids []uint64) {
 	m.write(t, drafts, ids)
 	m.change(func() {
-		m.end(t, ErrTxnEnded)
+		m.end(t, call.ErrTxnEnded)
 		var taken []*modelEntry
 		for _, e := range slices.Clone(m.entries) {
 			e.readers = slices.DeleteFunc(e.readers, func(r uint64) bool { return r == t })
@@ -438,7 +439,7 @@ func (m *model) commit(t uint64, drafts []Draft, ids []uint64) {
 			case e.changer == t:
 				e.row, e.version = e.change, e.version+1
 				e.changer, e.change = 0, nil
-				m.emit(Updated, e)
+				m.emit(call.Updated, e)
 			case e.writer == t:
 				e.writer = 0
 				m.become(e)
@@ -447,14 +448,14 @@ func (m *model) commit(t uint64, drafts []Draft, ids []uint64) {
 						m.late = append(m.late, e.id)
 					}
 					e.visible = 0
-					m.emit(Written, e)
+					m.emit(call.Written, e)
 				}
 			}
 		}
 		slices.SortFunc(taken, func(a, b *modelEntry) int { return cmp.Compare(a.taken, b.taken) })
 		for _, e := range taken {
 			if e.taker = 0; e.later == 0 {
-				m.emit(Taken, e)
+				m.emit(call.Taken, e)
 				m.remove(e)
 				continue
 			}
@@ -475,12 +476,12 @@ func (m *model) prepare(t uint64) bool {
 		return true
 	}
 	if !slices.ContainsFunc(m.entries, func(e *modelEntry) bool { return e.taker == t || e.changer == t || e.writer == t }) {
-		m.abort(t, ErrTxnEnded)
+		m.abort(t, call.ErrTxnEnded)
 		return false
 	}
 	m.change(func() {
-		m.endCalls(t, ErrTxnEnded)
-		m.txns[t].prepared, m.txns[t].expires = true, Forever
+		m.endCalls(t, call.ErrTxnEnded)
+		m.txns[t].prepared, m.txns[t].expires = true, call.Forever
 		for _, e := range m.entries {
 			e.readers = slices.DeleteFunc(e.readers, func(r uint64) bool { return r == t })
 		}
@@ -541,31 +542,31 @@ func (m *model) endCalls(t uint64, why error) {
 func (m *model) deferEntry(t, id uint64, delay int64) error {
 	e := m.entry(id)
 	if e == nil || e.taker != t || e.expires <= m.now {
-		return ErrNoMatch
+		return call.ErrNoMatch
 	}
 	e.later = m.now + delay
 	return nil
 }
 
-func (m *model) update(t uint64, c Change) (version uint32, err error) {
+func (m *model) update(t uint64, c call.Change) (version uint32, err error) {
 	m.change(func() {
 		e := m.entry(c.ID)
 		switch {
 		case e == nil || !m.exists(e) || !mine(e.writer, t) || t != 0 && e.taker == t:
-			err = ErrNoMatch
+			err = call.ErrNoMatch
 		case !m.takeable(t, e):
-			err = ErrLocked
+			err = call.ErrLocked
 		case c.Version != 0 && c.Version != e.view(t).version:
-			err = ErrVersionConflict
+			err = call.ErrVersionConflict
 		case t == 0:
 			e.row, e.version = c.Row, e.version+1
-			m.emit(Updated, e)
+			m.emit(call.Updated, e)
 		case e.writer == t:
 			e.row = c.Row
-			m.emit(Updated, e)
+			m.emit(call.Updated, e)
 		default:
 			e.changer, e.change = t, c.Row
-			m.emit(Updated, e)
+			m.emit(call.Updated, e)
 		}
 		if err == nil {
 			m.spoil(t)
@@ -575,7 +576,7 @@ func (m *model) update(t uint64, c Change) (version uint32, err error) {
 	return version, err
 }
 
-func (m *model) notify(id uint64, q *Query, on EventSet, lease int64) {
+func (m *model) notify(id uint64, q *call.Query, on call.EventSet, lease int64) {
 	m.spoil(key(q.Txn))
 	if lease == 0 {
 		m.ended = append(m.ended, id)
@@ -601,13 +602,13 @@ func (m *model) renew(id uint64, d int64) bool {
 		return false
 	}
 	e.expires = until(max(m.now, e.visible), d)
-	m.emit(Renewed, e)
+	m.emit(call.Renewed, e)
 	return true
 }
 
 func (m *model) cancel(id uint64) bool {
 	if _, ok := m.txns[id]; ok {
-		m.abort(id, ErrTxnEnded)
+		m.abort(id, call.ErrTxnEnded)
 		return true
 	}
 	for _, r := range m.registrations {
@@ -621,7 +622,7 @@ func (m *model) cancel(id uint64) bool {
 		return false
 	}
 	m.change(func() {
-		m.emit(Cancelled, e)
+		m.emit(call.Cancelled, e)
 		m.remove(e)
 		if t := e.taker; t != 0 && !m.txns[t].prepared {
 			if t > foreign {
@@ -635,7 +636,7 @@ func (m *model) cancel(id uint64) bool {
 }
 
 // park makes q wait; it reports false if q is an IfExists call with nothing to wait for.
-func (m *model) park(w *Waiter, q *Query) bool {
+func (m *model) park(w *Waiter, q *call.Query) bool {
 	if (q.IfExists || q.ID != 0) && len(m.locked(q)) == 0 {
 		return false
 	}
@@ -662,7 +663,7 @@ func (m *model) crash() {
 	}
 	m.begin(m.now)
 	for _, t := range volatile {
-		m.abort(t, ErrTxnEnded)
+		m.abort(t, call.ErrTxnEnded)
 	}
 }
 
@@ -689,7 +690,7 @@ func (m *model) change(f func()) {
 	m.serve()
 	for _, w := range m.waiting {
 		if (w.q.IfExists || w.q.ID != 0) && len(m.locked(w.q)) == 0 {
-			m.grant(w, ErrNoMatch)
+			m.grant(w, call.ErrNoMatch)
 		}
 	}
 }
@@ -700,12 +701,12 @@ type availability struct {
 }
 
 // availability tells for every registration which entries are visible, and which can be taken.
-func (m *model) availability() map[EventType]map[availability]bool {
-	now := map[EventType]map[availability]bool{Visible: {}, Available: {}}
+func (m *model) availability() map[call.EventType]map[availability]bool {
+	now := map[call.EventType]map[availability]bool{call.Visible: {}, call.Available: {}}
 	for _, r := range m.registrations {
 		for _, e := range m.entries {
-			now[Visible][availability{r, e}] = m.readable(key(r.q.Txn), e)
-			now[Available][availability{r, e}] = m.takeable(key(r.q.Txn), e)
+			now[call.Visible][availability{r, e}] = m.readable(key(r.q.Txn), e)
+			now[call.Available][availability{r, e}] = m.takeable(key(r.q.Txn), e)
 		}
 	}
 	return now
@@ -713,17 +714,17 @@ func (m *model) availability() map[EventType]map[availability]bool {
 
 // announce tells registrations which entries have become visible, and which can be taken that could not before. One
 // transition is one event, of the types that are asked for the one that says most: what was told since told is not told again.
-func (m *model) announce(before map[EventType]map[availability]bool, told int) {
+func (m *model) announce(before map[call.EventType]map[availability]bool, told int) {
 	after := m.availability()
 	for _, r := range m.registrations {
 		for _, e := range m.entries {
 			a := availability{r, e}
 			if slices.ContainsFunc(m.events[told:], func(ev modelEvent) bool {
-				return ev.registration == r.id && ev.entry.id == e.id && (ev.typ == Written || ev.typ == Updated)
+				return ev.registration == r.id && ev.entry.id == e.id && (ev.typ == call.Written || ev.typ == call.Updated)
 			}) {
 				continue
 			}
-			for _, typ := range []EventType{Visible, Available} {
+			for _, typ := range []call.EventType{call.Visible, call.Available} {
 				if r.on.Has(typ) && after[typ][a] && !before[typ][a] {
 					m.tell(r, typ, e)
 					break
@@ -735,24 +736,24 @@ func (m *model) announce(before map[EventType]map[availability]bool, told int) {
 
 // emit tells registrations of something that was done to e. What a transaction has not committed is told to its own only, what
 // was never visible to nobody.
-func (m *model) emit(typ EventType, e *modelEntry) {
+func (m *model) emit(typ call.EventType, e *modelEntry) {
 	if e.visible != 0 && e.attempts == 0 {
 		return
 	}
 	secret := e.writer
-	if typ == Updated && secret == 0 {
+	if typ == call.Updated && secret == 0 {
 		secret = e.changer
 	}
 	for _, r := range m.registrations {
-		if mine(secret, key(r.q.Txn)) && (secret == 0 || typ == Written || typ == Updated) {
+		if mine(secret, key(r.q.Txn)) && (secret == 0 || typ == call.Written || typ == call.Updated) {
 			m.tell(r, typ, e)
 		}
 	}
 }
 
-func (m *model) tell(r *modelRegistration, typ EventType, e *modelEntry) {
+func (m *model) tell(r *modelRegistration, typ call.EventType, e *modelEntry) {
 	t := key(r.q.Txn)
-	if typ == Expired || typ == Cancelled || typ == Renewed {
+	if typ == call.Expired || typ == call.Cancelled || typ == call.Renewed {
 		t = 0 // what is not committed stays out of what happens to leases
 	}
 	if r.on.Has(typ) && r.expires > m.now && m.matches(r.q, e, e.rowFor(t)) {
@@ -793,7 +794,7 @@ func (m *model) finish() {
 			if victim > foreign {
 				m.doomed = append(m.doomed, under(victim))
 			}
-			m.abort(victim, ErrDeadlock)
+			m.abort(victim, call.ErrDeadlock)
 		}
 	}
 }

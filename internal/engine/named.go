@@ -6,21 +6,15 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
-// Named is a template that names its kind and brings its fields, since the space may not have them yet. What it means follows from the
-// schema that the kind has, and is found out again whenever that changes while a call waits or a registration lives.
-type Named struct {
-	template.Template
-	Order []template.Order // of the query, if this is its only template
-}
-
 // nowhere is the kind of a named template that no entry can match as long as schemas are as they are.
-const nowhere KindID = math.MaxUint32
+const nowhere call.KindID = math.MaxUint32
 
 // selected returns the kind that a template selects, with those that embed it.
-func (e *Engine) selected(id KindID) *kind {
+func (e *Engine) selected(id call.KindID) *kind {
 	if id == nowhere {
 		return e.nowhere
 	}
@@ -29,11 +23,11 @@ func (e *Engine) selected(id KindID) *kind {
 
 // bind sets kind and conditions of t, a named template, and the ordering of q, to what they mean now. It returns ErrInvalidArgument, and
 // ErrSchemaConflict if the kind has a field with another class.
-func (e *Engine) bind(q *Query, t *Template) error {
+func (e *Engine) bind(q *call.Query, t *call.Template) error {
 	n := t.Named
 	t.Kind, t.Conds, q.Order = nowhere, nil, nil
 	if err := template.CheckNamed(&n.Template, n.Order); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+		return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
 	}
 	id := e.byName[n.Kind]
 	if id == 0 {
@@ -48,7 +42,7 @@ func (e *Engine) bind(q *Query, t *Template) error {
 
 // bindListener is bind for a registration, which nobody is there to tell that it contradicts a schema: as long as it does, it matches nothing.
 // Only the fields of its conditions count.
-func (e *Engine) bindListener(t *Template) {
+func (e *Engine) bindListener(t *call.Template) {
 	n := t.Named
 	t.Kind, t.Conds = nowhere, nil
 	id := e.byName[n.Kind]
@@ -85,7 +79,9 @@ func (e *Engine) unbind(k *kind) {
 			for class := range b.of {
 				for _, n := range b.all(class) {
 					if n.template.Named == nil {
-						n.template.Named = &Named{template.Template{Kind: k.schema.Kind, Conds: n.conds, Fields: k.schema.Fields}, n.order()}
+						n.template.Named = &call.Named{
+							Template: template.Template{Kind: k.schema.Kind, Conds: n.conds, Fields: k.schema.Fields}, Order: n.order(),
+						}
 						e.named.add(n)
 					}
 				}
@@ -135,7 +131,7 @@ func (e *Engine) rebind(name string) {
 }
 
 // bindListeners binds all named templates of a registration.
-func (e *Engine) bindListeners(q *Query) {
+func (e *Engine) bindListeners(q *call.Query) {
 	for i := range q.Templates {
 		if q.Templates[i].Named != nil {
 			e.bindListener(&q.Templates[i])

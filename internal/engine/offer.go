@@ -1,26 +1,25 @@
 package engine
 
 import (
-	"math/bits"
-
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
 // audience says who hears of an entry that has changed its state: registrations for events of these types, and of the waiting calls reads
 // and takes or takes alone. The zero audience is nobody.
 type audience struct {
-	events EventSet
+	events call.EventSet
 	reads  bool
 	only   *transaction // not nil: of the registrations those under this transaction, to which alone it is new
 	but    *transaction // not nil: of the registrations those that are not under this transaction, to which it is not new
 }
 
 var (
-	fresh        = audience{events: Events(Written, Available, Visible), reads: true} // it was written
-	again        = audience{events: Events(Available, Visible), reads: true}          // it is visible again
-	unlocked     = audience{events: Events(Available)}                                // it was visible, and may now be taken
-	replaced     = audience{events: Events(Updated), reads: true}                     // its fields were changed
-	changedUnder = audience{events: Events(Updated, Available, Visible), reads: true} // its fields were changed, and it is visible again
+	fresh        = audience{events: call.Events(call.Written, call.Available, call.Visible), reads: true} // it was written
+	again        = audience{events: call.Events(call.Available, call.Visible), reads: true}               // it is visible again
+	unlocked     = audience{events: call.Events(call.Available)}                                          // it was visible, and may now be taken
+	replaced     = audience{events: call.Events(call.Updated), reads: true}                               // its fields were changed
+	changedUnder = audience{events: call.Events(call.Updated, call.Available, call.Visible), reads: true} // its fields were changed, and it is visible again
 )
 
 // butTo returns the audience without the registrations under t.
@@ -143,13 +142,13 @@ func (n *node) matches(row template.Row, at []int) bool {
 
 // tell notifies registrations of something that has happened to an entry other than becoming visible, unless it never was. What
 // a transaction has changed and not committed stays out of it.
-func (e *Engine) tell(k *kind, s slot, what EventType) {
+func (e *Engine) tell(k *kind, s slot, what call.EventType) {
 	if e.wanted[what] == 0 || !k.seen(s) {
 		return
 	}
 	v := k.before(e, s)
 	e.offers++
-	e.watching(k, v.ID, v.Row, listening, func(n *node) { e.notify(n.listener, v, Events(what)) })
+	e.watching(k, v.ID, v.Row, listening, func(n *node) { e.notify(n.listener, v, call.Events(what)) })
 }
 
 // watching calls f with the nodes of a class that match an entry of kind k.
@@ -194,7 +193,7 @@ func (e *Engine) serveUnder(t *transaction) {
 	calls := t.calls()
 	for _, take := range [...]bool{false, true} {
 		for _, w := range calls {
-			if w.parked && w.Query.exclusive() == take {
+			if w.parked && w.Query.Exclusive() == take {
 				e.grab(w)
 			}
 		}
@@ -208,7 +207,7 @@ func (k *kind) ownTaker(e *Engine, s slot) *Waiter {
 		return nil
 	}
 	for _, w := range l.readers[0].calls() {
-		if w.Query.exclusive() && w.wants(e, k, s) {
+		if w.Query.Exclusive() && w.wants(e, k, s) {
 			return w
 		}
 	}
@@ -249,7 +248,7 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) {
 	case w.Query.Begin:
 		t, granted := e.beginTxn(w.Query.Lease, w.Query.By, w.Query.Holder)
 		v.Txn = t.id
-		w.Grants = append(w.Grants, Grant{ID: t.id, Granted: granted})
+		w.Grants = append(w.Grants, call.Grant{ID: t.id, Granted: granted})
 		e.seize(t, k, s)
 	case w.Query.Claim:
 		e.share(w.txn, k, s)
@@ -263,7 +262,7 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) {
 
 // serve adds v to what w returns when all that is being offered is. A waiter that has all it asked for, or
 // whose transaction may hold no more, leaves at once.
-func (e *Engine) serve(w *Waiter, v View) {
+func (e *Engine) serve(w *Waiter, v call.View) {
 	if len(w.Got) == 0 {
 		e.Granted = append(e.Granted, w)
 	}
@@ -292,12 +291,4 @@ func (e *Engine) settle() {
 			e.Unpark(w)
 		}
 	}
-}
-
-// first returns the first of the types, by number; 0 if there is none.
-func (s EventSet) first() EventType {
-	if s == 0 {
-		return 0
-	}
-	return EventType(bits.TrailingZeros16(uint16(s)))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -24,7 +25,7 @@ func TestOrdered_AgreesWithLookingAtAll(t *testing.T) {
 			e := newTestEngine(t)
 			ids := []uint64{}
 			write := func() {
-				res := e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: animalKind, Row: animalRow(r), Lease: Forever}})
+				res := e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: animalKind, Row: animalRow(r), Lease: call.Forever}})
 				require.NoError(t, res.Err)
 				ids = append(ids, res.Grants[0].ID)
 			}
@@ -61,8 +62,8 @@ func animalRow(r *rand.Rand) template.Row {
 	return row
 }
 
-func orderedQuery(r *rand.Rand) *Query {
-	q := &Query{Max: 1 + r.IntN(3)*r.IntN(30), Templates: []Template{{Kind: animalKind}}}
+func orderedQuery(r *rand.Rand) *call.Query {
+	q := &call.Query{Max: 1 + r.IntN(3)*r.IntN(30), Templates: []call.Template{{Kind: animalKind}}}
 	for range r.IntN(4) {
 		q.Templates[0].Conds = append(q.Templates[0].Conds, randomCond(r, animal))
 	}
@@ -74,7 +75,7 @@ func orderedQuery(r *rand.Rand) *Query {
 }
 
 // force gives an engine the indexes that serve a query.
-func force(e *Engine, q *Query) {
+func force(e *Engine, q *call.Query) {
 	expand(q.Templates[0].Conds, func(conds []template.Cond) {
 		for _, p := range []*store.Pool{&e.kinds[0].Free, &e.kinds[0].Shared} {
 			if sh := store.ShapeOf(conds, q.Order); sh.Indexable() && p.Index(sh) == nil {
@@ -88,25 +89,25 @@ func force(e *Engine, q *Query) {
 // disturb takes, changes or locks entries.
 func disturb(t *testing.T, e *Engine, r *rand.Rand, ids []uint64) {
 	id := ids[r.IntN(len(ids))]
-	one := &Query{Max: 1, ID: id, Templates: []Template{{Kind: animalKind}}}
+	one := &call.Query{Max: 1, ID: id, Templates: []call.Template{{Kind: animalKind}}}
 	switch r.IntN(4) {
 	case 0:
 		one.Take = true
 		e.Find(1, one)
 	case 1:
-		e.Update(1, txn.ID{}, Request{}, Change{ID: id, Row: animalRow(r)})
+		e.Update(1, txn.ID{}, call.Request{}, call.Change{ID: id, Row: animalRow(r)})
 	case 2: // out of its place, and back
-		one.Txn, one.Take = under(e.Begin(1, Forever, Request{}, "").Grants[0].ID), r.IntN(2) == 0
+		one.Txn, one.Take = under(e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID), r.IntN(2) == 0
 		e.Find(1, one)
 		require.NoError(t, e.Abort(1, one.Txn).Err)
 	case 3: // for good
-		one.Txn = under(e.Begin(1, Forever, Request{}, "").Grants[0].ID)
+		one.Txn = under(e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID)
 		e.Find(1, one)
 	}
 }
 
 // lookAtAll returns the identities of the entries that a read finds.
-func lookAtAll(e *Engine, q *Query) []uint64 {
+func lookAtAll(e *Engine, q *call.Query) []uint64 {
 	k := e.kinds[0]
 	var all []slot
 	for s := slot(1); s <= k.Top(); s++ {
@@ -124,7 +125,7 @@ func lookAtAll(e *Engine, q *Query) []uint64 {
 	return ids
 }
 
-func identities(vs []View) []uint64 {
+func identities(vs []call.View) []uint64 {
 	ids := []uint64{}
 	for _, v := range vs {
 		ids = append(ids, v.ID)

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"encoding/binary"
+
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // outcomes are the outcomes of a session's calls, oldest first. They lie one after the other in one piece of memory, which
@@ -158,7 +160,7 @@ func (s *session) wrote(lsn, number, first, count uint64, leases []byte) {
 	s.end(start)
 }
 
-func (s *session) took(lsn, number uint64, v View, more bool) {
+func (s *session) took(lsn, number uint64, v call.View, more bool) {
 	what := isTake
 	if more {
 		what = isTakeMore
@@ -190,37 +192,37 @@ func (s *session) received(n int) {
 }
 
 // view returns the entry that is the body of an outcome.
-func (x *outcome) view() View {
+func (x *outcome) view() call.View {
 	d := bodyDecoder{x.body}
-	v := View{ID: d.uvarint(), Kind: KindID(d.uvarint()), Version: uint32(d.uvarint()), Attempts: uint32(d.uvarint())}
+	v := call.View{ID: d.uvarint(), Kind: call.KindID(d.uvarint()), Version: uint32(d.uvarint()), Attempts: uint32(d.uvarint())}
 	v.Row = d.b
 	return v
 }
 
 // appendGrants appends the grants of a write.
-func (x *outcome) appendGrants(grants []Grant) []Grant {
+func (x *outcome) appendGrants(grants []call.Grant) []call.Grant {
 	d := bodyDecoder{x.body}
 	first, count := d.uvarint(), d.uvarint()
-	lease := int64(Forever)
+	lease := int64(call.Forever)
 	each := len(d.b) > 0
 	for i := range count {
 		if each {
 			lease = d.lease()
 			each = len(d.b) > 0 // a single one is for all
 		}
-		grants = append(grants, Grant{ID: first + i, Granted: lease})
+		grants = append(grants, call.Grant{ID: first + i, Granted: lease})
 	}
 	return grants
 }
 
 // appendLeases appends the leases of grants: nothing if all are forever, one if all are alike.
-func appendLeases(dst []byte, grants []Grant) []byte {
+func appendLeases(dst []byte, grants []call.Grant) []byte {
 	alike := true
 	for i := range grants {
 		alike = alike && grants[i].Granted == grants[0].Granted
 	}
 	if alike {
-		if grants[0].Granted == Forever {
+		if grants[0].Granted == call.Forever {
 			return dst
 		}
 		grants = grants[:1]
@@ -232,7 +234,7 @@ func appendLeases(dst []byte, grants []Grant) []byte {
 }
 
 func appendLease(dst []byte, lease int64) []byte {
-	if lease == Forever {
+	if lease == call.Forever {
 		return append(dst, 0)
 	}
 	return binary.AppendUvarint(dst, uint64(lease)+1)
@@ -247,7 +249,7 @@ const (
 )
 
 // appendOutcome encodes Grants, Errs, Seq and Version of a result.
-func appendOutcome(dst []byte, r *Result) []byte {
+func appendOutcome(dst []byte, r *call.Result) []byte {
 	if len(r.Grants) > 0 {
 		dst = binary.AppendUvarint(append(dst, fieldGrants), uint64(len(r.Grants)))
 		for _, g := range r.Grants {
@@ -274,20 +276,20 @@ func appendOutcome(dst []byte, r *Result) []byte {
 }
 
 // decodeOutcome is the inverse of appendOutcome; Grants and Errs of r are the engine's.
-func (e *Engine) decodeOutcome(body []byte, r *Result) {
+func (e *Engine) decodeOutcome(body []byte, r *call.Result) {
 	d := bodyDecoder{body}
 	for len(d.b) > 0 {
 		switch d.uvarint() {
 		case fieldGrants:
 			for n := d.count(); n > 0; n-- {
-				e.grants = append(e.grants, Grant{ID: d.uvarint(), Granted: d.lease()})
+				e.grants = append(e.grants, call.Grant{ID: d.uvarint(), Granted: d.lease()})
 			}
 			r.Grants = e.grants
 		case fieldFailed:
 			for n := d.count(); n > 0; n-- {
 				var err error
 				if d.uvarint() != 0 {
-					err = ErrLeaseEnded
+					err = call.ErrLeaseEnded
 				}
 				e.errs = append(e.errs, err)
 			}
@@ -319,7 +321,7 @@ func (d *bodyDecoder) count() uint64 { return min(d.uvarint(), uint64(len(d.b)))
 func (d *bodyDecoder) lease() int64 {
 	v := d.uvarint()
 	if v == 0 {
-		return Forever
+		return call.Forever
 	}
 	return int64(v - 1)
 }

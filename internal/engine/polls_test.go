@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -46,7 +47,7 @@ func tasks(tb testing.TB, n int) *Engine {
 	e := New(Config{}, 0)
 	require.NoError(tb, e.Register(0, task).Err)
 	for i := range n {
-		e.Write(0, txn.ID{}, Request{}, []Draft{{Kind: 1, Row: taskRow(i, n), Lease: Forever}})
+		e.Write(0, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: taskRow(i, n), Lease: call.Forever}})
 		e.Log = e.Log[:0]
 	}
 	return e
@@ -55,7 +56,7 @@ func tasks(tb testing.TB, n int) *Engine {
 // poll is a query that asks for one of many tasks again and again.
 type poll struct {
 	name string
-	q    Query
+	q    call.Query
 }
 
 // polls returns the usual ones, on n tasks.
@@ -92,15 +93,15 @@ func polls(n int) []poll {
 	}
 }
 
-func query(order []template.Order, conds ...template.Cond) Query {
-	return Query{Max: 1, Order: order, Templates: []Template{{Kind: 1, Conds: conds}}}
+func query(order []template.Order, conds ...template.Cond) call.Query {
+	return call.Query{Max: 1, Order: order, Templates: []call.Template{{Kind: 1, Conds: conds}}}
 }
 
 // enough is how many entries a poll may look at, with its conditions.
 const enough = 128
 
 // learn makes a call until it looks at few entries. Nobody tells the engine which indexes to have.
-func learn(tb testing.TB, e *Engine, q *Query) {
+func learn(tb testing.TB, e *Engine, q *call.Query) {
 	for calls := 0; ; calls++ {
 		require.Less(tb, calls, 100_000)
 		r, x := e.StartFind(0, enough, q)
@@ -124,15 +125,15 @@ func TestPolls_LookAtFewEntries(t *testing.T) {
 			learn(t, e, &p.q)
 			for i := range 40 { // each holds what it has found
 				want := lookAtAll(e, &p.q)
-				p.q.Take, p.q.Txn = true, under(e.Begin(0, Forever, Request{}, "").Grants[0].ID)
+				p.q.Take, p.q.Txn = true, under(e.Begin(0, call.Forever, call.Request{}, "").Grants[0].ID)
 				r, x := e.StartFind(0, enough, &p.q)
 				require.Nil(t, x, "it looks at more than %d", enough)
 				require.Equal(t, want, identities(r.Entries))
 				if len(want) == 0 {
-					require.ErrorIs(t, r.Err, ErrNoMatch)
+					require.ErrorIs(t, r.Err, call.ErrNoMatch)
 				} else if i%2 == 0 {
-					require.NoError(t, e.Defer(0, p.q.Txn, want[0], MaxDelay).Err)
-					require.NoError(t, e.Commit(0, p.q.Txn, Request{}, nil).Err)
+					require.NoError(t, e.Defer(0, p.q.Txn, want[0], call.MaxDelay).Err)
+					require.NoError(t, e.Commit(0, p.q.Txn, call.Request{}, nil).Err)
 				}
 				e.Log = e.Log[:0]
 			}

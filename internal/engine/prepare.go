@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -24,19 +25,19 @@ type Decision struct {
 
 // Enlist notes, at the home of a transaction, that a partition is about to have a branch of it. One that was enlisted before has
 // lost its branch: then the transaction is aborted. It fails with ErrTxnEnded.
-func (e *Engine) Enlist(now int64, number uint64, at txn.Address) Result {
+func (e *Engine) Enlist(now int64, number uint64, at txn.Address) call.Result {
 	e.begin(now)
 	t, err := e.active(txn.ID{Number: number})
 	if err != nil {
 		return e.refused(err)
 	}
 	if slices.Contains(t.participants, at) {
-		e.abort(t, ErrTxnEnded, record.Cancelled)
-		return e.refused(ErrTxnEnded)
+		e.abort(t, call.ErrTxnEnded, record.Cancelled)
+		return e.refused(call.ErrTxnEnded)
 	}
 	t.participants = append(t.participants, at)
 	e.spoil(t)
-	return Result{Depends: max(e.reservedAt, t.volatileAt)}
+	return call.Result{Depends: max(e.reservedAt, t.volatileAt)}
 }
 
 // Participants returns the partitions that have branches of a transaction whose home this is.
@@ -48,34 +49,34 @@ func (e *Engine) Participants(number uint64) []txn.Address {
 }
 
 // Join makes a branch of a transaction that began in another space. It has no lease: its home ends it. It does nothing if there is one.
-func (e *Engine) Join(now int64, id txn.ID) Result {
+func (e *Engine) Join(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if e.branches[id] == 0 {
-		t := &transaction{id: e.fleetingID(), name: id, expires: Forever}
+		t := &transaction{id: e.fleetingID(), name: id, expires: call.Forever}
 		e.txns[t.id] = t
 		e.branches[id] = t.id
 	}
-	return Result{Depends: e.reservedAt}
+	return call.Result{Depends: e.reservedAt}
 }
 
 // Prepare makes the effects of a branch durable and keeps them locked until Commit or Abort, whatever happens. Its read locks are dropped and its
 // waiting calls end. Result: Count, 1, or 0 if it has nothing to commit: it has ended then. It fails with ErrTxnEnded.
-func (e *Engine) Prepare(now int64, id txn.ID) Result {
+func (e *Engine) Prepare(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
 	if err != nil {
 		return e.refused(err)
 	}
 	if t.prepared {
-		return Result{Count: 1, Depends: e.lsn}
+		return call.Result{Count: 1, Depends: e.lsn}
 	}
 	if !e.changes(t) {
-		e.abort(t, ErrTxnEnded, record.Cancelled)
+		e.abort(t, call.ErrTxnEnded, record.Cancelled)
 		e.settle()
-		return Result{}
+		return call.Result{}
 	}
 	for _, w := range t.calls() {
-		e.end(w, ErrTxnEnded)
+		e.end(w, call.ErrTxnEnded)
 	}
 	for _, r := range t.registrations {
 		if e.registrations[r.id] == r {
@@ -85,12 +86,12 @@ func (e *Engine) Prepare(now int64, id txn.ID) Result {
 	t.registrations = nil
 	e.change()
 	e.Log = e.appendPrepared(e.Log, t)
-	e.setTxnExpiry(t, Forever)
+	e.setTxnExpiry(t, call.Forever)
 	t.prepared = true
 	e.unshare(t)
 	e.offerPending()
 	e.settle()
-	return Result{Count: 1, Depends: e.lsn}
+	return call.Result{Count: 1, Depends: e.lsn}
 }
 
 // appendPrepared appends the records of what t will do.
@@ -122,7 +123,7 @@ func (e *Engine) appendPrepared(dst []byte, t *transaction) []byte {
 }
 
 // Decide is Commit of a transaction whose branches, in the given partitions, have prepared: with it the decision is recorded, for them to ask.
-func (e *Engine) Decide(now int64, id txn.ID, by Request, drafts []Draft, participants []txn.Address) Result {
+func (e *Engine) Decide(now int64, id txn.ID, by call.Request, drafts []call.Draft, participants []txn.Address) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
 	if err != nil {
@@ -164,14 +165,14 @@ func decodeAddresses(b []byte) (as []txn.Address, err error) {
 }
 
 // Forget forgets a decision that all participants have followed. It does nothing if there is none.
-func (e *Engine) Forget(now int64, number uint64) Result {
+func (e *Engine) Forget(now int64, number uint64) call.Result {
 	e.begin(now)
 	if e.decisions[number] != nil {
 		e.change()
 		e.Log = record.AppendID(e.Log, record.Forget, number)
 		delete(e.decisions, number)
 	}
-	return Result{Depends: e.lsn}
+	return call.Result{Depends: e.lsn}
 }
 
 // The answers of Outcome.
@@ -182,15 +183,15 @@ const (
 )
 
 // Outcome tells what has become of a transaction whose home this is. What is unknown was aborted. Result: Count.
-func (e *Engine) Outcome(now int64, number uint64) Result {
+func (e *Engine) Outcome(now int64, number uint64) call.Result {
 	e.begin(now)
 	switch {
 	case e.decisions[number] != nil:
-		return Result{Count: OutcomeCommitted, Depends: e.lsn}
+		return call.Result{Count: OutcomeCommitted, Depends: e.lsn}
 	case e.txns[number] != nil:
-		return Result{Count: OutcomeActive}
+		return call.Result{Count: OutcomeActive}
 	}
-	return Result{Count: OutcomeAborted, Depends: e.lsn}
+	return call.Result{Count: OutcomeAborted, Depends: e.lsn}
 }
 
 // Prepared returns the prepared branches, in the order in which they were made.
@@ -223,7 +224,7 @@ func (e *Engine) applyPrepare(r *record.Record) error {
 		return errPresent
 	}
 	e.lastID = max(e.lastID, r.ID)
-	t := &transaction{id: r.ID, name: txn.ID{Space: string(r.Body[n:]), Number: number}, expires: Forever, prepared: true}
+	t := &transaction{id: r.ID, name: txn.ID{Space: string(r.Body[n:]), Number: number}, expires: call.Forever, prepared: true}
 	e.txns[t.id] = t
 	e.branches[t.name] = t.id
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -32,7 +33,7 @@ type program struct {
 	searches []search // under way
 
 	branches  uint64 // of transactions of another space that there were
-	templates []Template
+	templates []call.Template
 
 	steps int
 	trace []string
@@ -53,7 +54,7 @@ func newProgram(t testing.TB, r chooser, o options) *program {
 	p.e, p.replica = New(Config{}, 0), New(Config{}, 0)
 	for len(p.templates) < o.templates {
 		if t := randomTemplate(r); o.plain {
-			p.templates = append(p.templates, Template{})
+			p.templates = append(p.templates, call.Template{})
 		} else if len(t.Conds) > 0 {
 			p.templates = append(p.templates, t)
 		}
@@ -153,13 +154,13 @@ func (p *program) logf(format string, args ...any) {
 // Every operation calls the engine, then called, then the model, then done.
 
 // called tells the model what time it is.
-func (p *program) called(shown []View) {
+func (p *program) called(shown []call.View) {
 	p.learn(shown...)
 	p.m.begin(p.m.now)
 }
 
 // learn tells the model what the engine was free to choose.
-func (p *program) learn(shown ...View) {
+func (p *program) learn(shown ...call.View) {
 	p.m.begun = map[uint64]uint64{}
 	for _, w := range p.e.Granted {
 		shown = append(shown, w.Got...)
@@ -190,7 +191,7 @@ func (p *program) untie() {
 	late := p.m.late
 	p.m.late = nil
 	for _, id := range late {
-		if e := p.m.entry(id); e != nil && e.expires < Forever {
+		if e := p.m.entry(id); e != nil && e.expires < call.Forever {
 			p.renewLease(id)
 		}
 	}
@@ -214,7 +215,7 @@ func (p *program) requireGranted() {
 	}
 }
 
-func views(vs []View) (all []modelView) {
+func views(vs []call.View) (all []modelView) {
 	for _, v := range vs {
 		all = append(all, modelView{v.ID, v.Kind, string(v.Row), v.Version, v.Attempts, v.Txn})
 	}
@@ -248,7 +249,7 @@ func (p *program) requireEvents() {
 			require.Equal(p.t, seq+1, ev.Seq, "events without holes")
 			seqs[ev.Registration]++
 		}
-		v := views([]View{ev.Entry})[0]
+		v := views([]call.View{ev.Entry})[0]
 		v.txn = 0
 		got[ev.Registration] = append(got[ev.Registration], modelEvent{ev.Registration, ev.Type, v})
 	}
@@ -289,7 +290,7 @@ func (p *program) follow() {
 
 // contents returns all entries that are visible in an engine without transactions, oldest first.
 func contents(e *Engine) []modelView {
-	return views(e.Find(0, &Query{Templates: []Template{{}}, Max: 1 << 30}).Entries)
+	return views(e.Find(0, &call.Query{Templates: []call.Template{{}}, Max: 1 << 30}).Entries)
 }
 
 // held reports whether t is prepared, so that no crash ends its locks.
@@ -308,7 +309,7 @@ func (m *model) committed() (all []modelView) {
 
 // requireTimer requires that leases end when they should, and that the engine asks to be called when the next one does, or the next delay.
 func (p *program) requireTimer() {
-	next := int64(Forever)
+	next := int64(call.Forever)
 	for _, e := range p.m.entries {
 		at, ok := p.e.store.Find(e.id)
 		require.True(p.t, ok, "entry %d", e.id)
@@ -324,7 +325,7 @@ func (p *program) requireTimer() {
 	for _, r := range p.m.registrations {
 		next = min(next, r.expires)
 	}
-	if next < Forever {
+	if next < call.Forever {
 		require.LessOrEqual(p.t, p.e.NextExpiry(), (next>>tickShift+1)<<tickShift, "the timer")
 	}
 }
@@ -364,11 +365,11 @@ func (p *program) entry() uint64 {
 	return p.m.entries[p.r.IntN(len(p.m.entries))].id
 }
 
-func (p *program) drafts() []Draft {
-	drafts := make([]Draft, 1+p.r.IntN(3))
+func (p *program) drafts() []call.Draft {
+	drafts := make([]call.Draft, 1+p.r.IntN(3))
 	for i := range drafts {
-		kind := KindID(1 + p.r.IntN(3))
-		drafts[i] = Draft{Kind: kind, Row: randomRow(p.r, schemas[kind-1]), Lease: Forever}
+		kind := call.KindID(1 + p.r.IntN(3))
+		drafts[i] = call.Draft{Kind: kind, Row: randomRow(p.r, schemas[kind-1]), Lease: call.Forever}
 		if p.r.IntN(3) == 0 {
 			drafts[i].Lease = p.duration()
 		}
@@ -379,16 +380,16 @@ func (p *program) drafts() []Draft {
 			drafts[i].Delay = p.duration()
 		}
 		if p.options.patient {
-			drafts[i].Lease, drafts[i].Delay = Forever, 0
+			drafts[i].Lease, drafts[i].Delay = call.Forever, 0
 		}
 	}
 	return drafts
 }
 
-func (p *program) query() *Query {
+func (p *program) query() *call.Query {
 	q := randomQuery(p.r)
 	if len(p.templates) > 0 && p.r.IntN(8) > 0 {
-		q.Templates, q.Order = []Template{p.templates[p.r.IntN(len(p.templates))]}, nil
+		q.Templates, q.Order = []call.Template{p.templates[p.r.IntN(len(p.templates))]}, nil
 		if k := q.Templates[0].Kind; k > 0 && p.oneIn(6) {
 			q.Order = []template.Order{{Field: len(schemas[k-1].Fields) - 1, Desc: p.oneIn(2)}}
 		}
@@ -398,7 +399,7 @@ func (p *program) query() *Query {
 		q.ID, q.Order = p.entry(), nil
 	}
 	if q.Take && q.Txn.IsZero() && p.options.txns > 0 && p.oneIn(4) {
-		q.Begin, q.Lease = true, Forever
+		q.Begin, q.Lease = true, call.Forever
 		if q.Max == 1 && p.oneIn(2) {
 			q.Lease = p.duration()
 		}
@@ -412,7 +413,7 @@ func (p *program) query() *Query {
 	return q
 }
 
-func describe(q *Query) string { return fmt.Sprintf("%+v", *q) }
+func describe(q *call.Query) string { return fmt.Sprintf("%+v", *q) }
 
 // open reports whether the model knows the transaction as one that has not ended; 0 is none.
 func (p *program) open(t uint64) bool {
@@ -428,18 +429,18 @@ func (p *program) write() {
 		return
 	}
 	drafts := p.drafts()
-	r := p.e.Write(p.m.now, under(t), Request{}, drafts)
+	r := p.e.Write(p.m.now, under(t), call.Request{}, drafts)
 	p.logf("write under %d: %s -> %v %v", t, describeDrafts(drafts), r.Grants, r.Err)
 	p.called(nil)
 	if !p.open(t) {
-		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+		require.ErrorIs(p.t, r.Err, call.ErrTxnEnded)
 	} else {
 		p.m.write(t, drafts, p.requireGrants(&r, drafts))
 	}
 	p.done()
 }
 
-func describeDrafts(drafts []Draft) (s string) {
+func describeDrafts(drafts []call.Draft) (s string) {
 	for _, d := range drafts {
 		s += fmt.Sprintf("{%d %q lease %d delay %d}", d.Kind, d.Row, d.Lease, d.Delay)
 	}
@@ -447,7 +448,7 @@ func describeDrafts(drafts []Draft) (s string) {
 }
 
 // requireGrants checks the leases of what was written and returns the identities.
-func (p *program) requireGrants(r *Result, drafts []Draft) (ids []uint64) {
+func (p *program) requireGrants(r *call.Result, drafts []call.Draft) (ids []uint64) {
 	require.NoError(p.t, r.Err)
 	require.Len(p.t, r.Grants, len(drafts))
 	for i, d := range drafts {
@@ -477,7 +478,7 @@ func (p *program) find() {
 }
 
 // found compares the outcome of a find with what the model finds now.
-func (p *program) found(q *Query, r Result) {
+func (p *program) found(q *call.Query, r call.Result) {
 	got, err := views(r.Entries), r.Err
 	p.logf("find %s -> %v %v", describe(q), got, err)
 	p.called(r.Entries)
@@ -487,7 +488,7 @@ func (p *program) found(q *Query, r Result) {
 		}
 	}
 	if !p.open(key(q.Txn)) {
-		require.ErrorIs(p.t, err, ErrTxnEnded)
+		require.ErrorIs(p.t, err, call.ErrTxnEnded)
 		p.done()
 		return
 	}
@@ -496,9 +497,9 @@ func (p *program) found(q *Query, r Result) {
 	if len(want) > 0 {
 		require.NoError(p.t, err)
 	} else {
-		require.ErrorIs(p.t, err, ErrNoMatch)
+		require.ErrorIs(p.t, err, call.ErrNoMatch)
 		// A lease that will begin some time would end in a tick with others.
-		if len(p.m.waiting) < 12 && p.r.IntN(3) > 0 && (!q.Begin || q.Lease == Forever) {
+		if len(p.m.waiting) < 12 && p.r.IntN(3) > 0 && (!q.Begin || q.Lease == call.Forever) {
 			p.park(q)
 		}
 	}
@@ -508,8 +509,8 @@ func (p *program) found(q *Query, r Result) {
 // search is a call that the engine has not finished in one step.
 type search struct {
 	x       *Search
-	q       *Query
-	compare func(q *Query, r Result)
+	q       *call.Query
+	compare func(q *call.Query, r call.Result)
 }
 
 // budget returns how many entries a call may look at in one step.
@@ -549,7 +550,7 @@ func (p *program) search() {
 }
 
 // park makes a call wait that has found nothing. It belongs to the call of the engine before it.
-func (p *program) park(q *Query) {
+func (p *program) park(q *call.Query) {
 	w := p.e.Park(q, nil)
 	p.logf("park %s -> %t", describe(q), w != nil)
 	p.learn()
@@ -571,18 +572,23 @@ func (p *program) register() {
 		p.cancelLease(p.m.registrations[p.r.IntN(n)].id)
 		return
 	}
-	q := &Query{Templates: []Template{randomTemplate(p.r)}, Max: 1, Txn: under(p.txn())}
+	q := &call.Query{Templates: []call.Template{randomTemplate(p.r)}, Max: 1, Txn: under(p.txn())}
 	if p.oneIn(3) {
 		q.Templates = append(q.Templates, randomTemplate(p.r))
 	}
-	on := Events(Written)
+	on := call.Events(call.Written)
 	if p.oneIn(2) {
-		on = EventSet(p.r.IntN(int(asked)+1)) & asked
+		on = call.EventSet(p.r.IntN(1 << (call.Available + 1)))
+		for t := call.EventType(0); t <= call.Available; t++ {
+			if !call.Events(t).Valid() {
+				on &^= call.Events(t)
+			}
+		}
 	}
 	if on == 0 {
-		on = Events(Available)
+		on = call.Events(call.Available)
 	}
-	lease := int64(Forever)
+	lease := int64(call.Forever)
 	if p.oneIn(2) {
 		lease = p.duration()
 	}
@@ -590,7 +596,7 @@ func (p *program) register() {
 	p.logf("notify %s of %b for %d -> %v %v", describe(q), on, lease, r.Grants, r.Err)
 	p.called(nil)
 	if !p.open(key(q.Txn)) {
-		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+		require.ErrorIs(p.t, r.Err, call.ErrTxnEnded)
 	} else {
 		require.NoError(p.t, r.Err)
 		require.Equal(p.t, lease, r.Grants[0].Granted)
@@ -611,11 +617,11 @@ func (p *program) count() {
 }
 
 // counted compares the outcome of a count with what the model counts now.
-func (p *program) counted(q *Query, r Result) {
+func (p *program) counted(q *call.Query, r call.Result) {
 	p.logf("count %s -> %d %v", describe(q), r.Count, r.Err)
 	p.called(nil)
 	if !p.open(key(q.Txn)) {
-		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+		require.ErrorIs(p.t, r.Err, call.ErrTxnEnded)
 		p.done()
 		return
 	}
@@ -629,7 +635,7 @@ func (p *program) counted(q *Query, r Result) {
 }
 
 // held compares what is held: as a read, a count and an iteration find it, each in steps.
-func (p *program) held(like *Query) {
+func (p *program) held(like *call.Query) {
 	q := *like
 	q.Held, q.Txn, q.Max = true, txn.ID{}, 1+p.r.IntN(4)
 	require.NoError(p.t, p.e.Check(&q))
@@ -638,10 +644,10 @@ func (p *program) held(like *Query) {
 		want = append(want, fmt.Sprintf("%+v by %v", e.view(0), under(e.taker)))
 	}
 	var got []string
-	finish := func(r Result, x Unfinished) Result {
+	finish := func(r call.Result, x Unfinished) call.Result {
 		for {
 			for _, v := range r.Entries {
-				got = append(got, fmt.Sprintf("%+v by %v", views([]View{v})[0], v.Held.Txn))
+				got = append(got, fmt.Sprintf("%+v by %v", views([]call.View{v})[0], v.Held.Txn))
 			}
 			p.called(nil)
 			p.done()
@@ -655,19 +661,19 @@ func (p *program) held(like *Query) {
 		}
 	}
 	r := finish(p.e.StartHeldFind(p.m.now, p.budget(), &q))
-	require.Equal(p.t, len(want) == 0, r.Err == ErrNoMatch)
+	require.Equal(p.t, len(want) == 0, r.Err == call.ErrNoMatch)
 	require.Equal(p.t, want[:min(len(want), q.Max)], got)
 	require.Equal(p.t, len(want), finish(p.e.StartHeldCount(p.m.now, p.budget(), &q)).Count)
 	got = nil
-	for cursor, more := (Cursor{}), true; more; cursor, more = r.Cursor, r.More {
+	for cursor, more := (call.Cursor{}), true; more; cursor, more = r.Cursor, r.More {
 		r = finish(p.e.StartHeldContents(p.m.now, p.budget(), &q, cursor))
 	}
 	require.Equal(p.t, want, got)
 }
 
-func (p *program) contents(q *Query) {
+func (p *program) contents(q *call.Query) {
 	var got []modelView
-	for cursor, more := (Cursor{}), true; more; {
+	for cursor, more := (call.Cursor{}), true; more; {
 		r := p.e.Contents(p.m.now, q, cursor)
 		require.NoError(p.t, r.Err)
 		p.logf("contents %s from %x -> %v", describe(q), cursor.Place, views(r.Entries))
@@ -690,10 +696,10 @@ func compareID(a, b modelView) int { return int(int64(a.id - b.id)) }
 func (p *program) kinds() {
 	r := p.e.Kinds(p.m.now)
 	for i, n := range r.Counts {
-		q := &Query{Templates: []Template{{Kind: KindID(i + 1)}}, Max: 1}
-		want := slices.DeleteFunc(p.m.find(q), func(e *modelEntry) bool { return e.kind != KindID(i+1) })
+		q := &call.Query{Templates: []call.Template{{Kind: call.KindID(i + 1)}}, Max: 1}
+		want := slices.DeleteFunc(p.m.find(q), func(e *modelEntry) bool { return e.kind != call.KindID(i+1) })
 		require.Len(p.t, want, n)
-		require.Equal(p.t, p.m.apart(KindID(i+1)), r.Apart[i])
+		require.Equal(p.t, p.m.apart(call.KindID(i+1)), r.Apart[i])
 	}
 }
 
@@ -714,14 +720,14 @@ func (p *program) renew() { p.renewLease(p.lease()) }
 
 func (p *program) renewLease(id uint64) {
 	d := p.duration()
-	r := p.e.Renew(p.m.now, Request{}, d, []uint64{id})
+	r := p.e.Renew(p.m.now, call.Request{}, d, []uint64{id})
 	p.logf("renew %d for %d -> %v", id, d, r.Errs)
 	p.called(nil)
 	if p.m.renew(id, d) {
 		require.NoError(p.t, r.Errs[0])
 		require.Equal(p.t, d, r.Grants[0].Granted)
 	} else {
-		require.ErrorIs(p.t, r.Errs[0], ErrLeaseEnded)
+		require.ErrorIs(p.t, r.Errs[0], call.ErrLeaseEnded)
 	}
 	p.done()
 }
@@ -729,18 +735,18 @@ func (p *program) renewLease(id uint64) {
 func (p *program) cancel() { p.cancelLease(p.lease()) }
 
 func (p *program) cancelLease(id uint64) {
-	r := p.e.Cancel(p.m.now, Request{}, []uint64{id, id})
+	r := p.e.Cancel(p.m.now, call.Request{}, []uint64{id, id})
 	p.logf("cancel %d -> %v", id, r.Errs)
 	p.called(nil)
 	require.Equal(p.t, p.m.cancel(id), r.Errs[0] == nil)
-	require.ErrorIs(p.t, r.Errs[1], ErrLeaseEnded)
+	require.ErrorIs(p.t, r.Errs[1], call.ErrLeaseEnded)
 	p.done()
 }
 
 func (p *program) update() {
 	t, id := p.txn(), p.entry()
-	kind := KindID(1 + p.r.IntN(3))
-	c := Change{ID: id}
+	kind := call.KindID(1 + p.r.IntN(3))
+	c := call.Change{ID: id}
 	if e := p.m.entry(id); e != nil {
 		kind = e.kind
 		if p.oneIn(2) {
@@ -751,11 +757,11 @@ func (p *program) update() {
 		c.Version = uint32(1 + p.r.IntN(4))
 	}
 	c.Row = randomRow(p.r, schemas[kind-1])
-	r := p.e.Update(p.m.now, under(t), Request{}, c)
+	r := p.e.Update(p.m.now, under(t), call.Request{}, c)
 	p.logf("update under %d %+v -> %d %v", t, c, r.Version, r.Err)
 	p.called(nil)
 	if !p.open(t) {
-		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+		require.ErrorIs(p.t, r.Err, call.ErrTxnEnded)
 		p.done()
 		return
 	}
@@ -773,11 +779,11 @@ func (p *program) begin() {
 		p.join()
 		return
 	}
-	lease := int64(Forever)
+	lease := int64(call.Forever)
 	if p.oneIn(3) {
 		lease = p.duration()
 	}
-	r := p.e.Begin(p.m.now, lease, Request{}, "")
+	r := p.e.Begin(p.m.now, lease, call.Request{}, "")
 	p.logf("begin for %d -> %v %v", lease, r.Grants, r.Err)
 	p.called(nil)
 	require.NoError(p.t, r.Err)
@@ -795,7 +801,7 @@ func (p *program) join() {
 	p.logf("join %d -> %v", t, r.Err)
 	p.called(nil)
 	require.NoError(p.t, r.Err)
-	p.m.txns[t] = &modelTxn{age: p.e.branches[under(t)], expires: Forever}
+	p.m.txns[t] = &modelTxn{age: p.e.branches[under(t)], expires: call.Forever}
 	p.done()
 }
 
@@ -823,7 +829,7 @@ func (p *program) endBranch(t uint64, commit bool) {
 	if commit && prepared {
 		p.m.commit(t, nil, nil)
 	} else {
-		p.m.abort(t, ErrTxnEnded)
+		p.m.abort(t, call.ErrTxnEnded)
 	}
 	require.False(p.t, p.e.HasBranch(under(t)))
 	p.done()
@@ -843,15 +849,15 @@ func (p *program) commit() {
 		}
 		return
 	}
-	var drafts []Draft
+	var drafts []call.Draft
 	if p.oneIn(3) {
 		drafts = p.drafts()
 	}
-	r := p.e.Commit(p.m.now, under(t), Request{}, drafts)
+	r := p.e.Commit(p.m.now, under(t), call.Request{}, drafts)
 	p.logf("commit %d: %s -> %v %v", t, describeDrafts(drafts), r.Grants, r.Err)
 	p.called(nil)
 	if !p.open(t) {
-		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+		require.ErrorIs(p.t, r.Err, call.ErrTxnEnded)
 	} else {
 		p.m.commit(t, drafts, p.requireGrants(&r, drafts))
 	}
@@ -872,7 +878,7 @@ func (p *program) abort() {
 	p.logf("abort %d -> %v", t, r.Err)
 	p.called(nil)
 	if p.requireOpen(t, r.Err) {
-		p.m.abort(t, ErrTxnEnded)
+		p.m.abort(t, call.ErrTxnEnded)
 	}
 	p.done()
 }
@@ -883,7 +889,7 @@ func (p *program) requireOpen(t uint64, err error) bool {
 		require.NoError(p.t, err)
 		return true
 	}
-	require.ErrorIs(p.t, err, ErrTxnEnded)
+	require.ErrorIs(p.t, err, call.ErrTxnEnded)
 	return false
 }
 
@@ -919,7 +925,7 @@ func (p *program) deferEntry() {
 	p.logf("defer under %d %d by %d -> %v", t, id, delay, r.Err)
 	p.called(nil)
 	if !p.open(t) {
-		require.ErrorIs(p.t, r.Err, ErrTxnEnded)
+		require.ErrorIs(p.t, r.Err, call.ErrTxnEnded)
 	} else {
 		require.ErrorIs(p.t, r.Err, p.m.deferEntry(t, id, delay))
 	}

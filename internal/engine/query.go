@@ -3,77 +3,42 @@ package engine
 import (
 	"fmt"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
-// Check reports, wrapped in ErrInvalidArgument, what makes q a query that can never be right, and sets what its named templates mean now and cuts its Max to MaxFind; it
+// Check returns what makes q a query that can never be right, as call.Query's Check does, and sets what its named templates mean now. It
 // returns ErrUnknownKind for a number that no kind has, and ErrSchemaConflict if a named template contradicts a schema.
-func (e *Engine) Check(q *Query) error {
-	if len(q.Templates) == 0 {
-		return fmt.Errorf("%w: no template", ErrInvalidArgument)
+func (e *Engine) Check(q *call.Query) error {
+	if err := q.Check(); err != nil {
+		return err
 	}
-	if q.Max < 1 {
-		return fmt.Errorf("%w: at most %d entries asked for", ErrInvalidArgument, q.Max)
-	}
-	q.Max = min(q.Max, MaxFind)
-	switch {
-	case q.Held && (q.Take || q.Claim || q.Begin || !q.Txn.IsZero()):
-		return fmt.Errorf("%w: entries that are held can only be read, and under no transaction", ErrInvalidArgument)
-	case q.Hidden && (q.Take || q.Held):
-		return fmt.Errorf("%w: only a read of what is free tells what is hidden", ErrInvalidArgument)
-	case q.Claim && (q.Take || q.Txn.IsZero()):
-		return fmt.Errorf("%w: only a read under a transaction claims", ErrInvalidArgument)
-	case !q.Begin:
-	case !q.Take:
-		return fmt.Errorf("%w: a read under a transaction of its own", ErrInvalidArgument)
-	case !q.Txn.IsZero():
-		return fmt.Errorf("%w: transactions are not nested", ErrInvalidArgument)
-	case q.Lease < 0:
-		return fmt.Errorf("%w: negative lease", ErrInvalidArgument)
-	}
-	if len(q.Order) > 0 && (len(q.Templates) != 1 || q.Templates[0].Kind == 0 && q.Templates[0].Named == nil) {
-		return fmt.Errorf("%w: an ordering needs exactly one template, with a kind", ErrInvalidArgument)
-	}
-	n := 0
 	for i := range q.Templates {
-		t := &q.Templates[i]
-		if err := e.checkTemplate(q, t); err != nil {
+		if err := e.checkTemplate(q, &q.Templates[i]); err != nil {
 			return err
 		}
-		for j := range q.Templates[i].Conds {
-			n += 1 + len(q.Templates[i].Conds[j].Values)
-		}
-	}
-	if n > maxOperands {
-		return fmt.Errorf("%w: the conditions have %d operands; at most %d are allowed: ask in parts", ErrInvalidArgument, n, maxOperands)
 	}
 	if len(q.Order) == 0 {
 		return nil
 	}
 	if err := template.CheckOrder(e.Schema(q.Templates[0].Kind), q.Order); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+		return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
 	}
 	return nil
 }
 
-// maxOperands bounds the operands of a query's conditions, all of which a single entry may have to be compared with.
-const maxOperands = 1 << 14
-
-func (e *Engine) checkTemplate(q *Query, t *Template) error {
+func (e *Engine) checkTemplate(q *call.Query, t *call.Template) error {
 	if t.Named != nil {
 		return e.bind(q, t)
 	}
 	if t.Kind == 0 {
-		if len(t.Conds) > 0 {
-			return fmt.Errorf("%w: a template without a kind has conditions", ErrInvalidArgument)
-		}
 		return nil
 	}
 	if err := e.checkKind(t.Kind); err != nil {
 		return err
 	}
 	if err := template.CheckConds(e.Schema(t.Kind), t.Conds); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+		return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
 	}
 	return nil
 }
@@ -81,13 +46,13 @@ func (e *Engine) checkTemplate(q *Query, t *Template) error {
 // Find returns up to q.Max entries that match q, and removes them if q.Take is set; under a transaction it locks them. q must have passed
 // Check. Result: Entries; Grants, one for each entry, with q.Begin. It fails with ErrNoMatch, ErrTxnEnded, and ErrTooLarge if the
 // transaction would hold too many entries.
-func (e *Engine) Find(now int64, q *Query) Result {
+func (e *Engine) Find(now int64, q *call.Query) call.Result {
 	r, x := e.StartFind(now, unbounded, q)
 	return x.finish(now, r)
 }
 
 // answer does what q asks to be done with its hits.
-func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
+func (e *Engine) answer(q *call.Query, t *transaction, hits []hit) call.Result {
 	hits = e.affordable(hits)
 	depends := e.depends(q)
 	hidden := 0
@@ -95,7 +60,7 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 		hidden = e.hidden(q, t)
 	}
 	if len(hits) == 0 {
-		return Result{Err: ErrNoMatch, Count: hidden, Depends: depends}
+		return call.Result{Err: call.ErrNoMatch, Count: hidden, Depends: depends}
 	}
 	if t != nil {
 		if err := e.roomToLock(t, q.Take, hits); err != nil {
@@ -109,7 +74,7 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 	switch {
 	case q.Begin:
 		e.takeEach(q, hits)
-		return Result{Entries: e.views, Grants: e.grants, Depends: max(depends, e.reservedAt)}
+		return call.Result{Entries: e.views, Grants: e.grants, Depends: max(depends, e.reservedAt)}
 	case t != nil:
 		more := t.holds > 0 // a restart must not keep some of what t has taken, and lose the rest
 		e.lockAll(t, q.Take, hits)
@@ -122,16 +87,16 @@ func (e *Engine) answer(q *Query, t *transaction, hits []hit) Result {
 		}
 		depends = e.lsn
 	}
-	return Result{Entries: e.views, Count: hidden, Depends: depends}
+	return call.Result{Entries: e.views, Count: hidden, Depends: depends}
 }
 
 // takeEach takes each hit under a transaction of its own.
-func (e *Engine) takeEach(q *Query, hits []hit) {
+func (e *Engine) takeEach(q *call.Query, hits []hit) {
 	for i, h := range hits {
 		t, granted := e.beginTxn(q.Lease, q.By, q.Holder)
 		e.seize(t, h.k, h.s)
 		e.views[i].Txn = t.id
-		e.grants = append(e.grants, Grant{ID: t.id, Granted: granted})
+		e.grants = append(e.grants, call.Grant{ID: t.id, Granted: granted})
 	}
 }
 
@@ -151,7 +116,7 @@ func (e *Engine) lockAll(t *transaction, take bool, hits []hit) {
 func (e *Engine) affordable(hits []hit) []hit {
 	size := 0
 	for i, h := range hits {
-		if size += int(h.k.At(h.s).Size); size >= AnswerBytes {
+		if size += int(h.k.At(h.s).Size); size >= call.AnswerBytes {
 			return hits[:i+1]
 		}
 	}
@@ -159,11 +124,13 @@ func (e *Engine) affordable(hits []hit) []hit {
 }
 
 // None returns the outcome of a wait for q that ended without a match.
-func (e *Engine) None(q *Query) Result { return Result{Err: ErrNoMatch, Depends: e.depends(q)} }
+func (e *Engine) None(q *call.Query) call.Result {
+	return call.Result{Err: call.ErrNoMatch, Depends: e.depends(q)}
+}
 
 // depends returns the change on which it depends that q finds what it does and nothing older: the last removal, or
 // the last change of what the kinds embed.
-func (e *Engine) depends(q *Query) uint64 {
+func (e *Engine) depends(q *call.Query) uint64 {
 	var lsn uint64
 	for _, k := range e.scope(q) {
 		lsn = max(lsn, k.removed, k.registered)
@@ -172,7 +139,7 @@ func (e *Engine) depends(q *Query) uint64 {
 }
 
 // scope returns the kinds in which q looks, possibly with repetitions.
-func (e *Engine) scope(q *Query) []*kind {
+func (e *Engine) scope(q *call.Query) []*kind {
 	if len(q.Templates) == 1 && q.Templates[0].Kind != 0 {
 		return e.selected(q.Templates[0].Kind).family
 	}
@@ -187,13 +154,13 @@ func (e *Engine) scope(q *Query) []*kind {
 }
 
 // Count counts the entries that match q; Max does not matter. Result: Count.
-func (e *Engine) Count(now int64, q *Query) Result {
+func (e *Engine) Count(now int64, q *call.Query) call.Result {
 	r, x := e.StartCount(now, unbounded, q)
 	return x.finish(now, r)
 }
 
 // countNow counts the entries that match q, unless that takes more than the budget.
-func (e *Engine) countNow(q *Query, t *transaction) (n int, ok bool) {
+func (e *Engine) countNow(q *call.Query, t *transaction) (n int, ok bool) {
 	if len(q.Templates) == 1 && len(q.Templates[0].Conds) == 0 && q.ID == 0 {
 		for _, k := range e.scope(q) {
 			n += k.visible(e, t)
@@ -207,26 +174,20 @@ func (e *Engine) countNow(q *Query, t *transaction) (n int, ok bool) {
 }
 
 // changed returns the change on which it depends how many match q: the last to any of its kinds.
-func (e *Engine) changed(q *Query) (lsn uint64) {
+func (e *Engine) changed(q *call.Query) (lsn uint64) {
 	for _, k := range e.scope(q) {
 		lsn = max(lsn, k.changed, k.registered)
 	}
 	return lsn
 }
 
-// Apart counts the entries of a kind that are there, and that nobody finds.
-type Apart struct {
-	Held    int // taken or changed under a transaction that is open
-	Delayed int // not visible yet
-}
-
 // apart counts the entries that are not visible, but for those that were never committed.
-func (k *kind) apart() Apart {
-	return Apart{Held: len(k.locked) - int(k.Shared.Len()) - k.staged, Delayed: len(k.later)}
+func (k *kind) apart() call.Apart {
+	return call.Apart{Held: len(k.locked) - int(k.Shared.Len()) - k.staged, Delayed: len(k.later)}
 }
 
 // Totals counts the entries of all kinds, those that have expired and are not reclaimed yet included: those that are visible, and those that are not.
-func (e *Engine) Totals() (visible int, apart Apart) {
+func (e *Engine) Totals() (visible int, apart call.Apart) {
 	for _, k := range e.kinds {
 		visible += int(k.Free.Len() + k.Shared.Len())
 		a := k.apart()
@@ -237,7 +198,7 @@ func (e *Engine) Totals() (visible int, apart Apart) {
 }
 
 // Kinds counts the entries of every kind. Result: Counts and Apart, by KindID-1.
-func (e *Engine) Kinds(now int64) Result {
+func (e *Engine) Kinds(now int64) call.Result {
 	for {
 		if r, done := (kindsCall{e}).Step(now, unbounded); done {
 			return r
@@ -246,19 +207,19 @@ func (e *Engine) Kinds(now int64) Result {
 }
 
 // StartKinds is Kinds, unless much has expired: then it returns the call that goes on.
-func (e *Engine) StartKinds(now int64, budget int) (Result, Unfinished) {
+func (e *Engine) StartKinds(now int64, budget int) (call.Result, Unfinished) {
 	c := kindsCall{e}
 	if r, done := c.Step(now, budget); done {
 		return r, nil
 	}
-	return Result{}, c
+	return call.Result{}, c
 }
 
 // kindsCall is a call of Kinds that has to wait until what has expired is reclaimed.
 type kindsCall struct{ e *Engine }
 
 // Step implements Unfinished.
-func (c kindsCall) Step(now int64, _ int) (r Result, done bool) {
+func (c kindsCall) Step(now int64, _ int) (r call.Result, done bool) {
 	e := c.e
 	e.begin(now)
 	if e.late() {
@@ -286,17 +247,11 @@ func (c kindsCall) Close() {}
 // pageBudget is how many entries Contents looks at in one call, so that none takes long.
 const pageBudget = 1 << 13
 
-// Cursor says how far an iteration has come. The zero Cursor is its beginning.
-type Cursor struct {
-	Place uint64 // after which it goes on
-	Last  uint64 // the highest identity that there was when it began: younger entries do not belong to it
-}
-
 // Contents returns the next page of the entries that match q, at most q.Max; cursor is zero for the first page and the
 // Result's Cursor of the last page from then on. A page may be empty though more follow. Entries that stay
 // while the pages are read come exactly once, since an entry keeps its slot; what is written meanwhile does not come. Under a transaction
 // the entries of a page are read-locked. Result: Entries, More, Cursor. It fails with ErrTxnEnded, and ErrTooLarge if the transaction would hold too many.
-func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
+func (e *Engine) Contents(now int64, q *call.Query, cursor call.Cursor) call.Result {
 	e.begin(now)
 	t, err := e.under(q.Txn)
 	if err != nil {
@@ -305,12 +260,12 @@ func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
 	if q.ID != 0 {
 		return e.contentsOfOne(q, t)
 	}
-	if cursor == (Cursor{}) {
+	if cursor == (call.Cursor{}) {
 		cursor.Last = e.lastID
 	}
 	e.left = pageBudget
 	p := answerPage{e: e, q: q, t: t, cursor: cursor}
-	r := Result{More: p.fill(), Count: p.hidden, Depends: p.depends}
+	r := call.Result{More: p.fill(), Count: p.hidden, Depends: p.depends}
 	if p.err != nil && len(e.views) == 0 {
 		return failed(p.err)
 	}
@@ -326,8 +281,8 @@ func (e *Engine) Contents(now int64, q *Query, cursor Cursor) Result {
 }
 
 // contentsOfOne is Contents for a query that names the entry.
-func (e *Engine) contentsOfOne(q *Query, t *transaction) Result {
-	r := Result{}
+func (e *Engine) contentsOfOne(q *call.Query, t *transaction) call.Result {
+	r := call.Result{}
 	for _, k := range e.scope(q) {
 		r.Depends = max(r.Depends, k.changed, k.registered)
 	}
@@ -354,9 +309,9 @@ func (e *Engine) contentsOfOne(q *Query, t *transaction) Result {
 // answerPage is a page of contents that is being filled.
 type answerPage struct {
 	e       *Engine
-	q       *Query
+	q       *call.Query
 	t       *transaction
-	cursor  Cursor
+	cursor  call.Cursor
 	size    int // of the rows, in bytes
 	hidden  int // matches that others have locked
 	depends uint64
@@ -390,7 +345,7 @@ func (p *answerPage) fillFrom(k *kind, from slot) (more bool) {
 		unit += operands(c)
 	}
 	for s := from; s <= k.Top(); s++ {
-		if p.e.left <= 0 || len(p.e.views) == p.q.Max || p.size >= AnswerBytes {
+		if p.e.left <= 0 || len(p.e.views) == p.q.Max || p.size >= call.AnswerBytes {
 			p.cursor.Place = uint64(k.id-1)<<32 | uint64(s-1)
 			return true
 		}
@@ -430,7 +385,7 @@ func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) error {
 }
 
 // condsOf returns the conditions of each template of q that selects entries of k; false if none does.
-func (e *Engine) condsOf(q *Query, k *kind) (conds [][]template.Cond, wanted bool) {
+func (e *Engine) condsOf(q *call.Query, k *kind) (conds [][]template.Cond, wanted bool) {
 	for i := range q.Templates {
 		t := &q.Templates[i]
 		if t.Kind == 0 {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -49,7 +50,7 @@ const (
 )
 
 // Positions of the fields of an animal within each kind.
-var animalFields = map[KindID][]int{animalKind: {0, 1, 2}, dogKind: {1, 2, 3}}
+var animalFields = map[call.KindID][]int{animalKind: {0, 1, 2}, dogKind: {1, 2, 3}}
 
 // values of the random programs: few, so that they meet.
 func randomValue(r chooser, c template.Class) template.Value {
@@ -99,9 +100,9 @@ func randomCond(r chooser, s *template.Schema) template.Cond {
 
 var schemas = []*template.Schema{animal, dog, stone}
 
-func randomTemplate(r chooser) Template {
-	kind := KindID(r.IntN(4))
-	t := Template{Kind: kind}
+func randomTemplate(r chooser) call.Template {
+	kind := call.KindID(r.IntN(4))
+	t := call.Template{Kind: kind}
 	if kind > 0 {
 		for range r.IntN(3) {
 			t.Conds = append(t.Conds, randomCond(r, schemas[kind-1]))
@@ -110,8 +111,8 @@ func randomTemplate(r chooser) Template {
 	return t
 }
 
-func randomQuery(r chooser) *Query {
-	q := &Query{Templates: []Template{randomTemplate(r)}, Max: 1, Take: r.IntN(3) == 0}
+func randomQuery(r chooser) *call.Query {
+	q := &call.Query{Templates: []call.Template{randomTemplate(r)}, Max: 1, Take: r.IntN(3) == 0}
 	if r.IntN(4) == 0 {
 		q.Max = 1 + r.IntN(10)
 	}

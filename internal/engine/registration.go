@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
@@ -14,10 +15,10 @@ import (
 // several at once, for the first by number. Under a transaction, what is written under it counts at once, and the registration
 // ends with it. q must have passed Check; its Max, Order and Take do not matter. Result: Grants (one), Seq, the number
 // before the first event. It fails with ErrInvalidArgument for a negative lease, and ErrTxnEnded.
-func (e *Engine) Notify(now int64, q *Query, on EventSet, lease int64) Result {
+func (e *Engine) Notify(now int64, q *call.Query, on call.EventSet, lease int64) call.Result {
 	e.begin(now)
 	if lease < 0 {
-		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
+		return failed(fmt.Errorf("%w: negative lease", call.ErrInvalidArgument))
 	}
 	t, err := e.under(q.Txn)
 	if err != nil {
@@ -28,8 +29,8 @@ func (e *Engine) Notify(now int64, q *Query, on EventSet, lease int64) Result {
 	if expires <= e.now {
 		e.unregister(e.registrations[id], record.Expired)
 	}
-	e.grants = append(e.grants, Grant{ID: id, Granted: e.granted(expires)})
-	r := Result{Grants: e.grants, Depends: e.lsn}
+	e.grants = append(e.grants, call.Grant{ID: id, Granted: e.granted(expires)})
+	r := call.Result{Grants: e.grants, Depends: e.lsn}
 	if t == nil {
 		e.done(q.By, &r)
 	}
@@ -37,7 +38,7 @@ func (e *Engine) Notify(now int64, q *Query, on EventSet, lease int64) Result {
 }
 
 // newRegistration makes a registration and records it, unless it is one under a transaction, which no crash survives.
-func (e *Engine) newRegistration(t *transaction, q *Query, on EventSet, expires int64) uint64 {
+func (e *Engine) newRegistration(t *transaction, q *call.Query, on call.EventSet, expires int64) uint64 {
 	if t != nil {
 		r := e.register(e.fleetingID(), q, on, expires)
 		r.txn = t
@@ -48,7 +49,7 @@ func (e *Engine) newRegistration(t *transaction, q *Query, on EventSet, expires 
 	e.change()
 	id := e.nextID()
 	templates := appendTemplates(nil, q.Templates)
-	if on == Events(Written) {
+	if on == call.Events(call.Written) {
 		e.Log = record.AppendRegister(e.Log, id, expires, templates)
 	} else {
 		e.Log = record.AppendWatch(e.Log, id, uint64(on), expires, templates)
@@ -57,7 +58,7 @@ func (e *Engine) newRegistration(t *transaction, q *Query, on EventSet, expires 
 	return id
 }
 
-func (e *Engine) register(id uint64, q *Query, on EventSet, expires int64) *registration {
+func (e *Engine) register(id uint64, q *call.Query, on call.EventSet, expires int64) *registration {
 	r := &registration{id: id, query: q, on: on, nodes: make([]node, len(q.Templates))}
 	e.fileAll(r.nodes, q, nil, r)
 	e.registrations[id] = r
@@ -68,8 +69,8 @@ func (e *Engine) register(id uint64, q *Query, on EventSet, expires int64) *regi
 }
 
 // want counts registrations by what they are for.
-func (e *Engine) want(on EventSet, n int) {
-	for t := range EventType(len(e.wanted)) {
+func (e *Engine) want(on call.EventSet, n int) {
+	for t := range call.EventType(len(e.wanted)) {
 		if on.Has(t) {
 			e.wanted[t] += n
 		}
@@ -97,8 +98,8 @@ func (e *Engine) Registered(id uint64) (seq uint64, ok bool) {
 }
 
 // notify counts and records an event of r about the entry that v shows, if one of the types that have happened is one that r is for.
-func (e *Engine) notify(r *registration, v View, happened EventSet) {
-	what := (r.on & happened).first()
+func (e *Engine) notify(r *registration, v call.View, happened call.EventSet) {
+	what := (r.on & happened).First()
 	if what == 0 || r.expires <= e.now || r.offered == e.offers {
 		return
 	}
@@ -108,13 +109,13 @@ func (e *Engine) notify(r *registration, v View, happened EventSet) {
 	}
 	switch {
 	case r.txn != nil:
-	case what == Written && !e.revealing: // its row is in this group
+	case what == call.Written && !e.revealing: // its row is in this group
 		e.Log = record.AppendNotify(e.Log, r.id, v.ID)
 	default:
 		e.Log = record.AppendTell(e.Log, r.id, byte(what), v.ID, v.Kind, v.Version, v.Attempts, v.Row)
 	}
 	r.seq++
-	e.Events = append(e.Events, Event{Registration: r.id, Seq: r.seq, Type: what, Entry: v})
+	e.Events = append(e.Events, call.Event{Registration: r.id, Seq: r.seq, Type: what, Entry: v})
 }
 
 // Restarted ends the transactions that do not outlast a restart, and tells registrations for Visible and Available, with an event of type Gap each, that
@@ -126,13 +127,13 @@ func (e *Engine) Restarted(now int64) {
 	e.endVolatile()
 	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
 		r := e.registrations[id]
-		if r.on&Events(Visible, Available) == 0 || r.expires <= e.now {
+		if r.on&call.Events(call.Visible, call.Available) == 0 || r.expires <= e.now {
 			continue
 		}
 		e.change()
-		e.Log = record.AppendTell(e.Log, id, byte(Gap), 0, 0, 0, 0, nil)
+		e.Log = record.AppendTell(e.Log, id, byte(call.Gap), 0, 0, 0, 0, nil)
 		r.seq++
-		e.Events = append(e.Events, Event{Registration: id, Seq: r.seq, Type: Gap})
+		e.Events = append(e.Events, call.Event{Registration: id, Seq: r.seq, Type: call.Gap})
 	}
 }
 
@@ -140,7 +141,7 @@ func (e *Engine) Restarted(now int64) {
 func (e *Engine) setRegistrationExpiry(r *registration, expires int64) {
 	r.expires = expires
 	tick := expires >> tickShift
-	if expires == Forever || r.filed != 0 && r.filed <= tick {
+	if expires == call.Forever || r.filed != 0 && r.filed <= tick {
 		return
 	}
 	r.filed = tick
@@ -166,7 +167,7 @@ func (e *Engine) forget(r *registration) {
 
 // appendTemplates encodes the templates of a registration for its record: the number of the kind, or nowhere and then the name of the kind and
 // the fields, and the conditions.
-func appendTemplates(dst []byte, ts []Template) []byte {
+func appendTemplates(dst []byte, ts []call.Template) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(ts)))
 	for i := range ts {
 		if n := ts[i].Named; n != nil {
@@ -182,15 +183,15 @@ func appendTemplates(dst []byte, ts []Template) []byte {
 }
 
 // decodeTemplates is the inverse of appendTemplates.
-func (e *Engine) decodeTemplates(b []byte) ([]Template, error) {
+func (e *Engine) decodeTemplates(b []byte) ([]call.Template, error) {
 	n, w := binary.Uvarint(b)
 	if w <= 0 || n > uint64(len(b)) {
 		return nil, record.ErrCorrupt
 	}
 	b = b[w:]
-	var ts []Template // it grows with what is there
+	var ts []call.Template // it grows with what is there
 	for range n {
-		var t Template
+		var t call.Template
 		var err error
 		if t, b, err = e.decodeTemplate(b); err != nil {
 			return nil, fmt.Errorf("%w: %w", record.ErrCorrupt, err)
@@ -201,12 +202,12 @@ func (e *Engine) decodeTemplates(b []byte) ([]Template, error) {
 }
 
 // decodeTemplate decodes one template and returns the rest of b.
-func (e *Engine) decodeTemplate(b []byte) (t Template, rest []byte, err error) {
+func (e *Engine) decodeTemplate(b []byte) (t call.Template, rest []byte, err error) {
 	kind, w := binary.Uvarint(b)
 	if w <= 0 || kind > uint64(nowhere) {
 		return t, nil, errShort
 	}
-	if t.Kind = KindID(kind); t.Kind == nowhere {
+	if t.Kind = call.KindID(kind); t.Kind == nowhere {
 		return e.decodeNamed(b[w:])
 	}
 	if t.Conds, rest, err = template.DecodeConds(b[w:]); err != nil {
@@ -216,12 +217,12 @@ func (e *Engine) decodeTemplate(b []byte) (t Template, rest []byte, err error) {
 }
 
 // decodeNamed decodes what follows nowhere.
-func (e *Engine) decodeNamed(b []byte) (t Template, rest []byte, err error) {
+func (e *Engine) decodeNamed(b []byte) (t call.Template, rest []byte, err error) {
 	size, w := binary.Uvarint(b)
 	if w <= 0 || size > uint64(len(b)-w) {
 		return t, nil, errShort
 	}
-	n := &Named{}
+	n := &call.Named{}
 	n.Kind, b = string(b[w:w+int(size)]), b[w+int(size):]
 	if n.Fields, b, err = template.DecodeFields(b, template.MaxFields); err != nil {
 		return t, nil, err

@@ -3,20 +3,12 @@ package engine
 import (
 	"fmt"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // What a commit, an abort or a write does is one instant, so its size is bounded: by the entries that a transaction may hold, and those that one call
 // may write, return or take.
-
-const (
-	// DefaultTxnEntries is how many entries a transaction may hold, and one call may write, unless Limits say otherwise.
-	DefaultTxnEntries = 1 << 12
-	// MaxFind is how many entries one read, take or page returns.
-	MaxFind = 1 << 12
-	// AnswerBytes bounds the rows of one answer: the entry with which they reach it is its last.
-	AnswerBytes = 4 << 20
-)
 
 // size returns how many entries t holds: it has read, taken, written or changed them. Each of its waiting calls has a place for one.
 func (t *transaction) size() int { return len(t.own) + len(t.taken) + len(t.read) + len(t.waiting) }
@@ -34,12 +26,7 @@ func (e *Engine) roomFor(t *transaction, n int) error {
 	if n <= e.vacant(t) {
 		return nil
 	}
-	return TooManyEntries(t.size()+n, e.limits.TxnEntries)
-}
-
-// TooManyEntries returns the ErrTooLarge of a transaction that would hold n entries, of which only so many are allowed.
-func TooManyEntries(n, allowed int) error {
-	return fmt.Errorf("%w: the transaction would hold %d entries that it has read, taken, written or changed; at most %d are allowed: commit in parts", ErrTooLarge, n, allowed)
+	return call.TooManyEntries(t.size()+n, e.limits.TxnEntries)
 }
 
 // roomToLock returns ErrTooLarge if t may not lock all of the hits that it does not hold yet.
@@ -80,7 +67,7 @@ func (e *Engine) placesFor(w *Waiter) int {
 }
 
 // RoomToWait returns ErrTooLarge if a call under a transaction that is about to wait could not get what it waits for.
-func (e *Engine) RoomToWait(q *Query) error {
+func (e *Engine) RoomToWait(q *call.Query) error {
 	t, err := e.txnNamed(q.Txn)
 	if err != nil {
 		return nil // Park, or what follows, tells
@@ -89,7 +76,7 @@ func (e *Engine) RoomToWait(q *Query) error {
 }
 
 // RoomToWrite returns ErrTooLarge if a transaction may not write drafts as well, and otherwise how many entries it would hold.
-func (e *Engine) RoomToWrite(id txn.ID, drafts []Draft) (entries int, err error) {
+func (e *Engine) RoomToWrite(id txn.ID, drafts []call.Draft) (entries int, err error) {
 	t, err := e.txnNamed(id)
 	if err != nil {
 		return len(drafts), nil // the write tells
@@ -107,7 +94,7 @@ func (e *Engine) RoomToWrite(id txn.ID, drafts []Draft) (entries int, err error)
 // affords returns ErrTooLarge if t may not write size bytes more, because that is more than one group of the log should hold.
 func (e *Engine) affords(t *transaction, size int) error {
 	if limit := e.limits.TxnBytes; limit > 0 && t.bytes+size > limit {
-		return fmt.Errorf("%w: the transaction would write %d bytes; at most %d are allowed", ErrTooLarge, t.bytes+size, limit)
+		return fmt.Errorf("%w: the transaction would write %d bytes; at most %d are allowed", call.ErrTooLarge, t.bytes+size, limit)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -122,8 +123,8 @@ func (s *scenario) consequences() {
 }
 
 // shown prints the entry of an event; a gap has none.
-func (s *scenario) shown(ev Event) string {
-	if ev.Type == Gap {
+func (s *scenario) shown(ev call.Event) string {
+	if ev.Type == call.Gap {
 		return ""
 	}
 	return ", " + s.view(ev.Entry)
@@ -142,7 +143,7 @@ func (s *scenario) kind() {
 }
 
 func (s *scenario) write() {
-	r := s.e.Write(s.now, s.under(), Request{}, s.drafts())
+	r := s.e.Write(s.now, s.under(), call.Request{}, s.drafts())
 	if s.result(r) {
 		for _, g := range r.Grants {
 			s.printf("%s", s.lease(s.entries.of(g.ID), g))
@@ -155,8 +156,8 @@ func (s *scenario) update() {
 	p, ok := s.e.store.Find(id)
 	require.True(s.t, ok, s.d.Pos)
 	k := s.e.kinds[p.Kind-1]
-	c := Change{ID: id, Kind: k.id, Row: s.row(k.schema, s.d.CmdArgs[1:]), Version: uint32(s.number("version", 0))}
-	if r := s.e.Update(s.now, s.under(), Request{}, c); s.result(r) {
+	c := call.Change{ID: id, Kind: k.id, Row: s.row(k.schema, s.d.CmdArgs[1:]), Version: uint32(s.number("version", 0))}
+	if r := s.e.Update(s.now, s.under(), call.Request{}, c); s.result(r) {
 		s.printf("%s version %d", s.entries.of(id), r.Version)
 	}
 }
@@ -176,7 +177,7 @@ func (s *scenario) find() {
 		return
 	}
 	name, waits := s.text("wait")
-	if !waits || r.Err != ErrNoMatch {
+	if !waits || r.Err != call.ErrNoMatch {
 		s.printf("%s", errorText(r.Err))
 		return
 	}
@@ -190,11 +191,11 @@ func (s *scenario) find() {
 }
 
 // findHeld reads what is held, and prints by whom.
-func (s *scenario) findHeld(q *Query) {
+func (s *scenario) findHeld(q *call.Query) {
 	r, _ := s.e.StartHeldFind(s.now, unbounded, q)
 	for _, v := range r.Entries {
 		left := "forever"
-		if v.Held.Left != Forever {
+		if v.Held.Left != call.Forever {
 			left = time.Duration(v.Held.Left).String()
 		}
 		s.printf("%s, held by %s for %v, %s left", s.view(v), nameOf(s.txns, v.Held.Txn.Number), time.Duration(v.Held.For), left)
@@ -216,13 +217,13 @@ func (s *scenario) count() {
 }
 
 func (s *scenario) begin() {
-	if r := s.e.Begin(s.now, s.duration("for", Forever), Request{}, s.d.CmdArgs[0].Key); s.result(r) {
+	if r := s.e.Begin(s.now, s.duration("for", call.Forever), call.Request{}, s.d.CmdArgs[0].Key); s.result(r) {
 		s.txns[s.d.CmdArgs[0].Key] = r.Grants[0].ID
 		s.printf("%s", s.lease(s.d.CmdArgs[0].Key, r.Grants[0]))
 	}
 }
 
-func (s *scenario) commit() { s.result(s.e.Commit(s.now, s.txn(0), Request{}, s.drafts())) }
+func (s *scenario) commit() { s.result(s.e.Commit(s.now, s.txn(0), call.Request{}, s.drafts())) }
 
 func (s *scenario) abort() { s.result(s.e.Abort(s.now, s.txn(0))) }
 
@@ -239,7 +240,7 @@ func (s *scenario) deferEntry() {
 }
 
 func (s *scenario) renew() {
-	r := s.e.Renew(s.now, Request{}, s.duration("for", Forever), []uint64{s.lessee(0)})
+	r := s.e.Renew(s.now, call.Request{}, s.duration("for", call.Forever), []uint64{s.lessee(0)})
 	if r.Err == nil && r.Errs[0] != nil {
 		r.Err = r.Errs[0]
 	}
@@ -249,7 +250,7 @@ func (s *scenario) renew() {
 }
 
 func (s *scenario) cancel() {
-	r := s.e.Cancel(s.now, Request{}, []uint64{s.lessee(0)})
+	r := s.e.Cancel(s.now, call.Request{}, []uint64{s.lessee(0)})
 	if r.Err == nil {
 		r.Err = r.Errs[0]
 	}
@@ -258,15 +259,15 @@ func (s *scenario) cancel() {
 
 func (s *scenario) notify() {
 	name := s.d.CmdArgs[0].Key
-	on := Events(Written)
+	on := call.Events(call.Written)
 	if a := s.arg("on"); a != nil {
 		on = 0
 		for _, v := range a.Vals {
-			on |= Events(eventNamed(v))
+			on |= call.Events(eventNamed(v))
 		}
 	}
 	s.d.CmdArgs = s.d.CmdArgs[1:]
-	if r := s.e.Notify(s.now, s.query(), on, s.duration("for", Forever)); s.result(r) {
+	if r := s.e.Notify(s.now, s.query(), on, s.duration("for", call.Forever)); s.result(r) {
 		s.regs[name] = r.Grants[0].ID
 	}
 }

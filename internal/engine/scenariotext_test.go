@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -107,14 +108,14 @@ func (s *scenario) kindNamed(name string) *kind {
 }
 
 // drafts returns the entries of the lines below the command, and of the command's own arguments if these name a kind.
-func (s *scenario) drafts() []Draft {
-	var drafts []Draft
+func (s *scenario) drafts() []call.Draft {
+	var drafts []call.Draft
 	for line := range strings.Lines(s.d.Input) {
 		kind, args, err := datadriven.ParseLine(strings.TrimSpace(line))
 		require.NoError(s.t, err, s.d.Pos)
 		k := s.kindNamed(kind)
-		drafts = append(drafts, Draft{
-			Kind: k.id, Row: s.row(k.schema, args), Lease: s.duration("for", Forever), Delay: s.duration("delay", 0),
+		drafts = append(drafts, call.Draft{
+			Kind: k.id, Row: s.row(k.schema, args), Lease: s.duration("for", call.Forever), Delay: s.duration("delay", 0),
 		})
 	}
 	return drafts
@@ -144,20 +145,20 @@ func value(text string) any {
 }
 
 // query reads a template: a kind or "any", field=value for equality, where=(field op value, ...), and notFields.
-func (s *scenario) query() *Query {
-	q := &Query{
-		Max: s.number("max", 1), Txn: s.under(), Lease: s.duration("for", Forever),
+func (s *scenario) query() *call.Query {
+	q := &call.Query{
+		Max: s.number("max", 1), Txn: s.under(), Lease: s.duration("for", call.Forever),
 		Take: s.arg("take") != nil, IfExists: s.arg("if-exists") != nil, Begin: s.arg("each") != nil, Held: s.arg("held") != nil,
 	}
 	if label, given := s.text("entry"); given {
 		q.ID = s.labelled(label)
 	}
 	if s.d.CmdArgs[0].Key == "any" {
-		q.Templates = []Template{{}}
+		q.Templates = []call.Template{{}}
 		return q
 	}
 	k := s.kindNamed(s.d.CmdArgs[0].Key)
-	q.Templates = []Template{{Kind: k.id, Conds: s.conds(k.schema)}}
+	q.Templates = []call.Template{{Kind: k.id, Conds: s.conds(k.schema)}}
 	if a := s.arg("order"); a != nil {
 		for _, f := range a.Vals {
 			name, descending := strings.CutPrefix(f, "-")
@@ -195,7 +196,7 @@ func (s *scenario) conds(schema *template.Schema) []template.Cond {
 }
 
 // result prints the error of a call, and reports whether there was none.
-func (s *scenario) result(r Result) bool {
+func (s *scenario) result(r call.Result) bool {
 	if r.Err != nil {
 		s.printf("%s", errorText(r.Err))
 	}
@@ -204,14 +205,14 @@ func (s *scenario) result(r Result) bool {
 
 // errorText prints an error without its package.
 func errorText(err error) string {
-	if errors.Is(err, ErrNoMatch) {
+	if errors.Is(err, call.ErrNoMatch) {
 		return "none"
 	}
 	return strings.ReplaceAll(err.Error(), "space: ", "")
 }
 
 // view prints an entry: #1 job id=7 state=new.
-func (s *scenario) view(v View) string {
+func (s *scenario) view(v call.View) string {
 	var b strings.Builder
 	schema := s.e.Schema(v.Kind)
 	fmt.Fprintf(&b, "%s %s", s.entries.of(v.ID), schema.Kind)
@@ -233,7 +234,7 @@ func (s *scenario) view(v View) string {
 }
 
 // begun names the transaction that was begun for an entry, by each=NAME for the first, NAME2, NAME3 and so on.
-func (s *scenario) begun(q *Query, v View, i int) string {
+func (s *scenario) begun(q *call.Query, v call.View, i int) string {
 	if !q.Begin {
 		return ""
 	}
@@ -248,19 +249,19 @@ func (s *scenario) begun(q *Query, v View, i int) string {
 	return ", under " + name
 }
 
-func (s *scenario) lease(of string, g Grant) string {
+func (s *scenario) lease(of string, g call.Grant) string {
 	if g.Granted == math.MaxInt64 {
 		return of
 	}
 	return fmt.Sprintf("%s for %v", of, time.Duration(g.Granted))
 }
 
-var eventNames = map[EventType]string{
-	Written: "written", Gap: "gap", Taken: "taken", Expired: "expired", Cancelled: "cancelled", Renewed: "renewed",
-	Updated: "updated", Visible: "visible", Available: "available",
+var eventNames = map[call.EventType]string{
+	call.Written: "written", call.Gap: "gap", call.Taken: "taken", call.Expired: "expired", call.Cancelled: "cancelled", call.Renewed: "renewed",
+	call.Updated: "updated", call.Visible: "visible", call.Available: "available",
 }
 
-func eventNamed(name string) EventType {
+func eventNamed(name string) call.EventType {
 	for typ, n := range eventNames {
 		if n == name {
 			return typ

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -26,12 +27,12 @@ func newScene(t *testing.T) *scene { return &scene{t: t, e: newTestEngine(t), no
 
 func (s *scene) begin() uint64 {
 	s.t.Helper()
-	return s.beginFor(Forever)
+	return s.beginFor(call.Forever)
 }
 
 func (s *scene) beginFor(lease int64) uint64 {
 	s.t.Helper()
-	r := s.e.Begin(s.now, lease, Request{}, "")
+	r := s.e.Begin(s.now, lease, call.Request{}, "")
 	require.NoError(s.t, r.Err)
 	return r.Grants[0].ID
 }
@@ -42,7 +43,7 @@ func stoneRow(age int) template.Row {
 }
 
 // ages returns the ages of stones.
-func ages(vs []View) []int {
+func ages(vs []call.View) []int {
 	got := []int{}
 	for _, v := range vs {
 		for age := -1; ; age++ {
@@ -55,28 +56,30 @@ func ages(vs []View) []int {
 	return got
 }
 
-func draft(age int) Draft { return Draft{Kind: stoneKind, Row: stoneRow(age), Lease: Forever} }
+func draft(age int) call.Draft {
+	return call.Draft{Kind: stoneKind, Row: stoneRow(age), Lease: call.Forever}
+}
 
 // write writes stones and returns the identity of the last.
 func (s *scene) write(t uint64, ages ...int) uint64 {
 	s.t.Helper()
-	var drafts []Draft
+	var drafts []call.Draft
 	for _, age := range ages {
 		drafts = append(drafts, draft(age))
 	}
 	return s.writeDrafts(t, drafts...)
 }
 
-func (s *scene) writeDrafts(t uint64, drafts ...Draft) uint64 {
+func (s *scene) writeDrafts(t uint64, drafts ...call.Draft) uint64 {
 	s.t.Helper()
-	r := s.e.Write(s.now, under(t), Request{}, drafts)
+	r := s.e.Write(s.now, under(t), call.Request{}, drafts)
 	require.NoError(s.t, r.Err)
 	return r.Grants[len(drafts)-1].ID
 }
 
-func (s *scene) commit(t uint64, drafts ...Draft) {
+func (s *scene) commit(t uint64, drafts ...call.Draft) {
 	s.t.Helper()
-	require.NoError(s.t, s.e.Commit(s.now, under(t), Request{}, drafts).Err)
+	require.NoError(s.t, s.e.Commit(s.now, under(t), call.Request{}, drafts).Err)
 }
 
 func (s *scene) abort(t uint64) {
@@ -91,7 +94,7 @@ func (s *scene) rollback(t uint64, keep ...uint64) {
 
 func (s *scene) cancel(id uint64) {
 	s.t.Helper()
-	require.NoError(s.t, s.e.Cancel(s.now, Request{}, []uint64{id}).Errs[0])
+	require.NoError(s.t, s.e.Cancel(s.now, call.Request{}, []uint64{id}).Errs[0])
 }
 
 // pass lets time pass, and the engine notice.
@@ -101,26 +104,26 @@ func (s *scene) pass(d int64) {
 }
 
 // read and take return queries for any stone, or those of one age.
-func read(t uint64, age ...int) *Query {
-	q := &Query{Templates: []Template{{Kind: stoneKind}}, Max: 1, Txn: under(t)}
+func read(t uint64, age ...int) *call.Query {
+	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Txn: under(t)}
 	for _, a := range age {
 		q.Templates[0].Conds = append(q.Templates[0].Conds, template.Cond{Field: 0, Op: template.Eq, Value: template.AppendInt(nil, int64(a))})
 	}
 	return q
 }
 
-func take(t uint64, age ...int) *Query {
+func take(t uint64, age ...int) *call.Query {
 	q := read(t, age...)
 	q.Take = true
 	return q
 }
 
-func ifExists(q *Query) *Query {
+func ifExists(q *call.Query) *call.Query {
 	q.IfExists = true
 	return q
 }
 
-func upTo(n int, q *Query) *Query {
+func upTo(n int, q *call.Query) *call.Query {
 	q.Max = n
 	return q
 }
@@ -136,16 +139,16 @@ const (
 )
 
 // find is a call that does not wait. What it does not get is a conflict if an IfExists call would wait for it.
-func (s *scene) find(q *Query) result {
+func (s *scene) find(q *call.Query) result {
 	s.t.Helper()
 	r := s.e.Find(s.now, q)
 	switch r.Err {
 	case nil:
 		return ok
-	case ErrTxnEnded:
+	case call.ErrTxnEnded:
 		return ended
 	}
-	require.ErrorIs(s.t, r.Err, ErrNoMatch)
+	require.ErrorIs(s.t, r.Err, call.ErrNoMatch)
 	if w := s.e.Park(ifExists(q), nil); w != nil {
 		require.True(s.t, s.e.Unpark(w))
 		return conflict
@@ -154,11 +157,11 @@ func (s *scene) find(q *Query) result {
 }
 
 // found returns the ages of the stones that a call finds that does not wait.
-func (s *scene) found(q *Query) []int {
+func (s *scene) found(q *call.Query) []int {
 	s.t.Helper()
 	r := s.e.Find(s.now, q)
 	if r.Err != nil {
-		require.ErrorIs(s.t, r.Err, ErrNoMatch)
+		require.ErrorIs(s.t, r.Err, call.ErrNoMatch)
 	}
 	return ages(r.Entries)
 }
@@ -191,9 +194,9 @@ func (s *scene) state(age int) condition {
 }
 
 // wait makes a call wait that finds nothing now.
-func (s *scene) wait(q *Query) *Waiter {
+func (s *scene) wait(q *call.Query) *Waiter {
 	s.t.Helper()
-	require.ErrorIs(s.t, s.e.Find(s.now, q).Err, ErrNoMatch)
+	require.ErrorIs(s.t, s.e.Find(s.now, q).Err, call.ErrNoMatch)
 	w := s.e.Park(q, nil)
 	require.NotNil(s.t, w, "there is nothing to wait for")
 	return w
@@ -225,11 +228,11 @@ func (s *scene) requireWaiting(w *Waiter) {
 }
 
 // notify registers for events about all stones: for each type on its own, since one registration gets one event of what happens at once.
-func (s *scene) notify(t uint64, types ...EventType) []uint64 {
+func (s *scene) notify(t uint64, types ...call.EventType) []uint64 {
 	s.t.Helper()
 	var ids []uint64
 	for _, typ := range types {
-		r := s.e.Notify(s.now, read(t), Events(typ), Forever)
+		r := s.e.Notify(s.now, read(t), call.Events(typ), call.Forever)
 		require.NoError(s.t, r.Err)
 		ids = append(ids, r.Grants[0].ID)
 	}
@@ -238,7 +241,7 @@ func (s *scene) notify(t uint64, types ...EventType) []uint64 {
 
 // event is a type of event and the age of a stone.
 type event struct {
-	typ EventType
+	typ call.EventType
 	age int
 }
 
@@ -248,7 +251,7 @@ func (s *scene) requireEvents(registrations []uint64, want ...event) {
 	got := []event{}
 	for _, ev := range s.e.Events {
 		if slices.Contains(registrations, ev.Registration) {
-			got = append(got, event{ev.Type, ages([]View{ev.Entry})[0]})
+			got = append(got, event{ev.Type, ages([]call.View{ev.Entry})[0]})
 		}
 	}
 	require.ElementsMatch(s.t, want, got)

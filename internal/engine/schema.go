@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
@@ -12,14 +13,14 @@ import (
 // Register makes a kind known, or adds to its schema what s has more. If s contradicts the classes that fields have, and there is no entry
 // of the kind or of one that embeds it, the fields get the classes of s, in all of these kinds. Result: Count, the KindID.
 // It fails with ErrSchemaConflict, ErrInvalidArgument if s is malformed, and ErrUnknownKind if it embeds a kind that is not registered.
-func (e *Engine) Register(now int64, s *template.Schema) Result {
+func (e *Engine) Register(now int64, s *template.Schema) call.Result {
 	e.begin(now)
 	if err := e.checkSchema(s); err != nil {
 		return failed(err)
 	}
 	id := e.byName[s.Kind]
 	if id == 0 {
-		id = KindID(len(e.kinds) + 1)
+		id = call.KindID(len(e.kinds) + 1)
 		e.recordKind(id, s)
 		return e.registered(id)
 	}
@@ -39,12 +40,12 @@ func (e *Engine) Register(now int64, s *template.Schema) Result {
 // checkSchema returns why s cannot be registered, whatever its kind is now.
 func (e *Engine) checkSchema(s *template.Schema) error {
 	if err := s.Check(); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+		return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
 	}
 	for _, name := range s.Supers {
 		id := e.byName[name]
 		if id == 0 {
-			return fmt.Errorf("%w: %q embeds %q, which is not registered", ErrUnknownKind, s.Kind, name)
+			return fmt.Errorf("%w: %q embeds %q, which is not registered", call.ErrUnknownKind, s.Kind, name)
 		}
 		if err := e.kinds[id-1].schema.Agree(s.Fields); err != nil {
 			return fmt.Errorf("kind %q: %w", s.Kind, err)
@@ -77,7 +78,7 @@ func (e *Engine) reclassify(k *kind, s *template.Schema, conflict error) (*templ
 }
 
 // recordKind gives kind id, which may be the next new one, a schema, and serves the calls for which entries match that did not before.
-func (e *Engine) recordKind(id KindID, s *template.Schema) {
+func (e *Engine) recordKind(id call.KindID, s *template.Schema) {
 	e.change()
 	e.Log = record.AppendKind(e.Log, id, template.AppendSchema(nil, s))
 	var before []ancestor
@@ -89,13 +90,13 @@ func (e *Engine) recordKind(id KindID, s *template.Schema) {
 }
 
 // registered is the result of Register for a kind that is.
-func (e *Engine) registered(id KindID) Result {
+func (e *Engine) registered(id call.KindID) call.Result {
 	e.settle()
-	return Result{Count: int(id), Depends: e.kinds[id-1].registered}
+	return call.Result{Count: int(id), Depends: e.kinds[id-1].registered}
 }
 
 // setKind gives kind id, which may be the next new one, a schema.
-func (e *Engine) setKind(id KindID, s *template.Schema) {
+func (e *Engine) setKind(id call.KindID, s *template.Schema) {
 	if int(id) > len(e.kinds) {
 		e.kinds = append(e.kinds, newKind(e.store, id))
 	}
@@ -111,19 +112,19 @@ func (e *Engine) setKind(id KindID, s *template.Schema) {
 
 // Drop forgets a kind: its name is free for another schema. Its number stays taken, so that whoever still has it is noticed. It fails with
 // ErrNoMatch if there is no such kind, and with ErrKindInUse if it has entries or others embed it.
-func (e *Engine) Drop(now int64, name string) Result {
+func (e *Engine) Drop(now int64, name string) call.Result {
 	e.begin(now)
 	id := e.byName[name]
 	if id == 0 {
-		return failed(fmt.Errorf("%w: there is no kind %q", ErrNoMatch, name))
+		return failed(fmt.Errorf("%w: there is no kind %q", call.ErrNoMatch, name))
 	}
 	k := e.kinds[id-1]
 	if k.Used() > 0 {
-		return failed(fmt.Errorf("%w: kind %q has %d entries: take or cancel them first", ErrKindInUse, name, k.Used()))
+		return failed(fmt.Errorf("%w: kind %q has %d entries: take or cancel them first", call.ErrKindInUse, name, k.Used()))
 	}
 	for _, sub := range k.family {
 		if sub != k {
-			return failed(fmt.Errorf("%w: kind %q embeds %q: drop that first", ErrKindInUse, sub.schema.Kind, name))
+			return failed(fmt.Errorf("%w: kind %q embeds %q: drop that first", call.ErrKindInUse, sub.schema.Kind, name))
 		}
 	}
 	e.change()
@@ -133,7 +134,7 @@ func (e *Engine) Drop(now int64, name string) Result {
 	e.Log = record.AppendDrop(e.Log, id)
 	e.dropKind(k)
 	e.settle()
-	return Result{Depends: e.lsn}
+	return call.Result{Depends: e.lsn}
 }
 
 // dropKind makes k, which has no entries, a number without a name.
@@ -146,7 +147,7 @@ func (e *Engine) dropKind(k *kind) {
 }
 
 // Schema returns the schema of a kind, or the last one of a kind that was dropped; nil for a number that no kind ever had.
-func (e *Engine) Schema(id KindID) *template.Schema {
+func (e *Engine) Schema(id call.KindID) *template.Schema {
 	if id == 0 || int(id) > len(e.kinds) {
 		return nil
 	}
@@ -154,12 +155,12 @@ func (e *Engine) Schema(id KindID) *template.Schema {
 }
 
 // KindID returns the number of the named kind, or 0.
-func (e *Engine) KindID(name string) KindID { return e.byName[name] }
+func (e *Engine) KindID(name string) call.KindID { return e.byName[name] }
 
 // checkKind returns ErrUnknownKind unless there is a kind with that number.
-func (e *Engine) checkKind(id KindID) error {
+func (e *Engine) checkKind(id call.KindID) error {
 	if id == 0 || int(id) > len(e.kinds) || e.kinds[id-1].dropped {
-		return fmt.Errorf("%w: number %d", ErrUnknownKind, id)
+		return fmt.Errorf("%w: number %d", call.ErrUnknownKind, id)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -16,36 +17,36 @@ func parcel(class template.Class) *template.Schema {
 }
 
 // sized is a template for parcels of a size, by name.
-func sized(n int64) Template {
+func sized(n int64) call.Template {
 	return named("parcel", template.Field{Name: "size", Class: template.Int}, template.AppendInt(nil, n))
 }
 
 // wait makes a take for t wait.
-func wait(t *testing.T, e *Engine, tm Template) *Waiter {
+func wait(t *testing.T, e *Engine, tm call.Template) *Waiter {
 	t.Helper()
-	q := &Query{Templates: []Template{tm}, Max: 1, Take: true}
+	q := &call.Query{Templates: []call.Template{tm}, Max: 1, Take: true}
 	require.NoError(t, e.Check(q))
-	require.ErrorIs(t, e.Find(1, q).Err, ErrNoMatch)
+	require.ErrorIs(t, e.Find(1, q).Err, call.ErrNoMatch)
 	w := e.Park(q, nil)
 	require.NotNil(t, w)
 	return w
 }
 
 // writeSizes writes a parcel for each size.
-func writeSizes(t *testing.T, e *Engine, kind KindID, sizes ...int64) {
+func writeSizes(t *testing.T, e *Engine, kind call.KindID, sizes ...int64) {
 	t.Helper()
 	for _, n := range sizes {
 		row, err := template.RowFromMap(e.Schema(kind), map[string]any{"size": n})
 		require.NoError(t, err)
-		require.NoError(t, e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: kind, Row: row, Lease: Forever}}).Err)
+		require.NoError(t, e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: kind, Row: row, Lease: call.Forever}}).Err)
 	}
 }
 
-func register(t *testing.T, e *Engine, s *template.Schema) KindID {
+func register(t *testing.T, e *Engine, s *template.Schema) call.KindID {
 	t.Helper()
 	r := e.Register(1, s)
 	require.NoError(t, r.Err)
-	return KindID(r.Count)
+	return call.KindID(r.Count)
 }
 
 func TestNamed_WaitsForItsKind(t *testing.T) {
@@ -75,7 +76,7 @@ func TestNamed_WaitsForItsField(t *testing.T) {
 	writeSizes(t, e, kind, 6, 7)
 	require.Len(t, w.Got, 1)
 	require.Empty(t, noSize.Got, "it has the field now")
-	require.NoError(t, e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: kind, Lease: Forever}}).Err)
+	require.NoError(t, e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: kind, Lease: call.Forever}}).Err)
 	require.Len(t, noSize.Got, 1)
 }
 
@@ -86,7 +87,7 @@ func TestNamed_EndsWhenItContradictsTheSchema(t *testing.T) {
 	register(t, e, parcel(template.String))
 	require.ErrorIs(t, w.Err, template.ErrSchemaConflict)
 	require.Equal(t, []*Waiter{w}, e.Granted)
-	q := &Query{Templates: []Template{sized(7)}, Max: 1}
+	q := &call.Query{Templates: []call.Template{sized(7)}, Max: 1}
 	require.ErrorIs(t, e.Check(q), template.ErrSchemaConflict, "as one that is made now")
 }
 
@@ -94,9 +95,9 @@ func TestRegister_EmptyKindChangesClasses(t *testing.T) {
 	t.Parallel()
 	e := New(Config{}, 0)
 	kind := register(t, e, parcel(template.String))
-	byNumber := wait(t, e, Template{Kind: kind, Conds: []template.Cond{{Op: template.Eq, Value: template.AppendString(nil, "L")}}})
-	own := e.Begin(1, Forever, Request{}, "").Grants[0].ID
-	require.NoError(t, e.Write(1, txn.ID{Number: own}, Request{}, []Draft{{Kind: kind, Lease: Forever}}).Err)
+	byNumber := wait(t, e, call.Template{Kind: kind, Conds: []template.Cond{{Op: template.Eq, Value: template.AppendString(nil, "L")}}})
+	own := e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID
+	require.NoError(t, e.Write(1, txn.ID{Number: own}, call.Request{}, []call.Draft{{Kind: kind, Lease: call.Forever}}).Err)
 	require.ErrorIs(t, e.Register(1, parcel(template.Int)).Err, template.ErrSchemaConflict, "a transaction has written one")
 	require.NoError(t, e.Abort(1, txn.ID{Number: own}).Err)
 
@@ -126,19 +127,19 @@ func TestRegister_ChangesClassesOfTheKindsThatEmbedIt(t *testing.T) {
 func TestDrop_FreesTheNameAndKeepsTheNumber(t *testing.T) {
 	t.Parallel()
 	e := New(Config{}, 0)
-	require.ErrorIs(t, e.Drop(1, "parcel").Err, ErrNoMatch)
+	require.ErrorIs(t, e.Drop(1, "parcel").Err, call.ErrNoMatch)
 	kind := register(t, e, parcel(template.String))
-	waiter := wait(t, e, Template{Kind: kind})
-	reg := e.Notify(1, &Query{Templates: []Template{{Kind: kind}}, Max: 1}, Events(Written), Forever).Grants[0].ID
+	waiter := wait(t, e, call.Template{Kind: kind})
+	reg := e.Notify(1, &call.Query{Templates: []call.Template{{Kind: kind}}, Max: 1}, call.Events(call.Written), call.Forever).Grants[0].ID
 	require.NoError(t, e.Drop(1, "parcel").Err)
 	require.Zero(t, e.KindID("parcel"))
 	require.Equal(t, []int{-1}, e.Kinds(1).Counts)
-	require.ErrorIs(t, e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: kind, Lease: Forever}}).Err, ErrUnknownKind)
-	require.ErrorIs(t, e.Check(&Query{Templates: []Template{{Kind: kind}}, Max: 1}), ErrUnknownKind)
+	require.ErrorIs(t, e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: kind, Lease: call.Forever}}).Err, call.ErrUnknownKind)
+	require.ErrorIs(t, e.Check(&call.Query{Templates: []call.Template{{Kind: kind}}, Max: 1}), call.ErrUnknownKind)
 
 	again := register(t, e, &template.Schema{Kind: "parcel", Fields: []template.Field{{Name: "other", Class: template.Int}}})
 	require.NotEqual(t, kind, again)
-	require.NoError(t, e.Write(1, txn.ID{}, Request{}, []Draft{{Kind: again, Lease: Forever}}).Err)
+	require.NoError(t, e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: again, Lease: call.Forever}}).Err)
 	require.Len(t, waiter.Got, 1, "it waits for the name")
 	seq, ok := e.Registered(reg)
 	require.True(t, ok)
@@ -156,10 +157,10 @@ func TestDrop_RefusesAKindInUse(t *testing.T) {
 	e := New(Config{}, 0)
 	kind := register(t, e, parcel(template.Int))
 	writeSizes(t, e, kind, 1)
-	require.ErrorIs(t, e.Drop(1, "parcel").Err, ErrKindInUse)
-	require.NoError(t, e.Find(1, &Query{Templates: []Template{{Kind: kind}}, Max: 1, Take: true}).Err)
+	require.ErrorIs(t, e.Drop(1, "parcel").Err, call.ErrKindInUse)
+	require.NoError(t, e.Find(1, &call.Query{Templates: []call.Template{{Kind: kind}}, Max: 1, Take: true}).Err)
 	register(t, e, &template.Schema{Kind: "heavy", Supers: []string{"parcel"}})
-	require.ErrorIs(t, e.Drop(1, "parcel").Err, ErrKindInUse)
+	require.ErrorIs(t, e.Drop(1, "parcel").Err, call.ErrKindInUse)
 	require.NoError(t, e.Drop(1, "heavy").Err)
 	require.NoError(t, e.Drop(1, "parcel").Err)
 	require.ErrorIs(t, e.Apply(record.AppendDrop(nil, kind)), record.ErrCorrupt, "twice")

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
@@ -16,7 +17,7 @@ import (
 // always true of the present, and the frontier never goes back.
 type Search struct {
 	e        *Engine
-	q        *Query
+	q        *call.Query
 	counting bool
 
 	ways     []way
@@ -34,7 +35,7 @@ type Search struct {
 // Unfinished is a call that goes on in steps: a *Search, or one that waits until what has expired is reclaimed.
 type Unfinished interface {
 	// Step goes on, within a budget of entries to look at, and returns the result of the call when it is done.
-	Step(now int64, budget int) (r Result, done bool)
+	Step(now int64, budget int) (r call.Result, done bool)
 	// Blocked reports whether Step has nothing to do yet, because it waits for what Work does.
 	Blocked() bool
 	// Close ends the call without a result.
@@ -46,7 +47,7 @@ const maxWays = 64
 
 // StartFind is Find, and StartCount is Count, of up to about budget entries. If those do not suffice there is no result but a search, which
 // goes on with Step. q must stay unchanged until that is done.
-func (e *Engine) StartFind(now int64, budget int, q *Query) (Result, *Search) {
+func (e *Engine) StartFind(now int64, budget int, q *call.Query) (call.Result, *Search) {
 	e.begin(now)
 	t, err := e.under(q.Txn)
 	if err != nil {
@@ -59,11 +60,11 @@ func (e *Engine) StartFind(now int64, budget int, q *Query) (Result, *Search) {
 	if hits, ok := e.find(q, t); ok {
 		return e.answer(q, t, hits), nil
 	}
-	return Result{}, e.newSearch(q, false)
+	return call.Result{}, e.newSearch(q, false)
 }
 
 // StartCount is described with StartFind.
-func (e *Engine) StartCount(now int64, budget int, q *Query) (Result, *Search) {
+func (e *Engine) StartCount(now int64, budget int, q *call.Query) (call.Result, *Search) {
 	e.begin(now)
 	t, err := e.under(q.Txn)
 	if err != nil {
@@ -71,15 +72,15 @@ func (e *Engine) StartCount(now int64, budget int, q *Query) (Result, *Search) {
 	}
 	e.left = budget
 	if n, ok := e.countNow(q, t); ok {
-		return Result{Count: n, Depends: e.changed(q)}, nil
+		return call.Result{Count: n, Depends: e.changed(q)}, nil
 	}
-	return Result{}, e.newSearch(q, true)
+	return call.Result{}, e.newSearch(q, true)
 }
 
 // Resume returns the search of a find whose wait has ended with Again.
-func (e *Engine) Resume(q *Query) *Search { return e.newSearch(q, false) }
+func (e *Engine) Resume(q *call.Query) *Search { return e.newSearch(q, false) }
 
-func (e *Engine) newSearch(q *Query, counting bool) *Search {
+func (e *Engine) newSearch(q *call.Query, counting bool) *Search {
 	x := &Search{e: e, q: q, counting: counting}
 	e.searches = append(e.searches, x)
 	x.open()
@@ -90,7 +91,7 @@ func (e *Engine) newSearch(q *Query, counting bool) *Search {
 const unbounded = math.MaxInt
 
 // finish takes all steps at once.
-func (x *Search) finish(now int64, r Result) Result {
+func (x *Search) finish(now int64, r call.Result) call.Result {
 	for x != nil {
 		var done bool
 		if r, done = x.Step(now, unbounded); done {
@@ -103,7 +104,7 @@ func (x *Search) finish(now int64, r Result) Result {
 
 // Step looks at up to about budget more entries. It returns the result of the call when that is done; the search has ended then. While it
 // is not, there is nothing else to do about the call, but what the call of any method of the engine may bring about.
-func (x *Search) Step(now int64, budget int) (r Result, done bool) {
+func (x *Search) Step(now int64, budget int) (r call.Result, done bool) {
 	e := x.e
 	e.begin(now)
 	t, err := e.under(x.q.Txn)
@@ -112,10 +113,10 @@ func (x *Search) Step(now int64, budget int) (r Result, done bool) {
 		return e.refused(err), true
 	}
 	if x.Blocked() {
-		return Result{}, false
+		return call.Result{}, false
 	}
 	e.left = budget
-	e.finding, e.taking = t, x.q.exclusive()
+	e.finding, e.taking = t, x.q.Exclusive()
 	if x.stale || x.awaits != nil && !x.building() {
 		if r, done = x.again(t); done {
 			x.Close()
@@ -141,7 +142,7 @@ func (x *Search) building() bool {
 }
 
 // again begins again, since there is an index now or there is one no more.
-func (x *Search) again(t *transaction) (r Result, done bool) {
+func (x *Search) again(t *transaction) (r call.Result, done bool) {
 	x.closeWays()
 	if !x.counting {
 		if hits, ok := x.e.find(x.q, t); ok {
@@ -149,7 +150,7 @@ func (x *Search) again(t *transaction) (r Result, done bool) {
 		}
 	}
 	x.open()
-	return Result{}, false
+	return call.Result{}, false
 }
 
 // Close ends a search without a result. It is idempotent.
@@ -276,7 +277,7 @@ func (x *Search) await(w *way) {
 }
 
 // outcome returns the result of the call, if what is behind the frontier suffices for that.
-func (x *Search) outcome(t *transaction) (r Result, done bool) {
+func (x *Search) outcome(t *transaction) (r call.Result, done bool) {
 	switch e := x.e; {
 	case !x.ended && !x.enough():
 		return r, false
@@ -284,7 +285,7 @@ func (x *Search) outcome(t *transaction) (r Result, done bool) {
 		if e.late() {
 			return r, false // what has expired is counted until it is reclaimed
 		}
-		return Result{Count: x.count - x.overdue() + len(x.own(t)), Depends: e.changed(x.q)}, true
+		return call.Result{Count: x.count - x.overdue() + len(x.own(t)), Depends: e.changed(x.q)}, true
 	}
 	x.hits = slices.DeleteFunc(x.hits, func(h held) bool { return !x.has(t, h) })
 	x.hits = unique(x.hits)
@@ -311,7 +312,7 @@ func (x *Search) has(t *transaction, h held) bool {
 	case free:
 		return x.wants(&h.k.Free, h.s)
 	case shared:
-		return !x.q.exclusive() && x.wants(&h.k.Shared, h.s)
+		return !x.q.Exclusive() && x.wants(&h.k.Shared, h.s)
 	}
 	return false
 }
@@ -347,12 +348,12 @@ func (x *Search) own(t *transaction) []held {
 		}
 	}
 	for _, h := range t.own {
-		if h.ownedBy(t) && h.k.availableTo(t, h.s, x.q.exclusive()) {
+		if h.ownedBy(t) && h.k.availableTo(t, h.s, x.q.Exclusive()) {
 			look(h)
 		}
 	}
 	for _, h := range t.read {
-		if x.q.exclusive() && h.readBy(t) && len(h.k.locks[h.s].readers) == 1 {
+		if x.q.Exclusive() && h.readBy(t) && len(h.k.locks[h.s].readers) == 1 {
 			look(h)
 		}
 	}

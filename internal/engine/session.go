@@ -1,17 +1,15 @@
 package engine
 
 import (
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 )
-
-// Client is what a client calls itself, for as long as it lives: a random number that no other knows.
-type Client [16]byte
 
 // session holds the outcomes of one client's calls until the client has received them, so that a call whose answer was lost
 // can be made again without being executed again. It has no record before its first outcome: a client that only reads leaves no trace.
 type session struct {
 	id     uint64
-	client Client
+	client call.Client
 	logged bool
 	lost   uint64 // the highest number of a call whose outcome had to be forgotten before it was received
 	kept   outcomes
@@ -23,7 +21,7 @@ type session struct {
 // sessions are the sessions of all clients.
 type sessions struct {
 	byID     map[uint64]*session
-	byClient map[Client]*session
+	byClient map[call.Client]*session
 	last     *session // the one that was used last, or nil
 	lastID   uint64
 	expired  uint64 // the highest number of a session that has ended although its client may come back
@@ -33,7 +31,7 @@ type sessions struct {
 // OpenSession returns the number of a client's session, and begins one if it has none. before is the number that the client was told the
 // last time, or 0. lost reports that the session of that number has ended meanwhile: nobody knows any more what its calls have done.
 // If it is false, and the session is another one, then none of those calls was executed that has not had an answer.
-func (e *Engine) OpenSession(client Client, before uint64) (id uint64, lost bool) {
+func (e *Engine) OpenSession(client call.Client, before uint64) (id uint64, lost bool) {
 	s := e.sessions.byClient[client]
 	if s == nil {
 		s = e.sessions.add(e.sessions.lastID+1, client)
@@ -98,10 +96,10 @@ func (e *Engine) AdoptSessions(old *Engine) {
 }
 
 func newSessions() sessions {
-	return sessions{byID: map[uint64]*session{}, byClient: map[Client]*session{}}
+	return sessions{byID: map[uint64]*session{}, byClient: map[call.Client]*session{}}
 }
 
-func (ss *sessions) add(id uint64, client Client) *session {
+func (ss *sessions) add(id uint64, client call.Client) *session {
 	s := &session{id: id, client: client, all: ss}
 	s.weigh(sessionBytes)
 	ss.byID[id], ss.byClient[client] = s, s
@@ -134,7 +132,7 @@ func (ss *sessions) find(id uint64) *session {
 }
 
 // recording returns the session in which the outcome of a call is to be kept, which the log then knows; nil if nobody will repeat the call.
-func (e *Engine) recording(by Request) *session {
+func (e *Engine) recording(by call.Request) *session {
 	if by.Session == 0 {
 		return nil
 	}
@@ -148,7 +146,7 @@ func (e *Engine) recording(by Request) *session {
 }
 
 // wrote records that a call has written entries, which follow each other in number.
-func (e *Engine) wrote(by Request, grants []Grant) {
+func (e *Engine) wrote(by call.Request, grants []call.Grant) {
 	s := e.recording(by)
 	if s == nil {
 		return
@@ -160,7 +158,7 @@ func (e *Engine) wrote(by Request, grants []Grant) {
 }
 
 // took records that an entry, which is about to leave the space, was taken by a call; more tells that the call has taken another before.
-func (e *Engine) took(by Request, v View, more bool) {
+func (e *Engine) took(by call.Request, v call.View, more bool) {
 	e.change()
 	s := e.recording(by)
 	if s == nil {
@@ -176,7 +174,7 @@ func (e *Engine) took(by Request, v View, more bool) {
 }
 
 // done records what a call has done that neither writes nor takes: Grants, Errs, Seq and Version of its result.
-func (e *Engine) done(by Request, r *Result) {
+func (e *Engine) done(by call.Request, r *call.Result) {
 	s := e.recording(by)
 	if s == nil {
 		return
@@ -189,11 +187,11 @@ func (e *Engine) done(by Request, r *Result) {
 
 // Recall returns the outcome that a call has had. found is false if the call was never executed, or in vain; then it may be
 // executed now. Result: what the call's was, or ErrOutcomeUnknown if that had to be forgotten.
-func (e *Engine) Recall(now int64, by Request) (r Result, found bool) {
+func (e *Engine) Recall(now int64, by call.Request) (r call.Result, found bool) {
 	e.begin(now)
 	s := e.sessions.byID[by.Session]
 	if s == nil {
-		return failed(ErrOutcomeUnknown), true
+		return failed(call.ErrOutcomeUnknown), true
 	}
 	first, ok := s.kept.find(by.Number)
 	switch {
@@ -201,13 +199,13 @@ func (e *Engine) Recall(now int64, by Request) (r Result, found bool) {
 		e.recall(s, first, &r)
 		return r, true
 	case ok || by.Number <= s.lost:
-		return failed(ErrOutcomeUnknown), true
+		return failed(call.ErrOutcomeUnknown), true
 	}
 	return r, false
 }
 
 // recall reads an outcome, which may be in several parts.
-func (e *Engine) recall(s *session, first outcome, r *Result) {
+func (e *Engine) recall(s *session, first outcome, r *call.Result) {
 	r.Depends = first.lsn
 	switch first.sort {
 	case isWrite:
@@ -226,10 +224,10 @@ func (e *Engine) recall(s *session, first outcome, r *Result) {
 }
 
 func (e *Engine) applySession(r *record.Record) error {
-	if len(r.Body) != len(Client{}) {
+	if len(r.Body) != len(call.Client{}) {
 		return record.ErrCorrupt
 	}
-	client := Client(r.Body)
+	client := call.Client(r.Body)
 	if e.sessions.byID[r.ID] != nil || e.sessions.byClient[client] != nil {
 		return errPresent
 	}
@@ -263,7 +261,7 @@ func (e *Engine) applyOutcome(r *record.Record) error {
 }
 
 // applyTake takes over that a call has taken an entry, which is still there.
-func (e *Engine) applyTake(r *record.Record, v View) error {
+func (e *Engine) applyTake(r *record.Record, v call.View) error {
 	s := e.sessions.find(r.ID)
 	if s == nil {
 		return errAbsent

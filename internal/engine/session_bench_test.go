@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -13,12 +14,12 @@ func BenchmarkSession(b *testing.B) {
 		b.Run(fmt.Sprintf("kept=%t", kept), func(b *testing.B) {
 			e := New(Config{}, 0)
 			e.Register(0, job)
-			var by Request
+			var by call.Request
 			if kept {
-				by.Session, _ = e.OpenSession(Client{1}, 0)
+				by.Session, _ = e.OpenSession(call.Client{1}, 0)
 			}
-			q := &Query{Max: 1, Take: true, Templates: []Template{{Kind: jobKind}}}
-			drafts := []Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: Forever}}
+			q := &call.Query{Max: 1, Take: true, Templates: []call.Template{{Kind: jobKind}}}
+			drafts := []call.Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: call.Forever}}
 			logged, n := 0, 0
 			b.ReportAllocs()
 			for b.Loop() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -17,28 +18,28 @@ import (
 type caller struct {
 	t       *testing.T
 	e       *Engine
-	client  Client
+	client  call.Client
 	session uint64
 	number  uint64
-	had     map[uint64]Result // what the calls that changed something have returned, by number
+	had     map[uint64]call.Result // what the calls that changed something have returned, by number
 }
 
 func newCaller(t *testing.T, e *Engine, client byte) *caller {
-	c := &caller{t: t, e: e, client: Client{client}, had: map[uint64]Result{}}
+	c := &caller{t: t, e: e, client: call.Client{client}, had: map[uint64]call.Result{}}
 	var lost bool
 	c.session, lost = e.OpenSession(c.client, 0)
 	require.False(t, lost)
 	return c
 }
 
-func (c *caller) by() Request {
+func (c *caller) by() call.Request {
 	c.number++
-	return Request{Session: c.session, Number: c.number}
+	return call.Request{Session: c.session, Number: c.number}
 }
 
 // keep remembers the outcome of call number.
-func (c *caller) keep(number uint64, r Result) Result {
-	kept := Result{Grants: slices.Clone(r.Grants), Errs: slices.Clone(r.Errs), Seq: r.Seq, Version: r.Version}
+func (c *caller) keep(number uint64, r call.Result) call.Result {
+	kept := call.Result{Grants: slices.Clone(r.Grants), Errs: slices.Clone(r.Errs), Seq: r.Seq, Version: r.Version}
 	for _, v := range r.Entries {
 		v.Row = slices.Clone(v.Row)
 		kept.Entries = append(kept.Entries, v)
@@ -47,15 +48,15 @@ func (c *caller) keep(number uint64, r Result) Result {
 	return kept
 }
 
-func (c *caller) write(drafts ...Draft) Result {
+func (c *caller) write(drafts ...call.Draft) call.Result {
 	by := c.by()
 	r := c.e.Write(1, txn.ID{}, by, drafts)
 	require.NoError(c.t, r.Err)
 	return c.keep(by.Number, r)
 }
 
-func (c *caller) take(kind KindID, n int) Result {
-	q := &Query{Templates: []Template{{Kind: kind}}, Max: n, Take: true, By: c.by()}
+func (c *caller) take(kind call.KindID, n int) call.Result {
+	q := &call.Query{Templates: []call.Template{{Kind: kind}}, Max: n, Take: true, By: c.by()}
 	r := c.e.Find(1, q)
 	if r.Err != nil {
 		return r
@@ -66,7 +67,7 @@ func (c *caller) take(kind KindID, n int) Result {
 // requireRecalled checks that e tells again what the calls have returned.
 func (c *caller) requireRecalled(e *Engine) {
 	for number, want := range c.had {
-		got, found := e.Recall(1, Request{c.session, number})
+		got, found := e.Recall(1, call.Request{Session: c.session, Number: number})
 		require.True(c.t, found, "call %d", number)
 		require.NoError(c.t, got.Err, "call %d", number)
 		require.Equal(c.t, want.Grants, slices.Clone(got.Grants), "call %d", number)
@@ -77,12 +78,12 @@ func (c *caller) requireRecalled(e *Engine) {
 	}
 }
 
-func aStone(age int64) Draft {
+func aStone(age int64) call.Draft {
 	v := template.AppendInt(nil, age)
-	return Draft{Kind: stoneKind, Row: append([]byte{byte(len(v))}, v...), Lease: Forever}
+	return call.Draft{Kind: stoneKind, Row: append([]byte{byte(len(v))}, v...), Lease: call.Forever}
 }
 
-func leased(d Draft, lease int64) Draft {
+func leased(d call.Draft, lease int64) call.Draft {
 	d.Lease = lease
 	return d
 }
@@ -111,7 +112,7 @@ func TestRecall_TellsEveryOutcomeAgain(t *testing.T) {
 	by := c.by()
 	c.keep(by.Number, e.Renew(1, by, 1<<50, ids))
 	by = c.by()
-	c.keep(by.Number, e.Notify(1, &Query{Templates: []Template{{}}, Max: 1, By: by}, Events(Written), 1<<50))
+	c.keep(by.Number, e.Notify(1, &call.Query{Templates: []call.Template{{}}, Max: 1, By: by}, call.Events(call.Written), 1<<50))
 	by = c.by()
 	c.keep(by.Number, e.Cancel(1, by, ids))
 
@@ -124,19 +125,19 @@ func TestRecall_WaitingTakes(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t)
 	a, b := newCaller(t, e, 1), newCaller(t, e, 2)
-	park := func(c *caller, n int) *Query {
-		q := &Query{Templates: []Template{{Kind: stoneKind}}, Max: n, Take: true, By: c.by()}
+	park := func(c *caller, n int) *call.Query {
+		q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: n, Take: true, By: c.by()}
 		e.Park(q, nil)
 		return q
 	}
 	bulk, single := park(a, 2), park(b, 1)
 	by := a.by()
-	r := e.Write(1, txn.ID{}, by, []Draft{aStone(1), aStone(2), aStone(3)})
+	r := e.Write(1, txn.ID{}, by, []call.Draft{aStone(1), aStone(2), aStone(3)})
 	require.NoError(t, r.Err)
 	a.keep(by.Number, r)
 	require.Len(t, e.Granted, 2)
-	a.keep(bulk.By.Number, Result{Entries: e.Granted[0].Got})
-	b.keep(single.By.Number, Result{Entries: e.Granted[1].Got})
+	a.keep(bulk.By.Number, call.Result{Entries: e.Granted[0].Got})
+	b.keep(single.By.Number, call.Result{Entries: e.Granted[1].Got})
 	require.Len(t, a.had[bulk.By.Number].Entries, 2)
 
 	for _, e := range []*Engine{e, replayed(t, e)} {
@@ -151,12 +152,12 @@ func TestRecall_WhatWasNeverExecutedMayBe(t *testing.T) {
 	c := newCaller(t, e, 1)
 	c.write(aStone(1))
 	require.Error(t, e.Write(1, txn.ID{}, c.by(), nil).Err)
-	require.ErrorIs(t, c.take(animalKind, 1).Err, ErrNoMatch)
+	require.ErrorIs(t, c.take(animalKind, 1).Err, call.ErrNoMatch)
 	by := c.by()
-	require.ErrorIs(t, e.Cancel(1, by, []uint64{1 << 40}).Errs[0], ErrLeaseEnded)
-	require.NoError(t, e.Find(1, &Query{Templates: []Template{{}}, Max: 1, By: c.by()}).Err)
+	require.ErrorIs(t, e.Cancel(1, by, []uint64{1 << 40}).Errs[0], call.ErrLeaseEnded)
+	require.NoError(t, e.Find(1, &call.Query{Templates: []call.Template{{}}, Max: 1, By: c.by()}).Err)
 	for number := uint64(2); number <= c.number+1; number++ {
-		_, found := e.Recall(1, Request{c.session, number})
+		_, found := e.Recall(1, call.Request{Session: c.session, Number: number})
 		require.False(t, found, "call %d", number)
 	}
 }
@@ -173,7 +174,7 @@ func TestReceived_ForgetsOutcomesInOrder(t *testing.T) {
 	delete(c.had, 1)
 	delete(c.had, 2)
 	c.requireRecalled(e)
-	_, found := e.Recall(1, Request{c.session, 1})
+	_, found := e.Recall(1, call.Request{Session: c.session, Number: 1})
 	require.False(t, found)
 	logged := len(e.Log)
 	e.Received(1, c.session, lsn)
@@ -196,7 +197,7 @@ func TestRecall_BeyondTheBound(t *testing.T) {
 	row = append([]byte{0}, row...)
 	require.NoError(t, template.Row(row).Check(job))
 	for range 12 {
-		c.write(Draft{Kind: jobKind, Row: row, Lease: Forever})
+		c.write(call.Draft{Kind: jobKind, Row: row, Lease: call.Forever})
 	}
 	require.Len(t, c.take(jobKind, 3).Entries, 3)
 	for range 9 {
@@ -207,10 +208,10 @@ func TestRecall_BeyondTheBound(t *testing.T) {
 	require.Equal(t, uint64(15), s.lost) // of 12 writes, a take of 3, and 9 more takes the last 7 are there
 	for _, e := range []*Engine{e, replayed(t, e)} {
 		for number := uint64(1); number <= c.number; number++ {
-			r, found := e.Recall(1, Request{c.session, number})
+			r, found := e.Recall(1, call.Request{Session: c.session, Number: number})
 			require.True(t, found)
 			if number <= 15 {
-				require.ErrorIs(t, r.Err, ErrOutcomeUnknown, "call %d", number)
+				require.ErrorIs(t, r.Err, call.ErrOutcomeUnknown, "call %d", number)
 			} else {
 				require.NoError(t, r.Err)
 			}
@@ -241,9 +242,9 @@ func TestOpenSession_TellsWhatIsLost(t *testing.T) {
 
 	e.EndSession(1, c.session, false)
 	require.Empty(t, e.Sessions())
-	r, found := e.Recall(1, Request{c.session, 1})
+	r, found := e.Recall(1, call.Request{Session: c.session, Number: 1})
 	require.True(t, found)
-	require.ErrorIs(t, r.Err, ErrOutcomeUnknown)
+	require.ErrorIs(t, r.Err, call.ErrOutcomeUnknown)
 	for _, e := range []*Engine{e, replayed(t, e)} {
 		for range 2 { // the second time because the first answer may not arrive
 			id, lost = e.OpenSession(c.client, c.session)
@@ -280,9 +281,9 @@ func TestAdoptSessions_NumbersStay(t *testing.T) {
 	c := newCaller(t, again, 3)
 	require.NotContains(t, []uint64{a.session, b.session}, c.session)
 	a.requireRecalled(again)
-	_, found := again.Recall(1, Request{b.session, 1})
+	_, found := again.Recall(1, call.Request{Session: b.session, Number: 1})
 	require.False(t, found)
-	b.e, b.had = again, map[uint64]Result{}
+	b.e, b.had = again, map[uint64]call.Result{}
 	b.write(aStone(2))
 	b.requireRecalled(again)
 }
@@ -331,7 +332,7 @@ func TestSessions_RandomPrograms(t *testing.T) {
 				c := callers[i]
 				switch n := r.IntN(100); {
 				case n < 40:
-					c.write(slices.Repeat([]Draft{leased(aStone(1), []int64{Forever, 1 << 50}[r.IntN(2)])}, 1+r.IntN(3))...)
+					c.write(slices.Repeat([]call.Draft{leased(aStone(1), []int64{call.Forever, 1 << 50}[r.IntN(2)])}, 1+r.IntN(3))...)
 				case n < 80:
 					c.take(stoneKind, 1+r.IntN(3))
 				case n < 90:
@@ -356,11 +357,11 @@ func TestSessions_RandomPrograms(t *testing.T) {
 
 // Outcome decoding ends for whatever bytes, and for those that were encoded returns what was.
 func FuzzOutcome(f *testing.F) {
-	f.Add(appendOutcome(nil, &Result{Grants: []Grant{{1, Forever}, {2, 5}}, Errs: []error{nil, ErrLeaseEnded}, Seq: 7, Version: 9}))
+	f.Add(appendOutcome(nil, &call.Result{Grants: []call.Grant{{ID: 1, Granted: call.Forever}, {ID: 2, Granted: 5}}, Errs: []error{nil, call.ErrLeaseEnded}, Seq: 7, Version: 9}))
 	f.Add([]byte{fieldGrants, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := New(Config{}, 0)
-		var r, again Result
+		var r, again call.Result
 		e.decodeOutcome(b, &r)
 		e2 := New(Config{}, 0)
 		e2.decodeOutcome(appendOutcome(nil, &r), &again)
@@ -372,8 +373,8 @@ func FuzzOutcome(f *testing.F) {
 func TestSessions_KeepingAllocatesNothing(t *testing.T) {
 	e := newTestEngine(t)
 	c := newCaller(t, e, 1)
-	q := &Query{Templates: []Template{{Kind: stoneKind}}, Max: 1, Take: true}
-	drafts := []Draft{aStone(1)}
+	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Take: true}
+	drafts := []call.Draft{aStone(1)}
 	run := func() {
 		for range 100 {
 			e.Write(1, txn.ID{}, c.by(), drafts)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 )
 
@@ -23,7 +24,7 @@ func (e *Engine) leave(h held, to audience, l *lock) {
 
 // commit makes the effects of t real.
 func (e *Engine) commit(t *transaction) {
-	e.close(t, ErrTxnEnded)
+	e.close(t, call.ErrTxnEnded)
 	e.unshare(t)
 	e.Log = slices.Grow(e.Log, t.bytes)
 	for _, h := range t.own {
@@ -45,7 +46,7 @@ func (e *Engine) abort(t *transaction, why error, reason record.Reason) {
 	if len(t.participants) > 0 {
 		e.Dissolved = append(e.Dissolved, Decision{t.id, t.participants})
 	}
-	if !t.name.IsZero() && why != ErrTxnEnded {
+	if !t.name.IsZero() && why != call.ErrTxnEnded {
 		e.Doomed = append(e.Doomed, t.name)
 	}
 	e.undo(t, nil, reason)

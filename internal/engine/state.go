@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -12,7 +13,7 @@ type state struct {
 	store *store.Store // of the entries
 
 	kinds  []*kind // by KindID-1
-	byName map[string]KindID
+	byName map[string]call.KindID
 
 	registrations map[uint64]*registration
 	wanted        [16]int // registrations for events of each type
@@ -76,10 +77,10 @@ type scratch struct {
 	spareLocks []*lock
 	hits       []hit
 	scanning   []scan
-	views      []View
-	grants     []Grant
+	views      []call.View
+	grants     []call.Grant
 	errs       []error
 	counts     []int
-	apart      []Apart
+	apart      []call.Apart
 	body       []byte // of a record
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -15,12 +16,12 @@ type transaction struct {
 	expires  int64
 	prepared bool
 
-	by         Request // that began it
-	holder     string  // what the client that began it calls itself
-	holds      int     // entries that it has taken as far as the log knows
-	volatile   bool    // it has done more than take, and does not outlast a restart
-	volatileAt uint64  // LSN of the record that says so
-	restored   bool    // it has outlasted a restart, and its holder was not heard of since
+	by         call.Request // that began it
+	holder     string       // what the client that began it calls itself
+	holds      int          // entries that it has taken as far as the log knows
+	volatile   bool         // it has done more than take, and does not outlast a restart
+	volatileAt uint64       // LSN of the record that says so
+	restored   bool         // it has outlasted a restart, and its holder was not heard of since
 
 	// What it has locked. Entries that are gone, or in another state, are passed over.
 	own   []held // written or changed
@@ -53,17 +54,17 @@ func (e *Engine) fleetingID() uint64 {
 
 // Begin begins a transaction with a lease, for a client that calls itself holder. Result: Grants (one), whose ID is the transaction's number.
 // It fails with ErrInvalidArgument for a negative lease.
-func (e *Engine) Begin(now, lease int64, by Request, holder string) Result {
+func (e *Engine) Begin(now, lease int64, by call.Request, holder string) call.Result {
 	e.begin(now)
 	if lease < 0 {
-		return failed(fmt.Errorf("%w: negative lease", ErrInvalidArgument))
+		return failed(fmt.Errorf("%w: negative lease", call.ErrInvalidArgument))
 	}
 	t, granted := e.beginTxn(lease, by, holder)
-	e.grants = append(e.grants, Grant{ID: t.id, Granted: granted})
-	return Result{Grants: e.grants, Depends: e.reservedAt}
+	e.grants = append(e.grants, call.Grant{ID: t.id, Granted: granted})
+	return call.Result{Grants: e.grants, Depends: e.reservedAt}
 }
 
-func (e *Engine) beginTxn(lease int64, by Request, holder string) (t *transaction, granted int64) {
+func (e *Engine) beginTxn(lease int64, by call.Request, holder string) (t *transaction, granted int64) {
 	t = &transaction{id: e.fleetingID(), by: by, holder: holder}
 	t.own, t.taken = t.first[0:0:1], t.first[1:1:2]
 	e.txns[t.id] = t
@@ -75,7 +76,7 @@ func (e *Engine) beginTxn(lease int64, by Request, holder string) (t *transactio
 // linked in, and unfileTxn takes it out.
 func (e *Engine) setTxnExpiry(t *transaction, expires int64) {
 	e.unfileTxn(t)
-	if t.expires = expires; expires == Forever {
+	if t.expires = expires; expires == call.Forever {
 		return
 	}
 	t.filed, t.tick = true, expires>>tickShift
@@ -107,7 +108,7 @@ func (e *Engine) unfileTxn(t *transaction) {
 }
 
 // ErrNoBranch is returned for a transaction of another space that has no branch here yet: Join makes it.
-var ErrNoBranch = fmt.Errorf("%w: it has no branch in this space", ErrTxnEnded)
+var ErrNoBranch = fmt.Errorf("%w: it has no branch in this space", call.ErrTxnEnded)
 
 // under returns the transaction under which a call is made, nil for none. It returns ErrTxnEnded, and ErrNoBranch.
 func (e *Engine) under(id txn.ID) (*transaction, error) {
@@ -121,7 +122,7 @@ func (e *Engine) under(id txn.ID) (*transaction, error) {
 func (e *Engine) active(id txn.ID) (*transaction, error) {
 	t, err := e.transaction(id)
 	if err == nil && t.prepared {
-		return nil, fmt.Errorf("%w: %v is prepared", ErrTxnEnded, id)
+		return nil, fmt.Errorf("%w: %v is prepared", call.ErrTxnEnded, id)
 	}
 	return t, err
 }
@@ -131,7 +132,7 @@ func (e *Engine) transaction(id txn.ID) (*transaction, error) {
 	t, err := e.txnNamed(id)
 	if err == nil && t.expires <= e.now && !t.prepared {
 		e.lapse(t)
-		return nil, ErrTxnEnded
+		return nil, call.ErrTxnEnded
 	}
 	return t, err
 }
@@ -146,7 +147,7 @@ func (e *Engine) txnNamed(id txn.ID) (*transaction, error) {
 	}
 	t := e.txns[number]
 	if t == nil || id.Space == "" && !t.name.IsZero() {
-		return nil, ErrTxnEnded
+		return nil, call.ErrTxnEnded
 	}
 	return t, nil
 }
@@ -154,7 +155,7 @@ func (e *Engine) txnNamed(id txn.ID) (*transaction, error) {
 // Commit stores drafts under a transaction and commits it: both or none. Result: Grants, one per draft. It fails as Write does, with
 // ErrTxnEnded, and with ErrSpans if the transaction has branches in other spaces; after any other error than ErrTxnEnded
 // the transaction is as it was.
-func (e *Engine) Commit(now int64, id txn.ID, by Request, drafts []Draft) Result {
+func (e *Engine) Commit(now int64, id txn.ID, by call.Request, drafts []call.Draft) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
 	switch {
@@ -167,7 +168,7 @@ func (e *Engine) Commit(now int64, id txn.ID, by Request, drafts []Draft) Result
 }
 
 // commitWith is Commit; decide, if not nil, records more with it.
-func (e *Engine) commitWith(t *transaction, by Request, drafts []Draft, decide func()) Result {
+func (e *Engine) commitWith(t *transaction, by call.Request, drafts []call.Draft, decide func()) call.Result {
 	if len(drafts) > 0 { // which does not make t volatile: a restart has all of this call, or nothing
 		if err := e.checkDrafts(drafts); err != nil {
 			return failed(err)
@@ -181,7 +182,7 @@ func (e *Engine) commitWith(t *transaction, by Request, drafts []Draft, decide f
 		decide()
 	}
 	e.committed(t.id)
-	r := Result{Grants: e.grants}
+	r := call.Result{Grants: e.grants}
 	e.done(by, &r)
 	e.commit(t)
 	e.settle()
@@ -190,7 +191,7 @@ func (e *Engine) commitWith(t *transaction, by Request, drafts []Draft, decide f
 }
 
 // refused is the result of a call that found its transaction ended, perhaps by its lease, just now.
-func (e *Engine) refused(err error) Result {
+func (e *Engine) refused(err error) call.Result {
 	e.settle()
 	return failed(err)
 }
@@ -212,27 +213,27 @@ func (e *Engine) Commits(id txn.ID, more bool) bool {
 }
 
 // Abort ends a transaction as if it had never been. It fails with ErrTxnEnded.
-func (e *Engine) Abort(now int64, id txn.ID) Result {
+func (e *Engine) Abort(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
 	if err != nil {
 		return e.refused(err)
 	}
-	e.abort(t, ErrTxnEnded, record.Cancelled)
+	e.abort(t, call.ErrTxnEnded, record.Cancelled)
 	e.settle()
 	return e.undone()
 }
 
 // undone is the result of a call that has changed nothing but what others may take: it depends on the records of that, if there are any.
-func (e *Engine) undone() Result {
+func (e *Engine) undone() call.Result {
 	if e.dirty {
-		return Result{Depends: e.lsn}
+		return call.Result{Depends: e.lsn}
 	}
-	return Result{}
+	return call.Result{}
 }
 
 // Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep, which it sorts. It fails with ErrTxnEnded.
-func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
+func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) call.Result {
 	e.begin(now)
 	t, err := e.active(id)
 	if err != nil {
@@ -245,7 +246,7 @@ func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) Result {
 
 // Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after delay, with what is
 // left of its lease from then on, and with one attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a delay that is negative or longer than MaxDelay, and ErrNoMatch if the transaction has not taken the entry.
-func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) Result {
+func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) call.Result {
 	e.begin(now)
 	t, err := e.active(id)
 	if err != nil {
@@ -258,8 +259,8 @@ func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) Result {
 		if h.id == entry && h.takenBy(t) {
 			l := h.k.locks[h.s]
 			l.put, l.visible = true, e.until(delay)
-			return Result{Depends: max(e.recordHold(h), t.volatileAt)}
+			return call.Result{Depends: max(e.recordHold(h), t.volatileAt)}
 		}
 	}
-	return failed(ErrNoMatch)
+	return failed(call.ErrNoMatch)
 }

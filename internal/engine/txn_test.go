@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -54,8 +55,8 @@ func TestCommit_BadDraftsLeaveTheTransactionAsItWas(t *testing.T) {
 	a := s.begin()
 	s.find(take(a, 1))
 	s.write(a, 2)
-	for _, bad := range []Draft{{Kind: 99, Lease: Forever}, {Kind: stoneKind, Lease: -1}, {Kind: stoneKind, Lease: 1, Delay: -1}} {
-		require.Error(t, s.e.Commit(s.now, under(a), Request{}, []Draft{draft(3), bad}).Err, "%+v", bad)
+	for _, bad := range []call.Draft{{Kind: 99, Lease: call.Forever}, {Kind: stoneKind, Lease: -1}, {Kind: stoneKind, Lease: 1, Delay: -1}} {
+		require.Error(t, s.e.Commit(s.now, under(a), call.Request{}, []call.Draft{draft(3), bad}).Err, "%+v", bad)
 		require.Equal(t, []int{2}, s.found(upTo(9, read(a))))
 		require.Equal(t, hidden, s.state(1))
 	}
@@ -135,26 +136,28 @@ func TestTxn_EndedIsEnded(t *testing.T) {
 		"never begun": func(s *scene, a uint64) {},
 	}
 	calls := map[string]func(s *scene, a, entry uint64) error{
-		"write":    func(s *scene, a, _ uint64) error { return s.e.Write(s.now, under(a), Request{}, []Draft{draft(2)}).Err },
+		"write": func(s *scene, a, _ uint64) error {
+			return s.e.Write(s.now, under(a), call.Request{}, []call.Draft{draft(2)}).Err
+		},
 		"read":     func(s *scene, a, _ uint64) error { return s.e.Find(s.now, read(a)).Err },
 		"take":     func(s *scene, a, _ uint64) error { return s.e.Find(s.now, take(a)).Err },
 		"count":    func(s *scene, a, _ uint64) error { return s.e.Count(s.now, read(a)).Err },
-		"contents": func(s *scene, a, _ uint64) error { return s.e.Contents(s.now, read(a), Cursor{}).Err },
+		"contents": func(s *scene, a, _ uint64) error { return s.e.Contents(s.now, read(a), call.Cursor{}).Err },
 		"notify": func(s *scene, a, _ uint64) error {
-			return s.e.Notify(s.now, read(a), Events(Written), Forever).Err
+			return s.e.Notify(s.now, read(a), call.Events(call.Written), call.Forever).Err
 		},
 		"update": func(s *scene, a, entry uint64) error {
-			return s.e.Update(s.now, under(a), Request{}, Change{ID: entry, Row: stoneRow(5)}).Err
+			return s.e.Update(s.now, under(a), call.Request{}, call.Change{ID: entry, Row: stoneRow(5)}).Err
 		},
 		"commit": func(s *scene, a, _ uint64) error {
-			return s.e.Commit(s.now, under(a), Request{}, []Draft{draft(2)}).Err
+			return s.e.Commit(s.now, under(a), call.Request{}, []call.Draft{draft(2)}).Err
 		},
 		"abort":    func(s *scene, a, _ uint64) error { return s.e.Abort(s.now, under(a)).Err },
 		"rollback": func(s *scene, a, _ uint64) error { return s.e.Rollback(s.now, under(a), nil).Err },
 		"defer":    func(s *scene, a, entry uint64) error { return s.e.Defer(s.now, under(a), entry, second).Err },
 	}
 	for ending, end := range ends {
-		for name, call := range calls {
+		for name, callID := range calls {
 			t.Run(ending+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				s := newScene(t)
@@ -166,11 +169,11 @@ func TestTxn_EndedIsEnded(t *testing.T) {
 				end(s, a)
 				s.e.Expire(s.now)
 				before := s.e.Hash()
-				require.ErrorIs(t, call(s, a, entry), ErrTxnEnded)
+				require.ErrorIs(t, callID(s, a, entry), call.ErrTxnEnded)
 				require.Equal(t, before, s.e.Hash())
 				require.Equal(t, []int{1}, s.found(upTo(9, read(tx0))))
-				require.ErrorIs(t, s.e.Renew(s.now, Request{}, second, []uint64{a}).Errs[0], ErrLeaseEnded)
-				require.ErrorIs(t, s.e.Cancel(s.now, Request{}, []uint64{a}).Errs[0], ErrLeaseEnded)
+				require.ErrorIs(t, s.e.Renew(s.now, call.Request{}, second, []uint64{a}).Errs[0], call.ErrLeaseEnded)
+				require.ErrorIs(t, s.e.Cancel(s.now, call.Request{}, []uint64{a}).Errs[0], call.ErrLeaseEnded)
 			})
 		}
 	}
@@ -180,11 +183,11 @@ func TestTxn_EndedIsEnded(t *testing.T) {
 // leases.
 func TestTxn_ItsLocksAreGoneWhenItsLeaseIsSaidToHaveEnded(t *testing.T) {
 	t.Parallel()
-	calls := map[string]func(s *scene, ids []uint64) Result{
-		"renew":  func(s *scene, ids []uint64) Result { return s.e.Renew(s.now, Request{}, second, ids) },
-		"cancel": func(s *scene, ids []uint64) Result { return s.e.Cancel(s.now, Request{}, ids) },
+	calls := map[string]func(s *scene, ids []uint64) call.Result{
+		"renew":  func(s *scene, ids []uint64) call.Result { return s.e.Renew(s.now, call.Request{}, second, ids) },
+		"cancel": func(s *scene, ids []uint64) call.Result { return s.e.Cancel(s.now, call.Request{}, ids) },
 	}
-	for name, call := range calls {
+	for name, callID := range calls {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
@@ -193,8 +196,8 @@ func TestTxn_ItsLocksAreGoneWhenItsLeaseIsSaidToHaveEnded(t *testing.T) {
 			require.Equal(t, []int{1}, s.found(upTo(1, take(a))))
 			w := s.wait(upTo(1, take(tx0)))
 			s.now += second
-			r := call(s, []uint64{a})
-			require.ErrorIs(t, r.Errs[0], ErrLeaseEnded)
+			r := callID(s, []uint64{a})
+			require.ErrorIs(t, r.Errs[0], call.ErrLeaseEnded)
 			require.NotZero(t, r.Depends)
 			s.requireServed(w, 1)
 		})
@@ -218,7 +221,7 @@ func TestTxn_CallsThatWaitEndWithIt(t *testing.T) {
 			other := s.wait(take(tx0))
 			end(s, a)
 			for _, w := range waits {
-				s.requireEnded(w, ErrTxnEnded)
+				s.requireEnded(w, call.ErrTxnEnded)
 			}
 			s.requireWaiting(other)
 			s.write(tx0, 7)
@@ -235,17 +238,17 @@ func TestTxn_LeaseIsRenewedAndCapped(t *testing.T) {
 	a := s.beginFor(second)
 	s.find(take(a))
 	s.pass(second / 2)
-	r := s.e.Renew(s.now, Request{}, 2*second, []uint64{a})
+	r := s.e.Renew(s.now, call.Request{}, 2*second, []uint64{a})
 	require.NoError(t, r.Errs[0])
 	require.Equal(t, 2*second, r.Grants[0].Granted)
 	s.pass(second)
 	require.Equal(t, hidden, s.state(1))
 	s.pass(2 * second)
 	require.Equal(t, isFree, s.state(1))
-	require.ErrorIs(t, s.e.Begin(s.now, -1, Request{}, "").Err, ErrInvalidArgument)
+	require.ErrorIs(t, s.e.Begin(s.now, -1, call.Request{}, "").Err, call.ErrInvalidArgument)
 
 	s.e.limits.TxnLease = second
-	require.Equal(t, second, s.e.Begin(s.now, Forever, Request{}, "").Grants[0].Granted)
+	require.Equal(t, second, s.e.Begin(s.now, call.Forever, call.Request{}, "").Grants[0].Granted)
 }
 
 func TestTxn_EntryLeasesRunOn(t *testing.T) {
@@ -257,16 +260,16 @@ func TestTxn_EntryLeasesRunOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t)
-			short := func(age int) Draft { return Draft{Kind: stoneKind, Row: stoneRow(age), Lease: second} }
+			short := func(age int) call.Draft { return call.Draft{Kind: stoneKind, Row: stoneRow(age), Lease: second} }
 			s.writeDrafts(tx0, short(1), short(2))
 			a := s.begin()
 			s.writeDrafts(a, short(3))
 			require.Equal(t, []int{3}, s.found(read(a, 3)))
 			s.find(take(a, 1))
 			s.find(read(a, 2))
-			registrations := s.notify(tx0, Written, Expired, Taken, Available, Visible)
+			registrations := s.notify(tx0, call.Written, call.Expired, call.Taken, call.Available, call.Visible)
 			s.pass(2 * second)
-			s.requireEvents(registrations, event{Expired, 1}, event{Expired, 2})
+			s.requireEvents(registrations, event{call.Expired, 1}, event{call.Expired, 2})
 			require.Empty(t, s.found(upTo(9, read(a))))
 			end(s, a)
 			s.requireEvents(registrations)
@@ -280,11 +283,11 @@ func TestTxn_EntryLeasesRunOn(t *testing.T) {
 func TestTxn_WhatItWroteAndTookLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	registrations := s.notify(tx0, Written, Taken, Expired, Cancelled, Available, Visible)
+	registrations := s.notify(tx0, call.Written, call.Taken, call.Expired, call.Cancelled, call.Available, call.Visible)
 	a := s.begin()
-	own := s.notify(a, Written)
+	own := s.notify(a, call.Written)
 	s.write(a, 1)
-	s.requireEvents(own, event{Written, 1})
+	s.requireEvents(own, event{call.Written, 1})
 	require.Equal(t, ok, s.find(take(a)))
 	s.requireEvents(registrations)
 	s.commit(a)
@@ -296,16 +299,16 @@ func TestTxn_LeasesOfWhatItWroteAreRenewedAndCancelled(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	a := s.begin()
-	kept := s.writeDrafts(a, Draft{Kind: stoneKind, Row: stoneRow(1), Lease: second})
+	kept := s.writeDrafts(a, call.Draft{Kind: stoneKind, Row: stoneRow(1), Lease: second})
 	cancelled := s.write(a, 2)
-	registrations := s.notify(tx0, Renewed, Cancelled, Written)
-	require.NoError(t, s.e.Renew(s.now, Request{}, 10*second, []uint64{kept}).Errs[0])
+	registrations := s.notify(tx0, call.Renewed, call.Cancelled, call.Written)
+	require.NoError(t, s.e.Renew(s.now, call.Request{}, 10*second, []uint64{kept}).Errs[0])
 	s.requireEvents(registrations)
 	s.cancel(cancelled)
 	s.requireEvents(registrations)
 	s.pass(5 * second)
 	s.commit(a)
-	s.requireEvents(registrations, event{Written, 1})
+	s.requireEvents(registrations, event{call.Written, 1})
 	require.Equal(t, []int{1}, s.found(upTo(9, read(tx0))))
 	require.Equal(t, []int{1}, s.restarted().found(upTo(9, read(tx0))))
 	s.pass(6 * second)
@@ -342,14 +345,14 @@ func TestWaiting_LastReaderIsPromoted(t *testing.T) {
 			a, b := s.begin(), s.begin()
 			s.find(read(a))
 			s.find(read(b))
-			registrations := s.notify(tx0, Available, Visible)
+			registrations := s.notify(tx0, call.Available, call.Visible)
 			w := s.wait(take(a))
 			end(s, b)
 			s.requireServed(w, 1)
 			s.requireEvents(registrations)
 			require.Equal(t, hidden, s.state(1))
 			s.abort(a)
-			s.requireEvents(registrations, event{Available, 1}, event{Visible, 1})
+			s.requireEvents(registrations, event{call.Available, 1}, event{call.Visible, 1})
 		})
 	}
 }
@@ -367,7 +370,7 @@ func TestWaiting_AReadUnderATransactionKeepsTheEntryFromLaterTakes(t *testing.T)
 	s.requireServed(taker, 2)
 	s.requireWaiting(own)
 	s.abort(a)
-	s.requireEnded(own, ErrTxnEnded)
+	s.requireEnded(own, call.ErrTxnEnded)
 }
 
 func TestWaiting_WritesUnderATransactionServeIt(t *testing.T) {
@@ -413,7 +416,7 @@ func TestIfExists_EndsWhenNoMatchIsLeft(t *testing.T) {
 			return func() { s.cancel(id) }
 		},
 		"taken and expired": func(s *scene, a uint64) func() {
-			s.writeDrafts(tx0, Draft{Kind: stoneKind, Row: stoneRow(1), Lease: second})
+			s.writeDrafts(tx0, call.Draft{Kind: stoneKind, Row: stoneRow(1), Lease: second})
 			s.find(take(a))
 			return func() { s.pass(2 * second) }
 		},
@@ -435,7 +438,7 @@ func TestIfExists_EndsWhenNoMatchIsLeft(t *testing.T) {
 			plain := s.wait(take(tx0))
 			end()
 			for _, w := range waits {
-				s.requireEnded(w, ErrNoMatch)
+				s.requireEnded(w, call.ErrNoMatch)
 			}
 			s.requireWaiting(plain)
 		})
@@ -453,7 +456,7 @@ func TestIfExists_WaitsForEveryLock(t *testing.T) {
 	s.commit(a)
 	s.requireWaiting(w)
 	s.abort(b)
-	s.requireEnded(w, ErrNoMatch)
+	s.requireEnded(w, call.ErrNoMatch)
 }
 
 func TestIfExists_IsServedByWhatBecomesFree(t *testing.T) {
@@ -490,7 +493,7 @@ func TestIfExists_WaitsOnWhenAnotherGetsTheEntry(t *testing.T) {
 	s.requireServed(first, 1)
 	s.requireWaiting(second)
 	s.commit(b)
-	s.requireEnded(second, ErrNoMatch)
+	s.requireEnded(second, call.ErrNoMatch)
 }
 
 func TestIfExists_OwnTakesAreNoConflict(t *testing.T) {
@@ -517,7 +520,7 @@ func TestDeadlock_AbortsTheYoungest(t *testing.T) {
 		}
 		waits := map[uint64]*Waiter{first: s.wait(take(first))}
 		waits[last] = s.wait(take(last))
-		s.requireEnded(waits[young], ErrDeadlock)
+		s.requireEnded(waits[young], call.ErrDeadlock)
 		s.requireServed(waits[old], 1)
 		require.Equal(t, ended, s.find(read(young)))
 		s.commit(old)
@@ -537,7 +540,7 @@ func TestDeadlock_OfThree(t *testing.T) {
 	waits := []*Waiter{s.wait(take(txns[0], 1)), s.wait(ifExists(read(txns[1], 2)))}
 	bystander := s.wait(take(s.begin(), 2))
 	waits = append(waits, s.wait(take(txns[2], 0)))
-	s.requireEnded(waits[2], ErrDeadlock)
+	s.requireEnded(waits[2], call.ErrDeadlock)
 	s.requireServed(waits[1], 2)
 	s.requireWaiting(waits[0])
 	s.requireWaiting(bystander)
@@ -564,16 +567,16 @@ func TestDeadlock_WaitingWithoutATransactionIsNone(t *testing.T) {
 
 func TestWaiting_WithAnOrdering(t *testing.T) {
 	t.Parallel()
-	ordered := func(q *Query) *Query {
+	ordered := func(q *call.Query) *call.Query {
 		q.Order = []template.Order{{Field: 0, Desc: true}}
 		return q
 	}
 	s := newScene(t)
-	registrations := s.notify(tx0, Written)
+	registrations := s.notify(tx0, call.Written)
 	reader, three := s.wait(ordered(read(tx0))), s.wait(read(tx0, 3))
 	best, last, first := s.wait(ordered(take(tx0))), s.wait(take(tx0, 3)), s.wait(take(tx0))
 	s.write(tx0, 1, 2, 3)
-	s.requireEvents(registrations, event{Written, 1}, event{Written, 2}, event{Written, 3})
+	s.requireEvents(registrations, event{call.Written, 1}, event{call.Written, 2}, event{call.Written, 3})
 	s.requireServed(reader, 3)
 	s.requireServed(three, 3)
 	s.requireServed(best, 3)
@@ -600,12 +603,12 @@ func TestWaiting_AReadWithAnOrderingHidesNothing(t *testing.T) {
 	a := s.begin()
 	best := read(a)
 	best.Order = []template.Order{{Field: 0, Desc: true}}
-	registrations := s.notify(tx0, Written)
+	registrations := s.notify(tx0, call.Written)
 	ordered, plain := s.wait(best), s.wait(read(tx0, 2))
 	s.write(tx0, 1, 2)
 	s.requireServed(ordered, 2)
 	s.requireServed(plain, 2)
-	s.requireEvents(registrations, event{Written, 1}, event{Written, 2})
+	s.requireEvents(registrations, event{call.Written, 1}, event{call.Written, 2})
 }
 
 // A circle may also close when a transaction under which a call waits locks something by another call.
@@ -619,7 +622,7 @@ func TestDeadlock_ClosedByAWrite(t *testing.T) {
 	waits := s.wait(take(old, 2))
 	s.requireWaiting(waits)
 	s.write(young, 2)
-	s.requireEnded(wants, ErrDeadlock)
+	s.requireEnded(wants, call.ErrDeadlock)
 	s.requireWaiting(waits)
 	require.Equal(t, gone, s.state(2))
 }
@@ -638,7 +641,7 @@ func TestDeadlock_ClosedByTheEndOfAWait(t *testing.T) {
 	s.requireWaiting(waits)
 	require.True(t, s.e.Unpark(hopes))
 	s.e.Expire(s.now)
-	s.requireEnded(wants, ErrDeadlock)
+	s.requireEnded(wants, call.ErrDeadlock)
 	s.requireServed(waits, 2)
 }
 
@@ -655,7 +658,7 @@ func TestDeadlock_LeftOverByACommit(t *testing.T) {
 	s.requireWaiting(first)
 	s.requireWaiting(second)
 	s.commit(c)
-	s.requireEnded(second, ErrDeadlock)
+	s.requireEnded(second, call.ErrDeadlock)
 	s.requireServed(first, 1)
 }
 
@@ -664,27 +667,27 @@ func TestTxn_Limits(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.e.limits = Limits{EntryLease: second, RegistrationLease: 2 * second, TxnLease: 3 * second, TxnBytes: 3 * len(stoneRow(1))}
-	begun := s.e.Begin(s.now, Forever, Request{}, "").Grants[0]
+	begun := s.e.Begin(s.now, call.Forever, call.Request{}, "").Grants[0]
 	require.Equal(t, 3*second, begun.Granted)
 	a := begun.ID
-	require.Equal(t, second, s.e.Write(s.now, under(a), Request{}, []Draft{draft(1)}).Grants[0].Granted)
-	require.Equal(t, 2*second, s.e.Notify(s.now, read(a), Events(Written), Forever).Grants[0].Granted)
-	require.Equal(t, 3*second, s.e.Renew(s.now, Request{}, Forever, []uint64{a}).Grants[0].Granted)
+	require.Equal(t, second, s.e.Write(s.now, under(a), call.Request{}, []call.Draft{draft(1)}).Grants[0].Granted)
+	require.Equal(t, 2*second, s.e.Notify(s.now, read(a), call.Events(call.Written), call.Forever).Grants[0].Granted)
+	require.Equal(t, 3*second, s.e.Renew(s.now, call.Request{}, call.Forever, []uint64{a}).Grants[0].Granted)
 
 	taking := take(tx0)
-	taking.Begin, taking.Lease = true, Forever
+	taking.Begin, taking.Lease = true, call.Forever
 	s.write(tx0, 9)
 	r := s.e.Find(s.now, taking)
-	require.Equal(t, []Grant{{ID: r.Entries[0].Txn, Granted: 3 * second}}, r.Grants)
+	require.Equal(t, []call.Grant{{ID: r.Entries[0].Txn, Granted: 3 * second}}, r.Grants)
 
 	id := s.write(a, 2)
-	require.NoError(t, s.e.Update(s.now, under(a), Request{}, Change{ID: id, Row: stoneRow(3)}).Err)
-	require.ErrorIs(t, s.e.Update(s.now, under(a), Request{}, Change{ID: id, Row: stoneRow(4)}).Err, ErrTooLarge)
-	require.ErrorIs(t, s.e.Write(s.now, under(a), Request{}, []Draft{draft(5)}).Err, ErrTooLarge)
-	require.ErrorIs(t, s.e.Commit(s.now, under(a), Request{}, []Draft{draft(5)}).Err, ErrTooLarge)
+	require.NoError(t, s.e.Update(s.now, under(a), call.Request{}, call.Change{ID: id, Row: stoneRow(3)}).Err)
+	require.ErrorIs(t, s.e.Update(s.now, under(a), call.Request{}, call.Change{ID: id, Row: stoneRow(4)}).Err, call.ErrTooLarge)
+	require.ErrorIs(t, s.e.Write(s.now, under(a), call.Request{}, []call.Draft{draft(5)}).Err, call.ErrTooLarge)
+	require.ErrorIs(t, s.e.Commit(s.now, under(a), call.Request{}, []call.Draft{draft(5)}).Err, call.ErrTooLarge)
 	require.Equal(t, []int{1, 3}, s.found(upTo(9, read(a))))
 	s.rollback(a)
-	require.NoError(t, s.e.Write(s.now, under(a), Request{}, []Draft{draft(5)}).Err)
+	require.NoError(t, s.e.Write(s.now, under(a), call.Request{}, []call.Draft{draft(5)}).Err)
 	s.commit(a)
 	require.Equal(t, []int{5}, s.found(upTo(9, read(tx0))))
 }
@@ -692,7 +695,7 @@ func TestTxn_Limits(t *testing.T) {
 // A lease that ends with time itself arms no timer in the past: one would fire for ever.
 func TestNextExpiry_OfTheLongestLeases(t *testing.T) {
 	t.Parallel()
-	for _, lease := range []int64{Forever - 1, Forever - 1<<tickShift, Forever - 3<<tickShift} {
+	for _, lease := range []int64{call.Forever - 1, call.Forever - 1<<tickShift, call.Forever - 3<<tickShift} {
 		s := newScene(t)
 		s.writeDrafts(tx0, leased(draft(1), lease))
 		require.Greater(t, s.e.NextExpiry(), s.now, "an entry")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -12,12 +13,12 @@ func BenchmarkCycle(b *testing.B) {
 	e := filled(b, 10_000)
 	q := byKey(0, true)
 	q.Templates[0].Conds = nil
-	q.Begin, q.Lease = true, Forever/2
-	drafts := []Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: Forever}}
+	q.Begin, q.Lease = true, call.Forever/2
+	drafts := []call.Draft{{Kind: jobKind, Row: appendJob(nil, 1), Lease: call.Forever}}
 	b.ReportAllocs()
 	for b.Loop() {
 		id := e.Find(1, q).Grants[0].ID
-		if r := e.Commit(1, txn.ID{Number: id}, Request{}, drafts); r.Err != nil {
+		if r := e.Commit(1, txn.ID{Number: id}, call.Request{}, drafts); r.Err != nil {
 			b.Fatal(r.Err)
 		}
 		e.Log = e.Log[:0]
@@ -36,7 +37,7 @@ func BenchmarkTakeBesideLocks(b *testing.B) {
 			q := byKey(0, locks.take)
 			q.Templates[0].Conds = nil
 			for range locks.n {
-				q.Txn = txn.ID{Number: e.Begin(1, Forever, Request{}, "").Grants[0].ID}
+				q.Txn = txn.ID{Number: e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID}
 				e.Find(1, q)
 				if !locks.take {
 					q.Max++ // the next one locks one more
@@ -61,7 +62,7 @@ func BenchmarkPutBack(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		q.Txn = txn.ID{Number: e.Begin(1, Forever, Request{}, "").Grants[0].ID}
+		q.Txn = txn.ID{Number: e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID}
 		if r := e.Find(1, q); len(r.Entries) != taken {
 			b.Fatal(r.Err)
 		}

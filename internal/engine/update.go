@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -14,7 +15,7 @@ import (
 //
 // It fails with ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrLocked if others have locked it,
 // ErrInvalidArgument if it is of another kind, ErrTxnEnded, and ErrTooLarge if the transaction has written too much.
-func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
+func (e *Engine) Update(now int64, under txn.ID, by call.Request, c call.Change) call.Result {
 	e.begin(now)
 	t, err := e.under(under)
 	if err != nil {
@@ -27,18 +28,18 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 	}
 	p, ok := e.store.Find(c.ID)
 	if !ok {
-		return Result{Err: ErrNoMatch, Depends: e.lsn}
+		return call.Result{Err: call.ErrNoMatch, Depends: e.lsn}
 	}
 	k := e.kinds[p.Kind-1]
 	if err := e.checkChange(k, p.Slot, t, &c); err != nil {
-		return Result{Err: err, Depends: k.changed}
+		return call.Result{Err: err, Depends: k.changed}
 	}
 	en := k.At(p.Slot)
 	if t == nil {
 		e.change()
 		e.Log = record.AppendChange(e.Log, c.ID, k.id, en.Expires, c.Row)
 		k.replace(e, p.Slot, c.Row)
-		r := Result{Version: c.Version + 1, Depends: e.lsn}
+		r := call.Result{Version: c.Version + 1, Depends: e.lsn}
 		e.done(by, &r)
 		e.offer(k, p.Slot, replaced)
 		e.deal()
@@ -60,21 +61,21 @@ func (e *Engine) Update(now int64, under txn.ID, by Request, c Change) Result {
 	e.tellUnder(t, h, replaced)
 	e.serveUnder(t)
 	e.settle()
-	return Result{Version: v, Depends: t.volatileAt}
+	return call.Result{Version: v, Depends: t.volatileAt}
 }
 
 // checkChange returns why the entry in slot s cannot be changed, and sets the version that c leaves open.
-func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *Change) error {
+func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *call.Change) error {
 	en := k.At(s)
 	switch {
 	case !k.alive(e, s) || en.State == delayed || en.State == written && !k.availableTo(t, s, true) || en.State == taken && k.locks[s].owner == t:
-		return ErrNoMatch
+		return call.ErrNoMatch
 	case c.Kind != 0 && c.Kind != k.id:
-		return fmt.Errorf("%w: entry %d is of kind %q", ErrInvalidArgument, c.ID, k.schema.Kind)
+		return fmt.Errorf("%w: entry %d is of kind %q", call.ErrInvalidArgument, c.ID, k.schema.Kind)
 	case !k.availableTo(t, s, true):
-		return fmt.Errorf("%w: entry %d, by another transaction", ErrLocked, c.ID)
+		return fmt.Errorf("%w: entry %d, by another transaction", call.ErrLocked, c.ID)
 	case c.Version != 0 && c.Version != en.Version:
-		return fmt.Errorf("%w: entry %d has version %d, not %d", ErrVersionConflict, c.ID, en.Version, c.Version)
+		return fmt.Errorf("%w: entry %d has version %d, not %d", call.ErrVersionConflict, c.ID, en.Version, c.Version)
 	}
 	c.Version = en.Version
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
@@ -17,7 +18,7 @@ func sought(t *testing.T, n int) *Engine {
 	e := New(Config{}, 0)
 	require.NoError(t, e.Register(0, job).Err)
 	for i := range n {
-		require.NoError(t, e.Write(0, txn.ID{}, Request{}, []Draft{{Kind: jobKind, Row: appendJob(nil, i), Lease: Forever}}).Err)
+		require.NoError(t, e.Write(0, txn.ID{}, call.Request{}, []call.Draft{{Kind: jobKind, Row: appendJob(nil, i), Lease: call.Forever}}).Err)
 	}
 	for range 4 {
 		require.NoError(t, e.Find(0, byKey(n-1, false)).Err)
@@ -51,8 +52,8 @@ func TestUpkeep_IndexIsBuiltInSteps(t *testing.T) {
 	e.Work(100)
 	require.False(t, e.Busy())
 	require.Equal(t, 1, looks(t, e, 999))
-	require.ErrorIs(t, e.Find(0, byKey(10, true)).Err, ErrNoMatch)
-	require.ErrorIs(t, e.Find(0, byKey(990, true)).Err, ErrNoMatch)
+	require.ErrorIs(t, e.Find(0, byKey(10, true)).Err, call.ErrNoMatch)
+	require.ErrorIs(t, e.Find(0, byKey(990, true)).Err, call.ErrNoMatch)
 	require.Equal(t, lsn+2, e.LSN(), "that it is built changes nothing")
 }
 

@@ -6,19 +6,20 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
 
 // Waiter is a call that waits for an entry. It is made by Engine.Park.
 type Waiter struct {
-	Query *Query
+	Query *call.Query
 	Owner any // whatever the caller of Park wants to find again
 
-	Got    []View  // what it was given; valid as a View is
-	Grants []Grant // the transactions begun for that, with Query.Begin
-	Err    error   // why its wait ended without anything, or nil
-	Again  bool    // it ended because the call has to search anew: there may be a match, or none
+	Got    []call.View  // what it was given; valid as a View is
+	Grants []call.Grant // the transactions begun for that, with Query.Begin
+	Err    error        // why its wait ended without anything, or nil
+	Again  bool         // it ended because the call has to search anew: there may be a match, or none
 
 	txn     *transaction // under which it waits, or nil
 	arrival uint64
@@ -33,8 +34,8 @@ type registration struct {
 	expires int64
 	filed   int64  // the tick under which it is looked at next; 0: none
 	seq     uint64 // of its last event
-	query   *Query
-	on      EventSet
+	query   *call.Query
+	on      call.EventSet
 	txn     *transaction // under which it was made; nil if it is in the log
 	nodes   []node
 	offered uint64 // number of the last offer, so that two matching templates make one event
@@ -44,7 +45,7 @@ type registration struct {
 type node struct {
 	waiter     *Waiter
 	listener   *registration
-	template   *Template
+	template   *call.Template
 	conds      []template.Cond // of template
 	group      *watchGroup
 	hash       uint64
@@ -140,7 +141,7 @@ func (n *node) class() int {
 	switch {
 	case n.listener != nil:
 		return listening
-	case n.waiter.Query.exclusive():
+	case n.waiter.Query.Exclusive():
 		return taking
 	}
 	return reading
@@ -301,7 +302,7 @@ func (n *node) unfile() {
 }
 
 // fileAll files a node for every template of q.
-func (e *Engine) fileAll(nodes []node, q *Query, w *Waiter, r *registration) {
+func (e *Engine) fileAll(nodes []node, q *call.Query, w *Waiter, r *registration) {
 	for i := range q.Templates {
 		t := &q.Templates[i]
 		n := &nodes[i]
@@ -322,7 +323,7 @@ func (e *Engine) fileAll(nodes []node, q *Query, w *Waiter, r *registration) {
 //
 // If the wait closes a circle of transactions that wait for each other, the youngest of them is aborted, and its calls are in
 // Granted with ErrDeadlock, this one perhaps among them.
-func (e *Engine) Park(q *Query, owner any) *Waiter {
+func (e *Engine) Park(q *call.Query, owner any) *Waiter {
 	w := &Waiter{Query: q, Owner: owner, parked: true}
 	w.txn, _ = e.under(q.Txn) // Find has checked it
 	if (q.IfExists || q.ID != 0) && !e.contend(w) {

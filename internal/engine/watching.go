@@ -1,21 +1,14 @@
 package engine
 
-// Watching is what a registration is for.
-type Watching struct {
-	ID    uint64
-	On    EventSet
-	Left  int64    // of its lease, in nanoseconds; Forever
-	Seq   uint64   // number of its last event
-	Kinds []string // of its templates, "" for every kind
-}
+import "github.com/gospaces/gospaces/internal/call"
 
 // Watching returns what a registration that has not ended is for; false if there is none.
-func (e *Engine) Watching(id uint64) (w Watching, ok bool) {
+func (e *Engine) Watching(id uint64) (w call.Watching, ok bool) {
 	r := e.registrations[id]
 	if r == nil || r.expires <= e.now {
 		return w, false
 	}
-	w = Watching{ID: id, On: r.on, Left: e.granted(r.expires), Seq: r.seq}
+	w = call.Watching{ID: id, On: r.on, Left: e.granted(r.expires), Seq: r.seq}
 	for i := range r.query.Templates {
 		w.Kinds = append(w.Kinds, e.kindName(&r.query.Templates[i]))
 	}
@@ -23,7 +16,7 @@ func (e *Engine) Watching(id uint64) (w Watching, ok bool) {
 }
 
 // kindName returns the kind that a template names, which need not exist; "" for every kind.
-func (e *Engine) kindName(t *Template) string {
+func (e *Engine) kindName(t *call.Template) string {
 	switch {
 	case t.Named != nil:
 		return t.Named.Kind

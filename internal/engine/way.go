@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/store"
 	"github.com/gospaces/gospaces/template"
 )
@@ -52,7 +53,7 @@ func (x *Search) open() {
 // openWays opens the ways through one kind.
 func (x *Search) openWays(k *kind, any [][]template.Cond) {
 	x.openWay(k, &k.Free, any)
-	if x.counting || !x.q.exclusive() {
+	if x.counting || !x.q.Exclusive() {
 		x.openWay(k, &k.Shared, any)
 	}
 }
@@ -126,7 +127,7 @@ func operands(conds []template.Cond) (n int) {
 }
 
 // width returns how many lists serve q at least.
-func (e *Engine) width(q *Query) (n int) {
+func (e *Engine) width(q *call.Query) (n int) {
 	for i := range q.Templates {
 		t := &q.Templates[i]
 		if t.Kind == 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -12,7 +13,7 @@ import (
 // Write stores all drafts or none, and serves whoever waits for them; under a transaction that alone sees them until it commits. Rows
 // must have passed Check. Result: Grants, one per draft. It fails with ErrInvalidArgument, ErrUnknownKind, ErrTxnEnded, and
 // ErrTooLarge if the transaction has written too much.
-func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Result {
+func (e *Engine) Write(now int64, under txn.ID, by call.Request, drafts []call.Draft) call.Result {
 	e.begin(now)
 	if err := e.checkDrafts(drafts); err != nil {
 		return failed(err)
@@ -27,7 +28,7 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		}
 		e.spoil(t)
 		e.settle()
-		return Result{Grants: e.grants, Depends: max(e.reservedAt, t.volatileAt)}
+		return call.Result{Grants: e.grants, Depends: max(e.reservedAt, t.volatileAt)}
 	}
 	e.change()
 	e.expect(drafts)
@@ -35,7 +36,7 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 		d := &drafts[i]
 		visible, expires := e.times(d)
 		id := e.nextID()
-		e.grants = append(e.grants, Grant{ID: id, Granted: between(visible, expires)})
+		e.grants = append(e.grants, call.Grant{ID: id, Granted: between(visible, expires)})
 		e.put(id, e.kinds[d.Kind-1], visible, expires, d)
 	}
 	e.wrote(by, e.grants)
@@ -51,11 +52,11 @@ func (e *Engine) Write(now int64, under txn.ID, by Request, drafts []Draft) Resu
 	}
 	e.deal()
 	e.settle()
-	return Result{Grants: e.grants, Depends: e.lsn}
+	return call.Result{Grants: e.grants, Depends: e.lsn}
 }
 
 // expect makes room in Log for the records of drafts: it would be copied again and again while it grows.
-func (e *Engine) expect(drafts []Draft) {
+func (e *Engine) expect(drafts []call.Draft) {
 	if len(drafts) == 1 {
 		return
 	}
@@ -68,7 +69,7 @@ func (e *Engine) expect(drafts []Draft) {
 }
 
 // writeUnder stores drafts under t, all or none.
-func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
+func (e *Engine) writeUnder(t *transaction, drafts []call.Draft) error {
 	size := 0
 	for i := range drafts {
 		size += len(drafts[i].Row)
@@ -83,7 +84,7 @@ func (e *Engine) writeUnder(t *transaction, drafts []Draft) error {
 		d := &drafts[i]
 		visible, expires := e.times(d)
 		id := e.fleetingID()
-		e.grants = append(e.grants, Grant{ID: id, Granted: between(visible, expires)})
+		e.grants = append(e.grants, call.Grant{ID: id, Granted: between(visible, expires)})
 		l := e.stage(t, e.kinds[d.Kind-1], id, expires, d.Row)
 		if d.Delay > 0 {
 			l.visible = visible
@@ -125,14 +126,14 @@ func (e *Engine) stage(t *transaction, k *kind, id uint64, expires int64, row te
 	return l
 }
 
-func (e *Engine) checkDrafts(drafts []Draft) error {
+func (e *Engine) checkDrafts(drafts []call.Draft) error {
 	if len(drafts) == 0 {
-		return fmt.Errorf("%w: nothing to write", ErrInvalidArgument)
+		return fmt.Errorf("%w: nothing to write", call.ErrInvalidArgument)
 	}
 	for i := range drafts {
 		d := &drafts[i]
 		if d.Lease < 0 {
-			return fmt.Errorf("%w: negative lease", ErrInvalidArgument)
+			return fmt.Errorf("%w: negative lease", call.ErrInvalidArgument)
 		}
 		if err := checkDelay(d.Delay); err != nil {
 			return err
@@ -145,7 +146,7 @@ func (e *Engine) checkDrafts(drafts []Draft) error {
 }
 
 // times returns when an entry becomes visible that is written now, and when its lease ends, which runs from then. A lease of zero has ended.
-func (e *Engine) times(d *Draft) (visible, expires int64) {
+func (e *Engine) times(d *call.Draft) (visible, expires int64) {
 	visible = e.now
 	if d.Delay > 0 && d.Lease > 0 {
 		visible = e.until(d.Delay)
@@ -154,7 +155,7 @@ func (e *Engine) times(d *Draft) (visible, expires int64) {
 }
 
 // put stores and records one entry.
-func (e *Engine) put(id uint64, k *kind, visible, expires int64, d *Draft) {
+func (e *Engine) put(id uint64, k *kind, visible, expires int64, d *call.Draft) {
 	if d.Delay == 0 {
 		e.Log = record.AppendPut(e.Log, id, k.id, expires, d.Row)
 		k.insert(e, id, expires, d.Row)
@@ -171,4 +172,4 @@ func (e *Engine) putLater(k *kind, id uint64, expires, visible int64, row templa
 	e.delay(held{k, s, id}, visible)
 }
 
-func failed(err error) Result { return Result{Err: err} }
+func failed(err error) call.Result { return call.Result{Err: err} }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 )
@@ -68,7 +68,7 @@ func (bs *backups) begin() error {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
 	if n := len(bs.byID) + bs.making; n >= maxBackups {
-		return fmt.Errorf("%w: %d backups are being made or copied; try again when one is done", engine.ErrSpaceFull, n)
+		return fmt.Errorf("%w: %d backups are being made or copied; try again when one is done", call.ErrSpaceFull, n)
 	}
 	bs.making++
 	return nil
@@ -176,7 +176,7 @@ func (n *Node) ReadBackup(id uint64, space string, offset int64, p []byte) (read
 	defer b.reading.RUnlock()
 	f := b.files[space]
 	if f == nil {
-		return 0, 0, fmt.Errorf("%w: no space %q in this backup", engine.ErrInvalidArgument, space)
+		return 0, 0, fmt.Errorf("%w: no space %q in this backup", call.ErrInvalidArgument, space)
 	}
 	info, err := f.Stat()
 	if errors.Is(err, os.ErrClosed) {
@@ -191,7 +191,7 @@ func (n *Node) ReadBackup(id uint64, space string, offset int64, p []byte) (read
 	return read, info.Size(), err
 }
 
-var errBackupOver = fmt.Errorf("%w: this backup is over: its client was away for too long, or the server was restarted; make another", engine.ErrUnavailable)
+var errBackupOver = fmt.Errorf("%w: this backup is over: its client was away for too long, or the server was restarted; make another", call.ErrUnavailable)
 
 // EndBackup implements server.Backups.
 func (n *Node) EndBackup(id uint64) {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/writeback"
 )
@@ -22,16 +22,16 @@ func (n *Node) Drop(ctx context.Context, name string, tables bool) (*partition.P
 func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *partition.Partition, err error) {
 	switch {
 	case name == defaultSpace:
-		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none", engine.ErrInvalidArgument, name)
+		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none", call.ErrInvalidArgument, name)
 	case tables && ss.pool == nil:
-		return nil, fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", engine.ErrInvalidArgument)
+		return nil, fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
 	}
 	ss.mu.Lock() // nobody makes another space of the name before this one is gone
 	defer ss.mu.Unlock()
 	s := ss.lookup(name)
 	switch {
 	case ss.closed:
-		return nil, engine.ErrClosed
+		return nil, call.ErrClosed
 	case ss.refused[name] != nil:
 		return nil, ss.refused[name]
 	case s != nil:
@@ -55,11 +55,11 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 	case errors.Is(err, writeback.ErrNoMirror):
 		return was, nil
 	}
-	return was, fmt.Errorf("%w: space %q is dropped, and its tables are not; do it again: %w", engine.ErrUnavailable, name, err)
+	return was, fmt.Errorf("%w: space %q is dropped, and its tables are not; do it again: %w", call.ErrUnavailable, name, err)
 }
 
 func noSpace(name string) error {
-	return fmt.Errorf("%w: there is no space %q", engine.ErrNoMatch, name)
+	return fmt.Errorf("%w: there is no space %q", call.ErrNoMatch, name)
 }
 
 // removeLocked removes a space and its log. If it returns an error the space is as it was, though in another partition if its own had ended.
@@ -82,7 +82,7 @@ func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tabl
 	err := ss.store.Drop(ctx, name, 0)
 	if err != nil {
 		_, back := ss.addLocked(ss.ctx, name, nil)
-		return fmt.Errorf("%w: remove the log: %w", engine.ErrUnavailable, errors.Join(err, back))
+		return fmt.Errorf("%w: remove the log: %w", call.ErrUnavailable, errors.Join(err, back))
 	}
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/writeback"
@@ -173,13 +173,13 @@ func (g *guard) whyLocked() error {
 	const lacks = "the database lacks %d bytes of the log, as many as --mirror-log allows; "
 	switch {
 	case g.disk.high():
-		return fmt.Errorf("%w: the disk of the server's data folder is nearly full; make room, and try again", engine.ErrLogFull)
+		return fmt.Errorf("%w: the disk of the server's data folder is nearly full; make room, and try again", call.ErrLogFull)
 	case !g.lag.high():
 		return nil
 	case g.cfg.MirrorFull == Block:
-		return fmt.Errorf("%w: "+lacks+"changes wait until it has caught up", engine.ErrHeld, g.cfg.MirrorLog)
+		return fmt.Errorf("%w: "+lacks+"changes wait until it has caught up", call.ErrHeld, g.cfg.MirrorLog)
 	}
-	return fmt.Errorf("%w: "+lacks+"bring it back, or allow more, and try again", engine.ErrLogFull, g.cfg.MirrorLog)
+	return fmt.Errorf("%w: "+lacks+"bring it back, or allow more, and try again", call.ErrLogFull, g.cfg.MirrorLog)
 }
 
 // fullStatus is what a node says about the bound of what a mirror may lack.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -23,7 +23,7 @@ type Limits struct {
 	Waits         int   // calls that wait; 0: 1,000,000
 	Registrations int   // 0: 100,000
 	Txns          int   // open transactions; 0: 1,000,000
-	TxnEntries    int   // that one transaction may hold, and one write have; 0: engine.DefaultTxnEntries
+	TxnEntries    int   // that one transaction may hold, and one write have; 0: call.DefaultTxnEntries
 	Kinds         int   // 0: 10,000
 	KindEntries   int   // entries of one kind; 0: no bound
 	KindBytes     int64 // of the rows of one kind; 0: no bound
@@ -39,7 +39,7 @@ func DefaultLimits() Limits {
 	c.SetDefaults()
 	return Limits{
 		Connections: 10_000, Spaces: 1000,
-		Waits: 1_000_000, Registrations: 100_000, Txns: 1_000_000, TxnEntries: engine.DefaultTxnEntries, Kinds: 10_000,
+		Waits: 1_000_000, Registrations: 100_000, Txns: 1_000_000, TxnEntries: call.DefaultTxnEntries, Kinds: 10_000,
 		Client: c, Frame: 10 * time.Second,
 	}
 }

@@ -117,7 +117,7 @@ type Node struct {
 
 // Open starts a node: it reads the state of the folder, which takes as long as there is to read, and serves. Clients that connect meanwhile are told how far it is. It returns ctx's error if that
 // ends first, and otherwise what is wrong with cfg, the address, the folder or a log. A space whose log lacks what it should hold is not served, if there is another one:
-// its calls fail with engine.ErrUnavailable, the log and the status tell why.
+// its calls fail with call.ErrUnavailable, the log and the status tell why.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
 )
@@ -159,7 +159,7 @@ func (s *snapshotter) status() *snapshotStatus {
 func (n *Node) Snapshot(ctx context.Context, name string) (uint64, error) {
 	s := n.spaces.all()[name]
 	if s == nil {
-		return 0, fmt.Errorf("%w: there is no space %q", engine.ErrInvalidArgument, name)
+		return 0, fmt.Errorf("%w: there is no space %q", call.ErrInvalidArgument, name)
 	}
 	if s.snapshots == nil {
 		return 0, errNoLog
@@ -167,4 +167,4 @@ func (n *Node) Snapshot(ctx context.Context, name string) (uint64, error) {
 	return s.snapshots.take(ctx)
 }
 
-var errNoLog = fmt.Errorf("%w: the space has no log, and no snapshots", engine.ErrInvalidArgument)
+var errNoLog = fmt.Errorf("%w: the space has no log, and no snapshots", call.ErrInvalidArgument)

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/gospaces/gospaces/internal/budget"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
@@ -107,7 +108,7 @@ func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error
 		}
 		if err != nil {
 			ss.cfg.Logger.Error("space refused", "space", name, "error", err)
-			ss.refused[name] = fmt.Errorf("%w: %w; its log has to be repaired, which serve --accept-loss does with what is left", engine.ErrUnavailable, err)
+			ss.refused[name] = fmt.Errorf("%w: %w; its log has to be repaired, which serve --accept-loss does with what is left", call.ErrUnavailable, err)
 			first = cmp.Or(first, err)
 		}
 	}
@@ -134,23 +135,23 @@ func (ss *spaces) open(name string) (*hosted, error) {
 	case ss.refused[name] != nil:
 		return nil, ss.refused[name]
 	case ss.closed:
-		return nil, engine.ErrClosed
+		return nil, call.ErrClosed
 	case have >= ss.cfg.Limits.Spaces:
-		return nil, fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", engine.ErrSpaceFull, have)
+		return nil, fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
 	case ss.budget.Scarce():
-		return nil, ss.budget.Refuse(engine.ErrSpaceFull)
+		return nil, ss.budget.Refuse(call.ErrSpaceFull)
 	}
 	s, err := ss.addLocked(ss.ctx, name, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w: make space %q: %w", engine.ErrUnavailable, name, err)
+		return nil, fmt.Errorf("%w: make space %q: %w", call.ErrUnavailable, name, err)
 	}
 	return s, nil
 }
 
-// validName returns engine.ErrInvalidArgument for what cannot be the name of a space.
+// validName returns call.ErrInvalidArgument for what cannot be the name of a space.
 func validName(name string) error {
 	if err := replication.ValidName(name); err != nil {
-		return fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err)
+		return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
 	}
 	return nil
 }

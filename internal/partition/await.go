@@ -4,12 +4,12 @@ import (
 	"context"
 	"sync"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // await runs op, which must not wait, and returns its error once it is durable; take, if not nil, is given the result of an op without error
 // before, with the lock held. It returns ctx's error if that ends first: what op did is then done, but perhaps lost.
-func (p *Partition) await(ctx context.Context, op func(now int64) engine.Result, take func(r *engine.Result)) error {
+func (p *Partition) await(ctx context.Context, op func(now int64) call.Result, take func(r *call.Result)) error {
 	w := &awaiter{done: make(chan error, 1), take: take}
 	p.do(w, 0, op)
 	return w.wait(ctx)
@@ -18,7 +18,7 @@ func (p *Partition) await(ctx context.Context, op func(now int64) engine.Result,
 // awaiter is the caller of one call, for a goroutine that waits for its outcome.
 type awaiter struct {
 	done chan error // capacity 1: the outcome is durable, or lost
-	take func(r *engine.Result)
+	take func(r *call.Result)
 
 	mu   sync.Mutex
 	held bool  // guarded by mu; err waits for lsn to be durable
@@ -38,7 +38,7 @@ func (w *awaiter) wait(ctx context.Context) error {
 }
 
 // Reply implements Caller.
-func (w *awaiter) Reply(_ uint64, r *engine.Result, lsn LSN, durable bool) {
+func (w *awaiter) Reply(_ uint64, r *call.Result, lsn LSN, durable bool) {
 	if w.take != nil && r.Err == nil {
 		w.take(r)
 	}

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/template"
@@ -41,7 +41,7 @@ func (w *window) release(n int) {
 	w.cond.Signal()
 }
 
-func (w *window) Reply(_ uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+func (w *window) Reply(_ uint64, r *call.Result, lsn partition.LSN, durable bool) {
 	if r.Err != nil {
 		panic(r.Err)
 	}
@@ -92,13 +92,13 @@ func BenchmarkWriteTake(b *testing.B) {
 				w.acquire(1)
 				p.Register(w, 0, &template.Schema{Kind: "job", Fields: []template.Field{{Name: "payload", Class: template.Bytes}}})
 				row := append(template.Row{101}, template.AppendBytes(nil, make([]byte, 100))...)
-				drafts := []engine.Draft{{Kind: 1, Row: row, Lease: engine.Forever}}
-				take := &engine.Query{Max: 1, Take: true, Templates: []engine.Template{{Kind: 1}}}
+				drafts := []call.Draft{{Kind: 1, Row: row, Lease: call.Forever}}
+				take := &call.Query{Max: 1, Take: true, Templates: []call.Template{{Kind: 1}}}
 				b.ReportAllocs()
 				n := 0
 				for b.Loop() {
 					w.acquire(1)
-					p.Write(w, 1, txn.ID{}, engine.Request{}, drafts)
+					p.Write(w, 1, txn.ID{}, call.Request{}, drafts)
 					w.acquire(1)
 					p.Find(w, 2, take, -1)
 					n += 2
@@ -131,11 +131,11 @@ func BenchmarkReplay(b *testing.B) {
 	w.acquire(1)
 	p.Register(w, 0, &template.Schema{Kind: "job", Fields: []template.Field{{Name: "payload", Class: template.Bytes}}})
 	row := append(template.Row{101}, template.AppendBytes(nil, make([]byte, 100))...)
-	drafts := []engine.Draft{{Kind: 1, Row: row, Lease: engine.Forever}}
-	take := &engine.Query{Max: 1, Take: true, Templates: []engine.Template{{Kind: 1}}}
+	drafts := []call.Draft{{Kind: 1, Row: row, Lease: call.Forever}}
+	take := &call.Query{Max: 1, Take: true, Templates: []call.Template{{Kind: 1}}}
 	for i := range entries {
 		w.acquire(1)
-		p.Write(w, 1, txn.ID{}, engine.Request{}, drafts)
+		p.Write(w, 1, txn.ID{}, call.Request{}, drafts)
 		if i%2 == 1 {
 			w.acquire(1)
 			p.Find(w, 2, take, -1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -40,7 +41,7 @@ func (p *Partition) Participant() txn.Partition { return participant{p} }
 type participant struct{ p *Partition }
 
 // now runs a call of the engine, the outcome of which depends on nothing that a log has to keep.
-func (s participant) now(op func(now int64) engine.Result) error {
+func (s participant) now(op func(now int64) call.Result) error {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
 	if s.p.err != nil {
@@ -62,7 +63,7 @@ func (s participant) look(at func(e *engine.Engine)) {
 
 // Enlist implements txn.Home.
 func (s participant) Enlist(number uint64, at txn.Address) error {
-	return s.now(func(now int64) engine.Result { return s.p.e.Enlist(now, number, at) })
+	return s.now(func(now int64) call.Result { return s.p.e.Enlist(now, number, at) })
 }
 
 // Participants implements txn.Home.
@@ -73,24 +74,24 @@ func (s participant) Participants(number uint64) (at []txn.Address) {
 
 // Alive implements txn.Home.
 func (s participant) Alive(number uint64) bool {
-	return s.now(func(now int64) engine.Result { return s.p.e.Alive(now, number) }) == nil
+	return s.now(func(now int64) call.Result { return s.p.e.Alive(now, number) }) == nil
 }
 
 // Dissolve implements txn.Home.
 func (s participant) Dissolve(ctx context.Context, number uint64) error {
-	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Abort(now, txn.ID{Number: number}) }, nil)
+	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.Abort(now, txn.ID{Number: number}) }, nil)
 }
 
 // Outcome implements txn.Home.
 func (s participant) Outcome(ctx context.Context, number uint64) (o txn.Outcome, err error) {
-	err = s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Outcome(now, number) },
-		func(r *engine.Result) { o = txn.Outcome(r.Count) })
+	err = s.p.await(ctx, func(now int64) call.Result { return s.p.e.Outcome(now, number) },
+		func(r *call.Result) { o = txn.Outcome(r.Count) })
 	return o, err
 }
 
 // Forget implements txn.Home.
 func (s participant) Forget(ctx context.Context, number uint64) error {
-	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Forget(now, number) }, nil)
+	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.Forget(now, number) }, nil)
 }
 
 // Decisions implements txn.Home.
@@ -111,29 +112,29 @@ func (s participant) HasBranch(id txn.ID) (has bool) {
 
 // Join implements txn.Host.
 func (s participant) Join(id txn.ID) error {
-	return s.now(func(now int64) engine.Result { return s.p.e.Join(now, id) })
+	return s.now(func(now int64) call.Result { return s.p.e.Join(now, id) })
 }
 
 // Drop implements txn.Host.
 func (s participant) Drop(id txn.ID) {
-	_ = s.now(func(now int64) engine.Result { return s.p.e.DropBranch(now, id) })
+	_ = s.now(func(now int64) call.Result { return s.p.e.DropBranch(now, id) })
 }
 
 // Prepare implements txn.Host.
 func (s participant) Prepare(ctx context.Context, id txn.ID) (prepared bool, err error) {
-	err = s.p.await(ctx, func(now int64) engine.Result { return s.p.e.Prepare(now, id) },
-		func(r *engine.Result) { prepared = r.Count > 0 })
+	err = s.p.await(ctx, func(now int64) call.Result { return s.p.e.Prepare(now, id) },
+		func(r *call.Result) { prepared = r.Count > 0 })
 	return prepared, err
 }
 
 // Commit implements txn.Host.
 func (s participant) Commit(ctx context.Context, id txn.ID) error {
-	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.CommitBranch(now, id) }, nil)
+	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.CommitBranch(now, id) }, nil)
 }
 
 // Abort implements txn.Host.
 func (s participant) Abort(ctx context.Context, id txn.ID) error {
-	return s.p.await(ctx, func(now int64) engine.Result { return s.p.e.AbortBranch(now, id) }, nil)
+	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.AbortBranch(now, id) }, nil)
 }
 
 // Branches implements txn.Host.
@@ -144,12 +145,12 @@ func (s participant) Branches() (ids []txn.ID) {
 
 // rollbackWait is Rollback, for a goroutine that waits for it.
 func (p *Partition) rollbackWait(ctx context.Context, id txn.ID, keep []uint64) error {
-	return p.await(ctx, func(now int64) engine.Result { return p.e.Rollback(now, id, keep) }, nil)
+	return p.await(ctx, func(now int64) call.Result { return p.e.Rollback(now, id, keep) }, nil)
 }
 
 // writeWait is Write under a transaction, for a goroutine that waits for it. The size of drafts was checked.
-func (p *Partition) writeWait(ctx context.Context, under txn.ID, drafts []engine.Draft) (grants []engine.Grant, err error) {
-	err = p.await(ctx, func(now int64) engine.Result { return p.e.Write(now, under, engine.Request{}, drafts) },
-		func(r *engine.Result) { grants = slices.Clone(r.Grants) })
+func (p *Partition) writeWait(ctx context.Context, under txn.ID, drafts []call.Draft) (grants []call.Grant, err error) {
+	err = p.await(ctx, func(now int64) call.Result { return p.e.Write(now, under, call.Request{}, drafts) },
+		func(r *call.Result) { grants = slices.Clone(r.Grants) })
 	return grants, err
 }

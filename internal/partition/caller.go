@@ -1,6 +1,8 @@
 package partition
 
-import "github.com/gospaces/gospaces/internal/engine"
+import (
+	"github.com/gospaces/gospaces/internal/call"
+)
 
 // LSN numbers the state changes of a partition since it started, from 1. Every outcome carries the LSN that it
 // depends on: it may be shown to anyone only once the log has acknowledged that LSN.
@@ -12,10 +14,10 @@ type Caller interface {
 	// Reply hands over the outcome of one call, exactly once per call. The partition's lock is held: Reply copies
 	// what it needs of r, which is valid only until it returns. If durable is false the outcome must be kept back
 	// until Durable is called with at least lsn.
-	Reply(call uint64, r *engine.Result, lsn LSN, durable bool)
+	Reply(callID uint64, r *call.Result, lsn LSN, durable bool)
 
 	// Event hands over an event of a registration that was made with this Caller, or to which it is attached; the rules of Reply apply, but
-	// the lock is not held for events that come from the log. Their numbers are dense; an event of type engine.Gap stands
+	// the lock is not held for events that come from the log. Their numbers are dense; an event of type call.Gap stands
 	// for those up to its number. Event returns false if it has no room: it then gets no more of the registration's
 	// events, and a new Caller may be attached for this one and those that follow.
 	Event(ev *Event, lsn LSN, durable bool) bool
@@ -25,7 +27,7 @@ type Caller interface {
 	Durable(lsn LSN)
 
 	// Lost tells that the log has failed: what was handed over and not yet released has an unknown outcome (err wraps
-	// engine.ErrOutcomeUnknown) or, if the log has told so, has not happened (engine.ErrUnavailable); and the caller's registrations are detached: attach them again. It may be called
+	// call.ErrOutcomeUnknown) or, if the log has told so, has not happened (call.ErrUnavailable); and the caller's registrations are detached: attach them again. It may be called
 	// more than once for one failure, without the lock.
 	Lost(err error)
 }
@@ -44,4 +46,4 @@ type Displacer interface {
 }
 
 // Event is one event of a registration.
-type Event = engine.Event
+type Event = call.Event

@@ -5,19 +5,20 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // Register makes a kind known or extends it; Result.Count is its KindID, and Schema then returns its schema.
-func (p *Partition) Register(c Caller, call uint64, s *template.Schema) {
-	if p.replyKnown(c, call, s) {
+func (p *Partition) Register(c Caller, callID uint64, s *template.Schema) {
+	if p.replyKnown(c, callID, s) {
 		return
 	}
-	p.do(c, call, func(now int64) engine.Result {
+	p.do(c, callID, func(now int64) call.Result {
 		if err := p.roomForKind(s); err != nil {
-			return engine.Result{Err: err}
+			return call.Result{Err: err}
 		}
 		r := p.e.Register(now, s)
 		if r.Err == nil {
@@ -28,8 +29,8 @@ func (p *Partition) Register(c Caller, call uint64, s *template.Schema) {
 }
 
 // Drop forgets a kind that has no entries.
-func (p *Partition) Drop(c Caller, call uint64, kind string) {
-	p.do(c, call, func(now int64) engine.Result {
+func (p *Partition) Drop(c Caller, callID uint64, kind string) {
+	p.do(c, callID, func(now int64) call.Result {
 		r := p.e.Drop(now, kind)
 		if r.Err == nil {
 			p.publishKinds()
@@ -39,7 +40,7 @@ func (p *Partition) Drop(c Caller, call uint64, kind string) {
 }
 
 // Write stores all drafts or none. Result: Grants.
-func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request, drafts []engine.Draft) {
+func (p *Partition) Write(c Caller, callID uint64, under txn.ID, by call.Request, drafts []call.Draft) {
 	tooLarge := p.checkSize(drafts)
 	var room []byte
 	if tooLarge == nil && under.IsZero() {
@@ -55,40 +56,40 @@ func (p *Partition) Write(c Caller, call uint64, under txn.ID, by engine.Request
 		err = p.roomFor(drafts)
 	}
 	if err != nil {
-		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return
 	}
 	p.provide(room)
 	p.result = p.e.Write(p.clock.now(), under, by, drafts)
-	p.reply(c, call, &p.result)
+	p.reply(c, callID, &p.result)
 	p.finish()
 }
 
-func (p *Partition) checkSize(drafts []engine.Draft) error {
+func (p *Partition) checkSize(drafts []call.Draft) error {
 	if n := p.cfg.Limits.TxnEntries; len(drafts) > n {
-		return fmt.Errorf("%w: %d entries in one write; at most %d are allowed: write them in parts", engine.ErrTooLarge, len(drafts), n)
+		return fmt.Errorf("%w: %d entries in one write; at most %d are allowed: write them in parts", call.ErrTooLarge, len(drafts), n)
 	}
 	sum := 0
 	for i := range drafts {
 		n := len(drafts[i].Row)
 		if n > p.cfg.MaxEntry {
-			return fmt.Errorf("%w: entry of %d bytes; at most %d are allowed", engine.ErrTooLarge, n, p.cfg.MaxEntry)
+			return fmt.Errorf("%w: entry of %d bytes; at most %d are allowed", call.ErrTooLarge, n, p.cfg.MaxEntry)
 		}
 		sum += n
 	}
 	if sum > p.cfg.MaxCall {
-		return fmt.Errorf("%w: entries of %d bytes in one write; at most %d are allowed: write them in parts", engine.ErrTooLarge, sum, p.cfg.MaxCall)
+		return fmt.Errorf("%w: entries of %d bytes in one write; at most %d are allowed: write them in parts", call.ErrTooLarge, sum, p.cfg.MaxCall)
 	}
 	return nil
 }
 
 // Count counts the matches of q, which must stay unchanged until the reply. Result: Count.
-func (p *Partition) Count(c Caller, call uint64, q *engine.Query) {
+func (p *Partition) Count(c Caller, callID uint64, q *call.Query) {
 	if q.Held {
-		p.queryInSteps(c, call, q, p.e.StartHeldCount)
+		p.queryInSteps(c, callID, q, p.e.StartHeldCount)
 		return
 	}
-	p.queryInSteps(c, call, q, func(now int64, budget int, q *engine.Query) (engine.Result, engine.Unfinished) {
+	p.queryInSteps(c, callID, q, func(now int64, budget int, q *call.Query) (call.Result, engine.Unfinished) {
 		r, x := p.e.StartCount(now, budget, q)
 		if x == nil {
 			return r, nil
@@ -98,10 +99,10 @@ func (p *Partition) Count(c Caller, call uint64, q *engine.Query) {
 }
 
 // queryInSteps runs one call with a query, which it checks, that may go on in steps.
-func (p *Partition) queryInSteps(c Caller, call uint64, q *engine.Query, start func(int64, int, *engine.Query) (engine.Result, engine.Unfinished)) {
-	p.doInSteps(c, call, func(now int64) (engine.Result, engine.Unfinished) {
+func (p *Partition) queryInSteps(c Caller, callID uint64, q *call.Query, start func(int64, int, *call.Query) (call.Result, engine.Unfinished)) {
+	p.doInSteps(c, callID, func(now int64) (call.Result, engine.Unfinished) {
 		if err := p.e.Check(q); err != nil {
-			return engine.Result{Err: err}, nil
+			return call.Result{Err: err}, nil
 		}
 		return start(now, firstBudget, q)
 	})
@@ -109,9 +110,9 @@ func (p *Partition) queryInSteps(c Caller, call uint64, q *engine.Query, start f
 
 // Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page. cursor is zero for
 // the first page, then the Result's Cursor of the page before. Result: Entries, More, Cursor. A page may be empty and More be set.
-func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor engine.Cursor) {
+func (p *Partition) Contents(c Caller, callID uint64, q *call.Query, cursor call.Cursor) {
 	if q.Held {
-		p.queryInSteps(c, call, q, func(now int64, budget int, q *engine.Query) (engine.Result, engine.Unfinished) {
+		p.queryInSteps(c, callID, q, func(now int64, budget int, q *call.Query) (call.Result, engine.Unfinished) {
 			return p.e.StartHeldContents(now, budget, q, cursor)
 		})
 		return
@@ -126,81 +127,81 @@ func (p *Partition) Contents(c Caller, call uint64, q *engine.Query, cursor engi
 		err = p.e.Check(q)
 	}
 	if err != nil {
-		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return
 	}
 	p.result = p.e.Contents(p.clock.now(), q, cursor)
-	p.reply(c, call, &p.result)
+	p.reply(c, callID, &p.result)
 	p.finish()
 }
 
 // Renew renews the leases of entries and registrations. Result: Grants, Errs.
-func (p *Partition) Renew(c Caller, call uint64, by engine.Request, d int64, ids []uint64) {
-	p.do(c, call, func(now int64) engine.Result {
+func (p *Partition) Renew(c Caller, callID uint64, by call.Request, d int64, ids []uint64) {
+	p.do(c, callID, func(now int64) call.Result {
 		if err := p.admitRenewal(ids); err != nil {
-			return engine.Result{Err: err}
+			return call.Result{Err: err}
 		}
 		return p.e.Renew(now, by, d, ids)
 	})
 }
 
 // Cancel ends leases. Result: Errs.
-func (p *Partition) Cancel(c Caller, call uint64, by engine.Request, ids []uint64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Cancel(now, by, ids) })
+func (p *Partition) Cancel(c Caller, callID uint64, by call.Request, ids []uint64) {
+	p.do(c, callID, func(now int64) call.Result { return p.e.Cancel(now, by, ids) })
 }
 
 // Kinds counts the visible entries of each kind. Result: Counts, indexed by KindID-1.
-func (p *Partition) Kinds(c Caller, call uint64) {
-	p.doInSteps(c, call, func(now int64) (engine.Result, engine.Unfinished) { return p.e.StartKinds(now, firstBudget) })
+func (p *Partition) Kinds(c Caller, callID uint64) {
+	p.doInSteps(c, callID, func(now int64) (call.Result, engine.Unfinished) { return p.e.StartKinds(now, firstBudget) })
 }
 
 // doInSteps runs one call that may go on in steps.
-func (p *Partition) doInSteps(c Caller, call uint64, op func(now int64) (engine.Result, engine.Unfinished)) {
+func (p *Partition) doInSteps(c Caller, callID uint64, op func(now int64) (call.Result, engine.Unfinished)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.unreadable(); err != nil {
-		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return
 	}
 	var rest engine.Unfinished
 	if p.result, rest = op(p.clock.now()); rest != nil {
-		p.goOn(&wait{callKey: callKey{c, call}, steps: rest}, 0)
+		p.goOn(&wait{callKey: callKey{c, callID}, steps: rest}, 0)
 	} else {
-		p.reply(c, call, &p.result)
+		p.reply(c, callID, &p.result)
 	}
 	p.finish()
 }
 
 // query is do for calls with a query, which it checks.
-func (p *Partition) query(c Caller, call uint64, q *engine.Query, op func(now int64) engine.Result) {
-	p.do(c, call, func(now int64) engine.Result {
+func (p *Partition) query(c Caller, callID uint64, q *call.Query, op func(now int64) call.Result) {
+	p.do(c, callID, func(now int64) call.Result {
 		if err := p.e.Check(q); err != nil {
-			return engine.Result{Err: err}
+			return call.Result{Err: err}
 		}
 		return op(now)
 	})
 }
 
 // do runs one call that does not wait.
-func (p *Partition) do(c Caller, call uint64, op func(now int64) engine.Result) {
+func (p *Partition) do(c Caller, callID uint64, op func(now int64) call.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
-		c.Reply(call, &engine.Result{Err: p.err}, 0, true)
+		c.Reply(callID, &call.Result{Err: p.err}, 0, true)
 		return
 	}
 	p.result = op(p.clock.now())
-	p.reply(c, call, &p.result)
+	p.reply(c, callID, &p.result)
 	p.finish()
 }
 
 // reply hands an outcome to its caller, to be shown when it is durable.
-func (p *Partition) reply(c Caller, call uint64, r *engine.Result) {
+func (p *Partition) reply(c Caller, callID uint64, r *call.Result) {
 	lsn := LSN(r.Depends)
-	if r.Err != nil && errors.Is(r.Err, engine.ErrTxnEnded) { // a crash must not bring back the locks of a transaction that is said to have ended
+	if r.Err != nil && errors.Is(r.Err, call.ErrTxnEnded) { // a crash must not bring back the locks of a transaction that is said to have ended
 		lsn = LSN(p.e.LSN())
 	}
-	c.Reply(call, r, lsn, p.settled(c, lsn))
+	c.Reply(callID, r, lsn, p.settled(c, lsn))
 }
 
 // finish follows every use of the engine: it serves the waiting calls and listeners that were concerned, and sends new records to the log.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 )
 
@@ -202,7 +202,7 @@ func (p *Partition) handOver(r *reading, g record.Group) error {
 // offer hands over one event, unless the caller has it, and before it the gap of those that are lost. It returns false if the caller takes no more.
 func (r *reading) offer(ev *Event) bool {
 	if ev.Seq > r.next {
-		gap := Event{Registration: ev.Registration, Type: engine.Gap, Seq: ev.Seq - 1}
+		gap := Event{Registration: ev.Registration, Type: call.Gap, Seq: ev.Seq - 1}
 		if !r.caller.Event(&gap, 0, true) {
 			return false
 		}
@@ -245,11 +245,11 @@ func (r *reading) events(records []byte) ([]Event, error) {
 			continue
 		}
 		ev := Event{
-			Registration: rec.ID, Seq: r.at.seq + uint64(len(events)), Type: engine.EventType(rec.Type),
-			Entry: engine.View{ID: rec.Entry, Kind: rec.Kind, Row: rec.Body, Version: rec.Version, Attempts: rec.Tries},
+			Registration: rec.ID, Seq: r.at.seq + uint64(len(events)), Type: call.EventType(rec.Type),
+			Entry: call.View{ID: rec.Entry, Kind: rec.Kind, Row: rec.Body, Version: rec.Version, Attempts: rec.Tries},
 		}
 		if rec.Op == record.Notify {
-			ev.Type, written = engine.Written, true
+			ev.Type, written = call.Written, true
 		}
 		events = append(events, ev)
 	}
@@ -261,9 +261,9 @@ func (r *reading) events(records []byte) ([]Event, error) {
 
 // addEntries completes events about entries that were written in the same group.
 func addEntries(events []Event, records []byte) error {
-	lacking := make(map[uint64]*engine.View, len(events))
+	lacking := make(map[uint64]*call.View, len(events))
 	for i := range events {
-		if v := &events[i].Entry; v.Kind == 0 && events[i].Type != engine.Gap {
+		if v := &events[i].Entry; v.Kind == 0 && events[i].Type != call.Gap {
 			lacking[v.ID] = v
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
@@ -31,8 +31,8 @@ func keeps(t *testing.T, log partition.Log, backlog int) *partition.Partition {
 	return p
 }
 
-func everything() *engine.Query {
-	return &engine.Query{Max: 1, Templates: []engine.Template{{Kind: 1}}}
+func everything() *call.Query {
+	return &call.Query{Max: 1, Templates: []call.Template{{Kind: 1}}}
 }
 
 // registered registers a listener for all jobs that takes at most room events, and returns the registration.
@@ -40,7 +40,7 @@ func registered(t *testing.T, p *partition.Partition, room int) (*caller, uint64
 	t.Helper()
 	c := newCaller()
 	c.room = room
-	p.Notify(c, 1, everything(), engine.Events(engine.Written), engine.Forever)
+	p.Notify(c, 1, everything(), call.Events(call.Written), call.Forever)
 	require.NoError(t, c.await(1).err)
 	return c, c.await(1).grants[0].ID
 }
@@ -49,11 +49,11 @@ func registered(t *testing.T, p *partition.Partition, room int) (*caller, uint64
 func fill(t *testing.T, p *partition.Partition, first, last int64) {
 	t.Helper()
 	c := newCaller()
-	var drafts []engine.Draft
+	var drafts []call.Draft
 	for key := first; key <= last; key++ {
-		drafts = append(drafts, engine.Draft{Kind: 1, Row: rowOf(key), Lease: int64(time.Millisecond)})
+		drafts = append(drafts, call.Draft{Kind: 1, Row: rowOf(key), Lease: int64(time.Millisecond)})
 		if len(drafts) == 1000 || key == last {
-			p.Write(c, uint64(key), txn.ID{}, engine.Request{}, drafts)
+			p.Write(c, uint64(key), txn.ID{}, call.Request{}, drafts)
 			require.NoError(t, c.await(uint64(key)).err)
 			drafts = drafts[:0]
 		}
@@ -71,11 +71,11 @@ func follow(t *testing.T, p *partition.Partition, registration uint64, room int,
 		require.NoError(t, c.await(1).err)
 		n := min(room, int(last-after))
 		for i, ev := range c.collect(n)[:n] {
-			require.Equal(t, engine.Written, ev.Type)
+			require.Equal(t, call.Written, ev.Type)
 			require.Equal(t, after+uint64(i)+1, ev.Seq)
 			require.Equal(t, registration, ev.Registration)
 			require.Equal(t, rowOf(int64(ev.Seq)), ev.Entry.Row)
-			require.Equal(t, engine.KindID(1), ev.Entry.Kind)
+			require.Equal(t, call.KindID(1), ev.Entry.Kind)
 		}
 		after += uint64(n)
 	}
@@ -103,7 +103,7 @@ func TestListener_IsServedFromTheLogWhatMemoryDoesNotHold(t *testing.T) {
 	c := newCaller()
 	again.Attach(c, 1, registration, 0)
 	c.collect(1001)
-	require.Equal(t, engine.Gap, c.seen()[0].Type, "nobody asks for what was acknowledged")
+	require.Equal(t, call.Gap, c.seen()[0].Type, "nobody asks for what was acknowledged")
 }
 
 // A listener that is behind gets there while events go on coming, and is then served as they come.
@@ -133,20 +133,20 @@ func TestListener_FindsItsOwnAmongOthers(t *testing.T) {
 	for key := range registrations {
 		c := newCaller()
 		c.room = 0
-		p.Notify(c, 1, query(int64(key), false), engine.Events(engine.Written), engine.Forever)
+		p.Notify(c, 1, query(int64(key), false), call.Events(call.Written), call.Forever)
 		registrations[key] = c.await(1).grants[0].ID
 	}
 	w := newCaller()
-	var drafts []engine.Draft
+	var drafts []call.Draft
 	for i := range rounds * keys {
 		drafts = append(drafts, draft(int64(i%keys))...)
 		if len(drafts) > i%17 { // so that groups begin anywhere
-			p.Write(w, uint64(i), txn.ID{}, engine.Request{}, drafts)
+			p.Write(w, uint64(i), txn.ID{}, call.Request{}, drafts)
 			require.NoError(t, w.await(uint64(i)).err)
 			drafts = nil
 		}
 	}
-	p.Write(w, rounds*keys, txn.ID{}, engine.Request{}, append(drafts, draft(keys)...))
+	p.Write(w, rounds*keys, txn.ID{}, call.Request{}, append(drafts, draft(keys)...))
 	require.NoError(t, w.await(rounds*keys).err)
 	for key, registration := range registrations {
 		for after := uint64(0); after < rounds; after += 37 {
@@ -170,7 +170,7 @@ func TestListener_KeepsWhatIsNotDurableYet(t *testing.T) {
 	open := log.shut(t)
 	w := newCaller()
 	for key := range int64(500) {
-		p.Write(w, uint64(key), txn.ID{}, engine.Request{}, draft(key+1))
+		p.Write(w, uint64(key), txn.ID{}, call.Request{}, draft(key+1))
 	}
 	require.Equal(t, 500, p.Stats().Events)
 	open()
@@ -185,7 +185,7 @@ func TestListener_EndComesAfterWhatTheLogHolds(t *testing.T) {
 	_, registration := registered(t, p, 0)
 	fill(t, p, 1, 5000)
 	c := newCaller()
-	p.Cancel(c, 1, engine.Request{}, []uint64{registration})
+	p.Cancel(c, 1, call.Request{}, []uint64{registration})
 	require.NoError(t, c.await(1).err)
 	follow(t, p, registration, 1000, 0, 4000)
 	last := newCaller()
@@ -195,7 +195,7 @@ func TestListener_EndComesAfterWhatTheLogHolds(t *testing.T) {
 	require.Len(t, last.collect(1000), 1000)
 	require.Zero(t, p.Stats().Registrations)
 	p.Attach(c, 2, registration, 4000)
-	require.ErrorIs(t, c.await(2).err, engine.ErrLeaseEnded)
+	require.ErrorIs(t, c.await(2).err, call.ErrLeaseEnded)
 }
 
 // failing is a real log that can be made to fail when it is read.
@@ -257,11 +257,11 @@ func TestListener_IsToldWhatTheLogHasLost(t *testing.T) {
 	c := newCaller()
 	p.Attach(c, 1, registration, 5000)
 	events := c.collect(2)
-	require.Equal(t, engine.Gap, events[0].Type)
+	require.Equal(t, call.Gap, events[0].Type)
 	gap := int(events[0].Seq)
 	require.InDelta(t, 10_000, gap, 1000)
 	for i, ev := range c.collect(1 + 20_000 - gap)[1:] {
-		require.Equal(t, engine.Written, ev.Type)
+		require.Equal(t, call.Written, ev.Type)
 		require.Equal(t, uint64(gap+i+1), ev.Seq)
 	}
 
@@ -269,7 +269,7 @@ func TestListener_IsToldWhatTheLogHasLost(t *testing.T) {
 	c = newCaller()
 	p.Attach(c, 1, registration, 0)
 	lost := c.collect(11)[0]
-	require.Equal(t, engine.Gap, lost.Type)
+	require.Equal(t, call.Gap, lost.Type)
 	require.Equal(t, uint64(19_990), lost.Seq, "nothing but what is in memory is left")
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -45,9 +45,9 @@ func (x *timed) restart() {
 }
 
 // do makes a call, and returns when it is in the log.
-func (x *timed) do(call func(c *caller)) *outcome {
+func (x *timed) do(callID func(c *caller)) *outcome {
 	c := newCaller()
-	call(c)
+	callID(c)
 	synctest.Wait()
 	o := c.await(1)
 	require.NoError(x.t, o.err)
@@ -56,12 +56,12 @@ func (x *timed) do(call func(c *caller)) *outcome {
 
 func (x *timed) write(key int64, lease, delay time.Duration) {
 	x.do(func(c *caller) {
-		x.p.Write(c, 1, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: rowOf(key), Lease: int64(lease), Delay: int64(delay)}})
+		x.p.Write(c, 1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: rowOf(key), Lease: int64(lease), Delay: int64(delay)}})
 	})
 }
 
 func (x *timed) visible() int {
-	q := &engine.Query{Max: 1, Templates: []engine.Template{{Kind: 1}}}
+	q := &call.Query{Max: 1, Templates: []call.Template{{Kind: 1}}}
 	return x.do(func(c *caller) { x.p.Count(c, 1, q) }).count
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 )
@@ -364,7 +365,7 @@ func (p *Partition) refuse(cause error) {
 	close(p.failed)
 	p.failed = make(chan struct{})
 	p.mu.Unlock()
-	lost := fmt.Errorf("%w: %w", engine.ErrOutcomeUnknown, cause)
+	lost := fmt.Errorf("%w: %w", call.ErrOutcomeUnknown, cause)
 	if notStored(cause) {
 		lost = fmt.Errorf("%w: %w", unavailable(cause), cause)
 	}

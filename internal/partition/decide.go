@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -12,7 +12,7 @@ import (
 // the size of which was checked, under it. It returns when that is durable; if it returns an error that may or may not have happened, as for any call.
 // The branches are committed at one instant, before anybody can see what was committed here; those of partitions that do not
 // serve are passed over.
-func (p *Partition) Decide(ctx context.Context, number uint64, by engine.Request, drafts []engine.Draft, branches []*Partition) ([]engine.Grant, error) {
+func (p *Partition) Decide(ctx context.Context, number uint64, by call.Request, drafts []call.Draft, branches []*Partition) ([]call.Grant, error) {
 	d := decision{
 		p: p, id: txn.ID{Space: p.cfg.Address.Space, Number: number}, by: by, drafts: drafts, branches: slices.Clone(branches),
 	}
@@ -24,13 +24,13 @@ func (p *Partition) Decide(ctx context.Context, number uint64, by engine.Request
 type decision struct {
 	p        *Partition
 	id       txn.ID
-	by       engine.Request
-	drafts   []engine.Draft
+	by       call.Request
+	drafts   []call.Draft
 	branches []*Partition // in the order of their locks
 }
 
-func (d *decision) take(ctx context.Context) (grants []engine.Grant, err error) {
-	w := &awaiter{done: make(chan error, 1), take: func(r *engine.Result) { grants = slices.Clone(r.Grants) }}
+func (d *decision) take(ctx context.Context) (grants []call.Grant, err error) {
+	w := &awaiter{done: make(chan error, 1), take: func(r *call.Result) { grants = slices.Clone(r.Grants) }}
 	if d.p.cfg.Log == nil {
 		d.takeAtOnce(w)
 	} else {
@@ -44,7 +44,7 @@ func (d *decision) take(ctx context.Context) (grants []engine.Grant, err error) 
 
 // takeLogged decides, and has the branches committed when the log has the decision.
 func (d *decision) takeLogged(w *awaiter) {
-	d.p.do(w, 0, func(now int64) engine.Result {
+	d.p.do(w, 0, func(now int64) call.Result {
 		r := d.decide(now)
 		if r.Err == nil && len(d.branches) > 0 {
 			b := d.p.commits.holding(LSN(r.Depends))
@@ -77,7 +77,7 @@ func (d *decision) takeAtOnce(w *awaiter) {
 	})
 }
 
-func (d *decision) decide(now int64) engine.Result {
+func (d *decision) decide(now int64) call.Result {
 	at := make([]txn.Address, len(d.branches))
 	for i, b := range d.branches {
 		at[i] = b.cfg.Address

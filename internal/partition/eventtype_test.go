@@ -8,15 +8,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // anything is the set of all types of events.
-func anything() engine.EventSet {
-	return engine.Events(engine.Written, engine.Taken, engine.Expired, engine.Cancelled, engine.Renewed, engine.Updated,
-		engine.Visible, engine.Available)
+func anything() call.EventSet {
+	return call.Events(call.Written, call.Taken, call.Expired, call.Cancelled, call.Renewed, call.Updated,
+		call.Visible, call.Available)
 }
 
 // program makes random calls of all sorts on a partition.
@@ -31,7 +31,7 @@ type program struct {
 }
 
 // do makes a call and waits for its outcome.
-func (pr *program) do(f func(c partition.Caller, call uint64)) *outcome {
+func (pr *program) do(f func(c partition.Caller, callID uint64)) *outcome {
 	pr.call++
 	f(pr.c, pr.call)
 	return pr.c.await(pr.call)
@@ -58,39 +58,39 @@ func (pr *program) step() {
 	switch r.IntN(12) {
 	case 0, 1, 2:
 		ds := append(draft(key), draft(r.Int64N(4))...)
-		ds[0].Lease = []int64{engine.Forever, int64(time.Millisecond)}[r.IntN(2)]
+		ds[0].Lease = []int64{call.Forever, int64(time.Millisecond)}[r.IntN(2)]
 		ds[1].Delay = []int64{0, int64(time.Millisecond)}[r.IntN(2)]
-		o := pr.do(func(c partition.Caller, call uint64) { p.Write(c, call, pr.under(), engine.Request{}, ds) })
+		o := pr.do(func(c partition.Caller, callID uint64) { p.Write(c, callID, pr.under(), call.Request{}, ds) })
 		for _, g := range o.grants {
 			pr.ids = append(pr.ids, g.ID)
 		}
 	case 3, 4, 5:
 		q := query(key, r.IntN(3) > 0)
 		q.Txn = pr.under()
-		pr.do(func(c partition.Caller, call uint64) { p.Find(c, call, q, 0) })
+		pr.do(func(c partition.Caller, callID uint64) { p.Find(c, callID, q, 0) })
 	case 6:
-		pr.do(func(c partition.Caller, call uint64) {
-			p.Update(c, call, pr.under(), engine.Request{}, engine.Change{ID: pr.entry(), Row: rowOf(key)})
+		pr.do(func(c partition.Caller, callID uint64) {
+			p.Update(c, callID, pr.under(), call.Request{}, call.Change{ID: pr.entry(), Row: rowOf(key)})
 		})
 	case 7:
-		pr.do(func(c partition.Caller, call uint64) {
-			p.Renew(c, call, engine.Request{}, int64(time.Hour), []uint64{pr.entry()})
+		pr.do(func(c partition.Caller, callID uint64) {
+			p.Renew(c, callID, call.Request{}, int64(time.Hour), []uint64{pr.entry()})
 		})
 	case 8:
-		pr.do(func(c partition.Caller, call uint64) { p.Cancel(c, call, engine.Request{}, []uint64{pr.entry()}) })
+		pr.do(func(c partition.Caller, callID uint64) { p.Cancel(c, callID, call.Request{}, []uint64{pr.entry()}) })
 	case 9:
-		o := pr.do(func(c partition.Caller, call uint64) { p.BeginTxn(c, call, int64(time.Hour), engine.Request{}, "") })
+		o := pr.do(func(c partition.Caller, callID uint64) { p.BeginTxn(c, callID, int64(time.Hour), call.Request{}, "") })
 		pr.txns = append(pr.txns, o.grants[0].ID)
 	case 10:
-		pr.do(func(c partition.Caller, call uint64) {
-			p.Defer(c, call, pr.under(), pr.entry(), int64(time.Millisecond))
+		pr.do(func(c partition.Caller, callID uint64) {
+			p.Defer(c, callID, pr.under(), pr.entry(), int64(time.Millisecond))
 		})
 	case 11:
 		id := pr.under()
 		if r.IntN(2) == 0 {
-			pr.do(func(c partition.Caller, call uint64) { p.Abort(c, call, id) })
+			pr.do(func(c partition.Caller, callID uint64) { p.Abort(c, callID, id) })
 		} else {
-			pr.do(func(c partition.Caller, call uint64) { p.Commit(c, call, id, engine.Request{}, nil) })
+			pr.do(func(c partition.Caller, callID uint64) { p.Commit(c, callID, id, call.Request{}, nil) })
 		}
 	}
 }
@@ -103,10 +103,10 @@ func TestListener_LogAndMemoryTellTheSame(t *testing.T) {
 			t.Parallel()
 			log := openLog(t)
 			p := keeps(t, log, 1)
-			watch := func(on engine.EventSet, room int) (*caller, uint64) {
+			watch := func(on call.EventSet, room int) (*caller, uint64) {
 				c := newCaller()
 				c.room = room
-				p.Notify(c, 1, everything(), on, engine.Forever)
+				p.Notify(c, 1, everything(), on, call.Forever)
 				require.NoError(t, c.await(1).err)
 				return c, c.await(1).grants[0].ID
 			}
@@ -148,9 +148,9 @@ func TestListener_EventsWaitForTheLog(t *testing.T) {
 	log := openLog(t)
 	p := keeps(t, log, 10)
 	c := newCaller()
-	p.Notify(c, 1, everything(), engine.Events(engine.Available), engine.Forever)
-	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(1))
-	p.BeginTxn(c, 3, engine.Forever, engine.Request{}, "")
+	p.Notify(c, 1, everything(), call.Events(call.Available), call.Forever)
+	p.Write(c, 2, txn.ID{}, call.Request{}, draft(1))
+	p.BeginTxn(c, 3, call.Forever, call.Request{}, "")
 	id := txn.ID{Number: c.await(3).grants[0].ID}
 	taken := query(1, true)
 	taken.Txn = id
@@ -163,7 +163,7 @@ func TestListener_EventsWaitForTheLog(t *testing.T) {
 	require.Len(t, c.collect(2), 2)
 	require.Equal(t, 0, c.early, "the put back is no record, but the event of it is")
 	open()
-	p.Write(c, 6, txn.ID{}, engine.Request{}, draft(2))
+	p.Write(c, 6, txn.ID{}, call.Request{}, draft(2))
 	require.NoError(t, c.await(6).err)
 	require.Equal(t, p.Hash(), rebuilt(t, log))
 }
@@ -174,35 +174,35 @@ func TestListener_UnderATransaction(t *testing.T) {
 	log := openLog(t)
 	p := keeps(t, log, 2)
 	c, w := newCaller(), newCaller()
-	p.BeginTxn(w, 1, engine.Forever, engine.Request{}, "")
+	p.BeginTxn(w, 1, call.Forever, call.Request{}, "")
 	id := txn.ID{Number: w.await(1).grants[0].ID}
 	q := everything()
 	q.Txn = id
 	c.room = 4
-	p.Notify(c, 1, q, engine.Events(engine.Written), engine.Forever)
+	p.Notify(c, 1, q, call.Events(call.Written), call.Forever)
 	registration := c.await(1).grants[0].ID
 	for key := range int64(8) {
-		p.Write(w, uint64(key)+10, id, engine.Request{}, draft(key))
+		p.Write(w, uint64(key)+10, id, call.Request{}, draft(key))
 		require.NoError(t, w.await(uint64(key)+10).err)
 	}
 	require.Len(t, c.seen(), 4)
-	p.Commit(w, 20, id, engine.Request{}, nil)
+	p.Commit(w, 20, id, call.Request{}, nil)
 	require.NoError(t, w.await(20).err)
 	require.False(t, c.ended, "there is more before the end")
 
 	last := newCaller()
 	p.Attach(last, 1, registration, 4)
 	events := last.collect(3)
-	require.Equal(t, engine.Gap, events[0].Type, "only memory held them")
+	require.Equal(t, call.Gap, events[0].Type, "only memory held them")
 	require.Equal(t, uint64(6), events[0].Seq)
 	require.Equal(t, uint64(8), events[2].Seq)
 	require.True(t, last.ended)
 	p.Attach(last, 2, registration, 8)
-	require.ErrorIs(t, last.await(2).err, engine.ErrLeaseEnded)
+	require.ErrorIs(t, last.await(2).err, call.ErrLeaseEnded)
 	require.NoError(t, p.Close())
 	again := keeps(t, log, 2)
 	again.Attach(last, 3, registration, 0)
-	require.ErrorIs(t, last.await(3).err, engine.ErrLeaseEnded)
+	require.ErrorIs(t, last.await(3).err, call.ErrLeaseEnded)
 }
 
 // Nobody knows what the transactions had locked that a crash has aborted, so who asks for what is available again is told of a gap.
@@ -211,25 +211,25 @@ func TestListener_RestartIsAGapInWhatIsAvailable(t *testing.T) {
 	log := openLog(t)
 	p := keeps(t, log, 1)
 	c := newCaller()
-	p.Notify(c, 1, everything(), engine.Events(engine.Written), engine.Forever)
-	p.Notify(c, 2, everything(), engine.Events(engine.Written, engine.Available), engine.Forever)
+	p.Notify(c, 1, everything(), call.Events(call.Written), call.Forever)
+	p.Notify(c, 2, everything(), call.Events(call.Written, call.Available), call.Forever)
 	written, available := c.await(1).grants[0].ID, c.await(2).grants[0].ID
 	for restarts := range 3 {
-		p.Write(c, uint64(10+restarts), txn.ID{}, engine.Request{}, draft(1))
+		p.Write(c, uint64(10+restarts), txn.ID{}, call.Request{}, draft(1))
 		require.NoError(t, c.await(uint64(10+restarts)).err)
 		require.NoError(t, p.Close())
 		p = keeps(t, log, 1)
 	}
 	for _, want := range []struct {
 		registration uint64
-		types        []engine.EventType
+		types        []call.EventType
 	}{
-		{written, []engine.EventType{engine.Written, engine.Written, engine.Written}},
-		{available, []engine.EventType{engine.Written, engine.Gap, engine.Written, engine.Gap, engine.Written, engine.Gap}},
+		{written, []call.EventType{call.Written, call.Written, call.Written}},
+		{available, []call.EventType{call.Written, call.Gap, call.Written, call.Gap, call.Written, call.Gap}},
 	} {
 		n := newCaller()
 		p.Attach(n, 1, want.registration, 0)
-		var types []engine.EventType
+		var types []call.EventType
 		for i, ev := range n.collect(len(want.types)) {
 			types = append(types, ev.Type)
 			require.Equal(t, uint64(i+1), ev.Seq)

@@ -3,12 +3,12 @@ package partition
 import (
 	"errors"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // Hold makes calls fail with why that would make the log longer for the sake of a caller, until it is called with nil: writes, takes, updates,
-// renewals, registrations and commits. why wraps engine.ErrLogFull, and the calls have then changed nothing. What goes on is whatever reads; what is written
+// renewals, registrations and commits. why wraps call.ErrLogFull, and the calls have then changed nothing. What goes on is whatever reads; what is written
 // and changed under a transaction, which the log hears of when it commits; the renewal of transactions; what gives up, which is cancelling and aborting; what the partition decides itself, such as
 // the end of a lease; and transactions over several partitions that somebody has begun to commit. Neither does Hold touch calls that wait
 // already. Nothing of that makes a log longer without end, but for three bytes with each few thousand transactions, and a few with each commit of a
@@ -37,7 +37,7 @@ func (p *Partition) admitRenewal(ids []uint64) error {
 
 // admitCommit is admit for the commit of a transaction. One that has changed nothing leaves a few bytes in it, one that has ended
 // nothing.
-func (p *Partition) admitCommit(id txn.ID, drafts []engine.Draft) error {
+func (p *Partition) admitCommit(id txn.ID, drafts []call.Draft) error {
 	if p.hold == nil || !p.e.Commits(id, len(drafts) > 0) {
 		return nil
 	}
@@ -64,7 +64,7 @@ func unavailable(cause error) error {
 		Full() bool
 	}](cause)
 	if ok && f.Full() {
-		return engine.ErrLogFull
+		return call.ErrLogFull
 	}
-	return engine.ErrUnavailable
+	return call.ErrUnavailable
 }

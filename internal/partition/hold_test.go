@@ -10,12 +10,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/txn"
 )
 
-var errNoRoom = fmt.Errorf("%w: in a test", engine.ErrLogFull)
+var errNoRoom = fmt.Errorf("%w: in a test", call.ErrLogFull)
 
 // desk makes calls and returns what becomes of them.
 type desk struct {
@@ -32,9 +32,9 @@ func newDesk(t *testing.T) (*tape, *partition.Partition, *desk) {
 	return log, p, d
 }
 
-func (d *desk) do(call func(c partition.Caller, n uint64)) *outcome {
+func (d *desk) do(callID func(c partition.Caller, n uint64)) *outcome {
 	d.n++
-	call(d.caller, d.n)
+	callID(d.caller, d.n)
 	return d.await(d.n)
 }
 
@@ -44,16 +44,16 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log, p, d := newDesk(t)
 		defer p.Close()
-		client, _, err := p.OpenSession(engine.Client{1}, 0)
+		client, _, err := p.OpenSession(call.Client{1}, 0)
 		require.NoError(t, err)
-		by := engine.Request{Session: client, Number: 1}
+		by := call.Request{Session: client, Number: 1}
 		grant := d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, by, draft(1)) }).grants[0]
-		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(2)) })
+		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(2)) })
 		brief := draft(3)
 		brief[0].Lease = int64(time.Minute)
-		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, brief) })
+		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, brief) })
 		begin := func() txn.ID {
-			g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), engine.Request{}, "") }).grants[0]
+			g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), call.Request{}, "") }).grants[0]
 			return txn.ID{Number: g.ID}
 		}
 		take := func(key int64, under txn.ID) func(c partition.Caller, n uint64) {
@@ -71,11 +71,11 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 		p.Hold(errNoRoom)
 		before := log.Last()
 		write := func(under txn.ID, key int64) func(c partition.Caller, n uint64) {
-			return func(c partition.Caller, n uint64) { p.Write(c, n, under, engine.Request{}, draft(key)) }
+			return func(c partition.Caller, n uint64) { p.Write(c, n, under, call.Request{}, draft(key)) }
 		}
 		beginning := query(1, true)
 		beginning.Begin, beginning.Lease = true, int64(time.Hour)
-		for name, call := range map[string]func(c partition.Caller, n uint64){
+		for name, callID := range map[string]func(c partition.Caller, n uint64){
 			"write":                    write(txn.ID{}, 4),
 			"take":                     take(1, txn.ID{}),
 			"take of nothing":          take(5, txn.ID{}),
@@ -83,28 +83,28 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 			"take under a transaction": take(2, tx),
 			"take that begins":         func(c partition.Caller, n uint64) { p.Find(c, n, beginning, 0) },
 			"update": func(c partition.Caller, n uint64) {
-				p.Update(c, n, txn.ID{}, engine.Request{}, engine.Change{ID: grant.ID, Kind: 1, Row: rowOf(8)})
+				p.Update(c, n, txn.ID{}, call.Request{}, call.Change{ID: grant.ID, Kind: 1, Row: rowOf(8)})
 			},
 			"renewal": func(c partition.Caller, n uint64) {
-				p.Renew(c, n, engine.Request{}, engine.Forever, []uint64{tx.Number, grant.ID})
+				p.Renew(c, n, call.Request{}, call.Forever, []uint64{tx.Number, grant.ID})
 			},
-			"registration": func(c partition.Caller, n uint64) { p.Notify(c, n, query(1, false), 0, engine.Forever) },
+			"registration": func(c partition.Caller, n uint64) { p.Notify(c, n, query(1, false), 0, call.Forever) },
 		} {
-			require.Equal(t, errNoRoom, d.do(call).err, name)
+			require.Equal(t, errNoRoom, d.do(callID).err, name)
 		}
-		for name, call := range map[string]func(c partition.Caller, n uint64){
+		for name, callID := range map[string]func(c partition.Caller, n uint64){
 			"write under a transaction": write(tx, 6),
 			"renewal of a transaction": func(c partition.Caller, n uint64) {
-				p.Renew(c, n, engine.Request{}, engine.Forever, []uint64{tx.Number})
+				p.Renew(c, n, call.Request{}, call.Forever, []uint64{tx.Number})
 			},
-			"commit of nothing":          func(c partition.Caller, n uint64) { p.Commit(c, n, idle, engine.Request{}, nil) },
+			"commit of nothing":          func(c partition.Caller, n uint64) { p.Commit(c, n, idle, call.Request{}, nil) },
 			"kind that is known already": func(c partition.Caller, n uint64) { p.Register(c, n, job) },
 			"count":                      func(c partition.Caller, n uint64) { p.Count(c, n, query(1, false)) },
 		} {
-			require.NoError(t, d.do(call).err, name)
+			require.NoError(t, d.do(callID).err, name)
 		}
-		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, engine.Request{}, nil) }).err, errNoRoom)
-		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, idle, engine.Request{}, nil) }).err, engine.ErrTxnEnded)
+		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, call.Request{}, nil) }).err, errNoRoom)
+		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, idle, call.Request{}, nil) }).err, call.ErrTxnEnded)
 		had, err := p.Recall(d.caller, 1000, by)
 		require.NoError(t, err)
 		require.True(t, had, "a call that has had its outcome")
@@ -118,7 +118,7 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 		require.Equal(t, uint64(10), st.Held)
 
 		p.Hold(nil)
-		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, engine.Request{}, nil) }).err)
+		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, call.Request{}, nil) }).err)
 		require.NoError(t, read(6).err)
 		require.NoError(t, d.do(write(txn.ID{}, 9)).err)
 		require.NoError(t, waiting.await(1).err)
@@ -134,10 +134,10 @@ func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 		defer p.Close()
 		brief := draft(1)
 		brief[0].Lease = int64(time.Minute)
-		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, brief) })
-		kept := d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(2)) }).grants[0]
-		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(3)) })
-		tx := txn.ID{Number: d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), engine.Request{}, "") }).grants[0].ID}
+		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, brief) })
+		kept := d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(2)) }).grants[0]
+		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(3)) })
+		tx := txn.ID{Number: d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), call.Request{}, "") }).grants[0].ID}
 		q := query(3, true)
 		q.Txn = tx
 		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)
@@ -146,7 +146,7 @@ func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 
 		p.Hold(errNoRoom)
 		before := log.Last()
-		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Cancel(c, n, engine.Request{}, []uint64{kept.ID}) }).err)
+		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Cancel(c, n, call.Request{}, []uint64{kept.ID}) }).err)
 		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Abort(c, n, tx) }).err)
 		require.NoError(t, waiting.await(1).err, "a take that waited before is served")
 		time.Sleep(time.Hour)
@@ -154,7 +154,7 @@ func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 		require.Equal(t, before+3, log.Last(), "the end of a lease is in the log too")
 		for key := range int64(3) {
 			o := d.do(func(c partition.Caller, n uint64) { p.Find(c, n, query(key+1, false), 0) })
-			require.ErrorIs(t, o.err, engine.ErrNoMatch)
+			require.ErrorIs(t, o.err, call.ErrNoMatch)
 		}
 	})
 }
@@ -167,7 +167,7 @@ func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
 		f := newFleet(t, func() *tape { return new(tape) })
 		defer f.close()
 		for _, p := range f.parts {
-			f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1)) })
+			f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
 		}
 		id, err := f.begin()
 		require.NoError(t, err)
@@ -186,7 +186,7 @@ func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
 		id, err = f.begin()
 		require.NoError(t, err)
 		require.NoError(t, f.spans.Join(id, f.parts["b"]))
-		f.ok(func(c *caller) { f.parts["b"].Write(c, 1, id, engine.Request{}, draft(3)) })
+		f.ok(func(c *caller) { f.parts["b"].Write(c, 1, id, call.Request{}, draft(3)) })
 		prepared, err := f.parts["b"].Participant().Prepare(t.Context(), id)
 		require.NoError(t, err)
 		require.True(t, prepared)
@@ -212,12 +212,12 @@ func TestPartition_LogWithoutRoomIsFull(t *testing.T) {
 		once.Do(func() { err = fmt.Errorf("append: %w", fullness{refusal{errors.New("the disk is full")}}) })
 		return err
 	}, nil)
-	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
-	require.ErrorIs(t, c.await(1).err, engine.ErrLogFull)
-	require.ErrorIs(t, c.await(1).err, engine.ErrUnavailable)
-	require.NotErrorIs(t, c.await(1).err, engine.ErrHeld)
+	p.Write(c, 1, txn.ID{}, call.Request{}, draft(1))
+	require.ErrorIs(t, c.await(1).err, call.ErrLogFull)
+	require.ErrorIs(t, c.await(1).err, call.ErrUnavailable)
+	require.NotErrorIs(t, c.await(1).err, call.ErrHeld)
 	require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
-	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(1))
+	p.Write(c, 2, txn.ID{}, call.Request{}, draft(1))
 	require.NoError(t, c.await(2).err)
 }
 
@@ -226,17 +226,17 @@ func TestTxn_ThatItHasEndedIsToldWhenTheLogKnows(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)
 	p, d := start(t, log), &desk{caller: newCaller()}
-	d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(1)) })
-	g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), engine.Request{}, "") }).grants[0]
+	d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(1)) })
+	g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), call.Request{}, "") }).grants[0]
 	q := query(1, true)
 	q.Txn = txn.ID{Number: g.ID}
 	require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)
 	open := log.shut(t)
 	const abort, commit = 100, 101
 	p.Abort(d.caller, abort, q.Txn)
-	p.Commit(d.caller, commit, q.Txn, engine.Request{}, nil)
+	p.Commit(d.caller, commit, q.Txn, call.Request{}, nil)
 	require.True(t, d.held(abort))
 	require.True(t, d.held(commit))
 	open()
-	require.ErrorIs(t, d.await(commit).err, engine.ErrTxnEnded)
+	require.ErrorIs(t, d.await(commit).err, call.ErrTxnEnded)
 }

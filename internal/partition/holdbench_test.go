@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
@@ -139,8 +139,8 @@ func newFull(b *testing.B) *full {
 	partition.WatchHolds(f.p, f.holds.locked, f.holds.unlocking)
 	require.NoError(b, f.p.Start(b.Context(), nil))
 	b.Cleanup(func() { f.p.Close() })
-	f.do(func(call uint64) { f.p.Register(f.c, call, task) })
-	f.write(txn.ID{}, 0, f.n, engine.Forever)
+	f.do(func(callID uint64) { f.p.Register(f.c, callID, task) })
+	f.write(txn.ID{}, 0, f.n, call.Forever)
 	f.watch(true)
 	return f
 }
@@ -163,7 +163,7 @@ func (f *full) report() {
 	require.NoError(f.b, f.p.Close())
 }
 
-func (f *full) do(start func(call uint64)) *outcome {
+func (f *full) do(start func(callID uint64)) *outcome {
 	f.call++
 	start(f.call)
 	o := f.c.await(f.call)
@@ -181,23 +181,23 @@ func taskRow(key, prio int, state string) template.Row {
 
 // write writes n tasks, in calls of a thousand.
 func (f *full) write(under txn.ID, first, n int, lease int64) {
-	var drafts []engine.Draft
+	var drafts []call.Draft
 	for i := first; i < first+n; i++ {
-		drafts = append(drafts, engine.Draft{Kind: 1, Row: taskRow(i, i*7919%f.n, "new"), Lease: lease})
+		drafts = append(drafts, call.Draft{Kind: 1, Row: taskRow(i, i*7919%f.n, "new"), Lease: lease})
 		if len(drafts) == 1000 || i == first+n-1 {
-			o := f.do(func(call uint64) { f.p.Write(f.c, call, under, engine.Request{}, drafts) })
+			o := f.do(func(callID uint64) { f.p.Write(f.c, callID, under, call.Request{}, drafts) })
 			require.NoError(f.b, o.err)
 			drafts = drafts[:0]
 		}
 	}
 }
 
-func where(field int, op template.Op, v template.Value) *engine.Query {
-	return &engine.Query{Max: 1, Templates: []engine.Template{{Kind: 1, Conds: []template.Cond{{Field: field, Op: op, Value: v}}}}}
+func where(field int, op template.Op, v template.Value) *call.Query {
+	return &call.Query{Max: 1, Templates: []call.Template{{Kind: 1, Conds: []template.Cond{{Field: field, Op: op, Value: v}}}}}
 }
 
-func (f *full) find(q *engine.Query) *outcome {
-	o := f.do(func(call uint64) { f.p.Find(f.c, call, q, 0) })
+func (f *full) find(q *call.Query) *outcome {
+	o := f.do(func(callID uint64) { f.p.Find(f.c, callID, q, 0) })
 	require.NoError(f.b, o.err)
 	return o
 }
@@ -205,7 +205,7 @@ func (f *full) find(q *engine.Query) *outcome {
 func (f *full) count() {
 	for range 3 {
 		q := where(2, template.Ne, template.AppendString(nil, "done"))
-		o := f.do(func(call uint64) { f.p.Count(f.c, call, q) })
+		o := f.do(func(callID uint64) { f.p.Count(f.c, callID, q) })
 		require.Equal(f.b, f.n, o.count)
 	}
 }
@@ -215,11 +215,11 @@ func (f *full) operands() {
 	f.p.Count(f.c, 1<<40, q)
 	time.Sleep(time.Second)
 	f.p.CancelWait(f.c, 1<<40)
-	require.ErrorIs(f.b, f.c.await(1<<40).err, engine.ErrCancelled)
+	require.ErrorIs(f.b, f.c.await(1<<40).err, call.ErrCancelled)
 }
 
 // callers has 64 callers make 20 calls each.
-func (f *full) callers(query func(i int) *engine.Query) {
+func (f *full) callers(query func(i int) *call.Query) {
 	var wg sync.WaitGroup
 	for i := range 64 {
 		wg.Go(func() {
@@ -236,7 +236,7 @@ func (f *full) callers(query func(i int) *engine.Query) {
 }
 
 func (f *full) take() {
-	f.callers(func(i int) *engine.Query {
+	f.callers(func(i int) *call.Query {
 		q := where(0, template.Eq, template.AppendInt(nil, int64((i+1)*2003%f.n)))
 		q.Take = true
 		return q
@@ -244,7 +244,7 @@ func (f *full) take() {
 }
 
 func (f *full) ordered() {
-	f.callers(func(int) *engine.Query {
+	f.callers(func(int) *call.Query {
 		q := where(2, template.Eq, template.AppendString(nil, "new"))
 		q.Take, q.Order = true, []template.Order{{Field: 1, Desc: true}}
 		return q
@@ -252,7 +252,7 @@ func (f *full) ordered() {
 }
 
 func (f *full) rangeTake() {
-	f.callers(func(int) *engine.Query {
+	f.callers(func(int) *call.Query {
 		q := where(1, template.Ge, template.AppendInt(nil, int64(f.n*9/10)))
 		q.Take = true
 		return q
@@ -262,29 +262,29 @@ func (f *full) rangeTake() {
 func (f *full) bulk() {
 	q := where(2, template.Ne, template.AppendString(nil, "done"))
 	q.Take, q.Max = true, 50_000
-	require.Len(f.b, f.find(q).entries, engine.MaxFind)
+	require.Len(f.b, f.find(q).entries, call.MaxFind)
 }
 
 func (f *full) begin() txn.ID {
-	o := f.do(func(call uint64) { f.p.BeginTxn(f.c, call, engine.Forever, engine.Request{}, "") })
+	o := f.do(func(callID uint64) { f.p.BeginTxn(f.c, callID, call.Forever, call.Request{}, "") })
 	return txn.ID{Number: o.grants[0].ID}
 }
 
 // largest writes as many entries as one call may, with fields of so many bytes.
 func (f *full) largest(bytes int) {
-	var drafts []engine.Draft
-	for i := range engine.DefaultTxnEntries {
-		drafts = append(drafts, engine.Draft{Kind: 1, Row: taskRow(i, i, string(make([]byte, bytes))), Lease: engine.Forever})
+	var drafts []call.Draft
+	for i := range call.DefaultTxnEntries {
+		drafts = append(drafts, call.Draft{Kind: 1, Row: taskRow(i, i, string(make([]byte, bytes))), Lease: call.Forever})
 	}
-	o := f.do(func(call uint64) { f.p.Write(f.c, call, txn.ID{}, engine.Request{}, drafts) })
+	o := f.do(func(callID uint64) { f.p.Write(f.c, callID, txn.ID{}, call.Request{}, drafts) })
 	require.NoError(f.b, o.err)
 }
 
 // hold begins a transaction that writes as many entries as it may hold, half of them, and takes the other half.
 func (f *full) hold() txn.ID {
-	const n = engine.DefaultTxnEntries / 2
+	const n = call.DefaultTxnEntries / 2
 	t := f.begin()
-	f.write(t, f.n, n, engine.Forever)
+	f.write(t, f.n, n, call.Forever)
 	for left := n; left > 0; left -= 1000 {
 		q := where(2, template.Eq, template.AppendString(nil, "new"))
 		q.Take, q.Max, q.Txn = true, min(left, 1000), t
@@ -295,13 +295,13 @@ func (f *full) hold() txn.ID {
 
 func (f *full) commit() {
 	t := f.hold()
-	o := f.do(func(call uint64) { f.p.Commit(f.c, call, t, engine.Request{}, nil) })
+	o := f.do(func(callID uint64) { f.p.Commit(f.c, callID, t, call.Request{}, nil) })
 	require.NoError(f.b, o.err)
 }
 
 func (f *full) abort() {
 	t := f.hold()
-	o := f.do(func(call uint64) { f.p.Abort(f.c, call, t) })
+	o := f.do(func(callID uint64) { f.p.Abort(f.c, callID, t) })
 	require.NoError(f.b, o.err)
 }
 
@@ -309,25 +309,25 @@ func (f *full) abort() {
 func (f *full) rollback() {
 	t := f.hold()
 	q := where(2, template.Eq, template.AppendString(nil, "new"))
-	q.Take, q.Max, q.Txn = true, engine.MaxFind, t
+	q.Take, q.Max, q.Txn = true, call.MaxFind, t
 	var keep []uint64
 	for range 2 {
-		o := f.do(func(call uint64) { f.p.Rollback(f.c, call, t, keep) })
+		o := f.do(func(callID uint64) { f.p.Rollback(f.c, callID, t, keep) })
 		require.NoError(f.b, o.err)
 		for _, v := range f.find(q).entries {
 			keep = append(keep, v.ID)
 		}
 	}
-	o := f.do(func(call uint64) { f.p.Rollback(f.c, call, t, keep) })
+	o := f.do(func(callID uint64) { f.p.Rollback(f.c, callID, t, keep) })
 	require.NoError(f.b, o.err)
 }
 
 // goodbye has a client leave that holds fifty thousand entries, each under a transaction of its own.
 func (f *full) goodbye() {
-	session, _, err := f.p.OpenSession(engine.Client{1}, 0)
+	session, _, err := f.p.OpenSession(call.Client{1}, 0)
 	require.NoError(f.b, err)
 	q := where(2, template.Eq, template.AppendString(nil, "new"))
-	q.Take, q.Begin, q.Lease, q.By, q.Max = true, true, engine.Forever, engine.Request{Session: session, Number: 1}, 1000
+	q.Take, q.Begin, q.Lease, q.By, q.Max = true, true, call.Forever, call.Request{Session: session, Number: 1}, 1000
 	for range 50 {
 		f.find(q)
 		q.By.Number++
@@ -341,15 +341,15 @@ func (f *full) expiry() {
 	lease := 2 * time.Second
 	f.write(txn.ID{}, f.n, min(f.n, 500_000), int64(lease))
 	time.Sleep(lease)
-	o := f.do(func(call uint64) { f.p.Kinds(f.c, call) })
+	o := f.do(func(callID uint64) { f.p.Kinds(f.c, callID) })
 	require.NoError(f.b, o.err)
 }
 
 func (f *full) contents() {
 	q := where(2, template.Eq, template.AppendString(nil, "done"))
 	q.Max = 256
-	for cursor, more := (engine.Cursor{}), true; more; {
-		o := f.do(func(call uint64) { f.p.Contents(f.c, call, q, cursor) })
+	for cursor, more := (call.Cursor{}), true; more; {
+		o := f.do(func(callID uint64) { f.p.Contents(f.c, callID, q, cursor) })
 		cursor, more = o.cursor, o.more
 	}
 }

@@ -3,13 +3,13 @@ package partition
 import (
 	"context"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // Holder is a Caller that wants to know when transactions end that it has not ended.
 type Holder interface {
 	Caller
-	// TxnLost tells that a transaction of the holder's session has ended for a reason, which wraps engine.ErrTxnEnded. The
+	// TxnLost tells that a transaction of the holder's session has ended for a reason, which wraps call.ErrTxnEnded. The
 	// rules of Event apply.
 	TxnLost(number uint64, why error, lsn LSN, durable bool)
 }
@@ -24,7 +24,7 @@ func (p *Partition) Hear(h Holder) {
 // Adopt makes h the one to be told of what becomes of the transactions of a session, until Gone, and tells reply which
 // are open. That the others have ended may be shown when lsn is durable; the rules of Reply apply. It fails, and
 // changes nothing, while the partition cannot tell.
-func (p *Partition) Adopt(session uint64, h Holder, reply func(open []engine.OpenTxn, lsn LSN, durable bool)) error {
+func (p *Partition) Adopt(session uint64, h Holder, reply func(open []call.OpenTxn, lsn LSN, durable bool)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.unreadable(); err != nil {
@@ -64,5 +64,5 @@ func (p *Partition) pendingVolatile(number uint64) bool {
 
 // awaitVolatile returns once the log knows that, or ctx has ended.
 func (p *Partition) awaitVolatile(ctx context.Context, number uint64) error {
-	return p.await(ctx, func(int64) engine.Result { return engine.Result{Depends: p.e.VolatileAt(number)} }, nil)
+	return p.await(ctx, func(int64) call.Result { return call.Result{Depends: p.e.VolatileAt(number)} }, nil)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -38,7 +38,7 @@ func imagesAt(t *testing.T, at int) map[string][]byte {
 	f := newFleet(t, func() *tape { return new(tape) })
 	defer f.close()
 	for _, p := range f.parts {
-		f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1)) })
+		f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
 	}
 	id, err := f.begin()
 	require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestBeginImages_NeedsAllToServe(t *testing.T) {
 		images = append(images, m)
 	}
 	err := partition.BeginImages(images)
-	require.ErrorIs(t, err, engine.ErrClosed)
+	require.ErrorIs(t, err, call.ErrClosed)
 	require.ErrorContains(t, err, `space "b"`)
 	for _, m := range images {
 		m.Close()

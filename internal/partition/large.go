@@ -3,7 +3,7 @@ package partition
 import (
 	"os"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // largeWrite is from how many bytes on a write brings the memory for its records along. To get some megabytes from the system takes
@@ -14,7 +14,7 @@ const largeWrite = 1 << 20
 const recordHead = 32
 
 // bring returns memory for the records of a write that is large, and of those that wait for the log already; nil for other writes. It is called without the lock.
-func (p *Partition) bring(drafts []engine.Draft) []byte {
+func (p *Partition) bring(drafts []call.Draft) []byte {
 	size := 0
 	for i := range drafts {
 		size += recordHead + len(drafts[i].Row)

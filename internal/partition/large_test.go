@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
@@ -23,12 +23,12 @@ func TestWrite_LargeOnesReachTheLogWhole(t *testing.T) {
 	sizes := []int{1, 4096, 1, 2000, 1}
 	want := 0
 	for i, n := range sizes {
-		var drafts []engine.Draft
+		var drafts []call.Draft
 		for range n {
 			want++
-			drafts = append(drafts, engine.Draft{Kind: 1, Row: taskRow(want, 0, string(make([]byte, 1000))), Lease: engine.Forever})
+			drafts = append(drafts, call.Draft{Kind: 1, Row: taskRow(want, 0, string(make([]byte, 1000))), Lease: call.Forever})
 		}
-		p.Write(c, uint64(i+2), txn.ID{}, engine.Request{}, drafts)
+		p.Write(c, uint64(i+2), txn.ID{}, call.Request{}, drafts)
 	}
 	for i := range sizes {
 		require.NoError(t, c.await(uint64(i+2)).err)

@@ -5,25 +5,25 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // Notify registers c for events of the types on; none are those of writes. Result: Grants (one), Seq. Events go to c until it is Gone, or
 // takes no more. What is registered under a transaction ends with it, and is not in the log.
-func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, on engine.EventSet, lease int64) {
-	p.query(c, call, q, func(now int64) engine.Result {
-		on = cmp.Or(on, engine.Events(engine.Written))
+func (p *Partition) Notify(c Caller, callID uint64, q *call.Query, on call.EventSet, lease int64) {
+	p.query(c, callID, q, func(now int64) call.Result {
+		on = cmp.Or(on, call.Events(call.Written))
 		if !on.Valid() {
-			return engine.Result{Err: fmt.Errorf("%w: unknown type of event", engine.ErrInvalidArgument)}
+			return call.Result{Err: fmt.Errorf("%w: unknown type of event", call.ErrInvalidArgument)}
 		}
 		if q.Txn.IsZero() {
 			if err := p.admit(); err != nil {
-				return engine.Result{Err: err}
+				return call.Result{Err: err}
 			}
 		}
 		if err := p.roomForRegistration(); err != nil {
-			return engine.Result{Err: err}
+			return call.Result{Err: err}
 		}
 		r := p.e.Notify(now, q, on, lease)
 		if r.Err == nil {
@@ -40,24 +40,24 @@ func (p *Partition) Notify(c Caller, call uint64, q *engine.Query, on engine.Eve
 // event number after: as far as that is not in memory it is read from the log, and what the log does not hold either is an event of type Gap.
 // Result: Seq, the number of the last event; or ErrLeaseEnded. A registration that has ended, but has events which the
 // listener before c did not take, goes on until it has handed them over.
-func (p *Partition) Attach(c Caller, call uint64, registration, after uint64) {
+func (p *Partition) Attach(c Caller, callID uint64, registration, after uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
-		c.Reply(call, &engine.Result{Err: p.err}, 0, true)
+		c.Reply(callID, &call.Result{Err: p.err}, 0, true)
 		return
 	}
 	p.e.Expire(p.clock.now())
 	p.finish()
 	l := p.attachable(registration)
-	r := engine.Result{Depends: p.e.LSN()}
+	r := call.Result{Depends: p.e.LSN()}
 	if l == nil {
-		r.Err = engine.ErrLeaseEnded
-		p.reply(c, call, &r)
+		r.Err = call.ErrLeaseEnded
+		p.reply(c, callID, &r)
 		return
 	}
 	r.Seq = l.backlog.last
-	p.reply(c, call, &r)
+	p.reply(c, callID, &r)
 	p.listen(l, c, after+1)
 	p.pump(l)
 }

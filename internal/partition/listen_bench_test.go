@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/template"
@@ -50,16 +50,16 @@ func BenchmarkListener(b *testing.B) {
 			p.Register(w, 0, &template.Schema{Kind: "job", Fields: []template.Field{{Name: "payload", Class: template.Bytes}}})
 			if sort != "none" {
 				e.acquire(1)
-				p.Notify(e, 1, everything(), engine.Events(engine.Written), engine.Forever)
+				p.Notify(e, 1, everything(), call.Events(call.Written), call.Forever)
 				e.acquire(1)
 				e.window = newWindow(1)
 			}
 			row := append(template.Row{101}, template.AppendBytes(nil, make([]byte, 100))...)
-			drafts := []engine.Draft{{Kind: 1, Row: row, Lease: engine.Forever}}
-			take := &engine.Query{Max: 1, Take: true, Templates: []engine.Template{{Kind: 1}}}
+			drafts := []call.Draft{{Kind: 1, Row: row, Lease: call.Forever}}
+			take := &call.Query{Max: 1, Take: true, Templates: []call.Template{{Kind: 1}}}
 			cycle := func() {
 				w.acquire(1)
-				p.Write(w, 1, txn.ID{}, engine.Request{}, drafts)
+				p.Write(w, 1, txn.ID{}, call.Request{}, drafts)
 				w.acquire(1)
 				p.Find(w, 2, take, -1)
 			}

@@ -1,6 +1,8 @@
 package partition
 
-import "github.com/gospaces/gospaces/internal/engine"
+import (
+	"github.com/gospaces/gospaces/internal/call"
+)
 
 // listener is what a partition knows of a registration: its events, and who gets them. Guarded by Partition.mu.
 //
@@ -92,7 +94,7 @@ func (l *listener) offer(ev *Event, lsn LSN, durable bool) {
 
 // skipTo tells the caller that what comes before event number next is lost.
 func (l *listener) skipTo(next uint64) {
-	l.offer(&Event{Registration: l.id, Type: engine.Gap, Seq: next - 1}, 0, true)
+	l.offer(&Event{Registration: l.id, Type: call.Gap, Seq: next - 1}, 0, true)
 }
 
 // dismiss forgets a registration that has ended, and tells its caller.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
@@ -49,7 +50,7 @@ type Config struct {
 	MaxCall      int           // bytes of all rows of one write; 0: 8 MiB
 	EventBacklog int           // events kept in memory for a registration until they are acknowledged; 0: 65536. Those before come from the log
 	EventBytes   int           // bytes of rows kept in memory for a registration; 0: 64 MiB
-	Limits       engine.Limits // the longest leases granted, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 engine.DefaultTxnEntries; one write has the bound of the latter, too
+	Limits       engine.Limits // the longest leases granted, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 call.DefaultTxnEntries; one write has the bound of the latter, too
 	Bounds       Bounds
 	Budget       *budget.Budget // of the process, which the partition charges with what it holds; nil: without limit
 
@@ -92,8 +93,8 @@ type Partition struct {
 	attachments map[uint64]*attachment // by session
 	holders     map[uint64]Holder      // likewise
 	commits     commits
-	result      engine.Result // of the current call; here so that it is not allocated for each
-	timer       *time.Timer   // fires at armed
+	result      call.Result // of the current call; here so that it is not allocated for each
+	timer       *time.Timer // fires at armed
 	armed       int64
 	closed      bool
 	failed      chan struct{} // closed, and replaced, when the log fails
@@ -113,7 +114,7 @@ func New(cfg Config) *Partition {
 	setDefault(&cfg.MaxEntry, 1<<20)
 	setDefault(&cfg.MaxCall, 8<<20)
 	setDefault(&cfg.Limits.TxnBytes, cfg.MaxCall)
-	setDefault(&cfg.Limits.TxnEntries, engine.DefaultTxnEntries)
+	setDefault(&cfg.Limits.TxnEntries, call.DefaultTxnEntries)
 	setDefault(&cfg.EventBacklog, 1<<16)
 	setDefault(&cfg.EventBytes, 64<<20)
 	if cfg.SessionGrace <= 0 {
@@ -123,14 +124,14 @@ func New(cfg Config) *Partition {
 		cfg.TxnGrace = 30 * time.Second
 	}
 	p := &Partition{
-		cfg: cfg, armed: engine.Forever, attachments: map[uint64]*attachment{}, holders: map[uint64]Holder{}, turns: make(chan struct{}, readings),
+		cfg: cfg, armed: call.Forever, attachments: map[uint64]*attachment{}, holders: map[uint64]Holder{}, turns: make(chan struct{}, readings),
 		failed: make(chan struct{}), imaging: make(chan struct{}, 1), clock: newClock(cfg.Wall),
 	}
 	p.commits.clock = &p.clock
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.reset(0)
 	p.publishKinds()
-	p.err = fmt.Errorf("%w: starting", engine.ErrUnavailable)
+	p.err = fmt.Errorf("%w: starting", call.ErrUnavailable)
 	return p
 }
 
@@ -218,14 +219,14 @@ func (p *Partition) apply(g record.Group) error {
 	return nil
 }
 
-// Close ends waiting calls with engine.ErrClosed, commits what is pending and stops. It is idempotent.
+// Close ends waiting calls with call.ErrClosed, commits what is pending and stops. It is idempotent.
 func (p *Partition) Close() error {
 	p.mu.Lock()
-	p.end(engine.ErrClosed)
+	p.end(call.ErrClosed)
 	return nil
 }
 
-// Discard is Close for a space that is dropped: its calls end with engine.ErrDropped. It returns engine.ErrInvalidArgument, and changes nothing, while a
+// Discard is Close for a space that is dropped: its calls end with call.ErrDropped. It returns call.ErrInvalidArgument, and changes nothing, while a
 // transaction over several spaces has a part here, since the other spaces would not learn its outcome; and the error of a partition that does not serve.
 func (p *Partition) Discard() error {
 	p.mu.Lock()
@@ -234,13 +235,13 @@ func (p *Partition) Discard() error {
 		err = nil // the state is there, and the room is needed
 	}
 	if err == nil && p.spans() {
-		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: end them, or wait until they have ended", engine.ErrInvalidArgument, p.cfg.Address.Space)
+		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: end them, or wait until they have ended", call.ErrInvalidArgument, p.cfg.Address.Space)
 	}
 	if err != nil {
 		p.mu.Unlock()
 		return err
 	}
-	p.end(fmt.Errorf("%w: space %q was dropped", engine.ErrDropped, p.cfg.Address.Space))
+	p.end(fmt.Errorf("%w: space %q was dropped", call.ErrDropped, p.cfg.Address.Space))
 	return nil
 }
 
@@ -276,11 +277,11 @@ func (p *Partition) end(err error) {
 type kinds struct {
 	schemas []*template.Schema // by KindID-1
 	dropped []bool             // likewise
-	ids     map[string]engine.KindID
+	ids     map[string]call.KindID
 }
 
 // Schema returns the schema of a kind, also of one that was dropped, or nil. It takes no lock.
-func (p *Partition) Schema(k engine.KindID) *template.Schema {
+func (p *Partition) Schema(k call.KindID) *template.Schema {
 	if ks := p.kinds.Load(); k > 0 && int(k) <= len(ks.schemas) {
 		return ks.schemas[k-1]
 	}
@@ -288,17 +289,17 @@ func (p *Partition) Schema(k engine.KindID) *template.Schema {
 }
 
 // IsDropped reports whether a kind was dropped. It takes no lock.
-func (p *Partition) IsDropped(k engine.KindID) bool {
+func (p *Partition) IsDropped(k call.KindID) bool {
 	ks := p.kinds.Load()
 	return k > 0 && int(k) <= len(ks.dropped) && ks.dropped[k-1]
 }
 
 // KindID returns the number of the named kind, or 0. It takes no lock.
-func (p *Partition) KindID(name string) engine.KindID { return p.kinds.Load().ids[name] }
+func (p *Partition) KindID(name string) call.KindID { return p.kinds.Load().ids[name] }
 
 func (p *Partition) publishKinds() {
-	ks := &kinds{ids: map[string]engine.KindID{}}
-	for id := engine.KindID(1); p.e.Schema(id) != nil; id++ {
+	ks := &kinds{ids: map[string]call.KindID{}}
+	for id := call.KindID(1); p.e.Schema(id) != nil; id++ {
 		s := p.e.Schema(id)
 		ks.schemas = append(ks.schemas, s)
 		live := p.e.KindID(s.Kind) == id
@@ -314,7 +315,7 @@ func (p *Partition) publishKinds() {
 func (p *Partition) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.armed = engine.Forever
+	p.armed = call.Forever
 	if p.unreadable() == nil {
 		p.e.Expire(p.clock.now())
 		p.finish()
@@ -347,7 +348,7 @@ func (p *Partition) Hash() uint64 {
 type Stats struct {
 	Entries       int // those that nobody sees included
 	Ready         int // entries that are visible
-	Apart         engine.Apart
+	Apart         call.Apart
 	Waiting       int // calls that wait
 	Registrations int
 	Sessions      int // of clients that repeat calls, present or awaited

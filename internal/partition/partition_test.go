@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/record"
@@ -28,24 +29,24 @@ func rowOf(key int64) template.Row {
 	return append(template.Row{byte(len(v))}, v...)
 }
 
-func query(key int64, take bool) *engine.Query {
-	return &engine.Query{Max: 1, Take: take, Templates: []engine.Template{{Kind: 1, Conds: []template.Cond{
+func query(key int64, take bool) *call.Query {
+	return &call.Query{Max: 1, Take: take, Templates: []call.Template{{Kind: 1, Conds: []template.Cond{
 		{Field: 0, Op: template.Eq, Value: template.AppendInt(nil, key)},
 	}}}}
 }
 
-func draft(key int64) []engine.Draft {
-	return []engine.Draft{{Kind: 1, Row: rowOf(key), Lease: engine.Forever}}
+func draft(key int64) []call.Draft {
+	return []call.Draft{{Kind: 1, Row: rowOf(key), Lease: call.Forever}}
 }
 
 // outcome is what a caller was told.
 type outcome struct {
 	err     error
-	entries []engine.View
-	grants  []engine.Grant
+	entries []call.View
+	grants  []call.Grant
 	errs    []error
 	count   int
-	cursor  engine.Cursor
+	cursor  call.Cursor
 	more    bool
 	seq     uint64
 	lsn     partition.LSN
@@ -57,7 +58,7 @@ type caller struct {
 	mu      sync.Mutex
 	cond    *sync.Cond
 	replies map[uint64]*outcome
-	events  []engine.Event
+	events  []call.Event
 	room    int // for so many more events
 	early   int // events that could be shown when they were handed over
 	ended   bool
@@ -70,10 +71,10 @@ func newCaller() *caller {
 	return c
 }
 
-func (c *caller) Reply(call uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+func (c *caller) Reply(callID uint64, r *call.Result, lsn partition.LSN, durable bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.replies[call] != nil {
+	if c.replies[callID] != nil {
 		panic("a call has two replies")
 	}
 	o := &outcome{err: r.Err, count: r.Count, cursor: r.Cursor, more: r.More, seq: r.Seq, lsn: lsn, shown: durable}
@@ -83,7 +84,7 @@ func (c *caller) Reply(call uint64, r *engine.Result, lsn partition.LSN, durable
 		v.Row = append(template.Row(nil), v.Row...)
 		o.entries = append(o.entries, v)
 	}
-	c.replies[call] = o
+	c.replies[callID] = o
 	c.cond.Broadcast()
 }
 
@@ -112,7 +113,7 @@ func (c *caller) Ended(uint64, partition.LSN, bool) {
 }
 
 // collect blocks until the caller has had n events, and returns them.
-func (c *caller) collect(n int) []engine.Event {
+func (c *caller) collect(n int) []call.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.events) < n {
@@ -143,10 +144,10 @@ func (c *caller) Lost(err error) {
 }
 
 // types counts the events so far by their types.
-func (c *caller) types() map[engine.EventType]int {
+func (c *caller) types() map[call.EventType]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	types := map[engine.EventType]int{}
+	types := map[call.EventType]int{}
 	for i := range c.events {
 		types[c.events[i].Type]++
 	}
@@ -154,7 +155,7 @@ func (c *caller) types() map[engine.EventType]int {
 }
 
 // seen returns the events so far, and lets the caller take no more.
-func (c *caller) seen() []engine.Event {
+func (c *caller) seen() []call.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.room = 0
@@ -171,33 +172,33 @@ func (c *caller) awaitEnd() {
 }
 
 // await blocks until the outcome of a call may be shown.
-func (c *caller) await(call uint64) *outcome {
+func (c *caller) await(callID uint64) *outcome {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.replies[call] == nil || !c.replies[call].shown {
+	for c.replies[callID] == nil || !c.replies[callID].shown {
 		c.cond.Wait()
 	}
-	return c.replies[call]
+	return c.replies[callID]
 }
 
 // forget forgets the outcome of a call.
-func (c *caller) forget(call uint64) {
+func (c *caller) forget(callID uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.replies, call)
+	delete(c.replies, callID)
 }
 
 // held reports whether a call has an outcome that may not be shown yet.
-func (c *caller) held(call uint64) bool {
+func (c *caller) held(callID uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.replies[call] != nil && !c.replies[call].shown
+	return c.replies[callID] != nil && !c.replies[callID].shown
 }
 
-func (c *caller) waiting(call uint64) bool {
+func (c *caller) waiting(callID uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.replies[call] == nil
+	return c.replies[callID] == nil
 }
 
 // gate is a real log whose appends can be stopped and made to fail.
@@ -269,8 +270,8 @@ func TestPartition_OutcomesWaitForWhatTheyDependOn(t *testing.T) {
 	log := openLog(t)
 	p := start(t, log)
 	c := newCaller()
-	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
-	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(2))
+	p.Write(c, 1, txn.ID{}, call.Request{}, draft(1))
+	p.Write(c, 2, txn.ID{}, call.Request{}, draft(2))
 	require.NoError(t, c.await(1).err)
 	require.NoError(t, c.await(2).err)
 
@@ -284,16 +285,16 @@ func TestPartition_OutcomesWaitForWhatTheyDependOn(t *testing.T) {
 	require.True(t, c.held(5), "none waits for the removal that it is owed to")
 	p.Find(c, 6, query(2, false), 0)
 	require.True(t, c.held(6), "what is now the oldest waits for the removal of what was")
-	p.Write(c, 7, txn.ID{}, engine.Request{}, draft(7))
+	p.Write(c, 7, txn.ID{}, call.Request{}, draft(7))
 	p.Find(c, 8, query(7, false), 0)
 	require.True(t, c.held(7))
 	require.True(t, c.held(8), "a read waits for the write that it saw")
 	p.Find(c, 9, query(9, true), -1)
-	p.Write(newCaller(), 1, txn.ID{}, engine.Request{}, draft(9))
+	p.Write(newCaller(), 1, txn.ID{}, call.Request{}, draft(9))
 	require.True(t, c.held(9), "a waiting take waits for the log too")
 	close(open)
 	require.NoError(t, c.await(4).err)
-	require.ErrorIs(t, c.await(5).err, engine.ErrNoMatch)
+	require.ErrorIs(t, c.await(5).err, call.ErrNoMatch)
 	require.NoError(t, c.await(6).err)
 	require.NoError(t, c.await(7).err)
 	require.NoError(t, c.await(8).err)
@@ -312,7 +313,7 @@ func TestPartition_RefusedAppendHasChangedNothing(t *testing.T) {
 	log := openLog(t)
 	p := start(t, log)
 	c := newCaller()
-	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
+	p.Write(c, 1, txn.ID{}, call.Request{}, draft(1))
 	require.NoError(t, c.await(1).err)
 	var once sync.Once
 	log.set(func() (err error) {
@@ -320,8 +321,8 @@ func TestPartition_RefusedAppendHasChangedNothing(t *testing.T) {
 		return err
 	}, nil)
 	p.Find(c, 2, query(1, true), 0)
-	require.ErrorIs(t, c.await(2).err, engine.ErrUnavailable)
-	require.NotErrorIs(t, c.await(2).err, engine.ErrOutcomeUnknown)
+	require.ErrorIs(t, c.await(2).err, call.ErrUnavailable)
+	require.NotErrorIs(t, c.await(2).err, call.ErrOutcomeUnknown)
 	require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
 	p.Find(c, 3, query(1, true), 0)
 	require.NoError(t, c.await(3).err, "it is still there")
@@ -333,7 +334,7 @@ func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
 		log := openLog(t)
 		p := start(t, log)
 		c := newCaller()
-		p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
+		p.Write(c, 1, txn.ID{}, call.Request{}, draft(1))
 		require.NoError(t, c.await(1).err)
 		p.Find(c, 2, query(42, true), -1)
 
@@ -349,18 +350,18 @@ func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
 			log.set(fail, nil)
 		}
 		p.Find(c, 3, query(1, true), 0)
-		require.ErrorIs(t, c.await(3).err, engine.ErrOutcomeUnknown)
+		require.ErrorIs(t, c.await(3).err, call.ErrOutcomeUnknown)
 		require.ErrorIs(t, c.await(3).err, errInjected)
-		require.ErrorIs(t, c.await(2).err, engine.ErrUnavailable, "a wait ends, and has taken nothing")
+		require.ErrorIs(t, c.await(2).err, call.ErrUnavailable, "a wait ends, and has taken nothing")
 
 		require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
 		p.Find(c, 4, query(1, false), 0)
 		if landed {
-			require.ErrorIs(t, c.await(4).err, engine.ErrNoMatch)
+			require.ErrorIs(t, c.await(4).err, call.ErrNoMatch)
 		} else {
 			require.NoError(t, c.await(4).err)
 		}
-		p.Write(c, 5, txn.ID{}, engine.Request{}, draft(5))
+		p.Write(c, 5, txn.ID{}, call.Request{}, draft(5))
 		require.NoError(t, c.await(5).err)
 		require.Equal(t, p.Hash(), rebuilt(t, log))
 	}
@@ -412,8 +413,8 @@ func TestPartition_KindsStayWhileTheStateIsRebuilt(t *testing.T) {
 		once.Do(func() { err = errInjected })
 		return err
 	}, nil)
-	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
-	require.ErrorIs(t, c.await(1).err, engine.ErrOutcomeUnknown)
+	p.Write(c, 1, txn.ID{}, call.Request{}, draft(1))
+	require.ErrorIs(t, c.await(1).err, call.ErrOutcomeUnknown)
 	require.True(t, <-known)
 }
 
@@ -431,19 +432,19 @@ func TestPartition_CallsAreRefusedWhileTheLogIsAway(t *testing.T) {
 			return errInjected
 		}
 	}, nil)
-	for call := uint64(1); ; call++ {
-		p.Write(c, call, txn.ID{}, engine.Request{}, draft(1))
-		if err := c.await(call).err; errors.Is(err, engine.ErrUnavailable) {
+	for callID := uint64(1); ; callID++ {
+		p.Write(c, callID, txn.ID{}, call.Request{}, draft(1))
+		if err := c.await(callID).err; errors.Is(err, call.ErrUnavailable) {
 			break
 		} else {
-			require.ErrorIs(t, err, engine.ErrOutcomeUnknown)
+			require.ErrorIs(t, err, call.ErrOutcomeUnknown)
 		}
 	}
 	close(refuse)
 	require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
 	n := newCaller()
 	p.Find(n, 1, query(1, false), 0)
-	require.ErrorIs(t, n.await(1).err, engine.ErrNoMatch, "nothing that was refused is there")
+	require.ErrorIs(t, n.await(1).err, call.ErrNoMatch, "nothing that was refused is there")
 }
 
 func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
@@ -451,12 +452,12 @@ func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
 	log := openLog(t)
 	p := start(t, log)
 	c := newCaller()
-	p.Notify(c, 1, query(3, false), engine.Events(engine.Written), engine.Forever)
+	p.Notify(c, 1, query(3, false), call.Events(call.Written), call.Forever)
 	registration := c.await(1).grants[0].ID
-	for call := range int64(10) {
-		p.Write(c, uint64(call+2), txn.ID{}, engine.Request{}, draft(call%4))
+	for callID := range int64(10) {
+		p.Write(c, uint64(callID+2), txn.ID{}, call.Request{}, draft(callID%4))
 	}
-	p.Write(c, 20, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: rowOf(99), Lease: int64(time.Hour)}})
+	p.Write(c, 20, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: rowOf(99), Lease: int64(time.Hour)}})
 	lease := c.await(20).grants[0].ID
 	p.Find(c, 21, query(2, true), 0)
 	require.NoError(t, c.await(21).err)
@@ -467,7 +468,7 @@ func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
 	require.Equal(t, hash, again.Hash())
 	require.Equal(t, job, again.Schema(again.KindID("job")))
 	n := newCaller()
-	again.Renew(n, 1, engine.Request{}, int64(time.Minute), []uint64{lease})
+	again.Renew(n, 1, call.Request{}, int64(time.Minute), []uint64{lease})
 	require.Equal(t, int64(time.Minute), n.await(1).grants[0].Granted)
 
 	// Events that were not acknowledged are there for whoever attaches, from the log.
@@ -475,7 +476,7 @@ func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
 	require.Equal(t, uint64(2), n.await(2).seq)
 	require.Equal(t, uint64(2), n.collect(1)[0].Seq)
 	again.Attach(n, 3, 12345, 0)
-	require.ErrorIs(t, n.await(3).err, engine.ErrLeaseEnded)
+	require.ErrorIs(t, n.await(3).err, call.ErrLeaseEnded)
 }
 
 func TestPartition_CloseEndsWaitsAndKeepsWhatIsPending(t *testing.T) {
@@ -484,13 +485,13 @@ func TestPartition_CloseEndsWaitsAndKeepsWhatIsPending(t *testing.T) {
 	p := start(t, log)
 	c := newCaller()
 	p.Find(c, 1, query(1, true), -1)
-	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(2))
+	p.Write(c, 2, txn.ID{}, call.Request{}, draft(2))
 	require.NoError(t, p.Close())
 	require.NoError(t, p.Close())
-	require.ErrorIs(t, c.await(1).err, engine.ErrClosed)
+	require.ErrorIs(t, c.await(1).err, call.ErrClosed)
 	require.NoError(t, c.await(2).err)
-	p.Write(c, 3, txn.ID{}, engine.Request{}, draft(3))
-	require.ErrorIs(t, c.await(3).err, engine.ErrClosed)
+	p.Write(c, 3, txn.ID{}, call.Request{}, draft(3))
+	require.ErrorIs(t, c.await(3).err, call.ErrClosed)
 
 	again := start(t, log)
 	again.Find(c, 4, query(2, false), 0)
@@ -501,19 +502,19 @@ func TestPartition_WaitsEnd(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil)
 	c, other := newCaller(), newCaller()
-	for call := range uint64(3) {
-		p.Find(c, call, query(1, true), -1)
+	for callID := range uint64(3) {
+		p.Find(c, callID, query(1, true), -1)
 	}
 	p.Find(other, 0, query(1, true), -1)
 	p.Find(c, 3, query(1, true), time.Nanosecond)
-	require.ErrorIs(t, c.await(3).err, engine.ErrNoMatch)
+	require.ErrorIs(t, c.await(3).err, call.ErrNoMatch)
 	p.CancelWait(c, 0)
 	p.CancelWait(c, 0)
-	require.ErrorIs(t, c.await(0).err, engine.ErrCancelled)
+	require.ErrorIs(t, c.await(0).err, call.ErrCancelled)
 	require.Equal(t, 3, p.Stats().Waiting)
 	p.Gone(c)
 	require.Equal(t, 1, p.Stats().Waiting, "the waits of others go on")
-	p.Write(c, 9, txn.ID{}, engine.Request{}, draft(1))
+	p.Write(c, 9, txn.ID{}, call.Request{}, draft(1))
 	require.NoError(t, other.await(0).err)
 	require.True(t, c.waiting(1), "a caller that is gone gets no reply")
 	require.Zero(t, p.Stats().Waiting)
@@ -524,27 +525,27 @@ func TestPartition_RefusedQueryServesNobodyAgain(t *testing.T) {
 	p := start(t, nil)
 	c := newCaller()
 	p.Find(c, 1, query(1, true), -1)
-	p.Write(c, 2, txn.ID{}, engine.Request{}, draft(1))
+	p.Write(c, 2, txn.ID{}, call.Request{}, draft(1))
 	require.NoError(t, c.await(1).err)
-	p.Count(c, 3, &engine.Query{})
-	require.ErrorIs(t, c.await(3).err, engine.ErrInvalidArgument)
+	p.Count(c, 3, &call.Query{})
+	require.ErrorIs(t, c.await(3).err, call.ErrInvalidArgument)
 }
 
 func TestPartition_LimitsAreChecked(t *testing.T) {
 	t.Parallel()
 	p := partition.New(partition.Config{MaxEntry: 8, MaxCall: 10, Bounds: partition.Bounds{Waiting: 1}})
 	c := newCaller()
-	p.Write(c, 0, txn.ID{}, engine.Request{}, draft(1))
-	require.ErrorIs(t, c.await(0).err, engine.ErrUnavailable, "not started")
+	p.Write(c, 0, txn.ID{}, call.Request{}, draft(1))
+	require.ErrorIs(t, c.await(0).err, call.ErrUnavailable, "not started")
 	require.NoError(t, p.Start(t.Context(), nil))
 	p.Register(c, 1, job)
-	p.Write(c, 2, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: make(template.Row, 9), Lease: 1}})
-	require.ErrorIs(t, c.await(2).err, engine.ErrTooLarge)
-	p.Write(c, 3, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: make(template.Row, 6), Lease: 1}, {Kind: 1, Row: make(template.Row, 6), Lease: 1}})
-	require.ErrorIs(t, c.await(3).err, engine.ErrTooLarge)
+	p.Write(c, 2, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: make(template.Row, 9), Lease: 1}})
+	require.ErrorIs(t, c.await(2).err, call.ErrTooLarge)
+	p.Write(c, 3, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: make(template.Row, 6), Lease: 1}, {Kind: 1, Row: make(template.Row, 6), Lease: 1}})
+	require.ErrorIs(t, c.await(3).err, call.ErrTooLarge)
 	p.Find(c, 4, query(1, false), -1)
 	p.Find(c, 5, query(1, false), -1)
-	require.ErrorIs(t, c.await(5).err, engine.ErrUnavailable)
+	require.ErrorIs(t, c.await(5).err, call.ErrUnavailable)
 	require.NoError(t, p.Close())
 }
 
@@ -554,21 +555,21 @@ func TestPartition_EventsAreBounded(t *testing.T) {
 	require.NoError(t, p.Start(t.Context(), nil))
 	c := newCaller()
 	p.Register(c, 1, job)
-	p.Notify(c, 2, query(1, false), engine.Events(engine.Written), engine.Forever)
+	p.Notify(c, 2, query(1, false), call.Events(call.Written), call.Forever)
 	registration := c.await(2).grants[0].ID
 	p.Gone(c)
-	for call := range uint64(10) {
-		p.Write(c, 10+call, txn.ID{}, engine.Request{}, draft(1))
+	for callID := range uint64(10) {
+		p.Write(c, 10+callID, txn.ID{}, call.Request{}, draft(1))
 	}
 	p.Acknowledge(registration, 8)
 	n := newCaller()
 	p.Attach(n, 1, registration, 0)
 	require.Equal(t, uint64(10), n.await(1).seq)
 	require.Len(t, n.events, 3)
-	require.Equal(t, engine.Gap, n.events[0].Type, "nobody keeps what was acknowledged")
+	require.Equal(t, call.Gap, n.events[0].Type, "nobody keeps what was acknowledged")
 	require.Equal(t, uint64(8), n.events[0].Seq)
 	require.Equal(t, uint64(9), n.events[1].Seq)
-	p.Cancel(n, 2, engine.Request{}, []uint64{registration})
+	p.Cancel(n, 2, call.Request{}, []uint64{registration})
 	require.NoError(t, n.await(2).err)
 	require.NoError(t, p.Close())
 }
@@ -581,10 +582,10 @@ func TestPartition_MarksCallsThatChangeSeveralEntries(t *testing.T) {
 	before := log.Last()
 	c := newCaller()
 	p.Begin()
-	p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1))
-	p.Write(c, 2, txn.ID{}, engine.Request{}, append(draft(3), draft(4)...))
+	p.Write(c, 1, txn.ID{}, call.Request{}, draft(1))
+	p.Write(c, 2, txn.ID{}, call.Request{}, append(draft(3), draft(4)...))
 	p.Find(c, 3, query(1, true), 0)
-	p.Write(c, 4, txn.ID{}, engine.Request{}, draft(5))
+	p.Write(c, 4, txn.ID{}, call.Request{}, draft(5))
 	p.End()
 	require.NoError(t, c.await(4).err)
 	var ops []record.Op

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
@@ -17,7 +17,7 @@ import (
 const lookForRoom = time.Second
 
 // isFull reports whether a log has failed with err because it has no room.
-func isFull(err error) bool { return err != nil && unavailable(err) == engine.ErrLogFull }
+func isFull(err error) bool { return err != nil && unavailable(err) == call.ErrLogFull }
 
 // loadForReading makes the state from a log that has no room.
 func (p *Partition) loadForReading(ctx context.Context, progress func(done, total uint64)) error {
@@ -41,7 +41,7 @@ func (p *Partition) loadForReading(ctx context.Context, progress func(done, tota
 
 // startReading serves that state for reading, without the transactions that a restart ends. The lock is held.
 func (p *Partition) startReading(cause error) {
-	p.reading, p.err = true, fmt.Errorf("%w: the space is served for reading only until there is room: %w", engine.ErrLogFull, cause)
+	p.reading, p.err = true, fmt.Errorf("%w: the space is served for reading only until there is room: %w", call.ErrLogFull, cause)
 	p.cfg.Logger.Warn("the log has no room: the space is served for reading only", "error", cause)
 	p.e.EndVolatile(p.clock.now())
 	p.finish()
@@ -75,14 +75,14 @@ func (p *Partition) unreadable() error {
 }
 
 // replyKnown replies to a Register that changes nothing while the partition is served for reading: who reads by a Go type asks so. Otherwise it returns false.
-func (p *Partition) replyKnown(c Caller, call uint64, s *template.Schema) bool {
+func (p *Partition) replyKnown(c Caller, callID uint64, s *template.Schema) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id := p.KindID(s.Kind)
 	if !p.reading || !covers(p.Schema(id), s) {
 		return false
 	}
-	c.Reply(call, &engine.Result{Count: int(id)}, 0, true)
+	c.Reply(callID, &call.Result{Count: int(id)}, 0, true)
 	return true
 }
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
@@ -53,14 +53,14 @@ func TestPartition_WithoutRoomIsServedForReading(t *testing.T) {
 		p := partition.New(partition.Config{Log: log})
 		require.NoError(t, p.Start(context.Background(), nil))
 		defer func() { require.NoError(t, p.Close()) }()
-		do := func(call func(c *caller)) *outcome {
+		do := func(callID func(c *caller)) *outcome {
 			c := newCaller()
-			call(c)
+			callID(c)
 			return c.await(1)
 		}
 		write := func(key int64, lease int64) error {
 			c := newCaller()
-			p.Write(c, 1, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: rowOf(key), Lease: lease}})
+			p.Write(c, 1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: rowOf(key), Lease: lease}})
 			synctest.Wait()
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -68,29 +68,29 @@ func TestPartition_WithoutRoomIsServedForReading(t *testing.T) {
 		}
 		count := func() int {
 			return do(func(c *caller) {
-				p.Count(c, 1, &engine.Query{Max: 1, Templates: []engine.Template{{Kind: 1}}})
+				p.Count(c, 1, &call.Query{Max: 1, Templates: []call.Template{{Kind: 1}}})
 			}).count
 		}
 		readingOnly := func() {
 			t.Helper()
 			require.NoError(t, do(func(c *caller) { p.Find(c, 1, query(1, false), 0) }).err)
 			require.NoError(t, do(func(c *caller) { p.Register(c, 1, job) }).err, "it is there already")
-			for _, call := range []func(c *caller){
+			for _, callID := range []func(c *caller){
 				func(c *caller) { p.Find(c, 1, query(1, true), 0) },
 				func(c *caller) { p.Find(c, 1, query(9, false), time.Hour) },
-				func(c *caller) { p.BeginTxn(c, 1, engine.Forever, engine.Request{}, "") },
-				func(c *caller) { p.Cancel(c, 1, engine.Request{}, []uint64{1}) },
-				func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(9)) },
+				func(c *caller) { p.BeginTxn(c, 1, call.Forever, call.Request{}, "") },
+				func(c *caller) { p.Cancel(c, 1, call.Request{}, []uint64{1}) },
+				func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(9)) },
 			} {
-				require.ErrorIs(t, do(call).err, engine.ErrLogFull)
+				require.ErrorIs(t, do(callID).err, call.ErrLogFull)
 			}
 		}
 
 		require.NoError(t, do(func(c *caller) { p.Register(c, 1, job) }).err)
-		require.NoError(t, write(1, engine.Forever))
+		require.NoError(t, write(1, call.Forever))
 		require.NoError(t, write(2, int64(time.Minute)))
 		log.full.Store(true)
-		require.ErrorIs(t, write(3, engine.Forever), engine.ErrLogFull)
+		require.ErrorIs(t, write(3, call.Forever), call.ErrLogFull)
 		time.Sleep(10 * time.Second)
 		require.Equal(t, 2, count(), "what was refused is not there")
 		readingOnly()
@@ -109,7 +109,7 @@ func TestPartition_WithoutRoomIsServedForReading(t *testing.T) {
 		readingOnly()
 		log.full.Store(false)
 		time.Sleep(2 * time.Minute)
-		require.NoError(t, write(5, engine.Forever))
+		require.NoError(t, write(5, call.Forever))
 		require.Equal(t, 2, count())
 		require.NoError(t, p.Close())
 
@@ -129,15 +129,15 @@ func TestPartition_WhatIsServedForReadingHasNoStaleLocks(t *testing.T) {
 		require.NoError(t, p.Start(t.Context(), nil))
 		d.do(func(c partition.Caller, n uint64) { p.Register(c, n, job) })
 		d.do(func(c partition.Caller, n uint64) {
-			p.Write(c, n, txn.ID{}, engine.Request{}, append(draft(1), draft(2)...))
+			p.Write(c, n, txn.ID{}, call.Request{}, append(draft(1), draft(2)...))
 		})
 		for key := range int64(2) {
-			g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Minute), engine.Request{}, "") }).grants[0]
+			g := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Minute), call.Request{}, "") }).grants[0]
 			q := query(key+1, true)
 			q.Txn = txn.ID{Number: g.ID}
 			require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)
 			if key == 0 {
-				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Write(c, n, q.Txn, engine.Request{}, draft(9)) }).err)
+				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Write(c, n, q.Txn, call.Request{}, draft(9)) }).err)
 			}
 		}
 		require.NoError(t, p.Close())
@@ -150,7 +150,7 @@ func TestPartition_WhatIsServedForReadingHasNoStaleLocks(t *testing.T) {
 			return d.do(func(c partition.Caller, n uint64) { p.Find(c, n, query(key, false), 0) }).err
 		}
 		require.NoError(t, found(1))
-		require.ErrorIs(t, found(2), engine.ErrNoMatch)
+		require.ErrorIs(t, found(2), call.ErrNoMatch)
 		time.Sleep(2 * time.Minute)
 		require.NoError(t, found(2))
 	})

@@ -4,12 +4,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // Registration is what there is to say about a registration.
 type Registration struct {
-	engine.Watching
+	call.Watching
 	Attended bool   // it has a listener
 	Unread   uint64 // events that were not acknowledged
 }

@@ -3,11 +3,12 @@ package partition
 import (
 	"fmt"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/template"
 )
 
-// Bounds are how much a partition may hold. What would exceed them is refused with engine.ErrSpaceFull and changes nothing; 0 is no bound.
+// Bounds are how much a partition may hold. What would exceed them is refused with call.ErrSpaceFull and changes nothing; 0 is no bound.
 type Bounds struct {
 	Waiting       int   // calls that wait
 	Registrations int   // that are not under transactions too
@@ -19,16 +20,16 @@ type Bounds struct {
 
 // full returns an error that says what there is as many of as may be.
 func full(what string, bound int64, setting string) error {
-	return fmt.Errorf("%w: there are %s, as many as --%s allows (%d)", engine.ErrSpaceFull, what, setting, bound)
+	return fmt.Errorf("%w: there are %s, as many as --%s allows (%d)", call.ErrSpaceFull, what, setting, bound)
 }
 
 // reached reports whether there is no room for n more beside the n that there are.
 func reached(have, more, bound int) bool { return bound > 0 && have+more > bound }
 
 // roomFor returns why drafts are not stored: memory is scarce, or one of their kinds is full; nil if they are. The lock is held.
-func (p *Partition) roomFor(drafts []engine.Draft) error {
+func (p *Partition) roomFor(drafts []call.Draft) error {
 	if b := p.cfg.Budget; b.Scarce() && !p.e.Fits(drafts) {
-		return b.Refuse(engine.ErrSpaceFull)
+		return b.Refuse(call.ErrSpaceFull)
 	}
 	if p.cfg.Bounds.KindEntries > 0 || p.cfg.Bounds.KindBytes > 0 {
 		return p.roomInKinds(drafts)
@@ -37,8 +38,8 @@ func (p *Partition) roomFor(drafts []engine.Draft) error {
 }
 
 // roomInKinds returns which of the drafts' kinds is full, or nil.
-func (p *Partition) roomInKinds(drafts []engine.Draft) error {
-	more := map[engine.KindID]engine.Use{}
+func (p *Partition) roomInKinds(drafts []call.Draft) error {
+	more := map[call.KindID]engine.Use{}
 	for i := range drafts {
 		u := more[drafts[i].Kind]
 		u.Entries++
@@ -59,9 +60,9 @@ func (p *Partition) roomInKinds(drafts []engine.Draft) error {
 }
 
 // roomForCommit returns why the drafts of a commit are not stored: there is room for them for longer than for others, since what the transaction has taken goes.
-func (p *Partition) roomForCommit(drafts []engine.Draft) error {
+func (p *Partition) roomForCommit(drafts []call.Draft) error {
 	if b := p.cfg.Budget; len(drafts) > 0 && b.Full() {
-		return b.Refuse(engine.ErrSpaceFull)
+		return b.Refuse(call.ErrSpaceFull)
 	}
 	return nil
 }
@@ -74,7 +75,7 @@ func (p *Partition) roomForKind(s *template.Schema) error {
 	case reached(n, 1, p.cfg.Bounds.Kinds):
 		return full(fmt.Sprintf("%d kinds", n), int64(p.cfg.Bounds.Kinds), "max-kinds")
 	case p.cfg.Budget.Scarce():
-		return p.cfg.Budget.Refuse(engine.ErrSpaceFull)
+		return p.cfg.Budget.Refuse(call.ErrSpaceFull)
 	}
 	return nil
 }
@@ -85,7 +86,7 @@ func (p *Partition) roomForRegistration() error {
 	case reached(n, 1, p.cfg.Bounds.Registrations):
 		return full(fmt.Sprintf("%d registrations", n), int64(p.cfg.Bounds.Registrations), "max-registrations")
 	case p.cfg.Budget.Scarce():
-		return p.cfg.Budget.Refuse(engine.ErrSpaceFull)
+		return p.cfg.Budget.Refuse(call.ErrSpaceFull)
 	}
 	return nil
 }

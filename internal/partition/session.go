@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -14,11 +14,11 @@ type attachment struct {
 	timer *time.Timer // nil while there are users
 }
 
-// OpenSession returns the number of a client's session, for engine.Request, and begins one if the client has none. before is the number that
+// OpenSession returns the number of a client's session, for call.Request, and begins one if the client has none. before is the number that
 // the client was told the last time, or 0; lost reports that nobody knows any more what the calls of that session have done. Nobody may make calls
-// for an earlier OpenSession of the same client any more. CloseSession must follow. It fails with engine.ErrClosed
-// or, after Discard, engine.ErrDropped.
-func (p *Partition) OpenSession(client engine.Client, before uint64) (session uint64, lost bool, err error) {
+// for an earlier OpenSession of the same client any more. CloseSession must follow. It fails with call.ErrClosed
+// or, after Discard, call.ErrDropped.
+func (p *Partition) OpenSession(client call.Client, before uint64) (session uint64, lost bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.e
@@ -106,10 +106,10 @@ type departure struct {
 	session uint64
 	of      *attachment // of the session, if that goes on without its transactions
 	goodbye bool
-	open    []engine.OpenTxn // its transactions that are left
+	open    []call.OpenTxn // its transactions that are left
 }
 
-func (d *departure) sort() { slices.SortFunc(d.open, engine.OpenTxn.Compare) }
+func (d *departure) sort() { slices.SortFunc(d.open, call.OpenTxn.Compare) }
 
 // startDeparting does the first step, or has all of them done by another goroutine if there are many.
 func (p *Partition) startDeparting(d *departure) {
@@ -211,9 +211,9 @@ func (p *Partition) Received(session uint64, lsn LSN) {
 	}
 }
 
-// Recall replies to a call that is made again with the outcome that it has had, which may be engine.ErrOutcomeUnknown. If it had none Recall
+// Recall replies to a call that is made again with the outcome that it has had, which may be call.ErrOutcomeUnknown. If it had none Recall
 // reports false and replies nothing: the call is to be executed. It fails, likewise without a reply, while nobody can tell.
-func (p *Partition) Recall(c Caller, call uint64, by engine.Request) (had bool, err error) {
+func (p *Partition) Recall(c Caller, callID uint64, by call.Request) (had bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
@@ -221,7 +221,7 @@ func (p *Partition) Recall(c Caller, call uint64, by engine.Request) (had bool, 
 	}
 	p.result, had = p.e.Recall(p.clock.now(), by)
 	if had {
-		p.reply(c, call, &p.result)
+		p.reply(c, callID, &p.result)
 	}
 	p.finish()
 	return had, nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -16,51 +16,51 @@ import (
 // operation is a call that changes something and can be made again.
 type operation struct {
 	name string
-	do   func(p *partition.Partition, c *caller, call uint64, by engine.Request, lease uint64)
+	do   func(p *partition.Partition, c *caller, callID uint64, by call.Request, lease uint64)
 }
 
 // operations are about a job with key 1, which is there under a lease, and is the only one.
 var operations = []operation{
-	{"write", func(p *partition.Partition, c *caller, call uint64, by engine.Request, _ uint64) {
-		p.Write(c, call, txn.ID{}, by, append(draft(2), engine.Draft{Kind: 1, Row: rowOf(3), Lease: int64(time.Hour)}))
+	{"write", func(p *partition.Partition, c *caller, callID uint64, by call.Request, _ uint64) {
+		p.Write(c, callID, txn.ID{}, by, append(draft(2), call.Draft{Kind: 1, Row: rowOf(3), Lease: int64(time.Hour)}))
 	}},
-	{"take", func(p *partition.Partition, c *caller, call uint64, by engine.Request, _ uint64) {
+	{"take", func(p *partition.Partition, c *caller, callID uint64, by call.Request, _ uint64) {
 		q := query(1, true)
 		q.By = by
-		p.Find(c, call, q, 0)
+		p.Find(c, callID, q, 0)
 	}},
-	{"waiting take", func(p *partition.Partition, c *caller, call uint64, by engine.Request, _ uint64) {
+	{"waiting take", func(p *partition.Partition, c *caller, callID uint64, by call.Request, _ uint64) {
 		q := query(4, true)
 		q.By = by
-		p.Find(c, call, q, -1)
-		p.Write(newCaller(), 1, txn.ID{}, engine.Request{}, draft(4))
+		p.Find(c, callID, q, -1)
+		p.Write(newCaller(), 1, txn.ID{}, call.Request{}, draft(4))
 	}},
-	{"renew", func(p *partition.Partition, c *caller, call uint64, by engine.Request, lease uint64) {
-		p.Renew(c, call, by, int64(time.Minute), []uint64{lease, 1 << 40})
+	{"renew", func(p *partition.Partition, c *caller, callID uint64, by call.Request, lease uint64) {
+		p.Renew(c, callID, by, int64(time.Minute), []uint64{lease, 1 << 40})
 	}},
-	{"cancel", func(p *partition.Partition, c *caller, call uint64, by engine.Request, lease uint64) {
-		p.Cancel(c, call, by, []uint64{1 << 40, lease})
+	{"cancel", func(p *partition.Partition, c *caller, callID uint64, by call.Request, lease uint64) {
+		p.Cancel(c, callID, by, []uint64{1 << 40, lease})
 	}},
-	{"notify", func(p *partition.Partition, c *caller, call uint64, by engine.Request, _ uint64) {
+	{"notify", func(p *partition.Partition, c *caller, callID uint64, by call.Request, _ uint64) {
 		q := query(5, false)
 		q.By = by
-		p.Notify(c, call, q, engine.Events(engine.Written), int64(time.Hour))
+		p.Notify(c, callID, q, call.Events(call.Written), int64(time.Hour))
 	}},
 }
 
-var client = engine.Client{1}
+var client = call.Client{1}
 
 // prepared returns a partition of log with a job under a lease, and a session.
 func prepared(t *testing.T, log partition.Log) (p *partition.Partition, session, lease uint64) {
 	t.Helper()
 	p = start(t, log)
 	c := newCaller()
-	p.Write(c, 1, txn.ID{}, engine.Request{}, []engine.Draft{{Kind: 1, Row: rowOf(1), Lease: int64(time.Hour)}})
+	p.Write(c, 1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: rowOf(1), Lease: int64(time.Hour)}})
 	require.NoError(t, c.await(1).err)
 	return p, open(t, p, client, 0), c.await(1).grants[0].ID
 }
 
-func open(t *testing.T, p *partition.Partition, client engine.Client, before uint64) uint64 {
+func open(t *testing.T, p *partition.Partition, client call.Client, before uint64) uint64 {
 	t.Helper()
 	session, lost, err := p.OpenSession(client, before)
 	require.NoError(t, err)
@@ -69,7 +69,7 @@ func open(t *testing.T, p *partition.Partition, client engine.Client, before uin
 }
 
 // requireRecalled makes a call again and checks that it has the outcome that it had.
-func requireRecalled(t *testing.T, p *partition.Partition, by engine.Request, want *outcome) {
+func requireRecalled(t *testing.T, p *partition.Partition, by call.Request, want *outcome) {
 	t.Helper()
 	c := newCaller()
 	had, err := p.Recall(c, 1, by)
@@ -90,7 +90,7 @@ func TestRecall_EveryCallThatChangesSomething(t *testing.T) {
 			t.Parallel()
 			log := openLog(t)
 			p, session, lease := prepared(t, log)
-			by := engine.Request{Session: session, Number: 7}
+			by := call.Request{Session: session, Number: 7}
 			c := newCaller()
 			op.do(p, c, 7, by, lease)
 			want := c.await(7)
@@ -105,7 +105,7 @@ func TestRecall_EveryCallThatChangesSomething(t *testing.T) {
 			require.Equal(t, session, open(t, again, client, session))
 			requireRecalled(t, again, by, want)
 			require.Equal(t, hash, again.Hash())
-			had, err := again.Recall(c, 8, engine.Request{Session: session, Number: 8})
+			had, err := again.Recall(c, 8, call.Request{Session: session, Number: 8})
 			require.NoError(t, err)
 			require.False(t, had)
 		})
@@ -119,7 +119,7 @@ func TestRecall_AfterTheLogHasFailed(t *testing.T) {
 		for _, op := range operations {
 			log := openLog(t)
 			p, session, lease := prepared(t, log)
-			other := open(t, p, engine.Client{2}, 0)
+			other := open(t, p, call.Client{2}, 0)
 			var once sync.Once
 			fail := func() (err error) {
 				once.Do(func() { err = errInjected })
@@ -130,17 +130,17 @@ func TestRecall_AfterTheLogHasFailed(t *testing.T) {
 			} else {
 				log.set(fail, nil)
 			}
-			by := engine.Request{Session: session, Number: 7}
+			by := call.Request{Session: session, Number: 7}
 			c := newCaller()
 			op.do(p, c, 7, by, lease)
-			require.ErrorIs(t, c.await(7).err, engine.ErrOutcomeUnknown)
+			require.ErrorIs(t, c.await(7).err, call.ErrOutcomeUnknown)
 			if _, err := p.Recall(c, 8, by); err != nil {
-				require.ErrorIs(t, err, engine.ErrUnavailable)
+				require.ErrorIs(t, err, call.ErrUnavailable)
 			}
 			require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
 
 			require.Equal(t, session, open(t, p, client, session))
-			require.Equal(t, other, open(t, p, engine.Client{2}, other))
+			require.Equal(t, other, open(t, p, call.Client{2}, other))
 			n := newCaller()
 			had, err := p.Recall(n, 1, by)
 			require.NoError(t, err)
@@ -162,18 +162,18 @@ func TestReceived_ForgetsOutcomes(t *testing.T) {
 	p, session, _ := prepared(t, log)
 	c := newCaller()
 	var received partition.LSN
-	for call := uint64(1); call <= 10; call++ {
-		p.Write(c, call, txn.ID{}, engine.Request{Session: session, Number: call}, draft(int64(call)))
-		require.NoError(t, c.await(call).err)
-		if call == 5 {
-			received = c.await(call).lsn
+	for callID := uint64(1); callID <= 10; callID++ {
+		p.Write(c, callID, txn.ID{}, call.Request{Session: session, Number: callID}, draft(int64(callID)))
+		require.NoError(t, c.await(callID).err)
+		if callID == 5 {
+			received = c.await(callID).lsn
 		}
 	}
 	p.Received(session, received)
-	for call := uint64(1); call <= 10; call++ {
-		had, err := p.Recall(newCaller(), call, engine.Request{Session: session, Number: call})
+	for callID := uint64(1); callID <= 10; callID++ {
+		had, err := p.Recall(newCaller(), callID, call.Request{Session: session, Number: callID})
 		require.NoError(t, err)
-		require.Equal(t, call > 5, had)
+		require.Equal(t, callID > 5, had)
 	}
 	hash := p.Hash()
 	require.NoError(t, p.Close())
@@ -188,7 +188,7 @@ func TestCloseSession_WaitsForTheClient(t *testing.T) {
 		defer p.Close()
 		c := newCaller()
 		p.Register(c, 1, job)
-		by := engine.Request{Session: open(t, p, client, 0), Number: 1}
+		by := call.Request{Session: open(t, p, client, 0), Number: 1}
 		p.Write(c, 2, txn.ID{}, by, draft(1))
 		want := c.await(2)
 
@@ -205,7 +205,7 @@ func TestCloseSession_WaitsForTheClient(t *testing.T) {
 
 		p.CloseSession(by.Session, false)
 		time.Sleep(61 * time.Second)
-		requireRecalled(t, p, by, &outcome{err: engine.ErrOutcomeUnknown})
+		requireRecalled(t, p, by, &outcome{err: call.ErrOutcomeUnknown})
 		session, lost, err := p.OpenSession(client, by.Session)
 		require.NoError(t, err)
 		require.True(t, lost)
@@ -218,10 +218,10 @@ func TestCloseSession_GoodbyeEndsItAtOnce(t *testing.T) {
 	log := openLog(t)
 	p, session, _ := prepared(t, log)
 	c := newCaller()
-	p.Write(c, 1, txn.ID{}, engine.Request{Session: session, Number: 1}, draft(1))
+	p.Write(c, 1, txn.ID{}, call.Request{Session: session, Number: 1}, draft(1))
 	require.NoError(t, c.await(1).err)
 	p.CloseSession(session, true)
-	requireRecalled(t, p, engine.Request{Session: session, Number: 1}, &outcome{err: engine.ErrOutcomeUnknown})
+	requireRecalled(t, p, call.Request{Session: session, Number: 1}, &outcome{err: call.ErrOutcomeUnknown})
 	next, lost, err := p.OpenSession(client, session)
 	require.NoError(t, err)
 	require.False(t, lost, "it said that it had everything")
@@ -237,7 +237,7 @@ func TestStart_SessionsOfTheLogEnd(t *testing.T) {
 	log := openLog(t)
 	p, session, _ := prepared(t, log)
 	c := newCaller()
-	p.Write(c, 1, txn.ID{}, engine.Request{Session: session, Number: 1}, draft(1))
+	p.Write(c, 1, txn.ID{}, call.Request{Session: session, Number: 1}, draft(1))
 	require.NoError(t, c.await(1).err)
 	require.NoError(t, p.Close())
 
@@ -245,7 +245,7 @@ func TestStart_SessionsOfTheLogEnd(t *testing.T) {
 	require.NoError(t, again.Start(t.Context(), nil))
 	defer again.Close()
 	require.Eventually(t, func() bool {
-		had, err := again.Recall(newCaller(), 1, engine.Request{Session: session, Number: 2})
+		had, err := again.Recall(newCaller(), 1, call.Request{Session: session, Number: 2})
 		return had && err == nil // what was not executed can be repeated until the session has ended
 	}, time.Minute, time.Millisecond)
 	_, lost, err := again.OpenSession(client, session)
@@ -262,9 +262,9 @@ func TestStart_TransactionsOfTheLogEndBeforeTheirSessions(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log, p, d := newDesk(t)
 				session := open(t, p, client, 0)
-				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, engine.Request{}, draft(1)) }).err)
+				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(1)) }).err)
 				q := query(1, true)
-				q.Begin, q.Lease, q.By = true, int64(time.Hour), engine.Request{Session: session, Number: 1}
+				q.Begin, q.Lease, q.By = true, int64(time.Hour), call.Request{Session: session, Number: 1}
 				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)
 				require.NoError(t, p.Close())
 
@@ -297,15 +297,15 @@ func TestCloseSession_EndsManyTransactionsInSteps(t *testing.T) {
 	t.Parallel()
 	const n = 5000
 	p, c := crowd(t, n)
-	session, _, err := p.OpenSession(engine.Client{7}, 0)
+	session, _, err := p.OpenSession(call.Client{7}, 0)
 	require.NoError(t, err)
 	all := unequal(-1)
 	all.Max = n
-	for call := uint64(10); call < 12; call++ {
+	for callID := uint64(10); callID < 12; callID++ {
 		q := *all
-		q.Take, q.Begin, q.Lease, q.By = true, true, engine.Forever, engine.Request{Session: session, Number: call}
-		p.Find(c, call, &q, 0)
-		require.NoError(t, c.await(call).err)
+		q.Take, q.Begin, q.Lease, q.By = true, true, call.Forever, call.Request{Session: session, Number: callID}
+		p.Find(c, callID, &q, 0)
+		require.NoError(t, c.await(callID).err)
 	}
 	p.CloseSession(session, true)
 	last := query(0, true) // is the last to be back
@@ -314,7 +314,7 @@ func TestCloseSession_EndsManyTransactionsInSteps(t *testing.T) {
 	q := *all
 	p.Find(c, 21, &q, 0)
 	found := c.await(21).entries
-	require.Len(t, found, engine.MaxFind)
+	require.Len(t, found, call.MaxFind)
 	for i, v := range found {
 		require.Equal(t, rowOf(int64(i+1)), v.Row)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 )
@@ -20,7 +21,7 @@ type Image interface {
 }
 
 // errNoLog is returned by Snapshot for a partition without a log: there is nothing to go on from.
-var errNoLog = fmt.Errorf("%w: a space without a log has no snapshots", engine.ErrInvalidArgument)
+var errNoLog = fmt.Errorf("%w: a space without a log has no snapshots", call.ErrInvalidArgument)
 
 const (
 	// drawn is how many entries are drawn at a time, while nobody else can use the engine.
@@ -150,9 +151,9 @@ func (m *Imaging) awaitStored(ctx context.Context) (uint64, error) {
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	case <-m.failed:
-		return 0, fmt.Errorf("%w: the log has failed", engine.ErrUnavailable)
+		return 0, fmt.Errorf("%w: the log has failed", call.ErrUnavailable)
 	case <-m.p.ctx.Done():
-		return 0, engine.ErrClosed
+		return 0, call.ErrClosed
 	}
 }
 
@@ -203,7 +204,7 @@ func (m *Imaging) drawSome(buf []byte) (_ []byte, done bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.e != m.e || p.closed {
-		return nil, false, fmt.Errorf("%w: the state is being rebuilt", engine.ErrUnavailable)
+		return nil, false, fmt.Errorf("%w: the state is being rebuilt", call.ErrUnavailable)
 	}
 	buf, done = m.image.Draw(buf, drawn)
 	return buf, done, nil

@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
@@ -43,7 +43,7 @@ func snapshot(t *testing.T, p *partition.Partition, l *replication.Log) uint64 {
 func toil(ctx context.Context, p *partition.Partition, seed int64) {
 	c := newCaller()
 	for n := uint64(1); ctx.Err() == nil; n += 2 {
-		p.Write(c, n, txn.ID{}, engine.Request{}, draft(seed+int64(n%50)))
+		p.Write(c, n, txn.ID{}, call.Request{}, draft(seed+int64(n%50)))
 		p.Find(c, n+1, query(seed+int64(n*7%50), true), 0)
 		_ = c.await(n)
 	}
@@ -56,7 +56,7 @@ func TestSnapshot_RestartGoesOnFromIt(t *testing.T) {
 	l, stop := logIn(t, dir)
 	p := start(t, l)
 	registered := newCaller()
-	p.Notify(registered, 1, query(1, false), engine.Events(engine.Written), engine.Forever)
+	p.Notify(registered, 1, query(1, false), call.Events(call.Written), call.Forever)
 	require.NoError(t, registered.await(1).err)
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -115,7 +115,7 @@ func TestSnapshot_ADamagedOneFallsBackToTheOneBefore(t *testing.T) {
 		c := newCaller()
 		for n := range uint64(4) {
 			for i := range uint64(10) {
-				p.Write(c, 10*n+i, txn.ID{}, engine.Request{}, draft(int64(i)))
+				p.Write(c, 10*n+i, txn.ID{}, call.Request{}, draft(int64(i)))
 				require.NoError(t, c.await(10*n+i).err)
 			}
 			if n < 3 {
@@ -156,7 +156,7 @@ func TestSnapshot_DamageAgainAndAgain(t *testing.T) {
 	for range 4 {
 		c := newCaller()
 		for i := range uint64(10) {
-			p.Write(c, i, txn.ID{}, engine.Request{}, draft(int64(i)))
+			p.Write(c, i, txn.ID{}, call.Request{}, draft(int64(i)))
 			require.NoError(t, c.await(i).err)
 		}
 		newest := snapshot(t, p, l)
@@ -182,7 +182,7 @@ func TestSnapshot_IsEnoughToBeginWith(t *testing.T) {
 	p := start(t, l)
 	c := newCaller()
 	for n := range uint64(10) {
-		p.Write(c, n, txn.ID{}, engine.Request{}, draft(int64(n)))
+		p.Write(c, n, txn.ID{}, call.Request{}, draft(int64(n)))
 		require.NoError(t, c.await(n).err)
 	}
 	position := snapshot(t, p, l)
@@ -203,7 +203,7 @@ func TestSnapshot_IsEnoughToBeginWith(t *testing.T) {
 	for n := range uint64(3) { // the log goes on, and is there after a restart
 		again := start(t, other)
 		require.Equal(t, hash, again.Hash())
-		again.Write(c, 20+n, txn.ID{}, engine.Request{}, draft(20))
+		again.Write(c, 20+n, txn.ID{}, call.Request{}, draft(20))
 		require.NoError(t, c.await(20+n).err)
 		hash = again.Hash()
 		require.NoError(t, again.Close())
@@ -255,5 +255,5 @@ func (f *faulty) Write(records []byte) error {
 func TestSnapshot_NeedsALog(t *testing.T) {
 	t.Parallel()
 	_, err := start(t, nil).Snapshot(t.Context(), nil)
-	require.ErrorIs(t, err, engine.ErrInvalidArgument)
+	require.ErrorIs(t, err, call.ErrInvalidArgument)
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
@@ -139,21 +139,21 @@ func (f *fleet) close() {
 func (f *fleet) names() []string { return slices.Sorted(maps.Keys(f.parts)) }
 
 // do makes one call, number 1, and returns its outcome.
-func (f *fleet) do(call func(c *caller)) *outcome {
+func (f *fleet) do(callID func(c *caller)) *outcome {
 	c := newCaller()
-	call(c)
+	callID(c)
 	return c.await(1)
 }
 
-func (f *fleet) ok(call func(c *caller)) *outcome {
-	o := f.do(call)
+func (f *fleet) ok(callID func(c *caller)) *outcome {
+	o := f.do(callID)
 	require.NoError(f.t, o.err)
 	return o
 }
 
 // begin begins a transaction in a. It returns what the other partitions know it by.
 func (f *fleet) begin() (txn.ID, error) {
-	o := f.do(func(c *caller) { f.parts["a"].BeginTxn(c, 1, int64(time.Hour), engine.Request{}, "") })
+	o := f.do(func(c *caller) { f.parts["a"].BeginTxn(c, 1, int64(time.Hour), call.Request{}, "") })
 	if o.err != nil {
 		return txn.ID{}, o.err
 	}
@@ -173,18 +173,18 @@ func (f *fleet) work(id txn.ID, name string) error {
 	if o := f.do(func(c *caller) { f.parts[name].Find(c, 1, q, 0) }); o.err != nil {
 		return o.err
 	}
-	return f.do(func(c *caller) { f.parts[name].Write(c, 1, local, engine.Request{}, draft(2)) }).err
+	return f.do(func(c *caller) { f.parts[name].Write(c, 1, local, call.Request{}, draft(2)) }).err
 }
 
 func (f *fleet) commit(id txn.ID) error {
-	_, err := f.spans.Commit(context.Background(), id, f.parts["a"], engine.Request{}, nil)
+	_, err := f.spans.Commit(context.Background(), id, f.parts["a"], call.Request{}, nil)
 	return err
 }
 
 // has reports whether a partition shows a job with a key.
 func (f *fleet) has(name string, key int64) bool {
 	o := f.do(func(c *caller) { f.parts[name].Find(c, 1, query(key, false), 0) })
-	if !errors.Is(o.err, engine.ErrNoMatch) {
+	if !errors.Is(o.err, call.ErrNoMatch) {
 		require.NoError(f.t, o.err)
 	}
 	return o.err == nil
@@ -213,7 +213,7 @@ func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 	f := newFleet(t, func() *tape { return new(tape) })
 	defer f.close()
 	for _, p := range f.parts {
-		f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1)) })
+		f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
 	}
 	l := f.tapes[failing]
 	l.mu.Lock()
@@ -243,7 +243,7 @@ func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 	}
 	if err == nil {
 		require.True(t, done)
-	} else if !errors.Is(err, engine.ErrOutcomeUnknown) {
+	} else if !errors.Is(err, call.ErrOutcomeUnknown) {
 		require.False(t, done, err)
 	}
 	return l.happen
@@ -287,9 +287,9 @@ func (f *fleet) writeEverywhere(key int64) {
 	require.NoError(f.t, err)
 	for _, name := range []string{"b", "c"} {
 		require.NoError(f.t, f.spans.Join(id, f.parts[name]))
-		f.ok(func(c *caller) { f.parts[name].Write(c, 1, id, engine.Request{}, draft(key)) })
+		f.ok(func(c *caller) { f.parts[name].Write(c, 1, id, call.Request{}, draft(key)) })
 	}
-	f.ok(func(c *caller) { f.parts["a"].Write(c, 1, txn.ID{Number: id.Number}, engine.Request{}, draft(key)) })
+	f.ok(func(c *caller) { f.parts["a"].Write(c, 1, txn.ID{Number: id.Number}, call.Request{}, draft(key)) })
 	require.NoError(f.t, f.commit(id))
 }
 
@@ -298,7 +298,7 @@ func TestSpan_PreparedStaysLockedThroughRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, func() *tape { return new(tape) })
 		for _, p := range f.parts {
-			f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, engine.Request{}, draft(1)) })
+			f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
 		}
 		id, err := f.begin()
 		require.NoError(t, err)
@@ -308,7 +308,7 @@ func TestSpan_PreparedStaysLockedThroughRestart(t *testing.T) {
 		require.True(t, prepared)
 		q := query(1, false)
 		q.Txn = id
-		require.ErrorIs(t, f.do(func(c *caller) { f.parts["b"].Find(c, 1, q, 0) }).err, engine.ErrTxnEnded, "it is prepared")
+		require.ErrorIs(t, f.do(func(c *caller) { f.parts["b"].Find(c, 1, q, 0) }).err, call.ErrTxnEnded, "it is prepared")
 		f.close()
 
 		again := partition.New(partition.Config{Address: txn.Address{Space: "b"}, Log: f.tapes["b"]})

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"slices"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -43,8 +43,8 @@ func (f finder) At(a txn.Address) txn.Partition {
 // All implements txn.Partitions.
 func (f finder) All() []txn.Address { return f.all() }
 
-// Join sees to it that calls under a transaction can be made at a partition that is not its home. It does not wait. It returns engine.ErrTxnEnded,
-// and engine.ErrInvalidArgument if there is no such home.
+// Join sees to it that calls under a transaction can be made at a partition that is not its home. It does not wait. It returns call.ErrTxnEnded,
+// and call.ErrInvalidArgument if there is no such home.
 func (s *Spans) Join(id txn.ID, at *Partition) error {
 	return explain(id, s.Coordinator.Join(id, at.cfg.Address))
 }
@@ -62,10 +62,10 @@ func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
 // Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. It returns when the decision is
 // durable, with a grant per draft.
 //
-// After engine.ErrOutcomeUnknown all of it has happened or nothing. After engine.ErrTxnEnded the transaction has ended, now or
-// before; if that was by another Commit which was under way it has waited for that. It returns engine.ErrInvalidArgument and
-// engine.ErrTooLarge as Commit of a partition does.
-func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by engine.Request, drafts []engine.Draft) (grants []engine.Grant, err error) {
+// After call.ErrOutcomeUnknown all of it has happened or nothing. After call.ErrTxnEnded the transaction has ended, now or
+// before; if that was by another Commit which was under way it has waited for that. It returns call.ErrInvalidArgument and
+// call.ErrTooLarge as Commit of a partition does.
+func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by call.Request, drafts []call.Draft) (grants []call.Grant, err error) {
 	home := s.find(id.Home())
 	if home == nil {
 		return nil, noHome(id)
@@ -100,9 +100,9 @@ func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by engine.
 	return grants, nil
 }
 
-// roomToCommit returns engine.ErrTooLarge if a transaction holds too much in all partitions together, whose locks are held while it is committed, or
+// roomToCommit returns call.ErrTooLarge if a transaction holds too much in all partitions together, whose locks are held while it is committed, or
 // would if drafts were written at one of them.
-func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []engine.Draft) error {
+func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []call.Draft) error {
 	sum, limit := 0, at.cfg.Limits.TxnEntries
 	if !slices.Contains(ps, at) {
 		sum = len(drafts)
@@ -111,7 +111,7 @@ func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []engine.Dra
 		if p == nil {
 			continue // Commit tells
 		}
-		var more []engine.Draft
+		var more []call.Draft
 		if p == at {
 			more = drafts
 		}
@@ -121,13 +121,13 @@ func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []engine.Dra
 		}
 	}
 	if sum > limit {
-		return engine.TooManyEntries(sum, limit)
+		return call.TooManyEntries(sum, limit)
 	}
 	return nil
 }
 
-// roomToWrite returns engine.ErrTooLarge if a transaction may not write drafts here as well, and otherwise how many entries it would hold here.
-func (p *Partition) roomToWrite(id txn.ID, drafts []engine.Draft) (entries int, err error) {
+// roomToWrite returns call.ErrTooLarge if a transaction may not write drafts here as well, and otherwise how many entries it would hold here.
+func (p *Partition) roomToWrite(id txn.ID, drafts []call.Draft) (entries int, err error) {
 	if id.Home() == p.cfg.Address {
 		id.Space = ""
 	}
@@ -145,13 +145,13 @@ func (s *Spans) all(at []txn.Address) []*Partition {
 	return ps
 }
 
-// Abort aborts a transaction in all partitions. It returns engine.ErrTxnEnded, and engine.ErrInvalidArgument if its home does not exist.
+// Abort aborts a transaction in all partitions. It returns call.ErrTxnEnded, and call.ErrInvalidArgument if its home does not exist.
 func (s *Spans) Abort(ctx context.Context, id txn.ID) error {
 	return explain(id, s.Coordinator.Abort(ctx, id))
 }
 
 // Rollback undoes what was done under a transaction in all partitions, but for the takes, at the given one, of the entries in keep. It returns
-// engine.ErrTxnEnded, and engine.ErrInvalidArgument if its home does not exist.
+// call.ErrTxnEnded, and call.ErrInvalidArgument if its home does not exist.
 func (s *Spans) Rollback(ctx context.Context, id txn.ID, at *Partition, keep []uint64) error {
 	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, a txn.Address) error {
 		p, local, kept := s.find(a), id, keep
@@ -165,15 +165,15 @@ func (s *Spans) Rollback(ctx context.Context, id txn.ID, at *Partition, keep []u
 	}))
 }
 
-// Fate tells what has become of a transaction. It blocks until that is durable. It returns engine.ErrInvalidArgument if the transaction's home does not exist,
+// Fate tells what has become of a transaction. It blocks until that is durable. It returns call.ErrInvalidArgument if the transaction's home does not exist,
 // and the error of a home that does not serve.
-func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate engine.Fate, err error) {
+func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate call.Fate, err error) {
 	home := s.find(id.Home())
 	if home == nil {
-		return engine.Unknown, noHome(id)
+		return call.Unknown, noHome(id)
 	}
-	err = home.await(ctx, func(now int64) engine.Result { return home.e.TxnFate(now, id.Number) },
-		func(r *engine.Result) { fate = r.Fate })
+	err = home.await(ctx, func(now int64) call.Result { return home.e.TxnFate(now, id.Number) },
+		func(r *call.Result) { fate = r.Fate })
 	return fate, err
 }
 
@@ -190,7 +190,7 @@ func (s *Spans) Cancelling(at *Partition, leases []uint64) {
 }
 
 func noHome(id txn.ID) error {
-	return fmt.Errorf("%w: there is no space %q, in which transaction %v would have begun", engine.ErrInvalidArgument, id.Space, id)
+	return fmt.Errorf("%w: there is no space %q, in which transaction %v would have begun", call.ErrInvalidArgument, id.Space, id)
 }
 
 // explain returns what a caller is told of an error of the coordinator.
@@ -199,11 +199,11 @@ func explain(id txn.ID, err error) error {
 	case errors.Is(err, txn.ErrNoHome):
 		return noHome(id)
 	case errors.Is(err, txn.ErrCommitting), errors.Is(err, txn.ErrEnded):
-		return engine.ErrTxnEnded
+		return call.ErrTxnEnded
 	case errors.Is(err, txn.ErrAborted): // whatever the reason was, the outcome is certain
-		return fmt.Errorf("%w: %v", engine.ErrTxnEnded, err)
+		return fmt.Errorf("%w: %v", call.ErrTxnEnded, err)
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("%w: the server is shutting down", engine.ErrOutcomeUnknown)
+		return fmt.Errorf("%w: the server is shutting down", call.ErrOutcomeUnknown)
 	}
 	return err
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -17,12 +17,12 @@ func crowd(t *testing.T, n int) (*partition.Partition, *caller) {
 	t.Helper()
 	p, c := start(t, nil), newCaller()
 	p.Register(c, 1, job)
-	for first := 0; first < n; first += engine.DefaultTxnEntries {
-		var drafts []engine.Draft
-		for i := first; i < min(n, first+engine.DefaultTxnEntries); i++ {
+	for first := 0; first < n; first += call.DefaultTxnEntries {
+		var drafts []call.Draft
+		for i := first; i < min(n, first+call.DefaultTxnEntries); i++ {
 			drafts = append(drafts, draft(int64(i))...)
 		}
-		p.Write(c, 2, txn.ID{}, engine.Request{}, drafts)
+		p.Write(c, 2, txn.ID{}, call.Request{}, drafts)
 		require.NoError(t, c.await(2).err)
 		c.forget(2)
 	}
@@ -30,19 +30,19 @@ func crowd(t *testing.T, n int) (*partition.Partition, *caller) {
 }
 
 // endless is a query that takes minutes over some ten thousand entries.
-func endless() *engine.Query {
-	q := &engine.Query{Max: 1}
+func endless() *call.Query {
+	q := &call.Query{Max: 1}
 	for i := range 1024 {
 		in := template.Cond{Field: 0, Op: template.In}
 		for j := range 14 {
 			in.Values = append(in.Values, template.AppendInt(nil, -int64(14*i+j)-1))
 		}
-		q.Templates = append(q.Templates, engine.Template{Kind: 1, Conds: []template.Cond{in}})
+		q.Templates = append(q.Templates, call.Template{Kind: 1, Conds: []template.Cond{in}})
 	}
 	return q
 }
 
-func unequal(key int64) *engine.Query {
+func unequal(key int64) *call.Query {
 	q := query(key, false)
 	q.Templates[0].Conds[0].Op = template.Ne
 	return q
@@ -54,21 +54,21 @@ func TestSteps_OthersAreServedMeanwhile(t *testing.T) {
 	p.Count(c, 3, endless())
 	p.Find(c, 4, endless(), 0)
 	p.Find(c, 5, endless(), -1)
-	p.Write(c, 6, txn.ID{}, engine.Request{}, draft(77))
+	p.Write(c, 6, txn.ID{}, call.Request{}, draft(77))
 	require.NoError(t, c.await(6).err)
 	p.Find(c, 7, query(77, true), 0)
 	require.NoError(t, c.await(7).err)
-	for call := uint64(3); call <= 5; call++ {
-		require.True(t, c.waiting(call))
+	for callID := uint64(3); callID <= 5; callID++ {
+		require.True(t, c.waiting(callID))
 	}
 	require.Equal(t, 3, p.Stats().Waiting)
 
 	p.CancelWait(c, 3)
 	p.CancelWait(c, 4)
-	require.ErrorIs(t, c.await(3).err, engine.ErrCancelled)
-	require.ErrorIs(t, c.await(4).err, engine.ErrCancelled)
+	require.ErrorIs(t, c.await(3).err, call.ErrCancelled)
+	require.ErrorIs(t, c.await(4).err, call.ErrCancelled)
 	require.NoError(t, p.Close())
-	require.ErrorIs(t, c.await(5).err, engine.ErrClosed)
+	require.ErrorIs(t, c.await(5).err, call.ErrClosed)
 }
 
 func TestSteps_EndWithTheirCaller(t *testing.T) {
@@ -86,12 +86,12 @@ func TestSteps_EndWithTheirCaller(t *testing.T) {
 func TestSteps_EndWithTheirTransaction(t *testing.T) {
 	t.Parallel()
 	p, c := crowd(t, 20_000)
-	p.BeginTxn(c, 3, engine.Forever, engine.Request{}, "")
+	p.BeginTxn(c, 3, call.Forever, call.Request{}, "")
 	q := endless()
 	q.Txn = txn.ID{Number: c.await(3).grants[0].ID}
 	p.Find(c, 4, q, -1)
 	p.Abort(c, 5, q.Txn)
-	require.ErrorIs(t, c.await(4).err, engine.ErrTxnEnded)
+	require.ErrorIs(t, c.await(4).err, call.ErrTxnEnded)
 }
 
 func TestSteps_OutcomesAreWhole(t *testing.T) {
@@ -107,7 +107,7 @@ func TestSteps_OutcomesAreWhole(t *testing.T) {
 	require.Equal(t, rowOf(n-1), c.await(4).entries[0].Row)
 
 	many := unequal(0)
-	many.Max = engine.MaxFind
+	many.Max = call.MaxFind
 	p.Find(c, 5, many, 0)
 	require.Len(t, c.await(5).entries, many.Max)
 	require.Equal(t, rowOf(1), c.await(5).entries[0].Row)
@@ -120,10 +120,10 @@ func TestSteps_CallWaitsWhenItHasFoundNothing(t *testing.T) {
 	p.Find(c, 3, query(n, true), -1)
 	require.True(t, c.waiting(3), "it has looked at some of them")
 	p.Find(c, 4, query(n+1, true), 0)
-	require.ErrorIs(t, c.await(4).err, engine.ErrNoMatch)
+	require.ErrorIs(t, c.await(4).err, call.ErrNoMatch)
 	p.Find(c, 5, query(n+2, true), time.Nanosecond)
-	require.ErrorIs(t, c.await(5).err, engine.ErrNoMatch)
-	p.Write(c, 6, txn.ID{}, engine.Request{}, draft(n))
+	require.ErrorIs(t, c.await(5).err, call.ErrNoMatch)
+	p.Write(c, 6, txn.ID{}, call.Request{}, draft(n))
 	require.Len(t, c.await(3).entries, 1)
 }
 
@@ -139,7 +139,7 @@ func TestSteps_QueryWithTooManyOperandsIsRefused(t *testing.T) {
 		q.Templates[i] = q.Templates[0]
 	}
 	p.Count(c, 3, q)
-	require.ErrorIs(t, c.await(3).err, engine.ErrInvalidArgument)
+	require.ErrorIs(t, c.await(3).err, call.ErrInvalidArgument)
 	p.Find(c, 4, q, 0)
-	require.ErrorIs(t, c.await(4).err, engine.ErrInvalidArgument)
+	require.ErrorIs(t, c.await(4).err, call.ErrInvalidArgument)
 }

@@ -1,28 +1,29 @@
 package partition
 
 import (
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // BeginTxn begins a transaction for a client that calls itself holder. Result: Grants (one), whose ID is the transaction's number.
-func (p *Partition) BeginTxn(c Caller, call uint64, lease int64, by engine.Request, holder string) {
-	p.do(c, call, func(now int64) engine.Result {
+func (p *Partition) BeginTxn(c Caller, callID uint64, lease int64, by call.Request, holder string) {
+	p.do(c, callID, func(now int64) call.Result {
 		if err := p.roomForTxns(1); err != nil {
-			return engine.Result{Err: err}
+			return call.Result{Err: err}
 		}
 		return p.e.Begin(now, lease, by, holder)
 	})
 }
 
 // Lose aborts a transaction whose holder is gone without a word: that counts as an attempt of what it has taken.
-func (p *Partition) Lose(c Caller, call, number uint64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Lose(now, number) })
+func (p *Partition) Lose(c Caller, callID, number uint64) {
+	p.do(c, callID, func(now int64) call.Result { return p.e.Lose(now, number) })
 }
 
 // Commit stores drafts, if there are any, under a transaction and commits it: both or none. Result: Grants, one per draft. It returns false, without
 // a reply and without having done anything, if the transaction has branches in other partitions: then Decide commits it.
-func (p *Partition) Commit(c Caller, call uint64, id txn.ID, by engine.Request, drafts []engine.Draft) (alone bool) {
+func (p *Partition) Commit(c Caller, callID uint64, id txn.ID, by call.Request, drafts []call.Draft) (alone bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.err
@@ -36,13 +37,13 @@ func (p *Partition) Commit(c Caller, call uint64, id txn.ID, by engine.Request, 
 		err = p.roomForCommit(drafts)
 	}
 	if err != nil {
-		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return true
 	}
 	p.result = p.e.Commit(p.clock.now(), id, by, drafts)
 	alone = p.result.Err != engine.ErrSpans
 	if alone {
-		p.reply(c, call, &p.result)
+		p.reply(c, callID, &p.result)
 	}
 	p.finish()
 	return alone
@@ -71,34 +72,34 @@ func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
 }
 
 // Abort aborts a transaction here. Config.Dissolved is told if it has branches in other partitions.
-func (p *Partition) Abort(c Caller, call uint64, id txn.ID) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Abort(now, id) })
+func (p *Partition) Abort(c Caller, callID uint64, id txn.ID) {
+	p.do(c, callID, func(now int64) call.Result { return p.e.Abort(now, id) })
 }
 
 // Rollback undoes what was done here under a transaction, which goes on, but for the takes of the entries in keep.
-func (p *Partition) Rollback(c Caller, call uint64, id txn.ID, keep []uint64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Rollback(now, id, keep) })
+func (p *Partition) Rollback(c Caller, callID uint64, id txn.ID, keep []uint64) {
+	p.do(c, callID, func(now int64) call.Result { return p.e.Rollback(now, id, keep) })
 }
 
 // Defer makes the commit of a transaction put an entry that it has taken back, visible after delay, with one attempt more.
-func (p *Partition) Defer(c Caller, call uint64, id txn.ID, entry uint64, delay int64) {
-	p.do(c, call, func(now int64) engine.Result { return p.e.Defer(now, id, entry, delay) })
+func (p *Partition) Defer(c Caller, callID uint64, id txn.ID, entry uint64, delay int64) {
+	p.do(c, callID, func(now int64) call.Result { return p.e.Defer(now, id, entry, delay) })
 }
 
 // Update changes the row of an entry. Result: Version.
-func (p *Partition) Update(c Caller, call uint64, under txn.ID, by engine.Request, ch engine.Change) {
-	if err := p.checkSize([]engine.Draft{{Row: ch.Row}}); err != nil {
-		c.Reply(call, &engine.Result{Err: err}, 0, true)
+func (p *Partition) Update(c Caller, callID uint64, under txn.ID, by call.Request, ch call.Change) {
+	if err := p.checkSize([]call.Draft{{Row: ch.Row}}); err != nil {
+		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return
 	}
-	p.do(c, call, func(now int64) engine.Result {
+	p.do(c, callID, func(now int64) call.Result {
 		if under.IsZero() {
 			if err := p.admit(); err != nil {
-				return engine.Result{Err: err}
+				return call.Result{Err: err}
 			}
 		}
 		if b := p.cfg.Budget; b.Full() {
-			return engine.Result{Err: b.Refuse(engine.ErrSpaceFull)}
+			return call.Result{Err: b.Refuse(call.ErrSpaceFull)}
 		}
 		return p.e.Update(now, under, by, ch)
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 )
 
@@ -22,7 +23,7 @@ type callKey struct {
 // wait is one such call. All fields are guarded by Partition.mu.
 type wait struct {
 	callKey
-	query      *engine.Query     // of a find; nil for other calls
+	query      *call.Query       // of a find; nil for other calls
 	w          *engine.Waiter    // while it waits for an entry
 	steps      engine.Unfinished // while it goes on in steps
 	impatient  bool              // it does not wait for an entry, or not any more
@@ -35,9 +36,9 @@ const firstBudget = 1 << 13
 
 // Find reads, or takes if q.Take is set. Without a match it waits: not at all if d is 0, without end if d is
 // negative, or q is of entries that are held. q must stay unchanged until the reply. Result: Entries, or ErrNoMatch.
-func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration) {
+func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration) {
 	if q.Held {
-		p.queryInSteps(c, call, q, p.e.StartHeldFind)
+		p.queryInSteps(c, callID, q, p.e.StartHeldFind)
 		return
 	}
 	p.mu.Lock()
@@ -56,34 +57,34 @@ func (p *Partition) Find(c Caller, call uint64, q *engine.Query, d time.Duration
 		err = p.roomForTxns(q.Max)
 	}
 	if err != nil {
-		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return
 	}
 	var x *engine.Search
 	p.result, x = p.e.StartFind(p.clock.now(), firstBudget, q)
 	switch {
 	case x != nil:
-		p.goOn(&wait{callKey: callKey{c, call}, query: q, steps: x, impatient: d == 0}, d)
-	case d == 0 || !errors.Is(p.result.Err, engine.ErrNoMatch) || !p.park(c, call, q, d):
-		p.reply(c, call, &p.result)
+		p.goOn(&wait{callKey: callKey{c, callID}, query: q, steps: x, impatient: d == 0}, d)
+	case d == 0 || !errors.Is(p.result.Err, call.ErrNoMatch) || !p.park(c, callID, q, d):
+		p.reply(c, callID, &p.result)
 	}
 	p.finish()
 }
 
 // park makes a call wait. It reports false if there is nothing to wait for.
-func (p *Partition) park(c Caller, call uint64, q *engine.Query, d time.Duration) bool {
-	if p.crowded(c, call) {
+func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration) bool {
+	if p.crowded(c, callID) {
 		return true
 	}
 	if p.reading {
-		c.Reply(call, &engine.Result{Err: p.err}, 0, true) // nothing will come
+		c.Reply(callID, &call.Result{Err: p.err}, 0, true) // nothing will come
 		return true
 	}
 	if err := p.e.RoomToWait(q); err != nil {
-		c.Reply(call, &engine.Result{Err: err}, 0, true)
+		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return true
 	}
-	w := &wait{callKey: callKey{c, call}, query: q}
+	w := &wait{callKey: callKey{c, callID}, query: q}
 	if w.w = p.e.Park(q, w); w.w == nil {
 		return false
 	}
@@ -102,12 +103,12 @@ func (p *Partition) goOn(w *wait, d time.Duration) {
 }
 
 // crowded refuses a call if too many have had no reply yet.
-func (p *Partition) crowded(c Caller, call uint64) bool {
+func (p *Partition) crowded(c Caller, callID uint64) bool {
 	n := len(p.waits.byCall)
 	if !reached(n, 1, p.cfg.Bounds.Waiting) {
 		return false
 	}
-	c.Reply(call, &engine.Result{Err: full(fmt.Sprintf("%d calls that wait", n), int64(n), "max-waits")}, 0, true)
+	c.Reply(callID, &call.Result{Err: full(fmt.Sprintf("%d calls that wait", n), int64(n), "max-waits")}, 0, true)
 	return true
 }
 
@@ -134,15 +135,15 @@ func (p *Partition) step(w *wait, budget int) {
 
 // parkLate makes a call wait that has found nothing in steps, if it may.
 func (p *Partition) parkLate(w *wait) bool {
-	if w.query == nil || w.impatient || !errors.Is(p.result.Err, engine.ErrNoMatch) {
+	if w.query == nil || w.impatient || !errors.Is(p.result.Err, call.ErrNoMatch) {
 		return false
 	}
 	if p.reading {
-		p.result = engine.Result{Err: p.err}
+		p.result = call.Result{Err: p.err}
 		return false
 	}
 	if err := p.e.RoomToWait(w.query); err != nil {
-		p.result = engine.Result{Err: err}
+		p.result = call.Result{Err: err}
 		return false
 	}
 	w.w = p.e.Park(w.query, w)
@@ -168,18 +169,18 @@ func (p *Partition) granted(ew *engine.Waiter) {
 		return
 	}
 	p.waits.remove(w)
-	p.result = engine.Result{Err: ew.Err, Entries: ew.Got, Grants: ew.Grants, Depends: p.e.LSN()}
+	p.result = call.Result{Err: ew.Err, Entries: ew.Got, Grants: ew.Grants, Depends: p.e.LSN()}
 	p.reply(w.caller, w.call, &p.result)
 }
 
 // CancelWait ends a call that has had no reply with ErrCancelled: a Find that waits, or a call that goes on in steps. If the call has had its reply
 // it does nothing.
-func (p *Partition) CancelWait(c Caller, call uint64) {
+func (p *Partition) CancelWait(c Caller, callID uint64) {
 	p.mu.Lock()
-	w := p.waits.byCall[callKey{c, call}]
+	w := p.waits.byCall[callKey{c, callID}]
 	p.mu.Unlock()
 	if w != nil {
-		p.endWait(w, engine.ErrCancelled)
+		p.endWait(w, call.ErrCancelled)
 	}
 }
 
@@ -197,12 +198,12 @@ func (p *Partition) endWait(w *wait, err error) {
 	p.waits.remove(w)
 	p.stop(w)
 	if w.query == nil {
-		w.caller.Reply(w.call, &engine.Result{Err: err}, 0, true)
+		w.caller.Reply(w.call, &call.Result{Err: err}, 0, true)
 		return
 	}
 	under := w.query.Txn // the query is its caller's again after the reply
 	if err != nil {
-		w.caller.Reply(w.call, &engine.Result{Err: err}, 0, true)
+		w.caller.Reply(w.call, &call.Result{Err: err}, 0, true)
 	} else {
 		r := p.e.None(w.query)
 		p.reply(w.caller, w.call, &r)
@@ -227,7 +228,7 @@ func (p *Partition) endWaits(err error) {
 		if w.timer != nil {
 			w.timer.Stop()
 		}
-		w.caller.Reply(w.call, &engine.Result{Err: err}, 0, true)
+		w.caller.Reply(w.call, &call.Result{Err: err}, 0, true)
 	}
 	p.waits = waits{}
 }

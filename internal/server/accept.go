@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -25,7 +25,7 @@ func (s *Server) accept(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	crowded := s.cfg.Budget.Refusal(engine.ErrSpaceFull)
+	crowded := s.cfg.Budget.Refusal(call.ErrSpaceFull)
 	if len(s.conns) >= s.cfg.MaxConns {
 		crowded = fmt.Errorf("%w: the limit is %d", wire.ErrBusy, s.cfg.MaxConns)
 	}
@@ -148,9 +148,9 @@ func (s *Server) sessionFor(hello *wire.Greeting, remote string) (ss *session, r
 			old.end()
 		}
 	}
-	var client engine.Client
+	var client call.Client
 	if len(hello.Client) == len(client) {
-		client = engine.Client(hello.Client)
+		client = call.Client(hello.Client)
 	}
 	ss, previous := s.addSession(client, holderName(hello.Name, remote))
 	if previous != nil && ss != nil {
@@ -173,7 +173,7 @@ func holderName(name, remote string) string {
 }
 
 // addSession returns a new session, and the one that its client had before, if any.
-func (s *Server) addSession(client engine.Client, holder string) (ss, previous *session) {
+func (s *Server) addSession(client call.Client, holder string) (ss, previous *session) {
 	var t token
 	_, _ = rand.Read(t[:]) // it never fails
 	ss = newSession(s, t, client, holder)
@@ -184,7 +184,7 @@ func (s *Server) addSession(client engine.Client, holder string) (ss, previous *
 	}
 	s.sessions[t] = ss
 	s.cfg.Budget.Add(sessionBytes)
-	if client != (engine.Client{}) {
+	if client != (call.Client{}) {
 		previous = s.clients[client]
 		s.clients[client] = ss
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -16,7 +16,7 @@ type Backups interface {
 	// Backup takes snapshots of all spaces, of one moment, and keeps them until EndBackup. It returns them by the names of their spaces.
 	Backup(ctx context.Context) (id uint64, parts []Part, err error)
 	// ReadBackup reads from the snapshot of a space in a backup, from offset on, into p. It returns how much it has read and
-	// how large the snapshot is. It returns engine.ErrUnavailable if the backup has ended.
+	// how large the snapshot is. It returns call.ErrUnavailable if the backup has ended.
 	ReadBackup(id uint64, space string, offset int64, p []byte) (n int, size int64, err error)
 	// EndBackup lets go of a backup. It does nothing if that has ended.
 	EndBackup(id uint64)
@@ -28,18 +28,18 @@ type Part struct {
 	Position uint64 // in its log
 }
 
-var errNoBackups = fmt.Errorf("%w: this server makes no backups", engine.ErrInvalidArgument)
+var errNoBackups = fmt.Errorf("%w: this server makes no backups", call.ErrInvalidArgument)
 
 // handleBackup makes a backup, which belongs to the session and ends with it at the latest.
-func (s *session) handleBackup(call uint64) error {
+func (s *session) handleBackup(callID uint64) error {
 	of := s.srv.cfg.Backups
 	if of == nil {
-		return s.fail(call, errNoBackups)
+		return s.fail(callID, errNoBackups)
 	}
 	if err := s.beginBackup(); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	return s.apart(call, func(ctx context.Context) error {
+	return s.apart(callID, func(ctx context.Context) error {
 		id, parts, err := of.Backup(ctx)
 		s.own(id, err == nil)
 		if err != nil {
@@ -49,7 +49,7 @@ func (s *session) handleBackup(call uint64) error {
 		for _, p := range parts {
 			body = binary.AppendUvarint(wire.AppendBytes(body, p.Space), p.Position)
 		}
-		return s.answer(call, body)
+		return s.answer(callID, body)
 	})
 }
 
@@ -90,10 +90,10 @@ func (s *session) endBackups() {
 }
 
 // handleEndBackup ends a backup of the session.
-func (s *session) handleEndBackup(call uint64, d wire.Decoder) error {
+func (s *session) handleEndBackup(callID uint64, d wire.Decoder) error {
 	id := d.Uvarint()
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	s.mu.Lock()
 	i := slices.Index(s.backups, id)
@@ -104,26 +104,26 @@ func (s *session) handleEndBackup(call uint64, d wire.Decoder) error {
 	if i >= 0 {
 		s.srv.cfg.Backups.EndBackup(id)
 	}
-	return s.answer(call, nil)
+	return s.answer(callID, nil)
 }
 
 // fetchSize bounds what one Fetch returns.
 const fetchSize = 512 << 10
 
 // handleFetch hands out a piece of a backup.
-func (s *session) handleFetch(call uint64, d wire.Decoder) error {
+func (s *session) handleFetch(callID uint64, d wire.Decoder) error {
 	id, space, offset := d.Uvarint(), string(d.Bytes()), d.Uvarint()
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	of := s.srv.cfg.Backups
 	if of == nil {
-		return s.fail(call, errNoBackups)
+		return s.fail(callID, errNoBackups)
 	}
 	if offset > 1<<62 {
-		return s.fail(call, fmt.Errorf("%w: offset %d", engine.ErrInvalidArgument, offset))
+		return s.fail(callID, fmt.Errorf("%w: offset %d", call.ErrInvalidArgument, offset))
 	}
-	return s.apart(call, func(context.Context) error {
+	return s.apart(callID, func(context.Context) error {
 		p := pieces.Get().(*piece)
 		defer pieces.Put(p)
 		n, size, err := of.ReadBackup(id, space, int64(offset), p[binary.MaxVarintLen64:])
@@ -133,7 +133,7 @@ func (s *session) handleFetch(call uint64, d wire.Decoder) error {
 		head := binary.AppendUvarint(nil, uint64(size))
 		from := binary.MaxVarintLen64 - len(head)
 		copy(p[from:], head)
-		return s.answer(call, p[from:binary.MaxVarintLen64+n])
+		return s.answer(callID, p[from:binary.MaxVarintLen64+n])
 	})
 }
 

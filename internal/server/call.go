@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
@@ -14,7 +14,7 @@ import (
 // handle serves one frame. An error ends the connection; a call that is merely wrong gets a Failure.
 func (s *session) handle(f wire.Frame) error {
 	if s.srv.cfg.Budget.Full() && !frugal(f.Type) {
-		return s.fail(f.ID, s.srv.cfg.Budget.Refuse(engine.ErrSpaceFull))
+		return s.fail(f.ID, s.srv.cfg.Budget.Refuse(call.ErrSpaceFull))
 	}
 	switch f.Type {
 	case wire.Echo:
@@ -54,7 +54,7 @@ func (s *session) handle(f wire.Frame) error {
 func (s *session) echo(f wire.Frame) error {
 	b, n := s.srv.cfg.Budget, int64(len(f.Body))
 	if !b.Reserve(n) {
-		return s.fail(f.ID, b.Refuse(engine.ErrSpaceFull))
+		return s.fail(f.ID, b.Refuse(call.ErrSpaceFull))
 	}
 	defer b.Add(-n) // by then the session has charged it
 	return s.answer(f.ID, f.Body)
@@ -66,7 +66,7 @@ func (s *session) handleSpace(f wire.Frame) error {
 	handle := d.Uvarint()
 	c := s.caller(handle)
 	if c == nil {
-		return s.fail(f.ID, fmt.Errorf("%w: no space was opened as %d", engine.ErrInvalidArgument, handle))
+		return s.fail(f.ID, fmt.Errorf("%w: no space was opened as %d", call.ErrInvalidArgument, handle))
 	}
 	if c.stale.Load() {
 		return s.failStale(f)
@@ -136,19 +136,19 @@ func (s *session) send(t wire.Type, id uint64, body []byte) error {
 	return nil
 }
 
-func (s *session) answer(call uint64, body []byte) error { return s.send(wire.Answer, call, body) }
+func (s *session) answer(callID uint64, body []byte) error { return s.send(wire.Answer, callID, body) }
 
 // refuse ends a call whose body is malformed. The frame was in order, so the connection goes on.
-func (s *session) refuse(call uint64, err error) error {
-	return s.fail(call, malformed(err))
+func (s *session) refuse(callID uint64, err error) error {
+	return s.fail(callID, malformed(err))
 }
 
 // malformed returns the error of a call whose body is malformed, as err says.
-func malformed(err error) error { return fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err) }
+func malformed(err error) error { return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err) }
 
 // fail ends a call with an error.
-func (s *session) fail(call uint64, err error) error {
-	return s.send(wire.Failure, call, wire.AppendError(nil, err))
+func (s *session) fail(callID uint64, err error) error {
+	return s.send(wire.Failure, callID, wire.AppendError(nil, err))
 }
 
 func (s *session) handleAck(d wire.Decoder) error {
@@ -167,21 +167,21 @@ func (s *session) handleAck(d wire.Decoder) error {
 }
 
 // handleOpen opens a space under the handle that the client chose.
-func (s *session) handleOpen(call uint64, d wire.Decoder) error {
+func (s *session) handleOpen(callID uint64, d wire.Decoder) error {
 	handle, name, number := d.Uvarint(), d.Bytes(), d.Uvarint()
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	if handle >= uint64(s.srv.cfg.MaxSpaces) || len(name) > wire.MaxName {
-		return s.fail(call, fmt.Errorf("%w: open space %.40q as %d", engine.ErrInvalidArgument, name, handle))
+		return s.fail(callID, fmt.Errorf("%w: open space %.40q as %d", call.ErrInvalidArgument, name, handle))
 	}
 	before := s.caller(handle)
 	switch {
 	case before == nil:
 	case before.name != string(name):
-		return s.fail(call, fmt.Errorf("%w: another space is open as %d", engine.ErrInvalidArgument, handle))
+		return s.fail(callID, fmt.Errorf("%w: another space is open as %d", call.ErrInvalidArgument, handle))
 	case !before.stale.Load():
-		before.answerOpenedAgain(call)
+		before.answerOpenedAgain(callID)
 		return nil
 	}
 	n := s.srv.nowhere
@@ -191,19 +191,19 @@ func (s *session) handleOpen(call uint64, d wire.Decoder) error {
 		defer n.mu.Unlock()
 		c := s.newCaller(handle, string(name), n.p)
 		n.addLocked(c)
-		c.answerOpened(call, &wire.Opened{}, 0, true)
+		c.answerOpened(callID, &wire.Opened{}, 0, true)
 		s.opened(c)
 		return nil
 	}
 	n.mu.Unlock()
 	if err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	c, o := s.newCaller(handle, string(name), p), &wire.Opened{Incarnation: incarnation}
-	if s.client == (engine.Client{}) {
-		c.answerOpened(call, o, 0, true)
-	} else if err := c.openSession(call, number, o); err != nil {
-		return s.fail(call, err)
+	if s.client == (call.Client{}) {
+		c.answerOpened(callID, o, 0, true)
+	} else if err := c.openSession(callID, number, o); err != nil {
+		return s.fail(callID, err)
 	}
 	s.opened(c)
 	return nil
@@ -220,12 +220,12 @@ func (s *session) newCaller(handle uint64, name string, p *partition.Partition) 
 
 // openSession makes c the one that calls on behalf of the client, and answers the call that opens the space. It fails,
 // without an answer, while the space cannot tell which transactions of the client are open.
-func (c *caller) openSession(call, number uint64, o *wire.Opened) (err error) {
+func (c *caller) openSession(callID, number uint64, o *wire.Opened) (err error) {
 	if c.session, o.Lost, err = c.p.OpenSession(c.s.client, number); err != nil {
 		return err
 	}
 	o.Session = c.session
-	err = c.p.Adopt(c.session, c, func(open []engine.OpenTxn, lsn partition.LSN, durable bool) {
+	err = c.p.Adopt(c.session, c, func(open []call.OpenTxn, lsn partition.LSN, durable bool) {
 		if number == 0 { // none has ended that the client knows
 			lsn, durable = 0, true
 		}
@@ -233,7 +233,7 @@ func (c *caller) openSession(call, number uint64, o *wire.Opened) (err error) {
 		for _, t := range open {
 			o.Txns = append(o.Txns, wire.OpenTxn(t))
 		}
-		c.answerOpened(call, o, lsn, durable)
+		c.answerOpened(callID, o, lsn, durable)
 	})
 	if err != nil {
 		c.p.CloseSession(c.session, false)
@@ -243,25 +243,25 @@ func (c *caller) openSession(call, number uint64, o *wire.Opened) (err error) {
 
 // answerOpened answers an Open. An answer that names the transactions which are open says that the others have ended:
 // no crash may bring them back.
-func (c *caller) answerOpened(call uint64, o *wire.Opened, lsn partition.LSN, durable bool) {
+func (c *caller) answerOpened(callID uint64, o *wire.Opened, lsn partition.LSN, durable bool) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.opened = wire.AppendOpened(nil, o)
-	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, call, c.opened), lsn, durable)
+	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), lsn, durable)
 }
 
 // answerOpenedAgain answers another Open, after the first.
-func (c *caller) answerOpenedAgain(call uint64) {
+func (c *caller) answerOpenedAgain(callID uint64) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	durable := len(c.later.buf) == 0
-	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, call, c.opened), 0, durable)
+	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), 0, durable)
 }
 
 // opened makes c the one for its handle.
 func (s *session) opened(c *caller) {
 	s.addCaller(c)
-	if errors.Is(c.p.Err(), engine.ErrDropped) { // Server.dropped may not have seen c
+	if errors.Is(c.p.Err(), call.ErrDropped) { // Server.dropped may not have seen c
 		c.reset()
 	}
 }
@@ -284,31 +284,31 @@ func (s *session) addCaller(c *caller) {
 	s.callers[c.handle] = c
 }
 
-func (s *session) handleSpaces(call uint64) error {
+func (s *session) handleSpaces(callID uint64) error {
 	var body []byte
 	for _, name := range s.srv.cfg.Spaces.Names() {
 		body = wire.AppendBytes(body, name)
 	}
-	return s.answer(call, body)
+	return s.answer(callID, body)
 }
 
 // handleWrite passes on a Write. The drafts' rows alias the read buffer; the partition copies them.
-func (s *session) handleWrite(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleWrite(c *caller, callID uint64, d wire.Decoder) error {
 	id := d.Txn()
 	drafts, err := s.decodeDrafts(c, &d)
 	if err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	under, err := c.under(id)
 	if err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	c.p.Write(c, tag(wire.Write, call), under, c.byAlone(under, call), drafts)
+	c.p.Write(c, tag(wire.Write, callID), under, c.byAlone(under, callID), drafts)
 	return nil
 }
 
 // decodeDrafts decodes the entries to be written that are the rest of a body. They are valid until the next frame.
-func (s *session) decodeDrafts(c *caller, d *wire.Decoder) ([]engine.Draft, error) {
+func (s *session) decodeDrafts(c *caller, d *wire.Decoder) ([]call.Draft, error) {
 	drafts := d.Drafts(s.drafts[:0])
 	s.drafts = drafts[:0]
 	if cap(drafts) > 1024 {
@@ -325,88 +325,88 @@ func (s *session) decodeDrafts(c *caller, d *wire.Decoder) ([]engine.Draft, erro
 	return drafts, nil
 }
 
-func checkRow(p *partition.Partition, kind engine.KindID, row template.Row) error {
+func checkRow(p *partition.Partition, kind call.KindID, row template.Row) error {
 	schema := p.Schema(kind)
 	if schema == nil {
-		return fmt.Errorf("%w: number %d", engine.ErrUnknownKind, kind)
+		return fmt.Errorf("%w: number %d", call.ErrUnknownKind, kind)
 	}
 	err := row.Check(schema)
 	if err == nil || errors.Is(err, template.ErrSchemaConflict) {
 		return err
 	}
-	return fmt.Errorf("%w: entry of kind %q: %w", engine.ErrInvalidArgument, schema.Kind, err)
+	return fmt.Errorf("%w: entry of kind %q: %w", call.ErrInvalidArgument, schema.Kind, err)
 }
 
 // handleUpdate passes on an Update. The row aliases the read buffer; the partition copies it.
-func (s *session) handleUpdate(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleUpdate(c *caller, callID uint64, d wire.Decoder) error {
 	id, ch := d.Txn(), d.Change()
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	if err := checkRow(c.p, ch.Kind, ch.Row); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	under, err := c.under(id)
 	if err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	c.p.Update(c, tag(wire.Update, call), under, c.byAlone(under, call), ch)
+	c.p.Update(c, tag(wire.Update, callID), under, c.byAlone(under, callID), ch)
 	return nil
 }
 
-func (s *session) handleRegister(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleRegister(c *caller, callID uint64, d wire.Decoder) error {
 	schema, err := template.DecodeSchema(d.Rest())
 	if err != nil {
-		return s.fail(call, fmt.Errorf("%w: %w", engine.ErrInvalidArgument, err))
+		return s.fail(callID, fmt.Errorf("%w: %w", call.ErrInvalidArgument, err))
 	}
-	c.p.Register(c, tag(wire.Register, call), schema)
+	c.p.Register(c, tag(wire.Register, callID), schema)
 	return nil
 }
 
 // handleSchema answers with the number of the named kind, after its schema.
-func (s *session) handleSchema(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleSchema(c *caller, callID uint64, d wire.Decoder) error {
 	name := d.Bytes()
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	k := c.p.KindID(string(name))
 	if k == 0 {
-		return s.fail(call, engine.ErrUnknownKind)
+		return s.fail(callID, call.ErrUnknownKind)
 	}
 	s.mu.Lock()
 	c.announceKindLocked(k)
 	s.mu.Unlock()
-	return s.answer(call, binary.AppendUvarint(nil, uint64(k)))
+	return s.answer(callID, binary.AppendUvarint(nil, uint64(k)))
 }
 
 // handleDrop passes on a Drop.
-func (s *session) handleDrop(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleDrop(c *caller, callID uint64, d wire.Decoder) error {
 	name := string(d.Bytes())
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
-	c.p.Drop(c, tag(wire.Drop, call), name)
+	c.p.Drop(c, tag(wire.Drop, callID), name)
 	return nil
 }
 
 // handleContents passes on a Contents.
-func (s *session) handleContents(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleContents(c *caller, callID uint64, d wire.Decoder) error {
 	id, held := d.Selection()
 	cursor, limit := d.Cursor(), d.Uvarint()
 	q := new(wire.Query) // it lives until the reply
 	q.Decode(&d)
 	q.ID, q.Held, q.Max = id, held, int(min(limit, wire.MaxFind))
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	var err error
 	if q.Txn, err = c.under(q.Txn); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	if err := c.checkKinds(&q.Query); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	c.p.Contents(c, tag(wire.Contents, call), &q.Query, cursor)
+	c.p.Contents(c, tag(wire.Contents, callID), &q.Query, cursor)
 	return nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
@@ -66,7 +66,7 @@ func (o *outlet) Lost(err error) {
 	s := o.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if errors.Is(err, engine.ErrOutcomeUnknown) && s.client != (engine.Client{}) {
+	if errors.Is(err, call.ErrOutcomeUnknown) && s.client != (call.Client{}) {
 		err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err) // which is its only number
 	}
 	o.of.resetLocked()
@@ -102,8 +102,8 @@ type caller struct {
 	left      bool                 // owned by the session's writer; the partition has forgotten it
 	txns      openTxns             // guarded by s.mu
 
-	recalled    engine.Grant // guarded by s.mu; of the registration whose Notify was recalled last
-	recalledSeq uint64       // guarded by s.mu
+	recalled    call.Grant // guarded by s.mu; of the registration whose Notify was recalled last
+	recalledSeq uint64     // guarded by s.mu
 }
 
 var _ partition.Holder = (*caller)(nil)
@@ -151,11 +151,11 @@ func (c *caller) inheritLocked(old *caller) {
 }
 
 // tag makes the number under which a partition knows a call: the client's number, and what was called.
-func tag(op wire.Type, call uint64) uint64 { return uint64(op)<<56 | call }
+func tag(op wire.Type, callID uint64) uint64 { return uint64(op)<<56 | callID }
 
 // Reply implements partition.Caller.
-func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durable bool) {
-	op, call := wire.Type(tagged>>56), tagged&wire.MaxCall
+func (c *caller) Reply(tagged uint64, r *call.Result, lsn partition.LSN, durable bool) {
+	op, callID := wire.Type(tagged>>56), tagged&wire.MaxCall
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,43 +163,43 @@ func (c *caller) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durab
 		c.receipts.durableUpTo(lsn)
 	}
 	if op&opRecalled != 0 {
-		c.recallLocked(op&^opRecalled, call, r, lsn, durable)
+		c.recallLocked(op&^opRecalled, callID, r, lsn, durable)
 		return
 	}
 	var q *find
 	err := r.Err
 	switch op {
 	case wire.Find, wire.Count:
-		if q, err = s.settleLocked(call, err); q == nil {
+		if q, err = s.settleLocked(callID, err); q == nil {
 			return
 		}
 	case wire.Commit, wire.Abort:
-		c.txns.settle(call, err)
+		c.txns.settle(callID, err)
 	}
 	if err == nil {
 		c.announceLocked(op, r)
-	} else if errors.Is(err, engine.ErrUnknownKind) {
+	} else if errors.Is(err, call.ErrUnknownKind) {
 		c.announceDroppedLocked()
 	}
 	buf := c.bufferLocked(durable)
 	switch {
-	case q != nil && q.Hidden && (err == nil || errors.Is(err, engine.ErrNoMatch)):
-		buf = wire.AppendCounted(buf, call, r)
+	case q != nil && q.Hidden && (err == nil || errors.Is(err, call.ErrNoMatch)):
+		buf = wire.AppendCounted(buf, callID, r)
 	case err != nil:
-		buf = wire.AppendFailure(buf, call, err)
+		buf = wire.AppendFailure(buf, callID, err)
 	case q != nil && q.Begin:
 		buf = c.appendBegunLocked(buf, q, r)
 	default:
-		buf = c.appendAnswer(buf, op, call, r)
+		buf = c.appendAnswer(buf, op, callID, r)
 	}
 	c.emitLocked(buf, lsn, durable)
 }
 
 // recallLocked passes on the outcome that a call has had.
-func (c *caller) recallLocked(op wire.Type, call uint64, r *engine.Result, lsn partition.LSN, durable bool) {
+func (c *caller) recallLocked(op wire.Type, callID uint64, r *call.Result, lsn partition.LSN, durable bool) {
 	buf := c.bufferLocked(durable)
 	if r.Err != nil {
-		c.emitLocked(wire.AppendFailure(buf, call, r.Err), lsn, durable)
+		c.emitLocked(wire.AppendFailure(buf, callID, r.Err), lsn, durable)
 		return
 	}
 	c.announceLocked(op, r)
@@ -207,7 +207,7 @@ func (c *caller) recallLocked(op wire.Type, call uint64, r *engine.Result, lsn p
 	if op == wire.Notify {
 		c.recalled, c.recalledSeq = r.Grants[0], r.Seq
 	}
-	c.emitLocked(c.appendAnswer(buf, op, call, r), lsn, durable)
+	c.emitLocked(c.appendAnswer(buf, op, callID, r), lsn, durable)
 }
 
 // Event implements partition.Caller; events go to listeners.
@@ -215,14 +215,14 @@ func (c *caller) Event(*partition.Event, partition.LSN, bool) bool { return fals
 
 // announceLocked sends the schemas that the client needs to understand r and does not have. They go out at once, ahead of
 // all that is held back, so that they are ahead of whatever comes to need them.
-func (c *caller) announceLocked(op wire.Type, r *engine.Result) {
+func (c *caller) announceLocked(op wire.Type, r *call.Result) {
 	switch op {
 	case wire.Register:
-		c.announceKindLocked(engine.KindID(r.Count))
+		c.announceKindLocked(call.KindID(r.Count))
 	case wire.Kinds:
 		for i, n := range r.Counts {
 			if n >= 0 {
-				c.announceKindLocked(engine.KindID(i + 1))
+				c.announceKindLocked(call.KindID(i + 1))
 			}
 		}
 	default:
@@ -233,17 +233,17 @@ func (c *caller) announceLocked(op wire.Type, r *engine.Result) {
 }
 
 // appendAnswer appends the answer to a call that succeeded. The session is locked.
-func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.Result) []byte {
+func (c *caller) appendAnswer(dst []byte, op wire.Type, callID uint64, r *call.Result) []byte {
 	switch op {
 	case wire.Find:
-		return wire.AppendEntries(dst, call, nil, r.Entries)
+		return wire.AppendEntries(dst, callID, nil, r.Entries)
 	case wire.Contents:
-		return wire.AppendPage(dst, call, r)
+		return wire.AppendPage(dst, callID, r)
 	case wire.Outcome:
-		return wire.AppendOutcome(dst, call, r)
+		return wire.AppendOutcome(dst, callID, r)
 	}
 	start := len(dst)
-	dst = wire.Begin(dst, wire.Answer, call)
+	dst = wire.Begin(dst, wire.Answer, callID)
 	switch op {
 	case wire.Write, wire.Commit:
 		for i := range r.Grants {
@@ -273,7 +273,7 @@ func (c *caller) appendAnswer(dst []byte, op wire.Type, call uint64, r *engine.R
 }
 
 // appendBegunLocked appends the answer to a Find that has begun a transaction for each entry.
-func (c *caller) appendBegunLocked(dst []byte, q *find, r *engine.Result) []byte {
+func (c *caller) appendBegunLocked(dst []byte, q *find, r *call.Result) []byte {
 	b := wire.Begun{Lease: r.Grants[0].Granted} // each has the same
 	if !q.since.IsZero() {
 		b.Waited = time.Since(q.since)

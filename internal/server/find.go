@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -39,26 +39,26 @@ const (
 const keptQuery = 64 << 10
 
 // handleFind passes a Find on.
-func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleFind(c *caller, callID uint64, d wire.Decoder) error {
 	q := s.scratch
 	wait := q.DecodeFind(&d)
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	var err error
 	if q.Txn, err = c.under(q.Txn); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	if err := c.checkKinds(&q.Query.Query); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	if q.Take {
-		q.By = c.byAlone(q.Txn, call)
+		q.By = c.byAlone(q.Txn, callID)
 	}
 	if q.Begin {
 		q.Holder = s.holder
 	}
-	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Find, c, call, wait != 0, time.Time{}, time.Time{}
+	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Find, c, callID, wait != 0, time.Time{}, time.Time{}
 	if wait > 0 {
 		q.deadline = time.Now().Add(wait)
 	}
@@ -69,22 +69,22 @@ func (s *session) handleFind(c *caller, call uint64, d wire.Decoder) error {
 }
 
 // handleCount passes a Count on.
-func (s *session) handleCount(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleCount(c *caller, callID uint64, d wire.Decoder) error {
 	q := s.scratch
 	id, held := d.Selection()
 	q.Decode(&d)
 	q.ID, q.Held, q.Max = id, held, 1 // of any
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	var err error
 	if q.Txn, err = c.under(q.Txn); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	if err := c.checkKinds(&q.Query.Query); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Count, c, call, false, time.Time{}, time.Time{}
+	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Count, c, callID, false, time.Time{}, time.Time{}
 	return s.begin(q, 0)
 }
 
@@ -144,7 +144,7 @@ func (s *session) reserve(q *find, wait time.Duration) (granted time.Duration, r
 	case large && wait != 0 && b.Keep(size):
 		return wait, size, nil
 	case large && !b.Reserve(size):
-		return 0, 0, b.Refuse(engine.ErrSpaceFull)
+		return 0, 0, b.Refuse(call.ErrSpaceFull)
 	case !large:
 		size = 0
 	}
@@ -154,8 +154,8 @@ func (s *session) reserve(q *find, wait time.Duration) (granted time.Duration, r
 
 // cramped returns the error of a find that has ended with err: one that was not allowed to wait was refused.
 func (s *session) cramped(q *find, err error) error {
-	if q.cramped && errors.Is(err, engine.ErrNoMatch) {
-		return s.srv.cfg.Budget.Refuse(engine.ErrSpaceFull)
+	if q.cramped && errors.Is(err, call.ErrNoMatch) {
+		return s.srv.cfg.Budget.Refuse(call.ErrSpaceFull)
 	}
 	return err
 }
@@ -168,11 +168,11 @@ func (s *session) beginLocked(q *find) {
 // issue hands q, with which beginLocked has begun, to its partition. It reports whether q has had its reply and may be
 // used again; if not, q has become one of those that wait.
 func (s *session) issue(q *find, wait time.Duration) (replied bool) {
-	call := tag(q.op, q.call)
+	callID := tag(q.op, q.call)
 	if q.op == wire.Count {
-		q.caller.p.Count(q.caller, call, &q.Query.Query)
+		q.caller.p.Count(q.caller, callID, &q.Query.Query)
 	} else {
-		q.caller.p.Find(q.caller, call, &q.Query.Query, wait)
+		q.caller.p.Find(q.caller, callID, &q.Query.Query, wait)
 	}
 
 	s.mu.Lock()
@@ -185,7 +185,7 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	late := !replied && (s.leaving || c.nowhere && c.stale.Load())
 	s.mu.Unlock()
 	if late { // the server began to shut down meanwhile, or the space was created, and this one was not seen
-		c.p.CancelWait(c, call)
+		c.p.CancelWait(c, callID)
 	}
 	return replied
 }
@@ -193,16 +193,16 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 // settleLocked ends a find or a count that the partition has replied to with err. It returns the find, which is good only as long as the session is
 // locked, and the error for the client; or nil if the client is not to hear of it because the find will be issued again when the
 // client is back.
-func (s *session) settleLocked(call uint64, err error) (*find, error) {
-	if q := s.issuing; q != nil && q.call == call {
+func (s *session) settleLocked(callID uint64, err error) (*find, error) {
+	if q := s.issuing; q != nil && q.call == callID {
 		q.replied = true
 		return q, s.cramped(q, err)
 	}
-	q := s.waiting[call]
+	q := s.waiting[callID]
 	if q == nil {
 		return nil, nil // nobody waits for it
 	}
-	interrupted := errors.Is(err, engine.ErrCancelled) && !q.cancelled
+	interrupted := errors.Is(err, call.ErrCancelled) && !q.cancelled
 	if interrupted && s.conn == nil && !s.ended {
 		q.parked = true
 		return nil, nil
@@ -231,16 +231,16 @@ func (s *session) newFind() *find {
 }
 
 // cancelWait ends a call whose outcome the client does not want any more.
-func (s *session) cancelWait(call uint64) {
+func (s *session) cancelWait(callID uint64) {
 	var c *caller
 	s.mu.Lock()
-	if q := s.waiting[call]; q != nil {
+	if q := s.waiting[callID]; q != nil {
 		q.cancelled = true
-		c, call = q.caller, tag(q.op, call)
+		c, callID = q.caller, tag(q.op, callID)
 	}
 	s.mu.Unlock()
 	if c != nil {
-		c.p.CancelWait(c, call)
+		c.p.CancelWait(c, callID)
 	}
 }
 
@@ -252,9 +252,9 @@ func (s *session) interruptWaits(of *caller) {
 	}
 	s.mu.Lock()
 	waits := make([]wait, 0, len(s.waiting))
-	for call, q := range s.waiting {
+	for callID, q := range s.waiting {
 		if of == nil || q.caller == of {
-			waits = append(waits, wait{q.caller, tag(q.op, call)})
+			waits = append(waits, wait{q.caller, tag(q.op, callID)})
 		}
 	}
 	s.mu.Unlock()

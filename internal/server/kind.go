@@ -4,14 +4,14 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
 )
 
-// checkKinds returns engine.ErrUnknownKind if the client has made q for classes that a kind has no longer, or for one that was dropped: the client
+// checkKinds returns call.ErrUnknownKind if the client has made q for classes that a kind has no longer, or for one that was dropped: the client
 // is told and makes the call again. Of kinds that q names, and the space has, it is told the numbers.
-func (c *caller) checkKinds(q *engine.Query) error {
+func (c *caller) checkKinds(q *call.Query) error {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	for i := range q.Templates {
@@ -28,11 +28,11 @@ func (c *caller) checkKinds(q *engine.Query) error {
 		case old == nil || schema == nil:
 		case c.p.IsDropped(t.Kind):
 			c.announceDroppedLocked()
-			return fmt.Errorf("%w: kind %q was dropped", engine.ErrUnknownKind, schema.Kind)
+			return fmt.Errorf("%w: kind %q was dropped", call.ErrUnknownKind, schema.Kind)
 		case old != schema:
 			c.announceKindLocked(t.Kind)
 			if !schema.Extends(old) {
-				return fmt.Errorf("%w: kind %q has other classes now", engine.ErrUnknownKind, schema.Kind)
+				return fmt.Errorf("%w: kind %q has other classes now", call.ErrUnknownKind, schema.Kind)
 			}
 		}
 	}
@@ -40,7 +40,7 @@ func (c *caller) checkKinds(q *engine.Query) error {
 }
 
 // announceKindLocked tells the client the schema of a kind, unless it has it.
-func (c *caller) announceKindLocked(k engine.KindID) {
+func (c *caller) announceKindLocked(k call.KindID) {
 	schema := c.p.Schema(k)
 	if int(k) < len(c.announced) && c.announced[k] == schema || schema == nil {
 		return
@@ -55,15 +55,15 @@ func (c *caller) announceKindLocked(k engine.KindID) {
 // announceDroppedLocked tells the client which of the kinds that it knows were dropped.
 func (c *caller) announceDroppedLocked() {
 	for k, schema := range c.announced {
-		if schema != nil && c.p.KindID(schema.Kind) != engine.KindID(k) {
+		if schema != nil && c.p.KindID(schema.Kind) != call.KindID(k) {
 			c.announced[k] = nil
-			c.sendKindLocked(engine.KindID(k), nil)
+			c.sendKindLocked(call.KindID(k), nil)
 		}
 	}
 }
 
 // sendKindLocked sends a Kind: without a schema, the kind was dropped.
-func (c *caller) sendKindLocked(k engine.KindID, schema *template.Schema) {
+func (c *caller) sendKindLocked(k call.KindID, schema *template.Schema) {
 	out := c.s.out.Buffer()
 	start := len(out)
 	out = binary.AppendUvarint(wire.Begin(out, wire.Kind, c.handle), uint64(k))

@@ -5,11 +5,11 @@ import (
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/budget"
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// ClientLimits bound what one client may have at a time. What is beyond is refused with engine.ErrSpaceFull. Zero is the default, negative no bound.
+// ClientLimits bound what one client may have at a time. What is beyond is refused with call.ErrSpaceFull. Zero is the default, negative no bound.
 type ClientLimits struct {
 	Waits         int // calls that wait; 0: 100,000
 	Registrations int // in one space, that the client listens to; 0: 10,000
@@ -30,7 +30,7 @@ func tooMany(have, limit int, of, setting string) error {
 	if limit < 0 || have < limit {
 		return nil
 	}
-	return fmt.Errorf("%w: this client has %d %s, as many as --%s allows", engine.ErrSpaceFull, have, of, setting)
+	return fmt.Errorf("%w: this client has %d %s, as many as --%s allows", call.ErrSpaceFull, have, of, setting)
 }
 
 // What sessions take beside what they count.

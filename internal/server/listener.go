@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
@@ -42,39 +42,39 @@ func newListener(c *caller, window, registration, seq uint64) *listener {
 }
 
 // handleNotify makes a registration.
-func (s *session) handleNotify(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleNotify(c *caller, callID uint64, d wire.Decoder) error {
 	lease, window, on := d.Lease(), d.Uvarint(), d.EventSet()
 	q := new(wire.Query)
 	q.Decode(&d)
 	q.Max = 1
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	var err error
 	if q.Txn, err = c.under(q.Txn); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	if err := c.roomForListener(); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
 	if err := c.checkKinds(&q.Query); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	q.By = c.byAlone(q.Txn, call)
-	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, call), &q.Query, on, lease)
+	q.By = c.byAlone(q.Txn, callID)
+	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, callID), &q.Query, on, lease)
 	return nil
 }
 
 // handleAttach makes this session the listener of a registration that another one made, from an event number on.
-func (s *session) handleAttach(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleAttach(c *caller, callID uint64, d wire.Decoder) error {
 	registration, after, window := d.Uvarint(), d.Uvarint(), d.Uvarint()
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	if err := c.roomForListener(); err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	c.p.Attach(newListener(c, window, registration, after), tag(wire.Attach, call), registration, after)
+	c.p.Attach(newListener(c, window, registration, after), tag(wire.Attach, callID), registration, after)
 	return nil
 }
 
@@ -116,8 +116,8 @@ func (s *session) handleAcknowledge(c *caller, d wire.Decoder) error {
 }
 
 // Reply implements partition.Caller for the call that made or attached l.
-func (l *listener) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, durable bool) {
-	op, call := wire.Type(tagged>>56), tagged&wire.MaxCall
+func (l *listener) Reply(tagged uint64, r *call.Result, lsn partition.LSN, durable bool) {
+	op, callID := wire.Type(tagged>>56), tagged&wire.MaxCall
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,17 +125,17 @@ func (l *listener) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, dur
 		l.adoptLocked(op, r)
 	}
 	if op == opRevive {
-		if errors.Is(r.Err, engine.ErrLeaseEnded) {
+		if errors.Is(r.Err, call.ErrLeaseEnded) {
 			l.endedLocked(lsn, durable)
 		}
 		return // otherwise the client hears nothing of it
 	}
 	buf := l.bufferLocked(durable)
 	if r.Err != nil {
-		buf = wire.AppendFailure(buf, call, r.Err)
+		buf = wire.AppendFailure(buf, callID, r.Err)
 	} else {
 		start := len(buf)
-		buf = wire.Begin(buf, wire.Answer, call)
+		buf = wire.Begin(buf, wire.Answer, callID)
 		if op == wire.Notify {
 			buf = wire.AppendGrant(buf, r.Grants[0])
 		}
@@ -145,7 +145,7 @@ func (l *listener) Reply(tagged uint64, r *engine.Result, lsn partition.LSN, dur
 }
 
 // adoptLocked makes l the one to which acknowledgements of its registration go.
-func (l *listener) adoptLocked(op wire.Type, r *engine.Result) {
+func (l *listener) adoptLocked(op wire.Type, r *call.Result) {
 	if op == wire.Notify {
 		l.registration, l.seq = r.Grants[0].ID, r.Seq
 	}
@@ -170,7 +170,7 @@ func (l *listener) Event(ev *partition.Event, lsn partition.LSN, durable bool) b
 		l.lapseLocked()
 		return false
 	}
-	if ev.Type != engine.Gap {
+	if ev.Type != call.Gap {
 		l.c.announceKindLocked(ev.Entry.Kind)
 	}
 	buf := l.bufferLocked(durable)

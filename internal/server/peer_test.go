@@ -12,7 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -29,13 +29,13 @@ func (s two) Lookup(name string) (*partition.Partition, string, error) {
 	case "memory":
 		return s.memory, "first", nil
 	}
-	return nil, "", fmt.Errorf("%w: name %q", engine.ErrInvalidArgument, name)
+	return nil, "", fmt.Errorf("%w: name %q", call.ErrInvalidArgument, name)
 }
 
 func (s two) Create(name string) (*partition.Partition, string, error) { return s.Lookup(name) }
 
 func (s two) Drop(context.Context, string, bool) (*partition.Partition, error) {
-	return nil, engine.ErrInvalidArgument
+	return nil, call.ErrInvalidArgument
 }
 
 func (s two) Names() []string { return []string{"memory", "space"} }
@@ -163,26 +163,26 @@ func (p *peer) next() wire.Frame {
 }
 
 // answer returns the next frame that ends a call, which must be that one.
-func (p *peer) answer(call uint64) wire.Frame {
+func (p *peer) answer(callID uint64) wire.Frame {
 	for {
 		f := p.next()
 		if f.Type == wire.Answer || f.Type == wire.Failure {
-			require.Equal(p.t, call, f.ID)
+			require.Equal(p.t, callID, f.ID)
 			return f
 		}
 	}
 }
 
 // call makes a call that succeeds.
-func (p *peer) call(t wire.Type, call uint64, body []byte) []byte {
-	p.send(t, call, body)
-	f := p.answer(call)
+func (p *peer) call(t wire.Type, callID uint64, body []byte) []byte {
+	p.send(t, callID, body)
+	f := p.answer(callID)
 	require.Equal(p.t, wire.Answer, f.Type, "%s", f.Body)
 	return f.Body
 }
 
-func (p *peer) failure(call uint64) error {
-	f := p.answer(call)
+func (p *peer) failure(callID uint64) error {
+	f := p.answer(callID)
 	require.Equal(p.t, wire.Failure, f.Type)
 	d := wire.NewDecoder(f.Body)
 	return d.Error()
@@ -217,7 +217,7 @@ func findBody(take bool, waitForever bool) []byte {
 
 // appendFind appends the beginning of a find, up to the query.
 func appendFind(dst []byte, take bool, wait time.Duration, max int) []byte {
-	return wire.AppendFind(dst, &engine.Query{Take: take, Max: max}, wait)
+	return wire.AppendFind(dst, &call.Query{Take: take, Max: max}, wait)
 }
 
 func entry(t testing.TB, body []byte) string {

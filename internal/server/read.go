@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"slices"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
@@ -19,7 +19,7 @@ func (s *session) read() error {
 	for {
 		f, ok, err := s.in.Next()
 		if errors.Is(err, wire.ErrNoRoom) {
-			err = s.fail(f.ID, s.srv.cfg.Budget.Refuse(engine.ErrSpaceFull))
+			err = s.fail(f.ID, s.srv.cfg.Budget.Refuse(call.ErrSpaceFull))
 			ok = false
 		}
 		if err != nil {

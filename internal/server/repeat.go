@@ -4,26 +4,26 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // by identifies a call to the partition, so that its outcome is kept until the client has it.
-func (c *caller) by(call uint64) engine.Request {
+func (c *caller) by(callID uint64) call.Request {
 	if c.session == 0 {
-		return engine.Request{} // the client does not repeat calls
+		return call.Request{} // the client does not repeat calls
 	}
-	return engine.Request{Session: c.session, Number: call}
+	return call.Request{Session: c.session, Number: callID}
 }
 
 // byAlone is by for a call that may be made under a transaction: of such calls no outcome is kept.
-func (c *caller) byAlone(under txn.ID, call uint64) engine.Request {
+func (c *caller) byAlone(under txn.ID, callID uint64) call.Request {
 	if !under.IsZero() {
-		return engine.Request{}
+		return call.Request{}
 	}
-	return c.by(call)
+	return c.by(callID)
 }
 
 // opRecalled marks the tag of a call that is told the outcome it has had.
@@ -39,7 +39,7 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	d = wire.NewDecoder(body)
 	c := s.caller(d.Uvarint())
 	if c == nil || c.session == 0 && !c.nowhere || !wire.Repeats(op) {
-		return s.fail(f.ID, fmt.Errorf("%w: it cannot be repeated", engine.ErrOutcomeUnknown))
+		return s.fail(f.ID, fmt.Errorf("%w: it cannot be repeated", call.ErrOutcomeUnknown))
 	}
 	if c.stale.Load() {
 		return s.fail(f.ID, fmt.Errorf("%w: the space is to be opened again", wire.ErrInDoubt))
@@ -58,35 +58,35 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	case had:
 		return nil
 	case ask:
-		return s.fail(f.ID, engine.ErrCancelled)
+		return s.fail(f.ID, call.ErrCancelled)
 	case op == wire.Commit && c.home(d.Txn()).Space != "":
-		return s.fail(f.ID, fmt.Errorf("%w: the space where the transaction began keeps no outcomes for this one", engine.ErrOutcomeUnknown))
+		return s.fail(f.ID, fmt.Errorf("%w: the space where the transaction began keeps no outcomes for this one", call.ErrOutcomeUnknown))
 	}
 	return s.handleSpace(f)
 }
 
 // handleOutcome tells what has become of a call on the space or, if the session is 0, of a transaction, perhaps of another space.
-func (s *session) handleOutcome(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleOutcome(c *caller, callID uint64, d wire.Decoder) error {
 	session, id := d.Uvarint(), c.home(d.Txn())
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	switch {
 	case id.IsZero():
-		return s.refuse(call, errNoTxn)
+		return s.refuse(callID, errNoTxn)
 	case session != 0 && id.Space == "":
-		c.p.CallFate(c, tag(wire.Outcome, call), engine.Request{Session: session, Number: id.Number})
+		c.p.CallFate(c, tag(wire.Outcome, callID), call.Request{Session: session, Number: id.Number})
 		return nil
 	case session == 0 && id.Space == "":
-		c.p.TxnFate(c, tag(wire.Outcome, call), id.Number)
+		c.p.TxnFate(c, tag(wire.Outcome, callID), id.Number)
 		return nil
 	case session != 0:
-		return s.fail(call, fmt.Errorf("%w: the call was made in space %q: ask there", engine.ErrInvalidArgument, id.Space))
+		return s.fail(callID, fmt.Errorf("%w: the call was made in space %q: ask there", call.ErrInvalidArgument, id.Space))
 	}
-	return s.apart(call, func(ctx context.Context) error {
+	return s.apart(callID, func(ctx context.Context) error {
 		fate, err := s.srv.cfg.Spans.Fate(ctx, id)
 		if err == nil {
-			c.Reply(tag(wire.Outcome, call), &engine.Result{Fate: fate}, 0, true)
+			c.Reply(tag(wire.Outcome, callID), &call.Result{Fate: fate}, 0, true)
 		}
 		return err
 	})
@@ -97,7 +97,7 @@ func (c *caller) listenAgain(d wire.Decoder) {
 	_, window := d.Lease(), d.Uvarint()
 	c.s.mu.Lock()
 	registration, seq := c.recalled.ID, c.recalledSeq
-	c.recalled, c.recalledSeq = engine.Grant{}, 0
+	c.recalled, c.recalledSeq = call.Grant{}, 0
 	c.s.mu.Unlock()
 	if registration != 0 {
 		c.p.Attach(newListener(c, window, registration, seq), tag(opRevive, 0), registration, seq)

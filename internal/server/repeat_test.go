@@ -10,17 +10,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
 )
 
-var client = engine.Client{7}
+var client = call.Client{7}
 
 // joinAs connects as a client that repeats calls, and opens the space as 0.
-func (r *rig) joinAs(client engine.Client, before uint64) (p *peer, session uint64, lost bool) {
+func (r *rig) joinAs(client call.Client, before uint64) (p *peer, session uint64, lost bool) {
 	p = r.connect()
 	p.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
 	d := wire.NewDecoder(p.call(wire.Open, 1, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', before)))
@@ -63,16 +63,16 @@ func TestRepeat_AnswersWithTheFirstOutcome(t *testing.T) {
 		}
 
 		q.send(wire.Repeat, 7, repeatBody(wire.Write, true, writeBody("z")))
-		require.ErrorIs(t, q.failure(7), engine.ErrCancelled, "it was not executed, and is not now")
+		require.ErrorIs(t, q.failure(7), call.ErrCancelled, "it was not executed, and is not now")
 		q.call(wire.Repeat, 7, repeatBody(wire.Write, false, writeBody("z")))
 		require.Equal(t, "y", entry(t, q.call(wire.Find, 8, findBody(true, false))))
 		require.Equal(t, "z", entry(t, q.call(wire.Find, 9, findBody(true, false))))
 
 		q.send(wire.Repeat, 10, repeatBody(wire.Kinds, false, []byte{0}))
-		require.ErrorIs(t, q.failure(10), engine.ErrOutcomeUnknown)
+		require.ErrorIs(t, q.failure(10), call.ErrOutcomeUnknown)
 		anonymous := r.join()
 		anonymous.send(wire.Repeat, 3, repeatBody(wire.Write, false, writeBody("x")))
-		require.ErrorIs(t, anonymous.failure(3), engine.ErrOutcomeUnknown)
+		require.ErrorIs(t, anonymous.failure(3), call.ErrOutcomeUnknown)
 	})
 }
 
@@ -113,25 +113,25 @@ func TestRepeat_OutcomesAreForgottenWhenTheyAreReceived(t *testing.T) {
 			defer r.close()
 			p, session, _ := r.joinAs(client, 0)
 			p.register()
-			known := func(call uint64) bool {
-				had, err := r.partition.Recall(silent{}, 1, engine.Request{Session: session, Number: call})
+			known := func(callID uint64) bool {
+				had, err := r.partition.Recall(silent{}, 1, call.Request{Session: session, Number: callID})
 				require.NoError(t, err)
 				return had
 			}
-			for call := uint64(10); call < 20; call++ {
-				p.call(wire.Write, call, writeBody(fmt.Sprint(call)))
+			for callID := uint64(10); callID < 20; callID++ {
+				p.call(wire.Write, callID, writeBody(fmt.Sprint(callID)))
 			}
 			middle := p.in.Total()
-			for call := uint64(20); call < 30; call++ {
-				p.call(wire.Write, call, writeBody(fmt.Sprint(call)))
+			for callID := uint64(20); callID < 30; callID++ {
+				p.call(wire.Write, callID, writeBody(fmt.Sprint(callID)))
 			}
 			p.send(wire.Ack, 0, uvarints(middle)) // so far the server has never noted a position
 			p.call(wire.Echo, 100, nil)
 			require.True(t, known(10))
 			p.send(wire.Ack, 0, uvarints(p.in.Total()))
 			p.call(wire.Echo, 101, nil)
-			for call := uint64(10); call < 28; call++ {
-				require.False(t, known(call), "call %d", call)
+			for callID := uint64(10); callID < 28; callID++ {
+				require.False(t, known(callID), "call %d", callID)
 			}
 			require.True(t, known(29), "what came last may have others that are on their way")
 			p.call(wire.Write, 30, writeBody("30"))
@@ -143,7 +143,7 @@ func TestRepeat_OutcomesAreForgottenWhenTheyAreReceived(t *testing.T) {
 // silent is a partition.Caller that does not care.
 type silent struct{}
 
-func (silent) Reply(uint64, *engine.Result, partition.LSN, bool)       {}
+func (silent) Reply(uint64, *call.Result, partition.LSN, bool)         {}
 func (silent) Event(*partition.Event, partition.LSN, bool) (more bool) { return false }
 func (silent) Durable(partition.LSN)                                   {}
 func (silent) Lost(error)                                              {}
@@ -181,7 +181,7 @@ func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
 	require.Equal(t, session, o.Session)
 	require.False(t, o.Lost)
 	p.send(wire.Repeat, 4, repeatBody(wire.Write, true, writeBody("y")))
-	require.ErrorIs(t, p.failure(4), engine.ErrCancelled, "this log has forgotten everything")
+	require.ErrorIs(t, p.failure(4), call.ErrCancelled, "this log has forgotten everything")
 	require.Equal(t, 1, r.server.Stats().Sessions, "the session goes on")
 }
 
@@ -203,7 +203,7 @@ func TestOpen_FailsWhileTheSpaceCannotTell(t *testing.T) {
 		q.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
 		open := uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session)
 		q.send(wire.Open, 1, open)
-		require.ErrorIs(t, q.failure(1), engine.ErrUnavailable)
+		require.ErrorIs(t, q.failure(1), call.ErrUnavailable)
 		time.Sleep(time.Second)
 		d := wire.NewDecoder(q.call(wire.Open, 2, open))
 		require.Equal(t, session, d.Opened().Session)
@@ -230,8 +230,8 @@ func TestOpen_IsAnsweredWhenTheLogKnowsWhichTransactionsHaveEnded(t *testing.T) 
 
 		q := r.connect() // which ends the first session, and its transaction
 		q.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
-		for call := range uint64(2) {
-			q.send(wire.Open, 6+call, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session))
+		for callID := range uint64(2) {
+			q.send(wire.Open, 6+callID, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session))
 		}
 		q.call(wire.Echo, 8, nil)
 		log <- nil

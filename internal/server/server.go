@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
@@ -27,14 +27,14 @@ import (
 // Spaces is what a server serves. Its methods may be called concurrently.
 type Spaces interface {
 	// Lookup returns the partition of the named space, and the incarnation of the space: it changes when the space has lost what it held. It returns
-	// nil if there is no such space, and engine.ErrInvalidArgument for a name that cannot be. It does not block.
+	// nil if there is no such space, and call.ErrInvalidArgument for a name that cannot be. It does not block.
 	Lookup(name string) (p *partition.Partition, incarnation string, err error)
-	// Create does as Lookup, after it has made the space if there is none. It blocks while it does. It returns engine.ErrSpaceFull if there are as many as
+	// Create does as Lookup, after it has made the space if there is none. It blocks while it does. It returns call.ErrSpaceFull if there are as many as
 	// there may be.
 	Create(name string) (p *partition.Partition, incarnation string, err error)
-	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with engine.ErrDropped. It returns the partition, which
-	// stood for the space until now; nil if the space is as it was. It returns engine.ErrInvalidArgument for a space that cannot be dropped, and
-	// engine.ErrNoMatch if there is none.
+	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with call.ErrDropped. It returns the partition, which
+	// stood for the space until now; nil if the space is as it was. It returns call.ErrInvalidArgument for a space that cannot be dropped, and
+	// call.ErrNoMatch if there is none.
 	Drop(ctx context.Context, name string, tables bool) (p *partition.Partition, err error)
 	// Names returns the names of all spaces, sorted.
 	Names() []string
@@ -102,12 +102,12 @@ type Server struct {
 	cancel  context.CancelFunc
 
 	mu        sync.Mutex
-	listeners map[net.Listener]struct{}  // guarded by mu
-	conns     map[net.Conn]struct{}      // guarded by mu
-	sessions  map[token]*session         // guarded by mu
-	clients   map[engine.Client]*session // guarded by mu; the latest of each client that repeats calls
-	closing   bool                       // guarded by mu; no new listeners, connections and sessions
-	cut       bool                       // guarded by mu; done is closed
+	listeners map[net.Listener]struct{} // guarded by mu
+	conns     map[net.Conn]struct{}     // guarded by mu
+	sessions  map[token]*session        // guarded by mu
+	clients   map[call.Client]*session  // guarded by mu; the latest of each client that repeats calls
+	closing   bool                      // guarded by mu; no new listeners, connections and sessions
+	cut       bool                      // guarded by mu; done is closed
 
 	serving sync.WaitGroup // connections, sessions and the janitor
 	idle    chan struct{}  // signalled, without blocking, whenever a session has ended
@@ -125,7 +125,7 @@ func New(cfg Config) (*Server, error) {
 		listeners: map[net.Listener]struct{}{},
 		conns:     map[net.Conn]struct{}{},
 		sessions:  map[token]*session{},
-		clients:   map[engine.Client]*session{},
+		clients:   map[call.Client]*session{},
 		idle:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 	}

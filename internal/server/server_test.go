@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/internal/server"
@@ -124,7 +124,7 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 	defer r.close()
 	p := r.join()
 	p.register()
-	for call, c := range []struct {
+	for callID, c := range []struct {
 		t    wire.Type
 		body []byte
 	}{
@@ -141,7 +141,7 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		{wire.Abort, []byte{0, 1, 0, 0}},
 		{wire.Rollback, []byte{0, 1, 0, 2, 7}},
 		{wire.Defer, []byte{0, 1, 0, 7}},
-		{wire.Update, wire.AppendChange([]byte{0, 0}, &engine.Change{ID: 1, Kind: 1, Row: []byte{1, 0xff}})},
+		{wire.Update, wire.AppendChange([]byte{0, 0}, &call.Change{ID: 1, Kind: 1, Row: []byte{1, 0xff}})},
 		{wire.Find, []byte{0, 0xff}},
 		{wire.Find, append(appendFind([]byte{0}, false, 0, 1), 0, 0, 0)},
 		{wire.Find, append(appendFind([]byte{0}, false, 0, 0), 0, 1, 1, 0, 0)},
@@ -158,16 +158,16 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		{wire.Schema, []byte{0}},
 		{wire.Kinds, []byte{0, 1}},
 	} {
-		p.send(c.t, uint64(100+call), c.body)
-		require.ErrorIs(t, p.failure(uint64(100+call)), engine.ErrInvalidArgument, "%d: type %d", call, c.t)
+		p.send(c.t, uint64(100+callID), c.body)
+		require.ErrorIs(t, p.failure(uint64(100+callID)), call.ErrInvalidArgument, "%d: type %d", callID, c.t)
 	}
 	require.Equal(t, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}), p.call(wire.Open, 200, openBody(0, "space")), "opening twice is harmless")
 	p.send(wire.Schema, 201, wire.AppendBytes([]byte{0}, "unknown"))
-	require.ErrorIs(t, p.failure(201), engine.ErrUnknownKind)
+	require.ErrorIs(t, p.failure(201), call.ErrUnknownKind)
 	p.send(wire.Write, 202, wire.AppendDraft([]byte{0, 0, 2}, 9, 0, nil))
-	require.ErrorIs(t, p.failure(202), engine.ErrUnknownKind)
-	p.send(wire.Update, 203, wire.AppendChange([]byte{0, 0}, &engine.Change{ID: 1, Kind: 9}))
-	require.ErrorIs(t, p.failure(203), engine.ErrUnknownKind)
+	require.ErrorIs(t, p.failure(202), call.ErrUnknownKind)
+	p.send(wire.Update, 203, wire.AppendChange([]byte{0, 0}, &call.Change{ID: 1, Kind: 9}))
+	require.ErrorIs(t, p.failure(203), call.ErrUnknownKind)
 }
 
 // A client that sends and does not read is not read from any more, and nothing is lost when it does.
@@ -444,9 +444,9 @@ func TestServer_LostLogMakesOutcomesUnknownAndOtherSpacesGoOn(t *testing.T) {
 	log <- errors.New("disk full")
 	p.send(wire.Write, 5, writeBody("x"))
 	require.Equal(t, wire.Reset, p.next().Type)
-	require.ErrorIs(t, p.failure(5), engine.ErrOutcomeUnknown)
+	require.ErrorIs(t, p.failure(5), call.ErrOutcomeUnknown)
 	p.send(wire.CancelWait, 4, nil)
-	require.ErrorIs(t, p.failure(4), engine.ErrCancelled, "it has waited, in another space")
+	require.ErrorIs(t, p.failure(4), call.ErrCancelled, "it has waited, in another space")
 }
 
 // Whatever a client sends, the server stays up and others are served.
@@ -462,7 +462,7 @@ func FuzzServer(f *testing.F) {
 	f.Add(wire.AppendFrame(begun, wire.Rollback, 3, append(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), 1, 1)))
 	f.Add(wire.AppendFrame(begun, wire.Defer, 3, append(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), 1, 1)))
 	f.Add(wire.AppendFrame(begun, wire.Abort, 3, wire.AppendTxn([]byte{0}, txn.ID{Number: 1})))
-	f.Add(wire.AppendFrame(begun, wire.Update, 3, wire.AppendChange(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), &engine.Change{ID: 1, Kind: 1, Row: row("x")})))
+	f.Add(wire.AppendFrame(begun, wire.Update, 3, wire.AppendChange(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), &call.Change{ID: 1, Kind: 1, Row: row("x")})))
 	r := newRig(f, server.Config{MaxFrame: wire.MinMaxFrame, Resume: -1}, partition.Config{})
 	f.Cleanup(r.close)
 	good := r.join()

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
@@ -23,7 +23,7 @@ type token [16]byte
 type session struct {
 	srv    *Server
 	token  token
-	client engine.Client // zero: it does not repeat calls
+	client call.Client   // zero: it does not repeat calls
 	holder string        // what people call the client
 	wake   chan struct{} // capacity 1: there is something for the writer
 	done   chan struct{} // closed when the session has ended
@@ -35,7 +35,7 @@ type session struct {
 	callers  []*caller // by handle; changed under mu
 	frames   uint64    // not yet counted in the server's stats
 	scratch  *find
-	drafts   []engine.Draft
+	drafts   []call.Draft
 	ids      []uint64
 	bursts   []*partition.Partition // that were called since the last pause
 	half     int                    // bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
@@ -83,7 +83,7 @@ type session struct {
 	throttled    bool      // guarded by mu; the reader waits until the client has read more
 }
 
-func newSession(srv *Server, t token, client engine.Client, holder string) *session {
+func newSession(srv *Server, t token, client call.Client, holder string) *session {
 	s := &session{
 		srv: srv, token: t, client: client, holder: holder, owned: true, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		scratch: new(find), waiting: map[uint64]*find{},

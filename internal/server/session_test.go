@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -36,7 +36,7 @@ func TestSession_AnswersAreSentAgain(t *testing.T) {
 	again.answer(3)
 	require.Equal(t, "x", entry(t, again.answer(4).Body))
 	again.send(wire.Find, 5, findBody(true, false))
-	require.ErrorIs(t, again.failure(5), engine.ErrNoMatch, "it was written once")
+	require.ErrorIs(t, again.failure(5), call.ErrNoMatch, "it was written once")
 	require.Equal(t, uint64(1), r.server.Stats().Resumed)
 }
 
@@ -47,8 +47,8 @@ func TestSession_WaitsAreParkedWhileNobodyIsThere(t *testing.T) {
 		defer r.close()
 		p, other := r.join(), r.join()
 		p.register()
-		for call := uint64(10); call < 13; call++ {
-			p.send(wire.Find, call, findBody(true, true))
+		for callID := uint64(10); callID < 13; callID++ {
+			p.send(wire.Find, callID, findBody(true, true))
 		}
 		p.send(wire.Find, 13, append(wire.AppendTemplate(append(appendFind([]byte{0}, true, time.Second, 1), 0, 1), 1, nil), 0))
 		p.call(wire.Echo, 14, nil)
@@ -62,11 +62,11 @@ func TestSession_WaitsAreParkedWhileNobodyIsThere(t *testing.T) {
 		p = r.back(p, received)
 		require.True(t, p.terms.Resumed)
 		require.Equal(t, "a", entry(t, p.answer(10).Body))
-		require.ErrorIs(t, p.failure(13), engine.ErrNoMatch, "its time was over")
+		require.ErrorIs(t, p.failure(13), call.ErrNoMatch, "its time was over")
 		other.call(wire.Write, 5, writeBody("b"))
 		require.Equal(t, "b", entry(t, p.answer(11).Body))
 		p.send(wire.CancelWait, 12, nil)
-		require.ErrorIs(t, p.failure(12), engine.ErrCancelled)
+		require.ErrorIs(t, p.failure(12), call.ErrCancelled)
 	})
 }
 
@@ -95,7 +95,7 @@ func TestSession_WhatCannotGoOnBeginsAnew(t *testing.T) {
 	require.False(t, again.terms.Resumed, "a position that was never sent")
 	require.NotEqual(t, p.terms.Session, again.terms.Session)
 	again.send(wire.Write, 3, writeBody("x"))
-	require.ErrorIs(t, again.failure(3), engine.ErrInvalidArgument, "nothing is open in a new session")
+	require.ErrorIs(t, again.failure(3), call.ErrInvalidArgument, "nothing is open in a new session")
 }
 
 // notifyBody registers for all entries of kind 1, with the smallest window.
@@ -124,7 +124,7 @@ func TestListener_SlowOnesGetNoMoreThanTheirWindow(t *testing.T) {
 				d := wire.NewDecoder(f.Body)
 				d.Uvarint()
 				ev := d.Event()
-				require.Equal(t, engine.Written, ev.Type)
+				require.Equal(t, call.Written, ev.Type)
 				require.Equal(t, arrived, ev.Seq, "dense and in order")
 				unread += len(f.Body)
 			}
@@ -221,7 +221,7 @@ func TestListener_AnotherSessionCarriesOn(t *testing.T) {
 		require.Equal(t, wire.Kind, f.Type)
 	}
 	other.send(wire.Attach, 6, uvarints(0, 4711, 0, 0))
-	require.ErrorIs(t, other.failure(6), engine.ErrLeaseEnded)
+	require.ErrorIs(t, other.failure(6), call.ErrLeaseEnded)
 }
 
 // A session that loses a registration to another one is told, and the other has the events.

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -15,23 +15,23 @@ type Snapshots interface {
 	Snapshot(ctx context.Context, name string) (position uint64, err error)
 }
 
-var errNoSnapshots = fmt.Errorf("%w: this server keeps no snapshots", engine.ErrInvalidArgument)
+var errNoSnapshots = fmt.Errorf("%w: this server keeps no snapshots", call.ErrInvalidArgument)
 
 // handleSnapshot takes a snapshot of a space.
-func (s *session) handleSnapshot(c *caller, call uint64, d wire.Decoder) error {
+func (s *session) handleSnapshot(c *caller, callID uint64, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	of := s.srv.cfg.Snapshots
 	if of == nil {
-		return s.fail(call, errNoSnapshots)
+		return s.fail(callID, errNoSnapshots)
 	}
-	return s.apart(call, func(ctx context.Context) error {
+	return s.apart(callID, func(ctx context.Context) error {
 		position, err := of.Snapshot(ctx, c.name)
 		if err != nil {
 			return err
 		}
-		return s.answer(call, binary.AppendUvarint(nil, position))
+		return s.answer(callID, binary.AppendUvarint(nil, position))
 	})
 }
 
@@ -40,7 +40,7 @@ const maxApart = 8
 
 // apart has a call that takes its time answered on a goroutine of its own; if do returns an error, with that. The end of the server interrupts it. It
 // waits while the session has too many of them, or has lost its connection.
-func (s *session) apart(call uint64, do func(context.Context) error) error {
+func (s *session) apart(callID uint64, do func(context.Context) error) error {
 	if s.awaitApart() {
 		s.pause()
 		if err := s.flush(); err != nil {
@@ -56,7 +56,7 @@ func (s *session) apart(call uint64, do func(context.Context) error) error {
 	s.mu.Unlock()
 	s.srv.serving.Go(func() {
 		if err := do(s.srv.ctx); err != nil {
-			_ = s.fail(call, err) // it only queues
+			_ = s.fail(callID, err) // it only queues
 		}
 		s.mu.Lock()
 		s.apartN--

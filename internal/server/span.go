@@ -7,14 +7,14 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // under returns id as the space's partition takes it, for a call to be made under it: if the transaction began in another space, it has a
-// branch in this one from now on. It waits for the log of that space at most. It returns engine.ErrTxnEnded, and engine.ErrInvalidArgument if that other space
+// branch in this one from now on. It waits for the log of that space at most. It returns call.ErrTxnEnded, and call.ErrInvalidArgument if that other space
 // does not exist.
 func (c *caller) under(id txn.ID) (txn.ID, error) {
 	id = c.home(id)
@@ -43,21 +43,21 @@ type span struct {
 	c    *caller
 	op   wire.Type
 	call uint64
-	id   txn.ID         // with its home
-	by   engine.Request // zero: no outcome is kept
+	id   txn.ID       // with its home
+	by   call.Request // zero: no outcome is kept
 }
 
 // span returns a call about a transaction.
-func (s *session) span(c *caller, op wire.Type, call uint64, id txn.ID) *span {
+func (s *session) span(c *caller, op wire.Type, callID uint64, id txn.ID) *span {
 	if id.Space == "" {
 		id.Space = c.name
 	}
-	return &span{c: c, op: op, call: call, id: id}
+	return &span{c: c, op: op, call: callID, id: id}
 }
 
 // start has do done on a goroutine of its own, since it waits for logs, and answers the call with its result. It may outlast the connection;
 // the session is not forgotten before.
-func (sp *span) start(do func(ctx context.Context) ([]engine.Grant, error)) {
+func (sp *span) start(do func(ctx context.Context) ([]call.Grant, error)) {
 	s := sp.c.s
 	s.mu.Lock()
 	s.spans++
@@ -73,16 +73,16 @@ func (sp *span) start(do func(ctx context.Context) ([]engine.Grant, error)) {
 }
 
 // reply answers the call.
-func (sp *span) reply(grants []engine.Grant, err error) {
-	if sp.by != (engine.Request{}) {
-		if errors.Is(err, engine.ErrTxnEnded) && sp.recalled() {
+func (sp *span) reply(grants []call.Grant, err error) {
+	if sp.by != (call.Request{}) {
+		if errors.Is(err, call.ErrTxnEnded) && sp.recalled() {
 			return
 		}
-		if errors.Is(err, engine.ErrOutcomeUnknown) {
+		if errors.Is(err, call.ErrOutcomeUnknown) {
 			err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err)
 		}
 	}
-	sp.c.Reply(tag(sp.op, sp.call), &engine.Result{Grants: grants, Err: err}, 0, true)
+	sp.c.Reply(tag(sp.op, sp.call), &call.Result{Grants: grants, Err: err}, 0, true)
 }
 
 // recalled answers the call with the outcome that it has had, if it was made before: a commit whose client has lost its session and makes
@@ -93,9 +93,9 @@ func (sp *span) recalled() bool {
 }
 
 // commit commits the transaction. Drafts that come with it are written where the call was made.
-func (sp *span) commit(drafts []engine.Draft) {
+func (sp *span) commit(drafts []call.Draft) {
 	drafts = cloneDrafts(drafts)
-	sp.start(func(ctx context.Context) ([]engine.Grant, error) {
+	sp.start(func(ctx context.Context) ([]call.Grant, error) {
 		return sp.spans().Commit(ctx, sp.id, sp.c.p, sp.by, drafts)
 	})
 }
@@ -103,7 +103,7 @@ func (sp *span) commit(drafts []engine.Draft) {
 func (sp *span) spans() *partition.Spans { return sp.c.s.srv.cfg.Spans }
 
 // cloneDrafts returns drafts that outlive the frame that they came in.
-func cloneDrafts(drafts []engine.Draft) []engine.Draft {
+func cloneDrafts(drafts []call.Draft) []call.Draft {
 	drafts = slices.Clone(drafts)
 	for i := range drafts {
 		drafts[i].Row = bytes.Clone(drafts[i].Row)
@@ -113,13 +113,13 @@ func cloneDrafts(drafts []engine.Draft) []engine.Draft {
 
 // abort aborts the transaction.
 func (sp *span) abort() {
-	sp.start(func(ctx context.Context) ([]engine.Grant, error) { return nil, sp.spans().Abort(ctx, sp.id) })
+	sp.start(func(ctx context.Context) ([]call.Grant, error) { return nil, sp.spans().Abort(ctx, sp.id) })
 }
 
 // rollback undoes what was done under the transaction, but for the takes, where the call was made, of the entries in keep.
 func (sp *span) rollback(keep []uint64) {
 	keep = slices.Clone(keep)
-	sp.start(func(ctx context.Context) ([]engine.Grant, error) {
+	sp.start(func(ctx context.Context) ([]call.Grant, error) {
 		return nil, sp.spans().Rollback(ctx, sp.id, sp.c.p, keep)
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -20,7 +20,7 @@ type Starting struct {
 	serving sync.WaitGroup
 }
 
-// AnswerStarting refuses every connection to l with engine.ErrUnavailable and what report says, until Stop.
+// AnswerStarting refuses every connection to l with call.ErrUnavailable and what report says, until Stop.
 func AnswerStarting(l *net.TCPListener, report func() string) *Starting {
 	s := &Starting{l: l, report: report}
 	s.serving.Go(s.run)
@@ -59,5 +59,5 @@ func (s *Starting) refuse(nc net.Conn) {
 		}
 		return
 	}
-	_, _ = nc.Write(wire.AppendRefused(nil, fmt.Errorf("%w: starting, %s", engine.ErrUnavailable, s.report())))
+	_, _ = nc.Write(wire.AppendRefused(nil, fmt.Errorf("%w: starting, %s", call.ErrUnavailable, s.report())))
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
 )
@@ -42,7 +42,7 @@ func TestStarting_TellsHowFarTheServerIs(t *testing.T) {
 	s := server.AnswerStarting(l.(*net.TCPListener), func() string { return "42 %" })
 	for range 3 {
 		err := greet(t, l.Addr().String())
-		require.ErrorIs(t, err, engine.ErrUnavailable)
+		require.ErrorIs(t, err, call.ErrUnavailable)
 		require.ErrorContains(t, err, "starting, 42 %")
 	}
 	require.NoError(t, s.Stop())

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
@@ -59,59 +59,59 @@ func (s *session) handleTxn(c *caller, f wire.Frame, d wire.Decoder) error {
 }
 
 // handleCommit passes on a Commit. The drafts' rows alias the read buffer; the partition copies them.
-func (s *session) handleCommit(c *caller, call uint64, id txn.ID, d wire.Decoder) error {
+func (s *session) handleCommit(c *caller, callID uint64, id txn.ID, d wire.Decoder) error {
 	drafts, err := s.decodeDrafts(c, &d)
 	if err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	c.ending(call, id)
-	if id.Space == "" && c.p.Commit(c, tag(wire.Commit, call), id, c.by(call), drafts) {
+	c.ending(callID, id)
+	if id.Space == "" && c.p.Commit(c, tag(wire.Commit, callID), id, c.by(callID), drafts) {
 		return nil
 	}
-	sp := s.span(c, wire.Commit, call, id)
+	sp := s.span(c, wire.Commit, callID, id)
 	if id.Space == "" { // another space knows nothing of the session with this one
-		sp.by = c.by(call)
+		sp.by = c.by(callID)
 	}
 	sp.commit(drafts)
 	return nil
 }
 
-func (s *session) handleRollback(c *caller, call uint64, id txn.ID, d wire.Decoder) error {
+func (s *session) handleRollback(c *caller, callID uint64, id txn.ID, d wire.Decoder) error {
 	keep := s.decodeIDs(&d)
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	if id.Space == "" && !c.p.Spans(id.Number) {
-		c.p.Rollback(c, tag(wire.Rollback, call), id, keep)
+		c.p.Rollback(c, tag(wire.Rollback, callID), id, keep)
 		return nil
 	}
-	s.span(c, wire.Rollback, call, id).rollback(keep)
+	s.span(c, wire.Rollback, callID, id).rollback(keep)
 	return nil
 }
 
-func (s *session) handleDefer(c *caller, call uint64, id txn.ID, d wire.Decoder) error {
+func (s *session) handleDefer(c *caller, callID uint64, id txn.ID, d wire.Decoder) error {
 	entry, delay := d.Uvarint(), d.Duration()
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
 	id, err := c.under(id)
 	if err != nil {
-		return s.fail(call, err)
+		return s.fail(callID, err)
 	}
-	c.p.Defer(c, tag(wire.Defer, call), id, entry, int64(delay))
+	c.p.Defer(c, tag(wire.Defer, callID), id, entry, int64(delay))
 	return nil
 }
 
-func (s *session) handleAbort(c *caller, call uint64, id txn.ID, d wire.Decoder) error {
+func (s *session) handleAbort(c *caller, callID uint64, id txn.ID, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
+		return s.refuse(callID, err)
 	}
-	c.ending(call, id)
+	c.ending(callID, id)
 	if id.Space == "" && !c.p.Spans(id.Number) {
-		c.p.Abort(c, tag(wire.Abort, call), id)
+		c.p.Abort(c, tag(wire.Abort, callID), id)
 		return nil
 	}
-	s.span(c, wire.Abort, call, id).abort()
+	s.span(c, wire.Abort, callID, id).abort()
 	return nil
 }
 
@@ -161,7 +161,7 @@ func (o *openTxns) add(number uint64, lease int64) {
 const maxLease = 100 * 365 * 24 * time.Hour
 
 // adoptTxns makes the session go on with the transactions that its client has begun in an earlier one.
-func (c *caller) adoptTxns(open []engine.OpenTxn) {
+func (c *caller) adoptTxns(open []call.OpenTxn) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	for _, t := range open {
@@ -181,30 +181,30 @@ func (c *caller) TxnLost(number uint64, why error, lsn partition.LSN, durable bo
 }
 
 // renewed notes that the lease of a transaction, if it is one, ends at another time.
-func (o *openTxns) renewed(g engine.Grant) {
+func (o *openTxns) renewed(g call.Grant) {
 	if _, ok := o.ends[g.ID]; ok {
 		o.ends[g.ID] = time.Now().Add(time.Duration(min(g.Granted, int64(maxLease))))
 	}
 }
 
 // settle notes the outcome of a call that commits or aborts a transaction.
-func (o *openTxns) settle(call uint64, err error) {
-	number, ok := o.ending[call]
+func (o *openTxns) settle(callID uint64, err error) {
+	number, ok := o.ending[callID]
 	if !ok {
 		return
 	}
-	delete(o.ending, call)
-	if err == nil || errors.Is(err, engine.ErrTxnEnded) {
+	delete(o.ending, callID)
+	if err == nil || errors.Is(err, call.ErrTxnEnded) {
 		delete(o.ends, number)
 	}
 }
 
 // ending notes that a call is about to commit or abort a transaction, if it is one that the session has begun.
-func (c *caller) ending(call uint64, id txn.ID) {
+func (c *caller) ending(callID uint64, id txn.ID) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	if _, mine := c.txns.ends[id.Number]; mine && id.Space == "" {
-		c.txns.ending[call] = id.Number
+		c.txns.ending[callID] = id.Number
 	}
 }
 
@@ -235,7 +235,7 @@ func (c *caller) abortTxns() (left bool) {
 // nobody is a partition.Caller that does not care.
 type nobody struct{}
 
-func (nobody) Reply(uint64, *engine.Result, partition.LSN, bool) {}
-func (nobody) Event(*partition.Event, partition.LSN, bool) bool  { return false }
-func (nobody) Durable(partition.LSN)                             {}
-func (nobody) Lost(error)                                        {}
+func (nobody) Reply(uint64, *call.Result, partition.LSN, bool)  {}
+func (nobody) Event(*partition.Event, partition.LSN, bool) bool { return false }
+func (nobody) Durable(partition.LSN)                            {}
+func (nobody) Lost(error)                                       {}

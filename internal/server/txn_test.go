@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -23,14 +23,14 @@ func TestOpenTxns_ForgetWhatHasExpired(t *testing.T) {
 		for n := uint64(3); n < 100*minSweep; n++ {
 			o.add(n, int64(time.Second))
 			if n%minSweep == 0 {
-				o.renewed(engine.Grant{ID: 2, Granted: int64(time.Minute)})
+				o.renewed(call.Grant{ID: 2, Granted: int64(time.Minute)})
 				time.Sleep(2 * time.Second)
 			}
 			require.LessOrEqual(t, len(o.ends), 2*minSweep+2)
 		}
 		require.Contains(t, o.ends, uint64(1))
 		require.Contains(t, o.ends, uint64(2))
-		o.renewed(engine.Grant{ID: 1 << 40, Granted: 1})
+		o.renewed(call.Grant{ID: 1 << 40, Granted: 1})
 		require.NotContains(t, o.ends, uint64(1<<40), "an entry's lease")
 	})
 }
@@ -45,7 +45,7 @@ func TestOpenTxns_ForgetWhatHasEnded(t *testing.T) {
 	}
 	c.ending(20, txn.ID{Number: 9}) // somebody else's
 	c.txns.settle(11, nil)
-	c.txns.settle(12, engine.ErrTxnEnded)
+	c.txns.settle(12, call.ErrTxnEnded)
 	c.txns.settle(13, errors.New("refused"))
 	c.txns.settle(20, nil)
 	require.Len(t, c.txns.ends, 2)

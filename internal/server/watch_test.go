@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // closer is a connection that is closed or not.
@@ -28,7 +28,7 @@ func TestWatch_StandstillOfTheServerIsNoSilenceOfItsClients(t *testing.T) {
 	t.Parallel()
 	const every = time.Second
 	srv := &Server{cfg: Config{Idle: 4 * every, Resume: time.Minute, Logger: slog.New(slog.DiscardHandler)}}
-	s := newSession(srv, token{}, engine.Client{}, "")
+	s := newSession(srv, token{}, call.Client{}, "")
 	conn := &closer{}
 	s.conn = conn
 	now := time.Now()

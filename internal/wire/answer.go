@@ -5,7 +5,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // Flags of an entry, in the number that also holds its version.
@@ -18,7 +18,7 @@ const (
 )
 
 // AppendEntry appends one entry of an answer or event.
-func AppendEntry(dst []byte, e *engine.View) []byte {
+func AppendEntry(dst []byte, e *call.View) []byte {
 	dst = binary.AppendUvarint(dst, e.ID)
 	dst = binary.AppendUvarint(dst, uint64(e.Kind))
 	state := uint64(e.Version) * entryFlags
@@ -47,18 +47,18 @@ func AppendEntry(dst []byte, e *engine.View) []byte {
 	return AppendBytes(dst, e.Row)
 }
 
-func appendHolding(dst []byte, h *engine.Holding) []byte {
+func appendHolding(dst []byte, h *call.Holding) []byte {
 	dst = AppendBytes(AppendTxn(dst, h.Txn), h.Holder)
 	return AppendLease(binary.AppendUvarint(dst, uint64(h.For+1)), h.Left) // 0: not known
 }
 
-func (d *Decoder) holding() *engine.Holding {
-	return &engine.Holding{Txn: d.Txn(), Holder: string(d.Bytes()), For: int64(d.Uvarint()) - 1, Left: d.Lease()}
+func (d *Decoder) holding() *call.Holding {
+	return &call.Holding{Txn: d.Txn(), Holder: string(d.Bytes()), For: int64(d.Uvarint()) - 1, Left: d.Lease()}
 }
 
 // Entry decodes what AppendEntry appends.
-func (d *Decoder) Entry() engine.View {
-	e := engine.View{ID: d.Uvarint(), Kind: d.Uint32()}
+func (d *Decoder) Entry() call.View {
+	e := call.View{ID: d.Uvarint(), Kind: d.Uint32()}
 	state := d.Uvarint()
 	if state > maxEntryNumber {
 		d.fail()
@@ -68,7 +68,7 @@ func (d *Decoder) Entry() engine.View {
 		e.Attempts = d.Uint32()
 	}
 	if state&entryDied != 0 {
-		e.Died = &engine.Death{Holder: string(d.Bytes()), At: int64(d.Uvarint())}
+		e.Died = &call.Death{Holder: string(d.Bytes()), At: int64(d.Uvarint())}
 	}
 	if state&entryHeld != 0 {
 		e.Held = d.holding()
@@ -78,24 +78,24 @@ func (d *Decoder) Entry() engine.View {
 }
 
 // AppendEntries appends an answer that is head and then entries, as Part frames before the Answer if it is long.
-func AppendEntries(dst []byte, call uint64, head []byte, entries []engine.View) []byte {
+func AppendEntries(dst []byte, callID uint64, head []byte, entries []call.View) []byte {
 	start := len(dst)
-	dst = append(Begin(dst, Answer, call), head...)
+	dst = append(Begin(dst, Answer, callID), head...)
 	for i := range entries {
-		dst, start = nextPart(dst, start, call)
+		dst, start = nextPart(dst, start, callID)
 		dst = AppendEntry(dst, &entries[i])
 	}
 	return End(dst, start)
 }
 
 // nextPart makes what was appended of an Answer since start a Part, and begins the rest of the Answer, if it is long enough.
-func nextPart(dst []byte, start int, call uint64) (_ []byte, newStart int) {
+func nextPart(dst []byte, start int, callID uint64) (_ []byte, newStart int) {
 	if len(dst)-start <= partSize {
 		return dst, start
 	}
 	dst[start+lengthSize] = byte(Part)
 	dst = End(dst, start)
-	return Begin(dst, Answer, call), len(dst)
+	return Begin(dst, Answer, callID), len(dst)
 }
 
 // Begun is what is known of the transactions that one call has begun for the entries it has taken.
@@ -105,12 +105,12 @@ type Begun struct {
 }
 
 // AppendBegun appends the answer to a Find that begins transactions: each entry follows the number of its transaction.
-func AppendBegun(dst []byte, call uint64, b Begun, entries []engine.View) []byte {
+func AppendBegun(dst []byte, callID uint64, b Begun, entries []call.View) []byte {
 	start := len(dst)
-	dst = AppendLease(Begin(dst, Answer, call), b.Lease)
+	dst = AppendLease(Begin(dst, Answer, callID), b.Lease)
 	dst = binary.AppendUvarint(dst, uint64(b.Waited))
 	for i := range entries {
-		dst, start = nextPart(dst, start, call)
+		dst, start = nextPart(dst, start, callID)
 		dst = AppendEntry(binary.AppendUvarint(dst, entries[i].Txn), &entries[i])
 	}
 	return End(dst, start)
@@ -120,7 +120,7 @@ func AppendBegun(dst []byte, call uint64, b Begun, entries []engine.View) []byte
 func (d *Decoder) Begun() Begun { return Begun{Lease: d.Lease(), Waited: d.Duration()} }
 
 // EntryOf decodes one entry of what AppendBegun appends, or else of what AppendEntries appends.
-func (d *Decoder) EntryOf(begun bool) engine.View {
+func (d *Decoder) EntryOf(begun bool) call.View {
 	if !begun {
 		return d.Entry()
 	}
@@ -131,9 +131,9 @@ func (d *Decoder) EntryOf(begun bool) engine.View {
 }
 
 // AppendCounted appends the answer to a Find with Hidden: how many matches are hidden, and the entries, of which there may be none.
-func AppendCounted(dst []byte, call uint64, r *engine.Result) []byte {
+func AppendCounted(dst []byte, callID uint64, r *call.Result) []byte {
 	var head [binary.MaxVarintLen64]byte
-	return AppendEntries(dst, call, appendHidden(head[:0], r.Count), r.Entries)
+	return AppendEntries(dst, callID, appendHidden(head[:0], r.Count), r.Entries)
 }
 
 func appendHidden(dst []byte, n int) []byte { return binary.AppendUvarint(dst, uint64(n+1)) }
@@ -142,29 +142,29 @@ func appendHidden(dst []byte, n int) []byte { return binary.AppendUvarint(dst, u
 func (d *Decoder) Hidden() int { return int(d.Uint32()) - 1 }
 
 // AppendPage appends the answer to Contents: whether another page follows, from which cursor, how many matches are hidden in this one, and this one.
-func AppendPage(dst []byte, call uint64, r *engine.Result) []byte {
+func AppendPage(dst []byte, callID uint64, r *call.Result) []byte {
 	var head [1 + 3*binary.MaxVarintLen64]byte
 	if r.More {
 		head[0] = 1
 	}
-	return AppendEntries(dst, call, appendHidden(AppendCursor(head[:1], r.Cursor), r.Count), r.Entries)
+	return AppendEntries(dst, callID, appendHidden(AppendCursor(head[:1], r.Cursor), r.Count), r.Entries)
 }
 
 // AppendCursor appends how far an iteration has come.
-func AppendCursor(dst []byte, c engine.Cursor) []byte {
+func AppendCursor(dst []byte, c call.Cursor) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(dst, c.Place), c.Last)
 }
 
 // Cursor decodes what AppendCursor appends.
-func (d *Decoder) Cursor() engine.Cursor { return engine.Cursor{Place: d.Uvarint(), Last: d.Uvarint()} }
+func (d *Decoder) Cursor() call.Cursor { return call.Cursor{Place: d.Uvarint(), Last: d.Uvarint()} }
 
 // AppendGrant appends a lease as it was given.
-func AppendGrant(dst []byte, g engine.Grant) []byte {
+func AppendGrant(dst []byte, g call.Grant) []byte {
 	return AppendLease(binary.AppendUvarint(dst, g.ID), g.Granted)
 }
 
 // Grant decodes what AppendGrant appends.
-func (d *Decoder) Grant() engine.Grant { return engine.Grant{ID: d.Uvarint(), Granted: d.Lease()} }
+func (d *Decoder) Grant() call.Grant { return call.Grant{ID: d.Uvarint(), Granted: d.Lease()} }
 
 // AppendFailed appends the errors of a bulk call, nil where there is none, by their positions.
 func AppendFailed(dst []byte, errs []error) []byte {

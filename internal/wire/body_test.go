@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -18,8 +18,8 @@ import (
 
 func val(s string) template.Value { return template.AppendString(nil, s) }
 
-var query = engine.Query{
-	Templates: []engine.Template{
+var query = call.Query{
+	Templates: []call.Template{
 		{Kind: 3, Conds: []template.Cond{
 			{Field: 0, Op: template.Eq, Value: val("a")},
 			{Field: 300, Op: template.In, Values: []template.Value{val("b"), val("c")}},
@@ -34,12 +34,12 @@ var query = engine.Query{
 }
 
 // begun is a query that takes under transactions of their own.
-var begun = engine.Query{
-	Templates: []engine.Template{{Conds: []template.Cond{}}}, Order: []template.Order{},
+var begun = call.Query{
+	Templates: []call.Template{{Conds: []template.Cond{}}}, Order: []template.Order{},
 	Max: 1, Take: true, IfExists: true, Begin: true, Lease: int64(time.Minute), Txn: txn.ID{Space: "other", Number: 1 << 40},
 }
 
-func appendQuery(dst []byte, q *engine.Query) []byte {
+func appendQuery(dst []byte, q *call.Query) []byte {
 	dst = wire.AppendTxn(dst, q.Txn)
 	dst = binary.AppendUvarint(dst, uint64(len(q.Templates)))
 	for _, t := range q.Templates {
@@ -52,7 +52,7 @@ func TestFind_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
 	var q wire.Query
 	for _, wait := range []time.Duration{0, wire.WaitForever, time.Nanosecond, time.Hour} {
-		for _, want := range []engine.Query{query, begun, query} { // the same memory again
+		for _, want := range []call.Query{query, begun, query} { // the same memory again
 			body := appendQuery(wire.AppendFind(nil, &want, wait), &want)
 			d := wire.NewDecoder(body)
 			require.Equal(t, wait, q.DecodeFind(&d))
@@ -80,11 +80,11 @@ func TestQuery_IsBounded(t *testing.T) {
 		conds[i].Op = template.NotNull
 	}
 	values := make([]template.Value, wire.MaxValues+1)
-	for name, q := range map[string]engine.Query{
-		"templates":  {Templates: make([]engine.Template, wire.MaxTemplates+1)},
-		"conditions": {Templates: []engine.Template{{Kind: 1, Conds: conds}, {Kind: 1, Conds: conds}}},
-		"operands":   {Templates: []engine.Template{{Kind: 1, Conds: []template.Cond{{Op: template.In, Values: values}}}}},
-		"order":      {Templates: []engine.Template{{}}, Order: make([]template.Order, template.MaxOrder+1)},
+	for name, q := range map[string]call.Query{
+		"templates":  {Templates: make([]call.Template, wire.MaxTemplates+1)},
+		"conditions": {Templates: []call.Template{{Kind: 1, Conds: conds}, {Kind: 1, Conds: conds}}},
+		"operands":   {Templates: []call.Template{{Kind: 1, Conds: []template.Cond{{Op: template.In, Values: values}}}}},
+		"order":      {Templates: []call.Template{{}}, Order: make([]template.Order, template.MaxOrder+1)},
 	} {
 		var decoded wire.Query
 		d := wire.NewDecoder(appendQuery(nil, &q))
@@ -100,16 +100,16 @@ func TestLease_IsShortForForever(t *testing.T) {
 		require.Equal(t, ns, d.Lease())
 		require.NoError(t, d.Err())
 	}
-	require.Len(t, wire.AppendLease(nil, engine.Forever), 1)
+	require.Len(t, wire.AppendLease(nil, call.Forever), 1)
 }
 
 func TestEntries_ComeInParts(t *testing.T) {
 	t.Parallel()
-	var entries []engine.View
+	var entries []call.View
 	for i := range 100 {
-		entries = append(entries, engine.View{ID: uint64(i + 1), Kind: 3, Version: uint32(i + 1), Attempts: uint32(i % 3), Row: make([]byte, 10_000)})
+		entries = append(entries, call.View{ID: uint64(i + 1), Kind: 3, Version: uint32(i + 1), Attempts: uint32(i % 3), Row: make([]byte, 10_000)})
 	}
-	b := wire.AppendPage(nil, 5, &engine.Result{Entries: entries, More: true, Count: 40, Cursor: engine.Cursor{Place: 1 << 40, Last: 7}})
+	b := wire.AppendPage(nil, 5, &call.Result{Entries: entries, More: true, Count: 40, Cursor: call.Cursor{Place: 1 << 40, Last: 7}})
 	var body []byte
 	for frames := 1; ; frames++ {
 		f, size, _, err := wire.Next(b, 300<<10)
@@ -125,7 +125,7 @@ func TestEntries_ComeInParts(t *testing.T) {
 	}
 	d := wire.NewDecoder(body)
 	require.Equal(t, byte(1), d.Byte())
-	require.Equal(t, engine.Cursor{Place: 1 << 40, Last: 7}, d.Cursor())
+	require.Equal(t, call.Cursor{Place: 1 << 40, Last: 7}, d.Cursor())
 	require.Equal(t, 40, d.Hidden())
 	for _, e := range entries {
 		require.Equal(t, e, d.Entry())
@@ -135,12 +135,12 @@ func TestEntries_ComeInParts(t *testing.T) {
 
 func TestEntry_IsShort(t *testing.T) {
 	t.Parallel()
-	require.Len(t, wire.AppendEntry(nil, &engine.View{ID: 1, Kind: 2, Version: 1, Row: template.Row{}}), 4)
+	require.Len(t, wire.AppendEntry(nil, &call.View{ID: 1, Kind: 2, Version: 1, Row: template.Row{}}), 4)
 }
 
 func TestBegun_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
-	entries := []engine.View{{ID: 1, Kind: 2, Version: 3, Attempts: 4, Row: template.Row{1, 2}, Txn: 5}, {ID: 6, Kind: 2, Version: 1, Row: template.Row{0}, Txn: 7}}
+	entries := []call.View{{ID: 1, Kind: 2, Version: 3, Attempts: 4, Row: template.Row{1, 2}, Txn: 5}, {ID: 6, Kind: 2, Version: 1, Row: template.Row{0}, Txn: 7}}
 	b := wire.AppendBegun(nil, 9, wire.Begun{Lease: int64(time.Minute), Waited: time.Second}, entries)
 	f, _, _, err := wire.Next(b, len(b))
 	require.NoError(t, err)
@@ -156,8 +156,8 @@ func TestBegun_DecodesWhatIsAppended(t *testing.T) {
 
 func TestDrafts_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
-	plain := []engine.Draft{{Kind: 1, Lease: engine.Forever, Row: template.Row{1}}, {Kind: 2, Lease: 0, Row: template.Row{}}}
-	delayed := []engine.Draft{plain[0], {Kind: 2, Lease: 5, Delay: 7, Row: template.Row{}}}
+	plain := []call.Draft{{Kind: 1, Lease: call.Forever, Row: template.Row{1}}, {Kind: 2, Lease: 0, Row: template.Row{}}}
+	delayed := []call.Draft{plain[0], {Kind: 2, Lease: 5, Delay: 7, Row: template.Row{}}}
 	b := wire.AppendDrafts(nil, 2, false)
 	for _, e := range plain {
 		b = wire.AppendDraft(b, e.Kind, e.Lease, e.Row)
@@ -189,7 +189,7 @@ func TestTxn_DecodesWhatIsAppended(t *testing.T) {
 
 func TestChange_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
-	c := engine.Change{ID: 1, Version: 2, Kind: 3, Row: template.Row{4}}
+	c := call.Change{ID: 1, Version: 2, Kind: 3, Row: template.Row{4}}
 	d := wire.NewDecoder(wire.AppendChange(nil, &c))
 	require.Equal(t, c, d.Change())
 	require.NoError(t, d.Err())
@@ -226,12 +226,12 @@ func TestOpened_DecodesWhatIsAppended(t *testing.T) {
 
 func TestFailed_NamesPositions(t *testing.T) {
 	t.Parallel()
-	d := wire.NewDecoder(wire.AppendFailed(nil, []error{nil, engine.ErrLeaseEnded, nil, errors.New("odd")}))
+	d := wire.NewDecoder(wire.AppendFailed(nil, []error{nil, call.ErrLeaseEnded, nil, errors.New("odd")}))
 	got := map[int]error{}
 	d.Failed(func(i int, err error) { got[i] = err })
 	require.NoError(t, d.Err())
 	require.Len(t, got, 2)
-	require.Equal(t, engine.ErrLeaseEnded, got[1])
+	require.Equal(t, call.ErrLeaseEnded, got[1])
 	require.ErrorIs(t, got[3], wire.ErrInternal)
 }
 
@@ -249,12 +249,12 @@ func decodeBodies(b []byte) {
 func FuzzBodies(f *testing.F) {
 	f.Add(appendQuery(wire.AppendFind(nil, &query, time.Hour), &query))
 	f.Add(appendQuery(wire.AppendFind(nil, &begun, wire.WaitForever), &begun))
-	f.Add(wire.AppendDraft(wire.AppendDrafts(nil, 1, false), 3, engine.Forever, template.Row{1, 2}))
+	f.Add(wire.AppendDraft(wire.AppendDrafts(nil, 1, false), 3, call.Forever, template.Row{1, 2}))
 	f.Add(wire.AppendDelayed(wire.AppendDrafts(nil, 1, true), 3, 0, 1, template.Row{1, 2}))
 	f.Add(wire.AppendTxn(nil, txn.ID{Space: "other", Number: 1}))
-	f.Add(wire.AppendChange(nil, &engine.Change{ID: 1, Version: 2, Kind: 3, Row: template.Row{1, 2}}))
-	f.Add(wire.AppendFailed(nil, []error{nil, engine.ErrLeaseEnded}))
-	f.Add(wire.AppendEntry(nil, &engine.View{ID: 1, Kind: 2, Version: 1, Attempts: 3, Row: template.Row{1, 2}}))
+	f.Add(wire.AppendChange(nil, &call.Change{ID: 1, Version: 2, Kind: 3, Row: template.Row{1, 2}}))
+	f.Add(wire.AppendFailed(nil, []error{nil, call.ErrLeaseEnded}))
+	f.Add(wire.AppendEntry(nil, &call.View{ID: 1, Kind: 2, Version: 1, Attempts: 3, Row: template.Row{1, 2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		require.Less(t, allocated(func() { decodeBodies(b) }), uint64(64<<10+1000*len(b)))
 		d := wire.NewDecoder(b)

@@ -3,7 +3,7 @@ package wire
 import (
 	"encoding/binary"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -17,22 +17,22 @@ func AppendDrafts(dst []byte, n int, delayed bool) []byte {
 }
 
 // AppendDraft appends one entry of a list whose entries are not delayed; row follows the schema of the kind with that number.
-func AppendDraft(dst []byte, kind engine.KindID, lease int64, row template.Row) []byte {
+func AppendDraft(dst []byte, kind call.KindID, lease int64, row template.Row) []byte {
 	dst = AppendLease(binary.AppendUvarint(dst, uint64(kind)), lease)
 	return AppendBytes(dst, row)
 }
 
 // AppendDelayed appends one entry of a list with delays, which are not negative.
-func AppendDelayed(dst []byte, kind engine.KindID, lease, delay int64, row template.Row) []byte {
+func AppendDelayed(dst []byte, kind call.KindID, lease, delay int64, row template.Row) []byte {
 	dst = binary.AppendUvarint(AppendLease(binary.AppendUvarint(dst, uint64(kind)), lease), uint64(delay))
 	return AppendBytes(dst, row)
 }
 
 // Drafts decodes a list of entries to be written and appends them to dst; their rows alias the body.
-func (d *Decoder) Drafts(dst []engine.Draft) []engine.Draft {
+func (d *Decoder) Drafts(dst []call.Draft) []call.Draft {
 	v := d.Len(MaxDrafts<<1 | 1)
 	for n := v >> 1; n > 0 && !d.bad; n-- {
-		e := engine.Draft{Kind: d.Uint32(), Lease: d.Lease()}
+		e := call.Draft{Kind: d.Uint32(), Lease: d.Lease()}
 		if v&1 != 0 {
 			e.Delay = int64(d.Duration())
 		}

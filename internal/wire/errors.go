@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -24,31 +24,31 @@ type Code uint32
 // codes gives every error that a call may end with its number. The numbers are append only.
 var codes = [...]error{
 	1:  ErrInternal,
-	2:  engine.ErrNoMatch,
-	3:  engine.ErrInvalidArgument,
-	4:  engine.ErrLeaseEnded,
-	5:  engine.ErrUnknownKind,
-	6:  engine.ErrTooLarge,
-	7:  engine.ErrClosed,
-	8:  engine.ErrUnavailable,
-	9:  engine.ErrOutcomeUnknown,
-	10: engine.ErrCancelled,
+	2:  call.ErrNoMatch,
+	3:  call.ErrInvalidArgument,
+	4:  call.ErrLeaseEnded,
+	5:  call.ErrUnknownKind,
+	6:  call.ErrTooLarge,
+	7:  call.ErrClosed,
+	8:  call.ErrUnavailable,
+	9:  call.ErrOutcomeUnknown,
+	10: call.ErrCancelled,
 	11: template.ErrSchemaConflict,
 	12: ErrInterrupted,
 	13: ErrMalformed,
 	14: ErrVersion,
 	15: ErrCapability,
 	16: ErrBusy,
-	17: engine.ErrTxnEnded,
-	18: engine.ErrDeadlock,
-	19: engine.ErrVersionConflict,
+	17: call.ErrTxnEnded,
+	18: call.ErrDeadlock,
+	19: call.ErrVersionConflict,
 	20: ErrInDoubt,
-	21: engine.ErrLogFull,
-	22: engine.ErrHeld,
-	23: engine.ErrSpaceFull,
-	24: engine.ErrKindInUse,
-	25: engine.ErrLocked,
-	26: engine.ErrDropped,
+	21: call.ErrLogFull,
+	22: call.ErrHeld,
+	23: call.ErrSpaceFull,
+	24: call.ErrKindInUse,
+	25: call.ErrLocked,
+	26: call.ErrDropped,
 }
 
 // special are the numbers of errors that are other errors of the table too, the most special first.
@@ -101,9 +101,9 @@ func (e *remoteError) Error() string { return e.text }
 func (e *remoteError) Unwrap() error { return e.is }
 
 // AppendFailure appends a Failure that ends a call.
-func AppendFailure(dst []byte, call uint64, err error) []byte {
+func AppendFailure(dst []byte, callID uint64, err error) []byte {
 	start := len(dst)
-	return End(AppendError(Begin(dst, Failure, call), err), start)
+	return End(AppendError(Begin(dst, Failure, callID), err), start)
 }
 
 // AppendRefused appends the Refused that ends a connection.

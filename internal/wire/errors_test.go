@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -18,11 +18,11 @@ import (
 
 // numbers are the numbers that other programs rely on. Lines are added, never changed.
 var numbers = map[wire.Code]error{
-	1: wire.ErrInternal, 2: space.ErrNoMatch, 3: space.ErrInvalidArgument, 4: space.ErrLeaseEnded, 5: engine.ErrUnknownKind,
-	6: space.ErrTooLarge, 7: space.ErrClosed, 8: space.ErrUnavailable, 9: space.ErrOutcomeUnknown, 10: engine.ErrCancelled,
+	1: wire.ErrInternal, 2: space.ErrNoMatch, 3: space.ErrInvalidArgument, 4: space.ErrLeaseEnded, 5: call.ErrUnknownKind,
+	6: space.ErrTooLarge, 7: space.ErrClosed, 8: space.ErrUnavailable, 9: space.ErrOutcomeUnknown, 10: call.ErrCancelled,
 	11: template.ErrSchemaConflict, 12: wire.ErrInterrupted, 13: wire.ErrMalformed, 14: wire.ErrVersion, 15: wire.ErrCapability, 16: wire.ErrBusy,
-	17: engine.ErrTxnEnded, 18: engine.ErrDeadlock, 19: engine.ErrVersionConflict, 20: wire.ErrInDoubt,
-	21: space.ErrLogFull, 22: engine.ErrHeld, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
+	17: call.ErrTxnEnded, 18: call.ErrDeadlock, 19: call.ErrVersionConflict, 20: wire.ErrInDoubt,
+	21: space.ErrLogFull, 22: call.ErrHeld, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
 	26: space.ErrDropped,
 }
 
@@ -62,9 +62,9 @@ func TestErrors_OfNewerServersAreInternal(t *testing.T) {
 }
 
 // Every error that the engine can decide on has a number.
-func TestErrors_TableHasAllOfTheEngine(t *testing.T) {
+func TestErrors_TableHasAllOfTheVocabulary(t *testing.T) {
 	t.Parallel()
-	file, err := parser.ParseFile(token.NewFileSet(), "../engine/errors.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../call/errors.go", nil, 0)
 	require.NoError(t, err)
 	declared := 0
 	ast.Inspect(file, func(n ast.Node) bool {

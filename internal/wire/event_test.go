@@ -5,16 +5,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
 func TestEvent_ReadsWhatWasAppended(t *testing.T) {
 	t.Parallel()
-	for _, ev := range []engine.Event{
-		{Type: engine.Written, Seq: 1, Entry: engine.View{ID: 300, Kind: 7, Row: []byte("row"), Version: 1}},
-		{Type: engine.Available, Seq: 1 << 40, Entry: engine.View{ID: 300, Kind: 7, Row: []byte{}, Version: 9, Attempts: 2}},
-		{Type: engine.Gap, Seq: 77},
+	for _, ev := range []call.Event{
+		{Type: call.Written, Seq: 1, Entry: call.View{ID: 300, Kind: 7, Row: []byte("row"), Version: 1}},
+		{Type: call.Available, Seq: 1 << 40, Entry: call.View{ID: 300, Kind: 7, Row: []byte{}, Version: 9, Attempts: 2}},
+		{Type: call.Gap, Seq: 77},
 	} {
 		body := wire.AppendEvent(nil, &ev)
 		d := wire.NewDecoder(body)
@@ -30,7 +30,7 @@ func TestEvent_ReadsWhatWasAppended(t *testing.T) {
 
 func TestEventSet_ReadsWhatWasAppended(t *testing.T) {
 	t.Parallel()
-	set := engine.Events(engine.Written, engine.Available)
+	set := call.Events(call.Written, call.Available)
 	d := wire.NewDecoder(wire.AppendEventSet(nil, set))
 	require.Equal(t, set, d.EventSet())
 	require.NoError(t, d.Err())

@@ -3,11 +3,11 @@ package wire
 import (
 	"encoding/binary"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // AppendKindCounts appends how many entries of a kind are visible, -1 for one that was dropped, and how many are not.
-func AppendKindCounts(dst []byte, visible int, apart engine.Apart) []byte {
+func AppendKindCounts(dst []byte, visible int, apart call.Apart) []byte {
 	if visible < 0 {
 		return append(dst, 0)
 	}
@@ -16,10 +16,10 @@ func AppendKindCounts(dst []byte, visible int, apart engine.Apart) []byte {
 }
 
 // KindCounts decodes what AppendKindCounts appends.
-func (d *Decoder) KindCounts() (visible int, apart engine.Apart) {
+func (d *Decoder) KindCounts() (visible int, apart call.Apart) {
 	n := d.Uvarint()
 	if n == 0 {
 		return -1, apart
 	}
-	return int(n - 1), engine.Apart{Held: int(d.Uvarint()), Delayed: int(d.Uvarint())}
+	return int(n - 1), call.Apart{Held: int(d.Uvarint()), Delayed: int(d.Uvarint())}
 }

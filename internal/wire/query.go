@@ -7,7 +7,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -32,7 +32,7 @@ const WaitForever time.Duration = -1
 
 // AppendFind appends how a Find looks for what the query that follows describes: the fields of q but those of the query. wait may be
 // 0 or WaitForever.
-func AppendFind(dst []byte, q *engine.Query, wait time.Duration) []byte {
+func AppendFind(dst []byte, q *call.Query, wait time.Duration) []byte {
 	var flags uint64
 	if q.Take {
 		flags |= flagTake
@@ -104,7 +104,7 @@ func (d *Decoder) Selection() (id uint64, held bool) {
 
 // AppendTemplate appends a template, whose kind has the given number. A query is the transaction under which the call is made, the number of its
 // templates, the templates, and the ordering as template.AppendOrder appends it.
-func AppendTemplate(dst []byte, kind engine.KindID, conds []template.Cond) []byte {
+func AppendTemplate(dst []byte, kind call.KindID, conds []template.Cond) []byte {
 	return template.AppendConds(binary.AppendUvarint(dst, uint64(kind)), conds)
 }
 
@@ -117,9 +117,9 @@ func AppendNamed(dst []byte, t *template.Template) []byte {
 	return template.AppendConds(template.AppendFields(dst, t.Fields), t.Conds)
 }
 
-// Query is an engine.Query that was decoded from a body, with all the memory that it refers to, for use again and again.
+// Query is an call.Query that was decoded from a body, with all the memory that it refers to, for use again and again.
 type Query struct {
-	engine.Query
+	call.Query
 	bytes  []byte
 	conds  []template.Cond
 	values []template.Value
@@ -166,7 +166,7 @@ func (q *Query) Decode(d *Decoder) {
 	q.bytes = append(q.bytes[:0], d.b...)
 	d.b = q.bytes
 	q.conds, q.values, q.fields = q.conds[:0], q.values[:0], 0
-	q.Query = engine.Query{Templates: q.Templates[:0], Order: q.Order[:0], Txn: d.Txn()}
+	q.Query = call.Query{Templates: q.Templates[:0], Order: q.Order[:0], Txn: d.Txn()}
 	for n := d.Len(MaxTemplates); n > 0 && !d.bad; n-- {
 		q.Templates = append(q.Templates, q.decodeTemplate(d))
 	}
@@ -181,16 +181,16 @@ func (q *Query) Decode(d *Decoder) {
 	}
 }
 
-func (q *Query) decodeTemplate(d *Decoder) engine.Template {
+func (q *Query) decodeTemplate(d *Decoder) call.Template {
 	kind := d.Uint32()
 	if kind != named {
-		return engine.Template{Kind: kind, Conds: q.decodeConds(d)}
+		return call.Template{Kind: kind, Conds: q.decodeConds(d)}
 	}
-	n := &engine.Named{}
+	n := &call.Named{}
 	n.Kind = string(d.Bytes())
 	n.Fields = q.decodeFields(d)
 	n.Conds = q.decodeConds(d)
-	return engine.Template{Named: n}
+	return call.Template{Named: n}
 }
 
 // decodeFields decodes the fields of a named template. Those of all templates of a query together are bounded as conditions are.

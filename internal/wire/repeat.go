@@ -3,7 +3,7 @@ package wire
 import (
 	"encoding/binary"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // flagAsk in the type of a repeated call: tell the outcome, but do not execute the call if it had none.
@@ -73,18 +73,18 @@ func (d *Decoder) Opened() *Opened {
 }
 
 // AppendOutcome appends the answer to an Outcome: the fate and, of a call that has committed, its result.
-func AppendOutcome(dst []byte, call uint64, r *engine.Result) []byte {
+func AppendOutcome(dst []byte, callID uint64, r *call.Result) []byte {
 	head := binary.AppendUvarint(append([]byte(nil), byte(r.Fate)), uint64(r.Version))
 	head = binary.AppendUvarint(head, uint64(len(r.Grants)))
 	for _, g := range r.Grants {
 		head = AppendGrant(head, g)
 	}
-	return AppendEntries(dst, call, head, r.Entries)
+	return AppendEntries(dst, callID, head, r.Entries)
 }
 
 // Outcome decodes the beginning of what AppendOutcome appends; entries follow.
-func (d *Decoder) Outcome() (fate engine.Fate, version uint32, grants []engine.Grant) {
-	fate, version = engine.Fate(d.Byte()), d.Uint32()
+func (d *Decoder) Outcome() (fate call.Fate, version uint32, grants []call.Grant) {
+	fate, version = call.Fate(d.Byte()), d.Uint32()
 	for n := d.Len(MaxDrafts); n > 0 && d.Ok(); n-- {
 		grants = append(grants, d.Grant())
 	}

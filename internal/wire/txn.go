@@ -3,7 +3,7 @@ package wire
 import (
 	"encoding/binary"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -32,7 +32,7 @@ func (d *Decoder) Txn() txn.ID {
 }
 
 // AppendChange appends a new row for an entry.
-func AppendChange(dst []byte, c *engine.Change) []byte {
+func AppendChange(dst []byte, c *call.Change) []byte {
 	dst = binary.AppendUvarint(dst, c.ID)
 	dst = binary.AppendUvarint(dst, uint64(c.Version))
 	dst = binary.AppendUvarint(dst, uint64(c.Kind))
@@ -40,6 +40,6 @@ func AppendChange(dst []byte, c *engine.Change) []byte {
 }
 
 // Change decodes what AppendChange appends; its row aliases the body.
-func (d *Decoder) Change() engine.Change {
-	return engine.Change{ID: d.Uvarint(), Version: d.Uint32(), Kind: d.Uint32(), Row: d.Bytes()}
+func (d *Decoder) Change() call.Change {
+	return call.Change{ID: d.Uvarint(), Version: d.Uint32(), Kind: d.Uint32(), Row: d.Bytes()}
 }

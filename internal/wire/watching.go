@@ -3,11 +3,11 @@ package wire
 import (
 	"encoding/binary"
 
-	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // AppendWatching appends what a registration is for.
-func AppendWatching(dst []byte, w *engine.Watching) []byte {
+func AppendWatching(dst []byte, w *call.Watching) []byte {
 	dst = AppendLease(binary.AppendUvarint(dst, w.ID), w.Left)
 	dst = binary.AppendUvarint(AppendEventSet(dst, w.On), w.Seq)
 	dst = binary.AppendUvarint(dst, uint64(len(w.Kinds)))
@@ -18,8 +18,8 @@ func AppendWatching(dst []byte, w *engine.Watching) []byte {
 }
 
 // Watching decodes what AppendWatching appends.
-func (d *Decoder) Watching() engine.Watching {
-	w := engine.Watching{ID: d.Uvarint(), Left: d.Lease(), On: d.EventSet(), Seq: d.Uvarint()}
+func (d *Decoder) Watching() call.Watching {
+	w := call.Watching{ID: d.Uvarint(), Left: d.Lease(), On: d.EventSet(), Seq: d.Uvarint()}
 	for n := d.Len(MaxTemplates); n > 0 && !d.bad; n-- {
 		w.Kinds = append(w.Kinds, string(d.Bytes()))
 	}

@@ -4,7 +4,9 @@
 // It holds no connection and starts no goroutine: package server and package client do.
 package wire
 
-import "github.com/gospaces/gospaces/internal/engine"
+import (
+	"github.com/gospaces/gospaces/internal/call"
+)
 
 // Version is the protocol version that this program speaks; Hello carries the range that a client can speak.
 const Version = 2
@@ -18,14 +20,14 @@ const (
 	MinMaxFrame     = 64 << 10 // the least that a server may set
 	MaxHello        = 4 << 10  // bytes of a frame before the handshake is done
 
-	MaxName      = 255            // bytes of the name of a space
-	MaxKinds     = 1 << 16        // numbers of kinds in a space
-	MaxTemplates = 1 << 10        // templates of a query
-	MaxConds     = 1 << 12        // conditions of all templates of a query together
-	MaxValues    = 1 << 16        // operands of all In conditions of a query together
-	MaxDrafts    = 1 << 16        // entries of a write
-	MaxLeases    = 1 << 16        // leases of a renew or cancel, and entries that a rollback keeps
-	MaxFind      = engine.MaxFind // entries that one read, take or page returns; more are asked for in several calls
+	MaxName      = 255          // bytes of the name of a space
+	MaxKinds     = 1 << 16      // numbers of kinds in a space
+	MaxTemplates = 1 << 10      // templates of a query
+	MaxConds     = 1 << 12      // conditions of all templates of a query together
+	MaxValues    = 1 << 16      // operands of all In conditions of a query together
+	MaxDrafts    = 1 << 16      // entries of a write
+	MaxLeases    = 1 << 16      // leases of a renew or cancel, and entries that a rollback keeps
+	MaxFind      = call.MaxFind // entries that one read, take or page returns; more are asked for in several calls
 )
 
 // MaxCall is the largest call number: servers use the upper byte for themselves.

@@ -1,12 +1,11 @@
-package engine
+package call
 
 import (
 	"errors"
 	"fmt"
 )
 
-// The outcomes that a call can have other than success. Package space re-exports those that its callers may meet;
-// they are declared here because the engine decides them.
+// The outcomes that a call can have other than success. Package space re-exports those that its callers may meet.
 var (
 	ErrNoMatch         = errors.New("space: no match")
 	ErrInvalidArgument = errors.New("space: invalid argument")
