@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
@@ -27,12 +28,12 @@ type pendingCall struct {
 	txn      txn.ID // zero: none
 	query    space.Query
 	take     bool
-	wait     time.Duration // as in package wire
-	deadline time.Time     // when wait is over; zero if it is not limited
-	limited  bool          // without a connection it ends, see limitAt; otherwise only its context ends it
-	limit    time.Time     // when; zero until that is asked for
-	sentAt   time.Time     // before which it was not sent, if it begins transactions
-	pause    time.Duration // before it was made again the last time, because the server had held it back
+	wait     time.Duration   // as in package wire
+	deadline time.Time       // when wait is over; zero if it is not limited
+	limited  bool            // without a connection it ends, see limitAt; otherwise only its context ends it
+	limit    time.Time       // when; zero until that is asked for
+	sentAt   time.Time       // before which it was not sent, if it begins transactions
+	pauses   backoff.Backoff // before it is made again, because the server has held it back
 	lease    int64
 	delay    time.Duration
 	ids      []space.LeaseID

@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -72,6 +73,11 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	return c, errors.Join(errs...)
+}
+
+// backoff returns the pauses between attempts at what the server cannot do for now.
+func (c *Config) backoff() backoff.Backoff {
+	return backoff.Backoff{Min: c.MinBackoff, Max: c.MaxBackoff}
 }
 
 // Client is a connection to a server, and the space on it that Config.Space names. Its methods may be called concurrently.

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -122,19 +122,20 @@ func (l *link) renewLocked(repeats bool) {
 
 // run watches the connection, and makes it again whenever it has failed, until the link is closed.
 func (l *link) run() {
-	var wait time.Duration // before the next attempt
+	pauses := l.cfg.backoff()
+	pauses.AtOnce = true
 	for {
 		begun := time.Now()
 		err := l.serve()
 		l.disconnect()
 		if time.Since(begun) > l.cfg.MaxBackoff {
-			wait = 0 // the connection was good for something
+			pauses.Reset() // the connection was good for something
 		}
 		if l.isClosed() {
 			return
 		}
 		l.cfg.Logger.Info("disconnected", "addr", l.cfg.Addr, "reason", err)
-		if !l.reconnect(&wait) {
+		if !l.reconnect(&pauses) {
 			return
 		}
 		l.cfg.Logger.Info("connected again", "addr", l.cfg.Addr, "resumed", l.terms.Resumed)
@@ -192,18 +193,12 @@ func (l *link) disconnect() {
 	l.setStateLocked(down)
 }
 
-// reconnect tries until there is a connection again, or returns false when the link is closed. The pauses grow, from one call to the
-// next too, and have jitter so that clients do not come back in step.
-func (l *link) reconnect(wait *time.Duration) bool {
+// reconnect tries until there is a connection again, or returns false when the link is closed. The pauses grow from one
+// call to the next too.
+func (l *link) reconnect(pauses *backoff.Backoff) bool {
 	ctx, cancel := l.context()
 	defer cancel()
-	for {
-		select {
-		case <-time.After(*wait/2 + rand.N(*wait/2+1)):
-		case <-l.closed:
-			return false
-		}
-		*wait = min(max(2**wait, l.cfg.MinBackoff), l.cfg.MaxBackoff)
+	for pauses.Wait(ctx) == nil {
 		err := l.connect(ctx)
 		if err == nil {
 			return true
@@ -211,6 +206,7 @@ func (l *link) reconnect(wait *time.Duration) bool {
 		l.cfg.Logger.Debug("cannot connect", "addr", l.cfg.Addr, "error", err)
 		l.endOverdue()
 	}
+	return false
 }
 
 // endOverdue ends the calls in flight that change nothing and would have been answered by now, were there a connection. Others learn their

@@ -4,18 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/space"
 )
 
-// Pauses before a call is made again that the server held back: its log has no room for changes, and it lets them wait.
-const (
-	leastHeld = 10 * time.Millisecond
-	mostHeld  = 500 * time.Millisecond
-)
+// heldPauses are those before a call is made again that the server held back because its log has no room for changes.
+var heldPauses = backoff.Backoff{Min: 10 * time.Millisecond, Max: 500 * time.Millisecond}
 
 // held reports whether the server held a call back that ended with err: it changed nothing, and is to be made again.
 func held(err error) bool { return errors.Is(err, call.ErrHeld) }
@@ -23,11 +20,11 @@ func held(err error) bool { return errors.Is(err, call.ErrHeld) }
 // sitOut pauses a call that was held back because of why. It returns nil when it is time to make the call again, and otherwise the error with which
 // it ends: what its context ended with, which wraps why too; why itself if the call's own wait is over; or space.ErrClosed.
 func (c *pendingCall) sitOut(ctx context.Context, why error) error {
-	if c.pause == 0 {
+	if c.pauses.Max == 0 {
 		c.space.client.warnHeld(why)
+		c.pauses = heldPauses
 	}
-	c.pause = min(max(2*c.pause, leastHeld), mostHeld)
-	pause := c.pause/2 + rand.N(c.pause/2)
+	pause := c.pauses.Next()
 	last := false
 	if !c.deadline.IsZero() {
 		left := time.Until(c.deadline)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
@@ -92,9 +91,9 @@ func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 func (l *link) abortSurely(s *Space, id txn.ID, via *link) {
 	ctx, cancel := l.context()
 	defer cancel()
-	for wait := l.cfg.MinBackoff; ; wait = min(2*wait, l.cfg.MaxBackoff) {
+	for pauses := l.cfg.backoff(); ; {
 		err := s.abortOver(ctx, via, id)
-		if err == nil || !passes(err) || !l.pause(ctx, wait) {
+		if err == nil || !passes(err) || pauses.Wait(ctx) != nil {
 			return
 		}
 		l.cfg.Logger.Info("cannot abort a transaction yet", "transaction", id, "error", err)
@@ -106,16 +105,6 @@ func (s *Space) abortOver(ctx context.Context, via *link, id txn.ID) error {
 	defer c.free()
 	c.link, c.posthumous, c.txn = via, true, id
 	return s.client.do(ctx, c)
-}
-
-// pause returns true after a while, or false when ctx ends.
-func (l *link) pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-time.After(d):
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // unclaimed is a call whose answer is lost, and that may have begun transactions: nobody has them, but they may outlast
@@ -165,7 +154,7 @@ func (l *link) reopenLocked() {
 func (l *link) reopen() {
 	ctx, cancel := l.context()
 	defer cancel()
-	wait := l.cfg.MinBackoff
+	pauses := l.cfg.backoff()
 	for spaces := l.toReopen(); len(spaces) > 0; spaces = l.toReopen() {
 		failed := false
 		for _, s := range spaces {
@@ -174,11 +163,8 @@ func (l *link) reopen() {
 				failed = true
 			}
 		}
-		if failed {
-			if !l.pause(ctx, wait) {
-				return
-			}
-			wait = min(2*wait, l.cfg.MaxBackoff)
+		if failed && pauses.Wait(ctx) != nil {
+			return
 		}
 	}
 }

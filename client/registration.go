@@ -261,7 +261,7 @@ func (l *link) reattach(s *Space) {
 // more if the session is lost again meanwhile: the next one begins anew.
 func (r *registration) attach(ctx context.Context) {
 	cfg := r.space.client.cfg
-	for wait := cfg.MinBackoff; ; wait = min(2*wait, cfg.MaxBackoff) {
+	for pauses := cfg.backoff(); ; {
 		err := r.attachOnce(ctx)
 		switch {
 		case err == nil || r.isClosed():
@@ -274,9 +274,7 @@ func (r *registration) attach(ctx context.Context) {
 			return
 		}
 		cfg.Logger.Info("cannot attach to a registration yet", "registration", r.id, "error", err)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if pauses.Wait(ctx) != nil {
 			return
 		}
 	}

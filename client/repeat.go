@@ -102,7 +102,7 @@ func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error
 	patient, cancel := patience(ctx, l.cfg.Grace)
 	defer cancel()
 	callID.repeated, callID.link = true, l
-	for pause := l.cfg.MinBackoff; ; {
+	for pauses := l.cfg.backoff(); ; {
 		callID.renew()
 		callID.ask = callID.posthumous || ctx.Err() != nil
 		err := l.send(patient, callID)
@@ -121,10 +121,7 @@ func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error
 		if err == errLost {
 			continue
 		}
-		select { // the server is up, but the space is not
-		case <-time.After(pause):
-			pause = min(2*pause, l.cfg.MaxBackoff)
-		case <-patient.Done():
+		if pauses.Wait(patient) != nil { // the server is up, but the space is not
 			return unknown(context.Cause(patient))
 		}
 	}

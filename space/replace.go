@@ -32,7 +32,7 @@ func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v
 	if err != nil {
 		return 0, err
 	}
-	for again := retry(0); ; {
+	for pauses := retryPauses; ; {
 		change, err := replacement(ctx, sp, codec, c.under(), id, version, &v)
 		if err != nil {
 			return 0, err
@@ -41,7 +41,7 @@ func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v
 		if !errors.Is(err, ErrVersionConflict) || version != 0 && change.Version == version {
 			return now, err
 		}
-		if err := again.pause(ctx); err != nil {
+		if err := pauses.Wait(ctx); err != nil {
 			return 0, err
 		}
 	}

@@ -3,9 +3,9 @@ package space
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -112,7 +112,7 @@ func added(e *Entry, s *template.Schema, i int, name string, n int64) (int64, er
 // transaction it claims the entry first, so that no other transaction is about to do the same.
 func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 	q.Claim = !q.Txn.IsZero()
-	var again retry
+	pauses := retryPauses
 	for began := time.Now(); ; {
 		found, err := sp.Read(ctx, q)
 		if err != nil {
@@ -131,22 +131,15 @@ func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 		default:
 			return err
 		}
-		if err := again.pause(ctx); err != nil {
+		if err := pauses.Wait(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// retry is the longest pause before the next attempt of a call that has met others. One of them was faster, which means
+// retryPauses are those between the attempts of a call that has met others. One of them was faster, which means
 // progress; or one holds a lock, and then it is of no use to hurry.
-type retry time.Duration
-
-// pause waits for a while, which grows with each call. It returns ctx's error if that ends before.
-func (r *retry) pause(ctx context.Context) error {
-	err := sleep(ctx, rand.N(time.Duration(*r)+1))
-	*r = min(2**r+retry(50*time.Microsecond), retry(20*time.Millisecond))
-	return err
-}
+var retryPauses = backoff.Backoff{Min: 50 * time.Microsecond, Max: 20 * time.Millisecond, AtOnce: true}
 
 // UpdateUnlocked makes an update of an entry, which fails with ErrLocked while others have that locked, again when the
 // locks are gone, if it is one under a transaction. It is for implementations of Space.
@@ -164,13 +157,4 @@ func UpdateUnlocked(ctx context.Context, sp Space, under txn.ID, id LeaseID, upd
 }
 
 // sleep waits for d, or returns ctx's error if that ends before.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func sleep(ctx context.Context, d time.Duration) error { return backoff.Sleep(ctx, d) }

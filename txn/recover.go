@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
+
+	"github.com/gospaces/gospaces/internal/backoff"
 )
 
 // Dissolved tells that a transaction was aborted in its home other than by this coordinator, because its lease ended, say: its branches are
@@ -175,12 +176,6 @@ func (c *Coordinator) attempt(ctx context.Context, what, of string, do job) {
 	}
 }
 
-// The pauses between two attempts at a job.
-const (
-	firstPause = 20 * time.Millisecond
-	lastPause  = 5 * time.Second
-)
-
 // background does a job until it is done or the coordinator is closed.
 func (c *Coordinator) background(what, of string, do job) {
 	c.mu.Lock()
@@ -189,17 +184,16 @@ func (c *Coordinator) background(what, of string, do job) {
 		return
 	}
 	c.jobs.Go(func() {
-		for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		pauses := backoff.Backoff{Min: 20 * time.Millisecond, Max: 5 * time.Second}
+		for {
 			err := do(c.ctx)
 			if err == nil || c.ctx.Err() != nil {
 				return
 			}
-			if pause == lastPause {
+			if pauses.AtMax() {
 				c.logger.Warn(what+": not done yet", "of", of, "error", err)
 			}
-			select {
-			case <-time.After(pause/2 + rand.N(pause)):
-			case <-c.ctx.Done():
+			if pauses.Wait(c.ctx) != nil {
 				return
 			}
 		}

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/record"
 )
 
 // session mirrors the log until something fails or ends. What was read of the log and is not in the database then is
 // dropped: the next session begins where the database says. So it makes no difference what failed, nor whether a
 // commit whose answer was lost has happened.
-func (w *Writer) session(ctx context.Context, pause *backoff) error {
+func (w *Writer) session(ctx context.Context, pauses *backoff.Backoff) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	db, err := openDatabase(ctx, w)
@@ -38,7 +39,7 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 	lanes := &lanes{ctx: ctx, cfg: w.cfg, main: db}
 	window := newWindow(w.cfg, db)
 	if db.position == w.source.Last() {
-		w.good(db.position, pause)
+		w.good(db.position, pauses)
 	}
 	w.status.opened(db, window)
 
@@ -48,7 +49,7 @@ func (w *Writer) session(ctx context.Context, pause *backoff) error {
 		err := w.source.Tail(ctx, db.position, func(g record.Group) error { return window.add(ctx, g) })
 		window.end(fmt.Errorf("read the log: %w", err)) // what was read before can still be written
 	}()
-	cancel(w.write(ctx, lanes, window, leftovers, pause))
+	cancel(w.write(ctx, lanes, window, leftovers, pauses))
 	<-read
 	return context.Cause(ctx)
 }
@@ -80,7 +81,7 @@ func (w *Writer) checkLog(ctx context.Context, db *database) error {
 }
 
 // write writes batches until something fails or ctx ends.
-func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, leftovers *leftovers, pause *backoff) error {
+func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, leftovers *leftovers, pauses *backoff.Backoff) error {
 	db, opened := lanes.main, time.Now()
 	checked, every := opened, w.cfg.PingInterval
 	for {
@@ -111,8 +112,8 @@ func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, leftov
 		if done.refused > 0 {
 			w.cfg.Logger.Warn("rows_refused", "rows", done.refused, "dead_letters", db.letters)
 		}
-		w.good(b.to, pause) // first: whoever waits for the position finds the mirror running
-		window.done()       // and nothing in memory; b stays as it is until the next take
+		w.good(b.to, pauses) // first: whoever waits for the position finds the mirror running
+		window.done()        // and nothing in memory; b stays as it is until the next take
 		w.status.committed(b, done, n, db.letters)
 	}
 }
@@ -123,7 +124,7 @@ const idlePings = 6
 // apply writes b. While others hold locks that it needs it tries again and again, and lets go of its own locks and its
 // connection in between.
 func (w *Writer) apply(ctx context.Context, lanes *lanes, b *batch) (done effect, n int, err error) {
-	pause := backoff{min: w.cfg.RetryMin, max: min(w.cfg.RetryMax, lockPause)}
+	pauses := backoff.Backoff{Min: w.cfg.RetryMin, Max: min(w.cfg.RetryMax, lockPause)}
 	for {
 		done, n, err = lanes.apply(b)
 		if !lockTimedOut(err) {
@@ -132,8 +133,7 @@ func (w *Writer) apply(ctx context.Context, lanes *lanes, b *batch) (done effect
 		if w.status.stalled(err) {
 			w.cfg.Logger.Warn("mirror_blocked", "error", err, "by", w.status.blocker())
 		}
-		sleep(ctx, pause.next())
-		if ctx.Err() != nil {
+		if pauses.Wait(ctx) != nil {
 			return effect{}, 0, context.Cause(ctx)
 		}
 	}
@@ -155,8 +155,8 @@ func (w *Writer) check(db *database, age time.Duration) error {
 }
 
 // good notes that the database has taken the log up to position and nothing is wrong.
-func (w *Writer) good(position uint64, pause *backoff) {
-	pause.reset()
+func (w *Writer) good(position uint64, pauses *backoff.Backoff) {
+	pauses.Reset()
 	if w.status.healthy() {
 		w.cfg.Logger.Info("mirror_running", "position", position)
 	}

@@ -9,9 +9,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
+
+	"github.com/gospaces/gospaces/internal/backoff"
 )
 
 // Writer mirrors one log to one database. Its methods may be called concurrently.
@@ -47,10 +48,10 @@ func (w *Writer) Run(ctx context.Context) error {
 	if w.own {
 		defer w.cfg.Pool.Close()
 	}
-	pause := backoff{min: w.cfg.RetryMin, max: w.cfg.RetryMax}
+	pauses := backoff.Backoff{Min: w.cfg.RetryMin, Max: w.cfg.RetryMax}
 	var err error
 	for {
-		err = w.session(ctx, &pause)
+		err = w.session(ctx, &pauses)
 		if ctx.Err() != nil {
 			err = nil
 			break
@@ -59,14 +60,14 @@ func (w *Writer) Run(ctx context.Context) error {
 			break
 		}
 		w.rebase = errors.Is(err, errUndefined) && !w.rebase // somebody may have emptied gospaces.kinds
-		d := pause.next()
+		d := pauses.Next()
 		if lockTimedOut(err) {
 			d = min(d, lockPause)
 		}
 		if w.status.failed(err) {
 			w.cfg.Logger.Warn("mirror_interrupted", "error", err, "retry_in", d)
 		}
-		sleep(ctx, d)
+		_ = backoff.Sleep(ctx, d) // if it returns early, ctx has ended
 	}
 	w.status.stop(err)
 	return err
@@ -127,26 +128,4 @@ func (w wanted) raise(position uint64) {
 		}
 	}
 	signal(w.raised)
-}
-
-// backoff yields growing pauses with jitter, so that many writers do not come back to a database all at once.
-type backoff struct {
-	min, max time.Duration
-	step     time.Duration
-}
-
-func (b *backoff) reset() { b.step = 0 }
-
-func (b *backoff) next() time.Duration {
-	b.step = min(max(2*b.step, b.min), b.max)
-	return b.step/2 + rand.N(b.step/2+1)
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

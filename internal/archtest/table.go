@@ -10,23 +10,24 @@ package archtest
 var table = map[string][]string{
 	// The vocabulary and the core: what an entry is, what a space promises, how it keeps it.
 	"template":           {},
-	"txn":                {},
+	"internal/backoff":   {},
+	"txn":                {"internal/backoff"},
 	"internal/record":    {},
 	"internal/call":      {"template", "txn"},
 	"internal/store":     {"template"},
 	"internal/engine":    {"template", "txn", "internal/call", "internal/record", "internal/store"},
 	"internal/budget":    {},
 	"internal/partition": {"template", "txn", "internal/call", "internal/record", "internal/engine", "internal/budget"},
-	"space":              {"template", "txn", "internal/call", "internal/engine", "internal/partition"},
+	"space":              {"template", "txn", "internal/backoff", "internal/call", "internal/engine", "internal/partition"},
 
 	// The way to a space on a server.
 	"internal/wire":   {"template", "txn", "internal/call"},
-	"client":          {"template", "txn", "space", "internal/call", "internal/wire"},
-	"internal/server": {"template", "txn", "internal/budget", "internal/call", "internal/partition", "internal/wire"},
+	"client":          {"template", "txn", "space", "internal/backoff", "internal/call", "internal/wire"},
+	"internal/server": {"template", "txn", "internal/backoff", "internal/budget", "internal/call", "internal/partition", "internal/wire"},
 
 	// Behind a space: the log, and the database.
 	"replication":       {"template", "internal/record"},
-	"writeback":         {"template", "internal/record"},
+	"writeback":         {"template", "internal/backoff", "internal/record"},
 	"internal/backup":   {"internal/call", "internal/record", "internal/engine", "replication"},
 	"internal/load":     {"internal/record", "internal/engine", "replication", "writeback", "internal/backup"},
 	"internal/postgres": {},

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
@@ -144,10 +145,10 @@ func (s *Server) Serve(l net.Listener) error {
 		return ErrClosed
 	}
 	defer s.untrack(l)
-	for delay := time.Duration(0); ; {
+	for pauses := (backoff.Backoff{Min: 5 * time.Millisecond, Max: time.Second}); ; {
 		nc, err := l.Accept()
 		if err == nil {
-			delay = 0
+			pauses.Reset()
 			s.accept(nc)
 			continue
 		}
@@ -158,7 +159,7 @@ func (s *Server) Serve(l net.Listener) error {
 			return err
 		}
 		// Most likely out of file descriptors: that passes.
-		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+		delay := pauses.Next()
 		s.cfg.Logger.Warn("accept", "error", err, "retry_in", delay)
 		select {
 		case <-time.After(delay):
