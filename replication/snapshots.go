@@ -99,6 +99,9 @@ func (l *Log) removeOldSnapshots() error {
 // the space. fn gets whole records, valid only during the call;
 // after an error of fn, which Load returns, the state that it was making is of no use. progress, if not nil, gets bytes.
 func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error) {
+	if err := l.store.folder.check(); err != nil { // what is there now is another server's
+		return 0, err
+	}
 	_ = l.removeUnfinished() // they only take room
 	positions, err := l.Snapshots()
 	if err != nil {
