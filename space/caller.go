@@ -1,6 +1,7 @@
 package space
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -39,6 +40,18 @@ func (c *caller) next() uint64 {
 func (c *caller) await() error {
 	<-c.done
 	return c.out.err
+}
+
+// end waits for the outcome of a call that ends a transaction, and does what is left of it. ctx does not end what all spaces must agree
+// upon, and there is no log for which it could have to wait.
+func (c *caller) end(ctx context.Context, rest partition.Span) ([]call.Grant, error) {
+	if rest != nil {
+		return rest(context.WithoutCancel(ctx))
+	}
+	if err := c.await(); err != nil {
+		return nil, err
+	}
+	return c.out.grants, nil
 }
 
 // Reply implements partition.Caller.

@@ -38,6 +38,7 @@ type Local struct {
 	name      string
 	group     *Group // nil: it shares transactions with no other
 	partition *partition.Partition
+	spans     *partition.Spans // nil: it shares transactions with no other space
 	codecs    *Codecs
 	txns      OpenTxns
 	callers   sync.Pool     // of *caller
@@ -72,6 +73,9 @@ func newLocal(cfg Config, g *Group) *Local {
 	}
 	s := FromPartition(p)
 	s.name, s.group = pcfg.Address.Space, g
+	if g != nil {
+		s.spans = g.spans
+	}
 	return s
 }
 

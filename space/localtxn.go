@@ -44,7 +44,7 @@ func (s *Local) own(id txn.ID) (txn.ID, error) {
 func (s *Local) under(id txn.ID) (txn.ID, error) {
 	id, err := s.own(id)
 	if err == nil && id.Space != "" {
-		err = s.group.spans.Join(id, s.partition)
+		err = s.spans.Join(id, s.partition)
 	}
 	return id, err
 }
@@ -55,11 +55,6 @@ func (s *Local) named(id txn.ID) txn.ID {
 		id.Space = s.name
 	}
 	return id
-}
-
-// spans reports whether a transaction, as own has returned it, concerns other spaces than this one.
-func (s *Local) spans(id txn.ID) bool {
-	return id.Space != "" || s.group != nil && s.partition.Spans(id.Number)
 }
 
 // Begin implements Space.
@@ -108,15 +103,11 @@ func (s *Local) commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant
 	if err := s.drafts(c, entries); err != nil {
 		return nil, err
 	}
-	if id.Space != "" || !s.partition.Commit(c, c.next(), id, call.Request{}, c.drafts) {
-		// ctx does not end what all spaces must agree upon, and there is no log for which it could have to wait.
-		grants, err := s.group.spans.Commit(context.WithoutCancel(ctx), s.named(id), s.partition, call.Request{}, c.drafts)
-		return leases(grants), unknownTxn(s.named(id), err)
-	}
-	if err := c.await(); err != nil {
+	grants, err := c.end(ctx, s.spans.Commit(c, c.next(), id, s.partition, call.Request{}, c.drafts))
+	if err != nil {
 		return nil, unknownTxn(s.named(id), err)
 	}
-	return c.out.leases(), nil
+	return leases(grants), nil
 }
 
 // Abort implements Space.
@@ -132,11 +123,8 @@ func (s *Local) abort(ctx context.Context, id txn.ID) error {
 		return err
 	}
 	defer s.release(c)
-	if s.spans(id) {
-		return s.group.spans.Abort(context.WithoutCancel(ctx), s.named(id))
-	}
-	s.partition.Abort(c, c.next(), id)
-	return c.await()
+	_, err = c.end(ctx, s.spans.Abort(c, c.next(), id, s.partition))
+	return err
 }
 
 // Rollback implements Space.
@@ -146,11 +134,8 @@ func (s *Local) Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error 
 		return err
 	}
 	defer s.release(c)
-	if s.spans(id) {
-		return s.group.spans.Rollback(context.WithoutCancel(ctx), s.named(id), s.partition, c.leaseIDs(keep))
-	}
-	s.partition.Rollback(c, c.next(), id, c.leaseIDs(keep))
-	return c.await()
+	_, err = c.end(ctx, s.spans.Rollback(c, c.next(), id, s.partition, c.leaseIDs(keep)))
+	return err
 }
 
 // Defer implements Space.

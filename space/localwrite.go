@@ -110,7 +110,7 @@ func (s *Local) Cancel(ctx context.Context, ids ...LeaseID) error {
 	}
 	defer s.release(c)
 	if s.group != nil {
-		s.group.spans.Cancelling(s.partition, c.leaseIDs(ids))
+		s.spans.Cancelling(s.partition, c.leaseIDs(ids))
 	}
 	s.partition.Cancel(c, c.next(), call.Request{}, c.leaseIDs(ids))
 	if err := c.await(); err != nil {

@@ -177,8 +177,23 @@ func (f *fleet) work(id txn.ID, name string) error {
 }
 
 func (f *fleet) commit(id txn.ID) error {
-	_, err := f.spans.Commit(context.Background(), id, f.parts["a"], call.Request{}, nil)
-	return err
+	return f.end(func(c *caller) partition.Span { return f.spans.Commit(c, 1, id, f.parts["a"], call.Request{}, nil) })
+}
+
+func (f *fleet) abort(id txn.ID) error {
+	return f.end(func(c *caller) partition.Span { return f.spans.Abort(c, 1, id, f.parts["a"]) })
+}
+
+// end makes a call that ends a transaction, does what is left of it, and returns its error.
+func (f *fleet) end(one func(c *caller) partition.Span) error {
+	var rest partition.Span
+	o := f.do(func(c *caller) {
+		if rest = one(c); rest != nil {
+			_, err := rest(context.Background())
+			c.Reply(1, &call.Result{Err: err}, 0, true)
+		}
+	})
+	return o.err
 }
 
 // has reports whether a partition shows a job with a key.
@@ -229,7 +244,7 @@ func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 	if err == nil {
 		err = f.commit(id)
 	} else {
-		_ = f.spans.Abort(context.Background(), id) // it may have ended already
+		_ = f.abort(id) // it may have ended already
 	}
 	time.Sleep(time.Minute) // logs are read again, and who is to be told is told
 	synctest.Wait()

@@ -11,8 +11,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Spans lets transactions span the partitions of several spaces. Transactions are named with their home, even to a partition that is the
-// home. Its methods may be called concurrently; those of the coordinator that it embeds are for partitions and whoever starts them.
+// Spans lets transactions span several partitions. The nil Spans is that of a partition which shares transactions with no other. Its methods may be called concurrently; those of the coordinator that it embeds are for partitions and whoever starts them.
 type Spans struct {
 	*txn.Coordinator
 	find func(a txn.Address) *Partition
@@ -59,13 +58,8 @@ func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
 	return func(ctx context.Context) error { return home.awaitVolatile(ctx, id.Number) }
 }
 
-// Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. It returns when the decision is
-// durable, with a grant per draft.
-//
-// After call.ErrOutcomeUnknown all of it has happened or nothing. After call.ErrTxnEnded the transaction has ended, now or
-// before; if that was by another Commit which was under way it has waited for that. It returns call.ErrInvalidArgument and
-// call.ErrTooLarge as Commit of a partition does.
-func (s *Spans) Commit(ctx context.Context, id txn.ID, at *Partition, by call.Request, drafts []call.Draft) (grants []call.Grant, err error) {
+// commit is Commit of a transaction that may have branches.
+func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Request, drafts []call.Draft) (grants []call.Grant, err error) {
 	home := s.find(id.Home())
 	if home == nil {
 		return nil, noHome(id)
@@ -145,14 +139,8 @@ func (s *Spans) all(at []txn.Address) []*Partition {
 	return ps
 }
 
-// Abort aborts a transaction in all partitions. It returns call.ErrTxnEnded, and call.ErrInvalidArgument if its home does not exist.
-func (s *Spans) Abort(ctx context.Context, id txn.ID) error {
-	return explain(id, s.Coordinator.Abort(ctx, id))
-}
-
-// Rollback undoes what was done under a transaction in all partitions, but for the takes, at the given one, of the entries in keep. It returns
-// call.ErrTxnEnded, and call.ErrInvalidArgument if its home does not exist.
-func (s *Spans) Rollback(ctx context.Context, id txn.ID, at *Partition, keep []uint64) error {
+// rollback is Rollback of a transaction that may have branches.
+func (s *Spans) rollback(ctx context.Context, id txn.ID, at *Partition, keep []uint64) error {
 	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, a txn.Address) error {
 		p, local, kept := s.find(a), id, keep
 		if a == id.Home() {

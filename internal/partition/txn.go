@@ -49,13 +49,6 @@ func (p *Partition) Commit(c Caller, callID uint64, id txn.ID, by call.Request, 
 	return alone
 }
 
-// Spans reports whether a transaction that began here has branches in other partitions.
-func (p *Partition) Spans(number uint64) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.err == nil && len(p.e.Participants(number)) > 0
-}
-
 // spanning returns those of the transactions numbered by ids that began here and have branches in other partitions, with the addresses of those.
 func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
 	p.mu.Lock()

@@ -65,14 +65,11 @@ func (s *session) handleCommit(c *caller, callID uint64, id txn.ID, d wire.Decod
 		return s.fail(callID, err)
 	}
 	c.ending(callID, id)
-	if id.Space == "" && c.p.Commit(c, tag(wire.Commit, callID), id, c.by(callID), drafts) {
-		return nil
-	}
-	sp := s.span(c, wire.Commit, callID, id)
-	if id.Space == "" { // another space knows nothing of the session with this one
+	sp := span{c: c, op: wire.Commit, callID: callID}
+	if id.Space == "" { // another partition knows nothing of the session with this one
 		sp.by = c.by(callID)
 	}
-	sp.commit(drafts)
+	sp.finish(s.srv.cfg.Spans.Commit(c, tag(sp.op, callID), id, c.p, sp.by, drafts))
 	return nil
 }
 
@@ -81,11 +78,8 @@ func (s *session) handleRollback(c *caller, callID uint64, id txn.ID, d wire.Dec
 	if err := d.Err(); err != nil {
 		return s.refuse(callID, err)
 	}
-	if id.Space == "" && !c.p.Spans(id.Number) {
-		c.p.Rollback(c, tag(wire.Rollback, callID), id, keep)
-		return nil
-	}
-	s.span(c, wire.Rollback, callID, id).rollback(keep)
+	sp := span{c: c, op: wire.Rollback, callID: callID}
+	sp.finish(s.srv.cfg.Spans.Rollback(c, tag(sp.op, callID), id, c.p, keep))
 	return nil
 }
 
@@ -107,11 +101,8 @@ func (s *session) handleAbort(c *caller, callID uint64, id txn.ID, d wire.Decode
 		return s.refuse(callID, err)
 	}
 	c.ending(callID, id)
-	if id.Space == "" && !c.p.Spans(id.Number) {
-		c.p.Abort(c, tag(wire.Abort, callID), id)
-		return nil
-	}
-	s.span(c, wire.Abort, callID, id).abort()
+	sp := span{c: c, op: wire.Abort, callID: callID}
+	sp.finish(s.srv.cfg.Spans.Abort(c, tag(sp.op, callID), id, c.p))
 	return nil
 }
 
