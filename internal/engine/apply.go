@@ -7,6 +7,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Apply takes over the decisions of a primary: the records of one group, in the order of the log. It needs no clock, serves nobody and
@@ -68,7 +69,7 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Tell:
 		return e.applyTell(r)
 	case record.Reserve:
-		e.lastID = max(e.lastID, r.ID)
+		e.lastID = max(e.lastID, e.own(r.ID))
 		e.reserved, e.reservedAt = e.lastID, e.lsn
 	case record.Clock:
 		e.clock, e.wall = r.Expires, r.Visible
@@ -112,6 +113,14 @@ func (e *Engine) apply(r *record.Record) error {
 		return e.applyOutcome(r)
 	}
 	return nil // Together does not concern the state
+}
+
+// own returns an identity of this partition: what names none is the log's, which does not know which partition's it is.
+func (e *Engine) own(id uint64) uint64 {
+	if txn.PartitionOf(id) == 0 {
+		id += txn.IDBase(e.partition)
+	}
+	return id
 }
 
 // Unheard is how many identities are left out after the highest that is known when something was lost: entries of which nothing is left had some of

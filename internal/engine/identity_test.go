@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -32,4 +33,14 @@ func TestIdentities_CarryThePartition(t *testing.T) {
 	require.Equal(t, e.Hash(), replica.Hash())
 	require.Equal(t, call.Committed, replica.TxnFate(1, number).Fate)
 	require.EqualValues(t, 3, txn.PartitionOf(replica.Write(1, txn.ID{}, call.Request{}, []call.Draft{aStone(3)}).Grants[0].ID))
+}
+
+// A log that has lost something reserves identities without a partition.
+func TestIdentities_ReservedByTheLogAreOfThePartition(t *testing.T) {
+	t.Parallel()
+	e := New(Config{Partition: 3}, 0)
+	require.NoError(t, e.Apply(record.AppendLost(record.AppendID(nil, record.Reserve, 1<<40))))
+	next := e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID
+	require.Greater(t, next, txn.IDBase(3)+1<<40)
+	require.EqualValues(t, 3, txn.PartitionOf(next))
 }
