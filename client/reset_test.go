@@ -67,8 +67,15 @@ func (l *memoryLog) Load(context.Context, func([]byte) error, func(done, total u
 	return 0, nil
 }
 
-func (l *memoryLog) Replay(ctx context.Context, after uint64, apply func(record.Group) error, _ func(done, total uint64)) error {
-	return l.Read(ctx, after+1, l.Last(), apply)
+func (l *memoryLog) CatchUp(
+	ctx context.Context, after uint64, apply func(record.Group) error, _ func(done, total uint64),
+) (uint64, error) {
+	end := l.Last()
+	return end, l.Read(ctx, after+1, end, apply)
+}
+
+func (l *memoryLog) Claim(_ context.Context, follows uint64) (record.Group, error) {
+	return record.Group{Position: follows}, nil
 }
 
 // What a client has in a space whose log fails goes on or says so; what it has in other spaces does not notice.

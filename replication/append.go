@@ -12,8 +12,9 @@ import (
 // Append stores msg and returns when it is durable: on disk if Config.Sync is set, otherwise with the operating
 // system. It overwrites the first record.HeaderSize bytes of msg, which must be free for that; it does not keep msg.
 //
-// An error is final: ErrFull, ErrGone, ErrFenced, ErrTooLarge, ErrNotReplayed and ErrClosed tell that msg was not stored, after
-// ErrFailed that is unknown; every later Append returns the same, until Replay has succeeded again.
+// An error is final: ErrFull, ErrGone, ErrFenced, ErrTooLarge, ErrNotPrimary and ErrClosed tell that msg was not stored,
+// after ErrFailed that is unknown; every later Append returns the same, until Claim has succeeded again. A log never
+// claims by itself.
 func (l *Log) Append(msg []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,23 +38,31 @@ func (l *Log) appendLocked(msg []byte) error {
 		return err
 	}
 	record.AppendHeader(msg[:0], record.Header{Type: record.Commit, Epoch: l.epoch})
-	pos, err := l.publishLocked(msg, l.last)
+	pos, err := l.storeLocked(msg)
 	if err != nil {
 		return err
 	}
-	if err := l.storedLocked(len(msg)); err != nil {
-		return err
-	}
-	if pos != l.last+1 {
-		return fmt.Errorf("%w: message for position %d was stored at %d", ErrFailed, l.last+1, pos)
-	}
-	l.last = pos
-	l.appended(pos, len(msg))
+	l.appended(pos, len(msg), false)
 	return nil
 }
 
-// appended notes that a commit of n bytes was stored.
-func (l *Log) appended(pos uint64, n int) {
+// storeLocked stores a message of this process, the primary, where it expects the end of the log to be.
+func (l *Log) storeLocked(msg []byte) (pos uint64, err error) {
+	if pos, err = l.publishLocked(msg, l.last); err != nil {
+		return 0, err
+	}
+	if err := l.storedLocked(len(msg)); err != nil {
+		return 0, err
+	}
+	if pos != l.last+1 {
+		return 0, fmt.Errorf("%w: message for position %d was stored at %d", ErrFailed, l.last+1, pos)
+	}
+	l.last = pos
+	return pos, nil
+}
+
+// appended notes that a message of n bytes was stored, and whether it ends the epoch.
+func (l *Log) appended(pos uint64, n int, ends bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	l.state.Last = pos
@@ -61,7 +70,7 @@ func (l *Log) appended(pos uint64, n int) {
 	l.state.Bytes += l.storedSize(n, pos-1)
 	l.state.Appended += l.storedSize(n, pos-1)
 	l.extent.note(pos, l.state.Appended)
-	l.claims.note(pos, false)
+	l.claims.note(pos, ends)
 	l.grewLocked()
 }
 

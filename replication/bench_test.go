@@ -84,14 +84,14 @@ func filled(b *testing.B, size, total int) *Log {
 	return l
 }
 
-func BenchmarkTail(b *testing.B) {
+func BenchmarkFollow(b *testing.B) {
 	for _, size := range []int{200, 64 << 10} {
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
 			l := filled(b, size, min(256<<20, 200_000*size))
 			last := l.Last()
 			b.SetBytes(l.Stats().Bytes)
 			for b.Loop() {
-				err := l.Tail(b.Context(), 0, func(g record.Group) error {
+				err := l.Follow(b.Context(), 0, func(g record.Group) error {
 					if g.Position == last {
 						return errDone
 					}
@@ -104,26 +104,26 @@ func BenchmarkTail(b *testing.B) {
 	}
 }
 
-func BenchmarkReplay(b *testing.B) {
+func BenchmarkCatchUp(b *testing.B) {
 	for _, size := range []int{200, 64 << 10} {
 		b.Run(strconv.Itoa(size), func(b *testing.B) {
 			l := filled(b, size, min(256<<20, 200_000*size))
 			b.SetBytes(l.Stats().Bytes)
 			for b.Loop() {
-				require.NoError(b, l.Replay(b.Context(), 0, ignore, nil))
+				require.NoError(b, replay(b.Context(), l, 0, ignore, nil))
 			}
 		})
 	}
 }
 
-// BenchmarkTailLatency is the time from before an append until Tail hands the group over.
-func BenchmarkTailLatency(b *testing.B) {
+// BenchmarkTailLatency is the time from before an append until Follow hands the group over.
+func BenchmarkFollowLatency(b *testing.B) {
 	l := primary(b, open(b, Config{}))
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	seen, ended := make(chan uint64, 1), make(chan error, 1)
 	go func() {
-		ended <- l.Tail(ctx, l.Last(), func(g record.Group) error {
+		ended <- l.Follow(ctx, l.Last(), func(g record.Group) error {
 			seen <- g.Position
 			return nil
 		})

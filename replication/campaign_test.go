@@ -83,7 +83,7 @@ func campaign(t *testing.T, first int, killed, seen bool, damage func([]byte, in
 	for n := first; n <= campaignBytes; n += campaignStep {
 		l, err := s.Log(t.Context(), campaignSpace(n), 0)
 		require.NoError(t, err)
-		require.NoError(t, l.Replay(t.Context(), 0, ignore, nil))
+		require.NoError(t, replay(t.Context(), l, 0, ignore, nil))
 		appendAll(t, l, 1, campaignCommits)
 		l.see()
 	}
@@ -112,6 +112,6 @@ func campaigned(t *testing.T, s *Store, n int) (got []uint64, incarnation string
 	if err != nil {
 		return nil, "", err
 	}
-	err = l.Replay(t.Context(), 0, into(&got), nil)
+	err = replay(t.Context(), l, 0, into(&got), nil)
 	return got, l.Incarnation(), err
 }

@@ -1,19 +1,133 @@
 package replication
 
 import (
+	"context"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// claimLocked appends a claim wherever the log ends now, and returns its position, which is the new epoch. If one is
-// stored without our knowledge, it only fences nobody in vain: the next one counts.
-func (l *Log) claimLocked(end uint64, loss int) (uint64, error) {
-	if err := l.connectLocked(); err != nil {
-		return 0, fmt.Errorf("%w: %w", ErrFailed, err)
+// Claim makes this process the primary, whose state includes everything up to a position, which CatchUp or Follow has
+// returned: it appends a claim that follows this position, and Append works from then on. It returns the claim as
+// readers get it, for the caller to apply.
+//
+// It returns ErrFenced, without a claim, if the log holds more than the state does: the caller reads on and decides anew
+// whether it is to be the primary. It returns ErrFull while the log could take no message. After any other error it is
+// unknown whether the claim is there; reading on tells. Nothing can be appended after an error.
+func (l *Log) Claim(ctx context.Context, follows uint64) (record.Group, error) {
+	ctx, cancel := l.store.bound(ctx)
+	defer cancel()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failLocked(ErrNotPrimary)
+	g, err := l.claimLocked(ctx, follows)
+	if err != nil {
+		err = fmt.Errorf("claim log %v: %w", l.id, err)
 	}
-	return l.publishLocked(l.claim(end, loss), anywhere)
+	l.failLocked(err)
+	return g, err
+}
+
+func (l *Log) claimLocked(ctx context.Context, follows uint64) (g record.Group, err error) {
+	last, loss, err := l.claimable(ctx, follows)
+	if err != nil {
+		return g, err
+	}
+	if err := l.connectLocked(); err != nil {
+		return g, fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	msg := l.claim(follows, loss)
+	pos, err := l.publishLocked(msg, last)
+	if err != nil {
+		return g, err
+	}
+	if err := l.syncFolders(); err != nil {
+		return g, err
+	}
+	if err := l.claimed(pos); err != nil {
+		return g, err
+	}
+	if err := l.observeServer(ctx); err != nil {
+		return g, err
+	}
+	l.see()
+	if pos > follows+1 {
+		l.lost(follows+1, pos)
+	}
+	g, _, err = l.next(new(fold), message{pos: pos, data: msg})
+	l.epoch, l.last = pos, pos
+	return g, err
+}
+
+// claimable returns the position after which a claim is stored that follows a position, and how often the log has lost
+// something, if that is now: the claim tells its readers. The two positions differ if power was lost.
+func (l *Log) claimable(ctx context.Context, follows uint64) (last uint64, loss int, err error) {
+	if err := l.repair(ctx); err != nil {
+		return 0, 0, err
+	}
+	if err := l.store.disk.admit(0); err != nil {
+		return 0, 0, err
+	}
+	st, err := l.serverState(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	if st.LastSeq < follows {
+		if st, err = l.rebase(ctx, follows); err != nil {
+			return 0, 0, err
+		}
+	}
+	l.observe(st)
+	end, err := l.readableEnd(ctx, st)
+	if err != nil {
+		return 0, 0, err
+	}
+	if end < st.LastSeq {
+		l.store.cfg.Logger.Warn("log_end_lost", "log", l.id.String(), "first", end+1, "last", st.LastSeq)
+	}
+	if follows < end {
+		return 0, 0, fmt.Errorf("%w: a claim that follows position %d, where the log has come to %d", ErrFenced, follows, end)
+	}
+	if err := l.roomForClaim(st); err != nil {
+		return 0, 0, err
+	}
+	loss, err = l.toldLoss(st, end)
+	return st.LastSeq, loss, err
+}
+
+// roomForClaim refuses a log that a claim would not fit into.
+func (l *Log) roomForClaim(st jetstream.StreamState) error {
+	size := l.storedSize(len(l.claim(0, 0)), st.LastSeq)
+	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+size > limit {
+		return fmt.Errorf("%w: %d of %d bytes", ErrFull, st.Bytes, limit)
+	}
+	return nil
+}
+
+// toldLoss returns how often the log has lost something, if that is now: its claim tells its readers. Otherwise it returns 0.
+func (l *Log) toldLoss(st jetstream.StreamState, end uint64) (int, error) {
+	w, err := l.store.folder.readWitness(l.id)
+	if err != nil || w.Lost {
+		return max(w.Losses, 1), err
+	}
+	if end >= st.LastSeq {
+		return 0, nil
+	}
+	w.Losses++
+	return w.Losses, l.store.writeWitness(l.id, w)
+}
+
+// rebase makes the log, which ends before the snapshot that was loaded, go on after it: the state was restored into an empty folder, or
+// a loss was accepted.
+func (l *Log) rebase(ctx context.Context, position uint64) (jetstream.StreamState, error) {
+	l.store.cfg.Logger.Info("log_begins_after_snapshot", "log", l.id.String(), "position", position)
+	if err := l.purge(ctx, position+1); err != nil {
+		return jetstream.StreamState{}, err
+	}
+	return l.serverState(ctx)
 }
 
 // claim returns a claim by a primary that has read the log up to end. loss tells that the log had more, and how often

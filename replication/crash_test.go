@@ -36,7 +36,7 @@ func appendForever(dir string) error {
 		return err
 	}
 	var got []uint64
-	if err := l.Replay(ctx, 0, into(&got), nil); err != nil {
+	if err := replay(ctx, l, 0, into(&got), nil); err != nil {
 		return err
 	}
 	for n := uint64(len(got)) + 1; ; n++ {

@@ -49,7 +49,7 @@ func truncate(at float64) func([]byte) []byte {
 	return func(b []byte) []byte { return b[:int(at*float64(len(b)))] }
 }
 
-func TestReplay_DamagedFilesAreNoticed(t *testing.T) {
+func TestCatchUp_DamagedFilesAreNoticed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		block  int
@@ -65,7 +65,7 @@ func TestReplay_DamagedFilesAreNoticed(t *testing.T) {
 			dir := damaged(t, c.block, c.damage)
 			l := idle(t, open(t, Config{Dir: dir}))
 			var got []uint64
-			err := l.Replay(t.Context(), 0, into(&got), nil)
+			err := replay(t.Context(), l, 0, into(&got), nil)
 			require.ErrorIs(t, err, ErrDamaged)
 			require.ErrorContains(t, err, "position")
 			require.Equal(t, upTo(uint64(len(got))), got)
@@ -180,7 +180,7 @@ func contents(t *testing.T, dir string) []byte {
 }
 
 // Without Sync, power loss may take the end of the log, which the folder still remembers. The space goes on with what is left.
-func TestReplay_LostEnd(t *testing.T) {
+func TestCatchUp_LostEnd(t *testing.T) {
 	t.Parallel()
 	dir := killedAndSeen(t, false, truncate(0.5))
 	require.ErrorIs(t, refused(t, Config{Dir: dir}), ErrLost, "the machine runs as before")
@@ -191,7 +191,7 @@ func TestReplay_LostEnd(t *testing.T) {
 	l := idle(t, s)
 	var left []uint64
 	told := 0
-	require.NoError(t, l.Replay(t.Context(), 0, func(g record.Group) error {
+	require.NoError(t, replay(t.Context(), l, 0, func(g record.Group) error {
 		if tellsLoss(g) {
 			told++
 		}
@@ -202,7 +202,7 @@ func TestReplay_LostEnd(t *testing.T) {
 	require.Equal(t, 1, told, "readers learn that identities were lost")
 	require.EqualValues(t, killedMessages+2, l.Last(), "positions are not used again")
 	for after := uint64(len(left)) + 2; after < l.Last(); after += 7 {
-		require.ErrorIs(t, l.Tail(t.Context(), after, ignore), ErrPosition, "what a reader has seen there is gone")
+		require.ErrorIs(t, l.Follow(t.Context(), after, ignore), ErrPosition, "what a reader has seen there is gone")
 	}
 	next := uint64(len(left)) + 1
 	appendAll(t, l, next, next+2)

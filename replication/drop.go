@@ -12,7 +12,7 @@ import (
 
 // Drop deletes the log of a partition with its snapshots, for good; Log makes another one, with another incarnation. Nothing may use the log any more. When it returns nil
 // the log does not come back, whatever happens to the process; a crash before that leaves all of it or nothing. If it returns an error the log is as it was,
-// and has to be replayed again.
+// and has to be claimed again.
 func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 	l, err := s.Log(ctx, space, partition)
 	if err != nil {

@@ -8,8 +8,9 @@ import (
 )
 
 // fold decides, for the messages of a log in order, which of them count. A claim begins an epoch, whose number is the
-// claim's position; a commit counts if it is of the current epoch. So whatever a primary that was replaced still
-// manages to write has no effect, for every reader alike. The zero value stands before the first message.
+// claim's position; a commit counts if it is of the current epoch. A resignation ends the epoch, and begins one of which
+// nothing is. So whatever a primary that was replaced, or has resigned, still manages to write has no effect, for every
+// reader alike. The zero value stands before the first message.
 type fold struct {
 	epoch uint64
 }
@@ -30,6 +31,9 @@ func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 		return g, false, fmt.Errorf("%w: position %d: epoch %d was never claimed", ErrDamaged, m.pos, h.Epoch)
 	case h.Epoch < f.epoch:
 		return g, false, nil
+	case h.Type == record.Resign:
+		f.epoch = m.pos
+		return g, false, nil
 	}
 	g.Records = records
 	return g, true, nil
@@ -37,7 +41,7 @@ func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 
 // claims remembers where the epochs of a log begin, for a reader that starts in the middle.
 type claims struct {
-	at   []uint64 // positions of the claims up to upto, rising
+	at   []uint64 // positions of the claims and resignations up to upto, rising
 	upto uint64
 }
 
@@ -48,14 +52,14 @@ func (c *claims) skip(pos, found uint64) {
 	}
 }
 
-// note takes note of a message's position and whether it is a claim. It ignores what it knows, and what would leave a
-// gap.
-func (c *claims) note(pos uint64, claim bool) {
+// note takes note of a message's position and whether an epoch begins there. It ignores what it knows, and what would
+// leave a gap.
+func (c *claims) note(pos uint64, epoch bool) {
 	if pos != c.upto+1 {
 		return
 	}
 	c.upto = pos
-	if claim {
+	if epoch {
 		c.at = append(c.at, pos)
 	}
 }

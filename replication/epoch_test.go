@@ -29,7 +29,9 @@ func TestClaim_FencesTheOldPrimary(t *testing.T) {
 	appendAll(t, young, 4, 5)
 	require.Equal(t, err, old.Append(commit(99, 10)), "the error stays")
 
-	require.Equal(t, upTo(5), replayed(t, old), "replaying claims the log back")
+	_, claim := old.Claim(t.Context(), 5)
+	require.ErrorIs(t, claim, ErrFenced, "who does not know all of the log cannot claim it")
+	require.Equal(t, upTo(5), replayed(t, old), "who has read it can")
 	appendAll(t, old, 6, 6)
 	require.ErrorIs(t, young.Append(commit(99, 10)), ErrFenced)
 }
@@ -65,23 +67,25 @@ func TestStaleEpoch_IsSkippedByEveryReader(t *testing.T) {
 	}
 }
 
-func TestReplay_CommitsBeforeTheClaimCount(t *testing.T) {
+func TestClaim_CommitsBeforeItCount(t *testing.T) {
 	t.Parallel()
 	old := primary(t, open(t, Config{}))
 	appendAll(t, old, 1, 2)
 	young := rival(t, old)
 	var got []uint64
 	collect := into(&got)
-	err := young.Replay(t.Context(), 0, func(g record.Group) error {
-		if len(got) == 0 { // the old primary is still at work when the young one has begun to read
+	err := replay(t.Context(), young, 0, func(g record.Group) error {
+		if g.Position == 1 { // the old primary is still at work when the young one has begun to read
 			appendAll(t, old, 3, 4)
 		}
 		return collect(g)
 	}, nil)
-	require.NoError(t, err)
-	require.Equal(t, upTo(4), got)
-	appendAll(t, young, 5, 5)
+	require.ErrorIs(t, err, ErrFenced, "the claim follows position 3")
+	require.Equal(t, upTo(2), got)
+	appendAll(t, old, 5, 5) // which is still the primary
 	require.Equal(t, upTo(5), replayed(t, young))
+	appendAll(t, young, 6, 6)
+	require.Equal(t, upTo(6), replayed(t, young))
 }
 
 func TestDamage_IsReportedWithItsPosition(t *testing.T) {
@@ -100,15 +104,17 @@ func TestDamage_IsReportedWithItsPosition(t *testing.T) {
 			appendAll(t, l, 1, 2)
 			intrude(t, l, msg)
 			var got []uint64
-			err := l.Replay(t.Context(), 0, into(&got), nil)
+			err := replay(t.Context(), l, 0, into(&got), nil)
 			require.ErrorIs(t, err, ErrDamaged)
 			require.ErrorContains(t, err, "position 4")
 			require.Equal(t, upTo(2), got)
-			require.ErrorIs(t, l.Append(commit(3, 10)), ErrDamaged, "a damaged log has no primary")
-			require.EqualValues(t, 4, l.Last(), "nothing was claimed")
+			require.ErrorIs(t, l.Append(commit(3, 10)), ErrFenced)
+			st, err := l.serverState(t.Context())
+			require.NoError(t, err)
+			require.EqualValues(t, 4, st.LastSeq, "nothing was claimed")
 
 			got = nil
-			err = l.Tail(t.Context(), 0, into(&got))
+			err = l.Follow(t.Context(), 0, into(&got))
 			require.ErrorIs(t, err, ErrDamaged)
 			require.ErrorContains(t, err, "position 4")
 			require.Equal(t, upTo(2), got)
@@ -116,28 +122,27 @@ func TestDamage_IsReportedWithItsPosition(t *testing.T) {
 	}
 }
 
-func TestReplay_ErrorOfApplyEndsIt(t *testing.T) {
+func TestCatchUp_ErrorOfApplyEndsIt(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{}))
 	appendAll(t, l, 1, 2)
 	refuse := errors.New("refused")
-	err := l.Replay(t.Context(), 0, func(record.Group) error { return refuse }, nil)
+	err := replay(t.Context(), l, 0, func(record.Group) error { return refuse }, nil)
 	require.ErrorIs(t, err, refuse)
-	require.ErrorContains(t, err, "position 2")
-	require.ErrorIs(t, l.Append(commit(3, 10)), refuse)
+	require.ErrorContains(t, err, "position 1", "the claim, which has no records, is handed over, too")
 	require.Equal(t, upTo(2), replayed(t, l))
 }
 
-func TestReplay_ReportsProgress(t *testing.T) {
+func TestCatchUp_ReportsProgress(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{}))
 	appendAll(t, l, 1, 4)
 	var done, total []uint64
-	require.NoError(t, l.Replay(t.Context(), 0, ignore, func(d, n uint64) {
+	require.NoError(t, replay(t.Context(), l, 0, ignore, func(d, n uint64) {
 		done, total = append(done, d), append(total, n)
 	}))
-	require.Equal(t, upTo(6), done) // a claim, the commits, the new claim
-	require.Equal(t, []uint64{5, 5, 5, 5, 5, 6}, total)
+	require.Equal(t, upTo(5), done) // a claim and the commits
+	require.Equal(t, []uint64{5, 5, 5, 5, 5}, total)
 }
 
 func TestClaims_KnowTheEpochOfEachPosition(t *testing.T) {

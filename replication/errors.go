@@ -2,22 +2,22 @@ package replication
 
 import "errors"
 
-// Errors of appending. Each of them ends the log's appends until it is replayed again.
+// Errors of appending. Each of them ends the log's appends until it is claimed again.
 var (
 	// ErrFull is returned when the log has reached its bound, or its disk the free space that must remain. The message
 	// was not stored.
 	ErrFull error = full("replication: log full")
-	// ErrFenced is returned when another primary has written to the log since it was replayed. The message was not
-	// stored.
-	ErrFenced error = notStored("replication: another primary has claimed the log")
+	// ErrFenced is returned when the log holds more than its writer, or who claims it, knows: another has written to it.
+	// The message was not stored, and this process is not the primary any more: it is to follow.
+	ErrFenced error = fenced("replication: another primary has claimed the log")
 	// ErrFailed is returned when the log cannot be written or read. Whether a message that was to be appended is
 	// stored is unknown.
 	ErrFailed = errors.New("replication: log failed")
 	// ErrGone is returned when the folder of the store, or the files of the log, were removed or replaced while the store was open. The
 	// message was not stored.
 	ErrGone error = notStored("replication: the data folder is not there any more")
-	// ErrNotReplayed is returned by Append before the first Replay. The message was not stored.
-	ErrNotReplayed error = notStored("replication: log not replayed")
+	// ErrNotPrimary is returned by Append and Resign before Claim, and after Resign. The message was not stored.
+	ErrNotPrimary error = notStored("replication: this process has not claimed the log")
 	// ErrTooLarge is returned for a message above MaxMessage, or too short to hold a header. The message was not stored.
 	ErrTooLarge error = notStored("replication: message size out of bounds")
 )
@@ -51,6 +51,17 @@ func (e notStored) Error() string { return string(e) }
 
 // NotStored tells those who know the log only as an interface that nothing has happened.
 func (notStored) NotStored() bool { return true }
+
+// fenced is a notStored of a writer that another has replaced.
+type fenced string
+
+func (e fenced) Error() string { return string(e) }
+
+// NotStored tells those who know the log only as an interface that nothing has happened.
+func (fenced) NotStored() bool { return true }
+
+// Fenced tells them that they are to follow the log.
+func (fenced) Fenced() bool { return true }
 
 // full is a notStored of a log without room.
 type full string

@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// A log is replayed, which makes this process its primary, appended to, and followed.
+// A log is read to its end, claimed, which makes this process its primary, appended to, and followed.
 func Example() {
 	dir, err := os.MkdirTemp("", "log")
 	if err != nil {
@@ -29,7 +29,11 @@ func Example() {
 		log.Fatal(err)
 	}
 	apply := func(record.Group) error { return errors.New("a new log is empty") }
-	if err := jobs.Replay(ctx, 0, apply, nil); err != nil {
+	end, err := jobs.CatchUp(ctx, 0, apply, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := jobs.Claim(ctx, end); err != nil {
 		log.Fatal(err)
 	}
 
@@ -40,9 +44,9 @@ func Example() {
 	}
 
 	enough := errors.New("enough")
-	err = jobs.Tail(ctx, 0, func(g record.Group) error {
+	err = jobs.Follow(ctx, 0, func(g record.Group) error {
 		if len(g.Records) == 0 {
-			fmt.Println(g.Position, "no records") // the claim that Replay appended
+			fmt.Println(g.Position, "no records") // the claim
 			return nil
 		}
 		var r record.Record

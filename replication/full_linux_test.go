@@ -53,7 +53,7 @@ func TestFull_WriteErrorIsRecoveredFrom(t *testing.T) {
 	l := primary(t, s)
 	other, err := s.Log(t.Context(), "other", 0)
 	require.NoError(t, err)
-	require.NoError(t, other.Replay(t.Context(), 0, ignore, nil))
+	require.NoError(t, replay(t.Context(), other, 0, ignore, nil))
 	appendAll(t, l, 1, 10)
 	appendAll(t, other, 1, 1)
 	ballast := occupy(t, dir, 3<<20)

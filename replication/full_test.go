@@ -1,12 +1,9 @@
 package replication
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/gospaces/gospaces/internal/record"
 )
 
 // appendUntil appends commits of a size until one fails, and returns the number of the last that succeeded.
@@ -35,7 +32,7 @@ func TestFull_BoundOfTheLog(t *testing.T) {
 	require.ErrorIs(t, err, ErrFull)
 	require.LessOrEqual(t, l.Stats().Bytes, l.Stats().MaxBytes)
 
-	require.ErrorIs(t, l.Replay(t.Context(), 0, func(g record.Group) error { return errors.New("read in vain") }, nil), ErrFull)
+	require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrFull)
 	require.NoError(t, s.Close())
 
 	l = idle(t, open(t, Config{Dir: dir, MaxBytes: 2 << 20}))
@@ -54,11 +51,11 @@ func TestFull_FreeDiskThatMustRemain(t *testing.T) {
 	s.disk.keep, s.disk.left = 1<<62, 0
 	s.disk.mu.Unlock()
 	require.ErrorIs(t, l.Append(commit(3, 1)), ErrFull)
-	require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrFull)
+	require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrFull)
 	s.disk.mu.Lock()
 	s.disk.keep = keep
 	s.disk.mu.Unlock()
-	require.ErrorIs(t, l.Append(commit(3, 1)), ErrFull, "not before it is replayed")
+	require.ErrorIs(t, l.Append(commit(3, 1)), ErrFull, "not before it is claimed")
 	require.Equal(t, upTo(2), replayed(t, l))
 	appendAll(t, l, 3, 4)
 	require.Equal(t, upTo(4), replayed(t, l))

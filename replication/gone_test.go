@@ -32,7 +32,7 @@ func TestGone_NothingIsAcknowledged(t *testing.T) {
 			remove(t, dir)
 			require.Eventually(t, func() bool { return l.Append(commit(4, 10)) != nil }, time.Minute, time.Millisecond)
 			require.ErrorIs(t, l.Append(commit(5, 10)), ErrGone)
-			require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrGone)
+			require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrGone)
 			_, err := l.Snapshot(3)
 			require.ErrorIs(t, err, ErrGone)
 		})
@@ -81,11 +81,11 @@ func TestGone_FilesOfALog(t *testing.T) {
 			}
 			other, err := s.Log(t.Context(), "other", 0)
 			require.NoError(t, err)
-			require.NoError(t, other.Replay(t.Context(), 0, ignore, nil))
+			require.NoError(t, replay(t.Context(), other, 0, ignore, nil))
 			remove(t, streamDir(s.folder.path))
 			require.Eventually(t, func() bool { return l.Append(commit(4, 10)) != nil }, time.Minute, time.Millisecond)
 			require.ErrorIs(t, l.Append(commit(5, 10)), ErrGone)
-			require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrGone)
+			require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrGone)
 			appendAll(t, other, 1, 2)
 		})
 	}
@@ -110,7 +110,7 @@ func TestGone_FilesThatTheServerReplaces(t *testing.T) {
 	require.NoError(t, s.Close())
 	s = open(t, Config{Dir: s.folder.path, MaxBytes: smallLog})
 	l = idle(t, s)
-	require.NoError(t, l.Replay(t.Context(), l.Last(), ignore, nil), "nothing is missing")
+	require.NoError(t, replay(t.Context(), l, l.Last(), ignore, nil), "nothing is missing")
 }
 
 // A start that is given up ends at once, and gives the folder back.

@@ -25,7 +25,7 @@ func open(t testing.TB, cfg Config) *Store {
 	return s
 }
 
-// idle returns a log of the store that has not been replayed.
+// idle returns a log of the store that has not been claimed.
 func idle(t testing.TB, s *Store) *Log {
 	t.Helper()
 	l, err := s.Log(t.Context(), "test", 0)
@@ -33,12 +33,27 @@ func idle(t testing.TB, s *Store) *Log {
 	return l
 }
 
-// primary returns a log of the store that has been replayed.
+// primary returns a log of the store that has been claimed.
 func primary(t testing.TB, s *Store) *Log {
 	t.Helper()
 	l := idle(t, s)
-	require.NoError(t, l.Replay(t.Context(), 0, ignore, nil))
+	require.NoError(t, replay(t.Context(), l, 0, ignore, nil))
 	return l
+}
+
+// replay reads a log to its end and claims it. apply also gets the claim.
+func replay(
+	ctx context.Context, l *Log, after uint64, apply func(record.Group) error, progress func(done, total uint64),
+) error {
+	end, err := l.CatchUp(ctx, after, apply, progress)
+	if err != nil {
+		return err
+	}
+	claim, err := l.Claim(ctx, end)
+	if err != nil {
+		return err
+	}
+	return apply(claim)
 }
 
 // commit returns a message for Append: one record with the number n, padded to about size bytes.
@@ -60,7 +75,7 @@ func number(g record.Group) (uint64, error) {
 	return r.ID, nil
 }
 
-// into returns a function for Replay and Tail that collects the numbers of commits.
+// into returns a function for CatchUp and Follow that collects the numbers of commits.
 func into(numbers *[]uint64) func(record.Group) error {
 	return func(g record.Group) error {
 		if len(g.Records) == 0 || tellsLoss(g) { // a message that does not count, or a claim
@@ -72,11 +87,11 @@ func into(numbers *[]uint64) func(record.Group) error {
 	}
 }
 
-// replayed replays the log and returns the numbers of its commits.
+// replayed reads the log, claims it, and returns the numbers of its commits.
 func replayed(t testing.TB, l *Log) []uint64 {
 	t.Helper()
 	var got []uint64
-	require.NoError(t, l.Replay(t.Context(), 0, into(&got), nil))
+	require.NoError(t, replay(t.Context(), l, 0, into(&got), nil))
 	return got
 }
 
@@ -102,7 +117,7 @@ func appendAll(t testing.TB, l *Log, first, last uint64) {
 	}
 }
 
-// errDone ends a Tail.
+// errDone ends a Follow.
 var errDone = errors.New("done")
 
 // tailed returns the numbers of the next n commits after a position.
@@ -110,7 +125,7 @@ func tailed(t testing.TB, l *Log, after uint64, n int) []uint64 {
 	t.Helper()
 	var got []uint64
 	collect := into(&got)
-	err := l.Tail(t.Context(), after, func(g record.Group) error {
+	err := l.Follow(t.Context(), after, func(g record.Group) error {
 		if err := collect(g); err != nil {
 			return err
 		}

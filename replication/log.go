@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -15,16 +16,16 @@ type Log struct {
 	stream      string // identity of the stream that holds it
 	incarnation string
 
-	// mu is held by Append and Replay from begin to end.
+	// mu is held by Append, Claim and Resign from begin to end.
 	mu     sync.Mutex
-	pub    *publisher // guarded by mu; nil before the first Replay
+	pub    *publisher // guarded by mu; nil before the first Claim
 	epoch  uint64     // guarded by mu
 	last   uint64     // guarded by mu; the position after which the next append is to be stored
 	failed error      // guarded by mu; why nothing can be appended
 	names  names      // guarded by mu
 
 	syncedFile atomic.Int64 // the last file of those that syncFiles has made durable
-	serving    atomic.Bool  // it was replayed, and is not shut
+	serving    atomic.Bool  // it was claimed, and is not shut
 
 	gone      atomic.Pointer[error] // why nothing must be written any more; nil while the files are there
 	replacing sync.Mutex            // held while a purge may replace files
@@ -37,6 +38,7 @@ type Log struct {
 	stateMu sync.Mutex
 	state   Stats         // guarded by stateMu
 	claims  claims        // guarded by stateMu
+	primary Primary       // guarded by stateMu
 	damaged []uint64      // guarded by stateMu; snapshots that Load has found damaged
 	extent  extent        // guarded by stateMu
 	origin  *Origin       // guarded by stateMu; what it points to never changes
@@ -56,9 +58,9 @@ type Stats struct {
 
 func newLog(s *Store, id logID, info *jetstream.StreamInfo) *Log {
 	stream := info.Config.Metadata[metaIncarnation]
-	l := &Log{store: s, id: id, stream: stream, incarnation: stream, failed: ErrNotReplayed}
+	l := &Log{store: s, id: id, stream: stream, incarnation: stream, failed: ErrNotPrimary}
 	l.names = names{dir: s.folder.messagesDir(id), sync: s.syncDir}
-	l.state.Failed = ErrNotReplayed
+	l.state.Failed = ErrNotPrimary
 	l.observe(info.State)
 	return l
 }
@@ -91,6 +93,13 @@ func (l *Log) observe(st jetstream.StreamState) {
 	l.grewLocked()
 }
 
+// observeAsFollower is observe for a process that is not the primary: the primary knows better.
+func (l *Log) observeAsFollower(st jetstream.StreamState) {
+	if l.Stats().Epoch == 0 {
+		l.observe(st)
+	}
+}
+
 // grewLocked wakes whoever waits for the log to grow. stateMu is held.
 func (l *Log) grewLocked() {
 	if l.grown != nil {
@@ -99,32 +108,43 @@ func (l *Log) grewLocked() {
 	}
 }
 
-// await returns once there is something at pos, or the cause of ctx's end.
-func (l *Log) await(ctx context.Context, pos uint64) error {
+// pollPause is how often a follower looks whether another process has appended.
+const pollPause = 20 * time.Millisecond
+
+// await returns once it is worth while to read what is at pos: it is there, or this process is not the primary, so that
+// only the server knows. It returns the cause of ctx's end.
+func (l *Log) await(ctx context.Context, pos uint64) (there bool, err error) {
 	for {
-		grown := l.growth(pos)
+		grown, primary := l.growth(pos)
 		if grown == nil {
-			return nil
+			return true, nil
+		}
+		var poll <-chan time.Time
+		if !primary {
+			poll = time.After(pollPause)
 		}
 		select {
 		case <-grown:
+		case <-poll:
+			return false, nil
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 	}
 }
 
-// growth returns a channel that is closed when the log has grown, or nil if it reaches pos already.
-func (l *Log) growth(pos uint64) <-chan struct{} {
+// growth returns a channel that is closed when the log has grown, or nil if it reaches pos already; and whether this
+// process is the primary.
+func (l *Log) growth(pos uint64) (grown <-chan struct{}, primary bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	if pos <= l.state.Last {
-		return nil
+		return nil, l.state.Epoch > 0
 	}
 	if l.grown == nil {
 		l.grown = make(chan struct{})
 	}
-	return l.grown
+	return l.grown, l.state.Epoch > 0
 }
 
 // failLocked sets why nothing can be appended; nil if something can. l.mu is held.
@@ -135,6 +155,7 @@ func (l *Log) failLocked(err error) {
 	l.state.Failed = err
 	if err != nil {
 		l.state.Epoch = 0
+		l.grewLocked() // readers look for what others append from now on
 	} else {
 		l.state.Epoch = l.epoch
 	}

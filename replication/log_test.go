@@ -49,11 +49,11 @@ func TestAppend_RefusesSizesOutOfBounds(t *testing.T) {
 	}
 }
 
-func TestAppend_BeforeReplayIsRefused(t *testing.T) {
+func TestAppend_BeforeTheClaimIsRefused(t *testing.T) {
 	t.Parallel()
 	l := idle(t, open(t, Config{}))
-	require.ErrorIs(t, l.Append(commit(1, 1)), ErrNotReplayed)
-	require.ErrorIs(t, l.Stats().Failed, ErrNotReplayed)
+	require.ErrorIs(t, l.Append(commit(1, 1)), ErrNotPrimary)
+	require.ErrorIs(t, l.Stats().Failed, ErrNotPrimary)
 	require.Empty(t, replayed(t, l))
 	require.NoError(t, l.Stats().Failed)
 }

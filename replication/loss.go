@@ -39,7 +39,7 @@ func (l *Log) loss(ctx context.Context, w witness) (lost, err error) {
 	}
 	end, err := l.lastThere(ctx, st)
 	if errors.Is(err, ErrDamaged) {
-		return nil, nil // Replay says so
+		return nil, nil // CatchUp says so
 	}
 	if err != nil {
 		return nil, err

@@ -121,7 +121,7 @@ func goesOn(t *testing.T, l *Log, position uint64) (told int) {
 	}, nil)
 	require.NoError(t, err)
 	require.Equal(t, position, p)
-	require.NoError(t, l.Replay(t.Context(), p, func(g record.Group) error {
+	require.NoError(t, replay(t.Context(), l, p, func(g record.Group) error {
 		if tellsLoss(g) {
 			told++
 		}

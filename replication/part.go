@@ -9,7 +9,7 @@ import (
 
 // Read calls fn for every group that counts from position from to position to, in order, and returns when it is through, fn returns an
 // error (which it returns), ctx ends (it returns its cause), the store is closed, or the log cannot be read. It returns ErrPosition if the
-// log does not hold all of that part. It may be called at any time, and holds up appends no more than Tail does. The group's
+// log does not hold all of that part. It may be called at any time, and holds up appends no more than Follow does. The group's
 // records are valid only during fn.
 func (l *Log) Read(ctx context.Context, from, to uint64, fn func(record.Group) error) error {
 	if from > to {
@@ -27,9 +27,8 @@ func (l *Log) readPart(ctx context.Context, from, to uint64, fn func(record.Grou
 	if st := l.Stats(); from == 0 || from < st.First || to > st.Last {
 		return fmt.Errorf("%w: %d to %d; the log holds %d to %d", ErrPosition, from, to, st.First, st.Last)
 	}
-	var f fold
-	var err error
-	if f.epoch, err = l.epochAt(ctx, from-1); err != nil {
+	f, err := l.foldAfter(ctx, from-1)
+	if err != nil {
 		return err
 	}
 	return l.read(ctx, from, to, func(m message) error {

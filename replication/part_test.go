@@ -40,11 +40,11 @@ func TestRead_PassesOverWhatAReplacedPrimaryWrote(t *testing.T) {
 	old := primary(t, open(t, Config{}))
 	appendAll(t, old, 1, 2)
 	young := rival(t, old)
-	require.NoError(t, young.Replay(t.Context(), 0, ignore, nil)) // position 4
+	require.NoError(t, replay(t.Context(), young, 0, ignore, nil)) // position 4
 	stale := commit(99, 10)
 	record.AppendHeader(stale[:0], record.Header{Type: record.Commit, Epoch: 1})
 	intrude(t, old, stale) // position 5
-	require.NoError(t, young.Replay(t.Context(), 0, ignore, nil))
+	require.NoError(t, replay(t.Context(), young, 0, ignore, nil))
 	appendAll(t, young, 3, 3)
 	require.Equal(t, upTo(3), between(t, young, 1, young.Last()))
 	require.Equal(t, []uint64{3}, between(t, young, 5, young.Last()))

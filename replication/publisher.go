@@ -60,9 +60,6 @@ func (p *publisher) close() {
 	p.conn.close()
 }
 
-// anywhere tells publish to store the message at whatever position is next.
-const anywhere = ^uint64(0)
-
 // publish stores msg at the position after last, and returns its position. A *refusal says that it was not stored;
 // after any other error that is unknown and the publisher is of no more use.
 func (p *publisher) publish(msg []byte, last uint64) (uint64, error) {
@@ -99,11 +96,8 @@ const (
 // appendHeader appends the header that comes before a message.
 func appendHeader(b []byte, last uint64) []byte {
 	b = append(b, headerBegin...)
-	if last != anywhere {
-		b = strconv.AppendUint(append(b, headerLast...), last, 10)
-		b = append(b, "\r\n"...)
-	}
-	return append(b, headerEnd...)
+	b = strconv.AppendUint(append(b, headerLast...), last, 10)
+	return append(b, "\r\n"+headerEnd...)
 }
 
 func (p *publisher) send(msg []byte, last uint64) error {

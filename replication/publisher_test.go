@@ -81,7 +81,7 @@ func TestPublisher_WithoutStreamNobodyAnswers(t *testing.T) {
 	p, err := srv.publisher(logID{"nobody", 0})
 	require.NoError(t, err)
 	defer p.close()
-	_, err = p.publish(commit(1, 10), anywhere)
+	_, err = p.publish(commit(1, 10), 0)
 	require.ErrorIs(t, err, errProtocol)
 }
 

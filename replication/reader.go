@@ -48,14 +48,15 @@ func (r *reading) on(ctx context.Context, srv *embedded) error {
 	defer f.close()
 	defer context.AfterFunc(ctx, f.close)()
 	for r.next <= r.to {
-		if err := r.log.await(ctx, r.next); err != nil {
+		there, err := r.log.await(ctx, r.next)
+		if err != nil {
 			return err
 		}
 		began := r.next
 		if err := f.fetch(began, r.to-began+1, r.accept); err != nil {
 			return err
 		}
-		if r.next == began {
+		if r.next == began && there {
 			return r.fail(fmt.Errorf("%w: position %d is missing", ErrDamaged, began))
 		}
 	}

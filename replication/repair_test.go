@@ -30,7 +30,7 @@ func restate(t *testing.T, l *Log) (numbers []uint64, told int) {
 		return nil
 	}, nil)
 	require.NoError(t, err)
-	require.NoError(t, l.Replay(t.Context(), p, func(g record.Group) error {
+	require.NoError(t, replay(t.Context(), l, p, func(g record.Group) error {
 		if tellsLoss(g) {
 			told++
 		}
@@ -224,7 +224,7 @@ func unusable(t *testing.T, dir string) string {
 	if err == nil {
 		var p uint64
 		if p, err = l.Load(t.Context(), func([]byte) error { return nil }, nil); err == nil {
-			err = l.Replay(t.Context(), p, ignore, nil)
+			err = replay(t.Context(), l, p, ignore, nil)
 		}
 	}
 	require.Error(t, err)

@@ -1,8 +1,9 @@
 // Package replication is the log of a space: a JetStream stream per partition, in a NATS server that is embedded in
 // this process.
 //
-// A Store holds the logs of a folder. A Log is replayed first, which makes this process its primary; then it takes one
-// append at a time, which returns when the message is stored. Tail follows it. See DESIGN.md.
+// A Store holds the logs of a folder. A Log is followed by any number of readers. One of them that has read it to its end
+// may claim it, which makes this process its primary; then it takes one append at a time, which returns when the message
+// is stored, until another claims it or the primary resigns. See DESIGN.md.
 package replication
 
 import (
@@ -68,7 +69,7 @@ func (s *Store) ID() string { return s.folder.id }
 // Finish lets a folder that was begun with Config.Unfinished be opened from now on. What it holds should be on the disk then, as it is with Config.Sync.
 func (s *Store) Finish() error { return s.folder.finish() }
 
-// Close ends Replay and Tail calls with ErrClosed, waits for appends under way, stops the server and unlocks the
+// Close ends calls that read or claim a log with ErrClosed, waits for appends under way, stops the server and unlocks the
 // folder. It is idempotent.
 func (s *Store) Close() error { return s.close() }
 

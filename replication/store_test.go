@@ -72,7 +72,7 @@ func TestClose_EndsEveryCall(t *testing.T) {
 	appendAll(t, l, 1, 1)
 	seen, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- l.Tail(context.Background(), 1, func(record.Group) error {
+		ended <- l.Follow(context.Background(), 1, func(record.Group) error {
 			close(seen)
 			return nil
 		})
@@ -82,8 +82,8 @@ func TestClose_EndsEveryCall(t *testing.T) {
 	require.NoError(t, s.Close())
 	require.ErrorIs(t, <-ended, ErrClosed)
 	require.ErrorIs(t, l.Append(commit(2, 1)), ErrClosed)
-	require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrClosed)
-	require.ErrorIs(t, l.Tail(t.Context(), 0, ignore), ErrClosed)
+	require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrClosed)
+	require.ErrorIs(t, l.Follow(t.Context(), 0, ignore), ErrClosed)
 	_, err := s.Log(t.Context(), "other", 0)
 	require.ErrorIs(t, err, ErrClosed)
 	_, err = s.Spaces(t.Context())

@@ -10,7 +10,7 @@ import (
 )
 
 // witness is what a folder remembers of a log beside the log's own files, together with its snapshots: by it a log that was lost, or has lost its
-// end, is noticed before new entries get the identities of lost ones. There is none before the log is first replayed.
+// end, is noticed before new entries get the identities of lost ones. There is none before the log is first claimed.
 type witness struct {
 	Stream      string `json:"stream"`            // identity of the stream that holds the log, made with it
 	Incarnation string `json:"incarnation"`       // of the log: that of the stream, or a new one since a loss was accepted
@@ -65,7 +65,7 @@ func (f *folder) syncSnapshots(id logID) error {
 	return nil
 }
 
-// reach notes that the log is on the disk up to a position, and has it there. Before the log is first replayed it does nothing: a log
+// reach notes that the log is on the disk up to a position, and has it there. Before the log is first claimed it does nothing: a log
 // that is restored begins after its snapshot.
 func (l *Log) reach(position uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
@@ -81,9 +81,9 @@ func (l *Log) reach(position uint64) error {
 	return l.store.writeWitness(l.id, w)
 }
 
-// replayed notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without Sync the claim is not on the
+// claimed notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without Sync the claim is not on the
 // disk yet, and what the witness says of the end does not rise.
-func (l *Log) replayed(claim uint64) error {
+func (l *Log) claimed(claim uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
 		return err

@@ -49,15 +49,15 @@ func (*memoryLog) Load(context.Context, func([]byte) error, func(done, total uin
 	return 0, nil
 }
 
-func (l *memoryLog) Replay(_ context.Context, _ uint64, apply func(record.Group) error, _ func(done, total uint64)) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for i, msg := range l.messages {
-		if err := apply(record.Group{Position: uint64(i + 1), Records: msg[record.HeaderSize:]}); err != nil {
-			return err
-		}
-	}
-	return nil
+func (l *memoryLog) CatchUp(
+	ctx context.Context, after uint64, apply func(record.Group) error, _ func(done, total uint64),
+) (uint64, error) {
+	end := l.Last()
+	return end, l.Read(ctx, after+1, end, apply)
+}
+
+func (l *memoryLog) Claim(_ context.Context, follows uint64) (record.Group, error) {
+	return record.Group{Position: follows}, nil
 }
 
 func (l *memoryLog) Last() uint64 {

@@ -69,17 +69,20 @@ func child() int {
 	}
 }
 
-// openLog replays the log of a store into m, and returns a generator that goes on from there.
+// openLog reads the log of a store into m, and returns a generator that goes on from there.
 func openLog(ctx context.Context, store *replication.Store, m *model, seed uint64) (*replication.Log, *generator, error) {
 	log, err := store.Log(ctx, "test", 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	g := newGenerator(seed)
-	err = log.Replay(ctx, 0, func(group record.Group) error {
+	end, err := log.CatchUp(ctx, 0, func(group record.Group) error {
 		g.next = max(g.next, highestPut(group.Records)+1)
 		return m.apply(group.Records)
 	}, nil)
+	if err == nil {
+		_, err = log.Claim(ctx, end)
+	}
 	for kind := uint32(1); int(kind) <= len(m.kinds); kind++ {
 		g.kinds = append(g.kinds, m.kinds[kind])
 	}

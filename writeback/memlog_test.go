@@ -40,7 +40,7 @@ func (l *memLog) Last() uint64 {
 	return uint64(len(l.groups))
 }
 
-func (l *memLog) Tail(ctx context.Context, after uint64, fn func(record.Group) error) error {
+func (l *memLog) Follow(ctx context.Context, after uint64, fn func(record.Group) error) error {
 	if after > l.Last() {
 		return errors.New("no such position")
 	}
@@ -91,11 +91,11 @@ func (l *shortLog) First() uint64 {
 	return max(l.first, 1)
 }
 
-func (l *shortLog) Tail(ctx context.Context, after uint64, fn func(record.Group) error) error {
+func (l *shortLog) Follow(ctx context.Context, after uint64, fn func(record.Group) error) error {
 	if after+1 < l.First() {
 		return errors.New("the log begins behind that")
 	}
-	return l.memLog.Tail(ctx, after, fn)
+	return l.memLog.Follow(ctx, after, fn)
 }
 
 func (l *shortLog) Image(_ context.Context, fn func(record.Group) error) error {

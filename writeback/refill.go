@@ -95,7 +95,7 @@ func (r *refill) define(ctx context.Context) error {
 			return read(g)
 		})
 	} else if upto := max(r.db.position, r.db.ahead); upto > 0 {
-		err = r.writer.source.Tail(ctx, 0, func(g record.Group) error {
+		err = r.writer.source.Follow(ctx, 0, func(g record.Group) error {
 			if g.Position >= upto {
 				return cmp.Or(read(g), errEnough)
 			}
@@ -350,7 +350,7 @@ func (f *feeder) tail(ctx context.Context, source Source, after, upto uint64) er
 		return nil
 	}
 	errReached := errors.New("reached")
-	err := source.Tail(ctx, after, func(g record.Group) error {
+	err := source.Follow(ctx, after, func(g record.Group) error {
 		if err := f.add(g); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func (w *Writer) session(ctx context.Context, pauses *backoff.Backoff) error {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		err := w.source.Tail(ctx, db.position, func(g record.Group) error { return window.add(ctx, g) })
+		err := w.source.Follow(ctx, db.position, func(g record.Group) error { return window.add(ctx, g) })
 		window.end(fmt.Errorf("read the log: %w", err)) // what was read before can still be written
 	}()
 	cancel(w.write(ctx, lanes, window, leftovers, pauses))
@@ -67,7 +67,7 @@ func (w *Writer) checkLog(ctx context.Context, db *database) error {
 	}
 	var there record.Group
 	errRead := errors.New("read")
-	err := w.source.Tail(ctx, upto-1, func(g record.Group) error {
+	err := w.source.Follow(ctx, upto-1, func(g record.Group) error {
 		there = record.Group{Position: g.Position, Time: g.Time}
 		return errRead
 	})

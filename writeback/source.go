@@ -14,9 +14,9 @@ type Source interface {
 	// Last returns the position of the last message of the log, or 0.
 	Last() uint64
 
-	// Tail calls fn with every group after a position, those to come included, until ctx ends or fn returns an error,
+	// Follow calls fn with every group after a position, those to come included, until ctx ends or fn returns an error,
 	// and returns the cause. A message that does not count comes as a group without records, so that Last is reached.
-	Tail(ctx context.Context, after uint64, fn func(record.Group) error) error
+	Follow(ctx context.Context, after uint64, fn func(record.Group) error) error
 }
 
 // Imager is a Source that can show its space at one moment. The mirror needs that when the log no longer reaches back to

@@ -119,8 +119,14 @@ func (l *bin) Load(context.Context, func([]byte) error, func(done, total uint64)
 	return 0, nil
 }
 
-func (l *bin) Replay(context.Context, uint64, func(record.Group) error, func(done, total uint64)) error {
-	return nil
+func (l *bin) CatchUp(
+	context.Context, uint64, func(record.Group) error, func(done, total uint64),
+) (uint64, error) {
+	return 0, nil
+}
+
+func (l *bin) Claim(context.Context, uint64) (record.Group, error) {
+	return record.Group{}, nil
 }
 
 // full is a partition with many entries.

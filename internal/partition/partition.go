@@ -25,10 +25,10 @@ import (
 type Log interface {
 	// Append stores msg and returns when it is durable at the log's level. The first record.HeaderSize bytes of msg are
 	// room for the log's own header; records follow. msg belongs to the caller again once Append returns.
-	// After an error nothing may be appended before the next Replay. Whether msg was stored is unknown, unless the error
+	// After an error nothing may be appended before the next Claim. Whether msg was stored is unknown, unless the error
 	// has, or wraps one that has, a method NotStored that returns true.
 	Append(msg []byte) error
-	// Last returns the position of the message that the last successful Append has stored or, after Replay, of the last in the log.
+	// Last returns the position of the message that the last successful Append has stored or, after Claim, of the claim.
 	Last() uint64
 	// Read hands over the groups from position from to position to, in order; it returns the error of fn, which ends it. It neither
 	// changes the log nor delays appends for long. If the log will never be able to give what was asked for, the error has,
@@ -37,8 +37,15 @@ type Log interface {
 	// Load hands over an image of the state, if there is one, in pieces of whole records, and returns the position of the last group that
 	// it includes; 0 if there is none.
 	Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error)
-	// Replay hands over all groups of the log after a position in order and makes the caller its only writer.
-	Replay(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error
+	// CatchUp hands over all groups after a position in order, up to the end that the log has now, and returns the
+	// position of that end.
+	CatchUp(
+		ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
+	) (end uint64, err error)
+	// Claim makes the caller, whose state includes all up to a position, the log's only writer. It returns the claim,
+	// which is to be applied. If the log holds more than that, the error has, or wraps one that has, a method Fenced that
+	// returns true.
+	Claim(ctx context.Context, follows uint64) (record.Group, error)
 }
 
 // Config configures a Partition. The zero value is a partition without a log.
@@ -195,9 +202,12 @@ func (p *Partition) serve() {
 
 // replay rebuilds the state from the log. Nobody else uses the engine meanwhile, because p.err is set.
 func (p *Partition) replay(ctx context.Context, progress func(done, total uint64)) error {
-	after, err := p.load(ctx, progress)
+	position, err := p.load(ctx, progress)
 	if err == nil {
-		err = p.cfg.Log.Replay(ctx, after, p.apply, progress)
+		position, err = p.cfg.Log.CatchUp(ctx, position, p.apply, progress)
+	}
+	if err == nil {
+		err = p.claim(ctx, position)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,6 +216,15 @@ func (p *Partition) replay(ctx context.Context, progress func(done, total uint64
 		p.publishKinds()
 	}
 	return err
+}
+
+// claim makes the partition, whose state is that of the log up to a position, the log's writer.
+func (p *Partition) claim(ctx context.Context, position uint64) error {
+	g, err := p.cfg.Log.Claim(ctx, position)
+	if err != nil {
+		return err
+	}
+	return p.apply(g)
 }
 
 func (p *Partition) apply(g record.Group) error {

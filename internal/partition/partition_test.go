@@ -373,7 +373,7 @@ func rebuilt(t *testing.T, log *gate) uint64 {
 	e := engine.New(engine.Config{}, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	last := log.Last()
-	err := log.Tail(ctx, 0, func(g record.Group) error {
+	err := log.Follow(ctx, 0, func(g record.Group) error {
 		require.NoError(t, e.Apply(g.Records))
 		if g.Position == last {
 			cancel()
@@ -384,21 +384,23 @@ func rebuilt(t *testing.T, log *gate) uint64 {
 	return e.Hash()
 }
 
-// watchedReplay calls a function whenever the log is about to be replayed.
-type watchedReplay struct {
+// watchedReading calls a function whenever the log is about to be read again.
+type watchedReading struct {
 	*gate
 	replaying func()
 }
 
-func (l watchedReplay) Replay(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error {
+func (l watchedReading) CatchUp(
+	ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
+) (uint64, error) {
 	l.replaying()
-	return l.gate.Replay(ctx, after, apply, progress)
+	return l.gate.CatchUp(ctx, after, apply, progress)
 }
 
 // Who asks for a kind while the state is being rebuilt must not be told that there is none.
 func TestPartition_KindsStayWhileTheStateIsRebuilt(t *testing.T) {
 	t.Parallel()
-	log := watchedReplay{gate: openLog(t)}
+	log := watchedReading{gate: openLog(t)}
 	var p *partition.Partition
 	known := make(chan bool, 1)
 	log.replaying = func() {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -49,7 +48,7 @@ func (p *Partition) startReading(cause error) {
 
 // awaitRoom waits until the log has room, and then serves all calls. It reports false if the partition is closed before.
 func (p *Partition) awaitRoom(cause error) bool {
-	for err := cause; isFull(err); err = p.cfg.Log.Replay(p.ctx, p.commits.position, passOver, nil) {
+	for err := cause; isFull(err); _, err = p.cfg.Log.Claim(p.ctx, p.commits.position) {
 		select {
 		case <-p.ctx.Done():
 			return false
@@ -63,8 +62,6 @@ func (p *Partition) awaitRoom(cause error) bool {
 	p.mu.Unlock()
 	return p.rebuild()
 }
-
-func passOver(record.Group) error { return nil }
 
 // unreadable returns why calls are refused that change nothing; nil if they are not.
 func (p *Partition) unreadable() error {

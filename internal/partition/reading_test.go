@@ -37,11 +37,11 @@ func (l *roomy) Append(msg []byte) error {
 	return l.tape.Append(msg)
 }
 
-func (l *roomy) Replay(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) error {
+func (l *roomy) Claim(ctx context.Context, follows uint64) (record.Group, error) {
 	if err := l.check(); err != nil {
-		return err
+		return record.Group{}, err
 	}
-	return l.Read(ctx, after+1, l.Last(), apply)
+	return l.tape.Claim(ctx, follows)
 }
 
 // A partition whose log has no room is served for reading, from the start and after an append was refused, and for all when there is room. What its leases have come to

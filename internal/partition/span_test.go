@@ -94,8 +94,15 @@ func (l *tape) Load(_ context.Context, fn func([]byte) error, _ func(done, total
 	return 0, fn(l.image)
 }
 
-func (l *tape) Replay(ctx context.Context, _ uint64, apply func(record.Group) error, _ func(done, total uint64)) error {
-	return l.Read(ctx, 1, l.Last(), apply)
+func (l *tape) CatchUp(
+	ctx context.Context, after uint64, apply func(record.Group) error, _ func(done, total uint64),
+) (uint64, error) {
+	end := l.Last()
+	return end, l.Read(ctx, after+1, end, apply)
+}
+
+func (l *tape) Claim(_ context.Context, follows uint64) (record.Group, error) {
+	return record.Group{Position: follows}, nil
 }
 
 // fleet is some partitions with their coordinator.

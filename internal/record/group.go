@@ -13,6 +13,8 @@ const (
 	Claim Type = 1
 	// Commit holds the records of one group commit.
 	Commit Type = 2
+	// Resign ends the epoch of its writer: the log has no primary until the next Claim.
+	Resign Type = 3
 )
 
 // version is the first byte of every message.
@@ -32,7 +34,8 @@ func AppendHeader(dst []byte, h Header) []byte {
 	return binary.LittleEndian.AppendUint64(append(dst, version, byte(h.Type)), h.Epoch)
 }
 
-// Split returns the header of a log message and what follows it: records for a Commit; for a Claim, what it means to package replication.
+// Split returns the header of a log message and what follows it: records for a Commit; for a Claim
+// and a Resign, what it means to package replication.
 // It returns ErrCorrupt if the message is too short or of a version or type that this program does not know.
 func Split(msg []byte) (Header, []byte, error) {
 	if len(msg) < HeaderSize {
@@ -42,7 +45,7 @@ func Split(msg []byte) (Header, []byte, error) {
 	if msg[0] != version {
 		return h, nil, fmt.Errorf("%w: message version %d; this program reads version %d: a newer one has written it", ErrCorrupt, msg[0], version)
 	}
-	if h.Type != Claim && h.Type != Commit {
+	if h.Type < Claim || h.Type > Resign {
 		return h, nil, fmt.Errorf("%w: message type %d", ErrCorrupt, h.Type)
 	}
 	return h, msg[HeaderSize:], nil

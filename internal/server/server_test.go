@@ -312,8 +312,14 @@ func (gate) Load(context.Context, func([]byte) error, func(done, total uint64)) 
 	return 0, nil
 }
 
-func (g gate) Replay(context.Context, uint64, func(record.Group) error, func(done, total uint64)) error {
-	return nil
+func (g gate) CatchUp(
+	context.Context, uint64, func(record.Group) error, func(done, total uint64),
+) (uint64, error) {
+	return 0, nil
+}
+
+func (g gate) Claim(context.Context, uint64) (record.Group, error) {
+	return record.Group{}, nil
 }
 
 func TestServer_ReadsDoNotWaitForWritesOfOthers(t *testing.T) {

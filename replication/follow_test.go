@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-func TestTail_SeesConcurrentAppendsOnceAndInOrder(t *testing.T) {
+func TestFollow_SeesConcurrentAppendsOnceAndInOrder(t *testing.T) {
 	t.Parallel()
 	const total = 3000
 	l := primary(t, open(t, Config{}))
@@ -32,12 +32,12 @@ func TestTail_SeesConcurrentAppendsOnceAndInOrder(t *testing.T) {
 	require.Equal(t, upTo(total)[total/2:], tailed(t, l, total/2+1, total/2))
 }
 
-func TestTail_GroupsTellPositionAndTime(t *testing.T) {
+func TestFollow_GroupsTellPositionAndTime(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{}))
 	before := time.Now()
 	appendAll(t, l, 1, 1)
-	err := l.Tail(t.Context(), 0, func(g record.Group) error {
+	err := l.Follow(t.Context(), 0, func(g record.Group) error {
 		if g.Position == 1 { // the claim
 			require.Empty(t, g.Records)
 			return nil
@@ -49,23 +49,23 @@ func TestTail_GroupsTellPositionAndTime(t *testing.T) {
 	require.ErrorIs(t, err, errDone)
 }
 
-func TestTail_EndsWithItsContext(t *testing.T) {
+func TestFollow_EndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{}))
 	appendAll(t, l, 1, 1)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
-	err := l.Tail(ctx, 0, func(record.Group) error {
+	err := l.Follow(ctx, 0, func(record.Group) error {
 		cancel(cause)
 		return nil
 	})
 	require.ErrorIs(t, err, cause)
 }
 
-func TestTail_PositionOutsideTheLogIsRefused(t *testing.T) {
+func TestFollow_PositionOutsideTheLogIsRefused(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{}))
-	require.ErrorIs(t, l.Tail(t.Context(), l.Last()+1, ignore), ErrPosition)
+	require.ErrorIs(t, l.Follow(t.Context(), l.Last()+1, ignore), ErrPosition)
 
 	appendAll(t, l, 1, 3)
 	srv, err := l.store.server()
@@ -73,23 +73,23 @@ func TestTail_PositionOutsideTheLogIsRefused(t *testing.T) {
 	st, err := srv.js.Stream(t.Context(), l.id.stream())
 	require.NoError(t, err)
 	require.NoError(t, st.Purge(t.Context(), jetstream.WithPurgeSequence(3)))
-	require.ErrorIs(t, l.Tail(t.Context(), 1, ignore), ErrPosition)
+	require.ErrorIs(t, l.Follow(t.Context(), 1, ignore), ErrPosition)
 	require.Equal(t, []uint64{2, 3}, tailed(t, l, 2, 2))
-	require.ErrorIs(t, l.Replay(t.Context(), 0, ignore, nil), ErrPosition)
+	require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrPosition)
 }
 
-func TestTail_OutlivesARestartOfTheServer(t *testing.T) {
+func TestFollow_OutlivesARestartOfTheServer(t *testing.T) {
 	t.Parallel()
 	s := open(t, Config{})
 	l := primary(t, s)
 	appendAll(t, l, 1, 2)
 	other, err := s.Log(t.Context(), "other", 0)
 	require.NoError(t, err)
-	require.NoError(t, other.Replay(t.Context(), 0, ignore, nil))
+	require.NoError(t, replay(t.Context(), other, 0, ignore, nil))
 
 	var got []uint64
 	collect := into(&got)
-	err = l.Tail(t.Context(), 0, func(g record.Group) error {
+	err = l.Follow(t.Context(), 0, func(g record.Group) error {
 		if err := collect(g); err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func TestTail_OutlivesARestartOfTheServer(t *testing.T) {
 			srv, err := s.server()
 			require.NoError(t, err)
 			srv.stop() // as if it had failed: the next replay of any log starts another
-			require.NoError(t, other.Replay(t.Context(), 0, ignore, nil))
+			require.NoError(t, replay(t.Context(), other, 0, ignore, nil))
 			appendAll(t, l, 3, 4) // the primary goes on without replaying
 		case 4:
 			return errDone
