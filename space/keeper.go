@@ -31,9 +31,9 @@ func KeepAlive(ctx context.Context, d time.Duration, leases ...*Lease) *Keeper {
 	ctx, stop := context.WithCancel(ctx)
 	k := &Keeper{duration: d, lost: make(chan Loss, len(leases)), done: make(chan struct{}), stop: stop}
 	var running sync.WaitGroup
-	for sp, group := range bySpace(leases) {
+	for _, group := range bySpace(leases) {
 		// Each space has its own goroutine: one that does not answer must not cost the leases of another.
-		running.Go(func() { k.run(ctx, sp, group) })
+		running.Go(func() { k.run(ctx, group) })
 	}
 	go func() {
 		defer close(k.done)
@@ -69,7 +69,7 @@ func bySpace(leases []*Lease) map[Space][]*Lease {
 }
 
 // run keeps the leases of one space.
-func (k *Keeper) run(ctx context.Context, sp Space, leases []*Lease) {
+func (k *Keeper) run(ctx context.Context, leases []*Lease) {
 	pause := min(k.duration, shortest(leases, (*Lease).Remaining)) / 3
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
@@ -79,7 +79,7 @@ func (k *Keeper) run(ctx context.Context, sp Space, leases []*Lease) {
 			return
 		case <-timer.C:
 		}
-		left, err := k.renew(ctx, sp, leases)
+		left, err := k.renew(ctx, leases)
 		if len(left) == 0 || ctx.Err() != nil {
 			return
 		}
@@ -102,26 +102,20 @@ func shortest(leases []*Lease, duration func(*Lease) time.Duration) time.Duratio
 }
 
 // renew renews leases with one call and returns those that are not lost, and an error if the call has to be repeated.
-func (k *Keeper) renew(ctx context.Context, sp Space, leases []*Lease) (left []*Lease, err error) {
+func (k *Keeper) renew(ctx context.Context, leases []*Lease) (left []*Lease, err error) {
 	// Without an answer, the first lease that is over ends the attempt, so that its loss is told in time. An attempt
 	// for leases that are over already is worth a little while: the clock may have stood still, not the space.
 	patience := max(shortest(leases, (*Lease).Remaining), k.duration/9)
 	renewal, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	ids := make([]LeaseID, len(leases))
-	for i, l := range leases {
-		ids[i] = l.id
-	}
-	sent := time.Now()
-	grants, err := sp.Renew(renewal, k.duration, ids...)
+	err = RenewAll(renewal, k.duration, leases...)
 	if ctx.Err() != nil {
 		return leases, nil
 	}
 	ended, partly := errors.AsType[*LeaseError](err)
-	for i, l := range leases {
+	for _, l := range leases {
 		switch lost := err; {
 		case err == nil || partly && ended.Failed[l.id] == nil:
-			l.renewed(sent, grants[i].Granted)
 			left = append(left, l)
 		case partly:
 			k.tell(l, ended.Failed[l.id])

@@ -2,6 +2,7 @@ package space
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -117,6 +118,35 @@ func (l *Lease) Renew(ctx context.Context, d time.Duration) (time.Duration, erro
 	}
 	l.renewed(sent, g[0].Granted)
 	return g[0].Granted, nil
+}
+
+// RenewAll renews leases of one space for d with one call. If some have ended it renews the others and returns a
+// *LeaseError that names those; after any other error all are as they were, as far as their holder knows. It returns
+// ErrInvalidArgument for leases of several spaces, and nil if there are none. Concurrent calls for the same lease are safe.
+func RenewAll(ctx context.Context, d time.Duration, leases ...*Lease) error {
+	if len(leases) == 0 {
+		return nil
+	}
+	sp := leases[0].space
+	ids := make([]LeaseID, len(leases))
+	for i, l := range leases {
+		if l.space != sp {
+			return invalid("leases of several spaces cannot be renewed by one call")
+		}
+		ids[i] = l.id
+	}
+	sent := time.Now()
+	grants, err := sp.Renew(ctx, d, ids...)
+	ended, partly := errors.AsType[*LeaseError](err)
+	if err != nil && !partly {
+		return err
+	}
+	for i, l := range leases {
+		if !partly || ended.Failed[l.id] == nil {
+			l.renewed(sent, grants[i].Granted)
+		}
+	}
+	return err
 }
 
 // renewed notes what was granted for a request sent at that time, unless a later one was answered before it.

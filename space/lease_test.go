@@ -143,3 +143,28 @@ func TestLease_BeyondTheEndOfTime(t *testing.T) {
 		require.Equal(t, 2, count(t, sp, Task{}))
 	})
 }
+
+func TestRenewAll_RenewsThoseThatGoOn(t *testing.T) {
+	bubble(t, func(ctx context.Context, sp *space.Local) {
+		leases, err := space.WriteAll(ctx, sp, []Task{{ID: 1}, {ID: 2}, {ID: 3}}, space.For(time.Minute))
+		require.NoError(t, err)
+		require.NoError(t, space.RenewAll(ctx, time.Hour, leases...))
+		require.NoError(t, leases[1].Cancel(ctx))
+		err = space.RenewAll(ctx, 2*time.Hour, leases...)
+		var failed *space.LeaseError
+		require.ErrorAs(t, err, &failed)
+		require.Len(t, failed.Failed, 1)
+		require.ErrorIs(t, failed.Failed[leases[1].ID()], space.ErrLeaseEnded)
+		for i, granted := range []time.Duration{2 * time.Hour, time.Hour, 2 * time.Hour} {
+			require.Equal(t, granted, leases[i].Granted())
+			require.Equal(t, granted, leases[i].Remaining())
+		}
+
+		require.NoError(t, space.RenewAll(ctx, time.Hour))
+		other := space.New(space.Config{})
+		defer other.Close()
+		err = space.RenewAll(ctx, time.Hour, leases[0], write(t, other, Task{ID: 1})[0])
+		require.ErrorIs(t, err, space.ErrInvalidArgument)
+		require.Equal(t, 2*time.Hour, leases[0].Granted())
+	})
+}

@@ -31,6 +31,14 @@ func Prepare[T any](ctx context.Context, sp Space, template T, opts ...Option) (
 // Query returns the compiled query, for the methods of Space. The caller may change it, but nothing that it refers to.
 func (p *Prepared[T]) Query() Query { return p.query }
 
+// Decode returns what a method of Space has found for the query as a T. It returns an *UnusableEntryError if T cannot
+// hold the entry, or, with the option Strict, would lose something of it.
+func (p *Prepared[T]) Decode(e *Entry) (T, error) {
+	var v T
+	err := p.codec.Decode(e, &v)
+	return v, err
+}
+
 // Read is the function Read with the prepared template. Wait, NoWait and In override what Prepare was given; there are
 // no other options.
 func (p *Prepared[T]) Read(ctx context.Context, opts ...Option) (T, error) {

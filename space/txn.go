@@ -61,8 +61,7 @@ func Begin(ctx context.Context, sp Space, opts ...Option) (*Txn, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.space, t.lease.space = sp, sp
-	return t, nil
+	return t.Through(sp), nil
 }
 
 // errNested is the error of a transaction that is begun under another.
@@ -83,6 +82,14 @@ func TxnOf(sp Space, id txn.ID) *Txn {
 // local clock. It is for implementations of Space.
 func NewTxn(sp Space, id txn.ID, granted time.Duration, sent time.Time) *Txn {
 	return &Txn{space: sp, id: id, lease: Lease{space: sp, id: LeaseID(id.Number), sent: sent, granted: granted}}
+}
+
+// Through makes the methods of t and of its lease use sp: the space in which it began, or a value around that one, for
+// example one that counts calls. It returns t. Begin and TakeTxn do so for the space that they are given; call it for a
+// transaction that Query.Begin began, before any other method.
+func (t *Txn) Through(sp Space) *Txn {
+	t.space, t.lease.space = sp, sp
+	return t
 }
 
 // ID returns the identity of the transaction, for other clients.
@@ -170,8 +177,10 @@ func (t *Txn) Lose(why error) {
 	}
 }
 
-// whenLost has f called once t is lost, perhaps at once.
-func (t *Txn) whenLost(f func(why error)) {
+// OnLoss makes f run once the space reports that the transaction has ended although neither t.Commit nor t.Abort was
+// called: its lease is over, for example, or was cancelled. why wraps ErrTxnEnded and says which. If the report has come
+// before, f runs at once. It must not block. A later OnLoss replaces f.
+func (t *Txn) OnLoss(f func(why error)) {
 	t.mu.Lock()
 	lost := t.lost
 	if lost == nil {
@@ -229,9 +238,18 @@ func (t *Txn) Defer(ctx context.Context, entry LeaseID, delay time.Duration) err
 }
 
 // Stage has v written by t.Commit in t.Space, in the same call and together with everything else; nothing is sent
-// before. It returns the errors of Write that can be told without asking, and ErrTxnEnded. Options: For, Delay.
+// before. It returns the errors of Write that can be told without asking, and ErrTxnEnded. If T is an interface, such
+// as any, the type of the value in it counts. Options: For, Delay.
 func Stage[T any](ctx context.Context, t *Txn, v T, opts ...Option) error {
-	return t.stage(ctx, reflect.TypeFor[T](), &v, opts)
+	if goType := reflect.TypeFor[T](); goType.Kind() != reflect.Interface {
+		own := v
+		return t.stage(ctx, goType, &own, opts)
+	}
+	goType := reflect.TypeOf(v)
+	if goType == nil {
+		return invalid("nil cannot be written")
+	}
+	return t.stage(ctx, goType, v, opts)
 }
 
 // stage is Stage for v, a value of the given type or a pointer to one.
@@ -277,9 +295,7 @@ func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...Option) (
 	if err != nil {
 		return found, nil, err
 	}
-	t := entries[0].Txn
-	t.space, t.lease.space = sp, sp
-	return found, t, codec.Decode(&entries[0], &found)
+	return found, entries[0].Txn.Through(sp), codec.Decode(&entries[0], &found)
 }
 
 // beginning compiles the query of TakeTxn.

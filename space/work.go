@@ -3,7 +3,6 @@ package space
 import (
 	"context"
 	"errors"
-	"reflect"
 )
 
 // Work takes the entries that match template, as jobs, each under a transaction of its own, and calls handler for them, for several
@@ -76,8 +75,5 @@ type Job[T any] struct {
 // call of its own. Options: For, Delay. It returns the errors of Write; those that only the space can know, the handler's success then turns into:
 // a result that is too large fails the job.
 func (j *Job[T]) Stage(ctx context.Context, v any, opts ...Option) error {
-	if v == nil {
-		return invalid("nil cannot be written")
-	}
-	return j.Txn.stage(ctx, reflect.TypeOf(v), v, opts)
+	return Stage(ctx, j.Txn, v, opts...)
 }

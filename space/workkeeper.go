@@ -11,7 +11,6 @@ import (
 // taskKeeper keeps the transactions of all tasks of a Work alive, with one call for all of them. Tasks come and go
 // meanwhile, which a Keeper cannot do. Its methods may be called concurrently.
 type taskKeeper struct {
-	space Space
 	lease time.Duration // asked for
 	wake  chan struct{} // one slot, filled when there are tasks again
 
@@ -20,8 +19,8 @@ type taskKeeper struct {
 	granted time.Duration     // guarded by mu; of leases asked for; 0 before the first answer
 }
 
-func newTaskKeeper(sp Space, lease time.Duration) *taskKeeper {
-	return &taskKeeper{space: sp, lease: lease, wake: make(chan struct{}, 1), tasks: map[LeaseID]*task{}}
+func newTaskKeeper(lease time.Duration) *taskKeeper {
+	return &taskKeeper{lease: lease, wake: make(chan struct{}, 1), tasks: map[LeaseID]*task{}}
 }
 
 // add makes the keeper renew the leases of tasks.
@@ -106,28 +105,27 @@ func (k *taskKeeper) due() []*task {
 // renew renews the leases of tasks with one call, and tells of those that are lost. It returns an error if the call has
 // to be repeated.
 func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
-	ids := make([]LeaseID, len(tasks))
+	leases := make([]*Lease, len(tasks))
 	left := k.lease
 	for i, t := range tasks {
-		ids[i] = t.lease.ID()
+		leases[i] = t.lease
 		left = min(left, t.lease.Remaining())
 	}
 	// Without an answer, the first lease that is over ends the attempt, so that its loss is told in time. An attempt
 	// for leases that are over already is worth a little while: the clock may have stood still, not the space.
 	call, cancel := context.WithTimeout(ctx, max(left, min(k.lease/12, patience)))
 	defer cancel()
-	sent := time.Now()
-	grants, err := k.space.Renew(call, k.lease, ids...)
+	err := RenewAll(call, k.lease, leases...)
 	if ctx.Err() != nil {
 		return nil
 	}
 	ended, partly := errors.AsType[*LeaseError](err)
-	for i, t := range tasks {
+	for _, t := range tasks {
 		switch {
-		case err == nil || partly && ended.Failed[ids[i]] == nil:
-			k.renewed(t, sent, grants[i].Granted)
+		case err == nil || partly && ended.Failed[t.lease.ID()] == nil:
+			k.renewed(t)
 		case partly && !t.isSettling():
-			k.lost(t, ended.Failed[ids[i]])
+			k.lost(t, ended.Failed[t.lease.ID()])
 		case final(err) && !partly || t.lease.Remaining() == 0:
 			k.lost(t, err)
 		}
@@ -138,9 +136,9 @@ func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
 	return err
 }
 
-// renewed notes what was granted for a request sent at that time.
-func (k *taskKeeper) renewed(t *task, sent time.Time, granted time.Duration) {
-	t.lease.renewed(sent, granted)
+// renewed notes what the space grants.
+func (k *taskKeeper) renewed(t *task) {
+	granted := t.lease.Granted()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.granted = granted

@@ -83,7 +83,7 @@ func newWork[T any](ctx context.Context, sp Space, template *T, opts []Option) (
 	}
 	return codec, &work{
 		space: sp, query: q, options: o,
-		leases:  newTaskKeeper(sp, q.Lease),
+		leases:  newTaskKeeper(q.Lease),
 		calls:   make(chan jobCall, 1),
 		taken:   make(chan batch, 1),
 		begun:   make(chan *task, o.workers),
@@ -264,7 +264,7 @@ func (w *work) admit(entries []Entry) {
 	taken := w.queue[len(w.queue)-len(entries):]
 	w.leases.add(taken)
 	for _, t := range taken {
-		t.txn.whenLost(func(why error) {
+		t.txn.OnLoss(func(why error) {
 			w.leases.drop(t)
 			t.lose(why)
 		})

@@ -41,8 +41,7 @@ var errDrained = errors.New("space: the work ends, and the time to finish is ove
 
 // newTask returns the task for an entry that was taken from sp, under a transaction of its own.
 func newTask(sp Space, e *Entry) *task {
-	t := &task{entry: *e, txn: e.Txn}
-	t.txn.space, t.txn.lease.space = sp, sp // which may be something around the space that began it
+	t := &task{entry: *e, txn: e.Txn.Through(sp)}
 	t.lease = t.txn.Lease()
 	return t
 }
