@@ -10,6 +10,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 )
 
 // Order is an entry.
@@ -51,9 +52,9 @@ func ExampleDial_work() {
 	}
 
 	type Parcel struct{ Customer string }
-	err = space.Work(ctx, sp, Order{}, func(ctx context.Context, job *space.Job[Order]) error {
+	err = work.Run(ctx, sp, Order{}, func(ctx context.Context, job *work.Job[Order]) error {
 		return job.Stage(ctx, Parcel{Customer: job.Value.Customer}) // the order goes and the parcel comes at one instant
-	}, space.NoWait()) // until there are no more
+	}, work.Config{}, space.NoWait()) // until there are no more
 	if err != nil {
 		log.Fatal(err)
 	}

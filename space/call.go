@@ -24,8 +24,7 @@ type typedCall struct {
 	max    int
 	hidden *int
 	order  []string
-	work   *workOptions // nil: none of them is given
-	parts  []part       // parts[0] belongs to the call's own template
+	parts  []part // parts[0] belongs to the call's own template
 	row    template.Row
 	drafts []Draft
 }

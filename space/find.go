@@ -22,7 +22,7 @@ func Read[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, 
 
 // Take is Read that removes what it returns, for good: at most once. If the program or its machine dies before it has
 // done its work with the entry, the entry is lost. Where that matters take under a transaction (TakeTxn, or In): the
-// entry is back in its place unless the transaction commits. Work does so for jobs.
+// entry is back in its place unless the transaction commits. Package work does so for jobs.
 //
 // No two takes ever return the same entry. When Take returns an error other than ErrOutcomeUnknown and
 // *UnusableEntryError it has removed none; after ErrOutcomeUnknown the function Outcome tells whether, and what.

@@ -152,7 +152,7 @@ func Hidden(n *int) Option {
 
 // Strict makes a call refuse entries that its type would lose something of: one that has a value in a field which the type lacks is an
 // *UnusableEntryError, as one that the type cannot hold. Without it such values are left out, so that programs of
-// different versions get along; Update and Replace keep them. With Work such a job becomes a dead letter.
+// different versions get along; Update and Replace keep them. With work.Run such a job becomes a dead letter.
 func Strict() Option {
 	return func(c *typedCall) { c.given |= optStrict }
 }
@@ -170,13 +170,6 @@ const (
 	optDelay
 	optIn
 	optOn
-	optWorkers
-	optPrefetch
-	optTries
-	optBackoff
-	optDrain
-	optDeadLetters
-	optReport
 	optStrict
 	optHeld
 	optHidden
@@ -184,17 +177,13 @@ const (
 	optWrite = optFor | optDelay | optIn
 	optMatch = optWhere | optOr | optStrict          // which entries match, and how they are returned
 	optFind  = optMatch | optOrder | optWait | optIn // what calls that look for one entry take
-
-	optWorking = optMatch | optOrder | optWait | optFor |
-		optWorkers | optPrefetch | optTries | optBackoff | optDrain | optDeadLetters | optReport
 )
 
 // String names the options of the set.
 func (s optionSet) String() string {
 	var names []string
 	for i, name := range [...]string{
-		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In", "On",
-		"Workers", "Prefetch", "Tries", "Backoff", "Drain", "DeadLetters", "Report", "Strict", "Held", "Hidden",
+		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In", "On", "Strict", "Held", "Hidden",
 	} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)

@@ -66,11 +66,6 @@ func gapText(seq, missed uint64) string {
 	return fmt.Sprintf("event %d: gap, what came after event %d is lost", seq, seq-missed)
 }
 
-// String returns the identity, the value and the number of the attempt, as in "job 17 {ID:7 State:new} (attempt 1)".
-func (j Job[T]) String() string {
-	return fmt.Sprintf("job %d %+v (attempt %d)", j.ID, j.Value, j.Attempts+1)
-}
-
 // String returns the identity of the registration.
 func (r *registration) String() string { return fmt.Sprint("registration ", r.lease.ID()) }
 

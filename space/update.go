@@ -155,6 +155,3 @@ func UpdateUnlocked(ctx context.Context, sp Space, under txn.ID, id LeaseID, upd
 		}
 	}
 }
-
-// sleep waits for d, or returns ctx's error if that ends before.
-func sleep(ctx context.Context, d time.Duration) error { return backoff.Sleep(ctx, d) }

@@ -16,6 +16,7 @@ import (
 	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/internal/postgres"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 )
 
 // mirrorLog is the bound of what the mirrors of these tests may lack. It is more than a server has in its log that nothing has happened to.
@@ -313,10 +314,10 @@ func TestFull_BlockLetsWorkWait(t *testing.T) {
 		ended := make(chan error, 1)
 		before := f.status().Calls
 		go func() {
-			ended <- space.Work(ctx, f.sp, load{}, func(ctx context.Context, j *space.Job[load]) error {
+			ended <- work.Run(ctx, f.sp, load{}, func(ctx context.Context, j *work.Job[load]) error {
 				_, err := space.Write(ctx, f.sp, done{j.Value.ID}, space.In(j.Txn))
 				return err
-			}, space.Workers(4))
+			}, work.Config{Workers: 4})
 		}()
 		f.await("it waits", func(st fullState) bool { return st.Calls > before+2 })
 		f.requireReads()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -147,7 +148,7 @@ func restartLapsed(k *kit) {
 func restartHandler(k *kit) {
 	write(k, e1)
 	attempts := 0
-	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+	stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
 		attempts++
 		logged(k)
 		for range 2 {
@@ -156,9 +157,9 @@ func restartHandler(k *kit) {
 		}
 		k.ok(ctx.Err())
 		return finish(ctx, job)
-	}, space.For(time.Hour), space.Workers(1))
+	}, work.Config{Lease: time.Hour, Workers: 1})
 	require.Equal(k, 1, attempts)
-	require.Equal(k, 1, stats.Count(space.JobDone))
+	require.Equal(k, 1, stats.Count(work.Done))
 	require.Equal(k, []outcome{outcome(e1)}, drain(k, outcome{}))
 }
 
@@ -168,7 +169,7 @@ func restartHandlerLost(k *kit) {
 	}
 	write(k, e1)
 	attempts := 0
-	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+	stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
 		if attempts++; attempts == 1 {
 			write(k, simple{"own", 1}, space.In(job.Txn))
 			k.restart()
@@ -176,9 +177,9 @@ func restartHandlerLost(k *kit) {
 			k.fails(space.ErrTxnEnded, context.Cause(ctx))
 		}
 		return finish(ctx, job)
-	}, space.For(time.Hour), space.Workers(1))
-	require.Equal(k, 1, stats.Count(space.JobLost))
-	require.Equal(k, 1, stats.Count(space.JobDone))
+	}, work.Config{Lease: time.Hour, Workers: 1})
+	require.Equal(k, 1, stats.Count(work.Lost))
+	require.Equal(k, 1, stats.Count(work.Done))
 	require.Equal(k, []outcome{outcome(e1)}, drain(k, outcome{}))
 	require.Zero(k, k.total())
 }

@@ -6,13 +6,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 )
 
 // What a type lacks, or cannot hold.
 func strictCases() cases {
 	return cases{
 		{"a strict call refuses what its type would lose", strictReads},
-		{"a strict Work buries what its type would lose", strictWork},
+		{"strict work buries what its type would lose", strictWork},
 		{"an update keeps the nested fields that its type lacks", updateKeepsNested}, // semantics 1.10
 		{"a type without a field that could be stored is refused", strictEmptyType},
 		{"a job that is put back without a delay is there at once", deferZero}, // semantics 5.9
@@ -39,13 +40,13 @@ func strictWork(k *kit) {
 	write(k, third{"x", 2.5, 3})
 	write(k, first{1})
 	var done []first
-	err := space.Work(k.ctx, k.sp, first{}, func(_ context.Context, job *space.Job[first]) error {
+	err := work.Run(k.ctx, k.sp, first{}, func(_ context.Context, job *work.Job[first]) error {
 		done = append(done, job.Value)
 		return nil
-	}, space.Workers(1), space.NoWait(), space.Strict())
+	}, work.Config{Workers: 1}, space.NoWait(), space.Strict())
 	k.ok(err)
 	require.Equal(k, []first{{1}}, done)
-	letter := take(k, space.DeadLetter{})
+	letter := take(k, work.DeadLetter{})
 	require.Contains(k, letter.Fields, "2.5")
 	require.Contains(k, letter.Reason, `"b"`)
 }

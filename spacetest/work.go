@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 )
 
 func workCases() cases {
@@ -40,24 +41,27 @@ type outcome struct {
 }
 
 // finish is a handler that succeeds.
-func finish(ctx context.Context, job *space.Job[simple]) error {
+func finish(ctx context.Context, job *work.Job[simple]) error {
 	return job.Stage(ctx, outcome(job.Value))
 }
 
 var errJob = errors.New("this job fails")
 
-// work works for simple entries as long as there are any.
-func work(k *kit, handler func(ctx context.Context, job *space.Job[simple]) error, opts ...space.Option) *space.WorkStats {
+// workOff works for simple entries as long as there are any.
+func workOff(
+	k *kit, handler func(ctx context.Context, job *work.Job[simple]) error, cfg work.Config, find ...space.Option,
+) *work.Stats {
 	k.Helper()
-	var stats space.WorkStats
-	k.ok(space.Work(k.ctx, k.sp, simple{}, handler, append(opts, space.NoWait(), space.Report(stats.Add))...))
+	var stats work.Stats
+	cfg.Report = stats.Add
+	k.ok(work.Run(k.ctx, k.sp, simple{}, handler, cfg, append(find, space.NoWait())...))
 	return &stats
 }
 
 func workDone(k *kit) {
 	write(k, sample())
 	writeAll(k, e1, e2, e3)
-	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+	stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
 		require.Zero(k, job.Attempts)
 		// While it is at work nobody sees the job, nor what comes of it.
 		if _, err := space.Read(ctx, k.sp, job.Value, space.NoWait()); !errors.Is(err, space.ErrNoMatch) {
@@ -70,22 +74,24 @@ func workDone(k *kit) {
 			return err
 		}
 		return finish(ctx, job)
-	}, space.Workers(1))
-	require.Equal(k, 3, stats.Count(space.JobDone))
+	}, work.Config{Workers: 1})
+	require.Equal(k, 3, stats.Count(work.Done))
 	absent(k, simple{})
 	require.Equal(k, []outcome{{"now", 1}, {"A", 1}, {"now", 2}, {"B", 2}, {"now", 2}, {"A", 2}}, readUpTo(k, 10, outcome{}))
 	take(k, every{})
 }
 
 // startWork works for simple entries in the background.
-func startWork(k *kit, handler func(ctx context.Context, job *space.Job[simple]) error, opts ...space.Option) *pending[struct{}] {
+func startWork(
+	k *kit, handler func(ctx context.Context, job *work.Job[simple]) error, cfg work.Config, find ...space.Option,
+) *pending[struct{}] {
 	return start(k, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, space.Work(ctx, k.sp, simple{}, handler, opts...)
+		return struct{}{}, work.Run(ctx, k.sp, simple{}, handler, cfg, find...)
 	})
 }
 
 func workWaits(k *kit) {
-	w := startWork(k, finish, space.Wait(long))
+	w := startWork(k, finish, work.Config{}, space.Wait(long))
 	for i := range 20 {
 		k.parked(1)
 		write(k, simple{"A", i + 1})
@@ -99,7 +105,7 @@ func workWaits(k *kit) {
 }
 
 func workEnds(k *kit) {
-	w := startWork(k, finish)
+	w := startWork(k, finish, work.Config{})
 	k.parked(1)
 	w.cancel()
 	_, err := w.wait()
@@ -112,7 +118,7 @@ func workEnds(k *kit) {
 func workUndone(k *kit) {
 	writeAll(k, e1, e2)
 	write(k, outcome{"B", 2})
-	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+	stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
 		if job.Value == e2 {
 			return finish(ctx, job)
 		}
@@ -126,9 +132,9 @@ func workUndone(k *kit) {
 			return err
 		}
 		return errJob
-	}, space.Workers(1), space.Backoff(long, long))
-	require.Equal(k, 1, stats.Count(space.JobDone))
-	require.Equal(k, 1, stats.Count(space.JobRetried))
+	}, work.Config{Workers: 1, MinBackoff: long, MaxBackoff: long})
+	require.Equal(k, 1, stats.Count(work.Done))
+	require.Equal(k, 1, stats.Count(work.Retried))
 	require.Equal(k, []outcome{{"B", 2}, {"B", 2}}, readUpTo(k, 10, outcome{}))
 	absent(k, simple{})
 }
@@ -137,17 +143,17 @@ func workRetries(k *kit) {
 	id := write(k, e1).ID()
 	var attempts []int
 	var last time.Time
-	w := startWork(k, func(ctx context.Context, job *space.Job[simple]) error {
+	w := startWork(k, func(ctx context.Context, job *work.Job[simple]) error {
 		require.Equal(k, id, job.ID)
 		if job.Attempts > 0 {
 			require.GreaterOrEqual(k, time.Since(last), brief)
 		}
 		attempts, last = append(attempts, job.Attempts), time.Now()
 		if job.Attempts < 3 {
-			return space.RetryAfter(brief, errJob)
+			return work.RetryAfter(brief, errJob)
 		}
 		return finish(ctx, job)
-	}, space.Workers(1))
+	}, work.Config{Workers: 1})
 	_, err := space.Take(k.ctx, k.sp, outcome(e1))
 	k.ok(err)
 	w.cancel()
@@ -158,17 +164,17 @@ func workRetries(k *kit) {
 
 func workBuries(k *kit) {
 	writeAll(k, e1, e2)
-	w := startWork(k, func(_ context.Context, job *space.Job[simple]) error {
+	w := startWork(k, func(_ context.Context, job *work.Job[simple]) error {
 		if job.Value == e1 {
-			return space.Permanent(errJob)
+			return work.Permanent(errJob)
 		}
 		panic("boom")
-	}, space.Workers(1), space.Tries(3), space.Backoff(0, 0))
-	first, err := space.Take(k.ctx, k.sp, space.DeadLetter{})
+	}, work.Config{Workers: 1, Tries: 3, MinBackoff: -1})
+	first, err := space.Take(k.ctx, k.sp, work.DeadLetter{})
 	k.ok(err)
 	require.Equal(k, []any{"simple", 1, errJob.Error()}, []any{first.JobKind, first.Attempts, first.Reason})
 	require.JSONEq(k, `{"name": "A", "id": 1}`, first.Fields)
-	second, err := space.Take(k.ctx, k.sp, space.DeadLetter{})
+	second, err := space.Take(k.ctx, k.sp, work.DeadLetter{})
 	k.ok(err)
 	require.Equal(k, []any{"simple", 3}, []any{second.JobKind, second.Attempts})
 	require.Contains(k, second.Reason, "boom")
@@ -180,13 +186,13 @@ func workBuries(k *kit) {
 func workRevives(k *kit) {
 	write(k, sample())
 	writeAll(k, e1, e2, e3)
-	stats := work(k, func(context.Context, *space.Job[simple]) error { return space.Permanent(errJob) })
-	require.Equal(k, 3, stats.Count(space.JobDead))
+	stats := workOff(k, func(context.Context, *work.Job[simple]) error { return work.Permanent(errJob) }, work.Config{})
+	require.Equal(k, 3, stats.Count(work.Dead))
 	absent(k, simple{})
-	n, err := space.Revive(k.ctx, k.sp, space.DeadLetter{JobKind: "every"})
+	n, err := work.Revive(k.ctx, k.sp, work.DeadLetter{JobKind: "every"}, 0)
 	k.ok(err)
 	require.Zero(k, n)
-	n, err = space.Revive(k.ctx, k.sp, space.DeadLetter{JobKind: "simple"})
+	n, err = work.Revive(k.ctx, k.sp, work.DeadLetter{JobKind: "simple"}, 0)
 	k.ok(err)
 	require.Equal(k, 3, n)
 	require.ElementsMatch(k, []simple{e1, e2, e3}, drain(k, simple{}))
@@ -195,25 +201,25 @@ func workRevives(k *kit) {
 
 func workLeases(k *kit) {
 	write(k, e1, space.For(short))
-	var stats space.WorkStats
-	k.ok(space.Work(k.ctx, k.sp, simple{}, func(context.Context, *space.Job[simple]) error {
+	var stats work.Stats
+	k.ok(work.Run(k.ctx, k.sp, simple{}, func(context.Context, *work.Job[simple]) error {
 		time.Sleep(brief) // only that takes of the lease, not the delay
-		return space.RetryAfter(brief, errJob)
-	}, space.Tries(0), space.Wait(5*short), space.Report(stats.Add))) // it never ends unless the job does
+		return work.RetryAfter(brief, errJob)
+	}, work.Config{Tries: -1, Report: stats.Add}, space.Wait(5*short))) // it never ends unless the job does
 	require.Zero(k, k.total())
-	require.Zero(k, stats.Count(space.JobDone))
+	require.Zero(k, stats.Count(work.Done))
 }
 
 func workLongRetry(k *kit) {
 	k.patiently(func(d time.Duration) bool {
 		write(k, e1, space.For(d))
 		attempts := 0
-		k.ok(space.Work(k.ctx, k.sp, simple{}, func(ctx context.Context, job *space.Job[simple]) error {
+		k.ok(work.Run(k.ctx, k.sp, simple{}, func(ctx context.Context, job *work.Job[simple]) error {
 			if attempts++; attempts == 1 {
-				return space.RetryAfter(3*d, errJob)
+				return work.RetryAfter(3*d, errJob)
 			}
 			return finish(ctx, job)
-		}, space.Workers(1), space.Wait(8*d)))
+		}, work.Config{Workers: 1}, space.Wait(8*d)))
 		return len(drain(k, outcome(e1))) == 1 // unless a slow machine has slept through its life
 	})
 }
@@ -221,10 +227,10 @@ func workLongRetry(k *kit) {
 func workOrder(k *kit) {
 	writeAll(k, e3, e2, e1)
 	var order []simple
-	work(k, func(_ context.Context, job *space.Job[simple]) error {
+	workOff(k, func(_ context.Context, job *work.Job[simple]) error {
 		order = append(order, job.Value)
 		return nil
-	}, space.Workers(1), space.OrderBy("-name", "id"), space.Where("id", space.Le(2)))
+	}, work.Config{Workers: 1}, space.OrderBy("-name", "id"), space.Where("id", space.Le(2)))
 	require.Equal(k, []simple{e2, e1, e3}, order)
 }
 
@@ -232,13 +238,13 @@ func workKeeps(k *kit) {
 	k.patiently(func(d time.Duration) bool {
 		write(k, e1)
 		attempts := 0
-		stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+		stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
 			attempts++
 			time.Sleep(3 * d) // the first lease would be over
 			return finish(ctx, job)
-		}, space.For(d))
+		}, work.Config{Lease: d})
 		require.Equal(k, outcome(e1), take(k, outcome{}))
-		require.Equal(k, 1, stats.Count(space.JobDone))
+		require.Equal(k, 1, stats.Count(work.Done))
 		absent(k, simple{})
 		return attempts == 1
 	})
@@ -247,7 +253,7 @@ func workKeeps(k *kit) {
 func workLost(k *kit) {
 	write(k, e1)
 	attempts := 0
-	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+	stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
 		if err := finish(ctx, job); err != nil {
 			return err
 		}
@@ -256,9 +262,9 @@ func workLost(k *kit) {
 			require.Equal(k, e1, read(k, e1))
 		}
 		return nil
-	}, space.Workers(1))
-	require.Equal(k, 1, stats.Count(space.JobLost))
-	require.Equal(k, 1, stats.Count(space.JobDone))
+	}, work.Config{Workers: 1})
+	require.Equal(k, 1, stats.Count(work.Lost))
+	require.Equal(k, 1, stats.Count(work.Done))
 	require.Equal(k, []outcome{outcome(e1)}, drain(k, outcome{}))
 	require.Zero(k, k.total())
 }
@@ -269,13 +275,13 @@ func workDrains(k *kit) {
 		write(k, simple{"A", i + 1})
 	}
 	busy, release := make(chan struct{}), make(chan struct{})
-	w := startWork(k, func(ctx context.Context, job *space.Job[simple]) error {
+	w := startWork(k, func(ctx context.Context, job *work.Job[simple]) error {
 		if job.Value.ID == 10 {
 			close(busy)
 			<-release
 		}
 		return finish(ctx, job)
-	}, space.Workers(1), space.Drain(long))
+	}, work.Config{Workers: 1, Drain: long})
 	<-busy
 	w.cancel()
 	for count(k, simple{}) < n-10 { // those that were taken ahead
@@ -291,8 +297,8 @@ func workDrains(k *kit) {
 }
 
 // unsteady returns a handler that fails now and then, before or after it has written its result, and once in a while ends its transaction.
-func unsteady(sp space.Space) func(ctx context.Context, job *space.Job[simple]) error {
-	return func(ctx context.Context, job *space.Job[simple]) error {
+func unsteady(sp space.Space) func(ctx context.Context, job *work.Job[simple]) error {
+	return func(ctx context.Context, job *work.Job[simple]) error {
 		dice := rand.IntN(16)
 		if dice == 0 {
 			panic("a handler panics")
@@ -343,7 +349,7 @@ func workOnce(k *kit) {
 	writeAll(k, jobs...)
 	var works []*pending[struct{}]
 	for range 3 {
-		works = append(works, startWork(k, unsteady(k.sp), space.Workers(4), space.Backoff(0, brief), space.Tries(0)))
+		works = append(works, startWork(k, unsteady(k.sp), work.Config{Workers: 4, MinBackoff: -1, Tries: -1}))
 	}
 	doneOnce(k, n)
 	for _, w := range works {
@@ -358,7 +364,7 @@ func restartWork(k *kit) {
 	const n = 150
 	var works []*pending[struct{}]
 	for range 2 {
-		works = append(works, startWork(k, unsteady(k.sp), space.Workers(4), space.Backoff(0, brief), space.Tries(0), space.For(short)))
+		works = append(works, startWork(k, unsteady(k.sp), work.Config{Workers: 4, MinBackoff: -1, Tries: -1, Lease: short}))
 	}
 	for round := range 3 {
 		jobs := make([]simple, n/3)
@@ -387,7 +393,7 @@ func clientsWork(a, b, c *kit) {
 	}
 	writeAll(a, jobs...)
 	for _, k := range []*kit{a, b, c} {
-		startWork(k, unsteady(k.sp), space.Workers(3), space.Backoff(0, brief), space.Tries(0))
+		startWork(k, unsteady(k.sp), work.Config{Workers: 3, MinBackoff: -1, Tries: -1})
 	}
 	doneOnce(b, n)
 	absent(c, simple{})
@@ -402,16 +408,16 @@ func workDies(k *kit) {
 		require.Equal(k, n+1, k.stored(l.ID()).Attempts)
 		require.NotNil(k, k.stored(l.ID()).Died)
 	}
-	var reports []space.WorkReport
-	err := space.Work(k.ctx, k.sp, simple{}, func(context.Context, *space.Job[simple]) error {
+	var reports []work.Report
+	err := work.Run(k.ctx, k.sp, simple{}, func(context.Context, *work.Job[simple]) error {
 		return errors.New("it was handed out again")
-	}, space.Tries(2), space.Workers(1), space.NoWait(), space.Report(func(r space.WorkReport) { reports = append(reports, r) }))
+	}, work.Config{Tries: 2, Workers: 1, Report: func(r work.Report) { reports = append(reports, r) }}, space.NoWait())
 	k.ok(err)
 	require.Len(k, reports, 1)
-	require.Equal(k, space.JobDead, reports[0].Outcome)
-	var died *space.WorkerDiedError
+	require.Equal(k, work.Dead, reports[0].Outcome)
+	var died *work.WorkerDiedError
 	require.ErrorAs(k, reports[0].Err, &died)
-	letter := take(k, space.DeadLetter{})
+	letter := take(k, work.DeadLetter{})
 	require.Equal(k, l.ID(), letter.Job)
 	require.Equal(k, 2, letter.Attempts)
 	require.Equal(k, died.Error(), letter.Reason)
@@ -421,14 +427,14 @@ func workDies(k *kit) {
 
 func workCancelled(k *kit) {
 	l := write(k, e1)
-	stats := work(k, func(ctx context.Context, job *space.Job[simple]) error {
+	stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
 		k.ok(job.Stage(ctx, outcome(job.Value)))
 		k.ok(l.Cancel(k.ctx))
 		<-ctx.Done()
 		k.fails(space.ErrTxnEnded, context.Cause(ctx))
 		require.ErrorContains(k, context.Cause(ctx), "cancelled")
 		return nil
-	}, space.For(time.Hour))
-	require.Equal(k, 1, stats.Count(space.JobLost))
+	}, work.Config{Lease: time.Hour})
+	require.Equal(k, 1, stats.Count(work.Lost))
 	require.Zero(k, k.total())
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 	"github.com/gospaces/gospaces/spacetest"
 )
 
@@ -31,9 +31,9 @@ func TestWork_WithResultsInAnotherSpace(t *testing.T) {
 	require.NoError(t, err)
 	working, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	var stats space.WorkStats
+	var stats work.Stats
 	go func() {
-		ended <- space.Work(working, c.Client, errand{}, func(ctx context.Context, job *space.Job[errand]) error {
+		ended <- work.Run(working, c.Client, errand{}, func(ctx context.Context, job *work.Job[errand]) error {
 			if _, err := space.Write(ctx, other, receipt(job.Value), space.In(job.Txn)); err != nil {
 				return err
 			}
@@ -41,7 +41,7 @@ func TestWork_WithResultsInAnotherSpace(t *testing.T) {
 				return errors.New("after the result was written")
 			}
 			return nil
-		}, space.Workers(4), space.Backoff(0, time.Millisecond), space.Report(stats.Add))
+		}, work.Config{Workers: 4, MinBackoff: -1, Report: stats.Add})
 	}()
 	seen := map[int]bool{}
 	for len(seen) < n {
@@ -57,8 +57,8 @@ func TestWork_WithResultsInAnotherSpace(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, left)
 	}
-	require.Equal(t, n, stats.Count(space.JobDone))
-	require.Equal(t, n/3, stats.Count(space.JobRetried))
+	require.Equal(t, n, stats.Count(work.Done))
+	require.Equal(t, n/3, stats.Count(work.Retried))
 }
 
 func everything(t *testing.T, sp space.Space) space.Query {

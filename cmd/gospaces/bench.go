@@ -31,7 +31,7 @@ Workloads, with entries of --payload bytes:
   match     take by key among 200,000 entries with 10,000 keys, and write back
   txn       a worker's cycle: take a job under a transaction; write its result and commit: two round trips
   txn3      the same with a begin of its own: three round trips
-  work      the same done by space.Work, with --callers workers
+  work      the same done by work.Run, with --callers workers
   backlog   write --entries in bulk calls of 1000, then take them all; a call's latency, but entries per second
 
 Processor time per operation is that of client and server together.`,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 )
 
 // worker does the jobs of one run.
@@ -47,13 +48,13 @@ func (w worker) run(ctx context.Context) error {
 // return of nil, the job is only lent. If this process dies it is back when the lease ends, which is kept alive until
 // then.
 func (w worker) work(ctx context.Context, run Run) error {
-	var stats space.WorkStats
-	err := space.Work(ctx, w.space, FileJob{Run: run.ID}, func(ctx context.Context, job *space.Job[FileJob]) error {
+	var stats work.Stats
+	err := work.Run(ctx, w.space, FileJob{Run: run.ID}, func(ctx context.Context, job *work.Job[FileJob]) error {
 		result := analyze(run.Root, job.Value.File)
 		result.Run = run.ID
 		return job.Stage(ctx, result, space.For(keep))
-	}, space.Workers(w.parallel), space.For(w.lease), space.Report(stats.Add))
-	fmt.Fprintf(w.log, "worker: %d files\n", stats.Count(space.JobDone))
+	}, work.Config{Workers: w.parallel, Lease: w.lease, Report: stats.Add})
+	fmt.Fprintf(w.log, "worker: %d files\n", stats.Count(work.Done))
 	if err != nil {
 		return fmt.Errorf("work: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 )
 
 // Order goes through the stages new, priced, packed, shipped.
@@ -102,12 +103,12 @@ func run(ctx context.Context, sp space.Space, n int, out io.Writer) error {
 
 // run works until ctx ends.
 func (s stage) run(ctx context.Context, sp space.Space) error {
-	err := space.Work(ctx, sp, Order{State: s.from}, func(ctx context.Context, job *space.Job[Order]) error {
+	err := work.Run(ctx, sp, Order{State: s.from}, func(ctx context.Context, job *work.Job[Order]) error {
 		o := job.Value
 		s.do(&o)
 		o.State = s.to
 		return job.Stage(ctx, o, space.For(time.Hour))
-	}, space.Workers(s.workers))
+	}, work.Config{Workers: s.workers})
 	if err != nil {
 		return fmt.Errorf("stage %s: %w", s.to, err)
 	}

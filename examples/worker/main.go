@@ -10,6 +10,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 )
 
 type Job struct {
@@ -24,27 +25,27 @@ type Result struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // then Work finishes the jobs in hand
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // then work.Run finishes the jobs in hand
 	defer stop()
 	sp, err := client.Dial(ctx, "localhost:7420")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer sp.Close()
-	if err := work(ctx, sp); err != nil {
+	if err := run(ctx, sp); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// work does jobs, the most urgent first, until ctx ends. An error of do makes the job come back later.
-func work(ctx context.Context, sp space.Space) error {
-	return space.Work(ctx, sp, Job{State: "new"}, func(ctx context.Context, job *space.Job[Job]) error {
+// run does jobs, the most urgent first, until ctx ends. An error of do makes the job come back later.
+func run(ctx context.Context, sp space.Space) error {
+	return work.Run(ctx, sp, Job{State: "new"}, func(ctx context.Context, job *work.Job[Job]) error {
 		text, err := do(ctx, job.Value)
 		if err != nil {
 			return err
 		}
 		return job.Stage(ctx, Result{JobID: job.Value.ID, Text: text}) // the job goes and the result comes at one instant
-	}, space.Workers(8), space.OrderBy("-priority"))
+	}, work.Config{Workers: 8}, space.OrderBy("-priority"))
 }
 
 func do(_ context.Context, job Job) (string, error) {

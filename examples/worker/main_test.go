@@ -17,7 +17,7 @@ func TestWork(t *testing.T) {
 	defer sp.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	worked := make(chan error)
-	go func() { worked <- work(ctx, sp) }()
+	go func() { worked <- run(ctx, sp) }()
 	_, err := space.Write(ctx, sp, Job{ID: 7, State: "new", Priority: 5})
 	require.NoError(t, err)
 	result, err := space.Take(ctx, sp, Result{JobID: 7})

@@ -19,6 +19,7 @@ var table = map[string][]string{
 	"internal/budget":    {},
 	"internal/partition": {"template", "txn", "internal/call", "internal/record", "internal/engine", "internal/budget"},
 	"space":              {"template", "txn", "internal/backoff", "internal/call", "internal/engine", "internal/partition"},
+	"space/work":         {"template", "space"},
 
 	// The way to a space on a server.
 	"internal/wire":   {"template", "txn", "internal/call"},
@@ -42,21 +43,22 @@ var table = map[string][]string{
 
 	// For tests, figures and readers.
 	"spacetest": {
-		"template", "txn", "space", "client", "internal/call", "internal/record", "internal/engine", "internal/partition", "internal/wire",
-		"internal/server", "internal/node", "replication", "writeback", "internal/postgres", "spacetest/history",
+		"template", "txn", "space", "space/work", "client", "internal/call", "internal/record", "internal/engine", "internal/partition",
+		"internal/wire", "internal/server", "internal/node", "replication", "writeback", "internal/postgres", "spacetest/history",
 	},
 	"spacetest/history": {},
 	"spacetest/crash": {
-		"space", "client", "internal/call", "internal/record", "internal/engine", "replication", "internal/postgres", "spacetest/history",
+		"space", "space/work", "client", "internal/call", "internal/record", "internal/engine", "replication",
+		"internal/postgres", "spacetest/history",
 	},
-	"internal/bench":    {"txn", "space", "client"},
+	"internal/bench":    {"txn", "space", "space/work", "client"},
 	"internal/archtest": {},
-	"examples/":         {"template", "txn", "space", "client"},
+	"examples/":         {"template", "txn", "space", "space/work", "client"},
 }
 
 // lean names the packages that users build programs from, and neverLinked what must not come along with them.
 var (
-	lean        = []string{"template", "txn", "space", "client"}
+	lean        = []string{"template", "txn", "space", "space/work", "client"}
 	neverLinked = []string{
 		"testing", "github.com/stretchr/testify", "github.com/lib/pq",
 		"github.com/nats-io/nats-server", "github.com/nats-io/nats.go",

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 )
 
 // cycling is how many jobs the workloads with transactions hold at least. Each cycle takes one and writes another as its result, so that
@@ -56,7 +57,7 @@ func finish(ctx context.Context, t *space.Txn, result Job) error {
 	return t.Commit(ctx)
 }
 
-// work measures space.Work with as many workers as there are callers. Those only count the jobs that are done.
+// work measures work.Run with as many workers as there are callers. Those only count the jobs that are done.
 func (r *run) work(ctx context.Context, callers int) ([]Result, error) {
 	if err := r.fillCycle(ctx, callers); err != nil {
 		return nil, err
@@ -67,14 +68,14 @@ func (r *run) work(ctx context.Context, callers int) ([]Result, error) {
 	ended := make(chan error, 1)
 	go func() {
 		result := r.job(1)
-		ended <- space.Work(working, r.c, Job{}, func(ctx context.Context, job *space.Job[Job]) error {
+		ended <- work.Run(working, r.c, Job{}, func(ctx context.Context, job *work.Job[Job]) error {
 			return job.Stage(ctx, result)
-		}, space.Workers(callers), space.Prefetch(callers), space.Report(func(report space.WorkReport) {
+		}, work.Config{Workers: callers, Prefetch: callers, Report: func(report work.Report) {
 			select {
 			case done <- struct{}{}:
 			case <-working.Done():
 			}
-		}))
+		}})
 	}()
 	res, err := r.repeat(ctx, "work", callers, func(ctx context.Context, _ *caller) (int, error) {
 		select {

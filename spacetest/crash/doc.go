@@ -7,7 +7,7 @@
 //   - What the spaces hold is explained by the history: nothing acknowledged is lost, nothing is taken twice or comes back, nothing is there that nobody
 //     wrote; transactions over both spaces happen as a whole or not at all; the oldest comes first. Calls of unknown outcome may have happened or not.
 //     The calls of package history's kind are judged by it, lane by lane; the jobs, of which there are many, by a simple count of our own.
-//   - Every job is done once, or waits: space.Work lost none and did none twice.
+//   - Every job is done once, or waits: work.Run lost none and did none twice.
 //   - A listener was told of every job, once and in order.
 //   - The tables of the mirror equal the spaces row for row; the archive has each job once, with the way it left. There are no dead letters.
 //   - `gospaces backup` and `gospaces verify` agree with the spaces; so does `gospaces verify --data` when the server is stopped. The state made from each snapshot and the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
@@ -50,7 +51,7 @@ var errNotYet = errors.New("not yet")
 
 // work is the part of the workers. What they do is to be seen in the space.
 func (p *process) work(ctx context.Context) {
-	handler := func(ctx context.Context, j *space.Job[job]) error {
+	handler := func(ctx context.Context, j *work.Job[job]) error {
 		if rand.IntN(4) == 0 {
 			time.Sleep(rand.N(50 * time.Millisecond))
 		}
@@ -66,8 +67,9 @@ func (p *process) work(ctx context.Context) {
 		}
 		return err
 	}
-	err := space.Work(ctx, p.spaces[0], job{}, handler,
-		space.Workers(8), space.Tries(1_000_000), space.Backoff(10*time.Millisecond, longestDelay), space.For(5*time.Second))
+	err := work.Run(ctx, p.spaces[0], job{}, handler, work.Config{
+		Workers: 8, Tries: -1, MinBackoff: 10 * time.Millisecond, MaxBackoff: longestDelay, Lease: 5 * time.Second,
+	})
 	if err != nil {
 		p.complain("work: %v", err)
 	}

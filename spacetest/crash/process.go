@@ -22,7 +22,7 @@ import (
 const (
 	callers  = "callers"  // random calls, with transactions over both spaces
 	writers  = "writers"  // jobs, many at a time
-	workers  = "workers"  // space.Work
+	workers  = "workers"  // work.Run
 	listener = "listener" // events of jobs
 )
 

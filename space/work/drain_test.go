@@ -1,4 +1,4 @@
-package space_test
+package work_test
 
 import (
 	"bytes"
@@ -16,10 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 	"github.com/gospaces/gospaces/txn"
 )
 
-// goroutinesOf returns how many goroutines there are that the Work of startWork has started, in this test.
+// goroutinesOf returns how many goroutines there are that startWork has started, in this test.
 func goroutinesOf(t *testing.T) (n int) {
 	var profile bytes.Buffer
 	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&profile, 1))
@@ -32,26 +33,27 @@ func goroutinesOf(t *testing.T) (n int) {
 	return n
 }
 
-// startWork starts a Work that stop ends. What it returns comes from ended. Its goroutines carry the name of the test
-// as a label.
-func startWork(ctx context.Context, t *testing.T, sp space.Space, handler func(context.Context, *space.Job[Task]) error, opts ...space.Option,
+// startWork starts a worker that stop ends. What Run returns comes from ended. Its goroutines carry the name of the
+// test as a label.
+func startWork(ctx context.Context, t *testing.T, sp space.Space, handler func(context.Context, *work.Job[Task]) error,
+	cfg work.Config,
 ) (stop func(), ended chan error) {
 	working, stop := context.WithCancel(ctx)
 	ended = make(chan error, 1)
 	go pprof.Do(working, pprof.Labels("work", t.Name()), func(ctx context.Context) {
-		ended <- space.Work(ctx, sp, Task{}, handler, opts...)
+		ended <- work.Run(ctx, sp, Task{}, handler, cfg)
 	})
 	synctest.Wait()
 	return stop, ended
 }
 
-func TestWork_LeavesHandlersThatIgnoreTheirContexts(t *testing.T) {
-	for _, drain := range []time.Duration{0, 10 * time.Millisecond, time.Second, time.Hour} {
+func TestRun_LeavesHandlersThatIgnoreTheirContexts(t *testing.T) {
+	for _, drain := range []time.Duration{-1, 10 * time.Millisecond, time.Second, time.Hour} {
 		bubble(t, func(ctx context.Context, sp *space.Local) {
 			write(t, sp, taskRange(5)...)
 			var r reports
 			goOn, late := make(chan struct{}), make(chan error, 6)
-			stop, ended := startWork(ctx, t, sp, func(ctx context.Context, job *space.Job[Task]) error {
+			stop, ended := startWork(ctx, t, sp, func(ctx context.Context, job *work.Job[Task]) error {
 				require.NoError(t, stageDone(ctx, job))
 				if job.Value.ID == 1 { // does not ignore it
 					<-ctx.Done()
@@ -68,18 +70,18 @@ func TestWork_LeavesHandlersThatIgnoreTheirContexts(t *testing.T) {
 					runtime.Goexit()
 				}
 				return nil
-			}, space.Workers(3), space.Drain(drain), space.Report(r.add))
-			began := time.Now()
+			}, work.Config{Workers: 3, Drain: drain, Report: r.add})
+			began, drain := time.Now(), max(0, drain)
 			stop()
 			err := <-ended
-			left, ok := errors.AsType[*space.DrainError](err)
+			left, ok := errors.AsType[*work.DrainError](err)
 			require.True(t, ok, err)
-			require.Equal(t, &space.DrainError{Running: 2, Drain: drain}, left)
+			require.Equal(t, &work.DrainError{Running: 2, Drain: drain}, left)
 			require.LessOrEqual(t, time.Since(began), max(drain, 100*time.Millisecond))
 			require.GreaterOrEqual(t, time.Since(began), drain*9/10)
 			synctest.Wait()
 			require.Equal(t, 2, goroutinesOf(t), "only the handlers that were left")
-			require.Equal(t, map[space.JobOutcome]int{space.JobDone: 1, space.JobReturned: 2}, tally(r.outcomes()))
+			require.Equal(t, map[work.Outcome]int{work.Done: 1, work.Returned: 2}, tally(r.outcomes()))
 			require.ErrorIs(t, r.all[len(r.all)-1].Err, space.ErrTxnEnded)
 
 			jobs, err := sp.Take(ctx, matchAll(t, sp, Task{}, 5))
@@ -118,11 +120,11 @@ func (silent) Cancel(ctx context.Context, _ ...space.LeaseID) error {
 	return ctx.Err()
 }
 
-func TestWork_EndsInTimeIfTheSpaceDoesNotAnswer(t *testing.T) {
+func TestRun_EndsInTimeIfTheSpaceDoesNotAnswer(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		write(t, sp, taskRange(3)...)
 		var r reports
-		stop, ended := startWork(ctx, t, silent{sp}, func(ctx context.Context, job *space.Job[Task]) error {
+		stop, ended := startWork(ctx, t, silent{sp}, func(ctx context.Context, job *work.Job[Task]) error {
 			switch job.Value.ID {
 			case 1:
 				return nil // the commit has no answer
@@ -132,12 +134,12 @@ func TestWork_EndsInTimeIfTheSpaceDoesNotAnswer(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 			return nil
-		}, space.Workers(3), space.Drain(10*time.Second), space.Report(r.add))
+		}, work.Config{Workers: 3, Drain: 10 * time.Second, Report: r.add})
 		began := time.Now()
 		stop()
-		require.EqualError(t, <-ended, "space: the drain time of 10s is over; handlers still running: 1 (their jobs are given back)")
+		require.EqualError(t, <-ended, "work: the drain time of 10s is over; handlers still running: 1 (their jobs are given back)")
 		require.Equal(t, 10*time.Second, time.Since(began))
-		require.Equal(t, map[space.JobOutcome]int{space.JobLost: 2, space.JobReturned: 1}, tally(r.outcomes()))
+		require.Equal(t, map[work.Outcome]int{work.Lost: 2, work.Returned: 1}, tally(r.outcomes()))
 		require.Equal(t, 1, goroutinesOf(t))
 		time.Sleep(time.Minute)
 	})

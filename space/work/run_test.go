@@ -1,4 +1,4 @@
-package space_test
+package work_test
 
 import (
 	"context"
@@ -15,14 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/work"
 	"github.com/gospaces/gospaces/template"
 )
 
-// Done is the result of a Task.
-type Done struct{ ID int }
-
 // stageDone is a handler that succeeds.
-func stageDone(ctx context.Context, job *space.Job[Task]) error {
+func stageDone(ctx context.Context, job *work.Job[Task]) error {
 	return job.Stage(ctx, Done{job.Value.ID})
 }
 
@@ -35,34 +33,34 @@ func taskRange(n int) []Task {
 	return ts
 }
 
-// reports collects what Work tells.
+// reports collects what Run reports.
 type reports struct {
 	mu  sync.Mutex
-	all []space.WorkReport // guarded by mu
+	all []work.Report // guarded by mu
 }
 
-func (r *reports) add(report space.WorkReport) {
+func (r *reports) add(report work.Report) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, report)
 }
 
-func (r *reports) outcomes() []space.JobOutcome {
+func (r *reports) outcomes() []work.Outcome {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var os []space.JobOutcome
+	var os []work.Outcome
 	for _, report := range r.all {
 		os = append(os, report.Outcome)
 	}
 	return os
 }
 
-func TestWork_DoesWhatIsThereAndWhatComesOfIt(t *testing.T) {
+func TestRun_DoesWhatIsThereAndWhatComesOfIt(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
 	write(t, sp, taskRange(100)...)
-	var stats space.WorkStats
-	err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+	var stats work.Stats
+	err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 		if err := stageDone(ctx, job); err != nil {
 			return err
 		}
@@ -70,9 +68,9 @@ func TestWork_DoesWhatIsThereAndWhatComesOfIt(t *testing.T) {
 			return job.Stage(ctx, Task{ID: 1000 + id})
 		}
 		return nil
-	}, space.NoWait(), space.Report(stats.Add))
+	}, work.Config{Report: stats.Add}, space.NoWait())
 	require.NoError(t, err)
-	require.Equal(t, 150, stats.Count(space.JobDone))
+	require.Equal(t, 150, stats.Count(work.Done))
 	require.Zero(t, count(t, sp, Task{}))
 	ids := map[int]int{}
 	results, err := space.TakeAll(ctx, sp, Done{}, 1000)
@@ -84,11 +82,11 @@ func TestWork_DoesWhatIsThereAndWhatComesOfIt(t *testing.T) {
 	require.Len(t, results, 150, "each once")
 }
 
-func TestWork_EndsWithItsContext(t *testing.T) {
+func TestRun_EndsWithItsContext(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		ctx, cancel := context.WithCancel(ctx)
 		ended := make(chan error, 1)
-		go func() { ended <- space.Work(ctx, sp, Task{}, stageDone) }()
+		go func() { ended <- work.Run(ctx, sp, Task{}, stageDone, work.Config{}) }()
 		write(t, sp, Task{ID: 1})
 		_, err := space.Take(ctx, sp, Done{ID: 1})
 		require.NoError(t, err)
@@ -98,27 +96,27 @@ func TestWork_EndsWithItsContext(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 1, count(t, sp, Task{}), "its wait consumes nothing")
 
-		require.NoError(t, space.Work(ctx, sp, Task{}, stageDone), "it had ended before")
+		require.NoError(t, work.Run(ctx, sp, Task{}, stageDone, work.Config{}), "it had ended before")
 		require.Equal(t, 1, count(t, sp, Task{}))
 	})
 }
 
 // A job that a worker has died with may be why. None is kept waiting beside it, to count its next death as an attempt.
-func TestWork_KeepsNoJobsWaitingBesideOneThatAWorkerHasDiedWith(t *testing.T) {
+func TestRun_KeepsNoJobsWaitingBesideOneThatAWorkerHasDiedWith(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		write(t, sp, taskRange(20)...)
 		_, _, err := space.TakeTxn(ctx, sp, Task{ID: 5}, space.For(time.Second)) // by a worker that dies
 		require.NoError(t, err)
 		time.Sleep(2 * time.Second)
 		free := map[int]int{}
-		var stats space.WorkStats
-		err = space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		var stats work.Stats
+		err = work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			time.Sleep(time.Millisecond)
 			free[job.Value.ID] = count(t, sp, Task{})
 			return nil
-		}, space.Workers(1), space.NoWait(), space.Report(stats.Add))
+		}, work.Config{Workers: 1, Report: stats.Add}, space.NoWait())
 		require.NoError(t, err)
-		require.Equal(t, 20, stats.Count(space.JobDone))
+		require.Equal(t, 20, stats.Count(work.Done))
 		require.Less(t, free[4], 16, "others were taken ahead")
 		require.Equal(t, 15, free[5])
 		require.Less(t, free[8], 12, "they are again")
@@ -126,47 +124,47 @@ func TestWork_KeepsNoJobsWaitingBesideOneThatAWorkerHasDiedWith(t *testing.T) {
 }
 
 // The only attempt of a job is its handler's.
-func TestWork_TakesNoneAheadThatHaveOneTry(t *testing.T) {
+func TestRun_TakesNoneAheadThatHaveOneTry(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		write(t, sp, taskRange(9)...)
 		left := 9
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			time.Sleep(time.Millisecond)
 			left--
 			require.Equal(t, left, count(t, sp, Task{}))
 			return nil
-		}, space.Workers(1), space.Tries(1), space.NoWait())
+		}, work.Config{Workers: 1, Tries: 1}, space.NoWait())
 		require.NoError(t, err)
 		require.Zero(t, left)
 	})
 }
 
-func TestWork_RunsHandlersAtTheSameTime(t *testing.T) {
+func TestRun_RunsHandlersAtTheSameTime(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		write(t, sp, taskRange(20)...)
 		var running, most atomic.Int32
 		began := time.Now()
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
 			time.Sleep(time.Second)
 			return nil
-		}, space.Workers(4), space.NoWait())
+		}, work.Config{Workers: 4}, space.NoWait())
 		require.NoError(t, err)
 		require.EqualValues(t, 4, most.Load())
 		require.Equal(t, 5*time.Second, time.Since(began))
 	})
 }
 
-func TestWork_TakesInOrder(t *testing.T) {
+func TestRun_TakesInOrder(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
 	write(t, sp, Task{ID: 1, Priority: 1}, Task{ID: 2, Priority: 3}, Task{ID: 3, Priority: 2}, Task{ID: 4, Priority: 3}, Task{ID: 5, Priority: 9})
 	var order []int
-	err := space.Work(ctx, sp, Task{}, func(_ context.Context, job *space.Job[Task]) error {
+	err := work.Run(ctx, sp, Task{}, func(_ context.Context, job *work.Job[Task]) error {
 		order = append(order, job.Value.ID)
 		return nil
-	}, space.Workers(1), space.NoWait(), space.OrderBy("-priority"), space.Where("priority", space.Lt(9)))
+	}, work.Config{Workers: 1}, space.NoWait(), space.OrderBy("-priority"), space.Where("priority", space.Lt(9)))
 	require.NoError(t, err)
 	require.Equal(t, []int{2, 4, 3, 1}, order)
 	require.Equal(t, 1, count(t, sp, Task{}))
@@ -175,7 +173,7 @@ func TestWork_TakesInOrder(t *testing.T) {
 // tick is more than the space may be late with what is delayed.
 const tick = 5 * time.Millisecond
 
-func TestWork_RetriesLaterAndLater(t *testing.T) {
+func TestRun_RetriesLaterAndLater(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -183,7 +181,7 @@ func TestWork_RetriesLaterAndLater(t *testing.T) {
 		began := time.Now()
 		var attempts []time.Duration
 		var r reports
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			require.Equal(t, len(attempts), job.Attempts)
 			require.Equal(t, lease.ID(), job.ID, "it stays the same entry")
 			attempts = append(attempts, time.Since(began))
@@ -195,7 +193,7 @@ func TestWork_RetriesLaterAndLater(t *testing.T) {
 			}
 			cancel()
 			return nil
-		}, space.Backoff(time.Second, 8*time.Second), space.Report(r.add))
+		}, work.Config{MinBackoff: time.Second, MaxBackoff: 8 * time.Second, Report: r.add})
 		require.NoError(t, err)
 		require.Len(t, attempts, 6)
 		for i, most := range []time.Duration{1, 2, 4, 8, 8} {
@@ -205,64 +203,64 @@ func TestWork_RetriesLaterAndLater(t *testing.T) {
 			require.LessOrEqual(t, r.all[i].Delay, most*time.Second)
 			require.GreaterOrEqual(t, r.all[i].Delay, most*time.Second/2)
 			require.EqualError(t, r.all[i].Err, fmt.Sprintf("attempt %d", i+1))
-			require.Equal(t, space.JobRetried, r.all[i].Outcome)
+			require.Equal(t, work.Retried, r.all[i].Outcome)
 		}
-		require.Equal(t, space.JobDone, r.all[5].Outcome)
+		require.Equal(t, work.Done, r.all[5].Outcome)
 		require.Equal(t, 2, count(t, sp, Done{}), "what the failed attempts did is undone")
 		require.Zero(t, count(t, sp, Task{}))
 	})
 }
 
-func TestWork_RetryAfter(t *testing.T) {
+func TestRun_RetryAfter(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		write(t, sp, Task{ID: 1})
 		began := time.Now()
 		errBusy := errors.New("busy")
-		err := space.Work(ctx, sp, Task{}, func(_ context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(_ context.Context, job *work.Job[Task]) error {
 			if job.Attempts == 0 {
-				return fmt.Errorf("wrapped: %w", space.RetryAfter(time.Hour, errBusy))
+				return fmt.Errorf("wrapped: %w", work.RetryAfter(time.Hour, errBusy))
 			}
 			return nil
-		}, space.Wait(2*time.Hour))
+		}, work.Config{}, space.Wait(2*time.Hour))
 		require.NoError(t, err)
 		require.InDelta(t, 3*time.Hour, time.Since(began), float64(tick), "an hour for the retry, and two without work")
 		require.Zero(t, count(t, sp, Task{}))
-		require.ErrorIs(t, space.RetryAfter(time.Hour, errBusy), errBusy)
-		require.NoError(t, space.RetryAfter(time.Hour, nil))
+		require.ErrorIs(t, work.RetryAfter(time.Hour, errBusy), errBusy)
+		require.NoError(t, work.RetryAfter(time.Hour, nil))
 	})
 }
 
-func TestWork_BuriesAfterTheLastTry(t *testing.T) {
+func TestRun_BuriesAfterTheLastTry(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		id := write(t, sp, Task{ID: 7, State: "new"})[0].ID()
 		tries := 0
 		var r reports
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			tries++
 			require.NoError(t, stageDone(ctx, job))
 			panic("boom")
-		}, space.Tries(3), space.Wait(time.Hour), space.Report(r.add))
+		}, work.Config{Tries: 3, Report: r.add}, space.Wait(time.Hour))
 		require.NoError(t, err)
 		require.Equal(t, 3, tries)
-		require.Equal(t, []space.JobOutcome{space.JobRetried, space.JobRetried, space.JobDead}, r.outcomes())
-		var failure *space.PanicError
+		require.Equal(t, []work.Outcome{work.Retried, work.Retried, work.Dead}, r.outcomes())
+		var failure *work.PanicError
 		require.ErrorAs(t, r.all[2].Err, &failure)
 		require.Equal(t, "boom", failure.Value)
-		require.Contains(t, string(failure.Stack), "work_test.go")
+		require.Contains(t, string(failure.Stack), "run_test.go")
 		require.Zero(t, count(t, sp, Task{}))
 		require.Zero(t, count(t, sp, Done{}))
 
-		letter, err := space.Read(ctx, sp, space.DeadLetter{JobKind: "task"}, space.NoWait())
+		letter, err := space.Read(ctx, sp, work.DeadLetter{JobKind: "task"}, space.NoWait())
 		require.NoError(t, err)
 		require.Equal(t, id, letter.Job)
 		require.Equal(t, 3, letter.Attempts)
 		require.Equal(t, "the handler panicked: boom", letter.Reason)
 		require.JSONEq(t, `{"id":7,"state":"new","priority":0}`, letter.Fields)
 
-		n, err := space.Revive(ctx, sp, space.DeadLetter{JobKind: "task"})
+		n, err := work.Revive(ctx, sp, work.DeadLetter{JobKind: "task"}, 0)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		require.Zero(t, count(t, sp, space.DeadLetter{}))
+		require.Zero(t, count(t, sp, work.DeadLetter{}))
 		task, err := space.Take(ctx, sp, Task{}, space.NoWait())
 		require.NoError(t, err)
 		require.Equal(t, Task{ID: 7, State: "new"}, task)
@@ -272,21 +270,23 @@ func TestWork_BuriesAfterTheLastTry(t *testing.T) {
 func TestRevive_SomeOfMany(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
-	n, err := space.Revive(ctx, sp, space.DeadLetter{})
+	n, err := work.Revive(ctx, sp, work.DeadLetter{}, 0)
 	require.NoError(t, err)
 	require.Zero(t, n)
 	write(t, sp, taskRange(250)...)
 	errNo := errors.New("no")
-	err = space.Work(ctx, sp, Task{}, func(_ context.Context, job *space.Job[Task]) error { return space.Permanent(errNo) }, space.NoWait())
+	err = work.Run(ctx, sp, Task{}, func(context.Context, *work.Job[Task]) error {
+		return work.Permanent(errNo)
+	}, work.Config{}, space.NoWait())
 	require.NoError(t, err)
-	require.Equal(t, 250, count(t, sp, space.DeadLetter{Reason: "no", Attempts: 1}))
-	n, err = space.Revive(ctx, sp, space.DeadLetter{}, space.Max(120))
+	require.Equal(t, 250, count(t, sp, work.DeadLetter{Reason: "no", Attempts: 1}))
+	n, err = work.Revive(ctx, sp, work.DeadLetter{}, 120)
 	require.NoError(t, err)
 	require.Equal(t, 120, n)
-	n, err = space.Revive(ctx, sp, space.DeadLetter{JobKind: "other"})
+	n, err = work.Revive(ctx, sp, work.DeadLetter{JobKind: "other"}, 0)
 	require.NoError(t, err)
 	require.Zero(t, n)
-	n, err = space.Revive(ctx, sp, space.DeadLetter{})
+	n, err = work.Revive(ctx, sp, work.DeadLetter{}, 0)
 	require.NoError(t, err)
 	require.Equal(t, 130, n)
 	require.Equal(t, 250, count(t, sp, Task{}))
@@ -298,25 +298,44 @@ type FailedTask struct {
 	Reason string
 }
 
-func TestWork_WritesDeadLettersOfTheProgram(t *testing.T) {
+func TestRun_WritesDeadLettersOfTheProgram(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
 	write(t, sp, Task{ID: 1, State: "new"})
 	errNo := errors.New("no")
-	bury := space.DeadLetters(func(job Task, d space.DeadLetter) FailedTask { return FailedTask{job, d.Reason} })
-	fails := func(_ context.Context, job *space.Job[Task]) error {
+	bury := work.Config{DeadLetter: func(job space.Entry, d work.DeadLetter) any {
+		task, err := space.Decode[Task](job)
+		require.NoError(t, err)
+		return FailedTask{task, d.Reason}
+	}}
+	fails := func(_ context.Context, job *work.Job[Task]) error {
 		job.Value.State = "spoilt"
-		return space.Permanent(errNo)
+		return work.Permanent(errNo)
 	}
-	require.NoError(t, space.Work(ctx, sp, Task{}, fails, bury, space.NoWait()))
+	require.NoError(t, work.Run(ctx, sp, Task{}, fails, bury, space.NoWait()))
 	letter, err := space.Take(ctx, sp, FailedTask{}, space.NoWait())
 	require.NoError(t, err)
 	require.Equal(t, FailedTask{Task{ID: 1, State: "new"}, "no"}, letter)
-	require.ErrorIs(t, space.Permanent(errNo), errNo)
-	require.NoError(t, space.Permanent(nil))
+	require.ErrorIs(t, work.Permanent(errNo), errNo)
+	require.NoError(t, work.Permanent(nil))
+}
 
-	err = space.Work(ctx, sp, Done{}, func(context.Context, *space.Job[Done]) error { return nil }, bury, space.NoWait())
-	require.ErrorIs(t, err, space.ErrInvalidArgument)
+// A program that has no letter for a job keeps the job.
+func TestRun_KeepsAJobWithoutALetter(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	write(t, sp, Task{ID: 1})
+	for _, letter := range []any{nil, 7} {
+		var r reports
+		err := work.Run(ctx, sp, Task{}, func(context.Context, *work.Job[Task]) error {
+			return work.Permanent(errors.New("no"))
+		}, work.Config{
+			DeadLetter: func(space.Entry, work.DeadLetter) any { return letter }, MinBackoff: time.Hour, Report: r.add,
+		}, space.NoWait())
+		require.NoError(t, err)
+		require.Equal(t, []work.Outcome{work.Retried}, r.outcomes())
+		write(t, sp, Task{ID: 1})
+	}
 }
 
 // smallTask is of the same kind as Task, but cannot hold large numbers.
@@ -327,109 +346,109 @@ type smallTask struct {
 
 func (smallTask) Kind() string { return "task" }
 
-func TestWork_BuriesWhatItCannotHold(t *testing.T) {
+func TestRun_BuriesWhatItCannotHold(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
 	write(t, sp, Task{ID: 1, Priority: 1000}, Task{ID: 2, Priority: 1})
 	var done []int
-	err := space.Work(ctx, sp, smallTask{}, func(_ context.Context, job *space.Job[smallTask]) error {
+	err := work.Run(ctx, sp, smallTask{}, func(_ context.Context, job *work.Job[smallTask]) error {
 		done = append(done, job.Value.ID)
 		return nil
-	}, space.Workers(1), space.NoWait())
+	}, work.Config{Workers: 1}, space.NoWait())
 	require.NoError(t, err)
 	require.Equal(t, []int{2}, done)
-	letter, err := space.Take(ctx, sp, space.DeadLetter{}, space.NoWait())
+	letter, err := space.Take(ctx, sp, work.DeadLetter{}, space.NoWait())
 	require.NoError(t, err)
 	require.Contains(t, letter.Fields, "1000")
 }
 
 // A letter that is larger than an entry may be must not cost the job.
-func TestWork_KeepsAJobThatCannotBeBuried(t *testing.T) {
+func TestRun_KeepsAJobThatCannotBeBuried(t *testing.T) {
 	bubble(t, func(ctx context.Context, _ *space.Local) {
 		sp := space.New(space.Config{MaxEntry: 1000})
 		defer sp.Close()
 		var r reports
-		fails := func(context.Context, *space.Job[Task]) error { return space.Permanent(errors.New("no")) }
+		fails := func(context.Context, *work.Job[Task]) error { return work.Permanent(errors.New("no")) }
 		write(t, sp, Task{ID: 1, State: string(make([]byte, 970))})
-		require.NoError(t, space.Work(ctx, sp, Task{}, fails, space.NoWait(), space.Report(r.add)))
-		require.Equal(t, []space.JobOutcome{space.JobRetried}, r.outcomes())
+		require.NoError(t, work.Run(ctx, sp, Task{}, fails, work.Config{Report: r.add}, space.NoWait()))
+		require.Equal(t, []work.Outcome{work.Retried}, r.outcomes())
 		time.Sleep(time.Minute)
 		require.Equal(t, 1, count(t, sp, Task{}))
 
 		write(t, sp, Task{ID: 2, State: string(make([]byte, 500))})
-		require.NoError(t, space.Work(ctx, sp, Task{ID: 2}, fails, space.NoWait()))
-		letter, err := space.Take(ctx, sp, space.DeadLetter{}, space.NoWait())
+		require.NoError(t, work.Run(ctx, sp, Task{ID: 2}, fails, work.Config{}, space.NoWait()))
+		letter, err := space.Take(ctx, sp, work.DeadLetter{}, space.NoWait())
 		require.NoError(t, err)
 		require.Empty(t, letter.Fields, "there is no room for both forms")
 		require.Contains(t, string(letter.Row), string(make([]byte, 500)))
 	})
 }
 
-func TestWork_FailsWhenAResultIsRefused(t *testing.T) {
+func TestRun_FailsWhenAResultIsRefused(t *testing.T) {
 	bubble(t, func(ctx context.Context, _ *space.Local) {
 		sp := space.New(space.Config{MaxEntry: 1000})
 		defer sp.Close()
 		write(t, sp, Task{ID: 1})
 		var r reports
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			return job.Stage(ctx, Task{State: string(make([]byte, 2000))})
-		}, space.Tries(2), space.Report(r.add), space.Wait(time.Hour))
+		}, work.Config{Tries: 2, Report: r.add}, space.Wait(time.Hour))
 		require.NoError(t, err)
-		require.Equal(t, []space.JobOutcome{space.JobRetried, space.JobDead}, r.outcomes())
+		require.Equal(t, []work.Outcome{work.Retried, work.Dead}, r.outcomes())
 		require.ErrorIs(t, r.all[0].Err, space.ErrTooLarge)
 	})
 }
 
-func TestWork_OutlivesAHandlerThatEndsItsGoroutine(t *testing.T) {
+func TestRun_OutlivesAHandlerThatEndsItsGoroutine(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
 	write(t, sp, taskRange(2)...)
-	err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+	err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 		if job.Value.ID == 1 {
 			runtime.Goexit()
 		}
 		return stageDone(ctx, job)
-	}, space.NoWait(), space.Workers(1), space.Tries(1))
+	}, work.Config{Workers: 1, Tries: 1}, space.NoWait())
 	require.NoError(t, err)
 	require.Equal(t, 1, count(t, sp, Done{ID: 2}))
-	require.Equal(t, 1, count(t, sp, space.DeadLetter{}))
+	require.Equal(t, 1, count(t, sp, work.DeadLetter{}))
 }
 
-func TestWork_KeepsLeasesAlive(t *testing.T) {
+func TestRun_KeepsLeasesAlive(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		write(t, sp, taskRange(3)...)
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			time.Sleep(time.Duration(job.Value.ID) * time.Hour)
 			require.NoError(t, ctx.Err())
 			return stageDone(ctx, job)
-		}, space.Workers(3), space.For(3*time.Second), space.NoWait())
+		}, work.Config{Workers: 3, Lease: 3 * time.Second}, space.NoWait())
 		require.NoError(t, err)
 		require.Equal(t, 3, count(t, sp, Done{}))
 	})
 }
 
 // The space may grant less than is asked for.
-func TestWork_KeepsShortLeasesAlive(t *testing.T) {
+func TestRun_KeepsShortLeasesAlive(t *testing.T) {
 	bubble(t, func(ctx context.Context, _ *space.Local) {
 		sp := space.New(space.Config{MaxTxnLease: 2 * time.Second})
 		defer sp.Close()
 		write(t, sp, Task{ID: 1})
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			time.Sleep(time.Hour)
 			return stageDone(ctx, job)
-		}, space.For(time.Hour), space.NoWait())
+		}, work.Config{Lease: time.Hour}, space.NoWait())
 		require.NoError(t, err)
 		require.Equal(t, 1, count(t, sp, Done{}))
 	})
 }
 
-func TestWork_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
-	for name, lose := range map[string]func(ctx context.Context, sp *lossy, job *space.Job[Task]){
-		"aborted": func(ctx context.Context, sp *lossy, job *space.Job[Task]) {
+func TestRun_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
+	for name, lose := range map[string]func(ctx context.Context, sp *lossy, job *work.Job[Task]){
+		"aborted": func(ctx context.Context, sp *lossy, job *work.Job[Task]) {
 			require.NoError(t, sp.Abort(ctx, job.Txn.ID()))
 		},
-		"error":     func(_ context.Context, sp *lossy, _ *space.Job[Task]) { sp.down.Store(true) },
-		"no answer": func(_ context.Context, sp *lossy, _ *space.Job[Task]) { sp.mute.Store(true) },
+		"error":     func(_ context.Context, sp *lossy, _ *work.Job[Task]) { sp.down.Store(true) },
+		"no answer": func(_ context.Context, sp *lossy, _ *work.Job[Task]) { sp.mute.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(ctx context.Context, local *space.Local) {
@@ -437,7 +456,7 @@ func TestWork_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
 				write(t, sp, Task{ID: 1})
 				var r reports
 				began := time.Now()
-				err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+				err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 					if len(r.outcomes()) > 0 {
 						return nil
 					}
@@ -449,9 +468,9 @@ func TestWork_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
 					sp.down.Store(false)
 					sp.mute.Store(false)
 					return nil
-				}, space.Workers(1), space.For(time.Minute), space.Report(r.add), space.Wait(time.Hour))
+				}, work.Config{Workers: 1, Lease: time.Minute, Report: r.add}, space.Wait(time.Hour))
 				require.NoError(t, err)
-				require.Equal(t, []space.JobOutcome{space.JobLost, space.JobDone}, r.outcomes())
+				require.Equal(t, []work.Outcome{work.Lost, work.Done}, r.outcomes())
 				require.Equal(t, name != "aborted", r.all[1].Attempts == 1, "for the space the worker is gone when its lease ends")
 				require.Zero(t, count(t, sp, Done{}))
 				require.Less(t, time.Since(began), 3*time.Minute+time.Hour)
@@ -461,7 +480,7 @@ func TestWork_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
 }
 
 // The handler must not believe in its job for longer than the space has granted, though nobody answers to renewals.
-func TestWork_TrustsALeaseOnlyAsLongAsItWasGranted(t *testing.T) {
+func TestRun_TrustsALeaseOnlyAsLongAsItWasGranted(t *testing.T) {
 	bubble(t, func(ctx context.Context, _ *space.Local) {
 		local := space.New(space.Config{MaxTxnLease: 2 * time.Second})
 		defer local.Close()
@@ -469,27 +488,27 @@ func TestWork_TrustsALeaseOnlyAsLongAsItWasGranted(t *testing.T) {
 		sp.mute.Store(true)
 		write(t, sp, Task{ID: 1})
 		began, trusted := time.Now(), time.Duration(0)
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, _ *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, _ *work.Job[Task]) error {
 			if trusted == 0 {
 				<-ctx.Done()
 				trusted = time.Since(began)
 				sp.mute.Store(false)
 			}
 			return nil
-		}, space.Workers(1), space.For(time.Hour), space.Wait(time.Minute))
+		}, work.Config{Workers: 1, Lease: time.Hour}, space.Wait(time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, 2*time.Second, trusted)
 	})
 }
 
-func TestWork_Drains(t *testing.T) {
+func TestRun_Drains(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		working, stop := context.WithCancel(ctx)
 		write(t, sp, taskRange(10)...)
 		var r reports
 		ended := make(chan error, 1)
 		go func() {
-			ended <- space.Work(working, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			ended <- work.Run(working, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 				time.Sleep(20 * time.Millisecond)
 				if job.Value.ID == 3 {
 					stop()
@@ -497,7 +516,7 @@ func TestWork_Drains(t *testing.T) {
 				}
 				require.NoError(t, ctx.Err())
 				return stageDone(ctx, job)
-			}, space.Workers(1), space.Prefetch(2), space.Report(r.add))
+			}, work.Config{Workers: 1, Prefetch: 2, Report: r.add})
 		}()
 		<-working.Done()
 		synctest.Wait()
@@ -508,26 +527,26 @@ func TestWork_Drains(t *testing.T) {
 		require.NoError(t, <-ended)
 		require.Equal(t, 3, count(t, sp, Done{}), "the handler that ran has finished")
 		require.Equal(t, 6, count(t, sp, Task{}))
-		require.Equal(t, map[space.JobOutcome]int{space.JobDone: 3, space.JobReturned: 2}, tally(r.outcomes()))
+		require.Equal(t, map[work.Outcome]int{work.Done: 3, work.Returned: 2}, tally(r.outcomes()))
 	})
 }
 
-func tally(os []space.JobOutcome) map[space.JobOutcome]int {
-	n := map[space.JobOutcome]int{}
+func tally(os []work.Outcome) map[work.Outcome]int {
+	n := map[work.Outcome]int{}
 	for _, o := range os {
 		n[o]++
 	}
 	return n
 }
 
-func TestWork_EndsHandlersThatTakeTooLong(t *testing.T) {
+func TestRun_EndsHandlersThatTakeTooLong(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		working, stop := context.WithCancel(ctx)
 		write(t, sp, taskRange(3)...)
 		var r reports
 		ended := make(chan error, 1)
 		go func() {
-			ended <- space.Work(working, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			ended <- work.Run(working, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 				require.NoError(t, stageDone(ctx, job))
 				switch job.Value.ID {
 				case 1: // finishes although it is told to end
@@ -539,14 +558,14 @@ func TestWork_EndsHandlersThatTakeTooLong(t *testing.T) {
 				}
 				<-working.Done() // looks at the wrong context
 				return working.Err()
-			}, space.Workers(3), space.Drain(time.Minute), space.Report(r.add))
+			}, work.Config{Workers: 3, Drain: time.Minute, Report: r.add})
 		}()
 		synctest.Wait()
 		began := time.Now()
 		stop()
 		require.NoError(t, <-ended)
 		require.Equal(t, 59*time.Second, time.Since(began))
-		require.Equal(t, map[space.JobOutcome]int{space.JobDone: 1, space.JobReturned: 2}, tally(r.outcomes()))
+		require.Equal(t, map[work.Outcome]int{work.Done: 1, work.Returned: 2}, tally(r.outcomes()))
 		require.Equal(t, 1, count(t, sp, Done{ID: 1}))
 		entries, err := sp.Take(ctx, matchAll(t, sp, Task{}, 3))
 		require.NoError(t, err)
@@ -565,7 +584,7 @@ func matchAll(t *testing.T, sp space.Space, template any, n int) space.Query {
 	return q
 }
 
-func TestWork_TakesAheadOnlyWhatIsSoonBegun(t *testing.T) {
+func TestRun_TakesAheadOnlyWhatIsSoonBegun(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		takes time.Duration
@@ -580,7 +599,7 @@ func TestWork_TakesAheadOnlyWhatIsSoonBegun(t *testing.T) {
 				write(t, sp, taskRange(100)...)
 				ctx, stop := context.WithCancel(ctx)
 				done, most := 0, 0
-				err := space.Work(ctx, sp, Task{}, func(_ context.Context, job *space.Job[Task]) error {
+				err := work.Run(ctx, sp, Task{}, func(_ context.Context, job *work.Job[Task]) error {
 					time.Sleep(c.takes)
 					synctest.Wait()
 					most = max(most, 100-done-count(t, sp, Task{}))
@@ -588,7 +607,7 @@ func TestWork_TakesAheadOnlyWhatIsSoonBegun(t *testing.T) {
 						stop()
 					}
 					return nil
-				}, space.Workers(1), space.Prefetch(8))
+				}, work.Config{Workers: 1, Prefetch: 8})
 				require.NoError(t, err)
 				require.Equal(t, c.held, most)
 			})
@@ -610,7 +629,7 @@ func (s *unreachable) Take(ctx context.Context, q space.Query) ([]space.Entry, e
 	return s.Space.Take(ctx, q)
 }
 
-func TestWork_WaitsForASpaceThatCannotBeReached(t *testing.T) {
+func TestRun_WaitsForASpaceThatCannotBeReached(t *testing.T) {
 	for _, failure := range []error{space.ErrUnavailable, space.ErrOutcomeUnknown} {
 		bubble(t, func(ctx context.Context, local *space.Local) {
 			sp := &unreachable{Space: local, err: failure}
@@ -618,8 +637,8 @@ func TestWork_WaitsForASpaceThatCannotBeReached(t *testing.T) {
 			write(t, sp, Task{ID: 1})
 			var r reports
 			began := time.Now()
-			require.NoError(t, space.Work(ctx, sp, Task{}, stageDone, space.NoWait(), space.Report(r.add)))
-			require.Equal(t, map[space.JobOutcome]int{space.TakeFailed: 12, space.JobDone: 1}, tally(r.outcomes()))
+			require.NoError(t, work.Run(ctx, sp, Task{}, stageDone, work.Config{Report: r.add}, space.NoWait()))
+			require.Equal(t, map[work.Outcome]int{work.TakeFailed: 12, work.Done: 1}, tally(r.outcomes()))
 			var pauses time.Duration
 			for _, report := range r.all[:12] {
 				require.ErrorIs(t, report.Err, failure)
@@ -647,63 +666,75 @@ func (s *deaf) Schema(ctx context.Context, kind string) (*template.Schema, error
 	return s.Space.Schema(ctx, kind)
 }
 
-func TestWork_BeginsAsSoonAsTheSpaceCanBeReached(t *testing.T) {
+func TestRun_BeginsAsSoonAsTheSpaceCanBeReached(t *testing.T) {
 	bubble(t, func(ctx context.Context, local *space.Local) {
 		write(t, local, Task{ID: 1})
 		sp := &deaf{Space: local, codecs: space.NewCodecs(), asked: 3}
 		var r reports
-		require.NoError(t, space.Work(ctx, sp, Task{}, stageDone, space.Where("more", space.IsNull()), space.NoWait(), space.Report(r.add)))
-		require.Equal(t, []space.JobOutcome{space.TakeFailed, space.TakeFailed, space.TakeFailed, space.JobDone}, r.outcomes())
+		more := space.Where("more", space.IsNull())
+		require.NoError(t, work.Run(ctx, sp, Task{}, stageDone, work.Config{Report: r.add}, more, space.NoWait()))
+		require.Equal(t, []work.Outcome{work.TakeFailed, work.TakeFailed, work.TakeFailed, work.Done}, r.outcomes())
 
 		sp = &deaf{Space: local, codecs: space.NewCodecs(), asked: 1000}
 		ending, end := context.WithTimeout(ctx, time.Minute)
 		defer end()
-		require.NoError(t, space.Work(ending, sp, Task{}, stageDone, space.Where("more", space.IsNull())), "its context has ended")
+		require.NoError(t, work.Run(ending, sp, Task{}, stageDone, work.Config{}, more), "its context has ended")
 	})
 }
 
-func TestWork_EndsWhenItCannotGoOn(t *testing.T) {
+func TestRun_EndsWhenItCannotGoOn(t *testing.T) {
 	bubble(t, func(ctx context.Context, local *space.Local) {
 		write(t, local, taskRange(1)...)
 		sp := &unreachable{Space: local, err: space.ErrSchemaConflict}
-		err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			sp.takes.Store(1)
 			time.Sleep(time.Second)
 			return stageDone(ctx, job)
-		}, space.Workers(1))
+		}, work.Config{Workers: 1})
 		require.ErrorIs(t, err, space.ErrSchemaConflict)
 		require.Equal(t, 1, count(t, local, Done{}))
 	})
 }
 
-func TestWork_EndsWithTheSpace(t *testing.T) {
+func TestRun_EndsWithTheSpace(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp *space.Local) {
 		ended := make(chan error, 1)
-		go func() { ended <- space.Work(ctx, sp, Task{}, stageDone) }()
+		go func() { ended <- work.Run(ctx, sp, Task{}, stageDone, work.Config{}) }()
 		synctest.Wait()
 		require.NoError(t, sp.Close())
 		require.ErrorIs(t, <-ended, space.ErrClosed)
 	})
 }
 
-func TestWork_RefusesWhatCanNeverBeRight(t *testing.T) {
+func TestRun_RefusesWhatCanNeverBeRight(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
-	for name, o := range map[string]space.Option{
-		"no workers": space.Workers(0), "negative prefetch": space.Prefetch(-1), "negative tries": space.Tries(-1),
-		"negative backoff": space.Backoff(-1, 1), "backoff the wrong way round": space.Backoff(2, 1), "negative drain": space.Drain(-1),
-		"no report": space.Report(nil), "no letter": space.DeadLetters[Task, Done](nil), "no lease": space.For(0), "max": space.Max(1),
+	for name, cfg := range map[string]work.Config{
+		"workers": {Workers: -1}, "lease": {Lease: -1}, "longest backoff": {MaxBackoff: -1},
+		"backoff the wrong way round": {MinBackoff: 2, MaxBackoff: 1},
 	} {
-		require.ErrorIs(t, space.Work(ctx, sp, Task{}, stageDone, o), space.ErrInvalidArgument, name)
+		require.ErrorIs(t, work.Run(ctx, sp, Task{}, stageDone, cfg), space.ErrInvalidArgument, name)
 	}
-	require.ErrorIs(t, space.Work[Task](ctx, sp, Task{}, nil), space.ErrInvalidArgument)
-	_, err := space.Take(ctx, sp, Task{}, space.Workers(3))
+	tx, err := space.Begin(ctx, sp)
+	require.NoError(t, err)
+	for name, o := range map[string]space.Option{
+		"max": space.Max(1), "in": space.In(tx), "held": space.Held(), "for": space.For(time.Hour), "wait": space.Wait(-1),
+	} {
+		require.ErrorIs(t, work.Run(ctx, sp, Task{}, stageDone, work.Config{}, o), space.ErrInvalidArgument, name)
+	}
+	require.ErrorIs(t, work.Run[Task](ctx, sp, Task{}, nil, work.Config{}), space.ErrInvalidArgument)
+	for name, o := range map[string]space.Option{
+		"in": space.In(tx), "held": space.Held(), "wait": space.Wait(1), "no wait": space.NoWait(), "for": space.For(1),
+	} {
+		_, err := work.Revive(ctx, sp, work.DeadLetter{}, 0, o)
+		require.ErrorIs(t, err, space.ErrInvalidArgument, name)
+	}
+	_, err = work.Revive(ctx, sp, work.DeadLetter{}, -1)
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
-	require.ErrorContains(t, err, "Workers")
 }
 
-// Several Works share jobs of which every attempt may fail, before or after it wrote its result.
-func TestWork_DoesEachJobOnce(t *testing.T) {
+// Several workers share jobs of which every attempt may fail, before or after it wrote its result.
+func TestRun_DoesEachJobOnce(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -711,10 +742,10 @@ func TestWork_DoesEachJobOnce(t *testing.T) {
 	const jobs = 1000
 	write(t, sp, taskRange(jobs)...)
 	var works sync.WaitGroup
-	var stats space.WorkStats
+	var stats work.Stats
 	for i := range 4 {
 		works.Go(func() {
-			err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+			err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 				chance := (job.Value.ID*7 + job.Attempts*13 + i) % 10
 				if chance == 0 {
 					return errors.New("early")
@@ -738,7 +769,7 @@ func TestWork_DoesEachJobOnce(t *testing.T) {
 					}
 				}
 				return nil
-			}, space.Workers(3), space.Backoff(0, time.Millisecond), space.Tries(0), space.Report(stats.Add))
+			}, work.Config{Workers: 3, MinBackoff: -1, Tries: -1, Report: stats.Add})
 			require.NoError(t, err)
 		})
 	}
@@ -758,16 +789,16 @@ func TestWork_DoesEachJobOnce(t *testing.T) {
 	}
 	require.Zero(t, count(t, sp, Task{}))
 	require.Zero(t, count(t, sp, Done{}))
-	require.Equal(t, jobs, stats.Count(space.JobDone))
-	require.Positive(t, stats.Count(space.JobRetried))
-	require.Positive(t, stats.Count(space.JobLost))
+	require.Equal(t, jobs, stats.Count(work.Done))
+	require.Positive(t, stats.Count(work.Retried))
+	require.Positive(t, stats.Count(work.Lost))
 }
 
 func TestOutcome_HasAName(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "retried", space.JobRetried.String())
-	require.Equal(t, "take failed", space.TakeFailed.String())
-	require.Equal(t, "outcome 77", space.JobOutcome(77).String())
+	require.Equal(t, "retried", work.Retried.String())
+	require.Equal(t, "take failed", work.TakeFailed.String())
+	require.Equal(t, "outcome 77", work.Outcome(77).String())
 }
 
 // total is what jobs add to.
@@ -777,14 +808,14 @@ type total struct {
 }
 
 // Handlers that change the same entries wait for each other, and none of their jobs is given up for that.
-func TestWork_HandlersThatMeetAreNoFailures(t *testing.T) {
+func TestRun_HandlersThatMeetAreNoFailures(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
 	const jobs = 500
 	write(t, sp, taskRange(jobs)...)
 	write(t, sp, total{Name: "a"}, total{Name: "b"})
-	var stats space.WorkStats
-	err := space.Work(ctx, sp, Task{}, func(ctx context.Context, job *space.Job[Task]) error {
+	var stats work.Stats
+	err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 		names := []string{"a", "b"}
 		if job.Value.ID%2 == 0 {
 			slices.Reverse(names) // so that some of them wait for each other in a circle
@@ -795,13 +826,20 @@ func TestWork_HandlersThatMeetAreNoFailures(t *testing.T) {
 			}
 		}
 		return nil
-	}, space.Workers(64), space.Tries(1), space.NoWait(), space.Report(stats.Add))
+	}, work.Config{Workers: 64, Tries: 1, Report: stats.Add}, space.NoWait())
 	require.NoError(t, err)
-	require.Zero(t, count(t, sp, space.DeadLetter{}))
-	require.Equal(t, jobs, stats.Count(space.JobDone))
+	require.Zero(t, count(t, sp, work.DeadLetter{}))
+	require.Equal(t, jobs, stats.Count(work.Done))
 	for _, name := range []string{"a", "b"} {
 		sum, err := space.Take(ctx, sp, total{Name: name}, space.NoWait())
 		require.NoError(t, err)
 		require.Equal(t, jobs, sum.N)
 	}
+}
+
+func TestJob_HasAString(t *testing.T) {
+	t.Parallel()
+	job := work.Job[Task]{Value: Task{ID: 7, State: "new"}, ID: 2, Attempts: 1}
+	require.Equal(t, "job 2 {ID:7 State:new Priority:0} (attempt 2)", job.String())
+	require.Equal(t, job.String(), (&job).String())
 }

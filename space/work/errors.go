@@ -1,14 +1,16 @@
-package space
+package work
 
 import (
 	"cmp"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/gospaces/gospaces/space"
 )
 
-// Permanent returns an error with which a handler of Work says that trying again is of no use: the job becomes a dead
-// letter at once. errors.Is and errors.As see through it. Permanent of nil is nil.
+// Permanent returns an error with which a handler says that trying again is of no use: the job becomes a dead letter at
+// once. errors.Is and errors.As see through it. Permanent of nil is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -21,14 +23,14 @@ type permanentError struct{ err error }
 func (e *permanentError) Error() string { return e.err.Error() }
 func (e *permanentError) Unwrap() error { return e.err }
 
-// RetryAfter returns an error with which a handler of Work says when to try again, whatever Backoff says: after d, at
-// most MaxDelay. It counts as a failed attempt like any other. errors.Is and errors.As see through it. RetryAfter of
+// RetryAfter returns an error with which a handler says when to try again, whatever Config says: after d, at most
+// space.MaxDelay. It counts as a failed attempt like any other. errors.Is and errors.As see through it. RetryAfter of
 // nil is nil.
 func RetryAfter(d time.Duration, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &laterError{min(max(d, 0), MaxDelay), err}
+	return &laterError{min(max(d, 0), space.MaxDelay), err}
 }
 
 type laterError struct {
@@ -39,7 +41,7 @@ type laterError struct {
 func (e *laterError) Error() string { return e.err.Error() }
 func (e *laterError) Unwrap() error { return e.err }
 
-// PanicError is the failure of a handler of Work that has panicked.
+// PanicError is the failure of a handler that has panicked.
 type PanicError struct {
 	Value any    // what the handler panicked with
 	Stack []byte // as of debug.Stack
@@ -55,16 +57,16 @@ func (e *PanicError) Unwrap() error {
 }
 
 // errGoexit is the failure of a handler that has ended its goroutine.
-var errGoexit = errors.New("space: the handler called runtime.Goexit")
+var errGoexit = errors.New("work: the handler called runtime.Goexit")
 
-// WorkerDiedError is why Work gives up a job whose last attempt has ended because its worker vanished, with its process
+// WorkerDiedError is why Run gives up a job whose last attempt has ended because its worker vanished, with its process
 // or its machine, or lost touch with the space for longer than the lease.
 type WorkerDiedError struct {
 	Holder string    // the host and process of the worker; "" for a space in process
 	At     time.Time // when the space gave it up
 }
 
-// Error tells who has died, and when.
+// Error tells which worker died, and when.
 func (e *WorkerDiedError) Error() string {
 	return fmt.Sprintf("worker died: %s, %s", cmp.Or(e.Holder, "in process"), e.At.UTC().Format(time.RFC3339))
 }

@@ -1,4 +1,4 @@
-package space
+package work
 
 import (
 	"context"
@@ -6,25 +6,27 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/gospaces/gospaces/space"
 )
 
-// taskKeeper keeps the transactions of all tasks of a Work alive, with one call for all of them. Tasks come and go
-// meanwhile, which a Keeper cannot do. Its methods may be called concurrently.
-type taskKeeper struct {
+// keeper keeps the transactions of all tasks of a loop alive, with one call for all of them. Tasks come and go
+// meanwhile, which a space.Keeper cannot do. Its methods may be called concurrently.
+type keeper struct {
 	lease time.Duration // asked for
 	wake  chan struct{} // one slot, filled when there are tasks again
 
 	mu      sync.Mutex
-	tasks   map[LeaseID]*task // guarded by mu; by the number of the transaction
-	granted time.Duration     // guarded by mu; of leases asked for; 0 before the first answer
+	tasks   map[space.LeaseID]*task // guarded by mu; by the number of the transaction
+	granted time.Duration           // guarded by mu; of leases asked for; 0 before the first answer
 }
 
-func newTaskKeeper(lease time.Duration) *taskKeeper {
-	return &taskKeeper{lease: lease, wake: make(chan struct{}, 1), tasks: map[LeaseID]*task{}}
+func newKeeper(lease time.Duration) *keeper {
+	return &keeper{lease: lease, wake: make(chan struct{}, 1), tasks: map[space.LeaseID]*task{}}
 }
 
 // add makes the keeper renew the leases of tasks.
-func (k *taskKeeper) add(tasks []*task) {
+func (k *keeper) add(tasks []*task) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, t := range tasks {
@@ -37,7 +39,7 @@ func (k *taskKeeper) add(tasks []*task) {
 }
 
 // drop ends that for a task.
-func (k *taskKeeper) drop(t *task) {
+func (k *keeper) drop(t *task) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.tasks, t.lease.ID())
@@ -45,7 +47,7 @@ func (k *taskKeeper) drop(t *task) {
 
 // run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time
 // enough to try again, until ctx ends. The first one it renews at once, to learn how much the space grants.
-func (k *taskKeeper) run(ctx context.Context) {
+func (k *keeper) run(ctx context.Context) {
 	for k.await(ctx) {
 		var err error
 		if due := k.due(); len(due) > 0 {
@@ -56,7 +58,7 @@ func (k *taskKeeper) run(ctx context.Context) {
 }
 
 // await waits until there are tasks, or ctx ends; then it returns false.
-func (k *taskKeeper) await(ctx context.Context) bool {
+func (k *keeper) await(ctx context.Context) bool {
 	for ctx.Err() == nil {
 		k.mu.Lock()
 		n := len(k.tasks)
@@ -73,7 +75,7 @@ func (k *taskKeeper) await(ctx context.Context) bool {
 }
 
 // pause returns the time until leases have to be looked at again.
-func (k *taskKeeper) pause(err error) time.Duration {
+func (k *keeper) pause(err error) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch {
@@ -90,7 +92,7 @@ func (k *taskKeeper) pause(err error) time.Duration {
 const patience = time.Second
 
 // due returns the tasks whose leases are to be renewed.
-func (k *taskKeeper) due() []*task {
+func (k *keeper) due() []*task {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var due []*task
@@ -104,8 +106,8 @@ func (k *taskKeeper) due() []*task {
 
 // renew renews the leases of tasks with one call, and tells of those that are lost. It returns an error if the call has
 // to be repeated.
-func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
-	leases := make([]*Lease, len(tasks))
+func (k *keeper) renew(ctx context.Context, tasks []*task) error {
+	leases := make([]*space.Lease, len(tasks))
 	left := k.lease
 	for i, t := range tasks {
 		leases[i] = t.lease
@@ -115,11 +117,11 @@ func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
 	// for leases that are over already is worth a little while: the clock may have stood still, not the space.
 	call, cancel := context.WithTimeout(ctx, max(left, min(k.lease/12, patience)))
 	defer cancel()
-	err := RenewAll(call, k.lease, leases...)
+	err := space.RenewAll(call, k.lease, leases...)
 	if ctx.Err() != nil {
 		return nil
 	}
-	ended, partly := errors.AsType[*LeaseError](err)
+	ended, partly := errors.AsType[*space.LeaseError](err)
 	for _, t := range tasks {
 		switch {
 		case err == nil || partly && ended.Failed[t.lease.ID()] == nil:
@@ -137,7 +139,7 @@ func (k *taskKeeper) renew(ctx context.Context, tasks []*task) error {
 }
 
 // renewed notes what the space grants.
-func (k *taskKeeper) renewed(t *task) {
+func (k *keeper) renewed(t *task) {
 	granted := t.lease.Granted()
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -145,7 +147,13 @@ func (k *taskKeeper) renewed(t *task) {
 }
 
 // lost ends the context of a task whose lease is lost.
-func (k *taskKeeper) lost(t *task, err error) {
+func (k *keeper) lost(t *task, err error) {
 	k.drop(t)
-	t.lose(fmt.Errorf("%w: its lease was lost: %w", ErrTxnEnded, err))
+	t.lose(fmt.Errorf("%w: its lease was lost: %w", space.ErrTxnEnded, err))
+}
+
+// final reports whether it is of no use to repeat a call that failed with err.
+func final(err error) bool {
+	return errors.Is(err, space.ErrLeaseEnded) || errors.Is(err, space.ErrClosed) ||
+		errors.Is(err, space.ErrInvalidArgument)
 }

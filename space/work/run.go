@@ -1,0 +1,111 @@
+// Package work is the loop of a worker: it takes entries as jobs, hands them to a handler, and leaves results.
+//
+//	err := work.Run(ctx, sp, Order{State: "new"}, func(ctx context.Context, job *work.Job[Order]) error {
+//		parcel, err := pack(ctx, job.Value)
+//		if err != nil {
+//			return err // the order comes back later
+//		}
+//		return job.Stage(ctx, parcel) // the order goes and the parcel comes at one instant
+//	}, work.Config{Workers: 8}, space.OrderBy("-priority"))
+//
+// It is written on the public API of package space alone, and works with every space.
+package work
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// Run takes the entries that match template, as jobs, each under a transaction of its own, and calls handler for them,
+// for several at a time, until ctx ends. What a job needs to be done safely is in its transaction: a worker that dies,
+// however it dies, gives its jobs back.
+//
+//   - When handler returns nil the job's transaction is committed: the job is gone, and what handler has written under
+//     the transaction (Job.Stage, or any call with space.In(job.Txn)) is there, both or neither.
+//   - When it returns an error, or panics, what it did under the transaction is undone, and the job comes back after a
+//     delay that grows with each attempt (Config.MinBackoff), in this Run or in another. After the last attempt
+//     (Config.Tries), or if the error is Permanent, the job is replaced by a DeadLetter.
+//   - While it runs the lease of the transaction (Config.Lease) is kept alive, also over a restart of the server. When
+//     the worker dies instead, the job is back in its old place as soon as the lease ends, or the server has given the
+//     worker up. That is a failed attempt of all jobs in its hands. After the last one (Config.Tries) the next worker
+//     makes a dead letter of the job without calling handler: the reason is a WorkerDiedError, which names host,
+//     process and time. A job that was in such hands may be the cause: before it begins Run gives back the jobs that
+//     wait for a handler, and it takes none ahead (Config.Prefetch) until that job has ended.
+//   - When the transaction is lost nevertheless, handler's context ends at once, with a cause that is
+//     space.ErrTxnEnded and says why; whatever handler returns, nothing of it happens. Cancelling the job's lease
+//     (Space.Cancel) has this effect, too.
+//
+// So the effects of a job in the space happen exactly once. What handler does elsewhere may be done again, by another
+// attempt.
+//
+// Handlers should run to their end when ctx ends, and can: their own context goes on. Run takes no more jobs, gives
+// back at once those that wait for a handler, and leaves the running handlers most of Config.Drain (ten seconds) to
+// finish; then their contexts end too, and the job of one that returns an error is back at once, without a failed
+// attempt. Run returns nil when all of them have returned. When the drain time is over it returns in any case: the jobs
+// of handlers that still run are given back, late calls under their transactions return space.ErrTxnEnded, and the
+// error is a *DrainError, which counts these handlers. A handler must not end its transaction itself.
+//
+// Entries that T cannot hold become dead letters. While the space cannot be reached Run tries again and again. When it
+// cannot go on (space.ErrClosed, space.ErrInvalidArgument, space.ErrSchemaConflict) it drains as above and returns the
+// error. With the option space.Wait or space.NoWait it also ends, with nil, when no job has come for so long and none
+// is being done. Jobs that are to come back later do not count.
+//
+// Jobs are taken oldest first, or in the order of space.OrderBy. The options that find says jobs by are Where, Or,
+// OrderBy, Wait, NoWait and Strict.
+func Run[T any](
+	ctx context.Context, sp space.Space, template T, handler func(ctx context.Context, job *Job[T]) error, cfg Config,
+	find ...space.Option,
+) error {
+	if handler == nil {
+		return invalid("there is no handler")
+	}
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return err
+	}
+	jobs, err := prepare(ctx, sp, template, &cfg, find)
+	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil
+		}
+		return err
+	}
+	l := newLoop(sp, jobs.Query(), cfg)
+	l.handle = func(ctx context.Context, t *task) error {
+		v, err := jobs.Decode(&t.entry)
+		if err != nil {
+			return Permanent(err)
+		}
+		return handler(ctx, &Job[T]{Value: v, ID: t.entry.ID, Attempts: int(t.entry.Attempts), Txn: t.txn})
+	}
+	return l.run(ctx)
+}
+
+// prepare compiles what jobs are found by. It waits until the space can be reached, or ctx ends.
+func prepare[T any](
+	ctx context.Context, sp space.Space, template T, cfg *Config, find []space.Option,
+) (*space.Prepared[T], error) {
+	for pause := leastPause; ; pause = min(2*pause, mostPause) {
+		jobs, err := space.Prepare(ctx, sp, template, find...)
+		if err == nil {
+			return jobs, checkFind(jobs.Query())
+		}
+		if !unreachable(err) {
+			return nil, err
+		}
+		cfg.Report(Report{Outcome: TakeFailed, Err: err, Delay: pause})
+		if err := sleep(ctx, pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// checkFind returns an error for options that Prepare takes and that have no meaning for Run.
+func checkFind(q space.Query) error {
+	if q.Held || !q.Txn.IsZero() {
+		return invalid("In and Held have no meaning for Run")
+	}
+	return nil
+}
