@@ -52,6 +52,7 @@ func (e *Engine) apply(r *record.Record) error {
 			return errAbsent
 		}
 		k := e.kinds[p.Kind-1]
+		e.keepImage(k, p.Slot)
 		e.unhold(k, p.Slot)
 		k.delete(e, p.Slot)
 	case record.Renew:
@@ -177,6 +178,7 @@ func (e *Engine) applyChange(r *record.Record) error {
 		return errAbsent
 	}
 	k, s := e.kinds[p.Kind-1], p.Slot
+	e.keepImage(k, s)
 	if r.Op == record.Defer && k.At(s).State == taken && k.locks[s].logged {
 		e.unhold(k, s)
 		k.Free.Insert(s)
@@ -190,7 +192,6 @@ func (e *Engine) applyChange(r *record.Record) error {
 	case record.Reveal:
 		e.appear(k, s)
 	case record.Defer:
-		e.keepImage(k, s)
 		k.Free.Remove(s)
 		k.At(s).Attempts = r.Tries
 		delete(k.deaths, s)
@@ -238,6 +239,7 @@ func (e *Engine) applyNotify(r *record.Record) error {
 		return errAbsent
 	}
 	k := e.kinds[p.Kind-1]
+	e.keepRegistration(reg)
 	reg.seq++
 	v := k.view(e, p.Slot)
 	v.Row = bytes.Clone(v.Row)
@@ -250,6 +252,7 @@ func (e *Engine) applyTell(r *record.Record) error {
 	if reg == nil || r.Kind == 0 && r.Type != byte(call.Gap) || int(r.Kind) > len(e.kinds) {
 		return errAbsent
 	}
+	e.keepRegistration(reg)
 	reg.seq++
 	v := call.View{ID: r.Entry, Kind: r.Kind, Row: bytes.Clone(r.Body), Version: r.Version, Attempts: r.Tries}
 	e.Events = append(e.Events, call.Event{Registration: r.ID, Seq: reg.seq, Type: call.EventType(r.Type), Entry: v})

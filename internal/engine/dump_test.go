@@ -26,11 +26,32 @@ func dump(e *Engine) string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.sessions.byID)) {
 		s := e.sessions.byID[id]
-		fmt.Fprintf(&b, "session %d %v lost %d\n", id, s.logged, s.lost)
+		if !s.logged {
+			continue
+		}
+		fmt.Fprintf(&b, "session %d lost %d\n", id, s.lost)
 		for x, ok := s.kept.at(s.kept.first()); ok; x, ok = s.kept.at(x.next) {
 			fmt.Fprintf(&b, "outcome %d of call %d %x\n", x.sort, x.number, xxhash.Sum64(x.body))
 		}
 	}
-	fmt.Fprintf(&b, "transactions %x\nlast %d\n", xxhash.Sum64(e.appendTxns(nil)), max(e.lastID, e.reserved))
+	dumpTxns(&b, e)
+	fmt.Fprintf(&b, "deaths %x\ndecisions %v\nlast %d\n", e.appendDeaths(nil), e.Decisions(), max(e.lastID, e.reserved))
 	return b.String()
+}
+
+func dumpTxns(b *strings.Builder, e *Engine) {
+	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
+		t := e.txns[number]
+		for _, h := range byID(t.taken) {
+			if h.takenBy(t) && h.k.locks[h.s].logged {
+				fmt.Fprintf(b, "held %+v\n", holdOf(h, h.k.locks[h.s]))
+			}
+		}
+		if t.prepared {
+			fmt.Fprintln(b, "prepared", t.name)
+			for _, h := range t.staged() {
+				fmt.Fprintf(b, "staged %d %x\n", h.id, xxhash.Sum64(appendStaged(nil, t, h)))
+			}
+		}
+	}
 }

@@ -108,6 +108,7 @@ func (e *Engine) change() {
 // remove takes an entry out of the space, whatever its state, and sees to those who waited for a lock on it. Its row stays
 // readable until the next call.
 func (e *Engine) remove(k *kind, s slot, why record.Reason) {
+	e.keepImage(k, s)
 	if k.At(s).State == written && !k.locks[s].owner.prepared {
 		k.delete(e, s)
 	} else {

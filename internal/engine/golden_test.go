@@ -177,7 +177,7 @@ func inWords(e *Engine) string {
 	}
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
 		if t := e.txns[number]; t.prepared {
-			fmt.Fprintf(&b, "prepared %v %x\n", t.name, short(e.appendPrepared(nil, t)))
+			fmt.Fprintf(&b, "prepared %v %x\n", t.name, short(appendPrepared(nil, t)))
 		} else if t.holds > 0 {
 			fmt.Fprintf(&b, "holds of %d %x\n", t.id, e.appendHolds(nil, t))
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -90,18 +91,10 @@ func (e *Engine) appendTxns(b []byte) []byte {
 		if t.holds > 0 {
 			b = e.appendHolds(b, t)
 		}
-		if !t.prepared {
-			continue
-		}
-		b = append(binary.AppendUvarint(b, t.id), t.name.String()...)
-		for _, h := range t.own {
-			if h.ownedBy(t) {
-				b = append(binary.AppendUvarint(b, h.id), h.k.Row(h.s)...)
-			}
-		}
-		for _, h := range t.taken {
-			if h.takenBy(t) {
-				b = binary.AppendUvarint(b, h.id)
+		if t.prepared {
+			b = appendPrepare(b, t)
+			for _, h := range t.staged() {
+				b = appendStaged(b, t, h)
 			}
 		}
 	}
@@ -111,6 +104,48 @@ func (e *Engine) appendTxns(b []byte) []byte {
 		b = appendAddresses(b, d.Participants)
 	}
 	return b
+}
+
+// appendHolds appends what the log knows of an open transaction, by entry: an image does not keep the order in which it
+// has taken them.
+func (e *Engine) appendHolds(dst []byte, t *transaction) []byte {
+	for _, h := range byID(t.taken) {
+		if h.takenBy(t) && h.k.locks[h.s].logged {
+			dst = appendHold(dst, h, h.k.locks[h.s])
+		}
+	}
+	return dst
+}
+
+// staged returns what t has written, changed and taken, by entry.
+func (t *transaction) staged() (hs []held) {
+	for _, h := range t.own {
+		if h.ownedBy(t) {
+			hs = append(hs, h)
+		}
+	}
+	for _, h := range t.taken {
+		if h.takenBy(t) {
+			hs = append(hs, h)
+		}
+	}
+	return byID(hs)
+}
+
+func byID(hs []held) []held {
+	return slices.SortedFunc(slices.Values(hs), func(a, b held) int { return cmp.Compare(a.id, b.id) })
+}
+
+// appendDeaths appends which entries have had holders that vanished.
+func (e *Engine) appendDeaths(dst []byte) []byte {
+	for _, k := range e.kinds {
+		earlier := func(a, b slot) int { return cmp.Compare(k.At(a).ID, k.At(b).ID) }
+		for _, s := range slices.SortedFunc(maps.Keys(k.deaths), earlier) {
+			d := k.deaths[s]
+			dst = record.AppendDeath(dst, k.At(s).ID, d.At, d.Holder)
+		}
+	}
+	return dst
 }
 
 // hash writes the sessions that the log knows.

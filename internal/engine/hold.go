@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -63,15 +62,17 @@ func (e *Engine) recordHold(h held) uint64 {
 }
 
 func appendHold(dst []byte, h held, l *lock) []byte {
+	r := holdOf(h, l)
+	return record.AppendHold(dst, &r)
+}
+
+// holdOf returns what the log knows of a take.
+func holdOf(h held, l *lock) record.Held {
 	t := l.owner
-	visible := int64(0)
-	if l.put {
-		visible = max(l.visible, 1)
-	}
-	return record.AppendHold(dst, &record.Held{
+	return record.Held{
 		Txn: t.id, Entry: h.id, Kind: h.k.id, Session: t.by.Session, Call: t.by.Number, Since: l.since, Until: t.expires,
-		Visible: visible, Volatile: t.volatile, Holder: t.holder,
-	})
+		Visible: l.putAt(), Volatile: t.volatile, Holder: t.holder,
+	}
 }
 
 // spoil notes that t has done more than take, so that it ends with a restart.
@@ -79,6 +80,7 @@ func (e *Engine) spoil(t *transaction) {
 	if t.volatile || e.store.Following {
 		return
 	}
+	e.keepTerms(t)
 	if t.volatile = true; t.holds > 0 {
 		e.change()
 		e.Log = record.AppendID(e.Log, record.Volatile, t.id)
@@ -231,27 +233,6 @@ func (e *Engine) endVolatile() {
 	}
 }
 
-// appendHolds appends what the log knows of an open transaction.
-func (e *Engine) appendHolds(dst []byte, t *transaction) []byte {
-	for _, h := range t.taken {
-		if h.takenBy(t) && h.k.locks[h.s].logged {
-			dst = appendHold(dst, h, h.k.locks[h.s])
-		}
-	}
-	return dst
-}
-
-// appendDeaths appends which entries have had holders that vanished.
-func (e *Engine) appendDeaths(dst []byte) []byte {
-	for _, k := range e.kinds {
-		for _, s := range slices.SortedFunc(maps.Keys(k.deaths), func(a, b slot) int { return compareIDs(k, a, b) }) {
-			d := k.deaths[s]
-			dst = record.AppendDeath(dst, k.At(s).ID, d.At, d.Holder)
-		}
-	}
-	return dst
-}
-
 // applyHold takes over that a transaction, which may be new, has taken an entry, or what has changed of that.
 func (e *Engine) applyHold(r *record.Record) error {
 	p, ok := e.store.Find(r.Entry)
@@ -277,6 +258,8 @@ func (e *Engine) applyHold(r *record.Record) error {
 	default:
 		return errState
 	}
+	e.keepImage(k, s)
+	e.keepTerms(t)
 	l := k.locks[s]
 	l.since, l.put, l.visible, t.volatile = r.Time, r.Visible != 0, r.Visible, r.Volatile
 	e.setTxnExpiry(t, r.Expires)
@@ -288,6 +271,7 @@ func (e *Engine) applyVolatile(r *record.Record) error {
 	if t == nil {
 		return errAbsent
 	}
+	e.keepTerms(t)
 	t.volatile = true
 	return nil
 }
@@ -338,5 +322,3 @@ func (e *Engine) unhold(k *kind, s slot) {
 		delete(e.txns, t.id)
 	}
 }
-
-func compareIDs(k *kind, a, b slot) int { return cmp.Compare(k.At(a).ID, k.At(b).ID) }

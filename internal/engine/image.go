@@ -2,24 +2,28 @@ package engine
 
 import (
 	"encoding/binary"
-	"maps"
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Image is a picture of the state at one moment, taken while the state goes on to change: a sequence of records, from which Load makes
-// the same state. It is drawn a few entries at a time. An entry that is about to change, or to go, before it was drawn is drawn first;
-// entries that came later are left out. So no call has to wait for more than one step.
+// Image is a picture of the state at one moment, taken while the state goes on to change: a sequence of records, from
+// which Load makes the same state. It is drawn in steps, a few entries, registrations or sessions in each. What is
+// about to change, or to go, before it was drawn is drawn first; what came later is left out. So no call waits for
+// more than one step.
 type Image struct {
-	e       *Engine
-	lsn     uint64
-	last    []slot // that was in use when it was begun, of each kind that there was
-	kind    int    // being drawn
-	next    slot
+	e   *Engine
+	lsn uint64
+
+	// What is left to draw.
+	registrations walk[*registration]
+	sessions      walk[*session]
+	kind          int
+	next          slot   // of kind
+	last          []slot // that was in use when the image was begun, of each kind that there was
+	fates         fates  // as they were
+
 	buf     []byte // drawn, and not handed over
-	tail    []byte // what comes after the entries
-	fates   fates  // as they were, what is not drawn of them
 	records uint64
 	done    bool
 }
@@ -32,13 +36,13 @@ func (e *Engine) BeginImage() *Image {
 	if e.images++; e.images == 0 {
 		e.forgetImages()
 	}
-	m := &Image{e: e, lsn: e.lsn, next: 1}
+	m := &Image{e: e, lsn: e.lsn, next: 1, fates: fates{e.fates.first, slices.Clone(e.fates.pages)}}
+	m.registrations, m.sessions = newWalk(&e.enrolled), newWalk(&e.sessions.enrolled)
 	for _, k := range e.kinds {
 		m.last = append(m.last, k.Top())
 	}
 	e.image = m
-	m.fates = fates{e.fates.first, slices.Clone(e.fates.pages)}
-	m.drawRest()
+	m.drawFew()
 	return m
 }
 
@@ -49,6 +53,15 @@ func (e *Engine) forgetImages() {
 		if p != nil {
 			p.imaged = 0
 		}
+	}
+	for _, t := range e.txns {
+		t.imaged = 0
+	}
+	for _, r := range e.enrolled {
+		r.imaged = 0
+	}
+	for _, s := range e.sessions.enrolled {
+		s.imaged = 0
 	}
 	for _, k := range e.kinds {
 		for s := slot(1); s <= k.Top(); s++ {
@@ -62,74 +75,67 @@ func (m *Image) Close() {
 	if m.e.image == m {
 		m.e.image = nil
 	}
-	m.buf, m.tail = nil, nil
+	m.buf = nil
 }
 
-// Draw draws up to about n more entries and appends the records to dst. done tells that these were the last.
+// drawnBytes is how many bytes one step draws, and part of what it draws last.
+const drawnBytes = 256 << 10
+
+// Draw draws about n more entries, registrations, sessions or pages of fates, fewer if they are large, and appends the
+// records to dst. done tells that these were the last.
 func (m *Image) Draw(dst []byte, n int) (_ []byte, done bool) {
-	e := m.e
-	for ; n > 0 && m.kind < len(m.last); n-- {
-		k := e.kinds[m.kind]
-		if m.next > min(m.last[m.kind], k.Top()) { // there are fewer if all have gone meanwhile
-			m.kind, m.next = m.kind+1, 1
-			continue
-		}
-		e.keepImage(k, m.next)
-		m.next++
-	}
-	if m.kind == len(m.last) {
-		m.drawFates(n)
-	}
-	if m.kind == len(m.last) && len(m.fates.pages) == 0 && !m.done {
-		m.done = true
-		m.buf = append(m.buf, m.tail...)
-		m.buf = record.AppendEnded(m.buf, m.records)
+	for enough := len(m.buf) + drawnBytes; n > 0 && !m.done && len(m.buf) < enough; n-- {
+		m.drawNext()
 	}
 	dst = append(dst, m.buf...)
 	m.buf = m.buf[:0]
 	return dst, m.done
 }
 
-// keepImage draws the entry in slot s if an image is being made that has to show it and does not yet.
-func (e *Engine) keepImage(k *kind, s slot) {
-	m := e.image
-	if m == nil {
+func (m *Image) drawNext() {
+	if r, ok := m.registrations.next(); ok {
+		m.e.keepRegistration(r)
 		return
 	}
-	en := k.At(s)
-	if en.Imaged == e.images {
+	if s, ok := m.sessions.next(); ok {
+		m.e.keepSession(s)
 		return
 	}
-	en.Imaged = e.images
-	if en.ID == 0 || en.State == written {
-		return
+	switch {
+	case m.kind < len(m.last):
+		m.drawSlot()
+	case len(m.fates.pages) > 0:
+		m.drawFates()
+	default:
+		m.done = true
+		m.buf = record.AppendEnded(m.buf, m.records)
 	}
-	row, version, visible := k.Row(s), en.Version, int64(0)
-	if l := k.locks[s]; l != nil && en.State == changed {
-		row, version = k.oldRow(e, l), version-1
-	}
-	if en.State == delayed {
-		visible = k.later[s]
-	}
-	m.buf = record.AppendEntry(m.buf, en.ID, k.id, en.Expires, visible, en.Order, version, en.Attempts, row)
-	m.records++
 }
 
-// drawFates draws the next n pages of the fates.
-func (m *Image) drawFates(n int) {
+// drawSlot draws the next entry, or passes to the next kind.
+func (m *Image) drawSlot() {
+	k := m.e.kinds[m.kind]
+	if m.next > min(m.last[m.kind], k.Top()) { // there are fewer if all have gone meanwhile
+		m.kind, m.next = m.kind+1, 1
+		return
+	}
+	m.e.keepImage(k, m.next)
+	m.next++
+}
+
+// drawFates draws the next page of the fates.
+func (m *Image) drawFates() {
 	f := &m.fates
-	for ; n > 0 && len(f.pages) > 0; n-- {
-		if p := f.pages[0]; p != nil {
-			m.buf = record.AppendFates(m.buf, f.first, p.append(nil))
-			m.records++
-		}
-		f.pages = f.pages[1:]
-		f.first++
+	if p := f.pages[0]; p != nil {
+		m.buf = record.AppendFates(m.buf, f.first, p.append(nil))
+		m.records++
 	}
+	f.pages = f.pages[1:]
+	f.first++
 }
 
-// drawRest draws everything but the entries.
-func (m *Image) drawRest() {
+// drawFew draws what there are few of.
+func (m *Image) drawFew() {
 	e := m.e
 	m.buf = record.AppendCounters(m.buf, e.appendCounters(nil))
 	m.records = 1 + uint64(len(e.kinds))
@@ -144,40 +150,12 @@ func (m *Image) drawRest() {
 			m.records++
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
-		if r := e.registrations[id]; r.txn == nil {
-			m.buf = record.AppendListener(m.buf, id, uint64(r.on), r.seq, r.expires, appendTemplates(nil, r.query.Templates))
-			m.records++
-		}
+	for _, t := range e.prepared() {
+		m.buf = appendPrepare(m.buf, t)
 	}
-	m.drawSessions()
-	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
-		if t := e.txns[number]; t.prepared {
-			m.tail = e.appendPrepared(m.tail, t)
-		} else if t.holds > 0 {
-			m.tail = e.appendHolds(m.tail, t)
-		}
-	}
-	m.tail = e.appendDeaths(m.tail)
 	for _, d := range e.Decisions() {
 		m.buf = record.AppendDecide(m.buf, d.Number, appendAddresses(nil, d.Participants))
 		m.records++
-	}
-}
-
-func (m *Image) drawSessions() {
-	ss := &m.e.sessions
-	for _, id := range slices.Sorted(maps.Keys(ss.byID)) {
-		s := ss.byID[id]
-		if !s.logged {
-			continue
-		}
-		m.buf = record.AppendSession(m.buf, id, binary.LittleEndian.AppendUint64(slices.Clone(s.client[:]), s.lost))
-		m.records++
-		for x, ok := s.kept.at(s.kept.first()); ok; x, ok = s.kept.at(x.next) {
-			m.buf = record.AppendOutcome(m.buf, id, byte(x.sort), x.number, x.body)
-			m.records++
-		}
 	}
 }
 

@@ -60,7 +60,7 @@ func (b *busy) step() {
 	if under.IsZero() {
 		by = b.by()
 	}
-	switch b.r.IntN(14) {
+	switch b.r.IntN(18) {
 	case 0, 1, 2, 3:
 		d := call.Draft{Kind: jobKind, Row: appendJob(nil, b.r.IntN(5)), Lease: call.Forever}
 		if b.r.IntN(4) == 0 {
@@ -104,6 +104,44 @@ func (b *busy) step() {
 		if b.r.IntN(20) == 0 {
 			e.Received(b.now, b.session, e.LSN()-uint64(b.r.IntN(3)))
 		}
+	case 14:
+		q := byKey(b.r.IntN(5), true)
+		q.Begin, q.Lease, q.By, q.Max = true, int64(1+b.r.IntN(100))<<tickShift, b.by(), 1+b.r.IntN(4)
+		if r := e.Find(b.now, q); r.Err == nil {
+			id := txn.ID{Number: r.Grants[0].ID}
+			b.txns, b.taken[id] = append(b.txns, id), r.Entries[0].ID
+		}
+	case 15:
+		if !under.IsZero() {
+			e.Rollback(b.now, under, []uint64{b.taken[under]})
+		}
+	case 16:
+		if under.Space == "" {
+			e.Renew(b.now, b.by(), int64(1+b.r.IntN(100))<<tickShift, []uint64{under.Number})
+		}
+	case 17:
+		b.change(under)
+	}
+}
+
+// change changes what rarely changes: sessions, registrations, and who holds something.
+func (b *busy) change(under txn.ID) {
+	switch e := b.e; b.r.IntN(4) {
+	case 0:
+		e.Lose(b.now, under.Number)
+	case 1:
+		b.session, _ = e.OpenSession(call.Client{byte(b.r.IntN(6))}, 0)
+	case 2:
+		if b.r.IntN(4) == 0 {
+			e.EndSession(b.now, b.session, b.r.IntN(2) == 0)
+			b.session, _ = e.OpenSession(call.Client{1}, 0)
+		}
+	case 3:
+		for id := range e.Registrations() {
+			b.ids = append(b.ids, id)
+		}
+		slices.Sort(b.ids)
+		b.ids = slices.Compact(b.ids)
 	}
 }
 
@@ -139,8 +177,8 @@ func TestImage_ShowsOneMoment(t *testing.T) {
 					b.step()
 				}
 				log := len(b.e.Log)
-				want := b.e.Hash()
-				require.Equal(t, dump(b.e), dump(applied(t, b.e.Log)), "the log tells the state")
+				want, shown := b.e.Hash(), dump(b.e)
+				require.Equal(t, shown, dump(applied(t, b.e.Log)), "the log tells the state")
 				require.Equal(t, want, applied(t, b.e.Log).Hash())
 				m := b.e.BeginImage()
 				var image []byte
@@ -152,8 +190,10 @@ func TestImage_ShowsOneMoment(t *testing.T) {
 				}
 				m.Close()
 				e := loaded(t, image)
+				require.Equal(t, shown, dump(e))
 				require.Equal(t, want, e.Hash())
 				require.NoError(t, e.Apply(b.e.Log[log:]), "what follows in the log fits")
+				require.Equal(t, dump(b.e), dump(e))
 				require.Equal(t, b.e.Hash(), e.Hash())
 			}
 		})

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -16,13 +17,26 @@ import (
 type Loading struct {
 	e       *Engine
 	free    [][]slot // by KindID-1
-	tail    []byte   // records that need all entries
+	tail    []later  // that need all entries
 	records uint64
 	ended   bool
 }
 
 // Load begins to make e, which must be empty, what an image shows.
 func (e *Engine) Load() *Loading { return &Loading{e: e} }
+
+// later is a record that is applied when all entries are there: in the order in which entries were taken, as far as
+// that is known, then in that of their identities. So what a branch has written gets its places in the right order,
+// and the releases of a transaction that ends find what it has taken in about their own order. Prepare comes first.
+type later struct {
+	time   int64
+	entry  uint64
+	record []byte
+}
+
+func (a later) compare(b later) int {
+	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.entry, b.entry))
+}
 
 // Add takes over whole records of the image. It returns an error that wraps record.ErrCorrupt.
 func (l *Loading) Add(records []byte) error {
@@ -52,9 +66,6 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 		return errPlace
 	}
 	switch r.Op {
-	case record.Prepare, record.StageTake, record.Stage, record.StageChange, record.Hold, record.Death:
-		l.tail = append(l.tail, raw...)
-		return nil
 	case record.Clock:
 		return e.apply(r)
 	case record.Ended:
@@ -62,6 +73,11 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 		if r.Count != l.records {
 			return errShort
 		}
+		return nil
+	case record.Death:
+		return e.applyDeath(r)
+	case record.Prepare, record.StageTake, record.Stage, record.StageChange, record.Hold:
+		l.tail = append(l.tail, later{r.Time, r.Entry, bytes.Clone(raw)})
 		return nil
 	}
 	l.records++
@@ -160,8 +176,14 @@ func (l *Loading) Finish() error {
 	if len(l.tail) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(l.tail, later.compare)
+	var tail []byte
+	for _, r := range l.tail {
+		tail = append(tail, r.record...)
+	}
+	l.tail = nil
 	lsn := e.lsn
-	err := e.Apply(l.tail)
+	err := e.Apply(tail)
 	e.lsn = lsn
 	return err
 }

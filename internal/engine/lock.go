@@ -28,6 +28,14 @@ type lock struct {
 	put     bool  // the entry was deferred: the commit of the take puts it back
 }
 
+// putAt returns when the entry will be visible that was deferred, and 0 for one that was not.
+func (l *lock) putAt() int64 {
+	if !l.put {
+		return 0
+	}
+	return max(l.visible, 1)
+}
+
 // held names an entry that a transaction has locked; it may be gone, and its slot hold another one.
 type held struct {
 	k  *kind
@@ -110,6 +118,7 @@ func (e *Engine) share(t *transaction, k *kind, s slot) {
 
 // seize gives t a take lock on an entry that it may take. One that it has written is gone for good.
 func (e *Engine) seize(t *transaction, k *kind, s slot) {
+	e.keepImage(k, s)
 	h := held{k, s, k.At(s).ID}
 	before := k.At(s).State
 	switch before {

@@ -79,6 +79,9 @@ func (e *Engine) unbind(k *kind) {
 			for class := range b.of {
 				for _, n := range b.all(class) {
 					if n.template.Named == nil {
+						if n.listener != nil {
+							e.keepRegistration(n.listener)
+						}
 						n.template.Named = &call.Named{
 							Template: template.Template{Kind: k.schema.Kind, Conds: n.conds, Fields: k.schema.Fields}, Order: n.order(),
 						}
@@ -124,6 +127,7 @@ func (e *Engine) rebind(name string) {
 	}
 	slices.SortFunc(listeners, func(a, b *registration) int { return cmp.Compare(a.id, b.id) })
 	for _, r := range slices.Compact(listeners) {
+		e.keepRegistration(r)
 		e.unfileAll(r.nodes)
 		e.bindListeners(r.query)
 		e.fileAll(r.nodes, r.query, nil, r)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"maps"
@@ -84,8 +85,9 @@ func (e *Engine) Prepare(now int64, id txn.ID) call.Result {
 		}
 	}
 	t.registrations = nil
+	e.keepLocked(t)
 	e.change()
-	e.Log = e.appendPrepared(e.Log, t)
+	e.Log = appendPrepared(e.Log, t)
 	e.setTxnExpiry(t, call.Forever)
 	t.prepared = true
 	e.unshare(t)
@@ -95,31 +97,36 @@ func (e *Engine) Prepare(now int64, id txn.ID) call.Result {
 }
 
 // appendPrepared appends the records of what t will do.
-func (e *Engine) appendPrepared(dst []byte, t *transaction) []byte {
-	name := binary.AppendUvarint(nil, t.name.Number)
-	dst = record.AppendPrepare(dst, t.id, append(name, t.name.Space...))
+func appendPrepared(dst []byte, t *transaction) []byte {
+	dst = appendPrepare(dst, t)
 	for _, h := range t.own {
-		if !h.ownedBy(t) {
-			continue
-		}
-		en := h.k.At(h.s)
-		if en.State == changed {
-			dst = record.AppendStageChange(dst, t.id, h.id, h.k.Row(h.s))
-		} else {
-			dst = record.AppendStage(dst, t.id, h.id, h.k.id, en.Expires, h.k.locks[h.s].visible, h.k.Row(h.s))
+		if h.ownedBy(t) {
+			dst = appendStaged(dst, t, h)
 		}
 	}
 	for _, h := range t.taken {
 		if h.takenBy(t) {
-			l := h.k.locks[h.s]
-			visible := int64(0)
-			if l.put {
-				visible = max(l.visible, 1)
-			}
-			dst = record.AppendStageTake(dst, t.id, h.id, visible)
+			dst = appendStaged(dst, t, h)
 		}
 	}
 	return dst
+}
+
+func appendPrepare(dst []byte, t *transaction) []byte {
+	name := binary.AppendUvarint(nil, t.name.Number)
+	return record.AppendPrepare(dst, t.id, append(name, t.name.Space...))
+}
+
+// appendStaged appends the record of what t will do to an entry that it has locked.
+func appendStaged(dst []byte, t *transaction, h held) []byte {
+	en, l := h.k.At(h.s), h.k.locks[h.s]
+	switch en.State {
+	case changed:
+		return record.AppendStageChange(dst, t.id, h.id, h.k.Row(h.s))
+	case taken:
+		return record.AppendStageTake(dst, t.id, h.id, l.putAt())
+	}
+	return record.AppendStage(dst, t.id, h.id, h.k.id, en.Expires, l.visible, h.k.Row(h.s))
 }
 
 // Decide is Commit of a transaction whose branches, in the given partitions, have prepared: with it the decision is recorded, for them to ask.
@@ -197,12 +204,21 @@ func (e *Engine) Outcome(now int64, number uint64) call.Result {
 // Prepared returns the prepared branches, in the order in which they were made.
 func (e *Engine) Prepared() []txn.ID {
 	var ids []txn.ID
-	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
-		if t := e.txns[number]; t.prepared {
-			ids = append(ids, t.name)
-		}
+	for _, t := range e.prepared() {
+		ids = append(ids, t.name)
 	}
 	return ids
+}
+
+// prepared returns the prepared branches by number.
+func (e *Engine) prepared() (ts []*transaction) {
+	for _, number := range e.branches {
+		if t := e.txns[number]; t.prepared {
+			ts = append(ts, t)
+		}
+	}
+	slices.SortFunc(ts, func(a, b *transaction) int { return cmp.Compare(a.id, b.id) })
+	return ts
 }
 
 // Decisions returns the decisions that were not forgotten, in the order of the transactions.

@@ -59,14 +59,17 @@ func (e *Engine) newRegistration(t *transaction, q *call.Query, on call.EventSet
 }
 
 func (e *Engine) register(id uint64, q *call.Query, on call.EventSet, expires int64) *registration {
-	r := &registration{id: id, query: q, on: on, nodes: make([]node, len(q.Templates))}
+	r := &registration{id: id, query: q, on: on, nodes: make([]node, len(q.Templates)), imaged: e.images}
 	e.fileAll(r.nodes, q, nil, r)
 	e.registrations[id] = r
+	e.enrolled.add(r)
 	e.watched += int64(q.Weight())
 	e.want(on, 1)
 	e.setRegistrationExpiry(r, expires)
 	return r
 }
+
+func (r *registration) place() *int { return &r.at }
 
 // want counts registrations by what they are for.
 func (e *Engine) want(on call.EventSet, n int) {
@@ -114,6 +117,7 @@ func (e *Engine) notify(r *registration, v call.View, happened call.EventSet) {
 	default:
 		e.Log = record.AppendTell(e.Log, r.id, byte(what), v.ID, v.Kind, v.Version, v.Attempts, v.Row)
 	}
+	e.keepRegistration(r)
 	r.seq++
 	e.Events = append(e.Events, call.Event{Registration: r.id, Seq: r.seq, Type: what, Entry: v})
 }
@@ -132,6 +136,7 @@ func (e *Engine) Restarted(now int64) {
 		}
 		e.change()
 		e.Log = record.AppendTell(e.Log, id, byte(call.Gap), 0, 0, 0, 0, nil)
+		e.keepRegistration(r)
 		r.seq++
 		e.Events = append(e.Events, call.Event{Registration: id, Seq: r.seq, Type: call.Gap})
 	}
@@ -139,6 +144,7 @@ func (e *Engine) Restarted(now int64) {
 
 // setRegistrationExpiry moves the end of r. One that is filed under an earlier tick is filed anew when that has come: so renewing often takes no memory.
 func (e *Engine) setRegistrationExpiry(r *registration, expires int64) {
+	e.keepRegistration(r)
 	r.expires = expires
 	tick := expires >> tickShift
 	if expires == call.Forever || r.filed != 0 && r.filed <= tick {
@@ -158,8 +164,10 @@ func (e *Engine) unregister(r *registration, why record.Reason) {
 }
 
 func (e *Engine) forget(r *registration) {
+	e.keepRegistration(r)
 	e.unfileAll(r.nodes)
 	delete(e.registrations, r.id)
+	e.enrolled.remove(r)
 	e.watched -= int64(r.query.Weight())
 	e.want(r.on, -1)
 	e.Ended = append(e.Ended, r.id)

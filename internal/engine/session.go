@@ -15,14 +15,19 @@ type session struct {
 	kept   outcomes
 
 	all    *sessions
-	weighs int64 // the bytes that all.bytes counts for it
+	weighs int64  // the bytes that all.bytes counts for it
+	at     int    // place in all.enrolled
+	imaged uint16 // the last image that need not show it any more
 }
+
+func (s *session) place() *int { return &s.at }
 
 // sessions are the sessions of all clients.
 type sessions struct {
 	byID     map[uint64]*session
 	byClient map[call.Client]*session
-	last     *session // the one that was used last, or nil
+	enrolled roll[*session] // all of them
+	last     *session       // the one that was used last, or nil
 	lastID   uint64
 	expired  uint64 // the highest number of a session that has ended although its client may come back
 	bytes    int64  // that all of them take
@@ -56,6 +61,7 @@ func (e *Engine) EndSession(now int64, id uint64, goodbye bool) {
 		e.change()
 		e.Log = record.AppendEndSession(e.Log, id, why)
 	}
+	e.keepSession(s)
 	e.sessions.end(s, why)
 }
 
@@ -67,6 +73,7 @@ func (e *Engine) Received(now int64, id, lsn uint64) {
 		return
 	}
 	if n := s.kept.until(lsn); n > 0 {
+		e.keepSession(s)
 		e.change()
 		e.Log = record.AppendReceived(e.Log, id, uint64(n))
 		s.received(n)
@@ -103,6 +110,7 @@ func (ss *sessions) add(id uint64, client call.Client) *session {
 	s := &session{id: id, client: client, all: ss}
 	s.weigh(sessionBytes)
 	ss.byID[id], ss.byClient[client] = s, s
+	ss.enrolled.add(s)
 	ss.lastID = max(ss.lastID, id)
 	return s
 }
@@ -110,6 +118,7 @@ func (ss *sessions) add(id uint64, client call.Client) *session {
 func (ss *sessions) end(s *session, why record.Reason) {
 	delete(ss.byID, s.id)
 	delete(ss.byClient, s.client)
+	ss.enrolled.remove(s)
 	s.weigh(0)
 	ss.last = nil
 	if s.logged && why == record.Expired {
@@ -137,7 +146,10 @@ func (e *Engine) recording(by call.Request) *session {
 		return nil
 	}
 	s := e.sessions.find(by.Session)
-	if s != nil && !s.logged {
+	if s == nil {
+		return nil
+	}
+	if e.keepSession(s); !s.logged {
 		s.logged = true
 		e.change()
 		e.Log = record.AppendSession(e.Log, s.id, s.client[:])
@@ -231,7 +243,8 @@ func (e *Engine) applySession(r *record.Record) error {
 	if e.sessions.byID[r.ID] != nil || e.sessions.byClient[client] != nil {
 		return errPresent
 	}
-	e.sessions.add(r.ID, client).logged = true
+	s := e.sessions.add(r.ID, client)
+	s.logged, s.imaged = true, e.images
 	return nil
 }
 
@@ -241,6 +254,7 @@ func (e *Engine) applyOutcome(r *record.Record) error {
 	if s == nil {
 		return errAbsent
 	}
+	e.keepSession(s)
 	switch r.Op {
 	case record.EndSession:
 		e.sessions.end(s, r.Reason)
@@ -266,6 +280,7 @@ func (e *Engine) applyTake(r *record.Record, v call.View) error {
 	if s == nil {
 		return errAbsent
 	}
+	e.keepSession(s)
 	s.took(e.lsn, r.Number, v, r.Op == record.TakeMore)
 	return nil
 }

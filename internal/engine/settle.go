@@ -60,6 +60,7 @@ func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 		if !h.ownedBy(t) {
 			continue
 		}
+		e.keepImage(h.k, h.s)
 		if h.k.At(h.s).State == changed {
 			e.restore(h)
 			e.release(h, again.butTo(t))
@@ -76,11 +77,13 @@ func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 		case !h.takenBy(t):
 		case among(keep, h.id):
 			if l := h.k.locks[h.s]; l.put {
+				e.keepImage(h.k, h.s)
 				l.put, l.visible = false, 0
 				e.recordHold(h)
 			}
 			kept = append(kept, h)
 		default:
+			e.keepImage(h.k, h.s)
 			e.recordRelease(h, reason)
 			e.release(h, again)
 		}

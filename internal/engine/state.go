@@ -16,8 +16,9 @@ type state struct {
 	byName map[string]call.KindID
 
 	registrations map[uint64]*registration
-	wanted        [16]int // registrations for events of each type
-	watched       int64   // bytes of their queries
+	enrolled      roll[*registration] // the same
+	wanted        [16]int             // registrations for events of each type
+	watched       int64               // bytes of their queries
 
 	txns      map[uint64]*transaction
 	branches  map[txn.ID]uint64        // transactions here that are branches of others, by the names of those

@@ -34,6 +34,9 @@ type transaction struct {
 	tick       int64        // in which its lease ends
 	next, prev *transaction // filed under the same tick
 
+	imaged uint16 // the last image for which was is kept
+	was    terms  // at the moment of that
+
 	waiting       map[*Waiter]struct{} // calls under it that wait
 	registrations []*registration      // that live as long as it does
 	participants  []txn.Address        // that have branches of it
@@ -76,6 +79,7 @@ func (e *Engine) beginTxn(lease int64, by call.Request, holder string) (t *trans
 // linked in, and unfileTxn takes it out.
 func (e *Engine) setTxnExpiry(t *transaction, expires int64) {
 	e.unfileTxn(t)
+	e.keepTerms(t)
 	if t.expires = expires; expires == call.Forever {
 		return
 	}
@@ -257,6 +261,7 @@ func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) call.Res
 	}
 	for _, h := range t.taken {
 		if h.id == entry && h.takenBy(t) {
+			e.keepImage(h.k, h.s)
 			l := h.k.locks[h.s]
 			l.put, l.visible = true, e.until(delay)
 			return call.Result{Depends: max(e.recordHold(h), t.volatileAt)}

@@ -95,6 +95,7 @@ func (k *kind) replace(e *Engine, s slot, row template.Row) {
 // changeUnder changes the row of an entry that t may take.
 func (e *Engine) changeUnder(t *transaction, h held, row template.Row) {
 	k, en := h.k, h.k.At(h.s)
+	e.keepImage(k, h.s)
 	switch en.State {
 	case written, changed:
 		k.SetRow(h.s, row)

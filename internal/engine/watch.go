@@ -39,6 +39,8 @@ type registration struct {
 	txn     *transaction // under which it was made; nil if it is in the log
 	nodes   []node
 	offered uint64 // number of the last offer, so that two matching templates make one event
+	at      int    // place in enrolled
+	imaged  uint16 // the last image that need not show it any more
 }
 
 // node files one template of a waiter or a registration in a bucket.
