@@ -53,6 +53,13 @@ func (c *Coordinator) Recovered(at Address) {
 	})
 }
 
+// Committed reports whether a transaction was committed, as far as its home can tell: false if that does not know yet,
+// or does not serve. It blocks until the log of the home has the decision, or ctx ends.
+func (c *Coordinator) Committed(ctx context.Context, id ID) bool {
+	o, err := c.outcome(ctx, id)
+	return err == nil && o == Committed
+}
+
 // carryOut carries out the decisions that a partition remembers.
 func (c *Coordinator) carryOut(ctx context.Context, at Address) {
 	s := c.parts.At(at)

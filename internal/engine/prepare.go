@@ -201,6 +201,9 @@ func (e *Engine) Outcome(now int64, number uint64) call.Result {
 	return call.Result{Count: OutcomeAborted, Depends: e.lsn}
 }
 
+// Decided reports whether a transaction whose home this is was committed, and that was not forgotten.
+func (e *Engine) Decided(number uint64) bool { return e.decisions[number] != nil }
+
 // Prepared returns the prepared branches, in the order in which they were made.
 func (e *Engine) Prepared() []txn.ID {
 	var ids []txn.ID

@@ -9,7 +9,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Coordinator hears of what it cannot know by itself. Its methods neither wait nor call a partition: a partition's lock may be held.
+// Coordinator hears of what it cannot know by itself. Its methods, but for Committed, neither wait nor call a
+// partition: a partition's lock may be held.
 type Coordinator interface {
 	// Dissolved tells that a transaction with branches elsewhere was aborted in its home.
 	Dissolved(home txn.Address, d txn.Decision)
@@ -17,6 +18,9 @@ type Coordinator interface {
 	Doomed(id txn.ID)
 	// Recovered tells that the partition serves again after its log had failed and was read again.
 	Recovered(at txn.Address)
+	// Committed reports whether a transaction was committed, as far as its home can tell. It calls the home, and may
+	// wait for its log.
+	Committed(ctx context.Context, id txn.ID) bool
 }
 
 var _ Coordinator = (*txn.Coordinator)(nil)
@@ -82,8 +86,11 @@ func (s participant) Dissolve(ctx context.Context, number uint64) error {
 	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.Abort(now, txn.ID{Number: number}) }, nil)
 }
 
-// Outcome implements txn.Home.
+// Outcome implements txn.Home. While the partition is served for reading only a commit is certain.
 func (s participant) Outcome(ctx context.Context, number uint64) (o txn.Outcome, err error) {
+	if s.p.shows(number) {
+		return txn.Committed, nil
+	}
 	err = s.p.await(ctx, func(now int64) call.Result { return s.p.e.Outcome(now, number) },
 		func(r *call.Result) { o = txn.Outcome(r.Count) })
 	return o, err

@@ -326,8 +326,9 @@ func (p *Partition) rebuild() bool {
 			return true
 		}
 		if isFull(err) && p.loadForReading(p.ctx, nil) == nil {
+			decided := p.decided(p.ctx)
 			p.mu.Lock()
-			p.startReading(err)
+			p.startReading(err, decided)
 			p.mu.Unlock()
 			return p.awaitRoom(err)
 		}

@@ -87,7 +87,7 @@ func (d *decision) decide(now int64) call.Result {
 
 // commitBranch commits the branch in b, whose lock is held. The coordinator sees to it that this becomes durable.
 func (d *decision) commitBranch(b *Partition) {
-	if b.err == nil {
+	if b.unreadable() == nil {
 		b.e.CommitBranch(b.clock.now(), d.id)
 		b.finish()
 	}

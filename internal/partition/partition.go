@@ -159,10 +159,12 @@ func (p *Partition) reset(lsn LSN) {
 // meanwhile. It returns ctx's error if that ends first, or what is wrong with the log.
 func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)) error {
 	var cause error
+	var decided []txn.ID
 	if p.cfg.Log != nil {
 		err := p.replay(ctx, progress)
 		if isFull(err) {
 			cause, err = err, p.loadForReading(ctx, progress)
+			decided = p.decided(ctx)
 		}
 		if err != nil {
 			return err
@@ -175,7 +177,7 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 	p.timer = time.AfterFunc(time.Hour, p.expire)
 	switch {
 	case cause != nil:
-		p.startReading(cause)
+		p.startReading(cause, decided)
 		p.done.Go(func() {
 			if p.awaitRoom(cause) {
 				p.commit()

@@ -7,10 +7,15 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // A log without room takes no claim, so its partition cannot serve changes, be it at the start or after an append was refused. It is served for reading until there is room: the state is that of the log, and what
 // the engine does to it by itself, such as to end leases, is not logged. So the state is made anew before changes are served.
+//
+// The transaction of a branch that is prepared in such a log may have been committed, as its client was told. Its home
+// knows, and the branch is committed in memory. The coordinator does not learn of that: the home must not forget the
+// decision before the log of the branch has it.
 
 // lookForRoom is how often a partition that is served for reading looks whether there is room.
 const lookForRoom = time.Second
@@ -38,12 +43,50 @@ func (p *Partition) loadForReading(ctx context.Context, progress func(done, tota
 	return nil
 }
 
-// startReading serves that state for reading, without the transactions that a restart ends. The lock is held.
-func (p *Partition) startReading(cause error) {
+// startReading serves that state for reading, without the transactions that a restart ends, and with those that were
+// decided. The lock is held.
+func (p *Partition) startReading(cause error, decided []txn.ID) {
 	p.reading, p.err = true, fmt.Errorf("%w: the space is served for reading only until there is room: %w", call.ErrLogFull, cause)
 	p.cfg.Logger.Warn("the log has no room: the space is served for reading only", "error", cause)
 	p.e.EndVolatile(p.clock.now())
 	p.finish()
+	p.commitDecided(decided)
+}
+
+// decided asks the homes of the prepared branches, and returns those that were committed. The lock is not held.
+func (p *Partition) decided(ctx context.Context) (ids []txn.ID) {
+	if p.cfg.Txns == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookForRoom)
+	defer cancel()
+	for _, id := range p.prepared() {
+		if p.cfg.Txns.Committed(ctx, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (p *Partition) prepared() []txn.ID {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.e.Prepared()
+}
+
+// commitDecided commits branches in memory. The lock is held.
+func (p *Partition) commitDecided(ids []txn.ID) {
+	for _, id := range ids {
+		p.e.CommitBranch(p.clock.now(), id)
+		p.finish()
+	}
+}
+
+// shows reports whether a transaction that began here was committed, according to a log that is served for reading.
+func (p *Partition) shows(number uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reading && p.e.Decided(number)
 }
 
 // awaitRoom waits until the log has room, and then serves all calls. It reports false if the partition is closed before.
@@ -54,6 +97,7 @@ func (p *Partition) awaitRoom(cause error) bool {
 			return false
 		case <-time.After(lookForRoom):
 		}
+		p.follow()
 	}
 	p.refuse(cause)
 	p.mu.Lock()
@@ -61,6 +105,16 @@ func (p *Partition) awaitRoom(cause error) bool {
 	p.commits.init(&p.mu, p.ripened)
 	p.mu.Unlock()
 	return p.rebuild()
+}
+
+// follow commits what was decided meanwhile, or by a home that could not tell before.
+func (p *Partition) follow() {
+	ids := p.decided(p.ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reading {
+		p.commitDecided(ids)
+	}
 }
 
 // unreadable returns why calls are refused that change nothing; nil if they are not.

@@ -155,3 +155,64 @@ func TestPartition_WhatIsServedForReadingHasNoStaleLocks(t *testing.T) {
 		require.NoError(t, found(2))
 	})
 }
+
+// A transaction over several spaces that has committed is seen in a space that is served for reading, though the log
+// of that has no room for what the commit means there: from then on, after a restart, and when there is room.
+func TestPartition_WhatIsServedForReadingHasWhatWasDecided(t *testing.T) {
+	t.Parallel()
+	for name, full := range map[string][]string{
+		"a branch": {"b"}, "two branches": {"b", "c"}, "home and branches": {"b", "c", "a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t, func() *tape { return new(tape) })
+				defer func() { f.close() }()
+				for _, p := range f.parts {
+					f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
+				}
+				id, err := f.begin()
+				require.NoError(t, err)
+				for _, name := range f.names() {
+					require.NoError(t, f.work(id, name))
+				}
+				fill := func(on bool) {
+					for _, name := range full {
+						f.rooms[name].full.Store(on)
+					}
+				}
+				seen := func() {
+					t.Helper()
+					time.Sleep(10 * time.Second)
+					for _, name := range f.names() {
+						require.True(t, f.has(name, 2), name)
+						require.False(t, f.has(name, 1), name)
+					}
+				}
+				f.tapes["a"].around = func(before bool) {
+					if !before {
+						fill(true) // the decision is stored
+					}
+				}
+				require.NoError(t, f.commit(id))
+				f.tapes["a"].around = nil
+				seen()
+				write := func(c *caller) { f.parts["b"].Write(c, 1, txn.ID{}, call.Request{}, draft(9)) }
+				require.ErrorIs(t, f.do(write).err, call.ErrLogFull)
+
+				f.close()
+				f.start()
+				f.spans.Start(t.Context())
+				seen()
+
+				fill(false)
+				seen()
+				f.ok(write)
+				for _, p := range f.parts {
+					require.Empty(t, p.Participant().Branches())
+					require.Empty(t, p.Participant().Decisions())
+				}
+			})
+		})
+	}
+}

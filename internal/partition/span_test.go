@@ -109,7 +109,8 @@ func (l *tape) Claim(_ context.Context, follows uint64) (record.Group, error) {
 type fleet struct {
 	t     testing.TB
 	parts map[string]*partition.Partition
-	tapes map[string]*tape // empty without logs
+	tapes map[string]*tape  // empty without logs
+	rooms map[string]*roomy // the same
 	spans *partition.Spans
 }
 
@@ -120,20 +121,33 @@ func addresses() []txn.Address { return slices.SortedFunc(maps.Keys(nameOf), txn
 
 // newFleet starts the partitions a, b and c, with tapes made by log unless that is nil. Their kind is the job.
 func newFleet(t testing.TB, log func() *tape) *fleet {
-	f := &fleet{t: t, parts: map[string]*partition.Partition{}, tapes: map[string]*tape{}}
+	f := &fleet{t: t, tapes: map[string]*tape{}, rooms: map[string]*roomy{}}
+	for _, a := range addresses() {
+		if name := nameOf[a]; log != nil {
+			f.tapes[name] = log()
+			f.rooms[name] = &roomy{tape: f.tapes[name]}
+		}
+	}
+	f.start()
+	for _, p := range f.parts {
+		f.ok(func(c *caller) { p.Register(c, 1, job) })
+	}
+	return f
+}
+
+// start starts the partitions, with the logs that there are.
+func (f *fleet) start() {
+	f.parts = map[string]*partition.Partition{}
 	f.spans = partition.NewSpans(func(a txn.Address) *partition.Partition { return f.parts[nameOf[a]] }, addresses, nil)
 	for _, a := range addresses() {
 		name := nameOf[a]
 		cfg := partition.Config{Address: a, Txns: f.spans}
-		if log != nil {
-			f.tapes[name] = log()
-			cfg.Log = f.tapes[name]
+		if log := f.rooms[name]; log != nil {
+			cfg.Log = log
 		}
 		f.parts[name] = partition.New(cfg)
-		require.NoError(t, f.parts[name].Start(context.Background(), nil))
-		f.ok(func(c *caller) { f.parts[name].Register(c, 1, job) })
+		require.NoError(f.t, f.parts[name].Start(context.Background(), nil))
 	}
-	return f
 }
 
 func (f *fleet) close() {
