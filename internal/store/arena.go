@@ -9,7 +9,8 @@ import (
 // pointers, and a row is known by a number. Ten million rows are a few thousand objects to the collector.
 //
 // Sizes are rounded up to classes, four to each power of two, so that at most a fifth is lost. A free unit holds the
-// number of the next free one. A class that becomes empty gives all its blocks but one back.
+// number of the next free one of its block. A block that becomes empty is given back, but for one of each class: so a
+// few rows that stay long keep the memory of their neighbours at most.
 type arena struct {
 	classes [numClasses]class
 	large   [][]byte // rows beyond maxUnit, each on its own
@@ -31,10 +32,20 @@ const (
 type class struct {
 	unit   int  // bytes per row
 	shift  uint // a block holds 1<<shift units
-	blocks [][]byte
-	used   int    // units in use
-	next   uint32 // first unit never used
-	free   uint32 // first free unit + 1; 0 if none
+	blocks []block
+	made   int      // blocks that have memory
+	used   int      // units in use
+	spare  int      // blocks that have memory and nothing in use
+	open   []uint32 // numbers of blocks with room, and of some that have been given back since
+	vacant []uint32 // numbers of blocks without memory
+}
+
+type block struct {
+	data []byte
+	used uint32 // units in use
+	next uint32 // first unit never used
+	free uint32 // first free unit + 1; 0 if none
+	open bool   // it is in class.open
 }
 
 // classOf returns the smallest class whose units hold n bytes.
@@ -108,45 +119,82 @@ func (a *arena) putLarge(row []byte) Ref {
 
 // alloc returns a free unit of c, which is class number n, and by how many bytes the class has grown for it.
 func (c *class) alloc(n int) (u uint32, grown int) {
-	c.used++
-	if c.free != 0 {
-		u := c.free - 1
-		c.free = binary.LittleEndian.Uint32(c.at(u))
-		return u, 0
+	for len(c.open) > 0 {
+		i := c.open[len(c.open)-1]
+		if b := &c.blocks[i]; b.data != nil && b.used < 1<<c.shift {
+			return c.take(i), 0
+		}
+		c.blocks[i].open = false
+		c.open = c.open[:len(c.open)-1]
 	}
 	if c.unit == 0 {
 		c.unit = unitOf(n)
 		c.shift = uint(bits.Len(uint(max(blockBytes/c.unit, 2))) - 1)
 	}
-	u = c.next
-	if int(u>>c.shift) == len(c.blocks) {
-		grown = c.unit << c.shift
-		c.blocks = append(c.blocks, make([]byte, grown))
+	i := uint32(len(c.blocks))
+	if v := len(c.vacant); v > 0 {
+		i, c.vacant = c.vacant[v-1], c.vacant[:v-1]
+	} else {
+		c.blocks = append(c.blocks, block{})
 	}
-	c.next++
-	return u, grown
+	grown = c.unit << c.shift
+	c.blocks[i] = block{data: make([]byte, grown), open: true}
+	c.open = append(c.open, i)
+	c.made++
+	c.spare++
+	return c.take(i), grown
+}
+
+// take takes a unit of block i, which has room.
+func (c *class) take(i uint32) uint32 {
+	b := &c.blocks[i]
+	if b.used == 0 {
+		c.spare--
+	}
+	c.used++
+	b.used++
+	u := i<<c.shift + b.next
+	if b.free != 0 {
+		u = b.free - 1
+		b.free = binary.LittleEndian.Uint32(c.at(u))
+	} else {
+		b.next++
+	}
+	return u
 }
 
 // unused returns how many units there are that hold nothing.
-func (c *class) unused() int { return len(c.blocks)<<c.shift - c.used }
+func (c *class) unused() int { return c.made<<c.shift - c.used }
 
 // at returns the bytes of unit u.
 func (c *class) at(u uint32) []byte {
 	off := int(u&(1<<c.shift-1)) * c.unit
-	return c.blocks[u>>c.shift][off : off+c.unit : off+c.unit]
+	return c.blocks[u>>c.shift].data[off : off+c.unit : off+c.unit]
 }
 
-// release frees a unit, and returns the bytes of the blocks that are given back.
+// release frees a unit, and returns the bytes of the block that is given back, if one is.
 func (c *class) release(u uint32) (shrunk int) {
-	if c.used--; c.used == 0 {
-		shrunk = (len(c.blocks) - 1) * c.unit << c.shift
-		clear(c.blocks[1:])
-		c.blocks, c.next, c.free = c.blocks[:1], 0, 0
-		return shrunk
+	i := u >> c.shift
+	b := &c.blocks[i]
+	binary.LittleEndian.PutUint32(c.at(u), b.free)
+	b.free = u + 1
+	b.used--
+	c.used--
+	if !b.open {
+		b.open = true
+		c.open = append(c.open, i)
 	}
-	binary.LittleEndian.PutUint32(c.at(u), c.free)
-	c.free = u + 1
-	return 0
+	switch {
+	case b.used > 0:
+		return 0
+	case c.spare == 0:
+		c.spare++
+		return 0
+	}
+	*b = block{open: b.open} // the class has a spare one
+	c.vacant = append(c.vacant, i)
+	c.made--
+	return c.unit << c.shift
 }
 
 // fits reports whether there is a unit for a row of n bytes that is in use for nothing else.

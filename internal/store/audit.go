@@ -31,7 +31,9 @@ func (st *Store) Audit(tables ...*Table) error {
 func (a *arena) size() (n int64) {
 	for i := range a.classes {
 		c := &a.classes[i]
-		n += int64(len(c.blocks) * c.unit << c.shift)
+		for j := range c.blocks {
+			n += int64(len(c.blocks[j].data))
+		}
 	}
 	for _, row := range a.large {
 		n += int64(len(row))
