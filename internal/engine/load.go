@@ -17,6 +17,7 @@ import (
 type Loading struct {
 	e       *Engine
 	free    [][]slot // by KindID-1
+	indexes [][]byte // records of indexes, which are built beside the calls once all entries are there
 	tail    []later  // that need all entries
 	records uint64
 	ended   bool
@@ -84,7 +85,10 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 	switch r.Op {
 	case record.Counters:
 		return l.counters(r.Body)
-	case record.Kind, record.Drop, record.Index, record.Decide:
+	case record.Index:
+		l.indexes = append(l.indexes, bytes.Clone(raw))
+		return nil
+	case record.Kind, record.Drop, record.Decide:
 		return e.apply(r)
 	case record.Entry:
 		return l.entry(r)
@@ -173,15 +177,14 @@ func (l *Loading) Finish() error {
 		k.changed, k.removed = e.lsn, e.lsn
 	}
 	l.free = nil
-	if len(l.tail) == 0 {
-		return nil
-	}
 	slices.SortStableFunc(l.tail, later.compare)
-	var tail []byte
+	tail := bytes.Join(l.indexes, nil)
 	for _, r := range l.tail {
 		tail = append(tail, r.record...)
 	}
-	l.tail = nil
+	if l.indexes, l.tail = nil, nil; len(tail) == 0 {
+		return nil
+	}
 	lsn := e.lsn
 	err := e.Apply(tail)
 	e.lsn = lsn
