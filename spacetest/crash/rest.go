@@ -66,8 +66,13 @@ func (r *resting) stopListener(ctx context.Context) error {
 	}
 	heard := make(chan error, 1)
 	go func() { heard <- r.clients.stop(listener) }()
-	for {
-		if _, err := space.Write(ctx, r.client, job{N: sentinel}); err != nil {
+	for began := time.Now(); ; {
+		_, err := space.Write(ctx, r.client, job{N: sentinel})
+		if errors.Is(err, space.ErrUnavailable) && time.Since(began) < patience { // the disk was full until now
+			pause(ctx, 50*time.Millisecond)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		select {
@@ -117,7 +122,8 @@ func (r *resting) connect(ctx context.Context) (err error) {
 	return nil
 }
 
-// restart ends the transactions that killed clients have left open, and waits for the ends of leases and delays.
+// restart kills the server and starts it again, waits for the ends of leases and delays, and ends the transactions that
+// killed clients have left open.
 func (r *resting) restart(ctx context.Context) error {
 	if err := r.server.kill(); err != nil {
 		return err
@@ -126,7 +132,32 @@ func (r *resting) restart(ctx context.Context) error {
 		return err
 	}
 	pause(ctx, max(longestLease, longestDelay)+200*time.Millisecond)
-	return r.connect(ctx)
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	return r.endTxns(ctx)
+}
+
+// endTxns aborts the transactions that have taken something. They are those of clients that were killed: the others have
+// come to rest. The server would end them too, but only when it has not heard of their clients for a while.
+func (r *resting) endTxns(ctx context.Context) error {
+	for _, name := range spaceNames {
+		sp := r.client.SpaceNamed(name)
+		q, err := space.Match(ctx, sp, nil)
+		if err != nil {
+			return err
+		}
+		q.Held = true
+		for e, err := range sp.Contents(ctx, q) {
+			if err != nil {
+				return err
+			}
+			if err := space.TxnOf(sp, e.Held.Txn).Abort(ctx); err != nil && !errors.Is(err, space.ErrTxnEnded) {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // drain takes all items of some lanes, oldest first, and records it as any client would.
