@@ -17,7 +17,7 @@ var table = map[string][]string{
 	"internal/store":     {"template"},
 	"internal/engine":    {"template", "txn", "internal/call", "internal/record", "internal/store"},
 	"internal/budget":    {},
-	"internal/partition": {"template", "txn", "internal/call", "internal/record", "internal/engine", "internal/budget"},
+	"internal/partition": {"template", "txn", "internal/backoff", "internal/call", "internal/record", "internal/engine", "internal/budget"},
 	"space":              {"template", "txn", "internal/backoff", "internal/call", "internal/engine", "internal/partition"},
 	"space/work":         {"template", "space"},
 

@@ -86,13 +86,15 @@ func (p *Partition) read(r *reading) {
 	}
 }
 
-// rest waits, unless the partition is closed.
-func (p *Partition) rest(d time.Duration) {
+// rest waits. It returns false if the partition is closed before.
+func (p *Partition) rest(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
 	case <-p.ctx.Done():
+		return false
 	}
 }
 
@@ -159,7 +161,7 @@ func (p *Partition) lose(r *reading, why error) bool {
 func (p *Partition) retry(r *reading) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.current(r) && !p.closed {
+	if p.current(r) && p.role != closed {
 		r.l.reading = nil
 		p.pump(r.l)
 	}

@@ -1,10 +1,8 @@
 package partition
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -50,8 +48,12 @@ type commits struct {
 // sealSize is the size from which on a batch takes no more calls.
 const sealSize = 256 << 10
 
-func (cs *commits) init(mu sync.Locker, ripened func()) {
+// begin has what is noted go to the log from now on.
+func (cs *commits) begin(mu sync.Locker, ripened func()) {
 	cs.logged = true
+	if cs.ripe != nil {
+		return
+	}
 	cs.work.L = mu
 	cs.ripe = time.AfterFunc(time.Hour, ripened)
 	cs.ripe.Stop()
@@ -165,7 +167,7 @@ func (cs *commits) next(e *engine.Engine) *batch {
 
 func (cs *commits) close() {
 	cs.closed = true
-	if cs.logged {
+	if cs.ripe != nil {
 		cs.ripe.Stop()
 		cs.work.Signal()
 	}
@@ -236,15 +238,16 @@ func (p *Partition) End() {
 	p.mu.Unlock()
 }
 
-// commit is the committer: it sends one batch after the other to the log and releases the outcomes that waited for it.
-func (p *Partition) commit() {
+// commit sends one batch after the other to the log, and releases the outcomes that waited for it. It returns why the
+// log has refused one, or nil when the partition is closed and all is committed.
+func (p *Partition) commit() error {
 	for {
 		b := p.nextBatch()
 		if b == nil {
-			return
+			return nil
 		}
-		if err := p.append(b); err != nil && !p.recover(err) {
-			return
+		if err := p.append(b); err != nil {
+			return err
 		}
 	}
 }
@@ -301,68 +304,21 @@ func (p *Partition) append(b *batch) error {
 	return nil
 }
 
-// recover follows a failed append: what was not acknowledged has an unknown outcome, unless the log says that nothing was stored, and
-// the state is rebuilt from the log, which alone knows. It tries until that succeeds, or reports false when the partition is closed.
-func (p *Partition) recover(cause error) bool {
-	p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", cause)
-	p.refuse(cause)
-	return p.rebuild()
-}
-
-// rebuild makes the state from the log, and serves again. It tries until that succeeds, or reports false when the partition is closed.
-func (p *Partition) rebuild() bool {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		select {
-		case <-p.ctx.Done():
-			return false
-		case <-time.After(wait/2 + rand.N(wait)):
-		}
-		p.mu.Lock()
-		p.reset(LSN(p.e.LSN()))
-		p.mu.Unlock()
-		err := p.replay(p.ctx, nil)
-		if err == nil {
-			p.resume()
-			return true
-		}
-		if isFull(err) && p.loadForReading(p.ctx, nil) == nil {
-			decided := p.decided(p.ctx)
-			p.mu.Lock()
-			p.startReading(err, decided)
-			p.mu.Unlock()
-			return p.awaitRoom(err)
-		}
-		if !errors.Is(err, context.Canceled) {
-			p.cfg.Logger.Warn("the state cannot be rebuilt from the log yet", "error", err)
-		}
-	}
-}
-
-// refuse ends everything that is pending and refuses further calls.
-func (p *Partition) refuse(cause error) {
+// stepDown ends everything that is pending, and has the state made anew from the log, which alone knows: what was not
+// acknowledged has an unknown outcome, unless the log says that nothing was stored.
+func (p *Partition) stepDown(cause error) {
 	p.mu.Lock()
-	if p.old == nil { // else the state was being served for reading, and its sessions go on
+	if p.old == nil { // else it was not the primary, and the sessions of before go on
 		p.old = p.e
 	}
-	cs := &p.commits
-	var callers []Caller
-	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
-		if b != nil { // there is none in flight while the partition is served for reading
-			callers = append(callers, b.callers...)
-		}
-	}
-	cs.inFlight, cs.sealed, cs.open, cs.bytes, cs.ripened = nil, nil, batch{}, 0, false
-	if !p.closed {
-		p.err = fmt.Errorf("%w: the log failed and is being read again: %w", unavailable(cause), cause)
+	callers := p.commits.drop()
+	if p.become(starting, fmt.Errorf("%w: the log failed and is being read again: %w", unavailable(cause), cause)) {
 		p.endWaits(p.err)
 	}
-	for _, l := range p.listeners {
-		if l.caller != nil {
-			callers = append(callers, l.caller)
-		}
-		p.part(l)
+	callers = append(callers, p.partAll()...)
+	if p.role == starting {
+		p.reset(LSN(p.e.LSN()))
 	}
-	p.listeners, p.audience, p.overfull, p.eventBytes = nil, nil, nil, 0
 	close(p.failed)
 	p.failed = make(chan struct{})
 	p.mu.Unlock()
@@ -375,6 +331,29 @@ func (p *Partition) refuse(cause error) {
 	}
 }
 
+// drop forgets everything that the log does not have, and returns those who wait for it.
+func (cs *commits) drop() (callers []Caller) {
+	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
+		if b != nil { // there is none in flight while the partition is read-only
+			callers = append(callers, b.callers...)
+		}
+	}
+	cs.inFlight, cs.sealed, cs.open, cs.bytes, cs.ripened = nil, nil, batch{}, 0, false
+	return callers
+}
+
+// partAll forgets all listeners, and returns their callers.
+func (p *Partition) partAll() (callers []Caller) {
+	for _, l := range p.listeners {
+		if l.caller != nil {
+			callers = append(callers, l.caller)
+		}
+		p.part(l)
+	}
+	p.listeners, p.audience, p.overfull, p.eventBytes = nil, nil, nil, 0
+	return callers
+}
+
 // notStored reports whether an append that failed with err has certainly not stored anything.
 func notStored(err error) bool {
 	refused, ok := errors.AsType[interface {
@@ -382,21 +361,4 @@ func notStored(err error) bool {
 		NotStored() bool
 	}](err)
 	return ok && refused.NotStored()
-}
-
-// resume serves again.
-func (p *Partition) resume() {
-	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return
-	}
-	p.e.AdoptSessions(p.old)
-	p.old = nil
-	p.serve()
-	p.mu.Unlock()
-	p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
-	if p.cfg.Txns != nil {
-		p.cfg.Txns.Recovered(p.cfg.Address)
-	}
 }

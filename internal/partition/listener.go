@@ -71,7 +71,7 @@ func (p *Partition) forget(l *listener) {
 
 // pump hands over what is there, and has the log read for what memory does not hold.
 func (p *Partition) pump(l *listener) {
-	for l.caller != nil && !l.full && l.reading == nil && !p.closed {
+	for l.caller != nil && !l.full && l.reading == nil && p.role != closed {
 		switch k := l.backlog.at(l.next); {
 		case k != nil:
 			l.offer(&k.Event, k.lsn, p.settled(l.caller, k.lsn))

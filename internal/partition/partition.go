@@ -77,8 +77,8 @@ type Config struct {
 type Partition struct {
 	cfg    Config
 	cancel context.CancelFunc
-	ctx    context.Context // of recovery and readings; ends with Close
-	done   sync.WaitGroup  // the committer, and readings
+	ctx    context.Context // of roles and readings; ends with Close
+	done   sync.WaitGroup  // run, and readings
 	turns  chan struct{}   // holds an element for each reading that is under way
 
 	kinds atomic.Pointer[kinds]
@@ -86,11 +86,11 @@ type Partition struct {
 
 	mu          mutex
 	e           *engine.Engine
-	old         *engine.Engine // what e was before the log failed; only its sessions are used. nil while serving
-	err         error          // why calls are refused; nil while serving
-	reading     bool           // those that change nothing are not
-	hold        error          // why calls are refused that make the log longer; nil: they are not
-	held        uint64         // how many were
+	old         *engine.Engine // what e was when its calls were last ended; only its sessions are used. nil while primary
+	role        role
+	err         error  // why calls are refused; nil while primary. Those that change nothing are not while readOnly
+	hold        error  // why calls are refused that make the log longer; nil: they are not
+	held        uint64 // how many were
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
 	audience    map[Caller]*listener   // the head of each caller's list
@@ -103,7 +103,6 @@ type Partition struct {
 	result      call.Result // of the current call; here so that it is not allocated for each
 	timer       *time.Timer // fires at armed
 	armed       int64
-	closed      bool
 	failed      chan struct{} // closed, and replaced, when the log fails
 
 	upkeep  upkeep
@@ -155,91 +154,6 @@ func (p *Partition) reset(lsn LSN) {
 	p.commits.empty(p.e)
 }
 
-// Start rebuilds the state from the log, which may take a while, and begins to serve; for reading only as long as the log has no room. progress, if not nil, is called now and then
-// meanwhile. It returns ctx's error if that ends first, or what is wrong with the log.
-func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)) error {
-	var cause error
-	var decided []txn.ID
-	if p.cfg.Log != nil {
-		err := p.replay(ctx, progress)
-		if isFull(err) {
-			cause, err = err, p.loadForReading(ctx, progress)
-			decided = p.decided(ctx)
-		}
-		if err != nil {
-			return err
-		}
-		last, then := p.e.Clock()
-		p.clock.goOn(last, then, p.cfg.Logger)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.timer = time.AfterFunc(time.Hour, p.expire)
-	switch {
-	case cause != nil:
-		p.startReading(cause, decided)
-		p.done.Go(func() {
-			if p.awaitRoom(cause) {
-				p.commit()
-			}
-		})
-		return nil
-	case p.cfg.Log != nil:
-		p.commits.init(&p.mu, p.ripened)
-		p.done.Go(p.commit)
-	}
-	p.serve()
-	return nil
-}
-
-// serve begins to take calls, when the state is there.
-func (p *Partition) serve() {
-	p.err = nil
-	p.expectSessions()
-	if p.cfg.Log != nil {
-		p.e.Restarted(p.clock.now())
-	}
-	p.finish()
-}
-
-// replay rebuilds the state from the log. Nobody else uses the engine meanwhile, because p.err is set.
-func (p *Partition) replay(ctx context.Context, progress func(done, total uint64)) error {
-	position, err := p.load(ctx, progress)
-	if err == nil {
-		position, err = p.cfg.Log.CatchUp(ctx, position, p.apply, progress)
-	}
-	if err == nil {
-		err = p.claim(ctx, position)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.commits.durable, p.commits.position = LSN(p.e.LSN()), p.cfg.Log.Last()
-	if err == nil {
-		p.publishKinds()
-	}
-	return err
-}
-
-// claim makes the partition, whose state is that of the log up to a position, the log's writer.
-func (p *Partition) claim(ctx context.Context, position uint64) error {
-	g, err := p.cfg.Log.Claim(ctx, position)
-	if err != nil {
-		return err
-	}
-	return p.apply(g)
-}
-
-func (p *Partition) apply(g record.Group) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err := p.e.Apply(g.Records); err != nil {
-		return fmt.Errorf("log position %d: %w", g.Position, err)
-	}
-	p.replayed(g.Position)
-	p.settle()
-	return nil
-}
-
 // Close ends waiting calls with call.ErrClosed, commits what is pending and stops. It is idempotent.
 func (p *Partition) Close() error {
 	p.mu.Lock()
@@ -252,7 +166,7 @@ func (p *Partition) Close() error {
 func (p *Partition) Discard() error {
 	p.mu.Lock()
 	err := p.err
-	if p.reading {
+	if p.role == readOnly {
 		err = nil // the state is there, and the room is needed
 	}
 	if err == nil && p.spans() {
@@ -273,13 +187,11 @@ func (p *Partition) spans() bool {
 
 // end stops the partition, whose lock is held and is given back: calls end with err from now on.
 func (p *Partition) end(err error) {
-	if p.closed {
+	if !p.become(closed, err) {
 		p.mu.Unlock()
 		p.done.Wait()
 		return
 	}
-	p.closed, p.reading = true, false
-	p.err = err
 	p.endWaits(err)
 	p.stopSessions()
 	if p.timer != nil {

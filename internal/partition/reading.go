@@ -10,8 +10,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// A log without room takes no claim, so its partition cannot serve changes, be it at the start or after an append was refused. It is served for reading until there is room: the state is that of the log, and what
-// the engine does to it by itself, such as to end leases, is not logged. So the state is made anew before changes are served.
+// A log without room takes no claim, so its partition cannot serve changes, be it at the start or after an append was
+// refused. It is served for reading until there is room: the state is that of the log, and what the engine does to it by
+// itself, such as to end leases, is not logged. So the state is made anew before changes are served.
 //
 // The transaction of a branch that is prepared in such a log may have been committed, as its client was told. Its home
 // knows, and the branch is committed in memory. The coordinator does not learn of that: the home must not forget the
@@ -23,30 +24,14 @@ const lookForRoom = time.Second
 // isFull reports whether a log has failed with err because it has no room.
 func isFull(err error) bool { return err != nil && unavailable(err) == call.ErrLogFull }
 
-// loadForReading makes the state from a log that has no room.
-func (p *Partition) loadForReading(ctx context.Context, progress func(done, total uint64)) error {
-	p.mu.Lock()
-	p.reset(0)
-	p.mu.Unlock()
-	position, err := p.load(ctx, progress)
-	last := p.cfg.Log.Last()
-	if err == nil {
-		err = p.cfg.Log.Read(ctx, position+1, last, p.apply)
+// serveReading serves the state, without the transactions that a restart ends, and with those that were decided. The
+// lock is held.
+func (p *Partition) serveReading(cause error, decided []txn.ID) {
+	why := fmt.Errorf("%w: the space is served for reading only until there is room: %w", call.ErrLogFull, cause)
+	if !p.become(readOnly, why) {
+		return
 	}
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.publishKinds()
-	p.commits.position, p.commits.logged = max(position, last), false
-	return nil
-}
-
-// startReading serves that state for reading, without the transactions that a restart ends, and with those that were
-// decided. The lock is held.
-func (p *Partition) startReading(cause error, decided []txn.ID) {
-	p.reading, p.err = true, fmt.Errorf("%w: the space is served for reading only until there is room: %w", call.ErrLogFull, cause)
+	p.commits.logged = false
 	p.cfg.Logger.Warn("the log has no room: the space is served for reading only", "error", cause)
 	p.e.EndVolatile(p.clock.now())
 	p.finish()
@@ -86,40 +71,34 @@ func (p *Partition) commitDecided(ids []txn.ID) {
 func (p *Partition) shows(number uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.reading && p.e.Decided(number)
+	return p.role == readOnly && p.e.Decided(number)
 }
 
-// awaitRoom waits until the log has room, and then serves all calls. It reports false if the partition is closed before.
-func (p *Partition) awaitRoom(cause error) bool {
-	for err := cause; isFull(err); _, err = p.cfg.Log.Claim(p.ctx, p.commits.position) {
-		select {
-		case <-p.ctx.Done():
-			return false
-		case <-time.After(lookForRoom):
+// awaitRoom waits until the log takes a claim, or the partition is closed.
+func (p *Partition) awaitRoom() {
+	why := p.Err()
+	for p.rest(lookForRoom) {
+		p.followHomes()
+		if _, err := p.cfg.Log.Claim(p.ctx, p.position()); !isFull(err) {
+			p.stepDown(why)
+			return
 		}
-		p.follow()
 	}
-	p.refuse(cause)
-	p.mu.Lock()
-	p.reading = false
-	p.commits.init(&p.mu, p.ripened)
-	p.mu.Unlock()
-	return p.rebuild()
 }
 
-// follow commits what was decided meanwhile, or by a home that could not tell before.
-func (p *Partition) follow() {
+// followHomes commits what was decided meanwhile, or by a home that could not tell before.
+func (p *Partition) followHomes() {
 	ids := p.decided(p.ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reading {
+	if p.role == readOnly {
 		p.commitDecided(ids)
 	}
 }
 
 // unreadable returns why calls are refused that change nothing; nil if they are not.
 func (p *Partition) unreadable() error {
-	if p.reading {
+	if p.role == readOnly {
 		return nil
 	}
 	return p.err
@@ -130,7 +109,7 @@ func (p *Partition) replyKnown(c Caller, callID uint64, s *template.Schema) bool
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	id := p.KindID(s.Kind)
-	if !p.reading || !covers(p.Schema(id), s) {
+	if p.role != readOnly || !covers(p.Schema(id), s) {
 		return false
 	}
 	c.Reply(callID, &call.Result{Count: int(id)}, 0, true)

@@ -25,7 +25,7 @@ func (p *Partition) OpenSession(client call.Client, before uint64) (session uint
 	if p.old != nil {
 		e = p.old // which is being rebuilt, and will be told
 	}
-	if p.closed {
+	if p.role == closed {
 		return 0, false, p.err
 	}
 	session, lost = e.OpenSession(client, before)
@@ -69,7 +69,7 @@ func (p *Partition) abandon(session uint64, a *attachment) {
 
 // afterwards calls f after a while, with the lock held, unless a has users meanwhile.
 func (p *Partition) afterwards(session uint64, a *attachment, d time.Duration, f func()) {
-	if p.closed {
+	if p.role == closed {
 		return
 	}
 	a.stop()

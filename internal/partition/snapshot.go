@@ -203,7 +203,7 @@ func (m *Imaging) drawSome(buf []byte) (_ []byte, done bool, err error) {
 	p := m.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.e != m.e || p.closed {
+	if p.e != m.e || p.role == closed {
 		return nil, false, fmt.Errorf("%w: the state is being rebuilt", call.ErrUnavailable)
 	}
 	buf, done = m.image.Draw(buf, drawn)

@@ -14,7 +14,7 @@ type upkeep struct {
 
 // keepUp begins the upkeep. The lock is held.
 func (p *Partition) keepUp() {
-	if !p.upkeep.running && !p.closed {
+	if !p.upkeep.running && p.role != closed {
 		p.upkeep.running = true
 		p.done.Go(p.runUpkeep)
 	}
@@ -39,7 +39,7 @@ func (p *Partition) stepUpkeep() (held time.Duration, more bool) {
 	began := time.Now()
 	w := p.nextSearch()
 	switch {
-	case p.closed || p.unreadable() != nil || w == nil && !p.e.Busy():
+	case p.role == closed || p.unreadable() != nil || w == nil && !p.e.Busy():
 		u.running = false
 		return 0, false
 	case w == nil || p.e.Busy() && !u.working:

@@ -76,7 +76,7 @@ func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration
 	if p.crowded(c, callID) {
 		return true
 	}
-	if p.reading {
+	if p.role == readOnly {
 		c.Reply(callID, &call.Result{Err: p.err}, 0, true) // nothing will come
 		return true
 	}
@@ -138,7 +138,7 @@ func (p *Partition) parkLate(w *wait) bool {
 	if w.query == nil || w.impatient || !errors.Is(p.result.Err, call.ErrNoMatch) {
 		return false
 	}
-	if p.reading {
+	if p.role == readOnly {
 		p.result = call.Result{Err: p.err}
 		return false
 	}

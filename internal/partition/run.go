@@ -1,0 +1,215 @@
+package partition
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/backoff"
+	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Start makes the state from the log, which may take a while, and begins to serve; for reading only as long as the log
+// has no room. progress, if not nil, is called now and then meanwhile. It returns ctx's error if that ends first, or
+// what is wrong with the log.
+func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)) error {
+	p.mu.Lock()
+	p.timer = time.AfterFunc(time.Hour, p.expire)
+	if p.cfg.Log == nil {
+		p.serve()
+		p.mu.Unlock()
+		return nil
+	}
+	p.mu.Unlock()
+	for r := p.now(); r < primary; r = p.now() {
+		if err := p.prepare(ctx, r, progress); err != nil {
+			p.startOver()
+			return err
+		}
+	}
+	if p.now() == closed {
+		return p.Err()
+	}
+	p.done.Go(p.run)
+	return nil
+}
+
+// run plays the partition's roles, one after the other, until it is closed.
+func (p *Partition) run() {
+	pauses := &backoff.Backoff{Min: 50 * time.Millisecond, Max: 5 * time.Second}
+	for {
+		switch r := p.now(); r {
+		case closed:
+			return
+		case primary:
+			pauses.Reset()
+			p.lead()
+		case readOnly:
+			p.awaitRoom()
+		default:
+			p.tryAgain(r, pauses)
+		}
+	}
+}
+
+// startOver makes the state empty, and has it made anew.
+func (p *Partition) startOver() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.become(starting, p.err) {
+		p.reset(LSN(p.e.LSN()))
+	}
+}
+
+// lead writes the log until that fails, or the partition is closed.
+func (p *Partition) lead() {
+	if err := p.commit(); err != nil {
+		p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", err)
+		p.stepDown(err)
+	}
+}
+
+// tryAgain takes the next step towards serving again. A candidate waits first: its log may have failed because another
+// writes it, or be about to store what was sent to it last. This is where a partition that was fenced decides to claim
+// its log again; it may, since it is the only one that opens the log.
+func (p *Partition) tryAgain(r role, pauses *backoff.Backoff) {
+	if r == candidate && pauses.Wait(p.ctx) != nil {
+		return
+	}
+	err := p.prepare(p.ctx, r, nil)
+	if err == nil || p.ctx.Err() != nil {
+		return
+	}
+	p.cfg.Logger.Warn("the state cannot be rebuilt from the log yet", "error", err)
+	p.startOver()
+	if r != candidate { // which has waited
+		_ = pauses.Wait(p.ctx)
+	}
+}
+
+// prepare does what a role is for that comes before serving, and takes the next.
+func (p *Partition) prepare(ctx context.Context, r role, progress func(done, total uint64)) error {
+	switch r {
+	case starting:
+		return p.loadImage(ctx, progress)
+	case follower:
+		return p.follow(ctx, progress)
+	case candidate:
+		return p.stand(ctx)
+	}
+	return p.Err()
+}
+
+// loadImage makes the state that of the newest image.
+func (p *Partition) loadImage(ctx context.Context, progress func(done, total uint64)) error {
+	position, err := p.load(ctx, progress)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.commits.position = position
+	p.become(follower, p.err)
+	return nil
+}
+
+// follow applies what the log has after the state.
+func (p *Partition) follow(ctx context.Context, progress func(done, total uint64)) error {
+	end, err := p.cfg.Log.CatchUp(ctx, p.position(), p.apply, progress)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.commits.position = end
+	p.publishKinds()
+	p.become(candidate, p.err)
+	return nil
+}
+
+// stand claims the log for the state, and serves. If the log has more than the state, it is to be followed; if it has
+// no room, the state is served for reading.
+func (p *Partition) stand(ctx context.Context) error {
+	claim, err := p.cfg.Log.Claim(ctx, p.position())
+	if err == nil {
+		err = p.apply(claim)
+	}
+	switch {
+	case fenced(err):
+		p.cfg.Logger.Warn("another has written to the log, which is read on before it is claimed", "error", err)
+		p.turn(follower)
+		return nil
+	case err != nil && !isFull(err):
+		return err
+	}
+	var decided []txn.ID
+	if err != nil {
+		decided = p.decided(ctx)
+	}
+	p.mu.Lock()
+	if p.old == nil {
+		last, then := p.e.Clock()
+		p.clock.goOn(last, then, p.cfg.Logger)
+	}
+	if err != nil {
+		p.serveReading(err, decided)
+		p.mu.Unlock()
+		return nil
+	}
+	p.commits.durable, p.commits.position = LSN(p.e.LSN()), claim.Position
+	recovered := p.serve()
+	p.mu.Unlock()
+	if recovered {
+		p.recovered()
+	}
+	return nil
+}
+
+// serve begins to take calls, when the state is there. It reports whether it took them before, and they were ended. The
+// lock is held.
+func (p *Partition) serve() (recovered bool) {
+	if !p.become(primary, nil) {
+		return false
+	}
+	if recovered = p.old != nil; recovered {
+		p.e.AdoptSessions(p.old)
+		p.old = nil
+	}
+	p.expectSessions()
+	if p.cfg.Log != nil {
+		p.commits.begin(&p.mu, p.ripened)
+		p.e.Restarted(p.clock.now())
+	}
+	p.finish()
+	return recovered
+}
+
+// recovered tells that calls are served again.
+func (p *Partition) recovered() {
+	p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
+	if p.cfg.Txns != nil {
+		p.cfg.Txns.Recovered(p.cfg.Address)
+	}
+}
+
+func (p *Partition) apply(g record.Group) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.e.Apply(g.Records); err != nil {
+		return fmt.Errorf("log position %d: %w", g.Position, err)
+	}
+	p.replayed(g.Position)
+	p.settle()
+	return nil
+}
+
+// fenced reports whether a log has failed with err because another has written to it.
+func fenced(err error) bool {
+	refused, ok := errors.AsType[interface {
+		error
+		Fenced() bool
+	}](err)
+	return ok && refused.Fenced()
+}
