@@ -8,7 +8,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// Backup is all spaces of a server as they were at one moment. The server keeps it until Close, or until the client is gone.
+// Backup is all spaces of a server as they were at one moment. The server keeps it until Close, or until the client is
+// gone.
 type Backup struct {
 	client *Client
 	link   *link // whose session it belongs to
@@ -22,9 +23,10 @@ type BackupPart struct {
 	Position uint64 // of the last change, in the log of the space
 }
 
-// Backup has the server take snapshots of all its spaces, of one moment: what somebody knew of one space when he changed another is in the backup if the
-// change is, and a transaction over several spaces is in it as a whole or not at all. It blocks until they are on the server's disk; nobody else waits for them. Close must follow.
-// It returns space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of the spaces does not serve.
+// Backup has the server take snapshots of all its spaces, of one moment: what somebody knew of one space when he
+// changed another is in the backup if the change is, and a transaction over several spaces is in it as a whole or not
+// at all. It blocks until they are on the server's disk; nobody else waits for them. Close must follow. It returns
+// space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of the spaces does not serve.
 func (c *Client) Backup(ctx context.Context) (*Backup, error) {
 	b := &Backup{client: c, link: c.link()}
 	call := b.call(wire.Backup)
@@ -50,8 +52,8 @@ func (b *Backup) call(op wire.Type) *pendingCall {
 func (b *Backup) Parts() []BackupPart { return b.parts }
 
 // Fetch copies the snapshot of a space to the Writer that to returns when it is called with the number of bytes. It
-// blocks until all are written, and returns the first error of to, the Writer, or the call; space.ErrUnavailable tells that
-// the backup is over, since the server was restarted or has not heard of the client for too long.
+// blocks until all are written, and returns the first error of to, the Writer, or the call; space.ErrUnavailable tells
+// that the backup is over, since the server was restarted or has not heard of the client for too long.
 func (b *Backup) Fetch(ctx context.Context, space string, to func(size int64) (io.Writer, error)) error {
 	var w io.Writer
 	for offset, size := uint64(0), uint64(1); offset < size; {

@@ -15,8 +15,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// pendingCall is one call: what is asked, and the answer. Calls are pooled; one is used by the goroutine that calls, and by the
-// connection's reader between its being sent and done.
+// pendingCall is one call: what is asked, and the answer. Calls are pooled; one is used by the goroutine that calls,
+// and by the connection's reader between its being sent and done.
 type pendingCall struct {
 	op    wire.Type
 	space *Space
@@ -52,9 +52,10 @@ type pendingCall struct {
 	resolved string // the kind that was made known to the session last, so that the call can be sent
 
 	// Of a call that was sent before, in a session that is gone.
-	repeated   bool
-	ask        bool   // only for the outcome: do not execute it now
-	posthumous bool   // for a call that was given up: made even if the space was closed meanwhile; when repeated, only to ask
+	repeated bool
+	ask      bool // only for the outcome: do not execute it now
+	// for a call that was given up: made even if the space was closed meanwhile; when repeated, only to ask
+	posthumous bool
 	owing      bool   // it is yet to be sent again; the link counts such calls
 	born       uint64 // the epoch of the session in which it was sent first
 
@@ -113,7 +114,8 @@ func (c *pendingCall) waits() bool { return c.op == wire.Find && c.wait != 0 }
 // lasts reports whether the server may take its time to answer: it waits for a match, or looks through many entries.
 func (c *pendingCall) lasts() bool { return c.op == wire.Find || c.op == wire.Count }
 
-// limitAt returns when a limited call ends for want of a connection: a grace after its own wait or, if it does not wait, after now.
+// limitAt returns when a limited call ends for want of a connection: a grace after its own wait or, if it does not
+// wait, after now.
 func (c *pendingCall) limitAt(grace time.Duration) time.Time {
 	if c.limit.IsZero() {
 		from := c.deadline
@@ -141,8 +143,8 @@ func (c *pendingCall) outcome() error {
 	return d.Error()
 }
 
-// encode appends the body of the request. It returns a *missingKindError if v would have to know a kind for that, and the error of a call that can
-// never be right.
+// encode appends the body of the request. It returns a *missingKindError if v would have to know a kind for that, and
+// the error of a call that can never be right.
 func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	switch c.op {
 	case wire.Echo:
@@ -271,8 +273,8 @@ func (c *pendingCall) encodeQuery(b []byte, v *view) ([]byte, error) {
 	return template.AppendOrder(b, order), nil
 }
 
-// appendTemplate appends a template, and returns the ordering of its query as it has to follow: by the number of its kind and the positions of its
-// fields if the session knows them, and else by name.
+// appendTemplate appends a template, and returns the ordering of its query as it has to follow: by the number of its
+// kind and the positions of its fields if the session knows them, and else by name.
 func appendTemplate(b []byte, v *view, t *template.Template, order []template.Order) ([]byte, []template.Order, error) {
 	kind := v.ids[t.Kind]
 	switch {

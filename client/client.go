@@ -2,9 +2,9 @@
 //
 // All calls of a Client share few connections, each of which carries any number of calls at a time. A connection that
 // fails is made again, and the session that it belonged to goes on where it was: calls in flight, waits and
-// registrations do not notice. When the server has forgotten the session, because it was restarted or too much time has passed, calls are
-// repeated: the space knows which it has executed, and tells their outcomes again. Calls under a transaction are not; if
-// they had been sent they end with space.ErrOutcomeUnknown.
+// registrations do not notice. When the server has forgotten the session, because it was restarted or too much time has
+// passed, calls are repeated: the space knows which it has executed, and tells their outcomes again. Calls under a
+// transaction are not; if they had been sent they end with space.ErrOutcomeUnknown.
 package client
 
 import (
@@ -40,9 +40,9 @@ type Config struct {
 	MaxBackoff  time.Duration // between attempts at most; 0: 5 s
 	EventWindow int           // bytes of events that a registration holds for a slow listener; 0: 1 MiB
 
-	// Grace is how long a call whose context has ended still waits to learn its outcome; 0: 2 s. A read or take with a limited wait, or without
-	// one, that finds no connection to the server ends with space.ErrUnavailable so long after its wait. All other calls wait for the server
-	// until their contexts end.
+	// Grace is how long a call whose context has ended still waits to learn its outcome; 0: 2 s. A read or take with a
+	// limited wait, or without one, that finds no connection to the server ends with space.ErrUnavailable so long after
+	// its wait. All other calls wait for the server until their contexts end.
 	Grace time.Duration
 
 	// Dial makes the connections; nil: TCP.
@@ -80,7 +80,8 @@ func (c *Config) backoff() backoff.Backoff {
 	return backoff.Backoff{Min: c.MinBackoff, Max: c.MaxBackoff}
 }
 
-// Client is a connection to a server, and the space on it that Config.Space names. Its methods may be called concurrently.
+// Client is a connection to a server, and the space on it that Config.Space names. Its methods may be called
+// concurrently.
 type Client struct {
 	*Space
 	cfg   Config
@@ -101,8 +102,9 @@ func Dial(ctx context.Context, addr string) (*Client, error) {
 	return DialConfig(ctx, Config{Addr: addr})
 }
 
-// DialConfig connects to a server. It tries once, so that a wrong address is noticed at once, and returns an error if that fails or
-// ctx ends before; later, failed connections are made again for as long as it takes. The caller closes the Client.
+// DialConfig connects to a server. It tries once, so that a wrong address is noticed at once, and returns an error if
+// that fails or ctx ends before; later, failed connections are made again for as long as it takes. The caller closes
+// the Client.
 func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -125,9 +127,9 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// SpaceNamed returns another space on the same connections. If the server has none of that name, reads, takes and counts find nothing in it, those that
-// wait do, and the first write, registration or transaction creates it. A name that the server does not accept makes its calls return
-// space.ErrInvalidArgument. Closing it leaves the Client open.
+// SpaceNamed returns another space on the same connections. If the server has none of that name, reads, takes and
+// counts find nothing in it, those that wait do, and the first write, registration or transaction creates it. A name
+// that the server does not accept makes its calls return space.ErrInvalidArgument. Closing it leaves the Client open.
 func (c *Client) SpaceNamed(name string) *Space {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,7 +181,8 @@ func (c *Client) link() *link {
 	return c.links[rand.IntN(len(c.links))]
 }
 
-// Echo returns what the server sends back, which is payload, and does nothing else: a measure of the way there and back.
+// Echo returns what the server sends back, which is payload, and does nothing else: a measure of the way there and
+// back.
 func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 	call := newCall(c.Space, wire.Echo)
 	defer call.free()
@@ -205,8 +208,9 @@ func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 	return names, d.Err()
 }
 
-// CreateSpace creates a space, if there is none of that name. It blocks until it is there. It returns space.ErrInvalidArgument for a name that cannot be, and
-// space.ErrSpaceFull if the server has as many spaces as it may have.
+// CreateSpace creates a space, if there is none of that name. It blocks until it is there. It returns
+// space.ErrInvalidArgument for a name that cannot be, and space.ErrSpaceFull if the server has as many spaces as it may
+// have.
 func (c *Client) CreateSpace(ctx context.Context, name string) error {
 	call := newCall(c.Space, wire.CreateSpace)
 	defer call.free()
@@ -214,13 +218,14 @@ func (c *Client) CreateSpace(ctx context.Context, name string) error {
 	return c.do(ctx, call)
 }
 
-// DropSpace removes a space with all that it holds, for good. Calls that wait in it end with space.ErrDropped, its registrations too, and its
-// transactions have ended. The tables of its mirror stay in the database as they are, unless tables is set; with it, those that an earlier DropSpace has left are dropped too.
-// A space that is made under the same name later is a new one.
+// DropSpace removes a space with all that it holds, for good. Calls that wait in it end with space.ErrDropped, its
+// registrations too, and its transactions have ended. The tables of its mirror stay in the database as they are, unless
+// tables is set; with it, those that an earlier DropSpace has left are dropped too. A space that is made under the same
+// name later is a new one.
 //
-// It blocks until nothing brings the space back. It returns space.ErrNoMatch if there is no such space; space.ErrInvalidArgument for the space
-// "default", while transactions over several spaces have parts in the space, and if tables is set and there is no database; and space.ErrOutcomeUnknown if the connection is lost:
-// then ask Spaces.
+// It blocks until nothing brings the space back. It returns space.ErrNoMatch if there is no such space;
+// space.ErrInvalidArgument for the space "default", while transactions over several spaces have parts in the space, and
+// if tables is set and there is no database; and space.ErrOutcomeUnknown if the connection is lost: then ask Spaces.
 func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error {
 	call := newCall(c.Space, wire.DropSpace)
 	defer call.free()

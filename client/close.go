@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// close says goodbye and ends the link. Calls still in flight end with space.ErrClosed, or space.ErrOutcomeUnknown if they may
-// have changed something.
+// close says goodbye and ends the link. Calls still in flight end with space.ErrClosed, or space.ErrOutcomeUnknown if
+// they may have changed something.
 func (l *link) close() {
 	l.goodbye()
 	l.mu.Lock()

@@ -97,8 +97,8 @@ func (l *link) install(conn net.Conn, in *wire.Reader, terms *wire.Terms) error 
 	return nil
 }
 
-// renewLocked begins a new session, with a server that knows of repeated calls or does not: what the old one knew is forgotten, and calls
-// in flight end.
+// renewLocked begins a new session, with a server that knows of repeated calls or does not: what the old one knew is
+// forgotten, and calls in flight end.
 func (l *link) renewLocked(repeats bool) {
 	sent := l.out.Pos()
 	for _, c := range l.calls.all() {
@@ -209,8 +209,8 @@ func (l *link) reconnect(pauses *backoff.Backoff) bool {
 	return false
 }
 
-// endOverdue ends the calls in flight that change nothing and would have been answered by now, were there a connection. Others learn their
-// outcome however long that takes: only their contexts end them.
+// endOverdue ends the calls in flight that change nothing and would have been answered by now, were there a connection.
+// Others learn their outcome however long that takes: only their contexts end them.
 func (l *link) endOverdue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -133,7 +133,8 @@ func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	return nil
 }
 
-// opened notes that s is open in the session of an epoch, and returns the transactions of the link that the space does not know any more.
+// opened notes that s is open in the session of an epoch, and returns the transactions of the link that the space does
+// not know any more.
 func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -150,8 +151,8 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 	return s.txns.Missing(l, numbersOf(o.Txns)) // while none can begin
 }
 
-// reborn notes the incarnation of the space. If it is another one, the space has lost what it held, kinds included: Go types
-// are registered again.
+// reborn notes the incarnation of the space. If it is another one, the space has lost what it held, kinds included: Go
+// types are registered again.
 func (s *Space) reborn(incarnation string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

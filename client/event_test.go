@@ -124,7 +124,8 @@ func TestNotify_EndsWithItsLease(t *testing.T) {
 	}
 }
 
-// A registration that another program attaches to ends here, with an error of its own; closing it leaves it to the other.
+// A registration that another program attaches to ends here, with an error of its own; closing it leaves it to the
+// other.
 func TestNotify_ThatAnotherAttachesToIsDisplaced(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})

@@ -83,8 +83,8 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 	return int(n), d.Err()
 }
 
-// page returns how many entries Contents asks for at a time. Under a transaction that is one: exactly what is yielded is locked. A page of what is held
-// costs a walk over all that is held, so these are large.
+// page returns how many entries Contents asks for at a time. Under a transaction that is one: exactly what is yielded
+// is locked. A page of what is held costs a walk over all that is held, so these are large.
 func page(q *space.Query) uint64 {
 	switch {
 	case !q.Txn.IsZero():

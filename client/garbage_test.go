@@ -17,7 +17,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// liar is a server that does the handshake, opens spaces, knows one kind, and answers everything else with the same bytes.
+// liar is a server that does the handshake, opens spaces, knows one kind, and answers everything else with the same
+// bytes.
 type liar struct {
 	body  []byte
 	mute  bool // it answers nothing after that

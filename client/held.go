@@ -17,8 +17,9 @@ var heldPauses = backoff.Backoff{Min: 10 * time.Millisecond, Max: 500 * time.Mil
 // held reports whether the server held a call back that ended with err: it changed nothing, and is to be made again.
 func held(err error) bool { return errors.Is(err, call.ErrHeld) }
 
-// sitOut pauses a call that was held back because of why. It returns nil when it is time to make the call again, and otherwise the error with which
-// it ends: what its context ended with, which wraps why too; why itself if the call's own wait is over; or space.ErrClosed.
+// sitOut pauses a call that was held back because of why. It returns nil when it is time to make the call again, and
+// otherwise the error with which it ends: what its context ended with, which wraps why too; why itself if the call's
+// own wait is over; or space.ErrClosed.
 func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	if c.pauses.Max == 0 {
 		c.space.client.warnHeld(why)

@@ -36,25 +36,26 @@ type link struct {
 	terms    *wire.Terms
 
 	mu        sync.Mutex
-	quiet     sync.Cond                // on mu: flushing has ended, or a call has
-	state     state                    // guarded by mu
-	changed   chan struct{}            // guarded by mu; closed and replaced whenever state changes
-	conn      net.Conn                 // guarded by mu; nil unless connected
-	out       wire.Stream              // guarded by mu
-	flushing  bool                     // guarded by mu; the writer writes to conn
-	idle      bool                     // guarded by mu; the writer waits for wake
-	epoch     uint64                   // guarded by mu; counts sessions, and resets of spaces
-	maxFrame  int                      // guarded by mu
-	calls     table                    // guarded by mu
-	views     []view                   // guarded by mu; by handle of the space
-	spaces    []known                  // guarded by mu; likewise, and outlives sessions
-	repeats   bool                     // guarded by mu; the server can be asked for the outcomes of calls
-	unclaimed map[uint64]unclaimed     // guarded by mu; by number of the call
-	reopening bool                     // guarded by mu; reopen runs
-	owed      int                      // guarded by mu; calls that were sent in sessions that are gone, and are yet to be repeated
-	regs      map[regKey]*registration // guarded by mu
-	orphans   orphans                  // guarded by mu
-	watchers  int                      // guarded by mu; how many wait on quiet for calls to end
+	quiet     sync.Cond            // on mu: flushing has ended, or a call has
+	state     state                // guarded by mu
+	changed   chan struct{}        // guarded by mu; closed and replaced whenever state changes
+	conn      net.Conn             // guarded by mu; nil unless connected
+	out       wire.Stream          // guarded by mu
+	flushing  bool                 // guarded by mu; the writer writes to conn
+	idle      bool                 // guarded by mu; the writer waits for wake
+	epoch     uint64               // guarded by mu; counts sessions, and resets of spaces
+	maxFrame  int                  // guarded by mu
+	calls     table                // guarded by mu
+	views     []view               // guarded by mu; by handle of the space
+	spaces    []known              // guarded by mu; likewise, and outlives sessions
+	repeats   bool                 // guarded by mu; the server can be asked for the outcomes of calls
+	unclaimed map[uint64]unclaimed // guarded by mu; by number of the call
+	reopening bool                 // guarded by mu; reopen runs
+	// guarded by mu; calls that were sent in sessions that are gone, and are yet to be repeated
+	owed     int
+	regs     map[regKey]*registration // guarded by mu
+	orphans  orphans                  // guarded by mu
+	watchers int                      // guarded by mu; how many wait on quiet for calls to end
 }
 
 // state says what a link does with calls.
@@ -114,7 +115,8 @@ func (l *link) awaitUp(ctx context.Context, c *pendingCall) error {
 		}
 		l.mu.Lock()
 	}
-	if !c.posthumous && c.space.isClosed() { // looked at under the lock, so that Close finds every call that came before
+	// looked at under the lock, so that Close finds every call that came before
+	if !c.posthumous && c.space.isClosed() {
 		l.mu.Unlock()
 		return space.ErrClosed
 	}
@@ -148,7 +150,8 @@ func (c *pendingCall) closed() <-chan struct{} {
 	return c.space.closed
 }
 
-// send sends c as soon as there is a connection. It returns errNotOpen or a *missingKindError if that takes another call first.
+// send sends c as soon as there is a connection. It returns errNotOpen or a *missingKindError if that takes another
+// call first.
 func (l *link) send(ctx context.Context, c *pendingCall) error {
 	if err := l.awaitUp(ctx, c); err != nil {
 		return err
@@ -244,8 +247,8 @@ func (l *link) await(ctx context.Context, c *pendingCall) error {
 	return c.outcome()
 }
 
-// awaitVerdict waits for the outcome of a call that may have changed or locked something although its context has ended: an entry that was
-// granted is not lost.
+// awaitVerdict waits for the outcome of a call that may have changed or locked something although its context has
+// ended: an entry that was granted is not lost.
 func (l *link) awaitVerdict(ctx context.Context, c *pendingCall) error {
 	t := time.NewTimer(l.cfg.Grace)
 	defer t.Stop()
@@ -271,7 +274,8 @@ func (l *link) settledLocked() {
 	}
 }
 
-// abandon takes c out of the calls in flight, and what comes of it is seen to. If it returns false the outcome came first, and is there.
+// abandon takes c out of the calls in flight, and what comes of it is seen to. If it returns false the outcome came
+// first, and is there.
 func (l *link) abandon(c *pendingCall) bool {
 	l.mu.Lock()
 	mine := l.calls.get(c.number) == c

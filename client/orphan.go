@@ -11,8 +11,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// orphan is a call that was sent and given up before its outcome came. When the outcome comes it is kept for those who ask (Space.Outcome), and what
-// the call has begun is ended: a transaction, a registration or a backup that nobody has would stay as long as its lease or its session.
+// orphan is a call that was sent and given up before its outcome came. When the outcome comes it is kept for those who
+// ask (Space.Outcome), and what the call has begun is ended: a transaction, a registration or a backup that nobody has
+// would stay as long as its lease or its session.
 type orphan struct {
 	space    *Space
 	op       wire.Type
@@ -23,7 +24,8 @@ type orphan struct {
 	end      uint64
 	repeated bool
 
-	asking  bool   // guarded by the link's mu; the space is being asked, in one session after the other: end means nothing any more
+	// guarded by the link's mu; the space is being asked, in one session after the other: end means nothing any more
+	asking  bool
 	body    []byte // guarded by the link's mu; of the answer, as far as it has come
 	size    int    // guarded by the link's mu; of the answer
 	done    chan struct{}
@@ -111,7 +113,8 @@ func (l *link) orphanLocked(c *pendingCall) *orphan {
 	return o
 }
 
-// identityLocked returns the identity of a call whose outcome the space keeps; zero if the space does not know the client.
+// identityLocked returns the identity of a call whose outcome the space keeps; zero if the space does not know the
+// client.
 func (l *link) identityLocked(c *pendingCall) space.CallID {
 	if session := l.knownLocked(c.space).session; session != 0 && c.number != 0 {
 		return space.CallID{Space: c.space.name, Session: session, Number: c.number}
@@ -264,7 +267,8 @@ func (l *link) goLocked(f func()) bool {
 // asksFor reports whether the space can be asked what has become of o.
 func (l *link) asksFor(o *orphan) bool { return l.repeats && (!o.id.IsZero() || o.op == wire.Notify) }
 
-// askLocked asks the space what has become of an orphan whose session is gone. Until then the server must keep outcomes.
+// askLocked asks the space what has become of an orphan whose session is gone. Until then the server must keep
+// outcomes.
 func (l *link) askLocked(o *orphan) {
 	o.asking = true
 	l.owed++
@@ -286,8 +290,8 @@ func (l *link) ask(o *orphan) {
 	l.settleOrphanLocked(o, c, err)
 }
 
-// orphansLostLocked follows the end of a session: calls that were given up, and may be asked for in the next one, are; what others have begun is
-// ended by the server. sent is how much of the stream was sent.
+// orphansLostLocked follows the end of a session: calls that were given up, and may be asked for in the next one, are;
+// what others have begun is ended by the server. sent is how much of the stream was sent.
 func (l *link) orphansLostLocked(sent uint64, repeats bool) {
 	for _, o := range slices.Clone(l.orphans.order) {
 		if !o.pending() || o.asking {

@@ -205,7 +205,8 @@ func identityOf(t *testing.T, err error) space.CallID {
 	return unknown.ID
 }
 
-// A call that was given up has an outcome all the same, and its client learns it: when the answer comes late, or from the next session.
+// A call that was given up has an outcome all the same, and its client learns it: when the answer comes late, or from
+// the next session.
 func TestOutcome_OfCallsThatWereGivenUp(t *testing.T) {
 	t.Parallel()
 	for name, comeBack := range map[string]func(n *node, s *slow){

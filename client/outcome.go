@@ -56,8 +56,8 @@ func (c *pendingCall) about() txn.ID {
 	return id
 }
 
-// explain returns the error with which c ends, if its outcome is unknown as err says: who has it can ask for the outcome. What was done under a transaction is
-// known to have come to nothing if the transaction was aborted.
+// explain returns the error with which c ends, if its outcome is unknown as err says: who has it can ask for the
+// outcome. What was done under a transaction is known to have come to nothing if the transaction was aborted.
 func (l *link) explain(ctx context.Context, c *pendingCall, err error) error {
 	if err == nil || !errors.Is(err, space.ErrOutcomeUnknown) {
 		return err

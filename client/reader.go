@@ -193,7 +193,8 @@ func (l *link) handleAck(d wire.Decoder) error {
 	return nil
 }
 
-// handleDisplaced ends a registration to which another session has attached. It is not attached to again when the session is lost.
+// handleDisplaced ends a registration to which another session has attached. It is not attached to again when the
+// session is lost.
 func (l *link) handleDisplaced(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
 	key := regKey{d.Uvarint(), f.ID}

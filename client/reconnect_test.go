@@ -59,7 +59,8 @@ func TestDial_TellsWhyItWasRefused(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A server that is restarted has forgotten sessions; calls that come later, reads that wait and registrations do not notice.
+// A server that is restarted has forgotten sessions; calls that come later, reads that wait and registrations do not
+// notice.
 func TestClient_SurvivesARestart(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})

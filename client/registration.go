@@ -19,8 +19,8 @@ import (
 // regKey identifies a registration on a connection: the handle of its space, and its number there.
 type regKey struct{ handle, id uint64 }
 
-// registration is a registration with a space on a server. The server sends events within a window of bytes, which Next opens again
-// as it hands them out: so the queue is bounded, and a slow listener delays nobody.
+// registration is a registration with a space on a server. The server sends events within a window of bytes, which Next
+// opens again as it hands them out: so the queue is bounded, and a slow listener delays nobody.
 type registration struct {
 	space  *Space
 	lease  *space.Lease
@@ -51,7 +51,8 @@ type queued struct {
 	end  error // of theEnd: what Next returns
 }
 
-// theEnd is the type of what is queued at the end of a registration; its number is the one that a next event would have.
+// theEnd is the type of what is queued at the end of a registration; its number is the one that a next event would
+// have.
 const theEnd space.EventType = 0
 
 // Notify implements space.Space.
@@ -128,7 +129,8 @@ func (r *registration) isClosed() bool {
 	}
 }
 
-// pop returns the next event, or the gap before it, or space.ErrLeaseEnded when none will come; false when none is there yet.
+// pop returns the next event, or the gap before it, or space.ErrLeaseEnded when none will come; false when none is
+// there yet.
 func (r *registration) pop() (space.Event, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -200,7 +202,8 @@ func (r *registration) push(ev *call.Event, schema *template.Schema, size int) {
 	r.signal()
 }
 
-// end tells that no event after the one with the number last will come, and why; the number may not be known, and is 0 then.
+// end tells that no event after the one with the number last will come, and why; the number may not be known, and is 0
+// then.
 func (r *registration) end(last uint64, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,7 +220,8 @@ func (r *registration) signal() {
 	}
 }
 
-// Close implements space.Registration. Without a connection it tries for Config.Grace; the lease ends the registration then.
+// Close implements space.Registration. Without a connection it tries for Config.Grace; the lease ends the registration
+// then.
 func (r *registration) Close() error {
 	r.once.Do(func() { close(r.closed) })
 	r.link.mu.Lock()

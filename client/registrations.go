@@ -20,8 +20,8 @@ type RegistrationInfo struct {
 	Attended bool          // it has a listener now
 }
 
-// Registrations returns the registrations for events of the space, of all clients, by ID; those under transactions are left out. It blocks until the server
-// has answered. What ends or comes meanwhile may be left out.
+// Registrations returns the registrations for events of the space, of all clients, by ID; those under transactions are
+// left out. It blocks until the server has answered. What ends or comes meanwhile may be left out.
 func (s *Space) Registrations(ctx context.Context) ([]RegistrationInfo, error) {
 	var all []RegistrationInfo
 	for more, after := true, uint64(0); more; {

@@ -14,8 +14,9 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// A call that changes something, was sent, and has lost its session is sent again with its number, as one that is repeated: the server
-// then tells what it has done, or executes it if it has done nothing. So a restart of the server goes unnoticed, too.
+// A call that changes something, was sent, and has lost its session is sent again with its number, as one that is
+// repeated: the server then tells what it has done, or executes it if it has done nothing. So a restart of the server
+// goes unnoticed, too.
 
 // known is what the server told last of a link's session with one space.
 type known struct {
@@ -58,8 +59,8 @@ func (c *pendingCall) recorded() bool {
 	return false
 }
 
-// oweLocked notes that c, whose outcome was lost, is to be repeated. Until all such calls were sent again the server must
-// not believe that the client has all it has asked for.
+// oweLocked notes that c, whose outcome was lost, is to be repeated. Until all such calls were sent again the server
+// must not believe that the client has all it has asked for.
 func (l *link) oweLocked(c *pendingCall) {
 	if !c.owing {
 		c.owing = true
@@ -74,7 +75,8 @@ func (l *link) paidLocked(c *pendingCall) {
 	}
 }
 
-// giveUp notes that c will not be repeated. If it was to be, the space is asked in the background what has become of it.
+// giveUp notes that c will not be repeated. If it was to be, the space is asked in the background what has become of
+// it.
 func (l *link) giveUp(c *pendingCall) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -95,8 +97,8 @@ func (l *link) repeatableLocked(c *pendingCall) error {
 	return nil
 }
 
-// repeat sends c, which link l owes, until its outcome is known, or nobody waits for it any more. It returns wire.ErrInterrupted if c was
-// not executed, and may be made again as another call.
+// repeat sends c, which link l owes, until its outcome is known, or nobody waits for it any more. It returns
+// wire.ErrInterrupted if c was not executed, and may be made again as another call.
 func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error {
 	defer l.giveUp(callID)
 	patient, cancel := patience(ctx, l.cfg.Grace)
@@ -127,7 +129,8 @@ func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error
 	}
 }
 
-// patience returns a context that outlives ctx by grace. The call's own wait does not bound it: what the call has done is done.
+// patience returns a context that outlives ctx by grace. The call's own wait does not bound it: what the call has done
+// is done.
 func patience(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	patient, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {

@@ -18,7 +18,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// deaf makes connections over which nothing arrives any more once it has stopped to listen to them: calls are executed, and their answers lost.
+// deaf makes connections over which nothing arrives any more once it has stopped to listen to them: calls are executed,
+// and their answers lost.
 type deaf struct{ heard atomic.Int64 } // how often it has stopped
 
 type deafConn struct {
@@ -45,8 +46,8 @@ func (c deafConn) Read(b []byte) (int, error) {
 	}
 }
 
-// lose makes a call, loses its answer, and everything that the server knows of the client's connection, and returns the call's error. meanwhile
-// is called once the call has been executed, before the server is back.
+// lose makes a call, loses its answer, and everything that the server knows of the client's connection, and returns the
+// call's error. meanwhile is called once the call has been executed, before the server is back.
 func (d *deaf) lose(t *testing.T, n *node, c *client.Client, call func() error, meanwhile func()) error {
 	t.Helper()
 	_, err := space.Count(t.Context(), c, job{}) // so that the connection is there, and knows the kind
@@ -289,7 +290,8 @@ func TestRepeat_NotWithServersThatDoNotKnow(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// forgetful is a server that resumes no session, cannot repeat calls, and closes the connection instead of executing a Cancel.
+// forgetful is a server that resumes no session, cannot repeat calls, and closes the connection instead of executing a
+// Cancel.
 type forgetful struct{}
 
 func (s *forgetful) dial(context.Context, string) (net.Conn, error) {

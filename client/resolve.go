@@ -12,8 +12,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// resolve makes a kind, which c needs, known to the session: for a write, those that callers have registered are registered again; others
-// are looked up.
+// resolve makes a kind, which c needs, known to the session: for a write, those that callers have registered are
+// registered again; others are looked up.
 func (s *Space) resolve(ctx context.Context, l *link, c *pendingCall, kind string) error {
 	if schema := s.registered(kind); schema != nil && c.writes() {
 		return s.announce(ctx, l, c, schema)
@@ -58,7 +58,8 @@ func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *
 	if len(now.Fields) >= len(schema.Fields) && slices.Equal(now.Fields[:len(schema.Fields)], schema.Fields) {
 		return nil
 	}
-	// Another client came first to a space that has lost its kinds: rows made for the old order mean something else now.
+	// Another client came first to a space that has lost its kinds: rows made for the old order mean something else
+	// now.
 	s.mu.Lock()
 	delete(s.wanted, schema.Kind)
 	s.mu.Unlock()
@@ -66,7 +67,8 @@ func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *
 	return fmt.Errorf("%w: the space was replaced, and its kind %q has other fields now", space.ErrSchemaConflict, schema.Kind)
 }
 
-// lookUp asks for a kind by its name, by the call c, which it frees. The answer comes after the kind's schema, which the reader has learned.
+// lookUp asks for a kind by its name, by the call c, which it frees. The answer comes after the kind's schema, which
+// the reader has learned.
 func (s *Space) lookUp(ctx context.Context, l *link, c *pendingCall, kind string) error {
 	defer c.free()
 	c.name = kind

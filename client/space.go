@@ -93,7 +93,8 @@ func (c *pendingCall) answeredSchema() (*template.Schema, error) {
 	return c.schemas[id], nil
 }
 
-// intern returns the schema that is already known if it equals the given one, so that equal schemas are the same pointer.
+// intern returns the schema that is already known if it equals the given one, so that equal schemas are the same
+// pointer.
 func (s *Space) intern(schema *template.Schema) *template.Schema {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,8 +166,8 @@ func (s *Space) Kinds(ctx context.Context) ([]space.KindInfo, error) {
 	return kinds, d.Err()
 }
 
-// Close ends the space's waiting calls with space.ErrClosed and its registrations; calls in flight that may change something
-// have a short time to learn their outcome. The Client stays open.
+// Close ends the space's waiting calls with space.ErrClosed and its registrations; calls in flight that may change
+// something have a short time to learn their outcome. The Client stays open.
 func (s *Space) Close() error {
 	s.once.Do(func() {
 		close(s.closed)
@@ -267,7 +268,8 @@ func (s *Space) Cancel(ctx context.Context, ids ...space.LeaseID) error {
 	return failed
 }
 
-// doLeases makes a call about leases. It returns the *space.LeaseError of those that had ended, if any, and what follows in the answer.
+// doLeases makes a call about leases. It returns the *space.LeaseError of those that had ended, if any, and what
+// follows in the answer.
 func (s *Space) doLeases(ctx context.Context, c *pendingCall, ids []space.LeaseID) (failed error, d wire.Decoder, err error) {
 	if len(ids) > wire.MaxLeases {
 		return nil, d, fmt.Errorf("%w: %d leases in one call; at most %d are allowed", space.ErrTooLarge, len(ids), wire.MaxLeases)

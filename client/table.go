@@ -1,7 +1,8 @@
 package client
 
-// table holds the calls in flight by number. Numbers rise; they need not be dense, so that a number's lowest bits are its
-// place and nothing has to be searched. Calls that are repeated have old numbers, and no place there. The link's lock guards it.
+// table holds the calls in flight by number. Numbers rise; they need not be dense, so that a number's lowest bits are
+// its place and nothing has to be searched. Calls that are repeated have old numbers, and no place there. The link's
+// lock guards it.
 type table struct {
 	slots    []*pendingCall // a power of two of them, at most half of them taken
 	repeated map[uint64]*pendingCall

@@ -64,8 +64,8 @@ func (s *Space) Abort(ctx context.Context, id txn.ID) error {
 	return err
 }
 
-// beganOn returns the connection on which a transaction began, if there are several: a call that ends the transaction goes
-// over it, because the session there counts it as open until then. It returns nil if any will do.
+// beganOn returns the connection on which a transaction began, if there are several: a call that ends the transaction
+// goes over it, because the session there counts it as open until then. It returns nil if any will do.
 func (s *Space) beganOn(id txn.ID) *link {
 	if len(s.client.links) == 1 {
 		return nil

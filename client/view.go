@@ -9,10 +9,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// view is what one session knows of one space. It is gone with the session, and when the log of the space has failed: afterwards kinds may have other numbers.
+// view is what one session knows of one space. It is gone with the session, and when the log of the space has failed:
+// afterwards kinds may have other numbers.
 type view struct {
-	space       *Space
-	epoch       uint64 // when it began, among those of the link; it ends with the session, or when the server resets the space
+	space *Space
+	// when it began, among those of the link; it ends with the session, or when the server resets the space
+	epoch       uint64
 	open        bool
 	incarnation string // what open told
 	ids         map[string]call.KindID
@@ -60,7 +62,8 @@ func (v *view) learn(id call.KindID, schema *template.Schema) {
 	}
 }
 
-// unlearn notes that a kind was dropped, and returns its schema; nil if it was not known. Entries and events may still come that had it.
+// unlearn notes that a kind was dropped, and returns its schema; nil if it was not known. Entries and events may still
+// come that had it.
 func (v *view) unlearn(id call.KindID) *template.Schema {
 	if int(id) >= len(v.schemas) || v.schemas[id] == nil {
 		return nil
@@ -72,9 +75,9 @@ func (v *view) unlearn(id call.KindID) *template.Schema {
 	return schema
 }
 
-// kindFor returns the number of the named kind, for rows made for a schema, nil for the one that it has now. It returns a *missingKindError if the
-// session does not know the kind, or another schema of it unless c was resolved for the kind just now: then rows mean something else, and it
-// returns ErrSchemaConflict.
+// kindFor returns the number of the named kind, for rows made for a schema, nil for the one that it has now. It returns
+// a *missingKindError if the session does not know the kind, or another schema of it unless c was resolved for the kind
+// just now: then rows mean something else, and it returns ErrSchemaConflict.
 func (v *view) kindFor(c *pendingCall, kind string, made *template.Schema) (call.KindID, error) {
 	id := v.ids[kind]
 	switch {

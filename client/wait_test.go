@@ -14,8 +14,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// A wait bounds how long a take waits for a match. That of a take whose answer was lost is over long before the server is back, and the take
-// returns what it took all the same.
+// A wait bounds how long a take waits for a match. That of a take whose answer was lost is over long before the server
+// is back, and the take returns what it took all the same.
 func TestWait_BoundsNoRepeat(t *testing.T) {
 	t.Parallel()
 	for name, opt := range map[string]space.Option{"a short wait": space.Wait(time.Millisecond), "no wait": space.NoWait()} {
@@ -37,8 +37,8 @@ func TestWait_BoundsNoRepeat(t *testing.T) {
 	}
 }
 
-// While there is no server, calls with a limited wait, and those that do not wait, end after their wait and Config.Grace; others wait until their
-// context ends.
+// While there is no server, calls with a limited wait, and those that do not wait, end after their wait and
+// Config.Grace; others wait until their context ends.
 func TestWait_HasOneBoundWithoutServer(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})
@@ -62,7 +62,8 @@ func TestWait_HasOneBoundWithoutServer(t *testing.T) {
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
-// A read that was sent before the connection was lost has the same bound: its answer will not come, and it changes nothing.
+// A read that was sent before the connection was lost has the same bound: its answer will not come, and it changes
+// nothing.
 func TestWait_BoundsReadsInFlight(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})

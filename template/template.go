@@ -49,9 +49,10 @@ type Cond struct {
 // A template that brings its own Fields can be made for a kind, or for fields, that a space does not have yet: the
 // space finds the fields by their names, whenever it looks.
 type Template struct {
-	Kind   string
-	Conds  []Cond
-	Fields []Field // the fields by whose positions conditions and orderings name them; nil: those of the kind's schema in the space
+	Kind  string
+	Conds []Cond
+	// the fields by whose positions conditions and orderings name them; nil: those of the kind's schema in the space
+	Fields []Field
 }
 
 // Order is one key of an explicit ordering; null sorts before every value (after, when descending).

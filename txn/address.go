@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Address names a partition: the space, and the partition's number in it, from 0. It is where a transaction has begun, and where it has a
-// branch.
+// Address names a partition: the space, and the partition's number in it, from 0. It is where a transaction has begun,
+// and where it has a branch.
 type Address struct {
 	Space     string
 	Partition uint16
@@ -25,8 +25,8 @@ func (a Address) Compare(o Address) int {
 	return cmp.Or(cmp.Compare(a.Space, o.Space), cmp.Compare(a.Partition, o.Partition))
 }
 
-// Identities of entries, leases, registrations and transactions are unique in their space, since their upper bits are the number of the
-// partition that gave them out: so each finds its partition by itself.
+// Identities of entries, leases, registrations and transactions are unique in their space, since their upper bits are
+// the number of the partition that gave them out: so each finds its partition by itself.
 const (
 	partitionShift = 52
 	// MaxPartitions is how many partitions a space has at most.

@@ -7,16 +7,19 @@ import (
 	"sync"
 )
 
-// Decide commits a transaction in its home, together with the decision that the branches in the given partitions, which have all prepared, are to
-// commit too. It returns nil once that is durable. Before anybody else can learn of it, it should have made the branches' effects
-// visible as well; Coordinator sees to those that it left out. When it returns an error the decision may have been taken or not.
+// Decide commits a transaction in its home, together with the decision that the branches in the given partitions, which
+// have all prepared, are to commit too. It returns nil once that is durable. Before anybody else can learn of it, it
+// should have made the branches' effects visible as well; Coordinator sees to those that it left out. When it returns
+// an error the decision may have been taken or not.
 type Decide func(ctx context.Context, branches []Address) error
 
-// Commit commits a transaction in all its partitions or in none: it has every branch prepare, and then decide decides. It returns nil when the decision is
-// durable; branches that do not know it yet are told in the background, and after a restart by Recover.
+// Commit commits a transaction in all its partitions or in none: it has every branch prepare, and then decide decides.
+// It returns nil when the decision is durable; branches that do not know it yet are told in the background, and after a
+// restart by Recover.
 //
-// It returns ErrNoHome; ErrEnded, once that is done, if somebody else commits the transaction already; ErrAborted, with the reason, if a partition could not prepare, or decide has certainly not decided; else
-// what decide returned: then the branches learn the outcome from the home, as soon as it can tell.
+// It returns ErrNoHome; ErrEnded, once that is done, if somebody else commits the transaction already; ErrAborted, with
+// the reason, if a partition could not prepare, or decide has certainly not decided; else what decide returned: then
+// the branches learn the outcome from the home, as soon as it can tell.
 func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
@@ -50,8 +53,8 @@ func (c *Coordinator) join(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { stop(); cancel() }
 }
 
-// beginCommit keeps further partitions out of a transaction, and returns its home and those that are in it. If somebody else commits it, it
-// waits for that and returns ErrEnded: whatever came of it, it has ended the transaction.
+// beginCommit keeps further partitions out of a transaction, and returns its home and those that are in it. If somebody
+// else commits it, it waits for that and returns ErrEnded: whatever came of it, it has ended the transaction.
 func (c *Coordinator) beginCommit(ctx context.Context, id ID) (Home, []Address, error) {
 	home, err := c.home(id)
 	if err != nil {
@@ -112,8 +115,8 @@ func (c *Coordinator) prepareOne(ctx context.Context, id ID, at Address) (bool, 
 
 var errVanished = errors.New("it does not exist any more")
 
-// Abort aborts a transaction in all its partitions. It returns once nothing of it is left in any that serves; the others are seen to in the
-// background. It returns ErrNoHome, or the home's error if the transaction has ended.
+// Abort aborts a transaction in all its partitions. It returns once nothing of it is left in any that serves; the
+// others are seen to in the background. It returns ErrNoHome, or the home's error if the transaction has ended.
 func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
@@ -129,9 +132,9 @@ func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	return nil
 }
 
-// Rollback undoes what was done under a transaction, which goes on: undo is called with the address of each partition that has a branch, and then of
-// the home. It returns ErrNoHome and what undo returned for the home; ErrAborted, with the reason, if a branch could not be undone: the
-// transaction is then aborted.
+// Rollback undoes what was done under a transaction, which goes on: undo is called with the address of each partition
+// that has a branch, and then of the home. It returns ErrNoHome and what undo returned for the home; ErrAborted, with
+// the reason, if a branch could not be undone: the transaction is then aborted.
 func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context.Context, at Address) error) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()

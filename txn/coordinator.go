@@ -27,8 +27,8 @@ type Coordinator struct {
 	ctx    context.Context // of everything in the background; ends with Close
 	cancel context.CancelFunc
 
-	// joining makes enlisting and joining one step, and keeps them apart from the start of a commit. It is taken before any lock
-	// of a partition; mu after them all.
+	// joining makes enlisting and joining one step, and keeps them apart from the start of a commit. It is taken before
+	// any lock of a partition; mu after them all.
 	joining    sync.Mutex
 	committing map[ID]chan struct{} // guarded by joining; closed when the commit has ended
 
@@ -47,7 +47,8 @@ func NewCoordinator(parts Partitions, logger *slog.Logger) *Coordinator {
 	return c
 }
 
-// Close ends what goes on in the background, without finishing it: Recover takes it up again. Commits under way return an error, or succeed. It is idempotent.
+// Close ends what goes on in the background, without finishing it: Recover takes it up again. Commits under way return
+// an error, or succeed. It is idempotent.
 func (c *Coordinator) Close() {
 	c.mu.Lock()
 	c.closed = true
@@ -56,8 +57,9 @@ func (c *Coordinator) Close() {
 	c.jobs.Wait()
 }
 
-// Join makes sure that the partition at an address has a branch of transaction id, and that its home knows. It does not wait for any log. It returns
-// ErrNoHome, ErrCommitting, ErrEnded, or the error of the home or the partition: the transaction has ended, or the partition does not serve.
+// Join makes sure that the partition at an address has a branch of transaction id, and that its home knows. It does not
+// wait for any log. It returns ErrNoHome, ErrCommitting, ErrEnded, or the error of the home or the partition: the
+// transaction has ended, or the partition does not serve.
 func (c *Coordinator) Join(id ID, at Address) error {
 	s := c.parts.At(at)
 	if s == nil {
@@ -93,8 +95,8 @@ func (c *Coordinator) Join(id ID, at Address) error {
 	return nil
 }
 
-// use returns an error if a transaction has ended, of which a partition has a branch. It may have ended just now, with its lease: whoever is told
-// so finds nothing of it any more.
+// use returns an error if a transaction has ended, of which a partition has a branch. It may have ended just now, with
+// its lease: whoever is told so finds nothing of it any more.
 func use(home Home, s Host, id ID) error {
 	if home.Alive(id.Number) {
 		return nil

@@ -17,7 +17,8 @@ var (
 	errEnded   = errors.New("the transaction has ended")
 )
 
-// world is a process with partitions whose logs survive it. At one step of those that they take together something happens.
+// world is a process with partitions whose logs survive it. At one step of those that they take together something
+// happens.
 type world struct {
 	mu    sync.Mutex
 	all   []txn.Address

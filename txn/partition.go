@@ -2,7 +2,8 @@ package txn
 
 import "context"
 
-// Partitions are those that transactions may span. The methods may be called concurrently and do not wait for a partition.
+// Partitions are those that transactions may span. The methods may be called concurrently and do not wait for a
+// partition.
 type Partitions interface {
 	// At returns the partition at an address, or nil.
 	At(a Address) Partition
@@ -10,11 +11,11 @@ type Partitions interface {
 	All() []Address
 }
 
-// Partition is what the protocol needs of a partition: it is home to transactions that begin there, and holds branches of those
-// that began elsewhere and reach into it. All methods may be called concurrently.
+// Partition is what the protocol needs of a partition: it is home to transactions that begin there, and holds branches
+// of those that began elsewhere and reach into it. All methods may be called concurrently.
 //
-// A method with a context returns when what it did is durable, and has done nothing that a crash could take back when it returns nil. When
-// it returns an error, ctx's or another, it may have acted or not.
+// A method with a context returns when what it did is durable, and has done nothing that a crash could take back when
+// it returns nil. When it returns an error, ctx's or another, it may have acted or not.
 type Partition interface {
 	Home
 	Host
@@ -22,14 +23,16 @@ type Partition interface {
 
 // Home is a partition as the place where transactions begin, and where their outcome is decided.
 type Home interface {
-	// Enlist notes that the partition at an address is about to hold a branch of a transaction, and does not wait for anything. It returns an error if the
-	// transaction has ended. If it was enlisted before, its branch was lost: Enlist then aborts the transaction, and returns an error as well.
+	// Enlist notes that the partition at an address is about to hold a branch of a transaction, and does not wait for
+	// anything. It returns an error if the transaction has ended. If it was enlisted before, its branch was lost:
+	// Enlist then aborts the transaction, and returns an error as well.
 	Enlist(number uint64, at Address) error
 
 	// Participants returns the partitions that were enlisted; none if the transaction has ended.
 	Participants(number uint64) []Address
 
-	// Alive reports whether a transaction can be used: it has not ended, and its lease has not either. It does not wait.
+	// Alive reports whether a transaction can be used: it has not ended, and its lease has not either. It does not
+	// wait.
 	Alive(number uint64) bool
 
 	// Dissolve aborts a transaction. It returns an error if it has ended before.
@@ -41,7 +44,8 @@ type Home interface {
 	// Forget lets the home forget that a transaction was committed. Nobody may ask for its outcome any more.
 	Forget(ctx context.Context, number uint64) error
 
-	// Decisions returns the transactions that were committed and not yet forgotten; none while the partition does not serve.
+	// Decisions returns the transactions that were committed and not yet forgotten; none while the partition does not
+	// serve.
 	Decisions() []Decision
 }
 
@@ -56,15 +60,18 @@ type Host interface {
 	// Drop aborts a branch unless it is prepared, and does not wait.
 	Drop(id ID)
 
-	// Prepare makes what was done in a branch durable and keeps it locked, across crashes, until Commit or Abort. It returns false if there is
-	// nothing to keep: the branch has then ended. It returns an error if there is no such branch.
+	// Prepare makes what was done in a branch durable and keeps it locked, across crashes, until Commit or Abort. It
+	// returns false if there is nothing to keep: the branch has then ended. It returns an error if there is no such
+	// branch.
 	Prepare(ctx context.Context, id ID) (prepared bool, err error)
 
-	// Commit makes a prepared branch's effects real, and Abort undoes a branch. They return nil, too, if there is no such branch any more.
+	// Commit makes a prepared branch's effects real, and Abort undoes a branch. They return nil, too, if there is no
+	// such branch any more.
 	Commit(ctx context.Context, id ID) error
 	Abort(ctx context.Context, id ID) error
 
-	// Branches returns the transactions that have a branch here, prepared or not; none while the partition does not serve.
+	// Branches returns the transactions that have a branch here, prepared or not; none while the partition does not
+	// serve.
 	Branches() []ID
 }
 

@@ -19,9 +19,9 @@ func (e *effect) add(more effect) {
 }
 
 // apply brings the database, whose tables are what b needs, from b.from to b.to, in one transaction. If the database
-// refuses a row, the transaction is made again row by row, as far as it takes, and stores dead letters instead of what is
-// refused. The error wraps errMoved if the database is not at b.from any more, and errDamaged if a table is not as it
-// should be.
+// refuses a row, the transaction is made again row by row, as far as it takes, and stores dead letters instead of what
+// is refused. The error wraps errMoved if the database is not at b.from any more, and errDamaged if a table is not as
+// it should be.
 func (db *database) apply(b *batch) (effect, error) {
 	done, err := db.tryApply(b, false)
 	err = db.blame(err)
@@ -88,7 +88,8 @@ type change struct {
 // rows stores what b says of entries, whose tables are defined.
 func (c *change) rows(b *batch) error {
 	if c.isolating {
-		// What a deferred constraint refuses would otherwise be known only when it is too late to tell which row it was.
+		// What a deferred constraint refuses would otherwise be known only when it is too late to tell which row it
+		// was.
 		if _, err := c.tx.Exec(`SET CONSTRAINTS ALL IMMEDIATE`); err != nil {
 			return err
 		}
@@ -108,8 +109,8 @@ func (c *change) rows(b *batch) error {
 	return c.bury()
 }
 
-// resolve brings the dead letters up to date with what b does to their entries. It returns the entries whose rows are to be
-// deleted, and those whose rows are to be patched.
+// resolve brings the dead letters up to date with what b does to their entries. It returns the entries whose rows are
+// to be deleted, and those whose rows are to be patched.
 func (c *change) resolve(b *batch) (gone, patched []uint64, err error) {
 	gone, patched = slices.Sorted(maps.Keys(b.gone)), slices.Sorted(maps.Keys(b.patches))
 	if c.db.letters == 0 {

@@ -9,11 +9,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// batch is the net effect of consecutive groups: for every entry only where it ends up. An entry is in one of puts, gone
-// and patches, but for those whose fields have changed and something else as well. Applied to a database at from, it leaves the database at to.
+// batch is the net effect of consecutive groups: for every entry only where it ends up. An entry is in one of puts,
+// gone and patches, but for those whose fields have changed and something else as well. Applied to a database at from,
+// it leaves the database at to.
 //
-// What makes plain COPY right for puts that are not known: highest is the highest entry that any Put before named, so an
-// entry above it has no row.
+// What makes plain COPY right for puts that are not known: highest is the highest entry that any Put before named, so
+// an entry above it has no row.
 type batch struct {
 	from, to uint64    // the groups after from, up to and including to
 	since    int64     // Time of the first group
@@ -152,7 +153,8 @@ func (b *batch) add(g record.Group) error {
 	return nil
 }
 
-// decodeKinds returns the schemas in g, by kind, and the kinds that it drops. It returns an error if anything in g cannot be decoded.
+// decodeKinds returns the schemas in g, by kind, and the kinds that it drops. It returns an error if anything in g
+// cannot be decoded.
 func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, dropped []uint32, err error) {
 	var r record.Record
 	for rest := g.Records; len(rest) > 0; {
@@ -177,8 +179,8 @@ func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, dropped []u
 	return kinds, dropped, nil
 }
 
-// apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their events leave no trace in
-// the database, nor does what a transaction will do, until it has done it.
+// apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their
+// events leave no trace in the database, nor does what a transaction will do, until it has done it.
 func (b *batch) apply(r *record.Record, at int64) {
 	if r.Op != record.Together && r.Op != record.Clock { // which are of no call
 		b.records++
@@ -255,8 +257,8 @@ func (b *batch) change(r *record.Record) {
 	b.bytes += putCost
 }
 
-// remove notes that an entry has left. One that was put in this batch, above all that were put before, never reaches the
-// database, unless that keeps an archive of it.
+// remove notes that an entry has left. One that was put in this batch, above all that were put before, never reaches
+// the database, unless that keeps an archive of it.
 func (b *batch) remove(entry uint64, kind uint32, left departure) {
 	mode := b.modes.of(kind)
 	if mode == None {
@@ -285,7 +287,8 @@ func (b *batch) remove(entry uint64, kind uint32, left departure) {
 	b.bytes += entryCost
 }
 
-// patch changes what is known of an entry besides its fields. Registrations and transactions have leases too, and no kind.
+// patch changes what is known of an entry besides its fields. Registrations and transactions have leases too, and no
+// kind.
 func (b *batch) patch(entry uint64, kind uint32, set func(*patch)) {
 	if kind == 0 || b.modes.of(kind) == None {
 		return
@@ -338,8 +341,8 @@ func (b *batch) replaced() []uint64 {
 	return entries
 }
 
-// reset empties b for the groups that follow previous. It keeps the memory of slices and maps, unless that was for much more than there was
-// last: a backlog that is worked off must not hold memory for good.
+// reset empties b for the groups that follow previous. It keeps the memory of slices and maps, unless that was for much
+// more than there was last: a backlog that is worked off must not hold memory for good.
 func (b *batch) reset(previous *batch) {
 	if b.largest = max(b.largest, b.records); b.largest > 16*max(b.records, 1000) {
 		ties := b.ties

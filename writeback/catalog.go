@@ -159,7 +159,8 @@ func (db *database) loadPosition(tx *sql.Tx) error {
 		ErrOtherLog, incarnation, db.space, position, db.incarnation, quote(schemaName(db.space)))
 }
 
-// begin stores that the mirror is at the beginning of the log. If there is something of it all the same, nobody knows from when.
+// begin stores that the mirror is at the beginning of the log. If there is something of it all the same, nobody knows
+// from when.
 func (db *database) begin(tx *sql.Tx) error {
 	_, err := tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry) VALUES ($1, $2, $3, 0, 0)`,
 		db.space, partition, db.incarnation)
@@ -224,7 +225,8 @@ func (db *database) settleModes(tx *sql.Tx) error {
 	return nil
 }
 
-// switchMode gives a kind another mode. A table that nobody keeps any more stays as it is. repair adds the columns of an archive.
+// switchMode gives a kind another mode. A table that nobody keeps any more stays as it is. repair adds the columns of
+// an archive.
 func (db *database) switchMode(tx *sql.Tx, t *table, mode Mode) error {
 	was := t.mode
 	t = newTable(t.kind, t.schema, mode, t.space, t.name)
@@ -266,7 +268,8 @@ func (db *database) stored() []*table {
 	return slices.DeleteFunc(db.byKind(), func(t *table) bool { return t.mode == None || t.dropped })
 }
 
-// kindModes returns the modes of the kinds that are known, none for those that are dropped, and how those that are not get one.
+// kindModes returns the modes of the kinds that are known, none for those that are dropped, and how those that are not
+// get one.
 func (db *database) kindModes() *kindModes {
 	m := &kindModes{byKind: make(map[uint32]Mode), dropped: make(map[uint32]bool), choose: func(_ uint32, name string) Mode { return db.modes.of(db.space, name) }}
 	for kind, t := range db.tables {
@@ -276,8 +279,8 @@ func (db *database) kindModes() *kindModes {
 	return m
 }
 
-// lockPosition waits for other writers, and keeps them waiting until the transaction ends. It returns errMoved if the mirror
-// is no longer where it was.
+// lockPosition waits for other writers, and keeps them waiting until the transaction ends. It returns errMoved if the
+// mirror is no longer where it was.
 func (db *database) lockPosition(tx *sql.Tx) error {
 	var position int64
 	err := tx.QueryRow(`SELECT position FROM gospaces.positions WHERE space = $1 AND partition = $2 FOR UPDATE`, db.space, partition).Scan(&position)

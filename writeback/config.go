@@ -30,9 +30,9 @@ type Config struct {
 	BatchBytes   int
 	BatchRecords int
 
-	// Lanes is over how many connections a large batch may be written side by side; with n of them a batch may be n times as large as
-	// BatchBytes and BatchRecords say. LaneRows is how many changes of rows make a lane worth its while: a batch with fewer than twice as
-	// many goes over one connection. 0: DefaultLanes(), and 10000.
+	// Lanes is over how many connections a large batch may be written side by side; with n of them a batch may be n
+	// times as large as BatchBytes and BatchRecords say. LaneRows is how many changes of rows make a lane worth its
+	// while: a batch with fewer than twice as many goes over one connection. 0: DefaultLanes(), and 10000.
 	Lanes    int
 	LaneRows int
 
@@ -44,11 +44,12 @@ type Config struct {
 	// other. 0: 100 ms and 15 s.
 	RetryMin, RetryMax time.Duration
 
-	// PingInterval is how often the writer looks whether the database is still there, the tables are as they should be, and
-	// how many dead letters there are. 0: 5 s.
+	// PingInterval is how often the writer looks whether the database is still there, the tables are as they should be,
+	// and how many dead letters there are. 0: 5 s.
 	PingInterval time.Duration
 
-	// RefillInterval is how often the writer tries to fill tables that have lost rows, if that was not possible before. 0: 1 min.
+	// RefillInterval is how often the writer tries to fill tables that have lost rows, if that was not possible before.
+	// 0: 1 min.
 	RefillInterval time.Duration
 }
 
@@ -71,8 +72,9 @@ func (cfg Config) withDefaults() (Config, error) {
 // MaxLanes is the most connections that a batch may be written over.
 const MaxLanes = 64
 
-// DefaultLanes returns how many lanes a Writer has that is not told: one for each processor that the program may use, four at most. Most of the work of
-// a lane is PostgreSQL's, which is often on the same machine; on two processors the second lane was measured to add a fifth.
+// DefaultLanes returns how many lanes a Writer has that is not told: one for each processor that the program may use,
+// four at most. Most of the work of a lane is PostgreSQL's, which is often on the same machine; on two processors the
+// second lane was measured to add a fifth.
 func DefaultLanes() int { return min(4, runtime.GOMAXPROCS(0)) }
 
 // badDSN says what is wrong with a connection string without showing it: it may hold a password, and errors are logged.

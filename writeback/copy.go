@@ -11,13 +11,14 @@ import (
 // chunk is how many bytes of lines are handed to the driver at a time, which sends about as much in one message.
 const chunk = 60 << 10
 
-// copyIn runs a COPY statement with n lines, which line appends. It hands whole lines to the driver: a value at a time through
-// database/sql would cost more than everything else here together. It must run within a transaction.
+// copyIn runs a COPY statement with n lines, which line appends. It hands whole lines to the driver: a value at a time
+// through database/sql would cost more than everything else here together. It must run within a transaction.
 func (db *database) copyIn(statement string, n int, line func(dst []byte, i int) []byte) error {
 	var err error
 	raw := db.conn.Raw(func(driverConn any) error {
 		err = db.copyLines(driverConn, statement, n, line)
-		// If it were returned here and the connection is bad, Raw would close it, and wait for the transaction that is waiting for us.
+		// If it were returned here and the connection is bad, Raw would close it, and wait for the transaction that is
+		// waiting for us.
 		return nil
 	})
 	return cmp.Or(err, raw)

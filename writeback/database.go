@@ -11,8 +11,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// database is what a session knows of the database: what was read of the mirror's state when it was opened, and what it has
-// made of it. Each transaction takes a connection from the pool. Its methods are called by one goroutine.
+// database is what a session knows of the database: what was read of the mirror's state when it was opened, and what it
+// has made of it. Each transaction takes a connection from the pool. Its methods are called by one goroutine.
 type database struct {
 	ctx     context.Context // of the session: that is why it may be kept; when it ends, connections are cut
 	pool    *Pool
@@ -131,7 +131,8 @@ func (db *database) transact(do func(*sql.Tx) error) error {
 	return nil
 }
 
-// restoring runs do, which changes the database in a transaction. If it fails, what is known of the database is again what it was.
+// restoring runs do, which changes the database in a transaction. If it fails, what is known of the database is again
+// what it was.
 func (db *database) restoring(do func() error) error {
 	tables, incomplete := maps.Clone(db.tables), maps.Clone(db.incomplete)
 	letters, position, highest := db.letters, db.position, db.highest

@@ -15,12 +15,15 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// DeadLetter tells of something that the database has refused to do for one entry. There is at most one for an entry. It is
-// gone once it no longer matters: when the entry has changed and the database takes it as it is now, or it has left.
+// DeadLetter tells of something that the database has refused to do for one entry. There is at most one for an entry.
+// It is gone once it no longer matters: when the entry has changed and the database takes it as it is now, or it has
+// left.
 type DeadLetter struct {
-	Entry  uint64
-	Kind   string
-	Action string // "store": its row is missing; "replace": its row is an older one; "remove": its row is still there; "renew": its row has another expiry
+	Entry uint64
+	Kind  string
+	// "store": its row is missing; "replace": its row is an older one; "remove": its row is still there; "renew": its
+	// row has another expiry
+	Action string
 
 	SQLState  string // the code of PostgreSQL
 	Reason    string // what it says
@@ -31,12 +34,12 @@ type DeadLetter struct {
 	Fields  json.RawMessage // of the entry, for "store" and "replace"
 }
 
-// DeadLetters gives access to the dead letters of a mirror, whether its server runs or not. Its methods are called by one
-// goroutine at a time.
+// DeadLetters gives access to the dead letters of a mirror, whether its server runs or not. Its methods are called by
+// one goroutine at a time.
 type DeadLetters struct{ db *database }
 
-// OpenDeadLetters connects to the database that mirrors a space. It returns an error that wraps ErrNoMirror if it mirrors none
-// of that name. The end of ctx cuts the connection, whatever it does. The caller closes it.
+// OpenDeadLetters connects to the database that mirrors a space. It returns an error that wraps ErrNoMirror if it
+// mirrors none of that name. The end of ctx cuts the connection, whatever it does. The caller closes it.
 func OpenDeadLetters(ctx context.Context, dsn, space string) (*DeadLetters, error) {
 	cfg, err := Config{DSN: dsn, Space: space}.withDefaults()
 	if err != nil {
@@ -104,9 +107,10 @@ func scanLetter(rows *sql.Rows) (l DeadLetter, err error) {
 // dropBatch is how many dead letters Drop deletes in one transaction.
 const dropBatch = 1000
 
-// Drop deletes the dead letters of the given entries, or all of them if none is given, and returns how many it has deleted. It works in batches, by
-// entry: each is handed to deliver, and deleted for good once that has returned nil; the error of deliver ends it. The
-// tables then differ from the space by what the letters told, until the entries change or leave.
+// Drop deletes the dead letters of the given entries, or all of them if none is given, and returns how many it has
+// deleted. It works in batches, by entry: each is handed to deliver, and deleted for good once that has returned nil;
+// the error of deliver ends it. The tables then differ from the space by what the letters told, until the entries
+// change or leave.
 func (d *DeadLetters) Drop(deliver func([]DeadLetter) error, entries ...uint64) (dropped int, err error) {
 	for {
 		var batch []DeadLetter
@@ -149,9 +153,9 @@ func deleteLetters(tx *sql.Tx, space string, entries []uint64) ([]DeadLetter, er
 // chosen selects the dead letters of the entries $2, or all if $1.
 const chosen = ` WHERE $1 OR entry = ANY ($2::bigint[])`
 
-// Retry asks the database again to do what it has refused to do for the given entries, or for all that have dead letters if none is
-// given. It returns how many of them are resolved by that, and how many were refused again. A server that mirrors the space
-// waits meanwhile. All is done in one transaction: after an error nothing is.
+// Retry asks the database again to do what it has refused to do for the given entries, or for all that have dead
+// letters if none is given. It returns how many of them are resolved by that, and how many were refused again. A server
+// that mirrors the space waits meanwhile. All is done in one transaction: after an error nothing is.
 func (d *DeadLetters) Retry(entries ...uint64) (resolved, refused int, err error) {
 	db := d.db
 	err = db.restoring(func() error {
@@ -181,7 +185,8 @@ func (db *database) retry(tx *sql.Tx, entries []uint64) (resolved, refused int, 
 	return db.retryLetters(tx, entries)
 }
 
-// retryLetters does again what the dead letters of entries stand for, or all if there are no entries. The position is locked.
+// retryLetters does again what the dead letters of entries stand for, or all if there are no entries. The position is
+// locked.
 func (db *database) retryLetters(tx *sql.Tx, entries []uint64) (resolved, refused int, err error) {
 	letters, err := db.readLetters(tx, entries)
 	if err != nil {
@@ -207,7 +212,8 @@ func (db *database) retryLetters(tx *sql.Tx, entries []uint64) (resolved, refuse
 // retryAtOnce is how many dead letters the mirror itself tries again at a time, those first that have waited longest.
 const retryAtOnce = 1000
 
-// reconcile tries again what was refused because of a foreign key, which the rows that have come or left since may allow.
+// reconcile tries again what was refused because of a foreign key, which the rows that have come or left since may
+// allow.
 func (db *database) reconcile() error {
 	if db.letters == 0 {
 		return nil

@@ -11,12 +11,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// tablesAtOnce is how many tables are created in one transaction. Each takes some five locks, of which a server has about
-// 64 for each connection that it admits.
+// tablesAtOnce is how many tables are created in one transaction. Each takes some five locks, of which a server has
+// about 64 for each connection that it admits.
 const tablesAtOnce = 50
 
-// ready makes the tables what b needs them to be, before its rows come. A table that is there is changed in a transaction
-// of its own, so that its readers wait for that alone.
+// ready makes the tables what b needs them to be, before its rows come. A table that is there is changed in a
+// transaction of its own, so that its readers wait for that alone.
 func (db *database) ready(b *batch) error {
 	tables, err := db.wants(b)
 	if err != nil || len(tables) == 0 {
@@ -166,8 +166,8 @@ func (db *database) change(tx *sql.Tx, old, t *table) error {
 	return err
 }
 
-// convert returns the statements that turn old into t. A field that has got another class has a new column: of a mirror, whose rows
-// have left, in place of the old one; in an archive the old one stays under another name.
+// convert returns the statements that turn old into t. A field that has got another class has a new column: of a
+// mirror, whose rows have left, in place of the old one; in an archive the old one stays under another name.
 func (t *table) convert(old *table) []string {
 	have := old.shape()
 	taken := make(names)
@@ -216,8 +216,8 @@ func (db *database) announce(b *batch) error {
 	return err
 }
 
-// hold keeps the position from being moved until the transaction ends. It returns errMoved if it was, or if something else than the
-// groups from one position to another was announced.
+// hold keeps the position from being moved until the transaction ends. It returns errMoved if it was, or if something
+// else than the groups from one position to another was announced.
 func (db *database) hold(tx *sql.Tx, from, to uint64) error {
 	var one int
 	err := tx.QueryRow(`SELECT 1 FROM gospaces.positions

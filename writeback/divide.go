@@ -11,8 +11,8 @@ func (b *batch) changes() int {
 	return n
 }
 
-// divide returns n batches that together do what b does. What b does to an entry is in one of them, and so is what it does to
-// entries that are tied.
+// divide returns n batches that together do what b does. What b does to an entry is in one of them, and so is what it
+// does to entries that are tied.
 func (b *batch) divide(n int) []*batch {
 	parts := make([]*batch, n)
 	for i := range parts {
@@ -35,7 +35,8 @@ func (b *batch) divide(n int) []*batch {
 	return parts
 }
 
-// lane returns which of n lanes an entry is for. Neighbours are for different ones, so that all lanes insert near the end of the primary key.
+// lane returns which of n lanes an entry is for. Neighbours are for different ones, so that all lanes insert near the
+// end of the primary key.
 func lane(entry uint64, n int) int {
 	const golden = 0x9e3779b97f4a7c15 // spreads numbers that are near each other, or have a common factor
 	return int(entry * golden >> 33 % uint64(n))

@@ -14,9 +14,10 @@ import (
 // dropAtOnce is how many tables one transaction drops: each takes locks, of which a server has so many.
 const dropAtOnce = 100
 
-// Drop removes what a database has of a space: its tables, archives and dead letters, and what the catalog says of it. No Writer may mirror the space. It
-// refuses if something else depends on the tables, or is in their schema; then what it has not dropped is left. If it is interrupted it can
-// be done again. It returns ErrNoMirror if there is nothing of the space.
+// Drop removes what a database has of a space: its tables, archives and dead letters, and what the catalog says of it.
+// No Writer may mirror the space. It refuses if something else depends on the tables, or is in their schema; then what
+// it has not dropped is left. If it is interrupted it can be done again. It returns ErrNoMirror if there is nothing of
+// the space.
 func Drop(ctx context.Context, dsn, space string) error {
 	db, err := connect(ctx, Config{DSN: dsn, Space: space})
 	if err != nil {

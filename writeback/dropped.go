@@ -10,10 +10,11 @@ import (
 	"github.com/lib/pq"
 )
 
-// A kind that is dropped loses its table in two steps. The transaction that moves the position beyond the record notes it in
-// gospaces.kinds (mark). What is left to do is a transaction for each table, which waits for a lock only for a moment: the
-// table is dropped if nothing is in it and nothing depends on it, and else set aside under another name. An interrupted mirror
-// finds in gospaces.kinds what it still has to do, and the row stays: load must know which numbers are taken.
+// A kind that is dropped loses its table in two steps. The transaction that moves the position beyond the record notes
+// it in gospaces.kinds (mark). What is left to do is a transaction for each table, which waits for a lock only for a
+// moment: the table is dropped if nothing is in it and nothing depends on it, and else set aside under another name. An
+// interrupted mirror finds in gospaces.kinds what it still has to do, and the row stays: load must know which numbers
+// are taken.
 
 // droppedComment begins the comment of a table that is set aside: it is not that of a kind any more.
 const droppedComment = "dropped "
@@ -45,8 +46,9 @@ func (t *table) drop() *table {
 	return &dropped
 }
 
-// leave adds to wanted what the kinds that b drops make necessary: their tables, and those of kinds that were dropped before, give way to
-// new kinds of their names. A new kind that b drops gets no table, unless b has rows for it: those of an archive.
+// leave adds to wanted what the kinds that b drops make necessary: their tables, and those of kinds that were dropped
+// before, give way to new kinds of their names. A new kind that b drops gets no table, unless b has rows for it: those
+// of an archive.
 func (db *database) leave(wanted map[uint32]*table, b *batch, used map[uint32]bool) {
 	leaving := make(map[uint32]bool)
 	for _, kind := range b.dropped {
@@ -89,7 +91,8 @@ func (db *database) unfinished() []*table {
 	return tables
 }
 
-// dropTable drops the table of a dropped kind, or sets it aside. It returns why it has not dropped it, if that is how it must stay.
+// dropTable drops the table of a dropped kind, or sets it aside. It returns why it has not dropped it, if that is how
+// it must stay.
 func (db *database) dropTable(t *table) (kept, err error) {
 	finish := func(finish func(*sql.Tx, *table) error) error {
 		return db.restoring(func() error {
@@ -188,5 +191,6 @@ func (db *database) setAside(tx *sql.Tx, t *table) error {
 	return db.renameKind(tx, t, aside.name)
 }
 
-// asideSuffix ends the name of a table that is set aside. Numbers of kinds are never used again, so it is one of a kind.
+// asideSuffix ends the name of a table that is set aside. Numbers of kinds are never used again, so it is one of a
+// kind.
 func (t *table) asideSuffix() string { return "_dropped_" + strconv.FormatUint(uint64(t.kind), 10) }

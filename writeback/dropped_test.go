@@ -96,7 +96,8 @@ func TestDropped_WhatHasSomethingIsSetAside(t *testing.T) {
 	}
 }
 
-// A reader in a transaction of its own keeps the table, and nothing else: rows go on, and those who come after it do not wait.
+// A reader in a transaction of its own keeps the table, and nothing else: rows go on, and those who come after it do
+// not wait.
 func TestDropped_AReaderKeepsOnlyTheTable(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		x := mirrorJobs(t, cfg, 10)

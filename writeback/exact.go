@@ -11,7 +11,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// appendExact appends exactColumn: a row of those fields of which the other columns lose something, or null if they tell all.
+// appendExact appends exactColumn: a row of those fields of which the other columns lose something, or null if they
+// tell all.
 func (t *table) appendExact(dst []byte, row template.Row) []byte {
 	some, nulls := false, 0
 	for i, v := range row.Fields() {
@@ -52,8 +53,8 @@ func loses(v template.Value) bool {
 	return false
 }
 
-// losesInJSON reports whether a jsonb may not tell v exactly. There is no class to say what a value in a list or map is, so it tells bools, integers,
-// fractions and texts; and of keys only texts.
+// losesInJSON reports whether a jsonb may not tell v exactly. There is no class to say what a value in a list or map
+// is, so it tells bools, integers, fractions and texts; and of keys only texts.
 func losesInJSON(v template.Value) bool {
 	switch v.Class() {
 	case 0, template.Bool, template.Int:

@@ -8,12 +8,12 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// A database fails in three ways. Most failures pass, or somebody must do something about them: the connection, the disk,
-// a lock, a right. They are waited out. The other two are told apart by their SQLSTATE: a row that is refused, and a table
-// that is not as the mirror has made it.
+// A database fails in three ways. Most failures pass, or somebody must do something about them: the connection, the
+// disk, a lock, a right. They are waited out. The other two are told apart by their SQLSTATE: a row that is refused,
+// and a table that is not as the mirror has made it.
 
-// refusal returns the error by which the database refuses a row, and would again; nil if err is none. A column whose type
-// somebody has changed gives the same.
+// refusal returns the error by which the database refuses a row, and would again; nil if err is none. A column whose
+// type somebody has changed gives the same.
 func refusal(err error) *pq.Error {
 	e, ok := errors.AsType[*pq.Error](err)
 	if !ok || !refuses(e.Code.Class()) {
@@ -22,12 +22,15 @@ func refusal(err error) *pq.Error {
 	return e
 }
 
-// refuses reports whether errors of a class are about a row. Those that are not are listed: triggers may raise any code.
+// refuses reports whether errors of a class are about a row. Those that are not are listed: triggers may raise any
+// code.
 func refuses(c pqerror.Class) bool { return !slices.Contains(passing, string(c)) }
 
 var passing = []string{
-	"00", "01", "02", "03", "0A", "0B", "0L", "0P", "24", "25", "26", "28", "2B", "2D", "34", "3B", "3D", "3F", "42", // of statements and sessions
-	"08", "40", "53", "55", "57", "58", "F0", "HV", "XX", // of the server: connection, rollback, resources, operators, the system
+	// of statements and sessions
+	"00", "01", "02", "03", "0A", "0B", "0L", "0P", "24", "25", "26", "28", "2B", "2D", "34", "3B", "3D", "3F", "42",
+	// of the server: connection, rollback, resources, operators, the system
+	"08", "40", "53", "55", "57", "58", "F0", "HV", "XX",
 }
 
 // misfit reports whether err may mean that a table is not as the mirror has made it.

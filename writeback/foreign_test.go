@@ -16,7 +16,8 @@ var (
 	parentKind = &template.Schema{Kind: "Parent", Fields: []template.Field{{Name: "name", Class: template.String}}}
 )
 
-// family is a mirror of children, kind 1, and parents, kind 2, to whom the children refer. Nothing tells it to look at parents first.
+// family is a mirror of children, kind 1, and parents, kind 2, to whom the children refer. Nothing tells it to look at
+// parents first.
 func family(t *testing.T, cfg writeback.Config, key string) *mirrored {
 	t.Helper()
 	x := mirrorJobs(t, cfg, 0)

@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// Heir is a Source whose space may have been loaded from the tables that mirrored another log. The mirror of that log goes on with this one.
+// Heir is a Source whose space may have been loaded from the tables that mirrored another log. The mirror of that log
+// goes on with this one.
 type Heir interface {
 	Source
 
@@ -34,8 +35,9 @@ func originOf(source Source) *Origin {
 	return &o
 }
 
-// inherit makes the mirror one of this log, if the tables are exactly what the space was loaded from: then they equal the space, and nothing has to be
-// written again, unless the other mirror was stopped amid a batch. It reports whether it has. Whoever still mirrors the other log into this database finds that it is not his any more.
+// inherit makes the mirror one of this log, if the tables are exactly what the space was loaded from: then they equal
+// the space, and nothing has to be written again, unless the other mirror was stopped amid a batch. It reports whether
+// it has. Whoever still mirrors the other log into this database finds that it is not his any more.
 func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 	o := db.origin
 	if o == nil || o.Incarnation != incarnation || o.Position != db.position {

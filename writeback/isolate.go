@@ -51,8 +51,8 @@ func (c *change) run(s *step) error {
 // savepoint is the only one that is ever set.
 const savepoint = "part"
 
-// attempt runs do, whose effect is undone if it returns an error that is a refusal. After another error the transaction is
-// lost.
+// attempt runs do, whose effect is undone if it returns an error that is a refusal. After another error the transaction
+// is lost.
 func attempt(tx *sql.Tx, do func() error) error {
 	if _, err := tx.Exec(`SAVEPOINT ` + savepoint); err != nil {
 		return err
@@ -124,7 +124,8 @@ func (c *change) oneByOne(s *step, items []*put) error {
 }
 
 // loop returns the statement that takes the step for each row of the arrays in the settings gospaces.c0, gospaces.c1, …
-// and leaves in gospaces.report how many rows were affected, and which items were refused. What passes by itself ends it.
+// and leaves in gospaces.report how many rows were affected, and which items were refused. What passes by itself ends
+// it.
 func (s *step) loop() string {
 	var arrays, row []string
 	for i, t := range s.types {

@@ -10,8 +10,8 @@ import (
 )
 
 // appendJSON appends v as jsonb takes it, escaped for COPY: numbers as numbers, a duration in nanoseconds; byte strings
-// in base64 and times as RFC 3339, as encoding/json has them; infinities and NaN by name. Nothing of it holds a backslash
-// or a control character except texts. The depth of values in the log is bounded.
+// in base64 and times as RFC 3339, as encoding/json has them; infinities and NaN by name. Nothing of it holds a
+// backslash or a control character except texts. The depth of values in the log is bounded.
 func appendJSON(dst []byte, v template.Value) []byte {
 	switch v.Class() {
 	case template.Bool:

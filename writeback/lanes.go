@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// lanes write batches: small ones over the connection of the session, large ones in parts over several connections side by side. What a
-// batch does to one entry is in one part, and the next batch begins when all parts are committed, so changes of an entry keep their order. Entries
-// that must be seen to change together are in one part, too.
+// lanes write batches: small ones over the connection of the session, large ones in parts over several connections side
+// by side. What a batch does to one entry is in one part, and the next batch begins when all parts are committed, so
+// changes of an entry keep their order. Entries that must be seen to change together are in one part, too.
 //
 // A batch that is divided has three steps, each one a transaction or several:
 //
@@ -17,8 +17,9 @@ import (
 //  2. every lane commits its part, unless somebody has changed what was announced
 //  3. the position is moved to the end of the batch
 //
-// Whoever finds ahead beyond the position knows that some of the parts may be there. It writes everything up to there in one transaction
-// and deletes what is there of it first, as with any entry that is not above the highest. So it need not know what the parts were.
+// Whoever finds ahead beyond the position knows that some of the parts may be there. It writes everything up to there
+// in one transaction and deletes what is there of it first, as with any entry that is not above the highest. So it need
+// not know what the parts were.
 type lanes struct {
 	ctx  context.Context // of the session
 	cfg  Config
@@ -28,7 +29,8 @@ type lanes struct {
 	single bool        // the database has rules between rows: no more batches are divided
 }
 
-// apply brings the database from b.from to b.to. It returns over how many connections. Its errors are those of database.apply.
+// apply brings the database from b.from to b.to. It returns over how many connections. Its errors are those of
+// database.apply.
 func (l *lanes) apply(b *batch) (done effect, n int, err error) {
 	n = l.worth(b)
 	if err := l.main.ready(b); err != nil {
@@ -60,8 +62,8 @@ func (l *lanes) worth(b *batch) int {
 	return max(1, min(l.cfg.Lanes, b.changes()/l.cfg.LaneRows))
 }
 
-// connect takes n connections, and returns how many it has: fewer if no more are free. That of the session, which it waits
-// for, comes first, so nobody waits who has one.
+// connect takes n connections, and returns how many it has: fewer if no more are free. That of the session, which it
+// waits for, comes first, so nobody waits who has one.
 func (l *lanes) connect(n int) (int, error) {
 	if err := l.main.lease(); err != nil {
 		return 0, err

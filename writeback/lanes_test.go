@@ -15,7 +15,8 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// bank makes calls about accounts. Whatever they do at once leaves the sum of the balances what it was, and the number of accounts.
+// bank makes calls about accounts. Whatever they do at once leaves the sum of the balances what it was, and the number
+// of accounts.
 type bank struct {
 	*rand.Rand
 	accounts []account
@@ -110,8 +111,8 @@ func watch(ctx context.Context, db *sql.DB, accounts int) error {
 	return nil
 }
 
-// Entries of different calls become visible in any order. But what a call did at once is seen at once, and no entry ever goes back,
-// whenever the writer is stopped and over however many connections the next one writes.
+// Entries of different calls become visible in any order. But what a call did at once is seen at once, and no entry
+// ever goes back, whenever the writer is stopped and over however many connections the next one writes.
 func TestLanes_ReadersSeeCallsWholeAndNoEntryGoBack(t *testing.T) {
 	t.Parallel()
 	const accounts = 300
@@ -179,8 +180,9 @@ func lock(t *testing.T, db *sql.DB, statement string) (unlock func()) {
 	return func() { _ = tx.Rollback() }
 }
 
-// A batch of three parts is stopped at each of its steps, by the end of the writer or of the server. Whatever is there of it then, the next
-// writer, with any number of lanes, completes it. Parts that the last one has still under way do not get in between.
+// A batch of three parts is stopped at each of its steps, by the end of the writer or of the server. Whatever is there
+// of it then, the next writer, with any number of lanes, completes it. Parts that the last one has still under way do
+// not get in between.
 func TestLanes_ABatchIsCompletedWhateverIsThereOfIt(t *testing.T) {
 	t.Parallel()
 	for name, stopAt := range map[string]func(x *mirrored) (release func()){
@@ -303,7 +305,8 @@ func (x *mirrored) someOf(query string) (n int) {
 	return n
 }
 
-// Rows that refer to each other and that the parts of a batch would refuse are taken in one transaction, as without lanes.
+// Rows that refer to each other and that the parts of a batch would refuse are taken in one transaction, as without
+// lanes.
 func TestLanes_RulesBetweenRowsAreKept(t *testing.T) {
 	t.Parallel()
 	x := mirrorJobs(t, divided(3), 3)
@@ -325,7 +328,8 @@ func TestLanes_RulesBetweenRowsAreKept(t *testing.T) {
 	require.Zero(t, x.Stats().Failures)
 }
 
-// A row that is refused for its values becomes a dead letter in its part; the others are not disturbed, and the next batch is divided again.
+// A row that is refused for its values becomes a dead letter in its part; the others are not disturbed, and the next
+// batch is divided again.
 func TestLanes_ARefusedRowDisturbsNoOtherPart(t *testing.T) {
 	t.Parallel()
 	x := mirrorJobs(t, divided(3), 2)

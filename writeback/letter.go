@@ -12,7 +12,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// lettersTable is the table of dead letters in the schema of a space. It is there before any kind, so no kind has its name.
+// lettersTable is the table of dead letters in the schema of a space. It is there before any kind, so no kind has its
+// name.
 const lettersTable = "_dead_letters"
 
 // letterColumns are its columns. What people look at comes first; kind_number and row are for Retry.
@@ -145,8 +146,8 @@ func (c *change) dropLetters(entries []uint64) error {
 	return nil
 }
 
-// renewLetters gives the dead letters of rows their new expiry, and drops those of changes that are tried again now. entries are
-// those of patches.
+// renewLetters gives the dead letters of rows their new expiry, and drops those of changes that are tried again now.
+// entries are those of patches.
 func (c *change) renewLetters(b *batch, entries []uint64) error {
 	entries = slices.DeleteFunc(slices.Clone(entries), func(entry uint64) bool { return !b.patches[entry].renewed })
 	if len(entries) == 0 {
@@ -218,7 +219,8 @@ func (c *change) bury() error {
 	return nil
 }
 
-// keepLetters leaves out the letters of what was changed besides fields, for entries that have letters about all of their row.
+// keepLetters leaves out the letters of what was changed besides fields, for entries that have letters about all of
+// their row.
 func (c *change) keepLetters() error {
 	var modified []uint64
 	for i := range c.letters {

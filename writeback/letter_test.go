@@ -61,7 +61,8 @@ func (x *mirrored) letters() []writeback.DeadLetter {
 	return all
 }
 
-// requireRefused fails the test unless there is a dead letter for each of entries, and their rows are all that is missing.
+// requireRefused fails the test unless there is a dead letter for each of entries, and their rows are all that is
+// missing.
 func (x *mirrored) requireRefused(entries ...uint64) {
 	x.t.Helper()
 	var refused []uint64
@@ -98,8 +99,8 @@ func jobRow(t *testing.T, id int64, state string) []byte {
 	return row(t, job, map[string]any{"id": id, "state": state})
 }
 
-// Whatever a rule that somebody has added to a table says, the row it refuses becomes a dead letter, the others of the same
-// commit are stored, and the mirror goes on.
+// Whatever a rule that somebody has added to a table says, the row it refuses becomes a dead letter, the others of the
+// same commit are stored, and the mirror goes on.
 func TestDeadLetters_ARowThatIsRefusedStopsNothing(t *testing.T) {
 	overLanes(t, testRefused)
 }
@@ -238,7 +239,8 @@ func testRowsThatCannotGo(t *testing.T, cfg writeback.Config) {
 	x.requireComplete()
 }
 
-// A row that was refused and is stored later is what it would have been, and so it is in a database whose dead letters were made by an older program.
+// A row that was refused and is stored later is what it would have been, and so it is in a database whose dead letters
+// were made by an older program.
 func TestDeadLetters_KeepTheDelay(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
@@ -262,7 +264,8 @@ func TestDeadLetters_KeepTheDelay(t *testing.T) {
 	require.Equal(t, []string{"null", "4000000000"}, column(t, db, `SELECT coalesce(extract(epoch FROM _visible)::bigint::text, 'null') FROM space_test."Job" ORDER BY _id`))
 }
 
-// The mirror of random programs ends equal to the space, whatever was refused on the way, once nothing is refused any more.
+// The mirror of random programs ends equal to the space, whatever was refused on the way, once nothing is refused any
+// more.
 func TestDeadLetters_OfRandomPrograms(t *testing.T) {
 	overLanes(t, testLettersOfRandomPrograms)
 }

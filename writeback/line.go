@@ -119,8 +119,8 @@ func reasonName(how record.Reason) string {
 	return "unknown"
 }
 
-// appendValue appends v as a column of class c has it, escaped for COPY. Rows in the log have passed template.Row.Check,
-// so v is of the family of c; if it ever is not, the column is null rather than the mirror stuck.
+// appendValue appends v as a column of class c has it, escaped for COPY. Rows in the log have passed
+// template.Row.Check, so v is of the family of c; if it ever is not, the column is null rather than the mirror stuck.
 func appendValue(dst []byte, c template.Class, v template.Value) []byte {
 	class := v.Class()
 	if class == 0 || !class.SameFamily(c) {

@@ -11,11 +11,11 @@ import (
 	"github.com/lib/pq"
 )
 
-// A lock that others hold keeps the mirror waiting, and whoever comes after the mirror waits behind it. So it never waits for
-// long, gives up all that it holds, and tries again.
+// A lock that others hold keeps the mirror waiting, and whoever comes after the mirror waits behind it. So it never
+// waits for long, gives up all that it holds, and tries again.
 const (
-	// rowLockTimeout bounds the wait for a row, or for the lock that changes of rows need, which keeps no reader waiting. It is
-	// longer than the server takes to find a deadlock.
+	// rowLockTimeout bounds the wait for a row, or for the lock that changes of rows need, which keeps no reader
+	// waiting. It is longer than the server takes to find a deadlock.
 	rowLockTimeout = "3s"
 
 	// tableLockTimeout bounds the wait to change a table, which every reader of the table would have to wait behind.
@@ -69,8 +69,8 @@ const (
 	watchEvery = time.Second
 )
 
-// watch has report called with what blocks the transaction that the server's process pid has begun, now and then while it
-// lasts: with nil if it does not wait. It does not call it once the returned function was called.
+// watch has report called with what blocks the transaction that the server's process pid has begun, now and then while
+// it lasts: with nil if it does not wait. It does not call it once the returned function was called.
 func (p *Pool) watch(pid int, report func(*Blocker)) (stop func()) {
 	var mu sync.Mutex
 	var timer *time.Timer
@@ -98,7 +98,8 @@ func (p *Pool) watch(pid int, report func(*Blocker)) (stop func()) {
 	}
 }
 
-// blocker returns what blocks a process, or nil. It asks over a connection of its own, which is open while it is needed.
+// blocker returns what blocks a process, or nil. It asks over a connection of its own, which is open while it is
+// needed.
 func (p *Pool) blocker(pid int) (*Blocker, error) {
 	p.watching.Lock()
 	defer p.watching.Unlock()

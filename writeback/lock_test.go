@@ -12,8 +12,8 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// A reader who has forgotten to end its transaction keeps the mirror from adding a column; those who come after it do not wait, and
-// the status says who it is.
+// A reader who has forgotten to end its transaction keeps the mirror from adding a column; those who come after it do
+// not wait, and the status says who it is.
 func TestLocks_AChangeOfATableKeepsNobodyWaiting(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		x := mirrorJobs(t, cfg, 10)
@@ -24,7 +24,8 @@ func TestLocks_AChangeOfATableKeepsNobodyWaiting(t *testing.T) {
 		requireBlocked(t, x, `SELECT count(*) FROM space_test."Job"`)
 
 		failures := x.Stats().Failures
-		for x.Stats().Failures < failures+3 { // the mirror tries again and again; a reader waits for one attempt at most
+		// the mirror tries again and again; a reader waits for one attempt at most
+		for x.Stats().Failures < failures+3 {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			var n int
 			require.NoError(t, x.db.QueryRowContext(ctx, `SELECT count(*) FROM space_test."Job"`).Scan(&n))

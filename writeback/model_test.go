@@ -263,7 +263,8 @@ func printable(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// jsonable turns what Value.Any returns for nested values into what encoding/json writes as it should be in a jsonb column.
+// jsonable turns what Value.Any returns for nested values into what encoding/json writes as it should be in a jsonb
+// column.
 func jsonable(v any) any {
 	switch v := v.(type) {
 	case string:

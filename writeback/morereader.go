@@ -10,7 +10,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// readMore appends the fields that moreColumn has, and returns where the last of the row ends that is not null; end is where that was before.
+// readMore appends the fields that moreColumn has, and returns where the last of the row ends that is not null; end is
+// where that was before.
 func (r *rowReader) readMore(text []byte, end int) (int, error) {
 	members, err := template.AppendPlainJSON(nil, text)
 	if err != nil {
@@ -36,7 +37,8 @@ func (r *rowReader) readMore(text []byte, end int) (int, error) {
 	return end, nil
 }
 
-// appendMember appends the value of field i, of which v is left in moreColumn: the exact one, unless somebody has changed that since.
+// appendMember appends the value of field i, of which v is left in moreColumn: the exact one, unless somebody has
+// changed that since.
 func (r *rowReader) appendMember(i int, v template.Value) error {
 	if i < len(r.exact) && r.exact[i] != nil && bytes.Equal(v, r.plain(r.exact[i])) {
 		r.row = append(r.row, r.exact[i]...)

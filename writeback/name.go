@@ -46,7 +46,8 @@ func (n names) free(name string) bool {
 	return len(name) <= maxName && strings.IndexByte(name, 0) < 0 && !n[name]
 }
 
-// shorten returns at most size bytes of the beginning of name, whole characters, with those that PostgreSQL cannot have replaced.
+// shorten returns at most size bytes of the beginning of name, whole characters, with those that PostgreSQL cannot have
+// replaced.
 func shorten(name string, size int) string {
 	name = strings.ReplaceAll(name, "\x00", "_")
 	if len(name) <= size {

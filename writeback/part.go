@@ -28,8 +28,8 @@ func writeAll(parts []*part, isolating bool) {
 	all.Wait()
 }
 
-// write commits the part. While isolating it makes dead letters of rows that the database refuses for what they are. Its error wraps
-// errBetween if one is refused for what else there is, or if parts wait for each other.
+// write commits the part. While isolating it makes dead letters of rows that the database refuses for what they are.
+// Its error wraps errBetween if one is refused for what else there is, or if parts wait for each other.
 func (p *part) write(isolating bool) (effect, error) {
 	c := &change{db: p.db, isolating: isolating}
 	err := p.db.restoring(func() error {
@@ -50,7 +50,8 @@ func (p *part) write(isolating bool) (effect, error) {
 	return c.done, err
 }
 
-// failure returns the error that decides what becomes of the batch: one that passes before a refusal, a refusal before none.
+// failure returns the error that decides what becomes of the batch: one that passes before a refusal, a refusal before
+// none.
 func failure(parts []*part) (worst error) {
 	for _, p := range parts {
 		switch {
@@ -75,8 +76,8 @@ func refusedParts(parts []*part) []*part {
 	return some
 }
 
-// between returns an error that wraps errBetween if one of the letters is about a row that may be refused only because the rows of other parts
-// are not there yet, or are there still.
+// between returns an error that wraps errBetween if one of the letters is about a row that may be refused only because
+// the rows of other parts are not there yet, or are there still.
 func between(letters []letter) error {
 	for i := range letters {
 		if why := letters[i].why; !alone(why) {

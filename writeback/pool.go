@@ -23,8 +23,8 @@ const MaxConns = 1000
 // Pool is the connections to one database, which the mirrors of many spaces share. A mirror has one while it writes a
 // batch, and others for the lanes of the batch if they are free. Its methods may be called concurrently.
 //
-// Connections are given out in the order in which they are asked for. Nobody who has one waits for another, so there is no
-// deadlock among those who have several.
+// Connections are given out in the order in which they are asked for. Nobody who has one waits for another, so there is
+// no deadlock among those who have several.
 type Pool struct {
 	dsn  string
 	size int
@@ -52,8 +52,8 @@ const (
 	connRetry = time.Minute
 )
 
-// NewPool returns a pool of at most size connections to a database; 0 is DefaultConns. It opens them when they are needed. It
-// returns an error if the connection string or the size is wrong.
+// NewPool returns a pool of at most size connections to a database; 0 is DefaultConns. It opens them when they are
+// needed. It returns an error if the connection string or the size is wrong.
 func NewPool(dsn string, size int) (*Pool, error) {
 	if _, err := pq.NewConnector(dsn); err != nil || dsn == "" {
 		return nil, badDSN(cmp.Or(err, errors.New("empty")))
@@ -65,8 +65,8 @@ func NewPool(dsn string, size int) (*Pool, error) {
 	return &Pool{dsn: dsn, size: size, limit: size}, nil
 }
 
-// Close closes the connections that are free, and those in use when they are given back. The Writers that use the pool should
-// have stopped.
+// Close closes the connections that are free, and those in use when they are given back. The Writers that use the pool
+// should have stopped.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	free, timer := p.free, p.closing
@@ -87,8 +87,8 @@ func (p *Pool) Close() {
 	}
 }
 
-// get returns a connection, which is cut when ctx ends, whatever it waits for. It blocks until one is free or may be opened,
-// in the order of the calls, or ctx ends; waits is called before it does.
+// get returns a connection, which is cut when ctx ends, whatever it waits for. It blocks until one is free or may be
+// opened, in the order of the calls, or ctx ends; waits is called before it does.
 func (p *Pool) get(ctx context.Context, waits func()) (*conn, error) {
 	for {
 		c, wait := p.request(true)
@@ -121,8 +121,8 @@ func (p *Pool) try(ctx context.Context) *conn {
 	return got
 }
 
-// request returns a connection that is free; or nil and nil if the caller may open one; or, if there is neither, a channel
-// that one of both comes from, which is only of use if queue is set.
+// request returns a connection that is free; or nil and nil if the caller may open one; or, if there is neither, a
+// channel that one of both comes from, which is only of use if queue is set.
 func (p *Pool) request(queue bool) (*conn, chan *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -213,8 +213,8 @@ func (p *Pool) gone() {
 	}
 }
 
-// shrink makes the pool do with the connections that it has for a while, because the server admits no more. It reports false if it
-// has none.
+// shrink makes the pool do with the connections that it has for a while, because the server admits no more. It reports
+// false if it has none.
 func (p *Pool) shrink() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -246,7 +246,8 @@ func (p *Pool) closeIdle() {
 	}
 }
 
-// closeWatcher closes the watcher's connection if it has not been used for a while, and reports whether it is still open.
+// closeWatcher closes the watcher's connection if it has not been used for a while, and reports whether it is still
+// open.
 func (p *Pool) closeWatcher(now time.Time) (open bool) {
 	if !p.watching.TryLock() {
 		return true // it is in use
@@ -259,7 +260,8 @@ func (p *Pool) closeWatcher(now time.Time) (open bool) {
 	return p.watcher != nil
 }
 
-// conn is one connection to a database. Its calls are not bound to a context: line cuts it, without a goroutine for each.
+// conn is one connection to a database. Its calls are not bound to a context: line cuts it, without a goroutine for
+// each.
 type conn struct {
 	*sql.Conn
 	db     *sql.DB // which has no other
@@ -269,7 +271,8 @@ type conn struct {
 	forget func() bool // ends the cutting
 }
 
-// dial opens a connection that is set up for the mirror. name is what it calls itself unless the connection string says.
+// dial opens a connection that is set up for the mirror. name is what it calls itself unless the connection string
+// says.
 func dial(ctx context.Context, dsn, name string, pulse *pulse) (*conn, error) {
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
@@ -313,7 +316,8 @@ func (c *conn) setUp() error {
 	if err != nil {
 		return fmt.Errorf("set up the connection: %w", err)
 	}
-	// A server on a system that cannot tell goes on with a statement for a while after the mirror was stopped, and no more.
+	// A server on a system that cannot tell goes on with a statement for a while after the mirror was stopped, and no
+	// more.
 	_, err = c.ExecContext(context.Background(), `SET client_connection_check_interval TO '1s'`)
 	if _, refused := errors.AsType[*pq.Error](err); err != nil && !refused {
 		return fmt.Errorf("set up the connection: %w", err)
@@ -338,8 +342,8 @@ type line struct {
 	net net.Conn // guarded by mu
 }
 
-// cut closes the line, so that whatever waits for it ends: a server that does not answer does not listen to a request to
-// cancel either.
+// cut closes the line, so that whatever waits for it ends: a server that does not answer does not listen to a request
+// to cancel either.
 func (l *line) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

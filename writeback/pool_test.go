@@ -30,7 +30,8 @@ func connections(t *testing.T, db *sql.DB) (n int) {
 	return n
 }
 
-// The server admits 200 connections, of which many more mirrors than that use a few, and none when there is nothing to do.
+// The server admits 200 connections, of which many more mirrors than that use a few, and none when there is nothing to
+// do.
 func TestPool_ManyMirrorsShareFewConnections(t *testing.T) {
 	t.Parallel()
 	const spaces, conns = 250, 3

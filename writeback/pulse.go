@@ -10,8 +10,9 @@ import (
 // silentLimit is how long a database may leave questions unanswered until a stop does not wait for it any more.
 const silentLimit = 2 * time.Second
 
-// pulse tells whether a database answers at all: on any connection, the watcher's included, which asks every second while a transaction
-// lasts. So a statement that takes long is not taken for a server that is gone. The zero pulse is one without connections.
+// pulse tells whether a database answers at all: on any connection, the watcher's included, which asks every second
+// while a transaction lasts. So a statement that takes long is not taken for a server that is gone. The zero pulse is
+// one without connections.
 type pulse struct {
 	heard atomic.Int64 // when something last came, in nanoseconds since epoch
 
@@ -19,7 +20,8 @@ type pulse struct {
 	asked map[*question]struct{} // of open connections; guarded by mu
 }
 
-// question is since when a connection, or the attempt to make one, has had no answer; 0: it has not asked anything since.
+// question is since when a connection, or the attempt to make one, has had no answer; 0: it has not asked anything
+// since.
 type question struct{ since atomic.Int64 }
 
 // epoch is what pulses count from: the clock of the machine may be set.

@@ -8,7 +8,8 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// A database that hangs breaks no connection and refuses nothing. Who waits for it until it is away hears of it all the same, and can stop.
+// A database that hangs breaks no connection and refuses nothing. Who waits for it until it is away hears of it all the
+// same, and can stop.
 func TestFlushOrAway_ADatabaseThatHangsIsAway(t *testing.T) {
 	t.Parallel()
 	own := ownServer(t)

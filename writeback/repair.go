@@ -60,7 +60,8 @@ func (t *table) damage(f *actual) string {
 	return ""
 }
 
-// inspect returns an error that wraps errDamaged and says what others have done to the tables, or nil if they are as they should be.
+// inspect returns an error that wraps errDamaged and says what others have done to the tables, or nil if they are as
+// they should be.
 func (db *database) inspect() error {
 	var damages []string
 	err := db.transact(func(tx *sql.Tx) error {
@@ -171,8 +172,8 @@ func (db *database) lose(tx *sql.Tx) error {
 	return execAll(tx, statements)
 }
 
-// empty makes room for all rows of t. An archive keeps its rows if they are not to come again: of entries that do not come
-// again it is only known that they have left.
+// empty makes room for all rows of t. An archive keeps its rows if they are not to come again: of entries that do not
+// come again it is only known that they have left.
 func (db *database) empty(tx *sql.Tx, t *table, f *actual) error {
 	statement := `DELETE FROM ` + t.sql()
 	if _, ok := f.columns[leftColumn]; ok && t.mode == Append && db.keepArchives {
@@ -184,8 +185,8 @@ func (db *database) empty(tx *sql.Tx, t *table, f *actual) error {
 	return nil
 }
 
-// How the values of a column get there when its type is restored: in an archive from how they look; in the table of a mirror
-// not at all, since it is filled anew.
+// How the values of a column get there when its type is restored: in an archive from how they look; in the table of a
+// mirror not at all, since it is filled anew.
 const (
 	usingText = "%[1]s::text::%[2]s"
 	usingNone = "NULL::%[2]s"
@@ -223,8 +224,8 @@ func (db *database) reshape(tx *sql.Tx, t *table, f *actual, using string) error
 	return execAll(tx, statements)
 }
 
-// lossy reports whether the rows of f lack something that those of t have. The columns by which an archive differs from a
-// mirror do not count.
+// lossy reports whether the rows of f lack something that those of t have. The columns by which an archive differs from
+// a mirror do not count.
 func (t *table) lossy(f *actual) bool {
 	return slices.ContainsFunc(t.columns(), func(c column) bool {
 		is, ok := f.columns[c.name]

@@ -43,8 +43,8 @@ var damages = map[string]string{
 	"rows with new rules": `ALTER TABLE space_test."Job" DROP COLUMN id; ALTER TABLE space_test."Job" ADD CONSTRAINT rule CHECK (_id <> 3) NOT VALID`,
 }
 
-// Whatever somebody does to the tables, running or not, in the end they are what they should be, with a log that reaches back to its
-// beginning or an image of the space from before the position of the mirror or after it.
+// Whatever somebody does to the tables, running or not, in the end they are what they should be, with a log that
+// reaches back to its beginning or an image of the space from before the position of the mirror or after it.
 func TestRepair_DamagedTablesAreMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, damage := range damages {
@@ -140,7 +140,8 @@ func TestRefill_FromAnImageWhenTheLogHasGoneOn(t *testing.T) {
 	}
 }
 
-// requireLiving fails the test unless the tables of m, whose modes are those of modesOfKinds, hold the entries that have not left.
+// requireLiving fails the test unless the tables of m, whose modes are those of modesOfKinds, hold the entries that
+// have not left.
 func requireLiving(t *testing.T, db *sql.DB, m *model) {
 	t.Helper()
 	left := make(map[string]int)
@@ -170,7 +171,8 @@ func requireLiving(t *testing.T, db *sql.DB, m *model) {
 	require.Positive(t, left["taken"])
 }
 
-// Without an image a table that has lost rows stays without them. The mirror goes on, says so, and fills them in when it can.
+// Without an image a table that has lost rows stays without them. The mirror goes on, says so, and fills them in when
+// it can.
 func TestRefill_WaitsForAnImageAndSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)

@@ -12,8 +12,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// selectRows returns the statement that reads the rows of t whose entries live: of each the columns of rowReader in the binary form of a composite value.
-// That is exact, costs neither side the making and parsing of texts, and is one value a row to the driver.
+// selectRows returns the statement that reads the rows of t whose entries live: of each the columns of rowReader in the
+// binary form of a composite value. That is exact, costs neither side the making and parsing of texts, and is one value
+// a row to the driver.
 func (t *table) selectRows() string {
 	var names []string
 	for _, c := range t.columns() {
@@ -34,7 +35,8 @@ func (t *table) living() string {
 	return ""
 }
 
-// rowReader turns rows of a table into entries again. It is the inverse of appendLine. What it returns is valid until the next call.
+// rowReader turns rows of a table into entries again. It is the inverse of appendLine. What it returns is valid until
+// the next call.
 type rowReader struct {
 	t     *table
 	in    []byte // columns that are left
@@ -104,7 +106,8 @@ func fixed(column []byte) (int64, bool) {
 	return int64(binary.BigEndian.Uint64(column)), true
 }
 
-// time decodes a point in time, of which a column has the microsecond: it is the end of that, lest a lease end early. null stands for a null.
+// time decodes a point in time, of which a column has the microsecond: it is the end of that, lest a lease end early.
+// null stands for a null.
 func (r *rowReader) time(name string, null int64) (int64, error) {
 	column, ok := r.next()
 	if !ok {
@@ -163,7 +166,8 @@ func (r *rowReader) readFields(more []byte) error {
 	return nil
 }
 
-// appendField appends the value of field i, whose column is not null: the exact one, unless somebody has changed the column since.
+// appendField appends the value of field i, whose column is not null: the exact one, unless somebody has changed the
+// column since.
 func (r *rowReader) appendField(i int, column []byte) error {
 	class := r.t.schema.Fields[i].Class
 	if i < len(r.exact) && r.exact[i] != nil && r.same(class, r.exact[i], column) {

@@ -40,6 +40,7 @@ func (w *Writer) Stats() Stats {
 	return w.status.snapshot(time.Now())
 }
 
-// Needs returns the position from which the writer still needs the log, as far as it knows: 1 until the database was first reached. If
-// the log can show the space (Imager), what it loses is made up for, unless filling: then the writer is about to read on from there.
+// Needs returns the position from which the writer still needs the log, as far as it knows: 1 until the database was
+// first reached. If the log can show the space (Imager), what it loses is made up for, unless filling: then the writer
+// is about to read on from there.
 func (w *Writer) Needs() (position uint64, filling bool) { return w.status.needs() }

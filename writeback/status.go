@@ -95,7 +95,8 @@ func (s *status) filling(position uint64) {
 	s.holds = position + 1
 }
 
-// needs returns the position from which the log is needed, and whether it is being read for tables that are filled anew.
+// needs returns the position from which the log is needed, and whether it is being read for tables that are filled
+// anew.
 func (s *status) needs() (position uint64, filling bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +113,8 @@ func (s *status) counted(letters int) {
 	s.stats.DeadLetters = letters
 }
 
-// committed tells that b is in the database, with the effect done, over how many connections it got there, and how many dead letters there are now.
+// committed tells that b is in the database, with the effect done, over how many connections it got there, and how many
+// dead letters there are now.
 func (s *status) committed(b *batch, done effect, lanes, letters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// survey is what is in the schema of a space. It is read once and kept up to date by those who change it; after a failure
-// it is read again.
+// survey is what is in the schema of a space. It is read once and kept up to date by those who change it; after a
+// failure it is read again.
 type survey struct {
-	names names              // of whatever shares its names with tables
-	lost  map[string]*actual // tables by their comments, without lostComment, whose kinds were not known when it was read
+	names names // of whatever shares its names with tables
+	// tables by their comments, without lostComment, whose kinds were not known when it was read
+	lost map[string]*actual
 }
 
 // survey returns what is in the schema.
@@ -59,8 +60,8 @@ func (db *database) takenNames(tx *sql.Tx) (names, error) {
 	return taken, rows.Err()
 }
 
-// rank numbers the tables so that one that refers to another, by a foreign key, has the higher number. References in a circle
-// have numbers of some sort.
+// rank numbers the tables so that one that refers to another, by a foreign key, has the higher number. References in a
+// circle have numbers of some sort.
 func (db *database) rank(tx *sql.Tx) error {
 	rows, err := tx.Query(`SELECT c.relname, p.relname FROM pg_constraint f
 		JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class p ON p.oid = f.confrelid

@@ -68,7 +68,8 @@ func (t *table) hasMore() bool { return len(t.schema.Fields) > maxColumns }
 // column is a column as it should be.
 type column struct{ name, sqlType string }
 
-// columns returns the columns of the table in the order in which appendLine has them. Types are named as format_type does.
+// columns returns the columns of the table in the order in which appendLine has them. Types are named as format_type
+// does.
 func (t *table) columns() []column {
 	columns := []column{{entryColumn, "bigint"}, {expiresColumn, timestamp}, {visibleColumn, timestamp}, {stateColumn, "text"}, {holderColumn, "text"}, {triesColumn, "bigint"}}
 	if t.mode == Append {
@@ -123,8 +124,9 @@ func (t *table) comment() string {
 }
 
 // alter returns the statements that turn the table, which has the columns have (name → type), into t: columns that are
-// missing, and another type where it is another. (A table that was adopted may have columns that the log is yet to tell of.) using is how a value gets there from its old type, with %s for the
-// column and its new type; "" leaves that to the database.
+// missing, and another type where it is another. (A table that was adopted may have columns that the log is yet to tell
+// of.) using is how a value gets there from its old type, with %s for the column and its new type; "" leaves that to
+// the database.
 func (t *table) alter(have map[string]string, using string) []string {
 	var changes []string
 	for _, c := range t.columns() {
@@ -195,8 +197,9 @@ func columnType(c template.Class) string {
 	return "jsonb"
 }
 
-// widened returns the table with every Int field of row that a bigint cannot hold made Uint, whose numeric(20) holds every
-// integer; t itself if there is none. A field of class Int has such a value when a program that declares it unsigned wrote it.
+// widened returns the table with every Int field of row that a bigint cannot hold made Uint, whose numeric(20) holds
+// every integer; t itself if there is none. A field of class Int has such a value when a program that declares it
+// unsigned wrote it.
 func (t *table) widened(row template.Row) *table {
 	for i, v := range row.Fields() {
 		if len(v) < 9 || i >= len(t.schema.Fields) || t.schema.Fields[i].Class != template.Int {

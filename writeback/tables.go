@@ -12,8 +12,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Tables is what a database holds of one space, all of it at one moment: what a space that was lost is made of again. Nothing in the database is
-// changed by it. Its methods are called by one goroutine at a time.
+// Tables is what a database holds of one space, all of it at one moment: what a space that was lost is made of again.
+// Nothing in the database is changed by it. Its methods are called by one goroutine at a time.
 type Tables struct {
 	db          *database
 	tx          *sql.Tx
@@ -71,9 +71,10 @@ func (db *database) findCatalog(tx *sql.Tx) error {
 	return nil
 }
 
-// OpenTables connects to the database that mirrors a space and begins to read it. It returns an error that wraps ErrNoMirror if it mirrors none of that
-// name; one that wraps ErrIncomplete if tables lack rows of which the mirror knows, unless incomplete allows that; and one that says what is
-// wrong with a table that others have changed. The end of ctx cuts the connection, whatever it does. The caller closes it.
+// OpenTables connects to the database that mirrors a space and begins to read it. It returns an error that wraps
+// ErrNoMirror if it mirrors none of that name; one that wraps ErrIncomplete if tables lack rows of which the mirror
+// knows, unless incomplete allows that; and one that says what is wrong with a table that others have changed. The end
+// of ctx cuts the connection, whatever it does. The caller closes it.
 func OpenTables(ctx context.Context, dsn, space string, incomplete bool) (*Tables, error) {
 	cfg, err := Config{DSN: dsn, Space: space}.withDefaults()
 	if err != nil {
@@ -215,9 +216,10 @@ func (t *Tables) Count() (uint64, error) {
 // recordsSize is how many bytes of records are handed over at a time, about.
 const recordsSize = 256 << 10
 
-// Records calls fn with the kinds, each in a record and, if it was dropped, another one, and all entries that were in the space at the position of the mirror, as records of an image: some at a time, whole ones, and
-// entries of how many rows they are. Dead letters count: what the database has refused to store, to remove or to renew is as the space had it. The records
-// are valid only during fn, whose error ends it. An error about a row names the table and the entry.
+// Records calls fn with the kinds, each in a record and, if it was dropped, another one, and all entries that were in
+// the space at the position of the mirror, as records of an image: some at a time, whole ones, and entries of how many
+// rows they are. Dead letters count: what the database has refused to store, to remove or to renew is as the space had
+// it. The records are valid only during fn, whose error ends it. An error about a row names the table and the entry.
 func (t *Tables) Records(fn func(records []byte, entries uint64) error) error {
 	now := time.Now()
 	r := &reading{tables: t, fn: fn, now: now.UnixNano(), version: uint32(now.Unix())}

@@ -2,7 +2,8 @@ package writeback
 
 import "time"
 
-// The instants that a timestamptz can hold, in seconds since the Unix epoch: from 4714-11-24 BC on, and before 294277-01-01.
+// The instants that a timestamptz can hold, in seconds since the Unix epoch: from 4714-11-24 BC on, and before
+// 294277-01-01.
 const (
 	firstSecond = -210866803200
 	endSecond   = 9224318016000

@@ -94,8 +94,8 @@ func (w *window) end(err error) {
 }
 
 // take waits for the first group, then until the batch has gathered for long enough, is full or is wanted, and hands it
-// over until done. It returns nil if nothing came for as long as idle. Once the last batch was taken it returns the error of
-// end, and ctx's cause when that ends.
+// over until done. It returns nil if nothing came for as long as idle. Once the last batch was taken it returns the
+// error of end, and ctx's cause when that ends.
 func (w *window) take(ctx context.Context, gather, idle time.Duration, flush wanted) (*batch, error) {
 	timer := time.NewTimer(idle)
 	defer timer.Stop()

@@ -81,8 +81,9 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return w.status.wait(ctx, target)
 }
 
-// FlushOrAway is Flush, but returns an error that wraps ErrAway as soon as the database is away, instead of waiting for it: when
-// something has failed, or when the database has answered nothing for two seconds, be they before the call or during it.
+// FlushOrAway is Flush, but returns an error that wraps ErrAway as soon as the database is away, instead of waiting for
+// it: when something has failed, or when the database has answered nothing for two seconds, be they before the call or
+// during it.
 func (w *Writer) FlushOrAway(ctx context.Context) error {
 	target := w.source.Last()
 	w.wanted.raise(target)

@@ -5,8 +5,9 @@ import "math/bits"
 // EventType says what happened to an entry. The numbers are on the wire and in logs on disk; they are append only.
 type EventType uint8
 
-// The types of events. When something is of several types it is an event of the one with the lowest number that was asked for. So they
-// are numbered by how much they say: what was written is visible now, and what is visible now is available.
+// The types of events. When something is of several types it is an event of the one with the lowest number that was
+// asked for. So they are numbered by how much they say: what was written is visible now, and what is visible now is
+// available.
 const (
 	Written   EventType = 1 // it became visible by being written
 	Gap       EventType = 2 // not of an entry: the events up to its number are lost to the listener

@@ -4,7 +4,8 @@ import "fmt"
 
 // What a call does is one instant, so its size is bounded.
 const (
-	// DefaultTxnEntries is how many entries a transaction may hold, and one call may write, unless the space's limits say otherwise.
+	// DefaultTxnEntries is how many entries a transaction may hold, and one call may write, unless the space's limits
+	// say otherwise.
 	DefaultTxnEntries = 1 << 12
 	// MaxFind is how many entries one read, take or page returns.
 	MaxFind = 1 << 12

@@ -15,8 +15,9 @@ type Template struct {
 	Named *Named // not nil: Kind and Conds follow from it, and the engine sets them
 }
 
-// Named is a template that names its kind and brings its fields, since the space may not have them yet. What it means follows from the
-// schema that the kind has, and is found out again whenever that changes while a call waits or a registration lives.
+// Named is a template that names its kind and brings its fields, since the space may not have them yet. What it means
+// follows from the schema that the kind has, and is found out again whenever that changes while a call waits or a
+// registration lives.
 type Named struct {
 	template.Template
 	Order []template.Order // of the query, if this is its only template
@@ -24,21 +25,24 @@ type Named struct {
 
 // Query says which entries a call is about.
 type Query struct {
-	Templates []Template       // an entry matches if one of them does; at least one
-	Order     []template.Order // empty: oldest first. Otherwise there is exactly one template, and Order names fields of its kind
-	Max       int              // at least 1
-	Take      bool             // remove what is found
-	Claim     bool             // a read that finds what a take could, and so locks it that no other transaction claims or takes it
-	IfExists  bool             // do not wait for entries that are not there yet
-	Held      bool             // only entries that transactions have taken: a read, a count or contents
-	Hidden    bool             // a read that tells, too, how many matches others have locked (Result.Count)
-	ID        uint64           // only the entry with this identity, if not 0: it must match too
-	Txn       txn.ID           // the transaction under which the call is made
-	Begin     bool             // take each entry under a transaction of its own, begun for it
-	Lease     int64            // of the transactions that Begin begins
-	By        Request
-	Holder    string // what the caller calls itself, for Begin
-	Arrival   uint64 // place among the calls that wait, once it waits; a wait that is interrupted and goes on keeps it. 0: the last
+	Templates []Template // an entry matches if one of them does; at least one
+	// empty: oldest first. Otherwise there is exactly one template, and Order names fields of its kind
+	Order []template.Order
+	Max   int  // at least 1
+	Take  bool // remove what is found
+	// a read that finds what a take could, and so locks it that no other transaction claims or takes it
+	Claim    bool
+	IfExists bool   // do not wait for entries that are not there yet
+	Held     bool   // only entries that transactions have taken: a read, a count or contents
+	Hidden   bool   // a read that tells, too, how many matches others have locked (Result.Count)
+	ID       uint64 // only the entry with this identity, if not 0: it must match too
+	Txn      txn.ID // the transaction under which the call is made
+	Begin    bool   // take each entry under a transaction of its own, begun for it
+	Lease    int64  // of the transactions that Begin begins
+	By       Request
+	Holder   string // what the caller calls itself, for Begin
+	// place among the calls that wait, once it waits; a wait that is interrupted and goes on keeps it. 0: the last
+	Arrival uint64
 }
 
 // Exclusive reports whether q finds only what its transaction may take.

@@ -13,7 +13,9 @@ type Result struct {
 	Entries []View  // read, take, contents
 	Grants  []Grant // write, commit, renew, notify, begin
 	Errs    []error // bulk renew and cancel: one per lease, nil where it was done
-	Count   int     // register, count, prepare; contents, and reads with Hidden: matches that were left out because others have locked them
+	// register, count, prepare; contents, and reads with Hidden: matches that were left out because others have locked
+	// them
+	Count   int
 	Version uint32  // update
 	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1
 	Apart   []Apart // kinds: those that are there and not visible, likewise; -1 for one that was dropped

@@ -77,8 +77,8 @@ func forSizes(b *testing.B, f func(b *testing.B, e *Engine)) {
 	}
 }
 
-// BenchmarkMatch takes entries by random keys and writes others in their place: in one go, and as a server does, a few at a time, between
-// which other work has used the processor's caches.
+// BenchmarkMatch takes entries by random keys and writes others in their place: in one go, and as a server does, a few
+// at a time, between which other work has used the processor's caches.
 func BenchmarkMatch(b *testing.B) {
 	for _, between := range []struct {
 		name string
@@ -161,8 +161,9 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkWaiting writes entries into a space where a million calls wait to take: with a key that nobody waits for, and with one
-// that somebody does. The entries that satisfy nobody are taken away, and the calls that were satisfied wait again, off the clock.
+// BenchmarkWaiting writes entries into a space where a million calls wait to take: with a key that nobody waits for,
+// and with one that somebody does. The entries that satisfy nobody are taken away, and the calls that were satisfied
+// wait again, off the clock.
 func BenchmarkWaiting(b *testing.B) {
 	const waiting, batch = 1_000_000, 1000
 	e := New(Config{}, 0)

@@ -12,7 +12,8 @@ import (
 // HasBranch reports whether a transaction that began in another space has a branch here.
 func (e *Engine) HasBranch(id txn.ID) bool { return e.branches[id] != 0 }
 
-// Branches returns the transactions of other spaces that have branches here, prepared or not, in the order in which those were made.
+// Branches returns the transactions of other spaces that have branches here, prepared or not, in the order in which
+// those were made.
 func (e *Engine) Branches() []txn.ID {
 	var ids []txn.ID
 	for _, number := range slices.Sorted(maps.Values(e.branches)) {
@@ -40,8 +41,9 @@ func (e *Engine) DropBranch(now int64, id txn.ID) call.Result {
 	return call.Result{}
 }
 
-// CommitBranch makes the effects of a prepared branch real. If there is none it has ended, and nothing is done; a branch that has not
-// prepared cannot be part of what was committed, and is aborted. Depends is such that the branch has ended for good.
+// CommitBranch makes the effects of a prepared branch real. If there is none it has ended, and nothing is done; a
+// branch that has not prepared cannot be part of what was committed, and is aborted. Depends is such that the branch
+// has ended for good.
 func (e *Engine) CommitBranch(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil {
@@ -55,8 +57,8 @@ func (e *Engine) CommitBranch(now int64, id txn.ID) call.Result {
 	return call.Result{Depends: e.lsn}
 }
 
-// AbortBranch undoes what was done in a branch. If there is none it has ended, and nothing is done. Depends is such that the branch
-// has ended for good.
+// AbortBranch undoes what was done in a branch. If there is none it has ended, and nothing is done. Depends is such
+// that the branch has ended for good.
 func (e *Engine) AbortBranch(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// host runs random programs in which branches of foreign transactions prepare, commit and abort among everything else, and an
-// engine that follows the log. Now and then a crash leaves only that.
+// host runs random programs in which branches of foreign transactions prepare, commit and abort among everything else,
+// and an engine that follows the log. Now and then a crash leaves only that.
 type host struct {
 	t       *testing.T
 	r       *rand.Rand

@@ -42,7 +42,8 @@ func looked(e *Engine, kind call.KindID, id uint64, row template.Row) (nodes, gr
 	return nodes, groups
 }
 
-// Calls that wait with thousands of combinations of fields cost a write that none of them matches little, whatever they fix.
+// Calls that wait with thousands of combinations of fields cost a write that none of them matches little, whatever they
+// fix.
 func TestWatch_CombinationsOfFieldsCostWritesLittle(t *testing.T) {
 	t.Parallel()
 	e := New(Config{}, 0)

@@ -8,13 +8,15 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// A call that waits under a transaction can go on when one of the locks on its matches goes, which takes the end of all others who hold it. It is
-// stuck if each of these locks has a holder that is stuck itself; so is a transaction under which calls wait, if all of them are. Transactions
-// that are stuck only because of each other, and wait for each other in a circle, are a deadlock, whatever others do.
+// A call that waits under a transaction can go on when one of the locks on its matches goes, which takes the end of all
+// others who hold it. It is stuck if each of these locks has a holder that is stuck itself; so is a transaction under
+// which calls wait, if all of them are. Transactions that are stuck only because of each other, and wait for each other
+// in a circle, are a deadlock, whatever others do.
 //
-// A circle may close when a transaction under which calls wait begins to wait for more, stops to wait for what might have come, or locks something: then it
-// is suspected of being in one. And it may be left over when somebody outside, who could have let go, does: then all that wait and hold something
-// are suspects. They are looked at when the call that did it is done.
+// A circle may close when a transaction under which calls wait begins to wait for more, stops to wait for what might
+// have come, or locks something: then it is suspected of being in one. And it may be left over when somebody outside,
+// who could have let go, does: then all that wait and hold something are suspects. They are looked at when the call
+// that did it is done.
 
 // suspect notes that t, if calls wait under it, may have closed a circle.
 func (e *Engine) suspect(t *transaction) {
@@ -32,7 +34,8 @@ func (e *Engine) suspectAll() {
 	}
 }
 
-// breakDeadlock aborts the youngest transaction of a circle through the oldest suspect, if there is one. It reports whether anybody was suspected.
+// breakDeadlock aborts the youngest transaction of a circle through the oldest suspect, if there is one. It reports
+// whether anybody was suspected.
 func (e *Engine) breakDeadlock() bool {
 	if e.letGo {
 		e.letGo = false
@@ -72,8 +75,8 @@ func (e *Engine) victim(t *transaction) *transaction {
 	}
 }
 
-// waitGraph holds, for transactions under which calls wait, the locks of which one must go for one of the calls to go on: for each its
-// other holders. A transaction that can go on without that is not in it.
+// waitGraph holds, for transactions under which calls wait, the locks of which one must go for one of the calls to go
+// on: for each its other holders. A transaction that can go on without that is not in it.
 type waitGraph map[*transaction][][]*transaction
 
 // reach adds to g the transactions that t waits for, directly or not, and returns all of them, and t.
@@ -96,7 +99,8 @@ func (e *Engine) reach(g waitGraph, t *transaction) []*transaction {
 	return all
 }
 
-// ways returns the locks that t waits for, each as its other holders; nil if t can go on without the end of anybody that waits.
+// ways returns the locks that t waits for, each as its other holders; nil if t can go on without the end of anybody
+// that waits.
 func (e *Engine) ways(t *transaction) [][]*transaction {
 	if t.prepared {
 		return nil // others decide about it
@@ -150,7 +154,8 @@ func (g waitGraph) goesOn(t *transaction, waits map[*transaction]bool) bool {
 	})
 }
 
-// circle returns those of some transactions that wait for t and for which t waits, without a detour over others; t is among them if there are any.
+// circle returns those of some transactions that wait for t and for which t waits, without a detour over others; t is
+// among them if there are any.
 func (g waitGraph) circle(t *transaction, some []*transaction) []*transaction {
 	behind := g.walk(t, some)
 	return slices.DeleteFunc(behind, func(x *transaction) bool { return !slices.Contains(g.walk(x, some), t) })

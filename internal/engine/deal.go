@@ -5,10 +5,12 @@ import (
 	"slices"
 )
 
-// A waiting take with an ordering gets the first in its order of everything that becomes available at once. So the first entry that
-// would go to such a call, and those that are offered after it, are kept back until all are offered, and dealt then.
+// A waiting take with an ordering gets the first in its order of everything that becomes available at once. So the
+// first entry that would go to such a call, and those that are offered after it, are kept back until all are offered,
+// and dealt then.
 
-// deal serves the takes that wait for the entries that were kept back: in order of arrival, each as if it were made now.
+// deal serves the takes that wait for the entries that were kept back: in order of arrival, each as if it were made
+// now.
 func (e *Engine) deal() {
 	if len(e.undealt) == 0 {
 		return
@@ -52,7 +54,8 @@ func (e *Engine) takers(queue []*Waiter, k *kind, s slot) []*Waiter {
 // grabBudget is how many entries a call looks at for those that wait.
 const grabBudget = 1 << 13
 
-// grab gives a waiting call what it finds now, as much as it has room for. If that takes too long, the call searches for itself, as if it were made now.
+// grab gives a waiting call what it finds now, as much as it has room for. If that takes too long, the call searches
+// for itself, as if it were made now.
 func (e *Engine) grab(w *Waiter) {
 	q := *w.Query
 	if q.Max = min(q.Max-len(w.Got), e.placesFor(w)); q.Max <= 0 {

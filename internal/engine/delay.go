@@ -8,7 +8,8 @@ import (
 )
 
 // The lease of a delayed entry runs from the moment it becomes visible. Until then its end is counted from when that
-// should be. An entry that becomes visible later, because the server was down or busy, has its whole lease all the same.
+// should be. An entry that becomes visible later, because the server was down or busy, has its whole lease all the
+// same.
 
 // checkDelay returns ErrInvalidArgument for a delay that no call may ask for.
 func checkDelay(d int64) error {
@@ -28,7 +29,8 @@ func (e *Engine) delay(h held, visible int64) {
 	e.endAt(h.id, visible)
 }
 
-// start returns when the lease of the entry in slot s starts that is granted now: at once, or when the entry's delay is over.
+// start returns when the lease of the entry in slot s starts that is granted now: at once, or when the entry's delay is
+// over.
 func (k *kind) start(e *Engine, s slot) int64 {
 	switch k.At(s).State {
 	case delayed:

@@ -8,7 +8,8 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// While the server is down delays go on, and nothing becomes visible: an entry that should have meanwhile has its whole lease afterwards.
+// While the server is down delays go on, and nothing becomes visible: an entry that should have meanwhile has its whole
+// lease afterwards.
 func TestDelay_OverWhileTheServerWasDown(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

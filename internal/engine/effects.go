@@ -5,8 +5,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Effects are what a step has brought about beside its result. Whoever owns the engine carries them out, in this order, and
-// shows none of it to anyone before the log has the step's LSN.
+// Effects are what a step has brought about beside its result. Whoever owns the engine carries them out, in this order,
+// and shows none of it to anyone before the log has the step's LSN.
 type Effects struct {
 	// Granted are the waiting calls that were served; their waits are over.
 	Granted []*Waiter
@@ -18,7 +18,8 @@ type Effects struct {
 	Lost []Loss
 	// Dissolved are the transactions with branches elsewhere that were aborted: the branches are to be aborted too.
 	Dissolved []Decision
-	// Doomed are the transactions of other spaces whose branches here were aborted by themselves: their homes are to abort them.
+	// Doomed are the transactions of other spaces whose branches here were aborted by themselves: their homes are to
+	// abort them.
 	Doomed []txn.ID
 }
 

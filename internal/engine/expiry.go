@@ -53,13 +53,15 @@ func (x *expiry) expired(e *Engine, k *kind, f func(s slot)) {
 	}
 }
 
-// reclaims is how much one call reclaims of what has expired: entries, registrations and transactions. Nobody sees the rest, but it takes up memory, and is locked.
+// reclaims is how much one call reclaims of what has expired: entries, registrations and transactions. Nobody sees the
+// rest, but it takes up memory, and is locked.
 const reclaims = 256
 
 // late reports whether something has expired in a tick that is over, and was not reclaimed.
 func (e *Engine) late() bool { return len(e.deadlines) > 0 && e.deadlines[0].tick < e.now>>tickShift }
 
-// reclaim removes about n of what has expired in ticks that are over. To find that nothing is left in a tick counts for less.
+// reclaim removes about n of what has expired in ticks that are over. To find that nothing is left in a tick counts for
+// less.
 func (e *Engine) reclaim(n int) {
 	for empty := 8 * n; n > 0 && empty > 0 && e.late(); empty-- {
 		d := e.deadlines[0]
@@ -101,7 +103,8 @@ func (e *Engine) endAt(id uint64, t int64) {
 	e.ending[tick] = append(e.ending[tick], id)
 }
 
-// endTick ends up to n of what was filed under a tick that has passed, and returns how many. What was put off meanwhile is filed under a later tick, too.
+// endTick ends up to n of what was filed under a tick that has passed, and returns how many. What was put off meanwhile
+// is filed under a later tick, too.
 func (e *Engine) endTick(tick int64, n int) (done int) {
 	ids := e.ending[tick]
 	now := ids[:min(n, len(ids))]
@@ -123,7 +126,8 @@ func (e *Engine) endTick(tick int64, n int) (done int) {
 	return done
 }
 
-// endOne ends a registration whose lease is over, and reveals a delayed entry whose time has come, that was filed under a tick.
+// endOne ends a registration whose lease is over, and reveals a delayed entry whose time has come, that was filed under
+// a tick.
 func (e *Engine) endOne(id uint64, tick int64) {
 	if r := e.registrations[id]; r != nil && r.filed == tick {
 		r.filed = 0

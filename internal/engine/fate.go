@@ -11,8 +11,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// fates remember which transactions that began here have committed: one bit for each of the latest identities, in pages. Identities are dense, so that
-// this takes 4 MiB for the last 33 million of them at most, and a commit costs no search. Pages without a commit are nil.
+// fates remember which transactions that began here have committed: one bit for each of the latest identities, in
+// pages. Identities are dense, so that this takes 4 MiB for the last 33 million of them at most, and a commit costs no
+// search. Pages without a commit are nil.
 type fates struct {
 	first uint64 // number of pages[0]; what has committed in earlier pages is forgotten
 	pages []*fatePage
@@ -120,7 +121,8 @@ func (e *Engine) noteCommitted(id uint64) {
 	e.fates.commit(id, image)
 }
 
-// TxnFate tells what has become of a transaction that began here. Result: Fate, which is Unknown for a number that was not given out yet, or too long ago.
+// TxnFate tells what has become of a transaction that began here. Result: Fate, which is Unknown for a number that was
+// not given out yet, or too long ago.
 func (e *Engine) TxnFate(now int64, number uint64) call.Result {
 	e.begin(now)
 	_, err := e.transaction(txn.ID{Number: number})
@@ -135,8 +137,8 @@ func (e *Engine) TxnFate(now int64, number uint64) call.Result {
 	return call.Result{Fate: fate, Depends: e.lsn}
 }
 
-// CallFate tells what has become of a call. Result: Fate, and what the call's was. It is Committed for as long as the client of the call has not received
-// the outcome, and otherwise Unknown: the call may still be under way.
+// CallFate tells what has become of a call. Result: Fate, and what the call's was. It is Committed for as long as the
+// client of the call has not received the outcome, and otherwise Unknown: the call may still be under way.
 func (e *Engine) CallFate(now int64, by call.Request) call.Result {
 	r, found := e.Recall(now, by)
 	switch {

@@ -16,8 +16,9 @@ type hit struct {
 
 func (h hit) order() uint64 { return h.k.At(h.s).Order }
 
-// find returns up to q.Max entries that match q and that t, or who is under no transaction if that is nil, may have: oldest first or in
-// the order that q asks for. The result is valid until the next find. It reports false, and what it has found so far, if the budget does not suffice.
+// find returns up to q.Max entries that match q and that t, or who is under no transaction if that is nil, may have:
+// oldest first or in the order that q asks for. The result is valid until the next find. It reports false, and what it
+// has found so far, if the budget does not suffice.
 func (e *Engine) find(q *call.Query, t *transaction) (hits []hit, ok bool) {
 	e.hits = e.hits[:0]
 	e.finding, e.taking = t, q.Exclusive()
@@ -68,8 +69,8 @@ func (e *Engine) scans(q *call.Query) []scan {
 	return e.scanning
 }
 
-// openScan opens the scans of one kind: of the entries that everybody may have, of those that all may read if this is a read, and
-// of those that the transaction alone may have.
+// openScan opens the scans of one kind: of the entries that everybody may have, of those that all may read if this is a
+// read, and of those that the transaction alone may have.
 func (e *Engine) openScan(k *kind, conds []template.Cond) {
 	e.scanning = append(e.scanning, e.scan(k, &k.Free, conds))
 	if len(k.locks) == 0 {

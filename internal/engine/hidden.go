@@ -8,7 +8,8 @@ import (
 // mostLocks is how many locks are looked at to tell what they hide from a read. Telling takes one hold of the engine.
 const mostLocks = 1 << 13
 
-// hidden returns how many matches of q a read under t does not find because others have taken or changed them; -1 if there are too many locks to tell.
+// hidden returns how many matches of q a read under t does not find because others have taken or changed them; -1 if
+// there are too many locks to tell.
 func (e *Engine) hidden(q *call.Query, t *transaction) (n int) {
 	if q.ID != 0 {
 		return e.hiddenOne(q, t)
@@ -50,8 +51,8 @@ func (e *Engine) hiddenOne(q *call.Query, t *transaction) int {
 	return 0
 }
 
-// hiddenFrom reports whether a read under t does not find the entry in slot s, which was committed as a match, because another transaction has taken or
-// changed it.
+// hiddenFrom reports whether a read under t does not find the entry in slot s, which was committed as a match, because
+// another transaction has taken or changed it.
 func (k *kind) hiddenFrom(e *Engine, t *transaction, s slot, conds [][]template.Cond) bool {
 	switch k.At(s).State {
 	case taken:

@@ -8,9 +8,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// crowd indexes the nodes of a bucket in which many wait by the values that their conditions on one field allow, so that an entry meets those
-// that its value falls among, and not each in turn: 100,000 calls may wait for a priority of at least 1, 2, 3 and so on. Nodes are filed by
-// the narrowest of their conditions. Those without one that bounds a field are in the lists of the bucket.
+// crowd indexes the nodes of a bucket in which many wait by the values that their conditions on one field allow, so
+// that an entry meets those that its value falls among, and not each in turn: 100,000 calls may wait for a priority of
+// at least 1, 2, 3 and so on. Nodes are filed by the narrowest of their conditions. Those without one that bounds a
+// field are in the lists of the bucket.
 type crowd struct {
 	fields []crowdField // at most maxCrowdFields
 	filed  uint64       // counts the nodes that were
@@ -29,8 +30,9 @@ const (
 	maxCrowdFields = 4
 )
 
-// interval is what values a node allows a field, from lo to hi, both included, and perhaps some more: it is the node that decides. A treap of intervals
-// is ordered by lo, and tells of each subtree how far it reaches and whose call came first.
+// interval is what values a node allows a field, from lo to hi, both included, and perhaps some more: it is the node
+// that decides. A treap of intervals is ordered by lo, and tells of each subtree how far it reaches and whose call came
+// first.
 type interval struct {
 	node   *node
 	in     *crowdField
@@ -122,7 +124,8 @@ func (n *node) arrival() uint64 {
 	return n.waiter.arrival
 }
 
-// narrowest returns the field that conds bound most closely, as far as their operators tell, and its bounds; -1 if they bound none.
+// narrowest returns the field that conds bound most closely, as far as their operators tell, and its bounds; -1 if they
+// bound none.
 func narrowest(conds []template.Cond) (field int, lo, hi template.Value) {
 	field = -1
 	bounds := 0

@@ -31,7 +31,8 @@ func parkRanges(e *Engine, n int, take bool) []*Waiter {
 	return waiters
 }
 
-// Calls that differ only by a range cost an entry that none of them matches next to nothing, and one that some match what these do.
+// Calls that differ only by a range cost an entry that none of them matches next to nothing, and one that some match
+// what these do.
 func TestCrowd_RangesCostWritesLittle(t *testing.T) {
 	t.Parallel()
 	const n = 20_000

@@ -19,8 +19,8 @@ const (
 	delayed = store.Shared + 4 // nobody yet
 )
 
-// kind is everything the engine holds of one kind of entry: its schema, its place among other kinds, its entries and indexes,
-// and the calls that wait for templates of it.
+// kind is everything the engine holds of one kind of entry: its schema, its place among other kinds, its entries and
+// indexes, and the calls that wait for templates of it.
 type kind struct {
 	id      call.KindID
 	schema  *template.Schema
@@ -114,7 +114,8 @@ func (k *kind) seen(s slot) bool {
 	return en.State != written && (en.State != delayed || en.Attempts > 0)
 }
 
-// visible returns the number of entries that t, or who is under no transaction if that is nil, sees. Nothing must be late.
+// visible returns the number of entries that t, or who is under no transaction if that is nil, sees. Nothing must be
+// late.
 func (k *kind) visible(e *Engine, t *transaction) int {
 	n := k.Free.Len() + k.Shared.Len()
 	k.expiry.expired(e, k, func(s slot) {

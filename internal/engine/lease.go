@@ -8,8 +8,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Renew asks for d from now for the leases of entries, registrations and transactions; for a delayed entry, from when it becomes visible. A
-// lease is never shortened unless d itself ends sooner. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
+// Renew asks for d from now for the leases of entries, registrations and transactions; for a delayed entry, from when
+// it becomes visible. A lease is never shortened unless d itself ends sooner. Result: Grants and Errs, one per
+// identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
 func (e *Engine) Renew(now int64, by call.Request, d int64, ids []uint64) call.Result {
 	e.begin(now)
 	if d < 0 {
@@ -114,8 +115,8 @@ func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 	k.changed = e.lsn
 }
 
-// Cancel ends leases at once; a transaction is aborted, that which has taken an entry whose lease is cancelled, too. Result: Errs, one per
-// identity: nil or ErrLeaseEnded.
+// Cancel ends leases at once; a transaction is aborted, that which has taken an entry whose lease is cancelled, too.
+// Result: Errs, one per identity: nil or ErrLeaseEnded.
 func (e *Engine) Cancel(now int64, by call.Request, ids []uint64) call.Result {
 	e.begin(now)
 	logged := len(e.Log)

@@ -12,8 +12,8 @@ const (
 	sessionBytes      = 512     // a session without outcomes
 )
 
-// Memory returns about how many bytes the state takes, those that are free for more entries included. Indexes are not counted. It costs
-// a few additions.
+// Memory returns about how many bytes the state takes, those that are free for more entries included. Indexes are not
+// counted. It costs a few additions.
 func (e *Engine) Memory() int64 {
 	return e.store.Bytes() + int64(len(e.kinds))*kindBytes + int64(len(e.txns))*txnBytes +
 		int64(len(e.registrations))*registrationBytes + e.watched + e.sessions.bytes

@@ -11,8 +11,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// model is a space as simple as it can be: a slice of entries, oldest first, each of which says who has written, changed, read or taken it.
-// Random programs must not be able to tell it from the engine.
+// model is a space as simple as it can be: a slice of entries, oldest first, each of which says who has written,
+// changed, read or taken it. Random programs must not be able to tell it from the engine.
 //
 // It knows no lists of locks and no indexes: whatever depends on the state is found by looking at all of it. Who can be
 // served is found by asking again for everyone who waits; which events of availability there are, by comparing what
@@ -54,7 +54,8 @@ type modelEntry struct {
 	later   int64        // taker will put it back, not visible before then, if not 0
 }
 
-// modelTxn is an open transaction. Transactions go by their numbers; branches of those of another space by numbers above foreign.
+// modelTxn is an open transaction. Transactions go by their numbers; branches of those of another space by numbers
+// above foreign.
 type modelTxn struct {
 	age      uint64 // rises
 	expires  int64
@@ -139,7 +140,8 @@ func (m *model) obtainable(q *call.Query, e *modelEntry) bool {
 	return m.readable(key(q.Txn), e)
 }
 
-// contended reports whether q cannot have e because others hold it locked. What q's own transaction took is no conflict.
+// contended reports whether q cannot have e because others hold it locked. What q's own transaction took is no
+// conflict.
 func (m *model) contended(q *call.Query, e *modelEntry) bool {
 	return m.exists(e) && !m.obtainable(q, e) && (e.taker == 0 || e.taker != key(q.Txn))
 }
@@ -470,7 +472,8 @@ func (m *model) commit(t uint64, drafts []call.Draft, ids []uint64) {
 	})
 }
 
-// prepare makes sure that t can be committed whatever happens. It reports false if there is nothing to commit: t has ended then.
+// prepare makes sure that t can be committed whatever happens. It reports false if there is nothing to commit: t has
+// ended then.
 func (m *model) prepare(t uint64) bool {
 	if m.txns[t].prepared {
 		return true
@@ -682,7 +685,8 @@ func (m *model) takenBy(t uint64) (ids []uint64) {
 
 // What follows from a change.
 
-// change changes the state, and does what follows from that: events, service to whoever waits, the end of waits for nothing.
+// change changes the state, and does what follows from that: events, service to whoever waits, the end of waits for
+// nothing.
 func (m *model) change(f func()) {
 	before, told := m.availability(), len(m.events)
 	f()
@@ -713,7 +717,8 @@ func (m *model) availability() map[call.EventType]map[availability]bool {
 }
 
 // announce tells registrations which entries have become visible, and which can be taken that could not before. One
-// transition is one event, of the types that are asked for the one that says most: what was told since told is not told again.
+// transition is one event, of the types that are asked for the one that says most: what was told since told is not told
+// again.
 func (m *model) announce(before map[call.EventType]map[availability]bool, told int) {
 	after := m.availability()
 	for _, r := range m.registrations {
@@ -734,8 +739,8 @@ func (m *model) announce(before map[call.EventType]map[availability]bool, told i
 	}
 }
 
-// emit tells registrations of something that was done to e. What a transaction has not committed is told to its own only, what
-// was never visible to nobody.
+// emit tells registrations of something that was done to e. What a transaction has not committed is told to its own
+// only, what was never visible to nobody.
 func (m *model) emit(typ call.EventType, e *modelEntry) {
 	if e.visible != 0 && e.attempts == 0 {
 		return
@@ -813,8 +818,8 @@ func (m *model) deadlock(t uint64) []uint64 {
 	}
 }
 
-// hopeless returns those of some transactions that can never go on, even if all others end: all of their calls wait, and each lock that
-// a call waits for is held by another hopeless one.
+// hopeless returns those of some transactions that can never go on, even if all others end: all of their calls wait,
+// and each lock that a call waits for is held by another hopeless one.
 func (m *model) hopeless(some []uint64) []uint64 {
 	left := slices.Clone(some)
 	for {
@@ -841,7 +846,8 @@ func (m *model) hasHope(t uint64, but []uint64) bool {
 	return len(calls) == 0
 }
 
-// awaited returns those of some transactions for which t waits, and those for which they wait, and so on; perhaps t is among them.
+// awaited returns those of some transactions for which t waits, and those for which they wait, and so on; perhaps t is
+// among them.
 func (m *model) awaited(t uint64, some []uint64) (all []uint64) {
 	for todo := []uint64{t}; len(todo) > 0; todo = todo[1:] {
 		for _, w := range m.calls(todo[0]) {

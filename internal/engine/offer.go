@@ -5,21 +5,27 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// audience says who hears of an entry that has changed its state: registrations for events of these types, and of the waiting calls reads
-// and takes or takes alone. The zero audience is nobody.
+// audience says who hears of an entry that has changed its state: registrations for events of these types, and of the
+// waiting calls reads and takes or takes alone. The zero audience is nobody.
 type audience struct {
 	events call.EventSet
 	reads  bool
 	only   *transaction // not nil: of the registrations those under this transaction, to which alone it is new
-	but    *transaction // not nil: of the registrations those that are not under this transaction, to which it is not new
+	// not nil: of the registrations those that are not under this transaction, to which it is not new
+	but *transaction
 }
 
 var (
-	fresh        = audience{events: call.Events(call.Written, call.Available, call.Visible), reads: true} // it was written
-	again        = audience{events: call.Events(call.Available, call.Visible), reads: true}               // it is visible again
-	unlocked     = audience{events: call.Events(call.Available)}                                          // it was visible, and may now be taken
-	replaced     = audience{events: call.Events(call.Updated), reads: true}                               // its fields were changed
-	changedUnder = audience{events: call.Events(call.Updated, call.Available, call.Visible), reads: true} // its fields were changed, and it is visible again
+	// it was written
+	fresh = audience{events: call.Events(call.Written, call.Available, call.Visible), reads: true}
+	// it is visible again
+	again = audience{events: call.Events(call.Available, call.Visible), reads: true}
+	// it was visible, and may now be taken
+	unlocked = audience{events: call.Events(call.Available)}
+	// its fields were changed
+	replaced = audience{events: call.Events(call.Updated), reads: true}
+	// its fields were changed, and it is visible again
+	changedUnder = audience{events: call.Events(call.Updated, call.Available, call.Visible), reads: true}
 )
 
 // butTo returns the audience without the registrations under t.
@@ -39,8 +45,8 @@ func (a *audience) excludes(r *registration) bool {
 	return a.only != nil && a.only != r.txn || a.but != nil && a.but == r.txn
 }
 
-// offer shows an entry to everyone who waits for one like it: registrations get an event, every waiting read a copy, and of
-// the waiting takes the first in order of arrival the entry itself; deal must follow.
+// offer shows an entry to everyone who waits for one like it: registrations get an event, every waiting read a copy,
+// and of the waiting takes the first in order of arrival the entry itself; deal must follow.
 func (e *Engine) offer(k *kind, s slot, to audience) {
 	if e.store.Following {
 		return
@@ -140,8 +146,8 @@ func (n *node) matches(row template.Row, at []int) bool {
 	return true
 }
 
-// tell notifies registrations of something that has happened to an entry other than becoming visible, unless it never was. What
-// a transaction has changed and not committed stays out of it.
+// tell notifies registrations of something that has happened to an entry other than becoming visible, unless it never
+// was. What a transaction has changed and not committed stays out of it.
 func (e *Engine) tell(k *kind, s slot, what call.EventType) {
 	if e.wanted[what] == 0 || !k.seen(s) {
 		return
@@ -188,7 +194,8 @@ func (e *Engine) tellUnder(t *transaction, h held, to audience) {
 	}
 }
 
-// serveUnder serves the calls that wait under t, to which alone something has become available: reads, then takes, in order of arrival.
+// serveUnder serves the calls that wait under t, to which alone something has become available: reads, then takes, in
+// order of arrival.
 func (e *Engine) serveUnder(t *transaction) {
 	calls := t.calls()
 	for _, take := range [...]bool{false, true} {

@@ -6,10 +6,11 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// outcomes are the outcomes of a session's calls, oldest first. They lie one after the other in one piece of memory, which
-// is used again: keeping one allocates nothing, and the collector sees no pointers.
+// outcomes are the outcomes of a session's calls, oldest first. They lie one after the other in one piece of memory,
+// which is used again: keeping one allocates nothing, and the collector sees no pointers.
 //
-// An outcome is its size, 4 bytes, the change that it is part of, 8 bytes, what it is, 1 byte, the number of the call as a varint, and a body.
+// An outcome is its size, 4 bytes, the change that it is part of, 8 bytes, what it is, 1 byte, the number of the call
+// as a varint, and a body.
 type outcomes struct {
 	buf   []byte
 	from  int    // where the oldest begins in buf
@@ -42,7 +43,8 @@ const (
 	outcomeHead = sizeLen + 8 // what is not part of the state that the log carries
 )
 
-// maxKept bounds the bytes of a session's outcomes. It is part of the format of the log: whoever applies it must forget the same.
+// maxKept bounds the bytes of a session's outcomes. It is part of the format of the log: whoever applies it must forget
+// the same.
 const maxKept = 8 << 20
 
 // begin appends what begins an outcome. The body follows, and end.
@@ -57,7 +59,8 @@ func (o *outcomes) begin(lsn uint64, s sort, number uint64) (start int) {
 	return start
 }
 
-// note adds the outcome that is about to begin to the index. One that has grown, since nobody repeats calls any more, is dropped.
+// note adds the outcome that is about to begin to the index. One that has grown, since nobody repeats calls any more,
+// is dropped.
 func (o *outcomes) note(s sort, number uint64) {
 	if len(o.index) > 2*o.n+1024 {
 		o.index = nil
@@ -97,8 +100,8 @@ func (o *outcomes) until(lsn uint64) (n int) {
 	return n
 }
 
-// find returns the outcome of a call, or the first part of it that there is. The first time it looks at all of them: after the
-// loss of a connection a client may have thousands of questions.
+// find returns the outcome of a call, or the first part of it that there is. The first time it looks at all of them:
+// after the loss of a connection a client may have thousands of questions.
 func (o *outcomes) find(number uint64) (outcome, bool) {
 	if o.index == nil {
 		o.index = make(map[uint64]uint64, o.n)

@@ -15,8 +15,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// program is a random program that the engine and the model run side by side. After each call everything that can be told apart is
-// compared: the outcome, the waiting calls that were served, the events, and the state that the log leads to.
+// program is a random program that the engine and the model run side by side. After each call everything that can be
+// told apart is compared: the outcome, the waiting calls that were served, the events, and the state that the log leads
+// to.
 type program struct {
 	t       testing.TB
 	r       chooser
@@ -70,8 +71,8 @@ func newProgram(t testing.TB, r chooser, o options) *program {
 
 func (p *program) oneIn(n int) bool { return oneIn(p.r, n) }
 
-// duration returns a lease or a delay: a few ticks and a half one, so that nothing ends exactly when something is asked. No two
-// end in the same tick: which of them ends first is for the engine to choose.
+// duration returns a lease or a delay: a few ticks and a half one, so that nothing ends exactly when something is
+// asked. No two end in the same tick: which of them ends first is for the engine to choose.
 func (p *program) duration() int64 {
 	n := p.m.now>>tickShift + int64(p.r.IntN(24))
 	for p.used[n] {
@@ -296,8 +297,8 @@ func contents(e *Engine) []modelView {
 // held reports whether t is prepared, so that no crash ends its locks.
 func (m *model) held(t uint64) bool { return m.txns[t] != nil && m.txns[t].prepared }
 
-// committed returns what is left, and visible, without what transactions have done that are not prepared, but for what they have taken: the log knows
-// that of those that began here.
+// committed returns what is left, and visible, without what transactions have done that are not prepared, but for what
+// they have taken: the log knows that of those that began here.
 func (m *model) committed() (all []modelView) {
 	for _, e := range m.entries {
 		if e.writer == 0 && e.visible == 0 && !m.held(e.changer) && (e.taker == 0 || e.taker > foreign && !m.held(e.taker)) {
@@ -307,7 +308,8 @@ func (m *model) committed() (all []modelView) {
 	return all
 }
 
-// requireTimer requires that leases end when they should, and that the engine asks to be called when the next one does, or the next delay.
+// requireTimer requires that leases end when they should, and that the engine asks to be called when the next one does,
+// or the next delay.
 func (p *program) requireTimer() {
 	next := int64(call.Forever)
 	for _, e := range p.m.entries {

@@ -7,8 +7,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Check returns what makes q a query that can never be right, as call.Query's Check does, and sets what its named templates mean now. It
-// returns ErrUnknownKind for a number that no kind has, and ErrSchemaConflict if a named template contradicts a schema.
+// Check returns what makes q a query that can never be right, as call.Query's Check does, and sets what its named
+// templates mean now. It returns ErrUnknownKind for a number that no kind has, and ErrSchemaConflict if a named
+// template contradicts a schema.
 func (e *Engine) Check(q *call.Query) error {
 	if err := q.Check(); err != nil {
 		return err
@@ -43,9 +44,9 @@ func (e *Engine) checkTemplate(q *call.Query, t *call.Template) error {
 	return nil
 }
 
-// Find returns up to q.Max entries that match q, and removes them if q.Take is set; under a transaction it locks them. q must have passed
-// Check. Result: Entries; Grants, one for each entry, with q.Begin. It fails with ErrNoMatch, ErrTxnEnded, and ErrTooLarge if the
-// transaction would hold too many entries.
+// Find returns up to q.Max entries that match q, and removes them if q.Take is set; under a transaction it locks them.
+// q must have passed Check. Result: Entries; Grants, one for each entry, with q.Begin. It fails with ErrNoMatch,
+// ErrTxnEnded, and ErrTooLarge if the transaction would hold too many entries.
 func (e *Engine) Find(now int64, q *call.Query) call.Result {
 	r, x := e.StartFind(now, unbounded, q)
 	return x.finish(now, r)
@@ -186,7 +187,8 @@ func (k *kind) apart() call.Apart {
 	return call.Apart{Held: len(k.locked) - int(k.Shared.Len()) - k.staged, Delayed: len(k.later)}
 }
 
-// Totals counts the entries of all kinds, those that have expired and are not reclaimed yet included: those that are visible, and those that are not.
+// Totals counts the entries of all kinds, those that have expired and are not reclaimed yet included: those that are
+// visible, and those that are not.
 func (e *Engine) Totals() (visible int, apart call.Apart) {
 	for _, k := range e.kinds {
 		visible += int(k.Free.Len() + k.Shared.Len())
@@ -249,8 +251,9 @@ const pageBudget = 1 << 13
 
 // Contents returns the next page of the entries that match q, at most q.Max; cursor is zero for the first page and the
 // Result's Cursor of the last page from then on. A page may be empty though more follow. Entries that stay
-// while the pages are read come exactly once, since an entry keeps its slot; what is written meanwhile does not come. Under a transaction
-// the entries of a page are read-locked. Result: Entries, More, Cursor. It fails with ErrTxnEnded, and ErrTooLarge if the transaction would hold too many.
+// while the pages are read come exactly once, since an entry keeps its slot; what is written meanwhile does not come.
+// Under a transaction the entries of a page are read-locked. Result: Entries, More, Cursor. It fails with ErrTxnEnded,
+// and ErrTooLarge if the transaction would hold too many.
 func (e *Engine) Contents(now int64, q *call.Query, cursor call.Cursor) call.Result {
 	e.begin(now)
 	t, err := e.under(q.Txn)
@@ -358,7 +361,8 @@ func (p *answerPage) fillFrom(k *kind, from slot) (more bool) {
 	return false
 }
 
-// look adds the entry in slot s, if it is one that is asked for. It returns ErrTooLarge if the transaction may not lock it.
+// look adds the entry in slot s, if it is one that is asked for. It returns ErrTooLarge if the transaction may not lock
+// it.
 func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) error {
 	e, en := p.e, k.At(s)
 	if en.ID == 0 || en.ID > p.cursor.Last {

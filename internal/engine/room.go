@@ -7,10 +7,11 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// What a commit, an abort or a write does is one instant, so its size is bounded: by the entries that a transaction may hold, and those that one call
-// may write, return or take.
+// What a commit, an abort or a write does is one instant, so its size is bounded: by the entries that a transaction may
+// hold, and those that one call may write, return or take.
 
-// size returns how many entries t holds: it has read, taken, written or changed them. Each of its waiting calls has a place for one.
+// size returns how many entries t holds: it has read, taken, written or changed them. Each of its waiting calls has a
+// place for one.
 func (t *transaction) size() int { return len(t.own) + len(t.taken) + len(t.read) + len(t.waiting) }
 
 // vacant returns how many entries more t may hold.
@@ -75,7 +76,8 @@ func (e *Engine) RoomToWait(q *call.Query) error {
 	return e.roomFor(t, 1)
 }
 
-// RoomToWrite returns ErrTooLarge if a transaction may not write drafts as well, and otherwise how many entries it would hold.
+// RoomToWrite returns ErrTooLarge if a transaction may not write drafts as well, and otherwise how many entries it
+// would hold.
 func (e *Engine) RoomToWrite(id txn.ID, drafts []call.Draft) (entries int, err error) {
 	t, err := e.txnNamed(id)
 	if err != nil {
@@ -91,7 +93,8 @@ func (e *Engine) RoomToWrite(id txn.ID, drafts []call.Draft) (entries int, err e
 	return t.size() + len(drafts), e.affords(t, size)
 }
 
-// affords returns ErrTooLarge if t may not write size bytes more, because that is more than one group of the log should hold.
+// affords returns ErrTooLarge if t may not write size bytes more, because that is more than one group of the log should
+// hold.
 func (e *Engine) affords(t *transaction, size int) error {
 	if limit := e.limits.TxnBytes; limit > 0 && t.bytes+size > limit {
 		return fmt.Errorf("%w: the transaction would write %d bytes; at most %d are allowed", call.ErrTooLarge, t.bytes+size, limit)

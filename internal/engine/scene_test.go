@@ -227,7 +227,8 @@ func (s *scene) requireWaiting(w *Waiter) {
 	require.True(s.t, w.parked)
 }
 
-// notify registers for events about all stones: for each type on its own, since one registration gets one event of what happens at once.
+// notify registers for events about all stones: for each type on its own, since one registration gets one event of what
+// happens at once.
 func (s *scene) notify(t uint64, types ...call.EventType) []uint64 {
 	s.t.Helper()
 	var ids []uint64

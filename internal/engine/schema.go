@@ -10,9 +10,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Register makes a kind known, or adds to its schema what s has more. If s contradicts the classes that fields have, and there is no entry
-// of the kind or of one that embeds it, the fields get the classes of s, in all of these kinds. Result: Count, the KindID.
-// It fails with ErrSchemaConflict, ErrInvalidArgument if s is malformed, and ErrUnknownKind if it embeds a kind that is not registered.
+// Register makes a kind known, or adds to its schema what s has more. If s contradicts the classes that fields have,
+// and there is no entry of the kind or of one that embeds it, the fields get the classes of s, in all of these kinds.
+// Result: Count, the KindID. It fails with ErrSchemaConflict, ErrInvalidArgument if s is malformed, and ErrUnknownKind
+// if it embeds a kind that is not registered.
 func (e *Engine) Register(now int64, s *template.Schema) call.Result {
 	e.begin(now)
 	if err := e.checkSchema(s); err != nil {
@@ -54,8 +55,8 @@ func (e *Engine) checkSchema(s *template.Schema) error {
 	return nil
 }
 
-// reclassify gives the fields of k, which has no entries, the classes that they have in s, also in the kinds that embed k, and returns what
-// k's schema is to be with s. Otherwise, or if s contradicts it still, it returns conflict.
+// reclassify gives the fields of k, which has no entries, the classes that they have in s, also in the kinds that embed
+// k, and returns what k's schema is to be with s. Otherwise, or if s contradicts it still, it returns conflict.
 func (e *Engine) reclassify(k *kind, s *template.Schema, conflict error) (*template.Schema, error) {
 	if !errors.Is(conflict, template.ErrSchemaConflict) {
 		return nil, conflict
@@ -77,7 +78,8 @@ func (e *Engine) reclassify(k *kind, s *template.Schema, conflict error) (*templ
 	return merged, nil
 }
 
-// recordKind gives kind id, which may be the next new one, a schema, and serves the calls for which entries match that did not before.
+// recordKind gives kind id, which may be the next new one, a schema, and serves the calls for which entries match that
+// did not before.
 func (e *Engine) recordKind(id call.KindID, s *template.Schema) {
 	e.change()
 	e.Log = record.AppendKind(e.Log, id, template.AppendSchema(nil, s))
@@ -110,8 +112,9 @@ func (e *Engine) setKind(id call.KindID, s *template.Schema) {
 	e.rebind(s.Kind)
 }
 
-// Drop forgets a kind: its name is free for another schema. Its number stays taken, so that whoever still has it is noticed. It fails with
-// ErrNoMatch if there is no such kind, and with ErrKindInUse if it has entries or others embed it.
+// Drop forgets a kind: its name is free for another schema. Its number stays taken, so that whoever still has it is
+// noticed. It fails with ErrNoMatch if there is no such kind, and with ErrKindInUse if it has entries or others embed
+// it.
 func (e *Engine) Drop(now int64, name string) call.Result {
 	e.begin(now)
 	id := e.byName[name]
@@ -146,7 +149,8 @@ func (e *Engine) dropKind(k *kind) {
 	e.rebind(k.schema.Kind)
 }
 
-// Schema returns the schema of a kind, or the last one of a kind that was dropped; nil for a number that no kind ever had.
+// Schema returns the schema of a kind, or the last one of a kind that was dropped; nil for a number that no kind ever
+// had.
 func (e *Engine) Schema(id call.KindID) *template.Schema {
 	if id == 0 || int(id) > len(e.kinds) {
 		return nil

@@ -9,12 +9,13 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Search is a find or a count that looks at more entries than one hold of the engine should. It goes on in steps, and between two of them the
-// engine may be used for anything else. Its outcome is that of the same call made at the instant of its last step.
+// Search is a find or a count that looks at more entries than one hold of the engine should. It goes on in steps, and
+// between two of them the engine may be used for anything else. Its outcome is that of the same call made at the
+// instant of its last step.
 //
-// It walks the entries by age, from all its ways at once. The order of the entry looked at last is its frontier. What enters or leaves a pool
-// behind the frontier tells it so, what happens before the frontier it will see when it gets there. So what it knows of the part behind it is
-// always true of the present, and the frontier never goes back.
+// It walks the entries by age, from all its ways at once. The order of the entry looked at last is its frontier. What
+// enters or leaves a pool behind the frontier tells it so, what happens before the frontier it will see when it gets
+// there. So what it knows of the part behind it is always true of the present, and the frontier never goes back.
 type Search struct {
 	e        *Engine
 	q        *call.Query
@@ -45,8 +46,8 @@ type Unfinished interface {
 // maxWays is how many lists one call walks side by side. A query that would need more walks all entries of its kinds.
 const maxWays = 64
 
-// StartFind is Find, and StartCount is Count, of up to about budget entries. If those do not suffice there is no result but a search, which
-// goes on with Step. q must stay unchanged until that is done.
+// StartFind is Find, and StartCount is Count, of up to about budget entries. If those do not suffice there is no result
+// but a search, which goes on with Step. q must stay unchanged until that is done.
 func (e *Engine) StartFind(now int64, budget int, q *call.Query) (call.Result, *Search) {
 	e.begin(now)
 	t, err := e.under(q.Txn)
@@ -102,8 +103,9 @@ func (x *Search) finish(now int64, r call.Result) call.Result {
 	return r
 }
 
-// Step looks at up to about budget more entries. It returns the result of the call when that is done; the search has ended then. While it
-// is not, there is nothing else to do about the call, but what the call of any method of the engine may bring about.
+// Step looks at up to about budget more entries. It returns the result of the call when that is done; the search has
+// ended then. While it is not, there is nothing else to do about the call, but what the call of any method of the
+// engine may bring about.
 func (x *Search) Step(now int64, budget int) (r call.Result, done bool) {
 	e := x.e
 	e.begin(now)
@@ -257,7 +259,8 @@ func (x *Search) wants(p *store.Pool, s slot) bool {
 // enough reports whether the hits suffice.
 func (x *Search) enough() bool { return !x.counting && len(x.q.Order) == 0 && len(x.hits) >= x.q.Max }
 
-// pay charges the kinds for what was looked at in vain since the last time. A find waits for an index that has begun for the likes of it.
+// pay charges the kinds for what was looked at in vain since the last time. A find waits for an index that has begun
+// for the likes of it.
 func (x *Search) pay() {
 	for i := range x.ways {
 		w := &x.ways[i]

@@ -193,7 +193,8 @@ func TestRecall_BeyondTheBound(t *testing.T) {
 	e := New(Config{}, 0)
 	require.NoError(t, e.Register(1, job).Err)
 	c := newCaller(t, e, 1)
-	row := append([]byte{0x80, 0x80, 0x40, byte(0x41)}, make([]byte, 1<<20-1)...) // a key that is null is left out below
+	// a key that is null is left out below
+	row := append([]byte{0x80, 0x80, 0x40, byte(0x41)}, make([]byte, 1<<20-1)...)
 	row = append([]byte{0}, row...)
 	require.NoError(t, template.Row(row).Check(job))
 	for range 12 {

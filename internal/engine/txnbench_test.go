@@ -8,7 +8,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// BenchmarkCycle is what a worker does: it takes a job under a transaction of its own, and commits that with a result, which becomes the next job.
+// BenchmarkCycle is what a worker does: it takes a job under a transaction of its own, and commits that with a result,
+// which becomes the next job.
 func BenchmarkCycle(b *testing.B) {
 	e := filled(b, 10_000)
 	q := byKey(0, true)

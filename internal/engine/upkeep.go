@@ -9,11 +9,13 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// The life of an index: a demand for its shape, or a record of the log, starts it; it is built in steps by Work, beside whatever else happens; it is
-// complete, and asked by queries from then on; and it is dropped when it is not asked any more, or for the sake of a better one. Which indexes the
-// entries that all may have are found by is in the log and in images, so that neither a restart nor a successor has to learn it again.
+// The life of an index: a demand for its shape, or a record of the log, starts it; it is built in steps by Work, beside
+// whatever else happens; it is complete, and asked by queries from then on; and it is dropped when it is not asked any
+// more, or for the sake of a better one. Which indexes the entries that all may have are found by is in the log and in
+// images, so that neither a restart nor a successor has to learn it again.
 
-// pay notes that a call looked at n entries of a pool in vain, for want of an index of the given shape, and starts that when it pays.
+// pay notes that a call looked at n entries of a pool in vain, for want of an index of the given shape, and starts that
+// when it pays.
 func (e *Engine) pay(k *kind, p *store.Pool, sh store.Shape, n int) {
 	if p.Pay(e.calls, sh, n) {
 		sh.Keys = slices.Clone(sh.Keys)
@@ -44,7 +46,8 @@ func (e *Engine) removeIndex(p *store.Pool, ix *store.Index) {
 	p.Drop(ix)
 }
 
-// noteIndex records what has become of an index, if the log is to know it: read locks, and what they are found by, end with the process.
+// noteIndex records what has become of an index, if the log is to know it: read locks, and what they are found by, end
+// with the process.
 func (e *Engine) noteIndex(k *kind, p *store.Pool, op record.Op, sh store.Shape) {
 	if p.State() == free {
 		e.change()
@@ -84,8 +87,9 @@ func (e *Engine) applyIndex(r *record.Record) error {
 // Busy reports whether Work has something to do.
 func (e *Engine) Busy() bool { return e.store.Building() }
 
-// Work does up to about budget units of the work that goes on beside calls, a unit being an entry looked at: it builds indexes. It changes nothing that
-// anyone sees. Whoever owns the engine calls it, again and again while Busy, and lets calls pass in between.
+// Work does up to about budget units of the work that goes on beside calls, a unit being an entry looked at: it builds
+// indexes. It changes nothing that anyone sees. Whoever owns the engine calls it, again and again while Busy, and lets
+// calls pass in between.
 func (e *Engine) Work(budget int) { e.store.Build(budget) }
 
 // appendShape appends the encoding of sh, which is in logs on disk.

@@ -12,7 +12,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// sought returns an engine with n jobs of different keys, which was asked for keys until an index had begun. Its log is kept.
+// sought returns an engine with n jobs of different keys, which was asked for keys until an index had begun. Its log is
+// kept.
 func sought(t *testing.T, n int) *Engine {
 	t.Helper()
 	e := New(Config{}, 0)

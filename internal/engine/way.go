@@ -8,7 +8,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// way is a list of entries that a search walks, oldest first: the entries of a pool, or those that an index for equality has for some values.
+// way is a list of entries that a search walks, oldest first: the entries of a pool, or those that an index for
+// equality has for some values.
 type way struct {
 	kind  *kind
 	pool  *store.Pool

@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Write stores all drafts or none, and serves whoever waits for them; under a transaction that alone sees them until it commits. Rows
-// must have passed Check. Result: Grants, one per draft. It fails with ErrInvalidArgument, ErrUnknownKind, ErrTxnEnded, and
-// ErrTooLarge if the transaction has written too much.
+// Write stores all drafts or none, and serves whoever waits for them; under a transaction that alone sees them until it
+// commits. Rows must have passed Check. Result: Grants, one per draft. It fails with ErrInvalidArgument,
+// ErrUnknownKind, ErrTxnEnded, and ErrTooLarge if the transaction has written too much.
 func (e *Engine) Write(now int64, under txn.ID, by call.Request, drafts []call.Draft) call.Result {
 	e.begin(now)
 	if err := e.checkDrafts(drafts); err != nil {
@@ -145,7 +145,8 @@ func (e *Engine) checkDrafts(drafts []call.Draft) error {
 	return nil
 }
 
-// times returns when an entry becomes visible that is written now, and when its lease ends, which runs from then. A lease of zero has ended.
+// times returns when an entry becomes visible that is written now, and when its lease ends, which runs from then. A
+// lease of zero has ended.
 func (e *Engine) times(d *call.Draft) (visible, expires int64) {
 	visible = e.now
 	if d.Delay > 0 && d.Lease > 0 {

@@ -5,7 +5,8 @@ import (
 	"math"
 )
 
-// appendExpires appends an expiry: one zero byte for never, the usual case, so that it costs one byte; else a one and 8 bytes.
+// appendExpires appends an expiry: one zero byte for never, the usual case, so that it costs one byte; else a one and 8
+// bytes.
 func appendExpires(dst []byte, t int64) []byte {
 	if t == math.MaxInt64 {
 		return append(dst, 0)

@@ -7,7 +7,8 @@ func AppendCounters(dst, numbers []byte) []byte {
 	return appendBody(append(dst, byte(Counters)), numbers)
 }
 
-// AppendEntry appends an Entry record. order is its place among the entries of its kind, and tries how often it was deferred.
+// AppendEntry appends an Entry record. order is its place among the entries of its kind, and tries how often it was
+// deferred.
 func AppendEntry(dst []byte, id uint64, kind uint32, expires, visible int64, order uint64, version, tries uint32, row []byte) []byte {
 	dst = binary.AppendUvarint(append(dst, byte(Entry)), id)
 	dst = appendExpires(binary.AppendUvarint(dst, uint64(kind)), expires)

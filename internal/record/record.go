@@ -27,20 +27,24 @@ const (
 	Reveal   Op = 11 // entry ID of kind Kind, which was there, is visible
 	Reserve  Op = 12 // identities up to ID may be in use though no record names them
 	Watch    Op = 13 // as Register, for events of the types On
-	Tell     Op = 14 // registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body, and of its version and attempts
+	// registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body, and of its
+	// version and attempts
+	Tell Op = 14
 
-	// A transaction that is prepared holds its effects back until it is settled. Its commit repeats them as records of their own.
-	Prepare     Op = 15 // transaction ID, known to others as Body, is prepared; what follows is its
-	StageTake   Op = 16 // transaction ID will remove entry Entry or, if Visible is not 0, defer it until then
-	Stage       Op = 17 // transaction ID will put entry Entry: of kind Kind with fields Body, until Expires, visible from Visible on
+	// A transaction that is prepared holds its effects back until it is settled. Its commit repeats them as records of
+	// their own.
+	Prepare   Op = 15 // transaction ID, known to others as Body, is prepared; what follows is its
+	StageTake Op = 16 // transaction ID will remove entry Entry or, if Visible is not 0, defer it until then
+	// transaction ID will put entry Entry: of kind Kind with fields Body, until Expires, visible from Visible on
+	Stage       Op = 17
 	StageChange Op = 18 // transaction ID will change entry Entry to fields Body
 	Settle      Op = 19 // transaction ID is not prepared any more
 	Decide      Op = 20 // transaction ID is committed, also for the participants in Body
 	Forget      Op = 21 // no participant of transaction ID needs to know that any more
 	Committed   Op = 23 // transaction ID has committed
 
-	// What a client's session has asked for, and what came of it, so that a call whose answer was lost can be made again and has the
-	// outcome that it had. Number is that of the call.
+	// What a client's session has asked for, and what came of it, so that a call whose answer was lost can be made
+	// again and has the outcome that it had. Number is that of the call.
 	Session    Op = 24 // session ID is that of the client known by Body
 	EndSession Op = 25 // session ID has ended, for Reason: nobody will ask for its outcomes
 	Wrote      Op = 26 // Count entries from Entry on were written by session ID, with leases Body
@@ -49,11 +53,15 @@ const (
 	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
 	TakeMore   Op = 30 // as Take, by a call that has taken another entry before
 
-	// What a transaction that is open has taken. It is known by this as long as it holds something: a commit ends that with Remove and Defer, what
-	// else ends it with Release.
-	Hold     Op = 22 // transaction ID, until Expires, has taken entry Entry of kind Kind, at Time: it will remove it or, if Visible is not 0, defer it until then
+	// What a transaction that is open has taken. It is known by this as long as it holds something: a commit ends that
+	// with Remove and Defer, what else ends it with Release.
+	// transaction ID, until Expires, has taken entry Entry of kind Kind, at Time: it will remove it or, if Visible is
+	// not 0, defer it until then
+	Hold     Op = 22
 	Volatile Op = 33 // transaction ID has done more than take, and does not outlast a restart
-	Release  Op = 32 // entry ID of kind Kind is not held any more, since Time and for Reason: it is where it was, and has had Tries attempts
+	// entry ID of kind Kind is not held any more, since Time and for Reason: it is where it was, and has had Tries
+	// attempts
+	Release Op = 32
 
 	// What a primary has found out about its callers, and its successor should not have to.
 	Index     Op = 40 // kind Kind has an index of shape Body
@@ -61,21 +69,25 @@ const (
 
 	Clock Op = 47 // the time of the space was Expires, and that of the wall clock of its primary Visible
 
-	Lost Op = 46 // something of the log before this is lost: identities up to far beyond those that it names may be in use
+	// something of the log before this is lost: identities up to far beyond those that it names may be in use
+	Lost Op = 46
 
 	Together Op = 31 // the Count records before this one are those of a call that changed several entries; 0 ends a message in which all such calls are marked
 
 	Drop Op = 42 // kind Kind, which has no entries, is dropped: its number is never used again, its name may be
 
-	// What an image of the state consists of, beside Kind, Drop, Index, Session, Prepare, StageTake, Stage, StageChange, Hold and Decide. No log holds them.
+	// What an image of the state consists of, beside Kind, Drop, Index, Session, Prepare, StageTake, Stage,
+	// StageChange, Hold and Decide. No log holds them.
 	Counters Op = 48 // the highest numbers given out, in Body
-	Entry    Op = 49 // entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
+	// entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
+	Entry    Op = 49
 	Listener Op = 50 // as Watch, of a registration that has had Count events
 	Outcome  Op = 51 // session ID has an outcome Body
 	Ended    Op = 52 // the image is complete: the engine has Count records before this one
 	Death    Op = 55 // the last to hold entry ID was Body, and vanished at Time
-	Unread   Op = 53 // events of registration ID from number Number on were not collected, and are in the log from position Count on
-	Fates    Op = 54 // which transactions of page Number have committed, as bits in Body
+	// events of registration ID from number Number on were not collected, and are in the log from position Count on
+	Unread Op = 53
+	Fates  Op = 54 // which transactions of page Number have committed, as bits in Body
 )
 
 // Reason says why something ended. The numbers are in logs on disk; they are append only.

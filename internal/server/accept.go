@@ -133,8 +133,8 @@ func (s *Server) welcome(nc net.Conn, ss *session, resumed bool) error {
 	return err
 }
 
-// sessionFor returns the session that the client wants to resume, if that can be, or else a new one, owned by the caller;
-// nil when the server shuts down.
+// sessionFor returns the session that the client wants to resume, if that can be, or else a new one, owned by the
+// caller; nil when the server shuts down.
 func (s *Server) sessionFor(hello *wire.Greeting, remote string) (ss *session, resumed bool) {
 	if len(hello.Session) == len(token{}) {
 		s.mu.Lock()
@@ -206,7 +206,8 @@ func (s *Server) forgetSession(ss *session) {
 	}
 }
 
-// isCrowded reports whether there are too many sessions, or there is too little memory, to keep those without a connection.
+// isCrowded reports whether there are too many sessions, or there is too little memory, to keep those without a
+// connection.
 func (s *Server) isCrowded() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

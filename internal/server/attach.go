@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// claim makes the caller the owner of a detached session, whose client has received its stream up to a position; whoever
-// is attached is thrown out first: the client knows better that this connection is dead. It returns false if the
-// session cannot go on from there.
+// claim makes the caller the owner of a detached session, whose client has received its stream up to a position;
+// whoever is attached is thrown out first: the client knows better that this connection is dead. It returns false if
+// the session cannot go on from there.
 func (s *session) claim(received uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +29,8 @@ func (s *session) claim(received uint64) bool {
 	return true
 }
 
-// evict ends a session whose client has begun another one. When it returns nobody makes calls on its behalf any more, and none waits.
+// evict ends a session whose client has begun another one. When it returns nobody makes calls on its behalf any more,
+// and none waits.
 func (s *session) evict() {
 	s.mu.Lock()
 	s.ended = true
@@ -98,8 +99,8 @@ func (s *session) goAwayLocked() {
 	s.wakeWriterLocked()
 }
 
-// leaves reports whether there is a sense in waiting for the client to go: the server owes it something, or it has given a sign of life since
-// it was last seen.
+// leaves reports whether there is a sense in waiting for the client to go: the server owes it something, or it has
+// given a sign of life since it was last seen.
 func (s *session) leaves(seen map[*session]uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +135,8 @@ func (s *session) end() {
 	}
 }
 
-// forget makes the partitions and the server forget the session, which has ended, once nothing is done on its behalf any more.
+// forget makes the partitions and the server forget the session, which has ended, once nothing is done on its behalf
+// any more.
 func (s *session) forget() {
 	s.mu.Lock()
 	for s.spans > 0 {

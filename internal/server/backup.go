@@ -11,12 +11,14 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// Backups makes backups and hands them out. Its methods may be called concurrently; those that return an error may block.
+// Backups makes backups and hands them out. Its methods may be called concurrently; those that return an error may
+// block.
 type Backups interface {
-	// Backup takes snapshots of all spaces, of one moment, and keeps them until EndBackup. It returns them by the names of their spaces.
+	// Backup takes snapshots of all spaces, of one moment, and keeps them until EndBackup. It returns them by the names
+	// of their spaces.
 	Backup(ctx context.Context) (id uint64, parts []Part, err error)
-	// ReadBackup reads from the snapshot of a space in a backup, from offset on, into p. It returns how much it has read and
-	// how large the snapshot is. It returns call.ErrUnavailable if the backup has ended.
+	// ReadBackup reads from the snapshot of a space in a backup, from offset on, into p. It returns how much it has
+	// read and how large the snapshot is. It returns call.ErrUnavailable if the backup has ended.
 	ReadBackup(id uint64, space string, offset int64, p []byte) (n int, size int64, err error)
 	// EndBackup lets go of a backup. It does nothing if that has ended.
 	EndBackup(id uint64)
@@ -53,7 +55,8 @@ func (s *session) handleBackup(callID uint64) error {
 	})
 }
 
-// beginBackup returns why the client makes no more backups: each keeps a snapshot that nobody else needs. Otherwise own must follow.
+// beginBackup returns why the client makes no more backups: each keeps a snapshot that nobody else needs. Otherwise own
+// must follow.
 func (s *session) beginBackup() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -137,7 +140,8 @@ func (s *session) handleFetch(callID uint64, d wire.Decoder) error {
 	})
 }
 
-// piece is a piece of a snapshot, with room for the size of that before it. They are used again: a backup must not fill the memory with garbage as large as itself.
+// piece is a piece of a snapshot, with room for the size of that before it. They are used again: a backup must not fill
+// the memory with garbage as large as itself.
 type piece [binary.MaxVarintLen64 + fetchSize]byte
 
 var pieces = sync.Pool{New: func() any { return new(piece) }}

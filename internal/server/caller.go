@@ -60,8 +60,8 @@ func (o *outlet) Durable(lsn partition.LSN) {
 	}
 }
 
-// Lost implements partition.Caller. The partition is about to be rebuilt, with other numbers for what it had not stored:
-// the client is asked to open the space again, and to repeat the calls whose outcome only the log will tell.
+// Lost implements partition.Caller. The partition is about to be rebuilt, with other numbers for what it had not
+// stored: the client is asked to open the space again, and to repeat the calls whose outcome only the log will tell.
 func (o *outlet) Lost(err error) {
 	s := o.s
 	s.mu.Lock()
@@ -94,13 +94,15 @@ type caller struct {
 	session   uint64 // of the client with the partition; 0: none, it does not repeat calls
 	opened    []byte // the answer to Open
 	p         *partition.Partition
-	nowhere   bool                 // the space does not exist: p stands for it until it is created, or this session opens it again
+	// the space does not exist: p stands for it until it is created, or this session opens it again
+	nowhere   bool
 	volatile  bool                 // p has no log: nobody calls Durable
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
-	stale     atomic.Bool          // the partition has lost what it told; set under s.mu, and never cleared: the client opens the space again
-	left      bool                 // owned by the session's writer; the partition has forgotten it
-	txns      openTxns             // guarded by s.mu
+	// the partition has lost what it told; set under s.mu, and never cleared: the client opens the space again
+	stale atomic.Bool
+	left  bool     // owned by the session's writer; the partition has forgotten it
+	txns  openTxns // guarded by s.mu
 
 	recalled    call.Grant // guarded by s.mu; of the registration whose Notify was recalled last
 	recalledSeq uint64     // guarded by s.mu
@@ -213,8 +215,8 @@ func (c *caller) recallLocked(op wire.Type, callID uint64, r *call.Result, lsn p
 // Event implements partition.Caller; events go to listeners.
 func (c *caller) Event(*partition.Event, partition.LSN, bool) bool { return false }
 
-// announceLocked sends the schemas that the client needs to understand r and does not have. They go out at once, ahead of
-// all that is held back, so that they are ahead of whatever comes to need them.
+// announceLocked sends the schemas that the client needs to understand r and does not have. They go out at once, ahead
+// of all that is held back, so that they are ahead of whatever comes to need them.
 func (c *caller) announceLocked(op wire.Type, r *call.Result) {
 	switch op {
 	case wire.Register:

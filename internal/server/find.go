@@ -132,8 +132,9 @@ func (s *session) admitLocked(q *find, wait time.Duration) error {
 	return tooMany(len(s.waiting), s.srv.cfg.Client.Waits, "calls that wait", "max-client-waits")
 }
 
-// reserve makes room for a query. If there is none in which it may wait it is served if it can be at once, and otherwise refused; a large one for
-// which there is none at all is refused. Of that the size is reserved now, lest many come at the same time; a small one is charged when it waits.
+// reserve makes room for a query. If there is none in which it may wait it is served if it can be at once, and
+// otherwise refused; a large one for which there is none at all is refused. Of that the size is reserved now, lest many
+// come at the same time; a small one is charged when it waits.
 func (s *session) reserve(q *find, wait time.Duration) (granted time.Duration, reserved int64, err error) {
 	b := s.srv.cfg.Budget
 	size := int64(q.Size())
@@ -190,9 +191,9 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	return replied
 }
 
-// settleLocked ends a find or a count that the partition has replied to with err. It returns the find, which is good only as long as the session is
-// locked, and the error for the client; or nil if the client is not to hear of it because the find will be issued again when the
-// client is back.
+// settleLocked ends a find or a count that the partition has replied to with err. It returns the find, which is good
+// only as long as the session is locked, and the error for the client; or nil if the client is not to hear of it
+// because the find will be issued again when the client is back.
 func (s *session) settleLocked(callID uint64, err error) (*find, error) {
 	if q := s.issuing; q != nil && q.call == callID {
 		q.replied = true
@@ -244,7 +245,8 @@ func (s *session) cancelWait(callID uint64) {
 	}
 }
 
-// interruptWaits takes all calls that wait, or take long, back from their partitions; only those of a space if of is not nil.
+// interruptWaits takes all calls that wait, or take long, back from their partitions; only those of a space if of is
+// not nil.
 func (s *session) interruptWaits(of *caller) {
 	type wait struct {
 		c    *caller

@@ -14,7 +14,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// httpMethods begin the requests of the clients that are most likely to knock by mistake: browsers, health checks, scanners.
+// httpMethods begin the requests of the clients that are most likely to knock by mistake: browsers, health checks,
+// scanners.
 var httpMethods = [][]byte{
 	[]byte("GET "), []byte("HEAD "), []byte("POST "), []byte("PUT "), []byte("DELETE "), []byte("OPTIONS "), []byte("PATCH "),
 	[]byte("CONNECT "), []byte("TRACE "), []byte("PRI "),
@@ -28,7 +29,8 @@ func isHTTP(first []byte) bool {
 	return slices.ContainsFunc(httpMethods, func(m []byte) bool { return bytes.HasPrefix(first, m) })
 }
 
-// foreign returns a clearer error than err for a client whose first bytes are of another protocol, or that was too slow.
+// foreign returns a clearer error than err for a client whose first bytes are of another protocol, or that was too
+// slow.
 func foreign(first []byte, err error) error {
 	switch {
 	case isHTTP(first):

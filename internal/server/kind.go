@@ -9,8 +9,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// checkKinds returns call.ErrUnknownKind if the client has made q for classes that a kind has no longer, or for one that was dropped: the client
-// is told and makes the call again. Of kinds that q names, and the space has, it is told the numbers.
+// checkKinds returns call.ErrUnknownKind if the client has made q for classes that a kind has no longer, or for one
+// that was dropped: the client is told and makes the call again. Of kinds that q names, and the space has, it is told
+// the numbers.
 func (c *caller) checkKinds(q *call.Query) error {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()

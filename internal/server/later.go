@@ -14,8 +14,8 @@ type mark struct {
 	end int
 }
 
-// add tells that buf now is b, and that what it is longer by depends on lsn. Frames leave in the order in which they came, so
-// one with a lower LSN than the one before waits for that; the log acknowledges many at once anyway.
+// add tells that buf now is b, and that what it is longer by depends on lsn. Frames leave in the order in which they
+// came, so one with a lower LSN than the one before waits for that; the log acknowledges many at once anyway.
 func (l *later) add(b []byte, lsn partition.LSN) {
 	l.buf = b
 	if n := len(l.marks); n > 0 && l.marks[n-1].lsn >= lsn {

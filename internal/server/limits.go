@@ -9,7 +9,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// ClientLimits bound what one client may have at a time. What is beyond is refused with call.ErrSpaceFull. Zero is the default, negative no bound.
+// ClientLimits bound what one client may have at a time. What is beyond is refused with call.ErrSpaceFull. Zero is the
+// default, negative no bound.
 type ClientLimits struct {
 	Waits         int // calls that wait; 0: 100,000
 	Registrations int // in one space, that the client listens to; 0: 10,000
@@ -63,7 +64,8 @@ func (s *session) unfileLocked(q *find) {
 	s.chargeLocked()
 }
 
-// frugal reports whether a call of a type is served when there is no memory left: it gives some back, or tells what is going on.
+// frugal reports whether a call of a type is served when there is no memory left: it gives some back, or tells what is
+// going on.
 func frugal(t wire.Type) bool {
 	switch t {
 	case wire.Ping, wire.Ack, wire.Goodbye, wire.CancelWait, wire.Acknowledge, wire.Open, wire.Status, wire.EndBackup,

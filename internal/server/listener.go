@@ -11,8 +11,8 @@ import (
 )
 
 // listener receives the events of one registration for the client, within a window of bytes that the client opens again
-// by acknowledging. Beyond it, or when too much is unsent, the listener lapses: it takes no more events, and once there is
-// room another one attaches in its place and gets what followed.
+// by acknowledging. Beyond it, or when too much is unsent, the listener lapses: it takes no more events, and once there
+// is room another one attaches in its place and gets what followed.
 type listener struct {
 	outlet
 	c      *caller
@@ -85,8 +85,8 @@ func (c *caller) roomForListener() error {
 	return tooMany(len(c.listeners), c.s.srv.cfg.Client.Registrations, "registrations", "max-client-registrations")
 }
 
-// handleAcknowledge notes that the client has consumed events up to a number, and how many bytes they had. The largest number there is
-// says that it listens no longer.
+// handleAcknowledge notes that the client has consumed events up to a number, and how many bytes they had. The largest
+// number there is says that it listens no longer.
 func (s *session) handleAcknowledge(c *caller, d wire.Decoder) error {
 	registration, seq, size := d.Uvarint(), d.Uvarint(), d.Uvarint()
 	if err := d.Err(); err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// nowhere stands for all spaces that do not exist: an empty partition, which nothing is ever written to. Calls that change nothing find nothing there, and wait
-// there. When one of the spaces is created its clients open it again, and repeat the calls that wait.
+// nowhere stands for all spaces that do not exist: an empty partition, which nothing is ever written to. Calls that
+// change nothing find nothing there, and wait there. When one of the spaces is created its clients open it again, and
+// repeat the calls that wait.
 type nowhere struct {
 	p *partition.Partition
 
@@ -55,8 +56,9 @@ func (n *nowhere) created(name string) {
 	delete(n.callers, name)
 }
 
-// create makes the space of c, which does not exist as far as c knows. It returns the error of a call that needs it: the call is to be made again once the client
-// has opened the space, unless the space cannot be made. It blocks for as long as that takes.
+// create makes the space of c, which does not exist as far as c knows. It returns the error of a call that needs it:
+// the call is to be made again once the client has opened the space, unless the space cannot be made. It blocks for as
+// long as that takes.
 func (c *caller) create() error {
 	if err := c.s.create(c.name); err != nil {
 		return err
@@ -78,7 +80,8 @@ func (s *session) create(name string) error {
 	return err
 }
 
-// creates reports whether calls of a type need a space that exists. So do those under transactions of other spaces, see caller.under.
+// creates reports whether calls of a type need a space that exists. So do those under transactions of other spaces, see
+// caller.under.
 func creates(t wire.Type) bool {
 	switch t {
 	case wire.Write, wire.Register, wire.Notify, wire.BeginTxn:
@@ -118,7 +121,8 @@ func (s *session) handleDropSpace(call uint64, d wire.Decoder) error {
 	})
 }
 
-// dropped makes the clients of a partition that was dropped open its space again, which does not exist any more, or is another one.
+// dropped makes the clients of a partition that was dropped open its space again, which does not exist any more, or is
+// another one.
 func (s *Server) dropped(p *partition.Partition) {
 	for _, ss := range s.allSessions() {
 		ss.mu.Lock()

@@ -48,9 +48,9 @@ func (s *session) read() error {
 	}
 }
 
-// halve has the first half of a batch committed and answered before the other is handled. Callers who wait for their answers make their
-// next calls together, and so would always come as one batch: the server idle while they make it, they while the server
-// handles it. With halves, each side has one to work on.
+// halve has the first half of a batch committed and answered before the other is handled. Callers who wait for their
+// answers make their next calls together, and so would always come as one batch: the server idle while they make it,
+// they while the server handles it. With halves, each side has one to work on.
 func (s *session) halve() error {
 	s.half = 0
 	if len(s.bursts) == 0 {
@@ -85,7 +85,8 @@ func (s *session) nextBatch() error {
 	return nil
 }
 
-// listen notes that the reader is about to wait for the client: for the rest of a frame, by its position in the stream, or for any.
+// listen notes that the reader is about to wait for the client: for the rest of a frame, by its position in the stream,
+// or for any.
 func (s *session) listen() {
 	if n := s.in.Arrived(); n > 0 {
 		s.arrived.Store(int64(n))

@@ -29,8 +29,8 @@ func (c *caller) byAlone(under txn.ID, callID uint64) call.Request {
 // opRecalled marks the tag of a call that is told the outcome it has had.
 const opRecalled wire.Type = 1 << 7
 
-// handleRepeat serves a call that the client has made before, in a session that is gone: with the outcome that it has had or, if it had
-// none, as what it is.
+// handleRepeat serves a call that the client has made before, in a session that is gone: with the outcome that it has
+// had or, if it had none, as what it is.
 func (s *session) handleRepeat(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
 	op, ask := d.Repeated()
@@ -65,7 +65,8 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	return s.handleSpace(f)
 }
 
-// handleOutcome tells what has become of a call on the space or, if the session is 0, of a transaction, perhaps of another space.
+// handleOutcome tells what has become of a call on the space or, if the session is 0, of a transaction, perhaps of
+// another space.
 func (s *session) handleOutcome(c *caller, callID uint64, d wire.Decoder) error {
 	session, id := d.Uvarint(), c.home(d.Txn())
 	if err := d.Err(); err != nil {
@@ -92,7 +93,8 @@ func (s *session) handleOutcome(c *caller, callID uint64, d wire.Decoder) error 
 	})
 }
 
-// listenAgain makes the session the listener of the registration that a repeated Notify has made; d is at what follows the handle.
+// listenAgain makes the session the listener of the registration that a repeated Notify has made; d is at what follows
+// the handle.
 func (c *caller) listenAgain(d wire.Decoder) {
 	_, window := d.Lease(), d.Uvarint()
 	c.s.mu.Lock()
@@ -104,8 +106,9 @@ func (c *caller) listenAgain(d wire.Decoder) {
 	}
 }
 
-// receipts tell how far the client has received the outcomes of a space. They cost nothing per call: what is durable is known by its LSN,
-// and that everything up to some LSN has gone out is noted now and then, with the position in the session's stream.
+// receipts tell how far the client has received the outcomes of a space. They cost nothing per call: what is durable is
+// known by its LSN, and that everything up to some LSN has gone out is noted now and then, with the position in the
+// session's stream.
 type receipts struct {
 	durable  partition.LSN // the last that Durable was called with
 	released partition.LSN // outcomes up to here are in the stream
@@ -114,16 +117,16 @@ type receipts struct {
 	noted    partition.LSN // the last mark there was
 }
 
-// durableUpTo notes that outcomes up to lsn are being released. Other outlets of the same session may not have been told yet, but have
-// been told what was durable the last time.
+// durableUpTo notes that outcomes up to lsn are being released. Other outlets of the same session may not have been
+// told yet, but have been told what was durable the last time.
 func (r *receipts) durableUpTo(lsn partition.LSN) {
 	if lsn > r.durable {
 		r.released, r.durable = r.durable, lsn
 	}
 }
 
-// received returns the LSN up to which the client has all outcomes, if it is known to have more than before, and otherwise 0. The client has
-// received the stream up to pos; so far it ends at end.
+// received returns the LSN up to which the client has all outcomes, if it is known to have more than before, and
+// otherwise 0. The client has received the stream up to pos; so far it ends at end.
 func (r *receipts) received(pos, end uint64) (lsn partition.LSN) {
 	if r.mark != 0 && pos >= r.at {
 		lsn, r.mark = r.mark, 0
@@ -134,8 +137,9 @@ func (r *receipts) received(pos, end uint64) (lsn partition.LSN) {
 	return lsn
 }
 
-// forgetReceived makes the partitions forget the outcomes that the client has, now that it has received the stream up to pos. When the
-// session is being given up, perhaps because a log has failed, the client may still have to ask for some that were never in the stream.
+// forgetReceived makes the partitions forget the outcomes that the client has, now that it has received the stream up
+// to pos. When the session is being given up, perhaps because a log has failed, the client may still have to ask for
+// some that were never in the stream.
 func (s *session) forgetReceived(pos uint64) {
 	for _, c := range s.callers {
 		if c == nil || c.session == 0 || c.stale.Load() {

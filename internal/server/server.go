@@ -1,7 +1,7 @@
 // Package server serves the spaces of a node to clients over TCP, in the protocol of package wire.
 //
-// A connection belongs to a session, which outlives it for a while. One goroutine reads a connection, decodes each call and
-// hands it to the partition; the partition hands the answer back at once or later, from whatever goroutine, and the
+// A connection belongs to a session, which outlives it for a while. One goroutine reads a connection, decodes each call
+// and hands it to the partition; the partition hands the answer back at once or later, from whatever goroutine, and the
 // session encodes it into one buffer of bytes to send. There is no goroutine per call.
 package server
 
@@ -27,15 +27,16 @@ import (
 
 // Spaces is what a server serves. Its methods may be called concurrently.
 type Spaces interface {
-	// Lookup returns the partition of the named space, and the incarnation of the space: it changes when the space has lost what it held. It returns
-	// nil if there is no such space, and call.ErrInvalidArgument for a name that cannot be. It does not block.
+	// Lookup returns the partition of the named space, and the incarnation of the space: it changes when the space has
+	// lost what it held. It returns nil if there is no such space, and call.ErrInvalidArgument for a name that cannot
+	// be. It does not block.
 	Lookup(name string) (p *partition.Partition, incarnation string, err error)
-	// Create does as Lookup, after it has made the space if there is none. It blocks while it does. It returns call.ErrSpaceFull if there are as many as
-	// there may be.
+	// Create does as Lookup, after it has made the space if there is none. It blocks while it does. It returns
+	// call.ErrSpaceFull if there are as many as there may be.
 	Create(name string) (p *partition.Partition, incarnation string, err error)
-	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with call.ErrDropped. It returns the partition, which
-	// stood for the space until now; nil if the space is as it was. It returns call.ErrInvalidArgument for a space that cannot be dropped, and
-	// call.ErrNoMatch if there is none.
+	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with
+	// call.ErrDropped. It returns the partition, which stood for the space until now; nil if the space is as it was. It
+	// returns call.ErrInvalidArgument for a space that cannot be dropped, and call.ErrNoMatch if there is none.
 	Drop(ctx context.Context, name string, tables bool) (p *partition.Partition, err error)
 	// Names returns the names of all spaces, sorted.
 	Names() []string
@@ -57,10 +58,12 @@ type Config struct {
 	MaxSpaces int // spaces opened by one connection; 0: 1024
 	Client    ClientLimits
 	Budget    *budget.Budget // of the process; nil: without limit
-	MaxUnsent int            // bytes that wait to be sent on one connection before no more calls are read from it; 0: 4 MiB
-	Frame     time.Duration  // in which a frame must have arrived, but for a second more for each 256 KiB of it; 0: 10 s
-	Idle      time.Duration  // a connection without a sign of life for so long is closed; 0: 30 s
-	Resume    time.Duration  // how long a session waits for its client to come back; 0: 30 s, negative: not at all
+	// bytes that wait to be sent on one connection before no more calls are read from it; 0: 4 MiB
+	MaxUnsent int
+	// in which a frame must have arrived, but for a second more for each 256 KiB of it; 0: 10 s
+	Frame  time.Duration
+	Idle   time.Duration // a connection without a sign of life for so long is closed; 0: 30 s
+	Resume time.Duration // how long a session waits for its client to come back; 0: 30 s, negative: not at all
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -189,9 +192,10 @@ func (s *Server) isClosing() bool {
 	return s.closing
 }
 
-// Shutdown stops accepting connections and asks clients to go away: calls that wait are interrupted, in a way that makes
-// clients repeat them elsewhere, and what was answered is sent. A client that neither reads nor says anything for a second is cut
-// off. It returns once every client has gone, or ctx's error when ctx ended before; the rest is then cut off. It is idempotent.
+// Shutdown stops accepting connections and asks clients to go away: calls that wait are interrupted, in a way that
+// makes clients repeat them elsewhere, and what was answered is sent. A client that neither reads nor says anything for
+// a second is cut off. It returns once every client has gone, or ctx's error when ctx ended before; the rest is then
+// cut off. It is idempotent.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, ss := range s.stopAccepting() {
 		ss.goAway()

@@ -38,15 +38,17 @@ type session struct {
 	drafts   []call.Draft
 	ids      []uint64
 	bursts   []*partition.Partition // that were called since the last pause
-	half     int                    // bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
+	// bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
+	half int
 
 	activity  atomic.Uint64 // signs of life of the connection, counted: reads, and writes while nobody reads
 	listening atomic.Uint64 // whether the reader waits for the client, and for what; see listen
 	arrived   atomic.Int64  // bytes of the frame that it waits for
 	full      atomic.Bool   // more is unsent than there should be: stop reading
 
-	mu       sync.Mutex
-	room     sync.Cond        // on mu: something was sent, the connection was lost, a span has ended, or the session has
+	mu sync.Mutex
+	// on mu: something was sent, the connection was lost, a span has ended, or the session has
+	room     sync.Cond
 	conn     net.Conn         // guarded by mu; nil while detached
 	reading  bool             // guarded by mu; the reader is amid a batch of frames, and flushes after it
 	flushing bool             // guarded by mu; somebody writes to conn
@@ -180,8 +182,8 @@ func (s *session) wakeWriterLocked() {
 	}
 }
 
-// write sends what others than the reader append, and calls partitions for those that must not. When the session ends it
-// makes them forget it.
+// write sends what others than the reader append, and calls partitions for those that must not. When the session ends
+// it makes them forget it.
 func (s *session) write() {
 	for s.awaitWork() {
 		if s.recalled() {

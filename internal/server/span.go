@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// under returns id as the space's partition takes it, for a call to be made under it: if the transaction began in another space, it has a
-// branch in this one from now on. It waits for the log of that space at most. It returns call.ErrTxnEnded, and call.ErrInvalidArgument if that other space
-// does not exist.
+// under returns id as the space's partition takes it, for a call to be made under it: if the transaction began in
+// another space, it has a branch in this one from now on. It waits for the log of that space at most. It returns
+// call.ErrTxnEnded, and call.ErrInvalidArgument if that other space does not exist.
 func (c *caller) under(id txn.ID) (txn.ID, error) {
 	id = c.home(id)
 	if id.Space == "" {
@@ -43,8 +43,8 @@ type span struct {
 	by     call.Request // zero: no outcome is kept
 }
 
-// finish does what is left of a call, if anything is, and answers it. That waits for logs, so it has a goroutine of its own. It may outlast the
-// connection; the session is not forgotten before.
+// finish does what is left of a call, if anything is, and answers it. That waits for logs, so it has a goroutine of its
+// own. It may outlast the connection; the session is not forgotten before.
 func (sp span) finish(rest partition.Span) {
 	if rest == nil {
 		return
@@ -76,8 +76,8 @@ func (sp span) reply(grants []call.Grant, err error) {
 	sp.c.Reply(tag(sp.op, sp.callID), &call.Result{Grants: grants, Err: err}, 0, true)
 }
 
-// recalled answers the call with the outcome that it has had, if it was made before: a commit whose client has lost its session and makes
-// it again may meet itself.
+// recalled answers the call with the outcome that it has had, if it was made before: a commit whose client has lost its
+// session and makes it again may meet itself.
 func (sp span) recalled() bool {
 	had, err := sp.c.p.Recall(sp.c, tag(sp.op|opRecalled, sp.callID), sp.by)
 	return had && err == nil

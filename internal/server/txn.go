@@ -199,8 +199,9 @@ func (c *caller) ending(callID uint64, id txn.ID) {
 	}
 }
 
-// abortTxns aborts the transactions that the session has begun, which has ended: by a goodbye, or because its client is gone. A client that was
-// asked to go away is about to come back, and goes on with them: then it reports that some are left.
+// abortTxns aborts the transactions that the session has begun, which has ended: by a goodbye, or because its client is
+// gone. A client that was asked to go away is about to come back, and goes on with them: then it reports that some are
+// left.
 func (c *caller) abortTxns() (left bool) {
 	c.s.mu.Lock()
 	open := c.txns.ends

@@ -2,7 +2,8 @@ package server
 
 import "time"
 
-// watch closes connections without a sign of life, and ends sessions to which nobody comes back, until the server is done.
+// watch closes connections without a sign of life, and ends sessions to which nobody comes back, until the server is
+// done.
 func (s *Server) watch() {
 	every := max(min(s.cfg.Idle, s.cfg.Frame)/4, time.Millisecond)
 	tick := time.NewTicker(every)
@@ -22,13 +23,14 @@ func (s *Server) watch() {
 	}
 }
 
-// standstill returns for how long the server has not run since it looked the last time, which it does every so often: then it could not have heard of a
-// client.
+// standstill returns for how long the server has not run since it looked the last time, which it does every so often:
+// then it could not have heard of a client.
 func standstill(last, now time.Time, every time.Duration) time.Duration {
 	return max(0, now.Sub(last)-2*every)
 }
 
-// check is what watch does with one session. stood is how long the server has stood still since the last time: that is no silence of the client.
+// check is what watch does with one session. stood is how long the server has stood still since the last time: that is
+// no silence of the client.
 func (s *session) check(now time.Time, stood time.Duration) {
 	s.mu.Lock()
 	s.lastSeen, s.frameSeen, s.detached = s.lastSeen.Add(stood), s.frameSeen.Add(stood), s.detached.Add(stood)
@@ -54,7 +56,8 @@ func (s *session) check(now time.Time, stood time.Duration) {
 // frameRate is how many bytes of a long frame must arrive in a second.
 const frameRate = 256 << 10
 
-// dawdlesLocked reports whether the client has begun a frame and takes too long to complete it: what has arrived of it takes memory.
+// dawdlesLocked reports whether the client has begun a frame and takes too long to complete it: what has arrived of it
+// takes memory.
 func (s *session) dawdlesLocked(now time.Time) bool {
 	frame := s.listening.Load()
 	if frame < amid || frame != s.lastFrame {

@@ -1,8 +1,8 @@
 package store
 
-// directory finds entries by identity. Identities are given out in rising order, so it keeps them in pages, as arrays: filing a new
-// entry touches memory that is at hand, and finding one costs two steps. A page that has lost nearly all its entries hands the rest to a
-// map, so that a few that live long do not keep it.
+// directory finds entries by identity. Identities are given out in rising order, so it keeps them in pages, as arrays:
+// filing a new entry touches memory that is at hand, and finding one costs two steps. A page that has lost nearly all
+// its entries hands the rest to a map, so that a few that live long do not keep it.
 type directory struct {
 	pages  map[uint64]*page // by identity / pageSize
 	newest uint64           // number of the page that is being filled

@@ -7,8 +7,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Index finds the entries of a pool by what they hold in some fields. It is worth starting when calls have paid more for doing
-// without it than it costs (Pool.Pay), and is built in steps (Store.Build). Until it is live it is maintained but not asked.
+// Index finds the entries of a pool by what they hold in some fields. It is worth starting when calls have paid more
+// for doing without it than it costs (Pool.Pay), and is built in steps (Store.Build). Until it is live it is maintained
+// but not asked.
 type Index struct {
 	pool *Pool
 	Shape
@@ -49,7 +50,8 @@ func (ix *Index) covers(s Slot) bool {
 	return ix.Live() || ix.pool.table.older(s, ix.next)
 }
 
-// touched counts a change that the index has to follow. Changes that come from the log do not count: those who asked the index are elsewhere.
+// touched counts a change that the index has to follow. Changes that come from the log do not count: those who asked
+// the index are elsewhere.
 func (ix *Index) touched() {
 	if !ix.pool.table.store.Following {
 		ix.idle++
@@ -177,8 +179,8 @@ func (h *hashed) list(hash uint64) *List {
 	return h.lists.at(b)
 }
 
-// HashRow hashes the values of fields in row; false if one of them is null. at maps the fields to the row's own, if not nil.
-// The seed is random, so that nobody can make keys collide; no result depends on a hash.
+// HashRow hashes the values of fields in row; false if one of them is null. at maps the fields to the row's own, if not
+// nil. The seed is random, so that nobody can make keys collide; no result depends on a hash.
 func (st *Store) HashRow(row template.Row, fields FieldSet, at []int) (uint64, bool) {
 	var h uint64
 	for f := range fields.All() {
@@ -210,8 +212,8 @@ func (st *Store) HashConds(conds []template.Cond, fields FieldSet) uint64 {
 
 const hashFactor = 0x9e3779b97f4a7c15
 
-// The life of an index: Start gives it to a pool, Store.Build completes it in steps, beside whatever else happens; it is asked from then on,
-// until Drop.
+// The life of an index: Start gives it to a pool, Store.Build completes it in steps, beside whatever else happens; it
+// is asked from then on, until Drop.
 
 // MaxIndexes is how many indexes a pool has at most.
 const MaxIndexes = 8

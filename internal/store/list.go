@@ -49,8 +49,9 @@ func (l *List) Remove(links *Links, s Slot) {
 
 // insert links in an entry of t where its order says; linked tells whether an entry with a link in l is in l.
 //
-// The links of an entry that was taken out still name its neighbours of then. Following them leads, nearly always at once, to one
-// that is still there; from there, or from the ends, the place is looked for in both directions, so that the nearer one counts.
+// The links of an entry that was taken out still name its neighbours of then. Following them leads, nearly always at
+// once, to one that is still there; from there, or from the ends, the place is looked for in both directions, so that
+// the nearer one counts.
 func (l *List) insert(links *Links, s Slot, t *Table, linked func(Slot) bool) {
 	links.reach(s)
 	lo, hi := l.head, l.tail
@@ -76,7 +77,8 @@ func (l *List) insert(links *Links, s Slot, t *Table, linked func(Slot) bool) {
 // maxStale is how many links of entries that are gone too are followed.
 const maxStale = 64
 
-// neighbour follows stale links from s, as long as step says that they agree with the order, to an entry that is in l; 0 if it finds none.
+// neighbour follows stale links from s, as long as step says that they agree with the order, to an entry that is in l;
+// 0 if it finds none.
 func (l *List) neighbour(links *Links, s Slot, step func(Slot) (Slot, bool), linked func(Slot) bool) Slot {
 	if l.n == 0 {
 		return 0

@@ -153,8 +153,8 @@ func (s *section) past(it *treeItem, at *edge) bool {
 	return c > 0 || c == 0 && !at.after
 }
 
-// Walk calls f with the entries that the index has within the bounds of conds, in its order, until f returns false. All matches
-// are among them. The index must be an ordered one that is live, and must not change meanwhile.
+// Walk calls f with the entries that the index has within the bounds of conds, in its order, until f returns false. All
+// matches are among them. The index must be an ordered one that is live, and must not change meanwhile.
 func (ix *Index) Walk(conds []template.Cond, f func(Slot) bool) {
 	ix.idle = 0
 	s := ix.keep.(*ordered).section(conds)

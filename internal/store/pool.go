@@ -6,9 +6,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Pool is a set of entries of one kind that are found in the same ways: by age, and by the indexes that start by themselves. A table has
-// one of those that are free, and one of those that are read-locked, past which no take must have to scan. Entries that only one
-// transaction may have are in none.
+// Pool is a set of entries of one kind that are found in the same ways: by age, and by the indexes that start by
+// themselves. A table has one of those that are free, and one of those that are read-locked, past which no take must
+// have to scan. Entries that only one transaction may have are in none.
 type Pool struct {
 	table   *Table
 	state   State // of its entries
@@ -97,7 +97,8 @@ func (p *Pool) reset() {
 	}
 }
 
-// Path is a list of entries by age that holds all matches of some conditions: those of a pool, or those that an index has for some values.
+// Path is a list of entries by age that holds all matches of some conditions: those of a pool, or those that an index
+// has for some values.
 type Path struct {
 	pool  *Pool
 	ix    *Index // nil: the list is the pool's
@@ -105,7 +106,8 @@ type Path struct {
 	links *Links
 }
 
-// Shortest returns the shortest path to the entries that fulfil conds, which fix the fields in eq, and its first entry; 0 if there is none.
+// Shortest returns the shortest path to the entries that fulfil conds, which fix the fields in eq, and its first entry;
+// 0 if there is none.
 func (p *Pool) Shortest(conds []template.Cond, eq FieldSet) (path Path, first Slot) {
 	path, first = Path{pool: p, links: &p.order}, p.all.head
 	if eq == 0 {

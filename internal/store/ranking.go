@@ -17,8 +17,8 @@ type part struct {
 	all  *treeNode // nil: just the entry
 }
 
-// Ranking returns the ranking of the entries that the index has within the bounds of conds. All matches are among them. The
-// index must be one of a range beside its order, and live.
+// Ranking returns the ranking of the entries that the index has within the bounds of conds. All matches are among them.
+// The index must be one of a range beside its order, and live.
 func (ix *Index) Ranking(conds []template.Cond) *Ranking {
 	ix.idle = 0
 	return &Ranking{section: ix.keep.(*ordered).section(conds)}

@@ -7,7 +7,8 @@ import (
 )
 
 // Shape says what an index serves: templates that fix the fields in Eq and ask for an ordering by Keys or, without
-// keys, for the oldest match. Templates may bound the first of keys to a range; or another field, if the shape names it.
+// keys, for the oldest match. Templates may bound the first of keys to a range; or another field, if the shape names
+// it.
 type Shape struct {
 	Eq    FieldSet
 	Keys  []template.Order

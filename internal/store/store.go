@@ -1,7 +1,8 @@
-// Package store holds the entries of one partition in memory, and finds them: by identity, by age, and by what their fields hold.
+// Package store holds the entries of one partition in memory, and finds them: by identity, by age, and by what their
+// fields hold.
 //
-// It knows no transaction, lease, wait or log: those are the rules of the engine, which tells it what to keep where. It has
-// no goroutine, clock, I/O or lock, and nothing that it answers depends on chance.
+// It knows no transaction, lease, wait or log: those are the rules of the engine, which tells it what to keep where. It
+// has no goroutine, clock, I/O or lock, and nothing that it answers depends on chance.
 package store
 
 import (
@@ -11,11 +12,11 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Store is what the tables of a partition share: the memory for rows, the directory of identities, and the indexes that are being built.
-// It must not be used concurrently.
+// Store is what the tables of a partition share: the memory for rows, the directory of identities, and the indexes that
+// are being built. It must not be used concurrently.
 type Store struct {
-	// Following is set while the decisions of another engine are applied: its calls ask indexes, and this one's need not be asked
-	// to be kept.
+	// Following is set while the decisions of another engine are applied: its calls ask indexes, and this one's need
+	// not be asked to be kept.
 	Following bool
 
 	rows     arena

@@ -2,7 +2,8 @@ package store
 
 import "github.com/gospaces/gospaces/template"
 
-// Entry is one stored entry. It holds no pointer, so that the collector skips millions of them, and fills one line of the processor's cache.
+// Entry is one stored entry. It holds no pointer, so that the collector skips millions of them, and fills one line of
+// the processor's cache.
 type Entry struct {
 	ID       uint64 // 0: the slot is vacant
 	Order    uint64 // rises with visibility
@@ -17,7 +18,8 @@ type Entry struct {
 	_        [cacheLine - 56]byte
 }
 
-// State says which pool of its table an entry is in: Free, Shared, or for any other value none. What those mean is the owner's to say.
+// State says which pool of its table an entry is in: Free, Shared, or for any other value none. What those mean is the
+// owner's to say.
 type State uint8
 
 // The states of entries that are in a pool.
@@ -26,8 +28,8 @@ const (
 	Shared              // everybody may read it
 )
 
-// Table is the entries of one kind. Each has a slot, a row, and a place in the directory; those that are in state Free or Shared are in
-// the pool of that name, too.
+// Table is the entries of one kind. Each has a slot, a row, and a place in the directory; those that are in state Free
+// or Shared are in the pool of that name, too.
 type Table struct {
 	Free   Pool
 	Shared Pool
@@ -58,7 +60,8 @@ func (t *Table) Add(en Entry, row template.Row) Slot {
 	return s
 }
 
-// Delete removes an entry. Its row is discarded. When it was the last one of very many the table gives back its memory: that is reported.
+// Delete removes an entry. Its row is discarded. When it was the last one of very many the table gives back its memory:
+// that is reported.
 func (t *Table) Delete(s Slot) (shrunk bool) {
 	en := t.entries.at(s)
 	switch en.State {

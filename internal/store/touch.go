@@ -5,9 +5,9 @@ const (
 	touchedRow = 512 // bytes; of longer rows the processor fetches the rest ahead by itself
 )
 
-// Touch reads a little of everything that taking the entry in slot s will use. That lies all over the memory, and in a large space
-// none of it is in the processor's caches. Where each piece is first needed it would be waited for on its own; asked for here,
-// one right after the other, they arrive together.
+// Touch reads a little of everything that taking the entry in slot s will use. That lies all over the memory, and in a
+// large space none of it is in the processor's caches. Where each piece is first needed it would be waited for on its
+// own; asked for here, one right after the other, they arrive together.
 func (p *Pool) Touch(s Slot) {
 	st, en := p.table.store, p.table.entries.at(s)
 	sum := around(&p.order, s) + st.rows.touch(en.Row, en.Size) + st.places.touch(en.ID)
