@@ -23,9 +23,9 @@ type BackupPart struct {
 	Position uint64 // of the last change, in the log of the space
 }
 
-// Backup has the server take snapshots of all its spaces, of one moment: what somebody knew of one space when he
+// Backup has the server take snapshots of all its spaces, of one moment: what a client knew of one space when it
 // changed another is in the backup if the change is, and a transaction over several spaces is in it as a whole or not
-// at all. It blocks until they are on the server's disk; nobody else waits for them. Close must follow. It returns
+// at all. It blocks until they are on the server's disk; no other call waits for them. Close must follow. It returns
 // space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of the spaces does not serve.
 func (c *Client) Backup(ctx context.Context) (*Backup, error) {
 	b := &Backup{client: c, link: c.link()}

@@ -145,7 +145,7 @@ func (l *link) run() {
 	}
 }
 
-// serve reads the connection until it fails, and sees to it that both sides hear of each other.
+// serve reads the connection until it fails, and keeps it alive with pings.
 func (l *link) serve() error {
 	failed := make(chan error, 1)
 	go func() { failed <- l.read() }()

@@ -108,7 +108,7 @@ func (c *pendingCall) final(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return space.ErrClosed // nobody else cancels
+	return space.ErrClosed // nothing else cancels
 }
 
 // open opens s on a connection, by the call c, which it frees.

@@ -90,7 +90,7 @@ func (l *link) start(ctx context.Context) error {
 	return nil
 }
 
-// setStateLocked changes the state and wakes whoever waits for that.
+// setStateLocked changes the state and wakes the calls that wait for that.
 func (l *link) setStateLocked(s state) {
 	if l.state == ended {
 		return
@@ -267,7 +267,7 @@ func (l *link) awaitVerdict(ctx context.Context, c *pendingCall) error {
 	return fmt.Errorf("%w: %w", space.ErrOutcomeUnknown, ctx.Err())
 }
 
-// settledLocked tells whoever waits for calls to end that one has.
+// settledLocked wakes those that wait for calls to end.
 func (l *link) settledLocked() {
 	if l.watchers > 0 {
 		l.quiet.Broadcast()

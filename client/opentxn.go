@@ -107,8 +107,8 @@ func (s *Space) abortOver(ctx context.Context, via *link, id txn.ID) error {
 	return s.client.do(ctx, c)
 }
 
-// unclaimed is a call whose answer is lost, and that may have begun transactions: nobody has them, but they may outlast
-// a restart.
+// unclaimed is a call whose answer is lost, and that may have begun transactions: no caller has them, but they may
+// outlast a restart.
 type unclaimed struct {
 	space *Space
 	gone  chan struct{} // closed when they have ended

@@ -12,14 +12,14 @@ import (
 )
 
 // orphan is a call that was sent and given up before its outcome came. When the outcome comes it is kept for those who
-// ask (Space.Outcome), and what the call has begun is ended: a transaction, a registration or a backup that nobody has
-// would stay as long as its lease or its session.
+// ask (Space.Outcome), and what the call has begun is ended: a transaction, a registration or a backup that no caller
+// has would stay as long as its lease or its session.
 type orphan struct {
 	space    *Space
 	op       wire.Type
 	begin    bool         // it begins transactions
 	number   uint64       // of the call
-	id       space.CallID // zero: nobody can ask
+	id       space.CallID // zero: it cannot be asked for
 	born     uint64       // as those of the call
 	end      uint64
 	repeated bool
@@ -88,7 +88,7 @@ func (os *orphans) wanted() bool {
 	return slices.ContainsFunc(os.order, func(o *orphan) bool { return o.pending() && !o.id.IsZero() })
 }
 
-// outlives reports whether what c has done, or will do, matters when nobody waits for it any more.
+// outlives reports whether what c has done, or will do, matters when no caller waits for it any more.
 func (c *pendingCall) outlives() bool {
 	switch c.op {
 	case wire.BeginTxn, wire.Notify, wire.Backup:
@@ -251,7 +251,7 @@ func (l *link) undoLocked(s *Space, op wire.Type, fill func(*pendingCall)) {
 		defer c.free()
 		c.link, c.posthumous = l, true
 		fill(c)
-		_ = s.client.do(ctx, c) // nobody is there to be told
+		_ = s.client.do(ctx, c) // no caller waits for the error
 	})
 }
 

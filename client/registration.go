@@ -20,7 +20,7 @@ import (
 type regKey struct{ handle, id uint64 }
 
 // registration is a registration with a space on a server. The server sends events within a window of bytes, which Next
-// opens again as it hands them out: so the queue is bounded, and a slow listener delays nobody.
+// opens again as it hands them out: so the queue is bounded, and a slow listener delays no other.
 type registration struct {
 	space  *Space
 	lease  *space.Lease

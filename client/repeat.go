@@ -97,7 +97,7 @@ func (l *link) repeatableLocked(c *pendingCall) error {
 	return nil
 }
 
-// repeat sends c, which link l owes, until its outcome is known, or nobody waits for it any more. It returns
+// repeat sends c, which link l owes, until its outcome is known, or no caller waits for it any more. It returns
 // wire.ErrInterrupted if c was not executed, and may be made again as another call.
 func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error {
 	defer l.giveUp(callID)
@@ -177,7 +177,7 @@ func processName() string {
 	return fmt.Sprintf("%s:%d", host, os.Getpid())
 }
 
-// identity returns a new name for a client, which nobody can guess.
+// identity returns a new name for a client, which cannot be guessed.
 func identity() (id call.Client) {
 	_, _ = rand.Read(id[:]) // it never fails
 	return id

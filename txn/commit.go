@@ -17,7 +17,7 @@ type Decide func(ctx context.Context, branches []Address) error
 // It returns nil when the decision is durable; branches that do not know it yet are told in the background, and after a
 // restart by Recover.
 //
-// It returns ErrNoHome; ErrEnded, once that is done, if somebody else commits the transaction already; ErrAborted, with
+// It returns ErrNoHome; ErrEnded, once that is done, if another call commits the transaction already; ErrAborted, with
 // the reason, if a partition could not prepare, or decide has certainly not decided; else what decide returned: then
 // the branches learn the outcome from the home, as soon as it can tell.
 func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {

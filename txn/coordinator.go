@@ -88,7 +88,7 @@ func (c *Coordinator) Join(id ID, at Address) error {
 		return err
 	}
 	if !slices.Contains(home.Participants(id.Number), at) {
-		// It ended in between, and whoever told its branches may have been too early for this one.
+		// It ended in between, and its branches may have been told before this one existed.
 		c.background("abort a late branch", id.String(), c.telling(id, []Address{at}))
 		return ErrEnded
 	}
@@ -96,7 +96,7 @@ func (c *Coordinator) Join(id ID, at Address) error {
 }
 
 // use returns an error if a transaction has ended, of which a partition has a branch. It may have ended just now, with
-// its lease: whoever is told so finds nothing of it any more.
+// its lease: a caller that is told so finds nothing of it any more.
 func use(home Home, s Host, id ID) error {
 	if home.Alive(id.Number) {
 		return nil

@@ -10,7 +10,7 @@ import (
 )
 
 // ID names a transaction: the space in which it began, and its number there, which tells the partition, its home. The
-// zero ID is no transaction. Whoever knows it may take part in the transaction.
+// zero ID is no transaction. A client that knows it may take part in the transaction.
 type ID struct {
 	Space  string // "": the space that is being asked
 	Number uint64

@@ -41,7 +41,7 @@ type Home interface {
 	// Outcome tells what has become of a transaction.
 	Outcome(ctx context.Context, number uint64) (Outcome, error)
 
-	// Forget lets the home forget that a transaction was committed. Nobody may ask for its outcome any more.
+	// Forget lets the home forget that a transaction was committed. No participant may ask for its outcome any more.
 	Forget(ctx context.Context, number uint64) error
 
 	// Decisions returns the transactions that were committed and not yet forgotten; none while the partition does not

@@ -159,8 +159,8 @@ func (db *database) loadPosition(tx *sql.Tx) error {
 		ErrOtherLog, incarnation, db.space, position, db.incarnation, quote(schemaName(db.space)))
 }
 
-// begin stores that the mirror is at the beginning of the log. If there is something of it all the same, nobody knows
-// from when.
+// begin stores that the mirror is at the beginning of the log. If there is something of it all the same, it is not
+// known from when.
 func (db *database) begin(tx *sql.Tx) error {
 	_, err := tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry) VALUES ($1, $2, $3, 0, 0)`,
 		db.space, partition, db.incarnation)
@@ -225,7 +225,7 @@ func (db *database) settleModes(tx *sql.Tx) error {
 	return nil
 }
 
-// switchMode gives a kind another mode. A table that nobody keeps any more stays as it is. repair adds the columns of
+// switchMode gives a kind another mode. A table that is not kept any more stays as it is. repair adds the columns of
 // an archive.
 func (db *database) switchMode(tx *sql.Tx, t *table, mode Mode) error {
 	was := t.mode

@@ -31,7 +31,7 @@ type database struct {
 	tables   map[uint32]*table // by kind
 	ranks    map[uint32]int    // by kind; a table that refers to another has the higher one
 	surveyed *survey           // what is in the schema, or nil: it is to be read
-	letters  int               // dead letters; somebody may have dropped some since
+	letters  int               // dead letters; an operator may have dropped some since
 
 	origin    *Origin // of the space; nil: it was not loaded
 	inherited bool    // the mirror of another log, when the connection was opened

@@ -34,6 +34,6 @@ var (
 	// errBetween tells that parts of a batch are in each other's way.
 	errBetween = errors.New("a rule between rows")
 
-	// errMoved tells that somebody else has moved the stored position. The session ends and reads it again.
+	// errMoved tells that another writer has moved the stored position. The session ends and reads it again.
 	errMoved = errors.New("writeback: another writer has moved the position")
 )

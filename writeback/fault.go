@@ -8,12 +8,12 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// A database fails in three ways. Most failures pass, or somebody must do something about them: the connection, the
+// A database fails in three ways. Most failures pass, or an operator must do something about them: the connection, the
 // disk, a lock, a right. They are waited out. The other two are told apart by their SQLSTATE: a row that is refused,
 // and a table that is not as the mirror has made it.
 
 // refusal returns the error by which the database refuses a row, and would again; nil if err is none. A column whose
-// type somebody has changed gives the same.
+// type was changed by others gives the same.
 func refusal(err error) *pq.Error {
 	e, ok := errors.AsType[*pq.Error](err)
 	if !ok || !refuses(e.Code.Class()) {

@@ -37,7 +37,7 @@ func originOf(source Source) *Origin {
 
 // inherit makes the mirror one of this log, if the tables are exactly what the space was loaded from: then they equal
 // the space, and nothing has to be written again, unless the other mirror was stopped amid a batch. It reports whether
-// it has. Whoever still mirrors the other log into this database finds that it is not his any more.
+// it has. A writer that still mirrors the other log into this database finds that it does not own it any more.
 func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 	o := db.origin
 	if o == nil || o.Incarnation != incarnation || o.Position != db.position {

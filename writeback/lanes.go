@@ -14,12 +14,12 @@ import (
 // A batch that is divided has three steps, each one a transaction or several:
 //
 //  1. announce: the stored ahead is raised to the end of the batch, and the highest entry to its highest, unless ready did so
-//  2. every lane commits its part, unless somebody has changed what was announced
+//  2. every lane commits its part, unless another writer has changed what was announced
 //  3. the position is moved to the end of the batch
 //
-// Whoever finds ahead beyond the position knows that some of the parts may be there. It writes everything up to there
-// in one transaction and deletes what is there of it first, as with any entry that is not above the highest. So it need
-// not know what the parts were.
+// A writer that finds ahead beyond the position knows that some of the parts may be there. It writes everything up to
+// there in one transaction and deletes what is there of it first, as with any entry that is not above the highest. So
+// it need not know what the parts were.
 type lanes struct {
 	ctx  context.Context // of the session
 	cfg  Config
@@ -63,7 +63,7 @@ func (l *lanes) worth(b *batch) int {
 }
 
 // connect takes n connections, and returns how many it has: fewer if no more are free. That of the session, which it
-// waits for, comes first, so nobody waits who has one.
+// waits for, comes first, so no lane waits that has one.
 func (l *lanes) connect(n int) (int, error) {
 	if err := l.main.lease(); err != nil {
 		return 0, err

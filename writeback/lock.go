@@ -11,8 +11,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// A lock that others hold keeps the mirror waiting, and whoever comes after the mirror waits behind it. So it never
-// waits for long, gives up all that it holds, and tries again.
+// A lock that others hold keeps the mirror waiting, and statements that come after the mirror's wait behind it. So it
+// never waits for long, gives up all that it holds, and tries again.
 const (
 	// rowLockTimeout bounds the wait for a row, or for the lock that changes of rows need, which keeps no reader
 	// waiting. It is longer than the server takes to find a deadlock.

@@ -37,8 +37,8 @@ func (r *rowReader) readMore(text []byte, end int) (int, error) {
 	return end, nil
 }
 
-// appendMember appends the value of field i, of which v is left in moreColumn: the exact one, unless somebody has
-// changed that since.
+// appendMember appends the value of field i, of which v is left in moreColumn: the exact one, unless it was
+// changed since.
 func (r *rowReader) appendMember(i int, v template.Value) error {
 	if i < len(r.exact) && r.exact[i] != nil && bytes.Equal(v, r.plain(r.exact[i])) {
 		r.row = append(r.row, r.exact[i]...)

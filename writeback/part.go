@@ -87,7 +87,7 @@ func between(letters []letter) error {
 	return nil
 }
 
-// alone reports whether a row is refused for its values, whatever other rows there are. Of a trigger nobody knows.
+// alone reports whether a row is refused for its values, whatever other rows there are. Of a trigger that is not known.
 func alone(why *pq.Error) bool {
 	switch why.Code.Class() {
 	case "22", "54":

@@ -23,8 +23,8 @@ const MaxConns = 1000
 // Pool is the connections to one database, which the mirrors of many spaces share. A mirror has one while it writes a
 // batch, and others for the lanes of the batch if they are free. Its methods may be called concurrently.
 //
-// Connections are given out in the order in which they are asked for. Nobody who has one waits for another, so there is
-// no deadlock among those who have several.
+// Connections are given out in the order in which they are asked for. No caller that has one waits for another, so
+// there is no deadlock among those who have several.
 type Pool struct {
 	dsn  string
 	size int
@@ -45,7 +45,7 @@ type Pool struct {
 }
 
 const (
-	// connIdle is how long a connection stays open that nobody uses.
+	// connIdle is how long a connection stays open that is not used.
 	connIdle = 3 * time.Second
 
 	// connRetry is how long a pool makes do with the connections that it has when the server admits no more.
@@ -129,7 +129,7 @@ func (p *Pool) request(queue bool) (*conn, chan *conn) {
 	if !p.full.IsZero() && time.Now().After(p.full) {
 		p.limit, p.full = p.size, time.Time{}
 	}
-	if n := len(p.free); n > 0 { // then nobody waits
+	if n := len(p.free); n > 0 { // then no call waits
 		c := p.free[n-1]
 		p.free = p.free[:n-1]
 		return c, nil
@@ -174,7 +174,7 @@ func (p *Pool) use(ctx context.Context, c *conn) (*conn, error) {
 	return c, nil
 }
 
-// put gives back a connection, which is closed if err is not nil: then nobody knows what state it is in.
+// put gives back a connection, which is closed if err is not nil: then its state is not known.
 func (p *Pool) put(c *conn, err error) {
 	if c.forget != nil && !c.forget() || err != nil {
 		c.close()
@@ -310,7 +310,7 @@ func (c *conn) setUp() error {
 		return fmt.Errorf("writeback: the database has the encoding %s; make one with ENCODING 'UTF8'", encoding)
 	}
 	// A time limit that suits queries of people would fail the same batch again and again.
-	// Whoever has waited for the position must see what was committed meanwhile.
+	// A transaction that has waited for the position must see what was committed meanwhile.
 	_, err = c.ExecContext(context.Background(), `SET statement_timeout TO 0; SET idle_in_transaction_session_timeout TO 0;
 		SET default_transaction_isolation TO 'read committed'; SET lock_timeout TO '`+rowLockTimeout+`'`)
 	if err != nil {

@@ -106,8 +106,8 @@ func fixed(column []byte) (int64, bool) {
 	return int64(binary.BigEndian.Uint64(column)), true
 }
 
-// time decodes a point in time, of which a column has the microsecond: it is the end of that, lest a lease end early.
-// null stands for a null.
+// time decodes a point in time, of which a column has the microsecond: it is the end of that, so that no lease ends
+// early. null stands for a null.
 func (r *rowReader) time(name string, null int64) (int64, error) {
 	column, ok := r.next()
 	if !ok {
@@ -166,8 +166,8 @@ func (r *rowReader) readFields(more []byte) error {
 	return nil
 }
 
-// appendField appends the value of field i, whose column is not null: the exact one, unless somebody has changed the
-// column since.
+// appendField appends the value of field i, whose column is not null: the exact one, unless the column was
+// changed since.
 func (r *rowReader) appendField(i int, column []byte) error {
 	class := r.t.schema.Fields[i].Class
 	if i < len(r.exact) && r.exact[i] != nil && r.same(class, r.exact[i], column) {

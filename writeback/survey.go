@@ -9,7 +9,7 @@ import (
 // survey is what is in the schema of a space. It is read once and kept up to date by those who change it; after a
 // failure it is read again.
 type survey struct {
-	names names // of whatever shares its names with tables
+	names names // of all that shares its names with tables
 	// tables by their comments, without lostComment, whose kinds were not known when it was read
 	lost map[string]*actual
 }
@@ -40,7 +40,7 @@ func (db *database) survey(tx *sql.Tx) (*survey, error) {
 	return s, nil
 }
 
-// takenNames returns the names that the table of a new kind may not have: all that are in the schema, whoever made it.
+// takenNames returns the names that the table of a new kind may not have: all that are in the schema.
 // Indexes and views share their names with tables, and each table is a type too. (Array types make room by themselves.)
 func (db *database) takenNames(tx *sql.Tx) (names, error) {
 	rows, err := tx.Query(`SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace($1)

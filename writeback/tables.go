@@ -191,7 +191,7 @@ func (t *Tables) findHighest(tx *sql.Tx) error {
 // Log returns which log the tables mirror, and up to which position.
 func (t *Tables) Log() (incarnation string, position uint64) { return t.incarnation, t.db.position }
 
-// Highest returns the highest identity of an entry that the mirror ever had, or that somebody has given to a row.
+// Highest returns the highest identity of an entry that the mirror ever had, or that was given to a row by hand.
 func (t *Tables) Highest() uint64 { return t.highest }
 
 // DeadLetters returns how many dead letters there are.
@@ -245,7 +245,7 @@ type reading struct {
 	tables  *Tables
 	fn      func(records []byte, entries uint64) error
 	now     int64
-	version uint32 // of all entries: none had it before, so that nobody changes one by what he has read earlier
+	version uint32 // of all entries: none had it before, so that no client changes one by what it has read earlier
 	seen    entrySet
 	records []byte
 	entries uint64 // in records

@@ -9,7 +9,7 @@ import (
 )
 
 // window is between the goroutine that reads the log and the one that writes to the database: while one batch is being
-// written, the next is filled. Whatever gathers meanwhile is the next transaction, so a busy log makes large ones.
+// written, the next is filled. What gathers meanwhile is the next transaction, so a busy log makes large ones.
 type window struct {
 	maxBytes, maxRecords int
 	upto                 uint64 // the first batch is not complete before

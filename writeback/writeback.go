@@ -59,7 +59,7 @@ func (w *Writer) Run(ctx context.Context) error {
 		if errors.Is(err, ErrOtherLog) {
 			break
 		}
-		w.rebase = errors.Is(err, errUndefined) && !w.rebase // somebody may have emptied gospaces.kinds
+		w.rebase = errors.Is(err, errUndefined) && !w.rebase // gospaces.kinds may have been emptied
 		d := pauses.Next()
 		if lockTimedOut(err) {
 			d = min(d, lockPause)

@@ -41,7 +41,7 @@ type View struct {
 	Version  uint32   // 1, and one more with every change
 	Attempts uint32   // how often the entry was put back by Defer
 	Txn      uint64   // the transaction begun for it, for Query.Begin
-	Died     *Death   // how the last transaction that held it has ended, if nobody ended it; nil otherwise
+	Died     *Death   // how the last transaction that held it has ended, if no call ended it; nil otherwise
 	Held     *Holding // for Query.Held
 }
 

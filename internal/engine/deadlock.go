@@ -14,9 +14,9 @@ import (
 // in a circle, are a deadlock, whatever others do.
 //
 // A circle may close when a transaction under which calls wait begins to wait for more, stops to wait for what might
-// have come, or locks something: then it is suspected of being in one. And it may be left over when somebody outside,
-// who could have let go, does: then all that wait and hold something are suspects. They are looked at when the call
-// that did it is done.
+// have come, or locks something: then it is suspected of being in one. And it may be left over when a transaction
+// outside, which could have let go, does: then all that wait and hold something are suspects. They are looked at when
+// the call that did it is done.
 
 // suspect notes that t, if calls wait under it, may have closed a circle.
 func (e *Engine) suspect(t *transaction) {

@@ -5,7 +5,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Effects are what a step has brought about beside its result. Whoever owns the engine carries them out, in this order,
+// Effects are what a step has brought about beside its result. The owner of the engine carries them out, in this order,
 // and shows none of it to anyone before the log has the step's LSN.
 type Effects struct {
 	// Granted are the waiting calls that were served; their waits are over.

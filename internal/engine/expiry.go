@@ -53,7 +53,7 @@ func (x *expiry) expired(e *Engine, k *kind, f func(s slot)) {
 	}
 }
 
-// reclaims is how much one call reclaims of what has expired: entries, registrations and transactions. Nobody sees the
+// reclaims is how much one call reclaims of what has expired: entries, registrations and transactions. No call sees the
 // rest, but it takes up memory, and is locked.
 const reclaims = 256
 
@@ -118,7 +118,7 @@ func (e *Engine) endTick(tick int64, n int) (done int) {
 	for t := e.txnTicks[tick]; t != nil && done < n; t = e.txnTicks[tick] {
 		done += 1 + len(t.own) + len(t.taken) + len(t.read)
 		e.lapse(t)
-		e.settle() // it ended before the next one did: nobody is given entries of both
+		e.settle() // it ended before the next one did: no call is given entries of both
 	}
 	if len(e.ending[tick]) == 0 && e.txnTicks[tick] == nil {
 		e.deadlines.pop()

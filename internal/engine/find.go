@@ -69,7 +69,7 @@ func (e *Engine) scans(q *call.Query) []scan {
 	return e.scanning
 }
 
-// openScan opens the scans of one kind: of the entries that everybody may have, of those that all may read if this is a
+// openScan opens the scans of one kind: of the entries that any call may have, of those that all may read if this is a
 // read, and of those that the transaction alone may have.
 func (e *Engine) openScan(k *kind, conds []template.Cond) {
 	e.scanning = append(e.scanning, e.scan(k, &k.Free, conds))

@@ -11,12 +11,12 @@ type slot = store.Slot
 
 // The states of an entry say who may have it.
 const (
-	free    = store.Free       // everybody
-	shared  = store.Shared     // everybody may read it; its only reader may take it
-	taken   = store.Shared + 1 // nobody, unless the transaction that took it is aborted
+	free    = store.Free       // any call may have it
+	shared  = store.Shared     // any call may read it; its only reader may take it
+	taken   = store.Shared + 1 // no call may have it, unless the transaction that took it is aborted
 	written = store.Shared + 2 // the transaction that wrote it
 	changed = store.Shared + 3 // the transaction that changed it: the entry has the new fields, the lock the old ones
-	delayed = store.Shared + 4 // nobody yet
+	delayed = store.Shared + 4 // no call may have it yet
 )
 
 // kind is everything the engine holds of one kind of entry: its schema, its place among other kinds, its entries and
@@ -55,7 +55,7 @@ func newKind(st *store.Store, id call.KindID) *kind {
 	return k
 }
 
-// insert stores an entry that everybody sees, at the end of the order.
+// insert stores an entry that every call sees, at the end of the order.
 func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slot {
 	s := k.add(e, id, expires, row)
 	k.publish(e, s)

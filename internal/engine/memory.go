@@ -37,7 +37,7 @@ type Use struct {
 	Bytes   int // of their rows
 }
 
-// Use returns what there is of a kind, entries that nobody sees included.
+// Use returns what there is of a kind, hidden entries included.
 func (e *Engine) Use(id call.KindID) Use {
 	if id == 0 || int(id) > len(e.kinds) {
 		return Use{}

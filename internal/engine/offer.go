@@ -6,7 +6,7 @@ import (
 )
 
 // audience says who hears of an entry that has changed its state: registrations for events of these types, and of the
-// waiting calls reads and takes or takes alone. The zero audience is nobody.
+// waiting calls reads and takes or takes alone. The zero audience is empty.
 type audience struct {
 	events call.EventSet
 	reads  bool
@@ -181,7 +181,7 @@ func (e *Engine) watching(k *kind, id uint64, row template.Row, class int, f fun
 	}
 }
 
-// tellUnder notifies the registrations under t of an entry that it has written or changed: nobody else sees it.
+// tellUnder notifies the registrations under t of an entry that it has written or changed: no other caller sees it.
 func (e *Engine) tellUnder(t *transaction, h held, to audience) {
 	e.offers++
 	for _, r := range t.registrations {

@@ -43,7 +43,7 @@ const (
 	outcomeHead = sizeLen + 8 // what is not part of the state that the log carries
 )
 
-// maxKept bounds the bytes of a session's outcomes. It is part of the format of the log: whoever applies it must forget
+// maxKept bounds the bytes of a session's outcomes. It is part of the format of the log: every replica must forget
 // the same.
 const maxKept = 8 << 20
 
@@ -59,8 +59,8 @@ func (o *outcomes) begin(lsn uint64, s sort, number uint64) (start int) {
 	return start
 }
 
-// note adds the outcome that is about to begin to the index. One that has grown, since nobody repeats calls any more,
-// is dropped.
+// note adds the outcome that is about to begin to the index. One that has grown, since no client repeats calls any
+// more, is dropped.
 func (o *outcomes) note(s sort, number uint64) {
 	if len(o.index) > 2*o.n+1024 {
 		o.index = nil

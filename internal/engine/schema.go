@@ -112,9 +112,9 @@ func (e *Engine) setKind(id call.KindID, s *template.Schema) {
 	e.rebind(s.Kind)
 }
 
-// Drop forgets a kind: its name is free for another schema. Its number stays taken, so that whoever still has it is
-// noticed. It fails with ErrNoMatch if there is no such kind, and with ErrKindInUse if it has entries or others embed
-// it.
+// Drop forgets a kind: its name is free for another schema. Its number stays taken, so that a caller that still has it
+// is noticed. It fails with ErrNoMatch if there is no such kind, and with ErrKindInUse if it has entries or others
+// embed it.
 func (e *Engine) Drop(now int64, name string) call.Result {
 	e.begin(now)
 	id := e.byName[name]

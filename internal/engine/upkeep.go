@@ -88,8 +88,8 @@ func (e *Engine) applyIndex(r *record.Record) error {
 func (e *Engine) Busy() bool { return e.store.Building() }
 
 // Work does up to about budget units of the work that goes on beside calls, a unit being an entry looked at: it builds
-// indexes. It changes nothing that anyone sees. Whoever owns the engine calls it, again and again while Busy, and lets
-// calls pass in between.
+// indexes. It changes nothing that a caller can see. The owner of the engine calls it, again and again while Busy, and
+// lets calls pass in between.
 func (e *Engine) Work(budget int) { e.store.Build(budget) }
 
 // appendShape appends the encoding of sh, which is in logs on disk.

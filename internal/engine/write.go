@@ -10,8 +10,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Write stores all drafts or none, and serves whoever waits for them; under a transaction that alone sees them until it
-// commits. Rows must have passed Check. Result: Grants, one per draft. It fails with ErrInvalidArgument,
+// Write stores all drafts or none, and serves the calls that wait for them; under a transaction that alone sees them
+// until it commits. Rows must have passed Check. Result: Grants, one per draft. It fails with ErrInvalidArgument,
 // ErrUnknownKind, ErrTxnEnded, and ErrTooLarge if the transaction has written too much.
 func (e *Engine) Write(now int64, under txn.ID, by call.Request, drafts []call.Draft) call.Result {
 	e.begin(now)
@@ -44,7 +44,7 @@ func (e *Engine) Write(now int64, under txn.ID, by call.Request, drafts []call.D
 		e.kinds[drafts[i].Kind-1].tend(e)
 		p, _ := e.store.Find(e.grants[i].ID)
 		switch k := e.kinds[drafts[i].Kind-1]; {
-		case !k.alive(e, p.Slot): // a lease that ended at once: nobody has seen it
+		case !k.alive(e, p.Slot): // a lease that ended at once: no call has seen it
 			e.erase(k, p.Slot, record.Expired)
 		case k.At(p.Slot).State != delayed:
 			e.offer(k, p.Slot, fresh)

@@ -116,7 +116,7 @@ func AppendStageChange(dst []byte, id, entry uint64, row []byte) []byte {
 	return appendBody(binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(StageChange)), id), entry), row)
 }
 
-// AppendDecide appends a Decide record; participants is for whoever applies it.
+// AppendDecide appends a Decide record; participants is for its readers.
 func AppendDecide(dst []byte, id uint64, participants []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Decide)), id), participants)
 }

@@ -46,7 +46,7 @@ const (
 	// What a client's session has asked for, and what came of it, so that a call whose answer was lost can be made
 	// again and has the outcome that it had. Number is that of the call.
 	Session    Op = 24 // session ID is that of the client known by Body
-	EndSession Op = 25 // session ID has ended, for Reason: nobody will ask for its outcomes
+	EndSession Op = 25 // session ID has ended, for Reason: no call will ask for its outcomes
 	Wrote      Op = 26 // Count entries from Entry on were written by session ID, with leases Body
 	Take       Op = 27 // entry Entry of kind Kind is gone: it was taken by session ID
 	Done       Op = 28 // a call of session ID has had the outcome Body

@@ -11,8 +11,8 @@ import (
 )
 
 // claim makes the caller the owner of a detached session, whose client has received its stream up to a position;
-// whoever is attached is thrown out first: the client knows better that this connection is dead. It returns false if
-// the session cannot go on from there.
+// the connection that is attached is replaced: the client knows better that this connection is dead. It returns false
+// if the session cannot go on from there.
 func (s *session) claim(received uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +29,7 @@ func (s *session) claim(received uint64) bool {
 	return true
 }
 
-// evict ends a session whose client has begun another one. When it returns nobody makes calls on its behalf any more,
+// evict ends a session whose client has begun another one. When it returns no call is made on its behalf any more,
 // and none waits.
 func (s *session) evict() {
 	s.mu.Lock()
@@ -78,7 +78,7 @@ func (s *session) detach(err error) {
 	}
 }
 
-// goAway asks the client to take its calls elsewhere, and ends the session if there is nobody to ask.
+// goAway asks the client to take its calls elsewhere, and ends the session if it has no connection.
 func (s *session) goAway() {
 	s.mu.Lock()
 	s.goAwayLocked()
@@ -89,7 +89,7 @@ func (s *session) goAway() {
 	}
 }
 
-// goAwayLocked asks the client to go away. The calls that wait are interrupted, lest they keep it.
+// goAwayLocked asks the client to go away. The calls that wait are interrupted, so that they do not keep it.
 func (s *session) goAwayLocked() {
 	if s.leaving {
 		return
@@ -120,7 +120,7 @@ func (s *session) remote() string {
 	return s.conn.RemoteAddr().String()
 }
 
-// end ends the session as soon as nobody owns it. It is idempotent.
+// end ends the session as soon as it has no owner. It is idempotent.
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,7 +162,7 @@ func (c *caller) gone() {
 		c.s.srv.nowhere.leave(c)
 	}
 	c.p.Gone(c)
-	left := c.abortTxns() // none can begin any more: nobody calls on behalf of c, and nothing waits
+	left := c.abortTxns() // none can begin any more: c makes no calls, and none waits
 	c.s.mu.Lock()
 	goodbye := c.s.goodbye && !left
 	c.s.mu.Unlock()

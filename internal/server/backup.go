@@ -55,7 +55,7 @@ func (s *session) handleBackup(callID uint64) error {
 	})
 }
 
-// beginBackup returns why the client makes no more backups: each keeps a snapshot that nobody else needs. Otherwise own
+// beginBackup returns why the client makes no more backups: each keeps a snapshot for it alone. Otherwise own
 // must follow.
 func (s *session) beginBackup() error {
 	s.mu.Lock()

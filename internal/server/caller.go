@@ -96,7 +96,7 @@ type caller struct {
 	p         *partition.Partition
 	// the space does not exist: p stands for it until it is created, or this session opens it again
 	nowhere   bool
-	volatile  bool                 // p has no log: nobody calls Durable
+	volatile  bool                 // p has no log, and does not call Durable
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
 	// the partition has lost what it told; set under s.mu, and never cleared: the client opens the space again

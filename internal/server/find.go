@@ -201,7 +201,7 @@ func (s *session) settleLocked(callID uint64, err error) (*find, error) {
 	}
 	q := s.waiting[callID]
 	if q == nil {
-		return nil, nil // nobody waits for it
+		return nil, nil // no caller waits for it
 	}
 	interrupted := errors.Is(err, call.ErrCancelled) && !q.cancelled
 	if interrupted && s.conn == nil && !s.ended {

@@ -43,7 +43,7 @@ const (
 // chargeLocked charges what the session holds: what is to be sent, and calls that wait.
 func (s *session) chargeLocked() {
 	if s.forgotten {
-		return // what is still told reaches nobody
+		return // what is still sent is not read
 	}
 	s.charged = s.srv.cfg.Budget.Settle(s.charged, int64(s.out.Cap()+s.held+s.kept))
 }

@@ -41,7 +41,8 @@ type session struct {
 	// bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
 	half int
 
-	activity  atomic.Uint64 // signs of life of the connection, counted: reads, and writes while nobody reads
+	// signs of life of the connection, counted: reads, and writes while the client does not send
+	activity  atomic.Uint64
 	listening atomic.Uint64 // whether the reader waits for the client, and for what; see listen
 	arrived   atomic.Int64  // bytes of the frame that it waits for
 	full      atomic.Bool   // more is unsent than there should be: stop reading
@@ -51,7 +52,7 @@ type session struct {
 	room     sync.Cond
 	conn     net.Conn         // guarded by mu; nil while detached
 	reading  bool             // guarded by mu; the reader is amid a batch of frames, and flushes after it
-	flushing bool             // guarded by mu; somebody writes to conn
+	flushing bool             // guarded by mu; a goroutine writes to conn
 	idle     bool             // guarded by mu; the writer waits for wake
 	out      wire.Stream      // guarded by mu
 	held     int              // guarded by mu; bytes in the later queues
@@ -68,7 +69,7 @@ type session struct {
 	owned    bool             // guarded by mu; a connection's goroutine has it
 	leaving  bool             // guarded by mu; the client was asked to go away
 	goodbye  bool             // guarded by mu; the client wants nothing more, not even what it might repeat
-	ended    bool             // guarded by mu; to be forgotten as soon as nobody owns it
+	ended    bool             // guarded by mu; to be forgotten as soon as it has no owner
 	gone     bool             // guarded by mu; done is closed
 	detached time.Time        // guarded by mu; when conn was lost
 
@@ -127,7 +128,7 @@ func (s *session) isFullLocked() bool {
 // writeChunk bounds one write, so that a slow client that makes progress is seen to be alive.
 const writeChunk = 256 << 10
 
-// flush writes what is unsent, unless somebody else already does. It returns the error of the connection.
+// flush writes what is unsent, unless another goroutine does. It returns the error of the connection.
 func (s *session) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +169,7 @@ func (s *session) flushedLocked() {
 	}
 }
 
-// wakeLocked makes the writer send what was appended, unless somebody is about to.
+// wakeLocked makes the writer send what was appended, unless another goroutine is about to.
 func (s *session) wakeLocked() {
 	if !s.reading {
 		s.wakeWriterLocked()
@@ -191,7 +192,7 @@ func (s *session) write() {
 		}
 		s.leaveStale()
 		s.revive()
-		runtime.Gosched() // whoever is about to append more, let him
+		runtime.Gosched() // lets a goroutine append that is about to
 		_ = s.flush()     // the reader sees the error too, and it is his to act upon
 	}
 	s.forget()

@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// Starting answers for a server that cannot serve yet: whoever connects is told how far it is. It begins with
+// Starting answers for a server that cannot serve yet: a client that connects is told how far it is. It begins with
 // AnswerStarting, and ends with Stop, which leaves the listener to the server.
 type Starting struct {
 	l       *net.TCPListener

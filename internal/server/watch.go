@@ -2,7 +2,7 @@ package server
 
 import "time"
 
-// watch closes connections without a sign of life, and ends sessions to which nobody comes back, until the server is
+// watch closes connections without a sign of life, and ends sessions to which no client comes back, until the server is
 // done.
 func (s *Server) watch() {
 	every := max(min(s.cfg.Idle, s.cfg.Frame)/4, time.Millisecond)

@@ -17,7 +17,7 @@ const (
 // Pay notes that a call, the number of which is call, has looked at n entries in vain for want of an index of the given
 // shape. It reports whether calls have paid for about as many entries as that would have to take in, so that it is to
 // be started: then the cost of having waited for it is at most doubled (the ski rental rule), and no index starts that
-// nobody needs.
+// no query needs.
 func (p *Pool) Pay(call uint64, sh Shape, n int) (start bool) {
 	if n < vain || !sh.Indexable() || p.Index(sh) != nil {
 		return false

@@ -18,7 +18,7 @@ type Index struct {
 	next Slot // while filling: the oldest entry that is not in the index yet; 0 once the index is live
 	idle int  // changes since the index was last asked
 
-	dropped bool // it is nobody's any more
+	dropped bool // no kind has it any more
 }
 
 // keeper is the two ways to keep an index: hashed for equality, ordered for ranges and orderings.
@@ -180,7 +180,7 @@ func (h *hashed) list(hash uint64) *List {
 }
 
 // HashRow hashes the values of fields in row; false if one of them is null. at maps the fields to the row's own, if not
-// nil. The seed is random, so that nobody can make keys collide; no result depends on a hash.
+// nil. The seed is random, so that no client can make keys collide; no result depends on a hash.
 func (st *Store) HashRow(row template.Row, fields FieldSet, at []int) (uint64, bool) {
 	var h uint64
 	for f := range fields.All() {

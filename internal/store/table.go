@@ -24,8 +24,8 @@ type State uint8
 
 // The states of entries that are in a pool.
 const (
-	Free   State = iota // everybody may have it
-	Shared              // everybody may read it
+	Free   State = iota // any call may have it
+	Shared              // any call may read it
 )
 
 // Table is the entries of one kind. Each has a slot, a row, and a place in the directory; those that are in state Free
