@@ -191,7 +191,8 @@ func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	case wire.Find:
 		b = wire.AppendFind(b, &call.Query{
 			Take: c.take, IfExists: c.query.IfExists, Max: max(c.query.Max, 1), ID: uint64(c.query.ID),
-			Claim: c.query.Claim, Held: c.query.Held, Hidden: c.query.Hidden != nil, Begin: c.query.Begin, Lease: int64(c.query.Lease),
+			Claim: c.query.Claim, Held: c.query.Held, Hidden: c.query.Hidden != nil,
+			Begin: c.query.Begin, Lease: int64(c.query.Lease),
 		}, c.wait)
 	case wire.Count:
 		b = wire.AppendSelection(b, uint64(c.query.ID), c.query.Held)
@@ -258,7 +259,8 @@ func (c *pendingCall) encodeChange(b []byte, v *view) ([]byte, error) {
 	if err != nil {
 		return b, err
 	}
-	return wire.AppendChange(b, &call.Change{ID: uint64(c.change.ID), Version: c.change.Version, Kind: kind, Row: c.change.Row}), nil
+	change := call.Change{ID: uint64(c.change.ID), Version: c.change.Version, Kind: kind, Row: c.change.Row}
+	return wire.AppendChange(b, &change), nil
 }
 
 func (c *pendingCall) encodeQuery(b []byte, v *view) ([]byte, error) {
@@ -317,7 +319,8 @@ func (c *pendingCall) entries(d *wire.Decoder) ([]space.Entry, error) {
 			return nil, fmt.Errorf("%w: entry of kind %d, which was not announced", wire.ErrMalformed, e.Kind)
 		}
 		entries = append(entries, space.Entry{
-			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version, Attempts: e.Attempts, Died: space.DeathOf(e.Died),
+			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version,
+			Attempts: e.Attempts, Died: space.DeathOf(e.Died),
 			Held: space.HolderOf(e.Held, c.space.name),
 		})
 		if c.query.Begin {

@@ -64,7 +64,8 @@ func (c *pendingCall) prepare(ctx context.Context, l *link, err error) error {
 func (c *pendingCall) again(err error) bool {
 	switch {
 	case errors.Is(err, wire.ErrInterrupted), held(err):
-	case errors.Is(err, call.ErrUnknownKind) && c.failed && c.asks(): // it knows better now: a kind was dropped, or has other classes
+	case errors.Is(err, call.ErrUnknownKind) && c.failed && c.asks():
+		// It knows better now: a kind was dropped, or has other classes.
 	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun is gone
 	case errors.Is(err, wire.ErrInDoubt) && (c.repeatable() || c.query.Begin):
 	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():

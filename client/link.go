@@ -73,7 +73,8 @@ var errLost = errors.New("client: session lost")
 
 func newLink(c *Client) *link {
 	l := &link{
-		client: c, cfg: &c.cfg, identity: identity(), name: processName(), wake: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}),
+		client: c, cfg: &c.cfg, identity: identity(), name: processName(),
+		wake: make(chan struct{}, 1), closed: make(chan struct{}), changed: make(chan struct{}),
 		regs: map[regKey]*registration{},
 	}
 	l.quiet.L = &l.mu

@@ -11,7 +11,8 @@ import (
 )
 
 // errGone is why a transaction has ended that its space does not know any more when the client is back.
-var errGone = fmt.Errorf("%w: the space does not know it any more: the server was restarted, or its lease is over", space.ErrTxnEnded)
+var errGone = fmt.Errorf(
+	"%w: the space does not know it any more: the server was restarted, or its lease is over", space.ErrTxnEnded)
 
 // handleTxnLost tells the holder of a transaction that it has ended.
 func (l *link) handleTxnLost(f wire.Frame) error {

@@ -165,7 +165,10 @@ func (l *link) lateLocked(o *orphan, f wire.Frame) {
 			l.reopenLocked()
 		}
 	}
-	c := &pendingCall{space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure, schemas: l.viewLocked(o.space).schemas}
+	c := &pendingCall{
+		space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure,
+		schemas: l.viewLocked(o.space).schemas,
+	}
 	c.query.Begin = o.begin
 	if !c.failed {
 		l.orphans.received(o, f.Body)

@@ -56,7 +56,9 @@ type queued struct {
 const theEnd space.EventType = 0
 
 // Notify implements space.Space.
-func (s *Space) Notify(ctx context.Context, q space.Query, on space.EventSet, lease time.Duration) (space.Registration, error) {
+func (s *Space) Notify(
+	ctx context.Context, q space.Query, on space.EventSet, lease time.Duration,
+) (space.Registration, error) {
 	if lease < 0 {
 		return nil, invalid("lease %v is negative", lease)
 	}

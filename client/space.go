@@ -98,7 +98,8 @@ func (c *pendingCall) answeredSchema() (*template.Schema, error) {
 func (s *Space) intern(schema *template.Schema) *template.Schema {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.schemas[schema.Kind]; old != nil && slices.Equal(old.Fields, schema.Fields) && slices.Equal(old.Supers, schema.Supers) {
+	old := s.schemas[schema.Kind]
+	if old != nil && slices.Equal(old.Fields, schema.Fields) && slices.Equal(old.Supers, schema.Supers) {
 		return old
 	}
 	s.schemas[schema.Kind] = schema
@@ -189,7 +190,8 @@ func (s *Space) Write(ctx context.Context, under txn.ID, entries []space.Draft) 
 // write makes a call that writes entries.
 func (s *Space) write(ctx context.Context, op wire.Type, under txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	if len(entries) > wire.MaxDrafts {
-		return nil, fmt.Errorf("%w: %d entries in one call; at most %d are allowed", space.ErrTooLarge, len(entries), wire.MaxDrafts)
+		return nil, fmt.Errorf("%w: %d entries in one call; at most %d are allowed",
+			space.ErrTooLarge, len(entries), wire.MaxDrafts)
 	}
 	for i := range entries {
 		if entries[i].Lease < 0 {
@@ -270,9 +272,12 @@ func (s *Space) Cancel(ctx context.Context, ids ...space.LeaseID) error {
 
 // doLeases makes a call about leases. It returns the *space.LeaseError of those that had ended, if any, and what
 // follows in the answer.
-func (s *Space) doLeases(ctx context.Context, c *pendingCall, ids []space.LeaseID) (failed error, d wire.Decoder, err error) {
+func (s *Space) doLeases(
+	ctx context.Context, c *pendingCall, ids []space.LeaseID,
+) (failed error, d wire.Decoder, err error) {
 	if len(ids) > wire.MaxLeases {
-		return nil, d, fmt.Errorf("%w: %d leases in one call; at most %d are allowed", space.ErrTooLarge, len(ids), wire.MaxLeases)
+		return nil, d, fmt.Errorf("%w: %d leases in one call; at most %d are allowed",
+			space.ErrTooLarge, len(ids), wire.MaxLeases)
 	}
 	c.ids = ids
 	if err := s.client.do(ctx, c); err != nil {

@@ -155,7 +155,8 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.listen, err)
 	}
 	if replication.Unusable(err) {
-		return fmt.Errorf("%w: give the folder its files back, restore a backup or load the tables into a new folder, or go on without what is lost with --accept-loss", err)
+		return fmt.Errorf("%w: give the folder its files back, restore a backup or load the tables into a new folder, "+
+			"or go on without what is lost with --accept-loss", err)
 	}
 	if err != nil {
 		return err

@@ -74,7 +74,8 @@ func readSettings(path string, flags *pflag.FlagSet) (map[string]string, error) 
 		}
 		if flag := flags.Lookup(name); flag == nil || flag.Annotations[envAnnotation] == nil {
 			known := settingNames(flags)
-			return nil, fmt.Errorf("%s:%d: there is no setting %q%s; there are %s", path, n, name, perhaps("", name, known), strings.Join(known, ", "))
+			return nil, fmt.Errorf("%s:%d: there is no setting %q%s; there are %s",
+				path, n, name, perhaps("", name, known), strings.Join(known, ", "))
 		}
 		settings[name] = strings.TrimSpace(value)
 	}

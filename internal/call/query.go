@@ -81,7 +81,8 @@ func (q *Query) Check() error {
 		}
 	}
 	if n := q.operands(); n > maxOperands {
-		return fmt.Errorf("%w: the conditions have %d operands; at most %d are allowed: ask in parts", ErrInvalidArgument, n, maxOperands)
+		return fmt.Errorf("%w: the conditions have %d operands; at most %d are allowed: ask in parts",
+			ErrInvalidArgument, n, maxOperands)
 	}
 	return nil
 }

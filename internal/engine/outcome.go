@@ -197,7 +197,8 @@ func (s *session) received(n int) {
 // view returns the entry that is the body of an outcome.
 func (x *outcome) view() call.View {
 	d := bodyDecoder{x.body}
-	v := call.View{ID: d.uvarint(), Kind: call.KindID(d.uvarint()), Version: uint32(d.uvarint()), Attempts: uint32(d.uvarint())}
+	v := call.View{ID: d.uvarint(), Kind: call.KindID(d.uvarint())}
+	v.Version, v.Attempts = uint32(d.uvarint()), uint32(d.uvarint())
 	v.Row = d.b
 	return v
 }

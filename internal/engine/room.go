@@ -97,7 +97,8 @@ func (e *Engine) RoomToWrite(id txn.ID, drafts []call.Draft) (entries int, err e
 // hold.
 func (e *Engine) affords(t *transaction, size int) error {
 	if limit := e.limits.TxnBytes; limit > 0 && t.bytes+size > limit {
-		return fmt.Errorf("%w: the transaction would write %d bytes; at most %d are allowed", call.ErrTooLarge, t.bytes+size, limit)
+		return fmt.Errorf("%w: the transaction would write %d bytes; at most %d are allowed",
+			call.ErrTooLarge, t.bytes+size, limit)
 	}
 	return nil
 }

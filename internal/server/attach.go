@@ -10,8 +10,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// claim makes the caller the owner of a detached session, whose client has received its stream up to a position;
-// the connection that is attached is replaced: the client knows better that this connection is dead. It returns false
+// claim makes the caller the owner of a detached session, whose client has received its stream up to a position.
+// A connection that is attached is replaced: the client knows better that it is dead. It returns false
 // if the session cannot go on from there.
 func (s *session) claim(received uint64) bool {
 	s.mu.Lock()
