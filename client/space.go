@@ -190,8 +190,8 @@ func (s *Space) Write(ctx context.Context, under txn.ID, entries []space.Draft) 
 // write makes a call that writes entries.
 func (s *Space) write(ctx context.Context, op wire.Type, under txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	if len(entries) > wire.MaxDrafts {
-		return nil, fmt.Errorf("%w: %d entries in one call; at most %d are allowed",
-			space.ErrTooLarge, len(entries), wire.MaxDrafts)
+		return nil, fmt.Errorf("%w: %d entries in one call; a server allows %d, or what its --max-txn-entries says: "+
+			"write them in parts", space.ErrTooLarge, len(entries), call.DefaultTxnEntries)
 	}
 	for i := range entries {
 		if entries[i].Lease < 0 {
