@@ -10,8 +10,9 @@ type pace struct {
 const (
 	// shortest is the shortest rest: without one the lock would be held again before those who wait for it are awake.
 	shortest = 20 * time.Microsecond
-	// overslept is by how much longer than meant a rest shows that the processors are idle, and amends how long the work goes on without a rest after it.
-	overslept, amends = 500 * time.Microsecond, 250 * time.Microsecond
+	// overslept is by how much longer than meant a rest shows that the processors are idle. The work makes up for it by
+	// going on without a rest, for amends at most: a caller that comes then waits no longer.
+	overslept, amends = 500 * time.Microsecond, time.Millisecond
 )
 
 // rest rests for as long as a step took. On an idle machine a rest lasts a millisecond, however short it was meant to be; then some of the next
@@ -23,7 +24,7 @@ func (p *pace) rest(worked time.Duration) {
 	began := time.Now()
 	time.Sleep(max(shortest, worked))
 	p.credit = 0
-	if time.Since(began)-worked > overslept {
-		p.credit = amends
+	if longer := time.Since(began) - worked; longer > overslept {
+		p.credit = min(longer, amends)
 	}
 }
