@@ -97,7 +97,8 @@ func (c *pendingCall) free() {
 // repeatable reports whether c may be made again when it is not known whether it was made.
 func (c *pendingCall) repeatable() bool {
 	switch c.op {
-	case wire.Write, wire.Notify, wire.Renew, wire.Cancel, wire.Commit, wire.Rollback, wire.Defer, wire.Update, wire.DropSpace:
+	case wire.Write, wire.Notify, wire.Renew, wire.Cancel, wire.Commit, wire.Rollback, wire.Defer, wire.Update,
+		wire.DropSpace:
 		return false
 	case wire.Find:
 		return !c.take || c.query.Begin // what was begun is ended before

@@ -12,9 +12,9 @@ import (
 // Append stores msg and returns when it is durable: on disk if Config.Sync is set, otherwise with the operating
 // system. It overwrites the first record.HeaderSize bytes of msg, which must be free for that; it does not keep msg.
 //
-// An error is final: ErrFull, ErrGone, ErrFenced, ErrTooLarge, ErrNotPrimary and ErrClosed tell that msg was not stored,
-// after ErrFailed that is unknown; every later Append returns the same, until Claim has succeeded again. A log never
-// claims by itself.
+// An error is final: ErrFull, ErrGone, ErrFenced, ErrTooLarge, ErrNotPrimary and ErrClosed tell that msg was not
+// stored, after ErrFailed that is unknown; every later Append returns the same, until Claim has succeeded again. A log
+// never claims by itself.
 func (l *Log) Append(msg []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -30,7 +30,10 @@ func TestCampaign_EndOfALog(t *testing.T) {
 		"a bit after a kill": {3, true, false, func(b []byte, n int) []byte { b[len(b)-n] ^= 1 << ((n + 5) % 8); return b }},
 		"a cut after a stop": {5, false, true, func(b []byte, n int) []byte { return b[:len(b)-n] }},
 		"a cut after a kill": {7, true, true, func(b []byte, n int) []byte { return b[:len(b)-n] }},
-		"a run after a kill": {9, true, true, func(b []byte, n int) []byte { copy(b[len(b)-n:], bytes.Repeat([]byte{0xa5}, 20)); return b }},
+		"a run after a kill": {
+			9, true, true,
+			func(b []byte, n int) []byte { copy(b[len(b)-n:], bytes.Repeat([]byte{0xa5}, 20)); return b },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -15,11 +15,11 @@ import (
 // message that does not count is a group without records. It repairs what an error of Append has left behind, if that
 // needs a restart of the embedded server too, and changes nothing in the log.
 //
-// It blocks until all is read, without a limit of time, unless ctx ends, apply returns an error, or the store is closed.
-// It returns ErrDamaged for a log with something in it that no primary wrote, and ErrPosition if the log does not reach
-// back to the position. A log that ends before the position, as after a restore, has nothing to hand over: then the
-// position itself is returned. The group's records are valid only during apply. progress, if not nil, is called after
-// every message; done and total count messages.
+// It blocks until all is read, without a limit of time, unless ctx ends, apply returns an error, or the store is
+// closed. It returns ErrDamaged for a log with something in it that no primary wrote, and ErrPosition if the log does
+// not reach back to the position. A log that ends before the position, as after a restore, has nothing to hand over:
+// then the position itself is returned. The group's records are valid only during apply. progress, if not nil, is
+// called after every message; done and total count messages.
 func (l *Log) CatchUp(
 	ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
 ) (end uint64, err error) {

@@ -14,9 +14,9 @@ import (
 // returned: it appends a claim that follows this position, and Append works from then on. It returns the claim as
 // readers get it, for the caller to apply.
 //
-// It returns ErrFenced, without a claim, if the log holds more than the state does: the caller reads on and decides anew
-// whether it is to be the primary. It returns ErrFull while the log could take no message. After any other error it is
-// unknown whether the claim is there; reading on tells. Nothing can be appended after an error.
+// It returns ErrFenced, without a claim, if the log holds more than the state does: the caller reads on and decides
+// anew whether it is to be the primary. It returns ErrFull while the log could take no message. After any other error
+// it is unknown whether the claim is there; reading on tells. Nothing can be appended after an error.
 func (l *Log) Claim(ctx context.Context, follows uint64) (record.Group, error) {
 	ctx, cancel := l.store.bound(ctx)
 	defer cancel()
@@ -107,7 +107,8 @@ func (l *Log) roomForClaim(st jetstream.StreamState) error {
 	return nil
 }
 
-// toldLoss returns how often the log has lost something, if that is now: its claim tells its readers. Otherwise it returns 0.
+// toldLoss returns how often the log has lost something, if that is now: its claim tells its readers. Otherwise it
+// returns 0.
 func (l *Log) toldLoss(st jetstream.StreamState, end uint64) (int, error) {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Lost {
@@ -120,8 +121,8 @@ func (l *Log) toldLoss(st jetstream.StreamState, end uint64) (int, error) {
 	return w.Losses, l.store.writeWitness(l.id, w)
 }
 
-// rebase makes the log, which ends before the snapshot that was loaded, go on after it: the state was restored into an empty folder, or
-// a loss was accepted.
+// rebase makes the log, which ends before the snapshot that was loaded, go on after it: the state was restored into an
+// empty folder, or a loss was accepted.
 func (l *Log) rebase(ctx context.Context, position uint64) (jetstream.StreamState, error) {
 	l.store.cfg.Logger.Info("log_begins_after_snapshot", "log", l.id.String(), "position", position)
 	if err := l.purge(ctx, position+1); err != nil {

@@ -179,7 +179,8 @@ func contents(t *testing.T, dir string) []byte {
 	return b
 }
 
-// Without Sync, power loss may take the end of the log, which the folder still remembers. The space goes on with what is left.
+// Without Sync, power loss may take the end of the log, which the folder still remembers. The space goes on with what
+// is left.
 func TestCatchUp_LostEnd(t *testing.T) {
 	t.Parallel()
 	dir := killedAndSeen(t, false, truncate(0.5))

@@ -10,9 +10,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Drop deletes the log of a partition with its snapshots, for good; Log makes another one, with another incarnation. Nothing may use the log any more. When it returns nil
-// the log does not come back, whatever happens to the process; a crash before that leaves all of it or nothing. If it returns an error the log is as it was,
-// and has to be claimed again.
+// Drop deletes the log of a partition with its snapshots, for good; Log makes another one, with another incarnation.
+// Nothing may use the log any more. When it returns nil the log does not come back, whatever happens to the process; a
+// crash before that leaves all of it or nothing. If it returns an error the log is as it was, and has to be claimed
+// again.
 func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 	l, err := s.Log(ctx, space, partition)
 	if err != nil {
@@ -26,8 +27,8 @@ func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 	return err
 }
 
-// remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need no log. Once it is marked as
-// dropped, which remove reports, the next opening ends what was interrupted.
+// remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need
+// no log. Once it is marked as dropped, which remove reports, the next opening ends what was interrupted.
 func (s *Store) remove(ctx context.Context, l *Log) (marked bool, err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
@@ -53,8 +54,8 @@ func (s *Store) drop(ctx context.Context, srv *embedded, id logID) error {
 	return s.folder.removeLog(id)
 }
 
-// removeLog removes the files of a log, of which the embedded server knows nothing: those of the stream before its snapshots, durably, since it does not come back
-// without them.
+// removeLog removes the files of a log, of which the embedded server knows nothing: those of the stream before its
+// snapshots, durably, since it does not come back without them.
 func (f *folder) removeLog(id logID) error {
 	for _, dir := range []string{filepath.Join(f.streamsDir(), id.stream()), f.snapshotDir(id)} {
 		if err := os.RemoveAll(dir); err != nil {
@@ -76,7 +77,8 @@ func (s *Store) endDrop(ctx context.Context, srv *embedded, id logID) error {
 	return s.drop(ctx, srv, id)
 }
 
-// endDrops ends the removals that the end of a process has interrupted, before the embedded server starts, which would not know what to do with their rests.
+// endDrops ends the removals that the end of a process has interrupted, before the embedded server starts, which would
+// not know what to do with their rests.
 func (f *folder) endDrops() error {
 	streams, err := os.ReadDir(f.streamsDir())
 	if errors.Is(err, os.ErrNotExist) {

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A log that was dropped is gone, at whatever point the process that dropped it was killed: it is in no list, and its files do not come back in another of
-// the name.
+// A log that was dropped is gone, at whatever point the process that dropped it was killed: it is in no list, and its
+// files do not come back in another of the name.
 func TestDrop_InterruptedIsEnded(t *testing.T) {
 	t.Parallel()
 	for _, sync := range []bool{false, true} {

@@ -8,9 +8,9 @@ import (
 )
 
 // fold decides, for the messages of a log in order, which of them count. A claim begins an epoch, whose number is the
-// claim's position; a commit counts if it is of the current epoch. A resignation ends the epoch, and begins one of which
-// nothing is. So whatever a primary that was replaced, or has resigned, still manages to write has no effect, for every
-// reader alike. The zero value stands before the first message.
+// claim's position; a commit counts if it is of the current epoch. A resignation ends the epoch, and begins one of
+// which nothing is. So whatever a primary that was replaced, or has resigned, still manages to write has no effect, for
+// every reader alike. The zero value stands before the first message.
 type fold struct {
 	epoch uint64
 }

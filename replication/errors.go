@@ -31,9 +31,11 @@ var (
 	ErrPosition error = unreadable("replication: position not in the log")
 )
 
-// Unusable reports whether err tells that a log, or what is left of it, does not hold what it should: it stays so until Config.AcceptLoss repairs the log.
+// Unusable reports whether err tells that a log, or what is left of it, does not hold what it should: it stays so until
+// Config.AcceptLoss repairs the log.
 func Unusable(err error) bool {
-	return errors.Is(err, ErrLost) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrPosition) || errors.Is(err, ErrBadSnapshot)
+	return errors.Is(err, ErrLost) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrPosition) ||
+		errors.Is(err, ErrBadSnapshot)
 }
 
 // Errors of the store.

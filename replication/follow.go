@@ -72,8 +72,8 @@ func (l *Log) foldAfter(ctx context.Context, pos uint64) (f fold, err error) {
 	return f, err
 }
 
-// epochAt returns the epoch that holds after a position. In a process that has loaded a snapshot of the log, or read it from the
-// beginning, that is known; otherwise it reads what it has not yet seen of the log up to there.
+// epochAt returns the epoch that holds after a position. In a process that has loaded a snapshot of the log, or read it
+// from the beginning, that is known; otherwise it reads what it has not yet seen of the log up to there.
 func (l *Log) epochAt(ctx context.Context, pos uint64) (uint64, error) {
 	epoch, seen, known := l.seen(pos)
 	if known {

@@ -97,7 +97,8 @@ func replayed(t testing.TB, l *Log) []uint64 {
 
 // tellsLoss reports whether a group is that of a claim that tells of a loss.
 func tellsLoss(g record.Group) bool {
-	return len(g.Records) > 0 && record.Op(g.Records[len(g.Records)-1]) == record.Lost && record.Op(g.Records[0]) == record.Reserve
+	return len(g.Records) > 0 && record.Op(g.Records[len(g.Records)-1]) == record.Lost &&
+		record.Op(g.Records[0]) == record.Reserve
 }
 
 // upTo returns the numbers from 1 to n.

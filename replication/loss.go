@@ -62,7 +62,8 @@ func (l *Log) loss(ctx context.Context, w witness) (lost, err error) {
 
 // endLost returns ErrLost for a log that ends before a position that it had reached.
 func endLost(id logID, end, reached, snapshot uint64) error {
-	return fmt.Errorf("%w: %v ends at position %d; it had reached position %d, and %s", ErrLost, id, end, reached, aboutSnapshot(snapshot))
+	return fmt.Errorf("%w: %v ends at position %d; it had reached position %d, and %s", ErrLost, id, end, reached,
+		aboutSnapshot(snapshot))
 }
 
 func aboutSnapshot(position uint64) string {
@@ -91,7 +92,8 @@ func (f *folder) newestGood(id logID) (position uint64, h SnapshotHeader, err er
 func (l *Log) acceptLoss(w witness) error {
 	if w.Stream != l.stream || !w.Lost { // else a crash has interrupted this
 		l.incarnation = newIncarnation()
-		if err := l.store.writeWitness(l.id, witness{Stream: l.stream, Incarnation: l.incarnation, Lost: true, Losses: w.Losses + 1}); err != nil {
+		if err := l.store.writeWitness(l.id,
+			witness{Stream: l.stream, Incarnation: l.incarnation, Lost: true, Losses: w.Losses + 1}); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,10 @@ func (i *inspection) repair() (aside string, err error) {
 	if err == nil && i.metaLost {
 		err = i.repairMeta(aside)
 	}
-	for _, stale := range []string{filepath.Join(f.messagesDir(i.id), indexFile), filepath.Join(f.snapshotDir(i.id), seenFile)} {
+	for _, stale := range []string{
+		filepath.Join(f.messagesDir(i.id), indexFile),
+		filepath.Join(f.snapshotDir(i.id), seenFile),
+	} {
 		if err == nil {
 			err = move(stale, aside)
 		}

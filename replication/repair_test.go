@@ -100,36 +100,45 @@ func TestRepair_EveryDamageOfALog(t *testing.T) {
 	t.Parallel()
 	index := func(dir string) string { return filepath.Join(streamDir(dir), "msgs", indexFile) }
 	note := func(dir string) string { return filepath.Join(dir, snapshotsFolder, "test-0", witnessFile) }
+	meta := func(dir string) string { return filepath.Join(streamDir(dir), "meta.inf") }
+	sum := func(dir string) string { return filepath.Join(streamDir(dir), "meta.sum") }
+	file := func(number int) func(string) string { return func(dir string) string { return blk(dir, number) } }
+	changed := func(path func(dir string) string, how func([]byte) []byte) func(*testing.T, string) {
+		return func(t *testing.T, dir string) { change(t, path(dir), how) }
+	}
+	gone := func(paths ...func(dir string) string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			for _, path := range paths {
+				remove(t, path(dir))
+			}
+		}
+	}
 	for name, c := range map[string]struct {
 		damage func(t *testing.T, dir string)
 		says   string // when it is refused, by Log or by Replay; "": it is not
 		left   uint64 // commits
 		told   int
 	}{
-		"meta":            {func(t *testing.T, dir string) { change(t, filepath.Join(streamDir(dir), "meta.inf"), flip(0.5)) }, `meta\.inf`, damageMessages, 0},
-		"meta is empty":   {func(t *testing.T, dir string) { change(t, filepath.Join(streamDir(dir), "meta.inf"), truncate(0)) }, `meta\.inf`, damageMessages, 0},
-		"meta sum":        {func(t *testing.T, dir string) { change(t, filepath.Join(streamDir(dir), "meta.sum"), flip(0.5)) }, `meta\.inf`, damageMessages, 0},
-		"meta is missing": {func(t *testing.T, dir string) { remove(t, filepath.Join(streamDir(dir), "meta.inf")) }, `meta\.inf`, damageMessages, 0},
-		"witness":         {func(t *testing.T, dir string) { change(t, note(dir), truncate(0.5)) }, `log\.json`, damageMessages, 1},
-		"witness missing": {func(t *testing.T, dir string) { remove(t, note(dir)) }, ``, damageMessages, 0},
-		"index":           {func(t *testing.T, dir string) { change(t, index(dir), flip(0.5)) }, ``, damageMessages, 0},
-		"index is cut":    {func(t *testing.T, dir string) { change(t, index(dir), truncate(0.5)) }, ``, damageMessages, 0},
-		"first file":      {func(t *testing.T, dir string) { remove(t, blk(dir, 1)) }, ``, damageMessages, 0}, // the snapshots hold what was there
+		"meta":            {changed(meta, flip(0.5)), `meta\.inf`, damageMessages, 0},
+		"meta is empty":   {changed(meta, truncate(0)), `meta\.inf`, damageMessages, 0},
+		"meta sum":        {changed(sum, flip(0.5)), `meta\.inf`, damageMessages, 0},
+		"meta is missing": {gone(meta), `meta\.inf`, damageMessages, 0},
+		"witness":         {changed(note, truncate(0.5)), `log\.json`, damageMessages, 1},
+		"witness missing": {gone(note), ``, damageMessages, 0},
+		"index":           {changed(index, flip(0.5)), ``, damageMessages, 0},
+		"index is cut":    {changed(index, truncate(0.5)), ``, damageMessages, 0},
+		"first file":      {gone(file(1)), ``, damageMessages, 0}, // snapshots hold what was there
 		"first file, no snapshots": {func(t *testing.T, dir string) {
 			remove(t, blk(dir, 1))
 			removeSnapshots(t, dir)
 		}, `position`, 0, 1},
-		"middle file": {func(t *testing.T, dir string) { remove(t, blk(dir, 2)) }, `position \d+ is missing`, 11, 1},
-		"last file":   {func(t *testing.T, dir string) { remove(t, blk(dir, 3)) }, `ends at position 17; it had reached position 21`, 16, 1},
-		"all files": {func(t *testing.T, dir string) {
-			remove(t, blk(dir, 1), blk(dir, 2), blk(dir, 3))
-		}, `ends at position 0; it had reached position 21`, 11, 1},
-		"files and index": {func(t *testing.T, dir string) {
-			remove(t, blk(dir, 3), index(dir))
-		}, `ends at position 17; it had reached position 21`, 16, 1},
-		"end of the last file": {func(t *testing.T, dir string) { change(t, blk(dir, 3), flip(0.99)) }, `position 21 cannot be read`, 19, 1},
-		"last file, middle":    {func(t *testing.T, dir string) { change(t, blk(dir, 3), flip(0.5)) }, `position 20 cannot be read`, 18, 1},
-		"second file, its end": {func(t *testing.T, dir string) { change(t, blk(dir, 2), flip(0.99)) }, `position`, 15, 1},
+		"middle file":          {gone(file(2)), `position \d+ is missing`, 11, 1},
+		"last file":            {gone(file(3)), `ends at position 17; it had reached position 21`, 16, 1},
+		"all files":            {gone(file(1), file(2), file(3)), `ends at position 0; it had reached position 21`, 11, 1},
+		"files and index":      {gone(file(3), index), `ends at position 17; it had reached position 21`, 16, 1},
+		"end of the last file": {changed(file(3), flip(0.99)), `position 21 cannot be read`, 19, 1},
+		"last file, middle":    {changed(file(3), flip(0.5)), `position 20 cannot be read`, 18, 1},
+		"second file, its end": {changed(file(2), flip(0.99)), `position`, 15, 1},
 		"second file, no index": {func(t *testing.T, dir string) {
 			change(t, blk(dir, 2), flip(0.99))
 			remove(t, index(dir))
@@ -138,7 +147,7 @@ func TestRepair_EveryDamageOfALog(t *testing.T) {
 			change(t, blk(dir, 1), flip(0.5))
 			remove(t, index(dir))
 		}, ``, damageMessages, 0},
-		"last file is cut off": {func(t *testing.T, dir string) { change(t, blk(dir, 3), truncate(0.5)) }, `ends at position 19; it had reached position 21`, 18, 1},
+		"last file is cut off": {changed(file(3), truncate(0.5)), `ends at position 19; it had reached position 21`, 18, 1},
 		"file is a folder": {func(t *testing.T, dir string) {
 			remove(t, blk(dir, 3))
 			require.NoError(t, os.Mkdir(blk(dir, 3), 0o700))

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// seen is how far a log had come not long ago, and since which start of the machine. As long as that is the last one, the
-// operating system has all that was written by then. It is noted about once a second, and not synced.
+// seen is how far a log had come not long ago, and since which start of the machine. As long as that is the last one,
+// the operating system has all that was written by then. It is noted about once a second, and not synced.
 type seen struct {
 	Incarnation string `json:"incarnation"`
 	Position    uint64 `json:"position"`

@@ -178,8 +178,8 @@ func ReadSnapshot(in io.Reader, fn func(records []byte) error) (SnapshotHeader, 
 	return h, err
 }
 
-// Restore makes the state of an empty log what a snapshot, of another log as a rule, says: Load and CatchUp go on from there. It returns the snapshot's
-// header, and ErrBadSnapshot if it is damaged; nothing has changed then.
+// Restore makes the state of an empty log what a snapshot, of another log as a rule, says: Load and CatchUp go on from
+// there. It returns the snapshot's header, and ErrBadSnapshot if it is damaged; nothing has changed then.
 func (l *Log) Restore(in io.Reader) (SnapshotHeader, error) {
 	r := newBlockReader(in)
 	h, err := r.header()

@@ -94,10 +94,11 @@ func (l *Log) removeOldSnapshots() error {
 	return errors.Join(errs...)
 }
 
-// Load hands over the newest good snapshot and returns its position: CatchUp goes on from there. A snapshot that is damaged is reported, and
-// the one before is taken; ErrNewer is returned at once. It returns 0, and calls nothing, if there is none, and ErrBadSnapshot if nothing but damaged ones is left of
-// the space. fn gets whole records, valid only during the call;
-// after an error of fn, which Load returns, the state that it was making is of no use. progress, if not nil, gets bytes.
+// Load hands over the newest good snapshot and returns its position: CatchUp goes on from there. A snapshot that is
+// damaged is reported, and the one before is taken; ErrNewer is returned at once. It returns 0, and calls nothing, if
+// there is none, and ErrBadSnapshot if nothing but damaged ones is left of the space. fn gets whole records, valid only
+// during the call; after an error of fn, which Load returns, the state that it was making is of no use. progress, if
+// not nil, gets bytes.
 func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error) {
 	if err := l.store.folder.check(); err != nil { // what is there now is another server's
 		return 0, err

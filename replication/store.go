@@ -1,9 +1,9 @@
 // Package replication is the log of a space: a JetStream stream per partition, in a NATS server that is embedded in
 // this process.
 //
-// A Store holds the logs of a folder. A Log is followed by any number of readers. One of them that has read it to its end
-// may claim it, which makes this process its primary; then it takes one append at a time, which returns when the message
-// is stored, until another claims it or the primary resigns. See DESIGN.md.
+// A Store holds the logs of a folder. A Log is followed by any number of readers. One of them that has read it to its
+// end may claim it, which makes this process its primary; then it takes one append at a time, which returns when the
+// message is stored, until another claims it or the primary resigns. See DESIGN.md.
 package replication
 
 import (
@@ -39,9 +39,10 @@ type Store struct {
 	logs    map[logID]*Log // guarded by opening
 }
 
-// Open opens the folder and starts the embedded server. It returns once all logs are recovered, which takes as long as it
-// takes, or ctx ends; the folder may stay locked for a while then. It refuses a folder that another process has open, or that was made in another
-// mode. Logs that are damaged, or have lost something, are refused by Log, unless Config.AcceptLoss repairs them.
+// Open opens the folder and starts the embedded server. It returns once all logs are recovered, which takes as long as
+// it takes, or ctx ends; the folder may stay locked for a while then. It refuses a folder that another process has
+// open, or that was made in another mode. Logs that are damaged, or have lost something, are refused by Log, unless
+// Config.AcceptLoss repairs them.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -56,7 +57,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		f.leave(abandoned)
 		return nil, err
 	}
-	s := &Store{cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log), syncDir: syncDir, boot: bootID()}
+	s := &Store{
+		cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log),
+		syncDir: syncDir, boot: bootID(),
+	}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.close = sync.OnceValue(s.shutdown)
 	s.watching.Go(s.watch)
@@ -69,8 +73,8 @@ func (s *Store) ID() string { return s.folder.id }
 // Finish lets a folder that was begun with Config.Unfinished be opened from now on. What it holds should be on the disk then, as it is with Config.Sync.
 func (s *Store) Finish() error { return s.folder.finish() }
 
-// Close ends calls that read or claim a log with ErrClosed, waits for appends under way, stops the server and unlocks the
-// folder. It is idempotent.
+// Close ends calls that read or claim a log with ErrClosed, waits for appends under way, stops the server and unlocks
+// the folder. It is idempotent.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shutdown() error {
@@ -102,7 +106,8 @@ func (s *Store) shutdown() error {
 	return errors.Join(err, s.folder.close())
 }
 
-// noteEnds makes the witnesses of logs that were stopped tell exactly where they end. Without that less of a loss would be noticed.
+// noteEnds makes the witnesses of logs that were stopped tell exactly where they end. Without that less of a loss would
+// be noticed.
 func (s *Store) noteEnds(logs []*Log) {
 	for _, l := range logs {
 		if err := l.reach(l.Last()); err != nil {

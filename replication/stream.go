@@ -42,7 +42,8 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 }
 
 // Log returns the log of a partition, which is made if it does not exist. Each partition has one Log: later calls
-// return the same. It returns ErrLost or ErrDamaged for one that has lost what was acknowledged: its files stay as they are.
+// return the same. It returns ErrLost or ErrDamaged for one that has lost what was acknowledged: its files stay as they
+// are.
 func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {

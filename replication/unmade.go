@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// endUnmade removes the folders of logs that were never made to their end, before the embedded server starts: it makes the folder of
-// a stream first and writes what the stream is afterwards, and would not start over the rest that a kill leaves in between. No
-// message was ever stored there, so nothing is lost; a folder with messages stays.
+// endUnmade removes the folders of logs that were never made to their end, before the embedded server starts: it makes
+// the folder of a stream first and writes what the stream is afterwards, and would not start over the rest that a kill
+// leaves in between. No message was ever stored there, so nothing is lost; a folder with messages stays.
 func (f *folder) endUnmade(logger *slog.Logger) error {
 	dirs, err := os.ReadDir(f.streamsDir())
 	if errors.Is(err, os.ErrNotExist) {

@@ -65,8 +65,8 @@ func (f *folder) syncSnapshots(id logID) error {
 	return nil
 }
 
-// reach notes that the log is on the disk up to a position, and has it there. Before the log is first claimed it does nothing: a log
-// that is restored begins after its snapshot.
+// reach notes that the log is on the disk up to a position, and has it there. Before the log is first claimed it does
+// nothing: a log that is restored begins after its snapshot.
 func (l *Log) reach(position uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Stream == "" || w.Lost || position <= w.Reached {
@@ -81,8 +81,8 @@ func (l *Log) reach(position uint64) error {
 	return l.store.writeWitness(l.id, w)
 }
 
-// claimed notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without Sync the claim is not on the
-// disk yet, and what the witness says of the end does not rise.
+// claimed notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without Sync
+// the claim is not on the disk yet, and what the witness says of the end does not rise.
 func (l *Log) claimed(claim uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {

@@ -47,7 +47,8 @@ func (s *Local) bindTemplate(t *template.Template, order []template.Order) (call
 	case t.Kind == "":
 		return call.Template{}, order, nil
 	case kind == 0 && t.Fields == nil && len(t.Conds)+len(order) > 0:
-		return call.Template{}, nil, invalid("the template names fields of kind %q by position, which the space does not have", t.Kind)
+		return call.Template{}, nil, invalid("the template names fields of kind %q by position, "+
+			"which the space does not have", t.Kind)
 	case kind != 0:
 		b, err := s.partition.Schema(kind).Rebind(t.Fields, t.Conds, order)
 		if err != nil {

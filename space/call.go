@@ -10,8 +10,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// typedCall is one call of a typed function: its options, and room for what it writes. Calls are pooled, because options
-// are functions and whatever they fill in would be allocated each time.
+// typedCall is one call of a typed function: its options, and room for what it writes. Calls are pooled, because
+// options are functions and whatever they fill in would be allocated each time.
 type typedCall struct {
 	given  optionSet
 	err    error         // the first option that can never be right
@@ -137,7 +137,8 @@ func (c *typedCall) query(ctx context.Context, sp Space, codec *Codec, v any) (Q
 	}
 	own.list[0] = &own.template
 	q := Query{
-		Templates: own.list[:], Order: orders, Wait: c.wait, NoWait: c.noWait, Max: c.max, Txn: c.under(), Held: c.given&optHeld != 0, Hidden: c.hidden,
+		Templates: own.list[:], Order: orders, Wait: c.wait, NoWait: c.noWait, Max: c.max, Txn: c.under(),
+		Held: c.given&optHeld != 0, Hidden: c.hidden,
 	}
 	for i := range c.parts[1:] {
 		t, err := c.parts[i+1].compile(ctx, sp)

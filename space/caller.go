@@ -42,8 +42,8 @@ func (c *caller) await() error {
 	return c.out.err
 }
 
-// end waits for the outcome of a call that ends a transaction, and does what is left of it. ctx does not end what all spaces must agree
-// upon, and there is no log for which it could have to wait.
+// end waits for the outcome of a call that ends a transaction, and does what is left of it. ctx does not end what all
+// spaces must agree upon, and there is no log for which it could have to wait.
 func (c *caller) end(ctx context.Context, rest partition.Span) ([]call.Grant, error) {
 	if rest != nil {
 		return rest(context.WithoutCancel(ctx))

@@ -24,8 +24,8 @@
 // what they wrote is visible under the transaction only, and what they took is locked for others; it is back in its
 // place if the transaction is aborted, which the end of its lease does for a program that has died. TakeTxn takes an
 // entry and begins a transaction for it in one call, and Stage writes the result with the commit: a worker loses
-// nothing in two round trips. Package work is the whole of such a worker: several jobs at a time, retries, dead letters,
-// an orderly end.
+// nothing in two round trips. Package work is the whole of such a worker: several jobs at a time, retries, dead
+// letters, an orderly end.
 //
 // # Leases and events
 //

@@ -22,16 +22,17 @@ type Entry struct {
 	Held     *Holder      // who holds it, if Query.Held asked for that; nil otherwise
 }
 
-// Holder tells who holds an entry: has taken it, under a transaction that is open. Its times are by the clock of this process, and not later
-// than when the space's answer came.
+// Holder tells who holds an entry: has taken it, under a transaction that is open. Its times are by the clock of this
+// process, and not later than when the space's answer came.
 type Holder struct {
 	Txn    txn.ID    // the transaction: Outcome tells what becomes of it
-	Client string    // the host and process of the client that began it; "" for a space in process, and if it began in another space
-	Since  time.Time // when the entry was taken; zero if that is not known: it was taken from another space, and the server has restarted since
+	Client string    // host and process of the client that began it; "" in process, or if it began in another space
+	Since  time.Time // when the entry was taken; zero if not known: from another space, before the server was restarted
 	Until  time.Time // when the transaction's lease ends unless it is renewed; zero for one that does not end by itself
 }
 
-// HolderOf returns what an engine says now of a holder of an entry in the space with that name. It is for implementations of Space.
+// HolderOf returns what an engine says now of a holder of an entry in the space with that name. It is for
+// implementations of Space.
 func HolderOf(h *call.Holding, space string) *Holder {
 	if h == nil {
 		return nil

@@ -19,8 +19,8 @@ var (
 	ErrSchemaConflict = template.ErrSchemaConflict
 	// ErrKindInUse is returned by Drop for a kind that has entries, or that others embed.
 	ErrKindInUse = call.ErrKindInUse
-	// ErrTooLarge is returned for an entry, for one call's entries together, or for what a transaction would hold, beyond the space's limits. Nothing was changed.
-	// ReadAll and TakeAll return it along with what they have read or taken.
+	// ErrTooLarge is returned for an entry, for one call's entries together, or for what a transaction would hold, beyond
+	// the space's limits. Nothing was changed. ReadAll and TakeAll return it along with what they have read or taken.
 	ErrTooLarge = call.ErrTooLarge
 )
 
@@ -71,8 +71,9 @@ var (
 	ErrSpaceFull = call.ErrSpaceFull
 	// ErrClosed is returned by every call on a closed space, and by waits that it interrupts; the call changed nothing.
 	ErrClosed = call.ErrClosed
-	// ErrDropped is returned by calls that wait in a space while it is dropped, by those that come in that moment, and by Registration.Next. The call changed
-	// nothing. Later calls meet a space that does not exist, or a new one of the same name.
+	// ErrDropped is returned by calls that wait in a space while it is dropped, by those that come in that moment, and by
+	// Registration.Next. The call changed nothing. Later calls meet a space that does not exist, or a new one of the same
+	// name.
 	ErrDropped = call.ErrDropped
 )
 

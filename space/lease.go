@@ -122,7 +122,8 @@ func (l *Lease) Renew(ctx context.Context, d time.Duration) (time.Duration, erro
 
 // RenewAll renews leases of one space for d with one call. If some have ended it renews the others and returns a
 // *LeaseError that names those; after any other error all are as they were, as far as their holder knows. It returns
-// ErrInvalidArgument for leases of several spaces, and nil if there are none. Concurrent calls for the same lease are safe.
+// ErrInvalidArgument for leases of several spaces, and nil if there are none. Concurrent calls for the same lease are
+// safe.
 func RenewAll(ctx context.Context, d time.Duration, leases ...*Lease) error {
 	if len(leases) == 0 {
 		return nil

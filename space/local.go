@@ -25,7 +25,7 @@ type Config struct {
 	Logger        *slog.Logger  // nil: silent
 	MaxEntry      int           // bytes of one entry; 0: 1 MiB
 	MaxCall       int           // bytes of all entries of one write; 0: 8 MiB
-	MaxTxnEntries int           // entries that a transaction may read, take, write and change in all, and that one write may have; 0: 4,096
+	MaxTxnEntries int           // entries that a transaction may hold, and that one write may have; 0: 4,096
 	MaxWaiting    int           // waiting calls; 0: no bound
 	EventBacklog  int           // events kept for a registration that is slow to collect them; 0: 65536
 	MaxEntryLease time.Duration // the longest lease of entries; 0: no bound
@@ -172,7 +172,8 @@ func (s *Local) Kinds(ctx context.Context) ([]KindInfo, error) {
 	for i, n := range c.out.counts {
 		if n >= 0 {
 			kinds = append(kinds, KindInfo{
-				Schema: s.partition.Schema(call.KindID(i + 1)), Count: n, Held: c.out.apart[i].Held, Delayed: c.out.apart[i].Delayed,
+				Schema: s.partition.Schema(call.KindID(i + 1)), Count: n, Held: c.out.apart[i].Held,
+				Delayed: c.out.apart[i].Delayed,
 			})
 		}
 	}

@@ -123,8 +123,8 @@ func (s *Local) Count(ctx context.Context, q Query) (int, error) {
 	return c.out.count, err
 }
 
-// pageOf returns how many entries Contents fetches at a time. Under a transaction that is one: exactly what is yielded is locked. A page of
-// what is held costs a walk over all that is held, so these are large.
+// pageOf returns how many entries Contents fetches at a time. Under a transaction that is one: exactly what is yielded
+// is locked. A page of what is held costs a walk over all that is held, so these are large.
 func pageOf(q Query) int {
 	switch {
 	case !q.Txn.IsZero():
@@ -166,7 +166,9 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 }
 
 // page returns the matches from cursor on, at which there are more if more is set.
-func (s *Local) page(ctx context.Context, q Query, cursor call.Cursor) (entries []Entry, next call.Cursor, more bool, err error) {
+func (s *Local) page(ctx context.Context, q Query,
+	cursor call.Cursor,
+) (entries []Entry, next call.Cursor, more bool, err error) {
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, cursor, false, err

@@ -83,7 +83,8 @@ func (s *Local) update(ctx context.Context, under txn.ID, ch Change) (version ui
 		return 0, err
 	}
 	defer s.release(c)
-	s.partition.Update(c, c.next(), under, call.Request{}, call.Change{ID: uint64(ch.ID), Version: ch.Version, Kind: kind, Row: ch.Row})
+	s.partition.Update(c, c.next(), under, call.Request{},
+		call.Change{ID: uint64(ch.ID), Version: ch.Version, Kind: kind, Row: ch.Row})
 	err = c.await()
 	return c.out.version, err
 }

@@ -10,7 +10,8 @@ import (
 // right, makes the call return ErrInvalidArgument and change nothing. Options may be used for many calls.
 type Option func(*typedCall)
 
-// For asks for a lease of d; the space may grant less, and does so for one that would end after the year 2262. Without it entries are leased Forever; registrations, see Notify.
+// For asks for a lease of d; the space may grant less, and does so for one that would end after the year 2262. Without
+// it entries are leased Forever; registrations, see Notify.
 func For(d time.Duration) Option {
 	return func(c *typedCall) {
 		c.given |= optFor
@@ -125,21 +126,24 @@ func Max(n int) Option {
 	}
 }
 
-// Held makes a read, a count or an iteration find what is being worked on: the entries that open transactions have taken, of any client, and no others.
-// Nobody can take them, and they stay with their holders: the call locks nothing, never waits, and cannot be made under a transaction. The entries that the
-// methods of Space return tell their holders (Entry.Held). Every entry that is returned was held at the end of the call; of very many that are
-// held, those that were taken during the call may be missing.
+// Held makes a read, a count or an iteration find what is being worked on: the entries that open transactions have
+// taken, of any client, and no others. Nobody can take them, and they stay with their holders: the call locks nothing,
+// never waits, and cannot be made under a transaction. The entries that the methods of Space return tell their holders
+// (Entry.Held). Every entry that is returned was held at the end of the call; of very many that are held, those that
+// were taken during the call may be missing.
 func Held() Option {
 	return func(c *typedCall) { c.given |= optHeld }
 }
 
-// Hidden makes ReadAll and Contents tell what the locks of others have hidden from them: *n is set to the number of entries that match, were not returned,
-// and that other transactions have taken or changed. What was never committed does not count. So if *n is 0 the call has
-// seen all that there is, but for its maximum; else Held shows the entries that are taken, and who has them.
+// Hidden makes ReadAll and Contents tell what the locks of others have hidden from them: *n is set to the number of
+// entries that match, were not returned, and that other transactions have taken or changed. What was never committed
+// does not count. So if *n is 0 the call has seen all that there is, but for its maximum; else Held shows the entries
+// that are taken, and who has them.
 //
-// ReadAll counts at the instant at which it reads, and does not wait: *n is also set if it returns ErrNoMatch. It is -1 if there are more than 8,192 such locks, or
-// that many conditions to compare with them: more than one call counts. Contents counts each entry at the moment at which it would yield it; *n is
-// complete when the iteration has come to its end. After any other error *n means nothing. The call writes to *n until it returns.
+// ReadAll counts at the instant at which it reads, and does not wait: *n is also set if it returns ErrNoMatch. It is -1
+// if there are more than 8,192 such locks, or that many conditions to compare with them: more than one call counts.
+// Contents counts each entry at the moment at which it would yield it; *n is complete when the iteration has come to
+// its end. After any other error *n means nothing. The call writes to *n until it returns.
 func Hidden(n *int) Option {
 	return func(c *typedCall) {
 		c.given |= optHidden

@@ -7,8 +7,8 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// Cut reports whether a read or a take, one call of which has returned entries, may have left out others for their number or their size. It is for
-// implementations of Space, as Rest is.
+// Cut reports whether a read or a take, one call of which has returned entries, may have left out others for their
+// number or their size. It is for implementations of Space, as Rest is.
 func Cut(entries []Entry) bool {
 	size := 0
 	for i := range entries {
@@ -17,13 +17,14 @@ func Cut(entries []Entry) bool {
 	return len(entries) >= call.MaxFind || size >= call.AnswerBytes
 }
 
-// Rest goes on with a read or a take for q.Max entries, the first call of which has returned entries that are Cut; find makes one call more. It returns all
-// that was taken, with the error of the call that failed, if one did. A read is not repeated, because its entries are those of one instant: Rest
-// returns them with ErrTooLarge.
+// Rest goes on with a read or a take for q.Max entries, the first call of which has returned entries that are Cut; find
+// makes one call more. It returns all that was taken, with the error of the call that failed, if one did. A read is not
+// repeated, because its entries are those of one instant: Rest returns them with ErrTooLarge.
 func Rest(q Query, take bool, entries []Entry, find func(Query) ([]Entry, error)) ([]Entry, error) {
 	if !take {
-		return entries, fmt.Errorf("%w: there may be more than the %d entries that one read returns (%d, or %d MiB): iterate over Contents",
-			ErrTooLarge, len(entries), call.MaxFind, call.AnswerBytes>>20)
+		return entries,
+			fmt.Errorf("%w: there may be more than the %d entries that one read returns (%d, or %d MiB): iterate over Contents",
+				ErrTooLarge, len(entries), call.MaxFind, call.AnswerBytes>>20)
 	}
 	q.Wait, q.NoWait = 0, true
 	for last := entries; Cut(last) && len(entries) < q.Max; {

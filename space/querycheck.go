@@ -114,7 +114,10 @@ func (q *Query) parts() (given queryPart) {
 // String names the parts as they are called in Query.
 func (s queryPart) String() string {
 	var names []string
-	for i, name := range [...]string{"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim", "Held", "Hidden"} {
+	for i, name := range [...]string{
+		"ID", "Order", "Max", "Wait", "IfExists", "Begin", "Lease", "Claim", "Held",
+		"Hidden",
+	} {
 		if s&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -52,7 +52,9 @@ const noVersion = math.MaxUint32
 
 // replacement returns the change that gives an entry, if it has the given version or that is 0, the fields of v. If the
 // entry is not found, it returns a change that fails, with the error that says why: it is gone, or locked.
-func replacement(ctx context.Context, sp Space, codec *Codec, under txn.ID, id LeaseID, version uint32, v any) (Change, error) {
+func replacement(ctx context.Context, sp Space, codec *Codec, under txn.ID, id LeaseID, version uint32,
+	v any,
+) (Change, error) {
 	e, err := readToReplace(ctx, sp, under, id)
 	if errors.Is(err, ErrNoMatch) {
 		row, schema, err := codec.encode(nil, v)

@@ -153,8 +153,8 @@ type Query struct {
 	Begin     bool                 // Take only: take each entry under a transaction of its own, begun for it (Entry.Txn). Not together with Txn
 	Lease     time.Duration        // of the transactions that Begin begins
 	Txn       txn.ID               // the transaction under which the call is made; zero: none
-	Held      bool                 // Read, Count and Contents only: only entries that open transactions have taken; see the option Held
-	Hidden    *int                 // Read and Contents only: where to tell how many matches others have locked; see the option Hidden
+	Held      bool                 // Read, Count and Contents only: entries that open transactions have taken; see option Held
+	Hidden    *int                 // Read and Contents only: where to tell how many matches are locked; see option Hidden
 
 	// Claim makes a Read under a transaction find only what a take could, and wait as one does: the transaction may
 	// then update or take what it has read, and no other can claim or take it. Others may read it.

@@ -60,9 +60,10 @@ func writeOne[T any](ctx context.Context, sp Space, v *T) (*Lease, error) {
 	}
 }
 
-// WriteAll stores all of vs, or none, and returns their leases in the same order. It is Write otherwise. It
-// returns ErrInvalidArgument if vs is empty, and ErrTooLarge, having stored nothing, for more than 8 MiB of entries (Config.MaxCall) or more than 4,096
-// (Config.MaxTxnEntries; the server's --max-txn-entries). Write more in parts, each of which is stored as a whole or not at all; a transaction has the same bounds.
+// WriteAll stores all of vs, or none, and returns their leases in the same order. It is Write otherwise. It returns
+// ErrInvalidArgument if vs is empty, and ErrTooLarge, having stored nothing, for more than 8 MiB of entries
+// (Config.MaxCall) or more than 4,096 (Config.MaxTxnEntries; the server's --max-txn-entries). Write more in parts, each
+// of which is stored as a whole or not at all; a transaction has the same bounds.
 func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*Lease, error) {
 	if len(vs) == 0 {
 		return nil, invalid("there is nothing to write")

@@ -18,7 +18,8 @@ func hiddenCases() cases {
 	}
 }
 
-// hiddenFrom returns how many matches are hidden from a bulk read, which the contents must confirm, and that others are found.
+// hiddenFrom returns how many matches are hidden from a bulk read, which the contents must confirm, and that others are
+// found.
 func hiddenFrom[T any](k *kit, template T, found int, opts ...space.Option) int {
 	k.Helper()
 	n, m := -2, -2

@@ -228,7 +228,8 @@ func heldNothing(k *kit) {
 	require.Zero(k, count(k, simple{}, space.Held()))
 	take(k, simple{"changed", 2}, space.In(t))
 	take(k, simple{"own", 1}, space.In(t))
-	require.Equal(k, []simple{e2}, decode(k, held(k, simple{})), "as it was: what t has done is not yet true, and what it wrote never was")
+	require.Equal(k, []simple{e2}, decode(k, held(k, simple{})),
+		"as it was: what t has done is not yet true, and what it wrote never was")
 	take(k, e3)
 	require.Len(k, held(k, simple{}), 1, "what is taken under no transaction is gone")
 }

@@ -62,7 +62,8 @@ func TestKill_HolderDiesToo(t *testing.T) {
 	_, err = space.Take(t.Context(), c, chore{ID: 1}, space.NoWait())
 	require.ErrorIs(t, err, space.ErrNoMatch, "its holder may come back")
 	back := time.Now()
-	_, err = space.Take(t.Context(), c, chore{ID: 1}, space.Wait(90*time.Second)) // it is 30 s on a machine that is not busy
+	// On a machine that is not busy it takes 30 s.
+	_, err = space.Take(t.Context(), c, chore{ID: 1}, space.Wait(90*time.Second))
 	require.NoError(t, err)
 	t.Logf("it is back after %v", time.Since(back).Round(time.Second))
 }

@@ -263,7 +263,10 @@ var typedCalls = []typed{
 	{"WriteAll", writeOptions, failing(func(k *kit, o ...space.Option) (any, error) {
 		return space.WriteAll(k.ctx, k.sp, []simple{e3}, o...)
 	})},
-	{"Read", readOptions, failing(func(k *kit, o ...space.Option) (any, error) { return space.Read(k.ctx, k.sp, e1, o...) })},
+	{
+		"Read", readOptions,
+		failing(func(k *kit, o ...space.Option) (any, error) { return space.Read(k.ctx, k.sp, e1, o...) }),
+	},
 	{"Take", findOptions, failing(func(k *kit, o ...space.Option) (any, error) { return space.Take(k.ctx, k.sp, e1, o...) })},
 	{"ReadIfExists", readOptions, failing(func(k *kit, o ...space.Option) (any, error) {
 		return space.ReadIfExists(k.ctx, k.sp, e1, o...)
@@ -290,7 +293,10 @@ var typedCalls = []typed{
 	{"TakeID", "Wait Where In", failing(func(k *kit, o ...space.Option) (any, error) {
 		return space.TakeID[simple](k.ctx, k.sp, 1<<40, o...)
 	})},
-	{"Count", matchOptions + " In Held", failing(func(k *kit, o ...space.Option) (any, error) { return space.Count(k.ctx, k.sp, e1, o...) })},
+	{
+		"Count", matchOptions + " In Held",
+		failing(func(k *kit, o ...space.Option) (any, error) { return space.Count(k.ctx, k.sp, e1, o...) }),
+	},
 	{"Contents", matchOptions + " Max In Held", func(k *kit, o ...space.Option) error {
 		for _, err := range space.Contents(k.ctx, k.sp, e1, o...) {
 			return err
@@ -311,7 +317,10 @@ var typedCalls = []typed{
 	})},
 	{"Begin", "For", failing(func(k *kit, o ...space.Option) (any, error) { return space.Begin(k.ctx, k.sp, o...) })},
 	{"Stage", "For Delay", func(k *kit, o ...space.Option) error { return space.Stage(k.ctx, begin(k), e1, o...) }},
-	{"Prepare", readOptions, failing(func(k *kit, o ...space.Option) (any, error) { return space.Prepare(k.ctx, k.sp, e1, o...) })},
+	{
+		"Prepare", readOptions,
+		failing(func(k *kit, o ...space.Option) (any, error) { return space.Prepare(k.ctx, k.sp, e1, o...) }),
+	},
 	{"Prepared.Read", "Wait In", failing(func(k *kit, o ...space.Option) (any, error) { return prepare(k, e1).Read(k.ctx, o...) })},
 	{"Prepared.Take", "Wait In", failing(func(k *kit, o ...space.Option) (any, error) { return prepare(k, e1).Take(k.ctx, o...) })},
 	{"Prepared.Count", "In", failing(func(k *kit, o ...space.Option) (any, error) { return prepare(k, e1).Count(k.ctx, o...) })},

@@ -202,7 +202,8 @@ func updateTxnWaitEnds(k *kit) {
 func updateTxnDeadlock(k *kit) {
 	writeAll(k, e1, e2)
 	a, b := begin(k), begin(k)
-	for i, t := range []*space.Txn{a, b} { // in this order: in a space that is not theirs, the older is the one that came first
+	// In this order: in a space that is not theirs, the older is the one that came first.
+	for i, t := range []*space.Txn{a, b} {
 		_, err := space.Update(k.ctx, k.sp, []simple{e1, e2}[i], func(s *simple) error { return nil }, space.In(t))
 		k.ok(err)
 	}

@@ -9,15 +9,17 @@ import (
 	"github.com/gospaces/gospaces/internal/backoff"
 )
 
-// Dissolved tells that a transaction was aborted in its home other than by this coordinator, because its lease ended, say: its branches are
-// aborted in the background. It does not wait and calls no partition before it returns, so that it may be called with a partition's lock held.
+// Dissolved tells that a transaction was aborted in its home other than by this coordinator, because its lease ended,
+// say: its branches are aborted in the background. It does not wait and calls no partition before it returns, so that
+// it may be called with a partition's lock held.
 func (c *Coordinator) Dissolved(home Address, d Decision) {
 	id := ID{home.Space, d.Number}
 	c.background("abort branches", id.String(), c.telling(id, d.Participants))
 }
 
-// Doomed tells that a branch has ended before its transaction, as the victim of a deadlock, say. The transaction, which can never commit, is
-// aborted in the background. It does not wait and calls no partition before it returns, so that it may be called with a partition's lock held.
+// Doomed tells that a branch has ended before its transaction, as the victim of a deadlock, say. The transaction, which
+// can never commit, is aborted in the background. It does not wait and calls no partition before it returns, so that it
+// may be called with a partition's lock held.
 func (c *Coordinator) Doomed(id ID) {
 	c.background("abort a transaction", id.String(), func(ctx context.Context) error {
 		if home := c.parts.At(id.Home()); home != nil {
@@ -27,8 +29,9 @@ func (c *Coordinator) Doomed(id ID) {
 	})
 }
 
-// Start brings what the logs of all partitions left unfinished to an end: decisions are carried out, and prepared branches learn the outcome
-// from their homes. That is done when Start returns, before anybody uses the partitions; where a partition fails, it goes on in the background.
+// Start brings what the logs of all partitions left unfinished to an end: decisions are carried out, and prepared
+// branches learn the outcome from their homes. That is done when Start returns, before anybody uses the partitions;
+// where a partition fails, it goes on in the background.
 func (c *Coordinator) Start(ctx context.Context) {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
@@ -40,9 +43,10 @@ func (c *Coordinator) Start(ctx context.Context) {
 	}
 }
 
-// Recovered tells that the partition at an address was rebuilt from its log while others went on. What it knows of decided transactions is carried out, its branches learn
-// the outcome from their homes, and those branches elsewhere whose home it is learn theirs: all that was active there has ended. It does not
-// wait and calls no partition before it returns.
+// Recovered tells that the partition at an address was rebuilt from its log while others went on. What it knows of
+// decided transactions is carried out, its branches learn the outcome from their homes, and those branches elsewhere
+// whose home it is learn theirs: all that was active there has ended. It does not wait and calls no partition before it
+// returns.
 func (c *Coordinator) Recovered(at Address) {
 	c.background("recover", at.String(), func(ctx context.Context) error {
 		c.carryOut(ctx, at)
@@ -71,7 +75,8 @@ func (c *Coordinator) carryOut(ctx context.Context, at Address) {
 	}
 }
 
-// tell lets the branches of a transaction in the given partitions learn its outcome from the home. It tries once, and goes on in the background.
+// tell lets the branches of a transaction in the given partitions learn its outcome from the home. It tries once, and
+// goes on in the background.
 func (c *Coordinator) tell(ctx context.Context, id ID, parts []Address) {
 	c.attempt(ctx, "end branches", id.String(), c.telling(id, parts))
 }
@@ -120,8 +125,9 @@ func (c *Coordinator) telling(id ID, parts []Address) job {
 
 var errActive = errors.New("txn: the transaction has not been decided yet")
 
-// resolving ends the branches in one partition that concern another one: all of them if that is the same, otherwise those that have it as their home.
-// Those of active transactions are left alone: whoever ends these knows of the branch.
+// resolving ends the branches in one partition that concern another one: all of them if that is the same, otherwise
+// those that have it as their home. Those of active transactions are left alone: whoever ends these knows of the
+// branch.
 func (c *Coordinator) resolving(at, concerned Address) job {
 	return func(ctx context.Context) error {
 		s := c.parts.At(at)
@@ -153,7 +159,8 @@ func (c *Coordinator) outcome(ctx context.Context, id ID) (Outcome, error) {
 	return home.Outcome(ctx, id.Number)
 }
 
-// endBranches commits the branches in the given partitions, or aborts them. It returns those where that has failed, and why.
+// endBranches commits the branches in the given partitions, or aborts them. It returns those where that has failed, and
+// why.
 func (c *Coordinator) endBranches(ctx context.Context, id ID, parts []Address, o Outcome) (left []Address, err error) {
 	var errs []error
 	for _, at := range parts {

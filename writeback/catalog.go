@@ -180,7 +180,8 @@ func (db *database) distrust(tx *sql.Tx) error {
 }
 
 func (db *database) loadKinds(tx *sql.Tx) error {
-	rows, err := tx.Query(`SELECT kind, table_name, mode, complete, dropped_at IS NOT NULL, definition FROM gospaces.kinds WHERE space = $1`, db.space)
+	rows, err := tx.Query(`SELECT kind, table_name, mode, complete, dropped_at IS NOT NULL, definition
+		FROM gospaces.kinds WHERE space = $1`, db.space)
 	if err != nil {
 		return fmt.Errorf("read the kinds: %w", err)
 	}
@@ -271,7 +272,10 @@ func (db *database) stored() []*table {
 // kindModes returns the modes of the kinds that are known, none for those that are dropped, and how those that are not
 // get one.
 func (db *database) kindModes() *kindModes {
-	m := &kindModes{byKind: make(map[uint32]Mode), dropped: make(map[uint32]bool), choose: func(_ uint32, name string) Mode { return db.modes.of(db.space, name) }}
+	m := &kindModes{
+		byKind: make(map[uint32]Mode), dropped: make(map[uint32]bool),
+		choose: func(_ uint32, name string) Mode { return db.modes.of(db.space, name) },
+	}
 	for kind, t := range db.tables {
 		m.dropped[kind] = t.dropped
 		m.set(kind, t.mode)

@@ -124,8 +124,10 @@ func (db *database) create(tx *sql.Tx, t *table) error {
 			return err
 		}
 	}
-	_, err := tx.Exec(`INSERT INTO gospaces.kinds (space, kind, name, table_name, mode, definition, dropped_at) VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN now() END)`,
-		db.space, int64(t.kind), clearText(t.schema.Kind), t.name, t.mode.String(), template.AppendSchema(nil, t.schema), t.dropped)
+	_, err := tx.Exec(`INSERT INTO gospaces.kinds (space, kind, name, table_name, mode, definition, dropped_at)
+		VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN now() END)`,
+		db.space, int64(t.kind), clearText(t.schema.Kind), t.name, t.mode.String(),
+		template.AppendSchema(nil, t.schema), t.dropped)
 	db.tables[t.kind] = t
 	return err
 }

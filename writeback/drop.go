@@ -70,7 +70,8 @@ func (db *database) tablesOf(space string) (tables []string, err error) {
 			return err
 		}
 		var known bool
-		if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM gospaces.positions WHERE space = $1)`, space).Scan(&known); err != nil {
+		if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM gospaces.positions WHERE space = $1)`,
+			space).Scan(&known); err != nil {
 			return err
 		}
 		if !known {

@@ -24,7 +24,8 @@ func (db *database) mark(tx *sql.Tx, b *batch) error {
 	if len(b.dropped) == 0 {
 		return nil
 	}
-	if _, err := tx.Exec(`UPDATE gospaces.kinds SET dropped_at = now() WHERE space = $1 AND kind = ANY ($2::bigint[]) AND dropped_at IS NULL`,
+	if _, err := tx.Exec(`UPDATE gospaces.kinds SET dropped_at = now()
+		WHERE space = $1 AND kind = ANY ($2::bigint[]) AND dropped_at IS NULL`,
 		db.space, kindArray(b.dropped)); err != nil {
 		return fmt.Errorf("drop kinds: %w", err)
 	}
@@ -146,8 +147,8 @@ func (db *database) tryDrop(tx *sql.Tx, t *table) error {
 	if _, err := tx.Exec(`LOCK TABLE ` + t.sql()); err != nil {
 		return err
 	}
-	if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM `+t.sql()+`) OR EXISTS (SELECT FROM `+lettersName(db.space)+` WHERE kind_number = $1)`,
-		int64(t.kind)).Scan(&used); err != nil {
+	if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM `+t.sql()+`)
+		OR EXISTS (SELECT FROM `+lettersName(db.space)+` WHERE kind_number = $1)`, int64(t.kind)).Scan(&used); err != nil {
 		return err
 	}
 	if used {
@@ -159,8 +160,8 @@ func (db *database) tryDrop(tx *sql.Tx, t *table) error {
 
 // renameKind notes that the table of a dropped kind has another name, or none.
 func (db *database) renameKind(tx *sql.Tx, t *table, name string) error {
-	moved, err := affected(tx.Exec(`UPDATE gospaces.kinds SET table_name = $3 WHERE space = $1 AND kind = $2 AND table_name = $4`,
-		db.space, int64(t.kind), name, t.name))
+	moved, err := affected(tx.Exec(`UPDATE gospaces.kinds SET table_name = $3
+		WHERE space = $1 AND kind = $2 AND table_name = $4`, db.space, int64(t.kind), name, t.name))
 	if err == nil && moved != 1 {
 		err = errMoved
 	}
@@ -185,7 +186,8 @@ func (db *database) setAside(tx *sql.Tx, t *table) error {
 	}
 	aside := *t
 	aside.aside, aside.name = true, s.names.pickWith(t.schema.Kind, suffix)
-	if err := execAll(tx, append([]string{"ALTER TABLE " + t.sql() + " RENAME TO " + quote(aside.name)}, aside.label()...)); err != nil {
+	if err := execAll(tx,
+		append([]string{"ALTER TABLE " + t.sql() + " RENAME TO " + quote(aside.name)}, aside.label()...)); err != nil {
 		return err
 	}
 	return db.renameKind(tx, t, aside.name)

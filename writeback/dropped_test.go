@@ -16,7 +16,8 @@ import (
 // tablesOf returns the names of the tables of space test, but for that of dead letters.
 func tablesOf(t *testing.T, db *sql.DB) []string {
 	t.Helper()
-	return column(t, db, `SELECT tablename FROM pg_tables WHERE schemaname = 'space_test' AND tablename <> '_dead_letters' ORDER BY tablename`)
+	return column(t, db,
+		`SELECT tablename FROM pg_tables WHERE schemaname = 'space_test' AND tablename <> '_dead_letters' ORDER BY tablename`)
 }
 
 // dropJobs appends to b the end of n jobs and of their kind.
@@ -33,11 +34,13 @@ func TestDropped_TheTableGoesWithItsKind(t *testing.T) {
 		follow(t, x.log, x.m, dropJobs(nil, 1, 1, 10))
 		require.NoError(t, x.Flush(t.Context()))
 		require.Empty(t, tablesOf(t, x.db))
-		require.Equal(t, []string{"Job mirror  true"}, column(t, x.db, `SELECT concat_ws(' ', name, mode, table_name, (dropped_at <= now())::text) FROM gospaces.kinds`))
+		require.Equal(t, []string{"Job mirror  true"},
+			column(t, x.db, `SELECT concat_ws(' ', name, mode, table_name, (dropped_at <= now())::text) FROM gospaces.kinds`))
 
 		// Whoever comes again has a table of its name, whatever its fields are now.
 		other := &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.String}}}
-		follow(t, x.log, x.m, record.AppendPut(kindRecord(2, other), 11, 2, forever, row(t, other, map[string]any{"id": "x"})))
+		follow(t, x.log, x.m,
+			record.AppendPut(kindRecord(2, other), 11, 2, forever, row(t, other, map[string]any{"id": "x"})))
 		require.NoError(t, x.Flush(t.Context()))
 		require.Equal(t, []string{"Job"}, tablesOf(t, x.db))
 		x.requireComplete()
@@ -89,7 +92,8 @@ func TestDropped_WhatHasSomethingIsSetAside(t *testing.T) {
 				follow(t, x.log, x.m, append(dropJobs(nil, 1, 1, 10), kindRecord(2, job)...))
 				require.NoError(t, x.Flush(t.Context()))
 				require.Equal(t, []string{"Job", "Job_dropped_1"}, tablesOf(t, x.db))
-				require.Equal(t, []string{"Job_dropped_1", "Job"}, column(t, x.db, `SELECT table_name FROM gospaces.kinds ORDER BY kind`))
+				require.Equal(t, []string{"Job_dropped_1", "Job"},
+					column(t, x.db, `SELECT table_name FROM gospaces.kinds ORDER BY kind`))
 				x.requireComplete()
 			})
 		})
@@ -135,7 +139,8 @@ func TestDropped_AnInterruptedDropIsFinished(t *testing.T) {
 		require.NoError(t, w.Flush(t.Context()))
 		stop()
 		unlock()
-		require.Equal(t, []string{"Job true"}, column(t, db, `SELECT concat_ws(' ', table_name, (dropped_at IS NOT NULL)::text) FROM gospaces.kinds`))
+		require.Equal(t, []string{"Job true"},
+			column(t, db, `SELECT concat_ws(' ', table_name, (dropped_at IS NOT NULL)::text) FROM gospaces.kinds`))
 		if table == "gone" { // somebody else has dropped it meanwhile
 			_, err := db.Exec(`DROP TABLE space_test."Job"`)
 			require.NoError(t, err)

@@ -42,7 +42,10 @@ type entry struct {
 }
 
 func newModel() *model {
-	return &model{kinds: make(map[uint32]*template.Schema), entries: make(map[uint64]entry), dropped: make(map[uint32]bool)}
+	return &model{
+		kinds: make(map[uint32]*template.Schema), entries: make(map[uint64]entry),
+		dropped: make(map[uint32]bool),
+	}
 }
 
 // apply applies one group of the log.

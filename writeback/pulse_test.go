@@ -35,7 +35,8 @@ func TestFlushOrAway_ADatabaseThatHangsIsAway(t *testing.T) {
 func TestFlushOrAway_ADatabaseThatWorksIsWaitedFor(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		x := mirrorJobs(t, cfg, 1)
-		x.exec(`CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3.5); RETURN NULL; END $$;
+		x.exec(`CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql
+			AS $$ BEGIN PERFORM pg_sleep(3.5); RETURN NULL; END $$;
 			CREATE TRIGGER slow AFTER INSERT ON space_test."Job" EXECUTE FUNCTION public.slow()`)
 		follow(t, x.log, x.m, appendJobs(t, nil, 2, 10))
 		require.NoError(t, x.FlushOrAway(t.Context()))

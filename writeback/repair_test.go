@@ -148,7 +148,8 @@ func requireLiving(t *testing.T, db *sql.DB, m *model) {
 	for kind, s := range m.kinds {
 		mode := modesOfKinds[s.Kind]
 		if mode == writeback.Append && slices.Contains(tablesOf(t, db), m.table(kind)) {
-			for _, how := range column(t, db, fmt.Sprintf(`SELECT _how FROM space_test.%q WHERE _left IS NOT NULL`, m.table(kind))) {
+			for _, how := range column(t, db,
+				fmt.Sprintf(`SELECT _how FROM space_test.%q WHERE _left IS NOT NULL`, m.table(kind))) {
 				left[how]++
 			}
 		}
@@ -165,7 +166,8 @@ func requireLiving(t *testing.T, db *sql.DB, m *model) {
 		if mode == writeback.Append {
 			there = ` WHERE _left IS NULL`
 		}
-		require.ElementsMatch(t, want, column(t, db, fmt.Sprintf(`SELECT _id::text FROM space_test.%q`, s.Kind)+there), s.Kind)
+		require.ElementsMatch(t, want, column(t, db, fmt.Sprintf(`SELECT _id::text FROM space_test.%q`, s.Kind)+there),
+			s.Kind)
 	}
 	require.Positive(t, left["unknown"])
 	require.Positive(t, left["taken"])

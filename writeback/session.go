@@ -81,7 +81,9 @@ func (w *Writer) checkLog(ctx context.Context, db *database) error {
 }
 
 // write writes batches until something fails or ctx ends.
-func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, leftovers *leftovers, pauses *backoff.Backoff) error {
+func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, leftovers *leftovers,
+	pauses *backoff.Backoff,
+) error {
 	db, opened := lanes.main, time.Now()
 	checked, every := opened, w.cfg.PingInterval
 	for {

@@ -15,7 +15,9 @@ import (
 )
 
 // readTables returns what the tables of a space say of its kinds and entries.
-func readTables(t *testing.T, dsn string) (kinds map[uint32]*template.Schema, dropped map[uint32]bool, entries map[uint64]entry) {
+func readTables(t *testing.T,
+	dsn string,
+) (kinds map[uint32]*template.Schema, dropped map[uint32]bool, entries map[uint64]entry) {
 	t.Helper()
 	tables, err := writeback.OpenTables(t.Context(), dsn, "test", false)
 	require.NoError(t, err)

@@ -61,7 +61,8 @@ func (a *app) command() *cobra.Command {
 		SilenceErrors: true, // exit prints them
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(a.env.check(cmd.Root()), checkBlank(cmd.Flags()), settle(cmd.Flags(), a.env, nil)); err != nil {
+			if err := errors.Join(a.env.check(cmd.Root()), checkBlank(cmd.Flags()),
+				settle(cmd.Flags(), a.env, nil)); err != nil {
 				return err
 			}
 			a.running = true

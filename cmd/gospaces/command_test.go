@@ -93,7 +93,11 @@ func TestTake_WaitsForAnEntry(t *testing.T) {
 // A consumer may come before the first producer, whatever it asks for.
 func TestTake_WaitsForAKind(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{`{"state": "new"}`}, {"--where", "priority >= 5"}, {"--order", "-priority", "--where", "id > 2"}} {
+	for _, args := range [][]string{
+		{`{"state": "new"}`},
+		{"--where", "priority >= 5"},
+		{"--order", "-priority", "--where", "id > 2"},
+	} {
 		s := memory(t)
 		taken := make(chan result)
 		go func() { taken <- s.do(t, append([]string{"take", "job", "--wait", "1m"}, args...)...) }()
@@ -317,8 +321,14 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, "unknown flag: --fast (see", []string{"read", "job", "--fast"}},
 		{exitUsage, "unknown flag: -x", []string{"read", "job", "-x"}},
 		{exitUsage, "--wait needs a value", []string{"read", "job", "--wait"}},
-		{exitUsage, `--wait: "5" is not a duration, as 500ms, 10s, 1h30m or forever are`, []string{"read", "job", "--wait", "5"}},
-		{exitUsage, `--delay: "1y" is not a duration, as 500ms, 10s or 1h30m are`, []string{"write", "job", "{}", "--delay", "1y"}},
+		{
+			exitUsage, `--wait: "5" is not a duration, as 500ms, 10s, 1h30m or forever are`,
+			[]string{"read", "job", "--wait", "5"},
+		},
+		{
+			exitUsage, `--delay: "1y" is not a duration, as 500ms, 10s or 1h30m are`,
+			[]string{"write", "job", "{}", "--delay", "1y"},
+		},
 		{exitUsage, `--max: "x" is not a whole number`, []string{"read", "job", "--max", "x"}},
 		{exitUsage, "--max is empty", []string{"read", "job", "--max="}},
 		{exitUsage, `--id: "-1" is not a whole number`, []string{"read", "job", "--id", "-1"}},
@@ -347,8 +357,14 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, "FILE is missing: gospaces restore FILE --data FOLDER", []string{"restore"}},
 		{exitUsage, `"c" is one operand too many: gospaces count [KIND [JSON]]`, []string{"count", "a", "b", "c"}},
 		{exitUsage, `"foo" is one operand too many: gospaces status`, []string{"status", "foo"}},
-		{exitUsage, `unknown command "lsit" for "gospaces registrations": did you mean gospaces registrations list?`, []string{"registrations", "lsit"}},
-		{exitUsage, `unknown command "crate" for "gospaces spaces": did you mean gospaces spaces create?`, []string{"spaces", "crate"}},
+		{
+			exitUsage, `unknown command "lsit" for "gospaces registrations": did you mean gospaces registrations list?`,
+			[]string{"registrations", "lsit"},
+		},
+		{
+			exitUsage, `unknown command "crate" for "gospaces spaces": did you mean gospaces spaces create?`,
+			[]string{"spaces", "crate"},
+		},
 		{exitUsage, "the JSON ends early", []string{"read", "job", "{"}},
 		{exitUsage, "not a JSON object", []string{"count", "job", "[1]"}},
 		{exitUsage, "not a JSON object", []string{"write", "job", "[1]"}},
@@ -381,7 +397,10 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, `durability is "paper"`, []string{"bench", "--durability", "paper"}},
 		{exitUsage, "see `gospaces txn commit --help`", []string{"txn", "commit"}},
 		{exitUsage, "entry 1: template: field", []string{"write", "job", `{"id": "x"}`}},
-		{exitUsage, "number 99999999999999999999: value out of range", []string{"write", "job", `{"id": 99999999999999999999}`}},
+		{
+			exitUsage, "number 99999999999999999999: value out of range",
+			[]string{"write", "job", `{"id": 99999999999999999999}`},
+		},
 		{exitUsage, "entry 2: template: field", []string{"write", "job", `{"id": 2}`, `{"id": "x"}`}},
 		{exitError, "2 leases (98, 99): space: lease ended", []string{"cancel", "98", "99"}},
 		{exitError, `the space has no kind "task" yet`, []string{"watch", "task", `{"id": 1}`}},
@@ -429,8 +448,9 @@ func TestHelp_HasExamplesAndExitCodes(t *testing.T) {
 		require.NotEmpty(t, cmd.Short, cmd.Name())
 	}
 	out := cli(t, "--help").out
-	require.Contains(t, out, "Exit codes: 0 done, 1 error, 2 the command line or the JSON is wrong, 3 nothing matched, 4 the log or the space\n"+
-		"is full: try again later, 141 the reader of the output has gone.")
+	require.Contains(t, out,
+		"Exit codes: 0 done, 1 error, 2 the command line or the JSON is wrong, 3 nothing matched, 4 the log or the space\n"+
+			"is full: try again later, 141 the reader of the output has gone.")
 	require.Contains(t, out, "gospaces take job")
 	require.Contains(t, cli(t, "take", "--help").out, "Examples:")
 	require.Equal(t, cli(t, "take", "--help"), cli(t, "help", "take"))
@@ -484,7 +504,8 @@ func TestHeld_TellsWhoHoldsWhat(t *testing.T) {
 	out, in := io.Pipe()
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{"txn", "begin", "--addr", s.addr, "--lease", "1h"}, getenv(nil), strings.NewReader(""), in, t.Output())
+		done <- run(ctx, []string{"txn", "begin", "--addr", s.addr, "--lease", "1h"}, getenv(nil), strings.NewReader(""), in,
+			t.Output())
 	}()
 	var b begun
 	require.NoError(t, json.NewDecoder(out).Decode(&b))
@@ -554,7 +575,8 @@ func TestIDAndDelay(t *testing.T) {
 	require.Equal(t, `{"id":1}`+"\n", s.must(t, "read", "--id", id))
 	require.Equal(t, exitNoMatch, s.do(t, "read", "job", `{"id": 2}`, "--id", id).code)
 	require.Equal(t, `{"id":1}`+"\n", s.must(t, "take", "job", "--id", id, "--wait", "1s"))
-	require.Equal(t, exitNoMatch, s.do(t, "take", "--id", id, "--wait", "forever").code, "an entry that is gone is not waited for")
+	require.Equal(t, exitNoMatch, s.do(t, "take", "--id", id, "--wait", "forever").code,
+		"an entry that is gone is not waited for")
 	for _, args := range [][]string{
 		{"take", "--id", id, "--all"},
 		{"take", "--id", "x"},

@@ -22,7 +22,8 @@ func (a *app) countCommand() *cobra.Command {
 	}
 	f.add(cmd)
 	under.add(cmd)
-	cmd.Flags().BoolVar(&held, "held", false, "only entries that transactions have taken; without it, only those that none has")
+	cmd.Flags().BoolVar(&held, "held", false,
+		"only entries that transactions have taken; without it, only those that none has")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		sel, err := f.selection(args)
 		if err != nil {

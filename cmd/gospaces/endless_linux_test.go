@@ -26,7 +26,8 @@ func endlessCount(schema *template.Schema) space.Query {
 		for j := range operands {
 			in.Values = append(in.Values, template.AppendInt(nil, -int64(i*operands+j)-1))
 		}
-		q.Templates = append(q.Templates, &template.Template{Kind: schema.Kind, Fields: schema.Fields, Conds: []template.Cond{in}})
+		q.Templates = append(q.Templates,
+			&template.Template{Kind: schema.Kind, Fields: schema.Fields, Conds: []template.Cond{in}})
 	}
 	return q
 }

@@ -171,7 +171,9 @@ func (a *app) tellHidden(n int) {
 
 // find yields up to f.max matches. It ends with space.ErrNoMatch if there is none. If it yields all, it tells how many
 // locks hide.
-func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query, hidden *int) iter.Seq2[space.Entry, error] {
+func (f *findFlags) find(ctx context.Context, sp space.Space, q space.Query,
+	hidden *int,
+) iter.Seq2[space.Entry, error] {
 	if f.max <= bulk {
 		return readSome(ctx, sp, q, f.max)
 	}
@@ -199,7 +201,9 @@ func readSome(ctx context.Context, sp space.Space, q space.Query, limit int) ite
 }
 
 // readMany waits for the first match and then streams all, oldest first.
-func readMany(ctx context.Context, sp space.Space, q space.Query, limit int, hidden *int) iter.Seq2[space.Entry, error] {
+func readMany(ctx context.Context, sp space.Space, q space.Query, limit int,
+	hidden *int,
+) iter.Seq2[space.Entry, error] {
 	return func(yield func(space.Entry, error) bool) {
 		first := q
 		if q.NoWait && !q.IfExists {

@@ -18,7 +18,8 @@ type listing struct {
 }
 
 func (l *listing) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&l.json, "json", false, "print JSON lines, as into a file or a pipe; --json=false prints a table there, too")
+	cmd.Flags().BoolVar(&l.json, "json", false,
+		"print JSON lines, as into a file or a pipe; --json=false prints a table there, too")
 	cmd.PreRun = func(cmd *cobra.Command, _ []string) { l.given = cmd.Flags().Changed("json") }
 }
 

@@ -52,7 +52,8 @@ func TestStatus_NamesWhatIsWrong(t *testing.T) {
 	require.NoError(t, a.printStatus(&listing{given: true}, []byte(`{"uptime": "1h", "spaces": [
 		{"name": "a", "held": "the log is full", "mirror": {"connected": true, "lag_records": 7, "dead_letters": 2,
 			"last_error": "no\ndice", "blocked_by": {"pid": 5, "user": "joe", "query": "LOCK TABLE job"}}},
-		{"name": "b", "error": "closed", "mirror": {"stopped": true, "last_error": "other log", "incomplete_tables": ["job", "result"]}},
+		{"name": "b", "error": "closed",
+			"mirror": {"stopped": true, "last_error": "other log", "incomplete_tables": ["job", "result"]}},
 		{"name": "c", "mirror": {"connected": true, "last_error": "long ago"}},
 		{"name": "d", "mirror": {"lag_records": 3}},
 		{"name": "e", "mirror": {"waiting_for_connection": true}}
@@ -68,7 +69,10 @@ func TestStatus_NamesWhatIsWrong(t *testing.T) {
 	} {
 		require.Contains(t, out.String(), line+"\n")
 	}
-	for name, state := range map[string]string{"a": "blocked", "b": "stopped", "c": "current", "d": "away, 3 behind", "e": "waiting"} {
+	for name, state := range map[string]string{
+		"a": "blocked", "b": "stopped", "c": "current", "d": "away, 3 behind",
+		"e": "waiting",
+	} {
 		require.Regexp(t, `(?m)^`+name+` .* 0 B +`+state+`$`, out.String())
 	}
 	require.NotContains(t, out.String(), "long ago")
@@ -76,7 +80,10 @@ func TestStatus_NamesWhatIsWrong(t *testing.T) {
 
 func TestSize(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 1 << 30: "1.0 GiB", 1 << 52: "4096.0 TiB"} {
+	for n, want := range map[int64]string{
+		0: "0 B", 1023: "1023 B", 1536: "1.5 KiB", 1 << 30: "1.0 GiB",
+		1 << 52: "4096.0 TiB",
+	} {
 		require.Equal(t, want, size(n))
 	}
 }

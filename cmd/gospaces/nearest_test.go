@@ -27,7 +27,16 @@ func TestDistance(t *testing.T) {
 	for _, c := range []struct {
 		a, b string
 		want int
-	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"take", "take", 0}, {"tkae", "take", 1}, {"tae", "take", 1}, {"abc", "xyz", 3}, {"ab", "ba", 1}} {
+	}{
+		{"", "", 0},
+		{"a", "", 1},
+		{"", "ab", 2},
+		{"take", "take", 0},
+		{"tkae", "take", 1},
+		{"tae", "take", 1},
+		{"abc", "xyz", 3},
+		{"ab", "ba", 1},
+	} {
 		require.Equal(t, c.want, distance(c.a, c.b), c)
 		require.Equal(t, c.want, distance(c.b, c.a), c)
 	}

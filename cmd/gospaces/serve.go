@@ -72,7 +72,8 @@ read "name = value" with the names of the flags.`,
 	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30,
 		"bytes of a log that are kept for a database that is away or slow; --mirror-full says what happens beyond")
 	flags.StringVar(&f.mirrorFull, "mirror-full", "rebase",
-		"when --mirror-log is reached: rebase (the mirror goes on from a snapshot), block (changes wait) or refuse (they fail)")
+		"when --mirror-log is reached: rebase (the mirror goes on from a snapshot), "+
+			"block (changes wait) or refuse (they fail)")
 	flags.IntVar(&f.conns, "postgres-conns", writeback.DefaultConns,
 		"most connections to the database, of all spaces together")
 	flags.IntVar(&f.lanes, "mirror-lanes", 0,

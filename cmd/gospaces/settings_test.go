@@ -43,8 +43,10 @@ func TestSettle_FlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
 func TestSettle_NamesTheSourceOfABadValue(t *testing.T) {
 	t.Parallel()
 	flags, _, _ := settings()
-	require.ErrorContains(t, settle(flags, getenv(map[string]string{"GOSPACES_MAX_ENTRY": "ten"}), nil), `$GOSPACES_MAX_ENTRY: "ten" is not a whole number`)
-	require.ErrorContains(t, settle(flags, getenv(nil), map[string]string{"max-entry": "ten"}), `the file's max-entry: "ten" is not a whole number`)
+	require.ErrorContains(t, settle(flags, getenv(map[string]string{"GOSPACES_MAX_ENTRY": "ten"}), nil),
+		`$GOSPACES_MAX_ENTRY: "ten" is not a whole number`)
+	require.ErrorContains(t, settle(flags, getenv(nil), map[string]string{"max-entry": "ten"}),
+		`the file's max-entry: "ten" is not a whole number`)
 }
 
 func TestReadSettings(t *testing.T) {

@@ -33,9 +33,10 @@ func (a *app) spacesCommand() *cobra.Command {
 
 func (a *app) createCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "create NAME...",
-		Short:   "Create spaces; those that are there already stay as they are",
-		Long:    "Create spaces; those that are there already stay as they are. A space is also created when a program first writes to it.",
+		Use:   "create NAME...",
+		Short: "Create spaces; those that are there already stay as they are",
+		Long: "Create spaces; those that are there already stay as they are. " +
+			"A space is also created when a program first writes to it.",
 		Example: "  gospaces spaces create orders invoices",
 		Args:    operands(1, -1),
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -88,7 +89,9 @@ space again, unless it is told --yes.`,
 	return cmd
 }
 
-func (a *app) dropSpace(ctx context.Context, c *client.Client, name string, tables, yes bool, answers *bufio.Reader) error {
+func (a *app) dropSpace(ctx context.Context, c *client.Client, name string, tables, yes bool,
+	answers *bufio.Reader,
+) error {
 	if _, err := a.hintSpace(ctx, c, name); err != nil {
 		return err
 	}
@@ -104,7 +107,8 @@ func (a *app) dropSpace(ctx context.Context, c *client.Client, name string, tabl
 		return err
 	}
 	if !tables {
-		fmt.Fprintf(a.stderr, "gospaces: if the space was mirrored to a database, its tables are still there; to drop them: gospaces spaces drop %s --tables\n", name)
+		fmt.Fprintf(a.stderr, "gospaces: if the space was mirrored to a database, its tables are still there; "+
+			"to drop them: gospaces spaces drop %s --tables\n", name)
 	}
 	return nil
 }

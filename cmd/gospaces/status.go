@@ -103,12 +103,13 @@ func (a *app) printStatus(l *listing, text []byte) error {
 		fmt.Fprintf(a.stdout, "memory      %s of %s in use: %s\n", size(s.Memory.Used), size(s.Memory.Limit), s.Memory.State)
 	}
 	fmt.Fprintf(a.stdout, "clients     %d, %d connections\n\n", s.Sessions, s.Connections)
-	err := printRows(a, l, "SPACE READY HELD DELAYED KINDS WAITING REGISTRATIONS TXNS LOG MIRROR", s.Spaces, func(s spaceLine) []any {
-		return []any{
-			s.Name, s.Entries.Ready, s.Entries.Held, s.Entries.Delayed, s.Kinds, s.Waiting, s.Registrations, s.Txns,
-			size(s.Log.Bytes), s.Mirror.state(),
-		}
-	})
+	err := printRows(a, l, "SPACE READY HELD DELAYED KINDS WAITING REGISTRATIONS TXNS LOG MIRROR", s.Spaces,
+		func(s spaceLine) []any {
+			return []any{
+				s.Name, s.Entries.Ready, s.Entries.Held, s.Entries.Delayed, s.Kinds, s.Waiting, s.Registrations, s.Txns,
+				size(s.Log.Bytes), s.Mirror.state(),
+			}
+		})
 	for _, s := range s.Spaces {
 		for _, trouble := range s.troubles() {
 			fmt.Fprintf(a.stdout, "\n%s: %s\n", s.Name, trouble)
@@ -151,7 +152,8 @@ func (s *spaceLine) troubles() (all []string) {
 		all = append(all, "mirror: "+oneLine(m.LastError))
 	}
 	if b := m.Blocked; b != nil {
-		all = append(all, fmt.Sprintf("mirror: blocked by pid %d of the database (user %s): %s", b.PID, b.User, oneLine(b.Query)))
+		all = append(all,
+			fmt.Sprintf("mirror: blocked by pid %d of the database (user %s): %s", b.PID, b.User, oneLine(b.Query)))
 	}
 	if m.DeadLetters > 0 {
 		all = append(all, fmt.Sprintf("mirror: %d dead letters: gospaces deadletters list", m.DeadLetters))

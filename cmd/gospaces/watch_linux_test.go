@@ -48,7 +48,8 @@ func TestWatch_OverARestart(t *testing.T) {
 	for _, on := range slices.Sorted(maps.Keys(errs)) {
 		out, in := io.Pipe()
 		go func() {
-			done <- run(t.Context(), []string{"watch", "job", "--on", on, "--addr", addr, "--max", "3"}, getenv(nil), strings.NewReader(""), in, errs[on])
+			done <- run(t.Context(), []string{"watch", "job", "--on", on, "--addr", addr, "--max", "3"}, getenv(nil),
+				strings.NewReader(""), in, errs[on])
 		}()
 		lines := bufio.NewReader(out)
 		next[on] = func() (e event) {

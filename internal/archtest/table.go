@@ -9,22 +9,31 @@ package archtest
 // Tests may import more: anything but programs. A pattern that ends in "/" stands for every package below it.
 var table = map[string][]string{
 	// The vocabulary and the core: what an entry is, what a space promises, how it keeps it.
-	"template":           {},
-	"internal/backoff":   {},
-	"txn":                {"internal/backoff"},
-	"internal/record":    {},
-	"internal/call":      {"template", "txn"},
-	"internal/store":     {"template"},
-	"internal/engine":    {"template", "txn", "internal/call", "internal/record", "internal/store"},
-	"internal/budget":    {},
-	"internal/partition": {"template", "txn", "internal/backoff", "internal/call", "internal/record", "internal/engine", "internal/budget"},
-	"space":              {"template", "txn", "internal/backoff", "internal/call", "internal/engine", "internal/partition"},
-	"space/work":         {"template", "space"},
+	"template":         {},
+	"internal/backoff": {},
+	"txn":              {"internal/backoff"},
+	"internal/record":  {},
+	"internal/call":    {"template", "txn"},
+	"internal/store":   {"template"},
+	"internal/engine":  {"template", "txn", "internal/call", "internal/record", "internal/store"},
+	"internal/budget":  {},
+	"internal/partition": {
+		"template", "txn", "internal/backoff", "internal/call", "internal/record", "internal/engine",
+		"internal/budget",
+	},
+	"space": {
+		"template", "txn", "internal/backoff", "internal/call", "internal/engine",
+		"internal/partition",
+	},
+	"space/work": {"template", "space"},
 
 	// The way to a space on a server.
-	"internal/wire":   {"template", "txn", "internal/call"},
-	"client":          {"template", "txn", "space", "internal/backoff", "internal/call", "internal/wire"},
-	"internal/server": {"template", "txn", "internal/backoff", "internal/budget", "internal/call", "internal/partition", "internal/wire"},
+	"internal/wire": {"template", "txn", "internal/call"},
+	"client":        {"template", "txn", "space", "internal/backoff", "internal/call", "internal/wire"},
+	"internal/server": {
+		"template", "txn", "internal/backoff", "internal/budget", "internal/call", "internal/partition",
+		"internal/wire",
+	},
 
 	// Behind a space: the log, and the database.
 	"replication":       {"template", "internal/record"},
@@ -35,7 +44,8 @@ var table = map[string][]string{
 
 	// Where everything comes together.
 	"internal/node": {
-		"template", "txn", "space", "internal/budget", "internal/call", "internal/record", "internal/engine", "internal/partition", "internal/wire",
+		"template", "txn", "space", "internal/budget", "internal/call", "internal/record", "internal/engine",
+		"internal/partition", "internal/wire",
 		"internal/server", "replication", "writeback",
 	},
 	"cmd/gospaces": {"template", "txn", "space", "client", "internal/budget", "internal/wire", "internal/node", "replication", "writeback", "internal/backup", "internal/load", "internal/bench"},
@@ -43,8 +53,10 @@ var table = map[string][]string{
 
 	// For tests, figures and readers.
 	"spacetest": {
-		"template", "txn", "space", "space/work", "client", "internal/call", "internal/record", "internal/engine", "internal/partition",
-		"internal/wire", "internal/server", "internal/node", "replication", "writeback", "internal/postgres", "spacetest/history",
+		"template", "txn", "space", "space/work", "client", "internal/call", "internal/record", "internal/engine",
+		"internal/partition",
+		"internal/wire", "internal/server", "internal/node", "replication", "writeback", "internal/postgres",
+		"spacetest/history",
 	},
 	"spacetest/history": {},
 	"spacetest/crash": {

@@ -16,20 +16,25 @@ func TestQuery_CheckRefusesWhatNoSpaceCouldAnswer(t *testing.T) {
 	under := txn.ID{Number: 1}
 	many := make([]template.Value, 1<<14)
 	for name, q := range map[string]call.Query{
-		"no template":                   {Max: 1},
-		"no entry":                      {Templates: one},
-		"take of what is held":          {Templates: one, Max: 1, Held: true, Take: true},
-		"held, under a transaction":     {Templates: one, Max: 1, Held: true, Txn: under},
-		"claim under no transaction":    {Templates: one, Max: 1, Claim: true},
-		"claim that takes":              {Templates: one, Max: 1, Claim: true, Take: true, Txn: under},
-		"read that begins":              {Templates: one, Max: 1, Begin: true},
-		"nested transaction":            {Templates: one, Max: 1, Begin: true, Take: true, Txn: under},
-		"negative lease":                {Templates: one, Max: 1, Begin: true, Take: true, Lease: -1},
-		"order over two templates":      {Templates: append(one, one...), Max: 1, Order: []template.Order{{}}},
-		"order of every kind":           {Templates: []call.Template{{}}, Max: 1, Order: []template.Order{{}}},
-		"conditions of every kind":      {Templates: []call.Template{{Conds: []template.Cond{{}}}}, Max: 1},
-		"too many operands":             {Templates: []call.Template{{Kind: 1, Conds: []template.Cond{{Op: template.In, Values: many}}}}, Max: 1},
-		"too many operands, named kind": {Templates: []call.Template{{Named: &call.Named{Template: template.Template{Conds: []template.Cond{{Values: many}}}}}}, Max: 1},
+		"no template":                {Max: 1},
+		"no entry":                   {Templates: one},
+		"take of what is held":       {Templates: one, Max: 1, Held: true, Take: true},
+		"held, under a transaction":  {Templates: one, Max: 1, Held: true, Txn: under},
+		"claim under no transaction": {Templates: one, Max: 1, Claim: true},
+		"claim that takes":           {Templates: one, Max: 1, Claim: true, Take: true, Txn: under},
+		"read that begins":           {Templates: one, Max: 1, Begin: true},
+		"nested transaction":         {Templates: one, Max: 1, Begin: true, Take: true, Txn: under},
+		"negative lease":             {Templates: one, Max: 1, Begin: true, Take: true, Lease: -1},
+		"order over two templates":   {Templates: append(one, one...), Max: 1, Order: []template.Order{{}}},
+		"order of every kind":        {Templates: []call.Template{{}}, Max: 1, Order: []template.Order{{}}},
+		"conditions of every kind":   {Templates: []call.Template{{Conds: []template.Cond{{}}}}, Max: 1},
+		"too many operands": {Templates: []call.Template{{
+			Kind:  1,
+			Conds: []template.Cond{{Op: template.In, Values: many}},
+		}}, Max: 1},
+		"too many operands, named kind": {Templates: []call.Template{{
+			Named: &call.Named{Template: template.Template{Conds: []template.Cond{{Values: many}}}},
+		}}, Max: 1},
 	} {
 		require.ErrorIs(t, q.Check(), call.ErrInvalidArgument, name)
 	}

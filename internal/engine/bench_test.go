@@ -208,7 +208,10 @@ func BenchmarkWaiting(b *testing.B) {
 // BenchmarkPriority takes the entry with the highest priority.
 func BenchmarkPriority(b *testing.B) {
 	e := filled(b, 100_000)
-	q := &call.Query{Max: 1, Take: true, Templates: []call.Template{{Kind: jobKind}}, Order: []template.Order{{Field: 0, Desc: true}}}
+	q := &call.Query{
+		Max: 1, Take: true, Templates: []call.Template{{Kind: jobKind}},
+		Order: []template.Order{{Field: 0, Desc: true}},
+	}
 	for range 10 { // until an index has started
 		e.Find(0, q)
 		write1(e, appendJob(nil, 1))

@@ -86,7 +86,8 @@ func TestWatch_CallsForOneEntryAreFoundByIt(t *testing.T) {
 	e.Write(1, txn.ID{}, call.Request{}, drafts)
 	var waiters []*Waiter
 	for range 1000 {
-		r := e.Find(1, &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Take: true, Txn: txn.ID{Number: tx}})
+		r := e.Find(1,
+			&call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Take: true, Txn: txn.ID{Number: tx}})
 		require.NoError(t, r.Err)
 		q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, ID: r.Entries[0].ID}
 		require.ErrorIs(t, e.Find(1, q).Err, call.ErrNoMatch)

@@ -16,7 +16,9 @@ func TestDelay_OverWhileTheServerWasDown(t *testing.T) {
 	s.writeDrafts(tx0, call.Draft{Kind: stoneKind, Row: stoneRow(1), Lease: second, Delay: 3 * second})
 	deferred := s.writeDrafts(tx0, call.Draft{Kind: stoneKind, Row: stoneRow(2), Lease: 2 * second})
 	x := s.begin()
-	require.Equal(t, []int{2}, ages(s.e.Find(s.now, &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Take: true, Txn: under(x)}).Entries))
+	require.Equal(t, []int{2},
+		ages(s.e.Find(s.now,
+			&call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Take: true, Txn: under(x)}).Entries))
 	require.NoError(t, s.e.Defer(s.now, under(x), deferred, 4*second).Err)
 	s.commit(x)
 

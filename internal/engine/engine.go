@@ -29,7 +29,8 @@ type Engine struct {
 	scratch
 }
 
-// Limits are the longest leases that an engine grants, in nanoseconds, and the largest transactions; 0 is without limit.
+// Limits are the longest leases that an engine grants, in nanoseconds, and the largest transactions; 0 is without
+// limit.
 type Limits struct {
 	EntryLease        int64
 	RegistrationLease int64
@@ -141,7 +142,10 @@ func (e *Engine) take(k *kind, s slot, by call.Request, more bool) {
 }
 
 // endings are the events that tell why an entry is gone.
-var endings = [...]call.EventType{record.Taken: call.Taken, record.Expired: call.Expired, record.Cancelled: call.Cancelled}
+var endings = [...]call.EventType{
+	record.Taken: call.Taken, record.Expired: call.Expired,
+	record.Cancelled: call.Cancelled,
+}
 
 // view shows the entry in slot s.
 func (k *kind) view(e *Engine, s slot) call.View {

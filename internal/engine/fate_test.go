@@ -22,7 +22,8 @@ func TestTxnFate_TellsWhatHasBecomeOfTransactions(t *testing.T) {
 	s.abort(aborted)
 	s.pass(2 * second)
 	want := map[uint64]call.Fate{
-		wrote: call.Committed, read: call.Committed, aborted: call.Aborted, open: call.Undecided, late: call.Aborted, 0: call.Unknown, s.e.lastID + 1: call.Unknown,
+		wrote: call.Committed, read: call.Committed, aborted: call.Aborted, open: call.Undecided, late: call.Aborted,
+		0: call.Unknown, s.e.lastID + 1: call.Unknown,
 	}
 	for number, fate := range want {
 		require.Equal(t, fate, s.fate(number), "%d", number)
@@ -56,7 +57,10 @@ func TestFates_KeepALimitedPast(t *testing.T) {
 	f.commit(5, 0)
 	f.commit(3*fatePageIDs+5, 0)
 	require.Equal(t, []call.Fate{call.Aborted, call.Committed, call.Aborted, call.Aborted, call.Committed, call.Aborted},
-		[]call.Fate{f.of(4), f.of(5), f.of(fatePageIDs + 5), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5), f.of(9 * fatePageIDs)})
+		[]call.Fate{
+			f.of(4), f.of(5), f.of(fatePageIDs + 5), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5),
+			f.of(9 * fatePageIDs),
+		})
 	require.Nil(t, f.pages[1])
 
 	const later = (fatePages + 2) * fatePageIDs
@@ -85,7 +89,8 @@ func TestCallFate_IsKnownUntilItIsReceived(t *testing.T) {
 	require.Equal(t, call.Committed, r.Fate)
 	require.Equal(t, took.Entries, r.Entries)
 	require.Equal(t, call.Unknown, e.CallFate(1, call.Request{Session: c.session, Number: 3}).Fate, "perhaps it comes yet")
-	require.Equal(t, call.Unknown, e.CallFate(1, call.Request{Session: c.session + 1, Number: 1}).Fate, "a session that there is not")
+	require.Equal(t, call.Unknown, e.CallFate(1, call.Request{Session: c.session + 1, Number: 1}).Fate,
+		"a session that there is not")
 	e.Received(1, c.session, e.LSN())
 	r = e.CallFate(1, call.Request{Session: c.session, Number: 1})
 	require.Equal(t, call.Unknown, r.Fate)

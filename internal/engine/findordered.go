@@ -35,7 +35,9 @@ func (e *Engine) findOrdered(q *call.Query) []hit {
 }
 
 // orderedFrom adds the first max matches of one pool: of each source, if there are several, whose number it returns.
-func (e *Engine) orderedFrom(k *kind, p *store.Pool, conds []template.Cond, keys []template.Order, max int) (sources int) {
+func (e *Engine) orderedFrom(k *kind, p *store.Pool, conds []template.Cond, keys []template.Order,
+	max int,
+) (sources int) {
 	var sh store.Shape // of the index that would serve each of what conds are expanded to
 	served := false
 	expand(conds, func(one []template.Cond) {
@@ -113,7 +115,9 @@ func (e *Engine) walkOrdered(k *kind, p *store.Pool, ix *store.Index, conds []te
 }
 
 // sortMatches keeps the first max of all matches of one pool.
-func (e *Engine) sortMatches(k *kind, p *store.Pool, conds []template.Cond, sh store.Shape, keys []template.Order, max int) {
+func (e *Engine) sortMatches(k *kind, p *store.Pool, conds []template.Cond, sh store.Shape, keys []template.Order,
+	max int,
+) {
 	s := e.scan(k, p, conds)
 	from := len(e.hits)
 	keep := func() {

@@ -116,7 +116,9 @@ func (b *busy) rarities() {
 	q.Txn = branch
 	require.NoError(t, e.Find(b.now, q).Err)
 	require.NoError(t, e.Update(b.now, branch, call.Request{}, call.Change{ID: ids[5], Row: appendJob(nil, 8)}).Err)
-	require.NoError(t, e.Write(b.now, branch, call.Request{}, []call.Draft{{Kind: jobKind, Row: appendJob(nil, 7), Lease: call.Forever}}).Err)
+	require.NoError(t,
+		e.Write(b.now, branch, call.Request{},
+			[]call.Draft{{Kind: jobKind, Row: appendJob(nil, 7), Lease: call.Forever}}).Err)
 	require.NoError(t, e.Prepare(b.now, branch).Err)
 
 	for _, lease := range []int64{1, call.Forever} {
@@ -131,7 +133,8 @@ func (b *busy) rarities() {
 		e.Expire(b.now)
 	}
 
-	later := &call.Query{Templates: []call.Template{named("later", template.Field{Name: "size", Class: template.Int}, template.AppendInt(nil, 3))}, Max: 1}
+	later := &call.Query{Templates: []call.Template{named("later", template.Field{Name: "size", Class: template.Int},
+		template.AppendInt(nil, 3))}, Max: 1}
 	require.NoError(t, e.Check(later))
 	require.NoError(t, e.Notify(b.now, later, call.Events(call.Written), call.Forever).Err)
 	require.NoError(t, e.Register(b.now, &template.Schema{Kind: "gone", Fields: []template.Field{{Name: "a", Class: template.Int}}}).Err)
@@ -156,7 +159,8 @@ func inWords(e *Engine) string {
 			if l := k.locks[s]; l != nil && en.State == changed {
 				row, version = k.oldRow(e, l), version-1
 			}
-			fmt.Fprintf(&b, "entry %d row %x expires %d version %d attempts %d", en.ID, short(row), en.Expires, version, en.Attempts)
+			fmt.Fprintf(&b, "entry %d row %x expires %d version %d attempts %d", en.ID, short(row), en.Expires, version,
+				en.Attempts)
 			if en.State == delayed {
 				fmt.Fprintf(&b, " visible %d", k.later[s])
 			}

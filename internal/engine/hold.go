@@ -292,7 +292,8 @@ func (e *Engine) applyRelease(r *record.Record) error {
 	return nil
 }
 
-// forgo takes an entry that is released off the list of those that t has taken: t may take it again. Those that were taken last are released first.
+// forgo takes an entry that is released off the list of those that t has taken: t may take it again. Those that were
+// taken last are released first.
 func (t *transaction) forgo(h held) {
 	for i, o := range slices.Backward(t.taken) {
 		if o == h {

@@ -26,10 +26,12 @@ func (e *Engine) holding(l *lock) *call.Holding {
 	return h
 }
 
-// heldCall is a read, a count, or a page of contents, of entries that are held: those that transactions have taken. It locks nothing, and does not wait.
+// heldCall is a read, a count, or a page of contents, of entries that are held: those that transactions have taken. It
+// locks nothing, and does not wait.
 //
-// It goes on in steps, over the locks of its kinds, from the last to the first. When a lock goes, the last of all takes its place: so none that stays is
-// missed, but one may be met twice. What is taken after the first step may be missing; what is returned was held at the instant of the last.
+// It goes on in steps, over the locks of its kinds, from the last to the first. When a lock goes, the last of all takes
+// its place: so none that stays is missed, but one may be met twice. What is taken after the first step may be missing;
+// what is returned was held at the instant of the last.
 type heldCall struct {
 	e        *Engine
 	q        *call.Query
@@ -50,7 +52,8 @@ func (e *Engine) StartHeldFind(now int64, budget int, q *call.Query) (call.Resul
 	return e.startHeld(now, budget, &heldCall{e: e, q: q})
 }
 
-// StartHeldCount is StartCount for a query of entries that are held. Each counts that was held at some instant of the call.
+// StartHeldCount is StartCount for a query of entries that are held. Each counts that was held at some instant of the
+// call.
 func (e *Engine) StartHeldCount(now int64, budget int, q *call.Query) (call.Result, Unfinished) {
 	return e.startHeld(now, budget, &heldCall{e: e, q: q, counting: true})
 }

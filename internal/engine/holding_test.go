@@ -134,7 +134,8 @@ func TestHeld_IsForReadsUnderNoTransaction(t *testing.T) {
 	s := newScene(t)
 	q := heldUpTo(1)
 	for _, set := range []func(){
-		func() { q.Take = true }, func() { q.Claim = true }, func() { q.Begin, q.Take = true, true }, func() { q.Txn.Number = 1 },
+		func() { q.Take = true }, func() { q.Claim = true }, func() { q.Begin, q.Take = true, true },
+		func() { q.Txn.Number = 1 },
 	} {
 		q = heldUpTo(1)
 		require.NoError(t, s.e.Check(q))

@@ -32,7 +32,8 @@ func TestIdentities_CarryThePartition(t *testing.T) {
 	require.NoError(t, replica.Apply(e.Log))
 	require.Equal(t, e.Hash(), replica.Hash())
 	require.Equal(t, call.Committed, replica.TxnFate(1, number).Fate)
-	require.EqualValues(t, 3, txn.PartitionOf(replica.Write(1, txn.ID{}, call.Request{}, []call.Draft{aStone(3)}).Grants[0].ID))
+	require.EqualValues(t, 3,
+		txn.PartitionOf(replica.Write(1, txn.ID{}, call.Request{}, []call.Draft{aStone(3)}).Grants[0].ID))
 }
 
 // A log that has lost something reserves identities without a partition.

@@ -103,7 +103,8 @@ func (c *crowd) among(dst []*node, class int, row template.Row, at []int) []*nod
 func (c *crowd) taker(k *kind, s slot, row template.Row, at []int, best *Waiter) *Waiter {
 	for i := range c.fields {
 		if root := c.fields[i].roots[taking]; root != nil {
-			best = root.taker(c.fields[i].value(row, at), best, func(n *node) bool { return n.waits(k, s) && n.matches(row, at) })
+			best = root.taker(c.fields[i].value(row, at), best,
+				func(n *node) bool { return n.waits(k, s) && n.matches(row, at) })
 		}
 	}
 	return best

@@ -25,7 +25,13 @@ func (it *interval) depth() int {
 func parkRanges(e *Engine, n int, take bool) []*Waiter {
 	var waiters []*Waiter
 	for i := range n {
-		q := &call.Query{Max: 1, Take: take, Templates: []call.Template{{Kind: 1, Conds: []template.Cond{{Field: 3, Op: template.Ge, Value: template.AppendInt(nil, int64(i))}}}}}
+		q := &call.Query{
+			Max: 1, Take: take,
+			Templates: []call.Template{{
+				Kind:  1,
+				Conds: []template.Cond{{Field: 3, Op: template.Ge, Value: template.AppendInt(nil, int64(i))}},
+			}},
+		}
 		waiters = append(waiters, e.Park(q, nil))
 	}
 	return waiters

@@ -86,7 +86,10 @@ func TestLocks_WhoMayHaveWhat(t *testing.T) {
 // TestLocks_WhatTheEndOfATransactionDoes is the table of what becomes of an entry at commit and abort.
 func TestLocks_WhatTheEndOfATransactionDoes(t *testing.T) {
 	t.Parallel()
-	all := []call.EventType{call.Written, call.Taken, call.Expired, call.Cancelled, call.Renewed, call.Updated, call.Available, call.Visible}
+	all := []call.EventType{
+		call.Written, call.Taken, call.Expired, call.Cancelled, call.Renewed, call.Updated,
+		call.Available, call.Visible,
+	}
 	ends := []struct {
 		name string
 		end  func(s *scene, a uint64)

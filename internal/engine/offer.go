@@ -102,7 +102,9 @@ func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to
 }
 
 // visitCrowd shows the entry to the nodes of a bucket that has a crowd.
-func (e *Engine) visitCrowd(b *bucket, k *kind, s slot, row template.Row, at []int, to audience, taker *Waiter) *Waiter {
+func (e *Engine) visitCrowd(b *bucket, k *kind, s slot, row template.Row, at []int, to audience,
+	taker *Waiter,
+) *Waiter {
 	if to.events != 0 {
 		for _, n := range b.matching(listening, row, at) {
 			if !to.excludes(n.listener) {

@@ -25,7 +25,8 @@ func TestOrdered_AgreesWithLookingAtAll(t *testing.T) {
 			e := newTestEngine(t)
 			ids := []uint64{}
 			write := func() {
-				res := e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: animalKind, Row: animalRow(r), Lease: call.Forever}})
+				res := e.Write(1, txn.ID{}, call.Request{},
+					[]call.Draft{{Kind: animalKind, Row: animalRow(r), Lease: call.Forever}})
 				require.NoError(t, res.Err)
 				ids = append(ids, res.Grants[0].ID)
 			}

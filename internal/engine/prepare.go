@@ -24,8 +24,8 @@ type Decision struct {
 	Participants []txn.Address
 }
 
-// Enlist notes, at the home of a transaction, that a partition is about to have a branch of it. One that was enlisted before has
-// lost its branch: then the transaction is aborted. It fails with ErrTxnEnded.
+// Enlist notes, at the home of a transaction, that a partition is about to have a branch of it. One that was enlisted
+// before has lost its branch: then the transaction is aborted. It fails with ErrTxnEnded.
 func (e *Engine) Enlist(now int64, number uint64, at txn.Address) call.Result {
 	e.begin(now)
 	t, err := e.active(txn.ID{Number: number})
@@ -129,8 +129,11 @@ func appendStaged(dst []byte, t *transaction, h held) []byte {
 	return record.AppendStage(dst, t.id, h.id, h.k.id, en.Expires, l.visible, h.k.Row(h.s))
 }
 
-// Decide is Commit of a transaction whose branches, in the given partitions, have prepared: with it the decision is recorded, for them to ask.
-func (e *Engine) Decide(now int64, id txn.ID, by call.Request, drafts []call.Draft, participants []txn.Address) call.Result {
+// Decide is Commit of a transaction whose branches, in the given partitions, have prepared: with it the decision is
+// recorded, for them to ask.
+func (e *Engine) Decide(now int64, id txn.ID, by call.Request, drafts []call.Draft,
+	participants []txn.Address,
+) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
 	if err != nil {
@@ -243,7 +246,10 @@ func (e *Engine) applyPrepare(r *record.Record) error {
 		return errPresent
 	}
 	e.lastID = max(e.lastID, r.ID)
-	t := &transaction{id: r.ID, name: txn.ID{Space: string(r.Body[n:]), Number: number}, expires: call.Forever, prepared: true}
+	t := &transaction{
+		id: r.ID, name: txn.ID{Space: string(r.Body[n:]), Number: number}, expires: call.Forever,
+		prepared: true,
+	}
 	e.txns[t.id] = t
 	e.branches[t.name] = t.id
 	return nil

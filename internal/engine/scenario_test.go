@@ -198,7 +198,8 @@ func (s *scenario) findHeld(q *call.Query) {
 		if v.Held.Left != call.Forever {
 			left = time.Duration(v.Held.Left).String()
 		}
-		s.printf("%s, held by %s for %v, %s left", s.view(v), nameOf(s.txns, v.Held.Txn.Number), time.Duration(v.Held.For), left)
+		s.printf("%s, held by %s for %v, %s left", s.view(v), nameOf(s.txns, v.Held.Txn.Number), time.Duration(v.Held.For),
+			left)
 	}
 	if r.Err != nil {
 		s.printf("%s", errorText(r.Err))

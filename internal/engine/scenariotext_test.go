@@ -21,7 +21,10 @@ import (
 // How scenarios are read and printed.
 
 // notFields are the arguments that are not fields of entries.
-var notFields = []string{"txn", "for", "delay", "wait", "take", "if-exists", "order", "max", "where", "version", "on", "entry", "each", "held"}
+var notFields = []string{
+	"txn", "for", "delay", "wait", "take", "if-exists", "order", "max", "where", "version", "on",
+	"entry", "each", "held",
+}
 
 func (s *scenario) arg(key string) *datadriven.CmdArg {
 	i := slices.IndexFunc(s.d.CmdArgs, func(a datadriven.CmdArg) bool { return a.Key == key })
@@ -148,7 +151,8 @@ func value(text string) any {
 func (s *scenario) query() *call.Query {
 	q := &call.Query{
 		Max: s.number("max", 1), Txn: s.under(), Lease: s.duration("for", call.Forever),
-		Take: s.arg("take") != nil, IfExists: s.arg("if-exists") != nil, Begin: s.arg("each") != nil, Held: s.arg("held") != nil,
+		Take: s.arg("take") != nil, IfExists: s.arg("if-exists") != nil, Begin: s.arg("each") != nil,
+		Held: s.arg("held") != nil,
 	}
 	if label, given := s.text("entry"); given {
 		q.ID = s.labelled(label)
@@ -257,7 +261,8 @@ func (s *scenario) lease(of string, g call.Grant) string {
 }
 
 var eventNames = map[call.EventType]string{
-	call.Written: "written", call.Gap: "gap", call.Taken: "taken", call.Expired: "expired", call.Cancelled: "cancelled", call.Renewed: "renewed",
+	call.Written: "written", call.Gap: "gap", call.Taken: "taken", call.Expired: "expired", call.Cancelled: "cancelled",
+	call.Renewed: "renewed",
 	call.Updated: "updated", call.Visible: "visible", call.Available: "available",
 }
 

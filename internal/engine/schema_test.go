@@ -38,7 +38,8 @@ func writeSizes(t *testing.T, e *Engine, kind call.KindID, sizes ...int64) {
 	for _, n := range sizes {
 		row, err := template.RowFromMap(e.Schema(kind), map[string]any{"size": n})
 		require.NoError(t, err)
-		require.NoError(t, e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: kind, Row: row, Lease: call.Forever}}).Err)
+		require.NoError(t,
+			e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: kind, Row: row, Lease: call.Forever}}).Err)
 	}
 }
 
@@ -95,9 +96,11 @@ func TestRegister_EmptyKindChangesClasses(t *testing.T) {
 	t.Parallel()
 	e := New(Config{}, 0)
 	kind := register(t, e, parcel(template.String))
-	byNumber := wait(t, e, call.Template{Kind: kind, Conds: []template.Cond{{Op: template.Eq, Value: template.AppendString(nil, "L")}}})
+	byNumber := wait(t, e,
+		call.Template{Kind: kind, Conds: []template.Cond{{Op: template.Eq, Value: template.AppendString(nil, "L")}}})
 	own := e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID
-	require.NoError(t, e.Write(1, txn.ID{Number: own}, call.Request{}, []call.Draft{{Kind: kind, Lease: call.Forever}}).Err)
+	require.NoError(t,
+		e.Write(1, txn.ID{Number: own}, call.Request{}, []call.Draft{{Kind: kind, Lease: call.Forever}}).Err)
 	require.ErrorIs(t, e.Register(1, parcel(template.Int)).Err, template.ErrSchemaConflict, "a transaction has written one")
 	require.NoError(t, e.Abort(1, txn.ID{Number: own}).Err)
 
@@ -130,11 +133,13 @@ func TestDrop_FreesTheNameAndKeepsTheNumber(t *testing.T) {
 	require.ErrorIs(t, e.Drop(1, "parcel").Err, call.ErrNoMatch)
 	kind := register(t, e, parcel(template.String))
 	waiter := wait(t, e, call.Template{Kind: kind})
-	reg := e.Notify(1, &call.Query{Templates: []call.Template{{Kind: kind}}, Max: 1}, call.Events(call.Written), call.Forever).Grants[0].ID
+	reg := e.Notify(1, &call.Query{Templates: []call.Template{{Kind: kind}}, Max: 1}, call.Events(call.Written),
+		call.Forever).Grants[0].ID
 	require.NoError(t, e.Drop(1, "parcel").Err)
 	require.Zero(t, e.KindID("parcel"))
 	require.Equal(t, []int{-1}, e.Kinds(1).Counts)
-	require.ErrorIs(t, e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: kind, Lease: call.Forever}}).Err, call.ErrUnknownKind)
+	require.ErrorIs(t, e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: kind, Lease: call.Forever}}).Err,
+		call.ErrUnknownKind)
 	require.ErrorIs(t, e.Check(&call.Query{Templates: []call.Template{{Kind: kind}}, Max: 1}), call.ErrUnknownKind)
 
 	again := register(t, e, &template.Schema{Kind: "parcel", Fields: []template.Field{{Name: "other", Class: template.Int}}})

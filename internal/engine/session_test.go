@@ -112,7 +112,8 @@ func TestRecall_TellsEveryOutcomeAgain(t *testing.T) {
 	by := c.by()
 	c.keep(by.Number, e.Renew(1, by, 1<<50, ids))
 	by = c.by()
-	c.keep(by.Number, e.Notify(1, &call.Query{Templates: []call.Template{{}}, Max: 1, By: by}, call.Events(call.Written), 1<<50))
+	c.keep(by.Number,
+		e.Notify(1, &call.Query{Templates: []call.Template{{}}, Max: 1, By: by}, call.Events(call.Written), 1<<50))
 	by = c.by()
 	c.keep(by.Number, e.Cancel(1, by, ids))
 
@@ -358,7 +359,11 @@ func TestSessions_RandomPrograms(t *testing.T) {
 
 // Outcome decoding ends for whatever bytes, and for those that were encoded returns what was.
 func FuzzOutcome(f *testing.F) {
-	f.Add(appendOutcome(nil, &call.Result{Grants: []call.Grant{{ID: 1, Granted: call.Forever}, {ID: 2, Granted: 5}}, Errs: []error{nil, call.ErrLeaseEnded}, Seq: 7, Version: 9}))
+	f.Add(appendOutcome(nil,
+		&call.Result{
+			Grants: []call.Grant{{ID: 1, Granted: call.Forever}, {ID: 2, Granted: 5}},
+			Errs:   []error{nil, call.ErrLeaseEnded}, Seq: 7, Version: 9,
+		}))
 	f.Add([]byte{fieldGrants, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := New(Config{}, 0)

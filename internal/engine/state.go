@@ -6,8 +6,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// state is what the log carries: records and images make it anew, and engines that have applied the same records have the
-// same (Hash). Of transactions that holds only for what outlasts a restart.
+// state is what the log carries: records and images make it anew, and engines that have applied the same records have
+// the same (Hash). Of transactions that holds only for what outlasts a restart.
 type state struct {
 	lsn   uint64       // of the last change
 	store *store.Store // of the entries
@@ -30,7 +30,7 @@ type state struct {
 	reserved    uint64 // identities up to this one may be in use though the log does not name them
 	reservedAt  uint64 // LSN of the record that says so
 	lastOrder   uint64
-	clock, wall int64 // the time of the space, and of its primary's wall clock, that the last Clock record told; of no effect here
+	clock, wall int64 // the time of the space, and of its primary's wall clock, in the last Clock record; of no effect here
 }
 
 // agenda is what follows from the state with time: it says when something ends, and is made anew with the state.
@@ -54,7 +54,8 @@ type queue struct {
 	images   uint16    // counts them
 }
 
-// step is what belongs to the call that is under way. But for its counters, no call reads what another one has left in it.
+// step is what belongs to the call that is under way. But for its counters, no call reads what another one has left in
+// it.
 type step struct {
 	calls uint64 // counts them
 	dirty bool   // it has changed something

@@ -236,7 +236,8 @@ func (e *Engine) undone() call.Result {
 	return call.Result{}
 }
 
-// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep, which it sorts. It fails with ErrTxnEnded.
+// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep, which it
+// sorts. It fails with ErrTxnEnded.
 func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) call.Result {
 	e.begin(now)
 	t, err := e.active(id)
@@ -248,8 +249,10 @@ func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) call.Result {
 	return e.undone()
 }
 
-// Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after delay, with what is
-// left of its lease from then on, and with one attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a delay that is negative or longer than MaxDelay, and ErrNoMatch if the transaction has not taken the entry.
+// Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after
+// delay, with what is left of its lease from then on, and with one attempt more. It fails with ErrTxnEnded,
+// ErrInvalidArgument for a delay that is negative or longer than MaxDelay, and ErrNoMatch if the transaction has not
+// taken the entry.
 func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) call.Result {
 	e.begin(now)
 	t, err := e.active(id)

@@ -55,7 +55,11 @@ func TestCommit_BadDraftsLeaveTheTransactionAsItWas(t *testing.T) {
 	a := s.begin()
 	s.find(take(a, 1))
 	s.write(a, 2)
-	for _, bad := range []call.Draft{{Kind: 99, Lease: call.Forever}, {Kind: stoneKind, Lease: -1}, {Kind: stoneKind, Lease: 1, Delay: -1}} {
+	for _, bad := range []call.Draft{
+		{Kind: 99, Lease: call.Forever},
+		{Kind: stoneKind, Lease: -1},
+		{Kind: stoneKind, Lease: 1, Delay: -1},
+	} {
 		require.Error(t, s.e.Commit(s.now, under(a), call.Request{}, []call.Draft{draft(3), bad}).Err, "%+v", bad)
 		require.Equal(t, []int{2}, s.found(upTo(9, read(a))))
 		require.Equal(t, hidden, s.state(1))
@@ -682,7 +686,8 @@ func TestTxn_Limits(t *testing.T) {
 
 	id := s.write(a, 2)
 	require.NoError(t, s.e.Update(s.now, under(a), call.Request{}, call.Change{ID: id, Row: stoneRow(3)}).Err)
-	require.ErrorIs(t, s.e.Update(s.now, under(a), call.Request{}, call.Change{ID: id, Row: stoneRow(4)}).Err, call.ErrTooLarge)
+	require.ErrorIs(t, s.e.Update(s.now, under(a), call.Request{}, call.Change{ID: id, Row: stoneRow(4)}).Err,
+		call.ErrTooLarge)
 	require.ErrorIs(t, s.e.Write(s.now, under(a), call.Request{}, []call.Draft{draft(5)}).Err, call.ErrTooLarge)
 	require.ErrorIs(t, s.e.Commit(s.now, under(a), call.Request{}, []call.Draft{draft(5)}).Err, call.ErrTooLarge)
 	require.Equal(t, []int{1, 3}, s.found(upTo(9, read(a))))

@@ -68,7 +68,8 @@ func (e *Engine) Update(now int64, under txn.ID, by call.Request, c call.Change)
 func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *call.Change) error {
 	en := k.At(s)
 	switch {
-	case !k.alive(e, s) || en.State == delayed || en.State == written && !k.availableTo(t, s, true) || en.State == taken && k.locks[s].owner == t:
+	case !k.alive(e, s) || en.State == delayed ||
+		en.State == written && !k.availableTo(t, s, true) || en.State == taken && k.locks[s].owner == t:
 		return call.ErrNoMatch
 	case c.Kind != 0 && c.Kind != k.id:
 		return fmt.Errorf("%w: entry %d is of kind %q", call.ErrInvalidArgument, c.ID, k.schema.Kind)

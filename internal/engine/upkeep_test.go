@@ -19,7 +19,8 @@ func sought(t *testing.T, n int) *Engine {
 	e := New(Config{}, 0)
 	require.NoError(t, e.Register(0, job).Err)
 	for i := range n {
-		require.NoError(t, e.Write(0, txn.ID{}, call.Request{}, []call.Draft{{Kind: jobKind, Row: appendJob(nil, i), Lease: call.Forever}}).Err)
+		require.NoError(t,
+			e.Write(0, txn.ID{}, call.Request{}, []call.Draft{{Kind: jobKind, Row: appendJob(nil, i), Lease: call.Forever}}).Err)
 	}
 	for range 4 {
 		require.NoError(t, e.Find(0, byKey(n-1, false)).Err)
@@ -91,7 +92,12 @@ func TestUpkeep_IndexOutlivesARestart(t *testing.T) {
 func TestShape_IsReadAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	for _, sh := range []store.Shape{
-		{Bound: 2}, {Eq: 5, Bound: 2}, {Keys: []template.Order{{Field: 0, Desc: true}}, Bound: 3}, {Eq: 1}, {Eq: 5, Keys: []template.Order{{Field: 1}}}, {Keys: []template.Order{{Field: 2, Desc: true}, {Field: 0}}},
+		{Bound: 2},
+		{Eq: 5, Bound: 2},
+		{Keys: []template.Order{{Field: 0, Desc: true}}, Bound: 3},
+		{Eq: 1},
+		{Eq: 5, Keys: []template.Order{{Field: 1}}},
+		{Keys: []template.Order{{Field: 2, Desc: true}, {Field: 0}}},
 	} {
 		got, ok := decodeShape(appendShape(nil, sh), 3)
 		require.True(t, ok)

@@ -12,7 +12,11 @@ import (
 func TestWatching_NamesKindsThatDoNotExist(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t)
-	q := &call.Query{Templates: []call.Template{{Named: &call.Named{Template: template.Template{Kind: "cloud"}}}, {Kind: stoneKind}, {}}, Max: 1}
+	q := &call.Query{Templates: []call.Template{
+		{Named: &call.Named{Template: template.Template{Kind: "cloud"}}},
+		{Kind: stoneKind},
+		{},
+	}, Max: 1}
 	r := e.Notify(1, q, call.Events(call.Written), call.Forever)
 	require.NoError(t, r.Err)
 	w, ok := e.Watching(r.Grants[0].ID)

@@ -191,7 +191,8 @@ func (n *Node) ReadBackup(id uint64, space string, offset int64, p []byte) (read
 	return read, info.Size(), err
 }
 
-var errBackupOver = fmt.Errorf("%w: this backup is over: its client was away for too long, or the server was restarted; make another", call.ErrUnavailable)
+var errBackupOver = fmt.Errorf("%w: this backup is over: its client was away for too long, "+
+	"or the server was restarted; make another", call.ErrUnavailable)
 
 // EndBackup implements server.Backups.
 func (n *Node) EndBackup(id uint64) {

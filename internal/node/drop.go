@@ -22,7 +22,8 @@ func (n *Node) Drop(ctx context.Context, name string, tables bool) (*partition.P
 func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *partition.Partition, err error) {
 	switch {
 	case name == defaultSpace:
-		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none", call.ErrInvalidArgument, name)
+		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none",
+			call.ErrInvalidArgument, name)
 	case tables && ss.pool == nil:
 		return nil, fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
 	}
@@ -55,14 +56,16 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 	case errors.Is(err, writeback.ErrNoMirror):
 		return was, nil
 	}
-	return was, fmt.Errorf("%w: space %q is dropped, and its tables are not; do it again: %w", call.ErrUnavailable, name, err)
+	return was, fmt.Errorf("%w: space %q is dropped, and its tables are not; do it again: %w", call.ErrUnavailable, name,
+		err)
 }
 
 func noSpace(name string) error {
 	return fmt.Errorf("%w: there is no space %q", call.ErrNoMatch, name)
 }
 
-// removeLocked removes a space and its log. If it returns an error the space is as it was, though in another partition if its own had ended.
+// removeLocked removes a space and its log. If it returns an error the space is as it was, though in another partition
+// if its own had ended.
 func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tables bool) error {
 	if err := s.partition.Discard(); err != nil {
 		return err

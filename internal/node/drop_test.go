@@ -17,7 +17,10 @@ import (
 // whatIsLeft returns the files and folders below dir that have the name of a space in theirs.
 func whatIsLeft(t *testing.T, dir, name string) (left []string) {
 	t.Helper()
-	for _, pattern := range []string{"*/*" + name + "*", "*/*/*" + name + "*", "*/*/*/*" + name + "*", "*/*/*/*/*" + name + "*"} {
+	for _, pattern := range []string{
+		"*/*" + name + "*", "*/*/*" + name + "*", "*/*/*/*" + name + "*",
+		"*/*/*/*/*" + name + "*",
+	} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		require.NoError(t, err)
 		left = append(left, found...)
@@ -61,7 +64,8 @@ func TestDrop_TellsTheClients(t *testing.T) {
 			_, err := space.Take(t.Context(), c, parcel{})
 			waits <- err
 		}()
-		require.Eventually(t, func() bool { return statusOfSpace(t, n, "orders").Waiting == 1 }, time.Minute, time.Millisecond)
+		require.Eventually(t, func() bool { return statusOfSpace(t, n, "orders").Waiting == 1 }, time.Minute,
+			time.Millisecond)
 
 		require.NoError(t, c2.DropSpace(t.Context(), "orders", false))
 		require.Equal(t, []string{"default"}, n.Names())

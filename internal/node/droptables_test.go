@@ -34,7 +34,8 @@ func TestDrop_KeepsOrDropsTheTables(t *testing.T) {
 	}
 	status := func(want string) {
 		t.Helper()
-		require.Eventually(t, func() bool { return strings.Contains(string(n.Status()), want) }, time.Minute, 10*time.Millisecond)
+		require.Eventually(t, func() bool { return strings.Contains(string(n.Status()), want) }, time.Minute,
+			10*time.Millisecond)
 	}
 	write(parcel{1}, parcel{2})
 	require.NoError(t, admin.DropSpace(t.Context(), "orders", false))
@@ -57,7 +58,8 @@ func TestDrop_KeepsOrDropsTheTables(t *testing.T) {
 	require.ErrorIs(t, admin.DropSpace(t.Context(), "orders", true), space.ErrNoMatch)
 	var left int
 	require.NoError(t, db.QueryRow(`SELECT (SELECT count(*) FROM pg_namespace WHERE nspname = 'space_orders')
-		+ (SELECT count(*) FROM gospaces.kinds WHERE space = 'orders') + (SELECT count(*) FROM gospaces.positions WHERE space = 'orders')`).Scan(&left))
+		+ (SELECT count(*) FROM gospaces.kinds WHERE space = 'orders')
+		+ (SELECT count(*) FROM gospaces.positions WHERE space = 'orders')`).Scan(&left))
 	require.Zero(t, left)
 
 	write(parcel{4})

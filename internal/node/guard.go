@@ -173,7 +173,8 @@ func (g *guard) whyLocked() error {
 	const lacks = "the database lacks %d bytes of the log, as many as --mirror-log allows; "
 	switch {
 	case g.disk.high():
-		return fmt.Errorf("%w: the disk of the server's data folder is nearly full; make room, and try again", call.ErrLogFull)
+		return fmt.Errorf("%w: the disk of the server's data folder is nearly full; make room, and try again",
+			call.ErrLogFull)
 	case !g.lag.high():
 		return nil
 	case g.cfg.MirrorFull == Block:

@@ -52,8 +52,10 @@ type Config struct {
 
 	Limits Limits
 
-	Resume time.Duration // how long a session, and after a restart the transactions of a client, wait for the client to come back; 0: 30 s
-	Logger *slog.Logger  // nil: silent
+	// Resume is how long a session, and after a restart the transactions of a client, wait for the client to come
+	// back; 0: 30 s.
+	Resume time.Duration
+	Logger *slog.Logger // nil: silent
 
 	Version string // of the program, for the log
 
@@ -115,9 +117,10 @@ type Node struct {
 	served  chan error // the result of Serve
 }
 
-// Open starts a node: it reads the state of the folder, which takes as long as there is to read, and serves. Clients that connect meanwhile are told how far it is. It returns ctx's error if that
-// ends first, and otherwise what is wrong with cfg, the address, the folder or a log. A space whose log lacks what it should hold is not served, if there is another one:
-// its calls fail with call.ErrUnavailable, the log and the status tell why.
+// Open starts a node: it reads the state of the folder, which takes as long as there is to read, and serves. Clients
+// that connect meanwhile are told how far it is. It returns ctx's error if that ends first, and otherwise what is wrong
+// with cfg, the address, the folder or a log. A space whose log lacks what it should hold is not served, if there is
+// another one: its calls fail with call.ErrUnavailable, the log and the status tell why.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err

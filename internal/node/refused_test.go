@@ -23,7 +23,8 @@ func damage(t *testing.T, dir, name string) {
 // flip flips a bit in the file of the log of a space.
 func flip(t *testing.T, dir, name string, at func(size int) int) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, "standalone", "jetstream", "*", "streams", "log-"+name+"-0", "msgs", "*.blk"))
+	files, err := filepath.Glob(filepath.Join(dir, "standalone", "jetstream", "*", "streams", "log-"+name+"-0", "msgs",
+		"*.blk"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	b, err := os.ReadFile(files[0])
@@ -100,6 +101,7 @@ func TestRefused_IdentitiesRise(t *testing.T) {
 		}
 		require.NoError(t, c.Close())
 		require.NoError(t, n.Close(t.Context()))
-		flip(t, dir, "default", func(size int) int { return min(size-20, 300) }) // early, so that the losses before are forgotten
+		// Early, so that the losses before are forgotten.
+		flip(t, dir, "default", func(size int) int { return min(size-20, 300) })
 	}
 }

@@ -38,7 +38,7 @@ type spaces struct {
 	tableMu sync.RWMutex       // never held for long; taken after mu
 	byName  map[string]*hosted // guarded by tableMu
 
-	refused map[string]error // why spaces are not served: their logs lack what they should hold; never changes once all are open
+	refused map[string]error // why spaces are not served: their logs lack something; never changes once all are open
 }
 
 // hosted is one space: partition 0, the only one for now, with its log and its mirror.
@@ -94,7 +94,8 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	return ss, nil
 }
 
-// addAll brings up the spaces whose logs are whole, and returns an error if there are none: a server with many spaces serves the others.
+// addAll brings up the spaces whose logs are whole, and returns an error if there are none: a server with many spaces
+// serves the others.
 func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error {
 	ss.refused = map[string]error{}
 	var first error
@@ -108,7 +109,8 @@ func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error
 		}
 		if err != nil {
 			ss.cfg.Logger.Error("space refused", "space", name, "error", err)
-			ss.refused[name] = fmt.Errorf("%w: %w; its log has to be repaired, which serve --accept-loss does with what is left", call.ErrUnavailable, err)
+			ss.refused[name] = fmt.Errorf("%w: %w; its log has to be repaired, which serve --accept-loss does with what is left",
+				call.ErrUnavailable, err)
 			first = cmp.Or(first, err)
 		}
 	}
@@ -167,7 +169,8 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	s := &hosted{incarnation: rand.Text()}
 	s.ctx, s.cancel = context.WithCancel(ss.ctx)
 	cfg := partition.Config{
-		Address: txn.Address{Space: name}, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry, MaxCall: ss.cfg.MaxCall,
+		Address: txn.Address{Space: name}, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry,
+		MaxCall: ss.cfg.MaxCall,
 		Limits: engine.Limits{
 			EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn),
 			TxnEntries: ss.cfg.Limits.TxnEntries,

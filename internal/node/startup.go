@@ -46,7 +46,8 @@ func (n *Node) announce() {
 	n.cfg.Logger.Info("serving", "address", n.Addr(), "version", n.cfg.Version, "durability", n.cfg.Durability, "data", data, "mirror", mirror,
 		"spaces", len(n.spaces.names()), "entries", entries, "recovery", time.Since(n.started).Round(time.Millisecond))
 	if refused := len(n.spaces.refused); refused > 0 {
-		n.cfg.Logger.Error("spaces are not served: their logs are damaged, or have lost something", "refused", refused, "of", len(n.Names()))
+		n.cfg.Logger.Error("spaces are not served: their logs are damaged, or have lost something", "refused", refused, "of",
+			len(n.Names()))
 	}
 	if a, ok := n.addr.(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 		n.cfg.Logger.Warn("nothing protects this address: all who reach it may read, change and remove everything; "+

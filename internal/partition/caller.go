@@ -27,8 +27,8 @@ type Caller interface {
 	Durable(lsn LSN)
 
 	// Lost tells that the log has failed: what was handed over and not yet released has an unknown outcome (err wraps
-	// call.ErrOutcomeUnknown) or, if the log has told so, has not happened (call.ErrUnavailable); and the caller's registrations are detached: attach them again. It may be called
-	// more than once for one failure, without the lock.
+	// call.ErrOutcomeUnknown) or, if the log has told so, has not happened (call.ErrUnavailable); and the caller's
+	// registrations are detached: attach them again. It may be called more than once for one failure, without the lock.
 	Lost(err error)
 }
 

@@ -67,7 +67,8 @@ func (p *Partition) Write(c Caller, callID uint64, under txn.ID, by call.Request
 
 func (p *Partition) checkSize(drafts []call.Draft) error {
 	if n := p.cfg.Limits.TxnEntries; len(drafts) > n {
-		return fmt.Errorf("%w: %d entries in one write; at most %d are allowed: write them in parts", call.ErrTooLarge, len(drafts), n)
+		return fmt.Errorf("%w: %d entries in one write; at most %d are allowed: write them in parts", call.ErrTooLarge,
+			len(drafts), n)
 	}
 	sum := 0
 	for i := range drafts {
@@ -78,7 +79,8 @@ func (p *Partition) checkSize(drafts []call.Draft) error {
 		sum += n
 	}
 	if sum > p.cfg.MaxCall {
-		return fmt.Errorf("%w: entries of %d bytes in one write; at most %d are allowed: write them in parts", call.ErrTooLarge, sum, p.cfg.MaxCall)
+		return fmt.Errorf("%w: entries of %d bytes in one write; at most %d are allowed: write them in parts",
+			call.ErrTooLarge, sum, p.cfg.MaxCall)
 	}
 	return nil
 }
@@ -99,7 +101,9 @@ func (p *Partition) Count(c Caller, callID uint64, q *call.Query) {
 }
 
 // queryInSteps runs one call with a query, which it checks, that may go on in steps.
-func (p *Partition) queryInSteps(c Caller, callID uint64, q *call.Query, start func(int64, int, *call.Query) (call.Result, engine.Unfinished)) {
+func (p *Partition) queryInSteps(c Caller, callID uint64, q *call.Query,
+	start func(int64, int, *call.Query) (call.Result, engine.Unfinished),
+) {
 	p.doInSteps(c, callID, func(now int64) (call.Result, engine.Unfinished) {
 		if err := p.e.Check(q); err != nil {
 			return call.Result{Err: err}, nil
@@ -198,7 +202,7 @@ func (p *Partition) do(c Caller, callID uint64, op func(now int64) call.Result) 
 // reply hands an outcome to its caller, to be shown when it is durable.
 func (p *Partition) reply(c Caller, callID uint64, r *call.Result) {
 	lsn := LSN(r.Depends)
-	if r.Err != nil && errors.Is(r.Err, call.ErrTxnEnded) { // a crash must not bring back the locks of a transaction that is said to have ended
+	if r.Err != nil && errors.Is(r.Err, call.ErrTxnEnded) { // a crash must not bring its locks back
 		lsn = LSN(p.e.LSN())
 	}
 	c.Reply(callID, r, lsn, p.settled(c, lsn))

@@ -56,7 +56,8 @@ func (x *timed) do(callID func(c *caller)) *outcome {
 
 func (x *timed) write(key int64, lease, delay time.Duration) {
 	x.do(func(c *caller) {
-		x.p.Write(c, 1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: rowOf(key), Lease: int64(lease), Delay: int64(delay)}})
+		x.p.Write(c, 1, txn.ID{}, call.Request{},
+			[]call.Draft{{Kind: 1, Row: rowOf(key), Lease: int64(lease), Delay: int64(delay)}})
 	})
 }
 

@@ -12,9 +12,12 @@ import (
 // the size of which was checked, under it. It returns when that is durable; if it returns an error that may or may not have happened, as for any call.
 // The branches are committed at one instant, before anybody can see what was committed here; those of partitions that do not
 // serve are passed over.
-func (p *Partition) Decide(ctx context.Context, number uint64, by call.Request, drafts []call.Draft, branches []*Partition) ([]call.Grant, error) {
+func (p *Partition) Decide(ctx context.Context, number uint64, by call.Request, drafts []call.Draft,
+	branches []*Partition,
+) ([]call.Grant, error) {
 	d := decision{
-		p: p, id: txn.ID{Space: p.cfg.Address.Space, Number: number}, by: by, drafts: drafts, branches: slices.Clone(branches),
+		p: p, id: txn.ID{Space: p.cfg.Address.Space, Number: number}, by: by, drafts: drafts,
+		branches: slices.Clone(branches),
 	}
 	slices.SortFunc(d.branches, byAddress)
 	return d.take(ctx)

@@ -9,20 +9,20 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Transactions are ended, and rolled back, through Spans, whether they are in one partition or in several: only here is that told
-// apart. In one partition it is an ordinary call of that, which answers it. What several have to agree upon takes several
-// logs: that is left to the caller as a Span.
+// Transactions are ended, and rolled back, through Spans, whether they are in one partition or in several: only here is
+// that told apart. In one partition it is an ordinary call of that, which answers it. What several have to agree upon
+// takes several logs: that is left to the caller as a Span.
 
-// Span is the rest of a call about a transaction over several partitions. It blocks until that is done, and returns the outcome: Grants of a
-// commit. The end of ctx makes it unknown. nil: nothing is left, the partition answers the call.
+// Span is the rest of a call about a transaction over several partitions. It blocks until that is done, and returns the
+// outcome: Grants of a commit. The end of ctx makes it unknown. nil: nothing is left, the partition answers the call.
 type Span func(ctx context.Context) ([]call.Grant, error)
 
-// Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. id is without a space if the
-// transaction began in that partition. Result: Grants, one per draft.
+// Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. id is
+// without a space if the transaction began in that partition. Result: Grants, one per draft.
 //
-// After call.ErrOutcomeUnknown all of it has happened or nothing. After call.ErrTxnEnded the transaction has ended, now or
-// before; if that was by another Commit which was under way it has waited for that. It returns call.ErrInvalidArgument and
-// call.ErrTooLarge as Commit of a partition does.
+// After call.ErrOutcomeUnknown all of it has happened or nothing. After call.ErrTxnEnded the transaction has ended, now
+// or before; if that was by another Commit which was under way it has waited for that. It returns
+// call.ErrInvalidArgument and call.ErrTooLarge as Commit of a partition does.
 func (s *Spans) Commit(c Caller, callID uint64, id txn.ID, at *Partition, by call.Request, drafts []call.Draft) Span {
 	if id.Space == "" && at.Commit(c, callID, id, by, drafts) {
 		return nil
@@ -34,7 +34,8 @@ func (s *Spans) Commit(c Caller, callID uint64, id txn.ID, at *Partition, by cal
 	return func(ctx context.Context) ([]call.Grant, error) { return s.commit(ctx, id, at, by, drafts) }
 }
 
-// Abort aborts a transaction in all partitions. It fails with call.ErrTxnEnded, and call.ErrInvalidArgument if its home does not exist.
+// Abort aborts a transaction in all partitions. It fails with call.ErrTxnEnded, and call.ErrInvalidArgument if its home
+// does not exist.
 func (s *Spans) Abort(c Caller, callID uint64, id txn.ID, at *Partition) Span {
 	if id.Space == "" && !at.hasBranches(id.Number) {
 		at.Abort(c, callID, id)
@@ -44,8 +45,8 @@ func (s *Spans) Abort(c Caller, callID uint64, id txn.ID, at *Partition) Span {
 	return func(ctx context.Context) ([]call.Grant, error) { return nil, explain(id, s.Coordinator.Abort(ctx, id)) }
 }
 
-// Rollback undoes what was done under a transaction in all partitions, but for the takes, at the given one, of the entries in keep. It fails
-// as Abort does.
+// Rollback undoes what was done under a transaction in all partitions, but for the takes, at the given one, of the
+// entries in keep. It fails as Abort does.
 func (s *Spans) Rollback(c Caller, callID uint64, id txn.ID, at *Partition, keep []uint64) Span {
 	if id.Space == "" && !at.hasBranches(id.Number) {
 		at.Rollback(c, callID, id, keep)

@@ -103,8 +103,10 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 		} {
 			require.NoError(t, d.do(callID).err, name)
 		}
-		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, call.Request{}, nil) }).err, errNoRoom)
-		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, idle, call.Request{}, nil) }).err, call.ErrTxnEnded)
+		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, call.Request{}, nil) }).err,
+			errNoRoom)
+		require.ErrorIs(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, idle, call.Request{}, nil) }).err,
+			call.ErrTxnEnded)
 		had, err := p.Recall(d.caller, 1000, by)
 		require.NoError(t, err)
 		require.True(t, had, "a call that has had its outcome")
@@ -137,7 +139,8 @@ func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, brief) })
 		kept := d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(2)) }).grants[0]
 		d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(3)) })
-		tx := txn.ID{Number: d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), call.Request{}, "") }).grants[0].ID}
+		begun := d.do(func(c partition.Caller, n uint64) { p.BeginTxn(c, n, int64(time.Hour), call.Request{}, "") })
+		tx := txn.ID{Number: begun.grants[0].ID}
 		q := query(3, true)
 		q.Txn = tx
 		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)

@@ -199,7 +199,10 @@ func (f *full) write(under txn.ID, first, n int, lease int64) {
 }
 
 func where(field int, op template.Op, v template.Value) *call.Query {
-	return &call.Query{Max: 1, Templates: []call.Template{{Kind: 1, Conds: []template.Cond{{Field: field, Op: op, Value: v}}}}}
+	return &call.Query{
+		Max:       1,
+		Templates: []call.Template{{Kind: 1, Conds: []template.Cond{{Field: field, Op: op, Value: v}}}},
+	}
 }
 
 func (f *full) find(q *call.Query) *outcome {

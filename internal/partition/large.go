@@ -6,14 +6,15 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// largeWrite is from how many bytes on a write brings the memory for its records along. To get some megabytes from the system takes
-// longer than to write into them, and others would wait for it.
+// largeWrite is from how many bytes on a write brings the memory for its records along. To get some megabytes from the
+// system takes longer than to write into them, and others would wait for it.
 const largeWrite = 1 << 20
 
 // recordHead is what a record of an entry has besides the row, mostly.
 const recordHead = 32
 
-// bring returns memory for the records of a write that is large, and of those that wait for the log already; nil for other writes. It is called without the lock.
+// bring returns memory for the records of a write that is large, and of those that wait for the log already; nil for
+// other writes. It is called without the lock.
 func (p *Partition) bring(drafts []call.Draft) []byte {
 	size := 0
 	for i := range drafts {

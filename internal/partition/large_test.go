@@ -11,7 +11,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// A large write brings the memory for its records along. What waited for the log before is in it, too, and in front of it.
+// A large write brings the memory for its records along. What waited for the log before is in it, too, and in front of
+// it.
 func TestWrite_LargeOnesReachTheLogWhole(t *testing.T) {
 	t.Parallel()
 	log := new(tape)

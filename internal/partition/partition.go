@@ -50,16 +50,19 @@ type Log interface {
 
 // Config configures a Partition. The zero value is a partition without a log.
 type Config struct {
-	Address      txn.Address   // for transactions that span several partitions, and for the identities that it gives out
-	Log          Log           // nil: every outcome is durable at once, nothing survives the process
-	Logger       *slog.Logger  // nil: silent
-	MaxEntry     int           // bytes of one entry's row; 0: 1 MiB
-	MaxCall      int           // bytes of all rows of one write; 0: 8 MiB
-	EventBacklog int           // events kept in memory for a registration until they are acknowledged; 0: 65536. Those before come from the log
-	EventBytes   int           // bytes of rows kept in memory for a registration; 0: 64 MiB
-	Limits       engine.Limits // the longest leases granted, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 call.DefaultTxnEntries; one write has the bound of the latter, too
+	Address      txn.Address  // for transactions that span several partitions, and for the identities that it gives out
+	Log          Log          // nil: every outcome is durable at once, nothing survives the process
+	Logger       *slog.Logger // nil: silent
+	MaxEntry     int          // bytes of one entry's row; 0: 1 MiB
+	MaxCall      int          // bytes of all rows of one write; 0: 8 MiB
+	EventBacklog int          // events of a registration kept in memory until they are acknowledged; 0: 65536
+	EventBytes   int          // bytes of their rows; 0: 64 MiB. Earlier events come from the log
 	Bounds       Bounds
 	Budget       *budget.Budget // of the process, which the partition charges with what it holds; nil: without limit
+
+	// Limits are the longest leases granted, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
+	// call.DefaultTxnEntries. TxnEntries bounds one write, too.
+	Limits engine.Limits
 
 	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
@@ -130,7 +133,8 @@ func New(cfg Config) *Partition {
 		cfg.TxnGrace = 30 * time.Second
 	}
 	p := &Partition{
-		cfg: cfg, armed: call.Forever, attachments: map[uint64]*attachment{}, holders: map[uint64]Holder{}, turns: make(chan struct{}, readings),
+		cfg: cfg, armed: call.Forever, attachments: map[uint64]*attachment{}, holders: map[uint64]Holder{},
+		turns:  make(chan struct{}, readings),
 		failed: make(chan struct{}), imaging: make(chan struct{}, 1), clock: newClock(cfg.Wall),
 	}
 	p.commits.clock = &p.clock
@@ -161,8 +165,9 @@ func (p *Partition) Close() error {
 	return nil
 }
 
-// Discard is Close for a space that is dropped: its calls end with call.ErrDropped. It returns call.ErrInvalidArgument, and changes nothing, while a
-// transaction over several spaces has a part here, since the other spaces would not learn its outcome; and the error of a partition that does not serve.
+// Discard is Close for a space that is dropped: its calls end with call.ErrDropped. It returns call.ErrInvalidArgument,
+// and changes nothing, while a transaction over several spaces has a part here, since the other spaces would not learn
+// its outcome; and the error of a partition that does not serve.
 func (p *Partition) Discard() error {
 	p.mu.Lock()
 	err := p.err
@@ -170,7 +175,8 @@ func (p *Partition) Discard() error {
 		err = nil // the state is there, and the room is needed
 	}
 	if err == nil && p.spans() {
-		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: end them, or wait until they have ended", call.ErrInvalidArgument, p.cfg.Address.Space)
+		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: "+
+			"end them, or wait until they have ended", call.ErrInvalidArgument, p.cfg.Address.Space)
 	}
 	if err != nil {
 		p.mu.Unlock()

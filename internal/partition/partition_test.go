@@ -543,7 +543,8 @@ func TestPartition_LimitsAreChecked(t *testing.T) {
 	p.Register(c, 1, job)
 	p.Write(c, 2, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: make(template.Row, 9), Lease: 1}})
 	require.ErrorIs(t, c.await(2).err, call.ErrTooLarge)
-	p.Write(c, 3, txn.ID{}, call.Request{}, []call.Draft{{Kind: 1, Row: make(template.Row, 6), Lease: 1}, {Kind: 1, Row: make(template.Row, 6), Lease: 1}})
+	p.Write(c, 3, txn.ID{}, call.Request{},
+		[]call.Draft{{Kind: 1, Row: make(template.Row, 6), Lease: 1}, {Kind: 1, Row: make(template.Row, 6), Lease: 1}})
 	require.ErrorIs(t, c.await(3).err, call.ErrTooLarge)
 	p.Find(c, 4, query(1, false), -1)
 	p.Find(c, 5, query(1, false), -1)

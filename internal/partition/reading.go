@@ -11,8 +11,8 @@ import (
 )
 
 // A log without room takes no claim, so its partition cannot serve changes, be it at the start or after an append was
-// refused. It is served for reading until there is room: the state is that of the log, and what the engine does to it by
-// itself, such as to end leases, is not logged. So the state is made anew before changes are served.
+// refused. It is served for reading until there is room: the state is that of the log, and what the engine does to it
+// by itself, such as to end leases, is not logged. So the state is made anew before changes are served.
 //
 // The transaction of a branch that is prepared in such a log may have been committed, as its client was told. Its home
 // knows, and the branch is committed in memory. The coordinator does not learn of that: the home must not forget the

@@ -44,8 +44,8 @@ var successors = [...][]role{
 	closed:    {},
 }
 
-// become takes another role, in which calls are refused for a reason; nil for the primary. It returns false, and changes
-// nothing, if the partition is closed. The lock is held.
+// become takes another role, in which calls are refused for a reason; nil for the primary. It returns false, and
+// changes nothing, if the partition is closed. The lock is held.
 func (p *Partition) become(r role, refusal error) bool {
 	if p.role == closed {
 		return false

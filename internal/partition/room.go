@@ -8,7 +8,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Bounds are how much a partition may hold. What would exceed them is refused with call.ErrSpaceFull and changes nothing; 0 is no bound.
+// Bounds are how much a partition may hold. What would exceed them is refused with call.ErrSpaceFull and changes
+// nothing; 0 is no bound.
 type Bounds struct {
 	Waiting       int   // calls that wait
 	Registrations int   // that are not under transactions too

@@ -14,10 +14,10 @@ type attachment struct {
 	timer *time.Timer // nil while there are users
 }
 
-// OpenSession returns the number of a client's session, for call.Request, and begins one if the client has none. before is the number that
-// the client was told the last time, or 0; lost reports that nobody knows any more what the calls of that session have done. Nobody may make calls
-// for an earlier OpenSession of the same client any more. CloseSession must follow. It fails with call.ErrClosed
-// or, after Discard, call.ErrDropped.
+// OpenSession returns the number of a client's session, for call.Request, and begins one if the client has none. before
+// is the number that the client was told the last time, or 0; lost reports that nobody knows any more what the calls of
+// that session have done. Nobody may make calls for an earlier OpenSession of the same client any more. CloseSession
+// must follow. It fails with call.ErrClosed or, after Discard, call.ErrDropped.
 func (p *Partition) OpenSession(client call.Client, before uint64) (session uint64, lost bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,8 +129,8 @@ func (p *Partition) startDeparting(d *departure) {
 // A step of a departure ends about departureStep entries; a transaction counts as several.
 const departureStep, departureTxn = 1 << 11, 4
 
-// depart does a step, and reports whether it was the last. The lock is held. The last transactions end first: each entry finds its old neighbours back in
-// their places.
+// depart does a step, and reports whether it was the last. The lock is held. The last transactions end first: each
+// entry finds its old neighbours back in their places.
 func (p *Partition) depart(d *departure) (done bool) {
 	for n := 0; len(d.open) > 0; {
 		if n >= departureStep {
@@ -155,7 +155,8 @@ func (p *Partition) depart(d *departure) (done bool) {
 	return true
 }
 
-// goOnDeparting does the other steps, unless the client comes back or the log fails meanwhile: then the session goes on, with the transactions that are left.
+// goOnDeparting does the other steps, unless the client comes back or the log fails meanwhile: then the session goes
+// on, with the transactions that are left.
 func (p *Partition) goOnDeparting(d *departure) {
 	var pace pace
 	for done := false; !done; {
@@ -211,8 +212,9 @@ func (p *Partition) Received(session uint64, lsn LSN) {
 	}
 }
 
-// Recall replies to a call that is made again with the outcome that it has had, which may be call.ErrOutcomeUnknown. If it had none Recall
-// reports false and replies nothing: the call is to be executed. It fails, likewise without a reply, while nobody can tell.
+// Recall replies to a call that is made again with the outcome that it has had, which may be call.ErrOutcomeUnknown. If
+// it had none Recall reports false and replies nothing: the call is to be executed. It fails, likewise without a reply,
+// while nobody can tell.
 func (p *Partition) Recall(c Caller, callID uint64, by call.Request) (had bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

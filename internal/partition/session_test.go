@@ -262,7 +262,8 @@ func TestStart_TransactionsOfTheLogEndBeforeTheirSessions(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log, p, d := newDesk(t)
 				session := open(t, p, client, 0)
-				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(1)) }).err)
+				require.NoError(t,
+					d.do(func(c partition.Caller, n uint64) { p.Write(c, n, txn.ID{}, call.Request{}, draft(1)) }).err)
 				q := query(1, true)
 				q.Begin, q.Lease, q.By = true, int64(time.Hour), call.Request{Session: session, Number: 1}
 				require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Find(c, n, q, 0) }).err)

@@ -11,14 +11,16 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Spans lets transactions span several partitions. The nil Spans is that of a partition which shares transactions with no other. Its methods may be called concurrently; those of the coordinator that it embeds are for partitions and whoever starts them.
+// Spans lets transactions span several partitions. The nil Spans is that of a partition which shares transactions with
+// no other. Its methods may be called concurrently; those of the coordinator that it embeds are for partitions and
+// whoever starts them.
 type Spans struct {
 	*txn.Coordinator
 	find func(a txn.Address) *Partition
 }
 
-// NewSpans returns the Spans of the partitions that find knows by their addresses, and all lists; find returns nil for others. Neither
-// may wait for a partition. A nil logger is silent. Close ends it.
+// NewSpans returns the Spans of the partitions that find knows by their addresses, and all lists; find returns nil for
+// others. Neither may wait for a partition. A nil logger is silent. Close ends it.
 func NewSpans(find func(a txn.Address) *Partition, all func() []txn.Address, logger *slog.Logger) *Spans {
 	s := &Spans{find: find}
 	s.Coordinator = txn.NewCoordinator(finder{find, all}, logger)
@@ -42,8 +44,8 @@ func (f finder) At(a txn.Address) txn.Partition {
 // All implements txn.Partitions.
 func (f finder) All() []txn.Address { return f.all() }
 
-// Join sees to it that calls under a transaction can be made at a partition that is not its home. It does not wait. It returns call.ErrTxnEnded,
-// and call.ErrInvalidArgument if there is no such home.
+// Join sees to it that calls under a transaction can be made at a partition that is not its home. It does not wait. It
+// returns call.ErrTxnEnded, and call.ErrInvalidArgument if there is no such home.
 func (s *Spans) Join(id txn.ID, at *Partition) error {
 	return explain(id, s.Coordinator.Join(id, at.cfg.Address))
 }
@@ -59,7 +61,9 @@ func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
 }
 
 // commit is Commit of a transaction that may have branches.
-func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Request, drafts []call.Draft) (grants []call.Grant, err error) {
+func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Request,
+	drafts []call.Draft,
+) (grants []call.Grant, err error) {
 	home := s.find(id.Home())
 	if home == nil {
 		return nil, noHome(id)
@@ -94,8 +98,8 @@ func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Re
 	return grants, nil
 }
 
-// roomToCommit returns call.ErrTooLarge if a transaction holds too much in all partitions together, whose locks are held while it is committed, or
-// would if drafts were written at one of them.
+// roomToCommit returns call.ErrTooLarge if a transaction holds too much in all partitions together, whose locks are
+// held while it is committed, or would if drafts were written at one of them.
 func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []call.Draft) error {
 	sum, limit := 0, at.cfg.Limits.TxnEntries
 	if !slices.Contains(ps, at) {
@@ -120,7 +124,8 @@ func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []call.Draft
 	return nil
 }
 
-// roomToWrite returns call.ErrTooLarge if a transaction may not write drafts here as well, and otherwise how many entries it would hold here.
+// roomToWrite returns call.ErrTooLarge if a transaction may not write drafts here as well, and otherwise how many
+// entries it would hold here.
 func (p *Partition) roomToWrite(id txn.ID, drafts []call.Draft) (entries int, err error) {
 	if id.Home() == p.cfg.Address {
 		id.Space = ""
@@ -153,8 +158,8 @@ func (s *Spans) rollback(ctx context.Context, id txn.ID, at *Partition, keep []u
 	}))
 }
 
-// Fate tells what has become of a transaction. It blocks until that is durable. It returns call.ErrInvalidArgument if the transaction's home does not exist,
-// and the error of a home that does not serve.
+// Fate tells what has become of a transaction. It blocks until that is durable. It returns call.ErrInvalidArgument if
+// the transaction's home does not exist, and the error of a home that does not serve.
 func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate call.Fate, err error) {
 	home := s.find(id.Home())
 	if home == nil {
@@ -178,7 +183,8 @@ func (s *Spans) Cancelling(at *Partition, leases []uint64) {
 }
 
 func noHome(id txn.ID) error {
-	return fmt.Errorf("%w: there is no space %q, in which transaction %v would have begun", call.ErrInvalidArgument, id.Space, id)
+	return fmt.Errorf("%w: there is no space %q, in which transaction %v would have begun", call.ErrInvalidArgument,
+		id.Space, id)
 }
 
 // explain returns what a caller is told of an error of the coordinator.

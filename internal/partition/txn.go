@@ -49,7 +49,8 @@ func (p *Partition) Commit(c Caller, callID uint64, id txn.ID, by call.Request, 
 	return alone
 }
 
-// spanning returns those of the transactions numbered by ids that began here and have branches in other partitions, with the addresses of those.
+// spanning returns those of the transactions numbered by ids that began here and have branches in other partitions,
+// with the addresses of those.
 func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -211,7 +211,8 @@ func (s *session) handleOpen(callID uint64, d wire.Decoder) error {
 
 func (s *session) newCaller(handle uint64, name string, p *partition.Partition) *caller {
 	c := &caller{
-		outlet: outlet{s: s}, handle: handle, name: name, partition: p.Address().Partition, p: p, nowhere: p == s.srv.nowhere.p, volatile: !p.Logged(),
+		outlet: outlet{s: s}, handle: handle, name: name, partition: p.Address().Partition, p: p,
+		nowhere: p == s.srv.nowhere.p, volatile: !p.Logged(),
 		listeners: map[uint64]*listener{},
 	}
 	c.of = c

@@ -60,7 +60,8 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	case ask:
 		return s.fail(f.ID, call.ErrCancelled)
 	case op == wire.Commit && c.home(d.Txn()).Space != "":
-		return s.fail(f.ID, fmt.Errorf("%w: the space where the transaction began keeps no outcomes for this one", call.ErrOutcomeUnknown))
+		return s.fail(f.ID,
+			fmt.Errorf("%w: the space where the transaction began keeps no outcomes for this one", call.ErrOutcomeUnknown))
 	}
 	return s.handleSpace(f)
 }

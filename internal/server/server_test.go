@@ -468,7 +468,8 @@ func FuzzServer(f *testing.F) {
 	f.Add(wire.AppendFrame(begun, wire.Rollback, 3, append(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), 1, 1)))
 	f.Add(wire.AppendFrame(begun, wire.Defer, 3, append(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), 1, 1)))
 	f.Add(wire.AppendFrame(begun, wire.Abort, 3, wire.AppendTxn([]byte{0}, txn.ID{Number: 1})))
-	f.Add(wire.AppendFrame(begun, wire.Update, 3, wire.AppendChange(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), &call.Change{ID: 1, Kind: 1, Row: row("x")})))
+	f.Add(wire.AppendFrame(begun, wire.Update, 3,
+		wire.AppendChange(wire.AppendTxn([]byte{0}, txn.ID{Number: 1}), &call.Change{ID: 1, Kind: 1, Row: row("x")})))
 	r := newRig(f, server.Config{MaxFrame: wire.MinMaxFrame, Resume: -1}, partition.Config{})
 	f.Cleanup(r.close)
 	good := r.join()

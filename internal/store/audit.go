@@ -15,7 +15,8 @@ func (st *Store) Audit(tables ...*Table) error {
 			}
 		}
 		if used != t.used || bytes != t.bytes {
-			return fmt.Errorf("store: table %d counts %d entries, %d bytes, and has %d, %d", t.kind, t.used, t.bytes, used, bytes)
+			return fmt.Errorf("store: table %d counts %d entries, %d bytes, and has %d, %d", t.kind, t.used, t.bytes, used,
+				bytes)
 		}
 		chunks += len(t.entries.chunks)
 		entries += used

@@ -55,10 +55,12 @@ func (l *List) Remove(links *Links, s Slot) {
 func (l *List) insert(links *Links, s Slot, t *Table, linked func(Slot) bool) {
 	links.reach(s)
 	lo, hi := l.head, l.tail
-	if p := l.neighbour(links, s, func(at Slot) (Slot, bool) { p := links.at(at).prev; return p, t.older(p, at) }, linked); p != 0 {
+	if p := l.neighbour(links, s, func(at Slot) (Slot, bool) { p := links.at(at).prev; return p, t.older(p, at) },
+		linked); p != 0 {
 		lo = links.at(p).next
 	}
-	if n := l.neighbour(links, s, func(at Slot) (Slot, bool) { n := links.at(at).next; return n, t.older(at, n) }, linked); n != 0 {
+	if n := l.neighbour(links, s, func(at Slot) (Slot, bool) { n := links.at(at).next; return n, t.older(at, n) },
+		linked); n != 0 {
 		hi = links.at(n).prev
 	}
 	for {

@@ -130,7 +130,8 @@ func (d *Decoder) EntryOf(begun bool) call.View {
 	return e
 }
 
-// AppendCounted appends the answer to a Find with Hidden: how many matches are hidden, and the entries, of which there may be none.
+// AppendCounted appends the answer to a Find with Hidden: how many matches are hidden, and the entries, of which there
+// may be none.
 func AppendCounted(dst []byte, callID uint64, r *call.Result) []byte {
 	var head [binary.MaxVarintLen64]byte
 	return AppendEntries(dst, callID, appendHidden(head[:0], r.Count), r.Entries)
@@ -141,7 +142,8 @@ func appendHidden(dst []byte, n int) []byte { return binary.AppendUvarint(dst, u
 // Hidden decodes how many matches are hidden; -1: that is not known.
 func (d *Decoder) Hidden() int { return int(d.Uint32()) - 1 }
 
-// AppendPage appends the answer to Contents: whether another page follows, from which cursor, how many matches are hidden in this one, and this one.
+// AppendPage appends the answer to Contents: whether another page follows, from which cursor, how many matches are
+// hidden in this one, and this one.
 func AppendPage(dst []byte, callID uint64, r *call.Result) []byte {
 	var head [1 + 3*binary.MaxVarintLen64]byte
 	if r.More {

@@ -107,9 +107,11 @@ func TestEntries_ComeInParts(t *testing.T) {
 	t.Parallel()
 	var entries []call.View
 	for i := range 100 {
-		entries = append(entries, call.View{ID: uint64(i + 1), Kind: 3, Version: uint32(i + 1), Attempts: uint32(i % 3), Row: make([]byte, 10_000)})
+		entries = append(entries,
+			call.View{ID: uint64(i + 1), Kind: 3, Version: uint32(i + 1), Attempts: uint32(i % 3), Row: make([]byte, 10_000)})
 	}
-	b := wire.AppendPage(nil, 5, &call.Result{Entries: entries, More: true, Count: 40, Cursor: call.Cursor{Place: 1 << 40, Last: 7}})
+	b := wire.AppendPage(nil, 5,
+		&call.Result{Entries: entries, More: true, Count: 40, Cursor: call.Cursor{Place: 1 << 40, Last: 7}})
 	var body []byte
 	for frames := 1; ; frames++ {
 		f, size, _, err := wire.Next(b, 300<<10)
@@ -140,7 +142,10 @@ func TestEntry_IsShort(t *testing.T) {
 
 func TestBegun_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
-	entries := []call.View{{ID: 1, Kind: 2, Version: 3, Attempts: 4, Row: template.Row{1, 2}, Txn: 5}, {ID: 6, Kind: 2, Version: 1, Row: template.Row{0}, Txn: 7}}
+	entries := []call.View{
+		{ID: 1, Kind: 2, Version: 3, Attempts: 4, Row: template.Row{1, 2}, Txn: 5},
+		{ID: 6, Kind: 2, Version: 1, Row: template.Row{0}, Txn: 7},
+	}
 	b := wire.AppendBegun(nil, 9, wire.Begun{Lease: int64(time.Minute), Waited: time.Second}, entries)
 	f, _, _, err := wire.Next(b, len(b))
 	require.NoError(t, err)

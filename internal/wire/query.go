@@ -74,8 +74,8 @@ func AppendFind(dst []byte, q *call.Query, wait time.Duration) []byte {
 	return binary.AppendUvarint(dst, uint64(q.Max))
 }
 
-// AppendSelection appends of which entries a Count or a Contents is, besides that they match the query that follows: the one with an identity, if that is not 0,
-// and those that are held.
+// AppendSelection appends of which entries a Count or a Contents is, besides that they match the query that follows:
+// the one with an identity, if that is not 0, and those that are held.
 func AppendSelection(dst []byte, id uint64, held bool) []byte {
 	var flags byte
 	if id != 0 {

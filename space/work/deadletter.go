@@ -40,8 +40,9 @@ func newDeadLetter(e *space.Entry, err error) DeadLetter {
 const reviveAtOnce = 100
 
 // Revive makes jobs again of up to max dead letters that match template now (0: of all), the oldest first, and returns
-// how many they were. They are new entries, leased space.Forever, without failed attempts. No letter is lost, nor revived
-// twice: when Revive returns an error those that it has not counted are still dead. Options: Where, Or, OrderBy.
+// how many they were. They are new entries, leased space.Forever, without failed attempts. No letter is lost, nor
+// revived twice: when Revive returns an error those that it has not counted are still dead. Options: Where, Or,
+// OrderBy.
 func Revive(ctx context.Context, sp space.Space, template DeadLetter, max int, find ...space.Option) (int, error) {
 	if max < 0 {
 		return 0, invalid("max %d is negative", max)

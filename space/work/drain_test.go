@@ -137,7 +137,8 @@ func TestRun_EndsInTimeIfTheSpaceDoesNotAnswer(t *testing.T) {
 		}, work.Config{Workers: 3, Drain: 10 * time.Second, Report: r.add})
 		began := time.Now()
 		stop()
-		require.EqualError(t, <-ended, "work: the drain time of 10s is over; handlers still running: 1 (their jobs are given back)")
+		require.EqualError(t, <-ended,
+			"work: the drain time of 10s is over; handlers still running: 1 (their jobs are given back)")
 		require.Equal(t, 10*time.Second, time.Since(began))
 		require.Equal(t, map[work.Outcome]int{work.Lost: 2, work.Returned: 1}, tally(r.outcomes()))
 		require.Equal(t, 1, goroutinesOf(t))

@@ -138,8 +138,8 @@ func (r *resting) restart(ctx context.Context) error {
 	return r.endTxns(ctx)
 }
 
-// endTxns aborts the transactions that have taken something. They are those of clients that were killed: the others have
-// come to rest. The server would end them too, but only when it has not heard of their clients for a while.
+// endTxns aborts the transactions that have taken something. They are those of clients that were killed: the others
+// have come to rest. The server would end them too, but only when it has not heard of their clients for a while.
 func (r *resting) endTxns(ctx context.Context) error {
 	for _, name := range spaceNames {
 		sp := r.client.SpaceNamed(name)

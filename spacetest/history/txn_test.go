@@ -40,9 +40,18 @@ var txnHistories = []testHistory{
 		take(keyA, a2), in(1, write(b4)), commit(1), read(Pattern{}, b4))},
 	{"expired", "", true, then(nil, 0, begin(1), write(a1), in(1, take(keyA, a1)), in(1, write(b4)), with(Ended, in(1, take(keyA))), with(Ended, commit(1)), take(Pattern{}, a1))},
 	{"crashed", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), in(1, write(b4)), crash(), with(Ended, commit(1)), take(Pattern{}, a1))},
-	{"crashed, having only taken", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), crash(), read(keyA), commit(1), read(keyA))},
-	{"crashed, having only taken, and ended", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), crash(), read(keyA), with(Ended, commit(1)), read(keyA, a1))},
-	{"crashed before the log knew", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), crash(), read(keyA, a1), with(Ended, commit(1)))},
+	{
+		"crashed, having only taken", "", true,
+		then(nil, 0, write(a1), in(1, take(keyA, a1)), crash(), read(keyA), commit(1), read(keyA)),
+	},
+	{
+		"crashed, having only taken, and ended", "", true,
+		then(nil, 0, write(a1), in(1, take(keyA, a1)), crash(), read(keyA), with(Ended, commit(1)), read(keyA, a1)),
+	},
+	{
+		"crashed before the log knew", "", true,
+		then(nil, 0, write(a1), in(1, take(keyA, a1)), crash(), read(keyA, a1), with(Ended, commit(1))),
+	},
 	{"unknown commit that happened", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), in(1, write(b4)), with(Unknown, commit(1)), crash(), take(Pattern{}, b4))},
 	{"unknown commit that did not happen", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), in(1, write(b4)), with(Unknown, commit(1)), crash(), take(Pattern{}, a1), take(Pattern{}))},
 	{"unknown commit of takes only", "", true, then(nil, 0, write(a1), in(1, take(keyA, a1)), with(Unknown, commit(1)), crash(), take(Pattern{}))},
@@ -89,8 +98,14 @@ var txnHistories = []testHistory{
 	{"read after a committed take", OutsideLife, false, then(nil, 0, write(a1), in(1, take(keyA, a1)), commit(1), read(keyA, a1))},
 	{"aborted take moved the entry", OutOfOrder, false, then(nil, 0, write(a1, a2), in(1, take(keyA, a1)), abort(1), read(keyA, a2))},
 	{"aborted take lost the entry", Lost, false, then(nil, 0, write(a1), in(1, take(keyA, a1)), abort(1), read(keyA))},
-	{"crash lost the entry", Lost, false, then(nil, 0, write(a1), in(1, take(keyA, a1)), crash(), with(Ended, commit(1)), read(keyA))},
-	{"crash left a lock of a transaction that has written", Lost, false, then(nil, 0, write(a1), in(1, take(keyA, a1)), in(1, write(b4)), crash(), read(keyA), with(Ended, commit(1)))},
+	{
+		"crash lost the entry", Lost, false,
+		then(nil, 0, write(a1), in(1, take(keyA, a1)), crash(), with(Ended, commit(1)), read(keyA)),
+	},
+	{
+		"crash left a lock of a transaction that has written", Lost, false,
+		then(nil, 0, write(a1), in(1, take(keyA, a1)), in(1, write(b4)), crash(), read(keyA), with(Ended, commit(1))),
+	},
 	{"committed write is lost", Lost, false, then(nil, 0, in(1, write(a1)), commit(1), read(keyA))},
 	{"own write is not seen", NoneDespite, false, then(nil, 0, in(1, write(a1)), in(1, read(keyA)), commit(1), take(keyA, a1))},
 	{"locked by nobody", NoneDespite, false, then(nil, 0, write(a1), in(1, read(keyA, a1)), read(keyA), commit(1), take(keyA, a1))},
