@@ -275,8 +275,8 @@ func (l *link) settledLocked() {
 	}
 }
 
-// abandon takes c out of the calls in flight, and what comes of it is seen to. If it returns false the outcome came
-// first, and is there.
+// abandon takes c out of the calls in flight; its late answer is dealt with in the background. If it returns false the
+// outcome came first, and is there.
 func (l *link) abandon(c *pendingCall) bool {
 	l.mu.Lock()
 	mine := l.calls.get(c.number) == c

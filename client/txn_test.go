@@ -207,8 +207,8 @@ func TestTxn_SurvivesALostConnection(t *testing.T) {
 	require.Equal(t, 1, countJobs(t, other))
 }
 
-// A transaction outlasts its session, since its client comes back. Reads under it are made again, but a call of which
-// nobody knows whether it took place ends it.
+// A transaction outlasts its session, since its client comes back. Reads under it are made again, but a call that may
+// have taken place or not ends it.
 func TestTxn_OutlastsItsSession(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})

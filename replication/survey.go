@@ -8,7 +8,7 @@ import (
 )
 
 // survey is what the files of a log hold. It is made before the embedded server opens them, because the server takes
-// off a file whatever follows the first record that it cannot read, and tells nobody. It believes no length that is not
+// off a file, without a word, what follows the first record that it cannot read. It believes no length that is not
 // there.
 type survey struct {
 	id      logID

@@ -127,7 +127,7 @@ func Max(n int) Option {
 }
 
 // Held makes a read, a count or an iteration find what is being worked on: the entries that open transactions have
-// taken, of any client, and no others. Nobody can take them, and they stay with their holders: the call locks nothing,
+// taken, of any client, and no others. They stay with their holders: the call locks nothing,
 // never waits, and cannot be made under a transaction. The entries that the methods of Space return tell their holders
 // (Entry.Held). Every entry that is returned was held at the end of the call; of very many that are held, those that
 // were taken during the call may be missing.

@@ -153,7 +153,7 @@ type Query struct {
 	Begin     bool                 // Take only: take each entry under a transaction of its own, begun for it (Entry.Txn). Not together with Txn
 	Lease     time.Duration        // of the transactions that Begin begins
 	Txn       txn.ID               // the transaction under which the call is made; zero: none
-	Held      bool                 // Read, Count and Contents only: entries that open transactions have taken; see option Held
+	Held      bool                 // Read, Count and Contents only: entries that transactions have taken; see option Held
 	Hidden    *int                 // Read and Contents only: where to tell how many matches are locked; see option Hidden
 
 	// Claim makes a Read under a transaction find only what a take could, and wait as one does: the transaction may

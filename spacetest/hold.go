@@ -170,7 +170,7 @@ func heldFound(k *kit) {
 	require.Equal(k, []simple{e3}, decode(k, entries))
 
 	require.Equal(k, []simple{e2}, readUpTo(k, 9, simple{}))
-	require.Nil(k, k.stored(ls[1].ID()).Held, "nobody asked")
+	require.Nil(k, k.stored(ls[1].ID()).Held, "it was not asked for")
 	commit(k, a)
 	abort(k, b)
 	require.Empty(k, held(k, simple{}))

@@ -8,9 +8,9 @@ import (
 )
 
 // Decide commits a transaction in its home, together with the decision that the branches in the given partitions, which
-// have all prepared, are to commit too. It returns nil once that is durable. Before anybody else can learn of it, it
-// should have made the branches' effects visible as well; Coordinator sees to those that it left out. When it returns
-// an error the decision may have been taken or not.
+// have all prepared, are to commit too. It returns nil once that is durable. Before any other caller can learn of it,
+// it should have made the branches' effects visible as well; Coordinator commits those that it left out. When it
+// returns an error the decision may have been taken or not.
 type Decide func(ctx context.Context, branches []Address) error
 
 // Commit commits a transaction in all its partitions or in none: it has every branch prepare, and then decide decides.
@@ -53,8 +53,8 @@ func (c *Coordinator) join(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { stop(); cancel() }
 }
 
-// beginCommit keeps further partitions out of a transaction, and returns its home and those that are in it. If somebody
-// else commits it, it waits for that and returns ErrEnded: whatever came of it, it has ended the transaction.
+// beginCommit keeps further partitions out of a transaction, and returns its home and those that are in it. If another
+// caller commits it, it waits for that and returns ErrEnded: whatever came of it, it has ended the transaction.
 func (c *Coordinator) beginCommit(ctx context.Context, id ID) (Home, []Address, error) {
 	home, err := c.home(id)
 	if err != nil {
@@ -116,7 +116,7 @@ func (c *Coordinator) prepareOne(ctx context.Context, id ID, at Address) (bool, 
 var errVanished = errors.New("it does not exist any more")
 
 // Abort aborts a transaction in all its partitions. It returns once nothing of it is left in any that serves; the
-// others are seen to in the background. It returns ErrNoHome, or the home's error if the transaction has ended.
+// others are told in the background. It returns ErrNoHome, or the home's error if the transaction has ended.
 func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()

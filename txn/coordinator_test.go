@@ -189,7 +189,7 @@ func TestJoin_LeavesNothingOfATransactionThatHasEnded(t *testing.T) {
 	w := newWorld(t, none, 0, a, b, c, d)
 	w.parts[a].begin(1)
 	require.NoError(t, w.coord.Join(transfer, b))
-	w.parts[a].forgetMemory() // and nobody has told b
+	w.parts[a].forgetMemory() // and b was not told
 	require.ErrorIs(t, w.coord.Join(transfer, b), txn.ErrEnded)
 	require.False(t, w.parts[b].HasBranch(transfer))
 }

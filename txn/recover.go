@@ -30,7 +30,7 @@ func (c *Coordinator) Doomed(id ID) {
 }
 
 // Start brings what the logs of all partitions left unfinished to an end: decisions are carried out, and prepared
-// branches learn the outcome from their homes. That is done when Start returns, before anybody uses the partitions;
+// branches learn the outcome from their homes. That is done when Start returns, before the partitions are used;
 // where a partition fails, it goes on in the background.
 func (c *Coordinator) Start(ctx context.Context) {
 	ctx, cancel := c.join(ctx)
@@ -126,7 +126,7 @@ func (c *Coordinator) telling(id ID, parts []Address) job {
 var errActive = errors.New("txn: the transaction has not been decided yet")
 
 // resolving ends the branches in one partition that concern another one: all of them if that is the same, otherwise
-// those that have it as their home. Those of active transactions are left alone: whoever ends these knows of the
+// those that have it as their home. Those of active transactions are left alone: the end of these knows of the
 // branch.
 func (c *Coordinator) resolving(at, concerned Address) job {
 	return func(ctx context.Context) error {

@@ -37,7 +37,7 @@ func TestDropped_TheTableGoesWithItsKind(t *testing.T) {
 		require.Equal(t, []string{"Job mirror  true"},
 			column(t, x.db, `SELECT concat_ws(' ', name, mode, table_name, (dropped_at <= now())::text) FROM gospaces.kinds`))
 
-		// Whoever comes again has a table of its name, whatever its fields are now.
+		// A kind that comes again has a table of its name, whatever its fields are now.
 		other := &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.String}}}
 		follow(t, x.log, x.m,
 			record.AppendPut(kindRecord(2, other), 11, 2, forever, row(t, other, map[string]any{"id": "x"})))
@@ -141,7 +141,7 @@ func TestDropped_AnInterruptedDropIsFinished(t *testing.T) {
 		unlock()
 		require.Equal(t, []string{"Job true"},
 			column(t, db, `SELECT concat_ws(' ', table_name, (dropped_at IS NOT NULL)::text) FROM gospaces.kinds`))
-		if table == "gone" { // somebody else has dropped it meanwhile
+		if table == "gone" { // it was dropped by hand meanwhile
 			_, err := db.Exec(`DROP TABLE space_test."Job"`)
 			require.NoError(t, err)
 		}
@@ -155,7 +155,7 @@ func TestDropped_AnInterruptedDropIsFinished(t *testing.T) {
 	}
 }
 
-// An archive that is set aside is nobody's: neither a kind of its name nor a catalog that is lost takes it over.
+// An archive that is set aside has no owner: neither a kind of its name nor a catalog that is lost takes it over.
 func TestDropped_ALostCatalogDoesNotTakeAnArchive(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)

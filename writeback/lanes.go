@@ -9,7 +9,7 @@ import (
 
 // lanes write batches: small ones over the connection of the session, large ones in parts over several connections side
 // by side. What a batch does to one entry is in one part, and the next batch begins when all parts are committed, so
-// changes of an entry keep their order. Entries that must be seen to change together are in one part, too.
+// changes of an entry keep their order. Entries whose changes must be seen together are in one part, too.
 //
 // A batch that is divided has three steps, each one a transaction or several:
 //

@@ -99,7 +99,7 @@ func jobRow(t *testing.T, id int64, state string) []byte {
 	return row(t, job, map[string]any{"id": id, "state": state})
 }
 
-// Whatever a rule that somebody has added to a table says, the row it refuses becomes a dead letter, the others of the
+// A row that is refused by a rule that users have added to a table becomes a dead letter, the others of the
 // same commit are stored, and the mirror goes on.
 func TestDeadLetters_ARowThatIsRefusedStopsNothing(t *testing.T) {
 	overLanes(t, testRefused)

@@ -43,8 +43,8 @@ var damages = map[string]string{
 	"rows with new rules": `ALTER TABLE space_test."Job" DROP COLUMN id; ALTER TABLE space_test."Job" ADD CONSTRAINT rule CHECK (_id <> 3) NOT VALID`,
 }
 
-// Whatever somebody does to the tables, running or not, in the end they are what they should be, with a log that
-// reaches back to its beginning or an image of the space from before the position of the mirror or after it.
+// Whatever is done to the tables, while the mirror runs or not, in the end they are what they should be, with a log
+// that reaches back to its beginning or an image of the space from before the position of the mirror or after it.
 func TestRepair_DamagedTablesAreMadeAnew(t *testing.T) {
 	t.Parallel()
 	for name, damage := range damages {

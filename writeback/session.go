@@ -114,7 +114,7 @@ func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, leftov
 		if done.refused > 0 {
 			w.cfg.Logger.Warn("rows_refused", "rows", done.refused, "dead_letters", db.letters)
 		}
-		w.good(b.to, pauses) // first: whoever waits for the position finds the mirror running
+		w.good(b.to, pauses) // first: who waits for the position finds the mirror running
 		window.done()        // and nothing in memory; b stays as it is until the next take
 		w.status.committed(b, done, n, db.letters)
 	}

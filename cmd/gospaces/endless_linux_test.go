@@ -61,7 +61,7 @@ func TestServe_CountsWithoutEndHoldNothingUp(t *testing.T) {
 	}
 	select {
 	case err := <-ended:
-		require.NoError(t, err, "a count has ended before anybody ended it")
+		require.NoError(t, err, "a count ended by itself")
 		t.Fatal("the counts are not long enough to show anything")
 	default:
 	}

@@ -161,9 +161,9 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkWaiting writes entries into a space where a million calls wait to take: with a key that nobody waits for,
-// and with one that somebody does. The entries that satisfy nobody are taken away, and the calls that were satisfied
-// wait again, off the clock.
+// BenchmarkWaiting writes entries into a space where a million calls wait to take: with a key that no call
+// waits for, and with one that some do. Off the clock, the entries that satisfy none are taken away, and the calls that
+// were satisfied wait again.
 func BenchmarkWaiting(b *testing.B) {
 	const waiting, batch = 1_000_000, 1000
 	e := New(Config{}, 0)

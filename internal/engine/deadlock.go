@@ -35,7 +35,7 @@ func (e *Engine) suspectAll() {
 }
 
 // breakDeadlock aborts the youngest transaction of a circle through the oldest suspect, if there is one. It reports
-// whether anybody was suspected.
+// whether there were suspects.
 func (e *Engine) breakDeadlock() bool {
 	if e.letGo {
 		e.letGo = false
@@ -99,8 +99,8 @@ func (e *Engine) reach(g waitGraph, t *transaction) []*transaction {
 	return all
 }
 
-// ways returns the locks that t waits for, each as its other holders; nil if t can go on without the end of anybody
-// that waits.
+// ways returns the locks that t waits for, each as its other holders; nil if t can go on without the end of a
+// transaction that waits.
 func (e *Engine) ways(t *transaction) [][]*transaction {
 	if t.prepared {
 		return nil // others decide about it

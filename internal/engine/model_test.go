@@ -685,8 +685,8 @@ func (m *model) takenBy(t uint64) (ids []uint64) {
 
 // What follows from a change.
 
-// change changes the state, and does what follows from that: events, service to whoever waits, the end of waits for
-// nothing.
+// change changes the state, and does what follows from that: events, waits that are served, waits that end for
+// want of a match.
 func (m *model) change(f func()) {
 	before, told := m.availability(), len(m.events)
 	f()
@@ -740,7 +740,7 @@ func (m *model) announce(before map[call.EventType]map[availability]bool, told i
 }
 
 // emit tells registrations of something that was done to e. What a transaction has not committed is told to its own
-// only, what was never visible to nobody.
+// only; what was never visible is not told.
 func (m *model) emit(typ call.EventType, e *modelEntry) {
 	if e.visible != 0 && e.attempts == 0 {
 		return

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The program of TestEngine_CannotBeToldFromTheModel, with the choices made by whoever looks for new paths through the
-// engine.
+// The program of TestEngine_CannotBeToldFromTheModel, with the choices made by the fuzzer, which looks for new paths
+// through the engine.
 func FuzzEngine_CannotBeToldFromTheModel(f *testing.F) {
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 3))

@@ -30,7 +30,7 @@ type state struct {
 	reserved    uint64 // identities up to this one may be in use though the log does not name them
 	reservedAt  uint64 // LSN of the record that says so
 	lastOrder   uint64
-	clock, wall int64 // the time of the space, and of its primary's wall clock, in the last Clock record; of no effect here
+	clock, wall int64 // the time of the space, and of its primary's wall clock, of the last Clock record; of no effect
 }
 
 // agenda is what follows from the state with time: it says when something ends, and is made anew with the state.

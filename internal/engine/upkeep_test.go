@@ -83,7 +83,7 @@ func TestUpkeep_IndexOutlivesARestart(t *testing.T) {
 	image, done := m.Draw(nil, 1<<20)
 	require.True(t, done)
 	again := loaded(t, image)
-	require.True(t, again.Busy(), "nobody has to wait for it")
+	require.True(t, again.Busy(), "it is built beside the calls")
 	again.Work(1000)
 	require.Equal(t, 1, looks(t, again, 999))
 	require.Equal(t, e.Hash(), again.Hash())

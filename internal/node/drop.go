@@ -27,7 +27,7 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 	case tables && ss.pool == nil:
 		return nil, fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
 	}
-	ss.mu.Lock() // nobody makes another space of the name before this one is gone
+	ss.mu.Lock() // no other space of the name is made before this one is gone
 	defer ss.mu.Unlock()
 	s := ss.lookup(name)
 	switch {

@@ -103,7 +103,7 @@ func TestListener_IsServedFromTheLogWhatMemoryDoesNotHold(t *testing.T) {
 	c := newCaller()
 	again.Attach(c, 1, registration, 0)
 	c.collect(1001)
-	require.Equal(t, call.Gap, c.seen()[0].Type, "nobody asks for what was acknowledged")
+	require.Equal(t, call.Gap, c.seen()[0].Type, "what was acknowledged is not asked for")
 }
 
 // A listener that is behind gets there while events go on coming, and is then served as they come.

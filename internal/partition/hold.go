@@ -11,8 +11,8 @@ import (
 // writes, takes, updates, renewals, registrations and commits. why wraps call.ErrLogFull, and the calls have then
 // changed nothing. What goes on is whatever reads; what is written and changed under a transaction, which the log hears
 // of when it commits; the renewal of transactions; what gives up, which is cancelling and aborting; what the partition
-// decides itself, such as the end of a lease; and transactions over several partitions that somebody has begun to
-// commit. Neither does Hold touch calls that wait already. Nothing of that makes a log longer without end, but for
+// decides itself, such as the end of a lease; and transactions over several partitions whose commit has
+// begun. Neither does Hold touch calls that wait already. Nothing of that makes a log longer without end, but for
 // three bytes with each few thousand transactions, and a few with each commit of a transaction that has changed
 // nothing.
 func (p *Partition) Hold(why error) {

@@ -15,8 +15,8 @@ type attachment struct {
 }
 
 // OpenSession returns the number of a client's session, for call.Request, and begins one if the client has none. before
-// is the number that the client was told the last time, or 0; lost reports that nobody knows any more what the calls of
-// that session have done. Nobody may make calls for an earlier OpenSession of the same client any more. CloseSession
+// is the number that the client was told the last time, or 0; lost reports that the outcomes of the calls of that
+// session are not known any more. No more calls may be made for an earlier OpenSession of the same client. CloseSession
 // must follow. It fails with call.ErrClosed or, after Discard, call.ErrDropped.
 func (p *Partition) OpenSession(client call.Client, before uint64) (session uint64, lost bool, err error) {
 	p.mu.Lock()
@@ -214,7 +214,7 @@ func (p *Partition) Received(session uint64, lsn LSN) {
 
 // Recall replies to a call that is made again with the outcome that it has had, which may be call.ErrOutcomeUnknown. If
 // it had none Recall reports false and replies nothing: the call is to be executed. It fails, likewise without a reply,
-// while nobody can tell.
+// while the outcome cannot be told.
 func (p *Partition) Recall(c Caller, callID uint64, by call.Request) (had bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 // Spans lets transactions span several partitions. The nil Spans is that of a partition which shares transactions with
 // no other. Its methods may be called concurrently; those of the coordinator that it embeds are for partitions and
-// whoever starts them.
+// the node that starts them.
 type Spans struct {
 	*txn.Coordinator
 	find func(a txn.Address) *Partition
@@ -44,8 +44,8 @@ func (f finder) At(a txn.Address) txn.Partition {
 // All implements txn.Partitions.
 func (f finder) All() []txn.Address { return f.all() }
 
-// Join sees to it that calls under a transaction can be made at a partition that is not its home. It does not wait. It
-// returns call.ErrTxnEnded, and call.ErrInvalidArgument if there is no such home.
+// Join prepares a partition that is not the home of a transaction for calls under it. It does not wait. It returns
+// call.ErrTxnEnded, and call.ErrInvalidArgument if there is no such home.
 func (s *Spans) Join(id txn.ID, at *Partition) error {
 	return explain(id, s.Coordinator.Join(id, at.cfg.Address))
 }

@@ -133,8 +133,8 @@ func (s *session) admitLocked(q *find, wait time.Duration) error {
 }
 
 // reserve makes room for a query. If there is none in which it may wait it is served if it can be at once, and
-// otherwise refused; a large one for which there is none at all is refused. Of that the size is reserved now, lest many
-// come at the same time; a small one is charged when it waits.
+// otherwise refused; a large one for which there is none at all is refused. The size of a large one is reserved now,
+// since many may come at the same time; a small one is charged when it waits.
 func (s *session) reserve(q *find, wait time.Duration) (granted time.Duration, reserved int64, err error) {
 	b := s.srv.cfg.Budget
 	size := int64(q.Size())

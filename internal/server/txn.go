@@ -216,18 +216,18 @@ func (c *caller) abortTxns() (left bool) {
 	}
 	for number := range open {
 		if goodbye {
-			c.p.Abort(nobody{}, 0, txn.ID{Number: number})
+			c.p.Abort(unheard{}, 0, txn.ID{Number: number})
 		} else {
-			c.p.Lose(nobody{}, 0, number)
+			c.p.Lose(unheard{}, 0, number)
 		}
 	}
 	return false
 }
 
-// nobody is a partition.Caller that does not care.
-type nobody struct{}
+// unheard is a partition.Caller that does not care.
+type unheard struct{}
 
-func (nobody) Reply(uint64, *call.Result, partition.LSN, bool)  {}
-func (nobody) Event(*partition.Event, partition.LSN, bool) bool { return false }
-func (nobody) Durable(partition.LSN)                            {}
-func (nobody) Lost(error)                                       {}
+func (unheard) Reply(uint64, *call.Result, partition.LSN, bool)  {}
+func (unheard) Event(*partition.Event, partition.LSN, bool) bool { return false }
+func (unheard) Durable(partition.LSN)                            {}
+func (unheard) Lost(error)                                       {}
