@@ -241,37 +241,36 @@ func unusable(t *testing.T, dir string) string {
 	return err.Error()
 }
 
-// files returns the contents of the files of messages.
-func files(t *testing.T, dir string) map[string]string {
+// contentsOf returns the contents of the files whose paths match a pattern, by path.
+func contentsOf(t *testing.T, pattern ...string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	names, err := filepath.Glob(filepath.Join(streamDir(dir), "msgs", "*.blk"))
+	paths, err := filepath.Glob(filepath.Join(pattern...))
 	require.NoError(t, err)
-	for _, name := range names {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			continue
 		}
-		b, err := os.ReadFile(name)
+		b, err := os.ReadFile(path)
 		require.NoError(t, err)
-		found[filepath.Base(name)] = string(b)
+		found[path] = string(b)
 	}
 	return found
 }
 
-// aside returns the contents of the files that were put aside.
-func aside(t *testing.T, dir string) (contents []string) {
+// files returns the contents of the files of messages.
+func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(dir, asideFolder, "test-0", "*", "*"))
-	require.NoError(t, err)
-	for _, name := range names {
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			continue
-		}
-		b, err := os.ReadFile(name)
-		require.NoError(t, err)
-		if !strings.HasSuffix(name, indexFile) {
-			contents = append(contents, string(b))
+	return contentsOf(t, streamDir(dir), "msgs", "*.blk")
+}
+
+// aside returns the contents of the files that were put aside.
+func aside(t *testing.T, dir string) (found []string) {
+	t.Helper()
+	for path, content := range contentsOf(t, dir, asideFolder, "test-0", "*", "*") {
+		if !strings.HasSuffix(path, indexFile) {
+			found = append(found, content)
 		}
 	}
-	return contents
+	return found
 }

@@ -77,19 +77,11 @@ func (db *database) tablesOf(space string) (tables []string, err error) {
 		if !known {
 			return ErrNoMirror
 		}
-		rows, err := tx.Query(`SELECT table_name FROM gospaces.kinds WHERE space = $1 AND table_name <> ''`, space)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
-				return err
-			}
+		names, err := queryNames(tx, `SELECT table_name FROM gospaces.kinds WHERE space = $1 AND table_name <> ''`, space)
+		for _, name := range names {
 			tables = append(tables, schema+"."+quote(name))
 		}
-		return rows.Err()
+		return err
 	})
 	return append(tables, lettersName(space)), err
 }

@@ -43,21 +43,34 @@ func (db *database) survey(tx *sql.Tx) (*survey, error) {
 // takenNames returns the names that the table of a new kind may not have: all that are in the schema.
 // Indexes and views share their names with tables, and each table is a type too. (Array types make room by themselves.)
 func (db *database) takenNames(tx *sql.Tx) (names, error) {
-	rows, err := tx.Query(`SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace($1)
-		UNION SELECT typname FROM pg_type WHERE typnamespace = to_regnamespace($1) AND typcategory <> 'A'`, quote(schemaName(db.space)))
+	all, err := queryNames(tx, `SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace($1)
+		UNION SELECT typname FROM pg_type WHERE typnamespace = to_regnamespace($1) AND typcategory <> 'A'`,
+		quote(schemaName(db.space)))
 	if err != nil {
 		return nil, fmt.Errorf("list names: %w", err)
 	}
-	defer rows.Close()
 	taken := make(names)
+	for _, name := range all {
+		taken[name] = true
+	}
+	return taken, nil
+}
+
+// queryNames returns the names that a query selects.
+func queryNames(tx *sql.Tx, query string, args ...any) (all []string, err error) {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("list names: %w", err)
+			return nil, err
 		}
-		taken[name] = true
+		all = append(all, name)
 	}
-	return taken, rows.Err()
+	return all, rows.Err()
 }
 
 // rank numbers the tables so that one that refers to another, by a foreign key, has the higher number. References in a

@@ -38,23 +38,12 @@ func Spaces(ctx context.Context, dsn string) (names []string, err error) {
 		return nil, err
 	}
 	defer db.close()
-	err = db.transact(func(tx *sql.Tx) error {
+	err = db.transact(func(tx *sql.Tx) (err error) {
 		if err := db.findCatalog(tx); err != nil {
 			return err
 		}
-		rows, err := tx.Query(`SELECT DISTINCT space FROM gospaces.positions ORDER BY space`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
-				return err
-			}
-			names = append(names, name)
-		}
-		return rows.Err()
+		names, err = queryNames(tx, `SELECT DISTINCT space FROM gospaces.positions ORDER BY space`)
+		return err
 	})
 	return names, err
 }

@@ -25,7 +25,7 @@ var table = map[string][]string{
 		"template", "txn", "internal/backoff", "internal/call", "internal/engine",
 		"internal/partition",
 	},
-	"space/work": {"template", "space"},
+	"space/work": {"template", "space", "internal/backoff"},
 
 	// The way to a space on a server.
 	"internal/wire": {"template", "txn", "internal/call"},

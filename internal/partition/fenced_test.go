@@ -85,6 +85,12 @@ func sharing(t *testing.T, log *tape) (*partition.Partition, *shared) {
 	return p, l
 }
 
+// registerJob makes the kind of jobs.
+func registerJob(p *partition.Partition) {
+	p.Register(newCaller(), 1, job)
+	synctest.Wait()
+}
+
 func writeTo(p *partition.Partition, key int64) error {
 	c := newCaller()
 	p.Write(c, 1, txn.ID{}, call.Request{}, draft(key))
@@ -112,9 +118,7 @@ func TestPartition_FencedFollowsBeforeItClaims(t *testing.T) {
 		log := &tape{}
 		p, view := sharing(t, log)
 		defer p.Close()
-		registered := newCaller()
-		p.Register(registered, 1, job)
-		synctest.Wait()
+		registerJob(p)
 		require.NoError(t, writeTo(p, 1))
 		q, _ := sharing(t, log)
 		defer q.Close()
@@ -144,9 +148,7 @@ func TestPartition_OvertakenCandidateReadsOn(t *testing.T) {
 		log := &tape{}
 		q, _ := sharing(t, log)
 		defer q.Close()
-		registered := newCaller()
-		q.Register(registered, 1, job)
-		synctest.Wait()
+		registerJob(q)
 		require.NoError(t, writeTo(q, 1))
 		late := [][]byte{slices.Clone(log.msgs[1])}
 		require.NoError(t, q.Close())

@@ -169,14 +169,7 @@ func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, func() *tape { return new(tape) })
 		defer f.close()
-		for _, p := range f.parts {
-			f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
-		}
-		id, err := f.begin()
-		require.NoError(t, err)
-		for _, name := range f.names() {
-			require.NoError(t, f.work(id, name))
-		}
+		id := f.atWork()
 		for _, held := range f.names() {
 			f.parts[held].Hold(errNoRoom)
 			require.ErrorIs(t, f.commit(id), errNoRoom, held)
@@ -186,7 +179,7 @@ func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
 		require.NoError(t, f.commit(id))
 		require.True(t, f.has("c", 2))
 
-		id, err = f.begin()
+		id, err := f.begin()
 		require.NoError(t, err)
 		require.NoError(t, f.spans.Join(id, f.parts["b"]))
 		f.ok(func(c *caller) { f.parts["b"].Write(c, 1, id, call.Request{}, draft(3)) })

@@ -11,7 +11,6 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
-	"github.com/gospaces/gospaces/txn"
 )
 
 // TestBeginImages_AtEveryStepOfACommit begins images of three partitions before and after each append to a log that a transaction over them makes. Partitions that
@@ -37,14 +36,7 @@ func imagesAt(t *testing.T, at int) map[string][]byte {
 	t.Helper()
 	f := newFleet(t, func() *tape { return new(tape) })
 	defer f.close()
-	for _, p := range f.parts {
-		f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
-	}
-	id, err := f.begin()
-	require.NoError(t, err)
-	for _, name := range f.names() {
-		require.NoError(t, f.work(id, name))
-	}
+	id := f.atWork()
 	var images []*partition.Imaging
 	for _, name := range f.names() {
 		m, err := f.parts[name].ReserveImage(t.Context())

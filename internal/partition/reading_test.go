@@ -168,14 +168,7 @@ func TestPartition_WhatIsServedForReadingHasWhatWasDecided(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, func() *tape { return new(tape) })
 				defer func() { f.close() }()
-				for _, p := range f.parts {
-					f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
-				}
-				id, err := f.begin()
-				require.NoError(t, err)
-				for _, name := range f.names() {
-					require.NoError(t, f.work(id, name))
-				}
+				id := f.atWork()
 				fill := func(on bool) {
 					for _, name := range full {
 						f.rooms[name].full.Store(on)

@@ -197,6 +197,20 @@ func (f *fleet) work(id txn.ID, name string) error {
 	return f.do(func(c *caller) { f.parts[name].Write(c, 1, local, call.Request{}, draft(2)) }).err
 }
 
+// atWork begins a transaction, and works under it in all partitions.
+func (f *fleet) atWork() txn.ID {
+	f.t.Helper()
+	for _, p := range f.parts {
+		f.ok(func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, draft(1)) })
+	}
+	id, err := f.begin()
+	require.NoError(f.t, err)
+	for _, name := range f.names() {
+		require.NoError(f.t, f.work(id, name))
+	}
+	return id
+}
+
 func (f *fleet) commit(id txn.ID) error {
 	return f.end(func(c *caller) partition.Span { return f.spans.Commit(c, 1, id, f.parts["a"], call.Request{}, nil) })
 }

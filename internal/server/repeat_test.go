@@ -19,11 +19,20 @@ import (
 
 var client = call.Client{7}
 
+// connectAs connects as a client that repeats calls.
+func (r *rig) connectAs(client call.Client) *peer {
+	p := r.connect()
+	p.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
+	return p
+}
+
+// openAs returns the body of a call that opens the space as 0, for a client that was told a session before.
+func openAs(session uint64) []byte { return uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session) }
+
 // joinAs connects as a client that repeats calls, and opens the space as 0.
 func (r *rig) joinAs(client call.Client, before uint64) (p *peer, session uint64, lost bool) {
-	p = r.connect()
-	p.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
-	d := wire.NewDecoder(p.call(wire.Open, 1, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', before)))
+	p = r.connectAs(client)
+	d := wire.NewDecoder(p.call(wire.Open, 1, openAs(before)))
 	o := d.Opened()
 	require.NoError(r.t, d.Err())
 	return p, o.Session, o.Lost
@@ -176,7 +185,7 @@ func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
 	require.ErrorIs(t, p.failure(4), wire.ErrInDoubt)
 
 	require.Eventually(t, func() bool { return r.partition.Stats().Err == nil }, time.Minute, time.Millisecond)
-	d := wire.NewDecoder(p.call(wire.Open, 6, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session)))
+	d := wire.NewDecoder(p.call(wire.Open, 6, openAs(session)))
 	o := d.Opened()
 	require.Equal(t, session, o.Session)
 	require.False(t, o.Lost)
@@ -199,9 +208,8 @@ func TestOpen_FailsWhileTheSpaceCannotTell(t *testing.T) {
 		p.send(wire.Write, 3, writeBody("x"))
 		require.Equal(t, wire.Reset, p.next().Type)
 		require.ErrorIs(t, p.failure(3), wire.ErrInDoubt)
-		q := r.connect()
-		q.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
-		open := uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session)
+		q := r.connectAs(client)
+		open := openAs(session)
 		q.send(wire.Open, 1, open)
 		require.ErrorIs(t, q.failure(1), call.ErrUnavailable)
 		time.Sleep(time.Second)
@@ -228,10 +236,9 @@ func TestOpen_IsAnsweredWhenTheLogKnowsWhichTransactionsHaveEnded(t *testing.T) 
 		find = append(wire.AppendTemplate(append(wire.AppendTxn(find, txn.ID{Number: d.Grant().ID}), 1), 1, nil), 0)
 		require.Equal(t, "x", entry(t, p.call(wire.Find, 5, find)))
 
-		q := r.connect() // which ends the first session, and its transaction
-		q.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Client: client[:]})
+		q := r.connectAs(client) // which ends the first session, and its transaction
 		for callID := range uint64(2) {
-			q.send(wire.Open, 6+callID, uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session))
+			q.send(wire.Open, 6+callID, openAs(session))
 		}
 		q.call(wire.Echo, 8, nil)
 		log <- nil

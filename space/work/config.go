@@ -2,7 +2,6 @@ package work
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -97,16 +96,4 @@ func (c *Config) delay(n int) time.Duration {
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: work: "+format, append([]any{space.ErrInvalidArgument}, args...)...)
-}
-
-// sleep returns after d, or with ctx's error if that ends before.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

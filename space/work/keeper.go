@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -53,7 +54,7 @@ func (k *keeper) run(ctx context.Context) {
 		if due := k.due(); len(due) > 0 {
 			err = k.renew(ctx, due)
 		}
-		_ = sleep(ctx, k.pause(err)) // if it returns early ctx has ended
+		_ = backoff.Sleep(ctx, k.pause(err)) // if it returns early ctx has ended
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -186,7 +187,7 @@ func (l *loop) ahead() int {
 func (l *loop) take(ctx context.Context) {
 	for c := range l.calls {
 		if c.pause > 0 {
-			_ = sleep(ctx, c.pause) // if it returns early the call will see why
+			_ = backoff.Sleep(ctx, c.pause) // if it returns early the call will see why
 		}
 		entries, err := l.space.Take(ctx, c.query)
 		l.taken <- batch{entries, err}

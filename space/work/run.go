@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -96,7 +97,7 @@ func prepare[T any](
 			return nil, err
 		}
 		cfg.Report(Report{Outcome: TakeFailed, Err: err, Delay: pause})
-		if err := sleep(ctx, pause); err != nil {
+		if err := backoff.Sleep(ctx, pause); err != nil {
 			return nil, err
 		}
 	}

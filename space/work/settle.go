@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -51,7 +52,7 @@ const mostYield = 20 * time.Millisecond
 // yield gives a job back, without a failed attempt, whose handler met others. After a deadlock its transaction has
 // ended already.
 func yield(ctx context.Context, t *task, err error) Report {
-	_ = sleep(ctx, rand.N(mostYield))
+	_ = backoff.Sleep(ctx, rand.N(mostYield))
 	if e := t.txn.Abort(ctx); e != nil && !errors.Is(e, space.ErrTxnEnded) {
 		return t.report(Lost, afterFailure(e, err))
 	}
