@@ -5,7 +5,8 @@ import (
 	"iter"
 )
 
-// Contents yields every entry that matches template and is visible for the whole iteration, exactly once each; entries
+// Contents yields every entry that matches template and is visible for the whole iteration, exactly once each and in no
+// particular order; entries
 // that come or go meanwhile may be among them or not, and those that are written meanwhile are not: a loop that writes
 // ends. Under a transaction each entry is locked for reading when it is yielded, which takes a call for each. Large
 // results stream. Options: Where, Or, Max, In, Held, Hidden.

@@ -80,7 +80,7 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 	f.add(cmd)
 	f.addOrder(cmd)
 	cmd.Flags().Var(&f.wait, "wait", "how long to wait for the first match: 5s, forever")
-	cmd.Flags().BoolVar(&f.all, "all", false, "all matches, not only the first")
+	cmd.Flags().BoolVar(&f.all, "all", false, "all matches, not only the first; a read prints them in no particular order")
 	cmd.Flags().IntVar(&f.max, "max", 1, "at most so many entries")
 	cmd.Flags().BoolVar(&f.ifExists, "if-exists", false, "wait only for entries that others hold, not for new ones")
 	cmd.Flags().Uint64Var(&f.id, "id", 0, "only the entry with this id; KIND may be left out then")

@@ -13,7 +13,9 @@ func TestREADME_Commands(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	_, rest, _ := strings.Cut(string(readme), "## On a server\n\n```sh\ngospaces serve\n")
+	_, rest, ok := strings.Cut(string(readme), "## On a server\n\n```sh\ngospaces serve &")
+	require.True(t, ok)
+	_, rest, _ = strings.Cut(rest, "\n") // of the comment beside it
 	block, _, ok := strings.Cut(rest, "```\n")
 	require.True(t, ok)
 	s := memory(t)

@@ -66,7 +66,7 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.data, "data", "gospaces-data", "folder of the log; made if it is not there")
 	flags.StringVar(&f.durability, "durability", "logged", "memory, logged or synced")
 	flags.StringVar(&f.postgres, "postgres", "",
-		"connection string of the PostgreSQL database to mirror to; none: no mirror")
+		"connection string of the PostgreSQL database to mirror to (…?sslmode=disable without TLS); none: no mirror")
 	flags.Var(f.mirror, "mirror",
 		"how kinds are mirrored: mirror, append (an archive) or none, as in audit=append,*=none; default: mirror")
 	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30,

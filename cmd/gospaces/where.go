@@ -54,6 +54,9 @@ func parseWhere(expr string) (comparison, error) {
 		if c.op = s.symbol(); c.op == 0 {
 			return c, fmt.Errorf("--where %q: after the field comes = != < <= > >= ^= (prefix), in (…), is null or is not null", expr)
 		}
+		if strings.HasPrefix(s.rest, "=") {
+			return c, fmt.Errorf("--where %q: = compares, not ==; quote a value that begins with =", expr)
+		}
 		var v string
 		v, err = s.operand("")
 		c.operands = []string{v}

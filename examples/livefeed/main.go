@@ -17,6 +17,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/gospaces/gospaces/client"
@@ -35,7 +36,7 @@ func main() {
 	events := flag.Int("events", 10, "end after so many quotes")
 	above := flag.Int("above", 9000, "show quotes above so many cents")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
 	sp, err := open(ctx, *addr)

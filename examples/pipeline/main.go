@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gospaces/gospaces/client"
@@ -47,7 +48,7 @@ func main() {
 	addr := flag.String("addr", "", "address of a server; without it the space is in this process")
 	orders := flag.Int("orders", 20, "how many orders to pass through")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
 	sp, err := open(ctx, *addr)

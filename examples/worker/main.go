@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"syscall"
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
@@ -25,7 +26,7 @@ type Result struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt) // then work.Run finishes the jobs in hand
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) // then work.Run drains
 	defer stop()
 	sp, err := client.Dial(ctx, "localhost:7420")
 	if err != nil {
