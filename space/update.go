@@ -52,9 +52,9 @@ func changing[T any](ctx context.Context, sp Space, codec *Codec, v *T, change f
 }
 
 // Add adds n to an integer field (its name in the space, not in Go) of the oldest entry that matches template, and
-// returns the sum; a null field counts as 0. It is Update otherwise: it waits for a match unless NoWait is given, and of
-// many that add at the same time, every number counts. It returns ErrInvalidArgument if the field is no integer, or the
-// sum does not fit into 64 bits.
+// returns the sum; a null field counts as 0. It is Update otherwise: it waits for a match unless NoWait is given, and
+// of many that add at the same time, every number counts. It returns ErrInvalidArgument if the field is no integer, or
+// the sum does not fit into 64 bits.
 func Add[T any](ctx context.Context, sp Space, template T, field string, n int64, opts ...Option) (int64, error) {
 	codec, q, err := query(ctx, sp, &template, optFind, opts)
 	if err != nil {

@@ -28,9 +28,9 @@ func (a *app) writeCommand() *cobra.Command {
 lease of each entry.
 
 The objects of the command line are written all or none. Those of standard input are written as they come, up to
-a thousand at a time, all or none of each such part: after an error the parts before it are written, and the message
-says how many entries. With --atomic they are written all or none when the input ends. Such a write, and a transaction, has at most 4,096 entries
-(--max-txn-entries of the server) and 8 MiB.
+a thousand at a time, all or none of each such part: after an error the parts before it are written, and the
+message says how many entries. With --atomic they are written all or none when the input ends. Such a write, and a
+transaction, has at most 4,096 entries (--max-txn-entries of the server) and 8 MiB.
 
 The first entry of a kind decides the types of its fields; later ones may add fields. A field that is new to a
 kind is named on standard error, and so is a new kind or space whose name is like that of another. With --strict

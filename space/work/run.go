@@ -49,9 +49,9 @@ import (
 // error is a *DrainError, which counts these handlers. A handler must not end its transaction itself.
 //
 // Entries that T cannot hold become dead letters. While the space cannot be reached Run tries again and again. When it
-// cannot go on (space.ErrClosed, space.ErrDropped, space.ErrInvalidArgument, space.ErrSchemaConflict) it drains as above and returns the
-// error. With the option space.Wait or space.NoWait it also ends, with nil, when no job has come for so long and none
-// is being done. Jobs that are to come back later do not count.
+// cannot go on (space.ErrClosed, space.ErrDropped, space.ErrInvalidArgument, space.ErrSchemaConflict) it drains as
+// above and returns the error. With the option space.Wait or space.NoWait it also ends, with nil, when no job has come
+// for so long and none is being done. Jobs that are to come back later do not count.
 //
 // Jobs are taken oldest first, or in the order of space.OrderBy. The options that find says jobs by are Where, Or,
 // OrderBy, Wait, NoWait and Strict.
