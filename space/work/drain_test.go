@@ -20,8 +20,10 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// goroutinesOf returns how many goroutines there are that startWork has started, in this test.
+// goroutinesOf returns how many goroutines there are that startWork has started, in this test, when all that can end
+// have ended.
 func goroutinesOf(t *testing.T) (n int) {
+	synctest.Wait()
 	var profile bytes.Buffer
 	require.NoError(t, pprof.Lookup("goroutine").WriteTo(&profile, 1))
 	labelled := regexp.MustCompile(`(\d+) @ .*\n# labels: {"work":"` + t.Name() + `"}`)
