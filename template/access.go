@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Class returns the class of v by its tag: Int for every integer, Map for nested structs too, and 0 for null and for
-// what is no value.
+// Class returns the class of v by its tag: Int for every integer, Map for nested structs too. It returns 0 for null and
+// for malformed bytes.
 func (v Value) Class() Class {
 	if len(v) == 0 {
 		return 0
@@ -36,7 +36,7 @@ func (v Value) Class() Class {
 	return 0
 }
 
-// Bool returns a bool; false if v is none.
+// Bool returns v as a bool; ok is false if v is not one.
 func (v Value) Bool() (b, ok bool) {
 	if len(v) != 1 {
 		return false, false
@@ -44,7 +44,7 @@ func (v Value) Bool() (b, ok bool) {
 	return v[0] == tagTrue, v[0] == tagTrue || v[0] == tagFalse
 }
 
-// Int returns an integer; false if v is none or does not fit.
+// Int returns v as an int64; ok is false if v is not an integer or does not fit.
 func (v Value) Int() (int64, bool) {
 	m, negative, ok := v.magnitude()
 	if negative {
@@ -53,13 +53,13 @@ func (v Value) Int() (int64, bool) {
 	return int64(m), ok && m <= math.MaxInt64
 }
 
-// Uint returns an integer; false if v is none or is negative.
+// Uint returns v as a uint64; ok is false if v is not an integer or is negative.
 func (v Value) Uint() (uint64, bool) {
 	m, negative, ok := v.magnitude()
 	return m, ok && !negative
 }
 
-// magnitude returns the size of an integer without its sign.
+// magnitude returns the absolute value of an integer, and its sign.
 func (v Value) magnitude() (m uint64, negative, ok bool) {
 	if len(v) == 0 || v[0] < tagInt-8 || v[0] > tagInt+8 {
 		return 0, false, false
@@ -78,7 +78,7 @@ func (v Value) magnitude() (m uint64, negative, ok bool) {
 	return m, negative, true
 }
 
-// Float returns a float; false if v is none. It does not convert integers.
+// Float returns v as a float64; ok is false if v is not a float. Integers are not converted.
 func (v Value) Float() (float64, bool) {
 	if len(v) != 9 || v[0] != tagFloat {
 		return 0, false
@@ -93,7 +93,7 @@ func (v Value) Float() (float64, bool) {
 	return math.Float64frombits(^u), true
 }
 
-// Time returns a time in UTC; false if v is none.
+// Time returns v as a time in UTC; ok is false if v is not a time.
 func (v Value) Time() (time.Time, bool) {
 	if len(v) != 13 || v[0] != tagTime {
 		return time.Time{}, false
@@ -102,7 +102,7 @@ func (v Value) Time() (time.Time, bool) {
 	return time.Unix(sec, int64(binary.BigEndian.Uint32(v[9:]))).UTC(), true
 }
 
-// Duration returns a duration; false if v is none.
+// Duration returns v as a duration; ok is false if v is not one.
 func (v Value) Duration() (time.Duration, bool) {
 	if len(v) != 9 || v[0] != tagDuration {
 		return 0, false
@@ -110,7 +110,7 @@ func (v Value) Duration() (time.Duration, bool) {
 	return time.Duration(binary.BigEndian.Uint64(v[1:]) ^ 1<<63), true
 }
 
-// Text returns a string; false if v is none. The string is a copy.
+// Text returns a copy of v as a string; ok is false if v is not a string.
 func (v Value) Text() (string, bool) {
 	if len(v) == 0 || v[0] != tagString {
 		return "", false
@@ -118,7 +118,7 @@ func (v Value) Text() (string, bool) {
 	return string(v[1:]), true
 }
 
-// Blob returns a byte string; false if v is none. The bytes alias v.
+// Blob returns v as a byte string that aliases v; ok is false if v is not one.
 func (v Value) Blob() ([]byte, bool) {
 	if len(v) == 0 || v[0] != tagBytes {
 		return nil, false
@@ -126,7 +126,7 @@ func (v Value) Blob() ([]byte, bool) {
 	return v[1:], true
 }
 
-// Elements yields the elements of a list; nil is null. They alias v. It yields none if v is no list.
+// Elements yields the elements of a list; nil is null. They alias v. It yields nothing if v is not a list.
 func (v Value) Elements() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if len(v) == 0 || v[0] != tagList {
@@ -144,7 +144,7 @@ func (v Value) Elements() iter.Seq[Value] {
 }
 
 // Pairs yields the keys and values of a map or nested struct in the order of the encoded keys; a nil value is null.
-// They alias v. It yields none if v is no map.
+// They alias v. It yields nothing if v is not a map.
 func (v Value) Pairs() iter.Seq2[Value, Value] {
 	return func(yield func(Value, Value) bool) {
 		if len(v) == 0 || v[0] != tagMap {

@@ -5,13 +5,13 @@ import "bytes"
 // Pair is one key and value of a Pairs.
 type Pair struct{ Key, Value any }
 
-// Pairs is how Value.Any presents a map whose keys are not all strings, in the order of the encoded keys. A Go map
+// Pairs is what Value.Any returns for a map whose keys are not all strings, in the order of the encoded keys. A Go map
 // cannot hold every such key: byte strings are not comparable, and NaN is never found again.
 type Pairs []Pair
 
 // Any returns v as a Go value that shares nothing with it: bool, int64, uint64 for integers beyond int64, float64,
-// string, []byte, time.Time in UTC, time.Duration, []any, map[string]any, or Pairs for a map with other keys; nil for
-// null and for what is malformed or nested too deeply.
+// string, []byte, time.Time in UTC, time.Duration, []any, map[string]any, or Pairs for a map with other keys. It
+// returns nil for null, and for a value that is malformed or nested too deeply.
 func (v Value) Any() any { return v.any(0) }
 
 func (v Value) any(depth int) any {

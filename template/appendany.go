@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// appendAny appends the value of any Go value that could be a field, and of those that Value.Any returns; nothing for
-// nil, for nil pointers, slices and maps too.
+// appendAny appends the value of v: any Go value that could be a field, or one that Value.Any returned. It appends
+// nothing for nil, and for nil pointers, slices and maps.
 func appendAny(dst []byte, v any, depth int) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -38,7 +38,7 @@ func appendAny(dst []byte, v any, depth int) ([]byte, error) {
 	return appendReflect(dst, v, depth)
 }
 
-// appendReflect appends v by a coder compiled for this one use.
+// appendReflect appends v with a coder compiled for this one call.
 func appendReflect(dst []byte, v any, depth int) ([]byte, error) {
 	c, err := make(compiler).coder(reflect.TypeOf(v))
 	if err != nil {

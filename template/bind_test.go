@@ -58,9 +58,13 @@ func TestBind_AnotherFamilyConflicts(t *testing.T) {
 	s := &template.Schema{Kind: "old_point", Fields: []template.Field{{Name: "x", Class: template.String}}}
 	_, err := compile[oldPoint](t).Bind(s)
 	require.ErrorIs(t, err, template.ErrSchemaConflict)
-	require.EqualError(t, err, `template: schema conflict: field "x" of kind "old_point" is string, and int in Go type template_test.oldPoint`)
+	require.EqualError(t, err,
+		`template: schema conflict: field "x" of kind "old_point" is string, and int in Go type template_test.oldPoint`)
 
-	s = &template.Schema{Kind: "old_point", Fields: []template.Field{{Name: "x", Class: template.Uint}, {Name: "y", Class: template.Int}}}
+	s = &template.Schema{
+		Kind:   "old_point",
+		Fields: []template.Field{{Name: "x", Class: template.Uint}, {Name: "y", Class: template.Int}},
+	}
 	_, err = compile[oldPoint](t).Bind(s)
 	require.NoError(t, err)
 }

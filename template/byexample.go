@@ -8,8 +8,8 @@ import (
 )
 
 // Template returns the conditions of a query by example: fields of v, a T or *T, that have Go's zero value are
-// wildcards, the others must be equal. A nil v, or a nil *T, asks for nothing. A field that cannot be stored is an
-// error.
+// wildcards; the others must be equal. A nil v, or a nil *T, sets no condition. Template returns an error if a field
+// cannot be stored.
 func (c *Codec) Template(v any) ([]Cond, error) {
 	if rv := reflect.ValueOf(v); v == nil || rv.Type() == c.ptr && rv.IsNil() {
 		return nil, nil
@@ -19,7 +19,7 @@ func (c *Codec) Template(v any) ([]Cond, error) {
 		return nil, err
 	}
 	var conds []Cond
-	var memory []byte // of all operands; what is left behind when it grows remains as it is
+	var memory []byte // holds all operands; after it grows, earlier operands keep the old array
 	for i := range c.members {
 		m := &c.members[i]
 		at := unsafe.Add(p, m.offset)
@@ -41,7 +41,7 @@ func (c *Codec) Template(v any) ([]Cond, error) {
 	return conds, nil
 }
 
-// isZero reports whether what p points to has its type's zero value; for times, in any location.
+// isZero reports whether the value at p is the zero value of its type. For times, the location does not matter.
 func (c *coder) isZero(p unsafe.Pointer) bool {
 	switch c.typ.Kind() {
 	case reflect.Int, reflect.Uint:
@@ -53,7 +53,7 @@ func (c *coder) isZero(p unsafe.Pointer) bool {
 	case reflect.String:
 		return *(*string)(p) == ""
 	case reflect.Slice, reflect.Pointer, reflect.Map:
-		return *(*unsafe.Pointer)(p) == nil // of a slice the first word is its array
+		return *(*unsafe.Pointer)(p) == nil // the first word of a slice is its array
 	case reflect.Struct:
 		if c.class == Time {
 			return (*time.Time)(p).IsZero()
@@ -62,7 +62,7 @@ func (c *coder) isZero(p unsafe.Pointer) bool {
 	return reflect.NewAt(c.typ, p).Elem().IsZero()
 }
 
-// equal returns the condition that a field has exactly val, which is empty for null.
+// equal returns the condition that a field equals val; an empty val is null.
 func equal(field int, val Value) Cond {
 	if len(val) == 0 {
 		return Cond{Field: field, Op: IsNull}

@@ -8,14 +8,14 @@ import (
 	"math"
 )
 
-// ErrMalformed is returned for bytes that are not the canonical encoding of anything.
+// ErrMalformed is returned for bytes that are not a canonical encoding.
 var ErrMalformed = errors.New("template: malformed encoding")
 
 // maxDepth bounds how deeply lists and maps nest: a list of numbers has depth 1.
 const maxDepth = 64
 
-// Check returns nil if v is the canonical encoding of a value of class c, or of its family; else an error that wraps
-// ErrMalformed. Null has no class and fails. Equality of bytes is equality of values only among values that pass.
+// Check returns nil if v is the canonical encoding of a value of class c, or of its family; otherwise an error that
+// wraps ErrMalformed. Null has no class and fails. Equality of bytes is equality of values only among values that pass.
 func (v Value) Check(c Class) error {
 	if !v.canonical(0) {
 		return fmt.Errorf("%w of a value", ErrMalformed)
@@ -27,9 +27,9 @@ func (v Value) Check(c Class) error {
 }
 
 // Check returns nil if r is a canonical row of s: no more fields than s has, each null or a canonical value of its
-// field's class family, and no null at the end. Otherwise it returns an error that wraps ErrMalformed, and
-// ErrSchemaConflict too if all that is wrong is that values have other classes than their fields. It does not allocate
-// for a good row.
+// field's class family, and no null at the end. Otherwise it returns an error that wraps ErrMalformed, and also
+// ErrSchemaConflict if the only fault is that values have other classes than their fields. It does not allocate for a
+// good row.
 func (r Row) Check(s *Schema) error {
 	rest := []byte(r)
 	for i := 0; len(rest) > 0; i++ {
@@ -84,7 +84,7 @@ func (v Value) canonicalInt() bool {
 	if !ok || negative && m > -math.MinInt64 {
 		return false
 	}
-	return len(v) == 1 || m>>(8*(len(v)-2)) != 0 // the first byte is not a leading zero
+	return len(v) == 1 || m>>(8*(len(v)-2)) != 0 // no leading zero byte
 }
 
 func (v Value) canonicalList(depth int) bool {

@@ -44,7 +44,7 @@ func TestValueCheck_RefusesWhatIsNotCanonical(t *testing.T) {
 	}
 }
 
-// nest returns n lists, one within the other.
+// nest returns n nested lists.
 func nest(n int) template.Value {
 	v := template.Value{0x50}
 	for range n - 1 {
@@ -69,7 +69,10 @@ func TestValueCheck_AcceptsTheFamilyOnly(t *testing.T) {
 
 func TestRowCheck(t *testing.T) {
 	t.Parallel()
-	s := &template.Schema{Kind: "k", Fields: []template.Field{{Name: "a", Class: template.Int}, {Name: "b", Class: template.String}}}
+	s := &template.Schema{
+		Kind:   "k",
+		Fields: []template.Field{{Name: "a", Class: template.Int}, {Name: "b", Class: template.String}},
+	}
 	for name, c := range map[string]struct {
 		row template.Row
 		ok  bool

@@ -2,9 +2,9 @@ package template
 
 import "fmt"
 
-// Class says what sort of values a field holds. It is part of a kind's schema and never changes for a field,
-// except that Int and Uint are one family: integers compare as integers whatever their width or sign.
-// The numbers are part of the wire protocol and of the log; they are append only.
+// Class is the type of value that a field holds. It is part of a kind's schema and never changes for a field, except
+// that Int and Uint are one family: integers compare as integers whatever their width or sign. The numbers are part of
+// the wire protocol and of the log: append only.
 type Class uint8
 
 const (
@@ -16,7 +16,7 @@ const (
 	Bytes    Class = 6 // []byte and [n]byte
 	Time     Class = 7 // time.Time, as an instant
 	Duration Class = 8 // time.Duration, in nanoseconds
-	List     Class = 9 // slices and arrays of anything else
+	List     Class = 9 // other slices and arrays
 	Map      Class = 10
 	Struct   Class = 11 // nested struct values; encoded as a Map from field name to value
 )

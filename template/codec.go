@@ -13,14 +13,14 @@ type Codec struct {
 	ptr     reflect.Type // *typ
 	supers  []*Schema
 	members []member // in the order of the type's own schema
-	schema  *Schema  // whose order rows have
-	slots   []int    // for every field of schema the member that holds it, or -1
-	places  []int    // for every member its field of schema, or -1
+	schema  *Schema  // gives the order of the fields in a row
+	slots   []int    // for each field of schema, its member, or -1
+	places  []int    // for each member, its field of schema, or -1
 	lacking string   // a member that schema lacks, if any
 }
 
-// Compile returns the codec of a struct type, in the order of the type's own schema. It takes a while; keep the result.
-// It returns an error that names type and field for what cannot be stored.
+// Compile returns the codec of a struct type, with the type's own schema. It is slow; keep the result. If a field
+// cannot be stored it returns an error that names the type and the field.
 func Compile(t reflect.Type) (*Codec, error) {
 	if t == nil || t.Kind() != reflect.Struct || isTime(t) {
 		return nil, fmt.Errorf("template: %v is not a struct type that could be a kind", t)
@@ -35,7 +35,8 @@ func Compile(t reflect.Type) (*Codec, error) {
 		return nil, fmt.Errorf("template: %w", err)
 	}
 	if len(l.members) == 0 && t.NumField() > 0 {
-		return nil, fmt.Errorf("template: %s has no field that could be stored: exported fields are; embed or fill in some, or store a struct without fields", t)
+		return nil, fmt.Errorf("template: %s has no field that can be stored: export or embed some, "+
+			"or store a struct without fields", t)
 	}
 	c := &Codec{typ: t, ptr: reflect.PointerTo(t), supers: supers, members: l.members}
 	return c.Bind(s)
@@ -72,7 +73,7 @@ func (cs compiler) schema(t reflect.Type) (*Schema, []*Schema, error) {
 	return s, supers, nil
 }
 
-// Schema returns the schema in whose order the codec reads and writes rows: the type's own, or what Bind was given.
+// Schema returns the schema that gives the order of fields in rows: the type's own, or the one given to Bind.
 func (c *Codec) Schema() *Schema { return c.schema }
 
 // Lacks reports whether the type has fields that the schema does not have.

@@ -15,7 +15,7 @@ func TestCodec_RoundTrip(t *testing.T) {
 	c := compile[Everything](t)
 	for name, want := range map[string]Everything{"full": everything(), "zero": {}} {
 		for form, v := range map[string]any{"value": want, "pointer": &want} {
-			got := everything() // what it holds must be overwritten
+			got := everything() // DecodeRow must overwrite every field
 			require.NoError(t, c.DecodeRow(encode(t, c, v), &got))
 			require.Equal(t, want, got, "%s %s", name, form)
 		}
@@ -153,7 +153,7 @@ type One[T any] struct{ X T }
 // Kind returns "one", whatever T is.
 func (One[T]) Kind() string { return "one" }
 
-// fits reports whether v can be decoded to a T.
+// fits reports whether v can be decoded into a T.
 func fits[T any](t *testing.T, v template.Value) bool {
 	t.Helper()
 	row := append(template.Row{byte(len(v))}, v...)
@@ -198,8 +198,11 @@ func TestCodec_MalformedRowsAreUnusable(t *testing.T) {
 	}
 	for name, row := range map[string]template.Row{
 		"cut off":   {9, 0x50},
-		"deep list": deep(nest(70)), "deep map": append(template.Row{0}, deep(append(append(template.Value{0x51, 1, 0x40}, length(len(nest(70)))...), nest(70)...))...),
-		"deep struct": append(template.Row{0, 0}, deep(link)...), "deep array": append(template.Row{0, 0, 0}, deep(nest(70))...),
+		"deep list": deep(nest(70)),
+		"deep map": append(template.Row{0},
+			deep(append(append(template.Value{0x51, 1, 0x40}, length(len(nest(70)))...), nest(70)...))...),
+		"deep struct": append(template.Row{0, 0}, deep(link)...),
+		"deep array":  append(template.Row{0, 0, 0}, deep(nest(70))...),
 	} {
 		var unusable *template.UnusableEntryError
 		require.ErrorAs(t, c.DecodeRow(row, new(chain)), &unusable, name)

@@ -8,23 +8,23 @@ import (
 	"unsafe"
 )
 
-// coder encodes and decodes the values of one Go type, given their address. It is compiled once per type, so that no
-// row needs reflection to find its way; reflection remains where Go offers nothing else (maps, allocation).
+// coder encodes and decodes the values of one Go type, given their address. It is compiled once per type, so rows are
+// encoded without reflection, except for maps and allocation.
 type coder struct {
 	typ    reflect.Type
 	class  Class
 	elem   *coder  // of a pointer
 	layout *layout // of a nested struct
 
-	// append appends the Value of what p points to, and nothing for null.
+	// append appends the Value at p, and nothing for null.
 	append func(dst []byte, p unsafe.Pointer, depth int) ([]byte, error)
-	// decode sets what p points to from a value that is not null; the result shares nothing with v.
+	// decode sets the value at p from v, which is not null; the result shares nothing with v.
 	decode func(p unsafe.Pointer, v Value, depth int) error
 }
 
 var errTooDeep = fmt.Errorf("nested deeper than %d levels", maxDepth)
 
-// set sets what p points to from v; null is the zero value.
+// set sets the value at p from v; null is the zero value.
 func (c *coder) set(p unsafe.Pointer, v Value, depth int) error {
 	if v == nil {
 		reflect.NewAt(c.typ, p).Elem().SetZero()
@@ -33,8 +33,7 @@ func (c *coder) set(p unsafe.Pointer, v Value, depth int) error {
 	return c.decode(p, v, depth)
 }
 
-// compiler compiles types to coders. It remembers them by type, before they are complete, which is what makes recursive
-// types end.
+// compiler compiles types to coders. It records each coder before it is complete, so that recursive types terminate.
 type compiler map[reflect.Type]*coder
 
 var (
@@ -42,10 +41,10 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 )
 
-// isTime reports whether t is time.Time or a type declared as it.
+// isTime reports whether t is time.Time or a type defined from it.
 func isTime(t reflect.Type) bool { return t.Kind() == reflect.Struct && t.ConvertibleTo(timeType) }
 
-// coder returns the coder of t, or an error that says what cannot be stored.
+// coder returns the coder of t, or an error that says which part of t cannot be stored.
 func (cs compiler) coder(t reflect.Type) (*coder, error) {
 	if c := cs[t]; c != nil {
 		return c, nil
@@ -78,8 +77,8 @@ func (cs compiler) compile(c *coder) error {
 	}
 }
 
-// pointer compiles a pointer: nil is null, anything else what it points to. A pointer to a pointer is refused, since it
-// has two ways to be null.
+// pointer compiles a pointer: nil is null, otherwise the value is that of its target. A pointer to a pointer is
+// refused, since it has two ways to be null.
 func (cs compiler) pointer(c *coder) error {
 	if c.typ.Elem().Kind() == reflect.Pointer {
 		return errors.New("a pointer to a pointer cannot be stored")
@@ -89,7 +88,7 @@ func (cs compiler) pointer(c *coder) error {
 		return err
 	}
 	c.elem = elem
-	c.class = elem.class // known even if elem is still being compiled: all but pointers set it first
+	c.class = elem.class // set even while elem is still being compiled: every type but a pointer sets its class first
 	c.append = func(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 		if p = *(*unsafe.Pointer)(p); p == nil {
 			return dst, nil
@@ -104,9 +103,9 @@ func (cs compiler) pointer(c *coder) error {
 	return nil
 }
 
-// misfit says that v cannot be held by a t.
+// misfit returns the error for a v that does not fit a t.
 func misfit(v Value, t reflect.Type) error {
-	const show = 64 // enough to recognise a value by
+	const show = 64 // enough to recognise a value
 	text := v.String()
 	if len(text) > show {
 		text = text[:show] + "…"

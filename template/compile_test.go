@@ -36,7 +36,7 @@ type (
 	private struct{ Shown, hidden int }
 )
 
-// Named has fields of named types, which count as what they are declared as.
+// Named has fields of named types, which are stored as their underlying types.
 type Named struct {
 	Clock  clock
 	Ident  ident
@@ -53,7 +53,8 @@ func TestCompile_NamedTypes(t *testing.T) {
 	for _, f := range c.Schema().Fields {
 		got = append(got, f.Class)
 	}
-	require.Equal(t, []template.Class{template.Time, template.Bytes, template.String, template.List, template.Bytes, template.Bytes}, got)
+	require.Equal(t,
+		[]template.Class{template.Time, template.Bytes, template.String, template.List, template.Bytes, template.Bytes}, got)
 
 	in := Named{clock(time.Unix(1, 2).UTC()), ident{1}, "red", refs{{}, nil, {{}}}, octets{1}, []octet{2}}
 	var out Named
@@ -83,15 +84,16 @@ func TestCompile_Names(t *testing.T) {
 	for _, f := range s.Fields {
 		names = append(names, f.Name)
 	}
-	require.Equal(t, []string{"id", "http_server", "user_id", "url_path2", "with_under", "é", "other", "role", "both"}, names)
+	require.Equal(t, []string{"id", "http_server", "user_id", "url_path2", "with_under", "é", "other", "role", "both"},
+		names)
 	require.Equal(t, template.ID, s.Fields[7].Role)
 	require.Equal(t, template.ID|template.Route, s.Fields[8].Role)
 }
 
-// Kinded has a kind of its own choice, by a method of its pointer.
+// Kinded chooses its own kind, with a method on its pointer.
 type Kinded struct{ A int }
 
-// Kind returns a name that has nothing to do with the type's.
+// Kind returns a name unrelated to the name of the type.
 func (*Kinded) Kind() string { return "my.kind" }
 
 // Above embeds a kind whose Kind method Go promotes, and another level below.
@@ -111,9 +113,16 @@ func TestCompile_Supers(t *testing.T) {
 	c := compile[Above](t)
 	field := func(name string) template.Field { return template.Field{Name: name, Class: template.Int} }
 	kinded := &template.Schema{Kind: "my.kind", Fields: []template.Field{field("a")}}
-	middle := &template.Schema{Kind: "middle", Fields: []template.Field{field("a"), field("m")}, Supers: []string{"my.kind"}}
+	middle := &template.Schema{
+		Kind: "middle", Fields: []template.Field{field("a"), field("m")},
+		Supers: []string{"my.kind"},
+	}
 	require.Equal(t, []*template.Schema{kinded, middle}, c.Supers())
-	require.Equal(t, &template.Schema{Kind: "above", Fields: []template.Field{field("a"), field("m"), field("b")}, Supers: []string{"middle", "my.kind"}}, c.Schema())
+	require.Equal(t,
+		&template.Schema{
+			Kind: "above", Fields: []template.Field{field("a"), field("m"), field("b")},
+			Supers: []string{"middle", "my.kind"},
+		}, c.Schema())
 
 	in := Above{Middle{2, Kinded{1}}, 3}
 	var out Above

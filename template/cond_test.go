@@ -48,7 +48,11 @@ func TestCheckConds_OperationsOfClasses(t *testing.T) {
 			}
 		}
 	}
-	const equality, ordered, texts = "= != in is null is not null ", "= != < <= > >= in is null is not null ", "= != < <= > >= in prefix is null is not null "
+	const (
+		equality = "= != in is null is not null "
+		ordered  = "= != < <= > >= in is null is not null "
+		texts    = "= != < <= > >= in prefix is null is not null "
+	)
 	require.Equal(t, map[string]string{
 		"bool": ordered, "int": ordered, "uint": ordered, "float": ordered, "string": texts, "bytes": texts,
 		"time": ordered, "duration": ordered, "list": equality, "map": equality, "struct": equality,

@@ -2,8 +2,9 @@ package template
 
 import "fmt"
 
-// CheckConds returns nil if every condition is legal for s: a field of s, an operation that its class has, and
-// canonical operands of its class family. Conditions from outside pass it before they are matched.
+// CheckConds returns nil if every condition is legal for s: it names a field of s, its operation is defined for the
+// field's class, and its operands are canonical and of the field's class family. Conditions from outside must pass it
+// before they are matched.
 func CheckConds(s *Schema, conds []Cond) error {
 	if len(conds) > MaxConds {
 		return fmt.Errorf("template: %d conditions, more than %d", len(conds), MaxConds)

@@ -5,14 +5,14 @@ import (
 	"fmt"
 )
 
-// Bounds of a template and of an ordering.
+// Limits of a template and of an ordering.
 const (
-	MaxConds    = 1024    // conditions of a template
-	MaxOperands = 1 << 14 // operands of one In
-	MaxOrder    = 64      // keys of an ordering
+	MaxConds    = 1024    // conditions in a template
+	MaxOperands = 1 << 14 // operands of an In
+	MaxOrder    = 64      // keys in an ordering
 )
 
-// takesValue reports whether conditions with op have one operand in Value.
+// takesValue reports whether a condition with op has one operand, in Value.
 func (op Op) takesValue() bool { return op >= Eq && op <= Ge || op == Prefix }
 
 // AppendConds appends the encoding of conds.
@@ -34,8 +34,8 @@ func AppendConds(dst []byte, conds []Cond) []byte {
 	return dst
 }
 
-// DecodeConds decodes what AppendConds appended to the front of b and returns the rest of b. The conditions share
-// nothing with b. It returns ErrMalformed for other bytes; whether the conditions fit a kind is CheckConds' question.
+// DecodeConds decodes conditions from the front of b and returns the rest of b. The conditions share nothing with b. It
+// returns ErrMalformed for other bytes. It does not check that the conditions fit a kind; see CheckConds.
 func DecodeConds(b []byte) (conds []Cond, rest []byte, err error) {
 	r := reader{b: b}
 	for n := r.count(MaxConds); n > 0 && !r.bad; n-- {
@@ -58,7 +58,7 @@ func (r *reader) cond() Cond {
 			c.Values = append(c.Values, r.operand())
 		}
 	case c.Op != IsNull && c.Op != NotNull:
-		r.bad = true // it is not known how many operands it has
+		r.bad = true // the number of its operands is unknown
 	}
 	return c
 }
@@ -70,7 +70,7 @@ func (r *reader) operand() Value {
 	return v
 }
 
-// detach moves the operands of conds to memory of their own.
+// detach copies the operands of conds to memory of their own.
 func detach(conds []Cond) {
 	size := 0
 	for i := range conds {
@@ -107,8 +107,8 @@ func AppendOrder(dst []byte, order []Order) []byte {
 	return dst
 }
 
-// DecodeOrder decodes what AppendOrder appended to the front of b and returns the rest of b. It returns ErrMalformed
-// for other bytes; whether the ordering fits a kind is CheckOrder's question.
+// DecodeOrder decodes an ordering from the front of b and returns the rest of b. It returns ErrMalformed for other
+// bytes. It does not check that the ordering fits a kind; see CheckOrder.
 func DecodeOrder(b []byte) (order []Order, rest []byte, err error) {
 	r := reader{b: b}
 	for n := r.count(MaxOrder); n > 0 && !r.bad; n-- {

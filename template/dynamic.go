@@ -17,10 +17,10 @@ func (r Row) Map(s *Schema) map[string]any {
 	return m
 }
 
-// RowFromMap returns the row of s with the given fields; nil and absent ones are null. Values fit as in Schema.Operand.
-// It returns an error that names the field for one that s lacks or that does not fit.
+// RowFromMap returns the row of s with the given fields; nil and absent ones are null. Values are converted as by
+// Schema.Operand. If s lacks a field, or a value does not fit, RowFromMap returns an error that names the field.
 func RowFromMap(s *Schema, fields map[string]any) (Row, error) {
-	for _, name := range slices.Sorted(maps.Keys(fields)) { // sorted, so that the same mistake gives the same message
+	for _, name := range slices.Sorted(maps.Keys(fields)) { // so the same mistake always gives the same message
 		if s.Index(name) < 0 {
 			return nil, fmt.Errorf("template: kind %q has no field %q", s.Kind, name)
 		}

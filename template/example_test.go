@@ -14,7 +14,7 @@ type Order struct {
 	Total    float64
 }
 
-// Express is an Order and more; a template of kind "order" matches it too.
+// Express is an Order with more fields; a template of kind "order" matches it too.
 type Express struct {
 	Order
 	Before time.Duration
@@ -70,7 +70,7 @@ func ExampleCodec_Template() {
 }
 
 func ExampleCodec_Bind() {
-	// The space knows a field that this program does not, and has them in another order.
+	// The space has the fields in another order, and one that this program does not know.
 	space := &template.Schema{Kind: "order", Fields: []template.Field{
 		{Name: "total", Class: template.Float},
 		{Name: "note", Class: template.String},

@@ -24,8 +24,10 @@ func FuzzRoundTrip(f *testing.F) {
 		small := int(int8(n))
 		in := Everything{
 			Flag: n&1 == 1, Small: int8(i), Big: i, Unsigned: u, Single: float32(int16(i)), Double: x, Text: s, Blob: b,
-			At: time.Unix(i>>24, i&0xFFFFFF).UTC(), Wait: time.Duration(i), Maybe: &small, List: []string{s, "", s}, Fixed: [2]int{small, 1},
-			Map: map[int]string{small: s, -1: ""}, Inner: Inner{Name: s, Opt: &x}, Table: map[string][]Inner{s: {{Name: s}, {}}},
+			At: time.Unix(i>>24, i&0xFFFFFF).UTC(), Wait: time.Duration(i), Maybe: &small, List: []string{s, "", s},
+			Fixed: [2]int{small, 1},
+			Map:   map[int]string{small: s, -1: ""}, Inner: Inner{Name: s, Opt: &x},
+			Table: map[string][]Inner{s: {{Name: s}, {}}},
 		}
 		for range n % 60 {
 			in.Chain = &Link{small, in.Chain}
@@ -43,7 +45,7 @@ func FuzzRoundTrip(f *testing.F) {
 	})
 }
 
-// bounded runs f and fails if it allocates far more than its n bytes of input excuse.
+// bounded runs f and fails if it allocates far more than an input of n bytes justifies.
 func bounded(t *testing.T, n int, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -53,8 +55,8 @@ func bounded(t *testing.T, n int, f func()) {
 	require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20+1000*n))
 }
 
-// FuzzValue: hostile bytes neither panic nor make anything allocate much; what passes Check is the encoding of what it
-// decodes to.
+// FuzzValue: hostile bytes neither panic nor cause large allocations; bytes that pass Check are the encoding of what
+// they decode to.
 func FuzzValue(f *testing.F) {
 	s := &template.Schema{Kind: "k", Fields: []template.Field{{Name: "v"}}}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -77,7 +79,7 @@ func FuzzValue(f *testing.F) {
 	})
 }
 
-// FuzzRow: hostile rows neither panic nor make anything allocate much; what passes Check survives the way to Go or JSON
+// FuzzRow: hostile rows neither panic nor cause large allocations; rows that pass Check survive the way to Go or JSON
 // and back.
 func FuzzRow(f *testing.F) {
 	c := compile[Everything](f)
@@ -107,7 +109,7 @@ func FuzzRow(f *testing.F) {
 	})
 }
 
-// FuzzDecodeSchema: only what AppendSchema writes is accepted.
+// FuzzDecodeSchema: only the output of AppendSchema is accepted.
 func FuzzDecodeSchema(f *testing.F) {
 	f.Add(template.AppendSchema(nil, compile[Above](f).Schema()))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -123,7 +125,7 @@ func FuzzDecodeSchema(f *testing.F) {
 	})
 }
 
-// FuzzDecodeConds: only what AppendConds and AppendOrder write is accepted.
+// FuzzDecodeConds: only the output of AppendConds and AppendOrder is accepted.
 func FuzzDecodeConds(f *testing.F) {
 	c := compile[Everything](f)
 	conds, err := c.Template(everything())
@@ -145,7 +147,7 @@ func FuzzDecodeConds(f *testing.F) {
 	})
 }
 
-// FuzzParseJSON: what is accepted is a good row, and is read back from how it is written.
+// FuzzParseJSON: accepted input gives a good row, and the row's own JSON gives the same row.
 func FuzzParseJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := template.InferSchema("k", everyClass, data)
@@ -168,7 +170,7 @@ func FuzzParseJSON(f *testing.F) {
 	})
 }
 
-// FuzzOrder: the bytes of any two integers, floats and strings compare as they do.
+// FuzzOrder: the encodings of any two integers, floats or strings compare as the values do.
 func FuzzOrder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b []byte) {
 		n := func(b []byte) uint64 {
@@ -179,6 +181,7 @@ func FuzzOrder(f *testing.F) {
 		agree(t, template.Bytes, [][]byte{a, b}, template.AppendBytes, bytes.Compare)
 		agree(t, template.Int, []int64{int64(n(a)), int64(n(b))}, template.AppendInt, cmp.Compare[int64])
 		agree(t, template.Uint, []uint64{n(a), n(b)}, template.AppendUint, cmp.Compare[uint64])
-		agree(t, template.Float, []float64{math.Float64frombits(n(a)), math.Float64frombits(n(b))}, template.AppendFloat, cmp.Compare[float64])
+		agree(t, template.Float, []float64{math.Float64frombits(n(a)), math.Float64frombits(n(b))}, template.AppendFloat,
+			cmp.Compare[float64])
 	})
 }

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// InferSchema returns base extended by the members of a JSON object that it lacks, in their order; base itself if there
-// are none. A nil base stands for an empty schema of the kind. Numbers with a point or exponent are floats, other
-// numbers integers, objects maps; null says nothing about a field. Whether the object fits the fields of base is
-// ParseJSON's question.
+// InferSchema returns base extended by the members of a JSON object that it lacks, in the order of the object; base
+// itself if there are none. A nil base stands for an empty schema of the kind. Numbers with a point or exponent become
+// floats, other numbers integers, objects maps; null adds no field. InferSchema does not check that the object fits the
+// fields of base; ParseJSON does.
 func InferSchema(kind string, base *Schema, data []byte) (*Schema, error) {
 	if base == nil {
 		base = &Schema{Kind: kind}

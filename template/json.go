@@ -72,7 +72,7 @@ func (v Value) appendInteger(dst []byte) []byte {
 	return strconv.AppendUint(dst, m, 10)
 }
 
-// appendJSONFloat leaves a mark of a float on integral ones, so that they are read back as floats wherever they stand.
+// appendJSONFloat writes an integral float with a point or exponent, so that it is read back as a float.
 func appendJSONFloat(dst []byte, f float64) []byte {
 	format := byte('f')
 	if a := math.Abs(f); a != 0 && (a < 1e-6 || a >= 1e15) {
@@ -109,7 +109,7 @@ func (v Value) appendObject(dst []byte, depth int) []byte {
 	return append(dst, '}')
 }
 
-// appendJSONKey appends v as a string, which is all that JSON has for keys.
+// appendJSONKey appends v as a string, the only type of key that JSON has.
 func (v Value) appendJSONKey(dst []byte, depth int) []byte {
 	text := v.appendJSON(nil, depth)
 	if text[0] == '"' {

@@ -18,11 +18,15 @@ func TestAppendJSON(t *testing.T) {
 		want string
 	}{
 		"full": {everything(), `{"flag":true,"small":-128,"big":-9223372036854775808,"unsigned":18446744073709551615,` +
-			`"single":1.5,"double":-2.25,"text":"text","blob":"","hash":"AQIDBA==","at":"2026-02-03T04:05:06.000000007Z","wait":"1m0s",` +
-			`"maybe":7,"list":["a",""],"fixed":[1,2],"map":{"-1":"minus","1":"one"},"inner":{"name":"in"},"pointer":{"name":"","opt":0.5},` +
+			`"single":1.5,"double":-2.25,"text":"text","blob":"","hash":"AQIDBA==",` +
+			`"at":"2026-02-03T04:05:06.000000007Z","wait":"1m0s","maybe":7,"list":["a",""],"fixed":[1,2],` +
+			`"map":{"-1":"minus","1":"one"},"inner":{"name":"in"},"pointer":{"name":"","opt":0.5},` +
 			`"chain":{"n":1,"next":{"n":2}},"table":{"":null,"x":[{"name":"y"}]}}`},
-		"zero": {Everything{}, `{"flag":false,"small":0,"big":0,"unsigned":0,"single":0.0,"double":0.0,"text":"","hash":"AAAAAA==",` +
-			`"at":"0001-01-01T00:00:00Z","wait":"0s","fixed":[0,0],"inner":{"name":""}}`},
+		"zero": {
+			Everything{},
+			`{"flag":false,"small":0,"big":0,"unsigned":0,"single":0.0,"double":0.0,"text":"","hash":"AAAAAA==",` +
+				`"at":"0001-01-01T00:00:00Z","wait":"0s","fixed":[0,0],"inner":{"name":""}}`,
+		},
 	} {
 		codec := compile[Everything](t)
 		row := encode(t, codec, c.v)
@@ -42,7 +46,8 @@ func TestJSON_RoundTrip(t *testing.T) {
 	}
 	c := compile[Floats](t)
 	for _, f := range []float64{0, 1, -1e20, 1e15, 1e14, 0.1, 1e-7, math.MaxFloat64, math.SmallestNonzeroFloat64} {
-		row := encode(t, c, Floats{F: []float64{f, -f}, G: f, S: "\x00\x1f\x7f\"\\\n\té\u2028<", M: map[string]*int{"x": nil}})
+		row := encode(t, c,
+			Floats{F: []float64{f, -f}, G: f, S: "\x00\x1f\x7f\"\\\n\té\u2028<", M: map[string]*int{"x": nil}})
 		back, err := template.ParseJSON(c.Schema(), template.AppendJSON(nil, c.Schema(), row))
 		require.NoError(t, err)
 		require.Equal(t, row, back)
@@ -114,7 +119,10 @@ func TestParseJSON(t *testing.T) {
 
 func TestParseJSON_RefusesWhatIsNoObjectOfTheKind(t *testing.T) {
 	t.Parallel()
-	for _, data := range []string{``, `1`, `null`, `[]`, `{`, `{"int"`, `{"int":`, `{"int":1`, `{"int":1}{}`, `{"int":1} x`, `{"int":1,"int":2}`, `{"other":1}`} {
+	for _, data := range []string{
+		``, `1`, `null`, `[]`, `{`, `{"int"`, `{"int":`, `{"int":1`, `{"int":1}{}`,
+		`{"int":1} x`, `{"int":1,"int":2}`, `{"other":1}`,
+	} {
 		_, err := template.ParseJSON(everyClass, []byte(data))
 		require.Error(t, err, data)
 		_, err = template.CondsFromJSON(everyClass, []byte(data))

@@ -14,10 +14,10 @@ import (
 )
 
 // ParseJSON returns the row of s that a JSON object describes, in the form that AppendJSON writes; a duration may also
-// be an integer of nanoseconds. Null members are null fields, whether s has them or not, as InferSchema adds none for
-// them. Inside lists and maps JSON alone says what a value is: a number with a point or exponent is a float, other
-// numbers are integers, and there are neither times nor byte strings. It returns an error that names the field for one
-// that s lacks or that does not fit.
+// be an integer of nanoseconds. A null member is a null field even if s lacks it, since InferSchema adds no field for
+// it. Inside lists and maps the JSON alone decides the class: a number with a point or exponent is a float, other
+// numbers are integers, and there are neither times nor byte strings. If s lacks a field, or a value does not fit,
+// ParseJSON returns an error that names the field.
 func ParseJSON(s *Schema, data []byte) (Row, error) {
 	members, err := parseObject(data)
 	if err != nil {
@@ -35,8 +35,8 @@ func ParseJSON(s *Schema, data []byte) (Row, error) {
 	return RowFromMap(s, fields)
 }
 
-// CondsFromJSON returns the conditions of a template given as a JSON object: the given fields must be equal, and null
-// for an explicit null. It returns an error as ParseJSON does.
+// CondsFromJSON returns the conditions of a template given as a JSON object: a given field must be equal, and an
+// explicit null must be null. It returns the errors of ParseJSON.
 func CondsFromJSON(s *Schema, data []byte) ([]Cond, error) {
 	members, err := parseObject(data)
 	if err != nil {
@@ -67,7 +67,7 @@ type jsonMember struct {
 	value any
 }
 
-// parseObject returns the members of the one JSON object that data holds, in its order, which no Go map would keep.
+// parseObject returns the members of the one JSON object in data, in its order, which a Go map would lose.
 func parseObject(data []byte) ([]jsonMember, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -84,7 +84,7 @@ func parseObject(data []byte) ([]jsonMember, error) {
 		if err != nil {
 			return nil, badJSON(err)
 		}
-		m := jsonMember{name: key.(string)} // inside an object the decoder accepts nothing else
+		m := jsonMember{name: key.(string)} // the decoder accepts only string keys inside an object
 		if err := d.Decode(&m.value); err != nil {
 			return nil, fmt.Errorf("field %q: %w", m.name, badJSON(err))
 		}
@@ -103,7 +103,7 @@ func parseObject(data []byte) ([]jsonMember, error) {
 	return members, nil
 }
 
-// badJSON words an error of the decoder.
+// badJSON describes an error of the decoder.
 func badJSON(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("template: the JSON ends early")
@@ -127,7 +127,7 @@ func (m jsonMember) fieldValue(s *Schema) (any, error) {
 	return x, nil
 }
 
-// fromJSON turns a decoded JSON value into a Go value of class c where JSON has no such values of its own.
+// fromJSON turns a decoded JSON value into a Go value of class c, if JSON has no such type of its own.
 func fromJSON(c Class, x any) (any, error) {
 	switch x := x.(type) {
 	case string:
@@ -159,8 +159,8 @@ func stringFromJSON(c Class, x string) (any, error) {
 	return x, nil
 }
 
-// timeFromJSON refuses the few times at the ends of the calendar that have no such text in UTC, and could not be
-// written again.
+// timeFromJSON refuses the few times at the ends of the calendar that have no text in UTC, and so could not be written
+// again.
 func timeFromJSON(x string) (any, error) {
 	t, err := time.Parse(time.RFC3339Nano, x)
 	if year := t.UTC().Year(); err == nil && (year < 0 || year > 9999) {
@@ -181,7 +181,7 @@ func numberFromJSON(c Class, x json.Number) (any, error) {
 	return plainNumber(x)
 }
 
-// plainNumber returns an int64, uint64 or float64, by how x is written.
+// plainNumber returns x as an int64, uint64 or float64, depending on how it is written.
 func plainNumber(x json.Number) (any, error) {
 	if strings.ContainsAny(x.String(), ".eE") {
 		f, err := x.Float64()
@@ -194,7 +194,7 @@ func plainNumber(x json.Number) (any, error) {
 	return u, noNumber(x, err)
 }
 
-// noNumber says of a number that is none here why, without naming the function that found out.
+// noNumber says why x is not a number, without the name of the function that parsed it.
 func noNumber(x json.Number, err error) error {
 	if e, ok := errors.AsType[*strconv.NumError](err); ok {
 		return fmt.Errorf("number %s: %w", x, e.Err)
@@ -202,8 +202,8 @@ func noNumber(x json.Number, err error) error {
 	return err
 }
 
-// plainJSON turns the numbers in x into Go's. Nested structs have no nulls, so they are dropped from objects that stand
-// for such.
+// plainJSON turns the numbers in x into Go numbers. Nested structs have no nulls, so nulls are dropped from objects
+// that stand for structs.
 func plainJSON(x any, dropNulls bool) (any, error) {
 	var err error
 	switch x := x.(type) {

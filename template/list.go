@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// list compiles slices, where nil is null, and arrays, which hold exactly their length.
+// list compiles slices, where nil is null, and arrays, which hold exactly as many elements as they are long.
 func (cs compiler) list(c *coder) error {
 	c.class = List
 	elem, err := cs.coder(c.typ.Elem())
@@ -57,7 +57,7 @@ func (v Value) count() int {
 	return n
 }
 
-// appendList appends n elements that lie one after the other from p on.
+// appendList appends n consecutive elements, the first at p.
 func (c *coder) appendList(dst []byte, p unsafe.Pointer, n, depth int) ([]byte, error) {
 	if depth >= maxDepth {
 		return dst, errTooDeep
@@ -72,7 +72,7 @@ func (c *coder) appendList(dst []byte, p unsafe.Pointer, n, depth int) ([]byte, 
 	return dst, nil
 }
 
-// decodeList sets the elements from p on, for which there is room.
+// decodeList sets consecutive elements, the first at p; there is room for all of them.
 func (c *coder) decodeList(p unsafe.Pointer, v Value, depth int) error {
 	if depth >= maxDepth {
 		return errTooDeep

@@ -9,8 +9,8 @@ import (
 	"unsafe"
 )
 
-// mapping compiles maps; nil is null. Keys are of ordered classes: what has no order would be no good key in JSON or
-// SQL either.
+// mapping compiles maps; nil is null. Keys must be of ordered classes: others would not make good keys in JSON or SQL
+// either.
 func (cs compiler) mapping(c *coder) error {
 	c.class = Map
 	key, err := cs.coder(c.typ.Key())
@@ -70,8 +70,8 @@ func appendMap(dst []byte, m reflect.Value, key, elem *coder, depth int) ([]byte
 	return appendPairs(dst, pairs)
 }
 
-// appendPairs appends a map of pairs, which it sorts. Keys that Go tells apart may still be equal values: a NaN and
-// another, an instant and itself in another location.
+// appendPairs appends a map of pairs, which it sorts. Keys that differ in Go may still be equal values: two NaNs, or
+// one instant in two locations.
 func appendPairs(dst []byte, pairs []pair) ([]byte, error) {
 	slices.SortFunc(pairs, func(a, b pair) int { return bytes.Compare(a.key, b.key) })
 	dst = append(dst, tagMap)

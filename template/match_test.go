@@ -14,7 +14,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Record is what random templates are matched against; pointers may be null.
+// Record is matched against random templates; pointers may be null.
 type Record struct {
 	Flag   *bool
 	Int    *int16
@@ -29,13 +29,13 @@ type Record struct {
 	Nested *Pointless
 }
 
-// Pointless has no pointers, so that Go's own deep equality is equality of values.
+// Pointless has no pointers, so Go's deep equality is equality of values.
 type Pointless struct {
 	A int
 	B string
 }
 
-// oracle says whether a Go value satisfies a condition, without any encoding.
+// oracle reports whether a Go value satisfies a condition, without any encoding.
 func oracle(field reflect.Value, op template.Op, operands []any) bool {
 	if field.IsNil() {
 		return op == template.IsNull
@@ -152,7 +152,8 @@ func (d dice) value(i int) any {
 	case 8:
 		return pick(d, []int{}, []int{1}, []int{1, 2}, []int{2, 1})
 	case 9:
-		return pick(d, map[string]int{}, map[string]int{"a": 1}, map[string]int{"a": 1, "b": 2}, map[string]int{"b": 2, "a": 1})
+		return pick(d, map[string]int{}, map[string]int{"a": 1}, map[string]int{"a": 1, "b": 2},
+			map[string]int{"b": 2, "a": 1})
 	}
 	return pick(d, Pointless{}, Pointless{A: 1}, Pointless{B: "x"})
 }
@@ -228,8 +229,11 @@ func TestTemplate_ZeroFieldsAreWildcards(t *testing.T) {
 		"zero":           {Everything{}, nil},
 		"zero elsewhere": {Everything{At: time.Time{}.In(time.FixedZone("x", 60))}, nil},
 		"one":            {&Everything{Text: "x"}, []string{"text"}},
-		"empty, not nil": {Everything{Blob: []byte{}, List: []string{}, Map: map[int]string{}}, []string{"blob", "list", "map"}},
-		"zero pointed":   {Everything{Maybe: &zero, Pointer: &Inner{}}, []string{"maybe", "pointer"}},
+		"empty, not nil": {
+			Everything{Blob: []byte{}, List: []string{}, Map: map[int]string{}},
+			[]string{"blob", "list", "map"},
+		},
+		"zero pointed": {Everything{Maybe: &zero, Pointer: &Inner{}}, []string{"maybe", "pointer"}},
 	} {
 		conds, err := c.Template(q.example)
 		require.NoError(t, err, name)

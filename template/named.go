@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// CheckNamed returns nil if a template that brings its own fields is well formed: names and classes, conditions and an
-// ordering that are legal for them. A field of class 0 is one of which only the name is known: it can be tested for
-// null, and ordered by.
+// CheckNamed returns nil if a template that brings its own fields is well formed: its names and classes are valid, and
+// its conditions and ordering are legal for them. A field of class 0 is known by name only: it can be tested for null,
+// and ordered by.
 func CheckNamed(t *Template, order []Order) error {
 	if err := checkName(t.Kind); err != nil {
 		return fmt.Errorf("template: kind: %w", err)
@@ -46,9 +46,8 @@ func AppendFields(dst []byte, fields []Field) []byte {
 	return dst
 }
 
-// DecodeFields decodes what AppendFields appended to the front of b, at most limit fields, and returns the rest of b.
-// The fields share nothing with b. It returns ErrMalformed for other bytes; whether they are good ones is CheckNamed's
-// question.
+// DecodeFields decodes at most limit fields from the front of b and returns the rest of b. The fields share nothing
+// with b. It returns ErrMalformed for other bytes. It does not check the fields; see CheckNamed.
 func DecodeFields(b []byte, limit int) (fields []Field, rest []byte, err error) {
 	r := reader{b: b}
 	for n := r.count(limit); n > 0 && !r.bad; n-- {

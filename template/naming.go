@@ -38,7 +38,7 @@ func parseTag(f reflect.StructField) (tag, error) {
 	return t, nil
 }
 
-// snakeCase turns a Go name into one that SQL wants: HTTPServerID becomes http_server_id.
+// snakeCase turns a Go name into a name for SQL: HTTPServerID becomes http_server_id.
 func snakeCase(name string) string {
 	runes := []rune(name)
 	var b strings.Builder
@@ -55,8 +55,8 @@ func snakeCase(name string) string {
 	return b.String()
 }
 
-// kindOf returns the kind of t: what its Kind method says, else its name. Go promotes the Kind method of an embedded
-// type; a type that answers with the kind of one of its supers did not declare one itself.
+// kindOf returns the kind of t: the result of its Kind method, or else its name. Go promotes the Kind method of an
+// embedded type, so a type that answers with the kind of one of its supers did not declare the method itself.
 func kindOf(t reflect.Type, supers []*Schema) (string, error) {
 	if k, ok := reflect.New(t).Interface().(interface{ Kind() string }); ok {
 		if kind := k.Kind(); !hasKind(supers, kind) {
@@ -67,7 +67,7 @@ func kindOf(t reflect.Type, supers []*Schema) (string, error) {
 	case name == "":
 		return "", fmt.Errorf("template: type %s has no name to be a kind", t)
 	case strings.Contains(name, "["):
-		// The name of an instance holds package paths, which must not decide what a stored kind is called.
+		// The name of an instance holds package paths, and a stored kind must not depend on these.
 		return "", fmt.Errorf("template: generic type %s needs a Kind method", t)
 	default:
 		return snakeCase(name), nil

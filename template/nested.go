@@ -9,14 +9,14 @@ import (
 	"unsafe"
 )
 
-// member is one stored field of a Go struct: its own, or one promoted from an embedded struct.
+// member is one stored field of a Go struct: its own or promoted from an embedded struct.
 type member struct {
 	Field
 	offset uintptr
 	coder  *coder
 }
 
-// layout is how a Go struct is stored.
+// layout lists the stored fields of a Go struct.
 type layout struct {
 	members  []member
 	embedded []reflect.Type
@@ -43,7 +43,7 @@ func (cs compiler) layout(t reflect.Type) (*layout, error) {
 	return l, nil
 }
 
-// isEmbedded reports whether f is an embedded struct whose fields are promoted. One that has a name in its tag is an
+// isEmbedded reports whether f is an embedded struct whose fields are promoted. One with a name in its tag is an
 // ordinary field, as in encoding/json.
 func isEmbedded(f reflect.StructField, tg tag) bool {
 	return f.Anonymous && tg.name == "" && !tg.skip && f.Type.Kind() == reflect.Struct && !isTime(f.Type)
@@ -77,7 +77,8 @@ func (cs compiler) member(l *layout, f reflect.StructField) error {
 		return err
 	}
 	if f.Anonymous && tg.name == "" && f.Type.Kind() == reflect.Pointer && f.Type.Elem().Kind() == reflect.Struct {
-		return fmt.Errorf("a struct embedded by pointer cannot be stored; embed %s itself, or give the field a name", f.Type.Elem())
+		return fmt.Errorf("a struct embedded by pointer cannot be stored; embed %s itself, or give the field a name",
+			f.Type.Elem())
 	}
 	if !f.IsExported() {
 		if tg != (tag{}) {
@@ -94,7 +95,7 @@ func (cs compiler) member(l *layout, f reflect.StructField) error {
 	return nil
 }
 
-// nested compiles a struct that is a field of another, or an element of a list or map.
+// nested compiles a struct that is a field of another struct, or an element of a list or map.
 func (cs compiler) nested(c *coder) error {
 	c.class = Struct
 	l, err := cs.layout(c.typ)
@@ -118,7 +119,7 @@ func (cs compiler) nested(c *coder) error {
 	return nil
 }
 
-// append appends the members, which are sorted by name, as a map without the nulls.
+// append appends the members, which are sorted by name, as a map without nulls.
 func (l *layout) append(dst []byte, p unsafe.Pointer, depth int) ([]byte, error) {
 	if depth >= maxDepth {
 		return dst, errTooDeep
@@ -140,7 +141,7 @@ func (l *layout) append(dst []byte, p unsafe.Pointer, depth int) ([]byte, error)
 	return dst, nil
 }
 
-// decode sets the members, those that v lacks to zero. It passes over what v has beyond them, as rows do.
+// decode sets the members; those that v lacks become zero. Like rows, it ignores fields of v that have no member.
 func (l *layout) decode(p unsafe.Pointer, v Value, depth int) error {
 	if depth >= maxDepth {
 		return errTooDeep
@@ -151,7 +152,8 @@ func (l *layout) decode(p unsafe.Pointer, v Value, depth int) error {
 	}
 	for key, val := range v.Pairs() {
 		name, _ := key.Text()
-		i, ok := slices.BinarySearchFunc(l.members, name, func(m member, name string) int { return strings.Compare(m.Name, name) })
+		i, ok := slices.BinarySearchFunc(l.members, name,
+			func(m member, name string) int { return strings.Compare(m.Name, name) })
 		if !ok {
 			continue
 		}

@@ -8,8 +8,8 @@ import (
 
 // Operand returns the position of the named field and v as an operand for it. Any Go integer fits an integer field, and
 // a float field that holds it exactly; a float with an integral value fits an integer field. Otherwise v must be of the
-// field's own class. It returns an error that names field and classes if there is no such field or v does not fit it;
-// nil fits none, since null is asked for by IsNull.
+// field's own class. Operand returns an error that names the field and the classes if there is no such field or v does
+// not fit. A nil v never fits: use IsNull to match null.
 func (s *Schema) Operand(field string, v any) (int, Value, error) {
 	i := s.Index(field)
 	if i < 0 {
@@ -20,19 +20,19 @@ func (s *Schema) Operand(field string, v any) (int, Value, error) {
 		return 0, nil, fmt.Errorf("field %q of kind %q: %w", field, s.Kind, err)
 	}
 	if val == nil {
-		return 0, nil, fmt.Errorf("field %q of kind %q: nil is no value to compare with; ask for null explicitly", field, s.Kind)
+		return 0, nil, fmt.Errorf("field %q of kind %q: nil is no value to compare with; ask for null explicitly",
+			field, s.Kind)
 	}
 	return i, val, nil
 }
 
-// ClassOf returns the class of a field that v would be a value of; 0 for nil. It returns an error for what no field can
-// hold.
+// ClassOf returns the class of a field that holds v; 0 for nil. It returns an error if no field can hold v.
 func ClassOf(v any) (Class, error) {
 	val, err := appendAny(nil, v, 0)
 	return Value(val).Class(), err
 }
 
-// appendAs appends v as a value of class c, nothing if v is nil.
+// appendAs appends v as a value of class c, or nothing if v is nil.
 func appendAs(dst []byte, c Class, v any) ([]byte, error) {
 	start := len(dst)
 	dst, err := appendAny(dst, v, 0)
@@ -57,7 +57,7 @@ func appendAs(dst []byte, c Class, v any) ([]byte, error) {
 	return dst[:start], fmt.Errorf("%s %s does not fit a field of class %s", val.Class(), brief(v), c)
 }
 
-// brief is how an error shows a value, which may have megabytes.
+// brief shortens a value, which may have megabytes, for an error message.
 func brief(v any) string {
 	const most = 100
 	text := fmt.Sprint(v)

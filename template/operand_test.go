@@ -80,7 +80,8 @@ func TestOperand(t *testing.T) {
 	_, _, err := everyClass.Operand("int", 3.5)
 	require.EqualError(t, err, `field "int" of kind "all": float 3.5 does not fit a field of class int`)
 	_, _, err = everyClass.Operand("int", strings.Repeat("é", 1<<20))
-	require.EqualError(t, err, `field "int" of kind "all": string `+strings.Repeat("é", 50)+`… does not fit a field of class int`)
+	require.EqualError(t, err,
+		`field "int" of kind "all": string `+strings.Repeat("é", 50)+`… does not fit a field of class int`)
 	_, _, err = everyClass.Operand("nope", 3.5)
 	require.EqualError(t, err, `kind "all" has no field "nope"`)
 }

@@ -2,7 +2,8 @@ package template
 
 import "slices"
 
-// structure returns the layout of the nested struct that c is for, or points to; nil if it is for something else.
+// structure returns the layout of the nested struct that c encodes, directly or by pointer; nil if c encodes something
+// else.
 func (c *coder) structure() *layout {
 	for c.elem != nil {
 		c = c.elem
@@ -10,8 +11,7 @@ func (c *coder) structure() *layout {
 	return c.layout
 }
 
-// overlay appends the nested struct now with what old has beyond the members of l, at every depth: the fields that the
-// Go type lacks.
+// overlay appends the nested struct now, together with the fields of old that the Go type lacks, at every depth.
 func (l *layout) overlay(dst []byte, old, now Value) ([]byte, error) {
 	before := map[string]Value{}
 	for k, v := range old.Pairs() {
@@ -36,13 +36,13 @@ func (l *layout) overlay(dst []byte, old, now Value) ([]byte, error) {
 	return appendPairs(dst, pairs)
 }
 
-// has reports whether l has a member of that name.
+// has reports whether l has a member of the given name.
 func (l *layout) has(name Value) bool {
 	text, ok := name.Text()
 	return ok && slices.ContainsFunc(l.members, func(m member) bool { return m.Name == text })
 }
 
-// member returns the layout of the member of that name, if that is a nested struct, or nil.
+// member returns the layout of the named member if it is a nested struct; otherwise nil.
 func (l *layout) member(name Value) *layout {
 	text, _ := name.Text()
 	i := slices.IndexFunc(l.members, func(m member) bool { return m.Name == text })

@@ -9,12 +9,11 @@ import (
 	"strconv"
 )
 
-// AppendPlainJSON appends the value that a JSON text is by itself, without a class to say more, as inside lists and
-// maps (ParseJSON): a number with a point or exponent, or beyond all integers, is a float, other numbers are integers,
-// objects are maps. It appends nothing for null. It returns an error for what is not JSON, and for an object with a key
-// twice.
+// AppendPlainJSON appends the value of a JSON text that has no class, as ParseJSON does inside lists and maps: a number
+// with a point or exponent, or beyond all integers, is a float; other numbers are integers; objects are maps. It
+// appends nothing for null. It returns an error for text that is not JSON, and for an object that repeats a key.
 //
-// It is for many small texts, and allocates nothing but room in dst as long as the keys of objects come sorted.
+// It is meant for many small texts: it allocates only room in dst, as long as the keys of objects are sorted.
 func AppendPlainJSON(dst, text []byte) ([]byte, error) {
 	p := plainParser{text}
 	dst, err := p.value(dst, 0)
@@ -32,7 +31,7 @@ var errJSON = errors.New("template: this is not JSON")
 // plainParser takes values off the front of a text.
 type plainParser struct{ rest []byte }
 
-// next skips space and returns the byte after it, which it leaves; 0 at the end.
+// next skips space and returns the next byte without consuming it; 0 at the end.
 func (p *plainParser) next() byte {
 	for len(p.rest) > 0 {
 		switch c := p.rest[0]; c {
@@ -72,7 +71,7 @@ func (p *plainParser) word(w string) error {
 	return nil
 }
 
-// number appends the number at the front. What follows it is looked at by the caller.
+// number appends the number at the front. The caller checks what follows it.
 func (p *plainParser) number(dst []byte) ([]byte, error) {
 	end, whole := 0, true
 	for ; end < len(p.rest); end++ {
@@ -115,7 +114,7 @@ func (p *plainParser) text(dst []byte) ([]byte, error) {
 	return dst, errJSON
 }
 
-// escaped is text of a string with a backslash at a place.
+// escaped is text for a string with a backslash at the given place.
 func (p *plainParser) escaped(dst []byte, at int) ([]byte, error) {
 	for ; at < len(p.rest) && p.rest[at] != '"'; at++ {
 		if p.rest[at] == '\\' {
@@ -133,7 +132,7 @@ func (p *plainParser) escaped(dst []byte, at int) ([]byte, error) {
 	return append(dst, s...), nil
 }
 
-// follows takes the comma before another element, or the bracket at the end, and reports which it was.
+// follows consumes a comma or the closing bracket, and reports whether another element follows.
 func (p *plainParser) follows(end byte) (more bool, err error) {
 	c := p.next()
 	if c != ',' && c != end {
@@ -143,7 +142,7 @@ func (p *plainParser) follows(end byte) (more bool, err error) {
 	return c == ',', nil
 }
 
-// begin takes the bracket at the front and reports whether there are elements before the one that ends them.
+// begin consumes the opening bracket and reports whether there are elements before the closing one.
 func (p *plainParser) begin(end byte, depth int) (more bool, err error) {
 	if depth >= maxDepth {
 		return false, errTooDeep
@@ -214,7 +213,7 @@ func (p *plainParser) member(dst []byte, depth int) ([]byte, error) {
 	return fixSize(dst, at), nil
 }
 
-// sortPairs sorts the pairs of the map that begins at dst[start] and ends dst. Of those with the same key it keeps the
+// sortPairs sorts the pairs of the map that begins at dst[start] and ends dst. Of pairs with the same key it keeps the
 // last.
 func sortPairs(dst []byte, start int) []byte {
 	var pairs []pair

@@ -2,7 +2,7 @@ package template
 
 import "encoding/binary"
 
-// reader takes parts off the front of b and remembers whether one was missing or out of bounds.
+// reader takes parts off the front of b and records whether any part was missing or out of bounds.
 type reader struct {
 	b   []byte
 	bad bool
@@ -18,7 +18,7 @@ func (r *reader) byte() byte {
 	return c
 }
 
-// count reads a number of at most limit. Limits keep a hostile count from being allocated for.
+// count reads a number that is at most limit. The limit prevents a hostile count from causing a large allocation.
 func (r *reader) count(limit int) int {
 	n, w := uvarint(r.b)
 	if w <= 0 || n > uint64(limit) || w > 1 && r.b[w-1] == 0 {

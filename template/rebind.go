@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Bound is a template for the rows of one schema: conditions and ordering name fields by their positions there.
+// Bound is a template bound to one schema: conditions and ordering name fields by their positions there.
 type Bound struct {
 	Conds []Cond
 	Order []Order
 	Known bool // the schema has every field that conditions and ordering name
-	Never bool // no row matches: a condition that does not hold for null names a field that the schema lacks
+	Never bool // no row matches: a condition that null does not satisfy names a field that the schema lacks
 }
 
-// Rebind returns conds and order, which name positions among fields, for rows of s. Every row has null in a field that
-// s lacks: conditions that ask for null there, and keys of the ordering, are left out. It returns ErrSchemaConflict if
-// one of fields has a class of another family in s. It allocates nothing if s begins with fields.
+// Rebind translates conds and order, which name positions in fields, to rows of s. A field that s lacks is null in
+// every row, so conditions that ask for null there, and keys of the ordering, are dropped. Rebind returns
+// ErrSchemaConflict if one of fields has a class of another family in s. It allocates nothing if s begins with fields.
 func (s *Schema) Rebind(fields []Field, conds []Cond, order []Order) (Bound, error) {
 	if s.beginsWith(fields) {
 		return Bound{Conds: conds, Order: order, Known: true}, nil
@@ -29,7 +29,7 @@ func (s *Schema) Rebind(fields []Field, conds []Cond, order []Order) (Bound, err
 	return s.translate(fields, conds, order), nil
 }
 
-// checkPlaces returns an error if a condition or a key names another field than the first n.
+// checkPlaces returns an error if a condition or a key names a field other than the first n.
 func checkPlaces(n int, conds []Cond, order []Order) error {
 	for i := range conds {
 		if f := conds[i].Field; f < 0 || f >= n {
@@ -44,7 +44,7 @@ func checkPlaces(n int, conds []Cond, order []Order) error {
 	return nil
 }
 
-// RebindNamed is Rebind that looks only at those of fields that conds and order name.
+// RebindNamed is Rebind that looks only at the fields that conds and order name.
 func (s *Schema) RebindNamed(fields []Field, conds []Cond, order []Order) (Bound, error) {
 	named := slices.Clone(fields)
 	for i := range named {
@@ -56,10 +56,10 @@ func (s *Schema) RebindNamed(fields []Field, conds []Cond, order []Order) (Bound
 	return s.Rebind(named, conds, order)
 }
 
-// Extends reports whether rows of old are rows of s: its fields are the first of s.
+// Extends reports whether rows of old are rows of s: the fields of old are the first fields of s.
 func (s *Schema) Extends(old *Schema) bool { return s.beginsWith(old.Fields) }
 
-// beginsWith reports whether the first fields of s are these.
+// beginsWith reports whether fields are the first fields of s.
 func (s *Schema) beginsWith(fields []Field) bool {
 	if len(fields) == 0 {
 		return true
@@ -82,14 +82,15 @@ func (s *Schema) beginsWith(fields []Field) bool {
 func (s *Schema) Agree(fields []Field) error {
 	for _, f := range fields {
 		if i := s.Index(f.Name); i >= 0 && !f.Class.fits(s.Fields[i].Class) {
-			return fmt.Errorf("%w: field %q of kind %q is %s, not %s", ErrSchemaConflict, f.Name, s.Kind, s.Fields[i].Class, f.Class)
+			return fmt.Errorf("%w: field %q of kind %q is %s, not %s",
+				ErrSchemaConflict, f.Name, s.Kind, s.Fields[i].Class, f.Class)
 		}
 	}
 	return nil
 }
 
-// fits reports whether a field that a template gives class c may have class d in a schema. Class 0 is that of a field
-// of which only its name is known.
+// fits reports whether a field of class c in a template may have class d in a schema. Class 0 is that of a field that
+// is known by name only.
 func (c Class) fits(d Class) bool { return c == 0 || c.SameFamily(d) }
 
 // translate is Rebind for fields that agree with s.

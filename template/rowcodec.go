@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// address returns where the struct v is, which is a T or a non-nil *T; a T is copied to the heap.
+// address returns the address of the struct v, a T or a non-nil *T; a T is copied to the heap.
 func (c *Codec) address(v any) (unsafe.Pointer, error) {
 	switch rv := reflect.ValueOf(v); {
 	case v == nil:
@@ -22,9 +22,9 @@ func (c *Codec) address(v any) (unsafe.Pointer, error) {
 	return nil, fmt.Errorf("template: %T instead of a %s or a pointer to one", v, c.typ)
 }
 
-// AppendRow appends v, a T or *T, as a row. It returns an error for what cannot be stored: nesting that is too deep,
-// a map with two keys that are the same value; and ErrSchemaConflict if the type has a field that the schema lacks.
-// For a *T whose fields are flat it allocates nothing but room in dst.
+// AppendRow appends v, a T or *T, as a row. It returns an error for a value that cannot be stored: one that nests too
+// deeply, or a map in which two keys are the same value. It returns ErrSchemaConflict if the type has a field that the
+// schema lacks. For a *T with flat fields it allocates only room in dst.
 func (c *Codec) AppendRow(dst []byte, v any) ([]byte, error) {
 	if c.lacking != "" {
 		return dst, fmt.Errorf("%w: kind %q has no field %q", ErrSchemaConflict, c.schema.Kind, c.lacking)
@@ -50,8 +50,8 @@ func (c *Codec) AppendRow(dst []byte, v any) ([]byte, error) {
 	return dst[:end], nil
 }
 
-// DecodeRow sets the stored fields of v, a non-nil *T, from r; null and missing ones to their zero values. Nothing in v
-// aliases r. It returns an *UnusableEntryError if a value does not fit its Go field, or r is malformed; v is then
+// DecodeRow sets the stored fields of v, a non-nil *T, from r; fields that are null or missing become zero. Nothing in
+// v aliases r. It returns an *UnusableEntryError if a value does not fit its Go field, or r is malformed; v is then
 // partly set.
 func (c *Codec) DecodeRow(r Row, v any) error {
 	rv := reflect.ValueOf(v)

@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// With returns a copy of r in which field i has the value v; nil is null.
+// With returns a copy of r with field i set to v; nil is null.
 func (r Row) With(i int, v Value) Row {
 	out := make([]byte, 0, len(r)+i+binary.MaxVarintLen32+len(v))
 	end, n := 0, 0
@@ -30,7 +30,7 @@ func (r Row) With(i int, v Value) Row {
 	return out[:end]
 }
 
-// Reordered appends r, a row of from, as a row of to, which has all fields of from.
+// Reordered appends r, a row of from, as a row of to. Every field of from must be in to.
 func (r Row) Reordered(dst []byte, from, to *Schema) Row {
 	values := make([]Value, len(to.Fields))
 	for i, v := range r.Fields() {
@@ -47,8 +47,8 @@ func (r Row) Reordered(dst []byte, from, to *Schema) Row {
 	return dst[:end]
 }
 
-// AppendOver is AppendRow that takes the fields which the type does not have from base, a row of the codec's schema,
-// instead of leaving them null.
+// AppendOver is AppendRow for a type that may lack fields of the schema: it copies those from base, a row of the
+// codec's schema, instead of leaving them null.
 func (c *Codec) AppendOver(dst []byte, base Row, v any) ([]byte, error) {
 	if c.lacking != "" {
 		return dst, fmt.Errorf("%w: kind %q has no field %q", ErrSchemaConflict, c.schema.Kind, c.lacking)
@@ -80,7 +80,7 @@ func (c *Codec) AppendOver(dst []byte, base Row, v any) ([]byte, error) {
 	return dst[:end], nil
 }
 
-// appendOver appends the member of the struct at p, with its length in front, over its old value.
+// appendOver appends the member of the struct at p, length first, merged with its old value.
 func (m *member) appendOver(dst []byte, old Value, p unsafe.Pointer) ([]byte, error) {
 	start := len(dst)
 	dst, err := m.coder.appendSized(dst, unsafe.Add(p, m.offset), 0)
@@ -96,7 +96,7 @@ func (m *member) appendOver(dst []byte, old Value, p unsafe.Pointer) ([]byte, er
 	return appendValue(dst[:start], merged), err
 }
 
-// appendValue appends v with its length in front.
+// appendValue appends the length of v, then v.
 func appendValue(dst []byte, v Value) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(v))), v...)
 }

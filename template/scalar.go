@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// scalar compiles the types that are one number, string or bool.
+// scalar compiles the types that hold one number, string or bool.
 func (c *coder) scalar() error {
 	switch c.typ.Kind() {
 	case reflect.Bool:
@@ -90,8 +90,8 @@ func unsigned[T uint | uint8 | uint16 | uint32 | uint64](c *coder) {
 	}
 }
 
-// float64 compiles float64. It decodes integers that a float64 holds exactly as well: inside lists and maps nothing
-// but the value itself says what it is, and JSON writes 1.0 as 1.
+// float64 compiles float64. It also decodes integers that a float64 holds exactly: inside lists and maps no class tells
+// floats from integers, and JSON writes 1.0 as 1.
 func (c *coder) float64() {
 	c.class = Float
 	c.append = func(dst []byte, p unsafe.Pointer, _ int) ([]byte, error) {
@@ -107,7 +107,7 @@ func (c *coder) float64() {
 	}
 }
 
-// float32 compiles float32. It rounds what it decodes, as Go's own conversion does; only what is out of range does not
+// float32 compiles float32. It rounds what it decodes, as Go's own conversion does; only values out of range do not
 // fit.
 func (c *coder) float32() {
 	c.class = Float
@@ -137,7 +137,7 @@ func (v Value) number() (float64, bool) {
 	return f, ok && exact
 }
 
-// exactFloat returns u as a float64, and whether nothing was lost.
+// exactFloat returns u as a float64, and whether the conversion is exact.
 func exactFloat(u uint64) (float64, bool) {
 	f := float64(u)
 	return f, f < 1<<64 && uint64(f) == u

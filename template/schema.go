@@ -16,7 +16,7 @@ type Field struct {
 	Role  Role
 }
 
-// Role is what a field is for beyond its value; the zero Role is nothing special.
+// Role is the purpose of a field beyond its value; the zero Role has none.
 type Role uint8
 
 const (
@@ -24,8 +24,8 @@ const (
 	Route                  // `space:"name,route"`: decides the partition
 )
 
-// Schema is the shape of a kind: its fields in the order in which rows store them, and the kinds it embeds.
-// A space keeps one schema per kind; it only ever grows at the end. Schemas are immutable once shared.
+// Schema is the shape of a kind: its fields in the order in which rows store them, and the kinds it embeds. A space
+// keeps one schema per kind; it only grows, at the end. Schemas are immutable once shared.
 type Schema struct {
 	Kind   string
 	Fields []Field
@@ -37,7 +37,7 @@ func (s *Schema) Index(name string) int {
 	return slices.IndexFunc(s.Fields, func(f Field) bool { return f.Name == name })
 }
 
-// Reclassified returns s with the classes that next gives to fields that both have; s itself if they are the same.
+// Reclassified returns s with the classes of next for fields that both have; s itself if these are the same.
 func (s *Schema) Reclassified(next *Schema) *Schema {
 	if s.Agree(next.Fields) == nil {
 		return s
@@ -52,8 +52,8 @@ func (s *Schema) Reclassified(next *Schema) *Schema {
 }
 
 // Merge returns s extended by the fields and supers that only next has; s itself if there are none. It returns
-// ErrSchemaConflict if a field changes to a class of another family, or if the result would not pass Check though both
-// arguments do: too many fields, or a second route field. Neither argument is changed.
+// ErrSchemaConflict if a field changes to a class of another family, or if the result would fail Check though both
+// arguments pass: too many fields, or a second route field. Merge does not change its arguments.
 func (s *Schema) Merge(next *Schema) (*Schema, error) {
 	merged := &Schema{Kind: s.Kind, Fields: slices.Clip(s.Fields), Supers: slices.Clip(s.Supers)}
 	for _, f := range next.Fields {
@@ -63,7 +63,8 @@ func (s *Schema) Merge(next *Schema) (*Schema, error) {
 			continue
 		}
 		if have := s.Fields[i].Class; !have.SameFamily(f.Class) {
-			return nil, fmt.Errorf("%w: field %q of kind %q is %s and cannot become %s", ErrSchemaConflict, f.Name, s.Kind, have, f.Class)
+			return nil, fmt.Errorf("%w: field %q of kind %q is %s and cannot become %s",
+				ErrSchemaConflict, f.Name, s.Kind, have, f.Class)
 		}
 	}
 	for _, k := range next.Supers {

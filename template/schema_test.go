@@ -40,7 +40,10 @@ func TestMerge_Conflicts(t *testing.T) {
 		_, err := s.Merge(&template.Schema{Kind: "k", Fields: next})
 		require.ErrorIs(t, err, template.ErrSchemaConflict, name)
 	}
-	_, err := s.Merge(&template.Schema{Kind: "k", Fields: []template.Field{{"a", template.Uint, 0}, {"m", template.Struct, 0}}})
+	_, err := s.Merge(&template.Schema{
+		Kind:   "k",
+		Fields: []template.Field{{"a", template.Uint, 0}, {"m", template.Struct, 0}},
+	})
 	require.NoError(t, err, "the same families")
 }
 
@@ -56,12 +59,15 @@ func TestSchemaCheck(t *testing.T) {
 		"unknown class(12)":           {Kind: "k", Fields: []template.Field{{Name: "a", Class: 12}}},
 		"unknown role 4":              {Kind: "k", Fields: []template.Field{{"a", template.Int, 4}}},
 		"1025 fields, more than 1024": {Kind: "k", Fields: make([]template.Field, 1025)},
-		"at most one route field":     {Kind: "k", Fields: []template.Field{{"a", template.Int, template.Route}, {"b", template.Int, template.Route}}},
-		"not sorted":                  {Kind: "k", Supers: []string{"b", "a"}},
-		"not distinct":                {Kind: "k", Supers: []string{"a", "a"}},
-		"embeds itself":               {Kind: "k", Supers: []string{"k"}},
-		"embedded kind: empty name":   {Kind: "k", Supers: []string{""}},
-		"embeds 65 kinds":             {Kind: "k", Supers: make([]string, 65)},
+		"at most one route field": {
+			Kind:   "k",
+			Fields: []template.Field{{"a", template.Int, template.Route}, {"b", template.Int, template.Route}},
+		},
+		"not sorted":                {Kind: "k", Supers: []string{"b", "a"}},
+		"not distinct":              {Kind: "k", Supers: []string{"a", "a"}},
+		"embeds itself":             {Kind: "k", Supers: []string{"k"}},
+		"embedded kind: empty name": {Kind: "k", Supers: []string{""}},
+		"embeds 65 kinds":           {Kind: "k", Supers: make([]string, 65)},
 	} {
 		require.ErrorContains(t, s.Check(), want)
 	}
@@ -71,7 +77,10 @@ func TestSchemaCodec(t *testing.T) {
 	t.Parallel()
 	for _, s := range []*template.Schema{
 		{Kind: "k"},
-		{Kind: "k", Fields: []template.Field{{"a", template.Bool, template.ID | template.Route}, {"é", template.Struct, 0}}, Supers: []string{"x", "y"}},
+		{
+			Kind: "k", Fields: []template.Field{{"a", template.Bool, template.ID | template.Route}, {"é", template.Struct, 0}},
+			Supers: []string{"x", "y"},
+		},
 		compile[Everything](t).Schema(),
 	} {
 		b := template.AppendSchema(nil, s)

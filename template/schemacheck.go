@@ -7,15 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of a schema.
+// Limits of a schema.
 const (
 	MaxFields  = 1024 // fields of a kind
 	MaxSupers  = 64   // kinds that a kind embeds, to any depth
-	MaxNameLen = 255  // bytes of the name of a kind or field
+	MaxNameLen = 255  // bytes in the name of a kind or field
 )
 
-// Check returns nil if s is well formed: valid names and classes, no name twice, supers sorted, all within the bounds.
-// Schemas from outside pass it before anything else looks at them.
+// Check returns nil if s is well formed: valid names and classes, no name twice, supers sorted, all within the limits.
+// Schemas from outside must pass it before they are used.
 func (s *Schema) Check() error {
 	if err := checkName(s.Kind); err != nil {
 		return fmt.Errorf("template: kind: %w", err)

@@ -22,8 +22,8 @@ func AppendSchema(dst []byte, s *Schema) []byte {
 	return dst
 }
 
-// DecodeSchema decodes what AppendSchema appended, all of b. It returns an error that wraps ErrMalformed for other
-// bytes, and for a schema that does not pass Check. The result shares nothing with b.
+// DecodeSchema decodes the output of AppendSchema, all of b. It returns an error that wraps ErrMalformed for other
+// bytes, and for a schema that fails Check. The result shares nothing with b.
 func DecodeSchema(b []byte) (*Schema, error) {
 	r := reader{b: b}
 	if v := r.byte(); !r.bad && v != schemaVersion {

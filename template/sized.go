@@ -40,8 +40,9 @@ func (c *coder) appendSized(dst []byte, p unsafe.Pointer, depth int) ([]byte, er
 	return fixSize(dst, at), nil
 }
 
-// fixSize sets the length of the value that begins at dst[at+1] and ends dst, for which one byte was left at dst[at].
-// Nearly every value is shorter than 128 bytes, so longer ones are moved rather than all of them measured beforehand.
+// fixSize writes the length of the value that begins at dst[at+1] and ends dst; one byte was left for it at dst[at].
+// Nearly every value is shorter than 128 bytes, so moving the longer ones is cheaper than measuring all of them
+// beforehand.
 func fixSize(dst []byte, at int) []byte {
 	n := len(dst) - at - 1
 	if n < 0x80 {
@@ -56,7 +57,7 @@ func fixSize(dst []byte, at int) []byte {
 	return dst
 }
 
-// uvarint is binary.Uvarint with a short way for the one-byte lengths that nearly all fields have.
+// uvarint is binary.Uvarint with a fast path for one-byte lengths, which nearly all fields have.
 func uvarint(b []byte) (uint64, int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return uint64(b[0]), 1
@@ -64,6 +65,6 @@ func uvarint(b []byte) (uint64, int) {
 	return binary.Uvarint(b)
 }
 
-// EndSized completes a value with its length in front, as rows have their fields: dst[at] was left for the length, and
-// what was appended after it is the value.
+// EndSized completes a length-prefixed value, the form that fields have in a row: dst[at] was left for the length, and
+// the value was appended after it.
 func EndSized(dst []byte, at int) []byte { return fixSize(dst, at) }

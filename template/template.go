@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// Op is the comparison of one condition. The numbers are part of the wire protocol and of the log; they are append
-// only.
+// Op is the comparison of one condition. The numbers are part of the wire protocol and of the log: append only.
 type Op uint8
 
 const (
@@ -23,7 +22,8 @@ const (
 )
 
 var opNames = [...]string{
-	Eq: "=", Ne: "!=", Lt: "<", Le: "<=", Gt: ">", Ge: ">=", In: "in", Prefix: "prefix", IsNull: "is null", NotNull: "is not null",
+	Eq: "=", Ne: "!=", Lt: "<", Le: "<=", Gt: ">", Ge: ">=", In: "in", Prefix: "prefix", IsNull: "is null",
+	NotNull: "is not null",
 }
 
 // String returns op as it appears in error messages.
@@ -34,7 +34,7 @@ func (op Op) String() string {
 	return fmt.Sprintf("op(%d)", uint8(op))
 }
 
-// Cond is one condition on one field. Every comparison but IsNull is false for a null field, Ne included, as in SQL.
+// Cond is one condition on one field. Every comparison but IsNull is false for a null field, including Ne, as in SQL.
 type Cond struct {
 	Field  int // position among the fields of the template
 	Op     Op
@@ -42,26 +42,26 @@ type Cond struct {
 	Values []Value // operands of In
 }
 
-// Template selects entries: those of Kind, and of every kind that embeds it, for which all conditions hold.
-// The zero Template matches every entry. A template without a kind has no conditions.
-// Templates are immutable once handed over.
+// Template selects entries: those of Kind, and of every kind that embeds it, for which all conditions hold. The zero
+// Template matches every entry. A template without a kind has no conditions. Templates are immutable once passed to a
+// call.
 //
-// A template that brings its own Fields can be made for a kind, or for fields, that a space does not have yet: the
-// space finds the fields by their names, whenever it looks.
+// A template with its own Fields can name a kind, or fields, that a space does not have yet: the space resolves the
+// fields by name at each match.
 type Template struct {
 	Kind  string
 	Conds []Cond
-	// the fields by whose positions conditions and orderings name them; nil: those of the kind's schema in the space
+	// the fields that conditions and orderings refer to by position; nil: those of the kind's schema in the space
 	Fields []Field
 }
 
-// Order is one key of an explicit ordering; null sorts before every value (after, when descending).
+// Order is one key of an explicit ordering. Null sorts before every value, or after if descending.
 type Order struct {
 	Field int // position among the fields of the template
 	Desc  bool
 }
 
-// Match reports whether v satisfies the condition.
+// Match reports whether v satisfies c.
 func (c *Cond) Match(v Value) bool {
 	if v == nil {
 		return c.Op == IsNull
@@ -93,8 +93,8 @@ func (c *Cond) Match(v Value) bool {
 	return false
 }
 
-// Match reports whether a row whose fields are in the order of the template's satisfies every condition. It does not
-// look at the kind.
+// Match reports whether a row, with fields in the order of the template's, satisfies every condition. It ignores the
+// kind.
 func (t *Template) Match(r Row) bool {
 	for i := range t.Conds {
 		if c := &t.Conds[i]; !c.Match(r.Field(c.Field)) {

@@ -10,7 +10,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Job is the small flat entry that most programs have.
+// Job is a small flat entry, as most programs have.
 type Job struct {
 	ID       int64 `space:"id,id"`
 	State    string
@@ -19,7 +19,7 @@ type Job struct {
 	Cost     float64
 }
 
-// Everything has a field of every class and of every way to be null.
+// Everything has a field of every class, and of every type that can be null.
 type Everything struct {
 	Flag     bool
 	Small    int8

@@ -9,14 +9,16 @@ import (
 
 // Value is the canonical encoding of one field value; a nil Value is null.
 //
-// The encoding is chosen so that the engine never decodes anything: two values of one class family are equal exactly
-// if their bytes are equal, and for ordered classes bytes.Compare is their order. The first byte is a tag:
+// With this encoding the engine never decodes values: two values of one class family are equal exactly if their bytes
+// are equal, and for ordered classes bytes.Compare is their order. The first byte is a tag:
 //
 //	0x02 0x03        false, true
 //	0x10 … 0x20      integers: 0x18 is zero, 0x18+n a positive one of n big-endian bytes,
 //	                 0x18-n a negative one of n bytes, holding the complement of its magnitude
-//	0x28             floats: 8 big-endian bytes, sign bit flipped (all bits for negative ones); -0 is stored as 0, every NaN as one NaN, below all numbers
-//	0x30             times: seconds since the Unix epoch as 8 bytes with the sign bit flipped, then 4 bytes of nanoseconds
+//	0x28             floats: 8 big-endian bytes, sign bit flipped (all bits for negative ones);
+//	                 -0 is stored as 0, every NaN as one NaN, below all numbers
+//	0x30             times: seconds since the Unix epoch as 8 bytes with the sign bit flipped,
+//	                 then 4 bytes of nanoseconds
 //	0x31             durations: nanoseconds as 8 bytes with the sign bit flipped
 //	0x40 0x41        strings, byte strings: the bytes as they are
 //	0x50             lists: each element as its length (uvarint) and its Value; length 0 is null
@@ -28,7 +30,7 @@ type Value []byte
 const (
 	tagFalse    = 0x02
 	tagTrue     = 0x03
-	tagInt      = 0x18 // zero; up to 8 more or less for non-zero integers
+	tagInt      = 0x18 // zero; a non-zero integer adds or subtracts 1 to 8
 	tagFloat    = 0x28
 	tagTime     = 0x30
 	tagDuration = 0x31
@@ -38,7 +40,7 @@ const (
 	tagMap      = 0x51
 )
 
-// AppendBool appends the encoding of b.
+// AppendBool appends the encoding of b to dst and returns the result.
 func AppendBool(dst []byte, b bool) []byte {
 	if b {
 		return append(dst, tagTrue)
@@ -56,7 +58,7 @@ func AppendUint(dst []byte, u uint64) []byte {
 	return dst
 }
 
-// AppendInt appends the encoding of i: the same bytes as AppendUint for values that both can hold.
+// AppendInt appends the encoding of i: the same bytes as AppendUint for values in both ranges.
 func AppendInt(dst []byte, i int64) []byte {
 	if i >= 0 {
 		return AppendUint(dst, uint64(i))
@@ -75,7 +77,7 @@ func AppendFloat(dst []byte, f float64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, tagFloat), floatKey(f))
 }
 
-// floatKey maps floats to integers of the same order.
+// floatKey maps floats to integers in the same order.
 func floatKey(f float64) uint64 {
 	switch u := math.Float64bits(f); {
 	case f == 0:

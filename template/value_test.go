@@ -13,8 +13,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// agree checks that the bytes of all pairs of values compare as the values do, and that each is canonical.
-func agree[T any](t *testing.T, class template.Class, values []T, enc func([]byte, T) []byte, compare func(a, b T) int) {
+// agree checks that the encodings of all pairs of values compare as the values do, and that each is canonical.
+func agree[T any](t *testing.T, class template.Class, values []T, enc func([]byte, T) []byte,
+	compare func(a, b T) int,
+) {
 	t.Helper()
 	for _, a := range values {
 		va := template.Value(enc(nil, a))
@@ -25,7 +27,7 @@ func agree[T any](t *testing.T, class template.Class, values []T, enc func([]byt
 	}
 }
 
-const pairsOf = 300 // values, each compared with each
+const pairsOf = 300 // number of values, each compared with every other
 
 func TestOrder_Ints(t *testing.T) {
 	t.Parallel()
@@ -68,19 +70,25 @@ func TestOrder_Floats(t *testing.T) {
 	for len(values) < pairsOf {
 		values = append(values, math.Float64frombits(r.Uint64()))
 	}
-	agree(t, template.Float, values, template.AppendFloat, cmp.Compare[float64]) // which has NaN below all numbers too
+	// cmp.Compare also orders NaN below all numbers
+	agree(t, template.Float, values, template.AppendFloat, cmp.Compare[float64])
 }
 
 func TestOrder_Strings(t *testing.T) {
 	t.Parallel()
 	values := []string{"", "\x00", "a", "a\x00", "aa", "b", "\xff", "\xff\xff", "é"}
 	agree(t, template.String, values, template.AppendString, cmp.Compare[string])
-	agree(t, template.Bytes, values, func(dst []byte, s string) []byte { return template.AppendBytes(dst, []byte(s)) }, cmp.Compare[string])
+	agree(t, template.Bytes, values, func(dst []byte, s string) []byte { return template.AppendBytes(dst, []byte(s)) },
+		cmp.Compare[string])
 }
 
 func TestOrder_Times(t *testing.T) {
 	t.Parallel()
-	values := []time.Time{{}, time.Unix(0, 0), time.Unix(-1, 999_999_999), time.Unix(0, 1), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}
+	values := []time.Time{
+		{},
+		time.Unix(0, 0), time.Unix(-1, 999_999_999), time.Unix(0, 1),
+		time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC),
+	}
 	r := rand.New(rand.NewPCG(4, 1))
 	for len(values) < pairsOf {
 		values = append(values, time.Unix(r.Int64N(1e11)-5e10, r.Int64N(1e9)))
@@ -90,7 +98,8 @@ func TestOrder_Times(t *testing.T) {
 
 func TestOrder_BoolsAndDurations(t *testing.T) {
 	t.Parallel()
-	agree(t, template.Duration, []time.Duration{0, 1, -1, time.Hour, -time.Hour, math.MaxInt64, math.MinInt64}, template.AppendDuration, cmp.Compare[time.Duration])
+	agree(t, template.Duration, []time.Duration{0, 1, -1, time.Hour, -time.Hour, math.MaxInt64, math.MinInt64},
+		template.AppendDuration, cmp.Compare[time.Duration])
 	require.Negative(t, bytes.Compare(template.AppendBool(nil, false), template.AppendBool(nil, true)))
 }
 
