@@ -35,7 +35,7 @@ func Compile(t reflect.Type) (*Codec, error) {
 		return nil, fmt.Errorf("template: %w", err)
 	}
 	if len(l.members) == 0 && t.NumField() > 0 {
-		return nil, fmt.Errorf("template: %s has no field that can be stored: export or embed some, "+
+		return nil, fmt.Errorf("template: %s has no field that could be stored: export or embed one, "+
 			"or store a struct without fields", t)
 	}
 	c := &Codec{typ: t, ptr: reflect.PointerTo(t), supers: supers, members: l.members}
