@@ -82,7 +82,7 @@ func (l *Log) refused() error {
 	if err != nil {
 		return err
 	}
-	return srv.refused[l.id]
+	return srv.refused.of(l.id)
 }
 
 // step applies one message that was read.

@@ -10,18 +10,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Drop deletes the log of a partition with its snapshots, for good; Log makes another one, with another incarnation.
-// Nothing may use the log any more. When it returns nil the log does not come back, whatever happens to the process; a
-// crash before that leaves all of it or nothing. If it returns an error the log is as it was, and has to be claimed
-// again.
+// Drop deletes the log of a partition with its snapshots, for good, also one that Log refuses; Log makes another one,
+// with another incarnation. Nothing may use the log any more. When it returns nil the log does not come back, whatever
+// happens to the process; a crash before that leaves all of it or nothing. If it returns an error the log is as it was,
+// and has to be claimed again.
 func (s *Store) Drop(ctx context.Context, space string, partition int) error {
-	l, err := s.Log(ctx, space, partition)
-	if err != nil {
+	id := logID{space, partition}
+	if err := id.valid(); err != nil {
 		return err
 	}
-	marked, err := s.remove(ctx, l)
+	marked, err := s.remove(ctx, id)
 	if marked && err != nil {
-		s.cfg.Logger.Warn("log_drop_unfinished", "log", l.id.String(), "error", err) // the next opening ends it
+		s.cfg.Logger.Warn("log_drop_unfinished", "log", id.String(), "error", err) // the next opening ends it
 		return nil
 	}
 	return err
@@ -29,7 +29,7 @@ func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 
 // remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need
 // no log. Once it is marked as dropped, which remove reports, the next opening ends what was interrupted.
-func (s *Store) remove(ctx context.Context, l *Log) (marked bool, err error) {
+func (s *Store) remove(ctx context.Context, id logID) (marked bool, err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
 	srv, err := s.server()
@@ -38,12 +38,14 @@ func (s *Store) remove(ctx context.Context, l *Log) (marked bool, err error) {
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	l.shut()
-	delete(s.logs, l.id)
-	if err := s.writeWitness(l.id, witness{Dropped: true}); err != nil {
+	if l := s.logs[id]; l != nil {
+		l.shut()
+		delete(s.logs, id)
+	}
+	if err := s.writeWitness(id, witness{Dropped: true}); err != nil {
 		return false, err
 	}
-	return true, s.drop(ctx, srv, l.id)
+	return true, s.drop(ctx, srv, id)
 }
 
 // drop removes what there is of a log.
@@ -51,13 +53,17 @@ func (s *Store) drop(ctx context.Context, srv *embedded, id logID) error {
 	if err := srv.js.DeleteStream(ctx, id.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
 	}
-	return s.folder.removeLog(id)
+	if err := s.folder.removeLog(id); err != nil {
+		return err
+	}
+	srv.refused.forget(id)
+	return nil
 }
 
 // removeLog removes the files of a log, of which the embedded server knows nothing: those of the stream before its
 // snapshots, durably, since it does not come back without them.
 func (f *folder) removeLog(id logID) error {
-	for _, dir := range []string{filepath.Join(f.streamsDir(), id.stream()), f.snapshotDir(id)} {
+	for _, dir := range []string{f.streamDir(id), f.refusedDir(id), f.snapshotDir(id)} {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}

@@ -52,3 +52,66 @@ func TestDrop_InterruptedIsEnded(t *testing.T) {
 		}
 	}
 }
+
+// A log that is refused, because it is damaged or has lost something, can be dropped; however that is interrupted, it
+// does not come back.
+func TestDrop_OfARefusedLog(t *testing.T) {
+	t.Parallel()
+	refused := map[string]func(t *testing.T) (dir string){
+		"damaged, as reading shows": func(t *testing.T) string { return damaged(t, 0, flip(0.5)) },
+		"damaged": func(t *testing.T) string {
+			dir := damaged(t, 0, flip(0.5))
+			require.NoError(t, os.Remove(filepath.Join(streamDir(dir), "msgs", "index.db")))
+			return dir
+		},
+		"lost": func(t *testing.T) string {
+			dir, _, _ := snapshotted(t, false)
+			require.NoError(t, os.RemoveAll(streamDir(dir)))
+			return dir
+		},
+		"unreadable witness": func(t *testing.T) string {
+			dir, _, _ := snapshotted(t, false)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, snapshotsFolder, "test-0", witnessFile), []byte("{"), 0o600))
+			return dir
+		},
+	}
+	for why, make := range refused {
+		for name, drop := range map[string]func(t *testing.T, s *Store){
+			"": func(t *testing.T, s *Store) {
+				require.NoError(t, s.Drop(t.Context(), "test", 0))
+				l := idle(t, s)
+				require.True(t, l.Pristine())
+				require.NoError(t, s.Drop(t.Context(), "test", 0))
+				require.NoError(t, s.Close())
+			},
+			"killed": func(t *testing.T, s *Store) {
+				id := logID{"test", 0}
+				require.NoError(t, s.writeWitness(id, witness{Dropped: true}))
+				require.NoError(t, s.Close())
+				if _, err := os.Stat(s.folder.streamDir(id)); err == nil { // a kill leaves it where Close takes it from
+					require.NoError(t, s.folder.putAway(id))
+				}
+			},
+		} {
+			t.Run(why+" "+name, func(t *testing.T) {
+				t.Parallel()
+				dir := make(t)
+				s := open(t, Config{Dir: dir})
+				l, err := s.Log(t.Context(), "test", 0)
+				if err == nil {
+					err = replay(t.Context(), l, 0, ignore, nil)
+				}
+				require.True(t, Unusable(err), "%v", err)
+				drop(t, s)
+
+				s = open(t, Config{Dir: dir})
+				spaces, err := s.Spaces(t.Context())
+				require.NoError(t, err)
+				require.Empty(t, spaces)
+				l = idle(t, s)
+				require.True(t, l.Pristine())
+				require.Empty(t, replayed(t, l))
+			})
+		}
+	}
+}

@@ -37,7 +37,7 @@ type embedded struct {
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	password string
-	refused  map[logID]error // logs that it does not see, and why
+	refused  *refusals
 }
 
 // startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes, or

@@ -16,7 +16,7 @@ import (
 // inspect looks at the files of all logs, takes off what was never acknowledged, and returns why logs are refused,
 // which are out of the server's sight then until bringBack. With accept it repairs them instead, so that they can go on
 // without what is lost.
-func (f *folder) inspect(ctx context.Context, cfg Config, accept bool) (refused map[logID]error, err error) {
+func (f *folder) inspect(ctx context.Context, cfg Config, accept bool) (refused *refusals, err error) {
 	if err := f.bringBack(); err != nil {
 		return nil, err
 	}
@@ -24,15 +24,14 @@ func (f *folder) inspect(ctx context.Context, cfg Config, accept bool) (refused 
 	if err != nil {
 		return nil, err
 	}
-	refused = map[logID]error{}
+	refused = &refusals{why: map[logID]error{}}
 	for _, id := range ids {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
 		why, err := f.inspectLog(ctx, id, cfg, accept)
 		if err == nil && why != nil {
-			cfg.Logger.Error("log_refused", "log", id.String(), "error", why)
-			refused[id] = why
+			refused.why[id] = why // Log tells
 			err = f.putAway(id)
 		}
 		if err != nil {

@@ -47,7 +47,7 @@ func (s *Store) Remake(ctx context.Context, space string, partition int) (*Log, 
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.remove(ctx, old); err != nil {
+	if _, err := s.remove(ctx, old.id); err != nil {
 		return nil, fmt.Errorf("remake log %v: %w", old.id, err)
 	}
 	return s.Log(ctx, space, partition)

@@ -4,20 +4,55 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 )
+
+// refusals are the logs that the embedded server does not see, and why. The methods may be called concurrently.
+type refusals struct {
+	mu  sync.Mutex
+	why map[logID]error // guarded by mu
+}
+
+// of returns why a log is refused; nil if it is not.
+func (r *refusals) of(id logID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.why[id]
+}
+
+// all returns the logs that are refused.
+func (r *refusals) all() []logID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.why))
+}
+
+// forget ends the refusal of a log that was dropped.
+func (r *refusals) forget(id logID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.why, id)
+}
 
 // refusedFolder holds the streams that the embedded server must not see.
 const refusedFolder = "refused"
 
 // putAway puts the files of a log where the server does not see them.
 func (f *folder) putAway(id logID) error {
-	dir := filepath.Join(f.path, refusedFolder)
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	to := f.refusedDir(id)
+	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return err
 	}
-	return os.Rename(f.streamDir(id), filepath.Join(dir, id.stream()))
+	return os.Rename(f.streamDir(id), to)
+}
+
+// refusedDir is where a stream is while its log is refused.
+func (f *folder) refusedDir(id logID) string {
+	return filepath.Join(f.path, refusedFolder, id.stream())
 }
 
 // bringBack puts the files of all refused logs back in their places.

@@ -25,7 +25,7 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for id := range srv.refused {
+	for _, id := range srv.refused.all() {
 		names = append(names, id.space)
 	}
 	list := srv.js.ListStreams(ctx)
@@ -58,7 +58,7 @@ func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, err
 	if err != nil {
 		return nil, err
 	}
-	if err := srv.refused[id]; err != nil {
+	if err := srv.refused.of(id); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	if err := s.endDrop(ctx, srv, id); err != nil {

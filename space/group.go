@@ -24,7 +24,7 @@ type Group struct {
 // NewGroup returns a group without spaces. cfg holds for each space of it; Config.Name is not used. The caller closes the group.
 func NewGroup(cfg Config) *Group {
 	g := &Group{cfg: cfg, spaces: map[string]*Local{}}
-	g.spans = partition.NewSpans(g.partition, g.addresses, cfg.Logger)
+	g.spans = partition.NewSpans(partition.Directory{Find: g.partition, All: g.addresses}, cfg.Logger)
 	return g
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -343,4 +344,61 @@ func TestClose_LeavesWhatCannotBeDone(t *testing.T) {
 		w.restart(t.Context())
 		w.settled(t, err)
 	})
+}
+
+// open returns what partitions still hold of transactions.
+func (w *world) open() (left []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for at, s := range w.parts {
+		if len(s.prepared)+len(s.branches)+len(s.decisions) > 0 {
+			left = append(left, at.String())
+		}
+	}
+	return left
+}
+
+// hide takes a partition out of the world. Until it is gone it may come back.
+func (w *world) hide(at txn.Address) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = slices.DeleteFunc(slices.Clone(w.all), func(a txn.Address) bool { return a == at })
+	w.hidden = append(w.hidden, at)
+	delete(w.parts, at)
+}
+
+// A space that cannot be read after a crash leaves transactions open in the others. When it is dropped they end.
+func TestDropped_LeavesNothingOpen(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []txn.Address{a, b} {
+		wasOpen := 0
+		for crash := 1; ; crash++ {
+			happened := false
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, crashAfter, crash, a, b, c, d)
+				_ = w.commit(t)
+				synctest.Wait()
+				if happened = w.dead; !happened {
+					return
+				}
+				w.hide(lost)
+				w.restart(t.Context())
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				wasOpen += len(w.open())
+
+				w.mu.Lock()
+				w.hidden = nil
+				w.mu.Unlock()
+				w.coord.Dropped(t.Context(), lost)
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				require.Empty(t, w.open(), "crash %d", crash)
+			})
+			if !happened {
+				break
+			}
+		}
+		require.Positive(t, wasOpen, lost)
+	}
 }

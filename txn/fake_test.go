@@ -25,6 +25,8 @@ type world struct {
 	parts map[txn.Address]*fake
 	coord *txn.Coordinator
 
+	hidden []txn.Address // that are not here for now
+
 	steps  int
 	fault  fault
 	at     int // the step at which fault happens
@@ -78,6 +80,12 @@ func (w *world) At(a txn.Address) txn.Partition {
 }
 
 func (w *world) All() []txn.Address { return w.all }
+
+func (w *world) Gone(a txn.Address) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.parts[a] == nil && !slices.Contains(w.hidden, a)
+}
 
 // restart starts the process anew, without further faults.
 func (w *world) restart(ctx context.Context) {

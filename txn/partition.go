@@ -7,6 +7,9 @@ import "context"
 type Partitions interface {
 	// At returns the partition at an address, or nil.
 	At(a Address) Partition
+	// Gone reports whether there is no partition at an address, and will not be one that knows of what was there: its
+	// space was dropped. It is false of a partition that is not here for now.
+	Gone(a Address) bool
 	// All returns the addresses of all partitions.
 	All() []Address
 }

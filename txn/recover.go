@@ -151,12 +151,26 @@ func (c *Coordinator) resolving(at, concerned Address) job {
 	}
 }
 
+// Dropped tells that the space of a partition was dropped although transactions may have had parts there. Branches whose
+// home it was are aborted, before it returns where their partitions serve: its decisions are lost. Decisions of others
+// are carried out without it.
+func (c *Coordinator) Dropped(ctx context.Context, was Address) {
+	ctx, cancel := c.join(ctx)
+	defer cancel()
+	for _, at := range c.parts.All() {
+		c.attempt(ctx, "abort branches of a dropped space", at.String(), c.resolving(at, was))
+	}
+}
+
 func (c *Coordinator) outcome(ctx context.Context, id ID) (Outcome, error) {
 	home, err := c.home(id)
-	if err != nil {
-		return Unknown, err // perhaps it comes back: until then nobody can know
+	switch {
+	case err == nil:
+		return home.Outcome(ctx, id.Number)
+	case c.parts.Gone(id.Home()):
+		return Unknown, nil
 	}
-	return home.Outcome(ctx, id.Number)
+	return Unknown, err // it may come back: until then the outcome is not known
 }
 
 // endBranches commits the branches in the given partitions, or aborts them. It returns those where that has failed, and
@@ -175,6 +189,8 @@ func (c *Coordinator) endBranches(ctx context.Context, id ID, parts []Address, o
 func (c *Coordinator) endBranch(ctx context.Context, id ID, at Address, o Outcome) error {
 	s := c.parts.At(at)
 	switch {
+	case s == nil && c.parts.Gone(at):
+		return nil
 	case s == nil:
 		return errVanished
 	case o == Committed:

@@ -186,8 +186,13 @@ are checked and the state is made in memory. What is damaged is named with its p
 		Example: "  gospaces verify spaces.backup\n  gospaces verify --data /var/lib/gospaces",
 		Args:    operands(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if (len(args) == 1) == (dir != "") {
-				return usage("name a backup, or a folder with --data")
+			switch {
+			case len(args) == 1 && dir != "":
+				return usage("name a backup, or a folder with --data, not both")
+			case len(args) == 1 && isFolder(args[0]):
+				return usage("%s is a folder: to verify the data folder of a server, say --data %s", args[0], args[0])
+			case len(args) == 0 && dir == "":
+				return usage("name a backup, or a data folder with --data")
 			}
 			found, err := a.verify(cmd.Context(), args, dir)
 			for _, s := range found {
@@ -200,6 +205,11 @@ are checked and the state is made in memory. What is damaged is named with its p
 	}
 	cmd.Flags().StringVar(&dir, "data", "", "folder to read")
 	return cmd
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 func (a *app) verify(ctx context.Context, args []string, dir string) ([]backup.Space, error) {

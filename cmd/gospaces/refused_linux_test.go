@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,9 +44,16 @@ func TestServe_RefusesASpaceThatLacksSomething(t *testing.T) {
 	require.NotZero(t, r.code)
 	require.Regexp(t, `orders/0 ends at position 0; it had reached position \d+.*--accept-loss`, r.err)
 	require.Contains(t, second.must(t, "status"), "orders/0 ends at position 0")
+	r = second.do(t, "spaces", "drop", "orders")
+	require.Equal(t, exitError, r.code)
+	require.Contains(t, r.err, "nothing was dropped")
 	require.NoError(t, second.cmd.Process.Signal(os.Interrupt))
 	require.NoError(t, second.cmd.Wait())
+	require.Equal(t, 1, strings.Count(second.stderr.String(), "orders/0 ends at position 0"), "one line tells")
 	require.Contains(t, second.stderr.String(), "space refused")
+	r = cli(t, "verify", dir)
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.err, "--data "+dir)
 	r = cli(t, "verify", "--data", dir)
 	require.Equal(t, exitError, r.code)
 	require.Contains(t, r.out, `"space":"default"`)
@@ -65,4 +73,29 @@ func TestServe_RefusesASpaceThatLacksSomething(t *testing.T) {
 	third.must(t, "write", "job", `{"id": 6}`)
 	require.NoError(t, third.cmd.Process.Kill())
 	_ = third.cmd.Wait() // it was killed
+}
+
+// What is refused can be dropped by name, while the others are served.
+func TestSpacesDrop_OfARefusedOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := serveProcess(t, "--data", dir)
+	first.must(t, "write", "job", `{"id": 1}`)
+	first.must(t, "write", "job", "--space", "orders", `{"id": 1}`)
+	require.NoError(t, first.cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, first.cmd.Wait())
+	require.NoError(t, os.Remove(filepath.Join(messagesOf(t, dir, "orders"), "1.blk")))
+
+	second := serveProcess(t, "--data", dir)
+	require.NotZero(t, second.do(t, "count", "job", "--space", "orders").code)
+	require.Equal(t, `{"dropped":"orders"}`+"\n", second.do(t, "spaces", "drop", "orders", "--yes").out)
+	require.Equal(t, `"default"`+"\n", second.must(t, "spaces"))
+	require.Equal(t, "0\n", second.do(t, "count", "job", "--space", "orders").out)
+	require.Equal(t, "1\n", second.must(t, "count", "job"))
+	second.must(t, "write", "job", "--space", "orders", `{"id": 2}`)
+	require.NoError(t, second.cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, second.cmd.Wait())
+
+	third := serveProcess(t, "--data", dir)
+	require.Equal(t, "1\n", third.must(t, "count", "job", "--space", "orders"))
 }

@@ -68,8 +68,9 @@ snapshots.
 
 Programs that wait for something in the space get an error that says so. The tables of the space in the database
 stay as they are, unless --tables is given: then they are dropped too, and with them the archives; so are those
-of a space that was dropped before. The space "default" cannot be dropped. The command asks for the name of each
-space again, unless it is told --yes.`,
+of a space that was dropped before. A space that the server refuses to serve, because its log is damaged, can be
+dropped as well. The space "default" cannot, unless it is refused: then it begins anew. The command asks for the
+name of each space again, unless it is told --yes.`,
 		Example: "  gospaces spaces drop invoices\n  gospaces spaces drop invoices --tables --yes",
 		Args:    operands(1, -1),
 	}

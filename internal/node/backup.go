@@ -108,7 +108,7 @@ type spaceImage struct {
 
 // reserveImages reserves an image of each space but for those of which there is one.
 func (n *Node) reserveImages(ctx context.Context, images []spaceImage) ([]spaceImage, error) {
-	for _, err := range n.spaces.refused {
+	for _, err := range n.spaces.refusals() {
 		return images, err // it would be missing
 	}
 	for name, s := range n.spaces.all() {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -21,7 +22,7 @@ func (n *Node) Drop(ctx context.Context, name string, tables bool) (*partition.P
 
 func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *partition.Partition, err error) {
 	switch {
-	case name == defaultSpace:
+	case name == defaultSpace && ss.refusal(name) == nil:
 		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none",
 			call.ErrInvalidArgument, name)
 	case tables && ss.pool == nil:
@@ -30,11 +31,15 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 	ss.mu.Lock() // no other space of the name is made before this one is gone
 	defer ss.mu.Unlock()
 	s := ss.lookup(name)
+	there := ss.known()[name]
 	switch {
 	case ss.closed:
 		return nil, call.ErrClosed
-	case ss.refused[name] != nil:
-		return nil, ss.refused[name]
+	case ss.refusal(name) != nil:
+		if err := ss.removeRefused(ctx, name); err != nil {
+			return nil, fmt.Errorf("drop space %q: %w: %w", name, call.ErrUnavailable, err)
+		}
+		ss.cfg.Logger.Info("refused space dropped", "space", name)
 	case s != nil:
 		if err := ss.removeLocked(ctx, name, s, tables); err != nil {
 			return s.partition, fmt.Errorf("drop space %q: %w", name, err)
@@ -51,7 +56,7 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 	switch {
 	case err == nil:
 		return was, nil
-	case errors.Is(err, writeback.ErrNoMirror) && was == nil:
+	case errors.Is(err, writeback.ErrNoMirror) && !there:
 		return nil, noSpace(name)
 	case errors.Is(err, writeback.ErrNoMirror):
 		return was, nil
@@ -86,6 +91,23 @@ func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tabl
 	if err != nil {
 		_, back := ss.addLocked(ss.ctx, name, nil)
 		return fmt.Errorf("%w: remove the log: %w", call.ErrUnavailable, errors.Join(err, back))
+	}
+	return nil
+}
+
+// removeRefused removes the log of a space that is not served. If it returns an error the space may be gone. What transactions over several spaces have done in it
+// cannot be known: those that began there are aborted in the other spaces.
+func (ss *spaces) removeRefused(ctx context.Context, name string) error {
+	if err := ss.store.Drop(ctx, name, 0); err != nil {
+		return err
+	}
+	ss.tableMu.Lock()
+	delete(ss.refused, name)
+	ss.tableMu.Unlock()
+	ss.spans.Dropped(ctx, txn.Address{Space: name})
+	if name == defaultSpace { // which is always there
+		_, err := ss.addLocked(ss.ctx, name, nil)
+		return err
 	}
 	return nil
 }

@@ -180,7 +180,7 @@ func (n *Node) Lookup(name string) (*partition.Partition, string, error) {
 	if s := n.spaces.lookup(name); s != nil {
 		return s.partition, s.incarnation, nil
 	}
-	if err := n.spaces.refused[name]; err != nil {
+	if err := n.spaces.refusal(name); err != nil {
 		return nil, "", err
 	}
 	return nil, "", validName(name)

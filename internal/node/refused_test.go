@@ -105,3 +105,57 @@ func TestRefused_IdentitiesRise(t *testing.T) {
 		flip(t, dir, "default", func(size int) int { return min(size-20, 300) })
 	}
 }
+
+// A space that is refused can be dropped: its files go, those of the others stay as they are, and its name is free. The
+// default space is there again at once.
+func TestRefused_CanBeDropped(t *testing.T) {
+	t.Parallel()
+	for _, lost := range []string{"default", "jobs"} {
+		for _, kept := range []string{"default", "jobs", "orders"} {
+			if kept == lost {
+				continue
+			}
+			t.Run(lost+" without "+kept, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				n := open(t, node.Config{Data: dir})
+				c := dial(t, n, "default")
+				for _, name := range []string{"default", "jobs", "orders"} {
+					_, err := space.Write(t.Context(), c.SpaceNamed(name), parcel{ID: 1})
+					require.NoError(t, err)
+				}
+				require.NoError(t, c.Close())
+				require.NoError(t, n.Close(t.Context()))
+				damage(t, dir, lost)
+
+				n = open(t, node.Config{Data: dir})
+				c = dial(t, n, "orders")
+				require.ErrorContains(t, c.DropSpace(t.Context(), "other", false), "no space")
+				require.NoError(t, c.DropSpace(t.Context(), lost, false))
+				if lost != "default" {
+					require.Empty(t, whatIsLeft(t, dir, lost))
+					require.NotContains(t, n.Names(), lost)
+				}
+				for range 2 {
+					count, err := space.Count(t.Context(), c.SpaceNamed(lost), parcel{})
+					require.NoError(t, err)
+					require.Zero(t, count)
+					count, err = space.Count(t.Context(), c.SpaceNamed(kept), parcel{})
+					require.NoError(t, err)
+					require.Equal(t, 1, count)
+					b, err := c.Backup(t.Context())
+					require.NoError(t, err)
+					require.NoError(t, b.Close(t.Context()))
+					require.NoError(t, c.Close())
+					require.NoError(t, n.Close(t.Context()))
+					n = open(t, node.Config{Data: dir})
+					c = dial(t, n, "orders")
+				}
+				_, err := space.Write(t.Context(), c.SpaceNamed(lost), parcel{ID: 2})
+				require.NoError(t, err)
+				require.NoError(t, c.Close())
+				require.NoError(t, n.Close(t.Context()))
+			})
+		}
+	}
+}

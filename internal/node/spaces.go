@@ -35,10 +35,10 @@ type spaces struct {
 	mu     sync.Mutex // held while a space is opened or dropped
 	closed bool       // guarded by mu
 
-	tableMu sync.RWMutex       // never held for long; taken after mu
-	byName  map[string]*hosted // guarded by tableMu
-
-	refused map[string]error // why spaces are not served: their logs lack something; never changes once all are open
+	tableMu  sync.RWMutex       // never held for long; taken after mu
+	byName   map[string]*hosted // guarded by tableMu
+	refused  map[string]error   // guarded by tableMu; why spaces are not served: their logs lack something
+	complete bool               // guarded by tableMu; every space that the folder holds is in one of these
 }
 
 // hosted is one space: partition 0, the only one for now, with its log and its mirror.
@@ -60,10 +60,11 @@ const defaultSpace = "default"
 
 // openSpaces opens all spaces that the folder holds.
 func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup) (*spaces, error) {
-	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*hosted{}}
+	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*hosted{}, refused: map[string]error{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.watching.Go(func() { b.Watch(ss.ctx) })
-	ss.spans = partition.NewSpans(ss.partition, ss.addresses, cfg.Logger)
+	ss.spans = partition.NewSpans(
+		partition.Directory{Find: ss.partition, All: ss.addresses, Gone: ss.gone}, cfg.Logger)
 	if cfg.Postgres != "" {
 		var err error
 		if ss.pool, err = writeback.NewPool(cfg.Postgres, cfg.Conns); err != nil {
@@ -97,8 +98,8 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 // addAll brings up the spaces whose logs are whole, and returns an error if there are none: a server with many spaces
 // serves the others.
 func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error {
-	ss.refused = map[string]error{}
-	var first error
+	var errs []error
+	refused := map[string]error{}
 	for i, name := range names {
 		_, err := ss.add(ctx, name, up.progress(name, i, len(names)))
 		if err != nil {
@@ -108,15 +109,20 @@ func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error
 			return err
 		}
 		if err != nil {
-			ss.cfg.Logger.Error("space refused", "space", name, "error", err)
-			ss.refused[name] = fmt.Errorf("%w: %w; its log has to be repaired, which serve --accept-loss does with what is left",
-				call.ErrUnavailable, err)
-			first = cmp.Or(first, err)
+			errs = append(errs, err)
+			refused[name] = fmt.Errorf("%w: %w; serve --accept-loss goes on with what is left of its log, "+
+				"and gospaces spaces drop removes it", call.ErrUnavailable, err)
 		}
 	}
-	if len(ss.refused) == len(names) {
-		return first
+	if len(errs) == len(names) {
+		return errs[0]
 	}
+	for _, err := range errs {
+		ss.cfg.Logger.Error("space refused", "error", err)
+	}
+	ss.tableMu.Lock()
+	ss.refused, ss.complete = refused, true
+	ss.tableMu.Unlock()
 	return nil
 }
 
@@ -131,11 +137,9 @@ func (ss *spaces) open(name string) (*hosted, error) {
 		return s, nil
 	}
 	have := len(ss.names())
-	switch err := validName(name); {
+	switch err := cmp.Or(validName(name), ss.refusal(name)); {
 	case err != nil:
 		return nil, err
-	case ss.refused[name] != nil:
-		return nil, ss.refused[name]
 	case ss.closed:
 		return nil, call.ErrClosed
 	case have >= ss.cfg.Limits.Spaces:
@@ -247,7 +251,27 @@ func (ss *spaces) lookup(name string) *hosted {
 	return ss.byName[name]
 }
 
-// partition returns the named space's, or nil.
+// refusal returns why a space is not served, because its log lacks something.
+func (ss *spaces) refusal(name string) error {
+	ss.tableMu.RLock()
+	defer ss.tableMu.RUnlock()
+	return ss.refused[name]
+}
+
+// refusals returns the spaces that are not served, and why.
+func (ss *spaces) refusals() map[string]error {
+	ss.tableMu.RLock()
+	defer ss.tableMu.RUnlock()
+	return maps.Clone(ss.refused)
+}
+
+// gone reports whether there is no space of the name of an address any more.
+func (ss *spaces) gone(a txn.Address) bool {
+	ss.tableMu.RLock()
+	defer ss.tableMu.RUnlock()
+	return ss.complete && ss.byName[a.Space] == nil && ss.refused[a.Space] == nil
+}
+
 // partition returns the partition at an address, or nil.
 func (ss *spaces) partition(a txn.Address) *partition.Partition {
 	if s := ss.lookup(a.Space); s != nil && a == s.partition.Address() {
@@ -284,7 +308,7 @@ func (ss *spaces) known() map[string]bool {
 	for _, name := range ss.names() {
 		known[name] = true
 	}
-	for name := range ss.refused {
+	for name := range ss.refusals() {
 		known[name] = true
 	}
 	return known

@@ -30,6 +30,10 @@ func (s *startup) report() string {
 // announce tells the log what the node serves, and whom.
 func (n *Node) announce() {
 	entries := 0
+	var more []any
+	if refused := len(n.spaces.refusals()); refused > 0 {
+		more = []any{"refused_spaces", refused}
+	}
 	for _, s := range n.spaces.all() {
 		entries += s.partition.Stats().Entries
 	}
@@ -43,12 +47,10 @@ func (n *Node) announce() {
 	if n.cfg.Postgres != "" {
 		mirror = "postgres"
 	}
-	n.cfg.Logger.Info("serving", "address", n.Addr(), "version", n.cfg.Version, "durability", n.cfg.Durability, "data", data, "mirror", mirror,
-		"spaces", len(n.spaces.names()), "entries", entries, "recovery", time.Since(n.started).Round(time.Millisecond))
-	if refused := len(n.spaces.refused); refused > 0 {
-		n.cfg.Logger.Error("spaces are not served: their logs are damaged, or have lost something", "refused", refused, "of",
-			len(n.Names()))
-	}
+	n.cfg.Logger.Info("serving", append([]any{
+		"address", n.Addr(), "version", n.cfg.Version, "durability", n.cfg.Durability, "data", data, "mirror", mirror,
+		"spaces", len(n.spaces.names()), "entries", entries, "recovery", time.Since(n.started).Round(time.Millisecond),
+	}, more...)...)
 	if a, ok := n.addr.(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 		n.cfg.Logger.Warn("nothing protects this address: all who reach it may read, change and remove everything; "+
 			"serve on 127.0.0.1, or let a firewall or a tunnel decide who connects", "address", n.Addr())

@@ -117,7 +117,7 @@ func (n *Node) status() *status {
 	for _, name := range n.Names() {
 		if s := all[name]; s != nil {
 			st.Spaces = append(st.Spaces, s.status(name))
-		} else if err := n.spaces.refused[name]; err != nil {
+		} else if err := n.spaces.refusal(name); err != nil {
 			st.Spaces = append(st.Spaces, spaceStatus{Name: name, Error: err.Error()})
 		}
 	}

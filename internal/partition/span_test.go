@@ -138,7 +138,9 @@ func newFleet(t testing.TB, log func() *tape) *fleet {
 // start starts the partitions, with the logs that there are.
 func (f *fleet) start() {
 	f.parts = map[string]*partition.Partition{}
-	f.spans = partition.NewSpans(func(a txn.Address) *partition.Partition { return f.parts[nameOf[a]] }, addresses, nil)
+	f.spans = partition.NewSpans(partition.Directory{
+		Find: func(a txn.Address) *partition.Partition { return f.parts[nameOf[a]] }, All: addresses,
+	}, nil)
 	for _, a := range addresses() {
 		name := nameOf[a]
 		cfg := partition.Config{Address: a, Txns: f.spans}

@@ -19,30 +19,35 @@ type Spans struct {
 	find func(a txn.Address) *Partition
 }
 
-// NewSpans returns the Spans of the partitions that find knows by their addresses, and all lists; find returns nil for
-// others. Neither may wait for a partition. A nil logger is silent. Close ends it.
-func NewSpans(find func(a txn.Address) *Partition, all func() []txn.Address, logger *slog.Logger) *Spans {
-	s := &Spans{find: find}
-	s.Coordinator = txn.NewCoordinator(finder{find, all}, logger)
-	return s
+// Directory knows the partitions that transactions may span. Its methods may be called concurrently, and do not wait for
+// a partition. Find returns nil for an address without a partition; Gone is as in txn.Partitions.
+type Directory struct {
+	Find func(a txn.Address) *Partition
+	All  func() []txn.Address
+	Gone func(a txn.Address) bool // nil: no space is ever dropped with parts of transactions
+}
+
+// NewSpans returns the Spans of the partitions of a directory. A nil logger is silent. Close ends it.
+func NewSpans(d Directory, logger *slog.Logger) *Spans {
+	return &Spans{find: d.Find, Coordinator: txn.NewCoordinator(finder{d}, logger)}
 }
 
 // finder implements txn.Partitions.
-type finder struct {
-	find func(a txn.Address) *Partition
-	all  func() []txn.Address
-}
+type finder struct{ d Directory }
 
 // At implements txn.Partitions.
 func (f finder) At(a txn.Address) txn.Partition {
-	if p := f.find(a); p != nil {
+	if p := f.d.Find(a); p != nil {
 		return p.Participant()
 	}
 	return nil
 }
 
 // All implements txn.Partitions.
-func (f finder) All() []txn.Address { return f.all() }
+func (f finder) All() []txn.Address { return f.d.All() }
+
+// Gone implements txn.Partitions.
+func (f finder) Gone(a txn.Address) bool { return f.d.Gone != nil && f.d.Gone(a) }
 
 // Join prepares a partition that is not the home of a transaction for calls under it. It does not wait. It returns
 // call.ErrTxnEnded, and call.ErrInvalidArgument if there is no such home.

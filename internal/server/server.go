@@ -79,8 +79,10 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.Spans == nil {
-		c.Spans = partition.NewSpans(func(txn.Address) *partition.Partition { return nil },
-			func() []txn.Address { return nil }, nil)
+		c.Spans = partition.NewSpans(partition.Directory{
+			Find: func(txn.Address) *partition.Partition { return nil },
+			All:  func() []txn.Address { return nil },
+		}, nil)
 	}
 	var errs []error
 	if c.Spaces == nil {
