@@ -14,14 +14,14 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-func begin(t *testing.T, sp space.Space, opts ...space.Option) *space.Txn {
+func begin(t *testing.T, sp space.Space, opts ...space.LeaseOption) *space.Txn {
 	t.Helper()
 	tx, err := space.Begin(t.Context(), sp, opts...)
 	require.NoError(t, err)
 	return tx
 }
 
-func countJobs(t *testing.T, sp space.Space, opts ...space.Option) int {
+func countJobs(t *testing.T, sp space.Space, opts ...space.CountOption) int {
 	t.Helper()
 	n, err := space.Count(t.Context(), sp, job{}, opts...)
 	require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestTxn_OutlastsItsSession(t *testing.T) {
 		_, err := space.Write(t.Context(), other, job{ID: id})
 		require.NoError(t, err)
 	}
-	lose := func(call func(in space.Option) error) (*space.Txn, chan error) {
+	lose := func(call func(in space.TxnOption) error) (*space.Txn, chan error) {
 		tx := begin(t, c)
 		got := make(chan error, 1)
 		go func() { got <- call(space.In(tx)) }()
@@ -233,7 +233,7 @@ func TestTxn_OutlastsItsSession(t *testing.T) {
 		return tx, got
 	}
 
-	tx, got := lose(func(in space.Option) error { _, err := space.Read(t.Context(), c, job{}, in); return err })
+	tx, got := lose(func(in space.TxnOption) error { _, err := space.Read(t.Context(), c, job{}, in); return err })
 	n.awaitWaiting("default", 1)
 	write(1)
 	require.NoError(t, <-got)
@@ -243,7 +243,7 @@ func TestTxn_OutlastsItsSession(t *testing.T) {
 
 	for id := range int64(20) {
 		write(10 + id)
-		tx, got = lose(func(in space.Option) error {
+		tx, got = lose(func(in space.TxnOption) error {
 			if _, err := space.Take(t.Context(), c, job{ID: 10 + id}, in); err != nil {
 				return err
 			}
@@ -257,7 +257,7 @@ func TestTxn_OutlastsItsSession(t *testing.T) {
 		require.ErrorIs(t, tx.Commit(t.Context()), space.ErrTxnEnded)
 	}
 
-	tx, got = lose(func(space.Option) error {
+	tx, got = lose(func(space.TxnOption) error {
 		_, tx, err := space.TakeTxn(t.Context(), c, job{})
 		if err == nil {
 			err = tx.Commit(t.Context())

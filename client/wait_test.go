@@ -18,7 +18,7 @@ import (
 // is back, and the take returns what it took all the same.
 func TestWait_BoundsNoRepeat(t *testing.T) {
 	t.Parallel()
-	for name, opt := range map[string]space.Option{"a short wait": space.Wait(time.Millisecond), "no wait": space.NoWait()} {
+	for name, opt := range map[string]space.WaitOption{"a short wait": space.Wait(time.Millisecond), "no wait": space.NoWait()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := startNode(t, server.Config{})
@@ -46,7 +46,7 @@ func TestWait_HasOneBoundWithoutServer(t *testing.T) {
 	_, err := space.Write(t.Context(), c, job{ID: 1})
 	require.NoError(t, err)
 	n.kill()
-	for _, opt := range []space.Option{space.NoWait(), space.Wait(time.Millisecond)} {
+	for _, opt := range []space.WaitOption{space.NoWait(), space.Wait(time.Millisecond)} {
 		_, err := space.Read(t.Context(), c, job{}, opt)
 		require.ErrorIs(t, err, space.ErrUnavailable)
 		_, err = space.Take(t.Context(), c, job{}, opt)

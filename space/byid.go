@@ -4,22 +4,21 @@ import "context"
 
 // ReadID returns a copy of the entry with an identity, the ID of its Lease, if it is of T's kind. It does not wait for
 // an entry to be written, only while others hold this one locked. It returns ErrNoMatch if there is no such entry.
-// Options: Wait, NoWait, Where, In.
-func ReadID[T any](ctx context.Context, sp Space, id LeaseID, opts ...Option) (T, error) {
+func ReadID[T any](ctx context.Context, sp Space, id LeaseID, opts ...IDOption) (T, error) {
 	return byID[T](ctx, sp, id, verb{ifExists: true}, opts)
 }
 
 // TakeID is ReadID that removes what it returns.
-func TakeID[T any](ctx context.Context, sp Space, id LeaseID, opts ...Option) (T, error) {
+func TakeID[T any](ctx context.Context, sp Space, id LeaseID, opts ...IDOption) (T, error) {
 	return byID[T](ctx, sp, id, verb{take: true, ifExists: true}, opts)
 }
 
-func byID[T any](ctx context.Context, sp Space, id LeaseID, v verb, opts []Option) (T, error) {
+func byID[T any](ctx context.Context, sp Space, id LeaseID, v verb, opts []IDOption) (T, error) {
 	var found T
 	if id == 0 {
 		return found, invalid("no entry has the identity 0")
 	}
-	codec, c, err := begin[T](sp, optWait|optWhere|optIn, opts)
+	codec, c, err := begin[T](sp, opts)
 	if err != nil {
 		return found, err
 	}

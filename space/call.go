@@ -11,22 +11,25 @@ import (
 )
 
 // typedCall is one call of a typed function: its options, and room for what it writes. Calls are pooled, because
-// options are functions and whatever they fill in would be allocated each time.
+// options are interfaces and whatever they fill in would be allocated each time.
 type typedCall struct {
-	given  optionSet
-	err    error         // the first option that can never be right
-	lease  time.Duration // of For
-	delay  time.Duration
-	txn    *Txn // of In
-	on     EventSet
-	wait   time.Duration
-	noWait bool
-	max    int
-	hidden *int
-	order  []string
-	parts  []part // parts[0] belongs to the call's own template
-	row    template.Row
-	drafts []Draft
+	err     error // the first option that can never be right
+	leased  bool  // For is given
+	lease   time.Duration
+	delay   time.Duration
+	txn     *Txn // of In
+	on      EventSet
+	bounded bool // Wait or NoWait is given
+	wait    time.Duration
+	noWait  bool
+	max     int
+	strict  bool
+	held    bool
+	hidden  *int
+	order   []string
+	parts   []part // parts[0] belongs to the call's own template
+	row     template.Row
+	drafts  []Draft
 }
 
 // part is one template of a call with its conditions.
@@ -47,8 +50,8 @@ var calls = sync.Pool{New: func() any { return new(typedCall) }}
 const keptRow = 64 << 10
 
 // begin begins a call that looks for entries of type T. The caller frees the call.
-func begin[T any](sp Space, allowed optionSet, opts []Option) (*Codec, *typedCall, error) {
-	c, err := newCall(sp, allowed, opts)
+func begin[T any, O option](sp Space, opts []O) (*Codec, *typedCall, error) {
+	c, err := newCall(sp, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -62,21 +65,18 @@ func begin[T any](sp Space, allowed optionSet, opts []Option) (*Codec, *typedCal
 
 // codec returns the codec for what the call finds, which is of the type that known is for.
 func (c *typedCall) codec(known *Codec) *Codec {
-	if c.given&optStrict == 0 {
+	if !c.strict {
 		return known
 	}
 	return &Codec{goType: known.goType, pointer: known.pointer, own: known.own, strict: true}
 }
 
-// newCall returns a call to sp with opts applied, of which it must only be given those in allowed. The caller frees it.
-func newCall(sp Space, allowed optionSet, opts []Option) (*typedCall, error) {
+// newCall returns a call to sp with opts applied. The caller frees it.
+func newCall[O option](sp Space, opts []O) (*typedCall, error) {
 	c := calls.Get().(*typedCall)
 	c.parts = append(c.parts, part{})
 	for _, o := range opts {
-		o(c)
-	}
-	if rest := c.given &^ allowed; rest != 0 {
-		c.reject(invalid("option %v has no meaning for this call", rest))
+		o.apply(c)
 	}
 	if c.txn != nil {
 		if err := c.txn.usableIn(sp); err != nil {
@@ -92,7 +92,7 @@ func newCall(sp Space, allowed optionSet, opts []Option) (*typedCall, error) {
 
 // leaseOr returns the lease that For asks for, or else d.
 func (c *typedCall) leaseOr(d time.Duration) time.Duration {
-	if c.given&optFor != 0 {
+	if c.leased {
 		return c.lease
 	}
 	return d
@@ -138,7 +138,7 @@ func (c *typedCall) query(ctx context.Context, sp Space, codec *Codec, v any) (Q
 	own.list[0] = &own.template
 	q := Query{
 		Templates: own.list[:], Order: orders, Wait: c.wait, NoWait: c.noWait, Max: c.max, Txn: c.under(),
-		Held: c.given&optHeld != 0, Hidden: c.hidden,
+		Held: c.held, Hidden: c.hidden,
 	}
 	for i := range c.parts[1:] {
 		t, err := c.parts[i+1].compile(ctx, sp)

@@ -9,15 +9,15 @@ import (
 // particular order; entries
 // that come or go meanwhile may be among them or not, and those that are written meanwhile are not: a loop that writes
 // ends. Under a transaction each entry is locked for reading when it is yielded, which takes a call for each. Large
-// results stream. Options: Where, Or, Max, In, Held, Hidden.
+// results stream.
 //
 // An entry that T cannot hold is yielded as an *UnusableEntryError, and the iteration goes on. Any other error is the
 // last thing yielded: the iteration could not be completed.
-func Contents[T any](ctx context.Context, sp Space, template T, opts ...Option) iter.Seq2[T, error] {
+func Contents[T any](ctx context.Context, sp Space, template T, opts ...ContentsOption) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		template := template // each iteration compiles its own
-		codec, q, err := query(ctx, sp, &template, optMatch|optMax|optIn|optHeld|optHidden, opts)
+		codec, q, err := query(ctx, sp, &template, opts)
 		if err != nil {
 			yield(none, err)
 			return

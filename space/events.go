@@ -25,11 +25,11 @@ const (
 // Notify registers for an event for every entry that matches template and is written from now on, or to which happens
 // what On asks for, and returns when the registration is durable. The caller closes the registration. Its lease is five
 // minutes and is renewed until then, so that it ends when the program does; with For it is what that says, and the
-// caller renews it. Entry.Decode and Decode turn an event's entry into a Go value. Options: For, On, Where, Or, In.
+// caller renews it. Entry.Decode and Decode turn an event's entry into a Go value.
 //
 // Under a transaction (In) what is written under it is an event at once, and what others write is one, too. The
 // registration ends with the transaction.
-func Notify[T any](ctx context.Context, sp Space, template T, opts ...Option) (Registration, error) {
+func Notify[T any](ctx context.Context, sp Space, template T, opts ...NotifyOption) (Registration, error) {
 	_, reg, kept, err := notify(ctx, sp, &template, notifyLease, opts)
 	if err != nil || !kept {
 		return reg, err
@@ -39,11 +39,11 @@ func Notify[T any](ctx context.Context, sp Space, template T, opts ...Option) (R
 
 // Events registers as Notify does when the iteration begins, and yields the events from then on, in order, each once,
 // with Gap events for those that are lost. It renews the registration's lease while it runs, and cancels it in the end.
-// The iteration ends, with an error, when ctx does. Options: For (default one minute), On, Where, Or, In.
+// The iteration ends, with an error, when ctx does. Without For the lease is one minute.
 //
 // An entry that T cannot hold is yielded as an *UnusableEntryError along with the event's number, and the iteration
 // goes on. Any other error is the last thing yielded.
-func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) iter.Seq2[EventOf[T], error] {
+func Events[T any](ctx context.Context, sp Space, template T, opts ...NotifyOption) iter.Seq2[EventOf[T], error] {
 	return func(yield func(EventOf[T], error) bool) {
 		template := template
 		codec, reg, _, err := notify(ctx, sp, &template, eventsLease, opts)
@@ -70,9 +70,9 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...Option) it
 // notify registers with the lease that For asks for, or else with lease; one under a transaction, which bounds it,
 // Forever. kept reports that it was lease.
 func notify[T any](
-	ctx context.Context, sp Space, template *T, lease time.Duration, opts []Option,
+	ctx context.Context, sp Space, template *T, lease time.Duration, opts []NotifyOption,
 ) (codec *Codec, reg Registration, kept bool, err error) {
-	codec, c, err := begin[T](sp, optFor|optMatch|optIn|optOn, opts)
+	codec, c, err := begin[T](sp, opts)
 	if err != nil {
 		return nil, nil, false, err
 	}
@@ -81,7 +81,7 @@ func notify[T any](
 	if err != nil {
 		return nil, nil, false, err
 	}
-	kept = c.given&optFor == 0 && c.txn == nil
+	kept = !c.leased && c.txn == nil
 	if c.txn != nil {
 		lease = Forever
 	}

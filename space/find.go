@@ -10,13 +10,13 @@ import (
 
 // Read returns a copy of the oldest entry that matches template, and waits for one if there is none. The fields of
 // template that are not zero are those that must be equal; Where and Or say more. It waits until ctx ends, unless Wait
-// or NoWait say less, and then returns ErrNoMatch. Options: Wait, NoWait, Where, Or, OrderBy, In; or Held, for entries
-// that others have taken, without In and a wait.
+// or NoWait say less, and then returns ErrNoMatch. Held finds entries that others have taken, without In and a
+// wait.
 //
 // A template also matches the entries of kinds that embed its own; their part of T is returned. An entry that T cannot
 // hold is returned as an *UnusableEntryError. If ctx ends Read returns its error; but an entry that was found at that
 // moment is returned.
-func Read[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
+func Read[T any](ctx context.Context, sp Space, template T, opts ...ReadOption) (T, error) {
 	return one(ctx, sp, &template, verb{}, opts)
 }
 
@@ -26,31 +26,29 @@ func Read[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, 
 //
 // No two takes ever return the same entry. When Take returns an error other than ErrOutcomeUnknown and
 // *UnusableEntryError it has removed none; after ErrOutcomeUnknown the function Outcome tells whether, and what.
-// Options: those of Read but Held.
-func Take[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
+func Take[T any](ctx context.Context, sp Space, template T, opts ...TakeOption) (T, error) {
 	return one(ctx, sp, &template, verb{take: true}, opts)
 }
 
 // ReadIfExists is Read that does not wait for an entry to be written. It only waits while every match is locked by
 // other transactions, and returns ErrNoMatch as soon as there is none.
-func ReadIfExists[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
+func ReadIfExists[T any](ctx context.Context, sp Space, template T, opts ...ReadOption) (T, error) {
 	return one(ctx, sp, &template, verb{ifExists: true}, opts)
 }
 
 // TakeIfExists is Take that does not wait for an entry to be written, as ReadIfExists.
-func TakeIfExists[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, error) {
+func TakeIfExists[T any](ctx context.Context, sp Space, template T, opts ...TakeOption) (T, error) {
 	return one(ctx, sp, &template, verb{take: true, ifExists: true}, opts)
 }
 
 // ReadAll returns copies of up to max matching entries, the oldest first. It waits as Read does while there is none,
-// but never for more than one. Options: those of Read, Hidden, and Max, of which the smaller counts. It returns
-// ErrInvalidArgument unless max is positive.
+// but never for more than one. It returns ErrInvalidArgument unless max is positive.
 //
 // One read returns 4,096 entries at most, and ends with the one with which their fields reach 4 MiB: if max is larger,
 // and so many have come, they are returned along with ErrTooLarge, which says that there may be more; Contents yields
 // all. Entries that T cannot hold are left out and reported by an error, which joins an *UnusableEntryError for each;
 // the others are returned along with it.
-func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
+func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...ReadAllOption) ([]T, error) {
 	return many(ctx, sp, &template, verb{}, max, opts)
 }
 
@@ -58,13 +56,13 @@ func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...
 // is made under a transaction (In). It has no limit but max: each 4,096 entries, or 4 MiB, are a take of their own. If
 // one of them but the first fails, what was taken is returned along with its error: so does ErrTooLarge, under a
 // transaction that can hold no more (see Begin).
-func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...Option) ([]T, error) {
+func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...TakeOption) ([]T, error) {
 	return many(ctx, sp, &template, verb{take: true}, max, opts)
 }
 
-// Count returns how many visible entries match template. It never waits. Options: Where, Or, In, Held.
-func Count[T any](ctx context.Context, sp Space, template T, opts ...Option) (int, error) {
-	_, q, err := query(ctx, sp, &template, optMatch|optIn|optHeld, opts)
+// Count returns how many visible entries match template. It never waits.
+func Count[T any](ctx context.Context, sp Space, template T, opts ...CountOption) (int, error) {
+	_, q, err := query(ctx, sp, &template, opts)
 	if err != nil {
 		return 0, err
 	}
@@ -86,8 +84,8 @@ func (v verb) do(ctx context.Context, sp Space, q Query) ([]Entry, error) {
 	return sp.Read(ctx, q)
 }
 
-// query compiles template and opts, of which those in allowed have a meaning.
-func query[T any](ctx context.Context, sp Space, template *T, allowed optionSet, opts []Option) (*Codec, Query, error) {
+// query compiles template and opts.
+func query[T any, O option](ctx context.Context, sp Space, template *T, opts []O) (*Codec, Query, error) {
 	if len(opts) == 0 {
 		codec, err := sp.Codecs().of(reflect.TypeFor[T]())
 		if err != nil {
@@ -96,7 +94,7 @@ func query[T any](ctx context.Context, sp Space, template *T, allowed optionSet,
 		q, err := codec.query(template)
 		return codec, q, err
 	}
-	codec, c, err := begin[T](sp, allowed, opts)
+	codec, c, err := begin[T](sp, opts)
 	if err != nil {
 		return nil, Query{}, err
 	}
@@ -118,9 +116,9 @@ func (c *Codec) query(v any) (Query, error) {
 }
 
 // one makes the call and returns the one entry it finds, in the place of template, which is of no use any more.
-func one[T any](ctx context.Context, sp Space, template *T, v verb, opts []Option) (T, error) {
+func one[T any, O option](ctx context.Context, sp Space, template *T, v verb, opts []O) (T, error) {
 	var zero T
-	codec, q, err := query(ctx, sp, template, optFind|optHeld, opts) // what a take refuses its query says
+	codec, q, err := query(ctx, sp, template, opts)
 	if err != nil {
 		return zero, err
 	}
@@ -138,17 +136,15 @@ func first[T any](ctx context.Context, sp Space, codec *Codec, q Query, v verb, 
 	return codec.Decode(&entries[0], found)
 }
 
-func many[T any](ctx context.Context, sp Space, template *T, v verb, max int, opts []Option) ([]T, error) {
+func many[T any, O option](ctx context.Context, sp Space, template *T, v verb, max int, opts []O) ([]T, error) {
 	if max <= 0 {
 		return nil, invalid("max %d is not positive", max)
 	}
-	codec, q, err := query(ctx, sp, template, optFind|optMax|optHeld|optHidden, opts)
+	codec, q, err := query(ctx, sp, template, opts)
 	if err != nil {
 		return nil, err
 	}
-	if q.Max == 0 || q.Max > max {
-		q.Max = max
-	}
+	q.Max = max
 	entries, err := v.do(ctx, sp, q) // some, and an error, are what there is of more
 	if len(entries) == 0 {
 		return nil, err

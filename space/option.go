@@ -2,34 +2,177 @@ package space
 
 import (
 	"reflect"
-	"strings"
 	"time"
 )
 
-// Option says more about one call. An option that has no meaning for the call it is given to, or that can never be
-// right, makes the call return ErrInvalidArgument and change nothing. Options may be used for many calls.
-type Option func(*typedCall)
+// Options say more about one call. Each has the type of the calls that it fits: one that means nothing to a call does not
+// compile there. One that can never be right, as a negative lease, makes the call return ErrInvalidArgument and change
+// nothing. Options may be used for many calls.
+
+// option is what all options have in common.
+type option interface{ apply(c *typedCall) }
+
+// WriteOption is an option of Write, WriteAll and Prepared.Write: For, Delay, In.
+type WriteOption interface {
+	option
+	fitsWrite()
+}
+
+// StageOption is an option of Stage: For, Delay.
+type StageOption interface {
+	WriteOption
+	fitsStage()
+}
+
+// ReadAllOption is an option of ReadAll and ReadEntries: those of Read, Hidden.
+type ReadAllOption interface {
+	option
+	fitsReadAll()
+}
+
+// ReadOption is an option of Read, ReadIfExists, ReadEntry and Prepare: Where, Or, OrderBy, Strict, Wait, NoWait, In,
+// Held.
+type ReadOption interface {
+	ReadAllOption
+	fitsRead()
+}
+
+// TakeOption is an option of Take, TakeIfExists, TakeAll, TakeEntry, TakeEntries, Update and Add: Where, Or, OrderBy,
+// Strict, Wait, NoWait, In.
+type TakeOption interface {
+	ReadOption
+	fitsTake()
+}
+
+// TakeTxnOption is an option of TakeTxn and TakeEntryTxn: Where, Or, OrderBy, Strict, Wait, NoWait, For.
+type TakeTxnOption interface {
+	option
+	fitsTakeTxn()
+}
+
+// FindOption is an option of every call that looks for entries one at a time, work.Run among them: Where, Or, OrderBy,
+// Strict, Wait, NoWait.
+type FindOption interface {
+	TakeOption
+	TakeTxnOption
+	fitsFind()
+}
+
+// SelectOption says which entries are found, and in which order: Where, Or, OrderBy, Strict.
+type SelectOption interface {
+	FindOption
+	fitsSelect()
+}
+
+// MatchOption says which entries match: Where, Or, Strict. It fits every call that has a template.
+type MatchOption interface {
+	SelectOption
+	IDOption
+	CountOption
+	ContentsOption
+	NotifyOption
+}
+
+// IDOption is an option of ReadID, ReadEntryID and TakeID: Where, Or, Strict, Wait, NoWait, In.
+type IDOption interface {
+	option
+	fitsID()
+}
+
+// CountOption is an option of Count: Where, Or, Strict, In, Held.
+type CountOption interface {
+	option
+	fitsCount()
+}
+
+// ContentsOption is an option of Contents and Entries: Where, Or, Strict, Max, In, Held, Hidden.
+type ContentsOption interface {
+	option
+	fitsContents()
+}
+
+// NotifyOption is an option of Notify and Events: Where, Or, Strict, For, On, In.
+type NotifyOption interface {
+	option
+	fitsNotify()
+}
+
+// PreparedOption is an option of the methods of Prepared that read and take: Wait, NoWait, In.
+type PreparedOption interface {
+	option
+	fitsPrepared()
+}
+
+// WaitOption is Wait or NoWait.
+type WaitOption interface {
+	FindOption
+	IDOption
+	PreparedOption
+}
+
+// TxnOption is In, the only option of Replace and of Prepared.Count.
+type TxnOption interface {
+	WriteOption
+	TakeOption
+	IDOption
+	CountOption
+	ContentsOption
+	NotifyOption
+	PreparedOption
+	fitsTxn()
+}
+
+// LeaseOption is For, the only option of Begin.
+type LeaseOption interface {
+	StageOption
+	TakeTxnOption
+	NotifyOption
+	fitsBegin()
+}
+
+// HeldOption is Held.
+type HeldOption interface {
+	ReadOption
+	CountOption
+	ContentsOption
+}
+
+// HiddenOption is Hidden.
+type HiddenOption interface {
+	ReadAllOption
+	ContentsOption
+}
+
+// Each of the following types embeds, as nil, the interface that says which calls the option fits. Only apply is called.
+
+type leaseOption struct {
+	LeaseOption
+	lease time.Duration
+}
 
 // For asks for a lease of d; the space may grant less, and does so for one that would end after the year 2262. Without
-// it entries are leased Forever; registrations, see Notify.
-func For(d time.Duration) Option {
-	return func(c *typedCall) {
-		c.given |= optFor
-		c.lease = d
-		if d < 0 {
-			c.reject(invalid("lease %v is negative", d))
-		}
+// it entries are leased Forever, transactions for a minute; registrations, see Notify.
+func For(d time.Duration) LeaseOption { return leaseOption{lease: d} }
+
+func (o leaseOption) apply(c *typedCall) {
+	c.leased, c.lease = true, o.lease
+	if o.lease < 0 {
+		c.reject(invalid("lease %v is negative", o.lease))
 	}
 }
 
-// Delay makes what is written visible only after d: until then it is as if it were not there. It then counts as written, and its lease
-// begins to run. The longest is MaxDelay.
-func Delay(d time.Duration) Option {
-	return func(c *typedCall) {
-		c.given |= optDelay
-		c.delay = d
-		c.reject(checkDelay(d))
-	}
+type delayOption struct {
+	StageOption
+	delay time.Duration
+}
+
+// Delay makes what is written visible only after d: until then it is as if it were not there. It then counts as
+// written, and its lease begins to run. The longest is MaxDelay.
+func Delay(d time.Duration) StageOption { return delayOption{delay: d} }
+
+func (o delayOption) apply(c *typedCall) {
+	c.delay = o.delay
+	c.reject(checkDelay(o.delay))
 }
 
 // checkDelay returns ErrInvalidArgument for a delay that no call may ask for.
@@ -43,96 +186,132 @@ func checkDelay(d time.Duration) error {
 	return nil
 }
 
-// In has the call made under a transaction. The transaction must have begun in the space of the call or in another one of the same
-// server, with the same client; TxnOf takes up those of others.
-func In(t *Txn) Option {
-	return func(c *typedCall) {
-		c.given |= optIn
-		c.txn = t
-		if t == nil {
-			c.reject(invalid("the transaction is nil"))
-		}
+type txnOption struct {
+	TxnOption
+	txn *Txn
+}
+
+// In has the call made under a transaction. The transaction must have begun in the space of the call or in another one
+// of the same server, with the same client; TxnOf takes up those of others.
+func In(t *Txn) TxnOption { return txnOption{txn: t} }
+
+func (o txnOption) apply(c *typedCall) {
+	c.txn = o.txn
+	if o.txn == nil {
+		c.reject(invalid("the transaction is nil"))
 	}
+}
+
+type eventOption struct {
+	NotifyOption
+	types []EventType
 }
 
 // On asks for events of these types instead of Written.
-func On(types ...EventType) Option {
-	return func(c *typedCall) {
-		c.given |= optOn
-		c.on |= EventTypes(types...)
-		if len(types) == 0 {
-			c.reject(invalid("no type of event is asked for"))
-		}
-		for _, t := range types {
-			if !t.asked() {
-				c.reject(invalid("events of type %v cannot be asked for", t))
-			}
+func On(types ...EventType) NotifyOption { return eventOption{types: types} }
+
+func (o eventOption) apply(c *typedCall) {
+	c.on |= EventTypes(o.types...)
+	if len(o.types) == 0 {
+		c.reject(invalid("no type of event is asked for"))
+	}
+	for _, t := range o.types {
+		if !t.asked() {
+			c.reject(invalid("events of type %v cannot be asked for", t))
 		}
 	}
 }
 
-// Wait bounds the time a call waits for a match; 0 means not at all. Without it the call waits until its context ends. A call that finds no
-// connection to its server returns ErrUnavailable when its wait, and client.Config.Grace (2 s), are over. A take that was sent, and whose answer was lost,
-// returns what it took however long it takes to learn that: only its context ends it before.
-func Wait(d time.Duration) Option {
-	return func(c *typedCall) {
-		c.given |= optWait
-		c.wait, c.noWait = d, d == 0
-		if d < 0 {
-			c.reject(invalid("wait %v is negative", d))
-		}
-	}
+type waitOption struct {
+	WaitOption
+	wait time.Duration
 }
+
+// Wait bounds the time a call waits for a match; 0 means not at all. Without it the call waits until its context ends.
+// A call that finds no connection to its server returns ErrUnavailable when its wait, and client.Config.Grace (2 s),
+// are over. A take that was sent, and whose answer was lost, returns what it took however long it takes to learn that:
+// only its context ends it before.
+func Wait(d time.Duration) WaitOption { return waitOption{wait: d} }
 
 // NoWait makes a call return ErrNoMatch at once when nothing matches. It is Wait(0).
-func NoWait() Option { return Wait(0) }
+func NoWait() WaitOption { return Wait(0) }
+
+func (o waitOption) apply(c *typedCall) {
+	c.bounded, c.wait, c.noWait = true, o.wait, o.wait == 0
+	if o.wait < 0 {
+		c.reject(invalid("wait %v is negative", o.wait))
+	}
+}
+
+type whereOption struct {
+	MatchOption
+	clause
+}
 
 // Where adds a condition on the named field (its name in the space, not in Go). Several conditions must all hold. A
 // condition belongs to the template before it: the call's own, or that of the Or it follows.
-func Where(field string, criterion Criterion) Option {
-	return func(c *typedCall) {
-		c.given |= optWhere
-		last := &c.parts[len(c.parts)-1]
-		last.where = append(last.where, clause{field, criterion})
-	}
+func Where(field string, criterion Criterion) MatchOption {
+	return &whereOption{clause: clause{field, criterion}}
+}
+
+func (o *whereOption) apply(c *typedCall) {
+	last := &c.parts[len(c.parts)-1]
+	last.where = append(last.where, o.clause)
+}
+
+type orOption struct {
+	MatchOption
+	part
 }
 
 // Or adds a further template, of any struct type: an entry matches if one of them does. A typed call returns
 // an *UnusableEntryError for a match that its own type cannot hold.
-func Or[T any](template T) Option {
-	return func(c *typedCall) {
-		c.given |= optOr
-		c.parts = append(c.parts, part{goType: reflect.TypeFor[T](), value: template})
-	}
+func Or[T any](template T) MatchOption {
+	return &orOption{part: part{goType: reflect.TypeFor[T](), value: template}}
+}
+
+func (o *orOption) apply(c *typedCall) { c.parts = append(c.parts, o.part) }
+
+type orderOption struct {
+	SelectOption
+	fields []string
 }
 
 // OrderBy asks for the first match by these fields, instead of the oldest; a field with "-" before it descends. Null
 // comes before every value. Equals come in the order in which they were written. It cannot be combined with Or.
-func OrderBy(fields ...string) Option {
-	return func(c *typedCall) {
-		c.given |= optOrder
-		c.order = append(c.order, fields...)
+func OrderBy(fields ...string) SelectOption { return orderOption{fields: fields} }
+
+func (o orderOption) apply(c *typedCall) { c.order = append(c.order, o.fields...) }
+
+type maxOption struct {
+	ContentsOption
+	max int
+}
+
+// Max bounds how many entries an iteration yields to n.
+func Max(n int) ContentsOption { return maxOption{max: n} }
+
+func (o maxOption) apply(c *typedCall) {
+	c.max = o.max
+	if o.max <= 0 {
+		c.reject(invalid("max %d is not positive", o.max))
 	}
 }
 
-// Max bounds how many entries a bulk call returns, or an iteration yields, to n.
-func Max(n int) Option {
-	return func(c *typedCall) {
-		c.given |= optMax
-		c.max = n
-		if n <= 0 {
-			c.reject(invalid("max %d is not positive", n))
-		}
-	}
-}
+type heldOption struct{ HeldOption }
 
 // Held makes a read, a count or an iteration find what is being worked on: the entries that open transactions have
-// taken, of any client, and no others. They stay with their holders: the call locks nothing,
-// never waits, and cannot be made under a transaction. The entries that the methods of Space return tell their holders
-// (Entry.Held). Every entry that is returned was held at the end of the call; of very many that are held, those that
-// were taken during the call may be missing.
-func Held() Option {
-	return func(c *typedCall) { c.given |= optHeld }
+// taken, of any client, and no others. They stay with their holders: the call locks nothing, never waits, and cannot be
+// made under a transaction. ReadEntry, ReadEntries, Entries, and the methods of Space, tell the holders. Every entry
+// that is returned was held at the end of the call; of very many that are held, those that were taken during the call
+// may be missing.
+func Held() HeldOption { return heldOption{} }
+
+func (heldOption) apply(c *typedCall) { c.held = true }
+
+type hiddenOption struct {
+	HiddenOption
+	n *int
 }
 
 // Hidden makes ReadAll and Contents tell what the locks of others have hidden from them: *n is set to the number of
@@ -144,54 +323,21 @@ func Held() Option {
 // if there are more than 8,192 such locks, or that many conditions to compare with them: more than one call counts.
 // Contents counts each entry at the moment at which it would yield it; *n is complete when the iteration has come to
 // its end. After any other error *n means nothing. The call writes to *n until it returns.
-func Hidden(n *int) Option {
-	return func(c *typedCall) {
-		c.given |= optHidden
-		c.hidden = n
-		if n == nil {
-			c.reject(invalid("there is no place for the number of hidden entries"))
-		}
+func Hidden(n *int) HiddenOption { return hiddenOption{n: n} }
+
+func (o hiddenOption) apply(c *typedCall) {
+	c.hidden = o.n
+	if o.n == nil {
+		c.reject(invalid("there is no place for the number of hidden entries"))
 	}
 }
 
-// Strict makes a call refuse entries that its type would lose something of: one that has a value in a field which the type lacks is an
-// *UnusableEntryError, as one that the type cannot hold. Without it such values are left out, so that programs of
-// different versions get along; Update and Replace keep them. With work.Run such a job becomes a dead letter.
-func Strict() Option {
-	return func(c *typedCall) { c.given |= optStrict }
-}
+type strictOption struct{ MatchOption }
 
-// optionSet is a set of sorts of options.
-type optionSet uint32
+// Strict makes a call refuse entries that its type would lose something of: one that has a value in a field which the
+// type lacks is an *UnusableEntryError, as one that the type cannot hold. Without it such values are left out, so that
+// programs of different versions get along; Update and Replace keep them. With work.Run such a job becomes a dead
+// letter.
+func Strict() MatchOption { return strictOption{} }
 
-const (
-	optFor optionSet = 1 << iota
-	optWait
-	optWhere
-	optOr
-	optOrder
-	optMax
-	optDelay
-	optIn
-	optOn
-	optStrict
-	optHeld
-	optHidden
-
-	optWrite = optFor | optDelay | optIn
-	optMatch = optWhere | optOr | optStrict          // which entries match, and how they are returned
-	optFind  = optMatch | optOrder | optWait | optIn // what calls that look for one entry take
-)
-
-// String names the options of the set.
-func (s optionSet) String() string {
-	var names []string
-	for i, name := range [...]string{
-		"For", "Wait", "Where", "Or", "OrderBy", "Max", "Delay", "In", "On", "Strict", "Held", "Hidden",
-	} {
-		if s&(1<<i) != 0 {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, ", ")
-}
+func (strictOption) apply(c *typedCall) { c.strict = true }

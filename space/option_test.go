@@ -1,9 +1,7 @@
 package space_test
 
 import (
-	"context"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,44 +12,38 @@ func TestOptions_Refused(t *testing.T) {
 	t.Parallel()
 	sp := newSpace(t)
 	write(t, sp, Task{ID: 1})
-	find := func(call func(context.Context, space.Space, Task, ...space.Option) (Task, error)) func(...space.Option) error {
-		return func(opts ...space.Option) error {
-			_, err := call(t.Context(), sp, Task{}, opts...)
-			return err
-		}
-	}
-	write := func(opts ...space.Option) error {
-		_, err := space.Write(t.Context(), sp, Task{}, opts...)
-		return err
-	}
-	contents := func(opts ...space.Option) error {
-		for _, err := range space.Contents(t.Context(), sp, Task{}, opts...) {
-			return err
-		}
-		return nil
-	}
+	ctx := t.Context()
 	tests := map[string]struct {
-		call   func(...space.Option) error
-		option space.Option
-		text   string
+		call func() error
+		text string
 	}{
-		"negative wait of read":         {find(space.Read[Task]), space.Wait(-1), "negative"},
-		"negative wait of take":         {find(space.Take[Task]), space.Wait(-1), "negative"},
-		"negative wait of readIfExists": {find(space.ReadIfExists[Task]), space.Wait(-1), "negative"},
-		"negative wait of takeIfExists": {find(space.TakeIfExists[Task]), space.Wait(-1), "negative"},
-		"negative lease":                {write, space.For(-1), "negative"},
-		"max":                           {contents, space.Max(0), "not positive"},
-		"lease for take":                {find(space.Take[Task]), space.For(time.Hour), "For has no meaning"},
-		"max for take":                  {find(space.Take[Task]), space.Max(2), "Max has no meaning"},
-		"where for write":               {write, space.Where("id", space.Eq(1)), "Where has no meaning"},
-		"wait for contents":             {contents, space.Wait(1), "Wait has no meaning"},
-		"order by the name in Go":       {find(space.Take[Task]), space.OrderBy("-Priority"), `no field "Priority"`},
-		"order by a field twice":        {find(space.Take[Task]), space.OrderBy("id", "-id"), "twice"},
+		"negative wait of read": {func() error { _, err := space.Read(ctx, sp, Task{}, space.Wait(-1)); return err }, "negative"},
+		"negative wait of take": {func() error { _, err := space.Take(ctx, sp, Task{}, space.Wait(-1)); return err }, "negative"},
+		"negative wait of readIfExists": {
+			func() error { _, err := space.ReadIfExists(ctx, sp, Task{}, space.Wait(-1)); return err }, "negative",
+		},
+		"negative wait of takeIfExists": {
+			func() error { _, err := space.TakeIfExists(ctx, sp, Task{}, space.Wait(-1)); return err }, "negative",
+		},
+		"negative lease": {func() error { _, err := space.Write(ctx, sp, Task{}, space.For(-1)); return err }, "negative"},
+		"max": {func() error {
+			for _, err := range space.Contents(ctx, sp, Task{}, space.Max(0)) {
+				return err
+			}
+			return nil
+		}, "not positive"},
+		"order by the name in Go": {
+			func() error { _, err := space.Take(ctx, sp, Task{}, space.OrderBy("-Priority")); return err },
+			`no field "Priority"`,
+		},
+		"order by a field twice": {
+			func() error { _, err := space.Take(ctx, sp, Task{}, space.OrderBy("id", "-id")); return err }, "twice",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := tt.call(tt.option)
+			err := tt.call()
 			require.ErrorIs(t, err, space.ErrInvalidArgument)
 			require.ErrorContains(t, err, tt.text)
 			require.Equal(t, 1, count(t, sp, Task{}), "the call has changed something")
@@ -63,7 +55,7 @@ func TestOptions_AreReusable(t *testing.T) {
 	t.Parallel()
 	sp := newSpace(t)
 	write(t, sp, Task{ID: 1, Priority: 1}, Task{ID: 2, Priority: 2})
-	opts := []space.Option{space.Where("priority", space.Gt(1)), space.OrderBy("-id"), space.NoWait()}
+	opts := []space.ReadOption{space.Where("priority", space.Gt(1)), space.OrderBy("-id"), space.NoWait()}
 	for range 3 {
 		task, err := space.Read(t.Context(), sp, Task{}, opts...)
 		require.NoError(t, err)

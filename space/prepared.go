@@ -16,10 +16,9 @@ type Prepared[T any] struct {
 	rowErr error        // why it is none
 }
 
-// Prepare compiles template and opts for sp. It returns the errors that Read would return for them. Options: those of
-// Read.
-func Prepare[T any](ctx context.Context, sp Space, template T, opts ...Option) (*Prepared[T], error) {
-	codec, q, err := query(ctx, sp, &template, optFind|optHeld, opts)
+// Prepare compiles template and opts for sp. It returns the errors that Read would return for them.
+func Prepare[T any](ctx context.Context, sp Space, template T, opts ...ReadOption) (*Prepared[T], error) {
+	codec, q, err := query(ctx, sp, &template, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -39,50 +38,48 @@ func (p *Prepared[T]) Decode(e *Entry) (T, error) {
 	return v, err
 }
 
-// Read is the function Read with the prepared template. Wait, NoWait and In override what Prepare was given; there are
-// no other options.
-func (p *Prepared[T]) Read(ctx context.Context, opts ...Option) (T, error) {
+// Read is the function Read with the prepared template. Options override what Prepare was given.
+func (p *Prepared[T]) Read(ctx context.Context, opts ...PreparedOption) (T, error) {
 	return p.one(ctx, verb{}, opts)
 }
 
-// Take is the function Take with the prepared template. Options: as Read.
-func (p *Prepared[T]) Take(ctx context.Context, opts ...Option) (T, error) {
+// Take is the function Take with the prepared template.
+func (p *Prepared[T]) Take(ctx context.Context, opts ...PreparedOption) (T, error) {
 	return p.one(ctx, verb{take: true}, opts)
 }
 
-// ReadIfExists is the function ReadIfExists with the prepared template. Options: as Read.
-func (p *Prepared[T]) ReadIfExists(ctx context.Context, opts ...Option) (T, error) {
+// ReadIfExists is the function ReadIfExists with the prepared template.
+func (p *Prepared[T]) ReadIfExists(ctx context.Context, opts ...PreparedOption) (T, error) {
 	return p.one(ctx, verb{ifExists: true}, opts)
 }
 
-// TakeIfExists is the function TakeIfExists with the prepared template. Options: as Read.
-func (p *Prepared[T]) TakeIfExists(ctx context.Context, opts ...Option) (T, error) {
+// TakeIfExists is the function TakeIfExists with the prepared template.
+func (p *Prepared[T]) TakeIfExists(ctx context.Context, opts ...PreparedOption) (T, error) {
 	return p.one(ctx, verb{take: true, ifExists: true}, opts)
 }
 
 // Count is the function Count with the prepared template; that this waits, or asks for an order, does not matter.
-// The option is In.
-func (p *Prepared[T]) Count(ctx context.Context, opts ...Option) (int, error) {
-	c, err := newCall(p.space, optIn, opts)
+func (p *Prepared[T]) Count(ctx context.Context, opts ...TxnOption) (int, error) {
+	c, err := newCall(p.space, opts)
 	if err != nil {
 		return 0, err
 	}
 	defer c.free()
 	q := p.query
 	q.Order, q.Wait = nil, 0
-	if c.given&optIn != 0 {
+	if c.txn != nil {
 		q.Txn = c.under()
 	}
 	return p.space.Count(ctx, q)
 }
 
 // Write writes the template itself as an entry, as the function Write does: a template is an entry of which some fields
-// are zero. Conditions have no part in it. Options: For, Delay, In.
-func (p *Prepared[T]) Write(ctx context.Context, opts ...Option) (*Lease, error) {
+// are zero. Conditions have no part in it.
+func (p *Prepared[T]) Write(ctx context.Context, opts ...WriteOption) (*Lease, error) {
 	if p.rowErr != nil {
 		return nil, p.rowErr
 	}
-	c, err := newCall(p.space, optWrite, opts)
+	c, err := newCall(p.space, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -99,17 +96,17 @@ func (p *Prepared[T]) Write(ctx context.Context, opts ...Option) (*Lease, error)
 	return leases[0], nil
 }
 
-func (p *Prepared[T]) one(ctx context.Context, v verb, opts []Option) (found T, err error) {
-	c, err := newCall(p.space, optWait|optIn, opts)
+func (p *Prepared[T]) one(ctx context.Context, v verb, opts []PreparedOption) (found T, err error) {
+	c, err := newCall(p.space, opts)
 	if err != nil {
 		return found, err
 	}
 	defer c.free()
 	q := p.query
-	if c.given&optWait != 0 {
+	if c.bounded {
 		q.Wait, q.NoWait = c.wait, c.noWait
 	}
-	if c.given&optIn != 0 {
+	if c.txn != nil {
 		q.Txn = c.under()
 	}
 	err = first(ctx, p.space, p.codec, q, v, &found)

@@ -64,8 +64,6 @@ func TestPrepared_OptionsOfACall(t *testing.T) {
 	require.NoError(t, err)
 	_, err = p.Read(ctx, space.NoWait())
 	require.ErrorIs(t, err, space.ErrNoMatch)
-	_, err = p.Read(ctx, space.Where("id", space.Eq(1)))
-	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = p.Read(ctx, space.Wait(-1))
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = space.Prepare(ctx, sp, Task{}, space.Where("ID", space.Eq(1)))

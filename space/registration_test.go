@@ -13,7 +13,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-func notify(t testing.TB, sp space.Space, template Task, opts ...space.Option) space.Registration {
+func notify(t testing.TB, sp space.Space, template Task, opts ...space.NotifyOption) space.Registration {
 	t.Helper()
 	reg, err := space.Notify(context.Background(), sp, template, opts...)
 	require.NoError(t, err)
@@ -227,7 +227,7 @@ func TestEvents_EndsWithAnError(t *testing.T) {
 			require.Error(t, last)
 		}
 		require.ErrorIs(t, last, context.DeadlineExceeded)
-		for _, last = range space.Events(ctx, sp, Task{}, space.NoWait()) {
+		for _, last = range space.Events(ctx, sp, Task{}, space.For(-1)) {
 			require.Error(t, last)
 		}
 		require.ErrorIs(t, last, space.ErrInvalidArgument)

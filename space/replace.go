@@ -18,12 +18,12 @@ import (
 //
 // While transactions have the entry locked it returns ErrLocked or, under a transaction (In), waits as a take does. It
 // returns ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrInvalidArgument if it
-// is not of T's kind exactly. The option is In.
-func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v T, opts ...Option) (uint32, error) {
+// is not of T's kind exactly.
+func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v T, opts ...TxnOption) (uint32, error) {
 	if id == 0 {
 		return 0, invalid("no entry has the identity 0")
 	}
-	c, err := newCall(sp, optIn, opts)
+	c, err := newCall(sp, opts)
 	if err != nil {
 		return 0, err
 	}

@@ -26,7 +26,7 @@ func write[T any](t testing.TB, sp space.Space, entries ...T) []*space.Lease {
 }
 
 // count returns how many entries match.
-func count[T any](t testing.TB, sp space.Space, template T, opts ...space.Option) int {
+func count[T any](t testing.TB, sp space.Space, template T, opts ...space.CountOption) int {
 	t.Helper()
 	n, err := space.Count(context.Background(), sp, template, opts...)
 	require.NoError(t, err)

@@ -43,20 +43,17 @@ const txnLease = time.Minute
 
 // Begin begins a transaction in sp. Its lease is one minute unless For says otherwise; KeepAlive renews it. The caller
 // ends it with Commit or Abort; if it does neither, because it has died, the end of the lease aborts the transaction.
-// The option is For: transactions cannot be nested.
+// Transactions cannot be nested.
 //
 // A transaction holds 4,096 entries at most (Config.MaxTxnEntries; the server's --max-txn-entries): those that it has
 // read, taken, written and changed, and one for each of its calls that wait. A call that would make it hold more
 // returns ErrTooLarge and changes nothing; the transaction goes on.
-func Begin(ctx context.Context, sp Space, opts ...Option) (*Txn, error) {
-	c, err := newCall(sp, optFor|optIn, opts)
+func Begin(ctx context.Context, sp Space, opts ...LeaseOption) (*Txn, error) {
+	c, err := newCall(sp, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer c.free()
-	if c.given&optIn != 0 {
-		return nil, errNested
-	}
 	t, err := sp.Begin(ctx, c.leaseOr(txnLease))
 	if err != nil {
 		return nil, err
@@ -239,8 +236,8 @@ func (t *Txn) Defer(ctx context.Context, entry LeaseID, delay time.Duration) err
 
 // Stage has v written by t.Commit in t.Space, in the same call and together with everything else; nothing is sent
 // before. It returns the errors of Write that can be told without asking, and ErrTxnEnded. If T is an interface, such
-// as any, the type of the value in it counts. Options: For, Delay.
-func Stage[T any](ctx context.Context, t *Txn, v T, opts ...Option) error {
+// as any, the type of the value in it counts.
+func Stage[T any](ctx context.Context, t *Txn, v T, opts ...StageOption) error {
 	if goType := reflect.TypeFor[T](); goType.Kind() != reflect.Interface {
 		own := v
 		return t.stage(ctx, goType, &own, opts)
@@ -253,10 +250,10 @@ func Stage[T any](ctx context.Context, t *Txn, v T, opts ...Option) error {
 }
 
 // stage is Stage for v, a value of the given type or a pointer to one.
-func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Option) error {
+func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []StageOption) error {
 	d := Draft{Lease: Forever}
 	if len(opts) > 0 {
-		c, err := newCall(t.space, optFor|optDelay, opts)
+		c, err := newCall(t.space, opts)
 		if err != nil {
 			return err
 		}
@@ -281,11 +278,10 @@ func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Opti
 }
 
 // TakeTxn takes an entry under a new transaction, which begins when the entry is found: a call that waits holds none.
-// It costs no more than Take. The lease of the transaction is one minute unless For says otherwise. Options: For, and
-// those of Take but In.
+// It costs no more than Take. The lease of the transaction is one minute unless For says otherwise.
 //
 // With an *UnusableEntryError the transaction is returned, too: its commit removes the entry, its abort puts it back.
-func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...Option) (T, *Txn, error) {
+func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...TakeTxnOption) (T, *Txn, error) {
 	var found T
 	codec, q, err := beginning(ctx, sp, &template, opts)
 	if err != nil {
@@ -299,20 +295,17 @@ func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...Option) (
 }
 
 // beginning compiles the query of TakeTxn.
-func beginning[T any](ctx context.Context, sp Space, template *T, opts []Option) (*Codec, Query, error) {
+func beginning[T any](ctx context.Context, sp Space, template *T, opts []TakeTxnOption) (*Codec, Query, error) {
 	if len(opts) == 0 {
-		codec, q, err := query(ctx, sp, template, 0, nil)
+		codec, q, err := query(ctx, sp, template, opts)
 		q.Begin, q.Lease = true, txnLease
 		return codec, q, err
 	}
-	codec, c, err := begin[T](sp, optFind|optFor, opts)
+	codec, c, err := begin[T](sp, opts)
 	if err != nil {
 		return nil, Query{}, err
 	}
 	defer c.free()
-	if c.given&optIn != 0 {
-		return nil, Query{}, errNested
-	}
 	q, err := c.query(ctx, sp, codec, template)
 	q.Begin, q.Lease = true, c.leaseOr(txnLease)
 	return codec, q, err

@@ -19,10 +19,10 @@ import (
 // has then not been changed. Under a transaction (In) it waits for one that it could take: transactions that update the
 // same entry come one after the other, in the order of their calls, and those that wait for each other in a circle are
 // a deadlock (ErrDeadlock). Without one it begins again while the match is read-locked, and returns ErrLocked at the
-// end of its wait. Options: those of Take.
-func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...Option) (T, error) {
+// end of its wait.
+func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...TakeOption) (T, error) {
 	var none T
-	codec, q, err := query(ctx, sp, &template, optFind, opts)
+	codec, q, err := query(ctx, sp, &template, opts)
 	if err != nil {
 		return none, err
 	}
@@ -55,8 +55,8 @@ func changing[T any](ctx context.Context, sp Space, codec *Codec, v *T, change f
 // returns the sum; a null field counts as 0. It is Update otherwise: it waits for a match unless NoWait is given, and
 // of many that add at the same time, every number counts. It returns ErrInvalidArgument if the field is no integer, or
 // the sum does not fit into 64 bits.
-func Add[T any](ctx context.Context, sp Space, template T, field string, n int64, opts ...Option) (int64, error) {
-	codec, q, err := query(ctx, sp, &template, optFind, opts)
+func Add[T any](ctx context.Context, sp Space, template T, field string, n int64, opts ...TakeOption) (int64, error) {
+	codec, q, err := query(ctx, sp, &template, opts)
 	if err != nil {
 		return 0, err
 	}

@@ -87,8 +87,6 @@ func TestUpdate_ChangeMayRefuse(t *testing.T) {
 	require.Equal(t, 1, count(t, sp, Task{ID: 1}))
 	_, err = space.Update(ctx, sp, Task{State: "none"}, nil, space.NoWait())
 	require.ErrorIs(t, err, space.ErrNoMatch)
-	_, err = space.Update(ctx, sp, Task{}, nil, space.For(1))
-	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = space.Update(ctx, sp, &Task{}, func(task **Task) error { *task = nil; return nil })
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = space.Update(ctx, sp, narrowTask{}, func(*narrowTask) error { return nil })

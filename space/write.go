@@ -9,15 +9,15 @@ import (
 )
 
 // Write stores v, a struct or a pointer to one, and returns the lease of the entry. It stores a copy: what the caller
-// does to v afterwards does not change it. Options: For, Delay, In.
+// does to v afterwards does not change it.
 //
 // It returns ErrInvalidArgument for a value that cannot be stored, ErrSchemaConflict if the space knows its kind with other types of
 // fields, ErrTooLarge beyond the space's limits; in all these cases nothing was stored.
-func Write[T any](ctx context.Context, sp Space, v T, opts ...Option) (*Lease, error) {
+func Write[T any](ctx context.Context, sp Space, v T, opts ...WriteOption) (*Lease, error) {
 	if len(opts) == 0 {
 		return writeOne(ctx, sp, &v)
 	}
-	c, err := newCall(sp, optWrite, opts)
+	c, err := newCall(sp, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +64,11 @@ func writeOne[T any](ctx context.Context, sp Space, v *T) (*Lease, error) {
 // ErrInvalidArgument if vs is empty, and ErrTooLarge, having stored nothing, for more than 8 MiB of entries
 // (Config.MaxCall) or more than 4,096 (Config.MaxTxnEntries; the server's --max-txn-entries). Write more in parts, each
 // of which is stored as a whole or not at all; a transaction has the same bounds.
-func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...Option) ([]*Lease, error) {
+func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...WriteOption) ([]*Lease, error) {
 	if len(vs) == 0 {
 		return nil, invalid("there is nothing to write")
 	}
-	c, err := newCall(sp, optWrite, opts)
+	c, err := newCall(sp, opts)
 	if err != nil {
 		return nil, err
 	}

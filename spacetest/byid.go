@@ -41,7 +41,7 @@ func byIDGone(k *kit) {
 	take(k, e1)
 	k.ok(ls[1].Cancel(k.ctx))
 	for _, id := range []space.LeaseID{ls[0].ID(), ls[1].ID(), 1 << 60} {
-		for _, opts := range [][]space.Option{nil, {space.Wait(long)}, {space.NoWait()}, {space.In(begin(k))}} {
+		for _, opts := range [][]space.IDOption{nil, {space.Wait(long)}, {space.NoWait()}, {space.In(begin(k))}} {
 			_, err := space.ReadID[simple](k.ctx, k.sp, id, opts...)
 			k.fails(space.ErrNoMatch, err)
 			_, err = space.TakeID[simple](k.ctx, k.sp, id, opts...)

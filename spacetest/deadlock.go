@@ -31,7 +31,7 @@ func deadlockCases() cases {
 }
 
 // oldestFirst begins transactions, the oldest first, each with a read lock or a take lock on an entry of its own if own is not nil.
-func oldestFirst(k *kit, n int, own func(*kit, simple, ...space.Option) simple) []*space.Txn {
+func oldestFirst(k *kit, n int, own func(*kit, simple, ...space.TakeOption) simple) []*space.Txn {
 	k.Helper()
 	txns := make([]*space.Txn, n)
 	for i := range txns {
@@ -46,10 +46,10 @@ func oldestFirst(k *kit, n int, own func(*kit, simple, ...space.Option) simple) 
 }
 
 // locking are the ways to lock an entry of one's own.
-var locking = []func(*kit, simple, ...space.Option) simple{read[simple], take[simple]}
+var locking = []func(*kit, simple, ...space.TakeOption) simple{read[simple], take[simple]}
 
 // startTake starts a take under a transaction that has to wait.
-func startTake(k *kit, t *space.Txn, v simple, opts ...space.Option) *pending[simple] {
+func startTake(k *kit, t *space.Txn, v simple, opts ...space.TakeOption) *pending[simple] {
 	return startFind(k, verbs[2], v, append(opts, space.In(t))...)
 }
 
@@ -149,7 +149,7 @@ func deadlockOrder(k *kit) {
 
 func deadlockVerbs(k *kit) {
 	for _, v := range verbs {
-		for _, opts := range [][]space.Option{nil, {space.Wait(long)}} {
+		for _, opts := range [][]space.TakeOption{nil, {space.Wait(long)}} {
 			ts := oldestFirst(k, 2, take[simple])
 			older := startFind(k, v, simple{"own", 2}, append(opts, space.In(ts[0]))...)
 			k.parked(1)
@@ -238,7 +238,7 @@ func deadlockFreeMatch(k *kit) {
 
 // deadlockLeft: the younger waits for something else, too, until it does not any more. Nothing else happens then.
 func deadlockLeft(k *kit) {
-	for _, opts := range [][]space.Option{nil, {space.Wait(5 * brief)}} {
+	for _, opts := range [][]space.TakeOption{nil, {space.Wait(5 * brief)}} {
 		ts := oldestFirst(k, 2, take[simple])
 		younger := startTake(k, ts[1], simple{"own", 1})
 		k.needParked(1)

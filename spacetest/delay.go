@@ -246,8 +246,6 @@ func delayNegative(k *kit) {
 	_, err = k.sp.Write(k.ctx, noTxn, ds)
 	k.fails(space.ErrInvalidArgument, err)
 	require.Zero(k, k.total())
-	_, err = space.Read(k.ctx, k.sp, e1, space.Delay(1))
-	k.fails(space.ErrInvalidArgument, err)
 }
 
 // delayLongest has its rule in semantics 6.7: a lease that is asked for is never granted as one of zero.

@@ -78,9 +78,9 @@ func questions() []question {
 	}
 	cancels := func(ctx context.Context, _ *kit, kept *space.Lease) (any, error) { return nil, kept.Cancel(ctx) }
 	writes := func(ctx context.Context, k *kit, _ *space.Lease) (any, error) { return space.Write(ctx, k.sp, e2) }
-	reads := func(v simple, opts ...space.Option) func(context.Context, *kit) (any, error) {
+	reads := func(v simple, opts ...space.ReadOption) func(context.Context, *kit) (any, error) {
 		return func(ctx context.Context, k *kit) (any, error) {
-			got, err := space.Read(ctx, k.sp, v, append([]space.Option{space.NoWait()}, opts...)...)
+			got, err := space.Read(ctx, k.sp, v, append([]space.ReadOption{space.NoWait()}, opts...)...)
 			return orNone(got, err)
 		}
 	}

@@ -83,7 +83,7 @@ type listeners struct {
 	all  space.Registration
 }
 
-func listen(k *kit, opts ...space.Option) listeners {
+func listen(k *kit, opts ...space.NotifyOption) listeners {
 	k.Helper()
 	ls := listeners{each: map[space.EventType]space.Registration{}}
 	for _, t := range eventTypesAll {
@@ -202,7 +202,7 @@ func eventTypes(k *kit) {
 }
 
 func eventOnce(k *kit) {
-	several := []space.Option{space.Or(simple{ID: 1}), space.Or(simple{}), space.Or(e1)}
+	several := []space.NotifyOption{space.Or(simple{ID: 1}), space.Or(simple{}), space.Or(e1)}
 	for _, c := range []struct {
 		asked   []space.EventType
 		written space.EventType // what a write is
@@ -431,7 +431,7 @@ func eventIteration(k *kit) {
 }
 
 func eventInvalid(k *kit) {
-	for _, o := range []space.Option{space.On(), space.On(space.Gap), space.On(0), space.On(space.Written, 10), space.On(200)} {
+	for _, o := range []space.NotifyOption{space.On(), space.On(space.Gap), space.On(0), space.On(space.Written, 10), space.On(200)} {
 		_, err := space.Notify(k.ctx, k.sp, simple{}, o)
 		k.fails(space.ErrInvalidArgument, err)
 	}
@@ -439,8 +439,6 @@ func eventInvalid(k *kit) {
 		_, err := k.sp.Notify(k.ctx, k.match(), set, long)
 		k.fails(space.ErrInvalidArgument, err)
 	}
-	_, err := space.Take(k.ctx, k.sp, simple{}, space.On(space.Taken))
-	k.fails(space.ErrInvalidArgument, err)
 }
 
 func eventOwnWrites(k *kit) {

@@ -171,7 +171,7 @@ func (f *filled) requireReads() {
 	require.Len(f, f.known, n)
 }
 
-func first0(opts ...space.Option) []space.Option {
+func first0(opts ...space.TakeOption) []space.TakeOption {
 	return append(opts, space.Where("id", space.Eq(0)))
 }
 

@@ -146,7 +146,7 @@ func ifExistsExpires(k *kit) {
 	a, b := begin(k), begin(k)
 	take(k, e1, space.In(a))
 	for _, v := range ifExists {
-		for _, opts := range [][]space.Option{nil, {space.In(b)}} {
+		for _, opts := range [][]space.TakeOption{nil, {space.In(b)}} {
 			began := time.Now()
 			_, err := find[simple](v)(k.ctx, k.sp, simple{Name: "A"}, append(opts, space.Wait(brief))...)
 			k.fails(space.ErrNoMatch, err)

@@ -133,20 +133,20 @@ func (c lockCell) run(k *kit, s lockState) {
 }
 
 // options returns those of a call by the cell's party.
-func (c lockCell) options(a, b *space.Txn) []space.Option {
+func (c lockCell) options(a, b *space.Txn) []space.TakeOption {
 	switch c.who {
 	case holder:
-		return []space.Option{space.In(a)}
+		return []space.TakeOption{space.In(a)}
 	case another:
-		return []space.Option{space.In(b)}
+		return []space.TakeOption{space.In(b)}
 	}
 	return nil
 }
 
 // check makes the call with every wait that its outcome allows.
-func (c lockCell) check(k *kit, v verb, opts []space.Option) {
+func (c lockCell) check(k *kit, v verb, opts []space.TakeOption) {
 	k.Helper()
-	try := func(o ...space.Option) error {
+	try := func(o ...space.TakeOption) error {
 		_, err := find[simple](v)(k.ctx, k.sp, simple{Name: "A", ID: 1}, append(slices.Clone(opts), o...)...)
 		return err
 	}

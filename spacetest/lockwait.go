@@ -198,7 +198,7 @@ func lockWaitRead(k *kit) {
 func crowd(k *kit, holders []*space.Txn) (readers, takers []*pending[simple]) {
 	k.Helper()
 	for i, t := range holders {
-		var opts []space.Option
+		var opts []space.TakeOption
 		if t != nil {
 			opts = append(opts, space.In(t))
 		}

@@ -293,9 +293,9 @@ func matchAny(k *kit) {
 }
 
 // readUpTo reads up to max matches.
-func readUpTo[T any](k *kit, max int, template T, opts ...space.Option) []T {
+func readUpTo[T any](k *kit, max int, template T, opts ...space.TakeOption) []T {
 	k.Helper()
-	vs, err := space.ReadAll(k.ctx, k.sp, template, max, append(opts, space.NoWait())...)
+	vs, err := space.ReadAll(k.ctx, k.sp, template, max, append(as[space.ReadAllOption](opts), space.NoWait())...)
 	k.ok(err)
 	return vs
 }

@@ -213,37 +213,37 @@ type ranked struct {
 
 func orderWithinRange(k *kit) {
 	polls := []struct {
-		opts    []space.Option
+		opts    []space.TakeOption
 		matches func(v ranked) bool
 		compare func(a, b ranked) int // nil: by age
 	}{
 		{
-			[]space.Option{space.Where("due", space.Ge(10)), space.OrderBy("due")},
+			[]space.TakeOption{space.Where("due", space.Ge(10)), space.OrderBy("due")},
 			func(v ranked) bool { return v.Due >= 10 },
 			func(a, b ranked) int { return a.Due - b.Due },
 		},
 		{
-			[]space.Option{space.Where("due", space.Lt(10)), space.OrderBy("-due", "state")},
+			[]space.TakeOption{space.Where("due", space.Lt(10)), space.OrderBy("-due", "state")},
 			func(v ranked) bool { return v.Due < 10 },
 			func(a, b ranked) int { return cmp.Or(b.Due-a.Due, cmp.Compare(a.State, b.State)) },
 		},
 		{
-			[]space.Option{space.Where("due", space.Le(7)), space.OrderBy("-prio")},
+			[]space.TakeOption{space.Where("due", space.Le(7)), space.OrderBy("-prio")},
 			func(v ranked) bool { return v.Due <= 7 },
 			func(a, b ranked) int { return cmp.Compare(prioOf(b), prioOf(a)) },
 		},
 		{
-			[]space.Option{space.Where("due", space.Gt(2)), space.Where("due", space.Le(12)), space.OrderBy("prio")},
+			[]space.TakeOption{space.Where("due", space.Gt(2)), space.Where("due", space.Le(12)), space.OrderBy("prio")},
 			func(v ranked) bool { return v.Due > 2 && v.Due <= 12 },
 			func(a, b ranked) int { return cmp.Compare(prioOf(a), prioOf(b)) },
 		},
 		{
-			[]space.Option{space.Where("state", space.Eq("s1")), space.Where("due", space.Gt(12))},
+			[]space.TakeOption{space.Where("state", space.Eq("s1")), space.Where("due", space.Gt(12))},
 			func(v ranked) bool { return v.State == "s1" && v.Due > 12 },
 			nil,
 		},
 		{
-			[]space.Option{space.Where("state", space.OneOf("s0", "s2")), space.OrderBy("prio", "-due")},
+			[]space.TakeOption{space.Where("state", space.OneOf("s0", "s2")), space.OrderBy("prio", "-due")},
 			func(v ranked) bool { return v.State == "s0" || v.State == "s2" },
 			func(a, b ranked) int { return cmp.Or(cmp.Compare(prioOf(a), prioOf(b)), b.Due-a.Due) },
 		},
@@ -287,7 +287,7 @@ func prioOf(v ranked) int {
 }
 
 // readAtMost is readUpTo for what may be nothing.
-func readAtMost[T any](k *kit, max int, template T, opts ...space.Option) []T {
+func readAtMost[T any](k *kit, max int, template T, opts ...space.TakeOption) []T {
 	k.Helper()
 	if count(k, template) == 0 {
 		return []T{}
@@ -309,7 +309,7 @@ func orderOfBulkTake(k *kit) {
 
 func orderInvalid(k *kit) {
 	write(k, sample())
-	for name, opts := range map[string][]space.Option{
+	for name, opts := range map[string][]space.TakeOption{
 		"name in Go": {space.OrderBy("Int")}, "unordered class": {space.OrderBy("strings")}, "map": {space.OrderBy("-map")},
 		"field twice": {space.OrderBy("int", "-int")}, "with Or": {space.OrderBy("int"), space.Or(e1)}, "empty name": {space.OrderBy("")},
 	} {

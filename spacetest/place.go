@@ -103,7 +103,7 @@ func lockPlaceIndexed(k *kit) {
 }
 
 // takeUpTo takes what is there now.
-func takeUpTo[T any](k *kit, max int, template T, opts ...space.Option) []T {
+func takeUpTo[T any](k *kit, max int, template T, opts ...space.TakeOption) []T {
 	k.Helper()
 	vs, err := space.TakeAll(k.ctx, k.sp, template, max, append(opts, space.NoWait())...)
 	k.ok(err)

@@ -25,7 +25,7 @@ func preparedCases() cases {
 	}
 }
 
-func prepare[T any](k *kit, template T, opts ...space.Option) *space.Prepared[T] {
+func prepare[T any](k *kit, template T, opts ...space.ReadOption) *space.Prepared[T] {
 	k.Helper()
 	p, err := space.Prepare(k.ctx, k.sp, template, opts...)
 	k.ok(err)
@@ -87,7 +87,7 @@ func preparedMatrix(k *kit) {
 		n, err := p.Count(k.ctx)
 		k.ok(err)
 		require.Equal(k, 2*len(s.matches), n, s.name)
-		calls := []func(context.Context, ...space.Option) (simple, error){p.Read, p.ReadIfExists, p.Take, p.TakeIfExists}
+		calls := []func(context.Context, ...space.PreparedOption) (simple, error){p.Read, p.ReadIfExists, p.Take, p.TakeIfExists}
 		for i, call := range calls {
 			got, err := call(k.ctx)
 			if len(s.matches) == 0 {
@@ -172,8 +172,6 @@ func preparedWait(k *kit) {
 	require.Equal(k, e1, taker.result(k))
 	_, err = p.Take(k.ctx, space.Wait(-1))
 	k.fails(space.ErrInvalidArgument, err)
-	_, err = p.Take(k.ctx, space.OrderBy("id"))
-	k.fails(space.ErrInvalidArgument, err)
 }
 
 func preparedConcurrent(k *kit) {
@@ -209,7 +207,7 @@ func preparedGrows(k *kit) {
 }
 
 func preparedInvalid(k *kit) {
-	for _, o := range []space.Option{space.For(long), space.Max(1), space.Wait(-1), space.OrderBy("ID"), space.Where("name", space.Eq(1))} {
+	for _, o := range []space.ReadOption{space.Wait(-1), space.OrderBy("ID"), space.Where("name", space.Eq(1))} {
 		_, err := space.Prepare(k.ctx, k.sp, simple{}, o)
 		k.fails(space.ErrInvalidArgument, err)
 	}

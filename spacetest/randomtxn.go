@@ -137,10 +137,10 @@ func (t *randomTxn) do(op history.Op, call func(op *history.Op) error) {
 	})
 }
 
-// in adds the option that makes a call part of the transaction.
-func (t *randomTxn) in(opts ...space.Option) []space.Option {
-	if t.txn != nil {
-		opts = append(opts, space.In(t.txn))
+// in adds the option that makes a call part of the transaction, if there is one.
+func in[O any](t *space.Txn, opts ...O) []O {
+	if t != nil {
+		opts = append(opts, any(space.In(t)).(O))
 	}
 	return opts
 }
@@ -240,7 +240,7 @@ func (t *randomTxn) write(n int) {
 	}
 	lease := t.lease()
 	t.do(op, func(op *history.Op) error {
-		ls, err := space.WriteAll(t.tb.Context(), t.sp, vs, t.in(space.For(lease))...)
+		ls, err := space.WriteAll(t.tb.Context(), t.sp, vs, in[space.WriteOption](t.txn, space.For(lease))...)
 		op.Lease = lease
 		for i, l := range ls {
 			op.Lease = l.Granted()
@@ -320,7 +320,7 @@ func (t *randomTxn) pattern() history.Pattern {
 
 func (t *randomTxn) count() {
 	t.do(history.Op{Verb: history.Count, Pattern: t.pattern()}, func(op *history.Op) error {
-		n, err := space.Count(t.tb.Context(), t.sp, example(op.Pattern), t.in()...)
+		n, err := space.Count(t.tb.Context(), t.sp, example(op.Pattern), in[space.CountOption](t.txn)...)
 		op.Number = n
 		return err
 	})
@@ -335,7 +335,7 @@ func (t *randomTxn) update(among *[]seen) {
 	next := s.item
 	next.V++
 	t.do(history.Op{Verb: history.Update, Items: []history.Item{next}}, func(*history.Op) error {
-		version, err := space.Replace(t.tb.Context(), t.sp, s.id, s.version, item(next), t.in()...)
+		version, err := space.Replace(t.tb.Context(), t.sp, s.id, s.version, item(next), in[space.TxnOption](t.txn)...)
 		if err == nil {
 			s.item, s.version = next, version
 		}

@@ -19,8 +19,7 @@ func readCases() cases {
 		{"reading never removes", readKeeps},                                    // semantics 2.1
 		{"a returned value shares nothing with the entry", readCopies},          // semantics 1.1
 		{"a negative wait is refused", readNegativeWait},                        // semantics 4.3
-		{"options of other calls are refused", readWrongOptions},
-		{"a query without templates is refused", readNoTemplates}, // semantics 1.2
+		{"a query without templates is refused", readNoTemplates},               // semantics 1.2
 		{"a wait that ends first is no match, a context that ends first is its error", readWhichEnd},
 		{"a call whose context has ended changes nothing", readEndedContext},
 		{"an entry has its identity and its schema", readEntry},
@@ -143,17 +142,6 @@ func readNegativeWait(k *kit) {
 		q.NoWait, q.Wait = false, -time.Second
 		_, err = k.find(v, q)
 		k.fails(space.ErrInvalidArgument, err)
-	}
-	require.Equal(k, 1, k.total())
-}
-
-func readWrongOptions(k *kit) {
-	write(k, e1)
-	for _, v := range verbs {
-		for _, o := range []space.Option{space.For(long), space.Max(1)} {
-			_, err := find[simple](v)(k.ctx, k.sp, e1, o, space.NoWait())
-			k.fails(space.ErrInvalidArgument, err)
-		}
 	}
 	require.Equal(k, 1, k.total())
 }

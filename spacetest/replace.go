@@ -33,7 +33,7 @@ func replaceCases() cases {
 	}
 }
 
-func replace[T any](k *kit, id space.LeaseID, version uint32, v T, opts ...space.Option) uint32 {
+func replace[T any](k *kit, id space.LeaseID, version uint32, v T, opts ...space.TxnOption) uint32 {
 	k.Helper()
 	next, err := space.Replace(k.ctx, k.sp, id, version, v, opts...)
 	k.ok(err)
@@ -63,7 +63,7 @@ func replaceKeeps(k *kit) {
 func replaceKeepsFields(k *kit) {
 	for _, inTxn := range []bool{false, true} {
 		id := write(k, third{"kept", 1.5, 2}).ID()
-		var opts []space.Option
+		var opts []space.TxnOption
 		t := begin(k)
 		if inTxn {
 			opts = append(opts, space.In(t))
@@ -194,8 +194,6 @@ func replaceInvalid(k *kit) {
 	id := write(k, e1).ID()
 	_, err := space.Replace(k.ctx, k.sp, id, 0, twin(e2))
 	k.fails(space.ErrInvalidArgument, err)
-	_, err = space.Replace(k.ctx, k.sp, id, 0, e2, space.NoWait())
-	k.fails(space.ErrInvalidArgument, err)
 	_, err = space.Replace(k.ctx, k.sp, id, 0, simple{Name: string(make([]byte, tooMuch))})
 	k.fails(space.ErrTooLarge, err)
 	vanID := write(k, aVan).ID()
@@ -307,7 +305,7 @@ func replaceOwn(k *kit) {
 }
 
 func replaceLocked(k *kit) {
-	for name, lock := range map[string]func(*kit, simple, ...space.Option) simple{"read": read[simple], "taken": take[simple]} {
+	for name, lock := range map[string]func(*kit, simple, ...space.TakeOption) simple{"read": read[simple], "taken": take[simple]} {
 		id := write(k, e1).ID()
 		t, other := begin(k), begin(k)
 		lock(k, e1, space.In(t))

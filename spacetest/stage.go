@@ -125,7 +125,7 @@ func stageGrants(k *kit) {
 }
 
 // takeTxn is space.TakeTxn for a match that is there now.
-func takeTxn[T any](k *kit, template T, opts ...space.Option) (T, *space.Txn) {
+func takeTxn[T any](k *kit, template T, opts ...space.TakeTxnOption) (T, *space.Txn) {
 	k.Helper()
 	v, t, err := space.TakeTxn(k.ctx, k.sp, template, append(opts, space.NoWait())...)
 	k.ok(err)
@@ -151,7 +151,7 @@ func takeTxnTakes(k *kit) {
 }
 
 func takeTxnNone(k *kit) {
-	for _, opts := range [][]space.Option{{space.NoWait()}, {space.Wait(brief)}} {
+	for _, opts := range [][]space.TakeTxnOption{{space.NoWait()}, {space.Wait(brief)}} {
 		_, t, err := space.TakeTxn(k.ctx, k.sp, e1, opts...)
 		k.fails(space.ErrNoMatch, err)
 		require.Nil(k, t)
@@ -171,7 +171,7 @@ type begun struct {
 }
 
 // startTakeTxn starts a TakeTxn that waits.
-func startTakeTxn(k *kit, template simple, opts ...space.Option) *pending[begun] {
+func startTakeTxn(k *kit, template simple, opts ...space.TakeTxnOption) *pending[begun] {
 	return start(k, func(ctx context.Context) (begun, error) {
 		v, t, err := space.TakeTxn(ctx, k.sp, template, opts...)
 		return begun{v, t}, err

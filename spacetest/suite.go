@@ -133,7 +133,7 @@ func (k *kit) total() int {
 	return n
 }
 
-func write[T any](k *kit, v T, opts ...space.Option) *space.Lease {
+func write[T any](k *kit, v T, opts ...space.WriteOption) *space.Lease {
 	k.Helper()
 	l, err := space.Write(k.ctx, k.sp, v, opts...)
 	k.ok(err)
@@ -148,40 +148,46 @@ func writeAll[T any](k *kit, vs ...T) []*space.Lease {
 }
 
 // read returns a match that is there now.
-func read[T any](k *kit, template T, opts ...space.Option) T {
+func read[T any](k *kit, template T, opts ...space.TakeOption) T {
 	k.Helper()
-	v, err := space.Read(k.ctx, k.sp, template, append(opts, space.NoWait())...)
+	v, err := space.Read(k.ctx, k.sp, template, append(as[space.ReadOption](opts), space.NoWait())...)
 	k.ok(err)
 	return v
 }
 
 // take takes a match that is there now.
-func take[T any](k *kit, template T, opts ...space.Option) T {
+func take[T any](k *kit, template T, opts ...space.TakeOption) T {
 	k.Helper()
 	v, err := space.Take(k.ctx, k.sp, template, append(opts, space.NoWait())...)
 	k.ok(err)
 	return v
 }
 
-func count[T any](k *kit, template T, opts ...space.Option) int {
+func count[T any](k *kit, template T, opts ...space.CountOption) int {
 	k.Helper()
 	n, err := space.Count(k.ctx, k.sp, template, opts...)
 	k.ok(err)
 	return n
 }
 
+// absentOption is an option that fits every call of absent.
+type absentOption interface {
+	space.TakeOption
+	space.CountOption
+}
+
 // absent fails the case if anything matches now, whichever call asks.
-func absent[T any](k *kit, template T, opts ...space.Option) {
+func absent[T any](k *kit, template T, opts ...absentOption) {
 	k.Helper()
-	require.Zero(k, count(k, template, opts...))
+	require.Zero(k, count(k, template, as[space.CountOption](opts)...))
 	for _, v := range verbs {
-		_, err := find[T](v)(k.ctx, k.sp, template, append(opts, space.NoWait())...)
+		_, err := find[T](v)(k.ctx, k.sp, template, append(as[space.TakeOption](opts), space.NoWait())...)
 		k.fails(space.ErrNoMatch, err)
 	}
 }
 
 // drain takes all that match, one by one, and returns them in the order in which they came.
-func drain[T any](k *kit, template T, opts ...space.Option) []T {
+func drain[T any](k *kit, template T, opts ...space.TakeOption) []T {
 	k.Helper()
 	var all []T
 	for {
@@ -203,16 +209,34 @@ type verb struct {
 var verbs = []verb{{"Read", false, false}, {"ReadIfExists", false, true}, {"Take", true, false}, {"TakeIfExists", true, true}}
 
 // find returns the typed function that v names.
-func find[T any](v verb) func(context.Context, space.Space, T, ...space.Option) (T, error) {
+func find[T any](v verb) func(context.Context, space.Space, T, ...space.TakeOption) (T, error) {
 	switch {
 	case v.take && v.ifExists:
 		return space.TakeIfExists[T]
 	case v.take:
 		return space.Take[T]
 	case v.ifExists:
-		return space.ReadIfExists[T]
+		return reading(space.ReadIfExists[T])
 	}
-	return space.Read[T]
+	return reading(space.Read[T])
+}
+
+// reading returns a function that reads as one with the options of a take.
+func reading[T, R any](
+	read func(context.Context, space.Space, T, ...space.ReadOption) (R, error),
+) func(context.Context, space.Space, T, ...space.TakeOption) (R, error) {
+	return func(ctx context.Context, sp space.Space, template T, opts ...space.TakeOption) (R, error) {
+		return read(ctx, sp, template, as[space.ReadOption](opts)...)
+	}
+}
+
+// as returns opts, which all fit the calls that take options of type To, for these.
+func as[To, From any](opts []From) []To {
+	to := make([]To, len(opts))
+	for i, o := range opts {
+		to[i] = any(o).(To)
+	}
+	return to
 }
 
 // find makes the call of the interface that v names.
@@ -246,7 +270,7 @@ func start[T any](k *kit, call func(context.Context) (T, error)) *pending[T] {
 }
 
 // startFind starts a typed call that waits for a match without end, unless opts say less.
-func startFind[T any](k *kit, v verb, template T, opts ...space.Option) *pending[T] {
+func startFind[T any](k *kit, v verb, template T, opts ...space.TakeOption) *pending[T] {
 	return start(k, func(ctx context.Context) (T, error) { return find[T](v)(ctx, k.sp, template, opts...) })
 }
 

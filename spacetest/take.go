@@ -67,7 +67,7 @@ func takeMatrix(k *kit) {
 
 func takeWithWait(k *kit) {
 	for _, v := range verbs[2:] {
-		for _, opts := range [][]space.Option{nil, {space.Wait(brief)}, {space.Wait(long)}, {space.NoWait()}} {
+		for _, opts := range [][]space.TakeOption{nil, {space.Wait(brief)}, {space.Wait(long)}, {space.NoWait()}} {
 			write(k, e1)
 			got, err := find[simple](v)(k.ctx, k.sp, simple{Name: "A"}, opts...)
 			k.ok(err)

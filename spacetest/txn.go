@@ -35,7 +35,7 @@ func txnCases() cases {
 var noTxn txn.ID
 
 // begin begins a transaction, which is aborted with the test if it is still open then.
-func begin(k *kit, opts ...space.Option) *space.Txn {
+func begin(k *kit, opts ...space.LeaseOption) *space.Txn {
 	k.Helper()
 	t, err := space.Begin(k.ctx, k.sp, opts...)
 	k.ok(err)
@@ -223,7 +223,7 @@ func txnWrites(k *kit) {
 	t := begin(k)
 	before := e1
 	seen := map[space.LeaseID]bool{}
-	for _, opts := range [][]space.Option{{space.In(t)}, {space.In(t), space.For(space.Forever)}, {space.For(long), space.In(t)}} {
+	for _, opts := range [][]space.WriteOption{{space.In(t)}, {space.In(t), space.For(space.Forever)}, {space.For(long), space.In(t)}} {
 		l := write(k, before, opts...)
 		require.Positive(k, l.Granted())
 		require.False(k, seen[l.ID()])

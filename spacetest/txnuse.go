@@ -269,12 +269,12 @@ func txnForeign(k *kit) {
 
 func txnNested(k *kit) {
 	t := begin(k)
-	_, err := space.Begin(k.ctx, k.sp, space.In(t))
+	write(k, e1)
+	q := k.match(e1)
+	q.Begin, q.Txn = true, t.ID()
+	_, err := k.sp.Take(k.ctx, q)
 	k.fails(space.ErrInvalidArgument, err)
 	require.ErrorContains(k, err, "nested")
-	write(k, e1)
-	_, _, err = space.TakeTxn(k.ctx, k.sp, e1, space.In(t))
-	k.fails(space.ErrInvalidArgument, err)
 	require.Equal(k, e1, take(k, e1, space.In(t)))
 	commit(k, t)
 }
@@ -306,22 +306,19 @@ func txnMany(k *kit) {
 
 func txnOptions(k *kit) {
 	t := begin(k)
-	for _, o := range []space.Option{space.NoWait(), space.Where("id", space.Gt(1)), space.Max(1), space.For(-1), space.Delay(1)} {
-		_, err := space.Begin(k.ctx, k.sp, o)
-		k.fails(space.ErrInvalidArgument, err)
-	}
+	_, err := space.Begin(k.ctx, k.sp, space.For(-1))
+	k.fails(space.ErrInvalidArgument, err)
 	for _, call := range []func() error{
 		func() error { _, err := space.Write(k.ctx, k.sp, e1, space.In(nil)); return err },
 		func() error { _, err := k.sp.Begin(k.ctx, -1); return err },
 		func() error { return k.sp.Defer(k.ctx, t.ID(), write(k, e1).ID(), -1) },
-		func() error { return space.Stage(k.ctx, t, e1, space.NoWait()) },
 		func() error { return space.Stage(k.ctx, t, e1, space.For(-1)) },
 	} {
 		k.fails(space.ErrInvalidArgument, call())
 	}
 	q := k.match()
 	q.Begin, q.Lease, q.Txn = true, long, t.ID()
-	_, err := k.sp.Take(k.ctx, q)
+	_, err = k.sp.Take(k.ctx, q)
 	k.fails(space.ErrInvalidArgument, err)
 	q.Txn = noTxn
 	_, err = k.sp.Read(k.ctx, q)

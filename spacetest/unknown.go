@@ -54,24 +54,25 @@ func fields(k *kit, kind string) []template.Field {
 }
 
 // lookEverywhere makes every call that looks for entries like v, none of which it must find.
-func lookEverywhere[T any](k *kit, v T, opts ...space.Option) {
+func lookEverywhere[T any](k *kit, v T, opts ...space.MatchOption) {
 	k.Helper()
-	absent(k, v, opts...)
-	for _, err := range space.Contents(k.ctx, k.sp, v, opts...) {
+	absent(k, v, as[absentOption](opts)...)
+	for _, err := range space.Contents(k.ctx, k.sp, v, as[space.ContentsOption](opts)...) {
 		k.ok(err)
 		k.Fatal("there is nothing")
 	}
-	_, err := space.TakeAll(k.ctx, k.sp, v, 5, append(opts, space.NoWait())...)
+	_, err := space.TakeAll(k.ctx, k.sp, v, 5, append(as[space.TakeOption](opts), space.NoWait())...)
 	k.fails(space.ErrNoMatch, err)
-	_, _, err = space.TakeTxn(k.ctx, k.sp, v, append(opts, space.NoWait())...)
+	_, _, err = space.TakeTxn(k.ctx, k.sp, v, append(as[space.TakeTxnOption](opts), space.NoWait())...)
 	k.fails(space.ErrNoMatch, err)
 	_, err = space.ReadID[T](k.ctx, k.sp, 1<<40)
 	k.fails(space.ErrNoMatch, err)
-	_, err = space.Read(k.ctx, k.sp, v, append(opts, space.Wait(brief))...)
+	_, err = space.Read(k.ctx, k.sp, v, append(as[space.ReadOption](opts), space.Wait(brief))...)
 	k.fails(space.ErrNoMatch, err)
-	_, err = space.Update(k.ctx, k.sp, v, func(*T) error { return nil }, append(opts, space.NoWait())...)
+	_, err = space.Update(k.ctx, k.sp, v, func(*T) error { return nil },
+		append(as[space.TakeOption](opts), space.NoWait())...)
 	k.fails(space.ErrNoMatch, err)
-	p, err := space.Prepare(k.ctx, k.sp, v, opts...)
+	p, err := space.Prepare(k.ctx, k.sp, v, as[space.ReadOption](opts)...)
 	k.ok(err)
 	_, err = p.TakeIfExists(k.ctx)
 	k.fails(space.ErrNoMatch, err)
@@ -80,7 +81,7 @@ func lookEverywhere[T any](k *kit, v T, opts ...space.Option) {
 	n, err := k.sp.Count(k.ctx, q)
 	k.ok(err)
 	require.Zero(k, n)
-	r, err := space.Notify(k.ctx, k.sp, v, opts...)
+	r, err := space.Notify(k.ctx, k.sp, v, as[space.NotifyOption](opts)...)
 	k.ok(err)
 	k.ok(r.Close())
 }

@@ -69,7 +69,7 @@ func (k *kit) needParked(n int) {
 
 func waitGetsLater(k *kit) {
 	for _, v := range []verb{verbs[0], verbs[2]} {
-		for _, opts := range [][]space.Option{nil, {space.Wait(long)}} {
+		for _, opts := range [][]space.TakeOption{nil, {space.Wait(long)}} {
 			p := startFind(k, v, simple{Name: "A"}, opts...)
 			k.parked(1)
 			write(k, e2)
@@ -268,7 +268,7 @@ func waitExpiryCrosses(k *kit) {
 
 func waitIfExists(k *kit) {
 	for _, v := range []verb{verbs[1], verbs[3]} {
-		for _, opts := range [][]space.Option{nil, {space.Wait(long)}} {
+		for _, opts := range [][]space.TakeOption{nil, {space.Wait(long)}} {
 			_, err := find[simple](v)(k.ctx, k.sp, e1, opts...)
 			k.fails(space.ErrNoMatch, err)
 		}

@@ -49,7 +49,7 @@ var errJob = errors.New("this job fails")
 
 // workOff works for simple entries as long as there are any.
 func workOff(
-	k *kit, handler func(ctx context.Context, job *work.Job[simple]) error, cfg work.Config, find ...space.Option,
+	k *kit, handler func(ctx context.Context, job *work.Job[simple]) error, cfg work.Config, find ...space.FindOption,
 ) *work.Stats {
 	k.Helper()
 	var stats work.Stats
@@ -83,7 +83,7 @@ func workDone(k *kit) {
 
 // startWork works for simple entries in the background.
 func startWork(
-	k *kit, handler func(ctx context.Context, job *work.Job[simple]) error, cfg work.Config, find ...space.Option,
+	k *kit, handler func(ctx context.Context, job *work.Job[simple]) error, cfg work.Config, find ...space.FindOption,
 ) *pending[struct{}] {
 	return start(k, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, work.Run(ctx, k.sp, simple{}, handler, cfg, find...)

@@ -26,7 +26,6 @@ func writeCases() cases {
 		{"an entry beyond the limit is refused and not stored", writeTooLarge},   // semantics 2.1
 		{"a large entry within the limit is stored", writeLarge},
 		{"a call whose context has ended stores nothing", writeEndedContext}, // semantics 2.1
-		{"options of other calls are refused and nothing is stored", writeWrongOptions},
 		{"types that cannot be stored are refused", writeBadTypes},
 		{"a pointer writes what it points to", writePointer},
 		{"a nil pointer is refused", writeNil}, // semantics 2.1
@@ -87,7 +86,7 @@ func writeSeparatesFields(k *kit) {
 }
 
 func writeTwice(k *kit) {
-	for _, opts := range [][]space.Option{nil, {space.For(long)}, {space.For(space.Forever)}} {
+	for _, opts := range [][]space.WriteOption{nil, {space.For(long)}, {space.For(space.Forever)}} {
 		first, second := write(k, e1, opts...), write(k, e1, append(opts, space.For(2*long))...)
 		require.NotEqual(k, first.ID(), second.ID())
 		require.Equal(k, e1, take(k, e1))
@@ -157,14 +156,6 @@ func writeEndedContext(k *kit) {
 	k.fails(context.Canceled, err)
 	_, err = space.WriteAll(ctx, k.sp, []simple{e1, e2})
 	k.fails(context.Canceled, err)
-	absent(k, simple{})
-}
-
-func writeWrongOptions(k *kit) {
-	for _, o := range []space.Option{space.Wait(long), space.NoWait(), space.Max(1), space.Where("id", space.Eq(1)), space.OrderBy("id")} {
-		_, err := space.Write(k.ctx, k.sp, e1, o)
-		k.fails(space.ErrInvalidArgument, err)
-	}
 	absent(k, simple{})
 }
 

@@ -41,20 +41,16 @@ const reviveAtOnce = 100
 
 // Revive makes jobs again of up to max dead letters that match template now (0: of all), the oldest first, and returns
 // how many they were. They are new entries, leased space.Forever, without failed attempts. No letter is lost, nor
-// revived twice: when Revive returns an error those that it has not counted are still dead. Options: Where, Or,
-// OrderBy.
-func Revive(ctx context.Context, sp space.Space, template DeadLetter, max int, find ...space.Option) (int, error) {
+// revived twice: when Revive returns an error those that it has not counted are still dead.
+func Revive(ctx context.Context, sp space.Space, template DeadLetter, max int, find ...space.SelectOption) (int, error) {
 	if max < 0 {
 		return 0, invalid("max %d is negative", max)
 	}
-	letters, err := space.Prepare(ctx, sp, template, find...)
+	letters, err := space.Prepare(ctx, sp, template, readOptions(find)...)
 	if err != nil {
 		return 0, err
 	}
 	q := letters.Query()
-	if q.Wait != 0 || q.NoWait || q.Held || !q.Txn.IsZero() {
-		return 0, invalid("In, Held, Wait and NoWait have no meaning for Revive")
-	}
 	all := q
 	all.Order = nil
 	dead, err := sp.Count(ctx, all) // those that come meanwhile are not its business, so that it ends

@@ -19,9 +19,9 @@ type Job[T any] struct {
 }
 
 // Stage has v, a struct or a pointer to one, written when the handler succeeds, along with the end of the job and
-// without a call of its own. Options: For, Delay. It returns the errors of space.Write that can be told without asking
+// without a call of its own. It returns the errors of space.Write that can be told without asking
 // the space. The others, for example of a result that is too large, fail the job when its handler has returned.
-func (j *Job[T]) Stage(ctx context.Context, v any, opts ...space.Option) error {
+func (j *Job[T]) Stage(ctx context.Context, v any, opts ...space.StageOption) error {
 	return space.Stage(ctx, j.Txn, v, opts...)
 }
 

@@ -53,11 +53,10 @@ import (
 // above and returns the error. With the option space.Wait or space.NoWait it also ends, with nil, when no job has come
 // for so long and none is being done. Jobs that are to come back later do not count.
 //
-// Jobs are taken oldest first, or in the order of space.OrderBy. The options that find says jobs by are Where, Or,
-// OrderBy, Wait, NoWait and Strict.
+// Jobs are taken oldest first, or in the order of space.OrderBy.
 func Run[T any](
 	ctx context.Context, sp space.Space, template T, handler func(ctx context.Context, job *Job[T]) error, cfg Config,
-	find ...space.Option,
+	find ...space.FindOption,
 ) error {
 	if handler == nil {
 		return invalid("there is no handler")
@@ -86,12 +85,12 @@ func Run[T any](
 
 // prepare compiles what jobs are found by. It waits until the space can be reached, or ctx ends.
 func prepare[T any](
-	ctx context.Context, sp space.Space, template T, cfg *Config, find []space.Option,
+	ctx context.Context, sp space.Space, template T, cfg *Config, find []space.FindOption,
 ) (*space.Prepared[T], error) {
 	for pause := leastPause; ; pause = min(2*pause, mostPause) {
-		jobs, err := space.Prepare(ctx, sp, template, find...)
+		jobs, err := space.Prepare(ctx, sp, template, readOptions(find)...)
 		if err == nil {
-			return jobs, checkFind(jobs.Query())
+			return jobs, nil
 		}
 		if !unreachable(err) {
 			return nil, err
@@ -103,10 +102,11 @@ func prepare[T any](
 	}
 }
 
-// checkFind returns an error for options that Prepare takes and that have no meaning for Run.
-func checkFind(q space.Query) error {
-	if q.Held || !q.Txn.IsZero() {
-		return invalid("In and Held have no meaning for Run")
+// readOptions returns opts for Prepare.
+func readOptions[O space.FindOption](opts []O) []space.ReadOption {
+	read := make([]space.ReadOption, len(opts))
+	for i, o := range opts {
+		read[i] = o
 	}
-	return nil
+	return read
 }

@@ -89,10 +89,10 @@ func (t *under) make(op history.Op, call func(ctx context.Context, op *history.O
 	})
 }
 
-// in adds the option that makes a call part of the transaction.
-func (t *under) in(opts ...space.Option) []space.Option {
-	if t.txn != nil {
-		opts = append(opts, space.In(t.txn))
+// within adds the option that makes a call part of the transaction, if there is one.
+func within[O any](t *space.Txn, opts ...O) []O {
+	if t != nil {
+		opts = append(opts, any(space.In(t)).(O))
 	}
 	return opts
 }
@@ -179,7 +179,7 @@ func (t *under) write(n int) {
 		vs[i] = itemOf(op.Items[i], pad(t.rng, 1000))
 	}
 	t.make(op, func(ctx context.Context, op *history.Op) error {
-		ls, err := space.WriteAll(ctx, t.spaces[spaceOf(op.Items[0].Key)], vs, t.in(space.For(lease))...)
+		ls, err := space.WriteAll(ctx, t.spaces[spaceOf(op.Items[0].Key)], vs, within[space.WriteOption](t.txn, space.For(lease))...)
 		for i, l := range ls {
 			t.leases = append(t.leases[max(0, len(t.leases)-20):], leased{l, op.Items[i]})
 		}
@@ -247,7 +247,7 @@ func (t *under) found(op *history.Op, e *space.Entry) {
 func (t *under) count() {
 	op := history.Op{Verb: history.Count, Pattern: history.Pattern{Key: t.key()}}
 	t.make(op, func(ctx context.Context, op *history.Op) error {
-		n, err := space.Count(ctx, t.spaces[spaceOf(op.Pattern.Key)], item{Key: op.Pattern.Key}, t.in()...)
+		n, err := space.Count(ctx, t.spaces[spaceOf(op.Pattern.Key)], item{Key: op.Pattern.Key}, within[space.CountOption](t.txn)...)
 		op.Number = n
 		return err
 	})
@@ -262,7 +262,7 @@ func (t *under) update(among *[]seen) {
 	next := s.item
 	next.V++
 	t.make(history.Op{Verb: history.Update, Items: []history.Item{next.plain()}}, func(ctx context.Context, _ *history.Op) error {
-		version, err := space.Replace(ctx, t.spaces[spaceOf(next.Key)], s.id, s.version, next, t.in()...)
+		version, err := space.Replace(ctx, t.spaces[spaceOf(next.Key)], s.id, s.version, next, within[space.TxnOption](t.txn)...)
 		if err == nil {
 			s.item, s.version = next, version
 		}
