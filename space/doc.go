@@ -18,6 +18,12 @@
 //
 // Update changes an entry in its place, Add counts in it. An entry written with Delay becomes visible later.
 //
+// # Options
+//
+// Options say more about one call. Their types say which calls they fit: Delay does not compile with Read, nor OrderBy
+// with Count. An option that can never be right, such as a negative lease, makes the call return ErrInvalidArgument and
+// change nothing. Options may be used for many calls.
+//
 // # Transactions
 //
 // Calls that are made under a transaction (Begin, In) take effect together when it commits, or not at all. Until then
