@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Address names a partition: the space, and the partition's number in it, from 0. It is where a transaction has begun,
-// and where it has a branch.
+// Address names a partition: its space, and its number in the space, from 0. A transaction begins at an address, and
+// has its branches at others.
 type Address struct {
 	Space     string
 	Partition uint16
@@ -25,16 +25,16 @@ func (a Address) Compare(o Address) int {
 	return cmp.Or(cmp.Compare(a.Space, o.Space), cmp.Compare(a.Partition, o.Partition))
 }
 
-// Identities of entries, leases, registrations and transactions are unique in their space, since their upper bits are
-// the number of the partition that gave them out: so each finds its partition by itself.
+// The upper bits of an identity (of an entry, lease, registration or transaction) are the number of the partition that
+// issued it. Identities are therefore unique in their space, and name the partition to ask.
 const (
 	partitionShift = 52
-	// MaxPartitions is how many partitions a space has at most.
+	// MaxPartitions is the maximum number of partitions in a space.
 	MaxPartitions = 1 << (64 - partitionShift)
 )
 
-// PartitionOf returns the number of the partition that gave out an identity.
+// PartitionOf returns the number of the partition that issued an identity.
 func PartitionOf(id uint64) uint16 { return uint16(id >> partitionShift) }
 
-// IDBase returns the number below all identities that a partition gives out.
+// IDBase returns a number below all identities that a partition issues.
 func IDBase(partition uint16) uint64 { return uint64(partition) << partitionShift }

@@ -7,19 +7,19 @@ import (
 	"sync"
 )
 
-// Decide commits a transaction in its home, together with the decision that the branches in the given partitions, which
-// have all prepared, are to commit too. It returns nil once that is durable. Before any other caller can learn of it,
-// it should have made the branches' effects visible as well; Coordinator commits those that it left out. When it
-// returns an error the decision may have been taken or not.
+// Decide commits a transaction in its home, together with the decision that its branches in the given partitions, which
+// have all prepared, commit too. It returns nil once the decision is durable. Before any other caller can learn of the
+// decision, it should have made the effects of the branches visible as well; Coordinator commits those that it left
+// out. If it returns an error, the decision may or may not have been made.
 type Decide func(ctx context.Context, branches []Address) error
 
-// Commit commits a transaction in all its partitions or in none: it has every branch prepare, and then decide decides.
-// It returns nil when the decision is durable; branches that do not know it yet are told in the background, and after a
+// Commit commits a transaction in all its partitions or in none: every branch prepares, and then decide decides. It
+// returns nil once the decision is durable. Branches that do not know it yet are told in the background, and after a
 // restart by Recover.
 //
-// It returns ErrNoHome; ErrEnded, once that is done, if another call commits the transaction already; ErrAborted, with
-// the reason, if a partition could not prepare, or decide has certainly not decided; else what decide returned: then
-// the branches learn the outcome from the home, as soon as it can tell.
+// It returns ErrNoHome; ErrEnded, after waiting, if another call is committing the transaction; ErrAborted, with the
+// reason, if a partition could not prepare or decide certainly did not decide; otherwise the error of decide. In the
+// last case the branches learn the outcome from the home, as soon as it knows.
 func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
@@ -35,7 +35,7 @@ func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 	}
 	if err != nil {
 		if home.Dissolve(ctx, id.Number) == nil && !errors.Is(err, ErrAborted) {
-			err = fmt.Errorf("%w: %w", ErrAborted, err) // it was not decided, and never will be
+			err = fmt.Errorf("%w: %w", ErrAborted, err) // not decided, and never will be
 		}
 		c.tell(ctx, id, parts)
 		return err
@@ -53,8 +53,9 @@ func (c *Coordinator) join(ctx context.Context) (context.Context, context.Cancel
 	return ctx, func() { stop(); cancel() }
 }
 
-// beginCommit keeps further partitions out of a transaction, and returns its home and those that are in it. If another
-// caller commits it, it waits for that and returns ErrEnded: whatever came of it, it has ended the transaction.
+// beginCommit keeps further partitions out of a transaction, and returns its home and its participants. If another
+// caller is committing it, beginCommit waits for that to end and returns ErrEnded: the transaction has ended either
+// way.
 func (c *Coordinator) beginCommit(ctx context.Context, id ID) (Home, []Address, error) {
 	home, err := c.home(id)
 	if err != nil {
@@ -83,7 +84,7 @@ func (c *Coordinator) endCommit(id ID) {
 	delete(c.committing, id)
 }
 
-// prepare has all branches prepare at the same time. It returns the partitions whose branches have anything to commit.
+// prepare prepares all branches concurrently. It returns the partitions whose branches have anything to commit.
 func (c *Coordinator) prepare(ctx context.Context, id ID, parts []Address) ([]Address, error) {
 	prepared := make([]bool, len(parts))
 	errs := make([]error, len(parts))
@@ -115,8 +116,8 @@ func (c *Coordinator) prepareOne(ctx context.Context, id ID, at Address) (bool, 
 
 var errVanished = errors.New("it does not exist any more")
 
-// Abort aborts a transaction in all its partitions. It returns once nothing of it is left in any that serves; the
-// others are told in the background. It returns ErrNoHome, or the home's error if the transaction has ended.
+// Abort aborts a transaction in all its partitions. It returns once every partition that serves has dropped its branch;
+// the others are told in the background. It returns ErrNoHome, or the home's error if the transaction has ended.
 func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
@@ -132,9 +133,9 @@ func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	return nil
 }
 
-// Rollback undoes what was done under a transaction, which goes on: undo is called with the address of each partition
-// that has a branch, and then of the home. It returns ErrNoHome and what undo returned for the home; ErrAborted, with
-// the reason, if a branch could not be undone: the transaction is then aborted.
+// Rollback undoes the work of a transaction, which stays open: it calls undo for each partition that has a branch, and
+// then for the home. It returns ErrNoHome, or the error of undo for the home. If a branch cannot be undone, the
+// transaction is aborted and Rollback returns ErrAborted with the reason.
 func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context.Context, at Address) error) error {
 	ctx, cancel := c.join(ctx)
 	defer cancel()

@@ -12,11 +12,11 @@ import (
 var (
 	// ErrNoHome is returned for a transaction whose home is not here.
 	ErrNoHome = errors.New("txn: the transaction's home does not exist")
-	// ErrEnded is returned by Join and Commit for a transaction that has ended meanwhile.
+	// ErrEnded is returned by Join and Commit if the transaction has already ended.
 	ErrEnded = errors.New("txn: the transaction has ended")
-	// ErrCommitting is returned by Join for a transaction that is being committed.
+	// ErrCommitting is returned by Join while the transaction is being committed.
 	ErrCommitting = errors.New("txn: the transaction is being committed")
-	// ErrAborted is returned by Commit when a partition could not prepare: nothing has happened anywhere.
+	// ErrAborted is returned by Commit if a partition could not prepare: the transaction has no effect anywhere.
 	ErrAborted = errors.New("txn: aborted")
 )
 
@@ -24,17 +24,17 @@ var (
 type Coordinator struct {
 	parts  Partitions
 	logger *slog.Logger
-	ctx    context.Context // of everything in the background; ends with Close
+	ctx    context.Context // for all background work; ends with Close
 	cancel context.CancelFunc
 
-	// joining makes enlisting and joining one step, and keeps them apart from the start of a commit. It is taken before
-	// any lock of a partition; mu after them all.
+	// joining makes enlisting and joining one step, and excludes both while a commit begins. Lock it before the lock of
+	// any partition; lock mu after all of them.
 	joining    sync.Mutex
 	committing map[ID]chan struct{} // guarded by joining; closed when the commit has ended
 
 	mu     sync.Mutex
 	closed bool           // guarded by mu
-	jobs   sync.WaitGroup // added to under mu, and not after closed
+	jobs   sync.WaitGroup // increased under mu, and only before closed is set
 }
 
 // NewCoordinator returns a coordinator of partitions. A nil logger is silent. Close ends the coordinator.
@@ -47,8 +47,8 @@ func NewCoordinator(parts Partitions, logger *slog.Logger) *Coordinator {
 	return c
 }
 
-// Close ends what goes on in the background, without finishing it: Recover takes it up again. Commits under way return
-// an error, or succeed. It is idempotent.
+// Close stops the background work without finishing it; Recover takes it up again. Commits under way return an error,
+// or succeed. Close is idempotent.
 func (c *Coordinator) Close() {
 	c.mu.Lock()
 	c.closed = true
@@ -57,8 +57,8 @@ func (c *Coordinator) Close() {
 	c.jobs.Wait()
 }
 
-// Join makes sure that the partition at an address has a branch of transaction id, and that its home knows. It does not
-// wait for any log. It returns ErrNoHome, ErrCommitting, ErrEnded, or the error of the home or the partition: the
+// Join ensures that the partition at an address has a branch of transaction id, and that the home knows of it. It does
+// not wait for a log. It returns ErrNoHome, ErrCommitting, ErrEnded, or the error of the home or the partition: the
 // transaction has ended, or the partition does not serve.
 func (c *Coordinator) Join(id ID, at Address) error {
 	s := c.parts.At(at)
@@ -80,7 +80,7 @@ func (c *Coordinator) Join(id ID, at Address) error {
 	if _, ok := c.committing[id]; ok {
 		return ErrCommitting
 	}
-	// In this order: a branch that the home does not know would not be committed with the rest.
+	// The order matters: a branch unknown to the home would not be committed with the rest.
 	if err := home.Enlist(id.Number, at); err != nil {
 		return err
 	}
@@ -88,15 +88,15 @@ func (c *Coordinator) Join(id ID, at Address) error {
 		return err
 	}
 	if !slices.Contains(home.Participants(id.Number), at) {
-		// It ended in between, and its branches may have been told before this one existed.
+		// The transaction ended in between, and its branches may have been told before this one existed.
 		c.background("abort a late branch", id.String(), c.telling(id, []Address{at}))
 		return ErrEnded
 	}
 	return nil
 }
 
-// use returns an error if a transaction has ended, of which a partition has a branch. It may have ended just now, with
-// its lease: a caller that is told so finds nothing of it any more.
+// use returns an error if a transaction has ended although a partition still has its branch. The transaction may have
+// ended just now, with its lease: a caller that gets the error finds no trace of it.
 func use(home Home, s Host, id ID) error {
 	if home.Alive(id.Number) {
 		return nil

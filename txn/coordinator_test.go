@@ -25,7 +25,7 @@ var (
 // transfer began in a.
 var transfer = txn.ID{Space: "orders", Number: 1}
 
-// commit makes the transaction change something in the spaces b and c, read in d, and commits it, in its home a, too.
+// commit makes changes under the transaction in spaces b and c, reads in d, changes its home a, and commits.
 func (w *world) commit(t *testing.T) error {
 	w.parts[a].begin(transfer.Number)
 	for _, name := range []txn.Address{b, c, d} {
@@ -41,7 +41,7 @@ func (w *world) commit(t *testing.T) error {
 	return w.coord.Commit(t.Context(), transfer, w.parts[a].decide(transfer.Number))
 }
 
-// settled checks that all spaces agree about the transaction, and that nothing of it is left but its effects.
+// settled checks that all spaces agree on the outcome, and that only the effects of the transaction remain.
 func (w *world) settled(t *testing.T, err error) {
 	t.Helper()
 	w.mu.Lock()
@@ -75,7 +75,7 @@ func TestCommit_AllSpacesOrNone(t *testing.T) {
 	})
 }
 
-// TestCommit_FaultAtEveryStep lets every sort of fault happen at every step of a commit, until there is no such step.
+// TestCommit_FaultAtEveryStep injects every kind of fault at every step of a commit.
 func TestCommit_FaultAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for _, f := range []fault{crashBefore, crashAfter, failBefore, failAfter, refuseBefore} {
@@ -112,7 +112,7 @@ func TestCommit_FaultAtEveryStep(t *testing.T) {
 	}
 }
 
-// TestStart_IsInterrupted lets the process die again at every step of a restart.
+// TestStart_IsInterrupted kills the process again at every step of a restart.
 func TestStart_IsInterrupted(t *testing.T) {
 	t.Parallel()
 	for crash := 1; crash <= 5; crash++ {

@@ -17,8 +17,8 @@ var (
 	errEnded   = errors.New("the transaction has ended")
 )
 
-// world is a process with partitions whose logs survive it. At one step of those that they take together something
-// happens.
+// world is a process with partitions whose logs survive it. It counts the steps of all partitions, and injects one
+// fault at one of them.
 type world struct {
 	mu    sync.Mutex
 	all   []txn.Address
@@ -29,34 +29,34 @@ type world struct {
 
 	steps  int
 	fault  fault
-	at     int // the step at which fault happens
+	at     int // the step of the fault
 	dead   bool
-	broken []txn.Address // partitions that have lost their memory and are being rebuilt
+	broken []txn.Address // partitions without memory, while they are rebuilt
 }
 
-// fault is what happens at a step.
+// fault is the fault at a step.
 type fault int
 
 const (
 	none         fault = iota
-	crashBefore        // the process dies before the step has done anything
-	crashAfter         // the process dies when the step has reached the log
+	crashBefore        // the process dies before the step
+	crashAfter         // the process dies once the step is in the log
 	failBefore         // the log of the step's space fails and stores nothing
-	failAfter          // the log of the step's space fails after it has stored
+	failAfter          // the log of the step's space fails after storing
 	refuseBefore       // the step's call is refused once
 )
 
-// fake is one partition: what is in its log, and what is only in memory.
+// fake is one partition: the content of its log, and its memory.
 type fake struct {
 	w  *world
 	at txn.Address
 
-	applied   map[txn.ID]int           // in the log: effects, and how often they were applied
+	applied   map[txn.ID]int           // in the log: effects, and how many times they were applied
 	prepared  map[txn.ID]bool          // in the log
 	decisions map[uint64][]txn.Address // in the log
 
-	active   map[uint64][]txn.Address // transactions at home here, and who was enlisted
-	branches map[txn.ID]bool          // not prepared; true: it has done something
+	active   map[uint64][]txn.Address // transactions whose home is here, and their participants
+	branches map[txn.ID]bool          // not prepared; true: it has changed something
 }
 
 func newWorld(t *testing.T, f fault, at int, all ...txn.Address) *world {
@@ -87,7 +87,7 @@ func (w *world) Gone(a txn.Address) bool {
 	return w.parts[a] == nil && !slices.Contains(w.hidden, a)
 }
 
-// restart starts the process anew, without further faults.
+// restart restarts the process, without further faults.
 func (w *world) restart(ctx context.Context) {
 	w.coord.Close()
 	w.mu.Lock()
@@ -116,7 +116,7 @@ func (s *fake) forgetMemory() {
 	clear(s.branches)
 }
 
-// do takes one step: act reaches the log unless a fault prevents that, and then the space answers.
+// do takes one step: act reaches the log unless a fault prevents it, and then the space answers.
 func (s *fake) do(ctx context.Context, act func() error) error {
 	w := s.w
 	w.mu.Lock()
@@ -159,7 +159,7 @@ func (s *fake) usable() error {
 	return nil
 }
 
-// memory does what needs no log.
+// memory takes a step that needs no log.
 func (s *fake) memory(act func() error) error {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
@@ -183,7 +183,7 @@ func (s *fake) Enlist(number uint64, at txn.Address) error {
 	})
 }
 
-// dissolve aborts a transaction and tells.
+// dissolve aborts a transaction and tells the coordinator.
 func (s *fake) dissolve(number uint64) {
 	s.w.coord.Dissolved(s.at, txn.Decision{Number: number, Participants: s.active[number]})
 	delete(s.active, number)
@@ -299,7 +299,7 @@ func (s *fake) begin(number uint64) {
 	_ = s.memory(func() error { s.active[number] = []txn.Address{}; return nil })
 }
 
-// use changes something under a transaction whose branch is here.
+// use changes something under a transaction that has its branch here.
 func (s *fake) use(id txn.ID) error {
 	return s.memory(func() error {
 		if _, ok := s.branches[id]; !ok {
@@ -310,7 +310,7 @@ func (s *fake) use(id txn.ID) error {
 	})
 }
 
-// undo undoes what was done in a branch.
+// undo undoes the changes of a branch.
 func (s *fake) undo(id txn.ID) error {
 	return s.memory(func() error {
 		if _, ok := s.branches[id]; !ok {

@@ -1,5 +1,4 @@
-// Package txn holds what a transaction is to everyone who takes part in one: its identity, and the two-phase commit of
-// transactions that span several spaces.
+// Package txn defines the identity of a transaction, and the two-phase commit of transactions over several partitions.
 package txn
 
 import (
@@ -9,10 +8,10 @@ import (
 	"strings"
 )
 
-// ID names a transaction: the space in which it began, and its number there, which tells the partition, its home. The
-// zero ID is no transaction. A client that knows it may take part in the transaction.
+// ID names a transaction: the space in which it began, and its number there. The number contains the partition, which
+// is the home. The zero ID is no transaction. A client that knows the ID of a transaction may take part in it.
 type ID struct {
-	Space  string // "": the space that is being asked
+	Space  string // "": the space that receives the call
 	Number uint64
 }
 
@@ -25,7 +24,7 @@ func (id ID) IsZero() bool { return id == ID{} }
 // String returns the form that Parse reads: the space and the number, with a slash between them.
 func (id ID) String() string { return id.Space + "/" + strconv.FormatUint(id.Number, 10) }
 
-// ErrMalformedID is returned by Parse for what String does not return.
+// ErrMalformedID is returned by Parse for a string that ID.String does not return.
 var ErrMalformedID = errors.New("txn: malformed transaction id")
 
 // Parse is the inverse of ID.String. It returns ErrMalformedID.

@@ -19,7 +19,10 @@ func TestParse_ReadsWhatStringReturns(t *testing.T) {
 
 func TestParse_RefusesWhatIsNoID(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"", "default", "default/", "default/x", "default/0", "default/-1", "default/99999999999999999999"} {
+	for _, s := range []string{
+		"", "default", "default/", "default/x", "default/0", "default/-1",
+		"default/99999999999999999999",
+	} {
 		_, err := txn.Parse(s)
 		require.ErrorIs(t, err, txn.ErrMalformedID, s)
 	}

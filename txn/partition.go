@@ -2,8 +2,8 @@ package txn
 
 import "context"
 
-// Partitions are those that transactions may span. The methods may be called concurrently and do not wait for a
-// partition.
+// Partitions are the partitions that transactions may span. All methods may be called concurrently, and do not wait for
+// a partition.
 type Partitions interface {
 	// At returns the partition at an address, or nil.
 	At(a Address) Partition
@@ -14,80 +14,77 @@ type Partitions interface {
 	All() []Address
 }
 
-// Partition is what the protocol needs of a partition: it is home to transactions that begin there, and holds branches
-// of those that began elsewhere and reach into it. All methods may be called concurrently.
+// Partition is one participant of the protocol: it is the home of transactions that begin there, and the host of
+// branches of transactions that began elsewhere. All methods may be called concurrently.
 //
-// A method with a context returns when what it did is durable, and has done nothing that a crash could take back when
-// it returns nil. When it returns an error, ctx's or another, it may have acted or not.
+// A method with a context returns nil only once its effect is durable. If it returns an error, ctx's or another, it may
+// or may not have acted.
 type Partition interface {
 	Home
 	Host
 }
 
-// Home is a partition as the place where transactions begin, and where their outcome is decided.
+// Home is a partition in which transactions begin, and which decides their outcome.
 type Home interface {
-	// Enlist notes that the partition at an address is about to hold a branch of a transaction, and does not wait for
-	// anything. It returns an error if the transaction has ended. If it was enlisted before, its branch was lost:
-	// Enlist then aborts the transaction, and returns an error as well.
+	// Enlist records that the partition at an address is about to hold a branch of a transaction. It does not wait. It
+	// returns an error if the transaction has ended. If the partition was enlisted before, its branch was lost: Enlist
+	// then aborts the transaction, and returns an error.
 	Enlist(number uint64, at Address) error
 
-	// Participants returns the partitions that were enlisted; none if the transaction has ended.
+	// Participants returns the enlisted partitions; none if the transaction has ended.
 	Participants(number uint64) []Address
 
-	// Alive reports whether a transaction can be used: it has not ended, and its lease has not either. It does not
-	// wait.
+	// Alive reports whether a transaction can be used: neither it nor its lease has ended. It does not wait.
 	Alive(number uint64) bool
 
-	// Dissolve aborts a transaction. It returns an error if it has ended before.
+	// Dissolve aborts a transaction. It returns an error if the transaction has already ended.
 	Dissolve(ctx context.Context, number uint64) error
 
-	// Outcome tells what has become of a transaction.
+	// Outcome returns the outcome of a transaction.
 	Outcome(ctx context.Context, number uint64) (Outcome, error)
 
-	// Forget lets the home forget that a transaction was committed. No participant may ask for its outcome any more.
+	// Forget removes the record of a committed transaction. From then on no participant may ask for its outcome.
 	Forget(ctx context.Context, number uint64) error
 
-	// Decisions returns the transactions that were committed and not yet forgotten; none while the partition does not
-	// serve.
+	// Decisions returns the committed transactions that are not yet forgotten; none while the partition does not serve.
 	Decisions() []Decision
 }
 
-// Host is a partition as a holder of branches. A branch is named by the full ID of its transaction.
+// Host is a partition that holds branches. A branch is named by the full ID of its transaction.
 type Host interface {
-	// HasBranch reports whether there is a branch of the transaction.
+	// HasBranch reports whether the partition has a branch of the transaction.
 	HasBranch(id ID) bool
 
-	// Join makes a branch, and does not wait for anything.
+	// Join creates a branch. It does not wait.
 	Join(id ID) error
 
-	// Drop aborts a branch unless it is prepared, and does not wait.
+	// Drop aborts a branch unless it is prepared. It does not wait.
 	Drop(id ID)
 
-	// Prepare makes what was done in a branch durable and keeps it locked, across crashes, until Commit or Abort. It
-	// returns false if there is nothing to keep: the branch has then ended. It returns an error if there is no such
-	// branch.
+	// Prepare makes the changes of a branch durable and keeps them locked, across crashes, until Commit or Abort. It
+	// returns false if there is nothing to keep: the branch has then ended. It returns an error if the branch does not
+	// exist.
 	Prepare(ctx context.Context, id ID) (prepared bool, err error)
 
-	// Commit makes a prepared branch's effects real, and Abort undoes a branch. They return nil, too, if there is no
-	// such branch any more.
+	// Commit applies the changes of a prepared branch, and Abort undoes a branch. Both return nil if the branch does not
+	// exist any more.
 	Commit(ctx context.Context, id ID) error
 	Abort(ctx context.Context, id ID) error
 
-	// Branches returns the transactions that have a branch here, prepared or not; none while the partition does not
-	// serve.
+	// Branches returns the transactions that have a branch here, prepared or not; none while the partition does not serve.
 	Branches() []ID
 }
 
-// Outcome is what has become of a transaction.
+// Outcome is the outcome of a transaction, as its home knows it.
 type Outcome uint8
 
 const (
-	Unknown   Outcome = iota // there is none: it was aborted, or every branch has heard of its commit
-	Active                   // it has not been decided
-	Committed                // it was committed
+	Unknown   Outcome = iota // not known: it was aborted, or every branch has been told of its commit
+	Active                   // not decided yet
+	Committed                // committed
 )
 
-// Decision is a transaction that was decided in its home, by number, and the partitions that hold branches of it.
+// Decision is a committed transaction, by its number in its home, and the partitions that hold branches of it.
 type Decision struct {
 	Number       uint64
 	Participants []Address

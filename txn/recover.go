@@ -9,29 +9,29 @@ import (
 	"github.com/gospaces/gospaces/internal/backoff"
 )
 
-// Dissolved tells that a transaction was aborted in its home other than by this coordinator, because its lease ended,
-// say: its branches are aborted in the background. It does not wait and calls no partition before it returns, so that
-// it may be called with a partition's lock held.
+// Dissolved tells the coordinator that a transaction was aborted in its home by another cause, for example the end of
+// its lease. The branches are aborted in the background. Dissolved does not wait and calls no partition before it
+// returns, so it may be called with a partition's lock held.
 func (c *Coordinator) Dissolved(home Address, d Decision) {
 	id := ID{home.Space, d.Number}
 	c.background("abort branches", id.String(), c.telling(id, d.Participants))
 }
 
-// Doomed tells that a branch has ended before its transaction, as the victim of a deadlock, say. The transaction, which
-// can never commit, is aborted in the background. It does not wait and calls no partition before it returns, so that it
-// may be called with a partition's lock held.
+// Doomed tells the coordinator that a branch ended before its transaction, for example as the victim of a deadlock. The
+// transaction can no longer commit and is aborted in the background. Doomed does not wait and calls no partition before
+// it returns, so it may be called with a partition's lock held.
 func (c *Coordinator) Doomed(id ID) {
 	c.background("abort a transaction", id.String(), func(ctx context.Context) error {
 		if home := c.parts.At(id.Home()); home != nil {
-			_ = home.Dissolve(ctx, id.Number) // if it does not serve it will not know the transaction any more
+			_ = home.Dissolve(ctx, id.Number) // a home that does not serve will not know the transaction any more
 		}
 		return nil
 	})
 }
 
-// Start brings what the logs of all partitions left unfinished to an end: decisions are carried out, and prepared
-// branches learn the outcome from their homes. That is done when Start returns, before the partitions are used;
-// where a partition fails, it goes on in the background.
+// Start completes the work that the logs of all partitions left unfinished: decisions are carried out, and prepared
+// branches learn the outcome from their homes. When Start returns that is done, before the partitions are used; if a
+// partition fails, it continues in the background.
 func (c *Coordinator) Start(ctx context.Context) {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
@@ -43,9 +43,9 @@ func (c *Coordinator) Start(ctx context.Context) {
 	}
 }
 
-// Recovered tells that the partition at an address was rebuilt from its log while others went on. What it knows of
-// decided transactions is carried out, its branches learn the outcome from their homes, and those branches elsewhere
-// whose home it is learn theirs: all that was active there has ended. It does not wait and calls no partition before it
+// Recovered tells the coordinator that the partition at an address was rebuilt from its log while others went on. Its
+// decisions are carried out, its branches learn their outcome from their homes, and branches elsewhere learn theirs
+// from it: every transaction that was active there has ended. Recovered does not wait and calls no partition before it
 // returns.
 func (c *Coordinator) Recovered(at Address) {
 	c.background("recover", at.String(), func(ctx context.Context) error {
@@ -57,8 +57,8 @@ func (c *Coordinator) Recovered(at Address) {
 	})
 }
 
-// Committed reports whether a transaction was committed, as far as its home can tell: false if that does not know yet,
-// or does not serve. It blocks until the log of the home has the decision, or ctx ends.
+// Committed reports whether a transaction was committed, as far as its home knows: it returns false if the home does
+// not know yet, or does not serve. It blocks until the log of the home has the decision, or ctx ends.
 func (c *Coordinator) Committed(ctx context.Context, id ID) bool {
 	o, err := c.outcome(ctx, id)
 	return err == nil && o == Committed
@@ -75,7 +75,7 @@ func (c *Coordinator) carryOut(ctx context.Context, at Address) {
 	}
 }
 
-// tell lets the branches of a transaction in the given partitions learn its outcome from the home. It tries once, and
+// tell passes the outcome of a transaction from its home to the branches in the given partitions. It tries once, and
 // goes on in the background.
 func (c *Coordinator) tell(ctx context.Context, id ID, parts []Address) {
 	c.attempt(ctx, "end branches", id.String(), c.telling(id, parts))
@@ -86,10 +86,10 @@ func (c *Coordinator) finish(home Address, d Decision) {
 	c.background("carry out a decision", ID{home.Space, d.Number}.String(), c.finishing(home, d))
 }
 
-// A job is something that must be done sooner or later. It returns nil when there is nothing left to do; otherwise it is called again.
+// A job is work that must be done eventually. It returns nil when nothing is left to do; otherwise it is called again.
 type job func(ctx context.Context) error
 
-// finishing commits the branches of a decided transaction, and then has the home forget it.
+// finishing commits the branches of a decided transaction; then the home forgets the transaction.
 func (c *Coordinator) finishing(home Address, d Decision) job {
 	left := d.Participants
 	return func(ctx context.Context) (err error) {
@@ -125,9 +125,9 @@ func (c *Coordinator) telling(id ID, parts []Address) job {
 
 var errActive = errors.New("txn: the transaction has not been decided yet")
 
-// resolving ends the branches in one partition that concern another one: all of them if that is the same, otherwise
-// those that have it as their home. Those of active transactions are left alone: the end of these knows of the
-// branch.
+// resolving ends the branches in the partition at that concern another one: all of them if that is the same partition,
+// otherwise those that have it as their home. It leaves branches of active transactions alone: they end with their
+// transaction, which knows of them.
 func (c *Coordinator) resolving(at, concerned Address) job {
 	return func(ctx context.Context) error {
 		s := c.parts.At(at)
@@ -151,9 +151,9 @@ func (c *Coordinator) resolving(at, concerned Address) job {
 	}
 }
 
-// Dropped tells that the space of a partition was dropped although transactions may have had parts there. Branches whose
-// home it was are aborted, before it returns where their partitions serve: its decisions are lost. Decisions of others
-// are carried out without it.
+// Dropped tells that the space of a partition was dropped although transactions may have had parts there. Branches
+// whose home it was are aborted, before it returns where their partitions serve: its decisions are lost. Decisions of
+// others are carried out without it.
 func (c *Coordinator) Dropped(ctx context.Context, was Address) {
 	ctx, cancel := c.join(ctx)
 	defer cancel()
@@ -173,8 +173,8 @@ func (c *Coordinator) outcome(ctx context.Context, id ID) (Outcome, error) {
 	return Unknown, err // it may come back: until then the outcome is not known
 }
 
-// endBranches commits the branches in the given partitions, or aborts them. It returns those where that has failed, and
-// why.
+// endBranches commits the branches in the given partitions, or aborts them. It returns the partitions where that
+// failed, and the error.
 func (c *Coordinator) endBranches(ctx context.Context, id ID, parts []Address, o Outcome) (left []Address, err error) {
 	var errs []error
 	for _, at := range parts {
@@ -199,7 +199,7 @@ func (c *Coordinator) endBranch(ctx context.Context, id ID, at Address, o Outcom
 	return s.Abort(ctx, id)
 }
 
-// attempt does a job, and what it leaves undone in the background.
+// attempt does a job once, and continues in the background if that fails.
 func (c *Coordinator) attempt(ctx context.Context, what, of string, do job) {
 	if err := do(ctx); err != nil {
 		c.background(what, of, do)

@@ -5,17 +5,17 @@ import (
 	"math/bits"
 )
 
-// arena holds the rows of all entries outside the collector's view: rows of similar size share large blocks without
-// pointers, and a row is known by a number. Ten million rows are a few thousand objects to the collector.
+// arena holds the rows of all entries outside the garbage collector's view: rows of similar size share large blocks
+// without pointers, and a row is known by a number. To the collector, ten million rows are a few thousand objects.
 //
-// Sizes are rounded up to classes, four to each power of two, so that at most a fifth is lost. A free unit holds the
-// number of the next free one of its block. A block that becomes empty is given back, but for one of each class: so a
-// few rows that stay long keep the memory of their neighbours at most.
+// Sizes are rounded up to classes, four for each power of two, so at most a fifth is lost. A free unit holds the number
+// of the next free unit of its block. Empty blocks are given back, except one of each class. A few long-lived rows
+// therefore keep only the blocks that they are in.
 type arena struct {
 	classes [numClasses]class
-	large   [][]byte // rows beyond maxUnit, each on its own
+	large   [][]byte // rows larger than maxUnit, one each
 	free    []uint32 // unused numbers of large
-	bytes   int64    // of all blocks and large rows
+	bytes   int64    // in all blocks and large rows
 }
 
 // Ref is the place of a row: its class in the low 8 bits, its unit above. The zero Ref is the empty row.
@@ -63,7 +63,7 @@ func unitOf(c int) int {
 	return (4 + c%4) << (2 + c/4)
 }
 
-// put copies row into the arena.
+// put copies row into the arena and returns its place.
 func (a *arena) put(row []byte) Ref {
 	if len(row) == 0 {
 		return 0
@@ -117,7 +117,7 @@ func (a *arena) putLarge(row []byte) Ref {
 	return Ref(len(a.large)-1)<<8 | largeClass + 1
 }
 
-// alloc returns a free unit of c, which is class number n, and by how many bytes the class has grown for it.
+// alloc returns a free unit of class number n, and the number of bytes by which the class grew.
 func (c *class) alloc(n int) (u uint32, grown int) {
 	for len(c.open) > 0 {
 		i := c.open[len(c.open)-1]
@@ -145,7 +145,7 @@ func (c *class) alloc(n int) (u uint32, grown int) {
 	return c.take(i), grown
 }
 
-// take takes a unit of block i, which has room.
+// take allocates a unit of block i, which has room.
 func (c *class) take(i uint32) uint32 {
 	b := &c.blocks[i]
 	if b.used == 0 {
@@ -163,7 +163,7 @@ func (c *class) take(i uint32) uint32 {
 	return u
 }
 
-// unused returns how many units there are that hold nothing.
+// unused returns the number of free units.
 func (c *class) unused() int { return c.made<<c.shift - c.used }
 
 // at returns the bytes of unit u.
@@ -172,7 +172,7 @@ func (c *class) at(u uint32) []byte {
 	return c.blocks[u>>c.shift].data[off : off+c.unit : off+c.unit]
 }
 
-// release frees a unit, and returns the bytes of the block that is given back, if one is.
+// release frees a unit, and returns the bytes of the block that is given back, if any.
 func (c *class) release(u uint32) (shrunk int) {
 	i := u >> c.shift
 	b := &c.blocks[i]
@@ -191,13 +191,13 @@ func (c *class) release(u uint32) (shrunk int) {
 		c.spare++
 		return 0
 	}
-	*b = block{open: b.open} // the class has a spare one
+	*b = block{open: b.open} // the class already has a spare block
 	c.vacant = append(c.vacant, i)
 	c.made--
 	return c.unit << c.shift
 }
 
-// fits reports whether there is a unit for a row of n bytes that is in use for nothing else.
+// fits reports whether there is a free unit for a row of n bytes, so that no memory need be allocated.
 func (a *arena) fits(n int) bool {
 	return n == 0 || n <= maxUnit && a.classes[classOf(n)].unused() > 0
 }

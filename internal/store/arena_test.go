@@ -53,7 +53,7 @@ func TestArena_KeepsEveryRow(t *testing.T) {
 	}
 }
 
-// A few rows that stay keep the memory of their neighbours at most, so that there is room for rows of other sizes.
+// Long-lived rows keep only their own blocks, so rows of other sizes have room.
 func TestArena_GivesBlocksBackWhileSomeRowsStay(t *testing.T) {
 	t.Parallel()
 	var a arena

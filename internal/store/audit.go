@@ -2,8 +2,8 @@ package store
 
 import "fmt"
 
-// Audit returns an error if what is counted as it changes is not what there is. tables must be all tables of the store.
-// It looks at everything, and is meant for tests.
+// Audit compares every counter with a full count, and returns an error if one is wrong. tables must be all tables of
+// the store. It visits every entry, and is meant for tests.
 func (st *Store) Audit(tables ...*Table) error {
 	chunks, entries := 0, 0
 	for _, t := range tables {

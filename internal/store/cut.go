@@ -7,10 +7,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// bounds is the range in which conditions leave the values of one field: what is past from, and not past to.
+// bounds is the range that conditions set to one field: values after from, and not after to.
 type bounds struct{ from, to cut }
 
-// cut is a place between the values of a field: right before one, or right after it. The zero cut bounds nothing.
+// cut is a place between values of a field: right before a value, or right after it. The zero cut is no bound.
 type cut struct {
 	value template.Value // nil is null, which comes first
 	after bool
@@ -56,7 +56,7 @@ func afterPrefix(prefix template.Value) cut {
 			return cut{value: next[:i+1], set: true}
 		}
 	}
-	return cut{} // nothing comes after that
+	return cut{} // no value follows
 }
 
 // within narrows the bounds.
@@ -79,7 +79,7 @@ func (c cut) compare(o cut) int {
 	return 1
 }
 
-// ranged reports whether the operation bounds a field to a range that an index may serve.
+// ranged reports whether an operation bounds a field to a range that an index can serve.
 func ranged(op template.Op) bool {
 	switch op {
 	case template.Lt, template.Le, template.Gt, template.Ge, template.Prefix:
@@ -88,12 +88,11 @@ func ranged(op template.Op) bool {
 	return false
 }
 
-// long is the size that stands for all values of which the first bytes do not say everything.
+// long is the size of every value that does not fit into its prefix.
 const long = 9
 
-// prefix returns the first bytes of a value as a number, and its size, long at most, so that two values compare as
-// their prefixes, and those of equal prefixes as their sizes: but if both are long they have to be looked at. desc
-// turns the order round.
+// prefix returns the first bytes of a value as a number, and its size, at most long. Values compare as their prefixes,
+// and then as their sizes; two long values with equal prefixes must be compared themselves. desc reverses the order.
 func prefix(v template.Value, desc bool) (hint uint64, size uint8) {
 	var b [8]byte
 	copy(b[:], v)
@@ -104,7 +103,7 @@ func prefix(v template.Value, desc bool) (hint uint64, size uint8) {
 	return hint, size
 }
 
-// isLong reports whether a size that prefix has returned is that of a long value.
+// isLong reports whether a size returned by prefix is that of a long value.
 func isLong(size uint8, desc bool) bool {
 	if desc {
 		return size == 0

@@ -2,22 +2,21 @@ package store
 
 import "slices"
 
-// demand counts what calls of one shape have paid for not having its index: the entries they looked at in vain.
+// demand counts the entries that calls of one shape have examined in vain because its index is missing.
 type demand struct {
 	Shape
 	paid int
-	last uint64 // the call that paid last
+	last uint64 // the last call that paid
 }
 
 const (
 	maxDemands = 32
-	vain       = 32 // looking at so many entries in vain is not worth an index
+	vain       = 32 // fewer entries examined in vain are not worth an index
 )
 
-// Pay notes that a call, the number of which is call, has looked at n entries in vain for want of an index of the given
-// shape. It reports whether calls have paid for about as many entries as that would have to take in, so that it is to
-// be started: then the cost of having waited for it is at most doubled (the ski rental rule), and no index starts that
-// no query needs.
+// Pay records that call number call examined n entries in vain because there is no index of the given shape. It reports
+// whether the index should be started: when calls have paid for about as many entries as the index would have to take
+// in. By this ski-rental rule, waiting at most doubles the cost, and no index is built that no query needs.
 func (p *Pool) Pay(call uint64, sh Shape, n int) (start bool) {
 	if n < vain || !sh.Indexable() || p.Index(sh) != nil {
 		return false
@@ -32,7 +31,7 @@ func (p *Pool) Pay(call uint64, sh Shape, n int) (start bool) {
 	return true
 }
 
-// demand returns the counter of a shape; the one that was not used for longest makes room for a new one.
+// demand returns the counter of a shape. A new counter replaces the least recently used one.
 func (p *Pool) demand(sh Shape) *demand {
 	for _, d := range p.demands {
 		if d.Equal(sh) {

@@ -1,12 +1,12 @@
 package store
 
-// directory finds entries by identity. Identities are given out in rising order, so it keeps them in pages, as arrays:
-// filing a new entry touches memory that is at hand, and finding one costs two steps. A page that has lost nearly all
-// its entries hands the rest to a map, so that a few that live long do not keep it.
+// directory finds entries by identity. Identities are issued in rising order, so it keeps them in pages of consecutive
+// identities: adding an entry touches memory in the cache, and finding one takes two steps. A page that has lost nearly
+// all its entries moves the rest to a map, so a few long-lived entries do not keep it.
 type directory struct {
 	pages  map[uint64]*page // by identity / pageSize
-	newest uint64           // number of the page that is being filled
-	last   *page            // the one that was used last, under number lastN
+	newest uint64           // the page that is being filled
+	last   *page            // the most recently used page, number lastN
 	lastN  uint64
 	spare  *page
 	rest   map[uint64]Place
@@ -19,13 +19,13 @@ const (
 	pageRest  = pageSize / 16 // a page with fewer entries is given up, unless it is the newest
 )
 
-// page holds the places of identities that follow each other; a zero place is none.
+// page holds the places of consecutive identities; a zero place is empty.
 type page struct {
 	places [pageSize]Place
 	n      int
 }
 
-// Place says where an entry is. Slots begin at 1.
+// Place is where an entry is stored. Slots begin at 1.
 type Place struct {
 	Kind uint32
 	Slot Slot
@@ -48,7 +48,7 @@ func (d *directory) page(id uint64) *page {
 	return p
 }
 
-// put files an identity that is not in the directory.
+// put adds an identity that is not in the directory.
 func (d *directory) put(id uint64, at Place) {
 	p := d.page(id)
 	if p == nil {
@@ -59,7 +59,7 @@ func (d *directory) put(id uint64, at Place) {
 	d.n++
 }
 
-// open makes page n. If it is the newest, the one that was so far may be given up.
+// open creates page n. If it becomes the newest, the previous newest page may be dissolved.
 func (d *directory) open(n uint64) *page {
 	p := d.spare
 	if p == nil {
@@ -77,7 +77,7 @@ func (d *directory) open(n uint64) *page {
 	return p
 }
 
-// get returns where an entry is; false if there is none of that identity.
+// get returns the place of an entry; false if there is no entry with that identity.
 func (d *directory) get(id uint64) (Place, bool) {
 	if p := d.page(id); p != nil && p.places[id%pageSize].Slot != 0 {
 		return p.places[id%pageSize], true
@@ -86,7 +86,7 @@ func (d *directory) get(id uint64) (Place, bool) {
 	return at, ok
 }
 
-// remove forgets an identity that is in the directory.
+// remove removes an identity that is in the directory.
 func (d *directory) remove(id uint64) {
 	d.n--
 	p := d.page(id)
@@ -103,7 +103,7 @@ func (d *directory) remove(id uint64) {
 	}
 }
 
-// dissolve moves what is left in a page to the map.
+// dissolve moves the remaining entries of a page to the map.
 func (d *directory) dissolve(n uint64, p *page) {
 	for i, at := range p.places {
 		if at.Slot != 0 {

@@ -13,7 +13,7 @@ func TestDirectory_IsAMap(t *testing.T) {
 	d, want := newDirectory(), map[uint64]Place{}
 	var newest uint64
 	for i := range 200_000 {
-		// Phases of growing and of shrinking, some of them to the end.
+		// The directory grows and shrinks in phases, sometimes to nothing.
 		if grow := i/20_000%2 == 0; len(want) == 0 || r.IntN(10) < 2 || grow && r.IntN(10) < 7 {
 			newest += uint64(1 + r.IntN(3))
 			want[newest] = Place{1, Slot(newest)}

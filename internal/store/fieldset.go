@@ -8,10 +8,11 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// FieldSet is a set of field positions. Fields beyond the 64th are never in one: they are matched, but not indexed.
+// FieldSet is a set of field positions, from 0 to 63. Later fields are never in a set: they are matched, but not
+// indexed.
 type FieldSet uint64
 
-// With returns fs with one field more.
+// With returns fs with field f added, if f is below 64.
 func (fs FieldSet) With(f int) FieldSet {
 	if f < 64 {
 		fs |= 1 << f
@@ -27,7 +28,7 @@ func FieldsBelow(n int) FieldSet {
 	return 1<<n - 1
 }
 
-// With returns fs with one field more.
+// Within reports whether every field of fs is in o.
 func (fs FieldSet) Within(o FieldSet) bool { return fs&^o == 0 }
 
 // Several reports whether there is more than one field in fs.
@@ -44,7 +45,7 @@ func (fs FieldSet) All() iter.Seq[int] {
 	}
 }
 
-// Equalities returns the fields that conds fix to one value.
+// Equalities returns the fields for which conds require one value.
 func Equalities(conds []template.Cond) FieldSet {
 	var fs FieldSet
 	for i := range conds {

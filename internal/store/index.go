@@ -7,9 +7,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Index finds the entries of a pool by what they hold in some fields. It is worth starting when calls have paid more
-// for doing without it than it costs (Pool.Pay), and is built in steps (Store.Build). Until it is live it is maintained
-// but not asked.
+// Index finds the entries of a pool by the values of some fields. It is worth starting when calls have paid more for
+// its absence than it costs (Pool.Pay), and is built in steps (Store.Build). Until it is live it is maintained but not
+// used.
 type Index struct {
 	pool *Pool
 	Shape
@@ -18,18 +18,18 @@ type Index struct {
 	next Slot // while filling: the oldest entry that is not in the index yet; 0 once the index is live
 	idle int  // changes since the index was last asked
 
-	dropped bool // no kind has it any more
+	dropped bool // removed from its pool
 }
 
-// keeper is the two ways to keep an index: hashed for equality, ordered for ranges and orderings.
+// keeper is one of the two structures of an index: hashed for equality, ordered for ranges and orderings.
 type keeper interface {
 	add(s Slot, row template.Row)
-	insert(s Slot, row template.Row) // add, of an entry that need not be the youngest
+	insert(s Slot, row template.Row) // add, for an entry that need not be the youngest
 	remove(s Slot)
 	reset()
 }
 
-// idleLimit is how many changes an index survives without being asked, beyond four for each entry.
+// idleLimit is the number of changes, besides four for each entry, after which an unused index is dropped.
 const idleLimit = 200_000
 
 func newIndex(p *Pool, sh Shape) *Index {
@@ -42,7 +42,7 @@ func newIndex(p *Pool, sh Shape) *Index {
 	return ix
 }
 
-// Live reports whether the index is complete, and asked.
+// Live reports whether the index is complete, and in use.
 func (ix *Index) Live() bool { return ix.next == 0 }
 
 // covers reports whether the entry in slot s is in the index.
@@ -50,8 +50,8 @@ func (ix *Index) covers(s Slot) bool {
 	return ix.Live() || ix.pool.table.older(s, ix.next)
 }
 
-// touched counts a change that the index has to follow. Changes that come from the log do not count: those who asked
-// the index are elsewhere.
+// touched counts a change that the index has to follow. Changes that come from the log do not count: the calls that use
+// the index are on another node.
 func (ix *Index) touched() {
 	if !ix.pool.table.store.Following {
 		ix.idle++
@@ -66,7 +66,7 @@ func (ix *Index) appended(s Slot, row template.Row) {
 	}
 }
 
-// inserted is called after the entry in slot s was linked in by its order.
+// inserted is called after the entry in slot s was inserted at its place in the order.
 func (ix *Index) inserted(s Slot, row template.Row) {
 	ix.touched()
 	if ix.covers(s) {
@@ -84,7 +84,7 @@ func (ix *Index) deleting(s Slot) {
 	}
 }
 
-// fill adds the next n entries, or fewer, and returns how many.
+// fill adds up to n more entries, and returns how many it added.
 func (ix *Index) fill(n int) (done int) {
 	for ; done < n && !ix.Live(); done++ {
 		ix.keep.add(ix.next, ix.pool.table.Row(ix.next))
@@ -101,15 +101,15 @@ func (ix *Index) reset() {
 	ix.keep.reset()
 }
 
-// hashed is an index for equality: for each combination of values the entries that hold it, oldest first.
+// hashed is an index for equality: for each combination of values it has the list of its entries, oldest first.
 type hashed struct {
 	ix      *Index
 	buckets map[uint64]uint32 // hash of the values to its list
-	lists   slab[List]        // the first is not used
-	made    uint32            // lists, that one included
+	lists   slab[List]        // the first is unused
+	made    uint32            // number of lists, including the unused one
 	free    []uint32
 	links   Links
-	in      slab[uint32] // the list of each Slot; 0: none, a field is null
+	in      slab[uint32] // the list of each Slot; 0: none, because a field is null
 }
 
 func (h *hashed) add(s Slot, row template.Row) {
@@ -124,7 +124,7 @@ func (h *hashed) insert(s Slot, row template.Row) {
 	}
 }
 
-// bucket returns the list for an entry, made if need be, and notes it; 0 if a field is null.
+// bucket returns the list for an entry, creates it if necessary, and records it; 0 if a field is null.
 func (h *hashed) bucket(s Slot, row template.Row) uint32 {
 	var b uint32
 	if hash, ok := h.ix.pool.table.store.HashRow(row, h.ix.Eq, nil); ok {
@@ -170,7 +170,7 @@ func (h *hashed) reset() {
 	h.links, h.in = Links{}, slab[uint32]{}
 }
 
-// list returns the entries whose fields have the given hash, or nil.
+// list returns the list for a hash of field values, or nil.
 func (h *hashed) list(hash uint64) *List {
 	b := h.buckets[hash]
 	if b == 0 {
@@ -179,8 +179,8 @@ func (h *hashed) list(hash uint64) *List {
 	return h.lists.at(b)
 }
 
-// HashRow hashes the values of fields in row; false if one of them is null. at maps the fields to the row's own, if not
-// nil. The seed is random, so that no client can make keys collide; no result depends on a hash.
+// HashRow hashes the values of fields in row; false if one of them is null. at, if not nil, maps the fields to
+// positions in the row. The seed is random, so that no client can cause collisions; no result depends on a hash.
 func (st *Store) HashRow(row template.Row, fields FieldSet, at []int) (uint64, bool) {
 	var h uint64
 	for f := range fields.All() {
@@ -196,7 +196,7 @@ func (st *Store) HashRow(row template.Row, fields FieldSet, at []int) (uint64, b
 	return h, true
 }
 
-// HashConds hashes the operands of the conditions that say what fields equal.
+// HashConds hashes the operands of the equality conditions on fields.
 func (st *Store) HashConds(conds []template.Cond, fields FieldSet) uint64 {
 	var h uint64
 	for f := range fields.All() {
@@ -212,10 +212,10 @@ func (st *Store) HashConds(conds []template.Cond, fields FieldSet) uint64 {
 
 const hashFactor = 0x9e3779b97f4a7c15
 
-// The life of an index: Start gives it to a pool, Store.Build completes it in steps, beside whatever else happens; it
-// is asked from then on, until Drop.
+// Start gives an index to a pool, and Store.Build completes it in steps while the pool changes. From then on it is
+// used, until Drop.
 
-// MaxIndexes is how many indexes a pool has at most.
+// MaxIndexes is the maximum number of indexes of a pool.
 const MaxIndexes = 8
 
 // Index returns the index of exactly this shape, or nil.
@@ -231,7 +231,7 @@ func (p *Pool) Index(sh Shape) *Index {
 // Indexes returns the indexes of p. The slice is the pool's own.
 func (p *Pool) Indexes() []*Index { return p.indexes }
 
-// Start gives p an index of a shape of which it has none.
+// Start creates an index of the given shape, of which p has none yet.
 func (p *Pool) Start(sh Shape) {
 	ix := newIndex(p, sh)
 	p.indexes = append(p.indexes, ix)
@@ -240,7 +240,7 @@ func (p *Pool) Start(sh Shape) {
 	}
 }
 
-// Drop takes an index from p.
+// Drop removes an index from p.
 func (p *Pool) Drop(ix *Index) {
 	ix.dropped = true
 	is := func(o *Index) bool { return o == ix }
@@ -248,12 +248,12 @@ func (p *Pool) Drop(ix *Index) {
 	p.table.store.building = slices.DeleteFunc(p.table.store.building, is)
 }
 
-// Idlest returns the index that was not asked for longest.
+// Idlest returns the least recently used index.
 func (p *Pool) Idlest() *Index {
 	return slices.MaxFunc(p.indexes, func(a, b *Index) int { return a.idle - b.idle })
 }
 
-// Useless returns an index that calls have not asked for so long that it costs more than it saves, or nil.
+// Useless returns an index that has been unused for so long that it costs more than it saves, or nil.
 func (p *Pool) Useless() *Index {
 	for _, ix := range p.indexes {
 		if ix.Live() && ix.idle > idleLimit+4*int(p.all.n) {
@@ -263,7 +263,7 @@ func (p *Pool) Useless() *Index {
 	return nil
 }
 
-// Pending reports whether the index is being built, and will be asked when that is done.
+// Pending reports whether the index is still being built.
 func (ix *Index) Pending() bool { return !ix.Live() && !ix.dropped }
 
 // Len returns the number of entries of the pool.

@@ -3,13 +3,13 @@ package store
 // link ties the entry in a slot into one list.
 type link struct{ prev, next Slot }
 
-// Links are the links of all entries of a table in lists of which an entry is in one at most.
+// Links are the links of all entries of a table, for lists that share no entry.
 type Links struct{ slab[link] }
 
 // Next returns the slot after s in its list, 0 at the end.
 func (ls *Links) Next(s Slot) Slot { return ls.at(s).next }
 
-// List is a doubly linked list of slots. Its links lie beside it.
+// List is a doubly linked list of slots. The links are kept outside it, in Links.
 type List struct {
 	head, tail Slot
 	n          uint32
@@ -18,7 +18,7 @@ type List struct {
 // First returns the first slot, 0 if there is none.
 func (l *List) First() Slot { return l.head }
 
-// Append adds s, which is in no list with these links, at the end.
+// Append adds s at the end. s must not be in any list with these links.
 func (l *List) Append(links *Links, s Slot) {
 	links.reach(s)
 	*links.at(s) = link{prev: l.tail}
@@ -31,7 +31,7 @@ func (l *List) Append(links *Links, s Slot) {
 	l.n++
 }
 
-// Remove takes s, which is in the list, out.
+// Remove removes s, which is in the list.
 func (l *List) Remove(links *Links, s Slot) {
 	k := *links.at(s)
 	if k.prev != 0 {
@@ -47,11 +47,11 @@ func (l *List) Remove(links *Links, s Slot) {
 	l.n--
 }
 
-// insert links in an entry of t where its order says; linked tells whether an entry with a link in l is in l.
+// insert links in an entry of t at its place in the order; linked reports whether an entry with a link in l is in l.
 //
-// The links of an entry that was taken out still name its neighbours of then. Following them leads, nearly always at
-// once, to one that is still there; from there, or from the ends, the place is looked for in both directions, so that
-// the nearer one counts.
+// The links of a removed entry still name its neighbours at that time. Following them leads, nearly always at once, to
+// an entry that is still in the list. From there, or from the ends, the search goes in both directions, so its cost is
+// the distance to the nearer start.
 func (l *List) insert(links *Links, s Slot, t *Table, linked func(Slot) bool) {
 	links.reach(s)
 	lo, hi := l.head, l.tail
@@ -76,11 +76,11 @@ func (l *List) insert(links *Links, s Slot, t *Table, linked func(Slot) bool) {
 	}
 }
 
-// maxStale is how many links of entries that are gone too are followed.
+// maxStale is the maximum number of stale links to follow.
 const maxStale = 64
 
 // neighbour follows stale links from s, as long as step says that they agree with the order, to an entry that is in l;
-// 0 if it finds none.
+// it returns 0 if it finds none.
 func (l *List) neighbour(links *Links, s Slot, step func(Slot) (Slot, bool), linked func(Slot) bool) Slot {
 	if l.n == 0 {
 		return 0
@@ -99,7 +99,7 @@ func (l *List) neighbour(links *Links, s Slot, step func(Slot) (Slot, bool), lin
 	return 0
 }
 
-// insertBefore links s in before next, or at the end if that is 0.
+// insertBefore links s in before next, or at the end if next is 0.
 func (l *List) insertBefore(links *Links, s, next Slot) {
 	prev := l.tail
 	if next != 0 {
@@ -119,7 +119,7 @@ func (l *List) insertBefore(links *Links, s, next Slot) {
 	l.n++
 }
 
-// insertAfter links s in after prev, or at the front if that is 0.
+// insertAfter links s in after prev, or at the front if prev is 0.
 func (l *List) insertAfter(links *Links, s, prev Slot) {
 	if prev == 0 {
 		l.insertBefore(links, s, l.head)

@@ -8,9 +8,9 @@ import (
 )
 
 // ordered is an index for ranges and orderings: a tree of the entries, grouped by a hash of the fields that templates
-// fix. Within a group they are in the order of the index's keys, or of the field whose ranges it serves; within equal
-// values by age. In the second case entries have a rank, which is their order by the keys, or else by age, and the
-// first by rank within a range is found at once.
+// fix. A group is sorted by the index's keys, or by the field whose ranges it serves, and then by age. If it serves
+// ranges, entries also have a rank, which is their order by the keys, or else by age; the first by rank within a range
+// is found without a scan.
 type ordered struct {
 	ix    *Index
 	tree  tree
@@ -46,7 +46,7 @@ func (o *ordered) remove(s Slot) {
 
 func (o *ordered) row(s Slot) template.Row { return o.ix.pool.table.Row(s) }
 
-// item returns the entry's item; false if no template with this shape can match it, since a field that these fix or
+// item returns the entry's item; false if no template with this shape can match it, because a field that these fix or
 // bound is null.
 func (o *ordered) item(s Slot, row template.Row) (it treeItem, ok bool) {
 	if it.group, ok = o.ix.pool.table.store.HashRow(row, o.ix.Eq, nil); !ok {
@@ -86,7 +86,7 @@ func (o *ordered) better(a, b *treeItem) bool {
 	return a.order < b.order
 }
 
-// compare orders entries by keys, the first of which has values with the same prefix and of the given sizes.
+// compare orders entries by keys. Their values of the first key have equal prefixes, and the given sizes.
 func (o *ordered) compare(keys []template.Order, a, b *treeItem, aSize, bSize uint8) int {
 	if aSize != bSize {
 		return cmp.Compare(aSize, bSize)
@@ -109,7 +109,7 @@ type section struct {
 	from, to edge
 }
 
-// edge is a cut in the direction of an index.
+// edge is a cut, seen in the direction of an index.
 type edge struct {
 	cut
 	hint uint64
@@ -153,8 +153,8 @@ func (s *section) past(it *treeItem, at *edge) bool {
 	return c > 0 || c == 0 && !at.after
 }
 
-// Walk calls f with the entries that the index has within the bounds of conds, in its order, until f returns false. All
-// matches are among them. The index must be an ordered one that is live, and must not change meanwhile.
+// Walk calls f with the entries of the index within the bounds of conds, in its order, until f returns false. All
+// matches are among them. The index must be ordered and live, and must not change meanwhile.
 func (ix *Index) Walk(conds []template.Cond, f func(Slot) bool) {
 	ix.idle = 0
 	s := ix.keep.(*ordered).section(conds)

@@ -6,9 +6,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Pool is a set of entries of one kind that are found in the same ways: by age, and by the indexes that start by
-// themselves. A table has one of those that are free, and one of those that are read-locked, past which no take must
-// have to scan. Entries that only one transaction may have are in none.
+// Pool is a set of entries of one kind that are found in the same ways: by age, and by indexes that are started
+// automatically. A table has one pool for free entries and one for read-locked ones, so that no take scans over the
+// latter. Entries that only one transaction may have are in neither.
 type Pool struct {
 	table   *Table
 	state   State // of its entries
@@ -19,22 +19,22 @@ type Pool struct {
 	walkers []Walker
 }
 
-// Walker is told of what enters or leaves a pool out of order while it walks it.
+// Walker is told of entries that enter or leave a pool out of order during a walk.
 type Walker interface {
-	// Entered tells that an entry was linked in at its place.
+	// Entered is called after an entry was inserted at its place.
 	Entered(p *Pool, s Slot)
-	// Leaving tells that an entry is about to be taken out.
+	// Leaving is called before an entry is removed.
 	Leaving(p *Pool, s Slot)
 }
 
-// Attach has w told of changes from now on; it does nothing if it is told already.
+// Attach tells w of changes from now on; it does nothing if w is attached already.
 func (p *Pool) Attach(w Walker) {
 	if !slices.Contains(p.walkers, w) {
 		p.walkers = append(p.walkers, w)
 	}
 }
 
-// Detach ends what Attach began.
+// Detach undoes Attach.
 func (p *Pool) Detach(w Walker) {
 	p.walkers = slices.DeleteFunc(p.walkers, func(o Walker) bool { return o == w })
 }
@@ -45,7 +45,7 @@ func (p *Pool) State() State { return p.state }
 // Len returns the number of entries.
 func (p *Pool) Len() int { return int(p.all.n) }
 
-// Append adds an entry that is younger than all others.
+// Append adds an entry that is younger than all others in p.
 func (p *Pool) Append(s Slot) {
 	p.table.entries.at(s).State = p.state
 	p.all.Append(&p.order, s)
@@ -55,7 +55,7 @@ func (p *Pool) Append(s Slot) {
 	}
 }
 
-// Insert adds an entry in its place.
+// Insert adds an entry at its place in the order.
 func (p *Pool) Insert(s Slot) {
 	if t := p.table; p.all.tail == 0 || t.older(p.all.tail, s) {
 		p.Append(s)
@@ -67,7 +67,7 @@ func (p *Pool) Insert(s Slot) {
 			ix.inserted(s, row)
 		}
 	}
-	for _, w := range p.walkers { // what Append adds is ahead of them
+	for _, w := range p.walkers { // Append needs no call: its entry is ahead of every walker
 		w.Entered(p, s)
 	}
 }
@@ -78,7 +78,7 @@ func (p *Pool) holds(s Slot) bool {
 	return en.ID != 0 && en.State == p.state
 }
 
-// Remove takes an entry out. Its state is the caller's to set.
+// Remove removes an entry. The caller sets its state.
 func (p *Pool) Remove(s Slot) {
 	for _, w := range p.walkers {
 		w.Leaving(p, s)
@@ -89,7 +89,7 @@ func (p *Pool) Remove(s Slot) {
 	p.all.Remove(&p.order, s)
 }
 
-// reset forgets everything about a pool without entries but what has been learned of the demand for indexes.
+// reset clears a pool without entries, except for the demand for indexes.
 func (p *Pool) reset() {
 	p.order = Links{}
 	for _, ix := range p.indexes {
@@ -97,8 +97,8 @@ func (p *Pool) reset() {
 	}
 }
 
-// Path is a list of entries by age that holds all matches of some conditions: those of a pool, or those that an index
-// has for some values.
+// Path is a list of entries by age that holds all matches of some conditions: the list of a pool, or the list that an
+// index has for some values.
 type Path struct {
 	pool  *Pool
 	ix    *Index // nil: the list is the pool's
@@ -106,8 +106,8 @@ type Path struct {
 	links *Links
 }
 
-// Shortest returns the shortest path to the entries that fulfil conds, which fix the fields in eq, and its first entry;
-// 0 if there is none.
+// Shortest returns the shortest path to the entries that satisfy conds, which fix the fields in eq, and its first
+// entry, or 0 if it is empty.
 func (p *Pool) Shortest(conds []template.Cond, eq FieldSet) (path Path, first Slot) {
 	path, first = Path{pool: p, links: &p.order}, p.all.head
 	if eq == 0 {
@@ -136,7 +136,7 @@ func (p *Pool) Shortest(conds []template.Cond, eq FieldSet) (path Path, first Sl
 	return path, first
 }
 
-// First returns the first entry as things are now, 0 if there is none.
+// First returns the current first entry, or 0 if there is none.
 func (p *Path) First() Slot {
 	if p.ix == nil {
 		return p.pool.all.head
@@ -147,10 +147,10 @@ func (p *Path) First() Slot {
 	return 0
 }
 
-// Next returns the entry after the one in slot s, which is on the path; 0 at the end.
+// Next returns the entry after slot s, which is on the path; 0 at the end.
 func (p *Path) Next(s Slot) Slot { return p.links.Next(s) }
 
-// Previous returns the entry before the one in slot s, which is on the path; 0 at the beginning.
+// Previous returns the entry before slot s, which is on the path; 0 at the beginning.
 func (p *Path) Previous(s Slot) Slot { return p.links.at(s).prev }
 
 // Indexed reports whether the path is one of an index.

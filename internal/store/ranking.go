@@ -2,23 +2,23 @@ package store
 
 import "github.com/gospaces/gospaces/template"
 
-// Ranking yields the entries of a section of an index by their rank, the best first. Each costs the height of the
-// tree, however many the section holds. The index must not change meanwhile.
+// Ranking yields the entries of a section of an index by rank, the best first. Each step costs the height of the tree,
+// regardless of the size of the section. The index must not change meanwhile.
 type Ranking struct {
 	section section
 	begun   bool
-	queue   []part // a heap, once more than the first is asked for
+	queue   []part // a heap, once a second entry is asked for
 	first   treeItem
 }
 
-// part is an entry, or all that are below a node, with the best of them.
+// part is an entry, or all entries below a node, with the best of them.
 type part struct {
 	best treeItem
-	all  *treeNode // nil: just the entry
+	all  *treeNode // nil: only the entry
 }
 
-// Ranking returns the ranking of the entries that the index has within the bounds of conds. All matches are among them.
-// The index must be one of a range beside its order, and live.
+// Ranking returns the ranking of the entries within the bounds of conds. All matches are among them. The index must be
+// live and serve a range beside its order.
 func (ix *Index) Ranking(conds []template.Cond) *Ranking {
 	ix.idle = 0
 	return &Ranking{section: ix.keep.(*ordered).section(conds)}
@@ -47,7 +47,7 @@ func (r *Ranking) Next() Slot {
 	return r.pop()
 }
 
-// pop returns the best entry in the queue, and takes it out; 0 if there is none.
+// pop removes and returns the best entry in the queue; 0 if the queue is empty.
 func (r *Ranking) pop() Slot {
 	for len(r.queue) > 0 {
 		p := r.take()
@@ -80,7 +80,7 @@ func (r *Ranking) push(best *treeItem, all *treeNode) {
 	}
 }
 
-// take takes the best part out of the queue.
+// take removes and returns the best part in the queue.
 func (r *Ranking) take() part {
 	q := r.queue
 	first, last := q[0], len(q)-1

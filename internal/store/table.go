@@ -2,34 +2,33 @@ package store
 
 import "github.com/gospaces/gospaces/template"
 
-// Entry is one stored entry. It holds no pointer, so that the collector skips millions of them, and fills one line of
-// the processor's cache.
+// Entry is the fixed part of a stored entry. It has no pointer, so the garbage collector skips millions of them, and
+// fits one cache line.
 type Entry struct {
 	ID       uint64 // 0: the slot is vacant
 	Order    uint64 // rises with visibility
 	Expires  int64
-	LSN      uint64 // of the change that made it what it is
+	LSN      uint64 // position of its last change
 	Row      Ref
-	Size     uint32 // of the row, in bytes
+	Size     uint32 // of the row in bytes
 	Version  uint32
 	Attempts uint32
 	State    State
-	Imaged   uint16 // number of the last image that need not show it any more
+	Imaged   uint16 // number of the last image that no longer needs it
 	_        [cacheLine - 56]byte
 }
 
-// State says which pool of its table an entry is in: Free, Shared, or for any other value none. What those mean is the
-// owner's to say.
+// State is the pool of an entry: Free, Shared, or none for any other value, whose meaning the caller defines.
 type State uint8
 
-// The states of entries that are in a pool.
+// States of entries that are in a pool.
 const (
-	Free   State = iota // any call may have it
-	Shared              // any call may read it
+	Free   State = iota // may be taken by any call
+	Shared              // may be read by any call
 )
 
-// Table is the entries of one kind. Each has a slot, a row, and a place in the directory; those that are in state Free
-// or Shared are in the pool of that name, too.
+// Table holds the entries of one kind. Each has a slot, a row, and a place in the directory; entries in state Free or
+// Shared are also in that pool.
 type Table struct {
 	Free   Pool
 	Shared Pool
@@ -43,14 +42,14 @@ type Table struct {
 	vacant  []Slot
 }
 
-// Init makes t the empty table of a kind. It must not be copied or moved.
+// Init makes t the empty table of a kind. t must not be copied or moved afterwards.
 func (t *Table) Init(st *Store, kind uint32) {
 	t.store, t.kind = st, kind
 	t.Free = Pool{table: t, state: Free}
 	t.Shared = Pool{table: t, state: Shared}
 }
 
-// Add stores an entry and returns its slot. It is in no pool yet.
+// Add stores an entry, in no pool yet, and returns its slot.
 func (t *Table) Add(en Entry, row template.Row) Slot {
 	s := t.vacantSlot()
 	t.bytes += len(row)
@@ -60,8 +59,8 @@ func (t *Table) Add(en Entry, row template.Row) Slot {
 	return s
 }
 
-// Delete removes an entry. Its row is discarded. When it was the last one of very many the table gives back its memory:
-// that is reported.
+// Delete removes an entry and discards its row. If it was the last of very many entries, the table gives back its
+// memory and Delete returns true.
 func (t *Table) Delete(s Slot) (shrunk bool) {
 	en := t.entries.at(s)
 	switch en.State {
@@ -96,7 +95,7 @@ func (t *Table) vacantSlot() Slot {
 	return t.top
 }
 
-// shrink gives back what a table that has become empty kept for many entries, and reports whether it did.
+// shrink gives back the memory of a table that has become empty, and reports whether there was much of it.
 func (t *Table) shrink() bool {
 	if t.top < 16*chunkSize {
 		return false
@@ -108,13 +107,13 @@ func (t *Table) shrink() bool {
 	return true
 }
 
-// SetRow gives the entry in slot s another row, of which it takes a copy. The one that it had is discarded.
+// SetRow replaces the row of the entry in slot s by a copy of row, and discards the old one.
 func (t *Table) SetRow(s Slot, row template.Row) {
 	was, _ := t.SwapRow(s, row)
 	t.store.Discard(was)
 }
 
-// SwapRow is SetRow, but keeps the row that the entry had, and returns its place and size.
+// SwapRow is SetRow that keeps the old row, and returns its place and size.
 func (t *Table) SwapRow(s Slot, row template.Row) (was Ref, size uint32) {
 	en := t.entries.at(s)
 	was, size = en.Row, en.Size
@@ -122,7 +121,7 @@ func (t *Table) SwapRow(s Slot, row template.Row) (was Ref, size uint32) {
 	return was, size
 }
 
-// ResetRow gives the entry in slot s the row back that SwapRow has returned. The one that it has is discarded.
+// ResetRow gives the entry in slot s back the row that SwapRow returned, and discards the current one.
 func (t *Table) ResetRow(s Slot, was Ref, size uint32) {
 	en := t.entries.at(s)
 	t.store.Discard(en.Row)
@@ -134,26 +133,26 @@ func (t *Table) setRow(en *Entry, r Ref, size uint32) {
 	en.Row, en.Size = r, size
 }
 
-// At returns the entry in slot s, which has been in use. It stays valid until the table is empty.
+// At returns the entry in slot s, which must have been used. The pointer stays valid until the table is empty.
 func (t *Table) At(s Slot) *Entry { return t.entries.at(s) }
 
-// Row returns the fields of the entry in slot s. They stay readable until they are discarded and collected.
+// Row returns the row of the entry in slot s. It stays readable until it is discarded and collected.
 func (t *Table) Row(s Slot) template.Row {
 	en := t.entries.at(s)
 	return t.store.rows.get(en.Row, en.Size)
 }
 
-// Top returns the highest slot that was ever in use since the table was empty.
+// Top returns the highest slot used since the table was last empty.
 func (t *Table) Top() Slot { return t.top }
 
-// Used returns the number of entries, whatever their state.
+// Used returns the number of entries in any state.
 func (t *Table) Used() int { return t.used }
 
-// RowBytes returns the number of bytes of their rows.
+// RowBytes returns the number of bytes of all rows.
 func (t *Table) RowBytes() int { return t.bytes }
 
-// Fits reports whether there is memory for an entry of size bytes that nothing else takes.
+// Fits reports whether an entry of size bytes fits into free memory that serves nothing else.
 func (t *Table) Fits(size int) bool { return len(t.vacant) > 0 && t.store.rows.fits(size) }
 
-// older reports whether the entry in slot a comes before the one in slot b.
+// older reports whether the entry in slot a precedes the one in slot b.
 func (t *Table) older(a, b Slot) bool { return t.entries.at(a).Order < t.entries.at(b).Order }

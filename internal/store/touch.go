@@ -2,12 +2,12 @@ package store
 
 const (
 	cacheLine  = 64
-	touchedRow = 512 // bytes; of longer rows the processor fetches the rest ahead by itself
+	touchedRow = 512 // bytes; the processor prefetches the rest of longer rows itself
 )
 
-// Touch reads a little of everything that taking the entry in slot s will use. That lies all over the memory, and in a
-// large space none of it is in the processor's caches. Where each piece is first needed it would be waited for on its
-// own; asked for here, one right after the other, they arrive together.
+// Touch reads a little of all memory that taking the entry in slot s will use. That memory is scattered, and in a large
+// space none of it is cached. Each piece would cause a wait of its own where it is first needed; read here in a row,
+// all of them arrive together.
 func (p *Pool) Touch(s Slot) {
 	st, en := p.table.store, p.table.entries.at(s)
 	sum := around(&p.order, s) + st.rows.touch(en.Row, en.Size) + st.places.touch(en.ID)
@@ -16,7 +16,7 @@ func (p *Pool) Touch(s Slot) {
 		if !ok || !ix.Live() {
 			continue
 		}
-		if b := *h.in.at(s); b != 0 { // else a field is null, and the entry in no list
+		if b := *h.in.at(s); b != 0 { // otherwise a field is null, and the entry in no list
 			sum += b + around(&h.links, s)
 		}
 	}

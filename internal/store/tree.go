@@ -2,36 +2,36 @@ package store
 
 import "slices"
 
-// fanout is how many items a node of a tree holds at most.
+// fanout is the maximum number of items in a node.
 const fanout = 64
 
-// tree is a B-tree of entries. If there is a better, each inner node knows the best entry below each of its children:
-// so the best between two places is found without a look at the others there.
+// tree is a B-tree of entries. If better is set, each inner node also has the best entry below each of its children:
+// the best entry between two places is found without visiting the others.
 type tree struct {
 	root   *treeNode
 	less   func(a, b *treeItem) bool
 	better func(a, b *treeItem) bool // nil: no entry is better than another
 }
 
-// treeItem stands for an entry: with so much of its fields that comparisons rarely touch it.
+// treeItem stands for an entry, with enough of its fields that comparisons rarely read the row.
 type treeItem struct {
 	group    uint64 // hash of the fixed fields
-	hint     uint64 // first bytes of the field that comes first in the place of the entry
-	rank     uint64 // first bytes of the field that comes first in its rank
+	hint     uint64 // prefix of the first field of the order
+	rank     uint64 // prefix of the first field of the rank
 	order    uint64
 	slot     Slot
-	size     uint8 // of the field that hint is of; see prefix
+	size     uint8 // of the field that hint is from; see prefix
 	rankSize uint8
 }
 
 // treeNode is a leaf with entries, or an inner node.
 type treeNode struct {
-	items []treeItem  // of a leaf; of an inner node the first entry below each child
-	best  []treeItem  // the best entry below each child, if one is better than another
+	items []treeItem  // entries of a leaf; of an inner node the first entry below each child
+	best  []treeItem  // the best entry below each child, if the tree has better
 	kids  []*treeNode // nil: a leaf
 }
 
-// firstPast returns the index of the first item that is past; is is true of all that follow one of which it is true.
+// firstPast returns the index of the first item for which past is true. past must be true for all later items as well.
 func firstPast(items []treeItem, past func(*treeItem) bool) int {
 	lo, hi := 0, len(items)
 	for lo < hi {
@@ -44,7 +44,7 @@ func firstPast(items []treeItem, past func(*treeItem) bool) int {
 	return lo
 }
 
-// place returns the index of it among the items, or of the child that it is below.
+// place returns the index of it among the items, or of the child that holds it.
 func (t *tree) place(n *treeNode, it *treeItem) int {
 	i := firstPast(n.items, func(o *treeItem) bool { return !t.less(o, it) })
 	if n.kids != nil && i > 0 && (i == len(n.items) || t.less(it, &n.items[i])) {
@@ -65,7 +65,7 @@ func (t *tree) insert(it treeItem) {
 	}
 }
 
-// put inserts it below n. If n is too full then, it returns a node with the upper part.
+// put inserts it below n. If n overflows, put returns a new node with the upper part.
 func (t *tree) put(n *treeNode, it *treeItem) (right *treeNode) {
 	i := t.place(n, it)
 	last := i == len(n.items)
@@ -87,13 +87,13 @@ func (t *tree) put(n *treeNode, it *treeItem) (right *treeNode) {
 		return nil
 	}
 	at := fanout / 2
-	if last { // what only grows at its end is filled
+	if last { // sequential insertion leaves full nodes
 		at = fanout
 	}
 	return n.split(at)
 }
 
-// split cuts off what n has from an index on.
+// split moves the part of n from index at on to a new node, and returns it.
 func (n *treeNode) split(at int) (right *treeNode) {
 	right = &treeNode{items: slices.Clone(n.items[at:])}
 	n.items = n.items[:at]
@@ -109,7 +109,7 @@ func (n *treeNode) split(at int) (right *treeNode) {
 	return right
 }
 
-// adopt makes kid the child of n with an index.
+// adopt makes kid the child of n at index i.
 func (t *tree) adopt(n *treeNode, i int, kid *treeNode) {
 	n.items = slices.Insert(n.items, i, kid.items[0])
 	n.kids = slices.Insert(n.kids, i, kid)
@@ -118,7 +118,7 @@ func (t *tree) adopt(n *treeNode, i int, kid *treeNode) {
 	}
 }
 
-// refresh notes what has become of a child.
+// refresh updates what n records of its child at index i.
 func (t *tree) refresh(n *treeNode, i int) {
 	n.items[i] = n.kids[i].items[0]
 	if t.better != nil {
@@ -141,7 +141,7 @@ func (t *tree) bestOf(n *treeNode) *treeItem {
 	return best
 }
 
-// remove takes out the entry of which it is the item, if that is in the tree.
+// remove removes an item if it is in the tree.
 func (t *tree) remove(it treeItem) {
 	if t.root == nil {
 		return
@@ -177,7 +177,7 @@ func (t *tree) drop(n *treeNode, it *treeItem) {
 	}
 }
 
-// join makes the child of n with an index one with its neighbour if it has become small, and forgets it if it is empty.
+// join merges the child of n at index i with a neighbour if it has become small, and forgets it if it is empty.
 func (t *tree) join(n *treeNode, i int) {
 	if len(n.kids[i].items) == 0 {
 		n.forget(i)
@@ -200,7 +200,7 @@ func (t *tree) join(n *treeNode, i int) {
 	t.refresh(n, i)
 }
 
-// forget takes a child from n.
+// forget removes a child from n.
 func (n *treeNode) forget(i int) {
 	n.items = slices.Delete(n.items, i, i+1)
 	n.kids = slices.Delete(n.kids, i, i+1)
@@ -209,8 +209,8 @@ func (n *treeNode) forget(i int) {
 	}
 }
 
-// ascend calls f with the entries below n from the first one on that is past start, in their order, until f returns
-// false. A start of nil is before all.
+// ascend calls f with the entries below n in order, from the first one past start on, until f returns false. A nil
+// start is before all.
 func (n *treeNode) ascend(start func(*treeItem) bool, f func(*treeItem) bool) bool {
 	i := 0
 	if start != nil {
@@ -235,8 +235,8 @@ func (n *treeNode) ascend(start func(*treeItem) bool, f func(*treeItem) bool) bo
 	return true
 }
 
-// parts calls f with the largest parts of n of which all entries are past start and none is past end: each is a single
-// entry, or all that are below a node, with the best of them. nil is before, or behind, all.
+// parts calls f with the largest parts of n whose entries are all past start and not past end: single entries, or all
+// entries below a node, with the best of them. A nil start is before all entries, a nil end after all.
 func (n *treeNode) parts(start, end func(*treeItem) bool, f func(best *treeItem, all *treeNode)) {
 	i, j := 0, len(n.items)
 	if start != nil {
