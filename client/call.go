@@ -167,7 +167,7 @@ func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	}
 	switch c.op {
 	case wire.Open:
-		return binary.AppendUvarint(wire.AppendBytes(b, c.name), c.id), nil
+		return binary.AppendUvarint(wire.AppendAddress(b, c.space.at), c.id), nil
 	case wire.Schema, wire.Drop:
 		return wire.AppendBytes(b, c.name), nil
 	case wire.Register:
@@ -226,7 +226,7 @@ func (c *pendingCall) encodeIDs(b []byte) []byte {
 
 // encodeTxn appends the identity of a transaction.
 func (c *pendingCall) encodeTxn(b []byte, id txn.ID) []byte {
-	if id.Space == c.space.name {
+	if id.Space == c.space.at.Space {
 		id.Space = ""
 	}
 	return wire.AppendTxn(b, id)
@@ -322,10 +322,10 @@ func (c *pendingCall) entries(d *wire.Decoder) ([]space.Entry, error) {
 		entries = append(entries, space.Entry{
 			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version,
 			Attempts: e.Attempts, Died: space.DeathOf(e.Died),
-			Held: space.HolderOf(e.Held, c.space.name),
+			Held: space.HolderOf(e.Held, c.space.at.Space),
 		})
 		if c.query.Begin {
-			id := txn.ID{Space: c.space.name, Number: e.Txn}
+			id := txn.ID{Space: c.space.at.Space, Number: e.Txn}
 			t := space.NewTxn(c.space, id, time.Duration(begun.Lease), c.sentAt.Add(begun.Waited))
 			c.space.txns.Add(t, c.via)
 			entries[len(entries)-1].Txn = t

@@ -23,6 +23,7 @@ import (
 	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // DefaultSpace is the name of the space that a Client is, unless its Config says otherwise.
@@ -130,15 +131,18 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 // SpaceNamed returns another space on the same connections. If the server has none of that name, reads, takes and
 // counts find nothing in it, those that wait do, and the first write, registration or transaction creates it. A name
 // that the server does not accept makes its calls return space.ErrInvalidArgument. Closing it leaves the Client open.
-func (c *Client) SpaceNamed(name string) *Space {
+func (c *Client) SpaceNamed(name string) *Space { return c.partition(txn.Address{Space: name}) }
+
+// partition returns a partition of a space, which is all of it as long as no space has several.
+func (c *Client) partition(at txn.Address) *Space {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.spaces {
-		if s.name == name && !s.isClosed() {
+		if s.at == at && !s.isClosed() {
 			return s
 		}
 	}
-	s := newSpace(c, name, uint64(len(c.spaces)))
+	s := newSpace(c, at, uint64(len(c.spaces)))
 	c.spaces = append(c.spaces, s)
 	return s
 }

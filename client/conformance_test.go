@@ -26,7 +26,7 @@ func TestClient_Conforms(t *testing.T) {
 		if err := c.CreateSpace(tb.Context(), c.Name()); err != nil {
 			tb.Fatal(err)
 		}
-		p, _, err := n.spaces.Lookup(c.Name())
+		p, _, err := n.spaces.make(c.Name())
 		if err != nil {
 			tb.Fatal(err)
 		}

@@ -115,7 +115,6 @@ func (c *pendingCall) final(ctx context.Context, err error) error {
 // open opens s on a connection, by the call c, which it frees.
 func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	defer c.free()
-	c.name = s.name
 	l.mu.Lock()
 	c.id = l.knownLocked(s).session
 	l.mu.Unlock()

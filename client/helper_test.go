@@ -15,6 +15,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // spaces are spaces in memory for a server under test.
@@ -33,7 +34,11 @@ func newSpaces(t testing.TB, cfg partition.Config) *spaces {
 	return s
 }
 
-func (s *spaces) Lookup(name string) (*partition.Partition, string, error) {
+func (s *spaces) Lookup(at txn.Address) (*partition.Partition, string, error) {
+	if at.Partition != 0 {
+		return nil, "", fmt.Errorf("%w: no partition %v", call.ErrInvalidArgument, at)
+	}
+	name := at.Space
 	s.mu.Lock()
 	p := s.open[name]
 	_, logged := s.logs[name]
@@ -41,14 +46,19 @@ func (s *spaces) Lookup(name string) (*partition.Partition, string, error) {
 	if p == nil && !logged && name != client.DefaultSpace && name != "" && name[0] != '-' {
 		return nil, "", nil
 	}
-	return s.Create(name)
+	return s.make(name)
 }
 
 func (s *spaces) Drop(context.Context, string, bool) (*partition.Partition, error) {
 	return nil, call.ErrInvalidArgument
 }
 
-func (s *spaces) Create(name string) (*partition.Partition, string, error) {
+func (s *spaces) Create(name string) error {
+	_, _, err := s.make(name)
+	return err
+}
+
+func (s *spaces) make(name string) (*partition.Partition, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if name == "" || name[0] == '-' {
@@ -156,14 +166,14 @@ func (n *node) dial(cfg client.Config) *client.Client {
 
 // partition returns that of the default space.
 func (n *node) partition() *partition.Partition {
-	p, _, err := n.spaces.Create("default")
+	p, _, err := n.spaces.make("default")
 	require.NoError(n.t, err)
 	return p
 }
 
 // awaitWaiting waits until that many calls wait in a space.
 func (n *node) awaitWaiting(name string, want int) {
-	p, _, err := n.spaces.Create(name)
+	p, _, err := n.spaces.make(name)
 	require.NoError(n.t, err)
 	require.Eventually(n.t, func() bool { return p.Stats().Waiting == want }, time.Minute, time.Millisecond)
 }

@@ -137,7 +137,7 @@ func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
 			defer close(u.gone)
 			for _, t := range open {
 				if t.Call == number {
-					l.abortSurely(s, txn.ID{Space: s.name, Number: t.Number}, l)
+					l.abortSurely(s, txn.ID{Space: s.at.Space, Number: t.Number}, l)
 				}
 			}
 		})
@@ -160,7 +160,7 @@ func (l *link) reopen() {
 		failed := false
 		for _, s := range spaces {
 			if err := s.open(ctx, l, newCall(s, wire.Open)); err != nil && err != errLost {
-				l.cfg.Logger.Info("cannot open a space yet", "space", s.name, "error", err)
+				l.cfg.Logger.Info("cannot open a space yet", "space", s.at, "error", err)
 				failed = true
 			}
 		}

@@ -117,7 +117,7 @@ func (l *link) orphanLocked(c *pendingCall) *orphan {
 // client.
 func (l *link) identityLocked(c *pendingCall) space.CallID {
 	if session := l.knownLocked(c.space).session; session != 0 && c.number != 0 {
-		return space.CallID{Space: c.space.name, Session: session, Number: c.number}
+		return space.CallID{Space: c.space.at.Space, Session: session, Number: c.number}
 	}
 	return space.CallID{}
 }
@@ -242,7 +242,7 @@ func restGrants(d *wire.Decoder) (grants []space.Grant) {
 }
 
 func (l *link) abortLocked(s *Space, number uint64) {
-	l.undoLocked(s, wire.Abort, func(c *pendingCall) { c.txn = txn.ID{Space: s.name, Number: number} })
+	l.undoLocked(s, wire.Abort, func(c *pendingCall) { c.txn = txn.ID{Space: s.at.Space, Number: number} })
 }
 
 // undoLocked makes a call that ends what an orphan has begun. If the session ends before, the server has ended it.

@@ -18,7 +18,7 @@ func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, er
 		return space.Verdict{}, invalid("no call is named")
 	}
 	if id.Space == "" {
-		id.Space = s.name
+		id.Space = s.at.Space
 	}
 	if id.Session != 0 {
 		for _, l := range s.client.links {
@@ -51,7 +51,7 @@ func (c *pendingCall) about() txn.ID {
 		id = c.query.Txn
 	}
 	if !id.IsZero() && id.Space == "" {
-		id.Space = c.space.name
+		id.Space = c.space.at.Space
 	}
 	return id
 }

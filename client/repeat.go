@@ -18,7 +18,7 @@ import (
 // repeated: the server then tells what it has done, or executes it if it has done nothing. So a restart of the server
 // goes unnoticed, too.
 
-// known is what the server told last of a link's session with one space.
+// known is what the server told last of a link's session with one partition.
 type known struct {
 	session     uint64
 	incarnation string
@@ -52,7 +52,7 @@ func (c *pendingCall) recorded() bool {
 	case wire.Notify:
 		return c.query.Txn.IsZero()
 	case wire.Commit: // by the home of the transaction
-		return c.txn.Space == "" || c.txn.Space == c.space.name
+		return c.about().Home() == c.space.at
 	case wire.Renew, wire.Cancel:
 		return true
 	}

@@ -20,8 +20,8 @@ import (
 // Space is one space on the server. Its methods may be called concurrently.
 type Space struct {
 	client *Client
-	name   string
-	handle uint64        // of the space on every connection
+	at     txn.Address
+	handle uint64        // of the partition on every connection
 	closed chan struct{} // closed by Close
 	once   sync.Once     // closes
 	codecs atomic.Pointer[space.Codecs]
@@ -35,9 +35,9 @@ type Space struct {
 
 var _ space.Space = (*Space)(nil)
 
-func newSpace(c *Client, name string, handle uint64) *Space {
+func newSpace(c *Client, at txn.Address, handle uint64) *Space {
 	s := &Space{
-		client: c, name: name, handle: handle, closed: make(chan struct{}),
+		client: c, at: at, handle: handle, closed: make(chan struct{}),
 		schemas: map[string]*template.Schema{}, wanted: map[string]*template.Schema{},
 	}
 	s.codecs.Store(space.NewCodecs())
@@ -45,7 +45,7 @@ func newSpace(c *Client, name string, handle uint64) *Space {
 }
 
 // Name returns the name of the space.
-func (s *Space) Name() string { return s.name }
+func (s *Space) Name() string { return s.at.Space }
 
 // Codecs implements space.Space.
 func (s *Space) Codecs() *space.Codecs { return s.codecs.Load() }

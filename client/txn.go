@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,8 @@ func (s *Space) Group() any { return s.client }
 
 // Home returns the space of the Client in which a transaction began, and the transaction by its full name.
 func (s *Space) Home(id txn.ID) (space.Space, txn.ID) {
-	if id.Space == "" || id.Space == s.name {
-		return s, txn.ID{Space: s.name, Number: id.Number}
-	}
-	return s.client.SpaceNamed(id.Space), id
+	id.Space = cmp.Or(id.Space, s.at.Space)
+	return s.homeOf(id), id
 }
 
 // Begin implements space.Space. The transaction is aborted, too, when the server sees that the client is gone.
@@ -39,7 +38,7 @@ func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, err
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
-	t := space.NewTxn(s, txn.ID{Space: s.name, Number: g.ID}, time.Duration(g.Granted), sent)
+	t := space.NewTxn(s, txn.ID{Space: s.at.Space, Number: g.ID}, time.Duration(g.Granted), sent)
 	s.txns.Add(t, c.via)
 	return t, nil
 }
@@ -74,10 +73,11 @@ func (s *Space) beganOn(id txn.ID) *link {
 	return l
 }
 
-// homeOf returns the space in which a transaction began.
+// homeOf returns the partition in which a transaction began.
 func (s *Space) homeOf(id txn.ID) *Space {
-	if id.Space != "" && id.Space != s.name {
-		return s.client.SpaceNamed(id.Space)
+	id.Space = cmp.Or(id.Space, s.at.Space)
+	if home := id.Home(); home != s.at {
+		return s.client.partition(home)
 	}
 	return s
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // TestAnswersWaitForTheLog stops the log, makes changes that it does not take, asks for what they changed, and lets the log fail: until
@@ -199,12 +200,15 @@ func serveTCP(t *testing.T, p *partition.Partition) space.Space {
 // oneSpace implements server.Spaces.
 type oneSpace struct{ p *partition.Partition }
 
-func (s oneSpace) Create(name string) (*partition.Partition, string, error) { return s.Lookup(name) }
+func (s oneSpace) Create(string) error { return nil }
 
 func (oneSpace) Drop(context.Context, string, bool) (*partition.Partition, error) {
 	return nil, space.ErrInvalidArgument
 }
 
-func (s oneSpace) Lookup(string) (*partition.Partition, string, error) { return s.p, "one", nil }
-func (s oneSpace) Names() []string                                     { return []string{client.DefaultSpace} }
-func (s oneSpace) Status() []byte                                      { return []byte("{}") }
+func (s oneSpace) Lookup(txn.Address) (*partition.Partition, string, error) {
+	return s.p, "one", nil
+}
+
+func (s oneSpace) Names() []string { return []string{client.DefaultSpace} }
+func (s oneSpace) Status() []byte  { return []byte("{}") }

@@ -60,7 +60,7 @@ func New(cfg Config, lsn uint64) *Engine {
 			txns:          map[uint64]*transaction{},
 			branches:      map[txn.ID]uint64{},
 			decisions:     map[uint64][]txn.Address{},
-			sessions:      newSessions(),
+			sessions:      newSessions(base),
 			fates:         fates{first: base / fatePageIDs},
 			lastID:        base,
 		},

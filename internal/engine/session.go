@@ -28,9 +28,9 @@ type sessions struct {
 	byClient map[call.Client]*session
 	enrolled roll[*session] // all of them
 	last     *session       // the one that was used last, or nil
-	lastID   uint64
-	expired  uint64 // the highest number of a session that has ended although its client may come back
-	bytes    int64  // that all of them take
+	lastID   uint64         // as all identities, it carries the partition
+	expired  uint64         // the highest number of a session that has ended although its client may come back
+	bytes    int64          // that all of them take
 }
 
 // OpenSession returns the number of a client's session, and begins one if it has none. before is the number that the client was told the
@@ -102,8 +102,8 @@ func (e *Engine) AdoptSessions(old *Engine) {
 	e.sessions.lastID = max(e.sessions.lastID, old.sessions.lastID)
 }
 
-func newSessions() sessions {
-	return sessions{byID: map[uint64]*session{}, byClient: map[call.Client]*session{}}
+func newSessions(base uint64) sessions {
+	return sessions{byID: map[uint64]*session{}, byClient: map[call.Client]*session{}, lastID: base}
 }
 
 func (ss *sessions) add(id uint64, client call.Client) *session {

@@ -21,6 +21,7 @@ import (
 	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // makeBackup returns a backup of all that the client's server has.
@@ -194,7 +195,7 @@ func TestBackup_OutlivesSnapshotsThatFollow(t *testing.T) {
 	pieces := 0
 	made, err := makeBackup(t.Context(), cl, func(string) {
 		pieces++
-		_, err := n.Snapshot(t.Context(), "default") // of the same position, the first time
+		_, err := n.Snapshot(t.Context(), txn.Address{Space: "default"}) // of the same position, the first time
 		require.NoError(t, err)
 		_, err = space.Take(t.Context(), cl, blob{}, space.NoWait())
 		require.NoError(t, err)

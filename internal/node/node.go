@@ -16,6 +16,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -176,23 +177,18 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 // Lookup implements server.Spaces.
-func (n *Node) Lookup(name string) (*partition.Partition, string, error) {
-	if s := n.spaces.lookup(name); s != nil {
-		return s.partition, s.incarnation, nil
-	}
-	if err := n.spaces.refusal(name); err != nil {
-		return nil, "", err
-	}
-	return nil, "", validName(name)
-}
-
-// Create implements server.Spaces.
-func (n *Node) Create(name string) (*partition.Partition, string, error) {
-	s, err := n.spaces.open(name)
-	if err != nil {
+func (n *Node) Lookup(at txn.Address) (*partition.Partition, string, error) {
+	s, err := n.spaces.at(at)
+	if s == nil || err != nil {
 		return nil, "", err
 	}
 	return s.partition, s.incarnation, nil
+}
+
+// Create implements server.Spaces.
+func (n *Node) Create(name string) error {
+	_, err := n.spaces.open(name)
+	return err
 }
 
 // Names implements server.Spaces.

@@ -10,6 +10,7 @@ import (
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // dial returns a client of the node, which is closed with the test.
@@ -64,6 +65,23 @@ func TestNowhere_ReadsCreateNothing(t *testing.T) {
 	_, err = space.Write(t.Context(), c, parcel{1})
 	require.ErrorIs(t, err, space.ErrSpaceFull, "a write needs the space")
 	require.Equal(t, []string{"default"}, n.Names())
+}
+
+// A space has one partition, and another number is no way to a space.
+func TestLookup_TellsWhichPartitionsThereAre(t *testing.T) {
+	t.Parallel()
+	n := running(t, node.Config{Data: t.TempDir()})
+	p, _, err := n.Lookup(txn.Address{Space: "default"})
+	require.NoError(t, err)
+	require.NotNil(t, p)
+	_, _, err = n.Lookup(txn.Address{Space: "default", Partition: 1})
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	require.ErrorContains(t, err, `space "default" has no partition 1: its only one is 0`)
+	p, _, err = n.Lookup(txn.Address{Space: "typo"})
+	require.NoError(t, err)
+	require.Nil(t, p)
+	_, _, err = n.Lookup(txn.Address{Space: "typo", Partition: 1})
+	require.ErrorContains(t, err, `there is no space "typo", so it has no partition 1`)
 }
 
 // What makes something creates the space.

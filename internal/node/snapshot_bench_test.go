@@ -17,6 +17,7 @@ import (
 	"github.com/gospaces/gospaces/internal/bench"
 	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/txn"
 )
 
 const (
@@ -44,7 +45,7 @@ func BenchmarkSnapshotUnderLoad(b *testing.B) {
 		before := resident(b, n)
 		r.imaged = l.during(b, func() {
 			began := time.Now()
-			_, err = n.Snapshot(b.Context(), "default")
+			_, err = n.Snapshot(b.Context(), txn.Address{Space: "default"})
 			r.took = time.Since(began)
 		})
 		require.NoError(b, err)

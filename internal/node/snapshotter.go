@@ -10,6 +10,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // snapshotter takes the snapshots of one space: whenever its log has grown by as much as a snapshot is large, or some time has passed since the last
@@ -156,12 +157,14 @@ func (s *snapshotter) status() *snapshotStatus {
 }
 
 // Snapshot implements server.Snapshots.
-func (n *Node) Snapshot(ctx context.Context, name string) (uint64, error) {
-	s := n.spaces.all()[name]
-	if s == nil {
-		return 0, fmt.Errorf("%w: there is no space %q", call.ErrInvalidArgument, name)
-	}
-	if s.snapshots == nil {
+func (n *Node) Snapshot(ctx context.Context, at txn.Address) (uint64, error) {
+	s, err := n.spaces.at(at)
+	switch {
+	case err != nil:
+		return 0, err
+	case s == nil:
+		return 0, fmt.Errorf("%w: there is no space %q", call.ErrInvalidArgument, at.Space)
+	case s.snapshots == nil:
 		return 0, errNoLog
 	}
 	return s.snapshots.take(ctx)

@@ -272,6 +272,25 @@ func (ss *spaces) gone(a txn.Address) bool {
 	return ss.complete && ss.byName[a.Space] == nil && ss.refused[a.Space] == nil
 }
 
+// at returns the space of which an address names a partition, or nil if there is none of that name. It returns why it
+// is not served, and call.ErrInvalidArgument for what cannot be an address, or is not one of this space.
+func (ss *spaces) at(a txn.Address) (*hosted, error) {
+	s := ss.lookup(a.Space)
+	switch {
+	case s != nil && a == s.partition.Address():
+		return s, nil
+	case s != nil:
+		return nil, fmt.Errorf("%w: space %q has no partition %d: its only one is 0", call.ErrInvalidArgument, a.Space, a.Partition)
+	}
+	if err := cmp.Or(ss.refusal(a.Space), validName(a.Space)); err != nil {
+		return nil, err
+	}
+	if a.Partition != 0 {
+		return nil, fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, a.Space, a.Partition)
+	}
+	return nil, nil
+}
+
 // partition returns the partition at an address, or nil.
 func (ss *spaces) partition(a txn.Address) *partition.Partition {
 	if s := ss.lookup(a.Space); s != nil && a == s.partition.Address() {

@@ -9,6 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // handle serves one frame. An error ends the connection; a call that is merely wrong gets a Failure.
@@ -60,13 +61,13 @@ func (s *session) echo(f wire.Frame) error {
 	return s.answer(f.ID, f.Body)
 }
 
-// handleSpace serves a call on one of the opened spaces.
+// handleSpace serves a call on one of the opened partitions.
 func (s *session) handleSpace(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
 	handle := d.Uvarint()
 	c := s.caller(handle)
 	if c == nil {
-		return s.fail(f.ID, fmt.Errorf("%w: no space was opened as %d", call.ErrInvalidArgument, handle))
+		return s.fail(f.ID, fmt.Errorf("%w: nothing was opened as %d", call.ErrInvalidArgument, handle))
 	}
 	if c.stale.Load() {
 		return s.failStale(f)
@@ -166,30 +167,30 @@ func (s *session) handleAck(d wire.Decoder) error {
 	return nil
 }
 
-// handleOpen opens a space under the handle that the client chose.
+// handleOpen opens a partition under the handle that the client chose.
 func (s *session) handleOpen(callID uint64, d wire.Decoder) error {
-	handle, name, number := d.Uvarint(), d.Bytes(), d.Uvarint()
+	handle, at, number := d.Uvarint(), d.Address(), d.Uvarint()
 	if err := d.Err(); err != nil {
 		return s.refuse(callID, err)
 	}
-	if handle >= uint64(s.srv.cfg.MaxSpaces) || len(name) > wire.MaxName {
-		return s.fail(callID, fmt.Errorf("%w: open space %.40q as %d", call.ErrInvalidArgument, name, handle))
+	if handle >= uint64(s.srv.cfg.MaxSpaces) {
+		return s.fail(callID, fmt.Errorf("%w: open %.40q as %d", call.ErrInvalidArgument, at, handle))
 	}
 	before := s.caller(handle)
 	switch {
 	case before == nil:
-	case before.name != string(name):
-		return s.fail(callID, fmt.Errorf("%w: another space is open as %d", call.ErrInvalidArgument, handle))
+	case before.at != at:
+		return s.fail(callID, fmt.Errorf("%w: another partition is open as %d", call.ErrInvalidArgument, handle))
 	case !before.stale.Load():
 		before.answerOpenedAgain(callID)
 		return nil
 	}
 	n := s.srv.nowhere
 	n.mu.Lock()
-	p, incarnation, err := s.srv.cfg.Spaces.Lookup(string(name))
+	p, incarnation, err := s.srv.cfg.Spaces.Lookup(at)
 	if err == nil && p == nil {
 		defer n.mu.Unlock()
-		c := s.newCaller(handle, string(name), n.p)
+		c := s.newCaller(handle, at, n.p)
 		n.addLocked(c)
 		c.answerOpened(callID, &wire.Opened{}, 0, true)
 		s.opened(c)
@@ -199,7 +200,7 @@ func (s *session) handleOpen(callID uint64, d wire.Decoder) error {
 	if err != nil {
 		return s.fail(callID, err)
 	}
-	c, o := s.newCaller(handle, string(name), p), &wire.Opened{Incarnation: incarnation}
+	c, o := s.newCaller(handle, at, p), &wire.Opened{Incarnation: incarnation}
 	if s.client == (call.Client{}) {
 		c.answerOpened(callID, o, 0, true)
 	} else if err := c.openSession(callID, number, o); err != nil {
@@ -209,9 +210,9 @@ func (s *session) handleOpen(callID uint64, d wire.Decoder) error {
 	return nil
 }
 
-func (s *session) newCaller(handle uint64, name string, p *partition.Partition) *caller {
+func (s *session) newCaller(handle uint64, at txn.Address, p *partition.Partition) *caller {
 	c := &caller{
-		outlet: outlet{s: s}, handle: handle, name: name, partition: p.Address().Partition, p: p,
+		outlet: outlet{s: s}, handle: handle, at: at, p: p,
 		nowhere: p == s.srv.nowhere.p, volatile: !p.Logged(),
 		listeners: map[uint64]*listener{},
 	}
@@ -267,7 +268,7 @@ func (s *session) opened(c *caller) {
 	}
 }
 
-// caller returns the space that is open under a handle, or nil.
+// caller returns the partition that is open under a handle, or nil.
 func (s *session) caller(handle uint64) *caller {
 	if handle >= uint64(len(s.callers)) {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // outlet is the way of a partition's outcomes into the session: it keeps those back that are not durable.
@@ -85,15 +86,14 @@ func (o *outlet) Lost(err error) {
 	s.room.Broadcast()
 }
 
-// caller is a space that a session has opened; the partition answers to it.
+// caller is a partition that a session has opened, which answers to it.
 type caller struct {
 	outlet
-	handle    uint64
-	name      string // of the space
-	partition uint16 // its number in the space
-	session   uint64 // of the client with the partition; 0: none, it does not repeat calls
-	opened    []byte // the answer to Open
-	p         *partition.Partition
+	handle  uint64
+	at      txn.Address // of the partition
+	session uint64      // of the client with the partition; 0: none, it does not repeat calls
+	opened  []byte      // the answer to Open
+	p       *partition.Partition
 	// the space does not exist: p stands for it until it is created, or this session opens it again
 	nowhere   bool
 	volatile  bool                 // p has no log, and does not call Durable

@@ -27,10 +27,10 @@ func newNowhere(b *budget.Budget) (*nowhere, error) {
 
 // addLocked notes that c has opened a space that does not exist. n.mu is held.
 func (n *nowhere) addLocked(c *caller) {
-	of := n.callers[c.name]
+	of := n.callers[c.at.Space]
 	if of == nil {
 		of = map[*caller]struct{}{}
-		n.callers[c.name] = of
+		n.callers[c.at.Space] = of
 	}
 	of[c] = struct{}{}
 }
@@ -39,9 +39,9 @@ func (n *nowhere) addLocked(c *caller) {
 func (n *nowhere) leave(c *caller) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if of := n.callers[c.name]; of != nil {
+	if of := n.callers[c.at.Space]; of != nil {
 		if delete(of, c); len(of) == 0 {
-			delete(n.callers, c.name)
+			delete(n.callers, c.at.Space)
 		}
 	}
 }
@@ -60,7 +60,7 @@ func (n *nowhere) created(name string) {
 // the call is to be made again once the client has opened the space, unless the space cannot be made. It blocks for as
 // long as that takes.
 func (c *caller) create() error {
-	if err := c.s.create(c.name); err != nil {
+	if err := c.s.create(c.at.Space); err != nil {
 		return err
 	}
 	return errOpenAgain
@@ -72,7 +72,7 @@ var errOpenAgain = fmt.Errorf("%w: the space is to be opened again", wire.ErrInt
 // create makes a space, if there is none of that name.
 func (s *session) create(name string) error {
 	s.pause() // it may take its time, others go on
-	_, _, err := s.srv.cfg.Spaces.Create(name)
+	err := s.srv.cfg.Spaces.Create(name)
 	s.setReading(true)
 	if err == nil {
 		s.srv.nowhere.created(name)

@@ -17,30 +17,28 @@ import (
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
 )
 
-// two is a server.Spaces with two spaces: the one under test, and another in memory.
-type two struct{ space, memory *partition.Partition }
+// parts is a server.Spaces with partitions that are there from the start.
+type parts map[txn.Address]*partition.Partition
 
-func (s two) Lookup(name string) (*partition.Partition, string, error) {
-	switch name {
-	case "space":
-		return s.space, "first", nil
-	case "memory":
-		return s.memory, "first", nil
+func (ps parts) Lookup(at txn.Address) (*partition.Partition, string, error) {
+	if p := ps[at]; p != nil {
+		return p, "first", nil
 	}
-	return nil, "", fmt.Errorf("%w: name %q", call.ErrInvalidArgument, name)
+	return nil, "", fmt.Errorf("%w: no partition %v", call.ErrInvalidArgument, at)
 }
 
-func (s two) Create(name string) (*partition.Partition, string, error) { return s.Lookup(name) }
+func (parts) Create(string) error { return nil }
 
-func (s two) Drop(context.Context, string, bool) (*partition.Partition, error) {
+func (parts) Drop(context.Context, string, bool) (*partition.Partition, error) {
 	return nil, call.ErrInvalidArgument
 }
 
-func (s two) Names() []string { return []string{"memory", "space"} }
+func (parts) Names() []string { return []string{"memory", "space"} }
 
-func (s two) Status() []byte { return []byte("{}") }
+func (parts) Status() []byte { return []byte("{}") }
 
 // pipes is a listener whose connections are net.Pipes: without buffers in between, and fit for synctest.
 type pipes struct {
@@ -70,6 +68,7 @@ type rig struct {
 	t         testing.TB
 	partition *partition.Partition
 	memory    *partition.Partition
+	parts     parts
 	server    *server.Server
 	listener  *pipes
 	served    chan error
@@ -82,7 +81,8 @@ func newRig(t testing.TB, cfg server.Config, pcfg partition.Config) *rig {
 	}
 	require.NoError(t, r.partition.Start(context.Background(), nil))
 	require.NoError(t, r.memory.Start(context.Background(), nil))
-	cfg.Spaces = two{r.partition, r.memory}
+	r.parts = parts{{Space: "space"}: r.partition, {Space: "memory"}: r.memory}
+	cfg.Spaces = r.parts
 	var err error
 	r.server, err = server.New(cfg)
 	require.NoError(t, err)
@@ -124,7 +124,7 @@ func (r *rig) join() *peer {
 
 // openBody is that of an Open by a client that had no session before.
 func openBody(handle byte, name string) []byte {
-	return append(wire.AppendBytes([]byte{handle}, name), 0)
+	return append(wire.AppendAddress([]byte{handle}, txn.Address{Space: name}), 0)
 }
 
 func (p *peer) hello(g wire.Greeting) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -66,24 +67,22 @@ func (s *session) handleRepeat(f wire.Frame) error {
 	return s.handleSpace(f)
 }
 
-// handleOutcome tells what has become of a call on the space or, if the session is 0, of a transaction, perhaps of
-// another space.
+// handleOutcome tells what has become of a call on the partition or, if the session is 0, of a transaction, perhaps one
+// that has begun elsewhere.
 func (s *session) handleOutcome(c *caller, callID uint64, d wire.Decoder) error {
-	session, id := d.Uvarint(), c.home(d.Txn())
+	session, id := d.Uvarint(), d.Txn()
 	if err := d.Err(); err != nil {
 		return s.refuse(callID, err)
 	}
-	switch {
+	if session != 0 {
+		return s.handleCallFate(c, callID, session, id)
+	}
+	switch id = c.home(id); {
 	case id.IsZero():
 		return s.refuse(callID, errNoTxn)
-	case session != 0 && id.Space == "":
-		c.p.CallFate(c, tag(wire.Outcome, callID), call.Request{Session: session, Number: id.Number})
-		return nil
-	case session == 0 && id.Space == "":
+	case id.Space == "":
 		c.p.TxnFate(c, tag(wire.Outcome, callID), id.Number)
 		return nil
-	case session != 0:
-		return s.fail(callID, fmt.Errorf("%w: the call was made in space %q: ask there", call.ErrInvalidArgument, id.Space))
 	}
 	return s.apart(callID, func(ctx context.Context) error {
 		fate, err := s.srv.cfg.Spans.Fate(ctx, id)
@@ -92,6 +91,19 @@ func (s *session) handleOutcome(c *caller, callID uint64, d wire.Decoder) error 
 		}
 		return err
 	})
+}
+
+// handleCallFate tells what has become of a call of some client's session, which has to be one with the partition.
+func (s *session) handleCallFate(c *caller, callID, session uint64, id txn.ID) error {
+	made := txn.Address{Space: cmp.Or(id.Space, c.at.Space), Partition: txn.PartitionOf(session)}
+	switch {
+	case id.Number == 0:
+		return s.refuse(callID, errNoTxn)
+	case made != c.at:
+		return s.fail(callID, fmt.Errorf("%w: the call was made in %v: ask there", call.ErrInvalidArgument, made))
+	}
+	c.p.CallFate(c, tag(wire.Outcome, callID), call.Request{Session: session, Number: id.Number})
+	return nil
 }
 
 // listenAgain makes the session the listener of the registration that a repeated Notify has made; d is at what follows

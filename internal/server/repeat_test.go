@@ -27,7 +27,7 @@ func (r *rig) connectAs(client call.Client) *peer {
 }
 
 // openAs returns the body of a call that opens the space as 0, for a client that was told a session before.
-func openAs(session uint64) []byte { return uvarints(0, 5, 's', 'p', 'a', 'c', 'e', session) }
+func openAs(session uint64) []byte { return uvarints(0, 5, 's', 'p', 'a', 'c', 'e', 0, session) }
 
 // joinAs connects as a client that repeats calls, and opens the space as 0.
 func (r *rig) joinAs(client call.Client, before uint64) (p *peer, session uint64, lost bool) {

@@ -27,13 +27,13 @@ import (
 
 // Spaces is what a server serves. Its methods may be called concurrently.
 type Spaces interface {
-	// Lookup returns the partition of the named space, and the incarnation of the space: it changes when the space has
-	// lost what it held. It returns nil if there is no such space, and call.ErrInvalidArgument for a name that cannot
-	// be. It does not block.
-	Lookup(name string) (p *partition.Partition, incarnation string, err error)
-	// Create does as Lookup, after it has made the space if there is none. It blocks while it does. It returns
-	// call.ErrSpaceFull if there are as many as there may be.
-	Create(name string) (p *partition.Partition, incarnation string, err error)
+	// Lookup returns the partition at an address, and the incarnation of its space: it changes when the space has lost
+	// what it held. It returns nil if there is no such space, and call.ErrInvalidArgument for a name that cannot be, and
+	// for a number that the space has no partition of. It does not block.
+	Lookup(at txn.Address) (p *partition.Partition, incarnation string, err error)
+	// Create makes the named space, unless there is one. It blocks while it does. It returns call.ErrInvalidArgument
+	// for a name that cannot be, and call.ErrSpaceFull if there are as many as there may be.
+	Create(name string) error
 	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with
 	// call.ErrDropped. It returns the partition, which stood for the space until now; nil if the space is as it was. It
 	// returns call.ErrInvalidArgument for a space that cannot be dropped, and call.ErrNoMatch if there is none.
@@ -55,7 +55,7 @@ type Config struct {
 
 	MaxFrame  int // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
 	MaxConns  int // connections; 0: 10000
-	MaxSpaces int // spaces opened by one connection; 0: 1024
+	MaxSpaces int // partitions opened by one connection; 0: 1024
 	Client    ClientLimits
 	Budget    *budget.Budget // of the process; nil: without limit
 	// bytes that wait to be sent on one connection before no more calls are read from it; 0: 4 MiB

@@ -7,17 +7,18 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/txn"
 )
 
-// Snapshots takes snapshots of spaces. Its methods may be called concurrently, and may block.
+// Snapshots takes snapshots of partitions. Its methods may be called concurrently, and may block.
 type Snapshots interface {
-	// Snapshot takes a snapshot of the named space and returns its position in the log.
-	Snapshot(ctx context.Context, name string) (position uint64, err error)
+	// Snapshot takes a snapshot of the partition at an address and returns its position in the log.
+	Snapshot(ctx context.Context, at txn.Address) (position uint64, err error)
 }
 
 var errNoSnapshots = fmt.Errorf("%w: this server keeps no snapshots", call.ErrInvalidArgument)
 
-// handleSnapshot takes a snapshot of a space.
+// handleSnapshot takes a snapshot of a partition.
 func (s *session) handleSnapshot(c *caller, callID uint64, d wire.Decoder) error {
 	if err := d.Err(); err != nil {
 		return s.refuse(callID, err)
@@ -27,7 +28,7 @@ func (s *session) handleSnapshot(c *caller, callID uint64, d wire.Decoder) error
 		return s.fail(callID, errNoSnapshots)
 	}
 	return s.apart(callID, func(ctx context.Context) error {
-		position, err := of.Snapshot(ctx, c.name)
+		position, err := of.Snapshot(ctx, c.at)
 		if err != nil {
 			return err
 		}

@@ -13,11 +13,11 @@ import (
 
 // home returns id as the partition takes it: without a space if it began in the partition itself, else with one.
 func (c *caller) home(id txn.ID) txn.ID {
-	switch here := id.Number == 0 || txn.PartitionOf(id.Number) == c.partition; {
-	case here && id.Space == c.name:
+	switch here := id.Number == 0 || txn.PartitionOf(id.Number) == c.at.Partition; {
+	case here && id.Space == c.at.Space:
 		id.Space = ""
 	case !here && id.Space == "":
-		id.Space = c.name
+		id.Space = c.at.Space
 	}
 	return id
 }

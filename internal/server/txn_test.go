@@ -38,7 +38,7 @@ func TestOpenTxns_ForgetWhatHasExpired(t *testing.T) {
 func TestOpenTxns_ForgetWhatHasEnded(t *testing.T) {
 	t.Parallel()
 	s := &session{}
-	c := &caller{outlet: outlet{s: s}, name: "space"}
+	c := &caller{outlet: outlet{s: s}, at: txn.Address{Space: "space"}}
 	for n := uint64(1); n <= 4; n++ {
 		c.txns.add(n, 1)
 		c.ending(10+n, c.home(txn.ID{Space: "space", Number: n}))

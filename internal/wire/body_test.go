@@ -192,6 +192,20 @@ func TestTxn_DecodesWhatIsAppended(t *testing.T) {
 	require.ErrorIs(t, d.Err(), wire.ErrMalformed)
 }
 
+func TestAddress_DecodesWhatIsAppended(t *testing.T) {
+	t.Parallel()
+	for _, a := range []txn.Address{{}, {Space: "jobs"}, {Space: "jobs", Partition: txn.MaxPartitions - 1}} {
+		d := wire.NewDecoder(wire.AppendAddress(nil, a))
+		require.Equal(t, a, d.Address())
+		require.NoError(t, d.Err())
+	}
+	for _, a := range []txn.Address{{Space: strings.Repeat("x", wire.MaxName+1)}, {Partition: txn.MaxPartitions}} {
+		d := wire.NewDecoder(wire.AppendAddress(nil, a))
+		d.Address()
+		require.ErrorIs(t, d.Err(), wire.ErrMalformed)
+	}
+}
+
 func TestChange_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
 	c := call.Change{ID: 1, Version: 2, Kind: 3, Row: template.Row{4}}

@@ -32,12 +32,12 @@ func Repeats(op Type) bool {
 	return false
 }
 
-// Opened is the answer to an Open.
+// Opened is the answer to an Open: what the client has to know of the partition that it has opened.
 type Opened struct {
 	Incarnation string    // of the space
-	Session     uint64    // number of the client's session with the space, 0 if it has none
+	Session     uint64    // number of the client's session with the partition, 0 if it has none
 	Lost        bool      // the outcomes of the one that it had before are gone
-	Txns        []OpenTxn // the transactions that the client has begun in the space and that are open
+	Txns        []OpenTxn // the transactions that the client has begun there and that are open
 }
 
 // OpenTxn is an open transaction.

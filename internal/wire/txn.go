@@ -31,6 +31,21 @@ func (d *Decoder) Txn() txn.ID {
 	return id
 }
 
+// AppendAddress appends the address of a partition.
+func AppendAddress(dst []byte, a txn.Address) []byte {
+	return binary.AppendUvarint(AppendBytes(dst, a.Space), uint64(a.Partition))
+}
+
+// Address decodes what AppendAddress appends.
+func (d *Decoder) Address() txn.Address {
+	name := d.Bytes()
+	if len(name) > MaxName {
+		d.fail()
+		return txn.Address{}
+	}
+	return txn.Address{Space: string(name), Partition: uint16(d.Len(txn.MaxPartitions - 1))}
+}
+
 // AppendChange appends a new row for an entry.
 func AppendChange(dst []byte, c *call.Change) []byte {
 	dst = binary.AppendUvarint(dst, c.ID)
