@@ -34,7 +34,7 @@ func (l *memoryLog) Append(msg []byte) error {
 	defer l.mu.Unlock()
 	if l.failing == 0 || l.stores {
 		records := append([]byte(nil), msg[record.HeaderSize:]...)
-		l.groups = append(l.groups, record.Group{Position: uint64(len(l.groups) + 1), Records: records})
+		l.groups = append(l.groups, record.Group{Position: uint64(len(l.groups) + 1), Clock: record.ClockOf(msg), Records: records})
 	}
 	if l.failing > 0 {
 		l.failing--
@@ -63,8 +63,8 @@ func (l *memoryLog) Read(_ context.Context, from, to uint64, fn func(record.Grou
 	return nil
 }
 
-func (l *memoryLog) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
-	return 0, nil
+func (l *memoryLog) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, record.Clock, error) {
+	return 0, record.Clock{}, nil
 }
 
 func (l *memoryLog) CatchUp(
@@ -74,7 +74,7 @@ func (l *memoryLog) CatchUp(
 	return end, l.Read(ctx, after+1, end, apply)
 }
 
-func (l *memoryLog) Claim(_ context.Context, follows uint64) (record.Group, error) {
+func (l *memoryLog) Claim(_ context.Context, follows uint64, _ record.Clock) (record.Group, error) {
 	return record.Group{Position: follows}, nil
 }
 

@@ -10,7 +10,8 @@ import (
 )
 
 // Append stores msg and returns when it is durable: on disk if Config.Sync is set, otherwise with the operating
-// system. It overwrites the first record.HeaderSize bytes of msg, which must be free for that; it does not keep msg.
+// system. The first record.HeaderSize bytes of msg are its header, in which the caller may have set the clock
+// (record.SetClock); Append overwrites the rest of it. It does not keep msg.
 //
 // An error is final: ErrFull, ErrGone, ErrFenced, ErrTooLarge, ErrNotPrimary and ErrClosed tell that msg was not
 // stored, after ErrFailed that is unknown; every later Append returns the same, until Claim has succeeded again. A log
@@ -37,7 +38,9 @@ func (l *Log) appendLocked(msg []byte) error {
 	if err := l.store.disk.admit(len(msg)); err != nil {
 		return err
 	}
-	record.AppendHeader(msg[:0], record.Header{Type: record.Commit, Epoch: l.epoch})
+	record.AppendHeader(msg[:0], record.Header{
+		Type: record.Commit, Epoch: l.epoch, Clock: record.ClockOf(msg),
+	})
 	pos, err := l.storeLocked(msg)
 	if err != nil {
 		return err

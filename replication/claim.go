@@ -11,19 +11,19 @@ import (
 )
 
 // Claim makes this process the primary, whose state includes everything up to a position, which CatchUp or Follow has
-// returned: it appends a claim that follows this position, and Append works from then on. It returns the claim as
-// readers get it, for the caller to apply.
+// returned: it appends a claim that follows this position, and tells what the caller's clock shows; Append works from
+// then on. It returns the claim as readers get it, for the caller to apply.
 //
 // It returns ErrFenced, without a claim, if the log holds more than the state does: the caller reads on and decides
 // anew whether it is to be the primary. It returns ErrFull while the log could take no message. After any other error
 // it is unknown whether the claim is there; reading on tells. Nothing can be appended after an error.
-func (l *Log) Claim(ctx context.Context, follows uint64) (record.Group, error) {
+func (l *Log) Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error) {
 	ctx, cancel := l.store.bound(ctx)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failLocked(ErrNotPrimary)
-	g, err := l.claimLocked(ctx, follows)
+	g, err := l.claimLocked(ctx, follows, clock)
 	if err != nil {
 		err = fmt.Errorf("claim log %v: %w", l.id, err)
 	}
@@ -31,7 +31,7 @@ func (l *Log) Claim(ctx context.Context, follows uint64) (record.Group, error) {
 	return g, err
 }
 
-func (l *Log) claimLocked(ctx context.Context, follows uint64) (g record.Group, err error) {
+func (l *Log) claimLocked(ctx context.Context, follows uint64, clock record.Clock) (g record.Group, err error) {
 	last, loss, err := l.claimable(ctx, follows)
 	if err != nil {
 		return g, err
@@ -39,7 +39,7 @@ func (l *Log) claimLocked(ctx context.Context, follows uint64) (g record.Group, 
 	if err := l.connectLocked(); err != nil {
 		return g, fmt.Errorf("%w: %w", ErrFailed, err)
 	}
-	msg := l.claim(follows, loss)
+	msg := l.claim(follows, loss, clock)
 	pos, err := l.publishLocked(msg, last)
 	if err != nil {
 		return g, err
@@ -100,7 +100,7 @@ func (l *Log) claimable(ctx context.Context, follows uint64) (last uint64, loss 
 
 // roomForClaim refuses a log that a claim would not fit into.
 func (l *Log) roomForClaim(st jetstream.StreamState) error {
-	size := l.storedSize(len(l.claim(0, 0)), st.LastSeq)
+	size := l.storedSize(len(l.claim(0, 0, record.Clock{})), st.LastSeq)
 	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+size > limit {
 		return fmt.Errorf("%w: %d of %d bytes", ErrFull, st.Bytes, limit)
 	}
@@ -133,8 +133,8 @@ func (l *Log) rebase(ctx context.Context, position uint64) (jetstream.StreamStat
 
 // claim returns a claim by a primary that has read the log up to end. loss tells that the log had more, and how often
 // it has lost something; 0: it has not.
-func (l *Log) claim(end uint64, loss int) []byte {
-	msg := record.AppendHeader(nil, record.Header{Type: record.Claim})
+func (l *Log) claim(end uint64, loss int, clock record.Clock) []byte {
+	msg := record.AppendHeader(nil, record.Header{Type: record.Claim, Clock: clock})
 	msg = binary.LittleEndian.AppendUint64(msg, end)
 	msg = append(msg, byte(min(loss, 255)))
 	return append(msg, l.store.ID()...)

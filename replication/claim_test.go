@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,7 @@ func startFollowing(t *testing.T, l *Log, after uint64) *follower {
 	f := &follower{log: l, seen: make(chan record.Group, 1000), end: end, err: make(chan error, 1)}
 	go func() {
 		f.err <- l.Follow(ctx, after, func(g record.Group) error {
-			f.seen <- record.Group{Position: g.Position, Records: append([]byte(nil), g.Records...)}
+			f.seen <- record.Group{Position: g.Position, Clock: g.Clock, Records: append([]byte(nil), g.Records...)}
 			return nil
 		})
 	}()
@@ -81,7 +82,7 @@ func TestClaim_OneOfTwoWins(t *testing.T) {
 	errs := make(chan error, len(candidates))
 	for i, l := range candidates {
 		go func() {
-			_, err := l.Claim(t.Context(), ends[i])
+			_, err := l.Claim(t.Context(), ends[i], record.Clock{})
 			errs <- err
 		}()
 	}
@@ -113,7 +114,7 @@ func TestClaim_OfAStalePositionIsRefused(t *testing.T) {
 	appendAll(t, l, 1, 2)
 	young := rival(t, l)
 	for stale := range l.Last() {
-		_, err := young.Claim(t.Context(), stale)
+		_, err := young.Claim(t.Context(), stale, record.Clock{})
 		require.ErrorIs(t, err, ErrFenced)
 		require.ErrorContains(t, err, "where the log has come to 3")
 	}
@@ -128,7 +129,7 @@ func TestClaim_IsOvertaken(t *testing.T) {
 	appendAll(t, l, 1, 2)
 	young := rival(t, l)
 	require.NoError(t, young.connectLocked())
-	_, err := young.publishLocked(young.claim(2, 0), 2)
+	_, err := young.publishLocked(young.claim(2, 0, record.Clock{}), 2)
 	require.ErrorIs(t, err, ErrFenced)
 	appendAll(t, l, 3, 3)
 }
@@ -142,7 +143,7 @@ func TestFenced_AppendsNothingMore(t *testing.T) {
 	f := startFollowing(t, young, 0)
 	for n := range uint64(5) {
 		require.ErrorIs(t, old.Append(commit(90+n, 10)), ErrFenced)
-		require.ErrorIs(t, old.Resign(""), ErrFenced)
+		require.ErrorIs(t, old.Resign("", record.Clock{}), ErrFenced)
 	}
 	appendAll(t, young, 3, 3)
 	require.Equal(t, upTo(3), f.reach(t, young.Last()))
@@ -157,14 +158,14 @@ func TestResign_TheHeirClaims(t *testing.T) {
 	heir := rival(t, old)
 	f := startFollowing(t, heir, 0)
 	require.Equal(t, upTo(2), f.reach(t, 3))
-	require.NoError(t, old.Resign("the heir"))
+	require.NoError(t, old.Resign("the heir", record.Clock{}))
 	require.ErrorIs(t, old.Append(commit(99, 10)), ErrNotPrimary)
-	require.ErrorIs(t, old.Resign(""), ErrNotPrimary)
+	require.ErrorIs(t, old.Resign("", record.Clock{}), ErrNotPrimary)
 	require.Empty(t, f.reach(t, 4))
 	require.Equal(t, Primary{Since: 4, Heir: "the heir"}, heir.Primary())
 	require.Equal(t, heir.Primary(), old.Primary())
 
-	claim, err := heir.Claim(t.Context(), 4)
+	claim, err := heir.Claim(t.Context(), 4, record.Clock{})
 	require.NoError(t, err)
 	require.Equal(t, record.Group{Position: 5}, claim)
 	require.Equal(t, Primary{Since: 5, Store: old.store.ID()}, heir.Primary())
@@ -174,12 +175,57 @@ func TestResign_TheHeirClaims(t *testing.T) {
 	require.Equal(t, upTo(4), between(t, old, 1, 7))
 }
 
+// Every message that counts tells what the clock of its primary showed.
+func TestFollow_ClocksOfThePrimary(t *testing.T) {
+	t.Parallel()
+	old := primary(t, open(t, Config{}))
+	f := startFollowing(t, rival(t, old), 0)
+	told := record.Clock{Space: 17, Wall: 18}
+	msg := commit(1, 10)
+	record.SetClock(msg, told)
+	require.NoError(t, old.Append(msg))
+	stale := slices.Clone(msg)
+	resigned := record.Clock{Space: 19, Wall: 20}
+	require.NoError(t, old.Resign("", resigned)) // 3
+	intrude(t, old, stale)
+	end, err := old.CatchUp(t.Context(), 0, ignore, nil)
+	require.NoError(t, err)
+	claimed := record.Clock{Space: 21, Wall: 22}
+	claim, err := old.Claim(t.Context(), end, claimed)
+	require.NoError(t, err)
+	require.Equal(t, record.Group{Position: 5, Clock: claimed}, claim)
+	for _, want := range []record.Clock{{}, told, resigned, {}, claimed} {
+		require.Equal(t, want, (<-f.seen).Clock)
+	}
+}
+
+// A snapshot tells the clock, too, also where it is restored to.
+func TestLoad_ClockOfThePrimary(t *testing.T) {
+	t.Parallel()
+	l := primary(t, open(t, Config{}))
+	told := record.Clock{Space: 17, Wall: 18}
+	s, err := l.Snapshot(1, told)
+	require.NoError(t, err)
+	require.NoError(t, s.Commit())
+	file, err := l.OpenSnapshot(1)
+	require.NoError(t, err)
+	defer file.Close()
+	restored := idle(t, open(t, Config{}))
+	_, err = restored.Restore(file)
+	require.NoError(t, err)
+	for _, l := range []*Log{l, restored} {
+		_, clock, err := l.Load(t.Context(), func([]byte) error { return nil }, nil)
+		require.NoError(t, err)
+		require.Equal(t, told, clock)
+	}
+}
+
 // What a primary that was replaced or has resigned still manages to write has no effect, wherever a reader begins.
 func TestResign_EndsTheEpoch(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{})) // position 1
 	appendAll(t, l, 1, 1)
-	require.NoError(t, l.Resign("")) // 3
+	require.NoError(t, l.Resign("", record.Clock{})) // 3
 	intrude(t, l, ofEpoch(1, 98))
 	resign := record.AppendHeader(nil, record.Header{Type: record.Resign, Epoch: 1})
 	require.Equal(t, upTo(1), replayed(t, l)) // 5

@@ -29,7 +29,7 @@ func TestClaim_FencesTheOldPrimary(t *testing.T) {
 	appendAll(t, young, 4, 5)
 	require.Equal(t, err, old.Append(commit(99, 10)), "the error stays")
 
-	_, claim := old.Claim(t.Context(), 5)
+	_, claim := old.Claim(t.Context(), 5, record.Clock{})
 	require.ErrorIs(t, claim, ErrFenced, "who does not know all of the log cannot claim it")
 	require.Equal(t, upTo(5), replayed(t, old), "who has read it can")
 	appendAll(t, old, 6, 6)

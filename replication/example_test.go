@@ -33,7 +33,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := jobs.Claim(ctx, end); err != nil {
+	if _, err := jobs.Claim(ctx, end, record.Clock{}); err != nil {
 		log.Fatal(err)
 	}
 

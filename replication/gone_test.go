@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
 )
 
 // What is not in the folder is not acknowledged: soon after the folder, the lock or the files were removed or replaced, appends fail, for good.
@@ -33,7 +35,7 @@ func TestGone_NothingIsAcknowledged(t *testing.T) {
 			require.Eventually(t, func() bool { return l.Append(commit(4, 10)) != nil }, time.Minute, time.Millisecond)
 			require.ErrorIs(t, l.Append(commit(5, 10)), ErrGone)
 			require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrGone)
-			_, err := l.Snapshot(3)
+			_, err := l.Snapshot(3, record.Clock{})
 			require.ErrorIs(t, err, ErrGone)
 		})
 	}

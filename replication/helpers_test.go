@@ -49,7 +49,7 @@ func replay(
 	if err != nil {
 		return err
 	}
-	claim, err := l.Claim(ctx, end)
+	claim, err := l.Claim(ctx, end, record.Clock{})
 	if err != nil {
 		return err
 	}

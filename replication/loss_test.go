@@ -26,7 +26,7 @@ func snapshotted(t *testing.T, sync bool) (dir, incarnation string, position uin
 
 func snapshot(t *testing.T, l *Log) {
 	t.Helper()
-	s, err := l.Snapshot(l.Last())
+	s, err := l.Snapshot(l.Last(), record.Clock{})
 	require.NoError(t, err)
 	require.NoError(t, s.Write([]byte("the state")))
 	require.NoError(t, s.Commit())
@@ -104,7 +104,7 @@ func TestLoss_IsRefusedUntilItIsAccepted(t *testing.T) {
 				now := l.Incarnation()
 				s = open(t, Config{Dir: dir, Sync: sync})
 				require.Equal(t, now, idle(t, s).Incarnation())
-				p, err := idle(t, s).Load(t.Context(), func([]byte) error { return nil }, nil)
+				p, _, err := idle(t, s).Load(t.Context(), func([]byte) error { return nil }, nil)
 				require.NoError(t, err)
 				require.Equal(t, 0, goesOn(t, idle(t, s), p), "it is told once")
 			})
@@ -115,7 +115,7 @@ func TestLoss_IsRefusedUntilItIsAccepted(t *testing.T) {
 // goesOn loads and replays a log from a snapshot at a position, and returns how many groups tell of a loss.
 func goesOn(t *testing.T, l *Log, position uint64) (told int) {
 	t.Helper()
-	p, err := l.Load(t.Context(), func(records []byte) error {
+	p, _, err := l.Load(t.Context(), func(records []byte) error {
 		require.Equal(t, "the state", string(records))
 		return nil
 	}, nil)

@@ -3,6 +3,8 @@ package replication
 import (
 	"context"
 	"fmt"
+
+	"github.com/gospaces/gospaces/internal/record"
 )
 
 // Origin is where the first state of a log came from that did not begin empty: another log, as far as a database had it when a space was loaded
@@ -31,7 +33,7 @@ func (l *Log) Begin(o Origin) (*Snapshot, error) {
 		return nil, fmt.Errorf("replication: log %v has begun already", l.id)
 	}
 	o.At = 1
-	return l.snapshot(o.At, &o)
+	return l.snapshot(o.At, record.Clock{}, &o)
 }
 
 // Pristine reports whether the log never had anything, nor a snapshot.

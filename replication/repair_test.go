@@ -18,7 +18,7 @@ import (
 func restate(t *testing.T, l *Log) (numbers []uint64, told int) {
 	t.Helper()
 	collect := into(&numbers)
-	p, err := l.Load(t.Context(), func(records []byte) error {
+	p, _, err := l.Load(t.Context(), func(records []byte) error {
 		for rest := records; len(rest) > 0; {
 			var r record.Record
 			var err error
@@ -41,7 +41,7 @@ func restate(t *testing.T, l *Log) (numbers []uint64, told int) {
 
 func snapshotOf(t *testing.T, l *Log, last uint64) {
 	t.Helper()
-	s, err := l.Snapshot(l.Last())
+	s, err := l.Snapshot(l.Last(), record.Clock{})
 	require.NoError(t, err)
 	for n := uint64(1); n <= last; n++ {
 		require.NoError(t, s.Write(record.AppendPut(nil, n, 1, 0, []byte{byte(n)})))
@@ -232,7 +232,7 @@ func unusable(t *testing.T, dir string) string {
 	l, err := s.Log(t.Context(), "test", 0)
 	if err == nil {
 		var p uint64
-		if p, err = l.Load(t.Context(), func([]byte) error { return nil }, nil); err == nil {
+		if p, _, err = l.Load(t.Context(), func([]byte) error { return nil }, nil); err == nil {
 			err = replay(t.Context(), l, p, ignore, nil)
 		}
 	}

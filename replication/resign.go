@@ -7,15 +7,15 @@ import (
 )
 
 // Resign ends the epoch of this process, the primary, after the append under way, and names the store that is to claim
-// the log next, or "". What is appended then fails with ErrNotPrimary, until Claim succeeds. It returns the errors of
+// the log next, or "", and tells what the clock of the primary shows. What is appended then fails with ErrNotPrimary, until Claim succeeds. It returns the errors of
 // Append; after ErrFailed it is unknown whether the log tells of it.
-func (l *Log) Resign(heir string) error {
+func (l *Log) Resign(heir string, clock record.Clock) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failed != nil {
 		return l.failed
 	}
-	msg := record.AppendHeader(nil, record.Header{Type: record.Resign, Epoch: l.epoch})
+	msg := record.AppendHeader(nil, record.Header{Type: record.Resign, Epoch: l.epoch, Clock: clock})
 	msg = append(msg, heir...)
 	if err := l.resignLocked(msg); err != nil {
 		l.failLocked(fmt.Errorf("resign from log %v: %w", l.id, err))

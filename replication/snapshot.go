@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/gospaces/gospaces/internal/record"
 )
 
 // A snapshot file is a magic line, a header, and blocks of records: each is its size (4 bytes), a checksum (4 bytes, over the number of the
@@ -29,6 +31,8 @@ type SnapshotHeader struct {
 	Claims      []uint64  `json:"claims"`   // positions up to there at which epochs began
 	Created     time.Time `json:"created"`
 	Origin      *Origin   `json:"origin,omitempty"` // of the log
+
+	Clock record.Clock `json:"clock,omitzero"` // of the primary, at that position or after it
 }
 
 // ErrNewer is returned for a snapshot that a newer program has written.
@@ -52,18 +56,19 @@ type Snapshot struct {
 // unfinishedSnapshot begins the name of a file until the snapshot is whole.
 const unfinishedSnapshot = ".snapshot-"
 
-// Snapshot begins a snapshot of the state that the log makes up to a position. Commit or Abort must follow.
-func (l *Log) Snapshot(position uint64) (*Snapshot, error) {
+// Snapshot begins a snapshot of the state that the log makes up to a position, where the clock of its primary was as
+// told. Commit or Abort must follow.
+func (l *Log) Snapshot(position uint64, clock record.Clock) (*Snapshot, error) {
 	l.stateMu.Lock()
 	origin := l.origin
 	l.stateMu.Unlock()
-	return l.snapshot(position, origin)
+	return l.snapshot(position, clock, origin)
 }
 
-func (l *Log) snapshot(position uint64, origin *Origin) (*Snapshot, error) {
+func (l *Log) snapshot(position uint64, clock record.Clock, origin *Origin) (*Snapshot, error) {
 	return l.writeSnapshot(SnapshotHeader{
 		Space: l.id.space, Partition: l.id.partition, Incarnation: l.incarnation,
-		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(), Origin: origin,
+		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(), Clock: clock, Origin: origin,
 	})
 }
 
@@ -186,7 +191,7 @@ func (l *Log) Restore(in io.Reader) (SnapshotHeader, error) {
 	if err != nil {
 		return h, err
 	}
-	s, err := l.Snapshot(h.Position)
+	s, err := l.Snapshot(h.Position, h.Clock)
 	if err != nil {
 		return h, err
 	}

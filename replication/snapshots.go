@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gospaces/gospaces/internal/record"
 )
 
 // keptSnapshots is how many snapshots of a log are kept: the newest, and one in case that is damaged.
@@ -99,14 +101,16 @@ func (l *Log) removeOldSnapshots() error {
 // there is none, and ErrBadSnapshot if nothing but damaged ones is left of the space. fn gets whole records, valid only
 // during the call; after an error of fn, which Load returns, the state that it was making is of no use. progress, if
 // not nil, gets bytes.
-func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error) {
+func (l *Log) Load(
+	ctx context.Context, fn func(records []byte) error, progress func(done, total uint64),
+) (position uint64, clock record.Clock, err error) {
 	if err := l.store.folder.check(); err != nil { // what is there now is another server's
-		return 0, err
+		return 0, clock, err
 	}
 	_ = l.removeUnfinished() // they only take room
 	positions, err := l.Snapshots()
 	if err != nil {
-		return 0, err
+		return 0, clock, err
 	}
 	damaged := false
 	for _, p := range positions {
@@ -118,19 +122,19 @@ func (l *Log) Load(ctx context.Context, fn func(records []byte) error, progress 
 			err = l.fits(h, p)
 		}
 		if errors.Is(err, ErrNewer) { // it is good, and what is older is not the state
-			return 0, fmt.Errorf("load snapshot of log %v: %w", l.id, err)
+			return 0, clock, fmt.Errorf("load snapshot of log %v: %w", l.id, err)
 		}
 		if err != nil {
 			l.store.cfg.Logger.Error("snapshot_damaged", "log", l.id.String(), "position", p, "error", err)
 			l.discount(p)
 			continue
 		}
-		return p, l.load(ctx, path, h, fn, progress)
+		return p, h.Clock, l.load(ctx, path, h, fn, progress)
 	}
 	if damaged && l.Last() == 0 { // it was all that there is: the space was restored or loaded, and nothing has come since
-		return 0, fmt.Errorf("load snapshot of log %v: %w: there is no good one", l.id, ErrBadSnapshot)
+		return 0, clock, fmt.Errorf("load snapshot of log %v: %w: there is no good one", l.id, ErrBadSnapshot)
 	}
-	return 0, nil
+	return 0, clock, nil
 }
 
 // discount notes that a snapshot is damaged: what is kept in case of damage must be another one.

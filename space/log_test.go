@@ -45,8 +45,8 @@ func (l *memoryLog) Append(msg []byte) error {
 	return nil
 }
 
-func (*memoryLog) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
-	return 0, nil
+func (*memoryLog) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, record.Clock, error) {
+	return 0, record.Clock{}, nil
 }
 
 func (l *memoryLog) CatchUp(
@@ -56,7 +56,7 @@ func (l *memoryLog) CatchUp(
 	return end, l.Read(ctx, after+1, end, apply)
 }
 
-func (l *memoryLog) Claim(_ context.Context, follows uint64) (record.Group, error) {
+func (l *memoryLog) Claim(_ context.Context, follows uint64, _ record.Clock) (record.Group, error) {
 	return record.Group{Position: follows}, nil
 }
 
@@ -71,7 +71,7 @@ func (l *memoryLog) Read(_ context.Context, from, to uint64, fn func(record.Grou
 	messages := l.messages
 	l.mu.Unlock()
 	for i, msg := range messages[from-1 : to] {
-		if err := fn(record.Group{Position: from + uint64(i), Records: msg[record.HeaderSize:]}); err != nil {
+		if err := fn(record.Group{Position: from + uint64(i), Clock: record.ClockOf(msg), Records: msg[record.HeaderSize:]}); err != nil {
 			return err
 		}
 	}

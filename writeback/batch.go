@@ -182,7 +182,7 @@ func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, dropped []u
 // apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their
 // events leave no trace in the database, nor does what a transaction will do, until it has done it.
 func (b *batch) apply(r *record.Record, at int64) {
-	if r.Op != record.Together && r.Op != record.Clock { // which are of no call
+	if r.Op != record.Together { // which is of no call
 		b.records++
 	}
 	switch r.Op {

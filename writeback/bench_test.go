@@ -85,7 +85,7 @@ func BenchmarkUnderLoad(b *testing.B) {
 		require.NoError(b, err)
 		log, err := store.Log(b.Context(), "test", 0)
 		require.NoError(b, err)
-		_, err = log.Claim(b.Context(), 0)
+		_, err = log.Claim(b.Context(), 0, record.Clock{})
 		require.NoError(b, err)
 		require.NoError(b, log.Append(append(make([]byte, record.HeaderSize), kindRecord(1, order)...)))
 		w, stop := start(b, log, writeback.Config{DSN: dsn})

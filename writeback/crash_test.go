@@ -81,7 +81,7 @@ func openLog(ctx context.Context, store *replication.Store, m *model, seed uint6
 		return m.apply(group.Records)
 	}, nil)
 	if err == nil {
-		_, err = log.Claim(ctx, end)
+		_, err = log.Claim(ctx, end, record.Clock{})
 	}
 	for kind := uint32(1); int(kind) <= len(m.kinds); kind++ {
 		g.kinds = append(g.kinds, m.kinds[kind])

@@ -78,7 +78,7 @@ func verifySnapshot(log *replication.Log, position uint64) error {
 func State(ctx context.Context, log *replication.Log) (e *engine.Engine, last uint64, err error) {
 	e = engine.New(engine.Config{}, 0)
 	l := e.Load()
-	position, err := log.Load(ctx, skipUnread(l.Add), nil)
+	position, _, err := log.Load(ctx, skipUnread(l.Add), nil)
 	if err == nil && position > 0 {
 		err = l.Finish()
 	}

@@ -72,8 +72,6 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Reserve:
 		e.lastID = max(e.lastID, e.own(r.ID))
 		e.reserved, e.reservedAt = e.lastID, e.lsn
-	case record.Clock:
-		e.clock, e.wall = r.Expires, r.Visible
 	case record.Lost:
 		e.lastID = max(e.lastID, e.reserved) + Unheard
 		e.fates = fates{first: e.lastID / fatePageIDs} // a commit may be among what is lost
@@ -258,6 +256,3 @@ func (e *Engine) applyTell(r *record.Record) error {
 	e.Events = append(e.Events, call.Event{Registration: r.ID, Seq: reg.seq, Type: call.EventType(r.Type), Entry: v})
 	return nil
 }
-
-// Clock returns the time of the space, and that of the wall clock of its primary, at the last group that was applied; zero if none told.
-func (e *Engine) Clock() (now, wall int64) { return e.clock, e.wall }

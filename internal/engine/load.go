@@ -67,8 +67,6 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 		return errPlace
 	}
 	switch r.Op {
-	case record.Clock:
-		return e.apply(r)
 	case record.Ended:
 		l.ended = true
 		if r.Count != l.records {

@@ -26,11 +26,10 @@ type state struct {
 	fates     fates
 	sessions  sessions
 
-	lastID      uint64 // identities of entries, registrations and transactions
-	reserved    uint64 // identities up to this one may be in use though the log does not name them
-	reservedAt  uint64 // LSN of the record that says so
-	lastOrder   uint64
-	clock, wall int64 // the time of the space, and of its primary's wall clock, of the last Clock record; of no effect
+	lastID     uint64 // identities of entries, registrations and transactions
+	reserved   uint64 // identities up to this one may be in use though the log does not name them
+	reservedAt uint64 // LSN of the record that says so
+	lastOrder  uint64
 }
 
 // agenda is what follows from the state with time: it says when something ends, and is made anew with the state.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -105,9 +106,9 @@ func (s *snapshotter) take(ctx context.Context) (uint64, error) {
 func (s *snapshotter) keep(ctx context.Context, m *partition.Imaging) (uint64, error) {
 	began, appended := time.Now(), s.log.Stats().Appended
 	var file *replication.Snapshot
-	position, err := m.Take(ctx, func(position uint64) (partition.Image, error) {
+	position, err := m.Take(ctx, func(position uint64, clock record.Clock) (partition.Image, error) {
 		var err error
-		file, err = s.log.Snapshot(position)
+		file, err = s.log.Snapshot(position, clock)
 		if err != nil {
 			return nil, err
 		}

@@ -7,15 +7,18 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// clock is the time of a space. It only goes forward: while the space is served with the machine's monotonic clock, whatever becomes of the wall clock,
-// and otherwise by what the wall clock says has passed since the last change in the log. So nobody's lease ends, or lives on, because a wall
-// clock was set.
+// clock is the time of a space. It only goes forward: with the machine's monotonic clock once it runs, whatever becomes
+// of the wall clock, and otherwise by what the wall clock says has passed since the last message of the log. So no
+// lease ends, or lives on, because a wall clock was set. It runs from when the partition is the primary, or has heard
+// another primary; and a primary that takes over goes on from there.
 type clock struct {
-	wall  func() time.Time
-	time  int64     // of the space at since
-	since time.Time // by the monotonic clock
+	wall    func() time.Time
+	running bool
+	time    int64     // of the space at since
+	since   time.Time // by the monotonic clock
+	last    record.Clock
 
-	ahead int64 // of the wall clock before the space's time; owned by the committer
+	ahead int64 // of the wall clock before the space's time; owned by run
 }
 
 // stepped is by how much a wall clock differs that was set. What is less is drift.
@@ -33,28 +36,60 @@ func newClock(wall func() time.Time) clock {
 // now returns the time of the space, in nanoseconds since the Unix epoch, about.
 func (c *clock) now() int64 { return c.time + int64(time.Since(c.since)) }
 
-// goOn makes the clock go on from the time of the space at the last change in its log, and the wall clock's time then; zero if that is not known.
-func (c *clock) goOn(last, then int64, logger *slog.Logger) {
-	if last == 0 {
+// read returns what the log, or a snapshot, tells of the time.
+func (c *clock) read() record.Clock { return record.Clock{Space: c.now(), Wall: c.wall().UnixNano()} }
+
+// hear takes note of what the log tells, which was perhaps long ago.
+func (c *clock) hear(told record.Clock) {
+	if told == (record.Clock{}) {
 		return
 	}
-	wall := c.wall().UnixNano()
-	c.time, c.since = last+max(0, wall-then), time.Now()
-	c.ahead = wall - c.time
-	if wall < then {
-		logger.Warn("the log is from the future: the machine's clock was set back; the space goes on from the log's time", "future", time.Duration(then-wall))
+	c.last = told
+	if c.running && told.Space > c.now() {
+		c.set(told.Space)
+	}
+}
+
+// hearNow is hear for a message that the primary has just appended.
+func (c *clock) hearNow(told record.Clock) {
+	if !c.running && told != (record.Clock{}) {
+		c.set(told.Space)
+		c.running = true
+	}
+	c.hear(told)
+}
+
+func (c *clock) set(now int64) {
+	c.time, c.since = now, time.Now()
+	c.ahead = c.wall().UnixNano() - now
+}
+
+// next returns what the clock would show, if it ran from now on.
+func (c *clock) next() record.Clock {
+	told := c.read()
+	if !c.running && c.last.Space != 0 {
+		told.Space = c.last.Space + max(0, told.Wall-c.last.Wall)
+	}
+	return told
+}
+
+// run lets the clock run, if it does not.
+func (c *clock) run(logger *slog.Logger) {
+	if c.running {
+		return
+	}
+	told := c.next()
+	c.set(told.Space)
+	c.running = true
+	if back := c.last.Wall - told.Wall; c.last.Space != 0 && back > 0 {
+		logger.Warn("the log is from the future: the machine's clock was set back; the space goes on from the log's time", "future", time.Duration(back))
 	}
 	if c.differs(0) {
 		logger.Info("the space's time is not that of the machine's clock", "machine_ahead", time.Duration(c.ahead))
 	}
 }
 
-// append appends what the log, or a snapshot, tells of the time.
-func (c *clock) append(dst []byte) []byte {
-	return record.AppendClock(dst, c.now(), max(0, c.wall().UnixNano()))
-}
-
-// check tells the log if the wall clock was set.
+// check tells the operator if the wall clock was set.
 func (c *clock) check(logger *slog.Logger) {
 	before := c.ahead
 	if c.differs(before) {

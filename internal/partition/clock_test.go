@@ -12,6 +12,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -116,6 +117,34 @@ func TestClock_GoesOnAfterARestart(t *testing.T) {
 			require.Equal(t, 1, x.visible(), name)
 			time.Sleep(2 * time.Second)
 			require.Equal(t, 0, x.visible(), name)
+			require.NoError(t, x.p.Close())
+		})
+	}
+}
+
+// A log that was shortened tells the time by the image with which it begins.
+func TestClock_GoesOnFromAnImage(t *testing.T) {
+	t.Parallel()
+	for _, step := range []time.Duration{0, -time.Hour, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			x := newTimed(t)
+			x.write(1, 10*time.Second, 0)
+			x.set = step
+			image := new(sheet)
+			_, err := x.p.Snapshot(t.Context(), func(_ uint64, clock record.Clock) (partition.Image, error) {
+				x.tape.clock = clock
+				return image, nil
+			})
+			require.NoError(t, err)
+			require.NoError(t, x.p.Close())
+			x.tape.msgs, x.tape.image = nil, image.records
+			time.Sleep(4 * time.Second)
+			x.start()
+			require.Equal(t, 1, x.visible(), step)
+			time.Sleep(5 * time.Second)
+			require.Equal(t, 1, x.visible(), step)
+			time.Sleep(2 * time.Second)
+			require.Equal(t, 0, x.visible(), step)
 			require.NoError(t, x.p.Close())
 		})
 	}

@@ -56,7 +56,7 @@ func (l *shared) CatchUp(
 	return l.tape.CatchUp(ctx, after, apply, progress)
 }
 
-func (l *shared) Claim(_ context.Context, follows uint64) (record.Group, error) {
+func (l *shared) Claim(_ context.Context, follows uint64, _ record.Clock) (record.Group, error) {
 	if l.claiming != nil {
 		l.claiming()
 	}

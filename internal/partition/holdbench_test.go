@@ -115,8 +115,8 @@ func (l *bin) Read(context.Context, uint64, uint64, func(record.Group) error) er
 	return errors.New("there is nothing to read")
 }
 
-func (l *bin) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
-	return 0, nil
+func (l *bin) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, record.Clock, error) {
+	return 0, record.Clock{}, nil
 }
 
 func (l *bin) CatchUp(
@@ -125,7 +125,7 @@ func (l *bin) CatchUp(
 	return 0, nil
 }
 
-func (l *bin) Claim(context.Context, uint64) (record.Group, error) {
+func (l *bin) Claim(context.Context, uint64, record.Clock) (record.Group, error) {
 	return record.Group{}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
 )
 
 // TestBeginImages_AtEveryStepOfACommit begins images of three partitions before and after each append to a log that a transaction over them makes. Partitions that
@@ -76,7 +77,7 @@ func imagesAt(t *testing.T, at int) map[string][]byte {
 	made := map[string][]byte{}
 	for i, name := range f.names() {
 		sheet := new(sheet)
-		_, err := images[i].Take(t.Context(), func(uint64) (partition.Image, error) { return sheet, nil })
+		_, err := images[i].Take(t.Context(), func(uint64, record.Clock) (partition.Image, error) { return sheet, nil })
 		require.NoError(t, err)
 		made[name] = sheet.records
 	}

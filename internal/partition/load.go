@@ -10,7 +10,7 @@ import (
 // load makes the state from the newest image. Nobody else uses the engine meanwhile, because p.err is set.
 func (p *Partition) load(ctx context.Context, progress func(done, total uint64)) (position uint64, err error) {
 	var l *engine.Loading
-	position, err = p.cfg.Log.Load(ctx, func(records []byte) error {
+	position, clock, err := p.cfg.Log.Load(ctx, func(records []byte) error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if l == nil {
@@ -26,6 +26,7 @@ func (p *Partition) load(ctx context.Context, progress func(done, total uint64))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.clock.hear(clock)
 	if err := l.Finish(); err != nil {
 		return position, err
 	}

@@ -24,7 +24,7 @@ import (
 // Log makes groups of records durable, one at a time.
 type Log interface {
 	// Append stores msg and returns when it is durable at the log's level. The first record.HeaderSize bytes of msg are
-	// room for the log's own header; records follow. msg belongs to the caller again once Append returns.
+	// room for its header, in which the clock is set; records follow. msg belongs to the caller again once Append returns.
 	// After an error nothing may be appended before the next Claim. Whether msg was stored is unknown, unless the error
 	// has, or wraps one that has, a method NotStored that returns true.
 	Append(msg []byte) error
@@ -35,17 +35,18 @@ type Log interface {
 	// or wraps one that has, a method Unreadable that returns true.
 	Read(ctx context.Context, from, to uint64, fn func(record.Group) error) error
 	// Load hands over an image of the state, if there is one, in pieces of whole records, and returns the position of the last group that
-	// it includes; 0 if there is none.
-	Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (position uint64, err error)
+	// it includes, and the clock then; 0 if there is none.
+	Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (
+		position uint64, clock record.Clock, err error)
 	// CatchUp hands over all groups after a position in order, up to the end that the log has now, and returns the
 	// position of that end.
 	CatchUp(
 		ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
 	) (end uint64, err error)
-	// Claim makes the caller, whose state includes all up to a position, the log's only writer. It returns the claim,
-	// which is to be applied. If the log holds more than that, the error has, or wraps one that has, a method Fenced that
+	// Claim makes the caller, whose state includes all up to a position, the log's only writer. The claim, which has the
+	// clock given in its header, is returned, and is to be applied. If the log holds more than that, the error has, or wraps one that has, a method Fenced that
 	// returns true.
-	Claim(ctx context.Context, follows uint64) (record.Group, error)
+	Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error)
 }
 
 // Config configures a Partition. The zero value is a partition without a log.

@@ -606,5 +606,5 @@ func TestPartition_MarksCallsThatChangeSeveralEntries(t *testing.T) {
 		require.Equal(t, record.Record{Op: record.Together}, r, "a message says that calls are marked")
 		return nil
 	}))
-	require.Equal(t, []record.Op{record.Put, record.Put, record.Put, record.Together, record.Remove, record.Put, record.Clock}, ops)
+	require.Equal(t, []record.Op{record.Put, record.Put, record.Put, record.Together, record.Remove, record.Put}, ops)
 }

@@ -24,9 +24,12 @@ const lookForRoom = time.Second
 // isFull reports whether a log has failed with err because it has no room.
 func isFull(err error) bool { return err != nil && unavailable(err) == call.ErrLogFull }
 
-// serveReading serves the state, without the transactions that a restart ends, and with those that were decided. The
-// lock is held.
-func (p *Partition) serveReading(cause error, decided []txn.ID) {
+// serveReading serves the state, without the transactions that a restart ends, and with those that were decided, while
+// the log has no room for the reason given.
+func (p *Partition) serveReading(ctx context.Context, cause error) {
+	decided := p.decided(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	why := fmt.Errorf("%w: the space is served for reading only until there is room: %w", call.ErrLogFull, cause)
 	if !p.become(readOnly, why) {
 		return
@@ -79,7 +82,7 @@ func (p *Partition) awaitRoom() {
 	why := p.Err()
 	for p.rest(lookForRoom) {
 		p.followHomes()
-		if _, err := p.cfg.Log.Claim(p.ctx, p.position()); !isFull(err) {
+		if _, err := p.cfg.Log.Claim(p.ctx, p.position(), p.clock.next()); !isFull(err) {
 			p.stepDown(why)
 			return
 		}

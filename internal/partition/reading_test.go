@@ -37,11 +37,11 @@ func (l *roomy) Append(msg []byte) error {
 	return l.tape.Append(msg)
 }
 
-func (l *roomy) Claim(ctx context.Context, follows uint64) (record.Group, error) {
+func (l *roomy) Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error) {
 	if err := l.check(); err != nil {
 		return record.Group{}, err
 	}
-	return l.tape.Claim(ctx, follows)
+	return l.tape.Claim(ctx, follows, clock)
 }
 
 // A partition whose log has no room is served for reading, from the start and after an append was refused, and for all when there is room. What its leases have come to

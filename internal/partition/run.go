@@ -8,7 +8,6 @@ import (
 
 	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/record"
-	"github.com/gospaces/gospaces/txn"
 )
 
 // Start makes the state from the log, which may take a while, and begins to serve; for reading only as long as the log
@@ -132,10 +131,7 @@ func (p *Partition) follow(ctx context.Context, progress func(done, total uint64
 // stand claims the log for the state, and serves. If the log has more than the state, it is to be followed; if it has
 // no room, the state is served for reading.
 func (p *Partition) stand(ctx context.Context) error {
-	claim, err := p.cfg.Log.Claim(ctx, p.position())
-	if err == nil {
-		err = p.apply(claim)
-	}
+	claim, err := p.cfg.Log.Claim(ctx, p.position(), p.clock.next())
 	switch {
 	case fenced(err):
 		p.cfg.Logger.Warn("another has written to the log, which is read on before it is claimed", "error", err)
@@ -144,20 +140,15 @@ func (p *Partition) stand(ctx context.Context) error {
 	case err != nil && !isFull(err):
 		return err
 	}
-	var decided []txn.ID
+	p.startClock()
 	if err != nil {
-		decided = p.decided(ctx)
-	}
-	p.mu.Lock()
-	if p.old == nil {
-		last, then := p.e.Clock()
-		p.clock.goOn(last, then, p.cfg.Logger)
-	}
-	if err != nil {
-		p.serveReading(err, decided)
-		p.mu.Unlock()
+		p.serveReading(ctx, err)
 		return nil
 	}
+	if err := p.apply(claim); err != nil {
+		return err
+	}
+	p.mu.Lock()
 	p.commits.durable, p.commits.position = LSN(p.e.LSN()), claim.Position
 	recovered := p.serve()
 	p.mu.Unlock()
@@ -165,6 +156,13 @@ func (p *Partition) stand(ctx context.Context) error {
 		p.recovered()
 	}
 	return nil
+}
+
+// startClock lets the clock run on from the log.
+func (p *Partition) startClock() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clock.run(p.cfg.Logger)
 }
 
 // serve begins to take calls, when the state is there. It reports whether it took them before, and they were ended. The
@@ -200,6 +198,7 @@ func (p *Partition) apply(g record.Group) error {
 	if err := p.e.Apply(g.Records); err != nil {
 		return fmt.Errorf("log position %d: %w", g.Position, err)
 	}
+	p.clock.hear(g.Clock)
 	p.replayed(g.Position)
 	p.settle()
 	return nil

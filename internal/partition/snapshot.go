@@ -20,6 +20,9 @@ type Image interface {
 	Abort() error
 }
 
+// BeginImage says who takes an image: of the state at a position of the log, where the partition's clock was as told.
+type BeginImage func(position uint64, clock record.Clock) (Image, error)
+
 // errNoLog is returned by Snapshot for a partition without a log: there is nothing to go on from.
 var errNoLog = fmt.Errorf("%w: a space without a log has no snapshots", call.ErrInvalidArgument)
 
@@ -33,7 +36,7 @@ const (
 // Snapshot takes an image of the state as it is now, while the partition goes on to serve, and returns the position of the last group of the log
 // that the image includes. begin, which is called with that position, says who takes it. There is one at a time. It blocks until
 // the image is committed, ctx ends, or the log fails: then it is aborted.
-func (p *Partition) Snapshot(ctx context.Context, begin func(position uint64) (Image, error)) (position uint64, err error) {
+func (p *Partition) Snapshot(ctx context.Context, begin BeginImage) (position uint64, err error) {
 	m, err := p.ReserveImage(ctx)
 	if err != nil {
 		return 0, err
@@ -50,7 +53,7 @@ type Imaging struct {
 	p      *Partition
 	e      *engine.Engine
 	image  *engine.Image // nil until it is begun
-	clock  []byte        // a record of its time
+	clock  record.Clock  // of its moment
 	unread []byte        // records of what registrations have not collected
 	stored chan uint64   // its position, once the log has everything that it shows
 	failed chan struct{} // closed when the log fails
@@ -103,7 +106,7 @@ func (m *Imaging) begin() {
 		cs.seal(p.e)
 	}
 	m.e, m.stored, m.failed = p.e, stored, p.failed
-	m.clock, m.unread, m.image = p.clock.append(nil), p.appendUnread(nil), p.e.BeginImage()
+	m.clock, m.unread, m.image = p.clock.read(), p.appendUnread(nil), p.e.BeginImage()
 	b := cs.newest()
 	if b == nil {
 		stored <- cs.position
@@ -129,11 +132,11 @@ func (m *Imaging) Close() {
 
 // Take has somebody take the image, which was begun, and returns its position: that of the last group of the log that it includes, with which begin is called. It
 // blocks until the image is committed, ctx ends, or the log fails: then it is aborted.
-func (m *Imaging) Take(ctx context.Context, begin func(position uint64) (Image, error)) (position uint64, err error) {
+func (m *Imaging) Take(ctx context.Context, begin BeginImage) (position uint64, err error) {
 	if position, err = m.awaitStored(ctx); err != nil {
 		return 0, err
 	}
-	to, err := begin(position)
+	to, err := begin(position, m.clock)
 	if err != nil {
 		return 0, err
 	}
@@ -159,9 +162,6 @@ func (m *Imaging) awaitStored(ctx context.Context) (uint64, error) {
 
 // draw draws the image some entries at a time.
 func (m *Imaging) draw(ctx context.Context, to Image) error {
-	if err := to.Write(m.clock); err != nil {
-		return err
-	}
 	if len(m.unread) > 0 {
 		if err := to.Write(m.unread); err != nil {
 			return err

@@ -34,7 +34,9 @@ func logIn(t *testing.T, dir string) (*replication.Log, func()) {
 
 func snapshot(t *testing.T, p *partition.Partition, l *replication.Log) uint64 {
 	t.Helper()
-	position, err := p.Snapshot(t.Context(), func(position uint64) (partition.Image, error) { return l.Snapshot(position) })
+	position, err := p.Snapshot(t.Context(), func(position uint64, clock record.Clock) (partition.Image, error) {
+		return l.Snapshot(position, clock)
+	})
 	require.NoError(t, err)
 	return position
 }
@@ -219,10 +221,10 @@ func TestSnapshot_ThatFailsLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	l, _ := logIn(t, dir)
 	p := start(t, l)
-	for _, begin := range []func(uint64) (partition.Image, error){
-		func(uint64) (partition.Image, error) { return nil, errInjected },
-		func(pos uint64) (partition.Image, error) {
-			s, err := l.Snapshot(pos)
+	for _, begin := range []partition.BeginImage{
+		func(uint64, record.Clock) (partition.Image, error) { return nil, errInjected },
+		func(pos uint64, clock record.Clock) (partition.Image, error) {
+			s, err := l.Snapshot(pos, clock)
 			return &faulty{s, false}, err
 		},
 	} {
@@ -234,7 +236,7 @@ func TestSnapshot_ThatFailsLeavesNothing(t *testing.T) {
 	require.Empty(t, left)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = p.Snapshot(ctx, func(pos uint64) (partition.Image, error) { return l.Snapshot(pos) })
+	_, err = p.Snapshot(ctx, func(pos uint64, clock record.Clock) (partition.Image, error) { return l.Snapshot(pos, clock) })
 	require.ErrorIs(t, err, context.Canceled)
 	snapshot(t, p, l)
 }

@@ -30,6 +30,7 @@ type tape struct {
 	happen bool
 	delay  time.Duration // of each append
 	image  []byte        // with which it begins; nil: it does not
+	clock  record.Clock  // of the image
 	around func(before bool)
 }
 
@@ -75,23 +76,28 @@ func (l *tape) Last() uint64 {
 	return uint64(len(l.msgs))
 }
 
+// groupOf returns what readers get of a message.
+func groupOf(position uint64, msg []byte) record.Group {
+	return record.Group{Position: position, Clock: record.ClockOf(msg), Records: msg[record.HeaderSize:]}
+}
+
 func (l *tape) Read(_ context.Context, from, to uint64, fn func(record.Group) error) error {
 	l.mu.Lock()
 	msgs := slices.Clone(l.msgs)
 	l.mu.Unlock()
 	for i := from; i <= to && i <= uint64(len(msgs)); i++ {
-		if err := fn(record.Group{Position: i, Records: msgs[i-1][record.HeaderSize:]}); err != nil {
+		if err := fn(groupOf(i, msgs[i-1])); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l *tape) Load(_ context.Context, fn func([]byte) error, _ func(done, total uint64)) (uint64, error) {
+func (l *tape) Load(_ context.Context, fn func([]byte) error, _ func(done, total uint64)) (uint64, record.Clock, error) {
 	if l.image == nil {
-		return 0, nil
+		return 0, record.Clock{}, nil
 	}
-	return 0, fn(l.image)
+	return 0, l.clock, fn(l.image)
 }
 
 func (l *tape) CatchUp(
@@ -101,7 +107,7 @@ func (l *tape) CatchUp(
 	return end, l.Read(ctx, after+1, end, apply)
 }
 
-func (l *tape) Claim(_ context.Context, follows uint64) (record.Group, error) {
+func (l *tape) Claim(_ context.Context, follows uint64, _ record.Clock) (record.Group, error) {
 	return record.Group{Position: follows}, nil
 }
 

@@ -164,8 +164,3 @@ func appendCall(dst []byte, op Op, id, number uint64) []byte {
 
 // AppendLost appends a Lost record.
 func AppendLost(dst []byte) []byte { return append(dst, byte(Lost)) }
-
-// AppendClock appends a Clock record; neither time is negative.
-func AppendClock(dst []byte, now, wall int64) []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Clock)), uint64(now)), uint64(wall))
-}

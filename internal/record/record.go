@@ -67,8 +67,6 @@ const (
 	Index     Op = 40 // kind Kind has an index of shape Body
 	DropIndex Op = 41 // that index is gone
 
-	Clock Op = 47 // the time of the space was Expires, and that of the wall clock of its primary Visible
-
 	// something of the log before this is lost: identities up to far beyond those that it names may be in use
 	Lost Op = 46
 
@@ -189,8 +187,6 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	case Fates:
 		r.Number, r.Body = d.uvarint(), d.body()
 	case Lost:
-	case Clock:
-		r.Expires, r.Visible = d.time(), d.time()
 	case Ended, Together:
 		r.Count = d.uvarint()
 	case Unread:

@@ -27,7 +27,6 @@ var samples = []struct {
 	{AppendReveal(nil, 15, 7), Record{Op: Reveal, ID: 15, Kind: 7}},
 	{AppendID(nil, Reserve, 16), Record{Op: Reserve, ID: 16}},
 	{AppendLost(nil), Record{Op: Lost}},
-	{AppendClock(nil, 17, 18), Record{Op: Clock, Expires: 17, Visible: 18}},
 	{AppendWatch(nil, 17, 0b1010, 5, []byte("q")), Record{Op: Watch, ID: 17, On: 0b1010, Expires: 5, Body: []byte("q")}},
 	{AppendTell(nil, 17, 3, 18, 7, 2, 1, []byte("row")), Record{Op: Tell, ID: 17, Type: 3, Entry: 18, Kind: 7, Version: 2, Tries: 1, Body: []byte("row")}},
 	{AppendPrepare(nil, 19, []byte("home/1")), Record{Op: Prepare, ID: 19, Body: []byte("home/1")}},
@@ -97,11 +96,15 @@ func TestNext_RefusesWhatIsCutOff(t *testing.T) {
 
 func TestSplit_ReadsHeaders(t *testing.T) {
 	t.Parallel()
-	msg := append(AppendHeader(nil, Header{Type: Commit, Epoch: 42}), "records"...)
+	want := Header{Type: Commit, Epoch: 42, Clock: Clock{Space: 17, Wall: -18}}
+	msg := append(AppendHeader(nil, want), "records"...)
 	require.Equal(t, HeaderSize, len(msg)-len("records"))
 	h, rest, err := Split(msg)
 	require.NoError(t, err)
-	require.Equal(t, Header{Type: Commit, Epoch: 42}, h)
+	require.Equal(t, want, h)
+	require.Equal(t, want.Clock, ClockOf(msg))
+	SetClock(msg, Clock{Space: 1})
+	require.Equal(t, Clock{Space: 1}, ClockOf(msg))
 	require.Equal(t, "records", string(rest))
 
 	_, _, err = Split(msg[:HeaderSize-1])

@@ -308,8 +308,8 @@ func (g gate) Last() uint64 { return 0 }
 
 func (g gate) Read(context.Context, uint64, uint64, func(record.Group) error) error { return nil }
 
-func (gate) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, error) {
-	return 0, nil
+func (gate) Load(context.Context, func([]byte) error, func(done, total uint64)) (uint64, record.Clock, error) {
+	return 0, record.Clock{}, nil
 }
 
 func (g gate) CatchUp(
@@ -318,7 +318,7 @@ func (g gate) CatchUp(
 	return 0, nil
 }
 
-func (g gate) Claim(context.Context, uint64) (record.Group, error) {
+func (g gate) Claim(context.Context, uint64, record.Clock) (record.Group, error) {
 	return record.Group{}, nil
 }
 

@@ -35,7 +35,7 @@ func (r *resting) judgeState(ctx context.Context) (err error) {
 
 func (r *resting) judgeLog(ctx context.Context, log *replication.Log) error {
 	ignore := func([]byte) error { return nil }
-	if _, err := log.Load(ctx, ignore, nil); err != nil { // the log learns from it what came before
+	if _, _, err := log.Load(ctx, ignore, nil); err != nil { // the log learns from it what came before
 		return err
 	}
 	positions, err := log.Snapshots()
