@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Apply takes over the decisions of a primary: the records of one group, in the order of the log. It needs no clock, serves nobody and
-// writes nothing to Log; Events and Ended tell what it saw. It returns an error that wraps record.ErrCorrupt for records that do not
-// fit the state; the engine is of no use after it.
+// Apply applies the decisions of a primary: the records of one group, in log order. It needs no clock, grants no waits
+// and writes nothing to Log; Events and Ended report what happened. It returns an error that wraps record.ErrCorrupt
+// for records that do not fit the state; the engine must not be used after that.
 func (e *Engine) Apply(records []byte) error {
 	e.begin(0)
 	e.change()
@@ -33,7 +33,7 @@ func (e *Engine) Apply(records []byte) error {
 	return nil
 }
 
-// apply takes over one record.
+// apply applies one record.
 func (e *Engine) apply(r *record.Record) error {
 	switch r.Op {
 	case record.Kind:
@@ -74,7 +74,7 @@ func (e *Engine) apply(r *record.Record) error {
 		e.reserved, e.reservedAt = e.lastID, e.lsn
 	case record.Lost:
 		e.lastID = max(e.lastID, e.reserved) + Unheard
-		e.fates = fates{first: e.lastID / fatePageIDs} // a commit may be among what is lost
+		e.fates = fates{first: e.lastID / fatePageIDs} // the loss may include a commit
 		e.reserved, e.reservedAt = e.lastID, e.lsn
 	case record.Hold:
 		return e.applyHold(r)
@@ -111,10 +111,11 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.EndSession, record.Wrote, record.Done, record.Received:
 		return e.applyOutcome(r)
 	}
-	return nil // Together does not concern the state
+	return nil // Together does not change the state
 }
 
-// own returns an identity of this partition: what names none is the log's, which does not know which partition's it is.
+// own returns an identity of this partition: an identity without a partition comes from the log, which does not know
+// its own.
 func (e *Engine) own(id uint64) uint64 {
 	if txn.PartitionOf(id) == 0 {
 		id += txn.IDBase(e.partition)
@@ -122,8 +123,8 @@ func (e *Engine) own(id uint64) uint64 {
 	return id
 }
 
-// Unheard is how many identities are left out after the highest that is known when something was lost: entries of which nothing is left had some of
-// them, and their leases may still be held.
+// Unheard is the number of identities skipped beyond the highest known one after a loss: lost entries had some of them,
+// and their leases may still be held.
 const Unheard = 1 << 30
 
 var (
@@ -169,7 +170,8 @@ func (e *Engine) applyPut(r *record.Record) error {
 	return nil
 }
 
-// applyChange takes over what has happened to an entry that nobody has locked as far as the log knows, but for Defer: its holder has done that.
+// applyChange applies a change of an entry that has no lock as far as the log knows. Defer is the exception: the holder
+// of the entry causes it.
 func (e *Engine) applyChange(r *record.Record) error {
 	p, ok := e.store.Find(r.ID)
 	if !ok {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A wait that was interrupted goes on in its old place, wherever that is.
+// An interrupted wait continues in its old place, wherever that is.
 func TestPark_KeepsThePlaceOfAWaitThatGoesOn(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))

@@ -14,7 +14,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// The entries of the benchmarks: a key and a payload of 100 bytes.
+// Entries of the benchmarks have a key and a payload of 100 bytes.
 var job = &template.Schema{Kind: "job", Fields: []template.Field{
 	{Name: "key", Class: template.Int}, {Name: "payload", Class: template.Bytes},
 }}
@@ -33,7 +33,7 @@ func appendJob(dst []byte, key int) template.Row {
 	return append(append(dst, byte(len(payload))), payload...)
 }
 
-// filled returns an engine with n jobs of keys keys, and an index on the key in use.
+// filled returns an engine with n jobs of keys keys, whose index on the key is live.
 func filled(b *testing.B, n int) *Engine {
 	b.Helper()
 	e := New(Config{}, 0)
@@ -77,8 +77,8 @@ func forSizes(b *testing.B, f func(b *testing.B, e *Engine)) {
 	}
 }
 
-// BenchmarkMatch takes entries by random keys and writes others in their place: in one go, and as a server does, a few
-// at a time, between which other work has used the processor's caches.
+// BenchmarkMatch takes entries by random keys and writes others in their place: at once, and as a server does, a few at
+// a time, with other work in between that evicts the processor's caches.
 func BenchmarkMatch(b *testing.B) {
 	for _, between := range []struct {
 		name string
@@ -87,12 +87,12 @@ func BenchmarkMatch(b *testing.B) {
 		b.Run(between.name, func(b *testing.B) {
 			forSizes(b, func(b *testing.B, e *Engine) {
 				m := matching{e: e, q: byKey(0, true)}
-				for range 2 * e.kinds[0].Used() / len(m.keys) { // so that entries of one key lie anywhere
+				for range 2 * e.kinds[0].Used() / len(m.keys) { // spreads the entries of each key
 					m.run(b)
 				}
 				m.n, m.taking, m.writing = 0, 0, 0
 				for b.Loop() {
-					for i := 0; i < len(between.use); i += 64 { // bytes of a line of the cache
+					for i := 0; i < len(between.use); i += 64 { // bytes of a cache line
 						between.use[i]++
 					}
 					m.run(b)
@@ -104,13 +104,13 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// matching takes and writes a batch of entries at a time.
+// matching takes and writes entries in batches.
 type matching struct {
 	e               *Engine
 	q               *call.Query
 	row             []byte
 	keys            [32]int
-	n               int // entries of each so far
+	n               int // taken, and written, so far
 	taking, writing time.Duration
 }
 
@@ -137,7 +137,7 @@ func (m *matching) run(b *testing.B) {
 	m.n += len(m.keys)
 }
 
-// BenchmarkMemory reports what an entry costs beyond its row, with an index on a field.
+// BenchmarkMemory reports the memory of an entry beyond its row, with an index on one field.
 func BenchmarkMemory(b *testing.B) {
 	for _, n := range sizes {
 		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
@@ -161,9 +161,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// BenchmarkWaiting writes entries into a space where a million calls wait to take: with a key that no call
-// waits for, and with one that some do. Off the clock, the entries that satisfy none are taken away, and the calls that
-// were satisfied wait again.
+// BenchmarkWaiting writes entries into a space in which a million calls wait to take: with a key that no call waits
+// for, and with one that some wait for. Off the clock, unmatched entries are removed and satisfied calls wait again.
 func BenchmarkWaiting(b *testing.B) {
 	const waiting, batch = 1_000_000, 1000
 	e := New(Config{}, 0)

@@ -12,8 +12,8 @@ import (
 // HasBranch reports whether a transaction that began in another space has a branch here.
 func (e *Engine) HasBranch(id txn.ID) bool { return e.branches[id] != 0 }
 
-// Branches returns the transactions of other spaces that have branches here, prepared or not, in the order in which
-// those were made.
+// Branches returns the transactions of other spaces that have branches here, prepared or not, in the order in which the
+// branches were made.
 func (e *Engine) Branches() []txn.ID {
 	var ids []txn.ID
 	for _, number := range slices.Sorted(maps.Values(e.branches)) {
@@ -22,7 +22,7 @@ func (e *Engine) Branches() []txn.ID {
 	return ids
 }
 
-// Alive returns ErrTxnEnded unless a transaction that began here can be used.
+// Alive returns ErrTxnEnded if a transaction that began here cannot be used any more.
 func (e *Engine) Alive(now int64, number uint64) call.Result {
 	e.begin(now)
 	if _, err := e.transaction(txn.ID{Number: number}); err != nil {
@@ -31,7 +31,7 @@ func (e *Engine) Alive(now int64, number uint64) call.Result {
 	return call.Result{}
 }
 
-// DropBranch aborts a branch unless it is prepared. That leaves no record.
+// DropBranch aborts a branch unless it is prepared. It leaves no record.
 func (e *Engine) DropBranch(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil && !t.prepared {
@@ -41,8 +41,8 @@ func (e *Engine) DropBranch(now int64, id txn.ID) call.Result {
 	return call.Result{}
 }
 
-// CommitBranch makes the effects of a prepared branch real. If there is none it has ended, and nothing is done; a
-// branch that has not prepared cannot be part of what was committed, and is aborted. Depends is such that the branch
+// CommitBranch applies the effects of a prepared branch. If the branch does not exist it has ended, and nothing is
+// done; a branch that has not prepared cannot be part of the commit, and is aborted. Once Depends is durable the branch
 // has ended for good.
 func (e *Engine) CommitBranch(now int64, id txn.ID) call.Result {
 	e.begin(now)
@@ -57,8 +57,8 @@ func (e *Engine) CommitBranch(now int64, id txn.ID) call.Result {
 	return call.Result{Depends: e.lsn}
 }
 
-// AbortBranch undoes what was done in a branch. If there is none it has ended, and nothing is done. Depends is such
-// that the branch has ended for good.
+// AbortBranch undoes a branch. If the branch does not exist it has ended, and nothing is done. Once Depends is durable
+// the branch has ended for good.
 func (e *Engine) AbortBranch(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if t, err := e.transaction(id); err == nil {
@@ -68,7 +68,7 @@ func (e *Engine) AbortBranch(now int64, id txn.ID) call.Result {
 	return call.Result{Depends: e.lsn}
 }
 
-// Enlisted reports whether a transaction that began here has branches elsewhere.
+// Enlisted reports whether any transaction that began here has branches elsewhere.
 func (e *Engine) Enlisted() bool {
 	for _, t := range e.txns {
 		if len(t.participants) > 0 {

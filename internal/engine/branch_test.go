@@ -14,8 +14,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// host runs random programs in which branches of foreign transactions prepare, commit and abort among everything else,
-// and an engine that follows the log. Now and then a crash leaves only that.
+// host runs random programs in which branches of foreign transactions prepare, commit and abort among other operations,
+// beside an engine that follows the log. Now and then a crash leaves only the log.
 type host struct {
 	t       *testing.T
 	r       *rand.Rand
@@ -25,8 +25,8 @@ type host struct {
 	log     [][]byte
 
 	number   uint64   // of the last foreign transaction
-	branches []txn.ID // that have joined last, some of which have ended
-	locals   []uint64 // transactions that have begun here, likewise
+	branches []txn.ID // the latest to join; some have ended
+	locals   []uint64 // the latest transactions begun here; some have ended
 }
 
 func (h *host) home(n uint64) txn.ID { return txn.ID{Space: "far", Number: n} }
@@ -66,7 +66,7 @@ func (h *host) drafts() (ds []call.Draft) {
 	return ds
 }
 
-// find reads or takes, and waits now and then.
+// find reads or takes, and sometimes waits.
 func (h *host) find() {
 	q := randomQuery(h.r)
 	q.Txn = h.under()
@@ -81,7 +81,7 @@ func (h *host) find() {
 	}
 }
 
-// update changes some entry.
+// update changes an entry.
 func (h *host) update() {
 	under := h.under()
 	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 4, Txn: under}
@@ -134,7 +134,7 @@ func (h *host) step() {
 	}
 }
 
-// prepare has a branch prepare, after which nothing can be done under it, or it has ended.
+// prepare prepares a branch, which then accepts no calls or has ended.
 func (h *host) prepare() {
 	id := h.branch()
 	had := h.e.HasBranch(id)
@@ -149,7 +149,7 @@ func (h *host) prepare() {
 	require.ErrorIs(h.t, h.e.Write(h.now, id, call.Request{}, h.drafts()).Err, call.ErrTxnEnded)
 }
 
-// follow lets the replica see what was decided.
+// follow applies the new decisions to the replica.
 func (h *host) follow() {
 	if len(h.e.Log) == 0 {
 		return
@@ -161,7 +161,8 @@ func (h *host) follow() {
 	require.Equal(h.t, h.e.Hash(), h.replica.Hash())
 }
 
-// crash makes the replica the engine: it must show what the engine shows once all that is active is aborted.
+// crash replaces the engine by the replica, which must show what the engine shows once all active transactions are
+// aborted.
 func (h *host) crash() {
 	for _, id := range h.e.Branches() {
 		if !slices.Contains(h.e.Prepared(), id) {

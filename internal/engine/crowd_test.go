@@ -30,7 +30,7 @@ func wideRow(value int64) template.Row {
 	return row
 }
 
-// looked returns how many nodes a write of an entry looks at, and how many groups.
+// looked returns how many nodes, and how many groups, a write of an entry examines.
 func looked(e *Engine, kind call.KindID, id uint64, row template.Row) (nodes, groups int) {
 	for _, w := range []*watch{&e.anyKind, &e.kinds[kind-1].watch} {
 		groups += len(w.groups)
@@ -42,8 +42,8 @@ func looked(e *Engine, kind call.KindID, id uint64, row template.Row) (nodes, gr
 	return nodes, groups
 }
 
-// Calls that wait with thousands of combinations of fields cost a write that none of them matches little, whatever they
-// fix.
+// Calls that wait with thousands of combinations of fields cost little to a write that matches none of them, whatever
+// fields they fix.
 func TestWatch_CombinationsOfFieldsCostWritesLittle(t *testing.T) {
 	t.Parallel()
 	e := New(Config{}, 0)
@@ -53,7 +53,8 @@ func TestWatch_CombinationsOfFieldsCostWritesLittle(t *testing.T) {
 		q := &call.Query{Max: 1, Templates: []call.Template{{Kind: 1}}}
 		for f := range 15 {
 			if n+1>>f&1 != 0 {
-				q.Templates[0].Conds = append(q.Templates[0].Conds, template.Cond{Field: f, Op: template.Eq, Value: template.AppendInt(nil, 7)})
+				q.Templates[0].Conds = append(q.Templates[0].Conds,
+					template.Cond{Field: f, Op: template.Eq, Value: template.AppendInt(nil, 7)})
 			}
 		}
 		require.ErrorIs(t, e.Find(1, q).Err, call.ErrNoMatch)
@@ -74,7 +75,7 @@ func TestWatch_CombinationsOfFieldsCostWritesLittle(t *testing.T) {
 	require.Zero(t, e.kinds[0].watch.sets)
 }
 
-// Calls that wait for one entry each cost only writes of that entry anything.
+// A call that waits for one entry costs time only to writes of that entry.
 func TestWatch_CallsForOneEntryAreFoundByIt(t *testing.T) {
 	t.Parallel()
 	e := newTestEngine(t)

@@ -8,24 +8,24 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// A call that waits under a transaction can go on when one of the locks on its matches goes, which takes the end of all
-// others who hold it. It is stuck if each of these locks has a holder that is stuck itself; so is a transaction under
-// which calls wait, if all of them are. Transactions that are stuck only because of each other, and wait for each other
-// in a circle, are a deadlock, whatever others do.
+// A call that waits under a transaction can continue when one of the locks on its matches is released, that is, when
+// all other holders of the lock have ended. The call is stuck if each of these locks has a holder that is stuck itself.
+// A transaction with waiting calls is stuck if all of the calls are. Transactions that are stuck only because of each
+// other, and wait for each other in a cycle, are a deadlock: nothing outside can resolve it.
 //
-// A circle may close when a transaction under which calls wait begins to wait for more, stops to wait for what might
-// have come, or locks something: then it is suspected of being in one. And it may be left over when a transaction
-// outside, which could have let go, does: then all that wait and hold something are suspects. They are looked at when
-// the call that did it is done.
+// A cycle can close when a transaction with waiting calls begins to wait for more, stops waiting for something that
+// might have come, or locks something: that transaction becomes a suspect. A cycle can also remain when a transaction
+// outside, which could have released a lock, ends: then all transactions that both wait and hold something are
+// suspects. Suspects are examined at the end of the call.
 
-// suspect notes that t, if calls wait under it, may have closed a circle.
+// suspect records that t, if calls wait under it, may have closed a cycle.
 func (e *Engine) suspect(t *transaction) {
 	if len(t.waiting) > 0 && !slices.Contains(e.suspects, t) {
 		e.suspects = append(e.suspects, t)
 	}
 }
 
-// suspectAll suspects every transaction that can be in a circle.
+// suspectAll makes every transaction that can be in a cycle a suspect.
 func (e *Engine) suspectAll() {
 	for t := range e.blocked {
 		if len(t.own)+len(t.taken)+len(t.read) > 0 {
@@ -34,7 +34,7 @@ func (e *Engine) suspectAll() {
 	}
 }
 
-// breakDeadlock aborts the youngest transaction of a circle through the oldest suspect, if there is one. It reports
+// breakDeadlock aborts the youngest transaction of a cycle through the oldest suspect, if there is a cycle. It reports
 // whether there were suspects.
 func (e *Engine) breakDeadlock() bool {
 	if e.letGo {
@@ -63,7 +63,7 @@ func (e *Engine) victim(t *transaction) *transaction {
 	g := waitGraph{}
 	circle := e.reach(g, t)
 	for {
-		// What is stuck because of others than those in the circle is not the circle's to solve.
+		// Transactions that are stuck because of others outside the cycle are not resolved here.
 		smaller := g.circle(t, g.stuck(circle))
 		if len(smaller) == 0 {
 			return nil
@@ -75,11 +75,11 @@ func (e *Engine) victim(t *transaction) *transaction {
 	}
 }
 
-// waitGraph holds, for transactions under which calls wait, the locks of which one must go for one of the calls to go
-// on: for each its other holders. A transaction that can go on without that is not in it.
+// waitGraph holds, for each transaction with waiting calls, the locks of which one must be released for a call to
+// continue; each lock is given by its other holders. A transaction that can continue anyway is not in the graph.
 type waitGraph map[*transaction][][]*transaction
 
-// reach adds to g the transactions that t waits for, directly or not, and returns all of them, and t.
+// reach adds to g the transactions that t waits for, directly or indirectly, and returns them together with t.
 func (e *Engine) reach(g waitGraph, t *transaction) []*transaction {
 	all := []*transaction{t}
 	for i := 0; i < len(all); i++ {
@@ -99,11 +99,11 @@ func (e *Engine) reach(g waitGraph, t *transaction) []*transaction {
 	return all
 }
 
-// ways returns the locks that t waits for, each as its other holders; nil if t can go on without the end of a
-// transaction that waits.
+// ways returns the locks that t waits for, each as the list of its other holders; nil if t can continue without the end
+// of a waiting transaction.
 func (e *Engine) ways(t *transaction) [][]*transaction {
 	if t.prepared {
-		return nil // others decide about it
+		return nil // others decide this
 	}
 	var ways [][]*transaction
 	for _, w := range t.calls() {
@@ -122,7 +122,7 @@ func (e *Engine) ways(t *transaction) [][]*transaction {
 	return ways
 }
 
-// others returns who has the lock beside t.
+// others returns the holders of the lock other than t.
 func (l *lock) others(t *transaction) []*transaction {
 	if l.owner != nil {
 		return []*transaction{l.owner}
@@ -130,7 +130,7 @@ func (l *lock) others(t *transaction) []*transaction {
 	return slices.DeleteFunc(slices.Clone(l.readers), func(r *transaction) bool { return r == t })
 }
 
-// stuck returns those of some transactions that none of the others will ever let go on.
+// stuck returns the transactions of some that none of the others will ever release.
 func (g waitGraph) stuck(some []*transaction) (left []*transaction) {
 	waits := map[*transaction]bool{}
 	for _, t := range some {
@@ -147,21 +147,21 @@ func (g waitGraph) stuck(some []*transaction) (left []*transaction) {
 	return slices.DeleteFunc(slices.Clone(some), func(t *transaction) bool { return !waits[t] })
 }
 
-// goesOn reports whether one of the locks that t waits for goes if all end but those that wait.
+// goesOn reports whether one of the locks that t waits for is released if all transactions end except those in waits.
 func (g waitGraph) goesOn(t *transaction, waits map[*transaction]bool) bool {
 	return slices.ContainsFunc(g[t], func(holders []*transaction) bool {
 		return !slices.ContainsFunc(holders, func(h *transaction) bool { return waits[h] })
 	})
 }
 
-// circle returns those of some transactions that wait for t and for which t waits, without a detour over others; t is
+// circle returns the transactions of some that wait for t and for which t waits, with no path through others; t is
 // among them if there are any.
 func (g waitGraph) circle(t *transaction, some []*transaction) []*transaction {
 	behind := g.walk(t, some)
 	return slices.DeleteFunc(behind, func(x *transaction) bool { return !slices.Contains(g.walk(x, some), t) })
 }
 
-// walk returns those of some transactions to which one gets from x, in one step or more.
+// walk returns the transactions of some that can be reached from x in one or more steps.
 func (g waitGraph) walk(x *transaction, some []*transaction) (found []*transaction) {
 	for i, at := 0, x; ; i++ {
 		for _, holders := range g[at] {

@@ -5,11 +5,10 @@ import (
 	"slices"
 )
 
-// A waiting take with an ordering gets the first in its order of everything that becomes available at once. So the
-// first entry that would go to such a call, and those that are offered after it, are kept back until all are offered,
-// and dealt then.
+// A waiting take with an ordering gets the first, in its order, of all entries that become available at once. So the
+// first entry that would go to such a call, and every later one, is kept back until all are offered, and dealt then.
 
-// deal serves the takes that wait for the entries that were kept back: in order of arrival, each as if it were made
+// deal deals the entries that were kept back to the waiting takes: in order of arrival, each as if the call were made
 // now.
 func (e *Engine) deal() {
 	if len(e.undealt) == 0 {
@@ -30,7 +29,7 @@ func (e *Engine) deal() {
 	}
 }
 
-// takers appends the waiting takes that may have the entry in slot s.
+// takers appends the waiting takes that match the entry in slot s.
 func (e *Engine) takers(queue []*Waiter, k *kind, s slot) []*Waiter {
 	switch k.At(s).State {
 	case free:
@@ -51,11 +50,11 @@ func (e *Engine) takers(queue []*Waiter, k *kind, s slot) []*Waiter {
 	return queue
 }
 
-// grabBudget is how many entries a call looks at for those that wait.
+// grabBudget is the number of entries that one call examines on behalf of waiting calls.
 const grabBudget = 1 << 13
 
-// grab gives a waiting call what it finds now, as much as it has room for. If that takes too long, the call searches
-// for itself, as if it were made now.
+// grab gives a waiting call what it finds now, up to its maximum. If the search takes too long, the call searches for
+// itself, as if it were made now.
 func (e *Engine) grab(w *Waiter) {
 	q := *w.Query
 	if q.Max = min(q.Max-len(w.Got), e.placesFor(w)); q.Max <= 0 {
@@ -80,7 +79,7 @@ func (e *Engine) grab(w *Waiter) {
 	}
 }
 
-// searchAgain ends the wait of a call that is to search again.
+// searchAgain ends the wait of a call, which then searches again.
 func (e *Engine) searchAgain(w *Waiter) {
 	if e.Unpark(w) && len(w.Got) == 0 {
 		w.Again = true

@@ -7,11 +7,10 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// The lease of a delayed entry runs from the moment it becomes visible. Until then its end is counted from when that
-// should be. An entry that becomes visible later, because the server was down or busy, has its whole lease all the
-// same.
+// The lease of a delayed entry starts when the entry becomes visible. Until then its end is computed from the planned
+// time. An entry that becomes visible later, because the server was down or busy, still has its whole lease.
 
-// checkDelay returns ErrInvalidArgument for a delay that no call may ask for.
+// checkDelay returns ErrInvalidArgument for a delay outside the allowed range.
 func checkDelay(d int64) error {
 	switch {
 	case d < 0:
@@ -22,15 +21,15 @@ func checkDelay(d int64) error {
 	return nil
 }
 
-// delay makes an entry invisible until a time.
+// delay hides an entry until a time.
 func (e *Engine) delay(h held, visible int64) {
 	h.k.At(h.s).State = delayed
 	h.k.later[h.s] = visible
 	e.endAt(h.id, visible)
 }
 
-// start returns when the lease of the entry in slot s starts that is granted now: at once, or when the entry's delay is
-// over.
+// start returns the time at which a lease granted now to the entry in slot s starts: now, or at the end of the entry's
+// delay.
 func (k *kind) start(e *Engine, s slot) int64 {
 	switch k.At(s).State {
 	case delayed:
@@ -41,13 +40,13 @@ func (k *kind) start(e *Engine, s slot) int64 {
 	return e.now
 }
 
-// due reports whether the entry in slot s is delayed, and its lease not over before the delay is.
+// due reports whether the entry in slot s is delayed and its lease outlasts the delay.
 func (k *kind) due(s slot) bool {
 	en := k.At(s)
 	return en.State == delayed && en.Expires >= k.later[s]
 }
 
-// shift makes the lease of the entry in slot s, of which something is left from a time on, run from another time on.
+// shift moves the lease of the entry in slot s, if any of it is left at time from, so that it starts at time to.
 func (e *Engine) shift(k *kind, s slot, from, to int64) {
 	en := k.At(s)
 	if en.Expires == call.Forever || from == to {
@@ -58,7 +57,7 @@ func (e *Engine) shift(k *kind, s slot, from, to int64) {
 	k.setExpiry(e, s, expires)
 }
 
-// reveal makes an entry visible whose time has come. One that was never visible before was written just now.
+// reveal makes an entry visible at the end of its delay. An entry that was never visible before counts as written now.
 func (e *Engine) reveal(k *kind, s slot) {
 	e.change()
 	e.shift(k, s, k.later[s], e.now)

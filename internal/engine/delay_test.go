@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// While the server is down delays go on, and nothing becomes visible: an entry that should have meanwhile has its whole
-// lease afterwards.
+// Delays go on while the server is down, but nothing becomes visible: an entry whose delay ended meanwhile has its
+// whole lease afterwards.
 func TestDelay_OverWhileTheServerWasDown(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -32,7 +32,7 @@ func TestDelay_OverWhileTheServerWasDown(t *testing.T) {
 	require.ErrorIs(t, e.Find(s.now+2*second, all).Err, call.ErrNoMatch)
 }
 
-// A lease of less than a tick, the grain of the timer, does not end with the delay that it follows.
+// A lease shorter than a tick, the resolution of the timer, does not end with the delay before it.
 func TestDelay_ShortestLease(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// dump is what Hash looks at, to be read.
+// dump is the state that Hash covers, as text.
 func dump(e *Engine) string {
 	var b strings.Builder
 	for _, k := range e.kinds {

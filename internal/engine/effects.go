@@ -5,25 +5,24 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Effects are what a step has brought about beside its result. The owner of the engine carries them out, in this order,
-// and shows none of it to anyone before the log has the step's LSN.
+// Effects are the consequences of a step besides its result. The owner of the engine carries them out, in this order,
+// and shows none of them to any caller before the log has the step's LSN.
 type Effects struct {
-	// Granted are the waiting calls that were served; their waits are over.
+	// Granted are the waiting calls that were served, or whose wait has ended otherwise.
 	Granted []*Waiter
-	// Events are the events that were caused.
+	// Events are the events caused by the step.
 	Events []call.Event
-	// Ended are the registrations that were ended, or found expired. They get no event any more.
+	// Ended are the registrations that were ended, or found expired. They get no more events.
 	Ended []uint64
-	// Lost are the transactions that began here and have ended though their holders did not ask for it.
+	// Lost are the transactions that began here and ended although their holders did not ask for it.
 	Lost []Loss
-	// Dissolved are the transactions with branches elsewhere that were aborted: the branches are to be aborted too.
+	// Dissolved are the aborted transactions with branches elsewhere: the branches must be aborted too.
 	Dissolved []Decision
-	// Doomed are the transactions of other spaces whose branches here were aborted by themselves: their homes are to
-	// abort them.
+	// Doomed are the transactions of other spaces whose branches here were aborted: their homes must abort them.
 	Doomed []txn.ID
 }
 
-// Reset empties the effects, once they are carried out.
+// Reset clears the effects, after they were carried out.
 func (f *Effects) Reset() {
 	clear(f.Granted)
 	f.Granted, f.Events, f.Ended = f.Granted[:0], f.Events[:0], f.Ended[:0]

@@ -5,11 +5,10 @@ import (
 	"slices"
 )
 
-// A kind that begins to embed others brings its entries under their templates: they match, though nothing was
-// written. Calls that wait are served as if they were made now; registrations hear nothing, since no entry has
-// become visible.
+// When a kind begins to embed others, templates of these match its entries, though nothing was written. Waiting calls
+// are served as if they were made now; registrations get no event, since no entry has become visible.
 
-// embraced serves the calls that wait for the kinds which k embeds now, and did not before.
+// embraced serves the calls that wait for kinds which k embeds now and did not before.
 func (e *Engine) embraced(k *kind, before []ancestor) {
 	if k.Used() == 0 {
 		return
@@ -28,7 +27,7 @@ func (e *Engine) embraced(k *kind, before []ancestor) {
 				e.grab(w)
 			}
 			if w.parked && w.txn != nil {
-				e.suspect(w.txn) // there may be more locks that it waits for
+				e.suspect(w.txn) // it may wait for more locks now
 			}
 		}
 	}

@@ -1,7 +1,8 @@
-// Package engine is the deterministic core of a space: entries, indexes, waiting calls, leases and registrations of one partition.
+// Package engine is the deterministic core of a space: entries, indexes, waiting calls, leases and registrations of one
+// partition.
 //
 // It has no goroutine, clock, I/O or lock. Time is an argument; every decision is appended to Log as a record, and
-// applying the records of one engine to an empty one gives the same state (Hash). DESIGN.md tells how it is built.
+// applying the records of one engine to an empty one gives the same state (Hash). DESIGN.md describes the design.
 package engine
 
 import (
@@ -11,13 +12,14 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Engine is one partition in memory. It must not be used concurrently; the results of a call are valid until the next.
+// Engine is one partition in memory. It must not be used concurrently. Results of a call are valid until the next call.
 type Engine struct {
-	// Log takes the records of every change. Whoever owns the engine takes them from here.
+	// Log receives the records of every change. The owner of the engine removes them.
 	Log []byte
-	// Unhurried is up to where Log says nothing but what transactions have taken; whoever empties Log sets it to where that begins. Nobody waits for that.
+	// Unhurried is the length of the prefix of Log that records only what transactions have taken; no call waits for it.
+	// When the owner empties Log it sets Unhurried to the start of what follows.
 	Unhurried int
-	// Effects are what the last step has brought about.
+	// Effects are the consequences of the last step.
 	Effects
 
 	limits    Limits
@@ -29,23 +31,22 @@ type Engine struct {
 	scratch
 }
 
-// Limits are the longest leases that an engine grants, in nanoseconds, and the largest transactions; 0 is without
-// limit.
+// Limits are the longest leases that an engine grants, in nanoseconds, and the largest transactions; 0 means no limit.
 type Limits struct {
 	EntryLease        int64
 	RegistrationLease int64
 	TxnLease          int64
-	TxnBytes          int // of the rows that one transaction may write; 0 is without limit
-	TxnEntries        int // that one transaction may hold: it has read, taken, written or changed them; 0 is without limit
+	TxnBytes          int // rows that one transaction may write, in bytes; 0 means no limit
+	TxnEntries        int // entries that one transaction may hold (read, taken, written or changed); 0 means no limit
 }
 
-// Config says which partition an engine is, and what its limits are.
+// Config names the partition that an engine holds, and its limits.
 type Config struct {
-	Partition uint16 // its number in its space, which its identities carry
+	Partition uint16 // its number in its space, which is part of its identities
 	Limits    Limits
 }
 
-// New returns an empty engine, the first change of which has the number after lsn.
+// New returns an empty engine. Its first change has the number after lsn.
 func New(cfg Config, lsn uint64) *Engine {
 	base := txn.IDBase(cfg.Partition)
 	st := store.New()
@@ -69,21 +70,22 @@ func New(cfg Config, lsn uint64) *Engine {
 	}
 }
 
-// LSN returns the number of the last change. It rises by one with every call that changes anything.
+// LSN returns the number of the last change. It increases by one with every call that changes anything.
 func (e *Engine) LSN() uint64 { return e.lsn }
 
-// NextExpiry returns when Expire is next worth calling, in nanoseconds since the Unix epoch, or Forever.
+// NextExpiry returns when Expire should be called next, in nanoseconds since the Unix epoch, or Forever.
 func (e *Engine) NextExpiry() int64 {
 	if len(e.deadlines) == 0 || e.deadlines[0].tick >= call.Forever>>tickShift {
-		return call.Forever // the last tick has no end that a number holds
+		return call.Forever // the end of the last tick does not fit into an int64
 	}
 	return (e.deadlines[0].tick + 1) << tickShift
 }
 
-// Expire removes what has expired, or some of it: NextExpiry is then over. Every other call does so too.
+// Expire removes what has expired, or part of it: if NextExpiry is still in the past, call it again. Every other call
+// removes expired state too.
 func (e *Engine) Expire(now int64) { e.begin(now) }
 
-// begin starts a call: it forgets the results of the last one and removes what has expired.
+// begin starts a call: it clears the results of the last one and removes what has expired.
 func (e *Engine) begin(now int64) {
 	e.now = max(e.now, now)
 	e.calls++
@@ -98,7 +100,7 @@ func (e *Engine) begin(now int64) {
 	e.settle()
 }
 
-// change notes that the current call changes the state; records belong to its LSN.
+// change records that the current call changes the state; its records belong to the new LSN.
 func (e *Engine) change() {
 	if !e.dirty {
 		e.dirty = true
@@ -106,8 +108,8 @@ func (e *Engine) change() {
 	}
 }
 
-// remove takes an entry out of the space, whatever its state, and sees to those who waited for a lock on it. Its row stays
-// readable until the next call.
+// remove removes an entry from the space, whatever its state, and handles the calls that wait for its lock. The row
+// stays readable until the next call.
 func (e *Engine) remove(k *kind, s slot, why record.Reason) {
 	e.keepImage(k, s)
 	if k.At(s).State == written && !k.locks[s].owner.prepared {
@@ -121,33 +123,34 @@ func (e *Engine) remove(k *kind, s slot, why record.Reason) {
 	}
 }
 
-// drop removes an entry that the log knows, tells so and records why.
+// drop removes an entry that the log knows, sends the event and records the reason.
 func (e *Engine) drop(k *kind, s slot, why record.Reason) {
 	e.tell(k, s, endings[why])
 	e.erase(k, s, why)
 }
 
-// erase removes an entry and records why.
+// erase removes an entry and records the reason.
 func (e *Engine) erase(k *kind, s slot, why record.Reason) {
 	e.change()
 	e.Log = record.AppendRemove(e.Log, k.At(s).ID, k.id, why)
 	k.delete(e, s)
 }
 
-// take takes an entry out of the space for a call, which has taken others before if more is set. Its row stays readable until the next call.
+// take removes an entry from the space for a call; more is set if the call has taken others before. The row stays
+// readable until the next call.
 func (e *Engine) take(k *kind, s slot, by call.Request, more bool) {
 	e.tell(k, s, call.Taken)
 	e.took(by, k.view(e, s), more)
 	k.delete(e, s)
 }
 
-// endings are the events that tell why an entry is gone.
+// endings are the events for the reasons of a removal.
 var endings = [...]call.EventType{
 	record.Taken: call.Taken, record.Expired: call.Expired,
 	record.Cancelled: call.Cancelled,
 }
 
-// view shows the entry in slot s.
+// view returns the entry in slot s.
 func (k *kind) view(e *Engine, s slot) call.View {
 	en := k.At(s)
 	v := call.View{ID: en.ID, Kind: k.id, Row: e.store.Row(en.Row, en.Size), Version: en.Version, Attempts: en.Attempts}
@@ -157,7 +160,7 @@ func (k *kind) view(e *Engine, s slot) call.View {
 	return v
 }
 
-// before shows the entry in slot s without the change that a transaction has made to it.
+// before returns the entry in slot s without the uncommitted change of a transaction.
 func (k *kind) before(e *Engine, s slot) call.View {
 	v := k.view(e, s)
 	if k.At(s).State == changed {
@@ -173,11 +176,11 @@ func (e *Engine) nextID() uint64 {
 	return e.lastID
 }
 
-// until returns when a lease of d that starts now ends.
+// until returns the end of a lease of d that starts now.
 func (e *Engine) until(d int64) int64 { return after(e.now, d) }
 
-// after returns when a lease of d that starts at a time ends. The end of one that is longer than time goes is the last instant before
-// Forever: a lease is never longer than was asked for.
+// after returns the end of a lease of d that starts at a time. An end beyond the range of time is the last instant
+// before Forever: a lease is never longer than requested.
 func after(start, d int64) int64 {
 	switch {
 	case d == call.Forever:
@@ -188,10 +191,10 @@ func after(start, d int64) int64 {
 	return start + d
 }
 
-// granted returns what is left of a lease that ends at expires.
+// granted returns the rest of a lease that ends at expires.
 func (e *Engine) granted(expires int64) int64 { return between(e.now, expires) }
 
-// between returns the length of a lease that starts at a time and ends at expires.
+// between returns the length of a lease from start to expires.
 func between(start, expires int64) int64 {
 	if expires == call.Forever {
 		return call.Forever
@@ -199,7 +202,7 @@ func between(start, expires int64) int64 {
 	return max(0, expires-start)
 }
 
-// capped returns the lease that is granted for d.
+// capped returns d limited to the longest lease.
 func capped(d, limit int64) int64 {
 	if limit > 0 {
 		return min(d, limit)

@@ -6,8 +6,8 @@ import (
 	"github.com/gospaces/gospaces/internal/store"
 )
 
-// expiry files the entries of a kind that will expire under the tick in which they do, a list per tick, so that
-// writing, taking and renewing cost the same however many leases there are.
+// expiry keeps a list per tick of the entries of a kind that expire in it. Writing, taking and renewing cost the same
+// regardless of the number of leases.
 type expiry struct {
 	ticks map[int64]*store.List
 	links store.Links
@@ -40,7 +40,7 @@ func (x *expiry) remove(k *kind, s slot) {
 	x.ticks[k.At(s).Expires>>tickShift].Remove(&x.links, s)
 }
 
-// expired calls f with the entries that have expired in the tick that is not over yet.
+// expired calls f for the entries that have expired in the current tick.
 func (x *expiry) expired(e *Engine, k *kind, f func(s slot)) {
 	l := x.ticks[e.now>>tickShift]
 	if l == nil {
@@ -53,15 +53,14 @@ func (x *expiry) expired(e *Engine, k *kind, f func(s slot)) {
 	}
 }
 
-// reclaims is how much one call reclaims of what has expired: entries, registrations and transactions. No call sees the
-// rest, but it takes up memory, and is locked.
+// reclaims is the number of expired entries, registrations and transactions that one call reclaims. The rest is
+// invisible to calls, but takes memory and stays locked.
 const reclaims = 256
 
-// late reports whether something has expired in a tick that is over, and was not reclaimed.
+// late reports whether something expired in a past tick and is not yet reclaimed.
 func (e *Engine) late() bool { return len(e.deadlines) > 0 && e.deadlines[0].tick < e.now>>tickShift }
 
-// reclaim removes about n of what has expired in ticks that are over. To find that nothing is left in a tick counts for
-// less.
+// reclaim removes about n expired items of past ticks. Finding an empty tick counts for less.
 func (e *Engine) reclaim(n int) {
 	for empty := 8 * n; n > 0 && empty > 0 && e.late(); empty-- {
 		d := e.deadlines[0]
@@ -73,13 +72,13 @@ func (e *Engine) reclaim(n int) {
 	}
 }
 
-// expire removes up to n of the entries that expire in a tick, and returns how many.
+// expire removes up to n of the entries that expire in a tick, and returns the number removed.
 func (e *Engine) expire(d deadline, n int) (done int) {
 	k := e.kinds[d.kind-1]
 	l := k.expiry.ticks[d.tick]
 	for ; l.First() != 0 && done < n; done++ {
 		if s := l.First(); k.due(s) {
-			e.reveal(k, s) // its lease begins now
+			e.reveal(k, s) // its lease starts now
 		} else {
 			e.remove(k, s, record.Expired)
 		}
@@ -91,7 +90,7 @@ func (e *Engine) expire(d deadline, n int) (done int) {
 	return done
 }
 
-// endAt files a registration or a delayed entry under the tick in which its lease, or its delay, is over.
+// endAt files a registration or a delayed entry under the tick in which its lease or delay ends.
 func (e *Engine) endAt(id uint64, t int64) {
 	if t == call.Forever {
 		return
@@ -103,8 +102,8 @@ func (e *Engine) endAt(id uint64, t int64) {
 	e.ending[tick] = append(e.ending[tick], id)
 }
 
-// endTick ends up to n of what was filed under a tick that has passed, and returns how many. What was put off meanwhile
-// is filed under a later tick, too.
+// endTick ends up to n items filed under a past tick, and returns their number. An item that was renewed meanwhile is
+// also filed under a later tick.
 func (e *Engine) endTick(tick int64, n int) (done int) {
 	ids := e.ending[tick]
 	now := ids[:min(n, len(ids))]
@@ -118,7 +117,7 @@ func (e *Engine) endTick(tick int64, n int) (done int) {
 	for t := e.txnTicks[tick]; t != nil && done < n; t = e.txnTicks[tick] {
 		done += 1 + len(t.own) + len(t.taken) + len(t.read)
 		e.lapse(t)
-		e.settle() // it ended before the next one did: no call is given entries of both
+		e.settle() // it ended before the next one: no call may get entries of both
 	}
 	if len(e.ending[tick]) == 0 && e.txnTicks[tick] == nil {
 		e.deadlines.pop()
@@ -126,8 +125,7 @@ func (e *Engine) endTick(tick int64, n int) (done int) {
 	return done
 }
 
-// endOne ends a registration whose lease is over, and reveals a delayed entry whose time has come, that was filed under
-// a tick.
+// endOne ends a registration whose lease is over, or reveals a delayed entry, that was filed under a tick.
 func (e *Engine) endOne(id uint64, tick int64) {
 	if r := e.registrations[id]; r != nil && r.filed == tick {
 		r.filed = 0
@@ -147,7 +145,7 @@ func (e *Engine) endOne(id uint64, tick int64) {
 	}
 }
 
-// deadlines is a binary heap, the earliest tick first.
+// deadlines is a binary heap with the earliest tick first.
 type deadlines []deadline
 
 func (h *deadlines) push(d deadline) {

@@ -11,29 +11,29 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// fates remember which transactions that began here have committed: one bit for each of the latest identities, in
-// pages. Identities are dense, so that this takes 4 MiB for the last 33 million of them at most, and a commit costs no
-// search. Pages without a commit are nil.
+// fates record which transactions that began here have committed: one bit for each of the latest identities, in pages.
+// Identities are dense, so the last 33 million of them take at most 4 MiB, and a commit needs no search. Pages without
+// a commit are nil.
 type fates struct {
-	first uint64 // number of pages[0]; what has committed in earlier pages is forgotten
+	first uint64 // number of pages[0]; commits in earlier pages are forgotten
 	pages []*fatePage
 }
 
 type fatePage struct {
-	imaged uint16 // the last image that does not share it
+	imaged uint16 // the last image that has its own copy
 	bits   [fatePageIDs / 64]uint64
 }
 
 const (
-	fatePageIDs = 1 << 15 // identities of a page
-	fatePages   = 1 << 10 // that are kept
+	fatePageIDs = 1 << 15 // identities per page
+	fatePages   = 1 << 10 // pages kept
 )
 
-// commit notes that a transaction has committed. image is that of the image that is being made, or 0.
+// commit records that a transaction has committed. image is the number of the image in progress, or 0.
 func (f *fates) commit(id uint64, image uint16) {
 	n := id / fatePageIDs
 	if n < f.first {
-		return // a very long transaction
+		return // a transaction so long that its page is gone
 	}
 	f.reach(n)
 	p := f.pages[n-f.first]
@@ -50,7 +50,7 @@ func (f *fates) commit(id uint64, image uint16) {
 	p.bits[id%fatePageIDs/64] |= 1 << (id % 64)
 }
 
-// reach makes n the number of a page that there may be, and forgets those that are too old.
+// reach extends the pages to number n, and drops those that are too old.
 func (f *fates) reach(n uint64) {
 	if n >= f.first+fatePages {
 		first := n - fatePages + 1
@@ -62,7 +62,7 @@ func (f *fates) reach(n uint64) {
 	}
 }
 
-// of returns what has become of a transaction that is not open.
+// of returns the fate of a transaction that is not open.
 func (f *fates) of(id uint64) call.Fate {
 	n := id / fatePageIDs
 	switch {
@@ -76,7 +76,7 @@ func (f *fates) of(id uint64) call.Fate {
 	return call.Aborted
 }
 
-// hash writes the fates, for Engine.Hash.
+// hash adds the fates to Engine.Hash.
 func (f *fates) hash(h *xxhash.Digest) {
 	h.Write(binary.LittleEndian.AppendUint64(nil, f.first))
 	for i, p := range f.pages {
@@ -93,7 +93,7 @@ func (p *fatePage) append(b []byte) []byte {
 	return b
 }
 
-// load takes a page over from an image.
+// load loads a page from an image.
 func (f *fates) load(r *record.Record) error {
 	p := new(fatePage)
 	if len(r.Body) != 8*len(p.bits) || r.Number < f.first || r.Number >= f.first+fatePages {
@@ -107,7 +107,7 @@ func (f *fates) load(r *record.Record) error {
 	return nil
 }
 
-// committed records that a transaction which began here has committed.
+// committed records the commit of a transaction that began here.
 func (e *Engine) committed(id uint64) {
 	e.Log = record.AppendID(e.Log, record.Committed, id)
 	e.noteCommitted(id)
@@ -121,8 +121,8 @@ func (e *Engine) noteCommitted(id uint64) {
 	e.fates.commit(id, image)
 }
 
-// TxnFate tells what has become of a transaction that began here. Result: Fate, which is Unknown for a number that was
-// not given out yet, or too long ago.
+// TxnFate returns the fate of a transaction that began here. Result: Fate, which is Unknown for a number that is not
+// issued yet, or was issued too long ago.
 func (e *Engine) TxnFate(now int64, number uint64) call.Result {
 	e.begin(now)
 	_, err := e.transaction(txn.ID{Number: number})
@@ -137,8 +137,8 @@ func (e *Engine) TxnFate(now int64, number uint64) call.Result {
 	return call.Result{Fate: fate, Depends: e.lsn}
 }
 
-// CallFate tells what has become of a call. Result: Fate, and what the call's was. It is Committed for as long as the
-// client of the call has not received the outcome, and otherwise Unknown: the call may still be under way.
+// CallFate returns the fate of a call. Result: Fate, and the result of the call. Fate is Committed until the client has
+// received the outcome, and otherwise Unknown: the call may still be under way.
 func (e *Engine) CallFate(now int64, by call.Request) call.Result {
 	r, found := e.Recall(now, by)
 	switch {

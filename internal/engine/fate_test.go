@@ -50,7 +50,7 @@ func TestTxnFate_DecidedOnes(t *testing.T) {
 	require.Equal(t, call.Committed, s.restarted().fate(home))
 }
 
-// The fates of the latest identities are kept, and no page for those of which none has committed.
+// The fates of the latest identities are kept, without pages for ranges in which none has committed.
 func TestFates_KeepALimitedPast(t *testing.T) {
 	t.Parallel()
 	var f fates

@@ -16,9 +16,9 @@ type hit struct {
 
 func (h hit) order() uint64 { return h.k.At(h.s).Order }
 
-// find returns up to q.Max entries that match q and that t, or who is under no transaction if that is nil, may have:
-// oldest first or in the order that q asks for. The result is valid until the next find. It reports false, and what it
-// has found so far, if the budget does not suffice.
+// find returns up to q.Max entries that match q and are available to t, or to a call without a transaction if t is nil:
+// oldest first or in the order of q. The result is valid until the next find. It returns false, and the hits so far, if
+// the budget does not suffice.
 func (e *Engine) find(q *call.Query, t *transaction) (hits []hit, ok bool) {
 	e.hits = e.hits[:0]
 	e.finding, e.taking = t, q.Exclusive()
@@ -69,8 +69,8 @@ func (e *Engine) scans(q *call.Query) []scan {
 	return e.scanning
 }
 
-// openScan opens the scans of one kind: of the entries that any call may have, of those that all may read if this is a
-// read, and of those that the transaction alone may have.
+// openScan opens the scans of one kind: of the free entries, of the read-locked entries if this is a read, and of the
+// entries that only the transaction may have.
 func (e *Engine) openScan(k *kind, conds []template.Cond) {
 	e.scanning = append(e.scanning, e.scan(k, &k.Free, conds))
 	if len(k.locks) == 0 {
@@ -84,7 +84,7 @@ func (e *Engine) openScan(k *kind, conds []template.Cond) {
 	}
 }
 
-// ownMatches returns the matches of one kind that only the transaction of the present find may have.
+// ownMatches returns the matches of one kind that only the transaction of the current find may have.
 func (e *Engine) ownMatches(k *kind, conds []template.Cond) []slot {
 	t := e.finding
 	if t == nil {
@@ -127,7 +127,7 @@ func (e *Engine) findOne(q *call.Query) []hit {
 	return e.hits
 }
 
-// merge adds the oldest hits of all scans, each entry once.
+// merge adds the oldest hits of all scans, without duplicates.
 func (e *Engine) merge(scans []scan, max int) {
 	heads := make([]slot, len(scans))
 	for i := range scans {
@@ -153,7 +153,7 @@ func (e *Engine) merge(scans []scan, max int) {
 	}
 }
 
-// cut merges the hits of several sources: it keeps the first q.Max in the order of q, the older of equals first.
+// cut merges the hits of several sources: it keeps the first q.Max in the order of q, older entries first among equals.
 func (e *Engine) cut(super *kind, q *call.Query) {
 	slices.SortStableFunc(e.hits, func(a, b hit) int {
 		if c := compareAcross(q.Order, super, a.k, b.k, a.k.Row(a.s), b.k.Row(b.s)); c != 0 {
@@ -167,7 +167,8 @@ func (e *Engine) cut(super *kind, q *call.Query) {
 // compareAcross orders rows of kinds a and b by keys that name fields of super, which both embed.
 func compareAcross(keys []template.Order, super, a, b *kind, ra, rb template.Row) int {
 	for i := range keys {
-		if c := bytes.Compare(ra.Field(a.fieldFor(super, keys[i].Field)), rb.Field(b.fieldFor(super, keys[i].Field))); c != 0 {
+		if c := bytes.Compare(ra.Field(a.fieldFor(super, keys[i].Field)),
+			rb.Field(b.fieldFor(super, keys[i].Field))); c != 0 {
 			if keys[i].Desc {
 				return -c
 			}
@@ -177,7 +178,7 @@ func compareAcross(keys []template.Order, super, a, b *kind, ra, rb template.Row
 	return 0
 }
 
-// fieldFor returns the position here of a field of super.
+// fieldFor returns the position in k of a field of super.
 func (k *kind) fieldFor(super *kind, f int) int {
 	if super == k {
 		return f
@@ -185,7 +186,7 @@ func (k *kind) fieldFor(super *kind, f int) int {
 	return k.fieldsOf(super)[f]
 }
 
-// keysFor returns keys, which name fields of super, with the positions of this kind's own fields.
+// keysFor translates keys, which name fields of super, to the positions of k's fields.
 func (k *kind) keysFor(super *kind, keys []template.Order) []template.Order {
 	if super == k {
 		return keys

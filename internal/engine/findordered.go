@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// findOrdered serves a query with an explicit ordering: from the index of its shape where there is one, else by looking
-// at every match.
+// findOrdered finds the hits of a query with an explicit ordering: from the index of its shape if there is one,
+// otherwise by examining every match.
 func (e *Engine) findOrdered(q *call.Query) []hit {
 	t := &q.Templates[0]
 	super := e.selected(t.Kind)
@@ -34,11 +34,12 @@ func (e *Engine) findOrdered(q *call.Query) []hit {
 	return e.hits
 }
 
-// orderedFrom adds the first max matches of one pool: of each source, if there are several, whose number it returns.
+// orderedFrom adds the first max matches of one pool, or of each source if there are several; it returns the number of
+// sources.
 func (e *Engine) orderedFrom(k *kind, p *store.Pool, conds []template.Cond, keys []template.Order,
 	max int,
 ) (sources int) {
-	var sh store.Shape // of the index that would serve each of what conds are expanded to
+	var sh store.Shape // of the index that would serve each alternative of conds
 	served := false
 	expand(conds, func(one []template.Cond) {
 		if sources == 0 {
@@ -62,8 +63,8 @@ func (e *Engine) orderedFrom(k *kind, p *store.Pool, conds []template.Cond, keys
 	return 1
 }
 
-// firstOf adds the first max matches of one pool from the index that serves them, which is live. For equals by age,
-// which a list holds, there need not be one.
+// firstOf adds the first max matches of one pool from the live index that serves them. For equality by age it may
+// instead use a list.
 func (e *Engine) firstOf(k *kind, p *store.Pool, conds []template.Cond, sh store.Shape, max int) {
 	switch {
 	case sh.Hashed():
@@ -82,7 +83,7 @@ func (e *Engine) firstOf(k *kind, p *store.Pool, conds []template.Cond, sh store
 	}
 }
 
-// rankedFrom adds the first max matches, by the rank that an index gives them within a range.
+// rankedFrom adds the first max matches by the rank that an index gives them within a range.
 func (e *Engine) rankedFrom(k *kind, ix *store.Index, conds []template.Cond, max int) {
 	unit, r := 1+operands(conds), ix.Ranking(conds)
 	for max > 0 && e.left >= 0 {
@@ -98,8 +99,8 @@ func (e *Engine) rankedFrom(k *kind, ix *store.Index, conds []template.Cond, max
 	}
 }
 
-// walkOrdered adds the first max matches, in the order of an index. What it looks at in vain is charged to the shape of
-// the index that would do better.
+// walkOrdered adds the first max matches in the order of an index. Entries examined in vain are charged to the shape of
+// a better index.
 func (e *Engine) walkOrdered(k *kind, p *store.Pool, ix *store.Index, conds []template.Cond, sh store.Shape, max int) {
 	unit, vain := 1+operands(conds), 0
 	ix.Walk(conds, func(s slot) bool {

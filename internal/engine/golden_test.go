@@ -18,12 +18,11 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// The golden files hold what the first program of a version of the record format has written: v1.log what its engine has appended to its log, v1.image an image of the
-// state that this makes, and v1.txt that state in words. Every later program reads them. A new version gets files of its own; these never change:
+// The golden files were written by the first program of each version of the record format: v1.log is the log of its
+// engine, v1.image an image of the resulting state, and v1.txt that state as text. Every later program reads them. A
+// new version gets new files; existing ones never change. To write missing files:
 //
 //	GOLDEN=write go test ./internal/engine -run Golden
-//
-// makes those that are missing.
 const goldenSeed, goldenSteps = 1, 400
 
 func TestGolden_LogsAndImagesOfEveryVersionAreRead(t *testing.T) {
@@ -61,7 +60,7 @@ func golden(t *testing.T, name string) []byte {
 	return b
 }
 
-// makeGolden makes the golden files that are missing, when asked to.
+// makeGolden writes missing golden files, if asked to.
 func makeGolden(t *testing.T) {
 	t.Helper()
 	if os.Getenv("GOLDEN") != "write" {
@@ -89,7 +88,7 @@ func makeGolden(t *testing.T) {
 	}
 }
 
-// rarities does what step does seldom.
+// rarities does what step rarely does.
 func (b *busy) rarities() {
 	e, t := b.e, b.t
 	var ids []uint64
@@ -137,18 +136,19 @@ func (b *busy) rarities() {
 		template.AppendInt(nil, 3))}, Max: 1}
 	require.NoError(t, e.Check(later))
 	require.NoError(t, e.Notify(b.now, later, call.Events(call.Written), call.Forever).Err)
-	require.NoError(t, e.Register(b.now, &template.Schema{Kind: "gone", Fields: []template.Field{{Name: "a", Class: template.Int}}}).Err)
+	require.NoError(t,
+		e.Register(b.now, &template.Schema{Kind: "gone", Fields: []template.Field{{Name: "a", Class: template.Int}}}).Err)
 	require.NoError(t, e.Drop(b.now, "gone").Err)
 }
 
-// named returns a template that names its kind, for the entries in which a field has a value.
+// named returns a template that names its kind, for entries with the given value in a field.
 func named(kind string, f template.Field, v template.Value) call.Template {
 	return call.Template{Named: &call.Named{Template: template.Template{
 		Kind: kind, Fields: []template.Field{f}, Conds: []template.Cond{{Op: template.Eq, Value: v}},
 	}}}
 }
 
-// inWords tells everything about a state that a log or an image says.
+// inWords describes the state that a log or an image defines.
 func inWords(e *Engine) string {
 	var b strings.Builder
 	for _, k := range e.kinds {
@@ -169,7 +169,8 @@ func inWords(e *Engine) string {
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.registrations)) {
 		if r := e.registrations[id]; r.txn == nil {
-			fmt.Fprintf(&b, "registration %d on %b events %d expires %d templates %x\n", id, r.on, r.seq, r.expires, appendTemplates(nil, r.query.Templates))
+			fmt.Fprintf(&b, "registration %d on %b events %d expires %d templates %x\n",
+				id, r.on, r.seq, r.expires, appendTemplates(nil, r.query.Templates))
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(e.sessions.byID)) {
@@ -194,5 +195,5 @@ func inWords(e *Engine) string {
 	return b.String()
 }
 
-// short leaves out the zeros at the end, of which the rows of these tests have many.
+// short drops trailing zeros, of which the rows of these tests have many.
 func short[B ~[]byte](b B) []byte { return bytes.TrimRight(b, "\x00") }

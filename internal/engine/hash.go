@@ -12,9 +12,11 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Hash returns a checksum of the state that the log carries: kinds, entries in their order with their leases, registrations with
-// their sequences, sessions with their outcomes, what transactions hold, fates of transactions, prepared transactions, decisions, and the last identity.
-// Engines that applied the same records have the same hash: what else an open transaction has done counts only once it has committed. It looks at everything and is meant for tests and audits.
+// Hash returns a checksum of the state that the log carries: kinds, entries in order with their leases, registrations
+// with their sequences, sessions with their outcomes, what transactions hold, fates of transactions, prepared
+// transactions, decisions, and the last identity. Engines that applied the same records have the same hash: other
+// effects of an open transaction count only once it has committed. Hash visits the whole state and is meant for tests
+// and audits.
 func (e *Engine) Hash() uint64 {
 	h := xxhash.New()
 	var b []byte
@@ -46,7 +48,7 @@ func (e *Engine) Hash() uint64 {
 	return h.Sum64()
 }
 
-// committed returns the entries that are not the uncommitted writes of a transaction: by order, and those that are not visible yet by identity.
+// committed returns the entries except uncommitted writes: visible ones in order, then delayed ones by identity.
 func (k *kind) committed() []slot {
 	var all []slot
 	for s := slot(1); s <= k.Top(); s++ {
@@ -70,7 +72,7 @@ func (k *kind) committed() []slot {
 	return all
 }
 
-// appendCommitted appends what the log says of one entry.
+// appendCommitted appends the state of one entry as the log knows it.
 func (k *kind) appendCommitted(b []byte, e *Engine, s slot) []byte {
 	en, row, version := k.At(s), k.Row(s), k.At(s).Version
 	if en.State == changed {
@@ -84,7 +86,7 @@ func (k *kind) appendCommitted(b []byte, e *Engine, s slot) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(row))), row...)
 }
 
-// appendTxns appends the transactions that outlive a crash, and the decisions.
+// appendTxns appends the transactions that survive a crash, and the decisions.
 func (e *Engine) appendTxns(b []byte) []byte {
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
 		t := e.txns[number]
@@ -106,8 +108,8 @@ func (e *Engine) appendTxns(b []byte) []byte {
 	return b
 }
 
-// appendHolds appends what the log knows of an open transaction, by entry: an image does not keep the order in which it
-// has taken them.
+// appendHolds appends an open transaction as the log knows it, sorted by entry: an image does not keep the order of the
+// takes.
 func (e *Engine) appendHolds(dst []byte, t *transaction) []byte {
 	for _, h := range byID(t.taken) {
 		if h.takenBy(t) && h.k.locks[h.s].logged {
@@ -117,7 +119,7 @@ func (e *Engine) appendHolds(dst []byte, t *transaction) []byte {
 	return dst
 }
 
-// staged returns what t has written, changed and taken, by entry.
+// staged returns the entries that t has written, changed or taken, sorted.
 func (t *transaction) staged() (hs []held) {
 	for _, h := range t.own {
 		if h.ownedBy(t) {
@@ -136,7 +138,7 @@ func byID(hs []held) []held {
 	return slices.SortedFunc(slices.Values(hs), func(a, b held) int { return cmp.Compare(a.id, b.id) })
 }
 
-// appendDeaths appends which entries have had holders that vanished.
+// appendDeaths appends the entries whose holders have vanished.
 func (e *Engine) appendDeaths(dst []byte) []byte {
 	for _, k := range e.kinds {
 		earlier := func(a, b slot) int { return cmp.Compare(k.At(a).ID, k.At(b).ID) }
@@ -148,7 +150,7 @@ func (e *Engine) appendDeaths(dst []byte) []byte {
 	return dst
 }
 
-// hash writes the sessions that the log knows.
+// hash adds the sessions that the log knows.
 func (ss *sessions) hash(h *xxhash.Digest) {
 	for _, id := range slices.Sorted(maps.Keys(ss.byID)) {
 		s := ss.byID[id]

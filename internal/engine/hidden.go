@@ -5,11 +5,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// mostLocks is how many locks are looked at to tell what they hide from a read. Telling takes one hold of the engine.
+// mostLocks is the maximum number of locks that are examined to count what they hide from a read. The count blocks the
+// engine.
 const mostLocks = 1 << 13
 
-// hidden returns how many matches of q a read under t does not find because others have taken or changed them; -1 if
-// there are too many locks to tell.
+// hidden returns the number of matches of q that a read under t does not find because others have taken or changed
+// them; -1 if there are too many locks to count.
 func (e *Engine) hidden(q *call.Query, t *transaction) (n int) {
 	if q.ID != 0 {
 		return e.hiddenOne(q, t)
@@ -51,7 +52,7 @@ func (e *Engine) hiddenOne(q *call.Query, t *transaction) int {
 	return 0
 }
 
-// hiddenFrom reports whether a read under t does not find the entry in slot s, which was committed as a match, because
+// hiddenFrom reports whether the entry in slot s, whose committed state matches, is hidden from a read under t because
 // another transaction has taken or changed it.
 func (k *kind) hiddenFrom(e *Engine, t *transaction, s slot, conds [][]template.Cond) bool {
 	switch k.At(s).State {

@@ -10,30 +10,32 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// What a transaction takes it holds, and the log knows: a transaction that has only taken outlasts a restart, with its lease and all that it
-// holds. Once it has done more it is volatile: it must never go on without a lock or an effect that it had.
+// The log knows the entries that a transaction holds, that is, has taken. A transaction that has only taken survives a
+// restart, with its lease and all entries that it holds. Once it has done more it is volatile: it must never continue
+// without a lock or an effect that it had.
 //
-// No answer waits for the record of the first entries that a transaction takes: a crash that loses it loses the transaction with it. But what is
-// answered later under a transaction that the log knows already, or may know, waits for its record, or a restart would keep a part of
-// the transaction. A branch of a transaction of another space has no such records.
+// No answer waits for the record of the first entries that a transaction takes: a crash that loses the record loses the
+// transaction with it. Later answers under a transaction that the log knows, or may know, wait for their records,
+// because otherwise a restart would keep only part of the transaction. A branch of a transaction of another space has
+// no such records.
 
-// Loss tells the holder of a transaction that it has ended.
+// Loss tells the holder of a transaction that the transaction has ended.
 type Loss struct {
 	Txn uint64
-	By  call.Request // that began it
+	By  call.Request // the call that began it
 	Why error        // wraps ErrTxnEnded
 }
 
-// errCancelled is why a transaction has ended that had taken an entry which was cancelled.
+// errCancelled is the reason when an entry that the transaction had taken was cancelled.
 var errCancelled = fmt.Errorf("%w: an entry that it had taken was cancelled", call.ErrTxnEnded)
 
-// errVictim is why a transaction has ended that was aborted to break a deadlock. Its calls that wait return ErrDeadlock.
+// errVictim is the reason when the transaction was aborted to break a deadlock. Its waiting calls return ErrDeadlock.
 var errVictim = fmt.Errorf("%w: to break a deadlock", call.ErrTxnEnded)
 
-// errLapsed is why a transaction has ended whose lease is over.
+// errLapsed is the reason when the lease of the transaction is over.
 var errLapsed = fmt.Errorf("%w: its lease is over", call.ErrTxnEnded)
 
-// hold makes the log know that t has taken an entry.
+// hold records in the log that t has taken an entry.
 func (e *Engine) hold(t *transaction, h held) {
 	l := h.k.locks[h.s]
 	l.since = e.now
@@ -50,7 +52,7 @@ func (e *Engine) hold(t *transaction, h held) {
 	}
 }
 
-// recordHold records what the log knows of a take as it is now, if it is to know it, and returns the LSN of that.
+// recordHold records the current state of a take, if the log should know it, and returns the LSN of the record.
 func (e *Engine) recordHold(h held) uint64 {
 	l := h.k.locks[h.s]
 	if !l.logged || e.store.Following {
@@ -75,7 +77,7 @@ func holdOf(h held, l *lock) record.Held {
 	}
 }
 
-// spoil notes that t has done more than take, so that it ends with a restart.
+// spoil makes t volatile: it has done more than take, and ends with a restart.
 func (e *Engine) spoil(t *transaction) {
 	if t.volatile || e.store.Following {
 		return
@@ -88,7 +90,7 @@ func (e *Engine) spoil(t *transaction) {
 	}
 }
 
-// VolatileAt returns the change of which the record says that a transaction is volatile, 0 if there is none.
+// VolatileAt returns the LSN of the record that makes a transaction volatile, 0 if there is none.
 func (e *Engine) VolatileAt(number uint64) uint64 {
 	if t := e.txns[number]; t != nil {
 		return t.volatileAt
@@ -96,10 +98,10 @@ func (e *Engine) VolatileAt(number uint64) uint64 {
 	return 0
 }
 
-// counts reports whether an entry that is released for a reason was given up by nobody: that is an attempt.
+// counts reports whether a release for this reason counts as an attempt: no client gave the entry up.
 func counts(why record.Reason) bool { return why == record.Expired || why == record.Gone }
 
-// recordRelease records that an entry which was taken is released, if the log knows that it was.
+// recordRelease records the release of a taken entry, if the log knows of the take.
 func (e *Engine) recordRelease(h held, why record.Reason) {
 	l := h.k.locks[h.s]
 	if !l.logged || e.store.Following {
@@ -114,7 +116,7 @@ func (e *Engine) recordRelease(h held, why record.Reason) {
 	e.released(h.k, h.s, e.now, tries)
 }
 
-// released notes that an entry is about to be free, with so many attempts.
+// released is called before an entry becomes free, with its number of attempts.
 func (e *Engine) released(k *kind, s slot, at int64, tries uint32) {
 	e.keepImage(k, s)
 	en := k.At(s)
@@ -124,7 +126,7 @@ func (e *Engine) released(k *kind, s slot, at int64, tries uint32) {
 	en.Attempts, en.LSN, k.changed = tries, e.lsn, e.lsn
 }
 
-// lapse aborts a transaction whose lease is over. That was not for its holder to prevent if it could not be heard.
+// lapse aborts a transaction whose lease is over. Its holder is not to blame if it could not be heard.
 func (e *Engine) lapse(t *transaction) {
 	reason := record.Expired
 	if t.restored {
@@ -134,7 +136,7 @@ func (e *Engine) lapse(t *transaction) {
 	e.abort(t, call.ErrTxnEnded, reason)
 }
 
-// lose aborts t, and tells its holder.
+// lose aborts t and tells its holder.
 func (e *Engine) lose(t *transaction, why error, reason record.Reason) {
 	if why == call.ErrDeadlock {
 		e.tellHolder(t, errVictim)
@@ -150,7 +152,7 @@ func (e *Engine) tellHolder(t *transaction, why error) {
 	}
 }
 
-// holder returns the transaction that has taken the entry in slot s, if it can be aborted, or nil.
+// holder returns the transaction that has taken the entry in slot s, if it can be aborted; otherwise nil.
 func (k *kind) holder(s slot) *transaction {
 	if k.At(s).State != taken || k.locks[s].owner.prepared {
 		return nil
@@ -158,7 +160,7 @@ func (k *kind) holder(s slot) *transaction {
 	return k.locks[s].owner
 }
 
-// Lose aborts a transaction whose holder is gone without a word. It fails with ErrTxnEnded.
+// Lose aborts a transaction whose holder has vanished. It fails with ErrTxnEnded.
 func (e *Engine) Lose(now int64, number uint64) call.Result {
 	e.begin(now)
 	t, err := e.active(txn.ID{Number: number})
@@ -170,7 +172,7 @@ func (e *Engine) Lose(now int64, number uint64) call.Result {
 	return e.undone()
 }
 
-// Adopt is OpenTxns for a session whose client is there again.
+// Adopt is OpenTxns for a session whose client has come back.
 func (e *Engine) Adopt(session uint64) []call.OpenTxn {
 	open := e.OpenTxns(session)
 	for _, o := range open {
@@ -179,14 +181,14 @@ func (e *Engine) Adopt(session uint64) []call.OpenTxn {
 	return open
 }
 
-// OpenTxns returns the transactions that a session has begun here, by number.
+// OpenTxns returns the open transactions that a session began here, by number.
 func (e *Engine) OpenTxns(session uint64) []call.OpenTxn {
 	open := e.TxnsOf(session)
 	slices.SortFunc(open, call.OpenTxn.Compare)
 	return open
 }
 
-// TxnsOf is OpenTxns in no order: to sort very many takes longer than to find them.
+// TxnsOf is OpenTxns in no particular order: sorting very many takes longer than finding them.
 func (e *Engine) TxnsOf(session uint64) (open []call.OpenTxn) {
 	for number, t := range e.txns {
 		if t.by.Session == session && t.name.IsZero() {
@@ -202,7 +204,7 @@ func (e *Engine) endTxnsOf(session uint64, goodbye bool) {
 	if goodbye {
 		reason = record.Cancelled
 	}
-	for _, o := range slices.Backward(e.OpenTxns(session)) { // each entry finds its old neighbours back in their places
+	for _, o := range slices.Backward(e.OpenTxns(session)) { // in this order each entry finds its old neighbours in place
 		if t := e.txns[o.Number]; t != nil {
 			e.abort(t, call.ErrTxnEnded, reason)
 			e.settle()
@@ -210,20 +212,20 @@ func (e *Engine) endTxnsOf(session uint64, goodbye bool) {
 	}
 }
 
-// outlast notes that the transactions that there are have outlasted a restart.
+// outlast marks all open transactions as having survived a restart.
 func (e *Engine) outlast() {
 	for _, t := range e.txns {
 		t.restored = true
 	}
 }
 
-// EndVolatile ends the transactions that a restart has taken something from, for who only reads what a log holds.
+// EndVolatile ends the volatile transactions, for a program that only reads a log.
 func (e *Engine) EndVolatile(now int64) {
 	e.begin(now)
 	e.endVolatile()
 }
 
-// endVolatile ends the transactions that a restart has taken something from.
+// endVolatile ends the transactions that lost something in a restart.
 func (e *Engine) endVolatile() {
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
 		if t := e.txns[number]; t != nil && t.volatile {
@@ -233,7 +235,7 @@ func (e *Engine) endVolatile() {
 	}
 }
 
-// applyHold takes over that a transaction, which may be new, has taken an entry, or what has changed of that.
+// applyHold applies the record of a take by a transaction, which may be new, or of a change to the take.
 func (e *Engine) applyHold(r *record.Record) error {
 	p, ok := e.store.Find(r.Entry)
 	if !ok {
@@ -292,8 +294,8 @@ func (e *Engine) applyRelease(r *record.Record) error {
 	return nil
 }
 
-// forgo takes an entry that is released off the list of those that t has taken: t may take it again. Those that were
-// taken last are released first.
+// forgo removes a released entry from the list of entries that t has taken: t may take it again. The last taken entries
+// are released first.
 func (t *transaction) forgo(h held) {
 	for i, o := range slices.Backward(t.taken) {
 		if o == h {
@@ -312,7 +314,8 @@ func (e *Engine) applyDeath(r *record.Record) error {
 	return nil
 }
 
-// unhold removes the lock of an entry, if it has one, for who applies records: the log forgets a transaction when it holds nothing.
+// unhold removes the lock of an entry, if any, when records are applied: the log forgets a transaction that holds
+// nothing.
 func (e *Engine) unhold(k *kind, s slot) {
 	l := k.unlock(s)
 	if l == nil || !l.logged {

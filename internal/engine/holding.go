@@ -10,7 +10,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// holding describes the lock of an entry that is taken.
+// holding describes the lock of a taken entry.
 func (e *Engine) holding(l *lock) *call.Holding {
 	t := l.owner
 	h := &call.Holding{Txn: txn.ID{Number: t.id}, Holder: t.holder, For: -1, Left: call.Forever}
@@ -26,20 +26,20 @@ func (e *Engine) holding(l *lock) *call.Holding {
 	return h
 }
 
-// heldCall is a read, a count, or a page of contents, of entries that are held: those that transactions have taken. It
-// locks nothing, and does not wait.
+// heldCall is a read, a count, or a page of contents, of held entries: those that transactions have taken. It locks
+// nothing and does not wait.
 //
-// It goes on in steps, over the locks of its kinds, from the last to the first. When a lock goes, the last of all takes
-// its place: so none that stays is missed, but one may be met twice. What is taken after the first step may be missing;
-// what is returned was held at the instant of the last.
+// It goes on in steps, over the locks of its kinds, from the last to the first. When a lock is removed, the last lock
+// takes its place: a walk misses no lock that stays, but may meet one twice. Entries taken after the first step may be
+// missing; every returned entry was held at the last step.
 type heldCall struct {
 	e        *Engine
 	q        *call.Query
 	counting bool
 	paging   bool
-	cursor   call.Cursor // of a page, in places in the order of age
+	cursor   call.Cursor // of a page, by age
 
-	kinds []*kind // that are not done; of the first, locks below from are left
+	kinds []*kind // still to walk; of the first kind, locks below from are left
 	from  int
 	met   map[uint64]struct{} // identities, if one step does not suffice
 	count int
@@ -47,18 +47,18 @@ type heldCall struct {
 	hits  []held
 }
 
-// StartHeldFind is StartFind for a query of entries that are held.
+// StartHeldFind is StartFind for a query of held entries.
 func (e *Engine) StartHeldFind(now int64, budget int, q *call.Query) (call.Result, Unfinished) {
 	return e.startHeld(now, budget, &heldCall{e: e, q: q})
 }
 
-// StartHeldCount is StartCount for a query of entries that are held. Each counts that was held at some instant of the
+// StartHeldCount is StartCount for a query of held entries. It counts entries that were held at some instant of the
 // call.
 func (e *Engine) StartHeldCount(now int64, budget int, q *call.Query) (call.Result, Unfinished) {
 	return e.startHeld(now, budget, &heldCall{e: e, q: q, counting: true})
 }
 
-// StartHeldContents is Contents for a query of entries that are held. The pages come in the order of age.
+// StartHeldContents is Contents for a query of held entries. The pages are ordered by age.
 func (e *Engine) StartHeldContents(now int64, budget int, q *call.Query, cursor call.Cursor) (call.Result, Unfinished) {
 	if cursor == (call.Cursor{}) {
 		cursor.Last = e.lastOrder
@@ -94,7 +94,7 @@ func (x *heldCall) begin() {
 	}
 }
 
-// locks returns about how much of a budget the walk takes.
+// locks returns the approximate cost of the walk.
 func (x *heldCall) locks() (n int) {
 	for _, k := range x.kinds {
 		n += len(k.locked) * x.unit(k)
@@ -102,7 +102,7 @@ func (x *heldCall) locks() (n int) {
 	return n
 }
 
-// unit returns what looking at one entry of a kind takes.
+// unit returns the cost of examining one entry of a kind.
 func (x *heldCall) unit(k *kind) int {
 	conds, _ := x.e.condsOf(x.q, k)
 	n := 1
@@ -130,7 +130,7 @@ func (x *heldCall) Blocked() bool { return false }
 // Close implements Unfinished.
 func (x *heldCall) Close() {}
 
-// lookUp looks at the one entry that the query names.
+// lookUp examines the one entry that the query names.
 func (x *heldCall) lookUp() {
 	if p, ok := x.e.store.Find(x.q.ID); ok {
 		k := x.e.kinds[p.Kind-1]
@@ -140,7 +140,7 @@ func (x *heldCall) lookUp() {
 	}
 }
 
-// walk looks at locks until all are done; false if the budget did not suffice.
+// walk examines locks until all are done; it returns false if the budget did not suffice.
 func (x *heldCall) walk() bool {
 	for ; len(x.kinds) > 0; x.kinds, x.from = x.kinds[1:], math.MaxInt {
 		k := x.kinds[0]
@@ -158,7 +158,7 @@ func (x *heldCall) walk() bool {
 	return true
 }
 
-// look keeps an entry if it is one that is asked for.
+// look keeps an entry if the call asks for it.
 func (x *heldCall) look(k *kind, s slot, conds [][]template.Cond) {
 	if !x.wants(k, s, conds) {
 		return
@@ -177,7 +177,7 @@ func (x *heldCall) look(k *kind, s slot, conds [][]template.Cond) {
 	}
 }
 
-// wants reports whether an entry is held, matches, and is not of an earlier page.
+// wants reports whether an entry is held, matches, and is not on an earlier page.
 func (x *heldCall) wants(k *kind, s slot, conds [][]template.Cond) bool {
 	en := k.At(s)
 	if en.State != taken || !k.alive(x.e, s) || !matchAny(conds, k.Row(s)) {
@@ -186,7 +186,7 @@ func (x *heldCall) wants(k *kind, s slot, conds [][]template.Cond) bool {
 	return !x.paging || x.cursor.Place < en.Order && en.Order <= x.cursor.Last
 }
 
-// outcome returns the result of the call. When too many of those that were kept are not held any more it begins again.
+// outcome returns the result of the call. If too many of the kept entries are not held any more, the call begins again.
 func (x *heldCall) outcome() (r call.Result, done bool) {
 	depends := x.e.changed(x.q)
 	if x.counting {
@@ -206,7 +206,7 @@ func (x *heldCall) outcome() (r call.Result, done bool) {
 	return r, true
 }
 
-// has reports whether an entry that was kept is held still, and matches.
+// has reports whether a kept entry is still held and matches.
 func (x *heldCall) has(h held) bool {
 	if !h.there() {
 		return false
@@ -215,7 +215,7 @@ func (x *heldCall) has(h held) bool {
 	return wanted && x.wants(h.k, h.s, conds)
 }
 
-// show returns as many of the hits as one answer takes.
+// show returns as many hits as fit into one answer.
 func (x *heldCall) show() (r call.Result) {
 	e, hits := x.e, make([]hit, 0, min(len(x.hits), x.q.Max))
 	for _, h := range x.hits[:cap(hits)] {

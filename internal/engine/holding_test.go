@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// hand writes n stones of ages from 0 on, and takes each under a transaction of its own. It returns those by age.
+// hand writes n stones of ages from 0 on, and takes each under its own transaction. It returns the transactions by age.
 func (s *scene) hand(n int) (txns []uint64) {
 	for age := range n {
 		s.write(tx0, age)
@@ -27,7 +27,7 @@ func heldUpTo(n int) *call.Query {
 	return q
 }
 
-// stepping finishes a call with small steps, and does something between each two.
+// stepping finishes a call in small steps, and calls between after each.
 func (s *scene) stepping(r call.Result, x Unfinished, between func()) call.Result {
 	require.NotNil(s.t, x, "one step does not suffice")
 	for done := false; !done; {
@@ -57,7 +57,7 @@ func TestHeld_CostsWhatIsHeld(t *testing.T) {
 	require.True(t, r.More)
 }
 
-// Between the steps some are released and taken again, so that locks change their places.
+// Between the steps some entries are released and taken again, so that locks move.
 func TestHeld_StepsMissNoneThatStaysAndShowNoneTwice(t *testing.T) {
 	t.Parallel()
 	const n = 300

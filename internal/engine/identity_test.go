@@ -10,8 +10,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Two partitions of a space never give out the same identity, and each identity tells its partition: of entries,
-// transactions and registrations, also after a restart from the log and from an image.
+// Two partitions of a space never issue the same identity, and the identity of every entry, transaction and
+// registration names its partition, also after a restart from the log and from an image.
 func TestIdentities_CarryThePartition(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Partition: 3}

@@ -7,31 +7,30 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Image is a picture of the state at one moment, taken while the state goes on to change: a sequence of records, from
-// which Load makes the same state. It is drawn in steps, a few entries, registrations or sessions in each. What is
-// about to change, or to go, before it was drawn is drawn first; what came later is left out. So no call waits for
-// more than one step.
+// Image is the state at one moment, drawn while the state changes: a sequence of records, from which Load restores the
+// same state. It is drawn in steps of a few entries, registrations or sessions. An item that is about to change or go
+// before it was drawn is drawn first; later items are left out. So no call waits for more than one step.
 type Image struct {
 	e   *Engine
 	lsn uint64
 
-	// What is left to draw.
+	// Still to be drawn.
 	registrations walk[*registration]
 	sessions      walk[*session]
 	kind          int
-	next          slot   // of kind
-	last          []slot // that was in use when the image was begun, of each kind that there was
-	fates         fates  // as they were
+	next          slot   // in kind
+	last          []slot // of each kind, the last slot in use when the image began
+	fates         fates  // as of the moment of the image
 
-	buf     []byte // drawn, and not handed over
+	buf     []byte // drawn, but not returned yet
 	records uint64
 	done    bool
 }
 
-// LSN returns the number of the last change that the image shows.
+// LSN returns the number of the last change in the image.
 func (m *Image) LSN() uint64 { return m.lsn }
 
-// BeginImage begins an image of the present state. There is one at a time: it ends with Close.
+// BeginImage begins an image of the current state. There can be only one at a time, until Close.
 func (e *Engine) BeginImage() *Image {
 	if e.images++; e.images == 0 {
 		e.forgetImages()
@@ -46,7 +45,7 @@ func (e *Engine) BeginImage() *Image {
 	return m
 }
 
-// forgetImages makes the numbers of images start again.
+// forgetImages restarts the numbering of images.
 func (e *Engine) forgetImages() {
 	e.images = 1
 	for _, p := range e.fates.pages {
@@ -70,7 +69,7 @@ func (e *Engine) forgetImages() {
 	}
 }
 
-// Close gives the image up, or ends one that is complete.
+// Close ends the image, complete or not.
 func (m *Image) Close() {
 	if m.e.image == m {
 		m.e.image = nil
@@ -78,11 +77,11 @@ func (m *Image) Close() {
 	m.buf = nil
 }
 
-// drawnBytes is how many bytes one step draws, and part of what it draws last.
+// drawnBytes is the approximate number of bytes drawn in one step.
 const drawnBytes = 256 << 10
 
 // Draw draws about n more entries, registrations, sessions or pages of fates, fewer if they are large, and appends the
-// records to dst. done tells that these were the last.
+// records to dst. done reports that the image is complete.
 func (m *Image) Draw(dst []byte, n int) (_ []byte, done bool) {
 	for enough := len(m.buf) + drawnBytes; n > 0 && !m.done && len(m.buf) < enough; n-- {
 		m.drawNext()
@@ -112,10 +111,10 @@ func (m *Image) drawNext() {
 	}
 }
 
-// drawSlot draws the next entry, or passes to the next kind.
+// drawSlot draws the next entry, or moves to the next kind.
 func (m *Image) drawSlot() {
 	k := m.e.kinds[m.kind]
-	if m.next > min(m.last[m.kind], k.Top()) { // there are fewer if all have gone meanwhile
+	if m.next > min(m.last[m.kind], k.Top()) { // there are fewer if all have been removed meanwhile
 		m.kind, m.next = m.kind+1, 1
 		return
 	}
@@ -134,7 +133,7 @@ func (m *Image) drawFates() {
 	f.first++
 }
 
-// drawFew draws what there are few of.
+// drawFew draws all items that exist in small numbers.
 func (m *Image) drawFew() {
 	e := m.e
 	m.buf = record.AppendCounters(m.buf, e.appendCounters(nil))
@@ -159,9 +158,10 @@ func (m *Image) drawFew() {
 	}
 }
 
-// appendCounters appends the highest numbers that were given out.
+// appendCounters appends the highest numbers that were issued.
 func (e *Engine) appendCounters(dst []byte) []byte {
-	return appendNumbers(dst, max(e.lastID, e.reserved), e.reserved, e.lastOrder, e.sessions.lastID, e.sessions.expired, e.fates.first)
+	return appendNumbers(dst, max(e.lastID, e.reserved), e.reserved, e.lastOrder, e.sessions.lastID, e.sessions.expired,
+		e.fates.first)
 }
 
 func appendNumbers(dst []byte, numbers ...uint64) []byte {
@@ -171,8 +171,8 @@ func appendNumbers(dst []byte, numbers ...uint64) []byte {
 	return dst
 }
 
-// AppendCounters appends the Counters record of an image that no engine has drawn, in which identities and places in the order up to last may be in use, and
-// which has no sessions, and does not know what has become of earlier transactions.
+// AppendCounters appends the Counters record of an image that no engine has drawn. Identities and places in the order
+// up to last may be in use; there are no sessions, and the fates of earlier transactions are unknown.
 func AppendCounters(dst []byte, last uint64) []byte {
 	return record.AppendCounters(dst, appendNumbers(nil, last, last, last, 0, 0, last/fatePageIDs+1))
 }

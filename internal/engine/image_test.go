@@ -13,7 +13,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// busy is an engine to which everything happens at random that an image has to show.
+// busy is an engine that undergoes random operations of every kind that an image must show.
 type busy struct {
 	t       *testing.T
 	r       *rand.Rand
@@ -124,7 +124,7 @@ func (b *busy) step() {
 	}
 }
 
-// change changes what rarely changes: sessions, registrations, and who holds something.
+// change changes sessions, registrations, and the holders of entries, which change rarely.
 func (b *busy) change(under txn.ID) {
 	switch e := b.e; b.r.IntN(4) {
 	case 0:
@@ -145,7 +145,7 @@ func (b *busy) change(under txn.ID) {
 	}
 }
 
-// end does what ends a transaction, sooner or later.
+// end ends a transaction, sooner or later.
 func (b *busy) end(id txn.ID) {
 	switch b.r.IntN(5) {
 	case 0:
@@ -165,7 +165,7 @@ func (b *busy) end(id txn.ID) {
 	}
 }
 
-// An image that is drawn while the state goes on to change shows the state of the moment when it was begun.
+// An image that is drawn while the state changes shows the state of the moment at which it began.
 func TestImage_ShowsOneMoment(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(60) {
@@ -200,7 +200,7 @@ func TestImage_ShowsOneMoment(t *testing.T) {
 	}
 }
 
-// An image is complete in the end though more entries come meanwhile than are drawn.
+// An image completes even if entries are written faster than drawn.
 func TestImage_EndsWhileEntriesCome(t *testing.T) {
 	t.Parallel()
 	b := newBusy(t, 1)

@@ -7,8 +7,8 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// BenchmarkBeginImage begins an image of a space with very much of something beside its entries. No call of the
-// partition is served meanwhile.
+// BenchmarkBeginImage begins an image of a space that has very many items of one kind besides entries. The partition
+// serves no call meanwhile.
 func BenchmarkBeginImage(b *testing.B) {
 	for _, of := range []struct {
 		what string
@@ -35,7 +35,7 @@ func BenchmarkBeginImage(b *testing.B) {
 	}
 }
 
-// takeForever takes an entry under a transaction of its own.
+// takeForever takes an entry under its own transaction.
 func takeForever(e *Engine, i int) {
 	q := byKey(i%keys, true)
 	q.Begin, q.Lease, q.Holder = true, call.Forever, "worker"
@@ -46,7 +46,7 @@ func registerForever(e *Engine, i int) {
 	e.Notify(0, byKey(i, false), call.Events(call.Written), call.Forever)
 }
 
-// callOnce makes a call of which the outcome is kept in a session of its own.
+// callOnce makes a call whose outcome is kept in its own session.
 func callOnce(e *Engine, i int) {
 	id, _ := e.OpenSession(call.Client{byte(i), byte(i >> 8), byte(i >> 16)}, 0)
 	q := byKey(i%keys, true)

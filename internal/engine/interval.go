@@ -8,13 +8,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// crowd indexes the nodes of a bucket in which many wait by the values that their conditions on one field allow, so
-// that an entry meets those that its value falls among, and not each in turn: 100,000 calls may wait for a priority of
-// at least 1, 2, 3 and so on. Nodes are filed by the narrowest of their conditions. Those without one that bounds a
-// field are in the lists of the bucket.
+// crowd indexes the nodes of a crowded bucket by the values that their conditions on one field allow. An entry then
+// meets only the nodes whose range contains its value: 100,000 calls may wait for a priority of at least 1, 2, 3 and so
+// on. A node is filed by its narrowest condition. Nodes without a bounded field are in the lists of the bucket.
 type crowd struct {
 	fields []crowdField // at most maxCrowdFields
-	filed  uint64       // counts the nodes that were
+	filed  uint64       // number of nodes filed so far
 }
 
 type crowdField struct {
@@ -23,30 +22,30 @@ type crowdField struct {
 }
 
 const (
-	// crowded is from how many nodes on a bucket files new ones in a crowd.
+	// crowded is the number of nodes from which a bucket files new ones in a crowd.
 	crowded = 64
 
-	// maxCrowdFields bounds how many trees an entry is looked up in.
+	// maxCrowdFields limits the number of trees in which an entry is looked up.
 	maxCrowdFields = 4
 )
 
-// interval is what values a node allows a field, from lo to hi, both included, and perhaps some more: it is the node
-// that decides. A treap of intervals is ordered by lo, and tells of each subtree how far it reaches and whose call came
-// first.
+// interval is the range of values that a node allows a field, from lo to hi, both included; it may be too wide, and the
+// node decides. Intervals form a treap ordered by lo, in which each subtree records its highest bound and its earliest
+// call.
 type interval struct {
 	node   *node
 	in     *crowdField
 	lo, hi template.Value // nil: no bound
-	seq    uint64         // orders those of one lo
-	order  uint64         // of the call, or the number of the registration
+	seq    uint64         // orders intervals of equal lo
+	order  uint64         // of the call, or number of the registration
 	weight uint64
 
 	left, right *interval
-	top         template.Value // the highest hi of the subtree; nil: one has no bound
+	top         template.Value // the highest hi of the subtree; nil: unbounded
 	first       uint64         // the lowest order
 }
 
-// file adds n, unless none of its conditions bounds a field that may be indexed.
+// file adds n, unless none of its conditions bounds an indexable field.
 func (c *crowd) file(n *node) bool {
 	field, lo, hi := narrowest(n.conds)
 	if field < 0 {
@@ -65,7 +64,7 @@ func (c *crowd) file(n *node) bool {
 	return true
 }
 
-// on returns the trees of a field; nil if there are enough of others.
+// on returns the trees of a field; nil if the crowd has enough others.
 func (c *crowd) on(field int) *crowdField {
 	for i := range c.fields {
 		if c.fields[i].field == field {
@@ -76,20 +75,20 @@ func (c *crowd) on(field int) *crowdField {
 		return nil
 	}
 	if c.fields == nil {
-		c.fields = make([]crowdField, 0, maxCrowdFields) // intervals point to them
+		c.fields = make([]crowdField, 0, maxCrowdFields) // allocated at once, since intervals point into it
 	}
 	c.fields = append(c.fields, crowdField{field: field})
 	return &c.fields[len(c.fields)-1]
 }
 
-// unfile removes n, which file has added.
+// unfile removes n, which was added by file.
 func (c *crowd) unfile(n *node) {
 	root := &n.interval.in.roots[n.class()]
 	*root = (*root).remove(n.interval)
 	n.interval = nil
 }
 
-// among appends the nodes of a class whose intervals the row falls in.
+// among appends the nodes of a class whose intervals contain the row's values.
 func (c *crowd) among(dst []*node, class int, row template.Row, at []int) []*node {
 	for i := range c.fields {
 		if root := c.fields[i].roots[class]; root != nil {
@@ -117,7 +116,7 @@ func (f *crowdField) value(row template.Row, at []int) template.Value {
 	return row.Field(f.field)
 }
 
-// arrival orders the nodes of a bucket.
+// arrival is the position of a node in the order of its bucket.
 func (n *node) arrival() uint64 {
 	if n.listener != nil {
 		return n.listener.id
@@ -125,7 +124,7 @@ func (n *node) arrival() uint64 {
 	return n.waiter.arrival
 }
 
-// narrowest returns the field that conds bound most closely, as far as their operators tell, and its bounds; -1 if they
+// narrowest returns the field that conds bound most closely, judged by their operators, and its bounds; -1 if they
 // bound none.
 func narrowest(conds []template.Cond) (field int, lo, hi template.Value) {
 	field = -1
@@ -140,7 +139,7 @@ func narrowest(conds []template.Cond) (field int, lo, hi template.Value) {
 	return field, lo, hi
 }
 
-// bound returns the bounds that conds put to a field, and how many there are.
+// bound returns the bounds that conds set on a field, and their number.
 func bound(conds []template.Cond, field int) (lo, hi template.Value, n int) {
 	below, above := false, false
 	for i := range conds {
@@ -156,7 +155,7 @@ func bound(conds []template.Cond, field int) (lo, hi template.Value, n int) {
 			l = nil
 		case template.Prefix:
 			h = after255(c.Value)
-		case template.In: // which has a value at least
+		case template.In: // has at least one value
 			l, h = slices.MinFunc(c.Values, compareValues), slices.MaxFunc(c.Values, compareValues)
 		default:
 			continue
@@ -178,7 +177,7 @@ func bound(conds []template.Cond, field int) (lo, hi template.Value, n int) {
 
 func compareValues(a, b template.Value) int { return bytes.Compare(a, b) }
 
-// after255 returns a value that is not below any with that prefix; nil if there is none.
+// after255 returns a value above all values with the prefix; nil if there is none.
 func after255(prefix template.Value) template.Value {
 	for n := len(prefix); n > 0; n-- {
 		if prefix[n-1] != 0xff {
@@ -190,7 +189,7 @@ func after255(prefix template.Value) template.Value {
 	return nil
 }
 
-// scatter makes numbers that follow each other look random, the same in every run.
+// scatter makes consecutive numbers look random, identically in every run.
 func scatter(n uint64) uint64 {
 	n ^= n >> 30
 	n *= 0xbf58476d1ce4e5b9
@@ -203,7 +202,7 @@ func (it *interval) compare(o *interval) int {
 	return cmp.Or(bytes.Compare(it.lo, o.lo), cmp.Compare(it.seq, o.seq))
 }
 
-// pull makes top and first those of the subtree.
+// pull recomputes top and first from the subtree.
 func (it *interval) pull() {
 	it.top, it.first = it.hi, it.order
 	for _, sub := range [...]*interval{it.left, it.right} {
@@ -233,7 +232,7 @@ func (it *interval) insert(added *interval) *interval {
 	return it
 }
 
-// split returns those before at, and those after it.
+// split returns the intervals before at, and those after it.
 func (it *interval) split(at *interval) (before, after *interval) {
 	if it == nil {
 		return nil, nil
@@ -261,7 +260,7 @@ func (it *interval) remove(gone *interval) *interval {
 	return it
 }
 
-// merge returns the tree of it and of after, whose intervals all come after.
+// merge returns the tree of it and after, whose intervals all come later.
 func (it *interval) merge(after *interval) *interval {
 	switch {
 	case it == nil:
@@ -278,7 +277,7 @@ func (it *interval) merge(after *interval) *interval {
 	return after
 }
 
-// reaches reports whether the subtree may have an interval that v is in.
+// reaches reports whether the subtree may have an interval that contains v.
 func (it *interval) reaches(v template.Value) bool {
 	return it != nil && (it.top == nil || bytes.Compare(v, it.top) <= 0)
 }
@@ -287,7 +286,7 @@ func (it *interval) has(v template.Value) bool {
 	return bytes.Compare(it.lo, v) <= 0 && (it.hi == nil || bytes.Compare(v, it.hi) <= 0)
 }
 
-// around appends the nodes whose intervals v is in.
+// around appends the nodes whose intervals contain v.
 func (it *interval) around(dst []*node, v template.Value) []*node {
 	for it.reaches(v) {
 		dst = it.left.around(dst, v)
@@ -302,7 +301,7 @@ func (it *interval) around(dst []*node, v template.Value) []*node {
 	return dst
 }
 
-// taker returns the earlier of best and the first call of those whose intervals v is in and that fit.
+// taker returns the earlier of best and the first fitting call whose interval contains v.
 func (it *interval) taker(v template.Value, best *Waiter, fits func(*node) bool) *Waiter {
 	if !it.reaches(v) || best != nil && it.first >= best.arrival {
 		return best

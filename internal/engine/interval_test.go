@@ -21,7 +21,7 @@ func (it *interval) depth() int {
 	return 1 + max(it.left.depth(), it.right.depth())
 }
 
-// parkRanges parks n calls that wait for values of a field from 0, 1, 2 and so on upwards.
+// parkRanges parks n calls that wait for values of at least 0, 1, 2 and so on.
 func parkRanges(e *Engine, n int, take bool) []*Waiter {
 	var waiters []*Waiter
 	for i := range n {
@@ -37,8 +37,8 @@ func parkRanges(e *Engine, n int, take bool) []*Waiter {
 	return waiters
 }
 
-// Calls that differ only by a range cost an entry that none of them matches next to nothing, and one that some match
-// what these do.
+// Calls that differ only by a range cost almost nothing to an entry that matches none, and otherwise only as much as
+// the matching ones.
 func TestCrowd_RangesCostWritesLittle(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
@@ -61,7 +61,7 @@ func TestCrowd_RangesCostWritesLittle(t *testing.T) {
 	require.Empty(t, e.kinds[0].watch.groups[0].buckets)
 }
 
-// Of takes the first in order of arrival gets an entry, wherever it is filed.
+// A take that arrived first gets the entry, wherever it is filed.
 func TestCrowd_TakesAreServedInOrderOfArrival(t *testing.T) {
 	t.Parallel()
 	e := New(Config{}, 0)
@@ -87,7 +87,7 @@ func boundCond(r *rand.Rand) template.Cond {
 	return c
 }
 
-// A crowd finds what a look at each node finds, whatever comes and goes.
+// A crowd finds what a scan of all nodes finds, after any sequence of changes.
 func TestCrowd_FindsWhatAScanFinds(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -137,7 +137,7 @@ func expectedServed(parked []*Waiter, row template.Row) (served []*Waiter) {
 	return served
 }
 
-// BenchmarkCrowd is a write that none of many waiting reads with ranges of their own matches.
+// BenchmarkCrowd writes an entry that matches none of many waiting reads, each with its own range.
 func BenchmarkCrowd(b *testing.B) {
 	for _, n := range []int{1, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -7,11 +7,11 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// An image is drawn while the state goes on to change. A step that is about to change what the log knows of something
-// keeps that first: it is drawn as it is, unless it has been drawn or came after the moment of the image. What is kept
-// has the number of the image.
+// An image is drawn while the state changes. A step that is about to change something that the log knows keeps it
+// first: it is drawn as it is, unless it is already drawn or is newer than the image. Kept items carry the number of
+// the image.
 
-// keepImage keeps the entry in slot s with its lock, as far as the log knows of that.
+// keepImage keeps the entry in slot s with its lock, as the log knows it.
 func (e *Engine) keepImage(k *kind, s slot) {
 	m := e.image
 	if m == nil {
@@ -44,7 +44,7 @@ func (m *Image) drawEntry(k *kind, s slot) {
 	}
 }
 
-// drawLock draws what the log knows of a lock: that an entry is held, or what a prepared branch will do to it.
+// drawLock draws a lock as the log knows it: that an entry is held, or what a prepared branch will do to it.
 func (m *Image) drawLock(h held, l *lock) {
 	t := l.owner
 	switch {
@@ -59,7 +59,7 @@ func (m *Image) drawLock(h held, l *lock) {
 	}
 }
 
-// terms are what each Hold of a transaction says of the transaction itself.
+// terms are the attributes of a transaction that each of its Hold records repeats.
 type terms struct {
 	expires  int64
 	volatile bool
@@ -72,7 +72,7 @@ func (e *Engine) keepTerms(t *transaction) {
 	}
 }
 
-// keepLocked keeps all that t has changed, written and taken, since more is about to be known of it.
+// keepLocked keeps all entries that t has changed, written or taken, because the log is about to know more of them.
 func (e *Engine) keepLocked(t *transaction) {
 	if e.image == nil {
 		return

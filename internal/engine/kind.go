@@ -9,34 +9,35 @@ import (
 // slot is the place of an entry within its kind; 0 is none.
 type slot = store.Slot
 
-// The states of an entry say who may have it.
+// The state of an entry says who may have it.
 const (
 	free    = store.Free       // any call may have it
 	shared  = store.Shared     // any call may read it; its only reader may take it
 	taken   = store.Shared + 1 // no call may have it, unless the transaction that took it is aborted
-	written = store.Shared + 2 // the transaction that wrote it
-	changed = store.Shared + 3 // the transaction that changed it: the entry has the new fields, the lock the old ones
+	written = store.Shared + 2 // only the transaction that wrote it may have it
+	// only the transaction that changed it may have it; the entry has the new fields, the lock the old ones
+	changed = store.Shared + 3
 	delayed = store.Shared + 4 // no call may have it yet
 )
 
-// kind is everything the engine holds of one kind of entry: its schema, its place among other kinds, its entries and
-// indexes, and the calls that wait for templates of it.
+// kind is the state of one kind of entry: its schema, its place among other kinds, its entries and indexes, and the
+// calls that wait for templates of it.
 type kind struct {
 	id      call.KindID
 	schema  *template.Schema
-	family  []*kind    // itself and the kinds that embed it: where a template of this kind finds entries
-	lineage []ancestor // itself and the kinds it embeds: whose templates select entries of this kind
+	family  []*kind    // this kind and the kinds that embed it: a template of this kind matches entries of all of them
+	lineage []ancestor // this kind and the kinds it embeds: their templates select entries of this kind
 	watch   watch      // waiting calls and registrations with a template of this kind
 
 	store.Table
 	expiry expiry
-	locks  map[slot]*lock // of entries that are neither free nor delayed
-	locked []*lock        // the same
-	staged int            // of these, in state written
+	locks  map[slot]*lock // of the entries that are neither free nor delayed
+	locked []*lock        // the same locks, as a list
+	staged int            // number of these in state written
 	later  map[slot]int64 // when entries in state delayed become visible
 	deaths map[slot]*call.Death
 
-	dropped    bool   // the number has no name any more, and never has entries again
+	dropped    bool   // the number has no name any more, and will never have entries again
 	registered uint64 // LSN of the last change to the schema
 	changed    uint64 // LSN of the last change to the set of entries
 	removed    uint64 // LSN of the last removal
@@ -45,7 +46,7 @@ type kind struct {
 // ancestor is a kind seen from one that embeds it.
 type ancestor struct {
 	*kind
-	fields []int // position here of each of the ancestor's fields; nil if it is the kind itself
+	fields []int // position in this kind of each of the ancestor's fields; nil for the kind itself
 }
 
 // newKind returns a kind without a schema yet.
@@ -55,7 +56,7 @@ func newKind(st *store.Store, id call.KindID) *kind {
 	return k
 }
 
-// insert stores an entry that every call sees, at the end of the order.
+// insert stores an entry that is visible to every call, at the end of the order.
 func (k *kind) insert(e *Engine, id uint64, expires int64, row template.Row) slot {
 	s := k.add(e, id, expires, row)
 	k.publish(e, s)
@@ -80,7 +81,7 @@ func (k *kind) publish(e *Engine, s slot) {
 	k.changed = e.lsn
 }
 
-// delete removes an entry for good, whatever its state. Its row stays readable until the next call of the engine.
+// delete removes an entry, whatever its state. The row stays readable until the next call of the engine.
 func (k *kind) delete(e *Engine, s slot) {
 	e.keepImage(k, s)
 	en := k.At(s)
@@ -99,7 +100,7 @@ func (k *kind) delete(e *Engine, s slot) {
 	k.changed, k.removed = e.lsn, e.lsn
 }
 
-// tend looks after the indexes.
+// tend maintains the indexes.
 func (k *kind) tend(e *Engine) {
 	e.tend(k, &k.Free)
 	e.tend(k, &k.Shared)
@@ -108,13 +109,13 @@ func (k *kind) tend(e *Engine) {
 // alive reports whether the entry in slot s has not expired.
 func (k *kind) alive(e *Engine, s slot) bool { return k.At(s).Expires > e.now }
 
-// seen reports whether the entry in slot s was ever visible to others than the transaction that writes it.
+// seen reports whether the entry in slot s was ever visible outside the transaction that writes it.
 func (k *kind) seen(s slot) bool {
 	en := k.At(s)
 	return en.State != written && (en.State != delayed || en.Attempts > 0)
 }
 
-// visible returns the number of entries that t, or who is under no transaction if that is nil, sees. Nothing must be
+// visible returns the number of entries visible to t, or to a call without a transaction if t is nil. Nothing may be
 // late.
 func (k *kind) visible(e *Engine, t *transaction) int {
 	n := k.Free.Len() + k.Shared.Len()
@@ -159,7 +160,7 @@ func (e *Engine) relate() {
 	}
 }
 
-// positions returns where each field of super is in sub.
+// positions returns the position in sub of each field of super.
 func positions(super, sub *template.Schema) []int {
 	at := make([]int, len(super.Fields))
 	for i, f := range super.Fields {
@@ -170,7 +171,7 @@ func positions(super, sub *template.Schema) []int {
 	return at
 }
 
-// condsFor returns conds, which name fields of super, as conditions on this kind's own rows.
+// condsFor translates conds, which name fields of super, to this kind's rows.
 func (k *kind) condsFor(super *kind, conds []template.Cond) []template.Cond {
 	if super == k || len(conds) == 0 {
 		return conds
@@ -184,7 +185,7 @@ func (k *kind) condsFor(super *kind, conds []template.Cond) []template.Cond {
 	return own
 }
 
-// fieldsOf returns the positions here of super's fields.
+// fieldsOf returns the positions in k of super's fields.
 func (k *kind) fieldsOf(super *kind) []int {
 	for _, a := range k.lineage {
 		if a.kind == super {

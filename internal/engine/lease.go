@@ -8,9 +8,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Renew asks for d from now for the leases of entries, registrations and transactions; for a delayed entry, from when
-// it becomes visible. A lease is never shortened unless d itself ends sooner. Result: Grants and Errs, one per
-// identity; Errs holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
+// Renew asks for leases of d from now for entries, registrations and transactions; for a delayed entry, from the end of
+// the delay. A limit never shortens a lease: only a shorter d does. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with
+// ErrInvalidArgument for a negative d.
 func (e *Engine) Renew(now int64, by call.Request, d int64, ids []uint64) call.Result {
 	e.begin(now)
 	if d < 0 {
@@ -23,7 +23,7 @@ func (e *Engine) Renew(now int64, by call.Request, d int64, ids []uint64) call.R
 		e.errs = append(e.errs, err)
 	}
 	r := call.Result{Grants: e.grants, Errs: e.errs}
-	if len(e.Log) > logged { // what is not in the log is a transaction's that it does not know
+	if len(e.Log) > logged { // anything not in the log belongs to a transaction that the log does not know
 		e.done(by, &r)
 	}
 	e.settle()
@@ -31,8 +31,8 @@ func (e *Engine) Renew(now int64, by call.Request, d int64, ids []uint64) call.R
 	return r
 }
 
-// leased returns the transaction with the lease id, if it began here. One whose lease is over it ends: its locks are
-// gone when its holder hears that.
+// leased returns the transaction with the lease id, if it began here. It ends a transaction whose lease is over, so
+// that its locks are released before its holder is told.
 func (e *Engine) leased(id uint64) *transaction {
 	t := e.txns[id]
 	switch {
@@ -45,7 +45,7 @@ func (e *Engine) leased(id uint64) *transaction {
 	return t
 }
 
-// OnlyTxns reports whether ids are leases of transactions, all of them: renewing those makes small records, if any.
+// OnlyTxns reports whether all ids are leases of transactions: renewing these makes small records, or none.
 func (e *Engine) OnlyTxns(ids []uint64) bool {
 	return !slices.ContainsFunc(ids, func(id uint64) bool { return e.txns[id] == nil })
 }
@@ -73,21 +73,21 @@ func (e *Engine) renew(id uint64, d int64) (call.Grant, error) {
 	}
 	k := e.kinds[p.Kind-1]
 	start := e.now
-	if d > 0 { // one of 0 ends at once, whatever the delay
+	if d > 0 { // a lease of 0 ends at once, whatever the delay
 		start = k.start(e, p.Slot)
 	}
 	expires := extended(k.At(p.Slot).Expires, start, d, e.limits.EntryLease)
 	if st := k.At(p.Slot).State; st != written {
 		e.recordRenew(id, k.id, expires)
 		e.tell(k, p.Slot, call.Renewed)
-	} else if k.locks[p.Slot].owner.prepared { // otherwise it is recorded when it is committed
+	} else if k.locks[p.Slot].owner.prepared { // otherwise it is recorded by the commit
 		e.recordRenew(id, k.id, expires)
 	}
 	k.setExpiry(e, p.Slot, expires)
 	return call.Grant{ID: id, Granted: between(start, expires)}, nil
 }
 
-// extended returns the expiry that a renewal by d, counted from start, gives to a lease that ends at old.
+// extended returns the new expiry of a lease that ends at old when it is renewed by d, counted from start.
 func extended(old, start, d, limit int64) int64 {
 	expires := after(start, capped(d, limit))
 	if expires < old && after(start, d) >= old {
@@ -115,7 +115,7 @@ func (k *kind) setExpiry(e *Engine, s slot, expires int64) {
 	k.changed = e.lsn
 }
 
-// Cancel ends leases at once; a transaction is aborted, that which has taken an entry whose lease is cancelled, too.
+// Cancel ends leases at once. A transaction is aborted, also one that has taken an entry whose lease is cancelled.
 // Result: Errs, one per identity: nil or ErrLeaseEnded.
 func (e *Engine) Cancel(now int64, by call.Request, ids []uint64) call.Result {
 	e.begin(now)

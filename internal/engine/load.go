@@ -13,22 +13,22 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Loading makes the state of an engine from an image. Entries come in any order; they are linked in when all are there.
+// Loading builds the state of an engine from an image. Entries come in any order; they are linked once all are there.
 type Loading struct {
 	e       *Engine
 	free    [][]slot // by KindID-1
-	indexes [][]byte // records of indexes, which are built beside the calls once all entries are there
-	tail    []later  // that need all entries
+	indexes [][]byte // records of indexes, which are built in the background once all entries are there
+	tail    []later  // records that need all entries
 	records uint64
 	ended   bool
 }
 
-// Load begins to make e, which must be empty, what an image shows.
+// Load begins to load an image into e, which must be empty.
 func (e *Engine) Load() *Loading { return &Loading{e: e} }
 
-// later is a record that is applied when all entries are there: in the order in which entries were taken, as far as
-// that is known, then in that of their identities. So what a branch has written gets its places in the right order,
-// and the releases of a transaction that ends find what it has taken in about their own order. Prepare comes first.
+// later is a record that is applied when all entries are there: in the order in which entries were taken, if known,
+// then by identity. The writes of a branch thus get their places in the right order, and the releases of an ending
+// transaction find its entries in about their own order. Prepare comes first.
 type later struct {
 	time   int64
 	entry  uint64
@@ -39,7 +39,7 @@ func (a later) compare(b later) int {
 	return cmp.Or(cmp.Compare(a.time, b.time), cmp.Compare(a.entry, b.entry))
 }
 
-// Add takes over whole records of the image. It returns an error that wraps record.ErrCorrupt.
+// Add applies whole records of the image. It returns an error that wraps record.ErrCorrupt.
 func (l *Loading) Add(records []byte) error {
 	var r record.Record
 	for len(records) > 0 {
@@ -60,7 +60,7 @@ var (
 	errShort = errors.New("records are missing")
 )
 
-// add takes over one record, whose bytes are raw.
+// add applies one record, whose bytes are raw.
 func (l *Loading) add(r *record.Record, raw []byte) error {
 	e := l.e
 	if l.ended {
@@ -112,7 +112,10 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 }
 
 func (l *Loading) counters(b []byte) error {
-	for _, n := range []*uint64{&l.e.lastID, &l.e.reserved, &l.e.lastOrder, &l.e.sessions.lastID, &l.e.sessions.expired, &l.e.fates.first} {
+	for _, n := range []*uint64{
+		&l.e.lastID, &l.e.reserved, &l.e.lastOrder, &l.e.sessions.lastID, &l.e.sessions.expired,
+		&l.e.fates.first,
+	} {
 		v, w := binary.Uvarint(b)
 		if w <= 0 {
 			return errShort
@@ -192,5 +195,5 @@ func (l *Loading) Finish() error {
 // appendSchema returns the encoded schema of a kind.
 func appendSchema(k *kind) []byte { return template.AppendSchema(nil, k.schema) }
 
-// Entries returns how many entries there are, those that nobody sees included: locked, delayed, or written by a transaction that is open.
+// Entries returns the number of entries, including invisible ones: locked, delayed, or written by an open transaction.
 func (e *Engine) Entries() int { return e.store.Len() }

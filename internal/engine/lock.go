@@ -8,27 +8,27 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// lock says which transactions have an entry that is neither free nor delayed.
+// lock names the transactions that have locked an entry. Free and delayed entries have no lock.
 type lock struct {
 	s       slot
 	at      int            // place in kind.locked
 	owner   *transaction   // of an exclusive lock; nil for a read lock
 	readers []*transaction // of a read lock
-	waiters []*Waiter      // IfExists calls that wait until the lock is gone
+	waiters []*Waiter      // IfExists calls that wait for the end of the lock
 
-	// What an entry was before its owner changed it.
+	// The entry before its owner changed it.
 	oldRow  store.Ref
 	oldSize uint32
 
-	staged bool  // the entry was written under a transaction, and has not been committed
+	staged bool  // the entry was written under a transaction that has not committed
 	logged bool  // of a take: the log knows it
 	since  int64 // when the entry was taken
 
-	visible int64 // from when on the entry will be visible, for one that the owner has written with a delay, or has deferred
+	visible int64 // when the entry becomes visible, if its owner wrote it with a delay or deferred it
 	put     bool  // the entry was deferred: the commit of the take puts it back
 }
 
-// putAt returns when the entry will be visible that was deferred, and 0 for one that was not.
+// putAt returns when a deferred entry becomes visible, and 0 for any other.
 func (l *lock) putAt() int64 {
 	if !l.put {
 		return 0
@@ -36,7 +36,7 @@ func (l *lock) putAt() int64 {
 	return max(l.visible, 1)
 }
 
-// held names an entry that a transaction has locked; it may be gone, and its slot hold another one.
+// held names an entry that a transaction has locked. The entry may be gone, and its slot in use by another.
 type held struct {
 	k  *kind
 	s  slot
@@ -65,7 +65,7 @@ func (h held) readBy(t *transaction) bool {
 	return h.there() && h.k.At(h.s).State == shared && slices.Contains(h.k.locks[h.s].readers, t)
 }
 
-// availableTo reports whether a read, or a take, under t may have the entry in slot s; t is nil for none.
+// availableTo reports whether a read, or a take, under t may have the entry in slot s; t is nil for no transaction.
 func (k *kind) availableTo(t *transaction, s slot, take bool) bool {
 	switch k.At(s).State {
 	case free:
@@ -79,7 +79,7 @@ func (k *kind) availableTo(t *transaction, s slot, take bool) bool {
 	return false
 }
 
-// contendedBy reports whether the entry in slot s, which is not available to t, is so because others have locked it.
+// contendedBy reports whether the entry in slot s is not available to t because others have locked it.
 func (k *kind) contendedBy(t *transaction, s slot) bool {
 	switch k.At(s).State {
 	case free, delayed:
@@ -94,7 +94,7 @@ func (k *kind) contendedBy(t *transaction, s slot) bool {
 	return k.locks[s].owner != t
 }
 
-// share gives t a read lock on an entry that it may read.
+// share gives t a read lock on an entry.
 func (e *Engine) share(t *transaction, k *kind, s slot) {
 	switch k.At(s).State {
 	case free:
@@ -116,7 +116,7 @@ func (e *Engine) share(t *transaction, k *kind, s slot) {
 	e.suspect(t)
 }
 
-// seize gives t a take lock on an entry that it may take. One that it has written is gone for good.
+// seize gives t a take lock on an entry. An entry that t wrote itself is removed.
 func (e *Engine) seize(t *transaction, k *kind, s slot) {
 	e.keepImage(k, s)
 	h := held{k, s, k.At(s).ID}
@@ -130,7 +130,7 @@ func (e *Engine) seize(t *transaction, k *kind, s slot) {
 		l := k.locks[s]
 		l.owner, l.readers = t, nil
 		if slices.ContainsFunc(l.waiters, func(w *Waiter) bool { return w.txn == t }) {
-			e.promoted = append(e.promoted, l) // what t has taken is nothing for its own calls to wait for
+			e.promoted = append(e.promoted, l) // calls of t itself do not wait for an entry that t has taken
 		}
 	case written:
 		e.vanish(h)
@@ -143,18 +143,18 @@ func (e *Engine) seize(t *transaction, k *kind, s slot) {
 	e.hold(t, h)
 	e.suspect(t)
 	if before == changed {
-		e.recheck(k.locks[s]) // who waited for the new fields does so in vain
+		e.recheck(k.locks[s]) // calls that waited for the new fields do so in vain
 	}
 }
 
-// vanish removes an entry that was never visible to others, without a record.
+// vanish removes, without a record, an entry that was never visible to others.
 func (e *Engine) vanish(h held) {
 	l := h.k.unlock(h.s)
 	h.k.delete(e, h.s)
 	e.settled(l)
 }
 
-// lock makes a lock for an entry that has none.
+// lock creates the lock of an entry.
 func (k *kind) lock(e *Engine, s slot) *lock {
 	var l *lock
 	if n := len(e.spareLocks); n > 0 {
@@ -168,7 +168,7 @@ func (k *kind) lock(e *Engine, s slot) *lock {
 	return l
 }
 
-// unlock removes the lock of an entry, if it has one, and returns it. What it hid must be offered, and settled follows.
+// unlock removes and returns the lock of an entry, if any. The caller must offer what it hid, and then call settled.
 func (k *kind) unlock(s slot) *lock {
 	l := k.locks[s]
 	if l == nil {
@@ -188,7 +188,7 @@ func (k *kind) unlock(s slot) *lock {
 	return l
 }
 
-// restore gives an entry that was changed its old fields back. It stays locked.
+// restore gives a changed entry its old fields. It stays locked.
 func (e *Engine) restore(h held) {
 	l, en := h.k.locks[h.s], h.k.At(h.s)
 	h.k.ResetRow(h.s, l.oldRow, l.oldSize)
@@ -196,10 +196,10 @@ func (e *Engine) restore(h held) {
 	l.oldRow, l.oldSize = 0, 0
 }
 
-// oldRow returns the fields that a changed entry had before.
+// oldRow returns the fields of a changed entry before the change.
 func (k *kind) oldRow(e *Engine, l *lock) template.Row { return e.store.Row(l.oldRow, l.oldSize) }
 
-// settled follows the end of a lock. The entry is gone, or was offered to whoever waits.
+// settled follows the end of a lock, after the entry was removed or offered to the waiting calls.
 func (e *Engine) settled(l *lock) {
 	if l == nil {
 		return
@@ -213,8 +213,8 @@ func (e *Engine) settled(l *lock) {
 	}
 }
 
-// recheck follows the end of a lock, or a change of the fields of its entry: the calls that wait for it wait on, for this lock or another, or
-// end because no match is left.
+// recheck follows the end of a lock, or a change of the entry's fields: the calls that wait for it continue to wait,
+// for this lock or another, or end because no match is left.
 func (e *Engine) recheck(l *lock) {
 	e.letGo = true
 	if len(l.waiters) == 0 {
@@ -229,10 +229,10 @@ func (e *Engine) recheck(l *lock) {
 	}
 }
 
-// maxSpareLocks is how many locks are kept to be used again.
+// maxSpareLocks is the number of locks kept for reuse.
 const maxSpareLocks = 1024
 
-// contend makes a call wait for the end of one of the locks on its matches; false if there is none.
+// contend makes a call wait for one of the locks on its matches; it returns false if there is none.
 func (e *Engine) contend(w *Waiter) bool {
 	found := false
 	e.contention(w.Query, w.txn, func(l *lock) bool {
@@ -243,7 +243,7 @@ func (e *Engine) contend(w *Waiter) bool {
 	return found
 }
 
-// wait adds w to those that wait for the end of l.
+// wait adds w to the calls that wait for l.
 func (l *lock) wait(w *Waiter) {
 	if len(l.waiters) == cap(l.waiters) {
 		l.waiters = slices.DeleteFunc(l.waiters, func(o *Waiter) bool { return !o.parked })
@@ -251,7 +251,7 @@ func (l *lock) wait(w *Waiter) {
 	l.waiters = append(l.waiters, w)
 }
 
-// contention calls f with the matches of q that t may not have because of the locks of others, until f returns false.
+// contention calls f for each lock of others that keeps a match of q from t, until f returns false.
 func (e *Engine) contention(q *call.Query, t *transaction, f func(*lock) bool) {
 	for _, k := range e.scope(q) {
 		if len(k.locks) == 0 {

@@ -9,15 +9,15 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// The tables of the specification, cell by cell.
+// These tests check the tables of the specification cell by cell.
 
-// TestLocks_WhoMayHaveWhat is the table of what is granted to whom, by the state of the entry.
+// TestLocks_WhoMayHaveWhat is the table of what is granted, by caller and by state of the entry.
 func TestLocks_WhoMayHaveWhat(t *testing.T) {
 	t.Parallel()
-	// Columns: who asks for the stone of age 1. A is the holder, B another transaction.
+	// The columns are the callers that ask for the stone of age 1. A is the holder, B another transaction.
 	type cell struct {
 		want result
-		then condition // what the stone is to others afterwards
+		then condition // state of the stone for others afterwards
 	}
 	columns := []string{"A reads", "A takes", "B reads", "B takes", "tx0 reads", "tx0 takes"}
 	rows := []struct {
@@ -33,12 +33,26 @@ func TestLocks_WhoMayHaveWhat(t *testing.T) {
 		{
 			"read-locked by A",
 			func(s *scene, a, b uint64) { s.write(tx0, 1); s.find(read(a)) },
-			[]cell{{ok, readLocked}, {ok, hidden}, {ok, readLocked}, {conflict, readLocked}, {ok, readLocked}, {conflict, readLocked}},
+			[]cell{
+				{ok, readLocked},
+				{ok, hidden},
+				{ok, readLocked},
+				{conflict, readLocked},
+				{ok, readLocked},
+				{conflict, readLocked},
+			},
 		},
 		{
 			"read-locked by A and C",
 			func(s *scene, a, b uint64) { s.write(tx0, 1); s.find(read(a)); s.find(read(s.begin())) },
-			[]cell{{ok, readLocked}, {conflict, readLocked}, {ok, readLocked}, {conflict, readLocked}, {ok, readLocked}, {conflict, readLocked}},
+			[]cell{
+				{ok, readLocked},
+				{conflict, readLocked},
+				{ok, readLocked},
+				{conflict, readLocked},
+				{ok, readLocked},
+				{conflict, readLocked},
+			},
 		},
 		{
 			"written by A",
@@ -56,7 +70,14 @@ func TestLocks_WhoMayHaveWhat(t *testing.T) {
 		{
 			"taken by A",
 			func(s *scene, a, b uint64) { s.write(tx0, 1); s.find(take(a)) },
-			[]cell{{none, hidden}, {none, hidden}, {conflict, hidden}, {conflict, hidden}, {conflict, hidden}, {conflict, hidden}},
+			[]cell{
+				{none, hidden},
+				{none, hidden},
+				{conflict, hidden},
+				{conflict, hidden},
+				{conflict, hidden},
+				{conflict, hidden},
+			},
 		},
 		{
 			"written and taken by A",
@@ -83,7 +104,7 @@ func TestLocks_WhoMayHaveWhat(t *testing.T) {
 	}
 }
 
-// TestLocks_WhatTheEndOfATransactionDoes is the table of what becomes of an entry at commit and abort.
+// TestLocks_WhatTheEndOfATransactionDoes is the table of what happens to an entry at commit and abort.
 func TestLocks_WhatTheEndOfATransactionDoes(t *testing.T) {
 	t.Parallel()
 	all := []call.EventType{
@@ -102,8 +123,8 @@ func TestLocks_WhatTheEndOfATransactionDoes(t *testing.T) {
 	type result struct {
 		then   condition
 		events []event
-		read   bool // a waiting read is served
-		take   bool // a waiting take is served
+		read   bool // it serves a waiting read
+		take   bool // it serves a waiting take
 	}
 	rows := []struct {
 		what          string
@@ -167,7 +188,7 @@ func TestLocks_WhatTheEndOfATransactionDoes(t *testing.T) {
 				return func(t *testing.T) {
 					s, a := given(t)
 					if s.find(&call.Query{Templates: q.Templates, Max: 1}) == ok && !q.Take {
-						return // a read that finds it needs not wait
+						return // a read that finds it does not wait
 					}
 					w := s.wait(q)
 					end.end(s, a)
@@ -216,7 +237,8 @@ func TestWaiting_WhatACallWaitsFor(t *testing.T) {
 		for i, situation := range situations {
 			for _, takes := range []bool{false, true} {
 				for _, underTxn := range []bool{false, true} {
-					name := fmt.Sprintf("%s/take=%t/ifExists=%t/wait=%t/txn=%t", situation.name, takes, row.ifExists, row.wait, underTxn)
+					name := fmt.Sprintf("%s/take=%t/ifExists=%t/wait=%t/txn=%t",
+						situation.name, takes, row.ifExists, row.wait, underTxn)
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
 						s := newScene(t)

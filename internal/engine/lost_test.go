@@ -8,7 +8,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// After a loss no entry has an identity that a lost one may have had, whatever the state was made of.
+// After a loss no entry gets an identity that a lost one may have had, whether the state came from the log or an image.
 func TestLost_IdentitiesJumpAhead(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)

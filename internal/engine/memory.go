@@ -4,7 +4,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// What things take in memory, about: beside what is counted in full.
+// Approximate memory of items, besides what is counted exactly.
 const (
 	kindBytes         = 4 << 10 // a kind without entries
 	txnBytes          = 512     // a transaction without locks
@@ -12,14 +12,14 @@ const (
 	sessionBytes      = 512     // a session without outcomes
 )
 
-// Memory returns about how many bytes the state takes, those that are free for more entries included. Indexes are not
+// Memory returns the approximate size of the state in bytes, including free space for more entries. Indexes are not
 // counted. It costs a few additions.
 func (e *Engine) Memory() int64 {
 	return e.store.Bytes() + int64(len(e.kinds))*kindBytes + int64(len(e.txns))*txnBytes +
 		int64(len(e.registrations))*registrationBytes + e.watched + e.sessions.bytes
 }
 
-// Fits reports whether drafts can be stored in memory that others have left, so that the state need not grow for them.
+// Fits reports whether drafts fit into free memory, so that the state need not grow.
 func (e *Engine) Fits(drafts []call.Draft) bool {
 	if len(drafts) != 1 { // counting many is not worth it
 		return false
@@ -31,13 +31,13 @@ func (e *Engine) Fits(drafts []call.Draft) bool {
 	return e.kinds[d.Kind-1].Fits(len(d.Row))
 }
 
-// Use is what there is of a kind.
+// Use is the number and size of a kind's entries.
 type Use struct {
 	Entries int
-	Bytes   int // of their rows
+	Bytes   int // of all rows
 }
 
-// Use returns what there is of a kind, hidden entries included.
+// Use returns the number and size of a kind's entries, including hidden ones.
 func (e *Engine) Use(id call.KindID) Use {
 	if id == 0 || int(id) > len(e.kinds) {
 		return Use{}
@@ -46,14 +46,14 @@ func (e *Engine) Use(id call.KindID) Use {
 	return Use{k.Used(), k.RowBytes()}
 }
 
-// Transactions returns how many transactions are open.
+// Transactions returns the number of open transactions.
 func (e *Engine) Transactions() int { return len(e.txns) }
 
-// NumRegistrations returns how many registrations there are.
+// NumRegistrations returns the number of registrations.
 func (e *Engine) NumRegistrations() int { return len(e.registrations) }
 
-// Knows reports whether there is a kind of that name.
+// Knows reports whether a kind of that name exists.
 func (e *Engine) Knows(kind string) bool { return e.byName[kind] != 0 }
 
-// NumKinds returns how many kinds there are.
+// NumKinds returns the number of kinds.
 func (e *Engine) NumKinds() int { return len(e.kinds) }

@@ -10,7 +10,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// requireCounted compares the counters of memory with what there is.
+// requireCounted compares the memory counters with a full count.
 func requireCounted(t testing.TB, e *Engine) {
 	t.Helper()
 	var tables []*store.Table

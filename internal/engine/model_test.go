@@ -11,29 +11,29 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// model is a space as simple as it can be: a slice of entries, oldest first, each of which says who has written,
-// changed, read or taken it. Random programs must not be able to tell it from the engine.
+// model is the simplest possible space: a slice of entries, oldest first, each of which names the transactions that
+// have written, changed, read or taken it. Random programs must not be able to tell it from the engine.
 //
-// It knows no lists of locks and no indexes: whatever depends on the state is found by looking at all of it. Who can be
-// served is found by asking again for everyone who waits; which events of availability there are, by comparing what
-// was to be had before a change with what is to be had after it.
+// It has no lists of locks and no indexes: every question is answered by examining the whole state. To find which calls
+// can be served, it asks again for every waiting call; to find events of availability, it compares what was available
+// before and after a change.
 type model struct {
 	now           int64
 	lastOrder     uint64
 	entries       []*modelEntry        // oldest first
-	txns          map[uint64]*modelTxn // that have not ended
+	txns          map[uint64]*modelTxn // open
 	waiting       []*modelWaiter       // in order of arrival
 	registrations []*modelRegistration
 
-	// What the present call has caused.
+	// Effects of the current call.
 	granted []*modelWaiter
 	events  []modelEvent
 	ended   []uint64 // registrations
 	doomed  []txn.ID // branches of transactions of other spaces
-	late    []uint64 // entries whose delay is over, and whose lease runs since an instant that nobody chose
+	late    []uint64 // entries whose delay is over, and whose lease starts at an instant that no call chose
 
-	// What the engine was free to choose in the present call.
-	begun map[uint64]uint64 // by entry: the transaction that was begun for it
+	// Free choices of the engine in the current call.
+	begun map[uint64]uint64 // by entry: the transaction begun for it
 }
 
 type modelEntry struct {
@@ -43,30 +43,30 @@ type modelEntry struct {
 	version   uint32
 	attempts  uint32
 	expires   int64
-	visible   int64 // not visible before then, if not 0
+	visible   int64 // not visible before this time, if not 0
 
-	writer  uint64       // the transaction that has written it and not ended
-	changer uint64       // the transaction that has changed it and not ended
+	writer  uint64       // the open transaction that has written it
+	changer uint64       // the open transaction that has changed it
 	change  template.Row // by changer
-	taker   uint64       // the transaction that has taken it and not ended
-	taken   uint64       // when: rises with every take
-	readers []uint64     // the transactions that have read it and not ended
-	later   int64        // taker will put it back, not visible before then, if not 0
+	taker   uint64       // the open transaction that has taken it
+	taken   uint64       // rises with every take
+	readers []uint64     // the open transactions that have read it
+	later   int64        // taker puts it back, not visible before this time, if not 0
 }
 
-// modelTxn is an open transaction. Transactions go by their numbers; branches of those of another space by numbers
-// above foreign.
+// modelTxn is an open transaction. Transactions are named by their numbers; branches of transactions of another space
+// by numbers above foreign.
 type modelTxn struct {
 	age      uint64 // rises
 	expires  int64
 	prepared bool
 	volatile bool // it has done more than take
-	restored bool // it has outlasted a crash, and its lease was not renewed since
+	restored bool // it has survived a crash, and its lease was not renewed since
 }
 
 const foreign = 1 << 60
 
-// key returns what the model calls a transaction; 0 is none.
+// key returns the model's number of a transaction; 0 is none.
 func key(id txn.ID) uint64 {
 	if id.Space != "" {
 		return foreign + id.Number
@@ -82,7 +82,7 @@ func under(key uint64) txn.ID {
 	return txn.ID{Number: key}
 }
 
-// byAge returns the open transactions, the oldest first.
+// byAge returns the open transactions, oldest first.
 func (m *model) byAge() []uint64 {
 	return slices.SortedFunc(maps.Keys(m.txns), func(a, b uint64) int { return cmp.Compare(m.txns[a].age, m.txns[b].age) })
 }
@@ -91,10 +91,10 @@ type modelWaiter struct {
 	w   *Waiter
 	q   *call.Query
 	got []modelView
-	err error // why it ended without anything
+	err error // why it ended without a result
 }
 
-// modelView is what a call is shown of an entry.
+// modelView is an entry as a call sees it.
 type modelView struct {
 	id       uint64
 	kind     call.KindID
@@ -117,7 +117,7 @@ type modelEvent struct {
 	entry        modelView
 }
 
-// What an entry is to a transaction, or to no transaction: 0.
+// An entry as a transaction sees it, or a call without one: 0.
 
 // exists reports whether an entry's lease runs and its delay is over.
 func (m *model) exists(e *modelEntry) bool { return e.expires > m.now && e.visible == 0 }
@@ -132,7 +132,7 @@ func (m *model) takeable(t uint64, e *modelEntry) bool {
 	return m.readable(t, e) && !slices.ContainsFunc(e.readers, func(r uint64) bool { return r != t })
 }
 
-// obtainable is readable or takeable, as q asks for it.
+// obtainable is readable or takeable, depending on q.
 func (m *model) obtainable(q *call.Query, e *modelEntry) bool {
 	if q.Take {
 		return m.takeable(key(q.Txn), e)
@@ -140,7 +140,7 @@ func (m *model) obtainable(q *call.Query, e *modelEntry) bool {
 	return m.readable(key(q.Txn), e)
 }
 
-// contended reports whether q cannot have e because others hold it locked. What q's own transaction took is no
+// contended reports whether q cannot have e because others have locked it. An entry taken by q's own transaction is no
 // conflict.
 func (m *model) contended(q *call.Query, e *modelEntry) bool {
 	return m.exists(e) && !m.obtainable(q, e) && (e.taker == 0 || e.taker != key(q.Txn))
@@ -197,7 +197,7 @@ func matchesModel(t *call.Template, kind call.KindID, row template.Row) bool {
 	return true
 }
 
-// find returns everything that q can have, in the order in which q wants it.
+// find returns everything that q can have, in the order of q.
 func (m *model) find(q *call.Query) []*modelEntry {
 	var found []*modelEntry
 	t := key(q.Txn)
@@ -224,7 +224,7 @@ func (m *model) find(q *call.Query) []*modelEntry {
 	return found
 }
 
-// locked returns the matches that keep an IfExists call waiting: those that others hold locked.
+// locked returns the matches that keep an IfExists call waiting: those that others have locked.
 func (m *model) locked(q *call.Query) []*modelEntry {
 	var found []*modelEntry
 	for _, e := range m.entries {
@@ -235,7 +235,7 @@ func (m *model) locked(q *call.Query) []*modelEntry {
 	return found
 }
 
-// inHand returns the matches that transactions have taken, the oldest first.
+// inHand returns the matches that transactions have taken, oldest first.
 func (m *model) inHand(q *call.Query) (found []*modelEntry) {
 	for _, e := range m.entries {
 		if m.exists(e) && e.taker != 0 && m.matches(q, e, e.row) {
@@ -245,7 +245,7 @@ func (m *model) inHand(q *call.Query) (found []*modelEntry) {
 	return found
 }
 
-// apart counts the entries of a kind that somebody holds, and that are delayed.
+// apart counts the entries of a kind that are held, and those that are delayed.
 func (m *model) apart(k call.KindID) (n call.Apart) {
 	for _, e := range m.entries {
 		switch {
@@ -280,7 +280,7 @@ func (m *model) become(e *modelEntry) {
 	m.entries = append(m.entries, e)
 }
 
-// left returns what is left of the lease of e at a time.
+// left returns the rest of the lease of e at a time.
 func (e *modelEntry) left(at int64) int64 {
 	if e.expires == call.Forever {
 		return call.Forever
@@ -288,7 +288,7 @@ func (e *modelEntry) left(at int64) int64 {
 	return e.expires - at
 }
 
-// until returns when a lease of d that starts at from ends.
+// until returns the end of a lease of d that starts at from.
 func until(from, d int64) int64 {
 	if d >= call.Forever-from {
 		return call.Forever
@@ -296,9 +296,9 @@ func until(from, d int64) int64 {
 	return from + d
 }
 
-// Calls. The arguments that end in IDs are the identities that the engine has chosen.
+// Calls. Arguments whose names end in IDs are identities chosen by the engine.
 
-// begin starts a call: leases end, and what was delayed becomes visible, in the order of time.
+// begin starts a call: leases end, and delayed entries become visible, in the order of time.
 func (m *model) begin(now int64) {
 	m.granted, m.events, m.ended, m.doomed = nil, nil, nil, nil
 	m.now = max(m.now, now)
@@ -312,7 +312,7 @@ func (m *model) begin(now int64) {
 	}
 }
 
-// nextEnd returns when something next ends by itself, and what happens then.
+// nextEnd returns the next time at which something ends by itself, and the function that ends it.
 func (m *model) nextEnd() (at int64, what func()) {
 	at = call.Forever
 	next := func(t int64, f func()) {
@@ -323,7 +323,7 @@ func (m *model) nextEnd() (at int64, what func()) {
 	for _, r := range m.registrations {
 		next(r.expires, func() { m.endRegistration(r) })
 	}
-	for _, t := range slices.Backward(m.byAge()) { // of those of one call the youngest first
+	for _, t := range slices.Backward(m.byAge()) { // within one call the youngest first
 		next(m.txns[t].expires, func() {
 			for _, e := range m.entries {
 				if e.taker == t && !m.txns[t].restored {
@@ -380,7 +380,7 @@ func (m *model) store(t uint64, drafts []call.Draft, ids []uint64) {
 	}
 }
 
-// spoil notes that t, if it is one, has done more than take.
+// spoil records that t, if it is a transaction, has done more than take.
 func (m *model) spoil(t uint64) {
 	if t != 0 {
 		m.txns[t].volatile = true
@@ -472,13 +472,14 @@ func (m *model) commit(t uint64, drafts []call.Draft, ids []uint64) {
 	})
 }
 
-// prepare makes sure that t can be committed whatever happens. It reports false if there is nothing to commit: t has
-// ended then.
+// prepare ensures that t can be committed whatever happens. It returns false if there is nothing to commit: t has then
+// ended.
 func (m *model) prepare(t uint64) bool {
 	if m.txns[t].prepared {
 		return true
 	}
-	if !slices.ContainsFunc(m.entries, func(e *modelEntry) bool { return e.taker == t || e.changer == t || e.writer == t }) {
+	if !slices.ContainsFunc(m.entries,
+		func(e *modelEntry) bool { return e.taker == t || e.changer == t || e.writer == t }) {
 		m.abort(t, call.ErrTxnEnded)
 		return false
 	}
@@ -503,7 +504,7 @@ func (m *model) rollback(t uint64, keep []uint64) {
 	m.change(func() { m.undo(t, keep) })
 }
 
-// undo undoes what was done under t, but for takes of the entries in keep.
+// undo undoes what was done under t, except for the takes of the entries in keep.
 func (m *model) undo(t uint64, keep []uint64) {
 	for _, e := range slices.Clone(m.entries) {
 		e.readers = slices.DeleteFunc(e.readers, func(r uint64) bool { return r == t })
@@ -522,13 +523,13 @@ func (m *model) undo(t uint64, keep []uint64) {
 	}
 }
 
-// end ends t, the calls that wait under it, and its registrations.
+// end ends t, its waiting calls, and its registrations.
 func (m *model) end(t uint64, why error) {
 	delete(m.txns, t)
 	m.endCalls(t, why)
 }
 
-// endCalls ends the calls that wait under t, and its registrations.
+// endCalls ends the waiting calls of t, and its registrations.
 func (m *model) endCalls(t uint64, why error) {
 	for _, w := range m.waiting {
 		if key(w.q.Txn) == t {
@@ -638,7 +639,7 @@ func (m *model) cancel(id uint64) bool {
 	return true
 }
 
-// park makes q wait; it reports false if q is an IfExists call with nothing to wait for.
+// park makes q wait; it returns false if q is an IfExists call with nothing to wait for.
 func (m *model) park(w *Waiter, q *call.Query) bool {
 	if (q.IfExists || q.ID != 0) && len(m.locked(q)) == 0 {
 		return false
@@ -647,9 +648,11 @@ func (m *model) park(w *Waiter, q *call.Query) bool {
 	return true
 }
 
-// crash leaves what the log holds, and ends the transactions that it knows and that have done more than take.
+// crash keeps only the state that the log has, and ends the transactions that it knows and that have done more than
+// take.
 func (m *model) crash() {
-	m.waiting, m.registrations = nil, slices.DeleteFunc(m.registrations, func(r *modelRegistration) bool { return key(r.q.Txn) != 0 })
+	m.waiting, m.registrations = nil, slices.DeleteFunc(m.registrations,
+		func(r *modelRegistration) bool { return key(r.q.Txn) != 0 })
 	var volatile []uint64
 	for _, t := range m.byAge() {
 		switch holding := m.outlasts(t); {
@@ -670,7 +673,7 @@ func (m *model) crash() {
 	}
 }
 
-// outlasts reports whether the log knows what t has taken.
+// outlasts reports whether the log knows the entries that t has taken.
 func (m *model) outlasts(t uint64) bool { return t < foreign && len(m.takenBy(t)) > 0 }
 
 // takenBy returns the entries that t has taken.
@@ -683,10 +686,10 @@ func (m *model) takenBy(t uint64) (ids []uint64) {
 	return ids
 }
 
-// What follows from a change.
+// Consequences of a change.
 
-// change changes the state, and does what follows from that: events, waits that are served, waits that end for
-// want of a match.
+// change changes the state and applies the consequences: events, waits that are served, waits that end for want of a
+// match.
 func (m *model) change(f func()) {
 	before, told := m.availability(), len(m.events)
 	f()
@@ -704,7 +707,7 @@ type availability struct {
 	entry        *modelEntry
 }
 
-// availability tells for every registration which entries are visible, and which can be taken.
+// availability returns, for every registration, which entries are visible and which can be taken.
 func (m *model) availability() map[call.EventType]map[availability]bool {
 	now := map[call.EventType]map[availability]bool{call.Visible: {}, call.Available: {}}
 	for _, r := range m.registrations {
@@ -716,9 +719,8 @@ func (m *model) availability() map[call.EventType]map[availability]bool {
 	return now
 }
 
-// announce tells registrations which entries have become visible, and which can be taken that could not before. One
-// transition is one event, of the types that are asked for the one that says most: what was told since told is not told
-// again.
+// announce sends events for entries that have become visible, and for entries that can be taken and could not before.
+// One transition is one event, of the most specific type requested: what was sent since told is not sent again.
 func (m *model) announce(before map[call.EventType]map[availability]bool, told int) {
 	after := m.availability()
 	for _, r := range m.registrations {
@@ -739,8 +741,8 @@ func (m *model) announce(before map[call.EventType]map[availability]bool, told i
 	}
 }
 
-// emit tells registrations of something that was done to e. What a transaction has not committed is told to its own
-// only; what was never visible is not told.
+// emit sends the event of a change to e. A change that is not committed is seen only under its transaction; an entry
+// that was never visible causes no event.
 func (m *model) emit(typ call.EventType, e *modelEntry) {
 	if e.visible != 0 && e.attempts == 0 {
 		return
@@ -759,14 +761,14 @@ func (m *model) emit(typ call.EventType, e *modelEntry) {
 func (m *model) tell(r *modelRegistration, typ call.EventType, e *modelEntry) {
 	t := key(r.q.Txn)
 	if typ == call.Expired || typ == call.Cancelled || typ == call.Renewed {
-		t = 0 // what is not committed stays out of what happens to leases
+		t = 0 // the end of a lease is no part of the transaction
 	}
 	if r.on.Has(typ) && r.expires > m.now && m.matches(r.q, e, e.rowFor(t)) {
 		m.events = append(m.events, modelEvent{r.id, typ, e.view(t)})
 	}
 }
 
-// serve gives whoever waits what he can have: first to all reads, then to takes, each in order of arrival.
+// serve serves the waiting calls: first all reads, then takes, each in order of arrival.
 func (m *model) serve() {
 	for _, take := range []bool{false, true} {
 		for _, w := range m.waiting {
@@ -804,7 +806,7 @@ func (m *model) finish() {
 	}
 }
 
-// deadlock returns the transactions with which t waits in a circle that nobody else can open; t is among them.
+// deadlock returns the transactions with which t waits in a cycle that nothing outside can resolve; t is among them.
 func (m *model) deadlock(t uint64) []uint64 {
 	circle := slices.Collect(maps.Keys(m.txns))
 	for {
@@ -814,11 +816,11 @@ func (m *model) deadlock(t uint64) []uint64 {
 		if len(smaller) == len(circle) || len(smaller) == 0 {
 			return smaller
 		}
-		circle = smaller // what hangs on others than these is not for these to solve
+		circle = smaller // transactions that depend on others than these are not resolved here
 	}
 }
 
-// hopeless returns those of some transactions that can never go on, even if all others end: all of their calls wait,
+// hopeless returns the transactions of some that can never continue, even if all others end: all of their calls wait,
 // and each lock that a call waits for is held by another hopeless one.
 func (m *model) hopeless(some []uint64) []uint64 {
 	left := slices.Clone(some)
@@ -831,7 +833,7 @@ func (m *model) hopeless(some []uint64) []uint64 {
 	}
 }
 
-// hasHope reports whether t has no call that waits, or one that can go on when all end but those named.
+// hasHope reports whether t has no waiting call, or one that can continue when all end except those in but.
 func (m *model) hasHope(t uint64, but []uint64) bool {
 	calls := m.calls(t)
 	for _, w := range calls {
@@ -846,8 +848,7 @@ func (m *model) hasHope(t uint64, but []uint64) bool {
 	return len(calls) == 0
 }
 
-// awaited returns those of some transactions for which t waits, and those for which they wait, and so on; perhaps t is
-// among them.
+// awaited returns the transactions of some for which t waits, directly or indirectly; t may be among them.
 func (m *model) awaited(t uint64, some []uint64) (all []uint64) {
 	for todo := []uint64{t}; len(todo) > 0; todo = todo[1:] {
 		for _, w := range m.calls(todo[0]) {
@@ -863,7 +864,7 @@ func (m *model) awaited(t uint64, some []uint64) (all []uint64) {
 	return all
 }
 
-// calls returns the calls that wait under t.
+// calls returns the waiting calls of t.
 func (m *model) calls(t uint64) (found []*modelWaiter) {
 	for _, w := range m.waiting {
 		if key(w.q.Txn) == t {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The program of TestEngine_CannotBeToldFromTheModel, with the choices made by the fuzzer, which looks for new paths
-// through the engine.
+// This runs the program of TestEngine_CannotBeToldFromTheModel with choices made by the fuzzer, which looks for new
+// paths through the engine.
 func FuzzEngine_CannotBeToldFromTheModel(f *testing.F) {
 	for seed := range uint64(8) {
 		r := rand.New(rand.NewPCG(seed, 3))
@@ -23,7 +23,7 @@ func FuzzEngine_CannotBeToldFromTheModel(f *testing.F) {
 		}
 		o := optionsFor(uint64(b[0]))
 		if !o.plain {
-			o.templates = 0 // choosing them needs more choices than there may be
+			o.templates = 0 // they need more choices than the input may have
 		}
 		c := &bytesChooser{b[1:]}
 		p := newProgram(t, c, o)

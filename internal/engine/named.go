@@ -10,10 +10,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// nowhere is the kind of a named template that no entry can match as long as schemas are as they are.
+// nowhere is the kind of a named template that matches no entry under the current schemas.
 const nowhere call.KindID = math.MaxUint32
 
-// selected returns the kind that a template selects, with those that embed it.
+// selected returns the kind that a template selects, which includes the kinds that embed it.
 func (e *Engine) selected(id call.KindID) *kind {
 	if id == nowhere {
 		return e.nowhere
@@ -21,8 +21,8 @@ func (e *Engine) selected(id call.KindID) *kind {
 	return e.kinds[id-1]
 }
 
-// bind sets kind and conditions of t, a named template, and the ordering of q, to what they mean now. It returns ErrInvalidArgument, and
-// ErrSchemaConflict if the kind has a field with another class.
+// bind resolves kind and conditions of t, a named template, and the ordering of q, against the current schema. It
+// returns ErrInvalidArgument, and ErrSchemaConflict if the kind has a field with another class.
 func (e *Engine) bind(q *call.Query, t *call.Template) error {
 	n := t.Named
 	t.Kind, t.Conds, q.Order = nowhere, nil, nil
@@ -40,8 +40,8 @@ func (e *Engine) bind(q *call.Query, t *call.Template) error {
 	return err
 }
 
-// bindListener is bind for a registration, which nobody is there to tell that it contradicts a schema: as long as it does, it matches nothing.
-// Only the fields of its conditions count.
+// bindListener is bind for a registration. A registration that contradicts the schema has no caller to get the error:
+// it matches nothing meanwhile. Only the fields of its conditions count.
 func (e *Engine) bindListener(t *call.Template) {
 	n := t.Named
 	t.Kind, t.Conds = nowhere, nil
@@ -72,7 +72,8 @@ func (ns byName) remove(n *node) {
 	}
 }
 
-// unbind gives the templates that name k by its number its name instead, and their fields, since k is about to get other classes or to go.
+// unbind replaces the number of k by its name, and field positions by names, in the templates that use k, because k is
+// about to get other classes or be dropped.
 func (e *Engine) unbind(k *kind) {
 	for _, g := range k.watch.groups {
 		for _, b := range g.buckets {
@@ -93,7 +94,7 @@ func (e *Engine) unbind(k *kind) {
 	}
 }
 
-// order returns the ordering of the query that n is of.
+// order returns the ordering of n's query.
 func (n *node) order() []template.Order {
 	if n.waiter == nil {
 		return nil
@@ -101,8 +102,8 @@ func (n *node) order() []template.Order {
 	return n.waiter.Query.Order
 }
 
-// rebind follows a change of the schema of a kind: the templates that name it may mean something else. A waiting call that contradicts the
-// schema now ends with the error that it would get if it were made now.
+// rebind resolves the templates that name a kind again after a change of its schema. A waiting call that contradicts
+// the new schema ends with the error that it would get if it were made now.
 func (e *Engine) rebind(name string) {
 	if len(e.named[name]) == 0 {
 		return

@@ -5,26 +5,26 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// audience says who hears of an entry that has changed its state: registrations for events of these types, and of the
-// waiting calls reads and takes or takes alone. The zero audience is empty.
+// audience selects who is told of an entry that has changed its state: registrations for events of these types, and of
+// the waiting calls reads and takes, or takes only. The zero audience is empty.
 type audience struct {
 	events call.EventSet
 	reads  bool
-	only   *transaction // not nil: of the registrations those under this transaction, to which alone it is new
-	// not nil: of the registrations those that are not under this transaction, to which it is not new
+	only   *transaction // if not nil, only registrations under this transaction, to which alone the entry is new
+	// if not nil, only registrations not under this transaction, to which the entry is not new
 	but *transaction
 }
 
 var (
-	// it was written
+	// written
 	fresh = audience{events: call.Events(call.Written, call.Available, call.Visible), reads: true}
-	// it is visible again
+	// visible again
 	again = audience{events: call.Events(call.Available, call.Visible), reads: true}
-	// it was visible, and may now be taken
+	// visible before, and can now be taken
 	unlocked = audience{events: call.Events(call.Available)}
-	// its fields were changed
+	// its fields have changed
 	replaced = audience{events: call.Events(call.Updated), reads: true}
-	// its fields were changed, and it is visible again
+	// its fields have changed, and it is visible again
 	changedUnder = audience{events: call.Events(call.Updated, call.Available, call.Visible), reads: true}
 )
 
@@ -34,19 +34,19 @@ func (a audience) butTo(t *transaction) audience {
 	return a
 }
 
-// onlyTo returns the audience with no registrations but those under t.
+// onlyTo returns the audience restricted to registrations under t.
 func (a audience) onlyTo(t *transaction) audience {
 	a.only = t
 	return a
 }
 
-// excludes reports whether r does not hear of it.
+// excludes reports whether r is not told.
 func (a *audience) excludes(r *registration) bool {
 	return a.only != nil && a.only != r.txn || a.but != nil && a.but == r.txn
 }
 
-// offer shows an entry to everyone who waits for one like it: registrations get an event, every waiting read a copy,
-// and of the waiting takes the first in order of arrival the entry itself; deal must follow.
+// offer offers an entry to everything that waits for one like it: registrations get an event, every waiting read a
+// copy, and the first waiting take in order of arrival the entry itself. deal must follow.
 func (e *Engine) offer(k *kind, s slot, to audience) {
 	if e.store.Following {
 		return
@@ -57,7 +57,7 @@ func (e *Engine) offer(k *kind, s slot, to audience) {
 	for _, a := range k.lineage {
 		taker = e.visit(&a.watch, k, s, row, a.fields, to, taker)
 	}
-	if k.At(s).State != free { // it was read-locked before, or by a waiting read just now
+	if k.At(s).State != free { // read-locked before, or by a waiting read just now
 		taker = k.ownTaker(e, s)
 	}
 	switch {
@@ -69,7 +69,7 @@ func (e *Engine) offer(k *kind, s slot, to audience) {
 	}
 }
 
-// visit shows the entry to one watch. at gives the positions in row of the watch's fields; nil if they are the same.
+// visit offers the entry to one watch. at gives the positions in row of the watch's fields; nil if they are the same.
 // It returns the earlier of taker and the first waiting take here.
 func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to audience, taker *Waiter) *Waiter {
 	for i := 0; i < len(w.groups); i++ {
@@ -101,7 +101,7 @@ func (e *Engine) visit(w *watch, k *kind, s slot, row template.Row, at []int, to
 	return taker
 }
 
-// visitCrowd shows the entry to the nodes of a bucket that has a crowd.
+// visitCrowd offers the entry to the nodes of a bucket that has a crowd.
 func (e *Engine) visitCrowd(b *bucket, k *kind, s slot, row template.Row, at []int, to audience,
 	taker *Waiter,
 ) *Waiter {
@@ -128,7 +128,7 @@ func (e *Engine) visitCrowd(b *bucket, k *kind, s slot, row template.Row, at []i
 	return b.crowd.taker(k, s, row, at, taker)
 }
 
-// waits reports whether the node's call waits, and not just for another entry.
+// waits reports whether the node's call still waits, and not only for another entry.
 func (n *node) waits(k *kind, s slot) bool {
 	w := n.waiter
 	return w.parked && (w.Query.ID == 0 || w.Query.ID == k.At(s).ID)
@@ -148,8 +148,8 @@ func (n *node) matches(row template.Row, at []int) bool {
 	return true
 }
 
-// tell notifies registrations of something that has happened to an entry other than becoming visible, unless it never
-// was. What a transaction has changed and not committed stays out of it.
+// tell sends an event about an entry, other than becoming visible, unless the entry never was. An uncommitted change of
+// a transaction is ignored.
 func (e *Engine) tell(k *kind, s slot, what call.EventType) {
 	if e.wanted[what] == 0 || !k.seen(s) {
 		return
@@ -183,12 +183,13 @@ func (e *Engine) watching(k *kind, id uint64, row template.Row, class int, f fun
 	}
 }
 
-// tellUnder notifies the registrations under t of an entry that it has written or changed: no other caller sees it.
+// tellUnder notifies the registrations under t of an entry that it has written or changed: no other caller sees the
+// entry.
 func (e *Engine) tellUnder(t *transaction, h held, to audience) {
 	e.offers++
 	for _, r := range t.registrations {
 		if e.registrations[r.id] != r {
-			continue // it has ended
+			continue // the entry is gone
 		}
 		if conds, wanted := e.condsOf(r.query, h.k); wanted && matchAny(conds, h.k.Row(h.s)) {
 			e.notify(r, h.k.view(e, h.s), to.events)
@@ -196,7 +197,7 @@ func (e *Engine) tellUnder(t *transaction, h held, to audience) {
 	}
 }
 
-// serveUnder serves the calls that wait under t, to which alone something has become available: reads, then takes, in
+// serveUnder serves the calls that wait under t after something became available to t alone: reads, then takes, in
 // order of arrival.
 func (e *Engine) serveUnder(t *transaction) {
 	calls := t.calls()
@@ -209,7 +210,7 @@ func (e *Engine) serveUnder(t *transaction) {
 	}
 }
 
-// ownTaker returns the first waiting take of the only transaction that has read-locked an entry, or nil.
+// ownTaker returns the first waiting take of the only transaction with a read lock on an entry, or nil.
 func (k *kind) ownTaker(e *Engine, s slot) *Waiter {
 	l := k.locks[s]
 	if k.At(s).State != shared || len(l.readers) != 1 {
@@ -232,7 +233,7 @@ func (w *Waiter) wants(e *Engine, k *kind, s slot) bool {
 	return wanted && matchAny(conds, k.Row(s))
 }
 
-// show adds the entry to what a waiting read returns. With an ordering that is all that it finds now.
+// show adds the entry to the results of a waiting read. With an ordering, the read gets everything that it finds now.
 func (e *Engine) show(w *Waiter, k *kind, s slot) {
 	if len(w.Query.Order) > 0 {
 		if len(w.Got) == 0 {
@@ -250,7 +251,7 @@ func (e *Engine) show(w *Waiter, k *kind, s slot) {
 	e.serve(w, v)
 }
 
-// give hands the entry to a waiting take.
+// give gives the entry to a waiting take.
 func (e *Engine) give(w *Waiter, k *kind, s slot) {
 	v := k.view(e, s)
 	switch {
@@ -269,8 +270,8 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) {
 	e.serve(w, v)
 }
 
-// serve adds v to what w returns when all that is being offered is. A waiter that has all it asked for, or
-// whose transaction may hold no more, leaves at once.
+// serve adds v to the results of w, which returns when the current offers are complete. A waiter leaves at once if it
+// has all it asked for, or its transaction may hold no more.
 func (e *Engine) serve(w *Waiter, v call.View) {
 	if len(w.Got) == 0 {
 		e.Granted = append(e.Granted, w)
@@ -280,7 +281,7 @@ func (e *Engine) serve(w *Waiter, v call.View) {
 	}
 }
 
-// end ends a wait that was not served with an error.
+// end ends a wait that got nothing, with an error.
 func (e *Engine) end(w *Waiter, err error) {
 	if !e.Unpark(w) || len(w.Got) > 0 {
 		return
@@ -289,10 +290,10 @@ func (e *Engine) end(w *Waiter, err error) {
 	e.Granted = append(e.Granted, w)
 }
 
-// settle ends the waits that were served in part, or have nothing left to wait for, and deadlocks.
+// settle ends the waits that were served in part or have nothing left to wait for, and breaks deadlocks.
 func (e *Engine) settle() {
 	for again := true; again; again = e.breakDeadlock() {
-		for _, l := range e.promoted { // only now, when all that has become available was offered
+		for _, l := range e.promoted { // only now that everything that became available was offered
 			e.recheck(l)
 		}
 		e.promoted = e.promoted[:0]

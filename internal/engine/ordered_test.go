@@ -15,7 +15,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Ordered indexes of every shape, against looking at all entries and sorting them.
+// Ordered indexes of every shape are compared with a scan and a sort of all entries.
 func TestOrdered_AgreesWithLookingAtAll(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {
@@ -97,7 +97,7 @@ func disturb(t *testing.T, e *Engine, r *rand.Rand, ids []uint64) {
 		e.Find(1, one)
 	case 1:
 		e.Update(1, txn.ID{}, call.Request{}, call.Change{ID: id, Row: animalRow(r)})
-	case 2: // out of its place, and back
+	case 2: // out of its place and back
 		one.Txn, one.Take = under(e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID), r.IntN(2) == 0
 		e.Find(1, one)
 		require.NoError(t, e.Abort(1, one.Txn).Err)

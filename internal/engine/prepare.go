@@ -12,10 +12,12 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// A transaction over several spaces has its home in the one where it began, and a branch in each of the others. The home's commit is
-// the decision; so the home is asked last, and need not prepare. Whoever coordinates is package txn; these are the parts.
+// A transaction over several spaces has its home in the one where it began, and a branch in each of the others. The
+// home's commit is the decision; so the home is asked last, and need not prepare. Whoever coordinates is package txn;
+// these are the parts.
 
-// ErrSpans is returned by Commit for a transaction that has branches: they have to prepare first, then Decide commits it.
+// ErrSpans is returned by Commit for a transaction that has branches: they have to prepare first, then Decide commits
+// it.
 var ErrSpans = errors.New("space: the transaction spans several spaces")
 
 // Decision is a transaction and the partitions in which it has branches.
@@ -49,7 +51,8 @@ func (e *Engine) Participants(number uint64) []txn.Address {
 	return nil
 }
 
-// Join makes a branch of a transaction that began in another space. It has no lease: its home ends it. It does nothing if there is one.
+// Join makes a branch of a transaction that began in another space. It has no lease: its home ends it. It does nothing
+// if there is one.
 func (e *Engine) Join(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if e.branches[id] == 0 {
@@ -60,8 +63,9 @@ func (e *Engine) Join(now int64, id txn.ID) call.Result {
 	return call.Result{Depends: e.reservedAt}
 }
 
-// Prepare makes the effects of a branch durable and keeps them locked until Commit or Abort, whatever happens. Its read locks are dropped and its
-// waiting calls end. Result: Count, 1, or 0 if it has nothing to commit: it has ended then. It fails with ErrTxnEnded.
+// Prepare makes the effects of a branch durable and keeps them locked until Commit or Abort, whatever happens. Its read
+// locks are dropped and its waiting calls end. Result: Count, 1, or 0 if it has nothing to commit: it has ended then.
+// It fails with ErrTxnEnded.
 func (e *Engine) Prepare(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)

@@ -51,7 +51,10 @@ type options struct {
 }
 
 func newProgram(t testing.TB, r chooser, o options) *program {
-	p := &program{t: t, r: r, options: o, m: &model{now: 1, txns: map[uint64]*modelTxn{}}, seen: map[uint64]bool{}, used: map[int64]bool{}}
+	p := &program{
+		t: t, r: r, options: o, m: &model{now: 1, txns: map[uint64]*modelTxn{}}, seen: map[uint64]bool{},
+		used: map[int64]bool{},
+	}
 	p.e, p.replica = New(Config{}, 0), New(Config{}, 0)
 	for len(p.templates) < o.templates {
 		if t := randomTemplate(r); o.plain {

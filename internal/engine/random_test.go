@@ -38,7 +38,10 @@ var (
 		{Name: "name", Class: template.String}, {Name: "age", Class: template.Int}, {Name: "weight", Class: template.Float},
 	}}
 	dog = &template.Schema{Kind: "dog", Supers: []string{"animal"}, Fields: []template.Field{
-		{Name: "barks", Class: template.Bool}, {Name: "name", Class: template.String}, {Name: "age", Class: template.Int}, {Name: "weight", Class: template.Float},
+		{Name: "barks", Class: template.Bool},
+		{Name: "name", Class: template.String},
+		{Name: "age", Class: template.Int},
+		{Name: "weight", Class: template.Float},
 	}}
 	stone = &template.Schema{Kind: "stone", Fields: []template.Field{{Name: "age", Class: template.Int}}}
 )
@@ -62,7 +65,11 @@ func randomValue(r chooser, c template.Class) template.Value {
 	case template.Float:
 		return template.AppendFloat(nil, float64(r.IntN(8)-4)/2)
 	}
-	return template.AppendString(nil, []string{"", "a", "ab", "abc", "b", "a long name that shares its first bytes: 1", "a long name that shares its first bytes: 2"}[r.IntN(7)])
+	return template.AppendString(nil,
+		[]string{
+			"", "a", "ab", "abc", "b", "a long name that shares its first bytes: 1",
+			"a long name that shares its first bytes: 2",
+		}[r.IntN(7)])
 }
 
 func randomRow(r chooser, s *template.Schema) template.Row {

@@ -11,10 +11,11 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Notify registers for an event of one of the types on for every matching entry to which it happens from now on; if an entry undergoes
-// several at once, for the first by number. Under a transaction, what is written under it counts at once, and the registration
-// ends with it. q must have passed Check; its Max, Order and Take do not matter. Result: Grants (one), Seq, the number
-// before the first event. It fails with ErrInvalidArgument for a negative lease, and ErrTxnEnded.
+// Notify registers for an event of one of the types on for every matching entry to which it happens from now on; if an
+// entry undergoes several at once, for the first by number. Under a transaction, what is written under it counts at
+// once, and the registration ends with it. q must have passed Check; its Max, Order and Take do not matter. Result:
+// Grants (one), Seq, the number before the first event. It fails with ErrInvalidArgument for a negative lease, and
+// ErrTxnEnded.
 func (e *Engine) Notify(now int64, q *call.Query, on call.EventSet, lease int64) call.Result {
 	e.begin(now)
 	if lease < 0 {
@@ -100,7 +101,8 @@ func (e *Engine) Registered(id uint64) (seq uint64, ok bool) {
 	return r.seq, true
 }
 
-// notify counts and records an event of r about the entry that v shows, if one of the types that have happened is one that r is for.
+// notify counts and records an event of r about the entry that v shows, if one of the types that have happened is one
+// that r is for.
 func (e *Engine) notify(r *registration, v call.View, happened call.EventSet) {
 	what := (r.on & happened).First()
 	if what == 0 || r.expires <= e.now || r.offered == e.offers {
@@ -122,9 +124,9 @@ func (e *Engine) notify(r *registration, v call.View, happened call.EventSet) {
 	e.Events = append(e.Events, call.Event{Registration: r.id, Seq: r.seq, Type: what, Entry: v})
 }
 
-// Restarted ends the transactions that do not outlast a restart, and tells registrations for Visible and Available, with an event of type Gap each, that
-// something may be missing: nobody knows all that the transactions had locked which were open where the log ends. Whoever has applied the log calls it
-// before it serves.
+// Restarted ends the transactions that do not outlast a restart, and tells registrations for Visible and Available,
+// with an event of type Gap each, that something may be missing: nobody knows all that the transactions had locked
+// which were open where the log ends. Whoever has applied the log calls it before it serves.
 func (e *Engine) Restarted(now int64) {
 	e.outlast()
 	e.begin(now)
@@ -142,7 +144,8 @@ func (e *Engine) Restarted(now int64) {
 	}
 }
 
-// setRegistrationExpiry moves the end of r. One that is filed under an earlier tick is filed anew when that has come: so renewing often takes no memory.
+// setRegistrationExpiry moves the end of r. One that is filed under an earlier tick is filed anew when that has come:
+// so renewing often takes no memory.
 func (e *Engine) setRegistrationExpiry(r *registration, expires int64) {
 	e.keepRegistration(r)
 	r.expires = expires
@@ -173,8 +176,8 @@ func (e *Engine) forget(r *registration) {
 	e.Ended = append(e.Ended, r.id)
 }
 
-// appendTemplates encodes the templates of a registration for its record: the number of the kind, or nowhere and then the name of the kind and
-// the fields, and the conditions.
+// appendTemplates encodes the templates of a registration for its record: the number of the kind, or nowhere and then
+// the name of the kind and the fields, and the conditions.
 func appendTemplates(dst []byte, ts []call.Template) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(ts)))
 	for i := range ts {

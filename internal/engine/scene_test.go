@@ -107,7 +107,8 @@ func (s *scene) pass(d int64) {
 func read(t uint64, age ...int) *call.Query {
 	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Txn: under(t)}
 	for _, a := range age {
-		q.Templates[0].Conds = append(q.Templates[0].Conds, template.Cond{Field: 0, Op: template.Eq, Value: template.AppendInt(nil, int64(a))})
+		q.Templates[0].Conds = append(q.Templates[0].Conds,
+			template.Cond{Field: 0, Op: template.Eq, Value: template.AppendInt(nil, int64(a))})
 	}
 	return q
 }

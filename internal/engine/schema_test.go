@@ -101,7 +101,8 @@ func TestRegister_EmptyKindChangesClasses(t *testing.T) {
 	own := e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID
 	require.NoError(t,
 		e.Write(1, txn.ID{Number: own}, call.Request{}, []call.Draft{{Kind: kind, Lease: call.Forever}}).Err)
-	require.ErrorIs(t, e.Register(1, parcel(template.Int)).Err, template.ErrSchemaConflict, "a transaction has written one")
+	require.ErrorIs(t, e.Register(1, parcel(template.Int)).Err, template.ErrSchemaConflict,
+		"a transaction has written one")
 	require.NoError(t, e.Abort(1, txn.ID{Number: own}).Err)
 
 	require.Equal(t, kind, register(t, e, parcel(template.Int)))
@@ -142,7 +143,8 @@ func TestDrop_FreesTheNameAndKeepsTheNumber(t *testing.T) {
 		call.ErrUnknownKind)
 	require.ErrorIs(t, e.Check(&call.Query{Templates: []call.Template{{Kind: kind}}, Max: 1}), call.ErrUnknownKind)
 
-	again := register(t, e, &template.Schema{Kind: "parcel", Fields: []template.Field{{Name: "other", Class: template.Int}}})
+	again := register(t, e,
+		&template.Schema{Kind: "parcel", Fields: []template.Field{{Name: "other", Class: template.Int}}})
 	require.NotEqual(t, kind, again)
 	require.NoError(t, e.Write(1, txn.ID{}, call.Request{}, []call.Draft{{Kind: again, Lease: call.Forever}}).Err)
 	require.Len(t, waiter.Got, 1, "it waits for the name")

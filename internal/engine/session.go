@@ -5,8 +5,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// session holds the outcomes of one client's calls until the client has received them, so that a call whose answer was lost
-// can be made again without being executed again. It has no record before its first outcome: a client that only reads leaves no trace.
+// session holds the outcomes of one client's calls until the client has received them, so that a call whose answer was
+// lost can be made again without being executed again. It has no record before its first outcome: a client that only
+// reads leaves no trace.
 type session struct {
 	id     uint64
 	client call.Client
@@ -33,9 +34,10 @@ type sessions struct {
 	bytes    int64          // that all of them take
 }
 
-// OpenSession returns the number of a client's session, and begins one if it has none. before is the number that the client was told the
-// last time, or 0. lost reports that the session of that number has ended meanwhile: nobody knows any more what its calls have done.
-// If it is false, and the session is another one, then none of those calls was executed that has not had an answer.
+// OpenSession returns the number of a client's session, and begins one if it has none. before is the number that the
+// client was told the last time, or 0. lost reports that the session of that number has ended meanwhile: nobody knows
+// any more what its calls have done. If it is false, and the session is another one, then none of those calls was
+// executed that has not had an answer.
 func (e *Engine) OpenSession(client call.Client, before uint64) (id uint64, lost bool) {
 	s := e.sessions.byClient[client]
 	if s == nil {
@@ -44,8 +46,8 @@ func (e *Engine) OpenSession(client call.Client, before uint64) (id uint64, lost
 	return s.id, before != 0 && before != s.id && before <= e.sessions.expired
 }
 
-// EndSession ends a session with its outcomes, and aborts its transactions. goodbye tells that its client will not ask for them; otherwise it may still
-// come back, and OpenSession will tell it that its session is lost.
+// EndSession ends a session with its outcomes, and aborts its transactions. goodbye tells that its client will not ask
+// for them; otherwise it may still come back, and OpenSession will tell it that its session is lost.
 func (e *Engine) EndSession(now int64, id uint64, goodbye bool) {
 	e.begin(now)
 	s := e.sessions.byID[id]
@@ -91,8 +93,8 @@ func (e *Engine) Sessions() []uint64 {
 	return ids
 }
 
-// AdoptSessions makes e, which was rebuilt from the log of old, know the sessions that old has opened and the log does not
-// know, by the numbers that their clients were told.
+// AdoptSessions makes e, which was rebuilt from the log of old, know the sessions that old has opened and the log does
+// not know, by the numbers that their clients were told.
 func (e *Engine) AdoptSessions(old *Engine) {
 	for id, s := range old.sessions.byID {
 		if e.sessions.byID[id] == nil && e.sessions.byClient[s.client] == nil {
@@ -140,7 +142,8 @@ func (ss *sessions) find(id uint64) *session {
 	return ss.last
 }
 
-// recording returns the session in which the outcome of a call is to be kept, which the log then knows; nil if nobody will repeat the call.
+// recording returns the session in which the outcome of a call is to be kept, which the log then knows; nil if nobody
+// will repeat the call.
 func (e *Engine) recording(by call.Request) *session {
 	if by.Session == 0 {
 		return nil
@@ -169,7 +172,8 @@ func (e *Engine) wrote(by call.Request, grants []call.Grant) {
 	e.body = leases
 }
 
-// took records that an entry, which is about to leave the space, was taken by a call; more tells that the call has taken another before.
+// took records that an entry, which is about to leave the space, was taken by a call; more tells that the call has
+// taken another before.
 func (e *Engine) took(by call.Request, v call.View, more bool) {
 	e.change()
 	s := e.recording(by)
@@ -197,8 +201,8 @@ func (e *Engine) done(by call.Request, r *call.Result) {
 	s.keep(e.lsn, isDone, by.Number, e.body)
 }
 
-// Recall returns the outcome that a call has had. found is false if the call was never executed, or in vain; then it may be
-// executed now. Result: what the call's was, or ErrOutcomeUnknown if that had to be forgotten.
+// Recall returns the outcome that a call has had. found is false if the call was never executed, or in vain; then it
+// may be executed now. Result: what the call's was, or ErrOutcomeUnknown if that had to be forgotten.
 func (e *Engine) Recall(now int64, by call.Request) (r call.Result, found bool) {
 	e.begin(now)
 	s := e.sessions.byID[by.Session]

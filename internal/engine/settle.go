@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// pending is what is left to do for an entry that a transaction has let go of, once it has let go of all: to offer it to
-// whoever waits for it, if it is there, and to see to the calls that waited for the end of its lock.
+// pending is what is left to do for an entry that a transaction has let go of, once it has let go of all: to offer it
+// to whoever waits for it, if it is there, and to see to the calls that waited for the end of its lock.
 type pending struct {
 	held
 	to    audience
@@ -52,8 +52,9 @@ func (e *Engine) abort(t *transaction, why error, reason record.Reason) {
 	e.undo(t, nil, reason)
 }
 
-// undo takes everything back that was done under t, but for the takes of the entries in keep; the others are released for a reason. What was done
-// last is undone first: the links of an entry that has left a list name its neighbours of then, which are back when its turn comes.
+// undo takes everything back that was done under t, but for the takes of the entries in keep; the others are released
+// for a reason. What was done last is undone first: the links of an entry that has left a list name its neighbours of
+// then, which are back when its turn comes.
 func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 	e.unshare(t)
 	for _, h := range slices.Backward(t.own) {
@@ -99,8 +100,8 @@ func among(ids []uint64, id uint64) bool {
 	return found
 }
 
-// close takes a transaction that is about to be committed or aborted out of the books: its calls that wait end with why, its
-// registrations end.
+// close takes a transaction that is about to be committed or aborted out of the books: its calls that wait end with
+// why, its registrations end.
 func (e *Engine) close(t *transaction, why error) {
 	if t.prepared {
 		e.change()
@@ -201,7 +202,8 @@ func (e *Engine) commitTake(h held) {
 	}
 }
 
-// offerPending offers what was let go of to those who wait, oldest first, and then sees to those who waited for the locks.
+// offerPending offers what was let go of to those who wait, oldest first, and then sees to those who waited for the
+// locks.
 func (e *Engine) offerPending() {
 	todo := e.pending
 	e.pending = nil

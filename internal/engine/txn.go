@@ -9,7 +9,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// transaction is an open transaction. Until it is prepared or committed the log knows nothing of it but what it has taken (hold.go).
+// transaction is an open transaction. Until it is prepared or committed the log knows nothing of it but what it has
+// taken (hold.go).
 type transaction struct {
 	id       uint64 // rises: the larger, the younger
 	name     txn.ID // of the transaction that this is a branch of, or the zero ID
@@ -45,7 +46,8 @@ type transaction struct {
 // reserveStep is how many identities are reserved at a time for what the log does not name.
 const reserveStep = 4096
 
-// fleetingID returns a new identity for something that no record names, in such a way that no crash makes it be given out twice.
+// fleetingID returns a new identity for something that no record names, in such a way that no crash makes it be given
+// out twice.
 func (e *Engine) fleetingID() uint64 {
 	if e.lastID >= e.reserved {
 		e.change()
@@ -55,8 +57,8 @@ func (e *Engine) fleetingID() uint64 {
 	return e.nextID()
 }
 
-// Begin begins a transaction with a lease, for a client that calls itself holder. Result: Grants (one), whose ID is the transaction's number.
-// It fails with ErrInvalidArgument for a negative lease.
+// Begin begins a transaction with a lease, for a client that calls itself holder. Result: Grants (one), whose ID is the
+// transaction's number. It fails with ErrInvalidArgument for a negative lease.
 func (e *Engine) Begin(now, lease int64, by call.Request, holder string) call.Result {
 	e.begin(now)
 	if lease < 0 {
@@ -75,8 +77,8 @@ func (e *Engine) beginTxn(lease int64, by call.Request, holder string) (t *trans
 	return t, e.granted(t.expires)
 }
 
-// setTxnExpiry files t under the tick in which its lease ends. There are many transactions, and few of them live to see it: so t is
-// linked in, and unfileTxn takes it out.
+// setTxnExpiry files t under the tick in which its lease ends. There are many transactions, and few of them live to see
+// it: so t is linked in, and unfileTxn takes it out.
 func (e *Engine) setTxnExpiry(t *transaction, expires int64) {
 	e.unfileTxn(t)
 	e.keepTerms(t)
@@ -156,9 +158,9 @@ func (e *Engine) txnNamed(id txn.ID) (*transaction, error) {
 	return t, nil
 }
 
-// Commit stores drafts under a transaction and commits it: both or none. Result: Grants, one per draft. It fails as Write does, with
-// ErrTxnEnded, and with ErrSpans if the transaction has branches in other spaces; after any other error than ErrTxnEnded
-// the transaction is as it was.
+// Commit stores drafts under a transaction and commits it: both or none. Result: Grants, one per draft. It fails as
+// Write does, with ErrTxnEnded, and with ErrSpans if the transaction has branches in other spaces; after any other
+// error than ErrTxnEnded the transaction is as it was.
 func (e *Engine) Commit(now int64, id txn.ID, by call.Request, drafts []call.Draft) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
@@ -210,7 +212,8 @@ func (e *Engine) changes(t *transaction) bool {
 	return slices.ContainsFunc(t.taken, func(h held) bool { return h.takenBy(t) })
 }
 
-// Commits reports whether the commit of a transaction that began here would make records, because it has changed something or writes more.
+// Commits reports whether the commit of a transaction that began here would make records, because it has changed
+// something or writes more.
 func (e *Engine) Commits(id txn.ID, more bool) bool {
 	t := e.txns[id.Number]
 	return t != nil && (more || e.changes(t))
@@ -228,7 +231,8 @@ func (e *Engine) Abort(now int64, id txn.ID) call.Result {
 	return e.undone()
 }
 
-// undone is the result of a call that has changed nothing but what others may take: it depends on the records of that, if there are any.
+// undone is the result of a call that has changed nothing but what others may take: it depends on the records of that,
+// if there are any.
 func (e *Engine) undone() call.Result {
 	if e.dirty {
 		return call.Result{Depends: e.lsn}

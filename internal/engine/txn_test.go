@@ -670,7 +670,10 @@ func TestDeadlock_LeftOverByACommit(t *testing.T) {
 func TestTxn_Limits(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.e.limits = Limits{EntryLease: second, RegistrationLease: 2 * second, TxnLease: 3 * second, TxnBytes: 3 * len(stoneRow(1))}
+	s.e.limits = Limits{
+		EntryLease: second, RegistrationLease: 2 * second, TxnLease: 3 * second,
+		TxnBytes: 3 * len(stoneRow(1)),
+	}
 	begun := s.e.Begin(s.now, call.Forever, call.Request{}, "").Grants[0]
 	require.Equal(t, 3*second, begun.Granted)
 	a := begun.ID

@@ -9,12 +9,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Update changes the row of an entry, which keeps its identity, lease and place, and serves whoever waits for one like it. The row must have
-// passed Check. Under a transaction only that sees the change until it commits, and others find the entry locked. The version is
-// one higher for every change that is committed. Result: Version.
+// Update changes the row of an entry, which keeps its identity, lease and place, and serves whoever waits for one like
+// it. The row must have passed Check. Under a transaction only that sees the change until it commits, and others find
+// the entry locked. The version is one higher for every change that is committed. Result: Version.
 //
-// It fails with ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrLocked if others have locked it,
-// ErrInvalidArgument if it is of another kind, ErrTxnEnded, and ErrTooLarge if the transaction has written too much.
+// It fails with ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrLocked if others
+// have locked it, ErrInvalidArgument if it is of another kind, ErrTxnEnded, and ErrTooLarge if the transaction has
+// written too much.
 func (e *Engine) Update(now int64, under txn.ID, by call.Request, c call.Change) call.Result {
 	e.begin(now)
 	t, err := e.under(under)

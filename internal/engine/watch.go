@@ -56,11 +56,11 @@ type node struct {
 }
 
 // watch is an index of waiting calls and registrations: by the fields that their templates fix, then by the values they
-// fix them to. So an entry that is written meets only those whose fixed values it has, however many wait. Calls that wait for one
-// entry are in a group of their own, by its identity.
+// fix them to. So an entry that is written meets only those whose fixed values it has, however many wait. Calls that
+// wait for one entry are in a group of their own, by its identity.
 //
-// A write looks into each group once. So that it stays cheap whatever templates fix, only a few combinations of fields get groups; a template with yet
-// another one is filed by a single field.
+// A write looks into each group once. So that it stays cheap whatever templates fix, only a few combinations of fields
+// get groups; a template with yet another one is filed by a single field.
 type watch struct {
 	groups []*watchGroup
 	sets   int // groups of several fields
@@ -220,7 +220,8 @@ func (w *watch) emptiest(e *Engine, conds []template.Cond, eq store.FieldSet) (*
 	return w.group(best, false), hash
 }
 
-// setsInUse returns how many groups there are by several fields, and drops those in which nothing is filed if they are many.
+// setsInUse returns how many groups there are by several fields, and drops those in which nothing is filed if they are
+// many.
 func (w *watch) setsInUse() int {
 	if w.sets >= maxSets {
 		w.drop()
@@ -262,8 +263,8 @@ func (w *watch) drop() {
 	})
 }
 
-// bucket returns the bucket in which an entry with that identity and row finds who waits for it. at gives the positions in row of the watch's fields; nil
-// if they are the same.
+// bucket returns the bucket in which an entry with that identity and row finds who waits for it. at gives the positions
+// in row of the watch's fields; nil if they are the same.
 func (g *watchGroup) bucket(e *Engine, id uint64, row template.Row, at []int) (b bucket, ok bool) {
 	if g.one {
 		b, ok = g.buckets[id]
@@ -320,11 +321,12 @@ func (e *Engine) fileAll(nodes []node, q *call.Query, w *Waiter, r *registration
 	}
 }
 
-// Park makes q, for which Find has just returned ErrNoMatch, wait: it is in Granted once it has been served, or its wait has ended for
-// another reason. owner is handed back with it. Park returns nil if there is nothing to wait for: q asks for what exists, and no match is locked.
+// Park makes q, for which Find has just returned ErrNoMatch, wait: it is in Granted once it has been served, or its
+// wait has ended for another reason. owner is handed back with it. Park returns nil if there is nothing to wait for: q
+// asks for what exists, and no match is locked.
 //
-// If the wait closes a circle of transactions that wait for each other, the youngest of them is aborted, and its calls are in
-// Granted with ErrDeadlock, this one perhaps among them.
+// If the wait closes a circle of transactions that wait for each other, the youngest of them is aborted, and its calls
+// are in Granted with ErrDeadlock, this one perhaps among them.
 func (e *Engine) Park(q *call.Query, owner any) *Waiter {
 	w := &Waiter{Query: q, Owner: owner, parked: true}
 	w.txn, _ = e.under(q.Txn) // Find has checked it

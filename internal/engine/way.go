@@ -149,7 +149,8 @@ const maxExpanded = 64
 
 // expandable returns the condition that can be split into one for each of its values, or -1.
 func expandable(conds []template.Cond) int {
-	return slices.IndexFunc(conds, func(c template.Cond) bool { return c.Op == template.In && len(c.Values) <= maxExpanded })
+	return slices.IndexFunc(conds,
+		func(c template.Cond) bool { return c.Op == template.In && len(c.Values) <= maxExpanded })
 }
 
 // expand calls f with conds or, so that an index for equality can serve it, with one for each value of an In condition.
