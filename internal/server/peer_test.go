@@ -144,6 +144,12 @@ func (p *peer) write(b []byte) {
 
 func (p *peer) send(t wire.Type, id uint64, body []byte) { p.write(wire.AppendFrame(nil, t, id, body)) }
 
+// post is a send that does not wait for the server to read the frame. The goroutine that reads may be writing what the
+// peer has not read yet, and there is no buffer between the two.
+func (p *peer) post(t wire.Type, id uint64, body []byte) {
+	go func() { _, _ = p.conn.Write(wire.AppendFrame(nil, t, id, body)) }()
+}
+
 func (p *peer) tryNext() (wire.Frame, error) {
 	for {
 		f, ok, err := p.in.Next()

@@ -117,7 +117,7 @@ func TestListener_SlowOnesGetNoMoreThanTheirWindow(t *testing.T) {
 		}
 		arrived, unread := uint64(0), 0
 		for arrived < events {
-			p.send(wire.Ping, 0, nil)
+			p.post(wire.Ping, 0, nil)
 			synctest.Wait()
 			for f := p.next(); f.Type != wire.Pong; f = p.next() {
 				arrived++
@@ -153,7 +153,7 @@ func TestListener_LapsedOnesLearnOfTheEnd(t *testing.T) {
 		arrived := uint64(0)
 		for {
 			size := 0
-			p.send(wire.Ping, 0, nil)
+			p.post(wire.Ping, 0, nil)
 			synctest.Wait()
 			f := p.next()
 			for ; f.Type == wire.Event; f = p.next() {
@@ -185,13 +185,14 @@ func TestListener_MayLeaveTheRest(t *testing.T) {
 		p.register()
 		d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
 		registration := d.Grant().ID
+		synctest.Wait() // the goroutine that reads has nothing to write, and hears the acknowledgement
 		other := r.join()
 		for i := range 200 {
 			other.call(wire.Write, uint64(10+i), writeBody(fmt.Sprint("event ", i+1)))
 		}
 		other.call(wire.Cancel, 3, uvarints(0, 1, registration))
 		require.Equal(t, 1, r.partition.Stats().Registrations, "for those events that the listener has not taken")
-		p.send(wire.Acknowledge, 0, uvarints(0, registration, wire.AllEvents, 0))
+		p.post(wire.Acknowledge, 0, uvarints(0, registration, wire.AllEvents, 0))
 		synctest.Wait()
 		require.Zero(t, r.partition.Stats().Registrations)
 	})
@@ -206,7 +207,7 @@ func TestListener_AnotherSessionCarriesOn(t *testing.T) {
 	d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
 	registration := d.Grant().ID
 	p.call(wire.Write, 4, writeBody("event 1"))
-	p.send(wire.Goodbye, 0, nil)
+	p.post(wire.Goodbye, 0, nil)
 	other := r.join()
 	other.call(wire.Write, 4, writeBody("event 2"))
 	other.send(wire.Attach, 5, uvarints(0, registration, 1, 0))
