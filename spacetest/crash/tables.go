@@ -100,19 +100,24 @@ func (r *resting) judgeTables(ctx context.Context) error {
 	})
 }
 
-// readTable returns the rows of a table as a survey has them; none if nobody has made it yet.
+// readTable returns the rows of a table as a survey has them; none if nobody has made it yet. At rest every entry is
+// free, and its row says so.
 func readTable(ctx context.Context, q *sql.DB, table, kind string) ([]row, error) {
 	columns := map[string]string{"item": "key, color, n, v, pad", "done": "n, 0, 0, 0, ''"}[kind]
 	var rows []row
-	err := each(ctx, q, `SELECT _id, `+columns+` FROM `+table, table, func(scan func(...any) error) error {
+	err := each(ctx, q, `SELECT _id, _state, `+columns+` FROM `+table, table, func(scan func(...any) error) error {
 		var id uint64
+		var state string
 		var v item
-		if err := scan(&id, &v.Key, &v.Color, &v.N, &v.V, &v.Pad); err != nil {
+		if err := scan(&id, &state, &v.Key, &v.Color, &v.N, &v.V, &v.Pad); err != nil {
 			return err
 		}
 		text := fmt.Sprint(v)
 		if kind == "done" {
 			text = fmt.Sprint(done{v.Key})
+		}
+		if state != "ready" {
+			text = state + ": " + text
 		}
 		rows = append(rows, row{id, text})
 		return nil
@@ -122,7 +127,7 @@ func readTable(ctx context.Context, q *sql.DB, table, kind string) ([]row, error
 
 func readArchive(ctx context.Context, q *sql.DB) ([]filed, error) {
 	var all []filed
-	err := each(ctx, q, `SELECT n, coalesce(_how, '') FROM space_default.job WHERE n > 0`, "space_default.job", func(scan func(...any) error) error {
+	err := each(ctx, q, `SELECT n, coalesce(_how, nullif(_state, 'ready'), '') FROM space_default.job WHERE n > 0`, "space_default.job", func(scan func(...any) error) error {
 		var f filed
 		if err := scan(&f.n, &f.how); err != nil {
 			return err
