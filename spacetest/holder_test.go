@@ -41,7 +41,8 @@ func TestHolder(t *testing.T) {
 // the lease is over.
 func TestKill_HolderDiesToo(t *testing.T) {
 	t.Parallel()
-	s := spacetest.Server(t, spacetest.ServerConfig{Process: true})
+	const resume = 2 * time.Second
+	s := spacetest.Server(t, spacetest.ServerConfig{Resume: resume})
 	c := s.Dial(t)
 	_, err := space.Write(t.Context(), c, chore{ID: 1})
 	require.NoError(t, err)
@@ -58,12 +59,9 @@ func TestKill_HolderDiesToo(t *testing.T) {
 
 	require.NoError(t, holder.Process.Kill())
 	s.Kill()
+	began := time.Now()
 	s.Start()
-	_, err = space.Take(t.Context(), c, chore{ID: 1}, space.NoWait())
-	require.ErrorIs(t, err, space.ErrNoMatch, "its holder may come back")
-	back := time.Now()
-	// On a machine that is not busy it takes 30 s.
-	_, err = space.Take(t.Context(), c, chore{ID: 1}, space.Wait(90*time.Second))
+	_, err = space.Take(t.Context(), c, chore{ID: 1})
 	require.NoError(t, err)
-	t.Logf("it is back after %v", time.Since(back).Round(time.Second))
+	require.GreaterOrEqual(t, time.Since(began), resume, "its holder might have come back")
 }

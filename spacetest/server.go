@@ -24,7 +24,8 @@ type ServerConfig struct {
 	MirrorLog  int64  // as node.Config has it
 	MirrorFull string // as node.Config has it
 
-	SnapshotBytes int64 // as node.Config has it
+	SnapshotBytes int64         // as node.Config has it
+	Resume        time.Duration // as node.Config has it; not that of a process
 
 	Process bool // run as a process of its own, so that it can be killed
 }
@@ -192,6 +193,7 @@ func startNode(tb testing.TB, cfg ServerConfig, data string) (running, string, e
 	n, err := node.Open(tb.Context(), node.Config{
 		Listen: "127.0.0.1:0", Data: data, Durability: cfg.Durability,
 		Postgres: cfg.Postgres, MirrorLog: cfg.MirrorLog, MirrorFull: cfg.MirrorFull, SnapshotBytes: cfg.SnapshotBytes,
+		Resume: cfg.Resume,
 	})
 	if err != nil {
 		return nil, "", err
