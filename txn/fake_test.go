@@ -226,6 +226,11 @@ func (s *fake) Outcome(ctx context.Context, number uint64) (o txn.Outcome, err e
 	return o, err
 }
 
+func (s *fake) Decided(ctx context.Context, number uint64) (bool, error) {
+	o, err := s.Outcome(ctx, number)
+	return o == txn.Committed, err
+}
+
 func (s *fake) Forget(ctx context.Context, number uint64) error {
 	return s.do(ctx, func() error { delete(s.decisions, number); return nil })
 }

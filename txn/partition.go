@@ -43,6 +43,12 @@ type Home interface {
 	// Outcome returns the outcome of a transaction.
 	Outcome(ctx context.Context, number uint64) (Outcome, error)
 
+	// Decided reports whether a transaction was committed and is not forgotten, as far as the log knows. It waits for a
+	// partition that is reading its log, and returns an error if ctx or the partition ends first. It answers as soon as
+	// the log has been read, unlike Outcome: false may still become true, by an append that is on its way to the log
+	// and that no caller has been told of.
+	Decided(ctx context.Context, number uint64) (bool, error)
+
 	// Forget removes the record of a committed transaction. From then on no participant may ask for its outcome.
 	Forget(ctx context.Context, number uint64) error
 

@@ -57,11 +57,15 @@ func (c *Coordinator) Recovered(at Address) {
 	})
 }
 
-// Committed reports whether a transaction was committed, as far as its home knows: it returns false if the home does
-// not know yet, or does not serve. It blocks until the log of the home has the decision, or ctx ends.
+// Committed reports whether a transaction was committed, as far as its home knows; it returns false also if there is no
+// home. It blocks while the home is reading its log or appending the decision to it, until ctx ends.
 func (c *Coordinator) Committed(ctx context.Context, id ID) bool {
-	o, err := c.outcome(ctx, id)
-	return err == nil && o == Committed
+	home, err := c.home(id)
+	if err != nil {
+		return false
+	}
+	decided, err := home.Decided(ctx, id.Number)
+	return err == nil && decided
 }
 
 // carryOut carries out the decisions that a partition remembers.

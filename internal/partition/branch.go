@@ -18,8 +18,8 @@ type Coordinator interface {
 	Doomed(id txn.ID)
 	// Recovered tells that the partition serves again after its log had failed and was read again.
 	Recovered(at txn.Address)
-	// Committed reports whether a transaction was committed, as far as its home can tell. It calls the home, and may
-	// wait for its log.
+	// Committed reports whether a transaction was committed, as far as its home can tell. It calls the home, and waits
+	// while that is reading its log, until ctx ends.
 	Committed(ctx context.Context, id txn.ID) bool
 }
 
@@ -86,14 +86,30 @@ func (s participant) Dissolve(ctx context.Context, number uint64) error {
 	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.Abort(now, txn.ID{Number: number}) }, nil)
 }
 
-// Outcome implements txn.Home. While the partition is served for reading only a commit is certain.
+// Outcome implements txn.Home. Unless the partition is the primary only a commit is certain.
 func (s participant) Outcome(ctx context.Context, number uint64) (o txn.Outcome, err error) {
-	if s.p.shows(number) {
+	if decided, _ := s.p.logged(number); decided {
 		return txn.Committed, nil
 	}
 	err = s.p.await(ctx, func(now int64) call.Result { return s.p.e.Outcome(now, number) },
 		func(r *call.Result) { o = txn.Outcome(r.Count) })
 	return o, err
+}
+
+// Decided implements txn.Home.
+func (s participant) Decided(ctx context.Context, number uint64) (bool, error) {
+	for {
+		o, err := s.Outcome(ctx, number)
+		if err == nil {
+			return o == txn.Committed, nil
+		}
+		if decided, known := s.p.logged(number); known {
+			return decided, nil
+		}
+		if !s.p.rest(lookAtHome) || ctx.Err() != nil {
+			return false, err
+		}
+	}
 }
 
 // Forget implements txn.Home.

@@ -15,11 +15,18 @@ import (
 // by itself, such as to end leases, is not logged. So the state is made anew before changes are served.
 //
 // The transaction of a branch that is prepared in such a log may have been committed, as its client was told. Its home
-// knows, and the branch is committed in memory. The coordinator does not learn of that: the home must not forget the
-// decision before the log of the branch has it.
+// knows, and the branch is committed in memory before anything is served. The coordinator does not learn of that: the
+// home must not forget the decision before the log of the branch has it.
 
-// lookForRoom is how often a partition that is served for reading looks whether there is room.
-const lookForRoom = time.Second
+const (
+	// lookForRoom is how often a partition that is served for reading looks whether there is room.
+	lookForRoom = time.Second
+	// waitForHomes is how long a partition that has read its log again waits for the homes of its prepared branches to
+	// have done so. If a home takes longer, what it has committed cannot be seen here until it is back.
+	waitForHomes = 10 * time.Second
+	// lookAtHome is how often it looks whether a home has.
+	lookAtHome = 5 * time.Millisecond
+)
 
 // isFull reports whether a log has failed with err because it has no room.
 func isFull(err error) bool { return err != nil && unavailable(err) == call.ErrLogFull }
@@ -27,7 +34,7 @@ func isFull(err error) bool { return err != nil && unavailable(err) == call.ErrL
 // serveReading serves the state, without the transactions that a restart ends, and with those that were decided, while
 // the log has no room for the reason given.
 func (p *Partition) serveReading(ctx context.Context, cause error) {
-	decided := p.decided(ctx)
+	decided := p.decidedBefore(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	why := fmt.Errorf("%w: the space is served for reading only until there is room: %w", call.ErrLogFull, cause)
@@ -41,12 +48,26 @@ func (p *Partition) serveReading(ctx context.Context, cause error) {
 	p.commitDecided(decided)
 }
 
-// decided asks the homes of the prepared branches, and returns those that were committed. The lock is not held.
-func (p *Partition) decided(ctx context.Context) (ids []txn.ID) {
+// decidedBefore returns the prepared branches that have been seen committed if the state was made anew: this partition
+// committed them in memory, and its log failed before it had that. At the first start no one has seen anything yet, and
+// the coordinator's start follows. The lock is not held.
+func (p *Partition) decidedBefore(ctx context.Context) []txn.ID {
+	p.mu.Lock()
+	first := p.old == nil
+	p.mu.Unlock()
+	if first {
+		return nil
+	}
+	return p.decided(ctx, waitForHomes)
+}
+
+// decided asks the homes of the prepared branches, and returns those that were committed. It waits for homes that are
+// reading their logs, but no longer than the time given. The lock is not held.
+func (p *Partition) decided(ctx context.Context, atMost time.Duration) (ids []txn.ID) {
 	if p.cfg.Txns == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookForRoom)
+	ctx, cancel := context.WithTimeout(ctx, atMost)
 	defer cancel()
 	for _, id := range p.prepared() {
 		if p.cfg.Txns.Committed(ctx, id) {
@@ -62,19 +83,23 @@ func (p *Partition) prepared() []txn.ID {
 	return p.e.Prepared()
 }
 
-// commitDecided commits branches in memory. The lock is held.
+// commitDecided commits branches in memory, and in the log if that takes it. The lock is held.
 func (p *Partition) commitDecided(ids []txn.ID) {
+	if p.unreadable() != nil {
+		return
+	}
 	for _, id := range ids {
 		p.e.CommitBranch(p.clock.now(), id)
 		p.finish()
 	}
 }
 
-// shows reports whether a transaction that began here was committed, according to a log that is served for reading.
-func (p *Partition) shows(number uint64) bool {
+// logged reports whether a transaction that began here was committed, if the log is known but not written.
+func (p *Partition) logged(number uint64) (decided, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.role == readOnly && p.e.Decided(number)
+	known = p.role == candidate || p.role == readOnly
+	return known && p.e.Decided(number), known
 }
 
 // awaitRoom waits until the log takes a claim, or the partition is closed.
@@ -89,14 +114,16 @@ func (p *Partition) awaitRoom() {
 	}
 }
 
-// followHomes commits what was decided meanwhile, or by a home that could not tell before.
+// followHomes commits, in a partition that is served for reading, what was decided meanwhile, or by a home that could
+// not tell before.
 func (p *Partition) followHomes() {
-	ids := p.decided(p.ctx)
+	if p.now() != readOnly {
+		return
+	}
+	ids := p.decided(p.ctx, lookForRoom)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.role == readOnly {
-		p.commitDecided(ids)
-	}
+	p.commitDecided(ids)
 }
 
 // unreadable returns why calls are refused that change nothing; nil if they are not.

@@ -174,9 +174,9 @@ func TestPartition_WhatIsServedForReadingHasWhatWasDecided(t *testing.T) {
 						f.rooms[name].full.Store(on)
 					}
 				}
-				seen := func() {
+				seen := func(after time.Duration) {
 					t.Helper()
-					time.Sleep(10 * time.Second)
+					time.Sleep(after)
 					for _, name := range f.names() {
 						require.True(t, f.has(name, 2), name)
 						require.False(t, f.has(name, 1), name)
@@ -189,17 +189,17 @@ func TestPartition_WhatIsServedForReadingHasWhatWasDecided(t *testing.T) {
 				}
 				require.NoError(t, f.commit(id))
 				f.tapes["a"].around = nil
-				seen()
+				seen(10 * time.Second)
 				write := func(c *caller) { f.parts["b"].Write(c, 1, txn.ID{}, call.Request{}, draft(9)) }
 				require.ErrorIs(t, f.do(write).err, call.ErrLogFull)
 
 				f.close()
 				f.start()
 				f.spans.Start(t.Context())
-				seen()
+				seen(0)
 
 				fill(false)
-				seen()
+				seen(10 * time.Second)
 				f.ok(write)
 				for _, p := range f.parts {
 					require.Empty(t, p.Participant().Branches())

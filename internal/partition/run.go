@@ -148,9 +148,11 @@ func (p *Partition) stand(ctx context.Context) error {
 	if err := p.apply(claim); err != nil {
 		return err
 	}
+	decided := p.decidedBefore(ctx)
 	p.mu.Lock()
 	p.commits.durable, p.commits.position = LSN(p.e.LSN()), claim.Position
 	recovered := p.serve()
+	p.commitDecided(decided)
 	p.mu.Unlock()
 	if recovered {
 		p.recovered()

@@ -32,6 +32,7 @@ type tape struct {
 	image  []byte        // with which it begins; nil: it does not
 	clock  record.Clock  // of the image
 	around func(before bool)
+	slow   time.Duration // of CatchUp
 }
 
 type tapeFault int
@@ -103,6 +104,7 @@ func (l *tape) Load(_ context.Context, fn func([]byte) error, _ func(done, total
 func (l *tape) CatchUp(
 	ctx context.Context, after uint64, apply func(record.Group) error, _ func(done, total uint64),
 ) (uint64, error) {
+	time.Sleep(l.slow)
 	end := l.Last()
 	return end, l.Read(ctx, after+1, end, apply)
 }
@@ -305,6 +307,59 @@ func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 		require.False(t, done, err)
 	}
 	return l.happen
+}
+
+// What a transaction has done in a partition is seen from its commit on, also when the log of the partition fails before
+// it has that, and the home, whose log has it, reads that again at the same time: whoever is first.
+func TestSpan_WhatWasCommittedStaysSeenWhileLogsAreReadAgain(t *testing.T) {
+	t.Parallel()
+	fill := func(f *fleet, name string) { f.rooms[name].full.Store(true) }
+	refuse := func(f *fleet, name string) {
+		l := f.tapes[name]
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.armed, l.fault, l.in = true, refused, 1
+	}
+	for name, c := range map[string]struct{ a, b func(f *fleet, name string) }{
+		"both full":   {fill, fill},
+		"home full":   {fill, refuse},
+		"branch full": {refuse, fill},
+		"none full":   {refuse, refuse},
+	} {
+		for _, slow := range []string{"a", "b"} {
+			t.Run(name+", slow "+slow, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					f := newFleet(t, func() *tape { return new(tape) })
+					defer f.close()
+					id := f.atWork()
+					f.tapes[slow].slow = 300 * time.Millisecond
+					f.tapes["a"].around = func(before bool) {
+						if !before { // the decision is stored
+							f.tapes["a"].around = nil
+							c.a(f, "a")
+							c.b(f, "b")
+						}
+					}
+					require.NoError(t, f.commit(id))
+					_ = f.do(func(c *caller) { f.parts["a"].Write(c, 1, txn.ID{}, call.Request{}, draft(3)) })
+					served := 0
+					for range 10_000 {
+						for _, name := range f.names() {
+							o := f.do(func(c *caller) { f.parts[name].Find(c, 1, query(2, false), 0) })
+							if o.err == nil {
+								served++
+							} else {
+								require.ErrorIs(t, o.err, call.ErrUnavailable, name)
+							}
+						}
+						time.Sleep(time.Millisecond)
+					}
+					require.Greater(t, served, 10_000, "all are served again")
+				})
+			})
+		}
+	}
 }
 
 // TestSpan_NobodySeesHalf waits for what a transaction writes in one partition, and then looks for what it has written in another one.

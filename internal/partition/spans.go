@@ -16,7 +16,8 @@ import (
 // the node that starts them.
 type Spans struct {
 	*txn.Coordinator
-	find func(a txn.Address) *Partition
+	find      func(a txn.Address) *Partition
+	addresses func() []txn.Address
 }
 
 // Directory knows the partitions that transactions may span. Its methods may be called concurrently, and do not wait for
@@ -29,7 +30,7 @@ type Directory struct {
 
 // NewSpans returns the Spans of the partitions of a directory. A nil logger is silent. Close ends it.
 func NewSpans(d Directory, logger *slog.Logger) *Spans {
-	return &Spans{find: d.Find, Coordinator: txn.NewCoordinator(finder{d}, logger)}
+	return &Spans{find: d.Find, addresses: d.All, Coordinator: txn.NewCoordinator(finder{d}, logger)}
 }
 
 // finder implements txn.Partitions.
@@ -48,6 +49,17 @@ func (f finder) All() []txn.Address { return f.d.All() }
 
 // Gone implements txn.Partitions.
 func (f finder) Gone(a txn.Address) bool { return f.d.Gone != nil && f.d.Gone(a) }
+
+// Start brings what the logs of all partitions left unfinished to an end, as Coordinator.Start does. What that cannot
+// log yet, in partitions that are served for reading, is seen all the same.
+func (s *Spans) Start(ctx context.Context) {
+	s.Coordinator.Start(ctx)
+	for _, p := range s.all(s.addresses()) {
+		if p != nil {
+			p.followHomes()
+		}
+	}
+}
 
 // Join prepares a partition that is not the home of a transaction for calls under it. It does not wait. It returns
 // call.ErrTxnEnded, and call.ErrInvalidArgument if there is no such home.
