@@ -50,6 +50,12 @@ func (c *child) kill() error {
 	return err
 }
 
+// endedBy reports whether a process that has ended did so by a signal that it did not handle.
+func (c *child) endedBy(sig syscall.Signal) bool {
+	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == sig
+}
+
 func (c *child) ended() bool {
 	select {
 	case <-c.done:

@@ -106,7 +106,7 @@ func (cs *clients) stop(parts ...string) error {
 		}
 		m.ended = now()
 		cs.over = append(cs.over, m)
-		if err := m.failure(); err != nil {
+		if err := m.failure(); err != nil && !m.child.endedBy(syscall.SIGTERM) { // it had done nothing yet
 			return err
 		}
 	}

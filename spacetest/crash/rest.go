@@ -55,7 +55,11 @@ func (c *campaign) rest(ctx context.Context) error {
 	return c.clients.forget()
 }
 
+// stopClients kills one of the clients at the last moment, which leaves open what it was about, and stops the others.
 func (r *resting) stopClients(context.Context) error {
+	if err := r.clients.replace(r.rng.IntN(len(team))); err != nil {
+		return err
+	}
 	return r.clients.stop(callers, writers, workers)
 }
 
