@@ -41,8 +41,12 @@ func TestGolden_LogsAndImagesOfEveryVersionAreRead(t *testing.T) {
 		require.NoError(t, err)
 		seen[r.Op] = true
 	}
-	// What the engine does not write, and is tested in package record; and what these programs are too short for (TestUpkeep).
-	for _, op := range []record.Op{record.Together, record.Unread, record.EndSession, record.Index, record.DropIndex, record.Lost} {
+	// What the engine does not write, and is tested in package record; and what these programs are too short for
+	// (TestUpkeep).
+	for _, op := range []record.Op{
+		record.Together, record.Unread, record.EndSession, record.Index, record.DropIndex,
+		record.Lost,
+	} {
 		require.False(t, seen[op])
 		seen[op] = true
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // Renew asks for leases of d from now for entries, registrations and transactions; for a delayed entry, from the end of
-// the delay. A limit never shortens a lease: only a shorter d does. Result: Grants and Errs, one per identity; Errs holds nil or ErrLeaseEnded. It fails with
-// ErrInvalidArgument for a negative d.
+// the delay. A limit never shortens a lease: only a shorter d does. Result: Grants and Errs, one per identity; Errs
+// holds nil or ErrLeaseEnded. It fails with ErrInvalidArgument for a negative d.
 func (e *Engine) Renew(now int64, by call.Request, d int64, ids []uint64) call.Result {
 	e.begin(now)
 	if d < 0 {

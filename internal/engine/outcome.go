@@ -6,30 +6,30 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// outcomes are the outcomes of a session's calls, oldest first. They lie one after the other in one piece of memory,
-// which is used again: keeping one allocates nothing, and the collector sees no pointers.
+// outcomes are the outcomes of a session's calls, oldest first, encoded one after the other in one reused buffer:
+// keeping one allocates nothing, and the garbage collector sees no pointers.
 //
-// An outcome is its size, 4 bytes, the change that it is part of, 8 bytes, what it is, 1 byte, the number of the call
+// An outcome consists of its size (4 bytes), the LSN of its change (8 bytes), its sort (1 byte), the number of the call
 // as a varint, and a body.
 type outcomes struct {
 	buf   []byte
-	from  int    // where the oldest begins in buf
+	from  int    // start of the oldest in buf
 	base  uint64 // position of buf[0] since the session began
 	n     int
-	index map[uint64]uint64 // positions by the numbers of calls; nil unless calls are being repeated
+	index map[uint64]uint64 // positions by call number; nil unless calls are being repeated
 }
 
-// sort says what the body of an outcome is.
+// sort is the type of an outcome's body.
 type sort byte
 
 const (
-	isWrite    sort = iota // number of the first entry, how many, leases
+	isWrite    sort = iota // number of the first entry, count, leases
 	isTake                 // an entry
 	isTakeMore             // another entry of the same call
 	isDone                 // see appendOutcome
 )
 
-// outcome is one outcome of outcomes, or a part of one.
+// outcome is one decoded outcome, or a part of one.
 type outcome struct {
 	sort   sort
 	lsn    uint64
@@ -40,14 +40,14 @@ type outcome struct {
 
 const (
 	sizeLen     = 4
-	outcomeHead = sizeLen + 8 // what is not part of the state that the log carries
+	outcomeHead = sizeLen + 8 // not part of the state that the log carries
 )
 
-// maxKept bounds the bytes of a session's outcomes. It is part of the format of the log: every replica must forget
-// the same.
+// maxKept is the maximum number of bytes of a session's outcomes. It is part of the log format: every replica must
+// forget the same outcomes.
 const maxKept = 8 << 20
 
-// begin appends what begins an outcome. The body follows, and end.
+// begin appends the head of an outcome. The caller appends the body and calls end.
 func (o *outcomes) begin(lsn uint64, s sort, number uint64) (start int) {
 	start = len(o.buf)
 	if o.index != nil {
@@ -59,8 +59,7 @@ func (o *outcomes) begin(lsn uint64, s sort, number uint64) (start int) {
 	return start
 }
 
-// note adds the outcome that is about to begin to the index. One that has grown, since no client repeats calls any
-// more, is dropped.
+// note adds the next outcome to the index. An index that has grown while no client repeats calls is dropped.
 func (o *outcomes) note(s sort, number uint64) {
 	if len(o.index) > 2*o.n+1024 {
 		o.index = nil
@@ -92,7 +91,7 @@ func (o *outcomes) at(pos uint64) (outcome, bool) {
 // first returns the position of the oldest outcome.
 func (o *outcomes) first() uint64 { return o.base + uint64(o.from) }
 
-// until returns how many outcomes there are up to a change.
+// until returns the number of outcomes up to a change.
 func (o *outcomes) until(lsn uint64) (n int) {
 	for x, ok := o.at(o.first()); ok && x.lsn <= lsn; x, ok = o.at(x.next) {
 		n++
@@ -100,8 +99,8 @@ func (o *outcomes) until(lsn uint64) (n int) {
 	return n
 }
 
-// find returns the outcome of a call, or the first part of it that there is. The first time it looks at all of them:
-// after the loss of a connection a client may have thousands of questions.
+// find returns the outcome of a call, or its first part that is kept. The first search builds an index: after a lost
+// connection a client may ask for thousands of outcomes.
 func (o *outcomes) find(number uint64) (outcome, bool) {
 	if o.index == nil {
 		o.index = make(map[uint64]uint64, o.n)
@@ -120,7 +119,7 @@ func (o *outcomes) find(number uint64) (outcome, bool) {
 	return o.at(pos)
 }
 
-// drop forgets the oldest n outcomes.
+// drop removes the oldest n outcomes.
 func (o *outcomes) drop(n int) {
 	for range n {
 		o.from += int(binary.LittleEndian.Uint32(o.buf[o.from:]))
@@ -129,7 +128,7 @@ func (o *outcomes) drop(n int) {
 	o.trim()
 }
 
-// trim gives room back that is not used any more, once that is worth its while.
+// trim frees unused memory, once there is enough of it.
 func (o *outcomes) trim() {
 	if o.n == 0 {
 		o.index = nil
@@ -146,7 +145,7 @@ func (o *outcomes) trim() {
 	}
 }
 
-// keptRoom is how much memory a session without outcomes keeps for the next.
+// keptRoom is the memory that a session without outcomes keeps for the next.
 const keptRoom = 64 << 10
 
 // keep adds an outcome with a body.
@@ -175,7 +174,7 @@ func (s *session) took(lsn, number uint64, v call.View, more bool) {
 	s.end(start)
 }
 
-// end completes an outcome, and forgets the oldest beyond maxKept.
+// end completes an outcome, and removes the oldest beyond maxKept.
 func (s *session) end(start int) {
 	o := &s.kept
 	o.end(start)
@@ -187,14 +186,14 @@ func (s *session) end(start int) {
 	s.weigh(sessionBytes + int64(cap(o.buf)))
 }
 
-// received forgets the oldest n outcomes. The client does not repeat calls any more.
+// received removes the oldest n outcomes, whose calls the client does not repeat any more.
 func (s *session) received(n int) {
 	s.kept.index = nil
 	s.kept.drop(n)
 	s.weigh(sessionBytes + int64(cap(s.kept.buf)))
 }
 
-// view returns the entry that is the body of an outcome.
+// view returns the entry in the body of an outcome.
 func (x *outcome) view() call.View {
 	d := bodyDecoder{x.body}
 	v := call.View{ID: d.uvarint(), Kind: call.KindID(d.uvarint())}
@@ -203,7 +202,7 @@ func (x *outcome) view() call.View {
 	return v
 }
 
-// appendGrants appends the grants of a write.
+// appendGrants appends the grants in the body of a write.
 func (x *outcome) appendGrants(grants []call.Grant) []call.Grant {
 	d := bodyDecoder{x.body}
 	first, count := d.uvarint(), d.uvarint()
@@ -212,14 +211,14 @@ func (x *outcome) appendGrants(grants []call.Grant) []call.Grant {
 	for i := range count {
 		if each {
 			lease = d.lease()
-			each = len(d.b) > 0 // a single one is for all
+			each = len(d.b) > 0 // a single lease applies to all
 		}
 		grants = append(grants, call.Grant{ID: first + i, Granted: lease})
 	}
 	return grants
 }
 
-// appendLeases appends the leases of grants: nothing if all are forever, one if all are alike.
+// appendLeases appends the leases of grants: nothing if all are forever, one if all are equal.
 func appendLeases(dst []byte, grants []call.Grant) []byte {
 	alike := true
 	for i := range grants {
@@ -244,7 +243,7 @@ func appendLease(dst []byte, lease int64) []byte {
 	return binary.AppendUvarint(dst, uint64(lease)+1)
 }
 
-// Fields of an outcome that is neither a write nor a take. The numbers are in logs on disk; they are append only.
+// Fields of an outcome that is neither a write nor a take. The numbers are part of the log format: append only.
 const (
 	fieldGrants  = 1
 	fieldFailed  = 2
@@ -252,7 +251,7 @@ const (
 	fieldVersion = 4
 )
 
-// appendOutcome encodes Grants, Errs, Seq and Version of a result.
+// appendOutcome encodes Grants, Errs, Seq and Version of r.
 func appendOutcome(dst []byte, r *call.Result) []byte {
 	if len(r.Grants) > 0 {
 		dst = binary.AppendUvarint(append(dst, fieldGrants), uint64(len(r.Grants)))
@@ -279,7 +278,7 @@ func appendOutcome(dst []byte, r *call.Result) []byte {
 	return dst
 }
 
-// decodeOutcome is the inverse of appendOutcome; Grants and Errs of r are the engine's.
+// decodeOutcome is the inverse of appendOutcome; Grants and Errs of r use the engine's memory.
 func (e *Engine) decodeOutcome(body []byte, r *call.Result) {
 	d := bodyDecoder{body}
 	for len(d.b) > 0 {
@@ -306,7 +305,7 @@ func (e *Engine) decodeOutcome(body []byte, r *call.Result) {
 	}
 }
 
-// bodyDecoder takes numbers off the front of b, and zeros off its end.
+// bodyDecoder takes numbers off the front of b; missing ones are zero.
 type bodyDecoder struct{ b []byte }
 
 func (d *bodyDecoder) uvarint() uint64 {
@@ -319,7 +318,7 @@ func (d *bodyDecoder) uvarint() uint64 {
 	return v
 }
 
-// count returns how many values of a byte at least follow.
+// count returns how many values, of at least one byte each, follow.
 func (d *bodyDecoder) count() uint64 { return min(d.uvarint(), uint64(len(d.b))) }
 
 func (d *bodyDecoder) lease() int64 {

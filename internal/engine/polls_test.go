@@ -11,8 +11,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// tasks are entries with a state (of three), a priority (of ten, or null), a time when they are due (each its own),
-// and a number (its own, falling).
+// A task has a state (one of three), a priority (one of ten, or null), a unique time when it is due, and a unique
+// number, which falls.
 var task = &template.Schema{Kind: "task", Fields: []template.Field{
 	{Name: "state", Class: template.Int},
 	{Name: "prio", Class: template.Int},
@@ -27,7 +27,7 @@ const (
 	taskNumber
 )
 
-// taskRow returns the row of the i-th of n tasks: by age, they are due in no order.
+// taskRow returns the row of the i-th of n tasks: due times do not follow age.
 func taskRow(i, n int) template.Row {
 	var row template.Row
 	prio := template.AppendInt(nil, int64(i%10))
@@ -53,13 +53,13 @@ func tasks(tb testing.TB, n int) *Engine {
 	return e
 }
 
-// poll is a query that asks for one of many tasks again and again.
+// poll is a query that asks for one of many tasks repeatedly.
 type poll struct {
 	name string
 	q    call.Query
 }
 
-// polls returns the usual ones, on n tasks.
+// polls returns typical polls on n tasks.
 func polls(n int) []poll {
 	is := func(field, v int, op template.Op) template.Cond {
 		return template.Cond{Field: field, Op: op, Value: template.AppendInt(nil, int64(v))}
@@ -103,10 +103,10 @@ func query(order []template.Order, conds ...template.Cond) call.Query {
 	return call.Query{Max: 1, Order: order, Templates: []call.Template{{Kind: 1, Conds: conds}}}
 }
 
-// enough is how many entries a poll may look at, with its conditions.
+// enough is the number of entries, with conditions, that a poll may examine.
 const enough = 128
 
-// learn makes a call until it looks at few entries. Nobody tells the engine which indexes to have.
+// learn repeats a call until it examines few entries. The engine has to find out which indexes to have.
 func learn(tb testing.TB, e *Engine, q *call.Query) {
 	for calls := 0; ; calls++ {
 		require.Less(tb, calls, 100_000)
@@ -120,7 +120,7 @@ func learn(tb testing.TB, e *Engine, q *call.Query) {
 	}
 }
 
-// A poll costs the same however many entries there are that it does not ask for; locked, delayed and taken ones, too.
+// The cost of a poll does not depend on the number of other entries, including locked, delayed and taken ones.
 func TestPolls_LookAtFewEntries(t *testing.T) {
 	t.Parallel()
 	const n = 10_000
@@ -129,7 +129,7 @@ func TestPolls_LookAtFewEntries(t *testing.T) {
 			t.Parallel()
 			e := tasks(t, n)
 			learn(t, e, &p.q)
-			for i := range 40 { // each holds what it has found
+			for i := range 40 { // each holds what it finds
 				want := lookAtAll(e, &p.q)
 				p.q.Take, p.q.Txn = true, under(e.Begin(0, call.Forever, call.Request{}, "").Grants[0].ID)
 				r, x := e.StartFind(0, enough, &p.q)

@@ -12,12 +12,11 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// A transaction over several spaces has its home in the one where it began, and a branch in each of the others. The
-// home's commit is the decision; so the home is asked last, and need not prepare. Whoever coordinates is package txn;
-// these are the parts.
+// A transaction over several spaces has its home in the space where it began, and a branch in each of the others. The
+// commit of the home is the decision, so the home commits last and need not prepare. Package txn coordinates; these are
+// the participants' parts.
 
-// ErrSpans is returned by Commit for a transaction that has branches: they have to prepare first, then Decide commits
-// it.
+// ErrSpans is returned by Commit for a transaction that has branches: these must prepare first, and Decide commits it.
 var ErrSpans = errors.New("space: the transaction spans several spaces")
 
 // Decision is a transaction and the partitions in which it has branches.
@@ -26,8 +25,8 @@ type Decision struct {
 	Participants []txn.Address
 }
 
-// Enlist notes, at the home of a transaction, that a partition is about to have a branch of it. One that was enlisted
-// before has lost its branch: then the transaction is aborted. It fails with ErrTxnEnded.
+// Enlist records, at the home of a transaction, that a partition is about to have a branch of it. If the partition was
+// enlisted before, its branch was lost, and the transaction is aborted. It fails with ErrTxnEnded.
 func (e *Engine) Enlist(now int64, number uint64, at txn.Address) call.Result {
 	e.begin(now)
 	t, err := e.active(txn.ID{Number: number})
@@ -51,8 +50,8 @@ func (e *Engine) Participants(number uint64) []txn.Address {
 	return nil
 }
 
-// Join makes a branch of a transaction that began in another space. It has no lease: its home ends it. It does nothing
-// if there is one.
+// Join creates a branch of a transaction that began in another space. The branch has no lease: its home ends it. Join
+// does nothing if the branch exists.
 func (e *Engine) Join(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if e.branches[id] == 0 {
@@ -63,9 +62,9 @@ func (e *Engine) Join(now int64, id txn.ID) call.Result {
 	return call.Result{Depends: e.reservedAt}
 }
 
-// Prepare makes the effects of a branch durable and keeps them locked until Commit or Abort, whatever happens. Its read
-// locks are dropped and its waiting calls end. Result: Count, 1, or 0 if it has nothing to commit: it has ended then.
-// It fails with ErrTxnEnded.
+// Prepare makes the effects of a branch durable and keeps them locked until Commit or Abort, across crashes. It drops
+// the read locks of the branch and ends its waiting calls. Result: Count, which is 1, or 0 if there was nothing to
+// commit and the branch has ended. It fails with ErrTxnEnded.
 func (e *Engine) Prepare(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
@@ -100,7 +99,7 @@ func (e *Engine) Prepare(now int64, id txn.ID) call.Result {
 	return call.Result{Count: 1, Depends: e.lsn}
 }
 
-// appendPrepared appends the records of what t will do.
+// appendPrepared appends the records of the effects that t will have.
 func appendPrepared(dst []byte, t *transaction) []byte {
 	dst = appendPrepare(dst, t)
 	for _, h := range t.own {
@@ -121,7 +120,7 @@ func appendPrepare(dst []byte, t *transaction) []byte {
 	return record.AppendPrepare(dst, t.id, append(name, t.name.Space...))
 }
 
-// appendStaged appends the record of what t will do to an entry that it has locked.
+// appendStaged appends the record of the effect that t will have on an entry that it has locked.
 func appendStaged(dst []byte, t *transaction, h held) []byte {
 	en, l := h.k.At(h.s), h.k.locks[h.s]
 	switch en.State {
@@ -133,8 +132,8 @@ func appendStaged(dst []byte, t *transaction, h held) []byte {
 	return record.AppendStage(dst, t.id, h.id, h.k.id, en.Expires, l.visible, h.k.Row(h.s))
 }
 
-// Decide is Commit of a transaction whose branches, in the given partitions, have prepared: with it the decision is
-// recorded, for them to ask.
+// Decide is Commit for a transaction whose branches, in the given partitions, have prepared: it also records the
+// decision, for the branches to ask.
 func (e *Engine) Decide(now int64, id txn.ID, by call.Request, drafts []call.Draft,
 	participants []txn.Address,
 ) call.Result {
@@ -178,7 +177,7 @@ func decodeAddresses(b []byte) (as []txn.Address, err error) {
 	return as, nil
 }
 
-// Forget forgets a decision that all participants have followed. It does nothing if there is none.
+// Forget removes a decision that all participants have carried out. It does nothing if there is none.
 func (e *Engine) Forget(now int64, number uint64) call.Result {
 	e.begin(now)
 	if e.decisions[number] != nil {
@@ -189,14 +188,14 @@ func (e *Engine) Forget(now int64, number uint64) call.Result {
 	return call.Result{Depends: e.lsn}
 }
 
-// The answers of Outcome.
+// Answers of Outcome.
 const (
 	OutcomeAborted   = 0
 	OutcomeActive    = 1
 	OutcomeCommitted = 2
 )
 
-// Outcome tells what has become of a transaction whose home this is. What is unknown was aborted. Result: Count.
+// Outcome returns the outcome of a transaction whose home this is. An unknown transaction was aborted. Result: Count.
 func (e *Engine) Outcome(now int64, number uint64) call.Result {
 	e.begin(now)
 	switch {
@@ -208,7 +207,7 @@ func (e *Engine) Outcome(now int64, number uint64) call.Result {
 	return call.Result{Count: OutcomeAborted, Depends: e.lsn}
 }
 
-// Decided reports whether a transaction whose home this is was committed, and that was not forgotten.
+// Decided reports whether a transaction whose home this is was committed and is not forgotten.
 func (e *Engine) Decided(number uint64) bool { return e.decisions[number] != nil }
 
 // Prepared returns the prepared branches, in the order in which they were made.
@@ -231,7 +230,7 @@ func (e *Engine) prepared() (ts []*transaction) {
 	return ts
 }
 
-// Decisions returns the decisions that were not forgotten, in the order of the transactions.
+// Decisions returns the decisions that are not forgotten, in the order of the transactions.
 func (e *Engine) Decisions() []Decision {
 	var ds []Decision
 	for _, number := range slices.Sorted(maps.Keys(e.decisions)) {
@@ -240,7 +239,7 @@ func (e *Engine) Decisions() []Decision {
 	return ds
 }
 
-// applyPrepare, with the records that follow it, makes a prepared branch.
+// applyPrepare creates a prepared branch, together with the records that follow it.
 func (e *Engine) applyPrepare(r *record.Record) error {
 	number, n := binary.Uvarint(r.Body)
 	if n <= 0 {
@@ -259,7 +258,7 @@ func (e *Engine) applyPrepare(r *record.Record) error {
 	return nil
 }
 
-// applyStaged takes over one effect that a prepared branch will have.
+// applyStaged applies one future effect of a prepared branch.
 func (e *Engine) applyStaged(r *record.Record) error {
 	t := e.txns[r.ID]
 	if t == nil {
@@ -290,7 +289,7 @@ func (e *Engine) applyStaged(r *record.Record) error {
 	return nil
 }
 
-// applySettle undoes what a prepared branch holds back; if it was committed, its effects follow.
+// applySettle releases the locks of a prepared branch; if it was committed, its effects follow.
 func (e *Engine) applySettle(r *record.Record) error {
 	t := e.txns[r.ID]
 	if t == nil {
@@ -302,7 +301,7 @@ func (e *Engine) applySettle(r *record.Record) error {
 	return nil
 }
 
-// applyDecide takes over a decision.
+// applyDecide applies a decision.
 func (e *Engine) applyDecide(r *record.Record) error {
 	as, err := decodeAddresses(r.Body)
 	if err != nil {

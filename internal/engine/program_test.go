@@ -15,9 +15,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// program is a random program that the engine and the model run side by side. After each call everything that can be
-// told apart is compared: the outcome, the waiting calls that were served, the events, and the state that the log leads
-// to.
+// program is a random program that the engine and the model run side by side. After each call everything observable is
+// compared: the result, the waiting calls that were served, the events, and the state to which the log leads.
 type program struct {
 	t       testing.TB
 	r       chooser
@@ -26,28 +25,28 @@ type program struct {
 	e *Engine
 	m *model
 
-	log     [][]byte        // the groups of the log
-	replica *Engine         // has applied them
-	seen    map[uint64]bool // identities that were ever given
+	log     [][]byte        // groups of the log
+	replica *Engine         // applies them
+	seen    map[uint64]bool // every identity issued so far
 	used    map[int64]bool  // ticks in which something ends
 
 	searches []search // under way
 
-	branches  uint64 // of transactions of another space that there were
+	branches  uint64 // number of transactions of another space so far
 	templates []call.Template
 
 	steps int
 	trace []string
 }
 
-// options say what sort of program it is.
+// options vary the program.
 type options struct {
 	size      int  // entries
 	txns      int  // open transactions
-	jumps     bool // time jumps, as if timers were late
-	templates int  // not 0: most calls use one of so many templates, so that indexes start
-	plain     bool // templates have no conditions, so that everybody wants the same
-	patient   bool // transactions of which a call waits do nothing else, so that they come to wait for each other
+	jumps     bool // time jumps, as with late timers
+	templates int  // if not 0, most calls use one of this many templates, so that indexes start
+	plain     bool // templates have no conditions, so that all calls compete
+	patient   bool // a transaction with a waiting call does nothing else, so that transactions come to wait for each other
 }
 
 func newProgram(t testing.TB, r chooser, o options) *program {
@@ -74,8 +73,8 @@ func newProgram(t testing.TB, r chooser, o options) *program {
 
 func (p *program) oneIn(n int) bool { return oneIn(p.r, n) }
 
-// duration returns a lease or a delay: a few ticks and a half one, so that nothing ends exactly when something is
-// asked. No two end in the same tick: which of them ends first is for the engine to choose.
+// duration returns a lease or a delay of a few ticks and a half, so that nothing ends exactly at the time of a call. No
+// two end in the same tick, since the engine chooses which of those ends first.
 func (p *program) duration() int64 {
 	n := p.m.now>>tickShift + int64(p.r.IntN(24))
 	for p.used[n] {
@@ -85,7 +84,7 @@ func (p *program) duration() int64 {
 	return (n-p.m.now>>tickShift)<<tickShift + 1<<(tickShift-1)
 }
 
-// pass lets time pass: tick by tick, as it does if a timer works, or all at once.
+// pass advances time: tick by tick, as with a working timer, or at once.
 func (p *program) pass() {
 	n := int64(1 + p.r.IntN(4))
 	if p.options.jumps {
@@ -157,13 +156,13 @@ func (p *program) logf(format string, args ...any) {
 
 // Every operation calls the engine, then called, then the model, then done.
 
-// called tells the model what time it is.
+// called advances the model to the time of the call.
 func (p *program) called(shown []call.View) {
 	p.learn(shown...)
 	p.m.begin(p.m.now)
 }
 
-// learn tells the model what the engine was free to choose.
+// learn passes the free choices of the engine to the model.
 func (p *program) learn(shown ...call.View) {
 	p.m.begun = map[uint64]uint64{}
 	for _, w := range p.e.Granted {
@@ -176,7 +175,7 @@ func (p *program) learn(shown ...call.View) {
 	}
 }
 
-// done compares everything that the call has caused.
+// done compares all effects of the call.
 func (p *program) done() {
 	p.m.finish()
 	p.requireGranted()
@@ -190,7 +189,7 @@ func (p *program) done() {
 	p.untie()
 }
 
-// untie gives entries whose leases began when a delay was over, which no one can know before, ends of their own.
+// untie gives distinct ends to entries whose leases began at the end of a delay, an instant that is not known before.
 func (p *program) untie() {
 	late := p.m.late
 	p.m.late = nil
@@ -226,7 +225,7 @@ func views(vs []call.View) (all []modelView) {
 	return all
 }
 
-// show makes views easy to compare for people.
+// show formats views for comparison by people.
 func show(vs []modelView) (all []string) {
 	for _, v := range vs {
 		all = append(all, fmt.Sprintf("%+v", v))
@@ -275,7 +274,7 @@ func (p *program) requireEvents() {
 	}
 }
 
-// follow applies what the call has logged, and compares what that leads to with the engine and with the model.
+// follow applies the records of the call, and compares the resulting state with the engine and the model.
 func (p *program) follow() {
 	require.LessOrEqual(p.t, p.e.LSN(), uint64(len(p.log)+1))
 	if len(p.e.Log) == 0 {
@@ -292,7 +291,7 @@ func (p *program) follow() {
 	require.Equal(p.t, show(p.m.committed()), show(contents(p.replica)))
 }
 
-// contents returns all entries that are visible in an engine without transactions, oldest first.
+// contents returns all visible entries of an engine without transactions, oldest first.
 func contents(e *Engine) []modelView {
 	return views(e.Find(0, &call.Query{Templates: []call.Template{{}}, Max: 1 << 30}).Entries)
 }
@@ -300,8 +299,8 @@ func contents(e *Engine) []modelView {
 // held reports whether t is prepared, so that no crash ends its locks.
 func (m *model) held(t uint64) bool { return m.txns[t] != nil && m.txns[t].prepared }
 
-// committed returns what is left, and visible, without what transactions have done that are not prepared, but for what
-// they have taken: the log knows that of those that began here.
+// committed returns the visible entries without the effects of transactions that are not prepared, except for takes:
+// the log knows the takes of transactions that began here.
 func (m *model) committed() (all []modelView) {
 	for _, e := range m.entries {
 		if e.writer == 0 && e.visible == 0 && !m.held(e.changer) && (e.taker == 0 || e.taker > foreign && !m.held(e.taker)) {
@@ -311,8 +310,8 @@ func (m *model) committed() (all []modelView) {
 	return all
 }
 
-// requireTimer requires that leases end when they should, and that the engine asks to be called when the next one does,
-// or the next delay.
+// requireTimer requires that leases end in time, and that the engine asks to be called at the next end of a lease or
+// delay.
 func (p *program) requireTimer() {
 	next := int64(call.Forever)
 	for _, e := range p.m.entries {
@@ -337,7 +336,7 @@ func (p *program) requireTimer() {
 
 // Choices.
 
-// txn returns a transaction, in most cases one that is open; 0 for none.
+// txn returns a transaction, usually an open one; 0 for none.
 func (p *program) txn() uint64 {
 	if len(p.m.txns) == 0 && !p.oneIn(20) || p.r.IntN(3) == 0 {
 		return 0
@@ -362,7 +361,7 @@ func (p *program) someTxn() uint64 {
 	return open[p.r.IntN(len(open))]
 }
 
-// entry returns the identity of an entry, in most cases one that is there.
+// entry returns the identity of an entry, usually an existing one.
 func (p *program) entry() uint64 {
 	if len(p.m.entries) == 0 || p.oneIn(20) {
 		return 1 << 51
@@ -409,18 +408,18 @@ func (p *program) query() *call.Query {
 			q.Lease = p.duration()
 		}
 	}
-	if p.oneIn(3) && !p.options.jumps { // whether such a call waits depends on what has ended before what
+	if p.oneIn(3) && !p.options.jumps { // whether such a call waits depends on the order in which things end
 		q.IfExists = true
 	}
 	if p.options.patient && q.Txn.IsZero() {
-		q.Take, q.Begin = false, false // or nothing would be left to wait for each other
+		q.Take, q.Begin = false, false // otherwise nothing would be left to wait for each other
 	}
 	return q
 }
 
 func describe(q *call.Query) string { return fmt.Sprintf("%+v", *q) }
 
-// open reports whether the model knows the transaction as one that has not ended; 0 is none.
+// open reports whether the transaction is open in the model; 0 is none.
 func (p *program) open(t uint64) bool {
 	return t == 0 || p.m.txns[t] != nil && !p.m.txns[t].prepared
 }
@@ -452,7 +451,7 @@ func describeDrafts(drafts []call.Draft) (s string) {
 	return s
 }
 
-// requireGrants checks the leases of what was written and returns the identities.
+// requireGrants checks the leases of written entries and returns their identities.
 func (p *program) requireGrants(r *call.Result, drafts []call.Draft) (ids []uint64) {
 	require.NoError(p.t, r.Err)
 	require.Len(p.t, r.Grants, len(drafts))
@@ -463,7 +462,7 @@ func (p *program) requireGrants(r *call.Result, drafts []call.Draft) (ids []uint
 	return ids
 }
 
-// fresh returns an identity that must not have been given before.
+// fresh returns id, which must not have been issued before.
 func (p *program) fresh(id uint64) uint64 {
 	require.NotZero(p.t, id)
 	require.NotContains(p.t, p.seen, id, "an identity given twice")
@@ -482,7 +481,7 @@ func (p *program) find() {
 	p.found(q, r)
 }
 
-// found compares the outcome of a find with what the model finds now.
+// found compares the result of a find with the model's.
 func (p *program) found(q *call.Query, r call.Result) {
 	got, err := views(r.Entries), r.Err
 	p.logf("find %s -> %v %v", describe(q), got, err)
@@ -503,7 +502,7 @@ func (p *program) found(q *call.Query, r call.Result) {
 		require.NoError(p.t, err)
 	} else {
 		require.ErrorIs(p.t, err, call.ErrNoMatch)
-		// A lease that will begin some time would end in a tick with others.
+		// A lease that begins later could end in a tick with another.
 		if len(p.m.waiting) < 12 && p.r.IntN(3) > 0 && (!q.Begin || q.Lease == call.Forever) {
 			p.park(q)
 		}
@@ -511,14 +510,14 @@ func (p *program) found(q *call.Query, r call.Result) {
 	p.done()
 }
 
-// search is a call that the engine has not finished in one step.
+// search is a call that the engine did not finish in one step.
 type search struct {
 	x       *Search
 	q       *call.Query
 	compare func(q *call.Query, r call.Result)
 }
 
-// budget returns how many entries a call may look at in one step.
+// budget returns the number of entries that a call may examine in one step.
 func (p *program) budget() int {
 	if p.options.patient || p.oneIn(2) {
 		return unbounded
@@ -533,7 +532,7 @@ func (p *program) unfinished(s search) {
 	p.done()
 }
 
-// search does another step of a search, or gives it up.
+// search takes another step of a search, or closes it.
 func (p *program) search() {
 	i := p.r.IntN(len(p.searches))
 	s := p.searches[i]
@@ -554,7 +553,7 @@ func (p *program) search() {
 	p.done()
 }
 
-// park makes a call wait that has found nothing. It belongs to the call of the engine before it.
+// park makes a call wait that has found nothing. It belongs to the preceding call of the engine.
 func (p *program) park(q *call.Query) {
 	w := p.e.Park(q, nil)
 	p.logf("park %s -> %t", describe(q), w != nil)
@@ -621,7 +620,7 @@ func (p *program) count() {
 	p.counted(q, r)
 }
 
-// counted compares the outcome of a count with what the model counts now.
+// counted compares the result of a count with the model's.
 func (p *program) counted(q *call.Query, r call.Result) {
 	p.logf("count %s -> %d %v", describe(q), r.Count, r.Err)
 	p.called(nil)
@@ -639,7 +638,7 @@ func (p *program) counted(q *call.Query, r call.Result) {
 	p.held(q)
 }
 
-// held compares what is held: as a read, a count and an iteration find it, each in steps.
+// held compares what a read, a count and an iteration of held entries find, each in steps.
 func (p *program) held(like *call.Query) {
 	q := *like
 	q.Held, q.Txn, q.Max = true, txn.ID{}, 1+p.r.IntN(4)
@@ -708,7 +707,7 @@ func (p *program) kinds() {
 	}
 }
 
-// lease returns the identity of something leased.
+// lease returns the identity of something with a lease.
 func (p *program) lease() uint64 {
 	switch n := p.r.IntN(6); {
 	case n == 0 && len(p.m.txns) > 0:
@@ -797,7 +796,7 @@ func (p *program) begin() {
 	p.done()
 }
 
-// join makes a branch of a transaction of another space.
+// join creates a branch of a transaction of another space.
 func (p *program) join() {
 	p.branches++
 	t := foreign + p.branches
@@ -820,7 +819,7 @@ func (p *program) prepare(t uint64) {
 	p.done()
 }
 
-// endBranch commits or aborts a branch. What has not prepared cannot commit.
+// endBranch commits or aborts a branch. A branch that has not prepared cannot commit.
 func (p *program) endBranch(t uint64, commit bool) {
 	prepared := p.m.txns[t].prepared
 	if commit {
@@ -888,7 +887,7 @@ func (p *program) abort() {
 	p.done()
 }
 
-// requireOpen reports whether t is open, and requires an err that says so.
+// requireOpen reports whether t is open, and requires that err agrees.
 func (p *program) requireOpen(t uint64, err error) bool {
 	if p.open(t) {
 		require.NoError(p.t, err)
@@ -898,7 +897,7 @@ func (p *program) requireOpen(t uint64, err error) bool {
 	return false
 }
 
-// taken returns an entry that t has taken, in most cases.
+// taken returns an entry, usually one that t has taken.
 func (p *program) taken(t uint64) uint64 {
 	for _, e := range p.m.entries {
 		if e.taker == t && !p.oneIn(3) {
@@ -944,7 +943,7 @@ func (p *program) expire() {
 	p.done()
 }
 
-// crash goes on with what the log leads to.
+// crash continues with the state to which the log leads.
 func (p *program) crash() {
 	p.logf("crash")
 	p.searches = nil
@@ -960,10 +959,10 @@ func (p *program) crash() {
 	p.done()
 }
 
-// traced is how many calls are printed before a failure.
+// traced is the number of calls printed before a failure.
 const traced = 40
 
-// run goes on until so many steps are made, and prints how it came to it when one fails.
+// run continues until the given number of steps, and prints the last calls if one fails.
 func (p *program) run(steps int) {
 	defer func() {
 		if p.t.Failed() || p.steps < steps || *trace {
@@ -1000,7 +999,7 @@ func optionsFor(seed uint64) options {
 	switch seed % 8 {
 	case 3: // indexes start and end
 		o.size, o.templates = 400, 6
-	case 5: // everybody wants the same
+	case 5: // all calls compete
 		o.size, o.txns, o.templates, o.plain, o.patient = 4, 3, 1, true, true
 	}
 	return o

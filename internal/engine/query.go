@@ -7,9 +7,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Check returns what makes q a query that can never be right, as call.Query's Check does, and sets what its named
-// templates mean now. It returns ErrUnknownKind for a number that no kind has, and ErrSchemaConflict if a named
-// template contradicts a schema.
+// Check validates q as call.Query's Check does, and resolves its named templates against the current schemas. It
+// returns ErrUnknownKind for a number that no kind has, and ErrSchemaConflict if a named template contradicts a schema.
 func (e *Engine) Check(q *call.Query) error {
 	if err := q.Check(); err != nil {
 		return err
@@ -52,7 +51,7 @@ func (e *Engine) Find(now int64, q *call.Query) call.Result {
 	return x.finish(now, r)
 }
 
-// answer does what q asks to be done with its hits.
+// answer carries out q with its hits.
 func (e *Engine) answer(q *call.Query, t *transaction, hits []hit) call.Result {
 	hits = e.affordable(hits)
 	depends := e.depends(q)
@@ -77,7 +76,7 @@ func (e *Engine) answer(q *call.Query, t *transaction, hits []hit) call.Result {
 		e.takeEach(q, hits)
 		return call.Result{Entries: e.views, Grants: e.grants, Depends: max(depends, e.reservedAt)}
 	case t != nil:
-		more := t.holds > 0 // a restart must not keep some of what t has taken, and lose the rest
+		more := t.holds > 0 // a restart must not keep some of the takes and lose the rest
 		e.lockAll(t, q.Take, hits)
 		if depends = max(depends, t.volatileAt); more {
 			depends = e.lsn
@@ -91,7 +90,7 @@ func (e *Engine) answer(q *call.Query, t *transaction, hits []hit) call.Result {
 	return call.Result{Entries: e.views, Count: hidden, Depends: depends}
 }
 
-// takeEach takes each hit under a transaction of its own.
+// takeEach takes each hit under its own transaction.
 func (e *Engine) takeEach(q *call.Query, hits []hit) {
 	for i, h := range hits {
 		t, granted := e.beginTxn(q.Lease, q.By, q.Holder)
@@ -113,7 +112,7 @@ func (e *Engine) lockAll(t *transaction, take bool, hits []hit) {
 	e.settle()
 }
 
-// affordable returns as many hits as one answer takes.
+// affordable returns as many hits as fit into one answer.
 func (e *Engine) affordable(hits []hit) []hit {
 	size := 0
 	for i, h := range hits {
@@ -124,13 +123,13 @@ func (e *Engine) affordable(hits []hit) []hit {
 	return hits
 }
 
-// None returns the outcome of a wait for q that ended without a match.
+// None returns the result of a wait for q that ended without a match.
 func (e *Engine) None(q *call.Query) call.Result {
 	return call.Result{Err: call.ErrNoMatch, Depends: e.depends(q)}
 }
 
-// depends returns the change on which it depends that q finds what it does and nothing older: the last removal, or
-// the last change of what the kinds embed.
+// depends returns the change that must be durable for the result of q to stay true: the last removal, or the last
+// change of the embedded kinds.
 func (e *Engine) depends(q *call.Query) uint64 {
 	var lsn uint64
 	for _, k := range e.scope(q) {
@@ -139,7 +138,7 @@ func (e *Engine) depends(q *call.Query) uint64 {
 	return lsn
 }
 
-// scope returns the kinds in which q looks, possibly with repetitions.
+// scope returns the kinds that q searches, possibly with repetitions.
 func (e *Engine) scope(q *call.Query) []*kind {
 	if len(q.Templates) == 1 && q.Templates[0].Kind != 0 {
 		return e.selected(q.Templates[0].Kind).family
@@ -154,13 +153,13 @@ func (e *Engine) scope(q *call.Query) []*kind {
 	return all
 }
 
-// Count counts the entries that match q; Max does not matter. Result: Count.
+// Count counts the entries that match q; it ignores Max. Result: Count.
 func (e *Engine) Count(now int64, q *call.Query) call.Result {
 	r, x := e.StartCount(now, unbounded, q)
 	return x.finish(now, r)
 }
 
-// countNow counts the entries that match q, unless that takes more than the budget.
+// countNow counts the entries that match q, unless that exceeds the budget.
 func (e *Engine) countNow(q *call.Query, t *transaction) (n int, ok bool) {
 	if len(q.Templates) == 1 && len(q.Templates[0].Conds) == 0 && q.ID == 0 {
 		for _, k := range e.scope(q) {
@@ -174,7 +173,7 @@ func (e *Engine) countNow(q *call.Query, t *transaction) (n int, ok bool) {
 	return len(hits), ok
 }
 
-// changed returns the change on which it depends how many match q: the last to any of its kinds.
+// changed returns the change that must be durable for the count of q to stay true: the last to any of its kinds.
 func (e *Engine) changed(q *call.Query) (lsn uint64) {
 	for _, k := range e.scope(q) {
 		lsn = max(lsn, k.changed, k.registered)
@@ -182,13 +181,12 @@ func (e *Engine) changed(q *call.Query) (lsn uint64) {
 	return lsn
 }
 
-// apart counts the entries that are not visible, but for those that were never committed.
+// apart counts the entries that are committed but not visible.
 func (k *kind) apart() call.Apart {
 	return call.Apart{Held: len(k.locked) - int(k.Shared.Len()) - k.staged, Delayed: len(k.later)}
 }
 
-// Totals counts the entries of all kinds, those that have expired and are not reclaimed yet included: those that are
-// visible, and those that are not.
+// Totals counts the entries of all kinds, visible and not, including expired ones that are not reclaimed yet.
 func (e *Engine) Totals() (visible int, apart call.Apart) {
 	for _, k := range e.kinds {
 		visible += int(k.Free.Len() + k.Shared.Len())
@@ -208,7 +206,7 @@ func (e *Engine) Kinds(now int64) call.Result {
 	}
 }
 
-// StartKinds is Kinds, unless much has expired: then it returns the call that goes on.
+// StartKinds is Kinds, except that if much has expired it returns a call to be continued.
 func (e *Engine) StartKinds(now int64, budget int) (call.Result, Unfinished) {
 	c := kindsCall{e}
 	if r, done := c.Step(now, budget); done {
@@ -217,7 +215,7 @@ func (e *Engine) StartKinds(now int64, budget int) (call.Result, Unfinished) {
 	return call.Result{}, c
 }
 
-// kindsCall is a call of Kinds that has to wait until what has expired is reclaimed.
+// kindsCall is a call of Kinds that waits until expired entries are reclaimed.
 type kindsCall struct{ e *Engine }
 
 // Step implements Unfinished.
@@ -246,14 +244,14 @@ func (c kindsCall) Blocked() bool { return false }
 // Close implements Unfinished.
 func (c kindsCall) Close() {}
 
-// pageBudget is how many entries Contents looks at in one call, so that none takes long.
+// pageBudget is the number of entries that Contents examines in one call, so that no call takes long.
 const pageBudget = 1 << 13
 
-// Contents returns the next page of the entries that match q, at most q.Max; cursor is zero for the first page and the
-// Result's Cursor of the last page from then on. A page may be empty though more follow. Entries that stay
-// while the pages are read come exactly once, since an entry keeps its slot; what is written meanwhile does not come.
-// Under a transaction the entries of a page are read-locked. Result: Entries, More, Cursor. It fails with ErrTxnEnded,
-// and ErrTooLarge if the transaction would hold too many.
+// Contents returns the next page of the entries that match q, at most q.Max. The cursor is zero for the first page, and
+// afterwards the Cursor of the last Result. A page may be empty though more follow. Entries that stay while the pages
+// are read are returned exactly once, since an entry keeps its slot; entries written meanwhile are not returned. Under
+// a transaction the entries of a page are read-locked. Result: Entries, More, Cursor. It fails with ErrTxnEnded, and
+// ErrTooLarge if the transaction would hold too many.
 func (e *Engine) Contents(now int64, q *call.Query, cursor call.Cursor) call.Result {
 	e.begin(now)
 	t, err := e.under(q.Txn)
@@ -289,7 +287,7 @@ func (e *Engine) contentsOfOne(q *call.Query, t *transaction) call.Result {
 	for _, k := range e.scope(q) {
 		r.Depends = max(r.Depends, k.changed, k.registered)
 	}
-	e.left = unbounded // which one entry does not take
+	e.left = unbounded // one entry does not exceed the budget
 	hits, _ := e.find(q, t)
 	if t != nil {
 		if err := e.roomToLock(t, false, hits); err != nil {
@@ -316,12 +314,12 @@ type answerPage struct {
 	t       *transaction
 	cursor  call.Cursor
 	size    int // of the rows, in bytes
-	hidden  int // matches that others have locked
+	hidden  int // matches locked by others
 	depends uint64
-	err     error // t may lock no more
+	err     error // t may not lock more
 }
 
-// fill looks at entries from the cursor on, and reports whether it has left some for another page.
+// fill examines entries from the cursor on, and reports whether some are left for another page.
 func (p *answerPage) fill() (more bool) {
 	for i := int(p.cursor.Place >> 32); i < len(p.e.kinds); i++ {
 		k := p.e.kinds[i]
@@ -361,8 +359,7 @@ func (p *answerPage) fillFrom(k *kind, from slot) (more bool) {
 	return false
 }
 
-// look adds the entry in slot s, if it is one that is asked for. It returns ErrTooLarge if the transaction may not lock
-// it.
+// look adds the entry in slot s if the query asks for it. It returns ErrTooLarge if the transaction may not lock it.
 func (p *answerPage) look(k *kind, s slot, conds [][]template.Cond) error {
 	e, en := p.e, k.At(s)
 	if en.ID == 0 || en.ID > p.cursor.Last {

@@ -17,7 +17,7 @@ type chooser interface {
 // oneIn reports true once in n times.
 func oneIn(r chooser, n int) bool { return r.IntN(n) == n-1 }
 
-// bytesChooser takes its choices from bytes; when they are used up it chooses 0.
+// bytesChooser takes its choices from bytes; once they are used up it chooses 0.
 type bytesChooser struct{ b []byte }
 
 func (c *bytesChooser) IntN(n int) int {
@@ -52,10 +52,10 @@ const (
 	stoneKind  = 3
 )
 
-// Positions of the fields of an animal within each kind.
+// Positions of the fields of an animal in each kind.
 var animalFields = map[call.KindID][]int{animalKind: {0, 1, 2}, dogKind: {1, 2, 3}}
 
-// values of the random programs: few, so that they meet.
+// Random programs use few values, so that entries and templates match.
 func randomValue(r chooser, c template.Class) template.Value {
 	switch c {
 	case template.Bool:

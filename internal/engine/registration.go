@@ -11,11 +11,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Notify registers for an event of one of the types on for every matching entry to which it happens from now on; if an
-// entry undergoes several at once, for the first by number. Under a transaction, what is written under it counts at
-// once, and the registration ends with it. q must have passed Check; its Max, Order and Take do not matter. Result:
-// Grants (one), Seq, the number before the first event. It fails with ErrInvalidArgument for a negative lease, and
-// ErrTxnEnded.
+// Notify registers for events of the types on about matching entries, from now on. Several events of an entry at one
+// instant are one event, of the lowest number. Under a transaction the registration also sees entries written under it,
+// at once, and ends with it. q must have passed Check; its Max, Order and Take are ignored. Result: Grants (one), Seq,
+// the number before the first event. It fails with ErrInvalidArgument for a negative lease, and ErrTxnEnded.
 func (e *Engine) Notify(now int64, q *call.Query, on call.EventSet, lease int64) call.Result {
 	e.begin(now)
 	if lease < 0 {
@@ -38,7 +37,8 @@ func (e *Engine) Notify(now int64, q *call.Query, on call.EventSet, lease int64)
 	return r
 }
 
-// newRegistration makes a registration and records it, unless it is one under a transaction, which no crash survives.
+// newRegistration creates a registration and records it. A registration under a transaction is not recorded: it does
+// not survive a crash.
 func (e *Engine) newRegistration(t *transaction, q *call.Query, on call.EventSet, expires int64) uint64 {
 	if t != nil {
 		r := e.register(e.fleetingID(), q, on, expires)
@@ -72,7 +72,7 @@ func (e *Engine) register(id uint64, q *call.Query, on call.EventSet, expires in
 
 func (r *registration) place() *int { return &r.at }
 
-// want counts registrations by what they are for.
+// want adds n to the number of registrations for each type of event.
 func (e *Engine) want(on call.EventSet, n int) {
 	for t := range call.EventType(len(e.wanted)) {
 		if on.Has(t) {
@@ -81,7 +81,7 @@ func (e *Engine) want(on call.EventSet, n int) {
 	}
 }
 
-// Registrations returns the numbers of the last events of all registrations that the log knows, by their identities.
+// Registrations returns the number of the last event of every registration that the log knows, by its identity.
 func (e *Engine) Registrations() map[uint64]uint64 {
 	last := make(map[uint64]uint64, len(e.registrations))
 	for id, r := range e.registrations {
@@ -101,8 +101,7 @@ func (e *Engine) Registered(id uint64) (seq uint64, ok bool) {
 	return r.seq, true
 }
 
-// notify counts and records an event of r about the entry that v shows, if one of the types that have happened is one
-// that r is for.
+// notify counts and records an event of r about the entry v, if r is for one of the types that happened.
 func (e *Engine) notify(r *registration, v call.View, happened call.EventSet) {
 	what := (r.on & happened).First()
 	if what == 0 || r.expires <= e.now || r.offered == e.offers {
@@ -110,7 +109,7 @@ func (e *Engine) notify(r *registration, v call.View, happened call.EventSet) {
 	}
 	r.offered = e.offers
 	if r.txn == nil {
-		e.change() // the end of a lock is none by itself
+		e.change() // the end of a lock alone is no change
 	}
 	switch {
 	case r.txn != nil:
@@ -124,9 +123,9 @@ func (e *Engine) notify(r *registration, v call.View, happened call.EventSet) {
 	e.Events = append(e.Events, call.Event{Registration: r.id, Seq: r.seq, Type: what, Entry: v})
 }
 
-// Restarted ends the transactions that do not outlast a restart, and tells registrations for Visible and Available,
-// with an event of type Gap each, that something may be missing: nobody knows all that the transactions had locked
-// which were open where the log ends. Whoever has applied the log calls it before it serves.
+// Restarted ends the transactions that do not survive a restart, and sends registrations for Visible and Available a
+// Gap event each: the entries that the transactions had locked when the log ended are not all known. The caller must
+// have applied the log, and calls Restarted before the engine serves.
 func (e *Engine) Restarted(now int64) {
 	e.outlast()
 	e.begin(now)
@@ -144,8 +143,8 @@ func (e *Engine) Restarted(now int64) {
 	}
 }
 
-// setRegistrationExpiry moves the end of r. One that is filed under an earlier tick is filed anew when that has come:
-// so renewing often takes no memory.
+// setRegistrationExpiry moves the end of r. If r is filed under an earlier tick, it is filed again only when that tick
+// comes, so frequent renewals take no memory.
 func (e *Engine) setRegistrationExpiry(r *registration, expires int64) {
 	e.keepRegistration(r)
 	r.expires = expires
@@ -157,7 +156,7 @@ func (e *Engine) setRegistrationExpiry(r *registration, expires int64) {
 	e.endAt(r.id, expires)
 }
 
-// unregister ends and records the end of r.
+// unregister ends r and records its end.
 func (e *Engine) unregister(r *registration, why record.Reason) {
 	if r.txn == nil {
 		e.change()
@@ -176,8 +175,8 @@ func (e *Engine) forget(r *registration) {
 	e.Ended = append(e.Ended, r.id)
 }
 
-// appendTemplates encodes the templates of a registration for its record: the number of the kind, or nowhere and then
-// the name of the kind and the fields, and the conditions.
+// appendTemplates encodes the templates of a registration for its record: the number of the kind, or nowhere followed
+// by the name of the kind and the fields; then the conditions.
 func appendTemplates(dst []byte, ts []call.Template) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(ts)))
 	for i := range ts {
@@ -200,7 +199,7 @@ func (e *Engine) decodeTemplates(b []byte) ([]call.Template, error) {
 		return nil, record.ErrCorrupt
 	}
 	b = b[w:]
-	var ts []call.Template // it grows with what is there
+	var ts []call.Template // grows with the input
 	for range n {
 		var t call.Template
 		var err error
@@ -227,7 +226,7 @@ func (e *Engine) decodeTemplate(b []byte) (t call.Template, rest []byte, err err
 	return t, rest, e.checkTemplate(nil, &t)
 }
 
-// decodeNamed decodes what follows nowhere.
+// decodeNamed decodes the part after nowhere.
 func (e *Engine) decodeNamed(b []byte) (t call.Template, rest []byte, err error) {
 	size, w := binary.Uvarint(b)
 	if w <= 0 || size > uint64(len(b)-w) {

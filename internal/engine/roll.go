@@ -1,7 +1,8 @@
 package engine
 
-// roll lists members of a set in such a way that they can be walked in steps while others come and go: from the last to
-// the first. When one leaves, the last of all takes its place. So a walk misses none that stays; it may meet one twice.
+// roll lists the members of a set so that they can be walked in steps while the set changes: from the last to the
+// first. When a member leaves, the last member takes its place. A walk misses no member that stays, but may meet one
+// twice.
 type roll[T interface{ place() *int }] []T
 
 func (r *roll[T]) add(x T) {

@@ -7,14 +7,14 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// What a commit, an abort or a write does is one instant, so its size is bounded: by the entries that a transaction may
-// hold, and those that one call may write, return or take.
+// A commit, an abort or a write takes effect in one instant, so its size is limited: by the entries that a transaction
+// may hold, and those that one call may write, return or take.
 
-// size returns how many entries t holds: it has read, taken, written or changed them. Each of its waiting calls has a
-// place for one.
+// size returns the number of entries that t holds: read, taken, written or changed. Each of its waiting calls reserves
+// one.
 func (t *transaction) size() int { return len(t.own) + len(t.taken) + len(t.read) + len(t.waiting) }
 
-// vacant returns how many entries more t may hold.
+// vacant returns how many more entries t may hold.
 func (e *Engine) vacant(t *transaction) int {
 	if e.limits.TxnEntries == 0 {
 		return unbounded
@@ -22,7 +22,7 @@ func (e *Engine) vacant(t *transaction) int {
 	return e.limits.TxnEntries - t.size()
 }
 
-// roomFor returns ErrTooLarge if t may not hold n entries more.
+// roomFor returns ErrTooLarge if t may not hold n more entries.
 func (e *Engine) roomFor(t *transaction, n int) error {
 	if n <= e.vacant(t) {
 		return nil
@@ -30,7 +30,7 @@ func (e *Engine) roomFor(t *transaction, n int) error {
 	return call.TooManyEntries(t.size()+n, e.limits.TxnEntries)
 }
 
-// roomToLock returns ErrTooLarge if t may not lock all of the hits that it does not hold yet.
+// roomToLock returns ErrTooLarge if t may not lock all of the hits.
 func (e *Engine) roomToLock(t *transaction, take bool, hits []hit) error {
 	if len(hits) <= e.vacant(t) {
 		return nil
@@ -47,7 +47,7 @@ func (e *Engine) roomToLock(t *transaction, take bool, hits []hit) error {
 	return e.roomFor(t, n)
 }
 
-// keeps reports whether t holds an entry in such a way that to read, or to take, it makes t hold no more.
+// keeps reports whether reading, or taking, h leaves the number of entries that t holds unchanged.
 func (t *transaction) keeps(h hit, take bool) bool {
 	x := held{h.k, h.s, h.k.At(h.s).ID}
 	if take {
@@ -56,7 +56,7 @@ func (t *transaction) keeps(h hit, take bool) bool {
 	return x.ownedBy(t) || x.readBy(t)
 }
 
-// placesFor returns how many entries more a waiting call may get: its transaction keeps a place for the first.
+// placesFor returns how many more entries a waiting call may get: its transaction reserves one for the first.
 func (e *Engine) placesFor(w *Waiter) int {
 	switch {
 	case w.txn == nil || e.limits.TxnEntries == 0:
@@ -67,21 +67,21 @@ func (e *Engine) placesFor(w *Waiter) int {
 	return e.vacant(w.txn)
 }
 
-// RoomToWait returns ErrTooLarge if a call under a transaction that is about to wait could not get what it waits for.
+// RoomToWait returns ErrTooLarge if a call that is about to wait under a transaction could not get an entry.
 func (e *Engine) RoomToWait(q *call.Query) error {
 	t, err := e.txnNamed(q.Txn)
 	if err != nil {
-		return nil // Park, or what follows, tells
+		return nil // reported by Park, or by what follows it
 	}
 	return e.roomFor(t, 1)
 }
 
-// RoomToWrite returns ErrTooLarge if a transaction may not write drafts as well, and otherwise how many entries it
-// would hold.
+// RoomToWrite returns the number of entries that a transaction would hold after writing drafts, or ErrTooLarge if it
+// may not write them.
 func (e *Engine) RoomToWrite(id txn.ID, drafts []call.Draft) (entries int, err error) {
 	t, err := e.txnNamed(id)
 	if err != nil {
-		return len(drafts), nil // the write tells
+		return len(drafts), nil // reported by the write
 	}
 	size := 0
 	for i := range drafts {
@@ -93,8 +93,7 @@ func (e *Engine) RoomToWrite(id txn.ID, drafts []call.Draft) (entries int, err e
 	return t.size() + len(drafts), e.affords(t, size)
 }
 
-// affords returns ErrTooLarge if t may not write size bytes more, because that is more than one group of the log should
-// hold.
+// affords returns ErrTooLarge if t may not write size more bytes, since a group of the log should not hold more.
 func (e *Engine) affords(t *transaction, size int) error {
 	if limit := e.limits.TxnBytes; limit > 0 && t.bytes+size > limit {
 		return fmt.Errorf("%w: the transaction would write %d bytes; at most %d are allowed",

@@ -9,9 +9,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// scan yields the entries of one kind that match some conditions, oldest first, from the cheapest source there is: the
-// shortest list of an index for equality, or all entries of the kind; and an index for the range, if there is one and
-// the first few entries of the list do not match.
+// scan yields the entries of one kind that match some conditions, oldest first, from the cheapest source: the shortest
+// list of an index for equality, or all entries of the kind. If the first few entries of the list do not match, it uses
+// an index for the range, if there is one.
 type scan struct {
 	e     *Engine
 	k     *kind
@@ -19,20 +19,20 @@ type scan struct {
 	conds []template.Cond
 	shape store.Shape
 
-	path  store.Path // that is being walked
-	at    slot       // next entry of the path to look at
-	unit  int        // of the budget, for looking at one
-	seen  int        // entries looked at
+	path  store.Path // being walked
+	at    slot       // next entry of the path
+	unit  int        // cost of an entry in the budget
+	seen  int        // entries examined
 	found int        // entries yielded
-	last  uint64     // order of the entry yielded, or looked at in the list, last
+	last  uint64     // order of the last entry yielded, or examined in the list
 
-	within *store.Ranking // the entries in the range, or nil
-	turn   int            // entries looked at in vain after which within is the source
-	given  []slot         // matches that are known already
-	done   bool           // the list is not the source any more
+	within *store.Ranking // entries in the range, or nil
+	turn   int            // after this many entries examined in vain, within becomes the source
+	given  []slot         // matches known beforehand
+	done   bool           // the list is no longer the source
 }
 
-// firstTurn is how many entries are looked at in vain before an index for the range is asked.
+// firstTurn is the number of entries examined in vain before an index for the range is used.
 const firstTurn = 4
 
 func (e *Engine) scan(k *kind, p *store.Pool, conds []template.Cond) scan {
@@ -56,7 +56,7 @@ func (e *Engine) scan(k *kind, p *store.Pool, conds []template.Cond) scan {
 	return s
 }
 
-// given returns a scan of matches that are known already, by age.
+// given returns a scan of known matches, by age.
 func (e *Engine) given(k *kind, matches []slot) scan {
 	slices.SortFunc(matches, func(a, b slot) int { return cmp.Compare(k.At(a).Order, k.At(b).Order) })
 	return scan{e: e, k: k, given: matches, done: true}
@@ -74,7 +74,7 @@ func (s *scan) next() slot {
 			break
 		}
 		if s.e.left -= s.unit; s.e.left < 0 {
-			return 0 // the budget is used up
+			return 0 // budget used up
 		}
 		s.at = s.path.Next(at)
 		s.seen++
@@ -93,7 +93,7 @@ func (s *scan) next() slot {
 	return s.yield(at)
 }
 
-// nextWithin is next from the index for the range. The list was looked at to an entry whose order is last.
+// nextWithin is next from the index for the range. last is the order of the last entry examined in the list.
 func (s *scan) nextWithin() slot {
 	for at := s.within.Next(); at != 0; at = s.within.Next() {
 		if s.e.left -= s.unit; s.e.left < 0 {
@@ -132,7 +132,7 @@ func matchAll(conds []template.Cond, row template.Row) bool {
 	return true
 }
 
-// close charges the kind for what was looked at in vain.
+// close charges the kind for entries examined in vain.
 func (s *scan) close() {
 	if s.pool == nil {
 		return

@@ -15,10 +15,10 @@ import (
 )
 
 // TestScenarios runs the files of testdata/scenarios: the rules of a space, one file per topic of docs/semantics.md, as
-// commands and what they lead to. testdata/scenarios/README.md lists the commands. Every command is also given to a
-// replica by its records, whose state must be the same.
+// commands and their results. testdata/scenarios/README.md lists the commands. The records of every command are also
+// applied to a replica, whose state must be the same.
 //
-// go test ./internal/engine -run Scenarios -rewrite writes what the engine answers into the files.
+// go test ./internal/engine -run Scenarios -rewrite writes the engine's answers into the files.
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
 		if strings.HasSuffix(path, ".md") {
@@ -34,7 +34,7 @@ func TestScenarios(t *testing.T) {
 	})
 }
 
-// scenario is an engine, and the names that a file gives to what is in it.
+// scenario is an engine, and the names that a file uses.
 type scenario struct {
 	t       *testing.T
 	d       *datadriven.TestData
@@ -56,7 +56,7 @@ func newScenario(t *testing.T) *scenario {
 	}
 }
 
-// labels numbers entries from #1 in the order in which a scenario meets them.
+// labels numbers entries from #1 in the order in which a scenario sees them.
 type labels []uint64
 
 func (l *labels) of(id uint64) string {
@@ -68,7 +68,7 @@ func (l *labels) of(id uint64) string {
 	return fmt.Sprintf("#%d", i+1)
 }
 
-// run executes one command and returns what came of it: its own result first, then what it caused.
+// run executes one command and returns its output: first its own result, then its consequences.
 func (s *scenario) run() string {
 	s.out.Reset()
 	commands := map[string]func(){
@@ -87,7 +87,7 @@ func (s *scenario) run() string {
 
 func (s *scenario) printf(format string, args ...any) { fmt.Fprintf(&s.out, format+"\n", args...) }
 
-// compareReplica applies what the engine has logged to the replica.
+// compareReplica applies the new records to the replica.
 func (s *scenario) compareReplica() {
 	require.NoError(s.t, s.replica.Apply(s.e.Log), s.d.Pos)
 	s.log = append(s.log, s.e.Log...)
@@ -95,7 +95,7 @@ func (s *scenario) compareReplica() {
 	require.Equal(s.t, s.e.Hash(), s.replica.Hash(), "%s: the replica differs", s.d.Pos)
 }
 
-// consequences prints which waits the command has ended, and which events it has caused.
+// consequences prints the waits that the command ended, and the events that it caused.
 func (s *scenario) consequences() {
 	for _, w := range s.e.Granted {
 		for _, name := range sortedKeys(s.waits) {
@@ -162,7 +162,7 @@ func (s *scenario) update() {
 	}
 }
 
-// find reads or takes; with wait=NAME it waits if it finds nothing.
+// find reads or takes; with wait=NAME it waits if nothing matches.
 func (s *scenario) find() {
 	q := s.query()
 	if q.Held {
@@ -190,7 +190,7 @@ func (s *scenario) find() {
 	s.printf("%s waits", name)
 }
 
-// findHeld reads what is held, and prints by whom.
+// findHeld reads held entries, and prints their holders.
 func (s *scenario) findHeld(q *call.Query) {
 	r, _ := s.e.StartHeldFind(s.now, unbounded, q)
 	for _, v := range r.Entries {
@@ -273,7 +273,7 @@ func (s *scenario) notify() {
 	}
 }
 
-// pass lets time pass, and the engine notice.
+// pass advances time, and calls the engine.
 func (s *scenario) pass() {
 	d, err := time.ParseDuration(s.d.CmdArgs[0].Key)
 	require.NoError(s.t, err, s.d.Pos)
@@ -281,14 +281,14 @@ func (s *scenario) pass() {
 	s.e.Expire(s.now)
 }
 
-// giveUp ends a wait for the sake of its caller.
+// giveUp cancels a wait, as its caller would.
 func (s *scenario) giveUp() {
 	name := s.d.CmdArgs[0].Key
 	require.True(s.t, s.e.Unpark(s.waits[name]), s.d.Pos)
 	delete(s.waits, name)
 }
 
-// crash goes on with a new engine that has read the log. Waits end with their connections.
+// crash continues with a new engine that has read the log. Waits end with their connections.
 func (s *scenario) crash() {
 	s.e, s.replica = New(Config{}, 0), New(Config{}, 0)
 	require.NoError(s.t, s.e.Apply(s.log))

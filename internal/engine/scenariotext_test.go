@@ -18,9 +18,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// How scenarios are read and printed.
+// Parsing and printing of scenarios.
 
-// notFields are the arguments that are not fields of entries.
+// notFields are the arguments that do not name fields.
 var notFields = []string{
 	"txn", "for", "delay", "wait", "take", "if-exists", "order", "max", "where", "version", "on",
 	"entry", "each", "held",
@@ -80,7 +80,7 @@ func (s *scenario) under() txn.ID {
 	return txn.ID{Number: id}
 }
 
-// entry returns the identity of the entry that argument i names: #1 is the first that the scenario has met.
+// entry returns the identity of the entry that argument i names: #1 is the first in the scenario.
 func (s *scenario) entry(i int) uint64 { return s.labelled(s.d.CmdArgs[i].Key) }
 
 func (s *scenario) labelled(label string) uint64 {
@@ -110,7 +110,8 @@ func (s *scenario) kindNamed(name string) *kind {
 	return s.e.kinds[id-1]
 }
 
-// drafts returns the entries of the lines below the command, and of the command's own arguments if these name a kind.
+// drafts returns the entries in the lines below the command, and the entry in the command's own arguments if these name
+// a kind.
 func (s *scenario) drafts() []call.Draft {
 	var drafts []call.Draft
 	for line := range strings.Lines(s.d.Input) {

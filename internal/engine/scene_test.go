@@ -10,7 +10,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// scene is an engine with stones, and what tests do to it. They tell stones by their ages.
+// scene is an engine with stones, and the operations of tests. Stones are named by their ages.
 type scene struct {
 	t   *testing.T
 	e   *Engine
@@ -97,13 +97,13 @@ func (s *scene) cancel(id uint64) {
 	require.NoError(s.t, s.e.Cancel(s.now, call.Request{}, []uint64{id}).Errs[0])
 }
 
-// pass lets time pass, and the engine notice.
+// pass advances time, and calls the engine.
 func (s *scene) pass(d int64) {
 	s.now += d
 	s.e.Expire(s.now)
 }
 
-// read and take return queries for any stone, or those of one age.
+// read and take return queries for any stone, or for those of one age.
 func read(t uint64, age ...int) *call.Query {
 	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 1, Txn: under(t)}
 	for _, a := range age {
@@ -135,11 +135,11 @@ type result string
 const (
 	ok       result = "ok"
 	none     result = "none"
-	conflict result = "conflict" // others hold every match locked
+	conflict result = "conflict" // others have locked every match
 	ended    result = "transaction ended"
 )
 
-// find is a call that does not wait. What it does not get is a conflict if an IfExists call would wait for it.
+// find makes a call that does not wait. Its result is a conflict if an IfExists call would wait.
 func (s *scene) find(q *call.Query) result {
 	s.t.Helper()
 	r := s.e.Find(s.now, q)
@@ -157,7 +157,7 @@ func (s *scene) find(q *call.Query) result {
 	return none
 }
 
-// found returns the ages of the stones that a call finds that does not wait.
+// found returns the ages of the stones that a call finds without waiting.
 func (s *scene) found(q *call.Query) []int {
 	s.t.Helper()
 	r := s.e.Find(s.now, q)
@@ -167,7 +167,7 @@ func (s *scene) found(q *call.Query) []int {
 	return ages(r.Entries)
 }
 
-// state is what a stone is to those who have not locked it.
+// condition is the state of a stone for transactions that have not locked it.
 type condition string
 
 const (
@@ -177,7 +177,7 @@ const (
 	gone       condition = "gone"
 )
 
-// state finds out about the stones of an age, which there must be one of at most, and leaves everything as it was.
+// state returns the condition of the stone of an age, of which there must be at most one, and changes nothing.
 func (s *scene) state(age int) condition {
 	s.t.Helper()
 	probe := s.begin()
@@ -194,7 +194,7 @@ func (s *scene) state(age int) condition {
 	return hidden
 }
 
-// wait makes a call wait that finds nothing now.
+// wait makes a call wait that finds nothing.
 func (s *scene) wait(q *call.Query) *Waiter {
 	s.t.Helper()
 	require.ErrorIs(s.t, s.e.Find(s.now, q).Err, call.ErrNoMatch)
@@ -228,7 +228,7 @@ func (s *scene) requireWaiting(w *Waiter) {
 	require.True(s.t, w.parked)
 }
 
-// notify registers for events about all stones: for each type on its own, since one registration gets one event of what
+// notify registers for events about all stones, once for each type: a registration gets one event for everything that
 // happens at once.
 func (s *scene) notify(t uint64, types ...call.EventType) []uint64 {
 	s.t.Helper()
@@ -241,7 +241,7 @@ func (s *scene) notify(t uint64, types ...call.EventType) []uint64 {
 	return ids
 }
 
-// event is a type of event and the age of a stone.
+// event is a type of event, and the age of a stone.
 type event struct {
 	typ call.EventType
 	age int
@@ -259,7 +259,7 @@ func (s *scene) requireEvents(registrations []uint64, want ...event) {
 	require.ElementsMatch(s.t, want, got)
 }
 
-// restarted returns the scene as it is after a crash.
+// restarted returns the scene after a crash.
 func (s *scene) restarted() *scene {
 	s.t.Helper()
 	e := New(Config{}, 0)

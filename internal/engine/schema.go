@@ -10,10 +10,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Register makes a kind known, or adds to its schema what s has more. If s contradicts the classes that fields have,
-// and there is no entry of the kind or of one that embeds it, the fields get the classes of s, in all of these kinds.
-// Result: Count, the KindID. It fails with ErrSchemaConflict, ErrInvalidArgument if s is malformed, and ErrUnknownKind
-// if it embeds a kind that is not registered.
+// Register creates a kind, or extends its schema by the fields and supers that only s has. If s contradicts the classes
+// that fields have, and there is no entry of the kind or of one that embeds it, the fields get the classes of s, in all
+// of these kinds. Result: Count, the KindID. It fails with ErrSchemaConflict, ErrInvalidArgument if s is malformed, and
+// ErrUnknownKind if it embeds a kind that is not registered.
 func (e *Engine) Register(now int64, s *template.Schema) call.Result {
 	e.begin(now)
 	if err := e.checkSchema(s); err != nil {
@@ -38,7 +38,7 @@ func (e *Engine) Register(now int64, s *template.Schema) call.Result {
 	return e.registered(id)
 }
 
-// checkSchema returns why s cannot be registered, whatever its kind is now.
+// checkSchema returns the error if s cannot be registered, whatever the current schema of its kind.
 func (e *Engine) checkSchema(s *template.Schema) error {
 	if err := s.Check(); err != nil {
 		return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
@@ -55,8 +55,9 @@ func (e *Engine) checkSchema(s *template.Schema) error {
 	return nil
 }
 
-// reclassify gives the fields of k, which has no entries, the classes that they have in s, also in the kinds that embed
-// k, and returns what k's schema is to be with s. Otherwise, or if s contradicts it still, it returns conflict.
+// reclassify changes the classes of fields of k to those in s, also in the kinds that embed k, provided that none of
+// these kinds has entries; it returns the new schema of k. If there are entries, or s still contradicts the schema, it
+// returns conflict.
 func (e *Engine) reclassify(k *kind, s *template.Schema, conflict error) (*template.Schema, error) {
 	if !errors.Is(conflict, template.ErrSchemaConflict) {
 		return nil, conflict
@@ -78,8 +79,8 @@ func (e *Engine) reclassify(k *kind, s *template.Schema, conflict error) (*templ
 	return merged, nil
 }
 
-// recordKind gives kind id, which may be the next new one, a schema, and serves the calls for which entries match that
-// did not before.
+// recordKind sets the schema of kind id, which may be the next new one, and serves calls that match entries only under
+// the new schema.
 func (e *Engine) recordKind(id call.KindID, s *template.Schema) {
 	e.change()
 	e.Log = record.AppendKind(e.Log, id, template.AppendSchema(nil, s))
@@ -91,13 +92,13 @@ func (e *Engine) recordKind(id call.KindID, s *template.Schema) {
 	e.embraced(e.kinds[id-1], before)
 }
 
-// registered is the result of Register for a kind that is.
+// registered is the result of Register for an existing kind.
 func (e *Engine) registered(id call.KindID) call.Result {
 	e.settle()
 	return call.Result{Count: int(id), Depends: e.kinds[id-1].registered}
 }
 
-// setKind gives kind id, which may be the next new one, a schema.
+// setKind sets the schema of kind id, which may be the next new one.
 func (e *Engine) setKind(id call.KindID, s *template.Schema) {
 	if int(id) > len(e.kinds) {
 		e.kinds = append(e.kinds, newKind(e.store, id))
@@ -112,9 +113,9 @@ func (e *Engine) setKind(id call.KindID, s *template.Schema) {
 	e.rebind(s.Kind)
 }
 
-// Drop forgets a kind: its name is free for another schema. Its number stays taken, so that a caller that still has it
-// is noticed. It fails with ErrNoMatch if there is no such kind, and with ErrKindInUse if it has entries or others
-// embed it.
+// Drop removes a kind: its name is free for another schema. Its number stays in use, so that a caller that still has it
+// gets an error. It fails with ErrNoMatch if there is no such kind, and with ErrKindInUse if the kind has entries or is
+// embedded by others.
 func (e *Engine) Drop(now int64, name string) call.Result {
 	e.begin(now)
 	id := e.byName[name]
@@ -140,7 +141,7 @@ func (e *Engine) Drop(now int64, name string) call.Result {
 	return call.Result{Depends: e.lsn}
 }
 
-// dropKind makes k, which has no entries, a number without a name.
+// dropKind turns k, which has no entries, into a number without a name.
 func (e *Engine) dropKind(k *kind) {
 	e.unbind(k)
 	k.dropped, k.changed = true, e.lsn
@@ -149,8 +150,7 @@ func (e *Engine) dropKind(k *kind) {
 	e.rebind(k.schema.Kind)
 }
 
-// Schema returns the schema of a kind, or the last one of a kind that was dropped; nil for a number that no kind ever
-// had.
+// Schema returns the schema of a kind, or the last schema of a dropped kind; nil for a number that was never in use.
 func (e *Engine) Schema(id call.KindID) *template.Schema {
 	if id == 0 || int(id) > len(e.kinds) {
 		return nil
@@ -161,7 +161,7 @@ func (e *Engine) Schema(id call.KindID) *template.Schema {
 // KindID returns the number of the named kind, or 0.
 func (e *Engine) KindID(name string) call.KindID { return e.byName[name] }
 
-// checkKind returns ErrUnknownKind unless there is a kind with that number.
+// checkKind returns ErrUnknownKind if no kind has that number.
 func (e *Engine) checkKind(id call.KindID) error {
 	if id == 0 || int(id) > len(e.kinds) || e.kinds[id-1].dropped {
 		return fmt.Errorf("%w: number %d", call.ErrUnknownKind, id)

@@ -9,13 +9,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Search is a find or a count that looks at more entries than one hold of the engine should. It goes on in steps, and
-// between two of them the engine may be used for anything else. Its outcome is that of the same call made at the
-// instant of its last step.
+// Search is a find or a count that must examine too many entries for one call of the engine. It goes on in steps, and
+// the engine may be used between two of them. Its result is that of the same call made at the last step.
 //
-// It walks the entries by age, from all its ways at once. The order of the entry looked at last is its frontier. What
-// enters or leaves a pool behind the frontier tells it so, what happens before the frontier it will see when it gets
-// there. So what it knows of the part behind it is always true of the present, and the frontier never goes back.
+// It walks the entries by age, along all its ways at once. The order of the last examined entry is its frontier.
+// Entries that enter or leave a pool behind the frontier are reported to it; those ahead it will meet. Its knowledge of
+// the part behind the frontier is therefore always current, and the frontier never goes back.
 type Search struct {
 	e        *Engine
 	q        *call.Query
@@ -23,31 +22,32 @@ type Search struct {
 
 	ways     []way
 	frontier uint64
-	ended    bool   // no way led on from the frontier
-	hits     []held // that matched when they were looked at, or entered; they may be gone
-	count    int    // matches in the pools behind the frontier, those that have expired and are not reclaimed included
-	best     best   // of the hits, with an ordering; the rest was left out
+	ended    bool   // every way has ended
+	hits     []held // matches when they were examined, or entered; they may be gone
+	count    int    // matches in the pools behind the frontier, including expired ones that are not reclaimed yet
+	best     best   // of the hits, with an ordering; the others were left out
 
-	awaits *store.Index // that is being built, and would serve it; or nil
-	seen   int          // entries looked at since it began
-	stale  bool         // the ways are not what they were: begin again
+	awaits *store.Index // an index being built that would serve it; or nil
+	seen   int          // entries examined since it began
+	stale  bool         // the ways have changed: begin again
 }
 
-// Unfinished is a call that goes on in steps: a *Search, or one that waits until what has expired is reclaimed.
+// Unfinished is a call that goes on in steps: a *Search, or a call that waits until expired entries are reclaimed.
 type Unfinished interface {
-	// Step goes on, within a budget of entries to look at, and returns the result of the call when it is done.
+	// Step continues the call within a budget of entries to examine, and returns its result when it is done.
 	Step(now int64, budget int) (r call.Result, done bool)
-	// Blocked reports whether Step has nothing to do yet, because it waits for what Work does.
+	// Blocked reports whether Step has nothing to do yet, because the call waits for Work.
 	Blocked() bool
 	// Close ends the call without a result.
 	Close()
 }
 
-// maxWays is how many lists one call walks side by side. A query that would need more walks all entries of its kinds.
+// maxWays is the maximum number of lists that one call walks side by side. A query that would need more walks all
+// entries of its kinds.
 const maxWays = 64
 
-// StartFind is Find, and StartCount is Count, of up to about budget entries. If those do not suffice there is no result
-// but a search, which goes on with Step. q must stay unchanged until that is done.
+// StartFind is Find, and StartCount is Count, within a budget of about that many entries. If the budget does not
+// suffice, it returns a search instead of a result; Step continues it. q must not change until the search is done.
 func (e *Engine) StartFind(now int64, budget int, q *call.Query) (call.Result, *Search) {
 	e.begin(now)
 	t, err := e.under(q.Txn)
@@ -64,7 +64,7 @@ func (e *Engine) StartFind(now int64, budget int, q *call.Query) (call.Result, *
 	return call.Result{}, e.newSearch(q, false)
 }
 
-// StartCount is described with StartFind.
+// StartCount is described at StartFind.
 func (e *Engine) StartCount(now int64, budget int, q *call.Query) (call.Result, *Search) {
 	e.begin(now)
 	t, err := e.under(q.Txn)
@@ -78,7 +78,7 @@ func (e *Engine) StartCount(now int64, budget int, q *call.Query) (call.Result, 
 	return call.Result{}, e.newSearch(q, true)
 }
 
-// Resume returns the search of a find whose wait has ended with Again.
+// Resume returns the search of a find whose wait ended with Again.
 func (e *Engine) Resume(q *call.Query) *Search { return e.newSearch(q, false) }
 
 func (e *Engine) newSearch(q *call.Query, counting bool) *Search {
@@ -88,10 +88,10 @@ func (e *Engine) newSearch(q *call.Query, counting bool) *Search {
 	return x
 }
 
-// unbounded is the budget of who has all the time.
+// unbounded is an unlimited budget.
 const unbounded = math.MaxInt
 
-// finish takes all steps at once.
+// finish takes all remaining steps at once.
 func (x *Search) finish(now int64, r call.Result) call.Result {
 	for x != nil {
 		var done bool
@@ -103,9 +103,8 @@ func (x *Search) finish(now int64, r call.Result) call.Result {
 	return r
 }
 
-// Step looks at up to about budget more entries. It returns the result of the call when that is done; the search has
-// ended then. While it is not, there is nothing else to do about the call, but what the call of any method of the
-// engine may bring about.
+// Step examines up to about budget more entries. When the search is done it returns the result of the call, and the
+// search has ended. Otherwise the caller has only the usual effects of an engine call to carry out.
 func (x *Search) Step(now int64, budget int) (r call.Result, done bool) {
 	e := x.e
 	e.begin(now)
@@ -133,17 +132,18 @@ func (x *Search) Step(now int64, budget int) (r call.Result, done bool) {
 	return r, done
 }
 
-// patience is which part of the entries that an index will have a search looks at before it rather waits for the index.
+// patience is the fraction of an index's entries (one in patience) that a search examines before it waits for the
+// index.
 const patience = 8
 
-// Blocked reports whether Step has nothing to do because the search waits for an index, which Work builds.
+// Blocked reports whether the search waits for an index, which Work builds.
 func (x *Search) Blocked() bool { return x.building() && x.seen > x.awaits.Len()/patience }
 
 func (x *Search) building() bool {
 	return x.awaits != nil && x.awaits.Pending()
 }
 
-// again begins again, since there is an index now or there is one no more.
+// again restarts the search, because an index was completed or dropped.
 func (x *Search) again(t *transaction) (r call.Result, done bool) {
 	x.closeWays()
 	if !x.counting {
@@ -161,7 +161,7 @@ func (x *Search) Close() {
 	x.e.searches = slices.DeleteFunc(x.e.searches, func(o *Search) bool { return o == x })
 }
 
-// walk looks at entries until the budget is used up, or there is enough.
+// walk examines entries until the budget is used up or it has enough hits.
 func (x *Search) walk() {
 	x.ended = false
 	for x.e.left > 0 && !x.enough() {
@@ -173,7 +173,7 @@ func (x *Search) walk() {
 	}
 }
 
-// oldest returns the oldest entry that is before the frontier; slot 0 if there is none.
+// oldest returns the oldest entry ahead of the frontier; slot 0 if there is none.
 func (x *Search) oldest() (k *kind, s slot) {
 	for i := range x.ways {
 		w := &x.ways[i]
@@ -185,7 +185,7 @@ func (x *Search) oldest() (k *kind, s slot) {
 	return k, s
 }
 
-// pass moves the frontier to an entry, and looks at it.
+// pass moves the frontier to an entry, and examines it.
 func (x *Search) pass(k *kind, s slot) {
 	x.frontier = k.At(s).Order
 	x.e.left -= len(x.ways) / 8
@@ -210,7 +210,7 @@ func (x *Search) pass(k *kind, s slot) {
 	}
 }
 
-// keep notes a match behind the frontier.
+// keep records a match behind the frontier.
 func (x *Search) keep(k *kind, s slot) {
 	switch h := (held{k, s, k.At(s).ID}); {
 	case x.counting:
@@ -241,7 +241,7 @@ func (x *Search) Leaving(p *store.Pool, s slot) {
 	}
 }
 
-// kindOf returns the kind that has a pool in which x looks.
+// kindOf returns the kind of a pool that x searches.
 func (x *Search) kindOf(p *store.Pool) *kind {
 	return x.ways[slices.IndexFunc(x.ways, func(w way) bool { return w.pool == p })].kind
 }
@@ -256,11 +256,11 @@ func (x *Search) wants(p *store.Pool, s slot) bool {
 	return false
 }
 
-// enough reports whether the hits suffice.
+// enough reports whether there are enough hits.
 func (x *Search) enough() bool { return !x.counting && len(x.q.Order) == 0 && len(x.hits) >= x.q.Max }
 
-// pay charges the kinds for what was looked at in vain since the last time. A find waits for an index that has begun
-// for the likes of it.
+// pay charges the kinds for entries examined in vain since the last time. A find waits for an index of its shape that
+// is being built.
 func (x *Search) pay() {
 	for i := range x.ways {
 		w := &x.ways[i]
@@ -279,14 +279,14 @@ func (x *Search) await(w *way) {
 	}
 }
 
-// outcome returns the result of the call, if what is behind the frontier suffices for that.
+// outcome returns the result of the call, if the part behind the frontier suffices.
 func (x *Search) outcome(t *transaction) (r call.Result, done bool) {
 	switch e := x.e; {
 	case !x.ended && !x.enough():
 		return r, false
 	case x.counting:
 		if e.late() {
-			return r, false // what has expired is counted until it is reclaimed
+			return r, false // expired entries are counted until they are reclaimed
 		}
 		return call.Result{Count: x.count - x.overdue() + len(x.own(t)), Depends: e.changed(x.q)}, true
 	}
@@ -297,19 +297,19 @@ func (x *Search) outcome(t *transaction) (r call.Result, done bool) {
 	case !x.ended:
 		return r, false
 	case x.best.left:
-		x.stale = true // those that were better than what was left out are gone
+		x.stale = true // the entries that were better than those left out are gone
 		return r, false
 	}
 	return x.e.answer(x.q, t, x.merged(t)), true
 }
 
-// has reports whether an entry that was kept is a match behind the frontier, now.
+// has reports whether a kept entry is currently a match behind the frontier.
 func (x *Search) has(t *transaction, h held) bool {
 	if !h.there() || h.k.At(h.s).Order > x.frontier || !h.k.alive(x.e, h.s) {
 		return false
 	}
 	if x.best.left && x.best.compare(x.best.markOf(h), x.best.worst) > 0 {
-		return false // it was changed, and comes behind what was left out
+		return false // it was changed, and now comes after entries that were left out
 	}
 	switch h.k.At(h.s).State {
 	case free:
@@ -320,13 +320,13 @@ func (x *Search) has(t *transaction, h held) bool {
 	return false
 }
 
-// unique returns hits by age, each once.
+// unique returns hits by age, without duplicates.
 func unique(hits []held) []held {
 	slices.SortFunc(hits, func(a, b held) int { return int(int64(hit{a.k, a.s}.order() - hit{b.k, b.s}.order())) })
 	return slices.Compact(hits)
 }
 
-// merged returns the first of the hits and of what only the transaction may have, in the order of the query.
+// merged returns the first of the hits and of the transaction's own matches, in the order of the query.
 func (x *Search) merged(t *transaction) []hit {
 	e := x.e
 	e.hits = e.hits[:0]
@@ -339,7 +339,7 @@ func (x *Search) merged(t *transaction) []hit {
 	return e.hits[:min(len(e.hits), x.q.Max)]
 }
 
-// own returns the matches that are in no pool the search looks in, because t alone may have them.
+// own returns the matches that only t may have, which are in no pool.
 func (x *Search) own(t *transaction) []held {
 	if t == nil {
 		return nil
@@ -363,7 +363,7 @@ func (x *Search) own(t *transaction) []held {
 	return own
 }
 
-// overdue returns how many of the entries that were counted have expired in the tick that is not over yet.
+// overdue returns the number of counted entries that have expired in the current tick.
 func (x *Search) overdue() (n int) {
 	seen := map[*store.Pool]bool{}
 	for i := range x.ways {
@@ -381,27 +381,27 @@ func (x *Search) overdue() (n int) {
 	return n
 }
 
-// best keeps the first of the matches in the order of a query.
+// best keeps the first matches in the order of a query.
 type best struct {
 	e     *Engine
 	super *kind
 	keys  []template.Order
 	max   int
-	left  bool // some were left out, each of which comes behind worst
+	left  bool // some were left out; all of them come after worst
 	worst mark
 }
 
-// mark is where an entry comes in an order.
+// mark is the place of an entry in an order.
 type mark struct {
 	k     *kind
 	row   template.Row
 	order uint64
 }
 
-// minBest is how many hits are kept at least, so that some are left if others take the first meanwhile.
+// minBest is the minimum number of hits to keep, so that some remain if others take the first ones meanwhile.
 const minBest = 512
 
-// keep adds h to hits, and leaves the last of them out if there are too many.
+// keep adds h to hits, and drops the last hit if there are too many.
 func (b *best) keep(hits []held, h held) []held {
 	if b.left && b.compare(b.markOf(h), b.worst) > 0 {
 		return hits

@@ -6,19 +6,19 @@ import (
 )
 
 // session holds the outcomes of one client's calls until the client has received them, so that a call whose answer was
-// lost can be made again without being executed again. It has no record before its first outcome: a client that only
-// reads leaves no trace.
+// lost can be repeated and takes effect once. It has no record before its first outcome: a client that only reads
+// leaves no trace.
 type session struct {
 	id     uint64
 	client call.Client
 	logged bool
-	lost   uint64 // the highest number of a call whose outcome had to be forgotten before it was received
+	lost   uint64 // the highest number of a call whose outcome was dropped before it was received
 	kept   outcomes
 
 	all    *sessions
-	weighs int64  // the bytes that all.bytes counts for it
+	weighs int64  // bytes that all.bytes counts for this session
 	at     int    // place in all.enrolled
-	imaged uint16 // the last image that need not show it any more
+	imaged uint16 // the last image that no longer needs it
 }
 
 func (s *session) place() *int { return &s.at }
@@ -28,16 +28,15 @@ type sessions struct {
 	byID     map[uint64]*session
 	byClient map[call.Client]*session
 	enrolled roll[*session] // all of them
-	last     *session       // the one that was used last, or nil
+	last     *session       // the most recently used, or nil
 	lastID   uint64         // as all identities, it carries the partition
-	expired  uint64         // the highest number of a session that has ended although its client may come back
-	bytes    int64          // that all of them take
+	expired  uint64         // the highest number of a session that ended although its client may come back
+	bytes    int64          // bytes of all sessions
 }
 
 // OpenSession returns the number of a client's session, and begins one if it has none. before is the number that the
-// client was told the last time, or 0. lost reports that the session of that number has ended meanwhile: nobody knows
-// any more what its calls have done. If it is false, and the session is another one, then none of those calls was
-// executed that has not had an answer.
+// client was last given, or 0. lost reports that the session of that number has ended meanwhile: the outcomes of its
+// calls are unknown. If lost is false and the session is a different one, no call without an answer was executed.
 func (e *Engine) OpenSession(client call.Client, before uint64) (id uint64, lost bool) {
 	s := e.sessions.byClient[client]
 	if s == nil {
@@ -46,8 +45,8 @@ func (e *Engine) OpenSession(client call.Client, before uint64) (id uint64, lost
 	return s.id, before != 0 && before != s.id && before <= e.sessions.expired
 }
 
-// EndSession ends a session with its outcomes, and aborts its transactions. goodbye tells that its client will not ask
-// for them; otherwise it may still come back, and OpenSession will tell it that its session is lost.
+// EndSession ends a session with its outcomes, and aborts its transactions. goodbye means that its client will not ask
+// for them; otherwise the client may come back, and OpenSession reports that the session is lost.
 func (e *Engine) EndSession(now int64, id uint64, goodbye bool) {
 	e.begin(now)
 	s := e.sessions.byID[id]
@@ -67,7 +66,7 @@ func (e *Engine) EndSession(now int64, id uint64, goodbye bool) {
 	e.sessions.end(s, why)
 }
 
-// Received forgets the outcomes of a session, up to those of the change with number lsn: its client has them.
+// Received drops the outcomes of a session up to the change lsn: its client has received them.
 func (e *Engine) Received(now int64, id, lsn uint64) {
 	e.begin(now)
 	s := e.sessions.byID[id]
@@ -82,7 +81,7 @@ func (e *Engine) Received(now int64, id, lsn uint64) {
 	}
 }
 
-// Sessions returns the numbers of the sessions that the log knows, in no order.
+// Sessions returns the numbers of the sessions that the log knows, in no particular order.
 func (e *Engine) Sessions() []uint64 {
 	var ids []uint64
 	for id, s := range e.sessions.byID {
@@ -93,8 +92,8 @@ func (e *Engine) Sessions() []uint64 {
 	return ids
 }
 
-// AdoptSessions makes e, which was rebuilt from the log of old, know the sessions that old has opened and the log does
-// not know, by the numbers that their clients were told.
+// AdoptSessions gives e, rebuilt from the log of old, the sessions of old that the log does not know, with the numbers
+// that their clients were given.
 func (e *Engine) AdoptSessions(old *Engine) {
 	for id, s := range old.sessions.byID {
 		if e.sessions.byID[id] == nil && e.sessions.byClient[s.client] == nil {
@@ -128,7 +127,7 @@ func (ss *sessions) end(s *session, why record.Reason) {
 	}
 }
 
-// weigh has all sessions count what s takes now.
+// weigh updates the total for the current size of s.
 func (s *session) weigh(bytes int64) {
 	s.all.bytes += bytes - s.weighs
 	s.weighs = bytes
@@ -142,8 +141,8 @@ func (ss *sessions) find(id uint64) *session {
 	return ss.last
 }
 
-// recording returns the session in which the outcome of a call is to be kept, which the log then knows; nil if nobody
-// will repeat the call.
+// recording returns the session that keeps the outcome of a call, and makes the log know it; nil if the call is not
+// repeatable.
 func (e *Engine) recording(by call.Request) *session {
 	if by.Session == 0 {
 		return nil
@@ -160,7 +159,7 @@ func (e *Engine) recording(by call.Request) *session {
 	return s
 }
 
-// wrote records that a call has written entries, which follow each other in number.
+// wrote records that a call has written entries with consecutive identities.
 func (e *Engine) wrote(by call.Request, grants []call.Grant) {
 	s := e.recording(by)
 	if s == nil {
@@ -172,8 +171,8 @@ func (e *Engine) wrote(by call.Request, grants []call.Grant) {
 	e.body = leases
 }
 
-// took records that an entry, which is about to leave the space, was taken by a call; more tells that the call has
-// taken another before.
+// took records that a call takes an entry, which is about to leave the space; more is set if the call has taken another
+// before.
 func (e *Engine) took(by call.Request, v call.View, more bool) {
 	e.change()
 	s := e.recording(by)
@@ -189,7 +188,7 @@ func (e *Engine) took(by call.Request, v call.View, more bool) {
 	s.took(e.lsn, by.Number, v, more)
 }
 
-// done records what a call has done that neither writes nor takes: Grants, Errs, Seq and Version of its result.
+// done records the outcome of a call that neither writes nor takes: Grants, Errs, Seq and Version of its result.
 func (e *Engine) done(by call.Request, r *call.Result) {
 	s := e.recording(by)
 	if s == nil {
@@ -201,8 +200,8 @@ func (e *Engine) done(by call.Request, r *call.Result) {
 	s.keep(e.lsn, isDone, by.Number, e.body)
 }
 
-// Recall returns the outcome that a call has had. found is false if the call was never executed, or in vain; then it
-// may be executed now. Result: what the call's was, or ErrOutcomeUnknown if that had to be forgotten.
+// Recall returns the outcome of an earlier call. found is false if the call was not executed, or changed nothing; it
+// may then be executed now. Result: that of the call, or ErrOutcomeUnknown if the outcome was dropped.
 func (e *Engine) Recall(now int64, by call.Request) (r call.Result, found bool) {
 	e.begin(now)
 	s := e.sessions.byID[by.Session]
@@ -220,7 +219,7 @@ func (e *Engine) Recall(now int64, by call.Request) (r call.Result, found bool) 
 	return r, false
 }
 
-// recall reads an outcome, which may be in several parts.
+// recall decodes an outcome, which may have several parts.
 func (e *Engine) recall(s *session, first outcome, r *call.Result) {
 	r.Depends = first.lsn
 	switch first.sort {
@@ -252,7 +251,7 @@ func (e *Engine) applySession(r *record.Record) error {
 	return nil
 }
 
-// applyOutcome takes over a record about a session that there is.
+// applyOutcome applies a record about an existing session.
 func (e *Engine) applyOutcome(r *record.Record) error {
 	s := e.sessions.find(r.ID)
 	if s == nil {
@@ -278,7 +277,7 @@ func (e *Engine) applyOutcome(r *record.Record) error {
 	return nil
 }
 
-// applyTake takes over that a call has taken an entry, which is still there.
+// applyTake applies the take of an entry, which is still there.
 func (e *Engine) applyTake(r *record.Record, v call.View) error {
 	s := e.sessions.find(r.ID)
 	if s == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// BenchmarkSession writes and takes for clients that do not repeat calls, and for one that does: what it costs to keep
-// outcomes.
+// BenchmarkSession writes and takes for clients that do not repeat calls, and for one that does, to show the cost of
+// keeping outcomes.
 func BenchmarkSession(b *testing.B) {
 	for _, kept := range []bool{false, true} {
 		b.Run(fmt.Sprintf("kept=%t", kept), func(b *testing.B) {

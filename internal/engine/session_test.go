@@ -14,14 +14,14 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// caller makes calls in a session and remembers what came of them.
+// caller makes calls in a session and records their results.
 type caller struct {
 	t       *testing.T
 	e       *Engine
 	client  call.Client
 	session uint64
 	number  uint64
-	had     map[uint64]call.Result // what the calls that changed something have returned, by number
+	had     map[uint64]call.Result // results of the calls that changed something, by number
 }
 
 func newCaller(t *testing.T, e *Engine, client byte) *caller {
@@ -37,7 +37,7 @@ func (c *caller) by() call.Request {
 	return call.Request{Session: c.session, Number: c.number}
 }
 
-// keep remembers the outcome of call number.
+// keep records the result of call number.
 func (c *caller) keep(number uint64, r call.Result) call.Result {
 	kept := call.Result{Grants: slices.Clone(r.Grants), Errs: slices.Clone(r.Errs), Seq: r.Seq, Version: r.Version}
 	for _, v := range r.Entries {
@@ -64,7 +64,7 @@ func (c *caller) take(kind call.KindID, n int) call.Result {
 	return c.keep(q.By.Number, r)
 }
 
-// requireRecalled checks that e tells again what the calls have returned.
+// requireRecalled checks that e returns the same results again.
 func (c *caller) requireRecalled(e *Engine) {
 	for number, want := range c.had {
 		got, found := e.Recall(1, call.Request{Session: c.session, Number: number})
@@ -88,7 +88,7 @@ func leased(d call.Draft, lease int64) call.Draft {
 	return d
 }
 
-// replayed returns an engine that was made of the records of e, in groups of one call as the log may have them.
+// replayed returns an engine built from the records of e, in groups of one call each.
 func replayed(t *testing.T, e *Engine) *Engine {
 	again := New(Config{}, 0)
 	require.NoError(t, again.Apply(e.Log))
@@ -118,7 +118,7 @@ func TestRecall_TellsEveryOutcomeAgain(t *testing.T) {
 	c.keep(by.Number, e.Cancel(1, by, ids))
 
 	c.requireRecalled(e)
-	c.requireRecalled(e) // as often as one likes
+	c.requireRecalled(e) // any number of times
 	c.requireRecalled(replayed(t, e))
 }
 
@@ -188,13 +188,13 @@ func TestReceived_ForgetsOutcomesInOrder(t *testing.T) {
 	replayed(t, e)
 }
 
-// The number of a forgotten outcome is remembered: the call must not be executed a second time.
+// The number of a dropped outcome is kept: the call must not be executed a second time.
 func TestRecall_BeyondTheBound(t *testing.T) {
 	t.Parallel()
 	e := New(Config{}, 0)
 	require.NoError(t, e.Register(1, job).Err)
 	c := newCaller(t, e, 1)
-	// a key that is null is left out below
+	// a null key is left out below
 	row := append([]byte{0x80, 0x80, 0x40, byte(0x41)}, make([]byte, 1<<20-1)...)
 	row = append([]byte{0}, row...)
 	require.NoError(t, template.Row(row).Check(job))
@@ -207,7 +207,7 @@ func TestRecall_BeyondTheBound(t *testing.T) {
 	}
 	s := e.sessions.byID[c.session]
 	require.LessOrEqual(t, len(s.kept.buf)-s.kept.from, maxKept)
-	require.Equal(t, uint64(15), s.lost) // of 12 writes, a take of 3, and 9 more takes the last 7 are there
+	require.Equal(t, uint64(15), s.lost) // of 12 writes, a take of 3, and 9 more takes the last 7 are kept
 	for _, e := range []*Engine{e, replayed(t, e)} {
 		for number := uint64(1); number <= c.number; number++ {
 			r, found := e.Recall(1, call.Request{Session: c.session, Number: number})
@@ -230,7 +230,7 @@ func TestOpenSession_TellsWhatIsLost(t *testing.T) {
 	require.False(t, lost)
 	require.Empty(t, e.Sessions(), "nobody has done anything")
 
-	// A session without an outcome leaves no trace: what its client did not get an answer to was not executed.
+	// A session without an outcome leaves no trace: a call without an answer was not executed.
 	again := replayed(t, e)
 	_, lost = again.OpenSession(c.client, c.session)
 	require.False(t, lost)
@@ -248,7 +248,7 @@ func TestOpenSession_TellsWhatIsLost(t *testing.T) {
 	require.True(t, found)
 	require.ErrorIs(t, r.Err, call.ErrOutcomeUnknown)
 	for _, e := range []*Engine{e, replayed(t, e)} {
-		for range 2 { // the second time because the first answer may not arrive
+		for range 2 { // twice, because the first answer may be lost
 			id, lost = e.OpenSession(c.client, c.session)
 			require.NotEqual(t, c.session, id)
 			require.True(t, lost)
@@ -277,7 +277,7 @@ func TestAdoptSessions_NumbersStay(t *testing.T) {
 	a.write(aStone(1))
 	log := len(e.Log)
 	b.write(aStone(2))
-	e.Log = e.Log[:log] // this one failed
+	e.Log = e.Log[:log] // this one fails
 	again := replayedAs(t, e.Log)
 	again.AdoptSessions(e)
 	c := newCaller(t, again, 3)
@@ -319,7 +319,8 @@ func TestApply_RefusesOutcomesThatCannotBe(t *testing.T) {
 	}
 }
 
-// Random programs of several clients: whatever they have received and repeated, the log tells the same.
+// In random programs of several clients, the log leads to the same outcomes, whatever clients have received and
+// repeated.
 func TestSessions_RandomPrograms(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
@@ -357,7 +358,7 @@ func TestSessions_RandomPrograms(t *testing.T) {
 	}
 }
 
-// Outcome decoding ends for whatever bytes, and for those that were encoded returns what was.
+// Decoding an outcome terminates for arbitrary bytes, and inverts encoding.
 func FuzzOutcome(f *testing.F) {
 	f.Add(appendOutcome(nil,
 		&call.Result{
@@ -375,7 +376,7 @@ func FuzzOutcome(f *testing.F) {
 	})
 }
 
-// What is kept for a call that will not be repeated costs no allocation.
+// Keeping the outcome of a call that is not repeated allocates nothing.
 func TestSessions_KeepingAllocatesNothing(t *testing.T) {
 	e := newTestEngine(t)
 	c := newCaller(t, e, 1)

@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// pending is what is left to do for an entry that a transaction has let go of, once it has let go of all: to offer it
-// to whoever waits for it, if it is there, and to see to the calls that waited for the end of its lock.
+// pending is the work left for an entry after a transaction has released all of its locks: offer the entry to waiting
+// calls, if it still exists, and handle the calls that waited for the end of its lock.
 type pending struct {
 	held
 	to    audience
@@ -17,12 +17,12 @@ type pending struct {
 	order uint64
 }
 
-// leave notes what is left to do for h, whose lock was l, or nil.
+// leave records the work left for h, whose lock was l, or nil.
 func (e *Engine) leave(h held, to audience, l *lock) {
 	e.pending = append(e.pending, pending{h, to, l, h.k.At(h.s).Order})
 }
 
-// commit makes the effects of t real.
+// commit applies the effects of t.
 func (e *Engine) commit(t *transaction) {
 	e.close(t, call.ErrTxnEnded)
 	e.unshare(t)
@@ -40,7 +40,7 @@ func (e *Engine) commit(t *transaction) {
 	e.offerPending()
 }
 
-// abort ends t as if it had never been; its calls that wait end with why, and what it held is released for a reason.
+// abort undoes t; its waiting calls end with why, and the entries it held are released with the given reason.
 func (e *Engine) abort(t *transaction, why error, reason record.Reason) {
 	e.close(t, why)
 	if len(t.participants) > 0 {
@@ -52,9 +52,9 @@ func (e *Engine) abort(t *transaction, why error, reason record.Reason) {
 	e.undo(t, nil, reason)
 }
 
-// undo takes everything back that was done under t, but for the takes of the entries in keep; the others are released
-// for a reason. What was done last is undone first: the links of an entry that has left a list name its neighbours of
-// then, which are back when its turn comes.
+// undo undoes everything done under t, except for the takes of the entries in keep; the others are released with the
+// given reason. It goes backwards: the links of a removed entry name its neighbours at that time, which are back in
+// place when its turn comes.
 func (e *Engine) undo(t *transaction, keep []uint64, reason record.Reason) {
 	e.unshare(t)
 	for _, h := range slices.Backward(t.own) {
@@ -100,8 +100,8 @@ func among(ids []uint64, id uint64) bool {
 	return found
 }
 
-// close takes a transaction that is about to be committed or aborted out of the books: its calls that wait end with
-// why, its registrations end.
+// close removes a transaction that is about to be committed or aborted: its waiting calls end with why, and its
+// registrations end.
 func (e *Engine) close(t *transaction, why error) {
 	if t.prepared {
 		e.change()
@@ -122,7 +122,7 @@ func (e *Engine) close(t *transaction, why error) {
 	}
 }
 
-// release makes a locked entry free again, in its old place.
+// release frees a locked entry, in its old place.
 func (e *Engine) release(h held, to audience) {
 	l := h.k.unlock(h.s)
 	h.k.Free.Insert(h.s)
@@ -176,14 +176,14 @@ func (e *Engine) commitOwn(h held) {
 	}
 }
 
-// commitTake removes an entry that was taken, or puts it back for later.
+// commitTake removes a taken entry, or puts it back if it was deferred.
 func (e *Engine) commitTake(h held) {
 	k := h.k
 	e.keepImage(k, h.s)
 	l := k.unlock(h.s)
 	e.leave(h, audience{}, l)
 	switch {
-	case !k.alive(e, h.s): // its lease was over before
+	case !k.alive(e, h.s): // its lease ended before
 		e.drop(k, h.s, record.Expired)
 	case l.put:
 		e.shift(k, h.s, e.now, max(e.now, l.visible))
@@ -192,7 +192,7 @@ func (e *Engine) commitTake(h held) {
 		delete(k.deaths, h.s)
 		k.At(h.s).LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.delay(h, l.visible)
-		if l.visible <= e.now { // its delay is over, or there is none
+		if l.visible <= e.now { // the delay is over, or was zero
 			e.Log = record.AppendReveal(e.Log, h.id, k.id)
 			e.appear(k, h.s)
 			e.leave(h, again, nil)
@@ -202,7 +202,7 @@ func (e *Engine) commitTake(h held) {
 	}
 }
 
-// offerPending offers what was let go of to those who wait, oldest first, and then sees to those who waited for the
+// offerPending offers released entries to waiting calls, oldest first, and then handles the calls that waited for the
 // locks.
 func (e *Engine) offerPending() {
 	todo := e.pending

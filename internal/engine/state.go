@@ -6,8 +6,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// state is what the log carries: records and images make it anew, and engines that have applied the same records have
-// the same (Hash). Of transactions that holds only for what outlasts a restart.
+// state is what the log carries: records and images rebuild it, and engines that have applied the same records have the
+// same state (Hash). Of transactions it includes only what survives a restart.
 type state struct {
 	lsn   uint64       // of the last change
 	store *store.Store // of the entries
@@ -16,64 +16,63 @@ type state struct {
 	byName map[string]call.KindID
 
 	registrations map[uint64]*registration
-	enrolled      roll[*registration] // the same
-	wanted        [16]int             // registrations for events of each type
+	enrolled      roll[*registration] // the same, as a list
+	wanted        [16]int             // number of registrations for each type of event
 	watched       int64               // bytes of their queries
 
 	txns      map[uint64]*transaction
-	branches  map[txn.ID]uint64        // transactions here that are branches of others, by the names of those
-	decisions map[uint64][]txn.Address // committed transactions whose participants may not know that yet
+	branches  map[txn.ID]uint64        // branches of transactions of other spaces, by the IDs of these
+	decisions map[uint64][]txn.Address // committed transactions that not all participants know of
 	fates     fates
 	sessions  sessions
 
-	lastID     uint64 // identities of entries, registrations and transactions
-	reserved   uint64 // identities up to this one may be in use though the log does not name them
-	reservedAt uint64 // LSN of the record that says so
+	lastID     uint64 // highest identity of entries, registrations and transactions
+	reserved   uint64 // identities up to this one may be in use although the log does not name them
+	reservedAt uint64 // LSN of the record that reserves them
 	lastOrder  uint64
 }
 
-// agenda is what follows from the state with time: it says when something ends, and is made anew with the state.
+// agenda lists the ends of leases and delays. It is derived from the state.
 type agenda struct {
 	now       int64 // rises
 	deadlines deadlines
-	txnTicks  map[int64]*transaction // the first of those whose leases end in a tick
-	ending    map[int64][]uint64     // registrations and delayed entries, by the tick in which something ends for them
+	txnTicks  map[int64]*transaction // by tick, the first transaction whose lease ends in it
+	ending    map[int64][]uint64     // registrations and delayed entries by the tick of their end
 }
 
-// queue is who waits, and what goes on beside the calls. It ends with the process.
+// queue is the waiting calls and the work beside calls. It ends with the process.
 type queue struct {
 	anyKind  watch // waiting calls and registrations for entries of every kind
-	nowhere  *kind // where templates look that match nothing yet
+	nowhere  *kind // the kind of templates that match nothing yet
 	named    byName
 	arrivals uint64
-	blocked  map[*transaction]struct{} // those under which calls wait
+	blocked  map[*transaction]struct{} // transactions with waiting calls
 
-	searches []*Search // under way
-	image    *Image    // that is being made, or nil
-	images   uint16    // counts them
+	searches []*Search // in progress
+	image    *Image    // in progress, or nil
+	images   uint16    // counter
 }
 
-// step is what belongs to the call that is under way. But for its counters, no call reads what another one has left in
-// it.
+// step belongs to the current call. Except for the counters, no call reads what another one left.
 type step struct {
-	calls uint64 // counts them
-	dirty bool   // it has changed something
-	left  int    // of its budget, in entries that are looked at
+	calls uint64 // counter
+	dirty bool   // it changed something
+	left  int    // of its budget, in entries to examine
 	spare int    // of the budget of the waiting calls that it serves
 
-	finding *transaction // of the present find
-	taking  bool         // the present find is a take
+	finding *transaction // of the current find
+	taking  bool         // the current find is a take
 
-	offers    uint64         // counts them
-	revealing bool           // the present offer is of an entry that was put earlier
+	offers    uint64         // counter
+	revealing bool           // the current offer is of an entry that was delayed
 	undealt   []held         // see deal
 	pending   []pending      // see offerPending
-	promoted  []*lock        // that have become take locks of transactions whose own calls wait for them; see settle
+	promoted  []*lock        // became take locks of transactions whose own calls wait for them; see settle
 	suspects  []*transaction // see breakDeadlock
-	letGo     bool           // it has ended a lock, or changed what it locks
+	letGo     bool           // it ended a lock, or changed the entry of one
 }
 
-// scratch is memory that calls use again.
+// scratch is memory reused by calls.
 type scratch struct {
 	spareLocks []*lock
 	hits       []hit

@@ -9,45 +9,43 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// transaction is an open transaction. Until it is prepared or committed the log knows nothing of it but what it has
-// taken (hold.go).
+// transaction is an open transaction. Until it prepares or commits, the log knows only its takes (hold.go).
 type transaction struct {
-	id       uint64 // rises: the larger, the younger
-	name     txn.ID // of the transaction that this is a branch of, or the zero ID
+	id       uint64 // rises: the largest is the youngest
+	name     txn.ID // the foreign transaction of which this is a branch, or the zero ID
 	expires  int64
 	prepared bool
 
-	by         call.Request // that began it
-	holder     string       // what the client that began it calls itself
-	holds      int          // entries that it has taken as far as the log knows
-	volatile   bool         // it has done more than take, and does not outlast a restart
-	volatileAt uint64       // LSN of the record that says so
-	restored   bool         // it has outlasted a restart, and its holder was not heard of since
+	by         call.Request // the call that began it
+	holder     string       // name of the client that began it
+	holds      int          // entries whose take the log knows
+	volatile   bool         // it has done more than take, and does not survive a restart
+	volatileAt uint64       // LSN of the record that makes it volatile
+	restored   bool         // it has survived a restart, and its holder was not heard from since
 
-	// What it has locked. Entries that are gone, or in another state, are passed over.
+	// The entries it has locked. Those that are gone, or in another state, are skipped.
 	own   []held // written or changed
 	taken []held
 	read  []held
 	bytes int     // of the rows it has written
-	first [2]held // room for the first of own and of taken
+	first [2]held // initial memory of own and taken
 
 	filed      bool         // under tick
 	tick       int64        // in which its lease ends
 	next, prev *transaction // filed under the same tick
 
-	imaged uint16 // the last image for which was is kept
-	was    terms  // at the moment of that
+	imaged uint16 // the last image that was belongs to
+	was    terms  // at the moment of that image
 
-	waiting       map[*Waiter]struct{} // calls under it that wait
-	registrations []*registration      // that live as long as it does
-	participants  []txn.Address        // that have branches of it
+	waiting       map[*Waiter]struct{} // waiting calls
+	registrations []*registration      // registrations that end with it
+	participants  []txn.Address        // partitions that have branches of it
 }
 
-// reserveStep is how many identities are reserved at a time for what the log does not name.
+// reserveStep is the number of identities reserved at a time for things that the log does not name.
 const reserveStep = 4096
 
-// fleetingID returns a new identity for something that no record names, in such a way that no crash makes it be given
-// out twice.
+// fleetingID returns a new identity for something that no record names; it is not issued again after a crash.
 func (e *Engine) fleetingID() uint64 {
 	if e.lastID >= e.reserved {
 		e.change()
@@ -77,8 +75,8 @@ func (e *Engine) beginTxn(lease int64, by call.Request, holder string) (t *trans
 	return t, e.granted(t.expires)
 }
 
-// setTxnExpiry files t under the tick in which its lease ends. There are many transactions, and few of them live to see
-// it: so t is linked in, and unfileTxn takes it out.
+// setTxnExpiry files t under the tick in which its lease ends. There are many transactions, and few last that long, so
+// t is in a linked list and unfileTxn removes it.
 func (e *Engine) setTxnExpiry(t *transaction, expires int64) {
 	e.unfileTxn(t)
 	e.keepTerms(t)
@@ -94,7 +92,7 @@ func (e *Engine) setTxnExpiry(t *transaction, expires int64) {
 	e.txnTicks[t.tick] = t
 }
 
-// unfileTxn takes t out of the list of its tick, if it is in one.
+// unfileTxn removes t from the list of its tick, if it is in one.
 func (e *Engine) unfileTxn(t *transaction) {
 	if !t.filed {
 		return
@@ -113,10 +111,10 @@ func (e *Engine) unfileTxn(t *transaction) {
 	t.filed, t.next, t.prev = false, nil, nil
 }
 
-// ErrNoBranch is returned for a transaction of another space that has no branch here yet: Join makes it.
+// ErrNoBranch is returned for a transaction of another space that has no branch here yet; Join creates it.
 var ErrNoBranch = fmt.Errorf("%w: it has no branch in this space", call.ErrTxnEnded)
 
-// under returns the transaction under which a call is made, nil for none. It returns ErrTxnEnded, and ErrNoBranch.
+// under returns the transaction under which a call is made, nil for none. It returns ErrTxnEnded or ErrNoBranch.
 func (e *Engine) under(id txn.ID) (*transaction, error) {
 	if id.IsZero() {
 		return nil, nil
@@ -133,7 +131,7 @@ func (e *Engine) active(id txn.ID) (*transaction, error) {
 	return t, err
 }
 
-// transaction returns an open transaction. One whose lease has ended it ends, so it is for calls only.
+// transaction returns an open transaction. It ends one whose lease is over, so it must only be used by calls.
 func (e *Engine) transaction(id txn.ID) (*transaction, error) {
 	t, err := e.txnNamed(id)
 	if err == nil && t.expires <= e.now && !t.prepared {
@@ -143,7 +141,7 @@ func (e *Engine) transaction(id txn.ID) (*transaction, error) {
 	return t, err
 }
 
-// txnNamed returns the transaction that id names, though its lease may have ended, and changes nothing.
+// txnNamed returns the transaction that id names, even if its lease is over, and changes nothing.
 func (e *Engine) txnNamed(id txn.ID) (*transaction, error) {
 	number := id.Number
 	if id.Space != "" {
@@ -173,9 +171,9 @@ func (e *Engine) Commit(now int64, id txn.ID, by call.Request, drafts []call.Dra
 	return e.commitWith(t, by, drafts, nil)
 }
 
-// commitWith is Commit; decide, if not nil, records more with it.
+// commitWith is Commit; decide, if not nil, appends more records to it.
 func (e *Engine) commitWith(t *transaction, by call.Request, drafts []call.Draft, decide func()) call.Result {
-	if len(drafts) > 0 { // which does not make t volatile: a restart has all of this call, or nothing
+	if len(drafts) > 0 { // this does not make t volatile: a restart has the whole call or nothing
 		if err := e.checkDrafts(drafts); err != nil {
 			return failed(err)
 		}
@@ -196,13 +194,13 @@ func (e *Engine) commitWith(t *transaction, by call.Request, drafts []call.Draft
 	return r
 }
 
-// refused is the result of a call that found its transaction ended, perhaps by its lease, just now.
+// refused is the result of a call whose transaction has ended, perhaps just now.
 func (e *Engine) refused(err error) call.Result {
 	e.settle()
 	return failed(err)
 }
 
-// changes reports whether a transaction has anything to commit: a change without a record would be waited for in vain.
+// changes reports whether a transaction has anything to commit. Without changes there would be no record to wait for.
 func (e *Engine) changes(t *transaction) bool {
 	for _, h := range t.own {
 		if h.ownedBy(t) && (h.k.alive(e, h.s) || h.k.At(h.s).State == changed) {
@@ -212,14 +210,14 @@ func (e *Engine) changes(t *transaction) bool {
 	return slices.ContainsFunc(t.taken, func(h held) bool { return h.takenBy(t) })
 }
 
-// Commits reports whether the commit of a transaction that began here would make records, because it has changed
-// something or writes more.
+// Commits reports whether the commit of a transaction that began here would write records, because the transaction has
+// changed something, or more is set.
 func (e *Engine) Commits(id txn.ID, more bool) bool {
 	t := e.txns[id.Number]
 	return t != nil && (more || e.changes(t))
 }
 
-// Abort ends a transaction as if it had never been. It fails with ErrTxnEnded.
+// Abort undoes and ends a transaction. It fails with ErrTxnEnded.
 func (e *Engine) Abort(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
@@ -231,8 +229,7 @@ func (e *Engine) Abort(now int64, id txn.ID) call.Result {
 	return e.undone()
 }
 
-// undone is the result of a call that has changed nothing but what others may take: it depends on the records of that,
-// if there are any.
+// undone is the result of a call that only released entries: it depends on the records of the releases, if any.
 func (e *Engine) undone() call.Result {
 	if e.dirty {
 		return call.Result{Depends: e.lsn}
@@ -240,8 +237,8 @@ func (e *Engine) undone() call.Result {
 	return call.Result{}
 }
 
-// Rollback undoes what was done under a transaction, which goes on, but for the takes of the entries in keep, which it
-// sorts. It fails with ErrTxnEnded.
+// Rollback undoes what was done under a transaction, which stays open, except for the takes of the entries in keep,
+// which it sorts. It fails with ErrTxnEnded.
 func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) call.Result {
 	e.begin(now)
 	t, err := e.active(id)
@@ -253,10 +250,9 @@ func (e *Engine) Rollback(now int64, id txn.ID, keep []uint64) call.Result {
 	return e.undone()
 }
 
-// Defer makes the commit of a transaction put an entry that it has taken back, instead of removing it: visible after
-// delay, with what is left of its lease from then on, and with one attempt more. It fails with ErrTxnEnded,
-// ErrInvalidArgument for a delay that is negative or longer than MaxDelay, and ErrNoMatch if the transaction has not
-// taken the entry.
+// Defer makes the commit of a transaction put a taken entry back instead of removing it: visible after delay, with the
+// rest of its lease from then on, and with one attempt more. It fails with ErrTxnEnded, ErrInvalidArgument for a delay
+// that is negative or longer than MaxDelay, and ErrNoMatch if the transaction has not taken the entry.
 func (e *Engine) Defer(now int64, id txn.ID, entry uint64, delay int64) call.Result {
 	e.begin(now)
 	t, err := e.active(id)

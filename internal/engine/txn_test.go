@@ -129,7 +129,7 @@ func TestTxn_ReadThenTakeOfOneEntry(t *testing.T) {
 	}
 }
 
-// Whatever is asked of an ended transaction, the answer is ErrTxnEnded, and nothing changes.
+// Every call under an ended transaction returns ErrTxnEnded, and changes nothing.
 func TestTxn_EndedIsEnded(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(s *scene, a uint64){
@@ -183,8 +183,8 @@ func TestTxn_EndedIsEnded(t *testing.T) {
 	}
 }
 
-// Who is told that the lease of a transaction has ended finds its locks gone, before the time has come to look for such
-// leases.
+// A caller that is told that the lease of a transaction has ended finds its locks released, even before the timer looks
+// for such leases.
 func TestTxn_ItsLocksAreGoneWhenItsLeaseIsSaidToHaveEnded(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(s *scene, ids []uint64) call.Result{
@@ -485,7 +485,7 @@ func TestIfExists_IsServedByWhatBecomesFree(t *testing.T) {
 	}
 }
 
-// What becomes free and goes to somebody who came earlier is still a locked match.
+// An entry that becomes free and goes to an earlier caller is still a locked match.
 func TestIfExists_WaitsOnWhenAnotherGetsTheEntry(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -615,7 +615,7 @@ func TestWaiting_AReadWithAnOrderingHidesNothing(t *testing.T) {
 	s.requireEvents(registrations, event{call.Written, 1}, event{call.Written, 2})
 }
 
-// A circle may also close when a transaction under which a call waits locks something by another call.
+// A cycle may also close when a transaction with a waiting call locks something by another call.
 func TestDeadlock_ClosedByAWrite(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -631,7 +631,7 @@ func TestDeadlock_ClosedByAWrite(t *testing.T) {
 	require.Equal(t, gone, s.state(2))
 }
 
-// A circle may also close when a call stops to wait for something that might have come.
+// A cycle may also close when a call stops waiting for something that might have come.
 func TestDeadlock_ClosedByTheEndOfAWait(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -649,7 +649,7 @@ func TestDeadlock_ClosedByTheEndOfAWait(t *testing.T) {
 	s.requireServed(waits, 2)
 }
 
-// A circle may also be what is left when somebody ends who could have let go.
+// A cycle may also remain when a transaction ends that could have released a lock.
 func TestDeadlock_LeftOverByACommit(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -666,7 +666,7 @@ func TestDeadlock_LeftOverByACommit(t *testing.T) {
 	s.requireServed(first, 1)
 }
 
-// What a transaction may lease and write is bounded.
+// The leases and writes of a transaction are limited.
 func TestTxn_Limits(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
@@ -700,7 +700,7 @@ func TestTxn_Limits(t *testing.T) {
 	require.Equal(t, []int{5}, s.found(upTo(9, read(tx0))))
 }
 
-// A lease that ends with time itself arms no timer in the past: one would fire for ever.
+// A lease that ends at the end of time does not arm a timer in the past, which would fire forever.
 func TestNextExpiry_OfTheLongestLeases(t *testing.T) {
 	t.Parallel()
 	for _, lease := range []int64{call.Forever - 1, call.Forever - 1<<tickShift, call.Forever - 3<<tickShift} {

@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// BenchmarkCycle is what a worker does: it takes a job under a transaction of its own, and commits that with a result,
-// which becomes the next job.
+// BenchmarkCycle is the cycle of a worker: it takes a job under its own transaction, and commits with a result, which
+// becomes the next job.
 func BenchmarkCycle(b *testing.B) {
 	e := filled(b, 10_000)
 	q := byKey(0, true)
@@ -26,7 +26,7 @@ func BenchmarkCycle(b *testing.B) {
 	}
 }
 
-// BenchmarkTakeBesideLocks takes and writes back while transactions hold locks on what is older.
+// BenchmarkTakeBesideLocks takes and writes back while transactions have locked older entries.
 func BenchmarkTakeBesideLocks(b *testing.B) {
 	for _, locks := range []struct {
 		name string
@@ -41,7 +41,7 @@ func BenchmarkTakeBesideLocks(b *testing.B) {
 				q.Txn = txn.ID{Number: e.Begin(1, call.Forever, call.Request{}, "").Grants[0].ID}
 				e.Find(1, q)
 				if !locks.take {
-					q.Max++ // the next one locks one more
+					q.Max++ // each locks one more
 				}
 			}
 			row := appendJob(nil, 7)

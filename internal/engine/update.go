@@ -9,9 +9,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Update changes the row of an entry, which keeps its identity, lease and place, and serves whoever waits for one like
-// it. The row must have passed Check. Under a transaction only that sees the change until it commits, and others find
-// the entry locked. The version is one higher for every change that is committed. Result: Version.
+// Update changes the row of an entry, which keeps its identity, lease and place, and serves the calls that wait for it.
+// The row must have passed Check. Under a transaction, only the transaction sees the change until it commits, and
+// others find the entry locked. Every committed change increases the version by one. Result: Version.
 //
 // It fails with ErrNoMatch if there is no such entry, ErrVersionConflict if it has another version, ErrLocked if others
 // have locked it, ErrInvalidArgument if it is of another kind, ErrTxnEnded, and ErrTooLarge if the transaction has
@@ -65,7 +65,7 @@ func (e *Engine) Update(now int64, under txn.ID, by call.Request, c call.Change)
 	return call.Result{Version: v, Depends: t.volatileAt}
 }
 
-// checkChange returns why the entry in slot s cannot be changed, and sets the version that c leaves open.
+// checkChange returns the error if the entry in slot s cannot be changed, and sets the version that c leaves open.
 func (e *Engine) checkChange(k *kind, s slot, t *transaction, c *call.Change) error {
 	en := k.At(s)
 	switch {
@@ -90,7 +90,7 @@ func (k *kind) replace(e *Engine, s slot, row template.Row) {
 	k.Free.Remove(s)
 	k.SetRow(s, row)
 	en.Version++
-	en.LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn // it may match less than before
+	en.LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn // it may match fewer templates now
 	k.Free.Insert(s)
 }
 

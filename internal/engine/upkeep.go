@@ -9,13 +9,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// The life of an index: a demand for its shape, or a record of the log, starts it; it is built in steps by Work, beside
-// whatever else happens; it is complete, and asked by queries from then on; and it is dropped when it is not asked any
-// more, or for the sake of a better one. Which indexes the entries that all may have are found by is in the log and in
-// images, so that neither a restart nor a successor has to learn it again.
+// A demand for its shape, or a record of the log, starts an index. Work builds it in steps beside the calls; from then
+// on queries use it; and it is dropped when queries no longer use it, or when a better one needs its place. The indexes
+// of free entries are in the log and in images, so neither a restart nor a successor has to learn them again.
 
-// pay notes that a call looked at n entries of a pool in vain, for want of an index of the given shape, and starts that
-// when it pays.
+// pay records that a call examined n entries of a pool in vain, for want of an index of the given shape, and starts the
+// index when it pays off.
 func (e *Engine) pay(k *kind, p *store.Pool, sh store.Shape, n int) {
 	if p.Pay(e.calls, sh, n) {
 		sh.Keys = slices.Clone(sh.Keys)
@@ -23,7 +22,7 @@ func (e *Engine) pay(k *kind, p *store.Pool, sh store.Shape, n int) {
 	}
 }
 
-// startIndex gives p an index of the given shape, which is about to be built.
+// startIndex adds an index of the given shape to p; it is built later.
 func (e *Engine) startIndex(k *kind, p *store.Pool, sh store.Shape) {
 	if len(p.Indexes()) == store.MaxIndexes {
 		e.dropIndex(k, p, p.Idlest())
@@ -32,13 +31,13 @@ func (e *Engine) startIndex(k *kind, p *store.Pool, sh store.Shape) {
 	p.Start(sh)
 }
 
-// dropIndex takes an index from p. Calls that are about to ask it look for another way.
+// dropIndex removes an index from p. Calls that were about to use it look for another way.
 func (e *Engine) dropIndex(k *kind, p *store.Pool, ix *store.Index) {
 	e.noteIndex(k, p, record.DropIndex, ix.Shape)
 	e.removeIndex(p, ix)
 }
 
-// removeIndex is dropIndex for what the log has decided.
+// removeIndex is dropIndex for a decision from the log.
 func (e *Engine) removeIndex(p *store.Pool, ix *store.Index) {
 	for _, x := range e.searches {
 		x.stale = x.stale || slices.ContainsFunc(x.ways, func(w way) bool { return w.path.Uses(ix) })
@@ -46,8 +45,8 @@ func (e *Engine) removeIndex(p *store.Pool, ix *store.Index) {
 	p.Drop(ix)
 }
 
-// noteIndex records what has become of an index, if the log is to know it: read locks, and what they are found by, end
-// with the process.
+// noteIndex records the start or end of an index, if the log should know it: read locks, and the indexes of read-locked
+// entries, end with the process.
 func (e *Engine) noteIndex(k *kind, p *store.Pool, op record.Op, sh store.Shape) {
 	if p.State() == free {
 		e.change()
@@ -55,14 +54,14 @@ func (e *Engine) noteIndex(k *kind, p *store.Pool, op record.Op, sh store.Shape)
 	}
 }
 
-// tend drops the indexes that no call asks any more.
+// tend drops the indexes that calls no longer use.
 func (e *Engine) tend(k *kind, p *store.Pool) {
 	for ix := p.Useless(); ix != nil; ix = p.Useless() {
 		e.dropIndex(k, p, ix)
 	}
 }
 
-// applyIndex takes over that a kind has an index, or has it no more.
+// applyIndex applies the start or end of an index.
 func (e *Engine) applyIndex(r *record.Record) error {
 	if r.Kind == 0 || int(r.Kind) > len(e.kinds) {
 		return errKind
@@ -87,12 +86,11 @@ func (e *Engine) applyIndex(r *record.Record) error {
 // Busy reports whether Work has something to do.
 func (e *Engine) Busy() bool { return e.store.Building() }
 
-// Work does up to about budget units of the work that goes on beside calls, a unit being an entry looked at: it builds
-// indexes. It changes nothing that a caller can see. The owner of the engine calls it, again and again while Busy, and
-// lets calls pass in between.
+// Work does up to about budget units of the work beside calls, a unit being an entry examined: it builds indexes. It
+// has no visible effect. The owner of the engine calls it repeatedly while Busy, and lets calls pass in between.
 func (e *Engine) Work(budget int) { e.store.Build(budget) }
 
-// appendShape appends the encoding of sh, which is in logs on disk.
+// appendShape appends the encoding of sh, which is part of the log format.
 func appendShape(dst []byte, sh store.Shape) []byte {
 	dst = binary.AppendUvarint(dst, uint64(sh.Eq))
 	dst = binary.AppendUvarint(dst, uint64(len(sh.Keys)))
@@ -109,7 +107,7 @@ func appendShape(dst []byte, sh store.Shape) []byte {
 	return dst
 }
 
-// decodeShape is the inverse of appendShape; false if b is not what that appends, for a kind with n fields.
+// decodeShape is the inverse of appendShape; it returns false for a shape that is not valid for a kind with n fields.
 func decodeShape(b []byte, n int) (sh store.Shape, ok bool) {
 	d := bodyDecoder{b}
 	sh.Eq = store.FieldSet(d.uvarint())

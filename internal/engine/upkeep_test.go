@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// sought returns an engine with n jobs of different keys, which was asked for keys until an index had begun. Its log is
+// sought returns an engine with n jobs of different keys, after enough queries by key to start an index. Its log is
 // kept.
 func sought(t *testing.T, n int) *Engine {
 	t.Helper()
@@ -31,7 +31,7 @@ func sought(t *testing.T, n int) *Engine {
 
 var byJob = store.Shape{Eq: 1}
 
-// looks returns how many entries e looks at to find the job with a key.
+// looks returns how many entries e examines to find the job with a key.
 func looks(t *testing.T, e *Engine, key int) int {
 	t.Helper()
 	e.left = unbounded

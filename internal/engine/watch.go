@@ -11,36 +11,36 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Waiter is a call that waits for an entry. It is made by Engine.Park.
+// Waiter is a call that waits for an entry. Engine.Park creates it.
 type Waiter struct {
 	Query *call.Query
-	Owner any // whatever the caller of Park wants to find again
+	Owner any // a value for the caller of Park
 
-	Got    []call.View  // what it was given; valid as a View is
-	Grants []call.Grant // the transactions begun for that, with Query.Begin
-	Err    error        // why its wait ended without anything, or nil
-	Again  bool         // it ended because the call has to search anew: there may be a match, or none
+	Got    []call.View  // the entries it got; valid as a View is
+	Grants []call.Grant // the transactions begun for them, with Query.Begin
+	Err    error        // why it ended without a result, or nil
+	Again  bool         // the call has to search again: there may or may not be a match
 
-	txn     *transaction // under which it waits, or nil
+	txn     *transaction // under which the call waits, or nil
 	arrival uint64
 	parked  bool
 	nodes   []node
-	first   [1]node // of a query with one template: a write that serves it should touch little memory
+	first   [1]node // for a query with one template, so that serving it touches little memory
 }
 
-// registration is a standing wish for events, as the engine keeps it.
+// registration is a standing request for events.
 type registration struct {
 	id      uint64
 	expires int64
-	filed   int64  // the tick under which it is looked at next; 0: none
+	filed   int64  // the tick under which it is filed; 0: none
 	seq     uint64 // of its last event
 	query   *call.Query
 	on      call.EventSet
-	txn     *transaction // under which it was made; nil if it is in the log
+	txn     *transaction // under which it was made; nil if the log knows it
 	nodes   []node
-	offered uint64 // number of the last offer, so that two matching templates make one event
+	offered uint64 // number of the last offer, so that two matching templates cause one event
 	at      int    // place in enrolled
-	imaged  uint16 // the last image that need not show it any more
+	imaged  uint16 // the last image that no longer needs it
 }
 
 // node files one template of a waiter or a registration in a bucket.
@@ -52,18 +52,18 @@ type node struct {
 	group      *watchGroup
 	hash       uint64
 	next, prev *node
-	interval   *interval // of a node that is in a crowd, and in no list
+	interval   *interval // of a node in a crowd, which is in no list
 }
 
-// watch is an index of waiting calls and registrations: by the fields that their templates fix, then by the values they
-// fix them to. So an entry that is written meets only those whose fixed values it has, however many wait. Calls that
-// wait for one entry are in a group of their own, by its identity.
+// watch is an index of waiting calls and registrations: by the fields that their templates fix, then by the values of
+// these. A written entry meets only nodes whose fixed values it has, however many wait. Calls that wait for one entry
+// are in a group of their own, by its identity.
 //
-// A write looks into each group once. So that it stays cheap whatever templates fix, only a few combinations of fields
-// get groups; a template with yet another one is filed by a single field.
+// A write examines each group once. To keep that cheap, only a few combinations of fields get groups; a template with
+// any other combination is filed by a single field.
 type watch struct {
 	groups []*watchGroup
-	sets   int // groups of several fields
+	sets   int // number of groups of several fields
 }
 
 type watchGroup struct {
@@ -72,14 +72,14 @@ type watchGroup struct {
 	buckets map[uint64]bucket
 }
 
-// maxSets is how many combinations of several fields have groups of their own.
+// maxSets is the maximum number of groups of several fields.
 const maxSets = 16
 
-// bucket holds the waiting calls of one combination of values, each class in order of arrival.
+// bucket holds the nodes of one combination of values, each class in order of arrival.
 type bucket struct {
 	of    [3]nodeList
 	n     int
-	crowd *crowd // of the others; nil while there are few
+	crowd *crowd // of the other nodes; nil while there are few
 }
 
 const (
@@ -88,7 +88,7 @@ const (
 	taking
 )
 
-// nodeList is a ring of nodes, given by its first: whose prev is the last, whose next is nil.
+// nodeList is a ring of nodes, given by its first node, whose prev is the last and whose next is nil.
 type nodeList struct{ head *node }
 
 func (l *nodeList) pushBack(n *node) {
@@ -101,7 +101,7 @@ func (l *nodeList) pushBack(n *node) {
 	last.next, n.prev, l.head.prev = n, last, n
 }
 
-// insert adds n by the arrival of its call, which is nearly always the last.
+// insert adds n in order of arrival; nearly always it is the last.
 func (l *nodeList) insert(n *node) {
 	if l.head == nil || n.waiter == nil || l.head.prev.waiter.arrival < n.waiter.arrival {
 		l.pushBack(n)
@@ -120,7 +120,7 @@ func (l *nodeList) insert(n *node) {
 	after.prev = n
 }
 
-// remove takes n out. n.next stays, for a walk that has come to n.
+// remove removes n. n.next stays valid for a walk that is at n.
 func (l *nodeList) remove(n *node) {
 	switch {
 	case n != l.head:
@@ -138,7 +138,7 @@ func (l *nodeList) remove(n *node) {
 	}
 }
 
-// class returns which list of a bucket n belongs in.
+// class returns the list of a bucket that n belongs to.
 func (n *node) class() int {
 	switch {
 	case n.listener != nil:
@@ -163,7 +163,7 @@ func (w *watch) file(e *Engine, n *node) {
 	n.group.buckets[n.hash] = b
 }
 
-// place returns where a node is to be filed.
+// place returns the group and the key under which a node is filed.
 func (w *watch) place(e *Engine, n *node) (*watchGroup, uint64) {
 	if n.waiter != nil && n.waiter.Query.ID != 0 {
 		return w.group(0, true), n.waiter.Query.ID
@@ -175,7 +175,7 @@ func (w *watch) place(e *Engine, n *node) (*watchGroup, uint64) {
 	return w.group(eq, false), e.store.HashConds(n.conds, eq)
 }
 
-// all returns the nodes of a class, in no order.
+// all returns the nodes of a class, in no particular order.
 func (b *bucket) all(class int) (nodes []*node) {
 	for n := b.of[class].head; n != nil; n = n.next {
 		nodes = append(nodes, n)
@@ -203,7 +203,7 @@ func (b *bucket) matching(class int, row template.Row, at []int) (nodes []*node)
 	return nodes
 }
 
-// emptiest returns the place of the fewest among those by a single field of eq.
+// emptiest returns the place with the fewest nodes among those by a single field of eq.
 func (w *watch) emptiest(e *Engine, conds []template.Cond, eq store.FieldSet) (*watchGroup, uint64) {
 	var best store.FieldSet
 	fewest, hash := math.MaxInt, uint64(0)
@@ -220,8 +220,7 @@ func (w *watch) emptiest(e *Engine, conds []template.Cond, eq store.FieldSet) (*
 	return w.group(best, false), hash
 }
 
-// setsInUse returns how many groups there are by several fields, and drops those in which nothing is filed if they are
-// many.
+// setsInUse returns the number of groups of several fields. If they are many, it first drops the empty ones.
 func (w *watch) setsInUse() int {
 	if w.sets >= maxSets {
 		w.drop()
@@ -229,7 +228,7 @@ func (w *watch) setsInUse() int {
 	return w.sets
 }
 
-// find returns the group by some fields, or by identity; nil if there is none.
+// find returns the group for some fields, or for identities; nil if there is none.
 func (w *watch) find(eq store.FieldSet, one bool) *watchGroup {
 	for _, g := range w.groups {
 		if g.eq == eq && g.one == one {
@@ -239,7 +238,7 @@ func (w *watch) find(eq store.FieldSet, one bool) *watchGroup {
 	return nil
 }
 
-// group is find that makes a group if there is none.
+// group is find that creates a missing group.
 func (w *watch) group(eq store.FieldSet, one bool) *watchGroup {
 	if g := w.find(eq, one); g != nil {
 		return g
@@ -253,7 +252,7 @@ func (w *watch) group(eq store.FieldSet, one bool) *watchGroup {
 	return g
 }
 
-// drop removes the groups in which nothing is filed.
+// drop removes empty groups.
 func (w *watch) drop() {
 	w.groups = slices.DeleteFunc(w.groups, func(g *watchGroup) bool {
 		if len(g.buckets) == 0 && g.eq.Several() {
@@ -263,8 +262,8 @@ func (w *watch) drop() {
 	})
 }
 
-// bucket returns the bucket in which an entry with that identity and row finds who waits for it. at gives the positions
-// in row of the watch's fields; nil if they are the same.
+// bucket returns the bucket with the nodes that wait for an entry with the given identity and row. at gives the
+// positions in row of the watch's fields; nil if they are the same.
 func (g *watchGroup) bucket(e *Engine, id uint64, row template.Row, at []int) (b bucket, ok bool) {
 	if g.one {
 		b, ok = g.buckets[id]
@@ -289,7 +288,7 @@ func (e *Engine) unfileAll(nodes []node) {
 	}
 }
 
-// unfile removes a node, and its bucket if that is left empty.
+// unfile removes a node, and its bucket if that is empty.
 func (n *node) unfile() {
 	b := n.group.buckets[n.hash]
 	if n.interval != nil {
@@ -321,15 +320,15 @@ func (e *Engine) fileAll(nodes []node, q *call.Query, w *Waiter, r *registration
 	}
 }
 
-// Park makes q, for which Find has just returned ErrNoMatch, wait: it is in Granted once it has been served, or its
-// wait has ended for another reason. owner is handed back with it. Park returns nil if there is nothing to wait for: q
-// asks for what exists, and no match is locked.
+// Park makes q wait, for which Find has just returned ErrNoMatch. The Waiter is in Granted once it was served, or its
+// wait has ended for another reason. owner is stored in it. Park returns nil if there is nothing to wait for: q asks
+// for what exists, and no match is locked.
 //
-// If the wait closes a circle of transactions that wait for each other, the youngest of them is aborted, and its calls
-// are in Granted with ErrDeadlock, this one perhaps among them.
+// If the wait closes a cycle of transactions that wait for each other, the youngest of them is aborted, and its calls,
+// which may include this one, are in Granted with ErrDeadlock.
 func (e *Engine) Park(q *call.Query, owner any) *Waiter {
 	w := &Waiter{Query: q, Owner: owner, parked: true}
-	w.txn, _ = e.under(q.Txn) // Find has checked it
+	w.txn, _ = e.under(q.Txn) // checked by Find
 	if (q.IfExists || q.ID != 0) && !e.contend(w) {
 		return nil
 	}
@@ -355,7 +354,7 @@ func (e *Engine) Park(q *call.Query, owner any) *Waiter {
 	return w
 }
 
-// Unpark ends a wait. It reports false, and does nothing, if the wait was over.
+// Unpark cancels a wait. It returns false, and does nothing, if the wait is over.
 func (e *Engine) Unpark(w *Waiter) bool {
 	if !w.parked {
 		return false
@@ -371,7 +370,7 @@ func (e *Engine) Unpark(w *Waiter) bool {
 	return true
 }
 
-// calls returns the calls that wait under t, in order of arrival.
+// calls returns the waiting calls of t, in order of arrival.
 func (t *transaction) calls() []*Waiter {
 	if len(t.waiting) == 0 {
 		return nil

@@ -2,7 +2,7 @@ package engine
 
 import "github.com/gospaces/gospaces/internal/call"
 
-// Watching returns what a registration that has not ended is for; false if there is none.
+// Watching describes a registration; it returns false if the registration does not exist.
 func (e *Engine) Watching(id uint64) (w call.Watching, ok bool) {
 	r := e.registrations[id]
 	if r == nil || r.expires <= e.now {
@@ -15,7 +15,7 @@ func (e *Engine) Watching(id uint64) (w call.Watching, ok bool) {
 	return w, true
 }
 
-// kindName returns the kind that a template names, which need not exist; "" for every kind.
+// kindName returns the name of the kind of a template, which need not exist; "" for every kind.
 func (e *Engine) kindName(t *call.Template) string {
 	switch {
 	case t.Named != nil:

@@ -8,20 +8,20 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// way is a list of entries that a search walks, oldest first: the entries of a pool, or those that an index for
-// equality has for some values.
+// way is a list of entries that a search walks, oldest first: the entries of a pool, or a list of an index for
+// equality.
 type way struct {
 	kind  *kind
 	pool  *store.Pool
-	any   [][]template.Cond // an entry matches if it fulfils one of these; none: all match
-	path  store.Path        // it walks
-	last  slot              // that was looked at last; 0: none that is still there
-	unit  int               // of the budget, for looking at an entry
-	shape store.Shape       // whose lack makes the search look in vain, with one template
-	vain  int               // entries that were looked at in vain and not paid for
+	any   [][]template.Cond // an entry matches if it satisfies one of these; none: all match
+	path  store.Path        // being walked
+	last  slot              // the last entry examined; 0: none that is still there
+	unit  int               // cost of an entry in the budget
+	shape store.Shape       // whose absence makes the search examine entries in vain, with one template
+	vain  int               // entries examined in vain and not yet charged
 }
 
-// open finds the ways of a search, which is at its beginning.
+// open finds the ways of a new search.
 func (x *Search) open() {
 	e := x.e
 	x.frontier, x.ended, x.hits, x.count, x.awaits, x.seen, x.stale = 0, false, nil, 0, nil, 0, false
@@ -79,7 +79,7 @@ func (x *Search) openWay(k *kind, p *store.Pool, any [][]template.Cond) {
 	}
 }
 
-// conds returns the conditions that all entries of the way fulfil, nil if there are several alternatives.
+// conds returns the conditions that all entries of the way satisfy, nil if there are several alternatives.
 func (w *way) conds() []template.Cond {
 	if len(w.any) == 1 {
 		return w.any[0]
@@ -87,7 +87,7 @@ func (w *way) conds() []template.Cond {
 	return nil
 }
 
-// closeWays makes the pools forget the search.
+// closeWays detaches the search from the pools.
 func (x *Search) closeWays() {
 	for i := range x.ways {
 		x.ways[i].pool.Detach(x)
@@ -95,7 +95,7 @@ func (x *Search) closeWays() {
 	x.ways = nil
 }
 
-// next returns the entry after the one that was looked at last; 0 at the end.
+// next returns the entry after the last examined one; 0 at the end.
 func (w *way) next() slot {
 	if w.last != 0 {
 		return w.path.Next(w.last)
@@ -103,7 +103,7 @@ func (w *way) next() slot {
 	return w.path.First()
 }
 
-// ahead returns the next entry before the frontier, and passes over those that have entered behind it.
+// ahead returns the next entry ahead of the frontier, and skips those that have entered behind it.
 func (w *way) ahead(frontier uint64) slot {
 	at := w.next()
 	for at != 0 && w.kind.At(at).Order <= frontier {
@@ -113,13 +113,13 @@ func (w *way) ahead(frontier uint64) slot {
 	return at
 }
 
-// retreat goes back by an entry, since the last one is about to leave.
+// retreat steps back by one entry, because the last one is about to leave.
 func (w *way) retreat() { w.last = w.path.Previous(w.last) }
 
-// matches reports whether the entry in slot s, which need not be alive, is one that the way leads to.
+// matches reports whether the entry in slot s, which need not be alive, matches on this way.
 func (w *way) matches(e *Engine, s slot) bool { return matchAny(w.any, w.kind.Row(s)) }
 
-// operands returns what it costs to match an entry.
+// operands returns the cost of matching an entry.
 func operands(conds []template.Cond) (n int) {
 	for i := range conds {
 		n += 1 + len(conds[i].Values)/4
@@ -127,7 +127,7 @@ func operands(conds []template.Cond) (n int) {
 	return n
 }
 
-// width returns how many lists serve q at least.
+// width returns the minimum number of lists that serve q.
 func (e *Engine) width(q *call.Query) (n int) {
 	for i := range q.Templates {
 		t := &q.Templates[i]
@@ -144,16 +144,16 @@ func (e *Engine) width(q *call.Query) (n int) {
 	return n
 }
 
-// maxExpanded is how many values of an In condition are looked up one by one.
+// maxExpanded is the maximum number of values of an In condition that are looked up one by one.
 const maxExpanded = 64
 
-// expandable returns the condition that can be split into one for each of its values, or -1.
+// expandable returns the condition that can be split by its values, or -1.
 func expandable(conds []template.Cond) int {
 	return slices.IndexFunc(conds,
 		func(c template.Cond) bool { return c.Op == template.In && len(c.Values) <= maxExpanded })
 }
 
-// expand calls f with conds or, so that an index for equality can serve it, with one for each value of an In condition.
+// expand calls f with conds or, to use an index for equality, once for each value of an In condition.
 func expand(conds []template.Cond, f func(conds []template.Cond)) {
 	in := expandable(conds)
 	if in < 0 {

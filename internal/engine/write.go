@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Write stores all drafts or none, and serves the calls that wait for them; under a transaction that alone sees them
-// until it commits. Rows must have passed Check. Result: Grants, one per draft. It fails with ErrInvalidArgument,
-// ErrUnknownKind, ErrTxnEnded, and ErrTooLarge if the transaction has written too much.
+// Write stores all drafts or none, and serves the calls that wait for them; under a transaction, only the transaction
+// sees them until it commits. Rows must have passed Check. Result: Grants, one per draft. It fails with
+// ErrInvalidArgument, ErrUnknownKind, ErrTxnEnded, and ErrTooLarge if the transaction has written too much.
 func (e *Engine) Write(now int64, under txn.ID, by call.Request, drafts []call.Draft) call.Result {
 	e.begin(now)
 	if err := e.checkDrafts(drafts); err != nil {
@@ -44,7 +44,7 @@ func (e *Engine) Write(now int64, under txn.ID, by call.Request, drafts []call.D
 		e.kinds[drafts[i].Kind-1].tend(e)
 		p, _ := e.store.Find(e.grants[i].ID)
 		switch k := e.kinds[drafts[i].Kind-1]; {
-		case !k.alive(e, p.Slot): // a lease that ended at once: no call has seen it
+		case !k.alive(e, p.Slot): // the lease ended at once, so no call has seen it
 			e.erase(k, p.Slot, record.Expired)
 		case k.At(p.Slot).State != delayed:
 			e.offer(k, p.Slot, fresh)
@@ -55,12 +55,12 @@ func (e *Engine) Write(now int64, under txn.ID, by call.Request, drafts []call.D
 	return call.Result{Grants: e.grants, Depends: e.lsn}
 }
 
-// expect makes room in Log for the records of drafts: it would be copied again and again while it grows.
+// expect makes room in Log for the records of drafts, so that it is not copied repeatedly as it grows.
 func (e *Engine) expect(drafts []call.Draft) {
 	if len(drafts) == 1 {
 		return
 	}
-	const head = 32 // bytes of a record without its row, mostly
+	const head = 32 // bytes of a record besides its row, usually
 	size := 0
 	for i := range drafts {
 		size += head + len(drafts[i].Row)
@@ -94,7 +94,7 @@ func (e *Engine) writeUnder(t *transaction, drafts []call.Draft) error {
 		switch {
 		case !h.k.alive(e, h.s):
 			e.vanish(h)
-		case h.k.locks[h.s].visible != 0: // not even t sees it
+		case h.k.locks[h.s].visible != 0: // not visible even to t
 		default:
 			e.tellUnder(t, h, fresh)
 		}
@@ -103,7 +103,7 @@ func (e *Engine) writeUnder(t *transaction, drafts []call.Draft) error {
 	return nil
 }
 
-// charge notes that t is about to write size bytes more, unless it cannot afford them.
+// charge adds size to the bytes written by t, unless that exceeds the limit.
 func (e *Engine) charge(t *transaction, size int) error {
 	if err := e.affords(t, size); err != nil {
 		return err
@@ -112,7 +112,7 @@ func (e *Engine) charge(t *transaction, size int) error {
 	return nil
 }
 
-// stage stores an entry that only t sees, and returns its lock.
+// stage stores an entry that is visible only to t, and returns its lock.
 func (e *Engine) stage(t *transaction, k *kind, id uint64, expires int64, row template.Row) *lock {
 	s := k.add(e, id, expires, row)
 	e.lastOrder++
@@ -145,8 +145,8 @@ func (e *Engine) checkDrafts(drafts []call.Draft) error {
 	return nil
 }
 
-// times returns when an entry becomes visible that is written now, and when its lease ends, which runs from then. A
-// lease of zero has ended.
+// times returns when an entry that is written now becomes visible, and when its lease ends, which starts then. A lease
+// of zero has ended.
 func (e *Engine) times(d *call.Draft) (visible, expires int64) {
 	visible = e.now
 	if d.Delay > 0 && d.Lease > 0 {
@@ -166,7 +166,7 @@ func (e *Engine) put(id uint64, k *kind, visible, expires int64, d *call.Draft) 
 	e.putLater(k, id, expires, visible, d.Row)
 }
 
-// putLater stores an entry that becomes visible at a time.
+// putLater stores an entry with a delay.
 func (e *Engine) putLater(k *kind, id uint64, expires, visible int64, row template.Row) {
 	s := k.add(e, id, expires, row)
 	k.At(s).LSN, k.changed = e.lsn, e.lsn
