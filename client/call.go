@@ -9,6 +9,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/impl"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -321,12 +322,12 @@ func (c *pendingCall) entries(d *wire.Decoder) ([]space.Entry, error) {
 		}
 		entries = append(entries, space.Entry{
 			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version,
-			Attempts: e.Attempts, Died: space.DeathOf(e.Died),
-			Held: space.HolderOf(e.Held, c.space.at.Space),
+			Attempts: e.Attempts, Died: impl.Death(e.Died),
+			Held: impl.Holder(e.Held, c.space.at.Space),
 		})
 		if c.query.Begin {
-			id := txn.ID{Space: c.space.at.Space, Number: e.Txn}
-			t := space.NewTxn(c.space, id, time.Duration(begun.Lease), c.sentAt.Add(begun.Waited))
+			g := space.Grant{ID: space.LeaseID(e.Txn), Granted: time.Duration(begun.Lease)}
+			t := g.Txn(c.space, c.space.at.Space, c.sentAt.Add(begun.Waited))
 			c.space.txns.Add(t, c.via)
 			entries[len(entries)-1].Txn = t
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/codec"
 )
 
 // do makes a call, as often as it takes and is safe, and returns when its outcome is there.
@@ -157,7 +158,7 @@ func (s *Space) reborn(incarnation string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.incarnation != "" && s.incarnation != incarnation {
-		s.codecs.Store(space.NewCodecs())
+		s.codecs.Store(new(codec.Cache))
 		clear(s.schemas)
 	}
 	s.incarnation = incarnation

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/impl"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -22,18 +23,18 @@ func (s *Space) Take(ctx context.Context, q space.Query) ([]space.Entry, error) 
 }
 
 func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.Entry, error) {
-	kind := space.ReadCall
+	kind := impl.Read
 	if take {
-		kind = space.TakeCall
+		kind = impl.Take
 	}
-	if err := q.Check(kind); err != nil {
+	if err := impl.Check(q, kind); err != nil {
 		return nil, err
 	}
 	entries, err := s.findSome(ctx, q, take)
-	if err != nil || len(entries) >= q.Max || !space.Cut(entries) {
+	if err != nil || len(entries) >= q.Max || !impl.Cut(entries) {
 		return entries, err
 	}
-	return space.Rest(*q, take, entries, func(q space.Query) ([]space.Entry, error) { return s.findSome(ctx, &q, take) })
+	return impl.Rest(*q, take, entries, func(q space.Query) ([]space.Entry, error) { return s.findSome(ctx, &q, take) })
 }
 
 // findSome makes one call.
@@ -69,7 +70,7 @@ func (s *Space) findSome(ctx context.Context, q *space.Query, take bool) ([]spac
 
 // Count implements space.Space.
 func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
-	if err := q.Check(space.CountCall); err != nil {
+	if err := impl.Check(&q, impl.Count); err != nil {
 		return 0, err
 	}
 	c := newCall(s, wire.Count)
@@ -98,7 +99,7 @@ func page(q *space.Query) uint64 {
 // Contents implements space.Space. An iteration ends with space.ErrUnavailable if the server is restarted meanwhile.
 func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
 	return func(yield func(space.Entry, error) bool) {
-		if err := q.Check(space.ContentsCall); err != nil {
+		if err := impl.Check(&q, impl.Contents); err != nil {
 			yield(space.Entry{}, err)
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/impl"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -62,7 +63,7 @@ func (s *Space) Notify(
 	if lease < 0 {
 		return nil, invalid("lease %v is negative", lease)
 	}
-	if err := q.Check(space.NotifyCall); err != nil {
+	if err := impl.Check(&q, impl.Notify); err != nil {
 		return nil, err
 	}
 	r := &registration{space: s, closed: make(chan struct{}), wake: make(chan struct{}, 1)}
@@ -77,7 +78,7 @@ func (s *Space) Notify(
 	if r.link == nil {
 		return nil, fmt.Errorf("%w: answer to notify", wire.ErrMalformed)
 	}
-	r.lease = space.NewLease(s, space.Grant{ID: space.LeaseID(r.id), Granted: r.granted}, sent)
+	r.lease = space.Grant{ID: space.LeaseID(r.id), Granted: r.granted}.Lease(s, sent)
 	return r, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
@@ -158,7 +159,7 @@ func TestRepeat_RegistrationsMissNothing(t *testing.T) {
 	var d deaf
 	c := n.dial(client.Config{Dial: d.dial})
 	query := mustMatch(t, c, job{})
-	local := space.FromPartition(n.partition())
+	local := local.New(n.partition(), nil)
 	var reg space.Registration
 	require.NoError(t, d.lose(t, n, c, func() (err error) {
 		reg, err = c.Notify(t.Context(), query, 0, space.Forever)
@@ -201,7 +202,7 @@ func TestRepeat_AfterTheContextHasEnded(t *testing.T) {
 	n.kill()
 	n.awaitWaiting("default", 0)
 	cancel()
-	local := space.FromPartition(n.partition())
+	local := local.New(n.partition(), nil)
 	_, err = space.Write(t.Context(), local, job{ID: 2})
 	require.NoError(t, err)
 	n.start()
@@ -270,7 +271,7 @@ func TestRepeat_TakesThatBeginTransactionsAreMadeAgain(t *testing.T) {
 		got, tx, err = space.TakeTxn(t.Context(), c, job{State: "new"})
 		done <- err
 	}()
-	local := space.FromPartition(n.partition())
+	local := local.New(n.partition(), nil)
 	require.Eventually(t, func() bool { return countJobs(t, local) == 0 }, time.Minute, time.Millisecond)
 	n.kill()
 	n.start()

@@ -9,6 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -63,7 +64,7 @@ func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *
 	s.mu.Lock()
 	delete(s.wanted, schema.Kind)
 	s.mu.Unlock()
-	s.codecs.Store(space.NewCodecs())
+	s.codecs.Store(new(codec.Cache))
 	return fmt.Errorf("%w: the space was replaced, and its kind %q has other fields now", space.ErrSchemaConflict, schema.Kind)
 }
 

@@ -11,8 +11,10 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/impl"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -24,8 +26,8 @@ type Space struct {
 	handle uint64        // of the partition on every connection
 	closed chan struct{} // closed by Close
 	once   sync.Once     // closes
-	codecs atomic.Pointer[space.Codecs]
-	txns   space.OpenTxns
+	codecs atomic.Pointer[codec.Cache]
+	txns   impl.OpenTxns
 
 	mu          sync.Mutex
 	schemas     map[string]*template.Schema // guarded by mu; the last of each kind that any server told
@@ -40,7 +42,7 @@ func newSpace(c *Client, at txn.Address, handle uint64) *Space {
 		client: c, at: at, handle: handle, closed: make(chan struct{}),
 		schemas: map[string]*template.Schema{}, wanted: map[string]*template.Schema{},
 	}
-	s.codecs.Store(space.NewCodecs())
+	s.codecs.Store(new(codec.Cache))
 	return s
 }
 
@@ -48,7 +50,7 @@ func newSpace(c *Client, at txn.Address, handle uint64) *Space {
 func (s *Space) Name() string { return s.at.Space }
 
 // Codecs implements space.Space.
-func (s *Space) Codecs() *space.Codecs { return s.codecs.Load() }
+func (s *Space) Codecs() *codec.Cache { return s.codecs.Load() }
 
 func (s *Space) isClosed() bool {
 	select {
@@ -216,7 +218,7 @@ func (s *Space) write(ctx context.Context, op wire.Type, under txn.ID, entries [
 
 // Update implements space.Space.
 func (s *Space) Update(ctx context.Context, under txn.ID, ch space.Change) (version uint32, err error) {
-	return space.UpdateUnlocked(ctx, s, under, ch.ID, func() (uint32, error) { return s.update(ctx, under, ch) })
+	return impl.Update(ctx, s, under, ch.ID, func() (uint32, error) { return s.update(ctx, under, ch) })
 }
 
 // update is Update that does not wait.

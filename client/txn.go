@@ -38,7 +38,7 @@ func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, err
 	if err := d.Err(); err != nil {
 		return nil, err
 	}
-	t := space.NewTxn(s, txn.ID{Space: s.at.Space, Number: g.ID}, time.Duration(g.Granted), sent)
+	t := space.Grant{ID: space.LeaseID(g.ID), Granted: time.Duration(g.Granted)}.Txn(s, s.at.Space, sent)
 	s.txns.Add(t, c.via)
 	return t, nil
 }

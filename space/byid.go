@@ -18,16 +18,16 @@ func byID[T any](ctx context.Context, sp Space, id LeaseID, v verb, opts []IDOpt
 	if id == 0 {
 		return found, invalid("no entry has the identity 0")
 	}
-	codec, c, err := begin[T](sp, opts)
+	known, c, err := begin[T](sp, opts)
 	if err != nil {
 		return found, err
 	}
 	defer c.free()
-	q, err := c.query(ctx, sp, codec, &found)
+	q, err := c.query(ctx, sp, known, &found)
 	if err != nil {
 		return found, err
 	}
 	q.ID = id
-	err = first(ctx, sp, codec, q, v, &found)
+	err = first(ctx, sp, known, q, v, &found)
 	return found, err
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -50,25 +51,25 @@ var calls = sync.Pool{New: func() any { return new(typedCall) }}
 const keptRow = 64 << 10
 
 // begin begins a call that looks for entries of type T. The caller frees the call.
-func begin[T any, O option](sp Space, opts []O) (*Codec, *typedCall, error) {
+func begin[T any, O option](sp Space, opts []O) (*codec.Codec, *typedCall, error) {
 	c, err := newCall(sp, opts)
 	if err != nil {
 		return nil, nil, err
 	}
-	codec, err := sp.Codecs().of(reflect.TypeFor[T]())
+	known, err := sp.Codecs().Of(reflect.TypeFor[T]())
 	if err != nil {
 		c.free()
 		return nil, nil, err
 	}
-	return c.codec(codec), c, nil
+	return c.codec(known), c, nil
 }
 
 // codec returns the codec for what the call finds, which is of the type that known is for.
-func (c *typedCall) codec(known *Codec) *Codec {
-	if !c.strict {
-		return known
+func (c *typedCall) codec(known *codec.Codec) *codec.Codec {
+	if c.strict {
+		return known.Strict()
 	}
-	return &Codec{goType: known.goType, pointer: known.pointer, own: known.own, strict: true}
+	return known
 }
 
 // newCall returns a call to sp with opts applied. The caller frees it.
@@ -126,7 +127,7 @@ func (c *typedCall) reject(err error) {
 }
 
 // query returns the query for a call whose own template is v, a pointer to a value of codec's type.
-func (c *typedCall) query(ctx context.Context, sp Space, codec *Codec, v any) (Query, error) {
+func (c *typedCall) query(ctx context.Context, sp Space, codec *codec.Codec, v any) (Query, error) {
 	own := &single{}
 	orders, err := c.parts[0].fill(ctx, sp, &own.template, codec, v, c.order)
 	if err != nil {
@@ -158,22 +159,22 @@ type single struct {
 
 // compile returns the template of a part that came with its own Go value.
 func (p *part) compile(ctx context.Context, sp Space) (*template.Template, error) {
-	codec, err := sp.Codecs().of(p.goType)
+	known, err := sp.Codecs().Of(p.goType)
 	if err != nil {
 		return nil, err
 	}
 	t := new(template.Template)
-	_, err = p.fill(ctx, sp, t, codec, p.value, nil)
+	_, err = p.fill(ctx, sp, t, known, p.value, nil)
 	return t, err
 }
 
 // fill sets t to the template that v and the part's conditions make, and returns the ordering by the fields named by order.
-func (p *part) fill(ctx context.Context, sp Space, t *template.Template, codec *Codec, v any, order []string) ([]template.Order, error) {
-	conds, err := codec.conds(v)
+func (p *part) fill(ctx context.Context, sp Space, t *template.Template, known *codec.Codec, v any, order []string) ([]template.Order, error) {
+	conds, err := known.Conds(v)
 	if err != nil {
 		return nil, err
 	}
-	f := naming{codec.own.Schema()}
+	f := naming{known.Own()}
 	for i := range p.where {
 		w := &p.where[i]
 		if err := f.need(ctx, sp, w.field, &w.criterion); err != nil {

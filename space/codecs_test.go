@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/codec"
 )
 
 // fragile and sturdy are two programs' ideas of the same kind.
@@ -146,7 +147,7 @@ func TestTypesThatCannotBeStored(t *testing.T) {
 func TestCodecs_KnowsEachTypeOnce(t *testing.T) {
 	t.Parallel()
 	sp := newSpace(t)
-	codecs := make([]*space.Codec, 8)
+	codecs := make([]*codec.Codec, 8)
 	var all sync.WaitGroup
 	for i := range codecs {
 		all.Go(func() {

@@ -17,7 +17,7 @@ func Contents[T any](ctx context.Context, sp Space, template T, opts ...Contents
 	return func(yield func(T, error) bool) {
 		var none T
 		template := template // each iteration compiles its own
-		codec, q, err := query(ctx, sp, &template, opts)
+		known, q, err := query(ctx, sp, &template, opts)
 		if err != nil {
 			yield(none, err)
 			return
@@ -29,7 +29,7 @@ func Contents[T any](ctx context.Context, sp Space, template T, opts ...Contents
 				return
 			}
 			var v T
-			err = codec.Decode(&e, &v)
+			err = decode(known, &e, &v)
 			if !yield(v, err) {
 				return
 			}

@@ -41,7 +41,7 @@
 //
 // # Spaces
 //
-// A Space is either in this process (New), or on a server (package client). The functions of this package work the
+// A Space is in this process (package memory), or on a server (package client). The functions of this package work the
 // same with both:
 //
 //	type Job struct {
@@ -49,7 +49,7 @@
 //		State string
 //	}
 //
-//	sp := space.New(space.Config{})
+//	sp := memory.New(memory.Config{})
 //	defer sp.Close()
 //
 //	_, err := space.Write(ctx, sp, Job{ID: 7, State: "new"}, space.For(time.Hour))
@@ -59,4 +59,12 @@
 //	_, err = space.Write(ctx, sp, job)
 //
 //	done, err := space.Count(ctx, sp, Job{State: "done"})
+//
+// # Implementations
+//
+// Programs may implement Space, for tests for example. A value that changes a few methods embeds the Space that it
+// wraps. One of its own keeps a codec.Cache (package codec) for Codecs, and makes handles of what it grants by
+// Grant.Lease and Grant.Txn. If it hears that a transaction has ended it tells that to Txn.Lose; Txn.Through has a
+// transaction use a value that wraps the space. Spaces that share transactions have two more methods: Group, which
+// returns a value that is equal for all of them, and Home, which returns the space in which a transaction began.
 package space

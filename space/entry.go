@@ -2,10 +2,9 @@ package space
 
 import (
 	"reflect"
-	"sync"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -31,38 +30,10 @@ type Holder struct {
 	Until  time.Time // when the transaction's lease ends unless it is renewed; zero for one that does not end by itself
 }
 
-// HolderOf returns what an engine says now of a holder of an entry in the space with that name. It is for
-// implementations of Space.
-func HolderOf(h *call.Holding, space string) *Holder {
-	if h == nil {
-		return nil
-	}
-	now := time.Now()
-	held := &Holder{Txn: h.Txn, Client: h.Holder}
-	if held.Txn.Space == "" {
-		held.Txn.Space = space
-	}
-	if h.For >= 0 {
-		held.Since = now.Add(-time.Duration(h.For))
-	}
-	if h.Left != call.Forever {
-		held.Until = now.Add(time.Duration(h.Left))
-	}
-	return held
-}
-
 // Death tells that a client has vanished while it held an entry under a transaction.
 type Death struct {
 	Holder string    // the host and process of the client; "" for a space in process
 	At     time.Time // when the space gave it up, in UTC
-}
-
-// DeathOf returns what an engine knows of a death. It is for implementations of Space.
-func DeathOf(d *call.Death) *Death {
-	if d == nil {
-		return nil
-	}
-	return &Death{Holder: d.Holder, At: time.Unix(0, d.At).UTC()}
 }
 
 // Kind returns the name of the entry's kind.
@@ -79,35 +50,23 @@ func (e Entry) Decode(v any) error {
 	if t == nil || t.Kind() != reflect.Pointer || reflect.ValueOf(v).IsNil() {
 		return invalid("decode into %v: not a pointer to a struct", t)
 	}
-	codec, err := decoder(t.Elem())
+	known, err := codec.Of(t.Elem())
 	if err != nil {
 		return err
 	}
-	return codec.Decode(&e, v)
+	return decode(known, &e, v)
 }
 
 // Decode returns the entry as a T, a struct or a pointer to one, as Entry.Decode does.
 func Decode[T any](e Entry) (T, error) {
 	var v T
-	codec, err := decoder(reflect.TypeFor[T]())
+	known, err := codec.Of(reflect.TypeFor[T]())
 	if err != nil {
 		return v, err
 	}
-	err = codec.Decode(&e, &v)
+	err = decode(known, &e, &v)
 	return v, err
 }
 
-// decoders remembers what compile returns, for entries that come without their space. It is no state: nobody can tell.
-var decoders sync.Map // from reflect.Type to *Codec
-
-func decoder(t reflect.Type) (*Codec, error) {
-	if c, ok := decoders.Load(t); ok {
-		return c.(*Codec), nil
-	}
-	c, err := compile(t)
-	if err != nil {
-		return nil, err
-	}
-	known, _ := decoders.LoadOrStore(t, c)
-	return known.(*Codec), nil
-}
+// decode sets v, a pointer to a value of the codec's type, to e.
+func decode(known *codec.Codec, e *Entry, v any) error { return known.Decode(e.Schema, e.Row, v) }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"time"
+
+	"github.com/gospaces/gospaces/space/codec"
 )
 
 // EventOf is an Event with its entry as a Go value.
@@ -46,7 +48,7 @@ func Notify[T any](ctx context.Context, sp Space, template T, opts ...NotifyOpti
 func Events[T any](ctx context.Context, sp Space, template T, opts ...NotifyOption) iter.Seq2[EventOf[T], error] {
 	return func(yield func(EventOf[T], error) bool) {
 		template := template
-		codec, reg, _, err := notify(ctx, sp, &template, eventsLease, opts)
+		known, reg, _, err := notify(ctx, sp, &template, eventsLease, opts)
 		if err != nil {
 			yield(EventOf[T]{}, err)
 			return
@@ -60,7 +62,7 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...NotifyOpti
 				yield(EventOf[T]{}, err)
 				return
 			}
-			if !yield(typed[T](codec, &e)) {
+			if !yield(typed[T](known, &e)) {
 				return
 			}
 		}
@@ -71,13 +73,13 @@ func Events[T any](ctx context.Context, sp Space, template T, opts ...NotifyOpti
 // Forever. kept reports that it was lease.
 func notify[T any](
 	ctx context.Context, sp Space, template *T, lease time.Duration, opts []NotifyOption,
-) (codec *Codec, reg Registration, kept bool, err error) {
-	codec, c, err := begin[T](sp, opts)
+) (known *codec.Codec, reg Registration, kept bool, err error) {
+	known, c, err := begin[T](sp, opts)
 	if err != nil {
 		return nil, nil, false, err
 	}
 	defer c.free()
-	q, err := c.query(ctx, sp, codec, template)
+	q, err := c.query(ctx, sp, known, template)
 	if err != nil {
 		return nil, nil, false, err
 	}
@@ -86,14 +88,14 @@ func notify[T any](
 		lease = Forever
 	}
 	reg, err = sp.Notify(ctx, q, c.on, c.leaseOr(lease))
-	return codec, reg, kept, err
+	return known, reg, kept, err
 }
 
-func typed[T any](codec *Codec, e *Event) (EventOf[T], error) {
+func typed[T any](known *codec.Codec, e *Event) (EventOf[T], error) {
 	t := EventOf[T]{Type: e.Type, Seq: e.Seq, ID: e.Entry.ID, Version: e.Entry.Version, Missed: e.Missed}
 	if e.Type == Gap {
 		return t, nil
 	}
-	err := codec.Decode(&e.Entry, &t.Value)
+	err := decode(known, &e.Entry, &t.Value)
 	return t, err
 }

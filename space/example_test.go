@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 // Task is something to be done.
@@ -45,8 +46,8 @@ func must[T any](v T, err error) T {
 }
 
 // tasks returns a space with three tasks in it.
-func tasks() *space.Local {
-	sp := space.New(space.Config{})
+func tasks() space.Space {
+	sp := memory.New(memory.Config{})
 	must(space.WriteAll(context.Background(), sp, []Task{
 		{ID: 1, State: "new", Priority: 5},
 		{ID: 2, State: "new", Priority: 9},
@@ -57,7 +58,7 @@ func tasks() *space.Local {
 
 func Example() {
 	ctx := context.Background()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 
 	go func() { // a worker: one that is free takes the next task
@@ -79,7 +80,7 @@ func Example() {
 
 func ExampleWrite() {
 	ctx := context.Background()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	lease, err := space.Write(ctx, sp, Task{ID: 1, State: "new"}, space.For(time.Hour))
 	if err != nil {
@@ -91,7 +92,7 @@ func ExampleWrite() {
 
 func ExampleWriteAll() {
 	ctx := context.Background()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	leases := must(space.WriteAll(ctx, sp, []Task{{ID: 1}, {ID: 2}}))
 	fmt.Println(len(leases), must(space.Count(ctx, sp, Task{})))
@@ -125,7 +126,7 @@ func ExampleTake() {
 
 func ExampleTake_embedded() {
 	ctx := context.Background()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	must(space.Write(ctx, sp, Order{Payment{"ann", 1200}, "lamp"}))
 	must(space.Write(ctx, sp, Refund{Payment{"bob", 300}, "scratched"}))
@@ -266,7 +267,7 @@ func ExampleNotify() {
 
 func ExampleEvents() {
 	ctx := context.Background()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	go func() {
 		for id := 1; ; id++ {
@@ -316,7 +317,7 @@ func ExamplePrepare() {
 
 func ExampleMatch() {
 	ctx := context.Background()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	must(space.Write(ctx, sp, Refund{Payment{"bob", 300}, "scratched"}))
 
@@ -341,7 +342,7 @@ func ExampleEntry_Decode() {
 
 func ExampleLease_Cancel() {
 	ctx := context.Background()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	lease := must(space.Write(ctx, sp, Task{ID: 1}))
 	fmt.Println(lease.Cancel(ctx))
@@ -353,7 +354,7 @@ func ExampleLease_Cancel() {
 
 func ExampleKeepAlive() {
 	ctx := context.Background()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	lease := must(space.Write(ctx, sp, Task{ID: 1, State: "running"}, space.For(time.Minute)))
 	keeper := space.KeepAlive(ctx, time.Minute, lease) // from here on the entry lives as long as this program

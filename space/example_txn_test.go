@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 func ExampleBegin() {
@@ -76,7 +77,7 @@ func ExampleTxnOf() {
 }
 
 func ExampleTxn_Defer() {
-	ctx, sp := context.Background(), space.New(space.Config{})
+	ctx, sp := context.Background(), memory.New(memory.Config{})
 	defer sp.Close()
 	lease := must(space.Write(ctx, sp, Task{ID: 1}))
 	_, tx, err := space.TakeTxn(ctx, sp, Task{})
@@ -95,7 +96,7 @@ func ExampleTxn_Defer() {
 }
 
 func ExampleDelay() {
-	ctx, sp := context.Background(), space.New(space.Config{})
+	ctx, sp := context.Background(), memory.New(memory.Config{})
 	defer sp.Close()
 	must(space.Write(ctx, sp, Task{ID: 1, State: "later"}, space.Delay(10*time.Millisecond)))
 	fmt.Println(must(space.Count(ctx, sp, Task{})), "tasks")
@@ -121,7 +122,7 @@ func ExampleAdd() {
 		Name string
 		N    int
 	}
-	ctx, sp := context.Background(), space.New(space.Config{})
+	ctx, sp := context.Background(), memory.New(memory.Config{})
 	defer sp.Close()
 	must(space.Write(ctx, sp, Counter{Name: "visits"}))
 	for range 3 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -85,31 +86,31 @@ func (v verb) do(ctx context.Context, sp Space, q Query) ([]Entry, error) {
 }
 
 // query compiles template and opts.
-func query[T any, O option](ctx context.Context, sp Space, template *T, opts []O) (*Codec, Query, error) {
+func query[T any, O option](ctx context.Context, sp Space, template *T, opts []O) (*codec.Codec, Query, error) {
 	if len(opts) == 0 {
-		codec, err := sp.Codecs().of(reflect.TypeFor[T]())
+		known, err := sp.Codecs().Of(reflect.TypeFor[T]())
 		if err != nil {
 			return nil, Query{}, err
 		}
-		q, err := codec.query(template)
-		return codec, q, err
+		q, err := byExample(known, template)
+		return known, q, err
 	}
-	codec, c, err := begin[T](sp, opts)
+	known, c, err := begin[T](sp, opts)
 	if err != nil {
 		return nil, Query{}, err
 	}
 	defer c.free()
-	q, err := c.query(ctx, sp, codec, template)
-	return codec, q, err
+	q, err := c.query(ctx, sp, known, template)
+	return known, q, err
 }
 
-// query returns the query by example for v, a pointer to a value of c's type, which waits until the context ends.
-func (c *Codec) query(v any) (Query, error) {
-	conds, err := c.conds(v)
+// byExample returns the query for v, a pointer to a value of the codec's type, which waits until the context ends.
+func byExample(known *codec.Codec, v any) (Query, error) {
+	conds, err := known.Conds(v)
 	if err != nil {
 		return Query{}, err
 	}
-	s := c.own.Schema()
+	s := known.Own()
 	own := &single{template: template.Template{Kind: s.Kind, Conds: conds, Fields: s.Fields}}
 	own.list[0] = &own.template
 	return Query{Templates: own.list[:]}, nil
@@ -118,29 +119,29 @@ func (c *Codec) query(v any) (Query, error) {
 // one makes the call and returns the one entry it finds, in the place of template, which is of no use any more.
 func one[T any, O option](ctx context.Context, sp Space, template *T, v verb, opts []O) (T, error) {
 	var zero T
-	codec, q, err := query(ctx, sp, template, opts)
+	known, q, err := query(ctx, sp, template, opts)
 	if err != nil {
 		return zero, err
 	}
 	*template = zero
-	err = first(ctx, sp, codec, q, v, template)
+	err = first(ctx, sp, known, q, v, template)
 	return *template, err
 }
 
 // first makes the call and sets found to the one entry it finds.
-func first[T any](ctx context.Context, sp Space, codec *Codec, q Query, v verb, found *T) error {
+func first[T any](ctx context.Context, sp Space, known *codec.Codec, q Query, v verb, found *T) error {
 	entries, err := v.do(ctx, sp, q)
 	if err != nil {
 		return err
 	}
-	return codec.Decode(&entries[0], found)
+	return decode(known, &entries[0], found)
 }
 
 func many[T any, O option](ctx context.Context, sp Space, template *T, v verb, max int, opts []O) ([]T, error) {
 	if max <= 0 {
 		return nil, invalid("max %d is not positive", max)
 	}
-	codec, q, err := query(ctx, sp, template, opts)
+	known, q, err := query(ctx, sp, template, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func many[T any, O option](ctx context.Context, sp Space, template *T, v verb, m
 	found := make([]T, len(entries))
 	n := 0
 	for i := range entries {
-		if e := codec.Decode(&entries[i], &found[n]); e != nil {
+		if e := decode(known, &entries[i], &found[n]); e != nil {
 			err = errors.Join(err, e)
 			continue
 		}

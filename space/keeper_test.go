@@ -14,7 +14,7 @@ import (
 )
 
 func TestKeeper_KeepsUntilStopped(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(time.Minute))
 		require.NoError(t, err)
 		keeper := space.KeepAlive(ctx, time.Minute, lease)
@@ -33,7 +33,7 @@ func TestKeeper_KeepsUntilStopped(t *testing.T) {
 }
 
 func TestKeeper_EndsWithItsContext(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		ctx, cancel := context.WithCancel(ctx)
 		keeper := space.KeepAlive(ctx, time.Minute, write(t, sp, Task{ID: 1})...)
 		cancel()
@@ -43,7 +43,7 @@ func TestKeeper_EndsWithItsContext(t *testing.T) {
 }
 
 func TestKeeper_TellsWhichLeaseIsLost(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		leases, err := space.WriteAll(ctx, sp, []Task{{ID: 1}, {ID: 2}}, space.For(time.Minute))
 		require.NoError(t, err)
 		keeper := space.KeepAlive(ctx, time.Minute, leases...)
@@ -66,7 +66,7 @@ func TestKeeper_TellsWhichLeaseIsLost(t *testing.T) {
 }
 
 func TestKeeper_OfAClosedSpace(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		keeper := space.KeepAlive(ctx, time.Minute, write(t, sp, Task{ID: 1})...)
 		require.NoError(t, sp.Close())
 		require.ErrorIs(t, (<-keeper.Lost()).Err, space.ErrClosed)
@@ -74,7 +74,7 @@ func TestKeeper_OfAClosedSpace(t *testing.T) {
 }
 
 func TestKeeper_WithoutLeases(t *testing.T) {
-	bubble(t, func(ctx context.Context, _ *space.Local) {
+	bubble(t, func(ctx context.Context, _ space.Space) {
 		keeper := space.KeepAlive(ctx, time.Minute)
 		_, open := <-keeper.Lost()
 		require.False(t, open)
@@ -105,7 +105,7 @@ func (s *lossy) Renew(ctx context.Context, d time.Duration, ids ...space.LeaseID
 }
 
 func TestKeeper_OutlivesShortFailures(t *testing.T) {
-	bubble(t, func(ctx context.Context, local *space.Local) {
+	bubble(t, func(ctx context.Context, local space.Space) {
 		sp := &lossy{Space: local}
 		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(time.Minute))
 		require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestKeeper_TellsOfALongFailureInTime(t *testing.T) {
 		"no answer": func(s *lossy) { s.mute.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(ctx context.Context, local *space.Local) {
+			bubble(t, func(ctx context.Context, local space.Space) {
 				sp := &lossy{Space: local}
 				lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(time.Minute))
 				require.NoError(t, err)
@@ -146,7 +146,7 @@ func TestKeeper_TellsOfALongFailureInTime(t *testing.T) {
 }
 
 func TestKeeper_OneSilentSpaceDoesNotCostAnothersLeases(t *testing.T) {
-	bubble(t, func(ctx context.Context, local *space.Local) {
+	bubble(t, func(ctx context.Context, local space.Space) {
 		mute := &lossy{Space: local}
 		lost, err := space.Write(ctx, mute, Task{ID: 1}, space.For(time.Minute))
 		require.NoError(t, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 type notice struct{ ID int }
@@ -16,7 +17,7 @@ type notice struct{ ID int }
 // A registration without a lease of its own lives for as long as the program does, and ends soon after it.
 func TestNotify_RenewsItsLeaseUntilItIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sp := space.New(space.Config{})
+		sp := memory.New(memory.Config{})
 		defer sp.Close()
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

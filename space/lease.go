@@ -33,15 +33,15 @@ type Lease struct {
 	granted time.Duration // guarded by mu
 }
 
-// NewLease returns the lease that sp granted for a request which was sent at that time, by the local clock. It is for
-// implementations of Space.
-func NewLease(sp Space, g Grant, sent time.Time) *Lease {
+// Lease returns the lease that sp granted for a request which was sent at that time, by the local clock. Callers of the
+// methods of Space, and implementations of it, make leases so.
+func (g Grant) Lease(sp Space, sent time.Time) *Lease {
 	return &Lease{space: sp, id: g.ID, sent: sent, granted: g.Granted}
 }
 
-// newDelayedLease is NewLease for an entry that was written with a delay.
+// newDelayedLease is Grant.Lease for an entry that was written with a delay.
 func newDelayedLease(sp Space, g Grant, sent time.Time, delay time.Duration) *Lease {
-	l := NewLease(sp, g, sent)
+	l := g.Lease(sp, sent)
 	if delay > 0 {
 		l.start = sent.Add(delay)
 	}

@@ -9,20 +9,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 // bubble runs test with a space in virtual time.
-func bubble(t *testing.T, test func(ctx context.Context, sp *space.Local)) {
+func bubble(t *testing.T, test func(ctx context.Context, sp space.Space)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		sp := space.New(space.Config{})
+		sp := memory.New(memory.Config{})
 		defer func() { require.NoError(t, sp.Close()) }()
 		test(t.Context(), sp)
 	})
 }
 
 func TestLease_CountsDown(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(time.Minute))
 		require.NoError(t, err)
 		require.Equal(t, time.Minute, lease.Granted())
@@ -42,7 +43,7 @@ func TestLease_CountsDown(t *testing.T) {
 }
 
 func TestLease_Renew(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(time.Minute))
 		require.NoError(t, err)
 		time.Sleep(30 * time.Second)
@@ -64,7 +65,7 @@ func TestLease_Renew(t *testing.T) {
 
 func TestLease_IsCapped(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{MaxEntryLease: time.Hour, MaxEventLease: time.Minute})
+	sp := memory.New(memory.Config{MaxEntryLease: time.Hour, MaxEventLease: time.Minute})
 	defer sp.Close()
 	lease, err := space.Write(t.Context(), sp, Task{ID: 1})
 	require.NoError(t, err)
@@ -99,7 +100,7 @@ func TestLease_BulkReportsEachFailure(t *testing.T) {
 // A delay is not a lease: the cap of leases does not bound it, and it takes nothing from one.
 func TestLease_CapIsNoneOfDelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sp := space.New(space.Config{MaxEntryLease: time.Minute})
+		sp := memory.New(memory.Config{MaxEntryLease: time.Minute})
 		defer func() { require.NoError(t, sp.Close()) }()
 		lease, err := space.Write(t.Context(), sp, Task{ID: 1}, space.Delay(time.Hour))
 		require.NoError(t, err)
@@ -117,7 +118,7 @@ func TestLease_CapIsNoneOfDelays(t *testing.T) {
 
 // No arithmetic on what callers ask for may grant more than that.
 func TestLease_BeyondTheEndOfTime(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		const centuries = 280 * 365 * 24 * time.Hour // ends later than int64 counts
 		lease, err := space.Write(ctx, sp, Task{ID: 1}, space.For(centuries))
 		require.NoError(t, err)
@@ -145,7 +146,7 @@ func TestLease_BeyondTheEndOfTime(t *testing.T) {
 }
 
 func TestRenewAll_RenewsThoseThatGoOn(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		leases, err := space.WriteAll(ctx, sp, []Task{{ID: 1}, {ID: 2}, {ID: 3}}, space.For(time.Minute))
 		require.NoError(t, err)
 		require.NoError(t, space.RenewAll(ctx, time.Hour, leases...))
@@ -161,7 +162,7 @@ func TestRenewAll_RenewsThoseThatGoOn(t *testing.T) {
 		}
 
 		require.NoError(t, space.RenewAll(ctx, time.Hour))
-		other := space.New(space.Config{})
+		other := memory.New(memory.Config{})
 		defer other.Close()
 		err = space.RenewAll(ctx, time.Hour, leases[0], write(t, other, Task{ID: 1})[0])
 		require.ErrorIs(t, err, space.ErrInvalidArgument)

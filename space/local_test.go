@@ -12,14 +12,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
 func TestTake_WaitsForAWrite(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		var got Task
 		var done sync.WaitGroup
 		done.Go(func() {
@@ -36,7 +38,7 @@ func TestTake_WaitsForAWrite(t *testing.T) {
 }
 
 func TestTake_WaitEnds(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		begin := time.Now()
 		_, err := space.Take(ctx, sp, Task{}, space.Wait(time.Minute))
 		require.ErrorIs(t, err, space.ErrNoMatch)
@@ -49,7 +51,7 @@ func TestTake_WaitEnds(t *testing.T) {
 }
 
 func TestTake_ContextEnds(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		_, err := space.Take(short, sp, Task{})
@@ -89,7 +91,7 @@ func TestTake_CancelledWaiterKeepsEntry(t *testing.T) {
 }
 
 func TestTake_KindThatNobodyWrote(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		q := space.Query{Templates: []*template.Template{{Kind: "task"}}}
 		none := q
 		none.NoWait = true
@@ -119,7 +121,7 @@ func TestTake_KindThatNobodyWrote(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		reg, err := space.Notify(ctx, sp, Task{})
 		require.NoError(t, err)
 		ended := make(chan error, 2)
@@ -196,7 +198,7 @@ func TestUntypedCalls_Refused(t *testing.T) {
 
 func TestTooLarge(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{MaxEntry: 100, MaxCall: 150})
+	sp := memory.New(memory.Config{MaxEntry: 100, MaxCall: 150})
 	defer sp.Close()
 	_, err := space.Write(t.Context(), sp, sample{Raw: make([]byte, 100)})
 	require.ErrorIs(t, err, space.ErrTooLarge)
@@ -283,11 +285,11 @@ func TestLocal_ConcurrentCallers(t *testing.T) {
 }
 
 // logged returns a space whose outcomes wait for log.
-func logged(t testing.TB, log partition.Log) *space.Local {
+func logged(t testing.TB, log partition.Log) space.Space {
 	t.Helper()
 	p := partition.New(partition.Config{Log: log})
 	require.NoError(t, p.Start(context.Background(), nil))
-	return space.FromPartition(p)
+	return local.New(p, nil)
 }
 
 func TestLogged_OutcomesWaitForTheLog(t *testing.T) {

@@ -125,35 +125,6 @@ func (t *Txn) Outcome(ctx context.Context) (Fate, error) {
 	return v.Fate, err
 }
 
-// Outcome implements Space.
-func (s *Local) Outcome(ctx context.Context, id CallID) (Verdict, error) {
-	if id.Number == 0 {
-		return Verdict{}, errNoCall
-	}
-	if home, _ := s.Home(txn.ID{Space: id.Space, Number: id.Number}); home != Space(s) {
-		return home.Outcome(ctx, id)
-	}
-	if id.Space != "" && id.Space != s.name {
-		return Verdict{}, invalid("call %v was made in another space, with which this one has nothing to do", id)
-	}
-	c, err := s.caller(ctx)
-	if err != nil {
-		return Verdict{}, err
-	}
-	defer s.release(c)
-	if id.Session == 0 {
-		s.partition.TxnFate(c, c.next(), id.Number)
-	} else {
-		s.partition.CallFate(c, c.next(), call.Request{Session: id.Session, Number: id.Number})
-	}
-	if err := c.await(); err != nil {
-		return Verdict{}, err
-	}
-	return Verdict{Fate: Fate(c.out.fate), Entries: s.entries(c), Grants: c.out.leases(), Version: c.out.version}, nil
-}
-
-var errNoCall = invalid("no call is named")
-
 // unknownTxn returns err with the identity of the transaction that a call was about, if err is ErrOutcomeUnknown.
 func unknownTxn(id txn.ID, err error) error {
 	if !errors.Is(err, ErrOutcomeUnknown) {

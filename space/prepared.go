@@ -3,6 +3,7 @@ package space
 import (
 	"context"
 
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 )
 
@@ -10,7 +11,7 @@ import (
 // from, whatever happens to the original later. It is immutable; its methods may be called concurrently.
 type Prepared[T any] struct {
 	space  Space
-	codec  *Codec
+	codec  *codec.Codec
 	query  Query
 	row    template.Row // the template as an entry, in the order of its type's own schema
 	rowErr error        // why it is none
@@ -18,12 +19,12 @@ type Prepared[T any] struct {
 
 // Prepare compiles template and opts for sp. It returns the errors that Read would return for them.
 func Prepare[T any](ctx context.Context, sp Space, template T, opts ...ReadOption) (*Prepared[T], error) {
-	codec, q, err := query(ctx, sp, &template, opts)
+	known, q, err := query(ctx, sp, &template, opts)
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared[T]{space: sp, codec: codec, query: q}
-	p.row, p.rowErr = codec.appendOwn(nil, &template)
+	p := &Prepared[T]{space: sp, codec: known, query: q}
+	p.row, p.rowErr = known.AppendOwn(nil, &template)
 	return p, nil
 }
 
@@ -34,7 +35,7 @@ func (p *Prepared[T]) Query() Query { return p.query }
 // hold the entry, or, with the option Strict, would lose something of it.
 func (p *Prepared[T]) Decode(e *Entry) (T, error) {
 	var v T
-	err := p.codec.Decode(e, &v)
+	err := decode(p.codec, e, &v)
 	return v, err
 }
 
@@ -84,9 +85,9 @@ func (p *Prepared[T]) Write(ctx context.Context, opts ...WriteOption) (*Lease, e
 		return nil, err
 	}
 	defer c.free()
-	leases, err := c.writeAll(ctx, p.space, p.codec.goType, func(codec *Codec) error {
-		s := codec.Schema()
-		c.row = p.row.Reordered(c.row, p.codec.own.Schema(), s)
+	leases, err := c.writeAll(ctx, p.space, p.codec.Type(), func(known *codec.Codec) error {
+		s := known.Schema()
+		c.row = p.row.Reordered(c.row, p.codec.Own(), s)
 		c.drafts = append(c.drafts, Draft{Kind: s.Kind, Schema: s, Row: c.row, Lease: c.leaseOr(Forever), Delay: c.delay})
 		return nil
 	})

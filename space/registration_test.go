@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 func notify(t testing.TB, sp space.Space, template Task, opts ...space.NotifyOption) space.Registration {
@@ -61,7 +62,7 @@ func TestNotify_SlowListenerCatchesUp(t *testing.T) {
 func TestNotify_GapIsTold(t *testing.T) {
 	t.Parallel()
 	const n, backlog = 5000, 100
-	sp := space.New(space.Config{EventBacklog: backlog})
+	sp := memory.New(memory.Config{EventBacklog: backlog})
 	defer sp.Close()
 	reg := notify(t, sp, Task{})
 	for id := 1; id <= n; id++ {
@@ -106,7 +107,7 @@ func TestNotify_EndComesAfterTheLastEvent(t *testing.T) {
 }
 
 func TestNotify_LeaseEndsWhileNextWaits(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		reg := notify(t, sp, Task{}, space.For(time.Minute))
 		begin := time.Now()
 		time.Sleep(30 * time.Second)
@@ -131,7 +132,7 @@ func TestNotify_ZeroLeaseEndsAtOnce(t *testing.T) {
 }
 
 func TestRegistration_CloseEndsNext(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		reg := notify(t, sp, Task{})
 		ended := make(chan error)
 		for range 2 {
@@ -150,7 +151,7 @@ func TestRegistration_CloseEndsNext(t *testing.T) {
 }
 
 func TestRegistration_NextEndsWithItsContext(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		reg := notify(t, sp, Task{})
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
@@ -198,7 +199,7 @@ func TestRegistration_ConcurrentListenersShareTheEvents(t *testing.T) {
 }
 
 func TestEvents_KeepsItsRegistrationWhileItRuns(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		go func() {
 			for id := 1; id <= 3; id++ {
 				time.Sleep(time.Hour) // many times the registration's lease
@@ -219,7 +220,7 @@ func TestEvents_KeepsItsRegistrationWhileItRuns(t *testing.T) {
 }
 
 func TestEvents_EndsWithAnError(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		var last error
@@ -235,7 +236,7 @@ func TestEvents_EndsWithAnError(t *testing.T) {
 }
 
 func TestEvents_GoesOnAfterAnUnusableEntry(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		go func() {
 			time.Sleep(time.Second)
 			write(t, sp, sturdy{Code: 1000}, sturdy{Code: 7})

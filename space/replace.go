@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -28,12 +29,12 @@ func Replace[T any](ctx context.Context, sp Space, id LeaseID, version uint32, v
 		return 0, err
 	}
 	defer c.free()
-	codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+	known, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
 	if err != nil {
 		return 0, err
 	}
 	for pauses := retryPauses; ; {
-		change, err := replacement(ctx, sp, codec, c.under(), id, version, &v)
+		change, err := replacement(ctx, sp, known, c.under(), id, version, &v)
 		if err != nil {
 			return 0, err
 		}
@@ -52,23 +53,23 @@ const noVersion = math.MaxUint32
 
 // replacement returns the change that gives an entry, if it has the given version or that is 0, the fields of v. If the
 // entry is not found, it returns a change that fails, with the error that says why: it is gone, or locked.
-func replacement(ctx context.Context, sp Space, codec *Codec, under txn.ID, id LeaseID, version uint32,
+func replacement(ctx context.Context, sp Space, known *codec.Codec, under txn.ID, id LeaseID, version uint32,
 	v any,
 ) (Change, error) {
 	e, err := readToReplace(ctx, sp, under, id)
 	if errors.Is(err, ErrNoMatch) {
-		row, schema, err := codec.encode(nil, v)
-		return Change{ID: id, Version: noVersion, Kind: codec.Kind(), Schema: schema, Row: row}, err
+		row, schema, err := known.Encode(nil, v)
+		return Change{ID: id, Version: noVersion, Kind: known.Kind(), Schema: schema, Row: row}, err
 	}
 	switch {
 	case err != nil:
 		return Change{}, err
-	case e.Kind() != codec.Kind():
+	case e.Kind() != known.Kind():
 		return Change{}, invalid("entry %d is of kind %q", id, e.Kind())
 	case version != 0 && version != e.Version:
 		return Change{}, fmt.Errorf("%w: entry %d has version %d, not %d", ErrVersionConflict, id, e.Version, version)
 	}
-	row, schema, err := codec.over(ctx, sp, e, v)
+	row, schema, err := known.Over(ctx, sp, e.Schema, e.Row, v)
 	return Change{ID: id, Version: e.Version, Kind: e.Kind(), Schema: schema, Row: row}, err
 }
 

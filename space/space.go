@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -115,7 +116,7 @@ type Space interface {
 	Kinds(ctx context.Context) ([]KindInfo, error)
 
 	// Codecs returns the cache of Go types that this space has met.
-	Codecs() *Codecs
+	Codecs() *codec.Cache
 
 	// Close releases what the value holds: an in-process space is gone with it, a client's connections are closed.
 	// Waiting calls end with ErrClosed. It is idempotent.
@@ -170,5 +171,3 @@ type KindInfo struct {
 	Held    int // that an open transaction has taken, which the option Held selects, or changed
 	Delayed int // that are not visible yet: written with a delay, or put back for a later attempt
 }
-
-var _ Space = (*Local)(nil)

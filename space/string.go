@@ -67,7 +67,4 @@ func gapText(seq, missed uint64) string {
 }
 
 // String returns the identity of the registration.
-func (r *registration) String() string { return fmt.Sprint("registration ", r.lease.ID()) }
-
-// String returns the identity of the registration.
 func (r *keptRegistration) String() string { return fmt.Sprint("registration ", r.Lease().ID()) }

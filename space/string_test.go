@@ -15,7 +15,7 @@ import (
 
 // What is printed of a value is short, and says what it is.
 func TestString(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		reg, err := space.Notify(ctx, sp, Task{}, space.On(space.Written, space.Taken))
 		require.NoError(t, err)
 		require.Equal(t, "registration 1", fmt.Sprint(reg))
@@ -27,7 +27,7 @@ func TestString(t *testing.T) {
 		_, err = lease.Renew(ctx, space.Forever)
 		require.NoError(t, err)
 		require.Equal(t, "lease 2 (forever)", fmt.Sprintf("%v", lease))
-		require.Equal(t, "lease 3 (over)", fmt.Sprint(space.NewLease(sp, space.Grant{ID: 3}, time.Now())))
+		require.Equal(t, "lease 3 (over)", fmt.Sprint(space.Grant{ID: 3}.Lease(sp, time.Now())))
 
 		e, err := reg.Next(ctx)
 		require.NoError(t, err)

@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 // newSpace returns a space that is closed when the test ends.
-func newSpace(t testing.TB) *space.Local {
+func newSpace(t testing.TB) space.Space {
 	t.Helper()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	t.Cleanup(func() { require.NoError(t, sp.Close()) })
 	return sp
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -61,23 +62,24 @@ func Begin(ctx context.Context, sp Space, opts ...LeaseOption) (*Txn, error) {
 	return t.Through(sp), nil
 }
 
-// errNested is the error of a transaction that is begun under another.
-var errNested = invalid("transactions cannot be nested")
-
 // TxnOf returns a transaction that another client began, in sp or in another space of its server, to be used and ended
 // through sp. Nothing is asked of the space: whether the transaction is still open its first use will tell. The
 // duration of its lease is not known before it is renewed.
 func TxnOf(sp Space, id txn.ID) *Txn {
-	t := NewTxn(sp, id, 0, time.Now())
+	t := newTxn(sp, id, 0, time.Now())
 	if g, ok := sp.(group); ok {
 		t.lease.space, t.id = g.Home(id)
 	}
 	return t
 }
 
-// NewTxn returns the transaction that sp began, with the lease granted, for a request that was sent at that time by the
+// Txn returns the transaction that sp, the space with that name, began for a request which was sent at that time, by the
 // local clock. It is for implementations of Space.
-func NewTxn(sp Space, id txn.ID, granted time.Duration, sent time.Time) *Txn {
+func (g Grant) Txn(sp Space, name string, sent time.Time) *Txn {
+	return newTxn(sp, txn.ID{Space: name, Number: uint64(g.ID)}, g.Granted, sent)
+}
+
+func newTxn(sp Space, id txn.ID, granted time.Duration, sent time.Time) *Txn {
 	return &Txn{space: sp, id: id, lease: Lease{space: sp, id: LeaseID(id.Number), sent: sent, granted: granted}}
 }
 
@@ -260,11 +262,11 @@ func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Stag
 		d.Lease, d.Delay = c.leaseOr(Forever), c.delay
 		c.free()
 	}
-	codec, err := t.space.Codecs().For(ctx, t.space, goType)
+	known, err := t.space.Codecs().For(ctx, t.space, goType)
 	if err != nil {
 		return err
 	}
-	if d.Row, d.Schema, err = codec.encode(nil, v); err != nil {
+	if d.Row, d.Schema, err = known.Encode(nil, v); err != nil {
 		return err
 	}
 	d.Kind = d.Schema.Kind
@@ -283,7 +285,7 @@ func (t *Txn) stage(ctx context.Context, goType reflect.Type, v any, opts []Stag
 // With an *UnusableEntryError the transaction is returned, too: its commit removes the entry, its abort puts it back.
 func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...TakeTxnOption) (T, *Txn, error) {
 	var found T
-	codec, q, err := beginning(ctx, sp, &template, opts)
+	known, q, err := beginning(ctx, sp, &template, opts)
 	if err != nil {
 		return found, nil, err
 	}
@@ -291,24 +293,24 @@ func TakeTxn[T any](ctx context.Context, sp Space, template T, opts ...TakeTxnOp
 	if err != nil {
 		return found, nil, err
 	}
-	return found, entries[0].Txn.Through(sp), codec.Decode(&entries[0], &found)
+	return found, entries[0].Txn.Through(sp), decode(known, &entries[0], &found)
 }
 
 // beginning compiles the query of TakeTxn.
-func beginning[T any](ctx context.Context, sp Space, template *T, opts []TakeTxnOption) (*Codec, Query, error) {
+func beginning[T any](ctx context.Context, sp Space, template *T, opts []TakeTxnOption) (*codec.Codec, Query, error) {
 	if len(opts) == 0 {
-		codec, q, err := query(ctx, sp, template, opts)
+		known, q, err := query(ctx, sp, template, opts)
 		q.Begin, q.Lease = true, txnLease
-		return codec, q, err
+		return known, q, err
 	}
-	codec, c, err := begin[T](sp, opts)
+	known, c, err := begin[T](sp, opts)
 	if err != nil {
 		return nil, Query{}, err
 	}
 	defer c.free()
-	q, err := c.query(ctx, sp, codec, template)
+	q, err := c.query(ctx, sp, known, template)
 	q.Begin, q.Lease = true, c.leaseOr(txnLease)
-	return codec, q, err
+	return known, q, err
 }
 
 // group is implemented by spaces that share transactions with others.

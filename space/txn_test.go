@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -170,7 +171,7 @@ func uses(ctx context.Context, sp space.Space, tx *space.Txn) map[string]error {
 }
 
 func TestTxn_LeaseAborts(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, Task{ID: 1})
 		tx := begin(t, sp)
 		require.Equal(t, time.Minute, tx.Lease().Granted(), "unless For says otherwise")
@@ -197,7 +198,7 @@ func TestTxn_LeaseAborts(t *testing.T) {
 
 func TestTxn_LeaseIsCapped(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{MaxTxnLease: time.Second})
+	sp := memory.New(memory.Config{MaxTxnLease: time.Second})
 	defer sp.Close()
 	write(t, sp, Task{})
 	require.Equal(t, time.Second, begin(t, sp, space.For(space.Forever)).Lease().Granted())
@@ -207,7 +208,7 @@ func TestTxn_LeaseIsCapped(t *testing.T) {
 }
 
 func TestTxn_EndsCallsThatWait(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		tx := begin(t, sp)
 		var done sync.WaitGroup
 		done.Go(func() {
@@ -221,7 +222,7 @@ func TestTxn_EndsCallsThatWait(t *testing.T) {
 }
 
 func TestTxn_DeadlockHasAVictim(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, Task{ID: 1}, Task{ID: 2})
 		a, b := begin(t, sp), begin(t, sp)
 		for tx, id := range map[*space.Txn]int{a: 1, b: 2} {
@@ -247,7 +248,7 @@ func TestTxn_DeadlockHasAVictim(t *testing.T) {
 // whatever the third does.
 func TestTxn_DeadlockAmongReaders(t *testing.T) {
 	for _, order := range [][]int{{0, 1}, {1, 2}, {0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
-		bubble(t, func(ctx context.Context, sp *space.Local) {
+		bubble(t, func(ctx context.Context, sp space.Space) {
 			write(t, sp, Task{ID: 1})
 			txns := []*space.Txn{begin(t, sp), begin(t, sp), begin(t, sp)}
 			for _, tx := range txns {
@@ -290,7 +291,7 @@ func TestTxn_BelongsToItsSpace(t *testing.T) {
 	require.ErrorContains(t, err, "nil")
 
 	require.Equal(t, tx.ID(), space.TxnOf(other, txn.ID{Number: tx.ID().Number}).ID())
-	named := space.New(space.Config{Name: "orders"})
+	named := memory.New(memory.Config{Name: "orders"})
 	defer named.Close()
 	require.Equal(t, "orders", begin(t, named).ID().Space)
 }
@@ -313,7 +314,7 @@ func TestTxn_IsNotNested(t *testing.T) {
 }
 
 func TestTakeTxn_BeginsWithTheEntry(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		var done sync.WaitGroup
 		done.Go(func() {
 			task, tx, err := space.TakeTxn(ctx, sp, Task{}, space.For(time.Second))
@@ -418,7 +419,7 @@ func TestTxn_RollbackKeepsSomeTakes(t *testing.T) {
 }
 
 func TestTxn_DeferredEntriesComeLater(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		lease := write(t, sp, Task{ID: 1})[0]
 		tx := begin(t, sp)
 		require.ErrorIs(t, tx.Defer(ctx, lease.ID(), time.Hour), space.ErrNoMatch, "it was not taken")
@@ -479,7 +480,7 @@ func TestTxn_ManyGoroutines(t *testing.T) {
 }
 
 func TestDelay_HidesForAWhile(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		_, err := space.Write(ctx, sp, Task{ID: 1}, space.Delay(time.Hour), space.For(time.Hour))
 		require.NoError(t, err)
 		_, err = space.Write(ctx, sp, Task{ID: 2}, space.Delay(time.Hour), space.For(time.Minute))
@@ -510,7 +511,7 @@ func TestDelay_HidesForAWhile(t *testing.T) {
 }
 
 func TestTxn_TellsOfItsLoss(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		var lost []error
 		note := func(why error) { lost = append(lost, why) }
 		begin := func() *space.Txn {

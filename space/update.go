@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/backoff"
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
-	"github.com/gospaces/gospaces/txn"
 )
 
 // Update changes the oldest entry that matches template in its place: change gets what it holds and makes of it what it
@@ -22,12 +22,12 @@ import (
 // end of its wait.
 func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...TakeOption) (T, error) {
 	var none T
-	codec, q, err := query(ctx, sp, &template, opts)
+	known, q, err := query(ctx, sp, &template, opts)
 	if err != nil {
 		return none, err
 	}
 	v := new(T)
-	if err := modify(ctx, sp, q, changing(ctx, sp, codec, v, change)); err != nil {
+	if err := modify(ctx, sp, q, changing(ctx, sp, known, v, change)); err != nil {
 		return none, err
 	}
 	return *v, nil
@@ -37,17 +37,17 @@ func Update[T any](ctx context.Context, sp Space, template T, change func(*T) er
 type edit func(e *Entry) (template.Row, *template.Schema, error)
 
 // changing is the edit that change makes, in v.
-func changing[T any](ctx context.Context, sp Space, codec *Codec, v *T, change func(*T) error) edit {
+func changing[T any](ctx context.Context, sp Space, known *codec.Codec, v *T, change func(*T) error) edit {
 	return func(e *Entry) (template.Row, *template.Schema, error) {
 		var none T
 		*v = none
-		if err := codec.Decode(e, v); err != nil {
+		if err := decode(known, e, v); err != nil {
 			return nil, nil, err
 		}
 		if err := change(v); err != nil {
 			return nil, nil, err
 		}
-		return codec.over(ctx, sp, e, v)
+		return known.Over(ctx, sp, e.Schema, e.Row, v)
 	}
 }
 
@@ -56,26 +56,26 @@ func changing[T any](ctx context.Context, sp Space, codec *Codec, v *T, change f
 // of many that add at the same time, every number counts. It returns ErrInvalidArgument if the field is no integer, or
 // the sum does not fit into 64 bits.
 func Add[T any](ctx context.Context, sp Space, template T, field string, n int64, opts ...TakeOption) (int64, error) {
-	codec, q, err := query(ctx, sp, &template, opts)
+	known, q, err := query(ctx, sp, &template, opts)
 	if err != nil {
 		return 0, err
 	}
 	var sum int64
-	if err := modify(ctx, sp, q, adding(ctx, sp, codec, field, n, &sum)); err != nil {
+	if err := modify(ctx, sp, q, adding(ctx, sp, known, field, n, &sum)); err != nil {
 		return 0, err
 	}
 	return sum, nil
 }
 
 // adding is the edit that adds n to a field and sets sum to the result.
-func adding(ctx context.Context, sp Space, codec *Codec, field string, n int64, sum *int64) edit {
+func adding(ctx context.Context, sp Space, known *codec.Codec, field string, n int64, sum *int64) edit {
 	return func(e *Entry) (template.Row, *template.Schema, error) {
 		s := e.Schema
-		if s.Index(field) < 0 && codec.own.Schema().Index(field) >= 0 && e.Kind() == codec.Kind() {
-			if err := codec.register(ctx, sp); err != nil {
+		if s.Index(field) < 0 && known.Own().Index(field) >= 0 && e.Kind() == known.Kind() {
+			if err := known.Register(ctx, sp); err != nil {
 				return nil, nil, err
 			}
-			s = codec.Schema()
+			s = known.Schema()
 		}
 		i := s.Index(field)
 		var err error
@@ -141,18 +141,3 @@ func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 // retryPauses are those between the attempts of a call that has met others. One of them was faster, which means
 // progress; or one holds a lock, and then it is of no use to hurry.
 var retryPauses = backoff.Backoff{Min: 50 * time.Microsecond, Max: 20 * time.Millisecond, AtOnce: true}
-
-// UpdateUnlocked makes an update of an entry, which fails with ErrLocked while others have that locked, again when the
-// locks are gone, if it is one under a transaction. It is for implementations of Space.
-func UpdateUnlocked(ctx context.Context, sp Space, under txn.ID, id LeaseID, update func() (uint32, error)) (uint32, error) {
-	for {
-		version, err := update()
-		if under.IsZero() || !errors.Is(err, ErrLocked) {
-			return version, err
-		}
-		q := Query{Templates: []*template.Template{{}}, ID: id, Txn: under, Claim: true}
-		if _, err := sp.Read(ctx, q); err != nil {
-			return 0, err
-		}
-	}
-}

@@ -35,7 +35,7 @@ func TestUpdate_KeepsIdentityLeaseAndAge(t *testing.T) {
 }
 
 func TestUpdate_ServesWhoWaits(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, Task{ID: 1, State: "new"})
 		var done sync.WaitGroup
 		done.Go(func() {
@@ -184,7 +184,7 @@ func TestByID(t *testing.T) {
 }
 
 func TestByID_WaitsForLocks(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		id := write(t, sp, Task{ID: 1})[0].ID()
 		for _, commit := range []bool{false, true} {
 			tx := begin(t, sp)

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -22,7 +23,7 @@ func Write[T any](ctx context.Context, sp Space, v T, opts ...WriteOption) (*Lea
 		return nil, err
 	}
 	defer c.free()
-	leases, err := c.writeAll(ctx, sp, reflect.TypeFor[T](), func(codec *Codec) error { return c.draft(codec, &v) })
+	leases, err := c.writeAll(ctx, sp, reflect.TypeFor[T](), func(known *codec.Codec) error { return c.draft(known, &v) })
 	if err != nil {
 		return nil, err
 	}
@@ -39,12 +40,12 @@ type singleWrite struct {
 // writeOne is Write without options.
 func writeOne[T any](ctx context.Context, sp Space, v *T) (*Lease, error) {
 	for again := false; ; {
-		codec, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
+		known, err := sp.Codecs().For(ctx, sp, reflect.TypeFor[T]())
 		if err != nil {
 			return nil, err
 		}
 		w := new(singleWrite)
-		row, schema, err := codec.encode(w.row[:0], v)
+		row, schema, err := known.Encode(w.row[:0], v)
 		if err != nil {
 			return nil, err
 		}
@@ -52,9 +53,9 @@ func writeOne[T any](ctx context.Context, sp Space, v *T) (*Lease, error) {
 		sent := time.Now()
 		grants, err := sp.Write(ctx, txn.ID{}, w.draft[:])
 		if err == nil {
-			return NewLease(sp, grants[0], sent), nil
+			return grants[0].Lease(sp, sent), nil
 		}
-		if !codec.outdated(err, &again) {
+		if !known.Outdated(err, &again) {
 			return nil, err
 		}
 	}
@@ -73,9 +74,9 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...WriteOption)
 		return nil, err
 	}
 	defer c.free()
-	return c.writeAll(ctx, sp, reflect.TypeFor[T](), func(codec *Codec) error {
+	return c.writeAll(ctx, sp, reflect.TypeFor[T](), func(known *codec.Codec) error {
 		for i := range vs {
-			if err := c.draft(codec, &vs[i]); err != nil {
+			if err := c.draft(known, &vs[i]); err != nil {
 				return err
 			}
 		}
@@ -84,14 +85,14 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...WriteOption)
 }
 
 // writeAll stores what fill drafts with the codec of a type, once more if the codec is outdated.
-func (c *typedCall) writeAll(ctx context.Context, sp Space, t reflect.Type, fill func(*Codec) error) ([]*Lease, error) {
+func (c *typedCall) writeAll(ctx context.Context, sp Space, t reflect.Type, fill func(*codec.Codec) error) ([]*Lease, error) {
 	for again := false; ; {
-		codec, err := sp.Codecs().For(ctx, sp, t)
+		known, err := sp.Codecs().For(ctx, sp, t)
 		if err != nil {
 			return nil, err
 		}
 		c.row, c.drafts = c.row[:0], c.drafts[:0]
-		if err := fill(codec); err != nil {
+		if err := fill(known); err != nil {
 			return nil, err
 		}
 		sent := time.Now()
@@ -99,7 +100,7 @@ func (c *typedCall) writeAll(ctx context.Context, sp Space, t reflect.Type, fill
 		if err == nil {
 			return newLeases(sp, grants, sent, c.delay), nil
 		}
-		if !codec.outdated(err, &again) {
+		if !known.Outdated(err, &again) {
 			return nil, err
 		}
 	}
@@ -114,9 +115,9 @@ func newLeases(sp Space, grants []Grant, sent time.Time, delay time.Duration) []
 }
 
 // draft adds v to what the call writes. A row stays where it was begun when the buffer moves on to a larger one.
-func (c *typedCall) draft(codec *Codec, v any) error {
+func (c *typedCall) draft(known *codec.Codec, v any) error {
 	begin := len(c.row)
-	row, schema, err := codec.encode(c.row, v)
+	row, schema, err := known.Encode(c.row, v)
 	if err != nil {
 		return err
 	}

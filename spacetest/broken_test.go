@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/spacetest/history"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -35,7 +36,7 @@ func TestBrokenSpaces(t *testing.T) {
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			sp := space.New(space.Config{})
+			sp := memory.New(memory.Config{})
 			defer sp.Close()
 			w := workload{clients: 4, calls: 200, keys: 2, colors: 2}
 			broken := []space.Space{b.spoil(sp)}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/spacetest/history"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -34,7 +35,7 @@ func TestBrokenTransactions(t *testing.T) {
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
-			sp := space.New(space.Config{})
+			sp := memory.New(memory.Config{})
 			defer sp.Close()
 			broken := []space.Space{b.spoil(sp)}
 			for runs := 0; ; runs++ { // not every run comes across it

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/replication"
@@ -175,7 +176,7 @@ func (g *gate) Append(msg []byte) error {
 	return errors.New("the log is made to fail")
 }
 
-func serveLocal(_ *testing.T, p *partition.Partition) space.Space { return space.FromPartition(p) }
+func serveLocal(_ *testing.T, p *partition.Partition) space.Space { return local.New(p, nil) }
 
 // serveTCP returns a client of a server of one partition.
 func serveTCP(t *testing.T, p *partition.Partition) space.Space {

@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/spacetest"
 )
 
@@ -21,24 +23,24 @@ func TestLocal(t *testing.T) {
 func openLocal(tb testing.TB) space.Space {
 	p := partition.New(partition.Config{})
 	require.NoError(tb, p.Start(tb.Context(), nil))
-	sp := local{space.FromPartition(p), p}
+	sp := observed{local.New(p, nil), p}
 	tb.Cleanup(func() { sp.Close() })
 	return sp
 }
 
-type local struct {
-	*space.Local
+type observed struct {
+	*local.Space
 	partition *partition.Partition
 }
 
 // Waiting implements spacetest.Waiter.
-func (l local) Waiting(context.Context) (int, error) { return l.partition.Stats().Waiting, nil }
+func (o observed) Waiting(context.Context) (int, error) { return o.partition.Stats().Waiting, nil }
 
 // TestNew runs the suite on what users get, which does not tell how many calls wait.
 func TestNew(t *testing.T) {
 	t.Parallel()
 	spacetest.Run(t, func(tb testing.TB) space.Space {
-		sp := space.New(space.Config{})
+		sp := memory.New(memory.Config{})
 		tb.Cleanup(func() { sp.Close() })
 		return sp
 	})
@@ -48,7 +50,7 @@ func TestNew(t *testing.T) {
 func TestGroup(t *testing.T) {
 	t.Parallel()
 	spacetest.RunGuests(t, func(tb testing.TB) space.Space {
-		g := space.NewGroup(space.Config{})
+		g := memory.NewGroup(memory.Config{})
 		tb.Cleanup(func() { require.NoError(tb, g.Close()) })
 		return spacetest.Guest(tb, g.Space("guest"), g.Space(rand.Text()))
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/space"
@@ -29,7 +30,7 @@ func TestReplay(t *testing.T) {
 		if round > 0 {
 			require.Equal(t, live, p.Hash(), "round %d", round)
 		}
-		sp := space.FromPartition(p)
+		sp := local.New(p, nil)
 		w := workload{clients: 4, calls: 150, keys: 3, colors: 2, crossKeys: true, txns: 40, updates: 7}
 		judge(t, w, w.run(t, []space.Space{sp}))
 		leave(t, sp, round)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 // soakVariable names the environment variable that says for how long TestSoak runs.
@@ -122,7 +123,7 @@ type arrangement struct {
 
 var arrangements = []arrangement{
 	{"in process", false, func(t *testing.T) ([]space.Space, func()) {
-		sp := space.New(space.Config{})
+		sp := memory.New(memory.Config{})
 		t.Cleanup(func() { sp.Close() })
 		return []space.Space{sp}, nil
 	}},

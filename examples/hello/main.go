@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 type Job struct {
@@ -23,7 +24,7 @@ func main() {
 }
 
 func hello(ctx context.Context, out io.Writer) error {
-	sp := space.New(space.Config{}) // in this process; client.Dial returns the same interface to a server
+	sp := memory.New(memory.Config{}) // in this process; client.Dial returns the same interface to a server
 	defer sp.Close()
 	go func() {
 		job, err := space.Take(ctx, sp, Job{State: "new"}) // zero fields are wildcards; waits until there is one

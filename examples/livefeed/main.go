@@ -22,6 +22,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 // Quote is a price at a time.
@@ -52,7 +53,7 @@ func main() {
 
 func open(ctx context.Context, addr string) (space.Space, error) {
 	if addr == "" {
-		return space.New(space.Config{}), nil
+		return memory.New(memory.Config{}), nil
 	}
 	return client.Dial(ctx, addr)
 }

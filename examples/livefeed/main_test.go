@@ -8,11 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 func TestRun_ShowsOneSymbolInOrder(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), sp, 20, 0, time.Millisecond, &out))
@@ -22,7 +23,7 @@ func TestRun_ShowsOneSymbolInOrder(t *testing.T) {
 
 func TestRun_EndsWithTheSpace(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	require.NoError(t, sp.Close())
 	require.ErrorIs(t, run(t.Context(), sp, 1, 0, time.Millisecond, t.Output()), space.ErrClosed)
 }

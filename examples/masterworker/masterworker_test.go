@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 // forest is a tree of n packages with one file each, every seventh of which is no valid Go.
@@ -27,7 +28,7 @@ func forest(t *testing.T, n int) string {
 func TestRun_WorkersGiveWhatOneGives(t *testing.T) {
 	t.Parallel()
 	const files = 2*bulk + 1
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	workers := make(chan error)
 	for range 3 {
@@ -63,7 +64,7 @@ func TestRun_WorkersGiveWhatOneGives(t *testing.T) {
 // A worker that is killed has jobs in its hands. They are back when their leases end.
 func TestRun_SurvivesTheLossOfAWorker(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	var out strings.Builder
 	done := make(chan error, 1)
@@ -82,7 +83,7 @@ func TestRun_SurvivesTheLossOfAWorker(t *testing.T) {
 
 func TestRun_EndsWhenAFileCannotBeRead(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	root := forest(t, 3)
 	done := make(chan error, 1)

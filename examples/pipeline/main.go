@@ -19,6 +19,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/space/work"
 )
 
@@ -64,7 +65,7 @@ func main() {
 
 func open(ctx context.Context, addr string) (space.Space, error) {
 	if addr == "" {
-		return space.New(space.Config{}), nil
+		return memory.New(memory.Config{}), nil
 	}
 	return client.Dial(ctx, addr)
 }

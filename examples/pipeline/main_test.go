@@ -7,11 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 func TestRun_ShipsEveryOrderOnce(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	var out strings.Builder
 	require.NoError(t, run(t.Context(), sp, 50, &out))
@@ -26,7 +27,7 @@ func TestRun_ShipsEveryOrderOnce(t *testing.T) {
 
 func TestRun_EndsWithTheSpace(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	require.NoError(t, sp.Close())
 	require.ErrorIs(t, run(t.Context(), sp, 1, t.Output()), space.ErrClosed)
 }

@@ -9,11 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 func TestWork(t *testing.T) {
 	t.Parallel()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	defer sp.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	worked := make(chan error)

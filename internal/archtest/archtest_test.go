@@ -70,6 +70,15 @@ func TestLeanPackages_LinkNothingHeavy(t *testing.T) {
 	}
 }
 
+func TestRemotePackages_LinkNoEngine(t *testing.T) {
+	t.Parallel()
+	for _, name := range remote {
+		for _, p := range goList(t, "-deps", "./"+name) {
+			require.NotEqual(t, engine, p.ImportPath, "a program that imports %s links it", name)
+		}
+	}
+}
+
 // lookup returns what the named package may import, and false if the table does not know it.
 func lookup(name string) ([]string, bool) {
 	if may, ok := table[name]; ok {

@@ -21,15 +21,22 @@ var table = map[string][]string{
 		"template", "txn", "internal/backoff", "internal/call", "internal/record", "internal/engine",
 		"internal/budget",
 	},
-	"space": {
-		"template", "txn", "internal/backoff", "internal/call", "internal/engine",
-		"internal/partition",
+	"space/codec": {"template", "internal/call"},
+	"space":       {"template", "txn", "internal/backoff", "internal/call", "space/codec"},
+	"space/work":  {"template", "space", "internal/backoff"},
+
+	// What implements a space, and the one in this process.
+	"internal/impl": {"template", "txn", "internal/call", "space"},
+	"internal/local": {
+		"template", "txn", "internal/call", "internal/partition", "internal/impl", "space", "space/codec",
 	},
-	"space/work": {"template", "space", "internal/backoff"},
+	"space/memory": {"txn", "internal/engine", "internal/partition", "internal/local", "space"},
 
 	// The way to a space on a server.
 	"internal/wire": {"template", "txn", "internal/call"},
-	"client":        {"template", "txn", "space", "internal/backoff", "internal/call", "internal/wire"},
+	"client": {
+		"template", "txn", "space", "space/codec", "internal/backoff", "internal/call", "internal/impl", "internal/wire",
+	},
 	"internal/server": {
 		"template", "txn", "internal/backoff", "internal/budget", "internal/call", "internal/partition",
 		"internal/wire",
@@ -65,14 +72,17 @@ var table = map[string][]string{
 	},
 	"internal/bench":    {"txn", "space", "space/work", "client"},
 	"internal/archtest": {},
-	"examples/":         {"template", "txn", "space", "space/work", "client"},
+	"examples/":         {"template", "txn", "space", "space/memory", "space/work", "client"},
 }
 
 // lean names the packages that users build programs from, and neverLinked what must not come along with them.
 var (
-	lean        = []string{"template", "txn", "space", "space/work", "client"}
+	lean        = []string{"template", "txn", "space", "space/memory", "space/work", "client"}
 	neverLinked = []string{
 		"testing", "github.com/stretchr/testify", "github.com/lib/pq",
 		"github.com/nats-io/nats-server", "github.com/nats-io/nats.go",
 	}
+	// remote names those of them that need no engine: their spaces are elsewhere, or brought along by the program.
+	remote = []string{"space", "space/work", "client"}
+	engine = "github.com/gospaces/gospaces/internal/engine"
 )

@@ -51,7 +51,7 @@ func startWork(ctx context.Context, t *testing.T, sp space.Space, handler func(c
 
 func TestRun_LeavesHandlersThatIgnoreTheirContexts(t *testing.T) {
 	for _, drain := range []time.Duration{-1, 10 * time.Millisecond, time.Second, time.Hour} {
-		bubble(t, func(ctx context.Context, sp *space.Local) {
+		bubble(t, func(ctx context.Context, sp space.Space) {
 			write(t, sp, taskRange(5)...)
 			var r reports
 			goOn, late := make(chan struct{}), make(chan error, 6)
@@ -123,7 +123,7 @@ func (silent) Cancel(ctx context.Context, _ ...space.LeaseID) error {
 }
 
 func TestRun_EndsInTimeIfTheSpaceDoesNotAnswer(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, taskRange(3)...)
 		var r reports
 		stop, ended := startWork(ctx, t, silent{sp}, func(ctx context.Context, job *work.Job[Task]) error {

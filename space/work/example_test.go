@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/space/work"
 )
 
@@ -65,8 +66,8 @@ func ExampleRevive() {
 }
 
 // tasks returns a space with three tasks in it.
-func tasks() *space.Local {
-	sp := space.New(space.Config{})
+func tasks() space.Space {
+	sp := memory.New(memory.Config{})
 	must(space.WriteAll(context.Background(), sp, []Task{
 		{ID: 1, State: "new", Priority: 5},
 		{ID: 2, State: "new", Priority: 9},

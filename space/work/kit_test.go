@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 // Task is something to be done.
@@ -25,18 +26,18 @@ type Task struct {
 type Done struct{ ID int }
 
 // newSpace returns a space that is closed when the test ends.
-func newSpace(t testing.TB) *space.Local {
+func newSpace(t testing.TB) space.Space {
 	t.Helper()
-	sp := space.New(space.Config{})
+	sp := memory.New(memory.Config{})
 	t.Cleanup(func() { require.NoError(t, sp.Close()) })
 	return sp
 }
 
 // bubble runs a test in a synctest bubble, with a space of its own.
-func bubble(t *testing.T, test func(ctx context.Context, sp *space.Local)) {
+func bubble(t *testing.T, test func(ctx context.Context, sp space.Space)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		sp := space.New(space.Config{})
+		sp := memory.New(memory.Config{})
 		defer func() { require.NoError(t, sp.Close()) }()
 		test(t.Context(), sp)
 	})

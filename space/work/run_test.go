@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/codec"
+	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/space/work"
 	"github.com/gospaces/gospaces/template"
 )
@@ -83,7 +85,7 @@ func TestRun_DoesWhatIsThereAndWhatComesOfIt(t *testing.T) {
 }
 
 func TestRun_EndsWithItsContext(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		ctx, cancel := context.WithCancel(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- work.Run(ctx, sp, Task{}, stageDone, work.Config{}) }()
@@ -103,7 +105,7 @@ func TestRun_EndsWithItsContext(t *testing.T) {
 
 // A job that a worker has died with may be why. None is kept waiting beside it, to count its next death as an attempt.
 func TestRun_KeepsNoJobsWaitingBesideOneThatAWorkerHasDiedWith(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, taskRange(20)...)
 		_, _, err := space.TakeTxn(ctx, sp, Task{ID: 5}, space.For(time.Second)) // by a worker that dies
 		require.NoError(t, err)
@@ -125,7 +127,7 @@ func TestRun_KeepsNoJobsWaitingBesideOneThatAWorkerHasDiedWith(t *testing.T) {
 
 // The only attempt of a job is its handler's.
 func TestRun_TakesNoneAheadThatHaveOneTry(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, taskRange(9)...)
 		left := 9
 		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
@@ -140,7 +142,7 @@ func TestRun_TakesNoneAheadThatHaveOneTry(t *testing.T) {
 }
 
 func TestRun_RunsHandlersAtTheSameTime(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, taskRange(20)...)
 		var running, most atomic.Int32
 		began := time.Now()
@@ -174,7 +176,7 @@ func TestRun_TakesInOrder(t *testing.T) {
 const tick = 5 * time.Millisecond
 
 func TestRun_RetriesLaterAndLater(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		lease := write(t, sp, Task{ID: 1})[0]
@@ -212,7 +214,7 @@ func TestRun_RetriesLaterAndLater(t *testing.T) {
 }
 
 func TestRun_RetryAfter(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, Task{ID: 1})
 		began := time.Now()
 		errBusy := errors.New("busy")
@@ -231,7 +233,7 @@ func TestRun_RetryAfter(t *testing.T) {
 }
 
 func TestRun_BuriesAfterTheLastTry(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		id := write(t, sp, Task{ID: 7, State: "new"})[0].ID()
 		tries := 0
 		var r reports
@@ -364,8 +366,8 @@ func TestRun_BuriesWhatItCannotHold(t *testing.T) {
 
 // A letter that is larger than an entry may be must not cost the job.
 func TestRun_KeepsAJobThatCannotBeBuried(t *testing.T) {
-	bubble(t, func(ctx context.Context, _ *space.Local) {
-		sp := space.New(space.Config{MaxEntry: 1000})
+	bubble(t, func(ctx context.Context, _ space.Space) {
+		sp := memory.New(memory.Config{MaxEntry: 1000})
 		defer sp.Close()
 		var r reports
 		fails := func(context.Context, *work.Job[Task]) error { return work.Permanent(errors.New("no")) }
@@ -385,8 +387,8 @@ func TestRun_KeepsAJobThatCannotBeBuried(t *testing.T) {
 }
 
 func TestRun_FailsWhenAResultIsRefused(t *testing.T) {
-	bubble(t, func(ctx context.Context, _ *space.Local) {
-		sp := space.New(space.Config{MaxEntry: 1000})
+	bubble(t, func(ctx context.Context, _ space.Space) {
+		sp := memory.New(memory.Config{MaxEntry: 1000})
 		defer sp.Close()
 		write(t, sp, Task{ID: 1})
 		var r reports
@@ -415,7 +417,7 @@ func TestRun_OutlivesAHandlerThatEndsItsGoroutine(t *testing.T) {
 }
 
 func TestRun_KeepsLeasesAlive(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		write(t, sp, taskRange(3)...)
 		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
 			time.Sleep(time.Duration(job.Value.ID) * time.Hour)
@@ -429,8 +431,8 @@ func TestRun_KeepsLeasesAlive(t *testing.T) {
 
 // The space may grant less than is asked for.
 func TestRun_KeepsShortLeasesAlive(t *testing.T) {
-	bubble(t, func(ctx context.Context, _ *space.Local) {
-		sp := space.New(space.Config{MaxTxnLease: 2 * time.Second})
+	bubble(t, func(ctx context.Context, _ space.Space) {
+		sp := memory.New(memory.Config{MaxTxnLease: 2 * time.Second})
 		defer sp.Close()
 		write(t, sp, Task{ID: 1})
 		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
@@ -451,7 +453,7 @@ func TestRun_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
 		"no answer": func(_ context.Context, sp *lossy, _ *work.Job[Task]) { sp.mute.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(ctx context.Context, local *space.Local) {
+			bubble(t, func(ctx context.Context, local space.Space) {
 				sp := &lossy{Space: local}
 				write(t, sp, Task{ID: 1})
 				var r reports
@@ -484,8 +486,8 @@ func TestRun_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
 
 // The handler must not believe in its job for longer than the space has granted, though nobody answers to renewals.
 func TestRun_TrustsALeaseOnlyAsLongAsItWasGranted(t *testing.T) {
-	bubble(t, func(ctx context.Context, _ *space.Local) {
-		local := space.New(space.Config{MaxTxnLease: 2 * time.Second})
+	bubble(t, func(ctx context.Context, _ space.Space) {
+		local := memory.New(memory.Config{MaxTxnLease: 2 * time.Second})
 		defer local.Close()
 		sp := &lossy{Space: local}
 		sp.mute.Store(true)
@@ -505,7 +507,7 @@ func TestRun_TrustsALeaseOnlyAsLongAsItWasGranted(t *testing.T) {
 }
 
 func TestRun_Drains(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		working, stop := context.WithCancel(ctx)
 		write(t, sp, taskRange(10)...)
 		var r reports
@@ -543,7 +545,7 @@ func tally(os []work.Outcome) map[work.Outcome]int {
 }
 
 func TestRun_EndsHandlersThatTakeTooLong(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		working, stop := context.WithCancel(ctx)
 		write(t, sp, taskRange(3)...)
 		var r reports
@@ -598,7 +600,7 @@ func TestRun_TakesAheadOnlyWhatIsSoonBegun(t *testing.T) {
 		{"fast handlers", time.Microsecond, 1 + 8},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			bubble(t, func(ctx context.Context, sp *space.Local) {
+			bubble(t, func(ctx context.Context, sp space.Space) {
 				write(t, sp, taskRange(100)...)
 				ctx, stop := context.WithCancel(ctx)
 				done, most := 0, 0
@@ -634,7 +636,7 @@ func (s *unreachable) Take(ctx context.Context, q space.Query) ([]space.Entry, e
 
 func TestRun_WaitsForASpaceThatCannotBeReached(t *testing.T) {
 	for _, failure := range []error{space.ErrUnavailable, space.ErrOutcomeUnknown} {
-		bubble(t, func(ctx context.Context, local *space.Local) {
+		bubble(t, func(ctx context.Context, local space.Space) {
 			sp := &unreachable{Space: local, err: failure}
 			sp.takes.Store(12)
 			write(t, sp, Task{ID: 1})
@@ -656,11 +658,11 @@ func TestRun_WaitsForASpaceThatCannotBeReached(t *testing.T) {
 // deaf does not tell of kinds at first.
 type deaf struct {
 	space.Space
-	codecs *space.Codecs
+	codecs *codec.Cache
 	asked  int // how often it fails
 }
 
-func (s *deaf) Codecs() *space.Codecs { return s.codecs }
+func (s *deaf) Codecs() *codec.Cache { return s.codecs }
 
 func (s *deaf) Schema(ctx context.Context, kind string) (*template.Schema, error) {
 	if s.asked--; s.asked >= 0 {
@@ -670,15 +672,15 @@ func (s *deaf) Schema(ctx context.Context, kind string) (*template.Schema, error
 }
 
 func TestRun_BeginsAsSoonAsTheSpaceCanBeReached(t *testing.T) {
-	bubble(t, func(ctx context.Context, local *space.Local) {
+	bubble(t, func(ctx context.Context, local space.Space) {
 		write(t, local, Task{ID: 1})
-		sp := &deaf{Space: local, codecs: space.NewCodecs(), asked: 3}
+		sp := &deaf{Space: local, codecs: new(codec.Cache), asked: 3}
 		var r reports
 		more := space.Where("more", space.IsNull())
 		require.NoError(t, work.Run(ctx, sp, Task{}, stageDone, work.Config{Report: r.add}, more, space.NoWait()))
 		require.Equal(t, []work.Outcome{work.TakeFailed, work.TakeFailed, work.TakeFailed, work.Done}, r.outcomes())
 
-		sp = &deaf{Space: local, codecs: space.NewCodecs(), asked: 1000}
+		sp = &deaf{Space: local, codecs: new(codec.Cache), asked: 1000}
 		ending, end := context.WithTimeout(ctx, time.Minute)
 		defer end()
 		require.NoError(t, work.Run(ending, sp, Task{}, stageDone, work.Config{}, more), "its context has ended")
@@ -686,7 +688,7 @@ func TestRun_BeginsAsSoonAsTheSpaceCanBeReached(t *testing.T) {
 }
 
 func TestRun_EndsWhenItCannotGoOn(t *testing.T) {
-	bubble(t, func(ctx context.Context, local *space.Local) {
+	bubble(t, func(ctx context.Context, local space.Space) {
 		write(t, local, taskRange(1)...)
 		sp := &unreachable{Space: local, err: space.ErrSchemaConflict}
 		err := work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
@@ -700,7 +702,7 @@ func TestRun_EndsWhenItCannotGoOn(t *testing.T) {
 }
 
 func TestRun_EndsWithTheSpace(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp *space.Local) {
+	bubble(t, func(ctx context.Context, sp space.Space) {
 		ended := make(chan error, 1)
 		go func() { ended <- work.Run(ctx, sp, Task{}, stageDone, work.Config{}) }()
 		synctest.Wait()

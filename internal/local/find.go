@@ -1,4 +1,4 @@
-package space
+package local
 
 import (
 	"cmp"
@@ -9,32 +9,37 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/txn"
+	"github.com/gospaces/gospaces/internal/impl"
+	"github.com/gospaces/gospaces/space"
 )
 
-// Read implements Space.
-func (s *Local) Read(ctx context.Context, q Query) ([]Entry, error) { return s.find(ctx, q, false) }
+// Read implements space.Space.
+func (s *Space) Read(ctx context.Context, q space.Query) ([]space.Entry, error) {
+	return s.find(ctx, q, false)
+}
 
-// Take implements Space.
-func (s *Local) Take(ctx context.Context, q Query) ([]Entry, error) { return s.find(ctx, q, true) }
+// Take implements space.Space.
+func (s *Space) Take(ctx context.Context, q space.Query) ([]space.Entry, error) {
+	return s.find(ctx, q, true)
+}
 
-func (s *Local) find(ctx context.Context, q Query, take bool) ([]Entry, error) {
-	kind := ReadCall
+func (s *Space) find(ctx context.Context, q space.Query, take bool) ([]space.Entry, error) {
+	kind := impl.Read
 	if take {
-		kind = TakeCall
+		kind = impl.Take
 	}
-	if err := q.Check(kind); err != nil {
+	if err := impl.Check(&q, kind); err != nil {
 		return nil, err
 	}
 	entries, err := s.findSome(ctx, q, take)
-	if err != nil || len(entries) >= q.Max || !Cut(entries) {
+	if err != nil || len(entries) >= q.Max || !impl.Cut(entries) {
 		return entries, err
 	}
-	return Rest(q, take, entries, func(q Query) ([]Entry, error) { return s.findSome(ctx, q, take) })
+	return impl.Rest(q, take, entries, func(q space.Query) ([]space.Entry, error) { return s.findSome(ctx, q, take) })
 }
 
 // findSome makes one call.
-func (s *Local) findSome(ctx context.Context, q Query, take bool) ([]Entry, error) {
+func (s *Space) findSome(ctx context.Context, q space.Query, take bool) ([]space.Entry, error) {
 	wait := waitOf(q)
 	c, err := s.caller(ctx)
 	if err != nil {
@@ -49,7 +54,7 @@ func (s *Local) findSome(ctx context.Context, q Query, take bool) ([]Entry, erro
 		s.partition.Find(c, number, &c.query, wait)
 		return s.awaitMatch(ctx, c, number)
 	})
-	if q.Hidden != nil && (err == nil || errors.Is(err, ErrNoMatch)) {
+	if q.Hidden != nil && (err == nil || errors.Is(err, space.ErrNoMatch)) {
 		*q.Hidden = c.out.count
 	}
 	if err != nil {
@@ -59,7 +64,7 @@ func (s *Local) findSome(ctx context.Context, q Query, take bool) ([]Entry, erro
 }
 
 // waitOf returns how long q waits, as the partition counts: negative for without end.
-func waitOf(q Query) time.Duration {
+func waitOf(q space.Query) time.Duration {
 	switch {
 	case q.NoWait, q.Hidden != nil:
 		return 0
@@ -71,7 +76,7 @@ func waitOf(q Query) time.Duration {
 
 // awaitMatch waits for the outcome of a Find or a Count. When ctx ends it takes the call back; if that comes too late, the
 // outcome counts: an entry that was granted is not lost.
-func (s *Local) awaitMatch(ctx context.Context, c *caller, number uint64) error {
+func (s *Space) awaitMatch(ctx context.Context, c *caller, number uint64) error {
 	select {
 	case <-c.done:
 		return c.out.err
@@ -86,18 +91,19 @@ func (s *Local) awaitMatch(ctx context.Context, c *caller, number uint64) error 
 }
 
 // entries returns what c found, as copies that share one block.
-func (s *Local) entries(c *caller) []Entry {
-	found := make([]Entry, len(c.out.found))
+func (s *Space) entries(c *caller) []space.Entry {
+	found := make([]space.Entry, len(c.out.found))
 	rows := slices.Clone(c.out.rows)
 	begin := 0
 	for i, f := range c.out.found {
-		found[i] = Entry{
-			ID: LeaseID(f.id), Schema: s.partition.Schema(f.kind), Row: rows[begin:f.end:f.end],
-			Version: f.version, Attempts: f.attempts, Died: DeathOf(f.died),
-			Held: HolderOf(f.held, s.name),
+		found[i] = space.Entry{
+			ID: space.LeaseID(f.id), Schema: s.partition.Schema(f.kind), Row: rows[begin:f.end:f.end],
+			Version: f.version, Attempts: f.attempts, Died: impl.Death(f.died),
+			Held: impl.Holder(f.held, s.name),
 		}
 		if f.txn != 0 {
-			found[i].Txn = NewTxn(s, txn.ID{Space: s.name, Number: f.txn}, time.Duration(c.out.grants[i].Granted), c.out.at)
+			g := space.Grant{ID: space.LeaseID(f.txn), Granted: time.Duration(c.out.grants[i].Granted)}
+			found[i].Txn = g.Txn(s, s.name, c.out.at)
 			s.txns.Add(found[i].Txn, nil)
 		}
 		begin = f.end
@@ -105,9 +111,9 @@ func (s *Local) entries(c *caller) []Entry {
 	return found
 }
 
-// Count implements Space.
-func (s *Local) Count(ctx context.Context, q Query) (int, error) {
-	if err := q.Check(CountCall); err != nil {
+// Count implements space.Space.
+func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
+	if err := impl.Check(&q, impl.Count); err != nil {
 		return 0, err
 	}
 	c, err := s.caller(ctx)
@@ -125,7 +131,7 @@ func (s *Local) Count(ctx context.Context, q Query) (int, error) {
 
 // pageOf returns how many entries Contents fetches at a time. Under a transaction that is one: exactly what is yielded
 // is locked. A page of what is held costs a walk over all that is held, so these are large.
-func pageOf(q Query) int {
+func pageOf(q space.Query) int {
 	switch {
 	case !q.Txn.IsZero():
 		return 1
@@ -135,11 +141,11 @@ func pageOf(q Query) int {
 	return 256
 }
 
-// Contents implements Space.
-func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		if err := q.Check(ContentsCall); err != nil {
-			yield(Entry{}, err)
+// Contents implements space.Space.
+func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
+	return func(yield func(space.Entry, error) bool) {
+		if err := impl.Check(&q, impl.Contents); err != nil {
+			yield(space.Entry{}, err)
 			return
 		}
 		q.Hidden = cmp.Or(q.Hidden, new(int))
@@ -147,10 +153,10 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 		left := q.Max // 0 without a bound, and then never 0 again
 		var cursor call.Cursor
 		for more := true; more; {
-			var entries []Entry
+			var entries []space.Entry
 			var err error
 			if entries, cursor, more, err = s.page(ctx, q, cursor); err != nil {
-				yield(Entry{}, err)
+				yield(space.Entry{}, err)
 				return
 			}
 			for _, e := range entries {
@@ -166,9 +172,9 @@ func (s *Local) Contents(ctx context.Context, q Query) iter.Seq2[Entry, error] {
 }
 
 // page returns the matches from cursor on, at which there are more if more is set.
-func (s *Local) page(ctx context.Context, q Query,
+func (s *Space) page(ctx context.Context, q space.Query,
 	cursor call.Cursor,
-) (entries []Entry, next call.Cursor, more bool, err error) {
+) (entries []space.Entry, next call.Cursor, more bool, err error) {
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, cursor, false, err

@@ -1,4 +1,4 @@
-package space_test
+package memory_test
 
 import (
 	"context"
@@ -11,16 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 type coin struct{ Value int }
 
 // coins opens a group in which each of two spaces has a coin, of the value 1 or 2.
-func coins(t *testing.T) (g *space.Group, a, b *space.Local) {
-	g = space.NewGroup(space.Config{})
+func coins(t *testing.T) (g *memory.Group, a, b space.Space) {
+	g = memory.NewGroup(memory.Config{})
 	t.Cleanup(func() { require.NoError(t, g.Close()) })
 	a, b = g.Space("a"), g.Space("b")
-	for i, sp := range []*space.Local{a, b} {
+	for i, sp := range []space.Space{a, b} {
 		_, err := space.Write(t.Context(), sp, coin{i + 1})
 		require.NoError(t, err)
 	}
@@ -75,7 +76,7 @@ func TestGroup_AbortAndRollback(t *testing.T) {
 func TestGroup_EndOfTheLeaseEndsBranches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := space.NewGroup(space.Config{})
+		g := memory.NewGroup(memory.Config{})
 		defer g.Close()
 		a, b := g.Space("a"), g.Space("b")
 		_, err := space.Write(t.Context(), b, coin{1})
@@ -94,7 +95,7 @@ func TestGroup_SharesTransactionsWithNobodyElse(t *testing.T) {
 	t.Parallel()
 	_, a, _ := coins(t)
 	_, other, _ := coins(t)
-	alone := space.New(space.Config{Name: "a"})
+	alone := memory.New(memory.Config{Name: "a"})
 	defer alone.Close()
 	tx, err := space.Begin(t.Context(), a)
 	require.NoError(t, err)
@@ -123,9 +124,9 @@ func TestGroup_CloseClosesItsSpaces(t *testing.T) {
 
 func TestGroup_ManyTransactionsKeepAllCoins(t *testing.T) {
 	t.Parallel()
-	g := space.NewGroup(space.Config{})
+	g := memory.NewGroup(memory.Config{})
 	defer g.Close()
-	spaces := []*space.Local{g.Space("a"), g.Space("b"), g.Space("c")}
+	spaces := []space.Space{g.Space("a"), g.Space("b"), g.Space("c")}
 	const have = 20
 	for i := range have {
 		_, err := space.Write(t.Context(), spaces[i%3], coin{i})

@@ -1,10 +1,11 @@
-package space
+package local
 
 import (
 	"slices"
 	"sync"
 
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/space"
 )
 
 // feedSize is how many events a feed holds. The partition keeps many more, for listeners that cannot follow.
@@ -25,14 +26,14 @@ type feed struct {
 
 // fed is what a feed holds, to be shown once lsn is durable.
 type fed struct {
-	typ   EventType // Gap: the events up to seq are lost; theEnd: no more will come
+	typ   space.EventType // Gap: the events up to seq are lost; theEnd: no more will come
 	seq   uint64
 	found found
 	row   []byte
 	lsn   partition.LSN // 0: at once
 }
 
-const theEnd EventType = 0
+const theEnd space.EventType = 0
 
 var _ interface {
 	partition.Caller
@@ -50,7 +51,7 @@ func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) bool {
 		return false
 	}
 	f.addLocked(fed{
-		typ:   EventType(e.Type),
+		typ:   space.EventType(e.Type),
 		seq:   e.Seq,
 		found: found{id: e.Entry.ID, kind: e.Entry.Kind, version: e.Entry.Version, attempts: e.Entry.Attempts},
 		row:   slices.Clone(e.Entry.Row),

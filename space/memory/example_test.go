@@ -1,10 +1,11 @@
-package space_test
+package memory_test
 
 import (
 	"context"
 	"fmt"
 
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/space/memory"
 )
 
 type Parcel struct{ Item string }
@@ -12,7 +13,7 @@ type Parcel struct{ Item string }
 // A transaction moves an entry from one space to another: it is in one of them, never in both or in none.
 func ExampleGroup() {
 	ctx := context.Background()
-	g := space.NewGroup(space.Config{})
+	g := memory.NewGroup(memory.Config{})
 	defer g.Close()
 	inbox, archive := g.Space("inbox"), g.Space("archive")
 	if _, err := space.Write(ctx, inbox, Parcel{Item: "lamp"}); err != nil {

@@ -1,4 +1,4 @@
-package space
+package local
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/space"
 )
 
 // caller carries one call at a time to the partition and its outcome back. It is reused: a call costs no allocation but
@@ -111,7 +112,7 @@ func (c *caller) reset() {
 }
 
 // leaseIDs returns ids as the partition takes them.
-func (c *caller) leaseIDs(ids []LeaseID) []uint64 {
+func (c *caller) leaseIDs(ids []space.LeaseID) []uint64 {
 	c.ids = c.ids[:0]
 	for _, id := range ids {
 		c.ids = append(c.ids, uint64(id))
@@ -166,31 +167,31 @@ func (o *outcome) copy(r *call.Result) {
 }
 
 // leases returns a copy of the grants.
-func (o *outcome) leases() []Grant { return leases(o.grants) }
+func (o *outcome) leases() []space.Grant { return leases(o.grants) }
 
 // leases returns grants as callers of the space get them.
-func leases(grants []call.Grant) []Grant {
-	ls := make([]Grant, len(grants))
+func leases(grants []call.Grant) []space.Grant {
+	ls := make([]space.Grant, len(grants))
 	for i, g := range grants {
-		ls[i] = Grant{ID: LeaseID(g.ID), Granted: time.Duration(g.Granted)}
+		ls[i] = space.Grant{ID: space.LeaseID(g.ID), Granted: time.Duration(g.Granted)}
 	}
 	return ls
 }
 
 // leaseError returns a *LeaseError if one of the leases had ended.
-func (o *outcome) leaseError(ids []LeaseID) error {
-	var failed map[LeaseID]error
+func (o *outcome) leaseError(ids []space.LeaseID) error {
+	var failed map[space.LeaseID]error
 	for i, err := range o.errs {
 		if err == nil {
 			continue
 		}
 		if failed == nil {
-			failed = make(map[LeaseID]error)
+			failed = make(map[space.LeaseID]error)
 		}
 		failed[ids[i]] = err
 	}
 	if failed == nil {
 		return nil
 	}
-	return &LeaseError{Failed: failed}
+	return &space.LeaseError{Failed: failed}
 }

@@ -1,15 +1,16 @@
-package space
+package local
 
 import (
 	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 )
 
 // query makes a call about what q means in the partition: once more if a kind was dropped just then, and its number means nothing any more.
-func (s *Local) query(c *caller, q Query, callID func() error) error {
+func (s *Space) query(c *caller, q space.Query, callID func() error) error {
 	for {
 		if err := s.bind(c, q); err != nil {
 			return err
@@ -21,7 +22,7 @@ func (s *Local) query(c *caller, q Query, callID func() error) error {
 }
 
 // bind sets what c.query has of q: kinds as numbers, or by name if the space does not have them yet. The partition checks it.
-func (s *Local) bind(c *caller, q Query) error {
+func (s *Space) bind(c *caller, q space.Query) error {
 	under, err := s.under(q.Txn)
 	if err != nil {
 		return err
@@ -39,7 +40,7 @@ func (s *Local) bind(c *caller, q Query) error {
 }
 
 // bindTemplate returns t, and the ordering of a query for it, for the partition.
-func (s *Local) bindTemplate(t *template.Template, order []template.Order) (call.Template, []template.Order, error) {
+func (s *Space) bindTemplate(t *template.Template, order []template.Order) (call.Template, []template.Order, error) {
 	kind := s.partition.KindID(t.Kind)
 	switch {
 	case t.Kind == "" && len(t.Conds) > 0:
@@ -63,8 +64,13 @@ func (s *Local) bindTemplate(t *template.Template, order []template.Order) (call
 
 // misfit returns the error for what does not fit a schema: ErrSchemaConflict if err says so, and otherwise ErrInvalidArgument.
 func misfit(err error) error {
-	if errors.Is(err, ErrSchemaConflict) {
+	if errors.Is(err, space.ErrSchemaConflict) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+	return fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
+}
+
+// invalid returns an error that wraps space.ErrInvalidArgument.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{space.ErrInvalidArgument}, args...)...)
 }

@@ -1,22 +1,24 @@
-package space
+package impl
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 )
 
-// QueryCall is a call that takes a Query.
-type QueryCall uint8
+// Call is a call that takes a query.
+type Call uint8
 
-// The calls that take a Query.
+// The calls that take a query.
 const (
-	ReadCall QueryCall = iota
-	TakeCall
-	CountCall
-	ContentsCall
-	NotifyCall
+	Read Call = iota
+	Take
+	Count
+	Contents
+	Notify
 )
 
 // queryPart is a set of the parts of a query that not every call honours.
@@ -38,17 +40,16 @@ const (
 // honoured says what each call makes of a query besides its templates and its transaction, which all honour. A count
 // counts all, whatever a call that returns entries would be bounded to; NoWait is true of every call that never waits.
 var honoured = [...]queryPart{
-	ReadCall:     partID | partOrder | partMax | partWait | partIfExists | partClaim | partHeld | partHidden,
-	TakeCall:     partID | partOrder | partMax | partWait | partIfExists | partBegin | partLease,
-	CountCall:    partID | partMax | partHeld,
-	ContentsCall: partID | partMax | partHeld | partHidden,
-	NotifyCall:   0,
+	Read:     partID | partOrder | partMax | partWait | partIfExists | partClaim | partHeld | partHidden,
+	Take:     partID | partOrder | partMax | partWait | partIfExists | partBegin | partLease,
+	Count:    partID | partMax | partHeld,
+	Contents: partID | partMax | partHeld | partHidden,
+	Notify:   0,
 }
 
 // Check reports, as ErrInvalidArgument, what makes q a query that can never be right for a call: nothing may be asked
-// for in vain. What only the space can know, which includes the fields that templates name, it leaves open. It is for
-// implementations of Space.
-func (q *Query) Check(c QueryCall) error {
+// for in vain. What only the space can know, which includes the fields that templates name, it leaves open.
+func Check(q *space.Query, c Call) error {
 	if len(q.Templates) == 0 {
 		return invalid("there is no template")
 	}
@@ -70,13 +71,13 @@ func (q *Query) Check(c QueryCall) error {
 			return invalid("the order names field %d twice", o.Field)
 		}
 	}
-	given := q.parts()
+	given := parts(q)
 	if rest := given &^ honoured[c]; rest != 0 {
 		return invalid("%v of a query has no meaning for %v", rest, c)
 	}
 	switch {
 	case q.Begin && !q.Txn.IsZero():
-		return errNested
+		return invalid("transactions cannot be nested")
 	case q.Claim && q.Txn.IsZero():
 		return invalid("a claim needs a transaction")
 	case q.Held && !q.Txn.IsZero():
@@ -92,7 +93,7 @@ func (q *Query) Check(c QueryCall) error {
 }
 
 // parts returns the parts of q that are set.
-func (q *Query) parts() (given queryPart) {
+func parts(q *space.Query) (given queryPart) {
 	set := func(part queryPart, is bool) {
 		if is {
 			given |= part
@@ -126,6 +127,11 @@ func (s queryPart) String() string {
 }
 
 // String names the call.
-func (c QueryCall) String() string {
+func (c Call) String() string {
 	return [...]string{"Read", "Take", "Count", "Contents", "Notify"}[c]
+}
+
+// invalid returns an error that wraps space.ErrInvalidArgument.
+func invalid(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{space.ErrInvalidArgument}, args...)...)
 }

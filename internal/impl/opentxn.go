@@ -1,8 +1,10 @@
-package space
+package impl
 
 import (
 	"slices"
 	"sync"
+
+	"github.com/gospaces/gospaces/space"
 )
 
 // OpenTxns are the transactions that have begun in a space and that have not ended as far as is known here, for an
@@ -16,7 +18,7 @@ type OpenTxns struct {
 
 // openTxn is a transaction, and whatever it belongs to: a session.
 type openTxn struct {
-	txn   *Txn
+	txn   *space.Txn
 	owner any
 }
 
@@ -24,7 +26,7 @@ type openTxn struct {
 const minSweep = 1 << 10
 
 // Add notes that a transaction has begun that belongs to owner, which is comparable.
-func (o *OpenTxns) Add(t *Txn, owner any) {
+func (o *OpenTxns) Add(t *space.Txn, owner any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.byNumber == nil {
@@ -33,13 +35,13 @@ func (o *OpenTxns) Add(t *Txn, owner any) {
 	if len(o.byNumber) >= o.sweepAt {
 		o.sweepLocked()
 	}
-	o.byNumber[t.id.Number] = openTxn{t, owner}
+	o.byNumber[t.ID().Number] = openTxn{t, owner}
 }
 
 // sweepLocked forgets those that were never ended, and whose leases are over.
 func (o *OpenTxns) sweepLocked() {
 	for number, x := range o.byNumber {
-		if x.txn.lease.Remaining() <= 0 {
+		if x.txn.Lease().Remaining() <= 0 {
 			delete(o.byNumber, number)
 		}
 	}
@@ -47,7 +49,7 @@ func (o *OpenTxns) sweepLocked() {
 }
 
 // Remove forgets a transaction, which has ended, and returns it; nil if it is not there.
-func (o *OpenTxns) Remove(number uint64) *Txn {
+func (o *OpenTxns) Remove(number uint64) *space.Txn {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	x := o.byNumber[number]
@@ -63,7 +65,7 @@ func (o *OpenTxns) Owner(number uint64) any {
 }
 
 // Missing removes and returns the transactions of owner that are not among the ones that are open.
-func (o *OpenTxns) Missing(owner any, open []uint64) (gone []*Txn) {
+func (o *OpenTxns) Missing(owner any, open []uint64) (gone []*space.Txn) {
 	open = slices.Sorted(slices.Values(open))
 	o.mu.Lock()
 	defer o.mu.Unlock()

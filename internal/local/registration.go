@@ -1,20 +1,23 @@
-package space
+package local
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/impl"
+	"github.com/gospaces/gospaces/space"
 )
 
 // registration is a registration with a space in this process. Its events come through a feed, and through another one
 // whenever the listener was too slow for that.
 type registration struct {
-	space  *Local
-	lease  *Lease
+	space  *Space
+	lease  *space.Lease
 	start  uint64
 	closed chan struct{} // closed by Close
 	once   sync.Once     // closes closed
@@ -26,9 +29,9 @@ type registration struct {
 	acked uint64 // number of the last event that the partition may forget
 }
 
-// Notify implements Space.
-func (s *Local) Notify(ctx context.Context, q Query, on EventSet, lease time.Duration) (Registration, error) {
-	if err := q.Check(NotifyCall); err != nil {
+// Notify implements space.Space.
+func (s *Space) Notify(ctx context.Context, q space.Query, on space.EventSet, lease time.Duration) (space.Registration, error) {
+	if err := impl.Check(&q, impl.Notify); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -45,7 +48,7 @@ func (s *Local) Notify(ctx context.Context, q Query, on EventSet, lease time.Dur
 	}
 	r := &registration{
 		space:  s,
-		lease:  NewLease(s, f.out.leases()[0], sent),
+		lease:  f.out.leases()[0].Lease(s, sent),
 		start:  f.out.seq,
 		last:   f.out.seq,
 		acked:  f.out.seq,
@@ -57,24 +60,24 @@ func (s *Local) Notify(ctx context.Context, q Query, on EventSet, lease time.Dur
 	return r, nil
 }
 
-// Lease implements Registration.
-func (r *registration) Lease() *Lease { return r.lease }
+// Lease implements space.Registration.
+func (r *registration) Lease() *space.Lease { return r.lease }
 
-// Start implements Registration.
+// Start implements space.Registration.
 func (r *registration) Start() uint64 { return r.start }
 
-// Next implements Registration.
-func (r *registration) Next(ctx context.Context) (Event, error) {
+// Next implements space.Registration.
+func (r *registration) Next(ctx context.Context) (space.Event, error) {
 	if err := r.await(ctx, r.turn); err != nil {
-		return Event{}, err
+		return space.Event{}, err
 	}
 	defer func() { r.turn <- struct{}{} }()
 	if r.isClosed() {
-		return Event{}, ErrClosed
+		return space.Event{}, space.ErrClosed
 	}
 	for len(r.batch) == 0 {
 		if err := r.fill(ctx); err != nil {
-			return Event{}, err
+			return space.Event{}, err
 		}
 	}
 	return r.pop()
@@ -98,9 +101,9 @@ func (r *registration) await(ctx context.Context, c <-chan struct{}) error {
 	}
 	select {
 	case <-r.closed:
-		return ErrClosed
+		return space.ErrClosed
 	case <-r.space.closed:
-		return ErrClosed
+		return space.ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-c:
@@ -109,26 +112,26 @@ func (r *registration) await(ctx context.Context, c <-chan struct{}) error {
 }
 
 // pop returns the first event of the batch. The end of the registration stays in the batch.
-func (r *registration) pop() (Event, error) {
+func (r *registration) pop() (space.Event, error) {
 	switch f := &r.batch[0]; f.typ {
-	case Gap:
+	case space.Gap:
 		r.batch = r.batch[1:]
 		return r.gap(f.seq), nil
 	case theEnd:
-		return Event{}, ErrLeaseEnded
+		return space.Event{}, space.ErrLeaseEnded
 	default:
 		r.last = f.seq
 		r.batch = r.batch[1:]
-		return Event{Type: f.typ, Seq: f.seq, Entry: Entry{
-			ID: LeaseID(f.found.id), Schema: r.space.partition.Schema(f.found.kind), Row: f.row,
+		return space.Event{Type: f.typ, Seq: f.seq, Entry: space.Entry{
+			ID: space.LeaseID(f.found.id), Schema: r.space.partition.Schema(f.found.kind), Row: f.row,
 			Version: f.found.version, Attempts: f.found.attempts,
 		}}, nil
 	}
 }
 
 // gap reports the events up to seq as lost.
-func (r *registration) gap(seq uint64) Event {
-	e := Event{Type: Gap, Seq: seq, Missed: seq - r.last}
+func (r *registration) gap(seq uint64) space.Event {
+	e := space.Event{Type: space.Gap, Seq: seq, Missed: seq - r.last}
 	r.last = seq
 	return e
 }
@@ -154,16 +157,16 @@ func (r *registration) fill(ctx context.Context) error {
 func (r *registration) acknowledge() {
 	if r.acked < r.last {
 		r.acked = r.last
-		r.space.partition.Acknowledge(uint64(r.lease.id), r.last)
+		r.space.partition.Acknowledge(uint64(r.lease.ID()), r.last)
 	}
 }
 
 // attach replaces a stale feed by a new one.
 func (r *registration) attach() error {
 	old, f := r.feed, newFeed()
-	r.space.partition.Attach(f, f.next(), uint64(r.lease.id), r.last)
+	r.space.partition.Attach(f, f.next(), uint64(r.lease.ID()), r.last)
 	err := f.await()
-	if errors.Is(err, ErrLeaseEnded) {
+	if errors.Is(err, space.ErrLeaseEnded) {
 		r.batch = []fed{{typ: theEnd}}
 		return nil
 	}
@@ -175,13 +178,16 @@ func (r *registration) attach() error {
 	return nil
 }
 
-// Close implements Registration.
+// Close implements space.Registration.
 func (r *registration) Close() error {
 	r.once.Do(func() { close(r.closed) })
 	err := r.lease.Cancel(context.Background())
-	r.space.partition.Acknowledge(uint64(r.lease.id), math.MaxUint64)
-	if errors.Is(err, ErrLeaseEnded) || errors.Is(err, ErrClosed) {
+	r.space.partition.Acknowledge(uint64(r.lease.ID()), math.MaxUint64)
+	if errors.Is(err, space.ErrLeaseEnded) || errors.Is(err, space.ErrClosed) {
 		return nil
 	}
 	return err
 }
+
+// String returns the identity of the registration.
+func (r *registration) String() string { return fmt.Sprint("registration ", r.lease.ID()) }

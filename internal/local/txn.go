@@ -1,4 +1,4 @@
-package space
+package local
 
 import (
 	"context"
@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // Group identifies the spaces with which this one shares transactions: those that return the same.
-func (s *Local) Group() any {
+func (s *Space) Group() any {
 	if s.group != nil {
 		return s.group
 	}
@@ -18,10 +19,10 @@ func (s *Local) Group() any {
 }
 
 // Home returns the space in which a transaction began, if it is known here, and the transaction by its full name.
-func (s *Local) Home(id txn.ID) (Space, txn.ID) {
+func (s *Space) Home(id txn.ID) (space.Space, txn.ID) {
 	id = s.named(id)
 	if s.group != nil {
-		if home := s.group.lookup(id.Space); home != nil {
+		if home := s.group.Home(id.Space); home != nil {
 			return home, id
 		}
 	}
@@ -30,7 +31,7 @@ func (s *Local) Home(id txn.ID) (Space, txn.ID) {
 
 // own returns id as the partition takes it: without its home if that is this space. It returns an error if the transaction began in a
 // space with which this one shares none.
-func (s *Local) own(id txn.ID) (txn.ID, error) {
+func (s *Space) own(id txn.ID) (txn.ID, error) {
 	switch {
 	case id.Space == "" || id.Space == s.name:
 		return txn.ID{Number: id.Number}, nil
@@ -41,7 +42,7 @@ func (s *Local) own(id txn.ID) (txn.ID, error) {
 }
 
 // under is own for a call that is about to be made under the transaction.
-func (s *Local) under(id txn.ID) (txn.ID, error) {
+func (s *Space) under(id txn.ID) (txn.ID, error) {
 	id, err := s.own(id)
 	if err == nil && id.Space != "" {
 		err = s.spans.Join(id, s.partition)
@@ -50,15 +51,15 @@ func (s *Local) under(id txn.ID) (txn.ID, error) {
 }
 
 // named returns id with its home.
-func (s *Local) named(id txn.ID) txn.ID {
+func (s *Space) named(id txn.ID) txn.ID {
 	if id.Space == "" {
 		id.Space = s.name
 	}
 	return id
 }
 
-// Begin implements Space.
-func (s *Local) Begin(ctx context.Context, lease time.Duration) (*Txn, error) {
+// Begin implements space.Space.
+func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, error) {
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, err
@@ -69,32 +70,31 @@ func (s *Local) Begin(ctx context.Context, lease time.Duration) (*Txn, error) {
 	if err := c.await(); err != nil {
 		return nil, err
 	}
-	g := c.out.grants[0]
-	t := NewTxn(s, txn.ID{Space: s.name, Number: g.ID}, time.Duration(g.Granted), sent)
+	t := c.out.leases()[0].Txn(s, s.name, sent)
 	s.txns.Add(t, nil)
 	return t, nil
 }
 
 // ended notes that a transaction has ended, if a call that was to end it has had such an outcome.
-func (s *Local) ended(id txn.ID, err error) {
-	if err != nil && !errors.Is(err, ErrTxnEnded) {
+func (s *Space) ended(id txn.ID, err error) {
+	if err != nil && !errors.Is(err, space.ErrTxnEnded) {
 		return
 	}
 	if home, id := s.Home(id); home != nil {
-		if l, ok := home.(*Local); ok {
+		if l, ok := home.(*Space); ok {
 			l.txns.Remove(id.Number)
 		}
 	}
 }
 
-// Commit implements Space.
-func (s *Local) Commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant, error) {
+// Commit implements space.Space.
+func (s *Space) Commit(ctx context.Context, id txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	grants, err := s.commit(ctx, id, entries)
 	s.ended(id, err)
 	return grants, err
 }
 
-func (s *Local) commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant, error) {
+func (s *Space) commit(ctx context.Context, id txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	c, id, err := s.txnCaller(ctx, id)
 	if err != nil {
 		return nil, err
@@ -105,19 +105,22 @@ func (s *Local) commit(ctx context.Context, id txn.ID, entries []Draft) ([]Grant
 	}
 	grants, err := c.end(ctx, s.spans.Commit(c, c.next(), id, s.partition, call.Request{}, c.drafts))
 	if err != nil {
-		return nil, unknownTxn(s.named(id), err)
+		if errors.Is(err, space.ErrOutcomeUnknown) {
+			err = &space.OutcomeUnknownError{ID: space.TxnCall(s.named(id)), Err: err}
+		}
+		return nil, err
 	}
 	return leases(grants), nil
 }
 
-// Abort implements Space.
-func (s *Local) Abort(ctx context.Context, id txn.ID) error {
+// Abort implements space.Space.
+func (s *Space) Abort(ctx context.Context, id txn.ID) error {
 	err := s.abort(ctx, id)
 	s.ended(id, err)
 	return err
 }
 
-func (s *Local) abort(ctx context.Context, id txn.ID) error {
+func (s *Space) abort(ctx context.Context, id txn.ID) error {
 	c, id, err := s.txnCaller(ctx, id)
 	if err != nil {
 		return err
@@ -127,8 +130,8 @@ func (s *Local) abort(ctx context.Context, id txn.ID) error {
 	return err
 }
 
-// Rollback implements Space.
-func (s *Local) Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error {
+// Rollback implements space.Space.
+func (s *Space) Rollback(ctx context.Context, id txn.ID, keep ...space.LeaseID) error {
 	c, id, err := s.txnCaller(ctx, id)
 	if err != nil {
 		return err
@@ -138,8 +141,8 @@ func (s *Local) Rollback(ctx context.Context, id txn.ID, keep ...LeaseID) error 
 	return err
 }
 
-// Defer implements Space.
-func (s *Local) Defer(ctx context.Context, id txn.ID, entry LeaseID, delay time.Duration) error {
+// Defer implements space.Space.
+func (s *Space) Defer(ctx context.Context, id txn.ID, entry space.LeaseID, delay time.Duration) error {
 	if delay < 0 {
 		return invalid("delay %v is negative", delay)
 	}
@@ -156,7 +159,7 @@ func (s *Local) Defer(ctx context.Context, id txn.ID, entry LeaseID, delay time.
 }
 
 // txnCaller returns a caller for a call about a transaction, and the transaction as the partition takes it.
-func (s *Local) txnCaller(ctx context.Context, id txn.ID) (*caller, txn.ID, error) {
+func (s *Space) txnCaller(ctx context.Context, id txn.ID) (*caller, txn.ID, error) {
 	id, err := s.own(id)
 	if err != nil {
 		return nil, id, err

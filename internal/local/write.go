@@ -1,4 +1,4 @@
-package space
+package local
 
 import (
 	"context"
@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/impl"
+	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Write implements Space.
-func (s *Local) Write(ctx context.Context, under txn.ID, entries []Draft) ([]Grant, error) {
+// Write implements space.Space.
+func (s *Space) Write(ctx context.Context, under txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	if len(entries) == 0 {
 		return nil, invalid("there is nothing to write")
 	}
@@ -35,7 +37,7 @@ func (s *Local) Write(ctx context.Context, under txn.ID, entries []Draft) ([]Gra
 }
 
 // drafts sets c.drafts to entries as the partition takes them.
-func (s *Local) drafts(c *caller, entries []Draft) error {
+func (s *Space) drafts(c *caller, entries []space.Draft) error {
 	for i := range entries {
 		d := &entries[i]
 		kind, err := s.checkRow(d.Kind, d.Schema, d.Row)
@@ -49,14 +51,14 @@ func (s *Local) drafts(c *caller, entries []Draft) error {
 
 // checkRow returns the number of the named kind, or an error if row is not one of its rows. made is the schema in whose order row is, nil for
 // that which the kind has now.
-func (s *Local) checkRow(name string, made *template.Schema, row template.Row) (call.KindID, error) {
+func (s *Space) checkRow(name string, made *template.Schema, row template.Row) (call.KindID, error) {
 	kind := s.partition.KindID(name)
 	if kind == 0 {
-		return 0, fmt.Errorf("%w: %w: %q is not registered", ErrInvalidArgument, call.ErrUnknownKind, name)
+		return 0, fmt.Errorf("%w: %w: %q is not registered", space.ErrInvalidArgument, call.ErrUnknownKind, name)
 	}
 	schema := s.partition.Schema(kind)
 	if made != nil && made != schema && !schema.Extends(made) {
-		return 0, fmt.Errorf("%w: the row was made for another schema of kind %q", ErrSchemaConflict, name)
+		return 0, fmt.Errorf("%w: the row was made for another schema of kind %q", space.ErrSchemaConflict, name)
 	}
 	if err := row.Check(schema); err != nil {
 		return 0, misfit(err)
@@ -64,13 +66,13 @@ func (s *Local) checkRow(name string, made *template.Schema, row template.Row) (
 	return kind, nil
 }
 
-// Update implements Space.
-func (s *Local) Update(ctx context.Context, under txn.ID, ch Change) (version uint32, err error) {
-	return UpdateUnlocked(ctx, s, under, ch.ID, func() (uint32, error) { return s.update(ctx, under, ch) })
+// Update implements space.Space.
+func (s *Space) Update(ctx context.Context, under txn.ID, ch space.Change) (version uint32, err error) {
+	return impl.Update(ctx, s, under, ch.ID, func() (uint32, error) { return s.update(ctx, under, ch) })
 }
 
 // update is Update that does not wait.
-func (s *Local) update(ctx context.Context, under txn.ID, ch Change) (version uint32, err error) {
+func (s *Space) update(ctx context.Context, under txn.ID, ch space.Change) (version uint32, err error) {
 	if under, err = s.under(under); err != nil {
 		return 0, err
 	}
@@ -89,8 +91,8 @@ func (s *Local) update(ctx context.Context, under txn.ID, ch Change) (version ui
 	return c.out.version, err
 }
 
-// Renew implements Space.
-func (s *Local) Renew(ctx context.Context, d time.Duration, ids ...LeaseID) ([]Grant, error) {
+// Renew implements space.Space.
+func (s *Space) Renew(ctx context.Context, d time.Duration, ids ...space.LeaseID) ([]space.Grant, error) {
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, err
@@ -103,8 +105,8 @@ func (s *Local) Renew(ctx context.Context, d time.Duration, ids ...LeaseID) ([]G
 	return c.out.leases(), c.out.leaseError(ids)
 }
 
-// Cancel implements Space.
-func (s *Local) Cancel(ctx context.Context, ids ...LeaseID) error {
+// Cancel implements space.Space.
+func (s *Space) Cancel(ctx context.Context, ids ...space.LeaseID) error {
 	c, err := s.caller(ctx)
 	if err != nil {
 		return err
