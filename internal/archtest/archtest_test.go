@@ -14,7 +14,7 @@ import (
 
 const module = "github.com/gospaces/gospaces/"
 
-// listed is what `go list` says of one package.
+// listed is the output of `go list` for one package.
 type listed struct {
 	ImportPath   string
 	Imports      []string
@@ -106,7 +106,8 @@ func ours(imports []string) []string {
 // goList runs `go list` in the module's root.
 func goList(t *testing.T, args ...string) []listed {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-json=ImportPath,Imports,TestImports,XTestImports"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "go",
+		append([]string{"list", "-json=ImportPath,Imports,TestImports,XTestImports"}, args...)...)
 	cmd.Dir = "../.."
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

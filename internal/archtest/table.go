@@ -1,8 +1,8 @@
 // Package archtest holds the import table of the module, and the tests that enforce it.
 //
-// Who may import whom is a promise to users (a program that only needs the client links neither a log nor a database
-// driver) and to readers (the arrows of docs/architecture.md are all there are). A package that is missing here fails
-// the test, so that its place is decided when it is born.
+// The table is a promise to users (a program that only needs the client links neither a log nor a database driver) and
+// to readers (docs/architecture.md shows every arrow). A package that is missing here fails the test, so its place is
+// decided when it is created.
 package archtest
 
 // table names, for each package of the module, which other packages of the module its code may import.
@@ -55,8 +55,11 @@ var table = map[string][]string{
 		"internal/partition", "internal/wire",
 		"internal/server", "replication", "writeback",
 	},
-	"cmd/gospaces": {"template", "txn", "space", "client", "internal/budget", "internal/wire", "internal/node", "replication", "writeback", "internal/backup", "internal/load", "internal/bench"},
-	"cmd/demo":     {"space", "client", "internal/postgres"},
+	"cmd/gospaces": {
+		"template", "txn", "space", "client", "internal/budget", "internal/wire", "internal/node",
+		"replication", "writeback", "internal/backup", "internal/load", "internal/bench",
+	},
+	"cmd/demo": {"space", "client", "internal/postgres"},
 
 	// For tests, figures and readers.
 	"spacetest": {
@@ -75,7 +78,7 @@ var table = map[string][]string{
 	"examples/":         {"template", "txn", "space", "space/memory", "space/work", "client"},
 }
 
-// lean names the packages that users build programs from, and neverLinked what must not come along with them.
+// lean names the packages from which users build programs, and neverLinked the packages that these must not import.
 var (
 	lean        = []string{"template", "txn", "space", "space/memory", "space/work", "client"}
 	neverLinked = []string{

@@ -1,4 +1,4 @@
-// Package backoff paces attempts at what fails for a while: a connection, a database, a job.
+// Package backoff paces the retries of something that fails for a while: a connection, a database, a job.
 package backoff
 
 import (

@@ -1,5 +1,5 @@
-// Package backup reads and writes backups of servers: a tar archive of one snapshot for each partition of each space, all of one moment. It says nothing of
-// nodes and folders: what it holds can be restored to any number of them.
+// Package backup reads and writes backups of servers: a tar archive of one snapshot for each partition of each space,
+// all of the same moment. A backup does not depend on nodes and folders: it can be restored to any number of them.
 package backup
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// ErrBad is returned for a file that is no whole backup, or was damaged.
+// ErrBad is returned for a file that is not a complete backup, or is damaged.
 var ErrBad = errors.New("backup: bad backup")
 
 const (
@@ -27,7 +27,7 @@ const (
 	snapshotEnd = ".snapshot"
 )
 
-// Manifest says what a backup is.
+// Manifest describes a backup.
 type Manifest struct {
 	Version int       `json:"version"`
 	Created time.Time `json:"created"`
@@ -38,7 +38,7 @@ type Manifest struct {
 type Part struct {
 	Space      string `json:"space"`
 	Partition  int    `json:"partition"`  // from 0
-	Partitions int    `json:"partitions"` // of the space
+	Partitions int    `json:"partitions"` // number in the space
 }
 
 // file returns the name of the part's snapshot in an archive.
@@ -58,10 +58,10 @@ func Whole(spaces []string) []Part {
 // Writer writes a backup. It must not be used concurrently.
 type Writer struct {
 	tar  *tar.Writer
-	left []Part // that are still to come
+	left []Part // still to be added
 }
 
-// NewWriter begins a backup of parts, which Add adds in this order.
+// NewWriter begins a backup of parts, to be added in this order.
 func NewWriter(w io.Writer, parts []Part) (*Writer, error) {
 	b := &Writer{tar: tar.NewWriter(w), left: parts}
 	m, err := json.Marshal(Manifest{Version: version, Created: time.Now().UTC(), Parts: parts})
@@ -79,7 +79,7 @@ func (b *Writer) begin(name string, size int64) error {
 	return b.tar.WriteHeader(&tar.Header{Name: name, Size: size, Mode: 0o640, ModTime: time.Now()})
 }
 
-// Add begins the snapshot of the next part, which has so many bytes; they are written to the Writer that it returns.
+// Add begins the snapshot of the next part, of size bytes, and returns the writer for it.
 func (b *Writer) Add(size int64) (io.Writer, error) {
 	if len(b.left) == 0 {
 		return nil, errors.New("backup: there is no part left")
@@ -89,7 +89,7 @@ func (b *Writer) Add(size int64) (io.Writer, error) {
 	return b.tar, b.begin(next.file(), size)
 }
 
-// Close completes the backup. It does not close what it was written to.
+// Close completes the backup. It does not close the underlying writer.
 func (b *Writer) Close() error {
 	if len(b.left) > 0 {
 		return fmt.Errorf("backup: %d parts are missing", len(b.left))
@@ -97,7 +97,7 @@ func (b *Writer) Close() error {
 	return b.tar.Close()
 }
 
-// read calls fn for the snapshot of each part of a backup, which must read it to its end.
+// read calls fn for the snapshot of each part of a backup; fn must read it to its end.
 func read(r io.Reader, fn func(p Part, snapshot io.Reader) error) (Manifest, error) {
 	archive := tar.NewReader(r)
 	m, err := readManifest(archive)
@@ -144,7 +144,8 @@ func readManifest(archive *tar.Reader) (m Manifest, err error) {
 		err = json.Unmarshal(b, &of)
 	}
 	if err == nil && of.Version != version {
-		return m, fmt.Errorf("%w: it has version %d; this program reads version %d: use a newer one", ErrBad, of.Version, version)
+		return m, fmt.Errorf("%w: it has version %d; this program reads version %d: use a newer one",
+			ErrBad, of.Version, version)
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &m)
@@ -154,16 +155,17 @@ func readManifest(archive *tar.Reader) (m Manifest, err error) {
 	}
 	for _, p := range m.Parts {
 		if p.Partition != 0 || p.Partitions != 1 {
-			return m, fmt.Errorf("%w: space %q has %d partitions; this program knows spaces of one: use a newer one", ErrBad, p.Space, p.Partitions)
+			return m, fmt.Errorf("%w: space %q has %d partitions; this program knows spaces of one: use a newer one",
+				ErrBad, p.Space, p.Partitions)
 		}
 	}
 	return m, nil
 }
 
-// maxManifest is more than any manifest has.
+// maxManifest is larger than any manifest.
 const maxManifest = 64 << 20
 
-// Space tells what there is of one space.
+// Space summarizes one space.
 type Space struct {
 	Name     string         `json:"space"`
 	Position uint64         `json:"position"` // of the last change
@@ -171,8 +173,8 @@ type Space struct {
 	Entries  map[string]int `json:"entries"` // by kind
 }
 
-// Verify reads a backup to its end and makes its state in memory. It returns what there is in it, and ErrBad, replication.ErrBadSnapshot or
-// record.ErrCorrupt if anything is not as it was written.
+// Verify reads a backup to its end and rebuilds its state in memory. It returns a summary of each space, and ErrBad,
+// replication.ErrBadSnapshot or record.ErrCorrupt if the backup is damaged.
 func Verify(r io.Reader) (found []Space, err error) {
 	_, err = read(r, func(p Part, snapshot io.Reader) error {
 		e := engine.New(engine.Config{}, 0)
@@ -190,8 +192,8 @@ func Verify(r io.Reader) (found []Space, err error) {
 	return found, err
 }
 
-// Restore makes a data folder, which must not be there or be empty, from a backup. A server that is started on it goes on from there; until
-// the folder is whole none can be. It returns the spaces.
+// Restore creates a data folder, which must be missing or empty, from a backup. A server started on it continues from
+// there; until the folder is complete no server can be started on it. Restore returns the spaces.
 func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	if left, err := os.ReadDir(dir); err == nil && len(left) > 0 {
 		return nil, fmt.Errorf("backup: folder %s is not empty: restore into a new one", dir)
@@ -220,8 +222,9 @@ func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	return names, nil
 }
 
-// Discard removes what is in a data folder that was not made to its end, lest a server be started on half of it. The caller has made it himself:
-// nothing else may be lost, so dir is taken literally, and an empty one is an error rather than the working folder.
+// Discard removes the contents of an incomplete data folder, so that no server is started on part of it. The caller
+// must have created the folder: nothing else may be lost, so dir is taken literally, and an empty dir is an error
+// rather than the working folder.
 func Discard(dir string) error {
 	made, err := os.ReadDir(dir)
 	for _, entry := range made {

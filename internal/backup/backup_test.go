@@ -21,7 +21,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// golden is what the files in testdata hold. TestMakeGolden made them.
+// golden is the content of the files in testdata. TestMakeGolden wrote them.
 var golden = map[string]map[string]int{"default": {"job": 4, "note": 1}, "other": {"job": 1}}
 
 func requireGolden(t *testing.T, found []backup.Space) {
@@ -88,14 +88,14 @@ func TestVerifyFolder_NamesADamagedSnapshotThatIsNotNeeded(t *testing.T) {
 	require.NoError(t, err)
 	b[len(b)-1] ^= 1
 	require.NoError(t, os.WriteFile(files[0], b, 0o644))
-	_, err = backup.VerifyFolder(t.Context(), dir) // the log has everything, too
+	_, err = backup.VerifyFolder(t.Context(), dir) // the log also has everything
 	require.ErrorIs(t, err, replication.ErrBadSnapshot)
 	require.ErrorContains(t, err, files[0])
 }
 
 type Job struct{ ID int64 }
 
-// requireServes starts a server on a folder and checks which jobs it has, oldest first.
+// requireServes starts a server on a folder and checks its jobs, oldest first.
 func requireServes(t *testing.T, dir string, want []int64) {
 	t.Helper()
 	n, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
@@ -140,7 +140,7 @@ func unpack(t *testing.T, path, dir string) {
 	}
 }
 
-// However a backup was damaged, it is noticed, and nothing is restored.
+// Every kind of damage to a backup is noticed, and nothing is restored.
 func TestVerify_NoticesDamage(t *testing.T) {
 	t.Parallel()
 	whole, err := os.ReadFile(goldenBackup)
@@ -172,7 +172,8 @@ func TestVerify_NoticesDamage(t *testing.T) {
 	}
 }
 
-// A restore that is killed leaves a folder that no server takes for the whole; one that fails leaves nothing, whatever the folder is called.
+// A killed restore leaves a folder that no server accepts as complete; a failed one leaves nothing, whatever the name
+// of the folder.
 func TestRestore_LeavesTheWholeOrNothing(t *testing.T) {
 	t.Parallel()
 	whole, err := os.ReadFile(goldenBackup)
@@ -209,13 +210,14 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, _ = backup.Verify(bytes.NewReader(b)) // it ends, and does not panic
+		_, _ = backup.Verify(bytes.NewReader(b)) // it returns, and does not panic
 		runtime.ReadMemStats(&after)
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20+1000*len(b)), "no length is believed")
 	})
 }
 
-// What a newer program has written is refused with a line that says so; it is never taken for damage, nor is something older used instead.
+// Files of a newer program are refused with a one-line error; they are never treated as damage, nor is something older
+// used instead.
 func TestNewer_IsRefusedInOneLine(t *testing.T) {
 	t.Parallel()
 	b, err := os.ReadFile(goldenBackup)
@@ -223,9 +225,12 @@ func TestNewer_IsRefusedInOneLine(t *testing.T) {
 	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"version":1`), []byte(`"version":9`), 1)))
 	require.EqualError(t, err, "backup: bad backup: it has version 9; this program reads version 1: use a newer one")
 	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"partitions":1`), []byte(`"partitions":3`), 1)))
-	require.EqualError(t, err, `backup: bad backup: space "default" has 3 partitions; this program knows spaces of one: use a newer one`)
-	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte("gospaces snapshot 1"), []byte("gospaces snapshot 9"), 1)))
-	require.EqualError(t, err, `space "default": replication: unknown format: snapshot of format 9; this program reads format 1: use a newer one`)
+	require.EqualError(t, err,
+		`backup: bad backup: space "default" has 3 partitions; this program knows spaces of one: use a newer one`)
+	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte("gospaces snapshot 1"), []byte("gospaces snapshot 9"),
+		1)))
+	require.EqualError(t, err,
+		`space "default": replication: unknown format: snapshot of format 9; this program reads format 1: use a newer one`)
 
 	dir := t.TempDir()
 	unpack(t, goldenFolder, dir)
@@ -251,7 +256,7 @@ func edit(t *testing.T, path, from, to string) {
 
 func TestDiscard_RemovesNothingBesideTheFolder(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, dir := range []string{"data[1]", "data1"} { // as a pattern the former would mean the latter
+	for _, dir := range []string{"data[1]", "data1"} { // as a pattern, the former would match the latter
 		require.NoError(t, os.Mkdir(dir, 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o644))
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// VerifyFolder reads the data folder of a server that is stopped, snapshots and logs, and makes its state in memory; it changes nothing in them. It returns
-// what there is, and an error that tells what is damaged, and where. A damaged snapshot of which the log holds all, or another snapshot, is such an
-// error, too, but what there is then is whole.
+// VerifyFolder reads the data folder of a stopped server, snapshots and logs, and rebuilds its state in memory; it
+// changes nothing. It returns a summary of each space, and an error that describes each damage and its place. A damaged
+// snapshot is an error even if the log or another snapshot has all of its data; the summary is then complete.
 func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 	store, err := replication.Open(ctx, replication.Config{Dir: dir})
 	if err != nil {
@@ -24,7 +24,7 @@ func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var damaged error // that the states do not need, or of spaces whose logs lack something
+	var damaged error // not needed for the states, or of spaces whose logs lack something
 	for _, name := range names {
 		space, whole, err := verifySpace(ctx, store, name)
 		if err != nil {
@@ -39,7 +39,8 @@ func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 	return found, damaged
 }
 
-// verifySpace reads a space, and reports whether its state is whole. An error may be of what the state does not need.
+// verifySpace reads a space, and reports whether its state is complete. The error may concern something that the state
+// does not need.
 func verifySpace(ctx context.Context, store *replication.Store, name string) (s Space, whole bool, err error) {
 	log, err := store.Log(ctx, name, 0)
 	if err != nil {
@@ -52,7 +53,7 @@ func verifySpace(ctx context.Context, store *replication.Store, name string) (s 
 	return Space{Name: name, Position: last, Entries: entries(e)}, true, verifySnapshots(log)
 }
 
-// verifySnapshots reads all snapshots of a log, those that its state was not made of, too.
+// verifySnapshots reads all snapshots of a log, including those not used for its state.
 func verifySnapshots(log *replication.Log) error {
 	positions, err := log.Snapshots()
 	for _, p := range positions {
@@ -73,8 +74,8 @@ func verifySnapshot(log *replication.Log, position uint64) error {
 	return nil
 }
 
-// State reads a log of which nobody is the primary, and returns the state that it makes and the position of its end. After an error the state is what was read
-// before, or nil.
+// State reads a log that has no primary, and returns its state and the position of its end. After an error the state is
+// what was read so far, or nil.
 func State(ctx context.Context, log *replication.Log) (e *engine.Engine, last uint64, err error) {
 	e = engine.New(engine.Config{}, 0)
 	l := e.Load()
@@ -95,7 +96,7 @@ func State(ctx context.Context, log *replication.Log) (e *engine.Engine, last ui
 	return e, last, err
 }
 
-// skipUnread passes on what the engine knows of an image.
+// skipUnread passes on the records of an image that the engine knows.
 func skipUnread(add func(records []byte) error) func(records []byte) error {
 	return func(records []byte) error {
 		if len(records) > 0 && record.Op(records[0]) == record.Unread {
@@ -110,7 +111,7 @@ func entries(e *engine.Engine) map[string]int {
 	counts := map[string]int{}
 	for i, n := range e.Kinds(0).Counts {
 		if n < 0 {
-			continue // the kind was dropped
+			continue // a dropped kind
 		}
 		counts[e.Schema(call.KindID(i+1)).Kind] = n
 	}

@@ -16,13 +16,14 @@ import (
 
 type Note struct{ Text string }
 
-// Files of the current formats: a change of a format that is not meant fails their tests.
+// Files of the current formats: an unintended change of a format fails their tests.
 const (
 	goldenBackup = "testdata/golden.backup"
-	goldenFolder = "testdata/golden.tar.gz" // a data folder: its snapshots hold what golden says, and its log goes on from there
+	// a data folder: its snapshots contain golden, and its log continues from there
+	goldenFolder = "testdata/golden.tar.gz"
 )
 
-// TestMakeGolden makes the golden files anew if GOLDEN=write is set.
+// TestMakeGolden rewrites the golden files if GOLDEN=write is set.
 func TestMakeGolden(t *testing.T) {
 	if os.Getenv("GOLDEN") != "write" {
 		t.Skip("set GOLDEN=write to make the files of testdata anew")

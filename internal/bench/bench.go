@@ -1,7 +1,7 @@
-// Package bench measures a server the way its users meet it: through the client, over TCP, with many callers.
+// Package bench measures a server as its users see it: through the client, over TCP, with many callers.
 //
-// Machines differ and are noisy, so every figure is to be read against echo in the same run: a call that does nothing,
-// through the same client and server.
+// Machines differ and are noisy, so compare every figure with echo in the same run: a call that does nothing, through
+// the same client and server.
 package bench
 
 import (
@@ -19,23 +19,24 @@ import (
 	"github.com/gospaces/gospaces/client"
 )
 
-// Options say what is measured. The zero value measures everything on a server of its own.
+// Options select what is measured. The zero value measures everything on servers that Run starts.
 type Options struct {
-	Addr       string        // of a running server; "": one is started for each durability, on a temporary folder
+	Addr       string        // of a running server; "": one is started for each durability level, on a temporary folder
 	Program    string        // the gospaces program to start; required without Addr
-	Durability []string      // of the servers that are started; empty: logged
+	Durability []string      // levels of the servers that are started; empty: logged
 	Workloads  []string      // empty: all of Workloads
 	Callers    []int         // empty: 1, 64, 256
 	Conns      []int         // empty: 1, 4
 	Duration   time.Duration // of one measurement; 0: 3 s
 	Payload    int           // bytes; 0: 100
 	Backlog    int           // entries of the workload backlog; 0: a million
-	Share      bool          // servers that are started share the processors with the callers; otherwise each has one half, on Linux
-	Out        io.Writer     // takes the table, line by line as it is measured
-	Log        io.Writer     // takes the log of servers that are started
+	// started servers share the processors with the callers; otherwise each gets one half, on Linux
+	Share bool
+	Out   io.Writer // receives the table, line by line
+	Log   io.Writer // receives the log of started servers
 }
 
-// Check returns what is wrong with the options, as Run would.
+// Check validates the options, as Run does.
 func (o Options) Check() error { return o.setDefaults() }
 
 func (o *Options) setDefaults() error {
@@ -76,8 +77,8 @@ func (o *Options) setDefaults() error {
 	return nil
 }
 
-// callersGC is the garbage collector's setting for the callers. Their heap is next to nothing, and would be collected a hundred times a
-// second, as that of no program with some memory of its own is.
+// callersGC is the GOGC setting of the callers. Their heap is tiny, and would be collected a hundred times a second,
+// unlike that of a program with some memory of its own.
 const callersGC = 800
 
 // Result is one measurement.
@@ -90,12 +91,12 @@ type Result struct {
 	P50        float64 `json:"p50_us"`
 	P99        float64 `json:"p99_us"`
 	P999       float64 `json:"p999_us"`
-	CPU        float64 `json:"cpu_us_per_op"`    // of client and server together
+	CPU        float64 `json:"cpu_us_per_op"`    // of client and server
 	RSS        int64   `json:"server_rss_bytes"` // after the measurement
 	Echo       float64 `json:"echo_ratio,omitempty"`
 }
 
-// Run measures what o asks for and returns the results in the order in which they were measured. It stops with ctx's error when that ends.
+// Run runs the measurements of o and returns the results in order. It returns ctx's error when ctx ends.
 func Run(ctx context.Context, o Options) ([]Result, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func Run(ctx context.Context, o Options) ([]Result, error) {
 	return measureOwn(ctx, &o)
 }
 
-// measureOwn measures everything on servers that it starts.
+// measureOwn runs all measurements on servers that it starts.
 func measureOwn(ctx context.Context, o *Options) (all []Result, err error) {
 	var h *halves
 	if !o.Share {
@@ -137,7 +138,7 @@ func measureOwn(ctx context.Context, o *Options) (all []Result, err error) {
 	return all, nil
 }
 
-// measureServer measures everything on one server.
+// measureServer runs all measurements on one server.
 func measureServer(ctx context.Context, o *Options, addr string) ([]Result, error) {
 	var results []Result
 	for _, conns := range o.Conns {
@@ -160,7 +161,7 @@ type run struct {
 	o     *Options
 	c     *client.Client
 	conns int
-	echo  map[int]float64 // ops/s of echo by number of callers
+	echo  map[int]float64 // ops/s of echo, by number of callers
 }
 
 func (r *run) all(ctx context.Context, results *[]Result) error {
@@ -201,10 +202,11 @@ func (r *run) print(res *Result) {
 		ratio = fmt.Sprintf("%.2f", res.Echo)
 	}
 	fmt.Fprintf(r.o.Out, "%-14s %8d %6d %-8s %11.0f %9.1f %9.1f %9.1f %8.2f %9.0f %6s\n",
-		res.Workload, res.Callers, res.Conns, res.Durability, res.Ops, res.P50, res.P99, res.P999, res.CPU, float64(res.RSS)/(1<<20), ratio)
+		res.Workload, res.Callers, res.Conns, res.Durability, res.Ops, res.P50, res.P99, res.P999, res.CPU,
+		float64(res.RSS)/(1<<20), ratio)
 }
 
-// serverStatus is what the server says of itself that matters here.
+// serverStatus is the relevant part of the server's status.
 type serverStatus struct {
 	Durability string  `json:"durability"`
 	RSS        int64   `json:"rss_bytes"`
@@ -222,6 +224,6 @@ func (r *run) status(ctx context.Context) (s serverStatus, err error) {
 // ownCPU returns the processor time that this process has used, in seconds.
 func ownCPU() float64 {
 	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // it fails only for a bad argument
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails only for an invalid argument
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }

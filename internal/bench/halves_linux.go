@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// halves divides the processors that this process may use between the server and the callers, as if they were on machines of their own.
-// Otherwise the kernel tends to put a thread of the server onto the processor of the caller that has just woken it, where it waits for
-// its turn while another processor idles: then one measures the scheduler.
+// halves divides the processors of this process between the server and the callers, as if they were on different
+// machines. Otherwise the kernel tends to move a thread of the server to the processor of the caller that has just
+// woken it, where it waits while another processor is idle: the benchmark would measure the scheduler.
 type halves struct {
 	all, server, callers unix.CPUSet
 }
@@ -58,7 +58,7 @@ func (h *halves) enter() error {
 	return confine(&h.callers)
 }
 
-// leave ends what enter began.
+// leave undoes enter.
 func (h *halves) leave() error {
 	if h == nil {
 		return nil
@@ -68,8 +68,8 @@ func (h *halves) leave() error {
 	return err
 }
 
-// confine lets all threads of this process run on these processors only. The second look finds threads that others have started during
-// the first.
+// confine confines all threads of this process to these processors. The second pass finds threads that were started
+// during the first.
 func confine(to *unix.CPUSet) error {
 	for range 2 {
 		tasks, err := os.ReadDir("/proc/self/task")
@@ -81,7 +81,7 @@ func confine(to *unix.CPUSet) error {
 			if err == nil {
 				err = unix.SchedSetaffinity(id, to)
 			}
-			if err != nil && err != unix.ESRCH { // a thread that has ended
+			if err != nil && err != unix.ESRCH { // the thread has ended
 				return fmt.Errorf("choose the processors of this process: %w", err)
 			}
 		}
@@ -94,7 +94,7 @@ func (h *halves) start(cmd *exec.Cmd) error {
 	if h == nil {
 		return cmd.Start()
 	}
-	runtime.LockOSThread() // whose processors the child inherits
+	runtime.LockOSThread() // the child inherits the processors of the thread
 	defer runtime.UnlockOSThread()
 	if err := unix.SchedSetaffinity(0, &h.server); err != nil {
 		return fmt.Errorf("choose the processors of the server: %w", err)
@@ -106,5 +106,5 @@ func (h *halves) start(cmd *exec.Cmd) error {
 	return err
 }
 
-// tied makes a child end when this process does.
+// tied makes a child end with this process.
 func tied() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// halves would divide the processors; that is known how to do on Linux only.
+// halves would divide the processors; this is supported on Linux only.
 type halves struct{}
 
 func divide() (*halves, error) { return nil, nil }

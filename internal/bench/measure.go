@@ -9,19 +9,20 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// caller is one of the goroutines that call at the same time.
+// caller is one of the concurrent goroutines.
 type caller struct {
 	number int
 	ops    int64
 }
 
-// latencies are the durations of calls. Callers share a few histograms: one each would not fit the processor's caches.
+// latencies are the durations of calls. Callers share a few histograms: one for each would not fit the processor's
+// caches.
 type latencies [8]struct {
 	mu sync.Mutex
 	h  *hdrhistogram.Histogram // guarded by mu; in units of unit
 }
 
-// unit is the resolution of latencies; the scale ends at a minute.
+// unit is the resolution of latencies; the scale ends at one minute.
 const unit = 100 * time.Nanosecond
 
 func newLatencies() *latencies {
@@ -36,10 +37,10 @@ func (ls *latencies) record(c *caller, d time.Duration) {
 	l := &ls[c.number%len(ls)]
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_ = l.h.RecordValue(int64(min(d, time.Minute) / unit)) // it is on the scale
+	_ = l.h.RecordValue(int64(min(d, time.Minute) / unit)) // always on the scale
 }
 
-// merged returns all durations in one.
+// merged returns one histogram of all durations.
 func (ls *latencies) merged() *hdrhistogram.Histogram {
 	for i := range ls[1:] {
 		ls[0].h.Merge(ls[i+1].h)
@@ -47,10 +48,10 @@ func (ls *latencies) merged() *hdrhistogram.Histogram {
 	return ls[0].h
 }
 
-// op is what a caller does again and again. It returns how many operations that were, or errDone when there is nothing left to do.
+// op is one step of a caller. It returns the number of operations done, or errDone when nothing is left to do.
 type op func(ctx context.Context, c *caller) (int, error)
 
-// repeat has callers do op until the time is over, one of them fails, or all are done.
+// repeat lets callers repeat do until the time is over, one of them fails, or all are done.
 func (r *run) repeat(ctx context.Context, workload string, callers int, do op) (Result, error) {
 	before, err := r.status(ctx)
 	if err != nil {
@@ -102,7 +103,7 @@ func (r *run) repeat(ctx context.Context, workload string, callers int, do op) (
 	return res, nil
 }
 
-// summary puts together what the callers measured.
+// summary combines the measurements of all callers.
 func summary(all []*caller, times *hdrhistogram.Histogram, elapsed time.Duration, cpu float64) Result {
 	var ops int64
 	for _, c := range all {
@@ -118,7 +119,7 @@ func summary(all []*caller, times *hdrhistogram.Histogram, elapsed time.Duration
 	}
 }
 
-// firstError keeps the first of the errors that it is given.
+// firstError keeps the first error it is given.
 type firstError struct {
 	mu  sync.Mutex
 	err error

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// process is a server that was started for a benchmark, on a folder that goes with it.
+// process is a server started for a benchmark, with its own folder.
 type process struct {
 	cmd  *exec.Cmd
 	dir  string
 	addr string
 }
 
-// readyPrefix begins the line with which a server tells its address.
+// readyPrefix begins the line in which a server prints its address.
 const readyPrefix = "gospaces: ready at "
 
-// stopTimeout is how long a server that was asked to stop may take.
+// stopTimeout is the time that a server may take to stop.
 const stopTimeout = 30 * time.Second
 
 // startServer starts program as a server in its half of the processors and returns when it is ready.
@@ -33,7 +33,8 @@ func startServer(ctx context.Context, h *halves, program, durability string, log
 		return nil, err
 	}
 	p := &process{dir: dir}
-	p.cmd = exec.CommandContext(ctx, program, "serve", "--listen", "127.0.0.1:0", "--data", dir, "--durability", durability, "--log-level", "warn")
+	p.cmd = exec.CommandContext(ctx, program, "serve", "--listen", "127.0.0.1:0", "--data", dir, "--durability",
+		durability, "--log-level", "warn")
 	p.cmd.Env = append(os.Environ(), "GOSPACES_POSTGRES=")
 	p.cmd.Stderr = log
 	p.cmd.SysProcAttr = tied()

@@ -7,16 +7,16 @@ import (
 	"github.com/gospaces/gospaces/space/work"
 )
 
-// cycling is how many jobs the workloads with transactions hold at least. Each cycle takes one and writes another as its result, so that
-// they never run out.
+// cycling is the minimum number of jobs in the workloads with transactions. Each cycle takes one and writes another as
+// its result, so jobs never run out.
 const cycling = 20_000
 
 func (r *run) fillCycle(ctx context.Context, callers int) error {
 	return r.fill(ctx, max(cycling, 4*callers), func(int64) int64 { return 1 })
 }
 
-// txn measures the cycle of a worker in two round trips: take a job under a transaction of its own; write the result and commit. The
-// time's end ends no cycle half way, which would leave its job locked.
+// txn measures the cycle of a worker in two round trips: take a job under its own transaction; write the result and
+// commit. The end of the measurement does not interrupt a cycle, which would leave its job locked.
 func (r *run) txn(ctx context.Context, callers int) ([]Result, error) {
 	if err := r.fillCycle(ctx, callers); err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (r *run) txn(ctx context.Context, callers int) ([]Result, error) {
 	}))
 }
 
-// txn3 measures the same cycle with a call of its own for the begin of the transaction, in three round trips.
+// txn3 measures the same cycle in three round trips, with a separate call to begin the transaction.
 func (r *run) txn3(ctx context.Context, callers int) ([]Result, error) {
 	if err := r.fillCycle(ctx, callers); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func finish(ctx context.Context, t *space.Txn, result Job) error {
 	return t.Commit(ctx)
 }
 
-// work measures work.Run with as many workers as there are callers. Those only count the jobs that are done.
+// work measures work.Run with as many workers as callers. The callers only count finished jobs.
 func (r *run) work(ctx context.Context, callers int) ([]Result, error) {
 	if err := r.fillCycle(ctx, callers); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ type Job struct {
 	Payload []byte
 }
 
-// Kind names Job in the space.
+// Kind returns the name of the kind in the space.
 func (Job) Kind() string { return "bench_job" }
 
 // workload is one thing to measure.
@@ -50,7 +50,7 @@ func several(n int) bool     { return n > 1 }
 var errDone = errors.New("done")
 
 const (
-	bulk      = 1000    // entries of a bulk call
+	bulk      = 1000    // entries per bulk call
 	fillers   = 8       // callers that fill and drain
 	matching  = 200_000 // entries of match
 	matchKeys = 10_000
@@ -60,7 +60,7 @@ func one(res Result, err error) ([]Result, error) { return []Result{res}, err }
 
 func (r *run) job(key int64) Job { return Job{Key: key, Payload: make([]byte, r.o.Payload)} }
 
-// echoes calls what does nothing: the ceiling.
+// echoes makes calls that do nothing: the upper limit.
 func (r *run) echoes(ctx context.Context, callers int) ([]Result, error) {
 	payload := make([]byte, r.o.Payload)
 	return one(r.repeat(ctx, "echo", callers, func(ctx context.Context, _ *caller) (int, error) {
@@ -77,7 +77,7 @@ func (r *run) writes(ctx context.Context, callers int) ([]Result, error) {
 	}))
 }
 
-// takes takes what was written before, until the time is over or nothing is left.
+// takes takes entries written before, until the time is over or none is left.
 func (r *run) takes(ctx context.Context, callers int) ([]Result, error) {
 	if err := r.fill(ctx, r.o.Backlog, func(int64) int64 { return 1 }); err != nil {
 		return nil, err
@@ -95,7 +95,7 @@ func doneIfNone(err error) error {
 	return err
 }
 
-// jobs has one half of the callers write and the other take, waiting if need be.
+// jobs lets half of the callers write and the other half take, waiting if necessary.
 func (r *run) jobs(ctx context.Context, callers int) ([]Result, error) {
 	j := r.job(1)
 	return one(r.repeat(ctx, "jobs", callers, func(ctx context.Context, c *caller) (int, error) {
@@ -108,7 +108,7 @@ func (r *run) jobs(ctx context.Context, callers int) ([]Result, error) {
 	}))
 }
 
-// seq has one caller write and take in turns.
+// seq lets one caller write and take in turns.
 func (r *run) seq(ctx context.Context, callers int) ([]Result, error) {
 	j := r.job(1)
 	var take bool
@@ -159,7 +159,7 @@ func (r *run) fill(ctx context.Context, n int, key func(i int64) int64) error {
 	return r.untimed(ctx, r.filler(n, key))
 }
 
-// filler returns what writes n entries in bulk.
+// filler returns an op that writes n entries in bulk.
 func (r *run) filler(n int, key func(i int64) int64) op {
 	var next atomic.Int64
 	payload := make([]byte, r.o.Payload)
@@ -187,7 +187,7 @@ func (r *run) drainer(ctx context.Context, _ *caller) (int, error) {
 // drain empties the space.
 func (r *run) drain(ctx context.Context) error { return r.untimed(ctx, r.drainer) }
 
-// untimed has a few callers do op until they are done, and measures nothing.
+// untimed runs do in a few callers until they are done, without measuring.
 func (r *run) untimed(ctx context.Context, do op) error {
 	var fail firstError
 	done := make(chan struct{})

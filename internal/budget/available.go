@@ -5,14 +5,14 @@ import (
 	"runtime/debug"
 )
 
-// The parts, in percent, of what there is that a process may use if no limit is set: of a container it is mostly alone in, and of a machine.
+// Default limits, in percent of the memory of a container, which a process has mostly to itself, and of a machine.
 const (
 	containerPart = 90
 	machinePart   = 75
 )
 
-// Default returns the limit of a process for which none is set: GOMEMLIMIT if that is set, or else a part of the memory of its
-// container or of the machine; 0, which is without limit, if the system tells neither.
+// Default returns the limit of a process that sets none: GOMEMLIMIT if set, or else a fraction of the memory of its
+// container or of the machine. It returns 0, no limit, if the system reports neither.
 func Default() int64 {
 	if set := debug.SetMemoryLimit(-1); set != math.MaxInt64 {
 		return set
@@ -26,11 +26,11 @@ func Default() int64 {
 	}
 }
 
-// collectPart is the part, in percent, of the limit from which on the runtime would rather collect garbage than use more. It uses more all the same while
-// it does not keep up, and the program itself is not counted.
+// collectPart is the percentage of the limit above which the runtime collects garbage rather than use more memory. It
+// may still use more while the collector does not keep up, and it does not count the program itself.
 const collectPart = 90
 
-// Enforce has the runtime keep within limit bytes, as well as it can, unless GOMEMLIMIT says otherwise.
+// Enforce makes the runtime keep within limit bytes, as well as it can, unless GOMEMLIMIT is set.
 func Enforce(limit int64) {
 	if limit > 0 && debug.SetMemoryLimit(-1) == math.MaxInt64 {
 		debug.SetMemoryLimit(limit / 100 * collectPart)

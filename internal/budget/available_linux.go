@@ -11,7 +11,7 @@ import (
 // machineMemory returns the bytes of memory of the machine; 0 if they are not known.
 func machineMemory() int64 { return memTotal("/proc/meminfo") }
 
-// memTotal reads the file in which Linux says how much memory there is.
+// memTotal reads the total memory from a file in the format of /proc/meminfo.
 func memTotal(file string) int64 {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -31,11 +31,12 @@ func memTotal(file string) int64 {
 	return 0
 }
 
-// containerMemory returns the least limit of the control groups that this process is in; 0 if there is none.
+// containerMemory returns the smallest limit of the control groups of this process; 0 if there is none.
 func containerMemory() int64 { return groupLimit("/proc/self/cgroup", "/sys/fs/cgroup") }
 
-// groupLimit is containerMemory by the file that lists the groups and the folder in which they are mounted. Each limit holds for the groups below, too; in a
-// container the path of its own group may be that of the host, and the root of what is mounted is the group.
+// groupLimit is containerMemory for a given list of groups and the folder in which they are mounted. Each limit also
+// holds for the groups below. In a container the path of its own group may be that of the host, and the root of the
+// mount is the group.
 func groupLimit(list, mount string) (least int64) {
 	b, err := os.ReadFile(list)
 	if err != nil {
@@ -65,7 +66,7 @@ func groupLimit(list, mount string) (least int64) {
 	return least
 }
 
-// unlimited is more than any machine has: what version 1 says if there is no limit.
+// unlimited is more memory than any machine has: version 1 reports such a number if there is no limit.
 const unlimited = 1 << 60
 
 // readLimit reads one limit; 0 if there is none.
@@ -74,7 +75,7 @@ func readLimit(file string) int64 {
 	if err != nil {
 		return 0
 	}
-	limit, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64) // or it is "max"
+	limit, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64) // fails for "max"
 	if err != nil || limit >= unlimited {
 		return 0
 	}

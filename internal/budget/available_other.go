@@ -2,7 +2,7 @@
 
 package budget
 
-// machineMemory returns 0: how much memory there is is not known.
+// machineMemory returns 0: the memory of the machine is unknown.
 func machineMemory() int64 { return 0 }
 
 // containerMemory returns 0: there are no containers.

@@ -83,7 +83,7 @@ func TestBudget_ReservesNeverMoreThanThereIs(t *testing.T) {
 
 var ballast []byte
 
-// What nobody has charged is found by measuring.
+// Uncharged memory is found by measuring.
 func TestMeter_SeesWhatIsInUse(t *testing.T) {
 	m := newMeter()
 	runtime.GC()

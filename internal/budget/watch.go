@@ -8,14 +8,15 @@ import (
 )
 
 const (
-	// measureEvery is how often it is looked whether garbage was collected, which is when what is in use is known.
+	// measureEvery is the interval at which the meter looks for a new garbage collection, after which the memory in use is
+	// known.
 	measureEvery = 50 * time.Millisecond
-	// collectScarce and collectFull are for how long a measurement that makes the budget scarce, or full, is believed before another one is made.
+	// collectScarce and collectFull are the maximum ages of a measurement that makes the budget scarce, or full.
 	collectScarce = 5 * time.Second
 	collectFull   = 250 * time.Millisecond
 )
 
-// Watch measures what is in use beyond what is charged, until ctx ends.
+// Watch measures uncharged memory until ctx ends.
 func (b *Budget) Watch(ctx context.Context) {
 	if b == nil {
 		return
@@ -31,7 +32,7 @@ func (b *Budget) Watch(ctx context.Context) {
 				b.beyond.Store(max(0, live-b.charged.Load()))
 				measured = now
 			case b.Full() && now.Sub(measured) > collectFull, b.Scarce() && now.Sub(measured) > collectScarce:
-				runtime.GC() // much may have been given back since
+				runtime.GC() // much may have been freed since
 			}
 		case <-ctx.Done():
 			return
@@ -39,7 +40,7 @@ func (b *Budget) Watch(ctx context.Context) {
 	}
 }
 
-// meter reads how much memory the process uses, garbage aside.
+// meter reads the memory in use by the process, without garbage.
 type meter struct {
 	samples []metrics.Sample
 	cycles  uint64
@@ -48,7 +49,8 @@ type meter struct {
 func newMeter() *meter {
 	m := &meter{}
 	for _, name := range []string{
-		"/gc/cycles/total:gc-cycles", "/gc/heap/live:bytes", "/memory/classes/heap/stacks:bytes", "/memory/classes/metadata/mcache/inuse:bytes",
+		"/gc/cycles/total:gc-cycles", "/gc/heap/live:bytes", "/memory/classes/heap/stacks:bytes",
+		"/memory/classes/metadata/mcache/inuse:bytes",
 		"/memory/classes/metadata/mspan/inuse:bytes", "/memory/classes/metadata/other:bytes", "/memory/classes/other:bytes",
 	} {
 		m.samples = append(m.samples, metrics.Sample{Name: name})
@@ -56,7 +58,7 @@ func newMeter() *meter {
 	return m
 }
 
-// read returns the bytes in use as of the last collection, and whether there was one since the last read.
+// read returns the bytes in use after the last collection, and whether there was a collection since the last read.
 func (m *meter) read() (live int64, fresh bool) {
 	metrics.Read(m.samples)
 	cycles := m.samples[0].Value.Uint64()

@@ -1,6 +1,5 @@
-// Package call is the vocabulary in which a partition of a space is asked and answers: what is written, what is looked
-// for, what comes back, and the errors. Everything between a program and the engine speaks it: the space in process,
-// the client, the wire, the server and the partition.
+// Package call is the vocabulary of calls to a partition: requests, results, and errors. All layers between a program
+// and the engine use it: the space in process, the client, the wire, the server and the partition.
 //
-// It decides nothing but what can be said of a question without knowing the answer: see Query.Check.
+// It checks requests only as far as that is possible without the state of the partition; see Query.Check.
 package call

@@ -8,10 +8,10 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Forever is the lease and the expiry of what never ends.
+// Forever is the lease, or the expiry, of something that never ends.
 const Forever = math.MaxInt64
 
-// MaxDelay is the longest delay: a hundred years. Time ends in 2262, and what was delayed still has a lease then.
+// MaxDelay is the longest delay: a hundred years. Time ends in 2262, which leaves every delayed entry a lease.
 const MaxDelay = 100 * 365 * 24 * int64(time.Hour)
 
 // KindID numbers the kinds of one space, from 1 in the order in which they were registered; 0 stands for "any kind".
@@ -21,40 +21,41 @@ type KindID = uint32
 type Draft struct {
 	Kind  KindID
 	Row   template.Row // in the field order of the kind's schema; copied
-	Lease int64        // nanoseconds asked for; Forever, or 0 for one that ends at once
+	Lease int64        // requested, in nanoseconds; Forever, or 0 for a lease that ends at once
 	Delay int64        // nanoseconds until the entry becomes visible, at most MaxDelay; 0: at once
 }
 
-// Change is a new row for an entry that is there already.
+// Change is a new row for an existing entry.
 type Change struct {
 	ID      uint64 // of the entry
-	Version uint32 // that the entry must have; 0: any
-	Kind    KindID // that the entry has, exactly: the row follows its schema
+	Version uint32 // required version; 0: any
+	Kind    KindID // the exact kind of the entry, whose schema the row follows
 	Row     template.Row
 }
 
-// View shows one entry. Row aliases the engine's memory and is valid only until the engine is called again.
+// View is one entry as a call sees it. Row aliases the engine's memory and is valid only until the next call of the
+// engine.
 type View struct {
 	ID       uint64
 	Kind     KindID
 	Row      template.Row
-	Version  uint32   // 1, and one more with every change
-	Attempts uint32   // how often the entry was put back by Defer
+	Version  uint32   // 1, plus one for every change
+	Attempts uint32   // number of times the entry was put back by Defer
 	Txn      uint64   // the transaction begun for it, for Query.Begin
-	Died     *Death   // how the last transaction that held it has ended, if no call ended it; nil otherwise
+	Died     *Death   // how its last holder's transaction ended, if no call ended it; nil otherwise
 	Held     *Holding // for Query.Held
 }
 
-// Holding tells who holds an entry: the transaction that has taken it.
+// Holding describes the holder of an entry: the transaction that has taken it.
 type Holding struct {
-	Txn    txn.ID // without a space if it began in this one
-	Holder string // what the client that began it calls itself; "" for a branch
-	For    int64  // nanoseconds since the take; negative if that is not known: of a branch, after a restart
-	Left   int64  // nanoseconds of the transaction's lease; Forever
+	Txn    txn.ID // has no space if it began in this one
+	Holder string // name of the client that began it; "" for a branch
+	For    int64  // nanoseconds since the take; negative if unknown, as for a branch after a restart
+	Left   int64  // nanoseconds left of the transaction's lease; Forever
 }
 
-// Death tells that a holder has vanished while it held an entry.
+// Death records that a holder vanished while it held an entry.
 type Death struct {
-	Holder string // what it called itself
-	At     int64  // when that was noticed
+	Holder string // name of the client
+	At     int64  // when it was noticed
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// The outcomes that a call can have other than success. Package space re-exports those that its callers may meet.
+// Errors of calls. Package space re-exports those that its callers may get.
 var (
 	ErrNoMatch         = errors.New("space: no match")
 	ErrInvalidArgument = errors.New("space: invalid argument")
@@ -24,5 +24,6 @@ var (
 	ErrCancelled       = errors.New("space: wait cancelled")
 	ErrSpaceFull       = fmt.Errorf("%w: space full", ErrUnavailable)
 	ErrLogFull         = fmt.Errorf("%w: log full", ErrUnavailable)
-	ErrHeld            = fmt.Errorf("%w: held back", ErrLogFull) // the client makes the call again until it is not
+	// the client repeats the call until it succeeds or fails otherwise
+	ErrHeld = fmt.Errorf("%w: held back", ErrLogFull)
 )

@@ -2,28 +2,28 @@ package call
 
 import "math/bits"
 
-// EventType says what happened to an entry. The numbers are on the wire and in logs on disk; they are append only.
+// EventType is what happened to an entry. The numbers are part of the wire protocol and of the log: append only.
 type EventType uint8
 
-// The types of events. When something is of several types it is an event of the one with the lowest number that was
-// asked for. So they are numbered by how much they say: what was written is visible now, and what is visible now is
-// available.
+// The types of events. Something that is of several types causes one event, of the lowest number among the requested
+// types. The numbers are in order of significance: an entry that was written is now visible, and one that is now
+// visible is available.
 const (
-	Written   EventType = 1 // it became visible by being written
-	Gap       EventType = 2 // not of an entry: the events up to its number are lost to the listener
-	Taken     EventType = 3 // it was taken, for good
+	Written   EventType = 1 // written, and visible
+	Gap       EventType = 2 // about no entry: the events up to its number are lost to the listener
+	Taken     EventType = 3 // taken for good
 	Expired   EventType = 4 // its lease ran out
 	Cancelled EventType = 5 // its lease was cancelled
 	Renewed   EventType = 6 // its lease was renewed
 	Updated   EventType = 7 // its fields were changed; the event carries the new ones
-	Visible   EventType = 8 // it turned from invisible to visible: written or put back
-	Available EventType = 9 // it turned from not takeable to takeable: written, put back, or no longer read-locked
+	Visible   EventType = 8 // became visible: written or put back
+	Available EventType = 9 // became takeable: written, put back, or no longer read-locked
 )
 
 // EventSet is a set of event types, as bits.
 type EventSet uint16
 
-// asked is the set of all types that can be asked for.
+// asked is the set of all types that can be requested.
 const asked EventSet = 1<<(Available+1) - 1 - 1<<0 - 1<<Gap
 
 // Events returns the set of the given types.
@@ -38,10 +38,10 @@ func Events(types ...EventType) EventSet {
 // Has reports whether t is in the set.
 func (s EventSet) Has(t EventType) bool { return s&(1<<t) != 0 }
 
-// Valid reports whether events of all these types can be asked for.
+// Valid reports whether all types in s can be requested.
 func (s EventSet) Valid() bool { return s&^asked == 0 }
 
-// First returns the first of the types, by number; 0 if there is none.
+// First returns the type in s with the lowest number; 0 if s is empty.
 func (s EventSet) First() EventType {
 	if s == 0 {
 		return 0
@@ -49,7 +49,7 @@ func (s EventSet) First() EventType {
 	return EventType(bits.TrailingZeros16(uint16(s)))
 }
 
-// Event tells a registration what has happened to an entry.
+// Event is what a registration is told of an entry.
 type Event struct {
 	Registration uint64
 	Seq          uint64
@@ -57,11 +57,11 @@ type Event struct {
 	Entry        View
 }
 
-// Watching is what a registration is for.
+// Watching describes a registration.
 type Watching struct {
 	ID    uint64
 	On    EventSet
-	Left  int64    // of its lease, in nanoseconds; Forever
+	Left  int64    // nanoseconds left of its lease; Forever
 	Seq   uint64   // number of its last event
 	Kinds []string // of its templates, "" for every kind
 }

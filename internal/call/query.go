@@ -8,47 +8,46 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Template is a template whose kind is given by number; its conditions name fields of that kind's schema.
+// Template is a template that gives its kind by number; its conditions name fields of that kind's schema.
 type Template struct {
 	Kind  KindID // 0 matches every entry, and has no conditions
 	Conds []template.Cond
-	Named *Named // not nil: Kind and Conds follow from it, and the engine sets them
+	Named *Named // if not nil, the engine derives Kind and Conds from it
 }
 
-// Named is a template that names its kind and brings its fields, since the space may not have them yet. What it means
-// follows from the schema that the kind has, and is found out again whenever that changes while a call waits or a
-// registration lives.
+// Named is a template that names its kind and brings its fields, since the space may not have them yet. It is resolved
+// against the kind's current schema, and again whenever the schema changes while a call waits or a registration lives.
 type Named struct {
 	template.Template
 	Order []template.Order // of the query, if this is its only template
 }
 
-// Query says which entries a call is about.
+// Query selects the entries of a call.
 type Query struct {
-	Templates []Template // an entry matches if one of them does; at least one
+	Templates []Template // at least one; an entry matches if one of them does
 	// empty: oldest first. Otherwise there is exactly one template, and Order names fields of its kind
 	Order []template.Order
 	Max   int  // at least 1
-	Take  bool // remove what is found
-	// a read that finds what a take could, and so locks it that no other transaction claims or takes it
+	Take  bool // remove the entries found
+	// a read that finds only entries a take could have, and locks them so that no other transaction claims or takes them
 	Claim    bool
-	IfExists bool   // do not wait for entries that are not there yet
-	Held     bool   // only entries that transactions have taken: a read, a count or contents
-	Hidden   bool   // a read that tells, too, how many matches others have locked (Result.Count)
-	ID       uint64 // only the entry with this identity, if not 0: it must match too
+	IfExists bool   // do not wait for entries that do not exist yet
+	Held     bool   // only entries that transactions have taken, for a read, a count or contents
+	Hidden   bool   // a read that also counts matches that others have locked (Result.Count)
+	ID       uint64 // if not 0, only the entry with this identity, which must match too
 	Txn      txn.ID // the transaction under which the call is made
-	Begin    bool   // take each entry under a transaction of its own, begun for it
+	Begin    bool   // take each entry under its own transaction, begun for it
 	Lease    int64  // of the transactions that Begin begins
 	By       Request
-	Holder   string // what the caller calls itself, for Begin
-	// place among the calls that wait, once it waits; a wait that is interrupted and goes on keeps it. 0: the last
+	Holder   string // name of the caller, for Begin
+	// place among the waiting calls, once it waits; a wait that is interrupted and continued keeps it. 0: the last
 	Arrival uint64
 }
 
-// Exclusive reports whether q finds only what its transaction may take.
+// Exclusive reports whether q finds only entries that its transaction may take.
 func (q *Query) Exclusive() bool { return q.Take || q.Claim }
 
-// Check returns an ErrInvalidArgument if no space could answer q, whatever its kinds are, and cuts q.Max to MaxFind.
+// Check returns an ErrInvalidArgument if q is invalid whatever the kinds of the space, and limits q.Max to MaxFind.
 func (q *Query) Check() error {
 	if len(q.Templates) == 0 {
 		return fmt.Errorf("%w: no template", ErrInvalidArgument)
@@ -87,7 +86,8 @@ func (q *Query) Check() error {
 	return nil
 }
 
-// maxOperands bounds the operands of a query's conditions, all of which a single entry may have to be compared with.
+// maxOperands is the maximum number of operands in a query's conditions, all of which may be compared with a single
+// entry.
 const maxOperands = 1 << 14
 
 func (q *Query) operands() (n int) {
@@ -103,7 +103,7 @@ func (q *Query) operands() (n int) {
 	return n
 }
 
-// Weight returns about how many bytes the templates of q take while it waits.
+// Weight returns the approximate bytes of q's templates while it waits.
 func (q *Query) Weight() int {
 	n := len(q.Templates) * (int(unsafe.Sizeof(Template{})) + nodeBytes)
 	for i := range q.Templates {
@@ -118,11 +118,11 @@ func (q *Query) Weight() int {
 	return n
 }
 
-// nodeBytes is about what an engine adds to a template under which something waits.
+// nodeBytes is the approximate overhead of the engine for one template of a waiting call.
 const nodeBytes = 160
 
-// Cursor says how far an iteration has come. The zero Cursor is its beginning.
+// Cursor is the position of an iteration. The zero Cursor is its beginning.
 type Cursor struct {
 	Place uint64 // after which it goes on
-	Last  uint64 // the highest identity that there was when it began: younger entries do not belong to it
+	Last  uint64 // the highest identity when the iteration began: younger entries are left out
 }

@@ -2,13 +2,13 @@ package call
 
 import "cmp"
 
-// Client is what a client calls itself, for as long as it lives: a random number that no other knows.
+// Client identifies a client for its lifetime: a random number, unique to it.
 type Client [16]byte
 
-// Request identifies a call among those of a client's session, so that its outcome can be told again when the client
-// has not heard it. The zero Request is of a call that is never repeated.
+// Request identifies a call in a client's session, so that a repeated call returns the outcome of the first. The zero
+// Request belongs to a call that is never repeated.
 type Request struct {
-	Session uint64 // as the partition has numbered it
+	Session uint64 // the partition's number of it
 	Number  uint64
 }
 
@@ -20,13 +20,13 @@ type OpenTxn struct {
 // Compare orders transactions by number.
 func (o OpenTxn) Compare(other OpenTxn) int { return cmp.Compare(o.Number, other.Number) }
 
-// Fate is what has become of a transaction, or of a call, which is one of its own. The numbers are on the wire; they
-// are append only.
+// Fate is the outcome of a transaction, or of a call, which is a transaction by itself. The numbers are part of the
+// wire protocol: append only.
 type Fate uint8
 
-// What can have become of a transaction.
+// Outcomes of a transaction.
 const (
-	Unknown   Fate = 0 // it is not known here, or not any more
+	Unknown   Fate = 0 // not known here, or no longer known
 	Undecided Fate = 1 // it may still commit
 	Committed Fate = 2
 	Aborted   Fate = 3 // it has changed nothing, and never will

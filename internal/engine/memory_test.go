@@ -44,7 +44,7 @@ func TestMemory_IsGivenBack(t *testing.T) {
 	require.NoError(t, r.Err)
 	requireCounted(t, e)
 	require.Greater(t, e.Memory(), empty+20<<10*96+40<<10)
-	require.False(t, e.Fits(drafts[:1]), "nobody has left any")
+	require.False(t, e.Fits(drafts[:1]), "no memory is free")
 
 	q := &call.Query{Templates: []call.Template{{Kind: stoneKind}}, Max: 4096, Take: true}
 	require.NoError(t, e.Find(1, q).Err)

@@ -228,7 +228,7 @@ func TestOpenSession_TellsWhatIsLost(t *testing.T) {
 	id, lost := e.OpenSession(c.client, c.session)
 	require.Equal(t, c.session, id)
 	require.False(t, lost)
-	require.Empty(t, e.Sessions(), "nobody has done anything")
+	require.Empty(t, e.Sessions(), "no session has done anything")
 
 	// A session without an outcome leaves no trace: a call without an answer was not executed.
 	again := replayed(t, e)
@@ -302,17 +302,17 @@ func TestApply_RefusesOutcomesThatCannotBe(t *testing.T) {
 	c := newCaller(t, e, 1)
 	c.write(aStone(1))
 	for name, records := range map[string][]byte{
-		"session twice":       record.AppendSession(nil, c.session, c.client[:]),
-		"client twice":        record.AppendSession(nil, 99, c.client[:]),
-		"short client":        record.AppendSession(nil, 99, []byte("short")),
-		"no such session":     record.AppendEndSession(nil, 99, record.Expired),
-		"write of nobody":     record.AppendWrote(nil, 99, 1, 1, 1, nil),
-		"write of nothing":    record.AppendWrote(nil, c.session, 1, 77, 1, nil),
-		"write of the future": record.AppendWrote(nil, c.session, 1, 1, 1<<60, nil),
-		"take of nobody":      record.AppendTake(nil, record.Take, 99, 1, 1, 1),
-		"take of nothing":     record.AppendTake(nil, record.Take, c.session, 1, 77, 1),
-		"outcome of nobody":   record.AppendDone(nil, 99, 1, nil),
-		"too many received":   record.AppendReceived(nil, c.session, 2),
+		"session twice":           record.AppendSession(nil, c.session, c.client[:]),
+		"client twice":            record.AppendSession(nil, 99, c.client[:]),
+		"short client":            record.AppendSession(nil, 99, []byte("short")),
+		"no such session":         record.AppendEndSession(nil, 99, record.Expired),
+		"write without session":   record.AppendWrote(nil, 99, 1, 1, 1, nil),
+		"write of nothing":        record.AppendWrote(nil, c.session, 1, 77, 1, nil),
+		"write of the future":     record.AppendWrote(nil, c.session, 1, 1, 1<<60, nil),
+		"take without session":    record.AppendTake(nil, record.Take, 99, 1, 1, 1),
+		"take of nothing":         record.AppendTake(nil, record.Take, c.session, 1, 77, 1),
+		"outcome without session": record.AppendDone(nil, 99, 1, nil),
+		"too many received":       record.AppendReceived(nil, c.session, 2),
 	} {
 		again := replayedAs(t, e.Log)
 		require.ErrorIs(t, again.Apply(records), record.ErrCorrupt, name)

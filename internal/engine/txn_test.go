@@ -332,7 +332,7 @@ func TestTxn_ActiveOnesAreGoneAfterACrash(t *testing.T) {
 	require.Equal(t, ended, s.find(read(a)))
 	require.Equal(t, isFree, s.state(1))
 	require.Equal(t, isFree, s.state(2))
-	require.Greater(t, s.write(tx0, 4), last, "identities that somebody knows are not given again")
+	require.Greater(t, s.write(tx0, 4), last, "an identity that a client knows is not issued again")
 }
 
 func TestWaiting_LastReaderIsPromoted(t *testing.T) {

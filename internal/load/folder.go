@@ -14,32 +14,33 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// Config says what to load. Dir and Postgres are required.
+// Config configures a load. Dir and Postgres are required.
 type Config struct {
-	Dir        string   // data folder of a server that does not run; made if it is not there
+	Dir        string   // data folder of a stopped server; created if missing
 	Postgres   string   // DSN of the database
-	Spaces     []string // names; none: all that the database mirrors
-	Incomplete bool     // load tables too of which the mirror knows that they lack rows
+	Spaces     []string // names; none: all spaces that the database mirrors
+	Incomplete bool     // also load tables that lack rows according to the mirror
 
-	Progress func(space string, entries, total uint64) // called now and then; nil: silent
+	Progress func(space string, entries, total uint64) // called from time to time; nil: no progress
 	Logger   *slog.Logger                              // nil: silent
 }
 
-// Space tells of a space that was loaded.
+// Space describes a loaded space.
 type Space struct {
 	Name        string
-	Earlier     bool // it was loaded before, from the same state of the tables: there was nothing to do
+	Earlier     bool // it was already loaded from the same state of the tables, and nothing was done
 	Incarnation string
-	Position    uint64 // in the log of that incarnation, that the tables were at
+	Position    uint64 // position of the tables in the log of that incarnation
 	Kinds       []writeback.KindRows
 	Entries     uint64
 	DeadLetters int
 	Took        time.Duration
 }
 
-// Folder loads spaces, one after the other, and calls done for each that was. If the folder was new, an error leaves nothing in it; otherwise the
-// spaces that were loaded before the error stay, and the others stay as they were. It returns ErrNotEmpty or ErrSameLog for a space that must not be loaded,
-// writeback.ErrNoMirror for one that the database does not know, an error if a server runs on the folder, and otherwise what is wrong with the database or a row.
+// Folder loads spaces one after the other, and calls done for each. If the folder was new, an error leaves nothing in
+// it; otherwise spaces loaded before the error stay loaded, and the others are unchanged. It returns ErrNotEmpty or
+// ErrSameLog for a space that must not be loaded, writeback.ErrNoMirror for one that the database does not know, an
+// error if a server runs on the folder, and otherwise what is wrong with the database or a row.
 func Folder(ctx context.Context, cfg Config, done func(Space) error) error {
 	if cfg.Dir == "" {
 		return errors.New("load: no data folder is given")
@@ -58,9 +59,10 @@ func Folder(ctx context.Context, cfg Config, done func(Space) error) error {
 	}
 	left, err := os.ReadDir(cfg.Dir)
 	made := len(left) == 0 && (err == nil || errors.Is(err, os.ErrNotExist))
-	store, err := replication.Open(ctx, replication.Config{Dir: cfg.Dir, Sync: true, Logger: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))})
+	store, err := replication.Open(ctx,
+		replication.Config{Dir: cfg.Dir, Sync: true, Logger: cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))})
 	if err != nil {
-		return err // the folder may be another's by now: nothing in it is ours to remove
+		return err // the folder may belong to another process by now, so nothing is removed
 	}
 	err = errors.Join(cfg.load(ctx, store, done), store.Close())
 	if err != nil && made {
@@ -69,7 +71,7 @@ func Folder(ctx context.Context, cfg Config, done func(Space) error) error {
 	return err
 }
 
-// check looks whether there is something to load, before anything is made.
+// check returns an error if there is nothing to load, before anything is created.
 func (cfg *Config) check(ctx context.Context) error {
 	if len(cfg.Spaces) == 0 {
 		return writeback.ErrNoMirror

@@ -1,4 +1,5 @@
-// Package load makes an empty space what the tables of its mirror hold: the one way in which a database is the source of a space. Nobody does that but on request.
+// Package load fills an empty space from the tables of its mirror. It is the only way in which a database is the source
+// of a space, and happens only on request.
 package load
 
 import (
@@ -14,16 +15,19 @@ import (
 )
 
 var (
-	// ErrNotEmpty is returned for a space that has entries, or that was loaded before and has gone on since. Nothing has changed.
+	// ErrNotEmpty is returned for a space that has entries, or that was loaded before and has changed since. Nothing has
+	// changed.
 	ErrNotEmpty = errors.New("load: the space is not empty")
 
-	// ErrSameLog is returned for a space whose own log the tables mirror: it needs nothing from there. Nothing has changed.
+	// ErrSameLog is returned for a space whose own log the tables mirror: it needs nothing from them. Nothing has changed.
 	ErrSameLog = errors.New("load: the tables mirror the log of this very space, which holds all that they do")
 )
 
-// space makes a space of a store what the tables hold. It is all or nothing, whenever the process ends: the space is empty until its first snapshot is
-// whole. What its log had, without any entry, goes.
-func space(ctx context.Context, store *replication.Store, name string, tables *writeback.Tables, progress func(entries uint64)) (earlier bool, err error) {
+// space fills a space of a store from the tables. It is atomic, whenever the process ends: the space is empty until its
+// first snapshot is complete. The old log, which has no entries, is removed.
+func space(ctx context.Context, store *replication.Store, name string, tables *writeback.Tables,
+	progress func(entries uint64),
+) (earlier bool, err error) {
 	log, err := store.Log(ctx, name, 0)
 	if err != nil {
 		return false, err
@@ -81,7 +85,7 @@ func write(s *replication.Snapshot, tables *writeback.Tables, progress func(entr
 	if err != nil {
 		return err
 	}
-	records := 1 + entries // the counters
+	records := 1 + entries // counters record
 	for _, k := range tables.Kinds() {
 		records++
 		if k.Dropped {

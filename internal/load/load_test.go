@@ -27,7 +27,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// killEnv tells this program, run again by a test, that it is to load and be killed, and when.
+// killEnv tells this program, run again by a test, to load and be killed, and when.
 const killEnv = "TEST_KILL_LOAD"
 
 var pg *postgres.Server
@@ -47,11 +47,11 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// plan is where a load is to be killed.
+// plan is the point at which a load is killed.
 type plan struct {
 	Dir, DSN string
-	Calls    int  // of Progress before it is killed; 0: never there
-	Done     bool // when the space was loaded, but the folder is still open
+	Calls    int  // of Progress before it is killed; 0: not there
+	Done     bool // kill it once the space is loaded, while the folder is open
 }
 
 func runKilled(ctx context.Context, text string) int {
@@ -79,7 +79,7 @@ func die() {
 	select {}
 }
 
-// killed loads in a process that is killed on the way.
+// killed loads in a process that is killed at the planned point.
 func killed(t *testing.T, p plan) {
 	t.Helper()
 	text, err := json.Marshal(p)
@@ -109,21 +109,23 @@ type server struct {
 
 func serve(t *testing.T, dir, dsn string) server {
 	t.Helper()
-	n, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir, Postgres: dsn, Mirror: writeback.Modes{"draft": writeback.None}})
+	n, err := node.Open(t.Context(),
+		node.Config{Listen: "127.0.0.1:0", Data: dir, Postgres: dsn, Mirror: writeback.Modes{"draft": writeback.None}})
 	require.NoError(t, err)
 	c, err := client.Dial(t.Context(), n.Addr())
 	require.NoError(t, err)
 	return server{n, c}
 }
 
-// close stops the server when its mirror has caught up.
+// close stops the server once its mirror has caught up.
 func (s server) close(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.c.Close())
 	require.NoError(t, s.Close(t.Context()))
 }
 
-// mirrored returns a database that mirrors a space with n jobs, what the space held, and the folder of the server that is gone.
+// mirrored returns a database that mirrors a space with n jobs, the content of the space, and the folder of the stopped
+// server.
 func mirrored(t *testing.T, n int) (dsn, dir string, want []space.Entry) {
 	t.Helper()
 	dsn, err := pg.NewDatabase(t.Context())
@@ -145,7 +147,7 @@ func mirrored(t *testing.T, n int) (dsn, dir string, want []space.Entry) {
 	return dsn, dir, want
 }
 
-// entries returns what a space holds, by identity, but for the versions.
+// entries returns the entries of a space by identity, without their versions.
 func entries(t *testing.T, sp space.Space) (all []space.Entry) {
 	t.Helper()
 	for e, err := range sp.Contents(t.Context(), space.Query{Templates: []*template.Template{{}}}) {
@@ -166,7 +168,7 @@ func folder(t *testing.T, dir, dsn string) (loaded []load.Space, err error) {
 	return loaded, err
 }
 
-// rows counts the rows of a table, and which transactions have written them.
+// rows counts the rows of a table, and the transactions that have written them.
 func rows(t *testing.T, dsn, table string) (n, writers int) {
 	t.Helper()
 	db, err := sql.Open("postgres", dsn)
@@ -187,7 +189,7 @@ func TestFolder_TheSpaceIsWhatTheTablesAreAndTheMirrorGoesOn(t *testing.T) {
 	require.Equal(t, []writeback.KindRows{{Name: "job", Entries: 2000}}, loaded[0].Kinds)
 
 	_, writers := rows(t, dsn, "space_default.job")
-	for range 2 { // it is not loaded again when it starts again
+	for range 2 { // a second start does not load again
 		s := serve(t, dir, dsn)
 		require.Equal(t, want, entries(t, s.c))
 		s.close(t)
@@ -255,7 +257,8 @@ func TestFolder_RefusesWhatMustNotBeLoaded(t *testing.T) {
 	}
 	s.close(t)
 	_, err = folder(t, full, dsn)
-	require.ErrorContains(t, err, "it was loaded from these tables and has gone on since", "what was taken must not come again")
+	require.ErrorContains(t, err, "it was loaded from these tables and has gone on since",
+		"what was taken must not come again")
 
 	s = serve(t, full, dsn)
 	s.close(t)
@@ -287,7 +290,7 @@ func TestFolder_AnErrorLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 
-	s := serve(t, dir, "") // and what was there stays
+	s := serve(t, dir, "") // existing spaces stay
 	s.close(t)
 	_, err = folder(t, dir, dsn)
 	require.ErrorContains(t, err, `column "at": it does not fit the schema`)
@@ -297,11 +300,14 @@ func TestFolder_AnErrorLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Wherever a load is killed the space is empty or whole, and loading again makes it whole.
+// Wherever a load is killed, the space is empty or complete, and loading again completes it.
 func TestFolder_KilledOnTheWay(t *testing.T) {
 	t.Parallel()
 	dsn, _, want := mirrored(t, 10_000)
-	for name, p := range map[string]plan{"at the first rows": {Calls: 1}, "in the middle": {Calls: 2}, "at the end": {Done: true}} {
+	for name, p := range map[string]plan{
+		"at the first rows": {Calls: 1}, "in the middle": {Calls: 2},
+		"at the end": {Done: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p.Dir, p.DSN = filepath.Join(t.TempDir(), "data"), dsn
@@ -312,7 +318,7 @@ func TestFolder_KilledOnTheWay(t *testing.T) {
 				s.close(t)
 				return
 			}
-			s := serve(t, p.Dir, "") // nobody has asked for a half of it
+			s := serve(t, p.Dir, "") // part of it must not be served
 			require.Empty(t, entries(t, s.c))
 			s.close(t)
 			loaded, err := folder(t, p.Dir, dsn)
@@ -325,7 +331,7 @@ func TestFolder_KilledOnTheWay(t *testing.T) {
 	}
 }
 
-// A snapshot that was damaged is not passed over: the space would begin empty.
+// A damaged snapshot is an error: skipping it would start an empty space.
 func TestFolder_ADamagedSnapshotIsNoEmptySpace(t *testing.T) {
 	t.Parallel()
 	dsn, _, _ := mirrored(t, 5)

@@ -16,21 +16,24 @@ import (
 	"github.com/gospaces/gospaces/internal/server"
 )
 
-// backups are snapshots of all spaces that somebody copies.
+// backups are the backups of this node that clients are reading.
 type backups struct {
-	beginning sync.Mutex // held while the images of one are reserved and begun: two that each wait for the other's would wait for ever
+	// held while the images of one backup are reserved and begun: two that wait for each other's images would wait forever
+	beginning sync.Mutex
 
 	mu     sync.Mutex
-	making int                // guarded by mu; that are not in byID yet
-	byID   map[uint64]*backup // guarded by mu; the numbers are random, so that none of before a restart means another backup
+	making int // guarded by mu; number that are not in byID yet
+	// guarded by mu; the numbers are random, so that a number from before a restart names no other backup
+	byID map[uint64]*backup
 }
 
-// backup is the snapshots of one moment. Their files are open: they can be read to the end, whatever becomes of the names.
+// backup is the snapshots of one moment. Their files are open, so they can be read to the end even if the names are
+// removed.
 type backup struct {
 	parts []server.Part
 	files map[string]*os.File // by space
 
-	reading sync.RWMutex // held for reading while a file is read, for writing while they are closed
+	reading sync.RWMutex // held for reading while a file is read, for writing while files are closed
 }
 
 // Backup implements server.Backups.
@@ -60,10 +63,11 @@ func (n *Node) Backup(ctx context.Context) (id uint64, parts []server.Part, err 
 	return id, b.parts, nil
 }
 
-// maxBackups is how many backups a server keeps at a time, of all clients: each keeps a snapshot of every space on the disk.
+// maxBackups is the maximum number of concurrent backups of a server: each keeps a snapshot of every space on disk.
 const maxBackups = 8
 
-// begin returns an error if there are as many backups as there may be. Otherwise end must follow when one is in byID, or there will be none.
+// begin returns an error if there are maxBackups already. Otherwise the caller must call end once the backup is in
+// byID, or has failed.
 func (bs *backups) begin() error {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -80,14 +84,14 @@ func (bs *backups) end() {
 	bs.making--
 }
 
-// beginBackup begins images of all spaces, at one moment.
+// beginBackup begins images of all spaces at one moment.
 func (n *Node) beginBackup(ctx context.Context) (images []spaceImage, err error) {
 	n.backups.beginning.Lock()
 	defer n.backups.beginning.Unlock()
-	if images, err = n.reserveImages(ctx, images); err != nil { // they may have to wait for snapshots under way
+	if images, err = n.reserveImages(ctx, images); err != nil { // they may have to wait for snapshots in progress
 		return images, err
 	}
-	n.spaces.mu.Lock() // no space comes between what is listed and the moment
+	n.spaces.mu.Lock() // no space may be created between listing them and the moment
 	defer n.spaces.mu.Unlock()
 	if images, err = n.reserveImages(ctx, images); err != nil {
 		return images, err
@@ -106,7 +110,7 @@ type spaceImage struct {
 	space *hosted
 }
 
-// reserveImages reserves an image of each space but for those of which there is one.
+// reserveImages reserves an image of each space that has none in images.
 func (n *Node) reserveImages(ctx context.Context, images []spaceImage) ([]spaceImage, error) {
 	for _, err := range n.spaces.refusals() {
 		return images, err // it would be missing
@@ -130,7 +134,7 @@ func closeImages(images []spaceImage) {
 	}
 }
 
-// takeBackup makes snapshots of all images at the same time, and opens them. If one fails the others end.
+// takeBackup writes snapshots of all images concurrently, and opens them. If one fails the others end.
 func (n *Node) takeBackup(ctx context.Context, images []spaceImage) (*backup, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -155,7 +159,7 @@ func (n *Node) takeBackup(ctx context.Context, images []spaceImage) (*backup, er
 	return b, context.Cause(ctx)
 }
 
-// take takes the snapshot, opens it before another can take its place, and allows the next.
+// take writes the snapshot, opens it before another can replace it, and allows the next.
 func (m spaceImage) take(ctx context.Context) (position uint64, f *os.File, err error) {
 	defer m.Close()
 	if position, err = m.space.snapshots.keep(ctx, m.Imaging); err == nil {
@@ -209,6 +213,6 @@ func (b *backup) close() {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	for _, f := range b.files {
-		_ = f.Close() // it was only read
+		_ = f.Close() // opened for reading only
 	}
 }

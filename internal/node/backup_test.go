@@ -24,7 +24,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// makeBackup returns a backup of all that the client's server has.
+// makeBackup returns a backup of the client's server.
 func makeBackup(ctx context.Context, cl *client.Client, between func(space string)) ([]byte, error) {
 	b, err := cl.Backup(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func makeBackup(ctx context.Context, cl *client.Client, between func(space strin
 	return out.Bytes(), errors.Join(w.Close(), b.Close(ctx))
 }
 
-// pausing calls pause before each piece that it writes.
+// pausing calls pause before each write.
 type pausing struct {
 	io.Writer
 	pause func()
@@ -62,7 +62,7 @@ func (w pausing) Write(b []byte) (int, error) {
 	return w.Writer.Write(b)
 }
 
-// restored opens a node on what a backup says.
+// restored opens a node on a restored backup.
 func restored(t *testing.T, b []byte) (*node.Node, *client.Client) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
@@ -74,13 +74,13 @@ func restored(t *testing.T, b []byte) (*node.Node, *client.Client) {
 	return n, cl
 }
 
-// Step is one of a chain: each was written after the one before it was acknowledged, in another space.
+// Step is a member of a chain: each was written after its predecessor was acknowledged, in another space.
 type Step struct {
 	Chain, N int
 }
 
-// slowLog lets an append wait for a while when its turn comes, so that transactions stay prepared, or decided and
-// nothing more, long enough to be met.
+// slowLog delays an append when its turn comes, so that transactions stay prepared, or decided only, for long enough to
+// be observed.
 type slowLog struct {
 	partition.Log
 	appends *atomic.Int64
@@ -93,9 +93,8 @@ func (l slowLog) Append(msg []byte) error {
 	return l.Log.Append(msg)
 }
 
-// TestBackup_IsOneMoment makes backups while transactions over three spaces move money, while chains of steps grow from
-// space to space, and while spaces are made. In each backup all the money is there, and of each chain everything that
-// is before its last step.
+// TestBackup_IsOneMoment makes backups while transactions over three spaces move money, chains of steps grow from space
+// to space, and spaces are created. In each backup the money adds up, and every chain is complete up to its last step.
 func TestBackup_IsOneMoment(t *testing.T) {
 	t.Parallel()
 	var appends atomic.Int64
@@ -153,7 +152,7 @@ func TestBackup_IsOneMoment(t *testing.T) {
 func checkMoment(t *testing.T, made []byte) {
 	t.Helper()
 	n, cl := restored(t, made)
-	require.True(t, n.Settled(), "what was prepared is resolved before anybody asks")
+	require.True(t, n.Settled(), "prepared transactions are resolved before the first call")
 	sum := 0
 	for _, name := range []string{"a", "b", "c"} {
 		sum += amount(t, cl.SpaceNamed(name))
@@ -180,8 +179,8 @@ type blob struct {
 	Bytes []byte
 }
 
-// A backup is read to its end however slow the reader is, and however many snapshots are taken meanwhile; then nothing
-// is left of it.
+// A backup can be read to its end however slow the reader is, and however many snapshots are taken meanwhile; then
+// nothing is left of it.
 func TestBackup_OutlivesSnapshotsThatFollow(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -215,21 +214,21 @@ func TestBackup_OutlivesSnapshotsThatFollow(t *testing.T) {
 	closeAll(t, cl, n)
 }
 
-// A client that is gone holds no backup: not if it goes in good order, and not if its connection is cut and it never
-// comes back.
+// A client that is gone keeps no backup, whether it closed its connection or lost it and never comes back.
 func TestBackup_EndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	n := open(t, node.Config{Data: t.TempDir(), Resume: time.Millisecond})
 	defer func() { require.NoError(t, n.Close(context.Background())) }()
 	var conns []net.Conn
-	cl, err := client.DialConfig(t.Context(), client.Config{Addr: n.Addr(), Dial: func(ctx context.Context, addr string) (net.Conn, error) {
-		if len(conns) > 0 {
-			return nil, os.ErrPermission
-		}
-		nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
-		conns = append(conns, nc)
-		return nc, err
-	}})
+	cl, err := client.DialConfig(t.Context(),
+		client.Config{Addr: n.Addr(), Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+			if len(conns) > 0 {
+				return nil, os.ErrPermission
+			}
+			nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+			conns = append(conns, nc)
+			return nc, err
+		}})
 	require.NoError(t, err)
 	defer cl.Close()
 	_, err = cl.Backup(t.Context())

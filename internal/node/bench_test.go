@@ -22,7 +22,8 @@ func BenchmarkNode(b *testing.B) {
 			require.NoError(b, err)
 			for b.Loop() {
 				results, err := bench.Run(b.Context(), bench.Options{
-					Addr: n.Addr(), Workloads: []string{m.workload}, Callers: []int{m.callers}, Conns: []int{1}, Duration: 3 * time.Second, Out: io.Discard,
+					Addr: n.Addr(), Workloads: []string{m.workload}, Callers: []int{m.callers}, Conns: []int{1},
+					Duration: 3 * time.Second, Out: io.Discard,
 				})
 				require.NoError(b, err)
 				b.ReportMetric(results[0].Ops, "ops/s")

@@ -15,7 +15,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// onDisk returns what the files of a folder take of the disk.
+// onDisk returns the disk space used by a folder.
 func onDisk(t *testing.T, dir string) (size int64) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
@@ -33,8 +33,8 @@ func onDisk(t *testing.T, dir string) (size int64) {
 	return size
 }
 
-// What comes and goes leaves nothing on the disk but two snapshots, the log between them and the present, and the files
-// that this begins and ends in.
+// Entries that come and go leave only two snapshots, the log from the first of them to the present, and the files in
+// which that begins and ends.
 func TestNode_LogOfAnEmptySpaceStaysSmall(t *testing.T) {
 	t.Parallel()
 	const every, rounds, round, file = 1 << 20, 3, 8 << 20, 8 << 20

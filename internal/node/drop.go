@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// flushDropped is how long the drop of a space waits for its mirror, whose tables stay.
+// flushDropped is the time that a drop waits for the mirror of the space, if the tables stay.
 const flushDropped = 5 * time.Second
 
 // Drop implements server.Spaces.
@@ -28,7 +28,7 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 	case tables && ss.pool == nil:
 		return nil, fmt.Errorf("%w: this server mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
 	}
-	ss.mu.Lock() // no other space of the name is made before this one is gone
+	ss.mu.Lock() // no space of that name may be created before this one is gone
 	defer ss.mu.Unlock()
 	s := ss.lookup(name)
 	there := ss.known()[name]
@@ -46,7 +46,7 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 		}
 		was = s.partition
 		ss.cfg.Logger.Info("space dropped", "space", name, "incarnation", s.incarnation)
-	case !tables: // those of a space that was dropped before may be left
+	case !tables: // tables of an earlier dropped space may be left
 		return nil, noSpace(name)
 	}
 	if !tables {
@@ -69,7 +69,7 @@ func noSpace(name string) error {
 	return fmt.Errorf("%w: there is no space %q", call.ErrNoMatch, name)
 }
 
-// removeLocked removes a space and its log. If it returns an error the space is as it was, though in another partition
+// removeLocked removes a space and its log. If it returns an error the space is unchanged, possibly in a new partition
 // if its own had ended.
 func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tables bool) error {
 	if err := s.partition.Discard(); err != nil {
@@ -95,8 +95,8 @@ func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tabl
 	return nil
 }
 
-// removeRefused removes the log of a space that is not served. If it returns an error the space may be gone. What transactions over several spaces have done in it
-// cannot be known: those that began there are aborted in the other spaces.
+// removeRefused removes the log of a space that is not served. If it returns an error the space may be gone. The
+// effects of its transactions over several spaces are unknown: those that began here are aborted in the other spaces.
 func (ss *spaces) removeRefused(ctx context.Context, name string) error {
 	if err := ss.store.Drop(ctx, name, 0); err != nil {
 		return err
@@ -105,14 +105,14 @@ func (ss *spaces) removeRefused(ctx context.Context, name string) error {
 	delete(ss.refused, name)
 	ss.tableMu.Unlock()
 	ss.spans.Dropped(ctx, txn.Address{Space: name})
-	if name == defaultSpace { // which is always there
+	if name == defaultSpace { // it always exists
 		_, err := ss.addLocked(ss.ctx, name, nil)
 		return err
 	}
 	return nil
 }
 
-// stop ends what goes on beside the partition.
+// stop stops the work beside the partition.
 func (s *hosted) stop() {
 	s.cancel()
 	s.running.Wait()

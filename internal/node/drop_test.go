@@ -14,7 +14,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// whatIsLeft returns the files and folders below dir that have the name of a space in theirs.
+// whatIsLeft returns the files and folders below dir with the name of a space in their names.
 func whatIsLeft(t *testing.T, dir, name string) (left []string) {
 	t.Helper()
 	for _, pattern := range []string{
@@ -28,7 +28,7 @@ func whatIsLeft(t *testing.T, dir, name string) (left []string) {
 	return left
 }
 
-// spaceStatus is the part of the status that tells of one space.
+// spaceStatus is the part of the status about one space.
 type spaceStatus struct {
 	Name    string
 	Waiting int
@@ -44,7 +44,7 @@ func statusOfSpace(t *testing.T, n *node.Node, name string) spaceStatus {
 	return st.Spaces[i]
 }
 
-// Clients of a space that is dropped are told; what comes later meets no space, and makes a new one.
+// Clients of a dropped space are told; later calls find no space, and create a new one.
 func TestDrop_TellsTheClients(t *testing.T) {
 	t.Parallel()
 	for _, durability := range []string{node.Memory, node.Logged} {
@@ -111,7 +111,7 @@ func TestDrop_IsRefused(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A space that was dropped is not there after a restart, nor is it lost; one of the same name is another one.
+// A dropped space is gone after a restart, and is not reported as lost; one of the same name is a new one.
 func TestDrop_OutlastsARestart(t *testing.T) {
 	t.Parallel()
 	cfg := node.Config{Data: t.TempDir()}

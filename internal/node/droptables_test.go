@@ -12,8 +12,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// The tables of a space that is dropped stay, whole, and are not mixed with those of another space of the name; with
-// tables they go.
+// The tables of a dropped space stay complete, and are not mixed with those of another space of the same name; with the
+// option to drop them they go.
 func TestDrop_KeepsOrDropsTheTables(t *testing.T) {
 	t.Parallel()
 	_, dsn := database(t)

@@ -2,7 +2,7 @@ package node
 
 import "github.com/gospaces/gospaces/internal/partition"
 
-// WithLog returns cfg with something put before each space's log.
+// WithLog returns cfg with a wrapper around each space's log.
 func WithLog(cfg Config, wrap func(space string, l partition.Log) partition.Log) Config {
 	cfg.wrapLog = wrap
 	return cfg

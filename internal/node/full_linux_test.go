@@ -15,7 +15,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// A space whose disk is nearly full takes no changes, can be read, and goes on by itself when there is room.
+// A space whose disk is nearly full refuses changes, can be read, and continues by itself when there is room.
 func TestNode_FullDiskRefusesChangesOnly(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -27,7 +27,7 @@ func TestNode_FullDiskRefusesChangesOnly(t *testing.T) {
 	ballast := filepath.Join(dir, "ballast")
 	var st syscall.Statfs_t
 	require.NoError(t, syscall.Statfs(dir, &st))
-	const left = 84 << 20 // of which the log leaves 64 MiB
+	const left = 84 << 20 // the log leaves 64 MiB of this
 	require.NoError(t, os.WriteFile(ballast, make([]byte, int64(st.Bavail)*st.Bsize-left), 0o600))
 
 	n := open(t, node.Config{Data: filepath.Join(dir, "data")})
@@ -56,7 +56,7 @@ func TestNode_FullDiskRefusesChangesOnly(t *testing.T) {
 	require.ErrorIs(t, err, space.ErrLogFull)
 	require.Contains(t, string(n.Status()), `"held":"space: unavailable: log full: the disk`)
 
-	// If there is so little room that the log takes nothing at all, what is there is served for reading.
+	// With so little room that the log accepts nothing, the existing entries can still be read.
 	require.NoError(t, syscall.Statfs(dir, &st))
 	more := filepath.Join(dir, "more")
 	require.NoError(t, os.WriteFile(more, make([]byte, int64(st.Bavail)*st.Bsize-(32<<20)), 0o600))
@@ -65,7 +65,7 @@ func TestNode_FullDiskRefusesChangesOnly(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, written, got)
 
-	// A server that is started on such a disk serves what is there, and all calls when there is room.
+	// A server started on such a disk serves the existing entries, and all calls once there is room.
 	require.NoError(t, c.Close())
 	require.NoError(t, n.Close(t.Context()))
 	n = open(t, node.Config{Data: filepath.Join(dir, "data")})

@@ -13,41 +13,41 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// What becomes of a space whose mirror lacks as much of the log as may be kept for it (Config.MirrorFull).
+// Policies for a space whose mirror lacks as much of the log as may be kept for it (Config.MirrorFull).
 const (
-	Rebase = "rebase" // nothing: the log is shortened all the same, and the mirror goes on from a snapshot
-	Block  = "block"  // calls that make the log longer wait until the mirror has caught up
-	Refuse = "refuse" // they fail with space.ErrLogFull until then
+	Rebase = "rebase" // no limit on calls: the log is truncated, and the mirror continues from a snapshot
+	Block  = "block"  // calls that would grow the log wait until the mirror has caught up
+	Refuse = "refuse" // calls that would grow the log fail with space.ErrLogFull until then
 )
 
-// guard keeps a log from getting too large: for its disk, and for what its mirror lacks of it. It has the partition refuse calls that would make it
-// longer, or let them wait. It looks after every append, so that a bound is exceeded by no more than the calls that are under way; and now and
-// then while calls are held.
+// guard keeps a log within its limits: the room on its disk, and the part that its mirror lacks. It throttles the
+// partition: calls that would grow the log are refused, or wait. It checks after every append, so only the calls in
+// progress can exceed a limit; and periodically while calls are throttled.
 type guard struct {
 	cfg    *Config
 	log    *replication.Log
 	logger *slog.Logger
-	held   chan struct{} // capacity 1: calls are held
+	held   chan struct{} // capacity 1: calls are throttled
 
 	mu        sync.Mutex
 	partition *partition.Partition // guarded by mu; nil until watch
-	mirror    *writeback.Writer    // guarded by mu; nil if it is not waited for
-	lag       level                // guarded by mu; of what the mirror lacks
-	disk      level                // guarded by mu; of what the disk holds
+	mirror    *writeback.Writer    // guarded by mu; nil if the log does not wait for a mirror
+	lag       level                // guarded by mu; the part of the log that the mirror lacks
+	disk      level                // guarded by mu; the room on the disk
 }
 
 func newGuard(cfg *Config, log *replication.Log, logger *slog.Logger) *guard {
 	return &guard{cfg: cfg, log: log, logger: logger, held: make(chan struct{}, 1)}
 }
 
-// level is something that is too high from when it has reached a bound until it has sunk below another one, lest calls go on only to stop again at once.
+// level is a gauge with hysteresis: it trips at high and resets at low, so that calls do not flap at the limit.
 type level struct {
-	since time.Time // zero: it is not too high
+	since time.Time // zero: not tripped
 }
 
 func (l *level) high() bool { return !l.since.IsZero() }
 
-// move notes how high the level is, and reports whether that made a difference.
+// move updates the gauge, and reports whether it tripped or reset.
 func (l *level) move(high, low bool) bool {
 	switch {
 	case high && !l.high():
@@ -78,16 +78,18 @@ func (l guardedLog) Append(msg []byte) error {
 }
 
 const (
-	// recede is the part of Config.MirrorLog that the mirror must have caught up with before calls go on.
+	// recede is the fraction of Config.MirrorLog (one in recede) that the mirror must have caught up before calls
+	// continue.
 	recede = 8
-	// Changes are refused while less can be appended than scarce, before the disk is so full that the log refuses all appends, and then
-	// everything is refused until the state was read from the log again. They go on when there is ample room.
+	// Changes are refused while less than scarce bytes can be appended. If the disk filled up completely, the log would
+	// refuse all appends, and all calls would fail until the state was rebuilt from the log. Changes are accepted again
+	// when there are ample bytes.
 	scarce, ample = 16 << 20, 32 << 20
-	// lookForRoom is how often a guard looks whether calls that are held may go on.
+	// lookForRoom is the interval at which a guard checks whether throttled calls may continue.
 	lookForRoom = 20 * time.Millisecond
 )
 
-// watch begins to guard p, whose calls are to wait for m, or to be refused for its sake; nil: none.
+// watch begins to guard p, whose calls wait for, or are refused because of, the lag of m; nil: no mirror.
 func (g *guard) watch(p *partition.Partition, m *writeback.Writer) {
 	g.mu.Lock()
 	g.partition, g.mirror = p, m
@@ -95,7 +97,7 @@ func (g *guard) watch(p *partition.Partition, m *writeback.Writer) {
 	g.look()
 }
 
-// run lets calls go on when there is room again, until ctx ends.
+// run lifts the throttle when there is room again, until ctx ends.
 func (g *guard) run(ctx context.Context) {
 	t := time.NewTicker(lookForRoom)
 	defer t.Stop()
@@ -115,7 +117,7 @@ func (g *guard) run(ctx context.Context) {
 	}
 }
 
-// look holds the partition, or lets it go on, as the bounds demand, and reports whether it is held.
+// look throttles the partition, or lifts the throttle, and reports whether it is throttled.
 func (g *guard) look() bool {
 	held, tell := g.settle()
 	for _, t := range tell {
@@ -124,7 +126,7 @@ func (g *guard) look() bool {
 	return held
 }
 
-// settle does what look does. It returns what is to be told the log, too.
+// settle is look, except that the caller runs tell, which writes to the program's log.
 func (g *guard) settle() (held bool, tell []func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -153,7 +155,7 @@ func (g *guard) settle() (held bool, tell []func()) {
 }
 
 func (g *guard) lookAtMirrorLocked() []func() {
-	position, _ := g.mirror.Needs() // before the database was first reached it lacks all there is
+	position, _ := g.mirror.Needs() // before the first connection to the database it lacks everything
 	behind, bound := g.log.Behind(position-1), g.cfg.MirrorLog
 	if !g.lag.move(behind >= bound, behind <= bound-bound/recede) {
 		return nil
@@ -161,14 +163,15 @@ func (g *guard) lookAtMirrorLocked() []func() {
 	full, cause := g.lag.high(), g.mirror.Stats().LastError
 	return []func(){func() {
 		if full {
-			g.logger.Warn("the log is full of what the mirror lacks", "policy", g.cfg.MirrorFull, "behind", behind, "bound", bound, "mirror_error", cause)
+			g.logger.Warn("the log is full of what the mirror lacks", "policy", g.cfg.MirrorFull, "behind", behind, "bound",
+				bound, "mirror_error", cause)
 		} else {
 			g.logger.Warn("the mirror has caught up; changes go on", "policy", g.cfg.MirrorFull, "behind", behind)
 		}
 	}}
 }
 
-// whyLocked returns the error of calls that are held, or nil.
+// whyLocked returns the error of throttled calls, or nil.
 func (g *guard) whyLocked() error {
 	const lacks = "the database lacks %d bytes of the log, as many as --mirror-log allows; "
 	switch {
@@ -183,7 +186,7 @@ func (g *guard) whyLocked() error {
 	return fmt.Errorf("%w: "+lacks+"bring it back, or allow more, and try again", call.ErrLogFull, g.cfg.MirrorLog)
 }
 
-// fullStatus is what a node says about the bound of what a mirror may lack.
+// fullStatus is the part of a node's status about the limit of a mirror's lag.
 type fullStatus struct {
 	Policy string `json:"policy"`
 	Bound  int64  `json:"bound_bytes"`
@@ -191,7 +194,7 @@ type fullStatus struct {
 	Since  string `json:"since,omitempty"` // when that began
 }
 
-// status returns what there is to say about the bound.
+// status returns the fullStatus.
 func (g *guard) status() *fullStatus {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// killEnv tells this program, run again by a test, that it is the process to be killed, and when.
+// killEnv tells this program, run again by a test, that it is to be killed, and when.
 const killEnv = "TEST_KILL"
 
 func TestMain(m *testing.M) {
@@ -35,10 +35,10 @@ func TestMain(m *testing.M) {
 
 // killer kills this process with SIGKILL at an append to the log of any space.
 type killer struct {
-	at     int64 // which append
-	after  bool  // when it was done, not before
+	at     int64 // number of the append
+	after  bool  // after it, not before
 	armed  atomic.Bool
-	append atomic.Int64 // so many, since it is armed
+	append atomic.Int64 // appends since it was armed
 }
 
 type killingLog struct {
@@ -63,17 +63,18 @@ func die() {
 	select {}
 }
 
-// runKilled opens a node and makes a transaction over all its spaces, unless it is killed. It prints "committed" when
-// the commit has succeeded.
+// runKilled opens a node and runs a transaction over all its spaces, unless it is killed. It prints "committed" after a
+// successful commit.
 func runKilled(ctx context.Context, plan string) error {
 	k := new(killer)
 	var dir string
 	if _, err := fmt.Sscanf(plan, "%d %t %s", &k.at, &k.after, &dir); err != nil {
 		return err
 	}
-	n, err := node.Open(ctx, node.WithLog(node.Config{Listen: "127.0.0.1:0", Data: dir}, func(_ string, l partition.Log) partition.Log {
-		return killingLog{l, k}
-	}))
+	n, err := node.Open(ctx,
+		node.WithLog(node.Config{Listen: "127.0.0.1:0", Data: dir}, func(_ string, l partition.Log) partition.Log {
+			return killingLog{l, k}
+		}))
 	if err != nil {
 		return err
 	}
@@ -117,8 +118,8 @@ func spend(ctx context.Context, cl *client.Client) error {
 	return t.Commit(ctx)
 }
 
-// TestSpan_KilledAtEveryStep kills a server before and after each append to a log that a transaction over three spaces
-// makes it do. When the next one serves nothing is left of the transaction but its effects, in all spaces or in none.
+// TestSpan_KilledAtEveryStep kills a server before and after each append to a log during a transaction over three
+// spaces. After the restart only the effects of the transaction remain, in all spaces or in none.
 func TestSpan_KilledAtEveryStep(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -149,12 +150,12 @@ func TestSpan_KilledAtEveryStep(t *testing.T) {
 	}
 }
 
-// checkSpent opens a node on the folder, in which money was spent so many times, and returns 1 if it was spent once
-// more.
+// checkSpent opens a node on the folder, in which money was spent a known number of times, and returns 1 if it was
+// spent once more.
 func checkSpent(t *testing.T, dir string, spent int, committed bool) int {
 	t.Helper()
 	n := open(t, node.Config{Data: dir})
-	require.True(t, n.Settled(), "before anybody may ask")
+	require.True(t, n.Settled(), "before the first call")
 	cl, err := client.Dial(t.Context(), n.Addr())
 	require.NoError(t, err)
 	got := []int{amount(t, cl.SpaceNamed("a")), amount(t, cl.SpaceNamed("b")), amount(t, cl.SpaceNamed("c"))}

@@ -13,27 +13,28 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// Limits bound what a server holds, so that no client can end it. Zero is the default; a negative number is no bound, where there can be none.
+// Limits limit what a server holds for clients, so that no client can bring it down. Zero is the default; a negative
+// number means no limit, where that is allowed.
 type Limits struct {
-	Memory      int64 // bytes of the process; 0: what budget.Default returns
+	Memory      int64 // bytes of the process; 0: budget.Default
 	Connections int   // 0: 10000
 	Spaces      int   // 0: 1000
 
-	// Of one space.
-	Waits         int   // calls that wait; 0: 1,000,000
+	// Per space.
+	Waits         int   // waiting calls; 0: 1,000,000
 	Registrations int   // 0: 100,000
 	Txns          int   // open transactions; 0: 1,000,000
-	TxnEntries    int   // that one transaction may hold, and one write have; 0: call.DefaultTxnEntries
+	TxnEntries    int   // entries that one transaction may hold, and one call may write; 0: call.DefaultTxnEntries
 	Kinds         int   // 0: 10,000
-	KindEntries   int   // entries of one kind; 0: no bound
-	KindBytes     int64 // of the rows of one kind; 0: no bound
+	KindEntries   int   // entries of one kind; 0: no limit
+	KindBytes     int64 // bytes of the rows of one kind; 0: no limit
 
 	Client server.ClientLimits
 
-	Frame time.Duration // in which a frame must have arrived, but for more if it is long; 0: 10 s
+	Frame time.Duration // time for a frame to arrive; long frames get more; 0: 10 s
 }
 
-// DefaultLimits returns what Limits are if nothing else is said, but for Memory.
+// DefaultLimits returns the default Limits, except for Memory.
 func DefaultLimits() Limits {
 	var c server.ClientLimits
 	c.SetDefaults()
@@ -53,7 +54,7 @@ func (l *Limits) setDefaults() {
 	l.Memory, l.Frame = cmp.Or(l.Memory, budget.Default()), cmp.Or(l.Frame, d.Frame)
 }
 
-// check returns what is wrong with the limits.
+// check validates the limits.
 func (l *Limits) check() error {
 	switch {
 	case l.Connections < 0 || l.Spaces < 0:
@@ -70,9 +71,10 @@ func (l *Limits) check() error {
 	return budget.Check(l.Memory)
 }
 
-// bounds are the limits of one space.
+// bounds returns the limits of one space.
 func (l *Limits) bounds() partition.Bounds {
 	return partition.Bounds{
-		Waiting: l.Waits, Registrations: l.Registrations, Txns: l.Txns, Kinds: l.Kinds, KindEntries: l.KindEntries, KindBytes: l.KindBytes,
+		Waiting: l.Waits, Registrations: l.Registrations, Txns: l.Txns, Kinds: l.Kinds, KindEntries: l.KindEntries,
+		KindBytes: l.KindBytes,
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// mirrored is the log of a space, and what its snapshots show, as the mirror reads them.
+// mirrored is the log of a space, and its snapshots, as the mirror reads them.
 type mirrored struct {
 	*replication.Log
 	snapshots *snapshotter
@@ -32,7 +32,7 @@ func (m mirrored) Origin() (writeback.Origin, bool) {
 	return writeback.Origin(o), ok
 }
 
-// Image implements writeback.Imager with the newest snapshot that is whole. If there is none, it has one taken.
+// Image implements writeback.Imager with the newest complete snapshot. If there is none, it takes one.
 func (m mirrored) Image(ctx context.Context, fn func(record.Group) error) error {
 	positions, err := m.Snapshots()
 	if err != nil {
@@ -40,7 +40,7 @@ func (m mirrored) Image(ctx context.Context, fn func(record.Group) error) error 
 	}
 	var errs []error
 	for _, p := range positions {
-		if err := m.readSnapshot(p, nil); err != nil { // before anybody relies on any of it
+		if err := m.readSnapshot(p, nil); err != nil { // checked before any of it is used
 			errs = append(errs, err)
 			continue
 		}
@@ -94,9 +94,9 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 	return nil
 }
 
-// mirrorNeeds returns the position from which the mirror still needs the log: any, once that is larger than it may be
-// for a database that is away. The mirror goes on from a snapshot then. Unless it is rebased the guard keeps the log
-// from becoming so large.
+// mirrorNeeds returns the position from which the mirror still needs the log. If the log is larger than it may be for a
+// database that is away, the mirror needs nothing and continues from a snapshot. Unless the policy is Rebase, the guard
+// prevents that.
 func (s *hosted) mirrorNeeds(cfg *Config) uint64 {
 	if s.mirror == nil {
 		return math.MaxUint64
@@ -108,7 +108,7 @@ func (s *hosted) mirrorNeeds(cfg *Config) uint64 {
 	return position
 }
 
-// mirrorStatus is what a node says about the mirror of a space.
+// mirrorStatus is the part of a node's status about the mirror of a space.
 type mirrorStatus struct {
 	Connected   bool     `json:"connected"`
 	Position    uint64   `json:"position"`
@@ -120,24 +120,24 @@ type mirrorStatus struct {
 	Deleted     uint64   `json:"rows_deleted"`
 	Refused     uint64   `json:"rows_refused"`
 	Coalesced   uint64   `json:"coalesced"`
-	Lanes       int      `json:"lanes"` // connections that the last batch went over
+	Lanes       int      `json:"lanes"` // number of connections used by the last batch
 	DeadLetters int      `json:"dead_letters"`
 	Incomplete  []string `json:"incomplete_tables,omitempty"`
 	Waiting     bool     `json:"waiting_for_connection,omitempty"`
 	Blocked     *blocker `json:"blocked_by,omitempty"`
 	Failures    uint64   `json:"failures"`
 	LastError   string   `json:"last_error,omitempty"`
-	Stopped     bool     `json:"stopped,omitempty"` // for good, because of the last error
+	Stopped     bool     `json:"stopped,omitempty"` // permanently, because of the last error
 }
 
-// blocker is the session of the database that a mirror waits for.
+// blocker is the database session that a mirror waits for.
 type blocker struct {
 	PID         int     `json:"pid"`
 	User        string  `json:"user"`
 	Application string  `json:"application"`
 	State       string  `json:"state"`
 	Query       string  `json:"query"`
-	Seconds     float64 `json:"seconds"` // that its transaction has lasted
+	Seconds     float64 `json:"seconds"` // age of its transaction
 }
 
 func newBlocker(b *writeback.Blocker) *blocker {

@@ -19,7 +19,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// mirrorStatus is what the tests look at.
+// mirrorStatus is the part that the tests check.
 type mirrorStatus struct {
 	Log    struct{ First uint64 }
 	Mirror struct {
@@ -35,7 +35,7 @@ func statusOf(t *testing.T, n *node.Node) mirrorStatus {
 	return st.Spaces[0]
 }
 
-// database returns a PostgreSQL server of the test, and an empty database on it.
+// database returns a PostgreSQL server for the test, and an empty database on it.
 func database(t *testing.T) (*postgres.Server, string) {
 	t.Helper()
 	pg, err := postgres.Start(t.Context(), postgres.Config{})
@@ -46,8 +46,8 @@ func database(t *testing.T) (*postgres.Server, string) {
 	return pg, dsn
 }
 
-// A database that is away makes the log grow up to a bound. Beyond, what the mirror still lacks is removed from the
-// log, and it goes on from a snapshot when the database is back, even after a restart of the server.
+// While a database is away the log grows up to a limit. Beyond that, messages that the mirror still lacks are removed
+// from the log, and the mirror continues from a snapshot when the database is back, even after a restart of the server.
 func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 	t.Parallel()
 	pg, dsn := database(t)
@@ -59,7 +59,7 @@ func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 		ID   int
 		Data []byte
 	}
-	// work writes some jobs, and takes most of those there are.
+	// work writes some jobs, and takes most of them.
 	work := func() {
 		var jobs []Job
 		for i := range 100 {
@@ -98,7 +98,7 @@ func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 	require.NoError(t, n.Close(t.Context()))
 }
 
-// A database that hangs, of which nothing breaks, holds up no exit either, and loses nothing.
+// A database that hangs, without breaking a connection, does not delay the exit, and loses nothing.
 func TestMirror_OfADatabaseThatHangsHoldsUpNoExit(t *testing.T) {
 	t.Parallel()
 	pg, dsn := database(t)
@@ -132,13 +132,13 @@ func TestMirror_OfADatabaseThatHangsHoldsUpNoExit(t *testing.T) {
 	require.NoError(t, n.Close(t.Context()))
 }
 
-// A loss of power takes the end of a log, of which the mirror has more. That is noticed even if the log has grown
-// beyond there before the mirror sees it.
+// A power loss removes the end of a log, while the mirror has it. This is noticed even if the log has grown past that
+// position before the mirror sees it.
 func TestMirror_OfALogThatHasLostItsEndStops(t *testing.T) {
 	t.Parallel()
 	_, dsn := database(t)
 	type Job struct{ ID int }
-	// work has a server write jobs, one after the other, and returns its status.
+	// work writes jobs to a server one after the other, and returns its status.
 	work := func(cfg node.Config, jobs int) string {
 		n := open(t, cfg)
 		c, err := client.Dial(t.Context(), n.Addr())
@@ -155,7 +155,7 @@ func TestMirror_OfALogThatHasLostItsEndStops(t *testing.T) {
 		}
 		status := string(n.Status())
 		require.NoError(t, c.Close())
-		_ = n.Close(t.Context()) // it tells of a mirror that has stopped
+		_ = n.Close(t.Context()) // reports a stopped mirror
 		return status
 	}
 	data := t.TempDir()
@@ -166,5 +166,6 @@ func TestMirror_OfALogThatHasLostItsEndStops(t *testing.T) {
 
 	work(node.Config{Data: left}, 30)
 	require.Contains(t, work(node.Config{Data: left, Postgres: dsn}, 0), "the log has lost its end")
-	require.NotContains(t, work(node.Config{Data: data, Postgres: dsn}, 10), "lost its end", "its own log is as good as ever")
+	require.NotContains(t, work(node.Config{Data: data, Postgres: dsn}, 10), "lost its end",
+		"its own log is as good as ever")
 }

@@ -1,4 +1,5 @@
-// Package node assembles a server: the logs of its folder, a partition for each space, their mirrors, and the TCP server before them.
+// Package node assembles a server: the logs in its folder, a partition for each space, their mirrors, and the TCP
+// server in front of them.
 package node
 
 import (
@@ -20,50 +21,52 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// The levels of durability: what an acknowledged change survives.
+// Durability levels, by what an acknowledged change survives.
 const (
 	Memory = "memory" // nothing
-	Logged = "logged" // the end of the process, kill -9 included
+	Logged = "logged" // the end of the process, including kill -9
 	Synced = "synced" // loss of power
 )
 
-// Config configures a Node. Listen and Data are required; what else is zero has a good default.
+// Config configures a Node. Listen and Data are required; other fields have defaults.
 type Config struct {
 	Listen     string // address; port 0 takes any free one
-	Data       string // folder of the logs; not used with Memory
+	Data       string // folder of the logs; unused with Memory
 	Durability string // Memory, Logged or Synced; "": Logged
-	Postgres   string // DSN of the database that mirrors the spaces; "": none
+	Postgres   string // DSN of the database for the mirrors; "": no mirrors
 	Mirror     writeback.Modes
-	MirrorLog  int64         // bytes of a log that may be kept for a database that is away; 0: 1 GiB
-	MirrorFull string        // what happens when there are as many: Rebase, Block or Refuse; "": Rebase
-	Conns      int           // most connections to the database, of all mirrors together; 0: writeback.DefaultConns
-	Lanes      int           // most connections that a mirror writes over; 0: writeback.DefaultLanes()
-	MaxEntry   int           // bytes of one entry; 0: 1 MiB
-	MaxCall    int           // bytes of all entries of one write; 0: 8 MiB
-	MaxLog     int64         // bytes of one space's log; 0: as the disk allows
-	MaxLease   time.Duration // what leases of entries are cut to; 0: no bound
-	MaxListen  time.Duration // what leases of registrations are cut to; 0: no bound
-	MaxTxn     time.Duration // what leases of transactions are cut to; 0: no bound
-	// A snapshot is taken when the log has grown by SnapshotBytes, or by the size of the last one if that is more; or after SnapshotEvery.
+	MirrorLog  int64  // bytes of a log kept for a database that is away; 0: 1 GiB
+	MirrorFull string // policy when that limit is reached: Rebase, Block or Refuse; "": Rebase
+	// maximum number of connections to the database, for all mirrors together; 0: writeback.DefaultConns
+	Conns     int
+	Lanes     int           // maximum number of connections of one mirror; 0: writeback.DefaultLanes()
+	MaxEntry  int           // bytes of one entry; 0: 1 MiB
+	MaxCall   int           // bytes of all entries of one write; 0: 8 MiB
+	MaxLog    int64         // bytes of one space's log; 0: limited by the disk
+	MaxLease  time.Duration // maximum lease of entries; 0: no limit
+	MaxListen time.Duration // maximum lease of registrations; 0: no limit
+	MaxTxn    time.Duration // maximum lease of transactions; 0: no limit
+	// A snapshot is taken when the log has grown by SnapshotBytes, or by the size of the last snapshot if that is larger;
+	// or after SnapshotEvery.
 	SnapshotBytes int64         // 0: 64 MiB
 	SnapshotEvery time.Duration // 0: an hour
-	EventLog      int64         // bytes of a log that may be kept for the events of registrations which do not collect them; 0: 1 GiB
+	EventLog      int64         // bytes of a log kept for listeners that do not collect their events; 0: 1 GiB
 
-	AcceptLoss bool // go on with what is left of logs that are lost or damaged
+	AcceptLoss bool // start with what is left of lost or damaged logs
 
 	Limits Limits
 
-	// Resume is how long a session, and after a restart the transactions of a client, wait for the client to come
-	// back; 0: 30 s.
+	// Resume is how long a session, and after a restart the transactions of a client, wait for the client to come back; 0:
+	// 30 s.
 	Resume time.Duration
 	Logger *slog.Logger // nil: silent
 
 	Version string // of the program, for the log
 
-	wrapLog func(space string, l partition.Log) partition.Log // in tests; nil: the log as it is
+	wrapLog func(space string, l partition.Log) partition.Log // for tests; nil: no wrapper
 }
 
-// Check returns what is wrong with the settings, as Open would; it touches neither folder nor address.
+// Check validates the settings, as Open does; it uses neither the folder nor the address.
 func (c Config) Check() error { return c.setDefaults() }
 
 func (c *Config) setDefaults() error {
@@ -82,11 +85,14 @@ func (c *Config) setDefaults() error {
 	case c.Durability != Memory && c.Durability != Logged && c.Durability != Synced:
 		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
 	case c.MirrorFull != Rebase && c.MirrorFull != Block && c.MirrorFull != Refuse:
-		return fmt.Errorf("what happens when the log is full for the mirror is %q; it is rebase, block or refuse", c.MirrorFull)
+		return fmt.Errorf("what happens when the log is full for the mirror is %q; it is rebase, block or refuse",
+			c.MirrorFull)
 	case c.Conns < 0 || c.Conns > writeback.MaxConns:
-		return fmt.Errorf("the mirrors are to have %d connections to the database; they may have %d at most, or 0 for %d", c.Conns, writeback.MaxConns, writeback.DefaultConns)
+		return fmt.Errorf("the mirrors are to have %d connections to the database; they may have %d at most, or 0 for %d",
+			c.Conns, writeback.MaxConns, writeback.DefaultConns)
 	case c.Lanes < 0 || c.Lanes > writeback.MaxLanes:
-		return fmt.Errorf("the mirror is to write over %d connections; it may be %d at most, or 0 for as many as suit the machine", c.Lanes, writeback.MaxLanes)
+		return fmt.Errorf("the mirror is to write over %d connections; it may be %d at most, "+
+			"or 0 for as many as suit the machine", c.Lanes, writeback.MaxLanes)
 	case c.MaxLease < 0 || c.MaxListen < 0 || c.MaxTxn < 0:
 		return errors.New("the longest lease is negative")
 	case c.Limits.check() != nil:
@@ -118,10 +124,10 @@ type Node struct {
 	served  chan error // the result of Serve
 }
 
-// Open starts a node: it reads the state of the folder, which takes as long as there is to read, and serves. Clients
-// that connect meanwhile are told how far it is. It returns ctx's error if that ends first, and otherwise what is wrong
-// with cfg, the address, the folder or a log. A space whose log lacks what it should hold is not served, if there is
-// another one: its calls fail with call.ErrUnavailable, the log and the status tell why.
+// Open starts a node: it reads the state from the folder, and serves. Until the state is read, clients that connect are
+// told the progress. Open returns ctx's error if ctx ends first, and otherwise an error that describes the problem with
+// cfg, the address, the folder or a log. A space with an incomplete log is not served if there are others: its calls
+// fail with call.ErrUnavailable, and the log and the status say why.
 func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
@@ -130,7 +136,10 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, budget: budget.New(cfg.Limits.Memory), addr: listener.Addr(), started: time.Now(), served: make(chan error, 1)}
+	n := &Node{
+		cfg: cfg, budget: budget.New(cfg.Limits.Memory), addr: listener.Addr(), started: time.Now(),
+		served: make(chan error, 1),
+	}
 	up := &startup{logger: n.cfg.Logger}
 	answering := server.AnswerStarting(listener.(*net.TCPListener), up.report)
 	err = n.start(ctx, up)
@@ -162,8 +171,9 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 // Addr returns the address on which the node serves.
 func (n *Node) Addr() string { return n.addr.String() }
 
-// Close stops the node: it takes no more calls, ends those that wait, stores what is pending and lets the mirrors catch up. When ctx ends
-// before that is done it stops all the same, and logs what was left undone; nothing acknowledged is lost by it. It returns what is wrong with a log.
+// Close stops the node: it accepts no more calls, ends waiting calls, stores pending changes and lets the mirrors catch
+// up. If ctx ends first, Close stops anyway and logs what is unfinished; nothing acknowledged is lost. It returns the
+// errors of logs.
 func (n *Node) Close(ctx context.Context) error {
 	err := n.server.Shutdown(ctx)
 	if ctx.Err() != nil {

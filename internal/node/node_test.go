@@ -100,14 +100,15 @@ func TestNode_StatusTells(t *testing.T) {
 	require.Equal(t, uint64(1), status.Spaces[0].Log.Last, "the claim")
 }
 
-// Every workload of the benchmark runs, empties the space again, and reports what it is for.
+// Every workload of the benchmark runs, leaves the space empty, and reports its figure.
 func TestBench_EveryWorkloadRuns(t *testing.T) {
 	t.Parallel()
 	n := open(t, node.Config{Durability: node.Memory})
 	defer func() { require.NoError(t, n.Close(t.Context())) }()
 	idle := func(r bench.Result) bool { return r.Ops == 0 }
 	var results []bench.Result
-	for d := 20 * time.Millisecond; results == nil || slices.ContainsFunc(results, idle); d *= 4 { // a busy machine takes longer to do anything
+	// A busy machine takes longer.
+	for d := 20 * time.Millisecond; results == nil || slices.ContainsFunc(results, idle); d *= 4 {
 		var err error
 		results, err = bench.Run(t.Context(), bench.Options{
 			Addr: n.Addr(), Callers: []int{1, 2}, Conns: []int{1}, Duration: d, Backlog: 2000, Out: io.Discard,

@@ -32,7 +32,7 @@ func running(t *testing.T, cfg node.Config) *node.Node {
 
 type parcel struct{ ID int }
 
-// What changes nothing finds nothing in a space that does not exist, and does not create it.
+// Calls that change nothing find nothing in a space that does not exist, and do not create it.
 func TestNowhere_ReadsCreateNothing(t *testing.T) {
 	t.Parallel()
 	n := running(t, node.Config{Data: t.TempDir(), Limits: node.Limits{Spaces: 1}})
@@ -67,7 +67,7 @@ func TestNowhere_ReadsCreateNothing(t *testing.T) {
 	require.Equal(t, []string{"default"}, n.Names())
 }
 
-// A space has one partition, and another number is no way to a space.
+// A space has one partition; another number is not an address.
 func TestLookup_TellsWhichPartitionsThereAre(t *testing.T) {
 	t.Parallel()
 	n := running(t, node.Config{Data: t.TempDir()})
@@ -84,7 +84,7 @@ func TestLookup_TellsWhichPartitionsThereAre(t *testing.T) {
 	require.ErrorContains(t, err, `there is no space "typo", so it has no partition 1`)
 }
 
-// What makes something creates the space.
+// Calls that change something create the space.
 func TestNowhere_ChangesCreateTheSpace(t *testing.T) {
 	t.Parallel()
 	n := running(t, node.Config{Data: t.TempDir()})
@@ -133,11 +133,11 @@ func TestNowhere_ChangesCreateTheSpace(t *testing.T) {
 	require.ErrorIs(t, c.CreateSpace(t.Context(), "no/name"), space.ErrInvalidArgument)
 }
 
-// A call that waits in a space that does not exist is served by the call that creates it.
+// A call that waits in a space that does not exist is served by the call that creates the space.
 func TestNowhere_WaitsAreServedByALaterWrite(t *testing.T) {
 	t.Parallel()
 	n := running(t, node.Config{Data: t.TempDir()})
-	for range 20 { // the writes meet waits at all stages
+	for range 20 { // writes meet waits at every stage
 		c, w := dial(t, n, "orders"), dial(t, n, "orders")
 		const waits = 8
 		got := make(chan error, waits)

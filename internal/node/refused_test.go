@@ -20,7 +20,7 @@ func damage(t *testing.T, dir, name string) {
 	flip(t, dir, name, func(size int) int { return size - 20 })
 }
 
-// flip flips a bit in the file of the log of a space.
+// flip flips a bit in the log file of a space.
 func flip(t *testing.T, dir, name string, at func(size int) int) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "standalone", "jetstream", "*", "streams", "log-"+name+"-0", "msgs",
@@ -33,8 +33,8 @@ func flip(t *testing.T, dir, name string, at func(size int) int) {
 	require.NoError(t, os.WriteFile(files[0], b, 0o600))
 }
 
-// A space whose log is damaged is not served, and says why to all who ask; the others are. A server without any other
-// does not start.
+// A space with a damaged log is not served, and every call is told why; other spaces are served. A server without any
+// other space does not start.
 func TestRefused_OthersAreServed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -84,7 +84,7 @@ func TestRefused_OthersAreServed(t *testing.T) {
 	require.NoError(t, n.Close(t.Context()))
 }
 
-// However often a log loses something, and with it what was known of losses before, no identity is given out twice.
+// However often a log loses data, including the records of earlier losses, no identity is issued twice.
 func TestRefused_IdentitiesRise(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -101,13 +101,13 @@ func TestRefused_IdentitiesRise(t *testing.T) {
 		}
 		require.NoError(t, c.Close())
 		require.NoError(t, n.Close(t.Context()))
-		// Early, so that the losses before are forgotten.
+		// Early, so that the earlier losses are forgotten.
 		flip(t, dir, "default", func(size int) int { return min(size-20, 300) })
 	}
 }
 
-// A space that is refused can be dropped: its files go, those of the others stay as they are, and its name is free. The
-// default space is there again at once.
+// A refused space can be dropped: its files go, other spaces are unchanged, and its name is free. The default space is
+// recreated at once.
 func TestRefused_CanBeDropped(t *testing.T) {
 	t.Parallel()
 	for _, lost := range []string{"default", "jobs"} {

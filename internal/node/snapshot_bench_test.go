@@ -26,9 +26,9 @@ const (
 	imagedKeys    = 1_000_000
 )
 
-// BenchmarkSnapshotUnderLoad measures what callers notice of a snapshot of five million entries: the latency of a load
-// that takes entries by key and puts them back, in turns without a snapshot and with one. Each round of both is a line
-// of -v; the metrics are medians of the rounds.
+// BenchmarkSnapshotUnderLoad measures the effect on callers of a snapshot of five million entries: the latency of a
+// load that takes entries by key and puts them back, alternately without a snapshot and with one. Each round of both is
+// a line of -v; the metrics are medians of the rounds.
 //
 //	go test ./internal/node -run ^$ -bench SnapshotUnderLoad -benchtime 5x -v
 func BenchmarkSnapshotUnderLoad(b *testing.B) {
@@ -38,7 +38,7 @@ func BenchmarkSnapshotUnderLoad(b *testing.B) {
 	require.NoError(b, err)
 	fill(b, c, imagedEntries)
 	l := &load{c: c}
-	l.during(b, func() { time.Sleep(3 * time.Second) }) // indexes are built
+	l.during(b, func() { time.Sleep(3 * time.Second) }) // until indexes are built
 	var rounds []round
 	for b.Loop() {
 		r := round{quiet: l.during(b, func() { time.Sleep(3 * time.Second) })}
@@ -71,7 +71,7 @@ func BenchmarkSnapshotUnderLoad(b *testing.B) {
 type round struct {
 	quiet, imaged latencies
 	took          time.Duration
-	grown         int64 // bytes of memory that the process has at the end and had not before
+	grown         int64 // growth of the process in bytes
 }
 
 func (r round) String() string {
@@ -105,10 +105,11 @@ func (ls latencies) micros(quantile float64) float64 {
 }
 
 func (ls latencies) String() string {
-	return fmt.Sprintf("%d calls, p50 %.0f, p99 %.0f, p99.9 %.0f, max %.0f µs", len(ls), ls.micros(0.5), ls.micros(0.99), ls.micros(0.999), ls.micros(1))
+	return fmt.Sprintf("%d calls, p50 %.0f, p99 %.0f, p99.9 %.0f, max %.0f µs",
+		len(ls), ls.micros(0.5), ls.micros(0.99), ls.micros(0.999), ls.micros(1))
 }
 
-// load is what other callers do while a snapshot is taken.
+// load is the calls of other callers during a snapshot.
 type load struct{ c *client.Client }
 
 // during returns the latencies of the load while f runs.
@@ -146,7 +147,7 @@ func (l *load) during(b *testing.B, f func()) (all latencies) {
 	return all
 }
 
-// fill writes n entries whose keys repeat.
+// fill writes n entries with repeating keys.
 func fill(b *testing.B, c *client.Client, n int) {
 	const bulk, fillers = 1000, 8
 	var next atomic.Int64

@@ -14,8 +14,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// snapshotter takes the snapshots of one space: whenever its log has grown by as much as a snapshot is large, or some time has passed since the last
-// one, or somebody asks. And it removes from the log what nothing needs any more.
+// snapshotter takes the snapshots of one space: when its log has grown by the size of a snapshot, when some time has
+// passed since the last one, or on request. It also removes from the log what is not needed any more.
 type snapshotter struct {
 	cfg       *Config
 	partition *partition.Partition
@@ -25,22 +25,22 @@ type snapshotter struct {
 
 	mu    sync.Mutex
 	last  snapshotStatus // guarded by mu
-	since int64          // guarded by mu; what had been appended when the last one began
-	clean int64          // owned by run; what had been appended when it looked for waste the last time
-	begun time.Time      // guarded by mu; when it began, or this process
+	since int64          // guarded by mu; bytes appended when the last one began
+	clean int64          // owned by run; bytes appended at the last purge
+	begun time.Time      // guarded by mu; when the last one began, or this process
 }
 
-// snapshotStatus is what a node says about the snapshots of a space.
+// snapshotStatus is the part of a node's status about the snapshots of a space.
 type snapshotStatus struct {
-	Position uint64  `json:"position"` // of the newest, 0: there is none
+	Position uint64  `json:"position"` // of the newest; 0: none
 	Bytes    int64   `json:"bytes"`
 	Taken    string  `json:"taken,omitempty"`
-	Seconds  float64 `json:"seconds"` // that it took
+	Seconds  float64 `json:"seconds"` // duration
 	Error    string  `json:"error,omitempty"`
 }
 
-// How often the snapshotter looks. It looks for waste, too, when the log has grown by Config.SnapshotBytes: between two looks a log may grow
-// beyond its bounds.
+// Intervals at which the snapshotter checks. It also purges when the log has grown by Config.SnapshotBytes, since
+// between two checks a log may exceed its limits.
 const (
 	lookForGrowth = 100 * time.Millisecond
 	lookForWaste  = 10 * time.Second
@@ -67,7 +67,7 @@ func (s *snapshotter) run(ctx context.Context) {
 			appended := s.log.Stats().Appended
 			switch {
 			case s.due():
-				_, _ = s.take(ctx) // it is logged, and in the status
+				_, _ = s.take(ctx) // the error is logged, and in the status
 			case appended-s.clean >= s.cfg.SnapshotBytes:
 				s.purge(ctx)
 			default:
@@ -102,7 +102,7 @@ func (s *snapshotter) take(ctx context.Context) (uint64, error) {
 	return s.keep(ctx, m)
 }
 
-// keep makes a snapshot of an image that was begun, and returns its position.
+// keep writes the snapshot of an image, and returns its position.
 func (s *snapshotter) keep(ctx context.Context, m *partition.Imaging) (uint64, error) {
 	began, appended := time.Now(), s.log.Stats().Appended
 	var file *replication.Snapshot
@@ -120,14 +120,17 @@ func (s *snapshotter) keep(ctx context.Context, m *partition.Imaging) (uint64, e
 	took := time.Since(began)
 	s.mu.Lock()
 	s.begun, s.since = began, appended
-	s.last = snapshotStatus{Position: position, Bytes: file.Size(), Taken: began.UTC().Format(time.RFC3339), Seconds: took.Seconds()}
+	s.last = snapshotStatus{
+		Position: position, Bytes: file.Size(), Taken: began.UTC().Format(time.RFC3339),
+		Seconds: took.Seconds(),
+	}
 	s.mu.Unlock()
 	s.logger.Info("snapshot", "position", position, "bytes", file.Size(), "took", took)
 	s.purge(ctx)
 	return position, nil
 }
 
-// failed takes note of why no snapshot could be taken, and returns it.
+// failed records and returns the error of a snapshot.
 func (s *snapshotter) failed(ctx context.Context, err error) error {
 	s.mu.Lock()
 	s.begun, s.last.Error = time.Now(), err.Error()
@@ -138,7 +141,8 @@ func (s *snapshotter) failed(ctx context.Context, err error) error {
 	return err
 }
 
-// purge removes what is not needed any more from the log. Registrations that do not collect their events hold it up to a bound only.
+// purge removes from the log what is not needed any more. Registrations whose listeners do not collect their events
+// delay that only up to a limit.
 func (s *snapshotter) purge(ctx context.Context) {
 	before := s.needed()
 	if s.log.Stats().Bytes <= s.cfg.EventLog {
@@ -149,7 +153,7 @@ func (s *snapshotter) purge(ctx context.Context) {
 	}
 }
 
-// status returns what there is to say about the snapshots.
+// status returns the snapshotStatus.
 func (s *snapshotter) status() *snapshotStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -26,7 +26,7 @@ type spaces struct {
 	store  *replication.Store // nil with Memory
 
 	pool     *writeback.Pool // of the mirrors; nil without a database
-	ctx      context.Context // of all spaces; ends with close
+	ctx      context.Context // for all spaces; ends with close
 	cancel   context.CancelFunc
 	watching sync.WaitGroup // the budget
 
@@ -37,8 +37,8 @@ type spaces struct {
 
 	tableMu  sync.RWMutex       // never held for long; taken after mu
 	byName   map[string]*hosted // guarded by tableMu
-	refused  map[string]error   // guarded by tableMu; why spaces are not served: their logs lack something
-	complete bool               // guarded by tableMu; every space that the folder holds is in one of these
+	refused  map[string]error   // guarded by tableMu; spaces that are not served, and why
+	complete bool               // guarded by tableMu; every space in the folder is in one of these
 }
 
 // hosted is one space: partition 0, the only one for now, with its log and its mirror.
@@ -50,15 +50,15 @@ type hosted struct {
 	guard       *guard            // nil with Memory
 	snapshots   *snapshotter      // nil with Memory
 
-	ctx     context.Context // of the mirror, the guard and the snapshots; ends with the space
+	ctx     context.Context // for the mirror, the guard and the snapshots; ends with the space
 	cancel  context.CancelFunc
-	running sync.WaitGroup // of these
+	running sync.WaitGroup // the goroutines of these
 }
 
-// defaultSpace is there from the start.
+// defaultSpace exists from the start.
 const defaultSpace = "default"
 
-// openSpaces opens all spaces that the folder holds.
+// openSpaces opens all spaces in the folder.
 func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup) (*spaces, error) {
 	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*hosted{}, refused: map[string]error{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
@@ -95,8 +95,7 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	return ss, nil
 }
 
-// addAll brings up the spaces whose logs are whole, and returns an error if there are none: a server with many spaces
-// serves the others.
+// addAll starts the spaces whose logs are complete, and returns an error if there are none.
 func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error {
 	var errs []error
 	refused := map[string]error{}
@@ -126,7 +125,7 @@ func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error
 	return nil
 }
 
-// open returns the named space, which it makes if there is none.
+// open returns the named space, and creates it if it does not exist.
 func (ss *spaces) open(name string) (*hosted, error) {
 	if s := ss.lookup(name); s != nil {
 		return s, nil
@@ -154,7 +153,7 @@ func (ss *spaces) open(name string) (*hosted, error) {
 	return s, nil
 }
 
-// validName returns call.ErrInvalidArgument for what cannot be the name of a space.
+// validName returns call.ErrInvalidArgument for an invalid name of a space.
 func validName(name string) error {
 	if err := replication.ValidName(name); err != nil {
 		return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
@@ -168,7 +167,7 @@ func (ss *spaces) add(ctx context.Context, name string, progress func(done, tota
 	return ss.addLocked(ctx, name, progress)
 }
 
-// addLocked brings a space up from its log, if there is one.
+// addLocked starts a space from its log, if there is one.
 func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
 	s := &hosted{incarnation: rand.Text()}
 	s.ctx, s.cancel = context.WithCancel(ss.ctx)
@@ -214,7 +213,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	return s, nil
 }
 
-// startGuard begins to keep the log of a space, if it has one, within its bounds.
+// startGuard starts the guard of a space that has a log.
 func (ss *spaces) startGuard(s *hosted) {
 	if s.guard == nil {
 		return
@@ -227,7 +226,7 @@ func (ss *spaces) startGuard(s *hosted) {
 	s.running.Go(func() { s.guard.run(s.ctx) })
 }
 
-// prepareSnapshots makes what takes the snapshots of a space that has a log.
+// prepareSnapshots creates the snapshotter of a space that has a log.
 func (ss *spaces) prepareSnapshots(name string, s *hosted) {
 	if s.log == nil {
 		return
@@ -244,49 +243,51 @@ func (ss *spaces) startSnapshots(s *hosted) {
 	}
 }
 
-// lookup returns the named space, or nil if it was not opened.
+// lookup returns the named space, or nil if it is not open.
 func (ss *spaces) lookup(name string) *hosted {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
 	return ss.byName[name]
 }
 
-// refusal returns why a space is not served, because its log lacks something.
+// refusal returns the reason why a space is not served, or nil.
 func (ss *spaces) refusal(name string) error {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
 	return ss.refused[name]
 }
 
-// refusals returns the spaces that are not served, and why.
+// refusals returns the spaces that are not served, with the reasons.
 func (ss *spaces) refusals() map[string]error {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
 	return maps.Clone(ss.refused)
 }
 
-// gone reports whether there is no space of the name of an address any more.
+// gone reports whether the space of an address no longer exists.
 func (ss *spaces) gone(a txn.Address) bool {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
 	return ss.complete && ss.byName[a.Space] == nil && ss.refused[a.Space] == nil
 }
 
-// at returns the space of which an address names a partition, or nil if there is none of that name. It returns why it
-// is not served, and call.ErrInvalidArgument for what cannot be an address, or is not one of this space.
+// at returns the space of an address, or nil if it does not exist. It returns an error if the space is not served, and
+// call.ErrInvalidArgument if the address is invalid, or names no partition of the space.
 func (ss *spaces) at(a txn.Address) (*hosted, error) {
 	s := ss.lookup(a.Space)
 	switch {
 	case s != nil && a == s.partition.Address():
 		return s, nil
 	case s != nil:
-		return nil, fmt.Errorf("%w: space %q has no partition %d: its only one is 0", call.ErrInvalidArgument, a.Space, a.Partition)
+		return nil, fmt.Errorf("%w: space %q has no partition %d: its only one is 0",
+			call.ErrInvalidArgument, a.Space, a.Partition)
 	}
 	if err := cmp.Or(ss.refusal(a.Space), validName(a.Space)); err != nil {
 		return nil, err
 	}
 	if a.Partition != 0 {
-		return nil, fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, a.Space, a.Partition)
+		return nil, fmt.Errorf("%w: there is no space %q, so it has no partition %d",
+			call.ErrInvalidArgument, a.Space, a.Partition)
 	}
 	return nil, nil
 }
@@ -299,7 +300,7 @@ func (ss *spaces) partition(a txn.Address) *partition.Partition {
 	return nil
 }
 
-// addresses returns those of all partitions.
+// addresses returns the addresses of all partitions.
 func (ss *spaces) addresses() (as []txn.Address) {
 	for _, s := range ss.all() {
 		as = append(as, s.partition.Address())
@@ -321,7 +322,7 @@ func (ss *spaces) all() map[string]*hosted {
 	return maps.Clone(ss.byName)
 }
 
-// known returns the names of all spaces, those that are not served, too.
+// known returns the names of all spaces, including those that are not served.
 func (ss *spaces) known() map[string]bool {
 	known := map[string]bool{}
 	for _, name := range ss.names() {
@@ -333,7 +334,8 @@ func (ss *spaces) known() map[string]bool {
 	return known
 }
 
-// close stops all spaces. It waits for the mirrors until ctx ends, but not for a database that is away: they catch up after the next start.
+// close stops all spaces. It waits for the mirrors until ctx ends, but not for a database that is away: they catch up
+// after the next start.
 func (ss *spaces) close(ctx context.Context) error {
 	ss.mu.Lock()
 	ss.closed = true
@@ -365,13 +367,14 @@ func (ss *spaces) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// flush waits for the mirror of a space, and tells if that is not worth it.
+// flush waits for the mirror of a space, and logs if it does not wait.
 func (ss *spaces) flush(ctx context.Context, name string, s *hosted) {
 	logger := ss.cfg.Logger.With("space", name)
 	if lag := s.mirror.Stats().LagGroups; lag > 0 {
 		logger.Info("waiting for the mirror", "lag_groups", lag)
 	}
 	if err := s.mirror.FlushOrAway(ctx); err != nil {
-		logger.Warn("the mirror is behind and catches up after the next start", "lag_groups", s.mirror.Stats().LagGroups, "error", err)
+		logger.Warn("the mirror is behind and catches up after the next start", "lag_groups", s.mirror.Stats().LagGroups,
+			"error", err)
 	}
 }

@@ -16,13 +16,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Account is money in one space.
+// Account is an amount of money in one space.
 type Account struct {
 	Owner  string
 	Amount int
 }
 
-// banks opens a node with the spaces a, b and c, in each of which x has 100.
+// banks opens a node with spaces a, b and c, in each of which x has 100.
 func banks(t *testing.T, cfg node.Config) (n *node.Node, cl *client.Client, a, b, c *client.Space) {
 	t.Helper()
 	n = open(t, cfg)
@@ -41,7 +41,7 @@ func closeAll(t *testing.T, cl *client.Client, n *node.Node) {
 	require.NoError(t, n.Close(context.Background()))
 }
 
-// add takes x's account under a transaction and writes it back with another amount.
+// add takes x's account under a transaction and writes it back with amount added.
 func add(ctx context.Context, t *space.Txn, sp space.Space, amount int) error {
 	acc, err := space.Take(ctx, sp, Account{Owner: "x"}, space.In(t))
 	if err != nil {
@@ -52,7 +52,7 @@ func add(ctx context.Context, t *space.Txn, sp space.Space, amount int) error {
 	return err
 }
 
-// amount returns what x has, without waiting.
+// amount returns the amount of x, without waiting.
 func amount(t *testing.T, sp space.Space) int {
 	t.Helper()
 	acc, err := space.Read(t.Context(), sp, Account{Owner: "x"}, space.NoWait())
@@ -145,7 +145,8 @@ func TestSpan_EndsThroughAnotherSpace(t *testing.T) {
 		require.NoError(t, err)
 		row, err := codec.AppendRow(nil, Account{"y", 5})
 		require.NoError(t, err)
-		grants, err := b.Commit(t.Context(), tx.ID(), []space.Draft{{Kind: codec.Schema().Kind, Row: row, Lease: space.Forever}})
+		grants, err := b.Commit(t.Context(), tx.ID(),
+			[]space.Draft{{Kind: codec.Schema().Kind, Row: row, Lease: space.Forever}})
 		require.NoError(t, err)
 		require.Len(t, grants, 1)
 		require.Equal(t, 95, amount(t, a))
@@ -218,7 +219,8 @@ func TestSpan_TransfersKeepTheSum(t *testing.T) {
 			all.Go(func() {
 				for i := range 25 {
 					from, to := spaces[(w+i)%3], spaces[(w+2*i+1)%3]
-					if err := transferBetween(t.Context(), from, to, i%7); err != nil && !errors.Is(err, space.ErrTxnEnded) && !errors.Is(err, space.ErrDeadlock) {
+					if err := transferBetween(t.Context(), from, to, i%7); err != nil && !errors.Is(err, space.ErrTxnEnded) &&
+						!errors.Is(err, space.ErrDeadlock) {
 						t.Error(err)
 					}
 				}
@@ -242,7 +244,7 @@ func TestSpan_TransfersKeepTheSum(t *testing.T) {
 	})
 }
 
-// transferBetween moves money under a transaction at home where it comes from.
+// transferBetween moves money under a transaction whose home is from.
 func transferBetween(ctx context.Context, from, to space.Space, n int) error {
 	t, err := space.Begin(ctx, from, space.For(200*time.Millisecond))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// startup tells how far a node is with reading its logs. Its methods may be called concurrently.
+// startup is the progress of a node in reading its logs. Its methods may be called concurrently.
 type startup struct {
 	logger *slog.Logger
 
@@ -17,7 +17,7 @@ type startup struct {
 	text string // guarded by mu
 }
 
-// report returns how far the node is, for those who ask.
+// report returns the progress, for clients.
 func (s *startup) report() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,7 +27,7 @@ func (s *startup) report() string {
 	return s.text
 }
 
-// announce tells the log what the node serves, and whom.
+// announce logs what the node serves, and to which clients.
 func (n *Node) announce() {
 	entries := 0
 	var more []any
@@ -57,8 +57,8 @@ func (n *Node) announce() {
 	}
 }
 
-// progress returns what takes note of how far a space is, of which there are count and before are done; the log is told
-// about once a second.
+// progress returns a function that records the progress of a space, one of count, of which before are done; it is
+// logged about once a second.
 func (s *startup) progress(space string, before, count int) func(done, total uint64) {
 	next := time.Now().Add(time.Second)
 	return func(done, total uint64) {

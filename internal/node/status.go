@@ -13,13 +13,13 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// status is what a node says about itself, to people and to programs.
+// status is the status of a node, for people and programs.
 type status struct {
 	Software    string        `json:"software"`
 	PID         int           `json:"pid"`
 	Uptime      string        `json:"uptime"`
 	Durability  string        `json:"durability"`
-	RSS         int64         `json:"rss_bytes"` // 0 where the system does not tell
+	RSS         int64         `json:"rss_bytes"` // 0 if unknown
 	Heap        uint64        `json:"heap_bytes"`
 	CPU         float64       `json:"cpu_seconds"`
 	GC          float64       `json:"gc_cpu_fraction"`
@@ -32,15 +32,14 @@ type status struct {
 	Spaces      []spaceStatus `json:"spaces"`
 }
 
-// memoryStatus is what there is to say about the memory of the process. What is used is what is charged and what is
-// beyond it.
+// memoryStatus is the part about the memory of the process. The memory in use is charged plus beyond.
 type memoryStatus struct {
 	Limit   int64  `json:"limit_bytes"`
 	Used    int64  `json:"used_bytes"`
-	Charged int64  `json:"charged_bytes"` // held for clients: entries, calls that wait, answers, frames
+	Charged int64  `json:"charged_bytes"` // held for clients: entries, waiting calls, answers, frames
 	Beyond  int64  `json:"beyond_bytes"`  // indexes, the log, and the program itself, as last measured
 	State   string `json:"state"`         // ok, scarce, tight or full
-	Refused uint64 `json:"refused"`       // calls and frames, since the server started
+	Refused uint64 `json:"refused"`       // calls and frames since the start of the server
 }
 
 func newMemoryStatus(b *budget.Budget) *memoryStatus {
@@ -48,7 +47,10 @@ func newMemoryStatus(b *budget.Budget) *memoryStatus {
 	if st.Limit == 0 {
 		return nil
 	}
-	m := &memoryStatus{Limit: st.Limit, Used: st.Charged + st.Beyond, Charged: st.Charged, Beyond: st.Beyond, State: "ok", Refused: st.Refused}
+	m := &memoryStatus{
+		Limit: st.Limit, Used: st.Charged + st.Beyond, Charged: st.Charged, Beyond: st.Beyond, State: "ok",
+		Refused: st.Refused,
+	}
 	switch {
 	case b.Full():
 		m.State = "full"
@@ -61,27 +63,29 @@ func newMemoryStatus(b *budget.Budget) *memoryStatus {
 }
 
 type spaceStatus struct {
-	Name          string          `json:"name"`
-	Entries       entriesStatus   `json:"entries"`
-	Waiting       int             `json:"waiting"`
-	Registrations int             `json:"registrations"`
-	Txns          int             `json:"transactions"` // that are open
-	Kinds         int             `json:"kinds"`
-	Memory        int64           `json:"memory_bytes"`    // that the space has charged
-	Prepared      int             `json:"prepared"`        // transactions of other spaces that keep entries locked until their outcome is known
-	Error         string          `json:"error,omitempty"` // why calls are refused
-	Held          string          `json:"held,omitempty"`  // why calls that change the space are refused, or wait
-	HeldCalls     uint64          `json:"held_calls"`      // that were refused for such a reason since the server started; those that wait count each time they try
-	Log           *logStatus      `json:"log,omitempty"`
-	Snapshot      *snapshotStatus `json:"snapshot,omitempty"`
-	Mirror        *mirrorStatus   `json:"mirror,omitempty"`
-	MirrorFull    *fullStatus     `json:"mirror_full,omitempty"`
+	Name          string        `json:"name"`
+	Entries       entriesStatus `json:"entries"`
+	Waiting       int           `json:"waiting"`
+	Registrations int           `json:"registrations"`
+	Txns          int           `json:"transactions"` // open
+	Kinds         int           `json:"kinds"`
+	Memory        int64         `json:"memory_bytes"` // charged by the space
+	// transactions of other spaces whose entries stay locked until their outcome is known
+	Prepared int    `json:"prepared"`
+	Error    string `json:"error,omitempty"` // why calls are refused
+	Held     string `json:"held,omitempty"`  // why calls that change the space are refused, or wait
+	// refused or delayed for such a reason since the start of the server; waiting calls count at each attempt
+	HeldCalls  uint64          `json:"held_calls"`
+	Log        *logStatus      `json:"log,omitempty"`
+	Snapshot   *snapshotStatus `json:"snapshot,omitempty"`
+	Mirror     *mirrorStatus   `json:"mirror,omitempty"`
+	MirrorFull *fullStatus     `json:"mirror_full,omitempty"`
 }
 
 // entriesStatus counts the entries of a space.
 type entriesStatus struct {
 	Ready   int `json:"ready"`   // visible to all
-	Held    int `json:"held"`    // taken or changed under transactions that are open
+	Held    int `json:"held"`    // taken or changed under open transactions
 	Delayed int `json:"delayed"` // not visible yet
 }
 
@@ -98,7 +102,7 @@ type logStatus struct {
 func (n *Node) Status() []byte {
 	b, err := json.Marshal(n.status())
 	if err != nil {
-		panic("node: the status cannot be encoded: " + err.Error()) // no field of it can fail
+		panic("node: the status cannot be encoded: " + err.Error()) // no field can fail
 	}
 	return b
 }
@@ -108,8 +112,9 @@ func (n *Node) status() *status {
 	runtime.ReadMemStats(&m)
 	sv := n.server.Stats()
 	st := &status{
-		Software: wire.Software, PID: os.Getpid(), Uptime: time.Since(n.started).Round(time.Second).String(), Durability: n.cfg.Durability,
-		RSS: rss(), Heap: m.HeapAlloc, CPU: cpuSeconds(), GC: m.GCCPUFraction,
+		Software: wire.Software, PID: os.Getpid(), Uptime: time.Since(n.started).Round(time.Second).String(),
+		Durability: n.cfg.Durability,
+		RSS:        rss(), Heap: m.HeapAlloc, CPU: cpuSeconds(), GC: m.GCCPUFraction,
 		Memory:      newMemoryStatus(n.budget),
 		Connections: sv.Connections, Sessions: sv.Sessions, Frames: sv.Frames, BytesIn: sv.BytesIn, BytesOut: sv.BytesOut,
 	}
@@ -126,12 +131,16 @@ func (n *Node) status() *status {
 
 func (s *hosted) status(name string) spaceStatus {
 	p := s.partition.Stats()
-	st := spaceStatus{Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds, Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held}
+	st := spaceStatus{
+		Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds,
+		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held,
+	}
 	st.Entries = entriesStatus{Ready: p.Ready, Held: p.Apart.Held, Delayed: p.Apart.Delayed}
 	if s.log != nil {
 		l := s.log.Stats()
 		st.Log = &logStatus{
-			Incarnation: s.incarnation, First: l.First, Last: l.Last, Messages: l.Messages, Bytes: l.Bytes, Error: text(l.Failed),
+			Incarnation: s.incarnation, First: l.First, Last: l.Last, Messages: l.Messages, Bytes: l.Bytes,
+			Error: text(l.Failed),
 		}
 	}
 	if s.snapshots != nil {
@@ -165,7 +174,7 @@ func rss() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// cpuSeconds returns the processor time that this process has used.
+// cpuSeconds returns the processor time used by this process.
 func cpuSeconds() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

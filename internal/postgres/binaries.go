@@ -12,14 +12,15 @@ import (
 	"strconv"
 )
 
-// ErrNoServer is returned when there is no server and none can be installed. It says what to do.
-var ErrNoServer = errors.New("postgres: no PostgreSQL server found: install one (Debian, Ubuntu: apt-get install postgresql; " +
-	"Fedora: dnf install postgresql-server; macOS: brew install postgresql) or name one with $" + EnvDSN)
+// ErrNoServer is returned if there is no server and none can be installed. Its text says what to do.
+var ErrNoServer = errors.New("postgres: no PostgreSQL server found: install one " +
+	"(Debian, Ubuntu: apt-get install postgresql; Fedora: dnf install postgresql-server; " +
+	"macOS: brew install postgresql) or name one with $" + EnvDSN)
 
-// programs are the two that a cluster needs.
+// programs are the two programs that a cluster needs.
 type programs struct{ initdb, postgres string }
 
-// findOrInstall returns the server programs, installing them first where that is possible.
+// findOrInstall returns the server programs, after installing them if necessary and possible.
 func findOrInstall(ctx context.Context, out io.Writer) (programs, error) {
 	if p, ok := find(os.Getenv("PATH"), "/usr/lib/postgresql"); ok {
 		return p, nil
@@ -43,7 +44,7 @@ func findOrInstall(ctx context.Context, out io.Writer) (programs, error) {
 	return programs{}, ErrNoServer
 }
 
-// find looks for both programs in the folders of path and then, newest first, in the versions below debian: Debian
+// find looks for both programs in the folders of path and then, newest first, in the versions below debian. Debian
 // keeps them out of PATH because several versions may be installed.
 func find(path, debian string) (programs, bool) {
 	for _, dir := range append(filepath.SplitList(path), newestFirst(debian)...) {

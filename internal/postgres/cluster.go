@@ -12,39 +12,41 @@ import (
 
 var errNotRunning = errors.New("postgres: the server does not run")
 
-// cluster is a throwaway database cluster in a folder of its own.
+// cluster is a throwaway database cluster in its own folder.
 type cluster struct {
 	bin   programs
-	dir   string // holds data/, the socket, log and lock
+	dir   string // contains data/, the socket, log and lock
 	owner owner
 	lock  *os.File // tells later runs that dir is in use
 
 	server *process // nil while it does not run
 }
 
-// settings make small transactions cheap and the start quick. Autovacuum stays on: without it the statistics that
-// plans are made from would be those of empty tables.
+// settings make small transactions cheap and the start fast. Autovacuum stays on: without it the planner's statistics
+// would be those of empty tables.
 var settings = []string{
 	"listen_addresses=", "fsync=off", "full_page_writes=off", "shared_buffers=128MB", "max_connections=200",
 	"max_wal_size=1GB", "log_checkpoints=off",
 }
 
-// newCluster makes a cluster and starts it. The folder is gone again if that fails.
+// newCluster creates a cluster and starts it. If that fails the folder is removed.
 func newCluster(ctx context.Context, bin programs) (*cluster, error) {
-	return makeCluster(ctx, bin, bin.initdb, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+	return makeCluster(ctx, bin, bin.initdb, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale",
+		"--no-sync")
 }
 
-// standby makes a cluster that follows c and starts it.
+// standby creates a cluster that follows c and starts it.
 func (c *cluster) standby(ctx context.Context) (*cluster, error) {
-	initdb, err := filepath.EvalSymlinks(c.bin.initdb) // its neighbours may not be linked, too
+	initdb, err := filepath.EvalSymlinks(c.bin.initdb) // only this program may be linked into PATH
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	program := filepath.Join(filepath.Dir(initdb), "pg_basebackup")
-	return makeCluster(ctx, c.bin, program, "--host="+c.dir, "--username=postgres", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+	return makeCluster(ctx, c.bin, program, "--host="+c.dir, "--username=postgres", "--write-recovery-conf",
+		"--checkpoint=fast", "--no-sync")
 }
 
-// makeCluster makes a cluster by a program that takes the folder of its data as --pgdata.
+// makeCluster creates a cluster with a program that takes the data folder as --pgdata.
 func makeCluster(ctx context.Context, bin programs, program string, args ...string) (*cluster, error) {
 	base := baseFolder()
 	sweep(base)
@@ -83,13 +85,13 @@ func (c *cluster) dsn() string {
 	return "host=" + c.dir + " user=postgres dbname=postgres sslmode=disable"
 }
 
-// start runs the server and returns once it answers; if it ends instead, the error holds its log.
+// start runs the server and returns once it answers; if the server exits instead, the error contains its log.
 func (c *cluster) start(ctx context.Context) error {
 	log, err := os.Create(filepath.Join(c.dir, "log"))
 	if err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	defer log.Close() // the server has its own copy
+	defer log.Close() // the server has its own descriptor
 	args := []string{"-D", c.data(), "-k", c.dir}
 	for _, s := range settings {
 		args = append(args, "-c", s)
@@ -105,7 +107,7 @@ func (c *cluster) start(ctx context.Context) error {
 	return c.waitReady(ctx)
 }
 
-// waitReady asks until the server answers. Recovery after a kill may take a while; only ctx bounds it.
+// waitReady polls until the server answers. Recovery after a kill may take a while; only ctx limits it.
 func (c *cluster) waitReady(ctx context.Context) error {
 	for {
 		err := ping(ctx, c.dsn())
@@ -147,7 +149,7 @@ func (c *cluster) resume() error {
 	return c.server.resume()
 }
 
-// remove ends the server and deletes the folder.
+// remove stops the server and deletes the folder.
 func (c *cluster) remove() error {
 	var err error
 	if c.server != nil {

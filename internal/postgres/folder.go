@@ -9,12 +9,13 @@ import (
 const (
 	folderPrefix = "gospaces-postgres-"
 
-	// longestBase leaves room for the folder's own name and the socket's in the 107 bytes that a socket's path may have.
+	// longestBase leaves room for the names of the folder and the socket in the 107 bytes that the path of a socket may
+	// have.
 	longestBase = 50
 )
 
-// baseFolder returns where clusters live: the folder for temporary files, unless that is too long for the path of a
-// socket or out of reach for the user that the server of a root process runs as.
+// baseFolder returns the folder for clusters: the folder for temporary files, unless that is too long for the path of a
+// socket, or not accessible to the user that runs the server of a root process.
 func baseFolder() string {
 	if base := os.TempDir(); os.Geteuid() != 0 && len(base) <= longestBase {
 		return base
@@ -22,7 +23,7 @@ func baseFolder() string {
 	return "/tmp"
 }
 
-// sweep deletes clusters whose process was killed before it could do so. It tells by the lock, not by process id:
+// sweep deletes clusters whose process was killed before it could delete them. It checks the lock, not the process id:
 // the folder may be shared with processes of another container. A folder younger than a minute may not be locked yet.
 func sweep(base string) {
 	folders, _ := filepath.Glob(filepath.Join(base, folderPrefix+"*"))

@@ -1,9 +1,9 @@
 // Package postgres finds a PostgreSQL server for tests and demonstrations, or starts a throwaway one.
 //
-// In order: the server that $GOSPACES_POSTGRES names; a throwaway cluster made with the server programs installed
-// here; as root on Debian and its kin, those programs after installing them. A throwaway cluster lives in a temporary
-// folder, listens on a unix socket only, runs with fsync off (it survives kill -9, not power loss), and ends with the
-// process that started it, however that ends.
+// It tries, in order: the server that $GOSPACES_POSTGRES names; a throwaway cluster of the server programs installed
+// here; as root on Debian and its derivatives, those programs after installing them. A throwaway cluster lives in a
+// temporary folder, listens on a unix socket only, runs with fsync off (it survives kill -9, not power loss), and ends
+// with the process that started it, however that ends.
 package postgres
 
 import (
@@ -25,26 +25,27 @@ import (
 // EnvDSN names the environment variable that holds the DSN of a server to use instead of a throwaway one.
 const EnvDSN = "GOSPACES_POSTGRES"
 
-// ErrNotOurs is returned by calls that need a server which this package has started.
+// ErrNotOurs is returned by calls that need a server started by this package.
 var ErrNotOurs = errors.New("postgres: the server that $" + EnvDSN + " names is not ours to stop")
 
 // Config configures Start. The zero value works.
 type Config struct {
-	Out io.Writer // where progress is told, a line at a time; nil: nowhere
+	Out io.Writer // receives progress, a line at a time; nil: none
 }
 
 // Server is a running PostgreSQL server. Its methods may be called concurrently, but only one of
 // Kill, Restart, Pause, Continue and Stop at a time.
 type Server struct {
 	dsn     string
-	cluster *cluster // nil for a server that somebody else runs
+	cluster *cluster // nil for an external server
 
 	mu        sync.Mutex
-	databases []string // made by NewDatabase, to be dropped; guarded by mu
+	databases []string // created by NewDatabase, to be dropped; guarded by mu
 }
 
-// Start finds or starts a server and returns once it answers. It returns ErrNoServer when there is none and none can be installed; what
-// else is wrong, with the server that the environment names or one that does not start, its error says. The caller stops the server.
+// Start finds or starts a server and returns once it answers. It returns ErrNoServer if there is none and none can be
+// installed, or another error if the server that the environment names does not answer or a new one does not start. The
+// caller must stop the server.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	out := cmp.Or[io.Writer](cfg.Out, io.Discard)
 	if dsn := os.Getenv(EnvDSN); dsn != "" {
@@ -68,7 +69,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 // DSN returns the connection string of the server's own database, for lib/pq and for psql.
 func (s *Server) DSN() string { return s.dsn }
 
-// NewDatabase makes an empty UTF-8 database with a name of its own and returns its DSN. Stop drops it.
+// NewDatabase creates an empty UTF-8 database with a unique name and returns its DSN. Stop drops it.
 func (s *Server) NewDatabase(ctx context.Context) (string, error) {
 	name := "gospaces_" + strings.ToLower(rand.Text())
 	if err := s.exec(ctx, `CREATE DATABASE `+name+` TEMPLATE template0 ENCODING 'UTF8'`); err != nil {
@@ -80,8 +81,8 @@ func (s *Server) NewDatabase(ctx context.Context) (string, error) {
 	return withDatabase(s.dsn, name)
 }
 
-// Standby starts another server that follows this one, which must run, and takes over with Promote. Its own DSN names it alone. It returns
-// ErrNotOurs for a server that somebody else runs. The caller stops it.
+// Standby starts another server that follows this one, which must be running, and takes over with Promote. The DSN of
+// the standby names only itself. Standby returns ErrNotOurs for an external server. The caller must stop the standby.
 func (s *Server) Standby(ctx context.Context) (*Server, error) {
 	if s.cluster == nil {
 		return nil, ErrNotOurs
@@ -93,11 +94,11 @@ func (s *Server) Standby(ctx context.Context) (*Server, error) {
 	return &Server{dsn: c.dsn(), cluster: c}, nil
 }
 
-// Promote makes a standby a server of its own, which takes changes.
+// Promote turns a standby into a server that accepts changes.
 func (s *Server) Promote(ctx context.Context) error { return s.exec(ctx, `SELECT pg_promote()`) }
 
-// Stop ends a server that this package has started and deletes all its data. On a server that somebody else runs it
-// drops the databases that NewDatabase made. It is idempotent.
+// Stop stops a server started by this package and deletes all its data. On an external server it drops the databases
+// that NewDatabase created. It is idempotent.
 func (s *Server) Stop() error {
 	if s.cluster != nil {
 		return s.cluster.remove()
@@ -112,8 +113,8 @@ func (s *Server) Stop() error {
 	return errors.Join(errs...)
 }
 
-// Kill ends the server at once with SIGKILL, its session processes included, and returns when they are gone. What was
-// committed is there again after Restart. It returns ErrNotOurs for a server that somebody else runs.
+// Kill kills the server with SIGKILL, including its session processes, and returns when they are gone. Committed data
+// is back after Restart. Kill returns ErrNotOurs for an external server.
 func (s *Server) Kill() error { return s.ours((*cluster).kill) }
 
 // Restart starts a killed server again, on the same data and DSN, and returns once it answers.
@@ -121,10 +122,10 @@ func (s *Server) Restart(ctx context.Context) error {
 	return s.ours(func(c *cluster) error { return c.start(ctx) })
 }
 
-// Pause stops the server's processes where they are: connections stay open and nothing answers, until Continue.
+// Pause stops the server's processes: connections stay open and nothing answers, until Continue.
 func (s *Server) Pause() error { return s.ours((*cluster).pause) }
 
-// Continue lets a paused server go on.
+// Continue resumes a paused server.
 func (s *Server) Continue() error { return s.ours((*cluster).resume) }
 
 func (s *Server) ours(do func(*cluster) error) error {
@@ -159,7 +160,7 @@ func ping(ctx context.Context, dsn string) error {
 // withDatabase returns dsn, a URL or a list of key=value, with another database.
 func withDatabase(dsn, name string) (string, error) {
 	if !strings.HasPrefix(dsn, "postgres://") && !strings.HasPrefix(dsn, "postgresql://") {
-		return dsn + " dbname=" + name, nil // of a key given twice, the last counts
+		return dsn + " dbname=" + name, nil // if a key is given twice, the last one counts
 	}
 	u, err := url.Parse(dsn)
 	if err != nil {

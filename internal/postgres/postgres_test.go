@@ -42,7 +42,7 @@ func open(t *testing.T, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("postgres", dsn)
 	require.NoError(t, err)
-	t.Cleanup(func() { db.Close() }) // fails where the server is gone
+	t.Cleanup(func() { db.Close() }) // fails if the server is gone
 	return db
 }
 
@@ -82,7 +82,7 @@ func TestServer_PauseKeepsConnectionsAndAnswersNothing(t *testing.T) {
 	select {
 	case err := <-answered:
 		t.Fatal("a paused server answered", err)
-	case <-time.After(20 * time.Millisecond): // an answer may come later than this only if it comes at all
+	case <-time.After(20 * time.Millisecond): // a later answer would only come after Continue
 	}
 	require.NoError(t, server.Continue())
 	require.NoError(t, <-answered)
@@ -135,7 +135,7 @@ func TestServer_EndsWithTheProcessThatStartedIt(t *testing.T) {
 		return db.Ping() != nil
 	}, time.Minute, 10*time.Millisecond)
 	host, _, _ := strings.Cut(strings.TrimPrefix(dsn, "host="), " ")
-	require.NoError(t, os.RemoveAll(host)) // later runs would do so
+	require.NoError(t, os.RemoveAll(host)) // later runs would do this
 }
 
 func TestStart_UsesTheServerOfTheEnvironment(t *testing.T) {

@@ -13,8 +13,8 @@ type process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// launch starts cmd on a thread of its own: the signal that ends a child with its parent is tied to the thread that
-// forked it, and the runtime may end any thread that it does not have to keep.
+// launch starts cmd on its own thread: the signal that ends a child with its parent is tied to the thread that forked
+// it, and the runtime may end any thread that it does not have to keep.
 func launch(cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error, 1)
@@ -26,7 +26,7 @@ func launch(cmd *exec.Cmd) (*process, error) {
 		if err != nil {
 			return
 		}
-		_ = cmd.Wait() // how it ended matters to nobody: it was told to, or start reads its log
+		_ = cmd.Wait() // the exit status does not matter: the server was told to exit, or start reads its log
 		close(p.done)
 	}()
 	if err := <-started; err != nil {
@@ -35,7 +35,7 @@ func launch(cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// signal sends sig to the server's main process; one that has ended already is no error.
+// signal sends sig to the server's main process; it is no error if the process has exited.
 func (p *process) signal(sig syscall.Signal) error {
 	select {
 	case <-p.done:
@@ -45,9 +45,9 @@ func (p *process) signal(sig syscall.Signal) error {
 	}
 }
 
-// quit ends the server by its immediate shutdown, which leaves no shared memory and no child behind.
+// quit stops the server with an immediate shutdown, which leaves no shared memory and no child behind.
 func (p *process) quit() error {
-	if err := errors.Join(p.resume(), p.signal(syscall.SIGQUIT)); err != nil { // a stopped process would not hear
+	if err := errors.Join(p.resume(), p.signal(syscall.SIGQUIT)); err != nil { // a stopped process does not handle it
 		return err
 	}
 	<-p.done

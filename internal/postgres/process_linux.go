@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// owner is the user that a server runs as: ourselves, or for root, whom PostgreSQL refuses, somebody without privileges.
+// owner is the user that runs a server: the current user, or an unprivileged user for root, which PostgreSQL refuses.
 type owner struct{ credential *syscall.Credential }
 
 // unprivileged returns the owner for servers of this process.
@@ -43,13 +43,13 @@ func (o owner) chown(dir string) error {
 	return os.Chown(dir, int(o.credential.Uid), int(o.credential.Gid))
 }
 
-// attributes make a child run as o, out of reach of the terminal's signals, and end when this process ends: SIGQUIT is
+// attributes make a child run as o, shielded from the terminal's signals, and end with this process: SIGQUIT is
 // PostgreSQL's immediate shutdown.
 func (o owner) attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: o.credential, Setpgid: true, Pdeathsig: syscall.SIGQUIT}
 }
 
-// lock takes the lock of a cluster's folder, which ends with this process; it does not wait.
+// lock locks a cluster's folder without waiting; the lock ends with this process.
 func lock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -74,7 +74,7 @@ func (p *process) signalAll(sig syscall.Signal) error {
 	return err
 }
 
-// killAll kills the server and then its children. The server is stopped first, so that it starts no more of them.
+// killAll kills the server and then its children. The server is stopped first, so that it starts no more children.
 func (p *process) killAll() error {
 	if err := p.signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (p *process) killAll() error {
 	}
 	for _, pid := range pids {
 		for _, running := parent(pid); running; _, running = parent(pid) {
-			time.Sleep(time.Millisecond) // not our children: there is nothing to wait on
+			time.Sleep(time.Millisecond) // they are not our children, so there is nothing to wait on
 		}
 	}
 	return err
@@ -113,7 +113,7 @@ func parent(pid int) (ppid int, running bool) {
 	if err != nil {
 		return 0, false
 	}
-	// pid (name) state ppid …; the name may hold anything, parentheses too.
+	// The format is "pid (name) state ppid …"; the name may contain anything, including parentheses.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 2 || fields[0] == "Z" || fields[0] == "X" {
 		return 0, false

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// owner is the user that a server runs as: ourselves. PostgreSQL itself says that it refuses to run as root.
+// owner is the user that runs a server: the current user. PostgreSQL itself reports that it refuses to run as root.
 type owner struct{}
 
 func unprivileged() (owner, error)             { return owner{}, nil }
@@ -17,7 +17,7 @@ func (owner) chown(string) error               { return nil }
 func (owner) attributes() *syscall.SysProcAttr { return nil }
 
 func (p *process) pause() error  { return errors.ErrUnsupported }
-func (p *process) resume() error { return nil } // nothing is ever paused
+func (p *process) resume() error { return nil } // never paused
 
 // lock makes sweep keep every folder: without a lock that ends with its process it cannot tell which are in use.
 func lock(dir string) (*os.File, error) {
