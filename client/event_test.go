@@ -64,6 +64,7 @@ func TestNotify_GapIsReported(t *testing.T) {
 		require.NoError(t, err)
 		if ev.Type == space.Gap {
 			missed += ev.Missed
+			require.Equal(t, space.GapOverflow, ev.Cause)
 			require.Equal(t, next+ev.Missed-1, ev.Seq)
 		} else {
 			require.Equal(t, next, ev.Seq)

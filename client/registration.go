@@ -143,8 +143,8 @@ func (r *registration) pop() (space.Event, bool, error) {
 	}
 	defer r.signal() // for another Next that waits, if there is more
 	q := &r.queue[0]
-	if q.Seq > r.last+1 && q.Type != space.Gap {
-		return r.gapLocked(q.Seq - 1), true, nil
+	if q.Seq > r.last+1 && (q.Type != space.Gap || q.Cause == space.GapRestart) {
+		return r.gapLocked(q.Seq-1, space.GapEnded), true, nil
 	}
 	if q.Type == theEnd {
 		return space.Event{}, true, q.end // it stays in the queue
@@ -152,8 +152,8 @@ func (r *registration) pop() (space.Event, bool, error) {
 	e, size := q.Event, q.size
 	*q = queued{}
 	r.queue = r.queue[1:]
-	if e.Type == space.Gap {
-		e = r.gapLocked(e.Seq)
+	if e.Type == space.Gap && e.Cause != space.GapRestart {
+		e = r.gapLocked(e.Seq, e.Cause)
 	}
 	r.last = e.Seq
 	if r.unacked += size; r.unacked >= r.space.client.cfg.EventWindow/4 {
@@ -163,8 +163,8 @@ func (r *registration) pop() (space.Event, bool, error) {
 }
 
 // gapLocked reports the events up to seq as lost.
-func (r *registration) gapLocked(seq uint64) space.Event {
-	e := space.Event{Type: space.Gap, Seq: seq, Missed: seq - r.last}
+func (r *registration) gapLocked(seq uint64, why space.GapCause) space.Event {
+	e := space.Event{Type: space.Gap, Seq: seq, Cause: why, Missed: seq - r.last}
 	r.last = seq
 	return e
 }
@@ -193,7 +193,7 @@ func (r *registration) push(ev *call.Event, schema *template.Schema, size int) {
 		r.unacked += size
 		return
 	}
-	e := space.Event{Type: space.EventType(ev.Type), Seq: ev.Seq}
+	e := space.Event{Type: space.EventType(ev.Type), Seq: ev.Seq, Cause: space.GapCause(ev.Cause)}
 	if e.Type != space.Gap {
 		e.Entry = space.Entry{
 			ID: space.LeaseID(ev.Entry.ID), Schema: schema, Row: slices.Clone(ev.Entry.Row),

@@ -13,11 +13,8 @@ type EventType uint8
 const (
 	// Written: the entry became visible by being written.
 	Written EventType = 1
-	// Gap says that events may be missing here: those with the numbers from Seq-Missed+1 to Seq. It need not be asked
-	// for. A listener gets one when it was too slow, and the space no longer has the events. Registrations for Visible
-	// and Available also get one, with a number of its own, at every restart of the server: entries that open
-	// transactions had locked are visible again, and the log does not know them all. To know what there is, read the
-	// entries.
+	// Gap says that events are missing here, or may be; Cause says why. It need not be asked for. To know which entries
+	// there are, read them.
 	Gap EventType = 2
 	// Taken: the entry was taken, for good.
 	Taken EventType = 3
@@ -46,6 +43,36 @@ func (t EventType) String() string {
 		return eventNames[t]
 	}
 	return fmt.Sprintf("EventType(%d)", uint8(t))
+}
+
+// GapCause says why there is a Gap.
+type GapCause uint8
+
+const (
+	// GapRestart: the server was restarted, or had to read its state from the log again. Registrations for Visible and
+	// Available get this gap every time: entries that open transactions had locked are visible again, and the log does
+	// not know them all. It has a number of its own, and Missed is 0: no event of another number is lost.
+	GapRestart GapCause = 1
+	// GapOverflow: the listener was too slow. The space keeps a bounded number of events in memory, and has no log that
+	// holds the others; none holds those of registrations under a transaction.
+	GapOverflow GapCause = 2
+	// GapPurged: the listener was too slow, or away for too long, and the log of the space no longer has the events. How
+	// much of it is kept for listeners is the server's setting --event-log.
+	GapPurged GapCause = 3
+	// GapEnded: the registration ended while its listener had no connection, so the events before its end are lost.
+	GapEnded GapCause = 4
+)
+
+var gapNames = [...]string{
+	GapRestart: "restart", GapOverflow: "overflow", GapPurged: "purged", GapEnded: "ended",
+}
+
+// String returns the cause's name in lower case.
+func (c GapCause) String() string {
+	if int(c) < len(gapNames) && gapNames[c] != "" {
+		return gapNames[c]
+	}
+	return fmt.Sprintf("GapCause(%d)", uint8(c))
 }
 
 // asked reports whether events of the type can be asked for.
@@ -82,10 +109,12 @@ func (s EventSet) Has(t EventType) bool { return s&(1<<t) != 0 }
 
 // Event tells of one change that a registration asked about.
 type Event struct {
-	Type   EventType
-	Seq    uint64 // dense and rising per registration, from Registration.Start()+1
-	Entry  Entry  // not for Gap; as it was at that moment
-	Missed uint64 // Gap only: how many numbers it stands for, which is how many events are lost, but for a restart's gap
+	Type  EventType
+	Seq   uint64 // dense and rising per registration, from Registration.Start()+1
+	Entry Entry  // not for Gap; as it was at that moment
+
+	Cause  GapCause // Gap only: why there is one
+	Missed uint64   // Gap only: how many events are lost, those numbered Seq-Missed+1 to Seq; 0 with GapRestart
 }
 
 // Registration is a stream of events. Its methods may be called concurrently.
@@ -94,7 +123,7 @@ type Registration interface {
 	Lease() *Lease
 	// Start is the number before the first event's.
 	Start() uint64
-	// Next waits for the next event: in order, each once, with a Gap event for those that are lost. It returns ctx's
+	// Next waits for the next event: in order, each once, with a Gap event for those that are lost or may be. It returns ctx's
 	// error when ctx ends, ErrLeaseEnded after the last event of a registration that has ended, ErrClosed after Close,
 	// and ErrDisplaced when another session has attached to the registration. A registration under a transaction ends
 	// with it.

@@ -12,10 +12,11 @@ import (
 type EventOf[T any] struct {
 	Type    EventType
 	Seq     uint64
-	Value   T       // not for Gap
-	ID      LeaseID // of the entry; not for Gap
-	Version uint32  // of the entry; not for Gap
-	Missed  uint64  // Gap only, as in Event
+	Value   T        // not for Gap
+	ID      LeaseID  // of the entry; not for Gap
+	Version uint32   // of the entry; not for Gap
+	Cause   GapCause // Gap only, as in Event
+	Missed  uint64   // Gap only, as in Event
 }
 
 // How long registrations outlive a program that died, unless For says otherwise: one of Events, and one of Notify.
@@ -92,7 +93,7 @@ func notify[T any](
 }
 
 func typed[T any](known *codec.Codec, e *Event) (EventOf[T], error) {
-	t := EventOf[T]{Type: e.Type, Seq: e.Seq, ID: e.Entry.ID, Version: e.Entry.Version, Missed: e.Missed}
+	t := EventOf[T]{Type: e.Type, Seq: e.Seq, ID: e.Entry.ID, Version: e.Entry.Version, Cause: e.Cause, Missed: e.Missed}
 	if e.Type == Gap {
 		return t, nil
 	}

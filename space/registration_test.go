@@ -74,6 +74,7 @@ func TestNotify_GapIsTold(t *testing.T) {
 		require.NoError(t, err)
 		if e.Type == space.Gap {
 			missed += e.Missed
+			require.Equal(t, space.GapOverflow, e.Cause)
 			require.Equal(t, last+e.Missed, e.Seq)
 		} else {
 			events++

@@ -49,7 +49,7 @@ func (e Entry) String() string {
 // String returns the event in a line, as in `event 3: taken job 17 {"id":7}`.
 func (e Event) String() string {
 	if e.Type == Gap {
-		return gapText(e.Seq, e.Missed)
+		return gapText(e.Seq, e.Missed, e.Cause)
 	}
 	return fmt.Sprintf("event %d: %v %v", e.Seq, e.Type, e.Entry)
 }
@@ -57,13 +57,16 @@ func (e Event) String() string {
 // String returns the event in a line, as in "event 3: taken 17 {7 new}".
 func (e EventOf[T]) String() string {
 	if e.Type == Gap {
-		return gapText(e.Seq, e.Missed)
+		return gapText(e.Seq, e.Missed, e.Cause)
 	}
 	return fmt.Sprintf("event %d: %v %d %+v", e.Seq, e.Type, e.ID, e.Value)
 }
 
-func gapText(seq, missed uint64) string {
-	return fmt.Sprintf("event %d: gap, what came after event %d is lost", seq, seq-missed)
+func gapText(seq, missed uint64, why GapCause) string {
+	if why == GapRestart {
+		return fmt.Sprintf("event %d: gap (restart), events may be missing before it", seq)
+	}
+	return fmt.Sprintf("event %d: gap (%v), what came after event %d is lost", seq, why, seq-missed)
 }
 
 // String returns the identity of the registration.

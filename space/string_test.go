@@ -32,8 +32,8 @@ func TestString(t *testing.T) {
 		e, err := reg.Next(ctx)
 		require.NoError(t, err)
 		require.Equal(t, `event 1: written task 2 {"id":7,"state":"new","priority":0}`, fmt.Sprintf("%+v", e))
-		require.Equal(t, "event 9: gap, what came after event 7 is lost",
-			fmt.Sprint(space.Event{Type: space.Gap, Seq: 9, Missed: 2}))
+		require.Equal(t, "event 9: gap (purged), what came after event 7 is lost",
+			fmt.Sprint(space.Event{Type: space.Gap, Cause: space.GapPurged, Seq: 9, Missed: 2}))
 		of := space.EventOf[Task]{Type: space.Taken, Seq: 2, ID: 2, Value: Task{ID: 7}}
 		require.True(t, strings.HasPrefix(fmt.Sprint(of), "event 2: taken 2 {ID:7 State:"), of)
 		require.Equal(t, "no entry", fmt.Sprint(space.Entry{}))

@@ -35,10 +35,11 @@ func (a *app) watchCommand() *cobra.Command {
 What is of several types at once is one event. Events have dense numbers ("seq") and come in order, each once, also
 over a lost connection or a restart of the server.
 
-An event of type "gap" says that events may be missing before it; standard error says so, too. There is one if
-this watch was so slow that the server no longer has what it missed: "missed" events then. A watch for visible
-or available entries also gets one at every restart of the server: entries that open transactions had locked are
-visible again then, and are not told one by one. Read the entries to know which there are.`,
+An event of type "gap" says that events are missing before it, or may be; standard error says so, too. "cause"
+tells why: "purged" or "overflow", this watch was so slow that the server no longer has what it missed, which is
+"missed" events; "restart", the server was restarted: then a watch for visible or available entries always gets
+one, since entries that open transactions had locked are visible again, and are not told one by one. Read the
+entries to know which there are.`,
 		Example: `  gospaces watch job
   gospaces watch job '{"state": "done"}' --where 'priority >= 5'
   gospaces watch job --on taken,expired
@@ -98,11 +99,18 @@ type event struct {
 	Kind    string          `json:"kind,omitempty"`
 	Version uint32          `json:"version,omitempty"`
 	Entry   json.RawMessage `json:"entry,omitempty"`
-	Missed  uint64          `json:"missed,omitempty"`
+	Cause   string          `json:"cause,omitempty"`  // of a gap
+	Missed  uint64          `json:"missed,omitempty"` // likewise
 }
 
-const gapHint = "gospaces: events may be missing here: the server was restarted, or this watch was too slow; " +
-	"read the entries to know which there are"
+// gapHint says in words what a gap means.
+func gapHint(e space.Event) string {
+	if e.Cause == space.GapRestart {
+		return "gospaces: the server was restarted: events may be missing here; read the entries to know which there are"
+	}
+	return fmt.Sprintf("gospaces: this watch was too slow: %d events are missing here; read the entries to know which "+
+		"there are", e.Missed)
+}
 
 // watch prints events until ctx ends, or limit of them if it is not 0.
 func (a *app) watch(ctx context.Context, sp space.Space, q space.Query, on space.EventSet, limit int) error {
@@ -122,14 +130,14 @@ func (a *app) watch(ctx context.Context, sp space.Space, q space.Query, on space
 			return err
 		}
 		if e.Type == space.Gap {
-			fmt.Fprintln(a.stderr, gapHint)
+			fmt.Fprintln(a.stderr, gapHint(e))
 		}
 	}
 }
 
 func newEvent(e space.Event) event {
 	if e.Type == space.Gap {
-		return event{Type: e.Type.String(), Seq: e.Seq, Missed: e.Missed}
+		return event{Type: e.Type.String(), Seq: e.Seq, Cause: e.Cause.String(), Missed: e.Missed}
 	}
 	return event{
 		Type: e.Type.String(), Seq: e.Seq, ID: e.Entry.ID, Kind: e.Entry.Kind(), Version: e.Entry.Version,

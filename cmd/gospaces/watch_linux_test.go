@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/space"
 )
 
 // messages is a standard error to which several goroutines write.
@@ -67,7 +69,7 @@ func TestWatch_OverARestart(t *testing.T) {
 	require.Zero(t, first.stop().code)
 
 	second := serve(t, "--data", data, "--listen", addr)
-	require.Equal(t, event{Type: "gap", Seq: 2, Missed: 1}, next["visible"]())
+	require.Equal(t, event{Type: "gap", Seq: 2, Cause: "restart"}, next["visible"]())
 	second.must(t, "write", "job", `{"id": 2}`)
 	require.Equal(t, "visible", next["visible"]().Type)
 	require.EqualValues(t, 2, next["written"]().Seq)
@@ -75,6 +77,6 @@ func TestWatch_OverARestart(t *testing.T) {
 	require.EqualValues(t, 3, next["written"]().Seq)
 	require.Zero(t, <-done)
 	require.Zero(t, <-done)
-	require.Equal(t, 1, strings.Count(errs["visible"].String(), gapHint), "in words too")
-	require.NotContains(t, errs["written"].String(), gapHint)
+	require.Equal(t, 1, strings.Count(errs["visible"].String(), gapHint(space.Event{Cause: space.GapRestart})), "in words too")
+	require.NotContains(t, errs["written"].String(), gapHint(space.Event{Cause: space.GapRestart}))
 }

@@ -10,7 +10,7 @@ type EventType uint8
 // visible is available.
 const (
 	Written   EventType = 1 // written, and visible
-	Gap       EventType = 2 // about no entry: the events up to its number are lost to the listener
+	Gap       EventType = 2 // about no entry: events up to its number are lost to the listener, or may be; see GapCause
 	Taken     EventType = 3 // taken for good
 	Expired   EventType = 4 // its lease ran out
 	Cancelled EventType = 5 // its lease was cancelled
@@ -18,6 +18,22 @@ const (
 	Updated   EventType = 7 // its fields were changed; the event carries the new ones
 	Visible   EventType = 8 // became visible: written or put back
 	Available EventType = 9 // became takeable: written, put back, or no longer read-locked
+)
+
+// GapCause says why there is a gap. The numbers are on the wire and in logs on disk; they are append only.
+type GapCause uint8
+
+// The causes of gaps.
+const (
+	// GapRestart: the state was read from the log, which does not tell all that open transactions had locked. The gap is
+	// an event with a number of its own; no other number is lost.
+	GapRestart GapCause = 1
+	// GapOverflow: the events are not in memory any more, and there is no log that has them.
+	GapOverflow GapCause = 2
+	// GapPurged: the log does not have the events any more.
+	GapPurged GapCause = 3
+	// GapEnded: the registration ended while its listener was away.
+	GapEnded GapCause = 4
 )
 
 // EventSet is a set of event types, as bits.
@@ -54,7 +70,8 @@ type Event struct {
 	Registration uint64
 	Seq          uint64
 	Type         EventType
-	Entry        View
+	Cause        GapCause // of a Gap; else 0
+	Entry        View     // not of a Gap
 }
 
 // Watching describes a registration.

@@ -69,6 +69,8 @@ func (e *Engine) apply(r *record.Record) error {
 		return e.applyNotify(r)
 	case record.Tell:
 		return e.applyTell(r)
+	case record.Gap:
+		return e.applyGap(r)
 	case record.Reserve:
 		e.lastID = max(e.lastID, e.own(r.ID))
 		e.reserved, e.reservedAt = e.lastID, e.lsn
@@ -249,12 +251,24 @@ func (e *Engine) applyNotify(r *record.Record) error {
 
 func (e *Engine) applyTell(r *record.Record) error {
 	reg := e.registrations[r.ID]
-	if reg == nil || r.Kind == 0 && r.Type != byte(call.Gap) || int(r.Kind) > len(e.kinds) {
+	if reg == nil || r.Kind == 0 || int(r.Kind) > len(e.kinds) {
 		return errAbsent
 	}
 	e.keepRegistration(reg)
 	reg.seq++
 	v := call.View{ID: r.Entry, Kind: r.Kind, Row: bytes.Clone(r.Body), Version: r.Version, Attempts: r.Tries}
 	e.Events = append(e.Events, call.Event{Registration: r.ID, Seq: reg.seq, Type: call.EventType(r.Type), Entry: v})
+	return nil
+}
+
+func (e *Engine) applyGap(r *record.Record) error {
+	reg := e.registrations[r.ID]
+	if reg == nil {
+		return errAbsent
+	}
+	e.keepRegistration(reg)
+	reg.seq++
+	e.Events = append(e.Events,
+		call.Event{Registration: r.ID, Seq: reg.seq, Type: call.Gap, Cause: call.GapCause(r.Type)})
 	return nil
 }

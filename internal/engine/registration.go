@@ -136,10 +136,10 @@ func (e *Engine) Restarted(now int64) {
 			continue
 		}
 		e.change()
-		e.Log = record.AppendTell(e.Log, id, byte(call.Gap), 0, 0, 0, 0, nil)
+		e.Log = record.AppendGap(e.Log, id, byte(call.GapRestart))
 		e.keepRegistration(r)
 		r.seq++
-		e.Events = append(e.Events, call.Event{Registration: id, Seq: r.seq, Type: call.Gap})
+		e.Events = append(e.Events, call.Event{Registration: id, Seq: r.seq, Type: call.Gap, Cause: call.GapRestart})
 	}
 }
 

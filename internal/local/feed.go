@@ -27,6 +27,7 @@ type feed struct {
 // fed is what a feed holds, to be shown once lsn is durable.
 type fed struct {
 	typ   space.EventType // Gap: the events up to seq are lost; theEnd: no more will come
+	cause space.GapCause  // of a gap
 	seq   uint64
 	found found
 	row   []byte
@@ -52,6 +53,7 @@ func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) bool {
 	}
 	f.addLocked(fed{
 		typ:   space.EventType(e.Type),
+		cause: space.GapCause(e.Cause),
 		seq:   e.Seq,
 		found: found{id: e.Entry.ID, kind: e.Entry.Kind, version: e.Entry.Version, attempts: e.Entry.Attempts},
 		row:   slices.Clone(e.Entry.Row),

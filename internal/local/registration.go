@@ -116,7 +116,7 @@ func (r *registration) pop() (space.Event, error) {
 	switch f := &r.batch[0]; f.typ {
 	case space.Gap:
 		r.batch = r.batch[1:]
-		return r.gap(f.seq), nil
+		return r.gap(f.seq, f.cause), nil
 	case theEnd:
 		return space.Event{}, space.ErrLeaseEnded
 	default:
@@ -129,9 +129,12 @@ func (r *registration) pop() (space.Event, error) {
 	}
 }
 
-// gap reports the events up to seq as lost.
-func (r *registration) gap(seq uint64) space.Event {
-	e := space.Event{Type: space.Gap, Seq: seq, Missed: seq - r.last}
+// gap reports the events up to seq as lost; or, after a restart, that something may be missing before it.
+func (r *registration) gap(seq uint64, why space.GapCause) space.Event {
+	e := space.Event{Type: space.Gap, Seq: seq, Cause: why}
+	if why != space.GapRestart {
+		e.Missed = seq - r.last
+	}
 	r.last = seq
 	return e
 }

@@ -204,7 +204,7 @@ func (p *Partition) handOver(r *reading, g record.Group) error {
 // offer hands over one event, unless the caller has it, and before it the gap of those that are lost. It returns false if the caller takes no more.
 func (r *reading) offer(ev *Event) bool {
 	if ev.Seq > r.next {
-		gap := Event{Registration: ev.Registration, Type: call.Gap, Seq: ev.Seq - 1}
+		gap := Event{Registration: ev.Registration, Type: call.Gap, Cause: call.GapPurged, Seq: ev.Seq - 1}
 		if !r.caller.Event(&gap, 0, true) {
 			return false
 		}
@@ -243,15 +243,18 @@ func (r *reading) events(records []byte) ([]Event, error) {
 		if rest, err = record.Next(rest, &rec); err != nil {
 			return nil, err
 		}
-		if rec.ID != r.l.id || rec.Op != record.Notify && rec.Op != record.Tell {
+		if rec.ID != r.l.id || rec.Op != record.Notify && rec.Op != record.Tell && rec.Op != record.Gap {
 			continue
 		}
 		ev := Event{
 			Registration: rec.ID, Seq: r.at.seq + uint64(len(events)), Type: call.EventType(rec.Type),
 			Entry: call.View{ID: rec.Entry, Kind: rec.Kind, Row: rec.Body, Version: rec.Version, Attempts: rec.Tries},
 		}
-		if rec.Op == record.Notify {
+		switch rec.Op {
+		case record.Notify:
 			ev.Type, written = call.Written, true
+		case record.Gap:
+			ev.Type, ev.Cause = call.Gap, call.GapCause(rec.Type)
 		}
 		events = append(events, ev)
 	}

@@ -258,6 +258,7 @@ func TestListener_IsToldWhatTheLogHasLost(t *testing.T) {
 	p.Attach(c, 1, registration, 5000)
 	events := c.collect(2)
 	require.Equal(t, call.Gap, events[0].Type)
+	require.Equal(t, call.GapPurged, events[0].Cause)
 	gap := int(events[0].Seq)
 	require.InDelta(t, 10_000, gap, 1000)
 	for i, ev := range c.collect(1 + 20_000 - gap)[1:] {
@@ -270,6 +271,7 @@ func TestListener_IsToldWhatTheLogHasLost(t *testing.T) {
 	p.Attach(c, 1, registration, 0)
 	lost := c.collect(11)[0]
 	require.Equal(t, call.Gap, lost.Type)
+	require.Equal(t, call.GapPurged, lost.Cause)
 	require.Equal(t, uint64(19_990), lost.Seq, "nothing but what is in memory is left")
 }
 

@@ -207,6 +207,7 @@ func TestListener_UnderATransaction(t *testing.T) {
 	p.Attach(last, 1, registration, 4)
 	events := last.collect(3)
 	require.Equal(t, call.Gap, events[0].Type, "only memory held them")
+	require.Equal(t, call.GapOverflow, events[0].Cause)
 	require.Equal(t, uint64(6), events[0].Seq)
 	require.Equal(t, uint64(8), events[2].Seq)
 	require.True(t, last.ended)

@@ -94,7 +94,11 @@ func (l *listener) offer(ev *Event, lsn LSN, durable bool) {
 
 // skipTo tells the caller that what comes before event number next is lost.
 func (l *listener) skipTo(next uint64) {
-	l.offer(&Event{Registration: l.id, Type: call.Gap, Seq: next - 1}, 0, true)
+	why := call.GapOverflow
+	if l.logged {
+		why = call.GapPurged
+	}
+	l.offer(&Event{Registration: l.id, Type: call.Gap, Cause: why, Seq: next - 1}, 0, true)
 }
 
 // dismiss forgets a registration that has ended, and tells its caller.

@@ -570,6 +570,7 @@ func TestPartition_EventsAreBounded(t *testing.T) {
 	require.Equal(t, uint64(10), n.await(1).seq)
 	require.Len(t, n.events, 3)
 	require.Equal(t, call.Gap, n.events[0].Type, "what was acknowledged is not kept")
+	require.Equal(t, call.GapOverflow, n.events[0].Cause)
 	require.Equal(t, uint64(8), n.events[0].Seq)
 	require.Equal(t, uint64(9), n.events[1].Seq)
 	p.Cancel(n, 2, call.Request{}, []uint64{registration})

@@ -93,6 +93,11 @@ func AppendTell(dst []byte, id uint64, typ byte, entry uint64, kind, version, at
 	return appendBody(dst, row)
 }
 
+// AppendGap appends a Gap record.
+func AppendGap(dst []byte, id uint64, cause byte) []byte {
+	return append(binary.AppendUvarint(append(dst, byte(Gap)), id), cause)
+}
+
 // AppendPrepare appends a Prepare record; name is what others call the transaction.
 func AppendPrepare(dst []byte, id uint64, name []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Prepare)), id), name)

@@ -30,6 +30,8 @@ const (
 	// registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body, and of its
 	// version and attempts
 	Tell Op = 14
+	// registration ID has one more event, which is a gap: Type is why
+	Gap Op = 34
 
 	// A transaction that is prepared holds its effects back until it is settled. Its commit repeats them as records of
 	// their own.
@@ -162,6 +164,8 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	case Tell:
 		r.ID, r.Type, r.Entry, r.Kind = d.uvarint(), d.byte(), d.uvarint(), d.uint32()
 		r.Version, r.Tries, r.Body = d.uint32(), d.uint32(), d.body()
+	case Gap:
+		r.ID, r.Type = d.uvarint(), d.byte()
 	case Prepare, Decide, Session:
 		r.ID, r.Body = d.uvarint(), d.body()
 	case StageTake:

@@ -28,6 +28,7 @@ var samples = []struct {
 	{AppendID(nil, Reserve, 16), Record{Op: Reserve, ID: 16}},
 	{AppendLost(nil), Record{Op: Lost}},
 	{AppendWatch(nil, 17, 0b1010, 5, []byte("q")), Record{Op: Watch, ID: 17, On: 0b1010, Expires: 5, Body: []byte("q")}},
+	{AppendGap(nil, 17, 1), Record{Op: Gap, ID: 17, Type: 1}},
 	{AppendTell(nil, 17, 3, 18, 7, 2, 1, []byte("row")), Record{Op: Tell, ID: 17, Type: 3, Entry: 18, Kind: 7, Version: 2, Tries: 1, Body: []byte("row")}},
 	{AppendPrepare(nil, 19, []byte("home/1")), Record{Op: Prepare, ID: 19, Body: []byte("home/1")}},
 	{AppendStageTake(nil, 19, 20, 0), Record{Op: StageTake, ID: 19, Entry: 20}},

@@ -18,11 +18,11 @@ func AppendEventSet(dst []byte, on call.EventSet) []byte {
 // EventSet decodes what AppendEventSet appends.
 func (d *Decoder) EventSet() call.EventSet { return call.EventSet(d.Len(math.MaxUint16)) }
 
-// AppendEvent appends the body of an Event frame after the handle: of a gap its number alone.
+// AppendEvent appends the body of an Event frame after the handle: of a gap its number and cause.
 func AppendEvent(dst []byte, ev *call.Event) []byte {
 	dst = binary.AppendUvarint(append(dst, byte(ev.Type)), ev.Seq)
 	if ev.Type == call.Gap {
-		return dst
+		return append(dst, byte(ev.Cause))
 	}
 	return AppendEntry(dst, &ev.Entry)
 }
@@ -30,7 +30,9 @@ func AppendEvent(dst []byte, ev *call.Event) []byte {
 // Event decodes what AppendEvent appends. The registration is not part of it.
 func (d *Decoder) Event() call.Event {
 	ev := call.Event{Type: call.EventType(d.Byte()), Seq: d.Uvarint()}
-	if ev.Type != call.Gap {
+	if ev.Type == call.Gap {
+		ev.Cause = call.GapCause(d.Byte())
+	} else {
 		ev.Entry = d.Entry()
 	}
 	return ev

@@ -14,7 +14,7 @@ func TestEvent_ReadsWhatWasAppended(t *testing.T) {
 	for _, ev := range []call.Event{
 		{Type: call.Written, Seq: 1, Entry: call.View{ID: 300, Kind: 7, Row: []byte("row"), Version: 1}},
 		{Type: call.Available, Seq: 1 << 40, Entry: call.View{ID: 300, Kind: 7, Row: []byte{}, Version: 9, Attempts: 2}},
-		{Type: call.Gap, Seq: 77},
+		{Type: call.Gap, Seq: 77, Cause: call.GapPurged},
 	} {
 		body := wire.AppendEvent(nil, &ev)
 		d := wire.NewDecoder(body)
