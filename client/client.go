@@ -233,10 +233,7 @@ func (c *Client) CreateSpace(ctx context.Context, name string) error {
 func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error {
 	call := newCall(c.Space, wire.DropSpace)
 	defer call.free()
-	call.name = name
-	if tables {
-		call.id = 1
-	}
+	call.name, call.tables = name, tables
 	return c.do(ctx, call)
 }
 

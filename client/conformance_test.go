@@ -30,7 +30,7 @@ func TestClient_Conforms(t *testing.T) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		return waiter{c, p}
+		return waiter{c, p.Partition}
 	})
 }
 

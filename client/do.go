@@ -117,7 +117,7 @@ func (c *pendingCall) final(ctx context.Context, err error) error {
 func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	defer c.free()
 	l.mu.Lock()
-	c.id = l.knownLocked(s).session
+	c.session = l.knownLocked(s).session
 	l.mu.Unlock()
 	if err := l.call(ctx, c); err != nil {
 		return err

@@ -89,7 +89,11 @@ func serve() (addr string, stop func()) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	spaces := &spaces{open: map[string]*partition.Partition{}}
+	absent, err := partition.NewAbsent(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	spaces := &spaces{open: map[string]*partition.Host{}, absent: absent}
 	srv, err := server.New(server.Config{Spaces: spaces})
 	if err != nil {
 		log.Fatal(err)

@@ -86,7 +86,7 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 
 // page returns how many entries Contents asks for at a time. Under a transaction that is one: exactly what is yielded
 // is locked. A page of what is held costs a walk over all that is held, so these are large.
-func page(q *space.Query) uint64 {
+func page(q *space.Query) int {
 	switch {
 	case !q.Txn.IsZero():
 		return 1

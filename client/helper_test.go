@@ -22,19 +22,28 @@ import (
 type spaces struct {
 	cfg partition.Config
 
-	mu   sync.Mutex
-	open map[string]*partition.Partition // guarded by mu
-	born int                             // guarded by mu; part of the incarnation
-	logs map[string]partition.Log        // of some of the spaces; others have none
+	mu     sync.Mutex
+	open   map[string]*partition.Host // guarded by mu
+	born   int                        // guarded by mu; part of the incarnation
+	logs   map[string]partition.Log   // of some of the spaces; others have none
+	absent *partition.Host
 }
 
 func newSpaces(t testing.TB, cfg partition.Config) *spaces {
-	s := &spaces{cfg: cfg, open: map[string]*partition.Partition{}}
+	s := &spaces{cfg: cfg, open: map[string]*partition.Host{}, absent: absent(t)}
 	t.Cleanup(s.forget)
 	return s
 }
 
-func (s *spaces) Lookup(at txn.Address) (*partition.Partition, string, error) {
+// absent returns what stands for all spaces that do not exist, until the test ends.
+func absent(t testing.TB) *partition.Host {
+	h, err := partition.NewAbsent(nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { h.Close() })
+	return h
+}
+
+func (s *spaces) Lookup(at txn.Address) (server.Host, string, error) {
 	if at.Partition != 0 {
 		return nil, "", fmt.Errorf("%w: no partition %v", call.ErrInvalidArgument, at)
 	}
@@ -44,12 +53,16 @@ func (s *spaces) Lookup(at txn.Address) (*partition.Partition, string, error) {
 	_, logged := s.logs[name]
 	s.mu.Unlock()
 	if p == nil && !logged && name != client.DefaultSpace && name != "" && name[0] != '-' {
-		return nil, "", nil
+		return s.absent, "", nil
 	}
-	return s.make(name)
+	h, incarnation, err := s.make(name)
+	if err != nil {
+		return nil, "", err
+	}
+	return h, incarnation, nil
 }
 
-func (s *spaces) Drop(context.Context, string, bool) (*partition.Partition, error) {
+func (s *spaces) Drop(context.Context, string, bool) (server.Host, error) {
 	return nil, call.ErrInvalidArgument
 }
 
@@ -58,7 +71,7 @@ func (s *spaces) Create(name string) error {
 	return err
 }
 
-func (s *spaces) make(name string) (*partition.Partition, string, error) {
+func (s *spaces) make(name string) (*partition.Host, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if name == "" || name[0] == '-' {
@@ -70,7 +83,7 @@ func (s *spaces) make(name string) (*partition.Partition, string, error) {
 		if log := s.logs[name]; log != nil {
 			cfg.Log = log
 		}
-		p = partition.New(cfg)
+		p = partition.Alone(partition.New(cfg))
 		if err := p.Start(context.Background(), nil); err != nil {
 			return nil, "", err
 		}
@@ -168,7 +181,7 @@ func (n *node) dial(cfg client.Config) *client.Client {
 func (n *node) partition() *partition.Partition {
 	p, _, err := n.spaces.make("default")
 	require.NoError(n.t, err)
-	return p
+	return p.Partition
 }
 
 // awaitWaiting waits until that many calls wait in a space.

@@ -159,7 +159,7 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 	}
 	defer l.mu.Unlock()
 	v := l.viewLocked(c.space)
-	if !v.open && needsSpace(c.op) {
+	if !v.open && c.entry().HasHandle() && c.op != wire.Open {
 		return errNotOpen
 	}
 	if c.repeated {
@@ -202,14 +202,6 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 	l.paidLocked(c)
 	l.wakeLocked()
 	return nil
-}
-
-func needsSpace(op wire.Type) bool {
-	switch op {
-	case wire.Echo, wire.Spaces, wire.Status, wire.Open, wire.CreateSpace, wire.DropSpace:
-		return false
-	}
-	return true
 }
 
 // Errors of send that the caller puts right.

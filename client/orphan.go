@@ -88,15 +88,10 @@ func (os *orphans) wanted() bool {
 	return slices.ContainsFunc(os.order, func(o *orphan) bool { return o.pending() && !o.id.IsZero() })
 }
 
-// outlives reports whether what c has done, or will do, matters when no caller waits for it any more.
+// outlives reports whether what c has done, or will do, matters when no caller waits for it any more. Of a commit one
+// asks what has become of the transaction.
 func (c *pendingCall) outlives() bool {
-	switch c.op {
-	case wire.BeginTxn, wire.Notify, wire.Backup:
-		return true
-	case wire.Commit: // one asks what has become of the transaction
-		return false
-	}
-	return c.query.Begin || c.recorded()
+	return c.entry().Leaves() || c.query.Begin || c.recorded() && c.op != wire.Commit
 }
 
 // orphanLocked notes that c, which is in flight or is to be repeated, was given up.

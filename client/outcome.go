@@ -29,7 +29,7 @@ func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, er
 	}
 	c := newCall(s, wire.Outcome)
 	defer c.free()
-	c.id, c.txn = id.Session, txn.ID{Space: id.Space, Number: id.Number}
+	c.session, c.txn = id.Session, txn.ID{Space: id.Space, Number: id.Number}
 	if err := s.client.do(ctx, c); err != nil {
 		return space.Verdict{}, err
 	}
@@ -47,7 +47,7 @@ func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, er
 // about returns the transaction that c is about, or under which it was made; zero if there is none.
 func (c *pendingCall) about() txn.ID {
 	id := c.txn
-	if c.op == wire.Find || c.op == wire.Notify || c.op == wire.Count || c.op == wire.Contents {
+	if c.entry().HasQuery() {
 		id = c.query.Txn
 	}
 	if !id.IsZero() && id.Space == "" {

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -180,9 +179,8 @@ func (r *registration) acknowledgeLocked() {
 
 // post acknowledges the events up to seq, which had size bytes.
 func (r *registration) post(seq uint64, size int) {
-	b := binary.AppendUvarint(nil, r.space.handle)
-	b = binary.AppendUvarint(binary.AppendUvarint(b, r.id), seq)
-	r.link.post(wire.Acknowledge, 0, binary.AppendUvarint(b, uint64(size)))
+	a := &call.Ask{ID: r.id, Seq: seq, Size: uint64(size)}
+	r.link.post(wire.Acknowledge, 0, wire.OpOf(wire.Acknowledge).Append(nil, r.space.handle, a))
 }
 
 // push adds an event to the queue. After a reattachment some may come again.

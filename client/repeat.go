@@ -42,21 +42,17 @@ func (l *link) openedLocked(s *Space, o *wire.Opened) {
 	k.session, k.incarnation = o.Session, o.Incarnation
 }
 
-// recorded reports whether the space keeps the outcome of c until it is received.
+// recorded reports whether the partition keeps the outcome of c until it is received.
 func (c *pendingCall) recorded() bool {
-	switch c.op {
-	case wire.Write, wire.Update:
-		return c.txn.IsZero()
-	case wire.Find:
-		return c.take && !c.query.Begin && c.query.Txn.IsZero()
-	case wire.Notify:
-		return c.query.Txn.IsZero()
-	case wire.Commit: // by the home of the transaction
+	switch {
+	case !c.entry().Recorded():
+		return false
+	case c.op == wire.Commit: // by the home of the transaction
 		return c.about().Home() == c.space.at
-	case wire.Renew, wire.Cancel:
-		return true
+	case c.op == wire.Find && (!c.take || c.query.Begin):
+		return false
 	}
-	return false
+	return c.about().IsZero()
 }
 
 // oweLocked notes that c, whose outcome was lost, is to be repeated. Until all such calls were sent again the server

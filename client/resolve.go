@@ -27,9 +27,7 @@ func (s *Space) resolve(ctx context.Context, l *link, c *pendingCall, kind strin
 }
 
 // writes reports whether c brings rows of kinds.
-func (c *pendingCall) writes() bool {
-	return c.op == wire.Write || c.op == wire.Commit || c.op == wire.Update
-}
+func (c *pendingCall) writes() bool { return c.entry().HasRows() }
 
 func (s *Space) registered(kind string) *template.Schema {
 	s.mu.Lock()

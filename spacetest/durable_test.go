@@ -180,7 +180,7 @@ func serveLocal(_ *testing.T, p *partition.Partition) space.Space { return local
 
 // serveTCP returns a client of a server of one partition.
 func serveTCP(t *testing.T, p *partition.Partition) space.Space {
-	srv, err := server.New(server.Config{Spaces: oneSpace{p}})
+	srv, err := server.New(server.Config{Spaces: oneSpace{partition.Alone(p)}})
 	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -199,16 +199,16 @@ func serveTCP(t *testing.T, p *partition.Partition) space.Space {
 }
 
 // oneSpace implements server.Spaces.
-type oneSpace struct{ p *partition.Partition }
+type oneSpace struct{ h *partition.Host }
 
 func (s oneSpace) Create(string) error { return nil }
 
-func (oneSpace) Drop(context.Context, string, bool) (*partition.Partition, error) {
+func (oneSpace) Drop(context.Context, string, bool) (server.Host, error) {
 	return nil, space.ErrInvalidArgument
 }
 
-func (s oneSpace) Lookup(txn.Address) (*partition.Partition, string, error) {
-	return s.p, "one", nil
+func (s oneSpace) Lookup(txn.Address) (server.Host, string, error) {
+	return s.h, "one", nil
 }
 
 func (s oneSpace) Names() []string { return []string{client.DefaultSpace} }

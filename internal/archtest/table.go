@@ -38,8 +38,7 @@ var table = map[string][]string{
 		"template", "txn", "space", "space/codec", "internal/backoff", "internal/call", "internal/impl", "internal/wire",
 	},
 	"internal/server": {
-		"template", "txn", "internal/backoff", "internal/budget", "internal/call", "internal/partition",
-		"internal/wire",
+		"template", "txn", "internal/backoff", "internal/budget", "internal/call", "internal/wire",
 	},
 
 	// Behind a space: the log, and the database.

@@ -82,3 +82,10 @@ type Watching struct {
 	Seq   uint64   // number of its last event
 	Kinds []string // of its templates, "" for every kind
 }
+
+// Registration is what there is to say about a registration.
+type Registration struct {
+	Watching
+	Attended bool   // it has a listener
+	Unread   uint64 // events that were not acknowledged
+}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
@@ -16,11 +16,15 @@ import (
 const flushDropped = 5 * time.Second
 
 // Drop implements server.Spaces.
-func (n *Node) Drop(ctx context.Context, name string, tables bool) (*partition.Partition, error) {
-	return n.spaces.drop(ctx, name, tables)
+func (n *Node) Drop(ctx context.Context, name string, tables bool) (server.Host, error) {
+	was, err := n.spaces.drop(ctx, name, tables)
+	if was == nil {
+		return nil, err
+	}
+	return was.host, err
 }
 
-func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *partition.Partition, err error) {
+func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *hosted, err error) {
 	switch {
 	case name == defaultSpace && ss.refusal(name) == nil:
 		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none",
@@ -42,9 +46,9 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *part
 		ss.cfg.Logger.Info("refused space dropped", "space", name)
 	case s != nil:
 		if err := ss.removeLocked(ctx, name, s, tables); err != nil {
-			return s.partition, fmt.Errorf("drop space %q: %w", name, err)
+			return s, fmt.Errorf("drop space %q: %w", name, err)
 		}
-		was = s.partition
+		was = s
 		ss.cfg.Logger.Info("space dropped", "space", name, "incarnation", s.incarnation)
 	case !tables: // tables of an earlier dropped space may be left
 		return nil, noSpace(name)

@@ -158,7 +158,7 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 		return err
 	}
 	n.server, err = server.New(server.Config{
-		Spaces: n, Spans: n.spaces.spans,
+		Spaces:    n,
 		Snapshots: n, Backups: n, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
 		MaxConns: n.cfg.Limits.Connections, Client: n.cfg.Limits.Client, Frame: n.cfg.Limits.Frame, Budget: n.budget,
 	})
@@ -187,12 +187,15 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 // Lookup implements server.Spaces.
-func (n *Node) Lookup(at txn.Address) (*partition.Partition, string, error) {
+func (n *Node) Lookup(at txn.Address) (server.Host, string, error) {
 	s, err := n.spaces.at(at)
-	if s == nil || err != nil {
+	switch {
+	case err != nil:
 		return nil, "", err
+	case s == nil:
+		return n.spaces.absent, "", nil
 	}
-	return s.partition, s.incarnation, nil
+	return s.host, s.incarnation, nil
 }
 
 // Create implements server.Spaces.

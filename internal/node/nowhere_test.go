@@ -77,9 +77,9 @@ func TestLookup_TellsWhichPartitionsThereAre(t *testing.T) {
 	_, _, err = n.Lookup(txn.Address{Space: "default", Partition: 1})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	require.ErrorContains(t, err, `space "default" has no partition 1: its only one is 0`)
-	p, _, err = n.Lookup(txn.Address{Space: "typo"})
+	_, incarnation, err := n.Lookup(txn.Address{Space: "typo"})
 	require.NoError(t, err)
-	require.Nil(t, p)
+	require.Empty(t, incarnation)
 	_, _, err = n.Lookup(txn.Address{Space: "typo", Partition: 1})
 	require.ErrorContains(t, err, `there is no space "typo", so it has no partition 1`)
 }

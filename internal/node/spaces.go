@@ -30,7 +30,8 @@ type spaces struct {
 	cancel   context.CancelFunc
 	watching sync.WaitGroup // the budget
 
-	spans *partition.Spans
+	spans  *partition.Spans
+	absent *partition.Host // stands for all spaces that do not exist
 
 	mu     sync.Mutex // held while a space is opened or dropped
 	closed bool       // guarded by mu
@@ -44,6 +45,7 @@ type spaces struct {
 // hosted is one space: partition 0, the only one for now, with its log and its mirror.
 type hosted struct {
 	partition   *partition.Partition
+	host        *partition.Host // of the partition: what the server asks
 	incarnation string
 	log         *replication.Log  // nil with Memory
 	mirror      *writeback.Writer // nil without a database
@@ -65,6 +67,11 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	ss.watching.Go(func() { b.Watch(ss.ctx) })
 	ss.spans = partition.NewSpans(
 		partition.Directory{Find: ss.partition, All: ss.addresses, Gone: ss.gone}, cfg.Logger)
+	absent, err := partition.NewAbsent(b)
+	if err != nil {
+		return nil, err
+	}
+	ss.absent = absent
 	if cfg.Postgres != "" {
 		var err error
 		if ss.pool, err = writeback.NewPool(cfg.Postgres, cfg.Conns); err != nil {
@@ -196,6 +203,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 		}
 	}
 	s.partition = partition.New(cfg)
+	s.host = ss.spans.Host(s.partition)
 	if err := s.partition.Start(ctx, progress); err != nil {
 		s.cancel()
 		return nil, err
@@ -341,7 +349,7 @@ func (ss *spaces) close(ctx context.Context) error {
 	ss.closed = true
 	ss.mu.Unlock()
 	ss.spans.Close()
-	var errs []error
+	errs := []error{ss.absent.Close()}
 	all := ss.all()
 	for _, s := range all {
 		errs = append(errs, s.partition.Close())

@@ -6,14 +6,6 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// Holder is a Caller that wants to know when transactions end that it has not ended.
-type Holder interface {
-	Caller
-	// TxnLost tells that a transaction of the holder's session has ended for a reason, which wraps call.ErrTxnEnded. The
-	// rules of Event apply.
-	TxnLost(number uint64, why error, lsn LSN, durable bool)
-}
-
 // Hear makes h the one to be told of what becomes of the transactions of no session, until Gone.
 func (p *Partition) Hear(h Holder) {
 	p.mu.Lock()

@@ -3,16 +3,7 @@ package partition
 import (
 	"maps"
 	"slices"
-
-	"github.com/gospaces/gospaces/internal/call"
 )
-
-// Registration is what there is to say about a registration.
-type Registration struct {
-	call.Watching
-	Attended bool   // it has a listener
-	Unread   uint64 // events that were not acknowledged
-}
 
 // registrationsStep is how many registrations are looked at without giving the lock back.
 const registrationsStep = 256

@@ -24,7 +24,7 @@ func rigOfTwo(t testing.TB) *rig {
 	require.NoError(t, p.Start(context.Background(), nil))
 	t.Cleanup(func() { p.Close() })
 	r := newRig(t, server.Config{}, partition.Config{Address: txn.Address{Space: "space"}})
-	r.parts[third] = p
+	r.parts[third] = partition.Alone(p)
 	return r
 }
 

@@ -158,10 +158,7 @@ func (s *session) forget() {
 
 // gone makes the partition forget c and its listeners, and aborts the transactions that it began.
 func (c *caller) gone() {
-	if c.nowhere {
-		c.s.srv.nowhere.leave(c)
-	}
-	c.p.Gone(c)
+	c.host.Gone(c)
 	left := c.abortTxns() // none can begin any more: c makes no calls, and none waits
 	c.s.mu.Lock()
 	goodbye := c.s.goodbye && !left
@@ -175,14 +172,14 @@ func (c *caller) leave(goodbye bool) {
 		return
 	}
 	c.left = true
-	c.p.Gone(c)
+	c.host.Gone(c)
 	c.s.mu.Lock()
 	listeners := slices.Collect(maps.Values(c.listeners))
 	c.s.mu.Unlock()
 	for _, l := range listeners {
-		c.p.Gone(l)
+		c.host.Gone(l)
 	}
 	if c.session != 0 {
-		c.p.CloseSession(c.session, goodbye)
+		c.host.CloseSession(c.session, goodbye)
 	}
 }

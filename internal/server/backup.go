@@ -33,7 +33,7 @@ type Part struct {
 var errNoBackups = fmt.Errorf("%w: this server makes no backups", call.ErrInvalidArgument)
 
 // handleBackup makes a backup, which belongs to the session and ends with it at the latest.
-func (s *session) handleBackup(callID uint64) error {
+func (s *session) handleBackup(callID uint64, _ *call.Ask) error {
 	of := s.srv.cfg.Backups
 	if of == nil {
 		return s.fail(callID, errNoBackups)
@@ -93,19 +93,15 @@ func (s *session) endBackups() {
 }
 
 // handleEndBackup ends a backup of the session.
-func (s *session) handleEndBackup(callID uint64, d wire.Decoder) error {
-	id := d.Uvarint()
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
+func (s *session) handleEndBackup(callID uint64, a *call.Ask) error {
 	s.mu.Lock()
-	i := slices.Index(s.backups, id)
+	i := slices.Index(s.backups, a.ID)
 	if i >= 0 {
 		s.backups = slices.Delete(s.backups, i, i+1)
 	}
 	s.mu.Unlock()
 	if i >= 0 {
-		s.srv.cfg.Backups.EndBackup(id)
+		s.srv.cfg.Backups.EndBackup(a.ID)
 	}
 	return s.answer(callID, nil)
 }
@@ -114,22 +110,18 @@ func (s *session) handleEndBackup(callID uint64, d wire.Decoder) error {
 const fetchSize = 512 << 10
 
 // handleFetch hands out a piece of a backup.
-func (s *session) handleFetch(callID uint64, d wire.Decoder) error {
-	id, space, offset := d.Uvarint(), string(d.Bytes()), d.Uvarint()
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
+func (s *session) handleFetch(callID uint64, a *call.Ask) error {
 	of := s.srv.cfg.Backups
 	if of == nil {
 		return s.fail(callID, errNoBackups)
 	}
-	if offset > 1<<62 {
-		return s.fail(callID, fmt.Errorf("%w: offset %d", call.ErrInvalidArgument, offset))
+	if a.Seq > 1<<62 {
+		return s.fail(callID, fmt.Errorf("%w: offset %d", call.ErrInvalidArgument, a.Seq))
 	}
 	return s.apart(callID, func(context.Context) error {
 		p := pieces.Get().(*piece)
 		defer pieces.Put(p)
-		n, size, err := of.ReadBackup(id, space, int64(offset), p[binary.MaxVarintLen64:])
+		n, size, err := of.ReadBackup(a.ID, a.Name, int64(a.Seq), p[binary.MaxVarintLen64:])
 		if err != nil {
 			return err
 		}

@@ -1,14 +1,12 @@
 package server
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
@@ -23,7 +21,7 @@ type outlet struct {
 }
 
 // emitLocked takes over buf, to which one outcome has been appended: either to what is ready to be sent or to later.
-func (o *outlet) emitLocked(buf []byte, lsn partition.LSN, durable bool) {
+func (o *outlet) emitLocked(buf []byte, lsn call.LSN, durable bool) {
 	if durable {
 		o.s.out.Commit(buf)
 		o.s.wakeLocked()
@@ -42,8 +40,8 @@ func (o *outlet) bufferLocked(durable bool) []byte {
 	return o.later.buf
 }
 
-// Durable implements partition.Caller.
-func (o *outlet) Durable(lsn partition.LSN) {
+// Durable implements call.Caller.
+func (o *outlet) Durable(lsn call.LSN) {
 	s := o.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,7 +59,7 @@ func (o *outlet) Durable(lsn partition.LSN) {
 	}
 }
 
-// Lost implements partition.Caller. The partition is about to be rebuilt, with other numbers for what it had not
+// Lost implements call.Caller. The partition is about to be rebuilt, with other numbers for what it had not
 // stored: the client is asked to open the space again, and to repeat the calls whose outcome only the log will tell.
 func (o *outlet) Lost(err error) {
 	s := o.s
@@ -93,10 +91,10 @@ type caller struct {
 	at      txn.Address // of the partition
 	session uint64      // of the client with the partition; 0: none, it does not repeat calls
 	opened  []byte      // the answer to Open
-	p       *partition.Partition
-	// the space does not exist: p stands for it until it is created, or this session opens it again
-	nowhere   bool
-	volatile  bool                 // p has no log, and does not call Durable
+	host    Host
+	// the space does not exist: host stands for it until it is created, or this session opens it again
+	absent    bool
+	volatile  bool                 // host has no log, and does not call Durable
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
 	// the partition has lost what it told; set under s.mu, and never cleared: the client opens the space again
@@ -108,7 +106,7 @@ type caller struct {
 	recalledSeq uint64     // guarded by s.mu
 }
 
-var _ partition.Holder = (*caller)(nil)
+var _ call.Holder = (*caller)(nil)
 
 // reset is resetLocked for those who do not hold the lock of the session.
 func (c *caller) reset() {
@@ -136,7 +134,7 @@ func (s *session) leaveStale() {
 	s.stale = nil
 	s.mu.Unlock()
 	for _, c := range stale {
-		if c.nowhere {
+		if c.absent {
 			s.interruptWaits(c) // later ones see that c is stale
 		} else {
 			c.leave(false)
@@ -147,7 +145,7 @@ func (s *session) leaveStale() {
 // inheritLocked makes c take over what old has begun, which was reset, unless it was in another space of the same name.
 // The partition knows what a client with a session has begun.
 func (c *caller) inheritLocked(old *caller) {
-	if old != nil && old.p == c.p && c.session == 0 {
+	if old != nil && old.host == c.host && c.session == 0 {
 		c.txns, old.txns = old.txns, openTxns{}
 	}
 }
@@ -155,8 +153,8 @@ func (c *caller) inheritLocked(old *caller) {
 // tag makes the number under which a partition knows a call: the client's number, and what was called.
 func tag(op wire.Type, callID uint64) uint64 { return uint64(op)<<56 | callID }
 
-// Reply implements partition.Caller.
-func (c *caller) Reply(tagged uint64, r *call.Result, lsn partition.LSN, durable bool) {
+// Reply implements call.Caller.
+func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool) {
 	op, callID := wire.Type(tagged>>56), tagged&wire.MaxCall
 	s := c.s
 	s.mu.Lock()
@@ -177,6 +175,12 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn partition.LSN, durable
 		}
 	case wire.Commit, wire.Abort:
 		c.txns.settle(callID, err)
+	case wire.BeginTxn:
+		if err == nil {
+			c.txns.add(r.Grants[0].ID, r.Grants[0].Granted)
+		}
+	case wire.Renew:
+		c.txns.renewed(r.Grants)
 	}
 	if err == nil {
 		c.announceLocked(op, r)
@@ -192,13 +196,13 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn partition.LSN, durable
 	case q != nil && q.Begin:
 		buf = c.appendBegunLocked(buf, q, r)
 	default:
-		buf = c.appendAnswer(buf, op, callID, r)
+		buf = wire.OpOf(op).AppendAnswer(buf, callID, r)
 	}
 	c.emitLocked(buf, lsn, durable)
 }
 
 // recallLocked passes on the outcome that a call has had.
-func (c *caller) recallLocked(op wire.Type, callID uint64, r *call.Result, lsn partition.LSN, durable bool) {
+func (c *caller) recallLocked(op wire.Type, callID uint64, r *call.Result, lsn call.LSN, durable bool) {
 	buf := c.bufferLocked(durable)
 	if r.Err != nil {
 		c.emitLocked(wire.AppendFailure(buf, callID, r.Err), lsn, durable)
@@ -209,11 +213,11 @@ func (c *caller) recallLocked(op wire.Type, callID uint64, r *call.Result, lsn p
 	if op == wire.Notify {
 		c.recalled, c.recalledSeq = r.Grants[0], r.Seq
 	}
-	c.emitLocked(c.appendAnswer(buf, op, callID, r), lsn, durable)
+	c.emitLocked(wire.OpOf(op).AppendAnswer(buf, callID, r), lsn, durable)
 }
 
-// Event implements partition.Caller; events go to listeners.
-func (c *caller) Event(*partition.Event, partition.LSN, bool) bool { return false }
+// Event implements call.Caller; events go to listeners.
+func (c *caller) Event(*call.Event, call.LSN, bool) bool { return false }
 
 // announceLocked sends the schemas that the client needs to understand r and does not have. They go out at once, ahead
 // of all that is held back, so that they are ahead of whatever comes to need them.
@@ -232,46 +236,6 @@ func (c *caller) announceLocked(op wire.Type, r *call.Result) {
 			c.announceKindLocked(r.Entries[i].Kind)
 		}
 	}
-}
-
-// appendAnswer appends the answer to a call that succeeded. The session is locked.
-func (c *caller) appendAnswer(dst []byte, op wire.Type, callID uint64, r *call.Result) []byte {
-	switch op {
-	case wire.Find:
-		return wire.AppendEntries(dst, callID, nil, r.Entries)
-	case wire.Contents:
-		return wire.AppendPage(dst, callID, r)
-	case wire.Outcome:
-		return wire.AppendOutcome(dst, callID, r)
-	}
-	start := len(dst)
-	dst = wire.Begin(dst, wire.Answer, callID)
-	switch op {
-	case wire.Write, wire.Commit:
-		for i := range r.Grants {
-			dst = wire.AppendGrant(dst, r.Grants[i])
-		}
-	case wire.Notify: // of a recalled one; others are answered by their listeners
-		dst = binary.AppendUvarint(wire.AppendGrant(dst, r.Grants[0]), r.Seq)
-	case wire.BeginTxn:
-		dst = wire.AppendGrant(dst, r.Grants[0])
-		c.txns.add(r.Grants[0].ID, r.Grants[0].Granted)
-	case wire.Update:
-		dst = binary.AppendUvarint(dst, uint64(r.Version))
-	case wire.Register, wire.Count:
-		dst = binary.AppendUvarint(dst, uint64(r.Count))
-	case wire.Renew, wire.Cancel:
-		dst = wire.AppendFailed(dst, r.Errs)
-		for i := range r.Grants {
-			dst = wire.AppendGrant(dst, r.Grants[i])
-			c.txns.renewed(r.Grants[i])
-		}
-	case wire.Kinds:
-		for i, n := range r.Counts {
-			dst = wire.AppendKindCounts(dst, n, r.Apart[i])
-		}
-	}
-	return wire.End(dst, start)
 }
 
 // appendBegunLocked appends the answer to a Find that has begun a transaction for each entry.

@@ -38,23 +38,10 @@ const (
 // keptQuery is the largest query whose memory is kept for the next one.
 const keptQuery = 64 << 10
 
-// handleFind passes a Find on.
-func (s *session) handleFind(c *caller, callID uint64, d wire.Decoder) error {
+// find passes a Find on, which was decoded into the session's scratch.
+func (c *caller) find(callID uint64, a *call.Ask) error {
+	s, wait := c.s, a.Wait
 	q := s.scratch
-	wait := q.DecodeFind(&d)
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
-	var err error
-	if q.Txn, err = c.under(q.Txn); err != nil {
-		return s.fail(callID, err)
-	}
-	if err := c.checkKinds(&q.Query.Query); err != nil {
-		return s.fail(callID, err)
-	}
-	if q.Take {
-		q.By = c.byAlone(q.Txn, callID)
-	}
 	if q.Begin {
 		q.Holder = s.holder
 	}
@@ -68,22 +55,10 @@ func (s *session) handleFind(c *caller, callID uint64, d wire.Decoder) error {
 	return s.begin(q, wait)
 }
 
-// handleCount passes a Count on.
-func (s *session) handleCount(c *caller, callID uint64, d wire.Decoder) error {
+// count passes a Count on, likewise.
+func (c *caller) count(callID uint64, _ *call.Ask) error {
+	s := c.s
 	q := s.scratch
-	id, held := d.Selection()
-	q.Decode(&d)
-	q.ID, q.Held, q.Max = id, held, 1 // of any
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
-	var err error
-	if q.Txn, err = c.under(q.Txn); err != nil {
-		return s.fail(callID, err)
-	}
-	if err := c.checkKinds(&q.Query.Query); err != nil {
-		return s.fail(callID, err)
-	}
 	q.op, q.caller, q.call, q.patient, q.deadline, q.since = wire.Count, c, callID, false, time.Time{}, time.Time{}
 	return s.begin(q, 0)
 }
@@ -170,11 +145,9 @@ func (s *session) beginLocked(q *find) {
 // used again; if not, q has become one of those that wait.
 func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 	callID := tag(q.op, q.call)
-	if q.op == wire.Count {
-		q.caller.p.Count(q.caller, callID, &q.Query.Query)
-	} else {
-		q.caller.p.Find(q.caller, callID, &q.Query.Query, wait)
-	}
+	a := &s.ask
+	a.Op, a.Query, a.Wait = call.Op(q.op), &q.Query.Query, wait
+	q.caller.host.Do(q.caller, callID, a)
 
 	s.mu.Lock()
 	s.issuing = nil
@@ -183,10 +156,10 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 		s.fileLocked(q)
 	}
 	c := q.caller
-	late := !replied && (s.leaving || c.nowhere && c.stale.Load())
+	late := !replied && (s.leaving || c.absent && c.stale.Load())
 	s.mu.Unlock()
 	if late { // the server began to shut down meanwhile, or the space was created, and this one was not seen
-		c.p.CancelWait(c, callID)
+		c.host.CancelWait(c, callID)
 	}
 	return replied
 }
@@ -241,7 +214,7 @@ func (s *session) cancelWait(callID uint64) {
 	}
 	s.mu.Unlock()
 	if c != nil {
-		c.p.CancelWait(c, callID)
+		c.host.CancelWait(c, callID)
 	}
 }
 
@@ -261,7 +234,7 @@ func (s *session) interruptWaits(of *caller) {
 	}
 	s.mu.Unlock()
 	for _, w := range waits {
-		w.c.p.CancelWait(w.c, w.call)
+		w.c.host.CancelWait(w.c, w.call)
 	}
 }
 

@@ -18,16 +18,16 @@ func (c *caller) checkKinds(q *call.Query) error {
 	for i := range q.Templates {
 		t := &q.Templates[i]
 		if t.Named != nil {
-			c.announceKindLocked(c.p.KindID(t.Named.Kind))
+			c.announceKindLocked(c.host.KindID(t.Named.Kind))
 			continue
 		}
 		if t.Kind == 0 || int(t.Kind) >= len(c.announced) {
 			continue
 		}
-		old, schema := c.announced[t.Kind], c.p.Schema(t.Kind)
+		old, schema := c.announced[t.Kind], c.host.Schema(t.Kind)
 		switch {
 		case old == nil || schema == nil:
-		case c.p.IsDropped(t.Kind):
+		case c.host.IsDropped(t.Kind):
 			c.announceDroppedLocked()
 			return fmt.Errorf("%w: kind %q was dropped", call.ErrUnknownKind, schema.Kind)
 		case old != schema:
@@ -42,7 +42,7 @@ func (c *caller) checkKinds(q *call.Query) error {
 
 // announceKindLocked tells the client the schema of a kind, unless it has it.
 func (c *caller) announceKindLocked(k call.KindID) {
-	schema := c.p.Schema(k)
+	schema := c.host.Schema(k)
 	if int(k) < len(c.announced) && c.announced[k] == schema || schema == nil {
 		return
 	}
@@ -56,7 +56,7 @@ func (c *caller) announceKindLocked(k call.KindID) {
 // announceDroppedLocked tells the client which of the kinds that it knows were dropped.
 func (c *caller) announceDroppedLocked() {
 	for k, schema := range c.announced {
-		if schema != nil && c.p.KindID(schema.Kind) != call.KindID(k) {
+		if schema != nil && c.host.KindID(schema.Kind) != call.KindID(k) {
 			c.announced[k] = nil
 			c.sendKindLocked(call.KindID(k), nil)
 		}

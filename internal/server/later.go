@@ -1,6 +1,6 @@
 package server
 
-import "github.com/gospaces/gospaces/internal/partition"
+import "github.com/gospaces/gospaces/internal/call"
 
 // later holds encoded frames back until the log has acknowledged what they depend on. The session's lock guards it.
 type later struct {
@@ -10,13 +10,13 @@ type later struct {
 
 // mark says that the frames before end may be sent once lsn is durable.
 type mark struct {
-	lsn partition.LSN
+	lsn call.LSN
 	end int
 }
 
 // add tells that buf now is b, and that what it is longer by depends on lsn. Frames leave in the order in which they
 // came, so one with a lower LSN than the one before waits for that; the log acknowledges many at once anyway.
-func (l *later) add(b []byte, lsn partition.LSN) {
+func (l *later) add(b []byte, lsn call.LSN) {
 	l.buf = b
 	if n := len(l.marks); n > 0 && l.marks[n-1].lsn >= lsn {
 		l.marks[n-1].end = len(b)
@@ -26,7 +26,7 @@ func (l *later) add(b []byte, lsn partition.LSN) {
 }
 
 // release appends to dst the frames that may be sent once lsn is durable, and forgets them.
-func (l *later) release(dst []byte, lsn partition.LSN) []byte {
+func (l *later) release(dst []byte, lsn call.LSN) []byte {
 	n := 0
 	for n < len(l.marks) && l.marks[n].lsn <= lsn {
 		n++

@@ -6,7 +6,6 @@ import (
 
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/wire"
 )
 
 // ClientLimits bound what one client may have at a time. What is beyond is refused with call.ErrSpaceFull. Zero is the
@@ -62,17 +61,6 @@ func (s *session) unfileLocked(q *find) {
 	s.kept -= q.weighs
 	q.weighs = 0
 	s.chargeLocked()
-}
-
-// frugal reports whether a call of a type is served when there is no memory left: it gives some back, or tells what is
-// going on.
-func frugal(t wire.Type) bool {
-	switch t {
-	case wire.Ping, wire.Ack, wire.Goodbye, wire.CancelWait, wire.Acknowledge, wire.Open, wire.Status, wire.EndBackup,
-		wire.Renew, wire.Cancel, wire.Commit, wire.Abort, wire.Rollback, wire.Defer:
-		return true
-	}
-	return false
 }
 
 // reserve makes room in the buffer of a connection for n bytes more, or gives room back if n is negative.

@@ -3,10 +3,8 @@ package server
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -26,9 +24,9 @@ type listener struct {
 }
 
 var _ interface {
-	partition.Caller
-	partition.Ender
-	partition.Displacer
+	call.Caller
+	call.Ender
+	call.Displacer
 } = (*listener)(nil)
 
 // minWindow lets any two events through.
@@ -41,41 +39,19 @@ func newListener(c *caller, window, registration, seq uint64) *listener {
 	}
 }
 
-// handleNotify makes a registration.
-func (s *session) handleNotify(c *caller, callID uint64, d wire.Decoder) error {
-	lease, window, on := d.Lease(), d.Uvarint(), d.EventSet()
-	q := new(wire.Query)
-	q.Decode(&d)
-	q.Max = 1
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
-	var err error
-	if q.Txn, err = c.under(q.Txn); err != nil {
-		return s.fail(callID, err)
-	}
+// listen passes on a Notify, or an Attach: it makes this session the listener of a registration that another one made,
+// from an event number on.
+func (c *caller) listen(callID uint64, a *call.Ask) error {
 	if err := c.roomForListener(); err != nil {
-		return s.fail(callID, err)
+		return c.s.fail(callID, err)
 	}
-	if err := c.checkKinds(&q.Query); err != nil {
-		return s.fail(callID, err)
-	}
-	q.By = c.byAlone(q.Txn, callID)
-	c.p.Notify(newListener(c, window, 0, 0), tag(wire.Notify, callID), &q.Query, on, lease)
+	c.host.Do(newListener(c, a.Window, a.ID, a.Seq), tag(wire.Type(a.Op), callID), a)
 	return nil
 }
 
-// handleAttach makes this session the listener of a registration that another one made, from an event number on.
-func (s *session) handleAttach(c *caller, callID uint64, d wire.Decoder) error {
-	registration, after, window := d.Uvarint(), d.Uvarint(), d.Uvarint()
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
-	if err := c.roomForListener(); err != nil {
-		return s.fail(callID, err)
-	}
-	c.p.Attach(newListener(c, window, registration, after), tag(wire.Attach, callID), registration, after)
-	return nil
+// attach makes l the listener of its registration.
+func (c *caller) attach(l *listener, tagged uint64) {
+	c.host.Do(l, tagged, &call.Ask{Op: call.OpAttach, ID: l.registration, Seq: l.seq})
 }
 
 // roomForListener returns why the client listens to no more registrations of the space of c.
@@ -85,21 +61,18 @@ func (c *caller) roomForListener() error {
 	return tooMany(len(c.listeners), c.s.srv.cfg.Client.Registrations, "registrations", "max-client-registrations")
 }
 
-// handleAcknowledge notes that the client has consumed events up to a number, and how many bytes they had. The largest
-// number there is says that it listens no longer.
-func (s *session) handleAcknowledge(c *caller, d wire.Decoder) error {
-	registration, seq, size := d.Uvarint(), d.Uvarint(), d.Uvarint()
-	if err := d.Err(); err != nil {
-		return fmt.Errorf("acknowledge: %w", err)
-	}
+// acknowledge notes that the client has consumed events up to a number, and how many bytes they had. The largest number
+// there is says that it listens no longer.
+func (c *caller) acknowledge(_ uint64, a *call.Ask) error {
+	s := c.s
 	s.mu.Lock()
-	l := c.listeners[registration]
+	l := c.listeners[a.ID]
 	switch {
 	case l == nil:
-	case seq == wire.AllEvents:
+	case a.Seq == wire.AllEvents:
 		l.forgetLocked()
 	default:
-		l.unread -= int(min(size, uint64(l.unread)))
+		l.unread -= int(min(a.Size, uint64(l.unread)))
 		if l.lapsed {
 			s.reviveLocked()
 		}
@@ -108,15 +81,15 @@ func (s *session) handleAcknowledge(c *caller, d wire.Decoder) error {
 	if l == nil {
 		return nil
 	}
-	c.p.Acknowledge(registration, seq)
-	if seq == wire.AllEvents {
-		c.p.Gone(l)
+	c.host.Do(c, 0, a)
+	if a.Seq == wire.AllEvents {
+		c.host.Gone(l)
 	}
 	return nil
 }
 
-// Reply implements partition.Caller for the call that made or attached l.
-func (l *listener) Reply(tagged uint64, r *call.Result, lsn partition.LSN, durable bool) {
+// Reply implements call.Caller for the call that made or attached l.
+func (l *listener) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool) {
 	op, callID := wire.Type(tagged>>56), tagged&wire.MaxCall
 	s := l.s
 	s.mu.Lock()
@@ -158,8 +131,8 @@ func (l *listener) adoptLocked(op wire.Type, r *call.Result) {
 	l.c.listeners[l.registration] = l
 }
 
-// Event implements partition.Caller.
-func (l *listener) Event(ev *partition.Event, lsn partition.LSN, durable bool) bool {
+// Event implements call.Caller.
+func (l *listener) Event(ev *call.Event, lsn call.LSN, durable bool) bool {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,14 +164,14 @@ func (l *listener) lapseLocked() {
 	}
 }
 
-// Ended implements partition.Ender.
-func (l *listener) Ended(_ uint64, lsn partition.LSN, durable bool) {
+// Ended implements call.Ender.
+func (l *listener) Ended(_ uint64, lsn call.LSN, durable bool) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
 	l.endedLocked(lsn, durable)
 }
 
-// Displaced implements partition.Displacer. It is not told of a lapsed listener, which the session itself has replaced.
+// Displaced implements call.Displacer. It is not told of a lapsed listener, which the session itself has replaced.
 func (l *listener) Displaced(registration uint64) {
 	l.s.mu.Lock()
 	defer l.s.mu.Unlock()
@@ -212,7 +185,7 @@ func (l *listener) Displaced(registration uint64) {
 }
 
 // endedLocked tells the client that the registration is over, and the number of its last event as far as it is known.
-func (l *listener) endedLocked(lsn partition.LSN, durable bool) {
+func (l *listener) endedLocked(lsn call.LSN, durable bool) {
 	l.forgetLocked()
 	buf := l.bufferLocked(durable)
 	start := len(buf)
@@ -241,7 +214,7 @@ func (s *session) reviveLocked() {
 // revive puts fresh listeners in the place of lapsed ones that have room again. Only the writer calls it.
 func (s *session) revive() {
 	for _, l := range s.revivable() {
-		l.c.p.Attach(l, tag(opRevive, 0), l.registration, l.seq)
+		l.c.attach(l, tag(opRevive, 0))
 	}
 }
 

@@ -21,9 +21,9 @@ import (
 )
 
 // parts is a server.Spaces with partitions that are there from the start.
-type parts map[txn.Address]*partition.Partition
+type parts map[txn.Address]server.Host
 
-func (ps parts) Lookup(at txn.Address) (*partition.Partition, string, error) {
+func (ps parts) Lookup(at txn.Address) (server.Host, string, error) {
 	if p := ps[at]; p != nil {
 		return p, "first", nil
 	}
@@ -32,7 +32,7 @@ func (ps parts) Lookup(at txn.Address) (*partition.Partition, string, error) {
 
 func (parts) Create(string) error { return nil }
 
-func (parts) Drop(context.Context, string, bool) (*partition.Partition, error) {
+func (parts) Drop(context.Context, string, bool) (server.Host, error) {
 	return nil, call.ErrInvalidArgument
 }
 
@@ -81,7 +81,7 @@ func newRig(t testing.TB, cfg server.Config, pcfg partition.Config) *rig {
 	}
 	require.NoError(t, r.partition.Start(context.Background(), nil))
 	require.NoError(t, r.memory.Start(context.Background(), nil))
-	r.parts = parts{{Space: "space"}: r.partition, {Space: "memory"}: r.memory}
+	r.parts = parts{{Space: "space"}: partition.Alone(r.partition), {Space: "memory"}: partition.Alone(r.memory)}
 	cfg.Spaces = r.parts
 	var err error
 	r.server, err = server.New(cfg)

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -101,19 +100,19 @@ const amid = 2
 
 // pause ends the handling of a batch of frames, because the reader is about to wait for something.
 func (s *session) pause() {
-	for i, p := range s.bursts {
-		p.End() // which may commit, and so answer calls of this batch: before anything is sent
+	for i, h := range s.bursts {
+		h.End() // which may commit, and so answer calls of this batch: before anything is sent
 		s.bursts[i] = nil
 	}
 	s.bursts = s.bursts[:0]
 	s.setReading(false)
 }
 
-// join tells a partition that the frames of this batch are one burst of calls.
-func (s *session) join(p *partition.Partition) {
-	if !slices.Contains(s.bursts, p) {
-		s.bursts = append(s.bursts, p)
-		p.Begin()
+// join tells a host that the frames of this batch are one burst of calls.
+func (s *session) join(h Host) {
+	if !slices.Contains(s.bursts, h) {
+		s.bursts = append(s.bursts, h)
+		h.Begin()
 	}
 }
 

@@ -4,20 +4,18 @@ import (
 	"context"
 	"encoding/binary"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
 // registrationsPage is how many registrations one answer tells of.
 const registrationsPage = 1 << 12
 
-// handleRegistrations tells of the registrations of a space whose identities are higher than a number.
-func (s *session) handleRegistrations(c *caller, call uint64, d wire.Decoder) error {
-	after := d.Uvarint()
-	if err := d.Err(); err != nil {
-		return s.refuse(call, err)
-	}
-	return s.apart(call, func(context.Context) error {
-		found, more, err := c.p.Registrations(after, registrationsPage)
+// registrations tells of the registrations whose identities are higher than a number.
+func (c *caller) registrations(callID uint64, a *call.Ask) error {
+	after := a.ID
+	return c.s.apart(callID, func(context.Context) error {
+		found, more, err := c.host.Registrations(after, registrationsPage)
 		if err != nil {
 			return err
 		}
@@ -34,6 +32,6 @@ func (s *session) handleRegistrations(c *caller, call uint64, d wire.Decoder) er
 			}
 			body = binary.AppendUvarint(body, r.Unread<<1|attended)
 		}
-		return s.answer(call, body)
+		return c.s.answer(callID, body)
 	})
 }

@@ -1,14 +1,10 @@
 package server
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
-	"github.com/gospaces/gospaces/txn"
 )
 
 // by identifies a call to the partition, so that its outcome is kept until the client has it.
@@ -19,12 +15,17 @@ func (c *caller) by(callID uint64) call.Request {
 	return call.Request{Session: c.session, Number: callID}
 }
 
-// byAlone is by for a call that may be made under a transaction: of such calls no outcome is kept.
-func (c *caller) byAlone(under txn.ID, callID uint64) call.Request {
-	if !under.IsZero() {
-		return call.Request{}
+// sign tells the partition who makes a call, if it is to know. Of calls under a transaction no outcome is kept.
+func (c *caller) sign(op *wire.Op, callID uint64, a *call.Ask) {
+	switch {
+	case !op.Signed():
+	case op.HasQuery():
+		if q := a.Query; q.Txn.IsZero() && (q.Take || !op.Lasts()) {
+			q.By = c.by(callID)
+		}
+	case a.Txn.IsZero(), op.OfTxn() && a.Txn.Space == "": // another partition knows nothing of the session with this one
+		a.By = c.by(callID)
 	}
-	return c.by(callID)
 }
 
 // opRecalled marks the tag of a call that is told the outcome it has had.
@@ -34,76 +35,37 @@ const opRecalled wire.Type = 1 << 7
 // had or, if it had none, as what it is.
 func (s *session) handleRepeat(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
-	op, ask := d.Repeated()
+	t, ask := d.Repeated()
 	body := d.Rest()
-	f.Type, f.Body = op, body
+	f.Type, f.Body = t, body
 	d = wire.NewDecoder(body)
-	c := s.caller(d.Uvarint())
-	if c == nil || c.session == 0 && !c.nowhere || !wire.Repeats(op) {
+	c, op := s.caller(d.Uvarint()), wire.OpOf(t)
+	if op == nil || !op.Recorded() || c == nil || c.session == 0 && !c.absent {
 		return s.fail(f.ID, fmt.Errorf("%w: it cannot be repeated", call.ErrOutcomeUnknown))
 	}
 	if c.stale.Load() {
 		return s.fail(f.ID, fmt.Errorf("%w: the space is to be opened again", wire.ErrInDoubt))
 	}
-	if c.nowhere && !ask { // nothing was executed: the client knows of no space
-		return s.handleSpace(f)
+	if c.absent && !ask { // nothing was executed: the client knows of no space
+		return s.handleCall(op, f)
 	}
-	s.join(c.p)
-	had, err := c.p.Recall(c, tag(op|opRecalled, f.ID), c.by(f.ID))
+	s.join(c.host)
+	had, err := c.host.Recall(c, tag(t|opRecalled, f.ID), c.by(f.ID))
 	switch {
 	case err != nil:
 		return s.fail(f.ID, fmt.Errorf("%w: %v", wire.ErrInDoubt, err))
-	case had && op == wire.Notify:
+	case had && t == wire.Notify:
 		c.listenAgain(d)
 		return nil
 	case had:
 		return nil
 	case ask:
 		return s.fail(f.ID, call.ErrCancelled)
-	case op == wire.Commit && c.home(d.Txn()).Space != "":
+	case t == wire.Commit && c.home(d.Txn()).Space != "":
 		return s.fail(f.ID,
 			fmt.Errorf("%w: the space where the transaction began keeps no outcomes for this one", call.ErrOutcomeUnknown))
 	}
-	return s.handleSpace(f)
-}
-
-// handleOutcome tells what has become of a call on the partition or, if the session is 0, of a transaction, perhaps one
-// that has begun elsewhere.
-func (s *session) handleOutcome(c *caller, callID uint64, d wire.Decoder) error {
-	session, id := d.Uvarint(), d.Txn()
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
-	if session != 0 {
-		return s.handleCallFate(c, callID, session, id)
-	}
-	switch id = c.home(id); {
-	case id.IsZero():
-		return s.refuse(callID, errNoTxn)
-	case id.Space == "":
-		c.p.TxnFate(c, tag(wire.Outcome, callID), id.Number)
-		return nil
-	}
-	return s.apart(callID, func(ctx context.Context) error {
-		fate, err := s.srv.cfg.Spans.Fate(ctx, id)
-		if err == nil {
-			c.Reply(tag(wire.Outcome, callID), &call.Result{Fate: fate}, 0, true)
-		}
-		return err
-	})
-}
-
-// handleCallFate tells what has become of a call of some client's session, which has to be one with the partition.
-func (s *session) handleCallFate(c *caller, callID, session uint64, id txn.ID) error {
-	made := txn.Address{Space: cmp.Or(id.Space, c.at.Space), Partition: txn.PartitionOf(session)}
-	switch {
-	case id.Number == 0:
-		return s.refuse(callID, errNoTxn)
-	case made != c.at:
-		return s.fail(callID, fmt.Errorf("%w: the call was made in %v: ask there", call.ErrInvalidArgument, made))
-	}
-	c.p.CallFate(c, tag(wire.Outcome, callID), call.Request{Session: session, Number: id.Number})
-	return nil
+	return s.handleCall(op, f)
 }
 
 // listenAgain makes the session the listener of the registration that a repeated Notify has made; d is at what follows
@@ -115,7 +77,7 @@ func (c *caller) listenAgain(d wire.Decoder) {
 	c.recalled, c.recalledSeq = call.Grant{}, 0
 	c.s.mu.Unlock()
 	if registration != 0 {
-		c.p.Attach(newListener(c, window, registration, seq), tag(opRevive, 0), registration, seq)
+		c.attach(newListener(c, window, registration, seq), tag(opRevive, 0))
 	}
 }
 
@@ -123,16 +85,16 @@ func (c *caller) listenAgain(d wire.Decoder) {
 // known by its LSN, and that everything up to some LSN has gone out is noted now and then, with the position in the
 // session's stream.
 type receipts struct {
-	durable  partition.LSN // the last that Durable was called with
-	released partition.LSN // outcomes up to here are in the stream
-	mark     partition.LSN // 0, or outcomes up to here are in the stream before position at
+	durable  call.LSN // the last that Durable was called with
+	released call.LSN // outcomes up to here are in the stream
+	mark     call.LSN // 0, or outcomes up to here are in the stream before position at
 	at       uint64
-	noted    partition.LSN // the last mark there was
+	noted    call.LSN // the last mark there was
 }
 
 // durableUpTo notes that outcomes up to lsn are being released. Other outlets of the same session may not have been
 // told yet, but have been told what was durable the last time.
-func (r *receipts) durableUpTo(lsn partition.LSN) {
+func (r *receipts) durableUpTo(lsn call.LSN) {
 	if lsn > r.durable {
 		r.released, r.durable = r.durable, lsn
 	}
@@ -140,7 +102,7 @@ func (r *receipts) durableUpTo(lsn partition.LSN) {
 
 // received returns the LSN up to which the client has all outcomes, if it is known to have more than before, and
 // otherwise 0. The client has received the stream up to pos; so far it ends at end.
-func (r *receipts) received(pos, end uint64) (lsn partition.LSN) {
+func (r *receipts) received(pos, end uint64) (lsn call.LSN) {
 	if r.mark != 0 && pos >= r.at {
 		lsn, r.mark = r.mark, 0
 	}
@@ -158,14 +120,14 @@ func (s *session) forgetReceived(pos uint64) {
 		if c == nil || c.session == 0 || c.stale.Load() {
 			continue
 		}
-		var lsn partition.LSN
+		var lsn call.LSN
 		s.mu.Lock()
 		if !s.leaving && s.spans == 0 { // a span's answer comes only some time after its outcome is durable
 			lsn = c.receipts.received(pos, s.out.End())
 		}
 		s.mu.Unlock()
 		if lsn != 0 {
-			c.p.Received(c.session, lsn)
+			c.host.Received(c.session, lsn)
 		}
 	}
 }

@@ -20,24 +20,25 @@ import (
 	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
 )
 
 // Spaces is what a server serves. Its methods may be called concurrently.
 type Spaces interface {
-	// Lookup returns the partition at an address, and the incarnation of its space: it changes when the space has lost
-	// what it held. It returns nil if there is no such space, and call.ErrInvalidArgument for a name that cannot be, and
-	// for a number that the space has no partition of. It does not block.
-	Lookup(at txn.Address) (p *partition.Partition, incarnation string, err error)
+	// Lookup returns what serves the partition at an address, and the incarnation of its space: it changes when the space
+	// has lost what it held. If there is no such space the incarnation is empty, and the host is one that finds nothing;
+	// it is not asked for what would change it. Lookup returns call.ErrInvalidArgument for a name that cannot be, and for
+	// a number that the space has no partition of; and, for one that is not served here, why. It does not block. A host
+	// that it has returned is the one of the address until Server.Replaced is called.
+	Lookup(at txn.Address) (h Host, incarnation string, err error)
 	// Create makes the named space, unless there is one. It blocks while it does. It returns call.ErrInvalidArgument
 	// for a name that cannot be, and call.ErrSpaceFull if there are as many as there may be.
 	Create(name string) error
 	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with
-	// call.ErrDropped. It returns the partition, which stood for the space until now; nil if the space is as it was. It
+	// call.ErrDropped. It returns what Lookup has returned until now; nil if the space is as it was. It
 	// returns call.ErrInvalidArgument for a space that cannot be dropped, and call.ErrNoMatch if there is none.
-	Drop(ctx context.Context, name string, tables bool) (p *partition.Partition, err error)
+	Drop(ctx context.Context, name string, tables bool) (was Host, err error)
 	// Names returns the names of all spaces, sorted.
 	Names() []string
 	// Status returns what the owner has to say about itself, a JSON object.
@@ -47,8 +48,7 @@ type Spaces interface {
 // Config configures a Server. Spaces is required, the zero value of the rest works.
 type Config struct {
 	Spaces Spaces
-	Spans  *partition.Spans // nil: transactions stay in one space
-	Logger *slog.Logger     // nil: silent
+	Logger *slog.Logger // nil: silent
 
 	Snapshots Snapshots // nil: there are none
 	Backups   Backups   // nil: there are none
@@ -78,12 +78,6 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.Spans == nil {
-		c.Spans = partition.NewSpans(partition.Directory{
-			Find: func(txn.Address) *partition.Partition { return nil },
-			All:  func() []txn.Address { return nil },
-		}, nil)
-	}
 	var errs []error
 	if c.Spaces == nil {
 		errs = append(errs, errors.New("server: Config.Spaces is nil"))
@@ -102,11 +96,10 @@ var ErrClosed = errors.New("server: closed")
 
 // Server accepts connections and serves them. Its methods may be called concurrently.
 type Server struct {
-	cfg     Config
-	stats   counters
-	nowhere *nowhere
-	ctx     context.Context // of calls that outlast their session; ends with done
-	cancel  context.CancelFunc
+	cfg    Config
+	stats  counters
+	ctx    context.Context // of calls that outlast their session; ends with done
+	cancel context.CancelFunc
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{} // guarded by mu
@@ -135,9 +128,6 @@ func New(cfg Config) (*Server, error) {
 		clients:   map[call.Client]*session{},
 		idle:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
-	}
-	if s.nowhere, err = newNowhere(cfg.Budget); err != nil {
-		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.serving.Go(s.watch)
@@ -206,7 +196,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := s.drain(ctx)
 	s.cutOff()
 	s.serving.Wait()
-	return errors.Join(err, s.nowhere.p.Close())
+	return err
 }
 
 // stopAccepting returns the sessions that there are; there will be no others.

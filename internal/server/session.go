@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
@@ -35,9 +34,8 @@ type session struct {
 	callers  []*caller // by handle; changed under mu
 	frames   uint64    // not yet counted in the server's stats
 	scratch  *find
-	drafts   []call.Draft
-	ids      []uint64
-	bursts   []*partition.Partition // that were called since the last pause
+	ask      call.Ask // the present call, and memory for the next
+	bursts   []Host   // that were called since the last pause
 	// bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
 	half int
 

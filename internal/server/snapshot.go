@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -18,21 +17,18 @@ type Snapshots interface {
 
 var errNoSnapshots = fmt.Errorf("%w: this server keeps no snapshots", call.ErrInvalidArgument)
 
-// handleSnapshot takes a snapshot of a partition.
-func (s *session) handleSnapshot(c *caller, callID uint64, d wire.Decoder) error {
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
-	of := s.srv.cfg.Snapshots
+// snapshot takes a snapshot of the partition.
+func (c *caller) snapshot(callID uint64, _ *call.Ask) error {
+	of := c.s.srv.cfg.Snapshots
 	if of == nil {
-		return s.fail(callID, errNoSnapshots)
+		return c.s.fail(callID, errNoSnapshots)
 	}
-	return s.apart(callID, func(ctx context.Context) error {
+	return c.s.apart(callID, func(ctx context.Context) error {
 		position, err := of.Snapshot(ctx, c.at)
 		if err != nil {
 			return err
 		}
-		return s.answer(callID, binary.AppendUvarint(nil, position))
+		return c.s.answer(callID, binary.AppendUvarint(nil, position))
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
-	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -24,85 +23,41 @@ func (c *caller) home(id txn.ID) txn.ID {
 
 var errNoTxn = errors.New("no transaction is named")
 
-// handleTxn passes on a call about a transaction.
-func (s *session) handleTxn(c *caller, f wire.Frame, d wire.Decoder) error {
-	if f.Type == wire.BeginTxn {
-		lease := d.Lease()
-		if err := d.Err(); err != nil {
-			return s.refuse(f.ID, err)
-		}
-		s.mu.Lock()
-		err := c.roomForTxnLocked()
-		s.mu.Unlock()
-		if err != nil {
-			return s.fail(f.ID, err)
-		}
-		c.p.BeginTxn(c, tag(f.Type, f.ID), lease, c.by(f.ID), s.holder)
-		return nil
-	}
-	id := c.home(d.Txn())
-	if id.IsZero() {
-		return s.refuse(f.ID, errNoTxn)
-	}
-	if c.nowhere && id.Space != "" {
-		return s.fail(f.ID, c.create())
-	}
-	switch f.Type {
-	case wire.Commit:
-		return s.handleCommit(c, f.ID, id, d)
-	case wire.Rollback:
-		return s.handleRollback(c, f.ID, id, d)
-	case wire.Defer:
-		return s.handleDefer(c, f.ID, id, d)
-	}
-	return s.handleAbort(c, f.ID, id, d)
-}
-
-// handleCommit passes on a Commit. The drafts' rows alias the read buffer; the partition copies them.
-func (s *session) handleCommit(c *caller, callID uint64, id txn.ID, d wire.Decoder) error {
-	drafts, err := s.decodeDrafts(c, &d)
+// beginTxn passes on a Begin.
+func (c *caller) beginTxn(callID uint64, a *call.Ask) error {
+	c.s.mu.Lock()
+	err := c.roomForTxnLocked()
+	c.s.mu.Unlock()
 	if err != nil {
-		return s.fail(callID, err)
+		return c.s.fail(callID, err)
 	}
-	c.ending(callID, id)
-	sp := span{c: c, op: wire.Commit, callID: callID}
-	if id.Space == "" { // another partition knows nothing of the session with this one
-		sp.by = c.by(callID)
-	}
-	sp.finish(s.srv.cfg.Spans.Commit(c, tag(sp.op, callID), id, c.p, sp.by, drafts))
+	a.Holder = c.s.holder
+	c.host.Do(c, tag(wire.BeginTxn, callID), a)
 	return nil
 }
 
-func (s *session) handleRollback(c *caller, callID uint64, id txn.ID, d wire.Decoder) error {
-	keep := s.decodeIDs(&d)
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
+// endTxn passes on a Commit, an Abort or a Rollback.
+func (c *caller) endTxn(callID uint64, a *call.Ask) error {
+	op := wire.Type(a.Op)
+	if op != wire.Rollback {
+		c.ending(callID, a.Txn)
 	}
-	sp := span{c: c, op: wire.Rollback, callID: callID}
-	sp.finish(s.srv.cfg.Spans.Rollback(c, tag(sp.op, callID), id, c.p, keep))
+	span{c, op, callID, a.By}.finish(c.host.Do(c, tag(op, callID), a))
+	c.s.tidy()
 	return nil
 }
 
-func (s *session) handleDefer(c *caller, callID uint64, id txn.ID, d wire.Decoder) error {
-	entry, delay := d.Uvarint(), d.Duration()
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
+// outcome passes on an Outcome.
+func (c *caller) outcome(callID uint64, a *call.Ask) error {
+	if a.Txn.Number == 0 {
+		return c.s.refuse(callID, errNoTxn)
 	}
-	id, err := c.under(id)
-	if err != nil {
-		return s.fail(callID, err)
+	if a.Session == 0 {
+		a.Txn = c.home(a.Txn)
+	} else if a.Txn.Space == c.at.Space {
+		a.Txn.Space = ""
 	}
-	c.p.Defer(c, tag(wire.Defer, callID), id, entry, int64(delay))
-	return nil
-}
-
-func (s *session) handleAbort(c *caller, callID uint64, id txn.ID, d wire.Decoder) error {
-	if err := d.Err(); err != nil {
-		return s.refuse(callID, err)
-	}
-	c.ending(callID, id)
-	sp := span{c: c, op: wire.Abort, callID: callID}
-	sp.finish(s.srv.cfg.Spans.Abort(c, tag(sp.op, callID), id, c.p))
+	span{c: c, op: wire.Outcome, callID: callID}.finish(c.host.Do(c, tag(wire.Outcome, callID), a))
 	return nil
 }
 
@@ -160,8 +115,8 @@ func (c *caller) adoptTxns(open []call.OpenTxn) {
 	}
 }
 
-// TxnLost implements partition.Holder.
-func (c *caller) TxnLost(number uint64, why error, lsn partition.LSN, durable bool) {
+// TxnLost implements call.Holder.
+func (c *caller) TxnLost(number uint64, why error, lsn call.LSN, durable bool) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	delete(c.txns.ends, number)
@@ -171,10 +126,12 @@ func (c *caller) TxnLost(number uint64, why error, lsn partition.LSN, durable bo
 	c.emitLocked(wire.End(buf, start), lsn, durable)
 }
 
-// renewed notes that the lease of a transaction, if it is one, ends at another time.
-func (o *openTxns) renewed(g call.Grant) {
-	if _, ok := o.ends[g.ID]; ok {
-		o.ends[g.ID] = time.Now().Add(time.Duration(min(g.Granted, int64(maxLease))))
+// renewed notes that the leases of those that are transactions end at other times.
+func (o *openTxns) renewed(gs []call.Grant) {
+	for _, g := range gs {
+		if _, ok := o.ends[g.ID]; ok {
+			o.ends[g.ID] = time.Now().Add(time.Duration(min(g.Granted, int64(maxLease))))
+		}
 	}
 }
 
@@ -215,19 +172,7 @@ func (c *caller) abortTxns() (left bool) {
 		return len(open) > 0
 	}
 	for number := range open {
-		if goodbye {
-			c.p.Abort(unheard{}, 0, txn.ID{Number: number})
-		} else {
-			c.p.Lose(unheard{}, 0, number)
-		}
+		c.host.LoseTxn(number, goodbye)
 	}
 	return false
 }
-
-// unheard is a partition.Caller that does not care.
-type unheard struct{}
-
-func (unheard) Reply(uint64, *call.Result, partition.LSN, bool)  {}
-func (unheard) Event(*partition.Event, partition.LSN, bool) bool { return false }
-func (unheard) Durable(partition.LSN)                            {}
-func (unheard) Lost(error)                                       {}

@@ -23,14 +23,14 @@ func TestOpenTxns_ForgetWhatHasExpired(t *testing.T) {
 		for n := uint64(3); n < 100*minSweep; n++ {
 			o.add(n, int64(time.Second))
 			if n%minSweep == 0 {
-				o.renewed(call.Grant{ID: 2, Granted: int64(time.Minute)})
+				o.renewed([]call.Grant{{ID: 2, Granted: int64(time.Minute)}})
 				time.Sleep(2 * time.Second)
 			}
 			require.LessOrEqual(t, len(o.ends), 2*minSweep+2)
 		}
 		require.Contains(t, o.ends, uint64(1))
 		require.Contains(t, o.ends, uint64(2))
-		o.renewed(call.Grant{ID: 1 << 40, Granted: 1})
+		o.renewed([]call.Grant{{ID: 1 << 40, Granted: 1}})
 		require.NotContains(t, o.ends, uint64(1<<40), "an entry's lease")
 	})
 }

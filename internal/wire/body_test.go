@@ -225,9 +225,6 @@ func TestRepeated_DecodesWhatIsAppended(t *testing.T) {
 			require.NoError(t, d.Err())
 		}
 	}
-	require.True(t, wire.Repeats(wire.Write))
-	require.False(t, wire.Repeats(wire.Repeat))
-	require.False(t, wire.Repeats(wire.BeginTxn))
 }
 
 func TestOpened_DecodesWhatIsAppended(t *testing.T) {

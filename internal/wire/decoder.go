@@ -12,6 +12,7 @@ import (
 type Decoder struct {
 	b   []byte
 	bad bool
+	why error // what was wrong, if there is more to say
 }
 
 // NewDecoder returns a Decoder of body; what it decodes aliases body.
@@ -19,6 +20,9 @@ func NewDecoder(body []byte) Decoder { return Decoder{b: body} }
 
 // Err returns ErrMalformed if a value was missing or bytes are left over.
 func (d *Decoder) Err() error {
+	if d.why != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, d.why)
+	}
 	if d.bad {
 		return fmt.Errorf("%w: body ends too early or is out of bounds", ErrMalformed)
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // Type says what a frame is. The numbers are append only.
@@ -17,46 +19,39 @@ const (
 	Ack     Type = 3 // tells how much of the other side's stream has been received
 	Goodbye Type = 4 // the session is over, nothing will be resumed
 
-	Echo        Type = 16
-	Open        Type = 17
-	Register    Type = 18
-	Schema      Type = 19
-	Write       Type = 20
-	Find        Type = 21
-	CancelWait  Type = 22 // no answer of its own: it ends the Find or Count of the same number
-	Count       Type = 23
-	Contents    Type = 24
-	Notify      Type = 25
-	Attach      Type = 26
-	Acknowledge Type = 27 // no answer
-	Renew       Type = 28
-	Cancel      Type = 29
-	Kinds       Type = 30
-	Spaces      Type = 31
-	Status      Type = 32
-
-	BeginTxn Type = 33
-	Commit   Type = 34
-	Abort    Type = 35
-	Rollback Type = 36
-	Defer    Type = 37
-	Update   Type = 38
-
-	Repeat Type = 39 // another call, made again with the number that it had
-
-	Outcome Type = 40 // what has become of a call or a transaction
-
-	Drop Type = 41 // a kind
-
-	Registrations Type = 42
-
-	Snapshot  Type = 44
-	Fetch     Type = 45
-	Backup    Type = 46
-	EndBackup Type = 47
-
-	CreateSpace Type = 48
-	DropSpace   Type = 49
+	Echo          = Type(16)
+	Open          = Type(17)
+	Register      = Type(call.OpRegister)
+	Schema        = Type(call.OpSchema)
+	Write         = Type(call.OpWrite)
+	Find          = Type(call.OpFind)
+	CancelWait    = Type(22) // no answer of its own: it ends the Find or Count of the same number
+	Count         = Type(call.OpCount)
+	Contents      = Type(call.OpContents)
+	Notify        = Type(call.OpNotify)
+	Attach        = Type(call.OpAttach)
+	Acknowledge   = Type(call.OpAcknowledge) // no answer
+	Renew         = Type(call.OpRenew)
+	Cancel        = Type(call.OpCancel)
+	Kinds         = Type(call.OpKinds)
+	Spaces        = Type(31)
+	Status        = Type(32)
+	BeginTxn      = Type(call.OpBeginTxn)
+	Commit        = Type(call.OpCommit)
+	Abort         = Type(call.OpAbort)
+	Rollback      = Type(call.OpRollback)
+	Defer         = Type(call.OpDefer)
+	Update        = Type(call.OpUpdate)
+	Repeat        = Type(39) // another call, made again with the number that it had
+	Outcome       = Type(call.OpOutcome)
+	Drop          = Type(call.OpDrop) // a kind
+	Registrations = Type(call.OpRegistrations)
+	Snapshot      = Type(call.OpSnapshot)
+	Fetch         = Type(45)
+	Backup        = Type(46)
+	EndBackup     = Type(47)
+	CreateSpace   = Type(48)
+	DropSpace     = Type(49)
 )
 
 // Frames that the server sends.

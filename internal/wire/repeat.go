@@ -23,15 +23,6 @@ func (d *Decoder) Repeated() (op Type, ask bool) {
 	return Type(c &^ flagAsk), c&flagAsk != 0
 }
 
-// Repeats reports whether calls of a type may be repeated: those that change something, and whose outcome is kept.
-func Repeats(op Type) bool {
-	switch op {
-	case Write, Find, Notify, Renew, Cancel, Commit, Update:
-		return true
-	}
-	return false
-}
-
 // Opened is the answer to an Open: what the client has to know of the partition that it has opened.
 type Opened struct {
 	Incarnation string    // of the space

@@ -1,0 +1,141 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/template"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// encode appends the body of the request. It returns a *missingKindError if v would have to know a kind for that, and
+// the error of a call that can never be right.
+func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
+	op := c.entry()
+	if c.op == wire.Echo {
+		return append(b, c.payload...), nil
+	}
+	a := &c.request
+	*a = call.Ask{Drafts: a.Drafts[:0], IDs: a.IDs[:0]}
+	if c.posthumous && c.repeated {
+		return op.AppendHandle(b, c.space.handle), nil
+	}
+	if err := c.fill(a, op, v); err != nil {
+		return b, err
+	}
+	return op.Append(b, c.space.handle, a), nil
+}
+
+// fill makes a what is asked.
+func (c *pendingCall) fill(a *call.Ask, op *wire.Op, v *view) error {
+	a.Txn, a.Lease, a.Delay = c.named(c.txn), c.lease, int64(c.delay)
+	a.ID, a.Seq, a.Window, a.On, a.Cursor = c.id, c.seq, uint64(c.window), c.on, c.cursor
+	a.Name, a.Schema, a.Tables = c.name, c.schema, c.tables
+	a.At, a.Session = c.space.at, c.session
+	for _, id := range c.ids {
+		a.IDs = append(a.IDs, uint64(id))
+	}
+	switch {
+	case op.HasQuery():
+		a.Query, a.Wait = &c.sought, c.wait
+		return c.fillQuery(&c.sought, v)
+	case c.change != nil:
+		return c.fillChange(a, v)
+	}
+	return c.fillDrafts(a, v)
+}
+
+// named returns the identity of a transaction as the partition is told it.
+func (c *pendingCall) named(id txn.ID) txn.ID {
+	if id.Space == c.space.at.Space {
+		id.Space = ""
+	}
+	return id
+}
+
+func (c *pendingCall) fillDrafts(a *call.Ask, v *view) error {
+	var last *space.Draft
+	var kind call.KindID
+	for i := range c.drafts {
+		d := &c.drafts[i]
+		if last == nil || d.Kind != last.Kind || d.Schema != last.Schema {
+			var err error
+			if kind, err = v.kindFor(c, d.Kind, d.Schema); err != nil {
+				return err
+			}
+			last = d
+		}
+		a.Drafts = append(a.Drafts, call.Draft{Kind: kind, Row: d.Row, Lease: int64(d.Lease), Delay: int64(d.Delay)})
+	}
+	return nil
+}
+
+func (c *pendingCall) fillChange(a *call.Ask, v *view) error {
+	kind, err := v.kindFor(c, c.change.Kind, c.change.Schema)
+	a.Change = call.Change{ID: uint64(c.change.ID), Version: c.change.Version, Kind: kind, Row: c.change.Row}
+	return err
+}
+
+func (c *pendingCall) fillQuery(q *call.Query, v *view) error {
+	from := &c.query
+	*q = call.Query{
+		Templates: q.Templates[:0], Order: from.Order, Txn: c.named(from.Txn), ID: uint64(from.ID), Max: max(from.Max, 1),
+		Take: c.take, IfExists: from.IfExists, Claim: from.Claim, Held: from.Held, Hidden: from.Hidden != nil,
+		Begin: from.Begin, Lease: int64(from.Lease),
+	}
+	if c.op == wire.Contents {
+		q.Max = page(from)
+	}
+	for _, t := range from.Templates {
+		if err := addTemplate(q, v, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addTemplate adds a template to a query, whose ordering follows it: by the number of its kind and the positions of its
+// fields if the session knows them, and else by name.
+func addTemplate(q *call.Query, v *view, t *template.Template) error {
+	kind := v.ids[t.Kind]
+	switch {
+	case t.Kind == "":
+		q.Templates = append(q.Templates, call.Template{Conds: t.Conds})
+		return nil
+	case kind == 0 && t.Fields == nil && len(t.Conds)+len(q.Order) > 0:
+		return &missingKindError{t.Kind}
+	case kind != 0:
+		bound, err := v.schemas[kind].Rebind(t.Fields, t.Conds, q.Order)
+		if err != nil && !errors.Is(err, space.ErrSchemaConflict) {
+			return fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
+		}
+		if err == nil && bound.Known {
+			q.Templates, q.Order = append(q.Templates, call.Template{Kind: kind, Conds: bound.Conds}), bound.Order
+			return nil
+		}
+	}
+	q.Templates = append(q.Templates, call.Template{Named: &call.Named{Template: *t}}) // the server may know more
+	return nil
+}
+
+// keptDrafts is how many drafts, identities and templates of one call the memory is kept of.
+const keptDrafts = 64
+
+// memory returns what the next call may use again, without anything that belongs to the caller of this one.
+func (c *pendingCall) memory() (request call.Ask, sought call.Query) {
+	if cap(c.request.Drafts) <= keptDrafts {
+		clear(c.request.Drafts)
+		request.Drafts = c.request.Drafts[:0]
+	}
+	if cap(c.request.IDs) <= keptDrafts {
+		request.IDs = c.request.IDs[:0]
+	}
+	if cap(c.sought.Templates) <= keptDrafts {
+		clear(c.sought.Templates)
+		sought.Templates = c.sought.Templates[:0]
+	}
+	return request, sought
+}

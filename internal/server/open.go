@@ -1,0 +1,114 @@
+package server
+
+import (
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// handleOpen opens a partition under the handle that the client chose.
+func (s *session) handleOpen(callID uint64, a *call.Ask) error {
+	if a.Handle >= uint64(s.srv.cfg.MaxSpaces) {
+		return s.fail(callID, fmt.Errorf("%w: open %.40q as %d", call.ErrInvalidArgument, a.At, a.Handle))
+	}
+	before := s.caller(a.Handle)
+	switch {
+	case before == nil:
+	case before.at != a.At:
+		return s.fail(callID, fmt.Errorf("%w: another partition is open as %d", call.ErrInvalidArgument, a.Handle))
+	case !before.stale.Load():
+		before.answerOpenedAgain(callID)
+		return nil
+	}
+	host, incarnation, err := s.srv.cfg.Spaces.Lookup(a.At)
+	if err != nil {
+		return s.fail(callID, err)
+	}
+	c, o := s.newCaller(a.Handle, a.At, host, incarnation == ""), &wire.Opened{Incarnation: incarnation}
+	if c.absent || s.client == (call.Client{}) {
+		c.answerOpened(callID, o, 0, true)
+	} else if err := c.openSession(callID, a.Session, o); err != nil {
+		return s.fail(callID, err)
+	}
+	s.opened(c)
+	return nil
+}
+
+func (s *session) newCaller(handle uint64, at txn.Address, host Host, absent bool) *caller {
+	c := &caller{
+		outlet: outlet{s: s}, handle: handle, at: at, host: host,
+		absent: absent, volatile: !host.Logged(),
+		listeners: map[uint64]*listener{},
+	}
+	c.of = c
+	return c
+}
+
+// openSession makes c the one that calls on behalf of the client, and answers the call that opens the partition. It
+// fails, without an answer, while the partition cannot tell which transactions of the client are open.
+func (c *caller) openSession(callID, number uint64, o *wire.Opened) (err error) {
+	if c.session, o.Lost, err = c.host.OpenSession(c.s.client, number); err != nil {
+		return err
+	}
+	o.Session = c.session
+	err = c.host.Adopt(c.session, c, func(open []call.OpenTxn, lsn call.LSN, durable bool) {
+		if number == 0 { // none has ended that the client knows
+			lsn, durable = 0, true
+		}
+		c.adoptTxns(open)
+		for _, t := range open {
+			o.Txns = append(o.Txns, wire.OpenTxn(t))
+		}
+		c.answerOpened(callID, o, lsn, durable)
+	})
+	if err != nil {
+		c.host.CloseSession(c.session, false)
+	}
+	return err
+}
+
+// answerOpened answers an Open. An answer that names the transactions which are open says that the others have ended:
+// no crash may bring them back.
+func (c *caller) answerOpened(callID uint64, o *wire.Opened, lsn call.LSN, durable bool) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.opened = wire.AppendOpened(nil, o)
+	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), lsn, durable)
+}
+
+// answerOpenedAgain answers another Open, after the first.
+func (c *caller) answerOpenedAgain(callID uint64) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	durable := len(c.later.buf) == 0
+	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), 0, durable)
+}
+
+// opened makes c the one for its handle. What serves the address may be another since it was looked up, and those who
+// tell the sessions so may not have seen c.
+func (s *session) opened(c *caller) {
+	s.addCaller(c)
+	if now, _, err := s.srv.cfg.Spaces.Lookup(c.at); err != nil || now != c.host {
+		c.reset()
+	}
+}
+
+// caller returns the partition that is open under a handle, or nil.
+func (s *session) caller(handle uint64) *caller {
+	if handle >= uint64(len(s.callers)) {
+		return nil
+	}
+	return s.callers[handle]
+}
+
+func (s *session) addCaller(c *caller) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for uint64(len(s.callers)) <= c.handle {
+		s.callers = append(s.callers, nil)
+	}
+	c.inheritLocked(s.callers[c.handle])
+	s.callers[c.handle] = c
+}
