@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// effect counts rows.
+// effect counts the rows changed by a batch.
 type effect struct{ written, deleted, renewed, refused uint64 }
 
 func (e *effect) add(more effect) {
@@ -34,7 +34,7 @@ func (db *database) apply(b *batch) (effect, error) {
 	return done, nil
 }
 
-// blame returns err, and what is damaged, wrapped with it, if that may be the reason.
+// blame returns err, wrapped with the damage that may have caused it, if any.
 func (db *database) blame(err error) error {
 	if !misfit(err) {
 		return err
@@ -50,7 +50,7 @@ func (db *database) tryApply(b *batch, isolating bool) (effect, error) {
 	err := db.restoring(func() error {
 		return db.transact(func(tx *sql.Tx) error {
 			c.tx = tx
-			// The position first: its row lock lets one writer at a time go on.
+			// The position comes first: its row lock admits one writer at a time.
 			if err := db.advance(tx, b); err != nil {
 				return err
 			}
@@ -60,9 +60,10 @@ func (db *database) tryApply(b *batch, isolating bool) (effect, error) {
 	return c.done, err
 }
 
-// advance moves the position to the end of b, and notes what kinds b drops.
+// advance moves the position to the end of b, and records the kinds that b drops.
 func (db *database) advance(tx *sql.Tx, b *batch) error {
-	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, stamp = $8, updated_at = now()
+	moved, err := affected(tx.Exec(`UPDATE gospaces.positions
+		SET position = $1, highest_entry = $2, stamp = $8, updated_at = now()
 		WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
 		int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
 	if err != nil {
@@ -74,22 +75,21 @@ func (db *database) advance(tx *sql.Tx, b *batch) error {
 	return db.mark(tx, b)
 }
 
-// change is what one transaction does to the tables.
+// change is the effect of one transaction on the tables.
 type change struct {
 	db        *database
 	tx        *sql.Tx
-	isolating bool // what the database refuses becomes a dead letter instead of an error
+	isolating bool // rows that the database refuses become dead letters instead of errors
 	refused   []refused
 	letters   []letter
-	attempts  map[uint64]int // to store what a dead letter held, before this one
+	attempts  map[uint64]int // earlier attempts to store what a dead letter holds
 	done      effect
 }
 
-// rows stores what b says of entries, whose tables are defined.
+// rows stores the changes of entries, whose tables are ready.
 func (c *change) rows(b *batch) error {
 	if c.isolating {
-		// What a deferred constraint refuses would otherwise be known only when it is too late to tell which row it
-		// was.
+		// Otherwise a deferred constraint would fail only at commit, when it no longer tells which row it refused.
 		if _, err := c.tx.Exec(`SET CONSTRAINTS ALL IMMEDIATE`); err != nil {
 			return err
 		}
@@ -109,8 +109,8 @@ func (c *change) rows(b *batch) error {
 	return c.bury()
 }
 
-// resolve brings the dead letters up to date with what b does to their entries. It returns the entries whose rows are
-// to be deleted, and those whose rows are to be patched.
+// resolve updates the dead letters of entries that b changes. It returns the entries whose rows must be deleted, and
+// those whose rows must be patched.
 func (c *change) resolve(b *batch) (gone, patched []uint64, err error) {
 	gone, patched = slices.Sorted(maps.Keys(b.gone)), slices.Sorted(maps.Keys(b.patches))
 	if c.db.letters == 0 {

@@ -9,65 +9,65 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// batch is the net effect of consecutive groups: for every entry only where it ends up. An entry is in one of puts,
-// gone and patches, but for those whose fields have changed and something else as well. Applied to a database at from,
-// it leaves the database at to.
+// batch is the net effect of consecutive groups: the final state of every entry. An entry is in one of puts, gone and
+// patches, except when both its fields and something else have changed. Applied to a database at from, a batch leaves
+// the database at to.
 //
-// What makes plain COPY right for puts that are not known: highest is the highest entry that any Put before named, so
-// an entry above it has no row.
+// Plain COPY is safe for puts that are not known: highest is the highest entry of any earlier Put, so an entry above it
+// has no row.
 type batch struct {
 	from, to uint64    // the groups after from, up to and including to
 	since    int64     // Time of the first group
 	stamp    int64     // Time of the last group
-	begun    time.Time // when it came
+	begun    time.Time // when the first group arrived
 	modes    *kindModes
 
-	dropped []uint32                    // kinds; none of them has entries then, or ever again
-	kinds   map[uint32]*template.Schema // kinds made known or extended, by the last such record
+	dropped []uint32                    // dropped kinds, which have no entries and will never have any
+	kinds   map[uint32]*template.Schema // new or extended kinds, with their latest schemas
 	puts    []put                       // in the order of the log
-	live    map[uint64]int              // entry → its place in puts; of an archive also when it has left
+	live    map[uint64]int              // entry → its index in puts; for archives also after it has left
 	gone    map[uint64]removal          // entries that may have a row and have left the space
-	patches map[uint64]patch            // what has become of entries that have a row
-	highest uint64                      // the highest entry ever put, up to and including this batch
-	image   bool                        // the groups are of an image: no entry has a row, but in archives
-	ties    *ties                       // between entries, or nil: the batch is not to be divided
+	patches map[uint64]patch            // changes of entries that have a row
+	highest uint64                      // the highest entry of any Put, including this batch
+	image   bool                        // the groups are from an image: no entry has a row, except in archives
+	ties    *ties                       // between entries; nil: the batch is not divided
 
-	records   int   // read, of whatever sort
-	size      int64 // bytes of them in the log
-	bytes     int   // memory in use, about
+	records   int   // number read, of any type
+	size      int64 // bytes of these in the log
+	bytes     int   // approximate memory in use
 	coalesced uint64
-	largest   int // records there were at a time since the memory was made
+	largest   int // maximum number of records at a time since the memory was allocated
 }
 
-// put is an entry to be stored, or one that was to be and is dead.
+// put is an entry to be stored, or one that was put and has left.
 type put struct {
 	entry    uint64
 	expires  int64
-	visible  int64 // from when on, if it was written with a delay; else 0
+	visible  int64 // when it becomes visible, if it was written with a delay; else 0
 	kind     uint32
-	known    bool // there may be a row of it, which this one replaces
-	amends   bool // only its fields and its expiry; what else its row has stays
+	known    bool // it may already have a row, which this one replaces
+	amends   bool // only its fields and its expiry change; the rest of its row stays
 	dead     bool
-	left     departure    // of an archive
+	left     departure    // for an archive
 	standing              // unless amends is set
-	row      template.Row // in a chunk of the batch's own
+	row      template.Row // in a chunk owned by the batch
 }
 
-// standing tells what may be done with an entry that is there.
+// standing is the availability of an entry in the space.
 type standing struct {
 	state    string // ready, held or delayed
-	holder   []byte // of one that is held; in a chunk of the batch's own
+	holder   []byte // of a held entry; in a chunk owned by the batch
 	attempts uint32
 }
 
-// The states of an entry.
+// States of an entry.
 const (
 	ready   = "ready"
 	held    = "held"
 	delayed = "delayed"
 )
 
-// arrived returns the state of an entry that comes.
+// arrived returns the state of a new entry.
 func arrived(visible int64) string {
 	if visible != 0 {
 		return delayed
@@ -75,26 +75,26 @@ func arrived(visible int64) string {
 	return ready
 }
 
-// departure is when and how an entry left the space; the zero departure is not yet.
+// departure is when and how an entry left the space; the zero departure means that it has not.
 type departure struct {
 	at  int64 // nanoseconds since the Unix epoch
 	how record.Reason
 }
 
-// removal is a departure of an entry that is not put in the same batch.
+// removal is the departure of an entry that is not put in the same batch.
 type removal struct {
 	departure
 	kind uint32
 }
 
-// patch is what of a row has changed.
+// patch is the changed part of a row other than fields.
 type patch struct {
 	kind     uint32
-	renewed  bool // expires is new
-	counted  bool // attempts are
+	renewed  bool // expires has changed
+	counted  bool // attempts has changed
 	expires  int64
-	visible  int64 // of the state
-	standing       // state is "" if neither that, nor holder, nor visible is new
+	visible  int64 // visible from, for the state
+	standing       // state is "" if state, holder and visible are unchanged
 }
 
 func (p *patch) become(state string, holder []byte, visible int64) *patch {
@@ -104,7 +104,7 @@ func (p *patch) become(state string, holder []byte, visible int64) *patch {
 
 func (p *patch) count(attempts uint32) { p.counted, p.attempts = true, attempts }
 
-// Estimates of the memory that a record takes besides its row: its place in the slice and in the map.
+// Estimated memory of a record besides its row: its entries in the slice and in the map.
 const (
 	putCost   = 120
 	entryCost = 48
@@ -123,7 +123,7 @@ func newBatch(modes *kindModes) *batch {
 // empty reports whether no group was added.
 func (b *batch) empty() bool { return b.to == b.from }
 
-// add takes over g, all of it or, if it returns an error, nothing.
+// add adds g, all of it or, if it returns an error, nothing.
 func (b *batch) add(g record.Group) error {
 	kinds, dropped, err := decodeKinds(g)
 	if err != nil {
@@ -137,7 +137,7 @@ func (b *batch) add(g record.Group) error {
 		b.modes.learn(kind, schema.Kind)
 	}
 	b.dropped = append(b.dropped, dropped...)
-	// One copy for all rows of the group: a group is as large as a batch should be, or much smaller.
+	// One copy for all rows of the group: a group is as large as a batch, or much smaller.
 	rest := bytes.Clone(g.Records)
 	b.bytes += len(rest)
 	b.size += int64(len(rest))
@@ -146,14 +146,14 @@ func (b *batch) add(g record.Group) error {
 	}
 	var r record.Record
 	for len(rest) > 0 {
-		rest, _ = record.Next(rest, &r) // decodeKinds has seen that there is no error
+		rest, _ = record.Next(rest, &r) // decodeKinds has checked for errors
 		b.apply(&r, g.Time)
 	}
 	b.to, b.stamp = g.Position, g.Time
 	return nil
 }
 
-// decodeKinds returns the schemas in g, by kind, and the kinds that it drops. It returns an error if anything in g
+// decodeKinds returns the schemas in g, by kind, and the kinds that it drops. It returns an error if any record of g
 // cannot be decoded.
 func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, dropped []uint32, err error) {
 	var r record.Record
@@ -179,10 +179,10 @@ func decodeKinds(g record.Group) (kinds map[uint32]*template.Schema, dropped []u
 	return kinds, dropped, nil
 }
 
-// apply takes over one record. An entry that is not visible yet has a row like any other. Registrations and their
-// events leave no trace in the database, nor does what a transaction will do, until it has done it.
+// apply applies one record. An entry that is not visible yet has a row like any other. Registrations and events have no
+// effect on the database, nor has a transaction before it commits.
 func (b *batch) apply(r *record.Record, at int64) {
-	if r.Op != record.Together { // which is of no call
+	if r.Op != record.Together { // which belongs to no call
 		b.records++
 	}
 	switch r.Op {
@@ -234,12 +234,12 @@ func (b *batch) put(r *record.Record) {
 	b.bytes += putCost
 }
 
-// change gives an entry other fields. It keeps its state.
+// change replaces the fields of an entry. The entry keeps its state.
 func (b *batch) change(r *record.Record) {
 	if b.modes.of(r.Kind) == None {
 		return
 	}
-	if p, ok := b.patches[r.ID]; ok { // its expiry gives way to that of r
+	if p, ok := b.patches[r.ID]; ok { // the expiry of r replaces the patched one
 		p.renewed = false
 		b.patches[r.ID] = p
 	}
@@ -252,13 +252,14 @@ func (b *batch) change(r *record.Record) {
 	b.highest = max(b.highest, r.ID)
 	b.live[r.ID] = len(b.puts)
 	b.puts = append(b.puts, put{
-		entry: r.ID, expires: r.Expires, kind: r.Kind, known: true, amends: true, row: template.Row(r.Body), standing: standing{state: ready},
+		entry: r.ID, expires: r.Expires, kind: r.Kind, known: true, amends: true, row: template.Row(r.Body),
+		standing: standing{state: ready},
 	})
 	b.bytes += putCost
 }
 
-// remove notes that an entry has left. One that was put in this batch, above all that were put before, never reaches
-// the database, unless that keeps an archive of it.
+// remove records that an entry has left. An entry that was put in this batch and is above all earlier puts never
+// reaches the database, unless its kind is archived.
 func (b *batch) remove(entry uint64, kind uint32, left departure) {
 	mode := b.modes.of(kind)
 	if mode == None {
@@ -279,7 +280,7 @@ func (b *batch) remove(entry uint64, kind uint32, left departure) {
 			}
 		}
 	}
-	if _, ok := b.patches[entry]; ok && mode != Append { // an archive tells its last lease
+	if _, ok := b.patches[entry]; ok && mode != Append { // an archive shows its last lease
 		delete(b.patches, entry)
 		b.coalesced++
 	}
@@ -287,8 +288,8 @@ func (b *batch) remove(entry uint64, kind uint32, left departure) {
 	b.bytes += entryCost
 }
 
-// patch changes what is known of an entry besides its fields. Registrations and transactions have leases too, and no
-// kind.
+// patch changes what is known of an entry besides its fields. It ignores the leases of registrations and transactions,
+// which have no kind.
 func (b *batch) patch(entry uint64, kind uint32, set func(*patch)) {
 	if kind == 0 || b.modes.of(kind) == None {
 		return
@@ -315,7 +316,7 @@ func (b *batch) patch(entry uint64, kind uint32, set func(*patch)) {
 	b.bytes += entryCost
 }
 
-// patched applies a patch to an entry that is put.
+// patched applies a patch to a put entry.
 func (p *put) patched(set func(*patch)) {
 	var c patch
 	set(&c)
@@ -330,7 +331,7 @@ func (p *put) patched(set func(*patch)) {
 	}
 }
 
-// replaced returns the entries that are put and may have a row.
+// replaced returns the put entries that may already have a row.
 func (b *batch) replaced() []uint64 {
 	var entries []uint64
 	for i := range b.puts {
@@ -341,8 +342,8 @@ func (b *batch) replaced() []uint64 {
 	return entries
 }
 
-// reset empties b for the groups that follow previous. It keeps the memory of slices and maps, unless that was for much
-// more than there was last: a backlog that is worked off must not hold memory for good.
+// reset empties b for the groups that follow previous. It keeps the memory of slices and maps, unless that was needed
+// for a much larger batch: a backlog must not keep its memory after it is worked off.
 func (b *batch) reset(previous *batch) {
 	if b.largest = max(b.largest, b.records); b.largest > 16*max(b.records, 1000) {
 		ties := b.ties
@@ -351,7 +352,7 @@ func (b *batch) reset(previous *batch) {
 			b.ties = newTies()
 		}
 	}
-	clear(b.puts) // lets go of the rows
+	clear(b.puts) // releases the rows
 	clear(b.kinds)
 	clear(b.live)
 	clear(b.gone)
@@ -360,7 +361,8 @@ func (b *batch) reset(previous *batch) {
 		b.ties.reset()
 	}
 	*b = batch{
-		from: previous.to, to: previous.to, highest: previous.highest, image: previous.image, modes: b.modes, ties: b.ties, largest: b.largest,
-		kinds: b.kinds, dropped: b.dropped[:0], puts: b.puts[:0], live: b.live, gone: b.gone, patches: b.patches,
+		from: previous.to, to: previous.to, highest: previous.highest, image: previous.image, modes: b.modes, ties: b.ties,
+		largest: b.largest,
+		kinds:   b.kinds, dropped: b.dropped[:0], puts: b.puts[:0], live: b.live, gone: b.gone, patches: b.patches,
 	}
 }

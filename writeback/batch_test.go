@@ -12,7 +12,7 @@ import (
 
 func mirrorAll() *kindModes { return new(database).kindModes() }
 
-// apply does to rows (entry → expiry) what the database does for a batch.
+// applyTo does to rows (entry → expiry) what the database does for a batch.
 func (b *batch) applyTo(t *testing.T, rows map[uint64]int64) {
 	t.Helper()
 	for entry := range b.gone {
@@ -34,8 +34,8 @@ func (b *batch) applyTo(t *testing.T, rows map[uint64]int64) {
 	}
 }
 
-// Whatever the log says, even that an entry is put twice or removed before it is put, batches of any size have the
-// effect of its records one by one.
+// Whatever the log contains, even an entry that is put twice or removed before it is put, batches of any size have the
+// same effect as its records one by one.
 func TestBatch_HasTheEffectOfItsRecords(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {

@@ -38,7 +38,7 @@ func orderFields(i int) map[string]any {
 	}
 }
 
-// orders appends benchRows puts to a log, each of a call of its own.
+// orders appends benchRows puts to a log, each as its own call.
 func orders(b *testing.B) *memLog {
 	b.Helper()
 	log := newMemLog()
@@ -58,7 +58,7 @@ func reportRows(b *testing.B, rows int) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkCatchUp brings a backlog of new entries into an empty database. Its measure is BenchmarkPlainCopy.
+// BenchmarkCatchUp writes a backlog of new entries to an empty database. Compare it with BenchmarkPlainCopy.
 func BenchmarkCatchUp(b *testing.B) {
 	log := orders(b)
 	for b.Loop() {
@@ -75,8 +75,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	reportRows(b, benchRows)
 }
 
-// BenchmarkUnderLoad mirrors a log in a folder, to which another goroutine appends new entries as fast as they are
-// encoded and stored, for as long as the measurement lasts.
+// BenchmarkUnderLoad mirrors a log in a folder while another goroutine appends new entries as fast as it can.
 func BenchmarkUnderLoad(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
@@ -127,7 +126,7 @@ func appendOrders(ctx context.Context, b *testing.B, log *replication.Log) {
 	}
 }
 
-// BenchmarkRemove brings the removal of all those entries into the database.
+// BenchmarkRemove mirrors the removal of all those entries.
 func BenchmarkRemove(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
@@ -154,8 +153,8 @@ func BenchmarkRemove(b *testing.B) {
 	reportRows(b, benchRows)
 }
 
-// BenchmarkPlainCopy copies the same rows into an equal table in one transaction, from lines made beforehand: what the
-// database itself takes; or, for comparison, through database/sql a row at a time.
+// BenchmarkPlainCopy copies the same rows into an equal table in one transaction, from prepared lines, to measure the
+// database alone; or, for comparison, through database/sql a row at a time.
 func BenchmarkPlainCopy(b *testing.B) {
 	chunks := orderLines()
 	b.Run("lines", func(b *testing.B) {
@@ -168,13 +167,14 @@ func BenchmarkPlainCopy(b *testing.B) {
 	})
 }
 
-// orderLines returns the rows of orders as lines, some at a time.
+// orderLines returns the rows of orders as lines, in chunks.
 func orderLines() []string {
 	var chunks []string
 	var chunk strings.Builder
 	for i := range benchRows {
 		f := orderFields(i)
-		fmt.Fprintf(&chunk, "%d\t\\N\t\\N\t%d\t%s\t%s\t%d\t%g\t%s\t%s\t\\N", i+1, f["id"], f["customer"], f["state"], f["priority"], f["amount"],
+		fmt.Fprintf(&chunk, "%d\t\\N\t\\N\t%d\t%s\t%s\t%d\t%g\t%s\t%s\t\\N",
+			i+1, f["id"], f["customer"], f["state"], f["priority"], f["amount"],
 			f["created"].(time.Time).UTC().Format("2006-01-02 15:04:05.999999+00"), f["note"])
 		if chunk.Len() > 60<<10 || i == benchRows-1 {
 			chunks = append(chunks, chunk.String())
@@ -186,9 +186,9 @@ func orderLines() []string {
 	return chunks
 }
 
-// BenchmarkLanes brings a backlog of new entries into an empty database over several connections, and copies the same rows side by
-// side over as many: lines made beforehand, an equal part of them over each connection. Each measurement is of all of them in turn, and the
-// ratio of the rates is what tells: catching up over n lanes by n connections that copy, over one by the best of those.
+// BenchmarkLanes writes a backlog of new entries to an empty database over several connections, and compares that with
+// copying prepared lines of the same rows over as many connections at once. Each round measures all variants in turn;
+// the result is the ratio of the rates: n lanes against n copying connections, and one lane against the best of those.
 func BenchmarkLanes(b *testing.B) {
 	log, chunks := orders(b), orderLines()
 	copying, catching := make(map[int]time.Duration), make(map[int]time.Duration)
@@ -213,7 +213,7 @@ func BenchmarkLanes(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// catchUp returns how long a writer with n lanes takes to bring log, of orders, into an empty database.
+// catchUp returns the time that a writer with n lanes takes to mirror log, of orders, into an empty database.
 func catchUp(b *testing.B, log *memLog, n int) time.Duration {
 	dsn, db := newDatabase(b)
 	defer db.Close()
@@ -226,7 +226,7 @@ func catchUp(b *testing.B, log *memLog, n int) time.Duration {
 	return taken
 }
 
-// parallelCopy returns how long n connections take to copy chunks into a table like that of orders.
+// parallelCopy returns the time that n connections take to copy chunks into a table like that of orders.
 func parallelCopy(b *testing.B, chunks []string, n int) time.Duration {
 	_, db := newDatabase(b)
 	defer db.Close()
@@ -245,7 +245,7 @@ func parallelCopy(b *testing.B, chunks []string, n int) time.Duration {
 	return time.Since(begin)
 }
 
-// copyAll copies lines in a transaction of its own.
+// copyAll copies lines in its own transaction.
 func copyAll(db *sql.DB, chunks []string) error {
 	conn, err := db.Conn(context.Background())
 	if err != nil {
@@ -262,7 +262,7 @@ func copyAll(db *sql.DB, chunks []string) error {
 	return tx.Commit()
 }
 
-// BenchmarkDeadLetter brings 100,000 rows into the database, of which it refuses one, or none for comparison.
+// BenchmarkDeadLetter mirrors 100,000 rows, of which the database refuses one, or none for comparison.
 func BenchmarkDeadLetter(b *testing.B) {
 	const rows = 100_000
 	for _, refused := range []int{0, 1, rows} {
@@ -343,15 +343,16 @@ func copyExec(tx *sql.Tx, query string) error {
 	}
 	for i := range benchRows {
 		f := orderFields(i)
-		if _, err := stmt.Exec(int64(i+1), nil, nil, f["id"], f["customer"], f["state"], f["priority"], f["amount"], f["created"], f["note"], nil); err != nil {
+		if _, err := stmt.Exec(int64(i+1), nil, nil, f["id"], f["customer"], f["state"], f["priority"], f["amount"],
+			f["created"], f["note"], nil); err != nil {
 			return err
 		}
 	}
 	return stmt.Close()
 }
 
-// BenchmarkLoad reads the tables as a space is loaded from them. Its measures are plain statements of the same rows: what the driver makes of them,
-// and what the server alone needs to write them.
+// BenchmarkLoad reads the tables as for loading a space. It compares that with plain statements on the same rows: the
+// cost of the driver, and that of the server alone.
 func BenchmarkLoad(b *testing.B) {
 	dsn, db := newDatabase(b)
 	w, stop := start(b, orders(b), writeback.Config{DSN: dsn})

@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// The catalog is how the mirror knows itself again: which log it mirrors and how far, and what the kinds are. It is
+// The catalog identifies the mirror after a restart: the log it mirrors and up to which position, and the kinds. It is
 // changed only in the transaction of the rows that go with the change.
 var catalogTables = []string{
 	`CREATE TABLE IF NOT EXISTS gospaces.positions (
@@ -36,7 +36,7 @@ var catalogTables = []string{
 		PRIMARY KEY (space, kind))`,
 }
 
-// newColumns are columns that the tables of the catalog, and that of dead letters, have not had from the beginning.
+// newColumns returns columns of the catalog and the dead letters that older versions of these tables lack.
 func newColumns(space string) []struct{ table, names, add string } {
 	return []struct{ table, names, add string }{
 		{"gospaces.positions", "{ahead,stamp}", `ADD COLUMN IF NOT EXISTS ahead bigint NOT NULL DEFAULT 0,
@@ -47,13 +47,13 @@ func newColumns(space string) []struct{ table, names, add string } {
 	}
 }
 
-// partition is the only one that a space has so far.
+// partition is the only partition of a space so far.
 const partition = 0
 
-// catalogLock keeps two writers from making the catalog at the same time, which PostgreSQL does not do for them.
+// catalogLock prevents two writers from creating the catalog at the same time, which PostgreSQL does not do by itself.
 const catalogLock = 0x676f737061636573
 
-// load makes what is missing of the mirror and reads its state.
+// load creates what the mirror lacks and reads its state.
 func (db *database) load() error {
 	var there bool
 	err := db.transact(func(tx *sql.Tx) (err error) {
@@ -61,13 +61,16 @@ func (db *database) load() error {
 		return err
 	})
 	if err == nil && !there {
-		err = db.transact(db.makeCatalog) // by itself: other spaces wait for it
+		err = db.transact(db.makeCatalog) // in its own transaction, since other spaces wait for it
 	}
 	if err != nil {
 		return err
 	}
 	return db.transact(func(tx *sql.Tx) error {
-		for _, step := range []func(*sql.Tx) error{db.loadPosition, db.loadKinds, db.settleModes, db.repair, db.rank, db.countLetters} {
+		for _, step := range []func(*sql.Tx) error{
+			db.loadPosition, db.loadKinds, db.settleModes, db.repair, db.rank,
+			db.countLetters,
+		} {
 			if err := step(tx); err != nil {
 				return err
 			}
@@ -78,7 +81,8 @@ func (db *database) load() error {
 
 // hasCatalog reports whether makeCatalog has nothing to do.
 func (db *database) hasCatalog(tx *sql.Tx) (there bool, err error) {
-	err = tx.QueryRow(`SELECT count(*) = 3 FROM unnest(ARRAY['gospaces.positions', 'gospaces.kinds', $1]) AS name WHERE to_regclass(name) IS NOT NULL`,
+	err = tx.QueryRow(`SELECT count(*) = 3 FROM unnest(ARRAY['gospaces.positions', 'gospaces.kinds', $1]) AS name
+		WHERE to_regclass(name) IS NOT NULL`,
 		lettersName(db.space)).Scan(&there)
 	for _, c := range newColumns(db.space) {
 		if err == nil && there {
@@ -112,7 +116,7 @@ func (db *database) makeCatalog(tx *sql.Tx) error {
 		}
 	}
 	for _, c := range newColumns(db.space) {
-		// Asked first, because the lock that ALTER TABLE takes would wait for the writers of other spaces.
+		// Checked first, because the lock of ALTER TABLE would wait for the writers of other spaces.
 		there, err := hasColumns(tx, c.table, c.names)
 		if err == nil && !there {
 			_, err = tx.Exec(`ALTER TABLE ` + c.table + ` ` + c.add)
@@ -124,22 +128,24 @@ func (db *database) makeCatalog(tx *sql.Tx) error {
 	return nil
 }
 
-// makeSchema creates a schema that is not there. It asks first: CREATE SCHEMA IF NOT EXISTS wants the right to create
-// schemas even where there is nothing to create.
+// makeSchema creates a schema if it does not exist. It checks first: CREATE SCHEMA IF NOT EXISTS needs the right to
+// create schemas even if the schema exists.
 func makeSchema(tx *sql.Tx, name string) error {
 	var exists bool
-	if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, name).Scan(&exists); err != nil || exists {
+	if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, name).Scan(&exists); err != nil ||
+		exists {
 		return err
 	}
 	_, err := tx.Exec(`CREATE SCHEMA ` + quote(name))
 	return err
 }
 
-// loadPosition reads how far the mirror is; a new one is at the beginning of the log.
+// loadPosition reads the position of the mirror; a new mirror is at the beginning of the log.
 func (db *database) loadPosition(tx *sql.Tx) error {
 	var incarnation string
 	var position, highest, ahead int64
-	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, ahead, stamp FROM gospaces.positions WHERE space = $1 AND partition = $2`,
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, ahead, stamp FROM gospaces.positions
+		WHERE space = $1 AND partition = $2`,
 		db.space, partition).Scan(&incarnation, &position, &highest, &ahead, &db.stamp)
 	if errors.Is(err, sql.ErrNoRows) {
 		incarnation, err = db.incarnation, db.begin(tx)
@@ -155,14 +161,16 @@ func (db *database) loadPosition(tx *sql.Tx) error {
 		return err
 	}
 	return fmt.Errorf("%w: it mirrors incarnation %s of space %q up to position %d, and the log is incarnation %s: "+
-		"give the space back its log, or make it what the tables hold (gospaces load), or use another database, or drop this mirror (schema %s and the rows of the space in gospaces.positions and gospaces.kinds)",
+		"give the space back its log, or make it what the tables hold (gospaces load), or use another database, "+
+		"or drop this mirror (schema %s and the rows of the space in gospaces.positions and gospaces.kinds)",
 		ErrOtherLog, incarnation, db.space, position, db.incarnation, quote(schemaName(db.space)))
 }
 
-// begin stores that the mirror is at the beginning of the log. If there is something of it all the same, it is not
-// known from when.
+// begin stores that the mirror is at the beginning of the log. If it has tables nevertheless, their position is
+// unknown.
 func (db *database) begin(tx *sql.Tx) error {
-	_, err := tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry) VALUES ($1, $2, $3, 0, 0)`,
+	_, err := tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry)
+		VALUES ($1, $2, $3, 0, 0)`,
 		db.space, partition, db.incarnation)
 	if err == nil {
 		err = db.distrust(tx)
@@ -173,7 +181,7 @@ func (db *database) begin(tx *sql.Tx) error {
 	return err
 }
 
-// distrust has all tables made anew, once the kinds are loaded.
+// distrust marks all tables to be refilled, once the kinds are loaded.
 func (db *database) distrust(tx *sql.Tx) error {
 	_, err := tx.Exec(`UPDATE gospaces.kinds SET complete = false WHERE space = $1`, db.space)
 	return err
@@ -212,7 +220,7 @@ func (db *database) loadKinds(tx *sql.Tx) error {
 	return rows.Err()
 }
 
-// settleModes gives the kinds the modes that they are configured to have. What a kind did not mirror so far is missing.
+// settleModes applies the configured modes to the kinds. Rows of kinds that were not mirrored so far are missing.
 func (db *database) settleModes(tx *sql.Tx) error {
 	for _, t := range db.byKind() {
 		mode := db.modes.of(db.space, t.schema.Kind)
@@ -226,8 +234,8 @@ func (db *database) settleModes(tx *sql.Tx) error {
 	return nil
 }
 
-// switchMode gives a kind another mode. A table that is not kept any more stays as it is. repair adds the columns of
-// an archive.
+// switchMode changes the mode of a kind. The table of a kind that is no longer mirrored stays as it is. repair adds the
+// columns of an archive.
 func (db *database) switchMode(tx *sql.Tx, t *table, mode Mode) error {
 	was := t.mode
 	t = newTable(t.kind, t.schema, mode, t.space, t.name)
@@ -248,7 +256,7 @@ func (db *database) switchMode(tx *sql.Tx, t *table, mode Mode) error {
 	return err
 }
 
-// byKind returns the tables in the order of their kinds, those without rows included.
+// byKind returns the tables in the order of their kinds, including those without rows.
 func (db *database) byKind() []*table {
 	return slices.SortedFunc(maps.Values(db.tables), func(a, b *table) int { return cmp.Compare(a.kind, b.kind) })
 }
@@ -264,13 +272,12 @@ func (db *database) incompleteTables() []string {
 	return names
 }
 
-// stored returns the tables that are kept, in the order of their kinds.
+// stored returns the tables that are mirrored or archived, in the order of their kinds.
 func (db *database) stored() []*table {
 	return slices.DeleteFunc(db.byKind(), func(t *table) bool { return t.mode == None || t.dropped })
 }
 
-// kindModes returns the modes of the kinds that are known, none for those that are dropped, and how those that are not
-// get one.
+// kindModes returns the modes of the known kinds, none for dropped ones, and the rule for unknown kinds.
 func (db *database) kindModes() *kindModes {
 	m := &kindModes{
 		byKind: make(map[uint32]Mode), dropped: make(map[uint32]bool),
@@ -283,11 +290,12 @@ func (db *database) kindModes() *kindModes {
 	return m
 }
 
-// lockPosition waits for other writers, and keeps them waiting until the transaction ends. It returns errMoved if the
-// mirror is no longer where it was.
+// lockPosition waits for other writers, and blocks them until the transaction ends. It returns errMoved if the position
+// has changed.
 func (db *database) lockPosition(tx *sql.Tx) error {
 	var position int64
-	err := tx.QueryRow(`SELECT position FROM gospaces.positions WHERE space = $1 AND partition = $2 FOR UPDATE`, db.space, partition).Scan(&position)
+	err := tx.QueryRow(`SELECT position FROM gospaces.positions WHERE space = $1 AND partition = $2 FOR UPDATE`, db.space,
+		partition).Scan(&position)
 	if err != nil {
 		return fmt.Errorf("lock the position: %w", err)
 	}

@@ -15,45 +15,45 @@ import (
 	"github.com/lib/pq"
 )
 
-// Config configures a Writer. DSN and Space are required; what else is zero has a good default.
+// Config configures a Writer. DSN and Space are required; other fields have defaults.
 type Config struct {
-	DSN   string // of the database, for lib/pq: a URL or a list of key=value; of no account with a Pool
-	Pool  *Pool  // connections, which several Writers may share; nil: one for each of Lanes, of the Writer's own
-	Space string // name of the space; decides the schema that its tables are in
+	DSN   string // of the database, for lib/pq: a URL or a list of key=value; ignored with a Pool
+	Pool  *Pool  // connections shared with other Writers; nil: the Writer's own, one for each of Lanes
+	Space string // name of the space; determines the schema of its tables
 
 	Modes Modes // of kinds; nil: Mirror for all
 
 	Logger *slog.Logger // nil: silent
 
-	// BatchBytes and BatchRecords bound one batch, which is what one database transaction takes over. A batch ends
-	// with the group that reaches either. Two batches are in memory at a time. 0: 8 MiB and 50000.
+	// BatchBytes and BatchRecords limit one batch, which is one database transaction. A batch ends with the group that
+	// reaches either limit. Two batches are in memory at a time. 0: 8 MiB and 50000.
 	BatchBytes   int
 	BatchRecords int
 
-	// Lanes is over how many connections a large batch may be written side by side; with n of them a batch may be n
-	// times as large as BatchBytes and BatchRecords say. LaneRows is how many changes of rows make a lane worth its
-	// while: a batch with fewer than twice as many goes over one connection. 0: DefaultLanes(), and 10000.
+	// Lanes is the maximum number of connections over which a large batch is written concurrently; with n lanes a batch
+	// may be n times as large as BatchBytes and BatchRecords. LaneRows is the minimum number of changed rows for each
+	// lane: a batch with fewer than twice as many uses one connection. 0: DefaultLanes(), and 10000.
 	Lanes    int
 	LaneRows int
 
-	// FlushInterval is how long a batch gathers records before it is written. Entries that come and go within that
-	// time never touch the database. Flush does not wait for it. 0: 50 ms.
+	// FlushInterval is the time for which a batch gathers records before it is written. Entries that come and go within
+	// that time never reach the database. Flush does not wait for it. 0: 50 ms.
 	FlushInterval time.Duration
 
-	// RetryMin and RetryMax bound the pause before the next attempt after a failure; it doubles from one to the
-	// other. 0: 100 ms and 15 s.
+	// RetryMin and RetryMax limit the pause before the next attempt after a failure, which doubles each time. 0: 100 ms
+	// and 15 s.
 	RetryMin, RetryMax time.Duration
 
-	// PingInterval is how often the writer looks whether the database is still there, the tables are as they should be,
-	// and how many dead letters there are. 0: 5 s.
+	// PingInterval is the interval at which the writer checks the connection, the tables, and the number of dead letters.
+	// 0: 5 s.
 	PingInterval time.Duration
 
-	// RefillInterval is how often the writer tries to fill tables that have lost rows, if that was not possible before.
-	// 0: 1 min.
+	// RefillInterval is the interval at which the writer tries to refill tables that have lost rows, if that was not
+	// possible before. 0: 1 min.
 	RefillInterval time.Duration
 }
 
-// withDefaults returns a copy of cfg without zeros, or an error that names every setting that is wrong.
+// withDefaults returns a copy of cfg with defaults for zero fields, or an error that names every invalid setting.
 func (cfg Config) withDefaults() (Config, error) {
 	cfg.Modes = maps.Clone(cfg.Modes)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
@@ -69,15 +69,16 @@ func (cfg Config) withDefaults() (Config, error) {
 	return cfg, cfg.check()
 }
 
-// MaxLanes is the most connections that a batch may be written over.
+// MaxLanes is the maximum number of connections for one batch.
 const MaxLanes = 64
 
-// DefaultLanes returns how many lanes a Writer has that is not told: one for each processor that the program may use,
-// four at most. Most of the work of a lane is PostgreSQL's, which is often on the same machine; on two processors the
-// second lane was measured to add a fifth.
+// DefaultLanes returns the default number of lanes: one for each processor that the program may use, at most four. Most
+// of the work of a lane is PostgreSQL's, which often runs on the same machine; on two processors the second lane was
+// measured to add a fifth.
 func DefaultLanes() int { return min(4, runtime.GOMAXPROCS(0)) }
 
-// badDSN says what is wrong with a connection string without showing it: it may hold a password, and errors are logged.
+// badDSN describes the fault of a connection string without showing the string: it may contain a password, and errors
+// are logged.
 func badDSN(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -99,7 +100,8 @@ func (cfg Config) check() error {
 	if cfg.Lanes < 0 || cfg.Lanes > MaxLanes || cfg.LaneRows < 0 {
 		errs = append(errs, fmt.Errorf("writeback: Lanes must be from 1 to %d, and LaneRows may not be negative", MaxLanes))
 	}
-	if cfg.FlushInterval < 0 || cfg.PingInterval < 0 || cfg.RefillInterval < 0 || cfg.RetryMin < 0 || cfg.RetryMax < cfg.RetryMin {
+	if cfg.FlushInterval < 0 || cfg.PingInterval < 0 || cfg.RefillInterval < 0 || cfg.RetryMin < 0 ||
+		cfg.RetryMax < cfg.RetryMin {
 		errs = append(errs, errors.New("writeback: intervals may not be negative, nor RetryMax less than RetryMin"))
 	}
 	return errors.Join(append(errs, cfg.Modes.check())...)

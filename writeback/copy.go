@@ -8,17 +8,18 @@ import (
 	"fmt"
 )
 
-// chunk is how many bytes of lines are handed to the driver at a time, which sends about as much in one message.
+// chunk is the number of bytes of lines passed to the driver at a time; the driver sends about that much in one
+// message.
 const chunk = 60 << 10
 
-// copyIn runs a COPY statement with n lines, which line appends. It hands whole lines to the driver: a value at a time
-// through database/sql would cost more than everything else here together. It must run within a transaction.
+// copyIn runs a COPY statement with n lines, which line appends. It passes whole lines to the driver: one value at a
+// time through database/sql would cost more than everything else together. It must run within a transaction.
 func (db *database) copyIn(statement string, n int, line func(dst []byte, i int) []byte) error {
 	var err error
 	raw := db.conn.Raw(func(driverConn any) error {
 		err = db.copyLines(driverConn, statement, n, line)
-		// If it were returned here and the connection is bad, Raw would close it, and wait for the transaction that is
-		// waiting for us.
+		// If the error were returned here on a bad connection, Raw would close the connection, and wait for the transaction
+		// that waits for this call.
 		return nil
 	})
 	return cmp.Or(err, raw)
@@ -30,12 +31,12 @@ func (db *database) copyLines(driverConn any, statement string, n int, line func
 		return err
 	}
 	if err = db.sendLines(in, n, line); err == nil {
-		_, err = in.Exec(nil) // the end of the data; waits for what the database says
+		_, err = in.Exec(nil) // ends the data, and waits for the answer
 	}
-	return cmp.Or(err, in.Close()) // it says the same twice
+	return cmp.Or(err, in.Close()) // Close returns the same error again
 }
 
-// copier is the statement of the driver for COPY … FROM STDIN.
+// copier is the driver's statement for COPY … FROM STDIN.
 type copier interface {
 	driver.Stmt
 	CopyData(ctx context.Context, lines string) (driver.Result, error)
@@ -65,7 +66,7 @@ func (db *database) sendLines(in copier, n int, line func(dst []byte, i int) []b
 		if len(lines) < chunk && i < n-1 {
 			continue
 		}
-		// The driver ends what it is given with a line feed.
+		// The driver adds a line feed to its input.
 		if _, err := in.CopyData(context.Background(), string(lines[:len(lines)-1])); err != nil {
 			return err
 		}

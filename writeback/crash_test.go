@@ -20,14 +20,14 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// The test binary doubles as a program that writes to a log in a folder and mirrors it, until it is killed.
+// The test binary also serves as a program that writes to a log in a folder and mirrors it until it is killed.
 const (
 	childEnv  = "WRITEBACK_TEST_DIR"
 	childDSN  = "WRITEBACK_TEST_DSN"
-	childSeed = "WRITEBACK_TEST_SEED" // decides over how many lanes, too
+	childSeed = "WRITEBACK_TEST_SEED" // also determines the number of lanes
 )
 
-// child prints a line whenever the database has got something.
+// child prints a line for every batch that is in the database.
 func child() int {
 	ctx := context.Background()
 	seed, _ := strconv.ParseUint(os.Getenv(childSeed), 10, 64)
@@ -42,8 +42,9 @@ func child() int {
 		return 1
 	}
 	w, err := writeback.New(log, writeback.Config{
-		DSN: os.Getenv(childDSN), Space: "test", BatchRecords: 300, FlushInterval: time.Millisecond, RetryMax: 50 * time.Millisecond,
-		Lanes: 1 + int(seed%4), LaneRows: 1,
+		DSN: os.Getenv(childDSN), Space: "test", BatchRecords: 300, FlushInterval: time.Millisecond,
+		RetryMax: 50 * time.Millisecond,
+		Lanes:    1 + int(seed%4), LaneRows: 1,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -64,13 +65,15 @@ func child() int {
 			fmt.Println(p)
 		}
 		if log.Last()-shown > 30 {
-			_ = w.Flush(ctx) // not to get ahead too far
+			_ = w.Flush(ctx) // so as not to get too far ahead
 		}
 	}
 }
 
-// openLog reads the log of a store into m, and returns a generator that goes on from there.
-func openLog(ctx context.Context, store *replication.Store, m *model, seed uint64) (*replication.Log, *generator, error) {
+// openLog reads the log of a store into m, and returns a generator that continues from there.
+func openLog(ctx context.Context, store *replication.Store, m *model,
+	seed uint64,
+) (*replication.Log, *generator, error) {
 	log, err := store.Log(ctx, "test", 0)
 	if err != nil {
 		return nil, nil, err
@@ -136,7 +139,7 @@ func TestCrash_WriterAndServerKilledAtRandom(t *testing.T) {
 	require.NotEmpty(t, m.entries)
 }
 
-// crashRound runs a child, kills the database in one round of two, and then the child.
+// crashRound runs a child, kills the database in every second round, and then kills the child.
 func crashRound(t *testing.T, seed *rand.Rand, dir, dsn string, killServer func()) {
 	t.Helper()
 	program, err := os.Executable()

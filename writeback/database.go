@@ -11,42 +11,42 @@ import (
 	"github.com/lib/pq"
 )
 
-// database is what a session knows of the database: what was read of the mirror's state when it was opened, and what it
-// has made of it. Each transaction takes a connection from the pool. Its methods are called by one goroutine.
+// database is a session's knowledge of the database: the state of the mirror as read at the start, and the session's
+// changes to it. Each transaction takes a connection from the pool. Only one goroutine calls its methods.
 type database struct {
-	ctx     context.Context // of the session: that is why it may be kept; when it ends, connections are cut
+	ctx     context.Context // of the session, which is why it may be stored; when it ends, connections are cut
 	pool    *Pool
-	conn    *conn          // while there is one
-	broken  error          // why the connection is of no use any more
-	waits   func(bool)     // told when a connection is waited for, and when not any more
-	blocked func(*Blocker) // told what keeps a transaction waiting, or nil
+	conn    *conn          // during a transaction
+	broken  error          // why the connection is unusable
+	waits   func(bool)     // called with true when waiting for a connection begins, and with false when it ends
+	blocked func(*Blocker) // called with the session that blocks a transaction, or nil
 
 	space       string
 	incarnation string
 
 	position uint64            // of the last group in the database
-	ahead    uint64            // if it is more: there may be parts of the groups up to there, too
-	stamp    int64             // Time of the group at the further of these, when the connection was opened; 0: unknown
-	highest  uint64            // the highest entry that was ever put
+	ahead    uint64            // if larger than position, parts of the groups up to here may be in the database too
+	stamp    int64             // Time of the group at the larger of these when the connection was opened; 0: unknown
+	highest  uint64            // the highest entry of any Put
 	tables   map[uint32]*table // by kind
-	ranks    map[uint32]int    // by kind; a table that refers to another has the higher one
-	surveyed *survey           // what is in the schema, or nil: it is to be read
+	ranks    map[uint32]int    // by kind; a table that refers to another has the higher rank
+	surveyed *survey           // the content of the schema; nil: not read yet
 	letters  int               // dead letters; an operator may have dropped some since
 
 	origin    *Origin // of the space; nil: it was not loaded
-	inherited bool    // the mirror of another log, when the connection was opened
+	inherited bool    // it was the mirror of another log when the connection was opened
 
 	modes      Modes
-	repaired   []string        // what was wrong with tables when the connection was opened
+	repaired   []string        // damage found in tables when the connection was opened
 	incomplete map[uint32]bool // kinds whose tables lack rows from before position
-	orphaned   bool            // there were tables of kinds that are not known
+	orphaned   bool            // there were tables of unknown kinds
 
-	keepArchives bool // tables are filled from an image, which has nothing of entries that have left
+	keepArchives bool // tables are filled from an image, which has no entries that have left
 
-	lines []byte // scratch of copyIn
+	lines []byte // scratch memory of copyIn
 }
 
-// openDatabase makes what is missing of the mirror, and reads how far it is.
+// openDatabase creates what the mirror lacks, and reads its position.
 func openDatabase(ctx context.Context, w *Writer) (*database, error) {
 	db := newDatabase(ctx, w.cfg, w.cfg.Pool)
 	db.waits, db.blocked = w.status.waits, w.status.blocked
@@ -54,7 +54,7 @@ func openDatabase(ctx context.Context, w *Writer) (*database, error) {
 	return db, db.load()
 }
 
-// connect returns a database with a connection of its own, which is cut when ctx ends.
+// connect returns a database with its own connection, which is cut when ctx ends.
 func connect(ctx context.Context, cfg Config) (*database, error) {
 	pool, err := NewPool(cfg.DSN, 1)
 	if err != nil {
@@ -64,7 +64,7 @@ func connect(ctx context.Context, cfg Config) (*database, error) {
 	if err := db.lease(); err != nil {
 		return nil, err
 	}
-	// A person waits for it, who can end it.
+	// A person waits for this call, and can cancel it.
 	if _, err := db.conn.ExecContext(context.Background(), `SET lock_timeout TO 0`); err != nil {
 		db.close()
 		return nil, fmt.Errorf("set up the connection: %w", err)
@@ -80,13 +80,13 @@ func newDatabase(ctx context.Context, cfg Config, pool *Pool) *database {
 	}
 }
 
-// close ends what connect has begun.
+// close undoes connect.
 func (db *database) close() {
 	db.release()
 	db.pool.Close()
 }
 
-// lease takes a connection from the pool until release. It blocks while there is none.
+// lease takes a connection from the pool until release. It blocks while none is free.
 func (db *database) lease() error {
 	c, err := db.pool.get(db.ctx, func() { db.waits(true) })
 	db.waits(false)
@@ -104,7 +104,7 @@ func (db *database) release() {
 	}
 }
 
-// transact runs do in a transaction, on a connection that it takes and gives back unless there is one.
+// transact runs do in a transaction, on the current connection or one that it takes from the pool for the transaction.
 func (db *database) transact(do func(*sql.Tx) error) error {
 	if db.conn == nil {
 		if err := db.lease(); err != nil {
@@ -131,8 +131,8 @@ func (db *database) transact(do func(*sql.Tx) error) error {
 	return nil
 }
 
-// restoring runs do, which changes the database in a transaction. If it fails, what is known of the database is again
-// what it was.
+// restoring runs do, which changes the database in a transaction. If do fails, it restores the session's knowledge of
+// the database.
 func (db *database) restoring(do func() error) error {
 	tables, incomplete := maps.Clone(db.tables), maps.Clone(db.incomplete)
 	letters, position, highest := db.letters, db.position, db.highest

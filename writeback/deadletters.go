@@ -15,8 +15,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// DeadLetter tells of something that the database has refused to do for one entry. There is at most one for an entry.
-// It is gone once it no longer matters: when the entry has changed and the database takes it as it is now, or it has
+// DeadLetter describes a change of one entry that the database has refused. There is at most one for an entry. It is
+// deleted once it no longer matters: when the entry has changed again and the database accepts it, or the entry has
 // left.
 type DeadLetter struct {
 	Entry uint64
@@ -26,20 +26,20 @@ type DeadLetter struct {
 	Action string
 
 	SQLState  string // the code of PostgreSQL
-	Reason    string // what it says
+	Reason    string // PostgreSQL's message
 	RefusedAt time.Time
 	Attempts  int
 
-	Expires time.Time       // of the entry; zero is never
+	Expires time.Time       // of the entry; zero means never
 	Fields  json.RawMessage // of the entry, for "store" and "replace"
 }
 
-// DeadLetters gives access to the dead letters of a mirror, whether its server runs or not. Its methods are called by
-// one goroutine at a time.
+// DeadLetters gives access to the dead letters of a mirror, whether or not its server runs. Only one goroutine at a
+// time may call its methods.
 type DeadLetters struct{ db *database }
 
-// OpenDeadLetters connects to the database that mirrors a space. It returns an error that wraps ErrNoMirror if it
-// mirrors none of that name. The end of ctx cuts the connection, whatever it does. The caller closes it.
+// OpenDeadLetters connects to the database that mirrors a space. It returns an error that wraps ErrNoMirror if the
+// database mirrors no space of that name. When ctx ends the connection is cut. The caller must close it.
 func OpenDeadLetters(ctx context.Context, dsn, space string) (*DeadLetters, error) {
 	cfg, err := Config{DSN: dsn, Space: space}.withDefaults()
 	if err != nil {
@@ -58,7 +58,8 @@ func OpenDeadLetters(ctx context.Context, dsn, space string) (*DeadLetters, erro
 
 func (db *database) findLetters(tx *sql.Tx) error {
 	var exists bool
-	err := tx.QueryRow(`SELECT to_regclass($1) IS NOT NULL AND to_regclass('gospaces.kinds') IS NOT NULL`, lettersName(db.space)).Scan(&exists)
+	err := tx.QueryRow(`SELECT to_regclass($1) IS NOT NULL AND to_regclass('gospaces.kinds') IS NOT NULL`,
+		lettersName(db.space)).Scan(&exists)
 	if err != nil {
 		return fmt.Errorf("look for the mirror: %w", err)
 	}
@@ -68,13 +69,14 @@ func (db *database) findLetters(tx *sql.Tx) error {
 	return nil
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (d *DeadLetters) Close() { d.db.close() }
 
-// All yields the dead letters in the order of their entries, until the first error.
+// All yields the dead letters in the order of their entries, up to the first error.
 func (d *DeadLetters) All() iter.Seq2[DeadLetter, error] {
 	return func(yield func(DeadLetter, error) bool) {
-		rows, err := d.db.conn.QueryContext(context.Background(), `SELECT `+shownColumns+` FROM `+lettersName(d.db.space)+` ORDER BY entry`)
+		rows, err := d.db.conn.QueryContext(context.Background(),
+			`SELECT `+shownColumns+` FROM `+lettersName(d.db.space)+` ORDER BY entry`)
 		if err != nil {
 			yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
 			return
@@ -92,7 +94,7 @@ func (d *DeadLetters) All() iter.Seq2[DeadLetter, error] {
 	}
 }
 
-// shownColumns are what scanLetter reads.
+// shownColumns are the columns that scanLetter reads.
 const shownColumns = `entry, kind, action, sqlstate, reason, refused_at, attempts, expires, fields`
 
 func scanLetter(rows *sql.Rows) (l DeadLetter, err error) {
@@ -104,13 +106,13 @@ func scanLetter(rows *sql.Rows) (l DeadLetter, err error) {
 	return l, err
 }
 
-// dropBatch is how many dead letters Drop deletes in one transaction.
+// dropBatch is the number of dead letters that Drop deletes in one transaction.
 const dropBatch = 1000
 
-// Drop deletes the dead letters of the given entries, or all of them if none is given, and returns how many it has
-// deleted. It works in batches, by entry: each is handed to deliver, and deleted for good once that has returned nil;
-// the error of deliver ends it. The tables then differ from the space by what the letters told, until the entries
-// change or leave.
+// Drop deletes the dead letters of the given entries, or all of them if none is given, and returns the number deleted.
+// It works in batches, by entry: each batch is passed to deliver, and deleted once deliver has returned nil; an error
+// of deliver ends Drop. The tables then differ from the space by the changes that were refused, until the entries
+// change again or leave.
 func (d *DeadLetters) Drop(deliver func([]DeadLetter) error, entries ...uint64) (dropped int, err error) {
 	for {
 		var batch []DeadLetter
@@ -132,7 +134,8 @@ func (d *DeadLetters) Drop(deliver func([]DeadLetter) error, entries ...uint64) 
 // deleteLetters deletes a batch of dead letters and returns it.
 func deleteLetters(tx *sql.Tx, space string, entries []uint64) ([]DeadLetter, error) {
 	name := lettersName(space)
-	rows, err := tx.Query(`DELETE FROM `+name+` WHERE entry IN (SELECT entry FROM `+name+chosen+` ORDER BY entry LIMIT $3 FOR UPDATE)
+	rows, err := tx.Query(`DELETE FROM `+name+`
+		WHERE entry IN (SELECT entry FROM `+name+chosen+` ORDER BY entry LIMIT $3 FOR UPDATE)
 		RETURNING `+shownColumns, len(entries) == 0, idArray(entries), dropBatch)
 	if err != nil {
 		return nil, err
@@ -150,12 +153,12 @@ func deleteLetters(tx *sql.Tx, space string, entries []uint64) ([]DeadLetter, er
 	return letters, rows.Err()
 }
 
-// chosen selects the dead letters of the entries $2, or all if $1.
+// chosen selects the dead letters of the entries $2, or all of them if $1.
 const chosen = ` WHERE $1 OR entry = ANY ($2::bigint[])`
 
-// Retry asks the database again to do what it has refused to do for the given entries, or for all that have dead
-// letters if none is given. It returns how many of them are resolved by that, and how many were refused again. A server
-// that mirrors the space waits meanwhile. All is done in one transaction: after an error nothing is.
+// Retry retries the refused changes of the given entries, or of all entries with dead letters if none is given. It
+// returns the number of changes that succeeded, and the number refused again. A server that mirrors the space waits
+// meanwhile. Retry is one transaction: after an error nothing has changed.
 func (d *DeadLetters) Retry(entries ...uint64) (resolved, refused int, err error) {
 	db := d.db
 	err = db.restoring(func() error {
@@ -171,7 +174,7 @@ func (d *DeadLetters) Retry(entries ...uint64) (resolved, refused int, err error
 }
 
 func (db *database) retry(tx *sql.Tx, entries []uint64) (resolved, refused int, err error) {
-	// The writer must not change these entries now, nor what kinds there are.
+	// The writer must not change these entries or the kinds now.
 	if _, err := tx.Exec(`SELECT FROM gospaces.positions WHERE space = $1 FOR UPDATE`, db.space); err != nil {
 		return 0, 0, fmt.Errorf("lock the position: %w", err)
 	}
@@ -185,8 +188,7 @@ func (db *database) retry(tx *sql.Tx, entries []uint64) (resolved, refused int, 
 	return db.retryLetters(tx, entries)
 }
 
-// retryLetters does again what the dead letters of entries stand for, or all if there are no entries. The position is
-// locked.
+// retryLetters retries the dead letters of entries, or all of them if entries is empty. The position is locked.
 func (db *database) retryLetters(tx *sql.Tx, entries []uint64) (resolved, refused int, err error) {
 	letters, err := db.readLetters(tx, entries)
 	if err != nil {
@@ -209,11 +211,12 @@ func (db *database) retryLetters(tx *sql.Tx, entries []uint64) (resolved, refuse
 	return len(letters) - refused, refused, nil
 }
 
-// retryAtOnce is how many dead letters the mirror itself tries again at a time, those first that have waited longest.
+// retryAtOnce is the number of dead letters that the mirror itself retries at a time, those that have waited longest
+// first.
 const retryAtOnce = 1000
 
-// reconcile tries again what was refused because of a foreign key, which the rows that have come or left since may
-// allow.
+// reconcile retries changes that were refused because of a foreign key, since rows that have come or left may now allow
+// them.
 func (db *database) reconcile() error {
 	if db.letters == 0 {
 		return nil
@@ -234,7 +237,8 @@ func (db *database) reconcile() error {
 }
 
 func (db *database) refusedByKeys(tx *sql.Tx) ([]uint64, error) {
-	rows, err := tx.Query(`SELECT entry FROM `+lettersName(db.space)+` WHERE sqlstate = $1 ORDER BY refused_at LIMIT $2`, string(foreignKeyViolation), retryAtOnce)
+	rows, err := tx.Query(`SELECT entry FROM `+lettersName(db.space)+` WHERE sqlstate = $1 ORDER BY refused_at LIMIT $2`,
+		string(foreignKeyViolation), retryAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("look for dead letters: %w", err)
 	}
@@ -250,7 +254,7 @@ func (db *database) refusedByKeys(tx *sql.Tx) ([]uint64, error) {
 	return entries, rows.Err()
 }
 
-// again adds what a dead letter stands for.
+// again adds the change of a dead letter.
 func (b *batch) again(l *letter) {
 	switch l.action {
 	case storeAction, replaceAction:

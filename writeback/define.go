@@ -11,12 +11,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// tablesAtOnce is how many tables are created in one transaction. Each takes some five locks, of which a server has
-// about 64 for each connection that it admits.
+// tablesAtOnce is the number of tables created in one transaction. Each takes about five locks, and a server has about
+// 64 locks for each connection that it admits.
 const tablesAtOnce = 50
 
-// ready makes the tables what b needs them to be, before its rows come. A table that is there is changed in a
-// transaction of its own, so that its readers wait for that alone.
+// ready prepares the tables for b. An existing table is changed in its own transaction, so that its readers wait only
+// for that.
 func (db *database) ready(b *batch) error {
 	tables, err := db.wants(b)
 	if err != nil || len(tables) == 0 {
@@ -33,7 +33,7 @@ func (db *database) ready(b *batch) error {
 	}))
 }
 
-// inChunks runs do for all of tables, in transactions that are short and take few locks: those that exist one by one.
+// inChunks runs do for all tables, in short transactions with few locks: existing tables one by one.
 func (db *database) inChunks(tables []*table, do func(*sql.Tx, []*table) error) error {
 	for len(tables) > 0 {
 		n := 1
@@ -51,7 +51,7 @@ func (db *database) inChunks(tables []*table, do func(*sql.Tx, []*table) error) 
 	return nil
 }
 
-// wants returns the tables that b needs and that are not there, or not as they should be, in the order of their kinds.
+// wants returns the tables that b needs and that are missing or different, in the order of their kinds.
 func (db *database) wants(b *batch) ([]*table, error) {
 	wanted := make(map[uint32]*table)
 	for kind, schema := range b.kinds {
@@ -78,7 +78,7 @@ func (db *database) wants(b *batch) ([]*table, error) {
 	return slices.SortedFunc(maps.Values(wanted), func(a, b *table) int { return cmp.Compare(a.kind, b.kind) }), nil
 }
 
-// want adds the table of a kind, unless it is there as it should be.
+// want adds the table of a kind, unless it is up to date.
 func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template.Schema) error {
 	old := db.tables[kind]
 	if old == nil {
@@ -88,9 +88,9 @@ func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template
 	if old.dropped {
 		return nil
 	}
-	merged, err := old.schema.Merge(schema) // not schema itself: old may have wider classes
+	merged, err := old.schema.Merge(schema) // not schema itself, since old may have wider classes
 	if errors.Is(err, template.ErrSchemaConflict) {
-		merged, err = schema, nil // the kind has no entries, and begins anew
+		merged, err = schema, nil // the kind has no entries, and starts again
 	}
 	if err == nil && merged != old.schema {
 		wanted[kind] = old.with(merged)
@@ -98,7 +98,7 @@ func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template
 	return err
 }
 
-// define makes tables what they are wanted to be.
+// define creates or changes tables.
 func (db *database) define(tx *sql.Tx, tables []*table) error {
 	if err := hurry(tx); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (db *database) define(tx *sql.Tx, tables []*table) error {
 	return nil
 }
 
-// create makes a new kind known, and its table, if it is to have one.
+// create adds a new kind to the catalog, and creates its table, if it has one.
 func (db *database) create(tx *sql.Tx, t *table) error {
 	if t.mode != None && !t.dropped {
 		if err := db.createTable(tx, t); err != nil {
@@ -132,7 +132,7 @@ func (db *database) create(tx *sql.Tx, t *table) error {
 	return err
 }
 
-// createTable makes the table of a kind that has none, under a name that is free.
+// createTable creates the table of a kind that has none, under a free name.
 func (db *database) createTable(tx *sql.Tx, t *table) error {
 	s, err := db.survey(tx)
 	if err != nil {
@@ -149,7 +149,7 @@ func (db *database) createTable(tx *sql.Tx, t *table) error {
 	return execAll(tx, t.create(s.names.pick(t.name+"_pkey")))
 }
 
-// change turns the table of a kind from old into t.
+// change changes the table of a kind from old to t.
 func (db *database) change(tx *sql.Tx, old, t *table) error {
 	if t.aside {
 		if err := db.setAside(tx, old); err != nil {
@@ -168,8 +168,8 @@ func (db *database) change(tx *sql.Tx, old, t *table) error {
 	return err
 }
 
-// convert returns the statements that turn old into t. A field that has got another class has a new column: of a
-// mirror, whose rows have left, in place of the old one; in an archive the old one stays under another name.
+// convert returns the statements that turn old into t. A field whose class has changed gets a new column: in a mirror,
+// whose rows have left, it replaces the old one; in an archive the old one stays under another name.
 func (t *table) convert(old *table) []string {
 	have := old.shape()
 	taken := make(names)
@@ -189,13 +189,14 @@ func (t *table) convert(old *table) []string {
 	}
 	var renames []string
 	for _, name := range changed {
-		renames = append(renames, "ALTER TABLE "+t.sql()+" RENAME COLUMN "+quote(name)+" TO "+quote(taken.pick(name+"_before")))
+		renames = append(renames,
+			"ALTER TABLE "+t.sql()+" RENAME COLUMN "+quote(name)+" TO "+quote(taken.pick(name+"_before")))
 		delete(have, name)
 	}
 	return append(renames, t.alter(have, "")...)
 }
 
-// announce notes in the database that something of b may be there soon, unless it has noted that already.
+// announce records in the database that parts of b may soon be there, unless that is recorded already.
 func (db *database) announce(b *batch) error {
 	if db.ahead == b.to {
 		return nil
@@ -218,8 +219,8 @@ func (db *database) announce(b *batch) error {
 	return err
 }
 
-// hold keeps the position from being moved until the transaction ends. It returns errMoved if it was, or if something
-// else than the groups from one position to another was announced.
+// hold locks the position until the transaction ends. It returns errMoved if the position has changed, or if a range
+// other than from–to was announced.
 func (db *database) hold(tx *sql.Tx, from, to uint64) error {
 	var one int
 	err := tx.QueryRow(`SELECT 1 FROM gospaces.positions

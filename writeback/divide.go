@@ -1,6 +1,6 @@
 package writeback
 
-// changes returns how many rows b changes, or might.
+// changes returns the maximum number of rows that b changes.
 func (b *batch) changes() int {
 	n := len(b.gone) + len(b.patches)
 	for i := range b.puts {
@@ -11,8 +11,8 @@ func (b *batch) changes() int {
 	return n
 }
 
-// divide returns n batches that together do what b does. What b does to an entry is in one of them, and so is what it
-// does to entries that are tied.
+// divide returns n batches that together have the effect of b. All changes of an entry, and of entries tied to it, are
+// in one of them.
 func (b *batch) divide(n int) []*batch {
 	parts := make([]*batch, n)
 	for i := range parts {
@@ -35,14 +35,14 @@ func (b *batch) divide(n int) []*batch {
 	return parts
 }
 
-// lane returns which of n lanes an entry is for. Neighbours are for different ones, so that all lanes insert near the
-// end of the primary key.
+// lane returns the lane, of n, for an entry. Neighbouring entries use different lanes, so that all lanes insert near
+// the end of the primary key.
 func lane(entry uint64, n int) int {
-	const golden = 0x9e3779b97f4a7c15 // spreads numbers that are near each other, or have a common factor
+	const golden = 0x9e3779b97f4a7c15 // spreads numbers that are close together, or have a common factor
 	return int(entry * golden >> 33 % uint64(n))
 }
 
-// overwrite makes b replace the rows of all entries that it puts, because some may be there.
+// overwrite makes b replace the rows of all entries that it puts, since some may exist.
 func (b *batch) overwrite() {
 	for i := range b.puts {
 		b.puts[i].known = true

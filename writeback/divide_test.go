@@ -92,7 +92,7 @@ func TestDivide_KeepsCallsAndEntriesWhole(t *testing.T) {
 	require.Equal(t, 5, most)
 }
 
-// Of a message without marks nobody knows what belongs together.
+// A message without marks is treated as one call, since it does not say which records belong together.
 func TestDivide_AMessageWithoutMarksIsOneCall(t *testing.T) {
 	t.Parallel()
 	b, calls := dividable(t, rand.New(rand.NewPCG(2, 2)), false)

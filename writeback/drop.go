@@ -11,13 +11,13 @@ import (
 	"github.com/lib/pq"
 )
 
-// dropAtOnce is how many tables one transaction drops: each takes locks, of which a server has so many.
+// dropAtOnce is the number of tables dropped in one transaction, since each takes locks.
 const dropAtOnce = 100
 
-// Drop removes what a database has of a space: its tables, archives and dead letters, and what the catalog says of it.
-// No Writer may mirror the space. It refuses if something else depends on the tables, or is in their schema; then what
-// it has not dropped is left. If it is interrupted it can be done again. It returns ErrNoMirror if there is nothing of
-// the space.
+// Drop removes a space from a database: its tables, archives and dead letters, and its entries in the catalog. No
+// Writer may mirror the space at the time. Drop returns an error if something else depends on the tables, or is in
+// their schema; what it has not dropped stays. After an interruption it can be repeated. It returns ErrNoMirror if the
+// database has nothing of the space.
 func Drop(ctx context.Context, dsn, space string) error {
 	db, err := connect(ctx, Config{DSN: dsn, Space: space})
 	if err != nil {
@@ -54,7 +54,7 @@ func Drop(ctx context.Context, dsn, space string) error {
 	return nil
 }
 
-// detailed adds to an error of the database what it says in detail, such as which objects are in the way.
+// detailed adds the details of a database error, such as which objects are in the way.
 func detailed(err error) error {
 	if e, ok := errors.AsType[*pq.Error](err); ok && e.Detail != "" {
 		return fmt.Errorf("%w: %s", err, e.Detail)
@@ -62,7 +62,7 @@ func detailed(err error) error {
 	return err
 }
 
-// tablesOf returns the tables that mirrors have made for a space, as SQL writes their names.
+// tablesOf returns the tables that mirrors have created for a space, quoted for SQL.
 func (db *database) tablesOf(space string) (tables []string, err error) {
 	schema := quote(schemaName(space))
 	err = db.transact(func(tx *sql.Tx) error {

@@ -10,16 +10,15 @@ import (
 	"github.com/lib/pq"
 )
 
-// A kind that is dropped loses its table in two steps. The transaction that moves the position beyond the record notes
-// it in gospaces.kinds (mark). What is left to do is a transaction for each table, which waits for a lock only for a
-// moment: the table is dropped if nothing is in it and nothing depends on it, and else set aside under another name. An
-// interrupted mirror finds in gospaces.kinds what it still has to do, and the row stays: load must know which numbers
-// are taken.
+// The table of a dropped kind is removed in two steps. The transaction that moves the position past the record marks
+// the kind in gospaces.kinds (mark). A separate transaction for each table, which waits for a lock only briefly, then
+// drops the table if it is empty and nothing depends on it, or else renames it. After an interruption the mirror finds
+// the remaining work in gospaces.kinds. The row stays there, because load must know which kind numbers are in use.
 
-// droppedComment begins the comment of a table that is set aside: it is not that of a kind any more.
+// droppedComment begins the comment of a table that was set aside: it belongs to no kind any more.
 const droppedComment = "dropped "
 
-// mark notes that the kinds which b drops have been dropped.
+// mark records the kinds that b drops.
 func (db *database) mark(tx *sql.Tx, b *batch) error {
 	if len(b.dropped) == 0 {
 		return nil
@@ -40,16 +39,15 @@ func (db *database) mark(tx *sql.Tx, b *batch) error {
 	return nil
 }
 
-// drop returns the table of the kind once that is dropped.
+// drop returns the table as that of a dropped kind.
 func (t *table) drop() *table {
 	dropped := *t
 	dropped.dropped = true
 	return &dropped
 }
 
-// leave adds to wanted what the kinds that b drops make necessary: their tables, and those of kinds that were dropped
-// before, give way to new kinds of their names. A new kind that b drops gets no table, unless b has rows for it: those
-// of an archive.
+// leave adds to wanted the tables that the kinds dropped by b affect: their own, and those of earlier dropped kinds
+// whose names new kinds need. A new kind that b drops gets no table, unless b has rows for it: those of an archive.
 func (db *database) leave(wanted map[uint32]*table, b *batch, used map[uint32]bool) {
 	leaving := make(map[uint32]bool)
 	for _, kind := range b.dropped {
@@ -81,7 +79,7 @@ func (db *database) leave(wanted map[uint32]*table, b *batch, used map[uint32]bo
 	}
 }
 
-// unfinished returns the tables of dropped kinds of which it is not known yet what becomes of them.
+// unfinished returns the tables of dropped kinds that are neither dropped nor set aside yet.
 func (db *database) unfinished() []*table {
 	var tables []*table
 	for _, t := range db.byKind() {
@@ -92,7 +90,7 @@ func (db *database) unfinished() []*table {
 	return tables
 }
 
-// dropTable drops the table of a dropped kind, or sets it aside. It returns why it has not dropped it, if that is how
+// dropTable drops the table of a dropped kind, or sets it aside. kept is the reason why the table was not dropped, if
 // it must stay.
 func (db *database) dropTable(t *table) (kept, err error) {
 	finish := func(finish func(*sql.Tx, *table) error) error {
@@ -117,10 +115,10 @@ func (db *database) dropTable(t *table) (kept, err error) {
 	return errors.Join(kept, err), nil
 }
 
-// errUsed says that a table has something that the space has not.
+// errUsed means that a table has rows or dead letters that the space does not have.
 var errUsed = errors.New("it has rows, or dead letters")
 
-// lasting reports whether err will come again, whenever it is tried.
+// lasting reports whether err would occur again on every attempt.
 func lasting(err error) bool {
 	if errors.Is(err, errUsed) {
 		return true
@@ -130,7 +128,7 @@ func lasting(err error) bool {
 		return false
 	}
 	switch e.Code.Class() {
-	case "2B", "42": // something depends on it; rights, or it is no table any more
+	case "2B", "42": // something depends on it, or a right is missing, or it is not a table any more
 		return true
 	}
 	return false
@@ -158,7 +156,7 @@ func (db *database) tryDrop(tx *sql.Tx, t *table) error {
 	return err
 }
 
-// renameKind notes that the table of a dropped kind has another name, or none.
+// renameKind records the new name of the table of a dropped kind, or "".
 func (db *database) renameKind(tx *sql.Tx, t *table, name string) error {
 	moved, err := affected(tx.Exec(`UPDATE gospaces.kinds SET table_name = $3
 		WHERE space = $1 AND kind = $2 AND table_name = $4`, db.space, int64(t.kind), name, t.name))
@@ -174,7 +172,7 @@ func (db *database) renameKind(tx *sql.Tx, t *table, name string) error {
 	return nil
 }
 
-// setAside gives the table of a kind that is dropped a name that says so, unless it has one.
+// setAside renames the table of a dropped kind to a name that says so, unless it has such a name.
 func (db *database) setAside(tx *sql.Tx, t *table) error {
 	suffix := t.asideSuffix()
 	if strings.HasSuffix(t.name, suffix) {
@@ -193,6 +191,6 @@ func (db *database) setAside(tx *sql.Tx, t *table) error {
 	return db.renameKind(tx, t, aside.name)
 }
 
-// asideSuffix ends the name of a table that is set aside. Numbers of kinds are never used again, so it is one of a
-// kind.
+// asideSuffix is the end of the name of a table that was set aside. Kind numbers are never reused, so the name is
+// unique.
 func (t *table) asideSuffix() string { return "_dropped_" + strconv.FormatUint(uint64(t.kind), 10) }

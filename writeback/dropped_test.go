@@ -13,14 +13,14 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// tablesOf returns the names of the tables of space test, but for that of dead letters.
+// tablesOf returns the names of the tables of space test, without that of dead letters.
 func tablesOf(t *testing.T, db *sql.DB) []string {
 	t.Helper()
 	return column(t, db,
 		`SELECT tablename FROM pg_tables WHERE schemaname = 'space_test' AND tablename <> '_dead_letters' ORDER BY tablename`)
 }
 
-// dropJobs appends to b the end of n jobs and of their kind.
+// dropJobs appends to b the removal of n jobs and of their kind.
 func dropJobs(b []byte, kind uint32, first, n int) []byte {
 	for i := range n {
 		b = record.AppendRemove(b, uint64(first+i), kind, record.Taken)
@@ -37,7 +37,7 @@ func TestDropped_TheTableGoesWithItsKind(t *testing.T) {
 		require.Equal(t, []string{"Job mirror  true"},
 			column(t, x.db, `SELECT concat_ws(' ', name, mode, table_name, (dropped_at <= now())::text) FROM gospaces.kinds`))
 
-		// A kind that comes again has a table of its name, whatever its fields are now.
+		// A kind that is created again has a table of its name, with its new fields.
 		other := &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.String}}}
 		follow(t, x.log, x.m,
 			record.AppendPut(kindRecord(2, other), 11, 2, forever, row(t, other, map[string]any{"id": "x"})))
@@ -48,7 +48,7 @@ func TestDropped_TheTableGoesWithItsKind(t *testing.T) {
 	})
 }
 
-// One group of the log may have all of it.
+// One group of the log may create and drop kinds repeatedly.
 func TestDropped_KindsThatComeAndGoAtOnce(t *testing.T) {
 	for _, mode := range []writeback.Mode{writeback.Mirror, writeback.Append, writeback.None} {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -77,7 +77,7 @@ func TestDropped_KindsThatComeAndGoAtOnce(t *testing.T) {
 	}
 }
 
-// What depends on a table, or is in it though the space does not have it, is kept.
+// A table on which something depends, or with rows that the space does not have, is kept.
 func TestDropped_WhatHasSomethingIsSetAside(t *testing.T) {
 	for name, prepare := range map[string]string{
 		"view":        `CREATE VIEW public.jobs AS SELECT * FROM space_test."Job"`,
@@ -100,8 +100,7 @@ func TestDropped_WhatHasSomethingIsSetAside(t *testing.T) {
 	}
 }
 
-// A reader in a transaction of its own keeps the table, and nothing else: rows go on, and those who come after it do
-// not wait.
+// A reader in a transaction keeps only the table: rows are still mirrored, and later readers do not wait.
 func TestDropped_AReaderKeepsOnlyTheTable(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		x := mirrorJobs(t, cfg, 10)
@@ -125,7 +124,7 @@ func TestDropped_AReaderKeepsOnlyTheTable(t *testing.T) {
 	})
 }
 
-// The mirror has noted that the kind is dropped, and is killed before it drops the table.
+// The mirror has marked the kind as dropped, and is killed before it drops the table.
 func TestDropped_AnInterruptedDropIsFinished(t *testing.T) {
 	t.Parallel()
 	for _, table := range []string{`"Job"`, `gone`} {
@@ -141,7 +140,7 @@ func TestDropped_AnInterruptedDropIsFinished(t *testing.T) {
 		unlock()
 		require.Equal(t, []string{"Job true"},
 			column(t, db, `SELECT concat_ws(' ', table_name, (dropped_at IS NOT NULL)::text) FROM gospaces.kinds`))
-		if table == "gone" { // it was dropped by hand meanwhile
+		if table == "gone" { // dropped by hand meanwhile
 			_, err := db.Exec(`DROP TABLE space_test."Job"`)
 			require.NoError(t, err)
 		}
@@ -155,7 +154,7 @@ func TestDropped_AnInterruptedDropIsFinished(t *testing.T) {
 	}
 }
 
-// An archive that is set aside has no owner: neither a kind of its name nor a catalog that is lost takes it over.
+// An archive that was set aside has no owner: neither a kind of its name nor a rebuilt catalog takes it over.
 func TestDropped_ALostCatalogDoesNotTakeAnArchive(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)

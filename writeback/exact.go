@@ -11,8 +11,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// appendExact appends exactColumn: a row of those fields of which the other columns lose something, or null if they
-// tell all.
+// appendExact appends exactColumn: a row of the fields that the other columns do not hold exactly, or null if there are
+// none.
 func (t *table) appendExact(dst []byte, row template.Row) []byte {
 	some, nulls := false, 0
 	for i, v := range row.Fields() {
@@ -39,7 +39,7 @@ func (t *table) appendExact(dst []byte, row template.Row) []byte {
 	return dst
 }
 
-// loses reports whether a column of its own may not tell v exactly.
+// loses reports whether a column of its own may not hold v exactly.
 func loses(v template.Value) bool {
 	switch v.Class() {
 	case template.String:
@@ -53,15 +53,15 @@ func loses(v template.Value) bool {
 	return false
 }
 
-// losesInJSON reports whether a jsonb may not tell v exactly. There is no class to say what a value in a list or map
-// is, so it tells bools, integers, fractions and texts; and of keys only texts.
+// losesInJSON reports whether a jsonb may not hold v exactly. Values in a list or map have no class, so a jsonb
+// distinguishes only bools, integers, fractions and texts; as keys only texts.
 func losesInJSON(v template.Value) bool {
 	switch v.Class() {
 	case 0, template.Bool, template.Int:
 		return false
 	case template.Float:
 		f, _ := v.Float()
-		return f == math.Trunc(f) || math.IsNaN(f) // infinities are whole too
+		return f == math.Trunc(f) || math.IsNaN(f) // infinities count as whole
 	case template.String:
 		return !whole(v[1:])
 	case template.List:
@@ -105,5 +105,5 @@ func instant(micros int64) (time.Time, bool) {
 	return time.UnixMicro(micros).Add(epochSecond * time.Second).UTC(), true
 }
 
-// epochSecond is the beginning of 2000, from which PostgreSQL counts, in seconds since the Unix epoch.
+// epochSecond is the beginning of 2000, PostgreSQL's epoch, in seconds since the Unix epoch.
 const epochSecond = 946684800

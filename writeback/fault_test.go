@@ -74,7 +74,8 @@ func TestFaults_AnOutageIsWaitedOutAndSeen(t *testing.T) {
 	require.True(t, w.Stats().Connected)
 
 	require.NoError(t, own.Kill())
-	require.Eventually(t, func() bool { return !w.Stats().Connected }, time.Minute, time.Millisecond, "an idle writer notices too")
+	require.Eventually(t, func() bool { return !w.Stats().Connected }, time.Minute, time.Millisecond,
+		"an idle writer notices too")
 	begin := time.Now()
 	for range 10 {
 		follow(t, log, m, g.group(100))
@@ -138,16 +139,15 @@ func TestFaults_AConnectionCutAtAnyByteLosesAndDoublesNothing(t *testing.T) {
 		}
 		require.NoError(t, w.Flush(t.Context()))
 		requireMirror(t, db, "test", m)
-		// of several lanes that are cut at once the mirror notices one, and it does without a lane that cannot be
-		// opened
+		// when several lanes are cut at once the mirror notices one, and it works without a lane that cannot be opened
 		if cfg.Lanes == 1 {
-			// the last cut may yet have to be noticed
+			// the last cut may not be noticed yet
 			require.GreaterOrEqual(t, w.Stats().Failures, p.injected.Load()-1)
 		}
 	})
 }
 
-// mirrorKind makes the table of jobs.
+// mirrorKind creates the table of jobs.
 func mirrorKind(t *testing.T, log *memLog, m *model, dsn string) {
 	t.Helper()
 	follow(t, log, m, kindRecord(1, job))
@@ -194,8 +194,8 @@ func TestFaults_AConnectionCutInTheMiddleOfCopyLosesAndDoublesNothing(t *testing
 	require.EqualValues(t, 5, w.Stats().Failures)
 }
 
-// A writer whose DSN names both servers goes on with the one that has taken over, from where that one is: the last
-// transactions of the other may be lost there.
+// A writer whose DSN names both servers continues with the one that has taken over, from its position: it may have lost
+// the last transactions of the other.
 func TestFaults_AnotherServerTakesOver(t *testing.T) {
 	t.Parallel()
 	first := ownServer(t)
@@ -225,7 +225,8 @@ func TestFaults_AnotherServerTakesOver(t *testing.T) {
 	}
 	require.NoError(t, first.Kill())
 	require.NoError(t, second.Continue())
-	require.Eventually(t, func() bool { return w.Stats().LastError != nil }, time.Minute, time.Millisecond, "it is read-only so far")
+	require.Eventually(t, func() bool { return w.Stats().LastError != nil }, time.Minute, time.Millisecond,
+		"it is read-only so far")
 	require.NoError(t, second.Promote(t.Context()))
 	for range 20 {
 		follow(t, log, m, g.group(1+g.IntN(30)))
@@ -245,7 +246,8 @@ func TestFaults_LostRightsAreWaitedFor(t *testing.T) {
 		_, err := db.Exec(query)
 		require.NoError(t, err)
 	}
-	exec(`CREATE ROLE mirror LOGIN; CREATE SCHEMA gospaces AUTHORIZATION mirror; CREATE SCHEMA space_test AUTHORIZATION mirror`)
+	exec(`CREATE ROLE mirror LOGIN; CREATE SCHEMA gospaces AUTHORIZATION mirror;
+		CREATE SCHEMA space_test AUTHORIZATION mirror`)
 	log, m := newMemLog(), newModel()
 	w, _ := start(t, log, writeback.Config{DSN: dsn + " user=mirror", RetryMin: time.Millisecond})
 	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 3))
@@ -267,7 +269,7 @@ func TestFaults_LostRightsAreWaitedFor(t *testing.T) {
 	requireMirror(t, db, "test", m)
 }
 
-// proxy is between a writer and its server and cuts connections, one for each element of cuts.
+// proxy sits between a writer and its server and cuts connections, one for each element of cuts.
 type proxy struct {
 	dsn      string
 	cuts     chan cut
@@ -276,13 +278,13 @@ type proxy struct {
 	address  string
 }
 
-// cut says when to cut a connection: once so many bytes of either direction have come; or, if requests is set, of the
-// answers after requests with these texts were sent, one after the other. The last of the bytes are not passed on.
+// cut is a point at which to cut a connection: after this many bytes in either direction; or, if requests is set, of
+// the answers after requests with these texts, in this order. The last of the bytes are not passed on.
 type cut struct {
 	after    int
 	requests []string
-	sending  bool // what is sent after requests counts, not the answers
-	answers  bool // only answers count: requests were sent
+	sending  bool // counts what is sent after requests, not the answers
+	answers  bool // counts only answers: requests were sent
 }
 
 func newProxy(t *testing.T, dsn string) *proxy {
@@ -292,10 +294,13 @@ func newProxy(t *testing.T, dsn string) *proxy {
 	}
 	cfg, err := pq.NewConfig(dsn)
 	require.NoError(t, err)
-	dir, err := os.MkdirTemp("", "proxy") // t.TempDir is too long for a socket
+	dir, err := os.MkdirTemp("", "proxy") // the path of t.TempDir is too long for a socket
 	require.NoError(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	p := &proxy{dsn: dsn + " port=5432 host=" + dir, cuts: make(chan cut, 100), network: "tcp", address: net.JoinHostPort(cfg.Host, "5432")}
+	p := &proxy{
+		dsn: dsn + " port=5432 host=" + dir, cuts: make(chan cut, 100), network: "tcp",
+		address: net.JoinHostPort(cfg.Host, "5432"),
+	}
 	if filepath.IsAbs(cfg.Host) {
 		p.network, p.address = "unix", filepath.Join(cfg.Host, ".s.PGSQL.5432")
 	}
@@ -330,7 +335,7 @@ func (p *proxy) serve(client net.Conn) {
 		return
 	}
 	client = peeked{client, io.MultiReader(bytes.NewReader(first[:n]), client)}
-	if !bytes.Contains(first[:n], []byte("gospaces watcher")) { // which mirrors nothing
+	if !bytes.Contains(first[:n], []byte("gospaces watcher")) { // it mirrors nothing
 		select {
 		case next := <-p.cuts:
 			c.cut = &next
@@ -344,7 +349,7 @@ func (p *proxy) serve(client net.Conn) {
 	both.Wait()
 }
 
-// peeked is a connection of which something was read already.
+// peeked is a connection of which the first bytes were read already.
 type peeked struct {
 	net.Conn
 	r io.Reader
@@ -358,7 +363,7 @@ type wire struct {
 	injected *atomic.Uint64
 
 	mu  sync.Mutex
-	cut *cut // what is left of it, or nil; guarded by mu
+	cut *cut // what remains of the cut, or nil; guarded by mu
 }
 
 // pass copies one direction until either end is closed.

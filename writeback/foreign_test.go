@@ -16,8 +16,8 @@ var (
 	parentKind = &template.Schema{Kind: "Parent", Fields: []template.Field{{Name: "name", Class: template.String}}}
 )
 
-// family is a mirror of children, kind 1, and parents, kind 2, to whom the children refer. Nothing tells it to look at
-// parents first.
+// family mirrors children, kind 1, and parents, kind 2, to which the children refer. The kinds' order does not tell it
+// to handle parents first.
 func family(t *testing.T, cfg writeback.Config, key string) *mirrored {
 	t.Helper()
 	x := mirrorJobs(t, cfg, 0)
@@ -34,7 +34,10 @@ func parentRow(t *testing.T, name string) []byte {
 
 func TestForeignKeys_RowsThatComeAndLeaveTogetherAreTaken(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
-		for name, key := range map[string]string{"immediate": "", "deferred": " DEFERRABLE INITIALLY DEFERRED", "cascade": " ON DELETE CASCADE"} {
+		for name, key := range map[string]string{
+			"immediate": "", "deferred": " DEFERRABLE INITIALLY DEFERRED",
+			"cascade": " ON DELETE CASCADE",
+		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				x := family(t, cfg, key)
@@ -45,11 +48,11 @@ func TestForeignKeys_RowsThatComeAndLeaveTogetherAreTaken(t *testing.T) {
 				x.follow(group)
 				x.requireComplete()
 
-				// A parent changes, which takes no child along.
+				// A parent changes without a child.
 				x.follow(record.AppendChange(nil, 2, 3, forever, parentRow(t, "a, changed")))
 				x.requireComplete()
 
-				// A parent leaves before its child, which another parent has got meanwhile.
+				// A parent leaves before its child, which has moved to another parent.
 				group = record.AppendRemove(nil, 2, 3, record.Taken)
 				group = record.AppendChange(group, 1, 2, forever, childRow(t, 3))
 				x.follow(record.AppendPut(group, 4, 2, forever, childRow(t, 3)))
@@ -66,7 +69,7 @@ func TestForeignKeys_RowsThatComeAndLeaveTogetherAreTaken(t *testing.T) {
 	})
 }
 
-// A key from a table to itself has no order of tables that helps.
+// No order of tables helps with a foreign key from a table to itself.
 func TestForeignKeys_WithinATable(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		x := mirrorJobs(t, cfg, 1)
@@ -87,7 +90,7 @@ func TestForeignKeys_WithinATable(t *testing.T) {
 	})
 }
 
-// What has no parent is refused, and all that it brings along is not.
+// A row without a parent is refused, and the rows that come with it are not.
 func TestForeignKeys_WhatIsStillRefusedIsADeadLetter(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		x := family(t, cfg, "")
@@ -97,14 +100,14 @@ func TestForeignKeys_WhatIsStillRefusedIsADeadLetter(t *testing.T) {
 		x.requireRefused(1)
 		require.Equal(t, "23503", x.letters()[0].SQLState)
 
-		x.follow(record.AppendRemove(nil, 3, 3, record.Taken)) // its child is there
+		x.follow(record.AppendRemove(nil, 3, 3, record.Taken)) // its child still refers to it
 		actions := make(map[uint64]string)
 		for _, l := range x.letters() {
 			actions[l.Entry] = l.Action
 		}
 		require.Equal(t, map[uint64]string{1: "store", 3: "remove"}, actions)
 
-		// Once nothing refers to the one, and there is what the other refers to, they need nobody's help.
+		// Once nothing refers to the one, and the other's parent exists, they are resolved automatically.
 		group = record.AppendRemove(nil, 2, 2, record.Taken)
 		x.follow(record.AppendPut(group, 77, 3, forever, parentRow(t, "late")))
 		require.Eventually(t, func() bool { return len(x.letters()) == 0 }, time.Minute, time.Millisecond)

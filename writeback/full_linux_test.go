@@ -20,7 +20,7 @@ func TestFaults_AFullDiskIsWaitedOut(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount a small disk")
 	}
-	dir, err := os.MkdirTemp("", "small") // t.TempDir is out of reach for the server's user
+	dir, err := os.MkdirTemp("", "small") // the server's user cannot access t.TempDir
 	require.NoError(t, err)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
 		_ = os.Remove(dir)
@@ -30,7 +30,7 @@ func TestFaults_AFullDiskIsWaitedOut(t *testing.T) {
 		require.NoError(t, syscall.Unmount(dir, 0))
 		require.NoError(t, os.Remove(dir))
 	})
-	own := ownServer(t) // ends before the disk goes
+	own := ownServer(t) // ends before the disk is unmounted
 	dsn, err := own.NewDatabase(t.Context())
 	require.NoError(t, err)
 	cfg, err := pq.NewConfig(dsn)

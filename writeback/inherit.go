@@ -5,21 +5,21 @@ import (
 	"fmt"
 )
 
-// Heir is a Source whose space may have been loaded from the tables that mirrored another log. The mirror of that log
-// goes on with this one.
+// Heir is a Source whose space may have been loaded from tables that mirrored another log. The mirror of that log
+// continues with this one.
 type Heir interface {
 	Source
 
-	// Origin returns what the space was loaded from; false if it was not loaded.
+	// Origin returns the origin of the space; false if it was not loaded.
 	Origin() (Origin, bool)
 }
 
-// Origin tells of which state of which log a loaded space was made.
+// Origin is the log and position from which a loaded space was made.
 type Origin struct {
 	Incarnation string // of the other log
-	Position    uint64 // in it, that the tables had
-	At          uint64 // the position in this log that is the same state
-	Highest     uint64 // identity of an entry that was loaded
+	Position    uint64 // of the tables in it
+	At          uint64 // the position of the same state in this log
+	Highest     uint64 // identity of a loaded entry
 }
 
 // originOf returns the origin of source, or nil if there is none.
@@ -35,16 +35,17 @@ func originOf(source Source) *Origin {
 	return &o
 }
 
-// inherit makes the mirror one of this log, if the tables are exactly what the space was loaded from: then they equal
-// the space, and nothing has to be written again, unless the other mirror was stopped amid a batch. It reports whether
-// it has. A writer that still mirrors the other log into this database finds that it does not own it any more.
+// inherit makes the mirror one of this log, if the tables are exactly those from which the space was loaded: they equal
+// the space, and need not be written again unless the other mirror was stopped in the middle of a batch. It reports
+// whether it did. A writer that still mirrors the other log into this database finds that it no longer owns it.
 func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 	o := db.origin
 	if o == nil || o.Incarnation != incarnation || o.Position != db.position {
 		return false, nil
 	}
 	highest := max(db.highest, o.Highest)
-	moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET incarnation = $1, position = $2, highest_entry = $3, ahead = 0, stamp = 0, updated_at = now()
+	moved, err := affected(tx.Exec(`UPDATE gospaces.positions
+		SET incarnation = $1, position = $2, highest_entry = $3, ahead = 0, stamp = 0, updated_at = now()
 		WHERE space = $4 AND partition = $5 AND incarnation = $6 AND position = $7`,
 		db.incarnation, int64(o.At), int64(highest), db.space, partition, incarnation, int64(o.Position)))
 	if err != nil {
@@ -54,7 +55,7 @@ func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 		return false, errMoved
 	}
 	if db.ahead > db.position {
-		// Parts of the last batch may have come since the space was loaded.
+		// Parts of the last batch may have been written since the space was loaded.
 		if err := db.distrust(tx); err != nil {
 			return false, err
 		}

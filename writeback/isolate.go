@@ -12,18 +12,18 @@ import (
 	"github.com/lib/pq/pqerror"
 )
 
-// refused is an item of a step that the database does not take.
+// refused is an item of a step that the database refuses.
 type refused struct {
 	step *step
 	item *put
 	why  *pq.Error
 }
 
-// isolatedRows is how many rows are tried at once while refused rows are looked for. If one of them is refused, all are
-// made one by one, which the server does by itself at some 10 µs a row.
+// isolatedRows is the number of rows tried at once while looking for refused rows. If one of them is refused, all are
+// done one by one, which takes the server about 10 µs a row.
 const isolatedRows = 2048
 
-// run takes a step: for all items at once, or isolating those that the database refuses.
+// run takes a step: for all items at once, or isolating refused ones.
 func (c *change) run(s *step) error {
 	if !c.isolating {
 		n, err := c.do(s, s.items)
@@ -48,11 +48,10 @@ func (c *change) run(s *step) error {
 	return nil
 }
 
-// savepoint is the only one that is ever set.
+// savepoint is the name of the only savepoint.
 const savepoint = "part"
 
-// attempt runs do, whose effect is undone if it returns an error that is a refusal. After another error the transaction
-// is lost.
+// attempt runs do, and undoes it if it returns a refusal. After another error the transaction is lost.
 func attempt(tx *sql.Tx, do func() error) error {
 	if _, err := tx.Exec(`SAVEPOINT ` + savepoint); err != nil {
 		return err
@@ -72,8 +71,8 @@ func attempt(tx *sql.Tx, do func() error) error {
 	return err
 }
 
-// again tries what was refused for what other rows there are, or are not, until nothing of it is taken any more: what a
-// row refers to may have come after it, and what refers to a row may have left after it.
+// again retries refused items until no more of them are accepted: the row that an item refers to may have come after
+// it, or a row that refers to it may have left after it.
 func (c *change) again() error {
 	for {
 		waiting := c.refused
@@ -101,8 +100,8 @@ func (c *change) again() error {
 	}
 }
 
-// oneByOne takes a step for each of items, and notes those that the database refuses. The server does that in a loop: a
-// statement and a savepoint for each row would take a hundred times as long.
+// oneByOne takes a step for each item, and records the refused ones. The server runs this as a loop: a statement and a
+// savepoint for each row would take a hundred times as long.
 func (c *change) oneByOne(s *step, items []*put) error {
 	var settings []string
 	var args []any
@@ -124,8 +123,7 @@ func (c *change) oneByOne(s *step, items []*put) error {
 }
 
 // loop returns the statement that takes the step for each row of the arrays in the settings gospaces.c0, gospaces.c1, …
-// and leaves in gospaces.report how many rows were affected, and which items were refused. What passes by itself ends
-// it.
+// and leaves in gospaces.report the number of affected rows and the refused items. A passing error ends it.
 func (s *step) loop() string {
 	var arrays, row []string
 	for i, t := range s.types {
@@ -153,7 +151,7 @@ BEGIN
 END`)
 }
 
-// note takes the report of a loop.
+// note applies the report of a loop.
 func (c *change) note(s *step, items []*put, report string) error {
 	var r struct {
 		Done    uint64   `json:"done"`

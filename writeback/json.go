@@ -9,9 +9,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// appendJSON appends v as jsonb takes it, escaped for COPY: numbers as numbers, a duration in nanoseconds; byte strings
-// in base64 and times as RFC 3339, as encoding/json has them; infinities and NaN by name. Nothing of it holds a
-// backslash or a control character except texts. The depth of values in the log is bounded.
+// appendJSON appends v as jsonb accepts it, escaped for COPY: numbers as numbers, a duration in nanoseconds; byte
+// strings in base64 and times as RFC 3339, as in encoding/json; infinities and NaN by name. Only texts can contain a
+// backslash or a control character. The depth of values in the log is limited.
 func appendJSON(dst []byte, v template.Value) []byte {
 	switch v.Class() {
 	case template.Bool:
@@ -63,7 +63,7 @@ func appendJSONMap(dst []byte, v template.Value) []byte {
 	return append(dst, '}')
 }
 
-// appendJSONKey appends a key, which is a string in JSON whatever it was in the map.
+// appendJSONKey appends a key as a string, whatever its class.
 func appendJSONKey(dst []byte, key template.Value) []byte {
 	at := len(dst)
 	if dst = appendJSON(dst, key); dst[at] == '"' {
@@ -73,7 +73,7 @@ func appendJSONKey(dst []byte, key template.Value) []byte {
 	return append(append(append(dst[:at], '"'), bare...), '"')
 }
 
-// appendComma appends what separates an element from the one before it.
+// appendComma appends the comma before all elements but the first.
 func appendComma(dst []byte, first *bool) []byte {
 	if *first {
 		*first = false
@@ -82,7 +82,8 @@ func appendComma(dst []byte, first *bool) []byte {
 	return append(dst, ',')
 }
 
-// appendJSONText appends a JSON string with what a text cannot hold replaced. Each backslash is doubled for COPY.
+// appendJSONText appends a JSON string, with characters replaced that a text cannot hold. Each backslash is doubled for
+// COPY.
 func appendJSONText(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	for _, c := range clean(s) {

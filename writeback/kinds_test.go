@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// manyKinds appends n kinds with an entry each to a log.
+// manyKinds appends n kinds to a log, with an entry each.
 func manyKinds(t *testing.T, log *memLog, m *model, n int) {
 	t.Helper()
 	for kind := 1; kind <= n; {
@@ -25,7 +25,7 @@ func manyKinds(t *testing.T, log *memLog, m *model, n int) {
 	}
 }
 
-// Thousands of kinds are more than one transaction of PostgreSQL may make, and none needs a look at the others.
+// One transaction of PostgreSQL cannot create thousands of tables, and creating one does not examine the others.
 func TestKinds_Thousands(t *testing.T) {
 	t.Parallel()
 	const kinds = 2200
@@ -43,7 +43,7 @@ func TestKinds_Thousands(t *testing.T) {
 	requireMirror(t, db, "test", m)
 	stop()
 
-	// All of them come at once when the log has lost its beginning.
+	// All of them come at once if the log has lost its beginning.
 	dsn, db = newDatabase(t)
 	log.purge(10, 0)
 	w, _ = start(t, log, writeback.Config{DSN: dsn})

@@ -7,29 +7,30 @@ import (
 	"fmt"
 )
 
-// lanes write batches: small ones over the connection of the session, large ones in parts over several connections side
-// by side. What a batch does to one entry is in one part, and the next batch begins when all parts are committed, so
-// changes of an entry keep their order. Entries whose changes must be seen together are in one part, too.
+// lanes write batches: small ones over the connection of the session, large ones in parts over several connections
+// concurrently. All changes of an entry are in one part, and the next batch begins when all parts are committed, so
+// they keep their order. Entries whose changes must be seen together are also in one part.
 //
-// A batch that is divided has three steps, each one a transaction or several:
+// A divided batch is written in three steps, each of one or more transactions:
 //
-//  1. announce: the stored ahead is raised to the end of the batch, and the highest entry to its highest, unless ready did so
-//  2. every lane commits its part, unless another writer has changed what was announced
-//  3. the position is moved to the end of the batch
+//  1. Announce: the stored ahead is raised to the end of the batch, and the highest entry to its highest, unless ready
+//     did so.
+//  2. Every lane commits its part, unless another writer has changed the announced range.
+//  3. The position is moved to the end of the batch.
 //
-// A writer that finds ahead beyond the position knows that some of the parts may be there. It writes everything up to
-// there in one transaction and deletes what is there of it first, as with any entry that is not above the highest. So
-// it need not know what the parts were.
+// A writer that finds ahead beyond the position knows that some of the parts may be in the database. It writes
+// everything up to ahead in one transaction and first deletes existing rows, as for any entry that is not above the
+// highest. So it need not know how the batch was divided.
 type lanes struct {
 	ctx  context.Context // of the session
 	cfg  Config
 	main *database
 
 	others []*database // with a connection each, while a batch is written
-	single bool        // the database has rules between rows: no more batches are divided
+	single bool        // the database has constraints between rows, so batches are no longer divided
 }
 
-// apply brings the database from b.from to b.to. It returns over how many connections. Its errors are those of
+// apply brings the database from b.from to b.to. It returns the number of connections used, and the errors of
 // database.apply.
 func (l *lanes) apply(b *batch) (done effect, n int, err error) {
 	n = l.worth(b)
@@ -54,7 +55,7 @@ func (l *lanes) apply(b *batch) (done effect, n int, err error) {
 	return done, n, nil
 }
 
-// worth returns over how many connections b should be written.
+// worth returns the number of connections over which to write b.
 func (l *lanes) worth(b *batch) int {
 	if l.single || b.from < l.main.ahead {
 		return 1
@@ -62,8 +63,8 @@ func (l *lanes) worth(b *batch) int {
 	return max(1, min(l.cfg.Lanes, b.changes()/l.cfg.LaneRows))
 }
 
-// connect takes n connections, and returns how many it has: fewer if no more are free. That of the session, which it
-// waits for, comes first, so no lane waits that has one.
+// connect takes n connections, or fewer if no more are free, and returns their number. It waits only for that of the
+// session, which comes first, so no lane with a connection waits for another.
 func (l *lanes) connect(n int) (int, error) {
 	if err := l.main.lease(); err != nil {
 		return 0, err
@@ -80,7 +81,7 @@ func (l *lanes) connect(n int) (int, error) {
 	return 1 + len(l.others), nil
 }
 
-// release gives the connections back.
+// release returns the connections.
 func (l *lanes) release() {
 	for _, db := range l.others {
 		db.release()
@@ -102,7 +103,7 @@ func (l *lanes) applyDivided(b *batch, n int) (done effect, err error) {
 		return l.main.apply(b)
 	}
 	if err != nil {
-		b.overwrite() // if it is tried again: some of the parts may be there
+		b.overwrite() // for a retry, since some of the parts may be in the database
 		return done, err
 	}
 	for _, p := range parts {
@@ -113,7 +114,7 @@ func (l *lanes) applyDivided(b *batch, n int) (done effect, err error) {
 	})
 }
 
-// write commits parts side by side. Those of which the database refuses rows are written again, isolating them.
+// write commits parts concurrently. Parts with refused rows are written again, isolating these.
 func (l *lanes) write(parts []*part) error {
 	letters := l.main.letters
 	writeAll(parts, false)

@@ -15,8 +15,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// bank makes calls about accounts. Whatever they do at once leaves the sum of the balances what it was, and the number
-// of accounts.
+// bank makes calls about accounts. Each call leaves the sum of the balances and the number of accounts unchanged.
 type bank struct {
 	*rand.Rand
 	accounts []account
@@ -28,7 +27,10 @@ type account struct {
 	version, balance int64
 }
 
-var accountKind = &template.Schema{Kind: "Account", Fields: []template.Field{{Name: "version", Class: template.Int}, {Name: "balance", Class: template.Int}}}
+var accountKind = &template.Schema{
+	Kind:   "Account",
+	Fields: []template.Field{{Name: "version", Class: template.Int}, {Name: "balance", Class: template.Int}},
+}
 
 // open opens n accounts at once.
 func (b *bank) open(t testing.TB, n int) []byte {
@@ -51,12 +53,12 @@ func (b *bank) group(t testing.TB, n int) (group []byte) {
 		from := len(group)
 		one, other := &b.accounts[b.IntN(len(b.accounts))], &b.accounts[b.IntN(len(b.accounts))]
 		switch b.IntN(3) {
-		case 0: // by itself
+		case 0: // a change within one account
 			group = b.move(t, group, one, 0)
-		case 1: // from one to the other
+		case 1: // a transfer
 			amount := b.Int64N(100)
 			group = b.move(t, b.move(t, group, one, amount), other, -amount)
-		default: // an account gives way to another
+		default: // one account replaces another
 			group = record.AppendRemove(group, one.id, 1, record.Taken)
 			b.next++
 			one.id = b.next
@@ -73,7 +75,7 @@ func (b *bank) move(t testing.TB, group []byte, a *account, amount int64) []byte
 	return record.AppendChange(group, a.id, 1, forever, a.row(t))
 }
 
-// watch looks at the accounts until ctx ends, and tells what it should not have seen.
+// watch reads the accounts until ctx ends, and returns an error if they are inconsistent.
 func watch(ctx context.Context, db *sql.DB, accounts int) error {
 	versions := make(map[int64]int64)
 	gone := make(map[int64]bool)
@@ -111,8 +113,8 @@ func watch(ctx context.Context, db *sql.DB, accounts int) error {
 	return nil
 }
 
-// Entries of different calls become visible in any order. But what a call did at once is seen at once, and no entry
-// ever goes back, whenever the writer is stopped and over however many connections the next one writes.
+// Entries of different calls become visible in any order, but a call becomes visible at once, and no entry goes back,
+// whenever the writer is stopped and however many connections the next one uses.
 func TestLanes_ReadersSeeCallsWholeAndNoEntryGoBack(t *testing.T) {
 	t.Parallel()
 	const accounts = 300
@@ -133,7 +135,7 @@ func TestLanes_ReadersSeeCallsWholeAndNoEntryGoBack(t *testing.T) {
 			follow(t, log, m, b.group(t, 1+b.IntN(10)))
 		}
 		unlock := func() {}
-		if b.IntN(2) == 0 { // it is stopped amid a batch
+		if b.IntN(2) == 0 { // stopped in the middle of a batch
 			require.NoError(t, w.Flush(t.Context()))
 			one := &b.accounts[b.IntN(len(b.accounts))]
 			unlock = lock(t, db, fmt.Sprintf(`SELECT FROM space_test."Account" WHERE _id = %d FOR UPDATE`, one.id))
@@ -158,12 +160,13 @@ func TestLanes_ReadersSeeCallsWholeAndNoEntryGoBack(t *testing.T) {
 	require.Positive(t, divided)
 }
 
-// lockedLanes waits until n connections of writers wait for locks with a statement that begins like that.
+// lockedLanes waits until n connections of writers wait for locks in statements with this beginning.
 func lockedLanes(t *testing.T, db *sql.DB, n int, statement string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		var waiting int
-		err := db.QueryRow(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+		err := db.QueryRow(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+			AND wait_event_type = 'Lock'
 			AND application_name = 'gospaces writeback' AND query LIKE $1 || '%'`, statement).Scan(&waiting)
 		return err == nil && waiting == n
 	}, time.Minute, 5*time.Millisecond)
@@ -180,9 +183,9 @@ func lock(t *testing.T, db *sql.DB, statement string) (unlock func()) {
 	return func() { _ = tx.Rollback() }
 }
 
-// A batch of three parts is stopped at each of its steps, by the end of the writer or of the server. Whatever is there
-// of it then, the next writer, with any number of lanes, completes it. Parts that the last one has still under way do
-// not get in between.
+// A batch of three parts is stopped at each of its steps, by the end of the writer or of the server. Whatever parts are
+// in the database, the next writer, with any number of lanes, completes the batch. Parts of the previous writer that
+// are still in progress do not interfere.
 func TestLanes_ABatchIsCompletedWhateverIsThereOfIt(t *testing.T) {
 	t.Parallel()
 	for name, stopAt := range map[string]func(x *mirrored) (release func()){
@@ -198,7 +201,8 @@ func TestLanes_ABatchIsCompletedWhateverIsThereOfIt(t *testing.T) {
 			x.halfDone()
 			lockedLanes(x.t, x.db, 1, "DELETE")
 			require.Eventually(x.t, func() bool {
-				return x.someOf(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gospaces writeback' AND state = 'idle'`) == 2
+				return x.someOf(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+					AND application_name = 'gospaces writeback' AND state = 'idle'`) == 2
 			}, time.Minute, 5*time.Millisecond)
 			rows := x.someOf(`SELECT count(*) FROM space_test."Job" WHERE _id > 20`)
 			require.Positive(x.t, rows)
@@ -247,7 +251,7 @@ func testStopped(t *testing.T, stopAt func(x *mirrored) func(), kill bool) {
 	var stop func()
 	x.Writer, stop = start(t, x.log, cfg)
 	for round, lanes := range []int{1, 2, 4} {
-		x.m.entries = map[uint64]entry{} // begins anew, with entries that nobody knows
+		x.m.entries = map[uint64]entry{} // starts again with new entries
 		if round > 0 {
 			_, err := x.db.Exec(`DROP SCHEMA space_test CASCADE; DROP SCHEMA gospaces CASCADE`)
 			require.NoError(t, err)
@@ -279,7 +283,7 @@ func testStopped(t *testing.T, stopAt func(x *mirrored) func(), kill bool) {
 	}
 }
 
-// halfDone appends calls that change old entries and put new ones, and has them written.
+// halfDone appends calls that change old entries and put new ones, and writes them.
 func (x *mirrored) halfDone() {
 	var group []byte
 	for id := uint64(1); id <= 20; id++ {
@@ -295,22 +299,23 @@ func (x *mirrored) halfDone() {
 	follow(x.t, x.log, x.m, record.AppendTogether(appendJobs(x.t, group, 21, 60), 0))
 	ctx, cancel := context.WithCancel(x.t.Context())
 	cancel()
-	require.ErrorIs(x.t, x.Flush(ctx), context.Canceled) // it does not wait any longer, and neither does the writer
+	require.ErrorIs(x.t, x.Flush(ctx), context.Canceled) // Flush stops waiting, and so does the writer
 }
 
-// someOf returns the number that a query returns.
+// someOf returns the result of a query for one number.
 func (x *mirrored) someOf(query string) (n int) {
 	x.t.Helper()
 	require.NoError(x.t, x.db.QueryRow(query).Scan(&n))
 	return n
 }
 
-// Rows that refer to each other and that the parts of a batch would refuse are taken in one transaction, as without
+// Rows that refer to each other, and that parts of a batch could not write, are written in one transaction, as without
 // lanes.
 func TestLanes_RulesBetweenRowsAreKept(t *testing.T) {
 	t.Parallel()
 	x := mirrorJobs(t, divided(3), 3)
-	x.exec(`ALTER TABLE space_test."Job" ADD UNIQUE (id); ALTER TABLE space_test."Job" ADD COLUMN boss bigint GENERATED ALWAYS AS (nullif(id / 10, 0)) STORED;
+	x.exec(`ALTER TABLE space_test."Job" ADD UNIQUE (id); ALTER TABLE space_test."Job" ADD COLUMN boss bigint
+		GENERATED ALWAYS AS (nullif(id / 10, 0)) STORED;
 		ALTER TABLE space_test."Job" ADD FOREIGN KEY (boss) REFERENCES space_test."Job" (id) DEFERRABLE INITIALLY DEFERRED`)
 	for range 3 {
 		next := int(x.log.Last())*1000 + 10
@@ -328,7 +333,7 @@ func TestLanes_RulesBetweenRowsAreKept(t *testing.T) {
 	require.Zero(t, x.Stats().Failures)
 }
 
-// A row that is refused for its values becomes a dead letter in its part; the others are not disturbed, and the next
+// A row that is refused for its values becomes a dead letter in its part; other parts are not affected, and the next
 // batch is divided again.
 func TestLanes_ARefusedRowDisturbsNoOtherPart(t *testing.T) {
 	t.Parallel()
@@ -352,7 +357,8 @@ func TestLanes_FewerDoWhenTheDatabaseAdmitsNoMore(t *testing.T) {
 	dsn, err := own.NewDatabase(t.Context())
 	require.NoError(t, err)
 	db := connect(t, dsn)
-	_, err = db.Exec(`CREATE ROLE mirror LOGIN CONNECTION LIMIT 2; CREATE SCHEMA gospaces AUTHORIZATION mirror; CREATE SCHEMA space_test AUTHORIZATION mirror`)
+	_, err = db.Exec(`CREATE ROLE mirror LOGIN CONNECTION LIMIT 2; CREATE SCHEMA gospaces AUTHORIZATION mirror;
+		CREATE SCHEMA space_test AUTHORIZATION mirror`)
 	require.NoError(t, err)
 	log, m := newMemLog(), newModel()
 	cfg := divided(4)
@@ -374,7 +380,8 @@ func TestLanes_AreClosedWhenTheyAreNotNeeded(t *testing.T) {
 	x.follow(appendJobs(t, nil, 100, 50))
 	require.Equal(t, 4, x.Stats().Lanes)
 	require.Eventually(t, func() bool {
-		return x.someOf(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gospaces writeback'`) == 1
+		return x.someOf(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+			AND application_name = 'gospaces writeback'`) == 1
 	}, time.Minute, 5*time.Millisecond)
 	x.follow(appendJobs(t, nil, 200, 50))
 	require.Equal(t, 4, x.Stats().Lanes)

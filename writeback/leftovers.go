@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// leftovers drops the tables of dropped kinds. While others use one of them, it tries again now and then.
+// leftovers drops the tables of dropped kinds. While others use a table, it retries from time to time.
 type leftovers struct {
 	writer  *Writer
 	db      *database
-	blocked time.Time // when a lock was last waited for in vain; zero: not at all
+	blocked time.Time // when a lock was last not obtained; zero: never
 }
 
-// drop drops those that there are, unless it has waited for a lock a moment ago.
+// drop drops the leftover tables, unless a lock was not obtained a moment ago.
 func (l *leftovers) drop() error {
 	tables := l.db.unfinished()
 	if len(tables) == 0 || time.Since(l.blocked) < lockPause {
@@ -46,7 +46,7 @@ func (l *leftovers) tell(t *table, kept error) {
 	}
 }
 
-// pause returns after how long to call drop again, though nothing else happens.
+// pause returns the time after which to call drop again.
 func (l *leftovers) pause() time.Duration {
 	if l.blocked.IsZero() {
 		return math.MaxInt64

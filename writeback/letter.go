@@ -12,11 +12,11 @@ import (
 	"github.com/lib/pq"
 )
 
-// lettersTable is the table of dead letters in the schema of a space. It is there before any kind, so no kind has its
-// name.
+// lettersTable is the table of dead letters in the schema of a space. It is created before the table of any kind, so no
+// kind has its name.
 const lettersTable = "_dead_letters"
 
-// letterColumns are its columns. What people look at comes first; kind_number and row are for Retry.
+// letterColumns are its columns. Those for people come first; kind_number and row are for Retry.
 var letterColumns = []column{
 	{"entry", "bigint PRIMARY KEY"},
 	{"kind", "text NOT NULL"},
@@ -34,12 +34,12 @@ var letterColumns = []column{
 	{"row", "bytea"},
 }
 
-// What a dead letter stands for.
+// Refused changes.
 const (
-	storeAction   = "store"   // the row of an entry, which its table lacks
-	replaceAction = "replace" // the row of an entry, of which its table has an older one
-	removeAction  = "remove"  // a row, of which the entry has left
-	renewAction   = "renew"   // a row with an expiry that is not the entry's
+	storeAction   = "store"   // store the row of an entry
+	replaceAction = "replace" // replace an older row of an entry
+	removeAction  = "remove"  // delete the row of an entry that has left
+	renewAction   = "renew"   // change the expiry in the row
 )
 
 // letter is a dead letter to be written.
@@ -97,7 +97,7 @@ func (t *table) appendLetter(dst []byte, l *letter, at time.Time) []byte {
 	return append(dst, '\n')
 }
 
-// reason is what the database says, with the detail that often tells the value.
+// reason is the database's message, with the detail, which often shows the value.
 func reason(e *pq.Error) string {
 	if e.Detail == "" {
 		return e.Message
@@ -105,12 +105,12 @@ func reason(e *pq.Error) string {
 	return e.Message + ": " + e.Detail
 }
 
-// countLetters reads how many dead letters there are. Others may make them fewer meanwhile, but not more.
+// countLetters reads the number of dead letters. Others may delete some meanwhile, but not add any.
 func (db *database) countLetters(tx *sql.Tx) error {
 	return tx.QueryRow(`SELECT count(*) FROM ` + lettersName(db.space)).Scan(&db.letters)
 }
 
-// archived returns the kinds whose tables are archives.
+// archived returns the kinds that are archived.
 func (c *change) archived() []uint32 {
 	var kinds []uint32
 	for _, t := range c.db.tables {
@@ -121,7 +121,7 @@ func (c *change) archived() []uint32 {
 	return kinds
 }
 
-// lettersLeft notes in the dead letters of archived rows that their entries have left, and returns the others.
+// lettersLeft records in the dead letters of archived rows that their entries have left, and returns the other entries.
 func (c *change) lettersLeft(b *batch, gone []uint64) ([]uint64, error) {
 	archived := c.archived()
 	if len(gone) == 0 || len(archived) == 0 {
@@ -138,7 +138,8 @@ func (c *change) dropLetters(entries []uint64) error {
 	if len(entries) == 0 || c.db.letters == 0 {
 		return nil
 	}
-	dropped, err := affected(c.tx.Exec(`DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[])`, idArray(entries)))
+	dropped, err := affected(c.tx.Exec(`DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[])`,
+		idArray(entries)))
 	if err != nil {
 		return fmt.Errorf("delete dead letters: %w", err)
 	}
@@ -146,14 +147,15 @@ func (c *change) dropLetters(entries []uint64) error {
 	return nil
 }
 
-// renewLetters gives the dead letters of rows their new expiry, and drops those of changes that are tried again now.
+// renewLetters updates the expiry in dead letters of rows, and drops the letters of patches that are retried now.
 // entries are those of patches.
 func (c *change) renewLetters(b *batch, entries []uint64) error {
 	entries = slices.DeleteFunc(slices.Clone(entries), func(entry uint64) bool { return !b.patches[entry].renewed })
 	if len(entries) == 0 {
 		return nil
 	}
-	dropped, err := affected(c.tx.Exec(`DELETE FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) AND action = $2`, idArray(entries), renewAction))
+	dropped, err := affected(c.tx.Exec(`DELETE FROM `+lettersName(c.db.space)+`
+		WHERE entry = ANY ($1::bigint[]) AND action = $2`, idArray(entries), renewAction))
 	if err != nil {
 		return fmt.Errorf("delete dead letters: %w", err)
 	}
@@ -167,7 +169,7 @@ func (c *change) renewLetters(b *batch, entries []uint64) error {
 	return nil
 }
 
-// without returns entries, which are sorted, without those whose keys a statement returns.
+// without returns entries, which are sorted, except those whose keys a statement returns.
 func without(entries []uint64, tx *sql.Tx, statement string, args ...any) ([]uint64, error) {
 	rows, err := tx.Query(statement, args...)
 	if err != nil {
@@ -186,7 +188,7 @@ func without(entries []uint64, tx *sql.Tx, statement string, args ...any) ([]uin
 	return entries, rows.Err()
 }
 
-// bury stores the dead letters of what was refused and is not taken any more.
+// bury stores the dead letters of items that remain refused.
 func (c *change) bury() error {
 	if len(c.refused) == 0 {
 		return nil
@@ -194,7 +196,7 @@ func (c *change) bury() error {
 	if err := c.tellMissing(); err != nil {
 		return err
 	}
-	// Of an entry whose state and fields are both refused the fields count.
+	// If both the state and the fields of an entry are refused, the fields matter.
 	slices.SortStableFunc(c.letters, func(a, b letter) int { return cmp.Compare(a.entry, b.entry) })
 	c.letters = lastOfEach(c.letters)
 	if err := c.keepLetters(); err != nil {
@@ -219,8 +221,7 @@ func (c *change) bury() error {
 	return nil
 }
 
-// keepLetters leaves out the letters of what was changed besides fields, for entries that have letters about all of
-// their row.
+// keepLetters drops new letters about states of entries that already have letters about their whole rows.
 func (c *change) keepLetters() error {
 	var modified []uint64
 	for i := range c.letters {
@@ -231,7 +232,8 @@ func (c *change) keepLetters() error {
 	if len(modified) == 0 || c.db.letters == 0 {
 		return nil
 	}
-	modified, err := without(modified, c.tx, `SELECT entry FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) AND action IN ($2, $3)`,
+	modified, err := without(modified, c.tx,
+		`SELECT entry FROM `+lettersName(c.db.space)+` WHERE entry = ANY ($1::bigint[]) AND action IN ($2, $3)`,
 		idArray(modified), storeAction, replaceAction)
 	if err != nil {
 		return fmt.Errorf("read dead letters: %w", err)
@@ -254,7 +256,7 @@ func lastOfEach(letters []letter) []letter {
 	return kept
 }
 
-// tellMissing makes letters of what was refused. Of a row that was to be replaced there may be none after all.
+// tellMissing turns refused items into letters. A row that was to be replaced may not exist after all.
 func (c *change) tellMissing() error {
 	replaced := make(map[*table][]uint64)
 	for _, r := range c.refused {
@@ -278,9 +280,10 @@ func (c *change) tellMissing() error {
 	return nil
 }
 
-// there notes which of entries have a row.
+// there records which of the entries have a row.
 func (c *change) there(t *table, entries []uint64, there map[uint64]bool) error {
-	rows, err := c.tx.Query(`SELECT `+quote(entryColumn)+` FROM `+t.sql()+` WHERE `+quote(entryColumn)+` = ANY ($1::bigint[])`, idArray(entries))
+	rows, err := c.tx.Query(`SELECT `+quote(entryColumn)+` FROM `+t.sql()+
+		` WHERE `+quote(entryColumn)+` = ANY ($1::bigint[])`, idArray(entries))
 	if err != nil {
 		return fmt.Errorf("look for rows of %s: %w", t.sql(), err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// mirrored is a running mirror of a log, and what should be in its database.
+// mirrored is a running mirror of a log, and the expected content of its database.
 type mirrored struct {
 	*writeback.Writer
 	t   *testing.T
@@ -37,7 +37,7 @@ func mirrorJobs(t *testing.T, cfg writeback.Config, n int) *mirrored {
 	return x
 }
 
-// follow appends a group of calls that change one entry each, and returns when it is in the database.
+// follow appends a group of calls that change one entry each, and returns once it is in the database.
 func (x *mirrored) follow(group []byte) {
 	x.t.Helper()
 	follow(x.t, x.log, x.m, record.AppendTogether(group, 0))
@@ -61,8 +61,7 @@ func (x *mirrored) letters() []writeback.DeadLetter {
 	return all
 }
 
-// requireRefused fails the test unless there is a dead letter for each of entries, and their rows are all that is
-// missing.
+// requireRefused fails the test unless exactly these entries have dead letters, and only their rows are missing.
 func (x *mirrored) requireRefused(entries ...uint64) {
 	x.t.Helper()
 	var refused []uint64
@@ -99,14 +98,14 @@ func jobRow(t *testing.T, id int64, state string) []byte {
 	return row(t, job, map[string]any{"id": id, "state": state})
 }
 
-// A row that is refused by a rule that users have added to a table becomes a dead letter, the others of the
-// same commit are stored, and the mirror goes on.
+// A row that violates a constraint added by users becomes a dead letter; other rows of the same commit are stored, and
+// the mirror continues.
 func TestDeadLetters_ARowThatIsRefusedStopsNothing(t *testing.T) {
 	overLanes(t, testRefused)
 }
 
 func testRefused(t *testing.T, cfg writeback.Config) {
-	cfg.PingInterval = time.Hour // when the mirror itself would try it again
+	cfg.PingInterval = time.Hour // the mirror itself would retry then
 	raise := func(with string) string {
 		return `CREATE FUNCTION space_test.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE short varchar(2); BEGIN
 			IF NEW.id = 13 THEN ` + with + ` END IF; RETURN NEW; END $$;
@@ -114,17 +113,33 @@ func testRefused(t *testing.T, cfg writeback.Config) {
 	}
 	const noTrigger = `DROP FUNCTION space_test.refuse CASCADE`
 	for name, c := range map[string]struct{ rule, state, remedy string }{
-		"check":         {`ALTER TABLE space_test."Job" ADD CONSTRAINT rule CHECK (id <> 13)`, "23514", `ALTER TABLE space_test."Job" DROP CONSTRAINT rule`},
-		"unique":        {`CREATE TABLE space_test.other (id bigint); CREATE UNIQUE INDEX rule ON space_test."Job" ((CASE id WHEN 13 THEN 1 ELSE id END))`, "23505", `DROP INDEX space_test.rule`},
-		"foreign key":   {`CREATE TABLE space_test.others (id bigint PRIMARY KEY); INSERT INTO space_test.others SELECT generate_series(0, 12) UNION SELECT generate_series(14, 99); ALTER TABLE space_test."Job" ADD CONSTRAINT rule FOREIGN KEY (id) REFERENCES space_test.others`, "23503", `DROP TABLE space_test.others CASCADE`},
-		"deferred":      {`CREATE TABLE space_test.others (id bigint PRIMARY KEY); INSERT INTO space_test.others SELECT generate_series(0, 12) UNION SELECT generate_series(14, 99); ALTER TABLE space_test."Job" ADD CONSTRAINT rule FOREIGN KEY (id) REFERENCES space_test.others DEFERRABLE INITIALLY DEFERRED`, "23503", `DROP TABLE space_test.others CASCADE`},
-		"exclusion":     {`ALTER TABLE space_test."Job" ADD CONSTRAINT rule EXCLUDE USING btree ((CASE id WHEN 13 THEN 1 ELSE id END) WITH =)`, "23P01", `ALTER TABLE space_test."Job" DROP CONSTRAINT rule`},
-		"not null":      {`ALTER TABLE space_test."Job" ADD COLUMN extra bigint GENERATED ALWAYS AS (nullif(id, 13)) STORED NOT NULL`, "23502", `ALTER TABLE space_test."Job" DROP COLUMN extra`},
-		"overflow":      {`ALTER TABLE space_test."Job" ADD COLUMN extra smallint GENERATED ALWAYS AS (CASE id WHEN 13 THEN 40000 ELSE id END) STORED`, "22003", `ALTER TABLE space_test."Job" DROP COLUMN extra`},
-		"division":      {`CREATE INDEX rule ON space_test."Job" ((1 / (id - 13)))`, "22012", `DROP INDEX space_test.rule`},
-		"no such value": {`CREATE INDEX rule ON space_test."Job" (((CASE id WHEN 13 THEN state ELSE '1' END)::int))`, "22P02", `DROP INDEX space_test.rule`},
-		"too long":      {raise(`short := NEW.state;`), "22001", noTrigger},
-		"too large": {`CREATE FUNCTION space_test.large(bigint) RETURNS text IMMUTABLE BEGIN ATOMIC SELECT string_agg(md5(g::text), '') FROM generate_series(1, $1 * 99) g WHERE $1 = 13; END;
+		"check": {
+			`ALTER TABLE space_test."Job" ADD CONSTRAINT rule CHECK (id <> 13)`, "23514",
+			`ALTER TABLE space_test."Job" DROP CONSTRAINT rule`,
+		},
+		"unique": {`CREATE TABLE space_test.other (id bigint);
+			CREATE UNIQUE INDEX rule ON space_test."Job" ((CASE id WHEN 13 THEN 1 ELSE id END))`, "23505", `DROP INDEX space_test.rule`},
+		"foreign key": {`CREATE TABLE space_test.others (id bigint PRIMARY KEY); INSERT INTO space_test.others
+			SELECT generate_series(0, 12) UNION SELECT generate_series(14, 99); ALTER TABLE space_test."Job"
+			ADD CONSTRAINT rule FOREIGN KEY (id) REFERENCES space_test.others`, "23503", `DROP TABLE space_test.others CASCADE`},
+		"deferred": {`CREATE TABLE space_test.others (id bigint PRIMARY KEY); INSERT INTO space_test.others
+			SELECT generate_series(0, 12) UNION SELECT generate_series(14, 99); ALTER TABLE space_test."Job"
+			ADD CONSTRAINT rule FOREIGN KEY (id) REFERENCES space_test.others
+			DEFERRABLE INITIALLY DEFERRED`, "23503", `DROP TABLE space_test.others CASCADE`},
+		"exclusion": {`ALTER TABLE space_test."Job" ADD CONSTRAINT rule EXCLUDE
+			USING btree ((CASE id WHEN 13 THEN 1 ELSE id END) WITH =)`, "23P01", `ALTER TABLE space_test."Job" DROP CONSTRAINT rule`},
+		"not null": {`ALTER TABLE space_test."Job" ADD COLUMN extra bigint GENERATED ALWAYS
+			AS (nullif(id, 13)) STORED NOT NULL`, "23502", `ALTER TABLE space_test."Job" DROP COLUMN extra`},
+		"overflow": {`ALTER TABLE space_test."Job" ADD COLUMN extra smallint GENERATED ALWAYS
+			AS (CASE id WHEN 13 THEN 40000 ELSE id END) STORED`, "22003", `ALTER TABLE space_test."Job" DROP COLUMN extra`},
+		"division": {`CREATE INDEX rule ON space_test."Job" ((1 / (id - 13)))`, "22012", `DROP INDEX space_test.rule`},
+		"no such value": {
+			`CREATE INDEX rule ON space_test."Job" (((CASE id WHEN 13 THEN state ELSE '1' END)::int))`, "22P02",
+			`DROP INDEX space_test.rule`,
+		},
+		"too long": {raise(`short := NEW.state;`), "22001", noTrigger},
+		"too large": {`CREATE FUNCTION space_test.large(bigint) RETURNS text IMMUTABLE BEGIN ATOMIC
+			SELECT string_agg(md5(g::text), '') FROM generate_series(1, $1 * 99) g WHERE $1 = 13; END;
 			CREATE INDEX rule ON space_test."Job" (space_test.large(id))`, "54000", `DROP FUNCTION space_test.large CASCADE`},
 		"trigger":           {raise(`RAISE 'no jobs like that';`), "P0001", noTrigger},
 		"trigger, own code": {raise(`RAISE 'no jobs like that' USING ERRCODE = 'GS001';`), "GS001", noTrigger},
@@ -208,17 +223,19 @@ func testLettersFollow(t *testing.T, cfg writeback.Config) {
 	x.requireComplete()
 }
 
-// A row that cannot be deleted or changed is a dead letter as well.
+// A row that cannot be deleted or changed also becomes a dead letter.
 func TestDeadLetters_StandForRowsThatCannotGo(t *testing.T) {
 	overLanes(t, testRowsThatCannotGo)
 }
 
 func testRowsThatCannotGo(t *testing.T, cfg writeback.Config) {
-	cfg.PingInterval = time.Hour // when the mirror itself would try them again
+	cfg.PingInterval = time.Hour // the mirror itself would retry then
 	x := mirrorJobs(t, cfg, 9)
-	x.exec(`CREATE TABLE public.notes (job bigint REFERENCES space_test."Job"); INSERT INTO public.notes VALUES (3), (4), (5)`)
+	x.exec(`CREATE TABLE public.notes (job bigint REFERENCES space_test."Job"); INSERT INTO public.notes
+		VALUES (3), (4), (5)`)
 	x.exec(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
-		CREATE TRIGGER refuse BEFORE UPDATE ON space_test."Job" FOR EACH ROW WHEN (OLD.id IN (4, 7)) EXECUTE FUNCTION public.refuse()`)
+		CREATE TRIGGER refuse BEFORE UPDATE ON space_test."Job"
+		FOR EACH ROW WHEN (OLD.id IN (4, 7)) EXECUTE FUNCTION public.refuse()`)
 	group := record.AppendRemove(nil, 2, 1, record.Taken)
 	group = record.AppendRemove(group, 3, 1, record.Expired)
 	group = record.AppendChange(group, 4, 1, forever, jobRow(t, 4, "changed"))
@@ -230,7 +247,8 @@ func testRowsThatCannotGo(t *testing.T, cfg writeback.Config) {
 		actions[l.Entry] = l.Action
 	}
 	require.Equal(t, map[uint64]string{3: "remove", 4: "replace", 7: "renew"}, actions)
-	require.Equal(t, []string{"1", "3", "4", "5", "6", "7", "8", "9"}, column(t, x.db, `SELECT _id::text FROM space_test."Job" ORDER BY _id`))
+	require.Equal(t, []string{"1", "3", "4", "5", "6", "7", "8", "9"},
+		column(t, x.db, `SELECT _id::text FROM space_test."Job" ORDER BY _id`))
 
 	x.exec(`DROP TABLE public.notes; DROP FUNCTION public.refuse CASCADE`)
 	resolved, refused, err := openLetters(t, x.dsn).Retry()
@@ -239,8 +257,7 @@ func testRowsThatCannotGo(t *testing.T, cfg writeback.Config) {
 	x.requireComplete()
 }
 
-// A row that was refused and is stored later is what it would have been, and so it is in a database whose dead letters
-// were made by an older program.
+// A refused row that is stored later keeps its delay, also if an older program made its dead letter.
 func TestDeadLetters_KeepTheDelay(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
@@ -261,10 +278,12 @@ func TestDeadLetters_KeepTheDelay(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, refused)
 	x.requireComplete()
-	require.Equal(t, []string{"null", "4000000000"}, column(t, db, `SELECT coalesce(extract(epoch FROM _visible)::bigint::text, 'null') FROM space_test."Job" ORDER BY _id`))
+	require.Equal(t, []string{"null", "4000000000"},
+		column(t, db,
+			`SELECT coalesce(extract(epoch FROM _visible)::bigint::text, 'null') FROM space_test."Job" ORDER BY _id`))
 }
 
-// The mirror of random programs ends equal to the space, whatever was refused on the way, once nothing is refused any
+// The mirror of random programs ends equal to the space, whatever was refused meanwhile, once nothing is refused any
 // more.
 func TestDeadLetters_OfRandomPrograms(t *testing.T) {
 	overLanes(t, testLettersOfRandomPrograms)
@@ -274,7 +293,7 @@ func testLettersOfRandomPrograms(t *testing.T, cfg writeback.Config) {
 	for seed := range uint64(3) {
 		dsn, db := newDatabase(t)
 		log, g, m := newMemLog(), newGenerator(100+seed), newModel()
-		g.plain = true // a dead letter tells nothing of states
+		g.plain = true // a dead letter has no state
 		cfg.DSN, cfg.BatchRecords = dsn, 200
 		w, stop := start(t, log, cfg)
 		x := &mirrored{Writer: w, t: t, dsn: dsn, db: db, log: log, m: m}
@@ -285,7 +304,8 @@ func testLettersOfRandomPrograms(t *testing.T, cfg writeback.Config) {
 			IF (CASE TG_OP WHEN 'INSERT' THEN hashint8(NEW._id) ELSE hashint8(OLD._id + length(TG_OP)) END) % 10 = 0 THEN RAISE 'unlucky' USING ERRCODE = 'check_violation'; END IF;
 			RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$`)
 		for _, s := range m.kinds {
-			x.exec(fmt.Sprintf(`CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON space_test.%q FOR EACH ROW EXECUTE FUNCTION public.refuse()`, s.Kind))
+			x.exec(fmt.Sprintf(`CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON space_test.%q
+				FOR EACH ROW EXECUTE FUNCTION public.refuse()`, s.Kind))
 		}
 		for i := range 100 {
 			follow(t, log, m, g.group(1+g.IntN(50)))

@@ -12,10 +12,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// replacement stands for what PostgreSQL cannot hold in a text: NUL, and bytes that are not UTF-8.
+// replacement replaces what PostgreSQL cannot hold in a text: NUL, and bytes that are not UTF-8.
 const replacement = "\uFFFD"
 
-// null is how COPY writes null.
+// null is COPY's null.
 const null = `\N`
 
 // appendLine appends p as a line of the text format of COPY, for copyStatement.
@@ -63,10 +63,10 @@ func (t *table) appendFields(dst []byte, row template.Row, from int) []byte {
 // appendBytes appends b as a bytea.
 func appendBytes(dst, b []byte) []byte { return hex.AppendEncode(append(dst, `\\x`...), b) }
 
-// entryKey returns the primary key of an entry. Every uint64 has a key of its own; those that are in use are positive.
+// entryKey returns the primary key of an entry. Every uint64 has its own key; those in use are positive.
 func entryKey(entry uint64) int64 { return int64(entry) }
 
-// appendExpires appends the expiry of an entry; null is never.
+// appendExpires appends the expiry of an entry; null means never.
 func appendExpires(dst []byte, expires int64) []byte {
 	if expires == math.MaxInt64 {
 		return append(dst, null...)
@@ -74,7 +74,7 @@ func appendExpires(dst []byte, expires int64) []byte {
 	return appendTime(dst, time.Unix(0, expires).UTC())
 }
 
-// appendVisible appends from when on an entry is seen; null is at once.
+// appendVisible appends the time at which an entry becomes visible; null means at once.
 func appendVisible(dst []byte, visible int64) []byte {
 	if visible == 0 {
 		return append(dst, null...)
@@ -103,10 +103,10 @@ func appendDeparture(dst []byte, left departure) []byte {
 	return append(dst, reasonName(left.how)...)
 }
 
-// unknownReason is that of an entry of which it is not known how it left.
+// unknownReason is the reason for an entry that left in an unknown way.
 const unknownReason record.Reason = 255
 
-// reasonName returns what howColumn has for a reason.
+// reasonName returns the text in howColumn for a reason.
 func reasonName(how record.Reason) string {
 	switch how {
 	case record.Taken:
@@ -119,8 +119,8 @@ func reasonName(how record.Reason) string {
 	return "unknown"
 }
 
-// appendValue appends v as a column of class c has it, escaped for COPY. Rows in the log have passed
-// template.Row.Check, so v is of the family of c; if it ever is not, the column is null rather than the mirror stuck.
+// appendValue appends v for a column of class c, escaped for COPY. Rows in the log have passed template.Row.Check, so v
+// is of the family of c; otherwise the column would be null, so that the mirror does not get stuck.
 func appendValue(dst []byte, c template.Class, v template.Value) []byte {
 	class := v.Class()
 	if class == 0 || !class.SameFamily(c) {
@@ -167,10 +167,10 @@ func appendFloat(dst []byte, f float64) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-Infinity"...)
 	}
-	return strconv.AppendFloat(dst, f, 'g', -1, 64) // NaN included
+	return strconv.AppendFloat(dst, f, 'g', -1, 64) // also for NaN
 }
 
-// appendText appends s with what a text cannot hold replaced.
+// appendText appends s, with what a text cannot hold replaced.
 func appendText(dst, s []byte) []byte {
 	s = clean(s)
 	from := 0
@@ -186,7 +186,7 @@ func appendText(dst, s []byte) []byte {
 	return append(dst, s[from:]...)
 }
 
-// copyEscapes has, for bytes that the text format of COPY gives a meaning to, what follows the backslash instead.
+// copyEscapes has the character after the backslash for each byte that is special in COPY's text format.
 var copyEscapes = [128]byte{'\b': 'b', '\f': 'f', '\n': 'n', '\r': 'r', '\t': 't', '\v': 'v', '\\': '\\'}
 
 // clean returns s with every NUL, and every run of bytes that are not UTF-8, replaced; s itself if there is none.

@@ -14,7 +14,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// unescape undoes what the text format of COPY does to a value.
+// unescape undoes the escapes of COPY's text format.
 func unescape(t *testing.T, line []byte) []byte {
 	t.Helper()
 	plain := map[byte]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v', '\\': '\\'}
@@ -34,7 +34,7 @@ func unescape(t *testing.T, line []byte) []byte {
 	return out
 }
 
-// texts returns s as a text that PostgreSQL can hold.
+// texts returns s as PostgreSQL can hold it in a text.
 func texts(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, replacement), "\x00", replacement)
 }
@@ -64,7 +64,7 @@ func FuzzAppendJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v := template.Value(b)
 		if v.Check(v.Class()) != nil {
-			t.Skip() // does not get into a log
+			t.Skip() // such a row is never in a log
 		}
 		require.True(t, json.Valid(unescape(t, appendJSON(nil, v))), "%s", appendJSON(nil, v))
 	})
@@ -87,7 +87,7 @@ func FuzzAppendTime(f *testing.F) {
 		case sec >= endSecond:
 			require.Equal(t, "infinity", got)
 		case at.Year() < 1:
-			bc := at.AddDate(2*(1-at.Year())-1, 0, 0) // the year that is written; 29 February may not be in it
+			bc := at.AddDate(2*(1-at.Year())-1, 0, 0) // the year as written; it may lack 29 February
 			require.Contains(t, got, at.Format("-01-02 15:04:05.999999+00 BC"))
 			require.True(t, strings.HasPrefix(got, bc.Format("2006-")) || at.Year() < -9998 || at.YearDay() == 60)
 		default:
@@ -96,9 +96,12 @@ func FuzzAppendTime(f *testing.F) {
 	})
 }
 
-func TestAppendLine_DoesNotAllocate(t *testing.T) { // not parallel: AllocsPerRun does not allow it
+func TestAppendLine_DoesNotAllocate(t *testing.T) { // not parallel, for AllocsPerRun
 	s := &template.Schema{Kind: "k", Fields: []template.Field{
-		{Name: "i", Class: template.Int}, {Name: "s", Class: template.String}, {Name: "t", Class: template.Time}, {Name: "f", Class: template.Float},
+		{Name: "i", Class: template.Int},
+		{Name: "s", Class: template.String},
+		{Name: "t", Class: template.Time},
+		{Name: "f", Class: template.Float},
 	}}
 	row, err := template.RowFromMap(s, map[string]any{"i": int64(1), "s": "text", "t": time.Unix(1.7e9, 0), "f": 1.5})
 	require.NoError(t, err)
@@ -111,10 +114,14 @@ func TestAppendLine_DoesNotAllocate(t *testing.T) { // not parallel: AllocsPerRu
 
 func TestAppendLine_WhatIsNoValueOfTheFieldIsNull(t *testing.T) {
 	t.Parallel()
-	s := &template.Schema{Kind: "k", Fields: []template.Field{{Name: "i", Class: template.Int}, {Name: "s", Class: template.String}}}
+	s := &template.Schema{
+		Kind:   "k",
+		Fields: []template.Field{{Name: "i", Class: template.Int}, {Name: "s", Class: template.String}},
+	}
 	text := template.AppendString(nil, "x")
 	row := append([]byte{byte(len(text))}, text...)
 	row = append(row, 1, 0xEE)
 	row = append(row, bytes.Repeat([]byte{1, 2}, 3)...) // more fields than the schema has
-	require.Equal(t, "1\t\\N\t\\N\t\\N\t\\N\t0\t\\N\t\\N\t\\N\n", string(newTable(1, s, Mirror, "s", "k").appendLine(nil, &put{entry: 1, expires: math.MaxInt64, row: row})))
+	require.Equal(t, "1\t\\N\t\\N\t\\N\t\\N\t0\t\\N\t\\N\t\\N\n",
+		string(newTable(1, s, Mirror, "s", "k").appendLine(nil, &put{entry: 1, expires: math.MaxInt64, row: row})))
 }

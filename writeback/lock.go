@@ -11,66 +11,67 @@ import (
 	"github.com/lib/pq"
 )
 
-// A lock that others hold keeps the mirror waiting, and statements that come after the mirror's wait behind it. So it
-// never waits for long, gives up all that it holds, and tries again.
+// While the mirror waits for a lock that others hold, statements that need the lock later wait behind it. So the mirror
+// never waits for long: it releases all its locks and tries again.
 const (
-	// rowLockTimeout bounds the wait for a row, or for the lock that changes of rows need, which keeps no reader
-	// waiting. It is longer than the server takes to find a deadlock.
+	// rowLockTimeout limits the wait for a row, or for the lock for changing rows, behind which no reader waits. It is
+	// longer than the server takes to find a deadlock.
 	rowLockTimeout = "3s"
 
-	// tableLockTimeout bounds the wait to change a table, which every reader of the table would have to wait behind.
+	// tableLockTimeout limits the wait for changing a table, behind which every reader of the table waits.
 	tableLockTimeout = "200ms"
 
-	// lockPause is the longest pause before the next attempt to get a lock.
+	// lockPause is the maximum pause before the next attempt to get a lock.
 	lockPause = 2 * time.Second
 )
 
-// hurry has the rest of a transaction wait for locks only as long as a change of a table may.
+// hurry limits the waits for locks in the rest of a transaction to tableLockTimeout.
 func hurry(tx *sql.Tx) error {
 	_, err := tx.Exec(`SET LOCAL lock_timeout TO '` + tableLockTimeout + `'`)
 	return err
 }
 
-// lockTimedOut reports whether err says that a lock was not to be had in time.
+// lockTimedOut reports whether err means that a lock was not obtained in time.
 func lockTimedOut(err error) bool {
 	e, ok := errors.AsType[*pq.Error](err)
 	return ok && e.Code == lockNotAvailable
 }
 
-// tooMany reports whether err says that the server admits no more connections.
+// tooMany reports whether err means that the server admits no more connections.
 func tooMany(err error) bool {
 	e, ok := errors.AsType[*pq.Error](err)
 	return ok && e.Code == tooManyConnections
 }
 
-// Blocker is a session of the database that holds a lock which the mirror waits for, or waits for one before it.
+// Blocker is a database session that holds a lock for which the mirror waits, or waits for it ahead of the mirror.
 type Blocker struct {
-	PID         int // of the server's process; 0: a prepared transaction
+	PID         int // of the server process; 0: a prepared transaction
 	User        string
 	Application string
-	State       string        // as pg_stat_activity has it: "idle in transaction" is one that was forgotten
-	Query       string        // the one that runs, or the last
+	State       string        // from pg_stat_activity: "idle in transaction" is often a forgotten one
+	Query       string        // current or last
 	Age         time.Duration // of its transaction
 }
 
-// String returns all of it in one line.
+// String returns the fields in one line.
 func (b *Blocker) String() string {
 	if b == nil {
 		return "unknown"
 	}
-	return fmt.Sprintf("process %d of %s (%s), %s for %v: %s", b.PID, b.User, b.Application, b.State, b.Age.Round(time.Second), b.Query)
+	return fmt.Sprintf("process %d of %s (%s), %s for %v: %s",
+		b.PID, b.User, b.Application, b.State, b.Age.Round(time.Second), b.Query)
 }
 
 const (
-	// watchAfter is how long a transaction may last before the pool looks whether it waits for others.
+	// watchAfter is the age of a transaction at which the pool checks whether it is blocked.
 	watchAfter = 50 * time.Millisecond
 
-	// watchEvery is how often it looks from then on.
+	// watchEvery is the interval of further checks.
 	watchEvery = time.Second
 )
 
-// watch has report called with what blocks the transaction that the server's process pid has begun, now and then while
-// it lasts: with nil if it does not wait. It does not call it once the returned function was called.
+// watch calls report with the session that blocks the transaction of server process pid, periodically while the
+// transaction lasts; with nil if it is not blocked. It does not call report after stop was called.
 func (p *Pool) watch(pid int, report func(*Blocker)) (stop func()) {
 	var mu sync.Mutex
 	var timer *time.Timer
@@ -98,7 +99,7 @@ func (p *Pool) watch(pid int, report func(*Blocker)) (stop func()) {
 	}
 }
 
-// blocker returns what blocks a process, or nil. It asks over a connection of its own, which is open while it is
+// blocker returns the session that blocks a process, or nil. It uses its own connection, which is open while it is
 // needed.
 func (p *Pool) blocker(pid int) (*Blocker, error) {
 	p.watching.Lock()
@@ -140,9 +141,11 @@ func (p *Pool) watcherConn(ctx context.Context) (*conn, error) {
 func blockerOf(c *conn, pid int) (*Blocker, error) {
 	var b Blocker
 	var seconds float64
-	err := c.QueryRowContext(context.Background(), `SELECT by.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state, ''),
+	err := c.QueryRowContext(context.Background(),
+		`SELECT by.pid, coalesce(a.usename, ''), coalesce(a.application_name, ''), coalesce(a.state, ''),
 			coalesce(a.query, ''), coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)
-		FROM unnest(pg_blocking_pids($1)) AS by (pid) LEFT JOIN pg_stat_activity a ON a.pid = by.pid ORDER BY a.xact_start LIMIT 1`, pid).
+		FROM unnest(pg_blocking_pids($1)) AS by (pid) LEFT JOIN pg_stat_activity a ON a.pid = by.pid
+		ORDER BY a.xact_start LIMIT 1`, pid).
 		Scan(&b.PID, &b.User, &b.Application, &b.State, &b.Query, &seconds)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

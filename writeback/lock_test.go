@@ -12,19 +12,22 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// A reader who has forgotten to end its transaction keeps the mirror from adding a column; those who come after it do
-// not wait, and the status says who it is.
+// A reader that has not ended its transaction keeps the mirror from adding a column; later readers do not wait, and the
+// status names the reader.
 func TestLocks_AChangeOfATableKeepsNobodyWaiting(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		x := mirrorJobs(t, cfg, 10)
 		unlock := lock(t, x.db, `SELECT count(*) FROM space_test."Job"`)
-		wider := &template.Schema{Kind: "Job", Fields: append(job.Fields[:2:2], template.Field{Name: "extra", Class: template.Int})}
+		wider := &template.Schema{
+			Kind:   "Job",
+			Fields: append(job.Fields[:2:2], template.Field{Name: "extra", Class: template.Int}),
+		}
 		group := record.AppendPut(kindRecord(1, wider), 11, 1, forever, row(t, wider, map[string]any{"extra": int64(7)}))
 		follow(t, x.log, x.m, group)
 		requireBlocked(t, x, `SELECT count(*) FROM space_test."Job"`)
 
 		failures := x.Stats().Failures
-		// the mirror tries again and again; a reader waits for one attempt at most
+		// the mirror tries again and again; a reader waits for at most one attempt
 		for x.Stats().Failures < failures+3 {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			var n int
@@ -40,7 +43,7 @@ func TestLocks_AChangeOfATableKeepsNobodyWaiting(t *testing.T) {
 	})
 }
 
-// requireBlocked waits until the status names the query that keeps the mirror waiting.
+// requireBlocked waits until the status names the query that blocks the mirror.
 func requireBlocked(t *testing.T, x *mirrored, query string) {
 	t.Helper()
 	var by *writeback.Blocker
@@ -72,7 +75,7 @@ func TestLocks_OfRowsAndTablesAreWaitedOut(t *testing.T) {
 				follow(t, x.log, x.m, record.AppendTogether(group, 0))
 				requireBlocked(t, x, statement)
 				var n int
-				require.NoError(t, x.db.QueryRow(`SELECT count(*) FROM space_test."Job"`).Scan(&n)) // nor do readers
+				require.NoError(t, x.db.QueryRow(`SELECT count(*) FROM space_test."Job"`).Scan(&n)) // readers do not wait either
 				unlock()
 				require.NoError(t, x.Flush(t.Context()))
 				x.requireComplete()
@@ -81,7 +84,7 @@ func TestLocks_OfRowsAndTablesAreWaitedOut(t *testing.T) {
 	}
 }
 
-// A mirror that waits for a lock stops at once, and what it waited with does not wait on in the server.
+// A mirror that waits for a lock stops at once, and its statement does not wait on in the server.
 func TestLocks_AMirrorThatWaitsStopsAtOnce(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)

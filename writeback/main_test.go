@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/internal/postgres"
 )
 
-// server runs while any test does; each test has a database of its own.
+// server runs while any test does; each test has its own database.
 var server *postgres.Server
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }

@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// memLog is a log in memory, for tests and benchmarks in which the log itself is not the matter.
+// memLog is a log in memory, for tests and benchmarks that are not about the log itself.
 type memLog struct {
 	incarnation string
 
@@ -27,7 +27,8 @@ func newMemLog() *memLog { return &memLog{incarnation: "A", changed: make(chan s
 func (l *memLog) Append(records []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.groups = append(l.groups, record.Group{Position: uint64(len(l.groups) + 1), Time: time.Now().UnixNano(), Records: records})
+	l.groups = append(l.groups,
+		record.Group{Position: uint64(len(l.groups) + 1), Time: time.Now().UnixNano(), Records: records})
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
@@ -62,17 +63,17 @@ func (l *memLog) Follow(ctx context.Context, after uint64, fn func(record.Group)
 	}
 }
 
-// shortLog is a log that loses its beginning and can show the space.
+// shortLog is a log that loses its beginning and has images.
 type shortLog struct {
 	*memLog
 
 	mu     sync.Mutex
 	first  uint64 // guarded by mu
-	image  uint64 // the position that images show; 0: the last; guarded by mu
+	image  uint64 // the position of images; 0: the last; guarded by mu
 	broken bool   // there are no images; guarded by mu
 }
 
-// purge makes the log begin at first, and images show a position.
+// purge makes the log begin at first, and its images show a position.
 func (l *shortLog) purge(first, image uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -120,7 +121,7 @@ func (l *shortLog) Image(_ context.Context, fn func(record.Group) error) error {
 	return m.image(position, fn)
 }
 
-// image calls fn with groups of some records each that make the state of m.
+// image calls fn with groups of some records each that rebuild the state of m.
 func (m *model) image(position uint64, fn func(record.Group) error) error {
 	records := record.AppendCounters(nil, []byte("numbers"))
 	for _, kind := range slices.Sorted(maps.Keys(m.kinds)) {

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Mode says what becomes of the entries of a kind in the database.
+// Mode selects how the entries of a kind are kept in the database.
 type Mode uint8
 
 const (
 	Mirror Mode = iota // the table equals the space
-	Append             // the table is an archive: rows stay, with the time and the way their entries left
-	None               // there is no table: entries of the kind never touch the database
+	Append             // the table is an archive: rows stay, with the time and the reason of their entries' departures
+	None               // there is no table: entries of the kind never reach the database
 )
 
 var modeNames = [...]string{Mirror: "mirror", Append: "append", None: "none"}
@@ -25,7 +25,7 @@ func (m Mode) String() string {
 	return fmt.Sprintf("mode %d", uint8(m))
 }
 
-// ParseMode returns the mode of a name, or an error that lists the names there are.
+// ParseMode returns the named mode, or an error that lists the valid names.
 func ParseMode(name string) (Mode, error) {
 	for m, n := range modeNames {
 		if n == name {
@@ -35,18 +35,17 @@ func ParseMode(name string) (Mode, error) {
 	return 0, fmt.Errorf("no mode %q; there are %s", name, strings.Join(modeNames[:], ", "))
 }
 
-// Modes says which kinds have which mode; those that it does not name have Mirror. A key is a kind, or "*" for all that
-// have no key of their own, either with or without a space and "/" before it. Of several keys that fit, one that names
-// the kind counts more, then one that names the space.
+// Modes assigns modes to kinds; other kinds have Mirror. A key is a kind, or "*" for all kinds without their own key,
+// either with or without a space and "/" in front. If several keys match, a key that names the kind takes precedence,
+// then one that names the space.
 type Modes map[string]Mode
 
-// ParseModes reads a list like "audit=append, orders/draft=none, *=mirror". It returns an error that names the part
-// that is wrong.
+// ParseModes parses a list like "audit=append, orders/draft=none, *=mirror". Its error names the part that is wrong.
 func ParseModes(list string) (Modes, error) {
 	modes := make(Modes)
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.TrimSpace(part)
-		at := strings.LastIndexByte(part, '=') // a kind may have one in its name
+		at := strings.LastIndexByte(part, '=') // the name of a kind may contain one
 		if at <= 0 {
 			return nil, fmt.Errorf("%q is not of the form kind=mode", part)
 		}
@@ -79,17 +78,17 @@ func (m Modes) check() error {
 	return errors.Join(errs...)
 }
 
-// kindModes are the modes of the kinds of one space, by number. What is not there has Mirror.
+// kindModes are the modes of the kinds of one space, by number. Kinds not listed have Mirror.
 type kindModes struct {
 	choose  func(kind uint32, name string) Mode
 	byKind  map[uint32]Mode
-	dropped map[uint32]bool // kinds that were dropped: what the log still has of them is of no use
+	dropped map[uint32]bool // dropped kinds, whose remaining records in the log are ignored
 	append  bool            // some kind has Append
 }
 
 func (m *kindModes) of(kind uint32) Mode { return m.byKind[kind] }
 
-// learn takes note of a kind's name.
+// learn records a kind's name.
 func (m *kindModes) learn(kind uint32, name string) { m.set(kind, m.choose(kind, name)) }
 
 func (m *kindModes) set(kind uint32, mode Mode) {

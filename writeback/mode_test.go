@@ -14,7 +14,8 @@ func TestParseModes(t *testing.T) {
 	t.Parallel()
 	modes, err := writeback.ParseModes("audit=append, orders/draft = none,a=b=mirror")
 	require.NoError(t, err)
-	require.Equal(t, writeback.Modes{"audit": writeback.Append, "orders/draft": writeback.None, "a=b": writeback.Mirror}, modes)
+	require.Equal(t, writeback.Modes{"audit": writeback.Append, "orders/draft": writeback.None, "a=b": writeback.Mirror},
+		modes)
 	for list, want := range map[string]string{
 		"audit":              `"audit" is not of the form kind=mode`,
 		"=append":            `"=append" is not of the form kind=mode`,
@@ -60,7 +61,8 @@ func TestModes_AnArchiveTellsWhenAndHowAnEntryLeft(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
 	log := newMemLog()
-	w, _ := start(t, log, writeback.Config{DSN: dsn, Modes: writeback.Modes{"*": writeback.Append, "other/Job": writeback.None}})
+	w, _ := start(t, log,
+		writeback.Config{DSN: dsn, Modes: writeback.Modes{"*": writeback.Append, "other/Job": writeback.None}})
 	begin := time.Now()
 	log.Append(appendJobs(t, kindRecord(1, job), 1, 6))
 	require.NoError(t, w.Flush(t.Context()))
@@ -71,9 +73,10 @@ func TestModes_AnArchiveTellsWhenAndHowAnEntryLeft(t *testing.T) {
 	group = record.AppendRemove(group, 4, 1, record.Cancelled)
 	group = record.AppendChange(group, 5, 1, forever, jobRow(t, 5, "done"))
 	group = record.AppendRemove(group, 5, 1, record.Taken)
-	log.Append(record.AppendRemove(group, 7, 1, record.Taken)) // comes and goes within a batch
+	log.Append(record.AppendRemove(group, 7, 1, record.Taken)) // it comes and goes within a batch
 	require.NoError(t, w.Flush(t.Context()))
-	require.Equal(t, []string{"1 changed -", "2 new taken", "3 new expired", "4 new cancelled", "5 done taken", "6 new -", "7 new taken"},
+	require.Equal(t,
+		[]string{"1 changed -", "2 new taken", "3 new expired", "4 new cancelled", "5 done taken", "6 new -", "7 new taken"},
 		column(t, db, `SELECT concat_ws(' ', _id, state, coalesce(_how, '-')) FROM space_test."Job" ORDER BY _id`))
 	var first, last time.Time
 	require.NoError(t, db.QueryRow(`SELECT min(_left), max(_left) FROM space_test."Job"`).Scan(&first, &last))
@@ -81,13 +84,13 @@ func TestModes_AnArchiveTellsWhenAndHowAnEntryLeft(t *testing.T) {
 	require.Equal(t, first, last, "one group of the log")
 }
 
-// Modes may change from run to run. What an archive has kept stays; what was not mirrored is filled in.
+// Modes may change from run to run. An archive keeps its rows; missing rows are filled in.
 func TestModes_MayChange(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
 	log := newMemLog()
 	first := 1
-	// run adds two jobs in some mode, lets the first go, and returns the rows.
+	// run adds two jobs in some mode, removes the first, and returns the rows.
 	run := func(mode writeback.Mode) []string {
 		t.Helper()
 		w, stop := start(t, log, writeback.Config{DSN: dsn, Modes: writeback.Modes{"Job": mode}})

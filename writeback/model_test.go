@@ -22,20 +22,20 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// model is what the tables should hold, kept by applying records one at a time.
+// model is the expected content of the tables, computed by applying records one at a time.
 type model struct {
 	kinds   map[uint32]*template.Schema
-	entries map[uint64]entry // of archives also those that have left
+	entries map[uint64]entry // for archives, including those that have left
 	dropped map[uint32]bool
-	modes   writeback.Modes // by name of kind; not named is Mirror
+	modes   writeback.Modes // by name of kind; the default is Mirror
 }
 
 type entry struct {
 	kind    uint32
 	row     template.Row
 	expires int64
-	visible int64  // of one that is delayed
-	how     string // it has left; "" if it has not
+	visible int64  // of a delayed entry
+	how     string // how it has left; "" if it has not
 
 	state, holder string
 	attempts      uint32
@@ -64,7 +64,10 @@ func (m *model) apply(records []byte) error {
 		case record.Drop:
 			m.dropped[r.Kind] = true
 		case record.Put, record.PutLater:
-			e := entry{kind: r.Kind, row: append(template.Row(nil), r.Body...), expires: r.Expires, visible: r.Visible, state: "ready"}
+			e := entry{
+				kind: r.Kind, row: append(template.Row(nil), r.Body...), expires: r.Expires, visible: r.Visible,
+				state: "ready",
+			}
 			if r.Visible != 0 {
 				e.state = "delayed"
 			}
@@ -119,7 +122,7 @@ func requireMirror(t *testing.T, db *sql.DB, space string, m *model) {
 	require.NoError(t, differs(db, space, m))
 }
 
-// differs tells a difference between the tables of space and the entries of m; nil if there is none.
+// differs returns an error that describes a difference between the tables of space and the entries of m, or nil.
 func differs(db *sql.DB, space string, m *model) error {
 	want, filled := make(map[string]string), make(map[uint32]bool)
 	for id, e := range m.entries {
@@ -232,7 +235,7 @@ func describeColumn(c template.Class, v any) string {
 	return fmt.Sprint(v)
 }
 
-// describe describes a value of class c as describeColumn describes what should become of it.
+// describe describes a value of class c in the form of describeColumn.
 func describe(c template.Class, v any) string {
 	if v == nil {
 		return "null"
@@ -266,8 +269,8 @@ func printable(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// jsonable turns what Value.Any returns for nested values into what encoding/json writes as it should be in a jsonb
-// column.
+// jsonable turns the result of Value.Any for a nested value into one that encoding/json writes as the jsonb column
+// should hold it.
 func jsonable(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -326,7 +329,7 @@ type generator struct {
 	kinds []*template.Schema // by number, from 1
 	live  []uint64
 	next  uint64
-	plain bool // entries have no states but ready
+	plain bool // entries are always ready
 
 	kindOf  map[uint64]int
 	dropped map[int]bool // kinds
@@ -336,10 +339,10 @@ func newGenerator(seed uint64) *generator {
 	return &generator{Rand: rand.New(rand.NewPCG(seed, 1)), next: 1}
 }
 
-// group returns a random group of n operations. In most groups calls that change several entries are marked.
+// group returns a random group of n operations. In most groups, calls that change several entries are marked.
 func (g *generator) group(n int) []byte {
 	var b []byte
-	call := 0 // where the current one begins
+	call := 0 // where the current call begins
 	for range n {
 		if g.IntN(3) > 0 {
 			b = record.Join(b, call)
@@ -390,7 +393,7 @@ func (g *generator) pick() int {
 	return living[g.IntN(len(living))]
 }
 
-// newKind makes a kind of the first name that none has now.
+// newKind creates a kind with the first unused name.
 func (g *generator) newKind(b []byte) []byte {
 	taken := make(map[string]bool)
 	for _, kind := range g.living() {
@@ -422,7 +425,7 @@ func (g *generator) dropKind(b []byte) []byte {
 	return record.AppendDrop(b, uint32(kind))
 }
 
-// moreFields extends a kind that does not have many fields yet.
+// moreFields extends a kind that has few fields.
 func (g *generator) moreFields(b []byte) []byte {
 	kind := g.pick()
 	if len(g.kinds[kind-1].Fields) > 30 {
@@ -431,7 +434,7 @@ func (g *generator) moreFields(b []byte) []byte {
 	return g.grow(b, kind, 1+g.IntN(2))
 }
 
-// grow adds fields to a kind and tells the log.
+// grow adds fields to a kind and records that in the log.
 func (g *generator) grow(b []byte, kind, fields int) []byte {
 	old := g.kinds[kind-1]
 	s := &template.Schema{Kind: old.Kind, Fields: append([]template.Field(nil), old.Fields...)}
@@ -443,7 +446,7 @@ func (g *generator) grow(b []byte, kind, fields int) []byte {
 	return record.AppendKind(b, uint32(kind), template.AppendSchema(nil, s))
 }
 
-// row returns the fields of an entry of some kind.
+// row returns the fields of an entry of a kind.
 func (g *generator) row(kind int) template.Row {
 	fields := make(map[string]any)
 	for _, f := range g.kinds[kind-1].Fields {
@@ -472,7 +475,7 @@ func (g *generator) put(b []byte) []byte {
 	return record.AppendPut(b, id, uint32(kind), g.expiry(), g.row(kind))
 }
 
-// change changes an entry that this generator has put.
+// change changes an entry put by this generator.
 func (g *generator) change(b []byte) []byte {
 	id := g.live[g.IntN(len(g.live))]
 	kind, ok := g.kindOf[id]
@@ -483,12 +486,13 @@ func (g *generator) change(b []byte) []byte {
 	return record.AppendChange(b, id, uint32(kind), g.expiry(), g.row(kind))
 }
 
-// hold has a transaction take an entry, and lets go of it again, or not yet.
+// hold lets a transaction take an entry, and perhaps releases it again.
 func (g *generator) hold(b []byte, id uint64, kind uint32) []byte {
 	if g.plain {
 		return b
 	}
-	b = record.AppendHold(b, &record.Held{Txn: 1, Entry: id, Kind: kind, Since: 1, Until: forever, Holder: "host" + nasty[g.IntN(len(nasty))]})
+	b = record.AppendHold(b,
+		&record.Held{Txn: 1, Entry: id, Kind: kind, Since: 1, Until: forever, Holder: "host" + nasty[g.IntN(len(nasty))]})
 	switch g.IntN(5) {
 	case 0:
 		return record.AppendRelease(b, id, kind, record.Gone, 1, g.Uint32N(100))
@@ -508,12 +512,12 @@ func (g *generator) renew(b []byte) []byte {
 	return record.AppendRenew(b, id, g.kind(id), g.expiry())
 }
 
-// kind returns the kind of an entry, which is 1 for those that others have put.
+// kind returns the kind of an entry, which is 1 for entries of other generators.
 func (g *generator) kind(id uint64) uint32 { return uint32(max(g.kindOf[id], 1)) }
 
 func (g *generator) remove(b []byte) []byte {
 	i := g.IntN(len(g.live))
-	if g.IntN(2) == 0 { // mostly the young ones, which may still be in the batch
+	if g.IntN(2) == 0 { // mostly young ones, which may still be in the batch
 		i = len(g.live) - 1 - g.IntN(min(len(g.live), 10))
 	}
 	id := g.live[i]
@@ -525,7 +529,7 @@ func (g *generator) remove(b []byte) []byte {
 	return record.AppendRemove(b, id, g.kind(id), record.Reason(1+g.IntN(3)))
 }
 
-// registration appends what leaves no trace in the database.
+// registration appends records that have no effect on the database.
 func (g *generator) registration(b []byte) []byte {
 	id := g.next
 	g.next++
@@ -543,7 +547,10 @@ func (g *generator) expiry() int64 {
 	return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC).UnixNano() + g.Int64N(1e18)
 }
 
-var nasty = []string{"", "a", "\x00", "\t\n\r\b\f\v\\", `\N`, `\.`, "\xff\xfe", "日本語", "\u2028😀", `"quoted" 'too'`, "\x01\x1f\x7f", "{}", "null"}
+var nasty = []string{
+	"", "a", "\x00", "\t\n\r\b\f\v\\", `\N`, `\.`, "\xff\xfe", "日本語", "\u2028😀", `"quoted" 'too'`,
+	"\x01\x1f\x7f", "{}", "null",
+}
 
 func (g *generator) value(c template.Class, depth int) any {
 	switch c {
@@ -554,7 +561,10 @@ func (g *generator) value(c template.Class, depth int) any {
 	case template.Uint:
 		return []uint64{0, math.MaxUint64, g.Uint64(), uint64(g.IntN(1000))}[g.IntN(4)]
 	case template.Float:
-		return []float64{0, math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64, math.MaxFloat64, -math.MaxFloat64, g.NormFloat64()}[g.IntN(8)]
+		return []float64{
+			0, math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64, math.MaxFloat64,
+			-math.MaxFloat64, g.NormFloat64(),
+		}[g.IntN(8)]
 	case template.String:
 		return nasty[g.IntN(len(nasty))] + nasty[g.IntN(len(nasty))]
 	case template.Bytes:

@@ -10,8 +10,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// readMore appends the fields that moreColumn has, and returns where the last of the row ends that is not null; end is
-// where that was before.
+// readMore appends the fields in moreColumn, and returns the end of the last field that is not null; end is the end
+// before.
 func (r *rowReader) readMore(text []byte, end int) (int, error) {
 	members, err := template.AppendPlainJSON(nil, text)
 	if err != nil {
@@ -37,7 +37,7 @@ func (r *rowReader) readMore(text []byte, end int) (int, error) {
 	return end, nil
 }
 
-// appendMember appends the value of field i, of which v is left in moreColumn: the exact one, unless it was
+// appendMember appends the value of field i, of which v is left in moreColumn: the exact value, unless the column was
 // changed since.
 func (r *rowReader) appendMember(i int, v template.Value) error {
 	if i < len(r.exact) && r.exact[i] != nil && bytes.Equal(v, r.plain(r.exact[i])) {
@@ -51,7 +51,7 @@ func (r *rowReader) appendMember(i int, v template.Value) error {
 	return nil
 }
 
-// appendAs appends what v, which was in a jsonb, is as a value of a class; false if it is none.
+// appendAs appends v, which comes from a jsonb, as a value of a class; false if it is not one.
 func appendAs(dst []byte, class template.Class, v template.Value) ([]byte, bool) {
 	if v.Class().SameFamily(class) {
 		return append(dst, v...), true

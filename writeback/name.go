@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// maxName is how many bytes of an identifier PostgreSQL looks at.
+	// maxName is the number of significant bytes in a PostgreSQL identifier.
 	maxName = 63
 
-	// hashLen is how many characters of a hash make a name unique.
+	// hashLen is the number of hash characters that make a name unique.
 	hashLen = 8
 )
 
-// names hands out identifiers, each once. What it hands out depends only on what was asked for before, in order.
+// names issues identifiers, each once. The result depends only on the earlier requests and their order.
 type names map[string]bool
 
-// pick returns an identifier for name: name itself if PostgreSQL can have it and it is free; else as much of its
+// pick returns an identifier for name: name itself if PostgreSQL accepts it and it is free; otherwise as much of its
 // beginning as fits, an underscore, and the beginning of its hash.
 func (n names) pick(name string) string {
 	picked := name
@@ -31,7 +31,7 @@ func (n names) pick(name string) string {
 	return picked
 }
 
-// pickWith is pick, of a name that ends in suffix, which is short.
+// pickWith is pick for a name that ends in suffix, which is short.
 func (n names) pickWith(name, suffix string) string {
 	base := shorten(name, maxName-hashLen-1-len(suffix))
 	picked := base + suffix
@@ -46,8 +46,7 @@ func (n names) free(name string) bool {
 	return len(name) <= maxName && strings.IndexByte(name, 0) < 0 && !n[name]
 }
 
-// shorten returns at most size bytes of the beginning of name, whole characters, with those that PostgreSQL cannot have
-// replaced.
+// shorten returns the first characters of name in at most size bytes, with those replaced that PostgreSQL cannot hold.
 func shorten(name string, size int) string {
 	name = strings.ReplaceAll(name, "\x00", "_")
 	if len(name) <= size {
@@ -64,17 +63,18 @@ func hash(name string) string {
 	return hex.EncodeToString(sum[:])[:hashLen]
 }
 
-// schemaName returns the schema that holds the tables of a space.
+// schemaName returns the schema with the tables of a space.
 func schemaName(space string) string { return names{}.pick("space_" + space) }
 
-// columnNames returns a set of names that no field may have: the columns that every table has, and those that
-// PostgreSQL has in every table itself.
+// columnNames returns the names that no field may have: the columns that every table has, and PostgreSQL's system
+// columns.
 func columnNames() names {
 	return names{
-		entryColumn: true, expiresColumn: true, visibleColumn: true, stateColumn: true, holderColumn: true, triesColumn: true, leftColumn: true, howColumn: true, moreColumn: true, exactColumn: true,
+		entryColumn: true, expiresColumn: true, visibleColumn: true, stateColumn: true, holderColumn: true, triesColumn: true,
+		leftColumn: true, howColumn: true, moreColumn: true, exactColumn: true,
 		"tableoid": true, "xmin": true, "cmin": true, "xmax": true, "cmax": true, "ctid": true,
 	}
 }
 
-// quote returns a name as SQL writes it.
+// quote quotes a name for SQL.
 func quote(name string) string { return pq.QuoteIdentifier(name) }

@@ -12,9 +12,10 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// nastyNames are names that kinds and fields may have and that SQL gives trouble with.
+// nastyNames are names of kinds and fields that cause trouble in SQL.
 var nastyNames = []string{
-	"select", "user", "order by", `quo"ted`, "it's", "semi;colon --", "dot.dot", `back\slash`, "tab\tnew\nline", "nul\x00", "nul_",
+	"select", "user", "order by", `quo"ted`, "it's", "semi;colon --", "dot.dot", `back\slash`, "tab\tnew\nline", "nul\x00",
+	"nul_",
 	"Case", "case", "CASE", "ümläut", "日本語", "😀", " ", "%s $1 ?", "_id", "_expires", "_visible", "_more", "_exact", "xmin", "ctid", "tableoid", "oid",
 	strings.Repeat("n", 63), strings.Repeat("n", 64), strings.Repeat("n", 255), strings.Repeat("ü", 100) + "a", strings.Repeat("ü", 100) + "b",
 	"Job", "Job_pkey", "_Job", "pg_catalog", "positions", "_dead_letters", "_state", "_holder", "_attempts", "_left", "_how",
@@ -46,11 +47,14 @@ func TestNames_NothingThatAKindOrFieldIsCalledStopsTheMirror(t *testing.T) {
 	tables := column(t, db, `SELECT format('%I.%I', 'space_' || space, table_name) FROM gospaces.kinds ORDER BY kind`)
 	require.Len(t, tables, len(nastyNames))
 	for i, table := range tables {
-		values := column(t, db, fmt.Sprintf(`SELECT value FROM %s AS one, jsonb_each_text(jsonb_strip_nulls(to_jsonb(one)) - '{_id,_state,_attempts}'::text[]) WHERE _id = %d ORDER BY value::int`, table, i+1))
+		values := column(t, db, fmt.Sprintf(`SELECT value FROM %s
+			AS one, jsonb_each_text(jsonb_strip_nulls(to_jsonb(one)) - '{_id,_state,_attempts}'::text[]) WHERE _id = %d
+			ORDER BY value::int`, table, i+1))
 		require.Len(t, values, len(nastyNames), table)
 	}
 	for _, name := range []string{"select", "Case", "case", "CASE", `quo"ted`, "Job"} {
-		require.Equal(t, []string{name}, column(t, db, `SELECT table_name FROM gospaces.kinds WHERE name = '`+name+`'`), "not changed without need")
+		require.Equal(t, []string{name}, column(t, db, `SELECT table_name FROM gospaces.kinds
+			WHERE name = '`+name+`'`), "not changed without need")
 	}
 }
 
@@ -74,10 +78,11 @@ func TestNames_CommentsTellTheFieldOfARenamedColumn(t *testing.T) {
 	s := &template.Schema{Kind: "k", Fields: []template.Field{{Name: "plain", Class: template.Int}, {Name: "_id", Class: template.Int}}}
 	db := mirrorRows(t, s, map[string]any{"plain": int64(1), "_id": int64(2)})
 	require.Equal(t, []string{"field _id"}, column(t, db,
-		`SELECT d.description FROM pg_description d JOIN pg_attribute a ON attrelid = objoid AND attnum = objsubid WHERE objoid = 'space_test.k'::regclass`))
+		`SELECT d.description FROM pg_description d JOIN pg_attribute a ON attrelid = objoid AND attnum = objsubid
+			WHERE objoid = 'space_test.k'::regclass`))
 }
 
-// Rows that change, are held, leave and are refused go by other statements than rows that come.
+// Different statements handle rows that come, change, are held, leave, and are refused.
 func TestNames_EveryStatementStandsThem(t *testing.T) {
 	t.Parallel()
 	s := &template.Schema{Kind: `it's "$gospaces$" t`}

@@ -14,7 +14,8 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// A database that is away for a day is asked every few seconds, not more, and has everything soon after it is back.
+// A database that is away for a day gets an attempt every few seconds, not more, and has everything soon after it is
+// back.
 func TestFaults_ADayWithoutTheDatabase(t *testing.T) {
 	dsn, db := newDatabase(t)
 	cfg, err := pq.NewConfig(dsn)

@@ -9,7 +9,7 @@ import (
 	"github.com/lib/pq"
 )
 
-// part is what one lane does of a batch.
+// part is the share of a batch for one lane.
 type part struct {
 	db       *database
 	b        *batch
@@ -19,7 +19,7 @@ type part struct {
 	err  error
 }
 
-// writeAll writes parts side by side and returns when all are committed or have failed.
+// writeAll writes parts concurrently and returns when all are committed or have failed.
 func writeAll(parts []*part, isolating bool) {
 	var all sync.WaitGroup
 	for _, p := range parts {
@@ -28,8 +28,8 @@ func writeAll(parts []*part, isolating bool) {
 	all.Wait()
 }
 
-// write commits the part. While isolating it makes dead letters of rows that the database refuses for what they are.
-// Its error wraps errBetween if one is refused for what else there is, or if parts wait for each other.
+// write commits the part. While isolating it turns rows that the database refuses for their values into dead letters.
+// Its error wraps errBetween if a row is refused because of other rows, or if parts wait for each other.
 func (p *part) write(isolating bool) (effect, error) {
 	c := &change{db: p.db, isolating: isolating}
 	err := p.db.restoring(func() error {
@@ -50,7 +50,7 @@ func (p *part) write(isolating bool) (effect, error) {
 	return c.done, err
 }
 
-// failure returns the error that decides what becomes of the batch: one that passes before a refusal, a refusal before
+// failure returns the error that decides the fate of the batch: a passing error before a refusal, a refusal before
 // none.
 func failure(parts []*part) (worst error) {
 	for _, p := range parts {
@@ -65,7 +65,7 @@ func failure(parts []*part) (worst error) {
 	return worst
 }
 
-// refusedParts returns the parts of which the database has refused something.
+// refusedParts returns the parts with refused rows.
 func refusedParts(parts []*part) []*part {
 	var some []*part
 	for _, p := range parts {
@@ -77,7 +77,7 @@ func refusedParts(parts []*part) []*part {
 }
 
 // between returns an error that wraps errBetween if one of the letters is about a row that may be refused only because
-// the rows of other parts are not there yet, or are there still.
+// rows of other parts are not yet written, or not yet deleted.
 func between(letters []letter) error {
 	for i := range letters {
 		if why := letters[i].why; !alone(why) {
@@ -87,7 +87,7 @@ func between(letters []letter) error {
 	return nil
 }
 
-// alone reports whether a row is refused for its values, whatever other rows there are. Of a trigger that is not known.
+// alone reports whether a row is refused for its values, regardless of other rows. For a trigger that is unknown.
 func alone(why *pq.Error) bool {
 	switch why.Code.Class() {
 	case "22", "54":

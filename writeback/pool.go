@@ -14,30 +14,31 @@ import (
 	"github.com/lib/pq"
 )
 
-// DefaultConns is how many connections a Pool has that is not told.
+// DefaultConns is the default size of a Pool.
 const DefaultConns = 8
 
-// MaxConns is the most connections that a Pool may have.
+// MaxConns is the maximum size of a Pool.
 const MaxConns = 1000
 
-// Pool is the connections to one database, which the mirrors of many spaces share. A mirror has one while it writes a
-// batch, and others for the lanes of the batch if they are free. Its methods may be called concurrently.
+// Pool is a set of connections to one database, shared by the mirrors of many spaces. A mirror uses one while it writes
+// a batch, and others for the lanes of the batch if they are free. Its methods may be called concurrently.
 //
-// Connections are given out in the order in which they are asked for. No caller that has one waits for another, so
-// there is no deadlock among those who have several.
+// Connections are given out first come, first served. A caller with a connection never waits for another, so callers
+// that need several cannot deadlock.
 type Pool struct {
 	dsn  string
 	size int
 
 	mu      sync.Mutex
-	free    []*conn      // open and not in use, the one used last at the end; guarded by mu
+	free    []*conn      // open and unused, most recently used last; guarded by mu
 	open    int          // connections that are free or in use; guarded by mu
 	limit   int          // size, or less while the server admits no more; guarded by mu
-	full    time.Time    // when limit is size again; guarded by mu
-	waiting []chan *conn // each of capacity 1; gets a connection, or nil for the right to open one; guarded by mu
-	watcher *conn        // looks at what blocks others, beside size; nil while it is not needed; guarded by watching
-	closing *time.Timer  // closes what is not used any more; guarded by mu
-	closed  bool         // guarded by mu
+	full    time.Time    // when limit becomes size again; guarded by mu
+	waiting []chan *conn // each of capacity 1; receives a connection, or nil for the right to open one; guarded by mu
+	// looks for sessions that block others, in addition to size; nil while not needed; guarded by watching
+	watcher *conn
+	closing *time.Timer // closes unused connections; guarded by mu
+	closed  bool        // guarded by mu
 
 	watching sync.Mutex // held while the watcher is used
 
@@ -45,15 +46,15 @@ type Pool struct {
 }
 
 const (
-	// connIdle is how long a connection stays open that is not used.
+	// connIdle is the time for which an unused connection stays open.
 	connIdle = 3 * time.Second
 
-	// connRetry is how long a pool makes do with the connections that it has when the server admits no more.
+	// connRetry is the time for which a pool keeps to its open connections after the server refused more.
 	connRetry = time.Minute
 )
 
-// NewPool returns a pool of at most size connections to a database; 0 is DefaultConns. It opens them when they are
-// needed. It returns an error if the connection string or the size is wrong.
+// NewPool returns a pool of at most size connections to a database; 0 means DefaultConns. Connections are opened when
+// needed. NewPool returns an error if the connection string or the size is invalid.
 func NewPool(dsn string, size int) (*Pool, error) {
 	if _, err := pq.NewConnector(dsn); err != nil || dsn == "" {
 		return nil, badDSN(cmp.Or(err, errors.New("empty")))
@@ -65,8 +66,8 @@ func NewPool(dsn string, size int) (*Pool, error) {
 	return &Pool{dsn: dsn, size: size, limit: size}, nil
 }
 
-// Close closes the connections that are free, and those in use when they are given back. The Writers that use the pool
-// should have stopped.
+// Close closes the free connections, and those in use when they are returned. Writers that use the pool should have
+// stopped.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	free, timer := p.free, p.closing
@@ -87,8 +88,8 @@ func (p *Pool) Close() {
 	}
 }
 
-// get returns a connection, which is cut when ctx ends, whatever it waits for. It blocks until one is free or may be
-// opened, in the order of the calls, or ctx ends; waits is called before it does.
+// get returns a connection, which is cut when ctx ends, whatever it waits for. It blocks until a connection is free or
+// may be opened, first come, first served, or ctx ends; it calls waits before it blocks.
 func (p *Pool) get(ctx context.Context, waits func()) (*conn, error) {
 	for {
 		c, wait := p.request(true)
@@ -108,7 +109,7 @@ func (p *Pool) get(ctx context.Context, waits func()) (*conn, error) {
 	}
 }
 
-// try returns a connection as get does, or nil if that would block or fail.
+// try is get, but returns nil if get would block or fail.
 func (p *Pool) try(ctx context.Context) *conn {
 	c, wait := p.request(false)
 	if wait != nil {
@@ -121,8 +122,8 @@ func (p *Pool) try(ctx context.Context) *conn {
 	return got
 }
 
-// request returns a connection that is free; or nil and nil if the caller may open one; or, if there is neither, a
-// channel that one of both comes from, which is only of use if queue is set.
+// request returns a free connection; or nil and nil if the caller may open one; otherwise a channel from which one or
+// the other comes, if queue is set.
 func (p *Pool) request(queue bool) (*conn, chan *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,7 +146,7 @@ func (p *Pool) request(queue bool) (*conn, chan *conn) {
 	return nil, wait
 }
 
-// withdraw gives up a place in the queue, or hands on what has come meanwhile.
+// withdraw leaves the queue, and passes on what it may have received meanwhile.
 func (p *Pool) withdraw(wait chan *conn) {
 	p.mu.Lock()
 	if i := slices.Index(p.waiting, wait); i >= 0 {
@@ -161,7 +162,7 @@ func (p *Pool) withdraw(wait chan *conn) {
 	}
 }
 
-// use makes c, or a new connection if that is nil, one that ctx cuts.
+// use binds c, or a new connection if c is nil, to ctx, which cuts it.
 func (p *Pool) use(ctx context.Context, c *conn) (*conn, error) {
 	if c == nil {
 		var err error
@@ -174,7 +175,7 @@ func (p *Pool) use(ctx context.Context, c *conn) (*conn, error) {
 	return c, nil
 }
 
-// put gives back a connection, which is closed if err is not nil: then its state is not known.
+// put returns a connection to the pool; if err is not nil the connection is closed, since its state is unknown.
 func (p *Pool) put(c *conn, err error) {
 	if c.forget != nil && !c.forget() || err != nil {
 		c.close()
@@ -201,7 +202,7 @@ func (p *Pool) put(c *conn, err error) {
 	}
 }
 
-// gone tells that a connection is not open any more, so that another may be opened.
+// gone records that a connection was closed, so that another may be opened.
 func (p *Pool) gone() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -213,8 +214,8 @@ func (p *Pool) gone() {
 	}
 }
 
-// shrink makes the pool do with the connections that it has for a while, because the server admits no more. It reports
-// false if it has none.
+// shrink limits the pool to its open connections for a while, because the server admits no more. It returns false if
+// there are none.
 func (p *Pool) shrink() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -225,7 +226,7 @@ func (p *Pool) shrink() bool {
 	return true
 }
 
-// closeIdle closes the connections that have not been used for a while.
+// closeIdle closes connections that have been unused for a while.
 func (p *Pool) closeIdle() {
 	now := time.Now()
 	watching := p.closeWatcher(now)
@@ -246,11 +247,10 @@ func (p *Pool) closeIdle() {
 	}
 }
 
-// closeWatcher closes the watcher's connection if it has not been used for a while, and reports whether it is still
-// open.
+// closeWatcher closes the watcher's connection if it has been unused for a while, and reports whether it is still open.
 func (p *Pool) closeWatcher(now time.Time) (open bool) {
 	if !p.watching.TryLock() {
-		return true // it is in use
+		return true // in use
 	}
 	defer p.watching.Unlock()
 	if p.watcher != nil && now.Sub(p.watcher.used) >= connIdle {
@@ -260,19 +260,19 @@ func (p *Pool) closeWatcher(now time.Time) (open bool) {
 	return p.watcher != nil
 }
 
-// conn is one connection to a database. Its calls are not bound to a context: line cuts it, without a goroutine for
-// each.
+// conn is one connection to a database. Its calls are not bound to a context: line cuts it, without a goroutine per
+// call.
 type conn struct {
 	*sql.Conn
-	db     *sql.DB // which has no other
+	db     *sql.DB // with this connection only
 	line   *line
-	pid    int         // of the server's process
+	pid    int         // of the server process
 	used   time.Time   // last
-	forget func() bool // ends the cutting
+	forget func() bool // unbinds it from the context
 }
 
-// dial opens a connection that is set up for the mirror. name is what it calls itself unless the connection string
-// says.
+// dial opens a connection and sets it up for the mirror. name is its application name, unless the connection string has
+// one.
 func dial(ctx context.Context, dsn, name string, pulse *pulse) (*conn, error) {
 	cfg, err := pq.NewConfig(dsn)
 	if err != nil {
@@ -299,25 +299,25 @@ func dial(ctx context.Context, dsn, name string, pulse *pulse) (*conn, error) {
 	return c, nil
 }
 
-// setUp sets up the session, and refuses a database that cannot hold every text.
+// setUp sets up the session, and refuses a database whose encoding cannot hold every text.
 func (c *conn) setUp() error {
 	var encoding string
-	err := c.QueryRowContext(context.Background(), `SELECT current_setting('server_encoding'), pg_backend_pid()`).Scan(&encoding, &c.pid)
+	err := c.QueryRowContext(context.Background(),
+		`SELECT current_setting('server_encoding'), pg_backend_pid()`).Scan(&encoding, &c.pid)
 	if err != nil {
 		return fmt.Errorf("read the encoding: %w", err)
 	}
 	if encoding != "UTF8" {
 		return fmt.Errorf("writeback: the database has the encoding %s; make one with ENCODING 'UTF8'", encoding)
 	}
-	// A time limit that suits queries of people would fail the same batch again and again.
-	// A transaction that has waited for the position must see what was committed meanwhile.
+	// A time limit meant for interactive queries would fail the same batch again and again. A transaction that has waited
+	// for the position must see what was committed meanwhile.
 	_, err = c.ExecContext(context.Background(), `SET statement_timeout TO 0; SET idle_in_transaction_session_timeout TO 0;
 		SET default_transaction_isolation TO 'read committed'; SET lock_timeout TO '`+rowLockTimeout+`'`)
 	if err != nil {
 		return fmt.Errorf("set up the connection: %w", err)
 	}
-	// A server on a system that cannot tell goes on with a statement for a while after the mirror was stopped, and no
-	// more.
+	// On a system that does not support this, a statement continues for a while after the mirror was stopped.
 	_, err = c.ExecContext(context.Background(), `SET client_connection_check_interval TO '1s'`)
 	if _, refused := errors.AsType[*pq.Error](err); err != nil && !refused {
 		return fmt.Errorf("set up the connection: %w", err)
@@ -325,7 +325,7 @@ func (c *conn) setUp() error {
 	return nil
 }
 
-// close ends the connection. Its error would tell nothing: what was not committed is not there.
+// close closes the connection. Its error does not matter: uncommitted changes are lost anyway.
 func (c *conn) close() {
 	if c.Conn != nil {
 		_ = c.Conn.Close()
@@ -333,7 +333,7 @@ func (c *conn) close() {
 	_ = c.db.Close()
 }
 
-// line is what a connection goes over. It dials, while its first user's ctx lasts.
+// line is the network connection under a conn. It dials under the ctx of its first user.
 type line struct {
 	ctx   context.Context
 	pulse *pulse
@@ -342,8 +342,8 @@ type line struct {
 	net net.Conn // guarded by mu
 }
 
-// cut closes the line, so that whatever waits for it ends: a server that does not answer does not listen to a request
-// to cancel either.
+// cut closes the line, so that every call that waits for it ends: a server that does not answer would not react to a
+// cancel request either.
 func (l *line) cut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

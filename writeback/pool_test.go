@@ -22,16 +22,16 @@ func newPool(t *testing.T, dsn string, conns int) *writeback.Pool {
 	return p
 }
 
-// connections counts the connections of mirrors to a database.
+// connections counts the mirrors' connections to a database.
 func connections(t *testing.T, db *sql.DB) (n int) {
 	t.Helper()
-	err := db.QueryRow(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'gospaces writeback'`).Scan(&n)
+	err := db.QueryRow(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+		AND application_name = 'gospaces writeback'`).Scan(&n)
 	require.NoError(t, err)
 	return n
 }
 
-// The server admits 200 connections, of which many more mirrors than that use a few, and none when there is nothing to
-// do.
+// Many more mirrors than the server's 200 connections share a few, and use none when there is nothing to do.
 func TestPool_ManyMirrorsShareFewConnections(t *testing.T) {
 	t.Parallel()
 	const spaces, conns = 250, 3
@@ -41,7 +41,8 @@ func TestPool_ManyMirrorsShareFewConnections(t *testing.T) {
 	for i := range spaces {
 		logs[i], models[i] = newMemLog(), newModel()
 		follow(t, logs[i], models[i], appendJobs(t, kindRecord(1, job), 1, 20))
-		writers[i], _ = start(t, logs[i], writeback.Config{Pool: pool, Space: fmt.Sprintf("s%d", i), Lanes: 3, LaneRows: 1, PingInterval: time.Hour})
+		writers[i], _ = start(t, logs[i],
+			writeback.Config{Pool: pool, Space: fmt.Sprintf("s%d", i), Lanes: 3, LaneRows: 1, PingInterval: time.Hour})
 	}
 	most := 0
 	ctx, cancel := context.WithCancel(t.Context())
@@ -69,7 +70,7 @@ func TestPool_ManyMirrorsShareFewConnections(t *testing.T) {
 	require.Eventually(t, func() bool { return connections(t, db) == 0 }, time.Minute, 10*time.Millisecond)
 }
 
-// A space whose turn has not come says that it waits, and stops at once while it does.
+// A space whose turn has not come reports that it waits, and stops at once meanwhile.
 func TestPool_AMirrorThatWaitsForAConnectionSaysSo(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
@@ -89,7 +90,7 @@ func TestPool_AMirrorThatWaitsForAConnectionSaysSo(t *testing.T) {
 	x.requireComplete()
 }
 
-// Lanes of many spaces take what is free, and never wait for each other.
+// Lanes of many spaces take free connections, and never wait for each other.
 func TestPool_LanesOfManySpacesDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
@@ -98,7 +99,8 @@ func TestPool_LanesOfManySpacesDoNotWaitForEachOther(t *testing.T) {
 	for i := range 8 {
 		space := fmt.Sprintf("s%d", i)
 		log, g, m := newMemLog(), newGenerator(uint64(i)), newModel()
-		w, _ := start(t, log, writeback.Config{Pool: pool, Space: space, Lanes: 4, LaneRows: 1, FlushInterval: time.Millisecond})
+		w, _ := start(t, log,
+			writeback.Config{Pool: pool, Space: space, Lanes: 4, LaneRows: 1, FlushInterval: time.Millisecond})
 		all.Go(func() {
 			for range 100 {
 				follow(t, log, m, g.group(30))
@@ -122,7 +124,7 @@ func TestPool_RefusesWhatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "from 1 to 1000")
 }
 
-// A server that admits fewer connections than the pool may have is mirrored to over those.
+// If the server admits fewer connections than the size of the pool, the pool works with those.
 func TestPool_DoesWithTheConnectionsThatTheServerAdmits(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)

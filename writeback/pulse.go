@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// silentLimit is how long a database may leave questions unanswered until a stop does not wait for it any more.
+// silentLimit is the time without answers after which a stop does not wait for the database.
 const silentLimit = 2 * time.Second
 
-// pulse tells whether a database answers at all: on any connection, the watcher's included, which asks every second
-// while a transaction lasts. So a statement that takes long is not taken for a server that is gone. The zero pulse is
-// one without connections.
+// pulse reports whether a database answers at all, on any connection, including the watcher's, which sends a query
+// every second during a transaction. A long statement is therefore not mistaken for a dead server. The zero pulse has
+// no connections.
 type pulse struct {
-	heard atomic.Int64 // when something last came, in nanoseconds since epoch
+	heard atomic.Int64 // time of the last answer, in nanoseconds since epoch
 
 	mu    sync.Mutex
 	asked map[*question]struct{} // of open connections; guarded by mu
 }
 
-// question is since when a connection, or the attempt to make one, has had no answer; 0: it has not asked anything
-// since.
+// question is the time since which a connection, or an attempt to open one, has waited for an answer; 0: it does not
+// wait.
 type question struct{ since atomic.Int64 }
 
-// epoch is what pulses count from: the clock of the machine may be set.
+// epoch is the origin of pulse times, which are monotonic.
 var epoch = time.Now()
 
 func sinceEpoch() int64 { return max(1, int64(time.Since(epoch))) }
@@ -46,7 +46,7 @@ func (p *pulse) close(q *question) {
 	delete(p.asked, q)
 }
 
-// silence returns for how long nothing has come though something was asked.
+// silence returns the time since the last answer while a question is open.
 func (p *pulse) silence() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,7 +62,7 @@ func (p *pulse) silence() time.Duration {
 	return max(0, time.Duration(sinceEpoch()-max(first, p.heard.Load())))
 }
 
-// heardConn is a connection that tells a pulse what it asks and hears.
+// heardConn reports its questions and answers to a pulse.
 type heardConn struct {
 	net.Conn
 	pulse    *pulse

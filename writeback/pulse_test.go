@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// A database that hangs breaks no connection and refuses nothing. Who waits for it until it is away hears of it all the
-// same, and can stop.
+// A database that hangs breaks no connection and refuses nothing. FlushOrAway still returns, so that its caller can
+// stop.
 func TestFlushOrAway_ADatabaseThatHangsIsAway(t *testing.T) {
 	t.Parallel()
 	own := ownServer(t)
@@ -31,7 +31,7 @@ func TestFlushOrAway_ADatabaseThatHangsIsAway(t *testing.T) {
 	requireMirror(t, connect(t, dsn), "test", m)
 }
 
-// A statement that takes long is no silence: the server says that it works on it.
+// A long statement is no silence: the watcher's queries are answered.
 func TestFlushOrAway_ADatabaseThatWorksIsWaitedFor(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		x := mirrorJobs(t, cfg, 1)

@@ -11,20 +11,20 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// first returns the position of the first message that the log still has.
+// first returns the position of the first message in the log.
 func (w *Writer) first() uint64 {
 	if source, ok := w.source.(Imager); ok {
 		return source.First()
 	}
-	return 1 // if it is not, reading says so
+	return 1 // if that is wrong, reading reports it
 }
 
-// errSource wraps what keeps the log or the image from being read.
+// errSource wraps errors of reading the log or the image.
 var errSource = errors.New("it cannot be told what they should hold")
 
-// refill makes those tables anew that lack something, or all of them if the log no longer reaches back to where the mirror
-// is. It does so in one transaction: whoever reads sees the tables as they were or as they should be. If nothing tells what
-// they should hold, and the others can go on, it lets them, and the status says what is missing.
+// refill rebuilds the tables that lack rows, or all of them if the log no longer reaches back to the position of the
+// mirror. It uses one transaction, so readers see the tables before or after. If their content cannot be determined but
+// the other tables can continue, it lets these continue, and the status names the incomplete tables.
 func (w *Writer) refill(ctx context.Context, db *database) error {
 	r := &refill{writer: w, db: db, kinds: maps.Clone(db.incomplete)}
 	behind := w.first() > db.position+1
@@ -53,15 +53,15 @@ func (w *Writer) refill(ctx context.Context, db *database) error {
 	return nil
 }
 
-// refill is the making anew of some tables.
+// refill is the rebuilding of some tables.
 type refill struct {
 	writer *Writer
 	db     *database
-	kinds  map[uint32]bool // whose tables they are; nil: all, those of kinds that are not known yet included
+	kinds  map[uint32]bool // kinds of the tables; nil: all, including kinds that are not known yet
 	rows   uint64          // written
 }
 
-// tables returns the names of the tables as far as they are known.
+// tables returns the names of the known tables.
 func (r *refill) tables() []string {
 	var names []string
 	for _, t := range r.db.stored() {
@@ -72,8 +72,8 @@ func (r *refill) tables() []string {
 	return names
 }
 
-// define makes the tables of kinds that are not known, if all are made anew, before the transaction that fills them: it could
-// not make thousands of them.
+// define creates the tables of unknown kinds, if all are rebuilt, before the transaction that fills them, which could
+// not create thousands of tables.
 func (r *refill) define(ctx context.Context) error {
 	if r.kinds != nil {
 		return nil
@@ -88,7 +88,7 @@ func (r *refill) define(ctx context.Context) error {
 	}
 	var err error
 	if source, ok := r.writer.source.(Imager); ok && source.First() > 1 {
-		err = source.Image(ctx, func(g record.Group) error { // which begins with the kinds
+		err = source.Image(ctx, func(g record.Group) error { // it begins with the kinds
 			if holds(g.Records, record.Entry) {
 				return cmp.Or(read(g), errEnough)
 			}
@@ -117,7 +117,7 @@ func (r *refill) define(ctx context.Context) error {
 	})
 }
 
-// holds reports whether there is a record of an operation among records.
+// holds reports whether records contain one with the given operation.
 func holds(records []byte, op record.Op) bool {
 	var r record.Record
 	for rest, err := records, error(nil); len(rest) > 0 && err == nil; {
@@ -149,8 +149,8 @@ func (r *refill) run(ctx context.Context, tx *sql.Tx) error {
 	return r.finish(tx, f, r.db.position)
 }
 
-// settle brings the tables that are not made anew to ahead, and lets that be the position from which all goes on: parts of what
-// is before it may be there.
+// settle brings the other tables to ahead, which becomes the position of all tables: parts of the groups before it may
+// be in the database.
 func (r *refill) settle(ctx context.Context, tx *sql.Tx) error {
 	db := r.db
 	if db.ahead <= db.position {
@@ -167,7 +167,7 @@ func (r *refill) settle(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// fromImage fills the tables from an image, and brings them to where the others are, or the others to where the image is.
+// fromImage fills the tables from an image, and brings them or the other tables forward to the same position.
 func (r *refill) fromImage(ctx context.Context, tx *sql.Tx, source Imager) error {
 	f, position := r.feed(tx, r.kinds, 0), uint64(0)
 	f.batch.image = true
@@ -193,7 +193,7 @@ func (r *refill) fromImage(ctx context.Context, tx *sql.Tx, source Imager) error
 	return r.finish(tx, f, max(position, r.db.position))
 }
 
-// begin makes ready for an image at a position: tables that are not filled from it must get there by the log.
+// begin prepares for an image at a position: tables that are not filled from it must get there by the log.
 func (r *refill) begin(ctx context.Context, tx *sql.Tx, position uint64) error {
 	if r.kinds == nil {
 		r.writer.status.filling(position)
@@ -201,7 +201,8 @@ func (r *refill) begin(ctx context.Context, tx *sql.Tx, position uint64) error {
 		r.writer.status.filling(min(position, r.db.position))
 	}
 	if first := r.writer.first(); position+1 < first {
-		return fmt.Errorf("%w: the image of the space is of position %d, and the log begins at %d", errSource, position, first)
+		return fmt.Errorf("%w: the image of the space is of position %d, and the log begins at %d",
+			errSource, position, first)
 	}
 	if r.kinds != nil && position > r.db.position {
 		f := r.feed(tx, nil, r.db.highest)
@@ -213,7 +214,7 @@ func (r *refill) begin(ctx context.Context, tx *sql.Tx, position uint64) error {
 	return r.clear(tx, false)
 }
 
-// clear empties the tables. whole tells that what archives hold comes again.
+// clear empties the tables. whole means that the content of archives comes again.
 func (r *refill) clear(tx *sql.Tx, whole bool) error {
 	db := r.db
 	db.keepArchives = !whole
@@ -231,7 +232,8 @@ func (r *refill) clear(tx *sql.Tx, whole bool) error {
 		}
 		kinds = append(kinds, t.kind)
 	}
-	dropped, err := affected(tx.Exec(`DELETE FROM `+lettersName(db.space)+` WHERE ($1 OR kind_number = ANY ($2::bigint[])) AND ($3 OR left_at IS NULL)`,
+	dropped, err := affected(tx.Exec(`DELETE FROM `+lettersName(db.space)+`
+		WHERE ($1 OR kind_number = ANY ($2::bigint[])) AND ($3 OR left_at IS NULL)`,
 		r.kinds == nil, kindArray(kinds), whole))
 	if err != nil {
 		return fmt.Errorf("delete dead letters: %w", err)
@@ -240,7 +242,7 @@ func (r *refill) clear(tx *sql.Tx, whole bool) error {
 	return nil
 }
 
-// finish stores the position that all tables have now.
+// finish stores the position of all tables.
 func (r *refill) finish(tx *sql.Tx, f *feeder, position uint64) error {
 	db := r.db
 	db.highest, r.rows = max(db.highest, f.highest), f.rows
@@ -263,8 +265,8 @@ func (r *refill) finish(tx *sql.Tx, f *feeder, position uint64) error {
 	return err
 }
 
-// feed returns a feeder for the tables of some kinds, or of all if kinds is nil. highest is the highest entry of which there
-// may be a row.
+// feed returns a feeder for the tables of some kinds, or of all if kinds is nil. highest is the highest entry that may
+// have a row.
 func (r *refill) feed(tx *sql.Tx, kinds map[uint32]bool, highest uint64) *feeder {
 	modes := r.db.kindModes()
 	choose := modes.choose
@@ -285,17 +287,17 @@ func (r *refill) feed(tx *sql.Tx, kinds map[uint32]bool, highest uint64) *feeder
 	return f
 }
 
-// feeder changes tables by groups, many at a time, within one transaction.
+// feeder applies groups to tables, many at a time, within one transaction.
 type feeder struct {
 	db    *database
 	tx    *sql.Tx
-	kinds map[uint32]bool // whose tables are changed; nil: all
+	kinds map[uint32]bool // kinds to apply; nil: all
 
 	maxBytes, maxRecords int
 
 	batch   *batch
-	highest uint64 // entry that was stored
-	rows    uint64 // that were written
+	highest uint64 // highest stored entry
+	rows    uint64 // number of rows written
 }
 
 func (f *feeder) fills(kind uint32) bool { return f.kinds == nil || f.kinds[kind] }
@@ -305,7 +307,7 @@ type inDatabase struct{ error }
 
 func (e inDatabase) Unwrap() error { return e.error }
 
-// add takes over g. Its error is one of the database, or of the group itself.
+// add adds g. Its error is one of the database, or of the group itself.
 func (f *feeder) add(g record.Group) error {
 	if err := f.batch.add(g); err != nil {
 		return err
@@ -319,7 +321,7 @@ func (f *feeder) add(g record.Group) error {
 	return nil
 }
 
-// flush brings what was added into the tables.
+// flush applies what was added to the tables.
 func (f *feeder) flush() error {
 	b := f.batch
 	for _, p := range b.puts {
@@ -344,7 +346,8 @@ func (f *feeder) flush() error {
 	return nil
 }
 
-// tail adds what the log has after a position, up to another, and flushes. It adds nothing if that is not behind.
+// tail adds the groups of the log after one position up to another, and flushes. It adds nothing if upto is not after
+// after.
 func (f *feeder) tail(ctx context.Context, source Source, after, upto uint64) error {
 	if after >= upto {
 		return nil
@@ -365,8 +368,7 @@ func (f *feeder) tail(ctx context.Context, source Source, after, upto uint64) er
 	return f.flush()
 }
 
-// sourceError returns the error of a reading of the source, wrapped with errSource if it is the source's. unfinished tells
-// that the reading has come to an early end.
+// sourceError wraps err with errSource if it comes from the source. unfinished means that reading ended early.
 func sourceError(err error, unfinished bool) error {
 	if e, ok := errors.AsType[inDatabase](err); ok {
 		return e.error

@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// actual is a table as it is in the schema of a space.
+// actual is a table as found in the schema of a space.
 type actual struct {
 	name    string
-	comment string            // that create has made, or another
+	comment string            // written by create, or another
 	columns map[string]string // name → type
-	keyed   bool              // there is a primary key
+	keyed   bool              // it has a primary key
 }
 
-// look returns the tables of the space as they are, by name.
+// look returns the existing tables of the space, by name.
 func (db *database) look(tx *sql.Tx) (map[string]*actual, error) {
-	rows, err := tx.Query(`SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''), EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary),
+	rows, err := tx.Query(`SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''),
+			EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary),
 			coalesce(a.attname, ''), coalesce(format_type(a.atttypid, a.atttypmod), '')
 		FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 		WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p')`, quote(schemaName(db.space)))
@@ -41,7 +42,7 @@ func (db *database) look(tx *sql.Tx) (map[string]*actual, error) {
 	return tables, rows.Err()
 }
 
-// damage says in what way f is not t; "" if it is.
+// damage describes how f differs from t; "" if it does not.
 func (t *table) damage(f *actual) string {
 	if f == nil {
 		return "table " + t.sql() + " is gone"
@@ -60,8 +61,8 @@ func (t *table) damage(f *actual) string {
 	return ""
 }
 
-// inspect returns an error that wraps errDamaged and says what others have done to the tables, or nil if they are as
-// they should be.
+// inspect returns an error that wraps errDamaged and describes what others have done to the tables, or nil if they are
+// intact.
 func (db *database) inspect() error {
 	var damages []string
 	err := db.transact(func(tx *sql.Tx) error {
@@ -90,7 +91,7 @@ func (db *database) inspect() error {
 	return fmt.Errorf("%w: %s", errDamaged, strings.Join(damages, "; "))
 }
 
-// repair makes the tables what they should be. What a table has lost by that, or before, is missing until refill.
+// repair restores the tables. Rows lost by that, or before, are missing until refill.
 func (db *database) repair(tx *sql.Tx) error {
 	if err := hurry(tx); err != nil {
 		return err
@@ -112,7 +113,7 @@ func (db *database) repair(tx *sql.Tx) error {
 			db.repaired = append(db.repaired, damage)
 		}
 	}
-	db.surveyed = nil // what was created here is not in it
+	db.surveyed = nil // it lacks what was created here
 	for _, f := range db.orphans(tables) {
 		db.orphaned = true
 		db.repaired = append(db.repaired, "gospaces.kinds does not know "+quote(f.name)+" any more")
@@ -120,7 +121,7 @@ func (db *database) repair(tx *sql.Tx) error {
 	return nil
 }
 
-// orphans returns those of tables that belong to kinds that are not known: the catalog has lost them.
+// orphans returns the tables of unknown kinds: the catalog has lost them.
 func (db *database) orphans(tables map[string]*actual) []*actual {
 	var orphans []*actual
 	known, left := make(map[string]bool), make(map[string]bool)
@@ -139,7 +140,7 @@ func (db *database) orphans(tables map[string]*actual) []*actual {
 	return orphans
 }
 
-// lostComment precedes the comment of orphans that were looked for in vain: their kinds are yet to come, or never will.
+// lostComment precedes the comment of orphans without a kind: the kind is yet to come, or never will.
 const lostComment = "lost "
 
 // adopt makes an orphan the table of t, which has none. It returns false if there is no orphan for it.
@@ -159,7 +160,7 @@ func (db *database) adopt(tx *sql.Tx, s *survey, t *table) (bool, error) {
 	return true, execAll(tx, t.label())
 }
 
-// lose makes the orphans lost ones.
+// lose marks the orphans as lost.
 func (db *database) lose(tx *sql.Tx) error {
 	tables, err := db.look(tx)
 	if err != nil {
@@ -167,17 +168,19 @@ func (db *database) lose(tx *sql.Tx) error {
 	}
 	var statements []string
 	for _, f := range db.orphans(tables) {
-		statements = append(statements, `COMMENT ON TABLE `+quote(schemaName(db.space))+`.`+quote(f.name)+` IS `+literal(lostComment+f.comment))
+		statements = append(statements,
+			`COMMENT ON TABLE `+quote(schemaName(db.space))+`.`+quote(f.name)+` IS `+literal(lostComment+f.comment))
 	}
 	return execAll(tx, statements)
 }
 
-// empty makes room for all rows of t. An archive keeps its rows if they are not to come again: of entries that do not
-// come again it is only known that they have left.
+// empty makes room for all rows of t. An archive keeps its rows if they do not come again; it is then only known of
+// their entries that they have left.
 func (db *database) empty(tx *sql.Tx, t *table, f *actual) error {
 	statement := `DELETE FROM ` + t.sql()
 	if _, ok := f.columns[leftColumn]; ok && t.mode == Append && db.keepArchives {
-		statement = `UPDATE ` + t.sql() + ` SET ` + quote(leftColumn) + ` = now(), ` + quote(howColumn) + ` = 'unknown' WHERE ` + quote(leftColumn) + ` IS NULL`
+		statement = `UPDATE ` + t.sql() + ` SET ` + quote(leftColumn) + ` = now(), ` + quote(howColumn) +
+			` = 'unknown' WHERE ` + quote(leftColumn) + ` IS NULL`
 	}
 	if _, err := tx.Exec(statement); err != nil {
 		return fmt.Errorf("empty %s: %w", t.sql(), err)
@@ -185,8 +188,8 @@ func (db *database) empty(tx *sql.Tx, t *table, f *actual) error {
 	return nil
 }
 
-// How the values of a column get there when its type is restored: in an archive from how they look; in the table of a
-// mirror not at all, since it is filled anew.
+// How values are converted when the type of a column is restored: in an archive from their text; in a mirror not at
+// all, since it is refilled.
 const (
 	usingText = "%[1]s::text::%[2]s"
 	usingNone = "NULL::%[2]s"
@@ -215,7 +218,7 @@ func (db *database) repairTable(tx *sql.Tx, t *table, f *actual) error {
 	return db.setComplete(tx, t, false)
 }
 
-// reshape makes f the table t.
+// reshape turns f into the table t.
 func (db *database) reshape(tx *sql.Tx, t *table, f *actual, using string) error {
 	statements := t.alter(f.columns, using)
 	if !f.keyed {
@@ -224,8 +227,7 @@ func (db *database) reshape(tx *sql.Tx, t *table, f *actual, using string) error
 	return execAll(tx, statements)
 }
 
-// lossy reports whether the rows of f lack something that those of t have. The columns by which an archive differs from
-// a mirror do not count.
+// lossy reports whether the rows of f lack something that those of t have, other than the columns of an archive.
 func (t *table) lossy(f *actual) bool {
 	return slices.ContainsFunc(t.columns(), func(c column) bool {
 		is, ok := f.columns[c.name]
@@ -233,9 +235,10 @@ func (t *table) lossy(f *actual) bool {
 	})
 }
 
-// setComplete notes whether the table of a kind has all rows that it should have at the position of the mirror.
+// setComplete records whether the table of a kind has all rows at the position of the mirror.
 func (db *database) setComplete(tx *sql.Tx, t *table, complete bool) error {
-	n, err := affected(tx.Exec(`UPDATE gospaces.kinds SET complete = $3 WHERE space = $1 AND kind = $2`, db.space, int64(t.kind), complete))
+	n, err := affected(tx.Exec(`UPDATE gospaces.kinds SET complete = $3 WHERE space = $1 AND kind = $2`, db.space,
+		int64(t.kind), complete))
 	if err == nil && n != 1 {
 		err = errors.New("the kind is not in gospaces.kinds")
 	}

@@ -12,14 +12,14 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// selectRows returns the statement that reads the rows of t whose entries live: of each the columns of rowReader in the
-// binary form of a composite value. That is exact, costs neither side the making and parsing of texts, and is one value
-// a row to the driver.
+// selectRows returns the statement that reads the rows of entries in the space: for each the columns of rowReader in
+// the binary form of a composite value. That is exact, avoids formatting and parsing text, and is one value a row to
+// the driver.
 func (t *table) selectRows() string {
 	var names []string
 	for _, c := range t.columns() {
 		switch c.name {
-		case leftColumn, howColumn, stateColumn, holderColumn, triesColumn: // of no account to a space that is loaded
+		case leftColumn, howColumn, stateColumn, holderColumn, triesColumn: // not needed to load a space
 		default:
 			names = append(names, quote(c.name))
 		}
@@ -27,7 +27,7 @@ func (t *table) selectRows() string {
 	return `SELECT record_send(ROW(` + strings.Join(names, ", ") + `)) FROM ` + t.sql() + t.living()
 }
 
-// living is the condition of rows whose entries are in the space.
+// living is the condition for rows whose entries are in the space.
 func (t *table) living() string {
 	if t.mode == Append {
 		return ` WHERE ` + quote(leftColumn) + ` IS NULL`
@@ -35,21 +35,21 @@ func (t *table) living() string {
 	return ""
 }
 
-// rowReader turns rows of a table into entries again. It is the inverse of appendLine. What it returns is valid until
-// the next call.
+// rowReader turns rows of a table back into entries, as the inverse of appendLine. Its result is valid until the next
+// call.
 type rowReader struct {
 	t     *table
-	in    []byte // columns that are left
+	in    []byte // remaining columns
 	row   []byte
-	exact []template.Value // of exactColumn, by field
+	exact []template.Value // from exactColumn, by field
 
 	text, have, made []byte // scratch
 }
 
-// errRow tells of a column that does not hold what it should.
+// errRow means that a column has an invalid value.
 var errRow = errors.New("it does not fit the schema")
 
-// read decodes what selectRows returns for a row. Its error names the column.
+// read decodes a row of selectRows. Its error names the column.
 func (r *rowReader) read(composite []byte) (p put, err error) {
 	if len(composite) < 4 {
 		return p, errRow
@@ -98,7 +98,7 @@ func (r *rowReader) next() ([]byte, bool) {
 	return column, true
 }
 
-// fixed decodes a bigint, or what is sent like one.
+// fixed decodes a bigint, or a type with the same binary form.
 func fixed(column []byte) (int64, bool) {
 	if len(column) != 8 {
 		return 0, false
@@ -106,8 +106,8 @@ func fixed(column []byte) (int64, bool) {
 	return int64(binary.BigEndian.Uint64(column)), true
 }
 
-// time decodes a point in time, of which a column has the microsecond: it is the end of that, so that no lease ends
-// early. null stands for a null.
+// time decodes a time, of which a column has the microsecond: it returns the end of that microsecond, so that no lease
+// ends early. null is the result for null.
 func (r *rowReader) time(name string, null int64) (int64, error) {
 	column, ok := r.next()
 	if !ok {
@@ -119,7 +119,7 @@ func (r *rowReader) time(name string, null int64) (int64, error) {
 	}
 	at, finite := instant(micros)
 	switch {
-	case !finite && micros > 0, at.Year() > 2261: // what an int64 of nanoseconds cannot hold
+	case !finite && micros > 0, at.Year() > 2261: // beyond an int64 of nanoseconds
 		return math.MaxInt64, nil
 	case !finite, at.Year() < 1678:
 		return 1, nil
@@ -140,7 +140,7 @@ func (r *rowReader) readExact() {
 	}
 }
 
-// readFields appends the fields to row. more is what moreColumn has.
+// readFields appends the fields to row. more is the content of moreColumn.
 func (r *rowReader) readFields(more []byte) error {
 	end := 0
 	for i, name := range r.t.fields {
@@ -166,8 +166,8 @@ func (r *rowReader) readFields(more []byte) error {
 	return nil
 }
 
-// appendField appends the value of field i, whose column is not null: the exact one, unless the column was
-// changed since.
+// appendField appends the value of field i, whose column is not null: the exact value, unless the column was changed
+// since.
 func (r *rowReader) appendField(i int, column []byte) error {
 	class := r.t.schema.Fields[i].Class
 	if i < len(r.exact) && r.exact[i] != nil && r.same(class, r.exact[i], column) {
@@ -177,7 +177,7 @@ func (r *rowReader) appendField(i int, column []byte) error {
 	return r.appendColumn(class, column)
 }
 
-// same reports whether a column of a class is what appendLine has made of v.
+// same reports whether a column of a class is what appendLine wrote for v.
 func (r *rowReader) same(class template.Class, v template.Value, column []byte) bool {
 	if !v.Class().SameFamily(class) {
 		return false
@@ -195,14 +195,14 @@ func (r *rowReader) same(class template.Class, v template.Value, column []byte) 
 	return false
 }
 
-// sameJSON reports whether a jsonb is what appendJSON has made of v.
+// sameJSON reports whether a jsonb is what appendJSON wrote for v.
 func (r *rowReader) sameJSON(v template.Value, text []byte) bool {
 	have, err := template.AppendPlainJSON(r.have[:0], text)
 	r.have = have
 	return err == nil && bytes.Equal(have, r.plain(v))
 }
 
-// plain returns what is left of v in a jsonb; nil if it cannot be there.
+// plain returns what a jsonb keeps of v; nil if it cannot hold v.
 func (r *rowReader) plain(v template.Value) template.Value {
 	r.text = appendJSON(r.text[:0], v)
 	text := bytes.ReplaceAll(r.text, []byte(`\\`), []byte(`\`)) // as COPY reads it
@@ -214,7 +214,7 @@ func (r *rowReader) plain(v template.Value) template.Value {
 	return made
 }
 
-// appendColumn appends the value that a column of a class has, which is not null.
+// appendColumn appends the value of a column of a class, which is not null.
 func (r *rowReader) appendColumn(class template.Class, column []byte) error {
 	ok := true
 	switch class {
@@ -260,7 +260,7 @@ func (r *rowReader) appendTime(column []byte) bool {
 	return true
 }
 
-// appendJSON appends a list or a map. The null of JSON is no field either.
+// appendJSON appends a list or a map. JSON null is null.
 func (r *rowReader) appendJSON(class template.Class, column []byte) error {
 	if len(column) < 2 {
 		return errRow
@@ -276,7 +276,8 @@ func (r *rowReader) appendJSON(class template.Class, column []byte) error {
 	return nil
 }
 
-// appendNumeric appends the integer that a numeric is, which is sent as digits of base 10000; false if it is none.
+// appendNumeric appends the integer value of a numeric, which is sent as digits of base 10000; false if it is not an
+// integer.
 func appendNumeric(dst, column []byte) ([]byte, bool) {
 	if len(column) < 8 {
 		return dst, false

@@ -37,14 +37,15 @@ func TestRun_RefusesTheDatabaseOfAnotherLog(t *testing.T) {
 		requireMirror(t, db, "test", m)
 	}
 
-	_, err := db.Exec(`DROP SCHEMA space_test CASCADE; DELETE FROM gospaces.kinds WHERE space = 'test'; DELETE FROM gospaces.positions WHERE space = 'test'`)
+	_, err := db.Exec(`DROP SCHEMA space_test CASCADE; DELETE FROM gospaces.kinds WHERE space = 'test'; DELETE
+		FROM gospaces.positions WHERE space = 'test'`)
 	require.NoError(t, err, "as docs/sql.md tells")
 	w, _ = start(t, reborn, writeback.Config{DSN: dsn})
 	require.NoError(t, w.Flush(t.Context()))
 	require.Equal(t, []string{"1"}, column(t, db, `SELECT count(*)::text FROM space_test."Job"`))
 }
 
-// A log that has lost its end, and has grown again since, is another one, however long it is.
+// A log that has lost its end, and has grown again, is a different log, however long it is.
 func TestRun_RefusesALogThatHasGrownAgain(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
 		dsn, db := newDatabase(t)
@@ -53,7 +54,7 @@ func TestRun_RefusesALogThatHasGrownAgain(t *testing.T) {
 		for i := range 4 {
 			follow(t, log, m, record.AppendTogether(appendJobs(t, kindRecord(1, job), 1+100*i, 100), 0))
 		}
-		for range 2 { // the same log is the same after a restart
+		for range 2 { // the log is the same after a restart
 			w, stop := start(t, log, cfg)
 			require.NoError(t, w.Flush(t.Context()))
 			stop()

@@ -39,13 +39,15 @@ func TestColumns_CanBeQueriedAsWhatTheyAre(t *testing.T) {
 	}
 	db := mirrorRows(t, s, map[string]any{
 		"a_bool": true, "a_int": int64(-5), "a_uint": uint64(math.MaxUint64), "a_float": 2.5, "a_string": "it's \\ \t",
-		"a_bytes": []byte{0, 255}, "a_time": time.Date(2024, 2, 29, 12, 0, 0, 123456789, time.UTC), "a_duration": 90 * time.Second,
-		"a_list": []any{int64(1), "two", nil}, "a_map": map[string]any{"k": 1.5}, "a_struct": map[string]any{"name": "x"},
+		"a_bytes": []byte{0, 255}, "a_time": time.Date(2024, 2, 29, 12, 0, 0, 123456789, time.UTC),
+		"a_duration": 90 * time.Second,
+		"a_list":     []any{int64(1), "two", nil}, "a_map": map[string]any{"k": 1.5}, "a_struct": map[string]any{"name": "x"},
 	}, nil)
 	for _, where := range []string{
 		`a_bool`, `a_int + 5 = 0`, `a_uint = 18446744073709551615`, `a_float * 2 = 5`, `a_string = E'it\'s \\ \t'`,
 		`a_bytes = '\x00ff'`, `a_time = '2024-02-29 13:00:00.123456+01'`, `make_interval(secs => a_duration / 1e9) = '90 s'`,
-		`a_list = '[1, "two", null]'`, `(a_map ->> 'k')::float = 1.5`, `a_struct @> '{"name": "x"}'`, `_id = 1 AND _expires IS NULL`,
+		`a_list = '[1, "two", null]'`, `(a_map ->> 'k')::float = 1.5`, `a_struct @> '{"name": "x"}'`, `_id = 1
+			AND _expires IS NULL`,
 	} {
 		var n int
 		require.NoError(t, db.QueryRow(`SELECT count(*) FROM space_test.thing WHERE `+where).Scan(&n), where)
@@ -98,7 +100,10 @@ func TestColumns_AnIntegerThatDoesNotFitWidensItsColumn(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
 	log := newMemLog()
-	unsigned := &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.Uint}, {Name: "state", Class: template.String}}}
+	unsigned := &template.Schema{
+		Kind:   "Job",
+		Fields: []template.Field{{Name: "id", Class: template.Uint}, {Name: "state", Class: template.String}},
+	}
 	ids := func() []string {
 		return column(t, db, `SELECT id::text FROM space_test."Job" ORDER BY _id`)
 	}
@@ -110,15 +115,19 @@ func TestColumns_AnIntegerThatDoesNotFitWidensItsColumn(t *testing.T) {
 	require.Equal(t, []string{"1", "2", "18446744073709551615"}, ids())
 	stop()
 
-	w, _ = start(t, log, writeback.Config{DSN: dsn}) // it knows the column as it is now
-	more := &template.Schema{Kind: "Job", Fields: append(job.Fields[:2:2], template.Field{Name: "note", Class: template.String})}
-	group := record.AppendPut(kindRecord(1, more), 4, 1, forever, row(t, unsigned, map[string]any{"id": uint64(math.MaxUint64 - 1)}))
+	w, _ = start(t, log, writeback.Config{DSN: dsn}) // it knows the current column
+	more := &template.Schema{
+		Kind:   "Job",
+		Fields: append(job.Fields[:2:2], template.Field{Name: "note", Class: template.String}),
+	}
+	group := record.AppendPut(kindRecord(1, more), 4, 1, forever,
+		row(t, unsigned, map[string]any{"id": uint64(math.MaxUint64 - 1)}))
 	log.Append(record.AppendPut(group, 5, 1, forever, row(t, job, map[string]any{"id": int64(math.MinInt64)})))
 	require.NoError(t, w.Flush(t.Context()))
 	require.Equal(t, []string{"1", "2", "18446744073709551615", "18446744073709551614", "-9223372036854775808"}, ids())
 }
 
-// The rows are the largest that there can be: PostgreSQL keeps 24 bytes of a text in the row, moving more out of it.
+// The rows are the largest possible: PostgreSQL keeps 24 bytes of a text in the row, and moves the rest out of it.
 func TestColumns_FieldsBeyondTheBoundShareOne(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
@@ -144,17 +153,23 @@ func TestColumns_FieldsBeyondTheBoundShareOne(t *testing.T) {
 		require.NoError(t, w.Flush(t.Context()))
 	}
 	require.Equal(t, []string{"4 0", "4 1", "4 724"}, column(t, db, `SELECT concat_ws(' ', count(*), more) FROM (SELECT
-		(SELECT count(*) FROM jsonb_object_keys(_more)) AS more FROM space_test.wide WHERE f298 IS NOT NULL) w GROUP BY more ORDER BY more`))
-	require.Equal(t, []string{"23"}, column(t, db, `SELECT length(_more ->> 'f1023')::text FROM space_test.wide WHERE _id = 9`))
+		(SELECT count(*) FROM jsonb_object_keys(_more)) AS more FROM space_test.wide WHERE f298 IS NOT NULL) w GROUP BY more
+		ORDER BY more`))
+	require.Equal(t, []string{"23"},
+		column(t, db, `SELECT length(_more ->> 'f1023')::text FROM space_test.wide WHERE _id = 9`))
 }
 
-// The queries of docs/sql.md.
+// These are the queries of docs/sql.md.
 func TestColumns_QueriesOfTheManual(t *testing.T) {
 	t.Parallel()
 	s := &template.Schema{Kind: "Job", Fields: []template.Field{
-		{Name: "state", Class: template.String}, {Name: "took", Class: template.Duration}, {Name: "tags", Class: template.List}, {Name: "address", Class: template.Struct},
+		{Name: "state", Class: template.String},
+		{Name: "took", Class: template.Duration},
+		{Name: "tags", Class: template.List},
+		{Name: "address", Class: template.Struct},
 	}}
-	db := mirrorRows(t, s, map[string]any{"state": "new", "tags": []any{"urgent"}, "address": map[string]any{"city": "Berlin"}})
+	db := mirrorRows(t, s,
+		map[string]any{"state": "new", "tags": []any{"urgent"}, "address": map[string]any{"city": "Berlin"}})
 	for _, query := range []string{
 		`SELECT count(*) FROM space_test."Job" GROUP BY state`,
 		`SELECT _id FROM space_test."Job" ORDER BY _id LIMIT 10`,

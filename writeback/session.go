@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// session mirrors the log until something fails or ends. What was read of the log and is not in the database then is
-// dropped: the next session begins where the database says. So it makes no difference what failed, nor whether a
-// commit whose answer was lost has happened.
+// session mirrors the log until something fails or ends. Records that were read but are not in the database are then
+// dropped: the next session begins at the position in the database. So the cause of the failure does not matter, nor
+// whether a commit whose answer was lost has happened.
 func (w *Writer) session(ctx context.Context, pauses *backoff.Backoff) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -24,7 +24,8 @@ func (w *Writer) session(ctx context.Context, pauses *backoff.Backoff) error {
 		return err
 	}
 	if db.inherited {
-		w.cfg.Logger.Info("mirror_taken_over", "from", db.origin.Incarnation, "at", db.origin.Position, "position", db.position)
+		w.cfg.Logger.Info("mirror_taken_over", "from", db.origin.Incarnation, "at", db.origin.Position, "position",
+			db.position)
 	}
 	for _, damage := range db.repaired {
 		w.cfg.Logger.Warn("mirror_repaired", "damage", damage)
@@ -54,10 +55,12 @@ func (w *Writer) session(ctx context.Context, pauses *backoff.Backoff) error {
 	return context.Cause(ctx)
 }
 
-// checkLog returns an error that wraps ErrOtherLog if the log is not the one any more that the mirror has followed: it has lost its end, and may have grown again since.
-// Of what the log does not hold any more there are snapshots, so that cannot have been lost.
+// checkLog returns an error that wraps ErrOtherLog if the log is no longer the one that the mirror has followed: it has
+// lost its end, and may have grown again since. A part that the log has truncated at its beginning is covered by
+// snapshots, so it was not lost.
 func (w *Writer) checkLog(ctx context.Context, db *database) error {
-	const lost = "the log has lost its end, and the tables may have entries that the space does not have; drop the mirror to build it anew"
+	const lost = "the log has lost its end, and the tables may have entries that the space does not have; " +
+		"drop the mirror to build it anew"
 	upto := max(db.position, db.ahead)
 	if last := w.source.Last(); upto > last {
 		return fmt.Errorf("%w: it has the log up to position %d, and the log ends at %d: %s", ErrOtherLog, upto, last, lost)
@@ -75,7 +78,8 @@ func (w *Writer) checkLog(ctx context.Context, db *database) error {
 		return fmt.Errorf("read the log: %w", err)
 	}
 	if there.Position != upto || there.Time != db.stamp {
-		return fmt.Errorf("%w: it has the log up to position %d, and the log has something else there: %s", ErrOtherLog, upto, lost)
+		return fmt.Errorf("%w: it has the log up to position %d, and the log has something else there: %s",
+			ErrOtherLog, upto, lost)
 	}
 	return nil
 }
@@ -114,17 +118,17 @@ func (w *Writer) write(ctx context.Context, lanes *lanes, window *window, leftov
 		if done.refused > 0 {
 			w.cfg.Logger.Warn("rows_refused", "rows", done.refused, "dead_letters", db.letters)
 		}
-		w.good(b.to, pauses) // first: who waits for the position finds the mirror running
-		window.done()        // and nothing in memory; b stays as it is until the next take
+		w.good(b.to, pauses) // first, so that callers that wait for the position find the mirror running
+		window.done()        // first clears the memory; b is unchanged until the next take
 		w.status.committed(b, done, n, db.letters)
 	}
 }
 
-// idlePings is by how much the interval grows in which a mirror that has nothing to do looks after its tables.
+// idlePings is the factor by which an idle mirror extends the interval of its checks.
 const idlePings = 6
 
-// apply writes b. While others hold locks that it needs it tries again and again, and lets go of its own locks and its
-// connection in between.
+// apply writes b. While others hold locks that it needs, it tries repeatedly, and releases its own locks and its
+// connection between attempts.
 func (w *Writer) apply(ctx context.Context, lanes *lanes, b *batch) (done effect, n int, err error) {
 	pauses := backoff.Backoff{Min: w.cfg.RetryMin, Max: min(w.cfg.RetryMax, lockPause)}
 	for {
@@ -141,7 +145,7 @@ func (w *Writer) apply(ctx context.Context, lanes *lanes, b *batch) (done effect
 	}
 }
 
-// check returns an error if the database does not answer, or if the tables must be repaired or filled anew.
+// check returns an error if the database does not answer, or if tables must be repaired or refilled.
 func (w *Writer) check(db *database, age time.Duration) error {
 	if len(db.incomplete) > 0 && age >= w.cfg.RefillInterval {
 		return errIncomplete
@@ -156,7 +160,7 @@ func (w *Writer) check(db *database, age time.Duration) error {
 	return db.inspect()
 }
 
-// good notes that the database has taken the log up to position and nothing is wrong.
+// good records that the database has the log up to position and everything works.
 func (w *Writer) good(position uint64, pauses *backoff.Backoff) {
 	pauses.Reset()
 	if w.status.healthy() {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// array returns the literal of an array with an element for each item.
+// array returns an array literal with an element for each item.
 func array[T any](items []T, element func(dst []byte, item T) []byte) string {
 	dst := []byte{'{'}
 	for i, item := range items {
@@ -39,7 +39,8 @@ func (b *batch) expiryArray(entries []uint64) string {
 	})
 }
 
-// leftArray returns when entries left as an array of timestamptz, and howArray how, as one of text.
+// leftArray returns the times at which entries left as an array of timestamptz; howArray returns the reasons as an
+// array of text.
 func (b *batch) leftArray(entries []uint64) string {
 	return array(entries, func(dst []byte, entry uint64) []byte {
 		return append(appendTime(append(dst, '"'), time.Unix(0, b.gone[entry].at).UTC()), '"')
@@ -50,7 +51,7 @@ func (b *batch) howArray(entries []uint64) string {
 	return array(entries, func(dst []byte, entry uint64) []byte { return append(dst, reasonName(b.gone[entry].how)...) })
 }
 
-// affected returns how many rows a statement has affected.
+// affected returns the number of rows affected by a statement.
 func affected(result sql.Result, err error) (uint64, error) {
 	if err != nil {
 		return 0, err

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// status is what Stats and Flush know of Run.
+// status is the state of Run that Stats and Flush see.
 type status struct {
 	source Source
 
 	mu      sync.Mutex
-	stats   Stats // without what snapshot fills in; guarded by mu, with what follows
+	stats   Stats // without the fields set by snapshot; guarded by mu, with what follows
 	lag     lag
-	window  *window       // of the session that is open, or nil
-	holds   uint64        // the position from which tables are being filled anew, plus 1; 0: none are
-	oldest  int64         // Time of the oldest group that the last session left behind, or 0
-	away    time.Time     // since when the database is not known to be there; only while stats.Connected is false
+	window  *window       // of the current session, or nil
+	holds   uint64        // the position from which tables are being refilled, plus 1; 0: none
+	oldest  int64         // Time of the oldest group that the last session left, or 0
+	away    time.Time     // since when the database is away; only while stats.Connected is false
 	changed chan struct{} // closed and replaced when stats.Position moves, a session fails or Run ends
 	stopped error         // ErrStopped, wrapped with the cause, once Run has ended
 }
@@ -50,14 +50,15 @@ func (s *status) snapshot(now time.Time) Stats {
 	return stats
 }
 
-// failure returns why the database is away, or nil if that is not known, and what is closed when that may have changed.
+// failure returns the reason why the database is away, or nil if it is not known to be, and a channel that is closed
+// when that may have changed.
 func (s *status) failure() (error, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stats.LastError, s.changed
 }
 
-// wait returns nil once the database has position.
+// wait returns nil once the database is at position.
 func (s *status) wait(ctx context.Context, position uint64) error {
 	for {
 		s.mu.Lock()
@@ -77,7 +78,7 @@ func (s *status) wait(ctx context.Context, position uint64) error {
 	}
 }
 
-// opened tells that a session has begun with the database as it is.
+// opened records the start of a session.
 func (s *status) opened(db *database, w *window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,15 +89,14 @@ func (s *status) opened(db *database, w *window) {
 	s.notifyLocked()
 }
 
-// filling tells that tables are being filled anew, from position on.
+// filling records that tables are being refilled from position on.
 func (s *status) filling(position uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.holds = position + 1
 }
 
-// needs returns the position from which the log is needed, and whether it is being read for tables that are filled
-// anew.
+// needs returns the position from which the log is needed, and whether it is being read for a refill.
 func (s *status) needs() (position uint64, filling bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,15 +106,15 @@ func (s *status) needs() (position uint64, filling bool) {
 	return s.stats.Position + 1, false
 }
 
-// counted tells how many dead letters there are.
+// counted records the number of dead letters.
 func (s *status) counted(letters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.DeadLetters = letters
 }
 
-// committed tells that b is in the database, with the effect done, over how many connections it got there, and how many
-// dead letters there are now.
+// committed records that b is in the database, with its effect, the number of connections used, and the number of dead
+// letters.
 func (s *status) committed(b *batch, done effect, lanes, letters int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +131,7 @@ func (s *status) committed(b *batch, done effect, lanes, letters int) {
 	s.notifyLocked()
 }
 
-// healthy tells that the database answers and nothing is left undone. It returns whether that is news.
+// healthy records that the database answers and nothing is left to do. It reports whether that is new.
 func (s *status) healthy() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,28 +140,28 @@ func (s *status) healthy() bool {
 	return news
 }
 
-// waits tells whether a connection is waited for.
+// waits records whether the writer waits for a connection.
 func (s *status) waits(waiting bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Waiting = waiting
 }
 
-// blocked tells what a transaction waits for; nil: it does not wait.
+// blocked records the session that blocks a transaction; nil: none.
 func (s *status) blocked(by *Blocker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stats.Blocked = by
 }
 
-// blocker returns what the mirror waits for, if that is known.
+// blocker returns the session that blocks the mirror, if known.
 func (s *status) blocker() *Blocker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.stats.Blocked
 }
 
-// stalled tells that a batch could not be written for now because of err. It returns whether that is news.
+// stalled records that a batch could not be written for now because of err. It reports whether that is new.
 func (s *status) stalled(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,7 +172,7 @@ func (s *status) stalled(err error) bool {
 	return news
 }
 
-// failed tells that a session has ended with err. It returns whether that is news.
+// failed records that a session has ended with err. It reports whether that is new.
 func (s *status) failed(err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -192,7 +192,7 @@ func (s *status) failed(err error) bool {
 	return news
 }
 
-// stop tells that Run has ended, because of err if that is not nil.
+// stop records that Run has ended, because of err if that is not nil.
 func (s *status) stop(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// step is one sort of change to rows of one table.
+// step is one type of change to rows of one table.
 type step struct {
 	t     *table
 	verb  verb
@@ -18,28 +18,29 @@ type step struct {
 
 	patches map[uint64]patch // of the batch
 
-	action    string                              // of the dead letters of rows that are refused
+	action    string                              // of the dead letters for refused rows
 	types     []string                            // of the columns of line
 	line      func(dst []byte, p *put) []byte     // appends an item in the text format of COPY
 	statement func(source, columns string) string // does it for a source u of items with columns c0, c1, …
-	bulk      string                              // if not empty: does it for the columns $1, $2, … as arrays, faster
-	count     func(done *effect, affected uint64) // of rows
+	// if not empty, does it for the columns $1, $2, … as arrays, which is faster
+	bulk  string
+	count func(done *effect, affected uint64) // of rows
 }
 
-// verb is what a step does. Steps of one batch are taken in the order of their verbs: what leaves makes room for what
-// comes.
+// verb is the type of change. The steps of one batch are taken in the order of their verbs: rows leave before others
+// come.
 type verb uint8
 
 const (
 	remove verb = iota
-	modify      // what a row tells besides fields
+	modify      // everything besides fields
 	amend       // fields and expiry
 	replace
 	insert
 )
 
-// steps returns what b does, in order: tables that refer to others come before these when rows leave, and after them
-// when rows come.
+// steps returns the steps of b in order: tables that refer to others come first when rows leave, and last when rows
+// come.
 func (c *change) steps(b *batch, gone, patched []uint64) []*step {
 	type key struct {
 		verb verb
@@ -50,7 +51,7 @@ func (c *change) steps(b *batch, gone, patched []uint64) []*step {
 		s := steps[key{v, p.kind}]
 		if s == nil {
 			if c.db.tables[p.kind].name == "" {
-				return // a kind that came and was dropped
+				return // a kind that was created and dropped
 			}
 			s = c.db.tables[p.kind].step(v)
 			s.rank, s.patches = c.db.ranks[p.kind], b.patches
@@ -90,7 +91,7 @@ func (s *step) compare(other *step) int {
 		cmp.Compare(s.t.kind, other.t.kind), cmp.Compare(s.verb, other.verb))
 }
 
-// phase is the verb; those that may bring what others refer to share one.
+// phase is the verb; verbs that may write rows that others refer to share one.
 func (s *step) phase() verb { return min(s.verb, amend) }
 
 // step returns a step without items.
@@ -115,11 +116,11 @@ func (t *table) removing(s *step) {
 	s.statement = func(source, _ string) string {
 		return "DELETE FROM " + t.sql() + " AS t USING " + source + " WHERE t." + quote(entryColumn) + " = u.c0"
 	}
-	s.bulk = "DELETE FROM " + t.sql() + " WHERE " + quote(entryColumn) + " = ANY ($1::bigint[])" // never by a join
+	s.bulk = "DELETE FROM " + t.sql() + " WHERE " + quote(entryColumn) + " = ANY ($1::bigint[])" // never with a join
 	s.count = func(done *effect, n uint64) { done.deleted += n }
 }
 
-// leaving notes in an archive that entries have left.
+// leaving marks rows of an archive as left.
 func (t *table) leaving(s *step) {
 	s.action, s.types = removeAction, []string{"bigint", timestamp, "text"}
 	s.line = func(dst []byte, p *put) []byte {
@@ -129,7 +130,7 @@ func (t *table) leaving(s *step) {
 	s.count = func(*effect, uint64) {}
 }
 
-// patching changes what a row tells besides fields.
+// patching changes everything besides fields.
 func (t *table) patching(s *step) {
 	s.action, s.types = renewAction, []string{"bigint", "boolean", timestamp, timestamp, "text", "text", "bigint"}
 	s.line = func(dst []byte, p *put) []byte { return s.patches[p.entry].append(dst, p.entry) }
@@ -176,8 +177,8 @@ func (t *table) update(sets []string) func(source, _ string) string {
 	}
 }
 
-// storing adds rows. A row that may be there is changed where it is: to delete it first would take along what a foreign
-// key makes go with it, or be refused for what refers to it.
+// storing adds rows. An existing row is updated in place: deleting it first would cascade over foreign keys, or be
+// refused because of rows that refer to it.
 func (t *table) storing(s *step) {
 	var names, sets []string
 	for _, c := range t.columns() {
@@ -199,13 +200,14 @@ func (t *table) storing(s *step) {
 		into := s.statement
 		s.action = replaceAction
 		s.statement = func(source, columns string) string {
-			return into(source, columns) + " ON CONFLICT (" + quote(entryColumn) + ") DO UPDATE SET " + strings.Join(sets[1:], ", ")
+			return into(source, columns) + " ON CONFLICT (" + quote(entryColumn) + ") DO UPDATE SET " +
+				strings.Join(sets[1:], ", ")
 		}
 	}
 	s.count = func(done *effect, n uint64) { done.written += n }
 }
 
-// stays reports whether a column keeps what it has when the fields of an entry change.
+// stays reports whether a column is unchanged when the fields of an entry change.
 func stays(column string) bool {
 	switch column {
 	case visibleColumn, stateColumn, holderColumn, triesColumn, leftColumn, howColumn:
@@ -214,7 +216,7 @@ func stays(column string) bool {
 	return false
 }
 
-// do takes the step for items, all at once, and returns how many rows it has affected.
+// do takes the step for all items at once, and returns the number of affected rows.
 func (c *change) do(s *step, items []*put) (uint64, error) {
 	if s.verb == insert {
 		return uint64(len(items)), c.db.copyIn(s.t.copyStatement(), len(items), func(dst []byte, i int) []byte {
@@ -234,7 +236,7 @@ func (c *change) do(s *step, items []*put) (uint64, error) {
 	return affected(c.tx.Exec(bulk, args...))
 }
 
-// names returns the names of the columns of a source, each with a prefix.
+// names returns the column names of a source, each with a prefix.
 func (s *step) names(prefix string) string {
 	var names []string
 	for i := range s.types {
@@ -285,7 +287,8 @@ func appendElement(dst, field []byte) []byte {
 	return append(dst, '"')
 }
 
-// appendUnescaped appends what COPY means by a backslash and c. A backslash is written alike in a line and in an array.
+// appendUnescaped appends the character that COPY reads from a backslash and c. A backslash is escaped alike in a line
+// and in an array.
 func appendUnescaped(dst []byte, c byte) []byte {
 	if c == '\\' {
 		return append(dst, '\\', '\\')

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// survey is what is in the schema of a space. It is read once and kept up to date by those who change it; after a
-// failure it is read again.
+// survey is the content of the schema of a space. It is read once and updated with every change; after a failure it is
+// read again.
 type survey struct {
-	names names // of all that shares its names with tables
-	// tables by their comments, without lostComment, whose kinds were not known when it was read
+	names names // of everything that shares its names with tables
+	// tables by their comments, without lostComment, whose kinds were unknown when it was read
 	lost map[string]*actual
 }
 
-// survey returns what is in the schema.
+// survey returns the content of the schema.
 func (db *database) survey(tx *sql.Tx) (*survey, error) {
 	if db.surveyed != nil {
 		return db.surveyed, nil
@@ -40,8 +40,8 @@ func (db *database) survey(tx *sql.Tx) (*survey, error) {
 	return s, nil
 }
 
-// takenNames returns the names that the table of a new kind may not have: all that are in the schema.
-// Indexes and views share their names with tables, and each table is a type too. (Array types make room by themselves.)
+// takenNames returns the names in the schema that a new table may not have. Indexes and views share their names with
+// tables, and each table is a type too. (PostgreSQL renames array types if necessary.)
 func (db *database) takenNames(tx *sql.Tx) (names, error) {
 	all, err := queryNames(tx, `SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace($1)
 		UNION SELECT typname FROM pg_type WHERE typnamespace = to_regnamespace($1) AND typcategory <> 'A'`,
@@ -73,12 +73,13 @@ func queryNames(tx *sql.Tx, query string, args ...any) (all []string, err error)
 	return all, rows.Err()
 }
 
-// rank numbers the tables so that one that refers to another, by a foreign key, has the higher number. References in a
-// circle have numbers of some sort.
+// rank numbers the tables so that a table that refers to another, by a foreign key, has the higher number. In a cycle
+// of references the numbers are arbitrary.
 func (db *database) rank(tx *sql.Tx) error {
 	rows, err := tx.Query(`SELECT c.relname, p.relname FROM pg_constraint f
 		JOIN pg_class c ON c.oid = f.conrelid JOIN pg_class p ON p.oid = f.confrelid
-		WHERE f.contype = 'f' AND c.relnamespace = to_regnamespace($1) AND p.relnamespace = c.relnamespace AND c.oid <> p.oid`,
+		WHERE f.contype = 'f' AND c.relnamespace = to_regnamespace($1)
+			AND p.relnamespace = c.relnamespace AND c.oid <> p.oid`,
 		quote(schemaName(db.space)))
 	if err != nil {
 		return fmt.Errorf("look at the foreign keys: %w", err)
@@ -100,7 +101,7 @@ func (db *database) rank(tx *sql.Tx) error {
 	return rows.Err()
 }
 
-// ranks returns a number for each that refers to another: the length of the longest chain of references from it.
+// ranks returns a number for each kind that refers to another: the length of its longest chain of references.
 func ranks(references [][2]uint32) map[uint32]int {
 	ranks := make(map[uint32]int)
 	for range references {

@@ -10,22 +10,22 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// The columns that tables have besides one for each field.
+// The columns of a table besides one for each field.
 const (
 	entryColumn   = "_id"
 	expiresColumn = "_expires"
-	visibleColumn = "_visible" // of a delayed one: from when on it is seen
+	visibleColumn = "_visible" // of a delayed entry: when it becomes visible
 	stateColumn   = "_state"   // ready, held or delayed
-	holderColumn  = "_holder"  // who has it, of one that is held
+	holderColumn  = "_holder"  // of a held entry: its holder
 	triesColumn   = "_attempts"
 	leftColumn    = "_left"  // of an archive: when the entry left
 	howColumn     = "_how"   // of an archive: how it left
 	moreColumn    = "_more"  // fields beyond maxColumns, if there are any
-	exactColumn   = "_exact" // what the others do not tell exactly, if there is any
+	exactColumn   = "_exact" // what the other columns do not hold exactly, if anything
 )
 
-// maxColumns is how many fields get a column of their own. PostgreSQL keeps what it cannot move out of a row, up to 24
-// bytes a column, in a page of 8 KiB; with more columns than this there could be rows that do not fit.
+// maxColumns is the number of fields with their own columns. PostgreSQL keeps up to 24 bytes of each column in a page
+// of 8 KiB; with more columns some rows would not fit.
 const maxColumns = 300
 
 // table is the table of one kind.
@@ -33,13 +33,13 @@ type table struct {
 	kind   uint32
 	schema *template.Schema
 	mode   Mode
-	space  string   // the schema that it is in
-	name   string   // without that; "" for a kind that never had a table
-	fields []string // names of the columns of fields, in the order of the schema
+	space  string   // its schema
+	name   string   // within the schema; "" for a kind that never had a table
+	fields []string // column names of the fields, in the order of the schema
 
-	dropped bool // the kind is
-	aside   bool // it is to have a name that says so
-	kept    bool // it is known that the table of a dropped kind has to stay
+	dropped bool // the kind is dropped
+	aside   bool // its name should say that it was set aside
+	kept    bool // the table of a dropped kind must stay
 }
 
 // newTable returns the table of a kind.
@@ -59,19 +59,25 @@ func (t *table) with(schema *template.Schema) *table {
 	return other
 }
 
-// sql returns the name of the table as SQL writes it.
+// sql returns the name of the table, quoted for SQL.
 func (t *table) sql() string { return quote(t.space) + "." + quote(t.name) }
 
 // hasMore reports whether some fields share a column.
 func (t *table) hasMore() bool { return len(t.schema.Fields) > maxColumns }
 
-// column is a column as it should be.
+// column is a column of a table.
 type column struct{ name, sqlType string }
 
-// columns returns the columns of the table in the order in which appendLine has them. Types are named as format_type
-// does.
+// columns returns the columns of the table in the order of appendLine. Types are named as by format_type.
 func (t *table) columns() []column {
-	columns := []column{{entryColumn, "bigint"}, {expiresColumn, timestamp}, {visibleColumn, timestamp}, {stateColumn, "text"}, {holderColumn, "text"}, {triesColumn, "bigint"}}
+	columns := []column{
+		{entryColumn, "bigint"},
+		{expiresColumn, timestamp},
+		{visibleColumn, timestamp},
+		{stateColumn, "text"},
+		{holderColumn, "text"},
+		{triesColumn, "bigint"},
+	}
 	if t.mode == Append {
 		columns = append(columns, column{leftColumn, timestamp}, column{howColumn, "text"})
 	}
@@ -84,7 +90,7 @@ func (t *table) columns() []column {
 	return append(columns, column{exactColumn, "bytea"})
 }
 
-// copyStatement returns the statement that takes the lines of appendLine.
+// copyStatement returns the statement for the lines of appendLine.
 func (t *table) copyStatement() string {
 	var names []string
 	for _, c := range t.columns() {
@@ -93,7 +99,8 @@ func (t *table) copyStatement() string {
 	return "COPY " + t.sql() + " (" + strings.Join(names, ", ") + ") FROM STDIN"
 }
 
-// create returns the statements that make the table, with a primary key of the given name, or of any if that is empty.
+// create returns the statements that create the table, with a primary key of the given name, or of any name if key is
+// empty.
 func (t *table) create(key string) []string {
 	var definitions []string
 	for _, c := range t.columns() {
@@ -112,7 +119,7 @@ func (t *table) label() []string {
 	return []string{"COMMENT ON TABLE " + t.sql() + " IS " + literal(t.comment())}
 }
 
-// kindComment begins what is written at a table that belongs to the mirror; comment is all of it.
+// kindComment begins the comment of every table of the mirror; comment is all of it.
 const kindComment = "kind "
 
 func (t *table) comment() string {
@@ -123,9 +130,9 @@ func (t *table) comment() string {
 	return comment
 }
 
-// alter returns the statements that turn the table, which has the columns have (name → type), into t: columns that are
-// missing, and another type where it is another. (A table that was adopted may have columns that the log is yet to tell
-// of.) using is how a value gets there from its old type, with %s for the column and its new type; "" leaves that to
+// alter returns the statements that turn the table with the columns have (name → type) into t: they add missing
+// columns, and change types that differ. (A table that was adopted may have columns that the log is yet to define.)
+// using is the expression that converts a value, with %s for the column and its new type; "" leaves the conversion to
 // the database.
 func (t *table) alter(have map[string]string, using string) []string {
 	var changes []string
@@ -154,24 +161,25 @@ func (t *table) shape() map[string]string {
 	return shape
 }
 
-// describe returns the statements that tell the fields of columns that are not among have and whose names are others.
+// describe returns the statements that comment new columns whose names differ from their fields.
 func (t *table) describe(have map[string]string) []string {
 	var comments []string
 	for i, name := range t.fields {
 		if _, ok := have[name]; ok || t.schema.Fields[i].Name == name {
 			continue
 		}
-		comments = append(comments, fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", t.sql(), quote(name), literal("field "+t.schema.Fields[i].Name)))
+		comments = append(comments,
+			fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", t.sql(), quote(name), literal("field "+t.schema.Fields[i].Name)))
 	}
 	return comments
 }
 
-// literal returns text as SQL writes it, with what a text cannot have replaced.
+// literal quotes a text for SQL, with what a text cannot hold replaced.
 func literal(text string) string {
 	return pq.QuoteLiteral(clearText(text))
 }
 
-// clearText returns text with what PostgreSQL cannot have in a text replaced.
+// clearText returns text with what PostgreSQL cannot hold replaced.
 func clearText(text string) string { return string(clean([]byte(text))) }
 
 const timestamp = "timestamp with time zone"
@@ -197,8 +205,8 @@ func columnType(c template.Class) string {
 	return "jsonb"
 }
 
-// widened returns the table with every Int field of row that a bigint cannot hold made Uint, whose numeric(20) holds
-// every integer; t itself if there is none. A field of class Int has such a value when a program that declares it
+// widened returns the table with class Uint for every Int field of row that a bigint cannot hold, since numeric(20)
+// holds every integer; t itself if there is none. A field of class Int has such a value if a program that declares it
 // unsigned wrote it.
 func (t *table) widened(row template.Row) *table {
 	for i, v := range row.Fields() {

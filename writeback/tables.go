@@ -12,23 +12,23 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Tables is what a database holds of one space, all of it at one moment: what a space that was lost is made of again.
-// Nothing in the database is changed by it. Its methods are called by one goroutine at a time.
+// Tables is the content of a database about one space, at one moment, from which a lost space can be rebuilt. It does
+// not change the database. Only one goroutine at a time may call its methods.
 type Tables struct {
 	db          *database
 	tx          *sql.Tx
 	incarnation string
-	letters     map[uint64]letter // what the tables lack, or have too much, by entry
+	letters     map[uint64]letter // what the tables lack, or have in excess, by entry
 	kinds       []KindRows        // by number, from 1
-	highest     uint64            // identity, of an entry that there was
+	highest     uint64            // highest identity of an entry that ever existed
 }
 
-// KindRows tells of one kind what there is to load.
+// KindRows describes the rows of one kind.
 type KindRows struct {
 	Name    string
-	Mode    Mode   // None: the database has nothing of it
-	Dropped bool   // the kind is: only its number is loaded
-	Entries uint64 // as far as they were read
+	Mode    Mode   // None: the database has none
+	Dropped bool   // the kind is dropped: only its number is loaded
+	Entries uint64 // read so far
 }
 
 // Spaces returns the names of the spaces that a database mirrors, sorted.
@@ -51,7 +51,9 @@ func Spaces(ctx context.Context, dsn string) (names []string, err error) {
 // findCatalog returns ErrNoMirror if there is no catalog.
 func (db *database) findCatalog(tx *sql.Tx) error {
 	var exists bool
-	if err := tx.QueryRow(`SELECT to_regclass('gospaces.positions') IS NOT NULL AND to_regclass('gospaces.kinds') IS NOT NULL`).Scan(&exists); err != nil {
+	err := tx.QueryRow(`SELECT to_regclass('gospaces.positions') IS NOT NULL
+		AND to_regclass('gospaces.kinds') IS NOT NULL`).Scan(&exists)
+	if err != nil {
 		return fmt.Errorf("look for the mirror: %w", err)
 	}
 	if !exists {
@@ -61,9 +63,9 @@ func (db *database) findCatalog(tx *sql.Tx) error {
 }
 
 // OpenTables connects to the database that mirrors a space and begins to read it. It returns an error that wraps
-// ErrNoMirror if it mirrors none of that name; one that wraps ErrIncomplete if tables lack rows of which the mirror
-// knows, unless incomplete allows that; and one that says what is wrong with a table that others have changed. The end
-// of ctx cuts the connection, whatever it does. The caller closes it.
+// ErrNoMirror if the database mirrors no space of that name, or ErrIncomplete if the mirror knows that tables lack rows
+// and incomplete is false; otherwise an error that describes a table that others have changed. When ctx ends the
+// connection is cut. The caller must close it.
 func OpenTables(ctx context.Context, dsn, space string, incomplete bool) (*Tables, error) {
 	cfg, err := Config{DSN: dsn, Space: space}.withDefaults()
 	if err != nil {
@@ -81,7 +83,7 @@ func OpenTables(ctx context.Context, dsn, space string, incomplete bool) (*Table
 	return t, nil
 }
 
-// Close ends the connection.
+// Close closes the connection.
 func (t *Tables) Close() {
 	if t.tx != nil {
 		_ = t.tx.Rollback() // it has changed nothing
@@ -91,10 +93,14 @@ func (t *Tables) Close() {
 
 func (t *Tables) open(ctx context.Context, incomplete bool) error {
 	var err error
-	if t.tx, err = t.db.conn.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}); err != nil {
+	if t.tx, err = t.db.conn.BeginTx(context.WithoutCancel(ctx),
+		&sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	for _, step := range []func(*sql.Tx) error{t.db.findCatalog, t.findPosition, t.db.findLetters, t.db.loadKinds, t.checkKinds, t.checkTables, t.findHighest, t.findDifferences} {
+	for _, step := range []func(*sql.Tx) error{
+		t.db.findCatalog, t.findPosition, t.db.findLetters, t.db.loadKinds,
+		t.checkKinds, t.checkTables, t.findHighest, t.findDifferences,
+	} {
 		if err := step(t.tx); err != nil {
 			return err
 		}
@@ -103,7 +109,8 @@ func (t *Tables) open(ctx context.Context, incomplete bool) error {
 		return fmt.Errorf("%w: %s", ErrIncomplete, lacking)
 	}
 	if t.db.ahead > t.db.position && !incomplete {
-		return fmt.Errorf("%w: the mirror has ended amid a batch, between positions %d and %d of its log, and has written only parts of it", ErrIncomplete, t.db.position, t.db.ahead)
+		return fmt.Errorf("%w: the mirror has ended amid a batch, between positions %d and %d of its log, "+
+			"and has written only parts of it", ErrIncomplete, t.db.position, t.db.ahead)
 	}
 	return nil
 }
@@ -112,7 +119,8 @@ func (t *Tables) findPosition(tx *sql.Tx) error {
 	var position int64
 	var highest int64
 	var ahead int64
-	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, coalesce((to_jsonb(p) ->> 'ahead')::bigint, 0) -- which older mirrors lack
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry,
+			coalesce((to_jsonb(p) ->> 'ahead')::bigint, 0) -- which older mirrors lack
 		FROM gospaces.positions p WHERE space = $1 AND partition = $2`,
 		t.db.space, partition).Scan(&t.incarnation, &position, &highest, &ahead)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -125,18 +133,19 @@ func (t *Tables) findPosition(tx *sql.Tx) error {
 	return nil
 }
 
-// checkKinds returns an error if the catalog has lost kinds: those of a space are numbered without gaps.
+// checkKinds returns an error if the catalog has lost kinds: kinds are numbered without gaps.
 func (t *Tables) checkKinds(*sql.Tx) error {
 	for i, table := range t.db.byKind() {
 		if int(table.kind) != i+1 {
-			return fmt.Errorf("writeback: gospaces.kinds lacks kind %d of space %q: nobody knows what its entries are", i+1, t.db.space)
+			return fmt.Errorf("writeback: gospaces.kinds lacks kind %d of space %q: nobody knows what its entries are",
+				i+1, t.db.space)
 		}
 		t.kinds = append(t.kinds, KindRows{Name: table.schema.Kind, Mode: table.mode, Dropped: table.dropped})
 	}
 	return nil
 }
 
-// checkTables returns an error if a table has not the columns that the mirror has given it.
+// checkTables returns an error if a table has other columns than the mirror gave it.
 func (t *Tables) checkTables(tx *sql.Tx) error {
 	tables, err := t.db.look(tx)
 	if err != nil {
@@ -150,7 +159,7 @@ func (t *Tables) checkTables(tx *sql.Tx) error {
 	return nil
 }
 
-// findDifferences reads the dead letters, which tell in what the space differs from the tables.
+// findDifferences reads the dead letters, by which the tables differ from the space.
 func (t *Tables) findDifferences(tx *sql.Tx) error {
 	letters, err := t.db.readLetters(tx, nil)
 	if err != nil {
@@ -158,18 +167,20 @@ func (t *Tables) findDifferences(tx *sql.Tx) error {
 	}
 	for _, l := range letters {
 		if l.kind == 0 || int(l.kind) > len(t.kinds) {
-			return fmt.Errorf("%s: entry %d is of kind %d, which is not in gospaces.kinds", lettersName(t.db.space), l.entry, l.kind)
+			return fmt.Errorf("%s: entry %d is of kind %d, which is not in gospaces.kinds",
+				lettersName(t.db.space), l.entry, l.kind)
 		}
 		t.letters[l.entry] = l
 	}
 	return nil
 }
 
-// findHighest raises the highest identity to those of rows that are not the mirror's.
+// findHighest raises the highest identity to that of rows added by others.
 func (t *Tables) findHighest(tx *sql.Tx) error {
 	for _, table := range t.db.stored() {
 		var highest int64
-		if err := tx.QueryRow(`SELECT coalesce(max(` + quote(entryColumn) + `), 0) FROM ` + table.sql()).Scan(&highest); err != nil {
+		if err := tx.QueryRow(`SELECT coalesce(max(` + quote(entryColumn) + `), 0) FROM ` +
+			table.sql()).Scan(&highest); err != nil {
 			return fmt.Errorf("read %s: %w", table.sql(), err)
 		}
 		t.highest = max(t.highest, uint64(highest))
@@ -177,19 +188,19 @@ func (t *Tables) findHighest(tx *sql.Tx) error {
 	return nil
 }
 
-// Log returns which log the tables mirror, and up to which position.
+// Log returns the log that the tables mirror, and their position in it.
 func (t *Tables) Log() (incarnation string, position uint64) { return t.incarnation, t.db.position }
 
-// Highest returns the highest identity of an entry that the mirror ever had, or that was given to a row by hand.
+// Highest returns the highest identity of an entry that the mirror ever had, or of a row that was added by hand.
 func (t *Tables) Highest() uint64 { return t.highest }
 
-// DeadLetters returns how many dead letters there are.
+// DeadLetters returns the number of dead letters.
 func (t *Tables) DeadLetters() int { return len(t.letters) }
 
-// Kinds returns the kinds in the order of their numbers, those that were dropped included.
+// Kinds returns the kinds in the order of their numbers, including dropped ones.
 func (t *Tables) Kinds() []KindRows { return slices.Clone(t.kinds) }
 
-// Count returns how many rows Records will read, about. It reads all tables once.
+// Count returns the approximate number of rows that Records will read. It reads all tables once.
 func (t *Tables) Count() (uint64, error) {
 	rows := uint64(0)
 	for _, table := range t.db.stored() {
@@ -202,13 +213,14 @@ func (t *Tables) Count() (uint64, error) {
 	return rows, nil
 }
 
-// recordsSize is how many bytes of records are handed over at a time, about.
+// recordsSize is the approximate number of bytes of records passed to fn at a time.
 const recordsSize = 256 << 10
 
-// Records calls fn with the kinds, each in a record and, if it was dropped, another one, and all entries that were in
-// the space at the position of the mirror, as records of an image: some at a time, whole ones, and entries of how many
-// rows they are. Dead letters count: what the database has refused to store, to remove or to renew is as the space had
-// it. The records are valid only during fn, whose error ends it. An error about a row names the table and the entry.
+// Records calls fn with the kinds, each as one record and another one if it was dropped, and with all entries that were
+// in the space at the position of the mirror, as records of an image: a number of whole records at a time, with the
+// number of rows they stand for. Dead letters are applied: changes that the database has refused are as the space has
+// them. The records are valid only during fn, whose error ends Records. An error about a row names the table and the
+// entry.
 func (t *Tables) Records(fn func(records []byte, entries uint64) error) error {
 	now := time.Now()
 	r := &reading{tables: t, fn: fn, now: now.UnixNano(), version: uint32(now.Unix())}
@@ -231,10 +243,11 @@ func (t *Tables) Records(fn func(records []byte, entries uint64) error) error {
 
 // reading is one reading of all tables.
 type reading struct {
-	tables  *Tables
-	fn      func(records []byte, entries uint64) error
-	now     int64
-	version uint32 // of all entries: none had it before, so that no client changes one by what it has read earlier
+	tables *Tables
+	fn     func(records []byte, entries uint64) error
+	now    int64
+	// version of all entries: none had it before, so no client can change one on the basis of an earlier read
+	version uint32
 	seen    entrySet
 	records []byte
 	entries uint64 // in records
@@ -286,13 +299,13 @@ func (r *reading) refused() error {
 	return nil
 }
 
-// add adds an entry. Its place in the order is that of its identity.
+// add adds an entry. Its place in the order is by identity.
 func (r *reading) add(p *put) error {
 	if !r.seen.add(p.entry) {
 		return fmt.Errorf("row %d: another table has an entry %d too: delete one of them", p.entry, p.entry)
 	}
 	visible := p.visible
-	if visible <= r.now { // it was seen, as if it had had no delay
+	if visible <= r.now { // it was visible, as without a delay
 		visible = 0
 	}
 	r.records = record.AppendEntry(r.records, p.entry, p.kind, p.expires, visible, p.entry, r.version, 0, p.row)
@@ -313,17 +326,17 @@ func (r *reading) flush() error {
 	return err
 }
 
-// entrySet is a set of entries, which are dense as a rule.
+// entrySet is a set of entries, which are usually dense.
 type entrySet struct {
 	blocks map[uint64]*entryBlock
 	last   *entryBlock
 	number uint64 // of last
 }
 
-// entryBlock has a bit for each of 65536 entries that follow each other.
+// entryBlock has a bit for each of 65536 consecutive entries.
 type entryBlock [1024]uint64
 
-// add returns false if the set had the entry.
+// add returns false if the entry was in the set.
 func (s *entrySet) add(entry uint64) bool {
 	if number := entry >> 16; s.last == nil || number != s.number {
 		s.number, s.last = number, s.blocks[number]

@@ -14,7 +14,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// readTables returns what the tables of a space say of its kinds and entries.
+// readTables returns the kinds and entries in the tables of a space.
 func readTables(t *testing.T,
 	dsn string,
 ) (kinds map[uint32]*template.Schema, dropped map[uint32]bool, entries map[uint64]entry) {
@@ -51,7 +51,7 @@ func readTables(t *testing.T,
 	return kinds, dropped, entries
 }
 
-// requireLoadable fails the test unless the tables tell the entries of m exactly.
+// requireLoadable fails the test unless the tables hold the entries of m exactly.
 func requireLoadable(t *testing.T, dsn string, m *model) {
 	t.Helper()
 	kinds, dropped, entries := readTables(t, dsn)
@@ -95,7 +95,7 @@ func TestTables_TellRandomProgramsExactly(t *testing.T) {
 	}
 }
 
-// everyClass has a field of each class, the last of which are beyond those that have columns of their own.
+// everyClass has a field of each class, and further fields beyond those with columns of their own.
 func everyClass() *template.Schema {
 	s := &template.Schema{Kind: "thing", Supers: []string{"base"}}
 	for c := template.Bool; c.Valid(); c++ {
@@ -110,7 +110,7 @@ func everyClass() *template.Schema {
 	return s
 }
 
-// extremes are values of each class that SQL or JSON has trouble with.
+// extremes are values of each class that are difficult for SQL or JSON.
 func extremes() map[template.Class][]any {
 	nested := []any{
 		"", "\x00\xff", int64(-1), uint64(math.MaxUint64), 1.0, 1.5, 1e300, 1e-300, math.NaN(), math.Inf(-1), true, nil,
@@ -125,17 +125,23 @@ func extremes() map[template.Class][]any {
 	}
 	return map[template.Class][]any{
 		template.Bool: {true, false}, template.Int: {int64(0), int64(math.MinInt64), int64(math.MaxInt64), int64(-10000)},
-		template.Uint:   {uint64(0), uint64(9999), uint64(10000), uint64(100000000), uint64(math.MaxUint64)},
-		template.Float:  {0.0, math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64, math.MaxFloat64, -1.5, 3.0, 1e21},
+		template.Uint: {uint64(0), uint64(9999), uint64(10000), uint64(100000000), uint64(math.MaxUint64)},
+		template.Float: {
+			0.0, math.NaN(), math.Inf(1), math.Inf(-1), math.SmallestNonzeroFloat64, math.MaxFloat64, -1.5, 3.0,
+			1e21,
+		},
 		template.String: {"", "\x00", "a\xffb", `{"a":1}`, "\\\n\t", "日本"}, template.Bytes: {[]byte{}, []byte{0, 255}},
 		template.Time: {
 			time.Time{},
-			time.Unix(0, 0), time.Unix(1.7e9, 123456000), time.Unix(1.7e9, 123456789), time.Unix(-62135596801, 999999999), time.Unix(1e12, 0), time.Unix(-1e15, 0),
-			time.Unix(-210866803200, 0), time.Unix(-210866803201, 0), time.Unix(9224318015999, 999999999), time.Unix(9224318016000, 0), time.Unix(math.MaxInt64>>1, 0),
+			time.Unix(0, 0), time.Unix(1.7e9, 123456000), time.Unix(1.7e9, 123456789), time.Unix(-62135596801, 999999999),
+			time.Unix(1e12, 0), time.Unix(-1e15, 0),
+			time.Unix(-210866803200, 0), time.Unix(-210866803201, 0), time.Unix(9224318015999, 999999999),
+			time.Unix(9224318016000, 0), time.Unix(math.MaxInt64>>1, 0),
 		},
 		template.Duration: {time.Duration(0), time.Duration(math.MinInt64), time.Nanosecond},
-		template.List:     {[]any{}, nested}, template.Map: {map[string]any{}, map[string]any{"n": nested}, template.Pairs{{Key: 2.0, Value: nil}}},
-		template.Struct: {map[string]any{}, map[string]any{"a": "x", "b": int64(2)}, map[string]any{"n": nested}},
+		template.List:     {[]any{}, nested},
+		template.Map:      {map[string]any{}, map[string]any{"n": nested}, template.Pairs{{Key: 2.0, Value: nil}}},
+		template.Struct:   {map[string]any{}, map[string]any{"a": "x", "b": int64(2)}, map[string]any{"n": nested}},
 	}
 }
 
@@ -164,7 +170,7 @@ func TestTables_TellEveryClassExactly(t *testing.T) {
 	require.Equal(t, map[uint32]*template.Schema{1: s}, kinds)
 }
 
-// jobs mirrors jobs and returns the mirror's database, and what changes it.
+// jobs mirrors jobs and returns the database, and a function that changes it.
 func jobs(t *testing.T, n int) (dsn string, exec func(string)) {
 	t.Helper()
 	dsn, db := newDatabase(t)
@@ -186,7 +192,8 @@ func TestTables_WhatPeopleHaveChangedCounts(t *testing.T) {
 	s := everyClass()
 	odd := map[string]any{
 		"a_string": "\x00", "a_time": time.Unix(1, 1), "a_list": []any{1.0}, "a_map": map[string]any{"t": time.Minute},
-		"b_string": "\x00", "b_time": time.Unix(1, 1), "b_bytes": []byte{1}, "b_float": 1.0, "b_duration": time.Minute, "a_int": int64(1), "a_uint": uint64(2),
+		"b_string": "\x00", "b_time": time.Unix(1, 1), "b_bytes": []byte{1}, "b_float": 1.0, "b_duration": time.Minute,
+		"a_int": int64(1), "a_uint": uint64(2),
 	}
 	log := newMemLog()
 	log.Append(record.AppendPut(kindRecord(1, s), 1, 1, forever, row(t, s, odd)))
@@ -198,15 +205,18 @@ func TestTables_WhatPeopleHaveChangedCounts(t *testing.T) {
 	require.NoError(t, err)
 	_, _, entries := readTables(t, dsn)
 	require.Equal(t, map[string]any{
-		"a_string": "x", "a_time": time.Unix(1577836800, 0).UTC(), "a_list": []any{int64(2), "y"}, "a_uint": int64(-7), "a_bool": true,
-		"b_string": "z", "b_time": time.Unix(1577836800, 5e8).UTC(), "b_bytes": []byte{0, 1}, "b_float": 2.0, "b_duration": time.Duration(3), "b_list": []any{nil},
+		"a_string": "x", "a_time": time.Unix(1577836800, 0).UTC(), "a_list": []any{int64(2), "y"}, "a_uint": int64(-7),
+		"a_bool":   true,
+		"b_string": "z", "b_time": time.Unix(1577836800, 5e8).UTC(), "b_bytes": []byte{0, 1}, "b_float": 2.0,
+		"b_duration": time.Duration(3), "b_list": []any{nil},
 	}, entries[1].row.Map(s))
 	require.Equal(t, time.Date(2100, 1, 1, 0, 0, 0, 999, time.UTC).UnixNano(), entries[1].expires)
 	for change, want := range map[string]string{
 		`a_time = 'infinity'`: `row 1: column "a_time": it does not fit the schema`, `a_list = '{"a": 1}'`: `row 1: column "a_list": it does not fit the schema: map instead of list`,
 		`_more = '{"b_time": "noon"}'`: `row 1: column "_more": field "b_time": it does not fit the schema: string instead of time`,
 	} {
-		_, err := db.Exec(`UPDATE space_test.thing SET a_time = NULL, a_list = NULL, _more = NULL; UPDATE space_test.thing SET ` + change)
+		_, err := db.Exec(`UPDATE space_test.thing SET a_time = NULL, a_list = NULL, _more = NULL;
+			UPDATE space_test.thing SET ` + change)
 		require.NoError(t, err)
 		require.ErrorContains(t, failsToRead(t, dsn), want)
 	}
@@ -255,7 +265,7 @@ func TestTables_SayWhatIsWrong(t *testing.T) {
 	require.ErrorIs(t, err, writeback.ErrNoMirror)
 }
 
-// What the database has refused to do is as the space had it.
+// Refused changes are read as the space had them.
 func TestTables_DeadLettersTellTheDifference(t *testing.T) {
 	t.Parallel()
 	dsn, db := newDatabase(t)
@@ -263,13 +273,15 @@ func TestTables_DeadLettersTellTheDifference(t *testing.T) {
 	w, stop := start(t, log, writeback.Config{DSN: dsn})
 	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 9))
 	require.NoError(t, w.Flush(t.Context()))
-	_, err := db.Exec(`CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'check_violation'; END $$;
+	_, err := db.Exec(`CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'
+		USING ERRCODE = 'check_violation'; END $$;
 		CREATE TRIGGER no BEFORE INSERT OR UPDATE OR DELETE ON space_test."Job" FOR EACH ROW EXECUTE FUNCTION no()`)
 	require.NoError(t, err)
 	group := record.AppendRemove(appendJobs(t, nil, 10, 2), 1, 1, record.Taken)
 	group = record.AppendRenew(record.AppendRenew(group, 2, 1, 2e18), 10, 1, 2e18)
 	group = record.AppendPutLater(group, 12, 1, forever, later, jobRow(t, 12, "later"))
-	follow(t, log, m, record.AppendChange(group, 3, 1, 3e18, row(t, job, map[string]any{"id": int64(33), "state": "\x00"})))
+	follow(t, log, m,
+		record.AppendChange(group, 3, 1, 3e18, row(t, job, map[string]any{"id": int64(33), "state": "\x00"})))
 	require.NoError(t, w.Flush(t.Context()))
 	require.Equal(t, 6, w.Stats().DeadLetters)
 	stop()
@@ -283,10 +295,10 @@ func TestTables_DeadLettersTellTheDifference(t *testing.T) {
 	require.Zero(t, entries[10].visible)
 }
 
-// later is a time at which no test runs.
+// later is a time after the test.
 const later = 4e18
 
-// heirLog is a log whose space was loaded.
+// heirLog is the log of a loaded space.
 type heirLog struct {
 	*memLog
 	origin writeback.Origin
@@ -311,9 +323,10 @@ func TestHeir_TheMirrorGoesOnWithoutWritingWhatIsThere(t *testing.T) {
 	tables.Close()
 	origin := writeback.Origin{Incarnation: incarnation, Position: position, At: 1, Highest: 5}
 	log := heirLog{&memLog{incarnation: "B", changed: make(chan struct{})}, origin}
-	log.Append(nil) // what is before the image
+	log.Append(nil) // before the image
 	for name, wrong := range map[string]writeback.Origin{
-		"another log": {Incarnation: "C", Position: position, At: 1}, "another state": {Incarnation: incarnation, Position: position - 1, At: 1}, "none": {},
+		"another log":   {Incarnation: "C", Position: position, At: 1},
+		"another state": {Incarnation: incarnation, Position: position - 1, At: 1}, "none": {},
 	} {
 		_, run := newWriter(t, heirLog{log.memLog, wrong}, writeback.Config{DSN: dsn})
 		require.ErrorIs(t, run(t.Context()), writeback.ErrOtherLog, name)

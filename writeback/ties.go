@@ -2,18 +2,18 @@ package writeback
 
 import "github.com/gospaces/gospaces/internal/record"
 
-// ties tell which entries must be seen to change together: those that a call of the space has changed at once, and what other such calls have
-// changed with one of them. Entries that are tied have the same root.
+// ties record which entries must be seen to change together: those that one call of the space changed at once, and
+// those of other such calls that changed one of them. Tied entries have the same root.
 type ties struct {
-	parents map[uint64]uint64 // of entries that are tied and not roots
-	call    []uint64          // what the records of the group changed so far, 0 for nothing
+	parents map[uint64]uint64 // of tied entries that are not roots
+	call    []uint64          // entries changed by the records of the group so far; 0 for none
 }
 
 func newTies() *ties { return &ties{parents: make(map[uint64]uint64)} }
 
 func (t *ties) reset() { clear(t.parents) }
 
-// root returns the root of an entry; itself if it is tied to none.
+// root returns the root of an entry; the entry itself if it is not tied.
 func (t *ties) root(entry uint64) uint64 {
 	for {
 		parent, ok := t.parents[entry]
@@ -21,13 +21,13 @@ func (t *ties) root(entry uint64) uint64 {
 			return entry
 		}
 		if above, ok := t.parents[parent]; ok {
-			t.parents[entry] = above // halves the way for the next one
+			t.parents[entry] = above // path halving
 		}
 		entry = parent
 	}
 }
 
-// add takes over the records of a group, which can be decoded. It returns how many entries were tied.
+// add adds the records of a group, which can be decoded. It returns the number of tied entries.
 func (t *ties) add(records []byte) (tied int) {
 	t.call = t.call[:0]
 	marked := false
@@ -47,7 +47,7 @@ func (t *ties) add(records []byte) (tied int) {
 	return tied
 }
 
-// tie ties entries to each other, zeros left out, and returns how many they are.
+// tie ties entries to each other, ignoring zeros, and returns their number.
 func (t *ties) tie(entries []uint64) (tied int) {
 	first := uint64(0)
 	for _, entry := range entries {

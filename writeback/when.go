@@ -2,15 +2,14 @@ package writeback
 
 import "time"
 
-// The instants that a timestamptz can hold, in seconds since the Unix epoch: from 4714-11-24 BC on, and before
-// 294277-01-01.
+// The range of a timestamptz, in seconds since the Unix epoch: from 4714-11-24 BC, to before 294277-01-01.
 const (
 	firstSecond = -210866803200
 	endSecond   = 9224318016000
 )
 
-// appendTime appends t, which is in UTC, as PostgreSQL reads it in any time zone, to the microsecond below. What a
-// timestamptz cannot hold becomes infinity.
+// appendTime appends t, which is in UTC, in a form that PostgreSQL reads in any time zone, rounded down to the
+// microsecond. A time out of range becomes infinity.
 func appendTime(dst []byte, t time.Time) []byte {
 	switch sec := t.Unix(); {
 	case sec < firstSecond:

@@ -8,20 +8,20 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// window is between the goroutine that reads the log and the one that writes to the database: while one batch is being
-// written, the next is filled. What gathers meanwhile is the next transaction, so a busy log makes large ones.
+// window connects the goroutine that reads the log and the one that writes to the database: while one batch is written,
+// the next is filled. What gathers meanwhile is the next transaction, so a busy log makes large transactions.
 type window struct {
 	maxBytes, maxRecords int
-	upto                 uint64 // the first batch is not complete before
+	upto                 uint64 // the first batch is complete only at this position
 
-	begun chan struct{} // capacity 1: the batch has its first group, and reaches upto
-	full  chan struct{} // capacity 1: the batch has reached a bound
+	begun chan struct{} // capacity 1: the batch has a group, and reaches upto
+	full  chan struct{} // capacity 1: the batch has reached a limit
 	room  chan struct{} // capacity 1: a new batch is being filled
 	ended chan struct{} // closed by end
 
 	mu      sync.Mutex
 	filling *batch // guarded by mu
-	writing *batch // handed out by take; read only until done, then guarded by mu again
+	writing *batch // returned by take; read only until done, then guarded by mu again
 	spare   *batch // guarded by mu
 	err     error  // why no more groups come; guarded by mu
 }
@@ -41,8 +41,8 @@ func newWindow(cfg Config, db *database) *window {
 	return w
 }
 
-// add takes over g. While the batch is full it blocks, until there is a new one or ctx ends. After an error
-// g is not part of the batch.
+// add adds g. While the batch is full it blocks, until there is a new batch or ctx ends. After an error g is not in the
+// batch.
 func (w *window) add(ctx context.Context, g record.Group) error {
 	for {
 		added, err := w.tryAdd(g)
@@ -80,12 +80,12 @@ func (w *window) fullLocked() bool {
 	return w.begunLocked() && (w.filling.bytes >= w.maxBytes || w.filling.records >= w.maxRecords)
 }
 
-// begunLocked reports whether the batch may be written as soon as it has gathered for long enough.
+// begunLocked reports whether the batch may be written once it has gathered for long enough.
 func (w *window) begunLocked() bool {
 	return !w.filling.empty() && w.filling.to >= w.upto
 }
 
-// end tells that no more groups come, because of err.
+// end records that no more groups come, because of err.
 func (w *window) end(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,9 +93,9 @@ func (w *window) end(err error) {
 	close(w.ended)
 }
 
-// take waits for the first group, then until the batch has gathered for long enough, is full or is wanted, and hands it
-// over until done. It returns nil if nothing came for as long as idle. Once the last batch was taken it returns the
-// error of end, and ctx's cause when that ends.
+// take waits for the first group, then until the batch has gathered for long enough, is full or is wanted; it returns
+// the batch, until done. It returns nil if nothing came for the time idle. After the last batch it returns the error of
+// end, and ctx's cause when ctx ends.
 func (w *window) take(ctx context.Context, gather, idle time.Duration, flush wanted) (*batch, error) {
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
@@ -115,7 +115,7 @@ func (w *window) take(ctx context.Context, gather, idle time.Duration, flush wan
 	select {
 	case <-w.full:
 	case <-timer.C:
-	case <-flush.raised: // seldom in vain: by a Flush that is satisfied already
+	case <-flush.raised: // rarely in vain, by a Flush that is already satisfied
 	case <-w.ended:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
@@ -130,7 +130,7 @@ func (w *window) began() (from uint64, age time.Duration) {
 	return w.filling.from, time.Since(w.filling.begun)
 }
 
-// swap starts a new batch and returns the one that was being filled; nil if there is none, and then the error of end.
+// swap starts a new batch and returns the previous one; nil if there is none, and then the error of end.
 func (w *window) swap() (*batch, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -145,14 +145,14 @@ func (w *window) swap() (*batch, error) {
 	return w.writing, nil
 }
 
-// done gives back the batch that take handed out; its content is in the database.
+// done returns the batch of take; its content is in the database.
 func (w *window) done() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.writing, w.spare = nil, w.writing
 }
 
-// content returns how much is in memory and the Time of the oldest group of it, or 0.
+// content returns the amount in memory and the Time of its oldest group, or 0.
 func (w *window) content() (records, bytes int, oldest int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -2,7 +2,7 @@
 //
 // A Writer reads the log of a partition and keeps one table per kind equal to the entries that live in the space. The
 // position up to which the log is in the database is stored in the database, in the transaction of the rows, so each
-// record takes effect exactly once whatever crashes. DESIGN.md of this package says how and why.
+// record takes effect exactly once whatever crashes. DESIGN.md of this package describes the design.
 package writeback
 
 import (
@@ -21,12 +21,12 @@ type Writer struct {
 	source Source
 	status *status
 	wanted wanted
-	own    bool // the pool is this writer's own
-	rebase bool // all tables are to be made anew; owned by Run
+	own    bool // the pool belongs to this writer
+	rebase bool // all tables are to be rebuilt; owned by Run
 }
 
-// New returns a writer that mirrors source once Run is called. It does not touch the database. It returns an error if
-// cfg is wrong.
+// New returns a writer that mirrors source once Run is called. It does not contact the database. It returns an error if
+// cfg is invalid.
 func New(source Source, cfg Config) (*Writer, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -40,10 +40,10 @@ func New(source Source, cfg Config) (*Writer, error) {
 	return w, err
 }
 
-// Run mirrors the log until ctx ends, and then returns nil; a transaction under way is cut off and not lost, since its
-// records are still in the log. Failures, of whatever sort and for however long, are waited out and shown by Stats. The
-// one exception is a database that mirrors another log: Run returns an error that wraps ErrOtherLog and says what to
-// do. Run is called once.
+// Run mirrors the log until ctx ends, and then returns nil; a transaction in progress is aborted, and nothing is lost,
+// since its records are still in the log. Run waits until failures of any kind and duration are over, and reports them
+// in Stats. The exception is a database that mirrors another log: Run returns an error that wraps ErrOtherLog and says
+// what to do. Run must be called only once.
 func (w *Writer) Run(ctx context.Context) error {
 	if w.own {
 		defer w.cfg.Pool.Close()
@@ -73,8 +73,8 @@ func (w *Writer) Run(ctx context.Context) error {
 	return err
 }
 
-// Flush returns nil once everything that the log holds at the time of the call is in the database. It returns the cause
-// of ctx when that ends first, and an error that wraps ErrStopped when Run has returned.
+// Flush returns nil once everything that was in the log at the time of the call is in the database. It returns the
+// cause of ctx when ctx ends first, and an error that wraps ErrStopped if Run has returned.
 func (w *Writer) Flush(ctx context.Context) error {
 	target := w.source.Last()
 	w.wanted.raise(target)
@@ -82,8 +82,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 }
 
 // FlushOrAway is Flush, but returns an error that wraps ErrAway as soon as the database is away, instead of waiting for
-// it: when something has failed, or when the database has answered nothing for two seconds, be they before the call or
-// during it.
+// it: when an attempt has failed, or when the database has not answered for two seconds, before or during the call.
 func (w *Writer) FlushOrAway(ctx context.Context) error {
 	target := w.source.Last()
 	w.wanted.raise(target)
@@ -93,7 +92,7 @@ func (w *Writer) FlushOrAway(ctx context.Context) error {
 	return w.status.wait(ctx, target)
 }
 
-// away returns an error that wraps ErrAway when the database is away, and the cause of ctx when that ends.
+// away returns an error that wraps ErrAway once the database is away, and the cause of ctx when ctx ends.
 func (w *Writer) away(ctx context.Context) error {
 	for ctx.Err() == nil {
 		failure, changed := w.status.failure()
@@ -113,7 +112,7 @@ func (w *Writer) away(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// wanted is up to where callers of Flush wait. Groups up to there do not gather.
+// wanted is the position that callers of Flush wait for. Groups up to there do not gather.
 type wanted struct {
 	position *atomic.Uint64
 	raised   chan struct{} // capacity 1

@@ -32,7 +32,9 @@ func start(t testing.TB, source writeback.Source, cfg writeback.Config) (w *writ
 	return w, stop
 }
 
-func newWriter(t testing.TB, source writeback.Source, cfg writeback.Config) (w *writeback.Writer, run func(context.Context) error) {
+func newWriter(t testing.TB, source writeback.Source,
+	cfg writeback.Config,
+) (w *writeback.Writer, run func(context.Context) error) {
 	t.Helper()
 	if cfg.Space == "" {
 		cfg.Space = "test"
@@ -55,7 +57,10 @@ func kindRecord(kind uint32, s *template.Schema) []byte {
 	return record.AppendKind(nil, kind, template.AppendSchema(nil, s))
 }
 
-var job = &template.Schema{Kind: "Job", Fields: []template.Field{{Name: "id", Class: template.Int}, {Name: "state", Class: template.String}}}
+var job = &template.Schema{
+	Kind:   "Job",
+	Fields: []template.Field{{Name: "id", Class: template.Int}, {Name: "state", Class: template.String}},
+}
 
 // appendJobs appends to b puts of n jobs, the first of them entry first.
 func appendJobs(t testing.TB, b []byte, first, n int) []byte {
@@ -85,7 +90,7 @@ func overLanes(t *testing.T, test func(t *testing.T, cfg writeback.Config)) {
 	}
 }
 
-// divided returns a configuration that divides every batch of some changes over lanes.
+// divided returns a configuration that divides every batch with several changes over lanes.
 func divided(lanes int) writeback.Config { return writeback.Config{Lanes: lanes, LaneRows: 1} }
 
 func TestWriter_MirrorsRandomPrograms(t *testing.T) {
