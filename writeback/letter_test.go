@@ -117,8 +117,11 @@ func testRefused(t *testing.T, cfg writeback.Config) {
 			`ALTER TABLE space_test."Job" ADD CONSTRAINT rule CHECK (id <> 13)`, "23514",
 			`ALTER TABLE space_test."Job" DROP CONSTRAINT rule`,
 		},
-		"unique": {`CREATE TABLE space_test.other (id bigint);
-			CREATE UNIQUE INDEX rule ON space_test."Job" ((CASE id WHEN 13 THEN 1 ELSE id END))`, "23505", `DROP INDEX space_test.rule`},
+		"unique": {
+			`CREATE TABLE space_test.other (id bigint);
+			CREATE UNIQUE INDEX rule ON space_test."Job" ((CASE id WHEN 13 THEN 1 ELSE id END))`, "23505",
+			`DROP INDEX space_test.rule`,
+		},
 		"foreign key": {`CREATE TABLE space_test.others (id bigint PRIMARY KEY); INSERT INTO space_test.others
 			SELECT generate_series(0, 12) UNION SELECT generate_series(14, 99); ALTER TABLE space_test."Job"
 			ADD CONSTRAINT rule FOREIGN KEY (id) REFERENCES space_test.others`, "23503", `DROP TABLE space_test.others CASCADE`},
@@ -126,8 +129,11 @@ func testRefused(t *testing.T, cfg writeback.Config) {
 			SELECT generate_series(0, 12) UNION SELECT generate_series(14, 99); ALTER TABLE space_test."Job"
 			ADD CONSTRAINT rule FOREIGN KEY (id) REFERENCES space_test.others
 			DEFERRABLE INITIALLY DEFERRED`, "23503", `DROP TABLE space_test.others CASCADE`},
-		"exclusion": {`ALTER TABLE space_test."Job" ADD CONSTRAINT rule EXCLUDE
-			USING btree ((CASE id WHEN 13 THEN 1 ELSE id END) WITH =)`, "23P01", `ALTER TABLE space_test."Job" DROP CONSTRAINT rule`},
+		"exclusion": {
+			`ALTER TABLE space_test."Job" ADD CONSTRAINT rule EXCLUDE
+			USING btree ((CASE id WHEN 13 THEN 1 ELSE id END) WITH =)`, "23P01",
+			`ALTER TABLE space_test."Job" DROP CONSTRAINT rule`,
+		},
 		"not null": {`ALTER TABLE space_test."Job" ADD COLUMN extra bigint GENERATED ALWAYS
 			AS (nullif(id, 13)) STORED NOT NULL`, "23502", `ALTER TABLE space_test."Job" DROP COLUMN extra`},
 		"overflow": {`ALTER TABLE space_test."Job" ADD COLUMN extra smallint GENERATED ALWAYS
@@ -301,7 +307,8 @@ func testLettersOfRandomPrograms(t *testing.T, cfg writeback.Config) {
 			x.follow(g.group(10))
 		}
 		x.exec(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			IF (CASE TG_OP WHEN 'INSERT' THEN hashint8(NEW._id) ELSE hashint8(OLD._id + length(TG_OP)) END) % 10 = 0 THEN RAISE 'unlucky' USING ERRCODE = 'check_violation'; END IF;
+			IF (CASE TG_OP WHEN 'INSERT' THEN hashint8(NEW._id) ELSE hashint8(OLD._id + length(TG_OP)) END) % 10 = 0
+			THEN RAISE 'unlucky' USING ERRCODE = 'check_violation'; END IF;
 			RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$`)
 		for _, s := range m.kinds {
 			x.exec(fmt.Sprintf(`CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON space_test.%q

@@ -16,10 +16,13 @@ import (
 var nastyNames = []string{
 	"select", "user", "order by", `quo"ted`, "it's", "semi;colon --", "dot.dot", `back\slash`, "tab\tnew\nline", "nul\x00",
 	"nul_",
-	"Case", "case", "CASE", "ümläut", "日本語", "😀", " ", "%s $1 ?", "_id", "_expires", "_visible", "_more", "_exact", "xmin", "ctid", "tableoid", "oid",
-	strings.Repeat("n", 63), strings.Repeat("n", 64), strings.Repeat("n", 255), strings.Repeat("ü", 100) + "a", strings.Repeat("ü", 100) + "b",
+	"Case", "case", "CASE", "ümläut", "日本語", "😀", " ", "%s $1 ?",
+	"_id", "_expires", "_visible", "_more", "_exact", "xmin", "ctid", "tableoid", "oid",
+	strings.Repeat("n", 63), strings.Repeat("n", 64), strings.Repeat("n", 255),
+	strings.Repeat("ü", 100) + "a", strings.Repeat("ü", 100) + "b",
 	"Job", "Job_pkey", "_Job", "pg_catalog", "positions", "_dead_letters", "_state", "_holder", "_attempts", "_left", "_how",
-	"caf\u00e9", "cafe\u0301", "\u0430", "a", "K", "\u212a", "zero\u200bwidth", "zerowidth", "\u202eltr", "$gospaces$", "u.c0", "c0", "excluded", "t",
+	"caf\u00e9", "cafe\u0301", "\u0430", "a", "K", "\u212a", "zero\u200bwidth", "zerowidth", "\u202eltr",
+	"$gospaces$", "u.c0", "c0", "excluded", "t",
 }
 
 func TestNames_NothingThatAKindOrFieldIsCalledStopsTheMirror(t *testing.T) {
@@ -75,7 +78,10 @@ func TestNames_AKindLeavesAloneWhatIsInTheSchemaAlready(t *testing.T) {
 
 func TestNames_CommentsTellTheFieldOfARenamedColumn(t *testing.T) {
 	t.Parallel()
-	s := &template.Schema{Kind: "k", Fields: []template.Field{{Name: "plain", Class: template.Int}, {Name: "_id", Class: template.Int}}}
+	s := &template.Schema{
+		Kind:   "k",
+		Fields: []template.Field{{Name: "plain", Class: template.Int}, {Name: "_id", Class: template.Int}},
+	}
 	db := mirrorRows(t, s, map[string]any{"plain": int64(1), "_id": int64(2)})
 	require.Equal(t, []string{"field _id"}, column(t, db,
 		`SELECT d.description FROM pg_description d JOIN pg_attribute a ON attrelid = objoid AND attnum = objsubid
@@ -103,7 +109,8 @@ func TestNames_EveryStatementStandsThem(t *testing.T) {
 	group = record.AppendChange(nil, 1, 2, forever, row(t, s, later))
 	group = record.AppendHold(group, &record.Held{Txn: 9, Entry: 3, Kind: 2, Until: forever, Holder: `it's "me"`})
 	x.follow(record.AppendRemove(group, 4, 2, record.Taken))
-	require.Equal(t, []string{"1 ready", `3 held it's "me"`}, column(t, x.db, `SELECT concat_ws(' ', _id, _state, _holder) FROM `+table+` ORDER BY _id`))
+	require.Equal(t, []string{"1 ready", `3 held it's "me"`},
+		column(t, x.db, `SELECT concat_ws(' ', _id, _state, _holder) FROM `+table+` ORDER BY _id`))
 	require.Len(t, x.letters(), 1)
 	require.Zero(t, x.Stats().Failures)
 }

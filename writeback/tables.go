@@ -137,7 +137,7 @@ func (t *Tables) findPosition(tx *sql.Tx) error {
 func (t *Tables) checkKinds(*sql.Tx) error {
 	for i, table := range t.db.byKind() {
 		if int(table.kind) != i+1 {
-			return fmt.Errorf("writeback: gospaces.kinds lacks kind %d of space %q: nobody knows what its entries are",
+			return fmt.Errorf("writeback: gospaces.kinds lacks kind %d of space %q: its entries cannot be read",
 				i+1, t.db.space)
 		}
 		t.kinds = append(t.kinds, KindRows{Name: table.schema.Kind, Mode: table.mode, Dropped: table.dropped})

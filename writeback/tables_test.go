@@ -200,8 +200,10 @@ func TestTables_WhatPeopleHaveChangedCounts(t *testing.T) {
 	w, stop := start(t, log, writeback.Config{DSN: dsn})
 	require.NoError(t, w.Flush(t.Context()))
 	stop()
-	_, err := db.Exec(`UPDATE space_test.thing SET a_string = 'x', a_time = '2020-01-01Z', a_list = '[ 2 ,"y"]', a_map = NULL, a_uint = -7, a_int = NULL, a_bool = true,
-		_more = '{"b_string": "z", "b_time": "2020-01-01T00:00:00.5Z", "b_bytes": "AAE=", "b_float": 2, "b_duration": 3, "b_list": [null]}', _expires = '2100-01-01Z'`)
+	_, err := db.Exec(`UPDATE space_test.thing SET a_string = 'x', a_time = '2020-01-01Z', a_list = '[ 2 ,"y"]',
+		a_map = NULL, a_uint = -7, a_int = NULL, a_bool = true,
+		_more = '{"b_string": "z", "b_time": "2020-01-01T00:00:00.5Z", "b_bytes": "AAE=",
+			"b_float": 2, "b_duration": 3, "b_list": [null]}', _expires = '2100-01-01Z'`)
 	require.NoError(t, err)
 	_, _, entries := readTables(t, dsn)
 	require.Equal(t, map[string]any{
@@ -212,8 +214,10 @@ func TestTables_WhatPeopleHaveChangedCounts(t *testing.T) {
 	}, entries[1].row.Map(s))
 	require.Equal(t, time.Date(2100, 1, 1, 0, 0, 0, 999, time.UTC).UnixNano(), entries[1].expires)
 	for change, want := range map[string]string{
-		`a_time = 'infinity'`: `row 1: column "a_time": it does not fit the schema`, `a_list = '{"a": 1}'`: `row 1: column "a_list": it does not fit the schema: map instead of list`,
-		`_more = '{"b_time": "noon"}'`: `row 1: column "_more": field "b_time": it does not fit the schema: string instead of time`,
+		`a_time = 'infinity'`: `row 1: column "a_time": it does not fit the schema`,
+		`a_list = '{"a": 1}'`: `row 1: column "a_list": it does not fit the schema: map instead of list`,
+		`_more = '{"b_time": "noon"}'`: `row 1: column "_more": field "b_time": it does not fit the schema: ` +
+			`string instead of time`,
 	} {
 		_, err := db.Exec(`UPDATE space_test.thing SET a_time = NULL, a_list = NULL, _more = NULL;
 			UPDATE space_test.thing SET ` + change)
@@ -236,17 +240,21 @@ func failsToRead(t *testing.T, dsn string) error {
 func TestTables_SayWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for damage, want := range map[string]string{
-		`UPDATE space_test."Job" SET _id = -2 WHERE _id = 2`:                                         `read space_test."Job": row 0: it does not fit the schema: column "_id" is no identity of an entry`,
-		`ALTER TABLE space_test."Job" DROP COLUMN state`:                                             `tables were changed by others: column "state" of "space_test"."Job" is gone`,
-		`ALTER TABLE space_test."Job" ALTER COLUMN id TYPE text`:                                     `has type text instead of bigint`,
-		`DROP TABLE space_test."Job"`:                                                                `table "space_test"."Job" is gone`,
-		`UPDATE gospaces.kinds SET kind = 2`:                                                         `gospaces.kinds lacks kind 1 of space "test": nobody knows what its entries are`,
-		`UPDATE gospaces.kinds SET complete = false`:                                                 `tables lack rows that the space had: ["space_test"."Job"]`,
-		`DELETE FROM gospaces.positions`:                                                             `holds no mirror of the space: space "test"`,
-		`DROP SCHEMA gospaces CASCADE`:                                                               `holds no mirror of the space`,
-		`DROP TABLE space_test._dead_letters`:                                                        `holds no mirror of the space`,
-		`UPDATE gospaces.kinds SET definition = '\x00'`:                                              `read kind 1`,
-		`INSERT INTO gospaces.kinds SELECT space, 2, 'Other', 'Job', definition FROM gospaces.kinds`: `another table has an entry 1 too`,
+		`UPDATE space_test."Job" SET _id = -2 WHERE _id = 2`: `read space_test."Job": row 0: ` +
+			`it does not fit the schema: column "_id" is no identity of an entry`,
+		`ALTER TABLE space_test."Job" DROP COLUMN state`: `tables were changed by others: ` +
+			`column "state" of "space_test"."Job" is gone`,
+		`ALTER TABLE space_test."Job" ALTER COLUMN id TYPE text`: `has type text instead of bigint`,
+		`DROP TABLE space_test."Job"`:                            `table "space_test"."Job" is gone`,
+		`UPDATE gospaces.kinds SET kind = 2`: `gospaces.kinds lacks kind 1 of space "test": ` +
+			`its entries cannot be read`,
+		`UPDATE gospaces.kinds SET complete = false`:    `tables lack rows that the space had: ["space_test"."Job"]`,
+		`DELETE FROM gospaces.positions`:                `holds no mirror of the space: space "test"`,
+		`DROP SCHEMA gospaces CASCADE`:                  `holds no mirror of the space`,
+		`DROP TABLE space_test._dead_letters`:           `holds no mirror of the space`,
+		`UPDATE gospaces.kinds SET definition = '\x00'`: `read kind 1`,
+		`INSERT INTO gospaces.kinds
+			SELECT space, 2, 'Other', 'Job', definition FROM gospaces.kinds`: `another table has an entry 1 too`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

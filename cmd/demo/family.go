@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// patience is how long a process that was asked to stop may take before it is killed.
+// patience is the time that a process may take to stop before it is killed.
 const patience = 20 * time.Second
 
-// family is the processes of the demonstration. When one of them fails all others are asked to stop.
+// family is the processes of the demonstration. When one of them fails the others are stopped.
 type family struct {
-	ctx     context.Context // ends when one fails; its cause says which and how
+	ctx     context.Context // ends when one fails; its cause names the process and the error
 	fail    context.CancelCauseFunc
 	members sync.WaitGroup
 }
@@ -29,7 +29,7 @@ func newFamily(ctx context.Context) *family {
 	return f
 }
 
-// end stops all that still run and waits for them.
+// end stops all running processes and waits for them.
 func (f *family) end() {
 	f.fail(nil)
 	f.members.Wait()
@@ -40,13 +40,13 @@ type process struct {
 	ctx    context.Context // of its family
 	pid    int
 	quit   context.CancelFunc
-	slay   func() error  // ends it with SIGKILL
+	slay   func() error  // kills it with SIGKILL
 	killed atomic.Bool   // by kill: its end is no failure
 	done   chan struct{} // closed when it has ended
 }
 
-// start starts a program. It must be called from the main goroutine, which is bound to its thread: the death signal
-// that attributes ask for is sent when the thread that started the child ends.
+// start starts a program. It must be called from the main goroutine, which is locked to its thread: the death signal
+// that attributes requests is sent when the thread that started the child ends.
 func (f *family) start(stdout io.Writer, env []string, name string, args ...string) (*process, error) {
 	ctx, quit := context.WithCancel(f.ctx)
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -70,26 +70,26 @@ func (f *family) start(stdout io.Writer, env []string, name string, args ...stri
 	return p, nil
 }
 
-// wait waits for the process to end by itself, and returns why the family failed if it did.
+// wait waits for the process to end by itself, and returns the failure of the family, if any.
 func (p *process) wait() error {
 	<-p.done
 	return context.Cause(p.ctx)
 }
 
-// stop asks the process to stop and waits as wait does.
+// stop asks the process to stop and waits like wait.
 func (p *process) stop() error {
 	p.quit()
 	return p.wait()
 }
 
-// kill ends the process as nothing else does: it has no time for anything. It is gone when kill returns.
+// kill kills the process without warning. The process is gone when kill returns.
 func (p *process) kill() {
 	p.killed.Store(true)
-	_ = p.slay() // if it fails the process has ended by itself
+	_ = p.slay() // it fails only if the process has ended by itself
 	<-p.done
 }
 
-// firstLine is a standard output of which the first thing printed counts.
+// firstLine is a standard output of which only the first line matters.
 type firstLine chan string
 
 func newFirstLine() firstLine { return make(firstLine, 1) }

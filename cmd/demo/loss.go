@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// Run and FileJob are entries of examples/masterworker, with the fields that this program looks at.
+// Run and FileJob are entries of examples/masterworker, with the fields that this program needs.
 type Run struct {
 	ID    string
 	Files int
@@ -19,7 +19,7 @@ type FileJob struct {
 	Run string
 }
 
-// loss is the violent death of a worker, and the return of the jobs that it had in its hands.
+// loss is the death of a worker, and the return of the jobs that it held.
 type loss struct {
 	worker *process
 	killed time.Time
@@ -28,10 +28,10 @@ type loss struct {
 
 	// Owned by watch until done.
 	back int           // jobs that came back
-	took time.Duration // from the death to the return of the last
+	took time.Duration // from the death to the return of the last job
 }
 
-// kill kills a worker when half of the files are read, with SIGKILL, and watches its jobs come back.
+// kill kills a worker with SIGKILL when half of the files are read, and watches its jobs come back.
 func kill(ctx context.Context, sp space.Space, worker *process) (*loss, error) {
 	run, err := space.Read(ctx, sp, Run{})
 	if err != nil {
@@ -45,8 +45,7 @@ func kill(ctx context.Context, sp space.Space, worker *process) (*loss, error) {
 	if err != nil {
 		return nil, err
 	}
-	// All jobs are written and none of them fails, so that one that becomes visible from now on was in a dead worker's
-	// hands.
+	// All jobs are written and none of them fails, so a job that becomes visible from now on was held by a dead worker.
 	reg, err := sp.Notify(ctx, q, space.EventTypes(space.Visible), time.Minute)
 	if err != nil {
 		return nil, err
@@ -84,7 +83,7 @@ func (l *loss) watch(ctx context.Context, reg space.Registration) {
 	}
 }
 
-// tell says what was lost, which is nothing.
+// tell prints what was lost, which is nothing.
 func (l *loss) tell() {
 	l.stop()
 	l.done.Wait()
@@ -92,5 +91,6 @@ func (l *loss) tell() {
 		say(fmt.Sprintf("Worker %d had no job in its hands when it was killed.", l.worker.pid))
 		return
 	}
-	say(fmt.Sprintf("Worker %d had %d jobs in its hands when it was killed. They were back after %.1f s, and the others have done them.", l.worker.pid, l.back, l.took.Seconds()))
+	say(fmt.Sprintf("Worker %d held %d jobs when it was killed. They were back after %.1f s, "+
+		"and the other workers did them.", l.worker.pid, l.back, l.took.Seconds()))
 }

@@ -1,7 +1,7 @@
-// Demo shows the whole of gospaces at work: a server with its log on disk and its mirror in PostgreSQL, a master and
-// workers as processes of their own that read the source of the Go toolchain, one of which is killed half way, and the
-// result once from the space and once with plain SQL. It exits with 0 if both are the same, and leaves neither
-// processes nor files behind.
+// Demo runs all parts of gospaces together: a server with its log on disk and its mirror in PostgreSQL, and a master
+// and workers in their own processes that read the source of the Go toolchain. One of the workers is killed half way.
+// Demo then reads the result from the space and with plain SQL. It exits with 0 if both are the same, and leaves
+// neither processes nor files behind.
 package main
 
 import (
@@ -45,7 +45,7 @@ type demo struct {
 	workers int
 	root    string
 
-	dir    string // for everything on disk
+	dir    string // for all files
 	family *family
 }
 
@@ -74,7 +74,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return d.play(dsn)
 }
 
-// build builds the programs, as anybody would.
+// build builds the programs with go build.
 func (d *demo) build(ctx context.Context) error {
 	say("go build ./cmd/gospaces ./examples/masterworker")
 	const module = "github.com/gospaces/gospaces/"
@@ -83,7 +83,7 @@ func (d *demo) build(ctx context.Context) error {
 	return cmd.Run()
 }
 
-// play runs the job and compares what comes out.
+// play runs the job and compares the results.
 func (d *demo) play(dsn string) error {
 	server, addr, err := d.serve(dsn)
 	if err != nil {
@@ -113,7 +113,7 @@ func (d *demo) serve(dsn string) (*process, string, error) {
 	args := []string{"serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(d.dir, "data"), "--log-level", "warn"}
 	say("gospaces " + strings.Join(args, " "))
 	ready := newFirstLine()
-	env := []string{"GOSPACES_POSTGRES=" + dsn} // not a flag: every user of the machine can see command lines
+	env := []string{"GOSPACES_POSTGRES=" + dsn} // not a flag, since every user of the machine can see command lines
 	server, err := d.family.start(ready, env, filepath.Join(d.dir, "gospaces"), args...)
 	if err != nil {
 		return nil, "", err
@@ -131,7 +131,7 @@ func (d *demo) serve(dsn string) (*process, string, error) {
 	}
 }
 
-// work runs workers and a master until the job is done, by one worker less.
+// work runs workers and a master until the job is done, with one worker fewer in the end.
 func (d *demo) work(addr string, sp space.Space) error {
 	program := filepath.Join(d.dir, "masterworker")
 	var all []*process
@@ -166,5 +166,5 @@ func (d *demo) work(addr string, sp space.Space) error {
 	return nil
 }
 
-// say prints what happens next.
+// say announces the next step.
 func say(what string) { fmt.Printf("\n== %s\n", what) }

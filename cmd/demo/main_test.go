@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The whole demonstration on a small tree: processes, PostgreSQL, comparison, and nothing left behind.
+// This is the whole demonstration on a small tree: processes, PostgreSQL, comparison, and nothing left behind.
 func TestDemo(t *testing.T) {
 	runtime.LockOSThread() // see family.start
 	defer runtime.UnlockOSThread()
@@ -32,7 +32,8 @@ func TestFamily_EndsWhenOneFails(t *testing.T) {
 	failing, err := f.start(os.Stderr, nil, "false")
 	require.NoError(t, err)
 	require.ErrorContains(t, failing.wait(), "false: exit status 1")
-	require.ErrorContains(t, patient.wait(), "false: exit status 1", "the cause is the failure, not the end that it brought to others")
+	require.ErrorContains(t, patient.wait(), "false: exit status 1",
+		"the cause is the failure, not the end that it brought to others")
 }
 
 func TestSame_NamesTheDifference(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/gospaces/gospaces/client"
 )
 
-// status is what this program reads of `gospaces status`.
+// status is the part of `gospaces status` that this program reads.
 type status struct {
 	Spaces []struct {
 		Name string

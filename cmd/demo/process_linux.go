@@ -2,8 +2,8 @@ package main
 
 import "syscall"
 
-// attributes give a child a process group of its own, so that Ctrl-C reaches only this program, which then ends its
-// children in order; and they end the child if this program should die without doing so.
+// attributes give a child its own process group, so that Ctrl-C reaches only this program, which then stops its
+// children in order; and a death signal, in case this program dies before that.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

@@ -4,5 +4,5 @@ package main
 
 import "syscall"
 
-// attributes has nothing to offer where a parent's death goes unnoticed.
+// attributes returns nil: this system does not report the death of a parent.
 func attributes() *syscall.SysProcAttr { return nil }

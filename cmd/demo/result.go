@@ -17,7 +17,7 @@ import (
 )
 
 // RunSummary, PackageTotal and ImportTotal are entries of examples/masterworker. A kind is a name and fields, not a Go
-// type, so this program has types of its own, with the fields that it compares.
+// type, so this program declares its own types, with the fields that it compares.
 type RunSummary struct {
 	Run       string
 	Files     int
@@ -74,17 +74,19 @@ func fromSpace(ctx context.Context, sp space.Space) (*result, error) {
 	return r, nil
 }
 
-// The queries that read the result from PostgreSQL: a table for each kind, in a schema for the space.
+// These queries read the result from PostgreSQL: a table for each kind, in a schema for the space.
 const (
-	summaryQuery = `SELECT files, unparsed, packages, lines, bytes, functions, imports, digest FROM space_default.run_summary WHERE run = $1`
-	packageQuery = `SELECT package, files, lines, bytes, functions FROM space_default.package_total WHERE run = $1 ORDER BY lines DESC, package`
-	importQuery  = `SELECT import, files FROM space_default.import_total WHERE run = $1 ORDER BY files DESC, import`
+	summaryQuery = `SELECT files, unparsed, packages, lines, bytes, functions, imports, digest ` +
+		`FROM space_default.run_summary WHERE run = $1`
+	packageQuery = `SELECT package, files, lines, bytes, functions ` +
+		`FROM space_default.package_total WHERE run = $1 ORDER BY lines DESC, package`
+	importQuery = `SELECT import, files FROM space_default.import_total WHERE run = $1 ORDER BY files DESC, import`
 )
 
-// shown is how many rows of a query are printed.
+// shown is the number of rows printed for a query.
 const shown = 5
 
-// fromDatabase reads the result of a run with SQL, and shows how.
+// fromDatabase reads the result of a run with SQL, and prints the queries.
 func fromDatabase(ctx context.Context, dsn, run string) (*result, error) {
 	connector, err := pq.NewConnector(dsn)
 	if err != nil {
@@ -95,8 +97,10 @@ func fromDatabase(ctx context.Context, dsn, run string) (*result, error) {
 	r := &result{summary: RunSummary{Run: run}, packages: map[string]PackageTotal{}, imports: map[string]ImportTotal{}}
 	s, p, i := &r.summary, PackageTotal{Run: run}, ImportTotal{Run: run}
 	return r, errors.Join(
-		query(ctx, db, summaryQuery, run, func() {}, &s.Files, &s.Unparsed, &s.Packages, &s.Lines, &s.Bytes, &s.Functions, &s.Imports, &s.Digest),
-		query(ctx, db, packageQuery, run, func() { r.packages[p.Package] = p }, &p.Package, &p.Files, &p.Lines, &p.Bytes, &p.Functions),
+		query(ctx, db, summaryQuery, run, func() {}, &s.Files, &s.Unparsed, &s.Packages, &s.Lines, &s.Bytes, &s.Functions,
+			&s.Imports, &s.Digest),
+		query(ctx, db, packageQuery, run, func() { r.packages[p.Package] = p }, &p.Package, &p.Files, &p.Lines, &p.Bytes,
+			&p.Functions),
 		query(ctx, db, importQuery, run, func() { r.imports[i.Import] = i }, &i.Import, &i.Files),
 	)
 }
@@ -132,7 +136,7 @@ func query(ctx context.Context, db *sql.DB, text, run string, keep func(), field
 	return rows.Err()
 }
 
-// printRow prints what scanned fields hold.
+// printRow prints scanned fields.
 func printRow(table io.Writer, fields []any) {
 	var cells []string
 	for _, f := range fields {
@@ -141,7 +145,7 @@ func printRow(table io.Writer, fields []any) {
 	fmt.Fprintln(table, strings.Join(cells, "\t"))
 }
 
-// compare returns nil if the space and the database say the same.
+// compare returns nil if the space and the database have the same result.
 func compare(ctx context.Context, sp space.Space, dsn string) error {
 	inSpace, err := fromSpace(ctx, sp)
 	if err != nil {
@@ -165,7 +169,7 @@ func compare(ctx context.Context, sp space.Space, dsn string) error {
 	return nil
 }
 
-// same returns an error that names a difference between what the space has and what the database has.
+// same returns an error that names a difference between the space and the database.
 func same[T comparable](inSpace, inDatabase map[string]T) error {
 	for name, want := range inSpace {
 		if got, ok := inDatabase[name]; !ok || got != want {

@@ -12,7 +12,7 @@ import (
 // Rule is a promise that a history can break.
 type Rule string
 
-// The rules that Check knows, and the one of Linearizable.
+// The rules of Check, and that of Linearizable.
 const (
 	TakenTwice      Rule = "an item is taken at most once"
 	NeverWritten    Rule = "only what was written is found"
@@ -32,7 +32,7 @@ const (
 	NotLinearizable Rule = "one order of all calls explains every answer"
 )
 
-// Violation says which rule a history breaks, and shows the calls that prove it.
+// Violation names the rule that a history breaks, and shows the calls that prove it.
 type Violation struct {
 	Rule   Rule
 	Detail string
@@ -48,8 +48,8 @@ func (v *Violation) Error() string {
 	return b.String()
 }
 
-// Check returns nil, or the joined *Violations of a history. It judges the calls of every client together, so clients
-// that talk to different spaces need a history each.
+// Check returns nil, or the joined *Violations of a history. It judges the calls of all clients together, so clients of
+// different spaces need a history each.
 func Check(ops []Op) error {
 	c := newChecker(ops)
 	c.checkLost()
@@ -108,7 +108,7 @@ func (c *checker) sortLives() {
 	c.byKey[0] = c.lives
 }
 
-// matching returns the lives that p may concern; the caller still has to match them.
+// matching returns the lives that may match p; the caller must still match them.
 func (c *checker) matching(p Pattern) []*life {
 	if l := c.byN[p.N]; l != nil {
 		return []*life{l}
@@ -116,7 +116,7 @@ func (c *checker) matching(p Pattern) []*life {
 	return c.byKey[p.Key]
 }
 
-// enough violations are reported of each rule; the first ones tell most.
+// enough is the number of violations reported for each rule.
 const enough = 5
 
 func (c *checker) violation(rule Rule, detail string, ops ...*Op) {
@@ -159,7 +159,7 @@ func (c *checker) checkFound(o *Op) {
 	}
 }
 
-// checkHad judges that o had item i, whose life is l.
+// checkHad judges a call that had item i, whose life is l.
 func (c *checker) checkHad(o *Op, i Item, l *life) {
 	u := c.of[o]
 	if h := l.denied(u, o.Verb != Read, o.Call, o.Return); h != nil {
@@ -181,29 +181,31 @@ func (c *checker) checkHad(o *Op, i Item, l *life) {
 	}
 }
 
-// checkOrder looks for an item that o should have found before its nth, which is l. The decision fell after l was written, so an
-// item older than l counts unless it may have gone before o returned.
+// checkOrder looks for an item that o should have found before its nth, which is l. The decision was made after l was
+// written, so an item older than l counts unless it may have gone before o returned.
 func (c *checker) checkOrder(o *Op, nth int, l *life) {
 	u := c.of[o]
 	for _, older := range c.matching(o.Pattern) {
 		if older == l || older.lost || older.written == nil || !o.Pattern.Match(older.item) || !older.older(l, u) {
 			continue
 		}
-		passed := !slices.ContainsFunc(o.Items, older.item.same) && older.surelyFree(u, o.Verb == Take, c.since(o, l), o.Return)
+		passed := !slices.ContainsFunc(o.Items, older.item.same) &&
+			older.surelyFree(u, o.Verb == Take, c.since(o, l), o.Return)
 		if passed || slices.ContainsFunc(o.Items[nth+1:], older.item.same) {
-			c.violation(OutOfOrder, fmt.Sprintf("%v before %v", l.item, older.item), append([]*Op{o}, show(older.by, l.by)...)...)
+			c.violation(OutOfOrder, fmt.Sprintf("%v before %v", l.item, older.item),
+				append([]*Op{o}, show(older.by, l.by)...)...)
 			return
 		}
 	}
 }
 
-// since returns from when on o can have found l.
+// since returns the time from which o can have found l.
 func (c *checker) since(o *Op, l *life) time.Duration {
 	s, _ := l.appears(c.of[o])
 	return max(o.Call, s.from)
 }
 
-// decides returns the earliest time at which a call that found nothing can have given up.
+// decides returns the earliest time at which a call that found nothing can have ended its wait.
 func (o *Op) decides() time.Duration {
 	if o.IfExists {
 		return o.Call

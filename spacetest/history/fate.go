@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// resolve finds out what became of units whose own calls do not tell: from what others saw of them, and then from what is
-// missing if they were committed, or were not. A unit that can be neither has happened by half.
+// resolve determines the fate of units whose own calls do not show it: from what other calls saw of them, and then from
+// what would be missing if they had been committed, or not. A unit for which neither is possible took effect by half.
 func (c *checker) resolve() {
 	c.index()
 	for _, u := range c.units {
@@ -22,7 +22,7 @@ func (c *checker) resolve() {
 	}
 }
 
-// index works out the lives of all items from what is known of the units.
+// index computes the lives of all items from the known fates of units.
 func (c *checker) index() {
 	c.byN = c.newLives()
 	c.sortLives()
@@ -58,7 +58,7 @@ func (c *checker) resolveBySight(u *unit) {
 	}
 }
 
-// onlyMaker reports whether u has asked for version i of l, and nobody else can have made it.
+// onlyMaker reports whether u asked for version i of l, and no other unit can have made it.
 func (c *checker) onlyMaker(u *unit, l *life, i Item) bool {
 	asked := false
 	for _, w := range l.updates {
@@ -73,7 +73,7 @@ func (c *checker) onlyMaker(u *unit, l *life, i Item) bool {
 	return asked
 }
 
-// takenBy reports whether u took l before o, for sure.
+// takenBy reports whether u certainly took l before o.
 func (l *life) takenBy(u *unit, o *Op) bool {
 	return slices.ContainsFunc(l.holds, func(h *hold) bool {
 		return h.by == u && u.txn != 0 && h.op.Verb == Take && h.op.Return < o.Call && u.undone(h.op, l.item) == nil
@@ -88,7 +88,7 @@ func earlier(a, b *Op) *Op {
 	return a
 }
 
-// resolveByLoss asks what would be missing if u had been committed, or aborted.
+// resolveByLoss checks what would be missing if u had been committed, or aborted.
 func (c *checker) resolveByLoss(u *unit) {
 	ifCommitted, ifAborted := c.lossIf(u, committed), c.lossIf(u, aborted)
 	switch {

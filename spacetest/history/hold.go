@@ -2,17 +2,18 @@ package history
 
 import "time"
 
-// hold is a reason why others cannot have an item: a lock, or that it is gone.
+// hold is a reason why others cannot have an item: a lock, or its removal.
 type hold struct {
 	by     *unit // nil: the end of its lease
 	op     *Op
 	shared bool // a read lock: the item can still be read
-	lock   bool // it may end with the item free again
-	sure   span // when it was surely in force
-	maybe  span // when it may have been
+	lock   bool // when it ends the item may be free again
+	sure   span // when it was certainly in force
+	maybe  span // when it may have been in force
 }
 
-// hides reports whether h concerns u, which reads or takes. Its own locks do not, but what it has taken is gone for it.
+// hides reports whether h affects u, which reads or takes. A unit's own locks do not affect it, but an item it has
+// taken is gone for it.
 func (h *hold) hides(u *unit, take bool) bool {
 	if h.by == u && u.txn != 0 {
 		return h.op.Verb == Take
@@ -20,15 +21,18 @@ func (h *hold) hides(u *unit, take bool) bool {
 	return take || !h.shared
 }
 
-// overlaps reports whether s and the stretch from a to b have more than an end in common.
+// overlaps reports whether s and the span from a to b have more than an end in common.
 func (s span) overlaps(a, b time.Duration) bool { return s.from < b && s.to > a }
 
-// covers reports whether all of the stretch from a to b lies within s.
+// covers reports whether the span from a to b lies within s.
 func (s span) covers(a, b time.Duration) bool { return s.from < a && s.to > b }
 
-// held returns what o, which had the item, means for others; nil if nothing.
+// held returns the effect on others of o, which had the item; nil if none.
 func held(u *unit, o *Op, item Item) *hold {
-	h := &hold{by: u, op: o, shared: o.Verb == Read, lock: true, sure: span{o.Return, u.held}, maybe: span{o.Call, u.freed}}
+	h := &hold{
+		by: u, op: o, shared: o.Verb == Read, lock: true, sure: span{o.Return, u.held},
+		maybe: span{o.Call, u.freed},
+	}
 	switch {
 	case o.Outcome != OK, u.txn == 0 && o.Verb != Take && o.Verb != Cancel:
 		return nil

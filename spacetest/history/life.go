@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// life is what a history says about one item.
+// life is what a history shows of one item.
 type life struct {
 	item     Item
 	written  *Op // nil if the history has no such write, or it was refused
 	by       *unit
-	stored   bool          // whether written has done what it should, for sure
+	stored   bool          // whether written certainly took effect
 	pos      int           // within the items of written
-	holds    []*hold       // why it is not to be had, and when
-	ends     []*Op         // takes and cancels that had the item, and did not give it back
-	doubt    time.Duration // since when a call of unknown outcome may have removed it
-	pending  []span        // when a call of unknown outcome may have locked it
-	lost     bool          // it disappeared; the calls that missed it are not reported one by one
+	holds    []*hold       // why it was not available, and when
+	ends     []*Op         // takes and cancels that had the item and did not give it back
+	doubt    time.Duration // the time from which a call of unknown outcome may have removed it
+	pending  []span        // spans in which a call of unknown outcome may have locked it
+	lost     bool          // it disappeared; calls that missed it are not reported individually
 	updates  []*Op         // calls that made a new version
 	findings []finding     // reads and takes that had the item
 }
 
-// finding is a version of an item that a call had.
+// finding is a version of an item that a call found.
 type finding struct {
 	op   *Op
 	item Item
 }
 
-// newLives works out the life of every item that a history mentions.
+// newLives computes the life of every item in a history.
 func (c *checker) newLives() map[int]*life {
 	all := map[int]*life{}
 	of := func(i Item) *life {
@@ -68,7 +68,7 @@ func (c *checker) newLives() map[int]*life {
 	return all
 }
 
-// happened reports whether o has had its effect on its unit, for sure.
+// happened reports whether o certainly had its effect within its unit.
 func (c *checker) happened(o *Op) bool {
 	return o.Outcome == OK || o.Outcome == Unknown && c.of[o].fate == committed && (o.Txn == 0 || o.Verb == Commit)
 }
@@ -79,7 +79,8 @@ func (l *life) hold(u *unit, o *Op) {
 	}
 }
 
-// settle notes what has removed the item for good. A cancel that found the item taken by a transaction has not removed it a second time.
+// settle records what removed the item for good. A cancel of an item that a transaction had taken did not remove it a
+// second time.
 func (l *life) settle() {
 	if l.written != nil {
 		if r := l.by.undone(l.written, Item{}); r != nil {
@@ -91,7 +92,8 @@ func (l *life) settle() {
 			continue
 		}
 		taken := h.op.Verb == Cancel && slices.ContainsFunc(l.holds, func(t *hold) bool {
-			return t.by != nil && t.by.txn != 0 && t.op.Verb == Take && span{t.op.Call, t.by.effect.to}.overlaps(h.op.Call, h.op.Return)
+			return t.by != nil && t.by.txn != 0 && t.op.Verb == Take &&
+				span{t.op.Call, t.by.effect.to}.overlaps(h.op.Call, h.op.Return)
 		})
 		if !taken {
 			l.ends = append(l.ends, h.op)
@@ -99,7 +101,7 @@ func (l *life) settle() {
 	}
 }
 
-// doubts notes what calls of unknown outcome may have done.
+// doubts records the possible effects of calls with unknown outcomes.
 func (c *checker) doubts(all map[int]*life) {
 	for _, o := range c.ops {
 		if o.Outcome != Unknown || o.Verb != Take && o.Verb != Cancel && o.Verb != Read && o.Verb != Update {
@@ -127,7 +129,7 @@ func (c *checker) mayBeRemovedBy(l *life, o *Op) bool {
 	return o.Verb == Cancel && slices.ContainsFunc(o.Items, l.item.same)
 }
 
-// appears returns between which times l became visible to u, if it ever did.
+// appears returns the span in which l became visible to u, if it ever did.
 func (l *life) appears(u *unit) (s span, ever bool) {
 	if l.written == nil {
 		return s, false
@@ -141,12 +143,12 @@ func (l *life) appears(u *unit) (s span, ever bool) {
 	return l.by.effect, l.by.fate != aborted && l.by.undone(l.written, Item{}) == nil
 }
 
-// surelyFree reports whether u could have read or taken l at every instant from a to b.
+// surelyFree reports whether u could certainly have read or taken l at every instant from a to b.
 func (l *life) surelyFree(u *unit, take bool, a, b time.Duration) bool {
 	return l.doubt >= b && l.shouldBeFree(u, take, a, b)
 }
 
-// shouldBeFree is surelyFree if no call of unknown outcome has removed l.
+// shouldBeFree is surelyFree under the assumption that no call of unknown outcome has removed l.
 func (l *life) shouldBeFree(u *unit, take bool, a, b time.Duration) bool {
 	s, ever := l.appears(u)
 	if !ever || !l.stored || s.to > a || l.by.fate != committed && l.by != u {
@@ -165,7 +167,7 @@ func (l *life) shouldBeFree(u *unit, take bool, a, b time.Duration) bool {
 	return true
 }
 
-// denied returns why u cannot have read or taken l between a and b, or nil.
+// denied returns the reason why u cannot have read or taken l between a and b, or nil.
 func (l *life) denied(u *unit, take bool, a, b time.Duration) *hold {
 	s, ever := l.appears(u)
 	if !ever || s.from > b {
@@ -179,7 +181,7 @@ func (l *life) denied(u *unit, take bool, a, b time.Duration) *hold {
 	return nil
 }
 
-// surelyLocked reports whether l was there at every instant from a to b, but locked by others than u.
+// surelyLocked reports whether l existed at every instant from a to b, but was locked by other units than u.
 func (l *life) surelyLocked(u *unit, take bool, a, b time.Duration) bool {
 	s, ever := l.appears(u)
 	if !ever || !l.stored || s.to > a || l.doubt < b || l.by.fate != committed {
@@ -192,7 +194,8 @@ func (l *life) surelyLocked(u *unit, take bool, a, b time.Duration) bool {
 			until = min(until, h.by.held)
 		}
 		switch {
-		case h.by == u && h.hides(u, take), h.by == nil && h.maybe.overlaps(a, b), !h.lock && h.by != nil && h.by.txn == 0 && h.maybe.overlaps(a, b):
+		case h.by == u && h.hides(u, take), h.by == nil && h.maybe.overlaps(a, b),
+			!h.lock && h.by != nil && h.by.txn == 0 && h.maybe.overlaps(a, b):
 			return false
 		case h.by != nil && h.by.txn != 0 && h.hides(u, take):
 			locked = locked || span{h.sure.from, until}.covers(a, b)
@@ -201,8 +204,8 @@ func (l *life) surelyLocked(u *unit, take bool, a, b time.Duration) bool {
 	return locked
 }
 
-// older reports whether l became visible before m did, for sure, as u sees it. What u itself has written, and not yet committed, has
-// no place among the others.
+// older reports whether l certainly became visible to u before m did. Uncommitted writes of u itself have no place in
+// the order.
 func (l *life) older(m *life, u *unit) bool {
 	if l.written == m.written {
 		return l.pos < m.pos

@@ -9,13 +9,15 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// Linearizable looks for one order of all calls, each between its call and its return, in which a queue per template gives every
-// answer of the history. It returns a *Violation if there is none, and whether the search came to an end within limit.
+// Linearizable looks for one order of all calls, each between its call and its return, in which a queue per template
+// gives every answer of the history. It returns a *Violation if there is none, and whether the search finished within
+// limit.
 //
-// Calls whose pattern names a key are judged key by key, which keeps the search short; one pattern without a key, or a transaction
-// over several, makes it one search over everything.
+// Calls whose patterns name a key are judged key by key, which keeps the search short; one pattern without a key, or a
+// transaction over several keys, makes it one search over everything.
 //
-// Calls of transactions are judged one by one, too: each by what its transaction and the others have locked, taken and written at that moment.
+// Calls of transactions are also judged one by one: each by what its transaction and others have locked, taken and
+// written at that moment.
 func Linearizable(ops []Op, limit time.Duration) (complete bool, err error) {
 	all := prepare(ops)
 	m := model{items: map[int]Item{}}
@@ -51,7 +53,8 @@ func partitions(ops []*Op) [][]*Op {
 	return parts
 }
 
-// keys returns a function that tells the key which a call, with its transaction, is about: 0 for none; or nil if one spans several.
+// keys returns a function that returns the key of a call and its transaction, 0 for none; or nil if one spans several
+// keys.
 func keys(ops []*Op) func(o *Op) int {
 	one := map[int]int{} // by transaction
 	for _, o := range ops {
@@ -84,8 +87,8 @@ func keys(ops []*Op) func(o *Op) int {
 	}
 }
 
-// What the model adds to the calls of a history: the end of a lease, and the end of a transaction by other means than a call, each at
-// some instant between the earliest and the latest possible.
+// The model adds calls to those of a history: the end of a lease, and the end of a transaction other than by a call,
+// each at some instant in its possible span.
 const (
 	expire Verb = "expire"
 	lapse  Verb = "lapse"
@@ -97,8 +100,9 @@ type model struct {
 	items map[int]Item // by N
 }
 
-// operations translates part of a history: calls without effect on anything are dropped, ends of leases and transactions become calls of
-// their own, so do the writes of a commit, and a bulk take of unknown outcome becomes single ones, which can do all that it can.
+// operations translates part of a history: it drops calls without any effect, turns the ends of leases and transactions
+// and the writes of a commit into calls, and splits a bulk take of unknown outcome into single takes, which together
+// can have the same effects.
 func (m *model) operations(part []*Op) []porcupine.Operation {
 	var out []porcupine.Operation
 	add := func(o *Op, from, to time.Duration) {
@@ -106,7 +110,8 @@ func (m *model) operations(part []*Op) []porcupine.Operation {
 	}
 	for _, o := range part {
 		switch {
-		case o.Verb == Crash, o.Verb == Begin, o.Outcome == Refused, o.Outcome == Unknown && (o.Verb == Count || o.Verb == Read && o.Txn == 0):
+		case o.Verb == Crash, o.Verb == Begin, o.Outcome == Refused,
+			o.Outcome == Unknown && (o.Verb == Count || o.Verb == Read && o.Txn == 0):
 			continue
 		case o.Outcome == Unknown && o.Verb == Take:
 			for range max(o.Max, 1) {
@@ -117,7 +122,8 @@ func (m *model) operations(part []*Op) []porcupine.Operation {
 		default:
 			add(o, o.Call, o.latest)
 		}
-		if o.Verb == Commit && o.writes() && o.Outcome != Ended { // calls under the transaction may find what it writes before it has ended
+		// Calls under the transaction may find its writes before it has ended.
+		if o.Verb == Commit && o.writes() && o.Outcome != Ended {
 			w := *o
 			w.Verb = Write
 			add(&w, o.Call, o.latest)
@@ -141,9 +147,11 @@ func (m *model) operations(part []*Op) []porcupine.Operation {
 	return out
 }
 
-// lapses reports whether a transaction may have ended by other means than a call: its lease, a deadlock, a crash, the end of its client.
+// lapses reports whether a transaction may have ended other than by a call: by its lease, a deadlock, a crash, or the
+// end of its client.
 func (u *unit) lapses() bool {
-	return !slices.ContainsFunc(u.ops, func(o *Op) bool { return (o.Verb == Commit || o.Verb == Abort) && o.Outcome == OK })
+	return !slices.ContainsFunc(u.ops,
+		func(o *Op) bool { return (o.Verb == Commit || o.Verb == Abort) && o.Outcome == OK })
 }
 
 func (m *model) porcupine() porcupine.Model {
@@ -159,7 +167,7 @@ func (m *model) porcupine() porcupine.Model {
 	}
 }
 
-// step changes s as o does, and returns whether o can have had its outcome in this state.
+// step applies o to s, and reports whether o can have had its outcome in this state.
 func (m *model) step(s *state, o *Op) bool {
 	if o.Txn != 0 && s.txn(o.Txn).ended {
 		return o.Outcome == Ended || o.Outcome == Unknown || o.Verb == lapse
@@ -203,7 +211,7 @@ func (m *model) write(s *state, o *Op) {
 	}
 }
 
-// update makes a new version, if the one before is there and not locked by others.
+// update makes a new version, if the previous one exists and is not locked by others.
 func (m *model) update(s *state, o *Op) bool {
 	next := o.Items[0]
 	if o.Txn != 0 {
@@ -232,7 +240,7 @@ func (m *model) update(s *state, o *Op) bool {
 	return false
 }
 
-// find judges a read or take, and does what it did.
+// find judges a read or take, and applies its effect.
 func (m *model) find(s *state, o *Op) bool {
 	items, drafts := m.visible(s, o, o.Verb == Take)
 	switch o.Outcome {
@@ -245,7 +253,7 @@ func (m *model) find(s *state, o *Op) bool {
 	if len(o.Items) == 0 {
 		return false
 	}
-	for _, i := range o.Items { // what a transaction has written itself has no place among the others
+	for _, i := range o.Items { // a transaction's own writes have no place in the order
 		switch {
 		case len(items) > 0 && items[0] == i:
 			items = items[1:]
@@ -259,7 +267,7 @@ func (m *model) find(s *state, o *Op) bool {
 	return true
 }
 
-// visible returns the items that o can find, oldest first, and those among what its own transaction has written.
+// visible returns the items that o can find, oldest first, and those that its own transaction has written.
 func (m *model) visible(s *state, o *Op, take bool) (items, drafts []Item) {
 	for i := range s.items {
 		e := &s.items[i]
@@ -285,7 +293,7 @@ func (m *model) item(n, v int) Item {
 	return i
 }
 
-// had locks or removes what o has found.
+// had locks or removes the items that o found.
 func (m *model) had(s *state, o *Op, items []Item) {
 	for _, i := range items {
 		switch {
@@ -313,7 +321,7 @@ func (s *state) lock(n, txn int, take bool) {
 	}
 }
 
-// explainPartial shows the calls that the longest partial order leaves out.
+// explainPartial returns the calls missing from the longest partial order.
 func explainPartial(part []*Op, history []porcupine.Operation, info porcupine.LinearizationInfo) string {
 	longest := map[int]bool{}
 	for _, orders := range info.PartialLinearizations() {

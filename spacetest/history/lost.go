@@ -2,9 +2,9 @@ package history
 
 import "fmt"
 
-// checkLost looks for acknowledged items that disappeared without a cause: nobody got them, they did not expire, and a call found
-// nothing where they should have been. A take or cancel of unknown outcome explains as many disappearances as it asked for
-// items; items and such calls are matched with each other, so that no call explains too many.
+// checkLost looks for acknowledged items that disappeared without a cause: no call got them, they did not expire, and a
+// call found nothing where they should have been. A take or cancel of unknown outcome explains as many disappearances
+// as it asked for items; items and such calls are matched, so that no call explains too many.
 func (c *checker) checkLost() {
 	explains := map[*Op][]*missing{}
 	for _, l := range c.lives {
@@ -34,15 +34,16 @@ func (c *checker) missing(l *life) *missing {
 	var m *missing
 	for _, o := range c.ops {
 		foundNone := o.Outcome == None && (o.Verb == Take || o.Verb == Read) && o.Pattern.Match(l.item)
-		if foundNone && l.shouldBeFree(c.of[o], o.Verb == Take, o.decides(), o.Return) && (m == nil || o.Return < m.by.Return) {
+		if foundNone && l.shouldBeFree(c.of[o], o.Verb == Take, o.decides(), o.Return) &&
+			(m == nil || o.Return < m.by.Return) {
 			m = &missing{life: l, by: o}
 		}
 	}
 	return m
 }
 
-// explain assigns m to a call of unknown outcome, moving others to other calls where needed: an augmenting path of a bipartite
-// matching. seen holds the calls already tried on this path.
+// explain assigns m to a call of unknown outcome, moving others to other calls if necessary: an augmenting path of a
+// bipartite matching. seen holds the calls already tried on this path.
 func (c *checker) explain(m *missing, explains map[*Op][]*missing, seen map[*Op]bool) bool {
 	for _, o := range c.unknown {
 		if seen[o] || o.Call > m.by.Return || !c.mayBeRemovedBy(m.life, o) {

@@ -1,12 +1,13 @@
-// Package history records what concurrent clients of a space saw and judges it against what a space promises.
+// Package history records what concurrent clients of a space see, and checks it against the guarantees of a space.
 //
-// Clients call through a Log, which notes when each call began and ended and what came of it. Check then looks for
-// outcomes that no correct space could have given: entries taken twice, invented, lost, seen outside their life or
-// out of order, waits that ended early, counts that cannot be, locks that did not hold, transactions that happened by half
-// or not one after the other. Linearizable searches for one order of all calls that explains
-// every answer; that is the stronger judgement, and affordable for short histories only.
+// Clients call through a Log, which records the start, the end and the outcome of each call. Check then looks for
+// outcomes that no correct space could give: entries taken twice, invented, lost, seen outside their life or out of
+// order, waits that ended early, impossible counts, locks that did not hold, transactions that took effect by half or
+// are not serializable. Linearizable searches for one order of all calls that explains every answer; that is the
+// stronger check, and affordable for short histories only.
 //
-// A call with an Unknown outcome may have happened or not, at any time after it began and before the next crash.
+// A call with an Unknown outcome may or may not have taken effect, at any time after it began and before the next
+// crash.
 package history
 
 import (
@@ -17,10 +18,10 @@ import (
 	"time"
 )
 
-// Never is the end of what does not end: the return of a call whose outcome is unknown, the lease of what lives forever.
+// Never is a time that does not come: the return of a call whose outcome is unknown, the end of a lease without end.
 const Never time.Duration = math.MaxInt64
 
-// Item is a written entry. N is unique within a history; all numbers start at 1. V counts the updates of the item; it is 0 as written.
+// Item is a written entry. N is unique in a history; numbers start at 1. V is the number of updates of the item.
 type Item struct {
 	Key, Color, N, V int
 }
@@ -41,12 +42,12 @@ func (p Pattern) Match(i Item) bool {
 	return (p.Key == 0 || p.Key == i.Key) && (p.Color == 0 || p.Color == i.Color) && (p.N == 0 || p.N == i.N)
 }
 
-// Verb is what a call does.
+// Verb is the kind of a call.
 type Verb string
 
-// The verbs. Cancel ends the lease of one item and so removes it, Update puts a new version of an item in the place of the
-// version before. Rollback undoes what its transaction has done, but for the takes of its items. Crash is the end
-// and the new start of the server: what has not happened when it returns never will, and no transaction outlives it.
+// The verbs. Cancel ends the lease of one item and so removes it; Update replaces a version of an item by the next one.
+// Rollback undoes what its transaction has done, except for the takes of its items. Crash is a stop and restart of the
+// server: calls that have not taken effect when it returns never will, and no transaction survives it.
 const (
 	Write    Verb = "write"
 	Read     Verb = "read"
@@ -66,21 +67,22 @@ type Outcome string
 
 const (
 	OK      Outcome = "ok"
-	None    Outcome = "none"    // no match; for Cancel: the lease had ended; for Update: it came too late
-	Refused Outcome = "refused" // failed, was cancelled by its caller: it changed nothing
-	Unknown Outcome = "unknown" // it may have happened or not
+	None    Outcome = "none"    // no match; for Cancel: the lease had ended; for Update: the version was stale
+	Refused Outcome = "refused" // failed, or cancelled by its caller: no effect
+	Unknown Outcome = "unknown" // it may or may not have taken effect
 	Ended   Outcome = "ended"   // its transaction had ended before
 )
 
 // Op is one call of one client. Times count from the start of the recording.
 type Op struct {
-	Client   int
-	Verb     Verb
-	Txn      int           // the transaction under which the call was made, by a number of its own in the history; 0: none
-	Pattern  Pattern       // read, take, count
-	Items    []Item        // written (by a commit, too), read or taken, in that order; cancelled; the new version; kept by a rollback
-	Max      int           // read, take: at most so many items; 0 means 1
-	Wait     time.Duration // read, take: None comes not before
+	Client  int
+	Verb    Verb
+	Txn     int     // the transaction of the call, by its number in the history; 0: none
+	Pattern Pattern // read, take, count
+	// written (also by a commit), read or taken, in that order; cancelled; the new version; kept by a rollback
+	Items    []Item
+	Max      int           // read, take: maximum number of items; 0 means 1
+	Wait     time.Duration // read, take: minimum time before None
 	IfExists bool          // read, take: None may come as soon as nothing matches, locked or not
 	Lease    time.Duration // write, commit: as granted; 0 means Never
 	Number   int           // count: the answer
@@ -88,7 +90,7 @@ type Op struct {
 	Call     time.Duration
 	Return   time.Duration
 
-	latest time.Duration // the time by which it has surely taken effect, if it has at all; set by prepare
+	latest time.Duration // the time by which it has certainly taken effect, if at all; set by prepare
 }
 
 // String shows the call in one line.
@@ -132,7 +134,8 @@ func plus(a, b time.Duration) time.Duration {
 	return a + b
 }
 
-// prepare returns copies of the calls of a history by the time of their call, each with the time by which it has taken effect.
+// prepare returns copies of the calls of a history in the order of their start, each with the time by which it has
+// taken effect.
 func prepare(history []Op) []*Op {
 	ops := slices.Clone(history)
 	sorted := make([]*Op, len(ops))
@@ -148,7 +151,7 @@ func prepare(history []Op) []*Op {
 	return sorted
 }
 
-// crashed returns when the first crash after t was over; Never if there was none.
+// crashed returns the end of the first crash after t; Never if there was none.
 func crashed(ops []*Op, t time.Duration) time.Duration {
 	for _, o := range ops {
 		if o.Verb == Crash && o.Call >= t {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Recorder collects the calls of concurrent clients. Use New.
+// Recorder collects the calls of concurrent clients. Create it with New.
 type Recorder struct {
 	start time.Time
 
@@ -23,7 +23,7 @@ type Log struct {
 	ops    []Op
 }
 
-// Client returns the log of a further client.
+// Client returns the log of another client.
 func (r *Recorder) Client() *Log {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,7 +32,7 @@ func (r *Recorder) Client() *Log {
 	return l
 }
 
-// History returns all calls recorded so far. Call it when every client is done.
+// History returns all calls recorded so far. Call it once every client is done.
 func (r *Recorder) History() []Op {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,7 +43,7 @@ func (r *Recorder) History() []Op {
 	return ops
 }
 
-// Do runs call and records op with the times around it. call completes op with the outcome and what was returned.
+// Do runs call and records op with its times. call sets the outcome and the results of op.
 func (l *Log) Do(op Op, call func(*Op)) {
 	op.Client = l.client
 	op.Call = time.Since(l.start)

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// node is a unit that took effect, or an instant, in the order that a history implies.
+// node is a unit that took effect, or an instant, in the order implied by a history.
 type node struct {
 	unit  *unit // nil: an instant
 	after []edge
 	state int // 0: not visited yet, 1: on the path, 2: on no cycle
 }
 
-// edge leads to a node that comes later.
+// edge leads to a later node.
 type edge struct {
 	to   *node
-	item Item // why; zero: time has passed between them
+	item Item // the cause; zero: time has passed between them
 }
 
-// checkSerial looks for units that each come before the next, in a circle. A unit comes before another that found what it wrote, that
-// took or changed what it found, or that began to take effect when it was over. A transaction takes effect when it is
-// committed: its locks keep until then what it has found.
+// checkSerial looks for units that each precede the next in a cycle. A unit precedes another that found what it wrote,
+// that took or changed what it found, or that began to take effect after it had ended. A transaction takes effect at
+// its commit: until then its locks protect what it has found.
 func (c *checker) checkSerial() {
 	nodes := map[*unit]*node{}
 	var order []*node
@@ -45,7 +45,7 @@ func (c *checker) checkSerial() {
 	}
 }
 
-// link adds the edges between the units that had to do with one item.
+// link adds the edges between the units that concern one item.
 func (c *checker) link(l *life, nodes map[*unit]*node) {
 	add := func(a, b *unit) {
 		if a != b && nodes[a] != nil && nodes[b] != nil {
@@ -66,15 +66,15 @@ func (c *checker) link(l *life, nodes map[*unit]*node) {
 		add(makers[f.item.V], u)
 		add(u, makers[f.item.V+1])
 		for _, k := range l.ends {
-			if k.Verb == Take { // no lock keeps an item from being cancelled
+			if k.Verb == Take { // no lock protects an item from a cancel
 				add(u, c.of[k])
 			}
 		}
 	}
 }
 
-// linkByTime adds a node for each instant at which a unit was over, which comes before the next one and before the units that began
-// between them. So every unit comes before all that began later, with few edges.
+// linkByTime adds a node for each instant at which a unit ended, which precedes the next instant and the units that
+// began in between. Every unit thus precedes all that began later, with few edges.
 func linkByTime(order []*node) {
 	type moment struct {
 		at   time.Duration
@@ -111,7 +111,7 @@ func btoi(b bool) int {
 	return 0
 }
 
-// cycle returns a way from n back to a node on path, or nil.
+// cycle returns a path from n back to a node on path, or nil.
 func (n *node) cycle(path []edge) []edge {
 	n.state = 1
 	for _, e := range n.after {

@@ -16,8 +16,8 @@ type simulation struct {
 	next  int   // number of the next item or transaction
 }
 
-// simulate runs n random calls one after the other, at times 10, 20, …, each with some time around it. Calls of one
-// transaction do not overlap.
+// simulate runs n random calls one after the other, at times 10, 20, …, each with a duration around its time. Calls of
+// one transaction do not overlap.
 func simulate(rng *rand.Rand, n int, txns bool) []Op {
 	s := &simulation{model: model{items: map[int]Item{}}, rng: rng, next: 1}
 	for i := range n {
@@ -33,7 +33,7 @@ func simulate(rng *rand.Rand, n int, txns bool) []Op {
 	return s.ops
 }
 
-// txn returns an open transaction, perhaps a new one.
+// txn returns an open transaction, possibly a new one.
 func (s *simulation) txn() int {
 	if len(s.open) == 0 || s.rng.IntN(8) == 0 {
 		s.open = append(s.open, s.number())
@@ -46,7 +46,7 @@ func (s *simulation) number() int {
 	return s.next
 }
 
-// call completes op with a verb and its outcome.
+// call sets the verb and the outcome of op.
 func (s *simulation) call(op *Op) {
 	op.Pattern = Pattern{Key: 1 + s.rng.IntN(2), Color: s.rng.IntN(3)}
 	switch s.rng.IntN(8) {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// state is that of a sequential tuple space with transactions. Packed into a string it can be compared.
+// state is the state of a sequential tuple space with transactions. It is packed into a string for comparison.
 type state struct {
 	items []entry // oldest first
 	txns  []txnState
@@ -15,12 +15,12 @@ type state struct {
 type entry struct {
 	n, v    int
 	taker   int // the transaction that has taken it; 0: none
-	changer int // the transaction that has put changed in the place of v; 0: none
+	changer int // the transaction that has replaced v by changed; 0: none
 	changed int
 	readers []int // rising
 }
 
-// txnState is what a transaction has that nobody else knows. Those that have neither written nor ended are left out.
+// txnState is what only a transaction knows. Transactions that have neither written nor ended are left out.
 type txnState struct {
 	number int
 	ended  bool
@@ -46,7 +46,7 @@ func (e *entry) version(u int) int {
 	return e.v
 }
 
-// txn returns what is known of a transaction, to be changed.
+// txn returns the state of a transaction, to be changed.
 func (s *state) txn(number int) *txnState {
 	i, found := slices.BinarySearchFunc(s.txns, number, func(t txnState, n int) int { return t.number - n })
 	if !found {
@@ -55,7 +55,7 @@ func (s *state) txn(number int) *txnState {
 	return &s.txns[i]
 }
 
-// release drops all locks of a transaction but the takes of the items in keep, and what it has written.
+// release drops all locks of a transaction, except the takes of the items in keep, and its writes.
 func (s *state) release(number int, keep []Item) {
 	for i := range s.items {
 		e := &s.items[i]
@@ -70,7 +70,7 @@ func (s *state) release(number int, keep []Item) {
 	s.txn(number).drafts = nil
 }
 
-// commit makes what a transaction has done visible to all, and what it has taken be gone.
+// commit makes the changes of a transaction visible to all, and removes the items it has taken.
 func (s *state) commit(number int) {
 	s.items = slices.DeleteFunc(s.items, func(e entry) bool { return e.taker == number })
 	for i := range s.items {
@@ -86,7 +86,7 @@ func (s *state) commit(number int) {
 	s.txn(number).ended = true
 }
 
-// remove removes an item, wherever it is, and reports whether it was there.
+// remove removes an item, wherever it is, and reports whether it existed.
 func (s *state) remove(n int) bool {
 	before := len(s.items)
 	s.items = slices.DeleteFunc(s.items, func(e entry) bool { return e.n == n })

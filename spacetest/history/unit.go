@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// fate is what became of a unit.
+// fate is the outcome of a unit.
 type fate string
 
 const (
 	committed fate = "committed"
 	aborted   fate = "aborted"
-	undecided fate = "undecided" // the history does not tell
+	undecided fate = "undecided" // the history does not show it
 )
 
-// unit is what takes effect as a whole: a transaction, or a call outside of one.
+// unit is a set of calls that take effect together: a transaction, or a call outside of any.
 type unit struct {
-	txn    int   // 0: a call of its own
-	ops    []*Op // by their beginning
+	txn    int   // 0: a single call
+	ops    []*Op // by start
 	fate   fate
 	effect span          // when it took effect, if it did
-	held   time.Duration // until then it surely held its locks
-	freed  time.Duration // by then it surely held none
+	held   time.Duration // certainly held its locks until then
+	freed  time.Duration // had certainly released its locks by then
 }
 
-// span is a stretch of time.
+// span is an interval of time.
 type span struct{ from, to time.Duration }
 
-// name says which unit it is, in one line.
+// name identifies the unit in one line.
 func (u *unit) name() string {
 	if u.txn == 0 {
 		return u.ops[0].String()
@@ -36,7 +36,7 @@ func (u *unit) name() string {
 	return fmt.Sprintf("transaction %d, %s in [%v, %v]", u.txn, u.fate, u.effect.from, u.effect.to)
 }
 
-// units returns the unit of every call, and all units by their beginning. A crash belongs to none.
+// units returns the unit of every call, and all units by start. A crash belongs to no unit.
 func units(ops []*Op) (map[*Op]*unit, []*unit) {
 	of, all, txns := map[*Op]*unit{}, []*unit{}, map[int]*unit{}
 	var crashes []*Op
@@ -66,7 +66,7 @@ func units(ops []*Op) (map[*Op]*unit, []*unit) {
 	return of, all
 }
 
-// settleCall works out the fate of a call outside of transactions.
+// settleCall determines the fate of a call outside of transactions.
 func (u *unit) settleCall() {
 	o := u.ops[0]
 	u.fate, u.effect, u.held, u.freed = committed, span{o.Call, o.latest}, o.Call, o.latest
@@ -78,8 +78,8 @@ func (u *unit) settleCall() {
 	}
 }
 
-// settleTxn works out the fate of a transaction from the answers that its calls got. That its lease is over tells nothing: nobody promises that
-// it ends at that very instant.
+// settleTxn determines the fate of a transaction from the answers to its calls. The end of its lease shows nothing: the
+// transaction need not end at that very instant.
 func (u *unit) settleTxn(crashes []*Op) {
 	u.fate, u.effect, u.freed = aborted, span{Never, 0}, Never
 	for _, o := range u.ops {
@@ -107,12 +107,13 @@ func (u *unit) settleTxn(crashes []*Op) {
 	}
 }
 
-// spoils reports whether o is more than a take, so that its transaction does not outlast a crash.
+// spoils reports whether o is more than a take, so that its transaction does not survive a crash.
 func (o *Op) spoils() bool {
 	return o.Outcome == OK && (o.Verb == Read || o.Verb == Write || o.Verb == Update)
 }
 
-// undone returns the rollback that undid o, or nil: the first of its transaction that began after o had ended, unless it kept o's takes of item.
+// undone returns the rollback that undid o, or nil: the first of its transaction that began after o had ended, unless
+// it kept o's takes of item.
 func (u *unit) undone(o *Op, item Item) *Op {
 	for _, r := range u.ops {
 		kept := o.Verb == Take && slices.ContainsFunc(r.Items, item.same)

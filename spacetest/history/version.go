@@ -25,7 +25,8 @@ func (c *checker) mustHaveSeen(o, w *Op, item Item) bool {
 	return u.fate == committed && c.happened(w) && undone == nil && u.effect.to < o.Call
 }
 
-// wrongVersion returns the rule that o breaks by finding version i of l, and the unit that shows it; "" if it may have found it.
+// wrongVersion returns the rule that o breaks by finding version i of l, and the unit that proves it; "" if it may have
+// found it.
 func (c *checker) wrongVersion(o *Op, i Item, l *life) (Rule, *unit) {
 	rule, why := Rule(""), (*unit)(nil)
 	if i.V > 0 {
@@ -50,7 +51,7 @@ func version(w *Op, item Item) int {
 	return w.Items[slices.IndexFunc(w.Items, item.same)].V
 }
 
-// checkVersions looks for two updates that followed the same version.
+// checkVersions looks for two updates of the same version.
 func (c *checker) checkVersions(l *life) {
 	byV := map[int]*Op{}
 	for _, w := range l.updates {
