@@ -1,8 +1,8 @@
 // Livefeed listens to prices while they are published.
 //
-// The publisher writes quotes under a short lease: a late listener can still read the last ones, and the space
-// never fills up. The listener is told of every quote that matches its template, in order and each once, without
-// asking again and again, and without taking it from anybody else.
+// The publisher writes quotes under a short lease: a late listener can still read the last ones, and the space never
+// fills up. The listener is told of every quote that matches its template, in order and each once, without polling, and
+// without taking it from other readers.
 //
 //	go run ./examples/livefeed                         # in process
 //	go run ./examples/livefeed -addr localhost:7420    # on a server: start `gospaces serve` first

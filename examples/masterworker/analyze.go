@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// analyze reads one file below root. It is the work that workers share, and that the check repeats alone.
+// analyze reads one file below root. Workers share this work; the check repeats it alone.
 func analyze(root, file string) FileResult {
 	src, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
 	if err != nil {
@@ -26,7 +26,7 @@ func analyze(root, file string) FileResult {
 	}
 	r.Parsed = true
 	for _, spec := range tree.Imports {
-		// As the source writes it: a test of the toolchain imports "abc\xffdef", which no database takes as text.
+		// As in the source: a test of the toolchain imports "abc\xffdef", which no database accepts as text.
 		r.Imports = append(r.Imports, strings.Trim(spec.Path.Value, "`\""))
 	}
 	for _, d := range tree.Decls {

@@ -36,11 +36,13 @@ func tree(t *testing.T, files map[string]string) string {
 
 func TestAnalyze(t *testing.T) {
 	t.Parallel()
-	root := tree(t, map[string]string{"p/a.go": valid, "p/broken.go": "package p\n\nimport \"fmt\"\n\nfunc {\n", "p/empty.go": ""})
+	root := tree(t,
+		map[string]string{"p/a.go": valid, "p/broken.go": "package p\n\nimport \"fmt\"\n\nfunc {\n", "p/empty.go": ""})
 
 	sum := sha256.Sum256([]byte(valid))
 	require.Equal(t, FileResult{
-		File: "p/a.go", Lines: 12, Bytes: len(valid), SHA256: sum[:], Parsed: true, Imports: []string{"fmt", "strings"}, Functions: 2,
+		File: "p/a.go", Lines: 12, Bytes: len(valid), SHA256: sum[:], Parsed: true, Imports: []string{"fmt", "strings"},
+		Functions: 2,
 	}, analyze(root, "p/a.go"))
 
 	broken := analyze(root, "p/broken.go")
@@ -66,7 +68,10 @@ func TestSourceFiles_AreSortedGoFiles(t *testing.T) {
 func TestTotals_DoNotDependOnOrder(t *testing.T) {
 	t.Parallel()
 	results := []FileResult{
-		{File: "a/1.go", Lines: 1, Bytes: 10, SHA256: []byte{1}, Parsed: true, Imports: []string{"fmt", "fmt", "os"}, Functions: 3},
+		{
+			File: "a/1.go", Lines: 1, Bytes: 10, SHA256: []byte{1}, Parsed: true, Imports: []string{"fmt", "fmt", "os"},
+			Functions: 3,
+		},
 		{File: "a/2.go", Lines: 2, Bytes: 20, SHA256: []byte{2}},
 		{File: "b/1.go", Lines: 4, Bytes: 30, SHA256: []byte{3}, Parsed: true, Imports: []string{"fmt"}},
 	}
@@ -79,7 +84,8 @@ func TestTotals_DoNotDependOnOrder(t *testing.T) {
 	require.Empty(t, one.difference(other))
 
 	s := one.finish()
-	require.Equal(t, [...]int{3, 1, 2, 7, 60, 3, 2}, [...]int{s.Files, s.Unparsed, s.Packages, s.Lines, s.Bytes, s.Functions, s.Imports})
+	require.Equal(t, [...]int{3, 1, 2, 7, 60, 3, 2},
+		[...]int{s.Files, s.Unparsed, s.Packages, s.Lines, s.Bytes, s.Functions, s.Imports})
 	require.Equal(t, []ImportTotal{{Import: "fmt", Files: 2}, {Import: "os", Files: 1}}, one.importTotals())
 	require.Equal(t, "b", one.packageTotals()[0].Package, "the one with most lines comes first")
 

@@ -2,15 +2,14 @@ package main
 
 import "time"
 
-// Run announces that a master has work, and that all its jobs are there. It lives under a lease that its master keeps
-// alive.
+// Run announces that a master has work and has written all its jobs. Its lease is kept alive by the master.
 type Run struct {
 	ID    string `space:"id,id"`
 	Root  string
-	Files int // that are to be read, a job each
+	Files int // number of files, with a job each
 }
 
-// RunFinished tells the workers of a run to go home. They read it and leave it there, for it must reach all of them.
+// RunFinished tells the workers of a run to stop. They read it and leave it there, since it must reach all of them.
 type RunFinished struct {
 	Run string
 }
@@ -28,13 +27,13 @@ type FileResult struct {
 	Lines     int
 	Bytes     int
 	SHA256    []byte
-	Parsed    bool     // false for files that are no valid Go, of which the toolchain's tests have some
+	Parsed    bool     // false for files that are not valid Go; the toolchain's tests have some
 	Imports   []string // none unless Parsed
 	Functions int      // declared functions and methods; none unless Parsed
 	Problem   string   // why the file could not be read; then nothing else is set
 }
 
-// PackageTotal, ImportTotal and RunSummary are the outcome. They stay in the space when the run is over.
+// PackageTotal, ImportTotal and RunSummary are the result. They stay in the space after the run.
 type PackageTotal struct {
 	Run       string
 	Package   string // the folder below the root
@@ -44,7 +43,7 @@ type PackageTotal struct {
 	Functions int
 }
 
-// ImportTotal says how many files import a package.
+// ImportTotal is the number of files that import a package.
 type ImportTotal struct {
 	Run    string
 	Import string
@@ -56,13 +55,13 @@ type RunSummary struct {
 	Run       string `space:"run,id"`
 	Root      string
 	Files     int
-	Unparsed  int // files that are no valid Go
+	Unparsed  int // files that are not valid Go
 	Packages  int
 	Lines     int
 	Bytes     int
 	Functions int
-	Imports   int    // different packages that are imported
-	Digest    string // hexadecimal SHA-256 of what sha256sum prints for all files, by name
+	Imports   int    // number of different imports
+	Digest    string // hexadecimal SHA-256 of the output of sha256sum for all files, by name
 	Started   time.Time
 	Took      time.Duration
 }

@@ -22,7 +22,8 @@ const workerOf = "MASTERWORKER_TEST_SERVER"
 
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(workerOf); addr != "" {
-		if err := run(context.Background(), []string{"-addr", addr, "-lease", "300ms", "worker"}, os.Stdout, os.Stderr); err != nil {
+		if err := run(context.Background(), []string{"-addr", addr, "-lease", "300ms", "worker"}, os.Stdout,
+			os.Stderr); err != nil {
 			os.Exit(1)
 		}
 		return
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 	spacetest.Main(m)
 }
 
-// A worker process is killed in the middle of a file. Another one gets the job when the lease of the dead ends.
+// A worker process is killed in the middle of a file. Another worker gets the job when the lease of the dead one ends.
 func TestWorker_KilledGivesItsJobBack(t *testing.T) {
 	t.Parallel()
 	server := spacetest.Server(t, spacetest.ServerConfig{})

@@ -10,9 +10,9 @@
 //
 // What it shows of a space:
 //
-//   - Processes do not know each other: workers may start before the master or join late; more of them make it faster.
-//   - A job is given to one worker only, the oldest first, and only lent: job and result are one transaction. Kill a worker, and what it had
-//     in its hands is done by the others a little later, once.
+//   - Processes do not know each other: workers may start before the master or join late; more workers are faster.
+//   - A job is given to one worker only, the oldest first, and only lent: job and result are one transaction. Kill a
+//     worker, and the others do the jobs that it held a little later, once.
 //   - An announcement under a lease that is kept alive ends by itself when its master dies.
 //   - Bulk calls move many entries at once.
 //   - A marker that all workers read, and none takes, ends them.
@@ -49,7 +49,7 @@ func main() {
 	}
 }
 
-// run does what the command line says: the last argument is the part to play.
+// run runs the command line; its last argument is master or worker.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("masterworker", flag.ContinueOnError)
 	flags.SetOutput(stderr)

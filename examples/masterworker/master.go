@@ -26,7 +26,7 @@ type master struct {
 	progress io.Writer
 }
 
-// run returns nil when all results are in, written to the space, and the same as those of a sequential run.
+// run returns nil when all results are in, written to the space, and equal to those of a sequential run.
 func (m master) run(ctx context.Context) error {
 	files, err := sourceFiles(m.root)
 	if err != nil {
@@ -50,7 +50,7 @@ func (m master) run(ctx context.Context) error {
 	return m.check(ctx, files, shared, summary.Took)
 }
 
-// share lets the workers do all files and returns the totals of their results.
+// share lets the workers process all files and returns the totals of their results.
 func (m master) share(ctx context.Context, id string, files []string) (*totals, error) {
 	if err := m.handOut(ctx, id, files); err != nil {
 		return nil, err
@@ -61,10 +61,10 @@ func (m master) share(ctx context.Context, id string, files []string) (*totals, 
 	}
 	alive := space.KeepAlive(ctx, announce, lease)
 	defer alive.Stop()
-	defer lease.Cancel(context.WithoutCancel(ctx)) // no new worker shall start on it; if it fails the lease runs out
+	defer lease.Cancel(context.WithoutCancel(ctx)) // stops new workers from joining; if it fails the lease runs out
 
 	sum, err := m.collect(ctx, id, files)
-	// Whatever the outcome, the workers shall go home.
+	// Whatever the outcome, the workers must stop.
 	_, finishErr := space.Write(context.WithoutCancel(ctx), m.space, RunFinished{Run: id}, space.For(keep))
 	return sum, errors.Join(err, finishErr)
 }
@@ -107,7 +107,7 @@ func (m master) collect(ctx context.Context, id string, files []string) (*totals
 	return sum, nil
 }
 
-// publish writes the totals into the space, to stay.
+// publish writes the totals to the space, where they stay.
 func (m master) publish(ctx context.Context, summary RunSummary, t *totals) error {
 	for some := range slices.Chunk(t.packageTotals(), bulk) {
 		for i := range some {
@@ -125,11 +125,11 @@ func (m master) publish(ctx context.Context, summary RunSummary, t *totals) erro
 			return err
 		}
 	}
-	_, err := space.Write(ctx, m.space, summary) // last: who sees it sees the other totals too
+	_, err := space.Write(ctx, m.space, summary) // last: a program that sees it sees the other totals too
 	return err
 }
 
-// check does all files alone, one after the other, and compares.
+// check processes all files alone, one after the other, and compares the totals.
 func (m master) check(ctx context.Context, files []string, shared *totals, took time.Duration) error {
 	fmt.Fprintf(m.out, "\nThe same work once more, by this process alone …\n")
 	start := time.Now()
@@ -147,6 +147,7 @@ func (m master) check(ctx context.Context, files []string, shared *totals, took 
 	if diff := shared.difference(alone); diff != "" {
 		return fmt.Errorf("a sequential run gives other totals: %s", diff)
 	}
-	fmt.Fprintf(m.out, "A sequential run gives the same totals: %.1f s alone, %.1f s shared.\n", time.Since(start).Seconds(), took.Seconds())
+	fmt.Fprintf(m.out, "A sequential run gives the same totals: %.1f s alone, %.1f s shared.\n",
+		time.Since(start).Seconds(), took.Seconds())
 	return nil
 }

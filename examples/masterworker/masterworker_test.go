@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/space/memory"
 )
 
-// forest is a tree of n packages with one file each, every seventh of which is no valid Go.
+// forest is a tree of n packages with one file each, every seventh of which is not valid Go.
 func forest(t *testing.T, n int) string {
 	files := make(map[string]string, n)
 	for i := range n {
@@ -61,7 +61,7 @@ func TestRun_WorkersGiveWhatOneGives(t *testing.T) {
 	}
 }
 
-// A worker that is killed has jobs in its hands. They are back when their leases end.
+// A killed worker holds jobs. They come back when their leases end.
 func TestRun_SurvivesTheLossOfAWorker(t *testing.T) {
 	t.Parallel()
 	sp := memory.New(memory.Config{})

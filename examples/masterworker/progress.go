@@ -9,11 +9,11 @@ import (
 	"golang.org/x/term"
 )
 
-// progress shows how far a run is: a bar on a terminal, elsewhere a line at every tenth of the way.
+// progress shows the progress of a run: a bar on a terminal, otherwise a line at every tenth.
 type progress struct {
 	out   io.Writer
 	total int
-	tenth int // the last one that had its line
+	tenth int // the last tenth printed
 	bar   *progressbar.ProgressBar
 }
 
@@ -37,7 +37,7 @@ func (p *progress) set(done int) {
 	}
 }
 
-// finish leaves the bar's line.
+// finish ends the line of the bar.
 func (p *progress) finish() {
 	if p.bar != nil {
 		fmt.Fprintln(p.out)

@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// totals adds up results. The order in which they come makes no difference.
+// totals adds up results, in any order.
 type totals struct {
 	summary  RunSummary
 	packages map[string]*PackageTotal
@@ -78,7 +78,7 @@ func (t *totals) packageTotals() []PackageTotal {
 	return all
 }
 
-// importTotals returns how often each package is imported, the most popular first.
+// importTotals returns the number of imports of each package, the most popular first.
 func (t *totals) importTotals() []ImportTotal {
 	all := make([]ImportTotal, 0, len(t.imports))
 	for name, files := range t.imports {
@@ -90,7 +90,7 @@ func (t *totals) importTotals() []ImportTotal {
 	return all
 }
 
-// difference says in what t and u differ, or returns "".
+// difference describes a difference between t and u, or returns "".
 func (t *totals) difference(u *totals) string {
 	if a, b := t.finish(), u.finish(); a != b {
 		return fmt.Sprintf("%+v against %+v", a, b)

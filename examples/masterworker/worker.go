@@ -15,15 +15,15 @@ import (
 type worker struct {
 	space    space.Space
 	parallel int           // files at a time
-	lease    time.Duration // how long its jobs are away after its death
+	lease    time.Duration // after its death, its jobs come back when this has passed
 	log      io.Writer
 }
 
-// errFinished is the cause that ends the work of a worker whose run is over.
+// errFinished is the cause with which the work of a finished run ends.
 var errFinished = errors.New("the run is finished")
 
-// run waits for a run, works for it and returns when it is finished. When ctx ends it still does the jobs that it has
-// begun.
+// run waits for a run, works for it and returns when it is finished. When ctx ends it first finishes the jobs in
+// progress.
 func (w worker) run(ctx context.Context) error {
 	run, err := space.Read(ctx, w.space, Run{})
 	if err != nil {
@@ -44,9 +44,9 @@ func (w worker) run(ctx context.Context) error {
 	return err
 }
 
-// work does jobs until ctx ends. A job and its result are one transaction: as long as it is not committed, by the
-// return of nil, the job is only lent. If this process dies it is back when the lease ends, which is kept alive until
-// then.
+// work does jobs until ctx ends. A job and its result are one transaction: until that commits, when the function
+// returns nil, the job is only lent. If this process dies, the job comes back when the lease ends, which is kept alive
+// until then.
 func (w worker) work(ctx context.Context, run Run) error {
 	var stats work.Stats
 	err := work.Run(ctx, w.space, FileJob{Run: run.ID}, func(ctx context.Context, job *work.Job[FileJob]) error {
@@ -61,7 +61,7 @@ func (w worker) work(ctx context.Context, run Run) error {
 	return nil
 }
 
-// finished waits for the end of a run and returns errFinished, or why it cannot wait.
+// finished waits for the end of a run and returns errFinished, or the error of the wait.
 func (w worker) finished(ctx context.Context, run Run) error {
 	if _, err := space.Read(ctx, w.space, RunFinished{Run: run.ID}); err != nil {
 		return fmt.Errorf("wait for the end of the run: %w", err)

@@ -1,6 +1,6 @@
-// Pipeline passes orders through stages that know nothing of each other: each takes entries in one state and writes
-// them back in the next, both in one transaction, so that no order is lost or doubled wherever a stage dies. Stages may
-// be slow or fast, one worker or many, in one process or in several; what waits between them waits in the space.
+// Pipeline passes orders through independent stages: each takes entries in one state and writes them back in the next,
+// both in one transaction, so that no order is lost or doubled wherever a stage dies. Stages may be slow or fast, one
+// worker or many, in one process or in several; what waits between them waits in the space.
 //
 //	go run ./examples/pipeline                         # in process
 //	go run ./examples/pipeline -addr localhost:7420    # on a server: start `gospaces serve` first

@@ -7,7 +7,7 @@ func AppendKind(dst []byte, kind uint32, schema []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Kind)), uint64(kind)), schema)
 }
 
-// AppendIndex appends an Index record, or a DropIndex record; what shape means is the engine's.
+// AppendIndex appends an Index record, or a DropIndex record; the engine defines the encoding of shape.
 func AppendIndex(dst []byte, op Op, kind uint32, shape []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(op)), uint64(kind)), shape)
 }
@@ -63,7 +63,7 @@ func AppendPutLater(dst []byte, id uint64, kind uint32, expires, visible int64, 
 	return appendBody(binary.AppendUvarint(appendExpires(dst, expires), uint64(visible)), row)
 }
 
-// AppendDefer appends a Defer record; attempts counts the one that has just ended.
+// AppendDefer appends a Defer record; attempts includes the one that has just ended.
 func AppendDefer(dst []byte, id uint64, kind, attempts uint32, visible int64) []byte {
 	dst = binary.AppendUvarint(appendEntry(dst, Defer, id, kind), uint64(attempts))
 	return binary.AppendUvarint(dst, uint64(visible))
@@ -74,7 +74,7 @@ func AppendReveal(dst []byte, id uint64, kind uint32) []byte {
 	return appendEntry(dst, Reveal, id, kind)
 }
 
-// AppendID appends a record that consists of nothing but ID: Reserve, Settle, Forget, Committed, Volatile.
+// AppendID appends a record that has only an ID: Reserve, Settle, Forget, Committed, Volatile.
 func AppendID(dst []byte, op Op, id uint64) []byte {
 	return binary.AppendUvarint(append(dst, byte(op)), id)
 }
@@ -98,7 +98,7 @@ func AppendGap(dst []byte, id uint64, cause byte) []byte {
 	return append(binary.AppendUvarint(append(dst, byte(Gap)), id), cause)
 }
 
-// AppendPrepare appends a Prepare record; name is what others call the transaction.
+// AppendPrepare appends a Prepare record; name is the transaction's name in other partitions.
 func AppendPrepare(dst []byte, id uint64, name []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Prepare)), id), name)
 }
@@ -121,12 +121,12 @@ func AppendStageChange(dst []byte, id, entry uint64, row []byte) []byte {
 	return appendBody(binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(StageChange)), id), entry), row)
 }
 
-// AppendDecide appends a Decide record; participants is for its readers.
+// AppendDecide appends a Decide record; the engine defines the encoding of participants.
 func AppendDecide(dst []byte, id uint64, participants []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Decide)), id), participants)
 }
 
-// AppendSession appends a Session record; client is what the client calls itself.
+// AppendSession appends a Session record; client identifies the client.
 func AppendSession(dst []byte, id uint64, client []byte) []byte {
 	return appendBody(binary.AppendUvarint(append(dst, byte(Session)), id), client)
 }
@@ -157,7 +157,7 @@ func AppendReceived(dst []byte, id, count uint64) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(Received)), id), count)
 }
 
-// appendEntry appends what begins each record about an entry that is there.
+// appendEntry appends the beginning of each record about an existing entry.
 func appendEntry(dst []byte, op Op, id uint64, kind uint32) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(op)), id), uint64(kind))
 }

@@ -5,8 +5,7 @@ import (
 	"math"
 )
 
-// appendExpires appends an expiry: one zero byte for never, the usual case, so that it costs one byte; else a one and 8
-// bytes.
+// appendExpires appends an expiry: one zero byte for never, the usual case; otherwise a one and 8 bytes.
 func appendExpires(dst []byte, t int64) []byte {
 	if t == math.MaxInt64 {
 		return append(dst, 0)
@@ -18,7 +17,7 @@ func appendBody(dst, body []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(body))), body...)
 }
 
-// decoder takes values off the front of b and remembers whether one was missing.
+// decoder takes values off the front of b and records whether one was missing.
 type decoder struct {
 	b   []byte
 	bad bool

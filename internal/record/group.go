@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Type is the sort of a log message. The numbers are in logs on disk; they are append only.
+// Type is the type of a log message. The numbers are part of the log format: append only.
 type Type uint8
 
 const (
@@ -20,35 +20,35 @@ const (
 // version is the first byte of every message.
 const version = 1
 
-// Clock is what the clocks of a primary showed when it made a message, in nanoseconds since the Unix epoch. Leases count
-// by the time of the space. The wall clock tells how long ago that was to a reader that was not there. The zero value
-// tells nothing.
+// Clock is the time of a primary when it made a message, in nanoseconds since the Unix epoch. Leases are measured by
+// the time of the space; the wall clock tells a later reader when that was. The zero value means unknown.
 type Clock struct {
 	Space int64 `json:"space"`
 	Wall  int64 `json:"wall"`
 }
 
-// Header begins every log message: version, type, the epoch of the primary that wrote it (0 for a Claim), and its clock.
+// Header begins every log message: version, type, the epoch of the primary that wrote it (0 for a Claim), and its
+// clock.
 type Header struct {
 	Type  Type
 	Epoch uint64
 	Clock Clock
 }
 
-// HeaderSize is the number of bytes that AppendHeader appends.
+// HeaderSize is the size of a header in bytes.
 const HeaderSize = clockAt + 16
 
-// clockAt is where in a header the clock is.
+// clockAt is the offset of the clock in a header.
 const clockAt = 10
 
-// AppendHeader appends h to a message under construction.
+// AppendHeader appends h to a new message.
 func AppendHeader(dst []byte, h Header) []byte {
 	dst = binary.LittleEndian.AppendUint64(append(dst, version, byte(h.Type)), h.Epoch)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(h.Clock.Space))
 	return binary.LittleEndian.AppendUint64(dst, uint64(h.Clock.Wall))
 }
 
-// SetClock writes c into the header of msg, which may have no other part of its header yet.
+// SetClock sets the clock in the header of msg; the rest of the header may not be set yet.
 func SetClock(msg []byte, c Clock) {
 	binary.LittleEndian.PutUint64(msg[clockAt:], uint64(c.Space))
 	binary.LittleEndian.PutUint64(msg[clockAt+8:], uint64(c.Wall))
@@ -61,16 +61,16 @@ func ClockOf(msg []byte) Clock {
 	}
 }
 
-// Split returns the header of a log message and what follows it: records for a Commit; for a Claim
-// and a Resign, what it means to package replication.
-// It returns ErrCorrupt if the message is too short or of a version or type that this program does not know.
+// Split returns the header of a log message and the bytes after it: records for a Commit; for a Claim and a Resign,
+// data of package replication. It returns ErrCorrupt if the message is too short, or of an unknown version or type.
 func Split(msg []byte) (Header, []byte, error) {
 	if len(msg) < HeaderSize {
 		return Header{}, nil, fmt.Errorf("%w: message of %d bytes", ErrCorrupt, len(msg))
 	}
 	h := Header{Type: Type(msg[1]), Epoch: binary.LittleEndian.Uint64(msg[2:]), Clock: ClockOf(msg)}
 	if msg[0] != version {
-		return h, nil, fmt.Errorf("%w: message version %d; this program reads version %d: a newer one has written it", ErrCorrupt, msg[0], version)
+		return h, nil, fmt.Errorf("%w: message version %d; this program reads version %d: a newer one has written it",
+			ErrCorrupt, msg[0], version)
 	}
 	if h.Type < Claim || h.Type > Resign {
 		return h, nil, fmt.Errorf("%w: message type %d", ErrCorrupt, h.Type)
@@ -78,10 +78,10 @@ func Split(msg []byte) (Header, []byte, error) {
 	return h, msg[HeaderSize:], nil
 }
 
-// Group is the records of one log message, as readers of the log get them.
+// Group is the records of one log message, for readers of the log.
 type Group struct {
-	Position uint64 // of the message in the log, rising
-	Time     int64  // when the log stored it, nanoseconds since the Unix epoch
-	Clock    Clock  // of its primary; zero if the message does not count
-	Records  []byte // decode with Next until empty; valid only while it is handed over
+	Position uint64 // of the message in the log; it rises
+	Time     int64  // when the log stored the message, in nanoseconds since the Unix epoch
+	Clock    Clock  // of its primary; zero if the message has no effect
+	Records  []byte // decode with Next until empty; valid only during the call
 }

@@ -2,17 +2,17 @@ package record
 
 import "encoding/binary"
 
-// Held is what a Hold record says of an entry that a transaction has taken.
+// Held is the content of a Hold record: an entry that a transaction has taken.
 type Held struct {
 	Txn, Entry uint64
 	Kind       uint32 // of the entry
 	Session    uint64 // of the holder; 0 is none
-	Call       uint64 // of that session, which has begun the transaction; 0 is none
+	Call       uint64 // the call of that session that began the transaction; 0 is none
 	Since      int64
-	Until      int64 // the lease of the transaction
-	Visible    int64 // the commit defers the entry until then; 0: it removes it
+	Until      int64 // end of the transaction's lease
+	Visible    int64 // the commit defers the entry until this time; 0: the commit removes it
 	Volatile   bool
-	Holder     string // what the holder calls itself
+	Holder     string // name of the holder
 }
 
 // AppendHold appends a Hold record.

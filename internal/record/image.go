@@ -2,14 +2,16 @@ package record
 
 import "encoding/binary"
 
-// AppendCounters appends a Counters record; what numbers means is the engine's.
+// AppendCounters appends a Counters record; the engine defines the encoding of numbers.
 func AppendCounters(dst, numbers []byte) []byte {
 	return appendBody(append(dst, byte(Counters)), numbers)
 }
 
-// AppendEntry appends an Entry record. order is its place among the entries of its kind, and tries how often it was
-// deferred.
-func AppendEntry(dst []byte, id uint64, kind uint32, expires, visible int64, order uint64, version, tries uint32, row []byte) []byte {
+// AppendEntry appends an Entry record. order is the place among the entries of its kind, and tries the number of its
+// attempts.
+func AppendEntry(dst []byte, id uint64, kind uint32, expires, visible int64, order uint64, version, tries uint32,
+	row []byte,
+) []byte {
 	dst = binary.AppendUvarint(append(dst, byte(Entry)), id)
 	dst = appendExpires(binary.AppendUvarint(dst, uint64(kind)), expires)
 	dst = binary.AppendUvarint(binary.AppendUvarint(dst, uint64(visible)), order)
@@ -22,7 +24,7 @@ func AppendListener(dst []byte, id, on, seq uint64, expires int64, query []byte)
 	return appendBody(appendExpires(binary.AppendUvarint(dst, seq), expires), query)
 }
 
-// AppendOutcome appends an Outcome record; sort and body are the engine's.
+// AppendOutcome appends an Outcome record; the engine defines sort and body.
 func AppendOutcome(dst []byte, session uint64, sort byte, number uint64, body []byte) []byte {
 	dst = append(binary.AppendUvarint(append(dst, byte(Outcome)), session), sort)
 	return appendBody(binary.AppendUvarint(dst, number), body)

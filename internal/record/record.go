@@ -1,7 +1,7 @@
-// Package record is the format of the log: decisions of a primary, one after the other, in groups.
+// Package record is the format of the log: decisions of a primary, in sequence, in groups.
 //
-// Records are decisions, not requests: applying them needs no clock and no matching. They are read by restart, by
-// followers and by the database writer. A group is the content of one log message; all of it takes effect or none.
+// Records are decisions, not requests: applying them needs no clock and no matching. A restart, followers and the
+// mirror read them. A group is the content of one log message, and takes effect as a whole or not at all.
 package record
 
 import (
@@ -9,99 +9,99 @@ import (
 	"fmt"
 )
 
-// Op says what a record decides. The numbers are in logs on disk; they are append only.
+// Op is the type of a record's decision. The numbers are part of the log format: append only.
 type Op uint8
 
 const (
 	Kind       Op = 1 // kind ID has the schema Body (template.AppendSchema)
 	Put        Op = 2 // entry ID of kind Kind with fields Body is visible, until Expires
-	Remove     Op = 3 // entry ID of kind Kind is gone, for Reason
-	Renew      Op = 4 // the lease of ID ends at Expires: of an entry of kind Kind, or of a registration if that is 0
+	Remove     Op = 3 // entry ID of kind Kind is removed, for Reason
+	Renew      Op = 4 // the lease of ID ends at Expires: of an entry of kind Kind, or of a registration if Kind is 0
 	Register   Op = 5 // registration ID for the query Body lives until Expires
 	Unregister Op = 6 // registration ID has ended, for Reason
 	Notify     Op = 7 // registration ID has one more event: entry Entry was written
 
-	Change   Op = 8  // entry ID of kind Kind, which is there until Expires, now has fields Body
-	PutLater Op = 9  // entry ID of kind Kind with fields Body is there until Expires, and visible from Visible on
-	Defer    Op = 10 // entry ID of kind Kind is not visible until Visible, and has had Tries attempts
-	Reveal   Op = 11 // entry ID of kind Kind, which was there, is visible
-	Reserve  Op = 12 // identities up to ID may be in use though no record names them
-	Watch    Op = 13 // as Register, for events of the types On
-	// registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body, and of its
-	// version and attempts
+	Change   Op = 8  // entry ID of kind Kind, which lasts until Expires, now has fields Body
+	PutLater Op = 9  // entry ID of kind Kind with fields Body lasts until Expires, and becomes visible at Visible
+	Defer    Op = 10 // entry ID of kind Kind becomes visible at Visible, and has had Tries attempts
+	Reveal   Op = 11 // entry ID of kind Kind, which was hidden, is visible
+	Reserve  Op = 12 // identities up to ID may be in use although no record names them
+	Watch    Op = 13 // like Register, for events of the types On
+	// registration ID has one more event, of type Type: about entry Entry, of kind Kind with fields Body, version and
+	// attempts
 	Tell Op = 14
-	// registration ID has one more event, which is a gap: Type is why
+	// registration ID has one more event, a gap with cause Type
 	Gap Op = 34
 
-	// A transaction that is prepared holds its effects back until it is settled. Its commit repeats them as records of
-	// their own.
-	Prepare   Op = 15 // transaction ID, known to others as Body, is prepared; what follows is its
+	// A prepared transaction has no effect until it is settled. Its commit repeats its effects as ordinary records.
+	Prepare   Op = 15 // transaction ID, named Body in other partitions, is prepared; the following records belong to it
 	StageTake Op = 16 // transaction ID will remove entry Entry or, if Visible is not 0, defer it until then
-	// transaction ID will put entry Entry: of kind Kind with fields Body, until Expires, visible from Visible on
+	// transaction ID will put entry Entry: of kind Kind with fields Body, until Expires, visible from Visible
 	Stage       Op = 17
 	StageChange Op = 18 // transaction ID will change entry Entry to fields Body
-	Settle      Op = 19 // transaction ID is not prepared any more
+	Settle      Op = 19 // transaction ID is no longer prepared
 	Decide      Op = 20 // transaction ID is committed, also for the participants in Body
-	Forget      Op = 21 // no participant of transaction ID needs to know that any more
+	Forget      Op = 21 // no participant of transaction ID needs the decision any more
 	Committed   Op = 23 // transaction ID has committed
 
-	// What a client's session has asked for, and what came of it, so that a call whose answer was lost can be made
-	// again and has the outcome that it had. Number is that of the call.
-	Session    Op = 24 // session ID is that of the client known by Body
+	// A session has the outcomes of a client's calls, so that a call whose answer was lost can be repeated and returns the
+	// same outcome. Number is that of the call.
+	Session    Op = 24 // session ID belongs to the client Body
 	EndSession Op = 25 // session ID has ended, for Reason: no call will ask for its outcomes
-	Wrote      Op = 26 // Count entries from Entry on were written by session ID, with leases Body
-	Take       Op = 27 // entry Entry of kind Kind is gone: it was taken by session ID
-	Done       Op = 28 // a call of session ID has had the outcome Body
-	Received   Op = 29 // the first Count outcomes of session ID will not be asked for any more
-	TakeMore   Op = 30 // as Take, by a call that has taken another entry before
+	Wrote      Op = 26 // session ID has written Count entries from Entry on, with leases Body
+	Take       Op = 27 // entry Entry of kind Kind is removed: session ID has taken it
+	Done       Op = 28 // a call of session ID has the outcome Body
+	Received   Op = 29 // the first Count outcomes of session ID are no longer needed
+	TakeMore   Op = 30 // like Take, for a call that has taken another entry before
 
-	// What a transaction that is open has taken. It is known by this as long as it holds something: a commit ends that
-	// with Remove and Defer, what else ends it with Release.
-	// transaction ID, until Expires, has taken entry Entry of kind Kind, at Time: it will remove it or, if Visible is
-	// not 0, defer it until then
+	// Hold is a take of an open transaction: transaction ID, until Expires, has taken entry Entry of kind Kind at Time,
+	// and will remove it or, if Visible is not 0, defer it until then. The log knows the transaction as long as it holds
+	// something: a commit ends that with Remove and Defer, anything else with Release.
 	Hold     Op = 22
-	Volatile Op = 33 // transaction ID has done more than take, and does not outlast a restart
-	// entry ID of kind Kind is not held any more, since Time and for Reason: it is where it was, and has had Tries
+	Volatile Op = 33 // transaction ID has done more than take, and does not survive a restart
+	// entry ID of kind Kind is no longer held, since Time and for Reason: it is in its old place, and has had Tries
 	// attempts
 	Release Op = 32
 
-	// What a primary has found out about its callers, and its successor should not have to.
+	// A primary has learned this from its queries, so that its successor need not.
 	Index     Op = 40 // kind Kind has an index of shape Body
-	DropIndex Op = 41 // that index is gone
+	DropIndex Op = 41 // the index is dropped
 
-	// something of the log before this is lost: identities up to far beyond those that it names may be in use
+	// part of the log before this is lost: identities far above those it names may be in use
 	Lost Op = 46
 
-	Together Op = 31 // the Count records before this one are those of a call that changed several entries; 0 ends a message in which all such calls are marked
+	// the Count records before this one belong to a call that changed several entries; 0 ends a message in which all such
+	// calls are marked
+	Together Op = 31
 
-	Drop Op = 42 // kind Kind, which has no entries, is dropped: its number is never used again, its name may be
+	Drop Op = 42 // kind Kind, which has no entries, is dropped: its number is never reused, its name may be
 
-	// What an image of the state consists of, beside Kind, Drop, Index, Session, Prepare, StageTake, Stage,
-	// StageChange, Hold and Decide. No log holds them.
-	Counters Op = 48 // the highest numbers given out, in Body
-	// entry ID of kind Kind with fields Body: there until Expires, visible from Visible on, Number-th in the order
+	// An image consists of these records, and of Kind, Drop, Index, Session, Prepare, StageTake, Stage, StageChange, Hold
+	// and Decide. A log never has them.
+	Counters Op = 48 // the highest issued numbers, in Body
+	// entry ID of kind Kind with fields Body: until Expires, visible from Visible, place Number in the order
 	Entry    Op = 49
-	Listener Op = 50 // as Watch, of a registration that has had Count events
+	Listener Op = 50 // like Watch, for a registration that has had Count events
 	Outcome  Op = 51 // session ID has an outcome Body
-	Ended    Op = 52 // the image is complete: the engine has Count records before this one
-	Death    Op = 55 // the last to hold entry ID was Body, and vanished at Time
-	// events of registration ID from number Number on were not collected, and are in the log from position Count on
+	Ended    Op = 52 // the image is complete; it has Count records before this one
+	Death    Op = 55 // the last holder of entry ID was Body, which vanished at Time
+	// events of registration ID from number Number on are not collected, and are in the log from position Count on
 	Unread Op = 53
 	Fates  Op = 54 // which transactions of page Number have committed, as bits in Body
 )
 
-// Reason says why something ended. The numbers are in logs on disk; they are append only.
+// Reason is why something ended. The numbers are part of the log format: append only.
 type Reason uint8
 
 const (
 	Taken     Reason = 1
 	Expired   Reason = 2
 	Cancelled Reason = 3
-	Gone      Reason = 4 // the session of the holder has ended without a word from it
-	Restarted Reason = 5 // a restart has ended the transaction
+	Gone      Reason = 4 // the session of the holder ended without a goodbye
+	Restarted Reason = 5 // a restart ended the transaction
 )
 
-// Record is one decoded record; which fields are set depends on Op.
+// Record is one decoded record; Op determines which fields are set.
 type Record struct {
 	Op       Op
 	Reason   Reason
@@ -110,22 +110,22 @@ type Record struct {
 	ID       uint64
 	Entry    uint64
 	Number   uint64
-	Session  uint64 // of a Hold: that of the holder; 0 is none
+	Session  uint64 // of a Hold: the session of the holder; 0 is none
 	Count    uint64
 	Version  uint32 // of an entry
-	Tries    uint32 // its attempts
-	On       uint64 // a set of types of events, as bits
+	Tries    uint32 // of an entry: attempts
+	On       uint64 // a set of event types, as bits
 	Expires  int64  // nanoseconds since the Unix epoch; math.MaxInt64 is never
 	Visible  int64  // as Expires; 0 is at once
 	Time     int64  // nanoseconds since the Unix epoch
-	Volatile bool   // of a Hold: its transaction does not outlast a restart
+	Volatile bool   // of a Hold: its transaction does not survive a restart
 	Body     []byte // aliases the group
 }
 
-// ErrCorrupt is returned for bytes that are not a record of a known version.
+// ErrCorrupt is returned for bytes that are not a valid record.
 var ErrCorrupt = errors.New("record: corrupt record")
 
-// Next decodes the first record of b into r and returns the rest of b. It returns ErrCorrupt for what is not a record.
+// Next decodes the first record of b into r and returns the rest of b. It returns ErrCorrupt for an invalid record.
 func Next(b []byte, r *Record) (rest []byte, err error) {
 	if len(b) == 0 {
 		return nil, ErrCorrupt
@@ -178,7 +178,8 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 	case Death:
 		r.ID, r.Time, r.Body = d.uvarint(), d.time(), d.body()
 	case Stage:
-		r.ID, r.Entry, r.Kind, r.Expires, r.Visible, r.Body = d.uvarint(), d.uvarint(), d.uint32(), d.expires(), d.time(), d.body()
+		r.ID, r.Entry, r.Kind = d.uvarint(), d.uvarint(), d.uint32()
+		r.Expires, r.Visible, r.Body = d.expires(), d.time(), d.body()
 	case Counters:
 		r.Body = d.body()
 	case Entry:

@@ -2,16 +2,17 @@ package record
 
 import "encoding/binary"
 
-// A message holds the records of many calls. Most change one entry, and what they do may be seen in any order with what others do. Those of a
-// call that changes several, a commit for example, must be seen together; whoever takes a message apart needs to know them.
+// A message holds the records of many calls. Most calls change one entry, and their effects may be seen in any order.
+// The effects of a call that changes several entries, such as a commit, must be seen together; a reader that divides a
+// message needs to know these calls.
 
 // AppendTogether appends a Together record.
 func AppendTogether(dst []byte, count uint64) []byte {
 	return binary.AppendUvarint(append(dst, byte(Together)), count)
 }
 
-// Changed returns the entry that r puts, changes or removes, or 0. It does not count that an entry's lease has ended or has another end: nobody
-// relies on seeing that together with anything else.
+// Changed returns the entry that r puts, changes or removes, or 0. Renewals and ends of leases do not count: no reader
+// relies on seeing these together with other changes.
 func (r *Record) Changed() uint64 {
 	switch r.Op {
 	case Put, PutLater, Change:
@@ -26,14 +27,15 @@ func (r *Record) Changed() uint64 {
 	return 0
 }
 
-// Join appends a Together record to msg if its records from offset from on, which are those of one call, change more than one entry.
+// Join appends a Together record to msg if its records from offset from on, which belong to one call, change more than
+// one entry.
 func Join(msg []byte, from int) []byte {
 	var r Record
 	first, several, count := uint64(0), false, uint64(0)
 	for rest := msg[from:]; len(rest) > 0; count++ {
 		var err error
 		if rest, err = Next(rest, &r); err != nil {
-			return msg // whoever reads it will say so
+			return msg // its reader will report the error
 		}
 		switch entry := r.Changed(); {
 		case entry == 0 || entry == first:

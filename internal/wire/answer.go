@@ -8,10 +8,10 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// Flags of an entry, in the number that also holds its version.
+// Flags of an entry, in the number that contains its version.
 const (
 	entryAttempts  = 1 // attempts follow
-	entryDied      = 2 // its last holder follows, and when it vanished
+	entryDied      = 2 // its last holder follows, and when that vanished
 	entryHeld      = 4 // its holding follows
 	entryFlags     = 8
 	maxEntryNumber = math.MaxUint32*entryFlags + entryFlags - 1
@@ -49,14 +49,14 @@ func AppendEntry(dst []byte, e *call.View) []byte {
 
 func appendHolding(dst []byte, h *call.Holding) []byte {
 	dst = AppendBytes(AppendTxn(dst, h.Txn), h.Holder)
-	return AppendLease(binary.AppendUvarint(dst, uint64(h.For+1)), h.Left) // 0: not known
+	return AppendLease(binary.AppendUvarint(dst, uint64(h.For+1)), h.Left) // 0: unknown
 }
 
 func (d *Decoder) holding() *call.Holding {
 	return &call.Holding{Txn: d.Txn(), Holder: string(d.Bytes()), For: int64(d.Uvarint()) - 1, Left: d.Lease()}
 }
 
-// Entry decodes what AppendEntry appends.
+// Entry decodes an entry of AppendEntry.
 func (d *Decoder) Entry() call.View {
 	e := call.View{ID: d.Uvarint(), Kind: d.Uint32()}
 	state := d.Uvarint()
@@ -77,7 +77,7 @@ func (d *Decoder) Entry() call.View {
 	return e
 }
 
-// AppendEntries appends an answer that is head and then entries, as Part frames before the Answer if it is long.
+// AppendEntries appends an answer of head and entries; if it is long, Part frames precede the Answer.
 func AppendEntries(dst []byte, callID uint64, head []byte, entries []call.View) []byte {
 	start := len(dst)
 	dst = append(Begin(dst, Answer, callID), head...)
@@ -88,7 +88,7 @@ func AppendEntries(dst []byte, callID uint64, head []byte, entries []call.View) 
 	return End(dst, start)
 }
 
-// nextPart makes what was appended of an Answer since start a Part, and begins the rest of the Answer, if it is long enough.
+// nextPart turns the Answer appended since start into a Part, if it is long enough, and begins the rest of the Answer.
 func nextPart(dst []byte, start int, callID uint64) (_ []byte, newStart int) {
 	if len(dst)-start <= partSize {
 		return dst, start
@@ -98,13 +98,14 @@ func nextPart(dst []byte, start int, callID uint64) (_ []byte, newStart int) {
 	return Begin(dst, Answer, callID), len(dst)
 }
 
-// Begun is what is known of the transactions that one call has begun for the entries it has taken.
+// Begun describes the transactions that one call has begun for the entries it has taken.
 type Begun struct {
-	Lease  int64         // of each, as granted
-	Waited time.Duration // how long the call had waited before they began: their leases began so much after the call came
+	Lease int64 // of each, as granted
+	// how long the call had waited before they began: their leases started that long after the call arrived
+	Waited time.Duration
 }
 
-// AppendBegun appends the answer to a Find that begins transactions: each entry follows the number of its transaction.
+// AppendBegun appends the answer to a Find that begins transactions: the number of its transaction precedes each entry.
 func AppendBegun(dst []byte, callID uint64, b Begun, entries []call.View) []byte {
 	start := len(dst)
 	dst = AppendLease(Begin(dst, Answer, callID), b.Lease)
@@ -116,10 +117,10 @@ func AppendBegun(dst []byte, callID uint64, b Begun, entries []call.View) []byte
 	return End(dst, start)
 }
 
-// Begun decodes the beginning of what AppendBegun appends.
+// Begun decodes the beginning of AppendBegun's answer.
 func (d *Decoder) Begun() Begun { return Begun{Lease: d.Lease(), Waited: d.Duration()} }
 
-// EntryOf decodes one entry of what AppendBegun appends, or else of what AppendEntries appends.
+// EntryOf decodes one entry of AppendBegun's answer, or of AppendEntries' if begun is false.
 func (d *Decoder) EntryOf(begun bool) call.View {
 	if !begun {
 		return d.Entry()
@@ -130,8 +131,7 @@ func (d *Decoder) EntryOf(begun bool) call.View {
 	return e
 }
 
-// AppendCounted appends the answer to a Find with Hidden: how many matches are hidden, and the entries, of which there
-// may be none.
+// AppendCounted appends the answer to a Find with Hidden: the number of hidden matches, and the entries, if any.
 func AppendCounted(dst []byte, callID uint64, r *call.Result) []byte {
 	var head [binary.MaxVarintLen64]byte
 	return AppendEntries(dst, callID, appendHidden(head[:0], r.Count), r.Entries)
@@ -139,11 +139,11 @@ func AppendCounted(dst []byte, callID uint64, r *call.Result) []byte {
 
 func appendHidden(dst []byte, n int) []byte { return binary.AppendUvarint(dst, uint64(n+1)) }
 
-// Hidden decodes how many matches are hidden; -1: that is not known.
+// Hidden decodes the number of hidden matches; -1 means unknown.
 func (d *Decoder) Hidden() int { return int(d.Uint32()) - 1 }
 
-// AppendPage appends the answer to Contents: whether another page follows, from which cursor, how many matches are
-// hidden in this one, and this one.
+// AppendPage appends the answer to Contents: whether another page follows, its cursor, the number of matches hidden
+// from this page, and the entries.
 func AppendPage(dst []byte, callID uint64, r *call.Result) []byte {
 	var head [1 + 3*binary.MaxVarintLen64]byte
 	if r.More {
@@ -152,23 +152,23 @@ func AppendPage(dst []byte, callID uint64, r *call.Result) []byte {
 	return AppendEntries(dst, callID, appendHidden(AppendCursor(head[:1], r.Cursor), r.Count), r.Entries)
 }
 
-// AppendCursor appends how far an iteration has come.
+// AppendCursor appends the position of an iteration.
 func AppendCursor(dst []byte, c call.Cursor) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(dst, c.Place), c.Last)
 }
 
-// Cursor decodes what AppendCursor appends.
+// Cursor decodes a cursor of AppendCursor.
 func (d *Decoder) Cursor() call.Cursor { return call.Cursor{Place: d.Uvarint(), Last: d.Uvarint()} }
 
-// AppendGrant appends a lease as it was given.
+// AppendGrant appends a granted lease.
 func AppendGrant(dst []byte, g call.Grant) []byte {
 	return AppendLease(binary.AppendUvarint(dst, g.ID), g.Granted)
 }
 
-// Grant decodes what AppendGrant appends.
+// Grant decodes a lease of AppendGrant.
 func (d *Decoder) Grant() call.Grant { return call.Grant{ID: d.Uvarint(), Granted: d.Lease()} }
 
-// AppendFailed appends the errors of a bulk call, nil where there is none, by their positions.
+// AppendFailed appends the errors of a bulk call that are not nil, with their positions.
 func AppendFailed(dst []byte, errs []error) []byte {
 	n := 0
 	for _, err := range errs {
@@ -185,7 +185,7 @@ func AppendFailed(dst []byte, errs []error) []byte {
 	return dst
 }
 
-// Failed decodes what AppendFailed appends, and calls f for each error.
+// Failed decodes the errors of AppendFailed, and calls f for each.
 func (d *Decoder) Failed(f func(i int, err error)) {
 	for n := d.Len(MaxLeases); n > 0 && !d.bad; n-- {
 		i, err := d.Len(MaxLeases-1), d.Error()

@@ -33,10 +33,11 @@ var query = call.Query{
 	Max:   17, Take: true, ID: 300, Txn: txn.ID{Number: 5},
 }
 
-// begun is a query that takes under transactions of their own.
+// begun is a query that takes each entry under its own transaction.
 var begun = call.Query{
 	Templates: []call.Template{{Conds: []template.Cond{}}}, Order: []template.Order{},
-	Max: 1, Take: true, IfExists: true, Begin: true, Lease: int64(time.Minute), Txn: txn.ID{Space: "other", Number: 1 << 40},
+	Max: 1, Take: true, IfExists: true, Begin: true, Lease: int64(time.Minute),
+	Txn: txn.ID{Space: "other", Number: 1 << 40},
 }
 
 func appendQuery(dst []byte, q *call.Query) []byte {
@@ -52,7 +53,7 @@ func TestFind_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
 	var q wire.Query
 	for _, wait := range []time.Duration{0, wire.WaitForever, time.Nanosecond, time.Hour} {
-		for _, want := range []call.Query{query, begun, query} { // the same memory again
+		for _, want := range []call.Query{query, begun, query} { // reuses the memory
 			body := appendQuery(wire.AppendFind(nil, &want, wait), &want)
 			d := wire.NewDecoder(body)
 			require.Equal(t, wait, q.DecodeFind(&d))
@@ -251,7 +252,7 @@ func TestFailed_NamesPositions(t *testing.T) {
 	require.ErrorIs(t, got[3], wire.ErrInternal)
 }
 
-// decodeBodies decodes b as everything that allocates for what it finds.
+// decodeBodies decodes b as every type of body that allocates by its content.
 func decodeBodies(b []byte) {
 	d := wire.NewDecoder(b)
 	d.Drafts(nil)
@@ -261,7 +262,7 @@ func decodeBodies(b []byte) {
 	new(wire.Query).DecodeFind(&d)
 }
 
-// No body makes any decoder crash, run on, allocate for what is not there, or return more than it was given.
+// No body makes any decoder panic, run on, allocate for missing data, or return more than its input.
 func FuzzBodies(f *testing.F) {
 	f.Add(appendQuery(wire.AppendFind(nil, &query, time.Hour), &query))
 	f.Add(appendQuery(wire.AppendFind(nil, &begun, wire.WaitForever), &begun))

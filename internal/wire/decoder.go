@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Decoder takes values off the front of a body. After the last one, Err tells whether all of them were there;
-// until then missing ones read as zero.
+// Decoder takes values off the front of a body. After the last value, Err reports whether all of them were present;
+// missing values read as zero.
 type Decoder struct {
 	b   []byte
 	bad bool
 	why error // what was wrong, if there is more to say
 }
 
-// NewDecoder returns a Decoder of body; what it decodes aliases body.
+// NewDecoder returns a Decoder of body; decoded values alias body.
 func NewDecoder(body []byte) Decoder { return Decoder{b: body} }
 
-// Err returns ErrMalformed if a value was missing or bytes are left over.
+// Err returns ErrMalformed if a value was missing or bytes remain.
 func (d *Decoder) Err() error {
 	if d.why != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, d.why)
@@ -32,13 +32,13 @@ func (d *Decoder) Err() error {
 	return nil
 }
 
-// More reports whether there is something left to decode.
+// More reports whether bytes remain.
 func (d *Decoder) More() bool { return len(d.b) > 0 }
 
-// Ok reports whether everything so far was there.
+// Ok reports whether all values so far were present.
 func (d *Decoder) Ok() bool { return !d.bad }
 
-// Fail makes Err return ErrMalformed: what was decoded cannot be.
+// Fail makes Err return ErrMalformed, because a decoded value is invalid.
 func (d *Decoder) Fail() { d.fail() }
 
 // Byte decodes one byte.
@@ -73,7 +73,7 @@ func (d *Decoder) Uint32() uint32 {
 	return uint32(v)
 }
 
-// Len decodes a number of things, at most limit.
+// Len decodes a count, at most limit.
 func (d *Decoder) Len(limit int) int {
 	v := d.Uvarint()
 	if v > uint64(limit) {
@@ -95,14 +95,14 @@ func (d *Decoder) Bytes() []byte {
 	return b
 }
 
-// Rest returns all that is left.
+// Rest returns the remaining bytes.
 func (d *Decoder) Rest() []byte {
 	b := d.b
 	d.b = nil
 	return b
 }
 
-// Lease decodes what AppendLease appends; it is never negative.
+// Lease decodes a lease of AppendLease; it is never negative.
 func (d *Decoder) Lease() int64 {
 	v := d.Uvarint()
 	if v == 0 {
@@ -115,7 +115,7 @@ func (d *Decoder) Lease() int64 {
 	return int64(v - 1)
 }
 
-// Duration decodes a duration, which is never negative.
+// Duration decodes a duration; it is never negative.
 func (d *Decoder) Duration() time.Duration {
 	v := d.Uvarint()
 	if v > math.MaxInt64 {
@@ -125,10 +125,10 @@ func (d *Decoder) Duration() time.Duration {
 	return time.Duration(v)
 }
 
-// fail makes everything that follows read as zero too, so that loops over what is left end.
+// fail makes all further values read as zero, so that loops over the rest end.
 func (d *Decoder) fail() { d.b, d.bad = nil, true }
 
-// AppendLease appends the nanoseconds of a lease, not negative, in such a way that one without end takes one byte.
+// AppendLease appends a lease in nanoseconds, which is not negative. A lease without end takes one byte.
 func AppendLease(dst []byte, ns int64) []byte {
 	if ns == math.MaxInt64 {
 		return append(dst, 0)

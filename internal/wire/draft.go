@@ -7,7 +7,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// AppendDrafts appends the beginning of a list of n entries to be written, of which some are delayed if delayed is set. The entries follow.
+// AppendDrafts appends the beginning of a list of n entries to be written; if delayed is set, each entry has a delay.
+// The entries follow.
 func AppendDrafts(dst []byte, n int, delayed bool) []byte {
 	v := uint64(n) << 1
 	if delayed {
@@ -16,13 +17,13 @@ func AppendDrafts(dst []byte, n int, delayed bool) []byte {
 	return binary.AppendUvarint(dst, v)
 }
 
-// AppendDraft appends one entry of a list whose entries are not delayed; row follows the schema of the kind with that number.
+// AppendDraft appends one entry of a list without delays; row follows the schema of the numbered kind.
 func AppendDraft(dst []byte, kind call.KindID, lease int64, row template.Row) []byte {
 	dst = AppendLease(binary.AppendUvarint(dst, uint64(kind)), lease)
 	return AppendBytes(dst, row)
 }
 
-// AppendDelayed appends one entry of a list with delays, which are not negative.
+// AppendDelayed appends one entry of a list with delays; the delay is not negative.
 func AppendDelayed(dst []byte, kind call.KindID, lease, delay int64, row template.Row) []byte {
 	dst = binary.AppendUvarint(AppendLease(binary.AppendUvarint(dst, uint64(kind)), lease), uint64(delay))
 	return AppendBytes(dst, row)

@@ -10,18 +10,18 @@ import (
 )
 
 var (
-	// ErrInterrupted ends a call that waited, when the server shuts down: nothing has changed, repeat it elsewhere.
+	// ErrInterrupted ends a waiting call when the server shuts down: nothing has changed; repeat the call elsewhere.
 	ErrInterrupted = errors.New("wire: interrupted by the server's shutdown")
-	// ErrInDoubt ends a call whose outcome cannot be told now: repeat it.
+	// ErrInDoubt ends a call whose outcome is not known yet: repeat the call.
 	ErrInDoubt = errors.New("wire: the outcome cannot be told yet")
-	// ErrInternal stands for every error that has no number of its own.
+	// ErrInternal stands for every error without a number.
 	ErrInternal = errors.New("wire: internal error of the server")
 )
 
 // Code is the number of an error in a Failure.
 type Code uint32
 
-// codes gives every error that a call may end with its number. The numbers are append only.
+// codes assigns a number to every error of a call. The numbers are part of the protocol: append only.
 var codes = [...]error{
 	1:  ErrInternal,
 	2:  call.ErrNoMatch,
@@ -51,10 +51,11 @@ var codes = [...]error{
 	26: call.ErrDropped,
 }
 
-// special are the numbers of errors that are other errors of the table too, the most special first.
+// special are the numbers of errors that also are other errors of the table, the most special first.
 var special = [...]Code{23, 22, 21}
 
-// CodeOf returns the number of the first error of the table that err is, the special ones before all others; or that of ErrInternal.
+// CodeOf returns the number of the first error in the table that err is, checking the special ones first; or that of
+// ErrInternal.
 func CodeOf(err error) Code {
 	for _, c := range special {
 		if errors.Is(err, codes[c]) {
@@ -78,7 +79,7 @@ func AppendError(dst []byte, err error) []byte {
 	return AppendBytes(binary.AppendUvarint(dst, uint64(code)), text)
 }
 
-// Error decodes what AppendError appends: an error that is the one with that number, with the text as it was.
+// Error decodes an error of AppendError: it is the error with that number, with its original text.
 func (d *Decoder) Error() error {
 	code, text := d.Uvarint(), d.Bytes()
 	if code == 0 || code >= uint64(len(codes)) {
@@ -90,7 +91,7 @@ func (d *Decoder) Error() error {
 	return &remoteError{string(text), codes[code]}
 }
 
-// remoteError is an error of the server: its text, and the error it is.
+// remoteError is an error of the server: its text, and the error that it is.
 type remoteError struct {
 	text string
 	is   error

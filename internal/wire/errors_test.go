@@ -16,11 +16,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// numbers are the numbers that other programs rely on. Lines are added, never changed.
+// numbers are fixed, because other programs rely on them. Add lines, never change them.
 var numbers = map[wire.Code]error{
 	1: wire.ErrInternal, 2: space.ErrNoMatch, 3: space.ErrInvalidArgument, 4: space.ErrLeaseEnded, 5: call.ErrUnknownKind,
 	6: space.ErrTooLarge, 7: space.ErrClosed, 8: space.ErrUnavailable, 9: space.ErrOutcomeUnknown, 10: call.ErrCancelled,
-	11: template.ErrSchemaConflict, 12: wire.ErrInterrupted, 13: wire.ErrMalformed, 14: wire.ErrVersion, 15: wire.ErrCapability, 16: wire.ErrBusy,
+	11: template.ErrSchemaConflict, 12: wire.ErrInterrupted, 13: wire.ErrMalformed, 14: wire.ErrVersion,
+	15: wire.ErrCapability, 16: wire.ErrBusy,
 	17: call.ErrTxnEnded, 18: call.ErrDeadlock, 19: call.ErrVersionConflict, 20: wire.ErrInDoubt,
 	21: space.ErrLogFull, 22: call.ErrHeld, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
 	26: space.ErrDropped,
@@ -61,7 +62,7 @@ func TestErrors_OfNewerServersAreInternal(t *testing.T) {
 	require.ErrorContains(t, d.Error(), "something new")
 }
 
-// Every error that the engine can decide on has a number.
+// Every error that the engine can return has a number.
 func TestErrors_TableHasAllOfTheVocabulary(t *testing.T) {
 	t.Parallel()
 	file, err := parser.ParseFile(token.NewFileSet(), "../call/errors.go", nil, 0)

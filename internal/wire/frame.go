@@ -8,16 +8,16 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// Type says what a frame is. The numbers are append only.
+// Type is the type of a frame. The numbers are part of the protocol: append only.
 type Type uint8
 
-// Frames that either side sends, or the client alone. Those from Echo on are calls: they carry a call number of the
-// client's choice, and Answer, or Failure, with the same number ends them.
+// Frames that either side sends, or only the client. Those from Echo on are calls: they have a call number chosen by
+// the client, and end with an Answer or a Failure of the same number.
 const (
 	Hello   Type = 1 // begins a connection
 	Ping    Type = 2 // asks for a Pong
-	Ack     Type = 3 // tells how much of the other side's stream has been received
-	Goodbye Type = 4 // the session is over, nothing will be resumed
+	Ack     Type = 3 // the position up to which the other side's stream was received
+	Goodbye Type = 4 // ends the session: nothing will be resumed
 
 	Echo          = Type(16)
 	Open          = Type(17)
@@ -59,30 +59,30 @@ const (
 	Welcome Type = 64 // answers Hello
 	Refused Type = 65 // ends a connection with the reason
 	Pong    Type = 66
-	Goaway  Type = 67 // the server shuts down: no more calls, please
+	Goaway  Type = 67 // the server shuts down: send no more calls
 
 	Answer    Type = 68 // ends a call
-	Part      Type = 69 // the beginning of an Answer that is too long for one frame
+	Part      Type = 69 // the beginning of an Answer too long for one frame
 	Failure   Type = 70 // ends a call with an error
-	Kind      Type = 71 // number and schema of a kind, ahead of the first entry that needs it
+	Kind      Type = 71 // number and schema of a kind, before the first entry of it
 	Event     Type = 72 // an event of a registration
 	Ended     Type = 73 // a registration has no more events
-	TxnLost   Type = 74 // a transaction that the client has begun has ended, and not by the client
-	Reset     Type = 75 // a space is open no more under its handle, since its log has failed: open it again
-	Displaced Type = 76 // the events of a registration go to another session from now on
+	TxnLost   Type = 74 // a transaction that the client began has ended by another cause
+	Reset     Type = 75 // a space is no longer open under its handle, since its log has failed: open it again
+	Displaced Type = 76 // events of a registration now go to another session
 )
 
-// ErrMalformed is returned for bytes that break the protocol.
+// ErrMalformed is returned for bytes that violate the protocol.
 var ErrMalformed = errors.New("wire: malformed frame")
 
-// lengthSize is the size of the length that precedes each frame: a little-endian uint32, itself not counted.
+// lengthSize is the size of the length before each frame: a little-endian uint32 that does not count itself.
 const lengthSize = 4
 
-// Frame is one decoded frame. ID is the number of the call, or of what else the type says; 0 where there is none.
+// Frame is one decoded frame. ID is the number of the call, or of whatever the type says; 0 if there is none.
 type Frame struct {
 	Type Type
 	ID   uint64
-	Body []byte // aliases what it was decoded from
+	Body []byte // aliases the input
 }
 
 // Begin appends the start of a frame: the body follows, then End.
@@ -102,9 +102,8 @@ func AppendFrame(dst []byte, t Type, id uint64, body []byte) []byte {
 	return End(append(Begin(dst, t, id), body...), start)
 }
 
-// Next decodes the frame at the start of b. It returns the number of bytes that it takes, or, if b does not hold all of
-// it, 0; need is then how many bytes it takes as far as one can tell. A frame longer than limit, or without type and
-// number, is ErrMalformed.
+// Next decodes the frame at the start of b. It returns the size of the frame in bytes, or 0 if b does not have all of
+// it; need is then its size as far as known. A frame longer than limit, or without type and number, is ErrMalformed.
 func Next(b []byte, limit int) (f Frame, size, need int, err error) {
 	if len(b) < lengthSize {
 		return f, 0, lengthSize, nil
@@ -127,7 +126,7 @@ func Next(b []byte, limit int) (f Frame, size, need int, err error) {
 	return Frame{Type(b[lengthSize]), id, b[lengthSize+1+w : size : size]}, size, size, nil
 }
 
-// uvarint is binary.Uvarint with a short way for one byte.
+// uvarint is binary.Uvarint with a fast path for one byte.
 func uvarint(b []byte) (uint64, int) {
 	if len(b) > 0 && b[0] < 0x80 {
 		return uint64(b[0]), 1

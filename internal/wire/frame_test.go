@@ -81,7 +81,7 @@ func nextFrame(r *wire.Reader) (wire.Frame, error) {
 	}
 }
 
-// A peer that announces a long frame and sends little of it makes its peer allocate nothing.
+// A peer that announces a long frame and sends little of it causes no allocation.
 func TestReader_AllocatesOnlyForWhatArrives(t *testing.T) {
 	start := []byte{0, 0, 0, 1, byte(wire.Echo), 1} // 16 MiB
 	var before, after runtime.MemStats
@@ -130,7 +130,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// A frame for which there is no memory is passed over: its call can be refused, and the next frame is read as ever.
+// A frame for which there is no memory is skipped: its call can be refused, and the next frame is read as usual.
 func TestReader_PassesOverWhatThereIsNoRoomFor(t *testing.T) {
 	t.Parallel()
 	var stream []byte
@@ -143,7 +143,7 @@ func TestReader_PassesOverWhatThereIsNoRoomFor(t *testing.T) {
 		"by halves": iotest.HalfReader(bytes.NewReader(stream)),
 	} {
 		r := wire.NewReader(src, 16<<20)
-		room := 200_000 // beyond what every connection has
+		room := 200_000 // more than every connection has
 		r.Room = func(n int) bool {
 			if n > room {
 				return false

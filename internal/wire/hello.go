@@ -17,10 +17,10 @@ var (
 	ErrBusy       = errors.New("wire: too many connections")
 )
 
-// magic begins the body of a Hello, so that a peer that speaks another protocol is noticed at once.
+// magic begins the body of a Hello, so that a peer with another protocol is noticed at once.
 const magic = "gospaces"
 
-// Capabilities that this program knows. A client names those without which it cannot work.
+// Capabilities known to this program. A client names those that it requires.
 const (
 	CapSpaces = "spaces" // named spaces, the calls of this package
 	CapResume = "resume" // sessions outlive connections
@@ -30,19 +30,19 @@ const (
 // Offers lists the capabilities of a server of this version.
 func Offers() []string { return []string{CapSpaces, CapResume, CapRepeat} }
 
-// Greeting is what a client says first.
+// Greeting is the first message of a client.
 type Greeting struct {
 	MinVersion, MaxVersion uint8
 
 	Requires []string // capabilities that the server must have
 	Software string
 	Session  []byte // token of the session to resume
-	Name     string // host and process, for people who want to know who has an entry
-	Client   []byte // what the client calls itself, so that it can repeat calls; secret
-	Received uint64 // position in the server's stream up to which the client has it
+	Name     string // host and process, shown to people as the holder of an entry
+	Client   []byte // identity of the client, which lets it repeat calls; secret
+	Received uint64 // position in the server's stream up to which the client has received it
 }
 
-// set takes over one pair of a Hello.
+// set sets the field for one pair of a Hello.
 func (g *Greeting) set(name string, value []byte) bool {
 	switch name {
 	case "requires":
@@ -61,20 +61,20 @@ func (g *Greeting) set(name string, value []byte) bool {
 	return true
 }
 
-// Terms is the server's answer to a Greeting that it accepts.
+// Terms is the server's answer to an accepted Greeting.
 type Terms struct {
 	Version uint8
 
 	Offers   []string
 	Software string
 	MaxFrame int           // bytes of a frame after its length, both ways
-	Idle     time.Duration // a connection without a sign of life for so long is dead, to both sides
+	Idle     time.Duration // both sides consider a connection dead after this time without a frame
 	Session  []byte        // token for resuming this session; secret
-	Resumed  bool          // the session goes on; otherwise it is a new one
-	Received uint64        // position in the client's stream up to which the server has it
+	Resumed  bool          // the session continues; otherwise it is a new one
+	Received uint64        // position in the client's stream up to which the server has received it
 }
 
-// set takes over one pair of a Welcome.
+// set sets the field for one pair of a Welcome.
 func (t *Terms) set(name string, value []byte) bool {
 	switch name {
 	case "offers":
@@ -109,8 +109,8 @@ func AppendHello(dst []byte, g *Greeting) []byte {
 	return End(appendNumber(dst, "received", g.Received), start)
 }
 
-// DecodeHello decodes the body of a Hello frame. It returns ErrMalformed if it is none, ErrVersion if the client
-// cannot speak Version, and ErrCapability if it requires what Offers does not list.
+// DecodeHello decodes the body of a Hello frame. It returns ErrMalformed if it is not a Hello, ErrVersion if the client
+// does not speak Version, and ErrCapability if it requires a capability that Offers does not list.
 func DecodeHello(body []byte) (*Greeting, error) {
 	rest, ok := bytes.CutPrefix(body, []byte(magic))
 	if !ok || len(rest) < 2 {
@@ -118,7 +118,8 @@ func DecodeHello(body []byte) (*Greeting, error) {
 	}
 	g := &Greeting{MinVersion: rest[0], MaxVersion: rest[1]}
 	if g.MinVersion > Version || g.MaxVersion < Version {
-		return nil, fmt.Errorf("%w: the client speaks %d to %d, the server %d", ErrVersion, g.MinVersion, g.MaxVersion, Version)
+		return nil, fmt.Errorf("%w: the client speaks %d to %d, the server %d",
+			ErrVersion, g.MinVersion, g.MaxVersion, Version)
 	}
 	if err := decodeNamed(rest[2:], g.set); err != nil {
 		return nil, fmt.Errorf("hello: %w", err)
@@ -143,8 +144,8 @@ func AppendWelcome(dst []byte, t *Terms) []byte {
 	return End(appendNumber(dst, "received", t.Received), start)
 }
 
-// DecodeWelcome decodes the body of a Welcome frame; needs are the capabilities that the server must offer.
-// It returns ErrMalformed, ErrVersion or ErrCapability if the two cannot work together.
+// DecodeWelcome decodes the body of a Welcome frame; needs are the capabilities that the server must offer. It returns
+// ErrMalformed, or ErrVersion or ErrCapability if the two sides cannot work together.
 func DecodeWelcome(body []byte, needs []string) (*Terms, error) {
 	if len(body) == 0 {
 		return nil, fmt.Errorf("%w: empty welcome", ErrMalformed)
@@ -171,7 +172,7 @@ func checkCapabilities(needs, have []string) error {
 	return nil
 }
 
-// AppendAck appends an Ack of everything before position pos of the other side's stream.
+// AppendAck appends an Ack of the other side's stream up to position pos.
 func AppendAck(dst []byte, pos uint64) []byte {
 	start := len(dst)
 	return End(binary.AppendUvarint(Begin(dst, Ack, 0), pos), start)

@@ -9,14 +9,13 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// decodeHandshake decodes b as either side would.
+// decodeHandshake decodes b as both sides would.
 func decodeHandshake(b []byte) {
 	_, _ = wire.DecodeHello(b)
 	_, _ = wire.DecodeWelcome(b, nil)
 }
 
-// handshakeAllocates bounds what decoding a handshake of n bytes may allocate: a multiple of what is there, and its
-// error.
+// handshakeAllocates limits the allocation for decoding a handshake of n bytes: a multiple of its size, and an error.
 func handshakeAllocates(n int) uint64 { return uint64(64*n + 8<<10) }
 
 func TestHandshake_AllocatesOnlyForWhatIsThere(t *testing.T) {

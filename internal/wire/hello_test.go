@@ -27,14 +27,16 @@ func welcome(t testing.TB, terms wire.Terms) []byte {
 func TestHandshake_CarriesBothSides(t *testing.T) {
 	t.Parallel()
 	g := wire.Greeting{
-		MinVersion: 1, MaxVersion: 9, Requires: []string{wire.CapSpaces}, Software: "s", Session: []byte{1}, Client: []byte{3}, Received: 7,
+		MinVersion: 1, MaxVersion: 9, Requires: []string{wire.CapSpaces}, Software: "s", Session: []byte{1},
+		Client: []byte{3}, Received: 7,
 	}
 	gotG, err := wire.DecodeHello(hello(t, g))
 	require.NoError(t, err)
 	require.Equal(t, &g, gotG)
 
 	terms := wire.Terms{
-		Version: wire.Version, Offers: wire.Offers(), Software: "x", MaxFrame: 1 << 20, Idle: time.Minute, Session: []byte{2}, Resumed: true, Received: 8,
+		Version: wire.Version, Offers: wire.Offers(), Software: "x", MaxFrame: 1 << 20, Idle: time.Minute, Session: []byte{2},
+		Resumed: true, Received: 8,
 	}
 	gotT, err := wire.DecodeWelcome(welcome(t, terms), []string{wire.CapResume})
 	require.NoError(t, err)
@@ -47,9 +49,12 @@ func TestHandshake_RefusesWhatCannotWork(t *testing.T) {
 		greeting wire.Greeting
 		want     error
 	}{
-		"newer client":       {wire.Greeting{MinVersion: wire.Version + 1, MaxVersion: wire.Version + 2}, wire.ErrVersion},
-		"older client":       {wire.Greeting{MinVersion: 0, MaxVersion: 0}, wire.ErrVersion},
-		"unknown capability": {wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Requires: []string{"telepathy"}}, wire.ErrCapability},
+		"newer client": {wire.Greeting{MinVersion: wire.Version + 1, MaxVersion: wire.Version + 2}, wire.ErrVersion},
+		"older client": {wire.Greeting{MinVersion: 0, MaxVersion: 0}, wire.ErrVersion},
+		"unknown capability": {wire.Greeting{
+			MinVersion: wire.Version, MaxVersion: wire.Version,
+			Requires: []string{"telepathy"},
+		}, wire.ErrCapability},
 	} {
 		_, err := wire.DecodeHello(hello(t, c.greeting))
 		require.ErrorIs(t, err, c.want, name)

@@ -6,7 +6,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// AppendKindCounts appends how many entries of a kind are visible, -1 for one that was dropped, and how many are not.
+// AppendKindCounts appends the number of visible entries of a kind, -1 for a dropped kind, and the numbers of others.
 func AppendKindCounts(dst []byte, visible int, apart call.Apart) []byte {
 	if visible < 0 {
 		return append(dst, 0)
@@ -15,7 +15,7 @@ func AppendKindCounts(dst []byte, visible int, apart call.Apart) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(dst, uint64(apart.Held)), uint64(apart.Delayed))
 }
 
-// KindCounts decodes what AppendKindCounts appends.
+// KindCounts decodes counts of AppendKindCounts.
 func (d *Decoder) KindCounts() (visible int, apart call.Apart) {
 	n := d.Uvarint()
 	if n == 0 {

@@ -5,11 +5,10 @@ import (
 	"fmt"
 )
 
-// The two sides of a handshake tell each other what they have to say as pairs of a name and a value. A name that occurs
-// several times is a list; one that is not known is ignored, so that a handshake can grow. Nothing is allocated for a
-// length that a pair only announces.
+// The two sides of a handshake send pairs of a name and a value. A name that occurs several times is a list; an unknown
+// name is ignored, so that a handshake can be extended. A length that is only announced causes no allocation.
 
-// appendNamed appends a pair, unless the value is empty, which is what a name that does not occur stands for.
+// appendNamed appends a pair, unless the value is empty: a missing name means an empty value.
 func appendNamed[T ~[]byte | ~string](dst []byte, name string, value T) []byte {
 	if len(value) == 0 {
 		return dst
@@ -26,8 +25,7 @@ func appendNumber(dst []byte, name string, value uint64) []byte {
 	return appendNamed(dst, name, binary.AppendUvarint(b[:0], value))
 }
 
-// decodeNamed calls set with each pair of b. It returns ErrMalformed for what is not pairs, and for a value that set
-// does not accept.
+// decodeNamed calls set with each pair of b. It returns ErrMalformed for other bytes, and for a value that set rejects.
 func decodeNamed(b []byte, set func(name string, value []byte) bool) error {
 	d := NewDecoder(b)
 	for d.More() {

@@ -17,21 +17,21 @@ const (
 	flagIfExists = 1 << 1
 	flagWait     = 1 << 2 // wait until the call is cancelled
 	flagWaitFor  = 1 << 3 // wait for the duration that follows
-	flagBegin    = 1 << 4 // take each entry under a transaction of its own, with the lease that follows
+	flagBegin    = 1 << 4 // take each entry under its own transaction, with the lease that follows
 	flagID       = 1 << 5 // only the entry with the identity that follows
-	flagClaim    = 1 << 6 // a read that finds only what its transaction may take
-	flagHeld     = 1 << 7 // a read of entries that are held
+	flagClaim    = 1 << 6 // a read that finds only entries that its transaction may take
+	flagHeld     = 1 << 7 // a read of held entries
 
-	flagHidden = 1 << 8 // a read that tells how many matches others have locked
+	flagHidden = 1 << 8 // a read that also counts matches locked by others
 
 	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim | flagHeld | flagHidden
 )
 
-// WaitForever as the wait of a Find: until it is cancelled.
+// WaitForever is the wait of a Find that lasts until it is cancelled.
 const WaitForever time.Duration = -1
 
-// AppendFind appends how a Find looks for what the query that follows describes: the fields of q but those of the query. wait may be
-// 0 or WaitForever.
+// AppendFind appends the parameters of a Find, which precede its query: the fields of q except those of the query. wait
+// may be 0 or WaitForever.
 func AppendFind(dst []byte, q *call.Query, wait time.Duration) []byte {
 	var flags uint64
 	if q.Take {
@@ -74,8 +74,8 @@ func AppendFind(dst []byte, q *call.Query, wait time.Duration) []byte {
 	return binary.AppendUvarint(dst, uint64(q.Max))
 }
 
-// AppendSelection appends of which entries a Count or a Contents is, besides that they match the query that follows:
-// the one with an identity, if that is not 0, and those that are held.
+// AppendSelection appends the parameters of a Count or a Contents, which precede its query: the identity of the one
+// entry, if not 0, and whether only held entries count.
 func AppendSelection(dst []byte, id uint64, held bool) []byte {
 	var flags byte
 	if id != 0 {
@@ -90,7 +90,7 @@ func AppendSelection(dst []byte, id uint64, held bool) []byte {
 	return dst
 }
 
-// Selection decodes what AppendSelection appends.
+// Selection decodes parameters of AppendSelection.
 func (d *Decoder) Selection() (id uint64, held bool) {
 	flags := d.Byte()
 	if flags&^(flagID|flagHeld) != 0 {
@@ -102,22 +102,22 @@ func (d *Decoder) Selection() (id uint64, held bool) {
 	return id, flags&flagHeld != 0
 }
 
-// AppendTemplate appends a template, whose kind has the given number. A query is the transaction under which the call is made, the number of its
-// templates, the templates, and the ordering as template.AppendOrder appends it.
+// AppendTemplate appends a template whose kind is given by number. A query consists of the transaction of the call, the
+// number of its templates, the templates, and the ordering as appended by template.AppendOrder.
 func AppendTemplate(dst []byte, kind call.KindID, conds []template.Cond) []byte {
 	return template.AppendConds(binary.AppendUvarint(dst, uint64(kind)), conds)
 }
 
-// named in place of a kind's number: the name of the kind follows, and the fields in which the conditions, and the ordering, count.
+// named replaces a kind's number: the name of the kind follows, and the fields that conditions and ordering refer to.
 const named = math.MaxUint32
 
-// AppendNamed appends a template that names its kind, since its number, or fields that the template speaks of, are not known.
+// AppendNamed appends a template that names its kind, because its number, or fields of the template, are not known.
 func AppendNamed(dst []byte, t *template.Template) []byte {
 	dst = AppendBytes(binary.AppendUvarint(dst, named), t.Kind)
 	return template.AppendConds(template.AppendFields(dst, t.Fields), t.Conds)
 }
 
-// Query is an call.Query that was decoded from a body, with all the memory that it refers to, for use again and again.
+// Query is a call.Query decoded from a body, with all the memory that it refers to, for reuse.
 type Query struct {
 	call.Query
 	bytes  []byte
@@ -126,12 +126,13 @@ type Query struct {
 	fields int // of named templates
 }
 
-// Size returns roughly how much memory q keeps.
+// Size returns the approximate memory of q.
 func (q *Query) Size() int {
-	return cap(q.bytes) + cap(q.conds)*int(unsafe.Sizeof(template.Cond{})) + cap(q.values)*int(unsafe.Sizeof(template.Value{}))
+	return cap(q.bytes) + cap(q.conds)*int(unsafe.Sizeof(template.Cond{})) +
+		cap(q.values)*int(unsafe.Sizeof(template.Value{}))
 }
 
-// DecodeFind decodes what AppendFind appends, and the query after it, and returns the wait.
+// DecodeFind decodes the parameters and the query of a Find, and returns the wait.
 func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	flags := d.Uvarint()
 	if flags&^flagsKnown != 0 {
@@ -161,7 +162,8 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	return wait
 }
 
-// Decode decodes a query, the transaction under which it is made included. Whether it makes sense is the engine's to say. q refers to nothing of the body, and must not be in use.
+// Decode decodes a query, including its transaction. The engine validates it. q does not refer to the body, and must
+// not be in use.
 func (q *Query) Decode(d *Decoder) {
 	q.bytes = append(q.bytes[:0], d.b...)
 	d.b = q.bytes
@@ -193,7 +195,8 @@ func (q *Query) decodeTemplate(d *Decoder) call.Template {
 	return call.Template{Named: n}
 }
 
-// decodeFields decodes the fields of a named template. Those of all templates of a query together are bounded as conditions are.
+// decodeFields decodes the fields of a named template. The fields of all templates of a query are limited together,
+// like conditions.
 func (q *Query) decodeFields(d *Decoder) []template.Field {
 	fields, rest, err := template.DecodeFields(d.b, min(template.MaxFields, MaxConds-q.fields))
 	if err != nil {
@@ -205,8 +208,8 @@ func (q *Query) decodeFields(d *Decoder) []template.Field {
 	return fields
 }
 
-// decodeConds decodes what template.AppendConds appends. When an append moves conds or values, those of earlier
-// templates stay valid where they were.
+// decodeConds decodes conditions of template.AppendConds. When an append moves conds or values, those of earlier
+// templates stay valid in the old memory.
 func (q *Query) decodeConds(d *Decoder) []template.Cond {
 	start := len(q.conds)
 	for n := d.Len(MaxConds - start); n > 0 && !d.bad; n-- {

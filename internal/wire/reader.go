@@ -7,28 +7,28 @@ import (
 	"io"
 )
 
-// ErrNoRoom is returned for a frame for which there is no memory: it is passed over, and only its type and number are
+// ErrNoRoom is returned for a frame for which there is no memory: it is skipped, and only its type and number are
 // known.
 var ErrNoRoom = errors.New("wire: no memory for a frame")
 
-// Sizes of the buffer of a Reader: it starts small, since most connections are idle most of the time.
+// Sizes of a Reader's buffer: it starts small, since most connections are idle most of the time.
 const (
 	readStart = 4 << 10
 	readBusy  = 64 << 10
 )
 
-// Reader cuts the bytes of a connection into frames. It is not safe for concurrent use.
+// Reader cuts the bytes of a connection into frames. It must not be used concurrently.
 type Reader struct {
 	src   io.Reader
 	limit int // bytes of a frame after its length
 	buf   []byte
-	r, w  int // buf[r:w] has been read and not yet decoded
-	need  int // what the frame at buf[r] takes, as far as it is known
-	skip  int // bytes that are still to come of a frame that is passed over; it begins at buf[r]
+	r, w  int // buf[r:w] was read and is not decoded yet
+	need  int // size of the frame at buf[r], as far as known
+	skip  int // bytes still to come of a frame that is skipped; it begins at buf[r]
 	total uint64
 
-	// Room, if not nil, is asked before the buffer grows beyond what a busy connection needs, and told, by a negative
-	// number, what is given back.
+	// Room, if not nil, is called before the buffer grows beyond the size for busy connections, and returns whether it
+	// may; a negative n returns memory.
 	Room func(n int) bool
 }
 
@@ -40,9 +40,9 @@ func NewReader(src io.Reader, limit int) *Reader {
 // SetLimit changes the limit from the next frame on.
 func (r *Reader) SetLimit(limit int) { r.limit = limit }
 
-// Next returns the next frame if all of it has been read; ok is false otherwise, and Fill reads on. It never blocks.
-// The frame's body is valid until the next Fill. It returns ErrMalformed for what is not a frame, from then on always;
-// and ErrNoRoom with a frame without a body, after which it goes on with the next one.
+// Next returns the next frame if all of it was read; otherwise ok is false, and the caller must call Fill. Next never
+// blocks. The frame's body is valid until the next Fill. Next returns ErrMalformed for bytes that are not a frame, and
+// keeps returning it; and ErrNoRoom with a frame without a body, after which it continues with the next frame.
 func (r *Reader) Next() (f Frame, ok bool, err error) {
 	if r.skip > 0 {
 		return f, false, nil
@@ -57,16 +57,16 @@ func (r *Reader) Next() (f Frame, ok bool, err error) {
 	return f, size > 0, err
 }
 
-// Total returns how many bytes Next has decoded.
+// Total returns the number of bytes that Next has decoded.
 func (r *Reader) Total() uint64 { return r.total }
 
-// Peek returns the bytes that have been read and not decoded. They are valid until the next Fill.
+// Peek returns the bytes that were read and are not decoded. They are valid until the next Fill.
 func (r *Reader) Peek() []byte { return r.buf[r.r:r.w] }
 
-// Buffered returns how many bytes have been read that Next has not decoded.
+// Buffered returns the number of bytes that were read and not decoded.
 func (r *Reader) Buffered() int { return r.w - r.r }
 
-// Arrived returns how many bytes have arrived of a frame that is not complete, those that were passed over included.
+// Arrived returns the number of bytes that have arrived of an incomplete frame, including skipped ones.
 func (r *Reader) Arrived() int {
 	if r.skip > 0 {
 		return r.need - r.skip
@@ -74,11 +74,10 @@ func (r *Reader) Arrived() int {
 	return r.w - r.r
 }
 
-// Restart sets what Total returns, for the first frame that belongs to a stream.
+// Restart sets Total, for the first frame of a stream.
 func (r *Reader) Restart(total uint64) { r.total = total }
 
-// Fill reads from the connection once, which normally blocks until there is something. It returns the connection's
-// error.
+// Fill reads from the connection once, which usually blocks until data arrives. It returns the connection's error.
 func (r *Reader) Fill() error {
 	if r.skip > 0 || !r.makeRoom() {
 		return r.passOver()
@@ -86,15 +85,15 @@ func (r *Reader) Fill() error {
 	n, err := r.src.Read(r.buf[r.w:])
 	r.w += n
 	if n > 0 {
-		return nil // an error will come again
+		return nil // a persistent error will come again
 	}
 	return err
 }
 
-// passed says that a frame was passed over, and Next has yet to tell so.
+// passed marks a frame that was skipped, which Next has yet to report.
 const passed = -1
 
-// passOver reads on in a frame for which there is no room: of what is read only its beginning is kept.
+// passOver continues to read a frame for which there is no memory, and keeps only its beginning.
 func (r *Reader) passOver() error {
 	if r.skip == 0 {
 		r.skip = r.need - (r.w - r.r)
@@ -110,10 +109,10 @@ func (r *Reader) passOver() error {
 	return err
 }
 
-// frameHead is more than a frame has before its body.
+// frameHead is the maximum size of a frame before its body.
 const frameHead = lengthSize + 1 + binary.MaxVarintLen64
 
-// passedOver returns the frame that was passed over.
+// passedOver returns the frame that was skipped.
 func (r *Reader) passedOver() (f Frame, ok bool, err error) {
 	id, w := uvarint(r.buf[r.r+lengthSize+1 : r.w])
 	if w <= 0 || id > MaxCall {
@@ -125,7 +124,7 @@ func (r *Reader) passedOver() (f Frame, ok bool, err error) {
 	return f, true, ErrNoRoom
 }
 
-// Close gives back what the buffer has taken of Room. The Reader must not be used any more.
+// Close returns the memory that the buffer has taken from Room. The Reader must not be used afterwards.
 func (r *Reader) Close() {
 	if extra := len(r.buf) - readBusy; extra > 0 && r.Room != nil {
 		r.Room(-extra)
@@ -133,8 +132,8 @@ func (r *Reader) Close() {
 	r.buf = nil
 }
 
-// makeRoom makes the buffer longer than what it holds, or reports false if it must not. The buffer grows only as bytes
-// arrive, to twice of them at most: a peer that announces a long frame and does not send it costs nothing.
+// makeRoom grows the buffer, or returns false if it must not. The buffer is at most twice the bytes that have arrived:
+// a peer that announces a long frame without sending it costs nothing.
 func (r *Reader) makeRoom() bool {
 	full := r.w == len(r.buf)
 	if r.r > 0 {
@@ -150,7 +149,7 @@ func (r *Reader) makeRoom() bool {
 		size = grown
 		r.buf = append(make([]byte, 0, size), r.buf[:r.w]...)[:size]
 	case r.w == 0 && size > readBusy:
-		r.buf = make([]byte, readBusy) // a long frame has passed
+		r.buf = make([]byte, readBusy) // after a long frame
 		if r.Room != nil {
 			r.Room(readBusy - size)
 		}

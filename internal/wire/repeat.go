@@ -6,10 +6,10 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// flagAsk in the type of a repeated call: tell the outcome, but do not execute the call if it had none.
+// flagAsk in the type of a repeated call asks for the outcome only: the call is not executed if it has none.
 const flagAsk = 1 << 7
 
-// AppendRepeated appends what a Repeat begins with; the body of the call that is repeated follows.
+// AppendRepeated appends the beginning of a Repeat; the body of the repeated call follows.
 func AppendRepeated(dst []byte, op Type, ask bool) []byte {
 	if ask {
 		op |= flagAsk
@@ -17,7 +17,7 @@ func AppendRepeated(dst []byte, op Type, ask bool) []byte {
 	return append(dst, byte(op))
 }
 
-// Repeated decodes what AppendRepeated appends.
+// Repeated decodes the beginning of a Repeat.
 func (d *Decoder) Repeated() (op Type, ask bool) {
 	c := d.Byte()
 	return Type(c &^ flagAsk), c&flagAsk != 0
@@ -27,8 +27,8 @@ func (d *Decoder) Repeated() (op Type, ask bool) {
 type Opened struct {
 	Incarnation string    // of the space
 	Session     uint64    // number of the client's session with the partition, 0 if it has none
-	Lost        bool      // the outcomes of the one that it had before are gone
-	Txns        []OpenTxn // the transactions that the client has begun there and that are open
+	Lost        bool      // the outcomes of the client's previous session are lost
+	Txns        []OpenTxn // the client's open transactions there
 }
 
 // OpenTxn is an open transaction.
@@ -54,7 +54,7 @@ func flag(on bool) byte {
 	return 0
 }
 
-// Opened decodes what AppendOpened appends, which is the rest of a body.
+// Opened decodes an answer of AppendOpened, which is the rest of a body.
 func (d *Decoder) Opened() *Opened {
 	o := &Opened{Incarnation: string(d.Bytes()), Session: d.Uvarint(), Lost: d.Byte() != 0}
 	for d.More() {
@@ -63,7 +63,7 @@ func (d *Decoder) Opened() *Opened {
 	return o
 }
 
-// AppendOutcome appends the answer to an Outcome: the fate and, of a call that has committed, its result.
+// AppendOutcome appends the answer to an Outcome: the fate and, for a committed call, its result.
 func AppendOutcome(dst []byte, callID uint64, r *call.Result) []byte {
 	head := binary.AppendUvarint(append([]byte(nil), byte(r.Fate)), uint64(r.Version))
 	head = binary.AppendUvarint(head, uint64(len(r.Grants)))
@@ -73,7 +73,7 @@ func AppendOutcome(dst []byte, callID uint64, r *call.Result) []byte {
 	return AppendEntries(dst, callID, head, r.Entries)
 }
 
-// Outcome decodes the beginning of what AppendOutcome appends; entries follow.
+// Outcome decodes the beginning of AppendOutcome's answer; entries follow.
 func (d *Decoder) Outcome() (fate call.Fate, version uint32, grants []call.Grant) {
 	fate, version = call.Fate(d.Byte()), d.Uint32()
 	for n := d.Len(MaxDrafts); n > 0 && d.Ok(); n-- {

@@ -8,7 +8,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// script plays a sender with connections that fail, as fuzzed bytes say, against a receiver that must get every byte
+// script plays a sender with failing connections, driven by fuzzed bytes, against a receiver that must get every byte
 // once.
 func script(t *testing.T, steps []byte) {
 	var s wire.Stream
@@ -25,7 +25,7 @@ func script(t *testing.T, steps []byte) {
 				next++
 			}
 			s.Commit(b)
-		case 1: // write, in part, while more is appended
+		case 1: // a partial write, while more is appended
 			u := s.Unsent()
 			b := append(s.Buffer(), next)
 			all = append(all, next)
@@ -36,7 +36,7 @@ func script(t *testing.T, steps []byte) {
 			s.Sent(len(u))
 		case 2: // the receiver acknowledges some of what it has
 			require.True(t, s.Ack(uint64(len(got)*n/63)))
-		case 3: // the connection fails, and what it had not delivered is lost
+		case 3: // the connection fails, and undelivered bytes are lost
 			lost := min(n, len(got))
 			if s.Rewind(uint64(len(got) - lost)) {
 				got = got[:len(got)-lost]
@@ -64,7 +64,7 @@ func FuzzStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, steps []byte) { script(t, steps[:min(len(steps), 200)]) })
 }
 
-// A peer that never acknowledges does not make the stream keep everything.
+// A stream does not keep everything for a peer that never acknowledges.
 func TestStream_ForgetsWhatIsNeverAcknowledged(t *testing.T) {
 	t.Parallel()
 	var s wire.Stream

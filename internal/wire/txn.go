@@ -16,7 +16,7 @@ func AppendTxn(dst []byte, id txn.ID) []byte {
 	return AppendBytes(dst, id.Space)
 }
 
-// Txn decodes what AppendTxn appends. Transactions of the space of the call cost no allocation.
+// Txn decodes an identity of AppendTxn. Transactions of the space of the call need no allocation.
 func (d *Decoder) Txn() txn.ID {
 	id := txn.ID{Number: d.Uvarint()}
 	if id.Number == 0 {
@@ -54,7 +54,7 @@ func AppendChange(dst []byte, c *call.Change) []byte {
 	return AppendBytes(dst, c.Row)
 }
 
-// Change decodes what AppendChange appends; its row aliases the body.
+// Change decodes a change of AppendChange; its row aliases the body.
 func (d *Decoder) Change() call.Change {
 	return call.Change{ID: d.Uvarint(), Version: d.Uint32(), Kind: d.Uint32(), Row: d.Bytes()}
 }

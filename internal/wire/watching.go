@@ -6,7 +6,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// AppendWatching appends what a registration is for.
+// AppendWatching appends the description of a registration.
 func AppendWatching(dst []byte, w *call.Watching) []byte {
 	dst = AppendLease(binary.AppendUvarint(dst, w.ID), w.Left)
 	dst = binary.AppendUvarint(AppendEventSet(dst, w.On), w.Seq)

@@ -11,7 +11,8 @@ import (
 	"os/exec"
 )
 
-// takeBackup makes a backup while everybody works, which may fail; if there is one, a server that is started on it must hold what the spaces held at one moment.
+// takeBackup makes a backup while clients work, which may fail. A server started on the backup must hold what the
+// spaces held at one moment.
 func (c *campaign) takeBackup(ctx context.Context, _ *rand.Rand) error {
 	file, restored := c.path("running.backup"), c.path("running")
 	if err := c.command(ctx, "backup", "--force", file).Run(); err != nil {
@@ -21,7 +22,8 @@ func (c *campaign) takeBackup(ctx context.Context, _ *rand.Rand) error {
 	if out, err := exec.CommandContext(ctx, c.cfg.Program, "verify", file).CombinedOutput(); err != nil {
 		return fmt.Errorf("verify: %w: %s", err, out)
 	}
-	if out, err := exec.CommandContext(ctx, c.cfg.Program, "restore", file, "--data", restored).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, c.cfg.Program, "restore", file, "--data",
+		restored).CombinedOutput(); err != nil {
 		return fmt.Errorf("restore: %w: %s", err, out)
 	}
 	if err := c.judgeRestored(ctx, restored); err != nil {
@@ -30,7 +32,8 @@ func (c *campaign) takeBackup(ctx context.Context, _ *rand.Rand) error {
 	return os.RemoveAll(restored)
 }
 
-// judgeRestored looks at what a server makes of a folder that was restored from a backup of the running one: each job waits or is done, in whichever space.
+// judgeRestored checks what a server makes of a folder restored from a backup of the running one: each job waits or is
+// done, in one of the spaces.
 func (c *campaign) judgeRestored(ctx context.Context, dir string) (err error) {
 	log, err := os.Create(dir + ".log")
 	if err != nil {

@@ -28,7 +28,7 @@ type leased struct {
 	item  history.Item
 }
 
-// seen is an entry that the caller has found, as it was.
+// seen is an entry as the caller found it.
 type seen struct {
 	id      space.LeaseID
 	version uint32
@@ -67,7 +67,7 @@ func (c *caller) call() {
 // key returns a random key of the lane.
 func (c *caller) key() int { return c.lane*keysPerLane + 1 + c.rng.IntN(keysPerLane) }
 
-// context returns that of a call, which may end before the answer comes.
+// context returns the context of a call, which may end before the answer comes.
 func (c *caller) context() (context.Context, context.CancelFunc) {
 	if c.rng.IntN(4) > 0 {
 		return context.WithCancel(context.Background())
@@ -87,14 +87,15 @@ func (c *caller) cancel() {
 	})
 }
 
-// outcome says what the error of a call means for the history.
+// outcome returns the outcome of a call in the history, given its error.
 func (p *process) outcome(err error) history.Outcome {
 	switch {
 	case err == nil:
 		return history.OK
 	case errors.Is(err, space.ErrTxnEnded), errors.Is(err, space.ErrDeadlock):
 		return history.Ended
-	case errors.Is(err, space.ErrNoMatch), errors.Is(err, space.ErrLeaseEnded), errors.Is(err, space.ErrVersionConflict), errors.Is(err, space.ErrLocked):
+	case errors.Is(err, space.ErrNoMatch), errors.Is(err, space.ErrLeaseEnded), errors.Is(err, space.ErrVersionConflict),
+		errors.Is(err, space.ErrLocked):
 		return history.None
 	case errors.Is(err, space.ErrOutcomeUnknown):
 		return history.Unknown
@@ -105,10 +106,10 @@ func (p *process) outcome(err error) history.Outcome {
 	return history.Refused
 }
 
-// pad returns what makes an entry larger.
+// pad returns text that makes an entry larger.
 func pad(rng *rand.Rand, most int) string { return strings.Repeat("x", rng.IntN(most)) }
 
-// pause waits, or until ctx ends.
+// pause waits for d, or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

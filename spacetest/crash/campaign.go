@@ -18,13 +18,13 @@ type Config struct {
 	Program string        // gospaces
 	Client  string        // program whose main function calls Client
 	Dir     string        // an empty folder for everything that the campaign makes; it stays
-	Time    time.Duration // for which the campaign runs, at least; it ends with the end of a round
-	Round   time.Duration // after which everything comes to rest and is judged; 0: a minute
-	Seed    uint64        // makes the order of the disturbances
-	Out     io.Writer     // where progress is told
+	Time    time.Duration // minimum duration of the campaign, which ends with a round
+	Round   time.Duration // duration of a round, after which everything comes to rest and is judged; 0: a minute
+	Seed    uint64        // determines the order of the disturbances
+	Out     io.Writer     // receives progress
 }
 
-// Run runs a campaign. It returns what is broken, or nil. Everything that can tell more is in cfg.Dir then.
+// Run runs a campaign. It returns an error that describes what is broken, or nil. cfg.Dir then holds further evidence.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Round == 0 {
 		cfg.Round = time.Minute
@@ -41,11 +41,11 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	return c.report, err
 }
 
-// campaign is a server, a database and clients, and what is known of them.
+// campaign is a server, a database and clients, and the state of their judges.
 type campaign struct {
 	cfg     Config
 	report  *Report
-	rng     *rand.Rand // of what is not a disturbance
+	rng     *rand.Rand // for everything but disturbances
 	proxy   *proxy
 	server  *server
 	db      *database
@@ -55,12 +55,13 @@ type campaign struct {
 	lanes   []*laneBook
 	jobs    *jobBook
 	logRead int64           // how much of the server's log has been counted
-	damaged map[string]bool // snapshots that we have damaged
+	damaged map[string]bool // snapshots damaged by the campaign
 }
 
 func newCampaign(cfg Config) *campaign {
 	c := &campaign{
-		cfg: cfg, report: newReport(cfg), rng: rand.New(rand.NewPCG(cfg.Seed, 0)), jobs: newJobBook(), damaged: map[string]bool{},
+		cfg: cfg, report: newReport(cfg), rng: rand.New(rand.NewPCG(cfg.Seed, 0)), jobs: newJobBook(),
+		damaged: map[string]bool{},
 	}
 	for range lanes {
 		c.lanes = append(c.lanes, &laneBook{})
@@ -68,13 +69,13 @@ func newCampaign(cfg Config) *campaign {
 	return c
 }
 
-// Sizes of the disks, in megabytes. The server wants 64 of its own to remain free.
+// Sizes of the disks, in megabytes. The server wants 64 of them to remain free.
 const (
 	dataSize   = 400
 	tablesSize = 200
 )
 
-// open starts everything but the clients.
+// open starts everything except the clients.
 func (c *campaign) open(ctx context.Context) (err error) {
 	if c.data, err = newDisk(c.path("data"), dataSize); err != nil && !errors.Is(err, errNoMount) {
 		return err
@@ -92,9 +93,13 @@ func (c *campaign) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.server = &server{program: c.cfg.Program, data: filepath.Join(c.path("data"), "gospaces"), log: log, proxy: c.proxy, full: c.full, args: []string{
-		"--postgres", c.db.dsn, "--mirror", "job=append", "--snapshot-bytes", "524288", "--snapshot-every", "20s", "--mirror-log", "3000000",
-	}}
+	c.server = &server{
+		program: c.cfg.Program, data: filepath.Join(c.path("data"), "gospaces"), log: log, proxy: c.proxy,
+		full: c.full, args: []string{
+			"--postgres", c.db.dsn, "--mirror", "job=append", "--snapshot-bytes", "524288", "--snapshot-every", "20s",
+			"--mirror-log", "3000000",
+		},
+	}
 	c.clients = &clients{dir: c.cfg.Dir, program: c.cfg.Client, addr: c.proxy.listener.Addr().String(), seed: c.cfg.Seed}
 	c.targets = c.allTargets()
 	return c.server.start(ctx)
@@ -105,7 +110,7 @@ func (c *campaign) path(name string) string { return filepath.Join(c.cfg.Dir, na
 // full reports whether the disk of the server is full.
 func (c *campaign) full() bool { return c.data != nil && c.data.filled.Load() }
 
-// run does round after round until the time is over or something is broken.
+// run runs rounds until the time is over or something is broken.
 func (c *campaign) run(ctx context.Context) error {
 	for {
 		if err := c.round(ctx); err != nil {
@@ -118,7 +123,7 @@ func (c *campaign) run(ctx context.Context) error {
 	}
 }
 
-// round lets the clients work while everything is disturbed, and judges it.
+// round lets the clients work under disturbances, and judges the result.
 func (c *campaign) round(ctx context.Context) error {
 	if err := c.clients.start(); err != nil {
 		return err
@@ -132,7 +137,7 @@ func (c *campaign) round(ctx context.Context) error {
 	return c.rest(ctx)
 }
 
-// disturb disturbs all targets for the time of a round. In the end everything is up again.
+// disturb disturbs all targets for the duration of a round. At the end everything is up again.
 func (c *campaign) disturb(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Round)
 	defer cancel()
@@ -153,7 +158,7 @@ func (c *campaign) disturb(ctx context.Context) error {
 	return all
 }
 
-// close ends everything. What is on a disk of its own is copied before that goes, if it is to be kept.
+// close stops everything. If keep is set, the content of mounted disks is copied first.
 func (c *campaign) close(keep bool) error {
 	var errs []error
 	if c.clients != nil {

@@ -10,14 +10,15 @@ import (
 	"syscall"
 )
 
-// child is a process of the campaign. It ends when this process does, however that ends.
+// child is a process of the campaign. It ends when this process ends, however that happens.
 type child struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
 	err  error         // how; set before done is closed
 }
 
-// launch starts cmd on a thread of its own, which stays: the signal that ends a child with its parent is tied to the thread that started it.
+// launch starts cmd on its own thread, which stays: the signal that ends a child with its parent is tied to the thread
+// that started it.
 func launch(cmd *exec.Cmd) (*child, error) {
 	c := &child{cmd: cmd, done: make(chan struct{})}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
@@ -43,14 +44,14 @@ func (c *child) signal(sig syscall.Signal) error {
 	return nil
 }
 
-// kill ends the process where it stands, and returns when it is gone.
+// kill kills the process, and returns when it is gone.
 func (c *child) kill() error {
 	err := c.signal(syscall.SIGKILL)
 	<-c.done
 	return err
 }
 
-// endedBy reports whether a process that has ended did so by a signal that it did not handle.
+// endedBy reports whether a process has ended by a signal that it did not handle.
 func (c *child) endedBy(sig syscall.Signal) bool {
 	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == sig

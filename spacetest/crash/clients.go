@@ -21,10 +21,10 @@ type clients struct {
 	program string
 	addr    string
 	seed    uint64
-	last    int // number that was given to a client
+	last    int // number of the latest client
 
 	running []*member
-	over    []*member // ended, and not judged yet
+	over    []*member // ended, but not judged yet
 }
 
 // member is a client process.
@@ -32,10 +32,10 @@ type member struct {
 	*child
 	orders orders
 	stderr *strings.Builder
-	ended  time.Duration // by when it was gone
+	ended  time.Duration // the time by which it had ended
 }
 
-// team is which clients there are.
+// team lists the clients.
 var team = []string{callers, callers, callers, writers, workers, workers, listener}
 
 // start starts all clients of a round.
@@ -53,7 +53,8 @@ func (cs *clients) start() error {
 func (cs *clients) launch(part string) (*member, error) {
 	cs.last++
 	m := &member{stderr: new(strings.Builder), orders: orders{
-		Part: part, Number: cs.last, Addr: cs.addr, Seed: cs.seed, Journal: filepath.Join(cs.dir, fmt.Sprintf("%s-%d.jsonl", part, cs.last)),
+		Part: part, Number: cs.last, Addr: cs.addr, Seed: cs.seed,
+		Journal: filepath.Join(cs.dir, fmt.Sprintf("%s-%d.jsonl", part, cs.last)),
 	}}
 	text, err := json.Marshal(m.orders)
 	if err != nil {
@@ -66,7 +67,7 @@ func (cs *clients) launch(part string) (*member, error) {
 	return m, err
 }
 
-// replace kills a client and starts another one that plays its part.
+// replace kills a client and starts another one in its place.
 func (cs *clients) replace(i int) error {
 	m := cs.running[i]
 	if m.child.ended() {
@@ -82,7 +83,7 @@ func (cs *clients) replace(i int) error {
 	return err
 }
 
-// stop stops the clients that play one of the parts, in good order, and waits for them.
+// stop stops the clients of the given parts gracefully, and waits for them.
 func (cs *clients) stop(parts ...string) error {
 	var rest, stopped []*member
 	for _, m := range cs.running {
@@ -91,7 +92,7 @@ func (cs *clients) stop(parts ...string) error {
 			continue
 		}
 		stopped = append(stopped, m)
-		if m.orders.Part != listener { // it ends when it is told the sentinel
+		if m.orders.Part != listener { // it ends when it receives the sentinel
 			if err := m.signal(syscall.SIGTERM); err != nil {
 				return err
 			}
@@ -102,7 +103,8 @@ func (cs *clients) stop(parts ...string) error {
 		select {
 		case <-m.done:
 		case <-time.After(patience):
-			return errors.Join(fmt.Errorf("%s %d does not come to rest: see %s.stacks", m.orders.Part, m.orders.Number, m.orders.Journal), m.dump())
+			return errors.Join(fmt.Errorf("%s %d does not come to rest: see %s.stacks",
+				m.orders.Part, m.orders.Number, m.orders.Journal), m.dump())
 		}
 		m.ended = now()
 		cs.over = append(cs.over, m)
@@ -113,10 +115,10 @@ func (cs *clients) stop(parts ...string) error {
 	return nil
 }
 
-// patience is how long anybody may take to come to rest.
+// patience is the time that any part may take to come to rest.
 const patience = 2 * time.Minute
 
-// failure returns what a client that has ended has to complain of.
+// failure returns the failure of a client that has ended.
 func (m *member) failure() error {
 	if m.err == nil {
 		return nil
@@ -124,7 +126,7 @@ func (m *member) failure() error {
 	return fmt.Errorf("client: %w: %s", m.err, m.stderr)
 }
 
-// dump ends a client that hangs, and leaves the stacks of its goroutines beside its journal.
+// dump ends a client that hangs, and saves the stacks of its goroutines beside its journal.
 func (m *member) dump() error {
 	if err := m.signal(syscall.SIGQUIT); err != nil {
 		return err
@@ -133,7 +135,7 @@ func (m *member) dump() error {
 	return os.WriteFile(m.orders.Journal+".stacks", []byte(m.stderr.String()), 0o644)
 }
 
-// records reads what the clients that are over have noted, by part, and forgets them.
+// records reads the journals of the clients that have ended, by part, and forgets these clients.
 func (cs *clients) records() (map[string]*noted, error) {
 	all := map[string]*noted{}
 	for _, part := range team {
@@ -142,7 +144,7 @@ func (cs *clients) records() (map[string]*noted, error) {
 	for _, m := range cs.over {
 		r, err := readJournal(m.orders.Journal, m.ended)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // it was killed before it had done anything
+			continue // it was killed before it did anything
 		}
 		if err != nil {
 			return nil, err
@@ -153,7 +155,7 @@ func (cs *clients) records() (map[string]*noted, error) {
 	return all, nil
 }
 
-// forget removes the journals of the clients that are over.
+// forget removes the journals of clients that have ended.
 func (cs *clients) forget() error {
 	var errs []error
 	for _, m := range cs.over {

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// now returns the time since the machine was started: all processes on it have the same clock, and nobody sets it.
+// now returns the time since the machine was started, which is the same for all its processes and cannot be set.
 func now() time.Duration {
 	const monotonic = 1
 	var ts syscall.Timespec

@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestCrash runs a campaign: briefly, or for as long as CRASH says (make crash). CRASH_SEED repeats the order of its disturbances.
+// TestCrash runs a campaign: briefly, or for as long as CRASH says (make crash). CRASH_SEED repeats the order of its
+// disturbances.
 func TestCrash(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Time: time.Second, Round: 4 * time.Second, Seed: uint64(time.Now().UnixNano()), Out: t.Output()}
@@ -37,7 +38,8 @@ func TestCrash(t *testing.T) {
 	}
 	cfg.Dir = t.ArtifactDir()
 	cfg.Program = filepath.Join(t.TempDir(), "gospaces")
-	out, err := exec.Command("go", "build", "-o", cfg.Program, "github.com/gospaces/gospaces/cmd/gospaces").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", cfg.Program,
+		"github.com/gospaces/gospaces/cmd/gospaces").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	cfg.Client, err = os.Executable()
 	require.NoError(t, err)
@@ -45,6 +47,7 @@ func TestCrash(t *testing.T) {
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM) // its disks must not stay behind
 	defer stop()
 	report, err := Run(ctx, cfg)
-	require.NoError(t, err, "CRASH_SEED=%d; with -artifacts, as make crash has it, everything is kept in %s", cfg.Seed, cfg.Dir)
+	require.NoError(t, err, "CRASH_SEED=%d; with -artifacts, as make crash has it, everything is kept in %s",
+		cfg.Seed, cfg.Dir)
 	require.Positive(t, report.Rounds())
 }

@@ -16,14 +16,14 @@ import (
 	"github.com/gospaces/gospaces/internal/postgres"
 )
 
-// database is the database that the spaces are mirrored to. Its methods are for one goroutine at a time.
+// database is the database of the mirrors. Only one goroutine at a time may call its methods.
 type database struct {
 	server *postgres.Server
 	dsn    string
 	disk   *disk // of its tables; nil: it cannot be filled
 }
 
-// openDatabase starts a server of our own with an empty database. Its tables are on a small disk, if one can be had.
+// openDatabase starts a server with an empty database. Its tables are on a small disk, if possible.
 func openDatabase(ctx context.Context) (*database, error) {
 	server, err := postgres.Start(ctx, postgres.Config{})
 	if err != nil {
@@ -40,7 +40,7 @@ func openDatabase(ctx context.Context) (*database, error) {
 }
 
 func (db *database) makeDisk(ctx context.Context) error {
-	dir, err := os.MkdirTemp("", "gospaces-crash-") // where the server's user gets to
+	dir, err := os.MkdirTemp("", "gospaces-crash-") // accessible to the server's user
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (db *database) with(ctx context.Context, fn func(*sql.DB) error) error {
 	return fn(q)
 }
 
-// restart ends the server with SIGKILL and starts it again after a while.
+// restart kills the server with SIGKILL and starts it again after a while.
 func (db *database) restart(ctx context.Context, after time.Duration) error {
 	if err := db.server.Kill(); err != nil {
 		return err
@@ -108,9 +108,10 @@ func (db *database) restart(ctx context.Context, after time.Duration) error {
 	return db.revive(ctx)
 }
 
-// revive starts the server unless it answers, again and again if its disk is full: it cannot recover then, and ends.
+// revive starts the server if it does not answer. If its disk is full the server cannot recover, and revive tries
+// again.
 func (db *database) revive(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx) // the end of a round does not cut it short
+	ctx = context.WithoutCancel(ctx) // the end of a round must not interrupt this
 	for {
 		if err := db.with(ctx, func(q *sql.DB) error { return q.PingContext(ctx) }); err == nil {
 			return nil
@@ -129,12 +130,14 @@ func (db *database) revive(ctx context.Context) error {
 
 func (db *database) full() bool { return db.disk != nil && db.disk.filled.Load() }
 
-// killBackend ends the processes of our sessions with SIGKILL, which makes the server end all others and recover; or asks the server to end them.
+// killBackend kills our sessions' processes with SIGKILL, after which the server ends all others and recovers; or,
+// kindly, asks the server to end them.
 func (db *database) killBackend(ctx context.Context, kindly bool) error {
 	return db.with(ctx, func(q *sql.DB) error {
-		rows, err := q.QueryContext(ctx, `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		rows, err := q.QueryContext(ctx,
+			`SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 		if err != nil {
-			return nil // it is not up just now
+			return nil // it is down at the moment
 		}
 		defer rows.Close()
 		var pids []int
@@ -158,7 +161,7 @@ func (db *database) killBackend(ctx context.Context, kindly bool) error {
 	})
 }
 
-// pause stops the server where it is, for a while.
+// pause stops the server's processes for a while.
 func (db *database) pause(ctx context.Context, d time.Duration) error {
 	if err := db.server.Pause(); err != nil {
 		return err

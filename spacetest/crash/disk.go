@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// disk is a file system of its own, which can be filled up.
+// disk is a separate file system that can be filled up.
 type disk struct {
 	dir    string
 	filled atomic.Bool
@@ -21,7 +21,7 @@ type disk struct {
 // errNoMount is returned by newDisk for users who may not mount.
 var errNoMount = errors.New("only root can mount a small disk")
 
-// newDisk mounts a small disk on a folder, which it makes.
+// newDisk mounts a small disk on a folder, which it creates.
 func newDisk(dir string, megabytes int) (*disk, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func newDisk(dir string, megabytes int) (*disk, error) {
 
 func (d *disk) ballast() string { return filepath.Join(d.dir, "ballast") }
 
-// fill takes all room but for a rest.
+// fill uses up all room except rest.
 func (d *disk) fill(rest int64) error {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(d.dir, &st); err != nil {
@@ -49,7 +49,7 @@ func (d *disk) fill(rest int64) error {
 	piece := make([]byte, 1<<20)
 	for left := int64(st.Bavail)*st.Bsize - rest; left > 0; left -= int64(len(piece)) {
 		if _, err := f.Write(piece[:min(left, int64(len(piece)))]); err != nil {
-			if errors.Is(err, syscall.ENOSPC) { // others write, too
+			if errors.Is(err, syscall.ENOSPC) { // other processes write too
 				return nil
 			}
 			return err
@@ -58,7 +58,7 @@ func (d *disk) fill(rest int64) error {
 	return nil
 }
 
-// empty makes room again.
+// empty frees the room again.
 func (d *disk) empty() error {
 	err := os.Remove(d.ballast())
 	d.filled.Store(false)

@@ -13,7 +13,7 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// allTargets returns what is disturbed, and how.
+// allTargets returns the targets and their disturbances.
 func (c *campaign) allTargets() []*target {
 	targets := []*target{
 		{name: "server", rest: 8 * time.Second, disturbs: []disturbance{
@@ -61,7 +61,7 @@ func (c *campaign) allTargets() []*target {
 	return targets
 }
 
-// start starts the server again; it is not cut short by the end of a round.
+// start starts the server again, even if the round ends meanwhile.
 func (c *campaign) start(ctx context.Context) error {
 	return c.server.start(context.WithoutCancel(ctx))
 }
@@ -88,7 +88,7 @@ func (c *campaign) killStartingServer(ctx context.Context, rng *rand.Rand) error
 	return c.start(ctx)
 }
 
-// damageSnapshot damages a snapshot of each space that has another one beside it.
+// damageSnapshot damages one snapshot of each space that has another.
 func (c *campaign) damageSnapshot(ctx context.Context, rng *rand.Rand) error {
 	at := rng.Float64()
 	if err := c.server.kill(); err != nil {
@@ -117,7 +117,7 @@ func (c *campaign) damage(path string, at float64) error {
 	}
 	c.damaged[path] = true
 	b[int(at*float64(len(b)))] ^= 0x55
-	f, err := os.OpenFile(path, os.O_WRONLY, 0) // in its place: there may be no room for another
+	f, err := os.OpenFile(path, os.O_WRONLY, 0) // in place, since there may be no room for another file
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (c *campaign) damage(path string, at float64) error {
 	return err
 }
 
-// whole reports whether snapshots are as they were written.
+// whole reports whether snapshots are undamaged.
 func whole(files ...string) bool {
 	for _, path := range files {
 		f, err := os.Open(path)
@@ -153,7 +153,7 @@ func (c *campaign) pauseServer(ctx context.Context, rng *rand.Rand) error {
 	return pauseChild(ctx, c.server.run, upTo(rng, 4*time.Second))
 }
 
-// pauseChild stops a process where it is, for a while.
+// pauseChild stops a process for a while.
 func pauseChild(ctx context.Context, run *child, d time.Duration) error {
 	if err := run.signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -210,13 +210,13 @@ func (c *campaign) fill(d *disk, rest int64) func(context.Context, *rand.Rand) e
 	}
 }
 
-// takeSnapshot has a snapshot taken. That may fail: the server may be down, the disk full.
+// takeSnapshot requests a snapshot. That may fail: the server may be down, or the disk full.
 func (c *campaign) takeSnapshot(ctx context.Context, rng *rand.Rand) error {
 	_ = c.command(ctx, "snapshot", "--space", spaceNames[rng.IntN(len(spaceNames))]).Run()
 	return nil
 }
 
-// command returns one that speaks with the server as the clients do.
+// command returns a command that connects to the server like a client.
 func (c *campaign) command(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, c.cfg.Program, append(args, "--addr", c.clients.addr)...)
 }

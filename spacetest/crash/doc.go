@@ -1,20 +1,26 @@
-// Package crash is the crash campaign: a real server, a real PostgreSQL and client processes that write, take, change and work, while everything is
-// killed with SIGKILL, stopped and continued, cut off, and run out of disk, in random order. From time to time all comes to rest, and is judged.
+// Package crash is the crash campaign: a real server, a real PostgreSQL and client processes that write, take, change
+// and work, while all of them are killed with SIGKILL, stopped and continued, cut off, and run out of disk, in random
+// order. From time to time everything comes to rest and is judged.
 //
-// Clients note every call in journals of their own before they make it, and its outcome after: a client that is killed leaves calls whose outcome is
-// unknown, never one that nobody knows of. At rest, when the server has been killed once more, which ends the transactions of killed clients, these must hold:
+// Clients record every call in journals before they make it, and its outcome afterwards: a killed client leaves calls
+// with unknown outcomes, but no unrecorded call. At rest the server is killed once more, which ends the transactions of
+// killed clients. Then these must hold:
 //
-//   - What the spaces hold is explained by the history: nothing acknowledged is lost, nothing is taken twice or comes back, nothing is there that nobody
-//     wrote; transactions over both spaces happen as a whole or not at all; the oldest comes first. Calls of unknown outcome may have happened or not.
-//     The calls of package history's kind are judged by it, lane by lane; the jobs, of which there are many, by a simple count of our own.
-//   - Every job is done once, or waits: work.Run lost none and did none twice.
-//   - A listener was told of every job, once and in order.
-//   - The tables of the mirror equal the spaces row for row; the archive has each job once, with the way it left. There are no dead letters.
-//   - `gospaces backup` and `gospaces verify` agree with the spaces; so does `gospaces verify --data` when the server is stopped. The state made from each snapshot and the
-//     log after it has the same hash.
-//   - After the next start every entry is as it was before.
+//   - The history explains the content of the spaces: nothing acknowledged is lost, nothing is taken twice or comes
+//     back, nothing exists that was not written; transactions over both spaces happen as a whole or not at all; the
+//     oldest entry comes first. Calls with unknown outcomes may or may not have taken effect. Package history judges
+//     its kind of calls, lane by lane; the many jobs are judged by a simple count.
+//   - Every job is done once, or waits: work.Run loses none and does none twice.
+//   - A listener gets an event for every job, once and in order.
+//   - The tables of the mirror equal the spaces row by row; the archive has each job once, with the reason of its
+//     departure. There are no dead letters.
+//   - `gospaces backup` and `gospaces verify` agree with the spaces, and so does `gospaces verify --data` while the
+//     server is stopped. Each snapshot, with the log after it, gives a state with the same hash.
+//   - After the next start every entry is as before.
 //
-// What was judged is forgotten, and what is left in the spaces is where the next round begins: memory does not grow with time.
+// Judged calls are forgotten, and the entries left in the spaces are the start of the next round, so memory does not
+// grow with time.
 //
-// make crash runs it for half an hour, or for TIME; TestCrash does so briefly. It needs Linux. Only root can mount the small disks that are filled up: others do without.
+// make crash runs the campaign for half an hour, or for TIME; TestCrash runs it briefly. It needs Linux. Only root can
+// mount the small disks that are filled up; for other users these disturbances are left out.
 package crash

@@ -18,15 +18,16 @@ type job struct {
 	Pad string
 }
 
-// done says that a job was done. It is in the space of the job, or in the other one.
+// done records that a job was done. It is in the space of the job, or in the other one.
 type done struct{ N int }
 
-// The spaces. An item is in the one that its key says, a job in the first.
+// An item is in the space that its key determines, a job in the first.
 var spaceNames = [2]string{"default", "other"}
 
 func spaceOf(key int) int { return key % len(spaceNames) }
 
-// The callers of a lane share its keys, and nobody else uses them: each lane has a history of its own, which is short enough to be judged.
+// The callers of a lane share its keys, and no other client uses them: each lane has its own history, short enough to
+// be judged.
 const (
 	lanes       = 12
 	keysPerLane = 4

@@ -13,10 +13,10 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// enoughJobs is how many jobs wait at most, about: writers pause then.
+// enoughJobs is the approximate maximum of waiting jobs, at which writers pause.
 const enoughJobs = 2000
 
-// write is the part of the writers of jobs.
+// write plays the part of a writer of jobs.
 func (p *process) write(ctx context.Context) {
 	rng := p.rng(0)
 	c := &caller{process: p, rng: rng}
@@ -49,7 +49,7 @@ func (c *caller) writeJobs(n int) {
 
 var errNotYet = errors.New("not yet")
 
-// work is the part of the workers. What they do is to be seen in the space.
+// work plays the part of a worker. Its results are in the space.
 func (p *process) work(ctx context.Context) {
 	handler := func(ctx context.Context, j *work.Job[job]) error {
 		if rand.IntN(4) == 0 {
@@ -63,7 +63,7 @@ func (p *process) work(ctx context.Context) {
 		}
 		_, err := space.Write(ctx, p.spaces[rand.IntN(len(p.spaces))], done{j.Value.N}, space.In(j.Txn))
 		if err == nil && rand.IntN(20) == 0 {
-			return errNotYet // it must not have been written
+			return errNotYet // its writes must be undone
 		}
 		return err
 	}
@@ -75,10 +75,11 @@ func (p *process) work(ctx context.Context) {
 	}
 }
 
-// longestDelay is for how long a job that was not done is put off at most.
+// longestDelay is the maximum delay of a job that was not done.
 const longestDelay = 300 * time.Millisecond
 
-// listen is the part of the listener: it notes what it is told of jobs. When its registration is lost, because it was stopped for too long, it registers again.
+// listen plays the part of the listener: it notes the events of jobs. If its registration is lost, because it was
+// stopped for too long, it registers again.
 func (p *process) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		reg, err := space.Notify(ctx, p.spaces[0], job{}, space.For(10*time.Second))

@@ -12,28 +12,28 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// note is a line of a journal: that a call begins, what came of it, or what a listener was told.
+// note is a line of a journal: the start of a call, its outcome, or an event of a listener.
 type note struct {
-	ID   int         `json:"id,omitempty"` // of a call: its second note has its outcome
+	ID   int         `json:"id,omitempty"` // of a call: the second note with the same ID has its outcome
 	Call *history.Op `json:"call,omitempty"`
 	Told *told       `json:"told,omitempty"`
 }
 
-// told is something that a listener was told.
+// told is an event of a listener.
 type told struct {
 	Registration int           `json:"reg"`
-	Registered   time.Duration `json:"at,omitempty"` // the first note of a registration: when it was made
-	Seq          uint64        `json:"seq"`          // of the event; in the first note, after which the events come
+	Registered   time.Duration `json:"at,omitempty"` // in the first note of a registration: when it was made
+	Seq          uint64        `json:"seq"`          // of the event; in the first note, the number before the first event
 	N            int           `json:"n,omitempty"`  // of the job
 	Missed       uint64        `json:"missed,omitempty"`
-	Ended        bool          `json:"ended,omitempty"` // the lease of the registration is over
+	Ended        bool          `json:"ended,omitempty"` // the lease of the registration has ended
 }
 
-// journal is the record that a client keeps of its calls. A call is noted before it is made: when the client is killed, at worst the outcomes of the calls that were under
-// way are missing. Its methods may be called concurrently.
+// journal is a client's record of its calls. A call is noted before it is made: if the client is killed, only the
+// outcomes of calls in progress are missing. Its methods may be called concurrently.
 type journal struct {
 	clock  func() time.Duration
-	client int // distinguishes it from all others of the campaign
+	client int // unique in the campaign
 
 	mu   sync.Mutex
 	file io.Writer // guarded by mu
@@ -41,7 +41,7 @@ type journal struct {
 	err  error     // guarded by mu
 }
 
-// do makes a call and notes it. call completes op with the outcome and what was returned.
+// do makes a call and notes it. call sets the outcome and the results of op.
 func (j *journal) do(op history.Op, call func(*history.Op)) {
 	op.Client, op.Call = j.client, j.clock()
 	id := j.begin(&op)
@@ -59,7 +59,7 @@ func (j *journal) begin(op *history.Op) int {
 	return id
 }
 
-// write writes a whole line at once: what is written is there, whatever happens to this process.
+// write writes a whole line at once, so that it survives the end of this process.
 func (j *journal) write(n note) {
 	line, err := json.Marshal(n)
 	j.mu.Lock()
@@ -78,13 +78,14 @@ func (j *journal) failure() error {
 	return j.err
 }
 
-// noted is what a journal says.
+// noted is the content of a journal.
 type noted struct {
 	calls []history.Op
 	told  []told
 }
 
-// readJournal reads the journal of a client that has ended by then: calls without an outcome may have happened or not.
+// readJournal reads the journal of a client that ended by the given time: calls without an outcome may or may not have
+// taken effect.
 func readJournal(path string, ended time.Duration) (*noted, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -103,7 +104,7 @@ func parseJournal(in io.Reader, ended time.Duration) (*noted, error) {
 	lines := bufio.NewReader(in)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if err != nil { // what has no end was not written completely, and the call not made
+		if err != nil { // an incomplete line was not written completely, so its call was not made
 			break
 		}
 		var n note

@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// The judges are themselves judged: each must find what is wrong, and nothing in what is right.
+// These tests judge the judges: each must find what is wrong, and nothing in what is right.
 
 const at = 1000 * time.Second // the time of rest
 
@@ -70,15 +70,23 @@ func TestLane_FindsWhatIsWrong(t *testing.T) {
 		calls  []history.Op
 		there  map[int][]history.Item
 	}{
-		"nothing":                  {"", nil, there()},
-		"written and taken":        {"", []history.Op{write(1, a(1), a(2)), take(3, a(1))}, there(a(2))},
-		"unknown write, there":     {"", []history.Op{unknown(write(1, a(1))), crash}, there(a(1))},
-		"unknown write, missing":   {"", []history.Op{unknown(write(1, a(1))), crash}, there()},
-		"unknown take":             {"", []history.Op{write(1, a(1)), unknown(take(3, a(1))), crash}, there()},
-		"updated":                  {"", []history.Op{write(1, a(1)), update}, there(updated)},
-		"committed":                {"", []history.Op{in(1, write(1, a(1))), in(1, write(3, b(2))), in(1, commit(5))}, there(a(1), b(2))},
-		"left open":                {"", []history.Op{in(1, write(1, a(1))), crash}, there()},
-		"unknown commit, happened": {"", []history.Op{in(1, write(1, a(1))), in(1, write(3, b(2))), in(1, unknown(commit(5)))}, there(a(1), b(2))},
+		"nothing":                {"", nil, there()},
+		"written and taken":      {"", []history.Op{write(1, a(1), a(2)), take(3, a(1))}, there(a(2))},
+		"unknown write, there":   {"", []history.Op{unknown(write(1, a(1))), crash}, there(a(1))},
+		"unknown write, missing": {"", []history.Op{unknown(write(1, a(1))), crash}, there()},
+		"unknown take":           {"", []history.Op{write(1, a(1)), unknown(take(3, a(1))), crash}, there()},
+		"updated":                {"", []history.Op{write(1, a(1)), update}, there(updated)},
+		"committed": {
+			"",
+			[]history.Op{in(1, write(1, a(1))), in(1, write(3, b(2))), in(1, commit(5))},
+			there(a(1), b(2)),
+		},
+		"left open": {"", []history.Op{in(1, write(1, a(1))), crash}, there()},
+		"unknown commit, happened": {
+			"",
+			[]history.Op{in(1, write(1, a(1))), in(1, write(3, b(2))), in(1, unknown(commit(5)))},
+			there(a(1), b(2)),
+		},
 
 		"lost write":      {history.Lost, []history.Op{write(1, a(1))}, there()},
 		"double take":     {history.TakenTwice, []history.Op{write(1, a(1)), take(3, a(1)), take(5, a(1))}, there()},
@@ -91,10 +99,14 @@ func TestLane_FindsWhatIsWrong(t *testing.T) {
 			history.Lost, []history.Op{in(1, write(1, a(1))), in(1, write(3, b(2))), in(1, commit(5))}, there(a(1)),
 		},
 		"half a transaction of unknown outcome": {
-			history.Lost, []history.Op{in(1, write(1, a(1))), in(1, write(3, b(2))), in(1, unknown(commit(5))), crash}, there(b(2)),
+			history.Lost,
+			[]history.Op{in(1, write(1, a(1))), in(1, write(3, b(2))), in(1, unknown(commit(5))), crash},
+			there(b(2)),
 		},
 		"half a move": {
-			history.Half, []history.Op{write(1, a(1)), in(1, take(3, a(1))), in(1, write(5, b(2))), in(1, unknown(commit(7))), crash}, there(a(1), b(2)),
+			history.Half,
+			[]history.Op{write(1, a(1)), in(1, take(3, a(1))), in(1, write(5, b(2))), in(1, unknown(commit(7))), crash},
+			there(a(1), b(2)),
 		},
 		"of a transaction that was left open": {history.Uncommitted, []history.Op{in(1, write(1, a(1))), crash}, there(a(1))},
 	} {
@@ -115,7 +127,10 @@ func TestLane_JudgesWhatEarlierRoundsHaveLeft(t *testing.T) {
 	t.Parallel()
 	updated := history.Item{Key: 1, Color: 1, N: 2, V: 1}
 	before := func() *laneBook {
-		book := &laneBook{calls: []history.Op{write(1, a(1)), write(3, a(2)), op(5, history.Op{Verb: history.Update, Items: []history.Item{updated}})}}
+		book := &laneBook{calls: []history.Op{
+			write(1, a(1)), write(3, a(2)),
+			op(5, history.Op{Verb: history.Update, Items: []history.Item{updated}}),
+		}}
 		require.NoError(t, book.judge(nil, there(a(1), updated), at))
 		return book
 	}
@@ -131,7 +146,8 @@ func TestLane_JudgesWhatEarlierRoundsHaveLeft(t *testing.T) {
 func TestJobs_FindWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	calls := []history.Op{
-		write(1, a(1), a(2)), unknown(write(1, a(3))), op(1, history.Op{Verb: history.Write, Outcome: history.Refused, Items: []history.Item{a(4)}}),
+		write(1, a(1), a(2)), unknown(write(1, a(3))),
+		op(1, history.Op{Verb: history.Write, Outcome: history.Refused, Items: []history.Item{a(4)}}),
 	}
 	for name, c := range map[string]struct {
 		wrong             string
@@ -166,7 +182,10 @@ func TestMoment_FindsWhatIsWrong(t *testing.T) {
 
 func TestTold_FindsWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	calls := []history.Op{write(1, a(1)), write(5, a(2)), write(7, a(3)), op(8, history.Op{Verb: history.Write, Outcome: history.Refused, Items: []history.Item{a(4)}})}
+	calls := []history.Op{
+		write(1, a(1)), write(5, a(2)), write(7, a(3)),
+		op(8, history.Op{Verb: history.Write, Outcome: history.Refused, Items: []history.Item{a(4)}}),
+	}
 	const reg = 9
 	made := told{Registration: reg, Registered: 3 * time.Second, Seq: 10}
 	event := func(seq uint64, n int) told { return told{Registration: reg, Seq: seq, N: n} }
@@ -194,7 +213,8 @@ func TestTable_FindsWhatIsWrong(t *testing.T) {
 	space := []row{{1, "a"}, {2, "b"}}
 	requireWrong(t, "equal", "", judgeTable("t", space, []row{{2, "b"}, {1, "a"}}))
 	requireWrong(t, "missing", "table t: row 2 b is missing", judgeTable("t", space, space[:1]))
-	requireWrong(t, "left over", "table t: row 3 c is not in the space", judgeTable("t", space, append(space, row{3, "c"})))
+	requireWrong(t, "left over", "table t: row 3 c is not in the space",
+		judgeTable("t", space, append(space, row{3, "c"})))
 	requireWrong(t, "older", "table t: row 2 is x, in the space b", judgeTable("t", space, []row{{1, "a"}, {2, "x"}}))
 }
 
@@ -224,13 +244,17 @@ func TestArchive_FindsWhatIsWrong(t *testing.T) {
 		"twice":                          {"job 2 is there twice", []filed{{1, ""}, {2, "taken"}, {2, "taken"}}, false},
 		"left though it waits":           {"job 1 waits", []filed{{1, "taken"}, {2, "taken"}}, true},
 		"what waits is missing":          {"job 1 waits", []filed{{2, "taken"}}, true},
-		"of a job that was never there":  {"job 3 neither waits nor was it done", []filed{{1, ""}, {2, "taken"}, {3, "taken"}}, true},
+		"of a job that was never there": {
+			"job 3 neither waits nor was it done",
+			[]filed{{1, ""}, {2, "taken"}, {3, "taken"}},
+			true,
+		},
 	} {
 		requireWrong(t, name, c.wrong, judgeArchive(c.archive, []int{1}, []int{2}, c.rebased))
 	}
 }
 
-// requireWrong checks that the first thing found is this, and that nothing is if it is "".
+// requireWrong checks that the first violation is wrong, or that there is none if wrong is "".
 func requireWrong(t *testing.T, name, wrong string, found []error) {
 	t.Helper()
 	if wrong == "" {
@@ -251,7 +275,7 @@ func TestJournal_OfAKilledClientLacksOutcomesOnly(t *testing.T) {
 	begun.Outcome = ""
 	j.begin(&begun)
 	require.NoError(t, j.failure())
-	file.WriteString(`{"id":3,"call":{"Verb":"wri`) // it was killed while it wrote, before the call
+	file.WriteString(`{"id":3,"call":{"Verb":"wri`) // killed while it wrote this, before the call
 
 	r, err := parseJournal(strings.NewReader(file.String()), 9)
 	require.NoError(t, err)

@@ -8,25 +8,28 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// jobState is what is known of a job.
+// jobState is the known state of a job.
 type jobState uint8
 
 const (
-	jobRefused jobState = iota // it must not be there
-	jobUnknown                 // it may be
+	jobRefused jobState = iota // it must not exist
+	jobUnknown                 // it may exist
 	jobWritten
 )
 
-// jobBook follows the jobs of the campaign: those of earlier rounds that wait, and those that a round has written.
+// jobBook follows the jobs of the campaign: waiting jobs of earlier rounds, and jobs written in this round.
 type jobBook struct {
 	state map[int]jobState
 }
 
 func newJobBook() *jobBook { return &jobBook{map[int]jobState{}} }
 
-// wrote enters the calls of writers.
+// wrote records the calls of writers.
 func (b *jobBook) wrote(calls []history.Op) {
-	states := map[history.Outcome]jobState{history.OK: jobWritten, history.Unknown: jobUnknown, history.Refused: jobRefused}
+	states := map[history.Outcome]jobState{
+		history.OK: jobWritten, history.Unknown: jobUnknown,
+		history.Refused: jobRefused,
+	}
 	for _, o := range calls {
 		for _, i := range o.Items {
 			b.state[i.N] = states[o.Outcome]
@@ -34,8 +37,8 @@ func (b *jobBook) wrote(calls []history.Op) {
 	}
 }
 
-// judge compares what was written with the jobs that wait and those that are done: each is one of both, once. What waits is carried over to
-// the next round, what is done must have been removed from the spaces by then.
+// judge compares the written jobs with the waiting and the finished ones: each is exactly one of these, once. Waiting
+// jobs are carried over to the next round; finished ones must have been removed from the spaces by then.
 func (b *jobBook) judge(waiting, finished []int) []error {
 	var v violations
 	seen := map[int]string{}
@@ -68,7 +71,7 @@ func (b *jobBook) judge(waiting, finished []int) []error {
 	return v.errors
 }
 
-// judgeMoment judges the jobs of one moment, of which no history is known.
+// judgeMoment judges the jobs of one moment without a history.
 func judgeMoment(waiting, finished []int) error {
 	var v violations
 	seen := map[int]bool{}
@@ -81,7 +84,7 @@ func judgeMoment(waiting, finished []int) error {
 	return errors.Join(v.errors...)
 }
 
-// violations collects what is wrong; of each sort the first ones tell most.
+// violations collects violations, up to a maximum of each type.
 type violations struct {
 	errors []error
 	times  map[string]int

@@ -8,14 +8,14 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// laneBook follows the items of one lane: those that earlier rounds have left, as writes, and the calls of a round.
+// laneBook follows the items of one lane: items left by earlier rounds, as writes, and the calls of a round.
 type laneBook struct {
 	left  []history.Op
 	calls []history.Op
 }
 
-// judge judges the round, of which crashes are the times when the server was down, by all items that are there now, at a time when nobody calls and nothing is locked: by
-// key, in the order in which the space gives them. They are carried over to the next round.
+// judge judges a round. crashes are the outages of the server; there has all items that exist at time at, when no
+// client calls and nothing is locked: by key, in the order of the space. The items are carried over to the next round.
 func (b *laneBook) judge(crashes []history.Op, there map[int][]history.Item, at time.Duration) error {
 	ops := slices.Concat(b.left, b.calls, crashes, look(slices.Concat(b.left, b.calls), there, at))
 	b.calls = nil
@@ -23,12 +23,16 @@ func (b *laneBook) judge(crashes []history.Op, there map[int][]history.Item, at 
 	return history.Check(ops)
 }
 
-// look returns the answer to a read of everything, as a history has it: what was found, by key, and then what was not, one by one.
+// look returns the answer to a read of everything, as calls of a history: what was found, by key, and what was not
+// found, one by one.
 func look(calls []history.Op, there map[int][]history.Item, at time.Duration) []history.Op {
 	var ops []history.Op
 	present, asked := map[int]bool{}, map[int]bool{}
 	read := func(p history.Pattern, found []history.Item, at time.Duration) {
-		o := history.Op{Verb: history.Read, Pattern: p, Items: found, Max: len(found), Outcome: history.OK, Call: at, Return: at + 1}
+		o := history.Op{
+			Verb: history.Read, Pattern: p, Items: found, Max: len(found), Outcome: history.OK, Call: at,
+			Return: at + 1,
+		}
 		if len(found) == 0 {
 			o.Outcome = history.None
 		}
@@ -51,7 +55,7 @@ func look(calls []history.Op, there map[int][]history.Item, at time.Duration) []
 	return ops
 }
 
-// carried returns writes and updates that make the items, one after the other.
+// carried returns writes and updates that create the items one after the other.
 func carried(there map[int][]history.Item, at time.Duration) []history.Op {
 	var ops []history.Op
 	add := func(verb history.Verb, i history.Item, v int) {
@@ -70,7 +74,7 @@ func carried(there map[int][]history.Item, at time.Duration) []history.Op {
 	return ops
 }
 
-// byLane sorts items by lane and key, keeping the order of those that have the same.
+// byLane groups items by lane and key, in their order.
 func byLane(items []history.Item) [lanes]map[int][]history.Item {
 	var all [lanes]map[int][]history.Item
 	for lane := range all {
@@ -87,7 +91,7 @@ func byLane(items []history.Item) [lanes]map[int][]history.Item {
 	return all
 }
 
-// laneOfCall returns the lane of a call, and -1 for one that tells none: the begin or the end of a transaction.
+// laneOfCall returns the lane of a call, or -1 if the call does not show it: the begin or the end of a transaction.
 func laneOfCall(o *history.Op) int {
 	key := o.Pattern.Key
 	if len(o.Items) > 0 {
@@ -112,7 +116,7 @@ func sortByLane(books []*laneBook, calls []history.Op) {
 		if lane < 0 {
 			var known bool
 			if lane, known = ofTxn[calls[i].Txn]; !known {
-				continue // a transaction in which nothing happened
+				continue // an empty transaction
 			}
 		}
 		books[lane].calls = append(books[lane].calls, calls[i])

@@ -5,13 +5,13 @@ import (
 	"maps"
 )
 
-// row is an entry, in a space or in a table: the text is all that there is of it.
+// row is an entry in a space or in a table; text has all of it.
 type row struct {
 	id   uint64
 	text string
 }
 
-// judgeTable compares a table with what the space holds.
+// judgeTable compares a table with the space.
 func judgeTable(name string, space, table []row) []error {
 	var v violations
 	want := map[uint64]string{}
@@ -35,14 +35,15 @@ func judgeTable(name string, space, table []row) []error {
 	return v.errors
 }
 
-// filed is a row of the archive of jobs.
+// filed is a row in the archive of jobs.
 type filed struct {
 	n   int
 	how string // "": the job is in the space
 }
 
-// judgeArchive compares the archive with the jobs that wait and those that were done in this round. rebased tells that the mirror has gone on from
-// a snapshot: what came and went meanwhile may have left no trace, and what left, not how.
+// judgeArchive compares the archive with the waiting jobs and those finished in this round. If rebased is set, the
+// mirror has continued from a snapshot: jobs that came and went meanwhile may have left no trace, and jobs that left
+// have no reason.
 func judgeArchive(archive []filed, waiting, finished []int, rebased bool) []error {
 	var v violations
 	rows := map[int]filed{}
@@ -70,7 +71,7 @@ func judgeArchive(archive []filed, waiting, finished []int, rebased bool) []erro
 	return v.errors
 }
 
-// judgeSame compares what the spaces held with what they hold now, line by line.
+// judgeSame compares the content of the spaces before and after, line by line.
 func judgeSame(before, after []string) error {
 	var v violations
 	left := map[string]bool{}

@@ -6,17 +6,17 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// registration is what a listener was told by one of its registrations.
+// registration is the events of one registration of a listener.
 type registration struct {
 	made     time.Duration
 	start    uint64
 	seqs     []uint64
 	jobs     []int
 	missed   uint64
-	complete bool // it was told the sentinel
+	complete bool // it has received the sentinel
 }
 
-// registrations sorts what a journal says by registration.
+// registrations groups the events in a journal by registration.
 func registrations(all []told) map[int]*registration {
 	regs := map[int]*registration{}
 	for _, t := range all {
@@ -34,8 +34,8 @@ func registrations(all []told) map[int]*registration {
 	return regs
 }
 
-// judgeTold judges what a listener was told of the jobs that a round has written: each registration is told of every one that was written after it was made, once, with numbers
-// that have no gap, up to the event that was its last; and of nothing else.
+// judgeTold judges the events of a listener about jobs written in a round: each registration gets one event for every
+// job written after it was made, with consecutive numbers up to its last event, and no others.
 func judgeTold(all []told, calls []history.Op) []error {
 	var v violations
 	for number, r := range registrations(all) {
@@ -79,5 +79,5 @@ func (r *registration) judge(v *violations, number int, calls []history.Op) {
 	}
 }
 
-// sentinel is the number of the job that is written last. A listener ends when it is told.
+// sentinel is the number of the last job written. A listener ends when it receives its event.
 const sentinel = -1

@@ -26,10 +26,10 @@ const (
 	listener = "listener" // events of jobs
 )
 
-// orders are what a client process is told to do.
+// orders are the instructions for a client process.
 type orders struct {
 	Part    string
-	Number  int    // no other client of the campaign has it
+	Number  int    // unique in the campaign
 	Addr    string // of the server
 	Journal string
 	Seed    uint64
@@ -38,10 +38,11 @@ type orders struct {
 // ordersVariable names the environment variable that makes a program a client process.
 const ordersVariable = "CRASH_ORDERS"
 
-// IsClient reports whether this process was started by a campaign, to be one of its clients: its main function then calls Client, and returns.
+// IsClient reports whether a campaign has started this process as one of its clients: the main function must then call
+// Client and return.
 func IsClient() bool { return os.Getenv(ordersVariable) != "" }
 
-// Client does what a campaign has told this process to do, until SIGTERM, and returns its exit code.
+// Client follows the orders of a campaign until SIGTERM, and returns the exit code.
 func Client() int {
 	var o orders
 	err := json.Unmarshal([]byte(os.Getenv(ordersVariable)), &o)
@@ -77,7 +78,7 @@ func runClient(o orders) error {
 	p := &process{journal: &journal{clock: now, client: o.Number, file: file}, orders: o}
 	cl, err := dial(ctx, o.Addr)
 	if err != nil {
-		return nil // told to stop before there was a server
+		return nil // stopped before there was a server
 	}
 	defer cl.Close()
 	for i, name := range spaceNames {
@@ -91,7 +92,8 @@ func runClient(o orders) error {
 func dial(ctx context.Context, addr string) (*client.Client, error) {
 	for {
 		cl, err := client.DialConfig(ctx, client.Config{
-			Addr: addr, Conns: 2, MinBackoff: 5 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, Grace: 200 * time.Millisecond,
+			Addr: addr, Conns: 2, MinBackoff: 5 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
+			Grace: 200 * time.Millisecond,
 		})
 		if err == nil || ctx.Err() != nil {
 			return cl, err
@@ -100,10 +102,10 @@ func dial(ctx context.Context, addr string) (*client.Client, error) {
 	}
 }
 
-// next returns a number that no other entry or transaction of the campaign has.
+// next returns a number that is unique among the entries and transactions of the campaign.
 func (p *process) next() int { return p.Number<<24 + int(p.numbered.Add(1)) }
 
-// complain notes what should not have happened; the process goes on.
+// complain records an error; the process continues.
 func (p *process) complain(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,7 +114,7 @@ func (p *process) complain(format string, args ...any) {
 	}
 }
 
-// failed returns what should not have happened.
+// failed returns the recorded errors.
 func (p *process) failed() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -122,7 +124,7 @@ func (p *process) failed() error {
 	return p.failure()
 }
 
-// call is the part of the callers: one for each lane.
+// call plays the part of the callers, one for each lane.
 func (p *process) call(ctx context.Context) {
 	var all sync.WaitGroup
 	for lane := range lanes {

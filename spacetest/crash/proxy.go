@@ -8,13 +8,14 @@ import (
 	"sync"
 )
 
-// proxy is where clients find the server, wherever it serves just now. It cuts their connections when it is told to. Its methods may be called concurrently.
+// proxy is the fixed address of the server for clients, wherever the server runs. It cuts their connections on request.
+// Its methods may be called concurrently.
 type proxy struct {
 	listener net.Listener
 
 	mu    sync.Mutex
 	addr  string                // of the server; guarded by mu
-	conns map[net.Conn]net.Conn // of a client, and the one to the server; guarded by mu
+	conns map[net.Conn]net.Conn // from a client, and to the server; guarded by mu
 }
 
 func newProxy() (*proxy, error) {
@@ -64,14 +65,14 @@ func (p *proxy) serve(c net.Conn) {
 	p.mu.Unlock()
 }
 
-// to says where the server is.
+// to sets the address of the server.
 func (p *proxy) to(addr string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.addr = addr
 }
 
-// cut cuts all connections, or about every so many-th.
+// cut cuts all connections, or about one in every.
 func (p *proxy) cut(every int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// Report tells what a campaign has done. Its methods may be called concurrently.
+// Report summarizes a campaign. Its methods may be called concurrently.
 type Report struct {
 	began   time.Time
 	planned time.Duration
 	seed    uint64
 
 	rounds, calls, unknown, jobs, events atomic.Int64
-	items                                atomic.Int64 // that were in the spaces at the last rest
+	items                                atomic.Int64 // in the spaces at the last rest
 	snapshots, rebases, damaged, starts  atomic.Int64
 	checks                               atomic.Int64
 	slowest                              atomic.Int64 // start of the server, in nanoseconds
@@ -39,20 +39,20 @@ func (r *Report) disturbed(name string) {
 	r.disturbances[name]++
 }
 
-// Disturbances returns how often each disturbance was done.
+// Disturbances returns the number of times that each disturbance was done.
 func (r *Report) Disturbances() map[string]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.disturbances)
 }
 
-// Rounds returns how many rounds were judged.
+// Rounds returns the number of rounds judged.
 func (r *Report) Rounds() int64 { return r.rounds.Load() }
 
-// Calls returns how many calls of clients were judged.
+// Calls returns the number of client calls judged.
 func (r *Report) Calls() int64 { return r.calls.Load() }
 
-// show tells the progress every ten seconds until stop is called.
+// show prints the progress every ten seconds until stop is called.
 func (r *Report) show(out io.Writer) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -83,17 +83,22 @@ func (r *Report) line() string {
 		parts = append(parts, fmt.Sprintf("%s %d", name, byTarget[name]))
 	}
 	return fmt.Sprintf("crash: %v of %v: %d rounds judged, %d checks, %d calls; disturbances: %s; %d MiB",
-		time.Since(r.began).Round(time.Second), r.planned, r.rounds.Load(), r.checks.Load(), r.calls.Load(), strings.Join(parts, ", "), rss()>>20)
+		time.Since(r.began).Round(time.Second), r.planned, r.rounds.Load(), r.checks.Load(), r.calls.Load(),
+		strings.Join(parts, ", "), rss()>>20)
 }
 
 // String returns the summary.
 func (r *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "crash: %v, seed %d: %d rounds, %d checks\n", time.Since(r.began).Round(time.Second), r.seed, r.rounds.Load(), r.checks.Load())
+	fmt.Fprintf(&b, "crash: %v, seed %d: %d rounds, %d checks\n",
+		time.Since(r.began).Round(time.Second), r.seed, r.rounds.Load(), r.checks.Load())
 	fmt.Fprintf(&b, "  %d calls judged (%d of unknown outcome), %d jobs done, %d events; %d entries in the end\n",
 		r.calls.Load(), r.unknown.Load(), r.jobs.Load(), r.events.Load(), r.items.Load())
-	fmt.Fprintf(&b, "  %d starts of the server, the slowest took %v; %d snapshots, of which we damaged %d; the mirror went on from a snapshot %d times\n",
-		r.starts.Load(), time.Duration(r.slowest.Load()).Round(time.Millisecond), r.snapshots.Load(), r.damaged.Load(), r.rebases.Load())
+	fmt.Fprintf(&b,
+		"  %d starts of the server, the slowest took %v; %d snapshots, of which we damaged %d; "+
+			"the mirror went on from a snapshot %d times\n",
+		r.starts.Load(), time.Duration(r.slowest.Load()).Round(time.Millisecond),
+		r.snapshots.Load(), r.damaged.Load(), r.rebases.Load())
 	counts := r.Disturbances()
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(&b, "  %6d  %s\n", counts[name], name)

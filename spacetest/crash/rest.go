@@ -13,16 +13,16 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// resting is the time between two rounds, when nobody calls and everything is up.
+// resting is the time between two rounds, when no client calls and everything is up.
 type resting struct {
 	*campaign
 	client  *client.Client
 	records map[string]*noted // of the clients, by part
 	there   *survey
-	rebased bool // the mirror has gone on from a snapshot in this round
+	rebased bool // the mirror has continued from a snapshot in this round
 }
 
-// rest lets everything come to rest, judges it, and starts the server anew.
+// rest waits until everything is at rest, judges it, and restarts the server.
 func (c *campaign) rest(ctx context.Context) error {
 	r := &resting{campaign: c}
 	defer func() {
@@ -63,7 +63,7 @@ func (r *resting) stopClients(context.Context) error {
 	return r.clients.stop(callers, writers, workers)
 }
 
-// stopListener writes sentinels until the listener has heard one: it may be about to register anew.
+// stopListener writes sentinels until the listener has received one: it may be about to register again.
 func (r *resting) stopListener(ctx context.Context) error {
 	if err := r.connect(ctx); err != nil {
 		return err
@@ -104,7 +104,8 @@ func unlessNone(err error) error {
 	return err
 }
 
-// connect connects to the server itself, and waits until it serves: it may have to read its logs again, because a disk was full.
+// connect connects directly to the server, and waits until it serves: after a full disk it may have to read its logs
+// again.
 func (r *resting) connect(ctx context.Context) (err error) {
 	if r.client != nil {
 		r.client.Close()
@@ -127,7 +128,7 @@ func (r *resting) connect(ctx context.Context) (err error) {
 }
 
 // restart kills the server and starts it again, waits for the ends of leases and delays, and ends the transactions that
-// killed clients have left open.
+// killed clients left open.
 func (r *resting) restart(ctx context.Context) error {
 	if err := r.server.kill(); err != nil {
 		return err
@@ -142,8 +143,8 @@ func (r *resting) restart(ctx context.Context) error {
 	return r.endTxns(ctx)
 }
 
-// endTxns aborts the transactions that have taken something. They are those of clients that were killed: the others
-// have come to rest. The server would end them too, but only when it has not heard of their clients for a while.
+// endTxns aborts the transactions that have taken something. They belong to killed clients, since the others are at
+// rest. The server would end them too, but only after a while.
 func (r *resting) endTxns(ctx context.Context) error {
 	for _, name := range spaceNames {
 		sp := r.client.SpaceNamed(name)
@@ -164,7 +165,7 @@ func (r *resting) endTxns(ctx context.Context) error {
 	return nil
 }
 
-// drain takes all items of some lanes, oldest first, and records it as any client would.
+// drain takes all items of some lanes, oldest first, and records that like any client.
 func (r *resting) drain(ctx context.Context) (err error) {
 	if r.records, err = r.clients.records(); err != nil {
 		return err
@@ -237,7 +238,7 @@ func (r *resting) judgeTold(context.Context) error {
 	return errors.Join(judgeTold(all, r.records[writers].calls)...)
 }
 
-// removeDones removes what was judged: the next round begins without it.
+// removeDones removes judged entries before the next round.
 func (r *resting) removeDones(ctx context.Context) error {
 	for _, name := range spaceNames {
 		for {

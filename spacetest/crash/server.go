@@ -20,26 +20,26 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// server is the server of a campaign, in a process of its own. Its methods are for one goroutine at a time, but for address.
+// server is the server process of a campaign. Only one goroutine at a time may call its methods, except address.
 type server struct {
 	program string
 	args    []string
 	data    string
-	log     *os.File // what all its processes have logged
+	log     *os.File // log of all its processes
 	proxy   *proxy
-	full    func() bool // whether its disk is full just now: then it need not start
+	full    func() bool // whether its disk is full: it then need not start
 
 	run  *child       // nil: it is down
-	down *history.Op  // since when, and until when; nil: it is up
-	outs []history.Op // the times when it was down, since they were last asked for
-	addr string       // where it serves
+	down *history.Op  // since when; nil: it is up
+	outs []history.Op // outages since they were last requested
+	addr string       // its address
 
 	mu      sync.Mutex
 	starts  int           // guarded by mu
-	slowest time.Duration // guarded by mu; from the start of a process to its being ready
+	slowest time.Duration // guarded by mu; longest time from start to ready
 }
 
-// start starts the server, again and again if its disk is full, and returns when it serves.
+// start starts the server, repeatedly if its disk is full, and returns when it serves.
 func (s *server) start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -73,7 +73,7 @@ func (s *server) up(took time.Duration) {
 	s.slowest = max(s.slowest, took)
 }
 
-// launch starts a process. ready returns its address when it serves, or an error when it has ended instead.
+// launch starts a process. ready returns its address when it serves, or an error if it ends first.
 func (s *server) launch() (ready func() (string, error), err error) {
 	cmd := exec.Command(s.program, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.data}, s.args...)...)
 	cmd.Stderr = s.log
@@ -90,7 +90,7 @@ func (s *server) launch() (ready func() (string, error), err error) {
 	run := s.run
 	return func() (string, error) {
 		defer out.Close()
-		hangs := time.AfterFunc(patience, func() { _ = run.signal(syscall.SIGQUIT) }) // its stacks are in the log then
+		hangs := time.AfterFunc(patience, func() { _ = run.signal(syscall.SIGQUIT) }) // the log then has its stacks
 		defer hangs.Stop()
 		line, err := bufio.NewReader(out).ReadString('\n')
 		_, addr, ready := strings.Cut(strings.TrimSpace(line), "ready at ")
@@ -101,14 +101,14 @@ func (s *server) launch() (ready func() (string, error), err error) {
 	}, nil
 }
 
-// fall notes that the server is about to go down.
+// fall records that the server is about to go down.
 func (s *server) fall() {
 	if s.down == nil {
 		s.down = &history.Op{Verb: history.Crash, Outcome: history.OK, Call: now()}
 	}
 }
 
-// kill ends the server where it stands.
+// kill kills the server.
 func (s *server) kill() error {
 	if err := s.alive(); err != nil {
 		return err
@@ -117,7 +117,7 @@ func (s *server) kill() error {
 	return s.run.kill()
 }
 
-// stop ends the server in good order.
+// stop stops the server gracefully.
 func (s *server) stop() error {
 	if err := s.alive(); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (s *server) stop() error {
 	return nil
 }
 
-// alive returns an error if the server has ended by itself.
+// alive returns an error if the server has ended on its own.
 func (s *server) alive() error {
 	if s.down == nil && s.run.ended() {
 		return fmt.Errorf("the server has ended by itself: %w: %s", s.run.err, s.lastWords())
@@ -142,7 +142,7 @@ func (s *server) alive() error {
 	return nil
 }
 
-// halfStart starts a process of the server that is down, and kills it a little later, mostly before it is ready.
+// halfStart starts a process of the server, which is down, and kills it a little later, usually before it is ready.
 func (s *server) halfStart(ctx context.Context, after time.Duration) error {
 	ready, err := s.launch()
 	if err != nil {
@@ -153,21 +153,21 @@ func (s *server) halfStart(ctx context.Context, after time.Duration) error {
 	return s.run.kill()
 }
 
-// outages returns when the server was down, since this was last asked.
+// outages returns the outages of the server since the last call.
 func (s *server) outages() []history.Op {
 	outs := s.outs
 	s.outs = nil
 	return outs
 }
 
-// lastWords returns the end of the log.
+// lastWords returns the end of the server's log.
 func (s *server) lastWords() string {
 	const most = 2000
 	b, _ := os.ReadFile(s.log.Name())
 	return string(b[max(0, len(b)-most):])
 }
 
-// count returns how often each of the words is in the log, from a place on, and the place of its end.
+// count returns how many times each of the words occurs in the log from an offset on, and the offset of its end.
 func (s *server) count(from int64, words ...string) (counts []int, to int64, err error) {
 	f, err := os.Open(s.log.Name())
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *server) count(from int64, words ...string) (counts []int, to int64, err
 	return counts, from + int64(len(b)), err
 }
 
-// snapshots returns the files of the snapshots of each space, the newest last.
+// snapshots returns the snapshot files of each space, the newest last.
 func (s *server) snapshots() ([][]string, error) {
 	var all [][]string
 	for _, name := range spaceNames {

@@ -13,8 +13,9 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// judgeState makes the state of each space from every snapshot that there is and the log after it, and from the log alone if that goes back to the beginning: the hashes
-// must be the same. The newest snapshot is what the server had in memory, so that was what the log says, too.
+// judgeState rebuilds the state of each space from every snapshot and the log after it, and from the log alone if that
+// has its beginning: the hashes must be equal. The newest snapshot is the server's memory, so that must equal the log,
+// too.
 func (r *resting) judgeState(ctx context.Context) (err error) {
 	store, err := replication.Open(ctx, replication.Config{Dir: r.server.data})
 	if err != nil {
@@ -71,7 +72,7 @@ func (r *resting) file(log *replication.Log, position uint64) string {
 	return fmt.Sprintf("%s/%020d.snapshot", log.SnapshotDir(), position)
 }
 
-// replay returns the hash of the state that a snapshot, or nothing, and the log after it make.
+// replay returns the hash of the state of a snapshot, or of nothing, and the log after it.
 func (r *resting) replay(ctx context.Context, log *replication.Log, position uint64) (uint64, error) {
 	e := engine.New(engine.Config{}, 0)
 	if position > 0 {

@@ -11,17 +11,17 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// survey is what the spaces hold at rest.
+// survey is the content of the spaces at rest.
 type survey struct {
 	rows   [len(spaceNames)]map[string][]row // by kind
 	print  []string                          // every entry, with its identity, version and attempts
 	items  []history.Item                    // the oldest of a key first
-	jobs   []int                             // that wait
+	jobs   []int                             // waiting jobs
 	dones  []int
 	counts [len(spaceNames)]map[string]int
 }
 
-// takeSurvey reads everything, at rest.
+// takeSurvey reads the whole content of the spaces, at rest.
 func takeSurvey(ctx context.Context, cl *client.Client) (*survey, error) {
 	s, err := readSpaces(ctx, cl)
 	if err != nil {
@@ -80,11 +80,12 @@ func (s *survey) add(i int, e space.Entry) error {
 	}
 	s.rows[i][e.Kind()] = append(s.rows[i][e.Kind()], row{uint64(e.ID), text})
 	s.counts[i][e.Kind()]++
-	s.print = append(s.print, fmt.Sprintf("%s %s %d version %d attempts %d %s", spaceNames[i], e.Kind(), e.ID, e.Version, e.Attempts, text))
+	s.print = append(s.print,
+		fmt.Sprintf("%s %s %d version %d attempts %d %s", spaceNames[i], e.Kind(), e.ID, e.Version, e.Attempts, text))
 	return nil
 }
 
-// order asks for the items once more, key by key: a read returns the oldest first.
+// order reads the items again, key by key: a read returns the oldest first.
 func (s *survey) order(ctx context.Context, cl *client.Client) error {
 	for key := 1; key <= lanes*keysPerLane; key++ {
 		i := spaceOf(key)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// serverStatus is what the server says about itself, as far as it matters here.
+// serverStatus is the relevant part of the server's status.
 type serverStatus struct {
 	Spaces []struct {
 		Name   string
@@ -29,7 +29,7 @@ type serverStatus struct {
 	}
 }
 
-// caughtUp reports whether the mirror has all of the log, and returns an error if it will never have.
+// caughtUp reports whether the mirror has all of the log, and returns an error if it never will.
 func (s *serverStatus) caughtUp() (bool, error) {
 	all := len(s.Spaces) >= len(spaceNames)
 	for _, sp := range s.Spaces {
@@ -40,7 +40,8 @@ func (s *serverStatus) caughtUp() (bool, error) {
 		case m.Stopped:
 			return false, fmt.Errorf("the mirror of space %s has stopped: %s", sp.Name, m.LastError)
 		case m.DeadLetters > 0 || len(m.Incomplete) > 0:
-			return false, fmt.Errorf("the mirror of space %s has %d dead letters, and lacks rows of %q", sp.Name, m.DeadLetters, m.Incomplete)
+			return false, fmt.Errorf("the mirror of space %s has %d dead letters, and lacks rows of %q",
+				sp.Name, m.DeadLetters, m.Incomplete)
 		}
 		all = all && m.Connected && m.LagGroups == 0 && m.Position >= sp.Log.Last
 	}
@@ -100,8 +101,8 @@ func (r *resting) judgeTables(ctx context.Context) error {
 	})
 }
 
-// readTable returns the rows of a table as a survey has them; none if nobody has made it yet. At rest every entry is
-// free, and its row says so.
+// readTable returns the rows of a table in the form of a survey; none if the table does not exist yet. At rest every
+// entry is free, and its row must say so.
 func readTable(ctx context.Context, q *sql.DB, table, kind string) ([]row, error) {
 	columns := map[string]string{"item": "key, color, n, v, pad", "done": "n, 0, 0, 0, ''"}[kind]
 	var rows []row
@@ -127,14 +128,15 @@ func readTable(ctx context.Context, q *sql.DB, table, kind string) ([]row, error
 
 func readArchive(ctx context.Context, q *sql.DB) ([]filed, error) {
 	var all []filed
-	err := each(ctx, q, `SELECT n, coalesce(_how, nullif(_state, 'ready'), '') FROM space_default.job WHERE n > 0`, "space_default.job", func(scan func(...any) error) error {
-		var f filed
-		if err := scan(&f.n, &f.how); err != nil {
-			return err
-		}
-		all = append(all, f)
-		return nil
-	})
+	err := each(ctx, q, `SELECT n, coalesce(_how, nullif(_state, 'ready'), '') FROM space_default.job WHERE n > 0`,
+		"space_default.job", func(scan func(...any) error) error {
+			var f filed
+			if err := scan(&f.n, &f.how); err != nil {
+				return err
+			}
+			all = append(all, f)
+			return nil
+		})
 	return all, err
 }
 
@@ -157,9 +159,10 @@ func each(ctx context.Context, q *sql.DB, query, table string, fn func(scan func
 	return rows.Err()
 }
 
-// countLog counts what the server has logged.
+// countLog counts events in the server's log.
 func (r *resting) countLog() error {
-	counts, to, err := r.server.count(r.logRead, "msg=snapshot ", "msg=mirror_refilled ", "msg=mirror_refilling space=default ")
+	counts, to, err := r.server.count(r.logRead, "msg=snapshot ", "msg=mirror_refilled ",
+		"msg=mirror_refilling space=default ")
 	if err != nil {
 		return err
 	}

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// target is something that is disturbed, by one disturbance at a time; several targets are disturbed at once. The order of its disturbances, and the times
-// between them, follow from the seed.
+// target is a part of the system that is disturbed, by one disturbance at a time; several targets are disturbed at
+// once. The seed determines the order of its disturbances, and the pauses between them.
 type target struct {
 	name     string
 	rng      *rand.Rand
-	rest     time.Duration // between two disturbances, at most
+	rest     time.Duration // maximum pause between two disturbances
 	disturbs []disturbance
 }
 
-// disturbance is done so often in proportion to the others of its target. When do returns the target is as it was. It returns early when ctx
-// ends, and an error only if something is broken.
+// disturbance is one way to disturb a target; its share is relative to the target's others. When do returns, the target
+// is as before. It returns early when ctx ends, and an error only if something is broken.
 type disturbance struct {
 	weight int
 	name   string

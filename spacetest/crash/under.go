@@ -11,7 +11,8 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// under makes the calls of a caller under a transaction, which spans both spaces, or under none. It belongs to the caller's goroutine.
+// under makes the calls of a caller under a transaction that spans both spaces, or without one. It belongs to the
+// caller's goroutine.
 type under struct {
 	*caller
 	txn    *space.Txn // nil: none
@@ -23,10 +24,10 @@ type under struct {
 	read   []seen
 }
 
-// longTxn is the lease of most transactions: of what a client leaves open that is killed, too.
+// longTxn is the lease of most transactions, including those that a killed client leaves open.
 const longTxn = 10 * time.Second
 
-// transaction runs a transaction from its beginning to an end; now and then it is left open.
+// transaction runs a transaction; sometimes it is left open.
 func (c *caller) transaction() {
 	t := &under{caller: c, number: c.next(), home: c.rng.IntN(len(spaceNames))}
 	lease := longTxn
@@ -51,11 +52,11 @@ func (c *caller) transaction() {
 	case n < 18:
 		t.abort()
 	case n < 19 && lease < longTxn:
-		return // the end of its lease ends it
+		return // its lease ends it
 	default:
 		t.commit(0)
 	}
-	if !t.ended { // it is not known to have ended, and would be in everybody's way
+	if !t.ended { // it may still be open, and would be in the way of others
 		t.abort()
 	}
 }
@@ -79,7 +80,7 @@ func (t *under) make(op history.Op, call func(ctx context.Context, op *history.O
 		case history.Commit, history.Abort:
 			t.ended = t.ended || op.Outcome == history.OK || op.Outcome == history.Ended
 			if op.Outcome == history.Ended {
-				op.Outcome = history.Refused // it has ended where it began; the other space may be about to hear of that
+				op.Outcome = history.Refused // it has ended in its home; the other space may be about to learn that
 			}
 		default:
 			if t.lost = op.Outcome == history.Ended; t.lost {
@@ -113,7 +114,7 @@ func (t *under) step() {
 	case n < 96:
 		t.rollback()
 	default:
-		time.Sleep(upTo(t.rng, 100*time.Millisecond)) // holding its locks
+		time.Sleep(upTo(t.rng, 100*time.Millisecond)) // while it holds its locks
 	}
 }
 
@@ -137,7 +138,7 @@ func (t *under) commit(n int) {
 	})
 }
 
-// rollback undoes what was done, in both spaces, but for one of the takes.
+// rollback undoes the changes in both spaces, except for one of the takes.
 func (t *under) rollback() {
 	op := history.Op{Verb: history.Rollback}
 	var keep []space.LeaseID
@@ -151,7 +152,7 @@ func (t *under) rollback() {
 	t.read, t.taken = nil, slices.DeleteFunc(t.taken, func(s seen) bool { return !slices.Contains(keep, s.id) })
 }
 
-// items returns n new items of one key that is good.
+// items returns n new items of one good key.
 func (t *under) items(n int, good func(key int) bool) []history.Item {
 	key := t.key()
 	for !good(key) {
@@ -164,7 +165,7 @@ func (t *under) items(n int, good func(key int) bool) []history.Item {
 	return items
 }
 
-// longestLease is the longest lease of an item that has an end.
+// longestLease is the longest finite lease of an item.
 const longestLease = time.Second
 
 func (t *under) write(n int) {
@@ -179,7 +180,8 @@ func (t *under) write(n int) {
 		vs[i] = itemOf(op.Items[i], pad(t.rng, 1000))
 	}
 	t.make(op, func(ctx context.Context, op *history.Op) error {
-		ls, err := space.WriteAll(ctx, t.spaces[spaceOf(op.Items[0].Key)], vs, within[space.WriteOption](t.txn, space.For(lease))...)
+		ls, err := space.WriteAll(ctx, t.spaces[spaceOf(op.Items[0].Key)], vs,
+			within[space.WriteOption](t.txn, space.For(lease))...)
 		for i, l := range ls {
 			t.leases = append(t.leases[max(0, len(t.leases)-20):], leased{l, op.Items[i]})
 		}
@@ -224,7 +226,7 @@ func (t *under) find(verb history.Verb, most int) {
 	})
 }
 
-// found notes an entry that a call has returned.
+// found records an entry returned by a call.
 func (t *under) found(op *history.Op, e *space.Entry) {
 	v, err := space.Decode[item](*e)
 	if err != nil {
@@ -247,25 +249,28 @@ func (t *under) found(op *history.Op, e *space.Entry) {
 func (t *under) count() {
 	op := history.Op{Verb: history.Count, Pattern: history.Pattern{Key: t.key()}}
 	t.make(op, func(ctx context.Context, op *history.Op) error {
-		n, err := space.Count(ctx, t.spaces[spaceOf(op.Pattern.Key)], item{Key: op.Pattern.Key}, within[space.CountOption](t.txn)...)
+		n, err := space.Count(ctx, t.spaces[spaceOf(op.Pattern.Key)], item{Key: op.Pattern.Key},
+			within[space.CountOption](t.txn)...)
 		op.Number = n
 		return err
 	})
 }
 
-// update changes one of the entries that were seen, if it is still as it was.
+// update changes one of the entries that were seen, if it is unchanged.
 func (t *under) update(among *[]seen) {
 	if len(*among) == 0 {
 		return
 	}
-	s := &(*among)[len(*among)-1-t.rng.IntN(min(2, len(*among)))] // what was seen just now is probably still there
+	s := &(*among)[len(*among)-1-t.rng.IntN(min(2, len(*among)))] // an entry that was seen just now probably still exists
 	next := s.item
 	next.V++
-	t.make(history.Op{Verb: history.Update, Items: []history.Item{next.plain()}}, func(ctx context.Context, _ *history.Op) error {
-		version, err := space.Replace(ctx, t.spaces[spaceOf(next.Key)], s.id, s.version, next, within[space.TxnOption](t.txn)...)
-		if err == nil {
-			s.item, s.version = next, version
-		}
-		return err
-	})
+	t.make(history.Op{Verb: history.Update, Items: []history.Item{next.plain()}},
+		func(ctx context.Context, _ *history.Op) error {
+			version, err := space.Replace(ctx, t.spaces[spaceOf(next.Key)], s.id, s.version, next,
+				within[space.TxnOption](t.txn)...)
+			if err == nil {
+				s.item, s.version = next, version
+			}
+			return err
+		})
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// verified is what `gospaces verify` says of a space.
+// verified is the output of `gospaces verify` for a space.
 type verified struct {
 	Space   string
 	Entries map[string]int
 }
 
-// verify has a backup or a folder read by the program, and compares what it finds.
+// verify runs the program on a backup or a folder, and compares its output.
 func (r *resting) verify(ctx context.Context, args ...string) error {
 	var stderr strings.Builder
 	cmd := exec.CommandContext(ctx, r.cfg.Program, append([]string{"verify"}, args...)...)
@@ -45,7 +45,7 @@ func (r *resting) verify(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// isDamage reports whether a complaint of verify is about nothing but snapshots that we have damaged.
+// isDamage reports whether the output of verify complains only of snapshots that the campaign has damaged.
 func (r *resting) isDamage(complaint string) bool {
 	ours := 0
 	for path := range r.damaged {
@@ -54,7 +54,8 @@ func (r *resting) isDamage(complaint string) bool {
 	return ours > 0 && ours == strings.Count(complaint, replication.ErrBadSnapshot.Error())
 }
 
-// judgeBackup has a backup made, which takes a snapshot of each space, and read; and a folder made from it, and read.
+// judgeBackup makes a backup, which takes a snapshot of each space, and verifies it; then it restores the backup to a
+// folder, and verifies that.
 func (r *resting) judgeBackup(ctx context.Context) error {
 	file, restored := r.path("resting.backup"), r.path("restored")
 	if out, err := r.command(ctx, "backup", "--force", file).CombinedOutput(); err != nil {
@@ -63,7 +64,8 @@ func (r *resting) judgeBackup(ctx context.Context) error {
 	if err := r.verify(ctx, file); err != nil {
 		return err
 	}
-	if out, err := exec.CommandContext(ctx, r.cfg.Program, "restore", file, "--data", restored).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, r.cfg.Program, "restore", file, "--data",
+		restored).CombinedOutput(); err != nil {
 		return fmt.Errorf("restore: %w: %s", err, out)
 	}
 	if err := r.verify(ctx, "--data", restored); err != nil {
@@ -72,7 +74,7 @@ func (r *resting) judgeBackup(ctx context.Context) error {
 	return os.RemoveAll(restored)
 }
 
-// judgeFolder ends the server and reads its folder.
+// judgeFolder stops the server and verifies its folder.
 func (r *resting) judgeFolder(ctx context.Context) error {
 	end := r.server.stop
 	if r.rng.IntN(2) == 0 {
