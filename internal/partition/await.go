@@ -7,21 +7,22 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// await runs op, which must not wait, and returns its error once it is durable; take, if not nil, is given the result of an op without error
-// before, with the lock held. It returns ctx's error if that ends first: what op did is then done, but perhaps lost.
+// await runs op, which must not wait, and returns its error once it is durable. take, if not nil, is first called with
+// the result of a successful op, with the lock held. await returns ctx's error if ctx ends first: op has then run, but
+// may be lost.
 func (p *Partition) await(ctx context.Context, op func(now int64) call.Result, take func(r *call.Result)) error {
 	w := &awaiter{done: make(chan error, 1), take: take}
 	p.do(w, 0, op)
 	return w.wait(ctx)
 }
 
-// awaiter is the caller of one call, for a goroutine that waits for its outcome.
+// awaiter is the Caller of one call, for a goroutine that waits for its outcome.
 type awaiter struct {
 	done chan error // capacity 1: the outcome is durable, or lost
 	take func(r *call.Result)
 
 	mu   sync.Mutex
-	held bool  // guarded by mu; err waits for lsn to be durable
+	held bool  // guarded by mu; err waits until lsn is durable
 	lsn  LSN   // guarded by mu
 	err  error // guarded by mu
 }
@@ -51,7 +52,7 @@ func (w *awaiter) Reply(_ uint64, r *call.Result, lsn LSN, durable bool) {
 	w.mu.Unlock()
 }
 
-// Event implements Caller; there are none.
+// Event implements Caller; there are no events.
 func (w *awaiter) Event(*Event, LSN, bool) bool { return true }
 
 // Durable implements Caller.

@@ -2,39 +2,41 @@ package partition
 
 import "unsafe"
 
-// backlog is the events of a registration that were not acknowledged: the last ones in memory, those before them in the log, if there is one.
+// backlog is the unacknowledged events of a registration: the last ones in memory, earlier ones in the log, if there is
+// one.
 type backlog struct {
 	last  uint64 // number of the last event
-	acked uint64 // number of the last event that was acknowledged
-	kept  []kept // those in memory: without gaps, up to the last
+	acked uint64 // number of the last acknowledged event
+	kept  []kept // events in memory: without gaps, up to the last
 	bytes int    // of rows in kept
-	all   *int   // bytes that the backlogs of all registrations take
-	group *group // that the last event is in
-	marks marks  // where in the log the events before kept are
+	all   *int   // bytes in the backlogs of all registrations
+	group *group // of the last event
+	marks marks  // places in the log of the events before kept
 
-	skipped uint64 // position of the group that skip has seen last
+	skipped uint64 // position of the last group seen by skip
 }
 
-// kept is an event with a row of its own.
+// kept is an event with its own row.
 type kept struct {
 	Event
 	lsn   LSN
-	group *group // nil if the event is not for the log
-	first bool   // of the registration's events in its group
+	group *group // nil if the event does not go to the log
+	first bool   // the registration's first event in its group
 }
 
-// underway reports whether the event is for the log and not there yet.
+// underway reports whether the event goes to the log and is not there yet.
 func (k *kept) underway() bool { return k.group != nil && k.group.position == 0 }
 
-// size returns about how many bytes the event takes. The events of several registrations may share a row: each counts it.
+// size returns the approximate memory of the event in bytes. Events of several registrations may share a row; each
+// counts it.
 func (k *kept) size() int { return int(unsafe.Sizeof(*k)) + len(k.Entry.Row) }
 
 // group is a group of records on its way to the log.
 type group struct {
-	position uint64 // in the log; 0: it is not there yet
+	position uint64 // in the log; 0: not there yet
 }
 
-// at returns the event with a number, or nil if memory does not hold it.
+// at returns the event with a number, or nil if it is not in memory.
 func (b *backlog) at(seq uint64) *kept {
 	if seq > b.last || seq < b.begin() {
 		return nil
@@ -54,7 +56,7 @@ func (b *backlog) add(k kept) {
 	*b.all += k.size()
 }
 
-// skip notes an event that is in the log and not kept in memory, where there is none before it.
+// skip records an event that is in the log and not kept in memory; there must be none in memory before it.
 func (b *backlog) skip(seq, position uint64) {
 	if position != b.skipped {
 		b.skipped = position
@@ -63,7 +65,8 @@ func (b *backlog) skip(seq, position uint64) {
 	b.last = seq
 }
 
-// unread returns from where in the log the events come that were not acknowledged; false if there are none. next is the position of the next group.
+// unread returns the place in the log of the first unacknowledged event; false if there is none. next is the position
+// of the next group.
 func (b *backlog) unread(next uint64) (mark, bool) {
 	if b.acked >= b.last {
 		return mark{}, false
@@ -81,7 +84,7 @@ func (b *backlog) unread(next uint64) (mark, bool) {
 	return mark{k.Seq, k.group.position}, true
 }
 
-// acknowledge forgets the events up to seq, as far as the log has them.
+// acknowledge removes the events up to seq, as far as they are in the log.
 func (b *backlog) acknowledge(seq uint64) {
 	b.acked = max(b.acked, min(seq, b.last))
 	n := 0
@@ -92,9 +95,10 @@ func (b *backlog) acknowledge(seq uint64) {
 	b.marks.forget(seq)
 }
 
-// trim drops the oldest events beyond the bounds. It returns false if there are some that the log has to take first.
+// trim removes the oldest events beyond the limits. It returns false if some of these must first get into the log.
 func (b *backlog) trim(cfg *Config) bool {
-	for len(b.kept) > cfg.EventBacklog || b.bytes > cfg.EventBytes && len(b.kept) > 1 || b.bytes > scarceEventBytes && cfg.Budget.Scarce() {
+	for len(b.kept) > cfg.EventBacklog || b.bytes > cfg.EventBytes && len(b.kept) > 1 || b.bytes > scarceEventBytes &&
+		cfg.Budget.Scarce() {
 		if b.kept[0].underway() {
 			return false
 		}
@@ -103,7 +107,7 @@ func (b *backlog) trim(cfg *Config) bool {
 	return true
 }
 
-// clear gives up what memory holds.
+// clear removes all events from memory.
 func (b *backlog) clear() {
 	for i := range b.kept {
 		*b.all -= b.kept[i].size()
@@ -111,7 +115,7 @@ func (b *backlog) clear() {
 	b.kept, b.bytes = nil, 0
 }
 
-// drop removes the first n events from memory, and remembers where in the log they are.
+// drop removes the first n events from memory, and records their places in the log.
 func (b *backlog) drop(n int) {
 	for i := range b.kept[:n] {
 		k := &b.kept[i]

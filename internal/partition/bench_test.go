@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// window is a caller with many calls in flight, like a busy connection: it counts outcomes and remembers no more.
+// window is a Caller with many calls in flight, like a busy connection. It only counts outcomes.
 type window struct {
 	mu    sync.Mutex
 	cond  sync.Cond
@@ -68,7 +68,8 @@ func (w *window) Durable(lsn partition.LSN) {
 func (w *window) Event(*partition.Event, partition.LSN, bool) bool { return true }
 func (w *window) Lost(err error)                                   { panic(err) }
 
-// BenchmarkWriteTake writes and takes entries of 100 bytes with so many calls in flight: what the engine and the log cost without a network.
+// BenchmarkWriteTake writes and takes entries of 100 bytes with a number of calls in flight, to measure the engine and
+// the log without a network.
 func BenchmarkWriteTake(b *testing.B) {
 	for _, logged := range []bool{false, true} {
 		for _, calls := range []int{1, 64, 256} {

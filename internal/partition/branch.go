@@ -9,23 +9,23 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Coordinator hears of what it cannot know by itself. Its methods, but for Committed, neither wait nor call a
-// partition: a partition's lock may be held.
+// Coordinator is told of transactions that span partitions. Its methods, except Committed, neither wait nor call a
+// partition, so they may be called with a partition's lock held.
 type Coordinator interface {
-	// Dissolved tells that a transaction with branches elsewhere was aborted in its home.
+	// Dissolved reports that a transaction with branches elsewhere was aborted in its home.
 	Dissolved(home txn.Address, d txn.Decision)
-	// Doomed tells that a branch has ended before its transaction, which therefore cannot commit.
+	// Doomed reports that a branch ended before its transaction, which therefore cannot commit.
 	Doomed(id txn.ID)
-	// Recovered tells that the partition serves again after its log had failed and was read again.
+	// Recovered reports that the partition serves again after its log failed and was read again.
 	Recovered(at txn.Address)
-	// Committed reports whether a transaction was committed, as far as its home can tell. It calls the home, and waits
-	// while that is reading its log, until ctx ends.
+	// Committed reports whether a transaction was committed, as far as its home knows. It calls the home, and waits while
+	// the home reads its log, until ctx ends.
 	Committed(ctx context.Context, id txn.ID) bool
 }
 
 var _ Coordinator = (*txn.Coordinator)(nil)
 
-// tellCoordinator passes on what the engine's last call was about.
+// tellCoordinator passes the effects of the engine's last call to the coordinator.
 func (p *Partition) tellCoordinator() {
 	if p.cfg.Txns == nil {
 		return
@@ -38,13 +38,13 @@ func (p *Partition) tellCoordinator() {
 	}
 }
 
-// Participant returns the partition as the coordinator of transactions that span several spaces sees it.
+// Participant returns the partition as a participant of transactions over several partitions.
 func (p *Partition) Participant() txn.Partition { return participant{p} }
 
-// participant makes the engine's steps of two-phase commit into calls that return when they are durable.
+// participant turns the engine's steps of two-phase commit into calls that return when they are durable.
 type participant struct{ p *Partition }
 
-// now runs a call of the engine, the outcome of which depends on nothing that a log has to keep.
+// now runs a call of the engine whose outcome needs no log.
 func (s participant) now(op func(now int64) call.Result) error {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
@@ -56,7 +56,7 @@ func (s participant) now(op func(now int64) call.Result) error {
 	return err
 }
 
-// look runs what only looks at the engine, unless the partition does not serve.
+// look runs a function that only reads the engine, unless the partition does not serve.
 func (s participant) look(at func(e *engine.Engine)) {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
@@ -86,7 +86,7 @@ func (s participant) Dissolve(ctx context.Context, number uint64) error {
 	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.Abort(now, txn.ID{Number: number}) }, nil)
 }
 
-// Outcome implements txn.Home. Unless the partition is the primary only a commit is certain.
+// Outcome implements txn.Home. Unless the partition is the primary, only a commit is certain.
 func (s participant) Outcome(ctx context.Context, number uint64) (o txn.Outcome, err error) {
 	if decided, _ := s.p.logged(number); decided {
 		return txn.Committed, nil
@@ -166,12 +166,12 @@ func (s participant) Branches() (ids []txn.ID) {
 	return ids
 }
 
-// rollbackWait is Rollback, for a goroutine that waits for it.
+// rollbackWait is Rollback for a goroutine that waits.
 func (p *Partition) rollbackWait(ctx context.Context, id txn.ID, keep []uint64) error {
 	return p.await(ctx, func(now int64) call.Result { return p.e.Rollback(now, id, keep) }, nil)
 }
 
-// writeWait is Write under a transaction, for a goroutine that waits for it. The size of drafts was checked.
+// writeWait is Write under a transaction for a goroutine that waits. The size of drafts was checked.
 func (p *Partition) writeWait(ctx context.Context, under txn.ID, drafts []call.Draft) (grants []call.Grant, err error) {
 	err = p.await(ctx, func(now int64) call.Result { return p.e.Write(now, under, call.Request{}, drafts) },
 		func(r *call.Result) { grants = slices.Clone(r.Grants) })

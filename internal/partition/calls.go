@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Register makes a kind known or extends it; Result.Count is its KindID, and Schema then returns its schema.
+// Register creates a kind or extends it. Result.Count is its KindID, and Schema then returns its schema.
 func (p *Partition) Register(c Caller, callID uint64, s *template.Schema) {
 	if p.replyKnown(c, callID, s) {
 		return
@@ -28,7 +28,7 @@ func (p *Partition) Register(c Caller, callID uint64, s *template.Schema) {
 	})
 }
 
-// Drop forgets a kind that has no entries.
+// Drop removes a kind that has no entries.
 func (p *Partition) Drop(c Caller, callID uint64, kind string) {
 	p.do(c, callID, func(now int64) call.Result {
 		r := p.e.Drop(now, kind)
@@ -85,7 +85,7 @@ func (p *Partition) checkSize(drafts []call.Draft) error {
 	return nil
 }
 
-// Count counts the matches of q, which must stay unchanged until the reply. Result: Count.
+// Count counts the matches of q, which must not change until the reply. Result: Count.
 func (p *Partition) Count(c Caller, callID uint64, q *call.Query) {
 	if q.Held {
 		p.queryInSteps(c, callID, q, p.e.StartHeldCount)
@@ -100,7 +100,7 @@ func (p *Partition) Count(c Caller, callID uint64, q *call.Query) {
 	})
 }
 
-// queryInSteps runs one call with a query, which it checks, that may go on in steps.
+// queryInSteps runs a call with a query, which it checks, that may go on in steps.
 func (p *Partition) queryInSteps(c Caller, callID uint64, q *call.Query,
 	start func(int64, int, *call.Query) (call.Result, engine.Unfinished),
 ) {
@@ -112,8 +112,9 @@ func (p *Partition) queryInSteps(c Caller, callID uint64, q *call.Query,
 	})
 }
 
-// Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page. cursor is zero for
-// the first page, then the Result's Cursor of the page before. Result: Entries, More, Cursor. A page may be empty and More be set.
+// Contents returns the next page of the matches of q: at most q.Max entries, none of which was on an earlier page.
+// cursor is zero for the first page, then the Cursor of the previous Result. Result: Entries, More, Cursor. A page may
+// be empty although More is set.
 func (p *Partition) Contents(c Caller, callID uint64, q *call.Query, cursor call.Cursor) {
 	if q.Held {
 		p.queryInSteps(c, callID, q, func(now int64, budget int, q *call.Query) (call.Result, engine.Unfinished) {
@@ -159,7 +160,7 @@ func (p *Partition) Kinds(c Caller, callID uint64) {
 	p.doInSteps(c, callID, func(now int64) (call.Result, engine.Unfinished) { return p.e.StartKinds(now, firstBudget) })
 }
 
-// doInSteps runs one call that may go on in steps.
+// doInSteps runs a call that may go on in steps.
 func (p *Partition) doInSteps(c Caller, callID uint64, op func(now int64) (call.Result, engine.Unfinished)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,7 +187,7 @@ func (p *Partition) query(c Caller, callID uint64, q *call.Query, op func(now in
 	})
 }
 
-// do runs one call that does not wait.
+// do runs a call that does not wait.
 func (p *Partition) do(c Caller, callID uint64, op func(now int64) call.Result) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -199,17 +200,17 @@ func (p *Partition) do(c Caller, callID uint64, op func(now int64) call.Result) 
 	p.finish()
 }
 
-// reply hands an outcome to its caller, to be shown when it is durable.
+// reply delivers an outcome to its caller, to be shown once it is durable.
 func (p *Partition) reply(c Caller, callID uint64, r *call.Result) {
 	lsn := LSN(r.Depends)
-	if r.Err != nil && errors.Is(r.Err, call.ErrTxnEnded) { // a crash must not bring its locks back
+	if r.Err != nil && errors.Is(r.Err, call.ErrTxnEnded) { // a crash must not restore its locks
 		lsn = LSN(p.e.LSN())
 	}
 	c.Reply(callID, r, lsn, p.settled(c, lsn))
 }
 
-// finish follows every use of the engine: it serves the waiting calls and listeners that were concerned, and sends new records to the log.
-// After it the engine has nothing left to tell, lest a call that is refused before it reaches the engine tells it again.
+// finish follows every use of the engine: it serves waiting calls and listeners, and sends new records to the log. The
+// engine has no effects left afterwards, so a call that is refused before it reaches the engine does not repeat them.
 func (p *Partition) finish() {
 	p.carryOut(&p.e.Effects)
 	p.commits.note(p.e)
@@ -220,7 +221,7 @@ func (p *Partition) finish() {
 	}
 }
 
-// carryOut does what a step of the engine has brought about.
+// carryOut carries out the effects of a step of the engine.
 func (p *Partition) carryOut(f *engine.Effects) {
 	for _, w := range f.Granted {
 		p.granted(w)

@@ -9,28 +9,28 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// reading brings a listener the events that are in the log and no longer in memory. It runs in a goroutine of its own,
-// without the partition's lock: it delays nobody.
+// reading delivers events that are in the log and no longer in memory to a listener. It runs in its own goroutine,
+// without the partition's lock.
 type reading struct {
 	l      *listener
 	caller Caller
-	at     mark   // where to go on
-	next   uint64 // number of the event that the caller gets next
-	quota  int    // bytes of log that it may read before others have their turn
-	lossy  bool   // what comes between next and at is lost
+	at     mark   // where to continue
+	next   uint64 // number of the caller's next event
+	quota  int    // bytes of log that it may still read in this turn
+	lossy  bool   // events between next and at are lost
 }
 
 const (
-	// readings is how many readings of one log are under way at a time; others wait for their turn.
+	// readings is the maximum number of concurrent readings of one log; others wait for their turn.
 	readings = 2
-	// readingQuota is how many bytes a reading reads in one turn. Between two turns it rests, if the log grows meanwhile: the log's
-	// server serves those who read and those who write one after the other, and writers come first.
+	// readingQuota is the number of bytes that a reading reads in one turn. If the log grows meanwhile it pauses between
+	// turns: the log's server handles reads and writes one after the other, and writes come first.
 	readingQuota = 1 << 20
-	// retryReading is how long a reading waits after the log could not be read.
+	// retryReading is the pause after the log could not be read.
 	retryReading = time.Second
 )
 
-// Why a reading does not read on, other than errors of the log.
+// Reasons to stop a reading, other than errors of the log.
 var (
 	errFull   = errors.New("partition: the listener takes no more")
 	errJoined = errors.New("partition: memory holds what follows")
@@ -38,7 +38,7 @@ var (
 	errStale  = errors.New("partition: nobody waits for this reading any more")
 )
 
-// catchUp begins to read what a listener lacks, or tells it that it is lost.
+// catchUp starts reading what a listener lacks, or sends it a gap.
 func (p *Partition) catchUp(l *listener) {
 	at, ok := l.readable()
 	if !ok {
@@ -50,7 +50,8 @@ func (p *Partition) catchUp(l *listener) {
 	p.done.Go(func() { p.read(r) })
 }
 
-// readable returns where in the log to look for the event that the listener gets next, or the first after it that may be there.
+// readable returns the place in the log to look for the listener's next event, or the first later one that may be
+// there.
 func (l *listener) readable() (at mark, ok bool) {
 	if !l.logged {
 		return mark{}, false
@@ -65,7 +66,7 @@ func (l *listener) readable() (at mark, ok bool) {
 	return at, true
 }
 
-// read reads the log for r until r's listener can go on without.
+// read reads the log for r until its listener can continue from memory.
 func (p *Partition) read(r *reading) {
 	for {
 		select {
@@ -86,7 +87,7 @@ func (p *Partition) read(r *reading) {
 	}
 }
 
-// rest waits. It returns false if the partition is closed before.
+// rest waits. It returns false if the partition is closed meanwhile.
 func (p *Partition) rest(d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -98,7 +99,7 @@ func (p *Partition) rest(d time.Duration) bool {
 	}
 }
 
-// position returns the position of the last group that is durable.
+// position returns the position of the last durable group.
 func (p *Partition) position() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -110,8 +111,8 @@ func (p *Partition) current(r *reading) bool {
 	return p.listeners[r.l.id] == r.l && r.l.reading == r
 }
 
-// goesOn settles what follows when a turn of r has ended with err; nil means that all up to a position was read.
-// It reports whether r is to have another turn.
+// goesOn handles the end of a turn of r with err; nil means that everything up to a position was read. It reports
+// whether r gets another turn.
 func (p *Partition) goesOn(r *reading, to uint64, err error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,11 +146,12 @@ func (p *Partition) goesOn(r *reading, to uint64, err error) bool {
 	return false
 }
 
-// lose notes that the log does not give what r was to bring. It returns true if r may find what comes later.
+// lose records that the log lacks what r was to deliver. It returns true if r may find later events.
 func (p *Partition) lose(r *reading, why error) bool {
 	marks := &r.l.backlog.marks
 	if !r.lossy {
-		p.cfg.Logger.Error("events are lost to a listener: the log does not hold them", "registration", r.l.id, "event", r.next, "error", why)
+		p.cfg.Logger.Error("events are lost to a listener: the log does not hold them", "registration", r.l.id, "event",
+			r.next, "error", why)
 	}
 	marks.lose(r.at.position)
 	r.l.left = mark{}
@@ -157,7 +159,7 @@ func (p *Partition) lose(r *reading, why error) bool {
 	return r.lossy
 }
 
-// retry resumes a reading for which the log could not be read.
+// retry resumes a reading after the log could not be read.
 func (p *Partition) retry(r *reading) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -167,7 +169,7 @@ func (p *Partition) retry(r *reading) {
 	}
 }
 
-// unreadable reports whether a log that failed with err will never be able to give what was asked for.
+// unreadable reports whether a log that failed with err will never have the requested part.
 func unreadable(err error) bool {
 	refused, ok := errors.AsType[interface {
 		error
@@ -176,10 +178,10 @@ func unreadable(err error) bool {
 	return err != nil && (errors.Is(err, record.ErrCorrupt) || ok && refused.Unreadable())
 }
 
-// joins reports whether what r's listener gets next is in memory, or has yet to happen.
+// joins reports whether the next event of r's listener is in memory, or has yet to happen.
 func (p *Partition) joins(r *reading) bool { return r.next >= r.l.backlog.begin() }
 
-// handOver gives the listener what a group holds for it.
+// handOver delivers a group's events to the listener.
 func (p *Partition) handOver(r *reading, g record.Group) error {
 	if err := p.worthwhile(r); err != nil {
 		return err
@@ -201,7 +203,8 @@ func (p *Partition) handOver(r *reading, g record.Group) error {
 	return nil
 }
 
-// offer hands over one event, unless the caller has it, and before it the gap of those that are lost. It returns false if the caller takes no more.
+// offer delivers one event, unless the caller has it, after a gap for lost ones. It returns false if the caller takes
+// no more.
 func (r *reading) offer(ev *Event) bool {
 	if ev.Seq > r.next {
 		gap := Event{Registration: ev.Registration, Type: call.Gap, Cause: call.GapPurged, Seq: ev.Seq - 1}
@@ -220,7 +223,7 @@ func (r *reading) offer(ev *Event) bool {
 	return true
 }
 
-// worthwhile returns why r should read no more, or nil. It remembers how far r has come, in case that another takes its place.
+// worthwhile returns the reason to stop r, or nil. It records r's progress, in case another reading continues.
 func (p *Partition) worthwhile(r *reading) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -264,7 +267,7 @@ func (r *reading) events(records []byte) ([]Event, error) {
 	return events, nil
 }
 
-// addEntries completes events about entries that were written in the same group.
+// addEntries completes events about entries written in the same group.
 func addEntries(events []Event, records []byte) error {
 	lacking := make(map[uint64]*call.View, len(events))
 	for i := range events {

@@ -45,7 +45,8 @@ func registered(t *testing.T, p *partition.Partition, room int) (*caller, uint64
 	return c, c.await(1).grants[0].ID
 }
 
-// fill writes jobs with keys from first to last, many in one call, with leases that are over soon: only the events are to take room.
+// fill writes jobs with keys from first to last, many in one call, with short leases: only the events are to take
+// memory.
 func fill(t *testing.T, p *partition.Partition, first, last int64) {
 	t.Helper()
 	c := newCaller()
@@ -60,8 +61,8 @@ func fill(t *testing.T, p *partition.Partition, first, last int64) {
 	}
 }
 
-// follow attaches one listener after the other to a registration, each with little room, until event number last has come. It checks that none
-// is missing, out of order or has another content than fill has given it.
+// follow attaches one listener after the other to a registration, each with little room, until event number last has
+// come. It checks that no event is missing, out of order or different from what fill has written.
 func follow(t *testing.T, p *partition.Partition, registration uint64, room int, after, last uint64) {
 	t.Helper()
 	for after < last {
@@ -106,7 +107,7 @@ func TestListener_IsServedFromTheLogWhatMemoryDoesNotHold(t *testing.T) {
 	require.Equal(t, call.Gap, c.seen()[0].Type, "what was acknowledged is not asked for")
 }
 
-// A listener that is behind gets there while events go on coming, and is then served as they come.
+// A listener that is behind catches up while events keep coming, and then gets them as they come.
 func TestListener_CatchesUpWithWriters(t *testing.T) {
 	t.Parallel()
 	const before, meanwhile = 20_000, 50_000
@@ -124,7 +125,7 @@ func TestListener_CatchesUpWithWriters(t *testing.T) {
 	c.collect(before + meanwhile + 1)
 }
 
-// Several registrations that match different parts share the log: each finds its own.
+// Several registrations that match different parts share the log; each finds its own events.
 func TestListener_FindsItsOwnAmongOthers(t *testing.T) {
 	t.Parallel()
 	p := keeps(t, openLog(t), 3)
@@ -161,7 +162,7 @@ func TestListener_FindsItsOwnAmongOthers(t *testing.T) {
 	}
 }
 
-// What the log has not stored yet stays in memory, whatever the bounds: it could not be had from anywhere else.
+// Events that are not in the log yet stay in memory, whatever the limits: they could not be read from anywhere else.
 func TestListener_KeepsWhatIsNotDurableYet(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)
@@ -239,7 +240,7 @@ func TestListener_OutlivesALogThatCannotBeReadForAWhile(t *testing.T) {
 	follow(t, p, registration, math.MaxInt, 0, 1000)
 }
 
-// What the log has lost is a gap of just that, and the events go on.
+// Events that the log has lost become a gap of exactly these, and later events follow.
 func TestListener_IsToldWhatTheLogHasLost(t *testing.T) {
 	t.Parallel()
 	log := &failing{Log: openLog(t).Log}

@@ -7,10 +7,10 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// clock is the time of a space. It only goes forward: with the machine's monotonic clock once it runs, whatever becomes
-// of the wall clock, and otherwise by what the wall clock says has passed since the last message of the log. So no
-// lease ends, or lives on, because a wall clock was set. It runs from when the partition is the primary, or has heard
-// another primary; and a primary that takes over goes on from there.
+// clock is the time of a space. It never goes back. While it runs it follows the machine's monotonic clock, whatever
+// happens to the wall clock; otherwise it advances by what the wall clock says has passed since the last message of the
+// log. So no lease ends, or lives on, because a wall clock was set. It runs while the partition is the primary, or
+// after it has heard another primary; a primary that takes over continues from there.
 type clock struct {
 	wall    func() time.Time
 	running bool
@@ -21,7 +21,7 @@ type clock struct {
 	ahead int64 // of the wall clock before the space's time; owned by run
 }
 
-// stepped is by how much a wall clock differs that was set. What is less is drift.
+// stepped is the difference from which a wall clock counts as set. Smaller differences are drift.
 const stepped = int64(time.Second)
 
 func newClock(wall func() time.Time) clock {
@@ -33,13 +33,13 @@ func newClock(wall func() time.Time) clock {
 	return c
 }
 
-// now returns the time of the space, in nanoseconds since the Unix epoch, about.
+// now returns the approximate time of the space, in nanoseconds since the Unix epoch.
 func (c *clock) now() int64 { return c.time + int64(time.Since(c.since)) }
 
-// read returns what the log, or a snapshot, tells of the time.
+// read returns the clock for the log, or for a snapshot.
 func (c *clock) read() record.Clock { return record.Clock{Space: c.now(), Wall: c.wall().UnixNano()} }
 
-// hear takes note of what the log tells, which was perhaps long ago.
+// hear takes over the clock of a message, which may be old.
 func (c *clock) hear(told record.Clock) {
 	if told == (record.Clock{}) {
 		return
@@ -64,7 +64,7 @@ func (c *clock) set(now int64) {
 	c.ahead = c.wall().UnixNano() - now
 }
 
-// next returns what the clock would show, if it ran from now on.
+// next returns what the clock would show if it started now.
 func (c *clock) next() record.Clock {
 	told := c.read()
 	if !c.running && c.last.Space != 0 {
@@ -73,7 +73,7 @@ func (c *clock) next() record.Clock {
 	return told
 }
 
-// run lets the clock run, if it does not.
+// run starts the clock, if it does not run.
 func (c *clock) run(logger *slog.Logger) {
 	if c.running {
 		return
@@ -82,22 +82,24 @@ func (c *clock) run(logger *slog.Logger) {
 	c.set(told.Space)
 	c.running = true
 	if back := c.last.Wall - told.Wall; c.last.Space != 0 && back > 0 {
-		logger.Warn("the log is from the future: the machine's clock was set back; the space goes on from the log's time", "future", time.Duration(back))
+		logger.Warn("the log is from the future: the machine's clock was set back; the space goes on from the log's time",
+			"future", time.Duration(back))
 	}
 	if c.differs(0) {
 		logger.Info("the space's time is not that of the machine's clock", "machine_ahead", time.Duration(c.ahead))
 	}
 }
 
-// check tells the operator if the wall clock was set.
+// check logs a warning if the wall clock was set.
 func (c *clock) check(logger *slog.Logger) {
 	before := c.ahead
 	if c.differs(before) {
-		logger.Warn("the machine's clock was set; the space's time goes on as before", "by", time.Duration(c.ahead-before), "machine_ahead", time.Duration(c.ahead))
+		logger.Warn("the machine's clock was set; the space's time goes on as before", "by", time.Duration(c.ahead-before),
+			"machine_ahead", time.Duration(c.ahead))
 	}
 }
 
-// differs notes how far the wall clock is ahead now, and reports whether that is another distance than it was.
+// differs records the lead of the wall clock, and reports whether it has changed since before.
 func (c *clock) differs(before int64) bool {
 	ahead := c.wall().UnixNano() - c.now()
 	if d := ahead - before; -stepped < d && d < stepped {

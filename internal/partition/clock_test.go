@@ -21,7 +21,7 @@ type timed struct {
 	t    *testing.T
 	p    *partition.Partition
 	tape *tape
-	set  time.Duration // by how much the wall clock differs from what it would show
+	set  time.Duration // offset of the wall clock
 	said bytes.Buffer
 }
 
@@ -35,7 +35,8 @@ func newTimed(t *testing.T) *timed {
 func (x *timed) start() {
 	x.said.Reset()
 	x.p = partition.New(partition.Config{
-		Log: x.tape, Logger: slog.New(slog.NewTextHandler(&x.said, nil)), Wall: func() time.Time { return time.Now().Add(x.set) },
+		Log: x.tape, Logger: slog.New(slog.NewTextHandler(&x.said, nil)),
+		Wall: func() time.Time { return time.Now().Add(x.set) },
 	})
 	require.NoError(x.t, x.p.Start(context.Background(), nil))
 }
@@ -45,7 +46,7 @@ func (x *timed) restart() {
 	x.start()
 }
 
-// do makes a call, and returns when it is in the log.
+// do makes a call, and returns once it is in the log.
 func (x *timed) do(callID func(c *caller)) *outcome {
 	c := newCaller()
 	callID(c)
@@ -67,7 +68,7 @@ func (x *timed) visible() int {
 	return x.do(func(c *caller) { x.p.Count(c, 1, q) }).count
 }
 
-// Leases and delays take as long as they are said to, whatever becomes of the wall clock meanwhile.
+// Leases and delays take as long as requested, whatever happens to the wall clock meanwhile.
 func TestClock_StepsOfTheWallClockNeitherEndNorStretchLeases(t *testing.T) {
 	t.Parallel()
 	for _, step := range []time.Duration{-time.Hour, time.Hour} {
@@ -91,8 +92,8 @@ func TestClock_StepsOfTheWallClockNeitherEndNorStretchLeases(t *testing.T) {
 	}
 }
 
-// A restart goes on from the time of the log. The time between is counted, but not what the wall clock was set by while the space was served, nor a wall clock
-// that was set back.
+// After a restart the time continues from the log. The time in between counts, except for changes of the wall clock
+// while the space was served, and for a wall clock that was set back.
 func TestClock_GoesOnAfterARestart(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -122,7 +123,7 @@ func TestClock_GoesOnAfterARestart(t *testing.T) {
 	}
 }
 
-// A log that was shortened tells the time by the image with which it begins.
+// A truncated log has the time in the image with which it begins.
 func TestClock_GoesOnFromAnImage(t *testing.T) {
 	t.Parallel()
 	for _, step := range []time.Duration{0, -time.Hour, time.Hour} {
@@ -150,7 +151,7 @@ func TestClock_GoesOnFromAnImage(t *testing.T) {
 	}
 }
 
-// A log from the future, as the machine sees it, freezes nothing: the space goes on from the log's time.
+// A log from the future, as the machine sees it, freezes nothing: the space continues from the log's time.
 func TestClock_LogFromTheFuture(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -11,44 +11,45 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// batch is the content of one log message: the records of one or more calls, and who is to be told when they are durable.
+// batch is the content of one log message: the records of one or more calls, and the callers to be told when they are
+// durable.
 type batch struct {
 	msg      []byte
-	noted    int // bytes of msg, while the batch is open, that are those of calls before
+	noted    int // bytes of msg, while the batch is open, from earlier calls
 	lsn      LSN // of the last record
 	callers  []Caller
-	group    *group   // for its events; nil: it has none
-	ripening bool     // while it is open: it does not hurry, and a timer runs
-	stored   []func() // called when the log has it, without the lock, before anybody is told
+	group    *group   // of its events; nil: none
+	ripening bool     // it is open and unhurried, and a timer runs
+	stored   []func() // called without the lock once the log has the batch, before callers are told
 }
 
 // commits collects records into batches. Guarded by Partition.mu.
 //
-// One message is in flight; what comes in meanwhile gathers in the open batch. A batch that has grown large is sealed,
-// so that messages stay near the size at which the log is fastest; a single call is never split.
+// One message is in flight; new records gather in the open batch. A large batch is sealed, so that messages stay near
+// the size at which the log is fastest; a single call is never split.
 type commits struct {
 	logged   bool
 	durable  LSN
-	position uint64 // in the log, of the last batch that is durable
+	position uint64 // position in the log of the last durable batch
 	inFlight *batch
 	sealed   []*batch
 	bytes    int   // of sealed and inFlight
-	open     batch // its msg is the engine's Log while the call runs
+	open     batch // its msg is the engine's Log during a call
 	spare    [][]byte
-	bursts   int  // callers that are amid a burst of calls
+	bursts   int  // callers in a burst of calls
 	idle     bool // the committer waits for work
 	closed   bool
 	work     sync.Cond
 	clock    *clock
 
 	ripe    *time.Timer // fires when the open batch has been unhurried for long enough
-	ripened bool        // it has
+	ripened bool        // the timer has fired
 }
 
-// sealSize is the size from which on a batch takes no more calls.
+// sealSize is the size at which a batch takes no more calls.
 const sealSize = 256 << 10
 
-// begin has what is noted go to the log from now on.
+// begin starts sending records to the log.
 func (cs *commits) begin(mu sync.Locker, ripened func()) {
 	cs.logged = true
 	if cs.ripe != nil {
@@ -59,7 +60,7 @@ func (cs *commits) begin(mu sync.Locker, ripened func()) {
 	cs.ripe.Stop()
 }
 
-// buffer returns an empty message with room for the log's header.
+// buffer returns an empty message with room for the header.
 func (cs *commits) buffer() []byte {
 	if n := len(cs.spare); n > 0 {
 		b := cs.spare[n-1]
@@ -76,7 +77,7 @@ func (cs *commits) recycle(b []byte) {
 	}
 }
 
-// note takes over the records that a call has appended to the engine's log.
+// note takes the records that a call has appended to the engine's log.
 func (cs *commits) note(e *engine.Engine) {
 	if !cs.logged {
 		e.Log, e.Unhurried = e.Log[:record.HeaderSize], record.HeaderSize
@@ -95,16 +96,16 @@ func (cs *commits) note(e *engine.Engine) {
 	cs.ripen(e)
 }
 
-// unhurried is how long a batch may stay open for which nobody waits.
+// unhurried is how long a batch may stay open while no call waits for it.
 const unhurried = time.Millisecond
 
-// hurries reports whether the open batch is to go to the log as soon as it can: it holds more than what transactions have taken, or somebody waits
-// for it. In most cases what is taken is followed by its commit, which goes along.
+// hurries reports whether the open batch should be sent as soon as possible: it holds more than takes of transactions,
+// or a call waits for it. Usually a take is followed by its commit, which goes in the same batch.
 func (cs *commits) hurries(e *engine.Engine) bool {
 	return len(e.Log) > e.Unhurried || len(cs.open.callers) > 0 || cs.ripened || cs.closed
 }
 
-// ripen has an open batch that does not hurry go to the log after a while.
+// ripen makes an open unhurried batch go to the log after a while.
 func (cs *commits) ripen(e *engine.Engine) {
 	if !cs.open.ripening && len(e.Log) > record.HeaderSize && !cs.hurries(e) {
 		cs.open.ripening = true
@@ -130,7 +131,7 @@ func (cs *commits) openGroup() *group {
 	return cs.open.group
 }
 
-// rouse wakes the committer if there is something for it, and nobody is about to add more.
+// rouse wakes the committer if there is work for it and no caller is about to add more.
 func (cs *commits) rouse(e *engine.Engine) {
 	if cs.idle && cs.bursts == 0 && (len(cs.sealed) > 0 || len(e.Log) > record.HeaderSize && cs.hurries(e)) {
 		cs.work.Signal()
@@ -174,7 +175,7 @@ func (cs *commits) close() {
 	}
 }
 
-// durable returns up to where outcomes may be shown.
+// durable returns the LSN up to which outcomes may be shown.
 func (p *Partition) durable() LSN {
 	if !p.commits.logged {
 		return LSN(p.e.LSN())
@@ -182,7 +183,7 @@ func (p *Partition) durable() LSN {
 	return p.commits.durable
 }
 
-// settled reports whether lsn is durable; if it is not it has c told when it is.
+// settled reports whether lsn is durable; if not, c will be told when it is.
 func (p *Partition) settled(c Caller, lsn LSN) bool {
 	cs := &p.commits
 	if !cs.logged || lsn <= cs.durable {
@@ -192,7 +193,7 @@ func (p *Partition) settled(c Caller, lsn LSN) bool {
 	return false
 }
 
-// holding returns the batch that lsn, which is not durable, is in.
+// holding returns the batch with lsn, which is not durable.
 func (cs *commits) holding(lsn LSN) *batch {
 	if cs.inFlight != nil && lsn <= cs.inFlight.lsn {
 		return cs.inFlight
@@ -205,7 +206,7 @@ func (cs *commits) holding(lsn LSN) *batch {
 	return &cs.open
 }
 
-// newest returns the youngest of the closed batches that the log does not have yet, or nil.
+// newest returns the latest closed batch that the log does not have yet, or nil.
 func (cs *commits) newest() *batch {
 	if n := len(cs.sealed); n > 0 {
 		return cs.sealed[n-1]
@@ -213,7 +214,7 @@ func (cs *commits) newest() *batch {
 	return cs.inFlight
 }
 
-// tell adds c to those that are told, mostly once: a few busy callers make up nearly all calls.
+// tell adds c to the callers to be told, usually once: a few busy callers make nearly all calls.
 func (b *batch) tell(c Caller) {
 	for i := len(b.callers) - 1; i >= 0 && i >= len(b.callers)-8; i-- {
 		if b.callers[i] == c {
@@ -223,7 +224,7 @@ func (b *batch) tell(c Caller) {
 	b.callers = append(b.callers, c)
 }
 
-// Begin tells that a caller has several calls to make at once, which had better share one commit. End must follow soon, and
+// Begin announces that a caller is about to make several calls, which should share one commit. End must follow soon,
 // before the caller waits for anything. Neither waits for the log.
 func (p *Partition) Begin() {
 	p.mu.Lock()
@@ -231,7 +232,7 @@ func (p *Partition) Begin() {
 	p.mu.Unlock()
 }
 
-// End ends what Begin began.
+// End undoes Begin.
 func (p *Partition) End() {
 	p.mu.Lock()
 	p.commits.bursts--
@@ -239,8 +240,8 @@ func (p *Partition) End() {
 	p.mu.Unlock()
 }
 
-// commit sends one batch after the other to the log, and releases the outcomes that waited for it. It returns why the
-// log has refused one, or nil when the partition is closed and all is committed.
+// commit sends one batch after the other to the log, and releases the outcomes that waited for it. It returns the log's
+// error, or nil when the partition is closed and everything is committed.
 func (p *Partition) commit() error {
 	for {
 		b := p.nextBatch()
@@ -253,7 +254,7 @@ func (p *Partition) commit() error {
 	}
 }
 
-// nextBatch waits for a batch; nil when the partition is closed and all is committed.
+// nextBatch waits for a batch; it returns nil when the partition is closed and everything is committed.
 func (p *Partition) nextBatch() *batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -280,7 +281,7 @@ func (p *Partition) append(b *batch) error {
 	p.clock.check(p.cfg.Logger)
 	position := p.cfg.Log.Last()
 	p.mu.Lock()
-	for len(b.stored) > 0 { // more may come meanwhile
+	for len(b.stored) > 0 { // more may be added meanwhile
 		stored := b.stored
 		b.stored = nil
 		p.mu.Unlock()
@@ -305,11 +306,11 @@ func (p *Partition) append(b *batch) error {
 	return nil
 }
 
-// stepDown ends everything that is pending, and has the state made anew from the log, which alone knows: what was not
-// acknowledged has an unknown outcome, unless the log says that nothing was stored.
+// stepDown ends everything pending, and rebuilds the state from the log, the only authority: outcomes that were not
+// acknowledged are unknown, unless the log says that nothing was stored.
 func (p *Partition) stepDown(cause error) {
 	p.mu.Lock()
-	if p.old == nil { // else it was not the primary, and the sessions of before go on
+	if p.old == nil { // otherwise it was not the primary, and earlier sessions continue
 		p.old = p.e
 	}
 	callers := p.commits.drop()
@@ -332,10 +333,10 @@ func (p *Partition) stepDown(cause error) {
 	}
 }
 
-// drop forgets everything that the log does not have, and returns those who wait for it.
+// drop removes everything that the log does not have, and returns the callers that wait for it.
 func (cs *commits) drop() (callers []Caller) {
 	for _, b := range append([]*batch{cs.inFlight, &cs.open}, cs.sealed...) {
-		if b != nil { // there is none in flight while the partition is read-only
+		if b != nil { // none is in flight while the partition is read-only
 			callers = append(callers, b.callers...)
 		}
 	}
@@ -343,7 +344,7 @@ func (cs *commits) drop() (callers []Caller) {
 	return callers
 }
 
-// partAll forgets all listeners, and returns their callers.
+// partAll removes all listeners, and returns their callers.
 func (p *Partition) partAll() (callers []Caller) {
 	for _, l := range p.listeners {
 		if l.caller != nil {
@@ -355,7 +356,7 @@ func (p *Partition) partAll() (callers []Caller) {
 	return callers
 }
 
-// notStored reports whether an append that failed with err has certainly not stored anything.
+// notStored reports whether an append that failed with err has certainly stored nothing.
 func notStored(err error) bool {
 	refused, ok := errors.AsType[interface {
 		error

@@ -8,10 +8,10 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Decide commits a transaction that has begun here, number, together with its branches, which have prepared in other partitions, and stores drafts,
-// the size of which was checked, under it. It returns when that is durable; if it returns an error that may or may not have happened, as for any call.
-// The branches are committed at one instant, before anybody can see what was committed here; those of partitions that do not
-// serve are passed over.
+// Decide commits transaction number, which began here, together with its branches, which have prepared in other
+// partitions, and stores drafts under it; the size of drafts was checked. It returns once that is durable; after an
+// error it may or may not have happened, as for any call. All branches commit at one instant, before any caller can see
+// what was committed here; branches in partitions that do not serve are skipped.
 func (p *Partition) Decide(ctx context.Context, number uint64, by call.Request, drafts []call.Draft,
 	branches []*Partition,
 ) ([]call.Grant, error) {
@@ -45,7 +45,7 @@ func (d *decision) take(ctx context.Context) (grants []call.Grant, err error) {
 	return grants, nil
 }
 
-// takeLogged decides, and has the branches committed when the log has the decision.
+// takeLogged decides, and commits the branches once the log has the decision.
 func (d *decision) takeLogged(w *awaiter) {
 	d.p.do(w, 0, func(now int64) call.Result {
 		r := d.decide(now)
@@ -57,7 +57,7 @@ func (d *decision) takeLogged(w *awaiter) {
 	})
 }
 
-// takeAtOnce decides where no log makes anybody wait: the locks keep it from being seen before the branches are committed.
+// takeAtOnce decides without a log: the locks hide the decision until the branches are committed.
 func (d *decision) takeAtOnce(w *awaiter) {
 	all := append(slices.Clone(d.branches), d.p)
 	slices.SortFunc(all, byAddress)
@@ -88,7 +88,7 @@ func (d *decision) decide(now int64) call.Result {
 	return d.p.e.Decide(now, txn.ID{Number: d.id.Number}, d.by, d.drafts, at)
 }
 
-// commitBranch commits the branch in b, whose lock is held. The coordinator sees to it that this becomes durable.
+// commitBranch commits the branch in b, whose lock is held. The coordinator makes it durable.
 func (d *decision) commitBranch(b *Partition) {
 	if b.unreadable() == nil {
 		b.e.CommitBranch(b.clock.now(), d.id)
@@ -96,8 +96,8 @@ func (d *decision) commitBranch(b *Partition) {
 	}
 }
 
-// together calls f for each partition while the locks of all are held. They must be in order, and all different: this is the only place where
-// more than one is.
+// together calls f for each partition while the locks of all are held. They must be in order, and distinct: this is the
+// only place that holds several.
 func together(ps []*Partition, f func(p *Partition)) {
 	for _, p := range ps {
 		p.mu.Lock()

@@ -9,26 +9,27 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Transactions are ended, and rolled back, through Spans, whether they are in one partition or in several: only here is
-// that told apart. In one partition it is an ordinary call of that, which answers it. What several have to agree upon
-// takes several logs: that is left to the caller as a Span.
+// Transactions are ended, and rolled back, through Spans, whether they are in one partition or in several: only this
+// file makes the distinction. In one partition it is an ordinary call, which the partition answers. An agreement of
+// several partitions takes several logs: it is returned to the caller as a Span.
 
 // Span is the rest of a call about a transaction over several partitions. It blocks until that is done, and returns the
-// outcome: Grants of a commit. The end of ctx makes it unknown. nil: nothing is left, the partition answers the call.
+// outcome: the grants of a commit. If ctx ends the outcome is unknown. A nil Span means that nothing is left: the
+// partition answers the call.
 type Span func(ctx context.Context) ([]call.Grant, error)
 
-// Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. id is
-// without a space if the transaction began in that partition. Result: Grants, one per draft.
+// Commit stores drafts at a partition under a transaction and commits it in all partitions: all or nothing. id has no
+// space if the transaction began in that partition. Result: Grants, one per draft.
 //
-// After call.ErrOutcomeUnknown all of it has happened or nothing. After call.ErrTxnEnded the transaction has ended, now
-// or before; if that was by another Commit which was under way it has waited for that. It returns
+// After call.ErrOutcomeUnknown either everything or nothing has happened. After call.ErrTxnEnded the transaction has
+// ended, now or before; if another Commit was in progress, this one has waited for it. It returns
 // call.ErrInvalidArgument and call.ErrTooLarge as Commit of a partition does.
 func (s *Spans) Commit(c Caller, callID uint64, id txn.ID, at *Partition, by call.Request, drafts []call.Draft) Span {
 	if id.Space == "" && at.Commit(c, callID, id, by, drafts) {
 		return nil
 	}
 	if id.Space != "" {
-		by = call.Request{} // the home knows nothing of the session with another partition
+		by = call.Request{} // the home does not know sessions with other partitions
 	}
 	id, drafts = at.named(id), cloned(drafts)
 	return func(ctx context.Context) ([]call.Grant, error) { return s.commit(ctx, id, at, by, drafts) }
@@ -45,7 +46,7 @@ func (s *Spans) Abort(c Caller, callID uint64, id txn.ID, at *Partition) Span {
 	return func(ctx context.Context) ([]call.Grant, error) { return nil, explain(id, s.Coordinator.Abort(ctx, id)) }
 }
 
-// Rollback undoes what was done under a transaction in all partitions, but for the takes, at the given one, of the
+// Rollback undoes what was done under a transaction in all partitions, except for the takes, at the given one, of the
 // entries in keep. It fails as Abort does.
 func (s *Spans) Rollback(c Caller, callID uint64, id txn.ID, at *Partition, keep []uint64) Span {
 	if id.Space == "" && !at.hasBranches(id.Number) {
@@ -71,7 +72,7 @@ func (p *Partition) named(id txn.ID) txn.ID {
 	return id
 }
 
-// cloned returns drafts that outlive the call that brought them.
+// cloned returns a copy of drafts that outlives its call.
 func cloned(drafts []call.Draft) []call.Draft {
 	drafts = slices.Clone(drafts)
 	for i := range drafts {

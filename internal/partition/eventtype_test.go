@@ -13,21 +13,21 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// anything is the set of all types of events.
+// anything is the set of all event types.
 func anything() call.EventSet {
 	return call.Events(call.Written, call.Taken, call.Expired, call.Cancelled, call.Renewed, call.Updated,
 		call.Visible, call.Available)
 }
 
-// program makes random calls of all sorts on a partition.
+// program makes random calls of all kinds on a partition.
 type program struct {
 	*testing.T
 	p    *partition.Partition
 	c    *caller
 	call uint64
 	rand *rand.Rand
-	ids  []uint64 // of entries that were written
-	txns []uint64 // that were begun
+	ids  []uint64 // of written entries
+	txns []uint64 // begun transactions
 }
 
 // do makes a call and waits for its outcome.
@@ -51,10 +51,10 @@ func (pr *program) entry() uint64 {
 	return pr.ids[pr.rand.IntN(len(pr.ids))]
 }
 
-// unlock ends a read lock: only then is an entry available again and nothing else. On a slow machine steps hardly ever
-// do so.
+// unlock ends a read lock: only then does an entry become available without any other event. On a slow machine steps
+// hardly ever do so.
 func (pr *program) unlock() {
-	const key = 7 // of no step
+	const key = 7 // not used by steps
 	pr.do(func(c partition.Caller, callID uint64) { pr.p.Write(c, callID, txn.ID{}, call.Request{}, draft(key)) })
 	o := pr.do(func(c partition.Caller, callID uint64) { pr.p.BeginTxn(c, callID, call.Forever, call.Request{}, "") })
 	q := query(key, false)
@@ -63,7 +63,7 @@ func (pr *program) unlock() {
 	pr.do(func(c partition.Caller, callID uint64) { pr.p.Commit(c, callID, q.Txn, call.Request{}, nil) })
 }
 
-// step makes one call, which may well fail.
+// step makes one call, which may fail.
 func (pr *program) step() {
 	p, r := pr.p, pr.rand
 	key := r.Int64N(4)
@@ -107,7 +107,8 @@ func (pr *program) step() {
 	}
 }
 
-// Whatever happens, the log tells of it as memory did: a listener that comes late, or after a restart, gets the same events.
+// Whatever happens, the log has the same events as memory: a listener that comes late, or after a restart, gets the
+// same.
 func TestListener_LogAndMemoryTellTheSame(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
@@ -126,7 +127,7 @@ func TestListener_LogAndMemoryTellTheSame(t *testing.T) {
 			_, late := watch(anything(), 0)
 			pr := &program{T: t, p: p, c: newCaller(), rand: rand.New(rand.NewPCG(seed, 1))}
 			pr.unlock()
-			// A slow machine ends leases before anything else happens to their entries: then there is more of everything.
+			// On a slow machine leases end before anything else happens to their entries, so this runs longer.
 			for round := 0; round < 10 && len(live.types()) < 8; round++ {
 				for range 2000 {
 					pr.step()
@@ -155,7 +156,7 @@ func TestListener_LogAndMemoryTellTheSame(t *testing.T) {
 	}
 }
 
-// An event is in the log before anybody learns of it, also if it is all that there is to log: its number must not be used again.
+// An event is in the log before any listener gets it, even if it is the only record: its number must not be reused.
 func TestListener_EventsWaitForTheLog(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)
@@ -181,7 +182,8 @@ func TestListener_EventsWaitForTheLog(t *testing.T) {
 	require.Equal(t, p.Hash(), rebuilt(t, log))
 }
 
-// A registration under a transaction has events of what the transaction writes, before anybody else, and ends with it. No log remembers it.
+// A registration under a transaction gets events about the transaction's writes before any other caller sees them, and
+// ends with it. The log does not have it.
 func TestListener_UnderATransaction(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)
@@ -219,7 +221,7 @@ func TestListener_UnderATransaction(t *testing.T) {
 	require.ErrorIs(t, last.await(3).err, call.ErrLeaseEnded)
 }
 
-// Nobody knows what the transactions had locked that a crash has aborted, so who asks for what is available again is told of a gap.
+// After a crash it is unknown what the aborted transactions had locked, so registrations for availability get a gap.
 func TestListener_RestartIsAGapInWhatIsAvailable(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)

@@ -18,18 +18,18 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// shared is a tape that several partitions have, each with a view of its own, as nodes of a cluster share a log.
+// shared is one of several partitions' views of a tape, as nodes of a cluster share a log.
 type shared struct {
 	*tape
 	known    uint64   // the position that the next append follows
 	claiming func()   // called before each claim
-	read     []uint64 // where CatchUp began
+	read     []uint64 // where each CatchUp began
 
 	noting sync.Mutex
-	claims []time.Time // of those that succeeded; guarded by noting
+	claims []time.Time // times of successful claims; guarded by noting
 }
 
-// fence is the error of who does not know all of the log.
+// fence is the error of a writer that does not know all of the log.
 type fence struct{ refusal }
 
 func (fence) Fenced() bool { return true }
@@ -69,7 +69,7 @@ func (l *shared) Claim(_ context.Context, follows uint64, _ record.Clock) (recor
 	return record.Group{Position: follows}, nil
 }
 
-// claimed returns when the partition has claimed the log.
+// claimed returns the times at which the partition has claimed the log.
 func (l *shared) claimed() []time.Time {
 	l.noting.Lock()
 	defer l.noting.Unlock()
@@ -111,7 +111,7 @@ func keysIn(p *partition.Partition) (keys []int64) {
 	return keys
 }
 
-// A primary that another has replaced tells its callers so, follows the log to its end, waits, and only then claims.
+// A primary that another has replaced tells its callers, follows the log to its end, waits, and only then claims.
 func TestPartition_FencedFollowsBeforeItClaims(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +141,7 @@ func TestPartition_FencedFollowsBeforeItClaims(t *testing.T) {
 	})
 }
 
-// A candidate that is overtaken goes on from the state that it has.
+// A candidate that is overtaken continues from the state that it has.
 func TestPartition_OvertakenCandidateReadsOn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

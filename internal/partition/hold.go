@@ -7,21 +7,22 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Hold makes calls fail with why that would make the log longer for the sake of a caller, until it is called with nil:
-// writes, takes, updates, renewals, registrations and commits. why wraps call.ErrLogFull, and the calls have then
-// changed nothing. What goes on is whatever reads; what is written and changed under a transaction, which the log hears
-// of when it commits; the renewal of transactions; what gives up, which is cancelling and aborting; what the partition
-// decides itself, such as the end of a lease; and transactions over several partitions whose commit has
-// begun. Neither does Hold touch calls that wait already. Nothing of that makes a log longer without end, but for
-// three bytes with each few thousand transactions, and a few with each commit of a transaction that has changed
-// nothing.
+// Hold throttles the partition: calls that grow the log for a caller (writes, takes, updates, renewals, registrations
+// and commits) fail with why, which wraps call.ErrLogFull, and change nothing. Hold(nil) lifts the throttle.
+//
+// These are not throttled: reads; writes and changes under a transaction, which reach the log with its commit; the
+// renewal of transactions; cancelling and aborting; decisions of the partition itself, such as the end of a lease;
+// transactions over several partitions whose commit has begun; and calls that wait already. None of these grows the log
+// without end, except for three bytes for each few thousand transactions, and a few for each commit of a transaction
+// that has changed nothing.
 func (p *Partition) Hold(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.hold = why
 }
 
-// admit returns why a call that is not under a transaction, and makes the log longer, is refused; nil if it is not. The lock is held.
+// admit returns the error of a throttled call that is not under a transaction and grows the log; nil if it is admitted.
+// The lock is held.
 func (p *Partition) admit() error {
 	if p.hold != nil {
 		p.held++
@@ -29,7 +30,7 @@ func (p *Partition) admit() error {
 	return p.hold
 }
 
-// admitRenewal is admit for the renewal of leases. That of transactions goes on, since there is an end to it.
+// admitRenewal is admit for renewals. Renewals of transactions are admitted, since their number is limited.
 func (p *Partition) admitRenewal(ids []uint64) error {
 	if p.hold == nil || p.e.OnlyTxns(ids) {
 		return nil
@@ -37,8 +38,8 @@ func (p *Partition) admitRenewal(ids []uint64) error {
 	return p.admit()
 }
 
-// admitCommit is admit for the commit of a transaction. One that has changed nothing leaves a few bytes in it, one that has ended
-// nothing.
+// admitCommit is admit for the commit of a transaction. One that has changed nothing adds only a few bytes, one that
+// has ended nothing at all.
 func (p *Partition) admitCommit(id txn.ID, drafts []call.Draft) error {
 	if p.hold == nil || !p.e.Commits(id, len(drafts) > 0) {
 		return nil
@@ -46,7 +47,8 @@ func (p *Partition) admitCommit(id txn.ID, drafts []call.Draft) error {
 	return p.admit()
 }
 
-// admitSpan returns why the commit of a transaction in several partitions is refused before anything is done for it: because one of them is held.
+// admitSpan returns the error of a commit over several partitions that is refused before it begins, because one of them
+// is throttled.
 func admitSpan(ps []*Partition) error {
 	for _, p := range ps {
 		p.mu.Lock()
@@ -59,7 +61,7 @@ func admitSpan(ps []*Partition) error {
 	return nil
 }
 
-// unavailable returns which error calls are refused with because the log has failed with cause.
+// unavailable returns the error of calls that are refused because the log has failed with cause.
 func unavailable(cause error) error {
 	f, ok := errors.AsType[interface {
 		error

@@ -17,13 +17,13 @@ import (
 
 var errNoRoom = fmt.Errorf("%w: in a test", call.ErrLogFull)
 
-// desk makes calls and returns what becomes of them.
+// desk makes calls and returns their outcomes.
 type desk struct {
 	*caller
 	n uint64
 }
 
-// newDesk starts a partition that knows the kind job.
+// newDesk starts a partition with the job kind.
 func newDesk(t *testing.T) (*tape, *partition.Partition, *desk) {
 	log, d := new(tape), &desk{caller: newCaller()}
 	p := partition.New(partition.Config{Log: log})
@@ -38,7 +38,7 @@ func (d *desk) do(callID func(c partition.Caller, n uint64)) *outcome {
 	return d.await(d.n)
 }
 
-// A partition that is held makes no record for a caller, and changes nothing. What needs none goes on.
+// A throttled partition makes no record for a caller, and changes nothing. Calls that need no record go on.
 func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 		waiting := newCaller()
 		p.Find(waiting, 1, query(9, true), -1)
 
-		tx, idle := begin(), begin() // which reserves numbers in the log, some thousands at a time
+		tx, idle := begin(), begin() // this reserves some thousands of numbers in the log
 		p.Hold(errNoRoom)
 		before := log.Last()
 		write := func(under txn.ID, key int64) func(c partition.Caller, n uint64) {
@@ -128,7 +128,7 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 	})
 }
 
-// What a partition decides itself, and what gives something up, does not wait for room.
+// Decisions of the partition itself, and calls that give something up, do not wait for room.
 func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -162,8 +162,8 @@ func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 	})
 }
 
-// A transaction over several partitions is not begun to be committed while one of them is held, and can be committed later. One that is prepared is
-// carried through.
+// The commit of a transaction over several partitions does not begin while one of them is throttled, and can be
+// repeated later. A prepared transaction is completed.
 func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
 	})
 }
 
-// fullness is what a log returns that has no room.
+// fullness is the error of a log without room.
 type fullness struct{ refusal }
 
 func (fullness) Full() bool { return true }
@@ -217,7 +217,7 @@ func TestPartition_LogWithoutRoomIsFull(t *testing.T) {
 	require.NoError(t, c.await(2).err)
 }
 
-// Who is told that a transaction has ended is told when the log knows it: otherwise a crash could bring its locks back.
+// A caller is told that a transaction has ended only when the log knows it: otherwise a crash could restore its locks.
 func TestTxn_ThatItHasEndedIsToldWhenTheLogKnows(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)

@@ -25,9 +25,11 @@ import (
 
 var holdEntries = flag.Int("hold.entries", 3_000_000, "of the space in BenchmarkHold")
 
-// BenchmarkHold reports for how long the lock of a partition of three million entries is held at a time: the longest hold, and the 99.9th percentile, in
-// microseconds of the wall clock (max-µs, p99.9-µs) and of the processor (cpu-max-µs, cpu-p99.9-µs), which other processes do not disturb. Each operation is the worst of its
-// sort: a count that no index serves, ordered takes and takes by key of 64 callers who make their indexes start, commits and aborts of large transactions, leases that end together.
+// BenchmarkHold reports how long the lock of a partition with three million entries is held at a time: the longest
+// hold, and the 99.9th percentile, in microseconds of the wall clock (max-µs, p99.9-µs) and of the processor
+// (cpu-max-µs, cpu-p99.9-µs), which other processes do not disturb. Each operation is the worst of its kind: a count
+// that no index serves, ordered takes and takes by key of 64 callers who make their indexes start, commits and aborts
+// of large transactions, leases that end together.
 func BenchmarkHold(b *testing.B) {
 	for _, c := range []struct {
 		name string
@@ -63,10 +65,10 @@ func BenchmarkHold(b *testing.B) {
 	}
 }
 
-// holds are the times for which a lock was held.
+// holds are the durations for which a lock was held.
 type holds struct {
-	on        bool // look at the next hold
-	pinned    bool // the present one is looked at
+	on        bool // measure the next hold
+	pinned    bool // the current one is measured
 	at        time.Time
 	cpu       int64
 	wall, own []time.Duration
@@ -74,7 +76,7 @@ type holds struct {
 
 func (h *holds) locked() {
 	if h.on {
-		runtime.LockOSThread() // whose time is taken
+		runtime.LockOSThread() // measures the thread's time
 		h.pinned = true
 		h.cpu, h.at = threadTime(), time.Now()
 	}
@@ -151,7 +153,7 @@ func newFull(b *testing.B) *full {
 	return f
 }
 
-// watch makes the holds count, or not.
+// watch starts or stops measuring.
 func (f *full) watch(on bool) {
 	f.p.Begin()
 	f.holds.on = on
@@ -179,7 +181,10 @@ func (f *full) do(start func(callID uint64)) *outcome {
 
 func taskRow(key, prio int, state string) template.Row {
 	var row template.Row
-	for _, v := range []template.Value{template.AppendInt(nil, int64(key)), template.AppendInt(nil, int64(prio)), template.AppendString(nil, state)} {
+	for _, v := range []template.Value{
+		template.AppendInt(nil, int64(key)), template.AppendInt(nil, int64(prio)),
+		template.AppendString(nil, state),
+	} {
 		row = append(binary.AppendUvarint(row, uint64(len(v))), v...)
 	}
 	return row
@@ -227,7 +232,7 @@ func (f *full) operands() {
 	require.ErrorIs(f.b, f.c.await(1<<40).err, call.ErrCancelled)
 }
 
-// callers has 64 callers make 20 calls each.
+// callers lets 64 callers make 20 calls each.
 func (f *full) callers(query func(i int) *call.Query) {
 	var wg sync.WaitGroup
 	for i := range 64 {
@@ -279,7 +284,7 @@ func (f *full) begin() txn.ID {
 	return txn.ID{Number: o.grants[0].ID}
 }
 
-// largest writes as many entries as one call may, with fields of so many bytes.
+// largest writes as many entries as one call may, with fields of the given size.
 func (f *full) largest(bytes int) {
 	var drafts []call.Draft
 	for i := range call.DefaultTxnEntries {
@@ -289,7 +294,7 @@ func (f *full) largest(bytes int) {
 	require.NoError(f.b, o.err)
 }
 
-// hold begins a transaction that writes as many entries as it may hold, half of them, and takes the other half.
+// hold begins a transaction that holds the maximum number of entries: it writes half of them, and takes the other half.
 func (f *full) hold() txn.ID {
 	const n = call.DefaultTxnEntries / 2
 	t := f.begin()
@@ -314,7 +319,7 @@ func (f *full) abort() {
 	require.NoError(f.b, o.err)
 }
 
-// rollback keeps all that was taken.
+// rollback keeps all takes.
 func (f *full) rollback() {
 	t := f.hold()
 	q := where(2, template.Eq, template.AppendString(nil, "new"))
@@ -331,7 +336,7 @@ func (f *full) rollback() {
 	require.NoError(f.b, o.err)
 }
 
-// goodbye has a client leave that holds fifty thousand entries, each under a transaction of its own.
+// goodbye closes the session of a client that holds fifty thousand entries, each under its own transaction.
 func (f *full) goodbye() {
 	session, _, err := f.p.OpenSession(call.Client{1}, 0)
 	require.NoError(f.b, err)

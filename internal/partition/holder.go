@@ -6,16 +6,16 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// Hear makes h the one to be told of what becomes of the transactions of no session, until Gone.
+// Hear makes h the holder of transactions without a session, until Gone.
 func (p *Partition) Hear(h Holder) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.holders[0] = h
 }
 
-// Adopt makes h the one to be told of what becomes of the transactions of a session, until Gone, and tells reply which
-// are open. That the others have ended may be shown when lsn is durable; the rules of Reply apply. It fails, and
-// changes nothing, while the partition cannot tell.
+// Adopt makes h the holder of a session's transactions, until Gone, and calls reply with the open ones. That the others
+// have ended may be shown once lsn is durable; the rules of Reply apply. Adopt fails, and changes nothing, while the
+// partition cannot know.
 func (p *Partition) Adopt(session uint64, h Holder, reply func(open []call.OpenTxn, lsn LSN, durable bool)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -28,7 +28,7 @@ func (p *Partition) Adopt(session uint64, h Holder, reply func(open []call.OpenT
 	return nil
 }
 
-// disown ends that, unless another has adopted them. The lock is held.
+// disown undoes Adopt, unless another holder has adopted the transactions. The lock is held.
 func (p *Partition) disown(c Caller) {
 	for session, h := range p.holders {
 		if h == c {
@@ -37,7 +37,7 @@ func (p *Partition) disown(c Caller) {
 	}
 }
 
-// tellHolders passes on which transactions the engine's last call has ended.
+// tellHolders tells holders of the transactions that the engine's last call has ended.
 func (p *Partition) tellHolders() {
 	for _, l := range p.e.Lost {
 		if h := p.holders[l.By.Session]; h != nil {
@@ -47,14 +47,15 @@ func (p *Partition) tellHolders() {
 	}
 }
 
-// pendingVolatile reports whether the log is yet to learn that a transaction which began here is volatile.
+// pendingVolatile reports whether the record that makes a transaction volatile, which began here, is not in the log
+// yet.
 func (p *Partition) pendingVolatile(number uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err == nil && LSN(p.e.VolatileAt(number)) > p.durable()
 }
 
-// awaitVolatile returns once the log knows that, or ctx has ended.
+// awaitVolatile returns once that record is in the log, or ctx has ended.
 func (p *Partition) awaitVolatile(ctx context.Context, number uint64) error {
 	return p.await(ctx, func(int64) call.Result { return call.Result{Depends: p.e.VolatileAt(number)} }, nil)
 }

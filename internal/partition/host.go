@@ -39,8 +39,8 @@ func NewAbsent(b *budget.Budget) (*Host, error) {
 	return h, h.Start(context.Background(), nil)
 }
 
-// Do makes the call that a describes, unless that is answered by others (a schema, a snapshot, a list of registrations).
-// c is told the outcome, unless a rest is left: then that returns it. Do does not block.
+// Do makes the call that a describes, unless that is answered by others (a schema, a snapshot, a list of
+// registrations). c is told the outcome, unless a rest is left: then that returns it. Do does not block.
 func (h *Host) Do(c Caller, callID uint64, a *call.Ask) call.Rest {
 	return rules[a.Op](h, c, callID, a)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// TestBeginImages_AtEveryStepOfACommit begins images of three partitions before and after each append to a log that a transaction over them makes. Partitions that
-// start from the images agree: all have what the transaction did, or none.
+// TestBeginImages_AtEveryStepOfACommit begins images of three partitions before and after each append of a transaction
+// over them. Partitions that start from the images agree: all have the effects of the transaction, or none.
 func TestBeginImages_AtEveryStepOfACommit(t *testing.T) {
 	t.Parallel()
 	outcomes := map[bool]int{}
@@ -23,7 +23,8 @@ func TestBeginImages_AtEveryStepOfACommit(t *testing.T) {
 		var made map[string][]byte
 		synctest.Test(t, func(t *testing.T) { made = imagesAt(t, at) })
 		if made == nil {
-			require.GreaterOrEqual(t, at, 12, "two prepares, a decision, two commits, and that it may be forgotten; before and after each")
+			require.GreaterOrEqual(t, at, 12,
+				"two prepares, a decision, two commits, and that it may be forgotten; before and after each")
 			break
 		}
 		outcomes[fromImages(t, at, made)]++
@@ -32,7 +33,7 @@ func TestBeginImages_AtEveryStepOfACommit(t *testing.T) {
 	require.Positive(t, outcomes[true])
 }
 
-// imagesAt returns images that were begun at a step of a transaction, or nil if there are not so many.
+// imagesAt returns images that were begun at a step of a transaction, or nil if there are fewer steps.
 func imagesAt(t *testing.T, at int) map[string][]byte {
 	t.Helper()
 	f := newFleet(t, func() *tape { return new(tape) })
@@ -64,7 +65,7 @@ func imagesAt(t *testing.T, at int) map[string][]byte {
 		l.mu.Unlock()
 	}
 	require.NoError(t, f.commit(id))
-	synctest.Wait() // until the decision is carried out and forgotten, in the logs as well
+	synctest.Wait() // until the decision is carried out and forgotten, also in the logs
 	for _, p := range f.parts {
 		require.Empty(t, p.Participant().Branches())
 		require.Empty(t, p.Participant().Decisions())
@@ -94,7 +95,7 @@ func (s *sheet) Write(records []byte) error {
 func (*sheet) Commit() error { return nil }
 func (*sheet) Abort() error  { return nil }
 
-// fromImages starts partitions from images, checks that they agree, and returns whether the transaction was committed.
+// fromImages starts partitions from images, checks that they agree, and reports whether the transaction was committed.
 func fromImages(t *testing.T, at int, images map[string][]byte) (done bool) {
 	t.Helper()
 	names := []string{"a", "b", "c"}
@@ -115,7 +116,7 @@ func fromImages(t *testing.T, at int, images map[string][]byte) (done bool) {
 	return done
 }
 
-// Images of several partitions can't be begun while one of them does not serve, and then none is.
+// Images of several partitions cannot be begun while one of them does not serve; then none is begun.
 func TestBeginImages_NeedsAllToServe(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, func() *tape { return new(tape) })

@@ -6,15 +6,15 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// largeWrite is from how many bytes on a write brings the memory for its records along. To get some megabytes from the
-// system takes longer than to write into them, and others would wait for it.
+// largeWrite is the size in bytes from which a write allocates the memory for its records beforehand. Getting megabytes
+// from the system takes longer than writing into them, and others would wait for it.
 const largeWrite = 1 << 20
 
-// recordHead is what a record of an entry has besides the row, mostly.
+// recordHead is the usual size of a record of an entry besides the row.
 const recordHead = 32
 
-// bring returns memory for the records of a write that is large, and of those that wait for the log already; nil for
-// other writes. It is called without the lock.
+// bring returns memory for the records of a large write, and of those that already wait for the log; nil for other
+// writes. It is called without the lock.
 func (p *Partition) bring(drafts []call.Draft) []byte {
 	size := 0
 	for i := range drafts {
@@ -25,12 +25,12 @@ func (p *Partition) bring(drafts []call.Draft) []byte {
 	}
 	room := make([]byte, size+2*sealSize)
 	for i := 0; i < len(room); i += os.Getpagesize() {
-		room[i] = 1 // now the system gives it
+		room[i] = 1 // makes the system provide the page
 	}
 	return room[:0]
 }
 
-// provide has the engine use memory that bring has returned.
+// provide gives the engine the memory from bring.
 func (p *Partition) provide(room []byte) {
 	if cap(room) <= cap(p.e.Log) {
 		return

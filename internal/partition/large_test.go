@@ -11,8 +11,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// A large write brings the memory for its records along. What waited for the log before is in it, too, and in front of
-// it.
+// A large write brings memory for its records. Records that already waited for the log are in it, too, in front.
 func TestWrite_LargeOnesReachTheLogWhole(t *testing.T) {
 	t.Parallel()
 	log := new(tape)

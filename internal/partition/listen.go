@@ -9,8 +9,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Notify registers c for events of the types on; none are those of writes. Result: Grants (one), Seq. Events go to c until it is Gone, or
-// takes no more. What is registered under a transaction ends with it, and is not in the log.
+// Notify registers c for events of the types on; the zero set means Written. Result: Grants (one), Seq. Events go to c
+// until it is Gone, or takes no more. A registration under a transaction ends with it, and is not in the log.
 func (p *Partition) Notify(c Caller, callID uint64, q *call.Query, on call.EventSet, lease int64) {
 	p.query(c, callID, q, func(now int64) call.Result {
 		on = cmp.Or(on, call.Events(call.Written))
@@ -36,10 +36,10 @@ func (p *Partition) Notify(c Caller, callID uint64, q *call.Query, on call.Event
 	})
 }
 
-// Attach makes c, a Caller of its own that has no registration yet, the listener of an existing registration, and hands over what follows
-// event number after: as far as that is not in memory it is read from the log, and what the log does not hold either is an event of type Gap.
-// Result: Seq, the number of the last event; or ErrLeaseEnded. A registration that has ended, but has events which the
-// listener before c did not take, goes on until it has handed them over.
+// Attach makes c, a Caller without any other registration, the listener of an existing registration, and delivers the
+// events after event number after: from memory, or else from the log; events that the log has lost become an event of
+// type Gap. Result: Seq, the number of the last event; or ErrLeaseEnded. A registration that has ended, but has events
+// that the previous listener did not take, exists until it has delivered them.
 func (p *Partition) Attach(c Caller, callID uint64, registration, after uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,7 +62,7 @@ func (p *Partition) Attach(c Caller, callID uint64, registration, after uint64) 
 	p.pump(l)
 }
 
-// attachable returns the listener of a registration that has not ended, or has something left to hand over; otherwise nil.
+// attachable returns the listener of a registration that has not ended, or has events left to deliver; otherwise nil.
 func (p *Partition) attachable(registration uint64) *listener {
 	l := p.listeners[registration]
 	if l != nil && l.ended {
@@ -79,8 +79,8 @@ func (p *Partition) attachable(registration uint64) *listener {
 	return l
 }
 
-// Acknowledge lets the partition forget the events of a registration up to seq. A registration that has ended is forgotten if seq is
-// beyond its last event: so whoever does not care for the rest need not take it.
+// Acknowledge lets the partition drop the events of a registration up to seq. A registration that has ended is removed
+// if seq is beyond its last event, so a caller that does not want the rest need not take it.
 func (p *Partition) Acknowledge(registration, seq uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,7 +94,7 @@ func (p *Partition) Acknowledge(registration, seq uint64) {
 	}
 }
 
-// listener returns what is known of a registration, made anew if need be.
+// listener returns the listener of a registration, and creates it if necessary.
 func (p *Partition) listener(registration uint64) *listener {
 	l := p.listeners[registration]
 	if l == nil {
@@ -108,14 +108,14 @@ func (p *Partition) listener(registration uint64) *listener {
 	return l
 }
 
-// deliver keeps the engine's new events, hands them to whoever listens, and ends the registrations that have ended.
+// deliver keeps the engine's new events, delivers them to their listeners, and ends the registrations that have ended.
 func (p *Partition) deliver() {
 	lsn := LSN(p.e.LSN())
 	var group *group
 	if p.commits.logged && len(p.e.Events) > 0 {
 		group = p.commits.openGroup()
 	}
-	var last Event // with a copy of its row; mostly several registrations have events about one entry
+	var last Event // with a copy of its row; often several registrations have events about one entry
 	for i := range p.e.Events {
 		ev := p.e.Events[i]
 		if ev.Entry.ID == last.Entry.ID && bytes.Equal(ev.Entry.Row, last.Entry.Row) {
@@ -138,7 +138,7 @@ func (p *Partition) deliver() {
 	}
 }
 
-// replayed takes note of the events that a group of the log had: they are read again when somebody asks for them.
+// replayed records the events of a group in the log: they are read again when a listener needs them.
 func (p *Partition) replayed(position uint64) {
 	for i := range p.e.Events {
 		ev := &p.e.Events[i]
@@ -151,7 +151,7 @@ func (p *Partition) replayed(position uint64) {
 	}
 }
 
-// endListener ends a registration for its listener, at once or as soon as that has been handed what there is.
+// endListener ends a registration for its listener, at once or as soon as all events are delivered.
 func (p *Partition) endListener(id uint64, lsn LSN) {
 	l := p.listeners[id]
 	if l == nil {
@@ -165,7 +165,8 @@ func (p *Partition) endListener(id uint64, lsn LSN) {
 	p.pump(l)
 }
 
-// trim drops what is beyond the bounds. What the log does not hold yet stays until it does: it could not be read from there.
+// trim drops events beyond the limits. Events that are not in the log yet stay until they are, since they could not be
+// read from there.
 func (p *Partition) trim(l *listener) {
 	if !l.backlog.trim(&p.cfg) && !l.overfull {
 		l.overfull = true

@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// ear is a listener that takes all events, or none, or those that come from memory or the log as they come.
+// ear is a listener that takes all events, or none, or events from memory or the log as they come.
 type ear struct {
 	*window
 	deaf  bool
@@ -26,8 +26,8 @@ func (e *ear) Event(ev *partition.Event, _ partition.LSN, _ bool) bool {
 	return true
 }
 
-// BenchmarkListener writes and takes with 256 calls in flight while nobody listens, somebody follows, somebody listens but takes nothing, and
-// somebody begins to catch up with a million events that are in the log.
+// BenchmarkListener writes and takes with 256 calls in flight while there is no listener, one that follows, one that
+// takes nothing, and one that catches up with a million events in the log.
 func BenchmarkListener(b *testing.B) {
 	for _, sort := range []string{"none", "follows", "deaf", "behind"} {
 		b.Run(sort, func(b *testing.B) {

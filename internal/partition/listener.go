@@ -4,29 +4,30 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// listener is what a partition knows of a registration: its events, and who gets them. Guarded by Partition.mu.
+// listener is the partition's side of a registration: its events, and the caller that gets them. Guarded by
+// Partition.mu.
 //
-// As long as memory reaches back to the event that the caller gets next, events come from memory. Otherwise a reading of the log
-// brings them, up to where memory begins.
+// If the caller's next event is in memory, events come from memory. Otherwise a reading delivers them from the log, up
+// to where memory begins.
 type listener struct {
 	id       uint64 // of the registration
 	logged   bool   // its events are in the log
 	overfull bool   // it is in Partition.overfull
 	backlog  backlog
 
-	caller  Caller    // nil: nobody listens
+	caller  Caller    // nil: none
 	older   *listener // of the same caller
 	younger *listener
-	next    uint64   // number of the event that the caller gets next
-	full    bool     // the caller takes no more; another one may take its place
-	reading *reading // brings the caller what memory does not hold; nil: none
-	left    mark     // where the last reading left off
+	next    uint64   // number of the caller's next event
+	full    bool     // the caller takes no more; another may take its place
+	reading *reading // delivers events that are not in memory; nil: none
+	left    mark     // where the last reading stopped
 
-	ended bool // no more events will come; what there is has yet to be handed over
+	ended bool // no more events will come, but some are not delivered yet
 	end   LSN  // when that was
 }
 
-// listen makes c the one that events go to, from number next on.
+// listen makes c the caller of l, for events from number next on.
 func (p *Partition) listen(l *listener, c Caller, next uint64) {
 	old := l.caller
 	p.part(l)
@@ -43,7 +44,7 @@ func (p *Partition) listen(l *listener, c Caller, next uint64) {
 	p.audience[c] = l
 }
 
-// part makes the caller of l, if it has one, hear nothing more.
+// part removes the caller of l, if any.
 func (p *Partition) part(l *listener) {
 	if l.caller == nil {
 		return
@@ -62,14 +63,14 @@ func (p *Partition) part(l *listener) {
 	l.caller, l.older, l.younger, l.reading = nil, nil, nil, nil
 }
 
-// forget forgets a registration and its events.
+// forget removes a registration and its events.
 func (p *Partition) forget(l *listener) {
 	p.part(l)
 	l.backlog.clear()
 	delete(p.listeners, l.id)
 }
 
-// pump hands over what is there, and has the log read for what memory does not hold.
+// pump delivers events from memory, and starts a reading for others.
 func (p *Partition) pump(l *listener) {
 	for l.caller != nil && !l.full && l.reading == nil && p.role != closed {
 		switch k := l.backlog.at(l.next); {
@@ -85,14 +86,14 @@ func (p *Partition) pump(l *listener) {
 	}
 }
 
-// offer hands over one event, or finds that the caller takes no more.
+// offer delivers one event, or finds that the caller takes no more.
 func (l *listener) offer(ev *Event, lsn LSN, durable bool) {
 	if l.full = !l.caller.Event(ev, lsn, durable); !l.full {
 		l.next = ev.Seq + 1
 	}
 }
 
-// skipTo tells the caller that what comes before event number next is lost.
+// skipTo tells the caller that events before number next are lost.
 func (l *listener) skipTo(next uint64) {
 	why := call.GapOverflow
 	if l.logged {
@@ -101,7 +102,7 @@ func (l *listener) skipTo(next uint64) {
 	l.offer(&Event{Registration: l.id, Type: call.Gap, Cause: why, Seq: next - 1}, 0, true)
 }
 
-// dismiss forgets a registration that has ended, and tells its caller.
+// dismiss removes a registration that has ended, and tells its caller.
 func (p *Partition) dismiss(l *listener) {
 	c := l.caller
 	p.forget(l)
@@ -110,7 +111,7 @@ func (p *Partition) dismiss(l *listener) {
 	}
 }
 
-// leave forgets the caller.
+// leave removes the caller.
 func (p *Partition) leave(l *listener) {
 	p.part(l)
 	if l.ended {

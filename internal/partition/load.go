@@ -7,7 +7,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// load makes the state from the newest image. Nobody else uses the engine meanwhile, because p.err is set.
+// load builds the state from the newest image. The engine has no other user meanwhile, because p.err is set.
 func (p *Partition) load(ctx context.Context, progress func(done, total uint64)) (position uint64, err error) {
 	var l *engine.Loading
 	position, clock, err := p.cfg.Log.Load(ctx, func(records []byte) error {
@@ -40,7 +40,7 @@ func (p *Partition) load(ctx context.Context, progress func(done, total uint64))
 	return position, nil
 }
 
-// appendUnread appends what registrations have not collected: where in the log that begins.
+// appendUnread appends the place in the log where the uncollected events of each registration begin.
 func (p *Partition) appendUnread(dst []byte) []byte {
 	for id, l := range p.listeners {
 		if m, ok := l.backlog.unread(p.commits.position + 1); ok && l.logged && !l.ended {
@@ -50,7 +50,7 @@ func (p *Partition) appendUnread(dst []byte) []byte {
 	return dst
 }
 
-// loadUnread takes note of what appendUnread has appended.
+// loadUnread loads the records of appendUnread.
 func (p *Partition) loadUnread(records []byte) error {
 	var r record.Record
 	for len(records) > 0 {
@@ -63,8 +63,8 @@ func (p *Partition) loadUnread(records []byte) error {
 	return nil
 }
 
-// Needed returns the position from which on the log is still needed for the events of registrations that were not collected; beyond the end of
-// the log if there are none. What is before it may go, unless something else needs it.
+// Needed returns the position from which the log is still needed for uncollected events of registrations; beyond the
+// end of the log if there are none. Earlier messages may be removed, unless something else needs them.
 func (p *Partition) Needed() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,16 +2,16 @@ package partition
 
 import "slices"
 
-// mark says where in the log the events of a registration are: the first one from position on is that with number seq.
+// mark is a place in the log of a registration's events: the first event from position on has number seq.
 type mark struct {
 	seq, position uint64
 }
 
-// marks is a sparse index of a registration's part of the log, rising. It never takes more than a few kilobytes: the more
-// there is to index, the farther apart are the marks.
+// marks is a sparse index of a registration's events in the log, rising. It never takes more than a few kilobytes: the
+// more events, the farther apart are the marks.
 type marks struct {
 	at    []mark
-	apart uint64 // events that are at least between two marks
+	apart uint64 // minimum number of events between two marks
 }
 
 const (
@@ -19,7 +19,7 @@ const (
 	maxMarks = 256
 )
 
-// add adds a mark behind all others, unless it is too near to the last.
+// add adds a mark after all others, unless it is too close to the last.
 func (ms *marks) add(m mark) {
 	if n := len(ms.at); n > 0 && m.seq-ms.at[n-1].seq < max(ms.apart, minApart) {
 		return
@@ -56,7 +56,7 @@ func (ms *marks) first() (mark, bool) {
 	return ms.at[0], true
 }
 
-// after returns the index of the first mark that is behind the event with number seq.
+// after returns the index of the first mark after the event with number seq.
 func (ms *marks) after(seq uint64) int {
 	i, _ := slices.BinarySearchFunc(ms.at, seq, func(m mark, seq uint64) int {
 		if m.seq <= seq {
@@ -74,7 +74,7 @@ func (ms *marks) forget(seq uint64) {
 	}
 }
 
-// lose removes the marks up to a position, from which nothing can be read any more.
+// lose removes the marks up to a position, which can no longer be read.
 func (ms *marks) lose(position uint64) {
 	ms.at = slices.DeleteFunc(ms.at, func(m mark) bool { return m.position <= position })
 }

@@ -2,10 +2,10 @@ package partition
 
 import "sync"
 
-// mutex is the lock of a partition. Benchmarks may look at how long it is held.
+// mutex is the lock of a partition. Benchmarks may measure how long it is held.
 type mutex struct {
 	sync.Mutex
-	locked    func() // called after Lock; nil outside of benchmarks
+	locked    func() // called after Lock; nil except in benchmarks
 	unlocking func() // called before Unlock; not nil if locked is not
 }
 

@@ -2,21 +2,21 @@ package partition
 
 import "time"
 
-// pace keeps what goes on beside the calls from taking more than half of the time, a step and a rest at a time.
+// pace limits the work beside calls to half of the time: after each step it rests.
 type pace struct {
-	credit time.Duration // for working without a rest
+	credit time.Duration // time to work without a rest
 }
 
 const (
-	// shortest is the shortest rest: without one the lock would be held again before those who wait for it are awake.
+	// shortest is the shortest rest: without one the lock would be taken again before waiting callers wake up.
 	shortest = 20 * time.Microsecond
-	// overslept is by how much longer than meant a rest shows that the processors are idle. The work makes up for it by
-	// going on without a rest, for amends at most: a caller that comes then waits no longer.
+	// overslept is the excess of a rest that shows that the processors are idle. The work then continues without rests for
+	// up to amends: a caller that arrives meanwhile waits no longer.
 	overslept, amends = 500 * time.Microsecond, time.Millisecond
 )
 
-// rest rests for as long as a step took. On an idle machine a rest lasts a millisecond, however short it was meant to be; then some of the next
-// steps have none.
+// rest rests for as long as a step took. On an idle machine a rest lasts a millisecond, however short it was meant to
+// be; then some of the next steps have none.
 func (p *pace) rest(worked time.Duration) {
 	if p.credit -= worked; p.credit > 0 {
 		return

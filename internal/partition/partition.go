@@ -1,8 +1,9 @@
-// Package partition is the shell around the engine: one mutex, the clock, waiting calls, listeners, and the group commit to the log.
+// Package partition is the shell around the engine: one mutex, the clock, waiting calls, listeners, and the group
+// commit to the log.
 //
-// The engine changes at once when a call comes in, but the outcome of the call is held back until the log has acknowledged
-// everything that it depends on. So nobody ever sees what a crash could take back, and all calls that come in while
-// one message is on its way to the log share the next.
+// A call changes the engine at once, but its outcome is released only when the log has acknowledged everything that it
+// depends on. So no client ever sees what a crash could take back, and all calls that arrive while one message is on
+// its way to the log share the next.
 package partition
 
 import (
@@ -24,99 +25,100 @@ import (
 // Log makes groups of records durable, one at a time.
 type Log interface {
 	// Append stores msg and returns when it is durable at the log's level. The first record.HeaderSize bytes of msg are
-	// room for its header, in which the clock is set; records follow. msg belongs to the caller again once Append returns.
-	// After an error nothing may be appended before the next Claim. Whether msg was stored is unknown, unless the error
-	// has, or wraps one that has, a method NotStored that returns true.
+	// room for its header, with the clock already set; records follow. msg belongs to the caller again once Append
+	// returns. After an error nothing may be appended before the next Claim. It is unknown whether msg was stored, unless
+	// the error has, or wraps one that has, a method NotStored that returns true.
 	Append(msg []byte) error
-	// Last returns the position of the message that the last successful Append has stored or, after Claim, of the claim.
+	// Last returns the position of the last successful Append or, after Claim, of the claim.
 	Last() uint64
-	// Read hands over the groups from position from to position to, in order; it returns the error of fn, which ends it. It neither
-	// changes the log nor delays appends for long. If the log will never be able to give what was asked for, the error has,
-	// or wraps one that has, a method Unreadable that returns true.
+	// Read calls fn for the groups from position from to position to, in order; an error of fn ends it and is returned.
+	// Read neither changes the log nor delays appends for long. If the log will never have the requested part, the error
+	// has, or wraps one that has, a method Unreadable that returns true.
 	Read(ctx context.Context, from, to uint64, fn func(record.Group) error) error
-	// Load hands over an image of the state, if there is one, in pieces of whole records, and returns the position of the last group that
-	// it includes, and the clock then; 0 if there is none.
+	// Load calls fn with an image of the state, if there is one, in pieces of whole records, and returns the position of
+	// the last group that it includes, and the clock at that time; 0 if there is none.
 	Load(ctx context.Context, fn func(records []byte) error, progress func(done, total uint64)) (
 		position uint64, clock record.Clock, err error)
-	// CatchUp hands over all groups after a position in order, up to the end that the log has now, and returns the
+	// CatchUp calls fn for all groups after a position in order, up to the current end of the log, and returns the
 	// position of that end.
 	CatchUp(
 		ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
 	) (end uint64, err error)
-	// Claim makes the caller, whose state includes all up to a position, the log's only writer. The claim, which has the
-	// clock given in its header, is returned, and is to be applied. If the log holds more than that, the error has, or wraps one that has, a method Fenced that
-	// returns true.
+	// Claim makes the caller, whose state includes everything up to a position, the log's only writer. The claim, with the
+	// given clock in its header, is returned and must be applied. If the log holds more than that, the error has, or wraps
+	// one that has, a method Fenced that returns true.
 	Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error)
 }
 
 // Config configures a Partition. The zero value is a partition without a log.
 type Config struct {
-	Address      txn.Address  // for transactions that span several partitions, and for the identities that it gives out
-	Log          Log          // nil: every outcome is durable at once, nothing survives the process
+	Address      txn.Address  // for transactions over several partitions, and for the identities that it issues
+	Log          Log          // nil: every outcome is durable at once, and nothing survives the process
 	Logger       *slog.Logger // nil: silent
 	MaxEntry     int          // bytes of one entry's row; 0: 1 MiB
 	MaxCall      int          // bytes of all rows of one write; 0: 8 MiB
 	EventBacklog int          // events of a registration kept in memory until they are acknowledged; 0: 65536
-	EventBytes   int          // bytes of their rows; 0: 64 MiB. Earlier events come from the log
+	EventBytes   int          // bytes of their rows; 0: 64 MiB. Earlier events are read from the log
 	Bounds       Bounds
-	Budget       *budget.Budget // of the process, which the partition charges with what it holds; nil: without limit
+	Budget       *budget.Budget // of the process, charged with what the partition holds; nil: no limit
 
-	// Limits are the longest leases granted, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
-	// call.DefaultTxnEntries. TxnEntries bounds one write, too.
+	// Limits are the longest granted leases, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
+	// call.DefaultTxnEntries. TxnEntries also limits one write.
 	Limits engine.Limits
 
-	// SessionGrace is how long the outcomes of a client's calls are kept once the client is gone; 0: 2 minutes.
+	// SessionGrace is how long the outcomes of a client's calls are kept after the client is gone; 0: 2 minutes.
 	SessionGrace time.Duration
-	// TxnGrace is how long the transactions are kept of a client that is gone, after a restart too; 0: 30 s. They end
-	// with its session at the latest.
+	// TxnGrace is how long the transactions of a client are kept after the client is gone, also after a restart; 0: 30 s.
+	// They end with its session at the latest.
 	TxnGrace time.Duration
 
 	Wall func() time.Time // the machine's wall clock, for tests; nil: time.Now
 
-	Txns Coordinator // of transactions that span several partitions; nil: there are none
+	Txns Coordinator // of transactions over several partitions; nil: there are none
 }
 
 // Partition is one engine with its log. All methods may be called concurrently, from Start on. Calls that take a Caller
-// never block: their outcome comes by Caller.Reply, in many cases before they return.
+// never block: their outcome comes by Caller.Reply, often before they return.
 type Partition struct {
 	cfg    Config
 	cancel context.CancelFunc
-	ctx    context.Context // of roles and readings; ends with Close
+	ctx    context.Context // for roles and readings; ends with Close
 	done   sync.WaitGroup  // run, and readings
-	turns  chan struct{}   // holds an element for each reading that is under way
+	turns  chan struct{}   // holds an element for each current reading
 
 	kinds atomic.Pointer[kinds]
-	clock clock // set before Start is through
+	clock clock // set before Start ends
 
-	mu          mutex
-	e           *engine.Engine
-	old         *engine.Engine // what e was when its calls were last ended; only its sessions are used. nil while primary
-	role        role
-	err         error  // why calls are refused; nil while primary. Those that change nothing are not while readOnly
-	hold        error  // why calls are refused that make the log longer; nil: they are not
-	held        uint64 // how many were
+	mu   mutex
+	e    *engine.Engine
+	old  *engine.Engine // e as of the end of its calls; only its sessions are used. nil while primary
+	role role
+	// error of refused calls; nil while primary. While readOnly, calls that change nothing are not refused
+	err         error
+	hold        error  // error of calls that grow the log; nil: not throttled
+	held        uint64 // number of calls throttled
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
 	audience    map[Caller]*listener   // the head of each caller's list
-	eventBytes  int                    // that the backlogs of all listeners take
-	charged     int64                  // of the budget
-	overfull    []*listener            // that hold more than they should, because the log has to take it first
+	eventBytes  int                    // in the backlogs of all listeners
+	charged     int64                  // to the budget
+	overfull    []*listener            // listeners that exceed their limits until the log has their events
 	attachments map[uint64]*attachment // by session
 	holders     map[uint64]Holder      // likewise
 	commits     commits
-	result      call.Result // of the current call; here so that it is not allocated for each
+	result      call.Result // of the current call; here to avoid an allocation per call
 	timer       *time.Timer // fires at armed
 	armed       int64
-	failed      chan struct{} // closed, and replaced, when the log fails
+	failed      chan struct{} // closed and replaced when the log fails
 
 	upkeep  upkeep
 	imaging chan struct{} // capacity 1; holds an element while an image is taken
 }
 
-// Address returns where the partition is.
+// Address returns the address of the partition.
 func (p *Partition) Address() txn.Address { return p.cfg.Address }
 
-// New returns an empty partition. It serves from Start on.
+// New returns an empty partition. Call Start to serve.
 func New(cfg Config) *Partition {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -152,14 +154,15 @@ func setDefault(v *int, d int) {
 	}
 }
 
-// reset makes the state empty; the next change gets the number after lsn. The kinds stay published until those of the new state are: who needs one
-// meanwhile is to be told that the space is unavailable, not that there is no such kind.
+// reset empties the state; the next change gets the number after lsn. The kinds stay published until those of the new
+// state are: a caller that needs one meanwhile should be told that the space is unavailable, not that the kind does not
+// exist.
 func (p *Partition) reset(lsn LSN) {
 	p.e = engine.New(engine.Config{Partition: p.cfg.Address.Partition, Limits: p.cfg.Limits}, uint64(lsn))
 	p.commits.empty(p.e)
 }
 
-// Close ends waiting calls with call.ErrClosed, commits what is pending and stops. It is idempotent.
+// Close ends waiting calls with call.ErrClosed, commits pending records and stops the partition. It is idempotent.
 func (p *Partition) Close() error {
 	p.mu.Lock()
 	p.end(call.ErrClosed)
@@ -173,7 +176,7 @@ func (p *Partition) Discard() error {
 	p.mu.Lock()
 	err := p.err
 	if p.role == readOnly {
-		err = nil // the state is there, and the room is needed
+		err = nil // the state exists, and the room is needed
 	}
 	if err == nil && p.spans() {
 		err = fmt.Errorf("%w: transactions over several spaces have parts in space %q: "+
@@ -192,7 +195,7 @@ func (p *Partition) spans() bool {
 	return len(p.e.Branches())+len(p.e.Prepared())+len(p.e.Decisions()) > 0 || p.e.Enlisted()
 }
 
-// end stops the partition, whose lock is held and is given back: calls end with err from now on.
+// end stops the partition and releases its lock, which is held: calls end with err from now on.
 func (p *Partition) end(err error) {
 	if !p.become(closed, err) {
 		p.mu.Unlock()
@@ -213,14 +216,14 @@ func (p *Partition) end(err error) {
 	p.charged = p.cfg.Budget.Settle(p.charged, 0)
 }
 
-// kinds is what calls need to know of kinds without taking the lock. It is replaced as a whole.
+// kinds is what calls need to know of kinds without the lock. It is replaced as a whole.
 type kinds struct {
 	schemas []*template.Schema // by KindID-1
 	dropped []bool             // likewise
 	ids     map[string]call.KindID
 }
 
-// Schema returns the schema of a kind, also of one that was dropped, or nil. It takes no lock.
+// Schema returns the schema of a kind, also of a dropped one, or nil. It takes no lock.
 func (p *Partition) Schema(k call.KindID) *template.Schema {
 	if ks := p.kinds.Load(); k > 0 && int(k) <= len(ks.schemas) {
 		return ks.schemas[k-1]
@@ -251,7 +254,7 @@ func (p *Partition) publishKinds() {
 	p.kinds.Store(ks)
 }
 
-// expire is called when entries or registrations are due.
+// expire is called when leases or delays have ended.
 func (p *Partition) expire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,7 +265,7 @@ func (p *Partition) expire() {
 	}
 }
 
-// arm makes sure that expire is called in time.
+// arm sets the timer for expire.
 func (p *Partition) arm() {
 	if next := p.e.NextExpiry(); next < p.armed {
 		p.armed = next
@@ -270,7 +273,7 @@ func (p *Partition) arm() {
 	}
 }
 
-// Err returns why calls are refused, or nil while the partition serves.
+// Err returns the error of refused calls, or nil while the partition serves.
 func (p *Partition) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -284,24 +287,24 @@ func (p *Partition) Hash() uint64 {
 	return p.e.Hash()
 }
 
-// Stats is a partition's state in numbers.
+// Stats are the numbers of a partition.
 type Stats struct {
-	Entries       int // those that nobody sees included
-	Ready         int // entries that are visible
+	Entries       int // including invisible ones
+	Ready         int // visible entries
 	Apart         call.Apart
-	Waiting       int // calls that wait
+	Waiting       int // waiting calls
 	Registrations int
 	Sessions      int // of clients that repeat calls, present or awaited
-	Events        int // that are kept in memory for listeners
+	Events        int // kept in memory for listeners
 	EventBytes    int // of their rows
 	Txns          int
 	Kinds         int
-	Memory        int64 // bytes that the partition holds, as it charges them
-	Prepared      int   // branches that wait to hear what has become of their transactions
+	Memory        int64 // bytes charged by the partition
+	Prepared      int   // branches that wait for the outcome of their transactions
 	LSN, Durable  LSN
-	Err           error  // why calls are refused; nil while serving
-	Hold          error  // why calls that make the log longer are refused (Partition.Hold), or nil
-	Held          uint64 // calls that were refused for that
+	Err           error  // error of refused calls; nil while serving
+	Hold          error  // error of calls that grow the log, if throttled (Partition.Hold), or nil
+	Held          uint64 // number of calls throttled
 }
 
 // Stats returns the current numbers.
@@ -310,8 +313,9 @@ func (p *Partition) Stats() Stats {
 	defer p.mu.Unlock()
 	st := Stats{
 		Entries: p.e.Entries(),
-		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments), Prepared: len(p.e.Prepared()),
-		LSN: LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
+		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments),
+		Prepared: len(p.e.Prepared()),
+		LSN:      LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
 		Hold: p.hold, Held: p.held,
 	}
 	st.Txns, st.Kinds, st.Memory = p.e.Transactions(), p.e.NumKinds(), p.charged

@@ -39,7 +39,7 @@ func draft(key int64) []call.Draft {
 	return []call.Draft{{Kind: 1, Row: rowOf(key), Lease: call.Forever}}
 }
 
-// outcome is what a caller was told.
+// outcome is the outcome of a call as its caller received it.
 type outcome struct {
 	err     error
 	entries []call.View
@@ -53,14 +53,14 @@ type outcome struct {
 	shown   bool // it may be shown
 }
 
-// caller keeps what it is told.
+// caller records what it receives.
 type caller struct {
 	mu      sync.Mutex
 	cond    *sync.Cond
 	replies map[uint64]*outcome
 	events  []call.Event
-	room    int // for so many more events
-	early   int // events that could be shown when they were handed over
+	room    int // number of events that it still takes
+	early   int // events that could be shown at once
 	ended   bool
 	lost    error
 }
@@ -112,7 +112,7 @@ func (c *caller) Ended(uint64, partition.LSN, bool) {
 	c.cond.Broadcast()
 }
 
-// collect blocks until the caller has had n events, and returns them.
+// collect blocks until the caller has received n events, and returns them.
 func (c *caller) collect(n int) []call.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,7 +143,7 @@ func (c *caller) Lost(err error) {
 	c.cond.Broadcast()
 }
 
-// types counts the events so far by their types.
+// types counts the received events by type.
 func (c *caller) types() map[call.EventType]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,7 +154,7 @@ func (c *caller) types() map[call.EventType]int {
 	return types
 }
 
-// seen returns the events so far, and lets the caller take no more.
+// seen returns the received events; the caller takes no more.
 func (c *caller) seen() []call.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -181,7 +181,7 @@ func (c *caller) await(callID uint64) *outcome {
 	return c.replies[callID]
 }
 
-// forget forgets the outcome of a call.
+// forget removes the outcome of a call.
 func (c *caller) forget(callID uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -201,7 +201,7 @@ func (c *caller) waiting(callID uint64) bool {
 	return c.replies[callID] == nil
 }
 
-// gate is a real log whose appends can be stopped and made to fail.
+// gate is a real log whose appends can be blocked and made to fail.
 type gate struct {
 	*replication.Log
 	mu     sync.Mutex
@@ -215,7 +215,7 @@ func (g *gate) set(before, after func() error) {
 	g.before, g.after = before, after
 }
 
-// shut holds up appends until the function that it returns is called, or the test ends.
+// shut blocks appends until open is called, or the test ends.
 func (g *gate) shut(t *testing.T) (open func()) {
 	shut := make(chan struct{})
 	open = sync.OnceFunc(func() { close(shut) })
@@ -303,7 +303,7 @@ func TestPartition_OutcomesWaitForWhatTheyDependOn(t *testing.T) {
 
 var errInjected = errors.New("injected")
 
-// refusal is what a log returns that has certainly stored nothing.
+// refusal is the error of a log that has certainly stored nothing.
 type refusal struct{ error }
 
 func (refusal) NotStored() bool { return true }
@@ -338,7 +338,7 @@ func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
 		require.NoError(t, c.await(1).err)
 		p.Find(c, 2, query(42, true), -1)
 
-		// The first append fails; a second one fails before the state is rebuilt, were it tried.
+		// The first append fails; a second one, if it were tried, would fail before the state is rebuilt.
 		var once sync.Once
 		fail := func() (err error) {
 			once.Do(func() { err = errInjected })
@@ -367,7 +367,7 @@ func TestPartition_FailedAppendIsResolvedByTheLog(t *testing.T) {
 	}
 }
 
-// rebuilt returns the hash of the state that the log holds.
+// rebuilt returns the hash of the state in the log.
 func rebuilt(t *testing.T, log *gate) uint64 {
 	t.Helper()
 	e := engine.New(engine.Config{}, 0)
@@ -384,7 +384,7 @@ func rebuilt(t *testing.T, log *gate) uint64 {
 	return e.Hash()
 }
 
-// watchedReading calls a function whenever the log is about to be read again.
+// watchedReading calls a function before the log is read again.
 type watchedReading struct {
 	*gate
 	replaying func()
@@ -397,7 +397,7 @@ func (l watchedReading) CatchUp(
 	return l.gate.CatchUp(ctx, after, apply, progress)
 }
 
-// Who asks for a kind while the state is being rebuilt must not be told that there is none.
+// A caller that asks for a kind while the state is rebuilt must not be told that there is none.
 func TestPartition_KindsStayWhileTheStateIsRebuilt(t *testing.T) {
 	t.Parallel()
 	log := watchedReading{gate: openLog(t)}
@@ -473,7 +473,7 @@ func TestPartition_RestartServesWhatWasAcknowledged(t *testing.T) {
 	again.Renew(n, 1, call.Request{}, int64(time.Minute), []uint64{lease})
 	require.Equal(t, int64(time.Minute), n.await(1).grants[0].Granted)
 
-	// Events that were not acknowledged are there for whoever attaches, from the log.
+	// Unacknowledged events are delivered from the log to the next listener that attaches.
 	again.Attach(n, 2, registration, 1)
 	require.Equal(t, uint64(2), n.await(2).seq)
 	require.Equal(t, uint64(2), n.collect(1)[0].Seq)
@@ -578,7 +578,8 @@ func TestPartition_EventsAreBounded(t *testing.T) {
 	require.NoError(t, p.Close())
 }
 
-// Calls share messages. Those that change several entries are told apart, so that whoever reads the log need not take a whole message for one.
+// Calls share messages. Those that change several entries are marked, so that a reader of the log need not treat a
+// whole message as one call.
 func TestPartition_MarksCallsThatChangeSeveralEntries(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)

@@ -10,29 +10,29 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// A log without room takes no claim, so its partition cannot serve changes, be it at the start or after an append was
-// refused. It is served for reading until there is room: the state is that of the log, and what the engine does to it
-// by itself, such as to end leases, is not logged. So the state is made anew before changes are served.
+// A log without room takes no claim, so its partition cannot serve changes, neither at the start nor after a refused
+// append. Until there is room it serves reads: its state is that of the log, and what the engine does on its own, such
+// as ending leases, is not logged. The state is therefore rebuilt before changes are served.
 //
-// The transaction of a branch that is prepared in such a log may have been committed, as its client was told. Its home
-// knows, and the branch is committed in memory before anything is served. The coordinator does not learn of that: the
-// home must not forget the decision before the log of the branch has it.
+// A transaction whose prepared branch is in such a log may have been committed, and its client told. Its home knows, so
+// the branch is committed in memory before anything is served. The coordinator does not learn of that: the home must
+// not forget the decision before the log of the branch has it.
 
 const (
-	// lookForRoom is how often a partition that is served for reading looks whether there is room.
+	// lookForRoom is the interval at which a read-only partition checks whether there is room.
 	lookForRoom = time.Second
 	// waitForHomes is how long a partition that has read its log again waits for the homes of its prepared branches to
-	// have done so. If a home takes longer, what it has committed cannot be seen here until it is back.
+	// have done the same. If a home takes longer, what it has committed is not visible here until it is back.
 	waitForHomes = 10 * time.Second
-	// lookAtHome is how often it looks whether a home has.
+	// lookAtHome is the interval at which it checks that.
 	lookAtHome = 5 * time.Millisecond
 )
 
 // isFull reports whether a log has failed with err because it has no room.
 func isFull(err error) bool { return err != nil && unavailable(err) == call.ErrLogFull }
 
-// serveReading serves the state, without the transactions that a restart ends, and with those that were decided, while
-// the log has no room for the reason given.
+// serveReading serves reads while the log has no room, for the given cause: from the state without the transactions
+// that a restart ends, and with those that were decided.
 func (p *Partition) serveReading(ctx context.Context, cause error) {
 	decided := p.decidedBefore(ctx)
 	p.mu.Lock()
@@ -48,9 +48,9 @@ func (p *Partition) serveReading(ctx context.Context, cause error) {
 	p.commitDecided(decided)
 }
 
-// decidedBefore returns the prepared branches that have been seen committed if the state was made anew: this partition
-// committed them in memory, and its log failed before it had that. At the first start no one has seen anything yet, and
-// the coordinator's start follows. The lock is not held.
+// decidedBefore returns the prepared branches that may have been seen committed, if the state was rebuilt: this
+// partition committed them in memory, and its log failed before it had that. At the first start no caller has seen
+// anything yet, and the coordinator's start follows. The lock is not held.
 func (p *Partition) decidedBefore(ctx context.Context) []txn.ID {
 	p.mu.Lock()
 	first := p.old == nil
@@ -61,8 +61,8 @@ func (p *Partition) decidedBefore(ctx context.Context) []txn.ID {
 	return p.decided(ctx, waitForHomes)
 }
 
-// decided asks the homes of the prepared branches, and returns those that were committed. It waits for homes that are
-// reading their logs, but no longer than the time given. The lock is not held.
+// decided asks the homes of the prepared branches, and returns the committed ones. It waits up to atMost for homes that
+// are reading their logs. The lock is not held.
 func (p *Partition) decided(ctx context.Context, atMost time.Duration) (ids []txn.ID) {
 	if p.cfg.Txns == nil {
 		return nil
@@ -83,7 +83,7 @@ func (p *Partition) prepared() []txn.ID {
 	return p.e.Prepared()
 }
 
-// commitDecided commits branches in memory, and in the log if that takes it. The lock is held.
+// commitDecided commits branches in memory, and in the log if that has room. The lock is held.
 func (p *Partition) commitDecided(ids []txn.ID) {
 	if p.unreadable() != nil {
 		return
@@ -114,8 +114,7 @@ func (p *Partition) awaitRoom() {
 	}
 }
 
-// followHomes commits, in a partition that is served for reading, what was decided meanwhile, or by a home that could
-// not tell before.
+// followHomes commits, in a read-only partition, what was decided meanwhile, or by a home that did not know before.
 func (p *Partition) followHomes() {
 	if p.now() != readOnly {
 		return
@@ -126,7 +125,7 @@ func (p *Partition) followHomes() {
 	p.commitDecided(ids)
 }
 
-// unreadable returns why calls are refused that change nothing; nil if they are not.
+// unreadable returns the error of calls that change nothing; nil if they are served.
 func (p *Partition) unreadable() error {
 	if p.role == readOnly {
 		return nil
@@ -134,7 +133,8 @@ func (p *Partition) unreadable() error {
 	return p.err
 }
 
-// replyKnown replies to a Register that changes nothing while the partition is served for reading: who reads by a Go type asks so. Otherwise it returns false.
+// replyKnown replies to a Register that changes nothing while the partition is read-only, as a typed read makes it.
+// Otherwise it returns false.
 func (p *Partition) replyKnown(c Caller, callID uint64, s *template.Schema) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

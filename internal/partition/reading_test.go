@@ -17,7 +17,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// roomy is a tape that may have no room, for anything.
+// roomy is a tape that may have no room for anything.
 type roomy struct {
 	*tape
 	full atomic.Bool
@@ -44,8 +44,8 @@ func (l *roomy) Claim(ctx context.Context, follows uint64, clock record.Clock) (
 	return l.tape.Claim(ctx, follows, clock)
 }
 
-// A partition whose log has no room is served for reading, from the start and after an append was refused, and for all when there is room. What its leases have come to
-// meanwhile is in the log then.
+// A partition whose log has no room serves reads, from the start and after a refused append, and everything once there
+// is room. The log then has the ends of leases in the meantime.
 func TestPartition_WithoutRoomIsServedForReading(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -119,8 +119,8 @@ func TestPartition_WithoutRoomIsServedForReading(t *testing.T) {
 	})
 }
 
-// What is served for reading is what there will be when there is room: the locks of a transaction that a restart ends
-// are gone, and so are those of one whose lease is over.
+// A read-only partition shows the state that there will be when there is room: without the locks of a transaction that
+// a restart ends, or whose lease is over.
 func TestPartition_WhatIsServedForReadingHasNoStaleLocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -156,8 +156,8 @@ func TestPartition_WhatIsServedForReadingHasNoStaleLocks(t *testing.T) {
 	})
 }
 
-// A transaction over several spaces that has committed is seen in a space that is served for reading, though the log
-// of that has no room for what the commit means there: from then on, after a restart, and when there is room.
+// A committed transaction over several spaces is visible in a read-only space, although its log has no room for the
+// effects: at once, after a restart, and when there is room.
 func TestPartition_WhatIsServedForReadingHasWhatWasDecided(t *testing.T) {
 	t.Parallel()
 	for name, full := range map[string][]string{

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// registrationsStep is how many registrations are looked at without giving the lock back.
+// registrationsStep is the number of registrations examined under one hold of the lock.
 const registrationsStep = 256
 
-// Registrations returns up to max registrations with identities higher than after, in that order; those under transactions are left out. It is not
-// one moment that it shows. It returns why the partition does not serve.
+// Registrations returns up to max registrations with identities higher than after, in that order, without those under
+// transactions. It does not show one moment. It returns an error if the partition does not serve.
 func (p *Partition) Registrations(after uint64, max int) (found []Registration, more bool, err error) {
 	ids, err := p.registrationIDs(after)
 	if err != nil {

@@ -5,28 +5,28 @@ import (
 	"slices"
 )
 
-// role is what a partition is with regard to its log, and with that which calls it serves. There is one way to
-// becoming the primary, at the start as well as after a failed append:
+// role is a partition's relation to its log, and determines the calls that it serves. There is one way to become the
+// primary, at the start and after a failed append:
 //
 //	starting → follower → candidate → primary
 //	                          ↘ readOnly
 //
-// Whatever fails leads back to starting, where the state is made anew. A candidate that another has overtaken becomes a
+// Any failure leads back to starting, where the state is rebuilt. A candidate that another has overtaken becomes a
 // follower again, with the state that it has.
 type role uint8
 
 const (
 	// starting has no state: it loads the newest image.
 	starting role = iota
-	// follower applies what the log has after that.
+	// follower applies the rest of the log.
 	follower
-	// candidate has applied all of the log: it claims to be the only one that writes it.
+	// candidate has applied all of the log, and claims to be its only writer.
 	candidate
 	// primary writes the log and serves all calls.
 	primary
 	// readOnly has applied all of the log, which has no room for a claim: it serves calls that change nothing.
 	readOnly
-	// closed serves no call any more.
+	// closed serves no calls.
 	closed
 )
 
@@ -36,7 +36,7 @@ func (r role) String() string { return roleNames[r] }
 
 // successors are the roles that may follow each.
 var successors = [...][]role{
-	starting:  {starting, follower, primary, closed}, // at once the primary if there is no log
+	starting:  {starting, follower, primary, closed}, // primary at once if there is no log
 	follower:  {starting, candidate, closed},
 	candidate: {starting, follower, primary, readOnly, closed},
 	primary:   {starting, closed},
@@ -44,8 +44,8 @@ var successors = [...][]role{
 	closed:    {},
 }
 
-// become takes another role, in which calls are refused for a reason; nil for the primary. It returns false, and
-// changes nothing, if the partition is closed. The lock is held.
+// become changes the role; refusal is the error of calls in it, nil for the primary. It returns false, and changes
+// nothing, if the partition is closed. The lock is held.
 func (p *Partition) become(r role, refusal error) bool {
 	if p.role == closed {
 		return false
@@ -64,7 +64,7 @@ func (p *Partition) now() role {
 	return p.role
 }
 
-// turn takes another role in which calls go on to be refused.
+// turn changes to a role in which calls are still refused.
 func (p *Partition) turn(r role) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,26 +8,27 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Bounds are how much a partition may hold. What would exceed them is refused with call.ErrSpaceFull and changes
-// nothing; 0 is no bound.
+// Bounds limit what a partition holds. A call that would exceed them is refused with call.ErrSpaceFull and changes
+// nothing; 0 means no limit.
 type Bounds struct {
-	Waiting       int   // calls that wait
-	Registrations int   // that are not under transactions too
+	Waiting       int   // waiting calls
+	Registrations int   // including those under transactions
 	Txns          int   // open transactions
 	Kinds         int   // kinds of entries
 	KindEntries   int   // entries of one kind
 	KindBytes     int64 // of the rows of one kind
 }
 
-// full returns an error that says what there is as many of as may be.
+// full returns the error for a limit that is reached.
 func full(what string, bound int64, setting string) error {
 	return fmt.Errorf("%w: there are %s, as many as --%s allows (%d)", call.ErrSpaceFull, what, setting, bound)
 }
 
-// reached reports whether there is no room for n more beside the n that there are.
+// reached reports whether have plus more exceeds bound.
 func reached(have, more, bound int) bool { return bound > 0 && have+more > bound }
 
-// roomFor returns why drafts are not stored: memory is scarce, or one of their kinds is full; nil if they are. The lock is held.
+// roomFor returns the error if drafts cannot be stored because memory is scarce, or one of their kinds is full. The
+// lock is held.
 func (p *Partition) roomFor(drafts []call.Draft) error {
 	if b := p.cfg.Budget; b.Scarce() && !p.e.Fits(drafts) {
 		return b.Refuse(call.ErrSpaceFull)
@@ -38,7 +39,7 @@ func (p *Partition) roomFor(drafts []call.Draft) error {
 	return nil
 }
 
-// roomInKinds returns which of the drafts' kinds is full, or nil.
+// roomInKinds returns the error for the first of the drafts' kinds that is full, or nil.
 func (p *Partition) roomInKinds(drafts []call.Draft) error {
 	more := map[call.KindID]engine.Use{}
 	for i := range drafts {
@@ -52,7 +53,8 @@ func (p *Partition) roomInKinds(drafts []call.Draft) error {
 		use, m, bound := p.e.Use(k), more[k], &p.cfg.Bounds
 		switch {
 		case reached(use.Entries, m.Entries, bound.KindEntries):
-			return full(fmt.Sprintf("%d entries of kind %q", use.Entries, p.e.Schema(k).Kind), int64(bound.KindEntries), "max-kind-entries")
+			return full(fmt.Sprintf("%d entries of kind %q", use.Entries, p.e.Schema(k).Kind), int64(bound.KindEntries),
+				"max-kind-entries")
 		case bound.KindBytes > 0 && int64(use.Bytes+m.Bytes) > bound.KindBytes:
 			return full(fmt.Sprintf("%d bytes of kind %q", use.Bytes, p.e.Schema(k).Kind), bound.KindBytes, "max-kind-bytes")
 		}
@@ -60,7 +62,8 @@ func (p *Partition) roomInKinds(drafts []call.Draft) error {
 	return nil
 }
 
-// roomForCommit returns why the drafts of a commit are not stored: there is room for them for longer than for others, since what the transaction has taken goes.
+// roomForCommit returns the error if the drafts of a commit cannot be stored: they have room for longer than others,
+// since the entries that the transaction has taken are removed.
 func (p *Partition) roomForCommit(drafts []call.Draft) error {
 	if b := p.cfg.Budget; len(drafts) > 0 && b.Full() {
 		return b.Refuse(call.ErrSpaceFull)
@@ -68,7 +71,7 @@ func (p *Partition) roomForCommit(drafts []call.Draft) error {
 	return nil
 }
 
-// roomForKind returns why a kind that is not known is not registered.
+// roomForKind returns the error if a new kind cannot be registered.
 func (p *Partition) roomForKind(s *template.Schema) error {
 	switch n := p.e.NumKinds(); {
 	case p.e.Knows(s.Kind):
@@ -81,7 +84,7 @@ func (p *Partition) roomForKind(s *template.Schema) error {
 	return nil
 }
 
-// roomForRegistration returns why a registration is not made.
+// roomForRegistration returns the error if a registration cannot be made.
 func (p *Partition) roomForRegistration() error {
 	switch n := p.e.NumRegistrations(); {
 	case reached(n, 1, p.cfg.Bounds.Registrations):
@@ -92,7 +95,7 @@ func (p *Partition) roomForRegistration() error {
 	return nil
 }
 
-// roomForTxns returns why n transactions do not begin.
+// roomForTxns returns the error if n transactions cannot begin.
 func (p *Partition) roomForTxns(n int) error {
 	if open := p.e.Transactions(); reached(open, n, p.cfg.Bounds.Txns) {
 		return full(fmt.Sprintf("%d transactions", open), int64(p.cfg.Bounds.Txns), "max-txns")
@@ -100,10 +103,10 @@ func (p *Partition) roomForTxns(n int) error {
 	return nil
 }
 
-// settle charges what the partition holds.
+// settle charges the partition's memory.
 func (p *Partition) settle() {
 	p.charged = p.cfg.Budget.Settle(p.charged, p.e.Memory()+int64(p.commits.bytes)+int64(p.eventBytes))
 }
 
-// scarceEventBytes bounds the rows of events that are kept in memory for a registration while memory is scarce.
+// scarceEventBytes limits the rows of events kept in memory for a registration while memory is scarce.
 const scarceEventBytes = 64 << 10

@@ -10,9 +10,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Start makes the state from the log, which may take a while, and begins to serve; for reading only as long as the log
-// has no room. progress, if not nil, is called now and then meanwhile. It returns ctx's error if that ends first, or
-// what is wrong with the log.
+// Start builds the state from the log, which may take a while, and begins to serve; it serves reads only while the log
+// has no room. progress, if not nil, is called from time to time meanwhile. Start returns ctx's error if ctx ends
+// first, or the error of the log.
 func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)) error {
 	p.mu.Lock()
 	p.timer = time.AfterFunc(time.Hour, p.expire)
@@ -53,7 +53,7 @@ func (p *Partition) run() {
 	}
 }
 
-// startOver makes the state empty, and has it made anew.
+// startOver empties the state and starts to rebuild it.
 func (p *Partition) startOver() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,8 +71,8 @@ func (p *Partition) lead() {
 }
 
 // tryAgain takes the next step towards serving again. A candidate waits first: its log may have failed because another
-// writes it, or be about to store what was sent to it last. This is where a partition that was fenced decides to claim
-// its log again; it may, since it is the only one that opens the log.
+// writes it, or may be about to store what was sent to it last. Here a fenced partition decides to claim its log again;
+// it may do so, since it is the only one that opens the log.
 func (p *Partition) tryAgain(r role, pauses *backoff.Backoff) {
 	if r == candidate && pauses.Wait(p.ctx) != nil {
 		return
@@ -83,12 +83,12 @@ func (p *Partition) tryAgain(r role, pauses *backoff.Backoff) {
 	}
 	p.cfg.Logger.Warn("the state cannot be rebuilt from the log yet", "error", err)
 	p.startOver()
-	if r != candidate { // which has waited
+	if r != candidate { // a candidate has waited
 		_ = pauses.Wait(p.ctx)
 	}
 }
 
-// prepare does what a role is for that comes before serving, and takes the next.
+// prepare does the work of a role before serving, and changes to the next role.
 func (p *Partition) prepare(ctx context.Context, r role, progress func(done, total uint64)) error {
 	switch r {
 	case starting:
@@ -101,7 +101,7 @@ func (p *Partition) prepare(ctx context.Context, r role, progress func(done, tot
 	return p.Err()
 }
 
-// loadImage makes the state that of the newest image.
+// loadImage loads the newest image.
 func (p *Partition) loadImage(ctx context.Context, progress func(done, total uint64)) error {
 	position, err := p.load(ctx, progress)
 	if err != nil {
@@ -114,7 +114,7 @@ func (p *Partition) loadImage(ctx context.Context, progress func(done, total uin
 	return nil
 }
 
-// follow applies what the log has after the state.
+// follow applies the log after the state.
 func (p *Partition) follow(ctx context.Context, progress func(done, total uint64)) error {
 	end, err := p.cfg.Log.CatchUp(ctx, p.position(), p.apply, progress)
 	if err != nil {
@@ -128,8 +128,8 @@ func (p *Partition) follow(ctx context.Context, progress func(done, total uint64
 	return nil
 }
 
-// stand claims the log for the state, and serves. If the log has more than the state, it is to be followed; if it has
-// no room, the state is served for reading.
+// stand claims the log for the state, and serves. If the log has more than the state, the partition follows it; if the
+// log has no room, the partition serves reads.
 func (p *Partition) stand(ctx context.Context) error {
 	claim, err := p.cfg.Log.Claim(ctx, p.position(), p.clock.next())
 	switch {
@@ -160,15 +160,15 @@ func (p *Partition) stand(ctx context.Context) error {
 	return nil
 }
 
-// startClock lets the clock run on from the log.
+// startClock starts the clock at the time of the log.
 func (p *Partition) startClock() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clock.run(p.cfg.Logger)
 }
 
-// serve begins to take calls, when the state is there. It reports whether it took them before, and they were ended. The
-// lock is held.
+// serve begins to take calls, once the state is built. It reports whether the partition took calls before, which were
+// ended. The lock is held.
 func (p *Partition) serve() (recovered bool) {
 	if !p.become(primary, nil) {
 		return false
@@ -186,7 +186,7 @@ func (p *Partition) serve() (recovered bool) {
 	return recovered
 }
 
-// recovered tells that calls are served again.
+// recovered tells the coordinator that calls are served again.
 func (p *Partition) recovered() {
 	p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
 	if p.cfg.Txns != nil {

@@ -8,22 +8,22 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// attachment is who uses a session of the engine, which outlives them for a while. Guarded by Partition.mu.
+// attachment is the users of an engine's session, which survives them for a while. Guarded by Partition.mu.
 type attachment struct {
 	users int
 	timer *time.Timer // nil while there are users
 }
 
 // OpenSession returns the number of a client's session, for call.Request, and begins one if the client has none. before
-// is the number that the client was told the last time, or 0; lost reports that the outcomes of the calls of that
-// session are not known any more. No more calls may be made for an earlier OpenSession of the same client. CloseSession
-// must follow. It fails with call.ErrClosed or, after Discard, call.ErrDropped.
+// is the number that the client was last given, or 0; lost reports that the outcomes of that session's calls are no
+// longer known. No more calls may be made for an earlier OpenSession of the same client. CloseSession must follow. It
+// fails with call.ErrClosed or, after Discard, call.ErrDropped.
 func (p *Partition) OpenSession(client call.Client, before uint64) (session uint64, lost bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := p.e
 	if p.old != nil {
-		e = p.old // which is being rebuilt, and will be told
+		e = p.old // the rebuilt engine will take over its sessions
 	}
 	if p.role == closed {
 		return 0, false, p.err
@@ -39,8 +39,8 @@ func (p *Partition) OpenSession(client call.Client, before uint64) (session uint
 	return session, lost, nil
 }
 
-// CloseSession ends the use of a session. goodbye tells that its client will not ask for outcomes any more; otherwise the session waits
-// for the client to come back, for Config.SessionGrace; its transactions for Config.TxnGrace.
+// CloseSession ends the use of a session. goodbye means that its client will not ask for outcomes; otherwise the
+// session waits for the client to come back, for Config.SessionGrace, and its transactions for Config.TxnGrace.
 func (p *Partition) CloseSession(session uint64, goodbye bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,7 +58,7 @@ func (p *Partition) CloseSession(session uint64, goodbye bool) {
 	}
 }
 
-// abandon ends the transactions of a session without users after a while, and the session after another.
+// abandon ends the transactions of a session without users after a while, and then the session.
 func (p *Partition) abandon(session uint64, a *attachment) {
 	first := min(p.cfg.TxnGrace, p.cfg.SessionGrace)
 	p.afterwards(session, a, first, func() {
@@ -67,7 +67,7 @@ func (p *Partition) abandon(session uint64, a *attachment) {
 	})
 }
 
-// afterwards calls f after a while, with the lock held, unless a has users meanwhile.
+// afterwards calls f after d, with the lock held, unless a has users meanwhile.
 func (p *Partition) afterwards(session uint64, a *attachment, d time.Duration, f func()) {
 	if p.role == closed {
 		return
@@ -78,7 +78,7 @@ func (p *Partition) afterwards(session uint64, a *attachment, d time.Duration, f
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		switch {
-		case a.timer != t: // somebody came meanwhile
+		case a.timer != t: // a user came meanwhile
 		case p.err != nil:
 			p.abandon(session, a) // the log decides
 		default:
@@ -95,23 +95,23 @@ func (a *attachment) stop() {
 	}
 }
 
-// endSession ends a session, after its transactions: in steps if there are many.
+// endSession ends a session after its transactions: in steps if there are many.
 func (p *Partition) endSession(session uint64, goodbye bool) {
 	delete(p.attachments, session)
 	p.startDeparting(&departure{session: session, goodbye: goodbye})
 }
 
-// departure is the end of a session, or of its transactions alone, that is under way.
+// departure is the current end of a session, or only of its transactions.
 type departure struct {
 	session uint64
-	of      *attachment // of the session, if that goes on without its transactions
+	of      *attachment // of the session, if it continues without its transactions
 	goodbye bool
-	open    []call.OpenTxn // its transactions that are left
+	open    []call.OpenTxn // its remaining transactions
 }
 
 func (d *departure) sort() { slices.SortFunc(d.open, call.OpenTxn.Compare) }
 
-// startDeparting does the first step, or has all of them done by another goroutine if there are many.
+// startDeparting takes the first step, or starts a goroutine for all of them if there are many.
 func (p *Partition) startDeparting(d *departure) {
 	d.open = p.e.TxnsOf(d.session)
 	if len(d.open) <= departureStep/departureTxn {
@@ -126,11 +126,11 @@ func (p *Partition) startDeparting(d *departure) {
 	})
 }
 
-// A step of a departure ends about departureStep entries; a transaction counts as several.
+// A step of a departure ends about departureStep entries; a transaction counts as departureTxn.
 const departureStep, departureTxn = 1 << 11, 4
 
-// depart does a step, and reports whether it was the last. The lock is held. The last transactions end first: each
-// entry finds its old neighbours back in their places.
+// depart takes a step, and reports whether it was the last. The lock is held. The last transactions end first, so that
+// each entry finds its old neighbours in place.
 func (p *Partition) depart(d *departure) (done bool) {
 	for n := 0; len(d.open) > 0; {
 		if n >= departureStep {
@@ -155,8 +155,8 @@ func (p *Partition) depart(d *departure) (done bool) {
 	return true
 }
 
-// goOnDeparting does the other steps, unless the client comes back or the log fails meanwhile: then the session goes
-// on, with the transactions that are left.
+// goOnDeparting takes the other steps, unless the client comes back or the log fails meanwhile: then the session
+// continues, with the remaining transactions.
 func (p *Partition) goOnDeparting(d *departure) {
 	var pace pace
 	for done := false; !done; {
@@ -181,7 +181,7 @@ func (p *Partition) goOnDeparting(d *departure) {
 	}
 }
 
-// expectSessions gives the clients of all sessions that the log knows the time to come back.
+// expectSessions waits for the clients of all sessions that the log knows.
 func (p *Partition) expectSessions() {
 	for _, session := range p.e.Sessions() {
 		if p.attachments[session] == nil {
@@ -199,10 +199,10 @@ func (p *Partition) stopSessions() {
 	}
 }
 
-// Logged reports whether the partition has a log, so that outcomes may be handed over before they are durable.
+// Logged reports whether the partition has a log, so that outcomes may be delivered before they are durable.
 func (p *Partition) Logged() bool { return p.cfg.Log != nil }
 
-// Received tells that the client of a session has all outcomes up to lsn, so that they need not be kept.
+// Received tells the partition that the client of a session has all outcomes up to lsn, so that they need not be kept.
 func (p *Partition) Received(session uint64, lsn LSN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -212,9 +212,9 @@ func (p *Partition) Received(session uint64, lsn LSN) {
 	}
 }
 
-// Recall replies to a call that is made again with the outcome that it has had, which may be call.ErrOutcomeUnknown. If
-// it had none Recall reports false and replies nothing: the call is to be executed. It fails, likewise without a reply,
-// while the outcome cannot be told.
+// Recall replies to a repeated call with its outcome, which may be call.ErrOutcomeUnknown. If there is none, Recall
+// returns false without a reply: the call must be executed. It fails, also without a reply, while the outcome cannot be
+// known.
 func (p *Partition) Recall(c Caller, callID uint64, by call.Request) (had bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,13 +13,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// operation is a call that changes something and can be made again.
+// operation is a call that changes something and can be repeated.
 type operation struct {
 	name string
 	do   func(p *partition.Partition, c *caller, callID uint64, by call.Request, lease uint64)
 }
 
-// operations are about a job with key 1, which is there under a lease, and is the only one.
+// operations concern a job with key 1, which has a lease and is the only one.
 var operations = []operation{
 	{"write", func(p *partition.Partition, c *caller, callID uint64, by call.Request, _ uint64) {
 		p.Write(c, callID, txn.ID{}, by, append(draft(2), call.Draft{Kind: 1, Row: rowOf(3), Lease: int64(time.Hour)}))
@@ -68,7 +68,7 @@ func open(t *testing.T, p *partition.Partition, client call.Client, before uint6
 	return session
 }
 
-// requireRecalled makes a call again and checks that it has the outcome that it had.
+// requireRecalled repeats a call and checks that it has the same outcome.
 func requireRecalled(t *testing.T, p *partition.Partition, by call.Request, want *outcome) {
 	t.Helper()
 	c := newCaller()
@@ -112,7 +112,7 @@ func TestRecall_EveryCallThatChangesSomething(t *testing.T) {
 	}
 }
 
-// An append that fails leaves it open what was done; a repeat finds out.
+// After a failed append the outcome is open; a repeat finds out.
 func TestRecall_AfterTheLogHasFailed(t *testing.T) {
 	t.Parallel()
 	for _, landed := range []bool{false, true} {
@@ -231,7 +231,7 @@ func TestCloseSession_GoodbyeEndsItAtOnce(t *testing.T) {
 	require.Equal(t, hash, rebuilt(t, log))
 }
 
-// A restarted partition gives the clients that it had the time to come back, and no more.
+// A restarted partition waits for its clients to come back, for a limited time.
 func TestStart_SessionsOfTheLogEnd(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)
@@ -246,14 +246,14 @@ func TestStart_SessionsOfTheLogEnd(t *testing.T) {
 	defer again.Close()
 	require.Eventually(t, func() bool {
 		had, err := again.Recall(newCaller(), 1, call.Request{Session: session, Number: 2})
-		return had && err == nil // what was not executed can be repeated until the session has ended
+		return had && err == nil // a call that was not executed can be repeated until the session has ended
 	}, time.Minute, time.Millisecond)
 	_, lost, err := again.OpenSession(client, session)
 	require.NoError(t, err)
 	require.True(t, lost)
 }
 
-// After a restart a client that does not come back loses its transactions first, and the outcomes of its calls later.
+// After a restart a client that does not come back first loses its transactions, and later the outcomes of its calls.
 func TestStart_TransactionsOfTheLogEndBeforeTheirSessions(t *testing.T) {
 	t.Parallel()
 	for name, back := range map[string]bool{"its client comes back": true, "its client does not": false} {
@@ -293,7 +293,7 @@ func TestStart_TransactionsOfTheLogEndBeforeTheirSessions(t *testing.T) {
 	}
 }
 
-// The transactions of a client that leaves end in steps if there are many, and every entry is back in its old place.
+// Many transactions of a leaving client end in steps, and every entry is back in its old place.
 func TestCloseSession_EndsManyTransactionsInSteps(t *testing.T) {
 	t.Parallel()
 	const n = 5000
@@ -309,7 +309,7 @@ func TestCloseSession_EndsManyTransactionsInSteps(t *testing.T) {
 		require.NoError(t, c.await(callID).err)
 	}
 	p.CloseSession(session, true)
-	last := query(0, true) // is the last to be back
+	last := query(0, true) // is the last to come back
 	p.Find(c, 20, last, -1)
 	require.NoError(t, c.await(20).err)
 	q := *all

@@ -13,29 +13,30 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Image takes an image of the state, in pieces of whole records, and keeps it. Commit ends it, or Abort.
+// Image receives an image of the state, in pieces of whole records, and keeps it. Commit or Abort ends it.
 type Image interface {
 	Write(records []byte) error
 	Commit() error
 	Abort() error
 }
 
-// BeginImage says who takes an image: of the state at a position of the log, where the partition's clock was as told.
+// BeginImage returns the receiver of an image: of the state at a position of the log, at which the partition had the
+// given clock.
 type BeginImage func(position uint64, clock record.Clock) (Image, error)
 
-// errNoLog is returned by Snapshot for a partition without a log: there is nothing to go on from.
+// errNoLog is returned by Snapshot for a partition without a log, which could not continue from a snapshot.
 var errNoLog = fmt.Errorf("%w: a space without a log has no snapshots", call.ErrInvalidArgument)
 
 const (
-	// drawn is how many entries are drawn at a time, while nobody else can use the engine.
+	// drawn is the number of entries drawn under one hold of the lock.
 	drawn = 128
-	// written is how many bytes of records are written at a time.
+	// written is the number of bytes of records written at a time.
 	written = 256 << 10
 )
 
-// Snapshot takes an image of the state as it is now, while the partition goes on to serve, and returns the position of the last group of the log
-// that the image includes. begin, which is called with that position, says who takes it. There is one at a time. It blocks until
-// the image is committed, ctx ends, or the log fails: then it is aborted.
+// Snapshot takes an image of the current state while the partition continues to serve, and returns the position of the
+// last group of the log in the image. begin is called with that position and returns the receiver. There is one
+// snapshot at a time. Snapshot blocks until the image is committed, or ctx ends or the log fails: then it is aborted.
 func (p *Partition) Snapshot(ctx context.Context, begin BeginImage) (position uint64, err error) {
 	m, err := p.ReserveImage(ctx)
 	if err != nil {
@@ -48,21 +49,23 @@ func (p *Partition) Snapshot(ctx context.Context, begin BeginImage) (position ui
 	return m.Take(ctx, begin)
 }
 
-// Imaging is an image of a partition: reserved, then begun by BeginImages, then taken, then closed. It must not be used concurrently.
+// Imaging is an image of a partition: it is reserved, begun by BeginImages, taken, and closed. It must not be used
+// concurrently.
 type Imaging struct {
 	p      *Partition
 	e      *engine.Engine
-	image  *engine.Image // nil until it is begun
+	image  *engine.Image // nil until begun
 	clock  record.Clock  // of its moment
-	unread []byte        // records of what registrations have not collected
-	stored chan uint64   // its position, once the log has everything that it shows
+	unread []byte        // records of the uncollected events of registrations
+	stored chan uint64   // its position, once the log has everything in it
 	failed chan struct{} // closed when the log fails
-	turn   *sync.Mutex   // held while entries are drawn of one of the images that were begun together
+	turn   *sync.Mutex   // held while entries are drawn for one of the images that were begun together
 	pace   pace
 	closed bool
 }
 
-// ReserveImage waits until no image of the partition is being taken, and keeps others from being begun until Close. It returns ctx's error if that ends first.
+// ReserveImage waits until no image of the partition is being taken, and prevents others until Close. It returns ctx's
+// error if ctx ends first.
 func (p *Partition) ReserveImage(ctx context.Context) (*Imaging, error) {
 	if p.cfg.Log == nil {
 		return nil, errNoLog
@@ -75,9 +78,10 @@ func (p *Partition) ReserveImage(ctx context.Context) (*Imaging, error) {
 	}
 }
 
-// BeginImages begins images of different partitions, all of one moment: whatever somebody knew of one of them when he changed another, is in the image
-// of the one if the change is in that of the other. Of a transaction that spans them they show the decision together with branches that are at least prepared, or
-// no decision. It waits for no log, and returns an error if one of the partitions does not serve.
+// BeginImages begins images of different partitions, all of one moment: if a change in one image was made with
+// knowledge of another partition, that knowledge is in the other image. Of a transaction over several partitions they
+// have the decision and at least prepared branches, or no decision. BeginImages does not wait for a log, and returns an
+// error if one of the partitions does not serve.
 func BeginImages(ms []*Imaging) error {
 	of := make(map[*Partition]*Imaging, len(ms))
 	var ps []*Partition
@@ -130,8 +134,8 @@ func (m *Imaging) Close() {
 	<-m.p.imaging
 }
 
-// Take has somebody take the image, which was begun, and returns its position: that of the last group of the log that it includes, with which begin is called. It
-// blocks until the image is committed, ctx ends, or the log fails: then it is aborted.
+// Take takes an image that was begun, and returns its position: that of the last group of the log in it, with which
+// begin is called. It blocks until the image is committed, or ctx ends or the log fails: then it is aborted.
 func (m *Imaging) Take(ctx context.Context, begin BeginImage) (position uint64, err error) {
 	if position, err = m.awaitStored(ctx); err != nil {
 		return 0, err
@@ -160,7 +164,7 @@ func (m *Imaging) awaitStored(ctx context.Context) (uint64, error) {
 	}
 }
 
-// draw draws the image some entries at a time.
+// draw draws the image a few entries at a time.
 func (m *Imaging) draw(ctx context.Context, to Image) error {
 	if len(m.unread) > 0 {
 		if err := to.Write(m.unread); err != nil {
@@ -180,7 +184,7 @@ func (m *Imaging) draw(ctx context.Context, to Image) error {
 	return nil
 }
 
-// step draws a few entries, writes if that is worth while, and rests. The images that were begun together do so in turns.
+// step draws a few entries, writes if there is enough, and rests. Images that were begun together take turns.
 func (m *Imaging) step(buf []byte, to Image) (_ []byte, done bool, err error) {
 	m.turn.Lock()
 	defer m.turn.Unlock()
@@ -198,7 +202,7 @@ func (m *Imaging) step(buf []byte, to Image) (_ []byte, done bool, err error) {
 	return buf, done, nil
 }
 
-// drawSome draws a few entries. The image is of no use any more if the state was made anew.
+// drawSome draws a few entries. The image is invalid if the state was rebuilt.
 func (m *Imaging) drawSome(buf []byte) (_ []byte, done bool, err error) {
 	p := m.p
 	p.mu.Lock()

@@ -51,7 +51,8 @@ func toil(ctx context.Context, p *partition.Partition, seed int64) {
 	}
 }
 
-// A partition that starts from a snapshot and what follows it in the log is the one that was there, though nobody stood still for the snapshot.
+// A partition that starts from a snapshot and the log after it has the same state, although changes went on during the
+// snapshot.
 func TestSnapshot_RestartGoesOnFromIt(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -140,7 +141,7 @@ func TestSnapshot_ADamagedOneFallsBackToTheOneBefore(t *testing.T) {
 		require.NoError(t, p.Close())
 		stop()
 
-		// Without any, the log alone does not say what the state was: it is not guessed.
+		// Without any snapshot, the log alone does not determine the state, so the start fails.
 		require.NoError(t, os.RemoveAll(filepath.Join(dir, "snapshots")))
 		l, _ = logIn(t, dir)
 		p = partition.New(partition.Config{Log: l})
@@ -148,7 +149,8 @@ func TestSnapshot_ADamagedOneFallsBackToTheOneBefore(t *testing.T) {
 	}
 }
 
-// One that is damaged is none of the two that are kept: it must not make the good one before it go.
+// A damaged snapshot does not count as one of the two that are kept: it must not cause the removal of the good one
+// before it.
 func TestSnapshot_DamageAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -177,7 +179,7 @@ func TestSnapshot_DamageAgainAndAgain(t *testing.T) {
 	require.Len(t, files, 2)
 }
 
-// A snapshot is enough to begin with in another folder, where there is no log yet: that goes on after it.
+// A snapshot suffices to begin in another folder without a log, which then continues after it.
 func TestSnapshot_IsEnoughToBeginWith(t *testing.T) {
 	t.Parallel()
 	l, _ := logIn(t, t.TempDir())
@@ -202,7 +204,7 @@ func TestSnapshot_IsEnoughToBeginWith(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, position, h.Position)
 	require.Equal(t, l.Incarnation(), h.Incarnation)
-	for n := range uint64(3) { // the log goes on, and is there after a restart
+	for n := range uint64(3) { // the log continues, and is there after a restart
 		again := start(t, other)
 		require.Equal(t, hash, again.Hash())
 		again.Write(c, 20+n, txn.ID{}, call.Request{}, draft(20))
@@ -215,7 +217,7 @@ func TestSnapshot_IsEnoughToBeginWith(t *testing.T) {
 	}
 }
 
-// What fails while a snapshot is taken leaves the one before in its place, and the partition serves on.
+// A snapshot that fails leaves the previous one in place, and the partition serves on.
 func TestSnapshot_ThatFailsLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -236,7 +238,8 @@ func TestSnapshot_ThatFailsLeavesNothing(t *testing.T) {
 	require.Empty(t, left)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = p.Snapshot(ctx, func(pos uint64, clock record.Clock) (partition.Image, error) { return l.Snapshot(pos, clock) })
+	_, err = p.Snapshot(ctx,
+		func(pos uint64, clock record.Clock) (partition.Image, error) { return l.Snapshot(pos, clock) })
 	require.ErrorIs(t, err, context.Canceled)
 	snapshot(t, p, l)
 }

@@ -26,21 +26,21 @@ type tape struct {
 	msgs   [][]byte
 	armed  bool
 	fault  tapeFault
-	in     int // fault happens at the append so many after it was armed, from 1
+	in     int // number of the append, after arming, at which the fault occurs, from 1
 	happen bool
 	delay  time.Duration // of each append
-	image  []byte        // with which it begins; nil: it does not
+	image  []byte        // at its beginning; nil: none
 	clock  record.Clock  // of the image
 	around func(before bool)
-	slow   time.Duration // of CatchUp
+	slow   time.Duration // delay of CatchUp
 }
 
 type tapeFault int
 
 const (
-	stored  tapeFault = iota // the append fails after it has stored, and nobody knows
-	lost                     // it fails before, and nobody knows
-	refused                  // it fails before, and says so
+	stored  tapeFault = iota // the append fails after storing, with an unknown outcome
+	lost                     // it fails before storing, with an unknown outcome
+	refused                  // it fails before storing, and says so
 )
 
 func (l *tape) Append(msg []byte) error {
@@ -77,7 +77,7 @@ func (l *tape) Last() uint64 {
 	return uint64(len(l.msgs))
 }
 
-// groupOf returns what readers get of a message.
+// groupOf returns a message as readers get it.
 func groupOf(position uint64, msg []byte) record.Group {
 	return record.Group{Position: position, Clock: record.ClockOf(msg), Records: msg[record.HeaderSize:]}
 }
@@ -94,7 +94,9 @@ func (l *tape) Read(_ context.Context, from, to uint64, fn func(record.Group) er
 	return nil
 }
 
-func (l *tape) Load(_ context.Context, fn func([]byte) error, _ func(done, total uint64)) (uint64, record.Clock, error) {
+func (l *tape) Load(_ context.Context, fn func([]byte) error,
+	_ func(done, total uint64),
+) (uint64, record.Clock, error) {
 	if l.image == nil {
 		return 0, record.Clock{}, nil
 	}
@@ -113,7 +115,7 @@ func (l *tape) Claim(_ context.Context, follows uint64, _ record.Clock) (record.
 	return record.Group{Position: follows}, nil
 }
 
-// fleet is some partitions with their coordinator.
+// fleet is a number of partitions with their coordinator.
 type fleet struct {
 	t     testing.TB
 	parts map[string]*partition.Partition
@@ -127,7 +129,7 @@ var nameOf = map[txn.Address]string{{Space: "a"}: "a", {Space: "b"}: "b", {Space
 
 func addresses() []txn.Address { return slices.SortedFunc(maps.Keys(nameOf), txn.Address.Compare) }
 
-// newFleet starts the partitions a, b and c, with tapes made by log unless that is nil. Their kind is the job.
+// newFleet starts partitions a, b and c, with tapes from log unless log is nil. They have the job kind.
 func newFleet(t testing.TB, log func() *tape) *fleet {
 	f := &fleet{t: t, tapes: map[string]*tape{}, rooms: map[string]*roomy{}}
 	for _, a := range addresses() {
@@ -143,7 +145,7 @@ func newFleet(t testing.TB, log func() *tape) *fleet {
 	return f
 }
 
-// start starts the partitions, with the logs that there are.
+// start starts the partitions with their logs.
 func (f *fleet) start() {
 	f.parts = map[string]*partition.Partition{}
 	f.spans = partition.NewSpans(partition.Directory{
@@ -182,7 +184,7 @@ func (f *fleet) ok(callID func(c *caller)) *outcome {
 	return o
 }
 
-// begin begins a transaction in a. It returns what the other partitions know it by.
+// begin begins a transaction in a, and returns its ID for the other partitions.
 func (f *fleet) begin() (txn.ID, error) {
 	o := f.do(func(c *caller) { f.parts["a"].BeginTxn(c, 1, int64(time.Hour), call.Request{}, "") })
 	if o.err != nil {
@@ -229,7 +231,7 @@ func (f *fleet) abort(id txn.ID) error {
 	return f.end(func(c *caller) partition.Span { return f.spans.Abort(c, 1, id, f.parts["a"]) })
 }
 
-// end makes a call that ends a transaction, does what is left of it, and returns its error.
+// end makes a call that ends a transaction, runs its Span, and returns its error.
 func (f *fleet) end(one func(c *caller) partition.Span) error {
 	var rest partition.Span
 	o := f.do(func(c *caller) {
@@ -250,8 +252,8 @@ func (f *fleet) has(name string, key int64) bool {
 	return o.err == nil
 }
 
-// TestSpan_LogFailsAtEveryStep lets the log of each partition fail at each append that a transaction over three makes it do. Once it can be read
-// again the partitions agree, and nothing stays locked.
+// TestSpan_LogFailsAtEveryStep makes the log of each partition fail at each append of a transaction over three. Once
+// the logs can be read again the partitions agree, and nothing stays locked.
 func TestSpan_LogFailsAtEveryStep(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []tapeFault{stored, lost, refused} {
@@ -268,7 +270,7 @@ func TestSpan_LogFailsAtEveryStep(t *testing.T) {
 	}
 }
 
-// failAt runs a transaction with one fault, and returns false if that did not happen.
+// failAt runs a transaction with one fault, and returns false if the fault did not happen.
 func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 	f := newFleet(t, func() *tape { return new(tape) })
 	defer f.close()
@@ -291,7 +293,7 @@ func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 	} else {
 		_ = f.abort(id) // it may have ended already
 	}
-	time.Sleep(time.Minute) // logs are read again, and who is to be told is told
+	time.Sleep(time.Minute) // until logs are read again and all callers are told
 	synctest.Wait()
 
 	done := f.has("a", 2)
@@ -309,8 +311,8 @@ func failAt(t *testing.T, failing string, fault tapeFault, at int) bool {
 	return l.happen
 }
 
-// What a transaction has done in a partition is seen from its commit on, also when the log of the partition fails before
-// it has that, and the home, whose log has it, reads that again at the same time: whoever is first.
+// The effects of a transaction in a partition stay visible from its commit on, even if the partition's log fails before
+// it has them, and the home, whose log has the commit, reads that again at the same time, whichever is first.
 func TestSpan_WhatWasCommittedStaysSeenWhileLogsAreReadAgain(t *testing.T) {
 	t.Parallel()
 	fill := func(f *fleet, name string) { f.rooms[name].full.Store(true) }
@@ -362,7 +364,7 @@ func TestSpan_WhatWasCommittedStaysSeenWhileLogsAreReadAgain(t *testing.T) {
 	}
 }
 
-// TestSpan_NobodySeesHalf waits for what a transaction writes in one partition, and then looks for what it has written in another one.
+// TestSpan_NobodySeesHalf waits for a transaction's write in one partition, and then looks for its write in another.
 func TestSpan_NobodySeesHalf(t *testing.T) {
 	t.Parallel()
 	for name, log := range map[string]func() *tape{

@@ -11,21 +11,21 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Spans lets transactions span several partitions. The nil Spans is that of a partition which shares transactions with
-// no other. Its methods may be called concurrently; those of the coordinator that it embeds are for partitions and
-// the node that starts them.
+// Spans lets transactions span several partitions. A nil Spans belongs to a partition that shares no transactions. Its
+// methods may be called concurrently; those of the embedded coordinator are for partitions and the node that starts
+// them.
 type Spans struct {
 	*txn.Coordinator
 	find      func(a txn.Address) *Partition
 	addresses func() []txn.Address
 }
 
-// Directory knows the partitions that transactions may span. Its methods may be called concurrently, and do not wait for
-// a partition. Find returns nil for an address without a partition; Gone is as in txn.Partitions.
+// Directory finds the partitions that transactions may span. Its methods may be called concurrently, and do not wait
+// for a partition. Find returns nil for an address without a partition; Gone is as in txn.Partitions.
 type Directory struct {
 	Find func(a txn.Address) *Partition
 	All  func() []txn.Address
-	Gone func(a txn.Address) bool // nil: no space is ever dropped with parts of transactions
+	Gone func(a txn.Address) bool // nil: no space with parts of transactions is ever dropped
 }
 
 // NewSpans returns the Spans of the partitions of a directory. A nil logger is silent. Close ends it.
@@ -50,8 +50,8 @@ func (f finder) All() []txn.Address { return f.d.All() }
 // Gone implements txn.Partitions.
 func (f finder) Gone(a txn.Address) bool { return f.d.Gone != nil && f.d.Gone(a) }
 
-// Start brings what the logs of all partitions left unfinished to an end, as Coordinator.Start does. What that cannot
-// log yet, in partitions that are served for reading, is seen all the same.
+// Start completes what the logs of all partitions left unfinished, like Coordinator.Start. Outcomes that read-only
+// partitions cannot log yet are visible all the same.
 func (s *Spans) Start(ctx context.Context) {
 	s.Coordinator.Start(ctx)
 	for _, p := range s.all(s.addresses()) {
@@ -61,14 +61,15 @@ func (s *Spans) Start(ctx context.Context) {
 	}
 }
 
-// Join prepares a partition that is not the home of a transaction for calls under it. It does not wait. It returns
-// call.ErrTxnEnded, and call.ErrInvalidArgument if there is no such home.
+// Join prepares a partition other than the home of a transaction for calls under it. It does not wait. It returns
+// call.ErrTxnEnded, or call.ErrInvalidArgument if the home does not exist.
 func (s *Spans) Join(id txn.ID, at *Partition) error {
 	return explain(id, s.Coordinator.Join(id, at.cfg.Address))
 }
 
-// Joined returns nil or, if what is done under a transaction in other spaces must not be answered before, what waits until the log of its home knows
-// that it does not outlast a restart: with what it has taken at home, and without the rest, it could be committed then.
+// Joined returns nil, or a function that waits until the log of a transaction's home knows that the transaction is
+// volatile; answers of other spaces under the transaction must wait for that. Otherwise a restart of the home could
+// keep the transaction with its takes there, and it could commit without the rest.
 func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
 	home := s.find(id.Home())
 	if home == nil || !home.pendingVolatile(id.Number) {
@@ -77,7 +78,7 @@ func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
 	return func(ctx context.Context) error { return home.awaitVolatile(ctx, id.Number) }
 }
 
-// commit is Commit of a transaction that may have branches.
+// commit is Commit for a transaction that may have branches.
 func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Request,
 	drafts []call.Draft,
 ) (grants []call.Grant, err error) {
@@ -86,7 +87,7 @@ func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Re
 		return nil, noHome(id)
 	}
 	if err := at.checkSize(drafts); err != nil {
-		return nil, err // while the transaction is still as it was
+		return nil, err // the transaction is still unchanged
 	}
 	parts := home.Participant().Participants(id.Number)
 	if err := roomToCommit(id, append(s.all(parts), home), at, drafts); err != nil {
@@ -115,8 +116,8 @@ func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Re
 	return grants, nil
 }
 
-// roomToCommit returns call.ErrTooLarge if a transaction holds too much in all partitions together, whose locks are
-// held while it is committed, or would if drafts were written at one of them.
+// roomToCommit returns call.ErrTooLarge if a transaction holds too much in all partitions together, or would with
+// drafts written at one of them: their locks are held during the commit.
 func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []call.Draft) error {
 	sum, limit := 0, at.cfg.Limits.TxnEntries
 	if !slices.Contains(ps, at) {
@@ -124,7 +125,7 @@ func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []call.Draft
 	}
 	for _, p := range ps {
 		if p == nil {
-			continue // Commit tells
+			continue // reported by Commit
 		}
 		var more []call.Draft
 		if p == at {
@@ -141,8 +142,8 @@ func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []call.Draft
 	return nil
 }
 
-// roomToWrite returns call.ErrTooLarge if a transaction may not write drafts here as well, and otherwise how many
-// entries it would hold here.
+// roomToWrite returns the number of entries that a transaction would hold here after writing drafts, or
+// call.ErrTooLarge if it may not write them.
 func (p *Partition) roomToWrite(id txn.ID, drafts []call.Draft) (entries int, err error) {
 	if id.Home() == p.cfg.Address {
 		id.Space = ""
@@ -161,7 +162,7 @@ func (s *Spans) all(at []txn.Address) []*Partition {
 	return ps
 }
 
-// rollback is Rollback of a transaction that may have branches.
+// rollback is Rollback for a transaction that may have branches.
 func (s *Spans) rollback(ctx context.Context, id txn.ID, at *Partition, keep []uint64) error {
 	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, a txn.Address) error {
 		p, local, kept := s.find(a), id, keep
@@ -175,8 +176,8 @@ func (s *Spans) rollback(ctx context.Context, id txn.ID, at *Partition, keep []u
 	}))
 }
 
-// Fate tells what has become of a transaction. It blocks until that is durable. It returns call.ErrInvalidArgument if
-// the transaction's home does not exist, and the error of a home that does not serve.
+// Fate returns the fate of a transaction. It blocks until that is durable. It returns call.ErrInvalidArgument if the
+// home does not exist, and the error of a home that does not serve.
 func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate call.Fate, err error) {
 	home := s.find(id.Home())
 	if home == nil {
@@ -187,8 +188,9 @@ func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate call.Fate, err error)
 	return fate, err
 }
 
-// Cancelling tells that leases are about to be cancelled at a partition. Some may be those of transactions with branches elsewhere, which are aborted
-// before, so that nothing is left of them when the cancellation is answered. It does not wait.
+// Cancelling announces that leases are about to be cancelled at a partition. Some may belong to transactions with
+// branches elsewhere; these are aborted first, so that nothing of them is left when the cancellation is answered. It
+// does not wait.
 func (s *Spans) Cancelling(at *Partition, leases []uint64) {
 	for _, d := range at.spanning(leases) {
 		for _, a := range d.Participants {
@@ -204,14 +206,14 @@ func noHome(id txn.ID) error {
 		id.Space, id)
 }
 
-// explain returns what a caller is told of an error of the coordinator.
+// explain translates an error of the coordinator for the caller.
 func explain(id txn.ID, err error) error {
 	switch {
 	case errors.Is(err, txn.ErrNoHome):
 		return noHome(id)
 	case errors.Is(err, txn.ErrCommitting), errors.Is(err, txn.ErrEnded):
 		return call.ErrTxnEnded
-	case errors.Is(err, txn.ErrAborted): // whatever the reason was, the outcome is certain
+	case errors.Is(err, txn.ErrAborted): // whatever the reason, the outcome is certain
 		return fmt.Errorf("%w: %v", call.ErrTxnEnded, err)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("%w: the server is shutting down", call.ErrOutcomeUnknown)

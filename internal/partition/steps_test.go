@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// crowd starts a partition with n jobs, of keys from 0 on.
+// crowd starts a partition with n jobs, with keys from 0 on.
 func crowd(t *testing.T, n int) (*partition.Partition, *caller) {
 	t.Helper()
 	p, c := start(t, nil), newCaller()
@@ -29,7 +29,7 @@ func crowd(t *testing.T, n int) (*partition.Partition, *caller) {
 	return p, c
 }
 
-// endless is a query that takes minutes over some ten thousand entries.
+// endless is a query that takes minutes over ten thousand entries.
 func endless() *call.Query {
 	q := &call.Query{Max: 1}
 	for i := range 1024 {

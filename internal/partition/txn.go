@@ -6,7 +6,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// BeginTxn begins a transaction for a client that calls itself holder. Result: Grants (one), whose ID is the transaction's number.
+// BeginTxn begins a transaction for a client named holder. Result: Grants (one), whose ID is the transaction's number.
 func (p *Partition) BeginTxn(c Caller, callID uint64, lease int64, by call.Request, holder string) {
 	p.do(c, callID, func(now int64) call.Result {
 		if err := p.roomForTxns(1); err != nil {
@@ -16,13 +16,14 @@ func (p *Partition) BeginTxn(c Caller, callID uint64, lease int64, by call.Reque
 	})
 }
 
-// Lose aborts a transaction whose holder is gone without a word: that counts as an attempt of what it has taken.
+// Lose aborts a transaction whose holder has vanished, which counts as an attempt for the entries it has taken.
 func (p *Partition) Lose(c Caller, callID, number uint64) {
 	p.do(c, callID, func(now int64) call.Result { return p.e.Lose(now, number) })
 }
 
-// Commit stores drafts, if there are any, under a transaction and commits it: both or none. Result: Grants, one per draft. It returns false, without
-// a reply and without having done anything, if the transaction has branches in other partitions: then Decide commits it.
+// Commit stores drafts, if any, under a transaction and commits it: both or neither. Result: Grants, one per draft. It
+// returns false, without a reply and without any effect, if the transaction has branches in other partitions; use
+// Decide for these.
 func (p *Partition) Commit(c Caller, callID uint64, id txn.ID, by call.Request, drafts []call.Draft) (alone bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -49,8 +50,8 @@ func (p *Partition) Commit(c Caller, callID uint64, id txn.ID, by call.Request, 
 	return alone
 }
 
-// spanning returns those of the transactions numbered by ids that began here and have branches in other partitions,
-// with the addresses of those.
+// spanning returns those of the numbered transactions that began here and have branches in other partitions, with the
+// addresses of these.
 func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,17 +66,18 @@ func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
 	return ds
 }
 
-// Abort aborts a transaction here. Config.Dissolved is told if it has branches in other partitions.
+// Abort aborts a transaction here. The coordinator is told if it has branches in other partitions.
 func (p *Partition) Abort(c Caller, callID uint64, id txn.ID) {
 	p.do(c, callID, func(now int64) call.Result { return p.e.Abort(now, id) })
 }
 
-// Rollback undoes what was done here under a transaction, which goes on, but for the takes of the entries in keep.
+// Rollback undoes what was done here under a transaction, which stays open, except for the takes of the entries in
+// keep.
 func (p *Partition) Rollback(c Caller, callID uint64, id txn.ID, keep []uint64) {
 	p.do(c, callID, func(now int64) call.Result { return p.e.Rollback(now, id, keep) })
 }
 
-// Defer makes the commit of a transaction put an entry that it has taken back, visible after delay, with one attempt more.
+// Defer makes the commit of a transaction put a taken entry back, visible after delay, with one attempt more.
 func (p *Partition) Defer(c Caller, callID uint64, id txn.ID, entry uint64, delay int64) {
 	p.do(c, callID, func(now int64) call.Result { return p.e.Defer(now, id, entry, delay) })
 }

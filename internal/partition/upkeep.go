@@ -2,17 +2,17 @@ package partition
 
 import "time"
 
-// upkeep is the goroutine that does what takes long, in steps that hold the lock for a fraction of a millisecond each: calls that look through
-// many entries, in turns, and what the engine has to do beside the calls (engine.Work). It runs while there is any of that.
+// upkeep is the goroutine for long work, in steps that hold the lock for a fraction of a millisecond each: calls that
+// examine many entries, in turns, and the engine's work beside calls (engine.Work). It runs while there is any.
 type upkeep struct {
 	running  bool    // guarded by Partition.mu, as are those below
-	searches []*wait // calls that go on in steps, the next first; those that have ended are passed over
+	searches []*wait // calls that go on in steps, the next first; those that have ended are skipped
 	working  bool    // the last step was one of engine.Work
 	work     allowance
 	search   allowance
 }
 
-// keepUp begins the upkeep. The lock is held.
+// keepUp starts the upkeep. The lock is held.
 func (p *Partition) keepUp() {
 	if !p.upkeep.running && p.role != closed {
 		p.upkeep.running = true
@@ -31,7 +31,7 @@ func (p *Partition) runUpkeep() {
 	}
 }
 
-// stepUpkeep does one step, and returns how long it held the lock; false if there is nothing to do.
+// stepUpkeep takes one step, and returns how long it held the lock; false if there is nothing to do.
 func (p *Partition) stepUpkeep() (held time.Duration, more bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +57,7 @@ func (p *Partition) stepUpkeep() (held time.Duration, more bool) {
 	return held, true
 }
 
-// nextSearch brings the next call that can go on to the front, and returns it; nil if there is none.
+// nextSearch moves the next call that can continue to the front, and returns it; nil if there is none.
 func (p *Partition) nextSearch() *wait {
 	u := &p.upkeep
 	for range u.searches {
@@ -74,18 +74,19 @@ func (p *Partition) nextSearch() *wait {
 	return nil
 }
 
-// allowance is how many units of work a step gets, which follows how long the last steps took: the engine has no clock.
+// allowance is the number of units of work for a step. It is adapted to the durations of the last steps, since the
+// engine has no clock.
 type allowance int
 
 const (
-	// stepTime is how long a step should hold the lock.
+	// stepTime is the time for which a step should hold the lock.
 	stepTime             = 250 * time.Microsecond
 	minBudget, maxBudget = 64, 1 << 14
 )
 
 func (b *allowance) units() int { return max(int(*b), minBudget) }
 
-// adapt follows how long a step took, slowly: a single one may have been interrupted by the system.
+// adapt adjusts the allowance to the duration of a step, slowly: a single step may have been interrupted by the system.
 func (b *allowance) adapt(held time.Duration) {
 	n := allowance(b.units())
 	switch {

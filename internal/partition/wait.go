@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 )
 
-// waits are the calls that have had no reply: those that wait for an entry, and those that go on in steps.
+// waits are the calls without a reply: those that wait for an entry, and those that go on in steps.
 type waits struct {
 	byCall   map[callKey]*wait
 	byCaller map[Caller]*wait // the head of each caller's list
@@ -26,16 +26,16 @@ type wait struct {
 	query      *call.Query       // of a find; nil for other calls
 	w          *engine.Waiter    // while it waits for an entry
 	steps      engine.Unfinished // while it goes on in steps
-	impatient  bool              // it does not wait for an entry, or not any more
-	timer      *time.Timer       // nil: waits without end
+	impatient  bool              // it does not wait for an entry, or no longer
+	timer      *time.Timer       // nil: no time limit
 	next, prev *wait             // of the same caller
 }
 
-// firstBudget is how many entries a call looks at before it goes on in steps.
+// firstBudget is the number of entries that a call examines before it goes on in steps.
 const firstBudget = 1 << 13
 
-// Find reads, or takes if q.Take is set. Without a match it waits: not at all if d is 0, without end if d is
-// negative, or q is of entries that are held. q must stay unchanged until the reply. Result: Entries, or ErrNoMatch.
+// Find reads, or takes if q.Take is set. Without a match it waits: not at all if d is 0, without limit if d is
+// negative; a query of held entries does not wait. q must not change until the reply. Result: Entries, or ErrNoMatch.
 func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration) {
 	if q.Held {
 		p.queryInSteps(c, callID, q, p.e.StartHeldFind)
@@ -50,7 +50,7 @@ func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration
 	if err == nil {
 		err = p.e.Check(q)
 	}
-	if err == nil && q.Take { // one under a transaction too: it could not be committed
+	if err == nil && q.Take { // also under a transaction, which could not be committed
 		err = p.admit()
 	}
 	if err == nil && q.Begin {
@@ -71,7 +71,7 @@ func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration
 	p.finish()
 }
 
-// park makes a call wait. It reports false if there is nothing to wait for.
+// park makes a call wait. It returns false if there is nothing to wait for.
 func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration) bool {
 	if p.crowded(c, callID) {
 		return true
@@ -92,7 +92,7 @@ func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration
 	return true
 }
 
-// goOn has the rest of a call done in steps.
+// goOn continues a call in steps.
 func (p *Partition) goOn(w *wait, d time.Duration) {
 	if p.crowded(w.caller, w.call) {
 		w.steps.Close()
@@ -102,7 +102,7 @@ func (p *Partition) goOn(w *wait, d time.Duration) {
 	p.upkeep.searches = append(p.upkeep.searches, w)
 }
 
-// crowded refuses a call if too many have had no reply yet.
+// crowded refuses a call if too many calls have no reply yet.
 func (p *Partition) crowded(c Caller, callID uint64) bool {
 	n := len(p.waits.byCall)
 	if !reached(n, 1, p.cfg.Bounds.Waiting) {
@@ -112,7 +112,7 @@ func (p *Partition) crowded(c Caller, callID uint64) bool {
 	return true
 }
 
-// keep notes that a call has had no reply, and ends its wait after d if that is positive.
+// keep records a call without a reply, and ends its wait after d if d is positive.
 func (p *Partition) keep(w *wait, d time.Duration) {
 	p.waits.add(w)
 	if d > 0 {
@@ -120,7 +120,7 @@ func (p *Partition) keep(w *wait, d time.Duration) {
 	}
 }
 
-// step does a step of a call that goes on in steps.
+// step takes a step of a call that goes on in steps.
 func (p *Partition) step(w *wait, budget int) {
 	r, done := w.steps.Step(p.clock.now(), budget)
 	if done {
@@ -150,7 +150,7 @@ func (p *Partition) parkLate(w *wait) bool {
 	return w.w != nil
 }
 
-// stop takes a call out of the engine.
+// stop removes a call from the engine.
 func (p *Partition) stop(w *wait) {
 	if w.steps != nil {
 		w.steps.Close()
@@ -173,8 +173,8 @@ func (p *Partition) granted(ew *engine.Waiter) {
 	p.reply(w.caller, w.call, &p.result)
 }
 
-// CancelWait ends a call that has had no reply with ErrCancelled: a Find that waits, or a call that goes on in steps. If the call has had its reply
-// it does nothing.
+// CancelWait ends a call without a reply with ErrCancelled: a Find that waits, or a call that goes on in steps. If the
+// call has had its reply it does nothing.
 func (p *Partition) CancelWait(c Caller, callID uint64) {
 	p.mu.Lock()
 	w := p.waits.byCall[callKey{c, callID}]
@@ -184,7 +184,8 @@ func (p *Partition) CancelWait(c Caller, callID uint64) {
 	}
 }
 
-// endWait ends a call that has had no reply, with err or, if that is nil, because the time of its wait is over: then it finishes what it looks through.
+// endWait ends a call without a reply: with err or, if err is nil, because its wait is over; in the latter case a call
+// that goes on in steps finishes them.
 func (p *Partition) endWait(w *wait, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -201,7 +202,7 @@ func (p *Partition) endWait(w *wait, err error) {
 		w.caller.Reply(w.call, &call.Result{Err: err}, 0, true)
 		return
 	}
-	under := w.query.Txn // the query is its caller's again after the reply
+	under := w.query.Txn // the query belongs to its caller again after the reply
 	if err != nil {
 		w.caller.Reply(w.call, &call.Result{Err: err}, 0, true)
 	} else {
@@ -213,7 +214,8 @@ func (p *Partition) endWait(w *wait, err error) {
 	}
 }
 
-// unblock follows the end of waits under transactions: what is left may be a deadlock, and nothing else may ever happen to have the engine see it.
+// unblock follows the end of waits under transactions: the remaining ones may be a deadlock, which the engine may not
+// notice otherwise.
 func (p *Partition) unblock() {
 	if p.err == nil {
 		p.e.Expire(p.clock.now())
@@ -233,7 +235,8 @@ func (p *Partition) endWaits(err error) {
 	p.waits = waits{}
 }
 
-// Gone forgets c: its waits end without a reply, its registrations keep their events for whoever attaches next.
+// Gone removes c: its waits end without a reply, its registrations keep their events for the next listener that
+// attaches.
 func (p *Partition) Gone(c Caller) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -259,7 +262,7 @@ func (ws *waits) add(w *wait) {
 	ws.byCaller[w.caller] = w
 }
 
-// remove takes w out and stops its timer; w.next stays.
+// remove removes w and stops its timer; w.next stays.
 func (ws *waits) remove(w *wait) {
 	if w.timer != nil {
 		w.timer.Stop()
