@@ -14,18 +14,16 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Guest returns sp as a space whose transactions begin in home, another one that shares transactions with it: what is done under them in sp is
-// done in a branch. Both must be new.
+// Guest returns sp as a space whose transactions begin in home, another one that shares transactions with it: what is
+// done under them in sp is done in a branch. Both must be new.
 func Guest(tb testing.TB, sp, home space.Space) space.Space {
-	// The identities of the home's transactions are none of sp's entries: so the guest can tell whose lease is meant.
-	for range 4 {
-		const apart = 2500
-		_, err := space.WriteAll(tb.Context(), home, make([]simple, apart))
-		require.NoError(tb, err)
-		_, err = space.TakeAll(tb.Context(), home, simple{}, apart)
-		require.NoError(tb, err)
-	}
-	g := &guest{Space: sp, home: home, begun: map[space.LeaseID]bool{}}
+	// The identities of the home's transactions are beyond those of sp's entries, or few would be told apart.
+	const apart = 300
+	_, err := space.WriteAll(tb.Context(), home, make([]simple, apart))
+	require.NoError(tb, err)
+	_, err = space.TakeAll(tb.Context(), home, simple{}, apart)
+	require.NoError(tb, err)
+	g := &guest{Space: sp, tb: tb, home: home, begun: map[space.LeaseID]bool{}, written: map[space.LeaseID]bool{}}
 	if w, ok := sp.(Waiter); ok {
 		return &tellingGuest{g, w}
 	}
@@ -40,10 +38,12 @@ type tellingGuest struct {
 
 type guest struct {
 	space.Space
+	tb   testing.TB
 	home space.Space
 
-	mu    sync.Mutex
-	begun map[space.LeaseID]bool // transactions, by their leases; guarded by mu
+	mu      sync.Mutex
+	begun   map[space.LeaseID]bool // transactions, by their leases; guarded by mu
+	written map[space.LeaseID]bool // entries; guarded by mu
 }
 
 // Group and Home make the guest share transactions with what it is a guest of.
@@ -67,6 +67,17 @@ func (g *guest) Begin(ctx context.Context, lease time.Duration) (*space.Txn, err
 	return t, err
 }
 
+// Write implements space.Space.
+func (g *guest) Write(ctx context.Context, under txn.ID, entries []space.Draft) ([]space.Grant, error) {
+	grants, err := g.Space.Write(ctx, under, entries)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, grant := range grants {
+		g.written[grant.ID] = true
+	}
+	return grants, err
+}
+
 // split calls f for the leases of transactions, and for the others, with their positions in ids, and joins what it returns.
 func (g *guest) split(ids []space.LeaseID, f func(sp space.Space, ids []space.LeaseID, at []int) error) error {
 	var split [2][]space.LeaseID
@@ -76,6 +87,9 @@ func (g *guest) split(ids []space.LeaseID, f func(sp space.Space, ids []space.Le
 		to := 0
 		if g.begun[id] {
 			to = 1
+			if g.written[id] {
+				g.tb.Errorf("%d is the lease of a transaction of the home, and of an entry of the guest", id)
+			}
 		}
 		split[to], at[to] = append(split[to], id), append(at[to], i)
 	}
