@@ -77,8 +77,11 @@ func runClient(o orders) error {
 	defer file.Close()
 	p := &process{journal: &journal{clock: now, client: o.Number, file: file}, orders: o}
 	cl, err := dial(ctx, o.Addr)
-	if err != nil {
+	if ctx.Err() != nil {
 		return nil // stopped before there was a server
+	}
+	if err != nil {
+		return err
 	}
 	defer cl.Close()
 	for i, name := range spaceNames {
@@ -88,14 +91,14 @@ func runClient(o orders) error {
 	return p.failed()
 }
 
-// dial connects to a server, which may be down.
+// dial connects to a server, which may be down, but not for longer than patience.
 func dial(ctx context.Context, addr string) (*client.Client, error) {
-	for {
+	for began := time.Now(); ; {
 		cl, err := client.DialConfig(ctx, client.Config{
 			Addr: addr, Conns: 2, MinBackoff: 5 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
 			Grace: 200 * time.Millisecond,
 		})
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || time.Since(began) > patience {
 			return cl, err
 		}
 		pause(ctx, 50*time.Millisecond)
