@@ -58,11 +58,11 @@ func TestMirror_Transactions(t *testing.T) {
 		})
 	}
 	for range 3 {
-		look(t, db, 150)
+		look(t, db, 50)
 		s.Kill()
 		s.Start()
 	}
-	look(t, db, 150)
+	look(t, db, 50)
 	stop()
 	wg.Wait()
 	s.Stop()

@@ -296,7 +296,7 @@ func TestDeadLetters_OfRandomPrograms(t *testing.T) {
 }
 
 func testLettersOfRandomPrograms(t *testing.T, cfg writeback.Config) {
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		dsn, db := newDatabase(t)
 		log, g, m := newMemLog(), newGenerator(100+seed), newModel()
 		g.plain = true // a dead letter has no state

@@ -32,11 +32,11 @@ var modesOfKinds = writeback.Modes{"Kind 1": writeback.Append, "Kind 2": writeba
 
 func TestModes_OfRandomPrograms(t *testing.T) {
 	overLanes(t, func(t *testing.T, cfg writeback.Config) {
-		for seed := range uint64(3) {
+		for seed := range uint64(2) {
 			dsn, db := newDatabase(t)
 			log, g, m := newMemLog(), newGenerator(200+seed), newModel()
 			m.modes = modesOfKinds
-			cfg.DSN, cfg.Modes, cfg.BatchRecords = dsn, modesOfKinds, 100<<seed
+			cfg.DSN, cfg.Modes, cfg.BatchRecords = dsn, modesOfKinds, 100<<(2*seed)
 			w, stop := start(t, log, cfg)
 			for i := range 100 {
 				follow(t, log, m, g.group(1+g.IntN(50)))

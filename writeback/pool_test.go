@@ -34,7 +34,7 @@ func connections(t *testing.T, db *sql.DB) (n int) {
 // Many more mirrors than the server's 200 connections share a few, and use none when there is nothing to do.
 func TestPool_ManyMirrorsShareFewConnections(t *testing.T) {
 	t.Parallel()
-	const spaces, conns = 250, 3
+	const spaces, conns = 100, 3
 	dsn, db := newDatabase(t)
 	pool := newPool(t, dsn, conns)
 	writers, logs, models := make([]*writeback.Writer, spaces), make([]*memLog, spaces), make([]*model, spaces)

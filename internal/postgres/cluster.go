@@ -23,10 +23,11 @@ type cluster struct {
 }
 
 // settings make small transactions cheap and the start fast. Autovacuum stays on: without it the planner's statistics
-// would be those of empty tables.
+// would be those of empty tables. Locks are as few as they can be, so that tests need not make thousands of tables to
+// find a transaction that locks all of them: it fails at some 1,200.
 var settings = []string{
 	"listen_addresses=", "fsync=off", "full_page_writes=off", "shared_buffers=128MB", "max_connections=200",
-	"max_wal_size=1GB", "log_checkpoints=off",
+	"max_wal_size=1GB", "log_checkpoints=off", "max_locks_per_transaction=10",
 }
 
 // newCluster creates a cluster and starts it. If that fails the folder is removed.
