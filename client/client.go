@@ -113,7 +113,7 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg}
 	for range cfg.Conns {
-		l := newLink(c)
+		l := newLink(c, newLane())
 		if err := l.start(ctx); err != nil {
 			c.closeLinks()
 			return nil, fmt.Errorf("client: dial %s: %w", cfg.Addr, err)

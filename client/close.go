@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
@@ -13,10 +14,9 @@ import (
 func (l *link) close() {
 	l.goodbye()
 	l.mu.Lock()
-	l.setStateLocked(ended)
+	l.life.become(ended)
 	l.mu.Unlock()
-	close(l.closed)
-	l.stopped.Wait()
+	l.life.tasks.Wait()
 	for _, c := range l.inFlight(nil) {
 		l.abort(c)
 	}
@@ -27,12 +27,11 @@ func (l *link) close() {
 func (l *link) goodbye() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conn == nil {
+	if l.out.conn == nil {
 		return
 	}
-	l.out.Commit(wire.AppendFrame(l.out.Buffer(), wire.Goodbye, 0, nil))
-	l.wakeLocked()
-	l.awaitLocked(func() bool { return l.conn == nil || l.out.Len() == 0 })
+	l.out.post(wire.Goodbye, 0, nil)
+	l.awaitLocked(&l.out.moved, l.out.isFlushed)
 }
 
 // endCalls ends the calls of a space that is closed. Those that may have changed something get the time to learn.
@@ -43,7 +42,9 @@ func (l *link) endCalls(s *Space) {
 		}
 	}
 	l.mu.Lock()
-	l.awaitLocked(func() bool { return l.inFlightLocked(s) == nil })
+	l.calls.watchers++
+	l.awaitLocked(&l.calls.settled, func() bool { return len(l.calls.of(s)) == 0 })
+	l.calls.watchers--
 	l.mu.Unlock()
 	for _, c := range l.inFlight(s) {
 		l.abort(c)
@@ -54,21 +55,10 @@ func (l *link) endCalls(s *Space) {
 func (l *link) inFlight(s *Space) []*pendingCall {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	calls := l.inFlightLocked(s)
+	calls := l.calls.of(s)
 	for _, c := range calls {
 		if c.lasts() {
-			l.out.Commit(wire.AppendFrame(l.out.Buffer(), wire.CancelWait, c.number, nil))
-		}
-	}
-	l.wakeLocked()
-	return calls
-}
-
-func (l *link) inFlightLocked(s *Space) []*pendingCall {
-	var calls []*pendingCall
-	for _, c := range l.calls.all() {
-		if s == nil || c.space == s {
-			calls = append(calls, c)
+			l.out.post(wire.CancelWait, c.number, nil)
 		}
 	}
 	return calls
@@ -78,7 +68,7 @@ func (l *link) inFlightLocked(s *Space) []*pendingCall {
 func (l *link) abort(c *pendingCall) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.calls.get(c.number) != c {
+	if l.calls.flying.get(c.number) != c {
 		return
 	}
 	err := space.ErrClosed
@@ -86,29 +76,20 @@ func (l *link) abort(c *pendingCall) {
 		err = fmt.Errorf("%w: the client was closed before the answer came", space.ErrOutcomeUnknown)
 	}
 	l.abandonLocked(c)
-	l.endLocked(c, err)
+	l.calls.end(c, err)
 }
 
-// endLocked ends a call in flight with an error.
-func (l *link) endLocked(c *pendingCall, err error) {
-	l.calls.remove(c.number)
-	c.err = err
-	c.done <- struct{}{}
-}
-
-// awaitLocked waits until cond holds or Config.Grace is over.
-func (l *link) awaitLocked(cond func() bool) {
+// awaitLocked waits on changed until cond holds or Config.Grace is over.
+func (l *link) awaitLocked(changed *sync.Cond, cond func() bool) {
 	over := false
 	t := time.AfterFunc(l.cfg.Grace, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		over = true
-		l.quiet.Broadcast()
+		changed.Broadcast()
 	})
 	defer t.Stop()
-	l.watchers++
 	for !cond() && !over {
-		l.quiet.Wait()
+		changed.Wait()
 	}
-	l.watchers--
 }

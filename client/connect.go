@@ -43,11 +43,11 @@ func (l *link) connect(ctx context.Context) error {
 // greet does the handshake.
 func (l *link) greet(conn net.Conn, in *wire.Reader) (*wire.Terms, error) {
 	hello := &wire.Greeting{
-		MinVersion: wire.Version, MaxVersion: wire.Version, Requires: requires[:], Software: wire.Software, Received: l.received,
-		Name: l.name, Client: l.identity[:],
+		MinVersion: wire.Version, MaxVersion: wire.Version, Requires: requires[:], Software: wire.Software,
+		Received: l.in.received, Name: l.name, Client: l.lane.identity[:],
 	}
-	if l.terms != nil {
-		hello.Session = l.terms.Session
+	if l.in.terms != nil {
+		hello.Session = l.in.terms.Session
 	}
 	if _, err := conn.Write(wire.AppendHello(nil, hello)); err != nil {
 		return nil, err
@@ -75,25 +75,22 @@ func (l *link) greet(conn net.Conn, in *wire.Reader) (*wire.Terms, error) {
 func (l *link) install(conn net.Conn, in *wire.Reader, terms *wire.Terms) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for l.flushing {
-		l.quiet.Wait()
+	for l.out.writer == writing {
+		l.out.moved.Wait()
 	}
 	switch {
 	case terms.Resumed && !l.out.Rewind(terms.Received):
-		l.terms = nil // the next attempt begins a new session
+		l.in.terms = nil // the next attempt begins a new session
 		return fmt.Errorf("%w: the server resumes at an impossible position", wire.ErrMalformed)
 	case !terms.Resumed:
 		l.renewLocked(slices.Contains(terms.Offers, wire.CapRepeat))
 	}
-	if l.state == ended {
+	if l.life.state == ended {
 		return space.ErrClosed
 	}
-	in.SetLimit(terms.MaxFrame)
-	in.Restart(l.received)
-	l.in, l.terms, l.acked, l.maxFrame = in, terms, l.received, terms.MaxFrame
-	l.conn = conn
-	l.setStateLocked(up)
-	l.wakeLocked()
+	l.in.attach(in, terms)
+	l.life.become(up)
+	l.out.connect(conn, terms.MaxFrame)
 	return nil
 }
 
@@ -101,23 +98,33 @@ func (l *link) install(conn net.Conn, in *wire.Reader, terms *wire.Terms) error 
 // forgotten, and calls in flight end.
 func (l *link) renewLocked(repeats bool) {
 	sent := l.out.Pos()
-	for _, c := range l.calls.all() {
-		c.sent = c.repeated || c.end <= sent
-		if c.sent && c.recorded() && l.repeats && repeats {
-			l.oweLocked(c)
-		}
-		if c.sent {
-			l.cleanUpLocked(c)
-		}
-		l.endLocked(c, errLost)
+	l.session.repeats = l.session.repeats && repeats
+	for _, c := range l.calls.flying.all() {
+		l.loseLocked(c, sent)
 	}
-	l.orphansLostLocked(sent, repeats)
-	l.repeats = repeats
-	l.epoch++
-	l.out = wire.Stream{}
-	l.views = nil
-	l.received = 0
+	l.orphansLostLocked(sent)
+	l.session.renew(repeats)
+	l.out.renew()
+	l.in.received = 0
 	l.reopenLocked()
+}
+
+// loseLocked ends a call in flight whose session is gone, and of whose stream no more than sent was given to a
+// connection.
+func (l *link) loseLocked(c *pendingCall, sent uint64) {
+	c.sent = c.repeated || c.end <= sent
+	if c.sent {
+		l.inDoubtLocked(c)
+	}
+	l.calls.end(c, errLost)
+}
+
+// inDoubtLocked follows the loss of the outcome of c: it is to be repeated, or what it may have left behind is ended.
+func (l *link) inDoubtLocked(c *pendingCall) {
+	if c.recorded() && l.session.repeats {
+		l.calls.owe(c)
+	}
+	l.cleanUpLocked(c)
 }
 
 // run watches the connection, and makes it again whenever it has failed, until the link is closed.
@@ -131,16 +138,16 @@ func (l *link) run() {
 		if time.Since(begun) > l.cfg.MaxBackoff {
 			pauses.Reset() // the connection was good for something
 		}
-		if l.isClosed() {
+		if l.life.isOver() {
 			return
 		}
 		l.cfg.Logger.Info("disconnected", "addr", l.cfg.Addr, "reason", err)
 		if !l.reconnect(&pauses) {
 			return
 		}
-		l.cfg.Logger.Info("connected again", "addr", l.cfg.Addr, "resumed", l.terms.Resumed)
-		if !l.terms.Resumed {
-			l.stopped.Go(func() { l.reattach(nil) })
+		l.cfg.Logger.Info("connected again", "addr", l.cfg.Addr, "resumed", l.in.terms.Resumed)
+		if !l.in.terms.Resumed {
+			l.begin(func() { l.reattach(nil) })
 		}
 	}
 }
@@ -149,23 +156,23 @@ func (l *link) run() {
 func (l *link) serve() error {
 	failed := make(chan error, 1)
 	go func() { failed <- l.read() }()
-	tick := time.NewTicker(l.terms.Idle / 4)
+	tick := time.NewTicker(l.in.terms.Idle / 4)
 	defer tick.Stop()
-	last, seen := l.activity.Load(), time.Now()
+	last, seen := l.in.activity.Load(), time.Now()
 	for {
 		select {
 		case err := <-failed:
 			return err
 		case now := <-tick.C:
-			if n := l.activity.Load(); n != last {
+			if n := l.in.activity.Load(); n != last {
 				last, seen = n, now
 			}
-			if now.Sub(seen) >= l.terms.Idle {
+			if now.Sub(seen) >= l.in.terms.Idle {
 				l.cutConn()
 				continue
 			}
 			l.post(wire.Ping, 0, nil)
-		case <-l.closed:
+		case <-l.life.over:
 			l.cutConn()
 			return <-failed
 		}
@@ -175,28 +182,24 @@ func (l *link) serve() error {
 func (l *link) cutConn() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.conn != nil {
-		l.conn.Close()
-	}
+	l.out.cut()
 }
 
 // disconnect lets go of the connection.
 func (l *link) disconnect() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.state == draining {
-		l.terms = nil // the server knows that this session is over
+	if l.life.state == draining {
+		l.in.terms = nil // the server knows that this session is over
 	}
-	l.conn.Close()
-	l.conn = nil
-	l.quiet.Broadcast()
-	l.setStateLocked(down)
+	l.out.disconnect()
+	l.life.become(down)
 }
 
 // reconnect tries until there is a connection again, or returns false when the link is closed. The pauses grow from one
 // call to the next too.
 func (l *link) reconnect(pauses *backoff.Backoff) bool {
-	ctx, cancel := l.context()
+	ctx, cancel := l.life.context()
 	defer cancel()
 	for pauses.Wait(ctx) == nil {
 		err := l.connect(ctx)
@@ -214,35 +217,13 @@ func (l *link) reconnect(pauses *backoff.Backoff) bool {
 func (l *link) endOverdue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, c := range l.calls.all() {
+	for _, c := range l.calls.flying.all() {
 		if c.limited && c.repeatable() && !c.locks() && time.Since(c.limitAt(l.cfg.Grace)) > 0 {
 			if c.lasts() {
-				l.out.Commit(wire.AppendFrame(l.out.Buffer(), wire.CancelWait, c.number, nil))
+				l.out.post(wire.CancelWait, c.number, nil)
 			}
 			l.abandonLocked(c)
-			l.endLocked(c, fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.cfg.Addr))
+			l.calls.end(c, fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.cfg.Addr))
 		}
-	}
-}
-
-// context returns a context that ends when the link is closed, or cancel is called.
-func (l *link) context() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
-	l.stopped.Go(func() {
-		select {
-		case <-l.closed:
-			cancel()
-		case <-ctx.Done():
-		}
-	})
-	return ctx, cancel
-}
-
-func (l *link) isClosed() bool {
-	select {
-	case <-l.closed:
-		return true
-	default:
-		return false
 	}
 }

@@ -117,7 +117,7 @@ func (c *pendingCall) final(ctx context.Context, err error) error {
 func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	defer c.free()
 	l.mu.Lock()
-	c.session = l.knownLocked(s).session
+	c.session = l.session.of(s).session
 	l.mu.Unlock()
 	if err := l.call(ctx, c); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := l.viewLocked(s)
+	v := l.session.view(s)
 	if epoch != v.epoch { // it is to be opened again
 		return nil
 	}
@@ -147,8 +147,7 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 	if v.open {
 		return nil
 	}
-	v.open, v.incarnation = true, o.Incarnation
-	l.openedLocked(s, o)
+	l.session.open(s, o)
 	return s.txns.Missing(l, numbersOf(o.Txns)) // while none can begin
 }
 

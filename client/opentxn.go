@@ -21,8 +21,8 @@ func (l *link) handleTxnLost(f wire.Frame) error {
 	why := d.Error()
 	l.mu.Lock()
 	var s *Space
-	if handle < uint64(len(l.views)) {
-		s = l.views[handle].space
+	if v := l.session.at(handle); v != nil {
+		s = v.space
 	}
 	l.mu.Unlock()
 	if s != nil {
@@ -75,7 +75,7 @@ func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 	gone = make(chan struct{})
 	id := c.under()
 	s := c.space.homeOf(id)
-	l.goLocked(func() {
+	l.life.start(func() {
 		defer close(gone)
 		via := cmp.Or(s.beganOn(id), l)
 		t := s.txns.Remove(id.Number)
@@ -90,7 +90,7 @@ func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 // abortSurely aborts a transaction over the connection on which it began, however long that takes. It returns before
 // only if the link is closed, which ends what the client has begun.
 func (l *link) abortSurely(s *Space, id txn.ID, via *link) {
-	ctx, cancel := l.context()
+	ctx, cancel := l.life.context()
 	defer cancel()
 	for pauses := l.cfg.backoff(); ; {
 		err := s.abortOver(ctx, via, id)
@@ -118,22 +118,22 @@ type unclaimed struct {
 // unclaimedLocked notes such a call. What it has begun is ended when the space is opened again, and has told what is
 // open.
 func (l *link) unclaimedLocked(s *Space, number uint64) (gone chan struct{}) {
-	if l.unclaimed == nil {
-		l.unclaimed = map[uint64]unclaimed{}
+	if l.calls.unclaimed == nil {
+		l.calls.unclaimed = map[uint64]unclaimed{}
 	}
 	u := unclaimed{s, make(chan struct{})}
-	l.unclaimed[number] = u
+	l.calls.unclaimed[number] = u
 	return u.gone
 }
 
 // endUnclaimedLocked has those of the open transactions of a space aborted that were begun by calls which were lost.
 func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
-	for number, u := range l.unclaimed {
+	for number, u := range l.calls.unclaimed {
 		if u.space != s {
 			continue
 		}
-		delete(l.unclaimed, number)
-		l.goLocked(func() {
+		delete(l.calls.unclaimed, number)
+		l.life.start(func() {
 			defer close(u.gone)
 			for _, t := range open {
 				if t.Call == number {
@@ -147,13 +147,13 @@ func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
 // reopenLocked has the spaces opened in which transactions are or may be open, now that they are to be: so their
 // holders learn at once which of them have ended.
 func (l *link) reopenLocked() {
-	if !l.reopening {
-		l.reopening = l.goLocked(l.reopen)
+	if !l.session.reopening {
+		l.session.reopening = l.life.start(l.reopen)
 	}
 }
 
 func (l *link) reopen() {
-	ctx, cancel := l.context()
+	ctx, cancel := l.life.context()
 	defer cancel()
 	pauses := l.cfg.backoff()
 	for spaces := l.toReopen(); len(spaces) > 0; spaces = l.toReopen() {
@@ -176,15 +176,15 @@ func (l *link) toReopen() (spaces []*Space) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lost := map[*Space]bool{}
-	for _, u := range l.unclaimed {
+	for _, u := range l.calls.unclaimed {
 		lost[u.space] = true
 	}
 	for _, s := range all {
-		if (lost[s] || s.txns.Any(l) && !l.viewLocked(s).open) && !s.isClosed() {
+		if (lost[s] || s.txns.Any(l) && !l.session.view(s).open) && !s.isClosed() {
 			spaces = append(spaces, s)
 		}
 	}
-	l.reopening = len(spaces) > 0
+	l.session.reopening = len(spaces) > 0
 	return spaces
 }
 

@@ -103,15 +103,15 @@ func (l *link) orphanLocked(c *pendingCall) *orphan {
 	if c.recorded() && c.op != wire.Notify {
 		o.id = l.identityLocked(c)
 	}
-	l.orphans.add(o)
-	l.orphans.received(o, c.body)
+	l.calls.orphans.add(o)
+	l.calls.orphans.received(o, c.body)
 	return o
 }
 
 // identityLocked returns the identity of a call whose outcome the space keeps; zero if the space does not know the
 // client.
 func (l *link) identityLocked(c *pendingCall) space.CallID {
-	if session := l.knownLocked(c.space).session; session != 0 && c.number != 0 {
+	if session := l.session.of(c.space).session; session != 0 && c.number != 0 {
 		return space.CallID{Space: c.space.at.Space, Session: session, Number: c.number}
 	}
 	return space.CallID{}
@@ -162,11 +162,11 @@ func (l *link) lateLocked(o *orphan, f wire.Frame) {
 	}
 	c := &pendingCall{
 		space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure,
-		schemas: l.viewLocked(o.space).schemas,
+		schemas: l.session.view(o.space).schemas,
 	}
 	c.query.Begin = o.begin
 	if !c.failed {
-		l.orphans.received(o, f.Body)
+		l.calls.orphans.received(o, f.Body)
 		c.body = append(c.body, o.body...)
 	} else {
 		c.body = append(c.body, f.Body...)
@@ -182,7 +182,7 @@ func (l *link) settleOrphanLocked(o *orphan, c *pendingCall, err error) {
 	o.conclude(l.verdictLocked(o, c, err))
 	o.body = nil
 	if o.id.IsZero() {
-		l.orphans.remove(o)
+		l.calls.orphans.remove(o)
 	}
 }
 
@@ -242,8 +242,8 @@ func (l *link) abortLocked(s *Space, number uint64) {
 
 // undoLocked makes a call that ends what an orphan has begun. If the session ends before, the server has ended it.
 func (l *link) undoLocked(s *Space, op wire.Type, fill func(*pendingCall)) {
-	l.goLocked(func() {
-		ctx, cancel := l.context()
+	l.life.start(func() {
+		ctx, cancel := l.life.context()
 		defer cancel()
 		c := newCall(s, op)
 		defer c.free()
@@ -253,30 +253,23 @@ func (l *link) undoLocked(s *Space, op wire.Type, fill func(*pendingCall)) {
 	})
 }
 
-// goLocked runs f on a goroutine of the link, unless that is closed.
-func (l *link) goLocked(f func()) bool {
-	if l.state == ended {
-		return false
-	}
-	l.stopped.Go(f)
-	return true
-}
-
 // asksFor reports whether the space can be asked what has become of o.
-func (l *link) asksFor(o *orphan) bool { return l.repeats && (!o.id.IsZero() || o.op == wire.Notify) }
+func (l *link) asksFor(o *orphan) bool {
+	return l.session.repeats && (!o.id.IsZero() || o.op == wire.Notify)
+}
 
 // askLocked asks the space what has become of an orphan whose session is gone. Until then the server must keep
 // outcomes.
 func (l *link) askLocked(o *orphan) {
 	o.asking = true
-	l.owed++
-	if !l.goLocked(func() { l.ask(o) }) {
-		l.owed--
+	l.calls.owed.add(1)
+	if !l.life.start(func() { l.ask(o) }) {
+		l.calls.owed.add(-1)
 	}
 }
 
 func (l *link) ask(o *orphan) {
-	ctx, cancel := l.context()
+	ctx, cancel := l.life.context()
 	defer cancel()
 	c := newCall(o.space, o.op)
 	defer c.free()
@@ -290,17 +283,17 @@ func (l *link) ask(o *orphan) {
 
 // orphansLostLocked follows the end of a session: calls that were given up, and may be asked for in the next one, are;
 // what others have begun is ended by the server. sent is how much of the stream was sent.
-func (l *link) orphansLostLocked(sent uint64, repeats bool) {
-	for _, o := range slices.Clone(l.orphans.order) {
+func (l *link) orphansLostLocked(sent uint64) {
+	for _, o := range slices.Clone(l.calls.orphans.order) {
 		if !o.pending() || o.asking {
 			continue
 		}
-		l.orphans.bytes -= o.size
+		l.calls.orphans.bytes -= o.size
 		o.body, o.size = nil, 0
 		switch {
 		case !o.repeated && o.end > sent:
 			l.settleOrphanLocked(o, nil, call.ErrCancelled)
-		case l.asksFor(o) && repeats:
+		case l.asksFor(o):
 			l.askLocked(o)
 		case o.begins() || o.op == wire.Backup:
 			if o.begins() {
@@ -317,7 +310,7 @@ func (l *link) orphansLostLocked(sent uint64, repeats bool) {
 func (l *link) endOrphans() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, o := range slices.Clone(l.orphans.order) {
+	for _, o := range slices.Clone(l.calls.orphans.order) {
 		l.settleOrphanLocked(o, nil, space.ErrOutcomeUnknown)
 	}
 }
@@ -326,7 +319,7 @@ func (l *link) endOrphans() {
 func (l *link) orphan(id space.CallID) *orphan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if o := l.orphans.byNumber[id.Number]; o != nil && o.id == id {
+	if o := l.calls.orphans.byNumber[id.Number]; o != nil && o.id == id {
 		return o
 	}
 	return nil

@@ -15,7 +15,7 @@ var errDrained = errors.New("client: the server shuts down")
 
 // read delivers what the server sends until the connection fails, and returns why.
 func (l *link) read() error {
-	defer func() { l.received = l.in.Total() }()
+	defer func() { l.in.received = l.in.Total() }()
 	for {
 		f, ok, err := l.in.Next()
 		if err == nil && ok {
@@ -42,32 +42,26 @@ func (l *link) fill() error {
 	if err := l.in.Fill(); err != nil {
 		return err
 	}
-	l.activity.Add(1)
+	l.in.activity.Add(1)
 	return nil
 }
 
-// ackEvery is how many bytes are received before the server is told, so that it may forget them.
-const ackEvery = 32 << 10
-
 func (l *link) acknowledge() {
-	if l.received = l.in.Total(); l.received-l.acked < ackEvery {
+	if !l.in.unacknowledged() || l.lane.owed.any() {
 		return
 	}
+	l.in.acked = l.in.received
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.owed > 0 {
-		return // the server would forget outcomes that are yet to be asked for
-	}
-	l.acked = l.received
-	l.out.Commit(wire.AppendAck(l.out.Buffer(), l.received))
-	l.wakeLocked()
+	l.out.Commit(wire.AppendAck(l.out.Buffer(), l.in.received))
+	l.out.rouse()
 }
 
 // drained reports whether the server shuts down and no call is in flight, and whether some are yet to be repeated.
 func (l *link) drained() (drained, owing bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.state == draining && l.calls.n == 0, l.owed > 0 || l.orphans.wanted()
+	return l.life.state == draining && l.calls.flying.n == 0, l.calls.outstanding()
 }
 
 // handle serves one frame.
@@ -93,7 +87,7 @@ func (l *link) handle(f wire.Frame) error {
 		return nil
 	case wire.Goaway:
 		l.mu.Lock()
-		l.setStateLocked(draining)
+		l.life.become(draining)
 		l.mu.Unlock()
 		return nil
 	case wire.Reset:
@@ -111,21 +105,21 @@ func (l *link) deliver(f wire.Frame) {
 	l.mu.Lock()
 	c := l.calls.remove(f.ID)
 	if c == nil {
-		if o := l.orphans.byNumber[f.ID]; o != nil && o.pending() {
+		if o := l.calls.late(f.ID); o != nil {
 			l.lateLocked(o, f)
 		}
 		l.mu.Unlock()
 		return
 	}
-	v := l.viewLocked(c.space)
+	v := l.session.view(c.space)
 	c.schemas = v.schemas
 	if c.reg != nil && c.op == wire.Notify && f.Type == wire.Answer {
 		c.reg.adoptLocked(l, f.Body, v.incarnation)
 	}
 	if f.Type == wire.Failure && inDoubt(f.Body) {
 		l.inDoubtLocked(c)
+		l.reopenLocked()
 	}
-	l.settledLocked()
 	l.mu.Unlock()
 	c.failed = f.Type == wire.Failure
 	if c.failed {
@@ -135,24 +129,11 @@ func (l *link) deliver(f wire.Frame) {
 	c.done <- struct{}{}
 }
 
-// inDoubtLocked follows the failure of the log under c.
-func (l *link) inDoubtLocked(c *pendingCall) {
-	if c.recorded() && l.repeats {
-		l.oweLocked(c)
-	}
-	l.cleanUpLocked(c)
-	l.reopenLocked()
-}
-
 // deliverPart adds a part to the answer of a call, under the lock because the call may be given up meanwhile.
 func (l *link) deliverPart(f wire.Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c := l.calls.get(f.ID); c != nil {
-		c.body = append(c.body, f.Body...)
-	} else if o := l.orphans.byNumber[f.ID]; o != nil && o.pending() {
-		l.orphans.received(o, f.Body)
-	}
+	l.calls.receive(f)
 }
 
 // handleKind learns the schema of a kind, or that it was dropped.
@@ -164,10 +145,10 @@ func (l *link) handleKind(f wire.Frame) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if f.ID >= uint64(len(l.views)) || l.views[f.ID].space == nil {
+	v := l.session.at(f.ID)
+	if v == nil {
 		return fmt.Errorf("%w: kind %d of a space that was not opened", wire.ErrMalformed, id)
 	}
-	v := &l.views[f.ID]
 	if !d.More() {
 		v.space.dropped(v.unlearn(call.KindID(id)))
 		return nil
@@ -227,8 +208,8 @@ func (l *link) handleEvent(f wire.Frame) error {
 	l.mu.Lock()
 	r := l.regs[regKey{handle, f.ID}]
 	var schema *template.Schema
-	if handle < uint64(len(l.views)) && int(ev.Entry.Kind) < len(l.views[handle].schemas) {
-		schema = l.views[handle].schemas[ev.Entry.Kind]
+	if v := l.session.at(handle); v != nil && int(ev.Entry.Kind) < len(v.schemas) {
+		schema = v.schemas[ev.Entry.Kind]
 	}
 	l.mu.Unlock()
 	switch {

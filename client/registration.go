@@ -255,7 +255,7 @@ func (l *link) reattach(s *Space) {
 	if s != nil {
 		regs = slices.DeleteFunc(regs, func(r *registration) bool { return r.space != s })
 	}
-	ctx, cancel := l.context()
+	ctx, cancel := l.life.context()
 	defer cancel()
 	for _, r := range regs {
 		r.attach(ctx)

@@ -2,14 +2,12 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 )
@@ -17,30 +15,6 @@ import (
 // A call that changes something, was sent, and has lost its session is sent again with its number, as one that is
 // repeated: the server then tells what it has done, or executes it if it has done nothing. So a restart of the server
 // goes unnoticed, too.
-
-// known is what the server told last of a link's session with one partition.
-type known struct {
-	session     uint64
-	incarnation string
-	forgotten   uint64 // the epoch in which it turned out that the space knows nothing of the calls of earlier ones
-}
-
-// knownLocked returns what is known of s.
-func (l *link) knownLocked(s *Space) *known {
-	for uint64(len(l.spaces)) <= s.handle {
-		l.spaces = append(l.spaces, known{})
-	}
-	return &l.spaces[s.handle]
-}
-
-// openedLocked notes what the server told when s was opened.
-func (l *link) openedLocked(s *Space, o *wire.Opened) {
-	k := l.knownLocked(s)
-	if o.Lost || k.incarnation != "" && k.incarnation != o.Incarnation {
-		k.forgotten = l.viewLocked(s).epoch
-	}
-	k.session, k.incarnation = o.Session, o.Incarnation
-}
 
 // recorded reports whether the partition keeps the outcome of c until it is received.
 func (c *pendingCall) recorded() bool {
@@ -55,22 +29,6 @@ func (c *pendingCall) recorded() bool {
 	return c.about().IsZero()
 }
 
-// oweLocked notes that c, whose outcome was lost, is to be repeated. Until all such calls were sent again the server
-// must not believe that the client has all it has asked for.
-func (l *link) oweLocked(c *pendingCall) {
-	if !c.owing {
-		c.owing = true
-		l.owed++
-	}
-}
-
-func (l *link) paidLocked(c *pendingCall) {
-	if c.owing {
-		c.owing = false
-		l.owed--
-	}
-}
-
 // giveUp notes that c will not be repeated. If it was to be, the space is asked in the background what has become of
 // it.
 func (l *link) giveUp(c *pendingCall) {
@@ -79,19 +37,11 @@ func (l *link) giveUp(c *pendingCall) {
 	if c.owing && !c.posthumous && c.outlives() {
 		l.askLocked(l.orphanLocked(c))
 	}
-	l.paidLocked(c)
+	l.calls.pay(c)
 }
 
 // errForgotten ends calls that the space does not know any more.
 var errForgotten = errors.New("the space has forgotten what became of it while the client was away")
-
-// repeatableLocked returns nil if c, which was sent before, may be sent to the present server.
-func (l *link) repeatableLocked(c *pendingCall) error {
-	if !l.repeats || c.born < l.knownLocked(c.space).forgotten {
-		return errForgotten
-	}
-	return nil
-}
 
 // repeat sends c, which link l owes, until its outcome is known, or no caller waits for it any more. It returns
 // wire.ErrInterrupted if c was not executed, and may be made again as another call.
@@ -113,7 +63,7 @@ func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error
 			return unknown(err)
 		} else if err = callID.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost {
 			continue
-		} else if !callID.posthumous && callID.space.isClosed() || l.isClosed() || !passes(err) {
+		} else if !callID.posthumous && callID.space.isClosed() || l.life.isOver() || !passes(err) {
 			return unknown(err)
 		}
 		if err == errLost {
@@ -171,10 +121,4 @@ func processName() string {
 		host = "unknown"
 	}
 	return fmt.Sprintf("%s:%d", host, os.Getpid())
-}
-
-// identity returns a new name for a client, which cannot be guessed.
-func identity() (id call.Client) {
-	_, _ = rand.Read(id[:]) // it never fails
-	return id
 }

@@ -73,11 +73,3 @@ func (s *Space) lookUp(ctx context.Context, l *link, c *pendingCall, kind string
 	c.name = kind
 	return l.call(ctx, c)
 }
-
-// call makes a call on this connection and no other, once.
-func (l *link) call(ctx context.Context, c *pendingCall) error {
-	if err := l.send(ctx, c); err != nil {
-		return err
-	}
-	return l.await(ctx, c)
-}

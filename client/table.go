@@ -7,7 +7,9 @@ type table struct {
 	slots    []*pendingCall // a power of two of them, at most half of them taken
 	repeated map[uint64]*pendingCall
 	n        int // of both
-	next     uint64
+	numbers  *numbers
+	next     uint64 // the last number that was given to a call
+	end      uint64 // behind the block of numbers that next is of
 }
 
 // add gives c a number.
@@ -16,11 +18,19 @@ func (t *table) add(c *pendingCall) {
 		t.grow()
 	}
 	mask := uint64(len(t.slots) - 1)
-	for t.next++; t.slots[t.next&mask] != nil; t.next++ {
+	for t.advance(); t.slots[t.next&mask] != nil; t.advance() {
 	}
 	c.number = t.next
 	t.slots[t.next&mask] = c
 	t.n++
+}
+
+// advance makes next the next number. None is 0.
+func (t *table) advance() {
+	if t.next++; t.next >= t.end {
+		first := t.numbers.block()
+		t.next, t.end = max(first, 1), first+blockSize
+	}
 }
 
 // addAgain adds a call that has a number.

@@ -21,28 +21,14 @@ type view struct {
 	schemas     []*template.Schema // by kind; replaced, never changed, since calls refer to it
 }
 
-// viewLocked returns what the session knows of s.
-func (l *link) viewLocked(s *Space) *view {
-	for uint64(len(l.views)) <= s.handle {
-		l.views = append(l.views, view{epoch: l.epoch})
-	}
-	v := &l.views[s.handle]
-	v.space = s
-	return v
-}
-
 // reset makes the space one that is yet to be opened, and has its registrations attached again.
 func (l *link) reset(handle uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.epoch++ // whatever was sent before the server said so
-	if handle >= uint64(len(l.views)) || l.views[handle].space == nil {
-		return
+	if s := l.session.reset(handle); s != nil {
+		l.life.start(func() { l.reattach(s) })
+		l.reopenLocked()
 	}
-	s := l.views[handle].space
-	l.views[handle] = view{space: s, epoch: l.epoch}
-	l.goLocked(func() { l.reattach(s) })
-	l.reopenLocked()
 }
 
 // learn notes the schema of a kind.

@@ -1,0 +1,43 @@
+package client
+
+import (
+	"crypto/rand"
+	"sync/atomic"
+
+	"github.com/gospaces/gospaces/internal/call"
+)
+
+// A Client has Config.Conns lanes. A lane is one client to the partitions: they know by its identity, and by the numbers
+// of its calls, what they have executed of them. It has a link to each node that it uses, one at most: so a partition
+// that is on another node now is asked for the outcomes of calls that were sent to the first.
+
+// lane is what the links of a lane have in common. Its methods may be called concurrently.
+type lane struct {
+	identity call.Client
+	numbers  numbers
+	owed     owed
+}
+
+// newLane returns a lane with a new identity, which cannot be guessed.
+func newLane() *lane {
+	l := new(lane)
+	_, _ = rand.Read(l.identity[:]) // it never fails
+	return l
+}
+
+// numbers gives out the numbers of calls, each once.
+type numbers struct{ blocks atomic.Uint64 }
+
+// blockSize is how many numbers a link takes at a time.
+const blockSize = 1 << 16
+
+// block returns the first number of a block that is the caller's.
+func (n *numbers) block() uint64 { return (n.blocks.Add(1) - 1) * blockSize }
+
+// owed counts the calls that were sent in sessions that are gone, and are yet to be repeated. Until there are none, no
+// server must be told that the client has all it has asked for: partitions would forget outcomes.
+type owed struct{ n atomic.Int64 }
+
+func (o *owed) add(n int64) { o.n.Add(n) }
+
+func (o *owed) any() bool { return o.n.Load() > 0 }

@@ -1,0 +1,85 @@
+package client
+
+import (
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// session is what the link and the server have told each other: which spaces are open, and what the server knows of
+// them. The link's mu guards it.
+type session struct {
+	epoch     uint64  // counts sessions, and resets of spaces
+	repeats   bool    // the server can be asked for the outcomes of calls
+	views     []view  // by handle of the space; gone with the session
+	spaces    []known // likewise, and outlives sessions
+	reopening bool    // the link's reopen runs
+}
+
+// renew begins a new session, in which nothing is open, with a server that can be asked for outcomes or cannot.
+func (n *session) renew(repeats bool) {
+	n.epoch++
+	n.repeats = repeats
+	n.views = nil
+}
+
+// view returns what the session knows of s.
+func (n *session) view(s *Space) *view {
+	for uint64(len(n.views)) <= s.handle {
+		n.views = append(n.views, view{epoch: n.epoch})
+	}
+	v := &n.views[s.handle]
+	v.space = s
+	return v
+}
+
+// at returns the view of the space with a handle, or nil.
+func (n *session) at(handle uint64) *view {
+	if handle >= uint64(len(n.views)) || n.views[handle].space == nil {
+		return nil
+	}
+	return &n.views[handle]
+}
+
+// reset makes the space with a handle one that is yet to be opened, and returns it; nil if it never was.
+func (n *session) reset(handle uint64) *Space {
+	n.epoch++ // whatever was sent before the server said so
+	v := n.at(handle)
+	if v == nil {
+		return nil
+	}
+	s := v.space
+	*v = view{space: s, epoch: n.epoch}
+	return s
+}
+
+// known is what the server told last of a link's session with one partition.
+type known struct {
+	session     uint64
+	incarnation string
+	forgotten   uint64 // the epoch in which it turned out that the space knows nothing of the calls of earlier ones
+}
+
+// of returns what is known of s.
+func (n *session) of(s *Space) *known {
+	for uint64(len(n.spaces)) <= s.handle {
+		n.spaces = append(n.spaces, known{})
+	}
+	return &n.spaces[s.handle]
+}
+
+// open notes what the server told when s was opened.
+func (n *session) open(s *Space, o *wire.Opened) {
+	k, v := n.of(s), n.view(s)
+	v.open, v.incarnation = true, o.Incarnation
+	if o.Lost || k.incarnation != "" && k.incarnation != o.Incarnation {
+		k.forgotten = v.epoch
+	}
+	k.session, k.incarnation = o.Session, o.Incarnation
+}
+
+// repeatable returns nil if c, which was sent before, may be sent in this session.
+func (n *session) repeatable(c *pendingCall) error {
+	if !n.repeats || c.born < n.of(c.space).forgotten {
+		return errForgotten
+	}
+	return nil
+}
