@@ -98,14 +98,17 @@ type Client struct {
 
 var _ space.Space = (*Client)(nil)
 
-// Dial connects to the server at addr. See DialConfig.
+// Dial connects to the server at addr, such as "localhost:7420", and its space "default". It blocks, and returns errors,
+// as DialConfig does.
 func Dial(ctx context.Context, addr string) (*Client, error) {
 	return DialConfig(ctx, Config{Addr: addr})
 }
 
-// DialConfig connects to a server. It tries once, so that a wrong address is noticed at once, and returns an error if
-// that fails or ctx ends before; later, failed connections are made again for as long as it takes. The caller closes
-// the Client.
+// DialConfig connects to a server. It blocks until the server has answered, for Config.DialTimeout at most, or ctx
+// ends. It tries once, so that a wrong address is noticed at once: it returns the dialer's error if nothing listens
+// there, ErrNotServer if that is no gospaces server, and space.ErrInvalidArgument for a name that no space can have;
+// later, failed connections are made again for as long as it takes. A space that does not exist is no error: the first
+// write makes it. The caller closes the Client.
 func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -186,7 +189,8 @@ func (c *Client) link() *link {
 }
 
 // Echo returns what the server sends back, which is payload, and does nothing else: a measure of the way there and
-// back.
+// back. Like Spaces and Status it blocks until the server has answered, or ctx ends; while there is no connection it
+// waits for one, Config.Grace at most, and then returns space.ErrUnavailable.
 func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 	call := newCall(c.Space, wire.Echo)
 	defer call.free()
@@ -197,7 +201,8 @@ func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 	return append([]byte(nil), call.body...), nil
 }
 
-// Spaces returns the names of all spaces on the server, sorted.
+// Spaces returns the names of all spaces on the server, sorted, with those that it refuses to serve. It blocks as Echo
+// does.
 func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 	call := newCall(c.Space, wire.Spaces)
 	defer call.free()
@@ -237,7 +242,8 @@ func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error 
 	return c.do(ctx, call)
 }
 
-// Status returns what the server says about itself, a JSON object.
+// Status returns what the server says about itself: a JSON object, of which the keys are described in
+// docs/configuration.md. It blocks as Echo does.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	call := newCall(c.Space, wire.Status)
 	defer call.free()

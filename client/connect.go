@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/backoff"
@@ -16,8 +18,13 @@ import (
 // requires are the capabilities without which this client does not work.
 var requires = [...]string{wire.CapSpaces}
 
+// ErrNotServer is returned by Dial when something accepts connections at the address, but does not answer as a gospaces
+// server.
+var ErrNotServer = errors.New("not a gospaces server")
+
 // connect makes a connection and either goes on with the session or begins a new one.
 func (l *link) connect(ctx context.Context) error {
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
 	defer cancel()
 	conn, err := l.cfg.Dial(ctx, l.cfg.Addr)
@@ -33,11 +40,21 @@ func (l *link) connect(ctx context.Context) error {
 	if err == nil {
 		err = l.install(conn, in, terms)
 	}
-	if err != nil {
-		conn.Close()
-		return errors.Join(err, ctx.Err())
+	if err == nil {
+		return nil
 	}
-	return nil
+	conn.Close()
+	switch {
+	case caller.Err() != nil:
+		return fmt.Errorf("%w during the handshake", context.Cause(caller))
+	case ctx.Err() != nil:
+		return fmt.Errorf("%w: no answer to the handshake within %v", ErrNotServer, l.cfg.DialTimeout)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("%w: it closes the connection during the handshake (%w)", ErrNotServer, err)
+	case errors.Is(err, wire.ErrMalformed) && terms == nil:
+		return fmt.Errorf("%w: what it sends is not of the protocol (%w)", ErrNotServer, err)
+	}
+	return err
 }
 
 // greet does the handshake.

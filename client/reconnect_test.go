@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -30,6 +31,37 @@ func TestDial_FailsAtOnceWithoutServer(t *testing.T) {
 	require.Error(t, err)
 	_, err = client.DialConfig(t.Context(), client.Config{Addr: addr, Conns: -1})
 	require.ErrorContains(t, err, "negative")
+}
+
+// Something else that listens at the address is no gospaces server, whatever it says: one line tells.
+func TestDial_TellsWhatIsNoServer(t *testing.T) {
+	t.Parallel()
+	for says, answer := range map[string]func(nc net.Conn){
+		"closes the connection":              func(nc net.Conn) { _ = nc.Close() },
+		"not of the protocol":                func(nc net.Conn) { _, _ = nc.Write([]byte("SSH-2.0-OpenSSH_9.6\r\n")) },
+		"no answer to the handshake within ": func(net.Conn) {},
+	} {
+		t.Run(says, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, l.Close()) })
+			go func() {
+				if nc, err := l.Accept(); err == nil {
+					answer(nc)
+					_, _ = io.Copy(io.Discard, nc) // until the client goes
+				}
+			}()
+			cfg := client.Config{Addr: l.Addr().String()}
+			if strings.HasPrefix(says, "no answer") {
+				cfg.DialTimeout = 100 * time.Millisecond
+			}
+			_, err = client.DialConfig(t.Context(), cfg)
+			require.ErrorIs(t, err, client.ErrNotServer)
+			require.ErrorContains(t, err, says)
+			require.NotContains(t, err.Error(), "\n")
+		})
+	}
 }
 
 func TestDial_EndsWithItsContext(t *testing.T) {

@@ -42,6 +42,8 @@ func Unusable(err error) bool {
 var (
 	// ErrInvalidName is returned for the name of a space, or the number of a partition, that cannot be.
 	ErrInvalidName = errors.New("replication: invalid name")
+	// ErrInUse is returned by Open for a folder that another process has open.
+	ErrInUse = errors.New("is in use by another process")
 	// ErrClosed is returned by every call on a closed store or its logs.
 	ErrClosed = errors.New("replication: store closed")
 )

@@ -61,7 +61,7 @@ func (f *folder) take() error {
 	for _, name := range []string{f.path, filepath.Join(f.path, "lock")} {
 		h, err := hold(name)
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return fmt.Errorf("replication: folder %s is in use by another process", f.path)
+			return fmt.Errorf("replication: folder %s %w", f.path, ErrInUse)
 		}
 		if err != nil {
 			return fmt.Errorf("replication: lock folder %s: %w", f.path, err)

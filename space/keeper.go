@@ -44,7 +44,9 @@ func KeepAlive(ctx context.Context, d time.Duration, leases ...*Lease) *Keeper {
 	return k
 }
 
-// Lost returns a channel of the leases that were lost. It is closed when the keeper has ended.
+// Lost returns a channel of the leases that were lost: that have ended, or may have, since they could not be renewed in
+// time. It has room for all of them, so that nothing waits for a reader, and is closed when the keeper has ended: after
+// Stop, when its context is done, or when no lease is left.
 func (k *Keeper) Lost() <-chan Loss { return k.lost }
 
 // Err returns why the first lease was lost, or nil if none was.

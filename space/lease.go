@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// LeaseID identifies a leased thing within its space, an entry or a registration.
+// LeaseID identifies a leased thing within its space: an entry, a registration or a transaction. A space never gives one
+// out twice, so it may be stored, and passed to other programs; 0 is none.
 type LeaseID uint64
 
 // Grant is a lease as the space gave it.
@@ -107,9 +108,10 @@ func (l *Lease) Remaining() time.Duration {
 	return max(0, time.Until(l.Expires()))
 }
 
-// Renew asks for d from now, or from when a delayed entry becomes visible, and returns what was granted. It never
-// shortens the lease unless d ends sooner. A failed renew leaves the old expiry; ErrLeaseEnded says that the lease is
-// over.
+// Renew asks for d from now, or from when a delayed entry becomes visible, and returns what was granted: d, or less
+// where the space caps leases. A shorter d shortens the lease. It blocks until the space has answered, or ctx ends.
+// ErrLeaseEnded says that the lease is over; ErrInvalidArgument that d is not positive; after any other error the lease
+// ends when it would have, or as asked for. KeepAlive renews by itself.
 func (l *Lease) Renew(ctx context.Context, d time.Duration) (time.Duration, error) {
 	sent := time.Now()
 	g, err := l.space.Renew(ctx, d, l.id)

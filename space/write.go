@@ -10,10 +10,13 @@ import (
 )
 
 // Write stores v, a struct or a pointer to one, and returns the lease of the entry. It stores a copy: what the caller
-// does to v afterwards does not change it.
+// does to v afterwards does not change it. It blocks until the entry is as durable as the space promises, and never
+// because others hold entries.
 //
-// It returns ErrInvalidArgument for a value that cannot be stored, ErrSchemaConflict if the space knows its kind with other types of
-// fields, ErrTooLarge beyond the space's limits; in all these cases nothing was stored.
+// It returns ErrInvalidArgument for a value that cannot be stored, ErrSchemaConflict if the space knows its kind with
+// other types of fields, ErrTooLarge beyond the space's limits, ErrSpaceFull or ErrLogFull if there is no room,
+// ErrTxnEnded if the transaction has ended, and ErrUnavailable if the space does not serve: then nothing was stored.
+// After ErrOutcomeUnknown the entry was stored or not.
 func Write[T any](ctx context.Context, sp Space, v T, opts ...WriteOption) (*Lease, error) {
 	if len(opts) == 0 {
 		return writeOne(ctx, sp, &v)

@@ -83,8 +83,11 @@ func badDSN(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return fmt.Errorf("writeback: DSN: %w", err)
+	return fmt.Errorf("%w: %w", ErrDSN, err)
 }
+
+// ErrDSN is returned for a connection string that is none.
+var ErrDSN = errors.New("writeback: DSN")
 
 func (cfg Config) check() error {
 	var errs []error

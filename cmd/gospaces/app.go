@@ -61,7 +61,7 @@ func (a *app) command() *cobra.Command {
 		SilenceErrors: true, // exit prints them
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(a.env.check(cmd.Root()), checkBlank(cmd.Flags()),
+			if err := errors.Join(a.env.check(cmd.Root()), checkBlank(cmd.Flags()), checkGlobal(cmd),
 				settle(cmd.Flags(), a.env, nil)); err != nil {
 				return err
 			}
@@ -69,6 +69,9 @@ func (a *app) command() *cobra.Command {
 			return nil
 		},
 	})
+	root.Version = thisBuild().Version
+	root.Flags().Bool("version", false, "print the version of this program")
+	root.SetVersionTemplate("gospaces {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand())
 	root.SetIn(a.stdin)
@@ -93,8 +96,8 @@ func (a *app) dial(ctx context.Context) (*client.Client, error) {
 	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)
 	}
-	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("what listens on %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
+	if errors.Is(err, client.ErrNotServer) {
+		return nil, fmt.Errorf("what listens at %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
 	}
 	return c, err
 }

@@ -19,8 +19,9 @@ import (
 func (a *app) backupCommand() *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "backup FILE",
-		Short: "Write all spaces of a running server to a file",
+		Use:         "backup FILE",
+		Annotations: map[string]string{noSpace: "a backup holds all spaces"},
+		Short:       "Write all spaces of a running server to a file",
 		Long: `Write all spaces of a running server to a file, which appears when it is complete. A pipe or a device, such as
 /dev/stdout, is written to as it is; what is printed otherwise goes to standard error then.
 
@@ -152,8 +153,9 @@ func (a *app) fetch(ctx context.Context, w *backup.Writer, from *client.Backup, 
 func (a *app) restoreCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:   "restore FILE --data FOLDER",
-		Short: "Make the data folder of a new server from a backup",
+		Use:         "restore FILE --data FOLDER",
+		Annotations: map[string]string{noAddr: "it makes a folder, while no server runs on it", noSpace: "a backup holds all spaces"},
+		Short:       "Make the data folder of a new server from a backup",
 		Long: `Make the data folder of a new server from a backup. The folder must be new or empty. A server that is started
 on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.`,
 		Args: operands(1, 1),
@@ -164,6 +166,7 @@ on it goes on from the backup. Its spaces are new ones to clients and to a datab
 			}
 			defer f.Close()
 			names, err := backup.Restore(cmd.Context(), f, dir)
+			err = a.startError(err)
 			for _, name := range names {
 				if err := a.printJSON(map[string]string{"space": name}); err != nil {
 					return err
@@ -179,8 +182,9 @@ on it goes on from the backup. Its spaces are new ones to clients and to a datab
 func (a *app) verifyCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:   "verify [FILE]",
-		Short: "Read a backup, or the data folder of a stopped server, and say what is in it",
+		Use:         "verify [FILE]",
+		Annotations: map[string]string{noAddr: "it reads files", noSpace: "it reads all spaces"},
+		Short:       "Read a backup, or the data folder of a stopped server, and say what is in it",
 		Long: `Read a backup, or with --data the data folder of a stopped server, to its end and say what is in it. Checksums
 are checked and the state is made in memory. What is damaged is named with its place, and the exit code is 1.`,
 		Example: "  gospaces verify spaces.backup\n  gospaces verify --data /var/lib/gospaces",
@@ -195,6 +199,7 @@ are checked and the state is made in memory. What is damaged is named with its p
 				return usage("name a backup, or a data folder with --data")
 			}
 			found, err := a.verify(cmd.Context(), args, dir)
+			err = a.startError(err)
 			for _, s := range found {
 				if err := a.printJSON(s); err != nil {
 					return err

@@ -31,7 +31,7 @@ func TestBackup_IsVerifiedRestoredAndServed(t *testing.T) {
 	require.Zero(t, r.code, r.err)
 	r = cli(t, "restore", file, "--data", folder)
 	require.Equal(t, exitError, r.code)
-	require.Contains(t, r.err, "restore into a new one")
+	require.Contains(t, r.err, "name a new one with --data")
 
 	second := serve(t, "--data", folder)
 	require.Equal(t, "{\"id\":1}\n{\"id\":2}\n", second.must(t, "read", "job", "--all"))

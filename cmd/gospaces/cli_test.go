@@ -19,14 +19,14 @@ type result struct {
 // cli runs the program with an empty environment and standard input, until it ends.
 func cli(t *testing.T, args ...string) result {
 	t.Helper()
-	return cliWith(t, "", args...)
+	return cliWith(t, nil, "", args...)
 }
 
-// cliWith is cli with something on standard input.
-func cliWith(t *testing.T, stdin string, args ...string) result {
+// cliWith is cli with an environment, and something on standard input.
+func cliWith(t *testing.T, env map[string]string, stdin string, args ...string) result {
 	t.Helper()
 	var out, err strings.Builder
-	code := run(t.Context(), args, getenv(nil), strings.NewReader(stdin), &out, &err)
+	code := run(t.Context(), args, getenv(env), strings.NewReader(stdin), &out, &err)
 	return result{code, out.String(), err.String()}
 }
 
@@ -71,7 +71,7 @@ func memory(t *testing.T, args ...string) server {
 // do runs a command against the server.
 func (s server) do(t *testing.T, args ...string) result {
 	t.Helper()
-	return cli(t, append([]string{"--addr", s.addr}, args...)...)
+	return cliWith(t, map[string]string{"GOSPACES_ADDR": s.addr}, "", args...)
 }
 
 // must runs a command that succeeds and returns its output.

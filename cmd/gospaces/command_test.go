@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -134,7 +135,7 @@ func TestWrite_StreamIsWrittenAsItComes(t *testing.T) {
 func TestWrite_ManyFromStandardInput(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
-	r := cliWith(t, strings.Repeat(`{"n": 1}`+"\n", 3*bulk), "write", "job", "--addr", s.addr)
+	r := cliWith(t, nil, strings.Repeat(`{"n": 1}`+"\n", 3*bulk), "write", "job", "--addr", s.addr)
 	require.Zero(t, r.code, r.err)
 	require.Equal(t, 3*bulk, strings.Count(r.out, "\n"))
 	require.Equal(t, 3*bulk, strings.Count(s.must(t, "read", "job", "--all"), "\n"))
@@ -154,7 +155,7 @@ func TestWrite_StopsAtWhatIsWrong(t *testing.T) {
 	} {
 		whole := []result{
 			s.do(t, "write", "job", `{"id": 1}`, bad),
-			cliWith(t, `{"id": 1}`+"\n"+bad, "write", "job", "--addr", s.addr, "--atomic"),
+			cliWith(t, nil, `{"id": 1}`+"\n"+bad, "write", "job", "--addr", s.addr, "--atomic"),
 		}
 		for _, r := range whole {
 			require.Equal(t, exitUsage, r.code)
@@ -164,11 +165,11 @@ func TestWrite_StopsAtWhatIsWrong(t *testing.T) {
 			require.Equal(t, "1\n", s.must(t, "count", "job"), "all or none")
 		}
 	}
-	r := cliWith(t, strings.Repeat(`{"id": 1}`+"\n", 2*bulk)+`{"id": `, "write", "job", "--addr", s.addr)
+	r := cliWith(t, nil, strings.Repeat(`{"id": 1}`+"\n", 2*bulk)+`{"id": `, "write", "job", "--addr", s.addr)
 	require.Equal(t, exitUsage, r.code)
 	require.Contains(t, r.err, fmt.Sprintf("entry %d: the JSON ends early; the first %d are written", 2*bulk+1, 2*bulk))
 	require.Equal(t, fmt.Sprintln(2*bulk+1), s.must(t, "count", "job"), "what came before is written")
-	r = cliWith(t, `{"id": `, "write", "job", "--addr", s.addr)
+	r = cliWith(t, nil, `{"id": `, "write", "job", "--addr", s.addr)
 	require.Contains(t, r.err, "entry 1: the JSON ends early; nothing was written")
 }
 
@@ -176,12 +177,12 @@ func TestWrite_AtomicIsOneWrite(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
 	most := strings.Repeat(`{"id": 1}`, 4096)
-	require.Zero(t, cliWith(t, most, "write", "job", "--addr", s.addr, "--atomic").code)
-	r := cliWith(t, most+`{"id": 1}`, "write", "job", "--addr", s.addr, "--atomic")
+	require.Zero(t, cliWith(t, nil, most, "write", "job", "--addr", s.addr, "--atomic").code)
+	r := cliWith(t, nil, most+`{"id": 1}`, "write", "job", "--addr", s.addr, "--atomic")
 	require.Equal(t, exitError, r.code)
 	require.Contains(t, r.err, "4096")
 	require.Equal(t, "4096\n", s.must(t, "count", "job"))
-	require.Zero(t, cliWith(t, "", "write", "job", "--addr", s.addr, "--atomic").code)
+	require.Zero(t, cliWith(t, nil, "", "write", "job", "--addr", s.addr, "--atomic").code)
 }
 
 // What is misspelt is seen, or refused by those who ask for that.
@@ -279,7 +280,7 @@ func TestLeases_AreRenewedAndCancelled(t *testing.T) {
 	r := s.do(t, "renew", "1", "2", "--lease", "1h")
 	require.Equal(t, exitError, r.code)
 	require.JSONEq(t, `{"id": 2, "lease": "1h0m0s"}`, r.out)
-	require.Equal(t, "gospaces: lease 1: space: lease ended\n", r.err)
+	require.Equal(t, "gospaces: lease 1: lease ended\n", r.err)
 	require.Equal(t, exitUsage, s.do(t, "cancel", "x").code)
 	require.Equal(t, exitUsage, s.do(t, "renew", "2", "--lease", "-1s").code)
 }
@@ -376,9 +377,9 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, `field "id" is of class int, and "x" is no such value`, []string{"read", "job", "--where", "id = x"}},
 		{exitUsage, `has no field "di"`, []string{"read", "job", `{"di": 1}`}},
 		{exitUsage, `has no field "di"; it has id`, []string{"read", "job", "--order", "-di"}},
-		{exitUsage, "--all and --max", []string{"take", "job", "--all", "--max", "3"}},
+		{exitUsage, "--all is every match", []string{"take", "job", "--all", "--max", "3"}},
 		{exitUsage, "--wait must not be negative", []string{"take", "job", "--wait", "-1s"}},
-		{exitUsage, "in an --order", []string{"read", "job", "--order", "id", "--all"}},
+		{exitUsage, "has no --order", []string{"read", "job", "--order", "id", "--all"}},
 		{exitUsage, "--lease must not be negative", []string{"write", "job", "{}", "--lease", "-1s"}},
 		{exitUsage, `--log-format is "xml"`, []string{"serve", "--log-format", "xml"}},
 		{exitUsage, `--log-level: "loud" is not debug, info, warn or error`, []string{"serve", "--log-level", "loud"}},
@@ -396,22 +397,39 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, "--data is empty", []string{"load", "--all", "--postgres", "dbname=x", "--data", ""}},
 		{exitUsage, `durability is "paper"`, []string{"bench", "--durability", "paper"}},
 		{exitUsage, "see `gospaces txn commit --help`", []string{"txn", "commit"}},
-		{exitUsage, "entry 1: template: field", []string{"write", "job", `{"id": "x"}`}},
+		{exitUsage, "entry 1: field", []string{"write", "job", `{"id": "x"}`}},
 		{
 			exitUsage, "number 99999999999999999999: value out of range",
 			[]string{"write", "job", `{"id": 99999999999999999999}`},
 		},
-		{exitUsage, "entry 2: template: field", []string{"write", "job", `{"id": 2}`, `{"id": "x"}`}},
-		{exitError, "2 leases (98, 99): space: lease ended", []string{"cancel", "98", "99"}},
+		{exitUsage, "entry 2: field", []string{"write", "job", `{"id": 2}`, `{"id": "x"}`}},
+		{exitError, "2 leases (98, 99): lease ended", []string{"cancel", "98", "99"}},
 		{exitError, `the space has no kind "task" yet`, []string{"watch", "task", `{"id": 1}`}},
 		{exitNoMatch, "", []string{"take", "task", `{"id": 1}`, "--wait", "1ms"}},
 		{exitNoMatch, "", []string{"take", "task", `{"id": 1}`}},
 		{exitNoMatch, "", []string{"read", "job", `{"id": 2}`}},
 		{exitOK, "", []string{"read", "job", `{"id": 1}`}},
+
+		{exitUsage, "say --max 1000", []string{"read", "job", "--all", "--order", "id"}},
+		{exitUsage, "at most 1000 entries in an --order", []string{"read", "job", "--max", "2000", "--order", "id"}},
+		{exitUsage, "did you mean gospaces write?", []string{"put", "job", "{}"}},
+		{exitUsage, "did you mean gospaces spaces?", []string{"ls"}},
+		{exitUsage, "did you mean gospaces spaces drop?", []string{"spaces", "rm", "orders"}},
+		{exitUsage, "did you mean --lease?", []string{"write", "job", "{}", "--ttl", "5s"}},
+		{exitUsage, "did you mean --listen?", []string{"serve", "--port", "7420"}},
+		{exitUsage, "did you mean --addr?", []string{"status", "--host", "there"}},
+		{exitUsage, "--addr means nothing to gospaces deadletters", []string{"deadletters", "list", "--addr", "there"}},
+		{exitUsage, "--addr means nothing to gospaces restore", []string{"restore", "b", "--addr", "there"}},
+		{exitUsage, "--space means nothing to gospaces verify", []string{"verify", "b", "--space", "orders"}},
+		{exitUsage, "--space means nothing to gospaces backup", []string{"backup", "b", "--space", "orders"}},
+		{exitUsage, "--postgres is missing", []string{"deadletters"}},
+		{exitUsage, `no connection string such as postgres://`, []string{"deadletters", "--postgres", "foo"}},
+		{exitError, "transaction ended: `gospaces outcome ID`", []string{"read", "job", "--txn", "99"}},
 	} {
 		r := s.do(t, c.args...)
 		require.Equal(t, c.code, r.code, "%v: %s", c.args, r.err)
 		require.Contains(t, r.err, c.says, "%v", c.args)
+		require.NotRegexp(t, `\b(space|template|replication|writeback|client): `, r.err)
 		require.LessOrEqual(t, strings.Count(r.err, "\n"), 1, "one line: %s", r.err)
 	}
 }
@@ -485,7 +503,8 @@ func TestTxn_FromTheCommandLine(t *testing.T) {
 		require.Equal(t, exitOK, <-done, "it notices that the transaction has ended")
 		r := s.do(t, "txn", end, b.Txn)
 		require.Equal(t, exitError, r.code)
-		require.Equal(t, "gospaces: space: transaction ended\n", r.err)
+		require.Equal(t, "gospaces: "+b.Txn+": transaction ended: `gospaces outcome "+b.Txn+
+			"` tells whether it was committed\n", r.err)
 	}
 	require.Equal(t, []string{"2", "3"}, ids(t, s.must(t, "read", "job", "--all")))
 }
@@ -589,4 +608,40 @@ func TestIDAndDelay(t *testing.T) {
 	} {
 		require.Equal(t, exitUsage, s.do(t, args...).code, "%v", args)
 	}
+}
+
+// What users of other programs type first.
+func TestCommands_AlsoUnderTheNamesThatUsersExpect(t *testing.T) {
+	t.Parallel()
+	s := memory(t)
+	s.must(t, "write", "job", `{"id": 1}`)
+	for _, name := range []string{"spaces", "kinds"} {
+		require.Equal(t, s.must(t, name), s.must(t, name, "list"))
+		require.NotEmpty(t, s.must(t, name, "list", "--json=false"))
+	}
+	require.Empty(t, s.must(t, "registrations"))
+	require.Empty(t, s.must(t, "registrations", "list"))
+	require.Equal(t, "gospaces "+thisBuild().Version+"\n", cli(t, "--version").out)
+	require.Contains(t, cli(t, "version").out, `"version"`)
+}
+
+// A folder that another server has open, or that is not empty, is named, and the flag that names another.
+func TestFolder_MessagesNameIt(t *testing.T) {
+	t.Parallel()
+	data, file := t.TempDir(), filepath.Join(t.TempDir(), "backup")
+	s := serve(t, "--data", data)
+	s.must(t, "backup", file)
+	for _, args := range [][]string{
+		{"serve", "--data", data, "--listen", "127.0.0.1:0"},
+		{"restore", file, "--data", data},
+		{"verify", "--data", data},
+	} {
+		r := cli(t, args...)
+		require.Equal(t, exitError, r.code, args)
+		require.Contains(t, r.err, data, args)
+		require.Contains(t, r.err, "with --data", args)
+	}
+	r := cli(t, "serve", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--postgres", "foo")
+	require.Equal(t, exitUsage, r.code)
+	require.Contains(t, r.err, "--postgres, or $GOSPACES_POSTGRES, is no connection string such as")
 }

@@ -34,16 +34,16 @@ space nor the mirror: it becomes a dead letter, kept in the database with the re
 database itself, so the server need not run.`
 
 func (a *app) deadLettersCommand() *cobra.Command {
-	cmd := group(&cobra.Command{
-		Use:   "deadletters",
-		Short: "List, retry or drop what the database has refused to store",
-		Long:  deadLettersHelp,
-		Example: `  export GOSPACES_POSTGRES='postgres://app@localhost/app'
+	var dsn string
+	cmd := a.listLettersCommand(&dsn)
+	cmd.Use = "deadletters"
+	cmd.Short = "List, retry or drop what the database has refused to store"
+	cmd.Long = deadLettersHelp
+	cmd.Example = `  export GOSPACES_POSTGRES='postgres://app@localhost/app'
   gospaces deadletters list
   gospaces deadletters retry          # after what was in the way is gone
-  gospaces deadletters drop 17 18`,
-	})
-	var dsn string
+  gospaces deadletters drop 17 18`
+	cmd.Annotations = map[string]string{noAddr: "it asks the database, which --postgres names"}
 	cmd.PersistentFlags().StringVar(&dsn, "postgres", "", "connection string of the PostgreSQL database")
 	fromEnvironment(cmd.PersistentFlags())
 	cmd.AddCommand(a.listLettersCommand(&dsn), a.retryLettersCommand(&dsn), a.dropLettersCommand(&dsn))
@@ -57,7 +57,7 @@ func (a *app) withLetters(ctx context.Context, dsn string, do func(*writeback.De
 	}
 	letters, err := writeback.OpenDeadLetters(ctx, dsn, a.space)
 	if err != nil {
-		return err
+		return a.startError(err)
 	}
 	defer letters.Close()
 	return do(letters)

@@ -12,16 +12,16 @@ func TestKindsDrop_AsksForTheName(t *testing.T) {
 	s.must(t, "write", "job", `{"size": "L"}`)
 	refused := s.do(t, "kinds", "drop", "job", "--yes")
 	require.Equal(t, exitError, refused.code)
-	require.Contains(t, refused.err, "kind \"job\" has 1 entries")
+	require.Contains(t, refused.err, "kind \"job\" has entries (1)")
 	s.must(t, "take", "job")
 
 	for _, answer := range []string{"", "y\n", "jobs\n"} {
-		r := cliWith(t, answer, "kinds", "drop", "job", "--addr", s.addr)
+		r := cliWith(t, nil, answer, "kinds", "drop", "job", "--addr", s.addr)
 		require.Equal(t, exitError, r.code)
 		require.Contains(t, r.err, "not confirmed")
 	}
 	require.Contains(t, s.must(t, "kinds"), `"job"`)
-	r := cliWith(t, "job\n", "kinds", "drop", "job", "--addr", s.addr)
+	r := cliWith(t, nil, "job\n", "kinds", "drop", "job", "--addr", s.addr)
 	require.Equal(t, `{"dropped":"job"}`+"\n", r.out)
 	require.Empty(t, s.must(t, "kinds"))
 	require.Equal(t, exitNoMatch, s.do(t, "kinds", "drop", "job", "--yes").code)

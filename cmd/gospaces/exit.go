@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -28,7 +29,7 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return exitOK
 	}
-	code, says := exitError, oneLine(err.Error())
+	code, says := exitError, forPeople(err)
 	switch {
 	case errors.Is(err, space.ErrNoMatch):
 		return exitNoMatch // is an answer, not a failure: nothing to say
@@ -38,6 +39,8 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 		says = "interrupted"
 	case errors.Is(err, space.ErrLogFull), errors.Is(err, space.ErrSpaceFull):
 		code = exitFull
+	case errors.Is(err, space.ErrTxnEnded) && !strings.Contains(says, "gospaces outcome"):
+		says += ": `gospaces outcome ID` tells what has become of it"
 	case !a.running || errors.As(err, new(usageError)):
 		code = exitUsage
 		says += " (see `" + cmd.CommandPath() + " --help`)"
@@ -51,6 +54,13 @@ func readerGone(err error) bool {
 	failed, ok := errors.AsType[*fs.PathError](err)
 	return ok && errors.Is(failed, syscall.EPIPE)
 }
+
+// packages begin the texts of errors: for programmers, and not for who types commands.
+var packages = regexp.MustCompile(
+	`(^|[:;] |\()(?:(?:space|template|replication|writeback|backup|client|txn|wire|load|partition|record|node|server|work): )+`)
+
+// forPeople returns the text of an error in one line, without the names of packages.
+func forPeople(err error) string { return packages.ReplaceAllString(oneLine(err.Error()), "$1") }
 
 // oneLine joins the lines of joined errors, and of cobra's suggestions.
 func oneLine(text string) string {

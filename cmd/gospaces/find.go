@@ -148,9 +148,11 @@ func (f *findFlags) check(take, maxGiven bool) error {
 	case f.id != 0 && (f.all || maxGiven):
 		return usage("--id names one entry: it excludes --all and --max")
 	case f.all && maxGiven:
-		return usage("--all and --max exclude each other")
-	case !take && len(f.order) > 0 && (f.all || f.max > bulk):
-		return usage("read shows at most %d entries in an --order: say --max", bulk)
+		return usage("--all is every match, --max N at most N: say one of them")
+	case !take && len(f.order) > 0 && f.all:
+		return usage("read --all has no --order: say --max %d, the most that a read shows in order, instead of --all", bulk)
+	case !take && len(f.order) > 0 && f.max > bulk:
+		return usage("--max %d: a read shows at most %d entries in an --order", f.max, bulk)
 	case f.all:
 		f.max = math.MaxInt
 	}

@@ -27,9 +27,15 @@ type field struct {
 }
 
 func (a *app) kindsCommand() *cobra.Command {
+	cmd := a.listKindsCommand("kinds")
+	cmd.AddCommand(a.listKindsCommand("list"), a.dropKindCommand())
+	return cmd
+}
+
+func (a *app) listKindsCommand(name string) *cobra.Command {
 	var l listing
 	cmd := &cobra.Command{
-		Use:   "kinds",
+		Use:   name,
 		Short: "Print the kinds of the space, with their fields and numbers of entries",
 		Long: `Print the kinds of the space, with their fields and numbers of entries: count is how many are ready, that is
 visible to all, held how many are in the hands of transactions, for example of workers, and delayed how many
@@ -50,7 +56,6 @@ will be visible later.`,
 		},
 	}
 	l.add(cmd)
-	cmd.AddCommand(a.dropKindCommand())
 	return cmd
 }
 

@@ -30,9 +30,10 @@ func (a *app) loadCommand() *cobra.Command {
 	var cfg load.Config
 	var all bool
 	cmd := &cobra.Command{
-		Use:   "load --data FOLDER --postgres DSN",
-		Short: "Fill an empty space from the tables that mirror it",
-		Long:  loadHelp,
+		Use:         "load --data FOLDER --postgres DSN",
+		Annotations: map[string]string{noAddr: "it fills a folder, while no server runs on it"},
+		Short:       "Fill an empty space from the tables that mirror it",
+		Long:        loadHelp,
 		Example: `  gospaces load --data new-folder --postgres 'postgres://app@localhost/app' --all
   gospaces load --data /var/lib/gospaces --space orders
   gospaces serve --data new-folder --postgres 'postgres://app@localhost/app'`,
@@ -58,7 +59,7 @@ func (a *app) loadCommand() *cobra.Command {
 			if replication.Unusable(err) {
 				err = fmt.Errorf("%w: name a new folder with --data", err)
 			}
-			return err
+			return a.startError(err)
 		},
 	}
 	flags := cmd.Flags()

@@ -41,18 +41,16 @@ func newListedRegistration(r client.RegistrationInfo) listedRegistration {
 }
 
 func (a *app) registrationsCommand() *cobra.Command {
-	cmd := group(&cobra.Command{
-		Use:   "registrations",
-		Short: "List or drop the registrations for events of a space",
-	})
-	cmd.AddCommand(a.listRegistrationsCommand(), a.dropRegistrationsCommand())
+	cmd := a.listRegistrationsCommand("registrations")
+	cmd.Short = "Print the registrations for events of a space, or drop some"
+	cmd.AddCommand(a.listRegistrationsCommand("list"), a.dropRegistrationsCommand())
 	return cmd
 }
 
-func (a *app) listRegistrationsCommand() *cobra.Command {
+func (a *app) listRegistrationsCommand(name string) *cobra.Command {
 	var l listing
 	cmd := &cobra.Command{
-		Use:   "list",
+		Use:   name,
 		Short: "Print the registrations of all clients: for what they are, what is left of their leases, whether one listens",
 		Args:  noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -44,8 +44,9 @@ type serveFlags struct {
 func (a *app) serveCommand() *cobra.Command {
 	f := serveFlags{mirror: modes{}}
 	cmd := &cobra.Command{
-		Use:   "serve",
-		Short: "Run a server until it is interrupted",
+		Use:         "serve",
+		Annotations: map[string]string{noAddr: "say where to serve with --listen", noSpace: "a server has all spaces of its folder, and clients name theirs"},
+		Short:       "Run a server until it is interrupted",
 		Long: `Run a server until it is interrupted (SIGINT or SIGTERM; a second one ends it at once).
 
 It prints one line with its address when it is ready, which after a restart is when it has read its log. What an
@@ -160,7 +161,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 			"or go on without what is lost with --accept-loss", err)
 	}
 	if err != nil {
-		return err
+		return a.startError(err)
 	}
 	fmt.Fprintf(a.stdout, "gospaces: ready at %s\n", n.Addr())
 	<-ctx.Done()
@@ -170,6 +171,17 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	defer cancel()
 	err = n.Close(stop)
 	logger.Info("stopped", "took", time.Since(began).Round(time.Millisecond))
+	return err
+}
+
+// startError says what to do about an error of a folder or a database that was named on the command line.
+func (a *app) startError(err error) error {
+	switch {
+	case errors.Is(err, replication.ErrInUse):
+		return fmt.Errorf("%w: stop it, or name another folder with --data", err)
+	case errors.Is(err, writeback.ErrDSN):
+		return usage("--postgres, or $GOSPACES_POSTGRES, is no connection string such as postgres://user@host/database: %w", err)
+	}
 	return err
 }
 

@@ -11,10 +11,17 @@ import (
 )
 
 func (a *app) spacesCommand() *cobra.Command {
+	cmd := a.listSpacesCommand("spaces")
+	cmd.Short = "Print the names of the server's spaces, create one, or drop one"
+	cmd.AddCommand(a.listSpacesCommand("list"), a.createCommand(), a.dropSpaceCommand())
+	return cmd
+}
+
+func (a *app) listSpacesCommand(name string) *cobra.Command {
 	var l listing
 	cmd := &cobra.Command{
-		Use:   "spaces",
-		Short: "Print the names of the server's spaces, create one, or drop one",
+		Use:   name,
+		Short: "Print the names of the server's spaces",
 		Args:  noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withClient(cmd.Context(), func(c *client.Client) error {
@@ -27,7 +34,6 @@ func (a *app) spacesCommand() *cobra.Command {
 		},
 	}
 	l.add(cmd)
-	cmd.AddCommand(a.createCommand(), a.dropSpaceCommand())
 	return cmd
 }
 

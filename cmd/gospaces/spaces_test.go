@@ -36,13 +36,13 @@ func TestSpacesDrop_AsksForTheName(t *testing.T) {
 	s := memory(t)
 	s.must(t, "write", "job", `{"id": 1}`, "--space", "orders")
 	for _, answer := range []string{"", "y\n", "order\n"} {
-		r := cliWith(t, answer, "spaces", "drop", "orders", "--addr", s.addr)
+		r := cliWith(t, nil, answer, "spaces", "drop", "orders", "--addr", s.addr)
 		require.Equal(t, exitError, r.code)
 		require.Contains(t, r.err, `Drop space "orders", with all that it holds? Type its name to confirm: `)
 		require.Contains(t, r.err, "not confirmed")
 	}
 	require.Equal(t, "1\n", s.must(t, "count", "job", "--space", "orders"))
-	r := cliWith(t, "orders\n", "spaces", "drop", "orders", "--addr", s.addr)
+	r := cliWith(t, nil, "orders\n", "spaces", "drop", "orders", "--addr", s.addr)
 	require.Equal(t, `{"dropped":"orders"}`+"\n", r.out)
 	require.Contains(t, r.err, "its tables are still there; to drop them: gospaces spaces drop orders --tables")
 	require.Equal(t, "\"default\"\n", s.must(t, "spaces"))

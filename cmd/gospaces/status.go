@@ -102,7 +102,7 @@ func (a *app) printStatus(l *listing, text []byte) error {
 	if s.Memory != nil {
 		fmt.Fprintf(a.stdout, "memory      %s of %s in use: %s\n", size(s.Memory.Used), size(s.Memory.Limit), s.Memory.State)
 	}
-	fmt.Fprintf(a.stdout, "clients     %d, %d connections\n\n", s.Sessions, s.Connections)
+	fmt.Fprintf(a.stdout, "clients     %d, %s\n\n", s.Sessions, count(s.Connections, "connection"))
 	err := printRows(a, l, "SPACE READY HELD DELAYED KINDS WAITING REGISTRATIONS TXNS LOG MIRROR", s.Spaces,
 		func(s spaceLine) []any {
 			return []any{
@@ -156,7 +156,7 @@ func (s *spaceLine) troubles() (all []string) {
 			fmt.Sprintf("mirror: blocked by pid %d of the database (user %s): %s", b.PID, b.User, oneLine(b.Query)))
 	}
 	if m.DeadLetters > 0 {
-		all = append(all, fmt.Sprintf("mirror: %d dead letters: gospaces deadletters list", m.DeadLetters))
+		all = append(all, fmt.Sprintf("mirror: %s: gospaces deadletters list", count(m.DeadLetters, "dead letter")))
 	}
 	if len(m.Incomplete) > 0 {
 		all = append(all, "mirror: incomplete tables: "+strings.Join(m.Incomplete, ", "))

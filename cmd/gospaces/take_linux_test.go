@@ -21,7 +21,7 @@ func jobs(t *testing.T, n int) server {
 	for i := range n {
 		in.WriteString(`{"id": ` + strconv.Itoa(i) + "}\n")
 	}
-	r := cliWith(t, in.String(), "write", "job", "--addr", s.addr)
+	r := cliWith(t, nil, in.String(), "write", "job", "--addr", s.addr)
 	require.Zero(t, r.code, r.err)
 	return s
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -136,7 +137,15 @@ func (a *app) txnEndCommand(name, short string, end func(context.Context, *space
 			if err != nil {
 				return notTxn(args[0])
 			}
-			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error { return end(cmd.Context(), space.TxnOf(sp, id)) })
+			return a.withKnownSpace(cmd.Context(), func(sp space.Space) error {
+				t := space.TxnOf(sp, id)
+				if err := end(cmd.Context(), t); errors.Is(err, space.ErrTxnEnded) {
+					return fmt.Errorf("%v: %w: `gospaces outcome %v` tells whether it was committed", t.ID(), err, t.ID())
+				} else if err != nil {
+					return err
+				}
+				return nil
+			})
 		},
 	}
 }

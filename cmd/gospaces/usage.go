@@ -71,9 +71,48 @@ func noOperands(cmd *cobra.Command, args []string) error {
 	}
 	var known []string
 	for _, sub := range cmd.Commands() {
+		if slices.Contains(otherNames[sub.CommandPath()], args[0]) {
+			return usage("unknown command %q for %q: did you mean %s?", args[0], cmd.CommandPath(), sub.CommandPath())
+		}
 		known = append(known, sub.Name())
 	}
 	return usage("unknown command %q for %q%s", args[0], cmd.CommandPath(), perhaps(cmd.CommandPath()+" ", args[0], known))
+}
+
+// otherNames are what other programs call commands, by what they are called here.
+var otherNames = map[string][]string{
+	"gospaces write":         {"put", "add", "insert", "out", "push", "publish", "send"},
+	"gospaces read":          {"get", "rd", "find", "query", "peek", "show"},
+	"gospaces take":          {"in", "pop", "delete", "remove", "rm", "del", "consume"},
+	"gospaces watch":         {"subscribe", "notify", "listen", "tail", "events"},
+	"gospaces kinds":         {"kind", "schema", "schemas", "tables"},
+	"gospaces spaces":        {"space", "list", "ls"},
+	"gospaces status":        {"info", "stats", "stat", "health", "ping", "top"},
+	"gospaces serve":         {"server", "start", "run", "up", "daemon"},
+	"gospaces registrations": {"registration", "listeners", "watches", "subscriptions"},
+	"gospaces deadletters":   {"deadletter", "dead-letters", "dlq", "letters"},
+	"gospaces txn":           {"tx", "transaction", "transactions", "begin", "commit", "abort", "rollback"},
+	"gospaces renew":         {"lease", "leases", "extend"},
+	"gospaces spaces create": {"add", "new", "make"},
+	"gospaces spaces drop":   {"rm", "remove", "delete"},
+	"gospaces kinds drop":    {"rm", "remove", "delete"},
+	"gospaces txn begin":     {"start", "new", "create"},
+	"gospaces txn abort":     {"rollback", "cancel", "end"},
+}
+
+// otherFlags are what other programs call flags, by what they are called here.
+var otherFlags = map[string][]string{
+	"lease":     {"for", "ttl", "expire", "expires"},
+	"max":       {"limit", "count", "n", "number"},
+	"wait":      {"timeout", "block"},
+	"addr":      {"host", "port", "server", "address", "url"},
+	"listen":    {"host", "port", "address", "bind", "addr"},
+	"data":      {"dir", "folder", "data-dir", "path"},
+	"order":     {"sort", "order-by", "orderby"},
+	"where":     {"filter", "match", "query"},
+	"yes":       {"force", "y"},
+	"space":     {"namespace", "name"},
+	"log-level": {"verbose", "v", "debug"},
 }
 
 // group makes cmd a command that only holds others: without one it shows its help.
@@ -109,7 +148,16 @@ func flagError(cmd *cobra.Command, err error) error {
 			return usage("unknown flag: -%s", e.GetSpecifiedName())
 		}
 		var known []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		meant := ""
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			known = append(known, f.Name)
+			if slices.Contains(otherFlags[f.Name], e.GetSpecifiedName()) && (meant == "" || cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil) {
+				meant = f.Name
+			}
+		})
+		if meant != "" {
+			return usage("unknown flag: --%s: did you mean --%s?", e.GetSpecifiedName(), meant)
+		}
 		return usage("unknown flag: --%s%s", e.GetSpecifiedName(), perhaps("--", e.GetSpecifiedName(), known))
 	}
 	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
@@ -163,3 +211,21 @@ func checkBlank(flags *pflag.FlagSet) (err error) {
 }
 
 func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
+
+// Annotations of commands that do not ask a server, or whose global flags mean nothing: what to say of --addr and --space.
+const (
+	noAddr  = "gospaces_no_addr"
+	noSpace = "gospaces_no_space"
+)
+
+// checkGlobal refuses global flags on the command line of a command that would ignore them.
+func checkGlobal(cmd *cobra.Command) error {
+	for flag, note := range map[string]string{"addr": noAddr, "space": noSpace} {
+		for c := cmd; c != nil; c = c.Parent() {
+			if why, ok := c.Annotations[note]; ok && cmd.Flags().Changed(flag) {
+				return usage("--%s means nothing to %s: %s", flag, c.CommandPath(), why)
+			}
+		}
+	}
+	return nil
+}

@@ -196,7 +196,7 @@ func Verify(r io.Reader) (found []Space, err error) {
 // there; until the folder is complete no server can be started on it. Restore returns the spaces.
 func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	if left, err := os.ReadDir(dir); err == nil && len(left) > 0 {
-		return nil, fmt.Errorf("backup: folder %s is not empty: restore into a new one", dir)
+		return nil, fmt.Errorf("backup: folder %s is not empty: name a new one with --data", dir)
 	}
 	store, err := replication.Open(ctx, replication.Config{Dir: dir, Sync: true, Unfinished: true})
 	if err != nil {

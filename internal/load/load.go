@@ -48,7 +48,7 @@ func space(ctx context.Context, store *replication.Store, name string, tables *w
 	case log.Incarnation() == o.Incarnation:
 		return false, ErrSameLog
 	case e.Entries() > 0:
-		return false, fmt.Errorf("%w: it has %d entries", ErrNotEmpty, e.Entries())
+		return false, fmt.Errorf("%w: entries: %d", ErrNotEmpty, e.Entries())
 	case len(e.Prepared()) > 0:
 		return false, fmt.Errorf("%w: a transaction that is prepared may still write", ErrNotEmpty)
 	case !log.Pristine():

@@ -237,7 +237,7 @@ func TestFolder_RefusesWhatMustNotBeLoaded(t *testing.T) {
 	s.close(t)
 	_, err = folder(t, full, dsn)
 	require.ErrorIs(t, err, load.ErrNotEmpty)
-	require.ErrorContains(t, err, `space "default": load: the space is not empty: it has 1 entries`)
+	require.ErrorContains(t, err, `space "default": load: the space is not empty: entries: 1`)
 	s = serve(t, full, "")
 	require.Len(t, entries(t, s.c), 1)
 	_, err = space.Take(t.Context(), s.c, job{})
