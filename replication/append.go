@@ -2,7 +2,6 @@ package replication
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 
@@ -68,12 +67,20 @@ func (l *Log) storeLocked(msg []byte) (pos uint64, err error) {
 func (l *Log) appended(pos uint64, n int, ends bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
+	l.claims.note(pos, ends)
+	l.grownLocked(pos, n)
+}
+
+// grownLocked notes that the last message is at a position, and has n bytes. stateMu is held.
+func (l *Log) grownLocked(pos uint64, n int) {
+	if l.state.Messages == 0 {
+		l.state.First = pos
+	}
 	l.state.Last = pos
 	l.state.Messages++
 	l.state.Bytes += l.storedSize(n, pos-1)
 	l.state.Appended += l.storedSize(n, pos-1)
 	l.extent.note(pos, l.state.Appended)
-	l.claims.note(pos, ends)
 	l.grewLocked()
 }
 
@@ -124,30 +131,14 @@ func (l *Log) connectLocked() error {
 
 // landed returns pos if the message there is msg, which was sent twice, and ErrFenced if it is another.
 func (l *Log) landed(msg []byte, pos uint64) (uint64, error) {
-	stored, err := l.get(l.store.life, pos)
+	stored, _, err := l.look(l.store.life, pos)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %v", ErrFailed, err) // only this is sure
 	}
-	if !bytes.Equal(stored, msg) {
+	if stored.pos != pos || !bytes.Equal(stored.data, msg) {
 		return 0, fmt.Errorf("%w: position %d is not ours", ErrFenced, pos)
 	}
 	return pos, nil
-}
-
-func (l *Log) get(ctx context.Context, pos uint64) ([]byte, error) {
-	srv, err := l.store.server()
-	if err != nil {
-		return nil, err
-	}
-	st, err := srv.js.Stream(ctx, l.id.stream())
-	if err != nil {
-		return nil, err
-	}
-	m, err := st.GetMsg(ctx, pos)
-	if err != nil {
-		return nil, fmt.Errorf("read position %d: %w", pos, err)
-	}
-	return m.Data, nil
 }
 
 // Error codes of JetStream.

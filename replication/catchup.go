@@ -49,8 +49,12 @@ func (l *Log) catchUp(
 		return 0, fmt.Errorf("%w: the log begins at position %d, and there is no good snapshot of the state at %d or later",
 			ErrPosition, st.FirstSeq, st.FirstSeq-1)
 	}
-	if end, err = l.readableEnd(ctx, st); err != nil || end <= after {
-		return after, err
+	if end, err = l.readableEnd(ctx, st); err != nil {
+		return 0, err
+	}
+	l.note(ending{follows: max(end, after), last: max(end, st.LastSeq)}) // it may have grown since it was asked for
+	if end <= after {
+		return after, nil
 	}
 	f, err := l.foldAfter(ctx, after)
 	if err != nil {
@@ -97,15 +101,6 @@ func (l *Log) step(f *fold, m message, apply func(record.Group) error) error {
 	return nil
 }
 
-func (l *Log) observeServer(ctx context.Context) error {
-	st, err := l.serverState(ctx)
-	if err != nil {
-		return err
-	}
-	l.observe(st)
-	return nil
-}
-
 // serverState asks the server for the state of the log.
 func (l *Log) serverState(ctx context.Context) (jetstream.StreamState, error) {
 	srv, err := l.store.server()
@@ -123,6 +118,9 @@ func (l *Log) serverState(ctx context.Context) (jetstream.StreamState, error) {
 func failedOr(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err == nil {
+		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrFailed, err)
 }
@@ -171,14 +169,14 @@ func (l *Log) lastMessage(ctx context.Context) (uint64, error) {
 	return m.Sequence, nil
 }
 
-// noted remembers whether an epoch begins, or ends, at pos; a follower learns by it how far the log has come.
-func (l *Log) noted(pos uint64, epoch bool) {
+// noted takes note of a message that was read, and whether an epoch begins, or ends, there; a follower learns by it how
+// far the log has come.
+func (l *Log) noted(m message, epoch bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
-	l.claims.note(pos, epoch)
-	if l.state.Epoch == 0 && pos > l.state.Last {
-		l.state.Last = pos
-		l.grewLocked()
+	l.claims.note(m.pos, epoch)
+	if l.state.Epoch == 0 && m.pos > l.state.Last {
+		l.grownLocked(m.pos, len(m.data))
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/gospaces/gospaces/internal/record"
 )
 
@@ -32,7 +30,10 @@ func (l *Log) Claim(ctx context.Context, follows uint64, clock record.Clock) (re
 }
 
 func (l *Log) claimLocked(ctx context.Context, follows uint64, clock record.Clock) (g record.Group, err error) {
-	last, loss, err := l.claimable(ctx, follows)
+	if err := l.claimable(ctx); err != nil {
+		return g, err
+	}
+	last, loss, err := l.claimsAfter(ctx, follows)
 	if err != nil {
 		return g, err
 	}
@@ -44,13 +45,11 @@ func (l *Log) claimLocked(ctx context.Context, follows uint64, clock record.Cloc
 	if err != nil {
 		return g, err
 	}
+	l.appended(pos, len(msg), true)
 	if err := l.syncFolders(); err != nil {
 		return g, err
 	}
 	if err := l.claimed(pos); err != nil {
-		return g, err
-	}
-	if err := l.observeServer(ctx); err != nil {
 		return g, err
 	}
 	l.see()
@@ -62,59 +61,70 @@ func (l *Log) claimLocked(ctx context.Context, follows uint64, clock record.Cloc
 	return g, err
 }
 
-// claimable returns the position after which a claim is stored that follows a position, and how often the log has lost
-// something, if that is now: the claim tells its readers. The two positions differ if power was lost.
-func (l *Log) claimable(ctx context.Context, follows uint64) (last uint64, loss int, err error) {
+// claimable returns why a claim cannot be appended now, as far as this process can tell without asking.
+func (l *Log) claimable(ctx context.Context) error {
 	if err := l.repair(ctx); err != nil {
-		return 0, 0, err
+		return err
 	}
 	if err := l.store.disk.admit(0); err != nil {
-		return 0, 0, err
+		return err
 	}
-	st, err := l.serverState(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	if st.LastSeq < follows {
-		if st, err = l.rebase(ctx, follows); err != nil {
-			return 0, 0, err
-		}
-	}
-	l.observe(st)
-	end, err := l.readableEnd(ctx, st)
-	if err != nil {
-		return 0, 0, err
-	}
-	if end < st.LastSeq {
-		l.store.cfg.Logger.Warn("log_end_lost", "log", l.id.String(), "first", end+1, "last", st.LastSeq)
-	}
-	if follows < end {
-		return 0, 0, fmt.Errorf("%w: a claim that follows position %d, where the log has come to %d", ErrFenced, follows, end)
-	}
-	if err := l.roomForClaim(st); err != nil {
-		return 0, 0, err
-	}
-	loss, err = l.toldLoss(st, end)
-	return st.LastSeq, loss, err
-}
-
-// roomForClaim refuses a log that a claim would not fit into.
-func (l *Log) roomForClaim(st jetstream.StreamState) error {
-	size := l.storedSize(len(l.claim(0, 0, record.Clock{})), st.LastSeq)
-	if limit := l.store.cfg.MaxBytes; limit > 0 && int64(st.Bytes)+size > limit {
+	st := l.Stats()
+	size := l.storedSize(len(l.claim(0, 0, record.Clock{})), st.Last)
+	if limit := l.store.cfg.MaxBytes; limit > 0 && st.Bytes+size > limit {
 		return fmt.Errorf("%w: %d of %d bytes", ErrFull, st.Bytes, limit)
 	}
 	return nil
 }
 
+// ending is how a log ended when CatchUp had read it: the position that a claim follows, and the one after which the
+// server stores it. They differ if the log has lost its end with the power, or ends before the snapshot that was loaded.
+type ending struct {
+	follows, last uint64
+}
+
+func (l *Log) note(e ending) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	l.ending = e
+}
+
+// ended returns how the log ended for a claim that follows a position.
+func (l *Log) ended(follows uint64) ending {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	if l.ending.follows == follows {
+		return l.ending
+	}
+	return ending{follows, follows}
+}
+
+// claimsAfter returns the position after which a claim is to be stored that follows a position, and how often the log
+// has lost something, if that is now: the claim tells its readers. It asks the server for nothing, unless the log ended
+// otherwise than it should when this process began.
+func (l *Log) claimsAfter(ctx context.Context, follows uint64) (last uint64, loss int, err error) {
+	e := l.ended(follows)
+	if e.last < follows {
+		if err := l.rebase(ctx, e); err != nil {
+			return 0, 0, err
+		}
+		e.last = follows
+	}
+	if e.last > follows {
+		l.store.cfg.Logger.Warn("log_end_lost", "log", l.id.String(), "first", follows+1, "last", e.last)
+	}
+	loss, err = l.toldLoss(e)
+	return e.last, loss, err
+}
+
 // toldLoss returns how often the log has lost something, if that is now: its claim tells its readers. Otherwise it
 // returns 0.
-func (l *Log) toldLoss(st jetstream.StreamState, end uint64) (int, error) {
+func (l *Log) toldLoss(e ending) (int, error) {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Lost {
 		return max(w.Losses, 1), err
 	}
-	if end >= st.LastSeq {
+	if e.last <= e.follows {
 		return 0, nil
 	}
 	w.Losses++
@@ -123,12 +133,24 @@ func (l *Log) toldLoss(st jetstream.StreamState, end uint64) (int, error) {
 
 // rebase makes the log, which ends before the snapshot that was loaded, go on after it: the state was restored into an
 // empty folder, or a loss was accepted.
-func (l *Log) rebase(ctx context.Context, position uint64) (jetstream.StreamState, error) {
-	l.store.cfg.Logger.Info("log_begins_after_snapshot", "log", l.id.String(), "position", position)
-	if err := l.purge(ctx, position+1); err != nil {
-		return jetstream.StreamState{}, err
+func (l *Log) rebase(ctx context.Context, e ending) error {
+	st, err := l.serverState(ctx)
+	if err != nil {
+		return err
 	}
-	return l.serverState(ctx)
+	if st.LastSeq != e.last {
+		return fmt.Errorf("%w: it ends at position %d", ErrFenced, st.LastSeq)
+	}
+	l.store.cfg.Logger.Info("log_begins_after_snapshot", "log", l.id.String(), "position", e.follows)
+	if err := l.purge(ctx, e.follows+1); err != nil {
+		return err
+	}
+	if st, err = l.serverState(ctx); err != nil {
+		return err
+	}
+	l.observe(st)
+	l.note(ending{e.follows, st.LastSeq})
+	return nil
 }
 
 // claim returns a claim by a primary that has read the log up to end. loss tells that the log had more, and how often
@@ -137,7 +159,7 @@ func (l *Log) claim(end uint64, loss int, clock record.Clock) []byte {
 	msg := record.AppendHeader(nil, record.Header{Type: record.Claim, Clock: clock})
 	msg = binary.LittleEndian.AppendUint64(msg, end)
 	msg = append(msg, byte(min(loss, 255)))
-	return append(msg, l.store.ID()...)
+	return append(msg, l.name...)
 }
 
 // claimFollows returns the position up to which the sender of a claim had read the log; false if the message is no

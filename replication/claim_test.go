@@ -3,6 +3,8 @@ package replication
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,7 +55,7 @@ func (f *follower) reach(t *testing.T, position uint64) (got []uint64) {
 
 func TestFollow_AppliesWhatAnotherAppends(t *testing.T) {
 	t.Parallel()
-	writer := primary(t, open(t, Config{}))
+	writer := primary(t, open(t, Config{Followers: true}))
 	appendAll(t, writer, 1, 2)
 	f := startFollowing(t, rival(t, writer), 0)
 	require.Equal(t, upTo(2), f.reach(t, 3))
@@ -70,7 +72,7 @@ func TestFollow_AppliesWhatAnotherAppends(t *testing.T) {
 
 func TestClaim_OneOfTwoWins(t *testing.T) {
 	t.Parallel()
-	old := primary(t, open(t, Config{}))
+	old := primary(t, open(t, Config{Followers: true}))
 	appendAll(t, old, 1, 3)
 	candidates := []*Log{rival(t, old), rival(t, old)}
 	ends := make([]uint64, len(candidates))
@@ -110,13 +112,13 @@ func TestClaim_OneOfTwoWins(t *testing.T) {
 
 func TestClaim_OfAStalePositionIsRefused(t *testing.T) {
 	t.Parallel()
-	l := primary(t, open(t, Config{}))
+	l := primary(t, open(t, Config{Followers: true}))
 	appendAll(t, l, 1, 2)
 	young := rival(t, l)
 	for stale := range l.Last() {
 		_, err := young.Claim(t.Context(), stale, record.Clock{})
 		require.ErrorIs(t, err, ErrFenced)
-		require.ErrorContains(t, err, "where the log has come to 3")
+		require.ErrorContains(t, err, "wrong last sequence: 3")
 	}
 	appendAll(t, l, 3, 3)
 	require.Equal(t, upTo(3), tailed(t, l, 0, 3))
@@ -125,7 +127,7 @@ func TestClaim_OfAStalePositionIsRefused(t *testing.T) {
 // The server refuses a claim, too, that another message has overtaken since the candidate has looked.
 func TestClaim_IsOvertaken(t *testing.T) {
 	t.Parallel()
-	l := primary(t, open(t, Config{}))
+	l := primary(t, open(t, Config{Followers: true}))
 	appendAll(t, l, 1, 2)
 	young := rival(t, l)
 	require.NoError(t, young.connectLocked())
@@ -136,7 +138,7 @@ func TestClaim_IsOvertaken(t *testing.T) {
 
 func TestFenced_AppendsNothingMore(t *testing.T) {
 	t.Parallel()
-	old := primary(t, open(t, Config{}))
+	old := primary(t, open(t, Config{Followers: true}))
 	appendAll(t, old, 1, 2)
 	young := rival(t, old)
 	require.Equal(t, upTo(2), replayed(t, young))
@@ -153,7 +155,7 @@ func TestFenced_AppendsNothingMore(t *testing.T) {
 
 func TestResign_TheHeirClaims(t *testing.T) {
 	t.Parallel()
-	old := primary(t, open(t, Config{}))
+	old := primary(t, open(t, Config{Followers: true}))
 	appendAll(t, old, 1, 2)
 	heir := rival(t, old)
 	f := startFollowing(t, heir, 0)
@@ -178,7 +180,7 @@ func TestResign_TheHeirClaims(t *testing.T) {
 // Every message that counts tells what the clock of its primary showed.
 func TestFollow_ClocksOfThePrimary(t *testing.T) {
 	t.Parallel()
-	old := primary(t, open(t, Config{}))
+	old := primary(t, open(t, Config{Followers: true}))
 	f := startFollowing(t, rival(t, old), 0)
 	told := record.Clock{Space: 17, Wall: 18}
 	msg := commit(1, 10)
@@ -202,7 +204,7 @@ func TestFollow_ClocksOfThePrimary(t *testing.T) {
 // A snapshot tells the clock, too, also where it is restored to.
 func TestLoad_ClockOfThePrimary(t *testing.T) {
 	t.Parallel()
-	l := primary(t, open(t, Config{}))
+	l := primary(t, open(t, Config{Followers: true}))
 	told := record.Clock{Space: 17, Wall: 18}
 	s, err := l.Snapshot(1, told)
 	require.NoError(t, err)
@@ -210,7 +212,7 @@ func TestLoad_ClockOfThePrimary(t *testing.T) {
 	file, err := l.OpenSnapshot(1)
 	require.NoError(t, err)
 	defer file.Close()
-	restored := idle(t, open(t, Config{}))
+	restored := idle(t, open(t, Config{Followers: true}))
 	_, err = restored.Restore(file)
 	require.NoError(t, err)
 	for _, l := range []*Log{l, restored} {
@@ -223,7 +225,7 @@ func TestLoad_ClockOfThePrimary(t *testing.T) {
 // What a primary that was replaced or has resigned still manages to write has no effect, wherever a reader begins.
 func TestResign_EndsTheEpoch(t *testing.T) {
 	t.Parallel()
-	l := primary(t, open(t, Config{})) // position 1
+	l := primary(t, open(t, Config{Followers: true})) // position 1
 	appendAll(t, l, 1, 1)
 	require.NoError(t, l.Resign("", record.Clock{})) // 3
 	intrude(t, l, ofEpoch(1, 98))
@@ -239,4 +241,33 @@ func TestResign_EndsTheEpoch(t *testing.T) {
 			require.Equal(t, want, tailed(t, reader, after, len(want)), "after %d", after)
 		}
 	}
+}
+
+// A candidate that reads a log while that grows takes nothing for lost.
+func TestClaim_OfALogThatGrew(t *testing.T) {
+	t.Parallel()
+	l := primary(t, open(t, Config{Followers: true}))
+	var written atomic.Bool
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	writing.Go(func() {
+		defer written.Store(true)
+		for n := uint64(1); n <= 500; n++ {
+			if err := l.Append(commit(n, 10)); err != nil {
+				return // it was fenced
+			}
+		}
+	})
+	for !written.Load() {
+		young := rival(t, l)
+		end, err := young.CatchUp(t.Context(), 0, ignore, nil)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, young.ended(end).last, end)
+		if _, err := young.Claim(t.Context(), end, record.Clock{}); err == nil {
+			break
+		}
+	}
+	st, err := l.serverState(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 1, st.FirstSeq, "all is there")
 }

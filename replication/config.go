@@ -14,6 +14,10 @@ type Config struct {
 	MinFree  int64        // appends that would leave less free disk are refused; 0: 64 MiB
 	Logger   *slog.Logger // nil: silent
 
+	// Followers tells that logs have followers besides their primary (Store.Replica): the server tells them of each
+	// message, which costs each append a few microseconds.
+	Followers bool
+
 	// AcceptLoss goes on with what is left of logs that are lost, or have lost their ends. Each is another incarnation then, and tells its readers
 	// that identities may have been lost (record.Lost).
 	AcceptLoss bool

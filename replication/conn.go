@@ -51,7 +51,7 @@ type conn struct {
 type login struct {
 	net            net.Conn
 	user, password string
-	inbox          string // must be unique
+	inbox          string // of answers: must be unique
 	buffer         int    // bytes to begin with
 }
 

@@ -154,12 +154,24 @@ func (e *embedded) fetcher(id logID) (*fetcher, error) {
 	return newFetcher(c, id), nil
 }
 
-func (e *embedded) open(buffer int) (*conn, error) {
+// tail opens a connection for following a log.
+func (e *embedded) tail(id logID) (*tail, error) {
+	c, err := e.openAt(id.tail(), readBuffer)
+	if err != nil {
+		return nil, err
+	}
+	return newTail(c), nil
+}
+
+func (e *embedded) open(buffer int) (*conn, error) { return e.openAt("gs.inbox."+rand.Text(), buffer) }
+
+// openAt opens a connection that receives what is sent to inbox.
+func (e *embedded) openAt(inbox string, buffer int) (*conn, error) {
 	c, err := e.srv.InProcessConn()
 	if err != nil {
 		return nil, err
 	}
-	return openConn(login{net: c, user: user, password: e.password, inbox: "gs.inbox." + rand.Text(), buffer: buffer})
+	return openConn(login{net: c, user: user, password: e.password, inbox: inbox, buffer: buffer})
 }
 
 // usable returns why the stream cannot be written to any more, such as a write error, after which the server

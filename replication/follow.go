@@ -1,8 +1,8 @@
 package replication
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/record"
@@ -12,8 +12,8 @@ import (
 // appended, as soon as it is stored. A message that does not count, such as a claim, is a group without records, so
 // that a reader knows when it has seen all up to Last. It blocks until ctx ends (it returns its cause), fn returns an
 // error (which it returns), the store is closed, or the log cannot be read. It returns ErrPosition if the log ends
-// before after, or begins behind it. It makes no claim and disturbs no primary, this process or another: what another
-// appends it sees within pollPause. The group's records are valid only during fn.
+// before after, or begins behind it. It makes no claim and disturbs no primary, this process or another; what another
+// process appends it sees if Config.Followers is set. The group's records are valid only during fn.
 func (l *Log) Follow(ctx context.Context, after uint64, fn func(record.Group) error) error {
 	ctx, cancel := l.store.bound(ctx)
 	defer cancel()
@@ -24,34 +24,75 @@ func (l *Log) Follow(ctx context.Context, after uint64, fn func(record.Group) er
 }
 
 func (l *Log) follow(ctx context.Context, after uint64, fn func(record.Group) error) error {
-	st, err := l.serverState(ctx)
-	if err != nil {
+	if err := l.reaches(ctx, after); err != nil {
 		return err
-	}
-	if after > st.LastSeq || after+1 < st.FirstSeq {
-		return fmt.Errorf("%w: %d; the log holds %d to %d", ErrPosition, after, st.FirstSeq, st.LastSeq)
-	}
-	if after >= st.FirstSeq && after > 0 {
-		// A reader that was ahead of what power loss has left must not go on as if nothing had happened.
-		err := l.read(ctx, after, after, func(message) error { return nil })
-		if errors.Is(err, ErrDamaged) {
-			return fmt.Errorf("%w: %d is lost", ErrPosition, after)
-		}
-		if err != nil {
-			return err
-		}
 	}
 	f, err := l.foldAfter(ctx, after)
 	if err != nil {
 		return err
 	}
-	return l.read(ctx, after+1, endless, func(m message) error {
-		g, _, err := l.next(&f, m)
+	return l.read(ctx, after+1, endless, func(m message) error { return l.step(&f, m, fn) })
+}
+
+// reaches returns ErrPosition if the log does not hold what follows a position: it begins behind it, it ends before it,
+// or what was at the position is lost, so that its reader must not go on as if nothing had happened.
+func (l *Log) reaches(ctx context.Context, after uint64) error {
+	first, found, err := l.look(ctx, max(after, 1))
+	if err != nil {
+		return err
+	}
+	follows, claim := claimFollows(first.data)
+	switch {
+	case !found:
+		return l.endsAt(ctx, after)
+	case first.pos == after || first.pos > after && claim && follows == after:
+		return nil
+	case claim && follows < after:
+		return fmt.Errorf("%w: %d is lost", ErrPosition, after)
+	case first.pos > after+1:
+		return fmt.Errorf("%w: %d; the log begins at %d", ErrPosition, after, first.pos)
+	}
+	return nil
+}
+
+// endsAt returns ErrPosition if a log that has no message from a position on ends before it.
+func (l *Log) endsAt(ctx context.Context, position uint64) error {
+	if position == 0 {
+		return nil
+	}
+	st, err := l.serverState(ctx)
+	if err == nil && st.LastSeq != position {
+		err = fmt.Errorf("%w: %d; the log holds %d to %d", ErrPosition, position, st.FirstSeq, st.LastSeq)
+	}
+	return err
+}
+
+// look returns the first message from a position on; false if there is none.
+func (l *Log) look(ctx context.Context, from uint64) (first message, found bool, err error) {
+	for {
+		srv, err := l.store.server()
 		if err != nil {
-			return err
+			return first, false, err
 		}
-		return fn(g)
+		first, found, err = l.lookOn(ctx, srv, from)
+		if err == nil || ctx.Err() != nil || l.store.runs(srv) {
+			return first, found, failedOr(ctx, err)
+		}
+	}
+}
+
+func (l *Log) lookOn(ctx context.Context, srv *embedded, from uint64) (first message, found bool, err error) {
+	f, err := srv.fetcher(l.id)
+	if err != nil {
+		return first, false, err
+	}
+	defer f.close()
+	defer context.AfterFunc(ctx, f.close)()
+	err = f.fetch(from, 1, func(m message) error {
+		first, found = message{m.pos, m.time, bytes.Clone(m.data)}, true
+		return nil
 	})
+	return first, found, err
 }
 
 // next returns the group of a message that was read and whether it counts, and takes note of the message.
@@ -59,7 +100,7 @@ func (l *Log) next(f *fold, m message) (g record.Group, ok bool, err error) {
 	if g, ok, err = f.next(m); err != nil {
 		return g, ok, err
 	}
-	l.noted(m.pos, f.epoch == m.pos)
+	l.noted(m, f.epoch == m.pos)
 	if f.epoch == m.pos {
 		l.learn(m)
 	}

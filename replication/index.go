@@ -68,7 +68,7 @@ func (f *folder) readMeta(id logID) (stream string, ok bool) {
 
 // writeMeta writes what says what a stream is, as the server would.
 func (f *folder) writeMeta(id logID, stream string) error {
-	b, err := json.Marshal(streamConfig(id, 0, stream))
+	b, err := json.Marshal(streamConfig(id, stream, Config{}))
 	info := server.FileStreamInfo{Created: time.Now().UTC()}
 	if err == nil {
 		err = json.Unmarshal(b, &info.StreamConfig)

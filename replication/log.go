@@ -4,7 +4,6 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -13,6 +12,7 @@ import (
 type Log struct {
 	store       *Store
 	id          logID
+	name        string // under which it claims
 	stream      string // identity of the stream that holds it
 	incarnation string
 
@@ -39,6 +39,7 @@ type Log struct {
 	state   Stats         // guarded by stateMu
 	claims  claims        // guarded by stateMu
 	primary Primary       // guarded by stateMu
+	ending  ending        // guarded by stateMu; as CatchUp has found it
 	damaged []uint64      // guarded by stateMu; snapshots that Load has found damaged
 	extent  extent        // guarded by stateMu
 	origin  *Origin       // guarded by stateMu; what it points to never changes
@@ -58,7 +59,7 @@ type Stats struct {
 
 func newLog(s *Store, id logID, info *jetstream.StreamInfo) *Log {
 	stream := info.Config.Metadata[metaIncarnation]
-	l := &Log{store: s, id: id, stream: stream, incarnation: stream, failed: ErrNotPrimary}
+	l := &Log{store: s, id: id, name: s.ID(), stream: stream, incarnation: stream, failed: ErrNotPrimary}
 	l.names = names{dir: s.folder.messagesDir(id), sync: s.syncDir}
 	l.state.Failed = ErrNotPrimary
 	l.observe(info.State)
@@ -108,43 +109,32 @@ func (l *Log) grewLocked() {
 	}
 }
 
-// pollPause is how often a follower looks whether another process has appended.
-const pollPause = 20 * time.Millisecond
-
-// await returns once it is worth while to read what is at pos: it is there, or this process is not the primary, so that
-// only the server knows. It returns the cause of ctx's end.
-func (l *Log) await(ctx context.Context, pos uint64) (there bool, err error) {
+// await returns once this process knows that a message at pos is there. It returns the cause of ctx's end.
+func (l *Log) await(ctx context.Context, pos uint64) error {
 	for {
-		grown, primary := l.growth(pos)
+		grown := l.growth(pos)
 		if grown == nil {
-			return true, nil
-		}
-		var poll <-chan time.Time
-		if !primary {
-			poll = time.After(pollPause)
+			return nil
 		}
 		select {
 		case <-grown:
-		case <-poll:
-			return false, nil
 		case <-ctx.Done():
-			return false, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 	}
 }
 
-// growth returns a channel that is closed when the log has grown, or nil if it reaches pos already; and whether this
-// process is the primary.
-func (l *Log) growth(pos uint64) (grown <-chan struct{}, primary bool) {
+// growth returns a channel that is closed when the log has grown, or nil if it reaches pos already.
+func (l *Log) growth(pos uint64) (grown <-chan struct{}) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	if pos <= l.state.Last {
-		return nil, l.state.Epoch > 0
+		return nil
 	}
 	if l.grown == nil {
 		l.grown = make(chan struct{})
 	}
-	return l.grown, l.state.Epoch > 0
+	return l.grown
 }
 
 // failLocked sets why nothing can be appended; nil if something can. l.mu is held.
@@ -155,7 +145,6 @@ func (l *Log) failLocked(err error) {
 	l.state.Failed = err
 	if err != nil {
 		l.state.Epoch = 0
-		l.grewLocked() // readers look for what others append from now on
 	} else {
 		l.state.Epoch = l.epoch
 	}

@@ -49,6 +49,9 @@ func (id logID) String() string { return id.space + "/" + strconv.Itoa(id.partit
 func (id logID) stream() string  { return "log-" + id.space + "-" + strconv.Itoa(id.partition) }
 func (id logID) subject() string { return "gs.log." + id.space + "." + strconv.Itoa(id.partition) }
 
+// tail is the subject under which the server publishes each message again once it is stored.
+func (id logID) tail() string { return "gs.tail." + id.space + "." + strconv.Itoa(id.partition) }
+
 // streamID is the inverse of stream; false for one that is no log's.
 func streamID(stream string) (id logID, ok bool) {
 	name, ok := strings.CutPrefix(stream, "log-")

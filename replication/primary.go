@@ -5,8 +5,8 @@ import "github.com/gospaces/gospaces/internal/record"
 // Primary tells who writes a log, as its last claim or resignation does.
 type Primary struct {
 	Since uint64 // position of the claim, which is the epoch, or of the resignation; 0: neither is known
-	Store string // identity of the store that has claimed the log (Store.ID); "" if it has resigned since
-	Heir  string // identity of the store that the one that has resigned wants to claim the log next; "" if it named none
+	Store string // name of who has claimed the log: Store.ID, or that of a replica; "" if it has resigned since
+	Heir  string // name of who the one that has resigned wants to claim the log next; "" if it named none
 }
 
 // Primary returns who writes the log, as far as this process has read it.

@@ -47,23 +47,80 @@ func (r *reading) on(ctx context.Context, srv *embedded) error {
 	}
 	defer f.close()
 	defer context.AfterFunc(ctx, f.close)()
+	if r.to == endless && r.log.store.cfg.Followers {
+		return r.follow(ctx, srv, f)
+	}
 	for r.next <= r.to {
-		there, err := r.log.await(ctx, r.next)
+		if err := r.log.await(ctx, r.next); err != nil {
+			return err
+		}
+		found, err := r.fetch(f)
 		if err != nil {
 			return err
 		}
-		began := r.next
-		if err := f.fetch(began, r.to-began+1, r.accept); err != nil {
-			return err
-		}
-		if r.next == began && there {
-			return r.fail(fmt.Errorf("%w: position %d is missing", ErrDamaged, began))
+		if !found {
+			return r.fail(fmt.Errorf("%w: position %d is missing", ErrDamaged, r.next))
 		}
 	}
 	return nil
 }
 
-// accept takes a message that was fetched.
+// fetch takes messages that are there, and reports whether there were any.
+func (r *reading) fetch(f *fetcher) (found bool, err error) {
+	began := r.next
+	err = f.fetch(began, r.to-began+1, r.accept)
+	return r.next > began, err
+}
+
+// follow takes messages as the server tells of them, after those that are there, and fetches what it was not told.
+func (r *reading) follow(ctx context.Context, srv *embedded, f *fetcher) error {
+	t, err := srv.tail(r.log.id)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	for {
+		found, err := r.fetch(f)
+		if err != nil {
+			return err
+		}
+		if found {
+			continue
+		}
+		if err := r.listen(ctx, t); err != nil {
+			return err
+		}
+	}
+}
+
+// listen takes messages that the server tells of until it is worth while to fetch some.
+func (r *reading) listen(ctx context.Context, t *tail) error {
+	for {
+		queue, last, err := t.take()
+		for _, m := range queue {
+			if m.pos != r.next {
+				continue
+			}
+			if err := r.accept(m); err != nil {
+				return err
+			}
+		}
+		switch {
+		case err != nil:
+			return err
+		case last >= r.next && len(queue) > 0:
+			return nil
+		case last >= r.next: // it was fetched in vain: who was asked does not have it yet
+			_, err := t.await(ctx, lagPause)
+			return err
+		}
+		if come, err := t.await(ctx, lookPause); !come {
+			return err
+		}
+	}
+}
+
+// accept takes a message that was read.
 func (r *reading) accept(m message) error {
 	if m.pos > r.to {
 		return nil

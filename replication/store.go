@@ -37,6 +37,8 @@ type Store struct {
 
 	opening sync.Mutex     // held while a log is opened
 	logs    map[logID]*Log // guarded by opening
+	// guarded by opening; other views of these
+	replicas []*Log
 }
 
 // Open opens the folder and starts the embedded server. It returns once all logs are recovered, which takes as long as
@@ -82,8 +84,12 @@ func (s *Store) shutdown() error {
 	s.watching.Wait()
 	s.opening.Lock()
 	logs := s.logs
-	s.logs = nil
+	replicas := s.replicas
+	s.logs, s.replicas = nil, nil
 	s.opening.Unlock()
+	for _, l := range replicas {
+		l.shut()
+	}
 	var primaries []*Log
 	for _, l := range logs {
 		if l.serving.Load() && l.gone.Load() == nil {

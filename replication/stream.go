@@ -76,6 +76,30 @@ func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, err
 	return l, nil
 }
 
+// Replica returns another view of the log of a partition that exists, under a name of its own, with which it claims the
+// log: as another process of a cluster has it. It knows of the others what the log tells, and follows them if
+// Config.Followers is set. It is closed with the store.
+func (s *Store) Replica(ctx context.Context, space string, partition int, name string) (*Log, error) {
+	first, err := s.Log(ctx, space, partition)
+	if err != nil {
+		return nil, err
+	}
+	srv, err := s.server()
+	if err != nil {
+		return nil, err
+	}
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	info, err := s.stream(ctx, srv, first.id)
+	if err != nil {
+		return nil, fmt.Errorf("open replica of log %v: %w", first.id, err)
+	}
+	l := newLog(s, first.id, info)
+	l.name, l.incarnation = name, first.incarnation
+	s.replicas = append(s.replicas, l)
+	return l, nil
+}
+
 // Names of a stream's metadata. They are on disk.
 const (
 	metaSpace       = "gospaces-space"
@@ -99,8 +123,9 @@ func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream
 	if meta[metaSpace] != id.space || meta[metaPartition] != strconv.Itoa(id.partition) || meta[metaIncarnation] == "" {
 		return nil, fmt.Errorf("%w: stream %s was not made by this program", ErrFailed, cfg.Name)
 	}
-	if want := streamConfig(id, s.cfg.MaxBytes, "").MaxBytes; cfg.MaxBytes != want {
-		cfg.MaxBytes = want
+	want := streamConfig(id, "", s.cfg)
+	if cfg.MaxBytes != want.MaxBytes || (cfg.RePublish == nil) != (want.RePublish == nil) {
+		cfg.MaxBytes, cfg.RePublish = want.MaxBytes, want.RePublish
 		if st, err = srv.js.UpdateStream(ctx, cfg); err != nil {
 			return nil, err
 		}
@@ -115,13 +140,13 @@ func (s *Store) makeStream(ctx context.Context, srv *embedded, id logID) (jetstr
 			return nil, err
 		}
 	}
-	return srv.js.CreateStream(ctx, streamConfig(id, s.cfg.MaxBytes, newIncarnation()))
+	return srv.js.CreateStream(ctx, streamConfig(id, newIncarnation(), s.cfg))
 }
 
 func newIncarnation() string { return rand.Text() }
 
-func streamConfig(id logID, maxBytes int64, incarnation string) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
+func streamConfig(id logID, incarnation string, cfg Config) jetstream.StreamConfig {
+	sc := jetstream.StreamConfig{
 		Name:     id.stream(),
 		Subjects: []string{id.subject()},
 		Metadata: map[string]string{
@@ -132,10 +157,14 @@ func streamConfig(id logID, maxBytes int64, incarnation string) jetstream.Stream
 		Storage:    jetstream.FileStorage,
 		Replicas:   1,
 		Discard:    jetstream.DiscardNew, // a full log refuses; it never forgets what was acknowledged
-		MaxBytes:   cmp.Or(maxBytes, -1),
+		MaxBytes:   cmp.Or(cfg.MaxBytes, -1),
 		DenyDelete: true,
 
 		AllowDirect: true,                   // for fetcher
 		Duplicates:  100 * time.Millisecond, // the least; messages without an id, as ours, are never taken for duplicates
 	}
+	if cfg.Followers {
+		sc.RePublish = &jetstream.RePublish{Source: id.subject(), Destination: id.tail()}
+	}
+	return sc
 }
