@@ -235,6 +235,20 @@ func (e *Engine) endVolatile() {
 	}
 }
 
+// StepDown ends what does not outlast a hand-over to another engine, which has applied the log: the transactions that the
+// log does not know, or that have done more than take, and the sessions that have no outcomes. Then the engine is as one
+// that has applied its records, and can go on to apply those of its successor. No call waits any more.
+func (e *Engine) StepDown(now int64) {
+	e.begin(now)
+	for _, number := range slices.Sorted(maps.Keys(e.txns)) {
+		if t := e.txns[number]; t != nil && !t.prepared && (t.volatile || t.holds == 0) {
+			e.abort(t, call.ErrTxnEnded, record.Restarted)
+			e.settle()
+		}
+	}
+	e.sessions.dropUnlogged()
+}
+
 // applyHold applies the record of a take by a transaction, which may be new, or of a change to the take.
 func (e *Engine) applyHold(r *record.Record) error {
 	p, ok := e.store.Find(r.Entry)

@@ -673,6 +673,19 @@ func (m *model) crash() {
 	}
 }
 
+// handOver ends what does not outlast a planned change of primaries.
+func (m *model) handOver() {
+	for _, t := range m.byAge() {
+		switch {
+		case m.txns[t].prepared:
+		case m.outlasts(t) && !m.txns[t].volatile:
+			m.txns[t].restored = true
+		default:
+			m.abort(t, call.ErrTxnEnded)
+		}
+	}
+}
+
 // outlasts reports whether the log knows the entries that t has taken.
 func (m *model) outlasts(t uint64) bool { return t < foreign && len(m.takenBy(t)) > 0 }
 

@@ -144,8 +144,11 @@ func (p *program) step() {
 	case n < 99:
 		p.expire()
 	default:
-		if p.oneIn(4) {
+		switch p.r.IntN(4) {
+		case 0:
 			p.crash()
+		case 1:
+			p.handOver()
 		}
 	}
 }
@@ -957,6 +960,22 @@ func (p *program) crash() {
 	p.e.endVolatile()
 	p.m.crash()
 	p.done()
+}
+
+// handOver has the replica go on, whose decisions the engine applies from now on: a planned change of roles, after which
+// nothing is made anew.
+func (p *program) handOver() {
+	p.logf("hand over")
+	for _, w := range p.m.waiting {
+		require.True(p.t, p.e.Unpark(w.w))
+	}
+	p.searches, p.m.waiting = nil, nil
+	p.e.StepDown(p.m.now)
+	p.called(nil)
+	p.m.handOver()
+	p.done()
+	p.e, p.replica = p.replica, p.e
+	p.e.outlast()
 }
 
 // traced is the number of calls printed before a failure.

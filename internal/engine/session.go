@@ -116,6 +116,15 @@ func (ss *sessions) add(id uint64, client call.Client) *session {
 	return s
 }
 
+// dropUnlogged forgets the sessions that the log does not know.
+func (ss *sessions) dropUnlogged() {
+	for _, s := range ss.byID {
+		if !s.logged {
+			ss.end(s, record.Cancelled)
+		}
+	}
+}
+
 func (ss *sessions) end(s *session, why record.Reason) {
 	delete(ss.byID, s.id)
 	delete(ss.byClient, s.client)
