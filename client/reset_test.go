@@ -196,3 +196,9 @@ func TestReset_LeavesNoTransactionBehind(t *testing.T) {
 		})
 	}
 }
+
+func (*memoryLog) Follow(context.Context, uint64, func(record.Group) error) error {
+	panic("this log has no followers")
+}
+
+func (*memoryLog) Resign(string, record.Clock) error { panic("this log has no heirs") }

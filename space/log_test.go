@@ -77,3 +77,9 @@ func (l *memoryLog) Read(_ context.Context, from, to uint64, fn func(record.Grou
 	}
 	return nil
 }
+
+func (*memoryLog) Follow(context.Context, uint64, func(record.Group) error) error {
+	panic("this log has no followers")
+}
+
+func (*memoryLog) Resign(string, record.Clock) error { panic("this log has no heirs") }

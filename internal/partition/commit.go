@@ -38,7 +38,7 @@ type commits struct {
 	spare    [][]byte
 	bursts   int  // callers in a burst of calls
 	idle     bool // the committer waits for work
-	closed   bool
+	last     bool // no more is to come: what there is goes to the log, and the committer ends
 	work     sync.Cond
 	clock    *clock
 
@@ -51,7 +51,7 @@ const sealSize = 256 << 10
 
 // begin starts sending records to the log.
 func (cs *commits) begin(mu sync.Locker, ripened func()) {
-	cs.logged = true
+	cs.logged, cs.last = true, false
 	if cs.ripe != nil {
 		return
 	}
@@ -102,7 +102,7 @@ const unhurried = time.Millisecond
 // hurries reports whether the open batch should be sent as soon as possible: it holds more than takes of transactions,
 // or a call waits for it. Usually a take is followed by its commit, which goes in the same batch.
 func (cs *commits) hurries(e *engine.Engine) bool {
-	return len(e.Log) > e.Unhurried || len(cs.open.callers) > 0 || cs.ripened || cs.closed
+	return len(e.Log) > e.Unhurried || len(cs.open.callers) > 0 || cs.ripened || cs.last
 }
 
 // ripen makes an open unhurried batch go to the log after a while.
@@ -167,8 +167,9 @@ func (cs *commits) next(e *engine.Engine) *batch {
 	return b
 }
 
-func (cs *commits) close() {
-	cs.closed = true
+// finish has everything go to the log that is there, and the committer end.
+func (cs *commits) finish() {
+	cs.last = true
 	if cs.ripe != nil {
 		cs.ripe.Stop()
 		cs.work.Signal()
@@ -241,7 +242,7 @@ func (p *Partition) End() {
 }
 
 // commit sends one batch after the other to the log, and releases the outcomes that waited for it. It returns the log's
-// error, or nil when the partition is closed and everything is committed.
+// error, or nil when no more is to come and everything is committed.
 func (p *Partition) commit() error {
 	for {
 		b := p.nextBatch()
@@ -254,7 +255,7 @@ func (p *Partition) commit() error {
 	}
 }
 
-// nextBatch waits for a batch; it returns nil when the partition is closed and everything is committed.
+// nextBatch waits for a batch; it returns nil when no more is to come and everything is committed.
 func (p *Partition) nextBatch() *batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -264,7 +265,7 @@ func (p *Partition) nextBatch() *batch {
 			cs.inFlight = b
 			return b
 		}
-		if cs.closed {
+		if cs.last {
 			return nil
 		}
 		cs.idle = true
@@ -310,8 +311,11 @@ func (p *Partition) append(b *batch) error {
 // acknowledged are unknown, unless the log says that nothing was stored.
 func (p *Partition) stepDown(cause error) {
 	p.mu.Lock()
-	if p.old == nil { // otherwise it was not the primary, and earlier sessions continue
+	if p.old == nil && !p.cfg.Standby { // otherwise it was not the primary, and earlier sessions continue
 		p.old = p.e
+	}
+	if p.cfg.Standby {
+		p.leaveSessions()
 	}
 	callers := p.commits.drop()
 	if p.become(starting, fmt.Errorf("%w: the log failed and is being read again: %w", unavailable(cause), cause)) {
@@ -353,6 +357,25 @@ func (p *Partition) partAll() (callers []Caller) {
 		p.part(l)
 	}
 	p.listeners, p.audience, p.overfull, p.eventBytes = nil, nil, nil, 0
+	return callers
+}
+
+// quiet makes the listeners those of a follower, without callers and with all events in the log, and returns the
+// callers.
+func (p *Partition) quiet() (callers []Caller) {
+	for _, l := range p.listeners {
+		if l.caller != nil {
+			callers = append(callers, l.caller)
+		}
+		p.part(l)
+		if l.ended || !l.logged {
+			p.forget(l)
+			continue
+		}
+		l.backlog.drop(len(l.backlog.kept))
+		l.full, l.overfull, l.left = false, false, mark{}
+	}
+	p.overfull = nil
 	return callers
 }
 

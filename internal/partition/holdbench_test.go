@@ -367,3 +367,9 @@ func (f *full) contents() {
 		cursor, more = o.cursor, o.more
 	}
 }
+
+func (*bin) Follow(context.Context, uint64, func(record.Group) error) error {
+	panic("this log has no followers")
+}
+
+func (*bin) Resign(string, record.Clock) error { panic("this log has no heirs") }

@@ -7,7 +7,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// load builds the state from the newest image. The engine has no other user meanwhile, because p.err is set.
+// load builds the state from the newest image. The engine has no other user meanwhile, because calls are refused.
 func (p *Partition) load(ctx context.Context, progress func(done, total uint64)) (position uint64, err error) {
 	var l *engine.Loading
 	position, clock, err := p.cfg.Log.Load(ctx, func(records []byte) error {

@@ -48,6 +48,12 @@ type Log interface {
 	// given clock in its header, is returned and must be applied. If the log holds more than that, the error has, or wraps
 	// one that has, a method Fenced that returns true.
 	Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error)
+	// Follow hands over all groups after a position in order, and goes on as they are appended. It returns the error of
+	// apply, or the cause of ctx's end.
+	Follow(ctx context.Context, after uint64, apply func(record.Group) error) error
+	// Resign stores that the caller is not the log's writer any more, and who is to be the next, "" for any. It returns
+	// the errors of Append.
+	Resign(heir string, clock record.Clock) error
 }
 
 // Config configures a Partition. The zero value is a partition without a log.
@@ -61,6 +67,10 @@ type Config struct {
 	EventBytes   int          // bytes of their rows; 0: 64 MiB. Earlier events are read from the log
 	Bounds       Bounds
 	Budget       *budget.Budget // of the process, charged with what the partition holds; nil: no limit
+
+	// Standby makes the partition follow its log until Lead is called, and again when another has claimed the log.
+	// Otherwise it claims the log whenever it can: it is the only one that writes it.
+	Standby bool
 
 	// Limits are the longest granted leases, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
 	// call.DefaultTxnEntries. TxnEntries also limits one write.
@@ -110,6 +120,11 @@ type Partition struct {
 	timer       *time.Timer // fires at armed
 	armed       int64
 	failed      chan struct{} // closed and replaced when the log fails
+	turned      chan struct{} // closed and replaced when the role changes
+	heir        string        // the next primary, while this one is resigning
+
+	following     context.Context // while follower
+	stopFollowing context.CancelCauseFunc
 
 	upkeep  upkeep
 	imaging chan struct{} // capacity 1; holds an element while an image is taken
@@ -138,7 +153,7 @@ func New(cfg Config) *Partition {
 	p := &Partition{
 		cfg: cfg, armed: call.Forever, attachments: map[uint64]*attachment{}, holders: map[uint64]Holder{},
 		turns:  make(chan struct{}, readings),
-		failed: make(chan struct{}), imaging: make(chan struct{}, 1), clock: newClock(cfg.Wall),
+		failed: make(chan struct{}), turned: make(chan struct{}), imaging: make(chan struct{}, 1), clock: newClock(cfg.Wall),
 	}
 	p.commits.clock = &p.clock
 	p.ctx, p.cancel = context.WithCancel(context.Background())
@@ -207,7 +222,7 @@ func (p *Partition) end(err error) {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	p.commits.close()
+	p.commits.finish()
 	p.mu.Unlock()
 	p.cancel()
 	p.done.Wait()

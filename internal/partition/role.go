@@ -1,47 +1,58 @@
 package partition
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
 
 // role is a partition's relation to its log, and determines the calls that it serves. There is one way to become the
-// primary, at the start and after a failed append:
+// primary, at the start, after a failed append, and in the place of another primary:
 //
-//	starting → follower → candidate → primary
-//	                          ↘ readOnly
+//	starting → recovering → candidate → primary
+//	                    ↘   ↗       ↘      ↓
+//	                   follower ←────── resigning
 //
-// Any failure leads back to starting, where the state is rebuilt. A candidate that another has overtaken becomes a
-// follower again, with the state that it has.
+// Config.Standby tells whether a partition follows until it is told to lead, or is a candidate whenever it can be. Any
+// failure leads back to starting, where the state is rebuilt. A candidate that another has overtaken, and a primary that
+// has resigned, continue with the state that they have.
 type role uint8
 
 const (
 	// starting has no state: it loads the newest image.
 	starting role = iota
-	// follower applies the rest of the log.
+	// recovering applies the rest of the log, up to its end.
+	recovering
+	// follower applies what the primary appends, until it is told to lead.
 	follower
 	// candidate has applied all of the log, and claims to be its only writer.
 	candidate
 	// primary writes the log and serves all calls.
 	primary
+	// resigning writes what there is to commit, and then that another may be the primary. It serves no call.
+	resigning
 	// readOnly has applied all of the log, which has no room for a claim: it serves calls that change nothing.
 	readOnly
 	// closed serves no calls.
 	closed
 )
 
-var roleNames = [...]string{"starting", "follower", "candidate", "primary", "read-only", "closed"}
+var roleNames = [...]string{
+	"starting", "recovering", "follower", "candidate", "primary", "resigning", "read-only", "closed",
+}
 
 func (r role) String() string { return roleNames[r] }
 
 // successors are the roles that may follow each.
 var successors = [...][]role{
-	starting:  {starting, follower, primary, closed}, // primary at once if there is no log
-	follower:  {starting, candidate, closed},
-	candidate: {starting, follower, primary, readOnly, closed},
-	primary:   {starting, closed},
-	readOnly:  {starting, closed},
-	closed:    {},
+	starting:   {starting, recovering, primary, closed}, // primary at once if there is no log
+	recovering: {starting, follower, candidate, closed},
+	follower:   {starting, candidate, closed},
+	candidate:  {starting, recovering, follower, primary, readOnly, closed},
+	primary:    {starting, resigning, closed},
+	resigning:  {starting, follower, closed},
+	readOnly:   {starting, closed},
+	closed:     {},
 }
 
 // become changes the role; refusal is the error of calls in it, nil for the primary. It returns false, and changes
@@ -54,6 +65,11 @@ func (p *Partition) become(r role, refusal error) bool {
 		panic(fmt.Sprintf("partition: a %v partition cannot become %v", p.role, r))
 	}
 	p.role, p.err = r, refusal
+	if r == follower {
+		p.following, p.stopFollowing = context.WithCancelCause(p.ctx)
+	}
+	close(p.turned)
+	p.turned = make(chan struct{})
 	return true
 }
 

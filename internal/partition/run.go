@@ -11,8 +11,8 @@ import (
 )
 
 // Start builds the state from the log, which may take a while, and begins to serve; it serves reads only while the log
-// has no room. progress, if not nil, is called from time to time meanwhile. Start returns ctx's error if ctx ends
-// first, or the error of the log.
+// has no room. With Config.Standby it begins to follow instead. progress, if not nil, is called from time to time
+// meanwhile. Start returns ctx's error if ctx ends first, or the error of the log.
 func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)) error {
 	p.mu.Lock()
 	p.timer = time.AfterFunc(time.Hour, p.expire)
@@ -22,7 +22,7 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 		return nil
 	}
 	p.mu.Unlock()
-	for r := p.now(); r < primary; r = p.now() {
+	for r := p.now(); r.prepares(); r = p.now() {
 		if err := p.prepare(ctx, r, progress); err != nil {
 			p.startOver()
 			return err
@@ -35,6 +35,9 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 	return nil
 }
 
+// prepares reports whether a partition is on its way to serve or to follow.
+func (r role) prepares() bool { return r == starting || r == recovering || r == candidate }
+
 // run plays the partition's roles, one after the other, until it is closed.
 func (p *Partition) run() {
 	pauses := &backoff.Backoff{Min: 50 * time.Millisecond, Max: 5 * time.Second}
@@ -42,9 +45,14 @@ func (p *Partition) run() {
 		switch r := p.now(); r {
 		case closed:
 			return
+		case follower:
+			pauses.Reset()
+			p.follow(pauses)
 		case primary:
 			pauses.Reset()
 			p.lead()
+		case resigning:
+			p.resign()
 		case readOnly:
 			p.awaitRoom()
 		default:
@@ -62,7 +70,7 @@ func (p *Partition) startOver() {
 	}
 }
 
-// lead writes the log until that fails, or the partition is closed.
+// lead writes the log until that fails, or the partition resigns or is closed.
 func (p *Partition) lead() {
 	if err := p.commit(); err != nil {
 		p.cfg.Logger.Error("the log refused an append; calls are refused until the state is rebuilt from it", "error", err)
@@ -70,11 +78,11 @@ func (p *Partition) lead() {
 	}
 }
 
-// tryAgain takes the next step towards serving again. A candidate waits first: its log may have failed because another
-// writes it, or may be about to store what was sent to it last. Here a fenced partition decides to claim its log again;
-// it may do so, since it is the only one that opens the log.
+// tryAgain takes the next step towards serving again. A candidate that was not told to lead waits first: its log may
+// have failed because another writes it, or may be about to store what was sent to it last. Here a fenced partition
+// decides to claim its log again; it may do so, since it is the only one that opens the log.
 func (p *Partition) tryAgain(r role, pauses *backoff.Backoff) {
-	if r == candidate && pauses.Wait(p.ctx) != nil {
+	if r == candidate && !p.cfg.Standby && pauses.Wait(p.ctx) != nil {
 		return
 	}
 	err := p.prepare(p.ctx, r, nil)
@@ -93,8 +101,8 @@ func (p *Partition) prepare(ctx context.Context, r role, progress func(done, tot
 	switch r {
 	case starting:
 		return p.loadImage(ctx, progress)
-	case follower:
-		return p.follow(ctx, progress)
+	case recovering:
+		return p.recover(ctx, progress)
 	case candidate:
 		return p.stand(ctx)
 	}
@@ -110,12 +118,12 @@ func (p *Partition) loadImage(ctx context.Context, progress func(done, total uin
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.commits.position = position
-	p.become(follower, p.err)
+	p.become(recovering, p.err)
 	return nil
 }
 
-// follow applies the log after the state.
-func (p *Partition) follow(ctx context.Context, progress func(done, total uint64)) error {
+// recover applies the log after the state.
+func (p *Partition) recover(ctx context.Context, progress func(done, total uint64)) error {
 	end, err := p.cfg.Log.CatchUp(ctx, p.position(), p.apply, progress)
 	if err != nil {
 		return err
@@ -123,8 +131,11 @@ func (p *Partition) follow(ctx context.Context, progress func(done, total uint64
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.commits.position = end
-	p.publishKinds()
-	p.become(candidate, p.err)
+	if p.cfg.Standby {
+		p.become(follower, ErrNotPrimary)
+	} else {
+		p.become(candidate, p.err)
+	}
 	return nil
 }
 
@@ -135,12 +146,12 @@ func (p *Partition) stand(ctx context.Context) error {
 	switch {
 	case fenced(err):
 		p.cfg.Logger.Warn("another has written to the log, which is read on before it is claimed", "error", err)
-		p.turn(follower)
+		p.overtaken()
 		return nil
 	case err != nil && !isFull(err):
 		return err
 	}
-	p.startClock()
+	p.settleIn()
 	if err != nil {
 		p.serveReading(ctx, err)
 		return nil
@@ -160,11 +171,21 @@ func (p *Partition) stand(ctx context.Context) error {
 	return nil
 }
 
-// startClock starts the clock at the time of the log.
-func (p *Partition) startClock() {
+// overtaken makes a candidate read on.
+func (p *Partition) overtaken() {
+	if p.cfg.Standby {
+		p.turn(follower)
+	} else {
+		p.turn(recovering)
+	}
+}
+
+// settleIn starts the clock at the time of the log, and publishes the kinds.
+func (p *Partition) settleIn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clock.run(p.cfg.Logger)
+	p.publishKinds()
 }
 
 // serve begins to take calls, once the state is built. It reports whether the partition took calls before, which were
@@ -197,6 +218,10 @@ func (p *Partition) recovered() {
 func (p *Partition) apply(g record.Group) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.applyLocked(g)
+}
+
+func (p *Partition) applyLocked(g record.Group) error {
 	if err := p.e.Apply(g.Records); err != nil {
 		return fmt.Errorf("log position %d: %w", g.Position, err)
 	}

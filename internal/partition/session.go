@@ -25,7 +25,7 @@ func (p *Partition) OpenSession(client call.Client, before uint64) (session uint
 	if p.old != nil {
 		e = p.old // the rebuilt engine will take over its sessions
 	}
-	if p.role == closed {
+	if p.old == nil && p.role != primary && p.role != readOnly {
 		return 0, false, p.err
 	}
 	session, lost = e.OpenSession(client, before)
@@ -190,6 +190,12 @@ func (p *Partition) expectSessions() {
 			p.abandon(session, a)
 		}
 	}
+}
+
+// leaveSessions forgets who is there of the sessions: another partition serves them.
+func (p *Partition) leaveSessions() {
+	p.stopSessions()
+	clear(p.attachments)
 }
 
 // stopSessions ends the waiting for clients.

@@ -81,7 +81,7 @@ func (p *Partition) ReserveImage(ctx context.Context) (*Imaging, error) {
 // BeginImages begins images of different partitions, all of one moment: if a change in one image was made with
 // knowledge of another partition, that knowledge is in the other image. Of a transaction over several partitions they
 // have the decision and at least prepared branches, or no decision. BeginImages does not wait for a log, and returns an
-// error if one of the partitions does not serve.
+// error if one of the partitions neither serves nor follows.
 func BeginImages(ms []*Imaging) error {
 	of := make(map[*Partition]*Imaging, len(ms))
 	var ps []*Partition
@@ -92,7 +92,7 @@ func BeginImages(ms []*Imaging) error {
 	var errs []error
 	turn := new(sync.Mutex)
 	together(ps, func(p *Partition) {
-		if p.err != nil {
+		if p.err != nil && p.role != follower {
 			errs = append(errs, fmt.Errorf("space %q: %w", p.cfg.Address.String(), p.err))
 			return
 		}

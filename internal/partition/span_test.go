@@ -443,3 +443,9 @@ func TestSpan_PreparedStaysLockedThroughRestart(t *testing.T) {
 		require.True(t, f.has("b", 2))
 	})
 }
+
+func (*tape) Follow(context.Context, uint64, func(record.Group) error) error {
+	panic("this log has no followers")
+}
+
+func (*tape) Resign(string, record.Clock) error { panic("this log has no heirs") }

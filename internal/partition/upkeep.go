@@ -39,7 +39,7 @@ func (p *Partition) stepUpkeep() (held time.Duration, more bool) {
 	began := time.Now()
 	w := p.nextSearch()
 	switch {
-	case p.role == closed || p.unreadable() != nil || w == nil && !p.e.Busy():
+	case !p.works() || w == nil && !p.e.Busy():
 		u.running = false
 		return 0, false
 	case w == nil || p.e.Busy() && !u.working:
@@ -56,6 +56,9 @@ func (p *Partition) stepUpkeep() (held time.Duration, more bool) {
 	}
 	return held, true
 }
+
+// works reports whether the engine may work beside the calls: a follower builds the indexes of its primary.
+func (p *Partition) works() bool { return p.role == follower || p.unreadable() == nil }
 
 // nextSearch moves the next call that can continue to the front, and returns it; nil if there is none.
 func (p *Partition) nextSearch() *wait {

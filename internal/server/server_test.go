@@ -487,3 +487,9 @@ func FuzzServer(f *testing.F) {
 		good.call(wire.Echo, 77, nil)
 	})
 }
+
+func (gate) Follow(context.Context, uint64, func(record.Group) error) error {
+	panic("this log has no followers")
+}
+
+func (gate) Resign(string, record.Clock) error { panic("this log has no heirs") }

@@ -1,0 +1,142 @@
+package partition
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/backoff"
+	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// A follower keeps the state of its log as the primary makes it, indexes included, and nothing else: no call waits, no
+// timer runs, nobody listens. So it can lead as soon as it has claimed the log.
+
+// ErrNotPrimary is why calls are refused by a partition that follows its log, and returned by Lead and Resign. It wraps
+// call.ErrUnavailable.
+var ErrNotPrimary = fmt.Errorf("%w: another is the primary of the partition, or is to be", call.ErrUnavailable)
+
+// errLead ends following.
+var errLead = errors.New("partition: it is to lead")
+
+// Lead makes a follower the primary, which it has to be told: it claims the log for what it has applied. Lead waits
+// while the partition makes its state or resigns, and returns nil when it is the primary. It returns ErrNotPrimary if
+// another has written to the log meanwhile, or the claim has failed: then the partition follows again. It returns the
+// reason why a partition serves for reading only, or is closed; and the cause of ctx's end, after which the partition
+// may still become the primary.
+func (p *Partition) Lead(ctx context.Context) error {
+	for told := false; ; {
+		p.mu.Lock()
+		r, refusal, turned := p.role, p.err, p.turned
+		if r == follower && !told {
+			p.stopFollowing(errLead)
+		}
+		p.mu.Unlock()
+		switch {
+		case r == primary:
+			return nil
+		case r == readOnly, r == closed:
+			return refusal
+		case r == follower && told:
+			return fmt.Errorf("%w: its claim was refused", ErrNotPrimary)
+		}
+		told = told || r == follower
+		select {
+		case <-turned:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// follow applies what the primary appends, until the partition is to lead, or closed.
+func (p *Partition) follow(pauses *backoff.Backoff) {
+	p.mu.Lock()
+	ctx, after := p.following, p.commits.position
+	p.mu.Unlock()
+	err := p.cfg.Log.Follow(ctx, after, p.hear)
+	switch {
+	case errors.Is(err, errLead):
+		p.turn(candidate)
+	case p.ctx.Err() == nil:
+		p.cfg.Logger.Warn("the log cannot be followed; the state is made anew from it", "error", err)
+		p.startOver()
+		_ = pauses.Wait(p.ctx)
+	}
+}
+
+// hear applies a group that the primary has just appended.
+func (p *Partition) hear(g record.Group) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clock.hearNow(g.Clock)
+	if err := p.applyLocked(g); err != nil {
+		return err
+	}
+	p.commits.durable, p.commits.position = LSN(p.e.LSN()), g.Position
+	if p.e.Busy() {
+		p.keepUp()
+	}
+	return nil
+}
+
+// Resign hands the partition over. Its calls are refused from now on; those that wait, and those that listen, end with
+// ErrNotPrimary; what was done is committed, and then the log names the heir that is to lead, or none if that is "".
+// Transactions that have only taken live on at the next primary, the others end. Resign returns nil when the partition
+// follows: its state is as good as any other follower's. It returns ErrNotPrimary if the partition is not the primary;
+// what is wrong with the log if that fails, when it is unknown whether it tells of the resignation; and the cause of
+// ctx's end, after which the partition goes on to resign.
+func (p *Partition) Resign(ctx context.Context, heir string) error {
+	p.mu.Lock()
+	if p.role != primary || !p.commits.logged {
+		defer p.mu.Unlock()
+		return cmp.Or(p.err, ErrNotPrimary)
+	}
+	p.become(resigning, ErrNotPrimary)
+	p.heir = heir
+	p.endWaits(p.err)
+	p.e.StepDown(p.clock.now())
+	p.finish()
+	p.commits.finish()
+	turned := p.turned
+	p.mu.Unlock()
+	select {
+	case <-turned:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return p.resigned()
+}
+
+// resigned returns how a resignation has ended.
+func (p *Partition) resigned() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.role == starting || p.role == closed {
+		return p.err
+	}
+	return nil
+}
+
+// resign appends the resignation of a primary that has committed everything, and follows.
+func (p *Partition) resign() {
+	p.mu.Lock()
+	heir, clock := p.heir, p.clock.read()
+	p.mu.Unlock()
+	if err := p.cfg.Log.Resign(heir, clock); err != nil {
+		p.cfg.Logger.Error("the log refused the resignation", "error", err)
+		p.stepDown(err)
+		return
+	}
+	p.mu.Lock()
+	callers := p.quiet()
+	p.leaveSessions()
+	p.commits.position = p.cfg.Log.Last()
+	p.become(follower, ErrNotPrimary)
+	p.mu.Unlock()
+	for _, c := range callers {
+		c.Lost(ErrNotPrimary)
+	}
+}
