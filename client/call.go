@@ -32,6 +32,7 @@ type pendingCall struct {
 	limit    time.Time       // when; zero until that is asked for
 	sentAt   time.Time       // before which it was not sent, if it begins transactions
 	pauses   backoff.Backoff // before it is made again, because the server has held it back
+	until    time.Time       // as long as it is; zero: until its context ends
 	lease    int64
 	delay    time.Duration
 	ids      []space.LeaseID

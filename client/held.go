@@ -17,18 +17,27 @@ var heldPauses = backoff.Backoff{Min: 10 * time.Millisecond, Max: 500 * time.Mil
 // held reports whether the server held a call back that ended with err: it changed nothing, and is to be made again.
 func held(err error) bool { return errors.Is(err, call.ErrHeld) }
 
-// sitOut pauses a call that was held back because of why. It returns nil when it is time to make the call again, and
+// unready reports whether a call that ended with err was not executed because its partition is not served yet, or is
+// elsewhere: the partition is to be opened again, and the call made.
+func unready(err error) bool {
+	return errors.Is(err, call.ErrNotReady) || errors.Is(err, call.ErrElsewhere)
+}
+
+// sitOut pauses a call that was held back, or not served yet, because of why. It returns nil when it is time to make the call again, and
 // otherwise the error with which it ends: what its context ended with, which wraps why too; why itself if the call's
 // own wait is over; or space.ErrClosed.
 func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	if c.pauses.Max == 0 {
 		c.space.client.warnHeld(why)
-		c.pauses = heldPauses
+		c.pauses, c.until = heldPauses, c.deadline
+		if c.limited && unready(why) { // as if there were no connection
+			c.until = c.limitAt(c.space.client.cfg.Grace)
+		}
 	}
 	pause := c.pauses.Next()
 	last := false
-	if !c.deadline.IsZero() {
-		left := time.Until(c.deadline)
+	if !c.until.IsZero() {
+		left := time.Until(c.until)
 		last, pause = left <= pause, min(pause, left)
 	}
 	t := time.NewTimer(pause)

@@ -27,6 +27,7 @@ type spaces struct {
 	born   int                        // guarded by mu; part of the incarnation
 	logs   map[string]partition.Log   // of some of the spaces; others have none
 	absent *partition.Host
+	refuse func(at txn.Address) error // guarded by mu; nil: no lookup fails
 }
 
 func newSpaces(t testing.TB, cfg partition.Config) *spaces {
@@ -49,6 +50,12 @@ func (s *spaces) Lookup(at txn.Address) (server.Host, string, error) {
 	}
 	name := at.Space
 	s.mu.Lock()
+	if s.refuse != nil {
+		if err := s.refuse(at); err != nil {
+			s.mu.Unlock()
+			return nil, "", err
+		}
+	}
 	p := s.open[name]
 	_, logged := s.logs[name]
 	s.mu.Unlock()

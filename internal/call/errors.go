@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -24,6 +25,21 @@ var (
 	ErrCancelled       = errors.New("space: wait cancelled")
 	ErrSpaceFull       = fmt.Errorf("%w: space full", ErrUnavailable)
 	ErrLogFull         = fmt.Errorf("%w: log full", ErrUnavailable)
+	ErrNotReady        = fmt.Errorf("%w: not served yet", ErrUnavailable)
+	ErrElsewhere       = fmt.Errorf("%w: served by another node", ErrUnavailable)
 	// the client repeats the call until it succeeds or fails otherwise
 	ErrHeld = fmt.Errorf("%w: held back", ErrLogFull)
 )
+
+// ElsewhereError is the ErrElsewhere of a partition that another node serves, or served last.
+type ElsewhereError struct {
+	Node  string // its address; "": not known
+	Epoch uint64 // in which it does
+}
+
+func (e *ElsewhereError) Error() string {
+	return fmt.Sprintf("%v: %s, in epoch %d", ErrElsewhere, cmp.Or(e.Node, "not known which"), e.Epoch)
+}
+
+// Unwrap returns ErrElsewhere.
+func (e *ElsewhereError) Unwrap() error { return ErrElsewhere }

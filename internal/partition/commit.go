@@ -318,7 +318,7 @@ func (p *Partition) stepDown(cause error) {
 		p.leaveSessions()
 	}
 	callers := p.commits.drop()
-	if p.become(starting, fmt.Errorf("%w: the log failed and is being read again: %w", unavailable(cause), cause)) {
+	if p.become(starting, fmt.Errorf("%w: the log failed and is being read again: %w", notReady(cause), cause)) {
 		p.endWaits(p.err)
 	}
 	callers = append(callers, p.partAll()...)

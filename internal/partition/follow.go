@@ -62,7 +62,7 @@ func (p *Partition) follow(pauses *backoff.Backoff) {
 		p.turn(candidate)
 	case p.ctx.Err() == nil:
 		p.cfg.Logger.Warn("the log cannot be followed; the state is made anew from it", "error", err)
-		p.startOver()
+		p.startOver(err)
 		_ = pauses.Wait(p.ctx)
 	}
 }

@@ -72,3 +72,11 @@ func unavailable(cause error) error {
 	}
 	return call.ErrUnavailable
 }
+
+// notReady is unavailable for a partition that is about to serve again.
+func notReady(cause error) error {
+	if err := unavailable(cause); err != call.ErrUnavailable {
+		return err
+	}
+	return call.ErrNotReady
+}

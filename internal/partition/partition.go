@@ -159,7 +159,7 @@ func New(cfg Config) *Partition {
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.reset(0)
 	p.publishKinds()
-	p.err = fmt.Errorf("%w: starting", call.ErrUnavailable)
+	p.err = fmt.Errorf("%w: starting", call.ErrNotReady)
 	return p
 }
 

@@ -24,7 +24,7 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 	p.mu.Unlock()
 	for r := p.now(); r.prepares(); r = p.now() {
 		if err := p.prepare(ctx, r, progress); err != nil {
-			p.startOver()
+			p.startOver(err)
 			return err
 		}
 	}
@@ -61,11 +61,11 @@ func (p *Partition) run() {
 	}
 }
 
-// startOver empties the state and starts to rebuild it.
-func (p *Partition) startOver() {
+// startOver empties the state and starts to rebuild it, after that has failed because of why.
+func (p *Partition) startOver(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.become(starting, p.err) {
+	if p.become(starting, fmt.Errorf("%w: the state cannot be made from the log: %w", unavailable(why), why)) {
 		p.reset(LSN(p.e.LSN()))
 	}
 }
@@ -90,7 +90,7 @@ func (p *Partition) tryAgain(r role, pauses *backoff.Backoff) {
 		return
 	}
 	p.cfg.Logger.Warn("the state cannot be rebuilt from the log yet", "error", err)
-	p.startOver()
+	p.startOver(err)
 	if r != candidate { // a candidate has waited
 		_ = pauses.Wait(p.ctx)
 	}

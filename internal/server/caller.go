@@ -193,6 +193,9 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool
 		buf = wire.AppendCounted(buf, callID, r)
 	case err != nil:
 		buf = wire.AppendFailure(buf, callID, err)
+		if errors.Is(err, call.ErrElsewhere) {
+			defer c.resetLocked() // Lookup knows who serves it now
+		}
 	case q != nil && q.Begin:
 		buf = c.appendBegunLocked(buf, q, r)
 	default:

@@ -49,10 +49,15 @@ var codes = [...]error{
 	24: call.ErrKindInUse,
 	25: call.ErrLocked,
 	26: call.ErrDropped,
+	27: call.ErrElsewhere,
+	28: call.ErrNotReady,
 }
 
 // special are the numbers of errors that also are other errors of the table, the most special first.
-var special = [...]Code{23, 22, 21}
+var special = [...]Code{23, 22, 21, elsewhere, 28}
+
+// elsewhere is the number of an error that tells where: the address of a node and an epoch follow its text.
+const elsewhere Code = 27
 
 // CodeOf returns the number of the first error in the table that err is, checking the special ones first; or that of
 // ErrInternal.
@@ -70,13 +75,19 @@ func CodeOf(err error) Code {
 	return 1
 }
 
-// AppendError appends the number and the text of err.
+// AppendError appends the number and the text of err, and what else belongs to an error with that number.
 func AppendError(dst []byte, err error) []byte {
 	code, text := CodeOf(err), err.Error()
 	if text == codes[code].Error() {
 		text = "" // both sides know it
 	}
-	return AppendBytes(binary.AppendUvarint(dst, uint64(code)), text)
+	dst = AppendBytes(binary.AppendUvarint(dst, uint64(code)), text)
+	if code != elsewhere {
+		return dst
+	}
+	at := new(call.ElsewhereError)
+	errors.As(err, &at)
+	return binary.AppendUvarint(AppendBytes(dst, at.Node), at.Epoch)
 }
 
 // Error decodes an error of AppendError: it is the error with that number, with its original text.
@@ -85,10 +96,16 @@ func (d *Decoder) Error() error {
 	if code == 0 || code >= uint64(len(codes)) {
 		return fmt.Errorf("%w: error %d: %s", ErrInternal, code, text)
 	}
-	if len(text) == 0 {
-		return codes[code]
+	is := codes[code]
+	if Code(code) == elsewhere {
+		if at := (call.ElsewhereError{Node: string(d.Bytes()), Epoch: d.Uvarint()}); at != (call.ElsewhereError{}) {
+			is = &at
+		}
 	}
-	return &remoteError{string(text), codes[code]}
+	if len(text) == 0 {
+		return is
+	}
+	return &remoteError{string(text), is}
 }
 
 // remoteError is an error of the server: its text, and the error that it is.

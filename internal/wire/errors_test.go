@@ -24,7 +24,7 @@ var numbers = map[wire.Code]error{
 	15: wire.ErrCapability, 16: wire.ErrBusy,
 	17: call.ErrTxnEnded, 18: call.ErrDeadlock, 19: call.ErrVersionConflict, 20: wire.ErrInDoubt,
 	21: space.ErrLogFull, 22: call.ErrHeld, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
-	26: space.ErrDropped,
+	26: space.ErrDropped, 27: call.ErrElsewhere, 28: call.ErrNotReady,
 }
 
 func sendError(t *testing.T, err error) error {
@@ -47,6 +47,17 @@ func TestErrors_AreTheSameOnTheOtherSide(t *testing.T) {
 			require.Equal(t, errors.Is(wrapped, other), errors.Is(got, other))
 		}
 	}
+}
+
+func TestErrors_OfPartitionsElsewhereTellWhere(t *testing.T) {
+	t.Parallel()
+	want := &call.ElsewhereError{Node: "b:7420", Epoch: 1 << 40}
+	got := sendError(t, fmt.Errorf("open jobs: %w", want))
+	require.EqualError(t, got, "open jobs: space: unavailable: served by another node: b:7420, in epoch 1099511627776")
+	require.ErrorIs(t, got, space.ErrUnavailable)
+	at, ok := errors.AsType[*call.ElsewhereError](got)
+	require.True(t, ok)
+	require.Equal(t, want, at)
 }
 
 func TestErrors_WithoutNumberAreInternal(t *testing.T) {
