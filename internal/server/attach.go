@@ -16,32 +16,28 @@ import (
 func (s *session) claim(received uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.owned || s.flushing {
+	for s.life.ownedLocked() || s.flushing {
 		if s.conn != nil {
 			s.conn.Close()
 		}
 		s.room.Wait()
 	}
-	if s.ended || s.leaving || !s.out.Rewind(received) {
+	if s.life.state != detached || !s.out.Rewind(received) {
 		return false
 	}
-	s.owned = true
+	s.life.becomeLocked(attached)
 	return true
 }
 
-// evict ends a session whose client has begun another one. When it returns no call is made on its behalf any more,
-// and none waits.
+// evict ends a session whose client has begun another one, and returns when nothing is left of it: no call is made on its
+// behalf any more, none waits, and its transactions have ended.
 func (s *session) evict() {
+	s.end()
 	s.mu.Lock()
-	s.ended = true
-	for s.owned || s.flushing || s.spans > 0 {
-		if s.conn != nil {
-			s.conn.Close()
-		}
+	defer s.mu.Unlock()
+	for s.life.state != forgotten {
 		s.room.Wait()
 	}
-	s.mu.Unlock()
-	s.end()
 }
 
 // attach makes the session use a connection. Only the owner calls it.
@@ -51,6 +47,9 @@ func (s *session) attach(nc net.Conn, in *wire.Reader) {
 	s.activity.Add(1)
 	s.mu.Lock()
 	s.conn, s.reading = nc, true
+	if s.life.overLocked() {
+		nc.Close()
+	}
 	s.room.Broadcast() // another connection may have claimed the session meanwhile
 	s.mu.Unlock()
 	s.resumeWaits()
@@ -62,39 +61,52 @@ func (s *session) detach(err error) {
 	crowded := s.srv.isCrowded()
 	s.mu.Lock()
 	s.conn, s.reading, s.in = nil, false, nil
-	s.detached = time.Now()
-	s.goodbye = errors.Is(err, errGoodbye)
-	s.ended = s.ended || s.leaving || s.srv.cfg.Resume < 0 || crowded || s.goodbye || isProtocolError(err)
+	s.life.lostAt = time.Now()
+	s.life.goodbye = errors.Is(err, errGoodbye)
+	final := s.life.state == leaving || s.life.goodbye || s.srv.cfg.Resume < 0 || crowded || isProtocolError(err)
+	if final && s.life.state != ending {
+		s.life.becomeLocked(ending)
+	}
 	s.mu.Unlock()
 	s.interruptWaits(nil)
 
 	s.mu.Lock()
-	s.owned = false
-	ended := s.ended
-	s.room.Broadcast()
-	s.mu.Unlock()
-	if ended {
-		s.end()
+	defer s.mu.Unlock()
+	if s.life.state == attached {
+		s.life.becomeLocked(detached)
+	} else {
+		s.finishLocked()
 	}
+	s.room.Broadcast()
+}
+
+// finishLocked ends the session for good, which has no owner any more.
+func (s *session) finishLocked() {
+	if s.life.state == leaving {
+		s.life.becomeLocked(ending)
+	}
+	s.life.becomeLocked(ended)
+	close(s.done)
 }
 
 // goAway asks the client to take its calls elsewhere, and ends the session if it has no connection.
 func (s *session) goAway() {
 	s.mu.Lock()
-	s.goAwayLocked()
-	owned := s.owned
-	s.mu.Unlock()
-	if !owned {
-		s.end()
+	defer s.mu.Unlock()
+	switch s.life.state {
+	case attached:
+		s.life.becomeLocked(leaving)
+		s.life.askedAway = true
+		s.goAwayLocked()
+	case detached:
+		s.life.askedAway = true
+		s.endLocked()
 	}
 }
 
 // goAwayLocked asks the client to go away. The calls that wait are interrupted, so that they do not keep it.
 func (s *session) goAwayLocked() {
-	if s.leaving {
-		return
-	}
-	s.leaving, s.recall = true, true
+	s.recall = true
 	s.out.Commit(wire.AppendFrame(s.out.Buffer(), wire.Goaway, 0, nil))
 	s.wakeWriterLocked()
 }
@@ -124,15 +136,20 @@ func (s *session) remote() string {
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended = true
+	s.endLocked()
+}
+
+func (s *session) endLocked() {
+	switch s.life.state {
+	case attached, leaving:
+		s.life.becomeLocked(ending)
+	case detached:
+		s.finishLocked()
+	}
 	if s.conn != nil {
 		s.conn.Close()
 	}
 	s.room.Broadcast()
-	if !s.owned && !s.gone {
-		s.gone = true
-		close(s.done)
-	}
 }
 
 // forget makes the partitions and the server forget the session, which has ended, once nothing is done on its behalf
@@ -154,6 +171,10 @@ func (s *session) forget() {
 	s.charged = s.srv.cfg.Budget.Settle(s.charged, 0)
 	s.mu.Unlock()
 	s.srv.forgetSession(s)
+	s.mu.Lock()
+	s.life.becomeLocked(forgotten)
+	s.room.Broadcast()
+	s.mu.Unlock()
 }
 
 // gone makes the partition forget c and its listeners, and aborts the transactions that it began.
@@ -161,7 +182,7 @@ func (c *caller) gone() {
 	c.host.Gone(c)
 	left := c.abortTxns() // none can begin any more: c makes no calls, and none waits
 	c.s.mu.Lock()
-	goodbye := c.s.goodbye && !left
+	goodbye := c.s.life.goodbye && !left
 	c.s.mu.Unlock()
 	c.leave(goodbye)
 }

@@ -30,6 +30,13 @@ type Part struct {
 	Position uint64 // in its log
 }
 
+// backupsOf are the backups of a session, which end with it.
+type backupsOf struct {
+	ids    []uint64
+	making int  // calls that make one
+	over   bool // all have ended: the session has
+}
+
 var errNoBackups = fmt.Errorf("%w: this server makes no backups", call.ErrInvalidArgument)
 
 // handleBackup makes a backup, which belongs to the session and ends with it at the latest.
@@ -60,10 +67,10 @@ func (s *session) handleBackup(callID uint64, _ *call.Ask) error {
 func (s *session) beginBackup() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := tooMany(len(s.backups)+s.backingUp, s.srv.cfg.Client.Backups, "backups", "max-client-backups"); err != nil {
+	if err := tooMany(len(s.backups.ids)+s.backups.making, s.srv.cfg.Client.Backups, "backups", "max-client-backups"); err != nil {
 		return err
 	}
-	s.backingUp++
+	s.backups.making++
 	return nil
 }
 
@@ -71,13 +78,13 @@ func (s *session) beginBackup() error {
 func (s *session) own(id uint64, made bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.backingUp--
+	s.backups.making--
 	switch {
 	case !made:
-	case s.forgotten:
+	case s.backups.over:
 		s.srv.cfg.Backups.EndBackup(id)
 	default:
-		s.backups = append(s.backups, id)
+		s.backups.ids = append(s.backups.ids, id)
 	}
 }
 
@@ -85,19 +92,19 @@ func (s *session) own(id uint64, made bool) {
 func (s *session) endBackups() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forgotten = true
-	for _, id := range s.backups {
+	s.backups.over = true
+	for _, id := range s.backups.ids {
 		s.srv.cfg.Backups.EndBackup(id)
 	}
-	s.backups = nil
+	s.backups.ids = nil
 }
 
 // handleEndBackup ends a backup of the session.
 func (s *session) handleEndBackup(callID uint64, a *call.Ask) error {
 	s.mu.Lock()
-	i := slices.Index(s.backups, a.ID)
+	i := slices.Index(s.backups.ids, a.ID)
 	if i >= 0 {
-		s.backups = slices.Delete(s.backups, i, i+1)
+		s.backups.ids = slices.Delete(s.backups.ids, i, i+1)
 	}
 	s.mu.Unlock()
 	if i >= 0 {

@@ -1,10 +1,8 @@
 package server
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
@@ -28,12 +26,6 @@ type find struct {
 	cancelled bool // by the client
 	parked    bool // taken back from the partition until the client returns
 }
-
-// spareQuery is the largest query that has waited whose memory is kept for another one, of maxSpare.
-const (
-	spareQuery = 4 << 10
-	maxSpare   = 1024
-)
 
 // keptQuery is the largest query whose memory is kept for the next one.
 const keptQuery = 64 << 10
@@ -95,7 +87,7 @@ func (s *session) admitLocked(q *find, wait time.Duration) error {
 			return err
 		}
 	}
-	if s.leaving && wait != 0 {
+	if s.life.state == leaving && wait != 0 {
 		return wire.ErrInterrupted
 	}
 	if len(s.waiting) == 0 {
@@ -136,11 +128,6 @@ func (s *session) cramped(q *find, err error) error {
 	return err
 }
 
-func (s *session) beginLocked(q *find) {
-	q.replied, q.cancelled, q.parked = false, false, false
-	s.issuing = q
-}
-
 // issue hands q, with which beginLocked has begun, to its partition. It reports whether q has had its reply and may be
 // used again; if not, q has become one of those that wait.
 func (s *session) issue(q *find, wait time.Duration) (replied bool) {
@@ -156,110 +143,12 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 		s.fileLocked(q)
 	}
 	c := q.caller
-	late := !replied && (s.leaving || c.absent && c.stale.Load())
+	late := !replied && (s.life.state == leaving || c.absent && c.stale.Load())
 	s.mu.Unlock()
 	if late { // the server began to shut down meanwhile, or the space was created, and this one was not seen
 		c.host.CancelWait(c, callID)
 	}
 	return replied
-}
-
-// settleLocked ends a find or a count that the partition has replied to with err. It returns the find, which is good
-// only as long as the session is locked, and the error for the client; or nil if the client is not to hear of it
-// because the find will be issued again when the client is back.
-func (s *session) settleLocked(callID uint64, err error) (*find, error) {
-	if q := s.issuing; q != nil && q.call == callID {
-		q.replied = true
-		return q, s.cramped(q, err)
-	}
-	q := s.waiting[callID]
-	if q == nil {
-		return nil, nil // no caller waits for it
-	}
-	interrupted := errors.Is(err, call.ErrCancelled) && !q.cancelled
-	if interrupted && s.conn == nil && !s.ended {
-		q.parked = true
-		return nil, nil
-	}
-	s.unfileLocked(q)
-	if size := q.Size(); size <= spareQuery && len(s.spare) < maxSpare {
-		s.spare = append(s.spare, q)
-		s.kept += size
-	}
-	if interrupted {
-		err = wire.ErrInterrupted
-	}
-	return q, s.cramped(q, err)
-}
-
-func (s *session) newFind() *find {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.spare); n > 0 {
-		q := s.spare[n-1]
-		s.spare = s.spare[:n-1]
-		s.kept -= q.Size()
-		return q
-	}
-	return new(find)
-}
-
-// cancelWait ends a call whose outcome the client does not want any more.
-func (s *session) cancelWait(callID uint64) {
-	var c *caller
-	s.mu.Lock()
-	if q := s.waiting[callID]; q != nil {
-		q.cancelled = true
-		c, callID = q.caller, tag(q.op, callID)
-	}
-	s.mu.Unlock()
-	if c != nil {
-		c.host.CancelWait(c, callID)
-	}
-}
-
-// interruptWaits takes all calls that wait, or take long, back from their partitions; only those of a space if of is
-// not nil.
-func (s *session) interruptWaits(of *caller) {
-	type wait struct {
-		c    *caller
-		call uint64
-	}
-	s.mu.Lock()
-	waits := make([]wait, 0, len(s.waiting))
-	for callID, q := range s.waiting {
-		if of == nil || q.caller == of {
-			waits = append(waits, wait{q.caller, tag(q.op, callID)})
-		}
-	}
-	s.mu.Unlock()
-	for _, w := range waits {
-		w.c.host.CancelWait(w.c, w.call)
-	}
-}
-
-// resumeWaits issues the parked finds again, in the order in which the client made them.
-func (s *session) resumeWaits() {
-	s.mu.Lock()
-	var parked []*find
-	for _, q := range s.waiting {
-		if q.parked {
-			parked = append(parked, q)
-			s.unfileLocked(q)
-		}
-	}
-	s.mu.Unlock()
-	slices.SortFunc(parked, func(a, b *find) int { return cmp.Compare(a.call, b.call) })
-	for _, q := range parked {
-		if q.caller.stale.Load() {
-			_ = s.fail(q.call, wire.ErrInterrupted) // it only queues
-			continue
-		}
-		s.mu.Lock()
-		s.beginLocked(q)
-		s.mu.Unlock()
-		s.issue(q, q.remaining())
-	}
 }
 
 // remaining returns how long q still waits.

@@ -41,26 +41,10 @@ const (
 
 // chargeLocked charges what the session holds: what is to be sent, and calls that wait.
 func (s *session) chargeLocked() {
-	if s.forgotten {
+	if s.backups.over {
 		return // what is still sent is not read
 	}
 	s.charged = s.srv.cfg.Budget.Settle(s.charged, int64(s.out.Cap()+s.held+s.kept))
-}
-
-// fileLocked makes q one of the calls that wait.
-func (s *session) fileLocked(q *find) {
-	q.weighs = waitBytes + q.Size()
-	s.kept += q.weighs
-	s.waiting[q.call] = q
-	s.chargeLocked()
-}
-
-// unfileLocked makes q, which waited, wait no longer.
-func (s *session) unfileLocked(q *find) {
-	delete(s.waiting, q.call)
-	s.kept -= q.weighs
-	q.weighs = 0
-	s.chargeLocked()
 }
 
 // reserve makes room in the buffer of a connection for n bytes more, or gives room back if n is negative.

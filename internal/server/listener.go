@@ -205,6 +205,12 @@ func (l *listener) forgetLocked() {
 // opRevive tags the call by which a listener takes the place of a lapsed one.
 const opRevive wire.Type = 0
 
+// lapses tell of the listeners that have lapsed. The lock of the session guards them.
+type lapses struct {
+	lapsed   int  // listeners that have lapsed
+	reviving bool // the writer is to look whether some of them may go on
+}
+
 // reviveLocked makes the writer look for lapsed listeners that may go on.
 func (s *session) reviveLocked() {
 	s.reviving = true

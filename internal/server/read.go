@@ -9,6 +9,20 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
+// intake is how far the client's calls have been read. The goroutine that reads the connection owns it; it is handed on
+// with the session.
+type intake struct {
+	in       *wire.Reader
+	received uint64   // position in the client's stream
+	acked    uint64   // the part of it that the client was told about
+	frames   uint64   // not yet counted in the server's stats
+	ask      call.Ask // the present call, and memory for the next
+	scratch  *find    // memory for the next find
+	bursts   []Host   // that were called since the last pause
+	// bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
+	half int
+}
+
 // read serves one connection until it fails, and returns why.
 func (s *session) read() error {
 	defer func() {

@@ -122,7 +122,7 @@ func (s *session) forgetReceived(pos uint64) {
 		}
 		var lsn call.LSN
 		s.mu.Lock()
-		if !s.leaving && s.spans == 0 { // a span's answer comes only some time after its outcome is durable
+		if s.life.state == attached && s.spans == 0 { // a span's answer comes only some time after its outcome is durable
 			lsn = c.receipts.received(pos, s.out.End())
 		}
 		s.mu.Unlock()

@@ -45,7 +45,7 @@ func (s *session) apart(callID uint64, do func(context.Context) error) error {
 		}
 	}
 	s.mu.Lock()
-	for s.apartN >= maxApart && s.conn != nil && !s.ended {
+	for s.apartN >= maxApart && s.conn != nil && !s.life.overLocked() {
 		s.room.Wait()
 	}
 	s.apartN++

@@ -166,7 +166,7 @@ func (c *caller) abortTxns() (left bool) {
 		delete(open, number) // it is being committed
 	}
 	c.txns = openTxns{}
-	goodbye, back := c.s.goodbye, c.s.leaving && c.session != 0
+	goodbye, back := c.s.life.goodbye, c.s.life.askedAway && c.session != 0
 	c.s.mu.Unlock()
 	if back {
 		return len(open) > 0

@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // watch closes connections without a sign of life, and ends sessions to which no client comes back, until the server is
 // done.
@@ -29,11 +32,24 @@ func standstill(last, now time.Time, every time.Duration) time.Duration {
 	return max(0, now.Sub(last)-2*every)
 }
 
+// pulse are the signs of life of a session's connection. The lock of the session guards what is not atomic.
+type pulse struct {
+	activity  atomic.Uint64 // reads, and writes while the client does not send, counted
+	listening atomic.Uint64 // whether the reader waits for the client, and for what; see listen
+	arrived   atomic.Int64  // bytes of the frame that it waits for
+
+	lastActivity uint64    // what watch has seen of activity
+	lastSeen     time.Time // when that was new, later by the time in which the server stood still
+	lastFrame    uint64    // the frame that watch has seen the reader wait for
+	frameSeen    time.Time // when that was new, likewise
+	throttled    bool      // the reader waits until the client has read more
+}
+
 // check is what watch does with one session. stood is how long the server has stood still since the last time: that is
 // no silence of the client.
 func (s *session) check(now time.Time, stood time.Duration) {
 	s.mu.Lock()
-	s.lastSeen, s.frameSeen, s.detached = s.lastSeen.Add(stood), s.frameSeen.Add(stood), s.detached.Add(stood)
+	s.lastSeen, s.frameSeen, s.life.lostAt = s.lastSeen.Add(stood), s.frameSeen.Add(stood), s.life.lostAt.Add(stood)
 	if n := s.activity.Load(); n != s.lastActivity || s.conn == nil || s.atWorkLocked() {
 		s.lastActivity, s.lastSeen = n, now
 	}
@@ -46,7 +62,7 @@ func (s *session) check(now time.Time, stood time.Duration) {
 		s.srv.cfg.Logger.Info("connection closed: a frame did not arrive in time", "remote", s.conn.RemoteAddr().String(), "waited", now.Sub(s.frameSeen))
 		s.conn.Close()
 	}
-	abandoned := !s.owned && now.Sub(s.detached) >= s.srv.cfg.Resume
+	abandoned := s.life.state == detached && now.Sub(s.life.lostAt) >= s.srv.cfg.Resume
 	s.mu.Unlock()
 	if abandoned {
 		s.end()
