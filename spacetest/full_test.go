@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/internal/postgres"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/space/work"
 )

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 )
 
 // program is the folder of cmd/gospaces, built.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest"
 )

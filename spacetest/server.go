@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -190,7 +190,7 @@ func (c *Client) Waiting(ctx context.Context) (int, error) {
 type nodeServer struct{ node *node.Node }
 
 func startNode(tb testing.TB, cfg ServerConfig, data string) (running, string, error) {
-	n, err := node.Open(tb.Context(), node.Config{
+	n, err := node.Start(tb.Context(), node.Config{
 		Listen: "127.0.0.1:0", Data: data, Durability: cfg.Durability,
 		Postgres: cfg.Postgres, MirrorLog: cfg.MirrorLog, MirrorFull: cfg.MirrorFull, SnapshotBytes: cfg.SnapshotBytes,
 		Resume: cfg.Resume,

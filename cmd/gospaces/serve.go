@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/writeback"
 )
@@ -152,7 +152,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		return usageError{err}
 	}
 	f.limits.enforce()
-	n, err := node.Open(ctx, cfg)
+	n, err := node.Start(ctx, cfg)
 	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "listen" {
 		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.listen, err)
 	}

@@ -49,13 +49,13 @@ var table = map[string][]string{
 	"internal/postgres": {},
 
 	// Where everything comes together.
-	"internal/node": {
+	"node": {
 		"template", "txn", "space", "internal/budget", "internal/call", "internal/record", "internal/engine",
-		"internal/partition", "internal/wire",
+		"internal/local", "internal/partition", "internal/wire",
 		"internal/server", "replication", "writeback",
 	},
 	"cmd/gospaces": {
-		"template", "txn", "space", "client", "internal/budget", "internal/wire", "internal/node",
+		"template", "txn", "space", "client", "internal/budget", "internal/wire", "node",
 		"replication", "writeback", "internal/backup", "internal/load", "internal/bench",
 	},
 	"cmd/demo": {"space", "client", "internal/postgres"},
@@ -64,7 +64,7 @@ var table = map[string][]string{
 	"spacetest": {
 		"template", "txn", "space", "space/work", "client", "internal/call", "internal/record", "internal/engine",
 		"internal/partition",
-		"internal/wire", "internal/server", "internal/node", "replication", "writeback", "internal/postgres",
+		"internal/wire", "internal/server", "node", "replication", "writeback", "internal/postgres",
 		"spacetest/history",
 	},
 	"spacetest/history": {},
@@ -74,7 +74,7 @@ var table = map[string][]string{
 	},
 	"internal/bench":    {"txn", "space", "space/work", "client"},
 	"internal/archtest": {},
-	"examples/":         {"template", "txn", "space", "space/memory", "space/work", "client"},
+	"examples/":         {"template", "txn", "space", "space/memory", "space/work", "client", "node"},
 }
 
 // lean names the packages from which users build programs, and neverLinked the packages that these must not import.

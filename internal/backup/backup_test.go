@@ -16,7 +16,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/backup"
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/space"
 )
@@ -67,7 +67,7 @@ func TestGolden_FolderIsRead(t *testing.T) {
 func TestVerifyFolder_NamesADamagedSnapshotThatIsNotNeeded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	n, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	n, err := node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.NoError(t, err)
 	c, err := client.Dial(t.Context(), n.Addr())
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ type Job struct{ ID int64 }
 // requireServes starts a server on a folder and checks its jobs, oldest first.
 func requireServes(t *testing.T, dir string, want []int64) {
 	t.Helper()
-	n, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	n, err := node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, n.Close(t.Context())) }()
 	c, err := client.Dial(t.Context(), n.Addr())
@@ -195,7 +195,7 @@ func TestRestore_LeavesTheWholeOrNothing(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(killed, "snapshots", "*", "*.snapshot"))
 	require.NoError(t, err)
 	require.Len(t, files, 1, "one space of two")
-	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: killed})
+	_, err = node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: killed})
 	require.EqualError(t, err, "replication: folder "+killed+": was not made to its end: empty it, and make it again")
 }
 
@@ -237,11 +237,11 @@ func TestNewer_IsRefusedInOneLine(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(dir, "snapshots", "default-0", "*.snapshot"))
 	require.NoError(t, err)
 	edit(t, files[len(files)-1], "gospaces snapshot 1", "gospaces snapshot 9")
-	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	_, err = node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.ErrorContains(t, err, "snapshot of format 9; this program reads format 1: use a newer one")
 
 	edit(t, filepath.Join(dir, "store.json"), `"version":1`, `"version":9`)
-	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	_, err = node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.EqualError(t, err, "replication: folder "+dir+": has version 9; this program reads version 1: use a newer one")
 }
 

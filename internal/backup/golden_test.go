@@ -10,7 +10,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/backup"
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -31,7 +31,7 @@ func TestMakeGolden(t *testing.T) {
 	path, err := filepath.Abs(goldenFolder)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	n, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	n, err := node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.NoError(t, err)
 	for _, name := range []string{"default", "other"} {
 		c, err := client.DialConfig(t.Context(), client.Config{Addr: n.Addr(), Space: name})

@@ -19,7 +19,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/load"
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/internal/postgres"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/space"
@@ -109,7 +109,7 @@ type server struct {
 
 func serve(t *testing.T, dir, dsn string) server {
 	t.Helper()
-	n, err := node.Open(t.Context(),
+	n, err := node.Start(t.Context(),
 		node.Config{Listen: "127.0.0.1:0", Data: dir, Postgres: dsn, Mirror: writeback.Modes{"draft": writeback.None}})
 	require.NoError(t, err)
 	c, err := client.Dial(t.Context(), n.Addr())
@@ -345,6 +345,6 @@ func TestFolder_ADamagedSnapshotIsNoEmptySpace(t *testing.T) {
 	require.NoError(t, err)
 	b[len(b)-20]++
 	require.NoError(t, os.WriteFile(files[0], b, 0o640))
-	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	_, err = node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.ErrorIs(t, err, replication.ErrBadSnapshot)
 }

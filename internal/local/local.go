@@ -31,6 +31,7 @@ type Space struct {
 	callers   sync.Pool     // of *caller
 	closed    chan struct{} // closed by Shut
 	once      sync.Once     // closes closed
+	why       error         // set before closed is closed
 }
 
 var _ space.Space = (*Space)(nil)
@@ -165,9 +166,14 @@ func (s *Space) Close() error {
 	if !s.owned {
 		return nil
 	}
-	s.Shut()
+	s.Shut(space.ErrClosed)
 	return s.partition.Close()
 }
 
-// Shut ends the calls of listeners that wait, when the partition is closed.
-func (s *Space) Shut() { s.once.Do(func() { close(s.closed) }) }
+// Shut ends the calls of listeners, with why, because the partition is closed or about to be.
+func (s *Space) Shut(why error) {
+	s.once.Do(func() {
+		s.why = why
+		close(s.closed)
+	})
+}

@@ -72,8 +72,8 @@ func (r *registration) Next(ctx context.Context) (space.Event, error) {
 		return space.Event{}, err
 	}
 	defer func() { r.turn <- struct{}{} }()
-	if r.isClosed() {
-		return space.Event{}, space.ErrClosed
+	if err := r.ended(); err != nil {
+		return space.Event{}, err
 	}
 	for len(r.batch) == 0 {
 		if err := r.fill(ctx); err != nil {
@@ -83,14 +83,15 @@ func (r *registration) Next(ctx context.Context) (space.Event, error) {
 	return r.pop()
 }
 
-func (r *registration) isClosed() bool {
+// ended returns the error of a registration that was closed, or whose space was.
+func (r *registration) ended() error {
 	select {
 	case <-r.closed:
-		return true
+		return space.ErrClosed
 	case <-r.space.closed:
-		return true
+		return r.space.why
 	default:
-		return false
+		return nil
 	}
 }
 
@@ -103,7 +104,7 @@ func (r *registration) await(ctx context.Context, c <-chan struct{}) error {
 	case <-r.closed:
 		return space.ErrClosed
 	case <-r.space.closed:
-		return space.ErrClosed
+		return r.space.why
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-c:
@@ -186,7 +187,7 @@ func (r *registration) Close() error {
 	r.once.Do(func() { close(r.closed) })
 	err := r.lease.Cancel(context.Background())
 	r.space.partition.Acknowledge(uint64(r.lease.ID()), math.MaxUint64)
-	if errors.Is(err, space.ErrLeaseEnded) || errors.Is(err, space.ErrClosed) {
+	if errors.Is(err, space.ErrLeaseEnded) || errors.Is(err, space.ErrClosed) || errors.Is(err, space.ErrDropped) {
 		return nil
 	}
 	return err

@@ -198,6 +198,18 @@ func (p *Partition) leaveSessions() {
 	clear(p.attachments)
 }
 
+// EndUnowned ends the transactions of no session that the log has kept, as those of clients that are gone: they were
+// begun in a process that has ended. It is called once, after Start, before there are new ones. It does nothing while
+// the partition cannot write.
+func (p *Partition) EndUnowned() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.attachments[0] = new(attachment)
+		p.startDeparting(&departure{of: p.attachments[0]})
+	}
+}
+
 // stopSessions ends the waiting for clients.
 func (p *Partition) stopSessions() {
 	for _, a := range p.attachments {

@@ -37,7 +37,7 @@ type backup struct {
 }
 
 // Backup implements server.Backups.
-func (n *Node) Backup(ctx context.Context) (id uint64, parts []server.Part, err error) {
+func (n backend) Backup(ctx context.Context) (id uint64, parts []server.Part, err error) {
 	if err := n.backups.begin(); err != nil {
 		return 0, nil, err
 	}
@@ -169,7 +169,7 @@ func (m spaceImage) take(ctx context.Context) (position uint64, f *os.File, err 
 }
 
 // ReadBackup implements server.Backups.
-func (n *Node) ReadBackup(id uint64, space string, offset int64, p []byte) (read int, size int64, err error) {
+func (n backend) ReadBackup(id uint64, space string, offset int64, p []byte) (read int, size int64, err error) {
 	n.backups.mu.Lock()
 	b := n.backups.byID[id]
 	n.backups.mu.Unlock()
@@ -199,7 +199,7 @@ var errBackupOver = fmt.Errorf("%w: this backup is over: its client was away for
 	"or the server was restarted; make another", call.ErrUnavailable)
 
 // EndBackup implements server.Backups.
-func (n *Node) EndBackup(id uint64) {
+func (n backend) EndBackup(id uint64) {
 	n.backups.mu.Lock()
 	b := n.backups.byID[id]
 	delete(n.backups.byID, id)

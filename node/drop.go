@@ -16,8 +16,8 @@ import (
 const flushDropped = 5 * time.Second
 
 // Drop implements server.Spaces.
-func (n *Node) Drop(ctx context.Context, name string, tables bool) (server.Host, error) {
-	was, err := n.spaces.drop(ctx, name, tables)
+func (b backend) Drop(ctx context.Context, name string, tables bool) (server.Host, error) {
+	was, err := b.spaces.drop(ctx, name, tables)
 	if was == nil {
 		return nil, err
 	}
@@ -79,6 +79,7 @@ func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tabl
 	if err := s.partition.Discard(); err != nil {
 		return err
 	}
+	s.space.Shut(fmt.Errorf("%w: space %q was dropped", call.ErrDropped, name))
 	if s.mirror != nil && !tables {
 		flushing, cancel := context.WithTimeout(ctx, flushDropped)
 		ss.flush(flushing, name, s)
@@ -108,7 +109,7 @@ func (ss *spaces) removeRefused(ctx context.Context, name string) error {
 	ss.tableMu.Lock()
 	delete(ss.refused, name)
 	ss.tableMu.Unlock()
-	ss.spans.Dropped(ctx, txn.Address{Space: name})
+	ss.shared.Spans.Dropped(ctx, txn.Address{Space: name})
 	if name == defaultSpace { // it always exists
 		_, err := ss.addLocked(ss.ctx, name, nil)
 		return err

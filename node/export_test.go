@@ -1,6 +1,22 @@
 package node
 
-import "github.com/gospaces/gospaces/internal/partition"
+import (
+	"context"
+
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Lookup is what the server finds at an address.
+func (n *Node) Lookup(at txn.Address) (server.Host, string, error) {
+	return backend{n}.Lookup(at)
+}
+
+// Snapshot is what the server does for gospaces snapshot.
+func (n *Node) Snapshot(ctx context.Context, at txn.Address) (uint64, error) {
+	return backend{n}.Snapshot(ctx, at)
+}
 
 // WithLog returns cfg with a wrapper around each space's log.
 func WithLog(cfg Config, wrap func(space string, l partition.Log) partition.Log) Config {

@@ -11,19 +11,19 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/bench"
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 )
 
 func open(t *testing.T, cfg node.Config) *node.Node {
 	t.Helper()
 	cfg.Listen = "127.0.0.1:0"
-	n, err := node.Open(t.Context(), cfg)
+	n, err := node.Start(t.Context(), cfg)
 	require.NoError(t, err)
 	return n
 }
 
-func TestOpen_SaysWhatIsWrong(t *testing.T) {
+func TestStart_SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for want, cfg := range map[string]node.Config{
@@ -34,18 +34,18 @@ func TestOpen_SaysWhatIsWrong(t *testing.T) {
 		"the longest lease is negative":                        {Data: dir, MaxLease: -1},
 	} {
 		cfg.Listen = "127.0.0.1:0"
-		_, err := node.Open(t.Context(), cfg)
+		_, err := node.Start(t.Context(), cfg)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := node.Open(t.Context(), node.Config{Listen: "nowhere:x", Data: dir})
+	_, err := node.Start(t.Context(), node.Config{Listen: "nowhere:x", Data: dir})
 	require.Error(t, err)
 }
 
-func TestOpen_FolderInUseIsRefused(t *testing.T) {
+func TestStart_FolderInUseIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	n := open(t, node.Config{Data: dir})
-	_, err := node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	_, err := node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.ErrorContains(t, err, dir)
 	require.NoError(t, n.Close(t.Context()))
 }

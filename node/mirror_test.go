@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
-	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/internal/postgres"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 )
 

@@ -1,5 +1,11 @@
-// Package node assembles a server: the logs in its folder, a partition for each space, their mirrors, and the TCP
-// server in front of them.
+// Package node runs a gospaces server in a process: the logs in its folder, a partition for each space, their mirrors,
+// and the TCP server in front of them. gospaces serve is little more than a Node and its flags. A program that starts
+// one of its own is beside the data: its calls to Node.Space need no network, while clients use the same spaces.
+//
+//	n, err := node.Start(ctx, node.Config{Data: "jobs-data", Listen: "127.0.0.1:7420"})
+//	defer n.Close(context.Background())
+//	jobs, err := n.Space("jobs")
+//	job, err := space.Take(ctx, jobs, Job{State: "new"})
 package node
 
 import (
@@ -11,13 +17,14 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/replication"
-	"github.com/gospaces/gospaces/txn"
+	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -28,10 +35,10 @@ const (
 	Synced = "synced" // loss of power
 )
 
-// Config configures a Node. Listen and Data are required; other fields have defaults.
+// Config configures a Node. Data is required unless Durability is Memory; other fields have defaults.
 type Config struct {
-	Listen     string // address; port 0 takes any free one
-	Data       string // folder of the logs; unused with Memory
+	Listen     string // address, as in 127.0.0.1:7420; port 0 takes any free one; "": there are no clients
+	Data       string // folder of the logs, made if it is not there; unused with Memory
 	Durability string // Memory, Logged or Synced; "": Logged
 	Postgres   string // DSN of the database for the mirrors; "": no mirrors
 	Mirror     writeback.Modes
@@ -66,7 +73,7 @@ type Config struct {
 	wrapLog func(space string, l partition.Log) partition.Log // for tests; nil: no wrapper
 }
 
-// Check validates the settings, as Open does; it uses neither the folder nor the address.
+// Check validates the settings, as Start does; it uses neither the folder nor the address.
 func (c Config) Check() error { return c.setDefaults() }
 
 func (c *Config) setDefaults() error {
@@ -122,25 +129,35 @@ type Node struct {
 	addr    net.Addr
 	started time.Time
 	served  chan error // the result of Serve
+
+	closing  sync.Once
+	closeErr error // the result of close; set by closing
 }
 
-// Open starts a node: it reads the state from the folder, and serves. Until the state is read, clients that connect are
-// told the progress. Open returns ctx's error if ctx ends first, and otherwise an error that describes the problem with
-// cfg, the address, the folder or a log. A space with an incomplete log is not served if there are others: its calls
-// fail with call.ErrUnavailable, and the log and the status say why.
-func Open(ctx context.Context, cfg Config) (*Node, error) {
+// Start starts a node: it reads the state from the folder, and serves. Until the state is read, clients that connect
+// are told the progress. Start returns ctx's error if ctx ends first, and otherwise an error that describes the problem
+// with cfg, the address, the folder or a log. A space with an incomplete log is not served if there are others: its
+// calls fail with space.ErrUnavailable, and the log and the status say why. A folder belongs to one node at a time. The
+// caller closes the node, which goes on when ctx ends.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
 	if err := cfg.setDefaults(); err != nil {
 		return nil, err
+	}
+	n := &Node{cfg: cfg, budget: budget.New(cfg.Limits.Memory), started: time.Now(), served: make(chan error, 1)}
+	up := &startup{logger: n.cfg.Logger}
+	if cfg.Listen == "" {
+		if err := n.start(ctx, up); err != nil {
+			return nil, err
+		}
+		n.served <- server.ErrClosed
+		n.announce()
+		return n, nil
 	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{
-		cfg: cfg, budget: budget.New(cfg.Limits.Memory), addr: listener.Addr(), started: time.Now(),
-		served: make(chan error, 1),
-	}
-	up := &startup{logger: n.cfg.Logger}
+	n.addr = listener.Addr()
 	answering := server.AnswerStarting(listener.(*net.TCPListener), up.report)
 	err = n.start(ctx, up)
 	if err = errors.Join(err, answering.Stop()); err != nil {
@@ -158,9 +175,9 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 		return err
 	}
 	n.server, err = server.New(server.Config{
-		Spaces:    n,
-		Snapshots: n, Backups: n, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
-		MaxConns: n.cfg.Limits.Connections, Client: n.cfg.Limits.Client, Frame: n.cfg.Limits.Frame, Budget: n.budget,
+		Spaces: backend{n}, Snapshots: backend{n}, Backups: backend{n}, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
+		MaxConns: n.cfg.Limits.Connections, Client: server.ClientLimits(n.cfg.Limits.Client), Frame: n.cfg.Limits.Frame,
+		Budget: n.budget,
 	})
 	if err != nil {
 		return errors.Join(err, n.spaces.close(ctx))
@@ -168,13 +185,38 @@ func (n *Node) start(ctx context.Context, up *startup) error {
 	return nil
 }
 
-// Addr returns the address on which the node serves.
-func (n *Node) Addr() string { return n.addr.String() }
+// Addr returns the address on which the node serves clients; "" if it serves none.
+func (n *Node) Addr() string {
+	if n.addr == nil {
+		return ""
+	}
+	return n.addr.String()
+}
+
+// Space returns the named space for programs in this process, and makes it if there is none. Its calls go to the space
+// without a network, have all the promises of space.Space, and meet those of clients. A transaction may be used in all
+// spaces of the node. The node owns the space: its Close does nothing, and when the node is closed, or the space is
+// dropped, its calls end with space.ErrClosed or space.ErrDropped.
+//
+// Space returns space.ErrInvalidArgument for what cannot be a name, space.ErrSpaceFull if there are as many spaces as
+// there may be (Limits.Spaces), space.ErrUnavailable for one whose log is incomplete, and space.ErrClosed.
+func (n *Node) Space(name string) (space.Space, error) {
+	s, err := n.spaces.open(name)
+	if err != nil {
+		return nil, err
+	}
+	return s.space, nil
+}
 
 // Close stops the node: it accepts no more calls, ends waiting calls, stores pending changes and lets the mirrors catch
 // up. If ctx ends first, Close stops anyway and logs what is unfinished; nothing acknowledged is lost. It returns the
-// errors of logs.
+// errors of logs. It is idempotent.
 func (n *Node) Close(ctx context.Context) error {
+	n.closing.Do(func() { n.closeErr = n.close(ctx) })
+	return n.closeErr
+}
+
+func (n *Node) close(ctx context.Context) error {
 	err := n.server.Shutdown(ctx)
 	if ctx.Err() != nil {
 		n.cfg.Logger.Warn("clients were cut off", "error", err)
@@ -186,25 +228,7 @@ func (n *Node) Close(ctx context.Context) error {
 	return errors.Join(err, n.spaces.close(ctx))
 }
 
-// Lookup implements server.Spaces.
-func (n *Node) Lookup(at txn.Address) (server.Host, string, error) {
-	s, err := n.spaces.at(at)
-	switch {
-	case err != nil:
-		return nil, "", err
-	case s == nil:
-		return n.spaces.absent, "", nil
-	}
-	return s.host, s.incarnation, nil
-}
-
-// Create implements server.Spaces.
-func (n *Node) Create(name string) error {
-	_, err := n.spaces.open(name)
-	return err
-}
-
-// Names implements server.Spaces.
+// Names returns the names of the spaces, sorted.
 func (n *Node) Names() []string {
 	return slices.Sorted(maps.Keys(n.spaces.known()))
 }

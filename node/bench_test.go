@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/bench"
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 )
 
 // BenchmarkNode runs workloads of `gospaces bench` with client and server in this process, for profiles of both.
@@ -18,7 +18,7 @@ func BenchmarkNode(b *testing.B) {
 		callers  int
 	}{{"echo", 1}, {"seq", 1}, {"echo", 256}, {"jobs", 256}, {"echo", 64}, {"match", 64}} {
 		b.Run(m.workload, func(b *testing.B) {
-			n, err := node.Open(b.Context(), node.Config{Listen: "127.0.0.1:0", Data: b.TempDir()})
+			n, err := node.Start(b.Context(), node.Config{Listen: "127.0.0.1:0", Data: b.TempDir()})
 			require.NoError(b, err)
 			for b.Loop() {
 				results, err := bench.Run(b.Context(), bench.Options{

@@ -29,9 +29,18 @@ type Limits struct {
 	KindEntries   int   // entries of one kind; 0: no limit
 	KindBytes     int64 // bytes of the rows of one kind; 0: no limit
 
-	Client server.ClientLimits
+	Client ClientLimits
 
 	Frame time.Duration // time for a frame to arrive; long frames get more; 0: 10 s
+}
+
+// ClientLimits bound what one client may have at a time. What is beyond is refused with space.ErrSpaceFull. Zero is the
+// default; a negative number is no bound.
+type ClientLimits struct {
+	Waits         int // calls that wait; 0: 100,000
+	Registrations int // in one space, that the client listens to; 0: 10,000
+	Txns          int // open transactions in one space; 0: 100,000
+	Backups       int // 0: 2
 }
 
 // DefaultLimits returns the default Limits, except for Memory.
@@ -41,7 +50,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		Connections: 10_000, Spaces: 1000,
 		Waits: 1_000_000, Registrations: 100_000, Txns: 1_000_000, TxnEntries: call.DefaultTxnEntries, Kinds: 10_000,
-		Client: c, Frame: 10 * time.Second,
+		Client: ClientLimits(c), Frame: 10 * time.Second,
 	}
 }
 
@@ -50,7 +59,9 @@ func (l *Limits) setDefaults() {
 	l.Connections, l.Spaces = cmp.Or(l.Connections, d.Connections), cmp.Or(l.Spaces, d.Spaces)
 	l.Waits, l.Registrations = cmp.Or(l.Waits, d.Waits), cmp.Or(l.Registrations, d.Registrations)
 	l.Txns, l.TxnEntries, l.Kinds = cmp.Or(l.Txns, d.Txns), cmp.Or(l.TxnEntries, d.TxnEntries), cmp.Or(l.Kinds, d.Kinds)
-	l.Client.SetDefaults()
+	c := server.ClientLimits(l.Client)
+	c.SetDefaults()
+	l.Client = ClientLimits(c)
 	l.Memory, l.Frame = cmp.Or(l.Memory, budget.Default()), cmp.Or(l.Frame, d.Frame)
 }
 

@@ -98,7 +98,7 @@ type logStatus struct {
 	Error       string `json:"error,omitempty"`
 }
 
-// Status implements server.Spaces.
+// Status returns what gospaces status shows of the node, a JSON object.
 func (n *Node) Status() []byte {
 	b, err := json.Marshal(n.status())
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
-	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -71,7 +71,7 @@ func runKilled(ctx context.Context, plan string) error {
 	if _, err := fmt.Sscanf(plan, "%d %t %s", &k.at, &k.after, &dir); err != nil {
 		return err
 	}
-	n, err := node.Open(ctx,
+	n, err := node.Start(ctx,
 		node.WithLog(node.Config{Listen: "127.0.0.1:0", Data: dir}, func(_ string, l partition.Log) partition.Log {
 			return killingLog{l, k}
 		}))

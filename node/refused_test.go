@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/space"
 )
@@ -77,7 +77,7 @@ func TestRefused_OthersAreServed(t *testing.T) {
 	}
 
 	damage(t, dir, "default")
-	_, err = node.Open(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
+	_, err = node.Start(t.Context(), node.Config{Listen: "127.0.0.1:0", Data: dir})
 	require.ErrorIs(t, err, replication.ErrDamaged)
 	n = open(t, node.Config{Data: dir, AcceptLoss: true})
 	require.Equal(t, []string{"default", "jobs"}, n.Names())

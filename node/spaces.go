@@ -13,6 +13,7 @@ import (
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
+	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
@@ -30,7 +31,7 @@ type spaces struct {
 	cancel   context.CancelFunc
 	watching sync.WaitGroup // the budget
 
-	spans  *partition.Spans
+	shared local.Group     // what transactions over several spaces need
 	absent *partition.Host // stands for all spaces that do not exist
 
 	mu     sync.Mutex // held while a space is opened or dropped
@@ -46,6 +47,7 @@ type spaces struct {
 type hosted struct {
 	partition   *partition.Partition
 	host        *partition.Host // of the partition: what the server asks
+	space       *local.Space    // for this process
 	incarnation string
 	log         *replication.Log  // nil with Memory
 	mirror      *writeback.Writer // nil without a database
@@ -65,8 +67,10 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*hosted{}, refused: map[string]error{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.watching.Go(func() { b.Watch(ss.ctx) })
-	ss.spans = partition.NewSpans(
-		partition.Directory{Find: ss.partition, All: ss.addresses, Gone: ss.gone}, cfg.Logger)
+	ss.shared = local.Group{
+		Spans: partition.NewSpans(partition.Directory{Find: ss.partition, All: ss.addresses, Gone: ss.gone}, cfg.Logger),
+		Home:  ss.inProcess,
+	}
 	absent, err := partition.NewAbsent(b)
 	if err != nil {
 		return nil, err
@@ -98,7 +102,7 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 	if err := ss.addAll(ctx, names, up); err != nil {
 		return nil, errors.Join(err, ss.close(ctx))
 	}
-	ss.spans.Start(ctx)
+	ss.shared.Spans.Start(ctx)
 	return ss, nil
 }
 
@@ -186,7 +190,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 			TxnEntries: ss.cfg.Limits.TxnEntries,
 		},
 		TxnGrace: ss.cfg.Resume,
-		Txns:     ss.spans,
+		Txns:     ss.shared.Spans,
 		Bounds:   ss.cfg.Limits.bounds(), Budget: ss.budget,
 	}
 	if ss.store != nil {
@@ -203,11 +207,13 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 		}
 	}
 	s.partition = partition.New(cfg)
-	s.host = ss.spans.Host(s.partition)
+	s.host = ss.shared.Spans.Host(s.partition)
 	if err := s.partition.Start(ctx, progress); err != nil {
 		s.cancel()
 		return nil, err
 	}
+	s.partition.EndUnowned()
+	s.space = local.Serve(s.partition, &ss.shared)
 	ss.prepareSnapshots(name, s)
 	if err := ss.startMirror(name, s); err != nil {
 		s.cancel()
@@ -308,6 +314,14 @@ func (ss *spaces) partition(a txn.Address) *partition.Partition {
 	return nil
 }
 
+// inProcess returns the named space for this process, or nil.
+func (ss *spaces) inProcess(name string) *local.Space {
+	if s := ss.lookup(name); s != nil {
+		return s.space
+	}
+	return nil
+}
+
 // addresses returns the addresses of all partitions.
 func (ss *spaces) addresses() (as []txn.Address) {
 	for _, s := range ss.all() {
@@ -348,11 +362,12 @@ func (ss *spaces) close(ctx context.Context) error {
 	ss.mu.Lock()
 	ss.closed = true
 	ss.mu.Unlock()
-	ss.spans.Close()
+	ss.shared.Spans.Close()
 	errs := []error{ss.absent.Close()}
 	all := ss.all()
 	for _, s := range all {
 		errs = append(errs, s.partition.Close())
+		s.space.Shut(call.ErrClosed)
 	}
 	var flushing sync.WaitGroup
 	for name, s := range all {

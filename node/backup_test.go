@@ -18,8 +18,8 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/backup"
-	"github.com/gospaces/gospaces/internal/node"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
 )

@@ -15,7 +15,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/bench"
-	"github.com/gospaces/gospaces/internal/node"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -30,9 +30,9 @@ const (
 // load that takes entries by key and puts them back, alternately without a snapshot and with one. Each round of both is
 // a line of -v; the metrics are medians of the rounds.
 //
-//	go test ./internal/node -run ^$ -bench SnapshotUnderLoad -benchtime 5x -v
+//	go test ./node -run ^$ -bench SnapshotUnderLoad -benchtime 5x -v
 func BenchmarkSnapshotUnderLoad(b *testing.B) {
-	n, err := node.Open(b.Context(), node.Config{Listen: "127.0.0.1:0", Data: b.TempDir(), SnapshotBytes: 1 << 50})
+	n, err := node.Start(b.Context(), node.Config{Listen: "127.0.0.1:0", Data: b.TempDir(), SnapshotBytes: 1 << 50})
 	require.NoError(b, err)
 	c, err := client.Dial(b.Context(), n.Addr())
 	require.NoError(b, err)

@@ -162,7 +162,7 @@ func (s *snapshotter) status() *snapshotStatus {
 }
 
 // Snapshot implements server.Snapshots.
-func (n *Node) Snapshot(ctx context.Context, at txn.Address) (uint64, error) {
+func (n backend) Snapshot(ctx context.Context, at txn.Address) (uint64, error) {
 	s, err := n.spaces.at(at)
 	switch {
 	case err != nil:
