@@ -1,6 +1,10 @@
 package space
 
-import "context"
+import (
+	"context"
+
+	"github.com/gospaces/gospaces/space/codec"
+)
 
 // ReadID returns a copy of the entry with an identity, the ID of its Lease, if it is of T's kind. It does not wait for
 // an entry to be written, only while others hold this one locked. It returns ErrNoMatch if there is no such entry.
@@ -15,19 +19,26 @@ func TakeID[T any](ctx context.Context, sp Space, id LeaseID, opts ...IDOption) 
 
 func byID[T any](ctx context.Context, sp Space, id LeaseID, v verb, opts []IDOption) (T, error) {
 	var found T
+	known, q, err := queryID[T](ctx, sp, id, opts)
+	if err != nil {
+		return found, err
+	}
+	err = first(ctx, sp, known, q, v, &found)
+	return found, err
+}
+
+// queryID returns the query for the entry with an identity.
+func queryID[T any](ctx context.Context, sp Space, id LeaseID, opts []IDOption) (*codec.Codec, Query, error) {
 	if id == 0 {
-		return found, invalid("no entry has the identity 0")
+		return nil, Query{}, invalid("no entry has the identity 0")
 	}
 	known, c, err := begin[T](sp, opts)
 	if err != nil {
-		return found, err
+		return nil, Query{}, err
 	}
 	defer c.free()
-	q, err := c.query(ctx, sp, known, &found)
-	if err != nil {
-		return found, err
-	}
+	var template T
+	q, err := c.query(ctx, sp, known, &template)
 	q.ID = id
-	err = first(ctx, sp, known, q, v, &found)
-	return found, err
+	return known, q, err
 }

@@ -3,6 +3,8 @@ package space
 import (
 	"context"
 	"iter"
+
+	"github.com/gospaces/gospaces/space/codec"
 )
 
 // Contents yields every entry that matches template and is visible for the whole iteration, exactly once each and in no
@@ -14,8 +16,15 @@ import (
 // An entry that T cannot hold is yielded as an *UnusableEntryError, and the iteration goes on. Any other error is the
 // last thing yielded: the iteration could not be completed.
 func Contents[T any](ctx context.Context, sp Space, template T, opts ...ContentsOption) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		var none T
+	return contents(ctx, sp, template, opts, plain[T])
+}
+
+// contents yields the entries that match, each set by set.
+func contents[T, R any](ctx context.Context, sp Space, template T, opts []ContentsOption,
+	set func(*R, *codec.Codec, *Entry) error,
+) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		var none R
 		template := template // each iteration compiles its own
 		known, q, err := query(ctx, sp, &template, opts)
 		if err != nil {
@@ -28,8 +37,8 @@ func Contents[T any](ctx context.Context, sp Space, template T, opts ...Contents
 				yield(none, err)
 				return
 			}
-			var v T
-			err = decode(known, &e, &v)
+			var v R
+			err = set(&v, known, &e)
 			if !yield(v, err) {
 				return
 			}

@@ -50,7 +50,7 @@ func TakeIfExists[T any](ctx context.Context, sp Space, template T, opts ...Take
 // all. Entries that T cannot hold are left out and reported by an error, which joins an *UnusableEntryError for each;
 // the others are returned along with it.
 func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...ReadAllOption) ([]T, error) {
-	return many(ctx, sp, &template, verb{}, max, opts)
+	return many(ctx, sp, &template, verb{}, max, opts, plain[T])
 }
 
 // TakeAll is ReadAll that removes what it returns, and what it reports as unusable: for good, as Take does, unless it
@@ -58,7 +58,7 @@ func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...
 // one of them but the first fails, what was taken is returned along with its error: so does ErrTooLarge, under a
 // transaction that can hold no more (see Begin).
 func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...TakeOption) ([]T, error) {
-	return many(ctx, sp, &template, verb{take: true}, max, opts)
+	return many(ctx, sp, &template, verb{take: true}, max, opts, plain[T])
 }
 
 // Count returns how many visible entries match template. It never waits.
@@ -137,7 +137,13 @@ func first[T any](ctx context.Context, sp Space, known *codec.Codec, q Query, v 
 	return decode(known, &entries[0], found)
 }
 
-func many[T any, O option](ctx context.Context, sp Space, template *T, v verb, max int, opts []O) ([]T, error) {
+// plain is how a call returns what it finds as values alone.
+func plain[T any](v *T, known *codec.Codec, e *Entry) error { return decode(known, e, v) }
+
+// many makes the call and returns what it finds, each entry set by set.
+func many[T, R any, O option](ctx context.Context, sp Space, template *T, v verb, max int, opts []O,
+	set func(*R, *codec.Codec, *Entry) error,
+) ([]R, error) {
 	if max <= 0 {
 		return nil, invalid("max %d is not positive", max)
 	}
@@ -150,10 +156,10 @@ func many[T any, O option](ctx context.Context, sp Space, template *T, v verb, m
 	if len(entries) == 0 {
 		return nil, err
 	}
-	found := make([]T, len(entries))
+	found := make([]R, len(entries))
 	n := 0
 	for i := range entries {
-		if e := decode(known, &entries[i], &found[n]); e != nil {
+		if e := set(&found[n], known, &entries[i]); e != nil {
 			err = errors.Join(err, e)
 			continue
 		}

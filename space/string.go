@@ -46,6 +46,9 @@ func (e Entry) String() string {
 	return fmt.Sprintf("%s %d %s", e.Kind(), e.ID, template.AppendJSON(nil, e.Schema, e.Row))
 }
 
+// String returns the identity and the value of the entry, as in "entry 17 {7 new}".
+func (e EntryOf[T]) String() string { return fmt.Sprintf("entry %d %+v", e.ID, e.Value) }
+
 // String returns the event in a line, as in `event 3: taken job 17 {"id":7}`.
 func (e Event) String() string {
 	if e.Type == Gap {

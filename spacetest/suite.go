@@ -63,6 +63,7 @@ func topics() []topic {
 		{"replace", replaceCases()},
 		{"update", updateCases()},
 		{"byid", byIDCases()},
+		{"entryof", entryOfCases()},
 		{"query", queryCases()},
 		{"outcome", outcomeCases()},
 		{"longest", longestCases()},
