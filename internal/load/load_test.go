@@ -19,8 +19,8 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/load"
-	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/internal/postgres"
+	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
