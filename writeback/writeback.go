@@ -1,5 +1,9 @@
 // Package writeback mirrors a space to PostgreSQL in the background.
 //
+// It is part of the server: what it reads are records in a format that is internal to this module. Programs do not call
+// it. They set Modes in node.Config, and leave the rest to package node or to gospaces serve. Everything but Mode and
+// Modes may change with any release.
+//
 // A Writer reads the log of a partition and keeps one table per kind equal to the entries that live in the space. The
 // position up to which the log is in the database is stored in the database, in the transaction of the rows, so each
 // record takes effect exactly once whatever crashes. DESIGN.md of this package describes the design.
