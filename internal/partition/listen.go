@@ -101,9 +101,10 @@ func (p *Partition) listener(registration uint64) *listener {
 		if p.listeners == nil {
 			p.listeners = map[uint64]*listener{}
 		}
-		l = &listener{id: registration, logged: p.cfg.Log != nil}
+		l = &listener{id: registration, logged: p.cfg.Log != nil, place: len(p.roll)}
 		l.backlog.all = &p.eventBytes
 		p.listeners[registration] = l
+		p.roll = append(p.roll, l)
 	}
 	return l
 }

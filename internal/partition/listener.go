@@ -13,6 +13,7 @@ type listener struct {
 	id       uint64 // of the registration
 	logged   bool   // its events are in the log
 	overfull bool   // it is in Partition.overfull
+	place    int    // in Partition.roll
 	backlog  backlog
 
 	caller  Caller    // nil: none
@@ -67,7 +68,33 @@ func (p *Partition) part(l *listener) {
 func (p *Partition) forget(l *listener) {
 	p.part(l)
 	l.backlog.clear()
+	if p.listeners[l.id] != l {
+		return // partAll has removed it
+	}
 	delete(p.listeners, l.id)
+	last := len(p.roll) - 1
+	p.roll[l.place], p.roll[last].place = p.roll[last], l.place
+	p.roll[last] = nil
+	p.roll = p.roll[:last]
+}
+
+// walked is how many listeners are visited while the lock is held.
+const walked = 512
+
+// overListeners calls visit, with the lock held, for the next listeners of a walk, of which left are not visited yet;
+// less than 0 begins one. It returns how many are left then. Between two calls others may use the partition: the walk
+// visits each listener that is there from its beginning to its end, and some perhaps twice. It goes backwards, since
+// the last listener of the roll, which was visited, takes the place of one that is forgotten.
+func (p *Partition) overListeners(left int, visit func(l *listener)) int {
+	if left < 0 {
+		left = len(p.roll)
+	}
+	left = min(left, len(p.roll))
+	end := max(left-walked, 0)
+	for ; left > end; left-- {
+		visit(p.roll[left-1])
+	}
+	return left
 }
 
 // pump delivers events from memory, and starts a reading for others.

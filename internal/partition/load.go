@@ -40,14 +40,15 @@ func (p *Partition) load(ctx context.Context, progress func(done, total uint64))
 	return position, nil
 }
 
-// appendUnread appends the place in the log where the uncollected events of each registration begin.
-func (p *Partition) appendUnread(dst []byte) []byte {
-	for id, l := range p.listeners {
-		if m, ok := l.backlog.unread(p.commits.position + 1); ok && l.logged && !l.ended {
-			dst = record.AppendUnread(dst, id, m.seq, m.position)
-		}
+// appendUnread appends the place in the log where the uncollected events of a registration begin, unless that is after a
+// position, that of an image: what the log has after it is applied, and not collected either. So it may be called when
+// the image was begun, or later.
+func (p *Partition) appendUnread(dst []byte, l *listener, position uint64) []byte {
+	m, ok := l.backlog.unread(p.commits.position + 1)
+	if !ok || !l.logged || l.ended || m.position > position {
+		return dst
 	}
-	return dst
+	return record.AppendUnread(dst, l.id, m.seq, m.position)
 }
 
 // loadUnread loads the records of appendUnread.
@@ -66,14 +67,15 @@ func (p *Partition) loadUnread(records []byte) error {
 // Needed returns the position from which the log is still needed for uncollected events of registrations; beyond the
 // end of the log if there are none. Earlier messages may be removed, unless something else needs them.
 func (p *Partition) Needed() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	next := p.commits.position + 1
-	needed := next
-	for _, l := range p.listeners {
-		if m, ok := l.backlog.unread(next); ok && l.logged {
-			needed = min(needed, m.position)
-		}
+	needed := p.position() + 1
+	for left := -1; left != 0; {
+		p.mu.Lock()
+		left = p.overListeners(left, func(l *listener) {
+			if m, ok := l.backlog.unread(p.commits.position + 1); ok && l.logged {
+				needed = min(needed, m.position)
+			}
+		})
+		p.mu.Unlock()
 	}
 	return needed
 }

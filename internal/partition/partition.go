@@ -109,6 +109,7 @@ type Partition struct {
 	held        uint64 // number of calls throttled
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
+	roll        []*listener            // all of them, for walks in steps; see overListeners
 	audience    map[Caller]*listener   // the head of each caller's list
 	eventBytes  int                    // in the backlogs of all listeners
 	charged     int64                  // to the budget

@@ -56,7 +56,6 @@ type Imaging struct {
 	e      *engine.Engine
 	image  *engine.Image // nil until begun
 	clock  record.Clock  // of its moment
-	unread []byte        // records of the uncollected events of registrations
 	stored chan uint64   // its position, once the log has everything in it
 	failed chan struct{} // closed when the log fails
 	turn   *sync.Mutex   // held while entries are drawn for one of the images that were begun together
@@ -110,7 +109,7 @@ func (m *Imaging) begin() {
 		cs.seal(p.e)
 	}
 	m.e, m.stored, m.failed = p.e, stored, p.failed
-	m.clock, m.unread, m.image = p.clock.read(), p.appendUnread(nil), p.e.BeginImage()
+	m.clock, m.image = p.clock.read(), p.e.BeginImage()
 	b := cs.newest()
 	if b == nil {
 		stored <- cs.position
@@ -144,7 +143,7 @@ func (m *Imaging) Take(ctx context.Context, begin BeginImage) (position uint64, 
 	if err != nil {
 		return 0, err
 	}
-	if err := m.draw(ctx, to); err != nil {
+	if err := m.draw(ctx, position, to); err != nil {
 		return 0, errors.Join(err, to.Abort())
 	}
 	return position, to.Commit()
@@ -164,20 +163,28 @@ func (m *Imaging) awaitStored(ctx context.Context) (uint64, error) {
 	}
 }
 
-// draw draws the image a few entries at a time.
-func (m *Imaging) draw(ctx context.Context, to Image) error {
-	if len(m.unread) > 0 {
-		if err := to.Write(m.unread); err != nil {
-			return err
-		}
+// draw draws the image a few entries at a time, after what registrations have not collected.
+func (m *Imaging) draw(ctx context.Context, position uint64, to Image) error {
+	left := -1
+	err := m.drawAll(ctx, to, func(buf []byte) ([]byte, bool) {
+		left = m.p.overListeners(left, func(l *listener) { buf = m.p.appendUnread(buf, l, position) })
+		return buf, left == 0
+	})
+	if err != nil {
+		return err
 	}
+	return m.drawAll(ctx, to, func(buf []byte) ([]byte, bool) { return m.image.Draw(buf, drawn) })
+}
+
+// drawAll calls some, with the partition's lock held, until that has drawn everything.
+func (m *Imaging) drawAll(ctx context.Context, to Image, some func(buf []byte) (_ []byte, done bool)) error {
 	var buf []byte
 	for done := false; !done; {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
 		var err error
-		if buf, done, err = m.step(buf, to); err != nil {
+		if buf, done, err = m.step(buf, to, some); err != nil {
 			return err
 		}
 	}
@@ -185,14 +192,16 @@ func (m *Imaging) draw(ctx context.Context, to Image) error {
 }
 
 // step draws a few entries, writes if there is enough, and rests. Images that were begun together take turns.
-func (m *Imaging) step(buf []byte, to Image) (_ []byte, done bool, err error) {
+func (m *Imaging) step(
+	buf []byte, to Image, some func([]byte) ([]byte, bool),
+) (_ []byte, done bool, err error) {
 	m.turn.Lock()
 	defer m.turn.Unlock()
 	began := time.Now()
-	if buf, done, err = m.drawSome(buf); err != nil {
+	if buf, done, err = m.drawSome(buf, some); err != nil {
 		return nil, false, err
 	}
-	if len(buf) >= written || done {
+	if len(buf) >= written || done && len(buf) > 0 {
 		if err := to.Write(buf); err != nil {
 			return nil, false, err
 		}
@@ -203,13 +212,15 @@ func (m *Imaging) step(buf []byte, to Image) (_ []byte, done bool, err error) {
 }
 
 // drawSome draws a few entries. The image is invalid if the state was rebuilt.
-func (m *Imaging) drawSome(buf []byte) (_ []byte, done bool, err error) {
+func (m *Imaging) drawSome(
+	buf []byte, some func([]byte) ([]byte, bool),
+) (_ []byte, done bool, err error) {
 	p := m.p
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.e != m.e || p.role == closed {
 		return nil, false, fmt.Errorf("%w: the state is being rebuilt", call.ErrUnavailable)
 	}
-	buf, done = m.image.Draw(buf, drawn)
+	buf, done = some(buf)
 	return buf, done, nil
 }

@@ -262,3 +262,54 @@ func TestSnapshot_NeedsALog(t *testing.T) {
 	_, err := start(t, nil).Snapshot(t.Context(), nil)
 	require.ErrorIs(t, err, call.ErrInvalidArgument)
 }
+
+// What registrations have not collected is drawn after the moment of the image, and in steps. Whatever happens to them in
+// between, after a restart each gets all that it has not collected, and none is made or lost.
+func TestSnapshot_UncollectedEventsAreThoseOfItsMoment(t *testing.T) {
+	t.Parallel()
+	log := openLog(t)
+	l := log.Log
+	p := keeps(t, log, 5)
+	const before, after = 60, 90
+	var all [5]uint64 // has collected nothing, something, all of the image, more than that; and one that ends
+	for i := range all {
+		_, all[i] = registered(t, p, 0)
+	}
+	var many []uint64 // so that one step does not visit all
+	for range 600 {
+		_, id := registered(t, p, 0)
+		many = append(many, id)
+	}
+	fill(t, p, 1, before)
+	var late uint64
+	_, err := p.Snapshot(t.Context(), func(position uint64, clock record.Clock) (partition.Image, error) {
+		p.Acknowledge(all[1], before/2)
+		p.Acknowledge(all[2], before)
+		fill(t, p, before+1, before+after)
+		p.Acknowledge(all[3], before+after/2)
+		c := newCaller()
+		p.Cancel(c, 1, call.Request{}, append(many[:300:300], all[4]))
+		require.NoError(t, c.await(1).err)
+		_, late = registered(t, p, 0)
+		return l.Snapshot(position, clock)
+	})
+	require.NoError(t, err)
+	fill(t, p, before+after+1, before+2*after)
+	needed := p.Needed()
+	require.LessOrEqual(t, needed, l.Last())
+	require.NoError(t, p.Close())
+
+	p = keeps(t, log, 5)
+	const last = before + 2*after
+	follow(t, p, all[0], 1000, 0, last)
+	follow(t, p, all[1], 1000, before/2, last)
+	follow(t, p, all[2], 1000, before, last)
+	follow(t, p, all[3], 1000, before+after/2, last)
+	follow(t, p, many[599], 1000, 0, last)
+	c := newCaller()
+	p.Attach(c, 1, all[4], 0)
+	require.ErrorIs(t, c.await(1).err, call.ErrLeaseEnded)
+	p.Attach(c, 2, late, 0)
+	require.Equal(t, uint64(after), c.await(2).seq)
+	require.Equal(t, 5+300, p.Stats().Registrations)
+}
