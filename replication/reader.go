@@ -13,6 +13,7 @@ type reading struct {
 	log      *Log
 	next, to uint64              // positions
 	fn       func(message) error // gets each message up to to, in order, valid only during the call
+	served   bool                // the connection has answered
 	failed   error               // why there is no sense in going on
 }
 
@@ -25,15 +26,15 @@ func (l *Log) read(ctx context.Context, from, to uint64, fn func(message) error)
 		if err != nil {
 			return err
 		}
-		began := r.next
+		r.served = false
 		err = r.on(ctx, srv)
 		switch {
 		case r.failed != nil:
 			return r.failed
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err != nil && r.next == began && l.store.runs(srv):
-			return fmt.Errorf("%w: read position %d: %w", ErrFailed, began, err)
+		case err != nil && !r.served && l.store.runs(srv):
+			return fmt.Errorf("%w: read position %d: %w", ErrFailed, r.next, err)
 		}
 	}
 	return nil
@@ -69,6 +70,7 @@ func (r *reading) on(ctx context.Context, srv *embedded) error {
 func (r *reading) fetch(f *fetcher) (found bool, err error) {
 	began := r.next
 	err = f.fetch(began, r.to-began+1, r.accept)
+	r.served = r.served || err == nil || r.next > began
 	return r.next > began, err
 }
 
