@@ -29,6 +29,8 @@ func (r *Record) Changed() uint64 {
 
 // Join appends a Together record to msg if its records from offset from on, which belong to one call, change more than
 // one entry.
+// It decodes what the call has just encoded: the records are in the cache, and the engine, which appends them in many
+// places, need not keep count.
 func Join(msg []byte, from int) []byte {
 	var r Record
 	first, several, count := uint64(0), false, uint64(0)
