@@ -18,7 +18,8 @@ func TestClient_Conforms(t *testing.T) {
 	n := startNode(t, server.Config{})
 	var spaces atomic.Int64
 	spacetest.Run(t, func(tb testing.TB) space.Space {
-		c, err := client.DialConfig(tb.Context(), client.Config{Addr: n.addr, Space: fmt.Sprint("case-", spaces.Add(1)), Conns: 2})
+		c, err := client.DialConfig(tb.Context(),
+			client.Config{Addr: n.addr, Space: fmt.Sprint("case-", spaces.Add(1)), Conns: 2})
 		if err != nil {
 			tb.Fatal(err)
 		}

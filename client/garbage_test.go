@@ -62,7 +62,8 @@ func (s *liar) answer(f wire.Frame) []byte {
 			Version: wire.Version, Offers: wire.Offers(), MaxFrame: wire.DefaultMaxFrame, Idle: time.Hour, Session: []byte{1},
 		})
 	case wire.Open:
-		schema := template.AppendSchema([]byte{1}, &template.Schema{Kind: "k", Fields: []template.Field{{Name: "f", Class: template.Int}}})
+		schema := template.AppendSchema([]byte{1},
+			&template.Schema{Kind: "k", Fields: []template.Field{{Name: "f", Class: template.Int}}})
 		b := wire.AppendFrame(nil, wire.Kind, 0, schema)
 		return wire.AppendFrame(b, wire.Answer, f.ID, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}))
 	case wire.CancelWait, wire.Goodbye, wire.Acknowledge, wire.Ack:
@@ -82,11 +83,12 @@ func TestClient_SilentConnectionsAreReplaced(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var dials atomic.Int32
-		c, err := client.DialConfig(t.Context(), client.Config{Addr: "mute", Dial: func(ctx context.Context, addr string) (net.Conn, error) {
-			dials.Add(1)
-			s := &liar{mute: true, last: make(chan net.Conn, 1)}
-			return s.dial(ctx, addr)
-		}})
+		c, err := client.DialConfig(t.Context(),
+			client.Config{Addr: "mute", Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+				dials.Add(1)
+				s := &liar{mute: true, last: make(chan net.Conn, 1)}
+				return s.dial(ctx, addr)
+			}})
 		require.NoError(t, err)
 		time.Sleep(30 * time.Minute)
 		require.EqualValues(t, 1, dials.Load())
@@ -106,7 +108,8 @@ func FuzzClient(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := &liar{body: b, over: cancel, last: make(chan net.Conn, 1)}
-		c, err := client.DialConfig(t.Context(), client.Config{Addr: "liar", Dial: s.dial, Grace: time.Millisecond, MaxBackoff: time.Millisecond})
+		c, err := client.DialConfig(t.Context(),
+			client.Config{Addr: "liar", Dial: s.dial, Grace: time.Millisecond, MaxBackoff: time.Millisecond})
 		require.NoError(t, err)
 		q := space.Query{Templates: []*template.Template{{Kind: "k"}}}
 		entries, _ := c.Read(ctx, q)

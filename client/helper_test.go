@@ -162,7 +162,7 @@ func (n *node) start() {
 	go func() { served <- srv.Serve(listener) }()
 }
 
-// kill ends the server without letting anybody finish.
+// kill ends the server without letting a call finish.
 func (n *node) kill() {
 	if n.srv == nil {
 		return

@@ -104,14 +104,16 @@ func TestOrphan_BegunTransactionsAndRegistrationsEnd(t *testing.T) {
 			return err == nil && v.Fate == want
 		}
 	}
-	err := s.giveUp(t, func(ctx context.Context) error { _, err := space.Begin(ctx, c, space.For(time.Hour)); return err }, fate(space.Undecided))
+	err := s.giveUp(t, func(ctx context.Context) error { _, err := space.Begin(ctx, c, space.For(time.Hour)); return err },
+		fate(space.Undecided))
 	require.ErrorIs(t, err, context.Canceled)
 	s.open()
 	require.Eventually(t, fate(space.Aborted), time.Minute, time.Millisecond)
 
 	query := mustMatch(t, c, job{})
 	registrations := func(want int) func() bool { return func() bool { return n.partition().Stats().Registrations == want } }
-	err = s.giveUp(t, func(ctx context.Context) error { _, err := c.Notify(ctx, query, 0, space.Forever); return err }, registrations(1))
+	err = s.giveUp(t, func(ctx context.Context) error { _, err := c.Notify(ctx, query, 0, space.Forever); return err },
+		registrations(1))
 	require.ErrorIs(t, err, context.Canceled)
 	s.open()
 	require.Eventually(t, registrations(0), time.Minute, time.Millisecond)
@@ -124,7 +126,8 @@ func TestOrphan_RegistrationsEndAfterARestart(t *testing.T) {
 	s, c, _ := slowClient(t, n)
 	query := mustMatch(t, c, job{})
 	registrations := func(want int) func() bool { return func() bool { return n.partition().Stats().Registrations == want } }
-	err := s.giveUp(t, func(ctx context.Context) error { _, err := c.Notify(ctx, query, 0, space.Forever); return err }, registrations(1))
+	err := s.giveUp(t, func(ctx context.Context) error { _, err := c.Notify(ctx, query, 0, space.Forever); return err },
+		registrations(1))
 	require.ErrorIs(t, err, context.Canceled)
 	n.kill()
 	s.lose()
@@ -223,7 +226,8 @@ func TestOutcome_OfCallsThatWereGivenUp(t *testing.T) {
 			s, c, other := slowClient(t, n)
 			jobs := func(want int) func() bool { return func() bool { return countJobs(t, other) == want } }
 
-			took := identityOf(t, s.giveUp(t, func(ctx context.Context) error { _, err := space.Take(ctx, c, job{}); return err }, jobs(0)))
+			took := identityOf(t,
+				s.giveUp(t, func(ctx context.Context) error { _, err := space.Take(ctx, c, job{}); return err }, jobs(0)))
 			comeBack(n, s)
 			for range 2 {
 				v, err := space.Outcome(t.Context(), c, took)

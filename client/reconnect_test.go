@@ -262,7 +262,8 @@ func TestClient_CloseEndsWaits(t *testing.T) {
 	_, err = space.Write(t.Context(), c, job{})
 	require.ErrorIs(t, err, space.ErrClosed)
 	require.NoError(t, c.Close())
-	require.Eventually(t, func() bool { return n.srv.Stats().Sessions == 0 }, time.Minute, time.Millisecond, "it said goodbye")
+	require.Eventually(t, func() bool { return n.srv.Stats().Sessions == 0 }, time.Minute, time.Millisecond,
+		"it said goodbye")
 }
 
 // The client gives a call whose context has ended the time to learn its outcome, and no more.

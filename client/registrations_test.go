@@ -24,7 +24,8 @@ func TestRegistrations_ListsThoseOfAllClients(t *testing.T) {
 
 	attended, err := space.Notify(t.Context(), c, job{}, space.On(space.Taken, space.Written))
 	require.NoError(t, err)
-	left, err := other.Notify(t.Context(), space.Query{Templates: []*template.Template{{}, {Kind: kind}}}, 0, space.Forever)
+	left, err := other.Notify(t.Context(), space.Query{Templates: []*template.Template{{}, {Kind: kind}}}, 0,
+		space.Forever)
 	require.NoError(t, err)
 	require.NoError(t, other.Close()) // its registration stays
 	_, err = space.Write(t.Context(), c, job{ID: 2})
@@ -45,7 +46,8 @@ func TestRegistrations_ListsThoseOfAllClients(t *testing.T) {
 	require.Greater(t, first.Lease, 4*time.Minute)
 	require.True(t, first.Attended)
 	require.Equal(t, client.RegistrationInfo{
-		ID: left.Lease().ID(), Kinds: []string{"", kind}, On: space.EventTypes(space.Written), Lease: space.Forever, Events: 1, Unread: 1,
+		ID: left.Lease().ID(), Kinds: []string{"", kind}, On: space.EventTypes(space.Written), Lease: space.Forever,
+		Events: 1, Unread: 1,
 	}, found[1])
 }
 

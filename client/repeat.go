@@ -93,9 +93,10 @@ func patience(ctx context.Context, grace time.Duration) (context.Context, contex
 
 // passes reports whether err, with which the preparation of a repeated call ended, may be another one the next time.
 func passes(err error) bool {
-	return slices.ContainsFunc([]error{space.ErrUnavailable, space.ErrClosed, wire.ErrInterrupted, wire.ErrInDoubt}, func(e error) bool {
-		return errors.Is(err, e)
-	})
+	return slices.ContainsFunc([]error{space.ErrUnavailable, space.ErrClosed, wire.ErrInterrupted, wire.ErrInDoubt},
+		func(e error) bool {
+			return errors.Is(err, e)
+		})
 }
 
 // unknown returns the error of a call that could not be repeated, because of err.

@@ -65,7 +65,7 @@ func (d *deaf) lose(t *testing.T, n *node, c *client.Client, call func() error, 
 	return <-done
 }
 
-// An abort happens although nobody waits for it any more: it must not be said that it has changed nothing.
+// An abort takes effect although no caller waits for it any more: it must not be reported as having changed nothing.
 func TestAbort_GivenUpHasAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})
@@ -112,12 +112,14 @@ func TestRepeat_EveryCallWhoseAnswerWasLost(t *testing.T) {
 	count(3)
 
 	var got job
-	require.NoError(t, d.lose(t, n, c, func() (err error) { got, err = space.Take(ctx, c, job{State: "new"}); return err }, nothing))
+	require.NoError(t,
+		d.lose(t, n, c, func() (err error) { got, err = space.Take(ctx, c, job{State: "new"}); return err }, nothing))
 	require.Equal(t, job{ID: 1, State: "new"}, got)
 	count(2)
 
 	var several []job
-	require.NoError(t, d.lose(t, n, c, func() (err error) { several, err = space.TakeAll(ctx, c, job{}, 5); return err }, nothing))
+	require.NoError(t,
+		d.lose(t, n, c, func() (err error) { several, err = space.TakeAll(ctx, c, job{}, 5); return err }, nothing))
 	require.Len(t, several, 2)
 	count(0)
 
@@ -178,7 +180,7 @@ func TestRepeat_RegistrationsMissNothing(t *testing.T) {
 	}
 }
 
-// Whoever does not wait any more learns what has happened, and nothing happens later on his behalf.
+// A caller that stops waiting learns the outcome, and nothing happens later on its behalf.
 func TestRepeat_AfterTheContextHasEnded(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})
@@ -188,7 +190,8 @@ func TestRepeat_AfterTheContextHasEnded(t *testing.T) {
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	require.NoError(t, d.lose(t, n, c, func() error { _, err := space.Take(ctx, c, job{ID: 1}); return err }, cancel), "it was taken")
+	require.NoError(t, d.lose(t, n, c, func() error { _, err := space.Take(ctx, c, job{ID: 1}); return err }, cancel),
+		"it was taken")
 
 	// A take that waits when the connection is lost has taken nothing, and does not when it comes back.
 	var f faults
@@ -212,7 +215,7 @@ func TestRepeat_AfterTheContextHasEnded(t *testing.T) {
 	require.NoError(t, err, "it is still there")
 }
 
-// Where nobody can tell what has happened, nothing is made up.
+// If the outcome cannot be known, the client says so.
 func TestRepeat_WhatTheSpaceHasForgottenIsUnknown(t *testing.T) {
 	t.Parallel()
 	for name, forget := range map[string]func(n *node){
@@ -317,10 +320,12 @@ func (s *forgetful) serve(conn net.Conn) {
 			continue
 		case f.Type == wire.Hello:
 			_, err = conn.Write(wire.AppendWelcome(nil, &wire.Terms{
-				Version: wire.Version, Offers: []string{wire.CapSpaces}, MaxFrame: wire.DefaultMaxFrame, Idle: time.Hour, Session: []byte{1},
+				Version: wire.Version, Offers: []string{wire.CapSpaces}, MaxFrame: wire.DefaultMaxFrame, Idle: time.Hour,
+				Session: []byte{1},
 			}))
 		case f.Type == wire.Open:
-			_, err = conn.Write(wire.AppendFrame(nil, wire.Answer, f.ID, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"})))
+			_, err = conn.Write(wire.AppendFrame(nil, wire.Answer, f.ID,
+				wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"})))
 		default:
 			return
 		}
@@ -351,7 +356,8 @@ func TestRepeat_WithoutLossOrRepetition(t *testing.T) {
 				work.Go(func() {
 					defer left.Add(-1)
 					for i := range each {
-						_, err := space.Write(t.Context(), c, job{ID: int64(w*each + i), State: "new", Payload: make([]byte, rand.IntN(300))})
+						_, err := space.Write(t.Context(), c,
+							job{ID: int64(w*each + i), State: "new", Payload: make([]byte, rand.IntN(300))})
 						if !assertNoError(t, err) {
 							return
 						}

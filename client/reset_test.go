@@ -34,7 +34,8 @@ func (l *memoryLog) Append(msg []byte) error {
 	defer l.mu.Unlock()
 	if l.failing == 0 || l.stores {
 		records := append([]byte(nil), msg[record.HeaderSize:]...)
-		l.groups = append(l.groups, record.Group{Position: uint64(len(l.groups) + 1), Clock: record.ClockOf(msg), Records: records})
+		l.groups = append(l.groups,
+			record.Group{Position: uint64(len(l.groups) + 1), Clock: record.ClockOf(msg), Records: records})
 	}
 	if l.failing > 0 {
 		l.failing--

@@ -63,7 +63,8 @@ func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *
 	delete(s.wanted, schema.Kind)
 	s.mu.Unlock()
 	s.codecs.Store(new(codec.Cache))
-	return fmt.Errorf("%w: the space was replaced, and its kind %q has other fields now", space.ErrSchemaConflict, schema.Kind)
+	return fmt.Errorf("%w: the space was replaced, and its kind %q has other fields now",
+		space.ErrSchemaConflict, schema.Kind)
 }
 
 // lookUp asks for a kind by its name, by the call c, which it frees. The answer comes after the kind's schema, which

@@ -87,7 +87,8 @@ func TestClient_ResumesWithoutLossOrRepetition(t *testing.T) {
 	for w := range callers {
 		work.Go(func() {
 			for i := range each {
-				_, err := space.Write(t.Context(), c, job{ID: int64(w*each + i), State: "new", Payload: make([]byte, rand.IntN(300))})
+				_, err := space.Write(t.Context(), c,
+					job{ID: int64(w*each + i), State: "new", Payload: make([]byte, rand.IntN(300))})
 				if !assertNoError(t, err) {
 					return
 				}

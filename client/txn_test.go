@@ -110,11 +110,11 @@ func TestTxn_CallsAboutItReachTheServer(t *testing.T) {
 	_, err = c.Begin(t.Context(), -1)
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	require.ErrorIs(t, c.Rollback(t.Context(), tx.ID(), make([]space.LeaseID, 1<<17)...), space.ErrTooLarge)
-	_, err = c.Update(t.Context(), txn.ID{}, space.Change{ID: 1, Kind: "nobody wrote this"})
+	_, err = c.Update(t.Context(), txn.ID{}, space.Change{ID: 1, Kind: "never written"})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 	_, err = c.Write(t.Context(), txn.ID{}, []space.Draft{{Kind: "job", Delay: -1}})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
-	q = space.Query{Templates: []*template.Template{{Kind: "nobody wrote this"}}, NoWait: true, Txn: tx.ID()}
+	q = space.Query{Templates: []*template.Template{{Kind: "never written"}}, NoWait: true, Txn: tx.ID()}
 	_, err = c.Take(t.Context(), q)
 	require.ErrorIs(t, err, space.ErrTxnEnded)
 }

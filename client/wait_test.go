@@ -18,7 +18,10 @@ import (
 // is back, and the take returns what it took all the same.
 func TestWait_BoundsNoRepeat(t *testing.T) {
 	t.Parallel()
-	for name, opt := range map[string]space.WaitOption{"a short wait": space.Wait(time.Millisecond), "no wait": space.NoWait()} {
+	for name, opt := range map[string]space.WaitOption{
+		"a short wait": space.Wait(time.Millisecond),
+		"no wait":      space.NoWait(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := startNode(t, server.Config{})

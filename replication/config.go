@@ -22,7 +22,8 @@ type Config struct {
 	// that identities may have been lost (record.Lost).
 	AcceptLoss bool
 
-	// Unfinished makes a new folder that nobody can open before Finish, lest a server be started on half of what it is to hold.
+	// Unfinished makes a new folder that cannot be opened before Finish, so that no server is started on part of its
+	// content.
 	Unfinished bool
 }
 

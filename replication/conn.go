@@ -34,10 +34,10 @@ var errProtocol = errors.New("unexpected answer from server")
 // conn is a client's end of a connection to the embedded server, at the level of the NATS protocol. It has one
 // subscription, to the subject that answers are sent to.
 //
-// What goes over it are single questions with their answers, so whoever asks can read the answer himself: nothing of
-// what makes a general client costly (goroutines that read and flush, channels, maps of headers) is between the log
-// and its disk. Nobody reads between two questions. That is safe because a server that startEmbedded has started
-// sends nothing of its own accord: neither pings nor changes of topology.
+// What goes over it are single questions with their answers, so the goroutine that asks reads the answer itself:
+// nothing of what makes a general client costly (goroutines that read and flush, channels, maps of headers) is between
+// the log and its disk. Nothing is read between two questions. That is safe because a server that startEmbedded has
+// started sends nothing of its own accord: neither pings nor changes of topology.
 //
 // Its methods may not be called concurrently, except for close, which interrupts them.
 type conn struct {

@@ -75,7 +75,8 @@ func TestCatchUp_DamagedFilesAreNoticed(t *testing.T) {
 	}
 }
 
-// A kill gives the server no time to write its index. What is damaged must not look like an end that was cut off by the kill.
+// A kill gives the server no time to write its index. What is damaged must not look like an end that was cut off by the
+// kill.
 func TestOpen_RefusesADamagedLastFileAfterAKill(t *testing.T) {
 	t.Parallel()
 	for _, sync := range []bool{false, true} {
@@ -92,7 +93,7 @@ func TestOpen_RefusesADamagedLastFileAfterAKill(t *testing.T) {
 	}
 }
 
-// A message that was cut off at the end was acknowledged to nobody, or somebody is told.
+// A message that was cut off at the end was never acknowledged, or its loss is reported.
 func TestOpen_GoesOnFromALastFileThatWasCutOff(t *testing.T) {
 	t.Parallel()
 	for name, damage := range map[string]func([]byte) []byte{

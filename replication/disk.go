@@ -11,7 +11,7 @@ import (
 const diskLook = time.Second
 
 // disk refuses appends before the disk is full: a stream that has once failed to write stays frozen until the
-// embedded server is restarted, and a full disk hurts everybody else on the machine. It looks at the disk only now
+// embedded server is restarted, and a full disk hurts all other programs on the machine. It looks at the disk only now
 // and then, the more often the less is left.
 type disk struct {
 	path string
@@ -46,8 +46,8 @@ func (d *disk) admit(n int) error {
 	return nil
 }
 
-// admitPurge returns ErrFull if others have left so little that the embedded server might fail to write what it notes of a purge: it would wait for itself
-// then, and never answer again (nats-server 2.15.2, fileStore.compactLocked).
+// admitPurge returns ErrFull if others have left so little that the embedded server might fail to write what it notes
+// of a purge: it would wait for itself then, and never answer again (nats-server 2.15.2, fileStore.compactLocked).
 func (d *disk) admitPurge() error {
 	free, err := freeBytes(d.path)
 	if err != nil {

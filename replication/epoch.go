@@ -15,8 +15,8 @@ type fold struct {
 	epoch uint64
 }
 
-// next returns the group of a message and whether it counts; one that does not has no records. It returns ErrDamaged for
-// what no primary can have written.
+// next returns the group of a message and whether it counts; one that does not has no records. It returns ErrDamaged
+// for what no primary can have written.
 func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 	g = record.Group{Position: m.pos, Time: m.time}
 	h, records, err := record.Split(m.data)

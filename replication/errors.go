@@ -13,8 +13,8 @@ var (
 	// ErrFailed is returned when the log cannot be written or read. Whether a message that was to be appended is
 	// stored is unknown.
 	ErrFailed = errors.New("replication: log failed")
-	// ErrGone is returned when the folder of the store, or the files of the log, were removed or replaced while the store was open. The
-	// message was not stored.
+	// ErrGone is returned when the folder of the store, or the files of the log, were removed or replaced while the store
+	// was open. The message was not stored.
 	ErrGone error = notStored("replication: the data folder is not there any more")
 	// ErrNotPrimary is returned by Append and Resign before Claim, and after Resign. The message was not stored.
 	ErrNotPrimary error = notStored("replication: this process has not claimed the log")

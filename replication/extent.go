@@ -5,7 +5,8 @@ import "sort"
 // extentGrain is how many bytes are between two sizes that are noted, at least.
 const extentGrain = 256 << 10
 
-// extent knows how much of a log was appended before its messages, to within extentGrain. Between two marks it takes messages to be of equal size.
+// extent knows how much of a log was appended before its messages, to within extentGrain. Between two marks it takes
+// messages to be of equal size.
 type extent struct {
 	marks []extentMark // rising in both
 }
@@ -55,8 +56,8 @@ func (e *extent) at(position uint64, end extentMark) int64 {
 	return from.appended + int64(part*float64(end.appended-from.appended))
 }
 
-// Behind returns how many bytes of the log are in the messages after a position, to within a few hundred KiB; of what was there before this process
-// it knows only the average size of messages. It does not block.
+// Behind returns how many bytes of the log are in the messages after a position, to within a few hundred KiB; of what
+// was there before this process it knows only the average size of messages. It does not block.
 func (l *Log) Behind(position uint64) int64 {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

@@ -98,7 +98,8 @@ func origin(header []byte) (pos uint64, unix int64, err error) {
 	return pos, t.UnixNano(), nil
 }
 
-// field returns the value of the last field of a name: what the server says comes after what was stored with the message.
+// field returns the value of the last field of a name: what the server says comes after what was stored with the
+// message.
 func field(header []byte, name string) []byte {
 	i := bytes.LastIndex(header, []byte(name))
 	if i < 0 {

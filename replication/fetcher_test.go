@@ -23,7 +23,7 @@ var (
 
 	endOfBatch = hmsg("NATS/1.0 204 EOB\r\n\r\n", "")
 	notFound   = hmsg("NATS/1.0 404 Message Not Found\r\n\r\n", "")
-	nobody     = hmsg("NATS/1.0 503\r\n\r\n", "")
+	noReply    = hmsg("NATS/1.0 503\r\n\r\n", "")
 )
 
 // fetching fetches from a server that says what is given, and no more.
@@ -64,7 +64,7 @@ func TestFetch_Answers(t *testing.T) {
 	}
 	for _, said := range []string{
 		"", stored, stored[:100], // it breaks off
-		nobody,
+		noReply,
 		hmsg("NATS/1.0\r\n\r\n", "data"), // no position
 		"HMSG b 1 0 4\r\ndata, and more\r\n",
 		"MSG b 1 4\r\ndata\r\n",
@@ -89,7 +89,7 @@ func FuzzConn(f *testing.F) {
 	f.Add([]byte(notFound))
 	f.Add([]byte(msg(`{"stream":"log-s-0","seq":17}`)))
 	f.Add([]byte("PING\r\nINFO {}\r\n" + msg(`{"error":{"err_code":10071}}`)))
-	f.Add([]byte(nobody))
+	f.Add([]byte(noReply))
 	f.Add([]byte("MSG b 1 -1\r\n"))
 	f.Fuzz(func(t *testing.T, said []byte) {
 		pos, err := answering(t, said).position()

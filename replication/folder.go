@@ -16,8 +16,8 @@ import (
 // mode has a sub-folder of its own.
 const modeStandalone = "standalone"
 
-// folder is a locked directory that holds logs. Both the directory and a file in it are locked: without the file, or moved elsewhere, it is still this
-// process's, where directories can be locked (not on NFS).
+// folder is a locked directory that holds logs. Both the directory and a file in it are locked: without the file, or
+// moved elsewhere, it is still this process's, where directories can be locked (not on NFS).
 type folder struct {
 	path string
 	mode string
@@ -37,7 +37,8 @@ const markerVersion = 1
 // unfinishedFolder is the file that is in a folder until everything else is that belongs there.
 const unfinishedFolder = "unfinished"
 
-// openFolder makes the folder if it is missing, and locks it. It refuses one that somebody has not finished. unfinished says that this one will not be before finish.
+// openFolder makes the folder if it is missing, and locks it. It refuses one that was not finished. unfinished says
+// that this one will not be before finish.
 func openFolder(path, mode string, unfinished bool) (*folder, error) {
 	if err := makeDir(path); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
@@ -89,7 +90,8 @@ func (f *folder) identify(unfinished bool) (m marker, err error) {
 	return m, err
 }
 
-// checkFinished returns an error for a folder that was not finished, and notes that of a new one if it will not be for now.
+// checkFinished returns an error for a folder that was not finished, and notes that of a new one if it will not be for
+// now.
 func checkFinished(path string, unfinished bool) error {
 	mark := filepath.Join(path, unfinishedFolder)
 	if _, err := os.Stat(mark); !errors.Is(err, fs.ErrNotExist) {

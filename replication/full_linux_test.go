@@ -76,7 +76,8 @@ func TestFull_WriteErrorIsRecoveredFrom(t *testing.T) {
 	require.Equal(t, upTo(2), replayed(t, other))
 }
 
-// The embedded server must not be asked to shorten a log on a disk on which it cannot write what it notes then: it would never answer again.
+// The embedded server must not be asked to shorten a log on a disk on which it cannot write what it notes then: it
+// would never answer again.
 func TestFull_DiskWithoutRoomIsNoPlaceToPurge(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "64m")

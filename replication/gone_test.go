@@ -12,7 +12,8 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// What is not in the folder is not acknowledged: soon after the folder, the lock or the files were removed or replaced, appends fail, for good.
+// What is not in the folder is not acknowledged: soon after the folder, the lock or the files were removed or replaced,
+// appends fail, for good.
 func TestGone_NothingIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(t *testing.T, dir string){

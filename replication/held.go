@@ -13,8 +13,8 @@ type held struct {
 	info fs.FileInfo
 }
 
-// hold opens a directory or a file, which is made if it is missing, and locks it until release, or the process ends. It returns EWOULDBLOCK if it is locked
-// by another. A directory that cannot be locked is only opened.
+// hold opens a directory or a file, which is made if it is missing, and locks it until release, or the process ends. It
+// returns EWOULDBLOCK if it is locked by another. A directory that cannot be locked is only opened.
 func hold(path string) (held, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -139,7 +139,8 @@ func tailed(t testing.TB, l *Log, after uint64, n int) []uint64 {
 	return got
 }
 
-// intrude publishes a message to the log past its writer, as a primary does that does not know yet that it was replaced.
+// intrude publishes a message to the log past its writer, as a primary does that does not know yet that it was
+// replaced.
 func intrude(t testing.TB, l *Log, msg []byte) {
 	t.Helper()
 	srv, err := l.store.server()

@@ -43,7 +43,7 @@ type Log struct {
 	damaged []uint64      // guarded by stateMu; snapshots that Load has found damaged
 	extent  extent        // guarded by stateMu
 	origin  *Origin       // guarded by stateMu; what it points to never changes
-	grown   chan struct{} // guarded by stateMu; closed when state.Last rises; nil if nobody waits
+	grown   chan struct{} // guarded by stateMu; closed when state.Last rises; nil if no reader waits
 }
 
 // Stats describes a log.
@@ -66,7 +66,8 @@ func newLog(s *Store, id logID, info *jetstream.StreamInfo) *Log {
 	return l
 }
 
-// Incarnation returns the identity of the log: positions are comparable only within one. It was made with the log, or when a loss was accepted.
+// Incarnation returns the identity of the log: positions are comparable only within one. It was made with the log, or
+// when a loss was accepted.
 func (l *Log) Incarnation() string { return l.incarnation }
 
 // Last returns the position of the last message that this process knows to be in the log, or 0.
@@ -101,7 +102,7 @@ func (l *Log) observeAsFollower(st jetstream.StreamState) {
 	}
 }
 
-// grewLocked wakes whoever waits for the log to grow. stateMu is held.
+// grewLocked wakes the readers that wait for the log to grow. stateMu is held.
 func (l *Log) grewLocked() {
 	if l.grown != nil {
 		close(l.grown)

@@ -110,7 +110,8 @@ func TestStats_AgreeWithTheServer(t *testing.T) {
 	st, err := l.serverState(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, Stats{
-		First: st.FirstSeq, Last: st.LastSeq, Messages: st.Msgs, Bytes: int64(st.Bytes), Appended: int64(st.Bytes), MaxBytes: 1 << 20, Epoch: 1,
+		First: st.FirstSeq, Last: st.LastSeq, Messages: st.Msgs, Bytes: int64(st.Bytes), Appended: int64(st.Bytes),
+		MaxBytes: 1 << 20, Epoch: 1,
 	}, l.Stats())
 	require.EqualValues(t, 121, st.LastSeq)
 }

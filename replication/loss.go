@@ -7,11 +7,12 @@ import (
 	"os"
 )
 
-// ErrLost is returned by Store.Log for a log that is not there any more, or has lost its end, though the folder remembers it. The text names the
-// positions. Config.AcceptLoss goes on with what is left.
+// ErrLost is returned by Store.Log for a log that is not there any more, or has lost its end, though the folder
+// remembers it. The text names the positions. Config.AcceptLoss goes on with what is left.
 var ErrLost error = unreadable("replication: log lost")
 
-// findLoss returns ErrLost if the folder remembers more of the log than is there, or makes it go on without if that is accepted.
+// findLoss returns ErrLost if the folder remembers more of the log than is there, or makes it go on without if that is
+// accepted.
 func (l *Log) findLoss(ctx context.Context) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
@@ -53,7 +54,8 @@ func (l *Log) loss(ctx context.Context, w witness) (lost, err error) {
 	case w.Lost:
 		return fmt.Errorf("%w: %v: it was accepted before", ErrLost, l.id), nil
 	case w.Stream != "" && w.Stream != l.stream, w.Stream == "" && p > 0 && h.Incarnation != l.incarnation && end == 0:
-		return fmt.Errorf("%w: %v is not there; it had reached position %d, and %s", ErrLost, l.id, max(w.Reached, p), snapshot), nil
+		return fmt.Errorf("%w: %v is not there; it had reached position %d, and %s",
+			ErrLost, l.id, max(w.Reached, p), snapshot), nil
 	case end < w.Reached:
 		return endLost(l.id, end, w.Reached, p), nil
 	}
@@ -73,7 +75,8 @@ func aboutSnapshot(position uint64) string {
 	return fmt.Sprintf("its newest good snapshot is of position %d", position)
 }
 
-// newestGood returns the position and the header of the newest snapshot that is whole, of whatever log; 0 if there is none.
+// newestGood returns the position and the header of the newest snapshot that is whole, of whatever log; 0 if there is
+// none.
 func (l *Log) newestGood() (position uint64, h SnapshotHeader, err error) {
 	return l.store.folder.newestGood(l.id)
 }
@@ -88,7 +91,8 @@ func (f *folder) newestGood(id logID) (position uint64, h SnapshotHeader, err er
 	return 0, h, err
 }
 
-// acceptLoss makes the log another incarnation, which goes on from the newest good snapshot. What there was stays: snapshots beside their old names.
+// acceptLoss makes the log another incarnation, which goes on from the newest good snapshot. What there was stays:
+// snapshots beside their old names.
 func (l *Log) acceptLoss(w witness) error {
 	if w.Stream != l.stream || !w.Lost { // else a crash has interrupted this
 		l.incarnation = newIncarnation()
@@ -146,7 +150,8 @@ func (l *Log) keepOther(position uint64) error {
 	return err
 }
 
-// otherAt returns the incarnation of the snapshot at a position if that is not one of this log; "" if it is, is not readable, or is not there.
+// otherAt returns the incarnation of the snapshot at a position if that is not one of this log; "" if it is, is not
+// readable, or is not there.
 func (l *Log) otherAt(position uint64) string {
 	f, err := os.Open(l.snapshotPath(position))
 	if err != nil {

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// names makes the names of the files durable in which the embedded server stores a log: it syncs what it writes, but not the folder in which it begins a
-// new file, and a file without a name is lost with its content. It belongs to those who hold Log.mu.
+// names makes the names of the files durable in which the embedded server stores a log: it syncs what it writes, but
+// not the folder in which it begins a new file, and a file without a name is lost with its content. It belongs to those
+// who hold Log.mu.
 type names struct {
 	dir     string
 	changed time.Time // when the folder changed last, as it was when it was synced
@@ -19,8 +20,8 @@ type names struct {
 // blockSize is the size of the server's files, at least: two of them cannot begin while less is written.
 const blockSize = 4 << 20
 
-// stored notes that n bytes were stored, and syncs the folder if it has changed. The time of a change is coarse, so that does not tell of the second of two
-// changes that are close to each other; but much is written between them.
+// stored notes that n bytes were stored, and syncs the folder if it has changed. The time of a change is coarse, so
+// that does not tell of the second of two changes that are close to each other; but much is written between them.
 func (f *names) stored(n int) error {
 	f.written += int64(n)
 	info, err := os.Stat(f.dir)

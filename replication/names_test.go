@@ -29,7 +29,8 @@ func (d *durableNames) sync(dir string) error {
 	return syncDir(dir)
 }
 
-// has reports whether the name of a file, and those of all folders above it up to the store's, would be there after a loss of power.
+// has reports whether the name of a file, and those of all folders above it up to the store's, would be there after a
+// loss of power.
 func (d *durableNames) has(s *Store, path string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

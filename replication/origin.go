@@ -7,8 +7,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// Origin is where the first state of a log came from that did not begin empty: another log, as far as a database had it when a space was loaded
-// from its tables. Whoever followed that log up to there can go on with this one from position At.
+// Origin is where the first state of a log came from that did not begin empty: another log, as far as a database had it
+// when a space was loaded from its tables. A reader that followed that log up to there can go on with this one from
+// position At.
 type Origin struct {
 	Incarnation string `json:"incarnation"` // of the other log
 	Position    uint64 `json:"position"`    // in it
@@ -16,7 +17,8 @@ type Origin struct {
 	Highest     uint64 `json:"highest"`     // identity of an entry that was loaded
 }
 
-// Origin returns where the log's first state came from; false if it began empty, or was restored from a backup. It knows from Load on.
+// Origin returns where the log's first state came from; false if it began empty, or was restored from a backup. It
+// knows from Load on.
 func (l *Log) Origin() (Origin, bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -26,8 +28,8 @@ func (l *Log) Origin() (Origin, bool) {
 	return *l.origin, true
 }
 
-// Begin begins the snapshot with which a log that never had anything begins at the next Load. It holds the origin, of which it sets At, so that after a
-// crash there is all of it or nothing. Commit or Abort must follow.
+// Begin begins the snapshot with which a log that never had anything begins at the next Load. It holds the origin, of
+// which it sets At, so that after a crash there is all of it or nothing. Commit or Abort must follow.
 func (l *Log) Begin(o Origin) (*Snapshot, error) {
 	if !l.Pristine() {
 		return nil, fmt.Errorf("replication: log %v has begun already", l.id)
@@ -42,8 +44,8 @@ func (l *Log) Pristine() bool {
 	return err == nil && len(snapshots) == 0 && l.Last() == 0
 }
 
-// Remake deletes a log with its snapshots, for good, and makes a new one, with another incarnation, which it returns. The old one is of no use any more.
-// A crash on the way leaves no log, the old one or a new one.
+// Remake deletes a log with its snapshots, for good, and makes a new one, with another incarnation, which it returns.
+// The old one is of no use any more. A crash on the way leaves no log, the old one or a new one.
 func (s *Store) Remake(ctx context.Context, space string, partition int) (*Log, error) {
 	old, err := s.Log(ctx, space, partition)
 	if err != nil {

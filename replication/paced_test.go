@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is stored piece by piece, and forgotten by the system, is what was written; on a file system that has no disk, too.
+// What is stored piece by piece, and forgotten by the system, is what was written; on a file system that has no disk,
+// too.
 func TestPaced_KeepsEveryByte(t *testing.T) {
 	t.Parallel()
 	for name, dir := range map[string]string{"disk": t.TempDir(), "memory": "/dev/shm"} {

@@ -46,7 +46,7 @@ func TestPublisher_Answers(t *testing.T) {
 		"MSG b 1 x\r\n":                      0,
 		"MSG \r\n":                           0,
 		"MSG b 1 50\r\n" + stored:            0,
-		nobody:                               0,
+		noReply:                              0,
 		"-ERR 'Authorization Violation'\r\n": 0,
 		"\r\n":                               0,
 		"":                                   0,

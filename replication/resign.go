@@ -7,8 +7,8 @@ import (
 )
 
 // Resign ends the epoch of this process, the primary, after the append under way, and names the store that is to claim
-// the log next, or "", and tells what the clock of the primary shows. What is appended then fails with ErrNotPrimary, until Claim succeeds. It returns the errors of
-// Append; after ErrFailed it is unknown whether the log tells of it.
+// the log next, or "", and tells what the clock of the primary shows. What is appended then fails with ErrNotPrimary,
+// until Claim succeeds. It returns the errors of Append; after ErrFailed it is unknown whether the log tells of it.
 func (l *Log) Resign(heir string, clock record.Clock) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

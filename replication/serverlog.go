@@ -53,11 +53,12 @@ var chosen = map[string]bool{
 	"Maximum payloads over %v are generally discouraged and could lead to poor performance": true,
 }
 
-// aboutIndex reports whether a warning is about the index of a stream, which the server writes when it is stopped, and makes anew from the files after a kill. If the
-// files lack something, this package says so.
+// aboutIndex reports whether a warning is about the index of a stream, which the server writes when it is stopped, and
+// makes anew from the files after a kill. If the files lack something, this package says so.
 func aboutIndex(format string) bool {
 	return strings.HasPrefix(format, "Filestore [") &&
-		(strings.Contains(format, "] Stream state ") || strings.Contains(format, "] Recovering stream state from index errored"))
+		(strings.Contains(format, "] Stream state ") ||
+			strings.Contains(format, "] Recovering stream state from index errored"))
 }
 
 // What the server finds worth a notice is a detail of this program.

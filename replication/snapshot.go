@@ -16,8 +16,9 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// A snapshot file is a magic line, a header, and blocks of records: each is its size (4 bytes), a checksum (4 bytes, over the number of the
-// block and what follows) and the bytes. The header, in JSON, is block 0. A block without bytes is the last.
+// A snapshot file is a magic line, a header, and blocks of records: each is its size (4 bytes), a checksum (4 bytes,
+// over the number of the block and what follows) and the bytes. The header, in JSON, is block 0. A block without bytes
+// is the last.
 
 // snapshotMagic begins the file; the digit is the version of the format.
 const snapshotMagic = "gospaces snapshot 1\n"
@@ -43,7 +44,8 @@ var ErrBadSnapshot = errors.New("replication: bad snapshot")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Snapshot is a snapshot that is being written. It is put in its place as a whole by Commit, or not at all. It must not be used concurrently.
+// Snapshot is a snapshot that is being written. It is put in its place as a whole by Commit, or not at all. It must not
+// be used concurrently.
 type Snapshot struct {
 	log    *Log
 	header SnapshotHeader
@@ -125,8 +127,8 @@ func blockSum(number uint64, b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(n[:], castagnoli), castagnoli, b)
 }
 
-// Commit puts the snapshot in its place, durably, and removes those before the last one. It blocks until the disk has it. After an error of writing
-// nothing is left of it.
+// Commit puts the snapshot in its place, durably, and removes those before the last one. It blocks until the disk has
+// it. After an error of writing nothing is left of it.
 func (s *Snapshot) Commit() error {
 	err := s.Write(nil)
 	err = errors.Join(err, s.w.Flush(), s.file.Sync(), s.file.Close())
@@ -172,8 +174,9 @@ func readSnapshotFile(path string, fn func(records []byte) error) (SnapshotHeade
 	return h, err
 }
 
-// ReadSnapshot reads a snapshot to its end and calls fn, if that is not nil, for the records of each block. It returns ErrBadSnapshot, with the place, if
-// anything in it is not as it was written; fn may have been called before. The records are valid only during fn.
+// ReadSnapshot reads a snapshot to its end and calls fn, if that is not nil, for the records of each block. It returns
+// ErrBadSnapshot, with the place, if anything in it is not as it was written; fn may have been called before. The
+// records are valid only during fn.
 func ReadSnapshot(in io.Reader, fn func(records []byte) error) (SnapshotHeader, error) {
 	r := newBlockReader(in)
 	h, err := r.header()

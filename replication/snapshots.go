@@ -161,7 +161,9 @@ func (l *Log) fits(h SnapshotHeader, position uint64) error {
 	return nil
 }
 
-func (l *Log) load(ctx context.Context, path string, h SnapshotHeader, fn func([]byte) error, progress func(done, total uint64)) error {
+func (l *Log) load(ctx context.Context, path string, h SnapshotHeader, fn func([]byte) error,
+	progress func(done, total uint64),
+) error {
 	var done, total uint64
 	if info, err := os.Stat(path); err == nil {
 		total = uint64(info.Size())
@@ -210,9 +212,9 @@ func (l *Log) claimsUpTo(position uint64) []uint64 {
 	return slices.Clone(l.claims.at[:n])
 }
 
-// Purge removes the messages before a position from the log, for good. Positions stay what they are. It never removes what the
-// older of the kept snapshots needs to go on from, nor anything while there are fewer good ones. It returns ErrFull if
-// there is hardly anything free on the disk.
+// Purge removes the messages before a position from the log, for good. Positions stay what they are. It never removes
+// what the older of the kept snapshots needs to go on from, nor anything while there are fewer good ones. It returns
+// ErrFull if there is hardly anything free on the disk.
 func (l *Log) Purge(ctx context.Context, before uint64) error {
 	positions, err := l.goodSnapshots()
 	if err != nil || len(positions) < keptSnapshots {

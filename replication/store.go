@@ -27,7 +27,7 @@ type Store struct {
 	end   context.CancelCauseFunc
 	close func() error // once
 
-	// running is held for writing while the server is started and stopped, so that whoever needs it waits for that.
+	// running is held for writing while the server is started and stopped, so that calls that need it wait for that.
 	// It is taken after opening, and after the locks of logs.
 	running sync.RWMutex
 	srv     *embedded // guarded by running; nil after a failed restart, or Close
@@ -75,7 +75,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 // ID returns the identity of the folder, which was made with it.
 func (s *Store) ID() string { return s.folder.id }
 
-// Finish lets a folder that was begun with Config.Unfinished be opened from now on. What it holds should be on the disk then, as it is with Config.Sync.
+// Finish lets a folder that was begun with Config.Unfinished be opened from now on. What it holds should be on the disk
+// then, as it is with Config.Sync.
 func (s *Store) Finish() error { return s.folder.finish() }
 
 // Close ends calls that read or claim a log with ErrClosed, waits for appends under way, stops the server and unlocks
@@ -158,7 +159,7 @@ func (s *Store) heal(ctx context.Context, stream string) error {
 	if s.srv != nil {
 		err := s.srv.usable(stream)
 		if err == nil {
-			return nil // somebody else was faster
+			return nil // another call was faster
 		}
 		s.cfg.Logger.Warn("log_server_restart", "stream", stream, "error", err)
 		s.srv.stop()

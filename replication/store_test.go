@@ -18,7 +18,10 @@ func TestValidName(t *testing.T) {
 	for _, name := range []string{"a", "A-b_9", "-", "_", strings.Repeat("x", 64)} {
 		require.NoError(t, ValidName(name), name)
 	}
-	for _, name := range []string{"", " ", "a.b", "a b", "*", ">", "a/b", "..", "ä", "a\x00", "a\n", strings.Repeat("x", 65)} {
+	for _, name := range []string{
+		"", " ", "a.b", "a b", "*", ">", "a/b", "..", "ä", "a\x00", "a\n",
+		strings.Repeat("x", 65),
+	} {
 		require.ErrorIs(t, ValidName(name), ErrInvalidName, "%q", name)
 	}
 }

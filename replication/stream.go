@@ -133,7 +133,8 @@ func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream
 	return st.CachedInfo(), nil
 }
 
-// makeStream makes the stream of a log of which the folder remembers nothing, or one in the place of a stream that is lost.
+// makeStream makes the stream of a log of which the folder remembers nothing, or one in the place of a stream that is
+// lost.
 func (s *Store) makeStream(ctx context.Context, srv *embedded, id logID) (jetstream.Stream, error) {
 	if !s.cfg.AcceptLoss {
 		if err := s.forgotten(id); err != nil {

@@ -23,7 +23,8 @@ func (f *folder) messagesDir(id logID) string {
 	return filepath.Join(f.streamDir(id), "msgs")
 }
 
-// syncFiles makes what the embedded server has written of the log durable. Without Sync it does so itself, but only now and then.
+// syncFiles makes what the embedded server has written of the log durable. Without Sync it does so itself, but only now
+// and then.
 func (l *Log) syncFiles() error {
 	dir := l.store.folder.messagesDir(l.id)
 	last, err := lastFile(dir)
@@ -32,7 +33,8 @@ func (l *Log) syncFiles() error {
 	}
 	from := max(1, l.syncedFile.Load())
 	for n := from; n <= int64(last); n++ {
-		if err := syncFile(filepath.Join(dir, strconv.FormatInt(n, 10)+blockSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := syncFile(filepath.Join(dir, strconv.FormatInt(n, 10)+blockSuffix)); err != nil &&
+			!errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

@@ -9,8 +9,9 @@ import (
 	"path/filepath"
 )
 
-// witness is what a folder remembers of a log beside the log's own files, together with its snapshots: by it a log that was lost, or has lost its
-// end, is noticed before new entries get the identities of lost ones. There is none before the log is first claimed.
+// witness is what a folder remembers of a log beside the log's own files, together with its snapshots: by it a log that
+// was lost, or has lost its end, is noticed before new entries get the identities of lost ones. There is none before
+// the log is first claimed.
 type witness struct {
 	Stream      string `json:"stream"`            // identity of the stream that holds the log, made with it
 	Incarnation string `json:"incarnation"`       // of the log: that of the stream, or a new one since a loss was accepted

@@ -25,7 +25,10 @@ func TestAllocations(t *testing.T) {
 		"write":         {func() { must(space.Write(ctx, sp, Task{ID: 7, State: "new"})) }, 4},
 		"take":          {func() { must(space.Take(ctx, sp, Task{})) }, 6},
 		"prepared take": {func() { must(prepared.Take(ctx)) }, 4},
-		"where":         {func() { must(space.Read(ctx, sp, Task{}, space.Where("priority", space.Ge(0)), space.NoWait())) }, 10},
+		"where": {
+			func() { must(space.Read(ctx, sp, Task{}, space.Where("priority", space.Ge(0)), space.NoWait())) },
+			10,
+		},
 	} {
 		require.LessOrEqual(t, testing.AllocsPerRun(runs, tt.call), tt.most, name)
 	}

@@ -168,8 +168,11 @@ func (p *part) compile(ctx context.Context, sp Space) (*template.Template, error
 	return t, err
 }
 
-// fill sets t to the template that v and the part's conditions make, and returns the ordering by the fields named by order.
-func (p *part) fill(ctx context.Context, sp Space, t *template.Template, known *codec.Codec, v any, order []string) ([]template.Order, error) {
+// fill sets t to the template that v and the part's conditions make, and returns the ordering by the fields named by
+// order.
+func (p *part) fill(ctx context.Context, sp Space, t *template.Template, known *codec.Codec, v any,
+	order []string,
+) ([]template.Order, error) {
 	conds, err := known.Conds(v)
 	if err != nil {
 		return nil, err

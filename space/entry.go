@@ -39,8 +39,8 @@ type Death struct {
 // Kind returns the name of the entry's kind.
 func (e Entry) Kind() string { return e.Schema.Kind }
 
-// Fields returns the fields that are not null, by name, as Go values that share nothing with the entry: bool, int64 (uint64 beyond its
-// range), float64, string, []byte, time.Time, time.Duration, []any, map[string]any.
+// Fields returns the fields that are not null, by name, as Go values that share nothing with the entry: bool, int64
+// (uint64 beyond its range), float64, string, []byte, time.Time, time.Duration, []any, map[string]any.
 func (e Entry) Fields() map[string]any { return e.Row.Map(e.Schema) }
 
 // Decode sets v, a pointer to a struct of the entry's kind or of one that it embeds, to the entry. It returns an

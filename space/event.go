@@ -123,10 +123,10 @@ type Registration interface {
 	Lease() *Lease
 	// Start is the number before the first event's.
 	Start() uint64
-	// Next waits for the next event: in order, each once, with a Gap event for those that are lost or may be. It returns ctx's
-	// error when ctx ends, ErrLeaseEnded after the last event of a registration that has ended, ErrClosed after Close,
-	// and ErrDisplaced when another session has attached to the registration. A registration under a transaction ends
-	// with it.
+	// Next waits for the next event: in order, each once, with a Gap event for those that are lost or may be. It returns
+	// ctx's error when ctx ends, ErrLeaseEnded after the last event of a registration that has ended, ErrClosed after
+	// Close, and ErrDisplaced when another session has attached to the registration. A registration under a transaction
+	// ends with it.
 	Next(ctx context.Context) (Event, error)
 	// Close cancels the registration's lease and ends Next. It is idempotent.
 	Close() error

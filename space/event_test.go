@@ -11,7 +11,8 @@ import (
 func TestParseEventType_KnowsEveryTypeByItsName(t *testing.T) {
 	t.Parallel()
 	for _, typ := range []space.EventType{
-		space.Written, space.Taken, space.Expired, space.Cancelled, space.Renewed, space.Updated, space.Visible, space.Available,
+		space.Written, space.Taken, space.Expired, space.Cancelled, space.Renewed, space.Updated, space.Visible,
+		space.Available,
 	} {
 		got, err := space.ParseEventType(typ.String())
 		require.NoError(t, err)

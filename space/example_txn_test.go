@@ -56,7 +56,8 @@ func ExampleTakeTxn() {
 	if err := tx.Commit(ctx); err != nil {
 		panic(err)
 	}
-	fmt.Println(must(space.Count(ctx, sp, Task{State: "new"})), "new,", must(space.Count(ctx, sp, Task{State: "done"})), "done")
+	fmt.Println(must(space.Count(ctx, sp, Task{State: "new"})), "new,", must(space.Count(ctx, sp, Task{State: "done"})),
+		"done")
 	// Output: 1 new, 2 done
 }
 

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Keeper renews leases in the background until they are lost, its context ends, or Stop. Its methods may be called concurrently.
+// Keeper renews leases in the background until they are lost, its context ends, or Stop. Its methods may be called
+// concurrently.
 type Keeper struct {
 	duration time.Duration
 	lost     chan Loss          // has room for every lease, so that telling never blocks
@@ -24,9 +25,9 @@ type Loss struct {
 	Err   error // ErrLeaseEnded when the space said so; else why renewing failed until the lease was over
 }
 
-// KeepAlive renews leases, which may belong to several spaces, for d whenever a third of what was granted has passed. When
-// renewing fails, for another reason than that the lease is over, it is tried again until it is. The caller ends ctx,
-// or stops the keeper.
+// KeepAlive renews leases, which may belong to several spaces, for d whenever a third of what was granted has passed.
+// When renewing fails, for another reason than that the lease is over, it is tried again until it is. The caller ends
+// ctx, or stops the keeper.
 func KeepAlive(ctx context.Context, d time.Duration, leases ...*Lease) *Keeper {
 	ctx, stop := context.WithCancel(ctx)
 	k := &Keeper{duration: d, lost: make(chan Loss, len(leases)), done: make(chan struct{}), stop: stop}

@@ -88,7 +88,8 @@ func TestLease_BulkReportsEachFailure(t *testing.T) {
 	require.ErrorAs(t, err, &failed)
 	require.Len(t, failed.Failed, 1)
 	require.ErrorIs(t, failed.Failed[ids[1]], space.ErrLeaseEnded)
-	require.Equal(t, []space.Grant{{ID: ids[0], Granted: time.Hour}, {ID: ids[1]}, {ID: ids[2], Granted: time.Hour}}, grants)
+	require.Equal(t, []space.Grant{{ID: ids[0], Granted: time.Hour}, {ID: ids[1]}, {ID: ids[2], Granted: time.Hour}},
+		grants)
 
 	err = sp.Cancel(ctx, ids...)
 	require.ErrorAs(t, err, &failed)

@@ -163,17 +163,26 @@ func TestUntypedCalls_Refused(t *testing.T) {
 		return []template.Cond{{Field: field, Op: template.Eq, Value: v}}
 	}
 	for name, q := range map[string]space.Query{
-		"no template":               {},
-		"negative wait":             task(func(q *space.Query) { q.Wait = -1 }),
-		"negative max":              task(func(q *space.Query) { q.Max = -1 }),
-		"field out of range":        task(func(q *space.Query) { q.Templates[0].Conds = eq(4, template.AppendInt(nil, 1)) }),
-		"operand of another class":  task(func(q *space.Query) { q.Templates[0].Conds = eq(0, template.AppendString(nil, "1")) }),
-		"conditions without a kind": task(func(q *space.Query) { q.Templates[0] = &template.Template{Conds: eq(0, template.AppendInt(nil, 1))} }),
+		"no template":        {},
+		"negative wait":      task(func(q *space.Query) { q.Wait = -1 }),
+		"negative max":       task(func(q *space.Query) { q.Max = -1 }),
+		"field out of range": task(func(q *space.Query) { q.Templates[0].Conds = eq(4, template.AppendInt(nil, 1)) }),
+		"operand of another class": task(func(q *space.Query) {
+			q.Templates[0].Conds = eq(0,
+				template.AppendString(nil, "1"))
+		}),
+		"conditions without a kind": task(func(q *space.Query) {
+			q.Templates[0] = &template.Template{Conds: eq(0,
+				template.AppendInt(nil, 1))}
+		}),
 		"conditions of an unknown one": task(func(q *space.Query) {
 			q.Templates[0] = &template.Template{Kind: "x", Conds: eq(0, template.AppendInt(nil, 1))}
 		}),
-		"order without a kind": task(func(q *space.Query) { q.Templates[0], q.Order = &template.Template{}, []template.Order{{}} }),
-		"order out of range":   task(func(q *space.Query) { q.Order = []template.Order{{Field: 9}} }),
+		"order without a kind": task(func(q *space.Query) {
+			q.Templates[0], q.Order = &template.Template{},
+				[]template.Order{{}}
+		}),
+		"order out of range": task(func(q *space.Query) { q.Order = []template.Order{{Field: 9}} }),
 	} {
 		_, err := sp.Take(ctx, q)
 		require.ErrorIs(t, err, space.ErrInvalidArgument, name)

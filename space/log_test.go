@@ -71,7 +71,10 @@ func (l *memoryLog) Read(_ context.Context, from, to uint64, fn func(record.Grou
 	messages := l.messages
 	l.mu.Unlock()
 	for i, msg := range messages[from-1 : to] {
-		if err := fn(record.Group{Position: from + uint64(i), Clock: record.ClockOf(msg), Records: msg[record.HeaderSize:]}); err != nil {
+		if err := fn(record.Group{
+			Position: from + uint64(i), Clock: record.ClockOf(msg),
+			Records: msg[record.HeaderSize:],
+		}); err != nil {
 			return err
 		}
 	}

@@ -28,7 +28,10 @@ func (n *naming) need(ctx context.Context, sp Space, field string, c *Criterion)
 	}
 	if i := indexOf(known, field); i >= 0 {
 		f.Class = known.Fields[i].Class
-	} else if i := slices.IndexFunc(n.schema.Fields, func(o template.Field) bool { return sameLetters(o.Name, field) }); i >= 0 {
+	} else if i := slices.IndexFunc(n.schema.Fields, func(o template.Field) bool {
+		return sameLetters(o.Name,
+			field)
+	}); i >= 0 {
 		return invalid("kind %q has no field %q; it has %q", n.schema.Kind, field, n.schema.Fields[i].Name)
 	} else if f.Class, err = c.class(); err != nil {
 		return invalid("field %q of kind %q: %v", field, n.schema.Kind, err)

@@ -17,8 +17,14 @@ func TestOptions_Refused(t *testing.T) {
 		call func() error
 		text string
 	}{
-		"negative wait of read": {func() error { _, err := space.Read(ctx, sp, Task{}, space.Wait(-1)); return err }, "negative"},
-		"negative wait of take": {func() error { _, err := space.Take(ctx, sp, Task{}, space.Wait(-1)); return err }, "negative"},
+		"negative wait of read": {
+			func() error { _, err := space.Read(ctx, sp, Task{}, space.Wait(-1)); return err },
+			"negative",
+		},
+		"negative wait of take": {
+			func() error { _, err := space.Take(ctx, sp, Task{}, space.Wait(-1)); return err },
+			"negative",
+		},
 		"negative wait of readIfExists": {
 			func() error { _, err := space.ReadIfExists(ctx, sp, Task{}, space.Wait(-1)); return err }, "negative",
 		},

@@ -118,7 +118,8 @@ func TestOptions_FitByTheirTypes(t *testing.T) {
 	}
 	wrong := wrongCalls(t, file.String())
 	for i, p := range pairs {
-		fits := optionFits[slices.IndexFunc(optionFits, func(f struct{ call, fits string }) bool { return f.call == p.call })].fits
+		fits := optionFits[slices.IndexFunc(optionFits,
+			func(f struct{ call, fits string }) bool { return f.call == p.call })].fits
 		err := wrong[fmt.Sprint("call", i)]
 		if slices.Contains(strings.Fields(fits), p.option) {
 			require.NoError(t, err, "%s with %s", p.call, p.option)

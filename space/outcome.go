@@ -11,7 +11,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// CallID names a call that changes something, or a transaction, so that one can ask for its outcome. An *OutcomeUnknownError carries it.
+// CallID names a call that changes something, or a transaction, so that one can ask for its outcome. An
+// *OutcomeUnknownError carries it.
 type CallID struct {
 	Space   string
 	Session uint64 // of the client with the space; 0: Number is that of a transaction, which began in Space
@@ -50,10 +51,11 @@ func ParseCallID(s string) (CallID, error) {
 	return id, nil
 }
 
-// OutcomeUnknownError is the ErrOutcomeUnknown of a call that one can ask about: errors.Is finds ErrOutcomeUnknown in it, and errors.As this type.
+// OutcomeUnknownError is the ErrOutcomeUnknown of a call that one can ask about: errors.Is finds ErrOutcomeUnknown in
+// it, and errors.As this type.
 type OutcomeUnknownError struct {
-	// ID names the call; if it was made under a transaction, or committed one, that transaction: the call has happened if the transaction commits. It
-	// is zero if the call has no identity.
+	// ID names the call; if it was made under a transaction, or committed one, that transaction: the call has happened if
+	// the transaction commits. It is zero if the call has no identity.
 	ID  CallID
 	Err error // why the outcome is unknown
 }
@@ -72,7 +74,8 @@ func (e *OutcomeUnknownError) Is(target error) bool { return target == ErrOutcom
 // Unwrap returns why the outcome is unknown.
 func (e *OutcomeUnknownError) Unwrap() error { return e.Err }
 
-// Fate is what has become of a call or a transaction. A call without a transaction is one of its own: it has committed if it was executed.
+// Fate is what has become of a call or a transaction. A call without a transaction is one of its own: it has committed
+// if it was executed.
 type Fate uint8
 
 // Fates.
@@ -107,19 +110,23 @@ type Verdict struct {
 	Version uint32  // of an update
 }
 
-// Outcome tells what has become of a call, or of a transaction, whose ErrOutcomeUnknown has named it. It blocks until that is known, or ctx ends.
+// Outcome tells what has become of a call, or of a transaction, whose ErrOutcomeUnknown has named it. It blocks until
+// that is known, or ctx ends.
 //
-// The client that made the call can ask for as long as it is open and has not given up a thousand more calls. It learns the outcome as soon as it reaches the
-// server again: Unknown then means that it was away for more than two minutes, or that the space has lost what it held. Other clients
-// can ask, too, for two minutes after the client is gone; they learn Committed, with what the call returned, or Unknown.
+// The client that made the call can ask for as long as it is open and has not given up a thousand more calls. It learns
+// the outcome as soon as it reaches the server again: Unknown then means that it was away for more than two minutes, or
+// that the space has lost what it held. Other clients can ask, too, for two minutes after the client is gone; they
+// learn Committed, with what the call returned, or Unknown.
 //
-// What has become of a transaction every client can ask, for as long as the space has not given out 33 million more identities. It is Undecided while
-// the transaction is open, and Unknown for one that never began.
+// What has become of a transaction every client can ask, for as long as the space has not given out 33 million more
+// identities. It is Undecided while the transaction is open, and Unknown for one that never began.
 //
-// It returns ErrInvalidArgument for an identity of a space that sp has nothing to do with, and ErrUnavailable while the space cannot tell.
+// It returns ErrInvalidArgument for an identity of a space that sp has nothing to do with, and ErrUnavailable while the
+// space cannot tell.
 func Outcome(ctx context.Context, sp Space, id CallID) (Verdict, error) { return sp.Outcome(ctx, id) }
 
-// Outcome tells what has become of the transaction, as the function Outcome does. It blocks until that is known, or ctx ends.
+// Outcome tells what has become of the transaction, as the function Outcome does. It blocks until that is known, or ctx
+// ends.
 func (t *Txn) Outcome(ctx context.Context) (Fate, error) {
 	v, err := t.lease.space.Outcome(ctx, TxnCall(t.id))
 	return v.Fate, err

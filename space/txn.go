@@ -73,8 +73,8 @@ func TxnOf(sp Space, id txn.ID) *Txn {
 	return t
 }
 
-// Txn returns the transaction that sp, the space with that name, began for a request which was sent at that time, by the
-// local clock. It is for implementations of Space.
+// Txn returns the transaction that sp, the space with that name, began for a request which was sent at that time, by
+// the local clock. It is for implementations of Space.
 func (g Grant) Txn(sp Space, name string, sent time.Time) *Txn {
 	return newTxn(sp, txn.ID{Space: name, Number: uint64(g.ID)}, g.Granted, sent)
 }

@@ -154,7 +154,7 @@ func uses(ctx context.Context, sp space.Space, tx *space.Txn) map[string]error {
 	_, errs["write all"] = space.WriteAll(ctx, sp, []Task{{}, {}}, in)
 	_, errs["read"] = space.Read(ctx, sp, Task{}, in)
 	_, errs["take"] = space.Take(ctx, sp, Task{}, in, space.NoWait())
-	_, errs["take of a kind that nobody has written"] = space.Take(ctx, sp, Order{}, in, space.NoWait())
+	_, errs["take of a kind that was never written"] = space.Take(ctx, sp, Order{}, in, space.NoWait())
 	_, errs["count"] = space.Count(ctx, sp, Task{}, in)
 	_, errs["update"] = space.Update(ctx, sp, Task{}, func(*Task) error { return nil }, in)
 	_, errs["replace"] = space.Replace(ctx, sp, 1, 0, Task{}, in)
@@ -380,7 +380,7 @@ func TestTxn_UnusableEntriesComeBack(t *testing.T) {
 
 	_, tx, err = space.TakeTxn(ctx, sp, narrow{})
 	require.ErrorAs(t, err, new(*space.UnusableEntryError))
-	require.NoError(t, tx.Commit(ctx), "whoever knows that it is of no use removes it")
+	require.NoError(t, tx.Commit(ctx), "a transaction that finds it useless may remove it")
 	require.Zero(t, count(t, sp, sample{}))
 }
 

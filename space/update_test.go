@@ -158,7 +158,7 @@ func TestReplace_ChecksVersionAndKind(t *testing.T) {
 	require.ErrorIs(t, err, space.ErrTooLarge)
 	_, err = space.Replace(ctx, sp, 0, 0, Task{})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
-	_, err = sp.Update(ctx, begin(t, sp).ID(), space.Change{ID: id, Kind: "nobody registered this"})
+	_, err = sp.Update(ctx, begin(t, sp).ID(), space.Change{ID: id, Kind: "never registered"})
 	require.ErrorIs(t, err, space.ErrInvalidArgument)
 }
 

@@ -88,7 +88,9 @@ func WriteAll[T any](ctx context.Context, sp Space, vs []T, opts ...WriteOption)
 }
 
 // writeAll stores what fill drafts with the codec of a type, once more if the codec is outdated.
-func (c *typedCall) writeAll(ctx context.Context, sp Space, t reflect.Type, fill func(*codec.Codec) error) ([]*Lease, error) {
+func (c *typedCall) writeAll(ctx context.Context, sp Space, t reflect.Type,
+	fill func(*codec.Codec) error,
+) ([]*Lease, error) {
 	for again := false; ; {
 		known, err := sp.Codecs().For(ctx, sp, t)
 		if err != nil {
@@ -125,6 +127,10 @@ func (c *typedCall) draft(known *codec.Codec, v any) error {
 		return err
 	}
 	c.row = row
-	c.drafts = append(c.drafts, Draft{Kind: schema.Kind, Schema: schema, Row: row[begin:len(row):len(row)], Lease: c.leaseOr(Forever), Delay: c.delay})
+	c.drafts = append(c.drafts,
+		Draft{
+			Kind: schema.Kind, Schema: schema, Row: row[begin:len(row):len(row)], Lease: c.leaseOr(Forever),
+			Delay: c.delay,
+		})
 	return nil
 }

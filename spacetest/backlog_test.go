@@ -11,8 +11,8 @@ import (
 
 type reading struct{ Number int }
 
-// TestBacklog has a listener collect nothing while many more events come than memory holds. It gets all of them, in order, from the server
-// that has seen them and from the one that follows it after a SIGKILL.
+// TestBacklog has a listener collect nothing while many more events come than memory holds. It gets all of them, in
+// order, from the server that has seen them and from the one that follows it after a SIGKILL.
 func TestBacklog(t *testing.T) {
 	t.Parallel()
 	const events, bulk, early = 300_000, 1000, 100_000

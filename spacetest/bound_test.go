@@ -35,7 +35,8 @@ const (
 	snapshotEach = 64 << 20 // --snapshot-bytes
 )
 
-// folderBound is what a data folder may have, of a space whose snapshots have snapshot bytes and whose mirror has lacked lag bytes at most.
+// folderBound is what a data folder may have, of a space whose snapshots have snapshot bytes and whose mirror has
+// lacked lag bytes at most.
 func folderBound(snapshot, lag int64) int64 {
 	between := max(snapshotEach, snapshot)
 	return snapshots*snapshot + max(2*between, lag) + snapshotEach + folderSlack
@@ -58,8 +59,9 @@ var folderParts = []folderPart{
 	{name: "block", mirror: true, full: node.Block, mirrorLog: 256 << 20, outages: true, share: 4},
 }
 
-// TestBound has jobs flow through servers at full speed, and the folder of each must stay as small as it is documented, all the time. In some parts a
-// database mirrors the space and is stopped now and then, for so long that the log reaches its bound for it.
+// TestBound has jobs flow through servers at full speed, and the folder of each must stay as small as it is documented,
+// all the time. In some parts a database mirrors the space and is stopped now and then, for so long that the log
+// reaches its bound for it.
 func TestBound(t *testing.T) {
 	text := os.Getenv(boundVariable)
 	if text == "" {
@@ -156,7 +158,8 @@ func (f *folderRun) flow(ctx context.Context, c *client.Client) error {
 	}
 }
 
-// disturb stops the database until the log is full of what it lacks, and lets it go on until it has caught up, again and again.
+// disturb stops the database until the log is full of what it lacks, and lets it go on until it has caught up, again
+// and again.
 func (f *folderRun) disturb(ctx context.Context, c *client.Client) error {
 	if !f.part.outages {
 		return nil
@@ -234,9 +237,11 @@ func (f *folderRun) sample(c *client.Client) {
 func (f *folderRun) show() {
 	const mib = 1 << 20
 	took := time.Since(f.began)
-	fmt.Fprintf(os.Stderr, "%s: %v of %v: %.0f ops/s; folder %d MiB, at most %d of %d; server %d MiB, at most %d; mirror lacks %d MiB, at most %d; full %d times\n",
+	fmt.Fprintf(os.Stderr,
+		"%s: %v of %v: %.0f ops/s; folder %d MiB, at most %d of %d; server %d MiB, at most %d; mirror lacks %d MiB, at most %d; full %d times\n",
 		f.part.name, took.Round(time.Second), f.d, float64(f.ops.Load())/took.Seconds(), f.at.folder/mib, f.most.folder/mib,
-		folderBound(f.most.snapshot, f.most.lag)/mib, f.at.memory/mib, f.most.memory/mib, f.at.lag/mib, f.most.lag/mib, f.full.Load())
+		folderBound(f.most.snapshot,
+			f.most.lag)/mib, f.at.memory/mib, f.most.memory/mib, f.at.lag/mib, f.most.lag/mib, f.full.Load())
 }
 
 // settle requires that the mirror catches up, and shows what was measured.

@@ -26,12 +26,21 @@ func TestBrokenSpaces(t *testing.T) {
 		spoil  func(space.Space) space.Space
 		breaks history.Rule
 	}{
-		{"takes that leave the entry", func(sp space.Space) space.Space { return &leavingTakes{Space: sp} }, history.TakenTwice},
+		{
+			"takes that leave the entry",
+			func(sp space.Space) space.Space { return &leavingTakes{Space: sp} }, history.TakenTwice,
+		},
 		{"writes that are dropped", func(sp space.Space) space.Space { return &droppedWrites{Space: sp} }, history.Lost},
-		{"takes that consume though cancelled", func(sp space.Space) space.Space { return &consumingCancels{Space: sp} }, history.Lost},
+		{
+			"takes that consume though cancelled",
+			func(sp space.Space) space.Space { return &consumingCancels{Space: sp} }, history.Lost,
+		},
 		{"reads from a cache", func(sp space.Space) space.Space { return &staleReads{Space: sp} }, history.OutsideLife},
 		{"takes of the newest", func(sp space.Space) space.Space { return &newestFirst{Space: sp} }, history.OutOfOrder},
-		{"counts that are off by one", func(sp space.Space) space.Space { return &wrongCounts{Space: sp} }, history.WrongCount},
+		{
+			"counts that are off by one",
+			func(sp space.Space) space.Space { return &wrongCounts{Space: sp} }, history.WrongCount,
+		},
 		{"waits that are cut short", func(sp space.Space) space.Space { return &shortWaits{Space: sp} }, history.EarlyNone},
 	} {
 		t.Run(b.name, func(t *testing.T) {

@@ -24,14 +24,43 @@ func TestBrokenTransactions(t *testing.T) {
 		work   workload
 		breaks []history.Rule // one of them
 	}{
-		{"commits that abort", func(sp space.Space) space.Space { return &abortingCommits{Space: sp} }, txns, []history.Rule{history.Lost}},
-		{"aborts that commit", func(sp space.Space) space.Space { return &committingAborts{Space: sp} }, txns, []history.Rule{history.Uncommitted, history.Lost}},
-		{"writes that do not wait for the commit", func(sp space.Space) space.Space { return &earlyWrites{Space: sp} }, txns, []history.Rule{history.Uncommitted}},
-		{"takes that are not undone", func(sp space.Space) space.Space { return &finalTakes{Space: sp} }, txns, []history.Rule{history.Lost}},
-		{"reads that lock nothing", func(sp space.Space) space.Space { return &unlockedReads{Space: sp} }, txns, []history.Rule{history.Unlocked, history.NotSerializable}},
-		{"commits that leave out what they should write", func(sp space.Space) space.Space { return &halfCommits{Space: sp} }, txns, []history.Rule{history.Lost}},
-		{"updates that look at no version", func(sp space.Space) space.Space { return &blindUpdates{Space: sp} }, updates, []history.Rule{history.LostUpdate, history.OutsideLife}},
-		{"waits for locks that are cut short", func(sp space.Space) space.Space { return &hastyIfExists{Space: sp} }, txns, []history.Rule{history.EarlyNone}},
+		{
+			"commits that abort",
+			func(sp space.Space) space.Space { return &abortingCommits{Space: sp} }, txns,
+			[]history.Rule{history.Lost},
+		},
+		{
+			"aborts that commit", func(sp space.Space) space.Space { return &committingAborts{Space: sp} }, txns,
+			[]history.Rule{history.Uncommitted, history.Lost},
+		},
+		{
+			"writes that do not wait for the commit",
+			func(sp space.Space) space.Space { return &earlyWrites{Space: sp} }, txns,
+			[]history.Rule{history.Uncommitted},
+		},
+		{
+			"takes that are not undone",
+			func(sp space.Space) space.Space { return &finalTakes{Space: sp} }, txns,
+			[]history.Rule{history.Lost},
+		},
+		{
+			"reads that lock nothing", func(sp space.Space) space.Space { return &unlockedReads{Space: sp} }, txns,
+			[]history.Rule{history.Unlocked, history.NotSerializable},
+		},
+		{
+			"commits that leave out what they should write",
+			func(sp space.Space) space.Space { return &halfCommits{Space: sp} }, txns,
+			[]history.Rule{history.Lost},
+		},
+		{
+			"updates that look at no version", func(sp space.Space) space.Space { return &blindUpdates{Space: sp} }, updates,
+			[]history.Rule{history.LostUpdate, history.OutsideLife},
+		},
+		{
+			"waits for locks that are cut short",
+			func(sp space.Space) space.Space { return &hastyIfExists{Space: sp} }, txns,
+			[]history.Rule{history.EarlyNone},
+		},
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()

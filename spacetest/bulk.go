@@ -83,7 +83,7 @@ func (k *kit) drafts(vs ...any) []space.Draft {
 func bulkAllOrNothing(k *kit) {
 	for name, spoil := range map[string]func(*space.Draft){
 		"negative lease": func(d *space.Draft) { d.Lease = -1 },
-		"unknown kind":   func(d *space.Draft) { d.Kind = "nobody registered this" },
+		"unknown kind":   func(d *space.Draft) { d.Kind = "never registered" },
 		"too large":      func(d *space.Draft) { d.Row = make([]byte, tooMuch) },
 	} {
 		for i := range 3 {

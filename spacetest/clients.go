@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// RunClients runs the cases about several clients of one space. open returns an empty space as a function that connects a further
-// client to it, which is closed when tb ends.
+// RunClients runs the cases about several clients of one space. open returns an empty space as a function that connects
+// a further client to it, which is closed when tb ends.
 func RunClients(t *testing.T, open func(tb testing.TB) func() space.Space) {
 	for _, c := range clientCases() {
 		t.Run(c.name, func(t *testing.T) {

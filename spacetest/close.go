@@ -15,7 +15,7 @@ func closeCases() cases {
 		{"closing ends waiting calls", closeEndsWaits},
 		{"closing ends listeners", closeEndsListeners},
 		{"closing twice is closing once", closeTwice},
-		{"closing while others call leaves nobody hanging", closeUnderLoad},
+		{"closing under load leaves no call hanging", closeUnderLoad},
 	}
 }
 

@@ -52,7 +52,8 @@ func comparisons[T any]() []comparison[T] {
 	}
 }
 
-// compareAll writes an entry per value and tries every comparison with every value on field, and Between with every pair.
+// compareAll writes an entry per value and tries every comparison with every value on field, and Between with every
+// pair.
 func compareAll[E, V any](k *kit, field string, values []V, entry func(V) E, compare func(a, b V) int) {
 	k.Helper()
 	for _, v := range values {
@@ -116,7 +117,8 @@ func criterionOthers(k *kit) {
 func criterionWidths(k *kit) {
 	write(k, simple{ID: 5})
 	for _, c := range []space.Criterion{
-		space.Lt(uint64(1<<64 - 1)), space.Gt(int8(-128)), space.Eq(uint8(5)), space.Ne(uint64(1 << 63)), space.Between(int8(-1), uint64(1<<63)),
+		space.Lt(uint64(1<<64 - 1)), space.Gt(int8(-128)), space.Eq(uint8(5)), space.Ne(uint64(1 << 63)),
+		space.Between(int8(-1), uint64(1<<63)),
 	} {
 		require.Equal(k, 1, count(k, simple{}, space.Where("id", c)))
 	}
@@ -141,7 +143,8 @@ func criterionNull(k *kit) {
 	for _, c := range comparisons[int]() {
 		want := map[string]int{"Eq": 2, "Le": 2, "Ge": 2}[c.name]
 		require.Equal(k, want, count(k, optional{}, space.Where("id", c.of(1))), c.name)
-		require.Equal(k, map[string]int{"Ne": 2, "Lt": 2, "Le": 2}[c.name], count(k, optional{}, space.Where("id", c.of(2))), c.name)
+		require.Equal(k, map[string]int{"Ne": 2, "Lt": 2, "Le": 2}[c.name], count(k, optional{}, space.Where("id", c.of(2))),
+			c.name)
 	}
 	require.Equal(k, 2, count(k, optional{}, space.Where("id", space.IsNull())))
 	require.Equal(k, 2, count(k, optional{}, space.Where("id", space.NotNull())))
@@ -149,7 +152,8 @@ func criterionNull(k *kit) {
 	require.Equal(k, 1, count(k, optional{Name: &name}, space.Where("id", space.IsNull())))
 	require.Equal(k, 2, count(k, optional{}, space.Where("id", space.OneOf(1, 2))))
 	require.Equal(k, 2, count(k, optional{}, space.Where("name", space.HasPrefix(""))))
-	require.Equal(k, optional{}, take(k, optional{}, space.Where("id", space.IsNull()), space.Where("name", space.IsNull())))
+	require.Equal(k, optional{},
+		take(k, optional{}, space.Where("id", space.IsNull()), space.Where("name", space.IsNull())))
 }
 
 func criterionPrefix(k *kit) {
@@ -203,7 +207,9 @@ func criterionAnd(k *kit) {
 		write(k, simple{fmt.Sprint(i % 2), i})
 	}
 	require.Equal(k, 4, count(k, simple{}, space.Where("id", space.Ge(5)), space.Where("id", space.Lt(9))))
-	require.Equal(k, 2, count(k, simple{}, space.Where("id", space.Ge(5)), space.Where("id", space.Lt(9)), space.Where("name", space.Eq("0"))))
+	require.Equal(k, 2,
+		count(k, simple{}, space.Where("id", space.Ge(5)), space.Where("id", space.Lt(9)),
+			space.Where("name", space.Eq("0"))))
 	require.Equal(k, 3, count(k, simple{}, space.Where("id", space.Between(5, 8)), space.Where("id", space.Ne(6))))
 	require.Equal(k, 1, count(k, simple{}, space.Where("id", space.OneOf(1, 2, 3)), space.Where("id", space.OneOf(3, 4))))
 }
@@ -220,7 +226,8 @@ func criterionNever(k *kit) {
 func criterionWithTemplate(k *kit) {
 	population(k)
 	require.Equal(k, e3, read(k, simple{Name: "A"}, space.Where("id", space.Gt(1))))
-	require.Equal(k, []simple{e3, e3}, drain(k, simple{Name: "A"}, space.Where("id", space.Ge(2)), space.Where("name", space.HasPrefix("A"))))
+	require.Equal(k, []simple{e3, e3},
+		drain(k, simple{Name: "A"}, space.Where("id", space.Ge(2)), space.Where("name", space.HasPrefix("A"))))
 	require.Equal(k, 4, k.total())
 }
 
@@ -236,7 +243,10 @@ func criterionWaiting(k *kit) {
 
 func criterionNoField(k *kit) {
 	write(k, e1)
-	for _, c := range []space.Criterion{space.Eq(1), space.Ne(1), space.HasPrefix("a"), space.OneOf("a", "b"), space.NotNull()} {
+	for _, c := range []space.Criterion{
+		space.Eq(1), space.Ne(1), space.HasPrefix("a"), space.OneOf("a", "b"),
+		space.NotNull(),
+	} {
 		absent(k, simple{}, space.Where("nothing", c))
 	}
 	require.Equal(k, e1, read(k, simple{}, space.Where("nothing", space.IsNull()), space.OrderBy("-nothing")))
@@ -249,7 +259,11 @@ func criterionNoField(k *kit) {
 func criterionBadOperand(k *kit) {
 	write(k, simple{"1", 1})
 	for field, operand := range map[string]any{"id": "1", "name": 1} {
-		for _, c := range []space.Criterion{space.Eq(operand), space.Lt(operand), space.OneOf(operand), space.Eq(true), space.Eq(nil), {}} {
+		for _, c := range []space.Criterion{
+			space.Eq(operand), space.Lt(operand), space.OneOf(operand), space.Eq(true),
+			space.Eq(nil),
+			{},
+		} {
 			_, err := space.Take(k.ctx, k.sp, simple{}, space.Where(field, c), space.NoWait())
 			k.fails(space.ErrInvalidArgument, err)
 		}
@@ -260,7 +274,8 @@ func criterionBadOperand(k *kit) {
 func criterionBadOp(k *kit) {
 	write(k, sample())
 	for field, c := range map[string]space.Criterion{
-		"int": space.HasPrefix("1"), "strings": space.Lt([]string{"a"}), "map": space.Ge(map[string]int{}), "nested": space.Gt(nested{}),
+		"int": space.HasPrefix("1"), "strings": space.Lt([]string{"a"}), "map": space.Ge(map[string]int{}),
+		"nested": space.Gt(nested{}),
 	} {
 		_, err := space.Take(k.ctx, k.sp, every{}, space.Where(field, c), space.NoWait())
 		require.ErrorIs(k, err, space.ErrInvalidArgument, field)

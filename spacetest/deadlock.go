@@ -17,7 +17,7 @@ func deadlockCases() cases {
 		{"two that take each other's entries: the youngest gives way", deadlockCrossed},             // semantics 5.4
 		{"three in a circle: the youngest gives way, the others go on", deadlockThree},              // semantics 5.4
 		{"three that read an entry and take it: all but the oldest give way", deadlockThreeReaders}, // semantics 5.4
-		{"whoever closes the circle, the youngest gives way", deadlockOrder},                        // semantics 5.4
+		{"the youngest gives way, whichever closes the cycle", deadlockOrder},                       // semantics 5.4
 		{"calls with a wait, and IfExists, are victims too", deadlockVerbs},
 		{"all waiting calls of the victim end", deadlockAllCalls},
 		{"what the victim did is undone", deadlockUndone},
@@ -30,7 +30,8 @@ func deadlockCases() cases {
 	}
 }
 
-// oldestFirst begins transactions, the oldest first, each with a read lock or a take lock on an entry of its own if own is not nil.
+// oldestFirst begins transactions, the oldest first, each with a read lock or a take lock on an entry of its own if own
+// is not nil.
 func oldestFirst(k *kit, n int, own func(*kit, simple, ...space.TakeOption) simple) []*space.Txn {
 	k.Helper()
 	txns := make([]*space.Txn, n)
@@ -260,7 +261,7 @@ func deadlockLeft(k *kit) {
 
 func deadlockNobody(k *kit) {
 	ts := oldestFirst(k, 2, read[simple])
-	nobody := startFind(k, verbs[2], simple{"own", 1})
+	without := startFind(k, verbs[2], simple{"own", 1})
 	k.parked(1)
 	older := startTake(k, ts[0], simple{"own", 2})
 	k.parked(2)
@@ -268,10 +269,11 @@ func deadlockNobody(k *kit) {
 	commit(k, ts[1])
 	require.Equal(k, simple{"own", 2}, older.result(k))
 	commit(k, ts[0])
-	require.Equal(k, simple{"own", 1}, nobody.result(k))
+	require.Equal(k, simple{"own", 1}, without.result(k))
 }
 
-// deadlockRandom moves numbers between entries under transactions that take them in any order, and try again when they are victims.
+// deadlockRandom moves numbers between entries under transactions that take them in any order, and try again when they
+// are victims.
 func deadlockRandom(k *kit) {
 	const accounts, workers, transfers = 4, 6, 15
 	for i := range accounts {

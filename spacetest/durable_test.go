@@ -20,11 +20,13 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// TestAnswersWaitForTheLog stops the log, makes changes that it does not take, asks for what they changed, and lets the log fail: until
-// then there must be no answer, for it would tell what never was; and afterwards the answer is that nothing has changed.
+// TestAnswersWaitForTheLog stops the log, makes changes that it does not take, asks for what they changed, and lets the
+// log fail: until then there must be no answer, for it would tell what never was; and afterwards the answer is that
+// nothing has changed.
 func TestAnswersWaitForTheLog(t *testing.T) {
 	t.Parallel()
-	for name, serve := range map[string]func(t *testing.T, p *partition.Partition) space.Space{"local": serveLocal, "server": serveTCP} {
+	for name, serve := range map[string]func(t *testing.T,
+		p *partition.Partition) space.Space{"local": serveLocal, "server": serveTCP} {
 		for _, q := range questions() {
 			t.Run(name+"/"+q.name, func(t *testing.T) {
 				t.Parallel()

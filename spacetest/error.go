@@ -32,8 +32,14 @@ func mistakes(k *kit) []mistake {
 	k.ok(ended.Cancel(k.ctx))
 	write(k, first{1})
 	return []mistake{
-		{"read of nothing", space.ErrNoMatch, func() error { _, err := space.Read(k.ctx, k.sp, every{}, space.NoWait()); return err }},
-		{"take of nothing", space.ErrNoMatch, func() error { _, err := space.Take(k.ctx, k.sp, every{}, space.Wait(1)); return err }},
+		{
+			"read of nothing", space.ErrNoMatch,
+			func() error { _, err := space.Read(k.ctx, k.sp, every{}, space.NoWait()); return err },
+		},
+		{
+			"take of nothing", space.ErrNoMatch,
+			func() error { _, err := space.Take(k.ctx, k.sp, every{}, space.Wait(1)); return err },
+		},
 		{"conflict", space.ErrSchemaConflict, func() error { _, err := space.Write(k.ctx, k.sp, conflicting{}); return err }},
 		{"too large", space.ErrTooLarge, func() error {
 			_, err := space.Write(k.ctx, k.sp, simple{Name: strings.Repeat("x", tooMuch)})

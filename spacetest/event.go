@@ -18,7 +18,7 @@ func eventCases() cases {
 		{"the event carries the entry as it was at that moment", eventCarries},             // semantics 7.4
 		{"changes are events for who asks for what the entry is now", eventUpdates},        // semantics 7.4
 		{"an entry that was never visible is no event of any type", eventNeverVisible},     // semantics 7.1
-		{"an expiry is an event, whoever holds the entry", eventExpiryUnderLock},           // semantics 5.6, 7.4
+		{"an expiry is an event, also for a held entry", eventExpiryUnderLock},             // semantics 5.6, 7.4
 		{"the last reader makes an entry available", eventReaders},                         // semantics 7.4
 		{"what was put off is an event when its time has come", eventPutOff},               // semantics 7.4
 		{"a take that waited is an event after the write", eventWaitingTake},               // semantics 7.1
@@ -35,7 +35,8 @@ func eventCases() cases {
 
 // The types of events that can be asked for.
 var eventTypesAll = []space.EventType{
-	space.Written, space.Taken, space.Expired, space.Cancelled, space.Renewed, space.Updated, space.Visible, space.Available,
+	space.Written, space.Taken, space.Expired, space.Cancelled, space.Renewed, space.Updated, space.Visible,
+	space.Available,
 }
 
 // happening is what an event says.
@@ -178,15 +179,21 @@ func eventTypes(k *kit) {
 			reg := notify(k, simple{}, space.On(space.Expired))
 			_, err := l.Renew(k.ctx, 0)
 			k.ok(err)
-			_, err = reg.Next(k.ctx) // a little later than nobody finds it any more
+			_, err = reg.Next(k.ctx) // a little after it became invisible
 			k.ok(err)
-		}, append(on(space.Renewed, e1), on(space.Expired, e1)...), map[space.EventType][]simple{space.Renewed: {e1}, space.Expired: {e1}}},
+		}, append(on(space.Renewed, e1), on(space.Expired, e1)...), map[space.EventType][]simple{
+			space.Renewed: {e1},
+			space.Expired: {e1},
+		}},
 		{"update", func(l *space.Lease) { replace(k, l.ID(), 0, e2) }, on(space.Updated, e2), only(space.Updated, e2)},
 		{"commit of an update", func(l *space.Lease) {
 			t := begin(k)
 			replace(k, l.ID(), 0, e2, space.In(t))
 			commit(k, t)
-		}, on(space.Updated, e2), map[space.EventType][]simple{space.Updated: {e2}, space.Visible: {e2}, space.Available: {e2}}},
+		}, on(space.Updated, e2), map[space.EventType][]simple{
+			space.Updated: {e2}, space.Visible: {e2},
+			space.Available: {e2},
+		}},
 		{"abort of an update", func(l *space.Lease) {
 			t := begin(k)
 			replace(k, l.ID(), 0, e2, space.In(t))
@@ -265,7 +272,10 @@ func eventCarries(k *kit) {
 		version  uint32
 		attempts uint32
 	}{
-		{space.Written, v, 1, 0}, {space.Updated, changed, 2, 0}, {space.Visible, changed, 2, 1}, {space.Taken, changed, 2, 1},
+		{space.Written, v, 1, 0},
+		{space.Updated, changed, 2, 0},
+		{space.Visible, changed, 2, 1},
+		{space.Taken, changed, 2, 1},
 	} {
 		e, err := reg.Next(k.ctx)
 		k.ok(err)
@@ -366,7 +376,8 @@ func eventPutOff(k *kit) {
 	require.Equal(k, e1, readWait(k, e1))
 	all := append(on(space.Written, e1), on(space.Visible, e1)...)
 	twice := []simple{e1, e1}
-	ls.expect(k, "put off", all, map[space.EventType][]simple{space.Written: {e1}, space.Visible: twice, space.Available: twice})
+	ls.expect(k, "put off", all,
+		map[space.EventType][]simple{space.Written: {e1}, space.Visible: twice, space.Available: twice})
 }
 
 // readWait reads an entry that will be there before long.
@@ -431,7 +442,10 @@ func eventIteration(k *kit) {
 }
 
 func eventInvalid(k *kit) {
-	for _, o := range []space.NotifyOption{space.On(), space.On(space.Gap), space.On(0), space.On(space.Written, 10), space.On(200)} {
+	for _, o := range []space.NotifyOption{
+		space.On(), space.On(space.Gap), space.On(0), space.On(space.Written, 10),
+		space.On(200),
+	} {
 		_, err := space.Notify(k.ctx, k.sp, simple{}, o)
 		k.fails(space.ErrInvalidArgument, err)
 	}

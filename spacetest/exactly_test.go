@@ -19,8 +19,9 @@ import (
 	"github.com/gospaces/gospaces/spacetest"
 )
 
-// TestExactlyOnce cuts connections wherever it happens to be, before a request has arrived, after it was executed, inside the answer, and
-// kills the server's process with SIGKILL, again and again. Nobody notices: each write happens once, and each entry is taken once.
+// TestExactlyOnce cuts connections wherever it happens to be, before a request has arrived, after it was executed,
+// inside the answer, and kills the server's process with SIGKILL, again and again. The callers do not notice: each
+// write happens once, and each entry is taken once.
 //
 // SOAK_REPEAT is the number of writes, and of takes, for a longer run (make soak-repeat).
 func TestExactlyOnce(t *testing.T) {
@@ -130,7 +131,10 @@ func (e *exactly) judge() {
 
 // dial returns a client whose connections are cut.
 func (e *exactly) dial() space.Space {
-	cfg := client.Config{Addr: e.server.Addr(), Conns: 2, MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond, Dial: e.connect}
+	cfg := client.Config{
+		Addr: e.server.Addr(), Conns: 2, MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond,
+		Dial: e.connect,
+	}
 	c, err := client.DialConfig(e.t.Context(), cfg)
 	for ; err != nil; c, err = client.DialConfig(e.t.Context(), cfg) { // the server is just being killed
 		require.NoError(e.t, e.t.Context().Err())

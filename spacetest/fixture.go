@@ -99,10 +99,12 @@ type nested struct {
 func sample() every {
 	seven := 7
 	return every{
-		Bool: true, Int: -300, Int8: -8, Uint64: 1 << 63, Float32: 1.5, Float64: -2.25, String: "héllo", Bytes: []byte{0, 1, 255},
-		Time: time.Date(2026, 2, 3, 4, 5, 6, 789, time.UTC), Duration: -time.Minute, Array: [4]byte{1, 2, 3, 4},
-		Strings: []string{"x", ""}, Ints: [3]int{3, 2, 1}, Map: map[string]int{"a": 1, "b": 2}, ByNumber: map[int]string{-1: "minus"},
-		Nested: nested{"Oslo", 4, []string{"north"}}, Pointer: &seven,
+		Bool: true, Int: -300, Int8: -8, Uint64: 1 << 63, Float32: 1.5, Float64: -2.25, String: "héllo",
+		Bytes: []byte{0, 1, 255},
+		Time:  time.Date(2026, 2, 3, 4, 5, 6, 789, time.UTC), Duration: -time.Minute, Array: [4]byte{1, 2, 3, 4},
+		Strings: []string{"x", ""}, Ints: [3]int{3, 2, 1}, Map: map[string]int{"a": 1, "b": 2},
+		ByNumber: map[int]string{-1: "minus"},
+		Nested:   nested{"Oslo", 4, []string{"north"}}, Pointer: &seven,
 	}
 }
 

@@ -19,7 +19,8 @@ import (
 	"github.com/gospaces/gospaces/space/work"
 )
 
-// mirrorLog is the bound of what the mirrors of these tests may lack. It is more than a server has in its log that nothing has happened to.
+// mirrorLog is the bound of what the mirrors of these tests may lack. It is more than a server has in its log that
+// nothing has happened to.
 const mirrorLog = 1 << 20
 
 // filled is a server whose database has gone away until as much was written as the log keeps for it.
@@ -51,7 +52,8 @@ var outages = map[string]struct {
 	},
 }
 
-// fill fills the log of a server with a policy, while the database is away, and calls test. It calls back before test ends, for the database to come back.
+// fill fills the log of a server with a policy, while the database is away, and calls test. It calls back before test
+// ends, for the database to come back.
 func fill(t *testing.T, policy string, test func(f *filled, back func())) {
 	for name, outage := range outages {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +177,8 @@ func first0(opts ...space.TakeOption) []space.TakeOption {
 	return append(opts, space.Where("id", space.Eq(0)))
 }
 
-// Calls wait while the database lacks as much of the log as may be kept for it, and are done once when it has caught up.
+// Calls wait while the database lacks as much of the log as may be kept for it, and are done once when it has caught
+// up.
 func TestFull_BlockLetsCallsWait(t *testing.T) {
 	t.Parallel()
 	fill(t, node.Block, func(f *filled, back func()) {
@@ -242,7 +245,8 @@ func TestFull_BlockLetsCallsWait(t *testing.T) {
 // requireStopped requires that the log does not grow.
 func (f *filled) requireStopped() {
 	f.Helper()
-	require.Less(f, f.status().Mirror.LagBytes, int64(mirrorLog*5/4), "what was under way when the bound was reached, and no more")
+	require.Less(f, f.status().Mirror.LagBytes, int64(mirrorLog*5/4),
+		"what was under way when the bound was reached, and no more")
 }
 
 // Calls fail while the database lacks as much of the log as may be kept for it, and change nothing.
@@ -269,7 +273,8 @@ func TestFull_RefuseFailsCallsAtOnce(t *testing.T) {
 		f.requireReads()
 		f.requireStopped()
 		back()
-		require.Eventually(f, func() bool { return tx.Commit(f.ctx) == nil }, time.Minute, time.Millisecond, "it is as it was")
+		require.Eventually(f, func() bool { return tx.Commit(f.ctx) == nil }, time.Minute, time.Millisecond,
+			"it is as it was")
 		f.known[7_000_000] = true
 		_, err = space.Take(f.ctx, f.sp, load{}, first0()...)
 		require.NoError(f, err)

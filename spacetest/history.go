@@ -52,8 +52,8 @@ func historyTxnsLinearizable(k *kit) {
 	}
 }
 
-// told fails the case unless a listener hears of every acknowledged write of a random run, once each and in an order that the writes
-// can have had, and of nothing that was not written.
+// told fails the case unless a listener hears of every acknowledged write of a random run, once each and in an order
+// that the writes can have had, and of nothing that was not written.
 func told(k *kit, w workload, disturbances ...func()) {
 	k.Helper()
 	last := item{N: 1 << 30}

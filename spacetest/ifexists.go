@@ -79,18 +79,36 @@ func ifExistsGone(k *kit) {
 			lock  func(t *space.Txn)
 			end   func(t *space.Txn, l *space.Lease)
 		}{
-			"taken and committed": {true, func(t *space.Txn) { take(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { commit(k, t) }},
-			"written and aborted": {false, func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { abort(k, t) }},
-			"written and taken again": {false, func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) {
-				take(k, e1, space.In(t))
-			}},
-			"cancelled": {true, func(t *space.Txn) { take(k, e1, space.In(t)) }, func(_ *space.Txn, l *space.Lease) { k.ok(l.Cancel(k.ctx)) }},
+			"taken and committed": {
+				true,
+				func(t *space.Txn) { take(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { commit(k, t) },
+			},
+			"written and aborted": {
+				false,
+				func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { abort(k, t) },
+			},
+			"written and taken again": {
+				false,
+				func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) {
+					take(k, e1, space.In(t))
+				},
+			},
+			"cancelled": {
+				true,
+				func(t *space.Txn) { take(k, e1, space.In(t)) }, func(_ *space.Txn, l *space.Lease) { k.ok(l.Cancel(k.ctx)) },
+			},
 			"expired": {true, func(t *space.Txn) { take(k, e1, space.In(t)) }, func(_ *space.Txn, l *space.Lease) {
 				_, err := l.Renew(k.ctx, brief)
 				k.ok(err)
 			}},
-			"rolled back":  {false, func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { k.ok(t.Rollback(k.ctx)) }},
-			"lease ending": {false, func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { lapse(k, t) }},
+			"rolled back": {
+				false,
+				func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { k.ok(t.Rollback(k.ctx)) },
+			},
+			"lease ending": {
+				false,
+				func(t *space.Txn) { write(k, e1, space.In(t)) }, func(t *space.Txn, _ *space.Lease) { lapse(k, t) },
+			},
 		} {
 			var l *space.Lease
 			if c.there {

@@ -17,7 +17,7 @@ func leaseCases() cases {
 		{"an entry lives as long as its lease, and no longer", leaseExpires}, // semantics 6.4
 		{"two leases of equal entries end on their own", leaseOfTwins},       // semantics 6.4
 		{"many leases that end at once take all their entries", leaseManyExpire},
-		{"an expired entry frees nobody's wait", leaseExpiresUnderRead},
+		{"an expired entry ends no wait", leaseExpiresUnderRead},
 		{"a renewed entry lives on", leaseRenew},                                        // semantics 6.3
 		{"renewing asks for a length from now, and may shorten", leaseRenewShorter},     // semantics 6.3
 		{"renewing never makes a forever lease end unless asked to", leaseRenewForever}, // semantics 6.3
@@ -29,7 +29,7 @@ func leaseCases() cases {
 		{"a renewal of zero ends the lease", leaseRenewZero},
 		{"bulk renewal names those that have ended and renews the others", leaseBulkRenew},  // semantics 6.5
 		{"bulk cancel names those that have ended and cancels the others", leaseBulkCancel}, // semantics 6.5
-		{"anybody who knows its number may renew and cancel a lease", leaseByNumber},
+		{"a client that knows its number may renew and cancel a lease", leaseByNumber},
 		{"a lease of the longest possible time is granted", leaseLongest},
 		{"a keeper keeps entries alive, and stops", leaseKeeper}, // semantics 6.6
 		{"a keeper tells when a lease is lost", leaseKeeperLoss}, // semantics 6.6

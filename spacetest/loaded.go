@@ -10,13 +10,16 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// RunLoaded runs the cases about what survives when a space is lost, and loaded from the database that mirrors it: that is what its Restarter's Restart does. They are those
-// of RunRestart about entries and kinds; what else a space knows, versions, attempts and registrations, is in no table.
+// RunLoaded runs the cases about what survives when a space is lost, and loaded from the database that mirrors it: that
+// is what its Restarter's Restart does. They are those of RunRestart about entries and kinds; what else a space knows,
+// versions, attempts and registrations, is in no table.
 func RunLoaded(t *testing.T, open func(tb testing.TB) Restarter) {
 	kept := []string{
-		"an empty space is empty again", "entries are there again, in their order and with all fields", "what was taken or cancelled stays gone",
+		"an empty space is empty again", "entries are there again, in their order and with all fields",
+		"what was taken or cancelled stays gone",
 		"kinds keep their schemas", "leases keep their expiry", "renewals and cancels hold", "identities are not used again",
-		"who has taken and done more has ended, and what it took is there, in its old place", "what was aborted or rolled back stays undone",
+		"who has taken and done more has ended, and what it took is there, in its old place",
+		"what was aborted or rolled back stays undone",
 	}
 	ran := 0
 	run := func(c struct {
@@ -45,7 +48,7 @@ func RunLoaded(t *testing.T, open func(tb testing.TB) Restarter) {
 func loadedCases() cases {
 	return cases{
 		{"an entry that was written with a delay comes when it is due", loadedDelay},
-		{"nobody changes an entry by a version from before", loadedVersion},
+		{"no call changes an entry by a version from before", loadedVersion},
 		{"an entry that was changed is what it was in the end", loadedChange},
 		{"waiting calls and registrations find what is written afterwards", loadedWaits},
 	}

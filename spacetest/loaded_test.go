@@ -13,7 +13,8 @@ import (
 	"github.com/gospaces/gospaces/spacetest"
 )
 
-// TestLoad stops the server when the mirror has caught up, loses its folder, and makes another one of what the tables hold.
+// TestLoad stops the server when the mirror has caught up, loses its folder, and makes another one of what the tables
+// hold.
 func TestLoad(t *testing.T) {
 	t.Parallel()
 	spacetest.RunLoaded(t, func(tb testing.TB) spacetest.Restarter {
@@ -41,15 +42,17 @@ func (l loader) Restart() {
 		require.NoError(l.tb, os.RemoveAll(path))
 	}
 	loaded := 0
-	require.NoError(l.tb, load.Folder(l.tb.Context(), load.Config{Dir: l.server.Data(), Postgres: l.dsn}, func(load.Space) error {
-		loaded++
-		return nil
-	}))
+	require.NoError(l.tb,
+		load.Folder(l.tb.Context(), load.Config{Dir: l.server.Data(), Postgres: l.dsn}, func(load.Space) error {
+			loaded++
+			return nil
+		}))
 	require.Equal(l.tb, 1, loaded)
 	l.server.Start()
 }
 
-// TestLoad_Killed kills the server again and again while its mirror takes the tables over: in the end they equal the space.
+// TestLoad_Killed kills the server again and again while its mirror takes the tables over: in the end they equal the
+// space.
 func TestLoad_Killed(t *testing.T) {
 	t.Parallel()
 	dsn := spacetest.Postgres(t)

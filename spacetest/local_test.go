@@ -46,7 +46,8 @@ func TestNew(t *testing.T) {
 	})
 }
 
-// TestGroup runs what the suite has to say about transactions on one space of a group, with transactions that begin in another one.
+// TestGroup runs what the suite has to say about transactions on one space of a group, with transactions that begin in
+// another one.
 func TestGroup(t *testing.T) {
 	t.Parallel()
 	spacetest.RunGuests(t, func(tb testing.TB) space.Space {

@@ -23,7 +23,8 @@ func lockCases() cases {
 	}
 	for _, s := range lockStates {
 		for _, c := range s.cells {
-			cs = append(cs, cases{{fmt.Sprintf("%s, %s %s: %s", s.name, c.who, c.verb(), c.want), func(k *kit) { c.run(k, s) }}}...)
+			cs = append(cs,
+				cases{{fmt.Sprintf("%s, %s %s: %s", s.name, c.who, c.verb(), c.want), func(k *kit) { c.run(k, s) }}}...)
 		}
 	}
 	for _, e := range lockEnds {
@@ -47,7 +48,7 @@ type party string
 const (
 	holder  party = "its holder"
 	another party = "another transaction"
-	nobody  party = "nobody's transaction"
+	outside party = "no transaction"
 )
 
 // lockOutcome says what comes of a call about a single entry.
@@ -73,8 +74,8 @@ func row(holderReads, holderTakes, otherReads, otherTakes lockOutcome) []lockCel
 		{holder, true, holderTakes},
 		{another, false, otherReads},
 		{another, true, otherTakes},
-		{nobody, false, otherReads},
-		{nobody, true, otherTakes},
+		{outside, false, otherReads},
+		{outside, true, otherTakes},
 	}
 }
 
@@ -89,7 +90,10 @@ var lockStates = []lockState{
 		read(k, e1, space.In(a))
 		read(k, e1, space.In(b))
 	}, row(found, lockedAway, found, lockedAway)},
-	{"written, uncommitted", func(k *kit, a, _ *space.Txn) { write(k, e1, space.In(a)) }, row(found, found, lockedAway, lockedAway)},
+	{
+		"written, uncommitted",
+		func(k *kit, a, _ *space.Txn) { write(k, e1, space.In(a)) }, row(found, found, lockedAway, lockedAway),
+	},
 	{"take-locked", func(k *kit, a, _ *space.Txn) {
 		write(k, e1)
 		take(k, e1, space.In(a))
@@ -207,7 +211,7 @@ func lapse(k *kit, t *space.Txn) {
 	k.gone(t)
 }
 
-// gone returns once a transaction has ended that nobody ends by a call.
+// gone returns once a transaction has ended that no call ends.
 func (k *kit) gone(t *space.Txn) {
 	k.Helper()
 	for {
@@ -219,8 +223,8 @@ func (k *kit) gone(t *space.Txn) {
 	}
 }
 
-// run locks an entry, has others wait for it, and ends the transaction: the entry is there or not, those who wait get it, and there is an
-// event only if it was written.
+// run locks an entry, has others wait for it, and ends the transaction: the entry is there or not, those who wait get
+// it, and there is an event only if it was written.
 func (e lockEnd) run(k *kit, s lockSort) {
 	there := e.back || s.readable
 	if s.fresh {

@@ -89,7 +89,8 @@ func lockWaitGoesOn(k *kit) {
 func lockWaitEnded(k *kit) {
 	write(k, e1)
 	for _, v := range verbs {
-		for name, end := range map[string]func(*kit, *space.Txn){"commit": commit, "abort": abort, "lapse": lapse, "cancel": cancelTxn} {
+		for name, end := range map[string]func(*kit,
+			*space.Txn){"commit": commit, "abort": abort, "lapse": lapse, "cancel": cancelTxn} {
 			blocker, t := begin(k), begin(k)
 			take(k, e1, space.In(blocker))
 			p := startFind(k, v, e1, space.In(t), space.Wait(long))

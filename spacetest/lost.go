@@ -7,9 +7,10 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// withLost returns a history with what a crash hides from it. A call that locks something may have done so, and the answer been lost with the server that
-// gave it: until that was gone, others found the entry locked. The client then makes a take that begins a transaction again, as another one; of any
-// other call it learns that the transaction has ended, or that the space was away.
+// withLost returns a history with what a crash hides from it. A call that locks something may have done so, and the
+// answer been lost with the server that gave it: until that was gone, others found the entry locked. The client then
+// makes a take that begins a transaction again, as another one; of any other call it learns that the transaction has
+// ended, or that the space was away.
 func withLost(ops []history.Op) []history.Op {
 	ops = slices.Clone(ops)
 	first := firsts(ops)

@@ -20,15 +20,21 @@ func TestWithLost_LocksOfCallsThatACrashHasLost(t *testing.T) {
 		return op
 	}
 	before := []history.Op{
-		at(10, 20, history.Op{Client: 1, Verb: history.Write, Items: []history.Item{item}, Lease: space.Forever, Outcome: history.OK}),
+		at(10, 20,
+			history.Op{Client: 1, Verb: history.Write, Items: []history.Item{item}, Lease: space.Forever, Outcome: history.OK}),
 		at(40, 50, history.Op{Client: 2, Verb: history.Take, Max: 1, Outcome: history.None}),
 	}
 	crash := at(60, 70, history.Op{Client: 9, Verb: history.Crash, Outcome: history.OK})
 	for name, locking := range map[string][]history.Op{
 		"a take that begins a transaction": {
 			at(75, 80, history.Op{Client: 1, Verb: history.Take, Max: 1, Items: []history.Item{item}, Outcome: history.OK}),
-			at(81, 90, history.Op{Client: 1, Verb: history.Write, Items: []history.Item{later}, Lease: space.Forever, Outcome: history.OK}),
-			at(30, 100, history.Op{Client: 3, Verb: history.Take, Txn: 7, Max: 1, Items: []history.Item{later}, Outcome: history.OK}),
+			at(81, 90,
+				history.Op{
+					Client: 1, Verb: history.Write, Items: []history.Item{later}, Lease: space.Forever,
+					Outcome: history.OK,
+				}),
+			at(30, 100,
+				history.Op{Client: 3, Verb: history.Take, Txn: 7, Max: 1, Items: []history.Item{later}, Outcome: history.OK}),
 		},
 		"a take under a transaction": {
 			at(21, 22, history.Op{Client: 3, Verb: history.Begin, Txn: 7, Outcome: history.OK}),

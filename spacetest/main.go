@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Main runs the tests of a package and removes what they share: the program that servers in processes of their own run, and the
-// database server. A package that uses either calls it from TestMain.
+// Main runs the tests of a package and removes what they share: the program that servers in processes of their own run,
+// and the database server. A package that uses either calls it from TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
 	for _, err := range []error{program.release(os.RemoveAll), stopPostgres()} {

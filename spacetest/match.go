@@ -78,7 +78,8 @@ func matchOneDiffers(k *kit) {
 		"bytes": func(v *every) { v.Bytes = append(v.Bytes, 0) }, "time": func(v *every) { v.Time = v.Time.Add(1) },
 		"duration": func(v *every) { v.Duration++ }, "array": func(v *every) { v.Array[3]++ },
 		"list": func(v *every) { v.Strings = v.Strings[:1] }, "map value": func(v *every) { v.Map["a"]++ },
-		"map key": func(v *every) { v.Map["c"] = 0 }, "nested": func(v *every) { v.Nested.Number++ }, "pointer": func(v *every) { v.Pointer = &other },
+		"map key": func(v *every) { v.Map["c"] = 0 }, "nested": func(v *every) { v.Nested.Number++ },
+		"pointer": func(v *every) { v.Pointer = &other },
 	} {
 		v := sample()
 		change(&v)

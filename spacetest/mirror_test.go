@@ -11,7 +11,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// TestMirror kills a server under a random run, and stops it in good order in the end: the database then holds what the space held.
+// TestMirror kills a server under a random run, and stops it in good order in the end: the database then holds what the
+// space held.
 func TestMirror(t *testing.T) {
 	t.Parallel()
 	dsn := Postgres(t)
@@ -19,7 +20,10 @@ func TestMirror(t *testing.T) {
 	k := &kit{T: t, ctx: t.Context(), sp: s.Dial(t)}
 	restart := func() { s.Kill(); s.Start() }
 
-	w := workload{clients: 4, calls: 150, keys: 3, colors: 3, crossKeys: true, txns: 40, updates: 7, unsteady: true, crashes: true}
+	w := workload{
+		clients: 4, calls: 150, keys: 3, colors: 3, crossKeys: true, txns: 40, updates: 7, unsteady: true,
+		crashes: true,
+	}
 	judge(t, w, w.run(t, []space.Space{k.sp}, restart, restart))
 	for i := range 100 {
 		write(k, simple{fmt.Sprint(i % 7), i})

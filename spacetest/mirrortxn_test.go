@@ -30,8 +30,8 @@ const (
 	balance = 1000
 )
 
-// TestMirror_Transactions reads the tables again and again while transfers between accounts are committed, and the server is killed: every
-// snapshot of the database shows all accounts, and the same sum.
+// TestMirror_Transactions reads the tables again and again while transfers between accounts are committed, and the
+// server is killed: every snapshot of the database shows all accounts, and the same sum.
 func TestMirror_Transactions(t *testing.T) {
 	t.Parallel()
 	dsn := Postgres(t)
@@ -83,7 +83,8 @@ func look(t *testing.T, db *sql.DB, times int) {
 	}
 }
 
-// snapshot counts the accounts and adds up what is on them, both as one snapshot of the database shows them. Without tables there are none.
+// snapshot counts the accounts and adds up what is on them, both as one snapshot of the database shows them. Without
+// tables there are none.
 func snapshot(t *testing.T, db *sql.DB) (rows, sum int) {
 	t.Helper()
 	var tables int

@@ -29,7 +29,7 @@ func notifyCases() cases {
 		{"outer kinds are events for the kinds they embed", notifySubs},
 		{"a write that expires is an event, one that is never visible is none", notifyZeroLease},
 		{"events follow conditions", notifyConditions},
-		{"a listener that does not collect holds up nobody", notifySlow}, // semantics 7.5
+		{"a listener that does not collect delays no other", notifySlow}, // semantics 7.5
 		{"a closed registration ends", notifyClose},
 		{"the lease bounds the registration", notifyLease}, // semantics 6.1
 		{"a cancelled lease ends the registration", notifyCancelLease},

@@ -112,8 +112,10 @@ func orderExplicit(k *kit) {
 
 func orderByTwo(k *kit) {
 	writeAll(k, simple{"B", 1}, simple{"A", 2}, simple{"B", 2}, simple{"A", 1})
-	require.Equal(k, []simple{{"A", 2}, {"A", 1}, {"B", 2}, {"B", 1}}, readUpTo(k, 10, simple{}, space.OrderBy("name", "-id")))
-	require.Equal(k, []simple{{"A", 1}, {"B", 1}, {"A", 2}, {"B", 2}}, readUpTo(k, 10, simple{}, space.OrderBy("id", "name")))
+	require.Equal(k, []simple{{"A", 2}, {"A", 1}, {"B", 2}, {"B", 1}},
+		readUpTo(k, 10, simple{}, space.OrderBy("name", "-id")))
+	require.Equal(k, []simple{{"A", 1}, {"B", 1}, {"A", 2}, {"B", 2}},
+		readUpTo(k, 10, simple{}, space.OrderBy("id", "name")))
 	require.Equal(k, []simple{{"B", 1}, {"A", 1}, {"B", 2}, {"A", 2}}, drain(k, simple{}, space.OrderBy("id", "-name")))
 }
 
@@ -163,7 +165,10 @@ func orderClasses(k *kit) {
 	earlier := sample()
 	earlier.Bool = false
 	writeAll(k, later, earlier)
-	for _, field := range []string{"bool", "int", "int8", "uint64", "float32", "float64", "bytes", "time", "duration", "array"} {
+	for _, field := range []string{
+		"bool", "int", "int8", "uint64", "float32", "float64", "bytes", "time", "duration",
+		"array",
+	} {
 		require.Equal(k, earlier, read(k, every{}, space.OrderBy(field)), field)
 		require.Equal(k, later, read(k, every{}, space.OrderBy("-"+field)), field)
 	}
@@ -192,7 +197,8 @@ func orderRandom(k *kit) {
 			continue
 		}
 		want := slices.Clone(present)
-		slices.SortStableFunc(want, func(a, b simple) int { return cmp.Or(cmp.Compare(b.ID, a.ID), cmp.Compare(a.Name, b.Name)) })
+		slices.SortStableFunc(want,
+			func(a, b simple) int { return cmp.Or(cmp.Compare(b.ID, a.ID), cmp.Compare(a.Name, b.Name)) })
 		require.Equal(k, want[:min(5, len(want))], readAtMost(k, 5, simple{}, space.OrderBy("-id", "name")))
 		if len(want) > 0 {
 			require.Equal(k, want[0], take(k, simple{}, space.OrderBy("-id", "name")))
@@ -311,7 +317,8 @@ func orderInvalid(k *kit) {
 	write(k, sample())
 	for name, opts := range map[string][]space.TakeOption{
 		"name in Go": {space.OrderBy("Int")}, "unordered class": {space.OrderBy("strings")}, "map": {space.OrderBy("-map")},
-		"field twice": {space.OrderBy("int", "-int")}, "with Or": {space.OrderBy("int"), space.Or(e1)}, "empty name": {space.OrderBy("")},
+		"field twice": {space.OrderBy("int", "-int")}, "with Or": {space.OrderBy("int"), space.Or(e1)},
+		"empty name": {space.OrderBy("")},
 	} {
 		for _, v := range verbs {
 			_, err := find[every](v)(k.ctx, k.sp, every{}, append(opts, space.NoWait())...)

@@ -88,7 +88,8 @@ func restartOutcomes(k *kit) {
 	if k.crashes {
 		want = space.Aborted // it had written something
 	}
-	require.Equal(k, []space.Fate{space.Committed, space.Aborted, want}, []space.Fate{k.fateOf(committed), k.fateOf(aborted), k.fateOf(open)})
+	require.Equal(k, []space.Fate{space.Committed, space.Aborted, want},
+		[]space.Fate{k.fateOf(committed), k.fateOf(aborted), k.fateOf(open)})
 	k.restart()
 	require.Equal(k, space.Committed, k.fateOf(committed))
 }

@@ -13,8 +13,9 @@ import (
 // databases is the PostgreSQL server that the tests of this process share.
 var databases shared[*postgres.Server]
 
-// Postgres returns the DSN of an empty database, on a PostgreSQL server that the tests of this process share and Main stops. It
-// skips the test where there is none and none can be installed; it fails one whose server is named by GOSPACES_POSTGRES, or found, and does not answer.
+// Postgres returns the DSN of an empty database, on a PostgreSQL server that the tests of this process share and Main
+// stops. It skips the test where there is none and none can be installed; it fails one whose server is named by
+// GOSPACES_POSTGRES, or found, and does not answer.
 func Postgres(tb testing.TB) string {
 	tb.Helper()
 	server, err := databases.get(func() (*postgres.Server, error) {

@@ -87,7 +87,8 @@ func preparedMatrix(k *kit) {
 		n, err := p.Count(k.ctx)
 		k.ok(err)
 		require.Equal(k, 2*len(s.matches), n, s.name)
-		calls := []func(context.Context, ...space.PreparedOption) (simple, error){p.Read, p.ReadIfExists, p.Take, p.TakeIfExists}
+		calls := []func(context.Context, ...space.PreparedOption) (simple,
+			error){p.Read, p.ReadIfExists, p.Take, p.TakeIfExists}
 		for i, call := range calls {
 			got, err := call(k.ctx)
 			if len(s.matches) == 0 {

@@ -80,8 +80,8 @@ func startProcess(_ testing.TB, cfg ServerConfig, data string) (running, string,
 	return p, addr, nil
 }
 
-// start starts the process on a thread of its own, which stays: the signal that ends a child with its parent is tied to the
-// thread that started it.
+// start starts the process on a thread of its own, which stays: the signal that ends a child with its parent is tied to
+// the thread that started it.
 func (p *processServer) start() error {
 	started := make(chan error, 1)
 	go func() {

@@ -221,7 +221,7 @@ func queryDrafts(k *kit) {
 			"a negative delay": func(d *space.Draft) { d.Delay = -1 },
 			"a long delay":     func(d *space.Draft) { d.Delay = space.MaxDelay + 1 },
 			"no kind":          func(d *space.Draft) { d.Kind = "" },
-			"an unknown kind":  func(d *space.Draft) { d.Kind = "nobody wrote this" },
+			"an unknown kind":  func(d *space.Draft) { d.Kind = "never written" },
 			"half a row":       func(d *space.Draft) { d.Row = d.Row[:1] },
 		} {
 			ds := k.drafts(e1, e2)

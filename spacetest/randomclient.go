@@ -106,7 +106,8 @@ func (c *randomClient) outcome(err error) history.Outcome {
 		return history.OK
 	case errors.Is(err, space.ErrTxnEnded), errors.Is(err, space.ErrDeadlock):
 		return history.Ended
-	case errors.Is(err, space.ErrNoMatch), errors.Is(err, space.ErrLeaseEnded), errors.Is(err, space.ErrVersionConflict), errors.Is(err, space.ErrLocked):
+	case errors.Is(err, space.ErrNoMatch), errors.Is(err, space.ErrLeaseEnded), errors.Is(err, space.ErrVersionConflict),
+		errors.Is(err, space.ErrLocked):
 		return history.None
 	case errors.Is(err, space.ErrOutcomeUnknown):
 		return history.Unknown

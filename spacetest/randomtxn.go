@@ -10,7 +10,8 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
-// randomTxn makes the calls of a random client under a transaction, or under none. It belongs to the client's goroutine.
+// randomTxn makes the calls of a random client under a transaction, or under none. It belongs to the client's
+// goroutine.
 type randomTxn struct {
 	*randomClient
 	txn     *space.Txn // nil: none
@@ -64,7 +65,10 @@ func (c *randomClient) join() bool {
 		return false
 	}
 	s := all[len(all)-1-c.rng.IntN(min(3, len(all)))]
-	t := &randomTxn{randomClient: c, txn: space.TxnOf(c.sp, s.txn.ID()), number: s.number, onlyKey: s.onlyKey, shared: true}
+	t := &randomTxn{
+		randomClient: c, txn: space.TxnOf(c.sp, s.txn.ID()), number: s.number, onlyKey: s.onlyKey,
+		shared: true,
+	}
 	for range 1 + c.rng.IntN(3) {
 		if t.step(); t.ended {
 			return true
@@ -83,7 +87,7 @@ func (t *randomTxn) share() {
 	}
 }
 
-// publish has the transaction ended with the run, if nobody does before.
+// publish has the transaction ended with the run, if no call ends it before.
 func (t *randomTxn) publish() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -205,9 +205,10 @@ func replaceInvalid(k *kit) {
 
 func replaceServes(k *kit) {
 	id := write(k, e1).ID()
-	reader, first, second := startFind(k, verbs[0], e2), startFind(k, verbs[2], simple{Name: "B"}), startFind(k, verbs[2], e3)
+	reader, first, second := startFind(k, verbs[0], e2), startFind(k, verbs[2], simple{Name: "B"}), startFind(k, verbs[2],
+		e3)
 	k.needParked(3)
-	replace(k, id, 0, e1) // for nobody
+	replace(k, id, 0, e1) // for no waiting call
 	k.needParked(3)
 	replace(k, id, 0, e2)
 	require.Equal(k, e2, reader.result(k))
@@ -305,7 +306,8 @@ func replaceOwn(k *kit) {
 }
 
 func replaceLocked(k *kit) {
-	for name, lock := range map[string]func(*kit, simple, ...space.TakeOption) simple{"read": read[simple], "taken": take[simple]} {
+	for name, lock := range map[string]func(*kit, simple,
+		...space.TakeOption) simple{"read": read[simple], "taken": take[simple]} {
 		id := write(k, e1).ID()
 		t, other := begin(k), begin(k)
 		lock(k, e1, space.In(t))

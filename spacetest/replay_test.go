@@ -13,8 +13,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// TestReplay runs random histories on a space with a log and rebuilds it from that log, several times over: the state is
-// the same each time.
+// TestReplay runs random histories on a space with a log and rebuilds it from that log, several times over: the state
+// is the same each time.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	store, err := replication.Open(t.Context(), replication.Config{Dir: t.TempDir()})
@@ -39,7 +39,8 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// leave leaves entries of several kinds, leases that will not end meanwhile, a schema that grows, and a registration with events.
+// leave leaves entries of several kinds, leases that will not end meanwhile, a schema that grows, and a registration
+// with events.
 func leave(t *testing.T, sp space.Space, round int) {
 	t.Helper()
 	k := &kit{T: t, ctx: t.Context(), sp: sp}

@@ -22,8 +22,9 @@ type Restarter interface {
 	Restart()
 }
 
-// Crasher is implemented by Restarters whose Restart ends the server indeed: no transaction outlives it, and a call that has ended before
-// has no effect afterwards. Without it a Restarter may leave the server alone, and only have its clients lose it for a moment.
+// Crasher is implemented by Restarters whose Restart ends the server indeed: no transaction outlives it, and a call
+// that has ended before has no effect afterwards. Without it a Restarter may leave the server alone, and only have its
+// clients lose it for a moment.
 type Crasher interface {
 	Crashes()
 }
@@ -52,7 +53,7 @@ func restartCases() cases {
 		{"a waiting read still gets what is written", restartReads},                              // semantics 2.2
 		{"a waiting take still gets what is written, or says that it cannot know", restartTakes}, // semantics 2.2
 		{"a registration gets every event, once and in order", restartEvents},                    // semantics 7.3
-		{"events that nobody has read yet are not lost", restartUnread},                          // semantics 7.3
+		{"events that were not read yet are not lost", restartUnread},                            // semantics 7.3
 		{"events of every type go on where they were", restartEventTypes},                        // semantics 7.3, 7.4
 		{"a registration under a transaction goes on or ends with it", restartTxnRegistration},   // semantics 7.2
 		{"a registration that was closed stays closed", restartClosedRegistration},
@@ -192,8 +193,8 @@ func restartReads(k *kit) {
 	require.Equal(k, e2, bounded.result(k))
 }
 
-// restartTakes: a take that waited when the server was ended may have been served just then, so that it may end with an unknown
-// outcome; but it neither hangs nor ends with anything else, and consumes nothing that it does not return.
+// restartTakes: a take that waited when the server was ended may have been served just then, so that it may end with an
+// unknown outcome; but it neither hangs nor ends with anything else, and consumes nothing that it does not return.
 func restartTakes(k *kit) {
 	taker := startFind(k, verbs[2], simple{Name: "A"})
 	k.parked(1)
@@ -234,7 +235,8 @@ func restartEvents(k *kit) {
 	k.ok(reg.Close())
 }
 
-// restartUnread leaves events unread that are more than what a client holds: they are in the server's memory only, and in its log.
+// restartUnread leaves events unread that are more than what a client holds: they are in the server's memory only, and
+// in its log.
 func restartUnread(k *kit) {
 	reg := notify(k, simple{})
 	const n = 60
@@ -299,7 +301,8 @@ func restartEventTypes(k *kit) {
 	k.ok(reg.Close())
 }
 
-// restartTxnRegistration: a crash aborts transactions, and so ends the registrations under them; a lost connection need not.
+// restartTxnRegistration: a crash aborts transactions, and so ends the registrations under them; a lost connection need
+// not.
 func restartTxnRegistration(k *kit) {
 	t := begin(k)
 	reg := notify(k, simple{}, space.In(t))
@@ -426,7 +429,10 @@ func restartTold(k *kit) {
 }
 
 func restartTxns(k *kit) {
-	w := workload{clients: 6, calls: 100, keys: 3, colors: 3, crossKeys: true, txns: 60, updates: 7, unsteady: true, crashes: k.crashes}
+	w := workload{
+		clients: 6, calls: 100, keys: 3, colors: 3, crossKeys: true, txns: 60, updates: 7, unsteady: true,
+		crashes: k.crashes,
+	}
 	judge(k, w, w.run(k, []space.Space{k.sp}, k.restart, k.restart, k.restart))
 }
 

@@ -73,7 +73,8 @@ func TestKillWithMirror(t *testing.T) {
 	})
 }
 
-// TestCut_NobodyNotices cuts the connection again and again under calls with side effects: each succeeds, and exactly once.
+// TestCut_NobodyNotices cuts the connection again and again under calls with side effects: each succeeds, and exactly
+// once.
 func TestCut_NobodyNotices(t *testing.T) {
 	t.Parallel()
 	const workers, rounds, cuts = 4, 150, 10

@@ -369,7 +369,8 @@ func restartDelays(k *kit) {
 	require.Len(k, drain(k, simple{}), 3)
 }
 
-// restartTransfers moves money between accounts of two kinds, under transactions that every restart may hit. Each leaves a receipt.
+// restartTransfers moves money between accounts of two kinds, under transactions that every restart may hit. Each
+// leaves a receipt.
 func restartTransfers(k *kit) {
 	const accounts, movers = 4, 4
 	for i := range accounts {

@@ -19,7 +19,7 @@ func rollbackCases() cases {
 		{"a rollback leaves calls that wait alone", rollbackWaits},
 		{"a deferred entry comes back after its delay, with one attempt more", deferBack},
 		{"a deferred entry goes to the end of the order", deferOrder},
-		{"a deferred entry is nobody's while its time has not come", deferHidden},
+		{"no call gets a deferred entry before its time", deferHidden},
 		{"attempts count each deferral, and nothing else", deferAttempts},
 		{"a deferral that is not committed has not happened", deferAborted},
 		{"a deferred entry is no new one for listeners", deferEvents},

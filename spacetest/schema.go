@@ -123,7 +123,8 @@ func schemaRegister(k *kit) {
 
 	_, err = k.sp.Write(k.ctx, txn.ID{}, []space.Draft{{Kind: "raw", Lease: space.Forever}})
 	k.ok(err)
-	_, err = k.sp.Register(k.ctx, &template.Schema{Kind: "raw", Fields: []template.Field{{Name: "a", Class: template.String}}})
+	_, err = k.sp.Register(k.ctx,
+		&template.Schema{Kind: "raw", Fields: []template.Field{{Name: "a", Class: template.String}}})
 	k.fails(space.ErrSchemaConflict, err)
 }
 

@@ -17,7 +17,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// ServerConfig configures Server. The zero value is a server in this process that keeps its log in a folder of the test.
+// ServerConfig configures Server. The zero value is a server in this process that keeps its log in a folder of the
+// test.
 type ServerConfig struct {
 	Durability string // as node.Config has it
 	Postgres   string // DSN of the database that mirrors the spaces; "": none
@@ -101,7 +102,8 @@ func (s *ServerHandle) Kill() {
 	s.down().kill()
 }
 
-// down notes that the server is about to end. From now on nobody connects: its port may soon be that of another server.
+// down notes that the server is about to end. From now on no client connects: its port may soon be that of another
+// server.
 func (s *ServerHandle) down() running {
 	run := s.running
 	s.running = nil
@@ -111,7 +113,8 @@ func (s *ServerHandle) down() running {
 	return run
 }
 
-// Dial returns a client of the server's default space, which follows the server when it is started again, and is closed with tb.
+// Dial returns a client of the server's default space, which follows the server when it is started again, and is closed
+// with tb.
 func (s *ServerHandle) Dial(tb testing.TB) *Client {
 	tb.Helper()
 	c, err := client.DialConfig(tb.Context(), client.Config{

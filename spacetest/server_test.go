@@ -34,7 +34,8 @@ func TestServerClients(t *testing.T) {
 	})
 }
 
-// TestServerGuests runs what the suite has to say about transactions on one space of a server, with transactions that begin in another one.
+// TestServerGuests runs what the suite has to say about transactions on one space of a server, with transactions that
+// begin in another one.
 func TestServerGuests(t *testing.T) {
 	t.Parallel()
 	for _, level := range []string{node.Memory, node.Logged} {

@@ -21,9 +21,9 @@ const soakVariable = "SOAK"
 // soakBriefly is for how long it runs otherwise.
 const soakBriefly = 3 * time.Second
 
-// TestSoak runs random programs on spaces of every sort, one after the other in each of two lanes, with crashes, restarts and cut
-// connections, and judges what their clients saw. Each round has a seed of its own, which it prints when it fails: given as SOAK_SEED it
-// makes the first round the same program on the same sort of space.
+// TestSoak runs random programs on spaces of every sort, one after the other in each of two lanes, with crashes,
+// restarts and cut connections, and judges what their clients saw. Each round has a seed of its own, which it prints
+// when it fails: given as SOAK_SEED it makes the first round the same program on the same sort of space.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	d := soakBriefly
@@ -107,14 +107,18 @@ func (s *soak) round(t *testing.T, seed uint64) {
 
 // randomWorkload returns a small workload, whose calls can be put into one order, or a larger one.
 func randomWorkload(rng *rand.Rand) workload {
-	w := workload{clients: 2 + rng.IntN(3), calls: 8 + rng.IntN(8), keys: 2 + rng.IntN(2), colors: 2, txns: rng.IntN(80), updates: 7 * rng.IntN(2)}
+	w := workload{
+		clients: 2 + rng.IntN(3), calls: 8 + rng.IntN(8), keys: 2 + rng.IntN(2), colors: 2, txns: rng.IntN(80),
+		updates: 7 * rng.IntN(2),
+	}
 	if rng.IntN(3) > 0 {
 		w.clients, w.calls, w.keys, w.crossKeys = 2+rng.IntN(9), 20+rng.IntN(100), 1+rng.IntN(5), rng.IntN(2) == 0
 	}
 	return w
 }
 
-// arrangement is a sort of space. open returns one, as one or several clients have it, and what disturbs it: nil if nothing can.
+// arrangement is a sort of space. open returns one, as one or several clients have it, and what disturbs it: nil if
+// nothing can.
 type arrangement struct {
 	name    string
 	crashes bool

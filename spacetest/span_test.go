@@ -28,8 +28,9 @@ const (
 	pursesIn  = 10   // each space, numbered from 1
 )
 
-// TestSpan_KilledServer moves money between the purses in three spaces, while the server is killed again and again. In the end every transfer is in
-// both of its spaces or in neither, in the spaces as in the database, and those that were acknowledged are there.
+// TestSpan_KilledServer moves money between the purses in three spaces, while the server is killed again and again. In
+// the end every transfer is in both of its spaces or in neither, in the spaces as in the database, and those that were
+// acknowledged are there.
 func TestSpan_KilledServer(t *testing.T) {
 	t.Parallel()
 	const workers, kills = 8, 6
@@ -118,7 +119,8 @@ func moveMoney(ctx context.Context, c *spacetest.Client, from, to, id string) er
 	}
 	defer func() { _ = tx.Abort(ctx) }() // it may have ended
 	for i, name := range []string{from, to} {
-		p, err := space.Take(ctx, c.SpaceNamed(name), purse{Number: 1 + rand.N(pursesIn)}, space.In(tx), space.Wait(100*time.Millisecond))
+		p, err := space.Take(ctx, c.SpaceNamed(name), purse{Number: 1 + rand.N(pursesIn)}, space.In(tx),
+			space.Wait(100*time.Millisecond))
 		if err != nil {
 			return err
 		}

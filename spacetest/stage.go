@@ -83,7 +83,7 @@ func stageRefused(k *kit) {
 	require.Zero(k, k.total())
 	k.ok(t.Rollback(k.ctx))
 	require.Equal(k, e1, take(k, e1, space.In(t)))
-	_, err := k.sp.Commit(k.ctx, t.ID(), []space.Draft{{Kind: "nobody registered this", Lease: space.Forever}})
+	_, err := k.sp.Commit(k.ctx, t.ID(), []space.Draft{{Kind: "never registered", Lease: space.Forever}})
 	k.fails(space.ErrInvalidArgument, err)
 	ds := k.drafts(e3, e3)
 	ds[1].Lease = -1
@@ -116,7 +116,8 @@ func stageGrants(k *kit) {
 	grants, err := k.sp.Commit(k.ctx, t.ID(), ds)
 	k.ok(err)
 	require.Len(k, grants, 3)
-	require.Equal(k, []time.Duration{long, 0, space.Forever}, []time.Duration{grants[0].Granted, grants[1].Granted, grants[2].Granted})
+	require.Equal(k, []time.Duration{long, 0, space.Forever},
+		[]time.Duration{grants[0].Granted, grants[1].Granted, grants[2].Granted})
 	require.Equal(k, e1, take(k, simple{}))
 	k.fails(space.ErrLeaseEnded, k.sp.Cancel(k.ctx, grants[0].ID))
 	k.ok(k.sp.Cancel(k.ctx, grants[2].ID))
@@ -302,7 +303,7 @@ func takeTxnWorkers(k *kit) {
 			for n := 0; ; n++ {
 				v, t, err := space.TakeTxn(ctx, k.sp, simple{Name: "job"}, space.NoWait())
 				if err != nil {
-					return done, nil // the others have the rest, or nobody
+					return done, nil // the others have the rest, or no worker has
 				}
 				if n%5 == w%5 {
 					if err := t.Abort(ctx); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Run runs the conformance suite. open returns an empty space that nobody else uses, and sees to it that it is closed
+// Run runs the conformance suite. open returns an empty space without other users, and registers its closing
 // when tb ends. It is called once per case, from many goroutines, and must not fail when another space is open.
 func Run(t *testing.T, open func(tb testing.TB) space.Space) {
 	for _, topic := range topics() {
@@ -76,8 +76,9 @@ type topic struct {
 	cases cases
 }
 
-// cases are the cases of one topic. Names say what a space does. Comments beside them give the section of the semantics, or the number
-// of the case in the suites of older tuple spaces (W writes, R reads, T takes, M matching, L leases, S prepared, B bulk).
+// cases are the cases of one topic. Names say what a space does. Comments beside them give the section of the
+// semantics, or the number of the case in the suites of older tuple spaces (W writes, R reads, T takes, M matching, L
+// leases, S prepared, B bulk).
 type cases []struct {
 	name string
 	run  func(k *kit)
@@ -207,7 +208,12 @@ type verb struct {
 	take, ifExists bool
 }
 
-var verbs = []verb{{"Read", false, false}, {"ReadIfExists", false, true}, {"Take", true, false}, {"TakeIfExists", true, true}}
+var verbs = []verb{
+	{"Read", false, false},
+	{"ReadIfExists", false, true},
+	{"Take", true, false},
+	{"TakeIfExists", true, true},
+}
 
 // find returns the typed function that v names.
 func find[T any](v verb) func(context.Context, space.Space, T, ...space.TakeOption) (T, error) {

@@ -96,7 +96,7 @@ func takeIfExistsMiss(k *kit) {
 	k.fails(space.ErrNoMatch, err)
 	_, err = space.TakeIfExists(k.ctx, k.sp, e1, space.Wait(long))
 	k.fails(space.ErrNoMatch, err)
-	write(k, e1) // nobody waits for it
+	write(k, e1) // no call waits for it
 	require.Equal(k, e1, take(k, e1))
 }
 

@@ -18,7 +18,7 @@ func txnCases() cases {
 		{"what an aborted transaction wrote was never there", txnAbortedWrites},                   // semantics 5.1
 		{"what a transaction took is gone once it is committed, and back if it is not", txnTakes}, // semantics 5.1
 		{"takes and writes of several kinds take effect together", txnKinds},                      // semantics 5.3
-		{"nobody sees half of a commit", txnAtomic},                                               // semantics 5.1
+		{"no call sees half of a commit", txnAtomic},                                              // semantics 5.1
 		{"what a transaction writes and takes again is gone for good", txnTakesOwn},               // semantics 5
 		{"reading and then taking an entry, and not keeping to it", txnReadTake},                  // semantics 5.5
 		{"writes of every sort work as they do without a transaction", txnWrites},                 // W-07, W-08, L-05
@@ -223,7 +223,11 @@ func txnWrites(k *kit) {
 	t := begin(k)
 	before := e1
 	seen := map[space.LeaseID]bool{}
-	for _, opts := range [][]space.WriteOption{{space.In(t)}, {space.In(t), space.For(space.Forever)}, {space.For(long), space.In(t)}} {
+	for _, opts := range [][]space.WriteOption{
+		{space.In(t)},
+		{space.In(t), space.For(space.Forever)},
+		{space.For(long), space.In(t)},
+	} {
 		l := write(k, before, opts...)
 		require.Positive(k, l.Granted())
 		require.False(k, seen[l.ID()])
@@ -263,7 +267,7 @@ func txnWriteRefused(k *kit) {
 		"an empty list": func() error { _, err := space.WriteAll(k.ctx, k.sp, []simple{}, space.In(t)); return err },
 		"unknown kind": func() error {
 			ds := k.drafts(e2, e3)
-			ds[0].Kind = "nobody registered this"
+			ds[0].Kind = "never registered"
 			_, err := k.sp.Write(k.ctx, t.ID(), ds)
 			return err
 		},

@@ -15,7 +15,7 @@ func txnLeaseCases() cases {
 		{"cancelling the lease aborts the transaction", txnLeaseCancelled},            // L-19
 		{"a renewed transaction can be used beyond its first lease", txnLeaseRenewed}, // L-20
 		{"a lease of zero ends at once", txnLeaseZero},
-		{"anybody who knows its number may renew a transaction", txnLeaseByNumber},
+		{"a client that knows its number may renew a transaction", txnLeaseByNumber},
 		{"a keeper keeps a transaction open, and tells when it has ended", txnLeaseKeeper},
 		{"leases run while their entries are written but not committed", txnLeaseOfWritten},                  // L-08, semantics 5.6
 		{"a lease that is renewed before the commit holds after it", txnLeaseOfRenewed},                      // L-15
@@ -50,7 +50,7 @@ func txnLeaseEnds(k *kit) {
 	if err != nil { // a slow machine
 		k.fails(space.ErrTxnEnded, err)
 	}
-	require.Equal(k, e1, startFind(k, verbs[2], e1).result(k)) // nobody asks for t meanwhile
+	require.Equal(k, e1, startFind(k, verbs[2], e1).result(k)) // no call uses t meanwhile
 	k.gone(t)
 	require.GreaterOrEqual(k, time.Since(began), short)
 	k.fails(space.ErrTxnEnded, t.Commit(k.ctx))

@@ -8,8 +8,8 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// Neighbor is implemented by spaces that share transactions with other, named ones. Where it is missing the cases about transactions over
-// several spaces are skipped.
+// Neighbor is implemented by spaces that share transactions with other, named ones. Where it is missing the cases about
+// transactions over several spaces are skipped.
 type Neighbor interface {
 	Neighbor(name string) space.Space
 }

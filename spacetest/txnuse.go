@@ -12,9 +12,9 @@ import (
 
 func txnUseCases() cases {
 	return cases{
-		{"any use of an ended transaction is refused and changes nothing", txnEnded},            // semantics 5.2, W-10, B-05, B-18
-		{"an ended transaction stays refused whoever ended it, and however", txnEndedElsewhere}, // semantics 5.2
-		{"a transaction that nobody began has ended", txnUnknown},
+		{"any use of an ended transaction is refused and changes nothing", txnEnded}, // semantics 5.2, W-10, B-05, B-18
+		{"an ended transaction stays refused, however it ended", txnEndedElsewhere},  // semantics 5.2
+		{"a transaction that never began has ended", txnUnknown},
 		{"a transaction that did nothing can be committed, and aborted", txnEmpty},
 		{"a transaction is used by many at once", txnGoroutines}, // semantics 5.2
 		{"a commit while calls are under way takes all of a call or nothing", txnCommitRaces},
@@ -174,7 +174,8 @@ func txnGoroutines(k *kit) {
 	require.Len(k, seen, goroutines*each)
 }
 
-// txnCommitRaces commits while others still write pairs under the transaction: what is there afterwards is what was acknowledged.
+// txnCommitRaces commits while others still write pairs under the transaction: what is there afterwards is what was
+// acknowledged.
 func txnCommitRaces(k *kit) {
 	for round := range 20 {
 		t := begin(k)

@@ -23,7 +23,7 @@ func typeCases() cases {
 		{"a kind that begins to embed another serves the calls that wait for that", typeBeginsToEmbed}, // semantics 1.3, 3.4
 		{"a kind that begins to embed another is no event", typeBeginsToEmbedQuietly},                  // semantics 7.1
 		{"fields of one name in several layers are one field", typeCountOnce},
-		{"a kind that nobody wrote finds none, and is found once somebody does", typeNeverWritten}, // semantics 1.8
+		{"a kind that was never written finds none, and is found once it is written", typeNeverWritten}, // semantics 1.8
 		{"kinds are listed with their schemas and counts", typeKinds},
 		{"a kind has a stable name, whatever the Go type is called", typeNames}, // semantics 1.1
 	}
@@ -154,7 +154,8 @@ func typeBulk(k *kit) {
 func typeConditions(k *kit) {
 	fleet(k)
 	require.Equal(k, 2, count(k, vehicle{}, space.Where("wheels", space.Gt(2))))
-	require.Equal(k, []vehicle{aBike.vehicle, aCar.vehicle, aVan.vehicle, aVehicle}, drain(k, vehicle{}, space.OrderBy("plate")))
+	require.Equal(k, []vehicle{aBike.vehicle, aCar.vehicle, aVan.vehicle, aVehicle},
+		drain(k, vehicle{}, space.OrderBy("plate")))
 }
 
 func typeWaiting(k *kit) {

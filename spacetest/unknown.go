@@ -7,12 +7,12 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Templates of kinds and fields that nobody has written, and kinds that go or become others.
+// Templates of kinds and fields that were never written, and kinds that go or become others.
 func unknownCases() cases {
 	return cases{
 		{"no call that looks for entries makes its kind known", unknownStaysUnknown},                         // semantics 1.6
-		{"whoever reads with other types does not keep writers out", unknownConflict},                        // semantics 1.6
-		{"whoever reads with more fields adds none", unknownFieldsStay},                                      // semantics 1.6
+		{"reading with other types does not keep writers out", unknownConflict},                              // semantics 1.6
+		{"reading with more fields adds none", unknownFieldsStay},                                            // semantics 1.6
 		{"a call that waits for an unknown kind is served by a later write", unknownKindServed},              // semantics 1.8
 		{"a call that waits for an unknown field is served by a later write", unknownFieldServed},            // semantics 1.8
 		{"a registration for an unknown kind hears of a later write", unknownKindTold},                       // semantics 1.8
@@ -21,7 +21,7 @@ func unknownCases() cases {
 		{"a wait ends when the field gets another class than it assumed", unknownContradicted},               // semantics 1.8
 		{"a registration that contradicts the schema hears nothing", unknownContradictedListener},            // semantics 1.8
 		{"a kind without entries takes other classes", reclassEmpty},                                         // semantics 1.6
-		{"a kind whose entries nobody sees does not", reclassHidden},                                         // semantics 1.6
+		{"a kind with invisible entries does not", reclassHidden},                                            // semantics 1.6
 		{"a kind that was dropped may come back as another", dropAndReturn},                                  // semantics 1.12
 		{"waits and registrations go on for the name of a dropped kind", dropUnderWaiters},                   // semantics 1.12
 		{"a kind in use is not dropped", dropInUse},                                                          // semantics 1.12
@@ -252,10 +252,12 @@ func reclassHidden(k *kit) {
 	k.fails(space.ErrSchemaConflict, err)
 	t := begin(k)
 	write(k, e1, space.In(t))
-	_, err = k.sp.Register(k.ctx, &template.Schema{Kind: k.kindOf(simple{}), Fields: []template.Field{{Name: "id", Class: template.String}}})
+	_, err = k.sp.Register(k.ctx,
+		&template.Schema{Kind: k.kindOf(simple{}), Fields: []template.Field{{Name: "id", Class: template.String}}})
 	k.fails(space.ErrSchemaConflict, err)
 	k.ok(t.Abort(k.ctx))
-	_, err = k.sp.Register(k.ctx, &template.Schema{Kind: k.kindOf(simple{}), Fields: []template.Field{{Name: "id", Class: template.String}}})
+	_, err = k.sp.Register(k.ctx,
+		&template.Schema{Kind: k.kindOf(simple{}), Fields: []template.Field{{Name: "id", Class: template.String}}})
 	k.ok(err)
 }
 

@@ -64,7 +64,7 @@ func updateWaits(k *kit) {
 	read(k, e1, space.In(t))
 	p = start(k, func(ctx context.Context) (simple, error) { return space.Update(ctx, k.sp, e1, addOne) })
 	commit(k, t)
-	require.Equal(k, simple{"A", 2}, p.result(k)) // once nobody has it locked
+	require.Equal(k, simple{"A", 2}, p.result(k)) // once it is not locked
 }
 
 func updateFails(k *kit) {

@@ -28,21 +28,21 @@ func waitCases() cases {
 		{"a wait that crosses a write loses nothing", waitExpiryCrosses},                       // semantics 2.3
 		{"IfExists waits for nothing that is not there", waitIfExists},                         // semantics 4.1
 		{"a call waits for one of several templates", waitSeveral},
-		{"an entry that has expired serves nobody", waitNotExpired},
-		{"an entry whose lease ends at once serves nobody", waitNotEnded}, // semantics 6.1
+		{"an expired entry serves no wait", waitNotExpired},
+		{"an entry whose lease ends at once serves no wait", waitNotEnded}, // semantics 6.1
 		{"takers and writers of a chain hand on a token", waitRing},
 		{"many calls may wait at once", waitMany},
 	}
 }
 
-// Waiter is implemented by spaces that can tell how many calls wait in them at this moment. Cases that have
-// to know that a call waits before they go on ask it; where it is missing, those about the order of waiting calls are skipped.
+// Waiter is implemented by spaces that can tell how many calls wait in them at this moment. Cases that have to know
+// that a call waits before they go on ask it; where it is missing, those about the order of waiting calls are skipped.
 type Waiter interface {
 	Waiting(ctx context.Context) (int, error)
 }
 
-// parked returns when n calls wait in the space, and whether the space can tell. If it cannot, parked returns at once, and
-// the case must be right either way.
+// parked returns when n calls wait in the space, and whether the space can tell. If it cannot, parked returns at once,
+// and the case must be right either way.
 func (k *kit) parked(n int) bool {
 	k.Helper()
 	w, ok := k.sp.(Waiter)
@@ -275,7 +275,7 @@ func waitIfExists(k *kit) {
 	}
 	k.parked(0)
 	write(k, e1)
-	require.Equal(k, e1, take(k, e1)) // nobody waited for it
+	require.Equal(k, e1, take(k, e1)) // no call waited for it
 }
 
 func waitSeveral(k *kit) {

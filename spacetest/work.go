@@ -63,7 +63,7 @@ func workDone(k *kit) {
 	writeAll(k, e1, e2, e3)
 	stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
 		require.Zero(k, job.Attempts)
-		// While it is at work nobody sees the job, nor what comes of it.
+		// While it works no other call sees the job or its result.
 		if _, err := space.Read(ctx, k.sp, job.Value, space.NoWait()); !errors.Is(err, space.ErrNoMatch) {
 			return errors.New("the job is visible")
 		}
@@ -77,7 +77,8 @@ func workDone(k *kit) {
 	}, work.Config{Workers: 1})
 	require.Equal(k, 3, stats.Count(work.Done))
 	absent(k, simple{})
-	require.Equal(k, []outcome{{"now", 1}, {"A", 1}, {"now", 2}, {"B", 2}, {"now", 2}, {"A", 2}}, readUpTo(k, 10, outcome{}))
+	require.Equal(k, []outcome{{"now", 1}, {"A", 1}, {"now", 2}, {"B", 2}, {"now", 2}, {"A", 2}},
+		readUpTo(k, 10, outcome{}))
 	take(k, every{})
 }
 
@@ -296,7 +297,8 @@ func workDrains(k *kit) {
 	require.Zero(k, k.total())
 }
 
-// unsteady returns a handler that fails now and then, before or after it has written its result, and once in a while ends its transaction.
+// unsteady returns a handler that fails now and then, before or after it has written its result, and once in a while
+// ends its transaction.
 func unsteady(sp space.Space) func(ctx context.Context, job *work.Job[simple]) error {
 	return func(ctx context.Context, job *work.Job[simple]) error {
 		dice := rand.IntN(16)

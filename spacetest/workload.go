@@ -31,8 +31,9 @@ type item struct {
 // example returns the template for what p selects.
 func example(p history.Pattern) item { return item{Key: p.Key, Color: p.Color, N: p.N} }
 
-// run lets clients call at random and returns what they saw, with a last client that drains what is left. They share the values in
-// sps, which are all the same space. The disturbances are called one after the other, spread over the run.
+// run lets clients call at random and returns what they saw, with a last client that drains what is left. They share
+// the values in sps, which are all the same space. The disturbances are called one after the other, spread over the
+// run.
 func (w workload) run(tb testing.TB, sps []space.Space, disturbances ...func()) []history.Op {
 	tb.Helper()
 	return w.runSeed(tb, runSeed(tb), sps, disturbances...)
@@ -109,7 +110,8 @@ func outcomes(ops []history.Op) map[history.Outcome]int {
 	return n
 }
 
-// seedVariable names the environment variable that repeats a run. What the goroutines make of it is up to the scheduler.
+// seedVariable names the environment variable that repeats a run. What the goroutines make of it is up to the
+// scheduler.
 const seedVariable = "SOAK_SEED"
 
 func runSeed(tb testing.TB) uint64 {

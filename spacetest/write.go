@@ -183,7 +183,7 @@ func writeNil(k *kit) {
 }
 
 func writeUnknownKind(k *kit) {
-	_, err := k.sp.Write(k.ctx, txn.ID{}, []space.Draft{{Kind: "nobody registered this", Lease: space.Forever}})
+	_, err := k.sp.Write(k.ctx, txn.ID{}, []space.Draft{{Kind: "never registered", Lease: space.Forever}})
 	k.fails(space.ErrInvalidArgument, err)
 	require.Zero(k, k.total())
 }

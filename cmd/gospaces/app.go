@@ -84,7 +84,8 @@ func (a *app) command() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.writeCommand(), a.readCommand(), a.takeCommand(), a.watchCommand(), a.countCommand(),
 		a.renewCommand(), a.cancelCommand(), a.txnCommand(), a.outcomeCommand(),
-		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.registrationsCommand(), a.deadLettersCommand(), a.snapshotCommand(),
+		a.kindsCommand(), a.spacesCommand(), a.statusCommand(), a.registrationsCommand(), a.deadLettersCommand(),
+		a.snapshotCommand(),
 		a.backupCommand(), a.restoreCommand(), a.loadCommand(), a.verifyCommand(), a.benchCommand(), a.versionCommand(),
 	)
 	return root
@@ -94,7 +95,8 @@ func (a *app) command() *cobra.Command {
 func (a *app) dial(ctx context.Context) (*client.Client, error) {
 	c, err := client.DialConfig(ctx, client.Config{Addr: a.addr, Space: a.space, Logger: a.warnings()})
 	if _, ok := errors.AsType[*net.OpError](err); ok {
-		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)
+		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)",
+			a.addr, err)
 	}
 	if errors.Is(err, client.ErrNotServer) {
 		return nil, fmt.Errorf("what listens at %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)

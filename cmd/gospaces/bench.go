@@ -47,7 +47,8 @@ Processor time per operation is that of client and server together.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringSliceVar(&o.Workloads, "workload", nil, "what to measure; default all of "+strings.Join(bench.Workloads(), ","))
+	flags.StringSliceVar(&o.Workloads, "workload", nil,
+		"what to measure; default all of "+strings.Join(bench.Workloads(), ","))
 	flags.IntSliceVar(&o.Callers, "callers", nil, "numbers of callers (default 1,64,256)")
 	flags.IntSliceVar(&o.Conns, "conns", nil, "numbers of connections (default 1,4)")
 	flags.StringSliceVar(&o.Durability, "durability", nil, "of the servers to start (default logged)")

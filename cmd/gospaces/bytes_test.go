@@ -9,7 +9,8 @@ import (
 func TestBytesValue_ReadsUnits(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]int64{
-		"0": 0, "1048576": 1 << 20, "512MiB": 512 << 20, "1.5GiB": 3 << 29, "2G": 2 << 30, "4GB": 4e9, "7 KiB": 7 << 10, "9B": 9,
+		"0": 0, "1048576": 1 << 20, "512MiB": 512 << 20, "1.5GiB": 3 << 29, "2G": 2 << 30, "4GB": 4e9, "7 KiB": 7 << 10,
+		"9B": 9,
 	} {
 		var v bytesValue
 		require.NoError(t, v.Set(text), text)

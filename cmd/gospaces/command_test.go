@@ -19,7 +19,8 @@ import (
 func TestWriteReadTake(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
-	granted := s.must(t, "write", "job", `{"id": 7, "state": "new"}`, `{"id": 8, "state": "old", "priority": 5}`, "--lease", "10m")
+	granted := s.must(t, "write", "job", `{"id": 7, "state": "new"}`, `{"id": 8, "state": "old", "priority": 5}`,
+		"--lease", "10m")
 	require.Equal(t, 2, strings.Count(granted, `"lease":"10m0s"`))
 
 	require.Equal(t, `{"id":7,"state":"new"}`+"\n", s.must(t, "read", "job"))

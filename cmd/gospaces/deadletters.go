@@ -152,7 +152,10 @@ A letter is forgotten once it was printed, as an entry is removed by take: what 
 				return err
 			}
 			return a.withLetters(cmd.Context(), *dsn, func(letters *writeback.DeadLetters) error {
-				dropped, err := letters.Drop(func(batch []writeback.DeadLetter) error { return a.deliverLetters(cmd.Context(), batch) }, entries...)
+				dropped, err := letters.Drop(func(batch []writeback.DeadLetter) error {
+					return a.deliverLetters(cmd.Context(),
+						batch)
+				}, entries...)
 				if err == nil && dropped == 0 && !all {
 					return space.ErrNoMatch
 				}

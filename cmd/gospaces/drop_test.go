@@ -32,7 +32,11 @@ func TestRead_SaysThatAKindIsNotKnown(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
 	s.must(t, "write", "reminder", `{"text": "tea"}`)
-	for _, args := range [][]string{{"read", "remider"}, {"take", "remider", "--all"}, {"read", "remider", `{"text": "tea"}`}} {
+	for _, args := range [][]string{
+		{"read", "remider"},
+		{"take", "remider", "--all"},
+		{"read", "remider", `{"text": "tea"}`},
+	} {
 		r := s.do(t, args...)
 		require.Equal(t, exitNoMatch, r.code)
 		require.Contains(t, r.err, `space "default" has no kind "remider": did you mean reminder?`)

@@ -23,7 +23,10 @@ type running struct {
 // serveProcess starts a server on a free port and waits until it is ready.
 func serveProcess(t *testing.T, args ...string) running {
 	t.Helper()
-	r := running{cmd: process(t.Context(), append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...), stderr: new(strings.Builder)}
+	r := running{
+		cmd:    process(t.Context(), append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...),
+		stderr: new(strings.Builder),
+	}
 	r.cmd.Stderr = r.stderr
 	out, err := r.cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -47,7 +50,8 @@ func TestServe_FolderIsRemovedUnderIt(t *testing.T) {
 	require.Contains(t, r.err, "is in use by another process")
 
 	require.NoError(t, os.RemoveAll(dir))
-	require.Eventually(t, func() bool { return s.do(t, "write", "job", `{"id": 2}`).code == exitError }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return s.do(t, "write", "job", `{"id": 2}`).code == exitError }, time.Minute,
+		time.Millisecond)
 	r = s.do(t, "write", "job", `{"id": 3}`)
 	require.Equal(t, exitError, r.code)
 	require.Contains(t, r.err, "the data folder is not there any more")

@@ -20,7 +20,8 @@ func TestServe_AnswersHTTPInOneLine(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, r.Body.Close())
 		require.Equal(t, http.StatusBadRequest, r.StatusCode)
-		require.Equal(t, "this is a gospaces server, which does not speak HTTP: try `gospaces status --addr "+s.addr+"`\n", string(text))
+		require.Equal(t, "this is a gospaces server, which does not speak HTTP: try `gospaces status --addr "+s.addr+"`\n",
+			string(text))
 	}
 	s.must(t, "count")
 }

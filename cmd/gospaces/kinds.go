@@ -69,7 +69,10 @@ func (k kind) cells() []any {
 }
 
 func newKind(info space.KindInfo) kind {
-	k := kind{Kind: info.Schema.Kind, Count: info.Count, Held: info.Held, Later: info.Delayed, Fields: []field{}, Embeds: info.Schema.Supers}
+	k := kind{
+		Kind: info.Schema.Kind, Count: info.Count, Held: info.Held, Later: info.Delayed, Fields: []field{},
+		Embeds: info.Schema.Supers,
+	}
 	for _, f := range info.Schema.Fields {
 		k.Fields = append(k.Fields, field{
 			Name: f.Name, Class: f.Class.String(), ID: f.Role&template.ID != 0, Route: f.Role&template.Route != 0,

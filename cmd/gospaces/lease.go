@@ -71,7 +71,8 @@ func (a *app) withLeases(ctx context.Context, args []string, do func(space.Space
 		id, err := parseTxn(arg) // which is a number as well
 		switch {
 		case err != nil:
-			return usage("%q is not the id of a lease: that is a number, which write prints, or SPACE/NUMBER of a transaction", arg)
+			return usage("%q is not the id of a lease: that is a number, which write prints, or SPACE/NUMBER of a transaction",
+				arg)
 		case id.Space != "" && id.Space != a.space:
 			return usage("transaction %s is of another space than %q: use --space %s", arg, a.space, id.Space)
 		}

@@ -117,7 +117,8 @@ func (p *loadProgress) show(space string, entries, total uint64) {
 	now := time.Now()
 	if f, ok := p.a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		if p.bar == nil {
-			p.bar = progressbar.NewOptions64(int64(total), progressbar.OptionSetDescription(space), progressbar.OptionSetWriter(f),
+			p.bar = progressbar.NewOptions64(int64(total), progressbar.OptionSetDescription(space),
+				progressbar.OptionSetWriter(f),
 				progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("entries"),
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetPredictTime(true), progressbar.OptionOnCompletion(func() { fmt.Fprintln(f) }))
 		}

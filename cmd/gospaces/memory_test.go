@@ -48,7 +48,8 @@ func program(t *testing.T) string {
 
 func startAttacked(t *testing.T, args ...string) *attacked {
 	cmd := exec.CommandContext(t.Context(), program(t), append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--max-memory", "256MiB", "--frame-timeout", "1s", "--log-level", "warn",
+		"serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--max-memory", "256MiB", "--frame-timeout", "1s",
+		"--log-level", "warn",
 	}, args...)...)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)

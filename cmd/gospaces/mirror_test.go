@@ -67,7 +67,8 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	require.Contains(t, letters("list").err, "holds no mirror of the space")
 	require.Contains(t, cli(t, "deadletters", "list").err, "--postgres is missing")
 
-	s := serve(t, "--data", t.TempDir(), "--postgres", dsn, "--mirror", "audit=append,draft=none", "--mirror", "draft=none")
+	s := serve(t, "--data", t.TempDir(), "--postgres", dsn, "--mirror", "audit=append,draft=none", "--mirror",
+		"draft=none")
 	s.must(t, "write", "job", `{"n": 1}`)
 	s.must(t, "write", "audit", `{"n": 1}`)
 	s.must(t, "write", "draft", `{"n": 1}`)
@@ -115,7 +116,8 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	var rows int
 	require.NoError(t, db.QueryRow(`SELECT count(*) FROM space_default.job`).Scan(&rows))
 	require.Equal(t, 6, rows, "all but the one that was dropped")
-	require.Contains(t, cli(t, "serve", "--mirror", "audit=archive").err, `no mode "archive"; there are mirror, append, none`)
+	require.Contains(t, cli(t, "serve", "--mirror", "audit=archive").err,
+		`no mode "archive"; there are mirror, append, none`)
 }
 
 // A server whose database is away refuses what its log has no room for, and says so: in the command, in its status and
@@ -134,7 +136,8 @@ func TestMirror_FullLogIsToldOf(t *testing.T) {
 		r = s.do(t, "write", "job", fmt.Sprintf(`{"n": %d, "text": %q}`, n, strings.Repeat("x", 200)))
 	}
 	require.Equal(t, exitFull, r.code)
-	require.Contains(t, r.err, "log full: the database lacks 5000 bytes of the log, as many as --mirror-log allows; bring it back, or allow more, and try again\n")
+	require.Contains(t, r.err,
+		"log full: the database lacks 5000 bytes of the log, as many as --mirror-log allows; bring it back, or allow more, and try again\n")
 	require.Equal(t, 1, strings.Count(r.err, "\n"), "one line")
 	require.Equal(t, exitFull, s.do(t, "take", "job").code)
 	require.Equal(t, exitOK, s.do(t, "read", "job").code)

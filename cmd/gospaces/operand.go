@@ -20,10 +20,12 @@ func (c comparison) cond(s *template.Schema) (template.Cond, error) {
 	for _, text := range c.operands {
 		v, err := operand(s.Fields[i].Class, text)
 		if errors.Is(err, errComposite) {
-			return template.Cond{}, fmt.Errorf("field %q is of class %s: compare it in the JSON template", c.field, s.Fields[i].Class)
+			return template.Cond{}, fmt.Errorf("field %q is of class %s: compare it in the JSON template",
+				c.field, s.Fields[i].Class)
 		}
 		if err != nil {
-			return template.Cond{}, fmt.Errorf("field %q is of class %s, and %q is no such value", c.field, s.Fields[i].Class, text)
+			return template.Cond{}, fmt.Errorf("field %q is of class %s, and %q is no such value",
+				c.field, s.Fields[i].Class, text)
 		}
 		_, value, err := s.Operand(c.field, v)
 		if err != nil {

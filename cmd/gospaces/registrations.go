@@ -97,10 +97,12 @@ func (a *app) dropRegistrationsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withClient(cmd.Context(), func(c *client.Client) error { return a.dropRegistrations(cmd.Context(), c, ids) })
+			return a.withClient(cmd.Context(),
+				func(c *client.Client) error { return a.dropRegistrations(cmd.Context(), c, ids) })
 		},
 	}
-	cmd.Flags().BoolVar(&unattended, "unattended", false, "drop those to which no client listens now; one may come back to them")
+	cmd.Flags().BoolVar(&unattended, "unattended", false,
+		"drop those to which no client listens now; one may come back to them")
 	return cmd
 }
 

@@ -28,8 +28,9 @@ type selectionFlags struct {
 }
 
 func (f *selectionFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.where, "where", nil, "condition like 'priority >= 5'; repeat it for more, which must all hold.\n"+
-		"Operators: = != < <= > >= ^= (prefix), in (a, b), is null, is not null")
+	cmd.Flags().StringArrayVar(&f.where, "where", nil,
+		"condition like 'priority >= 5'; repeat it for more, which must all hold.\n"+
+			"Operators: = != < <= > >= ^= (prefix), in (a, b), is null, is not null")
 }
 
 func (f *selectionFlags) addOrder(cmd *cobra.Command) {

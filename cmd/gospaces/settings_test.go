@@ -106,10 +106,12 @@ func TestSettings_UnknownOnesAreRefusedWithAHint(t *testing.T) {
 		require.Equal(t, exitUsage, code)
 		require.Contains(t, errs.String(), says)
 	}
-	require.Zero(t, run(t.Context(), []string{"version"}, environment{"GOSPACES_SOMETHING": "", "GOSPACES_LISTEN": "x", "OTHER": "y"},
-		strings.NewReader(""), io.Discard, io.Discard))
+	require.Zero(t,
+		run(t.Context(), []string{"version"}, environment{"GOSPACES_SOMETHING": "", "GOSPACES_LISTEN": "x", "OTHER": "y"},
+			strings.NewReader(""), io.Discard, io.Discard))
 	require.Contains(t, cli(t, "serve", "--listn", "x").err, "unknown flag: --listn: did you mean --listen?")
 	path := filepath.Join(t.TempDir(), "conf")
 	require.NoError(t, os.WriteFile(path, []byte("durabilty = synced\n"), 0o600))
-	require.Contains(t, cli(t, "serve", "--config", path).err, `:1: there is no setting "durabilty": did you mean durability?; there are `)
+	require.Contains(t, cli(t, "serve", "--config", path).err,
+		`:1: there is no setting "durabilty": did you mean durability?; there are `)
 }

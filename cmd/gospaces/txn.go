@@ -70,7 +70,8 @@ when it is committed, all of it at once, or never.`,
   gospaces write result '{"job": 7}' --txn default/17
   gospaces txn commit default/17`,
 	})
-	cmd.AddCommand(a.txnBeginCommand(), a.txnEndCommand("commit", "Make everything happen that was done under a transaction", commit),
+	cmd.AddCommand(a.txnBeginCommand(),
+		a.txnEndCommand("commit", "Make everything happen that was done under a transaction", commit),
 		a.txnEndCommand("abort", "Undo everything that was done under a transaction", abort))
 	return cmd
 }

@@ -77,6 +77,7 @@ func TestWatch_OverARestart(t *testing.T) {
 	require.EqualValues(t, 3, next["written"]().Seq)
 	require.Zero(t, <-done)
 	require.Zero(t, <-done)
-	require.Equal(t, 1, strings.Count(errs["visible"].String(), gapHint(space.Event{Cause: space.GapRestart})), "in words too")
+	require.Equal(t, 1, strings.Count(errs["visible"].String(), gapHint(space.Event{Cause: space.GapRestart})),
+		"in words too")
 	require.NotContains(t, errs["written"].String(), gapHint(space.Event{Cause: space.GapRestart}))
 }

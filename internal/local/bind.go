@@ -9,7 +9,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// query makes a call about what q means in the partition: once more if a kind was dropped just then, and its number means nothing any more.
+// query makes a call about what q means in the partition: once more if a kind was dropped just then, and its number
+// means nothing any more.
 func (s *Space) query(c *caller, q space.Query, callID func() error) error {
 	for {
 		if err := s.bind(c, q); err != nil {
@@ -21,7 +22,8 @@ func (s *Space) query(c *caller, q space.Query, callID func() error) error {
 	}
 }
 
-// bind sets what c.query has of q: kinds as numbers, or by name if the space does not have them yet. The partition checks it.
+// bind sets what c.query has of q: kinds as numbers, or by name if the space does not have them yet. The partition
+// checks it.
 func (s *Space) bind(c *caller, q space.Query) error {
 	under, err := s.under(q.Txn)
 	if err != nil {
@@ -62,7 +64,8 @@ func (s *Space) bindTemplate(t *template.Template, order []template.Order) (call
 	return call.Template{Named: &call.Named{Template: *t, Order: order}}, order, nil
 }
 
-// misfit returns the error for what does not fit a schema: ErrSchemaConflict if err says so, and otherwise ErrInvalidArgument.
+// misfit returns the error for what does not fit a schema: ErrSchemaConflict if err says so, and otherwise
+// ErrInvalidArgument.
 func misfit(err error) error {
 	if errors.Is(err, space.ErrSchemaConflict) {
 		return err

@@ -74,8 +74,8 @@ func waitOf(q space.Query) time.Duration {
 	return q.Wait
 }
 
-// awaitMatch waits for the outcome of a Find or a Count. When ctx ends it takes the call back; if that comes too late, the
-// outcome counts: an entry that was granted is not lost.
+// awaitMatch waits for the outcome of a Find or a Count. When ctx ends it takes the call back; if that comes too late,
+// the outcome counts: an entry that was granted is not lost.
 func (s *Space) awaitMatch(ctx context.Context, c *caller, number uint64) error {
 	select {
 	case <-c.done:

@@ -32,7 +32,10 @@ func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, er
 	if err := c.await(); err != nil {
 		return space.Verdict{}, err
 	}
-	return space.Verdict{Fate: space.Fate(c.out.fate), Entries: s.entries(c), Grants: c.out.leases(), Version: c.out.version}, nil
+	return space.Verdict{
+		Fate: space.Fate(c.out.fate), Entries: s.entries(c), Grants: c.out.leases(),
+		Version: c.out.version,
+	}, nil
 }
 
 var errNoCall = invalid("no call is named")

@@ -30,7 +30,9 @@ type registration struct {
 }
 
 // Notify implements space.Space.
-func (s *Space) Notify(ctx context.Context, q space.Query, on space.EventSet, lease time.Duration) (space.Registration, error) {
+func (s *Space) Notify(ctx context.Context, q space.Query, on space.EventSet,
+	lease time.Duration,
+) (space.Registration, error) {
 	if err := impl.Check(&q, impl.Notify); err != nil {
 		return nil, err
 	}
@@ -156,8 +158,8 @@ func (r *registration) fill(ctx context.Context) error {
 	return r.await(ctx, r.feed.wake)
 }
 
-// acknowledge lets the partition forget what was returned. It takes the partition's lock, so it is not done for each event
-// of many.
+// acknowledge lets the partition forget what was returned. It takes the partition's lock, so it is not done for each
+// event of many.
 func (r *registration) acknowledge() {
 	if r.acked < r.last {
 		r.acked = r.last

@@ -29,8 +29,8 @@ func (s *Space) Home(id txn.ID) (space.Space, txn.ID) {
 	return s, id
 }
 
-// own returns id as the partition takes it: without its home if that is this space. It returns an error if the transaction began in a
-// space with which this one shares none.
+// own returns id as the partition takes it: without its home if that is this space. It returns an error if the
+// transaction began in a space with which this one shares none.
 func (s *Space) own(id txn.ID) (txn.ID, error) {
 	switch {
 	case id.Space == "" || id.Space == s.name:

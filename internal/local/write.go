@@ -49,8 +49,8 @@ func (s *Space) drafts(c *caller, entries []space.Draft) error {
 	return nil
 }
 
-// checkRow returns the number of the named kind, or an error if row is not one of its rows. made is the schema in whose order row is, nil for
-// that which the kind has now.
+// checkRow returns the number of the named kind, or an error if row is not one of its rows. made is the schema in whose
+// order row is, nil for that which the kind has now.
 func (s *Space) checkRow(name string, made *template.Schema, row template.Row) (call.KindID, error) {
 	kind := s.partition.KindID(name)
 	if kind == 0 {

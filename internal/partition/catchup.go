@@ -35,7 +35,7 @@ var (
 	errFull   = errors.New("partition: the listener takes no more")
 	errJoined = errors.New("partition: memory holds what follows")
 	errTurn   = errors.New("partition: others wait to read")
-	errStale  = errors.New("partition: nobody waits for this reading any more")
+	errStale  = errors.New("partition: this reading is no longer needed")
 )
 
 // catchUp starts reading what a listener lacks, or sends it a gap.

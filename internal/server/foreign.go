@@ -17,7 +17,8 @@ import (
 // httpMethods begin the requests of the clients that are most likely to knock by mistake: browsers, health checks,
 // scanners.
 var httpMethods = [][]byte{
-	[]byte("GET "), []byte("HEAD "), []byte("POST "), []byte("PUT "), []byte("DELETE "), []byte("OPTIONS "), []byte("PATCH "),
+	[]byte("GET "), []byte("HEAD "), []byte("POST "), []byte("PUT "), []byte("DELETE "), []byte("OPTIONS "),
+	[]byte("PATCH "),
 	[]byte("CONNECT "), []byte("TRACE "), []byte("PRI "),
 }
 
@@ -52,8 +53,10 @@ func isGone(err error) bool {
 
 // answerHTTP answers an HTTP request with one line that says what listens here.
 func answerHTTP(nc net.Conn) {
-	line := fmt.Sprintf("this is a gospaces server, which does not speak HTTP: try `gospaces status --addr %s`\n", nc.LocalAddr())
-	_, _ = fmt.Fprintf(nc, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(line), line)
+	line := fmt.Sprintf("this is a gospaces server, which does not speak HTTP: try `gospaces status --addr %s`\n",
+		nc.LocalAddr())
+	_, _ = fmt.Fprintf(nc,
+		"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(line), line)
 	// What is unread when a connection is closed makes the other side lose what it has not read.
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		_ = nc.SetReadDeadline(time.Now().Add(time.Second))

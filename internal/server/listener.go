@@ -224,8 +224,8 @@ func (s *session) revive() {
 	}
 }
 
-// revivable returns the listeners to attach. One that still holds events back must wait for them to be durable, lest
-// the newer ones of its successor overtake them.
+// revivable returns the listeners to attach. One with events that are not durable yet must wait for them, so that newer
+// events of its successor do not overtake them.
 func (s *session) revivable() []*listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()

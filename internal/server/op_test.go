@@ -14,8 +14,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Each operation of the table has a handler here, and a rule of the partition if it is one of those: it is answered, and
-// not with an error that has no number.
+// Each operation of the table has a handler here, and a rule of the partition if it is one of those: it is answered,
+// and not with an error that has no number.
 func TestServer_ServesEveryOperation(t *testing.T) {
 	t.Parallel()
 	for typ := wire.Type(0); typ < wire.Types; typ++ {

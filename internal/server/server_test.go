@@ -39,7 +39,10 @@ func TestServer_RefusesWhoeverSpeaksOtherwise(t *testing.T) {
 		"an empty hello":  {wire.AppendFrame(nil, wire.Hello, 0, nil), wire.ErrMalformed},
 		"a long hello":    {wire.AppendFrame(nil, wire.Hello, 0, make([]byte, wire.MaxHello))[:8], wire.ErrMalformed},
 		"another version": {greeting(wire.Greeting{MinVersion: 7, MaxVersion: 8}), wire.ErrVersion},
-		"a wish":          {greeting(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Requires: []string{"x"}}), wire.ErrCapability},
+		"a wish": {greeting(wire.Greeting{
+			MinVersion: wire.Version, MaxVersion: wire.Version,
+			Requires: []string{"x"},
+		}), wire.ErrCapability},
 	} {
 		p := r.connect()
 		go p.conn.Write(c.bytes)
@@ -161,7 +164,8 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		p.send(c.t, uint64(100+callID), c.body)
 		require.ErrorIs(t, p.failure(uint64(100+callID)), call.ErrInvalidArgument, "%d: type %d", callID, c.t)
 	}
-	require.Equal(t, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}), p.call(wire.Open, 200, openBody(0, "space")), "opening twice is harmless")
+	require.Equal(t, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}),
+		p.call(wire.Open, 200, openBody(0, "space")), "opening twice is harmless")
 	p.send(wire.Schema, 201, wire.AppendBytes([]byte{0}, "unknown"))
 	require.ErrorIs(t, p.failure(201), call.ErrUnknownKind)
 	p.send(wire.Write, 202, wire.AppendDraft([]byte{0, 0, 2}, 9, 0, nil))
@@ -183,7 +187,7 @@ func TestServer_SlowReaderIsBounded(t *testing.T) {
 				p.send(wire.Echo, uint64(10+i), make([]byte, size))
 			}
 		}()
-		synctest.Wait() // everybody is stuck
+		synctest.Wait() // all are stuck
 		require.Less(t, r.server.Stats().BytesIn, uint64(limit+200_000))
 		for i := range calls {
 			require.Len(t, p.answer(uint64(10+i)).Body, size)
@@ -209,7 +213,7 @@ func TestServer_SilentConnectionsEnd(t *testing.T) {
 		_, err := p.tryNext()
 		require.ErrorIs(t, err, io.EOF)
 		synctest.Wait()
-		require.Equal(t, 0, r.partition.Stats().Waiting, "nothing is taken for somebody who is not there")
+		require.Equal(t, 0, r.partition.Stats().Waiting, "nothing is taken for a client that is gone")
 		require.Equal(t, 1, r.server.Stats().Sessions)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
@@ -246,7 +250,7 @@ func TestServer_ShutdownLetsClientsFinish(t *testing.T) {
 		require.ErrorIs(t, p.failure(5), wire.ErrInterrupted)
 		p.call(wire.Write, 7, writeBody("late"))
 		p.send(wire.Find, 8, findBody(true, true))
-		require.ErrorIs(t, p.failure(8), wire.ErrInterrupted, "nobody begins to wait for a server that shuts down")
+		require.ErrorIs(t, p.failure(8), wire.ErrInterrupted, "no call begins to wait while the server shuts down")
 		require.Equal(t, "late", entry(t, p.call(wire.Find, 9, findBody(true, false))))
 		p.send(wire.Goodbye, 0, nil)
 		require.NoError(t, <-down)
@@ -254,7 +258,8 @@ func TestServer_ShutdownLetsClientsFinish(t *testing.T) {
 	})
 }
 
-// A client that neither reads nor says anything does not hold up the exit, however long that may take; calls whose outcome is not in the log yet do.
+// A client that neither reads nor says anything does not hold up the exit, however long that may take; calls whose
+// outcome is not in the log yet do.
 func TestServer_ShutdownCutsOffWhoeverIsSilent(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -353,7 +358,8 @@ func (c *counted) Append([]byte) error {
 	return nil
 }
 
-// Whatever is in a batch, and wherever it is halved, each call has one answer, even if the client reads less than it asks for.
+// Whatever is in a batch, and wherever it is halved, each call has one answer, even if the client reads less than it
+// asks for.
 func TestServer_EveryCallOfABatchIsAnsweredOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, server.Config{MaxUnsent: 256}, partition.Config{Log: new(counted)})
@@ -446,7 +452,8 @@ func TestServer_LostLogMakesOutcomesUnknownAndOtherSpacesGoOn(t *testing.T) {
 	log <- nil
 	p.register()
 	p.call(wire.Open, 3, openBody(1, "memory"))
-	p.send(wire.Find, 4, append(wire.AppendTemplate(append(appendFind([]byte{1}, true, wire.WaitForever, 1), 0, 1), 0, nil), 0))
+	p.send(wire.Find, 4,
+		append(wire.AppendTemplate(append(appendFind([]byte{1}, true, wire.WaitForever, 1), 0, 1), 0, nil), 0))
 	log <- errors.New("disk full")
 	p.send(wire.Write, 5, writeBody("x"))
 	require.Equal(t, wire.Reset, p.next().Type)

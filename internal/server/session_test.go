@@ -17,7 +17,10 @@ import (
 // back connects again to resume the session of p, of whose stream it has received so much.
 func (r *rig) back(p *peer, received uint64) *peer {
 	again := r.connect()
-	again.hello(wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version, Session: p.terms.Session, Received: received})
+	again.hello(wire.Greeting{
+		MinVersion: wire.Version, MaxVersion: wire.Version, Session: p.terms.Session,
+		Received: received,
+	})
 	return again
 }
 
@@ -50,13 +53,15 @@ func TestSession_WaitsAreParkedWhileNobodyIsThere(t *testing.T) {
 		for callID := uint64(10); callID < 13; callID++ {
 			p.send(wire.Find, callID, findBody(true, true))
 		}
-		p.send(wire.Find, 13, append(wire.AppendTemplate(append(appendFind([]byte{0}, true, time.Second, 1), 0, 1), 1, nil), 0))
+		p.send(wire.Find, 13,
+			append(wire.AppendTemplate(append(appendFind([]byte{0}, true, time.Second, 1), 0, 1), 1, nil), 0))
 		p.call(wire.Echo, 14, nil)
 		received := p.in.Total()
 		p.conn.Close()
 		synctest.Wait()
 		other.call(wire.Write, 3, writeBody("a"))
-		require.Equal(t, "a", entry(t, other.call(wire.Find, 4, findBody(false, false))), "the entry was not taken for nobody")
+		require.Equal(t, "a", entry(t, other.call(wire.Find, 4, findBody(false, false))),
+			"the entry was not taken for a client that is gone")
 
 		time.Sleep(2 * time.Second)
 		p = r.back(p, received)

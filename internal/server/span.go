@@ -9,8 +9,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// under returns id as the partition takes it, for a call to be made under it: if the transaction began elsewhere, it has
-// a branch here from now on. It waits for the log of its home at most. It returns call.ErrTxnEnded, and
+// under returns id as the partition takes it, for a call to be made under it: if the transaction began elsewhere, it
+// has a branch here from now on. It waits for the log of its home at most. It returns call.ErrTxnEnded, and
 // call.ErrInvalidArgument if that does not exist.
 func (c *caller) under(id txn.ID) (txn.ID, error) {
 	id = c.home(id)

@@ -43,7 +43,7 @@ func TestOpenTxns_ForgetWhatHasEnded(t *testing.T) {
 		c.txns.add(n, 1)
 		c.ending(10+n, c.home(txn.ID{Space: "space", Number: n}))
 	}
-	c.ending(20, txn.ID{Number: 9}) // somebody else's
+	c.ending(20, txn.ID{Number: 9}) // another client's
 	c.txns.settle(11, nil)
 	c.txns.settle(12, call.ErrTxnEnded)
 	c.txns.settle(13, errors.New("refused"))

@@ -59,7 +59,8 @@ func (s *session) check(now time.Time, stood time.Duration) {
 	}
 	if s.conn != nil && s.dawdlesLocked(now) {
 		s.srv.stats.refused.Add(1)
-		s.srv.cfg.Logger.Info("connection closed: a frame did not arrive in time", "remote", s.conn.RemoteAddr().String(), "waited", now.Sub(s.frameSeen))
+		s.srv.cfg.Logger.Info("connection closed: a frame did not arrive in time", "remote", s.conn.RemoteAddr().String(),
+			"waited", now.Sub(s.frameSeen))
 		s.conn.Close()
 	}
 	abandoned := s.life.state == detached && now.Sub(s.life.lostAt) >= s.srv.cfg.Resume

@@ -140,7 +140,8 @@ func (o *Op) Once() bool { return o.is(once) }
 // under a transaction, so that the call can be repeated. Of finds it keeps those of takes.
 func (o *Op) Recorded() bool { return o.is(recorded) }
 
-// Signed reports whether the partition is told who makes the call: its outcome is kept, or what it begins is the client's.
+// Signed reports whether the partition is told who makes the call: its outcome is kept, or what it begins is the
+// client's.
 func (o *Op) Signed() bool { return o.is(recorded | signed) }
 
 // Under reports whether the call may be made under a transaction, also one that has begun elsewhere.

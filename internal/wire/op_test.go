@@ -49,10 +49,15 @@ func TestOps_AreThoseOfTheProtocol(t *testing.T) {
 func asks(r *rand.Rand) map[wire.Type]call.Ask {
 	id := func() uint64 { return r.Uint64() >> r.IntN(64) }
 	all := call.Ask{
-		Txn: txn.ID{Space: "other", Number: 1 + id()}, Wait: time.Duration(id() >> 1), Lease: int64(id() >> 1), Delay: int64(id() >> 1),
-		Drafts: []call.Draft{{Kind: 1, Lease: call.Forever, Row: template.Row{1}}, {Kind: 2, Delay: int64(r.IntN(2)), Row: template.Row{}}},
+		Txn: txn.ID{Space: "other", Number: 1 + id()}, Wait: time.Duration(id() >> 1), Lease: int64(id() >> 1),
+		Delay: int64(id() >> 1),
+		Drafts: []call.Draft{
+			{Kind: 1, Lease: call.Forever, Row: template.Row{1}},
+			{Kind: 2, Delay: int64(r.IntN(2)), Row: template.Row{}},
+		},
 		Change: call.Change{ID: id(), Version: 2, Kind: 3, Row: template.Row{4}},
-		IDs:    []uint64{id(), id()}, ID: id(), Cursor: call.Cursor{Place: id(), Last: id()}, On: call.EventSet(r.IntN(1 << 10)),
+		IDs:    []uint64{id(), id()}, ID: id(), Cursor: call.Cursor{Place: id(), Last: id()},
+		On:  call.EventSet(r.IntN(1 << 10)),
 		Seq: id(), Window: id(), Size: id(), Session: id(), Name: fmt.Sprint("name", r.IntN(10)), Tables: r.IntN(2) == 0,
 		Schema: &template.Schema{Kind: "k", Fields: []template.Field{{Name: "f", Class: template.Int}}},
 		At:     txn.Address{Space: "space", Partition: uint16(r.IntN(txn.MaxPartitions))},

@@ -135,8 +135,8 @@ func (c *Codec) Strict() *Codec {
 	return &Codec{goType: c.goType, pointer: c.pointer, own: c.own, strict: true}
 }
 
-// Schema returns the schema of the type's kind, in the order of the rows that AppendRow makes: that of the space, if For
-// has returned the codec.
+// Schema returns the schema of the type's kind, in the order of the rows that AppendRow makes: that of the space, if
+// For has returned the codec.
 func (c *Codec) Schema() *template.Schema { return c.writing().Schema() }
 
 // writing returns the codec for rows to be written.

@@ -161,7 +161,8 @@ func TestRun_RunsHandlersAtTheSameTime(t *testing.T) {
 func TestRun_TakesInOrder(t *testing.T) {
 	t.Parallel()
 	ctx, sp := t.Context(), newSpace(t)
-	write(t, sp, Task{ID: 1, Priority: 1}, Task{ID: 2, Priority: 3}, Task{ID: 3, Priority: 2}, Task{ID: 4, Priority: 3}, Task{ID: 5, Priority: 9})
+	write(t, sp, Task{ID: 1, Priority: 1}, Task{ID: 2, Priority: 3}, Task{ID: 3, Priority: 2}, Task{ID: 4, Priority: 3},
+		Task{ID: 5, Priority: 9})
 	var order []int
 	err := work.Run(ctx, sp, Task{}, func(_ context.Context, job *work.Job[Task]) error {
 		order = append(order, job.Value.ID)
@@ -484,7 +485,7 @@ func TestRun_TellsTheHandlerThatItsLeaseIsLost(t *testing.T) {
 	}
 }
 
-// The handler must not believe in its job for longer than the space has granted, though nobody answers to renewals.
+// The handler must not believe in its job for longer than the space has granted, even if renewals get no answer.
 func TestRun_TrustsALeaseOnlyAsLongAsItWasGranted(t *testing.T) {
 	bubble(t, func(ctx context.Context, _ space.Space) {
 		local := memory.New(memory.Config{MaxTxnLease: 2 * time.Second})

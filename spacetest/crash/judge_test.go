@@ -200,7 +200,7 @@ func TestTold_FindsWhatIsWrong(t *testing.T) {
 		"twice":         {"told of job 2 twice", []told{made, event(11, 2), event(12, 2), event(13, 3), event(14, sentinel)}},
 		"not dense":     {"event 12 comes instead of 11", []told{made, event(12, 2)}},
 		"refused":       {"told of job 4, whose write was refused", []told{made, event(11, 4)}},
-		"invented":      {"told of job 5, which nobody has written", []told{made, event(11, 5)}},
+		"invented":      {"told of job 5, which was not written", []told{made, event(11, 5)}},
 		"with a gap":    {"3 events are lost", []told{made, {Registration: reg, Seq: 13, Missed: 3}}},
 		"lease is over": {"", []told{made, event(11, 2), {Registration: reg, Ended: true}}},
 	} {
@@ -238,7 +238,7 @@ func TestArchive_FindsWhatIsWrong(t *testing.T) {
 		"came and went during an outage": {"", []filed{{1, ""}}, true},
 		"left during an outage":          {"", []filed{{1, ""}, {2, "unknown"}}, true},
 		"missing":                        {"job 2 is done; its row is there: false", []filed{{1, ""}}, false},
-		"nobody knows how it left":       {"job 2 is done; its row is there: true", []filed{{1, ""}, {2, "unknown"}}, false},
+		"unknown how it left":            {"job 2 is done; its row is there: true", []filed{{1, ""}, {2, "unknown"}}, false},
 		"has not left":                   {`how it left: ""`, []filed{{1, ""}, {2, ""}}, true},
 		"has left in another way":        {`how it left: "expired"`, []filed{{1, ""}, {2, "expired"}}, true},
 		"twice":                          {"job 2 is there twice", []filed{{1, ""}, {2, "taken"}, {2, "taken"}}, false},

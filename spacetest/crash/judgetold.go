@@ -75,7 +75,7 @@ func (r *registration) judge(v *violations, number int, calls []history.Op) {
 		}
 	}
 	for n := range heard {
-		v.add("invented", "registration %d: told of job %d, which nobody has written in this round", number, n)
+		v.add("invented", "registration %d: told of job %d, which was not written in this round", number, n)
 	}
 }
 
