@@ -48,7 +48,7 @@ func (l *Log) appendLocked(msg []byte) error {
 	return nil
 }
 
-// storeLocked stores a message of this process, the primary, where it expects the end of the log to be.
+// storeLocked stores a message of this process, the primary, at the expected end of the log.
 func (l *Log) storeLocked(msg []byte) (pos uint64, err error) {
 	if pos, err = l.publishLocked(msg, l.last); err != nil {
 		return 0, err
@@ -63,7 +63,7 @@ func (l *Log) storeLocked(msg []byte) (pos uint64, err error) {
 	return pos, nil
 }
 
-// appended notes that a message of n bytes was stored, and whether it ends the epoch.
+// appended records that a message of n bytes was stored, and whether it ends the epoch.
 func (l *Log) appended(pos uint64, n int, ends bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -84,18 +84,20 @@ func (l *Log) grownLocked(pos uint64, n int) {
 	l.grewLocked()
 }
 
-// storedSize is what a message takes in the files of the stream: lengths, position and time, subject, header, checksum.
+// storedSize returns the size of a message in the files of the stream: lengths, position and time, subject, header,
+// checksum.
 func (l *Log) storedSize(n int, last uint64) int64 {
 	const lengths, checksum = 26, 8
 	var header [64]byte
 	return int64(lengths + len(l.id.subject()) + len(appendHeader(header[:0], last)) + n + checksum)
 }
 
-// republish is how often a message is sent again whose outcome is unknown because the connection broke.
+// republish is the number of times that a message is sent again if its outcome is unknown because the connection broke.
 const republish = 3
 
 // publishLocked stores msg at the position after last and finds out whether it is there. If the connection breaks it
-// sends the same bytes to the same position again: they are either accepted, or what is there tells.
+// sends the same bytes to the same position again: they are either accepted, or the message at that position gives the
+// answer.
 func (l *Log) publishLocked(msg []byte, last uint64) (uint64, error) {
 	pos, err := l.pub.publish(msg, last)
 	for try := 0; unknown(err) && try < republish; try++ {
@@ -143,8 +145,8 @@ func (l *Log) landed(msg []byte, pos uint64) (uint64, error) {
 
 // Error codes of JetStream.
 const (
-	codeWrongLast   = 10071 // the last position is not the one that the message expects
-	codeStoreFailed = 10077 // the stream's bounds do not admit the message
+	codeWrongLast   = 10071 // the last position differs from the expected one
+	codeStoreFailed = 10077 // the limits of the stream do not admit the message
 )
 
 func unknown(err error) bool {
@@ -157,7 +159,7 @@ func refusedFor(err error, code int) bool {
 	return errors.As(err, &r) && r.Code == code
 }
 
-// outcome translates what publish returned.
+// outcome translates an error of publish.
 func (l *Log) outcome(err error) error {
 	switch {
 	case err == nil:

@@ -16,7 +16,7 @@ import (
 
 var benchSizes = []int{128, 1 << 10, 4 << 10, 64 << 10, 1 << 20}
 
-// latencies runs fn for the benchmark's time and reports how long it took in the usual and in the bad case.
+// latencies runs fn for the benchmark's time and reports median and tail latencies.
 func latencies(b *testing.B, size int, fn func() error) {
 	b.ReportAllocs()
 	b.SetBytes(int64(size))
@@ -45,7 +45,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendByNATS is what Append would cost with a general client instead of a pipe.
+// BenchmarkAppendByNATS measures the cost of Append with a general client instead of a pipe.
 func BenchmarkAppendByNATS(b *testing.B) {
 	l := primary(b, open(b, Config{}))
 	srv, err := l.store.server()
@@ -116,7 +116,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	}
 }
 
-// BenchmarkTailLatency is the time from before an append until Follow hands the group over.
+// BenchmarkFollowLatency is the time from before an append until Follow calls fn with the group.
 func BenchmarkFollowLatency(b *testing.B) {
 	l := primary(b, open(b, Config{}))
 	ctx, cancel := context.WithCancel(b.Context())

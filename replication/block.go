@@ -27,7 +27,7 @@ type blockFile struct {
 	content []byte
 	subject []byte
 	hash    *highwayhash.Digest64
-	effort  int // bytes of which checksums may still be made: what looks like a record may be a client's data
+	effort  int // bytes that may still be checksummed: something that looks like a record may be a client's data
 }
 
 const (
@@ -38,15 +38,15 @@ const (
 	blockHeader   = 1 << 31 // in the length
 	blockPosition = 1<<62 - 1
 
-	// maxRecord is more than any record has: a message, a header and a subject.
+	// maxRecord is larger than any record: a message, a header and a subject.
 	maxRecord = MaxMessage + 128<<10
-	// maxFile is more than any file has: the server begins another one after 8 MiB. What follows is not looked at.
+	// maxFile is larger than any file: the server begins a new file after 8 MiB. Anything beyond it is ignored.
 	maxFile = 64 << 20
-	// maxEffort takes about a second. Nothing is found in the rest of a damaged file that would take more.
+	// maxEffort takes about a second. A damaged file that would need more is searched no further.
 	maxEffort = 64 * maxFile
 )
 
-// blockNumbers returns the numbers of the files with anything in them, rising.
+// blockNumbers returns the numbers of the files that are not empty, rising.
 func blockNumbers(dir string) (numbers []int, err error) {
 	return numbersOf(dir, func(f fs.DirEntry) bool {
 		info, err := f.Info()
@@ -71,7 +71,7 @@ func numbersOf(dir string, admit func(fs.DirEntry) bool) (numbers []int, err err
 	return numbers, err
 }
 
-// lastFile returns the number of the last file with anything in it; 0 if there is none.
+// lastFile returns the number of the last file that is not empty; 0 if there is none.
 func lastFile(dir string) (number int, err error) {
 	numbers, err := blockNumbers(dir)
 	if len(numbers) > 0 {
@@ -80,7 +80,7 @@ func lastFile(dir string) (number int, err error) {
 	return number, err
 }
 
-// newestFile returns the number of the last file, be it empty; 0 if there is none.
+// newestFile returns the number of the last file, even if empty; 0 if there is none.
 func newestFile(dir string) (number int, err error) {
 	numbers, err := numbersOf(dir, func(fs.DirEntry) bool { return true })
 	if len(numbers) > 0 {
@@ -121,12 +121,12 @@ func newBlockFile(content []byte, id logID, number int) (*blockFile, error) {
 // blockRecord is one record of a file.
 type blockRecord struct {
 	position uint64
-	follows  uint64 // the position that it follows in its log
-	message  bool   // else it is a note of the server about the position
+	follows  uint64 // the position before it in its log
+	message  bool   // otherwise it is a note of the server about the position
 	size     int    // bytes
 }
 
-// record returns the record at an offset; false if there is none that is whole and undamaged.
+// record returns the record at an offset; false if there is no complete and undamaged record.
 func (f *blockFile) record(at int) (r blockRecord, ok bool) {
 	b := f.content[at:]
 	if len(b) < blockHead+blockTail {
@@ -150,7 +150,7 @@ func (f *blockFile) record(at int) (r blockRecord, ok bool) {
 	return r, ok
 }
 
-// note returns a record by which the server knows that the log has reached a position.
+// note returns a record that tells the server that the log has reached a position.
 func (f *blockFile) note(position uint64) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, blockHead+blockTail)
 	b = binary.LittleEndian.AppendUint64(b, position|1<<62)
@@ -161,7 +161,7 @@ func (f *blockFile) note(position uint64) []byte {
 	return f.hash.Sum(b)
 }
 
-// sound reports whether the checksum of the record that b begins with is right, if the record has size bytes.
+// sound reports whether the checksum of the record at the start of b is right, if the record has size bytes.
 func (f *blockFile) sound(b []byte, size int, header bool) bool {
 	subject := int(binary.LittleEndian.Uint16(b[20:]))
 	data := blockHead + subject
@@ -179,8 +179,8 @@ func (f *blockFile) sound(b []byte, size int, header bool) bool {
 	return bytes.Equal(f.hash.Sum(nil), b[size-blockTail:size])
 }
 
-// data returns what a message says; false if it is not of this log, or its header is not one, which no checksum covers
-// the length of.
+// data returns the content of a message; false if it does not belong to this log, or its header is not one (no checksum
+// covers the length of a header).
 func (f *blockFile) data(b []byte, header bool) ([]byte, bool) {
 	n := int(binary.LittleEndian.Uint16(b[20:]))
 	rest := b[blockHead:]
@@ -198,7 +198,7 @@ func (f *blockFile) data(b []byte, header bool) ([]byte, bool) {
 	return rest[n:], true
 }
 
-// find returns the first undamaged record from an offset on, and where it is: at the end of the file if there is none.
+// find returns the first undamaged record from an offset on, and its offset: the end of the file if there is none.
 func (f *blockFile) find(from int) (r blockRecord, at int) {
 	note := []byte{blockHead + blockTail, 0, 0, 0} // what a record begins with that is no message
 	for at = from; f.effort > 0; at++ {
@@ -224,11 +224,11 @@ func (f *blockFile) next(from int, note []byte) int {
 	return at
 }
 
-// cutOff reports whether what is from an offset to the end, which is no undamaged record, is what the end of a process,
-// or of the power, leaves of a record that was being written: its beginning, perhaps with zeros after it. No such
-// record was acknowledged. Anything else was whole once.
+// cutOff reports whether the bytes from an offset to the end, which are not an undamaged record, are what the end of a
+// process, or a power loss, leaves of a record that was being written: its beginning, perhaps followed by zeros. No
+// such record was acknowledged. Anything else was complete once.
 func (f *blockFile) cutOff(at int, last uint64) bool {
-	const unwritten = 64 // so many zeros at the end are no checksum
+	const unwritten = 64 // this many zeros at the end are not a checksum
 	b := f.content[at:]
 	left := bytes.TrimRight(b, "\x00")
 	if len(left) > 0 && len(b)-len(left) < unwritten {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// block returns a file of a log as the server has written it: a claim and commits.
+// block returns a file of a log as written by the server: a claim and commits.
 func block(t testing.TB, commits uint64) (id logID, content []byte) {
 	t.Helper()
 	s := open(t, Config{})
@@ -20,7 +20,7 @@ func block(t testing.TB, commits uint64) (id logID, content []byte) {
 	return logID{"test", 0}, content
 }
 
-// surveyed returns what a folder with nothing but one file holds.
+// surveyed returns the survey of a folder with only this file.
 func surveyed(t testing.TB, id logID, content []byte) *survey {
 	t.Helper()
 	f := &folder{path: t.TempDir(), mode: modeStandalone}
@@ -31,8 +31,7 @@ func surveyed(t testing.TB, id logID, content []byte) *survey {
 	return s
 }
 
-// Each bit counts: none can change without being noticed, and no message that was whole once passes for one that was
-// cut off.
+// No bit can change without being noticed, and no complete message passes for one that was cut off.
 func TestSurvey_EachBitIsNoticed(t *testing.T) {
 	t.Parallel()
 	id, content := block(t, 3)
@@ -58,7 +57,7 @@ func TestSurvey_EachBitIsNoticed(t *testing.T) {
 	}
 }
 
-// What is left of a record that was being written is told from damage, wherever it was cut off and whatever zeros
+// The rest of a record that was being written is distinguished from damage, wherever it was cut off and whatever zeros
 // follow.
 func TestSurvey_EachCutIsOne(t *testing.T) {
 	t.Parallel()
@@ -81,7 +80,7 @@ func TestSurvey_EachCutIsOne(t *testing.T) {
 	}
 }
 
-// The server understands what is noted of a position as it does its own notes.
+// The server reads our notes of a position like its own.
 func TestSurvey_ReadsItsNotes(t *testing.T) {
 	t.Parallel()
 	id, content := block(t, 3)
@@ -95,7 +94,7 @@ func TestSurvey_ReadsItsNotes(t *testing.T) {
 	require.EqualValues(t, 77, surveyed(t, id, f.note(77)).end())
 }
 
-// Bytes of a client that look like records cost no more than is set aside for them.
+// A client's data that looks like records costs no more than the limit.
 func TestSurvey_EffortIsBounded(t *testing.T) {
 	t.Parallel()
 	id, content := block(t, 3)

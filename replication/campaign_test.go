@@ -17,8 +17,8 @@ const (
 	campaignCommits = 6
 )
 
-// A campaign damages the end of a log, at another byte each, in many logs of one folder. None may be served with
-// anything acknowledged missing before that is accepted; then each is served, and after another start as well.
+// A campaign damages the ends of many logs in one folder, each at another byte. None may be served with anything
+// acknowledged missing before the loss is accepted; then each is served, also after another start.
 func TestCampaign_EndOfALog(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -79,7 +79,7 @@ func TestCampaign_EndOfALog(t *testing.T) {
 
 func campaignSpace(n int) string { return fmt.Sprintf("at%d", n) }
 
-// campaign makes the folder of a store that was stopped or killed, with logs that are damaged then.
+// campaign creates the folder of a store that was stopped or killed, with logs that are then damaged.
 func campaign(t *testing.T, first int, killed, seen bool, damage func([]byte, int) []byte) (dir string) {
 	t.Helper()
 	s := open(t, Config{})

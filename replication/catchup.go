@@ -69,7 +69,7 @@ func (l *Log) catchUp(
 	})
 }
 
-// repair makes the log usable after an error, unless that is for good.
+// repair makes the log usable after an error, unless the error is permanent.
 func (l *Log) repair(ctx context.Context) error {
 	if err := l.present(); err != nil {
 		return err
@@ -80,7 +80,8 @@ func (l *Log) repair(ctx context.Context) error {
 	return l.refused()
 }
 
-// refused returns why the server must not see the log: its files were found damaged when the server was started again.
+// refused returns the error if the server must not see the log: its files were found damaged when the server was
+// restarted.
 func (l *Log) refused() error {
 	srv, err := l.store.server()
 	if err != nil {
@@ -114,7 +115,7 @@ func (l *Log) serverState(ctx context.Context) (jetstream.StreamState, error) {
 	return st.CachedInfo().State, nil
 }
 
-// failedOr returns why ctx ended, if it has; otherwise that the log failed.
+// failedOr returns the cause of ctx's end, if it has ended; otherwise that the log failed.
 func failedOr(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -125,7 +126,7 @@ func failedOr(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", ErrFailed, err)
 }
 
-// lastThere returns the position of the last message that is really there.
+// lastThere returns the position of the last message that exists.
 func (l *Log) lastThere(ctx context.Context, st jetstream.StreamState) (uint64, error) {
 	if st.Msgs == 0 {
 		return st.LastSeq, nil
@@ -140,8 +141,8 @@ func (l *Log) lastThere(ctx context.Context, st jetstream.StreamState) (uint64, 
 	return end, nil
 }
 
-// readableEnd is lastThere for a primary. It is not the end of the log if power was lost before the end reached the
-// disk: that is what a store without Sync may lose, but damage otherwise, unless it is accepted.
+// readableEnd is lastThere for a primary. It differs from the end of the log if power was lost before the end reached
+// the disk: a store without Sync may lose that; otherwise it is damage, unless it is accepted.
 func (l *Log) readableEnd(ctx context.Context, st jetstream.StreamState) (uint64, error) {
 	end, err := l.lastThere(ctx, st)
 	if err != nil {
@@ -180,7 +181,7 @@ func (l *Log) noted(m message, epoch bool) {
 	}
 }
 
-// lost remembers that there is nothing between pos and the message that was found.
+// lost records that there is nothing between pos and the message at found.
 func (l *Log) lost(pos, found uint64) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

@@ -179,7 +179,7 @@ const claimHead = 9
 // before.
 const lossIdentities = 1 << 40
 
-// claimRecords returns what a claim tells the readers of the log: nothing, or that the log has lost something, and
+// claimRecords returns the records of a claim for readers of the log: none, or that the log has lost something, and
 // which identities may have been in use.
 func claimRecords(body []byte) []byte {
 	if len(body) < claimHead || body[claimHead-1] == 0 {

@@ -124,7 +124,7 @@ func TestClaim_OfAStalePositionIsRefused(t *testing.T) {
 	require.Equal(t, upTo(3), tailed(t, l, 0, 3))
 }
 
-// The server refuses a claim, too, that another message has overtaken since the candidate has looked.
+// The server also refuses a claim that another message has overtaken since the candidate looked.
 func TestClaim_IsOvertaken(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{Followers: true}))
@@ -177,7 +177,7 @@ func TestResign_TheHeirClaims(t *testing.T) {
 	require.Equal(t, upTo(4), between(t, old, 1, 7))
 }
 
-// Every message that counts tells what the clock of its primary showed.
+// Every message with an effect has the primary's clock.
 func TestFollow_ClocksOfThePrimary(t *testing.T) {
 	t.Parallel()
 	old := primary(t, open(t, Config{Followers: true}))
@@ -201,7 +201,7 @@ func TestFollow_ClocksOfThePrimary(t *testing.T) {
 	}
 }
 
-// A snapshot tells the clock, too, also where it is restored to.
+// A snapshot also has the clock, including where it is restored.
 func TestLoad_ClockOfThePrimary(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{Followers: true}))
@@ -222,7 +222,7 @@ func TestLoad_ClockOfThePrimary(t *testing.T) {
 	}
 }
 
-// What a primary that was replaced or has resigned still manages to write has no effect, wherever a reader begins.
+// Messages of a primary that was replaced or has resigned have no effect, wherever a reader begins.
 func TestResign_EndsTheEpoch(t *testing.T) {
 	t.Parallel()
 	l := primary(t, open(t, Config{Followers: true})) // position 1

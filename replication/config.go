@@ -8,10 +8,10 @@ import (
 
 // Config configures a Store. Only Dir must be set.
 type Config struct {
-	Dir      string       // folder of the logs; made if missing, and locked: one process at a time
+	Dir      string       // folder of the logs; created if missing, and locked for one process at a time
 	Sync     bool         // fsync before each acknowledgement, to survive power loss, not only the end of the process
-	MaxBytes int64        // bound of each log, as its files are counted; 0: as the disk allows
-	MinFree  int64        // appends that would leave less free disk are refused; 0: 64 MiB
+	MaxBytes int64        // limit of each log, by the size of its files; 0: limited by the disk
+	MinFree  int64        // appends that would leave less free disk space are refused; 0: 64 MiB
 	Logger   *slog.Logger // nil: silent
 
 	// Followers tells that logs have followers besides their primary (Store.Replica): the server tells them of each

@@ -16,19 +16,19 @@ const (
 	// ackBuffer is the size of a writer's buffer.
 	ackBuffer = 4 << 10
 
-	// maxAnswer bounds what the server sends in one piece, and so the buffer: a stored message with its header.
+	// maxAnswer limits one answer of the server, and so the buffer: a stored message with its header.
 	maxAnswer = maxPayload + 64<<10
 
-	// maxLine bounds a line of the protocol. The longest is the INFO that greets a client.
+	// maxLine limits a line of the protocol. The longest is the INFO that greets a client.
 	maxLine = 16 << 10
 
-	// handshakeTimeout bounds the dialogue that opens a connection. No disk takes part in it.
+	// handshakeTimeout limits the dialogue that opens a connection, in which no disk takes part.
 	handshakeTimeout = 30 * time.Second
 )
 
 var lineEnd = []byte("\r\n")
 
-// errProtocol is returned when the server says what these clients do not expect of it.
+// errProtocol is returned for an unexpected message of the server.
 var errProtocol = errors.New("unexpected answer from server")
 
 // conn is a client's end of a connection to the embedded server, at the level of the NATS protocol. It has one
@@ -47,7 +47,7 @@ type conn struct {
 	inbox string
 }
 
-// login is how to open a conn.
+// login holds the parameters of a conn.
 type login struct {
 	net            net.Conn
 	user, password string
@@ -155,7 +155,7 @@ func cutLast(words []byte) (rest, last []byte) {
 	return words[:max(i, 0)], words[i+1:]
 }
 
-// sober returns the next line that is not small talk of the server.
+// sober returns the next line that is not a PING or similar.
 func (c *conn) sober() ([]byte, error) {
 	for {
 		line, err := c.line()
@@ -163,7 +163,7 @@ func (c *conn) sober() ([]byte, error) {
 		case err != nil:
 			return nil, err
 		case bytes.Equal(line, []byte("PING")):
-			_, _ = c.net.Write([]byte("PONG\r\n")) // if that fails the next line does
+			_, _ = c.net.Write([]byte("PONG\r\n")) // if it fails the next line does too
 		case !bytes.HasPrefix(line, []byte("INFO ")):
 			return line, nil
 		}

@@ -56,7 +56,7 @@ func TestCrash_EveryAcknowledgedGroupIsThere(t *testing.T) {
 		s := open(t, Config{Dir: dir})
 		l := idle(t, s)
 		got := replayed(t, l)
-		// The kill may have met one message that was stored, and not yet acknowledged.
+		// The kill may have hit one message that was stored but not acknowledged yet.
 		require.GreaterOrEqual(t, uint64(len(got)), acked)
 		require.LessOrEqual(t, uint64(len(got)), acked+1)
 		require.Equal(t, upTo(uint64(len(got))), got)
@@ -81,7 +81,7 @@ func appendUntilKilled(t *testing.T, dir string, n int) (last uint64) {
 		last, err = strconv.ParseUint(lines.Text(), 10, 64)
 		require.NoError(t, err)
 		if i == n {
-			require.NoError(t, cmd.Process.Kill()) // what it still prints until it is dead is read too
+			require.NoError(t, cmd.Process.Kill()) // what it prints until then is read too
 		}
 	}
 	require.Error(t, cmd.Wait())

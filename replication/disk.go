@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// diskLook is how long a measurement of the free disk is believed.
+// diskLook is the maximum age of a measurement of the free disk space.
 const diskLook = time.Second
 
 // disk refuses appends before the disk is full: a stream that has once failed to write stays frozen until the
@@ -18,7 +18,7 @@ type disk struct {
 	keep int64 // must remain free
 
 	mu     sync.Mutex
-	left   int64     // guarded by mu: may still be written before the next look
+	left   int64     // guarded by mu: bytes that may be written before the next measurement
 	looked time.Time // guarded by mu
 	every  time.Duration
 }
@@ -42,12 +42,12 @@ func (d *disk) admit(n int) error {
 		d.left = 0
 		return fmt.Errorf("%w: %d bytes free on the disk of %s, %d must remain", ErrFull, free, d.path, d.keep)
 	}
-	d.left, d.looked = room/2, time.Now() // half: others write to the disk too
+	d.left, d.looked = room/2, time.Now() // half, since others write to the disk too
 	return nil
 }
 
-// admitPurge returns ErrFull if others have left so little that the embedded server might fail to write what it notes
-// of a purge: it would wait for itself then, and never answer again (nats-server 2.15.2, fileStore.compactLocked).
+// admitPurge returns ErrFull if there is so little free space that the embedded server might fail to write its notes of
+// a purge: it would then wait for itself forever (nats-server 2.15.2, fileStore.compactLocked).
 func (d *disk) admitPurge() error {
 	free, err := freeBytes(d.path)
 	if err != nil {
@@ -59,7 +59,7 @@ func (d *disk) admitPurge() error {
 	return nil
 }
 
-// room returns how many bytes may be written, or at least enough. It looks at the disk if it does not know.
+// room returns how many bytes may be written, or at least enough. It measures if it does not know.
 func (d *disk) room(enough int64) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -68,7 +68,7 @@ func (d *disk) room(enough int64) int64 {
 	}
 	free, err := freeBytes(d.path)
 	if err != nil {
-		return enough // the next append will say what is wrong
+		return enough // the next append will report the error
 	}
 	room := max(0, free-d.keep)
 	d.left, d.looked = room/2, time.Now()

@@ -10,10 +10,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Drop deletes the log of a partition with its snapshots, for good, also one that Log refuses; Log makes another one,
-// with another incarnation. Nothing may use the log any more. When it returns nil the log does not come back, whatever
-// happens to the process; a crash before that leaves all of it or nothing. If it returns an error the log is as it was,
-// and has to be claimed again.
+// Drop deletes the log of a partition with its snapshots permanently, also one that Log refuses; Log then creates
+// another one, with another incarnation. Nothing may use the log any more. Once it returns nil the log does not come
+// back, whatever happens to the process; a crash before that leaves all of it or nothing. If it returns an error the
+// log is unchanged, and must be claimed again.
 func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
@@ -21,14 +21,14 @@ func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 	}
 	marked, err := s.remove(ctx, id)
 	if marked && err != nil {
-		s.cfg.Logger.Warn("log_drop_unfinished", "log", id.String(), "error", err) // the next opening ends it
+		s.cfg.Logger.Warn("log_drop_unfinished", "log", id.String(), "error", err) // the next opening completes it
 		return nil
 	}
 	return err
 }
 
-// remove deletes a log: first the stream, because a log whose beginning is gone needs its snapshots, and snapshots need
-// no log. Once it is marked as dropped, which remove reports, the next opening ends what was interrupted.
+// remove deletes a log: first the stream, because a log without its beginning needs its snapshots, while snapshots need
+// no log. Once the log is marked as dropped, which remove reports, the next opening completes an interrupted removal.
 func (s *Store) remove(ctx context.Context, id logID) (marked bool, err error) {
 	s.opening.Lock()
 	defer s.opening.Unlock()
@@ -48,7 +48,7 @@ func (s *Store) remove(ctx context.Context, id logID) (marked bool, err error) {
 	return true, s.drop(ctx, srv, id)
 }
 
-// drop removes what there is of a log.
+// drop removes everything of a log.
 func (s *Store) drop(ctx context.Context, srv *embedded, id logID) error {
 	if err := srv.js.DeleteStream(ctx, id.stream()); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 		return err
@@ -60,8 +60,8 @@ func (s *Store) drop(ctx context.Context, srv *embedded, id logID) error {
 	return nil
 }
 
-// removeLog removes the files of a log, of which the embedded server knows nothing: those of the stream before its
-// snapshots, durably, since it does not come back without them.
+// removeLog removes the files of a log that the embedded server does not know: those of the stream before its
+// snapshots, durably, since the log does not come back without them.
 func (f *folder) removeLog(id logID) error {
 	for _, dir := range []string{f.streamDir(id), f.refusedDir(id), f.snapshotDir(id)} {
 		if err := os.RemoveAll(dir); err != nil {
@@ -74,7 +74,7 @@ func (f *folder) removeLog(id logID) error {
 	return nil
 }
 
-// endDrop ends the removal of a log that was interrupted.
+// endDrop completes the interrupted removal of a log.
 func (s *Store) endDrop(ctx context.Context, srv *embedded, id logID) error {
 	w, err := s.folder.readWitness(id)
 	if err != nil || !w.Dropped {
@@ -83,8 +83,7 @@ func (s *Store) endDrop(ctx context.Context, srv *embedded, id logID) error {
 	return s.drop(ctx, srv, id)
 }
 
-// endDrops ends the removals that the end of a process has interrupted, before the embedded server starts, which would
-// not know what to do with their rests.
+// endDrops completes interrupted removals before the embedded server starts, which could not handle the remains.
 func (f *folder) endDrops() error {
 	streams, err := os.ReadDir(f.streamsDir())
 	if errors.Is(err, os.ErrNotExist) {
@@ -104,7 +103,7 @@ func (f *folder) endDrops() error {
 		if !ok {
 			continue
 		}
-		if w, unreadable := f.readWitness(id); unreadable == nil && w.Dropped { // opening the log says what is unreadable
+		if w, unreadable := f.readWitness(id); unreadable == nil && w.Dropped { // opening the log reports what is unreadable
 			err = errors.Join(err, f.removeLog(id))
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A log that was dropped is gone, at whatever point the process that dropped it was killed: it is in no list, and its
-// files do not come back in another of the name.
+// A dropped log is gone, whenever the process that dropped it was killed: it is not listed, and its files do not come
+// back in another log of the same name.
 func TestDrop_InterruptedIsEnded(t *testing.T) {
 	t.Parallel()
 	for _, sync := range []bool{false, true} {
@@ -53,8 +53,8 @@ func TestDrop_InterruptedIsEnded(t *testing.T) {
 	}
 }
 
-// A log that is refused, because it is damaged or has lost something, can be dropped; however that is interrupted, it
-// does not come back.
+// A log that is refused because it is damaged or has lost something can be dropped; after any interruption it does not
+// come back.
 func TestDrop_OfARefusedLog(t *testing.T) {
 	t.Parallel()
 	refused := map[string]func(t *testing.T) (dir string){
@@ -88,7 +88,7 @@ func TestDrop_OfARefusedLog(t *testing.T) {
 				id := logID{"test", 0}
 				require.NoError(t, s.writeWitness(id, witness{Dropped: true}))
 				require.NoError(t, s.Close())
-				if _, err := os.Stat(s.folder.streamDir(id)); err == nil { // a kill leaves it where Close takes it from
+				if _, err := os.Stat(s.folder.streamDir(id)); err == nil { // a kill leaves it where Close moves it from
 					require.NoError(t, s.folder.putAway(id))
 				}
 			},

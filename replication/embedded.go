@@ -14,17 +14,17 @@ import (
 )
 
 const (
-	// MaxMessage is the largest message that Append takes. JetStream's files could hold twice as much.
+	// MaxMessage is the largest message for Append. JetStream's files could hold twice as much.
 	MaxMessage = 16 << 20
 
-	// maxPayload leaves room for the header that comes before a message.
+	// maxPayload leaves room for the header before a message.
 	maxPayload = MaxMessage + 64<<10
 
-	// maxPending is what the server buffers for one connection before it closes it. A reader asks for little more than
-	// a message at a time.
+	// maxPending is the server's buffer for one connection, beyond which it closes the connection. A reader requests
+	// little more than one message at a time.
 	maxPending = 128 << 20
 
-	// apiTimeout bounds the server's answer to a question that reads no log. It is here for a server that hangs.
+	// apiTimeout limits the server's answer to a request that reads no log, in case the server hangs.
 	apiTimeout = time.Minute
 
 	// user is the name under which this process logs in to its own server.
@@ -41,8 +41,8 @@ type embedded struct {
 }
 
 // startEmbedded starts a server on the folder and waits until its streams are recovered, however long that takes, or
-// ctx ends: then the server is stopped when it has recovered them, and abandoned tells when that is. accept repairs
-// logs that have lost something.
+// ctx ends: the server is then stopped once it has recovered them, and abandoned is closed. accept repairs logs that
+// have lost something.
 func startEmbedded(
 	ctx context.Context, f *folder, cfg Config, accept bool,
 ) (e *embedded, abandoned <-chan struct{}, err error) {
@@ -88,27 +88,26 @@ func (e *embedded) options(f *folder, sync bool) *server.Options {
 	return &server.Options{
 		ServerName: "gospaces-" + f.id,
 		DontListen: true,
-		NoSigs:     true, // or the server would end the process on a signal
+		NoSigs:     true, // otherwise the server would end the process on a signal
 		Username:   user, Password: e.password,
 
 		JetStream:              true,
 		StoreDir:               f.data(),
 		DisableJetStreamBanner: true,
 		JetStreamMaxMemory:     64 << 20,
-		JetStreamMaxStore:      math.MaxInt64 / 2, // the bounds are the streams' own, and the disk's
+		JetStreamMaxStore:      math.MaxInt64 / 2, // streams have their own limits, and the disk's
 		SyncAlways:             sync,
 
 		MaxPayload: maxPayload,
 		MaxPending: maxPending,
 
-		// Our connections are not read while there is nothing to ask, so the server must not ping them. There is
-		// nothing to find out by it.
+		// Our connections are not read between requests, so the server must not ping them. A ping would find nothing anyway.
 		PingInterval:          100 * 365 * 24 * time.Hour,
 		DisableShortFirstPing: true,
 	}
 }
 
-// ready returns once the server can be used, or why it cannot.
+// ready returns once the server can be used, or the error if it cannot.
 func (e *embedded) ready(ctx context.Context, log *serverLog) error {
 	for !e.srv.ReadyForConnections(100 * time.Millisecond) {
 		if err := errors.Join(log.fatal(), ctx.Err()); err != nil {
@@ -118,8 +117,7 @@ func (e *embedded) ready(ctx context.Context, log *serverLog) error {
 	if err := log.fatal(); err != nil {
 		return err
 	}
-	// A stream that could not be recovered is only logged by the server; a new one of the same name would take its
-	// place.
+	// The server only logs a stream that could not be recovered; a new one of the same name would take its place.
 	if err := e.health(server.HealthzOptions{}); err != nil {
 		return err
 	}
@@ -174,13 +172,13 @@ func (e *embedded) openAt(inbox string, buffer int) (*conn, error) {
 	return openConn(login{net: c, user: user, password: e.password, inbox: inbox, buffer: buffer})
 }
 
-// usable returns why the stream cannot be written to any more, such as a write error, after which the server
-// leaves every message to it without an answer.
+// usable returns the error if the stream can no longer be written to, for example after a write error, when the server
+// answers no message.
 func (e *embedded) usable(stream string) error {
 	return e.health(server.HealthzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Stream: stream})
 }
 
-// health returns the first thing that the server finds wrong with what opts names.
+// health returns the first problem that the server finds with what opts names.
 func (e *embedded) health(opts server.HealthzOptions) error {
 	opts.Details = true
 	for e.srv.Running() {
@@ -188,7 +186,7 @@ func (e *embedded) health(opts server.HealthzOptions) error {
 		if len(st.Errors) == 0 {
 			return nil
 		}
-		// The server gives itself a millisecond to find out that it has started, which a busy machine may not give it.
+		// The server allows itself a millisecond to notice that it has started, which may be too short on a busy machine.
 		if st.Errors[0].Type != server.HealthzErrorConn {
 			return errors.New(st.Errors[0].Error)
 		}
@@ -196,7 +194,7 @@ func (e *embedded) health(opts server.HealthzOptions) error {
 	return errors.New("server stopped")
 }
 
-// stop ends the server, all of its connections and goroutines.
+// stop stops the server, with all of its connections and goroutines.
 func (e *embedded) stop() {
 	if e.nc != nil {
 		e.nc.Close()

@@ -7,16 +7,16 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// fold decides, for the messages of a log in order, which of them count. A claim begins an epoch, whose number is the
-// claim's position; a commit counts if it is of the current epoch. A resignation ends the epoch, and begins one of
-// which nothing is. So whatever a primary that was replaced, or has resigned, still manages to write has no effect, for
-// every reader alike. The zero value stands before the first message.
+// fold decides which messages of a log have an effect, in order. A claim begins an epoch, whose number is the claim's
+// position; a commit has an effect if it is of the current epoch. A resignation ends the epoch, and begins one without
+// messages. Messages of a primary that was replaced, or has resigned, therefore have no effect for any reader. The zero
+// value stands before the first message.
 type fold struct {
 	epoch uint64
 }
 
-// next returns the group of a message and whether it counts; one that does not has no records. It returns ErrDamaged
-// for what no primary can have written.
+// next returns the group of a message and whether it has an effect; otherwise the group has no records. It returns
+// ErrDamaged for a message that no primary can have written.
 func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 	g = record.Group{Position: m.pos, Time: m.time}
 	h, records, err := record.Split(m.data)
@@ -39,20 +39,20 @@ func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 	return g, true, nil
 }
 
-// claims remembers where the epochs of a log begin, for a reader that starts in the middle.
+// claims are the positions at which the epochs of a log begin, for a reader that starts in the middle.
 type claims struct {
 	at   []uint64 // positions of the claims and resignations up to upto, rising
 	upto uint64
 }
 
-// skip notes that positions from pos on, up to the next message at found, are lost.
+// skip records that positions from pos on, up to the next message at found, are lost.
 func (c *claims) skip(pos, found uint64) {
 	if pos == c.upto+1 {
 		c.upto = found - 1
 	}
 }
 
-// note takes note of a message's position and whether an epoch begins there. It ignores what it knows, and what would
+// note records a message's position and whether an epoch begins there. It ignores known positions, and those that would
 // leave a gap.
 func (c *claims) note(pos uint64, epoch bool) {
 	if pos != c.upto+1 {
@@ -64,7 +64,7 @@ func (c *claims) note(pos uint64, epoch bool) {
 	}
 }
 
-// epoch returns the epoch that holds after position pos, if it is known.
+// epoch returns the epoch after position pos, if it is known.
 func (c *claims) epoch(pos uint64) (epoch uint64, known bool) {
 	if pos > c.upto {
 		return 0, false

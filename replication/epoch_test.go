@@ -9,7 +9,7 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// ofEpoch returns a commit that claims to be of an epoch.
+// ofEpoch returns a commit with an epoch.
 func ofEpoch(epoch, n uint64) []byte {
 	msg := commit(n, 10)
 	record.AppendHeader(msg[:0], record.Header{Type: record.Commit, Epoch: epoch})
@@ -52,8 +52,8 @@ func TestStaleEpoch_IsSkippedByEveryReader(t *testing.T) {
 	appendAll(t, l, 4, 4)                     // 10
 	require.Equal(t, upTo(4), tailed(t, l, 0, 4))
 
-	// A reader that starts between must know the epoch that holds there, whether or not this process has read what
-	// comes before.
+	// A reader that starts in the middle must know the current epoch, whether or not this process has read the messages
+	// before.
 	from := map[uint64][]uint64{0: {1, 2, 3, 4}, 2: {2, 3, 4}, 3: {3, 4}, 4: {3, 4}, 5: {4}, 6: {4}, 8: {4}, 9: {4}}
 	for after, want := range from {
 		require.Equal(t, want, tailed(t, l, after, len(want)), "after %d", after)
@@ -75,7 +75,7 @@ func TestClaim_CommitsBeforeItCount(t *testing.T) {
 	var got []uint64
 	collect := into(&got)
 	err := replay(t.Context(), young, 0, func(g record.Group) error {
-		if g.Position == 1 { // the old primary is still at work when the young one has begun to read
+		if g.Position == 1 { // the old primary is still writing when the new one has begun to read
 			appendAll(t, old, 3, 4)
 		}
 		return collect(g)

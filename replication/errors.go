@@ -2,13 +2,13 @@ package replication
 
 import "errors"
 
-// Errors of appending. Each of them ends the log's appends until it is claimed again.
+// Errors of appending. Each of them stops appends until the log is claimed again.
 var (
-	// ErrFull is returned when the log has reached its bound, or its disk the free space that must remain. The message
-	// was not stored.
+	// ErrFull is returned when the log has reached its limit, or the free disk space its minimum. The message was not
+	// stored.
 	ErrFull error = full("replication: log full")
-	// ErrFenced is returned when the log holds more than its writer, or who claims it, knows: another has written to it.
-	// The message was not stored, and this process is not the primary any more: it is to follow.
+	// ErrFenced is returned when the log holds more than its writer, or a claimant, knows: another process has written to
+	// it. The message was not stored, and this process is no longer the primary: it must follow.
 	ErrFenced error = fenced("replication: another primary has claimed the log")
 	// ErrFailed is returned when the log cannot be written or read. Whether a message that was to be appended is
 	// stored is unknown.
@@ -24,14 +24,14 @@ var (
 
 // Errors of reading.
 var (
-	// ErrDamaged is returned when the log holds what is not a log message, or lacks a message; the text names the
+	// ErrDamaged is returned when the log has something that is not a log message, or lacks a message; the text names the
 	// position.
 	ErrDamaged error = unreadable("replication: log damaged")
-	// ErrPosition is returned when the log does not hold what follows the position that was asked for.
+	// ErrPosition is returned when the log does not have what follows the requested position.
 	ErrPosition error = unreadable("replication: position not in the log")
 )
 
-// Unusable reports whether err tells that a log, or what is left of it, does not hold what it should: it stays so until
+// Unusable reports whether err means that a log, or what is left of it, lacks something: it stays so until
 // Config.AcceptLoss repairs the log.
 func Unusable(err error) bool {
 	return errors.Is(err, ErrLost) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrPosition) ||
@@ -40,7 +40,7 @@ func Unusable(err error) bool {
 
 // Errors of the store.
 var (
-	// ErrInvalidName is returned for the name of a space, or the number of a partition, that cannot be.
+	// ErrInvalidName is returned for an invalid name of a space, or number of a partition.
 	ErrInvalidName = errors.New("replication: invalid name")
 	// ErrInUse is returned by Open for a folder that another process has open.
 	ErrInUse = errors.New("is in use by another process")
@@ -53,7 +53,7 @@ type notStored string
 
 func (e notStored) Error() string { return string(e) }
 
-// NotStored tells those who know the log only as an interface that nothing has happened.
+// NotStored tells users of an interface to the log that nothing has happened.
 func (notStored) NotStored() bool { return true }
 
 // fenced is a notStored of a writer that another has replaced.
@@ -61,10 +61,10 @@ type fenced string
 
 func (e fenced) Error() string { return string(e) }
 
-// NotStored tells those who know the log only as an interface that nothing has happened.
+// NotStored tells users of an interface to the log that nothing has happened.
 func (fenced) NotStored() bool { return true }
 
-// Fenced tells them that they are to follow the log.
+// Fenced tells users of an interface to the log to follow it.
 func (fenced) Fenced() bool { return true }
 
 // full is a notStored of a log without room.
@@ -72,16 +72,16 @@ type full string
 
 func (e full) Error() string { return string(e) }
 
-// NotStored tells those who know the log only as an interface that nothing has happened.
+// NotStored tells users of an interface to the log that nothing has happened.
 func (full) NotStored() bool { return true }
 
-// Full tells them why: it may work once there is room.
+// Full tells users of an interface to the log that an append may work once there is room.
 func (full) Full() bool { return true }
 
-// unreadable is an error of reading that stays: what was asked for cannot be had from this log, now or later.
+// unreadable is a permanent error of reading: the log does not have the requested part, now or later.
 type unreadable string
 
 func (e unreadable) Error() string { return string(e) }
 
-// Unreadable tells those who know the log only as an interface that there is no sense in trying again.
+// Unreadable tells users of an interface to the log that a retry is useless.
 func (unreadable) Unreadable() bool { return true }

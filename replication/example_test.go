@@ -11,7 +11,7 @@ import (
 	"github.com/gospaces/gospaces/replication"
 )
 
-// A log is read to its end, claimed, which makes this process its primary, appended to, and followed.
+// A log is read to its end; claimed, which makes this process its primary; appended to; and followed.
 func Example() {
 	dir, err := os.MkdirTemp("", "log")
 	if err != nil {

@@ -2,22 +2,22 @@ package replication
 
 import "sort"
 
-// extentGrain is how many bytes are between two sizes that are noted, at least.
+// extentGrain is the minimum number of bytes between two recorded sizes.
 const extentGrain = 256 << 10
 
-// extent knows how much of a log was appended before its messages, to within extentGrain. Between two marks it takes
-// messages to be of equal size.
+// extent estimates the bytes appended to a log up to a message, to within extentGrain. Between two marks it assumes
+// messages of equal size.
 type extent struct {
 	marks []extentMark // rising in both
 }
 
-// extentMark says that with the message at a position a number of bytes had been appended.
+// extentMark is the number of bytes appended up to and including the message at a position.
 type extentMark struct {
 	position uint64
 	appended int64
 }
 
-// note tells how much had been appended with the message at a position, the last one.
+// note records the bytes appended up to the message at a position, the last one.
 func (e *extent) note(position uint64, appended int64) {
 	if n := len(e.marks); n > 0 && (appended-e.marks[n-1].appended < extentGrain || position <= e.marks[n-1].position) {
 		return
@@ -25,7 +25,7 @@ func (e *extent) note(position uint64, appended int64) {
 	e.marks = append(e.marks, extentMark{position, appended})
 }
 
-// begin tells how much had been appended with the message before the first one.
+// begin records the bytes appended up to the message before the first one.
 func (e *extent) begin(position uint64, appended int64) {
 	rest := e.marks[e.after(position):]
 	if len(rest) > 0 {
@@ -39,7 +39,7 @@ func (e *extent) after(position uint64) int {
 	return sort.Search(len(e.marks), func(i int) bool { return e.marks[i].position > position })
 }
 
-// at returns how much had been appended with the message at a position, about. end is the mark of the last message.
+// at returns the approximate bytes appended up to the message at a position. end is the mark of the last message.
 func (e *extent) at(position uint64, end extentMark) int64 {
 	n := e.after(position)
 	if n == 0 {
@@ -56,8 +56,8 @@ func (e *extent) at(position uint64, end extentMark) int64 {
 	return from.appended + int64(part*float64(end.appended-from.appended))
 }
 
-// Behind returns how many bytes of the log are in the messages after a position, to within a few hundred KiB; of what
-// was there before this process it knows only the average size of messages. It does not block.
+// Behind returns the size in bytes of the log's messages after a position, to within a few hundred KiB; of messages
+// from before this process it knows only the average size. It does not block.
 func (l *Log) Behind(position uint64) int64 {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The log knows how many bytes are behind each of its positions, also when its beginning is gone and after a restart.
+// The log knows the size of what follows each position, also when its beginning is gone and after a restart.
 func TestBehind_TellsTheBytesAfterAPosition(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))

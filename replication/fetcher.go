@@ -7,25 +7,24 @@ import (
 )
 
 const (
-	// fetchMessages and fetchBytes bound one fetch. While the server reads messages for it, it stores none; so this is
-	// what an append may have to wait for while a reader catches up. One message comes even if it is larger.
+	// fetchMessages and fetchBytes limit one fetch. While the server reads messages for it, it stores none, so this is how
+	// long an append may wait while a reader catches up. One message comes even if it is larger.
 	fetchMessages = 1024
 	fetchBytes    = 512 << 10
 )
 
-// message is one message of a log, as it was stored.
+// message is one stored message of a log.
 type message struct {
 	pos  uint64
 	time int64 // nanoseconds since the Unix epoch
 	data []byte
 }
 
-// fetcher reads messages of one stream, some at a time: there is no consumer on the server whose state could be lost,
-// and nothing is sent that was not asked for. fetch may not be called concurrently; close may be called at any time
-// and interrupts it.
+// fetcher reads messages of one stream, some at a time: the server has no consumer whose state could be lost, and sends
+// only what was requested. fetch must not be called concurrently; close may be called at any time and interrupts it.
 type fetcher struct {
 	conn *conn
-	head []byte // what every request begins with
+	head []byte // beginning of every request
 	out  []byte // scratch for the request
 }
 
@@ -37,8 +36,8 @@ func newFetcher(c *conn, id logID) *fetcher {
 func (f *fetcher) close() { f.conn.close() }
 
 // fetch calls fn for messages from position from on, in order, at most limit; it returns when there are no more, or
-// after as many as it finds enough. Positions that hold nothing are passed over. The message is valid only during fn.
-// After an error, fn's too, the fetcher is of no more use.
+// after a batch. Empty positions are skipped. The message is valid only during fn. After an error, including fn's, the
+// fetcher must not be used.
 func (f *fetcher) fetch(from, limit uint64, fn func(message) error) error {
 	if err := f.ask(from, min(limit, fetchMessages)); err != nil {
 		return err
@@ -49,7 +48,7 @@ func (f *fetcher) fetch(from, limit uint64, fn func(message) error) error {
 			return err
 		}
 		if code, ok := status(header); ok {
-			if code == "204" || code == "404" { // the end of what was asked for; nothing there
+			if code == "204" || code == "404" { // the end of the request; or nothing there
 				return nil
 			}
 			return unexpected(header)
@@ -72,7 +71,7 @@ func (f *fetcher) ask(from, messages uint64) error {
 	return err
 }
 
-// status returns the code of an answer that is no message.
+// status returns the code of an answer without a message.
 func status(header []byte) (code string, ok bool) {
 	line, _, _ := bytes.Cut(header, lineEnd)
 	_, words, ok := bytes.Cut(line, []byte(" "))
@@ -85,7 +84,7 @@ func status(header []byte) (code string, ok bool) {
 	return string(words[:3]), true
 }
 
-// origin reads from the header where and when a message was stored.
+// origin reads the position and time of a message from the header.
 func origin(header []byte) (pos uint64, unix int64, err error) {
 	pos, ok := parseUint(field(header, "\r\nNats-Sequence: "))
 	if !ok {
@@ -98,8 +97,7 @@ func origin(header []byte) (pos uint64, unix int64, err error) {
 	return pos, t.UnixNano(), nil
 }
 
-// field returns the value of the last field of a name: what the server says comes after what was stored with the
-// message.
+// field returns the value of the last field of a name: the server's fields follow those stored with the message.
 func field(header []byte, name string) []byte {
 	i := bytes.LastIndex(header, []byte(name))
 	if i < 0 {

@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// modeStandalone marks the folder of a single server. A server of a cluster deletes, half a minute after its start, the
-// streams that the cluster does not know; so a folder is only ever opened in the mode it was made in, and each
-// mode has a sub-folder of its own.
+// modeStandalone marks the folder of a single server. A server of a cluster deletes streams that the cluster does not
+// know half a minute after its start, so a folder is only opened in the mode in which it was created, and each mode has
+// its own sub-folder.
 const modeStandalone = "standalone"
 
 // folder is a locked directory that holds logs. Both the directory and a file in it are locked: without the file, or
@@ -25,7 +25,7 @@ type folder struct {
 	held []held // the directory, the lock file and the directory of the logs
 }
 
-// marker is the content of the file that tells what a folder is.
+// marker is the content of the file that identifies a folder.
 type marker struct {
 	Version int    `json:"version"`
 	Mode    string `json:"mode"`
@@ -34,7 +34,7 @@ type marker struct {
 
 const markerVersion = 1
 
-// unfinishedFolder is the file that is in a folder until everything else is that belongs there.
+// unfinishedFolder is a file that is in a folder until the folder is complete.
 const unfinishedFolder = "unfinished"
 
 // openFolder makes the folder if it is missing, and locks it. It refuses one that was not finished. unfinished says
@@ -72,7 +72,7 @@ func (f *folder) take() error {
 	return nil
 }
 
-// identify reads what the folder is, and makes what is missing.
+// identify reads the folder's marker, and creates what is missing.
 func (f *folder) identify(unfinished bool) (m marker, err error) {
 	if err := checkFinished(f.path, unfinished); err != nil {
 		return m, err
@@ -90,8 +90,7 @@ func (f *folder) identify(unfinished bool) (m marker, err error) {
 	return m, err
 }
 
-// checkFinished returns an error for a folder that was not finished, and notes that of a new one if it will not be for
-// now.
+// checkFinished returns an error for a folder that was not finished; it marks a new one that is to be finished later.
 func checkFinished(path string, unfinished bool) error {
 	mark := filepath.Join(path, unfinishedFolder)
 	if _, err := os.Stat(mark); !errors.Is(err, fs.ErrNotExist) {
@@ -107,7 +106,7 @@ func checkFinished(path string, unfinished bool) error {
 	return errors.Join(f.Sync(), f.Close(), syncDir(path))
 }
 
-// finish tells that the folder is whole.
+// finish marks the folder as complete.
 func (f *folder) finish() error {
 	return errors.Join(os.Remove(filepath.Join(f.path, unfinishedFolder)), syncDir(f.path))
 }
@@ -116,7 +115,7 @@ func (f *folder) finish() error {
 func (f *folder) data() string { return filepath.Join(f.path, f.mode) }
 
 // close unlocks the folder. A process that is being started has a copy of every open file until it runs its program, so
-// that closing ours would not end the lock at once.
+// closing our files would not release the lock at once.
 func (f *folder) close() (err error) {
 	for _, h := range f.held {
 		err = errors.Join(err, h.release())
@@ -136,7 +135,7 @@ func (f *folder) leave(abandoned <-chan struct{}) {
 	}()
 }
 
-// readMarker returns the folder's marker, which is made if it is missing.
+// readMarker returns the folder's marker, and creates a missing one.
 func readMarker(path, mode string) (m marker, err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -158,7 +157,7 @@ func readMarker(path, mode string) (m marker, err error) {
 	return m, nil
 }
 
-// writeMarker writes the file whole or not at all.
+// writeMarker writes the file atomically.
 func writeMarker(path string, m marker) error {
 	if err := writeJSON(path, m); err != nil {
 		return err

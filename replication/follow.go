@@ -95,7 +95,7 @@ func (l *Log) lookOn(ctx context.Context, srv *embedded, from uint64) (first mes
 	return first, found, err
 }
 
-// next returns the group of a message that was read and whether it counts, and takes note of the message.
+// next returns the group of a message that was read and whether it has an effect, and records the message.
 func (l *Log) next(f *fold, m message) (g record.Group, ok bool, err error) {
 	if g, ok, err = f.next(m); err != nil {
 		return g, ok, err
@@ -107,14 +107,14 @@ func (l *Log) next(f *fold, m message) (g record.Group, ok bool, err error) {
 	return g, ok, nil
 }
 
-// foldAfter returns what decides which messages after a position count.
+// foldAfter returns the fold for the messages after a position.
 func (l *Log) foldAfter(ctx context.Context, pos uint64) (f fold, err error) {
 	f.epoch, err = l.epochAt(ctx, pos)
 	return f, err
 }
 
-// epochAt returns the epoch that holds after a position. In a process that has loaded a snapshot of the log, or read it
-// from the beginning, that is known; otherwise it reads what it has not yet seen of the log up to there.
+// epochAt returns the epoch after a position. A process that has loaded a snapshot of the log, or read it from the
+// beginning, knows it; otherwise it reads the unseen part of the log up to there.
 func (l *Log) epochAt(ctx context.Context, pos uint64) (uint64, error) {
 	epoch, seen, known := l.seen(pos)
 	if known {
@@ -127,7 +127,7 @@ func (l *Log) epochAt(ctx context.Context, pos uint64) (uint64, error) {
 
 func ignore(record.Group) error { return nil }
 
-// seen returns the epoch at pos if it is known; otherwise the last position whose epoch is, and that.
+// seen returns the epoch at pos if it is known; otherwise the last position whose epoch is known, and that epoch.
 func (l *Log) seen(pos uint64) (epoch, seen uint64, known bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// smallDisk mounts a file system of its own.
+// smallDisk mounts a separate file system.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -21,7 +21,7 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// occupy fills the disk up, but for a rest. Removing the file it returns makes room.
+// occupy fills the disk except for rest bytes. Removing the returned file makes room.
 func occupy(t *testing.T, dir string, rest int64) string {
 	t.Helper()
 	path := filepath.Join(dir, "ballast")
@@ -44,7 +44,7 @@ func TestFull_DiskIsGuarded(t *testing.T) {
 	require.Equal(t, upTo(last), tailed(t, l, 0, int(last)))
 }
 
-// A disk that gets full between two looks of the guard freezes the stream.
+// A disk that fills up between two measurements freezes the stream.
 func TestFull_WriteErrorIsRecoveredFrom(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "64m")
@@ -72,11 +72,11 @@ func TestFull_WriteErrorIsRecoveredFrom(t *testing.T) {
 	next := uint64(len(got)) + 1
 	appendAll(t, l, next, next+10)
 	require.Equal(t, upTo(next+10), replayed(t, l))
-	appendAll(t, other, 2, 2) // it lost its server too, and goes on without being replayed
+	appendAll(t, other, 2, 2) // it lost its server too, and continues without a replay
 	require.Equal(t, upTo(2), replayed(t, other))
 }
 
-// The embedded server must not be asked to shorten a log on a disk on which it cannot write what it notes then: it
+// The embedded server must not be asked to truncate a log on a disk on which it cannot write its notes of that: it
 // would never answer again.
 func TestFull_DiskWithoutRoomIsNoPlaceToPurge(t *testing.T) {
 	t.Parallel()

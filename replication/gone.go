@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// lookForFolder is how often a store looks whether its folder is still there. For so long changes may be acknowledged
-// that are in no folder.
+// lookForFolder is the interval at which a store checks that its folder still exists. During it, changes may be
+// acknowledged that are in no folder.
 const lookForFolder = 100 * time.Millisecond
 
-// noteSeen is how many looks at the folder there are from one note of how far logs have come to the next.
+// noteSeen is the number of checks between two notes of how far logs have come.
 const noteSeen = 10
 
-// watch looks whether the folder is still the one that was opened, and the files of the logs, until the store is closed
-// or the folder is not. A process keeps the files that it has open when they are removed: nothing else would tell. It
-// notes how far the logs have come, too.
+// watch checks that the folder, and the files of the logs, are still those that were opened, until the store is closed
+// or the folder is gone. A process keeps its open files when they are removed, so nothing else would notice. watch also
+// notes how far the logs have come.
 func (s *Store) watch() {
 	tick := time.NewTicker(lookForFolder)
 	defer tick.Stop()
@@ -36,8 +36,8 @@ func (s *Store) watch() {
 	}
 }
 
-// lookAtLogs looks at the files of logs that this process writes, unless the server is being restarted, which may
-// replace them.
+// lookAtLogs checks the files of logs that this process writes, unless the server is being restarted, which may replace
+// them.
 func (s *Store) lookAtLogs(note bool) {
 	if !s.running.TryRLock() {
 		return
@@ -51,8 +51,8 @@ func (s *Store) lookAtLogs(note bool) {
 	})
 }
 
-// lookAtFiles reports whether the files of the log are those that the server has open, as far as one can see: once they
-// are not, nothing is acknowledged any more.
+// lookAtFiles reports whether the files of the log appear to be those that the server has open: otherwise nothing is
+// acknowledged any more.
 func (l *Log) lookAtFiles() bool {
 	if !l.serving.Load() || !l.replacing.TryLock() {
 		return false // a purge may replace them
@@ -69,8 +69,8 @@ func (l *Log) lookAtFiles() bool {
 	return err == nil
 }
 
-// findFiles finds out anew which files the server has open, once it may have replaced them. It returns ErrGone if there
-// are none.
+// findFiles determines again which files the server has open, after it may have replaced them. It returns ErrGone if
+// there are none.
 func (l *Log) findFiles() error {
 	l.replacing.Lock()
 	defer l.replacing.Unlock()
@@ -82,15 +82,14 @@ func (l *Log) findFilesLocked() error {
 	return l.files.look(l.store.folder.streamDir(l.id), l.store.folder.messagesDir(l.id))
 }
 
-// openFiles are the files of a log as they were when they were looked at last: the folders, and the file that is
-// written. The zero value has seen none.
+// openFiles are the files of a log at the last check: the folders, and the file being written. The zero value has none.
 type openFiles struct {
 	dirs [2]fs.FileInfo
 	last int // number of the file
 	file fs.FileInfo
 }
 
-// look returns ErrGone if the folders or the file were removed or replaced since the last look. Another file may have
+// look returns ErrGone if the folders or the file were removed or replaced since the last check. Another file may have
 // been begun.
 func (o *openFiles) look(dirs ...string) (err error) {
 	for i, dir := range dirs {
@@ -113,7 +112,7 @@ func (o *openFiles) look(dirs ...string) (err error) {
 		}
 	}
 	last, err := newestFile(messages)
-	if err != nil || last <= o.last { // else files were begun, and removed, since
+	if err != nil || last <= o.last { // otherwise files were begun and removed since
 		return gone
 	}
 	o.last = last
@@ -121,7 +120,7 @@ func (o *openFiles) look(dirs ...string) (err error) {
 	return err
 }
 
-// same returns what a name means; ErrGone if that is nothing, or not what it meant before, unless that is not known.
+// same returns the file of a path; ErrGone if it does not exist, or is a different file than before, if that is known.
 func same(before fs.FileInfo, path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -133,7 +132,7 @@ func same(before fs.FileInfo, path string) (fs.FileInfo, error) {
 	return nil, fmt.Errorf("%w: %s was removed or replaced; nothing is acknowledged any more", ErrGone, path)
 }
 
-// check returns ErrGone if the folder, or what is locked in it, is not what was opened.
+// check returns ErrGone if the folder, or a locked file in it, is not the one that was opened.
 func (f *folder) check() error {
 	for _, h := range f.held {
 		if !h.there() {
@@ -143,7 +142,7 @@ func (f *folder) check() error {
 	return nil
 }
 
-// present returns ErrGone once the folder, or the files of the log, were found not to be there.
+// present returns ErrGone once the folder, or the files of the log, were found missing.
 func (l *Log) present() error {
 	if err := l.gone.Load(); err != nil {
 		return *err
@@ -151,7 +150,7 @@ func (l *Log) present() error {
 	return l.store.gone()
 }
 
-// gone returns ErrGone once the folder was found not to be there, for good: what was written since is lost.
+// gone returns ErrGone once the folder was found missing, permanently: what was written since is lost.
 func (s *Store) gone() error {
 	if err := s.missing.Load(); err != nil {
 		return *err

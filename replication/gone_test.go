@@ -12,8 +12,8 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// What is not in the folder is not acknowledged: soon after the folder, the lock or the files were removed or replaced,
-// appends fail, for good.
+// Nothing is acknowledged that is not in the folder: soon after the folder, the lock or the files were removed or
+// replaced, appends fail permanently.
 func TestGone_NothingIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(t *testing.T, dir string){
@@ -55,7 +55,7 @@ func TestOpen_LocksTheFolderItself(t *testing.T) {
 	require.ErrorContains(t, err, "is in use by another process")
 }
 
-// The same holds for the files of one log; other logs go on.
+// The same holds for the files of one log; other logs continue.
 func TestGone_FilesOfALog(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(t *testing.T, stream string){
@@ -94,7 +94,7 @@ func TestGone_FilesOfALog(t *testing.T) {
 	}
 }
 
-// What the server does with the files itself is nothing to worry about.
+// Files replaced by the server itself are no problem.
 func TestGone_FilesThatTheServerReplaces(t *testing.T) {
 	t.Parallel()
 	s := open(t, Config{MaxBytes: smallLog})
@@ -116,7 +116,7 @@ func TestGone_FilesThatTheServerReplaces(t *testing.T) {
 	require.NoError(t, replay(t.Context(), l, l.Last(), ignore, nil), "nothing is missing")
 }
 
-// A start that is given up ends at once, and gives the folder back.
+// A start that is given up ends at once, and releases the folder.
 func TestOpen_IsGivenUp(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// held is a locked file or directory. While it is open its name cannot come to mean another one with the same identity.
+// held is a locked file or directory. While it is open, no other file can get its name and its identity.
 type held struct {
 	file *os.File
 	info fs.FileInfo
 }
 
-// hold opens a directory or a file, which is made if it is missing, and locks it until release, or the process ends. It
-// returns EWOULDBLOCK if it is locked by another. A directory that cannot be locked is only opened.
+// hold opens a directory or a file, which is created if missing, and locks it until release, or the end of the process.
+// It returns EWOULDBLOCK if another process has locked it. A directory that cannot be locked is only opened.
 func hold(path string) (held, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -37,7 +37,7 @@ func hold(path string) (held, error) {
 	return held{f, info}, nil
 }
 
-// there reports whether the name still means the file that is held.
+// there reports whether the name still refers to the held file.
 func (h held) there() bool {
 	info, err := os.Stat(h.file.Name())
 	return err == nil && os.SameFile(info, h.info) || err != nil && !errors.Is(err, fs.ErrNotExist)

@@ -15,14 +15,14 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// Beside the messages the embedded server keeps what a stream is (meta.inf, with a checksum in meta.sum), and, from a
-// stop and now and then, an index of the files (index.db, whose end is a checksum). It makes the index anew if it
-// cannot read it.
+// Besides the messages the embedded server keeps the description of a stream (meta.inf, with a checksum in meta.sum)
+// and, when it stops and from time to time, an index of the files (index.db, which ends in a checksum). It rebuilds an
+// index that it cannot read.
 
 const indexFile = "index.db"
 
-// readIndex returns the position that a stream had reached when its index was written; false if there is no index that
-// can be read.
+// readIndex returns the position that a stream had reached when its index was written; false if there is no readable
+// index.
 func (f *folder) readIndex(id logID) (last uint64, ok bool) {
 	b, err := os.ReadFile(filepath.Join(f.messagesDir(id), indexFile))
 	n := len(b) - highwayhash.Size64
@@ -40,7 +40,7 @@ func (f *folder) readIndex(id logID) (last uint64, ok bool) {
 	return last, true
 }
 
-// streamSum returns the checksum that the server has for what it keeps of a stream beside the messages.
+// streamSum returns the server's checksum of what it keeps of a stream besides the messages.
 func streamSum(id logID, b []byte) []byte {
 	key := sha256.Sum256([]byte(id.stream()))
 	h, err := highwayhash.NewDigest64(key[:])
@@ -51,7 +51,7 @@ func streamSum(id logID, b []byte) []byte {
 	return h.Sum(nil)
 }
 
-// readMeta returns the identity of a stream; false if what says what it is cannot be read.
+// readMeta returns the identity of a stream; false if its description cannot be read.
 func (f *folder) readMeta(id logID) (stream string, ok bool) {
 	dir := f.streamDir(id)
 	b, err := os.ReadFile(filepath.Join(dir, server.JetStreamMetaFile))
@@ -66,7 +66,7 @@ func (f *folder) readMeta(id logID) (stream string, ok bool) {
 	return info.Metadata[metaIncarnation], true
 }
 
-// writeMeta writes what says what a stream is, as the server would.
+// writeMeta writes the description of a stream, as the server would.
 func (f *folder) writeMeta(id logID, stream string) error {
 	b, err := json.Marshal(streamConfig(id, stream, Config{}))
 	info := server.FileStreamInfo{Created: time.Now().UTC()}

@@ -9,13 +9,13 @@ import (
 	"path/filepath"
 )
 
-// The embedded server makes its own sense of files that are damaged: it shortens them, begins a log anew, or never gets
-// ready. So all logs are inspected before it is started, and those that have lost what was acknowledged are put where
-// it does not see them; the others are served.
+// The embedded server handles damaged files in its own way: it truncates them, begins a log again, or never gets ready.
+// So all logs are inspected before it is started; those that have lost something acknowledged are moved out of its
+// sight, and the others are served.
 
-// inspect looks at the files of all logs, takes off what was never acknowledged, and returns why logs are refused,
-// which are out of the server's sight then until bringBack. With accept it repairs them instead, so that they can go on
-// without what is lost.
+// inspect checks the files of all logs, removes what was never acknowledged, and returns the refused logs, which are
+// hidden from the server until bringBack. With accept it repairs them instead, so that they continue without what is
+// lost.
 func (f *folder) inspect(ctx context.Context, cfg Config, accept bool) (refused *refusals, err error) {
 	if err := f.bringBack(); err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (f *folder) inspect(ctx context.Context, cfg Config, accept bool) (refused 
 		}
 		why, err := f.inspectLog(ctx, id, cfg, accept)
 		if err == nil && why != nil {
-			refused.why[id] = why // Log tells
+			refused.why[id] = why // reported by Log
 			err = f.putAway(id)
 		}
 		if err != nil {
@@ -41,7 +41,7 @@ func (f *folder) inspect(ctx context.Context, cfg Config, accept bool) (refused 
 	return refused, nil
 }
 
-// streams returns the logs that have folders of their own.
+// streams returns the logs that have their own folders.
 func (f *folder) streams() (ids []logID, err error) {
 	dirs, err := os.ReadDir(f.streamsDir())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +62,7 @@ func (f *folder) inspectLog(ctx context.Context, id logID, cfg Config, accept bo
 	}
 	i := inspection{folder: f, id: id, sync: cfg.Sync, boot: bootID()}
 	i.witness, i.unreadable = f.readWitness(id)
-	accept = accept || i.witness.Lost // else the end of a process has interrupted it
+	accept = accept || i.witness.Lost // otherwise the end of a process has interrupted it
 	if why, err = i.verdict(ctx, accept); err != nil {
 		return nil, err
 	}
@@ -83,8 +83,8 @@ func (f *folder) inspectLog(ctx context.Context, id logID, cfg Config, accept bo
 	return nil, err
 }
 
-// endPurge ends the removal of all messages of a log that the end of a process has interrupted, as the server would:
-// what is left is beside the files.
+// endPurge completes the interrupted removal of all messages of a log, as the server would: what is left is beside the
+// files.
 func (f *folder) endPurge(id logID) error {
 	left := filepath.Join(f.streamDir(id), "__new_msgs__")
 	numbers, err := blockNumbers(left)
@@ -95,24 +95,24 @@ func (f *folder) endPurge(id logID) error {
 	return errors.Join(os.RemoveAll(dir), os.Rename(left, dir))
 }
 
-// inspection is what is found out about one log.
+// inspection is what was found out about one log.
 type inspection struct {
 	folder     *folder
 	id         logID
 	sync       bool
 	boot       string
 	witness    witness
-	unreadable error // why the witness is not known
+	unreadable error // why the witness is unknown
 	stream     string
-	metaLost   bool // what says which stream it is cannot be read
+	metaLost   bool // the description of the stream cannot be read
 	snapshots  []uint64
 	snapshot   uint64 // the newest: by its name, or the newest good one
 	files      *survey
-	short      bool // the log does not come as far as it once did
+	short      bool // the log ends before a position that it had reached
 }
 
-// verdict returns why the log is refused, ErrDamaged or ErrLost; nil if it is whole, as far as one can see. all lets it
-// read everything.
+// verdict returns the reason to refuse the log, ErrDamaged or ErrLost; nil if it appears complete. all allows reading
+// everything.
 func (i *inspection) verdict(ctx context.Context, all bool) (why, err error) {
 	stream, ok := i.folder.readMeta(i.id)
 	i.stream, i.metaLost = stream, !ok
@@ -151,7 +151,7 @@ func (i *inspection) verdict(ctx context.Context, all bool) (why, err error) {
 	return nil, nil
 }
 
-// survey looks at the files: at all of them if the server would, because its index does not tell what they hold.
+// survey reads the files: all of them if the server would, because its index does not describe them.
 func (i *inspection) survey(ctx context.Context, all bool) (err error) {
 	if i.files, err = i.folder.surveyLog(ctx, i.id, all); err != nil || all {
 		return err
@@ -167,11 +167,11 @@ func (i *inspection) survey(ctx context.Context, all bool) (err error) {
 }
 
 // known returns the highest position that the log has certainly reached, on the disk: without Sync, what only the
-// operating system has got counts for as long as the machine has run since.
+// operating system has counts as long as the machine has run since.
 func (i *inspection) known() uint64 {
 	w, s := i.witness, i.folder.readSeen(i.id)
 	if w.Lost || w.Stream != i.stream && !i.metaLost {
-		return 0 // it was accepted, or is the witness of another stream, of which the log's opening tells
+		return 0 // accepted; or the witness of another stream, which opening the log reports
 	}
 	known := w.Reached
 	if s.Incarnation == w.Incarnation && (i.sync || s.Boot == i.boot) {
@@ -183,8 +183,8 @@ func (i *inspection) known() uint64 {
 	return known
 }
 
-// noteLost makes a log go on after what a loss of power has taken off its end, as far as one knows: its positions are
-// not used again.
+// noteLost makes a log continue after the positions that a power loss is known to have removed from its end: they are
+// not reused.
 func (i *inspection) noteLost() error {
 	last, s := i.files.lastMessage(), i.folder.readSeen(i.id)
 	if last == 0 || s.Incarnation != i.witness.Incarnation || i.files.reached() >= s.Position {

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Log is the log of one partition. All methods may be called concurrently; appends take turns.
+// Log is the log of one partition. All methods may be called concurrently; appends are serialized.
 type Log struct {
 	store       *Store
 	id          logID
@@ -16,18 +16,18 @@ type Log struct {
 	stream      string // identity of the stream that holds it
 	incarnation string
 
-	// mu is held by Append, Claim and Resign from begin to end.
+	// mu is held by Append, Claim and Resign from start to end.
 	mu     sync.Mutex
 	pub    *publisher // guarded by mu; nil before the first Claim
 	epoch  uint64     // guarded by mu
-	last   uint64     // guarded by mu; the position after which the next append is to be stored
-	failed error      // guarded by mu; why nothing can be appended
+	last   uint64     // guarded by mu; the position after which the next append is stored
+	failed error      // guarded by mu; the error of appends
 	names  names      // guarded by mu
 
 	syncedFile atomic.Int64 // the last file of those that syncFiles has made durable
 	serving    atomic.Bool  // it was claimed, and is not shut
 
-	gone      atomic.Pointer[error] // why nothing must be written any more; nil while the files are there
+	gone      atomic.Pointer[error] // why nothing may be written any more; nil while the files exist
 	replacing sync.Mutex            // held while a purge may replace files
 	files     openFiles             // guarded by replacing
 
@@ -42,7 +42,7 @@ type Log struct {
 	ending  ending        // guarded by stateMu; as CatchUp has found it
 	damaged []uint64      // guarded by stateMu; snapshots that Load has found damaged
 	extent  extent        // guarded by stateMu
-	origin  *Origin       // guarded by stateMu; what it points to never changes
+	origin  *Origin       // guarded by stateMu; the Origin itself never changes
 	grown   chan struct{} // guarded by stateMu; closed when state.Last rises; nil if no reader waits
 }
 
@@ -51,10 +51,10 @@ type Stats struct {
 	First, Last uint64 // positions; the log is empty if Last is 0
 	Messages    uint64
 	Bytes       int64  // in the log's files
-	Appended    int64  // by this process, or there when it began: unlike Bytes it only grows
-	MaxBytes    int64  // bound of Bytes, or 0
+	Appended    int64  // by this process, or present at its start: unlike Bytes it only grows
+	MaxBytes    int64  // limit of Bytes, or 0
 	Epoch       uint64 // of this process as the primary, or 0
-	Failed      error  // why nothing can be appended, or nil
+	Failed      error  // the error of appends, or nil
 }
 
 func newLog(s *Store, id logID, info *jetstream.StreamInfo) *Log {
@@ -66,21 +66,21 @@ func newLog(s *Store, id logID, info *jetstream.StreamInfo) *Log {
 	return l
 }
 
-// Incarnation returns the identity of the log: positions are comparable only within one. It was made with the log, or
-// when a loss was accepted.
+// Incarnation returns the identity of the log: positions are comparable only within one. It is created with the log,
+// and when a loss is accepted.
 func (l *Log) Incarnation() string { return l.incarnation }
 
-// Last returns the position of the last message that this process knows to be in the log, or 0.
+// Last returns the position of the last message known to this process, or 0.
 func (l *Log) Last() uint64 { return l.Stats().Last }
 
-// Stats returns the state of the log as this process knows it. It does not block.
+// Stats returns the state of the log known to this process. It does not block.
 func (l *Log) Stats() Stats {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	return l.state
 }
 
-// observe takes the state over that the server reports.
+// observe takes over the state reported by the server.
 func (l *Log) observe(st jetstream.StreamState) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -138,7 +138,7 @@ func (l *Log) growth(pos uint64) (grown <-chan struct{}) {
 	return l.grown
 }
 
-// failLocked sets why nothing can be appended; nil if something can. l.mu is held.
+// failLocked sets the error of appends; nil if they work. l.mu is held.
 func (l *Log) failLocked(err error) {
 	l.failed = err
 	l.stateMu.Lock()
@@ -151,7 +151,7 @@ func (l *Log) failLocked(err error) {
 	}
 }
 
-// shut ends appending for good, after the one under way.
+// shut ends appending permanently, after the current append.
 func (l *Log) shut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

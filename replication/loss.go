@@ -7,12 +7,12 @@ import (
 	"os"
 )
 
-// ErrLost is returned by Store.Log for a log that is not there any more, or has lost its end, though the folder
-// remembers it. The text names the positions. Config.AcceptLoss goes on with what is left.
+// ErrLost is returned by Store.Log for a log that is missing, or has lost its end, although the folder remembers it.
+// The text names the positions. Config.AcceptLoss continues with what is left.
 var ErrLost error = unreadable("replication: log lost")
 
-// findLoss returns ErrLost if the folder remembers more of the log than is there, or makes it go on without if that is
-// accepted.
+// findLoss returns ErrLost if the folder remembers more of the log than exists, or makes it continue without that if
+// the loss is accepted.
 func (l *Log) findLoss(ctx context.Context) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
@@ -32,7 +32,7 @@ func (l *Log) findLoss(ctx context.Context) error {
 	return l.acceptLoss(w)
 }
 
-// loss returns what is missing of the log, wrapped in ErrLost; nil if nothing is.
+// loss returns what is missing from the log, wrapped in ErrLost; nil if nothing is.
 func (l *Log) loss(ctx context.Context, w witness) (lost, err error) {
 	st, err := l.serverState(ctx)
 	if err != nil {
@@ -40,7 +40,7 @@ func (l *Log) loss(ctx context.Context, w witness) (lost, err error) {
 	}
 	end, err := l.lastThere(ctx, st)
 	if errors.Is(err, ErrDamaged) {
-		return nil, nil // CatchUp says so
+		return nil, nil // reported by CatchUp
 	}
 	if err != nil {
 		return nil, err
@@ -75,8 +75,7 @@ func aboutSnapshot(position uint64) string {
 	return fmt.Sprintf("its newest good snapshot is of position %d", position)
 }
 
-// newestGood returns the position and the header of the newest snapshot that is whole, of whatever log; 0 if there is
-// none.
+// newestGood returns the position and the header of the newest complete snapshot, of any log; 0 if there is none.
 func (l *Log) newestGood() (position uint64, h SnapshotHeader, err error) {
 	return l.store.folder.newestGood(l.id)
 }
@@ -91,10 +90,10 @@ func (f *folder) newestGood(id logID) (position uint64, h SnapshotHeader, err er
 	return 0, h, err
 }
 
-// acceptLoss makes the log another incarnation, which goes on from the newest good snapshot. What there was stays:
+// acceptLoss makes the log another incarnation, which continues from the newest good snapshot. Everything is kept:
 // snapshots beside their old names.
 func (l *Log) acceptLoss(w witness) error {
-	if w.Stream != l.stream || !w.Lost { // else a crash has interrupted this
+	if w.Stream != l.stream || !w.Lost { // otherwise a crash has interrupted this
 		l.incarnation = newIncarnation()
 		if err := l.store.writeWitness(l.id,
 			witness{Stream: l.stream, Incarnation: l.incarnation, Lost: true, Losses: w.Losses + 1}); err != nil {
@@ -113,7 +112,7 @@ func (l *Log) acceptLoss(w witness) error {
 	return l.setAsideOthers()
 }
 
-// adopt makes a snapshot of what was another log one of this log.
+// adopt turns a snapshot of the earlier log into one of this log.
 func (l *Log) adopt(position uint64, h SnapshotHeader) error {
 	h.Incarnation = l.incarnation
 	s, err := l.writeSnapshot(h)
@@ -126,7 +125,7 @@ func (l *Log) adopt(position uint64, h SnapshotHeader) error {
 	return s.Commit()
 }
 
-// setAsideOthers renames the snapshots of other logs, so that they are no snapshots any more to this one.
+// setAsideOthers renames the snapshots of other logs, so that this log ignores them.
 func (l *Log) setAsideOthers() error {
 	positions, err := l.Snapshots()
 	for _, p := range positions {

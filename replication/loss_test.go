@@ -10,7 +10,8 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// snapshotted makes a log of several files with a snapshot of its end, and closes it. It returns its incarnation and the position of the snapshot.
+// snapshotted makes a log of several files with a snapshot of its end, and closes it. It returns its incarnation and
+// the position of the snapshot.
 func snapshotted(t *testing.T, sync bool) (dir, incarnation string, position uint64) {
 	t.Helper()
 	dir = t.TempDir()
@@ -58,16 +59,22 @@ func snapshotFiles(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// A log that ends before its newest snapshot, or is gone, is refused until that is accepted; then it goes on from the snapshot as another incarnation, tells its
-// readers, and what it has not written itself stays.
+// A log that ends before its newest snapshot, or is gone, is refused until that is accepted; then it goes on from the
+// snapshot as another incarnation, tells its readers, and what it has not written itself stays.
 func TestLoss_IsRefusedUntilItIsAccepted(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lose func(t *testing.T, dir string)
 		says string
 	}{
-		"last file": {cut, `test/0 ends at position \d+; it had reached position 21, and its newest good snapshot is of position 21`},
-		"streams":   {loseStreams, `test/0 is not there; it had reached position 21, and its newest .*snapshot is of position 21`},
+		"last file": {
+			cut,
+			`test/0 ends at position \d+; it had reached position 21, and its newest good snapshot is of position 21`,
+		},
+		"streams": {
+			loseStreams,
+			`test/0 is not there; it had reached position 21, and its newest .*snapshot is of position 21`,
+		},
 	} {
 		for _, sync := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
@@ -98,7 +105,8 @@ func TestLoss_IsRefusedUntilItIsAccepted(t *testing.T) {
 					appendAll(t, l, 103, 104)
 				}
 				first := before["00000000000000000021.snapshot"]
-				require.Equal(t, first, snapshotFiles(t, dir)["00000000000000000021.snapshot."+incarnation], "what another log has written stays")
+				require.Equal(t, first, snapshotFiles(t, dir)["00000000000000000021.snapshot."+incarnation],
+					"what another log has written stays")
 				require.NoError(t, s.Close())
 
 				now := l.Incarnation()

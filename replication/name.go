@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxName is the longest name of a space.
+// maxName is the maximum length of a space's name.
 const maxName = 64
 
 // ValidName returns nil if name can be the name of a space: 1 to 64 letters, digits, hyphens and underscores, all of

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// names makes the names of the files durable in which the embedded server stores a log: it syncs what it writes, but
-// not the folder in which it begins a new file, and a file without a name is lost with its content. It belongs to those
-// who hold Log.mu.
+// names makes the names of the embedded server's log files durable: the server syncs what it writes, but not the folder
+// in which it begins a new file, and a file without a name is lost with its content. Only holders of Log.mu use it.
 type names struct {
 	dir     string
 	changed time.Time // when the folder changed last, as it was when it was synced
@@ -17,11 +16,11 @@ type names struct {
 	sync    func(dir string) error
 }
 
-// blockSize is the size of the server's files, at least: two of them cannot begin while less is written.
+// blockSize is the minimum size of the server's files: two of them cannot begin while less is written.
 const blockSize = 4 << 20
 
-// stored notes that n bytes were stored, and syncs the folder if it has changed. The time of a change is coarse, so
-// that does not tell of the second of two changes that are close to each other; but much is written between them.
+// stored records that n bytes were stored, and syncs the folder if it has changed. Times of changes are coarse and may
+// miss the second of two close changes; but much is written between them.
 func (f *names) stored(n int) error {
 	f.written += int64(n)
 	info, err := os.Stat(f.dir)
@@ -63,10 +62,10 @@ func (l *Log) syncFolders() error {
 	return l.store.syncDir(f.path)
 }
 
-// makeDir makes a folder and those above it that are missing, durably.
+// makeDir creates a folder and its missing parents, durably.
 func makeDir(path string) error {
 	if _, err := os.Stat(path); err == nil || !os.IsNotExist(err) {
-		return os.MkdirAll(path, 0o750) // says what is wrong, if anything is
+		return os.MkdirAll(path, 0o750) // reports the error, if any
 	}
 	above := filepath.Dir(path)
 	if above != path {

@@ -17,8 +17,8 @@ type Origin struct {
 	Highest     uint64 `json:"highest"`     // identity of an entry that was loaded
 }
 
-// Origin returns where the log's first state came from; false if it began empty, or was restored from a backup. It
-// knows from Load on.
+// Origin returns the origin of the log's first state; false if it began empty, or was restored from a backup. It is
+// known from Load on.
 func (l *Log) Origin() (Origin, bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -38,7 +38,7 @@ func (l *Log) Begin(o Origin) (*Snapshot, error) {
 	return l.snapshot(o.At, record.Clock{}, &o)
 }
 
-// Pristine reports whether the log never had anything, nor a snapshot.
+// Pristine reports whether the log never had any message or snapshot.
 func (l *Log) Pristine() bool {
 	snapshots, err := l.Snapshots()
 	return err == nil && len(snapshots) == 0 && l.Last() == 0

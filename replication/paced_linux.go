@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beginStoring tells the system to store a part of a file, and does not wait for it.
+// beginStoring tells the system to write a part of a file to disk, without waiting.
 func beginStoring(f *os.File, from, to int64) error {
 	return ifPossible(unix.SyncFileRange(int(f.Fd()), from, to-from, unix.SYNC_FILE_RANGE_WRITE))
 }

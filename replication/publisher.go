@@ -10,29 +10,29 @@ import (
 )
 
 const (
-	// oneWrite is the largest message that publish copies, to hand it over in one piece. Each Write on the
-	// server's in-process connection is a rendezvous with its reader, which costs more than copying this much.
+	// oneWrite is the size up to which publish copies a message, to write it at once. Each Write on the server's
+	// in-process connection is a rendezvous with its reader, which costs more than copying this much.
 	oneWrite = 32 << 10
 
-	// overdue is how long an acknowledgement may take before the stream's health is asked for, and how often it is
-	// asked then.
+	// overdue is the time after which, and at which interval, the stream's health is checked while an acknowledgement is
+	// missing.
 	overdue = time.Second
 )
 
-// publisher stores messages in one stream, one at a time. publish may not be called concurrently; close may be called
+// publisher stores messages in one stream, one at a time. publish must not be called concurrently; close may be called
 // at any time and interrupts it.
 type publisher struct {
 	conn   *conn
-	head   []byte       // what every publish begins with
-	acked  []byte       // what every positive acknowledgement begins with; the position and a brace follow
+	head   []byte       // beginning of every publish
+	acked  []byte       // beginning of every positive acknowledgement; the position and a brace follow
 	out    []byte       // scratch for the message under way
-	usable func() error // tells why no acknowledgement can come any more
+	usable func() error // returns the error if no acknowledgement can come any more
 
 	busy  atomic.Bool // publish waits for the server
 	watch *time.Timer // runs check
 }
 
-// refusal is a stream's definite answer that it did not store a message.
+// refusal is a stream's definite answer that it has not stored a message.
 type refusal struct {
 	Code        int    `json:"err_code"`
 	Description string `json:"description"`
@@ -60,8 +60,8 @@ func (p *publisher) close() {
 	p.conn.close()
 }
 
-// publish stores msg at the position after last, and returns its position. A *refusal says that it was not stored;
-// after any other error that is unknown and the publisher is of no more use.
+// publish stores msg at the position after last, and returns its position. After a *refusal the message was not stored;
+// after any other error that is unknown, and the publisher must not be used.
 func (p *publisher) publish(msg []byte, last uint64) (uint64, error) {
 	p.busy.Store(true)
 	p.watch.Reset(overdue)
@@ -75,8 +75,8 @@ func (p *publisher) publish(msg []byte, last uint64) (uint64, error) {
 	return p.position()
 }
 
-// check runs when an acknowledgement is overdue. A slow disk is waited for without end, but a stream that has failed
-// to write never answers.
+// check runs when an acknowledgement is overdue. publish waits for a slow disk without limit, but a stream that has
+// failed to write never answers.
 func (p *publisher) check() {
 	if err := p.usable(); err != nil {
 		p.close()

@@ -8,7 +8,7 @@ import (
 // endless is the position up to which a reader of a growing log reads.
 const endless = ^uint64(0)
 
-// reading is one reader of a log. It waits for messages that are not there yet, and outlives a restart of the server.
+// reading is one reader of a log. It waits for messages that do not exist yet, and survives a restart of the server.
 type reading struct {
 	log      *Log
 	next, to uint64              // positions
@@ -17,8 +17,7 @@ type reading struct {
 	failed   error               // why there is no sense in going on
 }
 
-// read calls fn for each message from position from to position to. It returns ErrDamaged for one that should be there
-// and is not.
+// read calls fn for each message from position from to position to. It returns ErrDamaged for a missing message.
 func (l *Log) read(ctx context.Context, from, to uint64, fn func(message) error) error {
 	r := reading{log: l, next: from, to: to, fn: fn}
 	for r.next <= r.to {

@@ -11,13 +11,13 @@ import (
 	"sync"
 )
 
-// refusals are the logs that the embedded server does not see, and why. The methods may be called concurrently.
+// refusals are the logs hidden from the embedded server, with the reasons. The methods may be called concurrently.
 type refusals struct {
 	mu  sync.Mutex
 	why map[logID]error // guarded by mu
 }
 
-// of returns why a log is refused; nil if it is not.
+// of returns the reason why a log is refused; nil if it is not.
 func (r *refusals) of(id logID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,7 +41,7 @@ func (r *refusals) forget(id logID) {
 // refusedFolder holds the streams that the embedded server must not see.
 const refusedFolder = "refused"
 
-// putAway puts the files of a log where the server does not see them.
+// putAway moves the files of a log out of the server's sight.
 func (f *folder) putAway(id logID) error {
 	to := f.refusedDir(id)
 	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
@@ -50,12 +50,12 @@ func (f *folder) putAway(id logID) error {
 	return os.Rename(f.streamDir(id), to)
 }
 
-// refusedDir is where a stream is while its log is refused.
+// refusedDir is the place of a stream while its log is refused.
 func (f *folder) refusedDir(id logID) string {
 	return filepath.Join(f.path, refusedFolder, id.stream())
 }
 
-// bringBack puts the files of all refused logs back in their places.
+// bringBack moves the files of all refused logs back.
 func (f *folder) bringBack() error {
 	dir := filepath.Join(f.path, refusedFolder)
 	dirs, err := os.ReadDir(dir)

@@ -8,10 +8,10 @@ import (
 	"slices"
 )
 
-// files of what was damaged are kept in a folder of this name.
+// Damaged files are kept in a folder of this name.
 const asideFolder = "damaged"
 
-// kept returns what of each file can go on: nothing at all if no part of it is given.
+// kept returns the parts of each file that can stay: nothing if the file is missing from the result.
 func (i *inspection) kept() map[int][]piece {
 	kept := map[int][]piece{}
 	end := i.files.through(i.snapshot)
@@ -42,9 +42,9 @@ func (i *inspection) whole() bool {
 	return i.files.fault(i.snapshot) == nil && i.files.through(i.snapshot) == max(i.files.end(), i.snapshot)
 }
 
-// repair makes of the log one that can go on, from the newest good snapshot and what follows it without a gap. What is
-// damaged, and what follows that, is kept in a folder of its own, whose path it returns. It may be interrupted at any
-// time, and is done again then.
+// repair turns the log into one that can continue, from the newest good snapshot and what follows it without a gap.
+// Damaged parts, and what follows them, are kept in a separate folder, whose path it returns. It may be interrupted at
+// any time, and is then repeated.
 func (i *inspection) repair() (aside string, err error) {
 	f, w := i.folder, i.witness
 	if i.metaLost {
@@ -81,18 +81,19 @@ func (i *inspection) repair() (aside string, err error) {
 	return aside, errors.Join(err, syncDir(aside))
 }
 
-// asideDir returns the folder that has one for each time that something of the log was put aside.
+// asideDir returns the folder with a sub-folder for each time that parts of the log were set aside.
 func (i *inspection) asideDir() string {
 	return filepath.Join(i.folder.path, asideFolder, filepath.Base(i.folder.snapshotDir(i.id)))
 }
 
-// losses returns how often something of the log was put aside, as far as that is kept: the witness may be lost.
+// losses returns the number of times that parts of the log were set aside, as far as they are kept: the witness may be
+// lost.
 func (i *inspection) losses() int {
 	before, _ := os.ReadDir(i.asideDir())
 	return len(before)
 }
 
-// repairMeta says anew what the stream is.
+// repairMeta rewrites the description of the stream.
 func (i *inspection) repairMeta(aside string) error {
 	for _, name := range []string{"meta.inf", "meta.sum"} {
 		if err := move(filepath.Join(i.folder.streamDir(i.id), name), aside); err != nil {
@@ -102,7 +103,7 @@ func (i *inspection) repairMeta(aside string) error {
 	return i.folder.writeMeta(i.id, i.stream)
 }
 
-// repairSnapshots gives damaged snapshots names by which they are none.
+// repairSnapshots renames damaged snapshots so that they are ignored.
 func (i *inspection) repairSnapshots() error {
 	for _, p := range i.snapshots {
 		path := i.folder.snapshotPath(i.id, p)
@@ -120,13 +121,13 @@ func (i *inspection) repairSnapshots() error {
 	return nil
 }
 
-// repairFiles takes what cannot go on out of the files.
+// repairFiles removes what cannot stay from the files.
 func (i *inspection) repairFiles(aside string) error {
 	if i.whole() && i.files.torn == nil {
 		return nil
 	}
 	kept := i.kept()
-	for _, n := range slices.Backward(i.files.numbers) { // what is left is the beginning of a log at any time
+	for _, n := range slices.Backward(i.files.numbers) { // so the beginning of a log is left at any time
 		if err := i.repairFile(n, kept[n], aside); err != nil {
 			return err
 		}
@@ -134,7 +135,7 @@ func (i *inspection) repairFiles(aside string) error {
 	return nil
 }
 
-// repairFile leaves the given parts of a file.
+// repairFile keeps only the given parts of a file.
 func (i *inspection) repairFile(number int, parts []piece, aside string) error {
 	path := blockPath(i.files.dir, number)
 	if len(parts) == 0 {
@@ -157,7 +158,7 @@ func (i *inspection) repairFile(number int, parts []piece, aside string) error {
 	return replaceFile(path, content, true)
 }
 
-// move moves a file, if it is there, into a folder, beside what has its name there.
+// move moves a file, if it exists, into a folder, beside any file of that name.
 func move(path, dir string) error {
 	to := filepath.Join(dir, filepath.Base(path))
 	for {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// seen is how far a log had come not long ago, and since which start of the machine. As long as that is the last one,
-// the operating system has all that was written by then. It is noted about once a second, and not synced.
+// seen is how far a log had come a moment ago, and during which run of the machine. While that run lasts, the operating
+// system has everything written by then. It is noted about once a second, and not synced.
 type seen struct {
 	Incarnation string `json:"incarnation"`
 	Position    uint64 `json:"position"`
@@ -17,7 +17,7 @@ type seen struct {
 
 const seenFile = "seen.json"
 
-// readSeen returns what was noted of a log; the zero value if there is nothing readable.
+// readSeen returns the note of a log; the zero value if there is none that can be read.
 func (f *folder) readSeen(id logID) (s seen) {
 	b, err := os.ReadFile(filepath.Join(f.snapshotDir(id), seenFile))
 	if err != nil || json.Unmarshal(b, &s) != nil {
@@ -26,7 +26,7 @@ func (f *folder) readSeen(id logID) (s seen) {
 	return s
 }
 
-// see notes how far the log has come. What cannot be written is not missed: it is of no use but to notice a loss.
+// see notes how far the log has come. Write errors do not matter: the note only helps to notice a loss.
 func (l *Log) see() {
 	l.seeing.Lock()
 	defer l.seeing.Unlock()
@@ -40,8 +40,7 @@ func (l *Log) see() {
 	}
 }
 
-// bootID returns what tells the time between two starts of the machine from all others; "" where the system does not
-// tell.
+// bootID identifies the current run of the machine; "" if the system does not provide it.
 func bootID() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

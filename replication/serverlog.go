@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// serverLog passes the embedded server's log on, and remembers the first fatal message: the server does not return it.
+// serverLog forwards the embedded server's log, and records the first fatal message, which the server does not return.
 type serverLog struct {
 	log *slog.Logger
 
@@ -46,22 +46,22 @@ func (l *serverLog) Warnf(format string, v ...any) {
 	l.log.Log(context.Background(), level, "nats_server", "text", fmt.Sprintf(format, v...))
 }
 
-// chosen are the warnings about what this program does on purpose: the password is random and never leaves the
-// process, and a large message is as large as the write call that it makes durable.
+// chosen are warnings about intended settings: the password is random and never leaves the process, and a large message
+// is as large as the write call that it makes durable.
 var chosen = map[string]bool{
 	"Plaintext passwords detected, use nkeys or bcrypt":                                     true,
 	"Maximum payloads over %v are generally discouraged and could lead to poor performance": true,
 }
 
 // aboutIndex reports whether a warning is about the index of a stream, which the server writes when it is stopped, and
-// makes anew from the files after a kill. If the files lack something, this package says so.
+// rebuilds from the files after a kill. If the files lack something, this package reports it.
 func aboutIndex(format string) bool {
 	return strings.HasPrefix(format, "Filestore [") &&
 		(strings.Contains(format, "] Stream state ") ||
 			strings.Contains(format, "] Recovering stream state from index errored"))
 }
 
-// What the server finds worth a notice is a detail of this program.
+// Notices of the server are details to this program.
 func (l *serverLog) Noticef(format string, v ...any) {
 	l.log.Debug("nats_server", "text", fmt.Sprintf(format, v...))
 }

@@ -23,29 +23,28 @@ import (
 // snapshotMagic begins the file; the digit is the version of the format.
 const snapshotMagic = "gospaces snapshot 1\n"
 
-// SnapshotHeader says what a snapshot is of.
+// SnapshotHeader describes a snapshot.
 type SnapshotHeader struct {
 	Space       string    `json:"space"`
 	Partition   int       `json:"partition"`
 	Incarnation string    `json:"incarnation"`
-	Position    uint64    `json:"position"` // of the last group of the log that the state includes
-	Claims      []uint64  `json:"claims"`   // positions up to there at which epochs began
+	Position    uint64    `json:"position"` // of the last group of the log in the state
+	Claims      []uint64  `json:"claims"`   // positions up to there at which epochs begin
 	Created     time.Time `json:"created"`
 	Origin      *Origin   `json:"origin,omitempty"` // of the log
 
-	Clock record.Clock `json:"clock,omitzero"` // of the primary, at that position or after it
+	Clock record.Clock `json:"clock,omitzero"` // of the primary, at that position or later
 }
 
-// ErrNewer is returned for a snapshot that a newer program has written.
+// ErrNewer is returned for a snapshot written by a newer program.
 var ErrNewer = errors.New("replication: unknown format")
 
-// ErrBadSnapshot is returned for a file that is no whole snapshot, or was damaged.
+// ErrBadSnapshot is returned for a file that is not a complete snapshot, or is damaged.
 var ErrBadSnapshot = errors.New("replication: bad snapshot")
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Snapshot is a snapshot that is being written. It is put in its place as a whole by Commit, or not at all. It must not
-// be used concurrently.
+// Snapshot is a snapshot being written. Commit puts it in place atomically. It must not be used concurrently.
 type Snapshot struct {
 	log    *Log
 	header SnapshotHeader
@@ -55,7 +54,7 @@ type Snapshot struct {
 	size   int64
 }
 
-// unfinishedSnapshot begins the name of a file until the snapshot is whole.
+// unfinishedSnapshot begins the name of a file until the snapshot is complete.
 const unfinishedSnapshot = ".snapshot-"
 
 // Snapshot begins a snapshot of the state that the log makes up to a position, where the clock of its primary was as
@@ -127,8 +126,8 @@ func blockSum(number uint64, b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(n[:], castagnoli), castagnoli, b)
 }
 
-// Commit puts the snapshot in its place, durably, and removes those before the last one. It blocks until the disk has
-// it. After an error of writing nothing is left of it.
+// Commit puts the snapshot in place, durably, and removes all but the last ones. It blocks until it is on disk. After
+// an error nothing is left of it.
 func (s *Snapshot) Commit() error {
 	err := s.Write(nil)
 	err = errors.Join(err, s.w.Flush(), s.file.Sync(), s.file.Close())
@@ -174,9 +173,9 @@ func readSnapshotFile(path string, fn func(records []byte) error) (SnapshotHeade
 	return h, err
 }
 
-// ReadSnapshot reads a snapshot to its end and calls fn, if that is not nil, for the records of each block. It returns
-// ErrBadSnapshot, with the place, if anything in it is not as it was written; fn may have been called before. The
-// records are valid only during fn.
+// ReadSnapshot reads a snapshot to its end and calls fn, if not nil, for the records of each block. It returns
+// ErrBadSnapshot, with the place, if the snapshot is damaged; fn may have been called before. The records are valid
+// only during fn.
 func ReadSnapshot(in io.Reader, fn func(records []byte) error) (SnapshotHeader, error) {
 	r := newBlockReader(in)
 	h, err := r.header()
@@ -257,10 +256,10 @@ func (r *blockReader) each(fn func(records []byte) error) error {
 	}
 }
 
-// maxBlock is more than any block has.
+// maxBlock is larger than any block.
 const maxBlock = 1 << 30
 
-// next returns the next block, which is valid until the one after it.
+// next returns the next block, which is valid until the following call.
 func (r *blockReader) next() ([]byte, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(r.r, head[:]); err != nil {
@@ -281,7 +280,7 @@ func (r *blockReader) next() ([]byte, error) {
 	return b, nil
 }
 
-// read reads n bytes. The buffer grows with what is there, not with what a damaged length announces.
+// read reads n bytes. The buffer grows with the data, not with what a damaged length announces.
 func (r *blockReader) read(n int) (b []byte, err error) {
 	b = r.buf[:0]
 	for len(b) < n && err == nil {
@@ -294,7 +293,7 @@ func (r *blockReader) read(n int) (b []byte, err error) {
 	return b, err
 }
 
-// end returns an error if something follows the last block.
+// end returns an error if anything follows the last block.
 func (r *blockReader) end() error {
 	if _, err := r.r.ReadByte(); err != io.EOF {
 		return fmt.Errorf("%w: something follows its end", ErrBadSnapshot)

@@ -15,10 +15,10 @@ import (
 	"github.com/gospaces/gospaces/internal/record"
 )
 
-// keptSnapshots is how many snapshots of a log are kept: the newest, and one in case that is damaged.
+// keptSnapshots is the number of snapshots kept for a log: the newest, and one in case that is damaged.
 const keptSnapshots = 2
 
-// SnapshotDir returns the folder of the log's snapshots, which may not be there yet.
+// SnapshotDir returns the folder of the log's snapshots, which may not exist yet.
 func (l *Log) SnapshotDir() string { return l.store.snapshotDir(l.id) }
 
 func (s *Store) snapshotDir(id logID) string { return s.folder.snapshotDir(id) }
@@ -37,7 +37,7 @@ func (f *folder) snapshotPath(id logID, position uint64) string {
 	return filepath.Join(f.snapshotDir(id), fmt.Sprintf("%020d.snapshot", position))
 }
 
-// OpenSnapshot opens the snapshot at a position for reading. The caller closes it.
+// OpenSnapshot opens the snapshot at a position for reading. The caller must close it.
 func (l *Log) OpenSnapshot(position uint64) (*os.File, error) {
 	return os.Open(l.snapshotPath(position))
 }
@@ -68,7 +68,7 @@ func (f *folder) snapshots(id logID) ([]uint64, error) {
 	return positions, nil
 }
 
-// goodSnapshots is Snapshots without those that Load has found damaged.
+// goodSnapshots is Snapshots without those that Load found damaged.
 func (l *Log) goodSnapshots() ([]uint64, error) {
 	positions, err := l.Snapshots()
 	l.stateMu.Lock()
@@ -89,7 +89,7 @@ func (l *Log) removeOldSnapshots() error {
 	keep := good[:min(len(good), keptSnapshots)]
 	var errs []error
 	for _, p := range positions {
-		if !slices.Contains(keep, p) && l.otherAt(p) == "" { // what this log has not written is not its to remove
+		if !slices.Contains(keep, p) && l.otherAt(p) == "" { // another log's snapshots are not removed
 			errs = append(errs, os.Remove(l.snapshotPath(p)))
 		}
 	}
@@ -104,10 +104,10 @@ func (l *Log) removeOldSnapshots() error {
 func (l *Log) Load(
 	ctx context.Context, fn func(records []byte) error, progress func(done, total uint64),
 ) (position uint64, clock record.Clock, err error) {
-	if err := l.store.folder.check(); err != nil { // what is there now is another server's
+	if err := l.store.folder.check(); err != nil { // what is there now belongs to another server
 		return 0, clock, err
 	}
-	_ = l.removeUnfinished() // they only take room
+	_ = l.removeUnfinished() // they only use space
 	positions, err := l.Snapshots()
 	if err != nil {
 		return 0, clock, err
@@ -115,13 +115,13 @@ func (l *Log) Load(
 	damaged := false
 	for _, p := range positions {
 		path := l.snapshotPath(p)
-		// It is read twice: what is damaged near its end must not leave half a state behind.
+		// It is read twice, since damage near its end must not leave half a state behind.
 		h, err := readSnapshotFile(path, nil)
 		damaged = damaged || err != nil
 		if err == nil {
 			err = l.fits(h, p)
 		}
-		if errors.Is(err, ErrNewer) { // it is good, and what is older is not the state
+		if errors.Is(err, ErrNewer) { // it is good, and an older one is not the state
 			return 0, clock, fmt.Errorf("load snapshot of log %v: %w", l.id, err)
 		}
 		if err != nil {
@@ -131,13 +131,13 @@ func (l *Log) Load(
 		}
 		return p, h.Clock, l.load(ctx, path, h, fn, progress)
 	}
-	if damaged && l.Last() == 0 { // it was all that there is: the space was restored or loaded, and nothing has come since
+	if damaged && l.Last() == 0 { // it was everything: the space was restored or loaded, and has not changed since
 		return 0, clock, fmt.Errorf("load snapshot of log %v: %w: there is no good one", l.id, ErrBadSnapshot)
 	}
 	return 0, clock, nil
 }
 
-// discount notes that a snapshot is damaged: what is kept in case of damage must be another one.
+// discount records that a snapshot is damaged: another one must be kept in case of damage.
 func (l *Log) discount(position uint64) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -146,14 +146,14 @@ func (l *Log) discount(position uint64) {
 	}
 }
 
-// recount notes that there is a good snapshot at a position.
+// recount records that there is a good snapshot at a position.
 func (l *Log) recount(position uint64) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	l.damaged = slices.DeleteFunc(l.damaged, func(p uint64) bool { return p == position })
 }
 
-// fits returns an error if a snapshot is not one of this log.
+// fits returns an error if a snapshot does not belong to this log.
 func (l *Log) fits(h SnapshotHeader, position uint64) error {
 	if h.Incarnation != l.incarnation || h.Position != position {
 		return fmt.Errorf("%w: it is of log %s, position %d", ErrBadSnapshot, h.Incarnation, h.Position)
@@ -187,7 +187,7 @@ func (l *Log) load(ctx context.Context, path string, h SnapshotHeader, fn func([
 	return nil
 }
 
-// removeUnfinished removes what a process has left that was killed while it wrote a snapshot.
+// removeUnfinished removes the files of processes that were killed while they wrote a snapshot.
 func (l *Log) removeUnfinished() error {
 	left, err := os.ReadDir(l.SnapshotDir())
 	if errors.Is(err, os.ErrNotExist) {
@@ -201,7 +201,7 @@ func (l *Log) removeUnfinished() error {
 	return err
 }
 
-// claimsUpTo returns where epochs began, up to a position.
+// claimsUpTo returns the positions at which epochs begin, up to a position.
 func (l *Log) claimsUpTo(position uint64) []uint64 {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
@@ -212,9 +212,9 @@ func (l *Log) claimsUpTo(position uint64) []uint64 {
 	return slices.Clone(l.claims.at[:n])
 }
 
-// Purge removes the messages before a position from the log, for good. Positions stay what they are. It never removes
-// what the older of the kept snapshots needs to go on from, nor anything while there are fewer good ones. It returns
-// ErrFull if there is hardly anything free on the disk.
+// Purge removes the messages before a position from the log, permanently. Positions do not change. It never removes
+// messages needed to continue from the older of the kept snapshots, nor anything while there are fewer good ones. It
+// returns ErrFull if the disk has hardly any free space.
 func (l *Log) Purge(ctx context.Context, before uint64) error {
 	positions, err := l.goodSnapshots()
 	if err != nil || len(positions) < keptSnapshots {
@@ -257,7 +257,7 @@ func (l *Log) purge(ctx context.Context, before uint64) error {
 	return nil
 }
 
-// purged notes what is left of the log, but for what was appended just now.
+// purged records the remaining part of the log, except for the latest appends.
 func (l *Log) purged(st jetstream.StreamState) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

@@ -44,9 +44,9 @@ type Store struct {
 	replicas []*Log
 }
 
-// Open opens the folder and starts the embedded server. It returns once all logs are recovered, which takes as long as
-// it takes, or ctx ends; the folder may stay locked for a while then. It refuses a folder that another process has
-// open, or that was made in another mode. Logs that are damaged, or have lost something, are refused by Log, unless
+// Open opens the folder and starts the embedded server. It returns once all logs are recovered, without a time limit,
+// or ctx ends; in that case the folder may stay locked for a while. It refuses a folder that another process has open,
+// or that was created in another mode. Logs that are damaged, or have lost something, are refused by Log, unless
 // Config.AcceptLoss repairs them.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg, err := cfg.withDefaults()
@@ -72,15 +72,15 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-// ID returns the identity of the folder, which was made with it.
+// ID returns the identity of the folder, which is created with it.
 func (s *Store) ID() string { return s.folder.id }
 
-// Finish lets a folder that was begun with Config.Unfinished be opened from now on. What it holds should be on the disk
-// then, as it is with Config.Sync.
+// Finish allows a folder begun with Config.Unfinished to be opened. Its content should be on disk by then, as with
+// Config.Sync.
 func (s *Store) Finish() error { return s.folder.finish() }
 
-// Close ends calls that read or claim a log with ErrClosed, waits for appends under way, stops the server and unlocks
-// the folder. It is idempotent.
+// Close ends calls that read or claim a log with ErrClosed, waits for current appends, stops the server and unlocks the
+// folder. It is idempotent.
 func (s *Store) Close() error { return s.close() }
 
 func (s *Store) shutdown() error {
@@ -116,8 +116,7 @@ func (s *Store) shutdown() error {
 	return errors.Join(err, s.folder.close())
 }
 
-// noteEnds makes the witnesses of logs that were stopped tell exactly where they end. Without that less of a loss would
-// be noticed.
+// noteEnds records the exact ends of stopped logs in their witnesses. Without that fewer losses would be noticed.
 func (s *Store) noteEnds(logs []*Log) {
 	for _, l := range logs {
 		if err := l.reach(l.Last()); err != nil {
@@ -145,8 +144,8 @@ func (s *Store) runs(srv *embedded) bool {
 	return err == nil && now == srv
 }
 
-// heal restarts the server if the stream cannot be used as it is: after a write error that is the only way to go on.
-// The other logs notice nothing but a pause.
+// heal restarts the server if the stream cannot be used as it is: after a write error that is the only way to continue.
+// Other logs only pause.
 func (s *Store) heal(ctx context.Context, stream string) error {
 	if srv, err := s.server(); err == nil && srv.usable(stream) == nil {
 		return nil
@@ -166,7 +165,7 @@ func (s *Store) heal(ctx context.Context, stream string) error {
 		s.srv = nil
 	}
 	if err := s.folder.check(); err != nil {
-		return err // the server would begin anew there
+		return err // the server would begin again there
 	}
 	srv, abandoned, err := startEmbedded(ctx, s.folder, s.cfg, false)
 	if abandoned != nil {
@@ -177,7 +176,7 @@ func (s *Store) heal(ctx context.Context, stream string) error {
 	}
 	s.srv = srv
 	s.served.Range(func(log, _ any) bool {
-		_ = log.(*Log).findFiles() // the next look tells
+		_ = log.(*Log).findFiles() // the next check reports it
 		return true
 	})
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Spaces returns the names of the spaces that have logs, or of which the folder remembers one, sorted.
+// Spaces returns the sorted names of the spaces that have logs, or of which the folder remembers one.
 func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	srv, err := s.server()
 	if err != nil {
@@ -41,9 +41,9 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Log returns the log of a partition, which is made if it does not exist. Each partition has one Log: later calls
-// return the same. It returns ErrLost or ErrDamaged for one that has lost what was acknowledged: its files stay as they
-// are.
+// Log returns the log of a partition, and creates it if it does not exist. Each partition has one Log: later calls
+// return the same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves its
+// files unchanged.
 func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
@@ -107,7 +107,7 @@ const (
 	metaIncarnation = "gospaces-incarnation"
 )
 
-// stream opens or makes the stream of a log.
+// stream opens or creates the stream of a log.
 func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream.StreamInfo, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -133,8 +133,7 @@ func (s *Store) stream(ctx context.Context, srv *embedded, id logID) (*jetstream
 	return st.CachedInfo(), nil
 }
 
-// makeStream makes the stream of a log of which the folder remembers nothing, or one in the place of a stream that is
-// lost.
+// makeStream creates the stream of a log of which the folder remembers nothing, or one in place of a lost stream.
 func (s *Store) makeStream(ctx context.Context, srv *embedded, id logID) (jetstream.Stream, error) {
 	if !s.cfg.AcceptLoss {
 		if err := s.forgotten(id); err != nil {
@@ -162,7 +161,7 @@ func streamConfig(id logID, incarnation string, cfg Config) jetstream.StreamConf
 		DenyDelete: true,
 
 		AllowDirect: true,                   // for fetcher
-		Duplicates:  100 * time.Millisecond, // the least; messages without an id, as ours, are never taken for duplicates
+		Duplicates:  100 * time.Millisecond, // the minimum; messages without an id, like ours, never count as duplicates
 	}
 	if cfg.Followers {
 		sc.RePublish = &jetstream.RePublish{Source: id.subject(), Destination: id.tail()}

@@ -7,39 +7,38 @@ import (
 	"os"
 )
 
-// survey is what the files of a log hold. It is made before the embedded server opens them, because the server takes
-// off a file, without a word, what follows the first record that it cannot read. It believes no length that is not
-// there.
+// survey is the content of a log's files. It is made before the embedded server opens them, because the server silently
+// truncates a file after the first record that it cannot read. It trusts no length beyond the data.
 type survey struct {
 	id      logID
 	dir     string  // of the files
 	numbers []int   // of the files, rising
 	pieces  []piece // in order; of the last files only, unless all were read
 	all     bool    // all files were read
-	torn    *place  // where the end of the last file was cut off: what is left there of a record was never acknowledged
-	damaged []place // in order, what cannot be read though it was whole once
+	torn    *place  // where the last file was cut off: the rest of a record there was never acknowledged
+	damaged []place // in order, parts that cannot be read though they were complete once
 }
 
-// place is somewhere in the files.
+// place is a place in the files.
 type place struct {
 	number int    // of the file
 	at     int    // byte
 	size   int    // bytes from there to the end of the file
-	found  uint64 // the position that can be read again after it; 0: none in the file
-	why    error  // the file cannot be read at all
+	found  uint64 // the next readable position after it; 0: none in the file
+	why    error  // why the file cannot be read at all
 }
 
-// piece is undamaged records in a file that follow each other.
+// piece is a run of consecutive undamaged records in a file.
 type piece struct {
 	number     int    // of the file
 	begin, end int    // bytes
-	follows    uint64 // the position that the first message follows
+	follows    uint64 // the position before the first message
 	from, to   uint64 // positions of the first and the last message; 0 if there is none
-	noted      uint64 // the highest position that a record which is no message is about
+	noted      uint64 // the highest position in a record that is not a message
 }
 
-// surveyLog looks at the files of a log: all of them, or the last ones that tell where it ends. It returns the cause of
-// ctx's end if that is first.
+// surveyLog surveys the files of a log: all of them, or the last ones that show where it ends. It returns the cause of
+// ctx's end if ctx ends first.
 func (f *folder) surveyLog(ctx context.Context, id logID, all bool) (*survey, error) {
 	s := &survey{id: id, dir: f.messagesDir(id), all: all}
 	var err error
@@ -55,7 +54,7 @@ func (f *folder) surveyLog(ctx context.Context, id logID, all bool) (*survey, er
 	return s, nil
 }
 
-// read returns the pieces of a file, and notes what cannot be read. Files are read backwards.
+// read returns the pieces of a file, and records what cannot be read. Files are read backwards.
 func (s *survey) read(number int, last bool) []piece {
 	f, err := readBlock(s.dir, s.id, number)
 	if err != nil {
@@ -87,7 +86,7 @@ func (f *blockFile) scan() (pieces []piece, damaged []place) {
 	return pieces, damaged
 }
 
-// piece returns the records from an offset on that follow each other, and where they end.
+// piece returns the consecutive records from an offset on, and where they end.
 func (f *blockFile) piece(at int) (piece, int) {
 	p := piece{number: f.number, begin: at, end: at}
 	for p.end < len(f.content) {
@@ -103,18 +102,18 @@ func (f *blockFile) piece(at int) (piece, int) {
 		case r.position == p.to+1, r.follows == p.to:
 			p.to = r.position
 		case r.position > p.to:
-			return p, p.end // something is missing between
+			return p, p.end // something is missing in between
 		}
 		p.end += r.size
 	}
 	return p, p.end
 }
 
-// joins reports whether the first message of a piece is the next one after a position.
+// joins reports whether the first message of a piece follows a position.
 func (p piece) joins(last uint64) bool { return p.from <= last+1 || p.follows == last }
 
-// fault returns ErrDamaged, which tells what of the log cannot be read, or is missing. It passes over files that hold
-// nothing after a position that the state is known of otherwise.
+// fault returns ErrDamaged, which names what cannot be read, or is missing. It ignores files without messages after a
+// position that is known otherwise.
 func (s *survey) fault(known uint64) error {
 	for _, d := range s.damaged {
 		if s.concerns(d, known) {
@@ -143,8 +142,8 @@ func (s *survey) fault(known uint64) error {
 	return nil
 }
 
-// concerns reports whether the file of a place has messages after a position. The embedded server takes off all that
-// follows the place.
+// concerns reports whether the file of a place has messages after a position. The embedded server removes everything
+// after the place.
 func (s *survey) concerns(at place, known uint64) bool {
 	in, next := uint64(0), uint64(0)
 	for _, p := range s.pieces {
@@ -166,7 +165,7 @@ func (s *survey) before(at place) (last uint64) {
 		}
 	}
 	if last == 0 && at.found > 1 {
-		last = at.found - 2 // positions have no gaps, so the one before is what cannot be read
+		last = at.found - 2 // positions have no gaps, so the one before found cannot be read
 	}
 	return last
 }
@@ -181,7 +180,8 @@ func to(pieces []piece) (last uint64) {
 	return last
 }
 
-// end returns the position of the last message, or what the server has noted that a log without messages has reached.
+// end returns the position of the last message, or the server's note of the position that a log without messages has
+// reached.
 func (s *survey) end() uint64 {
 	if last := s.lastMessage(); last > 0 {
 		return last
@@ -189,7 +189,7 @@ func (s *survey) end() uint64 {
 	return s.reached()
 }
 
-// reached returns the highest position that there is, or that the server has noted.
+// reached returns the highest position in the files, including the server's notes.
 func (s *survey) reached() (position uint64) {
 	for _, p := range s.pieces {
 		position = max(position, p.to, p.noted)
@@ -197,7 +197,8 @@ func (s *survey) reached() (position uint64) {
 	return position
 }
 
-// through returns how far one can read from a position on, without a gap: at least that position.
+// through returns the position up to which the log can be read from a position on, without a gap: at least that
+// position.
 func (s *survey) through(position uint64) uint64 {
 	for _, p := range s.pieces {
 		if p.from > 0 && p.to > position && p.joins(position) {
@@ -207,7 +208,7 @@ func (s *survey) through(position uint64) uint64 {
 	return position
 }
 
-// cut takes off what is left of a record that was not acknowledged.
+// cut removes the rest of a record that was not acknowledged.
 func (s *survey) cut() error {
 	f, err := os.OpenFile(blockPath(s.dir, s.torn.number), os.O_RDWR, 0)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// endUnmade removes the folders of logs that were never made to their end, before the embedded server starts: it makes
-// the folder of a stream first and writes what the stream is afterwards, and would not start over the rest that a kill
-// leaves in between. No message was ever stored there, so nothing is lost; a folder with messages stays.
+// endUnmade removes the folders of logs that were never completely created, before the embedded server starts: the
+// server creates the folder of a stream first and describes the stream afterwards, and would not start with the remains
+// of a kill in between. Such a folder has no message, so nothing is lost; a folder with messages stays.
 func (f *folder) endUnmade(logger *slog.Logger) error {
 	dirs, err := os.ReadDir(f.streamsDir())
 	if errors.Is(err, os.ErrNotExist) {
@@ -29,7 +29,7 @@ func (f *folder) endUnmade(logger *slog.Logger) error {
 	return err
 }
 
-// unmade reports whether a folder lacks what says which stream it holds, and holds no message.
+// unmade reports whether a folder has neither a description of its stream nor a message.
 func unmade(dir string) bool {
 	for _, file := range []string{server.JetStreamMetaFile, server.JetStreamMetaFileSum} {
 		if info, err := os.Stat(filepath.Join(dir, file)); err == nil && info.Size() > 0 {

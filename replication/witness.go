@@ -9,21 +9,21 @@ import (
 	"path/filepath"
 )
 
-// witness is what a folder remembers of a log beside the log's own files, together with its snapshots: by it a log that
-// was lost, or has lost its end, is noticed before new entries get the identities of lost ones. There is none before
-// the log is first claimed.
+// witness is a folder's record of a log, outside the log's own files, together with its snapshots: by it a lost log, or
+// a lost end, is noticed before new entries get the identities of lost ones. It does not exist before the log is first
+// claimed.
 type witness struct {
 	Stream      string `json:"stream"`            // identity of the stream that holds the log, made with it
-	Incarnation string `json:"incarnation"`       // of the log: that of the stream, or a new one since a loss was accepted
+	Incarnation string `json:"incarnation"`       // of the log: that of the stream, or a new one after an accepted loss
 	Reached     uint64 `json:"reached"`           // a position up to which the log was on the disk
-	Lost        bool   `json:"lost,omitempty"`    // a loss was accepted, and the log does not say so yet
-	Losses      int    `json:"losses,omitempty"`  // how often the log has lost something
+	Lost        bool   `json:"lost,omitempty"`    // a loss was accepted, and the log does not have that yet
+	Losses      int    `json:"losses,omitempty"`  // number of losses of the log
 	Dropped     bool   `json:"dropped,omitempty"` // the log is being removed
 }
 
 const witnessFile = "log.json"
 
-// readWitness returns the witness of a log, and the zero value if there is none.
+// readWitness returns the witness of a log; the zero value if there is none.
 func (f *folder) readWitness(id logID) (w witness, err error) {
 	path := filepath.Join(f.snapshotDir(id), witnessFile)
 	b, err := os.ReadFile(path)
@@ -53,7 +53,7 @@ func (f *folder) writeWitness(id logID, w witness) error {
 	return f.syncSnapshots(id)
 }
 
-// syncSnapshots makes the names of a log's snapshots durable, and those of the folders above, which may be as new.
+// syncSnapshots makes the names of a log's snapshots durable, with those of the folders above, which may be new.
 func (s *Store) syncSnapshots(id logID) error { return s.folder.syncSnapshots(id) }
 
 func (f *folder) syncSnapshots(id logID) error {
@@ -66,8 +66,8 @@ func (f *folder) syncSnapshots(id logID) error {
 	return nil
 }
 
-// reach notes that the log is on the disk up to a position, and has it there. Before the log is first claimed it does
-// nothing: a log that is restored begins after its snapshot.
+// reach makes the log durable up to a position, and records that. Before the log is first claimed it does nothing: a
+// restored log begins after its snapshot.
 func (l *Log) reach(position uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Stream == "" || w.Lost || position <= w.Reached {
