@@ -8,7 +8,7 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// Backup is all spaces of a server as they were at one moment. The server keeps it until Close, or until the client is
+// Backup is a copy of all spaces of a server at one moment. The server keeps it until Close, or until the client is
 // gone.
 type Backup struct {
 	client *Client
@@ -23,10 +23,11 @@ type BackupPart struct {
 	Position uint64 // of the last change, in the log of the space
 }
 
-// Backup has the server take snapshots of all its spaces, of one moment: what a client knew of one space when it
-// changed another is in the backup if the change is, and a transaction over several spaces is in it as a whole or not
-// at all. It blocks until they are on the server's disk; no other call waits for them. Close must follow. It returns
-// space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of the spaces does not serve.
+// Backup makes the server take snapshots of all its spaces, of one moment: if a change to one space was made with
+// knowledge of another, that knowledge is in the backup if the change is; a transaction over several spaces is in it as
+// a whole or not at all. It blocks until the snapshots are on the server's disk; no other call waits for them. Close
+// must follow. It returns space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of
+// the spaces does not serve.
 func (c *Client) Backup(ctx context.Context) (*Backup, error) {
 	b := &Backup{client: c, link: c.link()}
 	call := b.call(wire.Backup)
@@ -51,9 +52,9 @@ func (b *Backup) call(op wire.Type) *pendingCall {
 // Parts returns the spaces of the backup, by name.
 func (b *Backup) Parts() []BackupPart { return b.parts }
 
-// Fetch copies the snapshot of a space to the Writer that to returns when it is called with the number of bytes. It
-// blocks until all are written, and returns the first error of to, the Writer, or the call; space.ErrUnavailable tells
-// that the backup is over, since the server was restarted or has not heard of the client for too long.
+// Fetch copies the snapshot of a space to the Writer that to returns for its size in bytes. It blocks until everything
+// is written, and returns the first error of to, the Writer, or the call; space.ErrUnavailable means that the backup is
+// gone, because the server was restarted or has not heard from the client for too long.
 func (b *Backup) Fetch(ctx context.Context, space string, to func(size int64) (io.Writer, error)) error {
 	var w io.Writer
 	for offset, size := uint64(0), uint64(1); offset < size; {
@@ -89,11 +90,11 @@ func (b *Backup) fetch(ctx context.Context, space string, offset uint64) (piece 
 	d := wire.NewDecoder(c.body)
 	size = d.Uvarint()
 	piece = d.Rest()
-	c.body = nil // it is the caller's now
+	c.body = nil // it belongs to the caller now
 	return piece, size, d.Err()
 }
 
-// Close lets the server forget the backup. It blocks until that is done.
+// Close lets the server remove the backup. It blocks until that is done.
 func (b *Backup) Close(ctx context.Context) error {
 	c := b.call(wire.EndBackup)
 	defer c.free()

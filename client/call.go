@@ -13,12 +13,12 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// pendingCall is one call: what is asked, and the answer. Calls are pooled; one is used by the goroutine that calls,
-// and by the connection's reader between its being sent and done.
+// pendingCall is one call: the request and the answer. Calls are pooled; a call is used by the goroutine that makes it,
+// and by the connection's reader from the time it is sent until it is done.
 type pendingCall struct {
 	op    wire.Type
 	space *Space
-	done  chan struct{} // capacity 1: the outcome is there
+	done  chan struct{} // capacity 1: done
 
 	// The request; which fields depends on op.
 	drafts   []space.Draft
@@ -27,20 +27,20 @@ type pendingCall struct {
 	query    space.Query
 	take     bool
 	wait     time.Duration   // as in package wire
-	deadline time.Time       // when wait is over; zero if it is not limited
-	limited  bool            // without a connection it ends, see limitAt; otherwise only its context ends it
-	limit    time.Time       // when; zero until that is asked for
+	deadline time.Time       // end of wait; zero if unlimited
+	limited  bool            // it ends without a connection, see limitAt; otherwise only its context ends it
+	limit    time.Time       // that time; zero until it is computed
 	sentAt   time.Time       // before which it was not sent, if it begins transactions
 	pauses   backoff.Backoff // before it is made again, because the server has held it back
 	until    time.Time       // as long as it is; zero: until its context ends
 	lease    int64
 	delay    time.Duration
 	ids      []space.LeaseID
-	cursor   call.Cursor // of contents, and good only in the session
+	cursor   call.Cursor // of contents; valid only in the session
 	epoch    uint64
 	id       uint64 // of an entry, a registration or a backup
-	session  uint64 // with the partition that is opened, or that made the call which is asked about
-	seq      uint64 // of its last event that is here
+	session  uint64 // with the partition that is opened, or of the call that is asked about
+	seq      uint64 // of its last event received
 	window   int    // for its events
 	on       call.EventSet
 	reg      *registration
@@ -50,26 +50,26 @@ type pendingCall struct {
 	name     string
 	tables   bool
 	payload  []byte
-	resolved string // the kind that was made known to the session last, so that the call can be sent
+	resolved string // the kind that was last made known to the session so that the call can be sent
 
-	// Of a call that was sent before, in a session that is gone.
+	// For a call that was sent before, in a session that is gone.
 	repeated bool
-	ask      bool // only for the outcome: do not execute it now
-	// for a call that was given up: made even if the space was closed meanwhile; when repeated, only to ask
+	ask      bool // only ask for the outcome: do not execute it now
+	// for an abandoned call: made even if the space was closed meanwhile; when repeated, only to ask
 	posthumous bool
-	owing      bool   // it is yet to be sent again; the link counts such calls
-	born       uint64 // the epoch of the session in which it was sent first
+	owing      bool   // it must be sent again; the link counts such calls
+	born       uint64 // the epoch of the session in which it was first sent
 
 	request call.Ask // the request as it is sent, and memory for that of the next call
 	sought  call.Query
 
 	// The outcome.
 	number  uint64
-	end     uint64             // position in the stream behind the frame
+	end     uint64             // position in the stream after the frame
 	sent    bool               // err is errLost, and the server may have seen the call
-	gone    chan struct{}      // closed when what it may have left behind is gone; nil: it has left nothing
+	gone    chan struct{}      // closed when what it may have left behind is gone; nil: nothing was left
 	err     error              // why there is none
-	failed  bool               // body is a Failure's
+	failed  bool               // body is that of a Failure
 	body    []byte             // of the answer
 	schemas []*template.Schema // by kind
 }
@@ -77,7 +77,7 @@ type pendingCall struct {
 // keptBody is the largest body buffer that returns to the pool.
 const keptBody = 64 << 10
 
-// newCall returns a call for the goroutine that makes it, which frees it.
+// newCall returns a call for the calling goroutine, which must free it.
 func newCall(s *Space, op wire.Type) *pendingCall {
 	c, _ := s.client.calls.Get().(*pendingCall)
 	if c == nil {
@@ -99,13 +99,13 @@ func (c *pendingCall) free() {
 	pool.Put(c)
 }
 
-// entry returns what the table of operations says of c.
+// entry returns the entry of c in the table of operations.
 func (c *pendingCall) entry() *wire.Op { return wire.OpOf(c.op) }
 
-// repeatable reports whether c may be made again when it is not known whether it was made.
+// repeatable reports whether c may be repeated when it is unknown whether it was executed.
 func (c *pendingCall) repeatable() bool {
 	if c.op == wire.Find {
-		return !c.take || c.query.Begin // what was begun is ended before
+		return !c.take || c.query.Begin // transactions it began are ended first
 	}
 	return !c.entry().Once()
 }
@@ -116,7 +116,7 @@ func (c *pendingCall) locks() bool { return c.op == wire.Find && !c.query.Txn.Is
 // waits reports whether c may wait for a match.
 func (c *pendingCall) waits() bool { return c.op == wire.Find && c.wait != 0 }
 
-// lasts reports whether the server may take its time to answer: it waits for a match, or looks through many entries.
+// lasts reports whether the server may take long to answer: the call waits for a match, or examines many entries.
 func (c *pendingCall) lasts() bool { return c.entry().Lasts() }
 
 // limitAt returns when a limited call ends for want of a connection: a grace after its own wait or, if it does not
@@ -132,7 +132,7 @@ func (c *pendingCall) limitAt(grace time.Duration) time.Time {
 	return c.limit
 }
 
-// sub returns a call that prepares c, and is bounded as c is.
+// sub returns a call that prepares c, with the same limits.
 func (c *pendingCall) sub(op wire.Type) *pendingCall {
 	sub := newCall(c.space, op)
 	sub.limited, sub.deadline, sub.limit = c.limited && !c.repeated, c.deadline, c.limit
@@ -148,7 +148,7 @@ func (c *pendingCall) outcome() error {
 	return d.Error()
 }
 
-// entries decodes the entries of an answer. The rows share one block of memory that is the caller's.
+// entries decodes the entries of an answer. The rows share one block of memory, owned by the caller.
 func (c *pendingCall) entries(d *wire.Decoder) ([]space.Entry, error) {
 	var begun wire.Begun
 	if c.query.Begin {
@@ -158,7 +158,7 @@ func (c *pendingCall) entries(d *wire.Decoder) ([]space.Entry, error) {
 		return nil, d.Err()
 	}
 	body := d.Rest()
-	c.body = nil // it is the caller's now
+	c.body = nil // it belongs to the caller now
 	n := 0
 	for d := wire.NewDecoder(body); d.More(); n++ {
 		d.EntryOf(c.query.Begin)

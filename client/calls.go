@@ -6,8 +6,8 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// calls are the calls of a link whose outcomes are not known: those in flight, those that were sent in sessions that are
-// gone, and those that were given up. The link's mu guards them.
+// calls are the calls of a link with unknown outcomes: those in flight, those sent in sessions that are gone, and
+// abandoned ones. The link's mu guards them.
 type calls struct {
 	flying    table
 	owed      *owed
@@ -21,7 +21,7 @@ func newCalls(mu sync.Locker, lane *lane) calls {
 	return calls{flying: table{numbers: &lane.numbers}, owed: &lane.owed, settled: sync.Cond{L: mu}}
 }
 
-// owe notes that c, whose outcome was lost, is to be repeated.
+// owe records that c, whose outcome was lost, must be repeated.
 func (cs *calls) owe(c *pendingCall) {
 	if !c.owing {
 		c.owing = true
@@ -29,7 +29,7 @@ func (cs *calls) owe(c *pendingCall) {
 	}
 }
 
-// pay notes that c was repeated, or will not be.
+// pay records that c was repeated, or will not be.
 func (cs *calls) pay(c *pendingCall) {
 	if c.owing {
 		c.owing = false
@@ -68,7 +68,7 @@ func (cs *calls) of(s *Space) []*pendingCall {
 	return calls
 }
 
-// late returns the call with a number that was given up, if its outcome has not come, or nil.
+// late returns the abandoned call with a number, if its outcome has not come, or nil.
 func (cs *calls) late(number uint64) *orphan {
 	if o := cs.orphans.byNumber[number]; o != nil && o.pending() {
 		return o
@@ -85,5 +85,5 @@ func (cs *calls) receive(f wire.Frame) {
 	}
 }
 
-// outstanding reports whether outcomes are yet to be asked for, in the next session.
+// outstanding reports whether outcomes must still be asked for, in the next session.
 func (cs *calls) outstanding() bool { return cs.owed.any() || cs.orphans.wanted() }

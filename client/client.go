@@ -1,10 +1,10 @@
 // Package client is the Go SDK: spaces on a server, behind the same interface as a space in process.
 //
-// All calls of a Client share few connections, each of which carries any number of calls at a time. A connection that
-// fails is made again, and the session that it belonged to goes on where it was: calls in flight, waits and
-// registrations do not notice. When the server has forgotten the session, because it was restarted or too much time has
-// passed, calls are repeated: the space knows which it has executed, and tells their outcomes again. Calls under a
-// transaction are not; if they had been sent they end with space.ErrOutcomeUnknown.
+// All calls of a Client share few connections, each of which carries any number of calls at a time. A failed connection
+// is reopened, and its session continues: calls in flight, waits and registrations do not notice. If the server no
+// longer has the session, because it was restarted or too much time has passed, calls are repeated: the space knows
+// which it has executed, and returns their outcomes again. Calls under a transaction are not repeated; if they were
+// sent they end with space.ErrOutcomeUnknown.
 package client
 
 import (
@@ -26,27 +26,27 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// DefaultSpace is the name of the space that a Client is, unless its Config says otherwise.
+// DefaultSpace is the default of Config.Space.
 const DefaultSpace = "default"
 
-// Config configures a Client. Addr is required, the zero value of the rest works.
+// Config configures a Client. Addr is required; other fields have defaults.
 type Config struct {
 	Addr   string       // host:port of the server
 	Space  string       // name of the client's own space; "": DefaultSpace
 	Conns  int          // connections; 0: 1
 	Logger *slog.Logger // nil: silent
 
-	DialTimeout time.Duration // bounds one attempt to connect; 0: 5 s
-	MinBackoff  time.Duration // before the second attempt to connect again; 0: 50 ms
-	MaxBackoff  time.Duration // between attempts at most; 0: 5 s
-	EventWindow int           // bytes of events that a registration holds for a slow listener; 0: 1 MiB
+	DialTimeout time.Duration // limit of one attempt to connect; 0: 5 s
+	MinBackoff  time.Duration // pause before the second attempt to reconnect; 0: 50 ms
+	MaxBackoff  time.Duration // maximum pause between attempts; 0: 5 s
+	EventWindow int           // bytes of events buffered for a slow listener of a registration; 0: 1 MiB
 
-	// Grace is how long a call whose context has ended still waits to learn its outcome; 0: 2 s. A read or take with a
-	// limited wait, or without one, that finds no connection to the server ends with space.ErrUnavailable so long after
-	// its wait. All other calls wait for the server until their contexts end.
+	// Grace is how long a call whose context has ended waits to learn its outcome; 0: 2 s. A read or take with a limited
+	// wait, or without one, that finds no connection to the server ends with space.ErrUnavailable this long after its
+	// wait. All other calls wait for the server until their contexts end.
 	Grace time.Duration
 
-	// Dial makes the connections; nil: TCP.
+	// Dial opens the connections; nil: TCP.
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 }
 
@@ -76,7 +76,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(errs...)
 }
 
-// backoff returns the pauses between attempts at what the server cannot do for now.
+// backoff returns the pauses between attempts at something that the server cannot do at the moment.
 func (c *Config) backoff() backoff.Backoff {
 	return backoff.Backoff{Min: c.MinBackoff, Max: c.MaxBackoff}
 }
@@ -90,7 +90,7 @@ type Client struct {
 	calls sync.Pool // of *pendingCall
 	once  sync.Once // closes
 
-	warned atomic.Int64 // when the log was told that calls are held back, in nanoseconds since 1970
+	warned atomic.Int64 // when a throttled call was last logged, in nanoseconds since 1970
 
 	mu     sync.Mutex
 	spaces []*Space // guarded by mu; by handle
@@ -98,17 +98,17 @@ type Client struct {
 
 var _ space.Space = (*Client)(nil)
 
-// Dial connects to the server at addr, such as "localhost:7420", and its space "default". It blocks, and returns errors,
-// as DialConfig does.
+// Dial connects to the server at addr, such as "localhost:7420", and its space "default". It blocks, and returns
+// errors, as DialConfig does.
 func Dial(ctx context.Context, addr string) (*Client, error) {
 	return DialConfig(ctx, Config{Addr: addr})
 }
 
 // DialConfig connects to a server. It blocks until the server has answered, for Config.DialTimeout at most, or ctx
 // ends. It tries once, so that a wrong address is noticed at once: it returns the dialer's error if nothing listens
-// there, ErrNotServer if that is no gospaces server, and space.ErrInvalidArgument for a name that no space can have;
-// later, failed connections are made again for as long as it takes. A space that does not exist is no error: the first
-// write makes it. The caller closes the Client.
+// there, ErrNotServer if it is not a gospaces server, and space.ErrInvalidArgument for an invalid name of a space.
+// Later, failed connections are reopened for as long as it takes. It is no error if the space does not exist: the first
+// write creates it. The caller must close the Client.
 func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -131,12 +131,12 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// SpaceNamed returns another space on the same connections. If the server has none of that name, reads, takes and
-// counts find nothing in it, those that wait do, and the first write, registration or transaction creates it. A name
-// that the server does not accept makes its calls return space.ErrInvalidArgument. Closing it leaves the Client open.
+// SpaceNamed returns another space on the same connections. If it does not exist, reads, takes and counts find nothing
+// in it, waits work, and the first write, registration or transaction creates it. Calls return space.ErrInvalidArgument
+// if the server does not accept the name. Closing the Space leaves the Client open.
 func (c *Client) SpaceNamed(name string) *Space { return c.partition(txn.Address{Space: name}) }
 
-// partition returns a partition of a space, which is all of it as long as no space has several.
+// partition returns a partition of a space, which is the whole space as long as no space has several.
 func (c *Client) partition(at txn.Address) *Space {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -157,7 +157,7 @@ func (c *Client) allSpaces() []*Space {
 	return slices.Clone(c.spaces)
 }
 
-// Close ends waiting calls with space.ErrClosed, waits shortly for the outcomes of others, and closes the connections.
+// Close ends waiting calls with space.ErrClosed, waits briefly for the outcomes of others, and closes the connections.
 // It is idempotent.
 func (c *Client) Close() error {
 	c.once.Do(func() {
@@ -188,9 +188,9 @@ func (c *Client) link() *link {
 	return c.links[rand.IntN(len(c.links))]
 }
 
-// Echo returns what the server sends back, which is payload, and does nothing else: a measure of the way there and
-// back. Like Spaces and Status it blocks until the server has answered, or ctx ends; while there is no connection it
-// waits for one, Config.Grace at most, and then returns space.ErrUnavailable.
+// Echo returns payload as sent back by the server, and does nothing else: it measures the round trip. Like Spaces and
+// Status it blocks until the server has answered, or ctx ends; without a connection it waits for one, for at most
+// Config.Grace, and then returns space.ErrUnavailable.
 func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 	call := newCall(c.Space, wire.Echo)
 	defer call.free()
@@ -201,8 +201,8 @@ func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 	return append([]byte(nil), call.body...), nil
 }
 
-// Spaces returns the names of all spaces on the server, sorted, with those that it refuses to serve. It blocks as Echo
-// does.
+// Spaces returns the sorted names of all spaces on the server, including those that it refuses to serve. It blocks like
+// Echo.
 func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 	call := newCall(c.Space, wire.Spaces)
 	defer call.free()
@@ -217,9 +217,8 @@ func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 	return names, d.Err()
 }
 
-// CreateSpace creates a space, if there is none of that name. It blocks until it is there. It returns
-// space.ErrInvalidArgument for a name that cannot be, and space.ErrSpaceFull if the server has as many spaces as it may
-// have.
+// CreateSpace creates a space if it does not exist. It blocks until the space exists. It returns
+// space.ErrInvalidArgument for an invalid name, and space.ErrSpaceFull if the server has the maximum number of spaces.
 func (c *Client) CreateSpace(ctx context.Context, name string) error {
 	call := newCall(c.Space, wire.CreateSpace)
 	defer call.free()
@@ -227,14 +226,14 @@ func (c *Client) CreateSpace(ctx context.Context, name string) error {
 	return c.do(ctx, call)
 }
 
-// DropSpace removes a space with all that it holds, for good. Calls that wait in it end with space.ErrDropped, its
+// DropSpace removes a space and its content permanently. Calls that wait in it end with space.ErrDropped, its
 // registrations too, and its transactions have ended. The tables of its mirror stay in the database as they are, unless
-// tables is set; with it, those that an earlier DropSpace has left are dropped too. A space that is made under the same
-// name later is a new one.
+// tables is set; with it, those that an earlier DropSpace has left are dropped too. A space created under the same name
+// later is a new one.
 //
 // It blocks until nothing brings the space back. It returns space.ErrNoMatch if there is no such space;
 // space.ErrInvalidArgument for the space "default", while transactions over several spaces have parts in the space, and
-// if tables is set and there is no database; and space.ErrOutcomeUnknown if the connection is lost: then ask Spaces.
+// if tables is set and there is no database; and space.ErrOutcomeUnknown if the connection is lost: check with Spaces.
 func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error {
 	call := newCall(c.Space, wire.DropSpace)
 	defer call.free()
@@ -242,8 +241,8 @@ func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error 
 	return c.do(ctx, call)
 }
 
-// Status returns what the server says about itself: a JSON object, of which the keys are described in
-// docs/configuration.md. It blocks as Echo does.
+// Status returns the server's status: a JSON object whose keys are described in docs/configuration.md. It blocks like
+// Echo.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	call := newCall(c.Space, wire.Status)
 	defer call.free()

@@ -23,7 +23,7 @@ func (l *link) close() {
 	l.endOrphans()
 }
 
-// goodbye ends the session in good order, if there is a connection: everything that was appended is sent first.
+// goodbye ends the session gracefully, if there is a connection: everything appended is sent first.
 func (l *link) goodbye() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +34,7 @@ func (l *link) goodbye() {
 	l.awaitLocked(&l.out.moved, l.out.isFlushed)
 }
 
-// endCalls ends the calls of a space that is closed. Those that may have changed something get the time to learn.
+// endCalls ends the calls of a closed space. Those that may have changed something get time to learn their outcome.
 func (l *link) endCalls(s *Space) {
 	for _, c := range l.inFlight(s) {
 		if c.repeatable() {
@@ -51,7 +51,7 @@ func (l *link) endCalls(s *Space) {
 	}
 }
 
-// inFlight returns the calls in flight of a space, or all, and takes those back that wait.
+// inFlight returns the calls in flight of a space, or all, and takes back those that wait.
 func (l *link) inFlight(s *Space) []*pendingCall {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,14 +15,14 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// requires are the capabilities without which this client does not work.
+// requires are the capabilities that this client needs.
 var requires = [...]string{wire.CapSpaces}
 
 // ErrNotServer is returned by Dial when something accepts connections at the address, but does not answer as a gospaces
 // server.
 var ErrNotServer = errors.New("not a gospaces server")
 
-// connect makes a connection and either goes on with the session or begins a new one.
+// connect opens a connection and continues the session, or begins a new one.
 func (l *link) connect(ctx context.Context) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
@@ -111,8 +111,8 @@ func (l *link) install(conn net.Conn, in *wire.Reader, terms *wire.Terms) error 
 	return nil
 }
 
-// renewLocked begins a new session, with a server that knows of repeated calls or does not: what the old one knew is
-// forgotten, and calls in flight end.
+// renewLocked begins a new session, with a server that supports repeated calls or does not: the knowledge of the old
+// session is dropped, and calls in flight end.
 func (l *link) renewLocked(repeats bool) {
 	sent := l.out.Pos()
 	l.session.repeats = l.session.repeats && repeats
@@ -126,7 +126,7 @@ func (l *link) renewLocked(repeats bool) {
 	l.reopenLocked()
 }
 
-// loseLocked ends a call in flight whose session is gone, and of whose stream no more than sent was given to a
+// loseLocked ends a call in flight whose session is gone; sent is how much of the session's stream was written to a
 // connection.
 func (l *link) loseLocked(c *pendingCall, sent uint64) {
 	c.sent = c.repeated || c.end <= sent
@@ -136,7 +136,7 @@ func (l *link) loseLocked(c *pendingCall, sent uint64) {
 	l.calls.end(c, errLost)
 }
 
-// inDoubtLocked follows the loss of the outcome of c: it is to be repeated, or what it may have left behind is ended.
+// inDoubtLocked follows the loss of the outcome of c: c is repeated, or what it may have left behind is ended.
 func (l *link) inDoubtLocked(c *pendingCall) {
 	if c.recorded() && l.session.repeats {
 		l.calls.owe(c)
@@ -144,7 +144,7 @@ func (l *link) inDoubtLocked(c *pendingCall) {
 	l.cleanUpLocked(c)
 }
 
-// run watches the connection, and makes it again whenever it has failed, until the link is closed.
+// run watches the connection, and reopens it whenever it has failed, until the link is closed.
 func (l *link) run() {
 	pauses := l.cfg.backoff()
 	pauses.AtOnce = true
@@ -153,7 +153,7 @@ func (l *link) run() {
 		err := l.serve()
 		l.disconnect()
 		if time.Since(begun) > l.cfg.MaxBackoff {
-			pauses.Reset() // the connection was good for something
+			pauses.Reset() // the connection was useful
 		}
 		if l.life.isOver() {
 			return
@@ -202,7 +202,7 @@ func (l *link) cutConn() {
 	l.out.cut()
 }
 
-// disconnect lets go of the connection.
+// disconnect drops the connection.
 func (l *link) disconnect() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -213,8 +213,8 @@ func (l *link) disconnect() {
 	l.life.become(down)
 }
 
-// reconnect tries until there is a connection again, or returns false when the link is closed. The pauses grow from one
-// call to the next too.
+// reconnect tries until there is a connection, or returns false when the link is closed. The pauses also grow from one
+// call to the next.
 func (l *link) reconnect(pauses *backoff.Backoff) bool {
 	ctx, cancel := l.life.context()
 	defer cancel()
@@ -229,8 +229,8 @@ func (l *link) reconnect(pauses *backoff.Backoff) bool {
 	return false
 }
 
-// endOverdue ends the calls in flight that change nothing and would have been answered by now, were there a connection.
-// Others learn their outcome however long that takes: only their contexts end them.
+// endOverdue ends calls in flight that change nothing and whose limits are over without a connection. Others learn
+// their outcome however long that takes: only their contexts end them.
 func (l *link) endOverdue() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

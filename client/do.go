@@ -12,7 +12,7 @@ import (
 	"github.com/gospaces/gospaces/space/codec"
 )
 
-// do makes a call, as often as it takes and is safe, and returns when its outcome is there.
+// do makes a call, repeatedly if necessary and safe, and returns once its outcome is known.
 func (c *Client) do(ctx context.Context, callID *pendingCall) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -26,7 +26,7 @@ func (c *Client) do(ctx context.Context, callID *pendingCall) error {
 		if err == nil {
 			err = l.await(ctx, callID)
 		} else if err = callID.prepare(ctx, l, err); err == nil || err == errNotOpen {
-			continue // errNotOpen: the session is another one meanwhile
+			continue // errNotOpen: there is another session by now
 		}
 		if callID.gone != nil {
 			if over := l.awaitChange(ctx, callID, callID.gone); over != nil && callID.begins() {
@@ -47,7 +47,7 @@ func (c *Client) do(ctx context.Context, callID *pendingCall) error {
 	}
 }
 
-// prepare puts right what made send fail with err, if it can; otherwise it returns err.
+// prepare removes the cause for which send failed with err, if it can; otherwise it returns err.
 func (c *pendingCall) prepare(ctx context.Context, l *link, err error) error {
 	if err == errNotOpen {
 		err = c.space.open(ctx, l, c.sub(wire.Open))
@@ -113,7 +113,7 @@ func (c *pendingCall) final(ctx context.Context, err error) error {
 	return space.ErrClosed // nothing else cancels
 }
 
-// open opens s on a connection, by the call c, which it frees.
+// open opens s on a connection with the call c, which it frees.
 func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	defer c.free()
 	l.mu.Lock()
@@ -127,20 +127,20 @@ func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	if err := d.Err(); err != nil {
 		return err
 	}
-	s.reborn(o.Incarnation) // "": the server knows no such space
+	s.reborn(o.Incarnation) // "": the space does not exist on the server
 	for _, t := range l.opened(s, c.epoch, o) {
 		t.Lose(errGone)
 	}
 	return nil
 }
 
-// opened notes that s is open in the session of an epoch, and returns the transactions of the link that the space does
-// not know any more.
+// opened records that s is open in the session of an epoch, and returns the transactions of the link that the space no
+// longer knows.
 func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := l.session.view(s)
-	if epoch != v.epoch { // it is to be opened again
+	if epoch != v.epoch { // it must be opened again
 		return nil
 	}
 	l.endUnclaimedLocked(s, o.Txns)
@@ -151,8 +151,8 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 	return s.txns.Missing(l, numbersOf(o.Txns)) // while none can begin
 }
 
-// reborn notes the incarnation of the space. If it is another one, the space has lost what it held, kinds included: Go
-// types are registered again.
+// reborn records the incarnation of the space. A different one means that the space has lost everything, kinds
+// included: Go types are registered again.
 func (s *Space) reborn(incarnation string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// encode appends the body of the request. It returns a *missingKindError if v would have to know a kind for that, and
-// the error of a call that can never be right.
+// encode appends the body of the request. It returns a *missingKindError if v lacks a kind that it needs, or the error
+// of an invalid call.
 func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	op := c.entry()
 	if c.op == wire.Echo {
@@ -29,7 +29,7 @@ func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	return op.Append(b, c.space.handle, a), nil
 }
 
-// fill makes a what is asked.
+// fill sets a to the request.
 func (c *pendingCall) fill(a *call.Ask, op *wire.Op, v *view) error {
 	a.Txn, a.Lease, a.Delay = c.named(c.txn), c.lease, int64(c.delay)
 	a.ID, a.Seq, a.Window, a.On, a.Cursor = c.id, c.seq, uint64(c.window), c.on, c.cursor
@@ -48,7 +48,7 @@ func (c *pendingCall) fill(a *call.Ask, op *wire.Op, v *view) error {
 	return c.fillDrafts(a, v)
 }
 
-// named returns the identity of a transaction as the partition is told it.
+// named returns the identity of a transaction as sent to the partition.
 func (c *pendingCall) named(id txn.ID) txn.ID {
 	if id.Space == c.space.at.Space {
 		id.Space = ""
@@ -121,10 +121,10 @@ func addTemplate(q *call.Query, v *view, t *template.Template) error {
 	return nil
 }
 
-// keptDrafts is how many drafts, identities and templates of one call the memory is kept of.
+// keptDrafts is the maximum number of drafts, identities and templates whose memory is kept.
 const keptDrafts = 64
 
-// memory returns what the next call may use again, without anything that belongs to the caller of this one.
+// memory returns memory for the next call, without anything that belongs to this call's caller.
 func (c *pendingCall) memory() (request call.Ask, sought call.Query) {
 	if cap(c.request.Drafts) <= keptDrafts {
 		clear(c.request.Drafts)

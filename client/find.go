@@ -135,7 +135,7 @@ type iteration struct {
 	more   bool
 }
 
-// next returns the next page, and how many matches it has passed over because others have them locked.
+// next returns the next page, and the number of matches it left out because others have locked them.
 func (it *iteration) next(ctx context.Context, q *space.Query) (entries []space.Entry, hidden int, err error) {
 	c := newCall(it.space, wire.Contents)
 	defer c.free()

@@ -11,10 +11,10 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// heldPauses are those before a call is made again that the server held back because its log has no room for changes.
+// heldPauses are the pauses before a throttled call is repeated: the server's log has no room for changes.
 var heldPauses = backoff.Backoff{Min: 10 * time.Millisecond, Max: 500 * time.Millisecond}
 
-// held reports whether the server held a call back that ended with err: it changed nothing, and is to be made again.
+// held reports whether the server throttled a call that ended with err: it changed nothing, and must be repeated.
 func held(err error) bool { return errors.Is(err, call.ErrHeld) }
 
 // unready reports whether a call that ended with err was not executed because its partition is not served yet, or is
@@ -55,10 +55,10 @@ func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	}
 }
 
-// warnEvery is how often the log is told that calls are held back.
+// warnEvery is the interval at which throttled calls are logged.
 const warnEvery = time.Minute
 
-// warnHeld tells the log that a call is held back because of why, unless it has just been told of another.
+// warnHeld logs that a call is throttled because of why, unless another was logged a moment ago.
 func (c *Client) warnHeld(why error) {
 	now, before := time.Now().UnixNano(), c.warned.Load()
 	if now-before > int64(warnEvery) && c.warned.CompareAndSwap(before, now) {

@@ -7,9 +7,9 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 )
 
-// A Client has Config.Conns lanes. A lane is one client to the partitions: they know by its identity, and by the numbers
-// of its calls, what they have executed of them. It has a link to each node that it uses, one at most: so a partition
-// that is on another node now is asked for the outcomes of calls that were sent to the first.
+// A Client has Config.Conns lanes. To the partitions, a lane is one client: by its identity, and the numbers of its
+// calls, they know which of these they have executed. It has at most one link to each node: if a partition has moved to
+// another node, that is asked for the outcomes of calls that were sent to the first.
 
 // lane is what the links of a lane have in common. Its methods may be called concurrently.
 type lane struct {
@@ -25,7 +25,7 @@ func newLane() *lane {
 	return l
 }
 
-// numbers gives out the numbers of calls, each once.
+// numbers issues the numbers of calls, each once.
 type numbers struct{ blocks atomic.Uint64 }
 
 // blockSize is how many numbers a link takes at a time.
@@ -34,8 +34,8 @@ const blockSize = 1 << 16
 // block returns the first number of a block that is the caller's.
 func (n *numbers) block() uint64 { return (n.blocks.Add(1) - 1) * blockSize }
 
-// owed counts the calls that were sent in sessions that are gone, and are yet to be repeated. Until there are none, no
-// server must be told that the client has all it has asked for: partitions would forget outcomes.
+// owed counts the calls that were sent in sessions that are gone, and must be repeated. Until there are none, no server
+// may be told that the client has received everything: partitions would drop outcomes.
 type owed struct{ n atomic.Int64 }
 
 func (o *owed) add(n int64) { o.n.Add(n) }

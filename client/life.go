@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// state says what a link does with calls.
+// state determines what a link does with calls.
 type state uint8
 
 const (
 	down     state = iota // they wait for a connection
 	up                    // they are sent
-	draining              // the server shuts down: they wait for the next connection, those in flight come to their end
+	draining              // the server shuts down: calls wait for the next connection, those in flight are completed
 	ended                 // the link is closed
 )
 
@@ -24,7 +24,7 @@ var successors = [...][]state{
 	ended:    {},
 }
 
-// life is the state of a link, and the goroutines that live as long. The link's mu guards state and changed.
+// life is the state of a link, and its goroutines. The link's mu guards state and changed.
 type life struct {
 	state   state
 	changed chan struct{}  // closed and replaced whenever state changes
@@ -34,8 +34,8 @@ type life struct {
 
 func newLife() life { return life{changed: make(chan struct{}), over: make(chan struct{})} }
 
-// become changes the state and wakes the calls that wait for that. It does nothing if the state cannot follow the
-// present one: what a connection brings about after the end does not count.
+// become changes the state and wakes waiting calls. It does nothing if the state cannot follow the current one: after
+// the end a connection has no effect.
 func (f *life) become(next state) {
 	if !slices.Contains(successors[f.state], next) {
 		return

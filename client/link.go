@@ -23,7 +23,7 @@ type link struct {
 	client *Client
 	cfg    *Config
 	lane   *lane
-	name   string // by which people know it
+	name   string // shown to people
 	in     incoming
 
 	mu      sync.Mutex
@@ -34,7 +34,7 @@ type link struct {
 	regs    map[regKey]*registration // guarded by mu
 }
 
-// errLost ends calls in flight when the session that they belonged to is gone.
+// errLost ends calls in flight whose session is gone.
 var errLost = errors.New("client: session lost")
 
 func newLink(c *Client, lane *lane) *link {
@@ -43,7 +43,7 @@ func newLink(c *Client, lane *lane) *link {
 	return l
 }
 
-// start makes the first connection and starts the goroutines.
+// start opens the first connection and starts the goroutines.
 func (l *link) start(ctx context.Context) error {
 	if err := l.connect(ctx); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (l *link) awaitUp(ctx context.Context, c *pendingCall) error {
 		}
 		l.mu.Lock()
 	}
-	// looked at under the lock, so that Close finds every call that came before
+	// checked under the lock, so that Close finds every earlier call
 	if !c.posthumous && c.space.isClosed() {
 		l.mu.Unlock()
 		return space.ErrClosed
@@ -101,7 +101,7 @@ func (l *link) awaitChange(ctx context.Context, c *pendingCall, changed chan str
 	}
 }
 
-// closed returns a channel that is closed when c is not to be made any more.
+// closed returns a channel that is closed when c must not be made any more.
 func (c *pendingCall) closed() <-chan struct{} {
 	if c.posthumous {
 		return nil
@@ -165,7 +165,7 @@ func (l *link) checkLocked(c *pendingCall, v *view) error {
 	return nil
 }
 
-// Errors of send that the caller puts right.
+// Errors of send that the caller handles.
 var errNotOpen = errors.New("client: the space is not open yet")
 
 type missingKindError struct{ kind string }
@@ -174,14 +174,14 @@ func (e *missingKindError) Error() string {
 	return fmt.Sprintf("client: kind %q is not known yet", e.kind)
 }
 
-// post appends a frame that has no answer. Without a connection it is sent if the session goes on.
+// post appends a frame that has no answer. Without a connection it is sent if the session continues.
 func (l *link) post(t wire.Type, id uint64, body []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.out.post(t, id, body)
 }
 
-// await waits for the outcome of c, or until ctx ends; then it takes the call back if it can.
+// await waits for the outcome of c, or until ctx ends; then it cancels the call if it can.
 func (l *link) await(ctx context.Context, c *pendingCall) error {
 	select {
 	case <-c.done:
@@ -201,7 +201,7 @@ func (l *link) await(ctx context.Context, c *pendingCall) error {
 }
 
 // awaitVerdict waits for the outcome of a call that may have changed or locked something although its context has
-// ended: an entry that was granted is not lost.
+// ended, so that a granted entry is not lost.
 func (l *link) awaitVerdict(ctx context.Context, c *pendingCall) error {
 	t := time.NewTimer(l.cfg.Grace)
 	defer t.Stop()
@@ -220,8 +220,8 @@ func (l *link) awaitVerdict(ctx context.Context, c *pendingCall) error {
 	return fmt.Errorf("%w: %w", space.ErrOutcomeUnknown, ctx.Err())
 }
 
-// abandon takes c out of the calls in flight; its late answer is dealt with in the background. If it returns false the
-// outcome came first, and is there.
+// abandon removes c from the calls in flight; its late answer is handled in the background. If it returns false the
+// outcome came first.
 func (l *link) abandon(c *pendingCall) bool {
 	l.mu.Lock()
 	mine := l.calls.flying.get(c.number) == c
@@ -242,7 +242,7 @@ func (l *link) abandonLocked(c *pendingCall) {
 	}
 }
 
-// call makes a call on this connection and no other, once.
+// call makes a call once, on this connection only.
 func (l *link) call(ctx context.Context, c *pendingCall) error {
 	if err := l.send(ctx, c); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// errGone is why a transaction has ended that its space does not know any more when the client is back.
+// errGone is the reason when the space no longer knows a transaction after the client has reconnected.
 var errGone = fmt.Errorf(
 	"%w: the space does not know it any more: the server was restarted, or its lease is over", space.ErrTxnEnded)
 
@@ -41,7 +41,7 @@ func (c *pendingCall) under() txn.ID {
 	return c.query.Txn
 }
 
-// dooms reports whether the transaction under which c is made must not go on if c has lost its outcome.
+// dooms reports whether the transaction of c must not continue if the outcome of c is lost.
 func (c *pendingCall) dooms() bool {
 	switch c.op {
 	case wire.Commit, wire.Abort:
@@ -50,17 +50,17 @@ func (c *pendingCall) dooms() bool {
 	return !c.under().IsZero() && !c.repeatable()
 }
 
-// errDoomed is why a transaction has ended of which a call was lost.
+// errDoomed is the reason when a call of the transaction was lost.
 var errDoomed = fmt.Errorf("%w: the connection was lost during a call under it", space.ErrTxnEnded)
 
-// A call that is lost with its session may have left something behind that outlasts a restart: a transaction with what
-// it has taken. It is ended before the caller hears of it, or makes the call again: who knows that a transaction has
-// ended finds its locks gone.
+// A call that is lost with its session may have left something behind that survives a restart: a transaction with its
+// takes. It is ended before the caller is told, or repeats the call: a caller that knows that a transaction has ended
+// finds its locks released.
 
 // begins reports whether c begins transactions.
 func (c *pendingCall) begins() bool { return c.query.Begin || c.op == wire.BeginTxn }
 
-// cleanUpLocked has ended what c, whose answer is lost, may have left behind. c.gone tells when that is done.
+// cleanUpLocked ends what c, whose answer is lost, may have left behind. c.gone is closed when that is done.
 func (l *link) cleanUpLocked(c *pendingCall) {
 	switch {
 	case c.begins():
@@ -70,7 +70,7 @@ func (l *link) cleanUpLocked(c *pendingCall) {
 	}
 }
 
-// doomLocked has the transaction aborted under which c was made, and then its holder told.
+// doomLocked aborts the transaction of c, and then tells its holder.
 func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 	gone = make(chan struct{})
 	id := c.under()
@@ -87,7 +87,7 @@ func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 	return gone
 }
 
-// abortSurely aborts a transaction over the connection on which it began, however long that takes. It returns before
+// abortSurely aborts a transaction over the connection on which it began, however long that takes. It returns early
 // only if the link is closed, which ends what the client has begun.
 func (l *link) abortSurely(s *Space, id txn.ID, via *link) {
 	ctx, cancel := l.life.context()
@@ -108,15 +108,15 @@ func (s *Space) abortOver(ctx context.Context, via *link, id txn.ID) error {
 	return s.client.do(ctx, c)
 }
 
-// unclaimed is a call whose answer is lost, and that may have begun transactions: no caller has them, but they may
-// outlast a restart.
+// unclaimed is a call whose answer is lost and that may have begun transactions: no caller has them, but they may
+// survive a restart.
 type unclaimed struct {
 	space *Space
 	gone  chan struct{} // closed when they have ended
 }
 
-// unclaimedLocked notes such a call. What it has begun is ended when the space is opened again, and has told what is
-// open.
+// unclaimedLocked records such a call. Its transactions are ended when the space is opened again, which lists the open
+// ones.
 func (l *link) unclaimedLocked(s *Space, number uint64) (gone chan struct{}) {
 	if l.calls.unclaimed == nil {
 		l.calls.unclaimed = map[uint64]unclaimed{}
@@ -126,7 +126,7 @@ func (l *link) unclaimedLocked(s *Space, number uint64) (gone chan struct{}) {
 	return u.gone
 }
 
-// endUnclaimedLocked has those of the open transactions of a space aborted that were begun by calls which were lost.
+// endUnclaimedLocked aborts those of a space's open transactions that were begun by lost calls.
 func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
 	for number, u := range l.calls.unclaimed {
 		if u.space != s {
@@ -144,8 +144,8 @@ func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
 	}
 }
 
-// reopenLocked has the spaces opened in which transactions are or may be open, now that they are to be: so their
-// holders learn at once which of them have ended.
+// reopenLocked starts opening the spaces in which transactions are or may be open, so that their holders learn at once
+// which of them have ended.
 func (l *link) reopenLocked() {
 	if !l.session.reopening {
 		l.session.reopening = l.life.start(l.reopen)
@@ -170,7 +170,7 @@ func (l *link) reopen() {
 	}
 }
 
-// toReopen returns the spaces that reopen is to open. If there are none it ends.
+// toReopen returns the spaces for reopen to open. If there are none, reopen ends.
 func (l *link) toReopen() (spaces []*Space) {
 	all := l.client.allSpaces()
 	l.mu.Lock()

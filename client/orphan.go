@@ -11,20 +11,20 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// orphan is a call that was sent and given up before its outcome came. When the outcome comes it is kept for those who
-// ask (Space.Outcome), and what the call has begun is ended: a transaction, a registration or a backup that no caller
-// has would stay as long as its lease or its session.
+// orphan is a call that was sent and abandoned before its outcome came. When the outcome comes it is kept for callers
+// of Space.Outcome, and what the call has begun is ended: a transaction, a registration or a backup without a caller
+// would last as long as its lease or its session.
 type orphan struct {
 	space    *Space
 	op       wire.Type
 	begin    bool         // it begins transactions
 	number   uint64       // of the call
-	id       space.CallID // zero: it cannot be asked for
-	born     uint64       // as those of the call
+	id       space.CallID // zero: its outcome cannot be asked for
+	born     uint64       // as in the call
 	end      uint64
 	repeated bool
 
-	// guarded by the link's mu; the space is being asked, in one session after the other: end means nothing any more
+	// guarded by the link's mu; the space is being asked, in one session after the other, and end is irrelevant
 	asking  bool
 	body    []byte // guarded by the link's mu; of the answer, as far as it has come
 	size    int    // guarded by the link's mu; of the answer
@@ -32,13 +32,13 @@ type orphan struct {
 	verdict space.Verdict // set before done is closed
 }
 
-// maxOrphans and maxOrphanBytes bound what a link keeps for calls that were given up; the oldest are forgotten first.
+// maxOrphans and maxOrphanBytes limit what a link keeps of abandoned calls; the oldest are dropped first.
 const (
 	maxOrphans     = 1 << 10
 	maxOrphanBytes = 16 << 20
 )
 
-// orphans are the calls that a link has given up. The link's mu guards them.
+// orphans are the abandoned calls of a link. The link's mu guards them.
 type orphans struct {
 	byNumber map[uint64]*orphan
 	order    []*orphan // oldest first
@@ -62,7 +62,7 @@ func (os *orphans) received(o *orphan, body []byte) {
 	os.trim()
 }
 
-// trim forgets the oldest that are too many, first those whose outcomes have come.
+// trim drops the oldest beyond the limits, first those whose outcomes have come.
 func (os *orphans) trim() {
 	for len(os.order) > maxOrphans || os.bytes > maxOrphanBytes && len(os.order) > 1 {
 		i := max(0, slices.IndexFunc(os.order, func(o *orphan) bool { return !o.pending() }))
@@ -83,18 +83,18 @@ func (os *orphans) remove(o *orphan) {
 	os.order = slices.DeleteFunc(os.order, func(other *orphan) bool { return other == o })
 }
 
-// wanted reports whether the outcome of one of them, which one may ask for, has not come.
+// wanted reports whether the outcome of one that can be asked for has not come.
 func (os *orphans) wanted() bool {
 	return slices.ContainsFunc(os.order, func(o *orphan) bool { return o.pending() && !o.id.IsZero() })
 }
 
-// outlives reports whether what c has done, or will do, matters when no caller waits for it any more. Of a commit one
-// asks what has become of the transaction.
+// outlives reports whether the effect of c matters when no caller waits for it any more. The outcome of a commit is
+// that of its transaction.
 func (c *pendingCall) outlives() bool {
 	return c.entry().Leaves() || c.query.Begin || c.recorded() && c.op != wire.Commit
 }
 
-// orphanLocked notes that c, which is in flight or is to be repeated, was given up.
+// orphanLocked records that c, which is in flight or is to be repeated, was abandoned.
 func (l *link) orphanLocked(c *pendingCall) *orphan {
 	o := &orphan{
 		space: c.space, op: c.op, begin: c.query.Begin, number: c.number, born: c.born, end: c.end, repeated: c.repeated,
@@ -108,8 +108,8 @@ func (l *link) orphanLocked(c *pendingCall) *orphan {
 	return o
 }
 
-// identityLocked returns the identity of a call whose outcome the space keeps; zero if the space does not know the
-// client.
+// identityLocked returns the identity of a call whose outcome the space keeps; zero if the client has no identity
+// there.
 func (l *link) identityLocked(c *pendingCall) space.CallID {
 	if session := l.session.of(c.space).session; session != 0 && c.number != 0 {
 		return space.CallID{Space: c.space.at.Space, Session: session, Number: c.number}
@@ -130,13 +130,13 @@ func (o *orphan) pending() bool {
 	}
 }
 
-// conclude sets what has become of o.
+// conclude sets the outcome of o.
 func (o *orphan) conclude(v space.Verdict) {
 	o.verdict = v
 	close(o.done)
 }
 
-// await returns what has become of o, once it is known. It returns ctx's error if that ends before.
+// await returns the outcome of o once it is known. It returns ctx's error if ctx ends first.
 func (o *orphan) await(ctx context.Context) (space.Verdict, error) {
 	select {
 	case <-o.done:
@@ -146,7 +146,7 @@ func (o *orphan) await(ctx context.Context) (space.Verdict, error) {
 	}
 }
 
-// lateLocked takes the last frame of the answer to an orphan.
+// lateLocked handles the last frame of the answer to an orphan.
 func (l *link) lateLocked(o *orphan, f wire.Frame) {
 	if f.Type == wire.Failure && inDoubt(f.Body) {
 		switch {
@@ -174,7 +174,8 @@ func (l *link) lateLocked(o *orphan, f wire.Frame) {
 	l.settleOrphanLocked(o, c, c.outcome())
 }
 
-// settleOrphanLocked ends an orphan with the outcome of the call c, which asked for it or which it was, and err.
+// settleOrphanLocked ends an orphan with err and the outcome of c, which is the orphan itself or the call that asked
+// for it.
 func (l *link) settleOrphanLocked(o *orphan, c *pendingCall, err error) {
 	if !o.pending() {
 		return
@@ -186,7 +187,7 @@ func (l *link) settleOrphanLocked(o *orphan, c *pendingCall, err error) {
 	}
 }
 
-// verdictLocked returns what has become of o, and has what it began ended.
+// verdictLocked returns the outcome of o, and ends what it began.
 func (l *link) verdictLocked(o *orphan, c *pendingCall, err error) (v space.Verdict) {
 	switch {
 	case err == nil:
@@ -240,7 +241,7 @@ func (l *link) abortLocked(s *Space, number uint64) {
 	l.undoLocked(s, wire.Abort, func(c *pendingCall) { c.txn = txn.ID{Space: s.at.Space, Number: number} })
 }
 
-// undoLocked makes a call that ends what an orphan has begun. If the session ends before, the server has ended it.
+// undoLocked makes a call that ends what an orphan has begun. If the session ends first, the server has ended it.
 func (l *link) undoLocked(s *Space, op wire.Type, fill func(*pendingCall)) {
 	l.life.start(func() {
 		ctx, cancel := l.life.context()
@@ -253,12 +254,12 @@ func (l *link) undoLocked(s *Space, op wire.Type, fill func(*pendingCall)) {
 	})
 }
 
-// asksFor reports whether the space can be asked what has become of o.
+// asksFor reports whether the space can be asked for the outcome of o.
 func (l *link) asksFor(o *orphan) bool {
 	return l.session.repeats && (!o.id.IsZero() || o.op == wire.Notify)
 }
 
-// askLocked asks the space what has become of an orphan whose session is gone. Until then the server must keep
+// askLocked asks the space for the outcome of an orphan whose session is gone. Until then the server must keep
 // outcomes.
 func (l *link) askLocked(o *orphan) {
 	o.asking = true
@@ -281,8 +282,8 @@ func (l *link) ask(o *orphan) {
 	l.settleOrphanLocked(o, c, err)
 }
 
-// orphansLostLocked follows the end of a session: calls that were given up, and may be asked for in the next one, are;
-// what others have begun is ended by the server. sent is how much of the stream was sent.
+// orphansLostLocked follows the end of a session: it asks in the next session for abandoned calls where possible; what
+// others have begun is ended by the server. sent is how much of the stream was sent.
 func (l *link) orphansLostLocked(sent uint64) {
 	for _, o := range slices.Clone(l.calls.orphans.order) {
 		if !o.pending() || o.asking {
@@ -306,7 +307,7 @@ func (l *link) orphansLostLocked(sent uint64) {
 	}
 }
 
-// endOrphans lets those go who wait to learn what has become of calls.
+// endOrphans releases callers that wait for outcomes.
 func (l *link) endOrphans() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -315,7 +316,7 @@ func (l *link) endOrphans() {
 	}
 }
 
-// orphan returns the call of that identity, if it was given up, or nil.
+// orphan returns the abandoned call of that identity, or nil.
 func (l *link) orphan(id space.CallID) *orphan {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -44,7 +44,7 @@ func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, er
 	return v, err
 }
 
-// about returns the transaction that c is about, or under which it was made; zero if there is none.
+// about returns the transaction of c, or that c is about; zero if there is none.
 func (c *pendingCall) about() txn.ID {
 	id := c.txn
 	if c.entry().HasQuery() {
@@ -56,8 +56,8 @@ func (c *pendingCall) about() txn.ID {
 	return id
 }
 
-// explain returns the error with which c ends, if its outcome is unknown as err says: who has it can ask for the
-// outcome. What was done under a transaction is known to have come to nothing if the transaction was aborted.
+// explain returns the error of c if err says that its outcome is unknown: the caller can ask for the outcome. Changes
+// under a transaction are known to have had no effect if the transaction was aborted.
 func (l *link) explain(ctx context.Context, c *pendingCall, err error) error {
 	if err == nil || !errors.Is(err, space.ErrOutcomeUnknown) {
 		return err

@@ -10,10 +10,10 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// errDrained ends a connection whose server shuts down, once no call is in flight.
+// errDrained ends a connection of a server that shuts down, once no call is in flight.
 var errDrained = errors.New("client: the server shuts down")
 
-// read delivers what the server sends until the connection fails, and returns why.
+// read handles the frames of the server until the connection fails, and returns the error.
 func (l *link) read() error {
 	defer func() { l.in.received = l.in.Total() }()
 	for {
@@ -34,7 +34,7 @@ func (l *link) read() error {
 func (l *link) fill() error {
 	l.acknowledge()
 	if drained, owing := l.drained(); drained {
-		if !owing { // otherwise the outcomes must be kept
+		if !owing { // otherwise outcomes must be kept
 			l.goodbye()
 		}
 		return errDrained
@@ -57,7 +57,7 @@ func (l *link) acknowledge() {
 	l.out.rouse()
 }
 
-// drained reports whether the server shuts down and no call is in flight, and whether some are yet to be repeated.
+// drained reports whether the server shuts down and no call is in flight, and whether some must still be repeated.
 func (l *link) drained() (drained, owing bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +100,7 @@ func (l *link) handle(f wire.Frame) error {
 	return fmt.Errorf("%w: unknown type %d", wire.ErrMalformed, f.Type)
 }
 
-// deliver ends a call, or settles one that was given up.
+// deliver ends a call, or settles an abandoned one.
 func (l *link) deliver(f wire.Frame) {
 	l.mu.Lock()
 	c := l.calls.remove(f.ID)
@@ -129,7 +129,7 @@ func (l *link) deliver(f wire.Frame) {
 	c.done <- struct{}{}
 }
 
-// deliverPart adds a part to the answer of a call, under the lock because the call may be given up meanwhile.
+// deliverPart adds a part to the answer of a call, under the lock because the call may be abandoned meanwhile.
 func (l *link) deliverPart(f wire.Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

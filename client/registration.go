@@ -20,7 +20,7 @@ import (
 type regKey struct{ handle, id uint64 }
 
 // registration is a registration with a space on a server. The server sends events within a window of bytes, which Next
-// opens again as it hands them out: so the queue is bounded, and a slow listener delays no other.
+// reopens as it returns them: the queue is bounded, and a slow listener delays no other.
 type registration struct {
 	space  *Space
 	lease  *space.Lease
@@ -51,8 +51,7 @@ type queued struct {
 	end  error // of theEnd: what Next returns
 }
 
-// theEnd is the type of what is queued at the end of a registration; its number is the one that a next event would
-// have.
+// theEnd is the type of the last item of a queue; its number is that of a next event.
 const theEnd space.EventType = 0
 
 // Notify implements space.Space.
@@ -81,7 +80,7 @@ func (s *Space) Notify(
 	return r, nil
 }
 
-// adoptLocked makes r known to the link by which the answer to Notify came, before the first event comes.
+// adoptLocked makes r known to the link that received the answer to Notify, before the first event comes.
 func (r *registration) adoptLocked(l *link, body []byte, incarnation string) {
 	d := wire.NewDecoder(body)
 	g, start := d.Grant(), d.Uvarint()
@@ -131,8 +130,8 @@ func (r *registration) isClosed() bool {
 	}
 }
 
-// pop returns the next event, or the gap before it, or space.ErrLeaseEnded when none will come; false when none is
-// there yet.
+// pop returns the next event, or the gap before it, or space.ErrLeaseEnded if none will come; false if none has come
+// yet.
 func (r *registration) pop() (space.Event, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -168,7 +167,7 @@ func (r *registration) gapLocked(seq uint64, why space.GapCause) space.Event {
 	return e
 }
 
-// acknowledgeLocked opens the window again for what was returned, and lets the server forget it.
+// acknowledgeLocked reopens the window for returned events, and lets the server drop them.
 func (r *registration) acknowledgeLocked() {
 	if r.unacked == 0 {
 		return
@@ -203,8 +202,7 @@ func (r *registration) push(ev *call.Event, schema *template.Schema, size int) {
 	r.signal()
 }
 
-// end tells that no event after the one with the number last will come, and why; the number may not be known, and is 0
-// then.
+// end records that no event after the one with number last will come, and why; last is 0 if unknown.
 func (r *registration) end(last uint64, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -221,15 +219,15 @@ func (r *registration) signal() {
 	}
 }
 
-// Close implements space.Registration. Without a connection it tries for Config.Grace; the lease ends the registration
-// then.
+// Close implements space.Registration. Without a connection it tries for Config.Grace; afterwards the lease ends the
+// registration.
 func (r *registration) Close() error {
 	r.once.Do(func() { close(r.closed) })
 	r.link.mu.Lock()
 	delete(r.link.regs, regKey{r.space.handle, r.id})
 	r.link.mu.Unlock()
 	if r.isDisplaced() {
-		return nil // it is another's
+		return nil // it belongs to another session
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), r.space.client.cfg.Grace)
 	defer cancel()
@@ -247,7 +245,7 @@ func (r *registration) isDisplaced() bool {
 	return r.displaced
 }
 
-// reattach makes the session the listener of the registrations that it is not: those of a space or, if s is nil, all.
+// reattach attaches the session to its registrations: those of a space or, if s is nil, all.
 func (l *link) reattach(s *Space) {
 	l.mu.Lock()
 	regs := slices.Collect(maps.Values(l.regs))
@@ -262,8 +260,8 @@ func (l *link) reattach(s *Space) {
 	}
 }
 
-// attach tries to attach r until that succeeds, the registration turns out to have ended, or ctx ends. It does nothing
-// more if the session is lost again meanwhile: the next one begins anew.
+// attach tries to attach r until that succeeds, the registration has ended, or ctx ends. It stops if the session is
+// lost again meanwhile: the next one starts again.
 func (r *registration) attach(ctx context.Context) {
 	cfg := r.space.client.cfg
 	for pauses := cfg.backoff(); ; {
@@ -297,6 +295,6 @@ func (r *registration) attachOnce(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.post(r.last, 0) // the server may have been restarted, and not know it any more
+	r.post(r.last, 0) // a restarted server may not know it any more
 	return nil
 }

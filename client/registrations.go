@@ -9,19 +9,19 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// RegistrationInfo is what a server tells of a registration for events.
+// RegistrationInfo describes a registration for events.
 type RegistrationInfo struct {
 	ID       space.LeaseID
 	Kinds    []string // of its templates, "" for every kind
 	On       space.EventSet
 	Lease    time.Duration // what is left of it; space.Forever
-	Events   uint64        // that it has had
-	Unread   uint64        // events that its listener has not acknowledged
+	Events   uint64        // number of its events so far
+	Unread   uint64        // number of unacknowledged events
 	Attended bool          // it has a listener now
 }
 
-// Registrations returns the registrations for events of the space, of all clients, by ID; those under transactions are
-// left out. It blocks until the server has answered. What ends or comes meanwhile may be left out.
+// Registrations returns the registrations of the space, of all clients, by ID, except those under transactions. It
+// blocks until the server has answered. Registrations that come or end meanwhile may be missing.
 func (s *Space) Registrations(ctx context.Context) ([]RegistrationInfo, error) {
 	var all []RegistrationInfo
 	for more, after := true, uint64(0); more; {

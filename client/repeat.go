@@ -12,9 +12,9 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// A call that changes something, was sent, and has lost its session is sent again with its number, as one that is
-// repeated: the server then tells what it has done, or executes it if it has done nothing. So a restart of the server
-// goes unnoticed, too.
+// A call that changes something, and whose session was lost after it was sent, is sent again with its number, marked as
+// repeated: the server then returns the outcome, or executes the call if it has not done so. So a restart of the server
+// goes unnoticed.
 
 // recorded reports whether the partition keeps the outcome of c until it is received.
 func (c *pendingCall) recorded() bool {
@@ -29,8 +29,7 @@ func (c *pendingCall) recorded() bool {
 	return c.about().IsZero()
 }
 
-// giveUp notes that c will not be repeated. If it was to be, the space is asked in the background what has become of
-// it.
+// giveUp records that c will not be repeated. If it was to be, the space is asked for its outcome in the background.
 func (l *link) giveUp(c *pendingCall) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -40,11 +39,11 @@ func (l *link) giveUp(c *pendingCall) {
 	l.calls.pay(c)
 }
 
-// errForgotten ends calls that the space does not know any more.
+// errForgotten ends calls that the space no longer knows.
 var errForgotten = errors.New("the space has forgotten what became of it while the client was away")
 
-// repeat sends c, which link l owes, until its outcome is known, or no caller waits for it any more. It returns
-// wire.ErrInterrupted if c was not executed, and may be made again as another call.
+// repeat sends the call, which link l owes, until its outcome is known, or no caller waits for it. It returns
+// wire.ErrInterrupted if the call was not executed, and may be made again as a new call.
 func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error {
 	defer l.giveUp(callID)
 	patient, cancel := patience(ctx, l.cfg.Grace)
@@ -75,8 +74,8 @@ func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error
 	}
 }
 
-// patience returns a context that outlives ctx by grace. The call's own wait does not bound it: what the call has done
-// is done.
+// patience returns a context that lasts longer than ctx by grace. The call's own wait does not limit it, since the call
+// may have taken effect.
 func patience(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	patient, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
@@ -91,7 +90,7 @@ func patience(ctx context.Context, grace time.Duration) (context.Context, contex
 	return patient, func() { stop(); cancel(nil) }
 }
 
-// passes reports whether err, with which the preparation of a repeated call ended, may be another one the next time.
+// passes reports whether err, with which the preparation of a repeated call ended, may differ next time.
 func passes(err error) bool {
 	return slices.ContainsFunc([]error{space.ErrUnavailable, space.ErrClosed, wire.ErrInterrupted, wire.ErrInDoubt},
 		func(e error) bool {
@@ -115,7 +114,7 @@ func inDoubt(failure []byte) bool {
 
 var codeInDoubt = wire.CodeOf(wire.ErrInDoubt)
 
-// processName tells people which process has what it has taken.
+// processName identifies this process to people as a holder of entries.
 func processName() string {
 	host, err := os.Hostname()
 	if err != nil {

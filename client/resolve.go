@@ -13,8 +13,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// resolve makes a kind, which c needs, known to the session: for a write, those that callers have registered are
-// registered again; others are looked up.
+// resolve makes a kind that c needs known to the session: for a write, kinds registered by callers are registered
+// again; others are looked up.
 func (s *Space) resolve(ctx context.Context, l *link, c *pendingCall, kind string) error {
 	if schema := s.registered(kind); schema != nil && c.writes() {
 		return s.announce(ctx, l, c, schema)
@@ -26,7 +26,7 @@ func (s *Space) resolve(ctx context.Context, l *link, c *pendingCall, kind strin
 	return err
 }
 
-// writes reports whether c brings rows of kinds.
+// writes reports whether c has rows.
 func (c *pendingCall) writes() bool { return c.entry().HasRows() }
 
 func (s *Space) registered(kind string) *template.Schema {
@@ -57,8 +57,7 @@ func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *
 	if len(now.Fields) >= len(schema.Fields) && slices.Equal(now.Fields[:len(schema.Fields)], schema.Fields) {
 		return nil
 	}
-	// Another client came first to a space that has lost its kinds: rows made for the old order mean something else
-	// now.
+	// Another client came first to a space that has lost its kinds: rows made for the old order now mean something else.
 	s.mu.Lock()
 	delete(s.wanted, schema.Kind)
 	s.mu.Unlock()
@@ -67,7 +66,7 @@ func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *
 		space.ErrSchemaConflict, schema.Kind)
 }
 
-// lookUp asks for a kind by its name, by the call c, which it frees. The answer comes after the kind's schema, which
+// lookUp looks up a kind by its name with the call c, which it frees. The answer comes after the kind's schema, which
 // the reader has learned.
 func (s *Space) lookUp(ctx context.Context, l *link, c *pendingCall, kind string) error {
 	defer c.free()

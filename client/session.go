@@ -4,13 +4,13 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// session is what the link and the server have told each other: which spaces are open, and what the server knows of
-// them. The link's mu guards it.
+// session is the shared knowledge of link and server: which spaces are open, and what the server knows of them. The
+// link's mu guards it.
 type session struct {
 	epoch     uint64  // counts sessions, and resets of spaces
 	repeats   bool    // the server can be asked for the outcomes of calls
 	views     []view  // by handle of the space; gone with the session
-	spaces    []known // likewise, and outlives sessions
+	spaces    []known // by handle; survives sessions
 	reopening bool    // the link's reopen runs
 }
 
@@ -39,9 +39,9 @@ func (n *session) at(handle uint64) *view {
 	return &n.views[handle]
 }
 
-// reset makes the space with a handle one that is yet to be opened, and returns it; nil if it never was.
+// reset marks the space with a handle as not open, and returns it; nil if it never was.
 func (n *session) reset(handle uint64) *Space {
-	n.epoch++ // whatever was sent before the server said so
+	n.epoch++ // also covers everything sent before the server said so
 	v := n.at(handle)
 	if v == nil {
 		return nil
@@ -51,14 +51,14 @@ func (n *session) reset(handle uint64) *Space {
 	return s
 }
 
-// known is what the server told last of a link's session with one partition.
+// known is what the server last said of a link's session with one partition.
 type known struct {
 	session     uint64
 	incarnation string
-	forgotten   uint64 // the epoch in which it turned out that the space knows nothing of the calls of earlier ones
+	forgotten   uint64 // the epoch in which it turned out that the space has lost the calls of earlier ones
 }
 
-// of returns what is known of s.
+// of returns the known state of s.
 func (n *session) of(s *Space) *known {
 	for uint64(len(n.spaces)) <= s.handle {
 		n.spaces = append(n.spaces, known{})

@@ -30,8 +30,8 @@ type Space struct {
 	txns   impl.OpenTxns
 
 	mu          sync.Mutex
-	schemas     map[string]*template.Schema // guarded by mu; the last of each kind that any server told
-	wanted      map[string]*template.Schema // guarded by mu; kinds that callers have registered
+	schemas     map[string]*template.Schema // guarded by mu; the latest of each kind from any server
+	wanted      map[string]*template.Schema // guarded by mu; kinds registered by callers
 	incarnation string                      // guarded by mu
 }
 
@@ -95,8 +95,7 @@ func (c *pendingCall) answeredSchema() (*template.Schema, error) {
 	return c.schemas[id], nil
 }
 
-// intern returns the schema that is already known if it equals the given one, so that equal schemas are the same
-// pointer.
+// intern returns the known schema if it equals the given one, so that equal schemas are the same pointer.
 func (s *Space) intern(schema *template.Schema) *template.Schema {
 	s.mu.Lock()
 	defer s.mu.Unlock()

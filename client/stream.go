@@ -8,12 +8,12 @@ import (
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
-// stream is what a link sends: bytes that outlive connections, the present connection, and the writer, a goroutine that
-// writes the one to the other. Callers append frames and do not wait. The link's mu guards it.
+// stream is the sending side of a link: bytes that survive connections, the current connection, and the writer, a
+// goroutine that writes the bytes to the connection. Callers append frames and do not wait. The link's mu guards it.
 type stream struct {
 	wire.Stream
 	conn     net.Conn // nil unless connected
-	maxFrame int      // bytes of a frame that the server takes
+	maxFrame int      // bytes of a frame that the server accepts
 	writer   writer
 	wake     chan struct{} // capacity 1: there is something for the writer
 	moved    sync.Cond     // on the link's mu: bytes were written, or the connection was lost
@@ -23,7 +23,7 @@ type stream struct {
 type writer uint8
 
 const (
-	looking writer = iota // it is about to look for what is unsent
+	looking writer = iota // it is about to look for unsent bytes
 	writing               // it writes to the connection, without the lock
 	idle                  // it waits for wake
 )
@@ -32,7 +32,7 @@ func newStream(mu sync.Locker) stream {
 	return stream{wake: make(chan struct{}, 1), moved: sync.Cond{L: mu}}
 }
 
-// post appends a frame that has no answer. Without a connection it is sent if the session goes on.
+// post appends a frame that has no answer. Without a connection it is sent if the session continues.
 func (s *stream) post(t wire.Type, id uint64, body []byte) {
 	s.Commit(wire.AppendFrame(s.Buffer(), t, id, body))
 	s.rouse()
@@ -46,7 +46,7 @@ func (s *stream) rouse() {
 	}
 }
 
-// connect makes conn the one that is written to.
+// connect sets the connection to write to.
 func (s *stream) connect(conn net.Conn, maxFrame int) {
 	s.conn, s.maxFrame = conn, maxFrame
 	s.rouse()
@@ -66,7 +66,7 @@ func (s *stream) disconnect() {
 	s.moved.Broadcast()
 }
 
-// isFlushed reports whether nothing is left to be written, or nothing to write it to.
+// isFlushed reports whether everything is written, or there is no connection.
 func (s *stream) isFlushed() bool { return s.conn == nil || s.Len() == 0 }
 
 // renew begins another stream, for a new session. The writer must not be writing.

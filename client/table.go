@@ -1,15 +1,14 @@
 package client
 
-// table holds the calls in flight by number. Numbers rise; they need not be dense, so that a number's lowest bits are
-// its place and nothing has to be searched. Calls that are repeated have old numbers, and no place there. The link's
-// lock guards it.
+// table holds the calls in flight by number. Numbers rise but need not be consecutive: a number's lowest bits are its
+// slot, so nothing has to be searched. Repeated calls have old numbers, and no slot. The link's lock guards it.
 type table struct {
-	slots    []*pendingCall // a power of two of them, at most half of them taken
+	slots    []*pendingCall // a power of two, at most half of them used
 	repeated map[uint64]*pendingCall
 	n        int // of both
 	numbers  *numbers
-	next     uint64 // the last number that was given to a call
-	end      uint64 // behind the block of numbers that next is of
+	next     uint64 // the last number issued
+	end      uint64 // the end of the block that next is in
 }
 
 // add gives c a number.
@@ -42,7 +41,7 @@ func (t *table) addAgain(c *pendingCall) {
 	t.n++
 }
 
-// grow doubles the slots. What had different places before has different places after.
+// grow doubles the slots. Calls with different slots keep different slots.
 func (t *table) grow() {
 	old := t.slots
 	t.slots = make([]*pendingCall, max(64, 2*len(old)))

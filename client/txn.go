@@ -12,16 +12,16 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Group tells which spaces share transactions: those of one Client, for which it returns the same.
+// Group identifies the spaces that share transactions: those of one Client, for which it returns the same value.
 func (s *Space) Group() any { return s.client }
 
-// Home returns the space of the Client in which a transaction began, and the transaction by its full name.
+// Home returns the space of the Client in which a transaction began, and the transaction's full ID.
 func (s *Space) Home(id txn.ID) (space.Space, txn.ID) {
 	id.Space = cmp.Or(id.Space, s.at.Space)
 	return s.homeOf(id), id
 }
 
-// Begin implements space.Space. The transaction is aborted, too, when the server sees that the client is gone.
+// Begin implements space.Space. The transaction is also aborted when the server notices that the client is gone.
 func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, error) {
 	if lease < 0 {
 		return nil, invalid("lease %v is negative", lease)
@@ -64,7 +64,8 @@ func (s *Space) Abort(ctx context.Context, id txn.ID) error {
 }
 
 // beganOn returns the connection on which a transaction began, if there are several: a call that ends the transaction
-// goes over it, because the session there counts it as open until then. It returns nil if any will do.
+// uses it, because the session there counts the transaction as open until then. It returns nil if any connection will
+// do.
 func (s *Space) beganOn(id txn.ID) *link {
 	if len(s.client.links) == 1 {
 		return nil

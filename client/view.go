@@ -9,19 +9,19 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// view is what one session knows of one space. It is gone with the session, and when the log of the space has failed:
+// view is one session's knowledge of one space. It is gone with the session, and when the log of the space has failed:
 // afterwards kinds may have other numbers.
 type view struct {
 	space *Space
 	// when it began, among those of the link; it ends with the session, or when the server resets the space
 	epoch       uint64
 	open        bool
-	incarnation string // what open told
+	incarnation string // as told by open
 	ids         map[string]call.KindID
 	schemas     []*template.Schema // by kind; replaced, never changed, since calls refer to it
 }
 
-// reset makes the space one that is yet to be opened, and has its registrations attached again.
+// reset marks the space as not open, and attaches its registrations again.
 func (l *link) reset(handle uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -36,11 +36,11 @@ func (v *view) learn(id call.KindID, schema *template.Schema) {
 	if v.ids == nil {
 		v.ids = map[string]call.KindID{}
 	}
-	if id > v.ids[schema.Kind] { // a lower number is that of a kind that was dropped
+	if id > v.ids[schema.Kind] { // a lower number belongs to a dropped kind
 		v.ids[schema.Kind] = id
 	}
 	switch n := len(v.schemas); {
-	case int(id) >= n: // appending changes nothing of what calls refer to
+	case int(id) >= n: // appending does not change what calls refer to
 		v.schemas = append(append(v.schemas, make([]*template.Schema, int(id)-n)...), schema)
 	case v.schemas[id] != schema:
 		v.schemas = slices.Clone(v.schemas)
@@ -48,8 +48,8 @@ func (v *view) learn(id call.KindID, schema *template.Schema) {
 	}
 }
 
-// unlearn notes that a kind was dropped, and returns its schema; nil if it was not known. Entries and events may still
-// come that had it.
+// unlearn records that a kind was dropped, and returns its schema; nil if it was not known. Entries and events of it
+// may still come.
 func (v *view) unlearn(id call.KindID) *template.Schema {
 	if int(id) >= len(v.schemas) || v.schemas[id] == nil {
 		return nil
