@@ -11,10 +11,10 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// typedCall is one call of a typed function: its options, and room for what it writes. Calls are pooled, because
-// options are interfaces and whatever they fill in would be allocated each time.
+// typedCall is one call of a typed function: its options, and memory for what it writes. Calls are pooled, because
+// options are interfaces and what they fill in would be allocated each time.
 type typedCall struct {
-	err     error // the first option that can never be right
+	err     error // the first invalid option
 	leased  bool  // For is given
 	lease   time.Duration
 	delay   time.Duration

@@ -8,10 +8,9 @@ import (
 )
 
 // Contents yields every entry that matches template and is visible for the whole iteration, exactly once each and in no
-// particular order; entries
-// that come or go meanwhile may be among them or not, and those that are written meanwhile are not: a loop that writes
-// ends. Under a transaction each entry is locked for reading when it is yielded, which takes a call for each. Large
-// results stream.
+// particular order; entries that come or go meanwhile may or may not be among them, and entries written meanwhile are
+// not, so a loop that writes ends. Under a transaction each entry is locked for reading when it is yielded, which takes
+// a call for each. Large results stream.
 //
 // An entry that T cannot hold is yielded as an *UnusableEntryError, and the iteration goes on. Any other error is the
 // last thing yielded: the iteration could not be completed.

@@ -7,8 +7,8 @@ import (
 )
 
 // Criterion is a condition on one field, for Where. Operands are Go values of the field's class: any integer for an
-// integer field, a string for a string field, and so on. No criterion but IsNull holds for a null field, Ne included.
-// Criteria are immutable and may be used for many calls.
+// integer field, a string for a string field, and so on. For a null field only IsNull holds, not even Ne. Criteria are
+// immutable and may be used for many calls.
 type Criterion struct {
 	op       template.Op
 	operand  any
@@ -40,7 +40,7 @@ func Between(lo, hi any) Criterion {
 	return Criterion{op: template.Ge, operand: lo, and: &upper}
 }
 
-// OneOf holds for values equal to one of vs, of which there must be one at least.
+// OneOf holds for values equal to one of vs, which must not be empty.
 func OneOf(vs ...any) Criterion { return Criterion{op: template.In, operands: vs} }
 
 // HasPrefix holds for strings and byte strings that begin with s.

@@ -1,43 +1,43 @@
-// Package space is a tuple space: a shared memory of entries that programs coordinate through. One writes an entry,
-// another, that knows nothing of the first, takes it; who finds none waits until there is one.
+// Package space is a tuple space: a shared memory of entries that programs coordinate through. One program writes an
+// entry, and another takes it; neither needs to know the other. A take without a match waits for one.
 //
 // # Entries and templates
 //
 // An entry is a value of a struct type. What the space stores is its kind (the type's name in snake case, or what a
 // method Kind returns) and its fields, each on its own, so that readers in other programs may use other types. To find
-// an entry one shows the space a template, a value of the same type: the fields that are not zero must be equal, the
-// others may have any value. Where adds comparisons, OrderBy an order other than the oldest first, Or further
-// templates. A type that embeds another is of that kind too: a template of the embedded type matches it.
+// an entry, give the space a template, a value of the same type: fields that are not zero must be equal, others may
+// have any value. Where adds comparisons, OrderBy an order other than the oldest first, Or further templates. A type
+// that embeds another is of that kind too: a template of the embedded type matches it.
 //
 // # Operations
 //
-// Write stores a copy of an entry. Read returns a copy of one that matches. Take removes it as well: of all callers
-// that ask for an entry exactly one gets it. Both wait until there is a match or the context ends, unless Wait or
-// NoWait says less. Every operation takes effect at one instant. Waiters are served first come, first served. ReadAll,
-// TakeAll, WriteAll, Count and Contents deal with many entries at once.
+// Write stores a copy of an entry. Read returns a copy of one that matches. Take also removes it: of all callers that
+// ask for an entry, exactly one gets it. Both wait for a match until the context ends, or as long as Wait or NoWait
+// allows. Every operation takes effect at one instant. Waiters are served first come, first served. ReadAll, TakeAll,
+// WriteAll, Count and Contents deal with many entries at once.
 //
 // Update changes an entry in its place, Add counts in it. An entry written with Delay becomes visible later.
 //
 // # Options
 //
-// Options say more about one call. Their types say which calls they fit: Delay does not compile with Read, nor OrderBy
-// with Count. An option that can never be right, such as a negative lease, makes the call return ErrInvalidArgument and
-// change nothing. Options may be used for many calls.
+// Options configure one call. Their types determine which calls they fit: Delay does not compile with Read, nor OrderBy
+// with Count. An invalid option, such as a negative lease, makes the call return ErrInvalidArgument and change nothing.
+// Options may be reused.
 //
 // # Transactions
 //
-// Calls that are made under a transaction (Begin, In) take effect together when it commits, or not at all. Until then
-// what they wrote is visible under the transaction only, and what they took is locked for others; it is back in its
-// place if the transaction is aborted, which the end of its lease does for a program that has died. TakeTxn takes an
-// entry and begins a transaction for it in one call, and Stage writes the result with the commit: a worker loses
-// nothing in two round trips. Package work is the whole of such a worker: several jobs at a time, retries, dead
-// letters, an orderly end.
+// Calls under a transaction (Begin, In) take effect together when it commits, or not at all. Until then their writes
+// are visible only under the transaction, and what they took is locked for others. If the transaction is aborted,
+// entries it took are back in their places; the end of its lease aborts the transaction of a program that has died.
+// TakeTxn takes an entry and begins a transaction for it in one call, and Stage writes the result with the commit: a
+// worker loses nothing in two round trips. Package work is the whole of such a worker: several jobs at a time, retries,
+// dead letters, an orderly end.
 //
 // # Leases and events
 //
 // An entry lives as long as its lease, which is Forever unless For says less; the Lease that Write returns renews or
-// cancels it. What a program writes with a short lease and keeps alive with KeepAlive vanishes when the program dies.
-// Notify and Events tell of entries as they are written.
+// cancels it. An entry with a short lease that KeepAlive renews vanishes when its program dies. Notify and Events
+// report entries as they are written.
 //
 // # Spaces
 //
@@ -62,9 +62,9 @@
 //
 // # Implementations
 //
-// Programs may implement Space, for tests for example. A value that changes a few methods embeds the Space that it
+// Programs may implement Space, for example for tests. A value that changes a few methods embeds the Space that it
 // wraps. One of its own keeps a codec.Cache (package codec) for Codecs, and makes handles of what it grants by
-// Grant.Lease and Grant.Txn. If it hears that a transaction has ended it tells that to Txn.Lose; Txn.Through has a
+// Grant.Lease and Grant.Txn. If it learns that a transaction has ended it calls Txn.Lose; Txn.Through makes a
 // transaction use a value that wraps the space. Spaces that share transactions have two more methods: Group, which
 // returns a value that is equal for all of them, and Home, which returns the space in which a transaction began.
 package space

@@ -15,22 +15,22 @@ type Entry struct {
 	Schema   *template.Schema
 	Row      template.Row // owned by the caller
 	Version  uint32       // 1, and one more with every update
-	Attempts uint32       // how often it was taken in vain: put back by Defer, or its holder vanished
-	Died     *Death       // how the last attempt has ended, if the holder vanished; nil otherwise
+	Attempts uint32       // number of failed attempts: put back by Defer, or its holder vanished
+	Died     *Death       // how the last attempt ended, if the holder vanished; nil otherwise
 	Txn      *Txn         // under which it was taken, if Query.Begin began one for it
-	Held     *Holder      // who holds it, if Query.Held asked for that; nil otherwise
+	Held     *Holder      // its holder, if Query.Held asked for that; nil otherwise
 }
 
-// Holder tells who holds an entry: has taken it, under a transaction that is open. Its times are by the clock of this
-// process, and not later than when the space's answer came.
+// Holder is the holder of an entry: it has taken the entry under an open transaction. Its times are by the clock of
+// this process, and not later than when the space's answer came.
 type Holder struct {
-	Txn    txn.ID    // the transaction: Outcome tells what becomes of it
+	Txn    txn.ID    // the transaction; Outcome returns its fate
 	Client string    // host and process of the client that began it; "" in process, or if it began in another space
-	Since  time.Time // when the entry was taken; zero if not known: from another space, before the server was restarted
-	Until  time.Time // when the transaction's lease ends unless it is renewed; zero for one that does not end by itself
+	Since  time.Time // when the entry was taken; zero if unknown: from another space, before the server was restarted
+	Until  time.Time // when the transaction's lease ends unless renewed; zero if it has no end
 }
 
-// Death tells that a client has vanished while it held an entry under a transaction.
+// Death reports that a client vanished while it held an entry under a transaction.
 type Death struct {
 	Holder string    // the host and process of the client; "" for a space in process
 	At     time.Time // when the space gave it up, in UTC

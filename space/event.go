@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// EventType says what happened. What happens to an entry at one moment is one event for a registration: if it is of
-// several types that the registration asked for, the event has the first of them in this order.
+// EventType is what happened. What happens to an entry at one moment is one event for a registration: if it is of
+// several requested types, the event has the first of them in this order.
 type EventType uint8
 
 const (
 	// Written: the entry became visible by being written.
 	Written EventType = 1
-	// Gap says that events are missing here, or may be; Cause says why. It need not be asked for. To know which entries
-	// there are, read them.
+	// Gap means that events are missing here, or may be; Cause is the reason. It need not be requested. To know which
+	// entries exist, read them.
 	Gap EventType = 2
 	// Taken: the entry was taken, for good.
 	Taken EventType = 3
@@ -45,7 +45,7 @@ func (t EventType) String() string {
 	return fmt.Sprintf("EventType(%d)", uint8(t))
 }
 
-// GapCause says why there is a Gap.
+// GapCause is the reason for a Gap.
 type GapCause uint8
 
 const (
@@ -75,7 +75,7 @@ func (c GapCause) String() string {
 	return fmt.Sprintf("GapCause(%d)", uint8(c))
 }
 
-// asked reports whether events of the type can be asked for.
+// asked reports whether events of the type can be requested.
 func (t EventType) asked() bool { return int(t) < len(eventNames) && eventNames[t] != "" && t != Gap }
 
 // ParseEventType returns the type with a name; ErrInvalidArgument for a name of none that can be asked for.
@@ -107,13 +107,13 @@ func EventTypes(types ...EventType) EventSet {
 // Has reports whether t is in the set.
 func (s EventSet) Has(t EventType) bool { return s&(1<<t) != 0 }
 
-// Event tells of one change that a registration asked about.
+// Event is one change that a registration asked for.
 type Event struct {
 	Type  EventType
-	Seq   uint64 // dense and rising per registration, from Registration.Start()+1
+	Seq   uint64 // consecutive per registration, from Registration.Start()+1
 	Entry Entry  // not for Gap; as it was at that moment
 
-	Cause  GapCause // Gap only: why there is one
+	Cause  GapCause // Gap only: its cause
 	Missed uint64   // Gap only: how many events are lost, those numbered Seq-Missed+1 to Seq; 0 with GapRestart
 }
 
@@ -121,7 +121,7 @@ type Event struct {
 type Registration interface {
 	// Lease bounds the registration.
 	Lease() *Lease
-	// Start is the number before the first event's.
+	// Start is the number before that of the first event.
 	Start() uint64
 	// Next waits for the next event: in order, each once, with a Gap event for those that are lost or may be. It returns
 	// ctx's error when ctx ends, ErrLeaseEnded after the last event of a registration that has ended, ErrClosed after

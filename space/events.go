@@ -19,7 +19,7 @@ type EventOf[T any] struct {
 	Missed  uint64   // Gap only, as in Event
 }
 
-// How long registrations outlive a program that died, unless For says otherwise: one of Events, and one of Notify.
+// Default leases, which are how long registrations outlive a dead program: one for Events, and one for Notify.
 const (
 	eventsLease = time.Minute
 	notifyLease = 5 * time.Minute

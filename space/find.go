@@ -53,10 +53,10 @@ func ReadAll[T any](ctx context.Context, sp Space, template T, max int, opts ...
 	return many(ctx, sp, &template, verb{}, max, opts, plain[T])
 }
 
-// TakeAll is ReadAll that removes what it returns, and what it reports as unusable: for good, as Take does, unless it
-// is made under a transaction (In). It has no limit but max: each 4,096 entries, or 4 MiB, are a take of their own. If
-// one of them but the first fails, what was taken is returned along with its error: so does ErrTooLarge, under a
-// transaction that can hold no more (see Begin).
+// TakeAll is ReadAll that removes what it returns, and what it reports as unusable: for good, like Take, unless under a
+// transaction (In). It has no limit but max: each 4,096 entries, or 4 MiB, are a take of their own. If one of them but
+// the first fails, what was taken is returned along with its error: so does ErrTooLarge, under a transaction that can
+// hold no more (see Begin).
 func TakeAll[T any](ctx context.Context, sp Space, template T, max int, opts ...TakeOption) ([]T, error) {
 	return many(ctx, sp, &template, verb{take: true}, max, opts, plain[T])
 }
@@ -70,7 +70,7 @@ func Count[T any](ctx context.Context, sp Space, template T, opts ...CountOption
 	return sp.Count(ctx, q)
 }
 
-// verb tells the calls that look for entries apart.
+// verb distinguishes the calls that look for entries.
 type verb struct {
 	take     bool
 	ifExists bool
@@ -116,7 +116,7 @@ func byExample(known *codec.Codec, v any) (Query, error) {
 	return Query{Templates: own.list[:]}, nil
 }
 
-// one makes the call and returns the one entry it finds, in the place of template, which is of no use any more.
+// one makes the call and returns the entry it finds in the memory of template, which is no longer used.
 func one[T any, O option](ctx context.Context, sp Space, template *T, v verb, opts []O) (T, error) {
 	var zero T
 	known, q, err := query(ctx, sp, template, opts)
@@ -152,7 +152,7 @@ func many[T, R any, O option](ctx context.Context, sp Space, template *T, v verb
 		return nil, err
 	}
 	q.Max = max
-	entries, err := v.do(ctx, sp, q) // some, and an error, are what there is of more
+	entries, err := v.do(ctx, sp, q) // entries with an error are those found before it
 	if len(entries) == 0 {
 		return nil, err
 	}

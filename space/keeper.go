@@ -11,9 +11,9 @@ import (
 // concurrently.
 type Keeper struct {
 	duration time.Duration
-	lost     chan Loss          // has room for every lease, so that telling never blocks
+	lost     chan Loss          // has room for every lease, so that sending never blocks
 	done     chan struct{}      // closed when all goroutines have ended
-	stop     context.CancelFunc // ends them
+	stop     context.CancelFunc // stops them
 
 	mu    sync.Mutex
 	first error // guarded by mu
@@ -22,7 +22,7 @@ type Keeper struct {
 // Loss is a lease that a Keeper could not keep.
 type Loss struct {
 	Lease *Lease
-	Err   error // ErrLeaseEnded when the space said so; else why renewing failed until the lease was over
+	Err   error // ErrLeaseEnded if the space said so; otherwise why renewing failed until the lease was over
 }
 
 // KeepAlive renews leases, which may belong to several spaces, for d whenever a third of what was granted has passed.
@@ -50,14 +50,14 @@ func KeepAlive(ctx context.Context, d time.Duration, leases ...*Lease) *Keeper {
 // Stop, when its context is done, or when no lease is left.
 func (k *Keeper) Lost() <-chan Loss { return k.lost }
 
-// Err returns why the first lease was lost, or nil if none was.
+// Err returns the reason for the loss of the first lease, or nil if none was lost.
 func (k *Keeper) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.first
 }
 
-// Stop ends the keeper and waits for that. It leaves the leases as they are. It is idempotent.
+// Stop stops the keeper and waits for it to end. The leases stay as they are. It is idempotent.
 func (k *Keeper) Stop() {
 	k.stop()
 	<-k.done
@@ -134,12 +134,12 @@ func (k *Keeper) renew(ctx context.Context, leases []*Lease) (left []*Lease, err
 	return left, err
 }
 
-// final reports whether it is of no use to repeat a call that failed with err.
+// final reports whether repeating a call that failed with err is useless.
 func final(err error) bool {
 	return errors.Is(err, ErrLeaseEnded) || errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalidArgument)
 }
 
-// tell hands over a lost lease.
+// tell reports a lost lease.
 func (k *Keeper) tell(l *Lease, err error) {
 	k.mu.Lock()
 	if k.first == nil {

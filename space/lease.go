@@ -11,14 +11,15 @@ import (
 	"time"
 )
 
-// LeaseID identifies a leased thing within its space: an entry, a registration or a transaction. A space never gives one
-// out twice, so it may be stored, and passed to other programs; 0 is none.
+// LeaseID identifies something leased in its space: an entry, a registration or a transaction. A space never issues one
+// twice, so it may be stored, and passed to other programs; 0 is none.
 type LeaseID uint64
 
-// Grant is a lease as the space gave it.
+// Grant is a granted lease.
 type Grant struct {
-	ID      LeaseID
-	Granted time.Duration // at most what was asked for; Forever. Of a delayed entry it runs from when that becomes visible
+	ID LeaseID
+	// at most what was requested; Forever. For a delayed entry it starts when the entry becomes visible
+	Granted time.Duration
 }
 
 // Lease keeps an entry or a registration alive until it ends. Its methods may be called concurrently.
@@ -27,7 +28,7 @@ type Grant struct {
 type Lease struct {
 	space Space
 	id    LeaseID
-	start time.Time // before which it does not run; zero, unless the entry is delayed
+	start time.Time // when it starts to run; zero, unless the entry is delayed
 
 	mu      sync.Mutex
 	sent    time.Time     // guarded by mu
@@ -49,13 +50,13 @@ func newDelayedLease(sp Space, g Grant, sent time.Time, delay time.Duration) *Le
 	return l
 }
 
-// LeaseError is returned by bulk renew and cancel when some leases had ended; the others were done.
+// LeaseError is returned by bulk renew and cancel if some leases had ended; the others were renewed or cancelled.
 // errors.Is finds ErrLeaseEnded in it.
 type LeaseError struct {
 	Failed map[LeaseID]error
 }
 
-// Error names the leases, the first ten of them.
+// Error names the first ten leases.
 func (e *LeaseError) Error() string {
 	ids := slices.Sorted(maps.Keys(e.Failed))
 	if len(ids) == 1 {
@@ -83,7 +84,7 @@ func (e *LeaseError) Unwrap() []error {
 // ID returns the identity of the leased thing, for bulk calls and for other clients.
 func (l *Lease) ID() LeaseID { return l.id }
 
-// Granted returns what the space granted last.
+// Granted returns the duration that the space granted last.
 func (l *Lease) Granted() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,7 +101,7 @@ func (l *Lease) Expires() time.Time {
 	return l.sent.Add(l.granted)
 }
 
-// Remaining returns how long the lease still runs, as far as its holder knows: Forever, or 0 once it is over.
+// Remaining returns the rest of the lease as far as its holder knows: Forever, or 0 once it is over.
 func (l *Lease) Remaining() time.Duration {
 	if l.Granted() == Forever {
 		return Forever
@@ -152,7 +153,7 @@ func RenewAll(ctx context.Context, d time.Duration, leases ...*Lease) error {
 	return err
 }
 
-// renewed notes what was granted for a request sent at that time, unless a later one was answered before it.
+// renewed records a grant for a request sent at that time, unless a later request was answered before.
 func (l *Lease) renewed(sent time.Time, granted time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,9 +7,9 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Match compiles Go templates into a Query for the untyped methods of Space, with which a program meets entries of
-// several kinds: an entry matches if one of the templates does. Each is a struct or a pointer to one, whose
-// fields that are not zero must be equal; nil matches every entry of every kind. The caller sets the rest of the query.
+// Match compiles Go templates into a Query for the untyped methods of Space, which can return entries of several kinds:
+// an entry matches if one of the templates does. Each is a struct or a pointer to one, whose fields that are not zero
+// must be equal; nil matches every entry of every kind. The caller sets the rest of the query.
 func Match(ctx context.Context, sp Space, templates ...any) (Query, error) {
 	if len(templates) == 0 {
 		return Query{}, invalid("there is no template to match")

@@ -9,14 +9,14 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// naming holds the fields that a template names: those of its Go type, and further ones of which its conditions or its
-// ordering speak.
+// naming holds the fields that a template names: those of its Go type, and others that its conditions or its ordering
+// name.
 type naming struct {
-	schema *template.Schema // the type's own, or an extension of it
+	schema *template.Schema // that of the type, or an extension of it
 }
 
-// need makes sure that the named field is there. One that the type does not have is as in the space or, if that does
-// not have it yet either, of the class that c, which may be nil, gives it.
+// need ensures that the named field is known. A field that the type lacks is as in the space or, if the space lacks it
+// too, of the class that c, which may be nil, gives it.
 func (n *naming) need(ctx context.Context, sp Space, field string, c *Criterion) error {
 	if n.schema.Index(field) >= 0 {
 		return nil
@@ -48,13 +48,13 @@ func indexOf(s *template.Schema, field string) int {
 	return s.Index(field)
 }
 
-// sameLetters reports whether a name is another one but for case and underscores, as a field's name in Go is its name
-// in the space.
+// sameLetters reports whether two names differ only in case and underscores, as the Go name of a field differs from its
+// name in the space.
 func sameLetters(a, b string) bool {
 	return strings.EqualFold(strings.ReplaceAll(a, "_", ""), strings.ReplaceAll(b, "_", ""))
 }
 
-// class returns the class of a field that c can be a condition on; 0 if that can be any.
+// class returns the class of a field for which c can be a condition; 0 if any class fits.
 func (c *Criterion) class() (template.Class, error) {
 	switch {
 	case c == nil || c.op == template.IsNull || c.op == template.NotNull:

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Each type of option embeds, as nil, the interface that says which calls it fits: only apply is ever called.
+// Each option type embeds, as nil, the interface of the calls it fits: only apply is ever called.
 
 type leaseOption struct {
 	LeaseOption
@@ -28,8 +28,8 @@ type delayOption struct {
 	delay time.Duration
 }
 
-// Delay makes what is written visible only after d: until then it is as if it were not there. It then counts as
-// written, and its lease begins to run. The longest is MaxDelay.
+// Delay makes a written entry visible only after d. Then it counts as written, and its lease starts. The longest delay
+// is MaxDelay.
 func Delay(d time.Duration) StageOption { return delayOption{delay: d} }
 
 func (o delayOption) apply(c *typedCall) {
@@ -37,7 +37,7 @@ func (o delayOption) apply(c *typedCall) {
 	c.reject(checkDelay(o.delay))
 }
 
-// checkDelay returns ErrInvalidArgument for a delay that no call may ask for.
+// checkDelay returns ErrInvalidArgument for an invalid delay.
 func checkDelay(d time.Duration) error {
 	switch {
 	case d < 0:
@@ -53,8 +53,8 @@ type txnOption struct {
 	txn *Txn
 }
 
-// In has the call made under a transaction. The transaction must have begun in the space of the call or in another one
-// of the same server, with the same client; TxnOf takes up those of others.
+// In makes a call under a transaction. The transaction must have begun in the space of the call or in another one of
+// the same server, with the same client; use TxnOf for transactions of other clients.
 func In(t *Txn) TxnOption { return txnOption{txn: t} }
 
 func (o txnOption) apply(c *typedCall) {
@@ -69,7 +69,7 @@ type eventOption struct {
 	types []EventType
 }
 
-// On asks for events of these types instead of Written.
+// On requests events of these types instead of Written.
 func On(types ...EventType) NotifyOption { return eventOption{types: types} }
 
 func (o eventOption) apply(c *typedCall) {
@@ -150,7 +150,7 @@ type maxOption struct {
 	max int
 }
 
-// Max bounds how many entries an iteration yields to n.
+// Max limits the number of entries that an iteration yields.
 func Max(n int) ContentsOption { return maxOption{max: n} }
 
 func (o maxOption) apply(c *typedCall) {

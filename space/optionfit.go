@@ -1,8 +1,8 @@
 package space
 
-// The interfaces of this file say which options fit which calls. The concrete types are in option.go.
+// The interfaces of this file determine which options fit which calls. The concrete types are in option.go.
 
-// option is what all options have in common.
+// option is the common part of all options.
 type option interface{ apply(c *typedCall) }
 
 // WriteOption is an option of Write, WriteAll and Prepared.Write: For, Delay, In.
@@ -51,13 +51,13 @@ type FindOption interface {
 	fitsFind()
 }
 
-// SelectOption says which entries are found, and in which order: Where, Or, OrderBy, Strict.
+// SelectOption selects entries, and their order: Where, Or, OrderBy, Strict.
 type SelectOption interface {
 	FindOption
 	fitsSelect()
 }
 
-// MatchOption says which entries match: Where, Or, Strict. It fits every call that has a template.
+// MatchOption selects entries: Where, Or, Strict. It fits every call that has a template.
 type MatchOption interface {
 	SelectOption
 	IDOption

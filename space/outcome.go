@@ -11,15 +11,15 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// CallID names a call that changes something, or a transaction, so that one can ask for its outcome. An
+// CallID names a call that changes something, or a transaction, so that you can ask for its outcome. An
 // *OutcomeUnknownError carries it.
 type CallID struct {
 	Space   string
-	Session uint64 // of the client with the space; 0: Number is that of a transaction, which began in Space
+	Session uint64 // of the client with the space; 0: Number is that of a transaction that began in Space
 	Number  uint64
 }
 
-// TxnCall returns the identity by which one asks for the outcome of a transaction.
+// TxnCall returns the CallID of a transaction.
 func TxnCall(id txn.ID) CallID { return CallID{Space: id.Space, Number: id.Number} }
 
 // IsZero reports whether id names neither a call nor a transaction.
@@ -51,8 +51,8 @@ func ParseCallID(s string) (CallID, error) {
 	return id, nil
 }
 
-// OutcomeUnknownError is the ErrOutcomeUnknown of a call that one can ask about: errors.Is finds ErrOutcomeUnknown in
-// it, and errors.As this type.
+// OutcomeUnknownError is the ErrOutcomeUnknown of a call whose outcome you can ask for: errors.Is finds
+// ErrOutcomeUnknown in it, and errors.As this type.
 type OutcomeUnknownError struct {
 	// ID names the call; if it was made under a transaction, or committed one, that transaction: the call has happened if
 	// the transaction commits. It is zero if the call has no identity.
@@ -71,22 +71,22 @@ func (e *OutcomeUnknownError) Error() string {
 // Is reports whether target is ErrOutcomeUnknown.
 func (e *OutcomeUnknownError) Is(target error) bool { return target == ErrOutcomeUnknown }
 
-// Unwrap returns why the outcome is unknown.
+// Unwrap returns the reason why the outcome is unknown.
 func (e *OutcomeUnknownError) Unwrap() error { return e.Err }
 
-// Fate is what has become of a call or a transaction. A call without a transaction is one of its own: it has committed
-// if it was executed.
+// Fate is the fate of a call or a transaction. A call without a transaction counts as one: it has committed if it was
+// executed.
 type Fate uint8
 
 // Fates.
 const (
-	// Unknown: the space does not know, or no longer.
+	// Unknown: the space does not know, or no longer knows.
 	Unknown = Fate(call.Unknown)
 	// Undecided: the transaction is open.
 	Undecided = Fate(call.Undecided)
 	// Committed: the transaction has committed; the call was executed.
 	Committed = Fate(call.Committed)
-	// Aborted: the transaction was aborted; the call was not executed. It has changed nothing, and never will.
+	// Aborted: the transaction was aborted and the call was not executed. It has changed nothing, and never will.
 	Aborted = Fate(call.Aborted)
 )
 
@@ -100,7 +100,7 @@ func (f Fate) String() string {
 
 var fateNames = [...]string{Unknown: "unknown", Undecided: "undecided", Committed: "committed", Aborted: "aborted"}
 
-// Verdict is what Outcome tells of a call or a transaction.
+// Verdict is what Outcome returns for a call or a transaction.
 type Verdict struct {
 	Fate Fate
 
@@ -125,8 +125,7 @@ type Verdict struct {
 // space cannot tell.
 func Outcome(ctx context.Context, sp Space, id CallID) (Verdict, error) { return sp.Outcome(ctx, id) }
 
-// Outcome tells what has become of the transaction, as the function Outcome does. It blocks until that is known, or ctx
-// ends.
+// Outcome returns the fate of the transaction, like the function Outcome. It blocks until that is known, or ctx ends.
 func (t *Txn) Outcome(ctx context.Context) (Fate, error) {
 	v, err := t.lease.space.Outcome(ctx, TxnCall(t.id))
 	return v.Fate, err

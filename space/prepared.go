@@ -7,14 +7,14 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// Prepared is a template that was compiled once, with its options, for many calls. It equals the template it was made
-// from, whatever happens to the original later. It is immutable; its methods may be called concurrently.
+// Prepared is a template compiled once, with its options, for many calls. Later changes of the original do not affect
+// it. It is immutable; its methods may be called concurrently.
 type Prepared[T any] struct {
 	space  Space
 	codec  *codec.Codec
 	query  Query
 	row    template.Row // the template as an entry, in the order of its type's own schema
-	rowErr error        // why it is none
+	rowErr error        // why the template cannot be an entry
 }
 
 // Prepare compiles template and opts for sp. It returns the errors that Read would return for them.
@@ -31,15 +31,15 @@ func Prepare[T any](ctx context.Context, sp Space, template T, opts ...ReadOptio
 // Query returns the compiled query, for the methods of Space. The caller may change it, but nothing that it refers to.
 func (p *Prepared[T]) Query() Query { return p.query }
 
-// Decode returns what a method of Space has found for the query as a T. It returns an *UnusableEntryError if T cannot
-// hold the entry, or, with the option Strict, would lose something of it.
+// Decode returns an entry found for the query as a T. It returns an *UnusableEntryError if T cannot hold the entry or,
+// with the option Strict, would lose part of it.
 func (p *Prepared[T]) Decode(e *Entry) (T, error) {
 	var v T
 	err := decode(p.codec, e, &v)
 	return v, err
 }
 
-// Read is the function Read with the prepared template. Options override what Prepare was given.
+// Read is the function Read with the prepared template. Options override those of Prepare.
 func (p *Prepared[T]) Read(ctx context.Context, opts ...PreparedOption) (T, error) {
 	return p.one(ctx, verb{}, opts)
 }
@@ -59,7 +59,7 @@ func (p *Prepared[T]) TakeIfExists(ctx context.Context, opts ...PreparedOption) 
 	return p.one(ctx, verb{take: true, ifExists: true}, opts)
 }
 
-// Count is the function Count with the prepared template; that this waits, or asks for an order, does not matter.
+// Count is the function Count with the prepared template; waits and orderings of Prepare are ignored.
 func (p *Prepared[T]) Count(ctx context.Context, opts ...TxnOption) (int, error) {
 	c, err := newCall(p.space, opts)
 	if err != nil {
@@ -74,8 +74,8 @@ func (p *Prepared[T]) Count(ctx context.Context, opts ...TxnOption) (int, error)
 	return p.space.Count(ctx, q)
 }
 
-// Write writes the template itself as an entry, as the function Write does: a template is an entry of which some fields
-// are zero. Conditions have no part in it.
+// Write writes the template itself as an entry, like the function Write: a template is an entry with some zero fields.
+// Conditions are ignored.
 func (p *Prepared[T]) Write(ctx context.Context, opts ...WriteOption) (*Lease, error) {
 	if p.rowErr != nil {
 		return nil, p.rowErr

@@ -21,12 +21,12 @@ const MaxDelay = time.Duration(call.MaxDelay)
 // Space is a tuple space: in process (New), or on a server (package client). All methods may be called concurrently.
 //
 // Every call is linearizable: it takes effect at one instant between call and return, and what it returns is durable at
-// the space's level. Calls that wait do so until ctx ends unless the query says less. A call whose ctx ends returns
-// the context's error and has changed nothing, or ErrOutcomeUnknown when that cannot be learned any more; if its
-// entry was granted at that same moment it returns the entry and no error.
+// the space's level. Calls that wait do so until ctx ends, or as long as the query allows. A call whose ctx ends
+// returns the context's error and has changed nothing, or ErrOutcomeUnknown if that can no longer be known; if its
+// entry was granted at that very moment it returns the entry and no error.
 //
-// These methods speak of rows and schemas. Programs use the typed functions of this package (Write, Read, Take, …) on
-// top of them.
+// These methods use rows and schemas. Programs use the typed functions of this package (Write, Read, Take, …) on top of
+// them.
 type Space interface {
 	// Register announces a kind, or more fields of it, and returns the schema that the space now has for it, the order
 	// of whose fields is the order of rows. Supers must be registered before. It returns ErrSchemaConflict if s
@@ -126,36 +126,37 @@ type Space interface {
 // Draft is an entry to be written.
 type Draft struct {
 	Kind   string
-	Schema *template.Schema // in whose order Row is, as Register has returned it; nil: that which the kind has now
-	Row    template.Row     // not kept after the call
-	Lease  time.Duration    // Forever, or less; 0 is legal and ends at once
+	Schema *template.Schema // that gives the order of Row, as returned by Register; nil: the current schema of the kind
+	Row    template.Row     // not retained after the call
+	Lease  time.Duration    // Forever, or less; 0 is valid and ends at once
 	Delay  time.Duration    // until it becomes visible, and its lease begins to run; 0: at once
 }
 
-// Change is new fields for an entry that is there already.
+// Change is new fields for an existing entry.
 type Change struct {
 	ID      LeaseID
-	Version uint32           // that the entry must have; 0: any
-	Kind    string           // of the entry, exactly
+	Version uint32           // required version; 0: any
+	Kind    string           // the exact kind of the entry
 	Schema  *template.Schema // as in Draft
 	Row     template.Row
 }
 
-// Query says which entries a call is about, and how long it waits for one. It needs a template at least. A call that
-// has no use for a part of it that is set returns ErrInvalidArgument: see Check.
+// Query selects the entries of a call, and how long it waits for one. It needs at least one template. A call that does
+// not support a part that is set returns ErrInvalidArgument: see Check.
 type Query struct {
 	Templates []*template.Template // an entry matches if one of them does
 	Order     []template.Order     // empty: oldest first; otherwise there is exactly one template, with a kind
-	ID        LeaseID              // only this entry, if not 0, and only if it matches; there is no wait for one that is not there
-	Max       int                  // return at most so many entries; 0 means 1, and for Contents all. A count counts all
-	Wait      time.Duration        // wait for a match at most so long; 0 means until the context ends
-	NoWait    bool                 // do not wait at all, whatever Wait says
-	IfExists  bool                 // do not wait for entries that are not there yet, only for locked ones
-	Begin     bool                 // Take only: take each entry under a transaction of its own, begun for it (Entry.Txn). Not together with Txn
-	Lease     time.Duration        // of the transactions that Begin begins
-	Txn       txn.ID               // the transaction under which the call is made; zero: none
-	Held      bool                 // Read, Count and Contents only: entries that transactions have taken; see option Held
-	Hidden    *int                 // Read and Contents only: where to tell how many matches are locked; see option Hidden
+	ID        LeaseID              // only this entry, if not 0, and only if it matches; no wait if it does not exist
+	Max       int                  // maximum number of entries; 0 means 1, and all for Contents. A count counts all
+	Wait      time.Duration        // maximum wait for a match; 0 means until the context ends
+	NoWait    bool                 // do not wait at all, regardless of Wait
+	IfExists  bool                 // do not wait for entries that do not exist yet, only for locked ones
+	// Take only: take each entry under its own transaction, begun for it (Entry.Txn). Excludes Txn
+	Begin  bool
+	Lease  time.Duration // of the transactions that Begin begins
+	Txn    txn.ID        // the transaction under which the call is made; zero: none
+	Held   bool          // Read, Count and Contents only: entries that transactions have taken; see option Held
+	Hidden *int          // Read and Contents only: receives the number of locked matches; see option Hidden
 
 	// Claim makes a Read under a transaction find only what a take could, and wait as one does: the transaction may
 	// then update or take what it has read, and no other can claim or take it. Others may read it.
@@ -168,6 +169,6 @@ type KindInfo struct {
 
 	// Entries of exactly this kind.
 	Count   int // that are visible
-	Held    int // that an open transaction has taken, which the option Held selects, or changed
-	Delayed int // that are not visible yet: written with a delay, or put back for a later attempt
+	Held    int // taken by an open transaction, which the option Held selects, or changed by one
+	Delayed int // not visible yet: written with a delay, or put back for a later attempt
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// What follows is for messages and logs: short, and without the state that a value keeps for itself.
+// These strings are for messages and logs: short, without internal state.
 
 // String returns the identity of the lease and how long it still runs, as in "lease 17 (9m59s left)".
 func (l *Lease) String() string {
@@ -21,7 +21,7 @@ func (l *Lease) String() string {
 	}
 }
 
-// brief rounds a duration to what people read of it.
+// brief rounds a duration for people.
 func brief(d time.Duration) time.Duration {
 	if d < time.Second {
 		return d.Round(time.Millisecond)
@@ -29,8 +29,8 @@ func brief(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// String returns the identity of the transaction and what this handle knows of its state, as in
-// "transaction default/17 (open)".
+// String returns the identity of the transaction and its state as known to this handle, as in "transaction default/17
+// (open)".
 func (t *Txn) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

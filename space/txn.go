@@ -18,19 +18,19 @@ import (
 // ends. Its methods may be called concurrently, and it may be used in all spaces of the server on which it began; from
 // other clients by its ID (TxnOf).
 type Txn struct {
-	space Space // in which it began, or which TxnOf was given
+	space Space // in which it began, or that was given to TxnOf
 	id    txn.ID
 	lease Lease
 
 	mu     sync.Mutex
 	staged []Draft     // guarded by mu
 	state  txnState    // guarded by mu
-	unsure bool        // guarded by mu; a commit had an unknown outcome
+	unsure bool        // guarded by mu; a commit has an unknown outcome
 	lost   error       // guarded by mu; why it has ended, if not by a call here
-	onLoss func(error) // guarded by mu; to be called then, or nil
+	onLoss func(error) // guarded by mu; called at that time, or nil
 }
 
-// txnState is what this handle knows of its transaction; others may have ended it.
+// txnState is this handle's knowledge of its transaction; others may have ended it.
 type txnState uint8
 
 const (
@@ -39,7 +39,7 @@ const (
 	txnEnded
 )
 
-// txnLease is the lease of a transaction unless For says otherwise.
+// txnLease is the default lease of a transaction.
 const txnLease = time.Minute
 
 // Begin begins a transaction in sp. Its lease is one minute unless For says otherwise; KeepAlive renews it. The caller
@@ -62,9 +62,9 @@ func Begin(ctx context.Context, sp Space, opts ...LeaseOption) (*Txn, error) {
 	return t.Through(sp), nil
 }
 
-// TxnOf returns a transaction that another client began, in sp or in another space of its server, to be used and ended
-// through sp. Nothing is asked of the space: whether the transaction is still open its first use will tell. The
-// duration of its lease is not known before it is renewed.
+// TxnOf returns a transaction that another client began, in sp or in another space of its server, for use through sp.
+// It makes no call: the first use shows whether the transaction is still open. The duration of its lease is unknown
+// until it is renewed.
 func TxnOf(sp Space, id txn.ID) *Txn {
 	t := newTxn(sp, id, 0, time.Now())
 	if g, ok := sp.(group); ok {
@@ -124,7 +124,7 @@ func (t *Txn) Commit(ctx context.Context) error {
 	return err
 }
 
-// committedBefore returns nil if the transaction, which has ended, has committed; else ended.
+// committedBefore returns nil if the transaction, which has ended, was committed; otherwise ended.
 func (t *Txn) committedBefore(ctx context.Context, ended error) error {
 	fate, err := t.Outcome(ctx)
 	switch {
@@ -148,7 +148,7 @@ func (t *Txn) beginCommit() (staged []Draft, unsure bool, err error) {
 	return t.staged, t.unsure, nil
 }
 
-// openLocked returns the error for a use of the transaction if it has ended as far as is known here.
+// openLocked returns the error for a use of the transaction if it is known to have ended.
 func (t *Txn) openLocked() error {
 	switch t.state {
 	case txnCommitting:
@@ -163,7 +163,7 @@ func (t *Txn) openLocked() error {
 // here. A commit that is under way has an outcome of its own. It is for implementations of Space.
 func (t *Txn) Lose(why error) {
 	t.mu.Lock()
-	if t.state != txnOpen || t.unsure { // the outcome of a commit may still be learned
+	if t.state != txnOpen || t.unsure { // the outcome of a commit may still become known
 		t.mu.Unlock()
 		return
 	}
@@ -328,7 +328,7 @@ func groupOf(sp Space) any {
 	return nil
 }
 
-// usableIn returns an error if t cannot be used in sp. What it lets through the space may still refuse.
+// usableIn returns an error if t cannot be used in sp. The space may still refuse other transactions.
 func (t *Txn) usableIn(sp Space) error {
 	if t.space != sp && groupOf(t.space) != groupOf(sp) {
 		return invalid("transaction %v began in another space, which shares no transactions with this one", t.id)

@@ -33,7 +33,7 @@ func Update[T any](ctx context.Context, sp Space, template T, change func(*T) er
 	return *v, nil
 }
 
-// edit returns what is to become of an entry's row, and the schema of that.
+// edit returns the new row of an entry, and the schema of that.
 type edit func(e *Entry) (template.Row, *template.Schema, error)
 
 // changing is the edit that change makes, in v.
@@ -138,6 +138,6 @@ func modify(ctx context.Context, sp Space, q Query, edit edit) error {
 	}
 }
 
-// retryPauses are those between the attempts of a call that has met others. One of them was faster, which means
-// progress; or one holds a lock, and then it is of no use to hurry.
+// retryPauses are the pauses between attempts of a call that conflicts with others. If another call was faster, there
+// is progress; if another holds a lock, there is no need to hurry.
 var retryPauses = backoff.Backoff{Min: 50 * time.Microsecond, Max: 20 * time.Millisecond, AtOnce: true}

@@ -70,7 +70,7 @@ type Codec struct {
 
 	// writer is bound to the schema that the space has for the type's kind; nil if that was not registered.
 	writer atomic.Pointer[template.Codec]
-	bound  sync.Map // from kind to *binding: for the rows of entries
+	bound  sync.Map // by kind: *binding, for the rows of entries
 }
 
 // binding is the codec for rows of one schema.
@@ -79,7 +79,7 @@ type binding struct {
 	codec  *template.Codec
 }
 
-// compile returns a codec that knows nothing of any space's schemas.
+// compile returns a codec that is not bound to any space's schemas.
 func compile(t reflect.Type) (*Codec, error) {
 	c := &Codec{goType: t}
 	if t.Kind() == reflect.Pointer {
@@ -130,7 +130,7 @@ func (c *Codec) Own() *template.Schema { return c.own.Schema() }
 // Type returns the struct type.
 func (c *Codec) Type() reflect.Type { return c.goType }
 
-// Strict returns a codec that decodes as c does, but not an entry that has a value in a field which the type lacks.
+// Strict returns a codec that decodes as c does, but refuses an entry with a value in a field that the type lacks.
 func (c *Codec) Strict() *Codec {
 	return &Codec{goType: c.goType, pointer: c.pointer, own: c.own, strict: true}
 }
@@ -280,7 +280,7 @@ func (c *Codec) bind(s *template.Schema) (*template.Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	// By kind rather than by schema, so that a kind whose schema changes does not leave its old ones behind.
+	// By kind rather than by schema, so that a kind whose schema changes does not keep its old ones.
 	c.bound.Store(s.Kind, &binding{s, codec})
 	return codec, nil
 }
