@@ -29,7 +29,7 @@ type BackupPart struct {
 // must follow. It returns space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of
 // the spaces does not serve.
 func (c *Client) Backup(ctx context.Context) (*Backup, error) {
-	b := &Backup{client: c, link: c.link()}
+	b := &Backup{client: c, link: c.Space.anyLink()}
 	call := b.call(wire.Backup)
 	defer call.free()
 	if err := c.do(ctx, call); err != nil {

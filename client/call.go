@@ -44,7 +44,8 @@ type pendingCall struct {
 	window   int    // for its events
 	on       call.EventSet
 	reg      *registration
-	link     *link // nil: any
+	lane     *lane // that it is to be made on; nil: any
+	link     *link // by which it is to be sent, since it is about the session there; nil: that of a lane
 	via      *link // by which it was sent
 	schema   *template.Schema
 	name     string
@@ -57,7 +58,8 @@ type pendingCall struct {
 	ask      bool // only ask for the outcome: do not execute it now
 	// for an abandoned call: made even if the space was closed meanwhile; when repeated, only to ask
 	posthumous bool
-	owing      bool   // it must be sent again; the link counts such calls
+	owing      bool   // it must be sent again; the lane counts such calls
+	moved      bool   // its partition has moved: it is owed until its outcome arrives, see owed
 	born       uint64 // the epoch of the session in which it was first sent
 
 	request call.Ask // the request as it is sent, and memory for that of the next call
@@ -178,7 +180,7 @@ func (c *pendingCall) entries(d *wire.Decoder) ([]space.Entry, error) {
 		if c.query.Begin {
 			g := space.Grant{ID: space.LeaseID(e.Txn), Granted: time.Duration(begun.Lease)}
 			t := g.Txn(c.space, c.space.at.Space, c.sentAt.Add(begun.Waited))
-			c.space.txns.Add(t, c.via)
+			c.space.txns.Add(t, c.via.lane)
 			entries[len(entries)-1].Txn = t
 		}
 	}

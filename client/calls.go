@@ -68,6 +68,14 @@ func (cs *calls) of(s *Space) []*pendingCall {
 	return calls
 }
 
+// addUnclaimed records a call whose answer is lost, and that may have begun transactions.
+func (cs *calls) addUnclaimed(number uint64, u unclaimed) {
+	if cs.unclaimed == nil {
+		cs.unclaimed = map[uint64]unclaimed{}
+	}
+	cs.unclaimed[number] = u
+}
+
 // late returns the abandoned call with a number, if its outcome has not come, or nil.
 func (cs *calls) late(number uint64) *orphan {
 	if o := cs.orphans.byNumber[number]; o != nil && o.pending() {

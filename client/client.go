@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,9 +32,9 @@ const DefaultSpace = "default"
 
 // Config configures a Client. Addr is required; other fields have defaults.
 type Config struct {
-	Addr   string       // host:port of the server
+	Addr   string       // host:port of the server, or of several, see Dial
 	Space  string       // name of the client's own space; "": DefaultSpace
-	Conns  int          // connections; 0: 1
+	Conns  int          // connections to each server; 0: 1
 	Logger *slog.Logger // nil: silent
 
 	DialTimeout time.Duration // limit of one attempt to connect; 0: 5 s
@@ -52,8 +53,11 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	var errs []error
-	if c.Addr == "" {
+	switch {
+	case c.Addr == "":
 		errs = append(errs, errors.New("client: Config.Addr is empty"))
+	case slices.Contains(c.addrs(), ""):
+		errs = append(errs, fmt.Errorf("client: Config.Addr %q has an empty address: write host:port,host:port", c.Addr))
 	}
 	if c.Conns < 0 || c.DialTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Grace < 0 || c.EventWindow < 0 {
 		errs = append(errs, errors.New("client: a number in Config is negative"))
@@ -76,6 +80,15 @@ func (c Config) withDefaults() (Config, error) {
 	return c, errors.Join(errs...)
 }
 
+// addrs returns the addresses of Addr.
+func (c *Config) addrs() []string {
+	addrs := strings.Split(c.Addr, ",")
+	for i := range addrs {
+		addrs[i] = strings.TrimSpace(addrs[i])
+	}
+	return addrs
+}
+
 // backoff returns the pauses between attempts at something that the server cannot do at the moment.
 func (c *Config) backoff() backoff.Backoff {
 	return backoff.Backoff{Min: c.MinBackoff, Max: c.MaxBackoff}
@@ -85,10 +98,11 @@ func (c *Config) backoff() backoff.Backoff {
 // concurrently.
 type Client struct {
 	*Space
-	cfg   Config
-	links []*link
-	calls sync.Pool // of *pendingCall
-	once  sync.Once // closes
+	cfg      Config
+	lanes    []*lane // immutable
+	topology topology
+	calls    sync.Pool // of *pendingCall
+	once     sync.Once // closes
 
 	warned atomic.Int64 // when a throttled call was last logged, in nanoseconds since 1970
 
@@ -98,8 +112,10 @@ type Client struct {
 
 var _ space.Space = (*Client)(nil)
 
-// Dial connects to the server at addr, such as "localhost:7420", and its space "default". It blocks, and returns
-// errors, as DialConfig does.
+// Dial connects to the server at addr, such as "localhost:7420", and its space "default". Several addresses, separated
+// by commas, are those of nodes that know the same spaces ("n1:7420,n2:7420"): Dial connects to the first that answers,
+// and when a node cannot be reached any more the client goes on to the next. One address is enough to find the nodes
+// that others tell of. It blocks, and returns errors, as DialConfig does.
 func Dial(ctx context.Context, addr string) (*Client, error) {
 	return DialConfig(ctx, Config{Addr: addr})
 }
@@ -115,18 +131,17 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg}
-	for range cfg.Conns {
-		l := newLink(c, newLane())
-		if err := l.start(ctx); err != nil {
-			c.closeLinks()
-			return nil, fmt.Errorf("client: dial %s: %w", cfg.Addr, err)
-		}
-		c.links = append(c.links, l)
+	for i := range cfg.Conns {
+		c.lanes = append(c.lanes, newLane(i))
+	}
+	n, err := c.dial(ctx, cfg.addrs())
+	if err != nil {
+		return nil, err
 	}
 	c.Space = c.SpaceNamed(cfg.Space)
-	if err := c.Space.open(ctx, c.links[0], newCall(c.Space, wire.Open)); err != nil {
-		c.closeLinks()
-		return nil, fmt.Errorf("client: open space %q on %s: %w", cfg.Space, cfg.Addr, err)
+	if err := c.Space.reach(ctx); err != nil {
+		closeLinks(c.topology.close())
+		return nil, fmt.Errorf("client: open space %q on %s: %w", cfg.Space, n.addr, err)
 	}
 	return c, nil
 }
@@ -146,6 +161,7 @@ func (c *Client) partition(at txn.Address) *Space {
 		}
 	}
 	s := newSpace(c, at, uint64(len(c.spaces)))
+	c.topology.place(s)
 	c.spaces = append(c.spaces, s)
 	return s
 }
@@ -167,26 +183,21 @@ func (c *Client) Close() error {
 		for _, s := range spaces {
 			s.Close()
 		}
-		c.closeLinks()
+		closeLinks(c.topology.close())
 	})
 	return nil
 }
 
-func (c *Client) closeLinks() {
+func closeLinks(links []*link) {
 	var closing sync.WaitGroup
-	for _, l := range c.links {
+	for _, l := range links {
 		closing.Go(l.close)
 	}
 	closing.Wait()
 }
 
-// link returns one of the connections.
-func (c *Client) link() *link {
-	if len(c.links) == 1 {
-		return c.links[0]
-	}
-	return c.links[rand.IntN(len(c.links))]
-}
+// lane returns one of the lanes.
+func (c *Client) lane() *lane { return c.lanes[rand.IntN(len(c.lanes))] }
 
 // Echo returns payload as sent back by the server, and does nothing else: it measures the round trip. Like Spaces and
 // Status it blocks until the server has answered, or ctx ends; without a connection it waits for one, for at most

@@ -27,7 +27,7 @@ func (l *link) connect(ctx context.Context) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
 	defer cancel()
-	conn, err := l.cfg.Dial(ctx, l.cfg.Addr)
+	conn, err := l.cfg.Dial(ctx, l.node.addr)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (l *link) renewLocked(repeats bool) {
 	for _, c := range l.calls.flying.all() {
 		l.loseLocked(c, sent)
 	}
-	l.orphansLostLocked(sent)
+	l.orphansLostLocked(nil, sent)
 	l.session.renew(repeats)
 	l.out.renew()
 	l.in.received = 0
@@ -158,11 +158,11 @@ func (l *link) run() {
 		if l.life.isOver() {
 			return
 		}
-		l.cfg.Logger.Info("disconnected", "addr", l.cfg.Addr, "reason", err)
+		l.cfg.Logger.Info("disconnected", "addr", l.node.addr, "reason", err)
 		if !l.reconnect(&pauses) {
 			return
 		}
-		l.cfg.Logger.Info("connected again", "addr", l.cfg.Addr, "resumed", l.in.terms.Resumed)
+		l.cfg.Logger.Info("connected again", "addr", l.node.addr, "resumed", l.in.terms.Resumed)
 		if !l.in.terms.Resumed {
 			l.begin(func() { l.reattach(nil) })
 		}
@@ -218,13 +218,14 @@ func (l *link) disconnect() {
 func (l *link) reconnect(pauses *backoff.Backoff) bool {
 	ctx, cancel := l.life.context()
 	defer cancel()
-	for pauses.Wait(ctx) == nil {
+	for pauses.Wait(ctx) == nil && l.awaitNeed(ctx) == nil {
 		err := l.connect(ctx)
 		if err == nil {
 			return true
 		}
-		l.cfg.Logger.Debug("cannot connect", "addr", l.cfg.Addr, "error", err)
+		l.cfg.Logger.Debug("cannot connect", "addr", l.node.addr, "error", err)
 		l.endOverdue()
+		l.client.fallBack(ctx, l.node)
 	}
 	return false
 }
@@ -240,7 +241,7 @@ func (l *link) endOverdue() {
 				l.out.post(wire.CancelWait, c.number, nil)
 			}
 			l.abandonLocked(c)
-			l.calls.end(c, fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.cfg.Addr))
+			l.calls.end(c, fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.node.addr))
 		}
 	}
 }

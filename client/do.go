@@ -18,14 +18,11 @@ func (c *Client) do(ctx context.Context, callID *pendingCall) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		l := callID.link
-		if l == nil {
-			l = c.link()
-		}
+		l := callID.linkFor()
 		err := l.send(ctx, callID)
 		if err == nil {
 			err = l.await(ctx, callID)
-		} else if err = callID.prepare(ctx, l, err); err == nil || err == errNotOpen {
+		} else if err = callID.prepare(ctx, l, err); err == nil || err == errNotOpen || err == errAstray {
 			continue // errNotOpen: there is another session by now
 		}
 		if callID.gone != nil {
@@ -36,13 +33,18 @@ func (c *Client) do(ctx context.Context, callID *pendingCall) error {
 		if err != nil && callID.owing {
 			err = c.repeat(ctx, l, callID)
 		}
-		if held(err) || unready(err) {
+		if held(err) {
 			if over := callID.sitOut(ctx, err); over != nil {
 				return over
 			}
 		}
+		if unready(err) {
+			if over := callID.follow(ctx, l, err); over != nil {
+				return over
+			}
+		}
 		if err == nil || !callID.again(err) {
-			return l.explain(ctx, callID, callID.final(ctx, err))
+			return callID.sender(l).explain(ctx, callID, callID.final(ctx, err))
 		}
 	}
 }
@@ -74,7 +76,7 @@ func (c *pendingCall) again(err error) bool {
 		return false
 	}
 	if c.repeated {
-		c.repeated, c.ask, c.link = false, false, nil
+		c.repeated, c.moved, c.ask, c.lane = false, false, false, nil
 	}
 	c.renew()
 	return true
@@ -134,7 +136,26 @@ func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	return nil
 }
 
-// opened records that s is open in the session of an epoch, and returns the transactions of the link that the space no
+// reach opens s, wherever it is.
+func (s *Space) reach(ctx context.Context) error {
+	c := newCall(s, wire.Open)
+	defer c.free()
+	for c.limited = true; ; {
+		l := c.linkFor()
+		err := s.open(ctx, l, c.sub(wire.Open))
+		switch {
+		case err == errAstray:
+		case !unready(err):
+			return err
+		default:
+			if over := c.follow(ctx, l, err); over != nil {
+				return over
+			}
+		}
+	}
+}
+
+// opened records that s is open in the session of an epoch, and returns the transactions of the lane that the space no
 // longer knows.
 func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn) {
 	l.mu.Lock()
@@ -148,7 +169,7 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 		return nil
 	}
 	l.session.open(s, o)
-	return s.txns.Missing(l, numbersOf(o.Txns)) // while none can begin
+	return s.txns.Missing(l.lane, numbersOf(o.Txns)) // while none can begin
 }
 
 // reborn records the incarnation of the space. A different one means that the space has lost everything, kinds

@@ -106,7 +106,7 @@ func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Ent
 		hidden := cmp.Or(q.Hidden, new(int))
 		*hidden = 0
 		left := q.Max // 0 without a bound, and then never 0 again
-		it := iteration{space: s, link: s.client.link(), more: true}
+		it := iteration{space: s, lane: s.client.lane(), more: true}
 		for it.more {
 			entries, passed, err := it.next(ctx, &q)
 			if err != nil {
@@ -129,7 +129,7 @@ func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Ent
 // iteration is where Contents has come to.
 type iteration struct {
 	space  *Space
-	link   *link
+	lane   *lane
 	epoch  uint64 // of the session in which cursor means something
 	cursor call.Cursor
 	more   bool
@@ -139,7 +139,7 @@ type iteration struct {
 func (it *iteration) next(ctx context.Context, q *space.Query) (entries []space.Entry, hidden int, err error) {
 	c := newCall(it.space, wire.Contents)
 	defer c.free()
-	c.query, c.link, c.epoch, c.cursor = *q, it.link, it.epoch, it.cursor
+	c.query, c.lane, c.epoch, c.cursor = *q, it.lane, it.epoch, it.cursor
 	it.more = false
 	if err := it.space.client.do(ctx, c); err != nil {
 		return nil, 0, err

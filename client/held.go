@@ -23,14 +23,15 @@ func unready(err error) bool {
 	return errors.Is(err, call.ErrNotReady) || errors.Is(err, call.ErrElsewhere)
 }
 
-// sitOut pauses a call that was held back, or not served yet, because of why. It returns nil when it is time to make the call again, and
-// otherwise the error with which it ends: what its context ended with, which wraps why too; why itself if the call's
+// sitOut pauses a call that was held back, or not served yet, because of why. It returns nil when it is time to make the
+// call again, and otherwise the error with which it ends: what its context ended with, which wraps why too; why itself if the call's
 // own wait is over; or space.ErrClosed.
 func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	if c.pauses.Max == 0 {
-		c.space.client.warnHeld(why)
 		c.pauses, c.until = heldPauses, c.deadline
-		if c.limited && unready(why) { // as if there were no connection
+		if held(why) {
+			c.space.client.warnHeld(why)
+		} else if c.pauses, c.until = unserved, (time.Time{}); c.limited && !c.repeated { // as if there were no connection
 			c.until = c.limitAt(c.space.client.cfg.Grace)
 		}
 	}
@@ -50,7 +51,7 @@ func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("%w: %w", ctx.Err(), why)
-	case <-c.space.closed:
+	case <-c.closed():
 		return space.ErrClosed
 	}
 }

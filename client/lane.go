@@ -13,14 +13,16 @@ import (
 
 // lane is what the links of a lane have in common. Its methods may be called concurrently.
 type lane struct {
+	index    int // among the client's
 	identity call.Client
 	numbers  numbers
 	owed     owed
+	epochs   atomic.Uint64 // of its links' sessions, counted
 }
 
 // newLane returns a lane with a new identity, which cannot be guessed.
-func newLane() *lane {
-	l := new(lane)
+func newLane(index int) *lane {
+	l := &lane{index: index}
 	_, _ = rand.Read(l.identity[:]) // it never fails
 	return l
 }
@@ -35,7 +37,9 @@ const blockSize = 1 << 16
 func (n *numbers) block() uint64 { return (n.blocks.Add(1) - 1) * blockSize }
 
 // owed counts the calls that were sent in sessions that are gone, and must be repeated. Until there are none, no server
-// may be told that the client has received everything: partitions would drop outcomes.
+// may be told that the client has received everything: partitions would drop outcomes. On one link it is enough that a
+// call was sent again, because the Ack follows it. A call whose partition has moved is counted until its outcome
+// arrives: an Ack to the old node could overtake it.
 type owed struct{ n atomic.Int64 }
 
 func (o *owed) add(n int64) { o.n.Add(n) }

@@ -41,11 +41,16 @@ func (f *life) become(next state) {
 		return
 	}
 	f.state = next
-	close(f.changed)
-	f.changed = make(chan struct{})
+	f.stir()
 	if next == ended {
 		close(f.over)
 	}
+}
+
+// stir wakes the calls that wait for a change of the state, to look again where they belong.
+func (f *life) stir() {
+	close(f.changed)
+	f.changed = make(chan struct{})
 }
 
 // start runs task on a goroutine that the end of the link waits for. It reports false, and does nothing, if the link

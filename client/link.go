@@ -22,6 +22,7 @@ import (
 type link struct {
 	client *Client
 	cfg    *Config
+	node   *node
 	lane   *lane
 	name   string // shown to people
 	in     incoming
@@ -37,8 +38,11 @@ type link struct {
 // errLost ends calls in flight whose session is gone.
 var errLost = errors.New("client: session lost")
 
-func newLink(c *Client, lane *lane) *link {
-	l := &link{client: c, cfg: &c.cfg, lane: lane, name: processName(), life: newLife(), regs: map[regKey]*registration{}}
+func newLink(c *Client, n *node, lane *lane) *link {
+	l := &link{
+		client: c, cfg: &c.cfg, node: n, lane: lane, name: processName(), life: newLife(),
+		session: session{epochs: &lane.epochs}, regs: map[regKey]*registration{},
+	}
 	l.out, l.calls = newStream(&l.mu), newCalls(&l.mu, lane)
 	return l
 }
@@ -60,14 +64,18 @@ func (l *link) begin(task func()) {
 	l.life.start(task)
 }
 
-// awaitUp waits until calls can be sent and returns with the lock held, or with an error and without.
+// awaitUp waits until calls can be sent and returns with the lock held, or with an error and without: errAstray if c is
+// to be sent by another link meanwhile.
 func (l *link) awaitUp(ctx context.Context, c *pendingCall) error {
 	l.mu.Lock()
 	for l.life.state != up {
-		state, changed := l.life.state, l.life.changed
+		state, changed, astray := l.life.state, l.life.changed, c.isAstray(l)
 		l.mu.Unlock()
-		if state == ended {
+		switch {
+		case state == ended:
 			return space.ErrClosed
+		case astray:
+			return errAstray
 		}
 		if err := l.awaitChange(ctx, c, changed); err != nil {
 			return err
@@ -93,7 +101,7 @@ func (l *link) awaitChange(ctx context.Context, c *pendingCall, changed chan str
 	case <-changed:
 		return nil
 	case <-over:
-		return fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.cfg.Addr)
+		return fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.node.addr)
 	case <-c.closed():
 		return space.ErrClosed
 	case <-ctx.Done():
@@ -110,7 +118,7 @@ func (c *pendingCall) closed() <-chan struct{} {
 }
 
 // send sends c as soon as there is a connection. It returns errNotOpen or a *missingKindError if that takes another
-// call first.
+// call first, and errAstray if another link is to send it.
 func (l *link) send(ctx context.Context, c *pendingCall) error {
 	if err := l.awaitUp(ctx, c); err != nil {
 		return err
@@ -143,7 +151,9 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 	}
 	l.out.Commit(wire.End(b, start))
 	c.end = l.out.End()
-	l.calls.pay(c)
+	if !c.moved {
+		l.calls.pay(c)
+	}
 	l.out.rouse()
 	return nil
 }
@@ -151,6 +161,8 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 // checkLocked returns nil if c can be sent in the present session.
 func (l *link) checkLocked(c *pendingCall, v *view) error {
 	switch {
+	case l.session.of(c.space).gone && c.link == nil:
+		return errAstray
 	case !v.open && c.entry().HasHandle() && c.op != wire.Open:
 		return errNotOpen
 	case c.op == wire.Attach && v.incarnation == "":
@@ -237,6 +249,9 @@ func (l *link) abandon(c *pendingCall) bool {
 
 func (l *link) abandonLocked(c *pendingCall) {
 	l.calls.remove(c.number)
+	if c.moved {
+		l.calls.pay(c)
+	}
 	if c.outlives() && !c.posthumous {
 		l.orphanLocked(c)
 	}

@@ -73,11 +73,11 @@ func (l *link) cleanUpLocked(c *pendingCall) {
 // doomLocked aborts the transaction of c, and then tells its holder.
 func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 	gone = make(chan struct{})
-	id := c.under()
-	s := c.space.homeOf(id)
+	id, in := c.under(), c.space
 	l.life.start(func() {
 		defer close(gone)
-		via := cmp.Or(s.beganOn(id), l)
+		s := in.homeOf(id)
+		via := cmp.Or(s.beganOn(id), l.lane)
 		t := s.txns.Remove(id.Number)
 		l.abortSurely(s, id, via)
 		if t != nil {
@@ -87,9 +87,9 @@ func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 	return gone
 }
 
-// abortSurely aborts a transaction over the connection on which it began, however long that takes. It returns early
+// abortSurely aborts a transaction over the lane on which it began, however long that takes. It returns early
 // only if the link is closed, which ends what the client has begun.
-func (l *link) abortSurely(s *Space, id txn.ID, via *link) {
+func (l *link) abortSurely(s *Space, id txn.ID, via *lane) {
 	ctx, cancel := l.life.context()
 	defer cancel()
 	for pauses := l.cfg.backoff(); ; {
@@ -101,10 +101,10 @@ func (l *link) abortSurely(s *Space, id txn.ID, via *link) {
 	}
 }
 
-func (s *Space) abortOver(ctx context.Context, via *link, id txn.ID) error {
+func (s *Space) abortOver(ctx context.Context, via *lane, id txn.ID) error {
 	c := newCall(s, wire.Abort)
 	defer c.free()
-	c.link, c.posthumous, c.txn = via, true, id
+	c.lane, c.posthumous, c.txn = via, true, id
 	return s.client.do(ctx, c)
 }
 
@@ -118,11 +118,8 @@ type unclaimed struct {
 // unclaimedLocked records such a call. Its transactions are ended when the space is opened again, which lists the open
 // ones.
 func (l *link) unclaimedLocked(s *Space, number uint64) (gone chan struct{}) {
-	if l.calls.unclaimed == nil {
-		l.calls.unclaimed = map[uint64]unclaimed{}
-	}
 	u := unclaimed{s, make(chan struct{})}
-	l.calls.unclaimed[number] = u
+	l.calls.addUnclaimed(number, u)
 	return u.gone
 }
 
@@ -137,7 +134,7 @@ func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
 			defer close(u.gone)
 			for _, t := range open {
 				if t.Call == number {
-					l.abortSurely(s, txn.ID{Space: s.at.Space, Number: t.Number}, l)
+					l.abortSurely(s, txn.ID{Space: s.at.Space, Number: t.Number}, l.lane)
 				}
 			}
 		})
@@ -159,7 +156,8 @@ func (l *link) reopen() {
 	for spaces := l.toReopen(); len(spaces) > 0; spaces = l.toReopen() {
 		failed := false
 		for _, s := range spaces {
-			if err := s.open(ctx, l, newCall(s, wire.Open)); err != nil && err != errLost {
+			err := l.client.followed(ctx, s, l.node, s.open(ctx, l, newCall(s, wire.Open)))
+			if err != nil && err != errLost && err != errAstray {
 				l.cfg.Logger.Info("cannot open a space yet", "space", s.at, "error", err)
 				failed = true
 			}
@@ -180,7 +178,8 @@ func (l *link) toReopen() (spaces []*Space) {
 		lost[u.space] = true
 	}
 	for _, s := range all {
-		if (lost[s] || s.txns.Any(l) && !l.session.view(s).open) && !s.isClosed() {
+		here := s.place.Load().node == l.node && !s.isClosed()
+		if here && (lost[s] || s.txns.Any(l.lane) && !l.session.view(s).open) {
 			spaces = append(spaces, s)
 		}
 	}

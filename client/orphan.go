@@ -248,7 +248,10 @@ func (l *link) undoLocked(s *Space, op wire.Type, fill func(*pendingCall)) {
 		defer cancel()
 		c := newCall(s, op)
 		defer c.free()
-		c.link, c.posthumous = l, true
+		c.lane, c.posthumous = l.lane, true
+		if op == wire.EndBackup {
+			c.link = l
+		}
 		fill(c)
 		_ = s.client.do(ctx, c) // no caller waits for the error
 	})
@@ -282,11 +285,12 @@ func (l *link) ask(o *orphan) {
 	l.settleOrphanLocked(o, c, err)
 }
 
-// orphansLostLocked follows the end of a session: it asks in the next session for abandoned calls where possible; what
-// others have begun is ended by the server. sent is how much of the stream was sent.
-func (l *link) orphansLostLocked(sent uint64) {
+// orphansLostLocked follows the end of a session, for s or, if it is nil, all spaces: it asks in the next session for
+// abandoned calls where possible; what others have begun is ended by the server. sent is how much of the stream was
+// sent.
+func (l *link) orphansLostLocked(s *Space, sent uint64) {
 	for _, o := range slices.Clone(l.calls.orphans.order) {
-		if !o.pending() || o.asking {
+		if !o.pending() || o.asking || s != nil && o.space != s {
 			continue
 		}
 		l.calls.orphans.bytes -= o.size

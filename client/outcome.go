@@ -21,7 +21,7 @@ func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, er
 		id.Space = s.at.Space
 	}
 	if id.Session != 0 {
-		for _, l := range s.client.links {
+		for _, l := range s.client.topology.allLinks() {
 			if o := l.orphan(id); o != nil {
 				return o.await(ctx)
 			}

@@ -116,9 +116,10 @@ func (l *link) deliver(f wire.Frame) {
 	if c.reg != nil && c.op == wire.Notify && f.Type == wire.Answer {
 		c.reg.adoptLocked(l, f.Body, v.incarnation)
 	}
-	if f.Type == wire.Failure && inDoubt(f.Body) {
+	if f.Type == wire.Failure && l.doubtsLocked(c, f.Body) {
 		l.inDoubtLocked(c)
-		l.reopenLocked()
+	} else if c.moved {
+		l.calls.pay(c)
 	}
 	l.mu.Unlock()
 	c.failed = f.Type == wire.Failure
@@ -127,6 +128,16 @@ func (l *link) deliver(f wire.Frame) {
 	}
 	c.body = append(c.body, f.Body...)
 	c.done <- struct{}{}
+}
+
+// doubtsLocked reports whether the outcome of c, which ended with a Failure, may still be told, later or by another
+// node.
+func (l *link) doubtsLocked(c *pendingCall, failure []byte) bool {
+	if inDoubt(failure) {
+		l.reopenLocked()
+		return true
+	}
+	return c.repeated && codeAstray(failure)
 }
 
 // deliverPart adds a part to the answer of a call, under the lock because the call may be abandoned meanwhile.

@@ -29,7 +29,7 @@ type registration struct {
 	wake   chan struct{} // one slot, filled when there may be something new in the queue
 
 	// Set by the reader when the answer comes, and then immutable.
-	link        *link
+	lane        *lane
 	id          uint64
 	granted     time.Duration
 	start       uint64
@@ -73,7 +73,7 @@ func (s *Space) Notify(
 	if err := s.client.do(ctx, c); err != nil {
 		return nil, err
 	}
-	if r.link == nil {
+	if r.lane == nil {
 		return nil, fmt.Errorf("%w: answer to notify", wire.ErrMalformed)
 	}
 	r.lease = space.Grant{ID: space.LeaseID(r.id), Granted: r.granted}.Lease(s, sent)
@@ -87,7 +87,7 @@ func (r *registration) adoptLocked(l *link, body []byte, incarnation string) {
 	if d.Err() != nil {
 		return
 	}
-	r.link, r.id, r.granted, r.start, r.incarnation = l, g.ID, time.Duration(g.Granted), start, incarnation
+	r.lane, r.id, r.granted, r.start, r.incarnation = l.lane, g.ID, time.Duration(g.Granted), start, incarnation
 	r.last, r.received = start, start
 	l.regs[regKey{r.space.handle, r.id}] = r
 }
@@ -179,7 +179,7 @@ func (r *registration) acknowledgeLocked() {
 // post acknowledges the events up to seq, which had size bytes.
 func (r *registration) post(seq uint64, size int) {
 	a := &call.Ask{ID: r.id, Seq: seq, Size: uint64(size)}
-	r.link.post(wire.Acknowledge, 0, wire.OpOf(wire.Acknowledge).Append(nil, r.space.handle, a))
+	r.space.linkOf(r.lane).post(wire.Acknowledge, 0, wire.OpOf(wire.Acknowledge).Append(nil, r.space.handle, a))
 }
 
 // push adds an event to the queue. After a reattachment some may come again.
@@ -223,9 +223,11 @@ func (r *registration) signal() {
 // registration.
 func (r *registration) Close() error {
 	r.once.Do(func() { close(r.closed) })
-	r.link.mu.Lock()
-	delete(r.link.regs, regKey{r.space.handle, r.id})
-	r.link.mu.Unlock()
+	for _, l := range r.space.client.topology.allLinks() { // it may be on its way from one to another
+		if l.lane == r.lane {
+			l.forget(r)
+		}
+	}
 	if r.isDisplaced() {
 		return nil // it belongs to another session
 	}
@@ -237,6 +239,13 @@ func (r *registration) Close() error {
 		return nil
 	}
 	return err
+}
+
+// forget makes r unknown to the link.
+func (l *link) forget(r *registration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.regs, regKey{r.space.handle, r.id})
 }
 
 func (r *registration) isDisplaced() bool {
@@ -286,7 +295,7 @@ func (r *registration) attach(ctx context.Context) {
 func (r *registration) attachOnce(ctx context.Context) error {
 	c := newCall(r.space, wire.Attach)
 	defer c.free()
-	c.link, c.reg, c.id, c.window = r.link, r, r.id, r.space.client.cfg.EventWindow
+	c.lane, c.reg, c.id, c.window = r.lane, r, r.id, r.space.client.cfg.EventWindow
 	r.mu.Lock()
 	c.seq = r.received
 	r.mu.Unlock()

@@ -42,16 +42,17 @@ func (l *link) giveUp(c *pendingCall) {
 // errForgotten ends calls that the space no longer knows.
 var errForgotten = errors.New("the space has forgotten what became of it while the client was away")
 
-// repeat sends the call, which link l owes, until its outcome is known, or no caller waits for it. It returns
-// wire.ErrInterrupted if the call was not executed, and may be made again as a new call.
+// repeat sends the call, which the lane of link l owes, until its outcome is known, or no caller waits for it. It
+// returns wire.ErrInterrupted if the call was not executed, and may be made again as a new call.
 func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error {
-	defer l.giveUp(callID)
+	defer func() { l.giveUp(callID) }()
 	patient, cancel := patience(ctx, l.cfg.Grace)
 	defer cancel()
-	callID.repeated, callID.link = true, l
+	callID.repeated, callID.lane = true, l.lane
 	for pauses := l.cfg.backoff(); ; {
 		callID.renew()
 		callID.ask = callID.posthumous || ctx.Err() != nil
+		l = callID.linkFor()
 		err := l.send(patient, callID)
 		if err == nil {
 			err = l.await(ctx, callID)
@@ -60,12 +61,12 @@ func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error
 			}
 		} else if err == errForgotten {
 			return unknown(err)
-		} else if err = callID.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost {
+		} else if err = callID.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost || err == errAstray {
 			continue
 		} else if !callID.posthumous && callID.space.isClosed() || l.life.isOver() || !passes(err) {
 			return unknown(err)
 		}
-		if err == errLost {
+		if err == errLost || unready(err) && l.client.followed(patient, callID.space, l.node, err) == nil {
 			continue
 		}
 		if pauses.Wait(patient) != nil { // the server is up, but the space is not

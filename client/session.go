@@ -1,22 +1,25 @@
 package client
 
 import (
+	"sync/atomic"
+
 	"github.com/gospaces/gospaces/internal/wire"
 )
 
 // session is the shared knowledge of link and server: which spaces are open, and what the server knows of them. The
 // link's mu guards it.
 type session struct {
-	epoch     uint64  // counts sessions, and resets of spaces
-	repeats   bool    // the server can be asked for the outcomes of calls
-	views     []view  // by handle of the space; gone with the session
-	spaces    []known // by handle; survives sessions
-	reopening bool    // the link's reopen runs
+	epochs    *atomic.Uint64 // of the lane
+	epoch     uint64         // counts sessions, resets of spaces, and moves, among all links of the lane
+	repeats   bool           // the server can be asked for the outcomes of calls
+	views     []view         // by handle of the space; gone with the session
+	spaces    []known        // by handle; survives sessions
+	reopening bool           // the link's reopen runs
 }
 
 // renew begins a new session, in which nothing is open, with a server that can be asked for outcomes or cannot.
 func (n *session) renew(repeats bool) {
-	n.epoch++
+	n.epoch = n.epochs.Add(1)
 	n.repeats = repeats
 	n.views = nil
 }
@@ -41,7 +44,7 @@ func (n *session) at(handle uint64) *view {
 
 // reset marks the space with a handle as not open, and returns it; nil if it never was.
 func (n *session) reset(handle uint64) *Space {
-	n.epoch++ // also covers everything sent before the server said so
+	n.epoch = n.epochs.Add(1) // also covers everything sent before the server said so
 	v := n.at(handle)
 	if v == nil {
 		return nil
@@ -51,10 +54,27 @@ func (n *session) reset(handle uint64) *Space {
 	return s
 }
 
-// known is what the server last said of a link's session with one partition.
+// forget forgets what is known of s, and returns it. What is open stays so until the server resets it: then both sides
+// go on from the same.
+func (n *session) forget(s *Space) known {
+	k := *n.of(s)
+	*n.of(s) = known{gone: true}
+	return k
+}
+
+// adopt records what is known of s. If s is yet to be opened, its view is newer than the calls that were made elsewhere.
+func (n *session) adopt(s *Space, k known) {
+	*n.of(s) = k
+	if !n.view(s).open {
+		n.reset(s.handle)
+	}
+}
+
+// known is what the server last said of a lane's session with one partition.
 type known struct {
 	session     uint64
 	incarnation string
+	gone        bool   // it is at another node: no calls may be sent to this one
 	forgotten   uint64 // the epoch in which it turned out that the space has lost the calls of earlier ones
 }
 

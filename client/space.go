@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -23,9 +24,10 @@ import (
 type Space struct {
 	client *Client
 	at     txn.Address
-	handle uint64        // of the partition on every connection
-	closed chan struct{} // closed by Close
-	once   sync.Once     // closes
+	handle uint64                // of the partition on every connection
+	place  atomic.Pointer[place] // changed by the client's topology
+	closed chan struct{}         // closed by Close
+	once   sync.Once             // closes
 	codecs atomic.Pointer[codec.Cache]
 	txns   impl.OpenTxns
 
@@ -36,6 +38,18 @@ type Space struct {
 }
 
 var _ space.Space = (*Space)(nil)
+
+// anyLink returns one of the links to the node where s is.
+func (s *Space) anyLink() *link {
+	links := s.place.Load().node.links
+	if len(links) == 1 {
+		return links[0]
+	}
+	return links[rand.IntN(len(links))]
+}
+
+// linkOf returns the link of a lane to the node where s is.
+func (s *Space) linkOf(l *lane) *link { return s.place.Load().node.links[l.index] }
 
 func newSpace(c *Client, at txn.Address, handle uint64) *Space {
 	s := &Space{
@@ -173,7 +187,7 @@ func (s *Space) Kinds(ctx context.Context) ([]space.KindInfo, error) {
 func (s *Space) Close() error {
 	s.once.Do(func() {
 		close(s.closed)
-		for _, l := range s.client.links {
+		for _, l := range s.client.topology.allLinks() {
 			l.endCalls(s)
 		}
 	})
@@ -206,7 +220,7 @@ func (s *Space) write(ctx context.Context, op wire.Type, under txn.ID, entries [
 	defer c.free()
 	c.txn, c.drafts = under, entries
 	if op == wire.Commit {
-		c.link = s.beganOn(under)
+		c.lane = s.beganOn(under)
 	}
 	if err := s.client.do(ctx, c); err != nil {
 		return nil, err

@@ -39,7 +39,7 @@ func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, err
 		return nil, err
 	}
 	t := space.Grant{ID: space.LeaseID(g.ID), Granted: time.Duration(g.Granted)}.Txn(s, s.at.Space, sent)
-	s.txns.Add(t, c.via)
+	s.txns.Add(t, c.via.lane)
 	return t, nil
 }
 
@@ -57,20 +57,19 @@ func (s *Space) Commit(ctx context.Context, id txn.ID, entries []space.Draft) ([
 func (s *Space) Abort(ctx context.Context, id txn.ID) error {
 	c := newCall(s, wire.Abort)
 	defer c.free()
-	c.link = s.beganOn(id)
+	c.lane = s.beganOn(id)
 	err := s.doTxn(ctx, c, id)
 	s.ended(id, err)
 	return err
 }
 
-// beganOn returns the connection on which a transaction began, if there are several: a call that ends the transaction
-// uses it, because the session there counts the transaction as open until then. It returns nil if any connection will
-// do.
-func (s *Space) beganOn(id txn.ID) *link {
-	if len(s.client.links) == 1 {
+// beganOn returns the lane on which a transaction began, if there are several: a call that ends the transaction uses
+// it, because the session there counts the transaction as open until then. It returns nil if any lane will do.
+func (s *Space) beganOn(id txn.ID) *lane {
+	if len(s.client.lanes) == 1 {
 		return nil
 	}
-	l, _ := s.homeOf(id).txns.Owner(id.Number).(*link)
+	l, _ := s.homeOf(id).txns.Owner(id.Number).(*lane)
 	return l
 }
 

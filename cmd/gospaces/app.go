@@ -78,7 +78,7 @@ func (a *app) command() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.addr, "addr", "localhost:7420", "address of the server")
+	flags.StringVar(&a.addr, "addr", "localhost:7420", "address of the server, or several, separated by commas, to be tried in turn")
 	flags.StringVar(&a.space, "space", "default", "name of the space")
 	fromEnvironment(flags)
 	root.AddCommand(

@@ -193,7 +193,7 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool
 		buf = wire.AppendCounted(buf, callID, r)
 	case err != nil:
 		buf = wire.AppendFailure(buf, callID, err)
-		if errors.Is(err, call.ErrElsewhere) {
+		if errors.Is(err, call.ErrElsewhere) || errors.Is(err, call.ErrNotReady) {
 			defer c.resetLocked() // Lookup knows who serves it now
 		}
 	case q != nil && q.Begin:

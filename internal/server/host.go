@@ -12,7 +12,8 @@ import (
 // may be called concurrently, and do not block unless they say so. A Host must be comparable.
 //
 // Every error is that of the handle: a Host that is not here (call.ElsewhereError), not yet (call.ErrNotReady) or not
-// any more (call.ErrDropped) answers its calls so, and the session goes on.
+// any more (call.ErrDropped) answers its calls so, and the session goes on. When one ceases to serve, Server.Replaced
+// resets its handles, before it may serve again: calls that are on their way are made at another node meanwhile.
 type Host interface {
 	Calls
 	Kinds

@@ -1,0 +1,117 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gospaces/gospaces/space"
+)
+
+// node is a server, by its address, and the links to it: one of each lane, made when the node is first needed.
+type node struct {
+	addr  string
+	turn  chan struct{} // capacity 1: held by the one who makes the links
+	links []*link       // by lane; nil until they are made, and then immutable
+}
+
+func newNode(addr string) *node {
+	return &node{addr: addr, turn: make(chan struct{}, 1)}
+}
+
+// open makes the links to n, unless they are there. It tries once.
+func (c *Client) open(ctx context.Context, n *node) error {
+	select {
+	case n.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-n.turn }()
+	if n.links != nil {
+		return nil
+	}
+	var links []*link
+	for _, lane := range c.lanes {
+		l := newLink(c, n, lane)
+		if err := l.start(ctx); err != nil {
+			closeLinks(links)
+			return err
+		}
+		links = append(links, l)
+	}
+	if !c.topology.opened(n, links) {
+		closeLinks(links)
+		return space.ErrClosed
+	}
+	return nil
+}
+
+// stir wakes the calls that wait for links to n, and links that wait to be needed.
+func (n *node) stir() {
+	for _, l := range n.links {
+		l.mu.Lock()
+		l.life.stir()
+		l.mu.Unlock()
+	}
+}
+
+// awaitNeed waits until a partition is placed at the node of l. A link that no partition needs is not made again: the
+// node may be gone for good, or be another one that is known by another address too.
+func (l *link) awaitNeed(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		changed := l.life.changed
+		l.mu.Unlock()
+		if l.client.needs(l.node) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// needs reports whether a partition is placed at n.
+func (c *Client) needs(n *node) bool {
+	return slices.ContainsFunc(c.allSpaces(), func(s *Space) bool { return s.place.Load().node == n })
+}
+
+// fallBack places the partitions of n, which cannot be reached, at another node that the client knows of, if one can be
+// reached: that one serves them now, or tells which does.
+func (c *Client) fallBack(ctx context.Context, n *node) {
+	if !c.needs(n) {
+		return
+	}
+	for _, other := range c.topology.others(n) {
+		if err := c.open(ctx, other); err != nil {
+			c.cfg.Logger.Debug("cannot connect", "addr", other.addr, "error", err)
+			continue
+		}
+		c.cfg.Logger.Info("asking another node", "addr", other.addr, "gone", n.addr)
+		c.topology.rehome(n, other)
+		for _, s := range c.allSpaces() {
+			c.topology.move(s, n, place{node: other})
+		}
+		return
+	}
+}
+
+// dial opens the first of the given nodes that answers and returns it.
+func (c *Client) dial(ctx context.Context, addrs []string) (*node, error) {
+	var nodes []*node
+	for _, addr := range addrs {
+		nodes = append(nodes, c.topology.node(addr))
+	}
+	var errs []error
+	for _, n := range nodes {
+		err := c.open(ctx, n)
+		if err == nil {
+			return n, nil
+		}
+		errs = append(errs, fmt.Errorf("client: dial %s: %w", n.addr, err))
+	}
+	return nil, errors.Join(errs...)
+}
