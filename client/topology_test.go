@@ -54,7 +54,7 @@ func (m member) Lookup(at txn.Address) (server.Host, string, error) {
 		return nil, "", err
 	}
 	h, incarnation, err := m.spaces.Lookup(at)
-	return fenced{h, m}, incarnation, err
+	return fenced{h, m, m.cluster.epoch}, incarnation, err
 }
 
 // servesLocked returns nil if n is the primary, and otherwise what it answers.
@@ -76,16 +76,26 @@ func (c *cluster) moveTo(n *node) {
 	c.epoch++
 }
 
-// fenced is a host as long as its node serves.
+// fenced is a host for as long as its node serves without a break.
 type fenced struct {
 	server.Host
 	member member
+	epoch  uint64
+}
+
+// servesLocked returns nil if f serves, and otherwise what it answers.
+func (f fenced) servesLocked() error {
+	err := f.member.cluster.servesLocked(f.member.node)
+	if err == nil && f.epoch != f.member.cluster.epoch {
+		return call.ErrNotReady
+	}
+	return err
 }
 
 func (f fenced) Do(c call.Caller, callID uint64, a *call.Ask) call.Rest {
 	f.member.cluster.mu.RLock()
 	defer f.member.cluster.mu.RUnlock()
-	if err := f.member.cluster.servesLocked(f.member.node); err != nil {
+	if err := f.servesLocked(); err != nil {
 		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return nil
 	}
@@ -95,12 +105,12 @@ func (f fenced) Do(c call.Caller, callID uint64, a *call.Ask) call.Rest {
 func (f fenced) Received(session uint64, lsn call.LSN) {
 	f.member.cluster.mu.RLock()
 	defer f.member.cluster.mu.RUnlock()
-	if f.member.cluster.servesLocked(f.member.node) == nil {
+	if f.servesLocked() == nil {
 		f.Host.Received(session, lsn)
 	}
 }
 
-// resetAll makes the clients of a node open their partitions again.
+// resetAll makes the clients of the last primary, n, open their partitions again.
 func (c *cluster) resetAll(n *node) {
 	sp := n.spaces
 	sp.mu.Lock()
@@ -109,8 +119,11 @@ func (c *cluster) resetAll(n *node) {
 		hosts = append(hosts, h)
 	}
 	sp.mu.Unlock()
+	c.mu.RLock()
+	epoch := c.epoch - 1 // that has just ended
+	c.mu.RUnlock()
 	for _, h := range hosts {
-		n.srv.Replaced(fenced{h, member{sp, c, n}})
+		n.srv.Replaced(fenced{h, member{sp, c, n}, epoch})
 	}
 }
 
