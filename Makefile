@@ -1,7 +1,7 @@
 # Everything a contributor types. `make` alone lists the targets.
 
 TOOL     := go tool -modfile=tools/go.mod
-TIMEOUT  := 15m
+TIMEOUT  := 30m
 FUZZTIME := 30s
 PREFIX   ?= /usr/local
 
