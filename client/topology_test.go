@@ -246,7 +246,7 @@ func TestNotReady_CallsWaitUntilANodeServes(t *testing.T) {
 	require.Equal(t, 2, countJobs(t, cl))
 }
 
-// A node that nobody reaches does not serve, whatever others say of it.
+// A node that no one can reach does not serve, whatever others say of it.
 func TestElsewhere_NodeThatIsGone(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)

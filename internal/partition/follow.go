@@ -12,7 +12,7 @@ import (
 )
 
 // A follower keeps the state of its log as the primary makes it, indexes included, and nothing else: no call waits, no
-// timer runs, nobody listens. So it can lead as soon as it has claimed the log.
+// timer runs, no one listens. So it can lead as soon as it has claimed the log.
 
 // ErrNotPrimary is why calls are refused by a partition that follows its log, and returned by Lead and Resign. It wraps
 // call.ErrUnavailable.
