@@ -252,8 +252,7 @@ func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error 
 	return c.do(ctx, call)
 }
 
-// Status returns the server's status: a JSON object whose keys are described in docs/configuration.md. It blocks like
-// Echo.
+// Status returns the server's status: the JSON object that gospaces status --json prints. It blocks like Echo.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	call := newCall(c.Space, wire.Status)
 	defer call.free()

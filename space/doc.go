@@ -9,6 +9,10 @@
 // have any value. Where adds comparisons, OrderBy an order other than the oldest first, Or further templates. A type
 // that embeds another is of that kind too: a template of the embedded type matches it.
 //
+// Every exported field is stored: bools, numbers, strings, byte slices, times, durations, and pointers, slices, arrays,
+// maps and structs of them. A field of another type makes the call return ErrInvalidArgument. The tag space:"name"
+// renames a field and space:"-" leaves it out; unexported fields and json tags do not count.
+//
 // # Operations
 //
 // Write stores a copy of an entry. Read returns a copy of one that matches. Take also removes it: of all callers that

@@ -13,7 +13,8 @@ type leaseOption struct {
 }
 
 // For asks for a lease of d; the space may grant less, and does so for one that would end after the year 2262. Without
-// it entries are leased Forever, transactions for a minute; registrations, see Notify.
+// it entries are leased Forever, transactions for a minute; registrations, see Notify
+// (those of Events for a minute).
 func For(d time.Duration) LeaseOption { return leaseOption{lease: d} }
 
 func (o leaseOption) apply(c *typedCall) {
@@ -112,6 +113,9 @@ type whereOption struct {
 
 // Where adds a condition on the named field (its name in the space, not in Go). Several conditions must all hold. A
 // condition belongs to the template before it: the call's own, or that of the Or it follows.
+//
+// A field that the space does not know is no error: it is null in every entry. So a call with a misspelt name finds
+// nothing, or waits until a write brings the field.
 func Where(field string, criterion Criterion) MatchOption {
 	return &whereOption{clause: clause{field, criterion}}
 }

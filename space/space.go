@@ -18,7 +18,8 @@ const Forever time.Duration = math.MaxInt64
 // MaxDelay is the longest delay that a call may ask for: a hundred years.
 const MaxDelay = time.Duration(call.MaxDelay)
 
-// Space is a tuple space: in process (New), or on a server (package client). All methods may be called concurrently.
+// Space is a tuple space: in this process (package memory, or Node.Space of package node), or on a server (package
+// client). All methods may be called concurrently.
 //
 // Every call is linearizable: it takes effect at one instant between call and return, and what it returns is durable at
 // the space's level. Calls that wait do so until ctx ends, or as long as the query allows. A call whose ctx ends

@@ -332,6 +332,8 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 			[]string{"write", "job", "{}", "--delay", "1y"},
 		},
 		{exitUsage, `--max: "x" is not a whole number`, []string{"read", "job", "--max", "x"}},
+		{exitUsage, "KIND is missing before the JSON: gospaces write KIND", []string{"write", `{"id": 1}`}},
+		{exitUsage, "KIND is missing before the JSON: gospaces take KIND", []string{"take", `{"id": 1}`}},
 		{exitUsage, "--max is empty", []string{"read", "job", "--max="}},
 		{exitUsage, `--id: "-1" is not a whole number`, []string{"read", "job", "--id", "-1"}},
 		{exitUsage, `--all: "x" is not true or false`, []string{"take", "job", "--all=x"}},
@@ -425,7 +427,7 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		{exitUsage, "--space means nothing to gospaces backup", []string{"backup", "b", "--space", "orders"}},
 		{exitUsage, "--postgres is missing", []string{"deadletters"}},
 		{exitUsage, `no connection string such as postgres://`, []string{"deadletters", "--postgres", "foo"}},
-		{exitError, "transaction ended: `gospaces outcome ID`", []string{"read", "job", "--txn", "99"}},
+		{exitError, "transaction ended, or never began: `gospaces outcome ID` tells", []string{"read", "job", "--txn", "99"}},
 	} {
 		r := s.do(t, c.args...)
 		require.Equal(t, c.code, r.code, "%v: %s", c.args, r.err)

@@ -40,7 +40,7 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	case errors.Is(err, space.ErrLogFull), errors.Is(err, space.ErrSpaceFull):
 		code = exitFull
 	case errors.Is(err, space.ErrTxnEnded) && !strings.Contains(says, "gospaces outcome"):
-		says += ": `gospaces outcome ID` tells what has become of it"
+		says += ", or never began: `gospaces outcome ID` tells"
 	case !a.running || errors.As(err, new(usageError)):
 		code = exitUsage
 		says += " (see `" + cmd.CommandPath() + " --help`)"

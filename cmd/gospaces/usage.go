@@ -46,6 +46,8 @@ func countOperands(cmd *cobra.Command, args []string, least, most int) error {
 	_, form, _ := strings.Cut(cmd.Use, " ")
 	form = strings.TrimSpace(cmd.CommandPath() + " " + form)
 	switch {
+	case len(args) > 0 && strings.Contains(form, "JSON") && strings.HasPrefix(args[0], "{"):
+		return usage("%s is missing before the JSON: %s", operandName(cmd, 0), form)
 	case len(args) < least:
 		return usage("%s is missing: %s", operandName(cmd, len(args)), form)
 	case most >= 0 && len(args) > most:

@@ -26,7 +26,8 @@ type Config struct {
 	// negative: no limit.
 	Tries int
 
-	// Lease is the lease of the transactions, and so the time until the jobs of a dead worker are back. Run renews it
+	// Lease is the lease of the transactions, and so the longest time until the jobs of a dead worker are back: they
+	// are back 30 seconds after its connection broke. Run renews it
 	// while the worker lives, for all jobs with one call. The space may grant less. 0: a minute.
 	Lease time.Duration
 
