@@ -45,7 +45,7 @@ type embedded struct {
 // have lost something.
 func startEmbedded(
 	ctx context.Context, f *folder, cfg Config, accept bool,
-) (e *embedded, abandoned <-chan struct{}, err error) {
+) (_ *embedded, abandoned <-chan struct{}, err error) {
 	if err := f.endDrops(); err != nil {
 		return nil, nil, fmt.Errorf("%w: end the removal of logs: %w", ErrFailed, err)
 	}
@@ -53,7 +53,7 @@ func startEmbedded(
 		return nil, nil, fmt.Errorf("%w: remove logs that were never made: %w", ErrFailed, err)
 	}
 	log := &serverLog{log: cfg.Logger}
-	e = &embedded{password: rand.Text()}
+	e := &embedded{password: rand.Text()}
 	if e.refused, err = f.inspect(ctx, cfg, accept); err != nil {
 		return nil, nil, fmt.Errorf("%w: look at the files: %w", ErrFailed, err)
 	}

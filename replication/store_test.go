@@ -2,12 +2,14 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/record"
@@ -114,6 +116,30 @@ func TestClose_WhileAppendingKeepsWhatWasAcknowledged(t *testing.T) {
 	<-started
 	require.NoError(t, s.Close())
 	require.Equal(t, upTo(<-acked), replayed(t, idle(t, open(t, Config{Dir: dir}))))
+}
+
+// A context that ends while the embedded server starts, early or late, ends Open only: the server is stopped in the
+// background, and the folder can be opened again afterwards.
+func TestOpen_CanBeInterruptedAtAnyTime(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for after := time.Duration(0); after < 40*time.Millisecond; after += 2 * time.Millisecond {
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		s, err := Open(ctx, Config{Dir: dir})
+		cancel()
+		if err == nil {
+			require.NoError(t, s.Close())
+			continue
+		}
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Eventually(t, func() bool {
+			s, err := Open(t.Context(), Config{Dir: dir})
+			if errors.Is(err, ErrInUse) {
+				return false
+			}
+			return assert.NoError(t, err) && assert.NoError(t, s.Close())
+		}, time.Minute, time.Millisecond)
+	}
 }
 
 // Not parallel: it looks at all goroutines of the process.
