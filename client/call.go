@@ -62,8 +62,7 @@ type pendingCall struct {
 	moved      bool   // its partition has moved: it is owed until its outcome arrives, see owed
 	born       uint64 // the epoch of the session in which it was first sent
 
-	request call.Ask // the request as it is sent, and memory for that of the next call
-	sought  call.Query
+	asked *asked // the request as it is sent; memory for that of the next call
 
 	// The outcome.
 	number  uint64
@@ -83,7 +82,7 @@ const keptBody = 64 << 10
 func newCall(s *Space, op wire.Type) *pendingCall {
 	c, _ := s.client.calls.Get().(*pendingCall)
 	if c == nil {
-		c = &pendingCall{done: make(chan struct{}, 1)}
+		c = &pendingCall{done: make(chan struct{}, 1), asked: new(asked)}
 	}
 	c.space, c.op = s, op
 	return c
@@ -96,8 +95,8 @@ func (c *pendingCall) free() {
 		body = nil
 	}
 	pool := &c.space.client.calls
-	request, sought := c.memory()
-	*c = pendingCall{done: c.done, body: body, request: request, sought: sought}
+	c.asked.reset()
+	*c = pendingCall{done: c.done, body: body, asked: c.asked}
 	pool.Put(c)
 }
 

@@ -18,8 +18,9 @@ func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	if c.op == wire.Echo {
 		return append(b, c.payload...), nil
 	}
-	a := &c.request
-	*a = call.Ask{Drafts: a.Drafts[:0], IDs: a.IDs[:0]}
+	c.asked.reset() // if it was encoded before
+	c.asked.filled = true
+	a := &c.asked.request
 	if c.posthumous && c.repeated {
 		return op.AppendHandle(b, c.space.handle), nil
 	}
@@ -40,8 +41,8 @@ func (c *pendingCall) fill(a *call.Ask, op *wire.Op, v *view) error {
 	}
 	switch {
 	case op.HasQuery():
-		a.Query, a.Wait = &c.sought, c.wait
-		return c.fillQuery(&c.sought, v)
+		a.Query, a.Wait = &c.asked.query, c.wait
+		return c.fillQuery(&c.asked.query, v)
 	case c.change != nil:
 		return c.fillChange(a, v)
 	}
@@ -124,18 +125,28 @@ func addTemplate(q *call.Query, v *view, t *template.Template) error {
 // keptDrafts is the maximum number of drafts, identities and templates whose memory is kept.
 const keptDrafts = 64
 
-// memory returns memory for the next call, without anything that belongs to this call's caller.
-func (c *pendingCall) memory() (request call.Ask, sought call.Query) {
-	if cap(c.request.Drafts) <= keptDrafts {
-		clear(c.request.Drafts)
-		request.Drafts = c.request.Drafts[:0]
+// asked is the request of a call in the form in which it is sent.
+type asked struct {
+	request call.Ask
+	query   call.Query
+	filled  bool
+}
+
+// reset keeps memory for the next call, but nothing that belongs to this call's caller.
+func (a *asked) reset() {
+	if !a.filled {
+		return
 	}
-	if cap(c.request.IDs) <= keptDrafts {
-		request.IDs = c.request.IDs[:0]
+	drafts, ids, templates := kept(a.request.Drafts), kept(a.request.IDs), kept(a.query.Templates)
+	*a = asked{}
+	a.request.Drafts, a.request.IDs, a.query.Templates = drafts, ids, templates
+}
+
+// kept returns s without its elements, or nil if it is too large to keep.
+func kept[T any](s []T) []T {
+	if cap(s) > keptDrafts {
+		return nil
 	}
-	if cap(c.sought.Templates) <= keptDrafts {
-		clear(c.sought.Templates)
-		sought.Templates = c.sought.Templates[:0]
-	}
-	return request, sought
+	clear(s)
+	return s[:0]
 }

@@ -161,6 +161,7 @@ func (l *link) lateLocked(o *orphan, f wire.Frame) {
 		}
 	}
 	c := &pendingCall{
+		asked: new(asked),
 		space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure,
 		schemas: l.session.view(o.space).schemas,
 	}
