@@ -76,8 +76,8 @@ func (s *session) echo(f wire.Frame) error {
 
 // handleCall serves a call on one of the opened partitions.
 func (s *session) handleCall(op *wire.Op, f wire.Frame) error {
-	d := wire.NewDecoder(f.Body)
-	handle := d.Uvarint()
+	s.body = wire.NewDecoder(f.Body)
+	handle := s.body.Uvarint()
 	c := s.caller(handle)
 	if c == nil {
 		return s.fail(f.ID, fmt.Errorf("%w: nothing was opened as %d", call.ErrInvalidArgument, handle))
@@ -89,7 +89,7 @@ func (s *session) handleCall(op *wire.Op, f wire.Frame) error {
 		return s.fail(f.ID, c.create())
 	}
 	s.join(c.host)
-	a, err := s.decode(op, &d)
+	a, err := s.decode(op, &s.body)
 	if err == nil {
 		a.Op = call.Op(f.Type)
 		err = c.prepare(op, f.ID, a)

@@ -13,12 +13,13 @@ import (
 // with the session.
 type intake struct {
 	in       *wire.Reader
-	received uint64   // position in the client's stream
-	acked    uint64   // the part of it that the client was told about
-	frames   uint64   // not yet counted in the server's stats
-	ask      call.Ask // the present call, and memory for the next
-	scratch  *find    // memory for the next find
-	bursts   []Host   // that were called since the last pause
+	received uint64       // position in the client's stream
+	acked    uint64       // the part of it that the client was told about
+	frames   uint64       // not yet counted in the server's stats
+	body     wire.Decoder // of the present call
+	ask      call.Ask     // that call, and memory for the next
+	scratch  *find        // memory for the next find
+	bursts   []Host       // that were called since the last pause
 	// bytes of the present batch, what is left of it when it is halved; 0: it is not, or it was
 	half int
 }
