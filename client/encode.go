@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/impl"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/template"
@@ -88,7 +89,7 @@ func (c *pendingCall) fillQuery(q *call.Query, v *view) error {
 		Begin: from.Begin, Lease: int64(from.Lease),
 	}
 	if c.op == wire.Contents {
-		q.Max = page(from)
+		q.Max = impl.Page(from)
 	}
 	for _, t := range from.Templates {
 		if err := addTemplate(q, v, t); err != nil {

@@ -84,18 +84,6 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 	return int(n), d.Err()
 }
 
-// page returns how many entries Contents asks for at a time. Under a transaction that is one: exactly what is yielded
-// is locked. A page of what is held costs a walk over all that is held, so these are large.
-func page(q *space.Query) int {
-	switch {
-	case !q.Txn.IsZero():
-		return 1
-	case q.Held:
-		return wire.MaxFind
-	}
-	return 256
-}
-
 // Contents implements space.Space. An iteration ends with space.ErrUnavailable if the server is restarted meanwhile.
 func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
 	return func(yield func(space.Entry, error) bool) {

@@ -129,18 +129,6 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 	return c.out.count, err
 }
 
-// pageOf returns how many entries Contents fetches at a time. Under a transaction that is one: exactly what is yielded
-// is locked. A page of what is held costs a walk over all that is held, so these are large.
-func pageOf(q space.Query) int {
-	switch {
-	case !q.Txn.IsZero():
-		return 1
-	case q.Held:
-		return 4096
-	}
-	return 256
-}
-
 // Contents implements space.Space.
 func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
 	return func(yield func(space.Entry, error) bool) {
@@ -180,7 +168,7 @@ func (s *Space) page(ctx context.Context, q space.Query,
 		return nil, cursor, false, err
 	}
 	defer s.release(c)
-	q.Max = pageOf(q)
+	q.Max = impl.Page(&q)
 	err = s.query(c, q, func() error {
 		s.partition.Contents(c, c.next(), &c.query, cursor)
 		return c.await()
