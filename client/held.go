@@ -23,9 +23,9 @@ func unready(err error) bool {
 	return errors.Is(err, call.ErrNotReady) || errors.Is(err, call.ErrElsewhere)
 }
 
-// sitOut pauses a call that was held back, or not served yet, because of why. It returns nil when it is time to make the
-// call again, and otherwise the error with which it ends: what its context ended with, which wraps why too; why itself if the call's
-// own wait is over; or space.ErrClosed.
+// sitOut pauses a call that was held back, or not served yet, because of why. It returns nil when it is time to make
+// the call again, and otherwise the error with which it ends: what its context ended with, which wraps why too; why
+// itself if the call's own wait is over; or space.ErrClosed.
 func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	if c.pauses.Max == 0 {
 		c.pauses, c.until = heldPauses, c.deadline

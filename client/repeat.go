@@ -61,7 +61,8 @@ func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error
 			}
 		} else if err == errForgotten {
 			return unknown(err)
-		} else if err = callID.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost || err == errAstray {
+		} else if err = callID.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost ||
+			err == errAstray {
 			continue
 		} else if !callID.posthumous && callID.space.isClosed() || l.life.isOver() || !passes(err) {
 			return unknown(err)

@@ -62,7 +62,8 @@ func (n *session) forget(s *Space) known {
 	return k
 }
 
-// adopt records what is known of s. If s is yet to be opened, its view is newer than the calls that were made elsewhere.
+// adopt records what is known of s. If s is yet to be opened, its view is newer than the calls that were made
+// elsewhere.
 func (n *session) adopt(s *Space, k known) {
 	*n.of(s) = k
 	if !n.view(s).open {

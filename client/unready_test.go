@@ -78,7 +78,9 @@ func TestUnready_CallsEnd(t *testing.T) {
 			t.Parallel()
 			n, tried := refusing(t, "late", why)
 			late := n.dial(client.Config{Grace: time.Millisecond}).SpaceNamed("late")
-			for name, opt := range map[string]space.WaitOption{"no wait": space.NoWait(), "a wait": space.Wait(time.Millisecond)} {
+			for name, opt := range map[string]space.WaitOption{
+				"no wait": space.NoWait(), "a wait": space.Wait(time.Millisecond),
+			} {
 				_, err := space.Read(t.Context(), late, job{}, opt)
 				require.ErrorIs(t, err, space.ErrUnavailable, name)
 				require.Equal(t, why.Error(), err.Error(), name)

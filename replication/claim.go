@@ -78,7 +78,8 @@ func (l *Log) claimable(ctx context.Context) error {
 }
 
 // ending is how a log ended when CatchUp had read it: the position that a claim follows, and the one after which the
-// server stores it. They differ if the log has lost its end with the power, or ends before the snapshot that was loaded.
+// server stores it. They differ if the log has lost its end with the power, or ends before the snapshot that was
+// loaded.
 type ending struct {
 	follows, last uint64
 }

@@ -1,8 +1,8 @@
 // Package replication is the log of a space: a JetStream stream per partition, in a NATS server that is embedded in
 // this process.
 //
-// It is part of the server: its messages carry records in a format that is internal to this module. Programs do not call
-// it; package node makes spaces that have a log. It may change with any release.
+// It is part of the server: its messages carry records in a format that is internal to this module. Programs do not
+// call it; package node makes spaces that have a log. It may change with any release.
 //
 // A Store holds the logs of a folder. A Log is followed by any number of readers. One of them that has read it to its
 // end may claim it, which makes this process its primary; then it takes one append at a time, which returns when the

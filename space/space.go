@@ -26,8 +26,8 @@ const MaxDelay = time.Duration(call.MaxDelay)
 // returns the context's error and has changed nothing, or ErrOutcomeUnknown if that can no longer be known; if its
 // entry was granted at that very moment it returns the entry and no error.
 //
-// These methods use rows and schemas. Programs use the typed functions of this package (Write, Read, Take, …) on top of
-// them.
+// These methods use rows and schemas. Programs use the typed functions of this package (Write, Read, Take, …) on top
+// of them.
 type Space interface {
 	// Register announces a kind, or more fields of it, and returns the schema that the space now has for it, the order
 	// of whose fields is the order of rows. Supers must be registered before. It returns ErrSchemaConflict if s

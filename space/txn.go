@@ -101,10 +101,10 @@ func (t *Txn) Space() Space { return t.space }
 func (t *Txn) Lease() *Lease { return &t.lease }
 
 // Commit writes what was staged and makes everything that was done under the transaction take effect, at one instant
-// and for good. It blocks until that is as durable as the space promises, or ctx ends. It returns ErrTxnEnded if the transaction has ended before: then nothing has taken effect, unless
-// another client committed it. After ErrOutcomeUnknown everything has taken effect or nothing: Commit may be called
-// again, and then returns nil if the first had committed; Outcome tells it, too. After any other error the transaction
-// is as it was.
+// and for good. It blocks until that is as durable as the space promises, or ctx ends. It returns ErrTxnEnded if the
+// transaction has ended before: then nothing has taken effect, unless another client committed it. After
+// ErrOutcomeUnknown everything has taken effect or nothing: Commit may be called again, and then returns nil if the
+// first had committed; Outcome tells it, too. After any other error the transaction is as it was.
 func (t *Txn) Commit(ctx context.Context) error {
 	staged, unsure, err := t.beginCommit()
 	if err != nil {

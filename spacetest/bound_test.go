@@ -238,7 +238,8 @@ func (f *folderRun) show() {
 	const mib = 1 << 20
 	took := time.Since(f.began)
 	fmt.Fprintf(os.Stderr,
-		"%s: %v of %v: %.0f ops/s; folder %d MiB, at most %d of %d; server %d MiB, at most %d; mirror lacks %d MiB, at most %d; full %d times\n",
+		"%s: %v of %v: %.0f ops/s; folder %d MiB, at most %d of %d; server %d MiB, at most %d; "+
+			"mirror lacks %d MiB, at most %d; full %d times\n",
 		f.part.name, took.Round(time.Second), f.d, float64(f.ops.Load())/took.Seconds(), f.at.folder/mib, f.most.folder/mib,
 		folderBound(f.most.snapshot,
 			f.most.lag)/mib, f.at.memory/mib, f.most.memory/mib, f.at.lag/mib, f.most.lag/mib, f.full.Load())

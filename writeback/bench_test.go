@@ -298,7 +298,8 @@ func BenchmarkDeadLetter(b *testing.B) {
 }
 
 const createOrders = `CREATE TABLE orders (_id bigint PRIMARY KEY, _expires timestamptz, _visible timestamptz,
-	id bigint, customer text, state text, priority bigint, amount double precision, created timestamptz, note text, _exact bytea)`
+	id bigint, customer text, state text, priority bigint, amount double precision, created timestamptz, note text,
+	_exact bytea)`
 
 func benchmarkCopy(b *testing.B, do func(*sql.Conn, *sql.Tx, string) error) {
 	for b.Loop() {

@@ -25,7 +25,8 @@ func manyKinds(t *testing.T, log *memLog, m *model, n int) {
 	}
 }
 
-// One transaction of the throwaway PostgreSQL cannot create so many tables, and creating one does not examine the others.
+// One transaction of the throwaway PostgreSQL cannot create so many tables, and creating one does not examine the
+// others.
 func TestKinds_Thousands(t *testing.T) {
 	t.Parallel()
 	const kinds = 1500

@@ -78,7 +78,8 @@ func (a *app) command() *cobra.Command {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.addr, "addr", "localhost:7420", "address of the server, or several, separated by commas, to be tried in turn")
+	flags.StringVar(&a.addr, "addr", "localhost:7420",
+		"address of the server, or several, separated by commas, to be tried in turn")
 	flags.StringVar(&a.space, "space", "default", "name of the space")
 	fromEnvironment(flags)
 	root.AddCommand(
@@ -99,7 +100,8 @@ func (a *app) dial(ctx context.Context) (*client.Client, error) {
 			a.addr, err)
 	}
 	if errors.Is(err, client.ErrNotServer) {
-		return nil, fmt.Errorf("what listens at %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
+		return nil, fmt.Errorf(
+			"what listens at %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
 	}
 	return c, err
 }

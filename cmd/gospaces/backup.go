@@ -153,9 +153,11 @@ func (a *app) fetch(ctx context.Context, w *backup.Writer, from *client.Backup, 
 func (a *app) restoreCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:         "restore FILE --data FOLDER",
-		Annotations: map[string]string{noAddr: "it makes a folder, while no server runs on it", noSpace: "a backup holds all spaces"},
-		Short:       "Make the data folder of a new server from a backup",
+		Use: "restore FILE --data FOLDER",
+		Annotations: map[string]string{
+			noAddr: "it makes a folder, while no server runs on it", noSpace: "a backup holds all spaces",
+		},
+		Short: "Make the data folder of a new server from a backup",
 		Long: `Make the data folder of a new server from a backup. The folder must be new or empty. A server that is started
 on it goes on from the backup. Its spaces are new ones to clients and to a database: a mirror begins anew.`,
 		Args: operands(1, 1),

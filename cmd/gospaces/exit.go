@@ -55,9 +55,10 @@ func readerGone(err error) bool {
 	return ok && errors.Is(failed, syscall.EPIPE)
 }
 
-// packages begin the texts of errors: for programmers, and not for who types commands.
+// packages begin the texts of errors, for programmers; the command line leaves them out.
 var packages = regexp.MustCompile(
-	`(^|[:;] |\()(?:(?:space|template|replication|writeback|backup|client|txn|wire|load|partition|record|node|server|work): )+`)
+	`(^|[:;] |\()(?:(?:space|template|replication|writeback|backup|client|txn|wire|load|partition|record|node|` +
+		`server|work): )+`)
 
 // forPeople returns the text of an error in one line, without the names of packages.
 func forPeople(err error) string { return packages.ReplaceAllString(oneLine(err.Error()), "$1") }

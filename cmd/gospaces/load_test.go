@@ -46,7 +46,8 @@ func TestLoad_ALostFolderIsMadeOfTheTables(t *testing.T) {
 	require.Equal(t, []string{"draft"}, got.NotMirrored)
 	require.Contains(t, lines[1], `"space":"other"`)
 	require.Contains(t, cli(t, "load", "--postgres", dsn, "--data", dir, "--space", "other").out, `"loaded_before":true`)
-	require.Contains(t, cli(t, "load", "--postgres", dsn, "--data", dir, "--space", "none").err, `space "none": the database holds no mirror of the space`)
+	require.Contains(t, cli(t, "load", "--postgres", dsn, "--data", dir, "--space", "none").err,
+		`space "none": the database holds no mirror of the space`)
 
 	s = serve(t, "--data", dir, "--postgres", dsn, "--mirror", "audit=append,draft=none")
 	require.Equal(t, jobs, s.must(t, "read", "job", "--all"))
@@ -66,7 +67,10 @@ func TestLoad_ALostFolderIsMadeOfTheTables(t *testing.T) {
 	require.NoError(t, err)
 	again := filepath.Join(t.TempDir(), "again")
 	r = cli(t, "load", "--postgres", dsn, "--data", again, "--all")
-	require.Equal(t, result{exitError, "", `gospaces: space "other": tables lack rows that the space had: ["space_other"."job"]: --incomplete loads them as they are` + "\n"}, r)
+	require.Equal(t, result{
+		exitError, "", `gospaces: space "other": tables lack rows that the space had: ["space_other"."job"]: ` +
+			"--incomplete loads them as they are\n",
+	}, r)
 	require.NoDirExists(t, again)
 	require.Zero(t, cli(t, "load", "--postgres", dsn, "--data", again, "--all", "--incomplete").code)
 

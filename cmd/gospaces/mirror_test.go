@@ -137,7 +137,8 @@ func TestMirror_FullLogIsToldOf(t *testing.T) {
 	}
 	require.Equal(t, exitFull, r.code)
 	require.Contains(t, r.err,
-		"log full: the database lacks 5000 bytes of the log, as many as --mirror-log allows; bring it back, or allow more, and try again\n")
+		"log full: the database lacks 5000 bytes of the log, as many as --mirror-log allows; "+
+			"bring it back, or allow more, and try again\n")
 	require.Equal(t, 1, strings.Count(r.err, "\n"), "one line")
 	require.Equal(t, exitFull, s.do(t, "take", "job").code)
 	require.Equal(t, exitOK, s.do(t, "read", "job").code)

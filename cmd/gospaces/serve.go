@@ -44,9 +44,12 @@ type serveFlags struct {
 func (a *app) serveCommand() *cobra.Command {
 	f := serveFlags{mirror: modes{}}
 	cmd := &cobra.Command{
-		Use:         "serve",
-		Annotations: map[string]string{noAddr: "say where to serve with --listen", noSpace: "a server has all spaces of its folder, and clients name theirs"},
-		Short:       "Run a server until it is interrupted",
+		Use: "serve",
+		Annotations: map[string]string{
+			noAddr:  "say where to serve with --listen",
+			noSpace: "a server has all spaces of its folder, and clients name theirs",
+		},
+		Short: "Run a server until it is interrupted",
 		Long: `Run a server until it is interrupted (SIGINT or SIGTERM; a second one ends it at once).
 
 It prints one line with its address when it is ready, which after a restart is when it has read its log. What an
@@ -180,7 +183,8 @@ func (a *app) startError(err error) error {
 	case errors.Is(err, replication.ErrInUse):
 		return fmt.Errorf("%w: stop it, or name another folder with --data", err)
 	case errors.Is(err, writeback.ErrDSN):
-		return usage("--postgres, or $GOSPACES_POSTGRES, is no connection string such as postgres://user@host/database: %w", err)
+		return usage(
+			"--postgres, or $GOSPACES_POSTGRES, is no connection string such as postgres://user@host/database: %w", err)
 	}
 	return err
 }

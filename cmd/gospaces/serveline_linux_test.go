@@ -22,6 +22,7 @@ func TestServe_SaysWhatItServes(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(s.stderr.String()), "\n")
 	require.Len(t, lines, 2, "%s", s.stderr)
 	require.Regexp(t,
-		`level=INFO msg=serving address=\S+ version=\S+ durability=logged data=`+dir+` mirror=none spaces=1 entries=2 recovery=`, lines[0])
+		`level=INFO msg=serving address=\S+ version=\S+ durability=logged data=`+dir+
+			` mirror=none spaces=1 entries=2 recovery=`, lines[0])
 	require.Regexp(t, `level=WARN msg="nothing protects this address.*" address=\S+:\d+$`, lines[1])
 }

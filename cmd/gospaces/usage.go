@@ -153,7 +153,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		meant := ""
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			known = append(known, f.Name)
-			if slices.Contains(otherFlags[f.Name], e.GetSpecifiedName()) && (meant == "" || cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil) {
+			if slices.Contains(otherFlags[f.Name], e.GetSpecifiedName()) &&
+				(meant == "" || cmd.LocalNonPersistentFlags().Lookup(f.Name) != nil) {
 				meant = f.Name
 			}
 		})
@@ -214,7 +215,8 @@ func checkBlank(flags *pflag.FlagSet) (err error) {
 
 func isBlank(text string) bool { return strings.TrimSpace(text) == "" }
 
-// Annotations of commands that do not ask a server, or whose global flags mean nothing: what to say of --addr and --space.
+// Annotations of commands that do not ask a server, or whose global flags mean nothing: what to say of --addr and
+// --space.
 const (
 	noAddr  = "gospaces_no_addr"
 	noSpace = "gospaces_no_space"

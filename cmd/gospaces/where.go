@@ -52,7 +52,8 @@ func parseWhere(expr string) (comparison, error) {
 		c.operands, err = s.list()
 	default:
 		if c.op = s.symbol(); c.op == 0 {
-			return c, fmt.Errorf("--where %q: after the field comes = != < <= > >= ^= (prefix), in (…), is null or is not null",
+			return c, fmt.Errorf(
+				"--where %q: after the field comes = != < <= > >= ^= (prefix), in (…), is null or is not null",
 				expr)
 		}
 		if strings.HasPrefix(s.rest, "=") {

@@ -235,9 +235,9 @@ func (e *Engine) endVolatile() {
 	}
 }
 
-// StepDown ends what does not outlast a hand-over to another engine, which has applied the log: the transactions that the
-// log does not know, or that have done more than take, and the sessions that have no outcomes. Then the engine is as one
-// that has applied its records, and can go on to apply those of its successor. No call waits any more.
+// StepDown ends what does not outlast a hand-over to another engine, which has applied the log: the transactions that
+// the log does not know, or that have done more than take, and the sessions that have no outcomes. Then the engine is
+// as one that has applied its records, and can go on to apply those of its successor. No call waits any more.
 func (e *Engine) StepDown(now int64) {
 	e.begin(now)
 	for _, number := range slices.Sorted(maps.Keys(e.txns)) {

@@ -962,8 +962,8 @@ func (p *program) crash() {
 	p.done()
 }
 
-// handOver has the replica go on, whose decisions the engine applies from now on: a planned change of roles, after which
-// nothing is made anew.
+// handOver has the replica go on, whose decisions the engine applies from now on: a planned change of roles, after
+// which nothing is made anew.
 func (p *program) handOver() {
 	p.logf("hand over")
 	for _, w := range p.m.waiting {

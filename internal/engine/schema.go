@@ -124,7 +124,8 @@ func (e *Engine) Drop(now int64, name string) call.Result {
 	}
 	k := e.kinds[id-1]
 	if k.Used() > 0 {
-		return failed(fmt.Errorf("%w: kind %q has entries (%d): take or cancel them first", call.ErrKindInUse, name, k.Used()))
+		return failed(fmt.Errorf("%w: kind %q has entries (%d): take or cancel them first",
+			call.ErrKindInUse, name, k.Used()))
 	}
 	for _, sub := range k.family {
 		if sub != k {

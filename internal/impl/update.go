@@ -9,8 +9,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Update makes an update of an entry, which fails with ErrLocked while others have that locked, again when the locks are
-// gone, if it is one under a transaction.
+// Update makes an update of an entry, which fails with ErrLocked while others have that locked, again when the locks
+// are gone, if it is one under a transaction.
 func Update(
 	ctx context.Context, sp space.Space, under txn.ID, id space.LeaseID, update func() (uint32, error),
 ) (uint32, error) {

@@ -14,8 +14,8 @@ import (
 //	                   follower ←────── resigning
 //
 // Config.Standby tells whether a partition follows until it is told to lead, or is a candidate whenever it can be. Any
-// failure leads back to starting, where the state is rebuilt. A candidate that another has overtaken, and a primary that
-// has resigned, continue with the state that they have.
+// failure leads back to starting, where the state is rebuilt. A candidate that another has overtaken, and a primary
+// that has resigned, continue with the state that they have.
 type role uint8
 
 const (

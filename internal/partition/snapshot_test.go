@@ -263,8 +263,8 @@ func TestSnapshot_NeedsALog(t *testing.T) {
 	require.ErrorIs(t, err, call.ErrInvalidArgument)
 }
 
-// What registrations have not collected is drawn after the moment of the image, and in steps. Whatever happens to them in
-// between, after a restart each gets all that it has not collected, and none is made or lost.
+// What registrations have not collected is drawn after the moment of the image, and in steps. Whatever happens to them
+// in between, after a restart each gets all that it has not collected, and none is made or lost.
 func TestSnapshot_UncollectedEventsAreThoseOfItsMoment(t *testing.T) {
 	t.Parallel()
 	log := openLog(t)

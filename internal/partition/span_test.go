@@ -364,8 +364,8 @@ func TestSpan_WhatWasCommittedStaysSeenWhileLogsAreReadAgain(t *testing.T) {
 	}
 }
 
-// TestSpan_NobodySeesHalf waits for a transaction's write in one partition, and then looks for its write in another.
-func TestSpan_NobodySeesHalf(t *testing.T) {
+// TestSpan_NoCallSeesHalf waits for a transaction's write in one partition, and then looks for its write in another.
+func TestSpan_NoCallSeesHalf(t *testing.T) {
 	t.Parallel()
 	for name, log := range map[string]func() *tape{
 		"memory": nil,

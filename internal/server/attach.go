@@ -29,8 +29,8 @@ func (s *session) claim(received uint64) bool {
 	return true
 }
 
-// evict ends a session whose client has begun another one, and returns when nothing is left of it: no call is made on its
-// behalf any more, none waits, and its transactions have ended.
+// evict ends a session whose client has begun another one, and returns when nothing is left of it: no call is made on
+// its behalf any more, none waits, and its transactions have ended.
 func (s *session) evict() {
 	s.end()
 	s.mu.Lock()

@@ -67,7 +67,8 @@ func (s *session) handleBackup(callID uint64, _ *call.Ask) error {
 func (s *session) beginBackup() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := tooMany(len(s.backups.ids)+s.backups.making, s.srv.cfg.Client.Backups, "backups", "max-client-backups"); err != nil {
+	n := len(s.backups.ids) + s.backups.making
+	if err := tooMany(n, s.srv.cfg.Client.Backups, "backups", "max-client-backups"); err != nil {
 		return err
 	}
 	s.backups.making++

@@ -56,7 +56,8 @@ func answerHTTP(nc net.Conn) {
 	line := fmt.Sprintf("this is a gospaces server, which does not speak HTTP: try `gospaces status --addr %s`\n",
 		nc.LocalAddr())
 	_, _ = fmt.Fprintf(nc,
-		"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(line), line)
+		"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"+
+			"Connection: close\r\n\r\n%s", len(line), line)
 	// What is unread when a connection is closed makes the other side lose what it has not read.
 	if half, ok := nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		_ = nc.SetReadDeadline(time.Now().Add(time.Second))

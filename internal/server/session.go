@@ -45,7 +45,8 @@ type session struct {
 func newSession(srv *Server, t token, client call.Client, holder string) *session {
 	s := &session{
 		srv: srv, token: t, client: client, holder: holder, done: make(chan struct{}),
-		intake: intake{scratch: new(find)}, stream: stream{wake: make(chan struct{}, 1)}, waits: waits{waiting: map[uint64]*find{}},
+		intake: intake{scratch: new(find)}, stream: stream{wake: make(chan struct{}, 1)},
+		waits: waits{waiting: map[uint64]*find{}},
 	}
 	s.room.L = &s.mu
 	return s

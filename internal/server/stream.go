@@ -126,7 +126,8 @@ func (s *session) write() {
 // awaitWork waits until there is something for the writer; false means that the session has ended.
 func (s *session) awaitWork() bool {
 	s.mu.Lock()
-	busy := s.life.state < ended && (s.reviving || s.recall || len(s.stale) > 0 || s.conn != nil && s.out.Len() > 0 && !s.flushing && !s.reading)
+	unsent := s.conn != nil && s.out.Len() > 0 && !s.flushing && !s.reading
+	busy := s.life.state < ended && (s.reviving || s.recall || len(s.stale) > 0 || unsent)
 	s.idle = !busy
 	s.mu.Unlock()
 	if busy {

@@ -41,10 +41,12 @@ const reviveAtOnce = 100
 
 // Revive makes jobs again of up to max dead letters that match template now (0: of all), the oldest first, and returns
 // how many they were. They are new entries, leased space.Forever, without failed attempts. No letter is lost, nor
-// revived twice: when Revive returns an error those that it has not counted are still dead. It does not wait for letters
-// that others hold or have yet to write: it returns 0 if there are none. It returns space.ErrInvalidArgument for a
-// negative max, and the errors of space.TakeAll and space.Txn.Commit.
-func Revive(ctx context.Context, sp space.Space, template DeadLetter, max int, find ...space.SelectOption) (int, error) {
+// revived twice: when Revive returns an error those that it has not counted are still dead. It does not wait for
+// letters that others hold or have yet to write: it returns 0 if there are none. It returns space.ErrInvalidArgument
+// for a negative max, and the errors of space.TakeAll and space.Txn.Commit.
+func Revive(
+	ctx context.Context, sp space.Space, template DeadLetter, max int, find ...space.SelectOption,
+) (int, error) {
 	if max < 0 {
 		return 0, invalid("max %d is negative", max)
 	}

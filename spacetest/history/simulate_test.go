@@ -16,8 +16,8 @@ type simulation struct {
 	next  int   // number of the next item or transaction
 }
 
-// simulate runs n random calls one after the other, at times 10, 20, …, each with a duration around its time. Calls of
-// one transaction do not overlap.
+// simulate runs n random calls one after the other, at times 10, 20, …, each with a duration around its time. Calls
+// of one transaction do not overlap.
 func simulate(rng *rand.Rand, n int, txns bool) []Op {
 	s := &simulation{model: model{items: map[int]Item{}}, rng: rng, next: 1}
 	for i := range n {
