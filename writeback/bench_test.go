@@ -46,7 +46,7 @@ func orders(b *testing.B) *memLog {
 	for i := range benchRows {
 		group = record.AppendPut(group, uint64(i+1), 1, forever, row(b, order, orderFields(i)))
 		if i%benchGroup == benchGroup-1 {
-			log.Append(record.AppendTogether(group, 0))
+			log.Append(group)
 			group = nil
 		}
 	}
@@ -119,7 +119,7 @@ func appendOrders(ctx context.Context, b *testing.B, log *replication.Log) {
 			msg = record.AppendPut(msg, uint64(id), 1, forever, r)
 			id++
 		}
-		if err := log.Append(record.AppendTogether(msg, 0)); err != nil {
+		if err := log.Append(msg); err != nil {
 			b.Error(err)
 			return
 		}

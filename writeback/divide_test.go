@@ -10,7 +10,7 @@ import (
 )
 
 // dividable returns a batch of groups with random calls, and the entries of each call.
-func dividable(t *testing.T, random *rand.Rand, marked bool) (b *batch, calls [][]uint64) {
+func dividable(t *testing.T, random *rand.Rand) (b *batch, calls [][]uint64) {
 	t.Helper()
 	b = newBatch(mirrorAll())
 	b.ties = newTies()
@@ -36,9 +36,6 @@ func dividable(t *testing.T, random *rand.Rand, marked bool) (b *batch, calls []
 			group = record.Join(group, from)
 			calls = append(calls, entries)
 		}
-		if marked {
-			group = record.AppendTogether(group, 0)
-		}
 		require.NoError(t, b.add(record.Group{Position: position + 1, Records: group}))
 	}
 	return b, calls
@@ -49,7 +46,7 @@ func TestDivide_KeepsCallsAndEntriesWhole(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	most := 0 // parts that were used
 	for range 100 {
-		b, calls := dividable(t, random, true)
+		b, calls := dividable(t, random)
 		n := 1 + random.IntN(5)
 		parts := b.divide(n)
 		at := make(map[uint64]int)
@@ -92,18 +89,21 @@ func TestDivide_KeepsCallsAndEntriesWhole(t *testing.T) {
 	require.Equal(t, 5, most)
 }
 
-// A message without marks is treated as one call, since it does not say which records belong together.
-func TestDivide_AMessageWithoutMarksIsOneCall(t *testing.T) {
+func TestDivide_OnlyCallsTieEntries(t *testing.T) {
 	t.Parallel()
-	b, calls := dividable(t, rand.New(rand.NewPCG(2, 2)), false)
-	first := b.ties.root(calls[0][0])
-	require.Equal(t, first, b.ties.root(calls[0][len(calls[0])-1]))
+	b := newBatch(mirrorAll())
+	b.ties = newTies()
+	b.reset(&batch{highest: 1000})
 	var group []byte
-	for entry := uint64(3001); entry <= 3100; entry++ {
+	for entry := uint64(1); entry <= 100; entry++ {
 		group = record.AppendPut(group, entry, 1, 5, nil)
 	}
-	require.NoError(t, b.add(record.Group{Position: 21, Records: group}))
-	for entry := uint64(3001); entry <= 3100; entry++ {
-		require.Equal(t, b.ties.root(3001), b.ties.root(entry))
+	from := len(group)
+	group = record.AppendPut(group, 101, 1, 5, nil)
+	group = record.Join(record.AppendPut(group, 102, 1, 5, nil), from)
+	require.NoError(t, b.add(record.Group{Position: 1, Records: group}))
+	for entry := uint64(1); entry <= 101; entry++ {
+		require.Equal(t, entry, b.ties.root(entry))
 	}
+	require.Equal(t, uint64(101), b.ties.root(102))
 }

@@ -21,7 +21,7 @@ func manyKinds(t *testing.T, log *memLog, m *model, n int) {
 			group = append(group, kindRecord(uint32(kind), s)...)
 			group = record.AppendPut(group, uint64(kind), uint32(kind), forever, row(t, s, map[string]any{"id": int64(kind)}))
 		}
-		follow(t, log, m, record.AppendTogether(group, 0))
+		follow(t, log, m, group)
 	}
 }
 

@@ -66,7 +66,7 @@ func (b *bank) group(t testing.TB, n int) (group []byte) {
 		}
 		group = record.Join(group, from)
 	}
-	return record.AppendTogether(group, 0)
+	return group
 }
 
 func (b *bank) move(t testing.TB, group []byte, a *account, amount int64) []byte {
@@ -139,7 +139,7 @@ func TestLanes_ReadersSeeCallsWholeAndNoEntryGoBack(t *testing.T) {
 			require.NoError(t, w.Flush(t.Context()))
 			one := &b.accounts[b.IntN(len(b.accounts))]
 			unlock = lock(t, db, fmt.Sprintf(`SELECT FROM space_test."Account" WHERE _id = %d FOR UPDATE`, one.id))
-			follow(t, log, m, record.AppendTogether(b.move(t, nil, one, 0), 0))
+			follow(t, log, m, b.move(t, nil, one, 0))
 			for range 20 {
 				follow(t, log, m, b.group(t, 1+b.IntN(10)))
 			}
@@ -296,7 +296,7 @@ func (x *mirrored) halfDone() {
 			group = record.AppendRenew(group, id, 1, 1e18)
 		}
 	}
-	follow(x.t, x.log, x.m, record.AppendTogether(appendJobs(x.t, group, 21, 60), 0))
+	follow(x.t, x.log, x.m, appendJobs(x.t, group, 21, 60))
 	ctx, cancel := context.WithCancel(x.t.Context())
 	cancel()
 	require.ErrorIs(x.t, x.Flush(ctx), context.Canceled) // Flush stops waiting, and so does the writer
@@ -365,7 +365,7 @@ func TestLanes_FewerDoWhenTheDatabaseAdmitsNoMore(t *testing.T) {
 	cfg.DSN = dsn + " user=mirror"
 	w, _ := start(t, log, cfg)
 	for i := range 3 {
-		follow(t, log, m, record.AppendTogether(appendJobs(t, kindRecord(1, job), 1+100*i, 50), 0))
+		follow(t, log, m, appendJobs(t, kindRecord(1, job), 1+100*i, 50))
 		require.NoError(t, w.Flush(t.Context()))
 	}
 	requireMirror(t, db, "test", m)

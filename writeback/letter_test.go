@@ -40,7 +40,7 @@ func mirrorJobs(t *testing.T, cfg writeback.Config, n int) *mirrored {
 // follow appends a group of calls that change one entry each, and returns once it is in the database.
 func (x *mirrored) follow(group []byte) {
 	x.t.Helper()
-	follow(x.t, x.log, x.m, record.AppendTogether(group, 0))
+	follow(x.t, x.log, x.m, group)
 	require.NoError(x.t, x.Flush(x.t.Context()))
 }
 

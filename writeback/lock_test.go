@@ -72,7 +72,7 @@ func TestLocks_OfRowsAndTablesAreWaitedOut(t *testing.T) {
 					group = record.AppendRemove(group, 3+id, 1, record.Taken)
 				}
 				group = appendJobs(t, group, 11, 10)
-				follow(t, x.log, x.m, record.AppendTogether(group, 0))
+				follow(t, x.log, x.m, group)
 				requireBlocked(t, x, statement)
 				var n int
 				require.NoError(t, x.db.QueryRow(`SELECT count(*) FROM space_test."Job"`).Scan(&n)) // readers do not wait either

@@ -371,7 +371,7 @@ func (g *generator) group(n int) []byte {
 		}
 	}
 	if g.IntN(5) > 0 {
-		b = record.AppendTogether(record.Join(b, call), 0)
+		b = record.Join(b, call)
 	}
 	return b
 }

@@ -136,7 +136,7 @@ func TestPool_DoesWithTheConnectionsThatTheServerAdmits(t *testing.T) {
 	log, m := newMemLog(), newModel()
 	group := kindRecord(1, job)
 	for i := range 10_000 {
-		group = record.AppendTogether(appendJobs(t, group, 1+10*i, 1), 0)
+		group = appendJobs(t, group, 1+10*i, 1)
 	}
 	follow(t, log, m, group)
 	var writers []*writeback.Writer

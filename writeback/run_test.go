@@ -52,7 +52,7 @@ func TestRun_RefusesALogThatHasGrownAgain(t *testing.T) {
 		cfg.DSN = dsn
 		m, log := newModel(), newMemLog()
 		for i := range 4 {
-			follow(t, log, m, record.AppendTogether(appendJobs(t, kindRecord(1, job), 1+100*i, 100), 0))
+			follow(t, log, m, appendJobs(t, kindRecord(1, job), 1+100*i, 100))
 		}
 		for range 2 { // the log is the same after a restart
 			w, stop := start(t, log, cfg)

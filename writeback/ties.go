@@ -30,19 +30,14 @@ func (t *ties) root(entry uint64) uint64 {
 // add adds the records of a group, which can be decoded. It returns the number of tied entries.
 func (t *ties) add(records []byte) (tied int) {
 	t.call = t.call[:0]
-	marked := false
 	var r record.Record
 	for len(records) > 0 {
 		records, _ = record.Next(records, &r)
 		if r.Op == record.Together {
 			n := min(r.Count, uint64(len(t.call)))
 			tied += t.tie(t.call[uint64(len(t.call))-n:])
-			marked = len(records) == 0 && r.Count == 0
 		}
 		t.call = append(t.call, r.Changed())
-	}
-	if !marked {
-		tied += t.tie(t.call)
 	}
 	return tied
 }

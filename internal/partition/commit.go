@@ -141,7 +141,7 @@ func (cs *commits) rouse(e *engine.Engine) {
 // seal closes the open batch and begins a new one.
 func (cs *commits) seal(e *engine.Engine) {
 	b := cs.open
-	b.msg = record.AppendTogether(e.Log, 0)
+	b.msg = e.Log
 	record.SetClock(b.msg, cs.clock.read())
 	cs.sealed = append(cs.sealed, &b)
 	cs.bytes += len(b.msg)

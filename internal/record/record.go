@@ -70,9 +70,7 @@ const (
 	// part of the log before this is lost: identities far above those it names may be in use
 	Lost Op = 46
 
-	// the Count records before this one belong to a call that changed several entries; 0 ends a message in which all such
-	// calls are marked
-	Together Op = 31
+	Together Op = 31 // the Count records before this one belong to a call that changed several entries
 
 	Drop Op = 42 // kind Kind, which has no entries, is dropped: its number is never reused, its name may be
 
