@@ -18,11 +18,12 @@ func dividable(t *testing.T, random *rand.Rand) (b *batch, calls [][]uint64) {
 	for position := range uint64(20) {
 		var group []byte
 		for range 1 + random.IntN(5) {
-			from := len(group)
 			var entries []uint64
+			var changes record.Changes
 			for range 1 + random.IntN(3) {
 				entry := 1 + random.Uint64N(2000)
 				entries = append(entries, entry)
+				changes.Add(entry)
 				switch random.IntN(3) {
 				case 0:
 					group = record.AppendPut(group, entry, 1, 5, nil)
@@ -33,7 +34,7 @@ func dividable(t *testing.T, random *rand.Rand) (b *batch, calls [][]uint64) {
 				}
 			}
 			group = record.AppendRenew(group, 1+random.Uint64N(2000), 1, 7)
-			group = record.Join(group, from)
+			group = changes.Mark(group)
 			calls = append(calls, entries)
 		}
 		require.NoError(t, b.add(record.Group{Position: position + 1, Records: group}))
@@ -98,9 +99,8 @@ func TestDivide_OnlyCallsTieEntries(t *testing.T) {
 	for entry := uint64(1); entry <= 100; entry++ {
 		group = record.AppendPut(group, entry, 1, 5, nil)
 	}
-	from := len(group)
 	group = record.AppendPut(group, 101, 1, 5, nil)
-	group = record.Join(record.AppendPut(group, 102, 1, 5, nil), from)
+	group = record.AppendTogether(record.AppendPut(group, 102, 1, 5, nil), 2)
 	require.NoError(t, b.add(record.Group{Position: 1, Records: group}))
 	for entry := uint64(1); entry <= 101; entry++ {
 		require.Equal(t, entry, b.ties.root(entry))

@@ -64,7 +64,7 @@ func (b *bank) group(t testing.TB, n int) (group []byte) {
 			one.id = b.next
 			group = record.AppendPut(group, one.id, 1, forever, one.row(t))
 		}
-		group = record.Join(group, from)
+		group = markCall(group, from)
 	}
 	return group
 }

@@ -339,13 +339,13 @@ func newGenerator(seed uint64) *generator {
 	return &generator{Rand: rand.New(rand.NewPCG(seed, 1)), next: 1}
 }
 
-// group returns a random group of n operations. In most groups, calls that change several entries are marked.
+// group returns a random group of n operations. Calls that change several entries are marked.
 func (g *generator) group(n int) []byte {
 	var b []byte
 	call := 0 // where the current call begins
 	for range n {
 		if g.IntN(3) > 0 {
-			b = record.Join(b, call)
+			b = markCall(b, call)
 			call = len(b)
 		}
 		switch p := g.IntN(100); {
@@ -370,10 +370,20 @@ func (g *generator) group(n int) []byte {
 			b = g.registration(b)
 		}
 	}
-	if g.IntN(5) > 0 {
-		b = record.Join(b, call)
+	return markCall(b, call)
+}
+
+// markCall marks the records of group from offset from on, which belong to one call, as the space does.
+func markCall(group []byte, from int) []byte {
+	var changes record.Changes
+	var r record.Record
+	for rest := group[from:]; len(rest) > 0; {
+		rest, _ = record.Next(rest, &r)
+		if entry := r.Changed(); entry != 0 {
+			changes.Add(entry)
+		}
 	}
-	return b
+	return changes.Mark(group)
 }
 
 // living returns the kinds that are not dropped.

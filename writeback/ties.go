@@ -6,7 +6,7 @@ import "github.com/gospaces/gospaces/internal/record"
 // those of other such calls that changed one of them. Tied entries have the same root.
 type ties struct {
 	parents map[uint64]uint64 // of tied entries that are not roots
-	call    []uint64          // entries changed by the records of the group so far; 0 for none
+	changed []uint64          // by the records of the group so far, entries in order
 }
 
 func newTies() *ties { return &ties{parents: make(map[uint64]uint64)} }
@@ -29,32 +29,30 @@ func (t *ties) root(entry uint64) uint64 {
 
 // add adds the records of a group, which can be decoded. It returns the number of tied entries.
 func (t *ties) add(records []byte) (tied int) {
-	t.call = t.call[:0]
+	t.changed = t.changed[:0]
 	var r record.Record
 	for len(records) > 0 {
 		records, _ = record.Next(records, &r)
 		if r.Op == record.Together {
-			n := min(r.Count, uint64(len(t.call)))
-			tied += t.tie(t.call[uint64(len(t.call))-n:])
+			n := min(r.Count, uint64(len(t.changed)))
+			tied += t.tie(t.changed[uint64(len(t.changed))-n:])
+		} else if entry := r.Changed(); entry != 0 {
+			t.changed = append(t.changed, entry)
 		}
-		t.call = append(t.call, r.Changed())
 	}
 	return tied
 }
 
-// tie ties entries to each other, ignoring zeros, and returns their number.
-func (t *ties) tie(entries []uint64) (tied int) {
-	first := uint64(0)
-	for _, entry := range entries {
-		if entry == 0 {
-			continue
-		}
-		tied++
-		if first == 0 {
-			first = t.root(entry)
-		} else if other := t.root(entry); other != first {
+// tie ties entries to each other, and returns their number.
+func (t *ties) tie(entries []uint64) int {
+	if len(entries) == 0 {
+		return 0
+	}
+	first := t.root(entries[0])
+	for _, entry := range entries[1:] {
+		if other := t.root(entry); other != first {
 			t.parents[other] = first
 		}
 	}
-	return tied
+	return len(entries)
 }

@@ -19,6 +19,8 @@ type Engine struct {
 	// Unhurried is the length of the prefix of Log that records only what transactions have taken; no call waits for it.
 	// When the owner empties Log it sets Unhurried to the start of what follows.
 	Unhurried int
+	// Changes counts what the records of the current call change. The owner of the engine marks the call with it.
+	Changes record.Changes
 	// Effects are the consequences of the last step.
 	Effects
 
@@ -132,6 +134,9 @@ func (e *Engine) drop(k *kind, s slot, why record.Reason) {
 // erase removes an entry and records the reason.
 func (e *Engine) erase(k *kind, s slot, why record.Reason) {
 	e.change()
+	if why != record.Expired {
+		e.Changes.Add(k.At(s).ID)
+	}
 	e.Log = record.AppendRemove(e.Log, k.At(s).ID, k.id, why)
 	k.delete(e, s)
 }

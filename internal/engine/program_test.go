@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -286,12 +287,27 @@ func (p *program) follow() {
 	}
 	require.Equal(p.t, p.e.LSN(), uint64(len(p.log)+1), "records without a change")
 	p.log = append(p.log, slices.Clone(p.e.Log))
-	p.e.Log = p.e.Log[:0]
+	require.Equal(p.t, changesOf(p.t, p.e.Log), p.e.Changes)
+	p.e.Log, p.e.Changes = p.e.Log[:0], record.Changes{}
 	require.NoError(p.t, p.replica.Apply(p.log[len(p.log)-1]))
 	require.Equal(p.t, p.e.Hash(), p.replica.Hash(), "what the log leads to")
 	requireCounted(p.t, p.e)
 	requireCounted(p.t, p.replica)
 	require.Equal(p.t, show(p.m.committed()), show(contents(p.replica)))
+}
+
+// changesOf counts what records change.
+func changesOf(t testing.TB, records []byte) (changes record.Changes) {
+	var r record.Record
+	for len(records) > 0 {
+		var err error
+		records, err = record.Next(records, &r)
+		require.NoError(t, err)
+		if entry := r.Changed(); entry != 0 {
+			changes.Add(entry)
+		}
+	}
+	return changes
 }
 
 // contents returns all visible entries of an engine without transactions, oldest first.

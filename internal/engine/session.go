@@ -184,6 +184,7 @@ func (e *Engine) wrote(by call.Request, grants []call.Grant) {
 // before.
 func (e *Engine) took(by call.Request, v call.View, more bool) {
 	e.change()
+	e.Changes.Add(v.ID)
 	s := e.recording(by)
 	if s == nil {
 		e.Log = record.AppendRemove(e.Log, v.ID, v.Kind, record.Taken)

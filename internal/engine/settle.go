@@ -156,6 +156,7 @@ func (e *Engine) commitOwn(h held) {
 	switch {
 	case en.State == changed:
 		e.store.Discard(l.oldRow)
+		e.Changes.Add(h.id)
 		e.Log = record.AppendChange(e.Log, h.id, k.id, en.Expires, k.Row(h.s))
 		en.LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn
 		e.release(h, changedUnder)
@@ -164,11 +165,13 @@ func (e *Engine) commitOwn(h held) {
 		e.leave(h, audience{}, l)
 		k.delete(e, h.s)
 	case l.visible > e.now:
+		e.Changes.Add(h.id)
 		e.Log = record.AppendPutLater(e.Log, h.id, k.id, en.Expires, l.visible, k.Row(h.s))
 		k.unlock(h.s)
 		e.delay(h, l.visible)
 		e.leave(h, audience{}, l)
 	default:
+		e.Changes.Add(h.id)
 		e.Log = record.AppendPut(e.Log, h.id, k.id, en.Expires, k.Row(h.s))
 		k.unlock(h.s)
 		k.publish(e, h.s)
@@ -188,6 +191,7 @@ func (e *Engine) commitTake(h held) {
 	case l.put:
 		e.shift(k, h.s, e.now, max(e.now, l.visible))
 		k.At(h.s).Attempts++
+		e.Changes.Add(h.id)
 		e.Log = record.AppendDefer(e.Log, h.id, k.id, k.At(h.s).Attempts, l.visible)
 		delete(k.deaths, h.s)
 		k.At(h.s).LSN, k.changed, k.removed = e.lsn, e.lsn, e.lsn

@@ -38,6 +38,7 @@ func (e *Engine) Update(now int64, under txn.ID, by call.Request, c call.Change)
 	en := k.At(p.Slot)
 	if t == nil {
 		e.change()
+		e.Changes.Add(c.ID)
 		e.Log = record.AppendChange(e.Log, c.ID, k.id, en.Expires, c.Row)
 		k.replace(e, p.Slot, c.Row)
 		r := call.Result{Version: c.Version + 1, Depends: e.lsn}

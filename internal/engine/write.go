@@ -157,6 +157,7 @@ func (e *Engine) times(d *call.Draft) (visible, expires int64) {
 
 // put stores and records one entry.
 func (e *Engine) put(id uint64, k *kind, visible, expires int64, d *call.Draft) {
+	e.Changes.Add(id)
 	if d.Delay == 0 {
 		e.Log = record.AppendPut(e.Log, id, k.id, expires, d.Row)
 		k.insert(e, id, expires, d.Row)

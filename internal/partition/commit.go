@@ -15,7 +15,6 @@ import (
 // durable.
 type batch struct {
 	msg      []byte
-	noted    int // bytes of msg, while the batch is open, from earlier calls
 	lsn      LSN // of the last record
 	callers  []Caller
 	group    *group   // of its events; nil: none
@@ -80,14 +79,13 @@ func (cs *commits) recycle(b []byte) {
 // note takes the records that a call has appended to the engine's log.
 func (cs *commits) note(e *engine.Engine) {
 	if !cs.logged {
-		e.Log, e.Unhurried = e.Log[:record.HeaderSize], record.HeaderSize
+		e.Log, e.Unhurried, e.Changes = e.Log[:record.HeaderSize], record.HeaderSize, record.Changes{}
 		return
 	}
 	if len(e.Log) == record.HeaderSize {
 		return
 	}
-	e.Log = record.Join(e.Log, max(cs.open.noted, record.HeaderSize))
-	cs.open.noted = len(e.Log)
+	e.Log = e.Changes.Mark(e.Log)
 	cs.open.lsn = LSN(e.LSN())
 	if len(e.Log) >= sealSize {
 		cs.seal(e)

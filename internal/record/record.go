@@ -70,7 +70,7 @@ const (
 	// part of the log before this is lost: identities far above those it names may be in use
 	Lost Op = 46
 
-	Together Op = 31 // the Count records before this one belong to a call that changed several entries
+	Together Op = 31 // the last Count changes of entries (Changed) are those of a call that changed several
 
 	Drop Op = 42 // kind Kind, which has no entries, is dropped: its number is never reused, its name may be
 

@@ -7,15 +7,15 @@ import "encoding/binary"
 // message needs to know these calls.
 
 // AppendTogether appends a Together record.
-func AppendTogether(dst []byte, count uint64) []byte {
-	return binary.AppendUvarint(append(dst, byte(Together)), count)
+func AppendTogether(dst []byte, changes uint64) []byte {
+	return binary.AppendUvarint(append(dst, byte(Together)), changes)
 }
 
-// Changed returns the entry that r puts, changes or removes, or 0. Renewals and ends of leases do not count: no reader
-// relies on seeing these together with other changes.
+// Changed returns the entry that r puts, changes, defers or removes, or 0. Renewals and ends of leases do not count: no
+// reader relies on seeing these together with other changes.
 func (r *Record) Changed() uint64 {
 	switch r.Op {
-	case Put, PutLater, Change:
+	case Put, PutLater, Change, Defer:
 		return r.ID
 	case Remove:
 		if r.Reason != Expired {
@@ -27,28 +27,26 @@ func (r *Record) Changed() uint64 {
 	return 0
 }
 
-// Join appends a Together record to msg if its records from offset from on, which belong to one call, change more than
-// one entry.
-// It decodes what the call has just encoded: the records are in the cache, and the engine, which appends them in many
-// places, need not keep count.
-func Join(msg []byte, from int) []byte {
-	var r Record
-	first, several, count := uint64(0), false, uint64(0)
-	for rest := msg[from:]; len(rest) > 0; count++ {
-		var err error
-		if rest, err = Next(rest, &r); err != nil {
-			return msg // its reader will report the error
-		}
-		switch entry := r.Changed(); {
-		case entry == 0 || entry == first:
-		case first == 0:
-			first = entry
-		default:
-			several = true
-		}
+// Changes counts what the records of one call change: those for which Changed is not 0.
+type Changes struct {
+	n       uint64
+	first   uint64 // entry
+	several bool   // not all changes are of the first entry
+}
+
+// Add counts a change of an entry.
+func (c *Changes) Add(entry uint64) {
+	if c.n++; c.n == 1 {
+		c.first = entry
 	}
-	if !several {
-		return msg
+	c.several = c.several || entry != c.first
+}
+
+// Mark appends a Together record to the records of the call if they change more than one entry. Then it counts anew.
+func (c *Changes) Mark(records []byte) []byte {
+	if c.several {
+		records = AppendTogether(records, c.n)
 	}
-	return AppendTogether(msg, count)
+	*c = Changes{}
+	return records
 }
