@@ -18,6 +18,9 @@ type Config struct {
 	// message, which costs each append a few microseconds.
 	Followers bool
 
+	// Cluster makes the store a node of a cluster; nil: this process alone has the logs.
+	Cluster *Cluster
+
 	// AcceptLoss goes on with what is left of logs that are lost, or have lost their ends. Each is another incarnation then, and tells its readers
 	// that identities may have been lost (record.Lost).
 	AcceptLoss bool
@@ -38,6 +41,10 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.MinFree < 0 {
 		errs = append(errs, errors.New("replication: Config.MinFree is negative"))
+	}
+	if cfg.Cluster != nil {
+		errs = append(errs, cfg.Cluster.valid())
+		cfg.Followers = true
 	}
 	cfg.MinFree = cmp.Or(cfg.MinFree, 64<<20)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))

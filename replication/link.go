@@ -1,0 +1,59 @@
+//go:build !nonudge
+
+package replication
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// What this package needs of the embedded server and the server does not export. TestLink fails if another version of
+// the server has moved it. A program can be built without, with the tag nonudge: then a node that fails is replaced in
+// the time that the server takes, several seconds.
+
+//go:linkname lookupRaftNode github.com/nats-io/nats-server/v2/server.(*Server).lookupRaftNode
+func lookupRaftNode(s *server.Server, group string) server.RaftNode
+
+//go:linkname serverNameForNode github.com/nats-io/nats-server/v2/server.(*Server).serverNameForNode
+func serverNameForNode(s *server.Server, node string) string
+
+//go:linkname lookupStream github.com/nats-io/nats-server/v2/server.(*Account).lookupStream
+func lookupStream(a *server.Account, name string) (unsafe.Pointer, error)
+
+//go:linkname streamRaftNode github.com/nats-io/nats-server/v2/server.(*stream).raftNode
+func streamRaftNode(stream unsafe.Pointer) server.RaftNode
+
+//go:linkname resetElect github.com/nats-io/nats-server/v2/server.(*raft).resetElectWithLock
+func resetElect(node unsafe.Pointer, after time.Duration)
+
+// metaGroupName is the name of the group of all nodes.
+const metaGroupName = "_meta_"
+
+func metaGroup(s *server.Server) server.RaftNode { return lookupRaftNode(s, metaGroupName) }
+
+// streamGroup returns the member of a stream's group that runs on this server, or nil.
+func streamGroup(s *server.Server, stream string) server.RaftNode {
+	account := s.GlobalAccount()
+	if account == nil {
+		return nil
+	}
+	m, err := lookupStream(account, stream)
+	if err != nil || m == nil {
+		return nil
+	}
+	return streamRaftNode(m)
+}
+
+// nodeName returns the name of the server whose number in groups is given; "" if it is not known.
+func nodeName(s *server.Server, number string) string { return serverNameForNode(s, number) }
+
+// nudge lets the election time-out of a follower run out now. To its group that is an ordinary, if early, time-out.
+func nudge(n server.RaftNode) {
+	if n == nil || n.Leader() {
+		return
+	}
+	// The second word of an interface value is the pointer that it holds.
+	resetElect((*[2]unsafe.Pointer)(unsafe.Pointer(&n))[1], time.Millisecond)
+}
