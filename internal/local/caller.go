@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
@@ -13,13 +12,8 @@ import (
 // caller carries one call at a time to the partition and its outcome back. It is reused: a call costs no allocation but
 // for what it returns. It implements partition.Caller.
 type caller struct {
-	done chan struct{} // one slot, filled when out may be shown
-
-	mu   sync.Mutex
-	held bool          // out waits for lsn to be durable; guarded by mu
-	lsn  partition.LSN // guarded by mu
-
-	out    outcome // written by Reply or Lost, read after done
+	call.Single
+	out    outcome // written by Reply, read when the call is done
 	number uint64  // of the current call; owned by the goroutine that makes it, as are those below
 	drafts []call.Draft
 	query  call.Query
@@ -29,7 +23,7 @@ type caller struct {
 
 var _ partition.Caller = (*caller)(nil)
 
-func newCaller() *caller { return &caller{done: make(chan struct{}, 1)} }
+func newCaller() *caller { return &caller{Single: call.NewSingle()} }
 
 // next begins a call and returns its number. Each has its own, so that nothing meant for an earlier call can reach it.
 func (c *caller) next() uint64 {
@@ -40,8 +34,8 @@ func (c *caller) next() uint64 {
 // await waits for the outcome and returns its error. Every call has one: waits are ended by the partition when it
 // closes, and what waits for the log when that fails.
 func (c *caller) await() error {
-	<-c.done
-	return c.out.err
+	<-c.Done()
+	return c.Err()
 }
 
 // end waits for the outcome of a call that ends a transaction, and does what is left of it. ctx does not end what all
@@ -58,40 +52,11 @@ func (c *caller) end(ctx context.Context, rest partition.Span) ([]call.Grant, er
 
 // Reply implements partition.Caller.
 func (c *caller) Reply(_ uint64, r *call.Result, lsn partition.LSN, durable bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.out.copy(r)
 	if c.query.Begin {
 		c.out.at = time.Now()
 	}
-	c.held, c.lsn = !durable, lsn
-	if durable {
-		c.done <- struct{}{}
-	}
-}
-
-// Event implements partition.Caller; a call has none.
-func (c *caller) Event(*partition.Event, partition.LSN, bool) bool { return false }
-
-// Durable implements partition.Caller.
-func (c *caller) Durable(lsn partition.LSN) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.held && c.lsn <= lsn {
-		c.held = false
-		c.done <- struct{}{}
-	}
-}
-
-// Lost implements partition.Caller.
-func (c *caller) Lost(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.held {
-		c.held = false
-		c.out.err = err
-		c.done <- struct{}{}
-	}
+	c.Settle(r.Err, lsn, durable)
 }
 
 // keptCaller is the most that a caller's buffers keep for the next call: entries, and bytes of rows.
@@ -121,9 +86,8 @@ func (c *caller) leaseIDs(ids []space.LeaseID) []uint64 {
 	return c.ids
 }
 
-// outcome is a copy of an call.Result. Its slices are reused.
+// outcome is a copy of a call.Result but for its error. Its slices are reused.
 type outcome struct {
-	err    error
 	rows   []byte  // of all entries found, one after the other
 	found  []found // the entries
 	grants []call.Grant
@@ -153,7 +117,7 @@ type found struct {
 }
 
 func (o *outcome) copy(r *call.Result) {
-	o.err, o.count, o.seq, o.more, o.cursor = r.Err, r.Count, r.Seq, r.More, r.Cursor
+	o.count, o.seq, o.more, o.cursor = r.Count, r.Seq, r.More, r.Cursor
 	o.version, o.fate = r.Version, r.Fate
 	o.rows, o.found = o.rows[:0], o.found[:0]
 	for i := range r.Entries {

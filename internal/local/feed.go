@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
 	"github.com/gospaces/gospaces/space"
 )
@@ -19,19 +20,19 @@ type feed struct {
 	wake    chan struct{} // one slot, filled when there may be something new to take
 
 	mu      sync.Mutex
-	queue   []fed         // guarded by mu
-	durable partition.LSN // guarded by mu
-	stale   bool          // guarded by mu
+	queue   []fed        // guarded by mu
+	ready   int          // guarded by mu; the first of queue, which may be shown
+	pending call.Pending // guarded by mu; the others
+	stale   bool         // guarded by mu
 }
 
-// fed is what a feed holds, to be shown once lsn is durable.
+// fed is what a feed holds.
 type fed struct {
 	typ   space.EventType // Gap: the events up to seq are lost; theEnd: no more will come
 	cause space.GapCause  // of a gap
 	seq   uint64
 	found found
 	row   []byte
-	lsn   partition.LSN // 0: at once
 }
 
 const theEnd space.EventType = 0
@@ -57,8 +58,7 @@ func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) bool {
 		seq:   e.Seq,
 		found: found{id: e.Entry.ID, kind: e.Entry.Kind, version: e.Entry.Version, attempts: e.Entry.Attempts},
 		row:   slices.Clone(e.Entry.Row),
-		lsn:   lsn,
-	}, durable)
+	}, lsn, durable)
 	return true
 }
 
@@ -66,14 +66,19 @@ func (f *feed) Event(e *partition.Event, lsn partition.LSN, durable bool) bool {
 func (f *feed) Ended(_ uint64, lsn partition.LSN, durable bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.addLocked(fed{typ: theEnd, lsn: lsn}, durable)
+	f.addLocked(fed{typ: theEnd}, lsn, durable)
 }
 
-func (f *feed) addLocked(e fed, durable bool) {
-	if durable {
-		e.lsn = 0
-	}
+func (f *feed) addLocked(e fed, lsn partition.LSN, durable bool) {
 	f.queue = append(f.queue, e)
+	switch {
+	case !durable:
+		f.pending.Add(1, lsn)
+	case f.pending.Empty():
+		f.ready++
+	default:
+		f.pending.Add(1, 0) // with those before it
+	}
 	f.signal()
 }
 
@@ -82,7 +87,7 @@ func (f *feed) Durable(lsn partition.LSN) {
 	f.caller.Durable(lsn)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.durable = max(f.durable, lsn)
+	f.ready += f.pending.Durable(lsn)
 	f.signal()
 }
 
@@ -92,7 +97,8 @@ func (f *feed) Lost(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.stale = true
-	f.queue = slices.DeleteFunc(f.queue, func(e fed) bool { return e.lsn > f.durable })
+	f.queue = f.queue[:f.ready]
+	f.pending.Drop()
 	f.signal()
 }
 
@@ -109,10 +115,7 @@ func (f *feed) signal() {
 func (f *feed) take() (taken []fed, stale bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	n := 0
-	for n < len(f.queue) && f.queue[n].lsn <= f.durable {
-		n++
-	}
-	taken, f.queue = f.queue[:n:n], f.queue[n:]
+	n := f.ready
+	taken, f.queue, f.ready = f.queue[:n:n], f.queue[n:], 0
 	return taken, f.stale && n == 0 && len(f.queue) == 0
 }

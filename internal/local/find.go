@@ -78,8 +78,8 @@ func waitOf(q space.Query) time.Duration {
 // the outcome counts: an entry that was granted is not lost.
 func (s *Space) awaitMatch(ctx context.Context, c *caller, number uint64) error {
 	select {
-	case <-c.done:
-		return c.out.err
+	case <-c.Done():
+		return c.Err()
 	case <-ctx.Done():
 	}
 	s.partition.CancelWait(c, number)

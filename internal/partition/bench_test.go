@@ -17,7 +17,7 @@ type window struct {
 	mu    sync.Mutex
 	cond  sync.Cond
 	free  int
-	later []partition.LSN
+	later call.Pending
 }
 
 func newWindow(n int) *window {
@@ -50,19 +50,14 @@ func (w *window) Reply(_ uint64, r *call.Result, lsn partition.LSN, durable bool
 	if durable {
 		w.release(1)
 	} else {
-		w.later = append(w.later, lsn)
+		w.later.Add(1, lsn)
 	}
 }
 
 func (w *window) Durable(lsn partition.LSN) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := 0
-	for n < len(w.later) && w.later[n] <= lsn {
-		n++
-	}
-	w.later = w.later[:copy(w.later, w.later[n:])]
-	w.release(n)
+	w.release(w.later.Durable(lsn))
 }
 
 func (w *window) Event(*partition.Event, partition.LSN, bool) bool { return true }

@@ -33,7 +33,7 @@ type decision struct {
 }
 
 func (d *decision) take(ctx context.Context) (grants []call.Grant, err error) {
-	w := &awaiter{done: make(chan error, 1), take: func(r *call.Result) { grants = slices.Clone(r.Grants) }}
+	w := newAwaiter(func(r *call.Result) { grants = slices.Clone(r.Grants) })
 	if d.p.cfg.Log == nil {
 		d.takeAtOnce(w)
 	} else {
@@ -66,7 +66,7 @@ func (d *decision) takeAtOnce(w *awaiter) {
 			return
 		}
 		if p.err != nil {
-			w.done <- p.err
+			w.Settle(p.err, 0, true)
 			return
 		}
 		r := d.decide(p.clock.now())

@@ -15,9 +15,10 @@ import (
 // outlet is the way of a partition's outcomes into the session: it keeps those back that are not durable.
 type outlet struct {
 	s        *session
-	of       *caller  // whose it is
-	later    later    // guarded by s.mu
-	receipts receipts // guarded by s.mu; not used by listeners
+	of       *caller      // whose it is
+	later    []byte       // guarded by s.mu; frames that are not durable
+	pending  call.Pending // guarded by s.mu; the bytes of later
+	receipts receipts     // guarded by s.mu; not used by listeners
 }
 
 // emitLocked takes over buf, to which one outcome has been appended: either to what is ready to be sent or to later.
@@ -26,8 +27,10 @@ func (o *outlet) emitLocked(buf []byte, lsn call.LSN, durable bool) {
 		o.s.out.Commit(buf)
 		o.s.wakeLocked()
 	} else {
-		o.s.held += len(buf) - len(o.later.buf)
-		o.later.add(buf, lsn)
+		n := len(buf) - len(o.later)
+		o.later = buf
+		o.pending.Add(n, lsn)
+		o.s.held += n
 	}
 	o.s.isFullLocked()
 }
@@ -37,7 +40,7 @@ func (o *outlet) bufferLocked(durable bool) []byte {
 	if durable {
 		return o.s.out.Buffer()
 	}
-	return o.later.buf
+	return o.later
 }
 
 // Durable implements call.Caller.
@@ -46,12 +49,14 @@ func (o *outlet) Durable(lsn call.LSN) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o.receipts.durableUpTo(lsn)
-	before := len(o.later.buf)
-	if before == 0 {
+	if len(o.later) == 0 {
 		return
 	}
-	s.out.Commit(o.later.release(s.out.Buffer(), lsn))
-	s.held -= before - len(o.later.buf)
+	if n := o.pending.Durable(lsn); n > 0 {
+		s.out.Commit(append(s.out.Buffer(), o.later[:n]...))
+		o.later = o.later[:copy(o.later, o.later[n:])]
+		s.held -= n
+	}
 	s.room.Broadcast()
 	s.wakeLocked()
 	if s.lapsed > 0 {
@@ -70,7 +75,7 @@ func (o *outlet) Lost(err error) {
 	}
 	o.of.resetLocked()
 	out := s.out.Buffer()
-	for rest := o.later.buf; len(rest) > 0; {
+	for rest := o.later; len(rest) > 0; {
 		f, size, _, _ := wire.Next(rest, len(rest))
 		if f.Type == wire.Answer || f.Type == wire.Failure {
 			out = wire.AppendFailure(out, f.ID, err)
@@ -78,8 +83,9 @@ func (o *outlet) Lost(err error) {
 		rest = rest[size:]
 	}
 	s.out.Commit(out)
-	s.held -= len(o.later.buf)
-	o.later = later{}
+	s.held -= len(o.later)
+	o.later = nil
+	o.pending.Drop()
 	s.wakeLocked()
 	s.room.Broadcast()
 }

@@ -247,7 +247,7 @@ func (s *session) revivable() []*listener {
 
 func (c *caller) appendRevivableLocked(next []*listener) []*listener {
 	for id, l := range c.listeners {
-		if l.lapsed && l.unread <= l.window/2 && len(l.later.buf) == 0 && !c.s.full.Load() {
+		if l.lapsed && l.unread <= l.window/2 && len(l.later) == 0 && !c.s.full.Load() {
 			fresh := newListener(c, uint64(l.window), id, l.seq)
 			fresh.unread = l.unread
 			next = append(next, fresh)

@@ -82,7 +82,7 @@ func (c *caller) answerOpened(callID uint64, o *wire.Opened, lsn call.LSN, durab
 func (c *caller) answerOpenedAgain(callID uint64) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	durable := len(c.later.buf) == 0
+	durable := len(c.later) == 0
 	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), 0, durable)
 }
 
