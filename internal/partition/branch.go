@@ -49,7 +49,7 @@ func (s participant) now(op func(now int64) call.Result) error {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
 	if s.p.err != nil {
-		return s.p.err
+		return s.p.refusal()
 	}
 	err := op(s.p.clock.now()).Err
 	s.p.finish()

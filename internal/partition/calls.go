@@ -48,7 +48,7 @@ func (p *Partition) Write(c Caller, callID uint64, under txn.ID, by call.Request
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := cmp.Or(p.err, tooLarge)
+	err := cmp.Or(p.refusal(), tooLarge)
 	if err == nil && under.IsZero() {
 		err = p.admit()
 	}
@@ -124,7 +124,7 @@ func (p *Partition) Contents(c Caller, callID uint64, q *call.Query, cursor call
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.err
+	err := p.refusal()
 	if q.Txn.IsZero() {
 		err = p.unreadable()
 	}
@@ -192,7 +192,7 @@ func (p *Partition) do(c Caller, callID uint64, op func(now int64) call.Result) 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
-		c.Reply(callID, &call.Result{Err: p.err}, 0, true)
+		c.Reply(callID, &call.Result{Err: p.refusal()}, 0, true)
 		return
 	}
 	p.result = op(p.clock.now())

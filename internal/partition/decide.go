@@ -66,7 +66,7 @@ func (d *decision) takeAtOnce(w *awaiter) {
 			return
 		}
 		if p.err != nil {
-			w.Settle(p.err, 0, true)
+			w.Settle(p.refusal(), 0, true)
 			return
 		}
 		r := d.decide(p.clock.now())

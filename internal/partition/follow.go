@@ -14,22 +14,30 @@ import (
 // A follower keeps the state of its log as the primary makes it, indexes included, and nothing else: no call waits, no
 // timer runs, no one listens. So it can lead as soon as it has claimed the log.
 
-// ErrNotPrimary is why calls are refused by a partition that follows its log, and returned by Lead and Resign. It wraps
-// call.ErrUnavailable.
-var ErrNotPrimary = fmt.Errorf("%w: another is the primary of the partition, or is to be", call.ErrUnavailable)
+// elsewhere is why calls are refused by a follower: it tells where the partition is served, as far as that is known.
+func (p *Partition) elsewhere() error {
+	var at call.ElsewhereError
+	if p.cfg.Primary != nil {
+		at.Node, at.Epoch = p.cfg.Primary()
+	}
+	return &at
+}
+
+// errClaiming is why calls are refused by a follower that is about to lead.
+var errClaiming = fmt.Errorf("%w: the partition is about to be served here", call.ErrNotReady)
 
 // errLead ends following.
 var errLead = errors.New("partition: it is to lead")
 
 // Lead makes a follower the primary, which it has to be told: it claims the log for what it has applied. Lead waits
-// while the partition makes its state or resigns, and returns nil when it is the primary. It returns ErrNotPrimary if
-// another has written to the log meanwhile, or the claim has failed: then the partition follows again. It returns the
-// reason why a partition serves for reading only, or is closed; and the cause of ctx's end, after which the partition
-// may still become the primary.
+// while the partition makes its state or resigns, and returns nil when it is the primary. It returns call.ErrElsewhere
+// if another has written to the log meanwhile, or the claim has failed: then the partition follows again. It returns
+// the reason why a partition serves for reading only, or is closed; and the cause of ctx's end, after which the
+// partition may still become the primary.
 func (p *Partition) Lead(ctx context.Context) error {
 	for told := false; ; {
 		p.mu.Lock()
-		r, refusal, turned := p.role, p.err, p.turned
+		r, refusal, turned := p.role, p.refusal(), p.turned
 		if r == follower && !told {
 			p.stopFollowing(errLead)
 		}
@@ -40,7 +48,7 @@ func (p *Partition) Lead(ctx context.Context) error {
 		case r == readOnly, r == closed:
 			return refusal
 		case r == follower && told:
-			return fmt.Errorf("%w: its claim was refused", ErrNotPrimary)
+			return fmt.Errorf("%w: its claim was refused", call.ErrElsewhere)
 		}
 		told = told || r == follower
 		select {
@@ -59,7 +67,7 @@ func (p *Partition) follow(pauses *backoff.Backoff) {
 	err := p.cfg.Log.Follow(ctx, after, p.hear)
 	switch {
 	case errors.Is(err, errLead):
-		p.turn(candidate)
+		p.turn(candidate, errClaiming)
 	case p.ctx.Err() == nil:
 		p.cfg.Logger.Warn("the log cannot be followed; the state is made anew from it", "error", err)
 		p.startOver(err)
@@ -83,18 +91,18 @@ func (p *Partition) hear(g record.Group) error {
 }
 
 // Resign hands the partition over. Its calls are refused from now on; those that wait, and those that listen, end with
-// ErrNotPrimary; what was done is committed, and then the log names the heir that is to lead, or none if that is "".
-// Transactions that have only taken live on at the next primary, the others end. Resign returns nil when the partition
-// follows: its state is as good as any other follower's. It returns ErrNotPrimary if the partition is not the primary;
-// what is wrong with the log if that fails, when it is unknown whether it tells of the resignation; and the cause of
-// ctx's end, after which the partition goes on to resign.
+// call.ErrElsewhere; what was done is committed, and then the log names the heir that is to lead, or none if that is
+// "". Transactions that have only taken live on at the next primary, the others end. Resign returns nil when the
+// partition follows: its state is as good as any other follower's. It returns call.ErrElsewhere if the partition is not
+// the primary; what is wrong with the log if that fails, when it is unknown whether it tells of the resignation; and
+// the cause of ctx's end, after which the partition goes on to resign.
 func (p *Partition) Resign(ctx context.Context, heir string) error {
 	p.mu.Lock()
 	if p.role != primary || !p.commits.logged {
 		defer p.mu.Unlock()
-		return cmp.Or(p.err, ErrNotPrimary)
+		return cmp.Or(p.refusal(), call.ErrElsewhere)
 	}
-	p.become(resigning, ErrNotPrimary)
+	p.become(resigning, call.ErrElsewhere)
 	p.heir = heir
 	p.endWaits(p.err)
 	p.e.StepDown(p.clock.now())
@@ -115,7 +123,7 @@ func (p *Partition) resigned() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.role == starting || p.role == closed {
-		return p.err
+		return p.refusal()
 	}
 	return nil
 }
@@ -134,9 +142,9 @@ func (p *Partition) resign() {
 	callers := p.quiet()
 	p.leaveSessions()
 	p.commits.position = p.cfg.Log.Last()
-	p.become(follower, ErrNotPrimary)
+	p.become(follower, call.ErrElsewhere)
 	p.mu.Unlock()
 	for _, c := range callers {
-		c.Lost(ErrNotPrimary)
+		c.Lost(call.ErrElsewhere)
 	}
 }

@@ -1,6 +1,7 @@
 package partition_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,6 +109,10 @@ func (k *crew) join(i int) *partition.Partition {
 	v := &view{gate: gate{Log: l}, states: k.states}
 	v.p = partition.New(partition.Config{
 		Log: v, Standby: true, Wall: func() time.Time { return time.Now().Add(k.walls[i]) },
+		Primary: func() (string, uint64) {
+			at := l.Primary()
+			return "node " + cmp.Or(at.Store, at.Heir), at.Since
+		},
 	})
 	require.NoError(k.t, v.p.Start(k.t.Context(), nil))
 	k.t.Cleanup(func() { require.NoError(k.t, v.p.Close()) })
@@ -125,7 +130,7 @@ func (k *crew) lead(i int) *partition.Partition {
 		if err == nil {
 			return p
 		}
-		require.ErrorIs(k.t, err, partition.ErrNotPrimary)
+		require.ErrorIs(k.t, err, call.ErrElsewhere)
 		require.Eventually(k.t, func() bool {
 			position, _ := partition.At(p)
 			return position != followed
@@ -170,16 +175,41 @@ func TestFollower_KeepsTheStateAndServesNoCall(t *testing.T) {
 		require.NoError(t, write(p, key))
 	}
 	k.agree(0)
-	require.ErrorIs(t, q.Err(), partition.ErrNotPrimary)
+	require.ErrorIs(t, q.Err(), call.ErrElsewhere)
 	for _, err := range []error{write(q, 1), find(q, query(1, false), 0), find(q, query(99, true), -1)} {
-		require.ErrorIs(t, err, partition.ErrNotPrimary)
+		require.ErrorIs(t, err, call.ErrElsewhere)
 		require.ErrorIs(t, err, call.ErrUnavailable)
 	}
 	_, _, err := q.OpenSession(call.Client{1}, 0)
-	require.ErrorIs(t, err, partition.ErrNotPrimary)
-	require.ErrorIs(t, q.Resign(t.Context(), ""), partition.ErrNotPrimary)
+	require.ErrorIs(t, err, call.ErrElsewhere)
+	require.ErrorIs(t, q.Resign(t.Context(), ""), call.ErrElsewhere)
 	require.NoError(t, p.Lead(t.Context()), "it does already")
 	k.agree(0)
+}
+
+// A client of a follower learns where to go, as soon as the follower knows.
+func TestFollower_TellsWhereThePartitionIsServed(t *testing.T) {
+	t.Parallel()
+	k := newCrew(t, 0, 0)
+	p, q := k.views[0].p, k.views[1].p
+	told := func(err error) string {
+		at, ok := errors.AsType[*call.ElsewhereError](err)
+		require.True(t, ok, err)
+		return fmt.Sprint(at.Node, " since ", at.Epoch)
+	}
+	k.agree(0)
+	require.Equal(t, "node 0 since 1", told(write(q, 1)))
+	require.NoError(t, p.Resign(t.Context(), "1"))
+	resigned := k.views[0].Last()
+	heir := fmt.Sprint("node 1 since ", resigned)
+	require.Equal(t, heir, told(write(p, 1)))
+	require.Eventually(t, func() bool { return told(write(q, 1)) == heir }, time.Minute, time.Millisecond)
+	k.lead(1)
+	require.Eventually(t, func() bool {
+		return told(write(p, 1)) == fmt.Sprint("node 1 since ", resigned+1)
+	}, time.Minute, time.Millisecond, "of a claim, too, which changes nothing")
+	_, _, err := p.OpenSession(call.Client{1}, 0)
+	told(err)
 }
 
 // The heir leads at once: nothing is read anew, neither here nor there.
@@ -208,14 +238,14 @@ func TestResign_TheHeirGoesOn(t *testing.T) {
 
 	require.NoError(t, p.Resign(t.Context(), "1"))
 	require.Equal(t, "follower", partition.RoleOf(p))
-	require.ErrorIs(t, waits.await(1).err, partition.ErrNotPrimary)
+	require.ErrorIs(t, waits.await(1).err, call.ErrElsewhere)
 	require.Eventually(t, func() bool {
 		listens.mu.Lock()
 		defer listens.mu.Unlock()
-		return errors.Is(listens.lost, partition.ErrNotPrimary)
+		return errors.Is(listens.lost, call.ErrElsewhere)
 	}, time.Minute, time.Millisecond)
 	require.Equal(t, "1", k.views[0].Primary().Heir)
-	require.ErrorIs(t, write(p, 5), partition.ErrNotPrimary)
+	require.ErrorIs(t, write(p, 5), call.ErrElsewhere)
 	k.lead(1)
 	require.Equal(t, "1", k.views[1].Primary().Store)
 	for _, v := range k.views {
@@ -248,7 +278,7 @@ func TestLead_OvertakenFollowsOn(t *testing.T) {
 	once := sync.OnceFunc(func() { require.NoError(t, write(p, 1)) })
 	k.agree(0)
 	k.views[1].claiming = once
-	require.ErrorIs(t, q.Lead(t.Context()), partition.ErrNotPrimary)
+	require.ErrorIs(t, q.Lead(t.Context()), call.ErrElsewhere)
 	require.NoError(t, write(p, 2))
 	k.agree(0)
 	require.NoError(t, q.Lead(t.Context()))

@@ -71,6 +71,9 @@ type Config struct {
 	// Standby makes the partition follow its log until Lead is called, and again when another has claimed the log.
 	// Otherwise it claims the log whenever it can: it is the only one that writes it.
 	Standby bool
+	// Primary tells where the partition is served while it follows: the address of a node, "" if that is not known or is
+	// this one, and the epoch. It must not block. nil: it is not known.
+	Primary func() (node string, epoch uint64)
 
 	// Limits are the longest granted leases, and the largest transactions: TxnBytes 0 is MaxCall, TxnEntries 0 is
 	// call.DefaultTxnEntries. TxnEntries also limits one write.
@@ -103,7 +106,7 @@ type Partition struct {
 	e    *engine.Engine
 	old  *engine.Engine // e as of the end of its calls; only its sessions are used. nil while primary
 	role role
-	// error of refused calls; nil while primary. While readOnly, calls that change nothing are not refused
+	// error of refused calls, see refusal; nil while primary. While readOnly, calls that change nothing are not refused
 	err         error
 	hold        error  // error of calls that grow the log; nil: not throttled
 	held        uint64 // number of calls throttled
@@ -190,7 +193,7 @@ func (p *Partition) Close() error {
 // its outcome; and the error of a partition that does not serve.
 func (p *Partition) Discard() error {
 	p.mu.Lock()
-	err := p.err
+	err := p.refusal()
 	if p.role == readOnly {
 		err = nil // the state exists, and the room is needed
 	}
@@ -293,7 +296,7 @@ func (p *Partition) arm() {
 func (p *Partition) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.err
+	return p.refusal()
 }
 
 // Hash returns the checksum of the state (engine.Hash), for tests and audits.
@@ -331,7 +334,7 @@ func (p *Partition) Stats() Stats {
 		Entries: p.e.Entries(),
 		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments),
 		Prepared: len(p.e.Prepared()),
-		LSN:      LSN(p.e.LSN()), Durable: p.durable(), Err: p.err,
+		LSN:      LSN(p.e.LSN()), Durable: p.durable(), Err: p.refusal(),
 		Hold: p.hold, Held: p.held,
 	}
 	st.Txns, st.Kinds, st.Memory = p.e.Transactions(), p.e.NumKinds(), p.charged

@@ -130,7 +130,7 @@ func (p *Partition) unreadable() error {
 	if p.role == readOnly {
 		return nil
 	}
-	return p.err
+	return p.refusal()
 }
 
 // replyKnown replies to a Register that changes nothing while the partition is read-only, as a typed read makes it.

@@ -25,7 +25,7 @@ func (p *Partition) Registrations(after uint64, max int) (found []Registration, 
 // registrationIDs returns the identities of all registrations that are higher than after, in order.
 func (p *Partition) registrationIDs(after uint64) (ids []uint64, err error) {
 	p.mu.Lock()
-	if err = p.err; err == nil {
+	if err = p.refusal(); err == nil {
 		ids = slices.Collect(maps.Keys(p.e.Registrations()))
 	}
 	p.mu.Unlock()

@@ -80,9 +80,17 @@ func (p *Partition) now() role {
 	return p.role
 }
 
-// turn changes to a role in which calls are still refused.
-func (p *Partition) turn(r role) {
+// turn is become for those who do not hold the lock.
+func (p *Partition) turn(r role, refusal error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.become(r, p.err)
+	p.become(r, refusal)
+}
+
+// refusal returns the error of refused calls, nil while the partition serves them all. The lock is held.
+func (p *Partition) refusal() error {
+	if p.role == follower {
+		return p.elsewhere()
+	}
+	return p.err
 }

@@ -28,7 +28,7 @@ func TestRole_SuccessorsAreThoseOfTheTable(t *testing.T) {
 			}
 			require.True(t, p.become(to, refused))
 			require.Equal(t, to, p.now(), "%v, %v", from, to)
-			require.Equal(t, refused, p.Err())
+			require.Equal(t, refused, p.err)
 		}
 	}
 }

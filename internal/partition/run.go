@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/backoff"
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
 )
 
@@ -132,7 +133,7 @@ func (p *Partition) recover(ctx context.Context, progress func(done, total uint6
 	defer p.mu.Unlock()
 	p.commits.position = end
 	if p.cfg.Standby {
-		p.become(follower, ErrNotPrimary)
+		p.become(follower, call.ErrElsewhere)
 	} else {
 		p.become(candidate, p.err)
 	}
@@ -174,9 +175,9 @@ func (p *Partition) stand(ctx context.Context) error {
 // overtaken makes a candidate read on.
 func (p *Partition) overtaken() {
 	if p.cfg.Standby {
-		p.turn(follower)
+		p.turn(follower, call.ErrElsewhere)
 	} else {
-		p.turn(recovering)
+		p.turn(recovering, p.Err())
 	}
 }
 

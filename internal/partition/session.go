@@ -26,7 +26,7 @@ func (p *Partition) OpenSession(client call.Client, before uint64) (session uint
 		e = p.old // the rebuilt engine will take over its sessions
 	}
 	if p.old == nil && p.role != primary && p.role != readOnly {
-		return 0, false, p.err
+		return 0, false, p.refusal()
 	}
 	session, lost = e.OpenSession(client, before)
 	a := p.attachments[session]
@@ -237,7 +237,7 @@ func (p *Partition) Recall(c Caller, callID uint64, by call.Request) (had bool, 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
-		return false, p.err
+		return false, p.refusal()
 	}
 	p.result, had = p.e.Recall(p.clock.now(), by)
 	if had {

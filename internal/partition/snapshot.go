@@ -92,7 +92,7 @@ func BeginImages(ms []*Imaging) error {
 	turn := new(sync.Mutex)
 	together(ps, func(p *Partition) {
 		if p.err != nil && p.role != follower {
-			errs = append(errs, fmt.Errorf("space %q: %w", p.cfg.Address.String(), p.err))
+			errs = append(errs, fmt.Errorf("space %q: %w", p.cfg.Address.String(), p.refusal()))
 			return
 		}
 		of[p].turn = turn

@@ -27,7 +27,7 @@ func (p *Partition) Lose(c Caller, callID, number uint64) {
 func (p *Partition) Commit(c Caller, callID uint64, id txn.ID, by call.Request, drafts []call.Draft) (alone bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.err
+	err := p.refusal()
 	if err == nil {
 		err = p.checkSize(drafts)
 	}

@@ -43,7 +43,7 @@ func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.err
+	err := p.refusal()
 	if !q.Take && q.Txn.IsZero() {
 		err = p.unreadable()
 	}
@@ -77,7 +77,7 @@ func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration
 		return true
 	}
 	if p.role == readOnly {
-		c.Reply(callID, &call.Result{Err: p.err}, 0, true) // nothing will come
+		c.Reply(callID, &call.Result{Err: p.refusal()}, 0, true) // nothing will come
 		return true
 	}
 	if err := p.e.RoomToWait(q); err != nil {
@@ -139,7 +139,7 @@ func (p *Partition) parkLate(w *wait) bool {
 		return false
 	}
 	if p.role == readOnly {
-		p.result = call.Result{Err: p.err}
+		p.result = call.Result{Err: p.refusal()}
 		return false
 	}
 	if err := p.e.RoomToWait(w.query); err != nil {
