@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,8 +32,9 @@ type loop struct {
 	jobs    context.Context // of all jobs: it has the values of the caller's, but not its end
 	queue   []*task         // taken, and waiting for a worker
 	running map[*task]struct{}
-	suspect int           // how many of them a worker has died with
-	back    chan struct{} // closed when jobs are given back before one of those begins; nil: none are
+	suspect space.LeaseID // is to run next, and alone; 0: none is
+	alone   bool          // the one that runs is a suspect
+	back    chan struct{} // closed when jobs that must not be in hand beside it are given back; nil: none are
 	workers int           // that were started
 	asking  bool          // a call for jobs is under way
 	changed bool          // a job has ended since it began
@@ -119,17 +121,12 @@ func (l *loop) goOn(stop <-chan struct{}, asking context.Context) {
 
 // assign hands jobs that wait to workers that are free.
 func (l *loop) assign() {
-	for len(l.queue) > 0 && len(l.running) < l.cfg.Workers {
+	for l.back == nil && len(l.queue) > 0 && len(l.running) < l.cfg.Workers {
 		t := l.queue[0]
-		if t.hadDeath() {
-			if l.makeRoom(); l.back != nil {
-				return
-			}
-			l.suspect++
-		}
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
 		l.running[t] = struct{}{}
+		l.alone = l.isSuspect(t)
 		if l.workers < len(l.running) {
 			l.workers++
 			l.startWorker()
@@ -137,29 +134,22 @@ func (l *loop) assign() {
 		t.begin(l.jobs)
 		l.begun <- t
 	}
-	if l.suspect > 0 && len(l.queue) > 0 { // they were asked for before
-		l.makeRoom()
-	}
-}
-
-// makeRoom gives back the jobs for which no worker is free, before one begins that a worker has died with: the death of
-// this one, too, would count as an attempt of them.
-func (l *loop) makeRoom() {
-	free := l.cfg.Workers - len(l.running)
-	if l.back != nil || len(l.queue) <= free {
-		return
-	}
-	l.back = l.giveBack(time.Now().Add(max(l.cfg.Drain, leastDrain)), l.queue[free:], nil)
-	l.queue = l.queue[:free:free]
 }
 
 // ask calls for more jobs, if there is room for them and there is no such call already. While all workers are busy it
 // leaves the room until half of what may be taken ahead is used up, so that the way to the space is gone for several
 // jobs.
 func (l *loop) ask() {
+	if l.asking || l.alone || l.back != nil {
+		return
+	}
+	if l.suspect != 0 {
+		l.askForSuspect()
+		return
+	}
 	ahead := l.ahead()
 	room := l.cfg.Workers + ahead - len(l.running) - len(l.queue)
-	if l.asking || l.idle || l.back != nil || room <= 0 || len(l.queue) > ahead/2 {
+	if l.idle || room <= 0 || len(l.queue) > ahead/2 {
 		return
 	}
 	q := l.query
@@ -167,6 +157,21 @@ func (l *loop) ask() {
 	if l.recheck {
 		q.Wait, q.NoWait = 0, true
 	}
+	l.request(q)
+}
+
+// askForSuspect calls for the suspect when no handler runs.
+func (l *loop) askForSuspect() {
+	if len(l.running)+len(l.queue) > 0 {
+		return
+	}
+	q := l.query
+	q.ID, q.Max, q.Wait, q.NoWait = l.suspect, 1, 0, true
+	l.request(q)
+}
+
+// request has a call for jobs made.
+func (l *loop) request(q space.Query) {
 	l.asking, l.changed = true, false
 	l.calls <- jobCall{q, l.pause}
 }
@@ -175,9 +180,9 @@ func (l *loop) ask() {
 const horizon = 50 * time.Millisecond
 
 // ahead returns how many jobs may wait for a worker: none until it is known how long they take, and none that would
-// count an attempt without having begun, because a worker has died with one that runs, or as their only one.
+// count their only attempt without having begun.
 func (l *loop) ahead() int {
-	if l.pace == 0 || l.suspect > 0 || l.cfg.Tries == 1 {
+	if l.pace == 0 || l.cfg.Tries == 1 {
 		return 0
 	}
 	return int(min(time.Duration(l.cfg.Prefetch), time.Duration(l.cfg.Workers)*horizon/l.pace))
@@ -205,13 +210,14 @@ func (l *loop) receive(ctx context.Context, b batch) {
 	l.asking, l.recheck = false, false
 	switch {
 	case b.err == nil:
-		l.pause = 0
+		l.pause, l.suspect = 0, 0
 		l.admit(b.entries)
+		l.isolate()
 	case ctx.Err() != nil:
 	case errors.Is(b.err, space.ErrNoMatch):
-		l.pause = 0
-		l.idle = !l.changed
-		l.recheck = l.changed // a job that has ended meanwhile may have left new ones
+		l.idle = !l.changed && l.suspect == 0 // others have the suspect, which says nothing of further jobs
+		l.recheck = l.changed                 // a job that has ended meanwhile may have left new ones
+		l.pause, l.suspect = 0, 0
 	case unreachable(b.err):
 		// If it took jobs their transactions are gone with the session, or end with their leases.
 		l.pause = min(max(2*l.pause, leastPause), mostPause)
@@ -236,12 +242,34 @@ func (l *loop) admit(entries []space.Entry) {
 	}
 }
 
+// isSuspect reports whether a worker has died with t, which may be why. One that will not be tried again is none.
+func (l *loop) isSuspect(t *task) bool {
+	return t.entry.Died != nil && !l.cfg.lastTry(int(t.entry.Attempts))
+}
+
+// isolate gives back the jobs that wait behind a suspect, which must not die with it. The suspect stays if it can begin.
+// Otherwise it is given back, too, so that it does not die with those that run, and is asked for when they have ended.
+func (l *loop) isolate() {
+	stay := slices.IndexFunc(l.queue, l.isSuspect)
+	switch {
+	case stay < 0:
+		return
+	case stay == 0 && len(l.running) == 0:
+		stay = 1
+	default:
+		l.suspect = l.queue[stay].entry.ID
+	}
+	if stay == len(l.queue) {
+		return
+	}
+	l.back = l.giveBack(time.Now().Add(max(l.cfg.Drain, leastDrain)), l.queue[stay:], nil)
+	l.queue = l.queue[:stay:stay]
+}
+
 // finish takes note of a job that has left its worker.
 func (l *loop) finish(t *task) {
 	delete(l.running, t)
-	if t.hadDeath() {
-		l.suspect--
-	}
+	l.alone = false
 	l.changed, l.idle = true, false
 	took := max(time.Since(t.began), 1)
 	l.pace = cmp.Or(l.pace, took)

@@ -32,8 +32,9 @@ import (
 //     the worker dies instead, the job is back in its old place as soon as the lease ends, or the server has given the
 //     worker up. That is a failed attempt of all jobs in its hands. After the last one (Config.Tries) the next worker
 //     makes a dead letter of the job without calling handler: the reason is a WorkerDiedError, which names host,
-//     process and time. A job that was in such hands may be the cause: before it begins Run gives back the jobs that
-//     wait for a handler, and it takes none ahead (Config.Prefetch) until that job has ended.
+//     process and time. Before that, each of these jobs is a suspect, which may have caused the death, and runs alone:
+//     Run calls no other handler beside it, and holds no other job, so that the death of a worker counts against the
+//     suspect only. It does not know of other calls of Run in the same process.
 //   - When the transaction is lost nevertheless, handler's context ends at once, with a cause that is
 //     space.ErrTxnEnded and says why; whatever handler returns, nothing of it happens. Cancelling the job's lease
 //     (Space.Cancel) has this effect, too.

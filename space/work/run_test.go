@@ -103,28 +103,6 @@ func TestRun_EndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A job that a worker has died with may be why. None is kept waiting beside it, to count its next death as an attempt.
-func TestRun_KeepsNoJobsWaitingBesideOneThatAWorkerHasDiedWith(t *testing.T) {
-	bubble(t, func(ctx context.Context, sp space.Space) {
-		write(t, sp, taskRange(20)...)
-		_, _, err := space.TakeTxn(ctx, sp, Task{ID: 5}, space.For(time.Second)) // by a worker that dies
-		require.NoError(t, err)
-		time.Sleep(2 * time.Second)
-		free := map[int]int{}
-		var stats work.Stats
-		err = work.Run(ctx, sp, Task{}, func(ctx context.Context, job *work.Job[Task]) error {
-			time.Sleep(time.Millisecond)
-			free[job.Value.ID] = count(t, sp, Task{})
-			return nil
-		}, work.Config{Workers: 1, Report: stats.Add}, space.NoWait())
-		require.NoError(t, err)
-		require.Equal(t, 20, stats.Count(work.Done))
-		require.Less(t, free[4], 16, "others were taken ahead")
-		require.Equal(t, 15, free[5])
-		require.Less(t, free[8], 12, "they are again")
-	})
-}
-
 // The only attempt of a job is its handler's.
 func TestRun_TakesNoneAheadThatHaveOneTry(t *testing.T) {
 	bubble(t, func(ctx context.Context, sp space.Space) {

@@ -44,9 +44,6 @@ func newTask(sp space.Space, e *space.Entry) *task {
 	return t
 }
 
-// hadDeath reports whether a worker has died that had the job.
-func (t *task) hadDeath() bool { return t.entry.Died != nil }
-
 // begin prepares t for its handler. ctx is the parent of the handler's context.
 func (t *task) begin(ctx context.Context) {
 	t.mu.Lock()
