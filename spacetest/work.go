@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -31,6 +32,7 @@ func workCases() cases {
 		{"a handler whose job is cancelled hears of it, and its results are not", workCancelled}, // semantics 5.6
 		{"jobs that wait for a handler are back at once when the work ends", workDrains},
 		{"each of many jobs is done once, by workers that fail", workOnce},
+		{"jobs that change one entry are done with few attempts", workContends},
 	}
 }
 
@@ -399,6 +401,32 @@ func clientsWork(a, b, c *kit) {
 	}
 	doneOnce(b, n)
 	absent(c, simple{})
+}
+
+// workContends: handlers that read one entry, and change it then, end in deadlocks if they run beside each other.
+func workContends(k *kit) {
+	const n = 200
+	jobs := make([]simple, n)
+	for i := range jobs {
+		jobs[i] = simple{"A", i + 1}
+	}
+	writeAll(k, jobs...)
+	write(k, outcome{Name: "sum"})
+	var calls atomic.Int32
+	stats := workOff(k, func(ctx context.Context, job *work.Job[simple]) error {
+		calls.Add(1)
+		e, err := space.ReadEntry(ctx, k.sp, outcome{Name: "sum"}, space.In(job.Txn))
+		if err != nil {
+			return err
+		}
+		e.Value.ID++
+		_, err = space.Replace(ctx, k.sp, e.ID, e.Version, e.Value, space.In(job.Txn))
+		return err
+	}, work.Config{Workers: 32, Tries: 1})
+	require.Equal(k, n, stats.Count(work.Done))
+	require.Equal(k, n, take(k, outcome{}).ID)
+	require.Less(k, int(calls.Load()), 5*n)
+	require.Equal(k, int(calls.Load()), n+stats.Count(work.Returned), "no attempt is lost without a pause")
 }
 
 func workDies(k *kit) {

@@ -33,6 +33,9 @@ func (b *Backoff) AtMax() bool { return b.ceiling == b.Max }
 // Reset makes the next pause a first one.
 func (b *Backoff) Reset() { b.begun, b.ceiling = false, 0 }
 
+// Ease takes back one doubling.
+func (b *Backoff) Ease() { b.ceiling /= 2 }
+
 // Wait blocks for the next pause. It returns ctx's error if ctx ends first.
 func (b *Backoff) Wait(ctx context.Context) error { return Sleep(ctx, b.Next()) }
 

@@ -27,6 +27,20 @@ func TestNext_DoublesUpToMax(t *testing.T) {
 	}
 }
 
+func TestEase_TakesBackOneDoubling(t *testing.T) {
+	t.Parallel()
+	b := Backoff{Min: 10 * time.Millisecond, Max: time.Second}
+	for range 4 {
+		b.Next()
+	}
+	b.Ease() // 40 ms were before
+	require.InDelta(t, 60*time.Millisecond, b.Next(), float64(20*time.Millisecond))
+	for range 10 {
+		b.Ease()
+	}
+	require.InDelta(t, 7500*time.Microsecond, b.Next(), float64(2500*time.Microsecond), "not less than a first one")
+}
+
 func TestNext_DiffersBetweenCallers(t *testing.T) {
 	t.Parallel()
 	pauses := map[time.Duration]bool{}

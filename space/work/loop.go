@@ -19,7 +19,7 @@ type loop struct {
 	query  space.Query
 	cfg    Config
 	handle func(ctx context.Context, t *task) error
-	ending func() bool // whether the caller's context has ended
+	caller context.Context // ends when no more jobs are to be taken
 	leases *keeper
 
 	calls   chan jobCall // for more jobs; has room for one
@@ -71,6 +71,9 @@ func newLoop(sp space.Space, q space.Query, cfg Config) *loop {
 	}
 }
 
+// ending reports whether the caller's context has ended.
+func (l *loop) ending() bool { return l.caller.Err() != nil }
+
 // unreachable reports whether err may be gone after a while.
 func unreachable(err error) bool {
 	return errors.Is(err, space.ErrUnavailable) || errors.Is(err, space.ErrOutcomeUnknown)
@@ -80,7 +83,7 @@ func unreachable(err error) bool {
 // or the drain time is over.
 func (l *loop) run(ctx context.Context) error {
 	l.jobs = context.WithoutCancel(ctx)
-	l.ending = func() bool { return ctx.Err() != nil }
+	l.caller = ctx
 	keeping, stopKeeping := context.WithCancel(l.jobs)
 	asking, stopAsking := context.WithCancel(ctx)
 	l.helpers.Go(func() { l.leases.run(keeping) })

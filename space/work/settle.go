@@ -4,36 +4,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
-	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/space"
 )
 
 // settle ends the transaction of t, whose handler has returned err, and returns what became of the job.
-func (l *loop) settle(t *task, s settlement, err error) Report {
+func (w *worker) settle(t *task, s settlement, err error) Report {
 	ctx := s.ctx
+	if !s.told && contended(err) {
+		return w.yield(ctx, t, err)
+	}
 	if s.lost != nil {
 		return t.report(Lost, s.lost)
 	}
 	if err == nil {
 		if err = t.txn.Commit(ctx); err == nil {
+			w.meetings.Ease()
 			return t.report(Done, nil)
 		}
 		if !refused(err) {
 			return abandon(ctx, t, err)
 		}
-		return l.fail(ctx, t, err) // the transaction is as it was before the commit
+		return w.fail(ctx, t, err) // the transaction is as it was before the commit
 	}
 	// A handler may also have looked at the context of Run's caller, which has ended.
-	if s.told || l.ending() && errors.Is(err, context.Canceled) {
+	if s.told || w.ending() && errors.Is(err, context.Canceled) {
 		return giveUp(ctx, t, err)
 	}
-	if contended(err) {
-		return yield(ctx, t, err)
-	}
-	return l.fail(ctx, t, err)
+	return w.fail(ctx, t, err)
 }
 
 // contended reports whether a handler failed with err because others were in its way, which is not its failure.
@@ -45,16 +44,23 @@ func contended(err error) bool {
 		errors.Is(err, space.ErrDeadlock)
 }
 
-// mostYield is how long at most a job that met others waits before it is given back, so that they do not meet again at
-// once.
-const mostYield = 20 * time.Millisecond
+// The pause of a worker whose handler met others grows within these bounds with each such job, and shrinks with each job
+// that is done. So about as many handlers run beside each other as do not get in each other's way.
+const (
+	leastYield = 5 * time.Millisecond
+	mostYield  = 5 * time.Second
+)
 
-// yield gives a job back, without a failed attempt, whose handler met others. After a deadlock its transaction has
-// ended already.
-func yield(ctx context.Context, t *task, err error) Report {
-	_ = backoff.Sleep(ctx, rand.N(mostYield))
-	if e := t.txn.Abort(ctx); e != nil && !errors.Is(e, space.ErrTxnEnded) {
-		return t.report(Lost, afterFailure(e, err))
+// yield gives a job back, without a failed attempt, whose handler met others, and pauses. Meanwhile it keeps the job, but
+// no other lock, unless the transaction has ended to break a deadlock.
+func (w *worker) yield(ctx context.Context, t *task, err error) Report {
+	e := t.txn.Rollback(ctx, t.entry.ID)
+	_ = w.meetings.Wait(w.caller) // if it returns early there are no more jobs to be taken
+	if e == nil {
+		e = t.txn.Abort(ctx)
+	}
+	if e != nil && !errors.Is(e, space.ErrTxnEnded) {
+		return abandon(ctx, t, afterFailure(e, err))
 	}
 	return t.report(Returned, err)
 }
@@ -83,19 +89,19 @@ func giveUp(ctx context.Context, t *task, err error) Report {
 
 // fail undoes what a handler has done that failed with err, and has its job come back later or replaced by a dead
 // letter.
-func (l *loop) fail(ctx context.Context, t *task, err error) Report {
+func (w *worker) fail(ctx context.Context, t *task, err error) Report {
 	if e := t.txn.Rollback(ctx, t.entry.ID); e != nil {
 		return abandon(ctx, t, afterFailure(e, err))
 	}
 	attempts := int(t.entry.Attempts) + 1
 	_, permanent := errors.AsType[*permanentError](err)
 	_, died := errors.AsType[*WorkerDiedError](err)
-	if permanent || died || l.cfg.lastTry(attempts) {
-		if r, buried := l.bury(ctx, t, err); buried {
+	if permanent || died || w.cfg.lastTry(attempts) {
+		if r, buried := w.bury(ctx, t, err); buried {
 			return r
 		}
 	}
-	delay := l.cfg.delay(attempts)
+	delay := w.cfg.delay(attempts)
 	if later, ok := errors.AsType[*laterError](err); ok {
 		delay = later.delay
 	}
@@ -121,12 +127,12 @@ func postpone(ctx context.Context, t *task, err error, delay time.Duration) Repo
 
 // bury replaces a job by a dead letter. It returns false if the space does not take the letter: then the job must stay,
 // and the transaction is as after a rollback.
-func (l *loop) bury(ctx context.Context, t *task, err error) (Report, bool) {
+func (w *worker) bury(ctx context.Context, t *task, err error) (Report, bool) {
 	letter := newDeadLetter(&t.entry, err)
-	e := l.replace(ctx, t, letter)
+	e := w.replace(ctx, t, letter)
 	if errors.Is(e, space.ErrTooLarge) {
 		letter.Fields = ""
-		e = l.replace(ctx, t, letter)
+		e = w.replace(ctx, t, letter)
 	}
 	switch {
 	case e == nil:
@@ -139,8 +145,8 @@ func (l *loop) bury(ctx context.Context, t *task, err error) (Report, bool) {
 
 // replace commits the transaction of t with a dead letter written under it. If the letter is refused it takes that
 // back.
-func (l *loop) replace(ctx context.Context, t *task, d DeadLetter) error {
-	err := space.Stage(ctx, t.txn, l.cfg.DeadLetter(t.entry, d))
+func (w *worker) replace(ctx context.Context, t *task, d DeadLetter) error {
+	err := space.Stage(ctx, t.txn, w.cfg.DeadLetter(t.entry, d))
 	if err == nil {
 		err = t.txn.Commit(ctx)
 	}

@@ -4,57 +4,65 @@ import (
 	"context"
 	"runtime/debug"
 	"time"
+
+	"github.com/gospaces/gospaces/internal/backoff"
 )
 
-// worker does jobs until there are no more to come, or the loop has left the one that it does.
-func (l *loop) worker() {
-	left := false // then the loop has not waited for it
-	defer func() {
-		if !left {
-			l.helpers.Done()
-		}
-	}()
-	for t := range l.begun {
-		if l.do(t, &left); left {
-			return
-		}
-	}
+// worker does one job after the other.
+type worker struct {
+	*loop
+	meetings backoff.Backoff // pauses after jobs whose handlers met others
+	left     bool            // the loop has left the one that it does, and does not wait for the worker
 }
 
 // startWorker starts a worker, for which the loop waits unless it leaves the task of the worker.
 func (l *loop) startWorker() {
 	l.helpers.Add(1)
-	go l.worker()
+	w := &worker{loop: l, meetings: backoff.Backoff{Min: leastYield, Max: mostYield}}
+	go w.run()
 }
 
-// do has a job handled, and then makes what came of it hold in the space. It sets left if the loop has left the task
-// meanwhile.
-func (l *loop) do(t *task, left *bool) {
+// run does jobs until there are no more to come, or the loop has left the one that it does.
+func (w *worker) run() {
+	defer func() {
+		if !w.left {
+			w.helpers.Done()
+		}
+	}()
+	for t := range w.begun {
+		if w.do(t); w.left {
+			return
+		}
+	}
+}
+
+// do has a job handled, and then makes what came of it hold in the space.
+func (w *worker) do(t *task) {
 	err := errGoexit
 	defer func() {
 		s, ok := t.settle()
 		if !ok {
-			*left = true
+			w.left = true
 			return
 		}
 		if err == errGoexit {
-			l.startWorker() // the handler is ending this one
+			w.startWorker() // the handler is ending this one
 		}
 		t.took = time.Since(t.began)
-		l.cfg.Report(l.settle(t, s, err))
-		l.leases.drop(t)
+		w.cfg.Report(w.settle(t, s, err))
+		w.leases.drop(t)
 		t.cancel(nil)
-		l.ended <- t
+		w.ended <- t
 	}()
-	err = l.call(t)
+	err = w.call(t)
 }
 
 // call calls the handler and returns how it failed.
-func (l *loop) call(t *task) (err error) {
+func (w *worker) call(t *task) (err error) {
 	if t.ctx.Err() != nil {
 		return context.Cause(t.ctx) // the lease was lost while it waited for a worker
 	}
-	if d := t.entry.Died; d != nil && l.cfg.lastTry(int(t.entry.Attempts)) {
+	if d := t.entry.Died; d != nil && w.cfg.lastTry(int(t.entry.Attempts)) {
 		return &WorkerDiedError{Holder: d.Holder, At: d.At}
 	}
 	defer func() {
@@ -62,5 +70,5 @@ func (l *loop) call(t *task) (err error) {
 			err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return l.handle(t.ctx, t)
+	return w.handle(t.ctx, t)
 }
