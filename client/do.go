@@ -144,7 +144,7 @@ func (s *Space) reach(ctx context.Context) error {
 		l := c.linkFor()
 		err := s.open(ctx, l, c.sub(wire.Open))
 		switch {
-		case err == errAstray:
+		case err == errAstray, errors.Is(err, wire.ErrInterrupted), errors.Is(err, wire.ErrInDoubt):
 		case !unready(err):
 			return err
 		default:

@@ -36,7 +36,7 @@ func (c *pendingCall) fill(a *call.Ask, op *wire.Op, v *view) error {
 	a.Txn, a.Lease, a.Delay = c.named(c.txn), c.lease, int64(c.delay)
 	a.ID, a.Seq, a.Window, a.On, a.Cursor = c.id, c.seq, uint64(c.window), c.on, c.cursor
 	a.Name, a.Schema, a.Tables = c.name, c.schema, c.tables
-	a.At, a.Session = c.space.at, c.session
+	a.At, a.Session, a.Resets = c.space.at, c.session, v.resets
 	for _, id := range c.ids {
 		a.IDs = append(a.IDs, uint64(id))
 	}

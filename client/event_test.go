@@ -138,7 +138,7 @@ func TestNotify_ThatAnotherAttachesToIsDisplaced(t *testing.T) {
 	require.NoError(t, err)
 	defer other.Close()
 	b := wire.AppendHello(nil, &wire.Greeting{MinVersion: wire.Version, MaxVersion: wire.Version})
-	b = wire.AppendFrame(b, wire.Open, 1, append(wire.AppendBytes([]byte{0}, "default"), 0, 0))
+	b = wire.AppendFrame(b, wire.Open, 1, append(wire.AppendBytes([]byte{0}, "default"), 0, 0, 0))
 	attach := binary.AppendUvarint([]byte{0}, uint64(reg.Lease().ID()))
 	_, err = other.Write(wire.AppendFrame(b, wire.Attach, 2, append(attach, 0, 0)))
 	require.NoError(t, err)

@@ -42,16 +42,21 @@ func (n *session) at(handle uint64) *view {
 	return &n.views[handle]
 }
 
-// reset marks the space with a handle as not open, and returns it; nil if it never was.
+// reset follows the server's reset of a handle, and returns its space; nil if that was never opened.
 func (n *session) reset(handle uint64) *Space {
-	n.epoch = n.epochs.Add(1) // also covers everything sent before the server said so
 	v := n.at(handle)
 	if v == nil {
 		return nil
 	}
-	s := v.space
-	*v = view{space: s, epoch: n.epoch}
-	return s
+	v.resets++
+	n.clear(v)
+	return v.space
+}
+
+// clear begins a view anew.
+func (n *session) clear(v *view) {
+	n.epoch = n.epochs.Add(1) // also covers everything sent before
+	*v = view{space: v.space, epoch: n.epoch, resets: v.resets}
 }
 
 // forget forgets what is known of s, and returns it. What is open stays so until the server resets it: then both sides
@@ -66,8 +71,8 @@ func (n *session) forget(s *Space) known {
 // elsewhere.
 func (n *session) adopt(s *Space, k known) {
 	*n.of(s) = k
-	if !n.view(s).open {
-		n.reset(s.handle)
+	if v := n.view(s); !v.open {
+		n.clear(v)
 	}
 }
 

@@ -15,6 +15,7 @@ type view struct {
 	space *Space
 	// when it began, among those of the link; it ends with the session, or when the server resets the space
 	epoch       uint64
+	resets      uint64 // of the handle in this session; an Open tells the server how many the client has seen
 	open        bool
 	incarnation string // as told by open
 	ids         map[string]call.KindID

@@ -45,6 +45,9 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *host
 		}
 		ss.cfg.Logger.Info("refused space dropped", "space", name)
 	case s != nil:
+		if err := s.partition.Discard(); err != nil {
+			return nil, fmt.Errorf("drop space %q: %w", name, err)
+		}
 		if err := ss.removeLocked(ctx, name, s, tables); err != nil {
 			return s, fmt.Errorf("drop space %q: %w", name, err)
 		}
@@ -73,12 +76,9 @@ func noSpace(name string) error {
 	return fmt.Errorf("%w: there is no space %q", call.ErrNoMatch, name)
 }
 
-// removeLocked removes a space and its log. If it returns an error the space is unchanged, possibly in a new partition
-// if its own had ended.
+// removeLocked removes a space, whose partition has ended, and its log. If it returns an error the space is unchanged,
+// in a new partition.
 func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tables bool) error {
-	if err := s.partition.Discard(); err != nil {
-		return err
-	}
 	s.space.Shut(fmt.Errorf("%w: space %q was dropped", call.ErrDropped, name))
 	if s.mirror != nil && !tables {
 		flushing, cancel := context.WithTimeout(ctx, flushDropped)

@@ -1,15 +1,19 @@
 package node_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
 )
@@ -137,4 +141,84 @@ func TestDrop_OutlastsARestart(t *testing.T) {
 	got, err := space.Take(t.Context(), c, parcel{})
 	require.NoError(t, err)
 	require.Equal(t, parcel{2}, got)
+}
+
+// A drop that is refused changes nothing for calls that wait in the space.
+func TestDrop_RefusedDisturbsNoCalls(t *testing.T) {
+	t.Parallel()
+	n := running(t, node.Config{Durability: node.Memory})
+	waiting, c := dial(t, n, "orders"), dial(t, n, "default")
+	_, err := space.Write(t.Context(), waiting, parcel{1})
+	require.NoError(t, err)
+	type taken struct {
+		parcel parcel
+		err    error
+	}
+	took := make(chan taken, 1)
+	go func() {
+		p, err := space.Take(t.Context(), waiting, parcel{2})
+		took <- taken{p, err}
+	}()
+	require.Eventually(t, func() bool { return statusOfSpace(t, n, "orders").Waiting == 1 }, time.Minute,
+		time.Millisecond)
+	tx, err := space.Begin(t.Context(), c)
+	require.NoError(t, err)
+	_, err = space.Write(t.Context(), c.SpaceNamed("orders"), parcel{2}, space.In(tx))
+	require.NoError(t, err)
+	require.ErrorIs(t, c.DropSpace(t.Context(), "orders", false), space.ErrInvalidArgument)
+	require.Equal(t, 1, statusOfSpace(t, n, "orders").Waiting)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.Equal(t, taken{parcel: parcel{2}}, <-took)
+}
+
+// Every call ends, in one of the ways that are documented, while its space is dropped and made again without a pause by
+// transactions of another space.
+func TestDrop_AmidCallsAndTransactions(t *testing.T) {
+	t.Parallel()
+	for _, durability := range []string{node.Memory, node.Logged} {
+		t.Run(durability, func(t *testing.T) {
+			t.Parallel()
+			n := running(t, node.Config{Data: t.TempDir(), Durability: durability})
+			taker, writer, dropper := dial(t, n, "d"), dial(t, n, "e"), dial(t, n, "default")
+			ctx, stop := context.WithCancel(t.Context())
+			var others sync.WaitGroup
+			others.Go(func() {
+				for i := 1; ctx.Err() == nil; i++ {
+					writeUnderAnother(t, writer, parcel{i})
+				}
+			})
+			others.Go(func() {
+				for ctx.Err() == nil {
+					err := dropper.DropSpace(t.Context(), "d", false)
+					requireOneOf(t, err, nil, space.ErrNoMatch, space.ErrInvalidArgument)
+				}
+			})
+			for range 200 {
+				_, err := space.Take(t.Context(), taker, parcel{}, space.Wait(time.Millisecond))
+				requireOneOf(t, err, nil, space.ErrNoMatch, space.ErrDropped)
+			}
+			stop()
+			others.Wait()
+		})
+	}
+}
+
+// writeUnderAnother writes p to space "d" under a transaction that begins in the space of c.
+func writeUnderAnother(t *testing.T, c *client.Client, p parcel) {
+	tx, err := space.Begin(t.Context(), c)
+	requireOneOf(t, err, nil)
+	_, err = space.Write(t.Context(), c.SpaceNamed("d"), p, space.In(tx))
+	requireOneOf(t, err, nil, space.ErrDropped)
+	if err != nil {
+		requireOneOf(t, tx.Abort(t.Context()), nil)
+		return
+	}
+	requireOneOf(t, tx.Commit(t.Context()), nil)
+}
+
+// requireOneOf reports an error that is none of those expected, from any goroutine.
+func requireOneOf(t *testing.T, err error, expected ...error) {
+	if !slices.ContainsFunc(expected, func(e error) bool { return errors.Is(err, e) }) {
+		t.Errorf("unexpected error: %v", err)
+	}
 }

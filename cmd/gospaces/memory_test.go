@@ -181,7 +181,7 @@ func TestServe_SurvivesLargeCallsThatWait(t *testing.T) {
 	require.NoError(t, err)
 	nc := a.greeted()
 	open := wire.Begin(nil, wire.Open, 1)
-	open = append(wire.AppendBytes(append(open, 0), "default"), 0, 0)
+	open = append(wire.AppendBytes(append(open, 0), "default"), 0, 0, 0)
 	_, err = nc.Write(wire.End(open, 0))
 	require.NoError(t, err)
 	for callID := range uint64(105) {

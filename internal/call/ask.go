@@ -62,6 +62,7 @@ type Ask struct {
 	Schema  *template.Schema
 	At      txn.Address // of the partition to open
 	Handle  uint64      // to open it under
+	Resets  uint64      // of that handle which the client has received
 	Tables  bool        // of a space's mirror, to be dropped with it
 }
 

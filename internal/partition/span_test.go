@@ -449,3 +449,16 @@ func (*tape) Follow(context.Context, uint64, func(record.Group) error) error {
 }
 
 func (*tape) Resign(string, record.Clock) error { panic("this log has no heirs") }
+
+// A call under a transaction of another space that comes to a dropped one gets the error of the space.
+func TestSpans_JoinADroppedSpace(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, nil)
+	id, err := f.begin()
+	require.NoError(t, err)
+	dropped := f.parts["b"]
+	require.NoError(t, dropped.Discard())
+	delete(f.parts, "b")
+	require.ErrorIs(t, f.spans.Join(id, dropped), call.ErrDropped)
+	require.NoError(t, f.commit(id))
+}

@@ -62,9 +62,14 @@ func (s *Spans) Start(ctx context.Context) {
 }
 
 // Join prepares a partition other than the home of a transaction for calls under it. It does not wait. It returns
-// call.ErrTxnEnded, or call.ErrInvalidArgument if the home does not exist.
+// call.ErrTxnEnded, call.ErrInvalidArgument if the home does not exist, and the error of a partition that does not
+// serve.
 func (s *Spans) Join(id txn.ID, at *Partition) error {
-	return explain(id, s.Coordinator.Join(id, at.cfg.Address))
+	err := s.Coordinator.Join(id, at.cfg.Address)
+	if refusal := at.Err(); err != nil && refusal != nil {
+		return refusal
+	}
+	return explain(id, err)
 }
 
 // Joined returns nil, or a function that waits until the log of a transaction's home knows that the transaction is

@@ -79,8 +79,8 @@ func TestSteps_EndWithTheirCaller(t *testing.T) {
 	p.Find(c, 4, endless(), -1)
 	p.Gone(c)
 	require.Zero(t, p.Stats().Waiting)
-	require.True(t, c.waiting(3))
-	require.True(t, c.waiting(4))
+	require.ErrorIs(t, c.await(3).err, call.ErrCancelled)
+	require.ErrorIs(t, c.await(4).err, call.ErrCancelled)
 }
 
 func TestSteps_EndWithTheirTransaction(t *testing.T) {

@@ -235,7 +235,7 @@ func (p *Partition) endWaits(err error) {
 	p.waits = waits{}
 }
 
-// Gone removes c: its waits end without a reply, its registrations keep their events for the next listener that
+// Gone removes c: its waits end with ErrCancelled, its registrations keep their events for the next listener that
 // attaches.
 func (p *Partition) Gone(c Caller) {
 	p.mu.Lock()
@@ -243,6 +243,7 @@ func (p *Partition) Gone(c Caller) {
 	for w := p.waits.byCaller[c]; w != nil; w = w.next {
 		p.waits.remove(w)
 		p.stop(w)
+		c.Reply(w.call, &call.Result{Err: call.ErrCancelled}, 0, true)
 	}
 	for l := p.audience[c]; l != nil; l = p.audience[c] {
 		p.leave(l)

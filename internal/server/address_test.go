@@ -30,7 +30,7 @@ func rigOfTwo(t testing.TB) *rig {
 
 // openAt opens a partition under a handle, and returns the number of the client's session with it.
 func (p *peer) openAt(callID uint64, handle byte, at txn.Address, before uint64) (session uint64) {
-	d := wire.NewDecoder(p.call(wire.Open, callID, append(wire.AppendAddress([]byte{handle}, at), uvarints(before)...)))
+	d := wire.NewDecoder(p.call(wire.Open, callID, append(wire.AppendAddress([]byte{handle}, at), uvarints(before, 0)...)))
 	o := d.Opened()
 	require.NoError(p.t, d.Err())
 	require.False(p.t, o.Lost)
@@ -86,7 +86,7 @@ func TestOpen_RefusesPartitionsThatDoNotExist(t *testing.T) {
 	r := rigOfTwo(t)
 	defer r.close()
 	p := r.join()
-	open := func(at txn.Address) []byte { return append(wire.AppendAddress([]byte{1}, at), 0) }
+	open := func(at txn.Address) []byte { return append(wire.AppendAddress([]byte{1}, at), 0, 0) }
 	p.send(wire.Open, 2, open(txn.Address{Space: "space", Partition: 4}))
 	require.ErrorIs(t, p.failure(2), call.ErrInvalidArgument)
 	p.call(wire.Open, 3, open(third))

@@ -68,7 +68,7 @@ func (s *session) detach(err error) {
 		s.life.becomeLocked(ending)
 	}
 	s.mu.Unlock()
-	s.interruptWaits(nil)
+	s.interruptWaits()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,12 +187,8 @@ func (c *caller) gone() {
 	c.leave(goodbye)
 }
 
-// leave makes the partition forget c and its listeners.
+// leave makes the partition forget c and its listeners. It may be called again, for what has become known since.
 func (c *caller) leave(goodbye bool) {
-	if c.left {
-		return
-	}
-	c.left = true
 	c.host.Gone(c)
 	c.s.mu.Lock()
 	listeners := slices.Collect(maps.Values(c.listeners))
@@ -200,7 +196,8 @@ func (c *caller) leave(goodbye bool) {
 	for _, l := range listeners {
 		c.host.Gone(l)
 	}
-	if c.session != 0 {
+	if c.session != 0 && !c.left {
 		c.host.CloseSession(c.session, goodbye)
 	}
+	c.left = true
 }

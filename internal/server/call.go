@@ -270,7 +270,13 @@ func (c *caller) schema(callID uint64, a *call.Ask) error {
 		return c.s.fail(callID, call.ErrUnknownKind)
 	}
 	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.stale.Load() {
+		c.failLocked(callID, errOpenAgain)
+		return nil
+	}
 	c.announceKindLocked(k)
-	c.s.mu.Unlock()
-	return c.s.answer(callID, binary.AppendUvarint(nil, uint64(k)))
+	body := binary.AppendUvarint(nil, uint64(k))
+	c.emitLocked(wire.AppendFrame(c.s.out.Buffer(), wire.Answer, callID, body), 0, true)
+	return nil
 }

@@ -52,6 +52,10 @@ func (o *outlet) Durable(lsn call.LSN) {
 	if len(o.later) == 0 {
 		return
 	}
+	if o.of.stale.Load() {
+		o.failHeldLocked(o.of.inDoubt())
+		return
+	}
 	if n := o.pending.Durable(lsn); n > 0 {
 		s.out.Commit(append(s.out.Buffer(), o.later[:n]...))
 		o.later = o.later[:copy(o.later, o.later[n:])]
@@ -74,6 +78,12 @@ func (o *outlet) Lost(err error) {
 		err = fmt.Errorf("%w: %v", wire.ErrInDoubt, err) // which is its only number
 	}
 	o.of.resetLocked()
+	o.failHeldLocked(err)
+}
+
+// failHeldLocked ends the calls whose outcomes are held back with err, and drops all else that is.
+func (o *outlet) failHeldLocked(err error) {
+	s := o.s
 	out := s.out.Buffer()
 	for rest := o.later; len(rest) > 0; {
 		f, size, _, _ := wire.Next(rest, len(rest))
@@ -103,7 +113,9 @@ type caller struct {
 	volatile  bool                 // host has no log, and does not call Durable
 	announced []*template.Schema   // guarded by s.mu; by kind, as the client knows them
 	listeners map[uint64]*listener // guarded by s.mu; by registration
-	// the partition has lost what it told; set under s.mu, and never cleared: the client opens the space again
+	resets    uint64               // of the handle, before it was opened
+	// the handle was reset: of what c is told the client hears only that calls have failed. Set under s.mu, and never
+	// cleared: the client opens the space again
 	stale atomic.Bool
 	left  bool     // owned by the session's writer; the partition has forgotten it
 	txns  openTxns // guarded by s.mu
@@ -133,19 +145,38 @@ func (c *caller) resetLocked() {
 	s.wakeWriterLocked()
 }
 
-// leaveStale makes partitions forget the callers that were reset.
+// leaveStale makes partitions forget the callers that were reset, and end their waits. A call that comes to wait later
+// sees that its caller is stale.
 func (s *session) leaveStale() {
 	s.mu.Lock()
 	stale := s.stale
 	s.stale = nil
 	s.mu.Unlock()
 	for _, c := range stale {
-		if c.absent {
-			s.interruptWaits(c) // later ones see that c is stale
-		} else {
-			c.leave(false)
-		}
+		c.leave(false)
 	}
+}
+
+// inDoubt returns the error of a call on a stale handle whose outcome the client has to ask for.
+func (c *caller) inDoubt() error {
+	if c.s.client == (call.Client{}) {
+		return fmt.Errorf("%w: the space is to be opened again", call.ErrOutcomeUnknown)
+	}
+	return errAskAgain
+}
+
+// errAskAgain ends calls whose space is to be opened again, and then asked for their outcomes.
+var errAskAgain = fmt.Errorf("%w: the space is to be opened again", wire.ErrInDoubt)
+
+// failure returns the error with which a call on a stale handle ends that has ended with err.
+func (c *caller) failure(err error, durable bool) error {
+	switch {
+	case err == nil, !durable:
+		return c.inDoubt()
+	case errors.Is(err, call.ErrCancelled):
+		return errOpenAgain
+	}
+	return err
 }
 
 // inheritLocked makes c take over what old has begun, which was reset, unless it was in another space of the same name.
@@ -188,6 +219,10 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool
 	case wire.Renew:
 		c.txns.renewed(r.Grants)
 	}
+	if c.stale.Load() {
+		c.failLocked(callID, c.failure(err, durable))
+		return
+	}
 	if err == nil {
 		c.announceLocked(op, r)
 	} else if errors.Is(err, call.ErrUnknownKind) {
@@ -212,6 +247,10 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool
 
 // recallLocked passes on the outcome that a call has had.
 func (c *caller) recallLocked(op wire.Type, callID uint64, r *call.Result, lsn call.LSN, durable bool) {
+	if c.stale.Load() {
+		c.failLocked(callID, c.failure(r.Err, durable))
+		return
+	}
 	buf := c.bufferLocked(durable)
 	if r.Err != nil {
 		c.emitLocked(wire.AppendFailure(buf, callID, r.Err), lsn, durable)
@@ -223,6 +262,11 @@ func (c *caller) recallLocked(op wire.Type, callID uint64, r *call.Result, lsn c
 		c.recalled, c.recalledSeq = r.Grants[0], r.Seq
 	}
 	c.emitLocked(wire.OpOf(op).AppendAnswer(buf, callID, r), lsn, durable)
+}
+
+// failLocked ends a call with an error.
+func (c *caller) failLocked(callID uint64, err error) {
+	c.emitLocked(wire.AppendFailure(c.s.out.Buffer(), callID, err), 0, true)
 }
 
 // Event implements call.Caller; events go to listeners.

@@ -143,9 +143,9 @@ func (s *session) issue(q *find, wait time.Duration) (replied bool) {
 		s.fileLocked(q)
 	}
 	c := q.caller
-	late := !replied && (s.life.state == leaving || c.absent && c.stale.Load())
+	late := !replied && (s.life.state == leaving || c.stale.Load())
 	s.mu.Unlock()
-	if late { // the server began to shut down meanwhile, or the space was created, and this one was not seen
+	if late { // the server began to shut down meanwhile, or the handle was reset, and this one was not seen
 		c.host.CancelWait(c, callID)
 	}
 	return replied

@@ -28,7 +28,7 @@ type Calls interface {
 	Do(c call.Caller, callID uint64, a *call.Ask) call.Rest
 	// CancelWait ends a call that waits, or takes long, with call.ErrCancelled, unless it has been replied to.
 	CancelWait(c call.Caller, callID uint64)
-	// Gone ends all calls of c that wait, and forgets it.
+	// Gone ends all calls of c that wait, or take long, with call.ErrCancelled, and forgets it.
 	Gone(c call.Caller)
 	// Begin tells that several calls follow at once, which had better share one commit. End must follow soon.
 	Begin()

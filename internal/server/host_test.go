@@ -56,7 +56,7 @@ func TestHost_ThatHasMovedIsOpenedAgain(t *testing.T) {
 	p.call(wire.Kinds, 7, []byte{1})
 
 	m.to.Store(nil)
-	p.call(wire.Open, 8, openBody(0, "space"))
+	p.call(wire.Open, 8, openAfter(0, "space", 1))
 	p.call(wire.Write, 9, writeBody("y"))
 	require.Equal(t, "x", entry(t, p.call(wire.Find, 10, findBody(true, false))))
 	require.Equal(t, "y", entry(t, p.call(wire.Find, 11, findBody(true, false))))
@@ -78,6 +78,6 @@ func TestServer_ReplacedHostsAreOpenedAgain(t *testing.T) {
 	p.send(wire.Write, 4, writeBody("x"))
 	require.ErrorIs(t, p.failure(4), wire.ErrInterrupted)
 	p.call(wire.Kinds, 5, []byte{1})
-	p.call(wire.Open, 6, openBody(0, "space"))
+	p.call(wire.Open, 6, openAfter(0, "space", 1))
 	p.call(wire.Write, 7, writeBody("x"))
 }

@@ -65,6 +65,9 @@ func (c *caller) announceDroppedLocked() {
 
 // sendKindLocked sends a Kind: without a schema, the kind was dropped.
 func (c *caller) sendKindLocked(k call.KindID, schema *template.Schema) {
+	if c.stale.Load() {
+		return // the client would take it for a kind of the next opening
+	}
 	out := c.s.out.Buffer()
 	start := len(out)
 	out = binary.AppendUvarint(wire.Begin(out, wire.Kind, c.handle), uint64(k))

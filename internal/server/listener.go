@@ -97,6 +97,10 @@ func (l *listener) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bo
 	if r.Err == nil {
 		l.adoptLocked(op, r)
 	}
+	if l.c.stale.Load() {
+		l.replyStaleLocked(op, callID, r.Err, durable)
+		return
+	}
 	if op == opRevive {
 		if errors.Is(r.Err, call.ErrLeaseEnded) {
 			l.endedLocked(lsn, durable)
@@ -115,6 +119,15 @@ func (l *listener) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bo
 		buf = wire.End(binary.AppendUvarint(buf, r.Seq), start)
 	}
 	l.emitLocked(buf, lsn, durable)
+}
+
+// replyStaleLocked is Reply for a handle that was reset. The registration is to wait for the next listener.
+func (l *listener) replyStaleLocked(op wire.Type, callID uint64, err error, durable bool) {
+	if op != opRevive {
+		l.c.failLocked(callID, l.c.failure(err, durable))
+	}
+	l.s.stale = append(l.s.stale, l.c)
+	l.s.wakeWriterLocked()
 }
 
 // adoptLocked makes l the one to which acknowledgements of its registration go.
@@ -136,7 +149,7 @@ func (l *listener) Event(ev *call.Event, lsn call.LSN, durable bool) bool {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.lapsed {
+	if l.lapsed || l.c.stale.Load() {
 		return false
 	}
 	if l.unread > l.window || s.full.Load() {
@@ -179,6 +192,9 @@ func (l *listener) Displaced(registration uint64) {
 		return
 	}
 	l.forgetLocked()
+	if l.c.stale.Load() {
+		return
+	}
 	buf := l.bufferLocked(true)
 	start := len(buf)
 	l.emitLocked(wire.End(binary.AppendUvarint(wire.Begin(buf, wire.Displaced, registration), l.c.handle), start), 0, true)
@@ -187,6 +203,9 @@ func (l *listener) Displaced(registration uint64) {
 // endedLocked tells the client that the registration is over, and the number of its last event as far as it is known.
 func (l *listener) endedLocked(lsn call.LSN, durable bool) {
 	l.forgetLocked()
+	if l.c.stale.Load() {
+		return
+	}
 	buf := l.bufferLocked(durable)
 	start := len(buf)
 	buf = binary.AppendUvarint(wire.Begin(buf, wire.Ended, l.registration), l.c.handle)

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
-	"github.com/gospaces/gospaces/txn"
 )
 
 // handleOpen opens a partition under the handle that the client chose.
@@ -13,20 +12,19 @@ func (s *session) handleOpen(callID uint64, a *call.Ask) error {
 	if a.Handle >= uint64(s.srv.cfg.MaxSpaces) {
 		return s.fail(callID, fmt.Errorf("%w: open %.40q as %d", call.ErrInvalidArgument, a.At, a.Handle))
 	}
-	before := s.caller(a.Handle)
-	switch {
-	case before == nil:
-	case before.at != a.At:
-		return s.fail(callID, fmt.Errorf("%w: another partition is open as %d", call.ErrInvalidArgument, a.Handle))
-	case !before.stale.Load():
-		before.answerOpenedAgain(callID)
-		return nil
+	if before := s.caller(a.Handle); before != nil {
+		switch open, err := before.openAgain(callID, a); {
+		case err != nil:
+			return s.fail(callID, err)
+		case open:
+			return nil
+		}
 	}
 	host, incarnation, err := s.srv.cfg.Spaces.Lookup(a.At)
 	if err != nil {
 		return s.fail(callID, err)
 	}
-	c, o := s.newCaller(a.Handle, a.At, host, incarnation == ""), &wire.Opened{Incarnation: incarnation}
+	c, o := s.newCaller(a, host, incarnation == ""), &wire.Opened{Incarnation: incarnation}
 	if c.absent || s.client == (call.Client{}) {
 		c.answerOpened(callID, o, 0, true)
 	} else if err := c.openSession(callID, a.Session, o); err != nil {
@@ -36,9 +34,32 @@ func (s *session) handleOpen(callID uint64, a *call.Ask) error {
 	return nil
 }
 
-func (s *session) newCaller(handle uint64, at txn.Address, host Host, absent bool) *caller {
+// openAgain answers another Open, after the first, and reports true if c is still open. It returns an error, without an
+// answer, for another partition, and for an Open that the client has sent before it knew of the last Reset: calls that
+// it sent until then are not to meet the next opening.
+func (c *caller) openAgain(callID uint64, a *call.Ask) (open bool, err error) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	resets := c.resets
+	if c.stale.Load() {
+		resets++
+	}
+	switch {
+	case c.at != a.At:
+		return false, fmt.Errorf("%w: another partition is open as %d", call.ErrInvalidArgument, a.Handle)
+	case a.Resets != resets:
+		return false, errOpenAgain
+	case c.stale.Load():
+		return false, nil
+	}
+	durable := len(c.later) == 0
+	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), 0, durable)
+	return true, nil
+}
+
+func (s *session) newCaller(a *call.Ask, host Host, absent bool) *caller {
 	c := &caller{
-		outlet: outlet{s: s}, handle: handle, at: at, host: host,
+		outlet: outlet{s: s}, handle: a.Handle, resets: a.Resets, at: a.At, host: host,
 		absent: absent, volatile: !host.Logged(),
 		listeners: map[uint64]*listener{},
 	}
@@ -76,14 +97,6 @@ func (c *caller) answerOpened(callID uint64, o *wire.Opened, lsn call.LSN, durab
 	defer c.s.mu.Unlock()
 	c.opened = wire.AppendOpened(nil, o)
 	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), lsn, durable)
-}
-
-// answerOpenedAgain answers another Open, after the first.
-func (c *caller) answerOpenedAgain(callID uint64) {
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	durable := len(c.later) == 0
-	c.emitLocked(wire.AppendFrame(c.bufferLocked(durable), wire.Answer, callID, c.opened), 0, durable)
 }
 
 // opened makes c the one for its handle. What serves the address may be another since it was looked up, and those who

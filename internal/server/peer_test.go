@@ -123,8 +123,11 @@ func (r *rig) join() *peer {
 }
 
 // openBody is that of an Open by a client that had no session before.
-func openBody(handle byte, name string) []byte {
-	return append(wire.AppendAddress([]byte{handle}, txn.Address{Space: name}), 0)
+func openBody(handle byte, name string) []byte { return openAfter(handle, name, 0) }
+
+// openAfter is openBody after so many Resets of the handle.
+func openAfter(handle byte, name string, resets byte) []byte {
+	return append(wire.AppendAddress([]byte{handle}, txn.Address{Space: name}), 0, resets)
 }
 
 func (p *peer) hello(g wire.Greeting) {

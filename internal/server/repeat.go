@@ -44,7 +44,7 @@ func (s *session) handleRepeat(f wire.Frame) error {
 		return s.fail(f.ID, fmt.Errorf("%w: it cannot be repeated", call.ErrOutcomeUnknown))
 	}
 	if c.stale.Load() {
-		return s.fail(f.ID, fmt.Errorf("%w: the space is to be opened again", wire.ErrInDoubt))
+		return s.fail(f.ID, errAskAgain)
 	}
 	if c.absent && !ask { // nothing was executed: the client knows of no space
 		return s.handleCall(op, f)

@@ -27,7 +27,12 @@ func (r *rig) connectAs(client call.Client) *peer {
 }
 
 // openAs returns the body of a call that opens the space as 0, for a client that was told a session before.
-func openAs(session uint64) []byte { return uvarints(0, 5, 's', 'p', 'a', 'c', 'e', 0, session) }
+func openAs(session uint64) []byte { return openAgainAs(session, 0) }
+
+// openAgainAs is openAs after so many Resets of the handle.
+func openAgainAs(session, resets uint64) []byte {
+	return uvarints(0, 5, 's', 'p', 'a', 'c', 'e', 0, session, resets)
+}
 
 // joinAs connects as a client that repeats calls, and opens the space as 0.
 func (r *rig) joinAs(client call.Client, before uint64) (p *peer, session uint64, lost bool) {
@@ -185,7 +190,7 @@ func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
 	require.ErrorIs(t, p.failure(4), wire.ErrInDoubt)
 
 	require.Eventually(t, func() bool { return r.partition.Stats().Err == nil }, time.Minute, time.Millisecond)
-	d := wire.NewDecoder(p.call(wire.Open, 6, openAs(session)))
+	d := wire.NewDecoder(p.call(wire.Open, 6, openAgainAs(session, 1)))
 	o := d.Opened()
 	require.Equal(t, session, o.Session)
 	require.False(t, o.Lost)

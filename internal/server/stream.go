@@ -113,7 +113,7 @@ func (s *session) wakeWriterLocked() {
 func (s *session) write() {
 	for s.awaitWork() {
 		if s.recalled() {
-			s.interruptWaits(nil)
+			s.interruptWaits()
 		}
 		s.leaveStale()
 		s.revive()

@@ -120,6 +120,9 @@ func (c *caller) TxnLost(number uint64, why error, lsn call.LSN, durable bool) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	delete(c.txns.ends, number)
+	if c.stale.Load() {
+		return // the client learns which are open when it opens the space again
+	}
 	buf := c.bufferLocked(durable)
 	start := len(buf)
 	buf = wire.AppendError(binary.AppendUvarint(wire.Begin(buf, wire.TxnLost, number), c.handle), why)

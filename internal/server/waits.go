@@ -103,9 +103,8 @@ func (s *session) cancelWait(callID uint64) {
 	}
 }
 
-// interruptWaits takes all calls that wait, or take long, back from their partitions; only those of a space if of is
-// not nil.
-func (s *session) interruptWaits(of *caller) {
+// interruptWaits takes all calls that wait, or take long, back from their partitions.
+func (s *session) interruptWaits() {
 	type wait struct {
 		c    *caller
 		call uint64
@@ -113,9 +112,7 @@ func (s *session) interruptWaits(of *caller) {
 	s.mu.Lock()
 	waits := make([]wait, 0, len(s.waiting))
 	for callID, q := range s.waiting {
-		if of == nil || q.caller == of {
-			waits = append(waits, wait{q.caller, tag(q.op, callID)})
-		}
+		waits = append(waits, wait{q.caller, tag(q.op, callID)})
 	}
 	s.mu.Unlock()
 	for _, w := range waits {

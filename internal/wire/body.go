@@ -14,8 +14,13 @@ type body struct {
 }
 
 var openBody = body{
-	func(dst []byte, a *call.Ask) []byte { return binary.AppendUvarint(AppendAddress(dst, a.At), a.Session) },
-	func(d *Decoder, a *call.Ask, _ *Query) { a.At, a.Session = d.Address(), d.Uvarint() },
+	func(dst []byte, a *call.Ask) []byte {
+		dst = binary.AppendUvarint(AppendAddress(dst, a.At), a.Session)
+		return binary.AppendUvarint(dst, a.Resets)
+	},
+	func(d *Decoder, a *call.Ask, _ *Query) {
+		a.At, a.Session, a.Resets = d.Address(), d.Uvarint(), d.Uvarint()
+	},
 }
 
 var nameBody = body{
