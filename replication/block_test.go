@@ -23,7 +23,7 @@ func block(t testing.TB, commits uint64) (id logID, content []byte) {
 // surveyed returns the survey of a folder with only this file.
 func surveyed(t testing.TB, id logID, content []byte) *survey {
 	t.Helper()
-	f := &folder{path: t.TempDir(), mode: modeStandalone}
+	f := &folder{path: t.TempDir(), owner: owner{Mode: modeStandalone}}
 	require.NoError(t, os.MkdirAll(f.messagesDir(id), 0o750))
 	require.NoError(t, os.WriteFile(blockPath(f.messagesDir(id), 1), content, 0o600))
 	s, err := f.surveyLog(t.Context(), id, true)

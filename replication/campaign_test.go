@@ -97,7 +97,7 @@ func campaign(t *testing.T, first int, killed, seen bool, damage func([]byte, in
 	} else {
 		require.NoError(t, s.Close())
 	}
-	f := &folder{path: dir, mode: modeStandalone}
+	f := &folder{path: dir, owner: owner{Mode: modeStandalone}}
 	for n := first; n <= campaignBytes; n += campaignStep {
 		id := logID{campaignSpace(n), 0}
 		change(t, blockPath(f.messagesDir(id), 1), func(b []byte) []byte { return damage(b, n) })

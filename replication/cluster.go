@@ -104,6 +104,14 @@ func (c *Cluster) self() (Peer, bool) {
 	return c.Peers[i], true
 }
 
+// names returns the names of the peers.
+func (c *Cluster) names() (names []string) {
+	for _, p := range c.Peers {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 // listen returns the address to listen on for other nodes.
 func (c *Cluster) listen() string {
 	if c.Listen != "" {

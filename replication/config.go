@@ -50,3 +50,11 @@ func (cfg Config) withDefaults() (Config, error) {
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	return cfg, errors.Join(errs...)
 }
+
+// owner returns whose the folder is.
+func (cfg Config) owner() owner {
+	if c := cfg.Cluster; c != nil {
+		return owner{Mode: modeCluster, Cluster: c.Name, Node: c.Node}
+	}
+	return owner{Mode: modeStandalone}
+}

@@ -37,7 +37,7 @@ var errProtocol = errors.New("unexpected answer from server")
 // What goes over it are single questions with their answers, so the goroutine that asks reads the answer itself:
 // nothing of what makes a general client costly (goroutines that read and flush, channels, maps of headers) is between
 // the log and its disk. Nothing is read between two questions. That is safe because a server that startEmbedded has
-// started sends nothing of its own accord: neither pings nor changes of topology.
+// started sends nothing of its own accord: neither pings nor, to a client of protocol 0, changes of topology.
 //
 // Its methods may not be called concurrently, except for close, which interrupts them.
 type conn struct {
@@ -78,7 +78,7 @@ func (c *conn) handshake(l login) error {
 		return err
 	}
 	options, err := json.Marshal(map[string]any{
-		"user": l.user, "pass": l.password, "name": "log", "lang": "go", "version": "1", "protocol": 1,
+		"user": l.user, "pass": l.password, "name": "log", "lang": "go", "version": "1", "protocol": 0,
 		"verbose": false, "pedantic": false, "headers": true, "no_responders": true,
 	})
 	if err != nil {

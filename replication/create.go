@@ -3,34 +3,214 @@ package replication
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
 
-	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Conn returns the connection of this process to its server, for messages between nodes. It lasts as long as the store;
-// what is sent goes to all nodes that are reached, and nothing is kept. The caller does not close it. It is nil once the
-// store is closed.
-func (s *Store) Conn() *nats.Conn {
+const (
+	// maxReplicas is the maximum number of nodes that have a log.
+	maxReplicas = 5
+
+	// createTimeout limits one request to make a log, which takes 0.1 to 0.2 s: a request that finds no leader is never
+	// answered.
+	createTimeout = 2 * time.Second
+
+	// createPause is the time between two such requests.
+	createPause = 50 * time.Millisecond
+)
+
+// ErrIncarnation is returned by Create for a log that is there already, with another incarnation.
+var ErrIncarnation = errors.New("replication: there is another log of that name")
+
+// ErrNoLog is returned by Store.Log in a cluster for a log that was not created, or was dropped.
+var ErrNoLog = errors.New("replication: there is no such log")
+
+// Create makes the log of a partition in a cluster, on the named nodes, of which it needs a majority to be written. It
+// returns nil if the log is there already with the same incarnation, wherever that is, and ErrIncarnation if it is
+// there with another. It tries again while the cluster cannot make it, and returns the cause of ctx's end, after which
+// it is unknown whether the log is made.
+func (s *Store) Create(ctx context.Context, space string, partition int, incarnation string, on []string) error {
+	id := logID{space, partition}
+	if err := s.placeable(id, on); err != nil {
+		return err
+	}
+	return s.insist(ctx, "create", id, func(ctx context.Context, srv *embedded) error {
+		cfg := streamConfig(id, incarnation, s.cfg)
+		srv.place(&cfg, on, nil)
+		st, err := srv.js.CreateStream(ctx, cfg)
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
+			if st, err = srv.js.Stream(ctx, id.stream()); err != nil {
+				return err
+			}
+			return sameIncarnation(st.CachedInfo(), incarnation)
+		case err != nil:
+			return err
+		}
+		if err := sameIncarnation(st.CachedInfo(), incarnation); err != nil {
+			return err
+		}
+		return srv.placed(ctx, st.CachedInfo(), on)
+	})
+}
+
+// Place moves a log of a cluster to the named nodes, which become its replicas one after the other. It returns once the
+// cluster has begun to; Replicas tells how far it is.
+func (s *Store) Place(ctx context.Context, space string, partition int, on []string) error {
+	id := logID{space, partition}
+	if err := s.placeable(id, on); err != nil {
+		return err
+	}
+	return s.insist(ctx, "place", id, func(ctx context.Context, srv *embedded) error {
+		st, err := srv.js.Stream(ctx, id.stream())
+		if err != nil {
+			return err
+		}
+		return srv.placeAt(ctx, st.CachedInfo(), on)
+	})
+}
+
+// Replica is a node that has a log, or is to have it.
+type Replica struct {
+	Node    string
+	Leads   bool
+	Current bool   // it has what the leader has
+	Offline bool   // the leader does not reach it
+	Lag     uint64 // messages that it lacks, or more
+}
+
+// Replicas returns the nodes that have a log, by name, as the leader of its group sees them. It returns ErrNoLog for a
+// log that does not exist, and an error if there is no leader.
+func (s *Store) Replicas(ctx context.Context, space string, partition int) ([]Replica, error) {
+	id := logID{space, partition}
 	srv, err := s.server()
 	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	st, err := srv.js.Stream(ctx, id.stream())
+	if err != nil {
+		return nil, fmt.Errorf("find replicas of log %v: %w", id, noLog(err))
+	}
+	return replicasOf(st.CachedInfo()), nil
+}
+
+func replicasOf(info *jetstream.StreamInfo) []Replica {
+	c := info.Cluster
+	if c == nil {
 		return nil
 	}
-	return srv.nc
-}
-
-// Node returns the name of this node in its cluster, or "".
-func (s *Store) Node() string {
-	if s.cfg.Cluster == nil {
-		return ""
+	var replicas []Replica
+	if c.Leader != "" {
+		replicas = append(replicas, Replica{Node: c.Leader, Leads: true, Current: true})
 	}
-	return s.cfg.Cluster.Node
+	for _, p := range c.Replicas {
+		replicas = append(replicas, Replica{Node: p.Name, Current: p.Current, Offline: p.Offline, Lag: p.Lag})
+	}
+	slices.SortFunc(replicas, func(a, b Replica) int {
+		if a.Node < b.Node {
+			return -1
+		}
+		return 1
+	})
+	return replicas
 }
 
-// Nodes returns the sorted names of the nodes that this one is connected to, and its own.
-func (s *Store) Nodes() []string { return nil }
+func noLog(err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return ErrNoLog
+	}
+	return err
+}
 
-// Create makes the log of a partition in a cluster, on the named nodes. It returns nil if the log is there already with
-// the same incarnation. It tries until ctx ends while the cluster cannot do it.
-func (s *Store) Create(ctx context.Context, space string, partition int, incarnation string, on []string) error {
-	return errors.ErrUnsupported
+func sameIncarnation(info *jetstream.StreamInfo, incarnation string) error {
+	if made := info.Config.Metadata[metaIncarnation]; made != incarnation {
+		return fmt.Errorf("%w: incarnation %s", ErrIncarnation, made)
+	}
+	return nil
+}
+
+// placeable returns what is wrong with the nodes that are to have a log.
+func (s *Store) placeable(id logID, on []string) error {
+	errs := []error{id.valid()}
+	if s.cfg.Cluster == nil {
+		errs = append(errs, errors.New("replication: the store is not in a cluster: Log creates logs"))
+	}
+	if len(on) == 0 || len(on) > maxReplicas {
+		errs = append(errs, fmt.Errorf("replication: log %v on %d nodes; it can be on 1 to %d", id, len(on), maxReplicas))
+	}
+	for i, node := range on {
+		errs = append(errs, validNode("a node of a log", node))
+		if slices.Contains(on[:i], node) {
+			errs = append(errs, fmt.Errorf("replication: log %v twice on node %s", id, node))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// insist makes a request until it succeeds, or there is no sense in it.
+func (s *Store) insist(
+	ctx context.Context, what string, id logID, request func(context.Context, *embedded) error,
+) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	for {
+		srv, err := s.server()
+		if err != nil {
+			return err
+		}
+		once, cancel := context.WithTimeout(ctx, createTimeout)
+		err = noLog(request(once, srv))
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, ErrIncarnation) || errors.Is(err, ErrNoLog) {
+			return fmt.Errorf("%s log %v: %w", what, id, err)
+		}
+		s.cfg.Logger.Debug("log_request_failed", "request", what, "log", id.String(), "error", err)
+		select {
+		case <-time.After(createPause):
+		case <-ctx.Done():
+			return fmt.Errorf("%s log %v: %w, after %w", what, id, context.Cause(ctx), err)
+		}
+	}
+}
+
+// place has a log placed on the named nodes, by naming all others that are known, and those given.
+func (e *embedded) place(cfg *jetstream.StreamConfig, on, others []string) {
+	not := map[string]bool{}
+	for _, node := range slices.Concat(e.nodes(), e.cluster.names(), others) {
+		if !slices.Contains(on, node) {
+			not["!"+node] = true
+		}
+	}
+	cfg.Replicas = len(on)
+	cfg.Placement = &jetstream.Placement{Cluster: e.cluster.Name, Tags: slices.Sorted(maps.Keys(not))}
+}
+
+// placed makes sure that a log is on the named nodes: a node that was not known here is not excluded.
+func (e *embedded) placed(ctx context.Context, info *jetstream.StreamInfo, on []string) error {
+	for _, r := range replicasOf(info) {
+		if !slices.Contains(on, r.Node) {
+			return e.placeAt(ctx, info, on)
+		}
+	}
+	return nil
+}
+
+func (e *embedded) placeAt(ctx context.Context, info *jetstream.StreamInfo, on []string) error {
+	var others []string
+	for _, r := range replicasOf(info) {
+		others = append(others, r.Node)
+	}
+	cfg := info.Config
+	e.place(&cfg, on, others)
+	_, err := e.js.UpdateStream(ctx, cfg)
+	return err
 }

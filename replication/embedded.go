@@ -31,8 +31,10 @@ const (
 	user = "gospaces"
 )
 
-// embedded is a running NATS server with one connection to it. It listens to no port.
+// embedded is a running NATS server with one connection to it. Alone it listens to no port, in a cluster to one for
+// other nodes.
 type embedded struct {
+	cluster  *Cluster // nil: it is alone
 	srv      *server.Server
 	nc       *nats.Conn
 	js       jetstream.JetStream
@@ -46,18 +48,16 @@ type embedded struct {
 func startEmbedded(
 	ctx context.Context, f *folder, cfg Config, accept bool,
 ) (_ *embedded, abandoned <-chan struct{}, err error) {
-	if err := f.endDrops(); err != nil {
-		return nil, nil, fmt.Errorf("%w: end the removal of logs: %w", ErrFailed, err)
-	}
-	if err := f.endUnmade(cfg.Logger); err != nil {
-		return nil, nil, fmt.Errorf("%w: remove logs that were never made: %w", ErrFailed, err)
-	}
 	log := &serverLog{log: cfg.Logger}
-	e := &embedded{password: rand.Text()}
-	if e.refused, err = f.inspect(ctx, cfg, accept); err != nil {
-		return nil, nil, fmt.Errorf("%w: look at the files: %w", ErrFailed, err)
+	e := &embedded{password: rand.Text(), cluster: cfg.Cluster}
+	if e.refused, err = f.prepare(ctx, cfg, accept); err != nil {
+		return nil, nil, err
 	}
-	if e.srv, err = server.NewServer(e.options(f, cfg.Sync)); err != nil {
+	options, err := e.options(f, cfg.Sync)
+	if err == nil {
+		e.srv, err = server.NewServer(options)
+	}
+	if err != nil {
 		return nil, nil, fmt.Errorf("%w: configure server: %w", ErrFailed, err)
 	}
 	e.srv.SetLoggerV2(log, false, false, false)
@@ -84,8 +84,27 @@ func startEmbedded(
 	return e, nil, nil
 }
 
-func (e *embedded) options(f *folder, sync bool) *server.Options {
-	return &server.Options{
+// prepare makes the files ready for the server, and returns the logs that it must not see. The nodes of a cluster bring
+// their files in order by themselves.
+func (f *folder) prepare(ctx context.Context, cfg Config, accept bool) (*refusals, error) {
+	if cfg.Cluster != nil {
+		return &refusals{}, nil
+	}
+	if err := f.endDrops(); err != nil {
+		return nil, fmt.Errorf("%w: end the removal of logs: %w", ErrFailed, err)
+	}
+	if err := f.endUnmade(cfg.Logger); err != nil {
+		return nil, fmt.Errorf("%w: remove logs that were never made: %w", ErrFailed, err)
+	}
+	refused, err := f.inspect(ctx, cfg, accept)
+	if err != nil {
+		return nil, fmt.Errorf("%w: look at the files: %w", ErrFailed, err)
+	}
+	return refused, nil
+}
+
+func (e *embedded) options(f *folder, sync bool) (*server.Options, error) {
+	o := &server.Options{
 		ServerName: "gospaces-" + f.id,
 		DontListen: true,
 		NoSigs:     true, // otherwise the server would end the process on a signal
@@ -105,6 +124,10 @@ func (e *embedded) options(f *folder, sync bool) *server.Options {
 		PingInterval:          100 * 365 * 24 * time.Hour,
 		DisableShortFirstPing: true,
 	}
+	if e.cluster == nil {
+		return o, nil
+	}
+	return o, e.join(o)
 }
 
 // ready returns once the server can be used, or the error if it cannot.
@@ -117,21 +140,29 @@ func (e *embedded) ready(ctx context.Context, log *serverLog) error {
 	if err := log.fatal(); err != nil {
 		return err
 	}
-	// The server only logs a stream that could not be recovered; a new one of the same name would take its place.
-	if err := e.health(server.HealthzOptions{}); err != nil {
-		return err
+	if e.cluster == nil {
+		// The server only logs a stream that could not be recovered; a new one of the same name would take its place.
+		if err := e.health(server.HealthzOptions{}); err != nil {
+			return err
+		}
 	}
 	nc, err := e.connect()
 	if err != nil {
 		return err
 	}
 	e.nc = nc
-	e.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(apiTimeout))
-	return err
+	if e.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(apiTimeout)); err != nil || e.cluster == nil {
+		return err
+	}
+	return e.awaitCluster(ctx, log)
 }
 
 func (e *embedded) connect() (*nats.Conn, error) {
-	return nats.Connect("", nats.InProcessServer(e.srv), nats.UserInfo(user, e.password), nats.NoReconnect())
+	again := nats.NoReconnect()
+	if e.cluster != nil {
+		again = reconnects
+	}
+	return nats.Connect("", nats.InProcessServer(e.srv), nats.UserInfo(user, e.password), again)
 }
 
 // publisher opens a connection for appending to a log.

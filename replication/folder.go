@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,39 +10,25 @@ import (
 	"syscall"
 )
 
-// modeStandalone marks the folder of a single server. A server of a cluster deletes streams that the cluster does not
-// know half a minute after its start, so a folder is only opened in the mode in which it was created, and each mode has
-// its own sub-folder.
-const modeStandalone = "standalone"
-
 // folder is a locked directory that holds logs. Both the directory and a file in it are locked: without the file, or
 // moved elsewhere, it is still this process's, where directories can be locked (not on NFS).
 type folder struct {
-	path string
-	mode string
-	id   string // random, made once
-	held []held // the directory, the lock file and the directory of the logs
+	path  string
+	owner owner
+	id    string // random, made once
+	held  []held // the directory, the lock file and the directory of the logs
 }
-
-// marker is the content of the file that identifies a folder.
-type marker struct {
-	Version int    `json:"version"`
-	Mode    string `json:"mode"`
-	ID      string `json:"id"`
-}
-
-const markerVersion = 1
 
 // unfinishedFolder is a file that is in a folder until the folder is complete.
 const unfinishedFolder = "unfinished"
 
 // openFolder makes the folder if it is missing, and locks it. It refuses one that was not finished. unfinished says
 // that this one will not be before finish.
-func openFolder(path, mode string, unfinished bool) (*folder, error) {
+func openFolder(path string, o owner, unfinished bool) (*folder, error) {
 	if err := makeDir(path); err != nil {
 		return nil, fmt.Errorf("replication: %w", err)
 	}
-	f := &folder{path: path, mode: mode}
+	f := &folder{path: path, owner: o}
 	if err := f.take(); err != nil {
 		_ = f.close() // nothing was written
 		return nil, err
@@ -77,7 +62,7 @@ func (f *folder) identify(unfinished bool) (m marker, err error) {
 	if err := checkFinished(f.path, unfinished); err != nil {
 		return m, err
 	}
-	if m, err = readMarker(filepath.Join(f.path, "store.json"), f.mode); err != nil {
+	if m, err = readMarker(filepath.Join(f.path, "store.json"), f.owner); err != nil {
 		return m, err
 	}
 	if err := makeDir(f.data()); err != nil {
@@ -112,7 +97,7 @@ func (f *folder) finish() error {
 }
 
 // data returns the directory of the embedded server's files.
-func (f *folder) data() string { return filepath.Join(f.path, f.mode) }
+func (f *folder) data() string { return filepath.Join(f.path, f.owner.Mode) }
 
 // close unlocks the folder. A process that is being started has a copy of every open file until it runs its program, so
 // closing our files would not release the lock at once.
@@ -133,36 +118,6 @@ func (f *folder) leave(abandoned <-chan struct{}) {
 		<-abandoned
 		_ = f.close()
 	}()
-}
-
-// readMarker returns the folder's marker, and creates a missing one.
-func readMarker(path, mode string) (m marker, err error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		m = marker{Version: markerVersion, Mode: mode, ID: rand.Text()}
-		return m, writeMarker(path, m)
-	}
-	if err != nil {
-		return m, err
-	}
-	if err := json.Unmarshal(b, &m); err != nil || m.ID == "" {
-		return m, fmt.Errorf("%s is not the marker of a log folder", filepath.Base(path))
-	}
-	if m.Version != markerVersion {
-		return m, fmt.Errorf("has version %d; this program reads version %d: use a newer one", m.Version, markerVersion)
-	}
-	if m.Mode != mode {
-		return m, fmt.Errorf("is of mode %q and cannot be opened as %q", m.Mode, mode)
-	}
-	return m, nil
-}
-
-// writeMarker writes the file atomically.
-func writeMarker(path string, m marker) error {
-	if err := writeJSON(path, m); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }
 
 // writeJSON replaces a file as a whole; its name is durable once its folder is.

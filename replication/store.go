@@ -53,7 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFolder(cfg.Dir, modeStandalone, cfg.Unfinished)
+	f, err := openFolder(cfg.Dir, cfg.owner(), cfg.Unfinished)
 	if err != nil {
 		return nil, err
 	}

@@ -163,6 +163,9 @@ func streamConfig(id logID, incarnation string, cfg Config) jetstream.StreamConf
 		AllowDirect: true,                   // for fetcher
 		Duplicates:  100 * time.Millisecond, // the minimum; messages without an id, like ours, never count as duplicates
 	}
+	if cfg.Cluster != nil && cfg.Cluster.Memory {
+		sc.Storage = jetstream.MemoryStorage
+	}
 	if cfg.Followers {
 		sc.RePublish = &jetstream.RePublish{Source: id.subject(), Destination: id.tail()}
 	}

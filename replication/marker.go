@@ -1,0 +1,72 @@
+package replication
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// modeStandalone marks the folder of a single server. A server of a cluster deletes streams that the cluster does not
+// know half a minute after its start, so a folder is only opened in the mode in which it was created, and each mode has
+// its own sub-folder.
+const modeStandalone = "standalone"
+
+// modeCluster marks the folder of a node of a cluster.
+const modeCluster = "cluster"
+
+// owner is whose a folder is.
+type owner struct {
+	Mode    string `json:"mode"`
+	Cluster string `json:"cluster,omitempty"`
+	Node    string `json:"node,omitempty"`
+}
+
+func (o owner) String() string {
+	if o.Mode != modeCluster {
+		return "one process alone"
+	}
+	return fmt.Sprintf("node %s of cluster %s", o.Node, o.Cluster)
+}
+
+// marker is the content of the file that identifies a folder.
+type marker struct {
+	Version int `json:"version"`
+	owner
+	ID string `json:"id"`
+}
+
+const markerVersion = 1
+
+// readMarker returns the folder's marker, and creates a missing one.
+func readMarker(path string, o owner) (m marker, err error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		m = marker{Version: markerVersion, owner: o, ID: rand.Text()}
+		return m, writeMarker(path, m)
+	}
+	if err != nil {
+		return m, err
+	}
+	if err := json.Unmarshal(b, &m); err != nil || m.ID == "" {
+		return m, fmt.Errorf("%s is not the marker of a log folder", filepath.Base(path))
+	}
+	if m.Version != markerVersion {
+		return m, fmt.Errorf("has version %d; this program reads version %d: use a newer one", m.Version, markerVersion)
+	}
+	if m.owner != o {
+		return m, fmt.Errorf("belongs to %v and cannot be opened for %v", m.owner, o)
+	}
+	return m, nil
+}
+
+// writeMarker writes the file atomically.
+func writeMarker(path string, m marker) error {
+	if err := writeJSON(path, m); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}

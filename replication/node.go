@@ -1,0 +1,139 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// tlsTimeout limits the handshake between two nodes, in seconds.
+	tlsTimeout = 10
+
+	// routePing is how often a node asks another whether it is there, and routePings how often in vain before it connects
+	// anew: a connection that was cut without a word is noticed by nothing else.
+	routePing, routePings = 3 * time.Second, 2
+
+	// askPause is how often a node that starts asks whether the cluster is ready, and askTimeout how long it waits for an
+	// answer: who has no leader gives none.
+	askPause, askTimeout = 100 * time.Millisecond, 300 * time.Millisecond
+
+	// tellPause is how often a node that waits for others says so.
+	tellPause = 5 * time.Second
+)
+
+// join turns the options of a server that is alone into those of a node.
+func (e *embedded) join(o *server.Options) error {
+	c := e.cluster
+	host, port, err := net.SplitHostPort(c.listen())
+	if err != nil {
+		return err
+	}
+	o.ServerName = c.Node
+	o.Tags = append(o.Tags, c.Node) // by which logs are placed
+	// Routes wait for the port for clients. Nobody can log in there: the one user exists within this process only.
+	o.DontListen, o.Host, o.Port = false, "127.0.0.1", server.RANDOM_PORT
+	o.Users = []*server.User{{
+		Username: o.Username, Password: o.Password, AllowedConnectionTypes: map[string]struct{}{"IN_PROCESS": {}},
+	}}
+	o.Username, o.Password = "", ""
+	o.JetStreamMaxMemory = math.MaxInt64 / 2
+	o.Cluster = server.ClusterOpts{
+		Name: c.Name, Host: host, NoAdvertise: true, TLSTimeout: tlsTimeout,
+		PingInterval: routePing, MaxPingsOut: routePings,
+		Compression: server.CompressionOpts{Mode: server.CompressionOff},
+	}
+	if !c.local() {
+		o.Cluster.Compression.Mode = server.CompressionS2Fast
+	}
+	if o.Cluster.Port, err = strconv.Atoi(port); err != nil {
+		return err
+	}
+	for _, p := range c.Peers { // itself too: their number is that of the first election
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: p.Addr})
+	}
+	o.Cluster.TLSConfig, err = c.tls()
+	return err
+}
+
+// reconnects makes a connection last as long as its server. What is sent while it is interrupted fails.
+func reconnects(o *nats.Options) error {
+	o.AllowReconnect, o.MaxReconnect, o.ReconnectWait = true, -1, 10*time.Millisecond
+	o.ReconnectBufSize = -1
+	return nil
+}
+
+// awaitCluster returns once the cluster has a leader that makes logs, as this node sees it.
+func (e *embedded) awaitCluster(ctx context.Context, log *serverLog) error {
+	told := time.Now()
+	for !e.answers(ctx) {
+		if err := errors.Join(log.fatal(), context.Cause(ctx)); err != nil {
+			return err
+		}
+		if time.Since(told) >= tellPause {
+			told = time.Now()
+			log.log.Info("cluster_awaited", "node", e.cluster.Node, "connected", e.nodes(), "peers", len(e.cluster.Peers))
+		}
+		select {
+		case <-time.After(askPause):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// answers reports whether the leader of the cluster answers, and this node knows what logs there are.
+func (e *embedded) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	_, err := e.js.AccountInfo(ctx)
+	return err == nil && e.srv.JetStreamIsCurrent()
+}
+
+// nodes returns the sorted names of the nodes that this one is connected to, and its own.
+func (e *embedded) nodes() []string {
+	names := []string{e.cluster.Node}
+	if routes, err := e.srv.Routez(nil); err == nil {
+		for _, r := range routes.Routes {
+			names = append(names, r.RemoteName)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Conn returns the connection of this process to its server, for messages between nodes. It lasts as long as the store;
+// what is sent reaches the nodes that are connected, and is kept nowhere. The caller does not close it. It is nil once
+// the store is closed.
+func (s *Store) Conn() *nats.Conn {
+	srv, err := s.server()
+	if err != nil {
+		return nil
+	}
+	return srv.nc
+}
+
+// Node returns the name of this node in its cluster, or "".
+func (s *Store) Node() string {
+	if s.cfg.Cluster == nil {
+		return ""
+	}
+	return s.cfg.Cluster.Node
+}
+
+// Nodes returns the sorted names of the nodes that this one is connected to, and its own; nil if it is in no cluster.
+func (s *Store) Nodes() []string {
+	srv, err := s.server()
+	if err != nil || s.cfg.Cluster == nil {
+		return nil
+	}
+	return srv.nodes()
+}
