@@ -33,8 +33,8 @@ func TestGone_NothingIsAcknowledged(t *testing.T) {
 			l := primary(t, s)
 			appendAll(t, l, 1, 3)
 			remove(t, dir)
-			require.Eventually(t, func() bool { return l.Append(commit(4, 10)) != nil }, time.Minute, time.Millisecond)
-			require.ErrorIs(t, l.Append(commit(5, 10)), ErrGone)
+			require.Eventually(t, func() bool { return l.home.present() != nil }, time.Minute, time.Millisecond)
+			require.ErrorIs(t, l.Append(commit(4, 10)), ErrGone)
 			require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrGone)
 			_, err := l.Snapshot(3, record.Clock{})
 			require.ErrorIs(t, err, ErrGone)
@@ -86,8 +86,8 @@ func TestGone_FilesOfALog(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, replay(t.Context(), other, 0, ignore, nil))
 			remove(t, streamDir(s.folder.path))
-			require.Eventually(t, func() bool { return l.Append(commit(4, 10)) != nil }, time.Minute, time.Millisecond)
-			require.ErrorIs(t, l.Append(commit(5, 10)), ErrGone)
+			require.Eventually(t, func() bool { return l.home.present() != nil }, time.Minute, time.Millisecond)
+			require.ErrorIs(t, l.Append(commit(4, 10)), ErrGone)
 			require.ErrorIs(t, replay(t.Context(), l, 0, ignore, nil), ErrGone)
 			appendAll(t, other, 1, 2)
 		})
@@ -107,8 +107,8 @@ func TestGone_FilesThatTheServerReplaces(t *testing.T) {
 		case n%25 == 24:
 			require.NoError(t, l.purge(t.Context(), l.Last()+1))
 		}
-		l.lookAtFiles()
-		require.NoError(t, l.present())
+		filesOf(l).lookAtFiles()
+		require.NoError(t, l.home.present())
 	}
 	require.NoError(t, s.Close())
 	s = open(t, Config{Dir: s.folder.path, MaxBytes: smallLog})
