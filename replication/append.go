@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -31,7 +30,7 @@ func (l *Log) appendLocked(msg []byte) error {
 	if len(msg) < record.HeaderSize || len(msg) > MaxMessage {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(msg))
 	}
-	if err := l.present(); err != nil {
+	if err := l.home.present(); err != nil {
 		return err
 	}
 	if err := l.store.disk.admit(len(msg)); err != nil {
@@ -50,10 +49,7 @@ func (l *Log) appendLocked(msg []byte) error {
 
 // storeLocked stores a message of this process, the primary, at the expected end of the log.
 func (l *Log) storeLocked(msg []byte) (pos uint64, err error) {
-	if pos, err = l.publishLocked(msg, l.last); err != nil {
-		return 0, err
-	}
-	if err := l.storedLocked(len(msg)); err != nil {
+	if pos, err = l.home.publish(l.store.life, msg, l.last); err != nil {
 		return 0, err
 	}
 	if pos != l.last+1 {
@@ -90,57 +86,6 @@ func (l *Log) storedSize(n int, last uint64) int64 {
 	const lengths, checksum = 26, 8
 	var header [64]byte
 	return int64(lengths + len(l.id.subject()) + len(appendHeader(header[:0], last)) + n + checksum)
-}
-
-// republish is the number of times that a message is sent again if its outcome is unknown because the connection broke.
-const republish = 3
-
-// publishLocked stores msg at the position after last and finds out whether it is there. If the connection breaks it
-// sends the same bytes to the same position again: they are either accepted, or the message at that position gives the
-// answer.
-func (l *Log) publishLocked(msg []byte, last uint64) (uint64, error) {
-	pos, err := l.pub.publish(msg, last)
-	for try := 0; unknown(err) && try < republish; try++ {
-		if cause := l.connectLocked(); cause != nil {
-			return 0, fmt.Errorf("%w: %w, then %v", ErrFailed, err, cause) // only this is sure
-		}
-		if pos, err = l.pub.publish(msg, last); refusedFor(err, codeWrongLast) {
-			return l.landed(msg, last+1)
-		}
-	}
-	return pos, l.outcome(err)
-}
-
-// connectLocked replaces the publisher.
-func (l *Log) connectLocked() error {
-	srv, err := l.store.server()
-	if err != nil {
-		return err
-	}
-	if err := srv.usable(l.id.stream()); err != nil {
-		return err
-	}
-	p, err := srv.publisher(l.id)
-	if err != nil {
-		return err
-	}
-	if l.pub != nil {
-		l.pub.close()
-	}
-	l.pub = p
-	return nil
-}
-
-// landed returns pos if the message there is msg, which was sent twice, and ErrFenced if it is another.
-func (l *Log) landed(msg []byte, pos uint64) (uint64, error) {
-	stored, _, err := l.look(l.store.life, pos)
-	if err != nil {
-		return 0, fmt.Errorf("%w: %v", ErrFailed, err) // only this is sure
-	}
-	if stored.pos != pos || !bytes.Equal(stored.data, msg) {
-		return 0, fmt.Errorf("%w: position %d is not ours", ErrFenced, pos)
-	}
-	return pos, nil
 }
 
 // Error codes of JetStream.

@@ -88,7 +88,7 @@ func campaign(t *testing.T, first int, killed, seen bool, damage func([]byte, in
 		require.NoError(t, err)
 		require.NoError(t, replay(t.Context(), l, 0, ignore, nil))
 		appendAll(t, l, 1, campaignCommits)
-		l.see()
+		filesOf(l).see()
 	}
 	dir = s.folder.path
 	if killed {

@@ -130,8 +130,8 @@ func TestClaim_IsOvertaken(t *testing.T) {
 	l := primary(t, open(t, Config{Followers: true}))
 	appendAll(t, l, 1, 2)
 	young := rival(t, l)
-	require.NoError(t, young.connectLocked())
-	_, err := young.publishLocked(young.claim(2, 0, record.Clock{}), 2)
+	require.NoError(t, filesOf(young).connectLocked())
+	_, err := young.home.publish(t.Context(), young.claim(intent{follows: 2}, record.Clock{}), 2)
 	require.ErrorIs(t, err, ErrFenced)
 	appendAll(t, l, 3, 3)
 }
@@ -262,7 +262,7 @@ func TestClaim_OfALogThatGrew(t *testing.T) {
 		young := rival(t, l)
 		end, err := young.CatchUp(t.Context(), 0, ignore, nil)
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, young.ended(end).last, end)
+		require.GreaterOrEqual(t, filesOf(young).ended(end).last, end)
 		if _, err := young.Claim(t.Context(), end, record.Clock{}); err == nil {
 			break
 		}

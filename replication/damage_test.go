@@ -164,7 +164,7 @@ func killedAndSeen(t *testing.T, sync bool, damage func([]byte) []byte) (dir str
 	for n := uint64(1); n <= killedMessages; n++ {
 		require.NoError(t, l.Append(commit(n, 1000)))
 	}
-	l.see()
+	filesOf(l).see()
 	dir = filepath.Join(t.TempDir(), "copy")
 	require.NoError(t, os.CopyFS(dir, os.DirFS(s.folder.path)))
 	require.NoFileExists(t, filepath.Join(streamDir(dir), "msgs", "index.db"))

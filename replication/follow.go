@@ -24,7 +24,7 @@ func (l *Log) Follow(ctx context.Context, after uint64, fn func(record.Group) er
 }
 
 func (l *Log) follow(ctx context.Context, after uint64, fn func(record.Group) error) error {
-	if err := l.reaches(ctx, after); err != nil {
+	if err := l.home.reaches(ctx, after); err != nil {
 		return err
 	}
 	f, err := l.foldAfter(ctx, after)
@@ -32,39 +32,6 @@ func (l *Log) follow(ctx context.Context, after uint64, fn func(record.Group) er
 		return err
 	}
 	return l.read(ctx, after+1, endless, func(m message) error { return l.step(&f, m, fn) })
-}
-
-// reaches returns ErrPosition if the log does not hold what follows a position: it begins behind it, it ends before it,
-// or what was at the position is lost, so that its reader must not go on as if nothing had happened.
-func (l *Log) reaches(ctx context.Context, after uint64) error {
-	first, found, err := l.look(ctx, max(after, 1))
-	if err != nil {
-		return err
-	}
-	follows, claim := claimFollows(first.data)
-	switch {
-	case !found:
-		return l.endsAt(ctx, after)
-	case first.pos == after || first.pos > after && claim && follows == after:
-		return nil
-	case claim && follows < after:
-		return fmt.Errorf("%w: %d is lost", ErrPosition, after)
-	case first.pos > after+1:
-		return fmt.Errorf("%w: %d; the log begins at %d", ErrPosition, after, first.pos)
-	}
-	return nil
-}
-
-// endsAt returns ErrPosition if a log that has no message from a position on ends before it.
-func (l *Log) endsAt(ctx context.Context, position uint64) error {
-	if position == 0 {
-		return nil
-	}
-	st, err := l.serverState(ctx)
-	if err == nil && st.LastSeq != position {
-		err = fmt.Errorf("%w: %d; the log holds %d to %d", ErrPosition, position, st.FirstSeq, st.LastSeq)
-	}
-	return err
 }
 
 // look returns the first message from a position on; false if there is none.
@@ -75,8 +42,11 @@ func (l *Log) look(ctx context.Context, from uint64) (first message, found bool,
 			return first, false, err
 		}
 		first, found, err = l.lookOn(ctx, srv, from)
-		if err == nil || ctx.Err() != nil || l.store.runs(srv) {
+		if err == nil || ctx.Err() != nil {
 			return first, found, failedOr(ctx, err)
+		}
+		if err := l.home.unanswered(ctx, srv, false, err); err != nil {
+			return first, false, err
 		}
 	}
 }
@@ -103,8 +73,9 @@ func (l *Log) next(f *fold, m message) (g record.Group, ok bool, err error) {
 	l.noted(m, f.epoch == m.pos)
 	if f.epoch == m.pos {
 		l.learn(m)
+		err = l.home.learned(m)
 	}
-	return g, ok, nil
+	return g, ok, err
 }
 
 // foldAfter returns the fold for the messages after a position.

@@ -36,48 +36,53 @@ func (s *Store) watch() {
 	}
 }
 
-// lookAtLogs checks the files of logs that this process writes, unless the server is being restarted, which may replace
-// them.
+// lookAtLogs checks the logs that this process writes, unless the server is being restarted, which may replace their
+// files. note says that as much time has passed as is between two notes.
 func (s *Store) lookAtLogs(note bool) {
 	if !s.running.TryRLock() {
 		return
 	}
 	defer s.running.RUnlock()
 	s.served.Range(func(log, _ any) bool {
-		if l := log.(*Log); l.lookAtFiles() && note {
-			l.see()
-		}
+		log.(home).watch(note)
 		return true
 	})
 }
 
+// watch implements home.
+func (l *alone) watch(note bool) {
+	if l.lookAtFiles() && note {
+		l.see()
+	}
+}
+
 // lookAtFiles reports whether the files of the log appear to be those that the server has open: otherwise nothing is
 // acknowledged any more.
-func (l *Log) lookAtFiles() bool {
+func (l *alone) lookAtFiles() bool {
 	if !l.serving.Load() || !l.replacing.TryLock() {
 		return false // a purge may replace them
 	}
 	defer l.replacing.Unlock()
-	if l.gone.Load() != nil {
+	if l.missing.Load() != nil {
 		return false
 	}
 	err := l.files.look(l.store.folder.streamDir(l.id), l.store.folder.messagesDir(l.id))
 	if err != nil && l.serving.Load() {
 		l.store.cfg.Logger.Error("log_files_gone", "log", l.id.String(), "error", err)
-		l.gone.Store(&err)
+		l.missing.Store(&err)
 	}
 	return err == nil
 }
 
 // findFiles determines again which files the server has open, after it may have replaced them. It returns ErrGone if
 // there are none.
-func (l *Log) findFiles() error {
+func (l *alone) findFiles() error {
 	l.replacing.Lock()
 	defer l.replacing.Unlock()
 	return l.findFilesLocked()
 }
 
-func (l *Log) findFilesLocked() error {
+func (l *alone) findFilesLocked() error {
 	l.files = openFiles{}
 	return l.files.look(l.store.folder.streamDir(l.id), l.store.folder.messagesDir(l.id))
 }
@@ -143,8 +148,8 @@ func (f *folder) check() error {
 }
 
 // present returns ErrGone once the folder, or the files of the log, were found missing.
-func (l *Log) present() error {
-	if err := l.gone.Load(); err != nil {
+func (l *alone) present() error {
+	if err := l.missing.Load(); err != nil {
 		return *err
 	}
 	return l.store.gone()

@@ -167,7 +167,10 @@ func rival(t testing.TB, l *Log) *Log {
 	require.NoError(t, err)
 	info, err := l.store.stream(context.WithoutCancel(t.Context()), srv, l.id)
 	require.NoError(t, err)
-	r := newLog(l.store, l.id, info)
-	t.Cleanup(r.shut)
-	return r
+	r := newAlone(l.store, l.id, info)
+	t.Cleanup(r.Log.shut)
+	return r.Log
 }
+
+// filesOf returns what guards the files of a log.
+func filesOf(l *Log) *alone { return l.home.(*alone) }

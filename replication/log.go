@@ -3,18 +3,16 @@ package replication
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Log is the log of one partition. All methods may be called concurrently; appends are serialized.
 type Log struct {
-	store       *Store
-	id          logID
-	name        string // under which it claims
-	stream      string // identity of the stream that holds it
-	incarnation string
+	store *Store
+	id    logID
+	name  string // under which it claims
+	home  home
 
 	// mu is held by Append, Claim and Resign from start to end.
 	mu     sync.Mutex
@@ -22,28 +20,18 @@ type Log struct {
 	epoch  uint64     // guarded by mu
 	last   uint64     // guarded by mu; the position after which the next append is stored
 	failed error      // guarded by mu; the error of appends
-	names  names      // guarded by mu
-
-	syncedFile atomic.Int64 // the last file of those that syncFiles has made durable
-	serving    atomic.Bool  // it was claimed, and is not shut
-
-	gone      atomic.Pointer[error] // why nothing may be written any more; nil while the files exist
-	replacing sync.Mutex            // held while a purge may replace files
-	files     openFiles             // guarded by replacing
-
-	seeing   sync.Mutex // held while seen is written
-	lastSeen seen       // guarded by seeing; what is written
 
 	// state is a copy for observers, so that they do not wait for the disk. Its lock is taken after mu.
 	stateMu sync.Mutex
-	state   Stats         // guarded by stateMu
-	claims  claims        // guarded by stateMu
-	primary Primary       // guarded by stateMu
-	ending  ending        // guarded by stateMu; as CatchUp has found it
-	damaged []uint64      // guarded by stateMu; snapshots that Load has found damaged
-	extent  extent        // guarded by stateMu
-	origin  *Origin       // guarded by stateMu; the Origin itself never changes
-	grown   chan struct{} // guarded by stateMu; closed when state.Last rises; nil if no reader waits
+	state   Stats    // guarded by stateMu
+	claims  claims   // guarded by stateMu
+	primary Primary  // guarded by stateMu
+	damaged []uint64 // guarded by stateMu; snapshots that Load has found damaged
+	extent  extent   // guarded by stateMu
+	origin  *Origin  // guarded by stateMu; the Origin itself never changes
+
+	incarnation string        // guarded by stateMu
+	grown       chan struct{} // guarded by stateMu; closed when state.Last rises; nil if no reader waits
 }
 
 // Stats describes a log.
@@ -57,18 +45,20 @@ type Stats struct {
 	Failed      error  // the error of appends, or nil
 }
 
-func newLog(s *Store, id logID, info *jetstream.StreamInfo) *Log {
-	stream := info.Config.Metadata[metaIncarnation]
-	l := &Log{store: s, id: id, name: s.ID(), stream: stream, incarnation: stream, failed: ErrNotPrimary}
-	l.names = names{dir: s.folder.messagesDir(id), sync: s.syncDir}
+// newLog returns a log that lacks its home and its name.
+func newLog(s *Store, id logID) *Log {
+	l := &Log{store: s, id: id, failed: ErrNotPrimary}
 	l.state.Failed = ErrNotPrimary
-	l.observe(info.State)
 	return l
 }
 
 // Incarnation returns the identity of the log: positions are comparable only within one. It is created with the log,
-// and when a loss is accepted.
-func (l *Log) Incarnation() string { return l.incarnation }
+// and when a loss is accepted. In a cluster the log itself tells it: it is "" before CatchUp or Load have found any.
+func (l *Log) Incarnation() string {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	return l.incarnation
+}
 
 // Last returns the position of the last message known to this process, or 0.
 func (l *Log) Last() uint64 { return l.Stats().Last }
@@ -155,8 +145,7 @@ func (l *Log) failLocked(err error) {
 func (l *Log) shut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.serving.Store(false)
-	l.store.served.Delete(l)
+	l.home.shut()
 	l.failLocked(ErrClosed)
 	if l.pub != nil {
 		l.pub.close()

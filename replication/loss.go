@@ -13,7 +13,7 @@ var ErrLost error = unreadable("replication: log lost")
 
 // findLoss returns ErrLost if the folder remembers more of the log than exists, or makes it continue without that if
 // the loss is accepted.
-func (l *Log) findLoss(ctx context.Context) error {
+func (l *alone) findLoss(ctx context.Context) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func (l *Log) findLoss(ctx context.Context) error {
 }
 
 // loss returns what is missing from the log, wrapped in ErrLost; nil if nothing is.
-func (l *Log) loss(ctx context.Context, w witness) (lost, err error) {
+func (l *alone) loss(ctx context.Context, w witness) (lost, err error) {
 	st, err := l.serverState(ctx)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func aboutSnapshot(position uint64) string {
 }
 
 // newestGood returns the position and the header of the newest complete snapshot, of any log; 0 if there is none.
-func (l *Log) newestGood() (position uint64, h SnapshotHeader, err error) {
+func (l *alone) newestGood() (position uint64, h SnapshotHeader, err error) {
 	return l.store.folder.newestGood(l.id)
 }
 
@@ -92,7 +92,7 @@ func (f *folder) newestGood(id logID) (position uint64, h SnapshotHeader, err er
 
 // acceptLoss makes the log another incarnation, which continues from the newest good snapshot. Everything is kept:
 // snapshots beside their old names.
-func (l *Log) acceptLoss(w witness) error {
+func (l *alone) acceptLoss(w witness) error {
 	if w.Stream != l.stream || !w.Lost { // otherwise a crash has interrupted this
 		l.incarnation = newIncarnation()
 		if err := l.store.writeWitness(l.id,
@@ -113,7 +113,7 @@ func (l *Log) acceptLoss(w witness) error {
 }
 
 // adopt turns a snapshot of the earlier log into one of this log.
-func (l *Log) adopt(position uint64, h SnapshotHeader) error {
+func (l *alone) adopt(position uint64, h SnapshotHeader) error {
 	h.Incarnation = l.incarnation
 	s, err := l.writeSnapshot(h)
 	if err != nil {
@@ -126,7 +126,7 @@ func (l *Log) adopt(position uint64, h SnapshotHeader) error {
 }
 
 // setAsideOthers renames the snapshots of other logs, so that this log ignores them.
-func (l *Log) setAsideOthers() error {
+func (l *alone) setAsideOthers() error {
 	positions, err := l.Snapshots()
 	for _, p := range positions {
 		if other := l.otherAt(p); other != "" {

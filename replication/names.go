@@ -38,7 +38,7 @@ func (f *names) stored(n int) error {
 }
 
 // storedLocked follows the storing of n bytes, in a store that syncs.
-func (l *Log) storedLocked(n int) error {
+func (l *alone) storedLocked(n int) error {
 	if !l.store.cfg.Sync {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (l *Log) storedLocked(n int) error {
 }
 
 // syncFolders makes the folders durable in which the server has begun a log.
-func (l *Log) syncFolders() error {
+func (l *alone) syncFolders() error {
 	if !l.store.cfg.Sync {
 		return nil
 	}

@@ -23,11 +23,10 @@ func (l *Log) learn(m message) {
 		return
 	}
 	p := Primary{Since: m.pos}
-	switch {
-	case h.Type == record.Resign:
+	if h.Type == record.Resign {
 		p.Heir = string(body)
-	case len(body) >= claimHead:
-		p.Store = string(body[claimHead:])
+	} else {
+		_, p.Store, _ = claimOf(m.data)
 	}
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()

@@ -32,8 +32,10 @@ func (l *Log) read(ctx context.Context, from, to uint64, fn func(message) error)
 			return r.failed
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case err != nil && !r.served && l.store.runs(srv):
-			return fmt.Errorf("%w: read position %d: %w", ErrFailed, r.next, err)
+		case err != nil:
+			if err := l.home.unanswered(ctx, srv, r.served, err); err != nil {
+				return fmt.Errorf("read position %d: %w", r.next, err)
+			}
 		}
 	}
 	return nil
@@ -127,10 +129,9 @@ func (r *reading) accept(m message) error {
 		return nil
 	}
 	if m.pos != r.next {
-		if follows, ok := claimFollows(m.data); !ok || follows != r.next-1 {
-			return r.fail(fmt.Errorf("%w: position %d is missing", ErrDamaged, r.next))
+		if err := r.log.home.gap(r.next, m); err != nil {
+			return r.fail(err)
 		}
-		r.log.lost(r.next, m.pos)
 	}
 	r.next = m.pos + 1
 	if err := r.fn(m); err != nil {

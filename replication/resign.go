@@ -26,7 +26,7 @@ func (l *Log) Resign(heir string, clock record.Clock) error {
 }
 
 func (l *Log) resignLocked(msg []byte) error {
-	if err := l.present(); err != nil {
+	if err := l.home.present(); err != nil {
 		return err
 	}
 	pos, err := l.storeLocked(msg)

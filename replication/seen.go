@@ -27,7 +27,7 @@ func (f *folder) readSeen(id logID) (s seen) {
 }
 
 // see notes how far the log has come. Write errors do not matter: the note only helps to notice a loss.
-func (l *Log) see() {
+func (l *alone) see() {
 	l.seeing.Lock()
 	defer l.seeing.Unlock()
 	now := seen{Incarnation: l.incarnation, Position: l.Last(), Boot: l.store.boot}

@@ -68,14 +68,14 @@ func (l *Log) Snapshot(position uint64, clock record.Clock) (*Snapshot, error) {
 
 func (l *Log) snapshot(position uint64, clock record.Clock, origin *Origin) (*Snapshot, error) {
 	return l.writeSnapshot(SnapshotHeader{
-		Space: l.id.space, Partition: l.id.partition, Incarnation: l.incarnation,
+		Space: l.id.space, Partition: l.id.partition, Incarnation: l.Incarnation(),
 		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(), Clock: clock, Origin: origin,
 	})
 }
 
 // writeSnapshot begins a snapshot with a header.
 func (l *Log) writeSnapshot(h SnapshotHeader) (*Snapshot, error) {
-	if err := l.present(); err != nil {
+	if err := l.home.present(); err != nil {
 		return nil, err
 	}
 	dir := l.SnapshotDir()
@@ -144,7 +144,7 @@ func (s *Snapshot) Commit() error {
 	if err := s.log.store.syncSnapshots(s.log.id); err != nil {
 		return fmt.Errorf("snapshot of log %v: %w", s.log.id, err)
 	}
-	if err := s.log.reach(s.header.Position); err != nil {
+	if err := s.log.home.reach(s.header.Position); err != nil {
 		return fmt.Errorf("snapshot of log %v: %w", s.log.id, err)
 	}
 	s.log.recount(s.header.Position)

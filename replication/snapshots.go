@@ -240,12 +240,7 @@ func (l *Log) purge(ctx context.Context, before uint64) error {
 	if err != nil {
 		return failedOr(ctx, err)
 	}
-	l.replacing.Lock()
-	err = st.Purge(ctx, jetstream.WithPurgeSequence(before))
-	if err == nil {
-		err = l.findFilesLocked()
-	}
-	l.replacing.Unlock()
+	err = l.home.purging(func() error { return st.Purge(ctx, jetstream.WithPurgeSequence(before)) })
 	if err != nil {
 		return failedOr(ctx, fmt.Errorf("purge log %v: %w", l.id, err))
 	}

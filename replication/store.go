@@ -94,11 +94,7 @@ func (s *Store) shutdown() error {
 	for _, l := range replicas {
 		l.shut()
 	}
-	var primaries []*Log
 	for _, l := range logs {
-		if l.serving.Load() && l.gone.Load() == nil {
-			primaries = append(primaries, l)
-		}
 		l.shut()
 	}
 	s.running.Lock()
@@ -110,19 +106,12 @@ func (s *Store) shutdown() error {
 	s.srv = nil
 	var err error
 	if s.gone() == nil && s.folder.check() == nil {
-		s.noteEnds(primaries)
+		for _, l := range logs {
+			l.home.stopped()
+		}
 		err = s.folder.bringBack()
 	}
 	return errors.Join(err, s.folder.close())
-}
-
-// noteEnds records the exact ends of stopped logs in their witnesses. Without that fewer losses would be noticed.
-func (s *Store) noteEnds(logs []*Log) {
-	for _, l := range logs {
-		if err := l.reach(l.Last()); err != nil {
-			s.cfg.Logger.Warn("log_end_not_noted", "log", l.id.String(), "error", err)
-		}
-	}
 }
 
 // server returns the running server, after waiting for a restart.
@@ -176,7 +165,7 @@ func (s *Store) heal(ctx context.Context, stream string) error {
 	}
 	s.srv = srv
 	s.served.Range(func(log, _ any) bool {
-		_ = log.(*Log).findFiles() // the next check reports it
+		log.(home).restarted()
 		return true
 	})
 	return nil

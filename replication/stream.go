@@ -54,6 +54,16 @@ func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, err
 	if l := s.logs[id]; l != nil {
 		return l, nil
 	}
+	l, err := s.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s.logs[id] = l
+	return l, nil
+}
+
+// open returns a log that is not open yet.
+func (s *Store) open(ctx context.Context, id logID) (*Log, error) {
 	srv, err := s.server()
 	if err != nil {
 		return nil, err
@@ -68,12 +78,11 @@ func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, err
 	if err != nil {
 		return nil, fmt.Errorf("open log %v: %w", id, err)
 	}
-	l := newLog(s, id, info)
+	l := newAlone(s, id, info)
 	if err := l.findLoss(ctx); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	s.logs[id] = l
-	return l, nil
+	return l.Log, nil
 }
 
 // Replica returns another view of the log of a partition that exists, under a name of its own, with which it claims the
@@ -94,10 +103,10 @@ func (s *Store) Replica(ctx context.Context, space string, partition int, name s
 	if err != nil {
 		return nil, fmt.Errorf("open replica of log %v: %w", first.id, err)
 	}
-	l := newLog(s, first.id, info)
-	l.name, l.incarnation = name, first.incarnation
-	s.replicas = append(s.replicas, l)
-	return l, nil
+	l := newAlone(s, first.id, info)
+	l.name, l.incarnation = name, first.Incarnation()
+	s.replicas = append(s.replicas, l.Log)
+	return l.Log, nil
 }
 
 // Names of a stream's metadata. They are on disk.

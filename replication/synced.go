@@ -25,7 +25,7 @@ func (f *folder) messagesDir(id logID) string {
 
 // syncFiles makes what the embedded server has written of the log durable. Without Sync it does so itself, but only now
 // and then.
-func (l *Log) syncFiles() error {
+func (l *alone) syncFiles() error {
 	dir := l.store.folder.messagesDir(l.id)
 	last, err := lastFile(dir)
 	if err != nil {

@@ -117,9 +117,11 @@ func TestFailover_NeedsNoAPI(t *testing.T) {
 // unasked returns another view of a log, for which the server was asked for nothing.
 func unasked(t testing.TB, l *Log) *Log {
 	t.Helper()
-	r := &Log{store: l.store, id: l.id, name: "late", incarnation: l.incarnation, stream: l.stream, failed: ErrNotPrimary}
-	t.Cleanup(r.shut)
-	return r
+	first := filesOf(l)
+	r := &alone{Log: newLog(l.store, l.id), stream: first.stream, names: first.names}
+	r.home, r.name, r.incarnation = r, "late", l.Incarnation()
+	t.Cleanup(r.Log.shut)
+	return r.Log
 }
 
 // A primary that follows itself, as the mirror does, is told as well.

@@ -1,0 +1,48 @@
+package replication
+
+import (
+	"context"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+// home is where a log is kept, as far as that makes a difference: the files of this process (alone), or several nodes
+// that agree on each message (shared). The first can lose files; the second can be out of reach, and behind.
+type home interface {
+	// present returns why nothing may be written any more, or nil. It is called before each message.
+	present() error
+	// publish stores a message at the position after last, and returns its position. Log.mu is held.
+	publish(ctx context.Context, msg []byte, last uint64) (uint64, error)
+	// claimable returns how a claim that follows a position is to be made. Log.mu is held.
+	claimable(ctx context.Context, follows uint64) (intent, error)
+	// claimed follows the storing of a claim at a position. Log.mu is held.
+	claimed(position uint64, as intent) error
+
+	// catchUp is Log.CatchUp.
+	catchUp(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) (
+		end uint64, err error)
+	// reaches returns ErrPosition if it is known that what follows a position is not what its reader wants.
+	reaches(ctx context.Context, after uint64) error
+	// unanswered returns why there is no sense in reading on after an error of a connection to srv; served tells that the
+	// connection has answered.
+	unanswered(ctx context.Context, srv *embedded, served bool, err error) error
+	// gap returns the error for a reader that finds a message after the one that comes next; nil if that is as it must be.
+	gap(next uint64, found message) error
+	// learned follows the reading of a claim, or a resignation.
+	learned(m message) error
+
+	// stamp returns the time at which the message at a position was stored, if snapshots are to tell it, or 0.
+	stamp(ctx context.Context, position uint64) (int64, error)
+	// reach follows the storing of a snapshot of a position.
+	reach(position uint64) error
+	// purging calls fn, which removes messages.
+	purging(fn func() error) error
+
+	// watch is called now and then, and with note about once a second, once the log is registered as served.
+	watch(note bool)
+	// restarted follows a restart of the server.
+	restarted()
+	// shut ends everything; Log.mu is held. stopped is called when the server has stopped after that.
+	shut()
+	stopped()
+}
