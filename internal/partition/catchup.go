@@ -75,13 +75,13 @@ func (p *Partition) read(r *reading) {
 			return
 		}
 		r.quota = readingQuota
-		began, to := time.Now(), p.position()
+		began, to := time.Now(), p.Position()
 		err := p.cfg.Log.Read(p.ctx, r.at.position, to, func(g record.Group) error { return p.handOver(r, g) })
 		<-p.turns
 		if !p.goesOn(r, to, err) {
 			return
 		}
-		if p.position() > to {
+		if p.Position() > to {
 			p.rest(time.Since(began))
 		}
 	}
@@ -97,13 +97,6 @@ func (p *Partition) rest(d time.Duration) bool {
 	case <-p.ctx.Done():
 		return false
 	}
-}
-
-// position returns the position of the last durable group.
-func (p *Partition) position() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.commits.position
 }
 
 // current reports whether r's listener still waits for it.

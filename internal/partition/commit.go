@@ -317,7 +317,7 @@ func (p *Partition) stepDown(cause error) {
 	}
 	callers := p.commits.drop()
 	if p.become(starting, fmt.Errorf("%w: the log failed and is being read again: %w", notReady(cause), cause)) {
-		p.endWaits(p.err)
+		p.endWaits(p.refusal())
 	}
 	callers = append(callers, p.partAll()...)
 	if p.role == starting {
@@ -325,14 +325,23 @@ func (p *Partition) stepDown(cause error) {
 	}
 	close(p.failed)
 	p.failed = make(chan struct{})
+	lost := p.lost(cause)
 	p.mu.Unlock()
-	lost := fmt.Errorf("%w: %w", call.ErrOutcomeUnknown, cause)
-	if notStored(cause) {
-		lost = fmt.Errorf("%w: %w", unavailable(cause), cause)
-	}
 	for _, c := range callers {
 		c.Lost(lost)
 	}
+}
+
+// lost returns the error of the outcomes that an append has left open which failed with cause. The callers of a primary
+// that was replaced make their calls again at the next one. The lock is held.
+func (p *Partition) lost(cause error) error {
+	switch {
+	case !notStored(cause):
+		return fmt.Errorf("%w: %w", call.ErrOutcomeUnknown, cause)
+	case p.cfg.Standby && fenced(cause):
+		return p.refusal()
+	}
+	return fmt.Errorf("%w: %w", unavailable(cause), cause)
 }
 
 // drop removes everything that the log does not have, and returns the callers that wait for it.

@@ -15,12 +15,12 @@ import (
 // timer runs, no one listens. So it can lead as soon as it has claimed the log.
 
 // elsewhere is why calls are refused by a follower: it tells where the partition is served, as far as that is known.
-func (p *Partition) elsewhere() error {
-	var at call.ElsewhereError
+func (p *Partition) elsewhere() *call.ElsewhereError {
+	at := new(call.ElsewhereError)
 	if p.cfg.Primary != nil {
 		at.Node, at.Epoch = p.cfg.Primary()
 	}
-	return &at
+	return at
 }
 
 // errClaiming is why calls are refused by a follower that is about to lead.
@@ -104,7 +104,7 @@ func (p *Partition) Resign(ctx context.Context, heir string) error {
 	}
 	p.become(resigning, call.ErrElsewhere)
 	p.heir = heir
-	p.endWaits(p.err)
+	p.endWaits(p.refusal())
 	p.e.StepDown(p.clock.now())
 	p.finish()
 	p.commits.finish()
@@ -143,8 +143,9 @@ func (p *Partition) resign() {
 	p.leaveSessions()
 	p.commits.position = p.cfg.Log.Last()
 	p.become(follower, call.ErrElsewhere)
+	refusal := p.refusal()
 	p.mu.Unlock()
 	for _, c := range callers {
-		c.Lost(call.ErrElsewhere)
+		c.Lost(refusal)
 	}
 }

@@ -27,7 +27,8 @@ type view struct {
 	states *states
 	loads  atomic.Int32 // how often it was read from its beginning
 
-	claiming func() // called before a claim
+	claiming func()                              // called before a claim
+	served   atomic.Pointer[call.ElsewhereError] // where, if not as its log tells
 }
 
 // states are the hashes of states by position.
@@ -110,6 +111,9 @@ func (k *crew) join(i int) *partition.Partition {
 	v.p = partition.New(partition.Config{
 		Log: v, Standby: true, Wall: func() time.Time { return time.Now().Add(k.walls[i]) },
 		Primary: func() (string, uint64) {
+			if at := v.served.Load(); at != nil {
+				return at.Node, at.Epoch
+			}
 			at := l.Primary()
 			return "node " + cmp.Or(at.Store, at.Heir), at.Since
 		},

@@ -67,7 +67,7 @@ func (p *Partition) loadUnread(records []byte) error {
 // Needed returns the position from which the log is still needed for uncollected events of registrations; beyond the
 // end of the log if there are none. Earlier messages may be removed, unless something else needs them.
 func (p *Partition) Needed() uint64 {
-	needed := p.position() + 1
+	needed := p.Position() + 1
 	for left := -1; left != 0; {
 		p.mu.Lock()
 		left = p.overListeners(left, func(l *listener) {

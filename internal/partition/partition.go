@@ -71,7 +71,7 @@ type Config struct {
 	// Standby makes the partition follow its log until Lead is called, and again when another has claimed the log.
 	// Otherwise it claims the log whenever it can: it is the only one that writes it.
 	Standby bool
-	// Primary tells where the partition is served while it follows: the address of a node, "" if that is not known or is
+	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known or is
 	// this one, and the epoch. It must not block. nil: it is not known.
 	Primary func() (node string, epoch uint64)
 
@@ -108,6 +108,7 @@ type Partition struct {
 	role role
 	// error of refused calls, see refusal; nil while primary. While readOnly, calls that change nothing are not refused
 	err         error
+	epoch       uint64 // position of the last claim of this partition; 0: none
 	hold        error  // error of calls that grow the log; nil: not throttled
 	held        uint64 // number of calls throttled
 	waits       waits

@@ -107,7 +107,7 @@ func (p *Partition) awaitRoom() {
 	why := p.Err()
 	for p.rest(lookForRoom) {
 		p.followHomes()
-		if _, err := p.cfg.Log.Claim(p.ctx, p.position(), p.clock.next()); !isFull(err) {
+		if _, err := p.cfg.Log.Claim(p.ctx, p.Position(), p.clock.next()); !isFull(err) {
 			p.stepDown(why)
 			return
 		}

@@ -89,8 +89,13 @@ func (p *Partition) turn(r role, refusal error) {
 
 // refusal returns the error of refused calls, nil while the partition serves them all. The lock is held.
 func (p *Partition) refusal() error {
-	if p.role == follower {
+	switch p.role {
+	case follower:
 		return p.elsewhere()
+	case starting, recovering, resigning:
+		if at := p.elsewhere(); p.cfg.Standby && at.Node != "" {
+			return at
+		}
 	}
 	return p.err
 }

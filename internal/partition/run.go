@@ -125,7 +125,7 @@ func (p *Partition) loadImage(ctx context.Context, progress func(done, total uin
 
 // recover applies the log after the state.
 func (p *Partition) recover(ctx context.Context, progress func(done, total uint64)) error {
-	end, err := p.cfg.Log.CatchUp(ctx, p.position(), p.apply, progress)
+	end, err := p.cfg.Log.CatchUp(ctx, p.Position(), p.apply, progress)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (p *Partition) recover(ctx context.Context, progress func(done, total uint6
 // stand claims the log for the state, and serves. If the log has more than the state, the partition follows it; if the
 // log has no room, the partition serves reads.
 func (p *Partition) stand(ctx context.Context) error {
-	claim, err := p.cfg.Log.Claim(ctx, p.position(), p.clock.next())
+	claim, err := p.cfg.Log.Claim(ctx, p.Position(), p.clock.next())
 	switch {
 	case fenced(err):
 		p.cfg.Logger.Warn("another has written to the log, which is read on before it is claimed", "error", err)
@@ -162,7 +162,8 @@ func (p *Partition) stand(ctx context.Context) error {
 	}
 	decided := p.decidedBefore(ctx)
 	p.mu.Lock()
-	p.commits.durable, p.commits.position = LSN(p.e.LSN()), claim.Position
+	p.commits.durable = LSN(p.e.LSN())
+	p.epoch, p.commits.position = claim.Position, claim.Position
 	recovered := p.serve()
 	p.commitDecided(decided)
 	p.mu.Unlock()

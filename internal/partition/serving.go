@@ -1,0 +1,24 @@
+package partition
+
+// Serving reports whether the partition is the primary, as far as it knows, and the epoch of its last claim. With
+// Config.Lease it reports false while an append has waited for its acknowledgement for more than a second: the primary
+// may be able to send, but not to hear.
+func (p *Partition) Serving() (epoch uint64, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.epoch, p.role == primary
+}
+
+// Position returns the position in the log of the last message that the partition has appended or applied.
+func (p *Partition) Position() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.commits.position
+}
+
+// Turned returns a channel that is closed when the partition next changes its role, or is closed.
+func (p *Partition) Turned() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.turned
+}
