@@ -9,8 +9,10 @@ import (
 
 const (
 	// measureEvery is the interval at which the meter looks for a new garbage collection, after which the memory in use is
-	// known.
+	// known; measureOften is the interval while more than half of the limit is used. What is charged between the end of a
+	// collection and the look is missing in the uncharged memory.
 	measureEvery = 50 * time.Millisecond
+	measureOften = 2 * time.Millisecond
 	// collectScarce and collectFull are the maximum ages of a measurement that makes the budget scarce, or full.
 	collectScarce = 5 * time.Second
 	collectFull   = 250 * time.Millisecond
@@ -27,6 +29,7 @@ func (b *Budget) Watch(ctx context.Context) {
 	for measured := time.Now(); ; {
 		select {
 		case now := <-t.C:
+			t.Reset(b.interval())
 			switch live, fresh := m.read(); {
 			case fresh:
 				b.beyond.Store(max(0, live-b.charged.Load()))
@@ -38,6 +41,14 @@ func (b *Budget) Watch(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// interval returns the time until the next look.
+func (b *Budget) interval() time.Duration {
+	if b.used() > b.limit/2 {
+		return measureOften
+	}
+	return measureEvery
 }
 
 // meter reads the memory in use by the process, without garbage.

@@ -11,8 +11,9 @@ import (
 
 // waits are the calls without a reply: those that wait for an entry, and those that go on in steps.
 type waits struct {
-	byCall   map[callKey]*wait
-	byCaller map[Caller]*wait // the head of each caller's list
+	byCall    map[callKey]*wait
+	byCaller  map[Caller]*wait // the head of each caller's list
+	deadlines deadlines        // of those with a time limit
 }
 
 type callKey struct {
@@ -27,9 +28,13 @@ type wait struct {
 	w          *engine.Waiter    // while it waits for an entry
 	steps      engine.Unfinished // while it goes on in steps
 	impatient  bool              // it does not wait for an entry, or no longer
-	timer      *time.Timer       // nil: no time limit
+	ends       time.Time         // zero: no time limit
+	place      int               // in the heap of the waits with one
 	next, prev *wait             // of the same caller
 }
+
+// limited reports whether w has a time limit that is not over.
+func (w *wait) limited() bool { return !w.ends.IsZero() }
 
 // firstBudget is the number of entries that a call examines before it goes on in steps.
 const firstBudget = 1 << 13
@@ -116,7 +121,8 @@ func (p *Partition) crowded(c Caller, callID uint64) bool {
 func (p *Partition) keep(w *wait, d time.Duration) {
 	p.waits.add(w)
 	if d > 0 {
-		w.timer = time.AfterFunc(d, func() { p.endWait(w, nil) })
+		w.ends = time.Now().Add(d)
+		p.waits.deadlines.add(w, p.endDue)
 	}
 }
 
@@ -177,9 +183,8 @@ func (p *Partition) granted(ew *engine.Waiter) {
 // call has had its reply it does nothing.
 func (p *Partition) CancelWait(c Caller, callID uint64) {
 	p.mu.Lock()
-	w := p.waits.byCall[callKey{c, callID}]
-	p.mu.Unlock()
-	if w != nil {
+	defer p.mu.Unlock()
+	if w := p.waits.byCall[callKey{c, callID}]; w != nil {
 		p.endWait(w, call.ErrCancelled)
 	}
 }
@@ -187,11 +192,6 @@ func (p *Partition) CancelWait(c Caller, callID uint64) {
 // endWait ends a call without a reply: with err or, if err is nil, because its wait is over; in the latter case a call
 // that goes on in steps finishes them.
 func (p *Partition) endWait(w *wait, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waits.byCall[w.callKey] != w {
-		return
-	}
 	if err == nil && w.steps != nil {
 		w.impatient = true
 		return
@@ -227,11 +227,9 @@ func (p *Partition) unblock() {
 func (p *Partition) endWaits(err error) {
 	for _, w := range p.waits.byCall {
 		p.stop(w)
-		if w.timer != nil {
-			w.timer.Stop()
-		}
 		w.caller.Reply(w.call, &call.Result{Err: err}, 0, true)
 	}
+	p.waits.deadlines.stop()
 	p.waits = waits{}
 }
 
@@ -263,11 +261,9 @@ func (ws *waits) add(w *wait) {
 	ws.byCaller[w.caller] = w
 }
 
-// remove removes w and stops its timer; w.next stays.
+// remove removes w; w.next stays.
 func (ws *waits) remove(w *wait) {
-	if w.timer != nil {
-		w.timer.Stop()
-	}
+	ws.deadlines.remove(w)
 	delete(ws.byCall, w.callKey)
 	if w.next != nil {
 		w.next.prev = w.prev

@@ -37,6 +37,7 @@ func tooMany(have, limit int, of, setting string) error {
 const (
 	sessionBytes = 32 << 10 // one, with its connection and its goroutines
 	waitBytes    = 1 << 10  // a call that waits, with its place in the partition
+	filedBytes   = 256      // each further template of one, with its place in the index of calls that wait
 )
 
 // chargeLocked charges what the session holds: what is to be sent, and calls that wait.

@@ -35,7 +35,7 @@ func (s *session) beginLocked(q *find) {
 
 // fileLocked makes q one of the calls that wait.
 func (s *session) fileLocked(q *find) {
-	q.weighs = waitBytes + q.Size()
+	q.weighs = waitBytes + q.Size() + (len(q.Templates)-1)*filedBytes
 	s.kept += q.weighs
 	s.waiting[q.call] = q
 	s.chargeLocked()

@@ -124,12 +124,21 @@ type Query struct {
 	conds  []template.Cond
 	values []template.Value
 	fields int // of named templates
+	strewn int // bytes beside the slices: old memory of these, and named templates
 }
+
+// Sizes of parts of a query.
+const (
+	condSize     = int(unsafe.Sizeof(template.Cond{}))
+	valueSize    = int(unsafe.Sizeof(template.Value{}))
+	templateSize = int(unsafe.Sizeof(call.Template{}))
+	namedSize    = int(unsafe.Sizeof(call.Named{}))
+	fieldSize    = int(unsafe.Sizeof(template.Field{})) + 16 // with its name
+)
 
 // Size returns the approximate memory of q.
 func (q *Query) Size() int {
-	return cap(q.bytes) + cap(q.conds)*int(unsafe.Sizeof(template.Cond{})) +
-		cap(q.values)*int(unsafe.Sizeof(template.Value{}))
+	return cap(q.bytes) + cap(q.conds)*condSize + cap(q.values)*valueSize + cap(q.Templates)*templateSize + q.strewn
 }
 
 // DecodeFind decodes the parameters and the query of a Find, and returns the wait.
@@ -167,7 +176,7 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 func (q *Query) Decode(d *Decoder) {
 	q.bytes = append(q.bytes[:0], d.b...)
 	d.b = q.bytes
-	q.conds, q.values, q.fields = q.conds[:0], q.values[:0], 0
+	q.conds, q.values, q.fields, q.strewn = q.conds[:0], q.values[:0], 0, 0
 	q.Query = call.Query{Templates: q.Templates[:0], Order: q.Order[:0], Txn: d.Txn()}
 	for n := d.Len(MaxTemplates); n > 0 && !d.bad; n-- {
 		q.Templates = append(q.Templates, q.decodeTemplate(d))
@@ -192,6 +201,7 @@ func (q *Query) decodeTemplate(d *Decoder) call.Template {
 	n.Kind = string(d.Bytes())
 	n.Fields = q.decodeFields(d)
 	n.Conds = q.decodeConds(d)
+	q.strewn += namedSize + len(n.Kind) + len(n.Fields)*fieldSize
 	return call.Template{Named: n}
 }
 
@@ -223,6 +233,9 @@ func (q *Query) decodeConds(d *Decoder) []template.Cond {
 		default:
 			d.fail()
 		}
+		if len(q.conds) == cap(q.conds) {
+			q.strewn += cap(q.conds) * condSize
+		}
 		q.conds = append(q.conds, c)
 	}
 	return q.conds[start:len(q.conds):len(q.conds)]
@@ -231,6 +244,9 @@ func (q *Query) decodeConds(d *Decoder) []template.Cond {
 func (q *Query) decodeValues(d *Decoder) []template.Value {
 	start := len(q.values)
 	for n := d.Len(MaxValues - start); n > 0 && !d.bad; n-- {
+		if len(q.values) == cap(q.values) {
+			q.strewn += cap(q.values) * valueSize
+		}
 		q.values = append(q.values, d.Bytes())
 	}
 	return q.values[start:len(q.values):len(q.values)]
