@@ -97,8 +97,20 @@ func (l *alone) gap(next uint64, found message) error {
 // learned implements home.
 func (l *alone) learned(message) error { return nil }
 
+// unproven implements home.
+func (l *alone) unproven(uint64) mark { return mark{} }
+
+// ready implements home.
+func (l *alone) ready(context.Context) error { return nil }
+
+// usable implements home.
+func (l *alone) usable(uint64) bool { return true }
+
 // stamp implements home.
 func (l *alone) stamp(context.Context, uint64) (int64, error) { return 0, nil }
+
+// purgeable implements home.
+func (l *alone) purgeable(before uint64) uint64 { return before }
 
 // purging implements home.
 func (l *alone) purging(fn func() error) error {

@@ -49,7 +49,7 @@ func (l *Log) appendLocked(msg []byte) error {
 
 // storeLocked stores a message of this process, the primary, at the expected end of the log.
 func (l *Log) storeLocked(msg []byte) (pos uint64, err error) {
-	if pos, err = l.home.publish(l.store.life, msg, l.last); err != nil {
+	if pos, err = l.home.publish(l.life, msg, l.last); err != nil {
 		return 0, err
 	}
 	if pos != l.last+1 {
@@ -64,6 +64,7 @@ func (l *Log) appended(pos uint64, n int, ends bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	l.claims.note(pos, ends)
+	l.at = mark{position: pos, read: true}
 	l.grownLocked(pos, n)
 }
 

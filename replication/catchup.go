@@ -22,7 +22,7 @@ import (
 func (l *Log) CatchUp(
 	ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
 ) (end uint64, err error) {
-	ctx, cancel := l.store.bound(ctx)
+	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	if progress == nil {
 		progress = func(uint64, uint64) {}
@@ -75,6 +75,9 @@ func (l *Log) noted(m message, epoch bool) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	l.claims.note(m.pos, epoch)
+	if m.pos >= l.at.position {
+		l.at = mark{m.pos, m.time, true}
+	}
 	if l.state.Epoch == 0 && m.pos > l.state.Last {
 		l.grownLocked(m.pos, len(m.data))
 	}

@@ -16,7 +16,7 @@ import (
 // anew whether it is to be the primary. It returns ErrFull while the log could take no message. After any other error
 // it is unknown whether the claim is there; reading on tells. Nothing can be appended after an error.
 func (l *Log) Claim(ctx context.Context, follows uint64, clock record.Clock) (record.Group, error) {
-	ctx, cancel := l.store.bound(ctx)
+	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	l.mu.Lock()
 	defer l.mu.Unlock()

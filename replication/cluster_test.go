@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/record"
 )
 
 // peers returns three nodes, each with an address of this machine that no other test has.
@@ -75,16 +77,103 @@ func (k *trio) stop(nodes ...int) {
 	all.Wait()
 }
 
-func TestCluster_ThreeNodesMakeALog(t *testing.T) {
+// logs makes a log on all nodes, and returns what each of them has of it.
+func (k *trio) logs() (logs []*Log) {
+	k.t.Helper()
+	require.NoError(k.t, k.stores[0].Create(k.t.Context(), "test", 0, "made", []string{"a", "b", "c"}))
+	for i := range k.stores {
+		logs = append(logs, k.log(i))
+	}
+	return logs
+}
+
+// log returns what a node has of the log.
+func (k *trio) log(i int) *Log {
+	k.t.Helper()
+	l, err := k.stores[i].Log(k.t.Context(), "test", 0)
+	require.NoError(k.t, err)
+	return l
+}
+
+func TestCreate_IsRepeatable(t *testing.T) {
 	t.Parallel()
-	k := newTrio(t, func(c *Config) { c.Logger = testLogger(t) })
-	s := k.stores[0]
+	k := newTrio(t, nil)
 	all := []string{"a", "b", "c"}
-	require.NoError(t, s.Create(t.Context(), "test", 0, "first", all))
+	require.NoError(t, k.stores[0].Create(t.Context(), "test", 0, "first", all))
 	require.NoError(t, k.stores[1].Create(t.Context(), "test", 0, "first", all))
 	require.ErrorIs(t, k.stores[2].Create(t.Context(), "test", 0, "second", all), ErrIncarnation)
-	replicas, err := s.Replicas(t.Context(), "test", 0)
+	replicas, err := k.stores[1].Replicas(t.Context(), "test", 0)
 	require.NoError(t, err)
 	require.Len(t, replicas, 3)
-	t.Log(replicas, s.Nodes(), s.Meta())
+	for i, r := range replicas {
+		require.Equal(t, all[i], r.Node)
+	}
+	require.Equal(t, all, k.stores[2].Nodes())
+	require.Equal(t, "c", k.stores[2].Node())
+
+	require.NoError(t, k.stores[0].Create(t.Context(), "one", 0, "x", []string{"b"}))
+	replicas, err = k.stores[0].Replicas(t.Context(), "one", 0)
+	require.NoError(t, err)
+	require.Equal(t, []Replica{{Node: "b", Leads: true, Current: true}}, replicas)
+	_, err = k.stores[0].Log(t.Context(), "none", 0)
+	require.ErrorIs(t, err, ErrNoLog)
+	_, err = k.stores[0].Replicas(t.Context(), "none", 0)
+	require.ErrorIs(t, err, ErrNoLog)
+}
+
+func TestCluster_HandOver(t *testing.T) {
+	t.Parallel()
+	k := newTrio(t, nil)
+	logs := k.logs()
+	a, b, c := logs[0], logs[1], logs[2]
+	require.Empty(t, a.Incarnation())
+	require.NoError(t, replay(t.Context(), a, 0, ignore, nil))
+	require.NotEmpty(t, a.Incarnation())
+	appendAll(t, a, 1, 10)
+	young, other := startFollowing(t, b, 0), startFollowing(t, c, 0)
+	require.Equal(t, upTo(10), young.reach(t, a.Last()))
+	require.Equal(t, upTo(10), other.reach(t, a.Last()))
+	require.Equal(t, a.Incarnation(), c.Incarnation())
+	require.ErrorIs(t, b.Append(commit(11, 10)), ErrNotPrimary)
+
+	old := startFollowing(t, a, a.Last())
+	require.NoError(t, a.Resign("b", record.Clock{}))
+	young.reach(t, a.Last())
+	require.Equal(t, Primary{Since: a.Last(), Heir: "b"}, b.Primary())
+	claim, err := b.Claim(t.Context(), a.Last(), record.Clock{})
+	require.NoError(t, err)
+	for n := uint64(11); n <= 20; n++ {
+		appendAll(t, b, n, n)
+		require.Equal(t, []uint64{n}, young.reach(t, b.Last()))
+		require.Equal(t, []uint64{n}, other.reach(t, b.Last()))
+		require.Equal(t, []uint64{n}, old.reach(t, b.Last()))
+	}
+	require.Equal(t, Primary{Since: claim.Position, Store: "b"}, c.Primary())
+	require.ErrorIs(t, a.Append(commit(99, 10)), ErrNotPrimary)
+	_, err = a.Claim(t.Context(), claim.Position, record.Clock{})
+	require.ErrorIs(t, err, ErrFenced, "it has not read to the end")
+}
+
+func TestCluster_FencesTheOldPrimary(t *testing.T) {
+	t.Parallel()
+	k := newTrio(t, nil)
+	logs := k.logs()
+	require.NoError(t, replay(t.Context(), logs[0], 0, ignore, nil))
+	appendAll(t, logs[0], 1, 3)
+	f := startFollowing(t, logs[1], 0)
+	require.Equal(t, upTo(3), f.reach(t, 4))
+	_, err := logs[1].Claim(t.Context(), 4, record.Clock{})
+	require.NoError(t, err)
+	for range 3 { // as a primary does that does not know yet
+		intrude(t, logs[0], ofEpoch(1, 99))
+	}
+	require.ErrorIs(t, logs[1].Append(commit(4, 10)), ErrFenced)
+	require.ErrorIs(t, logs[0].Append(commit(4, 10)), ErrFenced)
+	f.reach(t, 8)
+	_, err = logs[1].Claim(t.Context(), 8, record.Clock{})
+	require.NoError(t, err)
+	appendAll(t, logs[1], 4, 5)
+	for _, l := range logs {
+		require.Equal(t, upTo(5), tailed(t, l, 0, 5))
+	}
 }

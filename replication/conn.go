@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 )
 
@@ -44,7 +45,11 @@ type conn struct {
 	net   net.Conn
 	in    []byte // unread bytes of the server are in[r:w]
 	r, w  int
+	from  int // where the message that is being read begins: it is kept until it is complete
 	inbox string
+
+	numbered bool   // answers are sent to subjects below inbox, which are numbers
+	number   uint64 // of the last answer, if numbered
 }
 
 // login holds the parameters of a conn.
@@ -52,6 +57,7 @@ type login struct {
 	net            net.Conn
 	user, password string
 	inbox          string // of answers: must be unique
+	numbered       bool   // answers are sent to numbers below inbox
 	buffer         int    // bytes to begin with
 }
 
@@ -64,7 +70,9 @@ func openConn(l login) (*conn, error) {
 	return c, nil
 }
 
-func newConn(l login) *conn { return &conn{net: l.net, inbox: l.inbox, in: make([]byte, l.buffer)} }
+func newConn(l login) *conn {
+	return &conn{net: l.net, inbox: l.inbox, numbered: l.numbered, in: make([]byte, l.buffer)}
+}
 
 // close ends the connection.
 func (c *conn) close() { _ = c.net.Close() } // a pipe in memory: nothing is lost, and nothing can fail
@@ -84,7 +92,11 @@ func (c *conn) handshake(l login) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.net.Write(fmt.Appendf(nil, "CONNECT %s\r\nSUB %s 1\r\nPING\r\n", options, l.inbox)); err != nil {
+	answers := l.inbox
+	if l.numbered {
+		answers += ".*"
+	}
+	if _, err := c.net.Write(fmt.Appendf(nil, "CONNECT %s\r\nSUB %s 1\r\nPING\r\n", options, answers)); err != nil {
 		return err
 	}
 	line, err := c.sober()
@@ -100,8 +112,15 @@ func (c *conn) handshake(l login) error {
 func unexpected(line []byte) error { return fmt.Errorf("%w: %.100q", errProtocol, line) }
 
 // answer reads the next message to the inbox. Both results alias the buffer until the next call; header is empty if
-// the message has none.
+// the message has none. After a time-out (os.ErrDeadlineExceeded) it can be called again: nothing is lost.
 func (c *conn) answer() (header, data []byte, err error) {
+	if header, data, err = c.message(); errors.Is(err, os.ErrDeadlineExceeded) {
+		c.r = c.from
+	}
+	return header, data, err
+}
+
+func (c *conn) message() (header, data []byte, err error) {
 	line, err := c.sober()
 	if err != nil {
 		return nil, nil, err
@@ -115,6 +134,10 @@ func (c *conn) answer() (header, data []byte, err error) {
 	h, n, ok := sizes(words, withHeader)
 	if !ok {
 		return nil, nil, unexpected(line)
+	}
+	if c.numbered {
+		subject, _, _ := bytes.Cut(words, []byte(" "))
+		c.number, _ = parseUint(subject[bytes.LastIndexByte(subject, '.')+1:])
 	}
 	b, err := c.take(n + len(lineEnd))
 	if err != nil {
@@ -158,6 +181,7 @@ func cutLast(words []byte) (rest, last []byte) {
 // sober returns the next line that is not a PING or similar.
 func (c *conn) sober() ([]byte, error) {
 	for {
+		c.from = c.r
 		line, err := c.line()
 		switch {
 		case err != nil:
@@ -201,16 +225,16 @@ func (c *conn) take(n int) ([]byte, error) {
 
 // fill reads once, after making room for need unread bytes. What is in the buffer may move.
 func (c *conn) fill(need int) error {
-	if c.r == c.w {
-		c.r, c.w = 0, 0
+	if c.from == c.w {
+		c.from, c.r, c.w = 0, 0, 0
 	}
 	if c.r+need > len(c.in) || c.w == len(c.in) {
-		to := c.in
-		if need > len(to) {
-			to = make([]byte, need+readBuffer)
+		to, read := c.in, c.r-c.from
+		if read+need > len(to) {
+			to = make([]byte, read+need+readBuffer)
 		}
-		c.w = copy(to, c.in[c.r:c.w])
-		c.in, c.r = to, 0
+		c.w = copy(to, c.in[c.from:c.w])
+		c.in, c.from, c.r = to, 0, read
 	}
 	n, err := c.net.Read(c.in[c.w:])
 	c.w += n

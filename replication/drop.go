@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,10 +15,16 @@ import (
 // another one, with another incarnation. Nothing may use the log any more. Once it returns nil the log does not come
 // back, whatever happens to the process; a crash before that leaves all of it or nothing. If it returns an error the
 // log is unchanged, and must be claimed again.
+//
+// In a cluster it deletes the log on all nodes, and what this node has besides; the others are to Forget it. It tries
+// until ctx ends, after which it is unknown whether the log is there.
 func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
 		return err
+	}
+	if s.cfg.Cluster != nil {
+		return s.dropShared(ctx, id)
 	}
 	marked, err := s.remove(ctx, id)
 	if marked && err != nil {
@@ -25,6 +32,37 @@ func (s *Store) Drop(ctx context.Context, space string, partition int) error {
 		return nil
 	}
 	return err
+}
+
+// Forget removes what this node has of a log besides its part of the stream: the log was dropped, or moved to other
+// nodes. Calls that use the log here end with ErrClosed.
+func (s *Store) Forget(space string, partition int) error {
+	id := logID{space, partition}
+	if err := id.valid(); err != nil {
+		return err
+	}
+	s.opening.Lock()
+	l := s.logs[id]
+	s.opening.Unlock()
+	if l != nil {
+		l.Close()
+	}
+	if err := os.RemoveAll(s.snapshotDir(id)); err != nil {
+		return fmt.Errorf("replication: forget log %v: %w", id, err)
+	}
+	return nil
+}
+
+func (s *Store) dropShared(ctx context.Context, id logID) error {
+	if err := s.Forget(id.space, id.partition); err != nil {
+		return err
+	}
+	return s.insist(ctx, "drop", id, func(ctx context.Context, srv *embedded) error {
+		if err := srv.js.DeleteStream(ctx, id.stream()); !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+		return nil
+	})
 }
 
 // remove deletes a log: first the stream, because a log without its beginning needs its snapshots, while snapshots need

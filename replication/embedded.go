@@ -151,7 +151,11 @@ func (e *embedded) ready(ctx context.Context, log *serverLog) error {
 		return err
 	}
 	e.nc = nc
-	if e.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(apiTimeout)); err != nil || e.cluster == nil {
+	timeout := apiTimeout
+	if e.cluster != nil {
+		timeout = createTimeout
+	}
+	if e.js, err = jetstream.New(nc, jetstream.WithDefaultTimeout(timeout)); err != nil || e.cluster == nil {
 		return err
 	}
 	return e.awaitCluster(ctx, log)
@@ -180,7 +184,11 @@ func (e *embedded) fetcher(id logID) (*fetcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newFetcher(c, id), nil
+	f := newFetcher(c, id)
+	if e.cluster != nil {
+		f.limit = fetchTimeout
+	}
+	return f, nil
 }
 
 // tail opens a connection for following a log.
@@ -192,15 +200,30 @@ func (e *embedded) tail(id logID) (*tail, error) {
 	return newTail(c), nil
 }
 
-func (e *embedded) open(buffer int) (*conn, error) { return e.openAt("gs.inbox."+rand.Text(), buffer) }
-
-// openAt opens a connection that receives what is sent to inbox.
-func (e *embedded) openAt(inbox string, buffer int) (*conn, error) {
-	c, err := e.srv.InProcessConn()
+// sender opens a connection for sending messages to a log of a cluster, whose answers tell which message they are to.
+func (e *embedded) sender(id logID) (*publisher, error) {
+	c, err := e.dial(login{inbox: newInbox(), numbered: true, buffer: ackBuffer})
 	if err != nil {
 		return nil, err
 	}
-	return openConn(login{net: c, user: user, password: e.password, inbox: inbox, buffer: buffer})
+	return newPublisher(c, id, nil), nil
+}
+
+func (e *embedded) open(buffer int) (*conn, error) { return e.openAt(newInbox(), buffer) }
+
+func newInbox() string { return "gs.inbox." + rand.Text() }
+
+// openAt opens a connection that receives what is sent to inbox.
+func (e *embedded) openAt(inbox string, buffer int) (*conn, error) {
+	return e.dial(login{inbox: inbox, buffer: buffer})
+}
+
+func (e *embedded) dial(l login) (_ *conn, err error) {
+	if l.net, err = e.srv.InProcessConn(); err != nil {
+		return nil, err
+	}
+	l.user, l.password = user, e.password
+	return openConn(l)
 }
 
 // usable returns the error if the stream can no longer be written to, for example after a write error, when the server

@@ -23,9 +23,10 @@ type message struct {
 // fetcher reads messages of one stream, some at a time: the server has no consumer whose state could be lost, and sends
 // only what was requested. fetch must not be called concurrently; close may be called at any time and interrupts it.
 type fetcher struct {
-	conn *conn
-	head []byte // beginning of every request
-	out  []byte // scratch for the request
+	conn  *conn
+	head  []byte        // beginning of every request
+	out   []byte        // scratch for the request
+	limit time.Duration // of the time for one answer; 0: none
 }
 
 // newFetcher returns a fetcher that owns c.
@@ -43,6 +44,9 @@ func (f *fetcher) fetch(from, limit uint64, fn func(message) error) error {
 		return err
 	}
 	for {
+		if f.limit > 0 {
+			_ = f.conn.net.SetReadDeadline(time.Now().Add(f.limit)) // if it fails, so does the answer
+		}
 		header, data, err := f.conn.answer()
 		if err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 // before after, or begins behind it. It makes no claim and disturbs no primary, this process or another; what another
 // process appends it sees if Config.Followers is set. The group's records are valid only during fn.
 func (l *Log) Follow(ctx context.Context, after uint64, fn func(record.Group) error) error {
-	ctx, cancel := l.store.bound(ctx)
+	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	if err := l.follow(ctx, after, fn); err != nil {
 		return fmt.Errorf("follow log %v: %w", l.id, err)

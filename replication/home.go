@@ -28,13 +28,22 @@ type home interface {
 	unanswered(ctx context.Context, srv *embedded, served bool, err error) error
 	// gap returns the error for a reader that finds a message after the one that comes next; nil if that is as it must be.
 	gap(next uint64, found message) error
+	// unproven returns what is known of the message at a position from elsewhere, if this process must see it in the log to
+	// know that the log is the one that it was; otherwise the zero value.
+	unproven(position uint64) mark
 	// learned follows the reading of a claim, or a resignation.
 	learned(m message) error
 
+	// ready makes sure that there is the snapshot that the log goes on after, if it needs one, and usable reports whether
+	// the one at a position may be taken.
+	ready(ctx context.Context) error
+	usable(position uint64) bool
 	// stamp returns the time at which the message at a position was stored, if snapshots are to tell it, or 0.
 	stamp(ctx context.Context, position uint64) (int64, error)
 	// reach follows the storing of a snapshot of a position.
 	reach(position uint64) error
+	// purgeable returns before which position messages can be removed, if those before another position are not needed.
+	purgeable(before uint64) uint64
 	// purging calls fn, which removes messages.
 	purging(fn func() error) error
 

@@ -25,6 +25,9 @@ func lookupStream(a *server.Account, name string) (unsafe.Pointer, error)
 //go:linkname streamRaftNode github.com/nats-io/nats-server/v2/server.(*stream).raftNode
 func streamRaftNode(stream unsafe.Pointer) server.RaftNode
 
+//go:linkname streamWriteErr github.com/nats-io/nats-server/v2/server.(*stream).getWriteErr
+func streamWriteErr(stream unsafe.Pointer) error
+
 //go:linkname resetElect github.com/nats-io/nats-server/v2/server.(*raft).resetElectWithLock
 func resetElect(node unsafe.Pointer, after time.Duration)
 
@@ -35,15 +38,36 @@ func metaGroup(s *server.Server) server.RaftNode { return lookupRaftNode(s, meta
 
 // streamGroup returns the member of a stream's group that runs on this server, or nil.
 func streamGroup(s *server.Server, stream string) server.RaftNode {
+	m := localStream(s, stream)
+	if m == nil {
+		return nil
+	}
+	return streamRaftNode(m)
+}
+
+// writeError returns the error with which this server has failed to write a stream, or nil.
+func writeError(s *server.Server, stream string) error {
+	m := localStream(s, stream)
+	if m == nil {
+		return nil
+	}
+	if n := streamRaftNode(m); n != nil && n.GetWriteErr() != nil {
+		return n.GetWriteErr()
+	}
+	return streamWriteErr(m)
+}
+
+// localStream returns the stream on this server, or nil.
+func localStream(s *server.Server, stream string) unsafe.Pointer {
 	account := s.GlobalAccount()
 	if account == nil {
 		return nil
 	}
 	m, err := lookupStream(account, stream)
-	if err != nil || m == nil {
+	if err != nil {
 		return nil
 	}
-	return streamRaftNode(m)
+	return m
 }
 
 // nodeName returns the name of the server whose number in groups is given; "" if it is not known.

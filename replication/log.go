@@ -14,6 +14,9 @@ type Log struct {
 	name  string // under which it claims
 	home  home
 
+	life context.Context // ends when the log, or the store, is closed; calls that wait end with it
+	end  context.CancelCauseFunc
+
 	// mu is held by Append, Claim and Resign from start to end.
 	mu     sync.Mutex
 	pub    *publisher // guarded by mu; nil before the first Claim
@@ -31,6 +34,7 @@ type Log struct {
 	origin  *Origin  // guarded by stateMu; the Origin itself never changes
 
 	incarnation string        // guarded by stateMu
+	at          mark          // guarded by stateMu; the last message that this process knows
 	grown       chan struct{} // guarded by stateMu; closed when state.Last rises; nil if no reader waits
 }
 
@@ -48,8 +52,26 @@ type Stats struct {
 // newLog returns a log that lacks its home and its name.
 func newLog(s *Store, id logID) *Log {
 	l := &Log{store: s, id: id, failed: ErrNotPrimary}
+	l.life, l.end = context.WithCancelCause(s.life)
 	l.state.Failed = ErrNotPrimary
 	return l
+}
+
+// Close ends what this process does with the log: calls that wait return ErrClosed, and so do later ones. After an
+// Append or a Claim that has ended so it is unknown whether its message is stored. Store.Log opens the log anew.
+func (l *Log) Close() {
+	l.end(ErrClosed)
+	l.store.opening.Lock()
+	if l.store.logs[l.id] == l {
+		delete(l.store.logs, l.id)
+	}
+	l.store.opening.Unlock()
+	l.shut()
+}
+
+// bound returns a context that also ends, with ErrClosed, when the log is closed.
+func (l *Log) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return bound(ctx, l.life)
 }
 
 // Incarnation returns the identity of the log: positions are comparable only within one. It is created with the log,

@@ -158,7 +158,7 @@ func (l *Log) otherAt(position uint64) string {
 	}
 	defer f.Close()
 	r := newBlockReader(f)
-	if h, err := r.header(); err == nil && h.Incarnation != l.incarnation {
+	if h, err := r.header(); err == nil && h.Incarnation != l.Incarnation() {
 		return h.Incarnation
 	}
 	return ""

@@ -15,7 +15,7 @@ func (l *Log) Read(ctx context.Context, from, to uint64, fn func(record.Group) e
 	if from > to {
 		return nil
 	}
-	ctx, cancel := l.store.bound(ctx)
+	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	if err := l.readPart(ctx, from, to, fn); err != nil {
 		return fmt.Errorf("read log %v: %w", l.id, err)

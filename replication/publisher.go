@@ -40,6 +40,11 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%s (%d)", r.Description, r.Code) }
 
+// unserved is the status of an answer if no stream listens to the subject, and errUnserved its error.
+const unserved = "503"
+
+var errUnserved = fmt.Errorf("%w: no stream takes the message", errProtocol)
+
 // newPublisher returns a publisher that owns c. usable is called, in a goroutine of its own, when an acknowledgement is
 // overdue; an error of it ends the wait.
 func newPublisher(c *conn, id logID, usable func() error) *publisher {
@@ -104,6 +109,9 @@ func (p *publisher) send(msg []byte, last uint64) error {
 	var room [64]byte
 	header := appendHeader(room[:0], last)
 	b := append(p.out[:0], p.head...)
+	if p.conn.numbered {
+		b = append(strconv.AppendUint(append(b[:len(b)-1], '.'), last, 10), ' ')
+	}
 	b = strconv.AppendInt(b, int64(len(header)), 10)
 	b = strconv.AppendInt(append(b, ' '), int64(len(header)+len(msg)), 10)
 	b = append(append(b, "\r\n"...), header...)
@@ -127,7 +135,10 @@ func (p *publisher) position() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(header) > 0 { // a status: no stream listens to the subject
+	if code, ok := status(header); ok && code == unserved {
+		return 0, errUnserved
+	}
+	if len(header) > 0 {
 		return 0, unexpected(header)
 	}
 	if digits, ok := bytes.CutPrefix(ack, p.acked); ok {

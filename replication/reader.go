@@ -13,6 +13,8 @@ type reading struct {
 	log      *Log
 	next, to uint64              // positions
 	fn       func(message) error // gets each message up to to, in order, valid only during the call
+	there    bool                // it ends where there are no more messages now
+	before   mark                // if not zero, the message that must come before the first
 	served   bool                // the connection has answered
 	failed   error               // why there is no sense in going on
 }
@@ -20,6 +22,22 @@ type reading struct {
 // read calls fn for each message from position from to position to. It returns ErrDamaged for a missing message.
 func (l *Log) read(ctx context.Context, from, to uint64, fn func(message) error) error {
 	r := reading{log: l, next: from, to: to, fn: fn}
+	return r.run(ctx)
+}
+
+// readThere calls fn for each message from a position on that can be read now, and returns the position of the last, or
+// the one before from.
+func (l *Log) readThere(ctx context.Context, from uint64, fn func(message) error) (end uint64, err error) {
+	r := reading{log: l, next: from, to: endless, fn: fn, there: true}
+	err = r.run(ctx)
+	return max(r.next, from) - 1, err
+}
+
+func (r *reading) run(ctx context.Context) error {
+	l := r.log
+	if r.before = l.home.unproven(r.next - 1); r.before.position > 0 {
+		r.next--
+	}
 	for r.next <= r.to {
 		srv, err := l.store.server()
 		if err != nil {
@@ -49,6 +67,9 @@ func (r *reading) on(ctx context.Context, srv *embedded) error {
 	}
 	defer f.close()
 	defer context.AfterFunc(ctx, f.close)()
+	if r.there {
+		return r.onward(f)
+	}
 	if r.to == endless && r.log.store.cfg.Followers {
 		return r.follow(ctx, srv, f)
 	}
@@ -65,6 +86,20 @@ func (r *reading) on(ctx context.Context, srv *embedded) error {
 		}
 	}
 	return nil
+}
+
+// onward reads until there are no more messages.
+func (r *reading) onward(f *fetcher) error {
+	for {
+		found, err := r.fetch(f)
+		if err != nil {
+			return err
+		}
+		if !found {
+			r.to = r.next - 1
+			return nil
+		}
+	}
 }
 
 // fetch takes messages that are there, and reports whether there were any.
@@ -134,6 +169,13 @@ func (r *reading) accept(m message) error {
 		}
 	}
 	r.next = m.pos + 1
+	if before := r.before; before.position > 0 {
+		r.before = mark{}
+		if err := r.log.prove(before, m); err != nil {
+			return r.fail(err)
+		}
+		return nil
+	}
 	if err := r.fn(m); err != nil {
 		return r.fail(err)
 	}

@@ -33,7 +33,8 @@ type SnapshotHeader struct {
 	Created     time.Time `json:"created"`
 	Origin      *Origin   `json:"origin,omitempty"` // of the log
 
-	Clock record.Clock `json:"clock,omitzero"` // of the primary, at that position or later
+	Clock  record.Clock `json:"clock,omitzero"`   // of the primary, at that position or later
+	Stored int64        `json:"stored,omitempty"` // when the message at the position was stored, in nanoseconds since the Unix epoch
 }
 
 // ErrNewer is returned for a snapshot written by a newer program.
@@ -67,8 +68,12 @@ func (l *Log) Snapshot(position uint64, clock record.Clock) (*Snapshot, error) {
 }
 
 func (l *Log) snapshot(position uint64, clock record.Clock, origin *Origin) (*Snapshot, error) {
+	stored, err := l.home.stamp(l.life, position)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of log %v: %w", l.id, err)
+	}
 	return l.writeSnapshot(SnapshotHeader{
-		Space: l.id.space, Partition: l.id.partition, Incarnation: l.Incarnation(),
+		Space: l.id.space, Partition: l.id.partition, Incarnation: l.Incarnation(), Stored: stored,
 		Position: position, Claims: l.claimsUpTo(position), Created: time.Now().UTC(), Clock: clock, Origin: origin,
 	})
 }

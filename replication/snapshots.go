@@ -108,12 +108,18 @@ func (l *Log) Load(
 		return 0, clock, err
 	}
 	_ = l.removeUnfinished() // they only use space
+	if err := l.home.ready(ctx); err != nil {
+		return 0, clock, fmt.Errorf("load snapshot of log %v: %w", l.id, err)
+	}
 	positions, err := l.Snapshots()
 	if err != nil {
 		return 0, clock, err
 	}
 	damaged := false
 	for _, p := range positions {
+		if !l.home.usable(p) {
+			continue
+		}
 		path := l.snapshotPath(p)
 		// It is read twice, since damage near its end must not leave half a state behind.
 		h, err := readSnapshotFile(path, nil)
@@ -153,9 +159,10 @@ func (l *Log) recount(position uint64) {
 	l.damaged = slices.DeleteFunc(l.damaged, func(p uint64) bool { return p == position })
 }
 
-// fits returns an error if a snapshot does not belong to this log.
+// fits returns an error if a snapshot does not belong to this log, as far as that is known.
 func (l *Log) fits(h SnapshotHeader, position uint64) error {
-	if h.Incarnation != l.incarnation || h.Position != position {
+	known := l.Incarnation()
+	if known != "" && h.Incarnation != known || h.Position != position {
 		return fmt.Errorf("%w: it is of log %s, position %d", ErrBadSnapshot, h.Incarnation, h.Position)
 	}
 	return nil
@@ -184,6 +191,7 @@ func (l *Log) load(ctx context.Context, path string, h SnapshotHeader, fn func([
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	l.claims, l.origin = claims{at: h.Claims, upto: h.Position}, h.Origin
+	l.incarnation, l.at = h.Incarnation, mark{position: h.Position, time: h.Stored}
 	return nil
 }
 
@@ -220,7 +228,8 @@ func (l *Log) Purge(ctx context.Context, before uint64) error {
 	if err != nil || len(positions) < keptSnapshots {
 		return err
 	}
-	if before = min(before, positions[keptSnapshots-1]+1); before <= l.Stats().First {
+	before = l.home.purgeable(min(before, positions[keptSnapshots-1]+1))
+	if before <= l.Stats().First {
 		return nil
 	}
 	return l.purge(ctx, before)
@@ -234,7 +243,7 @@ func (l *Log) purge(ctx context.Context, before uint64) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := l.store.bound(ctx)
+	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	st, err := srv.js.Stream(ctx, l.id.stream())
 	if err != nil {

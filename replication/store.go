@@ -69,6 +69,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.close = sync.OnceValue(s.shutdown)
 	s.watching.Go(s.watch)
+	if cfg.Cluster != nil {
+		err = s.serveSnapshots(srv.nc)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -173,8 +179,12 @@ func (s *Store) heal(ctx context.Context, stream string) error {
 
 // bound returns a context that also ends, with ErrClosed, when the store is closed.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return bound(ctx, s.life)
+}
+
+func bound(ctx, life context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(s.life, func() { cancel(ErrClosed) })
+	stop := context.AfterFunc(life, func() { cancel(ErrClosed) })
 	return ctx, func() {
 		stop()
 		cancel(nil)

@@ -41,8 +41,9 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Log returns the log of a partition, and creates it if it does not exist. Each partition has one Log: later calls
-// return the same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves its
+// Log returns the log of a partition, and creates it if it does not exist. In a cluster it creates none: it returns
+// ErrNoLog, and waits for a log that exists until a node serves it. Each partition has one Log: later calls return the
+// same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves its
 // files unchanged.
 func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
 	id := logID{space, partition}
@@ -54,7 +55,11 @@ func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, err
 	if l := s.logs[id]; l != nil {
 		return l, nil
 	}
-	l, err := s.open(ctx, id)
+	open := s.open
+	if s.cfg.Cluster != nil {
+		open = s.openShared
+	}
+	l, err := open(ctx, id)
 	if err != nil {
 		return nil, err
 	}

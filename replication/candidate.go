@@ -1,0 +1,84 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+)
+
+// claimable implements home. Who follows the log has read what its claim follows. A process that has only loaded a
+// snapshot makes sure first that it is one of this log.
+func (l *shared) claimable(ctx context.Context, follows uint64) (as intent, err error) {
+	if err := l.fit(); err != nil {
+		return as, err
+	}
+	if err := l.proven(ctx, follows); err != nil {
+		return as, err
+	}
+	as = intent{follows: follows, last: follows, incarnation: l.Incarnation()}
+	if follows > 0 {
+		return as, nil
+	}
+	as.incarnation = newIncarnation()
+	if l.isEmptied() {
+		w, err := l.store.folder.readWitness(l.id)
+		if err != nil {
+			return as, err
+		}
+		as.loss = w.Losses + 1
+	}
+	return as, nil
+}
+
+// claimed implements home.
+func (l *shared) claimed(uint64, intent) error {
+	l.setEmptied(false)
+	return nil
+}
+
+// proven returns an error if it is not sure that the log holds what follows from the state of a candidate.
+func (l *shared) proven(ctx context.Context, follows uint64) error {
+	at := l.known()
+	if follows == 0 || at.read {
+		return nil
+	}
+	found, ok, err := l.look(ctx, follows)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return l.shorter(ctx, follows)
+	case found.pos > follows:
+		return l.gap(follows, found)
+	}
+	return l.prove(at, found)
+}
+
+// shorter returns the error for a log that has nothing to read at the position of a candidate's state: either this node
+// lags behind, or the cluster has lost the log.
+func (l *shared) shorter(ctx context.Context, follows uint64) error {
+	st, err := l.serverState(ctx)
+	switch {
+	case err != nil:
+		return err
+	case st.LastSeq >= follows:
+		return fmt.Errorf("%w: position %d: %w", ErrFenced, follows, errUnread)
+	}
+	l.setEmptied(l.store.cfg.Cluster.Memory)
+	return fmt.Errorf("%w: %v ends at position %d in the cluster; this node has a snapshot of position %d",
+		ErrLost, l.id, st.LastSeq, follows)
+}
+
+func (l *shared) setEmptied(emptied bool) {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	l.emptied = emptied
+	if emptied {
+		l.at = mark{}
+	}
+}
+
+func (l *shared) isEmptied() bool {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	return l.emptied
+}

@@ -1,0 +1,38 @@
+package replication
+
+import "fmt"
+
+// Fit returns why this node must not be the primary of the log: its disk is full, or the server has failed to write its
+// part of the log, and stores no more until the process is started again. It is nil if there is nothing of the kind. It
+// does not block, and is about a second old.
+func (l *Log) Fit() error {
+	if s, ok := l.home.(*shared); ok {
+		return s.fit()
+	}
+	return l.home.present()
+}
+
+func (l *shared) fit() error {
+	if err := l.present(); err != nil {
+		return err
+	}
+	if err := l.ill.Load(); err != nil {
+		return *err
+	}
+	if l.store.cfg.Cluster.Memory {
+		return nil
+	}
+	return l.store.disk.admit(0)
+}
+
+// watch implements home.
+func (l *shared) watch(note bool) {
+	if !note || l.ill.Load() != nil {
+		return
+	}
+	if err := writeError(l.srv.srv, l.id.stream()); err != nil {
+		err = fmt.Errorf("%w: this node has failed to write log %v, and must be started again: %w", ErrFailed, l.id, err)
+		l.store.cfg.Logger.Error("log_frozen", "log", l.id.String(), "error", err)
+		l.ill.Store(&err)
+	}
+}

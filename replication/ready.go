@@ -1,0 +1,80 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// ready implements home. The state is that of the newest good snapshot, if the log goes on after it: otherwise the log
+// was shortened while this node was away, or the node is new, and another node's snapshot is fetched.
+func (l *shared) ready(ctx context.Context) error {
+	ctx, cancel := l.bound(ctx)
+	defer cancel()
+	useless := map[offer]bool{}
+	for {
+		p, h, err := l.newest()
+		if err != nil {
+			return err
+		}
+		first, found, err := l.look(ctx, max(p, 1))
+		switch {
+		case err != nil:
+			return err
+		case !found, first.pos <= 1:
+			return nil
+		case first.pos == p && first.time == h.Stored:
+			return nil
+		case first.pos == p:
+			l.discount(p)
+			continue
+		}
+		if err := l.fetchSnapshot(ctx, first.pos-1, useless); err != nil {
+			return err
+		}
+	}
+}
+
+// newest returns the position and the header of the newest snapshot that can be used, and removes damaged ones.
+func (l *shared) newest() (uint64, SnapshotHeader, error) {
+	positions, err := l.Snapshots()
+	if err != nil {
+		return 0, SnapshotHeader{}, err
+	}
+	for _, p := range positions {
+		if !l.usable(p) {
+			continue
+		}
+		h, err := readSnapshotFile(l.snapshotPath(p), nil)
+		if err == nil {
+			err = l.fits(h, p)
+		}
+		switch {
+		case err == nil:
+			return p, h, nil
+		case !errors.Is(err, ErrBadSnapshot):
+			return 0, h, err
+		}
+		l.store.cfg.Logger.Error("snapshot_removed", "log", l.id.String(), "position", p, "error", err)
+		if err := os.Remove(l.snapshotPath(p)); err != nil {
+			return 0, h, fmt.Errorf("replication: %w", err)
+		}
+	}
+	return 0, SnapshotHeader{}, nil
+}
+
+// usable implements home: snapshots of a log that the cluster has lost are of no use.
+func (l *shared) usable(position uint64) bool {
+	l.stateMu.Lock()
+	defer l.stateMu.Unlock()
+	if l.emptied {
+		return false
+	}
+	for _, p := range l.damaged {
+		if p == position {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,188 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/record"
+)
+
+const (
+	// fetchTimeout is how long a reader waits for one answer: a node that stops gives none.
+	fetchTimeout = 2 * time.Second
+
+	// readPause is the time between two attempts to read a log that no node serves.
+	readPause = 20 * time.Millisecond
+)
+
+// shared is the home of a log that several nodes of a cluster have. Nobody guards files: what a majority has is there.
+// But nodes are away, or behind, and then another try is all that helps; so calls go on until their contexts end.
+type shared struct {
+	*Log
+	srv     *embedded
+	ill     atomic.Pointer[error] // why this node must not be the primary
+	since   atomic.Int64          // when the message under way was sent first, in nanoseconds since the Unix epoch; or 0
+	emptied bool                  // guarded by stateMu; the cluster has lost the log, and may begin anew
+}
+
+var _ home = (*shared)(nil)
+
+func newShared(s *Store, srv *embedded, id logID) *shared {
+	l := &shared{Log: newLog(s, id), srv: srv}
+	l.home, l.name = l, s.Node()
+	return l
+}
+
+// openShared returns a log of a cluster once a node answers for it.
+func (s *Store) openShared(ctx context.Context, id logID) (*Log, error) {
+	srv, err := s.server()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	l := newShared(s, srv, id)
+	for {
+		once, cancel := context.WithTimeout(ctx, fetchTimeout)
+		_, _, err := l.lookOn(once, srv, 1)
+		cancel()
+		switch {
+		case err == nil:
+			s.served.Store(l, nil)
+			return l.Log, nil
+		case ctx.Err() != nil:
+			return nil, fmt.Errorf("open log %v: %w, after %w", id, context.Cause(ctx), err)
+		case srv.lacks(ctx, id):
+			return nil, fmt.Errorf("open log %v: %w", id, ErrNoLog)
+		}
+		_ = pause(ctx, readPause)
+	}
+}
+
+// lacks reports whether the leader of the cluster knows of no such log.
+func (e *embedded) lacks(ctx context.Context, id logID) bool {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	_, err := e.js.Stream(ctx, id.stream())
+	return errors.Is(noLog(err), ErrNoLog)
+}
+
+// pause returns nil after a time, or the cause of ctx's end.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// present implements home.
+func (l *shared) present() error { return l.store.gone() }
+
+// catchUp implements home: the end is what can be read now. This node may lag behind; that nothing is missing a claim
+// finds out.
+func (l *shared) catchUp(
+	ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64),
+) (end uint64, err error) {
+	if err := l.present(); err != nil {
+		return 0, err
+	}
+	f, err := l.foldAfter(ctx, after)
+	if err != nil {
+		return 0, err
+	}
+	return l.readThere(ctx, after+1, func(m message) error {
+		if err := l.step(&f, m, apply); err != nil {
+			return err
+		}
+		progress(m.pos, max(m.pos, l.Last()))
+		return nil
+	})
+}
+
+// reaches implements home: it shows when the first message is read.
+func (l *shared) reaches(context.Context, uint64) error { return nil }
+
+// unanswered implements home.
+func (l *shared) unanswered(ctx context.Context, _ *embedded, _ bool, _ error) error {
+	return pause(ctx, readPause)
+}
+
+// gap implements home: messages are removed from the beginning only.
+func (l *shared) gap(next uint64, found message) error {
+	return fmt.Errorf("%w: %d; the log begins at %d", ErrPosition, next, found.pos)
+}
+
+// unproven implements home.
+func (l *shared) unproven(position uint64) mark {
+	if at := l.known(); !at.read && at.position == position {
+		return at
+	}
+	return mark{}
+}
+
+// learned implements home.
+func (l *shared) learned(m message) error {
+	as, _, ok := claimOf(m.data)
+	if !ok {
+		return nil
+	}
+	if as.loss > 0 {
+		if err := l.noteLosses(as.loss); err != nil {
+			return err
+		}
+	}
+	return l.recognize(as, m.pos)
+}
+
+// noteLosses remembers how often the log was lost.
+func (l *shared) noteLosses(n int) error {
+	w, err := l.store.folder.readWitness(l.id)
+	if err != nil || w.Losses >= n {
+		return err
+	}
+	w.Losses = n
+	return l.store.writeWitness(l.id, w)
+}
+
+// stamp implements home.
+func (l *shared) stamp(ctx context.Context, position uint64) (int64, error) {
+	if at := l.known(); at.position == position && at.time != 0 {
+		return at.time, nil
+	}
+	for range 50 {
+		m, found, err := l.look(ctx, position)
+		if err != nil {
+			return 0, err
+		}
+		if found && m.pos == position {
+			return m.time, nil
+		}
+		if err := pause(ctx, readPause); err != nil {
+			return 0, err
+		}
+	}
+	return 0, fmt.Errorf("%w: position %d: %w", ErrFailed, position, errUnread)
+}
+
+// reach implements home.
+func (l *shared) reach(uint64) error { return nil }
+
+// purgeable implements home: the message at the position of a snapshot stays, for it proves that both belong together.
+func (l *shared) purgeable(before uint64) uint64 { return max(before, 1) - 1 }
+
+// purging implements home.
+func (l *shared) purging(fn func() error) error { return fn() }
+
+// restarted implements home.
+func (l *shared) restarted() {}
+
+// shut implements home.
+func (l *shared) shut() { l.store.served.Delete(l) }
+
+// stopped implements home.
+func (l *shared) stopped() {}
