@@ -32,15 +32,15 @@ func (c *Client) Backup(ctx context.Context) (*Backup, error) {
 	b := &Backup{client: c, link: c.Space.anyLink()}
 	call := b.call(wire.Backup)
 	defer call.free()
-	if err := c.do(ctx, call); err != nil {
+	r, err := call.do(ctx)
+	if err != nil {
 		return nil, err
 	}
-	d := wire.NewDecoder(call.body)
-	b.id = d.Uvarint()
-	for d.More() {
-		b.parts = append(b.parts, BackupPart{string(d.Bytes()), d.Uvarint()})
+	b.id = r.Report.ID
+	for _, p := range r.Report.Parts {
+		b.parts = append(b.parts, BackupPart(p))
 	}
-	return b, d.Err()
+	return b, nil
 }
 
 func (b *Backup) call(op wire.Type) *pendingCall {
@@ -84,19 +84,18 @@ func (b *Backup) fetch(ctx context.Context, space string, offset uint64) (piece 
 	c := b.call(wire.Fetch)
 	defer c.free()
 	c.name, c.seq = space, offset
-	if err := b.client.do(ctx, c); err != nil {
+	r, err := c.do(ctx)
+	if err != nil {
 		return nil, 0, err
 	}
-	d := wire.NewDecoder(c.body)
-	size = d.Uvarint()
-	piece = d.Rest()
 	c.body = nil // it belongs to the caller now
-	return piece, size, d.Err()
+	return r.Report.Body, r.Report.Size, nil
 }
 
 // Close lets the server remove the backup. It blocks until that is done.
 func (b *Backup) Close(ctx context.Context) error {
 	c := b.call(wire.EndBackup)
 	defer c.free()
-	return b.client.do(ctx, c)
+	_, err := c.do(ctx)
+	return err
 }

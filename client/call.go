@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -149,39 +150,59 @@ func (c *pendingCall) outcome() error {
 	return d.Error()
 }
 
-// entries decodes the entries of an answer. The rows share one block of memory, owned by the caller.
-func (c *pendingCall) entries(d *wire.Decoder) ([]space.Entry, error) {
-	var begun wire.Begun
-	if c.query.Begin {
-		begun = d.Begun()
+// do makes c and returns its result, which is valid until c is freed; that of a call that has failed is empty.
+func (c *pendingCall) do(ctx context.Context) (*call.Result, error) {
+	if err := c.space.client.do(ctx, c); err != nil {
+		return &c.asked.result, err
 	}
-	if !d.Ok() {
-		return nil, d.Err()
+	return c.result()
+}
+
+// result decodes the answer. A malformed one has no result.
+func (c *pendingCall) result() (*call.Result, error) {
+	a := c.asked
+	a.body, a.filled = wire.NewDecoder(c.body), true
+	c.entry().DecodeAnswer(&a.body, &a.result)
+	err := a.body.Err()
+	if err != nil {
+		a.result = call.Result{}
 	}
-	body := d.Rest()
-	c.body = nil // it belongs to the caller now
-	n := 0
-	for d := wire.NewDecoder(body); d.More(); n++ {
-		d.EntryOf(c.query.Begin)
+	return &a.result, err
+}
+
+// entries returns the entries of a result. Their rows share one block of memory, owned by the caller, and the
+// transactions that were begun for them are known to the space.
+func (c *pendingCall) entries(r *call.Result) ([]space.Entry, error) {
+	if c.query.Begin && len(r.Grants) != len(r.Entries) {
+		return nil, fmt.Errorf("%w: no transactions were begun", wire.ErrMalformed)
 	}
-	entries := make([]space.Entry, 0, n)
-	rd := wire.NewDecoder(body)
-	for rd.More() {
-		e := rd.EntryOf(c.query.Begin)
-		if int(e.Kind) >= len(c.schemas) || c.schemas[e.Kind] == nil {
-			return nil, fmt.Errorf("%w: entry of kind %d, which was not announced", wire.ErrMalformed, e.Kind)
+	if len(r.Entries) > 0 {
+		c.body = nil // it belongs to the caller now
+	}
+	entries := make([]space.Entry, 0, len(r.Entries))
+	for i := range r.Entries {
+		e := &r.Entries[i]
+		schema, err := c.schemaOf(int(e.Kind))
+		if err != nil {
+			return nil, err
 		}
 		entries = append(entries, space.Entry{
-			ID: space.LeaseID(e.ID), Schema: c.schemas[e.Kind], Row: e.Row, Version: e.Version,
-			Attempts: e.Attempts, Died: impl.Death(e.Died),
-			Held: impl.Holder(e.Held, c.space.at.Space),
+			ID: space.LeaseID(e.ID), Schema: schema, Row: e.Row, Version: e.Version, Attempts: e.Attempts,
+			Died: impl.Death(e.Died), Held: impl.Holder(e.Held, c.space.at.Space),
 		})
 		if c.query.Begin {
-			g := space.Grant{ID: space.LeaseID(e.Txn), Granted: time.Duration(begun.Lease)}
-			t := g.Txn(c.space, c.space.at.Space, c.sentAt.Add(begun.Waited))
+			t := grantOf(r.Grants[i]).Txn(c.space, c.space.at.Space, c.sentAt.Add(r.Waited))
 			c.space.txns.Add(t, c.via.lane)
-			entries[len(entries)-1].Txn = t
+			entries[i].Txn = t
 		}
 	}
-	return entries, rd.Err()
+	return entries, nil
+}
+
+// schemaOf returns the schema of a kind that the answer names, of which the server has told before.
+func (c *pendingCall) schemaOf(kind int) (*template.Schema, error) {
+	if kind < 0 || kind >= len(c.schemas) || c.schemas[kind] == nil {
+		return nil, fmt.Errorf("%w: kind %d was not announced", wire.ErrMalformed, kind)
+	}
+	return c.schemas[kind], nil
 }

@@ -217,15 +217,11 @@ func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 	call := newCall(c.Space, wire.Spaces)
 	defer call.free()
-	if err := c.do(ctx, call); err != nil {
+	r, err := call.do(ctx)
+	if err != nil {
 		return nil, err
 	}
-	var names []string
-	d := wire.NewDecoder(call.body)
-	for d.More() {
-		names = append(names, string(d.Bytes()))
-	}
-	return names, d.Err()
+	return r.Report.Names, nil
 }
 
 // CreateSpace creates a space if it does not exist. It blocks until the space exists. It returns
@@ -234,7 +230,8 @@ func (c *Client) CreateSpace(ctx context.Context, name string) error {
 	call := newCall(c.Space, wire.CreateSpace)
 	defer call.free()
 	call.name = name
-	return c.do(ctx, call)
+	_, err := call.do(ctx)
+	return err
 }
 
 // DropSpace removes a space and its content permanently. Calls that wait in it end with space.ErrDropped, its
@@ -249,15 +246,17 @@ func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error 
 	call := newCall(c.Space, wire.DropSpace)
 	defer call.free()
 	call.name, call.tables = name, tables
-	return c.do(ctx, call)
+	_, err := call.do(ctx)
+	return err
 }
 
 // Status returns the server's status: the JSON object that gospaces status --json prints. It blocks like Echo.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	call := newCall(c.Space, wire.Status)
 	defer call.free()
-	if err := c.do(ctx, call); err != nil {
+	r, err := call.do(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return append([]byte(nil), call.body...), nil
+	return append([]byte(nil), r.Report.Body...), nil
 }

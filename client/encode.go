@@ -16,11 +16,11 @@ import (
 // of an invalid call.
 func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	op := c.entry()
+	c.asked.reset() // if it was encoded before
+	c.asked.filled = true
 	if c.op == wire.Echo {
 		return append(b, c.payload...), nil
 	}
-	c.asked.reset() // if it was encoded before
-	c.asked.filled = true
 	a := &c.asked.request
 	if c.posthumous && c.repeated {
 		return op.AppendHandle(b, c.space.handle), nil
@@ -123,13 +123,15 @@ func addTemplate(q *call.Query, v *view, t *template.Template) error {
 	return nil
 }
 
-// keptDrafts is the maximum number of drafts, identities and templates whose memory is kept.
+// keptDrafts is the maximum number of drafts, identities, templates and results whose memory is kept.
 const keptDrafts = 64
 
-// asked is the request of a call in the form in which it is sent.
+// asked is a call in the form in which it is sent, and what was answered.
 type asked struct {
 	request call.Ask
 	query   call.Query
+	body    wire.Decoder // of the answer
+	result  call.Result
 	filled  bool
 }
 
@@ -139,8 +141,10 @@ func (a *asked) reset() {
 		return
 	}
 	drafts, ids, templates := kept(a.request.Drafts), kept(a.request.IDs), kept(a.query.Templates)
+	entries, grants := kept(a.result.Entries), kept(a.result.Grants)
 	*a = asked{}
 	a.request.Drafts, a.request.IDs, a.query.Templates = drafts, ids, templates
+	a.result.Entries, a.result.Grants = entries, grants
 }
 
 // kept returns s without its elements, or nil if it is too large to keep.

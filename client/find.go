@@ -53,19 +53,17 @@ func (s *Space) findSome(ctx context.Context, q *space.Query, take bool) ([]spac
 	default:
 		c.wait, c.deadline, c.limited = q.Wait, time.Now().Add(q.Wait), true
 	}
-	if err := s.client.do(ctx, c); err != nil {
+	r, err := c.do(ctx)
+	if err != nil {
 		return nil, err
 	}
-	d := wire.NewDecoder(c.body)
-	if q.Hidden == nil {
-		return c.entries(&d)
+	if q.Hidden != nil {
+		*q.Hidden = r.Count
+		if len(r.Entries) == 0 {
+			return nil, space.ErrNoMatch
+		}
 	}
-	*q.Hidden = d.Hidden()
-	entries, err := c.entries(&d)
-	if err == nil && len(entries) == 0 {
-		err = space.ErrNoMatch
-	}
-	return entries, err
+	return c.entries(r)
 }
 
 // Count implements space.Space.
@@ -76,12 +74,8 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 	c := newCall(s, wire.Count)
 	defer c.free()
 	c.query = q
-	if err := s.client.do(ctx, c); err != nil {
-		return 0, err
-	}
-	d := wire.NewDecoder(c.body)
-	n := d.Uvarint()
-	return int(n), d.Err()
+	r, err := c.do(ctx)
+	return r.Count, err
 }
 
 // Contents implements space.Space. An iteration ends with space.ErrUnavailable if the server is restarted meanwhile.
@@ -129,13 +123,11 @@ func (it *iteration) next(ctx context.Context, q *space.Query) (entries []space.
 	defer c.free()
 	c.query, c.lane, c.epoch, c.cursor = *q, it.lane, it.epoch, it.cursor
 	it.more = false
-	if err := it.space.client.do(ctx, c); err != nil {
+	r, err := c.do(ctx)
+	if err != nil {
 		return nil, 0, err
 	}
-	d := wire.NewDecoder(c.body)
-	it.more = d.Byte() != 0
-	it.epoch, it.cursor = c.epoch, d.Cursor()
-	hidden = d.Hidden()
-	entries, err = c.entries(&d)
-	return entries, hidden, err
+	it.more, it.epoch, it.cursor = r.More, c.epoch, r.Cursor
+	entries, err = c.entries(r)
+	return entries, r.Count, err
 }

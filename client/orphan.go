@@ -197,45 +197,34 @@ func (l *link) verdictLocked(o *orphan, c *pendingCall, err error) (v space.Verd
 	default:
 		return space.Verdict{Fate: space.Aborted}
 	}
-	d := wire.NewDecoder(c.body)
-	if o.begin {
-		d.Begun()
-		for d.More() {
-			l.abortLocked(o.space, d.EntryOf(true).Txn)
-		}
+	r, err := c.result()
+	if err != nil {
+		return v
+	}
+	if l.undoBegunLocked(o, r) {
 		return space.Verdict{Fate: space.Aborted}
 	}
-	v.Fate = space.Committed
-	switch o.op {
-	case wire.BeginTxn:
-		l.abortLocked(o.space, d.Grant().ID)
-		v.Fate = space.Aborted
-	case wire.Notify:
-		id := space.LeaseID(d.Grant().ID)
-		l.undoLocked(o.space, wire.Cancel, func(c *pendingCall) { c.ids = []space.LeaseID{id} })
-		v.Fate = space.Aborted
-	case wire.Backup:
-		id := d.Uvarint()
-		l.undoLocked(o.space, wire.EndBackup, func(c *pendingCall) { c.id = id })
-		v.Fate = space.Aborted
-	case wire.Find:
-		v.Entries, _ = c.entries(&d)
-	case wire.Update:
-		v.Version = d.Uint32()
-	case wire.Renew:
-		d.Failed(func(int, error) {})
-		v.Grants = restGrants(&d)
-	case wire.Write:
-		v.Grants = restGrants(&d)
-	}
+	v, _ = c.verdict(r, space.Committed)
 	return v
 }
 
-func restGrants(d *wire.Decoder) (grants []space.Grant) {
-	for d.More() {
-		grants = append(grants, grantOf(d.Grant()))
+// undoBegunLocked ends what o has begun. It returns false if o begins nothing.
+func (l *link) undoBegunLocked(o *orphan, r *call.Result) bool {
+	switch {
+	case o.begins():
+		for _, g := range r.Grants {
+			l.abortLocked(o.space, g.ID)
+		}
+	case o.op == wire.Notify:
+		id := space.LeaseID(r.Grants[0].ID)
+		l.undoLocked(o.space, wire.Cancel, func(c *pendingCall) { c.ids = []space.LeaseID{id} })
+	case o.op == wire.Backup:
+		id := r.Report.ID
+		l.undoLocked(o.space, wire.EndBackup, func(c *pendingCall) { c.id = id })
+	default:
+		return false
 	}
-	return grants
+	return true
 }
 
 func (l *link) abortLocked(s *Space, number uint64) {

@@ -30,17 +30,22 @@ func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, er
 	c := newCall(s, wire.Outcome)
 	defer c.free()
 	c.session, c.txn = id.Session, txn.ID{Space: id.Space, Number: id.Number}
-	if err := s.client.do(ctx, c); err != nil {
+	r, err := c.do(ctx)
+	if err != nil {
 		return space.Verdict{}, err
 	}
-	d := wire.NewDecoder(c.body)
-	fate, version, grants := d.Outcome()
-	v := space.Verdict{Fate: space.Fate(fate), Version: version}
-	for _, g := range grants {
+	return c.verdict(r, space.Fate(r.Fate))
+}
+
+// verdict returns what has become of a call with a result.
+func (c *pendingCall) verdict(r *call.Result, fate space.Fate) (v space.Verdict, err error) {
+	v = space.Verdict{Fate: fate, Version: r.Version}
+	for _, g := range r.Grants {
 		v.Grants = append(v.Grants, grantOf(g))
 	}
-	var err error
-	v.Entries, err = c.entries(&d)
+	if len(r.Entries) > 0 {
+		v.Entries, err = c.entries(r)
+	}
 	return v, err
 }
 
@@ -88,6 +93,18 @@ func (c *pendingCall) explainTxn(ctx context.Context, id txn.ID, err error) erro
 		return nil
 	}
 	return unknown
+}
+
+// grantsOf returns the leases of a result, which has n.
+func grantsOf(r *call.Result, n int) ([]space.Grant, error) {
+	if len(r.Grants) != n {
+		return nil, fmt.Errorf("%w: %d leases in the place of %d", wire.ErrMalformed, len(r.Grants), n)
+	}
+	grants := make([]space.Grant, n)
+	for i, g := range r.Grants {
+		grants[i] = grantOf(g)
+	}
+	return grants, nil
 }
 
 func grantOf(g call.Grant) space.Grant {

@@ -82,13 +82,15 @@ func (s *Space) Notify(
 
 // adoptLocked makes r known to the link that received the answer to Notify, before the first event comes.
 func (r *registration) adoptLocked(l *link, body []byte, incarnation string) {
+	var noted call.Result
 	d := wire.NewDecoder(body)
-	g, start := d.Grant(), d.Uvarint()
+	wire.OpOf(wire.Notify).DecodeAnswer(&d, &noted)
 	if d.Err() != nil {
 		return
 	}
-	r.lane, r.id, r.granted, r.start, r.incarnation = l.lane, g.ID, time.Duration(g.Granted), start, incarnation
-	r.last, r.received = start, start
+	g := noted.Grants[0]
+	r.lane, r.id, r.granted, r.start, r.incarnation = l.lane, g.ID, time.Duration(g.Granted), noted.Seq, incarnation
+	r.last, r.received = noted.Seq, noted.Seq
 	l.regs[regKey{r.space.handle, r.id}] = r
 }
 

@@ -2,7 +2,7 @@ package client
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/wire"
@@ -44,21 +44,20 @@ func (s *Space) registrationsAfter(ctx context.Context, after uint64) (page []Re
 	c := newCall(s, wire.Registrations)
 	defer c.free()
 	c.id = after
-	if err := s.client.do(ctx, c); err != nil {
+	r, err := c.do(ctx)
+	if err != nil {
 		return nil, false, err
 	}
-	d := wire.NewDecoder(c.body)
-	more = d.Byte() != 0
-	for d.More() {
-		w, state := d.Watching(), d.Uvarint()
-		if w.ID <= after && d.Ok() {
-			d.Fail()
+	for i := range r.Report.Registrations {
+		g := &r.Report.Registrations[i]
+		if g.ID <= after {
+			return nil, false, fmt.Errorf("%w: registration %d after %d", wire.ErrMalformed, g.ID, after)
 		}
-		after = w.ID
+		after = g.ID
 		page = append(page, RegistrationInfo{
-			ID: space.LeaseID(w.ID), Kinds: slices.Clip(w.Kinds), On: space.EventSet(w.On), Lease: time.Duration(w.Left),
-			Events: w.Seq, Unread: state >> 1, Attended: state&1 != 0,
+			ID: space.LeaseID(g.ID), Kinds: g.Kinds, On: space.EventSet(g.On), Lease: time.Duration(g.Left),
+			Events: g.Seq, Unread: g.Unread, Attended: g.Attended,
 		})
 	}
-	return page, more, d.Err()
+	return page, r.More, nil
 }

@@ -50,7 +50,11 @@ func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *
 	if err := l.call(ctx, c); err != nil {
 		return err
 	}
-	now, err := c.answeredSchema()
+	r, err := c.result()
+	if err != nil {
+		return err
+	}
+	now, err := c.schemaOf(r.Count)
 	if err != nil {
 		return err
 	}

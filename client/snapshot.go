@@ -12,10 +12,6 @@ import (
 func (s *Space) Snapshot(ctx context.Context) (position uint64, err error) {
 	c := newCall(s, wire.Snapshot)
 	defer c.free()
-	if err := s.client.do(ctx, c); err != nil {
-		return 0, err
-	}
-	d := wire.NewDecoder(c.body)
-	position = d.Uvarint()
-	return position, d.Err()
+	r, err := c.do(ctx)
+	return r.Seq, err
 }

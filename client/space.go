@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,13 +81,14 @@ func (s *Space) Register(ctx context.Context, schema *template.Schema) (*templat
 	c := newCall(s, wire.Register)
 	defer c.free()
 	c.schema = schema
-	if err := s.client.do(ctx, c); err != nil {
-		if errors.Is(err, call.ErrUnknownKind) {
-			err = fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
-		}
+	r, err := c.do(ctx)
+	if errors.Is(err, call.ErrUnknownKind) {
+		err = fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
+	}
+	if err != nil {
 		return nil, err
 	}
-	merged, err := c.answeredSchema()
+	merged, err := c.schemaOf(r.Count)
 	if err != nil {
 		return nil, err
 	}
@@ -94,19 +96,6 @@ func (s *Space) Register(ctx context.Context, schema *template.Schema) (*templat
 	defer s.mu.Unlock()
 	s.wanted[merged.Kind] = merged
 	return merged, nil
-}
-
-// answeredSchema returns the schema of the kind whose number is the answer.
-func (c *pendingCall) answeredSchema() (*template.Schema, error) {
-	d := wire.NewDecoder(c.body)
-	id := d.Uint32()
-	if err := d.Err(); err != nil {
-		return nil, err
-	}
-	if int(id) >= len(c.schemas) || c.schemas[id] == nil {
-		return nil, fmt.Errorf("%w: kind %d was not announced", wire.ErrMalformed, id)
-	}
-	return c.schemas[id], nil
 }
 
 // intern returns the known schema if it equals the given one, so that equal schemas are the same pointer.
@@ -141,14 +130,14 @@ func (s *Space) Schema(ctx context.Context, kind string) (*template.Schema, erro
 	c := newCall(s, wire.Schema)
 	defer c.free()
 	c.name = kind
-	err := s.client.do(ctx, c)
+	r, err := c.do(ctx)
 	if errors.Is(err, call.ErrUnknownKind) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	return c.answeredSchema()
+	return c.schemaOf(r.Count)
 }
 
 // Drop implements space.Space.
@@ -156,30 +145,32 @@ func (s *Space) Drop(ctx context.Context, kind string) error {
 	c := newCall(s, wire.Drop)
 	defer c.free()
 	c.name = kind
-	return s.client.do(ctx, c)
+	_, err := c.do(ctx)
+	return err
 }
 
 // Kinds implements space.Space.
 func (s *Space) Kinds(ctx context.Context) ([]space.KindInfo, error) {
 	c := newCall(s, wire.Kinds)
 	defer c.free()
-	if err := s.client.do(ctx, c); err != nil {
+	r, err := c.do(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var kinds []space.KindInfo
-	d := wire.NewDecoder(c.body)
-	for id := 1; d.More(); id++ {
-		n, apart := d.KindCounts()
+	for i, n := range r.Counts {
 		if n < 0 {
 			continue // it was dropped
 		}
-		if id >= len(c.schemas) || c.schemas[id] == nil {
-			return nil, fmt.Errorf("%w: kind %d was not announced", wire.ErrMalformed, id)
+		schema, err := c.schemaOf(i + 1)
+		if err != nil {
+			return nil, err
 		}
-		kinds = append(kinds, space.KindInfo{Schema: c.schemas[id], Count: n, Held: apart.Held, Delayed: apart.Delayed})
+		kinds = append(kinds,
+			space.KindInfo{Schema: schema, Count: n, Held: r.Apart[i].Held, Delayed: r.Apart[i].Delayed})
 	}
 	slices.SortFunc(kinds, func(a, b space.KindInfo) int { return strings.Compare(a.Schema.Kind, b.Schema.Kind) })
-	return kinds, d.Err()
+	return kinds, nil
 }
 
 // Close ends the space's waiting calls with space.ErrClosed and its registrations; calls in flight that may change
@@ -222,11 +213,11 @@ func (s *Space) write(ctx context.Context, op wire.Type, under txn.ID, entries [
 	if op == wire.Commit {
 		c.lane = s.beganOn(under)
 	}
-	if err := s.client.do(ctx, c); err != nil {
+	r, err := c.do(ctx)
+	if err != nil {
 		return nil, err
 	}
-	d := wire.NewDecoder(c.body)
-	return decodeGrants(&d, len(entries))
+	return grantsOf(r, len(entries))
 }
 
 // Update implements space.Space.
@@ -239,20 +230,8 @@ func (s *Space) update(ctx context.Context, under txn.ID, ch space.Change) (vers
 	c := newCall(s, wire.Update)
 	defer c.free()
 	c.txn, c.change = under, &ch
-	if err := s.client.do(ctx, c); err != nil {
-		return 0, err
-	}
-	d := wire.NewDecoder(c.body)
-	version = d.Uint32()
-	return version, d.Err()
-}
-
-func decodeGrants(d *wire.Decoder, n int) ([]space.Grant, error) {
-	grants := make([]space.Grant, 0, n)
-	for range n {
-		grants = append(grants, grantOf(d.Grant()))
-	}
-	return grants, d.Err()
+	r, err := c.do(ctx)
+	return r.Version, err
 }
 
 // Renew implements space.Space.
@@ -263,55 +242,44 @@ func (s *Space) Renew(ctx context.Context, lease time.Duration, ids ...space.Lea
 	c := newCall(s, wire.Renew)
 	defer c.free()
 	c.lease = int64(lease)
-	failed, d, err := s.doLeases(ctx, c, ids)
+	r, failed, err := s.doLeases(ctx, c, ids)
 	if err != nil {
 		return nil, err
 	}
-	grants, err := decodeGrants(&d, len(ids))
-	return grants, errors.Join(failed, err)
+	grants, err := grantsOf(r, len(ids))
+	return grants, cmp.Or(err, failed)
 }
 
 // Cancel implements space.Space.
 func (s *Space) Cancel(ctx context.Context, ids ...space.LeaseID) error {
 	c := newCall(s, wire.Cancel)
 	defer c.free()
-	failed, d, err := s.doLeases(ctx, c, ids)
-	if err != nil {
-		return err
-	}
-	if err := d.Err(); err != nil {
-		return err
-	}
-	return failed
+	_, failed, err := s.doLeases(ctx, c, ids)
+	return cmp.Or(err, failed)
 }
 
-// doLeases makes a call about leases. It returns the *space.LeaseError of those that had ended, if any, and what
-// follows in the answer.
+// doLeases makes a call about leases. failed is the *space.LeaseError of those that had ended, if any.
 func (s *Space) doLeases(
 	ctx context.Context, c *pendingCall, ids []space.LeaseID,
-) (failed error, d wire.Decoder, err error) {
+) (r *call.Result, failed, err error) {
 	if len(ids) > wire.MaxLeases {
-		return nil, d, fmt.Errorf("%w: %d leases in one call; at most %d are allowed",
+		return nil, nil, fmt.Errorf("%w: %d leases in one call; at most %d are allowed",
 			space.ErrTooLarge, len(ids), wire.MaxLeases)
 	}
 	c.ids = ids
-	if err := s.client.do(ctx, c); err != nil {
-		return nil, d, err
+	if r, err = c.do(ctx); err != nil {
+		return nil, nil, err
 	}
-	d = wire.NewDecoder(c.body)
-	var lost *space.LeaseError
-	d.Failed(func(i int, err error) {
-		if lost == nil {
-			lost = &space.LeaseError{Failed: map[space.LeaseID]error{}}
+	lost := map[space.LeaseID]error{}
+	for i, err := range r.Errs {
+		if err != nil && i < len(ids) {
+			lost[ids[i]] = err
 		}
-		if i < len(ids) {
-			lost.Failed[ids[i]] = err
-		}
-	})
-	if lost != nil {
-		failed = lost
 	}
-	return failed, d, nil
+	if len(lost) > 0 {
+		failed = &space.LeaseError{Failed: lost}
+	}
+	return r, failed, nil
 }
 
 func invalid(format string, args ...any) error {

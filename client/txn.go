@@ -30,15 +30,15 @@ func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, err
 	defer c.free()
 	c.lease = int64(lease)
 	sent := time.Now()
-	if err := s.client.do(ctx, c); err != nil {
+	r, err := c.do(ctx)
+	if err != nil {
 		return nil, err
 	}
-	d := wire.NewDecoder(c.body)
-	g := d.Grant()
-	if err := d.Err(); err != nil {
+	grants, err := grantsOf(r, 1)
+	if err != nil {
 		return nil, err
 	}
-	t := space.Grant{ID: space.LeaseID(g.ID), Granted: time.Duration(g.Granted)}.Txn(s, s.at.Space, sent)
+	t := grants[0].Txn(s, s.at.Space, sent)
 	s.txns.Add(t, c.via.lane)
 	return t, nil
 }
@@ -118,11 +118,8 @@ func (s *Space) doTxn(ctx context.Context, c *pendingCall, id txn.ID) error {
 		return err
 	}
 	c.txn = id
-	if err := s.client.do(ctx, c); err != nil {
-		return err
-	}
-	d := wire.NewDecoder(c.body)
-	return d.Err()
+	_, err := c.do(ctx)
+	return err
 }
 
 func checkTxn(id txn.ID) error {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
-	"github.com/gospaces/gospaces/internal/server"
 )
 
 // backups are the backups of this node that clients are reading.
@@ -30,14 +29,14 @@ type backups struct {
 // backup is the snapshots of one moment. Their files are open, so they can be read to the end even if the names are
 // removed.
 type backup struct {
-	parts []server.Part
+	parts []call.BackupPart
 	files map[string]*os.File // by space
 
 	reading sync.RWMutex // held for reading while a file is read, for writing while files are closed
 }
 
 // Backup implements server.Backups.
-func (n backend) Backup(ctx context.Context) (id uint64, parts []server.Part, err error) {
+func (n backend) Backup(ctx context.Context) (id uint64, parts []call.BackupPart, err error) {
 	if err := n.backups.begin(); err != nil {
 		return 0, nil, err
 	}
@@ -151,11 +150,11 @@ func (n *Node) takeBackup(ctx context.Context, images []spaceImage) (*backup, er
 			mu.Lock()
 			defer mu.Unlock()
 			b.files[m.name] = f
-			b.parts = append(b.parts, server.Part{Space: m.name, Position: position})
+			b.parts = append(b.parts, call.BackupPart{Space: m.name, Position: position})
 		})
 	}
 	all.Wait()
-	slices.SortFunc(b.parts, func(x, y server.Part) int { return strings.Compare(x.Space, y.Space) })
+	slices.SortFunc(b.parts, func(x, y call.BackupPart) int { return strings.Compare(x.Space, y.Space) })
 	return b, context.Cause(ctx)
 }
 

@@ -10,7 +10,7 @@ type LSN uint64
 // Its methods never block and never call the partition.
 type Caller interface {
 	// Reply hands over the outcome of one call, exactly once per call. The partition's lock is held: Reply copies
-	// what it needs of r, which is valid only until it returns. If durable is false the outcome must be kept back
+	// what it needs of r, which belongs to it until it returns. If durable is false the outcome must be kept back
 	// until Durable is called with at least lsn.
 	Reply(callID uint64, r *Result, lsn LSN, durable bool)
 

@@ -1,5 +1,7 @@
 package call
 
+import "time"
+
 // Grant is a granted lease.
 type Grant struct {
 	ID      uint64 // of the leased entry or registration
@@ -18,11 +20,29 @@ type Result struct {
 	Version uint32  // update
 	Counts  []int   // kinds: visible entries of each kind, indexed by KindID-1
 	Apart   []Apart // kinds: entries of each kind that are not visible, likewise; -1 for a dropped kind
-	Seq     uint64  // notify: the number before the registration's first event
+	Seq     uint64  // notify: the number before the registration's first event; snapshot: the position in the log
 	More    bool    // contents: another page follows, from Cursor
 	Cursor  Cursor
-	Fate    Fate   // fates of transactions and calls
-	Depends uint64 // the LSN that must be durable before the result is shown
+	Waited  time.Duration // find that has begun transactions: how long after the call came
+	Report  *Report       // of calls that ask about a server, or about a partition as a whole
+	Fate    Fate          // fates of transactions and calls
+	Depends uint64        // the LSN that must be durable before the result is shown
+}
+
+// Report tells of a server, or of a partition as a whole.
+type Report struct {
+	ID            uint64         // of a backup
+	Parts         []BackupPart   // of a backup
+	Size          uint64         // of a snapshot, in bytes
+	Body          []byte         // of a status; a piece of a snapshot
+	Names         []string       // of spaces
+	Registrations []Registration // a page of them
+}
+
+// BackupPart is one space of a backup.
+type BackupPart struct {
+	Space    string
+	Position uint64 // of the last change that it includes, in the log of the space
 }
 
 // Apart counts the entries of a kind that exist but that no call finds.

@@ -61,24 +61,22 @@ func TestOpen_NumbersOfCallsArePerPartition(t *testing.T) {
 	p.call(wire.Register, 4, at(1, schema))
 	here := slices.Clone(p.call(wire.Write, 5, writeBody("here")))
 	there := slices.Clone(p.call(wire.Write, 6, at(1, writeBody("there"))))
-	grant := wire.NewDecoder(there)
-	require.Equal(t, uint16(3), txn.PartitionOf(grant.Grant().ID))
+	require.Equal(t, uint16(3), txn.PartitionOf(answered(t, wire.Write, there).Grants[0].ID))
 
 	q := r.connectAs(client) // the session is another one: calls are repeated
 	require.Equal(t, first, q.openAt(11, 0, txn.Address{Space: "space"}, first))
 	require.Equal(t, other, q.openAt(12, 1, third, other))
 	require.Equal(t, here, q.call(wire.Repeat, 5, repeatBody(wire.Write, false, writeBody("here"))))
 	require.Equal(t, there, q.call(wire.Repeat, 6, repeatBody(wire.Write, false, at(1, writeBody("there")))))
-	again := wire.NewDecoder(q.call(wire.Repeat, 5, repeatBody(wire.Write, false, at(1, writeBody("here")))))
-	require.Equal(t, uint16(3), txn.PartitionOf(again.Grant().ID), "the partition had not executed it")
+	again := answered(t, wire.Write, q.call(wire.Repeat, 5, repeatBody(wire.Write, false, at(1, writeBody("here")))))
+	require.Equal(t, uint16(3), txn.PartitionOf(again.Grants[0].ID), "the partition had not executed it")
 
 	outcome := append(uvarints(other), wire.AppendTxn(nil, txn.ID{Number: 6})...)
 	q.send(wire.Outcome, 20, append([]byte{0}, outcome...))
 	require.ErrorContains(t, q.failure(20), "the call was made in space#3: ask there")
-	d := wire.NewDecoder(q.call(wire.Outcome, 21, append([]byte{1}, outcome...)))
-	fate, _, grants := d.Outcome()
-	require.Equal(t, call.Committed, fate)
-	require.Len(t, grants, 1)
+	told := answered(t, wire.Outcome, q.call(wire.Outcome, 21, append([]byte{1}, outcome...)))
+	require.Equal(t, call.Committed, told.Fate)
+	require.Len(t, told.Grants, 1)
 }
 
 func TestOpen_RefusesPartitionsThatDoNotExist(t *testing.T) {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,18 +15,12 @@ import (
 type Backups interface {
 	// Backup takes snapshots of all spaces, of one moment, and keeps them until EndBackup. It returns them by the names
 	// of their spaces.
-	Backup(ctx context.Context) (id uint64, parts []Part, err error)
+	Backup(ctx context.Context) (id uint64, parts []call.BackupPart, err error)
 	// ReadBackup reads from the snapshot of a space in a backup, from offset on, into p. It returns how much it has
 	// read and how large the snapshot is. It returns call.ErrUnavailable if the backup has ended.
 	ReadBackup(id uint64, space string, offset int64, p []byte) (n int, size int64, err error)
 	// EndBackup lets go of a backup. It does nothing if that has ended.
 	EndBackup(id uint64)
-}
-
-// Part is one space of a backup.
-type Part struct {
-	Space    string
-	Position uint64 // in its log
 }
 
 // backupsOf are the backups of a session, which end with it.
@@ -54,11 +47,7 @@ func (s *session) handleBackup(callID uint64, _ *call.Ask) error {
 		if err != nil {
 			return err
 		}
-		body := binary.AppendUvarint(nil, id)
-		for _, p := range parts {
-			body = binary.AppendUvarint(wire.AppendBytes(body, p.Space), p.Position)
-		}
-		return s.answer(callID, body)
+		return s.reply(wire.Backup, callID, &call.Result{Report: &call.Report{ID: id, Parts: parts}})
 	})
 }
 
@@ -129,19 +118,16 @@ func (s *session) handleFetch(callID uint64, a *call.Ask) error {
 	return s.apart(callID, func(context.Context) error {
 		p := pieces.Get().(*piece)
 		defer pieces.Put(p)
-		n, size, err := of.ReadBackup(a.ID, a.Name, int64(a.Seq), p[binary.MaxVarintLen64:])
+		n, size, err := of.ReadBackup(a.ID, a.Name, int64(a.Seq), p[:])
 		if err != nil {
 			return err
 		}
-		head := binary.AppendUvarint(nil, uint64(size))
-		from := binary.MaxVarintLen64 - len(head)
-		copy(p[from:], head)
-		return s.answer(callID, p[from:binary.MaxVarintLen64+n])
+		return s.reply(wire.Fetch, callID, &call.Result{Report: &call.Report{Size: uint64(size), Body: p[:n]}})
 	})
 }
 
-// piece is a piece of a snapshot, with room for the size of that before it. They are used again: a backup must not fill
-// the memory with garbage as large as itself.
-type piece [binary.MaxVarintLen64 + fetchSize]byte
+// piece is a piece of a snapshot. Pieces are used again: a backup must not fill the memory with garbage as large as
+// itself.
+type piece [fetchSize]byte
 
 var pieces = sync.Pool{New: func() any { return new(piece) }}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -35,7 +34,7 @@ var ofSession = [wire.Types]func(s *session, f wire.Frame) error{
 	wire.Echo:        (*session).echo,
 	wire.Repeat:      (*session).handleRepeat,
 	wire.Spaces:      (*session).handleSpaces,
-	wire.Status:      func(s *session, f wire.Frame) error { return s.answer(f.ID, s.srv.cfg.Spaces.Status()) },
+	wire.Status:      (*session).handleStatus,
 	wire.Open:        asked((*session).handleOpen),
 	wire.CreateSpace: asked((*session).handleCreateSpace),
 	wire.DropSpace:   asked((*session).handleDropSpace),
@@ -71,7 +70,7 @@ func (s *session) echo(f wire.Frame) error {
 		return s.fail(f.ID, b.Refuse(call.ErrSpaceFull))
 	}
 	defer b.Add(-n) // by then the session has charged it
-	return s.answer(f.ID, f.Body)
+	return s.send(wire.Answer, f.ID, f.Body)
 }
 
 // handleCall serves a call on one of the opened partitions.
@@ -214,14 +213,32 @@ func (s *session) failStale(op *wire.Op, callID uint64) error {
 	return s.fail(callID, errOpenAgain)
 }
 
+// reply queues the answer to a call that no partition was asked about.
+func (s *session) reply(t wire.Type, callID uint64, r *call.Result) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sendLocked(wire.OpOf(t).AppendAnswer(s.out.Buffer(), callID, r))
+	return nil
+}
+
+// report queues the answer to a call that asks about the server.
+func (s *session) report(f wire.Frame, r call.Report) error {
+	return s.reply(f.Type, f.ID, &call.Result{Report: &r})
+}
+
 // send queues a frame that answers at once.
 func (s *session) send(t wire.Type, id uint64, body []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.out.Commit(wire.AppendFrame(s.out.Buffer(), t, id, body))
+	s.sendLocked(wire.AppendFrame(s.out.Buffer(), t, id, body))
+	return nil
+}
+
+// sendLocked takes over the buffer of the stream, to which frames were appended.
+func (s *session) sendLocked(buf []byte) {
+	s.out.Commit(buf)
 	s.isFullLocked()
 	s.wakeLocked()
-	return nil
 }
 
 func (s *session) answer(callID uint64, body []byte) error { return s.send(wire.Answer, callID, body) }
@@ -255,12 +272,12 @@ func (s *session) handleAck(f wire.Frame) error {
 	return nil
 }
 
+func (s *session) handleStatus(f wire.Frame) error {
+	return s.report(f, call.Report{Body: s.srv.cfg.Spaces.Status()})
+}
+
 func (s *session) handleSpaces(f wire.Frame) error {
-	var body []byte
-	for _, name := range s.srv.cfg.Spaces.Names() {
-		body = wire.AppendBytes(body, name)
-	}
-	return s.answer(f.ID, body)
+	return s.report(f, call.Report{Names: s.srv.cfg.Spaces.Names()})
 }
 
 // schema answers with the number of the named kind, after its schema.
@@ -276,7 +293,6 @@ func (c *caller) schema(callID uint64, a *call.Ask) error {
 		return nil
 	}
 	c.announceKindLocked(k)
-	body := binary.AppendUvarint(nil, uint64(k))
-	c.emitLocked(wire.AppendFrame(c.s.out.Buffer(), wire.Answer, callID, body), 0, true)
+	c.emitLocked(wire.OpOf(wire.Schema).AppendAnswer(c.s.out.Buffer(), callID, &call.Result{Count: int(k)}), 0, true)
 	return nil
 }

@@ -230,16 +230,15 @@ func (c *caller) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bool
 	}
 	buf := c.bufferLocked(durable)
 	switch {
-	case q != nil && q.Hidden && (err == nil || errors.Is(err, call.ErrNoMatch)):
-		buf = wire.AppendCounted(buf, callID, r)
-	case err != nil:
+	case err != nil && (q == nil || !q.Hidden || !errors.Is(err, call.ErrNoMatch)):
 		buf = wire.AppendFailure(buf, callID, err)
 		if errors.Is(err, call.ErrElsewhere) || errors.Is(err, call.ErrNotReady) {
 			defer c.resetLocked() // Lookup knows who serves it now
 		}
-	case q != nil && q.Begin:
-		buf = c.appendBegunLocked(buf, q, r)
 	default:
+		if q != nil && q.Begin {
+			c.begunLocked(q, r)
+		}
 		buf = wire.OpOf(op).AppendAnswer(buf, callID, r)
 	}
 	c.emitLocked(buf, lsn, durable)
@@ -291,14 +290,12 @@ func (c *caller) announceLocked(op wire.Type, r *call.Result) {
 	}
 }
 
-// appendBegunLocked appends the answer to a Find that has begun a transaction for each entry.
-func (c *caller) appendBegunLocked(dst []byte, q *find, r *call.Result) []byte {
-	b := wire.Begun{Lease: r.Grants[0].Granted} // each has the same
+// begunLocked notes the transactions that a Find has begun, and completes its result.
+func (c *caller) begunLocked(q *find, r *call.Result) {
 	if !q.since.IsZero() {
-		b.Waited = time.Since(q.since)
+		r.Waited = time.Since(q.since)
 	}
 	for _, g := range r.Grants {
 		c.txns.add(g.ID, g.Granted)
 	}
-	return wire.AppendBegun(dst, q.call, b, r.Entries)
 }

@@ -111,12 +111,7 @@ func (l *listener) Reply(tagged uint64, r *call.Result, lsn call.LSN, durable bo
 	if r.Err != nil {
 		buf = wire.AppendFailure(buf, callID, r.Err)
 	} else {
-		start := len(buf)
-		buf = wire.Begin(buf, wire.Answer, callID)
-		if op == wire.Notify {
-			buf = wire.AppendGrant(buf, r.Grants[0])
-		}
-		buf = wire.End(binary.AppendUvarint(buf, r.Seq), start)
+		buf = wire.OpOf(op).AppendAnswer(buf, callID, r)
 	}
 	l.emitLocked(buf, lsn, durable)
 }

@@ -29,7 +29,7 @@ func TestServer_ServesEveryOperation(t *testing.T) {
 			defer r.close()
 			p := r.join()
 			p.register()
-			tx := wire.NewDecoder(p.call(wire.BeginTxn, 3, wire.AppendLease([]byte{0}, int64(time.Minute))))
+			tx := answered(t, wire.BeginTxn, p.call(wire.BeginTxn, 3, wire.AppendLease([]byte{0}, int64(time.Minute))))
 			a := call.Ask{
 				ID: 1, Name: "k", At: txn.Address{Space: "space"}, Schema: &template.Schema{Kind: "other"}, Lease: 1,
 				Drafts: []call.Draft{{Kind: 1, Row: row("x")}}, Change: call.Change{ID: 1, Kind: 1, Row: row("x")},
@@ -38,7 +38,7 @@ func TestServer_ServesEveryOperation(t *testing.T) {
 				a.Query = &call.Query{Templates: []call.Template{{Kind: 1}}, Max: 1}
 			}
 			if op.OfTxn() || typ == wire.Outcome {
-				a.Txn = txn.ID{Number: tx.Grant().ID}
+				a.Txn = txn.ID{Number: tx.Grants[0].ID}
 			}
 			p.send(typ, 4, op.Append(nil, 0, &a))
 			if f := p.answer(4); f.Type == wire.Failure {

@@ -230,10 +230,15 @@ func appendFind(dst []byte, take bool, wait time.Duration, max int) []byte {
 }
 
 func entry(t testing.TB, body []byte) string {
+	return string(answered(t, wire.Find, body).Entries[0].Row.Field(0)[1:])
+}
+
+// answered decodes the answer to a call of a type.
+func answered(t testing.TB, typ wire.Type, body []byte) (r call.Result) {
 	d := wire.NewDecoder(body)
-	e := d.Entry()
+	wire.OpOf(typ).DecodeAnswer(&d, &r)
 	require.NoError(t, d.Err())
-	return string(e.Row.Field(0)[1:])
+	return r
 }
 
 func uvarints(vs ...uint64) []byte {

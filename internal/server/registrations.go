@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -19,19 +18,7 @@ func (c *caller) registrations(callID uint64, a *call.Ask) error {
 		if err != nil {
 			return err
 		}
-		body := []byte{0}
-		if more {
-			body[0] = 1
-		}
-		for i := range found {
-			r := &found[i]
-			body = wire.AppendWatching(body, &r.Watching)
-			attended := uint64(0)
-			if r.Attended {
-				attended = 1
-			}
-			body = binary.AppendUvarint(body, r.Unread<<1|attended)
-		}
-		return c.s.answer(callID, body)
+		return c.s.reply(wire.Registrations, callID,
+			&call.Result{More: more, Report: &call.Report{Registrations: found}})
 	})
 }

@@ -236,9 +236,9 @@ func TestOpen_IsAnsweredWhenTheLogKnowsWhichTransactionsHaveEnded(t *testing.T) 
 		log <- nil
 		p.call(wire.Write, 3, writeBody("x"))
 		log <- nil
-		d := wire.NewDecoder(p.call(wire.BeginTxn, 4, wire.AppendLease([]byte{0}, int64(time.Hour))))
+		tx := answered(t, wire.BeginTxn, p.call(wire.BeginTxn, 4, wire.AppendLease([]byte{0}, int64(time.Hour))))
 		find := appendFind([]byte{0}, true, 0, 1)
-		find = append(wire.AppendTemplate(append(wire.AppendTxn(find, txn.ID{Number: d.Grant().ID}), 1), 1, nil), 0)
+		find = append(wire.AppendTemplate(append(wire.AppendTxn(find, txn.ID{Number: tx.Grants[0].ID}), 1), 1, nil), 0)
 		require.Equal(t, "x", entry(t, p.call(wire.Find, 5, find)))
 
 		q := r.connectAs(client) // which ends the first session, and its transaction

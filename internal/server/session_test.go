@@ -113,9 +113,9 @@ func TestListener_SlowOnesGetNoMoreThanTheirWindow(t *testing.T) {
 		defer r.close()
 		p, other := r.join(), r.join()
 		p.register()
-		d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
-		registration := d.Grant().ID
-		require.Zero(t, d.Uvarint())
+		noted := answered(t, wire.Notify, p.call(wire.Notify, 3, notifyBody()))
+		registration := noted.Grants[0].ID
+		require.Zero(t, noted.Seq)
 		const events = 500
 		for i := range events {
 			other.call(wire.Write, uint64(10+i), writeBody(fmt.Sprint("event ", i+1)))
@@ -149,8 +149,7 @@ func TestListener_LapsedOnesLearnOfTheEnd(t *testing.T) {
 		defer r.close()
 		p, other := r.join(), r.join()
 		p.register()
-		d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
-		registration := d.Grant().ID
+		registration := answered(t, wire.Notify, p.call(wire.Notify, 3, notifyBody())).Grants[0].ID
 		for i := range 200 {
 			other.call(wire.Write, uint64(10+i), writeBody(fmt.Sprint("event ", i+1)))
 		}
@@ -167,7 +166,7 @@ func TestListener_LapsedOnesLearnOfTheEnd(t *testing.T) {
 			}
 			if f.Type == wire.Ended {
 				require.Equal(t, registration, f.ID)
-				d = wire.NewDecoder(f.Body)
+				d := wire.NewDecoder(f.Body)
 				d.Uvarint()
 				require.Equal(t, uint64(200), d.Uvarint(), "the last event that there was")
 				break
@@ -188,8 +187,7 @@ func TestListener_MayLeaveTheRest(t *testing.T) {
 		defer r.close()
 		p := r.join()
 		p.register()
-		d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
-		registration := d.Grant().ID
+		registration := answered(t, wire.Notify, p.call(wire.Notify, 3, notifyBody())).Grants[0].ID
 		synctest.Wait() // the goroutine that reads has nothing to write, and hears the acknowledgement
 		other := r.join()
 		for i := range 200 {
@@ -209,8 +207,7 @@ func TestListener_AnotherSessionCarriesOn(t *testing.T) {
 	defer r.close()
 	p := r.join()
 	p.register()
-	d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
-	registration := d.Grant().ID
+	registration := answered(t, wire.Notify, p.call(wire.Notify, 3, notifyBody())).Grants[0].ID
 	p.call(wire.Write, 4, writeBody("event 1"))
 	p.post(wire.Goodbye, 0, nil)
 	other := r.join()
@@ -237,8 +234,7 @@ func TestListener_IsToldWhenAnotherTakesItsPlace(t *testing.T) {
 	defer r.close()
 	p := r.join()
 	p.register()
-	d := wire.NewDecoder(p.call(wire.Notify, 3, notifyBody()))
-	registration := d.Grant().ID
+	registration := answered(t, wire.Notify, p.call(wire.Notify, 3, notifyBody())).Grants[0].ID
 	other := r.join()
 	other.call(wire.Attach, 5, uvarints(0, registration, 0, 0))
 	f := p.next()

@@ -2,10 +2,10 @@ package server
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -28,7 +28,7 @@ func (c *caller) snapshot(callID uint64, _ *call.Ask) error {
 		if err != nil {
 			return err
 		}
-		return c.s.answer(callID, binary.AppendUvarint(nil, position))
+		return c.s.reply(wire.Snapshot, callID, &call.Result{Seq: position})
 	})
 }
 

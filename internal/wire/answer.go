@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/binary"
 	"math"
-	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
 )
@@ -77,15 +76,32 @@ func (d *Decoder) Entry() call.View {
 	return e
 }
 
-// AppendEntries appends an answer of head and entries; if it is long, Part frames precede the Answer.
-func AppendEntries(dst []byte, callID uint64, head []byte, entries []call.View) []byte {
+// appendEntries appends an answer of head and entries, each after the number of its transaction if one was begun for
+// it; if it is long, Part frames precede the Answer.
+func appendEntries(dst []byte, callID uint64, head []byte, begun bool, entries []call.View) []byte {
 	start := len(dst)
 	dst = append(Begin(dst, Answer, callID), head...)
 	for i := range entries {
 		dst, start = nextPart(dst, start, callID)
+		if begun {
+			dst = binary.AppendUvarint(dst, entries[i].Txn)
+		}
 		dst = AppendEntry(dst, &entries[i])
 	}
 	return End(dst, start)
+}
+
+// entries decodes the rest of an answer of appendEntries.
+func (d *Decoder) entries(begun bool, r *call.Result) {
+	for d.More() {
+		number := uint64(0)
+		if begun {
+			number = d.Uvarint()
+		}
+		e := d.Entry()
+		e.Txn = number
+		r.Entries = append(r.Entries, e)
+	}
 }
 
 // nextPart turns the Answer appended since start into a Part, if it is long enough, and begins the rest of the Answer.
@@ -98,60 +114,6 @@ func nextPart(dst []byte, start int, callID uint64) (_ []byte, newStart int) {
 	return Begin(dst, Answer, callID), len(dst)
 }
 
-// Begun describes the transactions that one call has begun for the entries it has taken.
-type Begun struct {
-	Lease int64 // of each, as granted
-	// how long the call had waited before they began: their leases started that long after the call arrived
-	Waited time.Duration
-}
-
-// AppendBegun appends the answer to a Find that begins transactions: the number of its transaction precedes each entry.
-func AppendBegun(dst []byte, callID uint64, b Begun, entries []call.View) []byte {
-	start := len(dst)
-	dst = AppendLease(Begin(dst, Answer, callID), b.Lease)
-	dst = binary.AppendUvarint(dst, uint64(b.Waited))
-	for i := range entries {
-		dst, start = nextPart(dst, start, callID)
-		dst = AppendEntry(binary.AppendUvarint(dst, entries[i].Txn), &entries[i])
-	}
-	return End(dst, start)
-}
-
-// Begun decodes the beginning of AppendBegun's answer.
-func (d *Decoder) Begun() Begun { return Begun{Lease: d.Lease(), Waited: d.Duration()} }
-
-// EntryOf decodes one entry of AppendBegun's answer, or of AppendEntries' if begun is false.
-func (d *Decoder) EntryOf(begun bool) call.View {
-	if !begun {
-		return d.Entry()
-	}
-	number := d.Uvarint()
-	e := d.Entry()
-	e.Txn = number
-	return e
-}
-
-// AppendCounted appends the answer to a Find with Hidden: the number of hidden matches, and the entries, if any.
-func AppendCounted(dst []byte, callID uint64, r *call.Result) []byte {
-	var head [binary.MaxVarintLen64]byte
-	return AppendEntries(dst, callID, appendHidden(head[:0], r.Count), r.Entries)
-}
-
-func appendHidden(dst []byte, n int) []byte { return binary.AppendUvarint(dst, uint64(n+1)) }
-
-// Hidden decodes the number of hidden matches; -1 means unknown.
-func (d *Decoder) Hidden() int { return int(d.Uint32()) - 1 }
-
-// AppendPage appends the answer to Contents: whether another page follows, its cursor, the number of matches hidden
-// from this page, and the entries.
-func AppendPage(dst []byte, callID uint64, r *call.Result) []byte {
-	var head [1 + 3*binary.MaxVarintLen64]byte
-	if r.More {
-		head[0] = 1
-	}
-	return AppendEntries(dst, callID, appendHidden(AppendCursor(head[:1], r.Cursor), r.Count), r.Entries)
-}
-
 // AppendCursor appends the position of an iteration.
 func AppendCursor(dst []byte, c call.Cursor) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(dst, c.Place), c.Last)
@@ -160,16 +122,15 @@ func AppendCursor(dst []byte, c call.Cursor) []byte {
 // Cursor decodes a cursor of AppendCursor.
 func (d *Decoder) Cursor() call.Cursor { return call.Cursor{Place: d.Uvarint(), Last: d.Uvarint()} }
 
-// AppendGrant appends a granted lease.
-func AppendGrant(dst []byte, g call.Grant) []byte {
+// appendGrant appends a granted lease.
+func appendGrant(dst []byte, g call.Grant) []byte {
 	return AppendLease(binary.AppendUvarint(dst, g.ID), g.Granted)
 }
 
-// Grant decodes a lease of AppendGrant.
-func (d *Decoder) Grant() call.Grant { return call.Grant{ID: d.Uvarint(), Granted: d.Lease()} }
+func (d *Decoder) grant() call.Grant { return call.Grant{ID: d.Uvarint(), Granted: d.Lease()} }
 
-// AppendFailed appends the errors of a bulk call that are not nil, with their positions.
-func AppendFailed(dst []byte, errs []error) []byte {
+// appendFailed appends the errors of a bulk call that are not nil, with their positions.
+func appendFailed(dst []byte, errs []error) []byte {
 	n := 0
 	for _, err := range errs {
 		if err != nil {
@@ -185,12 +146,16 @@ func AppendFailed(dst []byte, errs []error) []byte {
 	return dst
 }
 
-// Failed decodes the errors of AppendFailed, and calls f for each.
-func (d *Decoder) Failed(f func(i int, err error)) {
+// failed decodes the errors of appendFailed, as far as the last of them.
+func (d *Decoder) failed(r *call.Result) {
 	for n := d.Len(MaxLeases); n > 0 && !d.bad; n-- {
 		i, err := d.Len(MaxLeases-1), d.Error()
-		if !d.bad {
-			f(i, err)
+		if d.bad {
+			return
 		}
+		for len(r.Errs) <= i {
+			r.Errs = append(r.Errs, nil)
+		}
+		r.Errs[i] = err
 	}
 }

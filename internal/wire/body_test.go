@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"encoding/binary"
-	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -111,8 +110,8 @@ func TestEntries_ComeInParts(t *testing.T) {
 		entries = append(entries,
 			call.View{ID: uint64(i + 1), Kind: 3, Version: uint32(i + 1), Attempts: uint32(i % 3), Row: make([]byte, 10_000)})
 	}
-	b := wire.AppendPage(nil, 5,
-		&call.Result{Entries: entries, More: true, Count: 40, Cursor: call.Cursor{Place: 1 << 40, Last: 7}})
+	page := call.Result{Entries: entries, More: true, Count: 40, Cursor: call.Cursor{Place: 1 << 40, Last: 7}}
+	b := wire.OpOf(wire.Contents).AppendAnswer(nil, 5, &page)
 	var body []byte
 	for frames := 1; ; frames++ {
 		f, size, _, err := wire.Next(b, 300<<10)
@@ -126,38 +125,16 @@ func TestEntries_ComeInParts(t *testing.T) {
 		}
 		require.Equal(t, wire.Part, f.Type)
 	}
+	var got call.Result
 	d := wire.NewDecoder(body)
-	require.Equal(t, byte(1), d.Byte())
-	require.Equal(t, call.Cursor{Place: 1 << 40, Last: 7}, d.Cursor())
-	require.Equal(t, 40, d.Hidden())
-	for _, e := range entries {
-		require.Equal(t, e, d.Entry())
-	}
+	wire.OpOf(wire.Contents).DecodeAnswer(&d, &got)
 	require.NoError(t, d.Err())
+	require.Equal(t, page, got)
 }
 
 func TestEntry_IsShort(t *testing.T) {
 	t.Parallel()
 	require.Len(t, wire.AppendEntry(nil, &call.View{ID: 1, Kind: 2, Version: 1, Row: template.Row{}}), 4)
-}
-
-func TestBegun_DecodesWhatIsAppended(t *testing.T) {
-	t.Parallel()
-	entries := []call.View{
-		{ID: 1, Kind: 2, Version: 3, Attempts: 4, Row: template.Row{1, 2}, Txn: 5},
-		{ID: 6, Kind: 2, Version: 1, Row: template.Row{0}, Txn: 7},
-	}
-	b := wire.AppendBegun(nil, 9, wire.Begun{Lease: int64(time.Minute), Waited: time.Second}, entries)
-	f, _, _, err := wire.Next(b, len(b))
-	require.NoError(t, err)
-	require.Equal(t, wire.Answer, f.Type)
-	require.Equal(t, uint64(9), f.ID)
-	d := wire.NewDecoder(f.Body)
-	require.Equal(t, wire.Begun{Lease: int64(time.Minute), Waited: time.Second}, d.Begun())
-	for _, e := range entries {
-		require.Equal(t, e, d.EntryOf(true))
-	}
-	require.NoError(t, d.Err())
 }
 
 func TestDrafts_DecodesWhatIsAppended(t *testing.T) {
@@ -241,23 +218,10 @@ func TestOpened_DecodesWhatIsAppended(t *testing.T) {
 	}
 }
 
-func TestFailed_NamesPositions(t *testing.T) {
-	t.Parallel()
-	d := wire.NewDecoder(wire.AppendFailed(nil, []error{nil, call.ErrLeaseEnded, nil, errors.New("odd")}))
-	got := map[int]error{}
-	d.Failed(func(i int, err error) { got[i] = err })
-	require.NoError(t, d.Err())
-	require.Len(t, got, 2)
-	require.Equal(t, call.ErrLeaseEnded, got[1])
-	require.ErrorIs(t, got[3], wire.ErrInternal)
-}
-
 // decodeBodies decodes b as every type of body that allocates by its content.
 func decodeBodies(b []byte) {
 	d := wire.NewDecoder(b)
 	d.Drafts(nil)
-	d = wire.NewDecoder(b)
-	d.Failed(func(int, error) {})
 	d = wire.NewDecoder(b)
 	new(wire.Query).DecodeFind(&d)
 }
@@ -270,7 +234,6 @@ func FuzzBodies(f *testing.F) {
 	f.Add(wire.AppendDelayed(wire.AppendDrafts(nil, 1, true), 3, 0, 1, template.Row{1, 2}))
 	f.Add(wire.AppendTxn(nil, txn.ID{Space: "other", Number: 1}))
 	f.Add(wire.AppendChange(nil, &call.Change{ID: 1, Version: 2, Kind: 3, Row: template.Row{1, 2}}))
-	f.Add(wire.AppendFailed(nil, []error{nil, call.ErrLeaseEnded}))
 	f.Add(wire.AppendEntry(nil, &call.View{ID: 1, Kind: 2, Version: 1, Attempts: 3, Row: template.Row{1, 2}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		require.Less(t, allocated(func() { decodeBodies(b) }), uint64(64<<10+1000*len(b)))
@@ -283,22 +246,10 @@ func FuzzBodies(f *testing.F) {
 		d.Txn()
 		d.Change()
 		d = wire.NewDecoder(b)
-		d.Begun()
-		for n := 0; d.More(); n++ {
-			d.EntryOf(true)
-			require.LessOrEqual(t, n, len(b))
-		}
-		d = wire.NewDecoder(b)
 		for n := 0; d.More(); n++ {
 			d.Entry()
 			require.LessOrEqual(t, n, len(b))
 		}
-		d = wire.NewDecoder(b)
-		for d.More() {
-			d.Grant()
-		}
-		d = wire.NewDecoder(b)
-		d.Failed(func(i int, err error) { require.Error(t, err) })
 
 		var q wire.Query
 		d = wire.NewDecoder(b)

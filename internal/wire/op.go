@@ -12,7 +12,7 @@ type Op struct {
 	Name   string
 	traits trait
 	body   body   // what is asked, after the handle; zero: nothing, or not as a call.Ask
-	answer answer // what is answered; nil: nothing
+	answer answer // what is answered; zero: nothing, or not as a call.Result
 }
 
 // trait is a set of what is the case for the calls of a type.
@@ -45,68 +45,68 @@ var ops = [...]Op{
 	Open:   {Name: "Open", traits: handle | frugal, body: openBody},
 	Repeat: {Name: "Repeat"},
 
-	Spaces:      {Name: "Spaces"},
-	Status:      {Name: "Status", traits: frugal},
+	Spaces:      {Name: "Spaces", answer: namesAnswer},
+	Status:      {Name: "Status", traits: frugal, answer: bodyAnswer},
 	CreateSpace: {Name: "CreateSpace", body: nameBody},
 	DropSpace:   {Name: "DropSpace", traits: once, body: dropSpaceBody},
-	Backup:      {Name: "Backup", traits: leaves},
-	Fetch:       {Name: "Fetch", body: fetchBody},
+	Backup:      {Name: "Backup", traits: leaves, answer: backupAnswer},
+	Fetch:       {Name: "Fetch", body: fetchBody, answer: pieceAnswer},
 	EndBackup:   {Name: "EndBackup", traits: frugal, body: idBody},
 
-	Register: {Name: "Register", traits: handle | creates, body: schemaBody, answer: whole(appendCount)},
-	Schema:   {Name: "Schema", traits: handle, body: nameBody},
+	Register: {Name: "Register", traits: handle | creates, body: schemaBody, answer: countAnswer},
+	Schema:   {Name: "Schema", traits: handle, body: nameBody, answer: countAnswer},
 	Drop:     {Name: "Drop", traits: handle, body: nameBody},
-	Kinds:    {Name: "Kinds", traits: handle, answer: whole(appendKinds)},
-	Snapshot: {Name: "Snapshot", traits: handle},
+	Kinds:    {Name: "Kinds", traits: handle, answer: kindsAnswer},
+	Snapshot: {Name: "Snapshot", traits: handle, answer: seqAnswer},
 
 	Write: {
 		Name: "Write", traits: handle | creates | once | recorded | under | rows,
-		body: writeBody, answer: whole(appendGrants),
+		body: writeBody, answer: grantsAnswer,
 	},
 	Update: {
 		Name: "Update", traits: handle | once | recorded | under | rows,
-		body: updateBody, answer: whole(appendVersion),
+		body: updateBody, answer: versionAnswer,
 	},
 	Find: {
 		Name: "Find", traits: handle | once | recorded | under | lasts | asks,
-		body: findBody, answer: appendFound,
+		body: findBody, answer: foundAnswer,
 	},
 	Count: {
 		Name: "Count", traits: handle | under | lasts | asks,
-		body: countBody, answer: whole(appendCount),
+		body: countBody, answer: countAnswer,
 	},
 	CancelWait: {Name: "CancelWait", traits: frugal | silent},
-	Contents:   {Name: "Contents", traits: handle | under | asks, body: contentsBody, answer: AppendPage},
+	Contents:   {Name: "Contents", traits: handle | under | asks, body: contentsBody, answer: pageAnswer},
 
 	Notify: {
 		Name: "Notify", traits: handle | creates | once | recorded | under | leaves | asks,
-		body: notifyBody, answer: whole(appendNoted),
+		body: notifyBody, answer: notedAnswer,
 	},
-	Attach:        {Name: "Attach", traits: handle, body: attachBody, answer: whole(appendSeq)},
+	Attach:        {Name: "Attach", traits: handle, body: attachBody, answer: seqAnswer},
 	Acknowledge:   {Name: "Acknowledge", traits: handle | frugal | silent, body: acknowledgeBody},
-	Registrations: {Name: "Registrations", traits: handle, body: idBody},
+	Registrations: {Name: "Registrations", traits: handle, body: idBody, answer: registrationsAnswer},
 
 	Renew: {
 		Name: "Renew", traits: handle | frugal | once | recorded,
-		body: renewBody, answer: whole(appendLeases),
+		body: renewBody, answer: leasesAnswer,
 	},
 	Cancel: {
 		Name: "Cancel", traits: handle | frugal | once | recorded,
-		body: idsBody, answer: whole(appendLeases),
+		body: idsBody, answer: leasesAnswer,
 	},
 
 	BeginTxn: {
 		Name: "BeginTxn", traits: handle | creates | signed | leaves,
-		body: leaseBody, answer: whole(appendGrants),
+		body: leaseBody, answer: grantsAnswer,
 	},
 	Commit: {
 		Name: "Commit", traits: handle | frugal | once | recorded | ofTxn | rows,
-		body: writeBody, answer: whole(appendGrants),
+		body: writeBody, answer: grantsAnswer,
 	},
 	Abort:    {Name: "Abort", traits: handle | frugal | ofTxn, body: txnBody},
 	Rollback: {Name: "Rollback", traits: handle | frugal | once | ofTxn, body: rollbackBody},
 	Defer:    {Name: "Defer", traits: handle | frugal | once | under | ofTxn, body: deferBody},
-	Outcome:  {Name: "Outcome", traits: handle, body: outcomeBody, answer: AppendOutcome},
+	Outcome:  {Name: "Outcome", traits: handle, body: outcomeBody, answer: outcomeAnswer},
 }
 
 // Types is more than the number of any type of frame that a client sends.
@@ -191,8 +191,16 @@ func (o *Op) Decode(d *Decoder, a *call.Ask, q *Query) {
 
 // AppendAnswer appends the frames that answer a call with its result.
 func (o *Op) AppendAnswer(dst []byte, callID uint64, r *call.Result) []byte {
-	if o.answer == nil {
+	if o.answer.append == nil {
 		return AppendFrame(dst, Answer, callID, nil)
 	}
-	return o.answer(dst, callID, r)
+	return o.answer.append(dst, callID, r)
+}
+
+// DecodeAnswer decodes the body of an answer that AppendAnswer has appended. What r has afterwards aliases the body.
+// Slices of r are appended to. Errs ends with the last error.
+func (o *Op) DecodeAnswer(d *Decoder, r *call.Result) {
+	if o.answer.decode != nil {
+		o.answer.decode(d, r)
+	}
 }

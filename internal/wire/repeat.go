@@ -1,10 +1,6 @@
 package wire
 
-import (
-	"encoding/binary"
-
-	"github.com/gospaces/gospaces/internal/call"
-)
+import "encoding/binary"
 
 // flagAsk in the type of a repeated call asks for the outcome only: the call is not executed if it has none.
 const flagAsk = 1 << 7
@@ -61,23 +57,4 @@ func (d *Decoder) Opened() *Opened {
 		o.Txns = append(o.Txns, OpenTxn{d.Uvarint(), d.Uvarint()})
 	}
 	return o
-}
-
-// AppendOutcome appends the answer to an Outcome: the fate and, for a committed call, its result.
-func AppendOutcome(dst []byte, callID uint64, r *call.Result) []byte {
-	head := binary.AppendUvarint(append([]byte(nil), byte(r.Fate)), uint64(r.Version))
-	head = binary.AppendUvarint(head, uint64(len(r.Grants)))
-	for _, g := range r.Grants {
-		head = AppendGrant(head, g)
-	}
-	return AppendEntries(dst, callID, head, r.Entries)
-}
-
-// Outcome decodes the beginning of AppendOutcome's answer; entries follow.
-func (d *Decoder) Outcome() (fate call.Fate, version uint32, grants []call.Grant) {
-	fate, version = call.Fate(d.Byte()), d.Uint32()
-	for n := d.Len(MaxDrafts); n > 0 && d.Ok(); n-- {
-		grants = append(grants, d.Grant())
-	}
-	return fate, version, grants
 }
