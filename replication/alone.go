@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -76,6 +77,9 @@ func (l *alone) claimed(position uint64, _ intent) error {
 	l.see()
 	return nil
 }
+
+// limit implements home.
+func (l *alone) limit() time.Duration { return 0 }
 
 // unanswered implements home: a server that runs answers, and one that is restarted is waited for.
 func (l *alone) unanswered(_ context.Context, srv *embedded, served bool, err error) error {

@@ -17,6 +17,10 @@ import (
 const crashDir = "TEST_CRASH_DIR"
 
 func TestMain(m *testing.M) {
+	if node := os.Getenv(crashNode); node != "" {
+		fmt.Fprintln(os.Stderr, runNode(node))
+		os.Exit(1)
+	}
 	if dir := os.Getenv(crashDir); dir != "" {
 		fmt.Fprintln(os.Stderr, appendForever(dir))
 		os.Exit(1)

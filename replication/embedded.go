@@ -184,11 +184,7 @@ func (e *embedded) fetcher(id logID) (*fetcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := newFetcher(c, id)
-	if e.cluster != nil {
-		f.limit = fetchTimeout
-	}
-	return f, nil
+	return newFetcher(c, id), nil
 }
 
 // tail opens a connection for following a log.

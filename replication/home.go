@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/record"
 )
@@ -23,6 +24,8 @@ type home interface {
 		end uint64, err error)
 	// reaches returns ErrPosition if it is known that what follows a position is not what its reader wants.
 	reaches(ctx context.Context, after uint64) error
+	// limit is how long a reader waits for one answer; 0: without a limit.
+	limit() time.Duration
 	// unanswered returns why there is no sense in reading on after an error of a connection to srv; served tells that the
 	// connection has answered.
 	unanswered(ctx context.Context, srv *embedded, served bool, err error) error

@@ -67,6 +67,7 @@ func (r *reading) on(ctx context.Context, srv *embedded) error {
 	}
 	defer f.close()
 	defer context.AfterFunc(ctx, f.close)()
+	f.limit = r.log.home.limit()
 	if r.there {
 		return r.onward(f)
 	}

@@ -11,9 +11,6 @@ import (
 )
 
 const (
-	// fetchTimeout is how long a reader waits for one answer: a node that stops gives none.
-	fetchTimeout = 2 * time.Second
-
 	// readPause is the time between two attempts to read a log that no node serves.
 	readPause = 20 * time.Millisecond
 )
@@ -26,6 +23,7 @@ type shared struct {
 	ill     atomic.Pointer[error] // why this node must not be the primary
 	since   atomic.Int64          // when the message under way was sent first, in nanoseconds since the Unix epoch; or 0
 	emptied bool                  // guarded by stateMu; the cluster has lost the log, and may begin anew
+	silence silence               // of those that were asked for messages
 }
 
 var _ home = (*shared)(nil)
@@ -46,9 +44,7 @@ func (s *Store) openShared(ctx context.Context, id logID) (*Log, error) {
 	defer cancel()
 	l := newShared(s, srv, id)
 	for {
-		once, cancel := context.WithTimeout(ctx, fetchTimeout)
-		_, _, err := l.lookOn(once, srv, 1)
-		cancel()
+		_, _, err := l.lookOn(ctx, srv, 1)
 		switch {
 		case err == nil:
 			s.served.Store(l, nil)
@@ -58,7 +54,7 @@ func (s *Store) openShared(ctx context.Context, id logID) (*Log, error) {
 		case srv.lacks(ctx, id):
 			return nil, fmt.Errorf("open log %v: %w", id, ErrNoLog)
 		}
-		_ = pause(ctx, readPause)
+		_ = l.unanswered(ctx, srv, false, err)
 	}
 }
 
@@ -106,11 +102,6 @@ func (l *shared) catchUp(
 
 // reaches implements home: it shows when the first message is read.
 func (l *shared) reaches(context.Context, uint64) error { return nil }
-
-// unanswered implements home.
-func (l *shared) unanswered(ctx context.Context, _ *embedded, _ bool, _ error) error {
-	return pause(ctx, readPause)
-}
 
 // gap implements home: messages are removed from the beginning only.
 func (l *shared) gap(next uint64, found message) error {
