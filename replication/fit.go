@@ -1,6 +1,10 @@
 package replication
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
 
 // Fit returns why this node must not be the primary of the log: its disk is full, or the server has failed to write its
 // part of the log, and stores no more until the process is started again. It is nil if there is nothing of the kind. It
@@ -25,9 +29,20 @@ func (l *shared) fit() error {
 	return l.store.disk.admit(0)
 }
 
+// measure takes over what this node's part of the log says of its size: what it lacks it will get.
+func (l *shared) measure() {
+	if st, ok := localState(l.srv.srv, l.id.stream()); ok && st.Msgs > 0 {
+		l.purged(jetstream.StreamState{FirstSeq: st.FirstSeq, Msgs: st.Msgs, Bytes: st.Bytes})
+	}
+}
+
 // watch implements home.
 func (l *shared) watch(note bool) {
-	if !note || l.ill.Load() != nil {
+	if !note {
+		return
+	}
+	l.measure()
+	if l.ill.Load() != nil {
 		return
 	}
 	if err := writeError(l.srv.srv, l.id.stream()); err != nil {

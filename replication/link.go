@@ -25,6 +25,9 @@ func lookupStream(a *server.Account, name string) (unsafe.Pointer, error)
 //go:linkname streamRaftNode github.com/nats-io/nats-server/v2/server.(*stream).raftNode
 func streamRaftNode(stream unsafe.Pointer) server.RaftNode
 
+//go:linkname streamStore github.com/nats-io/nats-server/v2/server.(*stream).Store
+func streamStore(stream unsafe.Pointer) server.StreamStore
+
 //go:linkname streamWriteErr github.com/nats-io/nats-server/v2/server.(*stream).getWriteErr
 func streamWriteErr(stream unsafe.Pointer) error
 
@@ -55,6 +58,20 @@ func writeError(s *server.Server, stream string) error {
 		return n.GetWriteErr()
 	}
 	return streamWriteErr(m)
+}
+
+// localState returns the state of a stream on this server; false if it has none.
+func localState(s *server.Server, stream string) (st server.StreamState, ok bool) {
+	m := localStream(s, stream)
+	if m == nil {
+		return st, false
+	}
+	store := streamStore(m)
+	if store == nil {
+		return st, false
+	}
+	store.FastState(&st)
+	return st, true
 }
 
 // localStream returns the stream on this server, or nil.

@@ -13,6 +13,21 @@ func streamGroup(*server.Server, string) server.RaftNode { return nil }
 
 func writeError(*server.Server, string) error { return nil }
 
+func localState(s *server.Server, stream string) (st server.StreamState, ok bool) {
+	all, err := s.Jsz(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true})
+	if err != nil {
+		return st, false
+	}
+	for _, account := range all.AccountDetails {
+		for _, detail := range account.Streams {
+			if detail.Name == stream {
+				return detail.State, true
+			}
+		}
+	}
+	return st, false
+}
+
 func nodeName(*server.Server, string) string { return "" }
 
 func nudge(server.RaftNode) {}

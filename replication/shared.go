@@ -31,6 +31,8 @@ var _ home = (*shared)(nil)
 func newShared(s *Store, srv *embedded, id logID) *shared {
 	l := &shared{Log: newLog(s, id), srv: srv}
 	l.home, l.name = l, s.Node()
+	l.state.MaxBytes = s.cfg.MaxBytes
+	l.measure()
 	return l
 }
 

@@ -266,5 +266,6 @@ func (l *Log) purged(st jetstream.StreamState) {
 	l.stateMu.Lock()
 	defer l.stateMu.Unlock()
 	l.state.First, l.state.Messages, l.state.Bytes = st.FirstSeq, st.Msgs, int64(st.Bytes)
+	l.state.Appended = max(l.state.Appended, l.state.Bytes)
 	l.extent.begin(max(st.FirstSeq, 1)-1, l.state.Appended-l.state.Bytes)
 }
