@@ -262,9 +262,8 @@ func (s *Space) Cancel(ctx context.Context, ids ...space.LeaseID) error {
 func (s *Space) doLeases(
 	ctx context.Context, c *pendingCall, ids []space.LeaseID,
 ) (r *call.Result, failed, err error) {
-	if len(ids) > wire.MaxLeases {
-		return nil, nil, fmt.Errorf("%w: %d leases in one call; at most %d are allowed",
-			space.ErrTooLarge, len(ids), wire.MaxLeases)
+	if err := call.CheckLeases(len(ids)); err != nil {
+		return nil, nil, err
 	}
 	c.ids = ids
 	if r, err = c.do(ctx); err != nil {

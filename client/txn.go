@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
@@ -92,8 +92,8 @@ func (s *Space) ended(id txn.ID, err error) {
 
 // Rollback implements space.Space.
 func (s *Space) Rollback(ctx context.Context, id txn.ID, keep ...space.LeaseID) error {
-	if len(keep) > wire.MaxLeases {
-		return fmt.Errorf("%w: %d entries to keep; at most %d are allowed", space.ErrTooLarge, len(keep), wire.MaxLeases)
+	if err := call.CheckLeases(len(keep)); err != nil {
+		return err
 	}
 	c := newCall(s, wire.Rollback)
 	defer c.free()

@@ -20,6 +20,8 @@ func limitCases() cases {
 		{"what a transaction has locked already it may use when it is full", limitAgain},    // semantics 5.12
 		{"a call that waits has its place in its transaction", limitWait},                   // semantics 5.12
 		{"entries to be written along with a commit count", limitCommit},                    // semantics 5.12
+		{"a query has as many templates and operands as it may", limitQuery},                // semantics 1.5
+		{"a call for as many leases as it may have is served", limitLeases},                 // semantics 6.5
 		{"a bulk take under a transaction tells what it has taken", limitTakeAll},           // semantics 5.12, 8.2
 	}
 }
@@ -158,6 +160,113 @@ func limitWait(k *kit) {
 	k.fails(space.ErrTooLarge, errOf(space.Write(k.ctx, k.sp, e2, space.In(t))))
 	commit(k, t)
 	require.Equal(k, oneTxn-1, count(k, simple{}))
+}
+
+func limitQuery(k *kit) {
+	const templates, operands = 1024, 16_384
+	write(k, e1)
+	others := func(n int) (or []space.MatchOption) {
+		for i := range n {
+			or = append(or, space.Or(simple{"other", i + 1}))
+		}
+		return or
+	}
+	unlike := func(n int) (where []space.MatchOption) {
+		for i := range n {
+			where = append(where, space.Where("id", space.Ne(-i-1)))
+		}
+		return where
+	}
+	oneOf := func(n int) []space.MatchOption {
+		ids := make([]any, n)
+		for i := range ids {
+			ids[i] = i
+		}
+		return []space.MatchOption{space.Where("id", space.OneOf(ids...))}
+	}
+	large := strings.Repeat("x", 9<<20)
+	for name, c := range map[string]struct {
+		served, refused []space.MatchOption
+		err             error
+		limit           string
+	}{
+		"templates":  {others(templates - 1), others(templates), space.ErrInvalidArgument, "1024"},
+		"conditions": {unlike(operands), unlike(operands + 1), space.ErrInvalidArgument, "16384"},
+		"operands":   {oneOf(operands), oneOf(operands + 1), space.ErrInvalidArgument, "16384"},
+		"bytes": {
+			nil, []space.MatchOption{space.Where("name", space.OneOf("A", large))}, space.ErrTooLarge, "8388608",
+		},
+	} {
+		for call, do := range k.asks(c.served) {
+			require.NoError(k, do(), "%s: %s", name, call)
+		}
+		for call, do := range k.asks(c.refused) {
+			err := do()
+			require.ErrorIs(k, err, c.err, "%s: %s", name, call)
+			require.ErrorContains(k, err, c.limit, "%s: %s", name, call)
+		}
+	}
+	require.Equal(k, e1, read(k, simple{}))
+}
+
+// asks returns calls that find simple entries, and leave them.
+func (k *kit) asks(match []space.MatchOption) map[string]func() error {
+	options := func(more ...space.MatchOption) []space.MatchOption { return append(more, match...) }
+	return map[string]func() error{
+		"read": func() error {
+			return errOf(space.Read(k.ctx, k.sp, simple{}, append(as[space.ReadOption](options()), space.NoWait())...))
+		},
+		"count": func() error {
+			return errOf(space.Count(k.ctx, k.sp, simple{}, as[space.CountOption](options())...))
+		},
+		"contents": func() error {
+			for _, err := range space.Contents(k.ctx, k.sp, simple{}, as[space.ContentsOption](options())...) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"notify": func() error {
+			r, err := space.Notify(k.ctx, k.sp, simple{}, as[space.NotifyOption](options())...)
+			if err == nil {
+				err = r.Close()
+			}
+			return err
+		},
+		"take": func() error {
+			t := begin(k)
+			defer func() { k.ok(t.Abort(k.ctx)) }()
+			return errOf(space.Take(k.ctx, k.sp, simple{}, append(as[space.TakeOption](options()), space.NoWait(),
+				space.In(t))...))
+		},
+	}
+}
+
+func limitLeases(k *kit) {
+	const most = 65_536
+	l := write(k, e1)
+	t := begin(k)
+	k.ok(errOf(space.Take(k.ctx, k.sp, e1, space.In(t))))
+	ids := make([]space.LeaseID, most+1)
+	for i := range ids {
+		ids[i] = l.ID()
+	}
+	for name, call := range map[string]func(ids ...space.LeaseID) error{
+		"rollback": func(ids ...space.LeaseID) error { return t.Rollback(k.ctx, ids...) },
+		"renew": func(ids ...space.LeaseID) error {
+			_, err := k.sp.Renew(k.ctx, time.Hour, ids...)
+			return err
+		},
+	} {
+		require.NoError(k, call(ids[:most]...), name)
+		err := call(ids...)
+		require.ErrorIs(k, err, space.ErrTooLarge, name)
+		require.ErrorContains(k, err, "65536", name)
+	}
+	k.fails(space.ErrTooLarge, k.sp.Cancel(k.ctx, ids...))
+	k.ok(t.Abort(k.ctx))
+	require.Equal(k, e1, read(k, e1))
 }
 
 func limitCommit(k *kit) {

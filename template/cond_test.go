@@ -81,7 +81,7 @@ func TestCheckConds_Refuses(t *testing.T) {
 	} {
 		require.Error(t, template.CheckConds(everyClass, []template.Cond{c}), name)
 	}
-	require.Error(t, template.CheckConds(everyClass, make([]template.Cond, template.MaxConds+1)))
+	require.Error(t, template.CheckConds(everyClass, make([]template.Cond, template.MaxOperands+1)))
 	require.NoError(t, template.CheckConds(everyClass, nil))
 }
 

@@ -1,13 +1,16 @@
 package template
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // CheckConds returns nil if every condition is legal for s: it names a field of s, its operation is defined for the
 // field's class, and its operands are canonical and of the field's class family. Conditions from outside must pass it
 // before they are matched.
 func CheckConds(s *Schema, conds []Cond) error {
-	if len(conds) > MaxConds {
-		return fmt.Errorf("template: %d conditions, more than %d", len(conds), MaxConds)
+	if n := Operands(conds); n > MaxOperands {
+		return fmt.Errorf("template: %d conditions and operands, more than %d", n, MaxOperands)
 	}
 	for i := range conds {
 		c := &conds[i]
@@ -19,6 +22,14 @@ func CheckConds(s *Schema, conds []Cond) error {
 		}
 	}
 	return nil
+}
+
+// Operands returns the number of operands in conds. A condition without operands counts as one.
+func Operands(conds []Cond) (n int) {
+	for i := range conds {
+		n += max(1, len(conds[i].Values))
+	}
+	return n
 }
 
 func (c *Cond) check(class Class) error {
@@ -34,8 +45,8 @@ func (c *Cond) check(class Class) error {
 	if c.Op != In {
 		return nil
 	}
-	if len(c.Values) == 0 || len(c.Values) > MaxOperands {
-		return fmt.Errorf("in with %d operands; it takes 1 to %d", len(c.Values), MaxOperands)
+	if len(c.Values) == 0 {
+		return errors.New("in without operands")
 	}
 	for _, v := range c.Values {
 		if err := v.Check(class); err != nil {

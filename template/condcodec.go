@@ -7,8 +7,7 @@ import (
 
 // Limits of a template and of an ordering.
 const (
-	MaxConds    = 1024    // conditions in a template
-	MaxOperands = 1 << 14 // operands of an In
+	MaxOperands = 1 << 14 // conditions and operands, see Operands; of a query, in all its templates
 	MaxOrder    = 64      // keys in an ordering
 )
 
@@ -38,7 +37,7 @@ func AppendConds(dst []byte, conds []Cond) []byte {
 // returns ErrMalformed for other bytes. It does not check that the conditions fit a kind; see CheckConds.
 func DecodeConds(b []byte) (conds []Cond, rest []byte, err error) {
 	r := reader{b: b}
-	for n := r.count(MaxConds); n > 0 && !r.bad; n-- {
+	for n := r.count(MaxOperands); n > 0 && !r.bad; n-- {
 		conds = append(conds, r.cond())
 	}
 	if r.bad {

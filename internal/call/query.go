@@ -79,16 +79,8 @@ func (q *Query) Check() error {
 			return fmt.Errorf("%w: a template without a kind has conditions", ErrInvalidArgument)
 		}
 	}
-	if n := q.operands(); n > maxOperands {
-		return fmt.Errorf("%w: the conditions have %d operands; at most %d are allowed: ask in parts",
-			ErrInvalidArgument, n, maxOperands)
-	}
-	return nil
+	return CheckTemplates(len(q.Templates), q.operands())
 }
-
-// maxOperands is the maximum number of operands in a query's conditions, all of which may be compared with a single
-// entry.
-const maxOperands = 1 << 14
 
 func (q *Query) operands() (n int) {
 	for i := range q.Templates {
@@ -96,9 +88,7 @@ func (q *Query) operands() (n int) {
 		if named := q.Templates[i].Named; named != nil {
 			conds = named.Conds
 		}
-		for j := range conds {
-			n += 1 + len(conds[j].Values)
-		}
+		n += template.Operands(conds)
 	}
 	return n
 }

@@ -14,7 +14,7 @@ func TestQuery_CheckRefusesWhatNoSpaceCouldAnswer(t *testing.T) {
 	t.Parallel()
 	one := []call.Template{{Kind: 1}}
 	under := txn.ID{Number: 1}
-	many := make([]template.Value, 1<<14)
+	many := make([]template.Value, template.MaxOperands+1)
 	for name, q := range map[string]call.Query{
 		"no template":                {Max: 1},
 		"no entry":                   {Templates: one},

@@ -58,6 +58,9 @@ func Check(q *space.Query, c Call) error {
 			return invalid("template %d of %d is nil: one that matches everything is empty", i+1, len(q.Templates))
 		}
 	}
+	if err := checkSize(q); err != nil {
+		return err
+	}
 	switch {
 	case q.Max < 0:
 		return invalid("max %d is negative", q.Max)

@@ -132,6 +132,9 @@ func (s *Space) abort(ctx context.Context, id txn.ID) error {
 
 // Rollback implements space.Space.
 func (s *Space) Rollback(ctx context.Context, id txn.ID, keep ...space.LeaseID) error {
+	if err := call.CheckLeases(len(keep)); err != nil {
+		return err
+	}
 	c, id, err := s.txnCaller(ctx, id)
 	if err != nil {
 		return err

@@ -93,6 +93,9 @@ func (s *Space) update(ctx context.Context, under txn.ID, ch space.Change) (vers
 
 // Renew implements space.Space.
 func (s *Space) Renew(ctx context.Context, d time.Duration, ids ...space.LeaseID) ([]space.Grant, error) {
+	if err := call.CheckLeases(len(ids)); err != nil {
+		return nil, err
+	}
 	c, err := s.caller(ctx)
 	if err != nil {
 		return nil, err
@@ -107,6 +110,9 @@ func (s *Space) Renew(ctx context.Context, d time.Duration, ids ...space.LeaseID
 
 // Cancel implements space.Space.
 func (s *Space) Cancel(ctx context.Context, ids ...space.LeaseID) error {
+	if err := call.CheckLeases(len(ids)); err != nil {
+		return err
+	}
 	c, err := s.caller(ctx)
 	if err != nil {
 		return err

@@ -208,7 +208,7 @@ func (q *Query) decodeTemplate(d *Decoder) call.Template {
 // decodeFields decodes the fields of a named template. The fields of all templates of a query are limited together,
 // like conditions.
 func (q *Query) decodeFields(d *Decoder) []template.Field {
-	fields, rest, err := template.DecodeFields(d.b, min(template.MaxFields, MaxConds-q.fields))
+	fields, rest, err := template.DecodeFields(d.b, min(template.MaxFields, MaxFields-q.fields))
 	if err != nil {
 		d.fail()
 		return nil

@@ -6,6 +6,7 @@ package wire
 
 import (
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/template"
 )
 
 // Version is the protocol version that this program speaks; Hello carries the range that a client can speak.
@@ -20,14 +21,15 @@ const (
 	MinMaxFrame     = 64 << 10 // the minimum that a server may set
 	MaxHello        = 4 << 10  // bytes of a frame during the handshake
 
-	MaxName      = 255          // bytes of the name of a space
-	MaxKinds     = 1 << 16      // numbers of kinds in a space
-	MaxTemplates = 1 << 10      // templates of a query
-	MaxConds     = 1 << 12      // conditions in all templates of a query
-	MaxValues    = 1 << 16      // operands of all In conditions of a query
-	MaxDrafts    = 1 << 16      // entries of a write
-	MaxLeases    = 1 << 16      // leases of a renew or cancel, and entries that a rollback keeps
-	MaxFind      = call.MaxFind // entries of one read, take or page; more need several calls
+	MaxName      = 255                  // bytes of the name of a space
+	MaxKinds     = 1 << 16              // numbers of kinds in a space
+	MaxTemplates = call.MaxTemplates    // templates of a query
+	MaxFields    = call.MaxQueryFields  // fields of all its named templates
+	MaxConds     = template.MaxOperands // conditions in all its templates
+	MaxValues    = template.MaxOperands // operands of all its In conditions
+	MaxDrafts    = 1 << 16              // entries of a write
+	MaxLeases    = call.MaxLeases       // leases of a renew or cancel, and entries that a rollback keeps
+	MaxFind      = call.MaxFind         // entries of one read, take or page; more need several calls
 )
 
 // MaxCall is the largest call number: servers use the upper byte themselves.
