@@ -32,7 +32,7 @@ func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 	case h.Epoch < f.epoch:
 		return g, false, nil
 	case h.Type == record.Resign:
-		f.epoch, g.Clock = m.pos, h.Clock
+		f.epoch, g.Clock, g.Resigned = m.pos, h.Clock, true
 		return g, false, nil
 	}
 	g.Clock, g.Records = h.Clock, records

@@ -113,7 +113,7 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.EndSession, record.Wrote, record.Done, record.Received:
 		return e.applyOutcome(r)
 	}
-	return nil // Together does not change the state
+	return nil // Together and Noop do not change the state
 }
 
 // own returns an identity of this partition: an identity without a partition comes from the log, which does not know

@@ -110,6 +110,14 @@ func (e *Engine) change() {
 	}
 }
 
+// Noop appends a change to Log that changes nothing, for its place in the log. It may follow the other changes of a
+// call.
+func (e *Engine) Noop() {
+	e.dirty = true
+	e.lsn++
+	e.Log = record.AppendNoop(e.Log)
+}
+
 // remove removes an entry from the space, whatever its state, and handles the calls that wait for its lock. The row
 // stays readable until the next call.
 func (e *Engine) remove(k *kind, s slot, why record.Reason) {

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/call"
@@ -44,7 +45,10 @@ func (p *Partition) Participant() txn.Partition { return participant{p} }
 // participant turns the engine's steps of two-phase commit into calls that return when they are durable.
 type participant struct{ p *Partition }
 
-// now runs a call of the engine whose outcome needs no log.
+// errNoLease is an error of now for a partition that may not be the primary any more.
+var errNoLease = fmt.Errorf("%w: it is not certain that the partition is still served here", call.ErrNotReady)
+
+// now runs a call of the engine whose outcome needs no log. An error, which may be told to the client, needs a lease.
 func (s participant) now(op func(now int64) call.Result) error {
 	s.p.mu.Lock()
 	defer s.p.mu.Unlock()
@@ -52,6 +56,9 @@ func (s participant) now(op func(now int64) call.Result) error {
 		return s.p.refusal()
 	}
 	err := op(s.p.clock.now()).Err
+	if err != nil && s.p.underLease(0) > 0 {
+		err = errNoLease
+	}
 	s.p.finish()
 	return err
 }

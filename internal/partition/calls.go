@@ -56,7 +56,7 @@ func (p *Partition) Write(c Caller, callID uint64, under txn.ID, by call.Request
 		err = p.roomFor(drafts)
 	}
 	if err != nil {
-		c.Reply(callID, &call.Result{Err: err}, 0, true)
+		p.refuse(c, callID, err)
 		return
 	}
 	p.provide(room)
@@ -132,7 +132,7 @@ func (p *Partition) Contents(c Caller, callID uint64, q *call.Query, cursor call
 		err = p.e.Check(q)
 	}
 	if err != nil {
-		c.Reply(callID, &call.Result{Err: err}, 0, true)
+		p.refuse(c, callID, err)
 		return
 	}
 	p.result = p.e.Contents(p.clock.now(), q, cursor)
@@ -165,7 +165,7 @@ func (p *Partition) doInSteps(c Caller, callID uint64, op func(now int64) (call.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := p.unreadable(); err != nil {
-		c.Reply(callID, &call.Result{Err: err}, 0, true)
+		p.refuse(c, callID, err)
 		return
 	}
 	var rest engine.Unfinished
@@ -192,7 +192,7 @@ func (p *Partition) do(c Caller, callID uint64, op func(now int64) call.Result) 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
-		c.Reply(callID, &call.Result{Err: p.refusal()}, 0, true)
+		p.refuse(c, callID, p.refusal())
 		return
 	}
 	p.result = op(p.clock.now())
@@ -206,7 +206,13 @@ func (p *Partition) reply(c Caller, callID uint64, r *call.Result) {
 	if r.Err != nil && errors.Is(r.Err, call.ErrTxnEnded) { // a crash must not restore its locks
 		lsn = LSN(p.e.LSN())
 	}
+	lsn = p.underLease(lsn)
 	c.Reply(callID, r, lsn, p.settled(c, lsn))
+}
+
+// refuse replies to a call that does not reach the engine.
+func (p *Partition) refuse(c Caller, callID uint64, err error) {
+	p.reply(c, callID, &call.Result{Err: err})
 }
 
 // finish follows every use of the engine: it serves waiting calls and listeners, and sends new records to the log. The

@@ -13,6 +13,7 @@ import (
 // after it has heard another primary; a primary that takes over continues from there.
 type clock struct {
 	wall    func() time.Time
+	foreign bool // wall is not that of package time
 	running bool
 	time    int64     // of the space at since
 	since   time.Time // by the monotonic clock
@@ -25,10 +26,10 @@ type clock struct {
 const stepped = int64(time.Second)
 
 func newClock(wall func() time.Time) clock {
+	c := clock{wall: wall, foreign: wall != nil, since: time.Now()}
 	if wall == nil {
-		wall = time.Now
+		c.wall = time.Now
 	}
-	c := clock{wall: wall, since: time.Now()}
 	c.time = c.wall().UnixNano()
 	return c
 }

@@ -261,6 +261,9 @@ func (p *Partition) nextBatch() *batch {
 	for {
 		if b := cs.next(p.e); b != nil {
 			cs.inFlight = b
+			if p.cfg.Lease > 0 {
+				p.sending = p.clock.instant()
+			}
 			return b
 		}
 		if cs.last {
@@ -292,6 +295,7 @@ func (p *Partition) append(b *batch) error {
 	cs := &p.commits
 	cs.durable, cs.position = b.lsn, position
 	cs.inFlight = nil
+	p.sent = p.sending
 	cs.bytes -= len(b.msg)
 	cs.recycle(b.msg)
 	if b.group != nil {

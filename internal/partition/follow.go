@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/backoff"
 	"github.com/gospaces/gospaces/internal/call"
@@ -30,16 +31,19 @@ var errClaiming = fmt.Errorf("%w: the partition is about to be served here", cal
 var errLead = errors.New("partition: it is to lead")
 
 // Lead makes a follower the primary, which it has to be told: it claims the log for what it has applied. Lead waits
-// while the partition makes its state or resigns, and returns nil when it is the primary. It returns call.ErrElsewhere
-// if another has written to the log meanwhile, or the claim has failed: then the partition follows again. It returns
-// the reason why a partition serves for reading only, or is closed; and the cause of ctx's end, after which the
-// partition may still become the primary.
+// while the partition makes its state or resigns, and while another may have a lease (Config.Patience); until then the
+// partition follows. Lead returns nil when it is the primary. It returns call.ErrElsewhere if another has written to
+// the log meanwhile, or the claim has failed: then the partition follows again. It returns the reason why a partition
+// serves for reading only, or is closed; and the cause of ctx's end, after which the partition may still become the
+// primary if it has begun to claim.
 func (p *Partition) Lead(ctx context.Context) error {
 	for told := false; ; {
 		p.mu.Lock()
 		r, refusal, turned := p.role, p.refusal(), p.turned
 		if r == follower && !told {
-			p.stopFollowing(errLead)
+			p.leaders++
+			defer p.withdraw()
+			p.claimInTime()
 		}
 		p.mu.Unlock()
 		switch {
@@ -59,6 +63,42 @@ func (p *Partition) Lead(ctx context.Context) error {
 	}
 }
 
+// withdraw undoes a call of Lead.
+func (p *Partition) withdraw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaders--
+}
+
+// untilClaim returns how long it may be until no other has a lease. The lock is held.
+func (p *Partition) untilClaim() time.Duration {
+	if p.cfg.Patience == 0 || p.vacant {
+		return 0
+	}
+	return p.cfg.Patience - time.Since(p.heard)
+}
+
+// claimInTime ends following when a follower that is to lead may claim the log. The lock is held.
+func (p *Partition) claimInTime() {
+	if p.role != follower || p.leaders == 0 {
+		return
+	}
+	if d := p.untilClaim(); d > 0 {
+		time.AfterFunc(d, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.claimInTime()
+		})
+		return
+	}
+	p.stopFollowing(errLead)
+}
+
+// beginFollowing begins to follow, or to follow on. The lock is held.
+func (p *Partition) beginFollowing() {
+	p.following, p.stopFollowing = context.WithCancelCause(p.ctx)
+}
+
 // follow applies what the primary appends, until the partition is to lead, or closed.
 func (p *Partition) follow(pauses *backoff.Backoff) {
 	p.mu.Lock()
@@ -67,12 +107,24 @@ func (p *Partition) follow(pauses *backoff.Backoff) {
 	err := p.cfg.Log.Follow(ctx, after, p.hear)
 	switch {
 	case errors.Is(err, errLead):
-		p.turn(candidate, errClaiming)
+		p.standUp()
 	case p.ctx.Err() == nil:
 		p.cfg.Logger.Warn("the log cannot be followed; the state is made anew from it", "error", err)
 		p.startOver(err)
 		_ = pauses.Wait(p.ctx)
 	}
+}
+
+// standUp makes a follower a candidate, unless it has just applied another message: then it follows on.
+func (p *Partition) standUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.untilClaim() > 0 {
+		p.beginFollowing()
+		p.claimInTime()
+		return
+	}
+	p.become(candidate, errClaiming)
 }
 
 // hear applies a group that the primary has just appended.
@@ -84,6 +136,12 @@ func (p *Partition) hear(g record.Group) error {
 		return err
 	}
 	p.commits.durable, p.commits.position = LSN(p.e.LSN()), g.Position
+	if p.cfg.Patience > 0 {
+		p.heard = time.Now()
+	}
+	if p.vacant {
+		p.claimInTime()
+	}
 	if p.e.Busy() {
 		p.keepUp()
 	}
@@ -141,7 +199,7 @@ func (p *Partition) resign() {
 	p.mu.Lock()
 	callers := p.quiet()
 	p.leaveSessions()
-	p.commits.position = p.cfg.Log.Last()
+	p.commits.position, p.vacant = p.cfg.Log.Last(), true
 	p.become(follower, call.ErrElsewhere)
 	refusal := p.refusal()
 	p.mu.Unlock()

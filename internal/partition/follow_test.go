@@ -85,14 +85,21 @@ type crew struct {
 	states *states
 	views  []*view
 	walls  []time.Duration // by how much the wall clocks differ
+	cfg    partition.Config
 }
 
 func newCrew(t *testing.T, walls ...time.Duration) *crew {
 	t.Helper()
+	return newCrewWith(t, partition.Config{}, walls...)
+}
+
+// newCrewWith is newCrew for partitions with other settings than the defaults.
+func newCrewWith(t *testing.T, cfg partition.Config, walls ...time.Duration) *crew {
+	t.Helper()
 	store, err := replication.Open(t.Context(), replication.Config{Dir: t.TempDir(), Followers: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close()) })
-	k := &crew{t: t, store: store, states: &states{at: map[uint64]uint64{}}, walls: walls}
+	k := &crew{t: t, store: store, states: &states{at: map[uint64]uint64{}}, walls: walls, cfg: cfg}
 	for i := range walls {
 		k.join(i)
 	}
@@ -108,16 +115,17 @@ func (k *crew) join(i int) *partition.Partition {
 	l, err := k.store.Replica(k.t.Context(), "test", 0, fmt.Sprint(i))
 	require.NoError(k.t, err)
 	v := &view{gate: gate{Log: l}, states: k.states}
-	v.p = partition.New(partition.Config{
-		Log: v, Standby: true, Wall: func() time.Time { return time.Now().Add(k.walls[i]) },
-		Primary: func() (string, uint64) {
-			if at := v.served.Load(); at != nil {
-				return at.Node, at.Epoch
-			}
-			at := l.Primary()
-			return "node " + cmp.Or(at.Store, at.Heir), at.Since
-		},
-	})
+	cfg := k.cfg
+	cfg.Log, cfg.Standby = v, true
+	cfg.Wall = func() time.Time { return time.Now().Add(k.walls[i]) }
+	cfg.Primary = func() (string, uint64) {
+		if at := v.served.Load(); at != nil {
+			return at.Node, at.Epoch
+		}
+		at := l.Primary()
+		return "node " + cmp.Or(at.Store, at.Heir), at.Since
+	}
+	v.p = partition.New(cfg)
 	require.NoError(k.t, v.p.Start(k.t.Context(), nil))
 	k.t.Cleanup(func() { require.NoError(k.t, v.p.Close()) })
 	k.views = append(k.views, v)

@@ -23,7 +23,7 @@ func (p *Partition) Adopt(session uint64, h Holder, reply func(open []call.OpenT
 		return err
 	}
 	p.holders[session] = h
-	lsn := LSN(p.e.LSN())
+	lsn := p.underLease(LSN(p.e.LSN()))
 	reply(p.e.Adopt(session), lsn, p.settled(h, lsn))
 	return nil
 }

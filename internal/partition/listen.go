@@ -44,7 +44,7 @@ func (p *Partition) Attach(c Caller, callID uint64, registration, after uint64) 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err != nil {
-		c.Reply(callID, &call.Result{Err: p.refusal()}, 0, true)
+		p.refuse(c, callID, p.refusal())
 		return
 	}
 	p.e.Expire(p.clock.now())

@@ -71,6 +71,13 @@ type Config struct {
 	// Standby makes the partition follow its log until Lead is called, and again when another has claimed the log.
 	// Otherwise it claims the log whenever it can: it is the only one that writes it.
 	Standby bool
+	// Lease is how long after it has sent a message, which the log has acknowledged, a primary may answer from its state
+	// without asking the log. It must be shorter than the Patience of the other replicas. 0: always, since no other
+	// process writes the log.
+	Lease time.Duration
+	// Patience is how long a standby partition waits, after it has applied a message, until it claims the log after it.
+	// It does not wait after a resignation, nor if the log is empty. 0: it does not wait.
+	Patience time.Duration
 	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known or is
 	// this one, and the epoch. It must not block. nil: it is not known.
 	Primary func() (node string, epoch uint64)
@@ -108,9 +115,14 @@ type Partition struct {
 	role role
 	// error of refused calls, see refusal; nil while primary. While readOnly, calls that change nothing are not refused
 	err         error
-	epoch       uint64 // position of the last claim of this partition; 0: none
-	hold        error  // error of calls that grow the log; nil: not throttled
-	held        uint64 // number of calls throttled
+	epoch       uint64    // position of the last claim of this partition; 0: none
+	sending     instant   // when the batch in flight was sent
+	sent        instant   // when the last batch was sent that was acknowledged, or the claim
+	heard       time.Time // when the last message of another was applied, or the log was read to its end
+	vacant      bool      // no one can have a lease: the log is empty, or its last message a resignation
+	leaders     int       // calls of Lead that wait for this partition, a follower, to claim
+	hold        error     // error of calls that grow the log; nil: not throttled
+	held        uint64    // number of calls throttled
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
 	roll        []*listener            // all of them, for walks in steps; see overListeners

@@ -94,12 +94,14 @@ func (p *Partition) commitDecided(ids []txn.ID) {
 	}
 }
 
-// logged reports whether a transaction that began here was committed, if the log is known but not written.
+// logged reports whether a transaction that began here was committed, if the log is known but not written. Before a
+// standby partition has claimed the log, another may decide.
 func (p *Partition) logged(number uint64) (decided, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	known = p.role == candidate || p.role == readOnly
-	return known && p.e.Decided(number), known
+	read := p.role == candidate || p.role == readOnly
+	decided = read && p.e.Decided(number)
+	return decided, decided || read && !p.cfg.Standby
 }
 
 // awaitRoom waits until the log takes a claim, or the partition is closed.

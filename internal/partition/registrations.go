@@ -3,13 +3,16 @@ package partition
 import (
 	"maps"
 	"slices"
+
+	"github.com/gospaces/gospaces/internal/call"
 )
 
 // registrationsStep is the number of registrations examined under one hold of the lock.
 const registrationsStep = 256
 
 // Registrations returns up to max registrations with identities higher than after, in that order, without those under
-// transactions. It does not show one moment. It returns an error if the partition does not serve.
+// transactions. It does not show one moment. It returns an error if the partition does not serve. It waits for the log
+// if the primary has no lease.
 func (p *Partition) Registrations(after uint64, max int) (found []Registration, more bool, err error) {
 	ids, err := p.registrationIDs(after)
 	if err != nil {
@@ -19,7 +22,10 @@ func (p *Partition) Registrations(after uint64, max int) (found []Registration, 
 	for part := range slices.Chunk(ids[:min(len(ids), max)], registrationsStep) {
 		found = p.appendRegistrations(found, part)
 	}
-	return found, more, nil
+	if p.cfg.Lease > 0 {
+		err = p.await(p.ctx, func(int64) call.Result { return call.Result{} }, nil)
+	}
+	return found, more, err
 }
 
 // registrationIDs returns the identities of all registrations that are higher than after, in order.

@@ -1,7 +1,6 @@
 package partition
 
 import (
-	"context"
 	"fmt"
 	"slices"
 )
@@ -66,7 +65,7 @@ func (p *Partition) become(r role, refusal error) bool {
 	}
 	p.role, p.err = r, refusal
 	if r == follower {
-		p.following, p.stopFollowing = context.WithCancelCause(p.ctx)
+		p.beginFollowing()
 	}
 	close(p.turned)
 	p.turned = make(chan struct{})
@@ -78,13 +77,6 @@ func (p *Partition) now() role {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.role
-}
-
-// turn is become for those who do not hold the lock.
-func (p *Partition) turn(r role, refusal error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.become(r, refusal)
 }
 
 // refusal returns the error of refused calls, nil while the partition serves them all. The lock is held.

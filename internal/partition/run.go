@@ -118,7 +118,7 @@ func (p *Partition) loadImage(ctx context.Context, progress func(done, total uin
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.commits.position = position
+	p.commits.position, p.vacant = position, position == 0
 	p.become(recovering, p.err)
 	return nil
 }
@@ -131,7 +131,7 @@ func (p *Partition) recover(ctx context.Context, progress func(done, total uint6
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.commits.position = end
+	p.commits.position, p.heard = end, time.Now()
 	if p.cfg.Standby {
 		p.become(follower, call.ErrElsewhere)
 	} else {
@@ -143,10 +143,15 @@ func (p *Partition) recover(ctx context.Context, progress func(done, total uint6
 // stand claims the log for the state, and serves. If the log has more than the state, the partition follows it; if the
 // log has no room, the partition serves reads.
 func (p *Partition) stand(ctx context.Context) error {
+	sent := p.clock.instant()
 	claim, err := p.cfg.Log.Claim(ctx, p.Position(), p.clock.next())
 	switch {
 	case fenced(err):
 		p.cfg.Logger.Warn("another has written to the log, which is read on before it is claimed", "error", err)
+		p.overtaken()
+		return nil
+	case isFull(err) && p.cfg.Lease > 0 && p.cfg.Standby:
+		p.cfg.Logger.Warn("the log has no room for a claim, without which another may be the primary", "error", err)
 		p.overtaken()
 		return nil
 	case err != nil && !isFull(err):
@@ -163,7 +168,7 @@ func (p *Partition) stand(ctx context.Context) error {
 	decided := p.decidedBefore(ctx)
 	p.mu.Lock()
 	p.commits.durable = LSN(p.e.LSN())
-	p.epoch, p.commits.position = claim.Position, claim.Position
+	p.epoch, p.sent, p.commits.position = claim.Position, sent, claim.Position
 	recovered := p.serve()
 	p.commitDecided(decided)
 	p.mu.Unlock()
@@ -175,10 +180,13 @@ func (p *Partition) stand(ctx context.Context) error {
 
 // overtaken makes a candidate read on.
 func (p *Partition) overtaken() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.cfg.Standby {
-		p.turn(follower, call.ErrElsewhere)
+		p.heard, p.vacant = time.Now(), false
+		p.become(follower, call.ErrElsewhere)
 	} else {
-		p.turn(recovering, p.Err())
+		p.become(recovering, p.err)
 	}
 }
 
@@ -228,6 +236,7 @@ func (p *Partition) applyLocked(g record.Group) error {
 		return fmt.Errorf("log position %d: %w", g.Position, err)
 	}
 	p.clock.hear(g.Clock)
+	p.vacant = g.Resigned
 	p.replayed(g.Position)
 	p.settle()
 	return nil

@@ -38,7 +38,7 @@ func (p *Partition) Commit(c Caller, callID uint64, id txn.ID, by call.Request, 
 		err = p.roomForCommit(drafts)
 	}
 	if err != nil {
-		c.Reply(callID, &call.Result{Err: err}, 0, true)
+		p.refuse(c, callID, err)
 		return true
 	}
 	p.result = p.e.Commit(p.clock.now(), id, by, drafts)

@@ -62,7 +62,7 @@ func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration
 		err = p.roomForTxns(q.Max)
 	}
 	if err != nil {
-		c.Reply(callID, &call.Result{Err: err}, 0, true)
+		p.refuse(c, callID, err)
 		return
 	}
 	var x *engine.Search
@@ -82,11 +82,11 @@ func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration
 		return true
 	}
 	if p.role == readOnly {
-		c.Reply(callID, &call.Result{Err: p.refusal()}, 0, true) // nothing will come
+		p.refuse(c, callID, p.refusal()) // nothing will come
 		return true
 	}
 	if err := p.e.RoomToWait(q); err != nil {
-		c.Reply(callID, &call.Result{Err: err}, 0, true)
+		p.refuse(c, callID, err)
 		return true
 	}
 	w := &wait{callKey: callKey{c, callID}, query: q}
@@ -113,7 +113,7 @@ func (p *Partition) crowded(c Caller, callID uint64) bool {
 	if !reached(n, 1, p.cfg.Bounds.Waiting) {
 		return false
 	}
-	c.Reply(callID, &call.Result{Err: full(fmt.Sprintf("%d calls that wait", n), int64(n), "max-waits")}, 0, true)
+	p.refuse(c, callID, full(fmt.Sprintf("%d calls that wait", n), int64(n), "max-waits"))
 	return true
 }
 

@@ -167,5 +167,8 @@ func appendCall(dst []byte, op Op, id, number uint64) []byte {
 	return binary.AppendUvarint(binary.AppendUvarint(append(dst, byte(op)), id), number)
 }
 
+// AppendNoop appends a Noop record.
+func AppendNoop(dst []byte) []byte { return append(dst, byte(Noop)) }
+
 // AppendLost appends a Lost record.
 func AppendLost(dst []byte) []byte { return append(dst, byte(Lost)) }

@@ -67,6 +67,9 @@ const (
 	Index     Op = 40 // kind Kind has an index of shape Body
 	DropIndex Op = 41 // the index is dropped
 
+	// nothing: its message shows that its primary has not been replaced
+	Noop Op = 47
+
 	// part of the log before this is lost: identities far above those it names may be in use
 	Lost Op = 46
 
@@ -189,7 +192,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Type, r.Number, r.Body = d.uvarint(), d.byte(), d.uvarint(), d.body()
 	case Fates:
 		r.Number, r.Body = d.uvarint(), d.body()
-	case Lost:
+	case Lost, Noop:
 	case Ended, Together:
 		r.Count = d.uvarint()
 	case Unread:

@@ -33,6 +33,7 @@ var samples = []struct {
 	{AppendReveal(nil, 15, 7), Record{Op: Reveal, ID: 15, Kind: 7}},
 	{AppendID(nil, Reserve, 16), Record{Op: Reserve, ID: 16}},
 	{AppendLost(nil), Record{Op: Lost}},
+	{AppendNoop(nil), Record{Op: Noop}},
 	{AppendWatch(nil, 17, 0b1010, 5, []byte("q")), Record{Op: Watch, ID: 17, On: 0b1010, Expires: 5, Body: []byte("q")}},
 	{AppendGap(nil, 17, 1), Record{Op: Gap, ID: 17, Type: 1}},
 	{
