@@ -1,21 +1,15 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/spf13/pflag"
 
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/node"
 )
 
-// limits are the settings of what a server may hold.
-type limits struct{ node.Limits }
-
-// addTo adds the flags of the limits.
-func (l *limits) addTo(flags *pflag.FlagSet) {
-	l.Limits = node.DefaultLimits()
+// addLimits adds the flags of what a server may hold.
+func addLimits(flags *pflag.FlagSet, l *node.Limits) {
+	*l = node.DefaultLimits()
 	flags.Var((*bytesValue)(&l.Memory), "max-memory",
 		"memory that the server may use, as in 4GiB; 0: 90% of its container's or 75% of the machine's")
 	flags.IntVar(&l.Connections, "max-connections", l.Connections, "connections")
@@ -37,39 +31,8 @@ func (l *limits) addTo(flags *pflag.FlagSet) {
 		"how long a message of a client may take to arrive, and a second more for each 256 KiB of it")
 }
 
-// check refuses zero where a node would take it for "the default".
-func (l *limits) check() error {
-	for _, f := range []struct {
-		name  string
-		value int
-	}{
-		{"max-connections", l.Connections},
-		{"max-spaces", l.Spaces},
-		{"max-kinds", l.Kinds},
-		{"max-waits", l.Waits},
-		{"max-registrations", l.Registrations},
-		{"max-open-txns", l.Txns},
-		{"max-txn-entries", l.TxnEntries},
-		{"max-client-waits", l.Client.Waits},
-		{"max-client-registrations", l.Client.Registrations},
-		{"max-client-txns", l.Client.Txns},
-		{"max-client-backups", l.Client.Backups},
-	} {
-		if f.value <= 0 {
-			return fmt.Errorf("--%s must be positive", f.name)
-		}
-	}
-	switch {
-	case l.KindEntries < 0:
-		return errors.New("--max-kind-entries must not be negative")
-	case l.Frame <= 0:
-		return errors.New("--frame-timeout must be positive")
-	}
-	return nil
-}
-
 // enforce has the runtime keep within the memory that there may be, which is known from then on.
-func (l *limits) enforce() {
+func enforce(l *node.Limits) {
 	if l.Memory == 0 {
 		l.Memory = budget.Default()
 	}

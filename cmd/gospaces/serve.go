@@ -15,34 +15,18 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// serveFlags are the settings of a server as they were given.
+// serveFlags are the settings of a server as they were given: those of its node, and the program's own.
 type serveFlags struct {
-	config     string
-	listen     string
-	data       string
-	durability string
-	postgres   string
-	mirror     modes
-	mirrorLog  int64
-	mirrorFull string
-	conns      int
-	lanes      int
-	maxEntry   int
-	maxLease   time.Duration
-	maxListen  time.Duration
-	maxTxn     time.Duration
-	snapBytes  int64
-	snapEvery  time.Duration
-	eventLog   int64
-	flush      time.Duration
-	acceptLoss bool
-	logLevel   slog.LevelVar
-	logFormat  string
-	limits     limits
+	node.Config
+
+	config    string
+	flush     time.Duration
+	logLevel  slog.LevelVar
+	logFormat string
 }
 
 func (a *app) serveCommand() *cobra.Command {
-	f := serveFlags{mirror: modes{}}
+	f := serveFlags{Config: node.Config{Mirror: writeback.Modes{}}}
 	cmd := &cobra.Command{
 		Use: "serve",
 		Annotations: map[string]string{
@@ -65,45 +49,49 @@ read "name = value" with the names of the flags.`,
 		Args: noOperands,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.listen, "listen", "127.0.0.1:7420",
+	flags.StringVar(&f.Listen, "listen", "127.0.0.1:7420",
 		"address to serve on; port 0 takes any free one, :7420 serves other machines, too")
-	flags.StringVar(&f.data, "data", "gospaces-data", "folder of the log; made if it is not there")
-	flags.StringVar(&f.durability, "durability", "logged", "memory, logged or synced")
-	flags.StringVar(&f.postgres, "postgres", "",
+	flags.StringVar(&f.Data, "data", "gospaces-data", "folder of the log; made if it is not there")
+	flags.StringVar(&f.Durability, "durability", "logged", "memory, logged or synced")
+	flags.StringVar(&f.Postgres, "postgres", "",
 		"connection string of the PostgreSQL database to mirror to (…?sslmode=disable without TLS); none: no mirror")
-	flags.Var(f.mirror, "mirror",
+	flags.Var(modes(f.Mirror), "mirror",
 		"how kinds are mirrored: mirror, append (an archive) or none, as in audit=append,*=none; default: mirror")
-	flags.Int64Var(&f.mirrorLog, "mirror-log", 1<<30,
+	flags.Int64Var(&f.MirrorLog, "mirror-log", 1<<30,
 		"bytes of a log that are kept for a database that is away or slow; --mirror-full says what happens beyond")
-	flags.StringVar(&f.mirrorFull, "mirror-full", "rebase",
+	flags.StringVar(&f.MirrorFull, "mirror-full", "rebase",
 		"when --mirror-log is reached: rebase (the mirror goes on from a snapshot), "+
 			"block (changes wait) or refuse (they fail)")
-	flags.IntVar(&f.conns, "postgres-conns", writeback.DefaultConns,
+	flags.IntVar(&f.Conns, "postgres-conns", writeback.DefaultConns,
 		"most connections to the database, of all spaces together")
-	flags.IntVar(&f.lanes, "mirror-lanes", 0,
+	flags.IntVar(&f.Lanes, "mirror-lanes", 0,
 		"most connections that the mirror of a space writes over; 0: one for each processor, four at most")
-	flags.IntVar(&f.maxEntry, "max-entry", 1<<20, "bytes that one entry may have")
-	flags.DurationVar(&f.maxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
-	flags.DurationVar(&f.maxListen, "max-listen", 0,
+	flags.IntVar(&f.MaxEntry, "max-entry", 1<<20, "bytes that one entry may have")
+	flags.DurationVar(&f.MaxLease, "max-lease", 0, "longest lease that an entry is granted; 0: no bound")
+	flags.DurationVar(&f.MaxListen, "max-listen", 0,
 		"longest lease that a registration for events is granted; 0: no bound")
-	flags.DurationVar(&f.maxTxn, "max-txn", 0, "longest lease that a transaction is granted; 0: no bound")
-	flags.Int64Var(&f.snapBytes, "snapshot-bytes", 64<<20,
+	flags.DurationVar(&f.MaxTxn, "max-txn", 0, "longest lease that a transaction is granted; 0: no bound")
+	flags.Int64Var(&f.SnapshotBytes, "snapshot-bytes", 64<<20,
 		"bytes by which a log grows, at least, before the next snapshot is taken")
-	flags.DurationVar(&f.snapEvery, "snapshot-every", time.Hour,
+	flags.DurationVar(&f.SnapshotEvery, "snapshot-every", time.Hour,
 		"time after which a snapshot is taken however little has changed")
-	flags.Int64Var(&f.eventLog, "event-log", 1<<30,
+	flags.Int64Var(&f.EventLog, "event-log", 1<<30,
 		"bytes of a log that are kept for registrations which do not collect their events")
-	f.limits.addTo(flags)
+	addLimits(flags, &f.Limits)
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.Var(levelValue{&f.logLevel}, "log-level", "least level to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	mayBeZero(flags, "mirror-lanes", "max-lease", "max-listen", "max-txn", "max-kind-entries", "flush-timeout")
 	fromEnvironment(flags)
 	flags.StringVar(&f.config, "config", "", "file with settings")
-	flags.BoolVar(&f.acceptLoss, "accept-loss", false,
+	flags.BoolVar(&f.AcceptLoss, "accept-loss", false,
 		"go on with what is left of logs that are damaged, or have lost something; say it once, when a start asks for it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := a.readConfig(cmd, f.config); err != nil {
 			return usageError{err}
+		}
+		if err := checkNumbers(cmd.LocalFlags()); err != nil {
+			return err
 		}
 		return a.serve(cmd.Context(), &f)
 	}
@@ -128,36 +116,15 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
-	cfg := node.Config{
-		Listen:     f.listen,
-		Data:       f.data,
-		Durability: f.durability,
-		Postgres:   f.postgres,
-		Mirror:     writeback.Modes(f.mirror),
-		MirrorLog:  f.mirrorLog,
-		MirrorFull: f.mirrorFull,
-		Conns:      f.conns,
-		Lanes:      f.lanes,
-		MaxEntry:   f.maxEntry,
-		MaxLease:   f.maxLease,
-		MaxListen:  f.maxListen,
-		MaxTxn:     f.maxTxn,
-
-		SnapshotBytes: f.snapBytes,
-		SnapshotEvery: f.snapEvery,
-		EventLog:      f.eventLog,
-		AcceptLoss:    f.acceptLoss,
-
-		Limits: f.limits.Limits,
-		Logger: logger, Version: thisBuild().Version,
-	}
-	if err := errors.Join(f.check(), f.limits.check(), cfg.Check()); err != nil {
+	cfg := f.Config
+	cfg.Logger, cfg.Version = logger, thisBuild().Version
+	if err := cfg.Check(); err != nil {
 		return usageError{err}
 	}
-	f.limits.enforce()
+	enforce(&cfg.Limits)
 	n, err := node.Start(ctx, cfg)
 	if failed, ok := errors.AsType[*net.OpError](err); ok && failed.Op == "listen" {
-		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.listen, err)
+		return fmt.Errorf("cannot serve on %q: name another address with --listen (%w)", f.Listen, err)
 	}
 	if replication.Unusable(err) {
 		return fmt.Errorf("%w: give the folder its files back, restore a backup or load the tables into a new folder, "+
@@ -187,23 +154,6 @@ func (a *app) startError(err error) error {
 			"--postgres, or $GOSPACES_POSTGRES, is no connection string such as postgres://user@host/database: %w", err)
 	}
 	return err
-}
-
-// check refuses zero where a node would take it for "the default". What else may be wrong the node knows.
-func (f *serveFlags) check() error {
-	switch {
-	case f.maxEntry <= 0:
-		return errors.New("--max-entry must be positive")
-	case f.mirrorLog <= 0 || f.eventLog <= 0:
-		return errors.New("--mirror-log and --event-log must be positive")
-	case f.snapBytes <= 0 || f.snapEvery <= 0:
-		return errors.New("--snapshot-bytes and --snapshot-every must be positive")
-	case f.conns <= 0:
-		return errors.New("--postgres-conns must be positive")
-	case f.flush < 0:
-		return errors.New("--flush-timeout must not be negative")
-	}
-	return nil
 }
 
 func (a *app) logger(f *serveFlags) (*slog.Logger, error) {

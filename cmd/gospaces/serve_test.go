@@ -45,7 +45,7 @@ func TestServe_SaysWhatIsWrong(t *testing.T) {
 		{exitUsage, `durability is "paper"; it is memory, logged or synced`, []string{"--durability", "paper"}},
 		{exitUsage, "needs durability logged or synced", []string{"--durability", "memory", "--postgres", "dbname=x"}},
 		{exitUsage, "--max-entry must be positive", []string{"--max-entry", "0"}},
-		{exitUsage, "--mirror-log and --event-log must be positive", []string{"--mirror-log", "-1"}},
+		{exitUsage, "--mirror-log must be positive", []string{"--mirror-log", "-1"}},
 		{exitUsage, "--flush-timeout must not be negative", []string{"--flush-timeout", "-1s"}},
 	} {
 		r := cli(t, append([]string{"serve", "--listen", "127.0.0.1:0"}, c.args...)...)

@@ -24,9 +24,46 @@ func envName(flag string) string {
 // fromEnvironment lets every flag of the set take its value from its environment variable, and says so in its help.
 func fromEnvironment(flags *pflag.FlagSet) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		f.Annotations = map[string][]string{envAnnotation: {envName(f.Name)}}
+		if f.Annotations == nil {
+			f.Annotations = make(map[string][]string)
+		}
+		f.Annotations[envAnnotation] = []string{envName(f.Name)}
 		f.Usage += " (" + envName(f.Name) + ")"
 	})
+}
+
+// zeroAnnotation marks a flag whose value may be 0.
+const zeroAnnotation = "gospaces_zero"
+
+// mayBeZero marks flags of numbers that may be 0.
+func mayBeZero(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		if err := flags.SetAnnotation(name, zeroAnnotation, []string{}); err != nil {
+			panic(err) // there is no such flag
+		}
+	}
+}
+
+// checkNumbers refuses numbers and durations that are negative, or 0 where that is no value of its own: a node would
+// take it for its default.
+func checkNumbers(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		switch f.Value.Type() {
+		case "int", "int64", "duration":
+		default:
+			return
+		}
+		_, zero := f.Annotations[zeroAnnotation]
+		value := f.Value.String()
+		switch {
+		case err != nil:
+		case zero && value[0] == '-':
+			err = usage("--%s must not be negative", f.Name)
+		case !zero && (value[0] == '-' || value == "0" || value == "0s"):
+			err = usage("--%s must be positive", f.Name)
+		}
+	})
+	return err
 }
 
 // settle gives every setting that the command line leaves open its value: from the environment, else from file, else

@@ -69,6 +69,28 @@ func TestReadSettings(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
+// A node takes 0 for its default, and is not given it by mistake.
+func TestCheckNumbers_RefusesNegativeOnesAndZero(t *testing.T) {
+	t.Parallel()
+	zero := map[string]bool{}
+	(&app{}).serveCommand().Flags().VisitAll(func(f *pflag.Flag) {
+		for value, unit := range map[string]string{"int": "", "int64": "", "duration": "s"} {
+			if f.Value.Type() != value {
+				continue
+			}
+			flags := (&app{}).serveCommand().Flags()
+			require.NoError(t, flags.Set(f.Name, "-1"+unit))
+			require.ErrorContains(t, checkNumbers(flags), "--"+f.Name+" must ")
+			require.NoError(t, flags.Set(f.Name, "0"+unit))
+			zero[f.Name] = checkNumbers(flags) == nil
+			require.NoError(t, flags.Set(f.Name, "1"+unit))
+			require.NoError(t, checkNumbers(flags))
+		}
+	})
+	require.True(t, zero["max-lease"])
+	require.False(t, zero["max-spaces"])
+}
+
 // Every flag is documented.
 func TestConfigurationPage_ListsEveryFlag(t *testing.T) {
 	t.Parallel()
