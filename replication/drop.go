@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // Drop deletes the log of a partition with its snapshots permanently, also one that Log refuses; Log then creates
@@ -105,7 +107,7 @@ func (f *folder) removeLog(id logID) error {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
-		if err := syncDir(filepath.Dir(dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := fsync.Folder(filepath.Dir(dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}

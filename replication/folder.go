@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // folder is a locked directory that holds logs. Both the directory and a file in it are locked: without the file, or
@@ -88,12 +90,12 @@ func checkFinished(path string, unfinished bool) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close(), syncDir(path))
+	return errors.Join(f.Sync(), f.Close(), fsync.Folder(path))
 }
 
 // finish marks the folder as complete.
 func (f *folder) finish() error {
-	return errors.Join(os.Remove(filepath.Join(f.path, unfinishedFolder)), syncDir(f.path))
+	return errors.Join(os.Remove(filepath.Join(f.path, unfinishedFolder)), fsync.Folder(f.path))
 }
 
 // data returns the directory of the embedded server's files.
@@ -150,11 +152,3 @@ func replaceFile(path string, b []byte, sync bool) error {
 
 // unfinishedFile begins the name of a file that is being written.
 const unfinishedFile = ".store-"
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}

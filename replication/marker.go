@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // modeStandalone marks the folder of a single server. A server of a cluster deletes streams that the cluster does not
@@ -68,5 +70,5 @@ func writeMarker(path string, m marker) error {
 	if err := writeJSON(path, m); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return fsync.Folder(filepath.Dir(path))
 }

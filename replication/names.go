@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // names makes the names of the embedded server's log files durable: the server syncs what it writes, but not the folder
@@ -76,5 +78,5 @@ func makeDir(path string) error {
 	if err := os.Mkdir(path, 0o750); err != nil && !os.IsExist(err) {
 		return err
 	}
-	return syncDir(above)
+	return fsync.Folder(above)
 }

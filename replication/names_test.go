@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // durableNames are the names that folders had when they were synced.
@@ -26,7 +28,7 @@ func (d *durableNames) sync(dir string) error {
 	for _, f := range files {
 		d.byDir[dir] = append(d.byDir[dir], f.Name())
 	}
-	return syncDir(dir)
+	return fsync.Folder(dir)
 }
 
 // has reports whether the name of a file, and those of all folders above it up to the store's, would be there after a

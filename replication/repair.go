@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // Damaged files are kept in a folder of this name.
@@ -78,7 +80,7 @@ func (i *inspection) repair() (aside string, err error) {
 			err = move(stale, aside)
 		}
 	}
-	return aside, errors.Join(err, syncDir(aside))
+	return aside, errors.Join(err, fsync.Folder(aside))
 }
 
 // asideDir returns the folder with a sub-folder for each time that parts of the log were set aside.

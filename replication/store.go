@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // Store holds the logs of one folder. All methods may be called concurrently.
@@ -35,7 +37,7 @@ type Store struct {
 	watching sync.WaitGroup
 	boot     string                  // bootID
 	served   sync.Map                // the logs that this process writes
-	syncDir  func(path string) error // syncDir; another one in tests
+	syncDir  func(path string) error // fsync.Folder; another one in tests
 	missing  atomic.Pointer[error]   // why nothing must be written any more; nil while the folder is there
 
 	opening sync.Mutex     // held while a log is opened
@@ -64,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		cfg: cfg, folder: f, disk: newDisk(f.path, cfg.MinFree), srv: srv, logs: make(map[logID]*Log),
-		syncDir: syncDir, boot: bootID(),
+		syncDir: fsync.Folder, boot: bootID(),
 	}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.close = sync.OnceValue(s.shutdown)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // streamsDir returns the folder of the embedded server's streams.
@@ -39,7 +41,7 @@ func (l *alone) syncFiles() error {
 		}
 	}
 	l.syncedFile.Store(int64(last))
-	return syncDir(dir)
+	return fsync.Folder(dir)
 }
 
 func syncFile(path string) error {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 // witness is a folder's record of a log, outside the log's own files, together with its snapshots: by it a lost log, or
@@ -59,7 +61,7 @@ func (s *Store) syncSnapshots(id logID) error { return s.folder.syncSnapshots(id
 func (f *folder) syncSnapshots(id logID) error {
 	dir := f.snapshotDir(id)
 	for _, dir := range []string{dir, filepath.Dir(dir), f.path} {
-		if err := syncDir(dir); err != nil {
+		if err := fsync.Folder(dir); err != nil {
 			return fmt.Errorf("replication: %w", err)
 		}
 	}

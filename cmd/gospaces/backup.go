@@ -14,6 +14,7 @@ import (
 
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/internal/backup"
+	"github.com/gospaces/gospaces/internal/fsync"
 )
 
 func (a *app) backupCommand() *cobra.Command {
@@ -99,16 +100,7 @@ func (a *app) backupFile(ctx context.Context, path string) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return fsync.Folder(filepath.Dir(path))
 }
 
 func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) error {

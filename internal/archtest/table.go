@@ -42,7 +42,8 @@ var table = map[string][]string{
 	},
 
 	// Behind a space: the log, and the database.
-	"replication":       {"template", "internal/record"},
+	"internal/fsync":    {},
+	"replication":       {"template", "internal/fsync", "internal/record"},
 	"writeback":         {"template", "internal/backoff", "internal/record"},
 	"internal/backup":   {"internal/call", "internal/record", "internal/engine", "replication"},
 	"internal/load":     {"internal/record", "internal/engine", "replication", "writeback", "internal/backup"},
@@ -55,7 +56,7 @@ var table = map[string][]string{
 		"internal/server", "replication", "writeback",
 	},
 	"cmd/gospaces": {
-		"template", "txn", "space", "client", "internal/budget", "internal/wire", "node",
+		"template", "txn", "space", "client", "internal/budget", "internal/fsync", "internal/wire", "node",
 		"replication", "writeback", "internal/backup", "internal/load", "internal/bench",
 	},
 	"cmd/demo": {"space", "client", "internal/postgres"},
