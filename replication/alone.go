@@ -78,6 +78,11 @@ func (l *alone) claimed(position uint64, _ intent) error {
 	return nil
 }
 
+// absent implements home: this process knew that it is there.
+func (l *alone) absent(_ context.Context, position uint64) error {
+	return fmt.Errorf("%w: position %d is missing", ErrDamaged, position)
+}
+
 // limit implements home.
 func (l *alone) limit() time.Duration { return 0 }
 

@@ -20,7 +20,7 @@ type follower struct {
 	err  chan error
 }
 
-func startFollowing(t *testing.T, l *Log, after uint64) *follower {
+func startFollowing(t testing.TB, l *Log, after uint64) *follower {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
 	f := &follower{log: l, seen: make(chan record.Group, 1000), end: end, err: make(chan error, 1)}
@@ -37,7 +37,7 @@ func startFollowing(t *testing.T, l *Log, after uint64) *follower {
 func (f *follower) stop() { f.end() }
 
 // reach waits until the follower has come to a position, and returns the numbers of what counted on the way.
-func (f *follower) reach(t *testing.T, position uint64) (got []uint64) {
+func (f *follower) reach(t testing.TB, position uint64) (got []uint64) {
 	t.Helper()
 	collect := into(&got)
 	for {

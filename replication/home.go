@@ -24,6 +24,10 @@ type home interface {
 		end uint64, err error)
 	// reaches returns ErrPosition if it is known that what follows a position is not what its reader wants.
 	reaches(ctx context.Context, after uint64) error
+	// await returns when it is worth while to read a position, and absent follows if it was not there: it returns an error
+	// if it never will be.
+	await(ctx context.Context, position uint64) error
+	absent(ctx context.Context, position uint64) error
 	// limit is how long a reader waits for one answer; 0: without a limit.
 	limit() time.Duration
 	// unanswered returns why there is no sense in reading on after an error of a connection to srv; served tells that the

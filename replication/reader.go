@@ -75,15 +75,18 @@ func (r *reading) on(ctx context.Context, srv *embedded) error {
 		return r.follow(ctx, srv, f)
 	}
 	for r.next <= r.to {
-		if err := r.log.await(ctx, r.next); err != nil {
+		if err := r.log.home.await(ctx, r.next); err != nil {
 			return err
 		}
 		found, err := r.fetch(f)
 		if err != nil {
 			return err
 		}
-		if !found {
-			return r.fail(fmt.Errorf("%w: position %d is missing", ErrDamaged, r.next))
+		if found {
+			continue
+		}
+		if err := r.log.home.absent(ctx, r.next); err != nil {
+			return r.fail(err)
 		}
 	}
 	return nil

@@ -35,15 +35,24 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 }
 
 func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("nats_server", "text", fmt.Sprintf(format, v...))
+	level := slog.LevelError
+	if unreached[format] {
+		level = slog.LevelInfo
+	}
+	l.log.Log(context.Background(), level, "nats_server", "text", fmt.Sprintf(format, v...))
+}
+
+// unreached are errors about nodes that are not there yet, or not any more: other messages say what matters of that.
+var unreached = map[string]bool{
+	"Error trying to connect to route (attempt %v): %v": true,
 }
 
 func (l *serverLog) Warnf(format string, v ...any) {
-	level := slog.LevelWarn
-	if chosen[format] || aboutIndex(format) {
+	text, level := fmt.Sprintf(format, v...), slog.LevelWarn
+	if chosen[format] || aboutIndex(format) || usual(text) {
 		level = slog.LevelDebug
 	}
-	l.log.Log(context.Background(), level, "nats_server", "text", fmt.Sprintf(format, v...))
+	l.log.Log(context.Background(), level, "nats_server", "text", text)
 }
 
 // chosen are warnings about intended settings: the password is random and never leaves the process, and a large message
@@ -51,6 +60,14 @@ func (l *serverLog) Warnf(format string, v ...any) {
 var chosen = map[string]bool{
 	"Plaintext passwords detected, use nkeys or bcrypt":                                     true,
 	"Maximum payloads over %v are generally discouraged and could lead to poor performance": true,
+}
+
+// usual reports whether a warning is about what happens in each cluster: the server knows no leader before there is one,
+// and writes down what logs there are from time to time.
+func usual(text string) bool {
+	return text == "Waiting for routing to be established..." ||
+		text == "JetStream has not established contact with a meta leader" ||
+		strings.HasPrefix(text, "Metalayer blocking snapshot ")
 }
 
 // aboutIndex reports whether a warning is about the index of a stream, which the server writes when it is stopped, and

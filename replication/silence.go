@@ -43,6 +43,12 @@ func (s *silence) note(now time.Time) {
 	s.count, s.last = s.count+1, now
 }
 
+// await implements home: what there is this node need not know.
+func (l *shared) await(context.Context, uint64) error { return nil }
+
+// absent implements home: this node lags behind.
+func (l *shared) absent(ctx context.Context, _ uint64) error { return pause(ctx, lagPause) }
+
 // limit implements home.
 func (l *shared) limit() time.Duration { return l.silence.limit(time.Now()) }
 
