@@ -48,6 +48,7 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *host
 		if err := s.partition.Discard(); err != nil {
 			return nil, fmt.Errorf("drop space %q: %w", name, err)
 		}
+		ss.highest = max(ss.highest, s.partition.Highest())
 		if err := ss.removeLocked(ctx, name, s, tables); err != nil {
 			return s, fmt.Errorf("drop space %q: %w", name, err)
 		}

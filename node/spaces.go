@@ -9,12 +9,14 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
@@ -34,8 +36,9 @@ type spaces struct {
 	shared local.Group     // what transactions over several spaces need
 	absent *partition.Host // stands for all spaces that do not exist
 
-	mu     sync.Mutex // held while a space is opened or dropped
-	closed bool       // guarded by mu
+	mu      sync.Mutex // held while a space is opened or dropped
+	closed  bool       // guarded by mu
+	highest uint64     // guarded by mu; of the identities of spaces that were dropped
 
 	tableMu  sync.RWMutex       // never held for long; taken after mu
 	byName   map[string]*hosted // guarded by tableMu
@@ -190,6 +193,7 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 			TxnEntries: ss.cfg.Limits.TxnEntries,
 		},
 		TxnGrace: ss.cfg.Resume,
+		Origin:   max(ss.highest, record.OriginAt(time.Now().UnixNano())),
 		Txns:     ss.shared.Spans,
 		Bounds:   ss.cfg.Limits.bounds(), Budget: ss.budget,
 	}
