@@ -37,7 +37,7 @@ type spaces struct {
 	absent *partition.Host // stands for all spaces that do not exist
 
 	mu      sync.Mutex // held while a space is opened or dropped
-	closed  bool       // guarded by mu
+	closed  bool       // changed under mu and tableMu
 	highest uint64     // guarded by mu; of the identities of spaces that were dropped
 
 	tableMu  sync.RWMutex       // never held for long; taken after mu
@@ -141,20 +141,18 @@ func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error
 
 // open returns the named space, and creates it if it does not exist.
 func (ss *spaces) open(name string) (*hosted, error) {
-	if s := ss.lookup(name); s != nil {
-		return s, nil
+	if s, err := ss.opened(name); s != nil || err != nil {
+		return s, err
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if s := ss.lookup(name); s != nil {
-		return s, nil
+	if s, err := ss.opened(name); s != nil || err != nil {
+		return s, err
 	}
 	have := len(ss.names())
 	switch err := cmp.Or(validName(name), ss.refusal(name)); {
 	case err != nil:
 		return nil, err
-	case ss.closed:
-		return nil, call.ErrClosed
 	case have >= ss.cfg.Limits.Spaces:
 		return nil, fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
 	case ss.budget.Scarce():
@@ -268,6 +266,16 @@ func (ss *spaces) lookup(name string) *hosted {
 	return ss.byName[name]
 }
 
+// opened returns the named space, or nil if it is not open. It returns call.ErrClosed once the spaces are closed.
+func (ss *spaces) opened(name string) (*hosted, error) {
+	ss.tableMu.RLock()
+	defer ss.tableMu.RUnlock()
+	if ss.closed {
+		return nil, call.ErrClosed
+	}
+	return ss.byName[name], nil
+}
+
 // refusal returns the reason why a space is not served, or nil.
 func (ss *spaces) refusal(name string) error {
 	ss.tableMu.RLock()
@@ -364,7 +372,9 @@ func (ss *spaces) known() map[string]bool {
 // after the next start.
 func (ss *spaces) close(ctx context.Context) error {
 	ss.mu.Lock()
+	ss.tableMu.Lock()
 	ss.closed = true
+	ss.tableMu.Unlock()
 	ss.mu.Unlock()
 	ss.shared.Spans.Close()
 	errs := []error{ss.absent.Close()}
