@@ -58,8 +58,6 @@ func (c Config) withDefaults() (Config, error) {
 		errs = append(errs, errors.New("client: Config.Addr is empty"))
 	case slices.Contains(c.addrs(), ""):
 		errs = append(errs, fmt.Errorf("client: Config.Addr %q has an empty address: write host:port,host:port", c.Addr))
-	case c.Dial == nil:
-		errs = append(errs, checkAddrs(c.addrs()))
 	}
 	if c.Conns < 0 || c.DialTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Grace < 0 || c.EventWindow < 0 {
 		errs = append(errs, errors.New("client: a number in Config is negative"))
@@ -79,24 +77,7 @@ func (c Config) withDefaults() (Config, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return c, fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
-	}
-	return c, nil
-}
-
-// checkAddrs returns an error if one of addrs is no address of a TCP port.
-func checkAddrs(addrs []string) error {
-	for _, addr := range addrs {
-		_, port, err := net.SplitHostPort(addr)
-		if err == nil {
-			_, err = net.LookupPort("tcp", port)
-		}
-		if err != nil || port == "" {
-			return fmt.Errorf("client: %q is not an address: write host:port, as in localhost:7420", addr)
-		}
-	}
-	return nil
+	return c, errors.Join(errs...)
 }
 
 // addrs returns the addresses of Addr.
@@ -132,18 +113,16 @@ type Client struct {
 var _ space.Space = (*Client)(nil)
 
 // Dial connects to the server at addr, such as "localhost:7420", and its space "default". Several addresses, separated
-// by commas, are those of nodes that know the same spaces ("n1:7420,n2:7420"): Dial connects to the first that answers
-// (it tries the next one when one has failed, or has not answered for 300 ms), and when a node cannot be reached any
-// more the client goes on to the next. One address is enough to find the nodes that others tell of. It blocks, and
-// returns errors, as DialConfig does.
+// by commas, are those of nodes that know the same spaces ("n1:7420,n2:7420"): Dial connects to the first that answers,
+// and when a node cannot be reached any more the client goes on to the next. One address is enough to find the nodes
+// that others tell of. It blocks, and returns errors, as DialConfig does.
 func Dial(ctx context.Context, addr string) (*Client, error) {
 	return DialConfig(ctx, Config{Addr: addr})
 }
 
 // DialConfig connects to a server. It blocks until the server has answered, for Config.DialTimeout at most, or ctx
 // ends. It tries once, so that a wrong address is noticed at once: it returns the dialer's error if nothing listens
-// there, ErrNotServer if it is not a gospaces server, and space.ErrInvalidArgument for an invalid Config or name of a
-// space.
+// there, ErrNotServer if it is not a gospaces server, and space.ErrInvalidArgument for an invalid name of a space.
 // Later, failed connections are reopened for as long as it takes. It is no error if the space does not exist: the first
 // write creates it. The caller must close the Client.
 func DialConfig(ctx context.Context, cfg Config) (*Client, error) {

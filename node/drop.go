@@ -8,7 +8,6 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/server"
-	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
@@ -46,17 +45,13 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *host
 		}
 		ss.cfg.Logger.Info("refused space dropped", "space", name)
 	case s != nil:
-		lost, err := s.discard()
-		if err != nil {
+		if err := s.partition.Discard(); err != nil {
 			return nil, fmt.Errorf("drop space %q: %w", name, err)
 		}
-		ss.highest = max(ss.highest, s.partition.Highest())
 		if err := ss.removeLocked(ctx, name, s, tables); err != nil {
 			return s, fmt.Errorf("drop space %q: %w", name, err)
 		}
-		if was = s; lost {
-			ss.shared.Spans.Dropped(ctx, txn.Address{Space: name})
-		}
+		was = s
 		ss.cfg.Logger.Info("space dropped", "space", name, "incarnation", s.incarnation)
 	case !tables: // tables of an earlier dropped space may be left
 		return nil, noSpace(name)
@@ -79,17 +74,6 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *host
 
 func noSpace(name string) error {
 	return fmt.Errorf("%w: there is no space %q", call.ErrNoMatch, name)
-}
-
-// discard ends the partition of a space that is to be dropped. It reports lost if the space does not serve any more
-// because its log is gone, or damaged; if it returns an error the space is unchanged.
-func (s *hosted) discard() (lost bool, err error) {
-	err = s.partition.Discard()
-	if errors.Is(err, replication.ErrGone) || replication.Unusable(err) {
-		s.partition.Abandon()
-		return true, nil
-	}
-	return false, err
 }
 
 // removeLocked removes a space, whose partition has ended, and its log. If it returns an error the space is unchanged,

@@ -98,10 +98,13 @@ func (ss *spaces) startMirror(name string, s *hosted) error {
 // database that is away, the mirror needs nothing and continues from a snapshot. Unless the policy is Rebase, the guard
 // prevents that.
 func (s *hosted) mirrorNeeds(cfg *Config) uint64 {
-	if s.mirror == nil {
+	s.mirrorMu.Lock()
+	mirror := s.mirror
+	s.mirrorMu.Unlock()
+	if mirror == nil {
 		return math.MaxUint64
 	}
-	position, filling := s.mirror.Needs()
+	position, filling := mirror.Needs()
 	if cfg.MirrorFull == Rebase && !filling && s.log.Stats().Bytes > cfg.MirrorLog {
 		return math.MaxUint64
 	}

@@ -17,6 +17,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -61,6 +62,8 @@ type Config struct {
 
 	AcceptLoss bool // start with what is left of lost or damaged logs
 
+	Cluster *Cluster // of which the node is one; nil: it is alone
+
 	Limits Limits
 
 	// Resume is how long a session, and after a restart the transactions of a client, wait for the client to come back; 0:
@@ -80,17 +83,17 @@ func (c *Config) setDefaults() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	if c.Durability == "" {
-		c.Durability = Logged
-	}
+	c.Durability = cmp.Or(c.Durability, c.levels()[0])
 	c.MirrorFull = cmp.Or(c.MirrorFull, Rebase)
 	c.Limits.setDefaults()
 	c.SnapshotBytes = cmp.Or(c.SnapshotBytes, 64<<20)
 	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Hour)
 	c.EventLog, c.MirrorLog = cmp.Or(c.EventLog, 1<<30), cmp.Or(c.MirrorLog, 1<<30)
 	switch {
-	case c.Durability != Memory && c.Durability != Logged && c.Durability != Synced:
-		return fmt.Errorf("durability is %q; it is memory, logged or synced", c.Durability)
+	case !slices.Contains(c.levels(), c.Durability):
+		return fmt.Errorf("durability is %q; it is %s", c.Durability, alternatives(c.levels()))
+	case c.Cluster != nil && c.AcceptLoss:
+		return errors.New("a node of a cluster does not accept losses: it has from the others what its disk has lost")
 	case c.MirrorFull != Rebase && c.MirrorFull != Block && c.MirrorFull != Refuse:
 		return fmt.Errorf("what happens when the log is full for the mirror is %q; it is rebase, block or refuse",
 			c.MirrorFull)
@@ -112,8 +115,16 @@ func (c *Config) setDefaults() error {
 		return errors.New("no folder for the log is given")
 	case c.MaxEntry > maxCall || c.MaxCall > maxCall:
 		return fmt.Errorf("entries and calls have at most %d bytes: one log message must hold them", maxCall)
+	case c.Cluster != nil:
+		return c.Cluster.setDefaults()
 	}
 	return nil
+}
+
+// alternatives returns some words as in "a, b or c".
+func alternatives(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // maxCall leaves room for the ids and lengths of many small entries in one log message.
@@ -123,7 +134,8 @@ const maxCall = replication.MaxMessage / 2
 type Node struct {
 	cfg     Config
 	budget  *budget.Budget
-	spaces  *spaces
+	spaces  *spaces // nil in a cluster
+	fleet   *fleet  // nil without a cluster
 	backups backups
 	server  *server.Server
 	addr    net.Addr
@@ -170,19 +182,46 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 }
 
 func (n *Node) start(ctx context.Context, up *startup) error {
+	if n.cfg.Cluster != nil {
+		return n.startInCluster(ctx)
+	}
 	var err error
 	if n.spaces, err = openSpaces(ctx, &n.cfg, n.budget, up); err != nil {
 		return err
 	}
-	n.server, err = server.New(server.Config{
-		Spaces: backend{n}, Snapshots: backend{n}, Backups: backend{n}, Logger: n.cfg.Logger, Resume: n.cfg.Resume,
-		MaxConns: n.cfg.Limits.Connections, Client: server.ClientLimits(n.cfg.Limits.Client), Frame: n.cfg.Limits.Frame,
-		Budget: n.budget,
-	})
-	if err != nil {
+	cfg := n.serverConfig()
+	cfg.Spaces, cfg.Snapshots, cfg.Backups = backend{n}, backend{n}, backend{n}
+	if n.server, err = server.New(cfg); err != nil {
 		return errors.Join(err, n.spaces.close(ctx))
 	}
 	return nil
+}
+
+// startInCluster is start for a node of a cluster. It returns once a majority of the cluster can be reached.
+func (n *Node) startInCluster(ctx context.Context) error {
+	var err error
+	if n.fleet, err = openFleet(ctx, &n.cfg, n.budget); err != nil {
+		return err
+	}
+	cfg := n.serverConfig()
+	cfg.Spaces, cfg.Snapshots = afloat{n}, afloat{n}
+	if n.server, err = server.New(cfg); err == nil {
+		n.fleet.server = n.server
+		err = n.fleet.join(ctx, n.Addr())
+	}
+	if err != nil {
+		return errors.Join(err, n.fleet.close(ctx))
+	}
+	return nil
+}
+
+// serverConfig returns what the server of any node is configured with.
+func (n *Node) serverConfig() server.Config {
+	return server.Config{
+		Logger: n.cfg.Logger, Resume: n.cfg.Resume,
+		MaxConns: n.cfg.Limits.Connections, Client: server.ClientLimits(n.cfg.Limits.Client), Frame: n.cfg.Limits.Frame,
+		Budget: n.budget,
+	}
 }
 
 // Addr returns the address on which the node serves clients; "" if it serves none.
@@ -199,8 +238,13 @@ func (n *Node) Addr() string {
 // dropped, its calls end with space.ErrClosed or space.ErrDropped.
 //
 // Space returns space.ErrInvalidArgument for what cannot be a name, space.ErrSpaceFull if there are as many spaces as
-// there may be (Limits.Spaces), space.ErrUnavailable for one whose log is incomplete, and space.ErrClosed.
+// there may be (Limits.Spaces), space.ErrUnavailable for one whose log is incomplete, and space.ErrClosed. In a cluster,
+// where the space may be served by another node, it returns space.ErrInvalidArgument: use a client of Addr there.
 func (n *Node) Space(name string) (space.Space, error) {
+	if n.fleet != nil {
+		return nil, fmt.Errorf("%w: space %q may be at another node of the cluster: reach it with client.Dial(%q)",
+			space.ErrInvalidArgument, name, n.Addr())
+	}
 	s, err := n.spaces.open(name)
 	if err != nil {
 		return nil, err
@@ -217,6 +261,9 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 func (n *Node) close(ctx context.Context) error {
+	if n.fleet != nil {
+		n.fleet.resign(ctx)
+	}
 	err := n.server.Shutdown(ctx)
 	if ctx.Err() != nil {
 		n.cfg.Logger.Warn("clients were cut off", "error", err)
@@ -225,10 +272,16 @@ func (n *Node) close(ctx context.Context) error {
 	if served := <-n.served; !errors.Is(served, server.ErrClosed) {
 		err = errors.Join(err, served)
 	}
+	if n.fleet != nil {
+		return errors.Join(err, n.fleet.close(ctx))
+	}
 	return errors.Join(err, n.spaces.close(ctx))
 }
 
 // Names returns the names of the spaces, sorted.
 func (n *Node) Names() []string {
+	if n.fleet != nil {
+		return afloat{n}.Names()
+	}
 	return slices.Sorted(maps.Keys(n.spaces.known()))
 }

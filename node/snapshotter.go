@@ -21,6 +21,7 @@ type snapshotter struct {
 	partition *partition.Partition
 	log       *replication.Log
 	needed    func() uint64 // position from which the mirror still needs the log
+	follows   func() bool   // another node writes the log, and removes what is not needed; nil: never
 	logger    *slog.Logger
 
 	mu    sync.Mutex
@@ -144,6 +145,9 @@ func (s *snapshotter) failed(ctx context.Context, err error) error {
 // purge removes from the log what is not needed any more. Registrations whose listeners do not collect their events
 // delay that only up to a limit.
 func (s *snapshotter) purge(ctx context.Context) {
+	if s.follows != nil && s.follows() {
+		return
+	}
 	before := s.needed()
 	if s.log.Stats().Bytes <= s.cfg.EventLog {
 		before = min(before, s.partition.Needed())

@@ -9,14 +9,12 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
-	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
@@ -36,9 +34,8 @@ type spaces struct {
 	shared local.Group     // what transactions over several spaces need
 	absent *partition.Host // stands for all spaces that do not exist
 
-	mu      sync.Mutex // held while a space is opened or dropped
-	closed  bool       // changed under mu and tableMu
-	highest uint64     // guarded by mu; of the identities of spaces that were dropped
+	mu     sync.Mutex // held while a space is opened or dropped
+	closed bool       // guarded by mu
 
 	tableMu  sync.RWMutex       // never held for long; taken after mu
 	byName   map[string]*hosted // guarded by tableMu
@@ -60,6 +57,11 @@ type hosted struct {
 	ctx     context.Context // for the mirror, the guard and the snapshots; ends with the space
 	cancel  context.CancelFunc
 	running sync.WaitGroup // the goroutines of these
+
+	// In a cluster the mirror is written only where the partition is led.
+	mirrorMu  sync.Mutex // guards mirror in a cluster
+	endMirror context.CancelFunc
+	mirroring sync.WaitGroup
 }
 
 // defaultSpace exists from the start.
@@ -141,18 +143,20 @@ func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error
 
 // open returns the named space, and creates it if it does not exist.
 func (ss *spaces) open(name string) (*hosted, error) {
-	if s, err := ss.opened(name); s != nil || err != nil {
-		return s, err
+	if s := ss.lookup(name); s != nil {
+		return s, nil
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if s, err := ss.opened(name); s != nil || err != nil {
-		return s, err
+	if s := ss.lookup(name); s != nil {
+		return s, nil
 	}
 	have := len(ss.names())
 	switch err := cmp.Or(validName(name), ss.refusal(name)); {
 	case err != nil:
 		return nil, err
+	case ss.closed:
+		return nil, call.ErrClosed
 	case have >= ss.cfg.Limits.Spaces:
 		return nil, fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
 	case ss.budget.Scarce():
@@ -183,18 +187,8 @@ func (ss *spaces) add(ctx context.Context, name string, progress func(done, tota
 func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
 	s := &hosted{incarnation: rand.Text()}
 	s.ctx, s.cancel = context.WithCancel(ss.ctx)
-	cfg := partition.Config{
-		Address: txn.Address{Space: name}, Logger: ss.cfg.Logger.With("space", name), MaxEntry: ss.cfg.MaxEntry,
-		MaxCall: ss.cfg.MaxCall,
-		Limits: engine.Limits{
-			EntryLease: int64(ss.cfg.MaxLease), RegistrationLease: int64(ss.cfg.MaxListen), TxnLease: int64(ss.cfg.MaxTxn),
-			TxnEntries: ss.cfg.Limits.TxnEntries,
-		},
-		TxnGrace: ss.cfg.Resume,
-		Origin:   max(ss.highest, record.OriginAt(time.Now().UnixNano())),
-		Txns:     ss.shared.Spans,
-		Bounds:   ss.cfg.Limits.bounds(), Budget: ss.budget,
-	}
+	cfg := partitionConfig(ss.cfg, ss.budget, txn.Address{Space: name})
+	cfg.Txns = ss.shared.Spans
 	if ss.store != nil {
 		var err error
 		if s.log, err = ss.store.Log(ctx, name, 0); err != nil {
@@ -227,6 +221,19 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 	ss.byName[name] = s
 	ss.tableMu.Unlock()
 	return s, nil
+}
+
+// partitionConfig returns the configuration of a partition without a log, which shares no transactions.
+func partitionConfig(cfg *Config, b *budget.Budget, at txn.Address) partition.Config {
+	return partition.Config{
+		Address: at, Logger: cfg.Logger.With("space", at.Space), MaxEntry: cfg.MaxEntry, MaxCall: cfg.MaxCall,
+		Limits: engine.Limits{
+			EntryLease: int64(cfg.MaxLease), RegistrationLease: int64(cfg.MaxListen), TxnLease: int64(cfg.MaxTxn),
+			TxnEntries: cfg.Limits.TxnEntries,
+		},
+		TxnGrace: cfg.Resume,
+		Bounds:   cfg.Limits.bounds(), Budget: b,
+	}
 }
 
 // startGuard starts the guard of a space that has a log.
@@ -264,16 +271,6 @@ func (ss *spaces) lookup(name string) *hosted {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
 	return ss.byName[name]
-}
-
-// opened returns the named space, or nil if it is not open. It returns call.ErrClosed once the spaces are closed.
-func (ss *spaces) opened(name string) (*hosted, error) {
-	ss.tableMu.RLock()
-	defer ss.tableMu.RUnlock()
-	if ss.closed {
-		return nil, call.ErrClosed
-	}
-	return ss.byName[name], nil
 }
 
 // refusal returns the reason why a space is not served, or nil.
@@ -372,9 +369,7 @@ func (ss *spaces) known() map[string]bool {
 // after the next start.
 func (ss *spaces) close(ctx context.Context) error {
 	ss.mu.Lock()
-	ss.tableMu.Lock()
 	ss.closed = true
-	ss.tableMu.Unlock()
 	ss.mu.Unlock()
 	ss.shared.Spans.Close()
 	errs := []error{ss.absent.Close()}

@@ -29,6 +29,10 @@ func (s *startup) report() string {
 
 // announce logs what the node serves, and to which clients.
 func (n *Node) announce() {
+	if n.fleet != nil {
+		n.announceMember()
+		return
+	}
 	entries := 0
 	var more []any
 	if refused := len(n.spaces.refusals()); refused > 0 {
@@ -37,20 +41,43 @@ func (n *Node) announce() {
 	for _, s := range n.spaces.all() {
 		entries += s.partition.Stats().Entries
 	}
-	data, mirror := "", "none"
-	if n.cfg.Durability != Memory {
-		data = n.cfg.Data
-		if abs, err := filepath.Abs(data); err == nil {
-			data = abs
-		}
-	}
-	if n.cfg.Postgres != "" {
-		mirror = "postgres"
-	}
 	n.cfg.Logger.Info("serving", append([]any{
-		"address", n.Addr(), "version", n.cfg.Version, "durability", n.cfg.Durability, "data", data, "mirror", mirror,
-		"spaces", len(n.spaces.names()), "entries", entries, "recovery", time.Since(n.started).Round(time.Millisecond),
+		"address", n.Addr(), "version", n.cfg.Version, "durability", n.cfg.Durability, "data", n.dataFolder(),
+		"mirror", n.mirrorName(), "spaces", len(n.spaces.names()), "entries", entries,
+		"recovery", time.Since(n.started).Round(time.Millisecond),
 	}, more...)...)
+	n.warnUnprotected()
+}
+
+// announceMember is announce for a node of a cluster.
+func (n *Node) announceMember() {
+	state, _ := n.fleet.member.State()
+	n.cfg.Logger.Info("serving", "address", n.Addr(), "version", n.cfg.Version, "durability", n.cfg.Durability,
+		"data", n.dataFolder(), "mirror", n.mirrorName(), "cluster", n.cfg.Cluster.Name, "node", n.cfg.Cluster.Node,
+		"nodes", len(state.Nodes), "spaces", len(n.Names()), "start", time.Since(n.started).Round(time.Millisecond))
+	n.warnUnprotected()
+}
+
+// dataFolder returns the absolute path of the folder with the logs; "" if there is none.
+func (n *Node) dataFolder() string {
+	if n.cfg.Durability == Memory {
+		return ""
+	}
+	if abs, err := filepath.Abs(n.cfg.Data); err == nil {
+		return abs
+	}
+	return n.cfg.Data
+}
+
+func (n *Node) mirrorName() string {
+	if n.cfg.Postgres != "" {
+		return "postgres"
+	}
+	return "none"
+}
+
+// warnUnprotected logs a warning if clients of other machines can connect.
+func (n *Node) warnUnprotected() {
 	if a, ok := n.addr.(*net.TCPAddr); ok && !a.IP.IsLoopback() {
 		n.cfg.Logger.Warn("nothing protects this address: all who reach it may read, change and remove everything; "+
 			"serve on 127.0.0.1, or let a firewall or a tunnel decide who connects", "address", n.Addr())

@@ -30,6 +30,8 @@ type status struct {
 	BytesIn     uint64        `json:"bytes_in"`
 	BytesOut    uint64        `json:"bytes_out"`
 	Spaces      []spaceStatus `json:"spaces"`
+
+	Cluster *clusterStatus `json:"cluster,omitempty"`
 }
 
 // memoryStatus is the part about the memory of the process. The memory in use is charged plus beyond.
@@ -72,10 +74,10 @@ type spaceStatus struct {
 	Memory        int64         `json:"memory_bytes"` // charged by the space
 	// transactions of other spaces whose entries stay locked until their outcome is known
 	Prepared int    `json:"prepared"`
-	Error    string `json:"error,omitempty"`    // why calls are refused
-	Throttle string `json:"throttle,omitempty"` // why calls that change the space are refused, or wait
+	Error    string `json:"error,omitempty"` // why calls are refused
+	Held     string `json:"held,omitempty"`  // why calls that change the space are refused, or wait
 	// refused or delayed for such a reason since the start of the server; waiting calls count at each attempt
-	Throttled  uint64          `json:"throttled_calls"`
+	HeldCalls  uint64          `json:"held_calls"`
 	Log        *logStatus      `json:"log,omitempty"`
 	Snapshot   *snapshotStatus `json:"snapshot,omitempty"`
 	Mirror     *mirrorStatus   `json:"mirror,omitempty"`
@@ -118,6 +120,10 @@ func (n *Node) status() *status {
 		Memory:      newMemoryStatus(n.budget),
 		Connections: sv.Connections, Sessions: sv.Sessions, Frames: sv.Frames, BytesIn: sv.BytesIn, BytesOut: sv.BytesOut,
 	}
+	if n.fleet != nil {
+		st.Cluster = n.fleet.status()
+		return st
+	}
 	all := n.spaces.all()
 	for _, name := range n.Names() {
 		if s := all[name]; s != nil {
@@ -133,7 +139,7 @@ func (s *hosted) status(name string) spaceStatus {
 	p := s.partition.Stats()
 	st := spaceStatus{
 		Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds,
-		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Throttle: text(p.Throttle), Throttled: p.Throttled,
+		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held,
 	}
 	st.Entries = entriesStatus{Ready: p.Ready, Held: p.Apart.Held, Delayed: p.Apart.Delayed}
 	if s.log != nil {

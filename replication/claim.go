@@ -98,14 +98,10 @@ const lossIdentities = 1 << 40
 
 // claimRecords returns the records of a claim for readers of the log: none, or that the log has lost something, and
 // which identities may have been in use.
-func claimRecords(clock record.Clock, body []byte) []byte {
+func claimRecords(body []byte) []byte {
 	if len(body) < claimHead || body[8] == 0 {
 		return nil
 	}
 	before := uint64(body[8]) - 1
-	records := record.AppendID(nil, record.Reserve, before*lossIdentities)
-	if origin := record.OriginAt(clock.Wall); origin > 0 {
-		records = record.AppendID(records, record.Origin, origin)
-	}
-	return record.AppendLost(records)
+	return record.AppendLost(record.AppendID(nil, record.Reserve, before*lossIdentities))
 }

@@ -2,6 +2,7 @@ package spacetest
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -41,27 +42,32 @@ type processServer struct {
 }
 
 func startProcess(_ testing.TB, cfg ServerConfig, data string) (running, string, error) {
-	dir, err := program.get(build)
-	if err != nil {
-		return nil, "", err
-	}
-	durability := cfg.Durability
-	if durability == "" {
-		durability = node.Logged
-	}
-	p := &processServer{stderr: new(strings.Builder), done: make(chan struct{})}
-	p.cmd = exec.Command(filepath.Join(dir, "gospaces"), "serve",
-		"--listen", "127.0.0.1:0", "--data", data, "--durability", durability)
+	args := []string{"--listen", "127.0.0.1:0", "--data", data, "--durability", cmp.Or(cfg.Durability, node.Logged)}
 	for flag, n := range map[string]int64{"--mirror-log": cfg.MirrorLog, "--snapshot-bytes": cfg.SnapshotBytes} {
 		if n != 0 {
-			p.cmd.Args = append(p.cmd.Args, flag, strconv.FormatInt(n, 10))
+			args = append(args, flag, strconv.FormatInt(n, 10))
 		}
 	}
 	for flag, text := range map[string]string{"--postgres": cfg.Postgres, "--mirror-full": cfg.MirrorFull} {
 		if text != "" {
-			p.cmd.Args = append(p.cmd.Args, flag, text)
+			args = append(args, flag, text)
 		}
 	}
+	p, addr, err := startServe(args)
+	if err != nil {
+		return nil, "", err
+	}
+	return p, addr, nil
+}
+
+// startServe starts gospaces serve with some flags, and returns it, with its address, when it serves.
+func startServe(args []string) (*processServer, string, error) {
+	dir, err := program.get(build)
+	if err != nil {
+		return nil, "", err
+	}
+	p := &processServer{stderr: new(strings.Builder), done: make(chan struct{})}
+	p.cmd = exec.Command(filepath.Join(dir, "gospaces"), append([]string{"serve"}, args...)...)
 	p.cmd.Stderr = p.stderr
 	p.cmd.SysProcAttr = endsWithParent()
 	stdout, err := p.cmd.StdoutPipe()

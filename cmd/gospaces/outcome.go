@@ -44,11 +44,7 @@ func parseCall(text string) (space.CallID, error) {
 		}
 		return space.TxnCall(id), nil
 	}
-	id, err := space.ParseCallID(text)
-	if err == nil {
-		err = checkSpace(id.Space)
-	}
-	return id, err
+	return space.ParseCallID(text)
 }
 
 // outcome is what `gospaces outcome` prints.

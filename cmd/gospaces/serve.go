@@ -19,6 +19,7 @@ import (
 type serveFlags struct {
 	node.Config
 
+	cluster   clusterFlags
 	config    string
 	flush     time.Duration
 	logLevel  slog.LevelVar
@@ -38,7 +39,8 @@ func (a *app) serveCommand() *cobra.Command {
 
 It prints one line with its address when it is ready, which after a restart is when it has read its log. What an
 acknowledgement survives is the durability: memory (nothing), logged (kill -9 of the server), synced (loss of
-power). With --postgres every kind is mirrored to a table, in the background; --mirror says what else may become
+power). With --cluster the server is one of several nodes, and each change is on most of those that have its space.
+With --postgres every kind is mirrored to a table, in the background; --mirror says what else may become
 of a kind.
 
 Settings come from flags, else from the environment, else from the file that --config names, whose lines
@@ -52,7 +54,9 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:7420",
 		"address to serve on; port 0 takes any free one, :7420 serves other machines, too")
 	flags.StringVar(&f.Data, "data", "gospaces-data", "folder of the log; made if it is not there")
-	flags.StringVar(&f.Durability, "durability", "logged", "memory, logged or synced")
+	flags.StringVar(&f.Durability, "durability", "",
+		"memory, logged (the default) or synced; in a cluster replicated (the default), replicated-synced "+
+			"or replicated-memory")
 	flags.StringVar(&f.Postgres, "postgres", "",
 		"connection string of the PostgreSQL database to mirror to (…?sslmode=disable without TLS); none: no mirror")
 	flags.Var(modes(f.Mirror), "mirror",
@@ -78,6 +82,7 @@ read "name = value" with the names of the flags.`,
 	flags.Int64Var(&f.EventLog, "event-log", 1<<30,
 		"bytes of a log that are kept for registrations which do not collect their events")
 	addLimits(flags, &f.Limits)
+	f.cluster.addTo(flags)
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.Var(levelValue{&f.logLevel}, "log-level", "least level to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
@@ -118,7 +123,10 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	}
 	cfg := f.Config
 	cfg.Logger, cfg.Version = logger, thisBuild().Version
-	if err := cfg.Check(); err != nil {
+	if cfg.Cluster, err = f.cluster.config(); err == nil {
+		err = cfg.Check()
+	}
+	if err != nil {
 		return usageError{err}
 	}
 	enforce(&cfg.Limits)

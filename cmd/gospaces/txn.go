@@ -56,11 +56,7 @@ func parseTxn(text string) (txn.ID, error) {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil && n > 0 {
 		return txn.ID{Number: n}, nil
 	}
-	id, err := txn.Parse(text)
-	if err == nil {
-		err = checkSpace(id.Space)
-	}
-	return id, err
+	return txn.Parse(text)
 }
 
 func (a *app) txnCommand() *cobra.Command {

@@ -49,11 +49,14 @@ var table = map[string][]string{
 	"internal/load":     {"internal/record", "internal/engine", "replication", "writeback", "internal/backup"},
 	"internal/postgres": {},
 
+	// Which node leads what.
+	"internal/cluster": {"txn", "internal/backoff", "internal/record", "replication"},
+
 	// Where everything comes together.
 	"node": {
 		"template", "txn", "space", "internal/budget", "internal/call", "internal/record", "internal/engine",
 		"internal/local", "internal/partition", "internal/wire",
-		"internal/server", "replication", "writeback",
+		"internal/server", "internal/cluster", "replication", "writeback",
 	},
 	"cmd/gospaces": {
 		"template", "txn", "space", "client", "internal/budget", "internal/fsync", "internal/wire", "node",

@@ -67,7 +67,7 @@ func (p *Partition) Lead(ctx context.Context) error {
 func (p *Partition) withdraw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.leaders--
+	p.leaders = max(0, p.leaders-1)
 }
 
 // untilClaim returns how long it may be until no other has a lease. The lock is held.
@@ -98,6 +98,9 @@ func (p *Partition) claimInTime() {
 func (p *Partition) beginFollowing() {
 	p.following, p.stopFollowing = context.WithCancelCause(p.ctx)
 }
+
+// Follows reports whether the partition follows another primary, and could lead.
+func (p *Partition) Follows() bool { return p.now() == follower }
 
 // follow applies what the primary appends, until the partition is to lead, or closed.
 func (p *Partition) follow(pauses *backoff.Backoff) {
@@ -139,7 +142,11 @@ func (p *Partition) hear(g record.Group) error {
 	if p.cfg.Patience > 0 {
 		p.heard = time.Now()
 	}
-	if p.vacant {
+	switch {
+	case g.Claimed && p.leaders > 0: // another was faster
+		p.leaders = 0
+		p.stir()
+	case p.vacant:
 		p.claimInTime()
 	}
 	if p.e.Busy() {

@@ -63,7 +63,6 @@ type Config struct {
 	Logger       *slog.Logger // nil: silent
 	MaxEntry     int          // bytes of one entry's row; 0: 1 MiB
 	MaxCall      int          // bytes of all rows of one write; 0: 8 MiB
-	Origin       uint64       // a number below all identities if it begins empty, see record.OriginAt
 	EventBacklog int          // events of a registration kept in memory until they are acknowledged; 0: 65536
 	EventBytes   int          // bytes of their rows; 0: 64 MiB. Earlier events are read from the log
 	Bounds       Bounds
@@ -122,8 +121,8 @@ type Partition struct {
 	heard       time.Time // when the last message of another was applied, or the log was read to its end
 	vacant      bool      // no one can have a lease: the log is empty, or its last message a resignation
 	leaders     int       // calls of Lead that wait for this partition, a follower, to claim
-	throttle    error     // error of calls that grow the log; nil: not throttled
-	throttled   uint64    // number of calls throttled
+	hold        error     // error of calls that grow the log; nil: not throttled
+	held        uint64    // number of calls throttled
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
 	roll        []*listener            // all of them, for walks in steps; see overListeners
@@ -197,9 +196,14 @@ func (p *Partition) reset(lsn LSN) {
 
 // Close ends waiting calls with call.ErrClosed, commits pending records and stops the partition. It is idempotent.
 func (p *Partition) Close() error {
-	p.mu.Lock()
-	p.end(call.ErrClosed)
+	p.Quit(call.ErrClosed)
 	return nil
+}
+
+// Quit is Close for a partition that this process is to have no more: its calls end with why.
+func (p *Partition) Quit(why error) {
+	p.mu.Lock()
+	p.end(why)
 }
 
 // Discard is Close for a space that is dropped: its calls end with call.ErrDropped. It returns call.ErrInvalidArgument,
@@ -219,19 +223,8 @@ func (p *Partition) Discard() error {
 		p.mu.Unlock()
 		return err
 	}
-	p.end(p.dropped())
+	p.end(fmt.Errorf("%w: space %q was dropped", call.ErrDropped, p.cfg.Address.Space))
 	return nil
-}
-
-// Abandon is Discard for a partition that does not serve because its log is gone: which parts transactions over several
-// spaces had here is not known.
-func (p *Partition) Abandon() {
-	p.mu.Lock()
-	p.end(p.dropped())
-}
-
-func (p *Partition) dropped() error {
-	return fmt.Errorf("%w: space %q was dropped", call.ErrDropped, p.cfg.Address.Space)
 }
 
 // spans reports whether a transaction over several spaces has a part here that has not ended.
@@ -331,16 +324,6 @@ func (p *Partition) Hash() uint64 {
 	return p.e.Hash()
 }
 
-// Highest returns a number for Config.Origin of a partition that is to have none of the identities of this one.
-func (p *Partition) Highest() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.old != nil {
-		return max(p.e.Highest(), p.old.Highest())
-	}
-	return p.e.Highest()
-}
-
 // Stats are the numbers of a partition.
 type Stats struct {
 	Entries       int // including invisible ones
@@ -357,8 +340,8 @@ type Stats struct {
 	Prepared      int   // branches that wait for the outcome of their transactions
 	LSN, Durable  LSN
 	Err           error  // error of refused calls; nil while serving
-	Throttle      error  // error of calls that grow the log, if throttled (Partition.Throttle), or nil
-	Throttled     uint64 // number of calls throttled
+	Hold          error  // error of calls that grow the log, if throttled (Partition.Hold), or nil
+	Held          uint64 // number of calls throttled
 }
 
 // Stats returns the current numbers.
@@ -370,7 +353,7 @@ func (p *Partition) Stats() Stats {
 		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments),
 		Prepared: len(p.e.Prepared()),
 		LSN:      LSN(p.e.LSN()), Durable: p.durable(), Err: p.refusal(),
-		Throttle: p.throttle, Throttled: p.throttled,
+		Hold: p.hold, Held: p.held,
 	}
 	st.Txns, st.Kinds, st.Memory = p.e.Transactions(), p.e.NumKinds(), p.charged
 	st.Ready, st.Apart = p.e.Totals()

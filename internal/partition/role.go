@@ -67,9 +67,14 @@ func (p *Partition) become(r role, refusal error) bool {
 	if r == follower {
 		p.beginFollowing()
 	}
+	p.stir()
+	return true
+}
+
+// stir wakes those who wait for another role, to look again. The lock is held.
+func (p *Partition) stir() {
 	close(p.turned)
 	p.turned = make(chan struct{})
-	return true
 }
 
 // now returns the partition's role.

@@ -83,6 +83,7 @@ type Group struct {
 	Position uint64 // of the message in the log; it rises
 	Time     int64  // when the log stored the message, in nanoseconds since the Unix epoch
 	Clock    Clock  // of its primary; zero if the message has no effect
+	Claimed  bool   // another primary begins here; it has no other effect, but for what the log may have lost
 	Resigned bool   // its primary has resigned: the log has none until the next claim
 	Records  []byte // decode with Next until empty; valid only during the call
 }

@@ -31,7 +31,7 @@ func (s *session) create(name string) error {
 	err := s.srv.cfg.Spaces.Create(name)
 	s.setReading(true)
 	if err == nil {
-		s.srv.created(name)
+		s.srv.Created(name)
 	}
 	return err
 }
@@ -50,7 +50,7 @@ func (s *session) handleDropSpace(callID uint64, a *call.Ask) error {
 		dropped, err := s.srv.cfg.Spaces.Drop(ctx, a.Name, a.Tables)
 		if dropped != nil {
 			s.srv.Replaced(dropped)
-			s.srv.created(a.Name) // by those who have written already, or again, if it could not be dropped
+			s.srv.Created(a.Name) // by those who have written already, or again, if it could not be dropped
 		}
 		if err != nil {
 			return err
@@ -59,8 +59,8 @@ func (s *session) handleDropSpace(callID uint64, a *call.Ask) error {
 	})
 }
 
-// created makes the clients open a space that exists now.
-func (s *Server) created(name string) {
+// Created makes the clients of a space that did not exist open it, because it exists now.
+func (s *Server) Created(name string) {
 	s.reset(func(c *caller) bool { return c.absent && c.at.Space == name })
 }
 

@@ -1,0 +1,410 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Replica is one replica of a partition on this node, as its Keeper sees it. Its methods may be called concurrently;
+// those without a context do not block.
+type Replica interface {
+	// Serving returns the epoch in which the replica serves the partition; false while it does not, or not for sure.
+	Serving() (epoch uint64, ok bool)
+	// Position returns the position of the log up to which the replica has applied it.
+	Position() uint64
+	// Able reports whether the replica could lead: it follows, and its log can be written.
+	Able() bool
+	// Fit returns why the log cannot be written on this node, such as a full disk; nil if it can.
+	Fit() error
+	// Primary returns who writes the log, as far as the replica has read it.
+	Primary() replication.Primary
+	// Raft returns the state of the group that keeps the log, on this node.
+	Raft() replication.Raft
+	// Lead makes the replica the primary, once that is safe. It returns an error if it has not become that.
+	Lead(ctx context.Context) error
+	// Resign ends that, and names the node that is to lead.
+	Resign(ctx context.Context, heir string) error
+	// Nudge lets the election time-out of the group run out now, Beat sends its heartbeat if it leads, and LeadHere asks
+	// that it be led from this node.
+	Nudge() error
+	Beat()
+	LeadHere() error
+}
+
+// Keeper watches the replicas on this node, and makes them lead when it is their turn. Its methods may be called
+// concurrently.
+type Keeper struct {
+	self   string
+	timing Timing
+	sight  *Sight
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	watched map[txn.Address]*watch // guarded by mu
+	busy    sync.WaitGroup         // claims and resignations under way
+	drained atomic.Bool            // this node is to lead nothing
+}
+
+// NewKeeper returns the Keeper of the named node.
+func NewKeeper(self string, timing Timing, sight *Sight, log *slog.Logger) *Keeper {
+	return &Keeper{self: self, timing: timing, sight: sight, log: log, watched: map[txn.Address]*watch{}}
+}
+
+// Watch begins to watch a replica. ranked are the nodes that have replicas of the partition, the best placed one first.
+func (k *Keeper) Watch(at txn.Address, ranked []string, r Replica) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.watched[at] = &watch{keeper: k, at: at, ranked: ranked, replica: r, since: time.Now()}
+}
+
+// Rank changes the ranking of a partition that is watched.
+func (k *Keeper) Rank(at txn.Address, ranked []string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w := k.watched[at]; w != nil {
+		w.ranked = ranked
+	}
+}
+
+// Unwatch ends the watching of a replica. A claim under way may still succeed.
+func (k *Keeper) Unwatch(at txn.Address) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.watched, at)
+}
+
+// Parts returns what this node's heartbeats say of its replicas.
+func (k *Keeper) Parts() []Part {
+	parts := make([]Part, 0, 8)
+	for at, w := range k.all() {
+		p := Part{At: at, Position: w.replica.Position(), Index: w.replica.Raft().Index, Able: w.able()}
+		p.Epoch, _ = w.replica.Serving()
+		parts = append(parts, p)
+	}
+	return parts
+}
+
+func (k *Keeper) all() map[txn.Address]*watch {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.watched)
+}
+
+// leads reports whether this node leads a partition that another could lead.
+func (k *Keeper) leads() bool {
+	for _, w := range k.all() {
+		if _, serves := w.replica.Serving(); (serves || w.changing.Load()) && w.heir() != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// tick is how often a Keeper looks at its replicas.
+const tick = 20 * time.Millisecond
+
+// Run watches until ctx ends, and returns when no claim is under way any more.
+func (k *Keeper) Run(ctx context.Context) {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	defer k.busy.Wait()
+	for {
+		select {
+		case now := <-t.C:
+			for _, w := range k.all() {
+				w.look(ctx, now)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watch is a replica that is watched.
+type watch struct {
+	keeper  *Keeper
+	at      txn.Address
+	ranked  []string // guarded by keeper.mu
+	replica Replica
+	since   time.Time // when the watching began
+
+	changing atomic.Bool // a claim or a resignation is under way
+
+	// What follows is used by Run only.
+	election election            // of the log's leader
+	asked    time.Time           // when the log's lead was asked for last, or was here
+	beaten   time.Time           // when Beat was called last
+	owner    replication.Primary // as seen the last time
+	changed  time.Time           // when owner changed
+	settled  time.Time           // since when the replica that is to lead could; zero: it cannot, or leads
+}
+
+// look does what is to be done about a replica now.
+func (w *watch) look(ctx context.Context, now time.Time) {
+	k := w.keeper
+	_, serves := w.replica.Serving()
+	owner, raft := w.replica.Primary(), w.replica.Raft()
+	if owner != w.owner || w.changed.IsZero() {
+		w.owner, w.changed = owner, now
+	}
+	turn := w.turn(owner)
+	w.keepLed(raft, turn, now)
+	if serves {
+		w.bringLog(raft, now)
+		w.giveUp(ctx, now)
+		return
+	}
+	w.settled = time.Time{}
+	w.asked = now
+	if raft.Leads && now.Sub(w.beaten) >= k.timing.Beat { // others may lack its last entry until its next heartbeat
+		w.beaten = now
+		w.replica.Beat()
+	}
+	if w.able() && w.due(owner, turn, now) {
+		w.lead(ctx)
+	}
+}
+
+// due reports whether it is this replica's turn to lead.
+func (w *watch) due(owner replication.Primary, turn int, now time.Time) bool {
+	k := w.keeper
+	later := time.Duration(turn) * k.timing.Stagger
+	if _, heard := k.sight.Part(k.self, w.at); !heard {
+		return false // nothing is known of the others yet
+	}
+	if place, served := k.sight.Served(w.at); served && place.Epoch >= owner.Since {
+		return false
+	}
+	switch {
+	case owner.Heir == k.self, owner.Store == k.self: // handed over; or its own, from before a restart
+		return true
+	case owner.Store == "" && owner.Heir == "": // a new log, or handed over to any
+		return now.Sub(w.changed) >= later
+	case owner.Heir != "" && k.sight.Alive(owner.Heir):
+		return now.Sub(w.changed) >= later+2*k.timing.Stagger
+	}
+	return k.sight.Unserved(w.at) >= k.timing.Suspect+later && now.Sub(w.since) >= k.timing.Suspect
+}
+
+// able reports whether the replica could lead, and may.
+func (w *watch) able() bool { return !w.keeper.drained.Load() && w.replica.Able() }
+
+// lead has the replica lead, unless it is about to.
+func (w *watch) lead(ctx context.Context) {
+	w.change(func() {
+		began := time.Now()
+		err := w.replica.Lead(ctx)
+		if epoch, ok := w.replica.Serving(); ok {
+			w.keeper.log.Info("partition led here", "partition", w.at.String(), "epoch", epoch,
+				"took", time.Since(began).Round(time.Millisecond))
+		} else if ctx.Err() == nil {
+			w.keeper.log.Debug("partition not led here", "partition", w.at.String(), "error", err)
+		}
+	})
+}
+
+// resign hands the partition over to another node.
+func (w *watch) resign(ctx context.Context, heir string) {
+	w.change(func() {
+		began := time.Now()
+		if err := w.replica.Resign(ctx, heir); err != nil {
+			w.keeper.log.Warn("partition not handed over", "partition", w.at.String(), "to", heir, "error", err)
+			return
+		}
+		w.keeper.log.Info("partition handed over", "partition", w.at.String(), "to", heir,
+			"took", time.Since(began).Round(time.Millisecond))
+	})
+}
+
+// change runs a claim or a resignation beside the watching, unless one is under way.
+func (w *watch) change(do func()) {
+	if !w.changing.CompareAndSwap(false, true) {
+		return
+	}
+	w.keeper.busy.Go(func() {
+		defer w.changing.Store(false)
+		do()
+	})
+}
+
+// giveUp hands over a partition that is led here and had better be led elsewhere: at once if this node is drained, or
+// not fit, and after a while if another is ranked first.
+func (w *watch) giveUp(ctx context.Context, now time.Time) {
+	k := w.keeper
+	if k.drained.Load() || w.replica.Fit() != nil {
+		if heir := w.heir(); heir != "" {
+			w.resign(ctx, heir)
+		}
+		return
+	}
+	ranked := w.ranking()
+	if len(ranked) == 0 || ranked[0] == k.self || !w.isAsGood(ranked[0]) {
+		w.settled = time.Time{}
+		return
+	}
+	if w.settled.IsZero() {
+		w.settled = now
+	}
+	if now.Sub(w.settled) >= k.timing.Settle {
+		w.settled = now
+		w.resign(ctx, ranked[0])
+	}
+}
+
+// isAsGood reports whether the replica of another node could lead, and is not behind by much.
+func (w *watch) isAsGood(node string) bool {
+	p, known := w.keeper.sight.Part(node, w.at)
+	return known && p.Able && w.keeper.sight.Alive(node) && p.Position+far >= w.replica.Position()
+}
+
+// heir returns the node that had best lead the partition after this one; "" if there is none that can.
+func (w *watch) heir() (heir string) {
+	var best Part
+	for _, node := range w.ranking() {
+		p, known := w.keeper.sight.Part(node, w.at)
+		if node == w.keeper.self || !known || !p.Able || !w.keeper.sight.Alive(node) {
+			continue
+		}
+		if heir == "" || ahead(p, best, false) {
+			heir, best = node, p
+		}
+	}
+	return heir
+}
+
+// turn returns how many nodes come before this one: the owner, if it serves, and the replicas that are better placed.
+func (w *watch) turn(owner replication.Primary) (turn int) {
+	k := w.keeper
+	if owner.Store == k.self {
+		return 0
+	}
+	own, _ := k.sight.Part(k.self, w.at)
+	before := true
+	for _, node := range w.ranking() {
+		switch theirs, known := k.sight.Part(node, w.at); {
+		case node == k.self:
+			before = false
+		case owner == (replication.Primary{}): // a new log, which others may not have opened yet
+			if before && k.sight.Alive(node) {
+				turn++
+			}
+		case node == owner.Store:
+			if known && theirs.Epoch > 0 && k.sight.Alive(node) {
+				turn++
+			}
+		case known && theirs.Able && k.sight.Alive(node) && ahead(theirs, own, before):
+			turn++
+		}
+	}
+	return turn
+}
+
+func (w *watch) ranking() []string {
+	w.keeper.mu.Lock()
+	defer w.keeper.mu.Unlock()
+	return w.ranked
+}
+
+// far is by how many positions an engine may be behind another and still be as good.
+const far = 256
+
+// ahead reports whether a replica is better placed to lead than another: it has applied far more; or it has more of the
+// Raft log, so that only it can be elected; or before, it is ranked so.
+func ahead(a, b Part, before bool) bool {
+	switch {
+	case a.Position > b.Position+far:
+		return true
+	case b.Position > a.Position+far:
+		return false
+	case a.Index != b.Index:
+		return a.Index > b.Index
+	}
+	return before
+}
+
+// bringLog asks for the lead of the log of a partition that is led here: that saves a hop, and makes both fail together
+// rather than one after the other.
+func (w *watch) bringLog(raft replication.Raft, now time.Time) {
+	if raft.Leads || !raft.Member || w.asked.IsZero() {
+		w.asked = now
+		return
+	}
+	if now.Sub(w.asked) >= w.keeper.timing.Move {
+		w.asked = now
+		if err := w.replica.LeadHere(); err != nil {
+			w.keeper.log.Debug("the log cannot be brought here", "partition", w.at.String(), "error", err)
+		}
+	}
+}
+
+// keepLed has the log of a partition led by a living node.
+func (w *watch) keepLed(raft replication.Raft, turn int, now time.Time) {
+	k := w.keeper
+	if w.election.due(raft, k.sight, k.timing, w.ranking(), turn, now) {
+		if err := w.replica.Nudge(); err != nil {
+			k.log.Debug("cannot have the log's leader elected", "partition", w.at.String(), "error", err)
+		}
+	}
+}
+
+// election is the state of a Raft group that has lost its leader. JetStream waits for seconds before it elects another;
+// a nudge is an ordinary election time-out, only earlier. A careless one does harm: a node that is cut off from the
+// others comes back with a high term, and topples their leader; and a nudge amid a vote begins another vote, so that two
+// nodes keep each other from winning.
+type election struct {
+	lost   time.Time // since when there is no living leader; zero: there is one
+	nudges int
+	term   uint64
+	next   time.Time // no nudge before
+}
+
+// due reports whether the group is to be nudged here, and takes note of it. turn is how many nodes are better placed to
+// do so.
+func (e *election) due(raft replication.Raft, sight *Sight, timing Timing, members []string, turn int,
+	now time.Time,
+) bool {
+	if !raft.Member {
+		return false
+	}
+	if raft.Leads || raft.Leader != "" && sight.Alive(raft.Leader) {
+		*e = election{term: raft.Term}
+		return false
+	}
+	if e.lost.IsZero() {
+		e.lost = now
+	}
+	if !majority(members, sight) || now.Sub(e.lost) < time.Duration(turn)*timing.Stagger {
+		return false
+	}
+	if raft.Term != e.term { // a vote has begun, this node's or another's
+		e.term = raft.Term
+		if e.nudges > 0 || turn > 0 {
+			e.next = now.Add(timing.Vote + rand.N(timing.Vote))
+		}
+	}
+	if now.Before(e.next) {
+		return false
+	}
+	e.nudges++
+	e.next = now.Add(timing.Vote + rand.N(timing.Vote))
+	return true
+}
+
+// majority reports whether more than half of some nodes are alive.
+func majority(nodes []string, sight *Sight) bool {
+	alive := 0
+	for _, n := range nodes {
+		if sight.Alive(n) {
+			alive++
+		}
+	}
+	return 2*alive > len(nodes)
+}

@@ -1,0 +1,266 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/replication"
+)
+
+// scripted is a Replica that says what it is told to, and notes what is asked of it.
+type scripted struct {
+	epoch    uint64
+	position uint64
+	able     bool
+	unfit    error
+	primary  replication.Primary
+	raft     replication.Raft
+
+	led            chan struct{}
+	heir           string // of the last resignation
+	nudged, beaten int
+	brought        int
+}
+
+func (s *scripted) Serving() (uint64, bool)      { return s.epoch, s.epoch > 0 }
+func (s *scripted) Fit() error                   { return s.unfit }
+func (s *scripted) Position() uint64             { return s.position }
+func (s *scripted) Able() bool                   { return s.able }
+func (s *scripted) Primary() replication.Primary { return s.primary }
+func (s *scripted) Raft() replication.Raft       { return s.raft }
+func (s *scripted) Nudge() error                 { s.nudged++; return nil }
+func (s *scripted) Beat()                        { s.beaten++ }
+func (s *scripted) LeadHere() error              { s.brought++; return nil }
+func (s *scripted) Resign(_ context.Context, heir string) error {
+	s.epoch, s.heir = 0, heir
+	return nil
+}
+
+func (s *scripted) Lead(context.Context) error { s.led <- struct{}{}; return nil }
+
+// desk is a Keeper of node a, with one replica, and what the nodes b and c say in their heartbeats.
+type desk struct {
+	t     *testing.T
+	k     *Keeper
+	sight *Sight
+	r     *scripted
+	now   time.Time
+	says  map[string]*Part // of living nodes
+}
+
+func newDesk(t *testing.T) *desk {
+	d := &desk{
+		t: t, sight: NewSight("a", Timings(1)), now: time.Now(),
+		r:    &scripted{able: true, led: make(chan struct{}, 1), raft: replication.Raft{Member: true, Leader: "b"}},
+		says: map[string]*Part{"a": {At: jobs, Able: true}, "b": {At: jobs, Able: true}, "c": {At: jobs, Able: true}},
+	}
+	d.k = NewKeeper("a", Timings(1), d.sight, slog.New(slog.DiscardHandler))
+	d.k.Watch(jobs, []string{"b", "a", "c"}, d.r)
+	d.k.watched[jobs].since = d.now
+	return d
+}
+
+// pass lets some time pass, in which the living nodes beat and the keeper looks; it reports whether it has the replica
+// lead.
+func (d *desk) pass(during time.Duration) (led bool) {
+	for end := d.now.Add(during); d.now.Before(end); d.now = d.now.Add(tick) {
+		if d.now.UnixMilli()/100 != d.now.Add(-tick).UnixMilli()/100 {
+			for _, node := range []string{"b", "c", "a"} {
+				if p := d.says[node]; p != nil {
+					d.sight.Hear(&Beat{Node: node, Addr: node, Parts: []Part{*p}})
+				}
+			}
+		}
+		d.k.watched[jobs].look(d.t.Context(), d.now)
+		d.k.busy.Wait()
+		select {
+		case <-d.r.led:
+			return true
+		default:
+		}
+	}
+	return false
+}
+
+// servedBy lets a node serve the partition in an epoch.
+func (d *desk) servedBy(node string, epoch uint64) {
+	d.says[node].Epoch = epoch
+	d.r.primary = replication.Primary{Since: epoch, Store: node}
+}
+
+func TestKeeper_LeavesAServedPartitionAlone(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	require.False(t, d.pass(10*time.Second))
+	require.Zero(t, d.r.nudged+d.r.beaten+d.r.brought)
+}
+
+func TestKeeper_ReplacesADeadPrimary(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	d.pass(time.Second)
+	d.says["b"] = nil
+	require.False(t, d.pass(200*time.Millisecond))
+	require.True(t, d.pass(500*time.Millisecond))
+	require.Positive(t, d.r.nudged, "the log has lost its leader, too")
+}
+
+func TestKeeper_ReplacesAPrimaryThatIsUpAndDoesNotServe(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	d.pass(time.Second)
+	d.says["b"].Epoch, d.says["b"].Able = 0, false
+	require.True(t, d.pass(time.Second))
+	require.Zero(t, d.r.nudged, "the leader of the log lives")
+}
+
+func TestKeeper_TheBetterPlacedComesFirst(t *testing.T) {
+	t.Parallel()
+	for name, better := range map[string]*Part{
+		"more of the Raft log": {At: jobs, Able: true, Index: 11, Position: 100},
+		"far ahead":            {At: jobs, Able: true, Index: 10, Position: 1000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			d.says["a"].Index, d.says["a"].Position = 10, 100
+			d.servedBy("b", 5)
+			d.says["c"] = better
+			d.pass(time.Second)
+			d.says["b"] = nil
+			require.False(t, d.pass(Timings(1).Stagger))
+			require.True(t, d.pass(Timings(1).Suspect+2*Timings(1).Beat), "c has had its chance")
+		})
+	}
+}
+
+func TestKeeper_AnHeirLeadsAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	d.pass(time.Second)
+	d.r.primary = replication.Primary{Since: 9, Heir: "a"}
+	d.says["b"].Epoch = 0
+	require.True(t, d.pass(2*tick))
+}
+
+func TestKeeper_WaitsForAnotherHeir(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	d.pass(time.Second)
+	d.r.primary = replication.Primary{Since: 9, Heir: "c"}
+	d.says["b"].Epoch, d.says["b"].Able = 0, false
+	require.False(t, d.pass(Timings(1).Stagger))
+	d.says["c"] = nil
+	require.True(t, d.pass(Timings(1).Stagger+time.Second))
+}
+
+func TestKeeper_ANewLogGoesToTheFirst(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	require.False(t, d.pass(Timings(1).Stagger-100*time.Millisecond), "b is the first")
+	require.True(t, d.pass(time.Second))
+
+	d = newDesk(t)
+	d.k.Rank(jobs, []string{"a", "b", "c"})
+	require.True(t, d.pass(4*Timings(1).Beat))
+}
+
+func TestKeeper_AReplicaThatCannotLeadDoesNot(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	d.r.able, d.says["b"] = false, nil
+	require.False(t, d.pass(10*time.Second))
+}
+
+func TestKeeper_DoesNotNudgeInAMinority(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	d.pass(time.Second)
+	d.says["b"], d.says["c"] = nil, nil
+	d.pass(10 * time.Second)
+	require.Zero(t, d.r.nudged)
+}
+
+func TestKeeper_DoesNotNudgeAmidAVote(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	d.pass(time.Second)
+	d.says["b"], d.r.raft.Leader = nil, ""
+	d.pass(time.Second)
+	for range 10 {
+		before := d.r.nudged
+		d.r.raft.Term++
+		d.pass(Timings(1).Vote - 2*tick)
+		require.LessOrEqual(t, d.r.nudged, before+1)
+		d.r.raft.Term++ // the nudge has begun a vote
+		d.pass(Timings(1).Vote - 2*tick)
+		require.LessOrEqual(t, d.r.nudged, before+1)
+	}
+}
+
+func TestKeeper_BringsTheLogToThePrimary(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("a", 5)
+	d.r.epoch, d.r.raft.Leader = 5, "c"
+	d.pass(Timings(1).Move - 5*tick)
+	require.Zero(t, d.r.brought)
+	d.pass(10 * tick)
+	require.Equal(t, 1, d.r.brought)
+	d.r.raft.Leads, d.r.raft.Leader = true, "a"
+	d.pass(10 * time.Second)
+	require.Equal(t, 1, d.r.brought)
+}
+
+func TestKeeper_BeatsForALogThatItLeadsBeforeItServes(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("b", 5)
+	d.r.raft.Leads, d.r.raft.Leader = true, "a"
+	d.pass(time.Second)
+	require.InDelta(t, 10, d.r.beaten, 1)
+}
+
+func TestKeeper_HandsOverToTheFirstOnceItIsBack(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t) // b is the first
+	d.servedBy("a", 5)
+	d.r.epoch, d.r.position, d.r.raft.Leads = 5, 1000, true
+	d.says["b"].Position = 1
+	d.pass(2 * Timings(1).Settle)
+	require.Empty(t, d.r.heir, "b is behind")
+	d.says["b"].Position = 999
+	d.pass(Timings(1).Settle - time.Second)
+	require.Empty(t, d.r.heir)
+	d.pass(2 * time.Second)
+	require.Equal(t, "b", d.r.heir)
+}
+
+func TestKeeper_ADrainedNodeHandsOverAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("a", 5)
+	d.r.epoch, d.r.raft.Leads = 5, true
+	d.pass(time.Second)
+	d.says["b"], d.says["c"].Position = nil, 7
+	d.pass(time.Second)
+	require.Empty(t, d.r.heir)
+	d.k.drained.Store(true)
+	require.False(t, d.pass(time.Second))
+	require.Equal(t, "c", d.r.heir)
+	for _, p := range d.k.Parts() {
+		require.False(t, p.Able)
+	}
+}

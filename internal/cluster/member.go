@@ -1,0 +1,299 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/gospaces/gospaces/internal/backoff"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Config configures a Member. All fields are required, but for Zone, Version and Logger.
+type Config struct {
+	Store    *replication.Store // of the cluster
+	Founders []string           // the nodes with which the cluster began; the same on all
+	Addr     string             // for clients
+	Zone     string             // replicas of a partition are in different ones if possible
+	Version  string             // of the program
+	Replicas int                // of the space that is there from the start
+	Timing   Timing
+	Host     Host
+	Logger   *slog.Logger
+}
+
+// Host has the replicas of this node.
+type Host interface {
+	// Open starts the replica of a partition. It blocks while the replica makes its state, or until ctx ends.
+	Open(ctx context.Context, at txn.Address) (Replica, error)
+	// Close ends the replica of a partition, which Open has started: the space was dropped, or the replica is to be on
+	// this node no more, or the node stops. It blocks until the replica has ended.
+	Close(at txn.Address, dropped bool)
+}
+
+// Member is a node as a member of its cluster. Its methods may be called concurrently.
+type Member struct {
+	cfg     Config
+	self    string
+	control *Control
+	sight   *Sight
+	keeper  *Keeper
+
+	ctx     context.Context // ends with Leave
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	leaving atomic.Bool // HandOver was called
+}
+
+// ControlSpace is the name under which the control partition has its log. No space may have it.
+const ControlSpace = "_control"
+
+// controlAt is the address of the control partition.
+var controlAt = txn.Address{Space: ControlSpace}
+
+// controlNodes returns the nodes that have replicas of the control partition.
+func (c *Config) controlNodes() []string {
+	nodes := slices.Sorted(slices.Values(c.Founders))
+	return nodes[:min(len(nodes), 3)]
+}
+
+// NewMember returns a member of the cluster of a store. Join has to follow.
+func NewMember(cfg Config) *Member {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	self := cfg.Store.Node()
+	sight := NewSight(self, cfg.Timing)
+	m := &Member{
+		cfg: cfg, self: self, sight: sight,
+		control: NewControl(self, cfg.Store.Conn(), cfg.Logger),
+		keeper:  NewKeeper(self, cfg.Timing, sight, cfg.Logger),
+	}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	return m
+}
+
+// Join makes this node a member of the cluster. It returns when the node follows the control partition and is known to
+// the others, or ctx's cause. The caller leaves the cluster by Leave, whatever Join has returned.
+func (m *Member) Join(ctx context.Context) error {
+	log, err := openControl(ctx, m.cfg)
+	if err != nil {
+		return err
+	}
+	m.control.open(log)
+	sub, err := m.cfg.Store.Conn().Subscribe(subjectBeat, m.hear)
+	if err != nil {
+		return err
+	}
+	m.keeper.Watch(controlAt, m.cfg.controlNodes(), m.control)
+	m.running.Go(func() { m.beat(m.ctx, sub) })
+	m.running.Go(func() { m.control.Run(m.ctx) })
+	m.running.Go(func() { m.keeper.Run(m.ctx) })
+	m.running.Go(func() { m.keepMetaLed(m.ctx) })
+	m.running.Go(func() { newController(m).run(m.ctx) })
+	m.running.Go(func() { newRoster(m).run(m.ctx) })
+	return m.announce(ctx)
+}
+
+// openControl opens the log of the control partition, and has it made when the cluster is new.
+func openControl(ctx context.Context, cfg Config) (*replication.Log, error) {
+	if err := cfg.Store.Create(ctx, ControlSpace, 0, "control", cfg.controlNodes()); err != nil {
+		return nil, fmt.Errorf("make the control partition: %w", err)
+	}
+	return cfg.Store.Log(ctx, ControlSpace, 0)
+}
+
+// announce makes this node known to the others.
+func (m *Member) announce(ctx context.Context) error {
+	_, err := m.control.Do(ctx, &Command{Join: &Joined{m.self, Node{
+		Addr: m.cfg.Addr, Zone: m.cfg.Zone, Version: m.cfg.Version,
+	}}})
+	return err
+}
+
+// HandOver makes other nodes lead what this one leads, as far as there are any that can, until ctx ends.
+func (m *Member) HandOver(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	m.leaving.Store(true)
+	m.keeper.drained.Store(true)
+	for ctx.Err() == nil && m.keeper.leads() {
+		_ = backoff.Sleep(ctx, tick)
+	}
+}
+
+// Drain tells whether a node is to lead partitions. It returns when the State says so; that others lead what the node
+// led takes a moment longer. It returns ErrNoNode, and the cause of ctx's end.
+func (m *Member) Drain(ctx context.Context, node string, drained bool) error {
+	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, drained}})
+	return err
+}
+
+// Leave ends the membership: the replicas on this node are closed.
+func (m *Member) Leave() {
+	m.cancel()
+	m.control.close()
+	m.running.Wait()
+}
+
+// State returns what the cluster has agreed on, as far as this node knows, and a channel that is closed when that
+// changes.
+func (m *Member) State() (*State, <-chan struct{}) { return m.control.State() }
+
+// Sight returns what this node has heard of the others.
+func (m *Member) Sight() *Sight { return m.sight }
+
+// subjectBeat is where heartbeats are published.
+const subjectBeat = "gs.beat"
+
+// beat sends heartbeats until ctx ends.
+func (m *Member) beat(ctx context.Context, sub *nats.Subscription) {
+	defer func() { _ = sub.Unsubscribe() }()
+	t := time.NewTicker(m.cfg.Timing.Beat)
+	defer t.Stop()
+	var buf []byte
+	for {
+		b := Beat{Node: m.self, Addr: m.cfg.Addr, Control: m.control.Position(), Parts: m.keeper.Parts()}
+		buf = appendBeat(buf[:0], &b)
+		if err := m.cfg.Store.Conn().Publish(subjectBeat, buf); err != nil {
+			m.cfg.Logger.Debug("heartbeat not sent", "error", err)
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (m *Member) hear(msg *nats.Msg) {
+	if b, err := parseBeat(msg.Data); err == nil {
+		m.sight.Hear(b)
+	}
+}
+
+// keepMetaLed has JetStream's own group led, without which its API answers nothing.
+func (m *Member) keepMetaLed(ctx context.Context) {
+	var e election
+	t := time.NewTicker(m.cfg.Timing.Beat)
+	defer t.Stop()
+	for {
+		select {
+		case now := <-t.C:
+			turn := 0
+			for _, node := range m.sight.Living() {
+				if node < m.self {
+					turn++
+				}
+			}
+			if e.due(m.cfg.Store.Meta(), m.sight, m.cfg.Timing, m.cfg.Founders, turn, now) {
+				if err := m.cfg.Store.NudgeMeta(); err != nil {
+					m.cfg.Logger.Debug("cannot have JetStream's leader elected", "error", err)
+				}
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ErrFewNodes is returned for a space that is to have more replicas than the cluster has nodes.
+var ErrFewNodes = errors.New("cluster: too few nodes")
+
+// CreateSpace makes a space, unless there is one, and returns its incarnation. It returns when all living nodes know
+// the space, and its partitions are served; or ctx's cause. It returns ErrFewNodes.
+func (m *Member) CreateSpace(ctx context.Context, name string, partitions, replicas int) (string, error) {
+	for {
+		state, changed := m.control.State()
+		switch sp := state.Spaces[name]; {
+		case sp != nil && !sp.Dropped:
+			return sp.Incarnation, m.awaitServed(ctx, name, sp)
+		case sp != nil: // its logs are being removed
+			if err := awaitChange(ctx, changed); err != nil {
+				return "", err
+			}
+			continue
+		}
+		if have := len(state.Nodes); have < replicas {
+			return "", fmt.Errorf("%w: a space of %d replicas needs as many nodes, and there are %d", ErrFewNodes, replicas, have)
+		}
+		_, err := m.control.Do(ctx, &Command{Create: &Created{name, rand.Text(), place(state, name, partitions, replicas)}})
+		if errors.Is(err, ErrExists) { // another node was faster, and this one does not know it yet
+			err = awaitChange(ctx, changed)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+func awaitChange(ctx context.Context, changed <-chan struct{}) error {
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// awaitServed returns when all living nodes know a space, and its partitions are served.
+func (m *Member) awaitServed(ctx context.Context, name string, sp *Space) error {
+	now, _ := m.control.State()
+	position := now.Position
+	for {
+		served := m.sight.Controls(position)
+		for i := range sp.Partitions {
+			_, ok := m.sight.Served(txn.Address{Space: name, Partition: uint16(i)})
+			served = served && ok
+		}
+		if served {
+			return nil
+		}
+		state, _ := m.control.State()
+		if now := state.Spaces[name]; now == nil || now.Incarnation != sp.Incarnation || now.Dropped {
+			return fmt.Errorf("%w: %q was dropped meanwhile", ErrNoSpace, name)
+		}
+		if backoff.Sleep(ctx, m.cfg.Timing.Beat/10) != nil {
+			return fmt.Errorf("space %q is not served yet: %w", name, context.Cause(ctx))
+		}
+	}
+}
+
+// DropSpace removes a space with all that it holds. It returns when the living nodes know that, and its name can be
+// used again; or ctx's cause, after which the removal goes on. It returns ErrNoSpace.
+func (m *Member) DropSpace(ctx context.Context, name string) error {
+	now, _ := m.control.State()
+	sp := now.Spaces[name]
+	if sp == nil || sp.Dropped {
+		return fmt.Errorf("%w: %q", ErrNoSpace, name)
+	}
+	state, err := m.control.Do(ctx, &Command{Drop: &NamedSpace{name, sp.Incarnation}})
+	if err != nil {
+		return err
+	}
+	for {
+		now, changed := m.control.State()
+		if is := now.Spaces[name]; is == nil || is.Incarnation != sp.Incarnation {
+			break
+		}
+		if err := awaitChange(ctx, changed); err != nil {
+			return err
+		}
+	}
+	for !m.sight.Controls(state.Position) {
+		if err := backoff.Sleep(ctx, m.cfg.Timing.Beat/10); err != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package cluster
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+// Sight is what a node has heard of the others. Its methods may be called concurrently.
+//
+// Time is counted in the node's own heartbeats, as they come back to it through its own server. So a node that stood
+// still, or is too busy to send, takes nobody for dead because of that.
+type Sight struct {
+	self   string
+	timing Timing
+
+	mu     sync.Mutex
+	beats  int64                   // guarded by mu; own heartbeats that came back
+	nodes  map[string]*seen        // guarded by mu
+	served map[txn.Address]serving // guarded by mu; the newest epoch in which each partition was served
+}
+
+// seen is the last heartbeat of a node.
+type seen struct {
+	at      int64 // when it came
+	addr    string
+	control uint64
+	parts   map[txn.Address]Part
+}
+
+// serving tells who serves a partition.
+type serving struct {
+	node  string
+	epoch uint64
+	at    int64 // when that was heard last
+}
+
+// NewSight returns the Sight of the named node, which has heard nothing yet.
+func NewSight(self string, timing Timing) *Sight {
+	return &Sight{self: self, timing: timing, nodes: map[string]*seen{}, served: map[txn.Address]serving{}}
+}
+
+// Hear takes note of a heartbeat.
+func (s *Sight) Hear(b *Beat) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.Node == s.self {
+		s.beats++
+	}
+	n := &seen{at: s.beats, addr: b.Addr, control: b.Control, parts: make(map[txn.Address]Part, len(b.Parts))}
+	for _, p := range b.Parts {
+		n.parts[p.At] = p
+		if p.Epoch > 0 && p.Epoch >= s.served[p.At].epoch {
+			s.served[p.At] = serving{b.Node, p.Epoch, s.beats}
+		}
+	}
+	s.nodes[b.Node] = n
+}
+
+// silenceLocked returns the time since a number of own heartbeats.
+func (s *Sight) silenceLocked(since int64) time.Duration {
+	return time.Duration(s.beats-since) * s.timing.Beat
+}
+
+// Silent returns the time since the last heartbeat of a node; since the start if none was heard.
+func (s *Sight) Silent(node string) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.silentLocked(node)
+}
+
+func (s *Sight) silentLocked(node string) time.Duration {
+	if node == s.self {
+		return 0
+	}
+	if n := s.nodes[node]; n != nil {
+		return s.silenceLocked(n.at)
+	}
+	return s.silenceLocked(0)
+}
+
+// Alive reports whether a node is not suspected.
+func (s *Sight) Alive(node string) bool { return s.Silent(node) < s.timing.Suspect }
+
+// Living returns the nodes that are not suspected, this one included, sorted.
+func (s *Sight) Living() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	living := []string{s.self}
+	for name := range s.nodes {
+		if name != s.self && s.silentLocked(name) < s.timing.Suspect {
+			living = append(living, name)
+		}
+	}
+	slices.Sort(living)
+	return living
+}
+
+// Unserved returns how long no node has said that it serves a partition; since the start if none ever has.
+func (s *Sight) Unserved(at txn.Address) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.silenceLocked(s.served[at].at)
+}
+
+// Place is where a partition is served.
+type Place struct {
+	Node  string
+	Addr  string // of the node, for clients
+	Epoch uint64
+}
+
+// Served returns who serves a partition; false if no living node says that it does.
+func (s *Sight) Served(at txn.Address) (Place, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v, known := s.served[at]
+	n := s.nodes[v.node]
+	if !known || n == nil || s.silenceLocked(v.at) >= s.timing.Suspect {
+		return Place{}, false
+	}
+	return Place{v.node, n.addr, v.epoch}, true
+}
+
+// Part returns what the last heartbeat of a node said of a replica.
+func (s *Sight) Part(node string, at txn.Address) (Part, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.nodes[node]
+	if n == nil {
+		return Part{}, false
+	}
+	p, known := n.parts[at]
+	return p, known
+}
+
+// Controls reports whether all living nodes have applied the control log up to a position.
+func (s *Sight) Controls(position uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, n := range s.nodes {
+		if n.control < position && s.silentLocked(name) < s.timing.Suspect {
+			return false
+		}
+	}
+	return true
+}
+
+// Addrs returns the addresses of the nodes, for clients, by name.
+func (s *Sight) Addrs() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	addrs := map[string]string{}
+	for name, n := range maps.All(s.nodes) {
+		addrs[name] = n.addr
+	}
+	return addrs
+}

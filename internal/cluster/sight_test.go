@@ -1,0 +1,78 @@
+package cluster
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/txn"
+)
+
+var jobs = txn.Address{Space: "jobs"}
+
+// newSight returns the Sight of node a, which has heard itself n times.
+func newSight(n int) *Sight {
+	s := NewSight("a", Timings(1))
+	hearSelf(s, n)
+	return s
+}
+
+func hearSelf(s *Sight, n int) {
+	for range n {
+		s.Hear(&Beat{Node: "a"})
+	}
+}
+
+func TestSight_TimeIsToldInOwnBeats(t *testing.T) {
+	t.Parallel()
+	s := newSight(1)
+	s.Hear(&Beat{Node: "b"})
+	require.True(t, s.Alive("b"))
+	require.True(t, s.Alive("a"))
+	hearSelf(s, 3)
+	require.True(t, s.Alive("b"))
+	require.Equal(t, []string{"a", "b"}, s.Living())
+	hearSelf(s, 1)
+	require.False(t, s.Alive("b"))
+	require.Equal(t, []string{"a"}, s.Living())
+	s.Hear(&Beat{Node: "b"})
+	require.True(t, s.Alive("b"))
+	require.False(t, s.Alive("c"), "it was never heard")
+}
+
+func TestSight_ServedByTheNewestEpoch(t *testing.T) {
+	t.Parallel()
+	s := newSight(1)
+	_, ok := s.Served(jobs)
+	require.False(t, ok)
+	s.Hear(&Beat{Node: "b", Addr: "b:1", Parts: []Part{{At: jobs, Epoch: 5}}})
+	s.Hear(&Beat{Node: "c", Addr: "c:1", Parts: []Part{{At: jobs, Epoch: 9}}})
+	s.Hear(&Beat{Node: "b", Addr: "b:1", Parts: []Part{{At: jobs, Epoch: 5}}}) // replaced, and does not know it yet
+	place, ok := s.Served(jobs)
+	require.True(t, ok)
+	require.Equal(t, Place{"c", "c:1", 9}, place)
+
+	// A node that is up and does not serve does not own.
+	for range 4 {
+		hearSelf(s, 1)
+		s.Hear(&Beat{Node: "c", Addr: "c:1", Parts: []Part{{At: jobs}}})
+		s.Hear(&Beat{Node: "b", Addr: "b:1", Parts: []Part{{At: jobs, Epoch: 5}}})
+	}
+	_, ok = s.Served(jobs)
+	require.False(t, ok)
+	require.Equal(t, Timings(1).Suspect, s.Unserved(jobs))
+	require.True(t, s.Alive("c"))
+}
+
+func TestSight_ControlsCountsTheLivingOnly(t *testing.T) {
+	t.Parallel()
+	s := newSight(1)
+	s.Hear(&Beat{Node: "a", Control: 7})
+	s.Hear(&Beat{Node: "b", Control: 6})
+	require.True(t, s.Controls(6))
+	require.False(t, s.Controls(7))
+	for range 4 {
+		s.Hear(&Beat{Node: "a", Control: 7})
+	}
+	require.True(t, s.Controls(7))
+}

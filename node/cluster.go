@@ -1,0 +1,77 @@
+package node
+
+import (
+	"cmp"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gospaces/gospaces/internal/cluster"
+	"github.com/gospaces/gospaces/replication"
+)
+
+// Durability levels of a cluster, by what an acknowledged change survives besides the loss of any one node.
+const (
+	Replicated       = "replicated"        // the end of all processes, including kill -9
+	ReplicatedSynced = "replicated-synced" // loss of power everywhere
+	ReplicatedMemory = "replicated-memory" // nothing: the log is on no disk
+)
+
+// Cluster makes a node one of a cluster: each space is on several nodes, and a change is acknowledged once a majority of
+// them have it. If the node that serves a space fails, another goes on where it was.
+type Cluster struct {
+	Name  string // of the cluster: the same on all nodes
+	Node  string // of this node; one of Peers
+	Zone  string // replicas of a space are in different zones if possible; "": none
+	Peers []Peer // the nodes with which the cluster begins, three or more, this one included; the same on all
+
+	Listen    string      // host:port to listen on for other nodes; "": the address of Node in Peers
+	Advertise string      // host:port at which clients reach this node; "": Config.Listen
+	Key       []byte      // secret that the nodes share; what they send is encrypted with it
+	TLS       *tls.Config // in place of Key: certificates of the nodes, as servers and clients of each other
+
+	Replicas int     // number of nodes that have a new space; 0: 3
+	Patience float64 // factor for the times after which nodes suspect each other; 0: 1, for nodes in one place
+}
+
+// Peer is the name of a node, and the address at which other nodes reach it.
+type Peer = replication.Peer
+
+// maxReplicas is the maximum of Cluster.Replicas.
+const maxReplicas = 5
+
+// setDefaults sets what is not set, and returns what is wrong.
+func (c *Cluster) setDefaults() error {
+	c.Replicas = cmp.Or(c.Replicas, 3)
+	c.Patience = cmp.Or(c.Patience, 1)
+	switch {
+	case c.Replicas < 1 || c.Replicas > maxReplicas:
+		return fmt.Errorf("a space is to have %d replicas; it may have 1 to %d", c.Replicas, maxReplicas)
+	case c.Replicas > len(c.Peers):
+		return fmt.Errorf("a space is to have %d replicas, and the cluster begins with %d nodes", c.Replicas, len(c.Peers))
+	case c.Patience < 0.5 || c.Patience > 100:
+		return errors.New("the patience of nodes is a factor from 0.5 to 100")
+	}
+	return nil
+}
+
+// founders returns the names of the nodes with which the cluster begins.
+func (c *Cluster) founders() (names []string) {
+	for _, p := range c.Peers {
+		names = append(names, p.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// timing returns the times by which nodes judge each other.
+func (c *Cluster) timing() cluster.Timing { return cluster.Timings(c.Patience) }
+
+// levels returns the durability levels that a node may have, the default first.
+func (c *Config) levels() []string {
+	if c.Cluster != nil {
+		return []string{Replicated, ReplicatedSynced, ReplicatedMemory}
+	}
+	return []string{Logged, Synced, Memory}
+}

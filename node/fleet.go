@@ -1,0 +1,410 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gospaces/gospaces/internal/budget"
+	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/cluster"
+	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
+	"github.com/gospaces/gospaces/writeback"
+)
+
+// fleet is what a node of a cluster serves: its replicas, of which it leads some. It is the Host of a cluster.Member.
+type fleet struct {
+	cfg    *Config
+	budget *budget.Budget
+	store  *replication.Store
+	member *cluster.Member
+	server *server.Server // set before the member joins
+
+	pool   *writeback.Pool // of the mirrors; nil without a database
+	ctx    context.Context // for all replicas; ends with close
+	cancel context.CancelFunc
+	admin  context.Context // for the creation of spaces; ends when the node stops
+	stop   context.CancelFunc
+	beside sync.WaitGroup  // goroutines beside the replicas
+	absent *partition.Host // stands for all spaces that do not exist
+
+	mu       sync.RWMutex
+	replicas map[txn.Address]*hosted // guarded by mu
+}
+
+// openFleet opens the folder of a node and starts its part of the log. Join has to follow.
+func openFleet(ctx context.Context, cfg *Config, b *budget.Budget) (_ *fleet, err error) {
+	c := cfg.Cluster
+	f := &fleet{cfg: cfg, budget: b, replicas: map[txn.Address]*hosted{}}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.admin, f.stop = context.WithCancel(f.ctx)
+	f.beside.Go(func() { b.Watch(f.ctx) })
+	if f.absent, err = partition.NewAbsent(b); err != nil {
+		return nil, err
+	}
+	if cfg.Postgres != "" {
+		if f.pool, err = writeback.NewPool(cfg.Postgres, cfg.Conns); err != nil {
+			return nil, errors.Join(err, f.shut())
+		}
+	}
+	f.store, err = replication.Open(ctx, replication.Config{
+		Dir: cfg.Data, Sync: cfg.Durability == ReplicatedSynced, MaxBytes: cfg.MaxLog, Logger: cfg.Logger,
+		Cluster: &replication.Cluster{
+			Name: c.Name, Node: c.Node, Peers: c.Peers, Listen: c.Listen, Key: c.Key, TLS: c.TLS,
+			Memory: cfg.Durability == ReplicatedMemory,
+		},
+	})
+	if err != nil {
+		return nil, errors.Join(err, f.shut())
+	}
+	return f, nil
+}
+
+// join makes the node a member of its cluster, under an address for clients.
+func (f *fleet) join(ctx context.Context, addr string) error {
+	c := f.cfg.Cluster
+	f.member = cluster.NewMember(cluster.Config{
+		Store: f.store, Founders: c.founders(), Addr: cmp.Or(c.Advertise, addr), Zone: c.Zone, Version: f.cfg.Version,
+		Replicas: c.Replicas, Timing: c.timing(), Host: f, Logger: f.cfg.Logger,
+	})
+	if err := f.member.Join(ctx); err != nil {
+		return err
+	}
+	f.beside.Go(f.announceSpaces)
+	return nil
+}
+
+// announceSpaces makes clients that have opened a space before it existed open it again, when it does.
+func (f *fleet) announceSpaces() {
+	known := map[string]string{}
+	for {
+		state, changed := f.member.State()
+		for name, sp := range state.Spaces {
+			if known[name] != sp.Incarnation {
+				known[name] = sp.Incarnation
+				f.server.Created(name)
+			}
+		}
+		maps.DeleteFunc(known, func(name, _ string) bool { return state.Spaces[name] == nil })
+		select {
+		case <-changed:
+		case <-f.ctx.Done():
+			return
+		}
+	}
+}
+
+// Open implements cluster.Host.
+func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, error) {
+	log, err := f.store.Log(ctx, at.Space, int(at.Partition))
+	if err != nil {
+		return nil, err
+	}
+	logger := f.cfg.Logger.With("partition", at.String())
+	s := &hosted{log: log, guard: newGuard(f.cfg, log, logger)}
+	s.ctx, s.cancel = context.WithCancel(f.ctx)
+	cfg := partitionConfig(f.cfg, f.budget, at)
+	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger
+	cfg.Lease, cfg.Patience = f.cfg.Cluster.timing().Lease, f.cfg.Cluster.timing().Wait
+	cfg.Primary = func() (string, uint64) { return f.primary(at) }
+	s.partition = partition.New(cfg)
+	s.host = partition.Alone(s.partition)
+	if err := s.partition.Start(ctx, nil); err != nil {
+		s.cancel()
+		return nil, errors.Join(err, s.partition.Close())
+	}
+	s.snapshots = &snapshotter{
+		cfg: f.cfg, partition: s.partition, log: log, needed: func() uint64 { return s.mirrorNeeds(f.cfg) }, logger: logger,
+		follows: func() bool { return s.partition.Err() != nil },
+	}
+	f.mu.Lock()
+	f.replicas[at] = s
+	f.mu.Unlock()
+	s.guard.watch(s.partition, nil)
+	s.running.Go(func() { s.guard.run(s.ctx) })
+	s.running.Go(func() { s.snapshots.run(s.ctx) })
+	s.running.Go(func() { f.attend(at, s) })
+	return replica{s}, nil
+}
+
+// Close implements cluster.Host.
+func (f *fleet) Close(at txn.Address, dropped bool) {
+	f.mu.Lock()
+	s := f.replicas[at]
+	delete(f.replicas, at)
+	f.mu.Unlock()
+	why := call.ErrClosed
+	if dropped {
+		why = fmt.Errorf("%w: space %q was dropped", call.ErrDropped, at.Space)
+	}
+	s.log.Close() // an append may wait for a majority
+	s.partition.Quit(why)
+	f.server.Replaced(s.host)
+	s.stop()
+	if !dropped {
+		return
+	}
+	if err := f.store.Forget(at.Space, int(at.Partition)); err != nil {
+		f.cfg.Logger.Warn("what this node has of a dropped space was not removed", "partition", at.String(), "error", err)
+	}
+}
+
+// attend does what a replica needs besides itself, as it becomes the primary and ceases to be that.
+func (f *fleet) attend(at txn.Address, s *hosted) {
+	leads := false
+	for {
+		turned := s.partition.Turned()
+		switch now := s.partition.Err() == nil; {
+		case now && !leads:
+			f.lead(at, s)
+			leads = true
+		case !now && leads:
+			f.yield(s)
+			leads = false
+		}
+		select {
+		case <-turned:
+		case <-s.ctx.Done():
+			f.yield(s)
+			return
+		}
+	}
+}
+
+// primary returns the address of the other node that serves a partition, and its epoch; "" if there is none.
+func (f *fleet) primary(at txn.Address) (addr string, epoch uint64) {
+	place, ok := f.member.Sight().Served(at)
+	if !ok || place.Node == f.cfg.Cluster.Node {
+		return "", 0
+	}
+	return place.Addr, place.Epoch
+}
+
+// lead begins what only the primary of a partition does: it writes the mirror.
+func (f *fleet) lead(at txn.Address, s *hosted) {
+	if f.pool == nil {
+		return
+	}
+	mirror, err := writeback.New(mirrored{s.log, s.snapshots}, writeback.Config{
+		Pool: f.pool, Space: at.Space, Modes: f.cfg.Mirror, Lanes: f.cfg.Lanes, Logger: f.cfg.Logger.With("space", at.Space),
+	})
+	if err != nil {
+		f.cfg.Logger.Error("the mirror cannot be written", "space", at.Space, "error", err)
+		return
+	}
+	s.mirrorMu.Lock()
+	defer s.mirrorMu.Unlock()
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.mirror, s.endMirror = mirror, cancel
+	s.mirroring.Go(func() {
+		if err := mirror.Run(ctx); err != nil && ctx.Err() == nil {
+			f.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", at.Space, "error", err)
+		}
+	})
+	if f.cfg.MirrorFull != Rebase {
+		s.guard.watch(s.partition, mirror)
+	}
+}
+
+// yield ends what only the primary does, and has clients look for it elsewhere.
+func (f *fleet) yield(s *hosted) {
+	f.server.Replaced(s.host)
+	s.guard.watch(s.partition, nil)
+	s.mirrorMu.Lock()
+	end := s.endMirror
+	s.mirror, s.endMirror = nil, nil
+	s.mirrorMu.Unlock()
+	if end != nil {
+		end()
+		s.mirroring.Wait()
+	}
+}
+
+// replica is a replica as its Keeper sees it.
+type replica struct{ *hosted }
+
+var _ cluster.Replica = replica{}
+
+// Able implements cluster.Replica.
+func (r replica) Able() bool { return r.partition.Follows() && r.log.Fit() == nil }
+
+func (r replica) Serving() (uint64, bool)        { return r.partition.Serving() }
+func (r replica) Position() uint64               { return r.partition.Position() }
+func (r replica) Fit() error                     { return r.log.Fit() }
+func (r replica) Primary() replication.Primary   { return r.log.Primary() }
+func (r replica) Raft() replication.Raft         { return r.log.Raft() }
+func (r replica) Lead(ctx context.Context) error { return r.partition.Lead(ctx) }
+func (r replica) Nudge() error                   { return r.log.Nudge() }
+func (r replica) Beat()                          { r.log.Beat() }
+func (r replica) LeadHere() error                { return r.log.LeadHere() }
+
+// Resign implements cluster.Replica.
+func (r replica) Resign(ctx context.Context, heir string) error { return r.partition.Resign(ctx, heir) }
+
+// at returns the replica of a partition on this node, or nil.
+func (f *fleet) at(a txn.Address) *hosted {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.replicas[a]
+}
+
+// all returns the replicas on this node.
+func (f *fleet) all() map[txn.Address]*hosted {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return maps.Clone(f.replicas)
+}
+
+// resign hands over what this node leads, until ctx ends.
+func (f *fleet) resign(ctx context.Context) {
+	f.stop()
+	f.member.HandOver(ctx)
+}
+
+// close leaves the cluster.
+func (f *fleet) close(ctx context.Context) error {
+	if f.member != nil {
+		f.member.Leave()
+	}
+	return errors.Join(f.shut(), ctx.Err())
+}
+
+// shut ends what there is without a membership.
+func (f *fleet) shut() error {
+	f.cancel()
+	f.beside.Wait()
+	errs := []error{f.absent.Close()}
+	if f.pool != nil {
+		f.pool.Close()
+	}
+	if f.store != nil {
+		errs = append(errs, f.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// afloat is a fleet as its server sees it.
+type afloat struct{ *Node }
+
+var (
+	_ server.Spaces    = afloat{}
+	_ server.Snapshots = afloat{}
+)
+
+// Lookup implements server.Spaces.
+func (b afloat) Lookup(at txn.Address) (server.Host, string, error) {
+	f := b.fleet
+	if s := f.at(at); s != nil && s.partition.Err() == nil {
+		return s.host, s.log.Incarnation(), nil
+	}
+	if err := validName(at.Space); err != nil {
+		return nil, "", err
+	}
+	state, _ := f.member.State()
+	switch sp := state.Spaces[at.Space]; {
+	case sp == nil || sp.Dropped:
+		if at.Partition != 0 {
+			return nil, "", fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, at.Space,
+				at.Partition)
+		}
+		return f.absent, "", nil
+	case int(at.Partition) >= len(sp.Partitions):
+		return nil, "", fmt.Errorf("%w: space %q has no partition %d: its last one is %d", call.ErrInvalidArgument, at.Space,
+			at.Partition, len(sp.Partitions)-1)
+	}
+	if node, epoch := f.primary(at); node != "" {
+		return nil, "", &call.ElsewhereError{Node: node, Epoch: epoch}
+	}
+	return nil, "", fmt.Errorf("%w: no node serves partition %v at present", call.ErrNotReady, at)
+}
+
+// createTimeout is how long a new space may take, if a majority of nodes can be reached.
+const createTimeout = 30 * time.Second
+
+// Create implements server.Spaces.
+func (b afloat) Create(name string) error {
+	f := b.fleet
+	if err := validName(name); err != nil {
+		return err
+	}
+	if name[0] == '_' {
+		return fmt.Errorf("%w: space %q: names that begin with '_' are those of the cluster itself", call.ErrInvalidArgument,
+			name)
+	}
+	state, _ := f.member.State()
+	switch have := len(state.Spaces); {
+	case state.Spaces[name] != nil && !state.Spaces[name].Dropped:
+	case have >= f.cfg.Limits.Spaces:
+		return fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
+	case f.budget.Scarce():
+		return f.budget.Refuse(call.ErrSpaceFull)
+	}
+	ctx, cancel := context.WithTimeout(f.admin, createTimeout)
+	defer cancel()
+	_, err := f.member.CreateSpace(ctx, name, 1, f.cfg.Cluster.Replicas)
+	switch {
+	case err != nil && f.admin.Err() != nil:
+		return fmt.Errorf("%w: this node is stopping", call.ErrNotReady)
+	case err != nil:
+		return fmt.Errorf("%w: make space %q: %w", call.ErrUnavailable, name, err)
+	}
+	return nil
+}
+
+// Drop implements server.Spaces.
+func (b afloat) Drop(ctx context.Context, name string, tables bool) (server.Host, error) {
+	f := b.fleet
+	switch {
+	case name == defaultSpace:
+		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none",
+			call.ErrInvalidArgument, name)
+	case tables && f.pool == nil:
+		return nil, fmt.Errorf("%w: this cluster mirrors to no database: there are no tables to drop", call.ErrInvalidArgument)
+	}
+	err := f.member.DropSpace(ctx, name)
+	switch {
+	case errors.Is(err, cluster.ErrNoSpace):
+		return nil, noSpace(name)
+	case err != nil:
+		return nil, fmt.Errorf("%w: drop space %q: %w", call.ErrUnavailable, name, err)
+	case !tables:
+		return nil, nil
+	}
+	if err := writeback.Drop(ctx, f.cfg.Postgres, name); err != nil && !errors.Is(err, writeback.ErrNoMirror) {
+		return nil, fmt.Errorf("%w: space %q is dropped, and its tables are not; do it again: %w", call.ErrUnavailable, name,
+			err)
+	}
+	return nil, nil
+}
+
+// Names implements server.Spaces.
+func (b afloat) Names() (names []string) {
+	state, _ := b.fleet.member.State()
+	for name, sp := range state.Spaces {
+		if !sp.Dropped {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Snapshot implements server.Snapshots.
+func (b afloat) Snapshot(ctx context.Context, at txn.Address) (uint64, error) {
+	if _, _, err := b.Lookup(at); err != nil {
+		return 0, err
+	}
+	s := b.fleet.at(at)
+	if s == nil {
+		return 0, fmt.Errorf("%w: there is no space %q", call.ErrInvalidArgument, at.Space)
+	}
+	return s.snapshots.take(ctx)
+}

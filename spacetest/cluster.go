@@ -1,0 +1,326 @@
+package spacetest
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/node"
+	"github.com/gospaces/gospaces/space"
+)
+
+// ClusterConfig configures StartCluster. The zero value is a cluster of three nodes in this process.
+type ClusterConfig struct {
+	Nodes      int    // 0: 3
+	Replicas   int    // as node.Cluster has it
+	Durability string // as node.Config has it
+	Postgres   string // DSN of the database that mirrors the spaces; "": none
+
+	SnapshotBytes int64 // as node.Config has it
+
+	Process bool // run each node as a process of its own, so that it can be killed
+}
+
+// ClusterHandle is a cluster on this machine. Its methods may be called concurrently, but only one of Kill, Start and
+// Stop of a node at a time.
+type ClusterHandle struct {
+	tb    testing.TB
+	cfg   ClusterConfig
+	Nodes []*ClusterNode
+
+	making sync.Once
+	made   chan string // names of new spaces
+	unused chan string // names of spaces to drop
+}
+
+// ClusterNode is a node of a ClusterHandle.
+type ClusterNode struct {
+	Name string
+	Addr string // for clients
+	peer node.Peer
+	of   *ClusterHandle
+	data string
+
+	mu      sync.Mutex
+	running running // guarded by mu; nil: it is down
+}
+
+// StartCluster starts a cluster with an empty default space, and ends it with the test. Each cluster has addresses of
+// its own, 127.X.Y.1 and so on, so that no two nodes of a machine ask for the same port.
+func StartCluster(tb testing.TB, cfg ClusterConfig) *ClusterHandle {
+	tb.Helper()
+	if cfg.Nodes == 0 {
+		cfg.Nodes = 3
+	}
+	c := &ClusterHandle{tb: tb, cfg: cfg}
+	network := fmt.Sprintf("127.%d.%d", 1+rand.IntN(254), rand.IntN(256))
+	for i := range cfg.Nodes {
+		name := string(rune('a' + i))
+		ip := fmt.Sprintf("%s.%d", network, i+1)
+		c.Nodes = append(c.Nodes, &ClusterNode{
+			Name: name, Addr: ip + ":7420", peer: node.Peer{Name: name, Addr: ip + ":6222"}, of: c,
+			data: filepath.Join(tb.TempDir(), name),
+		})
+	}
+	var starting sync.WaitGroup
+	errs := make([]error, len(c.Nodes))
+	for i, n := range c.Nodes {
+		starting.Go(func() { errs[i] = n.start() })
+	}
+	starting.Wait()
+	tb.Cleanup(c.kill)
+	require.NoError(tb, errors.Join(errs...))
+	return c
+}
+
+// kill ends all nodes at once.
+func (c *ClusterHandle) kill() {
+	var ending sync.WaitGroup
+	for _, n := range c.Nodes {
+		ending.Go(n.Kill)
+	}
+	ending.Wait()
+}
+
+// Addrs returns the addresses of all nodes, as client.Config.Addr takes them.
+func (c *ClusterHandle) Addrs() string {
+	var addrs []string
+	for _, n := range c.Nodes {
+		addrs = append(addrs, n.Addr)
+	}
+	return strings.Join(addrs, ",")
+}
+
+// Dial returns a client of a space, which is closed with tb.
+func (c *ClusterHandle) Dial(tb testing.TB, space string) *ClusterClient {
+	tb.Helper()
+	cl, err := client.DialConfig(tb.Context(), client.Config{
+		Addr: c.Addrs(), Space: space, MinBackoff: time.Millisecond, MaxBackoff: 50 * time.Millisecond,
+	})
+	require.NoError(tb, err)
+	tb.Cleanup(func() { cl.Close() })
+	return &ClusterClient{cl, c, space}
+}
+
+// Space returns a client of a new space. It drops the space with tb, beside what follows.
+func (c *ClusterHandle) Space(tb testing.TB) *ClusterClient {
+	tb.Helper()
+	c.making.Do(c.makeSpaces)
+	name := <-c.made
+	cl := c.Dial(tb, name)
+	tb.Cleanup(func() { c.unused <- name })
+	return cl
+}
+
+// makeSpaces begins to make spaces ahead, and to drop those that are not used any more: either takes some time, most of
+// it spent waiting.
+func (c *ClusterHandle) makeSpaces() {
+	const ahead = 4
+	c.made, c.unused = make(chan string, ahead), make(chan string, 1<<10)
+	ctx, cancel := context.WithCancel(context.Background())
+	admin, err := client.Dial(ctx, c.Addrs())
+	require.NoError(c.tb, err)
+	var makers sync.WaitGroup
+	for range ahead {
+		makers.Go(func() {
+			for ctx.Err() == nil {
+				name := crand.Text()
+				if err := admin.CreateSpace(ctx, name); err != nil {
+					continue
+				}
+				select {
+				case c.made <- name:
+				case <-ctx.Done():
+				}
+			}
+		})
+		makers.Go(func() {
+			for {
+				select {
+				case name := <-c.unused:
+					_ = admin.DropSpace(ctx, name, false)
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	c.tb.Cleanup(func() {
+		cancel()
+		makers.Wait()
+		admin.Close()
+	})
+}
+
+// ClusterClient is a client of a cluster in this process, which can tell how many calls wait in its space.
+type ClusterClient struct {
+	*client.Client
+	of    *ClusterHandle
+	space string
+}
+
+// Neighbor implements Neighbor.
+func (c *ClusterClient) Neighbor(name string) space.Space { return c.SpaceNamed(name) }
+
+// Waiting implements Waiter.
+func (c *ClusterClient) Waiting(context.Context) (waiting int, err error) {
+	for _, n := range c.of.Nodes {
+		here, err := n.waiting(c.space)
+		if err != nil {
+			return 0, err
+		}
+		waiting += here
+	}
+	return waiting, nil
+}
+
+// waiting returns how many calls wait in the partitions of a space that the node, in this process, has.
+func (n *ClusterNode) waiting(space string) (waiting int, err error) {
+	n.mu.Lock()
+	run, up := n.running.(nodeServer)
+	n.mu.Unlock()
+	if !up {
+		return 0, nil
+	}
+	var status struct {
+		Cluster struct {
+			Partitions []struct {
+				Space string
+				Here  struct{ Waiting int }
+			}
+		}
+	}
+	if err := json.Unmarshal(run.node.Status(), &status); err != nil {
+		return 0, err
+	}
+	for _, p := range status.Cluster.Partitions {
+		if p.Space == space {
+			waiting += p.Here.Waiting
+		}
+	}
+	return waiting, nil
+}
+
+// Node returns the node of a name.
+func (c *ClusterHandle) Node(name string) *ClusterNode { return c.Nodes[name[0]-'a'] }
+
+// Start starts the node again, on the same data, and returns when it serves.
+func (n *ClusterNode) Start() {
+	n.of.tb.Helper()
+	require.NoError(n.of.tb, n.start())
+}
+
+func (n *ClusterNode) start() error {
+	run := n.startHere
+	if n.of.cfg.Process {
+		run = n.startProcess
+	}
+	running, err := run()
+	if err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running = running
+	return nil
+}
+
+func (n *ClusterNode) startHere() (running, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var peers []node.Peer
+	for _, other := range n.of.Nodes {
+		peers = append(peers, other.peer)
+	}
+	cfg := n.of.cfg
+	logger := slog.New(slog.DiscardHandler)
+	if os.Getenv("GOSPACES_TEST_LOG") != "" {
+		logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug})).With("node", n.Name)
+	}
+	started, err := node.Start(ctx, node.Config{
+		Listen: n.Addr, Data: n.data, Durability: cfg.Durability, Postgres: cfg.Postgres, SnapshotBytes: cfg.SnapshotBytes,
+		Cluster: &node.Cluster{Name: "test", Node: n.Name, Peers: peers, Replicas: cfg.Replicas},
+		Logger:  logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return nodeServer{started}, nil
+}
+
+func (n *ClusterNode) startProcess() (running, error) {
+	var peers []string
+	for _, other := range n.of.Nodes {
+		peers = append(peers, other.peer.Name+"="+other.peer.Addr)
+	}
+	args := []string{
+		"--listen", n.Addr, "--data", n.data, "--cluster", "test", "--node", n.Name, "--peers", strings.Join(peers, ","),
+	}
+	cfg := n.of.cfg
+	for flag, value := range map[string]string{
+		"--durability": cfg.Durability, "--postgres": cfg.Postgres, "--replicas": positive(cfg.Replicas),
+		"--snapshot-bytes": positive(int(cfg.SnapshotBytes)),
+	} {
+		if value != "" {
+			args = append(args, flag, value)
+		}
+	}
+	p, _, err := startServe(args)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// positive returns a number as a flag has it; "" for 0.
+func positive(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+// Stop ends the node in good order: others lead what it led.
+func (n *ClusterNode) Stop() {
+	n.of.tb.Helper()
+	if run := n.down(); run != nil {
+		require.NoError(n.of.tb, run.stop())
+	}
+}
+
+// Kill ends the node where it stands: SIGKILL, for one in a process of its own.
+func (n *ClusterNode) Kill() {
+	if run := n.down(); run != nil {
+		run.kill()
+	}
+}
+
+// Signal sends a signal to the process of the node, such as SIGSTOP.
+func (n *ClusterNode) Signal(s syscall.Signal) {
+	n.of.tb.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	require.NoError(n.of.tb, n.running.(*processServer).cmd.Process.Signal(s))
+}
+
+func (n *ClusterNode) down() running {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	run := n.running
+	n.running = nil
+	return run
+}
