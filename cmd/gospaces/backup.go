@@ -40,8 +40,8 @@ kinds, registrations.`,
 	return cmd
 }
 
-// backup writes a backup to path. A file appears there when it is complete; what is no regular file, such as a pipe or
-// a device, is written to.
+// backup writes a backup to path. A regular file is replaced when the backup is complete; a pipe or a device is written
+// to directly.
 func (a *app) backup(ctx context.Context, path string, force bool) error {
 	info, err := os.Stat(path)
 	switch {
@@ -68,7 +68,8 @@ func (a *app) isStdout(info os.FileInfo) bool {
 	return err == nil && os.SameFile(is, info)
 }
 
-// backupInto writes a backup to what is at path. What would be printed to it goes to standard error.
+// backupInto writes a backup to the existing device or pipe at path. If that is standard output, messages go to
+// standard error instead.
 func (a *app) backupInto(ctx context.Context, path string, info os.FileInfo) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {

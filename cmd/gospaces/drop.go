@@ -53,7 +53,7 @@ kind go on waiting. The command asks for the name of each kind again, unless it 
 // errNotConfirmed ends a command that the user did not confirm.
 var errNotConfirmed = errors.New("not confirmed: nothing was dropped")
 
-// confirm has the user type the name of what is about to be dropped.
+// confirm asks the user to type the name of the space or kind to be dropped.
 func (a *app) confirm(answers *bufio.Reader, what, name string) error {
 	fmt.Fprintf(a.stderr, "Drop %s? Type its name to confirm: ", what)
 	answer, _ := answers.ReadString('\n')

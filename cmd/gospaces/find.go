@@ -124,7 +124,7 @@ func (a *app) findCommand(cmd *cobra.Command, take bool) *cobra.Command {
 	return cmd
 }
 
-// awaitKind waits for the first entry of a kind, and leaves what is left of f.wait. It returns space.ErrNoMatch if none
+// awaitKind waits for the first entry of a kind, and reduces f.wait by that time. It returns space.ErrNoMatch if none
 // came.
 func (f *findFlags) awaitKind(ctx context.Context, sp space.Space, kind string) error {
 	began := time.Now()
@@ -159,7 +159,7 @@ func (f *findFlags) check(take, maxGiven bool) error {
 	return nil
 }
 
-// tellHidden says that there are more matches than were printed, which the locks of transactions hide.
+// tellHidden reports the number of matches that were not printed because transactions have locked them.
 func (a *app) tellHidden(n int) {
 	switch {
 	case n < 0:

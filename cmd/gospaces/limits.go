@@ -7,7 +7,7 @@ import (
 	"github.com/gospaces/gospaces/node"
 )
 
-// addLimits adds the flags of what a server may hold.
+// addLimits adds the flags for the limits of a server.
 func addLimits(flags *pflag.FlagSet, l *node.Limits) {
 	*l = node.DefaultLimits()
 	flags.Var((*bytesValue)(&l.Memory), "max-memory",
@@ -31,7 +31,7 @@ func addLimits(flags *pflag.FlagSet, l *node.Limits) {
 		"how long a message of a client may take to arrive, and a second more for each 256 KiB of it")
 }
 
-// enforce has the runtime keep within the memory that there may be, which is known from then on.
+// enforce sets the memory limit of the Go runtime, after replacing 0 by the default.
 func enforce(l *node.Limits) {
 	if l.Memory == 0 {
 		l.Memory = budget.Default()

@@ -11,8 +11,8 @@ import (
 	"github.com/gospaces/gospaces/template"
 )
 
-// What is misspelt becomes a new space, kind or field, silently in a library and for good in a schema. So a write tells
-// what is new on standard error: fields always, kinds and spaces if they are named like another.
+// A misspelt name makes a new space, kind or field: silently in a library, and permanently in a schema. So a write
+// reports new names on standard error: fields always, kinds and spaces if their names are similar to another.
 
 // checkSpace tells, or refuses, that a write makes a new space.
 func (w *writer) checkSpace(ctx context.Context, c *client.Client) error {

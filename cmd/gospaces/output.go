@@ -24,7 +24,7 @@ func (a *app) printEntries(entries iter.Seq2[space.Entry, error]) error {
 	return nil
 }
 
-// heldBy is what is printed of the holder of an entry.
+// heldBy is the printed form of an entry's holder.
 type heldBy struct {
 	ID     space.LeaseID `json:"id"` // of the entry
 	Txn    string        `json:"txn"`

@@ -21,7 +21,7 @@ type selection struct {
 	order   []string
 }
 
-// selectionFlags are the flags of a selection as they were given.
+// selectionFlags are the values of the flags of a selection.
 type selectionFlags struct {
 	where []string
 	order []string

@@ -15,7 +15,7 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// serveFlags are the settings of a server as they were given: those of its node, and the program's own.
+// serveFlags are the values of the flags of serve: the settings of the node, and those of the program.
 type serveFlags struct {
 	node.Config
 

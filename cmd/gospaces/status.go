@@ -39,7 +39,7 @@ is one JSON object with everything.`,
 	return cmd
 }
 
-// status is what a table shows of what a server says.
+// status is the part of a server's status that the table shows.
 type status struct {
 	PID         int         `json:"pid"`
 	Uptime      string      `json:"uptime"`
@@ -137,7 +137,7 @@ func (m *mirrorLine) state() string {
 	return "current"
 }
 
-// troubles says what is wrong with a space, a line each.
+// troubles returns one line for each problem of a space.
 func (s *spaceLine) troubles() (all []string) {
 	for _, t := range [][2]string{{"calls fail: ", s.Error}, {"changes wait or fail: ", s.Held}, {"log: ", s.Log.Error}} {
 		if t[1] != "" {
