@@ -162,6 +162,15 @@ func (e *Engine) Schema(id call.KindID) *template.Schema {
 // KindID returns the number of the named kind, or 0.
 func (e *Engine) KindID(name string) call.KindID { return e.byName[name] }
 
+// Describe looks a kind up. Result.Count is its number; or call.ErrUnknownKind.
+func (e *Engine) Describe(name string) call.Result {
+	id := e.KindID(name)
+	if id == 0 {
+		return call.Result{Err: call.ErrUnknownKind, Depends: e.lsn}
+	}
+	return call.Result{Count: int(id), Depends: e.kinds[id-1].registered}
+}
+
 // checkKind returns ErrUnknownKind if no kind has that number.
 func (e *Engine) checkKind(id call.KindID) error {
 	if id == 0 || int(id) > len(e.kinds) || e.kinds[id-1].dropped {

@@ -117,10 +117,19 @@ func (s *Space) Register(ctx context.Context, schema *template.Schema) (*templat
 
 // Schema implements space.Space.
 func (s *Space) Schema(ctx context.Context, kind string) (*template.Schema, error) {
-	if err := ctx.Err(); err != nil {
+	c, err := s.caller(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return s.partition.Schema(s.partition.KindID(kind)), nil
+	defer s.release(c)
+	s.partition.Describe(c, c.next(), kind)
+	switch err = c.await(); {
+	case errors.Is(err, call.ErrUnknownKind):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return s.partition.Schema(call.KindID(c.out.count)), nil
 }
 
 // Drop implements space.Space.

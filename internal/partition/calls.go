@@ -28,6 +28,11 @@ func (p *Partition) Register(c Caller, callID uint64, s *template.Schema) {
 	})
 }
 
+// Describe looks a kind up. Result.Count is its KindID, and Schema then returns its schema; or call.ErrUnknownKind.
+func (p *Partition) Describe(c Caller, callID uint64, kind string) {
+	p.doInSteps(c, callID, func(int64) (call.Result, engine.Unfinished) { return p.e.Describe(kind), nil })
+}
+
 // Drop removes a kind that has no entries.
 func (p *Partition) Drop(c Caller, callID uint64, kind string) {
 	p.do(c, callID, func(now int64) call.Result {

@@ -39,7 +39,7 @@ func NewAbsent(b *budget.Budget) (*Host, error) {
 	return h, h.Start(context.Background(), nil)
 }
 
-// Do makes the call that a describes, unless that is answered by others (a schema, a snapshot, a list of
+// Do makes the call that a describes, unless that is answered by others (a snapshot, a list of
 // registrations). c is told the outcome, unless a rest is left: then that returns it. Do does not block.
 func (h *Host) Do(c Caller, callID uint64, a *call.Ask) call.Rest {
 	return rules[a.Op](h, c, callID, a)
@@ -49,6 +49,10 @@ func (h *Host) Do(c Caller, callID uint64, a *call.Ask) call.Rest {
 var rules = [...]func(h *Host, c Caller, callID uint64, a *call.Ask) call.Rest{
 	call.OpRegister: func(h *Host, c Caller, callID uint64, a *call.Ask) call.Rest {
 		h.Register(c, callID, a.Schema)
+		return nil
+	},
+	call.OpSchema: func(h *Host, c Caller, callID uint64, a *call.Ask) call.Rest {
+		h.Describe(c, callID, a.Name)
 		return nil
 	},
 	call.OpWrite: func(h *Host, c Caller, callID uint64, a *call.Ask) call.Rest {

@@ -20,7 +20,7 @@ import (
 // place in the log may be before another's claim. If the open batch is empty it gets a record that changes nothing, one
 // for all answers that wait. So nothing is appended while no one reads, or someone writes.
 //
-// All answers are such reads: what was found or counted, and that there is nothing; pages of Contents, kinds;
+// All answers are such reads: what was found or counted, and that there is nothing; pages of Contents, kinds, schemas;
 // refusals, since what is full, locked, changed or ended depends on the state; outcomes of repeated calls, fates of
 // transactions and calls, open transactions of a session, outcomes that branches ask for, lists of registrations. They
 // leave by reply, or ask underLease themselves. Without a lease go:

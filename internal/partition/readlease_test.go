@@ -404,6 +404,8 @@ func answers(p *partition.Partition, session uint64) map[string]func(c *caller) 
 		"count":         func(c *caller) { p.Count(c, 1, q) },
 		"contents":      func(c *caller) { p.Contents(c, 1, q, call.Cursor{}) },
 		"kinds":         func(c *caller) { p.Kinds(c, 1) },
+		"schema":        func(c *caller) { p.Describe(c, 1, "job") },
+		"no schema":     func(c *caller) { p.Describe(c, 1, "none") },
 		"register":      func(c *caller) { p.Register(c, 1, job) },
 		"drop":          func(c *caller) { p.Drop(c, 1, "job") },
 		"write":         func(c *caller) { p.Write(c, 1, txn.ID{}, call.Request{}, []call.Draft{{Kind: 9}}) },

@@ -114,7 +114,6 @@ var special = [wire.Types]func(c *caller, callID uint64, a *call.Ask) error{
 	wire.Notify:        (*caller).listen,
 	wire.Attach:        (*caller).listen,
 	wire.Acknowledge:   (*caller).acknowledge,
-	wire.Schema:        (*caller).schema,
 	wire.Registrations: (*caller).registrations,
 	wire.Snapshot:      (*caller).snapshot,
 	wire.BeginTxn:      (*caller).beginTxn,
@@ -278,21 +277,4 @@ func (s *session) handleStatus(f wire.Frame) error {
 
 func (s *session) handleSpaces(f wire.Frame) error {
 	return s.report(f, call.Report{Names: s.srv.cfg.Spaces.Names()})
-}
-
-// schema answers with the number of the named kind, after its schema.
-func (c *caller) schema(callID uint64, a *call.Ask) error {
-	k := c.host.KindID(a.Name)
-	if k == 0 {
-		return c.s.fail(callID, call.ErrUnknownKind)
-	}
-	c.s.mu.Lock()
-	defer c.s.mu.Unlock()
-	if c.stale.Load() {
-		c.failLocked(callID, errOpenAgain)
-		return nil
-	}
-	c.announceKindLocked(k)
-	c.emitLocked(wire.OpOf(wire.Schema).AppendAnswer(c.s.out.Buffer(), callID, &call.Result{Count: int(k)}), 0, true)
-	return nil
 }

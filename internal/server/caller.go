@@ -275,7 +275,7 @@ func (c *caller) Event(*call.Event, call.LSN, bool) bool { return false }
 // of all that is held back, so that they are ahead of whatever comes to need them.
 func (c *caller) announceLocked(op wire.Type, r *call.Result) {
 	switch op {
-	case wire.Register:
+	case wire.Register, wire.Schema:
 		c.announceKindLocked(call.KindID(r.Count))
 	case wire.Kinds:
 		for i, n := range r.Counts {
