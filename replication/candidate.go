@@ -19,14 +19,30 @@ func (l *shared) claimable(ctx context.Context, follows uint64) (as intent, err 
 		return as, nil
 	}
 	as.incarnation = newIncarnation()
-	if l.isEmptied() {
-		w, err := l.store.folder.readWitness(l.id)
-		if err != nil {
-			return as, err
-		}
-		as.loss = w.Losses + 1
+	as.loss, err = l.began(ctx)
+	return as, err
+}
+
+// began returns how often the log was lost if it has begun before, and 0 if it has not, as far as this node knows. A log
+// that is not in memory is not lost without consent.
+func (l *shared) began(ctx context.Context) (losses int, err error) {
+	w, err := l.store.folder.readWitness(l.id)
+	if err != nil || w.Incarnation == "" {
+		return 0, err
 	}
-	return as, nil
+	if made := l.made(); made != "" && w.Stream != "" && w.Stream != made {
+		return 0, nil // another log of that name
+	}
+	st, err := l.serverState(ctx)
+	switch {
+	case err != nil:
+		return 0, err
+	case st.LastSeq > 0:
+		return 0, fmt.Errorf("%w: %w", ErrFenced, errUnread)
+	case !l.store.cfg.Cluster.Memory && !l.store.cfg.AcceptLoss:
+		return 0, fmt.Errorf("%w: %v is empty in the cluster", ErrLost, l.id)
+	}
+	return w.Losses + 1, nil
 }
 
 // claimed implements home.
@@ -75,10 +91,4 @@ func (l *shared) setEmptied(emptied bool) {
 	if emptied {
 		l.at = mark{}
 	}
-}
-
-func (l *shared) isEmptied() bool {
-	l.stateMu.Lock()
-	defer l.stateMu.Unlock()
-	return l.emptied
 }

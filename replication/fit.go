@@ -3,6 +3,7 @@ package replication
 import (
 	"fmt"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -14,6 +15,18 @@ func (l *Log) Fit() error {
 		return s.fit()
 	}
 	return l.home.present()
+}
+
+// Current reports whether this node has its own part of the log to the end that this process knows, and the leader says
+// no more. A node that was started again may not have it yet, and others cannot tell: with Cluster.Memory the next node
+// must not be stopped before. In a process that is alone it is true.
+func (l *Log) Current() bool {
+	srv, err := l.store.server()
+	if err != nil || l.store.cfg.Cluster == nil {
+		return err == nil
+	}
+	st, ok := localState(srv.srv, l.id.stream())
+	return ok && st.LastSeq >= l.Last() && srv.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, l.id.stream())
 }
 
 func (l *shared) fit() error {

@@ -28,6 +28,9 @@ func streamRaftNode(stream unsafe.Pointer) server.RaftNode
 //go:linkname streamStore github.com/nats-io/nats-server/v2/server.(*stream).Store
 func streamStore(stream unsafe.Pointer) server.StreamStore
 
+//go:linkname streamConfigOf github.com/nats-io/nats-server/v2/server.(*stream).config
+func streamConfigOf(stream unsafe.Pointer) server.StreamConfig
+
 //go:linkname streamWriteErr github.com/nats-io/nats-server/v2/server.(*stream).getWriteErr
 func streamWriteErr(stream unsafe.Pointer) error
 
@@ -72,6 +75,15 @@ func localState(s *server.Server, stream string) (st server.StreamState, ok bool
 	}
 	store.FastState(&st)
 	return st, true
+}
+
+// localMetadata returns the metadata of a stream on this server; nil if it has none.
+func localMetadata(s *server.Server, stream string) map[string]string {
+	m := localStream(s, stream)
+	if m == nil {
+		return nil
+	}
+	return streamConfigOf(m).Metadata
 }
 
 // localStream returns the stream on this server, or nil.

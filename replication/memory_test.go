@@ -22,28 +22,14 @@ func TestMemory_OutlivesItsNodes(t *testing.T) {
 	for i := range k.stores {
 		k.stop(i)
 		k.start(i)
-		require.Eventually(t, func() bool { return current(t, k) }, time.Minute, 50*time.Millisecond)
+		l := k.log(i)
+		require.Equal(t, upTo(10), tailed(t, l, 0, 10))
+		require.Eventually(t, l.Current, time.Minute, time.Millisecond)
 	}
 	require.Equal(t, upTo(10), lead(t, k.log(1)))
 	require.Equal(t, incarnation, k.log(1).Incarnation())
 	appendAll(t, k.log(1), 11, 12)
 	require.Equal(t, upTo(12), tailed(t, k.log(2), 0, 12))
-}
-
-// current reports whether all nodes have all of the log.
-func current(t testing.TB, k *trio) bool {
-	t.Helper()
-	replicas, err := k.stores[0].Replicas(t.Context(), "test", 0)
-	if err != nil {
-		return false
-	}
-	n := 0
-	for _, r := range replicas {
-		if r.Current && !r.Offline {
-			n++
-		}
-	}
-	return n == 3
 }
 
 // A log in memory that all of its nodes have lost is empty, and says so: it is another incarnation, older snapshots are
@@ -60,6 +46,7 @@ func TestMemory_LostByAllNodes(t *testing.T) {
 	for life := 1; life <= 2; life++ {
 		k.stop(0, 1, 2)
 		k.start(0, 1, 2)
+		elect(t, k.log(0), k.log(1), k.log(2))
 		a := k.log(0)
 		position, _ := loaded(t, a)
 		require.EqualValues(t, 9, position, "it is not known yet")
@@ -96,5 +83,37 @@ func TestMemory_LostByAllNodes(t *testing.T) {
 		position, _ = loaded(t, a)
 		require.Zero(t, position)
 		require.Equal(t, upTo(12), tailed(t, a, 0, 12))
+	}
+}
+
+// A node remembers that a log had begun, even if it has no snapshot.
+func TestMemory_LossIsToldWithoutSnapshots(t *testing.T) {
+	t.Parallel()
+	k := newTrio(t, inMemory)
+	logs := k.logs()
+	require.NoError(t, replay(t.Context(), logs[0], 0, ignore, nil))
+	appendAll(t, logs[0], 1, 3)
+	require.Equal(t, upTo(3), tailed(t, logs[1], 0, 3))
+	k.stop(0, 1, 2)
+	k.start(0, 1, 2)
+	b := k.log(1)
+	elect(t, k.log(0), b, k.log(2))
+	end, err := b.CatchUp(t.Context(), 0, ignore, nil)
+	require.NoError(t, err)
+	require.Zero(t, end)
+	claim, err := b.Claim(t.Context(), 0, record.Clock{})
+	require.NoError(t, err)
+	require.True(t, tellsLoss(claim))
+
+	require.NoError(t, k.stores[0].Drop(t.Context(), "test", 0))
+	require.NoError(t, k.stores[1].Forget("test", 0))
+	require.NoError(t, k.stores[0].Create(t.Context(), "test", 0, "anew", []string{"a", "b", "c"}))
+	for _, i := range []int{2, 1} { // one that was not told of the drop, and one that was
+		l := k.log(i)
+		end, err := l.CatchUp(t.Context(), 0, ignore, nil)
+		require.NoError(t, err)
+		claim, err := l.Claim(t.Context(), end, record.Clock{})
+		require.NoError(t, err)
+		require.False(t, tellsLoss(claim))
 	}
 }

@@ -26,6 +26,9 @@ const (
 	// answer: who has no leader gives none.
 	askPause, askTimeout = 100 * time.Millisecond, 300 * time.Millisecond
 
+	// leaderPause is how long a cluster that starts has no leader before one of its nodes stands for election.
+	leaderPause = 1500 * time.Millisecond
+
 	// tellPause is how often a node that waits for others says so.
 	tellPause = 5 * time.Second
 )
@@ -73,8 +76,11 @@ func reconnects(o *nats.Options) error {
 
 // awaitCluster returns once the cluster has a leader that makes logs, as this node sees it.
 func (e *embedded) awaitCluster(ctx context.Context, log *serverLog) error {
-	told := time.Now()
+	told, waits := time.Now(), leaderless{}
 	for !e.answers(ctx) {
+		if e.stands() && waits.over(time.Now(), e.raftState(metaGroup(e.srv))) {
+			nudge(metaGroup(e.srv))
+		}
 		if err := errors.Join(log.fatal(), context.Cause(ctx)); err != nil {
 			return err
 		}
@@ -88,6 +94,32 @@ func (e *embedded) awaitCluster(ctx context.Context, log *serverLog) error {
 		}
 	}
 	return nil
+}
+
+// leaderless measures for how long a group has had no leader.
+type leaderless struct {
+	since time.Time // or since this node last stood for election; zero: not yet
+	term  uint64
+}
+
+// over reports whether the group has waited long enough. A leader tells each second that it is there.
+func (l *leaderless) over(now time.Time, r Raft) bool {
+	if r.Leader != "" || r.Term != l.term || l.since.IsZero() { // there is one, or an election has begun
+		l.since, l.term = now, r.Term
+		return false
+	}
+	if now.Sub(l.since) < leaderPause {
+		return false
+	}
+	l.since = now
+	return true
+}
+
+// stands reports whether it is for this node to stand for election when a whole cluster is started, which would take
+// some seconds otherwise: it is the first of those that are there, and they are most.
+func (e *embedded) stands() bool {
+	there := e.nodes()
+	return len(there) > len(e.cluster.Peers)/2 && there[0] == e.cluster.Node
 }
 
 // answers reports whether the leader of the cluster answers, and this node knows what logs there are.

@@ -14,18 +14,31 @@ func streamGroup(*server.Server, string) server.RaftNode { return nil }
 func writeError(*server.Server, string) error { return nil }
 
 func localState(s *server.Server, stream string) (st server.StreamState, ok bool) {
-	all, err := s.Jsz(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true})
+	d := localDetail(s, stream)
+	return d.State, d.Name != ""
+}
+
+func localMetadata(s *server.Server, stream string) map[string]string {
+	if d := localDetail(s, stream); d.Config != nil {
+		return d.Config.Metadata
+	}
+	return nil
+}
+
+// localDetail returns what the server tells of a stream that it has; the zero value if it has none.
+func localDetail(s *server.Server, stream string) server.StreamDetail {
+	all, err := s.Jsz(&server.JSzOptions{Account: server.DEFAULT_GLOBAL_ACCOUNT, Streams: true, Config: true})
 	if err != nil {
-		return st, false
+		return server.StreamDetail{}
 	}
 	for _, account := range all.AccountDetails {
-		for _, detail := range account.Streams {
-			if detail.Name == stream {
-				return detail.State, true
+		for _, d := range account.Streams {
+			if d.Name == stream {
+				return d
 			}
 		}
 	}
-	return st, false
+	return server.StreamDetail{}
 }
 
 func nodeName(*server.Server, string) string { return "" }

@@ -36,7 +36,8 @@ func newShared(s *Store, srv *embedded, id logID) *shared {
 	return l
 }
 
-// openShared returns a log of a cluster once a node answers for it.
+// openShared returns a log of a cluster once a node answers for it. One that this node has is not waited for: it may
+// have no leader, which its caller is to see.
 func (s *Store) openShared(ctx context.Context, id logID) (*Log, error) {
 	srv, err := s.server()
 	if err != nil {
@@ -46,9 +47,12 @@ func (s *Store) openShared(ctx context.Context, id logID) (*Log, error) {
 	defer cancel()
 	l := newShared(s, srv, id)
 	for {
-		_, _, err := l.lookOn(ctx, srv, 1)
+		_, here := localState(srv.srv, id.stream())
+		if !here {
+			_, _, err = l.lookOn(ctx, srv, 1)
+		}
 		switch {
-		case err == nil:
+		case here, err == nil:
 			s.served.Store(l, nil)
 			return l.Log, nil
 		case ctx.Err() != nil:
@@ -124,23 +128,30 @@ func (l *shared) learned(m message) error {
 	if !ok {
 		return nil
 	}
-	if as.loss > 0 {
-		if err := l.noteLosses(as.loss); err != nil {
-			return err
-		}
+	if err := l.remember(as); err != nil {
+		return err
 	}
 	return l.recognize(as, m.pos)
 }
 
-// noteLosses remembers how often the log was lost.
-func (l *shared) noteLosses(n int) error {
+// remember notes on this node that the log has begun, and how often it was lost: if it comes back empty it was lost.
+func (l *shared) remember(as intent) error {
+	if l.Incarnation() == as.incarnation && as.loss == 0 && l.known().read {
+		return nil // as before
+	}
 	w, err := l.store.folder.readWitness(l.id)
-	if err != nil || w.Losses >= n {
+	if err != nil {
 		return err
 	}
-	w.Losses = n
-	return l.store.writeWitness(l.id, w)
+	now := witness{Stream: l.made(), Incarnation: as.incarnation, Losses: max(w.Losses, as.loss)}
+	if now == w {
+		return nil
+	}
+	return l.store.writeWitness(l.id, now)
 }
+
+// made returns the incarnation with which the stream was created; "" if this node has no part of it.
+func (l *shared) made() string { return localMetadata(l.srv.srv, l.id.stream())[metaIncarnation] }
 
 // stamp implements home.
 func (l *shared) stamp(ctx context.Context, position uint64) (int64, error) {

@@ -42,8 +42,8 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 }
 
 // Log returns the log of a partition, and creates it if it does not exist. In a cluster it creates none: it returns
-// ErrNoLog, and waits for a log that exists until a node serves it. Each partition has one Log: later calls return the
-// same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves its
+// ErrNoLog, and waits for a log that other nodes have until one of them serves it. Each partition has one Log: later
+// calls return the same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves its
 // files unchanged.
 func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
 	id := logID{space, partition}
