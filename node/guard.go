@@ -70,6 +70,10 @@ var _ partition.Log = guardedLog{}
 
 // Append implements partition.Log.
 func (l guardedLog) Append(msg []byte) error {
+	if took := l.guard.cfg.took; took != nil {
+		began := time.Now()
+		defer func() { took.Observe(time.Since(began).Seconds()) }()
+	}
 	err := l.Log.Append(msg)
 	if err == nil {
 		l.guard.look()

@@ -19,7 +19,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/partition"
@@ -60,6 +63,10 @@ type Config struct {
 	SnapshotEvery time.Duration // 0: an hour
 	EventLog      int64         // bytes of a log kept for listeners that do not collect their events; 0: 1 GiB
 
+	// Admin is an address for operators, as in 127.0.0.1:7421: over HTTP it serves /healthz, /readyz, /metrics (Prometheus)
+	// and /debug/pprof. Nothing protects it. "": none.
+	Admin string
+
 	AcceptLoss bool // start with what is left of lost or damaged logs
 
 	Cluster *Cluster // of which the node is one; nil: it is alone
@@ -73,6 +80,7 @@ type Config struct {
 
 	Version string // of the program, for the log
 
+	took    prometheus.Observer                               // of appends; nil: they are not measured
 	wrapLog func(space string, l partition.Log) partition.Log // for tests; nil: no wrapper
 }
 
@@ -142,6 +150,11 @@ type Node struct {
 	started time.Time
 	served  chan error // the result of Serve
 
+	admin    *admin // nil without Config.Admin
+	appends  prometheus.Histogram
+	up       atomic.Bool // it serves, and has not begun to stop
+	stopping atomic.Bool
+
 	closing  sync.Once
 	closeErr error // the result of close; set by closing
 }
@@ -156,29 +169,44 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, budget: budget.New(cfg.Limits.Memory), started: time.Now(), served: make(chan error, 1)}
-	up := &startup{logger: n.cfg.Logger}
-	if cfg.Listen == "" {
-		if err := n.start(ctx, up); err != nil {
+	if cfg.Admin != "" {
+		n.appends = newAppends()
+		n.cfg.took = n.appends
+		if err := n.startAdmin(); err != nil {
 			return nil, err
 		}
-		n.served <- server.ErrClosed
-		n.announce()
-		return n, nil
 	}
-	listener, err := net.Listen("tcp", cfg.Listen)
+	if err := n.listen(ctx); err != nil {
+		return nil, errors.Join(err, n.admin.close())
+	}
+	n.up.Store(true)
+	n.announce()
+	return n, nil
+}
+
+// listen starts the node, and serves clients if it is to.
+func (n *Node) listen(ctx context.Context) error {
+	up := &startup{logger: n.cfg.Logger}
+	if n.cfg.Listen == "" {
+		if err := n.start(ctx, up); err != nil {
+			return err
+		}
+		n.served <- server.ErrClosed
+		return nil
+	}
+	listener, err := net.Listen("tcp", n.cfg.Listen)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n.addr = listener.Addr()
 	answering := server.AnswerStarting(listener.(*net.TCPListener), up.report)
 	err = n.start(ctx, up)
 	if err = errors.Join(err, answering.Stop()); err != nil {
 		listener.Close()
-		return nil, err
+		return err
 	}
-	n.announce()
 	go func() { n.served <- n.server.Serve(listener) }()
-	return n, nil
+	return nil
 }
 
 func (n *Node) start(ctx context.Context, up *startup) error {
@@ -261,6 +289,13 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 func (n *Node) close(ctx context.Context) error {
+	n.stopping.Store(true)
+	n.up.Store(false)
+	return errors.Join(n.end(ctx), n.admin.close())
+}
+
+// end ends what the node serves.
+func (n *Node) end(ctx context.Context) error {
 	if n.fleet != nil {
 		n.fleet.resign(ctx)
 	}

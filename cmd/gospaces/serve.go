@@ -53,6 +53,8 @@ read "name = value" with the names of the flags.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.Listen, "listen", "127.0.0.1:7420",
 		"address to serve on; port 0 takes any free one, :7420 serves other machines, too")
+	flags.StringVar(&f.Admin, "admin", "",
+		"address for operators, as in 127.0.0.1:7421: /healthz, /readyz, /metrics and /debug/pprof over HTTP; none: off")
 	flags.StringVar(&f.Data, "data", "gospaces-data", "folder of the log; made if it is not there")
 	flags.StringVar(&f.Durability, "durability", "",
 		"memory, logged (the default) or synced; in a cluster replicated (the default), replicated-synced "+

@@ -1,0 +1,107 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// admin is the address for operators and what watches over the node: over HTTP, without a password.
+type admin struct {
+	listener net.Listener
+	server   *http.Server
+	done     chan error // the result of Serve
+}
+
+// startAdmin begins to serve the admin address.
+func (n *Node) startAdmin() error {
+	listener, err := net.Listen("tcp", n.cfg.Admin)
+	if err != nil {
+		return fmt.Errorf("the admin address: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := n.ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(collector{n}, n.appends,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	n.admin = &admin{
+		listener: listener, server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}, done: make(chan error, 1),
+	}
+	go func() { n.admin.done <- n.admin.server.Serve(listener) }()
+	return nil
+}
+
+// close stops the admin address. A nil admin is none.
+func (a *admin) close() error {
+	if a == nil {
+		return nil
+	}
+	err := a.server.Close() // those who read a profile for minutes are not waited for
+	if served := <-a.done; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// AdminAddr returns the address for operators; "" if there is none.
+func (n *Node) AdminAddr() string {
+	if n.admin == nil {
+		return ""
+	}
+	return n.admin.listener.Addr().String()
+}
+
+// ready returns why the node does not serve what it should; nil if it does. A node of a cluster serves its partitions
+// once it leads or follows each of them.
+func (n *Node) ready() error {
+	switch {
+	case n.stopping.Load():
+		return errors.New("stopping")
+	case !n.up.Load():
+		return errors.New("starting")
+	case n.fleet != nil:
+		return n.fleet.ready()
+	}
+	return nil
+}
+
+// ready returns why a replica that should be on this node does not serve or follow.
+func (f *fleet) ready() error {
+	for _, p := range f.status().Partitions {
+		for _, r := range p.Replicas {
+			if r.Node == f.cfg.Cluster.Node && !r.Able {
+				return fmt.Errorf("the replica of %v is not ready", p.at())
+			}
+		}
+	}
+	return nil
+}
+
+// newAppends returns the histogram of appends, of all spaces together.
+func newAppends() prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "gospaces_log_append_seconds",
+		Help:    "Time until the log had a message; all changes that had collected meanwhile share it.",
+		Buckets: prometheus.ExponentialBuckets(20e-6, 2, 16),
+	})
+}
