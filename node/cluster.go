@@ -68,10 +68,10 @@ func (c *Cluster) founders() (names []string) {
 // timing returns the times by which nodes judge each other.
 func (c *Cluster) timing() cluster.Timing { return cluster.Timings(c.Patience) }
 
-// levels returns the durability levels that a node may have, the default first.
-func (c *Config) levels() []string {
+// levels returns the durability levels that a node may have, and the default.
+func (c *Config) levels() (all []string, standard string) {
 	if c.Cluster != nil {
-		return []string{Replicated, ReplicatedSynced, ReplicatedMemory}
+		return []string{Replicated, ReplicatedSynced, ReplicatedMemory}, Replicated
 	}
-	return []string{Logged, Synced, Memory}
+	return []string{Memory, Logged, Synced}, Logged
 }

@@ -91,15 +91,16 @@ func (c *Config) setDefaults() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	c.Durability = cmp.Or(c.Durability, c.levels()[0])
+	levels, standard := c.levels()
+	c.Durability = cmp.Or(c.Durability, standard)
 	c.MirrorFull = cmp.Or(c.MirrorFull, Rebase)
 	c.Limits.setDefaults()
 	c.SnapshotBytes = cmp.Or(c.SnapshotBytes, 64<<20)
 	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Hour)
 	c.EventLog, c.MirrorLog = cmp.Or(c.EventLog, 1<<30), cmp.Or(c.MirrorLog, 1<<30)
 	switch {
-	case !slices.Contains(c.levels(), c.Durability):
-		return fmt.Errorf("durability is %q; it is %s", c.Durability, alternatives(c.levels()))
+	case !slices.Contains(levels, c.Durability):
+		return fmt.Errorf("durability is %q; it is %s", c.Durability, alternatives(levels))
 	case c.Cluster != nil && c.AcceptLoss:
 		return errors.New("a node of a cluster does not accept losses: it has from the others what its disk has lost")
 	case c.MirrorFull != Rebase && c.MirrorFull != Block && c.MirrorFull != Refuse:
