@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -184,4 +185,63 @@ func TestCluster_FencesTheOldPrimary(t *testing.T) {
 	for _, l := range logs {
 		require.Equal(t, upTo(5), tailed(t, l, 0, 5))
 	}
+}
+
+// A log that lacks a majority of its nodes takes nothing: what was to be appended waits, and is there once.
+func TestCluster_AppendsWaitForAMajority(t *testing.T) {
+	t.Parallel()
+	k := newTrio(t, nil)
+	logs := k.logs()
+	a := logs[0]
+	require.NoError(t, replay(t.Context(), a, 0, ignore, nil))
+	appendAll(t, a, 1, 3)
+	k.stop(1, 2)
+	appended := make(chan error, 1)
+	go func() {
+		for n := uint64(4); n < 7; n++ {
+			if err := a.Append(commit(n, 100)); err != nil {
+				appended <- err
+				return
+			}
+		}
+		appended <- nil
+	}()
+	require.Eventually(t, func() bool { return a.Overdue() > 2*patience }, time.Minute, time.Millisecond)
+	require.Empty(t, appended)
+	k.start(1)
+	elect(t, a, k.log(1))
+	require.NoError(t, <-appended)
+	require.Zero(t, a.Overdue())
+	require.Equal(t, upTo(6), tailed(t, k.log(1), 0, 6))
+
+	k.stop(1)
+	go func() { appended <- a.Append(commit(7, 100)) }()
+	require.Eventually(t, func() bool { return a.Overdue() > patience }, time.Minute, time.Millisecond)
+	a.Close()
+	err := <-appended
+	require.ErrorIs(t, err, ErrClosed)
+	require.ErrorIs(t, err, ErrFailed, "it is unknown whether it will be there")
+	require.ErrorIs(t, a.Append(commit(8, 100)), ErrClosed)
+	_, err = a.CatchUp(t.Context(), 0, ignore, nil)
+	require.ErrorIs(t, err, ErrClosed)
+}
+
+// A log moves to another node with all that it has, while it is written.
+func TestPlace_MovesALog(t *testing.T) {
+	t.Parallel()
+	k := newTrio(t, nil)
+	require.NoError(t, k.stores[0].Create(t.Context(), "test", 0, "made", []string{"a"}))
+	l := k.log(0)
+	require.NoError(t, replay(t.Context(), l, 0, ignore, nil))
+	appendAll(t, l, 1, 10)
+	require.NoError(t, k.stores[1].Place(t.Context(), "test", 0, []string{"c"}))
+	n := uint64(10)
+	require.Eventually(t, func() bool {
+		n++
+		appendAll(t, l, n, n)
+		replicas, err := k.stores[2].Replicas(t.Context(), "test", 0)
+		return err == nil && len(replicas) == 1 && replicas[0] == Replica{Node: "c", Leads: true, Current: true}
+	}, time.Minute, 10*time.Millisecond)
+	require.Equal(t, upTo(n), tailed(t, k.log(2), 0, int(n)))
+	require.ErrorIs(t, k.stores[1].Place(t.Context(), "none", 0, []string{"c"}), ErrNoLog)
 }

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -93,4 +94,34 @@ func TestFull_DiskWithoutRoomIsNoPlaceToPurge(t *testing.T) {
 	require.NoError(t, l.purge(t.Context(), 900))
 	require.EqualValues(t, 900, l.Stats().First)
 	appendAll(t, l, 1001, 1002)
+}
+
+// The log goes on without a node whose disk is full. The node knows that it must not lead, also once there is room.
+func TestFull_DiskOfOneNode(t *testing.T) {
+	t.Parallel()
+	k := newTrio(t, func(c *Config) { c.MinFree = 1 })
+	k.stop(1)
+	k.dirs[1] = smallDisk(t, "64m")
+	k.start(1)
+	logs := k.logs()
+	for !logs[0].Raft().Leads { // not the one whose disk fills
+		require.NoError(t, logs[0].LeadHere())
+		time.Sleep(10 * time.Millisecond)
+	}
+	require.NoError(t, replay(t.Context(), logs[0], 0, ignore, nil))
+	appendAll(t, logs[0], 1, 2)
+	require.Eventually(t, logs[1].Current, time.Minute, time.Millisecond)
+	require.NoError(t, logs[1].Fit())
+	ballast := occupy(t, k.dirs[1], 1<<20)
+	n := uint64(2)
+	require.Eventually(t, func() bool {
+		n++
+		require.NoError(t, logs[0].Append(commit(n, 200<<10)))
+		err := logs[1].Fit()
+		return err != nil && !errors.Is(err, ErrFull)
+	}, time.Minute, 20*time.Millisecond)
+	require.NoError(t, os.Remove(ballast))
+	require.ErrorIs(t, logs[1].Fit(), ErrFailed)
+	require.Equal(t, upTo(n), tailed(t, logs[2], 0, int(n)))
+	k.stop(1) // before its disk is taken away
 }
