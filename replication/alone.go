@@ -41,6 +41,14 @@ func newAlone(s *Store, id logID, info *jetstream.StreamInfo) *alone {
 	return l
 }
 
+// admit implements home.
+func (l *alone) admit(n int) error {
+	if err := l.present(); err != nil {
+		return err
+	}
+	return l.store.disk.admit(n)
+}
+
 // publish implements home.
 func (l *alone) publish(_ context.Context, msg []byte, last uint64) (uint64, error) {
 	pos, err := l.publishLocked(msg, last)

@@ -30,10 +30,7 @@ func (l *Log) appendLocked(msg []byte) error {
 	if len(msg) < record.HeaderSize || len(msg) > MaxMessage {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(msg))
 	}
-	if err := l.home.present(); err != nil {
-		return err
-	}
-	if err := l.store.disk.admit(len(msg)); err != nil {
+	if err := l.home.admit(len(msg)); err != nil {
 		return err
 	}
 	record.AppendHeader(msg[:0], record.Header{

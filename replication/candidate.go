@@ -23,8 +23,8 @@ func (l *shared) claimable(ctx context.Context, follows uint64) (as intent, err 
 	return as, err
 }
 
-// began returns how often the log was lost if it has begun before, and 0 if it has not, as far as this node knows. A log
-// that is not in memory is not lost without consent.
+// began returns how often the log was lost if it has begun before, and 0 if it has not, as far as this node knows. That
+// a log is lost which is not in memory must be accepted.
 func (l *shared) began(ctx context.Context) (losses int, err error) {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Incarnation == "" {

@@ -151,13 +151,13 @@ func TestCluster_HandOver(t *testing.T) {
 	}
 	require.Equal(t, Primary{Since: claim.Position, Store: "b"}, c.Primary())
 	require.ErrorIs(t, a.Append(commit(99, 10)), ErrNotPrimary)
-	require.Equal(t, upTo(20)[14:], tailed(t, again(t, k, 2), claim.Position+4, 6), "a reader may begin anywhere")
+	require.Equal(t, upTo(20)[14:], tailed(t, reopened(t, k, 2), claim.Position+4, 6), "a reader may begin anywhere")
 	_, err = a.Claim(t.Context(), claim.Position, record.Clock{})
 	require.ErrorIs(t, err, ErrFenced, "it has not read to the end")
 }
 
-// again returns what a node has of the log as if it had just been started.
-func again(t testing.TB, k *trio, i int) *Log {
+// reopened returns what a node has of the log as if it had just been started.
+func reopened(t testing.TB, k *trio, i int) *Log {
 	t.Helper()
 	k.log(i).Close()
 	return k.log(i)

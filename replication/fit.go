@@ -30,16 +30,10 @@ func (l *Log) Current() bool {
 }
 
 func (l *shared) fit() error {
-	if err := l.present(); err != nil {
-		return err
-	}
 	if err := l.ill.Load(); err != nil {
 		return *err
 	}
-	if l.store.cfg.Cluster.Memory {
-		return nil
-	}
-	return l.store.disk.admit(0)
+	return l.admit(0)
 }
 
 // measure takes over what this node's part of the log says of its size: what it lacks it will get.

@@ -1,7 +1,7 @@
 package replication
 
 import (
-	"errors"
+	"context"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -18,7 +18,7 @@ func smallDisk(t *testing.T, size string) string {
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("needs the right to mount a file system: %v", err)
 	}
-	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
 	return dir
 }
 
@@ -96,32 +96,51 @@ func TestFull_DiskWithoutRoomIsNoPlaceToPurge(t *testing.T) {
 	appendAll(t, l, 1001, 1002)
 }
 
-// The log goes on without a node whose disk is full. The node knows that it must not lead, also once there is room.
+// The log goes on without a node whose disk is full, and the node knows that it must not be the primary.
 func TestFull_DiskOfOneNode(t *testing.T) {
 	t.Parallel()
 	k := newTrio(t, func(c *Config) { c.MinFree = 1 })
 	k.stop(1)
 	k.dirs[1] = smallDisk(t, "64m")
+	t.Cleanup(func() { k.stop(1) }) // before its disk is taken away
 	k.start(1)
 	logs := k.logs()
-	for !logs[0].Raft().Leads { // not the one whose disk fills
-		require.NoError(t, logs[0].LeadHere())
-		time.Sleep(10 * time.Millisecond)
-	}
-	require.NoError(t, replay(t.Context(), logs[0], 0, ignore, nil))
-	appendAll(t, logs[0], 1, 2)
-	require.Eventually(t, logs[1].Current, time.Minute, time.Millisecond)
-	require.NoError(t, logs[1].Fit())
-	ballast := occupy(t, k.dirs[1], 1<<20)
+	a, b := logs[0], logs[1]
+	require.NoError(t, replay(t.Context(), a, 0, ignore, nil))
+	appendAll(t, a, 1, 2)
+	require.Eventually(t, b.Current, time.Minute, time.Millisecond)
+	require.NoError(t, b.Fit())
+	occupy(t, k.dirs[1], 1<<20)
+	stop := keepLed(t, a)
 	n := uint64(2)
-	require.Eventually(t, func() bool {
+	for b.Fit() == nil {
 		n++
-		require.NoError(t, logs[0].Append(commit(n, 200<<10)))
-		err := logs[1].Fit()
-		return err != nil && !errors.Is(err, ErrFull)
-	}, time.Minute, 20*time.Millisecond)
-	require.NoError(t, os.Remove(ballast))
-	require.ErrorIs(t, logs[1].Fit(), ErrFailed)
-	require.Equal(t, upTo(n), tailed(t, logs[2], 0, int(n)))
-	k.stop(1) // before its disk is taken away
+		require.NoError(t, a.Append(commit(n, 200<<10)))
+	}
+	t.Log(n, b.Fit())
+	require.NoError(t, a.Fit())
+	appendAll(t, a, n+1, n+20)
+	stop()
+	require.Equal(t, upTo(n+20), tailed(t, logs[2], 0, int(n+20)))
+	require.Error(t, b.Fit())
+}
+
+// keepLed has a node lead a log's stream until the returned function is called: a leader that cannot write takes
+// nothing, and does not give up by itself.
+func keepLed(t testing.TB, l *Log) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for pause(ctx, 100*time.Millisecond) == nil {
+			if !l.Raft().Leads {
+				_ = l.LeadHere() // the next time it may work
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }

@@ -10,15 +10,35 @@ import (
 // home is where a log is kept, as far as that makes a difference: the files of this process (alone), or several nodes
 // that agree on each message (shared). The first can lose files; the second can be out of reach, and behind.
 type home interface {
-	// present returns why nothing may be written any more, or nil. It is called before each message.
-	present() error
-	// publish stores a message at the position after last, and returns its position. Log.mu is held.
-	publish(ctx context.Context, msg []byte, last uint64) (uint64, error)
-	// claimable returns how a claim that follows a position is to be made. Log.mu is held.
-	claimable(ctx context.Context, follows uint64) (intent, error)
-	// claimed follows the storing of a claim at a position. Log.mu is held.
-	claimed(position uint64, as intent) error
+	writing
+	reading
+	keeping
 
+	// watch is called now and then, and with note about once a second, once the log is registered as served.
+	watch(note bool)
+	// restarted follows a restart of the server.
+	restarted()
+	// shut ends everything; Log.mu is held. stopped is called when the server has stopped after that.
+	shut()
+	stopped()
+}
+
+// writing is how a log takes messages. Log.mu is held during its calls.
+type writing interface {
+	// present returns why nothing may be written any more, or nil.
+	present() error
+	// admit returns why no message of n bytes may be appended, or nil.
+	admit(n int) error
+	// publish stores a message at the position after last, and returns its position.
+	publish(ctx context.Context, msg []byte, last uint64) (uint64, error)
+	// claimable returns how a claim that follows a position is to be made.
+	claimable(ctx context.Context, follows uint64) (intent, error)
+	// claimed follows the storing of a claim at a position.
+	claimed(position uint64, as intent) error
+}
+
+// reading is what a reader meets.
+type reading interface {
 	// catchUp is Log.CatchUp.
 	catchUp(ctx context.Context, after uint64, apply func(record.Group) error, progress func(done, total uint64)) (
 		end uint64, err error)
@@ -35,12 +55,15 @@ type home interface {
 	unanswered(ctx context.Context, srv *embedded, served bool, err error) error
 	// gap returns the error for a reader that finds a message after the one that comes next; nil if that is as it must be.
 	gap(next uint64, found message) error
-	// unproven returns what is known of the message at a position from elsewhere, if this process must see it in the log to
-	// know that the log is the one that it was; otherwise the zero value.
+	// unproven returns what is known of the message at a position from elsewhere, if this process must see it in the log
+	// to know that the log is the one that it was; otherwise the zero value.
 	unproven(position uint64) mark
 	// learned follows the reading of a claim, or a resignation.
 	learned(m message) error
+}
 
+// keeping is what becomes of the state, in snapshots, and of the messages that are in it.
+type keeping interface {
 	// ready makes sure that there is the snapshot that the log goes on after, if it needs one, and usable reports whether
 	// the one at a position may be taken.
 	ready(ctx context.Context) error
@@ -53,12 +76,4 @@ type home interface {
 	purgeable(before uint64) uint64
 	// purging calls fn, which removes messages.
 	purging(fn func() error) error
-
-	// watch is called now and then, and with note about once a second, once the log is registered as served.
-	watch(note bool)
-	// restarted follows a restart of the server.
-	restarted()
-	// shut ends everything; Log.mu is held. stopped is called when the server has stopped after that.
-	shut()
-	stopped()
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// In a cluster nothing but the log itself tells which log it is. A stream in memory that all of its nodes have lost comes
-// back with the same name and description, and begins again at position 1. So the first claim gives the log its
+// In a cluster nothing but the log itself tells which log it is. A stream in memory that all of its nodes have lost
+// comes back with the same name and description, and begins again at position 1. So the first claim gives the log its
 // incarnation, a random one, and each later claim tells it. Between two claims a message is known by its position and
 // the time at which the leader of the stream stored it, which all replicas have.
 
@@ -53,7 +53,7 @@ func (l *Log) recognize(as intent, position uint64) error {
 	if was == "" || was == as.incarnation || as.follows == 0 || as.loss > 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: position %d is of log %s, and what was before of log %s", errOther, position, as.incarnation, was)
+	return fmt.Errorf("%w: position %d is of log %s, what was before of log %s", errOther, position, as.incarnation, was)
 }
 
 // errUnread tells that this node lags behind the log.

@@ -26,8 +26,9 @@ const crashNode = "TEST_CRASH_NODE"
 
 // node is what a child does.
 type node struct {
-	Config  Config
-	Appends bool // it claims the log, and continues the numbers in it; otherwise it only leads the stream
+	Dir, Name string
+	Peers     []Peer
+	Appends   bool // it claims the log, and continues the numbers in it; otherwise it only leads the stream
 }
 
 // runNode prints "leads" once the node leads the log's stream, and each number once it is acknowledged.
@@ -37,7 +38,7 @@ func runNode(config string) error {
 		return err
 	}
 	ctx := context.Background()
-	s, err := Open(ctx, n.Config)
+	s, err := Open(ctx, Config{Dir: n.Dir, Cluster: &Cluster{Name: "test", Node: n.Name, Peers: n.Peers}})
 	if err != nil {
 		return err
 	}
@@ -72,28 +73,45 @@ type child struct {
 	t       testing.TB
 	cmd     *exec.Cmd
 	lines   *bufio.Scanner
-	errs    strings.Builder
+	errs    text
 	stopped sync.Once
+}
+
+// text is what has been written so far.
+type text struct {
+	mu sync.Mutex
+	b  strings.Builder // guarded by mu
+}
+
+func (t *text) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.Write(b)
+}
+
+func (t *text) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.String()
 }
 
 // child starts a node as a process, and returns when it leads the log's stream.
 func (k *trio) child(i int, appends bool) *child {
 	k.t.Helper()
 	k.stop(i)
-	cfg := k.config(i)
-	cfg.Logger = nil
-	config, err := json.Marshal(node{cfg, appends})
+	c := k.config(i).Cluster
+	config, err := json.Marshal(node{k.dirs[i], c.Node, c.Peers, appends})
 	require.NoError(k.t, err)
-	c := &child{t: k.t, cmd: exec.CommandContext(k.t.Context(), os.Args[0])}
-	c.cmd.Env = append(os.Environ(), crashNode+"="+string(config))
-	c.cmd.Stderr = &c.errs
-	out, err := c.cmd.StdoutPipe()
+	p := &child{t: k.t, cmd: exec.CommandContext(k.t.Context(), os.Args[0])}
+	p.cmd.Env = append(os.Environ(), crashNode+"="+string(config))
+	p.cmd.Stderr = &p.errs
+	out, err := p.cmd.StdoutPipe()
 	require.NoError(k.t, err)
-	require.NoError(k.t, c.cmd.Start())
-	k.t.Cleanup(func() { c.end(syscall.SIGKILL) })
-	c.lines = bufio.NewScanner(out)
-	require.Equal(k.t, "leads", c.line())
-	return c
+	require.NoError(k.t, p.cmd.Start())
+	k.t.Cleanup(func() { p.end(syscall.SIGKILL) })
+	p.lines = bufio.NewScanner(out)
+	require.Equal(k.t, "leads", p.line(), p.errs.String())
+	return p
 }
 
 // line returns the next line that the child prints, or "".

@@ -122,7 +122,7 @@ func (l *Log) grewLocked() {
 	}
 }
 
-// await implements home: it returns once this process knows that a message at pos is there. It returns the cause of ctx's end.
+// await implements home: it returns once this process knows that a message at pos is there, or the cause of ctx's end.
 func (l *Log) await(ctx context.Context, pos uint64) error {
 	for {
 		grown := l.growth(pos)

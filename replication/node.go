@@ -54,6 +54,9 @@ func (e *embedded) join(o *server.Options) error {
 		PingInterval: routePing, MaxPingsOut: routePings,
 		Compression: server.CompressionOpts{Mode: server.CompressionOff},
 	}
+	if self, ok := c.self(); ok && c.Listen != "" {
+		o.Cluster.Advertise = self.Addr // others reach it there
+	}
 	if !c.local() {
 		o.Cluster.Compression.Mode = server.CompressionS2Fast
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// Nodes hand over snapshots to each other, piece by piece, each of which is asked for: nothing is kept about a transfer,
-// and it goes on where it ended, after a restart too.
+// Nodes hand over snapshots to each other, piece by piece, each of which is asked for: nothing is kept about a
+// transfer, and it goes on where it ended, after a restart too.
 
 const (
 	// pieceBytes is the maximum of one piece, and pieceTimeout how long it may take.

@@ -31,6 +31,9 @@ func (l *Log) Origin() (Origin, bool) {
 // Begin begins the snapshot with which a log that never had anything begins at the next Load. It holds the origin, of
 // which it sets At, so that after a crash there is all of it or nothing. Commit or Abort must follow.
 func (l *Log) Begin(o Origin) (*Snapshot, error) {
+	if l.store.cfg.Cluster != nil {
+		return nil, errCluster
+	}
 	if !l.Pristine() {
 		return nil, fmt.Errorf("replication: log %v has begun already", l.id)
 	}
@@ -47,6 +50,9 @@ func (l *Log) Pristine() bool {
 // Remake deletes a log with its snapshots, for good, and makes a new one, with another incarnation, which it returns.
 // The old one is of no use any more. A crash on the way leaves no log, the old one or a new one.
 func (s *Store) Remake(ctx context.Context, space string, partition int) (*Log, error) {
+	if s.cfg.Cluster != nil {
+		return nil, errCluster
+	}
 	old, err := s.Log(ctx, space, partition)
 	if err != nil {
 		return nil, err

@@ -8,8 +8,8 @@ import (
 // endless is the position up to which a reader of a growing log reads.
 const endless = ^uint64(0)
 
-// reading is one reader of a log. It waits for messages that do not exist yet, and survives a restart of the server.
-type reading struct {
+// reader is one reader of a log. It waits for messages that do not exist yet, and survives a restart of the server.
+type reader struct {
 	log      *Log
 	next, to uint64              // positions
 	fn       func(message) error // gets each message up to to, in order, valid only during the call
@@ -21,19 +21,19 @@ type reading struct {
 
 // read calls fn for each message from position from to position to. It returns ErrDamaged for a missing message.
 func (l *Log) read(ctx context.Context, from, to uint64, fn func(message) error) error {
-	r := reading{log: l, next: from, to: to, fn: fn}
+	r := reader{log: l, next: from, to: to, fn: fn}
 	return r.run(ctx)
 }
 
 // readThere calls fn for each message from a position on that can be read now, and returns the position of the last, or
 // the one before from.
 func (l *Log) readThere(ctx context.Context, from uint64, fn func(message) error) (end uint64, err error) {
-	r := reading{log: l, next: from, to: endless, fn: fn, there: true}
+	r := reader{log: l, next: from, to: endless, fn: fn, there: true}
 	err = r.run(ctx)
 	return max(r.next, from) - 1, err
 }
 
-func (r *reading) run(ctx context.Context) error {
+func (r *reader) run(ctx context.Context) error {
 	l := r.log
 	if r.before = l.home.unproven(r.next - 1); r.before.position > 0 {
 		r.next--
@@ -60,7 +60,7 @@ func (r *reading) run(ctx context.Context) error {
 }
 
 // on reads from one server, until the connection breaks.
-func (r *reading) on(ctx context.Context, srv *embedded) error {
+func (r *reader) on(ctx context.Context, srv *embedded) error {
 	f, err := srv.fetcher(r.log.id)
 	if err != nil {
 		return err
@@ -93,7 +93,7 @@ func (r *reading) on(ctx context.Context, srv *embedded) error {
 }
 
 // onward reads until there are no more messages.
-func (r *reading) onward(f *fetcher) error {
+func (r *reader) onward(f *fetcher) error {
 	for {
 		found, err := r.fetch(f)
 		if err != nil {
@@ -107,7 +107,7 @@ func (r *reading) onward(f *fetcher) error {
 }
 
 // fetch takes messages that are there, and reports whether there were any.
-func (r *reading) fetch(f *fetcher) (found bool, err error) {
+func (r *reader) fetch(f *fetcher) (found bool, err error) {
 	began := r.next
 	err = f.fetch(began, r.to-began+1, r.accept)
 	r.served = r.served || err == nil || r.next > began
@@ -115,7 +115,7 @@ func (r *reading) fetch(f *fetcher) (found bool, err error) {
 }
 
 // follow takes messages as the server tells of them, after those that are there, and fetches what it was not told.
-func (r *reading) follow(ctx context.Context, srv *embedded, f *fetcher) error {
+func (r *reader) follow(ctx context.Context, srv *embedded, f *fetcher) error {
 	t, err := srv.tail(r.log.id)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func (r *reading) follow(ctx context.Context, srv *embedded, f *fetcher) error {
 }
 
 // listen takes messages that the server tells of until it is worth while to fetch some.
-func (r *reading) listen(ctx context.Context, t *tail) error {
+func (r *reader) listen(ctx context.Context, t *tail) error {
 	for {
 		queue, last, err := t.take()
 		for _, m := range queue {
@@ -163,7 +163,7 @@ func (r *reading) listen(ctx context.Context, t *tail) error {
 }
 
 // accept takes a message that was read.
-func (r *reading) accept(m message) error {
+func (r *reader) accept(m message) error {
 	if m.pos > r.to {
 		return nil
 	}
@@ -186,7 +186,7 @@ func (r *reading) accept(m message) error {
 	return nil
 }
 
-func (r *reading) fail(err error) error {
+func (r *reader) fail(err error) error {
 	r.failed = err
 	return err
 }

@@ -215,7 +215,7 @@ func TestRepair_AfterAKill(t *testing.T) {
 	require.NoError(t, s.Close())
 
 	cfg.AcceptLoss = true
-	s = open(t, cfg) // it is not replayed
+	open(t, cfg) // it is not replayed
 	killed = filepath.Join(t.TempDir(), "repaired")
 	require.NoError(t, os.CopyFS(killed, os.DirFS(dir)))
 	s = open(t, Config{Dir: killed, MaxBytes: smallLog})

@@ -23,7 +23,7 @@ const (
 // known to have stored it, or another message to be there: it is stored once at most, and there is nothing else that
 // the log could take. So without a majority of its nodes a log waits.
 func (l *shared) publish(ctx context.Context, msg []byte, last uint64) (uint64, error) {
-	l.since.Store(time.Now().UnixNano())
+	l.since.Store(int64(time.Since(started)))
 	defer l.since.Store(0)
 	for sent := false; ; {
 		pos, err := l.send(msg, last)
@@ -47,14 +47,10 @@ func (l *shared) publish(ctx context.Context, msg []byte, last uint64) (uint64, 
 // hold waits before a message is sent again, after an error. It returns an error if that is not to be.
 func (l *shared) hold(ctx context.Context, err error) error {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		if ctx, cancel := l.bound(ctx); pause(ctx, sendPause) != nil {
-			cancel()
-		}
+		_ = pause(ctx, sendPause)
 	}
-	for _, ctx := range []context.Context{ctx, l.life} {
-		if ctx.Err() != nil {
-			return fmt.Errorf("%w: %w, after %v", ErrFailed, context.Cause(ctx), err)
-		}
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w, after %v", ErrFailed, context.Cause(ctx), err)
 	}
 	return l.present()
 }
@@ -66,11 +62,16 @@ func (l *shared) send(msg []byte, last uint64) (pos uint64, err error) {
 			return 0, err
 		}
 	}
-	if pos, err = l.pub.attempt(msg, last); unknown(err) && !errors.Is(err, errUnserved) && !errors.Is(err, os.ErrDeadlineExceeded) {
+	if pos, err = l.pub.attempt(msg, last); unknown(err) && !again(err) {
 		l.pub.close()
 		l.pub = nil
 	}
 	return pos, err
+}
+
+// again reports whether a publisher can be used again after an error.
+func again(err error) bool {
+	return errors.Is(err, errUnserved) || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // attempt sends a message, and waits for its acknowledgement for a while: os.ErrDeadlineExceeded tells that there was
@@ -119,5 +120,8 @@ func (l *Log) Overdue() time.Duration {
 	if since == 0 {
 		return 0
 	}
-	return time.Since(time.Unix(0, since))
+	return time.Since(started) - time.Duration(since)
 }
+
+// started is the beginning of time for this process.
+var started = time.Now()

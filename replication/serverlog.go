@@ -62,8 +62,8 @@ var chosen = map[string]bool{
 	"Maximum payloads over %v are generally discouraged and could lead to poor performance": true,
 }
 
-// usual reports whether a warning is about what happens in each cluster: the server knows no leader before there is one,
-// and writes down what logs there are from time to time.
+// usual reports whether a warning is about what happens in each cluster: the server knows no leader before there is
+// one, and writes down what logs there are from time to time.
 func usual(text string) bool {
 	return text == "Waiting for routing to be established..." ||
 		text == "JetStream has not established contact with a meta leader" ||

@@ -21,7 +21,7 @@ type shared struct {
 	*Log
 	srv     *embedded
 	ill     atomic.Pointer[error] // why this node must not be the primary
-	since   atomic.Int64          // when the message under way was sent first, in nanoseconds since the Unix epoch; or 0
+	since   atomic.Int64          // when the message under way was sent first, since started; or 0
 	emptied bool                  // guarded by stateMu; the cluster has lost the log, and may begin anew
 	silence silence               // of those that were asked for messages
 }
@@ -85,6 +85,14 @@ func pause(ctx context.Context, d time.Duration) error {
 // present implements home.
 func (l *shared) present() error { return l.store.gone() }
 
+// admit implements home.
+func (l *shared) admit(n int) error {
+	if err := l.present(); err != nil || l.store.cfg.Cluster.Memory {
+		return err
+	}
+	return l.store.disk.admit(n)
+}
+
 // catchUp implements home: the end is what can be read now. This node may lag behind; that nothing is missing a claim
 // finds out.
 func (l *shared) catchUp(
@@ -136,7 +144,7 @@ func (l *shared) learned(m message) error {
 
 // remember notes on this node that the log has begun, and how often it was lost: if it comes back empty it was lost.
 func (l *shared) remember(as intent) error {
-	if l.Incarnation() == as.incarnation && as.loss == 0 && l.known().read {
+	if l.Incarnation() == as.incarnation && as.loss == 0 {
 		return nil // as before
 	}
 	w, err := l.store.folder.readWitness(l.id)

@@ -33,8 +33,10 @@ type SnapshotHeader struct {
 	Created     time.Time `json:"created"`
 	Origin      *Origin   `json:"origin,omitempty"` // of the log
 
-	Clock  record.Clock `json:"clock,omitzero"`   // of the primary, at that position or later
-	Stored int64        `json:"stored,omitempty"` // when the message at the position was stored, in nanoseconds since the Unix epoch
+	Clock record.Clock `json:"clock,omitzero"` // of the primary, at that position or later
+
+	// Stored is when the message at the position was stored, in nanoseconds since the Unix epoch; 0: not known.
+	Stored int64 `json:"stored,omitempty"`
 }
 
 // ErrNewer is returned for a snapshot written by a newer program.
@@ -193,6 +195,9 @@ func ReadSnapshot(in io.Reader, fn func(records []byte) error) (SnapshotHeader, 
 // Restore makes the state of an empty log what a snapshot, of another log as a rule, says: Load and CatchUp go on from
 // there. It returns the snapshot's header, and ErrBadSnapshot if it is damaged; nothing has changed then.
 func (l *Log) Restore(in io.Reader) (SnapshotHeader, error) {
+	if l.store.cfg.Cluster != nil {
+		return SnapshotHeader{}, errCluster
+	}
 	r := newBlockReader(in)
 	h, err := r.header()
 	if err != nil {

@@ -21,9 +21,11 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	names, err := s.remembered()
-	if err != nil {
-		return nil, err
+	var names []string
+	if s.cfg.Cluster == nil {
+		if names, err = s.remembered(); err != nil {
+			return nil, err
+		}
 	}
 	for _, id := range srv.refused.all() {
 		names = append(names, id.space)
@@ -43,8 +45,8 @@ func (s *Store) Spaces(ctx context.Context) ([]string, error) {
 
 // Log returns the log of a partition, and creates it if it does not exist. In a cluster it creates none: it returns
 // ErrNoLog, and waits for a log that other nodes have until one of them serves it. Each partition has one Log: later
-// calls return the same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves its
-// files unchanged.
+// calls return the same. It returns ErrLost or ErrDamaged for a log that has lost something acknowledged, and leaves
+// its files unchanged.
 func (s *Store) Log(ctx context.Context, space string, partition int) (*Log, error) {
 	id := logID{space, partition}
 	if err := id.valid(); err != nil {
@@ -94,6 +96,9 @@ func (s *Store) open(ctx context.Context, id logID) (*Log, error) {
 // log: as another process of a cluster has it. It knows of the others what the log tells, and follows them if
 // Config.Followers is set. It is closed with the store.
 func (s *Store) Replica(ctx context.Context, space string, partition int, name string) (*Log, error) {
+	if s.cfg.Cluster != nil {
+		return nil, errCluster
+	}
 	first, err := s.Log(ctx, space, partition)
 	if err != nil {
 		return nil, err

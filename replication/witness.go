@@ -68,8 +68,8 @@ func (f *folder) syncSnapshots(id logID) error {
 	return nil
 }
 
-// reach implements home: it makes the log durable up to a position, and records that. Before the log is first claimed it
-// does nothing: a restored log begins after its snapshot.
+// reach implements home: it makes the log durable up to a position, and records that. Before the log is first claimed
+// it does nothing: a restored log begins after its snapshot.
 func (l *alone) reach(position uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil || w.Stream == "" || w.Lost || position <= w.Reached {
@@ -84,8 +84,8 @@ func (l *alone) reach(position uint64) error {
 	return l.store.writeWitness(l.id, w)
 }
 
-// noteClaim notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without Sync
-// the claim is not on the disk yet, and what the witness says of the end does not rise.
+// noteClaim notes that the log has a primary again, whose claim is at a position: it has told what was lost. Without
+// Sync the claim is not on the disk yet, and what the witness says of the end does not rise.
 func (l *alone) noteClaim(claim uint64) error {
 	w, err := l.store.folder.readWitness(l.id)
 	if err != nil {
