@@ -169,7 +169,7 @@ func TestResign_TheHeirClaims(t *testing.T) {
 
 	claim, err := heir.Claim(t.Context(), 4, record.Clock{})
 	require.NoError(t, err)
-	require.Equal(t, record.Group{Position: 5}, claim)
+	require.Equal(t, record.Group{Position: 5, Claimed: true}, claim)
 	require.Equal(t, Primary{Since: 5, Store: old.store.ID()}, heir.Primary())
 	appendAll(t, heir, 3, 4)
 	require.Equal(t, upTo(4)[2:], f.reach(t, 7))
@@ -195,7 +195,7 @@ func TestFollow_ClocksOfThePrimary(t *testing.T) {
 	claimed := record.Clock{Space: 21, Wall: 22}
 	claim, err := old.Claim(t.Context(), end, claimed)
 	require.NoError(t, err)
-	require.Equal(t, record.Group{Position: 5, Clock: claimed}, claim)
+	require.Equal(t, record.Group{Position: 5, Clock: claimed, Claimed: true}, claim)
 	for _, want := range []record.Clock{{}, told, resigned, {}, claimed} {
 		require.Equal(t, want, (<-f.seen).Clock)
 	}
