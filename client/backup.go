@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Backup is a copy of all spaces of a server at one moment. The server keeps it until Close, or until the client is
@@ -17,10 +18,12 @@ type Backup struct {
 	parts  []BackupPart
 }
 
-// BackupPart is one space of a backup.
+// BackupPart is one partition of a space in a backup.
 type BackupPart struct {
-	Space    string
-	Position uint64 // of the last change, in the log of the space
+	Space      string
+	Partition  int    // from 0
+	Partitions int    // of the space
+	Position   uint64 // of the last change, in the log of the partition
 }
 
 // Backup makes the server take snapshots of all its spaces, of one moment: if a change to one space was made with
@@ -29,7 +32,7 @@ type BackupPart struct {
 // must follow. It returns space.ErrInvalidArgument if the server keeps no log, and space.ErrUnavailable while one of
 // the spaces does not serve.
 func (c *Client) Backup(ctx context.Context) (*Backup, error) {
-	b := &Backup{client: c, link: c.Space.anyLink()}
+	b := &Backup{client: c, link: c.Space.only.anyLink()}
 	call := b.call(wire.Backup)
 	defer call.free()
 	r, err := call.do(ctx)
@@ -38,27 +41,27 @@ func (c *Client) Backup(ctx context.Context) (*Backup, error) {
 	}
 	b.id = r.Report.ID
 	for _, p := range r.Report.Parts {
-		b.parts = append(b.parts, BackupPart(p))
+		b.parts = append(b.parts, BackupPart{p.At.Space, int(p.At.Partition), p.Of, p.Position})
 	}
 	return b, nil
 }
 
 func (b *Backup) call(op wire.Type) *pendingCall {
-	c := newCall(b.client.Space, op)
+	c := newCall(b.client.Space.only, op)
 	c.link, c.id = b.link, b.id
 	return c
 }
 
-// Parts returns the spaces of the backup, by name.
+// Parts returns the parts of the backup, by space and partition.
 func (b *Backup) Parts() []BackupPart { return b.parts }
 
-// Fetch copies the snapshot of a space to the Writer that to returns for its size in bytes. It blocks until everything
+// Fetch copies the snapshot of a part to the Writer that to returns for its size in bytes. It blocks until everything
 // is written, and returns the first error of to, the Writer, or the call; space.ErrUnavailable means that the backup is
 // gone, because the server was restarted or has not heard from the client for too long.
-func (b *Backup) Fetch(ctx context.Context, space string, to func(size int64) (io.Writer, error)) error {
+func (b *Backup) Fetch(ctx context.Context, part BackupPart, to func(size int64) (io.Writer, error)) error {
 	var w io.Writer
 	for offset, size := uint64(0), uint64(1); offset < size; {
-		piece, total, err := b.fetch(ctx, space, offset)
+		piece, total, err := b.fetch(ctx, part, offset)
 		if err != nil {
 			return err
 		}
@@ -80,10 +83,10 @@ func (b *Backup) Fetch(ctx context.Context, space string, to func(size int64) (i
 }
 
 // fetch returns the piece of a snapshot that begins at offset, and the size of the whole.
-func (b *Backup) fetch(ctx context.Context, space string, offset uint64) (piece []byte, size uint64, err error) {
+func (b *Backup) fetch(ctx context.Context, part BackupPart, offset uint64) (piece []byte, size uint64, err error) {
 	c := b.call(wire.Fetch)
 	defer c.free()
-	c.name, c.seq = space, offset
+	c.seq, c.from = offset, txn.Address{Space: part.Space, Partition: uint16(part.Partition)}
 	r, err := c.do(ctx)
 	if err != nil {
 		return nil, 0, err

@@ -17,9 +17,9 @@ import (
 // pendingCall is one call: the request and the answer. Calls are pooled; a call is used by the goroutine that makes it,
 // and by the connection's reader from the time it is sent until it is done.
 type pendingCall struct {
-	op    wire.Type
-	space *Space
-	done  chan struct{} // capacity 1: done
+	op   wire.Type
+	part *part
+	done chan struct{} // capacity 1: done
 
 	// The request; which fields depends on op.
 	drafts   []space.Draft
@@ -27,6 +27,7 @@ type pendingCall struct {
 	txn      txn.ID // zero: none
 	query    space.Query
 	take     bool
+	reserve  bool            // what is found is not taken, but reserved
 	wait     time.Duration   // as in package wire
 	deadline time.Time       // end of wait; zero if unlimited
 	limited  bool            // it ends without a connection, see limitAt; otherwise only its context ends it
@@ -51,6 +52,8 @@ type pendingCall struct {
 	schema   *template.Schema
 	name     string
 	tables   bool
+	from     txn.Address // of a backup's part
+	parts    uint64      // of a space to be created; 0: not said
 	payload  []byte
 	resolved string // the kind that was last made known to the session so that the call can be sent
 
@@ -80,12 +83,12 @@ type pendingCall struct {
 const keptBody = 64 << 10
 
 // newCall returns a call for the calling goroutine, which must free it.
-func newCall(s *Space, op wire.Type) *pendingCall {
+func newCall(s *part, op wire.Type) *pendingCall {
 	c, _ := s.client.calls.Get().(*pendingCall)
 	if c == nil {
 		c = &pendingCall{done: make(chan struct{}, 1), asked: new(asked)}
 	}
-	c.space, c.op = s, op
+	c.part, c.op = s, op
 	return c
 }
 
@@ -95,7 +98,7 @@ func (c *pendingCall) free() {
 	if cap(body) > keptBody {
 		body = nil
 	}
-	pool := &c.space.client.calls
+	pool := &c.part.client.calls
 	c.asked.reset()
 	*c = pendingCall{done: c.done, body: body, asked: c.asked}
 	pool.Put(c)
@@ -136,7 +139,7 @@ func (c *pendingCall) limitAt(grace time.Duration) time.Time {
 
 // sub returns a call that prepares c, with the same limits.
 func (c *pendingCall) sub(op wire.Type) *pendingCall {
-	sub := newCall(c.space, op)
+	sub := newCall(c.part, op)
 	sub.limited, sub.deadline, sub.limit = c.limited && !c.repeated, c.deadline, c.limit
 	return sub
 }
@@ -152,7 +155,7 @@ func (c *pendingCall) outcome() error {
 
 // do makes c and returns its result, which is valid until c is freed; that of a call that has failed is empty.
 func (c *pendingCall) do(ctx context.Context) (*call.Result, error) {
-	if err := c.space.client.do(ctx, c); err != nil {
+	if err := c.part.client.do(ctx, c); err != nil {
 		return &c.asked.result, err
 	}
 	return c.result()
@@ -188,11 +191,11 @@ func (c *pendingCall) entries(r *call.Result) ([]space.Entry, error) {
 		}
 		entries = append(entries, space.Entry{
 			ID: space.LeaseID(e.ID), Schema: schema, Row: e.Row, Version: e.Version, Attempts: e.Attempts,
-			Died: impl.Death(e.Died), Held: impl.Holder(e.Held, c.space.at.Space),
+			Died: impl.Death(e.Died), Held: impl.Holder(e.Held, c.part.at.Space),
 		})
 		if c.query.Begin {
-			t := grantOf(r.Grants[i]).Txn(c.space, c.space.at.Space, c.sentAt.Add(r.Waited))
-			c.space.txns.Add(t, c.via.lane)
+			t := grantOf(r.Grants[i]).Txn(c.part.space, c.part.at.Space, c.sentAt.Add(r.Waited))
+			c.part.txns.Add(t, c.via.lane)
 			entries[i].Txn = t
 		}
 	}

@@ -54,14 +54,14 @@ func (cs *calls) end(c *pendingCall, err error) {
 }
 
 // of returns the calls in flight of a space, or all.
-func (cs *calls) of(s *Space) []*pendingCall {
+func (cs *calls) of(s *part) []*pendingCall {
 	all := cs.flying.all()
 	if s == nil {
 		return all
 	}
 	var calls []*pendingCall
 	for _, c := range all {
-		if c.space == s {
+		if c.part == s {
 			calls = append(calls, c)
 		}
 	}

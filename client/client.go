@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/internal/backoff"
+	"github.com/gospaces/gospaces/internal/route"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/txn"
@@ -101,13 +102,15 @@ type Client struct {
 	cfg      Config
 	lanes    []*lane // immutable
 	topology topology
-	calls    sync.Pool // of *pendingCall
-	once     sync.Once // closes
+	calls    sync.Pool      // of *pendingCall
+	once     sync.Once      // closes
+	racing   sync.WaitGroup // calls that wait in several partitions
 
 	warned atomic.Int64 // when a throttled call was last logged, in nanoseconds since 1970
 
 	mu     sync.Mutex
-	spaces []*Space // guarded by mu; by handle
+	spaces []*Space // guarded by mu
+	parts  []*part  // guarded by mu; by handle
 }
 
 var _ space.Space = (*Client)(nil)
@@ -149,28 +152,42 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 // SpaceNamed returns another space on the same connections. If it does not exist, reads, takes and counts find nothing
 // in it, waits work, and the first write, registration or transaction creates it. Calls return space.ErrInvalidArgument
 // if the server does not accept the name. Closing the Space leaves the Client open.
-func (c *Client) SpaceNamed(name string) *Space { return c.partition(txn.Address{Space: name}) }
-
-// partition returns a partition of a space, which is the whole space as long as no space has several.
-func (c *Client) partition(at txn.Address) *Space {
+func (c *Client) SpaceNamed(name string) *Space {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.spaces {
-		if s.at == at && !s.isClosed() {
+		if s.name == name && !s.isClosed() {
 			return s
 		}
 	}
-	s := newSpace(c, at, uint64(len(c.spaces)))
-	c.topology.place(s)
+	s := newSpace(c, name)
+	s.only = c.addPartLocked(s, 0, 1)
 	c.spaces = append(c.spaces, s)
 	return s
 }
 
-// allSpaces returns the spaces that were asked for.
-func (c *Client) allSpaces() []*Space {
+// addPart returns a new view of a partition of s, as one of so many.
+func (c *Client) addPart(s *Space, number uint16, of int) *part {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.spaces)
+	return c.addPartLocked(s, number, of)
+}
+
+func (c *Client) addPartLocked(s *Space, number uint16, of int) *part {
+	p := &part{
+		space: s, client: c, at: txn.Address{Space: s.name, Partition: number}, of: of, handle: uint64(len(c.parts)),
+		gone: make(chan struct{}),
+	}
+	c.topology.place(p)
+	c.parts = append(c.parts, p)
+	return p
+}
+
+// allParts returns the partitions that were asked for.
+func (c *Client) allParts() []*part {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.parts)
 }
 
 // Close ends waiting calls with space.ErrClosed, waits briefly for the outcomes of others, and closes the connections.
@@ -184,6 +201,7 @@ func (c *Client) Close() error {
 			s.Close()
 		}
 		closeLinks(c.topology.close())
+		c.racing.Wait()
 	})
 	return nil
 }
@@ -203,7 +221,7 @@ func (c *Client) lane() *lane { return c.lanes[rand.IntN(len(c.lanes))] }
 // Status it blocks until the server has answered, or ctx ends; without a connection it waits for one, for at most
 // Config.Grace, and then returns space.ErrUnavailable.
 func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
-	call := newCall(c.Space, wire.Echo)
+	call := newCall(c.Space.only, wire.Echo)
 	defer call.free()
 	call.payload = payload
 	if err := c.do(ctx, call); err != nil {
@@ -215,7 +233,7 @@ func (c *Client) Echo(ctx context.Context, payload []byte) ([]byte, error) {
 // Spaces returns the sorted names of all spaces on the server, including those that it refuses to serve. It blocks like
 // Echo.
 func (c *Client) Spaces(ctx context.Context) ([]string, error) {
-	call := newCall(c.Space, wire.Spaces)
+	call := newCall(c.Space.only, wire.Spaces)
 	defer call.free()
 	r, err := call.do(ctx)
 	if err != nil {
@@ -226,12 +244,33 @@ func (c *Client) Spaces(ctx context.Context) ([]string, error) {
 
 // CreateSpace creates a space if it does not exist. It blocks until the space exists. It returns
 // space.ErrInvalidArgument for an invalid name, and space.ErrSpaceFull if the server has the maximum number of spaces.
-func (c *Client) CreateSpace(ctx context.Context, name string) error {
-	call := newCall(c.Space, wire.CreateSpace)
+func (c *Client) CreateSpace(ctx context.Context, name string, opts ...SpaceOption) error {
+	call := newCall(c.Space.only, wire.CreateSpace)
 	defer call.free()
 	call.name = name
+	for _, o := range opts {
+		if err := o(call); err != nil {
+			return err
+		}
+	}
 	_, err := call.do(ctx)
 	return err
+}
+
+// SpaceOption is an option of CreateSpace.
+type SpaceOption func(c *pendingCall) error
+
+// Partitions makes a space of n partitions, 1 to 256, for as long as it exists. See section 10 of docs/semantics.md for
+// what several mean; the default is 1. If the space exists with another number CreateSpace returns
+// space.ErrInvalidArgument.
+func Partitions(n int) SpaceOption {
+	return func(c *pendingCall) error {
+		if n < 1 || n > route.MaxPartitions {
+			return invalid("a space of %d partitions; it has 1 to %d", n, route.MaxPartitions)
+		}
+		c.parts = uint64(n)
+		return nil
+	}
 }
 
 // DropSpace removes a space and its content permanently. Calls that wait in it end with space.ErrDropped, its
@@ -243,7 +282,7 @@ func (c *Client) CreateSpace(ctx context.Context, name string) error {
 // space.ErrInvalidArgument for the space "default", while transactions over several spaces have parts in the space, and
 // if tables is set and there is no database; and space.ErrOutcomeUnknown if the connection is lost: check with Spaces.
 func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error {
-	call := newCall(c.Space, wire.DropSpace)
+	call := newCall(c.Space.only, wire.DropSpace)
 	defer call.free()
 	call.name, call.tables = name, tables
 	_, err := call.do(ctx)
@@ -252,7 +291,7 @@ func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error 
 
 // Status returns the server's status: the JSON object that gospaces status --json prints. It blocks like Echo.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
-	call := newCall(c.Space, wire.Status)
+	call := newCall(c.Space.only, wire.Status)
 	defer call.free()
 	r, err := call.do(ctx)
 	if err != nil {

@@ -35,7 +35,7 @@ func (l *link) goodbye() {
 }
 
 // endCalls ends the calls of a closed space. Those that may have changed something get time to learn their outcome.
-func (l *link) endCalls(s *Space) {
+func (l *link) endCalls(s *part) {
 	for _, c := range l.inFlight(s) {
 		if c.repeatable() {
 			l.abort(c)
@@ -52,7 +52,7 @@ func (l *link) endCalls(s *Space) {
 }
 
 // inFlight returns the calls in flight of a space, or all, and takes back those that wait.
-func (l *link) inFlight(s *Space) []*pendingCall {
+func (l *link) inFlight(s *part) []*pendingCall {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	calls := l.calls.of(s)

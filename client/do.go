@@ -9,7 +9,6 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
-	"github.com/gospaces/gospaces/space/codec"
 )
 
 // do makes a call, repeatedly if necessary and safe, and returns once its outcome is known.
@@ -52,10 +51,10 @@ func (c *Client) do(ctx context.Context, callID *pendingCall) error {
 // prepare removes the cause for which send failed with err, if it can; otherwise it returns err.
 func (c *pendingCall) prepare(ctx context.Context, l *link, err error) error {
 	if err == errNotOpen {
-		err = c.space.open(ctx, l, c.sub(wire.Open))
+		err = c.part.open(ctx, l, c.sub(wire.Open))
 	} else if miss, ok := err.(*missingKindError); ok {
 		c.resolved = miss.kind
-		err = c.space.resolve(ctx, l, c, miss.kind)
+		err = c.part.resolve(ctx, l, c, miss.kind)
 	}
 	if errors.Is(err, space.ErrOutcomeUnknown) || errors.Is(err, wire.ErrInDoubt) {
 		return errLost // of the preparation, which may be repeated; c was not sent
@@ -116,7 +115,7 @@ func (c *pendingCall) final(ctx context.Context, err error) error {
 }
 
 // open opens s on a connection with the call c, which it frees.
-func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
+func (s *part) open(ctx context.Context, l *link, c *pendingCall) error {
 	defer c.free()
 	l.mu.Lock()
 	c.session = l.session.of(s).session
@@ -129,7 +128,11 @@ func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 	if err := d.Err(); err != nil {
 		return err
 	}
-	s.reborn(o.Incarnation) // "": the space does not exist on the server
+	if n := max(o.Partitions, 1); n != s.of { // 0: the space does not exist on the server
+		s.space.split(n)
+		return errMisrouted
+	}
+	s.reborn(o.Incarnation)
 	for _, t := range l.opened(s, c.epoch, o) {
 		t.Lose(errGone)
 	}
@@ -137,7 +140,7 @@ func (s *Space) open(ctx context.Context, l *link, c *pendingCall) error {
 }
 
 // reach opens s, wherever it is.
-func (s *Space) reach(ctx context.Context) error {
+func (s *part) reach(ctx context.Context) error {
 	c := newCall(s, wire.Open)
 	defer c.free()
 	for c.limited = true; ; {
@@ -157,7 +160,7 @@ func (s *Space) reach(ctx context.Context) error {
 
 // opened records that s is open in the session of an epoch, and returns the transactions of the lane that the space no
 // longer knows.
-func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn) {
+func (l *link) opened(s *part, epoch uint64, o *wire.Opened) (gone []*space.Txn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	v := l.session.view(s)
@@ -174,12 +177,11 @@ func (l *link) opened(s *Space, epoch uint64, o *wire.Opened) (gone []*space.Txn
 
 // reborn records the incarnation of the space. A different one means that the space has lost everything, kinds
 // included: Go types are registered again.
-func (s *Space) reborn(incarnation string) {
+func (s *part) reborn(incarnation string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.incarnation != "" && s.incarnation != incarnation {
-		s.codecs.Store(new(codec.Cache))
-		clear(s.schemas)
+		s.space.forgetSchemas()
 	}
 	s.incarnation = incarnation
 }

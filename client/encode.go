@@ -23,20 +23,23 @@ func (c *pendingCall) encode(b []byte, v *view) ([]byte, error) {
 	}
 	a := &c.asked.request
 	if c.posthumous && c.repeated {
-		return op.AppendHandle(b, c.space.handle), nil
+		return op.AppendHandle(b, c.part.handle), nil
 	}
 	if err := c.fill(a, op, v); err != nil {
 		return b, err
 	}
-	return op.Append(b, c.space.handle, a), nil
+	return op.Append(b, c.part.handle, a), nil
 }
 
 // fill sets a to the request.
 func (c *pendingCall) fill(a *call.Ask, op *wire.Op, v *view) error {
 	a.Txn, a.Lease, a.Delay = c.named(c.txn), c.lease, int64(c.delay)
 	a.ID, a.Seq, a.Window, a.On, a.Cursor = c.id, c.seq, uint64(c.window), c.on, c.cursor
-	a.Name, a.Schema, a.Tables = c.name, c.schema, c.tables
-	a.At, a.Session, a.Resets = c.space.at, c.session, v.resets
+	a.Name, a.Schema, a.Tables, a.Parts = c.name, c.schema, c.tables, c.parts
+	a.At, a.Session, a.Resets = c.part.at, c.session, v.resets
+	if c.op == wire.Fetch {
+		a.At = c.from
+	}
 	for _, id := range c.ids {
 		a.IDs = append(a.IDs, uint64(id))
 	}
@@ -52,7 +55,7 @@ func (c *pendingCall) fill(a *call.Ask, op *wire.Op, v *view) error {
 
 // named returns the identity of a transaction as sent to the partition.
 func (c *pendingCall) named(id txn.ID) txn.ID {
-	if id.Space == c.space.at.Space {
+	if id.Space == c.part.at.Space {
 		id.Space = ""
 	}
 	return id
@@ -85,7 +88,7 @@ func (c *pendingCall) fillQuery(q *call.Query, v *view) error {
 	from := &c.query
 	*q = call.Query{
 		Templates: q.Templates[:0], Order: from.Order, Txn: c.named(from.Txn), ID: uint64(from.ID), Max: max(from.Max, 1),
-		Take: c.take, IfExists: from.IfExists, Claim: from.Claim, Held: from.Held, Hidden: from.Hidden != nil,
+		Take: c.take, Reserve: c.reserve, IfExists: from.IfExists, Claim: from.Claim, Held: from.Held, Hidden: from.Hidden != nil,
 		Begin: from.Begin, Lease: int64(from.Lease),
 	}
 	if c.op == wire.Contents {

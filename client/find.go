@@ -13,16 +13,16 @@ import (
 )
 
 // Read implements space.Space.
-func (s *Space) Read(ctx context.Context, q space.Query) ([]space.Entry, error) {
+func (s *part) Read(ctx context.Context, q space.Query) ([]space.Entry, error) {
 	return s.find(ctx, &q, false)
 }
 
 // Take implements space.Space. If it returns space.ErrOutcomeUnknown an entry may have been taken.
-func (s *Space) Take(ctx context.Context, q space.Query) ([]space.Entry, error) {
+func (s *part) Take(ctx context.Context, q space.Query) ([]space.Entry, error) {
 	return s.find(ctx, &q, true)
 }
 
-func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.Entry, error) {
+func (s *part) find(ctx context.Context, q *space.Query, take bool) ([]space.Entry, error) {
 	kind := impl.Read
 	if take {
 		kind = impl.Take
@@ -38,21 +38,14 @@ func (s *Space) find(ctx context.Context, q *space.Query, take bool) ([]space.En
 }
 
 // findSome makes one call.
-func (s *Space) findSome(ctx context.Context, q *space.Query, take bool) ([]space.Entry, error) {
+func (s *part) findSome(ctx context.Context, q *space.Query, take bool) ([]space.Entry, error) {
 	c := newCall(s, wire.Find)
 	defer c.free()
 	c.query, c.take = *q, take
 	if q.Begin {
 		c.sentAt = time.Now()
 	}
-	switch {
-	case q.NoWait, q.Held, q.Hidden != nil:
-		c.limited = true
-	case q.Wait == 0:
-		c.wait = wire.WaitForever
-	default:
-		c.wait, c.deadline, c.limited = q.Wait, time.Now().Add(q.Wait), true
-	}
+	c.waitFor(q)
 	r, err := c.do(ctx)
 	if err != nil {
 		return nil, err
@@ -66,8 +59,20 @@ func (s *Space) findSome(ctx context.Context, q *space.Query, take bool) ([]spac
 	return c.entries(r)
 }
 
+// waitFor sets how long c waits for a match of q.
+func (c *pendingCall) waitFor(q *space.Query) {
+	switch {
+	case q.NoWait, q.Held, q.Hidden != nil:
+		c.limited = true
+	case q.Wait == 0:
+		c.wait = wire.WaitForever
+	default:
+		c.wait, c.deadline, c.limited = q.Wait, time.Now().Add(q.Wait), true
+	}
+}
+
 // Count implements space.Space.
-func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
+func (s *part) Count(ctx context.Context, q space.Query) (int, error) {
 	if err := impl.Check(&q, impl.Count); err != nil {
 		return 0, err
 	}
@@ -79,7 +84,7 @@ func (s *Space) Count(ctx context.Context, q space.Query) (int, error) {
 }
 
 // Contents implements space.Space. An iteration ends with space.ErrUnavailable if the server is restarted meanwhile.
-func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
+func (s *part) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Entry, error] {
 	return func(yield func(space.Entry, error) bool) {
 		if err := impl.Check(&q, impl.Contents); err != nil {
 			yield(space.Entry{}, err)
@@ -88,7 +93,7 @@ func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Ent
 		hidden := cmp.Or(q.Hidden, new(int))
 		*hidden = 0
 		left := q.Max // 0 without a bound, and then never 0 again
-		it := iteration{space: s, lane: s.client.lane(), more: true}
+		it := iteration{part: s, lane: s.client.lane(), more: true}
 		for it.more {
 			entries, passed, err := it.next(ctx, &q)
 			if err != nil {
@@ -110,7 +115,7 @@ func (s *Space) Contents(ctx context.Context, q space.Query) iter.Seq2[space.Ent
 
 // iteration is where Contents has come to.
 type iteration struct {
-	space  *Space
+	part   *part
 	lane   *lane
 	epoch  uint64 // of the session in which cursor means something
 	cursor call.Cursor
@@ -119,7 +124,7 @@ type iteration struct {
 
 // next returns the next page, and the number of matches it left out because others have locked them.
 func (it *iteration) next(ctx context.Context, q *space.Query) (entries []space.Entry, hidden int, err error) {
-	c := newCall(it.space, wire.Contents)
+	c := newCall(it.part, wire.Contents)
 	defer c.free()
 	c.query, c.lane, c.epoch, c.cursor = *q, it.lane, it.epoch, it.cursor
 	it.more = false

@@ -30,9 +30,9 @@ func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	if c.pauses.Max == 0 {
 		c.pauses, c.until = heldPauses, c.deadline
 		if held(why) {
-			c.space.client.warnHeld(why)
+			c.part.client.warnHeld(why)
 		} else if c.pauses, c.until = unserved, (time.Time{}); c.limited && !c.repeated { // as if there were no connection
-			c.until = c.limitAt(c.space.client.cfg.Grace)
+			c.until = c.limitAt(c.part.client.cfg.Grace)
 		}
 	}
 	pause := c.pauses.Next()

@@ -44,36 +44,36 @@ func absent(t testing.TB) *partition.Host {
 	return h
 }
 
-func (s *spaces) Lookup(at txn.Address) (server.Host, string, error) {
+func (s *spaces) Lookup(at txn.Address) (server.Place, error) {
 	if at.Partition != 0 {
-		return nil, "", fmt.Errorf("%w: no partition %v", call.ErrInvalidArgument, at)
+		return server.Place{}, fmt.Errorf("%w: no partition %v", call.ErrInvalidArgument, at)
 	}
 	name := at.Space
 	s.mu.Lock()
 	if s.refuse != nil {
 		if err := s.refuse(at); err != nil {
 			s.mu.Unlock()
-			return nil, "", err
+			return server.Place{}, err
 		}
 	}
 	p := s.open[name]
 	_, logged := s.logs[name]
 	s.mu.Unlock()
 	if p == nil && !logged && name != client.DefaultSpace && name != "" && name[0] != '-' {
-		return s.absent, "", nil
+		return server.Place{Host: s.absent}, nil
 	}
 	h, incarnation, err := s.make(name)
 	if err != nil {
-		return nil, "", err
+		return server.Place{}, err
 	}
-	return h, incarnation, nil
+	return server.Place{Host: h, Incarnation: incarnation, Partitions: 1}, nil
 }
 
-func (s *spaces) Drop(context.Context, string, bool) (server.Host, error) {
+func (s *spaces) Drop(context.Context, string, bool) ([]server.Host, error) {
 	return nil, call.ErrInvalidArgument
 }
 
-func (s *spaces) Create(name string) error {
+func (s *spaces) Create(name string, _ int) error {
 	_, _, err := s.make(name)
 	return err
 }

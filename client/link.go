@@ -83,9 +83,9 @@ func (l *link) awaitUp(ctx context.Context, c *pendingCall) error {
 		l.mu.Lock()
 	}
 	// checked under the lock, so that Close finds every earlier call
-	if !c.posthumous && c.space.isClosed() {
+	if err := c.part.over(); err != nil && (!c.posthumous || err == errMisrouted) {
 		l.mu.Unlock()
-		return space.ErrClosed
+		return err
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (c *pendingCall) closed() <-chan struct{} {
 	if c.posthumous {
 		return nil
 	}
-	return c.space.closed
+	return c.part.space.closed
 }
 
 // send sends c as soon as there is a connection. It returns errNotOpen or a *missingKindError if that takes another
@@ -124,7 +124,7 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 		return err
 	}
 	defer l.mu.Unlock()
-	v := l.session.view(c.space)
+	v := l.session.view(c.part)
 	if err := l.checkLocked(c, v); err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 // checkLocked returns nil if c can be sent in the present session.
 func (l *link) checkLocked(c *pendingCall, v *view) error {
 	switch {
-	case l.session.of(c.space).gone && c.link == nil:
+	case l.session.of(c.part).gone && c.link == nil:
 		return errAstray
 	case !v.open && c.entry().HasHandle() && c.op != wire.Open:
 		return errNotOpen
@@ -203,7 +203,7 @@ func (l *link) await(ctx context.Context, c *pendingCall) error {
 	if c.lasts() {
 		l.post(wire.CancelWait, c.number, nil)
 	}
-	if !c.repeatable() || c.locks() || c.query.Begin || c.op == wire.Abort {
+	if !c.repeatable() || c.locks() || c.query.Begin || c.reserve || c.op == wire.Abort {
 		return l.awaitVerdict(ctx, c)
 	}
 	if l.abandon(c) {
@@ -226,6 +226,8 @@ func (l *link) awaitVerdict(ctx context.Context, c *pendingCall) error {
 	switch {
 	case !l.abandon(c):
 		return c.outcome()
+	case c.reserve:
+		return ctx.Err() // the reservation ends by itself
 	case c.query.Begin:
 		return ctx.Err() // what it may have begun is aborted
 	}

@@ -23,7 +23,7 @@ type estate struct {
 }
 
 // evict ends what l has to do with s as the loss of a session would, and returns what is to be handed over.
-func (l *link) evict(s *Space) *estate {
+func (l *link) evict(s *part) *estate {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	sent := l.out.End() // what is not sent yet will be
@@ -37,13 +37,13 @@ func (l *link) evict(s *Space) *estate {
 	e := &estate{regs: map[regKey]*registration{}, unclaimed: map[uint64]unclaimed{}}
 	e.known = l.session.forget(s)
 	for key, r := range l.regs {
-		if r.space == s {
+		if r.part == s {
 			e.regs[key] = r
 			delete(l.regs, key)
 		}
 	}
 	for number, u := range l.calls.unclaimed {
-		if u.space == s {
+		if u.part == s {
 			e.unclaimed[number] = u
 			delete(l.calls.unclaimed, number)
 		}
@@ -52,7 +52,7 @@ func (l *link) evict(s *Space) *estate {
 }
 
 // adopt makes l the one that s is served by.
-func (l *link) adopt(s *Space, e *estate) {
+func (l *link) adopt(s *part, e *estate) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.session.adopt(s, e.known)
@@ -63,7 +63,7 @@ func (l *link) adopt(s *Space, e *estate) {
 }
 
 // takeUp goes on with what was adopted, once calls find their way.
-func (l *link) takeUp(s *Space) {
+func (l *link) takeUp(s *part) {
 	l.mu.Lock()
 	l.reopenLocked()
 	l.mu.Unlock()
@@ -78,7 +78,7 @@ var unserved = backoff.Backoff{Min: 50 * time.Millisecond, Max: 500 * time.Milli
 // can be reached.
 func (c *pendingCall) follow(ctx context.Context, l *link, err error) error {
 	if e := (*call.ElsewhereError)(nil); errors.As(err, &e) {
-		if l.client.learn(ctx, c.space, l.node, e) == nil {
+		if l.client.learn(ctx, c.part, l.node, e) == nil {
 			return nil
 		}
 	}
@@ -89,7 +89,7 @@ func (c *pendingCall) follow(ctx context.Context, l *link, err error) error {
 var errKnown = errors.New("client: no news")
 
 // learn follows what node from tells of s. It returns an error if that is not news, or the node cannot be reached.
-func (c *Client) learn(ctx context.Context, s *Space, from *node, e *call.ElsewhereError) error {
+func (c *Client) learn(ctx context.Context, s *part, from *node, e *call.ElsewhereError) error {
 	now := s.place.Load()
 	switch {
 	case now.node != from:
@@ -107,7 +107,7 @@ func (c *Client) learn(ctx context.Context, s *Space, from *node, e *call.Elsewh
 }
 
 // followed is follow for what is not a call: it returns nil if err told where s is.
-func (c *Client) followed(ctx context.Context, s *Space, from *node, err error) error {
+func (c *Client) followed(ctx context.Context, s *part, from *node, err error) error {
 	if e := (*call.ElsewhereError)(nil); errors.As(err, &e) {
 		if c.learn(ctx, s, from, e) == nil {
 			return nil
@@ -122,9 +122,9 @@ func (c *pendingCall) linkFor() *link {
 	case c.link != nil:
 		return c.link
 	case c.lane != nil:
-		return c.space.linkOf(c.lane)
+		return c.part.linkOf(c.lane)
 	}
-	return c.space.anyLink()
+	return c.part.anyLink()
 }
 
 // sender returns the link that has to do with c now, which ended at l.
@@ -132,12 +132,12 @@ func (c *pendingCall) sender(l *link) *link {
 	if c.via == nil || c.link != nil {
 		return l
 	}
-	return c.space.linkOf(c.via.lane)
+	return c.part.linkOf(c.via.lane)
 }
 
 // isAstray reports whether c is to be sent by another link than l.
 func (c *pendingCall) isAstray(l *link) bool {
-	return c.link == nil && c.space.place.Load().node != l.node
+	return c.link == nil && c.part.place.Load().node != l.node
 }
 
 // errAstray ends the sending of a call that is to be sent by another link.

@@ -76,7 +76,7 @@ func (l *link) awaitNeed(ctx context.Context) error {
 
 // needs reports whether a partition is placed at n.
 func (c *Client) needs(n *node) bool {
-	return slices.ContainsFunc(c.allSpaces(), func(s *Space) bool { return s.place.Load().node == n })
+	return slices.ContainsFunc(c.allParts(), func(s *part) bool { return s.place.Load().node == n })
 }
 
 // fallBack places the partitions of n, which cannot be reached, at another node that the client knows of, if one can be
@@ -92,7 +92,7 @@ func (c *Client) fallBack(ctx context.Context, n *node) {
 		}
 		c.cfg.Logger.Info("asking another node", "addr", other.addr, "gone", n.addr)
 		c.topology.rehome(n, other)
-		for _, s := range c.allSpaces() {
+		for _, s := range c.allParts() {
 			c.topology.move(s, n, place{node: other})
 		}
 		return

@@ -20,9 +20,9 @@ func (l *link) handleTxnLost(f wire.Frame) error {
 	handle := d.Uvarint()
 	why := d.Error()
 	l.mu.Lock()
-	var s *Space
+	var s *part
 	if v := l.session.at(handle); v != nil {
-		s = v.space
+		s = v.part
 	}
 	l.mu.Unlock()
 	if s != nil {
@@ -64,7 +64,7 @@ func (c *pendingCall) begins() bool { return c.query.Begin || c.op == wire.Begin
 func (l *link) cleanUpLocked(c *pendingCall) {
 	switch {
 	case c.begins():
-		c.gone = l.unclaimedLocked(c.space, c.number)
+		c.gone = l.unclaimedLocked(c.part, c.number)
 	case c.dooms():
 		c.gone = l.doomLocked(c)
 	}
@@ -73,7 +73,7 @@ func (l *link) cleanUpLocked(c *pendingCall) {
 // doomLocked aborts the transaction of c, and then tells its holder.
 func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 	gone = make(chan struct{})
-	id, in := c.under(), c.space
+	id, in := c.under(), c.part
 	l.life.start(func() {
 		defer close(gone)
 		s := in.homeOf(id)
@@ -89,7 +89,7 @@ func (l *link) doomLocked(c *pendingCall) (gone chan struct{}) {
 
 // abortSurely aborts a transaction over the lane on which it began, however long that takes. It returns early
 // only if the link is closed, which ends what the client has begun.
-func (l *link) abortSurely(s *Space, id txn.ID, via *lane) {
+func (l *link) abortSurely(s *part, id txn.ID, via *lane) {
 	ctx, cancel := l.life.context()
 	defer cancel()
 	for pauses := l.cfg.backoff(); ; {
@@ -101,7 +101,7 @@ func (l *link) abortSurely(s *Space, id txn.ID, via *lane) {
 	}
 }
 
-func (s *Space) abortOver(ctx context.Context, via *lane, id txn.ID) error {
+func (s *part) abortOver(ctx context.Context, via *lane, id txn.ID) error {
 	c := newCall(s, wire.Abort)
 	defer c.free()
 	c.lane, c.posthumous, c.txn = via, true, id
@@ -111,22 +111,22 @@ func (s *Space) abortOver(ctx context.Context, via *lane, id txn.ID) error {
 // unclaimed is a call whose answer is lost and that may have begun transactions: no caller has them, but they may
 // survive a restart.
 type unclaimed struct {
-	space *Space
-	gone  chan struct{} // closed when they have ended
+	part *part
+	gone chan struct{} // closed when they have ended
 }
 
 // unclaimedLocked records such a call. Its transactions are ended when the space is opened again, which lists the open
 // ones.
-func (l *link) unclaimedLocked(s *Space, number uint64) (gone chan struct{}) {
+func (l *link) unclaimedLocked(s *part, number uint64) (gone chan struct{}) {
 	u := unclaimed{s, make(chan struct{})}
 	l.calls.addUnclaimed(number, u)
 	return u.gone
 }
 
 // endUnclaimedLocked aborts those of a space's open transactions that were begun by lost calls.
-func (l *link) endUnclaimedLocked(s *Space, open []wire.OpenTxn) {
+func (l *link) endUnclaimedLocked(s *part, open []wire.OpenTxn) {
 	for number, u := range l.calls.unclaimed {
-		if u.space != s {
+		if u.part != s {
 			continue
 		}
 		delete(l.calls.unclaimed, number)
@@ -169,13 +169,13 @@ func (l *link) reopen() {
 }
 
 // toReopen returns the spaces for reopen to open. If there are none, reopen ends.
-func (l *link) toReopen() (spaces []*Space) {
-	all := l.client.allSpaces()
+func (l *link) toReopen() (spaces []*part) {
+	all := l.client.allParts()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lost := map[*Space]bool{}
+	lost := map[*part]bool{}
 	for _, u := range l.calls.unclaimed {
-		lost[u.space] = true
+		lost[u.part] = true
 	}
 	for _, s := range all {
 		here := s.place.Load().node == l.node && !s.isClosed()

@@ -15,7 +15,7 @@ import (
 // of Space.Outcome, and what the call has begun is ended: a transaction, a registration or a backup without a caller
 // would last as long as its lease or its session.
 type orphan struct {
-	space    *Space
+	part     *part
 	op       wire.Type
 	begin    bool         // it begins transactions
 	number   uint64       // of the call
@@ -97,7 +97,7 @@ func (c *pendingCall) outlives() bool {
 // orphanLocked records that c, which is in flight or is to be repeated, was abandoned.
 func (l *link) orphanLocked(c *pendingCall) *orphan {
 	o := &orphan{
-		space: c.space, op: c.op, begin: c.query.Begin, number: c.number, born: c.born, end: c.end, repeated: c.repeated,
+		part: c.part, op: c.op, begin: c.query.Begin, number: c.number, born: c.born, end: c.end, repeated: c.repeated,
 		done: make(chan struct{}),
 	}
 	if c.recorded() && c.op != wire.Notify {
@@ -111,8 +111,8 @@ func (l *link) orphanLocked(c *pendingCall) *orphan {
 // identityLocked returns the identity of a call whose outcome the space keeps; zero if the client has no identity
 // there.
 func (l *link) identityLocked(c *pendingCall) space.CallID {
-	if session := l.session.of(c.space).session; session != 0 && c.number != 0 {
-		return space.CallID{Space: c.space.at.Space, Session: session, Number: c.number}
+	if session := l.session.of(c.part).session; session != 0 && c.number != 0 {
+		return space.CallID{Space: c.part.at.Space, Session: session, Number: c.number}
 	}
 	return space.CallID{}
 }
@@ -156,14 +156,14 @@ func (l *link) lateLocked(o *orphan, f wire.Frame) {
 			l.askLocked(o)
 			return
 		case o.begins():
-			l.unclaimedLocked(o.space, o.number)
+			l.unclaimedLocked(o.part, o.number)
 			l.reopenLocked()
 		}
 	}
 	c := &pendingCall{
 		asked: new(asked),
-		space: o.space, op: o.op, take: true, failed: f.Type == wire.Failure,
-		schemas: l.session.view(o.space).schemas,
+		part:  o.part, op: o.op, take: true, failed: f.Type == wire.Failure,
+		schemas: l.session.view(o.part).schemas,
 	}
 	c.query.Begin = o.begin
 	if !c.failed {
@@ -213,26 +213,26 @@ func (l *link) undoBegunLocked(o *orphan, r *call.Result) bool {
 	switch {
 	case o.begins():
 		for _, g := range r.Grants {
-			l.abortLocked(o.space, g.ID)
+			l.abortLocked(o.part, g.ID)
 		}
 	case o.op == wire.Notify:
 		id := space.LeaseID(r.Grants[0].ID)
-		l.undoLocked(o.space, wire.Cancel, func(c *pendingCall) { c.ids = []space.LeaseID{id} })
+		l.undoLocked(o.part, wire.Cancel, func(c *pendingCall) { c.ids = []space.LeaseID{id} })
 	case o.op == wire.Backup:
 		id := r.Report.ID
-		l.undoLocked(o.space, wire.EndBackup, func(c *pendingCall) { c.id = id })
+		l.undoLocked(o.part, wire.EndBackup, func(c *pendingCall) { c.id = id })
 	default:
 		return false
 	}
 	return true
 }
 
-func (l *link) abortLocked(s *Space, number uint64) {
+func (l *link) abortLocked(s *part, number uint64) {
 	l.undoLocked(s, wire.Abort, func(c *pendingCall) { c.txn = txn.ID{Space: s.at.Space, Number: number} })
 }
 
 // undoLocked makes a call that ends what an orphan has begun. If the session ends first, the server has ended it.
-func (l *link) undoLocked(s *Space, op wire.Type, fill func(*pendingCall)) {
+func (l *link) undoLocked(s *part, op wire.Type, fill func(*pendingCall)) {
 	l.life.start(func() {
 		ctx, cancel := l.life.context()
 		defer cancel()
@@ -265,10 +265,10 @@ func (l *link) askLocked(o *orphan) {
 func (l *link) ask(o *orphan) {
 	ctx, cancel := l.life.context()
 	defer cancel()
-	c := newCall(o.space, o.op)
+	c := newCall(o.part, o.op)
 	defer c.free()
 	c.number, c.born, c.take, c.owing, c.posthumous = o.number, o.born, true, true, true
-	err := o.space.client.repeat(ctx, l, c)
+	err := o.part.client.repeat(ctx, l, c)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	o.asking = false
@@ -278,9 +278,9 @@ func (l *link) ask(o *orphan) {
 // orphansLostLocked follows the end of a session, for s or, if it is nil, all spaces: it asks in the next session for
 // abandoned calls where possible; what others have begun is ended by the server. sent is how much of the stream was
 // sent.
-func (l *link) orphansLostLocked(s *Space, sent uint64) {
+func (l *link) orphansLostLocked(s *part, sent uint64) {
 	for _, o := range slices.Clone(l.calls.orphans.order) {
-		if !o.pending() || o.asking || s != nil && o.space != s {
+		if !o.pending() || o.asking || s != nil && o.part != s {
 			continue
 		}
 		l.calls.orphans.bytes -= o.size
@@ -292,7 +292,7 @@ func (l *link) orphansLostLocked(s *Space, sent uint64) {
 			l.askLocked(o)
 		case o.begins() || o.op == wire.Backup:
 			if o.begins() {
-				l.unclaimedLocked(o.space, o.number)
+				l.unclaimedLocked(o.part, o.number)
 			}
 			l.settleOrphanLocked(o, nil, call.ErrCancelled)
 		default:

@@ -13,7 +13,7 @@ import (
 )
 
 // Outcome implements space.Space.
-func (s *Space) Outcome(ctx context.Context, id space.CallID) (space.Verdict, error) {
+func (s *part) Outcome(ctx context.Context, id space.CallID) (space.Verdict, error) {
 	if id.Number == 0 {
 		return space.Verdict{}, invalid("no call is named")
 	}
@@ -56,7 +56,7 @@ func (c *pendingCall) about() txn.ID {
 		id = c.query.Txn
 	}
 	if !id.IsZero() && id.Space == "" {
-		id.Space = c.space.at.Space
+		id.Space = c.part.at.Space
 	}
 	return id
 }
@@ -81,10 +81,10 @@ func (l *link) explain(ctx context.Context, c *pendingCall, err error) error {
 
 func (c *pendingCall) explainTxn(ctx context.Context, id txn.ID, err error) error {
 	unknown := &space.OutcomeUnknownError{ID: space.TxnCall(id), Err: err}
-	if ctx.Err() != nil || c.space.isClosed() {
+	if ctx.Err() != nil || c.part.isClosed() {
 		return unknown
 	}
-	v, asked := c.space.Outcome(ctx, space.TxnCall(id))
+	v, asked := c.part.Outcome(ctx, space.TxnCall(id))
 	switch {
 	case asked != nil:
 	case v.Fate == space.Aborted:

@@ -111,7 +111,7 @@ func (l *link) deliver(f wire.Frame) {
 		l.mu.Unlock()
 		return
 	}
-	v := l.session.view(c.space)
+	v := l.session.view(c.part)
 	c.schemas = v.schemas
 	if c.reg != nil && c.op == wire.Notify && f.Type == wire.Answer {
 		c.reg.adoptLocked(l, f.Body, v.incarnation)
@@ -161,14 +161,14 @@ func (l *link) handleKind(f wire.Frame) error {
 		return fmt.Errorf("%w: kind %d of a space that was not opened", wire.ErrMalformed, id)
 	}
 	if !d.More() {
-		v.space.dropped(v.unlearn(call.KindID(id)))
+		v.part.space.dropped(v.unlearn(call.KindID(id)))
 		return nil
 	}
 	schema, err := template.DecodeSchema(d.Rest())
 	if err != nil {
 		return fmt.Errorf("%w: kind %d: %v", wire.ErrMalformed, id, err)
 	}
-	v.learn(call.KindID(id), v.space.intern(schema))
+	v.learn(call.KindID(id), v.part.space.intern(schema))
 	return nil
 }
 

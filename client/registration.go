@@ -22,7 +22,7 @@ type regKey struct{ handle, id uint64 }
 // registration is a registration with a space on a server. The server sends events within a window of bytes, which Next
 // reopens as it returns them: the queue is bounded, and a slow listener delays no other.
 type registration struct {
-	space  *Space
+	part   *part
 	lease  *space.Lease
 	closed chan struct{} // closed by Close
 	once   sync.Once     // closes
@@ -55,16 +55,27 @@ type queued struct {
 const theEnd space.EventType = 0
 
 // Notify implements space.Space.
-func (s *Space) Notify(
+func (s *part) Notify(
 	ctx context.Context, q space.Query, on space.EventSet, lease time.Duration,
 ) (space.Registration, error) {
+	r, err := s.notify(ctx, q, on, lease, make(chan struct{}, 1))
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// notify is Notify for a registration that fills wake.
+func (s *part) notify(
+	ctx context.Context, q space.Query, on space.EventSet, lease time.Duration, wake chan struct{},
+) (*registration, error) {
 	if lease < 0 {
 		return nil, invalid("lease %v is negative", lease)
 	}
 	if err := impl.Check(&q, impl.Notify); err != nil {
 		return nil, err
 	}
-	r := &registration{space: s, closed: make(chan struct{}), wake: make(chan struct{}, 1)}
+	r := &registration{part: s, closed: make(chan struct{}), wake: wake}
 	c := newCall(s, wire.Notify)
 	defer c.free()
 	c.query, c.lease, c.window, c.reg = q, int64(lease), s.client.cfg.EventWindow, r
@@ -76,7 +87,7 @@ func (s *Space) Notify(
 	if r.lane == nil {
 		return nil, fmt.Errorf("%w: answer to notify", wire.ErrMalformed)
 	}
-	r.lease = space.Grant{ID: space.LeaseID(r.id), Granted: r.granted}.Lease(s, sent)
+	r.lease = space.Grant{ID: space.LeaseID(r.id), Granted: r.granted}.Lease(s.space, sent)
 	return r, nil
 }
 
@@ -91,7 +102,7 @@ func (r *registration) adoptLocked(l *link, body []byte, incarnation string) {
 	g := noted.Grants[0]
 	r.lane, r.id, r.granted, r.start, r.incarnation = l.lane, g.ID, time.Duration(g.Granted), noted.Seq, incarnation
 	r.last, r.received = noted.Seq, noted.Seq
-	l.regs[regKey{r.space.handle, r.id}] = r
+	l.regs[regKey{r.part.handle, r.id}] = r
 }
 
 // Lease implements space.Registration.
@@ -115,7 +126,7 @@ func (r *registration) Next(ctx context.Context) (space.Event, error) {
 		select {
 		case <-r.wake:
 		case <-r.closed:
-		case <-r.space.closed:
+		case <-r.part.space.closed:
 		case <-ctx.Done():
 		}
 	}
@@ -125,7 +136,7 @@ func (r *registration) isClosed() bool {
 	select {
 	case <-r.closed:
 		return true
-	case <-r.space.closed:
+	case <-r.part.space.closed:
 		return true
 	default:
 		return false
@@ -156,7 +167,7 @@ func (r *registration) pop() (space.Event, bool, error) {
 		e = r.gapLocked(e.Seq, e.Cause)
 	}
 	r.last = e.Seq
-	if r.unacked += size; r.unacked >= r.space.client.cfg.EventWindow/4 {
+	if r.unacked += size; r.unacked >= r.part.client.cfg.EventWindow/4 {
 		r.acknowledgeLocked()
 	}
 	return e, true, nil
@@ -181,7 +192,7 @@ func (r *registration) acknowledgeLocked() {
 // post acknowledges the events up to seq, which had size bytes.
 func (r *registration) post(seq uint64, size int) {
 	a := &call.Ask{ID: r.id, Seq: seq, Size: uint64(size)}
-	r.space.linkOf(r.lane).post(wire.Acknowledge, 0, wire.OpOf(wire.Acknowledge).Append(nil, r.space.handle, a))
+	r.part.linkOf(r.lane).post(wire.Acknowledge, 0, wire.OpOf(wire.Acknowledge).Append(nil, r.part.handle, a))
 }
 
 // push adds an event to the queue. After a reattachment some may come again.
@@ -225,7 +236,7 @@ func (r *registration) signal() {
 // registration.
 func (r *registration) Close() error {
 	r.once.Do(func() { close(r.closed) })
-	for _, l := range r.space.client.topology.allLinks() { // it may be on its way from one to another
+	for _, l := range r.part.client.topology.allLinks() { // it may be on its way from one to another
 		if l.lane == r.lane {
 			l.forget(r)
 		}
@@ -233,7 +244,7 @@ func (r *registration) Close() error {
 	if r.isDisplaced() {
 		return nil // it belongs to another session
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.space.client.cfg.Grace)
+	ctx, cancel := context.WithTimeout(context.Background(), r.part.client.cfg.Grace)
 	defer cancel()
 	err := r.lease.Cancel(ctx)
 	r.post(wire.AllEvents, 0)
@@ -247,7 +258,7 @@ func (r *registration) Close() error {
 func (l *link) forget(r *registration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.regs, regKey{r.space.handle, r.id})
+	delete(l.regs, regKey{r.part.handle, r.id})
 }
 
 func (r *registration) isDisplaced() bool {
@@ -256,13 +267,25 @@ func (r *registration) isDisplaced() bool {
 	return r.displaced
 }
 
+// endRegistrations ends the registrations of a partition that is not there any more.
+func (l *link) endRegistrations(p *part) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, r := range l.regs {
+		if r.part == p {
+			delete(l.regs, key)
+			r.end(0, space.ErrDropped)
+		}
+	}
+}
+
 // reattach attaches the session to its registrations: those of a space or, if s is nil, all.
-func (l *link) reattach(s *Space) {
+func (l *link) reattach(s *part) {
 	l.mu.Lock()
 	regs := slices.Collect(maps.Values(l.regs))
 	l.mu.Unlock()
 	if s != nil {
-		regs = slices.DeleteFunc(regs, func(r *registration) bool { return r.space != s })
+		regs = slices.DeleteFunc(regs, func(r *registration) bool { return r.part != s })
 	}
 	ctx, cancel := l.life.context()
 	defer cancel()
@@ -274,7 +297,7 @@ func (l *link) reattach(s *Space) {
 // attach tries to attach r until that succeeds, the registration has ended, or ctx ends. It stops if the session is
 // lost again meanwhile: the next one starts again.
 func (r *registration) attach(ctx context.Context) {
-	cfg := r.space.client.cfg
+	cfg := r.part.client.cfg
 	for pauses := cfg.backoff(); ; {
 		err := r.attachOnce(ctx)
 		switch {
@@ -295,13 +318,13 @@ func (r *registration) attach(ctx context.Context) {
 }
 
 func (r *registration) attachOnce(ctx context.Context) error {
-	c := newCall(r.space, wire.Attach)
+	c := newCall(r.part, wire.Attach)
 	defer c.free()
-	c.lane, c.reg, c.id, c.window = r.lane, r, r.id, r.space.client.cfg.EventWindow
+	c.lane, c.reg, c.id, c.window = r.lane, r, r.id, r.part.client.cfg.EventWindow
 	r.mu.Lock()
 	c.seq = r.received
 	r.mu.Unlock()
-	if err := r.space.client.do(ctx, c); err != nil {
+	if err := r.part.client.do(ctx, c); err != nil {
 		return err
 	}
 	r.mu.Lock()

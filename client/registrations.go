@@ -22,7 +22,7 @@ type RegistrationInfo struct {
 
 // Registrations returns the registrations of the space, of all clients, by ID, except those under transactions. It
 // blocks until the server has answered. Registrations that come or end meanwhile may be missing.
-func (s *Space) Registrations(ctx context.Context) ([]RegistrationInfo, error) {
+func (s *part) Registrations(ctx context.Context) ([]RegistrationInfo, error) {
 	var all []RegistrationInfo
 	for more, after := true, uint64(0); more; {
 		var page []RegistrationInfo
@@ -40,7 +40,7 @@ func (s *Space) Registrations(ctx context.Context) ([]RegistrationInfo, error) {
 }
 
 // registrationsAfter returns the next page.
-func (s *Space) registrationsAfter(ctx context.Context, after uint64) (page []RegistrationInfo, more bool, err error) {
+func (s *part) registrationsAfter(ctx context.Context, after uint64) (page []RegistrationInfo, more bool, err error) {
 	c := newCall(s, wire.Registrations)
 	defer c.free()
 	c.id = after

@@ -22,7 +22,7 @@ func (c *pendingCall) recorded() bool {
 	case !c.entry().Recorded():
 		return false
 	case c.op == wire.Commit: // by the home of the transaction
-		return c.about().Home() == c.space.at
+		return c.about().Home() == c.part.at
 	case c.op == wire.Find && (!c.take || c.query.Begin):
 		return false
 	}
@@ -64,10 +64,10 @@ func (c *Client) repeat(ctx context.Context, l *link, callID *pendingCall) error
 		} else if err = callID.prepare(patient, l, err); err == nil || err == errNotOpen || err == errLost ||
 			err == errAstray {
 			continue
-		} else if !callID.posthumous && callID.space.isClosed() || l.life.isOver() || !passes(err) {
+		} else if !callID.posthumous && callID.part.isClosed() || l.life.isOver() || !passes(err) {
 			return unknown(err)
 		}
-		if err == errLost || unready(err) && l.client.followed(patient, callID.space, l.node, err) == nil {
+		if err == errLost || unready(err) && l.client.followed(patient, callID.part, l.node, err) == nil {
 			continue
 		}
 		if pauses.Wait(patient) != nil { // the server is up, but the space is not

@@ -9,14 +9,13 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
 	"github.com/gospaces/gospaces/space"
-	"github.com/gospaces/gospaces/space/codec"
 	"github.com/gospaces/gospaces/template"
 )
 
 // resolve makes a kind that c needs known to the session: for a write, kinds registered by callers are registered
 // again; others are looked up.
-func (s *Space) resolve(ctx context.Context, l *link, c *pendingCall, kind string) error {
-	if schema := s.registered(kind); schema != nil && c.writes() {
+func (s *part) resolve(ctx context.Context, l *link, c *pendingCall, kind string) error {
+	if schema := s.space.registered(kind); schema != nil && c.writes() {
 		return s.announce(ctx, l, c, schema)
 	}
 	err := s.lookUp(ctx, l, c.sub(wire.Schema), kind)
@@ -29,16 +28,10 @@ func (s *Space) resolve(ctx context.Context, l *link, c *pendingCall, kind strin
 // writes reports whether c has rows.
 func (c *pendingCall) writes() bool { return c.entry().HasRows() }
 
-func (s *Space) registered(kind string) *template.Schema {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.wanted[kind]
-}
-
 // announce registers a kind in a session, after those that it embeds. It is a part of call of.
-func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *template.Schema) error {
+func (s *part) announce(ctx context.Context, l *link, of *pendingCall, schema *template.Schema) error {
 	for _, super := range schema.Supers {
-		if sup := s.registered(super); sup != nil {
+		if sup := s.space.registered(super); sup != nil {
 			if err := s.announce(ctx, l, of, sup); err != nil {
 				return err
 			}
@@ -62,17 +55,14 @@ func (s *Space) announce(ctx context.Context, l *link, of *pendingCall, schema *
 		return nil
 	}
 	// Another client came first to a space that has lost its kinds: rows made for the old order now mean something else.
-	s.mu.Lock()
-	delete(s.wanted, schema.Kind)
-	s.mu.Unlock()
-	s.codecs.Store(new(codec.Cache))
+	s.space.outdated(schema)
 	return fmt.Errorf("%w: the space was replaced, and its kind %q has other fields now",
 		space.ErrSchemaConflict, schema.Kind)
 }
 
 // lookUp looks up a kind by its name with the call c, which it frees. The answer comes after the kind's schema, which
 // the reader has learned.
-func (s *Space) lookUp(ctx context.Context, l *link, c *pendingCall, kind string) error {
+func (s *part) lookUp(ctx context.Context, l *link, c *pendingCall, kind string) error {
 	defer c.free()
 	c.name = kind
 	return l.call(ctx, c)

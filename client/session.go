@@ -25,43 +25,43 @@ func (n *session) renew(repeats bool) {
 }
 
 // view returns what the session knows of s.
-func (n *session) view(s *Space) *view {
+func (n *session) view(s *part) *view {
 	for uint64(len(n.views)) <= s.handle {
 		n.views = append(n.views, view{epoch: n.epoch})
 	}
 	v := &n.views[s.handle]
-	v.space = s
+	v.part = s
 	return v
 }
 
 // at returns the view of the space with a handle, or nil.
 func (n *session) at(handle uint64) *view {
-	if handle >= uint64(len(n.views)) || n.views[handle].space == nil {
+	if handle >= uint64(len(n.views)) || n.views[handle].part == nil {
 		return nil
 	}
 	return &n.views[handle]
 }
 
 // reset follows the server's reset of a handle, and returns its space; nil if that was never opened.
-func (n *session) reset(handle uint64) *Space {
+func (n *session) reset(handle uint64) *part {
 	v := n.at(handle)
 	if v == nil {
 		return nil
 	}
 	v.resets++
 	n.clear(v)
-	return v.space
+	return v.part
 }
 
 // clear begins a view anew.
 func (n *session) clear(v *view) {
 	n.epoch = n.epochs.Add(1) // also covers everything sent before
-	*v = view{space: v.space, epoch: n.epoch, resets: v.resets}
+	*v = view{part: v.part, epoch: n.epoch, resets: v.resets}
 }
 
 // forget forgets what is known of s, and returns it. What is open stays so until the server resets it: then both sides
 // go on from the same.
-func (n *session) forget(s *Space) known {
+func (n *session) forget(s *part) known {
 	k := *n.of(s)
 	*n.of(s) = known{gone: true}
 	return k
@@ -69,7 +69,7 @@ func (n *session) forget(s *Space) known {
 
 // adopt records what is known of s. If s is yet to be opened, its view is newer than the calls that were made
 // elsewhere.
-func (n *session) adopt(s *Space, k known) {
+func (n *session) adopt(s *part, k known) {
 	*n.of(s) = k
 	if v := n.view(s); !v.open {
 		n.clear(v)
@@ -85,7 +85,7 @@ type known struct {
 }
 
 // of returns the known state of s.
-func (n *session) of(s *Space) *known {
+func (n *session) of(s *part) *known {
 	for uint64(len(n.spaces)) <= s.handle {
 		n.spaces = append(n.spaces, known{})
 	}
@@ -93,7 +93,7 @@ func (n *session) of(s *Space) *known {
 }
 
 // open notes what the server told when s was opened.
-func (n *session) open(s *Space, o *wire.Opened) {
+func (n *session) open(s *part, o *wire.Opened) {
 	k, v := n.of(s), n.view(s)
 	v.open, v.incarnation = true, o.Incarnation
 	if o.Lost || k.incarnation != "" && k.incarnation != o.Incarnation {
@@ -104,7 +104,7 @@ func (n *session) open(s *Space, o *wire.Opened) {
 
 // repeatable returns nil if c, which was sent before, may be sent in this session.
 func (n *session) repeatable(c *pendingCall) error {
-	if !n.repeats || c.born < n.of(c.space).forgotten {
+	if !n.repeats || c.born < n.of(c.part).forgotten {
 		return errForgotten
 	}
 	return nil

@@ -61,7 +61,7 @@ func (t *topology) opened(n *node, links []*link) bool {
 }
 
 // place tells a new Space where it is.
-func (t *topology) place(s *Space) {
+func (t *topology) place(s *part) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p, known := t.places[s.at]
@@ -88,7 +88,7 @@ func (t *topology) rehome(from, to *node) {
 
 // move notes that s is not at the node from any more, but at another place, and hands it over from link to link. It
 // does nothing if s is not at that node.
-func (t *topology) move(s *Space, from *node, to place) {
+func (t *topology) move(s *part, from *node, to place) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if s.place.Load().node != from || t.closed {

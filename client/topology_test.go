@@ -47,14 +47,15 @@ func startCluster(t *testing.T) *cluster {
 }
 
 // Lookup implements server.Spaces.
-func (m member) Lookup(at txn.Address) (server.Host, string, error) {
+func (m member) Lookup(at txn.Address) (server.Place, error) {
 	m.cluster.mu.RLock()
 	defer m.cluster.mu.RUnlock()
 	if err := m.cluster.servesLocked(m.node); err != nil {
-		return nil, "", err
+		return server.Place{}, err
 	}
-	h, incarnation, err := m.spaces.Lookup(at)
-	return fenced{h, m, m.cluster.epoch}, incarnation, err
+	p, err := m.spaces.Lookup(at)
+	p.Host = fenced{p.Host, m, m.cluster.epoch}
+	return p, err
 }
 
 // servesLocked returns nil if n is the primary, and otherwise what it answers.

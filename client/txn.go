@@ -12,17 +12,8 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Group identifies the spaces that share transactions: those of one Client, for which it returns the same value.
-func (s *Space) Group() any { return s.client }
-
-// Home returns the space of the Client in which a transaction began, and the transaction's full ID.
-func (s *Space) Home(id txn.ID) (space.Space, txn.ID) {
-	id.Space = cmp.Or(id.Space, s.at.Space)
-	return s.homeOf(id), id
-}
-
-// Begin implements space.Space. The transaction is also aborted when the server notices that the client is gone.
-func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, error) {
+// Begin implements space.Space.
+func (s *part) Begin(ctx context.Context, lease time.Duration) (*space.Txn, error) {
 	if lease < 0 {
 		return nil, invalid("lease %v is negative", lease)
 	}
@@ -38,13 +29,13 @@ func (s *Space) Begin(ctx context.Context, lease time.Duration) (*space.Txn, err
 	if err != nil {
 		return nil, err
 	}
-	t := grants[0].Txn(s, s.at.Space, sent)
+	t := grants[0].Txn(s.space, s.at.Space, sent)
 	s.txns.Add(t, c.via.lane)
 	return t, nil
 }
 
 // Commit implements space.Space.
-func (s *Space) Commit(ctx context.Context, id txn.ID, entries []space.Draft) ([]space.Grant, error) {
+func (s *part) Commit(ctx context.Context, id txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	if err := checkTxn(id); err != nil {
 		return nil, err
 	}
@@ -54,7 +45,7 @@ func (s *Space) Commit(ctx context.Context, id txn.ID, entries []space.Draft) ([
 }
 
 // Abort implements space.Space.
-func (s *Space) Abort(ctx context.Context, id txn.ID) error {
+func (s *part) Abort(ctx context.Context, id txn.ID) error {
 	c := newCall(s, wire.Abort)
 	defer c.free()
 	c.lane = s.beganOn(id)
@@ -65,7 +56,7 @@ func (s *Space) Abort(ctx context.Context, id txn.ID) error {
 
 // beganOn returns the lane on which a transaction began, if there are several: a call that ends the transaction uses
 // it, because the session there counts the transaction as open until then. It returns nil if any lane will do.
-func (s *Space) beganOn(id txn.ID) *lane {
+func (s *part) beganOn(id txn.ID) *lane {
 	if len(s.client.lanes) == 1 {
 		return nil
 	}
@@ -74,16 +65,16 @@ func (s *Space) beganOn(id txn.ID) *lane {
 }
 
 // homeOf returns the partition in which a transaction began.
-func (s *Space) homeOf(id txn.ID) *Space {
+func (s *part) homeOf(id txn.ID) *part {
 	id.Space = cmp.Or(id.Space, s.at.Space)
 	if home := id.Home(); home != s.at {
-		return s.client.partition(home)
+		return s.client.SpaceNamed(id.Space).at(home.Partition)
 	}
 	return s
 }
 
 // ended notes that a transaction has ended, if a call that was to end it has had such an outcome.
-func (s *Space) ended(id txn.ID, err error) {
+func (s *part) ended(id txn.ID, err error) {
 	if err != nil && !errors.Is(err, space.ErrTxnEnded) {
 		return
 	}
@@ -91,7 +82,7 @@ func (s *Space) ended(id txn.ID, err error) {
 }
 
 // Rollback implements space.Space.
-func (s *Space) Rollback(ctx context.Context, id txn.ID, keep ...space.LeaseID) error {
+func (s *part) Rollback(ctx context.Context, id txn.ID, keep ...space.LeaseID) error {
 	if err := call.CheckLeases(len(keep)); err != nil {
 		return err
 	}
@@ -102,7 +93,7 @@ func (s *Space) Rollback(ctx context.Context, id txn.ID, keep ...space.LeaseID) 
 }
 
 // Defer implements space.Space.
-func (s *Space) Defer(ctx context.Context, id txn.ID, entry space.LeaseID, delay time.Duration) error {
+func (s *part) Defer(ctx context.Context, id txn.ID, entry space.LeaseID, delay time.Duration) error {
 	if delay < 0 {
 		return invalid("delay %v is negative", delay)
 	}
@@ -113,7 +104,7 @@ func (s *Space) Defer(ctx context.Context, id txn.ID, entry space.LeaseID, delay
 }
 
 // doTxn makes a call about a transaction, whose answer is empty.
-func (s *Space) doTxn(ctx context.Context, c *pendingCall, id txn.ID) error {
+func (s *part) doTxn(ctx context.Context, c *pendingCall, id txn.ID) error {
 	if err := checkTxn(id); err != nil {
 		return err
 	}

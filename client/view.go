@@ -12,7 +12,7 @@ import (
 // view is one session's knowledge of one space. It is gone with the session, and when the log of the space has failed:
 // afterwards kinds may have other numbers.
 type view struct {
-	space *Space
+	part *part
 	// when it began, among those of the link; it ends with the session, or when the server resets the space
 	epoch       uint64
 	resets      uint64 // of the handle in this session; an Open tells the server how many the client has seen

@@ -15,19 +15,19 @@ var (
 )
 
 // Lookup implements server.Spaces.
-func (b backend) Lookup(at txn.Address) (server.Host, string, error) {
-	s, err := b.spaces.at(at)
+func (b backend) Lookup(at txn.Address) (server.Place, error) {
+	s, f, err := b.spaces.at(at)
 	switch {
 	case err != nil:
-		return nil, "", err
+		return server.Place{}, err
 	case s == nil:
-		return b.spaces.absent, "", nil
+		return server.Place{Host: b.spaces.absent}, nil
 	}
-	return s.host, s.incarnation, nil
+	return server.Place{Host: s.host, Incarnation: s.incarnation, Partitions: len(f.parts)}, nil
 }
 
 // Create implements server.Spaces.
-func (b backend) Create(name string) error {
-	_, err := b.spaces.open(name)
+func (b backend) Create(name string, partitions int) error {
+	_, err := b.spaces.open(name, partitions)
 	return err
 }

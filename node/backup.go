@@ -8,11 +8,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // backups are the backups of this node that clients are reading.
@@ -30,7 +30,7 @@ type backups struct {
 // removed.
 type backup struct {
 	parts []call.BackupPart
-	files map[string]*os.File // by space
+	files map[txn.Address]*os.File
 
 	reading sync.RWMutex // held for reading while a file is read, for writing while files are closed
 }
@@ -102,27 +102,26 @@ func (n *Node) beginBackup(ctx context.Context) (images []spaceImage, err error)
 	return images, partition.BeginImages(all)
 }
 
-// spaceImage is an image of a space.
+// spaceImage is an image of a partition.
 type spaceImage struct {
 	*partition.Imaging
-	name  string
-	space *hosted
+	of *hosted
 }
 
-// reserveImages reserves an image of each space that has none in images.
+// reserveImages reserves an image of each partition that has none in images.
 func (n *Node) reserveImages(ctx context.Context, images []spaceImage) ([]spaceImage, error) {
 	for _, err := range n.spaces.refusals() {
 		return images, err // it would be missing
 	}
-	for name, s := range n.spaces.all() {
-		if slices.ContainsFunc(images, func(m spaceImage) bool { return m.name == name }) {
+	for _, s := range n.spaces.all() {
+		if slices.ContainsFunc(images, func(m spaceImage) bool { return m.of == s }) {
 			continue
 		}
 		m, err := s.partition.ReserveImage(ctx)
 		if err != nil {
-			return images, fmt.Errorf("space %q: %w", name, err)
+			return images, fmt.Errorf("space %q: %w", s.at, err)
 		}
-		images = append(images, spaceImage{m, name, s})
+		images = append(images, spaceImage{m, s})
 	}
 	return images, nil
 }
@@ -137,38 +136,42 @@ func closeImages(images []spaceImage) {
 func (n *Node) takeBackup(ctx context.Context, images []spaceImage) (*backup, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	b := &backup{files: map[string]*os.File{}}
+	b := &backup{files: map[txn.Address]*os.File{}}
 	var all sync.WaitGroup
 	var mu sync.Mutex // guards b
+	sizes := map[string]int{}
+	for _, m := range images {
+		sizes[m.of.at.Space]++
+	}
 	for _, m := range images {
 		all.Go(func() {
 			position, f, err := m.take(ctx)
 			if err != nil {
-				cancel(fmt.Errorf("space %q: %w", m.name, err))
+				cancel(fmt.Errorf("space %q: %w", m.of.at, err))
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			b.files[m.name] = f
-			b.parts = append(b.parts, call.BackupPart{Space: m.name, Position: position})
+			b.files[m.of.at] = f
+			b.parts = append(b.parts, call.BackupPart{At: m.of.at, Of: sizes[m.of.at.Space], Position: position})
 		})
 	}
 	all.Wait()
-	slices.SortFunc(b.parts, func(x, y call.BackupPart) int { return strings.Compare(x.Space, y.Space) })
+	slices.SortFunc(b.parts, func(x, y call.BackupPart) int { return x.At.Compare(y.At) })
 	return b, context.Cause(ctx)
 }
 
 // take writes the snapshot, opens it before another can replace it, and allows the next.
 func (m spaceImage) take(ctx context.Context) (position uint64, f *os.File, err error) {
 	defer m.Close()
-	if position, err = m.space.snapshots.keep(ctx, m.Imaging); err == nil {
-		f, err = m.space.log.OpenSnapshot(position)
+	if position, err = m.of.snapshots.keep(ctx, m.Imaging); err == nil {
+		f, err = m.of.log.OpenSnapshot(position)
 	}
 	return position, f, err
 }
 
 // ReadBackup implements server.Backups.
-func (n backend) ReadBackup(id uint64, space string, offset int64, p []byte) (read int, size int64, err error) {
+func (n backend) ReadBackup(id uint64, at txn.Address, offset int64, p []byte) (read int, size int64, err error) {
 	n.backups.mu.Lock()
 	b := n.backups.byID[id]
 	n.backups.mu.Unlock()
@@ -177,9 +180,9 @@ func (n backend) ReadBackup(id uint64, space string, offset int64, p []byte) (re
 	}
 	b.reading.RLock()
 	defer b.reading.RUnlock()
-	f := b.files[space]
+	f := b.files[at]
 	if f == nil {
-		return 0, 0, fmt.Errorf("%w: no space %q in this backup", call.ErrInvalidArgument, space)
+		return 0, 0, fmt.Errorf("%w: no partition %v in this backup", call.ErrInvalidArgument, at)
 	}
 	info, err := f.Stat()
 	if errors.Is(err, os.ErrClosed) {

@@ -30,19 +30,19 @@ func makeBackup(ctx context.Context, cl *client.Client, between func(space strin
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var parts []backup.Part
 	for _, p := range b.Parts() {
-		names = append(names, p.Space)
+		parts = append(parts, backup.Part{Space: p.Space, Partition: p.Partition, Partitions: p.Partitions})
 	}
 	var out bytes.Buffer
-	w, err := backup.NewWriter(&out, backup.Whole(names))
+	w, err := backup.NewWriter(&out, parts)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range names {
-		err := b.Fetch(ctx, name, func(size int64) (io.Writer, error) {
+	for _, p := range b.Parts() {
+		err := b.Fetch(ctx, p, func(size int64) (io.Writer, error) {
 			to, err := w.Add(size)
-			return pausing{to, func() { between(name) }}, err
+			return pausing{to, func() { between(p.Space) }}, err
 		})
 		if err != nil {
 			return nil, err
@@ -248,7 +248,7 @@ func TestBackup_EndsWithItsClient(t *testing.T) {
 	require.Equal(t, 1, n.Backups())
 	require.NoError(t, b.Close(t.Context()))
 	require.Zero(t, n.Backups())
-	err = b.Fetch(t.Context(), "default", nil)
+	err = b.Fetch(t.Context(), client.BackupPart{Space: "default", Partitions: 1}, nil)
 	require.ErrorIs(t, err, space.ErrUnavailable)
 	require.ErrorContains(t, err, "make another")
 	_, err = polite.Backup(t.Context())

@@ -103,7 +103,7 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 		ps.Replicas[i].Lag = newest - ps.Replicas[i].Position
 	}
 	if s := f.at(at); s != nil {
-		here := s.status(at.String())
+		here := s.status()
 		ps.Here = &here
 	}
 	return ps

@@ -16,15 +16,18 @@ import (
 const flushDropped = 5 * time.Second
 
 // Drop implements server.Spaces.
-func (b backend) Drop(ctx context.Context, name string, tables bool) (server.Host, error) {
+func (b backend) Drop(ctx context.Context, name string, tables bool) (hosts []server.Host, err error) {
 	was, err := b.spaces.drop(ctx, name, tables)
 	if was == nil {
 		return nil, err
 	}
-	return was.host, err
+	for _, s := range was.parts {
+		hosts = append(hosts, s.host)
+	}
+	return hosts, err
 }
 
-func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *hosted, err error) {
+func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *family, err error) {
 	switch {
 	case name == defaultSpace && ss.refusal(name) == nil:
 		return nil, fmt.Errorf("%w: space %q cannot be dropped: it is the one of all programs that name none",
@@ -34,7 +37,7 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *host
 	}
 	ss.mu.Lock() // no space of that name may be created before this one is gone
 	defer ss.mu.Unlock()
-	s := ss.lookup(name)
+	f := ss.lookup(name)
 	there := ss.known()[name]
 	switch {
 	case ss.closed:
@@ -44,15 +47,18 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *host
 			return nil, fmt.Errorf("drop space %q: %w: %w", name, call.ErrUnavailable, err)
 		}
 		ss.cfg.Logger.Info("refused space dropped", "space", name)
-	case s != nil:
-		if err := s.partition.Discard(); err != nil {
-			return nil, fmt.Errorf("drop space %q: %w", name, err)
+	case f != nil:
+		if ended, err := ss.discardLocked(name, f); err != nil {
+			if !ended {
+				f = nil
+			}
+			return f, fmt.Errorf("drop space %q: %w", name, err)
 		}
-		if err := ss.removeLocked(ctx, name, s, tables); err != nil {
-			return s, fmt.Errorf("drop space %q: %w", name, err)
+		if err := ss.removeLocked(ctx, name, f, tables); err != nil {
+			return f, fmt.Errorf("drop space %q: %w", name, err)
 		}
-		was = s
-		ss.cfg.Logger.Info("space dropped", "space", name, "incarnation", s.incarnation)
+		was = f
+		ss.cfg.Logger.Info("space dropped", "space", name, "incarnation", f.parts[0].incarnation)
 	case !tables: // tables of an earlier dropped space may be left
 		return nil, noSpace(name)
 	}
@@ -76,42 +82,96 @@ func noSpace(name string) error {
 	return fmt.Errorf("%w: there is no space %q", call.ErrNoMatch, name)
 }
 
-// removeLocked removes a space, whose partition has ended, and its log. If it returns an error the space is unchanged,
-// in a new partition.
-func (ss *spaces) removeLocked(ctx context.Context, name string, s *hosted, tables bool) error {
-	s.space.Shut(fmt.Errorf("%w: space %q was dropped", call.ErrDropped, name))
-	if s.mirror != nil && !tables {
-		flushing, cancel := context.WithTimeout(ctx, flushDropped)
-		ss.flush(flushing, name, s)
-		cancel()
+// discardLocked ends the partitions of a space. If it returns an error the space is unchanged, in new partitions if
+// some of its own have ended.
+func (ss *spaces) discardLocked(name string, f *family) (ended bool, err error) {
+	for i, s := range f.parts {
+		if err := s.partition.Discard(); err != nil {
+			if i > 0 {
+				err = errors.Join(err, ss.restartLocked(name, f))
+			}
+			return i > 0, err
+		}
 	}
-	ss.tableMu.Lock()
-	delete(ss.byName, name)
-	ss.tableMu.Unlock()
-	s.stop()
+	return true, nil
+}
+
+// removeLocked removes a space, whose partitions have ended, and its logs. If it returns an error the space is
+// unchanged, in new partitions.
+func (ss *spaces) removeLocked(ctx context.Context, name string, f *family, tables bool) error {
+	f.shut(fmt.Errorf("%w: space %q was dropped", call.ErrDropped, name))
+	for _, s := range f.parts {
+		if s.mirror != nil && !tables {
+			flushing, cancel := context.WithTimeout(ctx, flushDropped)
+			ss.flush(flushing, s)
+			cancel()
+		}
+	}
+	ss.stopLocked(name, f)
 	if ss.store == nil {
 		return nil
 	}
-	err := ss.store.Drop(ctx, name, 0)
-	if err != nil {
-		_, back := ss.addLocked(ss.ctx, name, nil)
+	if err := ss.store.Drop(ctx, name, 0); err != nil {
+		_, back := ss.addLocked(ss.ctx, name, len(f.parts), nil)
 		return fmt.Errorf("%w: remove the log: %w", call.ErrUnavailable, errors.Join(err, back))
 	}
+	ss.dropRest(ctx, name, len(f.parts))
 	return nil
 }
 
-// removeRefused removes the log of a space that is not served. If it returns an error the space may be gone. The
+// stopLocked stops a space, whose partitions have ended, and takes it out of the table.
+func (ss *spaces) stopLocked(name string, f *family) {
+	ss.tableMu.Lock()
+	delete(ss.byName, name)
+	ss.tableMu.Unlock()
+	for _, s := range f.parts {
+		s.stop()
+	}
+}
+
+// restartLocked starts a space again.
+func (ss *spaces) restartLocked(name string, f *family) error {
+	f.shut(call.ErrUnavailable)
+	var errs []error
+	for _, s := range f.parts {
+		errs = append(errs, s.partition.Close())
+	}
+	ss.stopLocked(name, f)
+	_, err := ss.addLocked(ss.ctx, name, len(f.parts), nil)
+	return errors.Join(append(errs, err)...)
+}
+
+// dropRest removes the logs of all partitions but the first of a space that is no more. What cannot be removed is
+// removed before the next space of that name is made, or at the next start.
+func (ss *spaces) dropRest(ctx context.Context, name string, partitions int) {
+	for p := 1; p < partitions; p++ {
+		if err := ss.store.Drop(ctx, name, p); err != nil {
+			ss.debris[name] = true
+			ss.cfg.Logger.Warn("a log of a dropped space is left", "space", name, "partition", p, "error", err)
+		}
+	}
+}
+
+// removeRefused removes the logs of a space that is not served. If it returns an error the space may be gone. The
 // effects of its transactions over several spaces are unknown: those that began here are aborted in the other spaces.
 func (ss *spaces) removeRefused(ctx context.Context, name string) error {
+	found, err := ss.store.Spaces(ctx)
+	if err != nil {
+		return err
+	}
 	if err := ss.store.Drop(ctx, name, 0); err != nil {
 		return err
 	}
+	partitions := max(1, sizeOf(found[name]))
+	ss.dropRest(ctx, name, partitions)
 	ss.tableMu.Lock()
 	delete(ss.refused, name)
 	ss.tableMu.Unlock()
-	ss.shared.Spans.Dropped(ctx, txn.Address{Space: name})
+	for p := range partitions {
+		ss.shared.Spans.Dropped(ctx, txn.Address{Space: name, Partition: uint16(p)})
+	}
 	if name == defaultSpace { // it always exists
-		_, err := ss.addLocked(ss.ctx, name, nil)
+		_, err := ss.addLocked(ss.ctx, name, 1, nil)
 		return err
 	}
 	return nil

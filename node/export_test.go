@@ -9,7 +9,7 @@ import (
 )
 
 // Lookup is what the server finds at an address.
-func (n *Node) Lookup(at txn.Address) (server.Host, string, error) {
+func (n *Node) Lookup(at txn.Address) (server.Place, error) {
 	return backend{n}.Lookup(at)
 }
 
@@ -40,4 +40,9 @@ func (n *Node) Backups() int {
 	n.backups.mu.Lock()
 	defer n.backups.mu.Unlock()
 	return len(n.backups.byID)
+}
+
+// DropLog removes the log of a partition under it.
+func (n *Node) DropLog(ctx context.Context, space string, partition int) error {
+	return n.spaces.store.Drop(ctx, space, partition)
 }

@@ -109,7 +109,7 @@ func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, erro
 		return nil, err
 	}
 	logger := f.cfg.Logger.With("partition", at.String())
-	s := &hosted{log: log, guard: newGuard(f.cfg, log, logger)}
+	s := &hosted{at: at, log: log, guard: newGuard(f.cfg, log, logger)}
 	s.ctx, s.cancel = context.WithCancel(f.ctx)
 	cfg := partitionConfig(f.cfg, f.budget, at)
 	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger
@@ -300,39 +300,44 @@ var (
 )
 
 // Lookup implements server.Spaces.
-func (b afloat) Lookup(at txn.Address) (server.Host, string, error) {
+func (b afloat) Lookup(at txn.Address) (server.Place, error) {
 	f := b.fleet
-	if s := f.at(at); s != nil && s.partition.Err() == nil {
-		return s.host, s.log.Incarnation(), nil
-	}
 	if err := validName(at.Space); err != nil {
-		return nil, "", err
+		return server.Place{}, err
 	}
 	state, _ := f.member.State()
-	switch sp := state.Spaces[at.Space]; {
+	sp := state.Spaces[at.Space]
+	if s := f.at(at); s != nil && s.partition.Err() == nil {
+		p := server.Place{Host: s.host, Incarnation: s.log.Incarnation(), Partitions: 1}
+		if sp != nil {
+			p.Partitions = len(sp.Partitions)
+		}
+		return p, nil
+	}
+	switch {
 	case sp == nil || sp.Dropped:
 		if at.Partition != 0 {
-			return nil, "", fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, at.Space,
+			return server.Place{}, fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, at.Space,
 				at.Partition)
 		}
-		return f.absent, "", nil
+		return server.Place{Host: f.absent}, nil
 	case int(at.Partition) >= len(sp.Partitions):
-		return nil, "", fmt.Errorf("%w: space %q has no partition %d: its last one is %d", call.ErrInvalidArgument, at.Space,
+		return server.Place{}, fmt.Errorf("%w: space %q has no partition %d: its last one is %d", call.ErrInvalidArgument, at.Space,
 			at.Partition, len(sp.Partitions)-1)
 	}
 	if node, epoch := f.primary(at); node != "" {
-		return nil, "", &call.ElsewhereError{Node: node, Epoch: epoch}
+		return server.Place{}, &call.ElsewhereError{Node: node, Epoch: epoch}
 	}
-	return nil, "", fmt.Errorf("%w: no node serves partition %v at present", call.ErrNotReady, at)
+	return server.Place{}, fmt.Errorf("%w: no node serves partition %v at present", call.ErrNotReady, at)
 }
 
 // createTimeout is how long a new space may take, if a majority of nodes can be reached.
 const createTimeout = 30 * time.Second
 
 // Create implements server.Spaces.
-func (b afloat) Create(name string) error {
+func (b afloat) Create(name string, partitions int) error {
 	f := b.fleet
-	if err := validName(name); err != nil {
+	if err := cmp.Or(validName(name), validPartitions(partitions)); err != nil {
 		return err
 	}
 	if name[0] == '_' {
@@ -340,16 +345,22 @@ func (b afloat) Create(name string) error {
 			name)
 	}
 	state, _ := f.member.State()
+	sp := state.Spaces[name]
 	switch have := len(state.Spaces); {
-	case state.Spaces[name] != nil && !state.Spaces[name].Dropped:
+	case sp != nil && !sp.Dropped:
+		if err := hasPartitions(name, len(sp.Partitions), partitions); err != nil {
+			return err
+		}
 	case have >= f.cfg.Limits.Spaces:
 		return fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
 	case f.budget.Scarce():
 		return f.budget.Refuse(call.ErrSpaceFull)
+	case partitions > 1 && f.pool != nil:
+		return noMirror(name, partitions)
 	}
 	ctx, cancel := context.WithTimeout(f.admin, createTimeout)
 	defer cancel()
-	_, err := f.member.CreateSpace(ctx, name, 1, f.cfg.Cluster.Replicas)
+	_, err := f.member.CreateSpace(ctx, name, max(partitions, 1), f.cfg.Cluster.Replicas)
 	switch {
 	case err != nil && f.admin.Err() != nil:
 		return fmt.Errorf("%w: this node is stopping", call.ErrNotReady)
@@ -360,7 +371,7 @@ func (b afloat) Create(name string) error {
 }
 
 // Drop implements server.Spaces.
-func (b afloat) Drop(ctx context.Context, name string, tables bool) (server.Host, error) {
+func (b afloat) Drop(ctx context.Context, name string, tables bool) ([]server.Host, error) {
 	f := b.fleet
 	switch {
 	case name == defaultSpace:
@@ -399,7 +410,7 @@ func (b afloat) Names() (names []string) {
 
 // Snapshot implements server.Snapshots.
 func (b afloat) Snapshot(ctx context.Context, at txn.Address) (uint64, error) {
-	if _, _, err := b.Lookup(at); err != nil {
+	if _, err := b.Lookup(at); err != nil {
 		return 0, err
 	}
 	s := b.fleet.at(at)

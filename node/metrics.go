@@ -103,8 +103,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	for i := range st.Spaces {
 		s := &st.Spaces[i]
-		to.put(spaceError, truth(s.Error != "" && s.Log == nil), s.Name)
-		to.putSpace(s, s.Name, "0")
+		to.put(spaceError, truth(s.Error != "" && s.Log == nil && len(s.Partitions) == 0), s.Name)
+		if len(s.Partitions) == 0 {
+			to.putSpace(s, s.Name, "0")
+		}
+		for i := range s.Partitions {
+			to.putSpace(&s.Partitions[i], s.Name, strconv.Itoa(i))
+		}
 	}
 	if st.Cluster != nil {
 		to.putCluster(st.Cluster)

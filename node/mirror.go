@@ -75,20 +75,21 @@ func (m mirrored) readSnapshot(position uint64, fn func(records []byte) error) e
 	return err
 }
 
-func (ss *spaces) startMirror(name string, s *hosted) error {
+func (ss *spaces) startMirror(s *hosted) error {
 	if ss.pool == nil {
 		return nil
 	}
 	var err error
+	logger := ss.cfg.Logger.With("space", s.at.String())
 	s.mirror, err = writeback.New(mirrored{s.log, s.snapshots}, writeback.Config{
-		Pool: ss.pool, Space: name, Modes: ss.cfg.Mirror, Lanes: ss.cfg.Lanes, Logger: ss.cfg.Logger.With("space", name),
+		Pool: ss.pool, Space: s.at.Space, Modes: ss.cfg.Mirror, Lanes: ss.cfg.Lanes, Logger: logger,
 	})
 	if err != nil {
 		return err
 	}
 	s.running.Go(func() {
 		if err := s.mirror.Run(s.ctx); err != nil {
-			ss.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", name, "error", err)
+			logger.Error("the mirror has stopped; the space goes on", "error", err)
 		}
 	})
 	return nil

@@ -266,19 +266,24 @@ func (n *Node) Addr() string {
 // spaces of the node. The node owns the space: its Close does nothing, and when the node is closed, or the space is
 // dropped, its calls end with space.ErrClosed or space.ErrDropped.
 //
-// Space returns space.ErrInvalidArgument for what cannot be a name, space.ErrSpaceFull if there are as many spaces as
-// there may be (Limits.Spaces), space.ErrUnavailable for one whose log is incomplete, and space.ErrClosed. In a cluster,
-// where the space may be served by another node, it returns space.ErrInvalidArgument: use a client of Addr there.
+// Space returns space.ErrInvalidArgument for what cannot be a name, and for a space of several partitions,
+// space.ErrSpaceFull if there are as many spaces as there may be (Limits.Spaces), space.ErrUnavailable for one whose log
+// is incomplete, and space.ErrClosed. In a cluster, where the space may be served by another node, it returns
+// space.ErrInvalidArgument: use a client of Addr there.
 func (n *Node) Space(name string) (space.Space, error) {
 	if n.fleet != nil {
 		return nil, fmt.Errorf("%w: space %q may be at another node of the cluster: reach it with client.Dial(%q)",
 			space.ErrInvalidArgument, name, n.Addr())
 	}
-	s, err := n.spaces.open(name)
-	if err != nil {
+	f, err := n.spaces.open(name, 0)
+	switch {
+	case err != nil:
 		return nil, err
+	case f.space == nil:
+		return nil, fmt.Errorf("%w: space %q has %d partitions: use it as a client", space.ErrInvalidArgument, name,
+			len(f.parts))
 	}
-	return s.space, nil
+	return f.space, nil
 }
 
 // Close stops the node: it accepts no more calls, ends waiting calls, stores pending changes and lets the mirrors catch

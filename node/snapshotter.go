@@ -167,7 +167,7 @@ func (s *snapshotter) status() *snapshotStatus {
 
 // Snapshot implements server.Snapshots.
 func (n backend) Snapshot(ctx context.Context, at txn.Address) (uint64, error) {
-	s, err := n.spaces.at(at)
+	s, _, err := n.spaces.at(at)
 	switch {
 	case err != nil:
 		return 0, err

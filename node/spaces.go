@@ -15,6 +15,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/route"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
@@ -34,20 +35,27 @@ type spaces struct {
 	shared local.Group     // what transactions over several spaces need
 	absent *partition.Host // stands for all spaces that do not exist
 
-	mu     sync.Mutex // held while a space is opened or dropped
-	closed bool       // guarded by mu
+	mu     sync.Mutex      // held while a space is opened or dropped
+	closed bool            // guarded by mu
+	debris map[string]bool // guarded by mu; names under which a space that is no more may have left logs
 
 	tableMu  sync.RWMutex       // never held for long; taken after mu
-	byName   map[string]*hosted // guarded by tableMu
+	byName   map[string]*family // guarded by tableMu
 	refused  map[string]error   // guarded by tableMu; spaces that are not served, and why
 	complete bool               // guarded by tableMu; every space in the folder is in one of these
 }
 
-// hosted is one space: partition 0, the only one for now, with its log and its mirror.
+// family is a space: its partitions, by number.
+type family struct {
+	parts []*hosted
+	space *local.Space // for this process; nil if the space has several partitions
+}
+
+// hosted is one partition of a space, with its log and its mirror.
 type hosted struct {
+	at          txn.Address
 	partition   *partition.Partition
 	host        *partition.Host // of the partition: what the server asks
-	space       *local.Space    // for this process
 	incarnation string
 	log         *replication.Log  // nil with Memory
 	mirror      *writeback.Writer // nil without a database
@@ -69,7 +77,7 @@ const defaultSpace = "default"
 
 // openSpaces opens all spaces in the folder.
 func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup) (*spaces, error) {
-	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*hosted{}, refused: map[string]error{}}
+	ss := &spaces{cfg: cfg, budget: b, byName: map[string]*family{}, refused: map[string]error{}, debris: map[string]bool{}}
 	ss.ctx, ss.cancel = context.WithCancel(context.Background())
 	ss.watching.Go(func() { b.Watch(ss.ctx) })
 	ss.shared = local.Group{
@@ -87,7 +95,7 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 			return nil, err
 		}
 	}
-	names := []string{defaultSpace}
+	sizes := map[string]int{defaultSpace: 1}
 	if cfg.Durability != Memory {
 		var err error
 		ss.store, err = replication.Open(ctx, replication.Config{
@@ -96,27 +104,62 @@ func openSpaces(ctx context.Context, cfg *Config, b *budget.Budget, up *startup)
 		if err != nil {
 			return nil, err
 		}
-		found, err := ss.store.Spaces(ctx)
-		if err != nil {
+		if err := ss.inventory(ctx, sizes); err != nil {
 			return nil, errors.Join(err, ss.close(ctx))
 		}
-		names = append(names, found...)
 	}
-	slices.Sort(names)
-	names = slices.Compact(names)
-	if err := ss.addAll(ctx, names, up); err != nil {
+	if err := ss.addAll(ctx, sizes, up); err != nil {
 		return nil, errors.Join(err, ss.close(ctx))
 	}
 	ss.shared.Spans.Start(ctx)
 	return ss, nil
 }
 
+// inventory adds the spaces in the folder to sizes, with the numbers of their partitions. The log of the first one is
+// made last, and dropped first: without it the others are what is left of a space that is no more.
+func (ss *spaces) inventory(ctx context.Context, sizes map[string]int) error {
+	found, err := ss.store.Spaces(ctx)
+	if err != nil {
+		return err
+	}
+	for name, partitions := range found {
+		if partitions[0] == 0 {
+			sizes[name] = sizeOf(partitions)
+			continue
+		}
+		ss.cfg.Logger.Info("removing what is left of a space", "space", name)
+		if err := ss.dropLogs(ctx, name, partitions); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sizeOf returns the number of partitions of a space that has logs of these, sorted.
+func sizeOf(partitions []int) int {
+	if len(partitions) == 0 {
+		return 0
+	}
+	return partitions[len(partitions)-1] + 1
+}
+
+// dropLogs removes the logs of some partitions of a space.
+func (ss *spaces) dropLogs(ctx context.Context, name string, partitions []int) error {
+	for _, p := range partitions {
+		if err := ss.store.Drop(ctx, name, p); err != nil {
+			return fmt.Errorf("remove the log of partition %d of space %q: %w", p, name, err)
+		}
+	}
+	return nil
+}
+
 // addAll starts the spaces whose logs are complete, and returns an error if there are none.
-func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error {
+func (ss *spaces) addAll(ctx context.Context, sizes map[string]int, up *startup) error {
 	var errs []error
 	refused := map[string]error{}
+	names := slices.Sorted(maps.Keys(sizes))
 	for i, name := range names {
-		_, err := ss.add(ctx, name, up.progress(name, i, len(names)))
+		_, err := ss.add(ctx, name, sizes[name], up.progress(name, i, len(names)))
 		if err != nil {
 			err = fmt.Errorf("open space %q: %w", name, err)
 		}
@@ -141,15 +184,19 @@ func (ss *spaces) addAll(ctx context.Context, names []string, up *startup) error
 	return nil
 }
 
-// open returns the named space, and creates it if it does not exist.
-func (ss *spaces) open(name string) (*hosted, error) {
-	if s := ss.lookup(name); s != nil {
-		return s, nil
+// open returns the named space, and creates it with that many partitions if it does not exist; 0 stands for any number,
+// and for 1. It returns call.ErrInvalidArgument if the space has another number.
+func (ss *spaces) open(name string, partitions int) (*family, error) {
+	if err := validPartitions(partitions); err != nil {
+		return nil, err
+	}
+	if f := ss.lookup(name); f != nil {
+		return f, hasPartitions(name, len(f.parts), partitions)
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if s := ss.lookup(name); s != nil {
-		return s, nil
+	if f := ss.lookup(name); f != nil {
+		return f, hasPartitions(name, len(f.parts), partitions)
 	}
 	have := len(ss.names())
 	switch err := cmp.Or(validName(name), ss.refusal(name)); {
@@ -161,12 +208,64 @@ func (ss *spaces) open(name string) (*hosted, error) {
 		return nil, fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
 	case ss.budget.Scarce():
 		return nil, ss.budget.Refuse(call.ErrSpaceFull)
+	case partitions > 1 && ss.pool != nil:
+		return nil, noMirror(name, partitions)
 	}
-	s, err := ss.addLocked(ss.ctx, name, nil)
+	f, err := ss.create(name, max(partitions, 1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: make space %q: %w", call.ErrUnavailable, name, err)
 	}
-	return s, nil
+	return f, nil
+}
+
+// validPartitions returns call.ErrInvalidArgument for a number of partitions that no space can have. 0 is any number.
+func validPartitions(n int) error {
+	if n < 0 || n > route.MaxPartitions {
+		return fmt.Errorf("%w: a space of %d partitions; it has 1 to %d", call.ErrInvalidArgument, n, route.MaxPartitions)
+	}
+	return nil
+}
+
+// hasPartitions returns call.ErrInvalidArgument for a space that has another number of partitions than was asked for.
+func hasPartitions(name string, have, asked int) error {
+	if asked != 0 && asked != have {
+		return fmt.Errorf("%w: space %q is there, and has %d partitions, not %d", call.ErrInvalidArgument, name, have, asked)
+	}
+	return nil
+}
+
+// noMirror is the error for a space of several partitions where spaces are mirrored.
+func noMirror(name string, partitions int) error {
+	return fmt.Errorf("%w: space %q cannot have %d partitions: this server mirrors to a database, "+
+		"and a mirror is of one partition", call.ErrInvalidArgument, name, partitions)
+}
+
+// create makes a space that is not there. If that fails nothing is left of it.
+func (ss *spaces) create(name string, partitions int) (*family, error) {
+	if err := ss.clear(name); err != nil {
+		return nil, err
+	}
+	f, err := ss.addLocked(ss.ctx, name, partitions, nil)
+	if err != nil && ss.store != nil {
+		ss.debris[name] = true
+		err = errors.Join(err, ss.clear(name))
+	}
+	return f, err
+}
+
+// clear removes the logs that a space which is no more may have left.
+func (ss *spaces) clear(name string) error {
+	if !ss.debris[name] {
+		return nil
+	}
+	found, err := ss.store.Spaces(ss.ctx)
+	if err == nil {
+		err = ss.dropLogs(ss.ctx, name, found[name])
+	}
+	if err == nil {
+		delete(ss.debris, name)
+	}
+	return err
 }
 
 // validName returns call.ErrInvalidArgument for an invalid name of a space.
@@ -177,29 +276,56 @@ func validName(name string) error {
 	return nil
 }
 
-func (ss *spaces) add(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
+func (ss *spaces) add(
+	ctx context.Context, name string, partitions int, progress func(done, total uint64),
+) (*family, error) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	return ss.addLocked(ctx, name, progress)
+	return ss.addLocked(ctx, name, partitions, progress)
 }
 
-// addLocked starts a space from its log, if there is one.
-func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done, total uint64)) (*hosted, error) {
-	s := &hosted{incarnation: rand.Text()}
+// addLocked starts a space from its logs, if there are any: the first partition last, see inventory.
+func (ss *spaces) addLocked(
+	ctx context.Context, name string, partitions int, progress func(done, total uint64),
+) (*family, error) {
+	f := &family{parts: make([]*hosted, partitions)}
+	for p := partitions - 1; p >= 0; p-- {
+		s, err := ss.start(ctx, txn.Address{Space: name, Partition: uint16(p)}, progress)
+		if err != nil {
+			for _, s := range f.parts[p+1:] {
+				err = errors.Join(err, s.partition.Close())
+				s.stop()
+			}
+			return nil, err
+		}
+		f.parts[p] = s
+	}
+	if partitions == 1 {
+		f.space = local.Serve(f.parts[0].partition, &ss.shared)
+	}
+	ss.tableMu.Lock()
+	ss.byName[name] = f
+	ss.tableMu.Unlock()
+	return f, nil
+}
+
+// start starts a partition from its log, if there is one.
+func (ss *spaces) start(ctx context.Context, at txn.Address, progress func(done, total uint64)) (*hosted, error) {
+	s := &hosted{at: at, incarnation: rand.Text()}
 	s.ctx, s.cancel = context.WithCancel(ss.ctx)
-	cfg := partitionConfig(ss.cfg, ss.budget, txn.Address{Space: name})
+	cfg := partitionConfig(ss.cfg, ss.budget, at)
 	cfg.Txns = ss.shared.Spans
 	if ss.store != nil {
 		var err error
-		if s.log, err = ss.store.Log(ctx, name, 0); err != nil {
+		if s.log, err = ss.store.Log(ctx, at.Space, int(at.Partition)); err != nil {
 			s.cancel()
 			return nil, err
 		}
 		s.incarnation = s.log.Incarnation()
-		s.guard = newGuard(ss.cfg, s.log, ss.cfg.Logger.With("space", name))
+		s.guard = newGuard(ss.cfg, s.log, cfg.Logger)
 		cfg.Log = guardedLog{s.log, s.guard}
 		if ss.cfg.wrapLog != nil {
-			cfg.Log = ss.cfg.wrapLog(name, cfg.Log)
+			cfg.Log = ss.cfg.wrapLog(at.Space, cfg.Log)
 		}
 	}
 	s.partition = partition.New(cfg)
@@ -209,24 +335,20 @@ func (ss *spaces) addLocked(ctx context.Context, name string, progress func(done
 		return nil, err
 	}
 	s.partition.EndUnowned()
-	s.space = local.Serve(s.partition, &ss.shared)
-	ss.prepareSnapshots(name, s)
-	if err := ss.startMirror(name, s); err != nil {
+	ss.prepareSnapshots(s)
+	if err := ss.startMirror(s); err != nil {
 		s.cancel()
 		return nil, errors.Join(err, s.partition.Close())
 	}
 	ss.startSnapshots(s)
 	ss.startGuard(s)
-	ss.tableMu.Lock()
-	ss.byName[name] = s
-	ss.tableMu.Unlock()
 	return s, nil
 }
 
 // partitionConfig returns the configuration of a partition without a log, which shares no transactions.
 func partitionConfig(cfg *Config, b *budget.Budget, at txn.Address) partition.Config {
 	return partition.Config{
-		Address: at, Logger: cfg.Logger.With("space", at.Space), MaxEntry: cfg.MaxEntry, MaxCall: cfg.MaxCall,
+		Address: at, Logger: cfg.Logger.With("space", at.String()), MaxEntry: cfg.MaxEntry, MaxCall: cfg.MaxCall,
 		Limits: engine.Limits{
 			EntryLease: int64(cfg.MaxLease), RegistrationLease: int64(cfg.MaxListen), TxnLease: int64(cfg.MaxTxn),
 			TxnEntries: cfg.Limits.TxnEntries,
@@ -236,7 +358,7 @@ func partitionConfig(cfg *Config, b *budget.Budget, at txn.Address) partition.Co
 	}
 }
 
-// startGuard starts the guard of a space that has a log.
+// startGuard starts the guard of a partition that has a log.
 func (ss *spaces) startGuard(s *hosted) {
 	if s.guard == nil {
 		return
@@ -249,14 +371,14 @@ func (ss *spaces) startGuard(s *hosted) {
 	s.running.Go(func() { s.guard.run(s.ctx) })
 }
 
-// prepareSnapshots creates the snapshotter of a space that has a log.
-func (ss *spaces) prepareSnapshots(name string, s *hosted) {
+// prepareSnapshots creates the snapshotter of a partition that has a log.
+func (ss *spaces) prepareSnapshots(s *hosted) {
 	if s.log == nil {
 		return
 	}
 	s.snapshots = &snapshotter{
 		cfg: ss.cfg, partition: s.partition, log: s.log, needed: func() uint64 { return s.mirrorNeeds(ss.cfg) },
-		logger: ss.cfg.Logger.With("space", name),
+		logger: ss.cfg.Logger.With("space", s.at.String()),
 	}
 }
 
@@ -267,7 +389,7 @@ func (ss *spaces) startSnapshots(s *hosted) {
 }
 
 // lookup returns the named space, or nil if it is not open.
-func (ss *spaces) lookup(name string) *hosted {
+func (ss *spaces) lookup(name string) *family {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
 	return ss.byName[name]
@@ -294,39 +416,42 @@ func (ss *spaces) gone(a txn.Address) bool {
 	return ss.complete && ss.byName[a.Space] == nil && ss.refused[a.Space] == nil
 }
 
-// at returns the space of an address, or nil if it does not exist. It returns an error if the space is not served, and
-// call.ErrInvalidArgument if the address is invalid, or names no partition of the space.
-func (ss *spaces) at(a txn.Address) (*hosted, error) {
-	s := ss.lookup(a.Space)
+// at returns what is at an address, and its space; nil if that does not exist. It returns an error if the space is not
+// served, and call.ErrInvalidArgument if the address is invalid, or names no partition of the space.
+func (ss *spaces) at(a txn.Address) (*hosted, *family, error) {
+	f := ss.lookup(a.Space)
 	switch {
-	case s != nil && a == s.partition.Address():
-		return s, nil
-	case s != nil:
-		return nil, fmt.Errorf("%w: space %q has no partition %d: its only one is 0",
+	case f != nil && int(a.Partition) < len(f.parts):
+		return f.parts[a.Partition], f, nil
+	case f != nil && len(f.parts) == 1:
+		return nil, nil, fmt.Errorf("%w: space %q has no partition %d: its only one is 0",
 			call.ErrInvalidArgument, a.Space, a.Partition)
+	case f != nil:
+		return nil, nil, fmt.Errorf("%w: space %q has no partition %d: its last one is %d",
+			call.ErrInvalidArgument, a.Space, a.Partition, len(f.parts)-1)
 	}
 	if err := cmp.Or(ss.refusal(a.Space), validName(a.Space)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if a.Partition != 0 {
-		return nil, fmt.Errorf("%w: there is no space %q, so it has no partition %d",
+		return nil, nil, fmt.Errorf("%w: there is no space %q, so it has no partition %d",
 			call.ErrInvalidArgument, a.Space, a.Partition)
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // partition returns the partition at an address, or nil.
 func (ss *spaces) partition(a txn.Address) *partition.Partition {
-	if s := ss.lookup(a.Space); s != nil && a == s.partition.Address() {
-		return s.partition
+	if f := ss.lookup(a.Space); f != nil && int(a.Partition) < len(f.parts) {
+		return f.parts[a.Partition].partition
 	}
 	return nil
 }
 
 // inProcess returns the named space for this process, or nil.
 func (ss *spaces) inProcess(name string) *local.Space {
-	if s := ss.lookup(name); s != nil {
-		return s.space
+	if f := ss.lookup(name); f != nil {
+		return f.space
 	}
 	return nil
 }
@@ -334,9 +459,8 @@ func (ss *spaces) inProcess(name string) *local.Space {
 // addresses returns the addresses of all partitions.
 func (ss *spaces) addresses() (as []txn.Address) {
 	for _, s := range ss.all() {
-		as = append(as, s.partition.Address())
+		as = append(as, s.at)
 	}
-	slices.SortFunc(as, txn.Address.Compare)
 	return as
 }
 
@@ -346,11 +470,14 @@ func (ss *spaces) names() []string {
 	return slices.Sorted(maps.Keys(ss.byName))
 }
 
-// all returns the spaces by name.
-func (ss *spaces) all() map[string]*hosted {
+// all returns all partitions, by address.
+func (ss *spaces) all() (all []*hosted) {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
-	return maps.Clone(ss.byName)
+	for _, name := range slices.Sorted(maps.Keys(ss.byName)) {
+		all = append(all, ss.byName[name].parts...)
+	}
+	return all
 }
 
 // known returns the names of all spaces, including those that are not served.
@@ -376,12 +503,14 @@ func (ss *spaces) close(ctx context.Context) error {
 	all := ss.all()
 	for _, s := range all {
 		errs = append(errs, s.partition.Close())
-		s.space.Shut(call.ErrClosed)
+	}
+	for _, name := range ss.names() {
+		ss.lookup(name).shut(call.ErrClosed)
 	}
 	var flushing sync.WaitGroup
-	for name, s := range all {
+	for _, s := range all {
 		if s.mirror != nil {
-			flushing.Go(func() { ss.flush(ctx, name, s) })
+			flushing.Go(func() { ss.flush(ctx, s) })
 		}
 	}
 	flushing.Wait()
@@ -399,9 +528,16 @@ func (ss *spaces) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// flush waits for the mirror of a space, and logs if it does not wait.
-func (ss *spaces) flush(ctx context.Context, name string, s *hosted) {
-	logger := ss.cfg.Logger.With("space", name)
+// shut ends the calls of this process to the space.
+func (f *family) shut(why error) {
+	if f.space != nil {
+		f.space.Shut(why)
+	}
+}
+
+// flush waits for the mirror of a partition, and logs if it does not wait.
+func (ss *spaces) flush(ctx context.Context, s *hosted) {
+	logger := ss.cfg.Logger.With("space", s.at.String())
 	if lag := s.mirror.Stats().LagGroups; lag > 0 {
 		logger.Info("waiting for the mirror", "lag_groups", lag)
 	}

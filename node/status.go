@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"runtime"
@@ -64,6 +65,8 @@ func newMemoryStatus(b *budget.Budget) *memoryStatus {
 	return m
 }
 
+// spaceStatus is the part about a space or, if it has several partitions, about each of these; the space then has the
+// sums, and no log, snapshot and mirror of its own.
 type spaceStatus struct {
 	Name          string        `json:"name"`
 	Entries       entriesStatus `json:"entries"`
@@ -82,6 +85,7 @@ type spaceStatus struct {
 	Snapshot   *snapshotStatus `json:"snapshot,omitempty"`
 	Mirror     *mirrorStatus   `json:"mirror,omitempty"`
 	MirrorFull *fullStatus     `json:"mirror_full,omitempty"`
+	Partitions []spaceStatus   `json:"partitions,omitempty"` // if there are several
 }
 
 // entriesStatus counts the entries of a space.
@@ -124,10 +128,9 @@ func (n *Node) status() *status {
 		st.Cluster = n.fleet.status()
 		return st
 	}
-	all := n.spaces.all()
 	for _, name := range n.Names() {
-		if s := all[name]; s != nil {
-			st.Spaces = append(st.Spaces, s.status(name))
+		if f := n.spaces.lookup(name); f != nil {
+			st.Spaces = append(st.Spaces, f.status(name))
 		} else if err := n.spaces.refusal(name); err != nil {
 			st.Spaces = append(st.Spaces, spaceStatus{Name: name, Error: err.Error()})
 		}
@@ -135,10 +138,33 @@ func (n *Node) status() *status {
 	return st
 }
 
-func (s *hosted) status(name string) spaceStatus {
+func (f *family) status(name string) spaceStatus {
+	if len(f.parts) == 1 {
+		return f.parts[0].status()
+	}
+	sum := spaceStatus{Name: name}
+	for _, s := range f.parts {
+		p := s.status()
+		sum.Entries.Ready += p.Entries.Ready
+		sum.Entries.Held += p.Entries.Held
+		sum.Entries.Delayed += p.Entries.Delayed
+		sum.Waiting += p.Waiting
+		sum.Registrations += p.Registrations
+		sum.Txns += p.Txns
+		sum.Kinds = max(sum.Kinds, p.Kinds)
+		sum.Memory += p.Memory
+		sum.Prepared += p.Prepared
+		sum.Error, sum.Held = cmp.Or(sum.Error, p.Error), cmp.Or(sum.Held, p.Held)
+		sum.HeldCalls += p.HeldCalls
+		sum.Partitions = append(sum.Partitions, p)
+	}
+	return sum
+}
+
+func (s *hosted) status() spaceStatus {
 	p := s.partition.Stats()
 	st := spaceStatus{
-		Name: name, Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds,
+		Name: s.at.String(), Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds,
 		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held,
 	}
 	st.Entries = entriesStatus{Ready: p.Ready, Held: p.Apart.Held, Delayed: p.Apart.Delayed}

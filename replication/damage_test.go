@@ -141,7 +141,7 @@ func refused(t *testing.T, cfg Config) error {
 	defer func() { require.NoError(t, s.Close()) }()
 	names, err := s.Spaces(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"test"}, names)
+	require.Equal(t, map[string][]int{"test": {0}}, names)
 	_, err = s.Log(t.Context(), "test", 0)
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "\n")

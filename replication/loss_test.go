@@ -86,7 +86,7 @@ func TestLoss_IsRefusedUntilItIsAccepted(t *testing.T) {
 					s := open(t, Config{Dir: dir, Sync: sync})
 					names, err := s.Spaces(t.Context())
 					require.NoError(t, err)
-					require.Equal(t, []string{"test"}, names)
+					require.Equal(t, map[string][]int{"test": {0}}, names)
 					_, err = s.Log(t.Context(), "test", 0)
 					require.ErrorIs(t, err, ErrLost)
 					require.Regexp(t, c.says, err)

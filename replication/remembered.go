@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 )
 
-// remembered returns the names of the spaces of which the folder remembers a log.
-func (s *Store) remembered() (names []string, err error) {
+// remembered returns the logs that the folder remembers, and that are not there.
+func (s *Store) remembered() (ids []logID, err error) {
 	dirs, err := os.ReadDir(filepath.Join(s.folder.path, snapshotsFolder))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -16,10 +16,10 @@ func (s *Store) remembered() (names []string, err error) {
 	for _, d := range dirs {
 		id, ok := streamID("log-" + d.Name())
 		if ok && errors.Is(s.forgotten(id), ErrLost) {
-			names = append(names, id.space)
+			ids = append(ids, id)
 		}
 	}
-	return names, err
+	return ids, err
 }
 
 // forgotten returns nil if the folder remembers nothing of a log, and ErrLost if it does.

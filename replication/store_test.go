@@ -54,7 +54,7 @@ func TestStore_SpacesAndTheirLogs(t *testing.T) {
 	s = open(t, Config{Dir: dir})
 	names, err = s.Spaces(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"a", "a-1", "b"}, names)
+	require.Equal(t, map[string][]int{"a": {0, 10}, "a-1": {0}, "b": {0, 1}}, names)
 	l, err := s.Log(t.Context(), "a", 10)
 	require.NoError(t, err)
 	require.Equal(t, []uint64{4}, replayed(t, l))

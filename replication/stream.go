@@ -13,34 +13,40 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Spaces returns the sorted names of the spaces that have logs, or of which the folder remembers one.
-func (s *Store) Spaces(ctx context.Context) ([]string, error) {
+// Spaces returns the spaces that have logs, or of which the folder remembers one, by name, with the numbers of these
+// partitions, sorted.
+func (s *Store) Spaces(ctx context.Context) (map[string][]int, error) {
 	srv, err := s.server()
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	var names []string
+	var ids []logID
 	if s.cfg.Cluster == nil {
-		if names, err = s.remembered(); err != nil {
+		if ids, err = s.remembered(); err != nil {
 			return nil, err
 		}
 	}
-	for _, id := range srv.refused.all() {
-		names = append(names, id.space)
-	}
+	ids = append(ids, srv.refused.all()...)
 	list := srv.js.ListStreams(ctx)
 	for info := range list.Info() {
-		if name := info.Config.Metadata[metaSpace]; name != "" {
-			names = append(names, name)
+		if id, ok := streamID(info.Config.Name); ok && info.Config.Metadata[metaSpace] != "" {
+			ids = append(ids, id)
 		}
 	}
 	if err := list.Err(); err != nil {
 		return nil, fmt.Errorf("list logs: %w", err)
 	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
+	spaces := map[string][]int{}
+	for _, id := range ids {
+		spaces[id.space] = append(spaces[id.space], id.partition)
+	}
+	for name, partitions := range spaces {
+		slices.Sort(partitions)
+		spaces[name] = slices.Compact(partitions)
+	}
+	return spaces, nil
 }
 
 // Log returns the log of a partition, and creates it if it does not exist. In a cluster it creates none: it returns

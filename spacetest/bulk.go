@@ -206,6 +206,7 @@ func bulkNone(k *kit) {
 }
 
 func bulkWaits(k *kit) {
+	k.needOnePartition()
 	taker := start(k, func(ctx context.Context) ([]simple, error) {
 		return space.TakeAll(ctx, k.sp, simple{Name: "A"}, 10, space.Wait(long))
 	})
@@ -248,6 +249,7 @@ func bulkInvalid(k *kit) {
 }
 
 func bulkDrain(k *kit) {
+	k.needOnePartition()
 	const n = 100
 	for i := range n / 4 {
 		writeAll(k, simple{"A", 4 * i}, simple{"B", 4*i + 1}, simple{"C", 4*i + 2}, simple{"D", 4*i + 3})

@@ -85,6 +85,7 @@ func deadlockPromotion(k *kit) {
 }
 
 func deadlockCrossed(k *kit) {
+	k.needOnePartition()
 	for _, lock := range locking {
 		ts := oldestFirst(k, 2, lock)
 		older := startTake(k, ts[0], simple{"own", 2})
@@ -98,6 +99,7 @@ func deadlockCrossed(k *kit) {
 }
 
 func deadlockThree(k *kit) {
+	k.needOnePartition()
 	for _, lock := range locking {
 		ts := oldestFirst(k, 3, lock)
 		var calls []*pending[simple]
@@ -118,6 +120,7 @@ func deadlockThree(k *kit) {
 }
 
 func deadlockThreeReaders(k *kit) {
+	k.needOnePartition()
 	write(k, e1)
 	ts := oldestFirst(k, 3, nil)
 	var calls []*pending[simple]
@@ -149,6 +152,7 @@ func deadlockOrder(k *kit) {
 }
 
 func deadlockVerbs(k *kit) {
+	k.needOnePartition()
 	for _, v := range verbs {
 		for _, opts := range [][]space.TakeOption{nil, {space.Wait(long)}} {
 			ts := oldestFirst(k, 2, take[simple])
@@ -173,6 +177,7 @@ func deadlockAllCalls(k *kit) {
 }
 
 func deadlockUndone(k *kit) {
+	k.needOnePartition()
 	population(k)
 	ts := oldestFirst(k, 2, take[simple])
 	taken := takeUpTo(k, 3, simple{Name: "A"}, space.In(ts[1]))
@@ -275,6 +280,7 @@ func deadlockNobody(k *kit) {
 // deadlockRandom moves numbers between entries under transactions that take them in any order, and try again when they
 // are victims.
 func deadlockRandom(k *kit) {
+	k.needOnePartition()
 	const accounts, workers, transfers = 4, 6, 15
 	for i := range accounts {
 		write(k, simple{"account", 100 * (i + 1)}) // the last two digits are what is on it

@@ -73,6 +73,7 @@ func delayServes(k *kit) {
 }
 
 func delayOrder(k *kit) {
+	k.needOnePartition()
 	l := write(k, e1, space.Delay(short))
 	write(k, e2)
 	require.Equal(k, e1, startFind(k, verbs[0], e1).result(k))

@@ -203,14 +203,14 @@ func serveTCP(t *testing.T, p *partition.Partition) space.Space {
 // oneSpace implements server.Spaces.
 type oneSpace struct{ h *partition.Host }
 
-func (s oneSpace) Create(string) error { return nil }
+func (s oneSpace) Create(string, int) error { return nil }
 
-func (oneSpace) Drop(context.Context, string, bool) (server.Host, error) {
+func (oneSpace) Drop(context.Context, string, bool) ([]server.Host, error) {
 	return nil, space.ErrInvalidArgument
 }
 
-func (s oneSpace) Lookup(txn.Address) (server.Host, string, error) {
-	return s.h, "one", nil
+func (s oneSpace) Lookup(txn.Address) (server.Place, error) {
+	return server.Place{Host: s.h, Incarnation: "one", Partitions: 1}, nil
 }
 
 func (s oneSpace) Names() []string { return []string{client.DefaultSpace} }

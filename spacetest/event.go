@@ -231,6 +231,7 @@ func eventOnce(k *kit) {
 }
 
 func eventSequence(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, simple{}, space.On(eventTypesAll...))
 	var want []happening
 	for i := 1; i <= 30; i++ {
@@ -401,6 +402,7 @@ func eventWaitingTake(k *kit) {
 }
 
 func eventSubs(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, vehicle{}, space.On(space.Taken, space.Cancelled))
 	write(k, aCar)
 	l := write(k, aVan)
@@ -510,6 +512,7 @@ func eventTxnEnd(k *kit) {
 }
 
 func eventTxnOthers(k *kit) {
+	k.needOnePartition()
 	l := write(k, e1)
 	t := begin(k)
 	reg := notify(k, simple{}, space.In(t), space.On(space.Written, space.Taken, space.Renewed, space.Visible))
@@ -541,6 +544,7 @@ func eventTxnLease(k *kit) {
 }
 
 func eventAllBeforeEnd(k *kit) {
+	k.needOnePartition()
 	const n = 5000 // more than a listener that does not look holds by itself
 	reg := notify(k, simple{})
 	vs := make([]simple, n)

@@ -25,11 +25,13 @@ func historyCases() cases {
 }
 
 func historyLarge(k *kit) {
+	k.needOnePartition()
 	w := workload{clients: 8, calls: 150, keys: 4, colors: 3, crossKeys: true}
 	judge(k, w, w.run(k, []space.Space{k.sp}))
 }
 
 func historyLinearizable(k *kit) {
+	k.needOnePartition()
 	w := workload{clients: 4, calls: 40, keys: 3, colors: 2}
 	for range 3 {
 		judge(k, w, w.run(k, []space.Space{k.sp}))
@@ -37,15 +39,18 @@ func historyLinearizable(k *kit) {
 }
 
 func historyEvents(k *kit) {
+	k.needOnePartition()
 	told(k, workload{clients: 6, calls: 100, keys: 3, colors: 3})
 }
 
 func historyTxns(k *kit) {
+	k.needOnePartition()
 	w := workload{clients: 8, calls: 60, keys: 4, colors: 3, crossKeys: true, txns: 60, updates: 7}
 	judge(k, w, w.run(k, []space.Space{k.sp}))
 }
 
 func historyTxnsLinearizable(k *kit) {
+	k.needOnePartition()
 	w := workload{clients: 4, calls: 12, keys: 3, colors: 2, txns: 50, updates: 7}
 	for range 4 {
 		judge(k, w, w.run(k, []space.Space{k.sp}))

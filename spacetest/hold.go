@@ -25,6 +25,7 @@ func holdCases() cases {
 }
 
 func holdLapses(k *kit) {
+	k.needOnePartition()
 	l := write(k, e1)
 	write(k, e2)
 	for n := range uint32(3) {
@@ -146,6 +147,7 @@ func readHeld[T any](k *kit, template T, opts ...space.ReadOption) T {
 }
 
 func heldFound(k *kit) {
+	k.needOnePartition()
 	ls := writeAll(k, e1, e2, e3)
 	before := time.Now().Add(-time.Second) // clocks may be coarse
 	a, b := begin(k, space.For(long)), begin(k)

@@ -61,6 +61,7 @@ func filledTxn(k *kit, n int) *space.Txn {
 }
 
 func limitRead(k *kit) {
+	k.needOnePartition()
 	all := stock(k, oneCall+10)
 	got, err := space.ReadAll(k.ctx, k.sp, simple{}, oneCall)
 	k.ok(err)
@@ -71,6 +72,7 @@ func limitRead(k *kit) {
 }
 
 func limitTake(k *kit) {
+	k.needOnePartition()
 	all := stock(k, 3*oneCall)
 	got, err := space.TakeAll(k.ctx, k.sp, simple{}, oneCall+10)
 	k.ok(err)
@@ -83,6 +85,7 @@ func limitTake(k *kit) {
 }
 
 func limitLarge(k *kit) {
+	k.needOnePartition()
 	const n, size = 13, 1000 << 10
 	for i := range n {
 		write(k, simple{strings.Repeat("x", size), i})
@@ -108,6 +111,7 @@ func limitWrite(k *kit) {
 }
 
 func limitTxn(k *kit) {
+	k.needOnePartition()
 	write(k, e1)
 	id := write(k, e2).ID()
 	t := filledTxn(k, oneTxn-1)
@@ -278,6 +282,7 @@ func limitCommit(k *kit) {
 }
 
 func limitTakeAll(k *kit) {
+	k.needOnePartition()
 	all := stock(k, oneTxn+1)
 	t := begin(k)
 	got, err := space.TakeAll(k.ctx, k.sp, simple{}, len(all), space.In(t))

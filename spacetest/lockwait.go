@@ -169,6 +169,7 @@ func lockWaitOwnWrite(k *kit) {
 }
 
 func lockWaitTake(k *kit) {
+	k.needOnePartition()
 	for _, end := range []func(*kit, *space.Txn){commit, abort} {
 		t := begin(k)
 		p := startFind(k, verbs[2], simple{Name: "A"}, space.In(t))

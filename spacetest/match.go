@@ -259,6 +259,7 @@ func matchNested(k *kit) {
 }
 
 func matchEverything(k *kit) {
+	k.needOnePartition()
 	write(k, e1)
 	write(k, sample())
 	write(k, optional{})

@@ -83,6 +83,7 @@ func untilMark(k *kit, reg space.Registration) []simple {
 }
 
 func notifyWrites(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, simple{Name: "A"})
 	writeAll(k, e1, e2, e3)
 	write(k, e1)
@@ -90,6 +91,7 @@ func notifyWrites(k *kit) {
 }
 
 func notifyMatrix(k *kit) {
+	k.needOnePartition()
 	for _, s := range shapes {
 		q := s.query(k)
 		m := k.match(mark)
@@ -136,6 +138,7 @@ func notifyDense(k *kit) {
 }
 
 func notifyOwnSequence(k *kit) {
+	k.needOnePartition()
 	all := notify(k, simple{})
 	write(k, e1)
 	some := notify(k, simple{Name: "A"})
@@ -146,6 +149,7 @@ func notifyOwnSequence(k *kit) {
 }
 
 func notifyOrder(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, simple{})
 	var want []simple
 	for i := range 100 {
@@ -210,6 +214,7 @@ func notifyCarries(k *kit) {
 }
 
 func notifySubs(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, car{})
 	fleet(k)
 	write(k, aCar)
@@ -230,6 +235,7 @@ func notifyZeroLease(k *kit) {
 }
 
 func notifyConditions(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, simple{}, space.Where("id", space.Between(5, 7)), space.Or(mark))
 	for i := range 10 {
 		write(k, simple{"A", i})
@@ -239,6 +245,7 @@ func notifyConditions(k *kit) {
 }
 
 func notifySlow(k *kit) {
+	k.needOnePartition()
 	const n = 2000
 	slow, quick := notify(k, simple{}), notify(k, simple{})
 	vs := make([]simple, 100)

@@ -36,6 +36,7 @@ func orderCases() cases {
 }
 
 func orderOldest(k *kit) {
+	k.needOnePartition()
 	var want []simple
 	for i := range 50 {
 		want = append(want, simple{"A", i*37%50 + 1})
@@ -58,6 +59,7 @@ func orderPerTemplate(k *kit) {
 }
 
 func orderAcrossKinds(k *kit) {
+	k.needOnePartition()
 	var want []space.LeaseID
 	for i := range 10 {
 		want = append(want, write(k, simple{"A", i}).ID(), write(k, wide{i}).ID(), write(k, aVan).ID())
@@ -71,12 +73,14 @@ func orderAcrossKinds(k *kit) {
 }
 
 func orderOfBulk(k *kit) {
+	k.needOnePartition()
 	writeAll(k, e3, e1, e2)
 	writeAll(k, e2, e1)
 	require.Equal(k, []simple{e3, e1, e2, e2, e1}, drain(k, simple{}))
 }
 
 func orderAfterTakes(k *kit) {
+	k.needOnePartition()
 	for i := range 20 {
 		write(k, simple{"A", i + 1})
 	}
@@ -98,6 +102,7 @@ func orderAfterRenew(k *kit) {
 }
 
 func orderExplicit(k *kit) {
+	k.needOnePartition()
 	for _, id := range []int{5, 3, 9, 1, 7} {
 		write(k, simple{"A", id})
 	}
@@ -120,6 +125,7 @@ func orderByTwo(k *kit) {
 }
 
 func orderTies(k *kit) {
+	k.needOnePartition()
 	for i := range 10 {
 		write(k, simple{fmt.Sprint(i), 10 - i%2})
 	}
@@ -134,6 +140,7 @@ func orderTies(k *kit) {
 }
 
 func orderTiesAcrossKinds(k *kit) {
+	k.needOnePartition()
 	write(k, vehicle{"same", 1})
 	write(k, bike{vehicle{"same", 2}, 1})
 	write(k, van{car{vehicle{"same", 3}, 1}, 1})
@@ -187,6 +194,7 @@ func orderWithConditions(k *kit) {
 }
 
 func orderRandom(k *kit) {
+	k.needOnePartition()
 	rng := rand.New(rand.NewPCG(1, 2))
 	var present []simple
 	for range 300 {
@@ -218,6 +226,7 @@ type ranked struct {
 }
 
 func orderWithinRange(k *kit) {
+	k.needOnePartition()
 	polls := []struct {
 		opts    []space.TakeOption
 		matches func(v ranked) bool

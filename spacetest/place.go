@@ -20,6 +20,7 @@ func placeCases() cases {
 }
 
 func lockPlace(k *kit) {
+	k.needOnePartition()
 	var want []simple
 	for i := range 20 {
 		want = append(want, simple{fmt.Sprint(i % 3), i + 1})
@@ -39,6 +40,7 @@ func lockPlace(k *kit) {
 }
 
 func lockPlaceKinds(k *kit) {
+	k.needOnePartition()
 	fleet(k)
 	fleet(k)
 	q := k.match(vehicle{})
@@ -111,6 +113,7 @@ func takeUpTo[T any](k *kit, max int, template T, opts ...space.TakeOption) []T 
 }
 
 func lockOrder(k *kit) {
+	k.needOnePartition()
 	a, b := begin(k), begin(k)
 	writeAllIn(k, a, simple{"A", 1}, simple{"A", 2})
 	write(k, simple{"B", 3}, space.In(b))

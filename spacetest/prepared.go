@@ -124,6 +124,7 @@ func preparedEmpty(k *kit) {
 }
 
 func preparedNotify(k *kit) {
+	k.needOnePartition()
 	p := prepare(k, simple{Name: "A"})
 	reg, err := k.sp.Notify(k.ctx, p.Query(), 0, space.Forever)
 	k.ok(err)
@@ -196,6 +197,7 @@ func preparedConcurrent(k *kit) {
 }
 
 func preparedGrows(k *kit) {
+	k.needOnePartition()
 	p := prepare(k, first{7}, space.NoWait())
 	write(k, third{"grown", 1, 7})
 	write(k, second{7, "grown"})

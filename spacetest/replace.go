@@ -41,6 +41,7 @@ func replace[T any](k *kit, id space.LeaseID, version uint32, v T, opts ...space
 }
 
 func replaceKeeps(k *kit) {
+	k.needOnePartition()
 	write(k, e1)
 	l := write(k, e2, space.For(long))
 	write(k, e3)
@@ -222,6 +223,7 @@ func replaceServes(k *kit) {
 }
 
 func replaceEvents(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, simple{})
 	id := write(k, e1).ID()
 	replace(k, id, 0, e2)

@@ -167,6 +167,7 @@ func deferBack(k *kit) {
 }
 
 func deferOrder(k *kit) {
+	k.needOnePartition()
 	writeAll(k, e1, e3)
 	t, _ := deferOne(k, "A", 0)
 	write(k, e2)
@@ -205,6 +206,7 @@ func deferAttempts(k *kit) {
 }
 
 func deferAborted(k *kit) {
+	k.needOnePartition()
 	write(k, e1)
 	write(k, e3)
 	for _, end := range []func(*kit, *space.Txn){abort, cancelTxn} {
@@ -267,6 +269,7 @@ func deferLease(k *kit) {
 }
 
 func deferNotTaken(k *kit) {
+	k.needOnePartition()
 	ls := writeAll(k, e1, e2, e3)
 	t, other := begin(k), begin(k)
 	own := write(k, simple{"own", 1}, space.In(t))

@@ -62,6 +62,7 @@ func schemaConflict(k *kit) {
 }
 
 func schemaAfterConflict(k *kit) {
+	k.needOnePartition()
 	write(k, conflicting{"first come"})
 	_, err := space.Write(k.ctx, k.sp, first{1})
 	k.fails(space.ErrSchemaConflict, err)
@@ -70,6 +71,7 @@ func schemaAfterConflict(k *kit) {
 }
 
 func schemaGrows(k *kit) {
+	k.needOnePartition()
 	write(k, first{1})
 	write(k, second{2, "two"})
 	write(k, third{"three", 3.5, 3})
@@ -85,6 +87,7 @@ func schemaGrows(k *kit) {
 }
 
 func schemaSubset(k *kit) {
+	k.needOnePartition()
 	write(k, third{"three", 3.5, 3})
 	write(k, first{1})
 	require.Equal(k, []third{{"three", 3.5, 3}, {A: 1}}, readUpTo(k, 10, third{}))

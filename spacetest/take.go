@@ -196,6 +196,7 @@ func takeUnusable(k *kit) {
 }
 
 func takeUnusableAll(k *kit) {
+	k.needOnePartition()
 	writeAll(k, wide{1}, wide{300}, wide{2})
 	got, err := space.TakeAll(k.ctx, k.sp, narrow{}, 10)
 	var unusable *space.UnusableEntryError

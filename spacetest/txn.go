@@ -97,6 +97,7 @@ func txnTakes(k *kit) {
 }
 
 func txnKinds(k *kit) {
+	k.needOnePartition()
 	for _, end := range []func(*kit, *space.Txn){abort, commit} {
 		write(k, e1)
 		write(k, sample())

@@ -98,6 +98,7 @@ func txnLeaseZero(k *kit) {
 }
 
 func txnLeaseByNumber(k *kit) {
+	k.needOnePartition()
 	t := begin(k, space.For(long))
 	write(k, e1, space.In(t))
 	grants, err := k.sp.Renew(k.ctx, 2*long, space.LeaseID(t.ID().Number))

@@ -112,6 +112,7 @@ func spansLocks(k *kit) {
 }
 
 func spansRollback(k *kit) {
+	k.needOnePartition()
 	home, away := k.neighbor()
 	write(home, e1)
 	write(away, e2)

@@ -75,6 +75,7 @@ func usesOf(k *kit, t *space.Txn, id space.LeaseID) map[string]func() error {
 }
 
 func txnEnded(k *kit) {
+	k.needOnePartition()
 	id := write(k, e1).ID()
 	reg := notify(k, simple{})
 	for _, end := range []func(*kit, *space.Txn){commit, abort} {

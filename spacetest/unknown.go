@@ -262,6 +262,7 @@ func reclassHidden(k *kit) {
 }
 
 func dropAndReturn(k *kit) {
+	k.needOnePartition()
 	write(k, second{1, "one"})
 	take(k, second{})
 	k.ok(k.sp.Drop(k.ctx, "generation"))

@@ -198,6 +198,7 @@ func updateTxnWaitEnds(k *kit) {
 }
 
 func updateTxnDeadlock(k *kit) {
+	k.needOnePartition()
 	writeAll(k, e1, e2)
 	a, b := begin(k), begin(k)
 	// In this order: in a space that is not theirs, the older is the one that came first.

@@ -273,6 +273,7 @@ func workLost(k *kit) {
 }
 
 func workDrains(k *kit) {
+	k.needOnePartition()
 	const n = 30
 	for i := range n {
 		write(k, simple{"A", i + 1})

@@ -110,11 +110,11 @@ func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) erro
 		return err
 	}
 	defer func() { _ = taken.Close(ctx) }() // else it ends with c
-	var names []string
+	var parts []backup.Part
 	for _, p := range taken.Parts() {
-		names = append(names, p.Space)
+		parts = append(parts, backup.Part{Space: p.Space, Partition: p.Partition, Partitions: p.Partitions})
 	}
-	w, err := backup.NewWriter(to, backup.Whole(names))
+	w, err := backup.NewWriter(to, parts)
 	if err != nil {
 		return err
 	}
@@ -126,10 +126,10 @@ func (a *app) backupTo(ctx context.Context, to io.Writer, c *client.Client) erro
 	return w.Close()
 }
 
-// fetch adds one space to a backup, and says so.
+// fetch adds one part to a backup, and says so.
 func (a *app) fetch(ctx context.Context, w *backup.Writer, from *client.Backup, part client.BackupPart) error {
 	var bytes int64
-	err := from.Fetch(ctx, part.Space, func(size int64) (io.Writer, error) {
+	err := from.Fetch(ctx, part, func(size int64) (io.Writer, error) {
 		bytes = size
 		to, err := w.Add(size)
 		if f, ok := a.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -140,7 +140,11 @@ func (a *app) fetch(ctx context.Context, w *backup.Writer, from *client.Backup, 
 	if err != nil {
 		return err
 	}
-	return a.printJSON(map[string]any{"space": part.Space, "position": part.Position, "bytes": bytes})
+	line := map[string]any{"space": part.Space, "position": part.Position, "bytes": bytes}
+	if part.Partitions > 1 {
+		line["partition"] = part.Partition
+	}
+	return a.printJSON(line)
 }
 
 func (a *app) restoreCommand() *cobra.Command {

@@ -38,24 +38,35 @@ func (a *app) listSpacesCommand(name string) *cobra.Command {
 }
 
 func (a *app) createCommand() *cobra.Command {
-	return &cobra.Command{
+	var partitions int
+	cmd := &cobra.Command{
 		Use:   "create NAME...",
 		Short: "Create spaces; those that are there already stay as they are",
-		Long: "Create spaces; those that are there already stay as they are. " +
-			"A space is also created when a program first writes to it.",
-		Example: "  gospaces spaces create orders invoices",
+		Long: `Create spaces; those that are there already stay as they are. A space is also created, with one partition,
+when a program first writes to it.
+
+A space of several partitions uses more than one core, and in a cluster more than one node. Entries go to
+partitions by the field that their kind marks as its route, or else in turns. The number is for as long as the
+space exists. What holds in each partition only is in section 11 of docs/semantics.md.`,
+		Example: "  gospaces spaces create orders invoices\n  gospaces spaces create jobs --partitions 12",
 		Args:    operands(1, -1),
-		RunE: func(cmd *cobra.Command, names []string) error {
-			return a.withClient(cmd.Context(), func(c *client.Client) error {
-				for _, name := range names {
-					if err := c.CreateSpace(cmd.Context(), name); err != nil {
-						return fmt.Errorf("create space %q: %w", name, err)
-					}
-				}
-				return nil
-			})
-		},
 	}
+	cmd.Flags().IntVar(&partitions, "partitions", 1, "number of partitions, 1 to 256")
+	cmd.RunE = func(cmd *cobra.Command, names []string) error {
+		var opts []client.SpaceOption
+		if cmd.Flags().Changed("partitions") {
+			opts = append(opts, client.Partitions(partitions))
+		}
+		return a.withClient(cmd.Context(), func(c *client.Client) error {
+			for _, name := range names {
+				if err := c.CreateSpace(cmd.Context(), name, opts...); err != nil {
+					return fmt.Errorf("create space %q: %w", name, err)
+				}
+			}
+			return nil
+		})
+	}
+	return cmd
 }
 
 // droppedSpace is what `gospaces spaces drop` prints.

@@ -33,9 +33,11 @@ var table = map[string][]string{
 	"space/memory": {"txn", "internal/engine", "internal/partition", "internal/local", "space"},
 
 	// The way to a space on a server.
-	"internal/wire": {"template", "txn", "internal/call"},
+	"internal/wire":  {"template", "txn", "internal/call"},
+	"internal/route": {"template"},
 	"client": {
-		"template", "txn", "space", "space/codec", "internal/backoff", "internal/call", "internal/impl", "internal/wire",
+		"template", "txn", "space", "space/codec", "internal/backoff", "internal/call", "internal/impl", "internal/route",
+		"internal/wire",
 	},
 	"internal/server": {
 		"template", "txn", "internal/backoff", "internal/budget", "internal/call", "internal/wire",
@@ -45,7 +47,7 @@ var table = map[string][]string{
 	"internal/fsync":    {},
 	"replication":       {"template", "internal/fsync", "internal/record"},
 	"writeback":         {"template", "internal/backoff", "internal/record"},
-	"internal/backup":   {"internal/call", "internal/record", "internal/engine", "replication"},
+	"internal/backup":   {"txn", "internal/call", "internal/record", "internal/engine", "replication"},
 	"internal/load":     {"internal/record", "internal/engine", "replication", "writeback", "internal/backup"},
 	"internal/postgres": {},
 
@@ -55,7 +57,7 @@ var table = map[string][]string{
 	// Where everything comes together.
 	"node": {
 		"template", "txn", "space", "internal/budget", "internal/call", "internal/record", "internal/engine",
-		"internal/local", "internal/partition", "internal/wire",
+		"internal/local", "internal/partition", "internal/route", "internal/wire",
 		"internal/server", "internal/cluster", "replication", "writeback",
 	},
 	"cmd/gospaces": {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -44,15 +45,6 @@ type Part struct {
 // file returns the name of the part's snapshot in an archive.
 func (p Part) file() string {
 	return p.Space + "-" + strconv.Itoa(p.Partition) + snapshotEnd
-}
-
-// Whole returns the parts of spaces that have one partition each.
-func Whole(spaces []string) []Part {
-	var parts []Part
-	for _, name := range spaces {
-		parts = append(parts, Part{Space: name, Partitions: 1})
-	}
-	return parts
 }
 
 // Writer writes a backup. It must not be used concurrently.
@@ -153,31 +145,48 @@ func readManifest(archive *tar.Reader) (m Manifest, err error) {
 	if err != nil {
 		return m, fmt.Errorf("%w: its list of contents is not readable", ErrBad)
 	}
+	return m, m.check()
+}
+
+// check returns ErrBad unless the manifest has all partitions of each space that it has, each once.
+func (m *Manifest) check() error {
+	left := map[string]int{}
+	seen := map[Part]bool{}
 	for _, p := range m.Parts {
-		if p.Partition != 0 || p.Partitions != 1 {
-			return m, fmt.Errorf("%w: space %q has %d partitions; this program knows spaces of one: use a newer one",
-				ErrBad, p.Space, p.Partitions)
+		if _, known := left[p.Space]; !known {
+			left[p.Space] = p.Partitions
+		}
+		if left[p.Space]--; p.Partition < 0 || p.Partition >= p.Partitions || seen[p] {
+			return fmt.Errorf("%w: its list of contents has partition %d of %d of space %q", ErrBad, p.Partition, p.Partitions,
+				p.Space)
+		}
+		seen[p] = true
+	}
+	for name, n := range left {
+		if n != 0 {
+			return fmt.Errorf("%w: its list of contents lacks a partition of space %q", ErrBad, name)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // maxManifest is larger than any manifest.
 const maxManifest = 64 << 20
 
-// Space summarizes one space.
+// Space summarizes one partition of a space.
 type Space struct {
-	Name     string         `json:"space"`
-	Position uint64         `json:"position"` // of the last change
-	Taken    time.Time      `json:"taken,omitzero"`
-	Entries  map[string]int `json:"entries"` // by kind
+	Name      string         `json:"space"`
+	Partition int            `json:"partition,omitempty"` // from 0
+	Position  uint64         `json:"position"`            // of the last change
+	Taken     time.Time      `json:"taken,omitzero"`
+	Entries   map[string]int `json:"entries"` // by kind
 }
 
-// Verify reads a backup to its end and rebuilds its state in memory. It returns a summary of each space, and ErrBad,
+// Verify reads a backup to its end and rebuilds its state in memory. It returns a summary of each partition, and ErrBad,
 // replication.ErrBadSnapshot or record.ErrCorrupt if the backup is damaged.
 func Verify(r io.Reader) (found []Space, err error) {
 	_, err = read(r, func(p Part, snapshot io.Reader) error {
-		e := engine.New(engine.Config{}, 0)
+		e := engine.New(engine.Config{Partition: uint16(p.Partition)}, 0)
 		l := e.Load()
 		h, err := replication.ReadSnapshot(snapshot, skipUnread(l.Add))
 		if err == nil {
@@ -186,7 +195,9 @@ func Verify(r io.Reader) (found []Space, err error) {
 		if err != nil {
 			return err
 		}
-		found = append(found, Space{Name: p.Space, Position: h.Position, Taken: h.Created, Entries: entries(e)})
+		found = append(found, Space{
+			Name: p.Space, Partition: p.Partition, Position: h.Position, Taken: h.Created, Entries: entries(e),
+		})
 		return nil
 	})
 	return found, err
@@ -219,7 +230,7 @@ func Restore(ctx context.Context, r io.Reader, dir string) ([]string, error) {
 	if err != nil {
 		return nil, errors.Join(err, Discard(dir))
 	}
-	return names, nil
+	return slices.Compact(names), nil
 }
 
 // Discard removes the contents of an incomplete data folder, so that no server is started on part of it. The caller

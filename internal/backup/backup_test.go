@@ -225,8 +225,7 @@ func TestNewer_IsRefusedInOneLine(t *testing.T) {
 	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"version":1`), []byte(`"version":9`), 1)))
 	require.EqualError(t, err, "backup: bad backup: it has version 9; this program reads version 1: use a newer one")
 	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte(`"partitions":1`), []byte(`"partitions":3`), 1)))
-	require.EqualError(t, err,
-		`backup: bad backup: space "default" has 3 partitions; this program knows spaces of one: use a newer one`)
+	require.EqualError(t, err, `backup: bad backup: its list of contents lacks a partition of space "default"`)
 	_, err = backup.Verify(bytes.NewReader(bytes.Replace(b, []byte("gospaces snapshot 1"), []byte("gospaces snapshot 9"),
 		1)))
 	require.EqualError(t, err,

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // VerifyFolder reads the data folder of a stopped server, snapshots and logs, and rebuilds its state in memory; it
@@ -20,37 +23,42 @@ func VerifyFolder(ctx context.Context, dir string) (found []Space, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	names, err := store.Spaces(ctx)
+	logs, err := store.Spaces(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var damaged error // not needed for the states, or of spaces whose logs lack something
-	for _, name := range names {
-		space, whole, err := verifySpace(ctx, store, name)
-		if err != nil {
-			damaged = errors.Join(damaged, fmt.Errorf("space %q: %w", name, err))
-		}
-		if whole {
-			found = append(found, space)
-		} else if !replication.Unusable(err) {
-			break
+	for _, name := range slices.Sorted(maps.Keys(logs)) {
+		for _, partition := range logs[name] {
+			space, whole, err := verifyPartition(ctx, store, name, partition)
+			if err != nil {
+				at := txn.Address{Space: name, Partition: uint16(partition)}
+				damaged = errors.Join(damaged, fmt.Errorf("space %q: %w", at, err))
+			}
+			if whole {
+				found = append(found, space)
+			} else if !replication.Unusable(err) {
+				return found, damaged
+			}
 		}
 	}
 	return found, damaged
 }
 
-// verifySpace reads a space, and reports whether its state is complete. The error may concern something that the state
+// verifyPartition reads a partition of a space, and reports whether its state is complete. The error may concern something that the state
 // does not need.
-func verifySpace(ctx context.Context, store *replication.Store, name string) (s Space, whole bool, err error) {
-	log, err := store.Log(ctx, name, 0)
+func verifyPartition(
+	ctx context.Context, store *replication.Store, name string, partition int,
+) (s Space, whole bool, err error) {
+	log, err := store.Log(ctx, name, partition)
 	if err != nil {
 		return s, false, err
 	}
-	e, last, err := State(ctx, log)
+	e, last, err := State(ctx, log, partition)
 	if err != nil {
 		return s, false, err
 	}
-	return Space{Name: name, Position: last, Entries: entries(e)}, true, verifySnapshots(log)
+	return Space{Name: name, Partition: partition, Position: last, Entries: entries(e)}, true, verifySnapshots(log)
 }
 
 // verifySnapshots reads all snapshots of a log, including those not used for its state.
@@ -74,10 +82,10 @@ func verifySnapshot(log *replication.Log, position uint64) error {
 	return nil
 }
 
-// State reads a log that has no primary, and returns its state and the position of its end. After an error the state is
-// what was read so far, or nil.
-func State(ctx context.Context, log *replication.Log) (e *engine.Engine, last uint64, err error) {
-	e = engine.New(engine.Config{}, 0)
+// State reads the log of a partition that has no primary, and returns its state and the position of its end. After an
+// error the state is what was read so far, or nil.
+func State(ctx context.Context, log *replication.Log, partition int) (e *engine.Engine, last uint64, err error) {
+	e = engine.New(engine.Config{Partition: uint16(partition)}, 0)
 	l := e.Load()
 	position, _, err := log.Load(ctx, skipUnread(l.Add), nil)
 	if err == nil && position > 0 {

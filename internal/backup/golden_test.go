@@ -72,10 +72,10 @@ func writeBackup(t *testing.T, addr string) {
 	require.NoError(t, err)
 	file, err := os.Create(goldenBackup)
 	require.NoError(t, err)
-	w, err := backup.NewWriter(file, backup.Whole([]string{"default", "other"}))
+	w, err := backup.NewWriter(file, []backup.Part{{"default", 0, 1}, {"other", 0, 1}})
 	require.NoError(t, err)
 	for _, p := range taken.Parts() {
-		require.NoError(t, taken.Fetch(t.Context(), p.Space, w.Add))
+		require.NoError(t, taken.Fetch(t.Context(), p, w.Add))
 	}
 	require.NoError(t, w.Close())
 	require.NoError(t, file.Close())

@@ -35,6 +35,7 @@ const (
 	OpDrop          Op = 41
 	OpRegistrations Op = 42
 	OpSnapshot      Op = 44
+	OpRelease       Op = 50
 )
 
 // Ask is one call: what is asked. Op says which of the other fields count.
@@ -48,7 +49,7 @@ type Ask struct {
 	Drafts  []Draft // to be written, also by a commit; copied
 	Change  Change  // of an update; copied
 	IDs     []uint64
-	ID      uint64 // of the entry to defer, the registration to attach to, a backup; that after which a list goes on
+	ID      uint64 // of the entry to defer, the reservation to end, the registration to attach to, a backup; that after which a list goes on
 	Lease   int64
 	Delay   int64
 	Cursor  Cursor
@@ -60,10 +61,11 @@ type Ask struct {
 	Holder  string // what the caller calls itself
 	Name    string // of a kind or a space
 	Schema  *template.Schema
-	At      txn.Address // of the partition to open
+	At      txn.Address // of the partition to open, or whose snapshot is to be fetched
 	Handle  uint64      // to open it under
 	Resets  uint64      // of that handle which the client has received
 	Tables  bool        // of a space's mirror, to be dropped with it
+	Parts   uint64      // partitions of a space to be created; 0: whatever it has, and one if there is none
 }
 
 // Under returns where the transaction of a call is named.

@@ -36,6 +36,7 @@ type Query struct {
 	Hidden   bool   // a read that also counts matches that others have locked (Result.Count)
 	ID       uint64 // if not 0, only the entry with this identity, which must match too
 	Txn      txn.ID // the transaction under which the call is made
+	Reserve  bool   // keep what is found for the caller instead of taking it: find what a take would, one entry
 	Begin    bool   // take each entry under its own transaction, begun for it
 	Lease    int64  // of the transactions that Begin begins
 	By       Request
@@ -45,7 +46,7 @@ type Query struct {
 }
 
 // Exclusive reports whether q finds only entries that its transaction may take.
-func (q *Query) Exclusive() bool { return q.Take || q.Claim }
+func (q *Query) Exclusive() bool { return q.Take || q.Claim || q.Reserve }
 
 // Check returns an ErrInvalidArgument if q is invalid whatever the kinds of the space, and limits q.Max to MaxFind.
 func (q *Query) Check() error {
@@ -61,6 +62,8 @@ func (q *Query) Check() error {
 		return fmt.Errorf("%w: entries that are held can only be read, and under no transaction", ErrInvalidArgument)
 	case q.Hidden && (q.Take || q.Held):
 		return fmt.Errorf("%w: only a read of what is free tells what is hidden", ErrInvalidArgument)
+	case q.Reserve && (q.Take || q.Claim || q.Begin || q.Held || q.Hidden || q.ID != 0 || q.Max != 1):
+		return fmt.Errorf("%w: a reservation is of one entry, and takes nothing", ErrInvalidArgument)
 	case q.Claim && (q.Take || q.Txn.IsZero()):
 		return fmt.Errorf("%w: only a read under a transaction claims", ErrInvalidArgument)
 	case !q.Begin:

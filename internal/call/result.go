@@ -1,6 +1,10 @@
 package call
 
-import "time"
+import (
+	"time"
+
+	"github.com/gospaces/gospaces/txn"
+)
 
 // Grant is a granted lease.
 type Grant struct {
@@ -39,10 +43,11 @@ type Report struct {
 	Registrations []Registration // a page of them
 }
 
-// BackupPart is one space of a backup.
+// BackupPart is one partition in a backup.
 type BackupPart struct {
-	Space    string
-	Position uint64 // of the last change that it includes, in the log of the space
+	At       txn.Address
+	Of       int    // number of partitions of the space
+	Position uint64 // of the last change that it includes, in the log of the partition
 }
 
 // Apart counts the entries of a kind that exist but that no call finds.

@@ -68,7 +68,7 @@ func (e *Engine) grab(w *Waiter) {
 	}
 	for _, h := range slices.Clone(hits) {
 		switch {
-		case q.Take:
+		case q.Take, q.Reserve:
 			e.give(w, h.k, h.s)
 		case w.txn != nil:
 			e.share(w.txn, h.k, h.s)

@@ -147,7 +147,7 @@ func (e *Engine) lose(t *transaction, why error, reason record.Reason) {
 }
 
 func (e *Engine) tellHolder(t *transaction, why error) {
-	if t.name.IsZero() {
+	if t.name.IsZero() && !t.reserves {
 		e.Lost = append(e.Lost, Loss{t.id, t.by, why})
 	}
 }

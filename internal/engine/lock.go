@@ -236,6 +236,9 @@ const maxSpareLocks = 1024
 func (e *Engine) contend(w *Waiter) bool {
 	found := false
 	e.contention(w.Query, w.txn, func(l *lock) bool {
+		if w.brief && !l.reserved() {
+			return true
+		}
 		l.wait(w)
 		found = true
 		return false

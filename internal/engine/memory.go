@@ -47,7 +47,7 @@ func (e *Engine) Use(id call.KindID) Use {
 }
 
 // Transactions returns the number of open transactions.
-func (e *Engine) Transactions() int { return len(e.txns) }
+func (e *Engine) Transactions() int { return len(e.txns) - e.reservations }
 
 // NumRegistrations returns the number of registrations.
 func (e *Engine) NumRegistrations() int { return len(e.registrations) }

@@ -260,6 +260,8 @@ func (e *Engine) give(w *Waiter, k *kind, s slot) {
 		v.Txn = t.id
 		w.Grants = append(w.Grants, call.Grant{ID: t.id, Granted: granted})
 		e.seize(t, k, s)
+	case w.Query.Reserve:
+		v.Txn = e.reserve(k, s)
 	case w.Query.Claim:
 		e.share(w.txn, k, s)
 	case w.txn != nil:

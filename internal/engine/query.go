@@ -62,7 +62,7 @@ func (e *Engine) answer(q *call.Query, t *transaction, hits []hit) call.Result {
 	if len(hits) == 0 {
 		return call.Result{Err: call.ErrNoMatch, Count: hidden, Depends: depends}
 	}
-	if t != nil {
+	if t != nil && !q.Reserve {
 		if err := e.roomToLock(t, q.Take, hits); err != nil {
 			return failed(err)
 		}
@@ -72,6 +72,9 @@ func (e *Engine) answer(q *call.Query, t *transaction, hits []hit) call.Result {
 		depends = max(depends, h.k.At(h.s).LSN)
 	}
 	switch {
+	case q.Reserve:
+		e.views[0].Txn = e.reserve(hits[0].k, hits[0].s)
+		return call.Result{Entries: e.views, Depends: max(depends, e.reservedAt)}
 	case q.Begin:
 		e.takeEach(q, hits)
 		return call.Result{Entries: e.views, Grants: e.grants, Depends: max(depends, e.reservedAt)}

@@ -58,6 +58,9 @@ func (e *Engine) StartFind(now int64, budget int, q *call.Query) (call.Result, *
 		k.tend(e)
 	}
 	e.left = budget
+	if q.ID != 0 && q.Exclusive() && e.redeem(q.ID) {
+		defer e.redeemed()
+	}
 	if hits, ok := e.find(q, t); ok {
 		return e.answer(q, t, hits), nil
 	}

@@ -109,6 +109,9 @@ func (e *Engine) close(t *transaction, why error) {
 	}
 	e.unfileTxn(t)
 	delete(e.txns, t.id)
+	if t.reserves {
+		e.reservations--
+	}
 	if !t.name.IsZero() {
 		delete(e.branches, t.name)
 	}
@@ -129,8 +132,12 @@ func (e *Engine) release(h held, to audience) {
 	e.leave(h, to, l)
 }
 
-// unshare drops the read locks of t.
+// unshare drops the read locks of t. No registration is told of the end of a reservation.
 func (e *Engine) unshare(t *transaction) {
+	to := unlocked
+	if t.reserves {
+		to = audience{}
+	}
 	for _, h := range slices.Backward(t.read) {
 		if !h.readBy(t) {
 			continue
@@ -140,9 +147,9 @@ func (e *Engine) unshare(t *transaction) {
 		l.readers = slices.DeleteFunc(l.readers, func(o *transaction) bool { return o == t })
 		if len(l.readers) == 0 {
 			h.k.Shared.Remove(h.s)
-			e.release(h, unlocked.butTo(t))
+			e.release(h, to.butTo(t))
 		} else if len(l.readers) == 1 {
-			e.leave(h, unlocked.onlyTo(l.readers[0]), nil) // its only reader may take it now
+			e.leave(h, to.onlyTo(l.readers[0]), nil) // its only reader may take it now
 		}
 	}
 	t.read = nil

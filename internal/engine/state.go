@@ -48,6 +48,8 @@ type queue struct {
 	arrivals uint64
 	blocked  map[*transaction]struct{} // transactions with waiting calls
 
+	reservations int // of entries
+
 	searches []*Search // in progress
 	image    *Image    // in progress, or nil
 	images   uint16    // counter

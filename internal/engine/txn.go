@@ -21,6 +21,7 @@ type transaction struct {
 	holds      int          // entries whose take the log knows
 	volatile   bool         // it has done more than take, and does not survive a restart
 	volatileAt uint64       // LSN of the record that makes it volatile
+	reserves   bool         // it is a reservation
 	restored   bool         // it has survived a restart, and its holder was not heard from since
 
 	// The entries it has locked. Those that are gone, or in another state, are skipped.
@@ -150,7 +151,7 @@ func (e *Engine) txnNamed(id txn.ID) (*transaction, error) {
 		}
 	}
 	t := e.txns[number]
-	if t == nil || id.Space == "" && !t.name.IsZero() {
+	if t == nil || t.reserves || id.Space == "" && !t.name.IsZero() {
 		return nil, call.ErrTxnEnded
 	}
 	return t, nil

@@ -31,6 +31,9 @@ func (e *Engine) Update(now int64, under txn.ID, by call.Request, c call.Change)
 	if !ok {
 		return call.Result{Err: call.ErrNoMatch, Depends: e.lsn}
 	}
+	if e.redeem(c.ID) {
+		defer e.redeemed()
+	}
 	k := e.kinds[p.Kind-1]
 	if err := e.checkChange(k, p.Slot, t, &c); err != nil {
 		return call.Result{Err: err, Depends: k.changed}

@@ -24,6 +24,7 @@ type Waiter struct {
 	txn     *transaction // under which the call waits, or nil
 	arrival uint64
 	parked  bool
+	brief   bool // it waits for the ends of reservations only
 	nodes   []node
 	first   [1]node // for a query with one template, so that serving it touches little memory
 }
@@ -327,9 +328,20 @@ func (e *Engine) fileAll(nodes []node, q *call.Query, w *Waiter, r *registration
 // If the wait closes a cycle of transactions that wait for each other, the youngest of them is aborted, and its calls,
 // which may include this one, are in Granted with ErrDeadlock.
 func (e *Engine) Park(q *call.Query, owner any) *Waiter {
-	w := &Waiter{Query: q, Owner: owner, parked: true}
+	return e.park(&Waiter{Query: q, Owner: owner}, q.IfExists || q.ID != 0)
+}
+
+// ParkBriefly is Park for a call that is not to wait: it waits only until the reservations of its matches have ended.
+func (e *Engine) ParkBriefly(q *call.Query, owner any) *Waiter {
+	return e.park(&Waiter{Query: q, Owner: owner, brief: true}, true)
+}
+
+// park makes w wait; if it waits for locks only it returns nil if there are none.
+func (e *Engine) park(w *Waiter, locks bool) *Waiter {
+	q := w.Query
+	w.parked = true
 	w.txn, _ = e.under(q.Txn) // checked by Find
-	if (q.IfExists || q.ID != 0) && !e.contend(w) {
+	if locks && !e.contend(w) {
 		return nil
 	}
 	if q.Arrival == 0 {

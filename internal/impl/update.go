@@ -9,10 +9,15 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
+// Reader is the part of space.Space with which Update waits.
+type Reader interface {
+	Read(ctx context.Context, q space.Query) ([]space.Entry, error)
+}
+
 // Update makes an update of an entry, which fails with ErrLocked while others have that locked, again when the locks
 // are gone, if it is one under a transaction.
 func Update(
-	ctx context.Context, sp space.Space, under txn.ID, id space.LeaseID, update func() (uint32, error),
+	ctx context.Context, sp Reader, under txn.ID, id space.LeaseID, update func() (uint32, error),
 ) (uint32, error) {
 	for {
 		version, err := update()

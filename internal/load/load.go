@@ -32,7 +32,7 @@ func space(ctx context.Context, store *replication.Store, name string, tables *w
 	if err != nil {
 		return false, err
 	}
-	e, last, err := backup.State(ctx, log)
+	e, last, err := backup.State(ctx, log, 0)
 	if err != nil {
 		return false, err
 	}

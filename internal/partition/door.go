@@ -46,8 +46,8 @@ func (s *Spans) Abort(c Caller, callID uint64, id txn.ID, at *Partition) Span {
 	return func(ctx context.Context) ([]call.Grant, error) { return nil, explain(id, s.Coordinator.Abort(ctx, id)) }
 }
 
-// Rollback undoes what was done under a transaction in all partitions, except for the takes, at the given one, of the
-// entries in keep. It fails as Abort does.
+// Rollback undoes what was done under a transaction in all partitions, except for the takes, in the space of the given
+// one, of the entries in keep. It fails as Abort does.
 func (s *Spans) Rollback(c Caller, callID uint64, id txn.ID, at *Partition, keep []uint64) Span {
 	if id.Space == "" && !at.hasBranches(id.Number) {
 		at.Rollback(c, callID, id, keep)

@@ -122,6 +122,10 @@ var rules = [...]func(h *Host, c Caller, callID uint64, a *call.Ask) call.Rest{
 		return nil
 	},
 	call.OpOutcome: (*Host).outcome,
+	call.OpRelease: func(h *Host, _ Caller, _ uint64, a *call.Ask) call.Rest {
+		h.Release(a.ID)
+		return nil
+	},
 }
 
 // rest returns what is left of a call in the terms of package call.

@@ -167,15 +167,17 @@ func (s *Spans) all(at []txn.Address) []*Partition {
 	return ps
 }
 
-// rollback is Rollback for a transaction that may have branches.
+// rollback is Rollback for a transaction that may have branches. Identities say in which partition of its space an entry
+// is to be kept.
 func (s *Spans) rollback(ctx context.Context, id txn.ID, at *Partition, keep []uint64) error {
 	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, a txn.Address) error {
-		p, local, kept := s.find(a), id, keep
+		p, local := s.find(a), id
 		if a == id.Home() {
 			local.Space = ""
 		}
-		if p != at {
-			kept = nil
+		var kept []uint64
+		if a.Space == at.cfg.Address.Space {
+			kept = slices.DeleteFunc(slices.Clone(keep), func(e uint64) bool { return txn.PartitionOf(e) != a.Partition })
 		}
 		return p.rollbackWait(ctx, local, kept)
 	}))

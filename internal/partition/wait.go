@@ -70,7 +70,7 @@ func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration
 	switch {
 	case x != nil:
 		p.goOn(&wait{callKey: callKey{c, callID}, query: q, steps: x, impatient: d == 0}, d)
-	case d == 0 || !errors.Is(p.result.Err, call.ErrNoMatch) || !p.park(c, callID, q, d):
+	case !errors.Is(p.result.Err, call.ErrNoMatch) || !p.park(c, callID, q, d):
 		p.reply(c, callID, &p.result)
 	}
 	p.finish()
@@ -78,6 +78,9 @@ func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration
 
 // park makes a call wait. It returns false if there is nothing to wait for.
 func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration) bool {
+	if d == 0 && !p.e.Reserved(q) {
+		return false
+	}
 	if p.crowded(c, callID) {
 		return true
 	}
@@ -89,12 +92,21 @@ func (p *Partition) park(c Caller, callID uint64, q *call.Query, d time.Duration
 		p.refuse(c, callID, err)
 		return true
 	}
-	w := &wait{callKey: callKey{c, callID}, query: q}
-	if w.w = p.e.Park(q, w); w.w == nil {
+	w := &wait{callKey: callKey{c, callID}, query: q, impatient: d == 0}
+	if p.enqueue(w); w.w == nil {
 		return false
 	}
 	p.keep(w, d)
 	return true
+}
+
+// enqueue makes a call one that waits in the engine; w.w is nil if there is nothing to wait for.
+func (p *Partition) enqueue(w *wait) {
+	if w.impatient {
+		w.w = p.e.ParkBriefly(w.query, w)
+	} else {
+		w.w = p.e.Park(w.query, w)
+	}
 }
 
 // goOn continues a call in steps.
@@ -141,7 +153,7 @@ func (p *Partition) step(w *wait, budget int) {
 
 // parkLate makes a call wait that has found nothing in steps, if it may.
 func (p *Partition) parkLate(w *wait) bool {
-	if w.query == nil || w.impatient || !errors.Is(p.result.Err, call.ErrNoMatch) {
+	if w.query == nil || !errors.Is(p.result.Err, call.ErrNoMatch) || w.impatient && !p.e.Reserved(w.query) {
 		return false
 	}
 	if p.role == readOnly {
@@ -152,7 +164,7 @@ func (p *Partition) parkLate(w *wait) bool {
 		p.result = call.Result{Err: err}
 		return false
 	}
-	w.w = p.e.Park(w.query, w)
+	p.enqueue(w)
 	return w.w != nil
 }
 
@@ -177,6 +189,16 @@ func (p *Partition) granted(ew *engine.Waiter) {
 	p.waits.remove(w)
 	p.result = call.Result{Err: ew.Err, Entries: ew.Got, Grants: ew.Grants, Depends: p.e.LSN()}
 	p.reply(w.caller, w.call, &p.result)
+}
+
+// Release ends a reservation, if it has not ended yet.
+func (p *Partition) Release(number uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.e.Release(p.clock.now(), number)
+		p.finish()
+	}
 }
 
 // CancelWait ends a call without a reply with ErrCancelled: a Find that waits, or a call that goes on in steps. If the

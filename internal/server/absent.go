@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
@@ -16,7 +17,7 @@ import (
 // the call is to be made again once the client has opened the space, unless the space cannot be made. It blocks for as
 // long as that takes.
 func (c *caller) create() error {
-	if err := c.s.create(c.at.Space); err != nil {
+	if err := c.s.create(c.at.Space, 0); err != nil {
 		return err
 	}
 	return errOpenAgain
@@ -26,9 +27,9 @@ func (c *caller) create() error {
 var errOpenAgain = fmt.Errorf("%w: the space is to be opened again", wire.ErrInterrupted)
 
 // create makes a space, if there is none of that name.
-func (s *session) create(name string) error {
+func (s *session) create(name string, partitions int) error {
 	s.pause() // it may take its time, others go on
-	err := s.srv.cfg.Spaces.Create(name)
+	err := s.srv.cfg.Spaces.Create(name, partitions)
 	s.setReading(true)
 	if err == nil {
 		s.srv.Created(name)
@@ -38,7 +39,7 @@ func (s *session) create(name string) error {
 
 // handleCreateSpace makes a space.
 func (s *session) handleCreateSpace(callID uint64, a *call.Ask) error {
-	if err := s.create(a.Name); err != nil {
+	if err := s.create(a.Name, int(min(a.Parts, math.MaxInt32))); err != nil {
 		return s.fail(callID, err)
 	}
 	return s.answer(callID, nil)
@@ -48,8 +49,10 @@ func (s *session) handleCreateSpace(callID uint64, a *call.Ask) error {
 func (s *session) handleDropSpace(callID uint64, a *call.Ask) error {
 	return s.apart(callID, func(ctx context.Context) error {
 		dropped, err := s.srv.cfg.Spaces.Drop(ctx, a.Name, a.Tables)
-		if dropped != nil {
-			s.srv.Replaced(dropped)
+		for _, h := range dropped {
+			s.srv.Replaced(h)
+		}
+		if len(dropped) > 0 {
 			s.srv.Created(a.Name) // by those who have written already, or again, if it could not be dropped
 		}
 		if err != nil {

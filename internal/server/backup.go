@@ -8,17 +8,18 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/wire"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Backups makes backups and hands them out. Its methods may be called concurrently; those that return an error may
 // block.
 type Backups interface {
-	// Backup takes snapshots of all spaces, of one moment, and keeps them until EndBackup. It returns them by the names
-	// of their spaces.
+	// Backup takes snapshots of all partitions, of one moment, and keeps them until EndBackup. It returns them by their
+	// addresses.
 	Backup(ctx context.Context) (id uint64, parts []call.BackupPart, err error)
-	// ReadBackup reads from the snapshot of a space in a backup, from offset on, into p. It returns how much it has
+	// ReadBackup reads from the snapshot of a partition in a backup, from offset on, into p. It returns how much it has
 	// read and how large the snapshot is. It returns call.ErrUnavailable if the backup has ended.
-	ReadBackup(id uint64, space string, offset int64, p []byte) (n int, size int64, err error)
+	ReadBackup(id uint64, at txn.Address, offset int64, p []byte) (n int, size int64, err error)
 	// EndBackup lets go of a backup. It does nothing if that has ended.
 	EndBackup(id uint64)
 }
@@ -118,7 +119,7 @@ func (s *session) handleFetch(callID uint64, a *call.Ask) error {
 	return s.apart(callID, func(context.Context) error {
 		p := pieces.Get().(*piece)
 		defer pieces.Put(p)
-		n, size, err := of.ReadBackup(a.ID, a.Name, int64(a.Seq), p[:])
+		n, size, err := of.ReadBackup(a.ID, a.At, int64(a.Seq), p[:])
 		if err != nil {
 			return err
 		}

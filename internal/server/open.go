@@ -20,11 +20,12 @@ func (s *session) handleOpen(callID uint64, a *call.Ask) error {
 			return nil
 		}
 	}
-	host, incarnation, err := s.srv.cfg.Spaces.Lookup(a.At)
+	place, err := s.srv.cfg.Spaces.Lookup(a.At)
 	if err != nil {
 		return s.fail(callID, err)
 	}
-	c, o := s.newCaller(a, host, incarnation == ""), &wire.Opened{Incarnation: incarnation}
+	c := s.newCaller(a, place.Host, place.Incarnation == "")
+	o := &wire.Opened{Incarnation: place.Incarnation, Partitions: place.Partitions}
 	if c.absent || s.client == (call.Client{}) {
 		c.answerOpened(callID, o, 0, true)
 	} else if err := c.openSession(callID, a.Session, o); err != nil {
@@ -103,7 +104,7 @@ func (c *caller) answerOpened(callID uint64, o *wire.Opened, lsn call.LSN, durab
 // tell the sessions so may not have seen c.
 func (s *session) opened(c *caller) {
 	s.addCaller(c)
-	if now, _, err := s.srv.cfg.Spaces.Lookup(c.at); err != nil || now != c.host {
+	if now, err := s.srv.cfg.Spaces.Lookup(c.at); err != nil || now.Host != c.host {
 		c.reset()
 	}
 }

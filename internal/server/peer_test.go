@@ -23,16 +23,16 @@ import (
 // parts is a server.Spaces with partitions that are there from the start.
 type parts map[txn.Address]server.Host
 
-func (ps parts) Lookup(at txn.Address) (server.Host, string, error) {
+func (ps parts) Lookup(at txn.Address) (server.Place, error) {
 	if p := ps[at]; p != nil {
-		return p, "first", nil
+		return server.Place{Host: p, Incarnation: "first", Partitions: 1}, nil
 	}
-	return nil, "", fmt.Errorf("%w: no partition %v", call.ErrInvalidArgument, at)
+	return server.Place{}, fmt.Errorf("%w: no partition %v", call.ErrInvalidArgument, at)
 }
 
-func (parts) Create(string) error { return nil }
+func (parts) Create(string, int) error { return nil }
 
-func (parts) Drop(context.Context, string, bool) (server.Host, error) {
+func (parts) Drop(context.Context, string, bool) ([]server.Host, error) {
 	return nil, call.ErrInvalidArgument
 }
 

@@ -26,23 +26,31 @@ import (
 
 // Spaces is what a server serves. Its methods may be called concurrently.
 type Spaces interface {
-	// Lookup returns what serves the partition at an address, and the incarnation of its space: it changes when the space
-	// has lost what it held. If there is no such space the incarnation is empty, and the host is one that finds nothing;
-	// it is not asked for what would change it. Lookup returns call.ErrInvalidArgument for a name that cannot be, and for
-	// a number that the space has no partition of; and, for one that is not served here, why. It does not block. A host
+	// Lookup returns the place of an address. It returns call.ErrInvalidArgument for a name that cannot be, and for a
+	// number that the space has no partition of; and, for one that is not served here, why. It does not block. A host
 	// that it has returned is the one of the address until Server.Replaced is called.
-	Lookup(at txn.Address) (h Host, incarnation string, err error)
-	// Create makes the named space, unless there is one. It blocks while it does. It returns call.ErrInvalidArgument
-	// for a name that cannot be, and call.ErrSpaceFull if there are as many as there may be.
-	Create(name string) error
+	Lookup(at txn.Address) (Place, error)
+	// Create makes the named space with that many partitions, unless there is one. It blocks while it does. 0 stands for
+	// the number that the space has, and 1 for a new one. It returns call.ErrInvalidArgument for a name or a number that
+	// cannot be, and for a space that has another number; and call.ErrSpaceFull if there are as many as there may be.
+	Create(name string, partitions int) error
 	// Drop removes the named space with all that it holds, with tables also those of its mirror. Its calls end with
-	// call.ErrDropped. It returns what Lookup has returned until now; nil if the space is as it was. It
+	// call.ErrDropped. It returns the hosts that Lookup has returned until now; none if the space is as it was. It
 	// returns call.ErrInvalidArgument for a space that cannot be dropped, and call.ErrNoMatch if there is none.
-	Drop(ctx context.Context, name string, tables bool) (was Host, err error)
+	Drop(ctx context.Context, name string, tables bool) (was []Host, err error)
 	// Names returns the names of all spaces, sorted.
 	Names() []string
 	// Status returns what the owner has to say about itself, a JSON object.
 	Status() []byte
+}
+
+// Place is what serves the partition at an address.
+type Place struct {
+	Host Host
+	// Incarnation changes when the partition has lost what it held. It is empty if there is no such space: the host is then
+	// one that finds nothing, and it is not asked for what would change it.
+	Incarnation string
+	Partitions  int // of the space; 0 if there is no such space
 }
 
 // Config configures a Server. Spaces is required, the zero value of the rest works.

@@ -164,7 +164,7 @@ func TestServer_AnswersMalformedBodies(t *testing.T) {
 		p.send(c.t, uint64(100+callID), c.body)
 		require.ErrorIs(t, p.failure(uint64(100+callID)), call.ErrInvalidArgument, "%d: type %d", callID, c.t)
 	}
-	require.Equal(t, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}),
+	require.Equal(t, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first", Partitions: 1}),
 		p.call(wire.Open, 200, openBody(0, "space")), "opening twice is harmless")
 	p.send(wire.Schema, 201, wire.AppendBytes([]byte{0}, "unknown"))
 	require.ErrorIs(t, p.failure(201), call.ErrUnknownKind)

@@ -28,6 +28,11 @@ var nameBody = body{
 	func(d *Decoder, a *call.Ask, _ *Query) { a.Name = string(d.Bytes()) },
 }
 
+var createSpaceBody = body{
+	func(dst []byte, a *call.Ask) []byte { return binary.AppendUvarint(AppendBytes(dst, a.Name), a.Parts) },
+	func(d *Decoder, a *call.Ask, _ *Query) { a.Name, a.Parts = string(d.Bytes()), d.Uvarint() },
+}
+
 var dropSpaceBody = body{
 	func(dst []byte, a *call.Ask) []byte { return append(AppendBytes(dst, a.Name), flag(a.Tables)) },
 	func(d *Decoder, a *call.Ask, _ *Query) { a.Name, a.Tables = string(d.Bytes()), d.Byte() != 0 },
@@ -35,10 +40,10 @@ var dropSpaceBody = body{
 
 var fetchBody = body{
 	func(dst []byte, a *call.Ask) []byte {
-		return binary.AppendUvarint(AppendBytes(binary.AppendUvarint(dst, a.ID), a.Name), a.Seq)
+		return binary.AppendUvarint(AppendAddress(binary.AppendUvarint(dst, a.ID), a.At), a.Seq)
 	},
 	func(d *Decoder, a *call.Ask, _ *Query) {
-		a.ID, a.Name, a.Seq = d.Uvarint(), string(d.Bytes()), d.Uvarint()
+		a.ID, a.At, a.Seq = d.Uvarint(), d.Address(), d.Uvarint()
 	},
 }
 

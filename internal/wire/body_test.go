@@ -209,7 +209,7 @@ func TestOpened_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
 	for _, o := range []*wire.Opened{
 		{Incarnation: "first", Session: 1 << 40},
-		{Incarnation: "first", Session: 1, Lost: true},
+		{Incarnation: "first", Partitions: 256, Session: 1, Lost: true},
 		{Txns: []wire.OpenTxn{{1, 2}, {1 << 40, 1 << 41}}},
 	} {
 		d := wire.NewDecoder(wire.AppendOpened(nil, o))

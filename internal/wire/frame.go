@@ -47,6 +47,7 @@ const (
 	Drop          = Type(call.OpDrop) // a kind
 	Registrations = Type(call.OpRegistrations)
 	Snapshot      = Type(call.OpSnapshot)
+	Release       = Type(call.OpRelease)
 	Fetch         = Type(45)
 	Backup        = Type(46)
 	EndBackup     = Type(47)

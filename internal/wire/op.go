@@ -47,7 +47,7 @@ var ops = [...]Op{
 
 	Spaces:      {Name: "Spaces", answer: namesAnswer},
 	Status:      {Name: "Status", traits: frugal, answer: bodyAnswer},
-	CreateSpace: {Name: "CreateSpace", body: nameBody},
+	CreateSpace: {Name: "CreateSpace", body: createSpaceBody},
 	DropSpace:   {Name: "DropSpace", traits: once, body: dropSpaceBody},
 	Backup:      {Name: "Backup", traits: leaves, answer: backupAnswer},
 	Fetch:       {Name: "Fetch", body: fetchBody, answer: pieceAnswer},
@@ -76,6 +76,7 @@ var ops = [...]Op{
 		body: countBody, answer: countAnswer,
 	},
 	CancelWait: {Name: "CancelWait", traits: frugal | silent},
+	Release:    {Name: "Release", traits: handle | frugal | silent, body: idBody},
 	Contents:   {Name: "Contents", traits: handle | under | asks, body: contentsBody, answer: pageAnswer},
 
 	Notify: {

@@ -24,7 +24,10 @@ const (
 
 	flagHidden = 1 << 8 // a read that also counts matches locked by others
 
-	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim | flagHeld | flagHidden
+	flagReserve = 1 << 9 // reserve the entry instead of taking it
+
+	flagsKnown = flagTake | flagIfExists | flagWait | flagWaitFor | flagBegin | flagID | flagClaim | flagHeld |
+		flagHidden | flagReserve
 )
 
 // WaitForever is the wait of a Find that lasts until it is cancelled.
@@ -60,6 +63,9 @@ func AppendFind(dst []byte, q *call.Query, wait time.Duration) []byte {
 	}
 	if q.Hidden {
 		flags |= flagHidden
+	}
+	if q.Reserve {
+		flags |= flagReserve
 	}
 	dst = binary.AppendUvarint(dst, flags)
 	if wait > 0 {
@@ -166,6 +172,7 @@ func (q *Query) DecodeFind(d *Decoder) time.Duration {
 	q.Decode(d)
 	q.Claim, q.Held, q.Hidden = flags&flagClaim != 0, flags&flagHeld != 0, flags&flagHidden != 0
 	q.Take, q.IfExists, q.Begin = flags&flagTake != 0, flags&flagIfExists != 0, flags&flagBegin != 0
+	q.Reserve = flags&flagReserve != 0
 	q.Lease, q.ID = lease, id
 	q.Max = int(min(limit, MaxFind))
 	return wait

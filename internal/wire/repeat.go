@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/gospaces/gospaces/txn"
+)
 
 // flagAsk in the type of a repeated call asks for the outcome only: the call is not executed if it has none.
 const flagAsk = 1 << 7
@@ -22,6 +26,7 @@ func (d *Decoder) Repeated() (op Type, ask bool) {
 // Opened is the answer to an Open: what the client has to know of the partition that it has opened.
 type Opened struct {
 	Incarnation string    // of the space
+	Partitions  int       // of the space, 0 if it does not exist
 	Session     uint64    // number of the client's session with the partition, 0 if it has none
 	Lost        bool      // the outcomes of the client's previous session are lost
 	Txns        []OpenTxn // the client's open transactions there
@@ -35,8 +40,8 @@ type OpenTxn struct {
 
 // AppendOpened appends o.
 func AppendOpened(dst []byte, o *Opened) []byte {
-	dst = binary.AppendUvarint(AppendBytes(dst, o.Incarnation), o.Session)
-	dst = append(dst, flag(o.Lost))
+	dst = binary.AppendUvarint(AppendBytes(dst, o.Incarnation), uint64(o.Partitions))
+	dst = append(binary.AppendUvarint(dst, o.Session), flag(o.Lost))
 	for _, t := range o.Txns {
 		dst = binary.AppendUvarint(binary.AppendUvarint(dst, t.Number), t.Call)
 	}
@@ -52,7 +57,9 @@ func flag(on bool) byte {
 
 // Opened decodes an answer of AppendOpened, which is the rest of a body.
 func (d *Decoder) Opened() *Opened {
-	o := &Opened{Incarnation: string(d.Bytes()), Session: d.Uvarint(), Lost: d.Byte() != 0}
+	o := &Opened{
+		Incarnation: string(d.Bytes()), Partitions: d.Len(txn.MaxPartitions), Session: d.Uvarint(), Lost: d.Byte() != 0,
+	}
 	for d.More() {
 		o.Txns = append(o.Txns, OpenTxn{d.Uvarint(), d.Uvarint()})
 	}

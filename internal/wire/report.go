@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // The answers that tell of a server, or of a partition as a whole.
@@ -42,7 +43,7 @@ func (d *Decoder) names(r *call.Report) {
 func appendBackup(dst []byte, r *call.Report) []byte {
 	dst = binary.AppendUvarint(dst, r.ID)
 	for _, p := range r.Parts {
-		dst = binary.AppendUvarint(AppendBytes(dst, p.Space), p.Position)
+		dst = binary.AppendUvarint(binary.AppendUvarint(AppendAddress(dst, p.At), uint64(p.Of)), p.Position)
 	}
 	return dst
 }
@@ -50,7 +51,7 @@ func appendBackup(dst []byte, r *call.Report) []byte {
 func (d *Decoder) backup(r *call.Report) {
 	r.ID = d.Uvarint()
 	for d.More() {
-		r.Parts = append(r.Parts, call.BackupPart{Space: string(d.Bytes()), Position: d.Uvarint()})
+		r.Parts = append(r.Parts, call.BackupPart{At: d.Address(), Of: d.Len(txn.MaxPartitions), Position: d.Uvarint()})
 	}
 }
 

@@ -107,11 +107,13 @@ func (d *Decoder) kinds(r *call.Result) {
 
 // What precedes the entries that a Find has found.
 const (
-	foundBegun  = 1 // what is to be known of the transactions that it has begun, and each entry's is before the entry
-	foundHidden = 2 // the number of hidden matches
+	foundBegun    = 1 // what is to be known of the transactions that it has begun, and each entry's is before the entry
+	foundHidden   = 2 // the number of hidden matches
+	foundReserved = 4 // the number of the reservation
 )
 
-// appendFound appends the answer to a Find. It has begun a transaction for each entry if the result has Grants.
+// appendFound appends the answer to a Find. It has begun a transaction for each entry if the result has Grants, and has
+// reserved the entry if that has a transaction all the same.
 func appendFound(dst []byte, callID uint64, r *call.Result) []byte {
 	var room [1 + 3*binary.MaxVarintLen64]byte
 	head := append(room[:0], 0)
@@ -123,6 +125,10 @@ func appendFound(dst []byte, callID uint64, r *call.Result) []byte {
 	if r.Count != 0 {
 		head[0] |= foundHidden
 		head = appendHidden(head, r.Count)
+	}
+	if !begun && len(r.Entries) > 0 && r.Entries[0].Txn != 0 {
+		head[0] |= foundReserved
+		head = binary.AppendUvarint(head, r.Entries[0].Txn)
 	}
 	return appendEntries(dst, callID, head, begun, r.Entries)
 }
@@ -136,10 +142,17 @@ func (d *Decoder) found(r *call.Result) {
 	if what&foundHidden != 0 {
 		r.Count = d.hidden()
 	}
-	if what >= foundHidden<<1 {
+	reserved := uint64(0)
+	if what&foundReserved != 0 {
+		reserved = d.Uvarint()
+	}
+	if what >= foundReserved<<1 {
 		d.fail()
 	}
 	d.entries(begun, r)
+	if reserved != 0 && len(r.Entries) > 0 {
+		r.Entries[0].Txn = reserved
+	}
 	for i := range r.Entries {
 		if begun {
 			r.Grants = append(r.Grants, call.Grant{ID: r.Entries[i].Txn, Granted: granted})

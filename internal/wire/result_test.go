@@ -60,7 +60,7 @@ func results(r *rand.Rand) map[wire.Type]call.Result {
 		wire.Outcome: {Fate: call.Committed, Version: number.Version, Grants: grants, Entries: entries},
 		wire.Status:  report(call.Report{Body: []byte("{}")}),
 		wire.Spaces:  report(call.Report{Names: []string{"a", "b"}}),
-		wire.Backup:  report(call.Report{ID: id(), Parts: []call.BackupPart{{Space: "a", Position: id()}}}),
+		wire.Backup:  report(call.Report{ID: id(), Parts: []call.BackupPart{{At: txn.Address{Space: "a", Partition: 2}, Of: 3, Position: id()}}}),
 		wire.Fetch:   report(call.Report{Size: id(), Body: []byte{1, 2}}), wire.Registrations: registrations,
 	}
 }
