@@ -98,6 +98,9 @@ func (t *text) String() string {
 // child starts a node as a process, and returns when it leads the log's stream.
 func (k *trio) child(i int, appends bool) *child {
 	k.t.Helper()
+	if !linked {
+		k.t.Skip("who leads a stream is not known")
+	}
 	k.stop(i)
 	c := k.config(i).Cluster
 	config, err := json.Marshal(node{k.dirs[i], c.Node, c.Peers, appends})
@@ -156,6 +159,9 @@ func (c *child) end(s syscall.Signal) {
 // elect nudges nodes until one of them leads the log's group, as the keeper of a cluster does.
 func elect(t testing.TB, logs ...*Log) {
 	t.Helper()
+	if !linked {
+		return // they elect in their own time
+	}
 	leads := func() bool {
 		for _, l := range logs {
 			if l.Raft().Leads {

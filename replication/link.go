@@ -37,6 +37,9 @@ func streamWriteErr(stream unsafe.Pointer) error
 //go:linkname resetElect github.com/nats-io/nats-server/v2/server.(*raft).resetElectWithLock
 func resetElect(node unsafe.Pointer, after time.Duration)
 
+// linked tells that the program knows of groups, and can hasten elections.
+const linked = true
+
 // metaGroupName is the name of the group of all nodes.
 const metaGroupName = "_meta_"
 
