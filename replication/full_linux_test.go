@@ -116,13 +116,12 @@ func TestFull_DiskOfOneNode(t *testing.T) {
 	for b.Fit() == nil {
 		n++
 		require.NoError(t, a.Append(commit(n, 200<<10)))
+		require.Less(t, n, uint64(1000), "more than the disk holds")
 	}
-	t.Log(n, b.Fit())
 	require.NoError(t, a.Fit())
 	appendAll(t, a, n+1, n+20)
 	stop()
 	require.Equal(t, upTo(n+20), tailed(t, logs[2], 0, int(n+20)))
-	require.Error(t, b.Fit())
 }
 
 // keepLed has a node lead a log's stream until the returned function is called: a leader that cannot write takes
