@@ -272,6 +272,7 @@ func bulkDrain(k *kit) {
 }
 
 func bulkConcurrent(k *kit) {
+	k.needOnePartition()
 	const n, takers = 300, 4
 	var calls []*pending[[]simple]
 	for range takers {

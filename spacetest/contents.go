@@ -169,6 +169,7 @@ func contentsTakeMeanwhile(k *kit) {
 }
 
 func contentsWriteMeanwhile(k *kit) {
+	k.needOnePartition()
 	const n = 300
 	vs := make([]simple, n)
 	for i := range vs {

@@ -174,6 +174,7 @@ func criterionPrefix(k *kit) {
 }
 
 func criterionIn(k *kit) {
+	k.needOnePartition()
 	for i := range 10 {
 		write(k, simple{fmt.Sprint(i), i})
 	}

@@ -70,6 +70,7 @@ func victim(k *kit, t *space.Txn, calls ...*pending[simple]) {
 }
 
 func deadlockPromotion(k *kit) {
+	k.needOnePartition()
 	write(k, e1)
 	ts := oldestFirst(k, 2, nil)
 	for _, t := range ts {
@@ -138,6 +139,7 @@ func deadlockThreeReaders(k *kit) {
 }
 
 func deadlockOrder(k *kit) {
+	k.needOnePartition()
 	for _, first := range []int{0, 1} {
 		ts := oldestFirst(k, 2, take[simple])
 		calls := make([]*pending[simple], 2)
@@ -168,6 +170,7 @@ func deadlockVerbs(k *kit) {
 }
 
 func deadlockAllCalls(k *kit) {
+	k.needOnePartition()
 	ts := oldestFirst(k, 2, take[simple])
 	a, b := startTake(k, ts[1], simple{"own", 1}), startFind(k, verbs[0], simple{"own", 1}, space.In(ts[1]))
 	k.needParked(2)
@@ -194,6 +197,7 @@ func deadlockUndone(k *kit) {
 }
 
 func deadlockOutside(k *kit) {
+	k.needOnePartition()
 	ts := oldestFirst(k, 4, take[simple])
 	waitsForOlder, waitsForNobody := startTake(k, ts[3], simple{"own", 1}), startTake(k, ts[2], simple{"own", 9})
 	k.needParked(2)
@@ -211,6 +215,7 @@ func deadlockOutside(k *kit) {
 }
 
 func deadlockNone(k *kit) {
+	k.needOnePartition()
 	ts := oldestFirst(k, 3, take[simple])
 	second := startTake(k, ts[1], simple{"own", 1})
 	k.parked(1)
@@ -228,6 +233,7 @@ func deadlockNone(k *kit) {
 
 // deadlockFreeMatch: the circle is none, for one of the two waits for any entry of the name, and there may be one soon.
 func deadlockFreeMatch(k *kit) {
+	k.needOnePartition()
 	ts := oldestFirst(k, 2, take[simple])
 	older := startTake(k, ts[0], simple{"own", 2})
 	k.needParked(1)
@@ -244,6 +250,7 @@ func deadlockFreeMatch(k *kit) {
 
 // deadlockLeft: the younger waits for something else, too, until it does not any more. Nothing else happens then.
 func deadlockLeft(k *kit) {
+	k.needOnePartition()
 	for _, opts := range [][]space.TakeOption{nil, {space.Wait(5 * brief)}} {
 		ts := oldestFirst(k, 2, take[simple])
 		younger := startTake(k, ts[1], simple{"own", 1})
@@ -265,6 +272,7 @@ func deadlockLeft(k *kit) {
 }
 
 func deadlockNobody(k *kit) {
+	k.needOnePartition()
 	ts := oldestFirst(k, 2, read[simple])
 	without := startFind(k, verbs[2], simple{"own", 1})
 	k.parked(1)

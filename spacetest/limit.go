@@ -147,6 +147,7 @@ func limitAgain(k *kit) {
 }
 
 func limitWait(k *kit) {
+	k.needOnePartition()
 	t := filledTxn(k, oneTxn-1)
 	got := make(chan error, 1)
 	go func() {

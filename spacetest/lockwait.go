@@ -320,6 +320,7 @@ func lockWaitCrosses(k *kit) {
 
 // lockWaitReadCrosses cancels reads just when their entries are written: each returns its entry, or has not locked it.
 func lockWaitReadCrosses(k *kit) {
+	k.needOnePartition()
 	for i := range 100 {
 		v := simple{"A", i + 1}
 		t := begin(k)

@@ -277,6 +277,7 @@ func matchEverything(k *kit) {
 }
 
 func matchAny(k *kit) {
+	k.needOnePartition()
 	population(k)
 	write(k, folded{"word"})
 	require.Equal(k, []simple{e1, e2}, readUpTo(k, 2, e1, space.Or(e2)))

@@ -222,6 +222,7 @@ func notifySubs(k *kit) {
 }
 
 func notifyZeroLease(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, simple{})
 	l := write(k, e1, space.For(brief))
 	k.ended(l)

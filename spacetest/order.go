@@ -94,6 +94,7 @@ func orderAfterTakes(k *kit) {
 }
 
 func orderAfterRenew(k *kit) {
+	k.needOnePartition()
 	l := write(k, e1, space.For(long))
 	write(k, e2, space.For(long))
 	_, err := l.Renew(k.ctx, 2*long)

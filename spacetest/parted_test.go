@@ -14,6 +14,14 @@ import (
 	"github.com/gospaces/gospaces/spacetest"
 )
 
+// TestParted runs the suite on three partitions; what is true of one only is left out, see Scattered.
+func TestParted(t *testing.T) {
+	t.Parallel()
+	spacetest.Run(t, func(tb testing.TB) space.Space {
+		return spacetest.Server(tb, spacetest.ServerConfig{Durability: node.Memory}).DialParted(tb, 3)
+	})
+}
+
 // entry is an entry of the tests of waiting takes.
 type entry struct {
 	ID int

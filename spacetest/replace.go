@@ -273,6 +273,7 @@ func replaceAborted(k *kit) {
 }
 
 func replaceTaken(k *kit) {
+	k.needOnePartition()
 	for _, end := range []func(*kit, *space.Txn){abort, commit} {
 		id := write(k, e1).ID()
 		write(k, e2)
@@ -293,6 +294,7 @@ func replaceTaken(k *kit) {
 }
 
 func replaceOwn(k *kit) {
+	k.needOnePartition()
 	reg := notify(k, simple{})
 	t := begin(k)
 	id := write(k, e1, space.In(t)).ID()

@@ -32,6 +32,7 @@ func rollbackCases() cases {
 }
 
 func rollbackAll(k *kit) {
+	k.needOnePartition()
 	writeAll(k, e1, e2, e3)
 	t := begin(k)
 	take(k, e1, space.In(t))
@@ -49,6 +50,7 @@ func rollbackAll(k *kit) {
 }
 
 func rollbackKeeps(k *kit) {
+	k.needOnePartition()
 	ls := writeAll(k, e1, e2, e3)
 	t := begin(k)
 	take(k, e1, space.In(t))
@@ -91,6 +93,7 @@ func rollbackWakes(k *kit) {
 }
 
 func rollbackUpdates(k *kit) {
+	k.needOnePartition()
 	id := write(k, e1).ID()
 	write(k, e2)
 	t := begin(k)

@@ -21,6 +21,7 @@ func strictCases() cases {
 }
 
 func strictReads(k *kit) {
+	k.needOnePartition()
 	write(k, first{1})
 	write(k, third{"x", 2.5, 3})
 	require.Equal(k, first{1}, read(k, first{}, space.Strict()))

@@ -224,6 +224,7 @@ func unknownContradictedListener(k *kit) {
 }
 
 func reclassEmpty(k *kit) {
+	k.needOnePartition()
 	write(k, first{1})
 	_, err := space.Write(k.ctx, k.sp, conflicting{"1"})
 	k.fails(space.ErrSchemaConflict, err)

@@ -55,6 +55,7 @@ Processor time per operation is that of client and server together.`,
 	flags.DurationVar(&o.Duration, "duration", 0, "of one measurement (default 3s)")
 	flags.IntVar(&o.Payload, "payload", 0, "bytes (default 100)")
 	flags.IntVar(&o.Backlog, "entries", 0, "of backlog (default 1000000)")
+	flags.IntVar(&o.Partitions, "partitions", 0, "of the space (default 1)")
 	flags.BoolVar(&o.Share, "share", false, "let the server that is started share all processors with the callers")
 	flags.StringVar(&file, "json", "", "file that takes the results, an array of objects")
 	return cmd

@@ -30,6 +30,7 @@ type Options struct {
 	Duration   time.Duration // of one measurement; 0: 3 s
 	Payload    int           // bytes; 0: 100
 	Backlog    int           // entries of the workload backlog; 0: a million
+	Partitions int           // of the space; 0: 1, or what a running server has
 	// started servers share the processors with the callers; otherwise each gets one half, on Linux
 	Share bool
 	Out   io.Writer // receives the table, line by line
@@ -70,6 +71,9 @@ func (o *Options) setDefaults() error {
 		if d != "memory" && d != "logged" && d != "synced" {
 			return fmt.Errorf("durability is %q; it is memory, logged or synced", d)
 		}
+	}
+	if o.Partitions < 0 || o.Partitions > 256 {
+		return fmt.Errorf("a space of %d partitions; it has 1 to 256", o.Partitions)
 	}
 	if o.Payload < 0 || o.Backlog < 1 || o.Duration < 0 || slices.Min(o.Callers) < 1 || slices.Min(o.Conns) < 1 {
 		return errors.New("numbers of callers, connections, entries and bytes, and the duration, are positive")
@@ -145,6 +149,12 @@ func measureServer(ctx context.Context, o *Options, addr string) ([]Result, erro
 		c, err := client.DialConfig(ctx, client.Config{Addr: addr, Conns: conns, Space: "bench"})
 		if err != nil {
 			return results, err
+		}
+		if o.Partitions > 0 {
+			if err := c.CreateSpace(ctx, "bench", client.Partitions(o.Partitions)); err != nil {
+				c.Close()
+				return results, err
+			}
 		}
 		r := &run{o: o, c: c, conns: conns, echo: map[int]float64{}}
 		err = r.all(ctx, &results)
