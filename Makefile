@@ -55,6 +55,11 @@ crash: ## processes and disks fail in random order, then log, snapshots, spaces 
 	mkdir -p bin/crash
 	CRASH=$(TIME) CRASH_SEED=$(SEED) go test ./spacetest/crash -run '^TestCrash$$' -v -count=1 -timeout 0 -artifacts -outputdir $(CURDIR)/bin/crash
 
+crash-cluster: TIME ?= 30m
+crash-cluster: ## the same on a cluster, whose network fails too if root runs it; for TIME (30m), order by SEED
+	mkdir -p bin/crash
+	CRASH_CLUSTER=$(TIME) CRASH_SEED=$(SEED) go test ./spacetest/crash -run '^TestCrashCluster$$' -v -count=1 -timeout 0 -artifacts -outputdir $(CURDIR)/bin/crash
+
 soak-bound: TIME ?= 20m
 soak-bound: ## jobs at full speed through an almost empty space, whose folder must stay small; TIME (20m), PART (alone, mirrored, rebase, block; all)
 	SOAK_BOUND=$(TIME) go test ./spacetest -run '^TestBound$$/$(PART)' -v -count=1 -timeout 0
@@ -65,4 +70,4 @@ install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 clean: ## remove what the other targets made
 	rm -rf bin
 
-.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak crash soak-bound install clean
+.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak crash crash-cluster soak-bound install clean

@@ -54,6 +54,9 @@ func TestAdmin_TellsOperators(t *testing.T) {
 	} {
 		require.Regexp(t, regexp.MustCompile(`(?m)^`+line), body)
 	}
+	code, body = get(t, n, "/status")
+	require.Equal(t, 200, code, body)
+	require.Contains(t, body, `"ready":3`)
 	code, _ = get(t, n, "/nothing")
 	require.Equal(t, 404, code)
 }

@@ -17,6 +17,7 @@ import (
 type caller struct {
 	*process
 	lane   int
+	limit  time.Duration // for each call; 0: a random one, or none
 	rng    *rand.Rand
 	leases []leased
 	seen   []seen
@@ -69,6 +70,9 @@ func (c *caller) key() int { return c.lane*keysPerLane + 1 + c.rng.IntN(keysPerL
 
 // context returns the context of a call, which may end before the answer comes.
 func (c *caller) context() (context.Context, context.CancelFunc) {
+	if c.limit > 0 {
+		return context.WithTimeout(context.Background(), c.limit)
+	}
 	if c.rng.IntN(4) > 0 {
 		return context.WithCancel(context.Background())
 	}

@@ -10,7 +10,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"github.com/gospaces/gospaces/spacetest/history"
 )
 
 // Config configures Run. Program, Client and Dir are required.
@@ -21,6 +24,7 @@ type Config struct {
 	Time    time.Duration // minimum duration of the campaign, which ends with a round
 	Round   time.Duration // duration of a round, after which everything comes to rest and is judged; 0: a minute
 	Seed    uint64        // determines the order of the disturbances
+	Nodes   int           // of a cluster; 0: one server
 	Out     io.Writer     // receives progress
 }
 
@@ -47,14 +51,14 @@ type campaign struct {
 	report  *Report
 	rng     *rand.Rand // for everything but disturbances
 	proxy   *proxy
-	server  *server
+	server  *server  // nil: there is a cluster
+	cluster *cluster // nil: there is one server
 	db      *database
 	data    *disk // of the server; nil: it cannot be filled
 	clients *clients
 	targets []*target
 	lanes   []*laneBook
 	jobs    *jobBook
-	logRead int64           // how much of the server's log has been counted
 	damaged map[string]bool // snapshots damaged by the campaign
 }
 
@@ -77,14 +81,31 @@ const (
 
 // open starts everything except the clients.
 func (c *campaign) open(ctx context.Context) (err error) {
+	if c.db, err = openDatabase(ctx); err != nil {
+		return err
+	}
+	if c.cfg.Nodes > 0 {
+		err = c.openCluster(ctx)
+	} else {
+		err = c.openServer(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	c.clients = &clients{dir: c.cfg.Dir, program: c.cfg.Client, addr: c.addr(), team: team, seed: c.cfg.Seed}
+	if c.cluster != nil {
+		c.clients.team, c.clients.apart = append(slices.Clone(team), readers), true
+	}
+	c.targets = c.allTargets()
+	return nil
+}
+
+func (c *campaign) openServer(ctx context.Context) (err error) {
 	if c.data, err = newDisk(c.path("data"), dataSize); err != nil && !errors.Is(err, errNoMount) {
 		return err
 	}
 	if c.data == nil {
 		fmt.Fprintln(c.cfg.Out, "crash: no disk is filled up: "+err.Error())
-	}
-	if c.db, err = openDatabase(ctx); err != nil {
-		return err
 	}
 	if c.proxy, err = newProxy(); err != nil {
 		return err
@@ -100,9 +121,39 @@ func (c *campaign) open(ctx context.Context) (err error) {
 			"--mirror-log", "3000000",
 		},
 	}
-	c.clients = &clients{dir: c.cfg.Dir, program: c.cfg.Client, addr: c.proxy.listener.Addr().String(), seed: c.cfg.Seed}
-	c.targets = c.allTargets()
 	return c.server.start(ctx)
+}
+
+// addr returns the address for clients: of the proxy before the server, or of all nodes.
+func (c *campaign) addr() string {
+	if c.cluster != nil {
+		return c.cluster.addrs()
+	}
+	return c.proxy.listener.Addr().String()
+}
+
+// direct returns the address for what must not be disturbed.
+func (c *campaign) direct() string {
+	if c.cluster != nil {
+		return c.cluster.addrs()
+	}
+	return c.server.addr
+}
+
+// servers returns the server, or all nodes.
+func (c *campaign) servers() []*server {
+	if c.cluster != nil {
+		return c.cluster.nodes
+	}
+	return []*server{c.server}
+}
+
+// outages returns the times since the last call at which nothing was up.
+func (c *campaign) outages() []history.Op {
+	if c.cluster != nil {
+		return c.cluster.outages()
+	}
+	return c.server.outages()
 }
 
 func (c *campaign) path(name string) string { return filepath.Join(c.cfg.Dir, name) }
@@ -113,10 +164,13 @@ func (c *campaign) full() bool { return c.data != nil && c.data.filled.Load() }
 // run runs rounds until the time is over or something is broken.
 func (c *campaign) run(ctx context.Context) error {
 	for {
+		disturbances, calls := c.report.sum(), c.report.calls.Load()
 		if err := c.round(ctx); err != nil {
+			c.report.findings.Add(1)
 			return fmt.Errorf("round %d: %w", c.report.rounds.Load()+1, err)
 		}
 		c.report.rounds.Add(1)
+		fmt.Fprintln(c.cfg.Out, c.report.round(c.report.sum()-disturbances, c.report.calls.Load()-calls))
 		if time.Since(c.report.began) >= c.cfg.Time {
 			return nil
 		}
@@ -163,6 +217,9 @@ func (c *campaign) close(keep bool) error {
 	var errs []error
 	if c.clients != nil {
 		c.clients.killAll()
+	}
+	if c.cluster != nil {
+		errs = append(errs, c.cluster.close(keep))
 	}
 	if c.server != nil && c.server.run != nil {
 		_ = c.server.run.kill()

@@ -20,6 +20,8 @@ type clients struct {
 	dir     string // of the journals
 	program string
 	addr    string
+	team    []string // the parts that they play
+	apart   bool     // as orders have it
 	seed    uint64
 	last    int // number of the latest client
 
@@ -35,12 +37,12 @@ type member struct {
 	ended  time.Duration // the time by which it had ended
 }
 
-// team lists the clients.
+// team lists the clients of one server.
 var team = []string{callers, callers, callers, writers, workers, workers, listener}
 
 // start starts all clients of a round.
 func (cs *clients) start() error {
-	for _, part := range team {
+	for _, part := range cs.team {
 		m, err := cs.launch(part)
 		if err != nil {
 			return err
@@ -53,7 +55,7 @@ func (cs *clients) start() error {
 func (cs *clients) launch(part string) (*member, error) {
 	cs.last++
 	m := &member{stderr: new(strings.Builder), orders: orders{
-		Part: part, Number: cs.last, Addr: cs.addr, Seed: cs.seed,
+		Part: part, Number: cs.last, Addr: cs.addr, Seed: cs.seed, Apart: cs.apart,
 		Journal: filepath.Join(cs.dir, fmt.Sprintf("%s-%d.jsonl", part, cs.last)),
 	}}
 	text, err := json.Marshal(m.orders)
@@ -138,7 +140,7 @@ func (m *member) dump() error {
 // records reads the journals of the clients that have ended, by part, and forgets these clients.
 func (cs *clients) records() (map[string]*noted, error) {
 	all := map[string]*noted{}
-	for _, part := range team {
+	for _, part := range cs.team {
 		all[part] = &noted{}
 	}
 	for _, m := range cs.over {

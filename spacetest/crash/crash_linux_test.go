@@ -21,12 +21,24 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestCrash runs a campaign: briefly, or for as long as CRASH says (make crash). CRASH_SEED repeats the order of its
-// disturbances.
+// TestCrash runs a campaign on one server: briefly, or for as long as CRASH says (make crash). CRASH_SEED repeats the
+// order of its disturbances.
 func TestCrash(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Time: time.Second, Round: 4 * time.Second, Seed: uint64(time.Now().UnixNano()), Out: t.Output()}
-	if s := os.Getenv("CRASH"); s != "" {
+	run(t, "CRASH", Config{Round: 4 * time.Second})
+}
+
+// TestCrashCluster runs a campaign on a cluster of three nodes: briefly, or for as long as CRASH_CLUSTER says (make
+// crash-cluster). CRASH_SEED repeats the order of its disturbances.
+func TestCrashCluster(t *testing.T) {
+	t.Parallel()
+	run(t, "CRASH_CLUSTER", Config{Round: 15 * time.Second, Nodes: 3})
+}
+
+// run runs a campaign: one round as cfg says, or for the time that a variable says, which is part of the environment.
+func run(t *testing.T, variable string, cfg Config) {
+	cfg.Time, cfg.Seed, cfg.Out = time.Second, uint64(time.Now().UnixNano()), t.Output()
+	if s := os.Getenv(variable); s != "" {
 		d, err := time.ParseDuration(s)
 		require.NoError(t, err)
 		cfg.Time, cfg.Round, cfg.Out = d, 0, os.Stderr

@@ -15,6 +15,20 @@ import (
 
 // allTargets returns the targets and their disturbances.
 func (c *campaign) allTargets() []*target {
+	targets := c.commonTargets()
+	if c.cluster != nil {
+		targets = append(targets, c.clusterTargets()...)
+	} else {
+		targets = append(targets, c.serverTargets()...)
+	}
+	for i, t := range targets {
+		t.rng = rand.New(rand.NewPCG(c.cfg.Seed, uint64(i)+1))
+	}
+	return targets
+}
+
+// serverTargets returns what disturbs one server, beside its clients and the database.
+func (c *campaign) serverTargets() []*target {
 	targets := []*target{
 		{name: "server", rest: 8 * time.Second, disturbs: []disturbance{
 			{6, "kill -9", c.killServer(0)},
@@ -23,17 +37,6 @@ func (c *campaign) allTargets() []*target {
 			{2, "kill -9 and damage to the newest snapshot", c.damageSnapshot},
 			{1, "stop in good order", c.stopServer},
 			{2, "stop and continue", c.pauseServer},
-		}},
-		{name: "database", rest: 10 * time.Second, disturbs: []disturbance{
-			{3, "kill -9", c.killDatabase(0)},
-			{2, "kill -9 and an outage", c.killDatabase(12 * time.Second)},
-			{2, "kill -9 of a session", c.killSession(false)},
-			{1, "end of all sessions", c.killSession(true)},
-			{2, "stop and continue", c.pauseDatabase},
-		}},
-		{name: "clients", rest: 4 * time.Second, disturbs: []disturbance{
-			{4, "kill -9", c.killClient},
-			{2, "stop and continue", c.pauseClient},
 		}},
 		{name: "connections", rest: 4 * time.Second, disturbs: []disturbance{
 			{1, "cut all", c.cut(1)},
@@ -50,13 +53,28 @@ func (c *campaign) allTargets() []*target {
 			{1, "full", c.fill(c.data, 0)},
 		}})
 	}
+	return targets
+}
+
+// commonTargets returns what is disturbed whatever it is that serves.
+func (c *campaign) commonTargets() []*target {
+	targets := []*target{
+		{name: "database", rest: 10 * time.Second, disturbs: []disturbance{
+			{3, "kill -9", c.killDatabase(0)},
+			{2, "kill -9 and an outage", c.killDatabase(12 * time.Second)},
+			{2, "kill -9 of a session", c.killSession(false)},
+			{1, "end of all sessions", c.killSession(true)},
+			{2, "stop and continue", c.pauseDatabase},
+		}},
+		{name: "clients", rest: 4 * time.Second, disturbs: []disturbance{
+			{4, "kill -9", c.killClient},
+			{2, "stop and continue", c.pauseClient},
+		}},
+	}
 	if c.db.disk != nil {
 		targets = append(targets, &target{name: "disk of the tables", rest: 20 * time.Second, disturbs: []disturbance{
 			{1, "full", c.fill(c.db.disk, 0)},
 		}})
-	}
-	for i, t := range targets {
-		t.rng = rand.New(rand.NewPCG(c.cfg.Seed, uint64(i)+1))
 	}
 	return targets
 }
@@ -184,11 +202,11 @@ func (c *campaign) pauseDatabase(ctx context.Context, rng *rand.Rand) error {
 }
 
 func (c *campaign) killClient(_ context.Context, rng *rand.Rand) error {
-	return c.clients.replace(rng.IntN(len(team)))
+	return c.clients.replace(rng.IntN(len(c.clients.team)))
 }
 
 func (c *campaign) pauseClient(ctx context.Context, rng *rand.Rand) error {
-	i, d := rng.IntN(len(team)), upTo(rng, 6*time.Second)
+	i, d := rng.IntN(len(c.clients.team)), upTo(rng, 6*time.Second)
 	return pauseChild(ctx, c.clients.running[i].child, d)
 }
 

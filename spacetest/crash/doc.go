@@ -21,6 +21,16 @@
 // Judged calls are forgotten, and the entries left in the spaces are the start of the next round, so memory does not
 // grow with time.
 //
-// make crash runs the campaign for half an hour, or for TIME; TestCrash runs it briefly. It needs Linux. Only root can
-// mount the small disks that are filled up; for other users these disturbances are left out.
+// A campaign on a cluster is the same with several nodes instead of the server. Nodes are killed, stopped and continued,
+// stopped and started, lose their disks, and are cut off from each other, in one direction or in both; all of this may
+// come together. Further clients read from one node each, and from no other. The rest is judged as above, but for backups
+// and folders. Moreover:
+//
+//   - All nodes see the whole cluster up after a while, and each space is served.
+//   - Once killed clients have lost their transactions, nothing is open or locked.
+//   - All replicas have the same state at the same position of the log.
+//
+// make crash and make crash-cluster run a campaign for half an hour, or for TIME; TestCrash and TestCrashCluster run it
+// briefly. It needs Linux. Only root can mount the small disks that are filled up, and make the networks that are cut;
+// for other users these disturbances are left out.
 package crash

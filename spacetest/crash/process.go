@@ -24,15 +24,17 @@ const (
 	writers  = "writers"  // jobs, many at a time
 	workers  = "workers"  // work.Run
 	listener = "listener" // events of jobs
+	readers  = "readers"  // random reads of each node of a cluster, and of no other
 )
 
 // orders are the instructions for a client process.
 type orders struct {
 	Part    string
 	Number  int    // unique in the campaign
-	Addr    string // of the server
+	Addr    string // of the server, or of all nodes
 	Journal string
 	Seed    uint64
+	Apart   bool // transactions are of one space each
 }
 
 // ordersVariable names the environment variable that makes a program a client process.
@@ -87,7 +89,7 @@ func runClient(o orders) error {
 	for i, name := range spaceNames {
 		p.spaces[i] = cl.SpaceNamed(name)
 	}
-	map[string]func(context.Context){callers: p.call, writers: p.write, workers: p.work, listener: p.listen}[o.Part](ctx)
+	map[string]func(context.Context){callers: p.call, writers: p.write, workers: p.work, listener: p.listen, readers: p.read}[o.Part](ctx)
 	return p.failed()
 }
 

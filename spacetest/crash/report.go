@@ -25,8 +25,12 @@ type Report struct {
 	snapshots, rebases, damaged, starts  atomic.Int64
 	checks                               atomic.Int64
 	slowest                              atomic.Int64 // start of the server, in nanoseconds
+	findings                             atomic.Int64
+	whole                                atomic.Int64 // longest time until all nodes were up after a round, in nanoseconds
 	mu                                   sync.Mutex
-	disturbances                         map[string]int // guarded by mu
+	disturbances                         map[string]int  // guarded by mu
+	pauses                               []time.Duration // guarded by mu; of all rounds
+	longest                              time.Duration   // guarded by mu; of the latest round
 }
 
 func newReport(cfg Config) *Report {
@@ -37,6 +41,32 @@ func (r *Report) disturbed(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.disturbances[name]++
+}
+
+// paused notes the pauses of a round, the longest last.
+func (r *Report) paused(pauses []time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pauses, r.longest = append(r.pauses, pauses...), 0
+	if n := len(pauses); n > 0 {
+		r.longest = pauses[n-1]
+	}
+}
+
+// round returns what there is to say of a round that was judged.
+func (r *Report) round(disturbances int, calls int64) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fmt.Sprintf("crash: round %d, seed %d: %d disturbances, %d calls, longest pause %d ms", r.rounds.Load(), r.seed,
+		disturbances, calls, r.longest.Milliseconds())
+}
+
+// sum returns the number of all disturbances.
+func (r *Report) sum() (n int) {
+	for _, times := range r.Disturbances() {
+		n += times
+	}
+	return n
 }
 
 // Disturbances returns the number of times that each disturbance was done.
@@ -99,6 +129,15 @@ func (r *Report) String() string {
 			"the mirror went on from a snapshot %d times\n",
 		r.starts.Load(), time.Duration(r.slowest.Load()).Round(time.Millisecond),
 		r.snapshots.Load(), r.damaged.Load(), r.rebases.Load())
+	r.mu.Lock()
+	all := slices.Sorted(slices.Values(r.pauses))
+	r.mu.Unlock()
+	if len(all) > 0 {
+		fmt.Fprintf(&b, "  %d pauses of %v or more: median %d ms, worst %d ms; all nodes were up after at most %v\n", len(all),
+			aPause, all[len(all)/2].Milliseconds(), all[len(all)-1].Milliseconds(),
+			time.Duration(r.whole.Load()).Round(time.Millisecond))
+	}
+	fmt.Fprintf(&b, "  %d disturbances, %d findings\n", r.sum(), r.findings.Load())
 	counts := r.Disturbances()
 	for _, name := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(&b, "  %6d  %s\n", counts[name], name)

@@ -30,10 +30,38 @@ func (c *campaign) rest(ctx context.Context) error {
 			r.client.Close()
 		}
 	}()
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
+	for _, step := range r.steps() {
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		c.report.checks.Add(1)
+	}
+	return c.clients.forget()
+}
+
+// step is one of the steps from the end of a round to the beginning of the next.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+func (r *resting) steps() []step {
+	if r.cluster != nil {
+		return []step{
+			{"all nodes are up and see each other", r.becomeWhole},
+			{"the clients come to rest", r.stopClients},
+			{"the listener hears the rest", r.stopListener},
+			{"nothing is open any more", r.endCluster},
+			{"some items are taken", r.drain},
+			{"the spaces are read", r.look},
+			{"what the spaces hold against the history", r.judgeSpaces},
+			{"what the listener was told against the history", r.judgeTold},
+			{"the tables against the spaces", r.judgeTables},
+			{"what is done is removed", r.removeDones},
+			{"the replicas against each other", r.judgeReplicas},
+		}
+	}
+	return []step{
 		{"the clients come to rest", r.stopClients},
 		{"the listener hears the rest", r.stopListener},
 		{"the server is killed and started", r.restart},
@@ -46,21 +74,15 @@ func (c *campaign) rest(ctx context.Context) error {
 		{"a backup against the spaces", r.judgeBackup},
 		{"log and snapshots against the spaces", r.judgeFolder},
 		{"the spaces after a restart against those before", r.judgeRestart},
-	} {
-		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", step.name, err)
-		}
-		c.report.checks.Add(1)
 	}
-	return c.clients.forget()
 }
 
 // stopClients kills one of the clients at the last moment, which leaves open what it was about, and stops the others.
 func (r *resting) stopClients(context.Context) error {
-	if err := r.clients.replace(r.rng.IntN(len(team))); err != nil {
+	if err := r.clients.replace(r.rng.IntN(len(r.clients.team))); err != nil {
 		return err
 	}
-	return r.clients.stop(callers, writers, workers)
+	return r.clients.stop(callers, writers, workers, readers)
 }
 
 // stopListener writes sentinels until the listener has received one: it may be about to register again.
@@ -110,7 +132,7 @@ func (r *resting) connect(ctx context.Context) (err error) {
 	if r.client != nil {
 		r.client.Close()
 	}
-	if r.client, err = dial(ctx, r.server.addr); err != nil {
+	if r.client, err = dial(ctx, r.direct()); err != nil {
 		return err
 	}
 	for _, name := range spaceNames {
@@ -179,7 +201,12 @@ func (r *resting) drain(ctx context.Context) (err error) {
 			}
 		}
 	}
-	sortByLane(r.lanes, r.records[callers].calls)
+	calls := r.records[callers].calls
+	if r.cluster != nil {
+		calls = append(calls, r.records[readers].calls...)
+	}
+	r.report.paused(pauses(r.records[callers].calls))
+	sortByLane(r.lanes, calls)
 	for lane, book := range r.lanes {
 		if r.rng.IntN(4) > 0 {
 			continue
@@ -222,7 +249,7 @@ func (r *resting) look(ctx context.Context) (err error) {
 }
 
 func (r *resting) judgeSpaces(context.Context) error {
-	at, outages, items := now(), r.server.outages(), byLane(r.there.items)
+	at, outages, items := now(), r.outages(), byLane(r.there.items)
 	var errs []error
 	for i, book := range r.lanes {
 		errs = append(errs, book.judge(outages, items[i], at))

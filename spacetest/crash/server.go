@@ -5,6 +5,7 @@ package crash
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,15 +26,20 @@ import (
 type server struct {
 	program string
 	args    []string
+	within  []string // the command that runs it on a host of its own; nil: it shares this process's
+	host    string   // its address without a port, for a node of a cluster
+	listen  string   // the address to listen on; "": any
 	data    string
-	log     *os.File // log of all its processes
-	proxy   *proxy
+	log     *os.File    // log of all its processes
+	proxy   *proxy      // of the clients; nil: they connect directly
 	full    func() bool // whether its disk is full: it then need not start
 
 	run  *child       // nil: it is down
 	down *history.Op  // since when; nil: it is up
 	outs []history.Op // outages since they were last requested
 	addr string       // its address
+
+	counted int64 // how much of the log has been counted
 
 	mu      sync.Mutex
 	starts  int           // guarded by mu
@@ -62,7 +69,9 @@ func (s *server) start(ctx context.Context) error {
 }
 
 func (s *server) up(took time.Duration) {
-	s.proxy.to(s.addr)
+	if s.proxy != nil {
+		s.proxy.to(s.addr)
+	}
 	if s.down != nil {
 		s.down.Return = now()
 		s.outs, s.down = append(s.outs, *s.down), nil
@@ -75,7 +84,10 @@ func (s *server) up(took time.Duration) {
 
 // launch starts a process. ready returns its address when it serves, or an error if it ends first.
 func (s *server) launch() (ready func() (string, error), err error) {
-	cmd := exec.Command(s.program, append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.data}, s.args...)...)
+	line := slices.Concat(s.within, []string{
+		s.program, "serve", "--listen", cmp.Or(s.listen, "127.0.0.1:0"), "--data", s.data,
+	}, s.args)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stderr = s.log
 	out, in, err := os.Pipe()
 	if err != nil {
@@ -167,21 +179,22 @@ func (s *server) lastWords() string {
 	return string(b[max(0, len(b)-most):])
 }
 
-// count returns how many times each of the words occurs in the log from an offset on, and the offset of its end.
-func (s *server) count(from int64, words ...string) (counts []int, to int64, err error) {
+// count returns how many times each of the words has occurred in the server's log since the last call.
+func (s *server) count(words ...string) (counts []int, err error) {
 	f, err := os.Open(s.log.Name())
 	if err != nil {
-		return nil, from, err
+		return nil, err
 	}
 	defer f.Close()
-	if _, err := f.Seek(from, io.SeekStart); err != nil {
-		return nil, from, err
+	if _, err := f.Seek(s.counted, io.SeekStart); err != nil {
+		return nil, err
 	}
 	b, err := io.ReadAll(f)
 	for _, w := range words {
 		counts = append(counts, bytes.Count(b, []byte(w)))
 	}
-	return counts, from + int64(len(b)), err
+	s.counted += int64(len(b))
+	return counts, err
 }
 
 // snapshots returns the snapshot files of each space, the newest last.

@@ -13,19 +13,25 @@ import (
 
 // serverStatus is the relevant part of the server's status.
 type serverStatus struct {
-	Spaces []struct {
-		Name   string
-		Error  string
-		Log    struct{ Last uint64 }
-		Mirror struct {
-			Connected   bool
-			Position    uint64
-			LagGroups   uint64   `json:"lag_groups"`
-			DeadLetters int      `json:"dead_letters"`
-			Incomplete  []string `json:"incomplete_tables"`
-			LastError   string   `json:"last_error"`
-			Stopped     bool
-		}
+	Spaces []spaceStatus
+}
+
+// spaceStatus is the relevant part of the status of a space.
+type spaceStatus struct {
+	Name         string
+	Error        string
+	Transactions int
+	Prepared     int
+	Entries      struct{ Held int }
+	Log          struct{ Last uint64 }
+	Mirror       struct {
+		Connected   bool
+		Position    uint64
+		LagGroups   uint64   `json:"lag_groups"`
+		DeadLetters int      `json:"dead_letters"`
+		Incomplete  []string `json:"incomplete_tables"`
+		LastError   string   `json:"last_error"`
+		Stopped     bool
 	}
 }
 
@@ -51,21 +57,30 @@ func (s *serverStatus) caughtUp() (bool, error) {
 // awaitMirror waits until the mirror has all of the log.
 func (r *resting) awaitMirror(ctx context.Context) error {
 	for began := time.Now(); ; pause(ctx, 50*time.Millisecond) {
-		text, err := r.client.Status(ctx)
+		s, err := r.status(ctx)
 		if err != nil {
-			return err
-		}
-		var s serverStatus
-		if err := json.Unmarshal(text, &s); err != nil {
 			return err
 		}
 		if all, err := s.caughtUp(); all || err != nil {
 			return err
 		}
 		if time.Since(began) > patience {
-			return fmt.Errorf("the mirror does not catch up: %s", text)
+			return fmt.Errorf("the mirror does not catch up: %+v", s)
 		}
 	}
+}
+
+// status returns what the server says, or what the primaries say of their spaces.
+func (r *resting) status(ctx context.Context) (s serverStatus, err error) {
+	if r.cluster != nil {
+		s.Spaces, err = r.primaries(ctx)
+		return s, err
+	}
+	text, err := r.client.Status(ctx)
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(text, &s)
 }
 
 // judgeTables compares tables and spaces.
@@ -159,21 +174,22 @@ func each(ctx context.Context, q *sql.DB, query, table string, fn func(scan func
 	return rows.Err()
 }
 
-// countLog counts events in the server's log.
+// countLog counts events in the logs of the servers.
 func (r *resting) countLog() error {
-	counts, to, err := r.server.count(r.logRead, "msg=snapshot ", "msg=mirror_refilled ",
-		"msg=mirror_refilling space=default ")
-	if err != nil {
-		return err
+	for _, srv := range r.servers() {
+		counts, err := srv.count("msg=snapshot ", "msg=mirror_refilled ", "msg=mirror_refilling ")
+		if err != nil {
+			return err
+		}
+		r.rebased = r.rebased || counts[2] > 0 // begun: who is killed then may have done it
+		r.report.snapshots.Add(int64(counts[0]))
+		r.report.rebases.Add(int64(counts[1]))
+		srv.mu.Lock()
+		r.report.slowest.Store(max(r.report.slowest.Load(), int64(srv.slowest)))
+		r.report.starts.Add(int64(srv.starts))
+		srv.starts = 0
+		srv.mu.Unlock()
 	}
-	r.logRead = to
-	r.rebased = r.rebased || counts[2] > 0 // begun: who is killed then may have done it
-	r.report.snapshots.Add(int64(counts[0]))
-	r.report.rebases.Add(int64(counts[1]))
 	r.report.damaged.Store(int64(len(r.damaged)))
-	r.server.mu.Lock()
-	defer r.server.mu.Unlock()
-	r.report.starts.Store(int64(r.server.starts))
-	r.report.slowest.Store(int64(r.server.slowest))
 	return nil
 }

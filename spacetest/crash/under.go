@@ -69,6 +69,15 @@ func (t *under) begin(lease time.Duration) {
 	})
 }
 
+// key returns a random key of the lane; in the home space, if the transaction may have no other.
+func (t *under) key() int {
+	key := t.caller.key()
+	for t.Apart && t.txn != nil && spaceOf(key) != t.home {
+		key = t.caller.key()
+	}
+	return key
+}
+
 // make makes and records a call under the transaction.
 func (t *under) make(op history.Op, call func(ctx context.Context, op *history.Op) error) {
 	op.Txn = t.number

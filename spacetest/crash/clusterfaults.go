@@ -1,0 +1,211 @@
+//go:build linux
+
+package crash
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"syscall"
+	"time"
+)
+
+// clusterTargets returns what disturbs a cluster, beside its clients and the database.
+func (c *campaign) clusterTargets() []*target {
+	nodes := &target{name: "nodes", rest: 5 * time.Second, disturbs: []disturbance{
+		{6, "kill -9", c.killNode(0)},
+		{3, "kill -9 and an outage", c.killNode(4 * time.Second)},
+		{2, "kill -9 twice, the second time while it starts", c.killStartingNode},
+		{4, "stop in good order", c.stopNode},
+		{4, "stop and continue soon", c.pauseNode(200*time.Millisecond, time.Second)},
+		{3, "stop and continue late", c.pauseNode(3*time.Second, 10*time.Second)},
+		{2, "kill -9 while another is stopped", c.killBesideStopped},
+		{1, "kill -9 of two", c.killTwo},
+		{1, "kill -9 of all", c.killNodes},
+		{2, "an empty folder", c.emptyNode},
+	}}
+	if len(c.cluster.disks) > 0 {
+		nodes.disturbs = append(nodes.disturbs, disturbance{2, "a full disk", c.fillNode})
+	}
+	targets := []*target{nodes}
+	if c.cluster.network != nil {
+		targets = append(targets, &target{name: "network", rest: 10 * time.Second, disturbs: []disturbance{
+			{3, "a node is cut off", c.cutNode},
+			{2, "a node is not heard by the others", c.muteNode},
+			{2, "a node does not hear the others", c.deafenNode},
+			{2, "two nodes are cut off from each other", c.partNodes},
+			{2, "a link comes and goes", c.flapNode},
+			{1, "a slow link", c.slowNode},
+		}})
+	}
+	return targets
+}
+
+// node returns a random node.
+func (c *campaign) node(rng *rand.Rand) *server {
+	return c.cluster.nodes[rng.IntN(len(c.cluster.nodes))]
+}
+
+// pair returns the indexes of two nodes.
+func (c *campaign) pair(rng *rand.Rand) (i, j int) {
+	order := rng.Perm(len(c.cluster.nodes))
+	return order[0], order[1]
+}
+
+// startNodes starts nodes again, even if the round ends meanwhile.
+func (c *campaign) startNodes(ctx context.Context, nodes ...*server) error {
+	return c.cluster.start(context.WithoutCancel(ctx), nodes...)
+}
+
+func (c *campaign) killNode(outage time.Duration) func(context.Context, *rand.Rand) error {
+	return func(ctx context.Context, rng *rand.Rand) error {
+		n, after := c.node(rng), upTo(rng, outage+1)
+		if err := n.kill(); err != nil {
+			return err
+		}
+		pause(ctx, after)
+		return c.startNodes(ctx, n)
+	}
+}
+
+func (c *campaign) killStartingNode(ctx context.Context, rng *rand.Rand) error {
+	n, after := c.node(rng), upTo(rng, time.Second)
+	if err := n.kill(); err != nil {
+		return err
+	}
+	if err := n.halfStart(ctx, after); err != nil {
+		return err
+	}
+	return c.startNodes(ctx, n)
+}
+
+func (c *campaign) stopNode(ctx context.Context, rng *rand.Rand) error {
+	n := c.node(rng)
+	if err := n.stop(); err != nil {
+		return err
+	}
+	return c.startNodes(ctx, n)
+}
+
+// pauseNode stops a node for a random time between two bounds.
+func (c *campaign) pauseNode(least, most time.Duration) func(context.Context, *rand.Rand) error {
+	return func(ctx context.Context, rng *rand.Rand) error {
+		n, d := c.node(rng), least+upTo(rng, most-least)
+		return pauseChild(ctx, n.run, d)
+	}
+}
+
+func (c *campaign) killBesideStopped(ctx context.Context, rng *rand.Rand) error {
+	i, j := c.pair(rng)
+	killed, stopped, d := c.cluster.nodes[i], c.cluster.nodes[j], upTo(rng, 3*time.Second)
+	if err := stopped.run.signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	err := killed.kill()
+	pause(ctx, d)
+	return errors.Join(err, stopped.run.signal(syscall.SIGCONT), c.startNodes(ctx, killed))
+}
+
+func (c *campaign) killTwo(ctx context.Context, rng *rand.Rand) error {
+	i, j := c.pair(rng)
+	two, d := []*server{c.cluster.nodes[i], c.cluster.nodes[j]}, upTo(rng, 2*time.Second)
+	if err := atOnce(two, (*server).kill); err != nil {
+		return err
+	}
+	pause(ctx, d)
+	return c.startNodes(ctx, two...)
+}
+
+func (c *campaign) killNodes(ctx context.Context, _ *rand.Rand) error {
+	return c.cluster.killAll(context.WithoutCancel(ctx))
+}
+
+// emptyNode removes the folder of a node, once the others have all of it, and waits until it has it again: only one disk
+// may be lost at a time.
+func (c *campaign) emptyNode(ctx context.Context, rng *rand.Rand) error {
+	n := c.node(rng)
+	if c.awaitWhole(ctx) != nil {
+		return nil // the round has ended, or the network is cut
+	}
+	if err := n.stop(); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(n.data); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := c.startNodes(ctx, n); err != nil {
+		return err
+	}
+	return c.awaitWhole(ctx)
+}
+
+func (c *campaign) fillNode(ctx context.Context, rng *rand.Rand) error {
+	d := c.cluster.disks[rng.IntN(len(c.cluster.disks))]
+	return c.fill(d, int64(rng.IntN(2))*60<<20)(ctx, rng)
+}
+
+// fault has a fault begin, and end after a random time.
+func (c *campaign) fault(ctx context.Context, rng *rand.Rand, most time.Duration, begin, end func() error) error {
+	d := 200*time.Millisecond + upTo(rng, most)
+	err := begin()
+	pause(ctx, d)
+	return errors.Join(err, end())
+}
+
+func (c *campaign) cutNode(ctx context.Context, rng *rand.Rand) error {
+	i, net := rng.IntN(len(c.cluster.nodes)), c.cluster.network
+	return c.fault(ctx, rng, 6*time.Second, func() error { return net.cut(i) }, func() error { return net.heal(i) })
+}
+
+func (c *campaign) muteNode(ctx context.Context, rng *rand.Rand) error {
+	i, net := rng.IntN(len(c.cluster.nodes)), c.cluster.network
+	return c.fault(ctx, rng, 6*time.Second,
+		func() error { return c.others(i, func(j int) error { return net.mute(i, j) }) },
+		func() error { return c.others(i, func(j int) error { return net.unmute(i, j) }) })
+}
+
+func (c *campaign) deafenNode(ctx context.Context, rng *rand.Rand) error {
+	i, net := rng.IntN(len(c.cluster.nodes)), c.cluster.network
+	return c.fault(ctx, rng, 6*time.Second,
+		func() error { return c.others(i, func(j int) error { return net.mute(j, i) }) },
+		func() error { return c.others(i, func(j int) error { return net.unmute(j, i) }) })
+}
+
+func (c *campaign) others(i int, fn func(j int) error) error {
+	var errs []error
+	for j := range c.cluster.nodes {
+		if j != i {
+			errs = append(errs, fn(j))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *campaign) partNodes(ctx context.Context, rng *rand.Rand) error {
+	i, j := c.pair(rng)
+	net := c.cluster.network
+	return c.fault(ctx, rng, 6*time.Second,
+		func() error { return errors.Join(net.mute(i, j), net.mute(j, i)) },
+		func() error { return errors.Join(net.unmute(i, j), net.unmute(j, i)) })
+}
+
+func (c *campaign) flapNode(ctx context.Context, rng *rand.Rand) error {
+	i, net := rng.IntN(len(c.cluster.nodes)), c.cluster.network
+	for range 3 + rng.IntN(6) {
+		off, on := 50*time.Millisecond+upTo(rng, 500*time.Millisecond), 50*time.Millisecond+upTo(rng, 500*time.Millisecond)
+		err := net.cut(i)
+		pause(ctx, off)
+		if err := errors.Join(err, net.heal(i)); err != nil {
+			return err
+		}
+		pause(ctx, on)
+	}
+	return nil
+}
+
+func (c *campaign) slowNode(ctx context.Context, rng *rand.Rand) error {
+	i, net := rng.IntN(len(c.cluster.nodes)), c.cluster.network
+	return c.fault(ctx, rng, 5*time.Second, func() error { return net.slow(i) }, func() error { return net.hasten(i) })
+}
