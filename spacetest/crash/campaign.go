@@ -22,7 +22,7 @@ type Config struct {
 	Client  string        // program whose main function calls Client
 	Dir     string        // an empty folder for everything that the campaign makes; it stays
 	Time    time.Duration // minimum duration of the campaign, which ends with a round
-	Round   time.Duration // duration of a round, after which everything comes to rest and is judged; 0: a minute
+	Round   time.Duration // duration of a round, after which everything comes to rest and is judged; 0: a minute, or half of one for a cluster
 	Seed    uint64        // determines the order of the disturbances
 	Nodes   int           // of a cluster; 0: one server
 	Out     io.Writer     // receives progress
@@ -32,6 +32,9 @@ type Config struct {
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if cfg.Round == 0 {
 		cfg.Round = time.Minute
+		if cfg.Nodes > 0 {
+			cfg.Round = 30 * time.Second
+		}
 	}
 	c := newCampaign(cfg)
 	err := c.open(ctx)
