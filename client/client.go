@@ -142,6 +142,7 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c.Space = c.SpaceNamed(cfg.Space)
+	c.meet(ctx, n)
 	if err := c.Space.reach(ctx); err != nil {
 		closeLinks(c.topology.close())
 		return nil, fmt.Errorf("client: open space %q on %s: %w", cfg.Space, n.addr, err)

@@ -27,7 +27,7 @@ func (l *link) connect(ctx context.Context) error {
 	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, l.cfg.DialTimeout)
 	defer cancel()
-	conn, err := l.cfg.Dial(ctx, l.node.addr)
+	conn, err := l.cfg.Dial(ctx, l.client.topology.addr(l.node, l.addrs))
 	if err != nil {
 		return err
 	}
@@ -36,6 +36,9 @@ func (l *link) connect(ctx context.Context) error {
 	terms, err := l.greet(conn, in)
 	if !stop() && err == nil {
 		err = ctx.Err()
+	}
+	if err == nil && !l.client.topology.identify(l.node, terms.Node) {
+		err = fmt.Errorf("node %q answers at the address of another one", terms.Node)
 	}
 	if err == nil {
 		err = l.install(conn, in, terms)
@@ -107,6 +110,8 @@ func (l *link) install(conn net.Conn, in *wire.Reader, terms *wire.Terms) error 
 	}
 	l.in.attach(in, terms)
 	l.life.become(up)
+	l.silence.pinged, l.silence.suspect = false, false
+	l.silence.watch()
 	l.out.connect(conn, terms.MaxFrame)
 	return nil
 }
@@ -175,6 +180,8 @@ func (l *link) serve() error {
 	go func() { failed <- l.read() }()
 	tick := time.NewTicker(l.in.terms.Idle / 4)
 	defer tick.Stop()
+	look := time.NewTimer(listenFor)
+	defer look.Stop()
 	last, seen := l.in.activity.Load(), time.Now()
 	for {
 		select {
@@ -189,6 +196,12 @@ func (l *link) serve() error {
 				continue
 			}
 			l.post(wire.Ping, 0, nil)
+		case <-l.silence.begin:
+			look.Reset(listenFor)
+		case <-look.C:
+			if l.listen() {
+				look.Reset(listenFor)
+			}
 		case <-l.life.over:
 			l.cutConn()
 			return <-failed
@@ -225,7 +238,8 @@ func (l *link) reconnect(pauses *backoff.Backoff) bool {
 		}
 		l.cfg.Logger.Debug("cannot connect", "addr", l.node.addr, "error", err)
 		l.endOverdue()
-		l.client.fallBack(ctx, l.node)
+		l.addrs++
+		l.seek()
 	}
 	return false
 }

@@ -66,6 +66,8 @@ func (s *liar) answer(f wire.Frame) []byte {
 			&template.Schema{Kind: "k", Fields: []template.Field{{Name: "f", Class: template.Int}}})
 		b := wire.AppendFrame(nil, wire.Kind, 0, schema)
 		return wire.AppendFrame(b, wire.Answer, f.ID, wire.AppendOpened(nil, &wire.Opened{Incarnation: "first"}))
+	case wire.Topology:
+		return wire.AppendFrame(nil, wire.Answer, f.ID, []byte{0, 1, 0, 0})
 	case wire.CancelWait, wire.Goodbye, wire.Acknowledge, wire.Ack:
 		return nil
 	}

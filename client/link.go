@@ -26,12 +26,14 @@ type link struct {
 	lane   *lane
 	name   string // shown to people
 	in     incoming
+	addrs  int // attempts to connect that have failed; owned by run
 
 	mu      sync.Mutex
 	life    life                     // guarded by mu
 	out     stream                   // guarded by mu
 	calls   calls                    // guarded by mu
 	session session                  // guarded by mu
+	silence silence                  // guarded by mu
 	regs    map[regKey]*registration // guarded by mu
 }
 
@@ -40,7 +42,7 @@ var errLost = errors.New("client: session lost")
 
 func newLink(c *Client, n *node, lane *lane) *link {
 	l := &link{
-		client: c, cfg: &c.cfg, node: n, lane: lane, name: processName(), life: newLife(),
+		client: c, cfg: &c.cfg, node: n, lane: lane, name: processName(), life: newLife(), silence: newSilence(),
 		session: session{epochs: &lane.epochs}, regs: map[regKey]*registration{},
 	}
 	l.out, l.calls = newStream(&l.mu), newCalls(&l.mu, lane)
@@ -155,6 +157,7 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 		l.calls.pay(c)
 	}
 	l.out.rouse()
+	l.silence.watch()
 	return nil
 }
 

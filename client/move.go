@@ -28,9 +28,12 @@ func (l *link) evict(s *part) *estate {
 	defer l.mu.Unlock()
 	sent := l.out.End() // what is not sent yet will be
 	for _, c := range l.calls.of(s) {
-		if c.entry().HasHandle() {
+		switch {
+		case c.entry().HasHandle():
 			c.moved = true
 			l.loseLocked(c, sent)
+		case c.link == nil && c.repeatable() && !c.entry().Leaves():
+			l.calls.end(c, errLost) // any node can answer it
 		}
 	}
 	l.orphansLostLocked(s, sent)
@@ -71,7 +74,7 @@ func (l *link) takeUp(s *part) {
 }
 
 // unserved are the pauses before a call is made again whose partition is not to be found for now.
-var unserved = backoff.Backoff{Min: 50 * time.Millisecond, Max: 500 * time.Millisecond}
+var unserved = backoff.Backoff{Min: 20 * time.Millisecond, Max: 250 * time.Millisecond}
 
 // follow follows err, with which c ended at l, to where the partition is. It returns nil when it is time to make c
 // again, and otherwise the error with which c ends. It pauses before, unless err tells a node that was not known and
@@ -94,10 +97,15 @@ func (c *Client) learn(ctx context.Context, s *part, from *node, e *call.Elsewhe
 	switch {
 	case now.node != from:
 		return nil // known by now
-	case e.Epoch <= now.epoch || e.Node == from.addr || e.Node == "":
+	case e.Epoch <= now.epoch || e.Node == "":
 		return errKnown
 	}
 	to := c.topology.node(e.Node)
+	if to == from {
+		return errKnown
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // a node that hangs is not waited for
+	defer cancel()
 	if err := c.open(ctx, to); err != nil {
 		c.cfg.Logger.Debug("cannot connect", "addr", to.addr, "error", err)
 		return err

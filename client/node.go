@@ -5,15 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/gospaces/gospaces/space"
 )
 
-// node is a server, by its address, and the links to it: one of each lane, made when the node is first needed.
+// node is a server, and the links to it: one of each lane, made when the node is first needed.
 type node struct {
-	addr  string
-	turn  chan struct{} // capacity 1: held by the one who makes the links
-	links []*link       // by lane; nil until they are made, and then immutable
+	addr   string        // by which it became known
+	turn   chan struct{} // capacity 1: held by the one who makes the links
+	links  []*link       // by lane; nil until they are made, and then immutable
+	sought atomic.Bool   // other nodes are asked where its partitions are
+
+	name string   // in its cluster, "" if that is not known; guarded by the topology's mu
+	also []string // other addresses of it; guarded by the topology's mu
 }
 
 func newNode(addr string) *node {
@@ -77,26 +82,6 @@ func (l *link) awaitNeed(ctx context.Context) error {
 // needs reports whether a partition is placed at n.
 func (c *Client) needs(n *node) bool {
 	return slices.ContainsFunc(c.allParts(), func(s *part) bool { return s.place.Load().node == n })
-}
-
-// fallBack places the partitions of n, which cannot be reached, at another node that the client knows of, if one can be
-// reached: that one serves them now, or tells which does.
-func (c *Client) fallBack(ctx context.Context, n *node) {
-	if !c.needs(n) {
-		return
-	}
-	for _, other := range c.topology.others(n) {
-		if err := c.open(ctx, other); err != nil {
-			c.cfg.Logger.Debug("cannot connect", "addr", other.addr, "error", err)
-			continue
-		}
-		c.cfg.Logger.Info("asking another node", "addr", other.addr, "gone", n.addr)
-		c.topology.rehome(n, other)
-		for _, s := range c.allParts() {
-			c.topology.move(s, n, place{node: other})
-		}
-		return
-	}
 }
 
 // dial opens the first of the given nodes that answers and returns it.

@@ -103,6 +103,7 @@ func (r *registration) adoptLocked(l *link, body []byte, incarnation string) {
 	r.lane, r.id, r.granted, r.start, r.incarnation = l.lane, g.ID, time.Duration(g.Granted), noted.Seq, incarnation
 	r.last, r.received = noted.Seq, noted.Seq
 	l.regs[regKey{r.part.handle, r.id}] = r
+	l.silence.watch()
 }
 
 // Lease implements space.Registration.

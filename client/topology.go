@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/txn"
 )
 
@@ -30,12 +31,86 @@ type place struct {
 func (t *topology) node(addr string) *node {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if i := slices.IndexFunc(t.nodes, func(n *node) bool { return n.addr == addr }); i >= 0 {
-		return t.nodes[i]
+	return t.nodeLocked(addr)
+}
+
+func (t *topology) nodeLocked(addr string) *node {
+	if n := t.findLocked(func(n *node) bool { return n.isAt(addr) }); n != nil {
+		return n
 	}
 	n := newNode(addr)
 	t.nodes = append(t.nodes, n)
 	return n
+}
+
+// findLocked returns the first node of which a predicate holds, or nil.
+func (t *topology) findLocked(is func(*node) bool) *node {
+	if i := slices.IndexFunc(t.nodes, is); i >= 0 {
+		return t.nodes[i]
+	}
+	return nil
+}
+
+// isAt reports whether an address is one of n.
+func (n *node) isAt(addr string) bool { return n.addr == addr || slices.Contains(n.also, addr) }
+
+// named returns the node with a name, or nil.
+func (t *topology) named(name string) *node {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.findLocked(func(n *node) bool { return n.name == name })
+}
+
+// meet takes note of the nodes of a cluster.
+func (t *topology) meet(members []call.Member) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range members {
+		if m.Name == "" || m.Addr == "" {
+			continue
+		}
+		n := t.findLocked(func(n *node) bool { return n.name == m.Name })
+		if n == nil {
+			n = t.nodeLocked(m.Addr)
+			n.name = m.Name
+		}
+		if other := t.findLocked(func(o *node) bool { return o != n && o.isAt(m.Addr) }); other != nil {
+			t.mergeLocked(n, other)
+		}
+		if !n.isAt(m.Addr) {
+			n.also = append(n.also, m.Addr)
+		}
+	}
+}
+
+// mergeLocked makes the addresses of other, which turned out to be n, those of n. It does nothing if links were made to
+// other already: they go unused in time.
+func (t *topology) mergeLocked(n, other *node) {
+	if len(other.links) == 0 {
+		n.also = append(append(n.also, other.addr), other.also...)
+		t.nodes = slices.DeleteFunc(t.nodes, func(o *node) bool { return o == other })
+	}
+}
+
+// identify takes note of the name of the node that answers for n; "" if it has none. It reports false if that is
+// another node, as with an address that stands for several.
+func (t *topology) identify(n *node, name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n.name == "" {
+		n.name = name
+	}
+	return name == "" || n.name == name
+}
+
+// addr returns an address of n: another one after each attempt that has failed.
+func (t *topology) addr(n *node, failed int) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := failed % (1 + len(n.also)); i > 0 {
+		return n.also[i-1]
+	}
+	return n.addr
 }
 
 // others returns all nodes but n, beginning with the one that follows it.
@@ -72,22 +147,8 @@ func (t *topology) place(s *part) {
 	p.node.stir()
 }
 
-// rehome makes a node the one of partitions that the map does not have, in the place of another.
-func (t *topology) rehome(from, to *node) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.home == from {
-		t.home = to
-	}
-	for at, p := range t.places {
-		if p.node == from {
-			t.places[at] = place{node: to}
-		}
-	}
-}
-
-// move notes that s is not at the node from any more, but at another place, and hands it over from link to link. It
-// does nothing if s is not at that node.
+// move notes that s is not at the node from any more, but at another place, and hands it over from link to link, unless
+// only the epoch is new. It does nothing if s is not at that node.
 func (t *topology) move(s *part, from *node, to place) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -98,6 +159,13 @@ func (t *topology) move(s *part, from *node, to place) {
 		t.places = map[txn.Address]place{}
 	}
 	t.places[s.at] = to
+	if to.node == from {
+		s.place.Store(&to)
+		return
+	}
+	if to.epoch == 0 && t.home == from { // from cannot be reached
+		t.home = to.node
+	}
 	for i, l := range from.links {
 		to.node.links[i].adopt(s, l.evict(s))
 	}

@@ -41,6 +41,7 @@ type Report struct {
 	Body          []byte         // of a status; a piece of a snapshot
 	Names         []string       // of spaces
 	Registrations []Registration // a page of them
+	Topology      *Topology
 }
 
 // BackupPart is one partition in a backup.

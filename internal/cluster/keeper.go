@@ -51,11 +51,12 @@ type Keeper struct {
 	watched map[txn.Address]*watch // guarded by mu
 	busy    sync.WaitGroup         // claims and resignations under way
 	drained atomic.Bool            // this node is to lead nothing
+	news    chan struct{}          // capacity 1: a claim or a resignation has ended
 }
 
 // NewKeeper returns the Keeper of the named node.
 func NewKeeper(self string, timing Timing, sight *Sight, log *slog.Logger) *Keeper {
-	return &Keeper{self: self, timing: timing, sight: sight, log: log, watched: map[txn.Address]*watch{}}
+	return &Keeper{self: self, timing: timing, sight: sight, log: log, watched: map[txn.Address]*watch{}, news: make(chan struct{}, 1)}
 }
 
 // Watch begins to watch a replica. ranked are the nodes that have replicas of the partition, the best placed one first.
@@ -232,6 +233,10 @@ func (w *watch) change(do func()) {
 	w.keeper.busy.Go(func() {
 		defer w.changing.Store(false)
 		do()
+		select {
+		case w.keeper.news <- struct{}{}:
+		default:
+		}
 	})
 }
 

@@ -162,14 +162,17 @@ func (m *Member) beat(ctx context.Context, sub *nats.Subscription) {
 	t := time.NewTicker(m.cfg.Timing.Beat)
 	defer t.Stop()
 	var buf []byte
-	for {
-		b := Beat{Node: m.self, Addr: m.cfg.Addr, Control: m.control.Position(), Parts: m.keeper.Parts()}
+	for early := false; ; {
+		b := Beat{Early: early, Node: m.self, Addr: m.cfg.Addr, Control: m.control.Position(), Parts: m.keeper.Parts()}
 		buf = appendBeat(buf[:0], &b)
 		if err := m.cfg.Store.Conn().Publish(subjectBeat, buf); err != nil {
 			m.cfg.Logger.Debug("heartbeat not sent", "error", err)
 		}
 		select {
 		case <-t.C:
+			early = false
+		case <-m.keeper.news: // others, and their clients, are to know at once who leads
+			early = true
 		case <-ctx.Done():
 			return
 		}

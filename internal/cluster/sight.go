@@ -47,7 +47,7 @@ func NewSight(self string, timing Timing) *Sight {
 func (s *Sight) Hear(b *Beat) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b.Node == s.self {
+	if b.Node == s.self && !b.Early {
 		s.beats++
 	}
 	n := &seen{at: s.beats, addr: b.Addr, control: b.Control, parts: make(map[txn.Address]Part, len(b.Parts))}

@@ -35,6 +35,7 @@ var ofSession = [wire.Types]func(s *session, f wire.Frame) error{
 	wire.Repeat:      (*session).handleRepeat,
 	wire.Spaces:      (*session).handleSpaces,
 	wire.Status:      (*session).handleStatus,
+	wire.Topology:    (*session).handleTopology,
 	wire.Open:        asked((*session).handleOpen),
 	wire.CreateSpace: asked((*session).handleCreateSpace),
 	wire.DropSpace:   asked((*session).handleDropSpace),
@@ -273,6 +274,14 @@ func (s *session) handleAck(f wire.Frame) error {
 
 func (s *session) handleStatus(f wire.Frame) error {
 	return s.report(f, call.Report{Body: s.srv.cfg.Spaces.Status()})
+}
+
+func (s *session) handleTopology(f wire.Frame) error {
+	t := &call.Topology{Nodes: []call.Member{{}}} // the server alone
+	if s.srv.cfg.Topology != nil {
+		t = s.srv.cfg.Topology()
+	}
+	return s.report(f, call.Report{Topology: t})
 }
 
 func (s *session) handleSpaces(f wire.Frame) error {

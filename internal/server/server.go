@@ -58,6 +58,10 @@ type Config struct {
 	Spaces Spaces
 	Logger *slog.Logger // nil: silent
 
+	Cluster  string                // of which the server is a node; "": it is alone
+	Node     string                // name in the cluster
+	Topology func() *call.Topology // of the cluster; it does not block; nil: the server is alone
+
 	Snapshots Snapshots // nil: there are none
 	Backups   Backups   // nil: there are none
 

@@ -53,6 +53,7 @@ const (
 	EndBackup     = Type(47)
 	CreateSpace   = Type(48)
 	DropSpace     = Type(49)
+	Topology      = Type(53)
 )
 
 // Frames that the server sends.

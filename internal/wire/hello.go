@@ -72,6 +72,8 @@ type Terms struct {
 	Session  []byte        // token for resuming this session; secret
 	Resumed  bool          // the session continues; otherwise it is a new one
 	Received uint64        // position in the client's stream up to which the server has received it
+	Cluster  string        // of which the server is a node; "": it is alone
+	Node     string        // name of the server in its cluster
 }
 
 // set sets the field for one pair of a Welcome.
@@ -81,6 +83,10 @@ func (t *Terms) set(name string, value []byte) bool {
 		t.Offers = append(t.Offers, string(value))
 	case "software":
 		t.Software = string(value)
+	case "cluster":
+		t.Cluster = string(value)
+	case "node":
+		t.Node = string(value)
 	case "max_frame":
 		return decodeNumber(&t.MaxFrame, value, math.MaxInt32)
 	case "idle":
@@ -135,6 +141,8 @@ func AppendWelcome(dst []byte, t *Terms) []byte {
 		dst = appendNamed(dst, "offers", capability)
 	}
 	dst = appendNamed(dst, "software", t.Software)
+	dst = appendNamed(dst, "cluster", t.Cluster)
+	dst = appendNamed(dst, "node", t.Node)
 	dst = appendNumber(dst, "max_frame", uint64(t.MaxFrame))
 	dst = appendNumber(dst, "idle", uint64(t.Idle))
 	dst = appendNamed(dst, "session", t.Session)

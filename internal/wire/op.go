@@ -47,6 +47,7 @@ var ops = [...]Op{
 
 	Spaces:      {Name: "Spaces", answer: namesAnswer},
 	Status:      {Name: "Status", traits: frugal, answer: bodyAnswer},
+	Topology:    {Name: "Topology", traits: frugal, answer: topologyAnswer},
 	CreateSpace: {Name: "CreateSpace", body: createSpaceBody},
 	DropSpace:   {Name: "DropSpace", traits: once, body: dropSpaceBody},
 	Backup:      {Name: "Backup", traits: leaves, answer: backupAnswer},

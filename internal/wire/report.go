@@ -13,6 +13,7 @@ var (
 	namesAnswer         = reported(appendNames, (*Decoder).names)
 	backupAnswer        = reported(appendBackup, (*Decoder).backup)
 	pieceAnswer         = reported(appendPiece, (*Decoder).piece)
+	topologyAnswer      = reported(appendTopology, (*Decoder).topology)
 	registrationsAnswer = whole(appendRegistrations, (*Decoder).registrations)
 )
 

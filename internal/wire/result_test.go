@@ -60,8 +60,12 @@ func results(r *rand.Rand) map[wire.Type]call.Result {
 		wire.Outcome: {Fate: call.Committed, Version: number.Version, Grants: grants, Entries: entries},
 		wire.Status:  report(call.Report{Body: []byte("{}")}),
 		wire.Spaces:  report(call.Report{Names: []string{"a", "b"}}),
-		wire.Backup:  report(call.Report{ID: id(), Parts: []call.BackupPart{{At: txn.Address{Space: "a", Partition: 2}, Of: 3, Position: id()}}}),
-		wire.Fetch:   report(call.Report{Size: id(), Body: []byte{1, 2}}), wire.Registrations: registrations,
+		wire.Topology: report(call.Report{Topology: &call.Topology{
+			Version: id(), Nodes: []call.Member{{Name: "a", Addr: "a:1"}, {}},
+			Places: []call.Placed{{At: txn.Address{Space: "s", Partition: 3}, Node: "a", Epoch: id()}, {}},
+		}}),
+		wire.Backup: report(call.Report{ID: id(), Parts: []call.BackupPart{{At: txn.Address{Space: "a", Partition: 2}, Of: 3, Position: id()}}}),
+		wire.Fetch:  report(call.Report{Size: id(), Body: []byte{1, 2}}), wire.Registrations: registrations,
 	}
 }
 

@@ -1,0 +1,31 @@
+package wire
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/gospaces/gospaces/internal/call"
+)
+
+func appendTopology(dst []byte, r *call.Report) []byte {
+	t := r.Topology
+	dst = binary.AppendUvarint(binary.AppendUvarint(dst, t.Version), uint64(len(t.Nodes)))
+	for _, n := range t.Nodes {
+		dst = AppendBytes(AppendBytes(dst, n.Name), n.Addr)
+	}
+	for _, p := range t.Places {
+		dst = binary.AppendUvarint(AppendBytes(AppendAddress(dst, p.At), p.Node), p.Epoch)
+	}
+	return dst
+}
+
+func (d *Decoder) topology(r *call.Report) {
+	t := &call.Topology{Version: d.Uvarint()}
+	for n := d.Len(math.MaxInt32); n > 0 && !d.bad; n-- {
+		t.Nodes = append(t.Nodes, call.Member{Name: string(d.Bytes()), Addr: string(d.Bytes())})
+	}
+	for d.More() {
+		t.Places = append(t.Places, call.Placed{At: d.Address(), Node: string(d.Bytes()), Epoch: d.Uvarint()})
+	}
+	r.Topology = t
+}

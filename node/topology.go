@@ -1,0 +1,45 @@
+package node
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// topology returns what this node tells clients of the cluster.
+func (f *fleet) topology() *call.Topology {
+	state, _ := f.member.State()
+	t := &call.Topology{Version: state.Position}
+	for name, n := range state.Nodes {
+		t.Nodes = append(t.Nodes, call.Member{Name: name, Addr: n.Addr})
+	}
+	for name, sp := range state.Spaces {
+		for i := range sp.Partitions {
+			t.Places = append(t.Places, f.placed(txn.Address{Space: name, Partition: uint16(i)}))
+		}
+	}
+	slices.SortFunc(t.Nodes, func(a, b call.Member) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(t.Places, func(a, b call.Placed) int { return a.At.Compare(b.At) })
+	return t
+}
+
+// placed returns which node serves a partition. Of itself a node knows best.
+func (f *fleet) placed(at txn.Address) call.Placed {
+	p := call.Placed{At: at}
+	if heard, ok := f.member.Sight().Served(at); ok {
+		p.Node, p.Epoch = heard.Node, heard.Epoch
+	}
+	s := f.at(at)
+	if s == nil {
+		return p
+	}
+	switch epoch, serves := s.partition.Serving(); {
+	case serves && epoch >= p.Epoch:
+		p.Node, p.Epoch = f.cfg.Cluster.Node, epoch
+	case !serves && p.Node == f.cfg.Cluster.Node:
+		p.Node = ""
+	}
+	return p
+}
