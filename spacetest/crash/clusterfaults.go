@@ -30,7 +30,7 @@ func (c *campaign) clusterTargets() []*target {
 	}
 	targets := []*target{nodes}
 	if c.cluster.network != nil {
-		targets = append(targets, &target{name: "network", rest: 10 * time.Second, disturbs: []disturbance{
+		targets = append(targets, &target{name: "network", rest: 6 * time.Second, disturbs: []disturbance{
 			{3, "a node is cut off", c.cutNode},
 			{2, "a node is not heard by the others", c.muteNode},
 			{2, "a node does not hear the others", c.deafenNode},

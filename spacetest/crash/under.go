@@ -19,7 +19,7 @@ type under struct {
 	number int        // in the history
 	home   int        // number of the space in which it began
 	ended  bool       // as far as the caller knows
-	lost   bool       // the last call found it ended
+	lost   bool       // the last call found it ended, or left open what it has done
 	taken  []seen     // in the home space
 	read   []seen
 }
@@ -95,6 +95,8 @@ func (t *under) make(op history.Op, call func(ctx context.Context, op *history.O
 			if t.lost = op.Outcome == history.Ended; t.lost {
 				op.Outcome = history.Unknown // it may have locked something before its answer, and then the transaction, was lost
 			}
+			// What a rollback of unknown outcome has kept is only known if nothing is.
+			t.lost = t.lost || op.Verb == history.Rollback && op.Outcome == history.Unknown
 		}
 	})
 }
