@@ -32,6 +32,7 @@ func (c *campaign) clusterTargets() []*target {
 	if c.cluster.network != nil {
 		targets = append(targets, &target{name: "network", rest: 6 * time.Second, disturbs: []disturbance{
 			{3, "a node is cut off", c.cutNode},
+			{3, "a node is cut off from the others, and not from clients", c.isolateNode},
 			{2, "a node is not heard by the others", c.muteNode},
 			{2, "a node does not hear the others", c.deafenNode},
 			{2, "two nodes are cut off from each other", c.partNodes},
@@ -157,6 +158,17 @@ func (c *campaign) fault(ctx context.Context, rng *rand.Rand, most time.Duration
 func (c *campaign) cutNode(ctx context.Context, rng *rand.Rand) error {
 	i, net := rng.IntN(len(c.cluster.nodes)), c.cluster.network
 	return c.fault(ctx, rng, 6*time.Second, func() error { return net.cut(i) }, func() error { return net.heal(i) })
+}
+
+func (c *campaign) isolateNode(ctx context.Context, rng *rand.Rand) error {
+	i, net := rng.IntN(len(c.cluster.nodes)), c.cluster.network
+	return c.fault(ctx, rng, 6*time.Second,
+		func() error {
+			return c.others(i, func(j int) error { return errors.Join(net.mute(i, j), net.mute(j, i)) })
+		},
+		func() error {
+			return c.others(i, func(j int) error { return errors.Join(net.unmute(i, j), net.unmute(j, i)) })
+		})
 }
 
 func (c *campaign) muteNode(ctx context.Context, rng *rand.Rand) error {

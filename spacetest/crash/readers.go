@@ -4,6 +4,7 @@ package crash
 
 import (
 	"context"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -11,42 +12,54 @@ import (
 	"github.com/gospaces/gospaces/spacetest/history"
 )
 
+// readersOfEach is the number of readers of each space at each node.
+const readersOfEach = 4
+
 // read plays the part of the readers: several for each node of a cluster, each of which asks that node and no other. A
 // node that was replaced and does not know it yet must not answer them.
 func (p *process) read(ctx context.Context) {
 	var all sync.WaitGroup
 	for i, addr := range strings.Split(p.Addr, ",") {
-		all.Go(func() { p.readFrom(ctx, i, addr) })
+		for space := range spaceNames {
+			all.Go(func() { p.readFrom(ctx, addr, space, (i*len(spaceNames)+space)*readersOfEach) })
+		}
 	}
 	all.Wait()
 }
 
-// readFrom reads from the node at addr.
-func (p *process) readFrom(ctx context.Context, n int, addr string) {
-	cl, err := dialOnly(ctx, addr)
+// readFrom reads a space at the node at addr; number is that of the first reader.
+func (p *process) readFrom(ctx context.Context, addr string, space, number int) {
+	cl, err := dialOnly(ctx, addr, spaceNames[space])
 	for err != nil && ctx.Err() == nil {
 		pause(ctx, 100*time.Millisecond)
-		cl, err = dialOnly(ctx, addr)
+		cl, err = dialOnly(ctx, addr, spaceNames[space])
 	}
 	if err != nil {
 		return
 	}
 	defer cl.Close()
 	own := &process{journal: p.journal, orders: p.orders}
-	for i, name := range spaceNames {
-		own.spaces[i] = cl.SpaceNamed(name)
+	own.spaces[space] = cl
+	var all sync.WaitGroup
+	for i := range readersOfEach {
+		all.Go(func() { own.readSome(ctx, space, p.rng(number+i)) })
 	}
-	rng := p.rng(n)
-	for ctx.Err() == nil {
-		none := &under{caller: &caller{process: own, rng: rng, lane: rng.IntN(lanes), limit: 300 * time.Millisecond}}
-		if rng.IntN(3) == 0 {
-			none.count()
-		} else {
-			none.find(history.Read, 1+rng.IntN(3))
-		}
-		pause(ctx, upTo(rng, 20*time.Millisecond))
-	}
+	all.Wait()
 	for _, c := range own.complaints {
 		p.complain("%s", c)
+	}
+}
+
+// readSome reads one space until ctx ends.
+func (p *process) readSome(ctx context.Context, home int, rng *rand.Rand) {
+	for ctx.Err() == nil {
+		r := &under{caller: &caller{process: p, rng: rng, lane: rng.IntN(lanes), limit: 300 * time.Millisecond}, home: home}
+		r.only = true
+		if rng.IntN(3) == 0 {
+			r.count()
+		} else {
+			r.find(history.Read, 1+rng.IntN(3))
+		}
+		pause(ctx, upTo(rng, 20*time.Millisecond))
 	}
 }

@@ -18,6 +18,7 @@ type under struct {
 	txn    *space.Txn // nil: none
 	number int        // in the history
 	home   int        // number of the space in which it began
+	only   bool       // it uses no other space, in a transaction or not
 	ended  bool       // as far as the caller knows
 	lost   bool       // the last call found it ended, or left open what it has done
 	taken  []seen     // in the home space
@@ -72,7 +73,7 @@ func (t *under) begin(lease time.Duration) {
 // key returns a random key of the lane; in the home space, if the transaction may have no other.
 func (t *under) key() int {
 	key := t.caller.key()
-	for t.Apart && t.txn != nil && spaceOf(key) != t.home {
+	for (t.only || t.Apart && t.txn != nil) && spaceOf(key) != t.home {
 		key = t.caller.key()
 	}
 	return key
