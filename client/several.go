@@ -21,7 +21,6 @@ type several struct {
 	space *Space
 	parts []*part
 	turn  atomic.Uint32 // counts the writes that may go anywhere
-	warm  atomic.Uint32 // a partition in which a call has found something
 }
 
 func newSeveral(s *Space, n int) *several {
@@ -30,7 +29,6 @@ func newSeveral(s *Space, n int) *several {
 		v.parts = append(v.parts, s.client.addPart(s, uint16(i), n))
 	}
 	v.turn.Store(rand.Uint32())
-	v.warm.Store(rand.Uint32N(uint32(n)))
 	return v
 }
 
