@@ -26,7 +26,7 @@ func (c *campaign) clusterTargets() []*target {
 		{2, "an empty folder", c.emptyNode},
 	}}
 	if len(c.cluster.disks) > 0 {
-		nodes.disturbs = append(nodes.disturbs, disturbance{2, "a full disk", c.fillNode})
+		nodes.disturbs = append(nodes.disturbs, disturbance{2, "a full disk, and a restart", c.fillNode})
 	}
 	targets := []*target{nodes}
 	if c.cluster.network != nil {
@@ -142,9 +142,18 @@ func (c *campaign) emptyNode(ctx context.Context, rng *rand.Rand) error {
 	return c.awaitWhole(ctx)
 }
 
+// fillNode fills up the disk of a node for a while, and then starts the node again, as it asks for if its log has met
+// the full disk.
 func (c *campaign) fillNode(ctx context.Context, rng *rand.Rand) error {
-	d := c.cluster.disks[rng.IntN(len(c.cluster.disks))]
-	return c.fill(d, int64(rng.IntN(2))*60<<20)(ctx, rng)
+	i := rng.IntN(len(c.cluster.disks))
+	n, d, rest := c.cluster.nodes[i], c.cluster.disks[i], int64(rng.IntN(2))*60<<20
+	if err := c.fill(d, rest)(ctx, rng); err != nil {
+		return err
+	}
+	if err := n.stop(); err != nil {
+		return err
+	}
+	return c.startNodes(ctx, n)
 }
 
 // fault has a fault begin, and end after a random time.
