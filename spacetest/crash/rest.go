@@ -51,6 +51,7 @@ func (r *resting) steps() []step {
 			{"all nodes are up and see each other", r.becomeWhole},
 			{"the clients come to rest", r.stopClients},
 			{"the listener hears the rest", r.stopListener},
+			{"the replicas against each other", r.judgeReplicas},
 			{"nothing is open any more", r.endCluster},
 			{"some items are taken", r.drain},
 			{"the spaces are read", r.look},
@@ -58,7 +59,7 @@ func (r *resting) steps() []step {
 			{"what the listener was told against the history", r.judgeTold},
 			{"the tables against the spaces", r.judgeTables},
 			{"what is done is removed", r.removeDones},
-			{"the replicas against each other", r.judgeReplicas},
+			{"the replicas against each other, again", r.judgeReplicas},
 		}
 	}
 	return []step{
