@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/cluster"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/remote"
 	"github.com/gospaces/gospaces/internal/server"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
@@ -27,6 +28,7 @@ type fleet struct {
 	store  *replication.Store
 	member *cluster.Member
 	server *server.Server // set before the member joins
+	spans  *partition.Spans
 
 	pool   *writeback.Pool // of the mirrors; nil without a database
 	ctx    context.Context // for all replicas; ends with close
@@ -45,6 +47,7 @@ func openFleet(ctx context.Context, cfg *Config, b *budget.Budget) (_ *fleet, er
 	c := cfg.Cluster
 	f := &fleet{cfg: cfg, budget: b, replicas: map[txn.Address]*hosted{}}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
+	f.spans = partition.NewSpans(partition.Directory{Find: f.led, All: f.allLed, Far: f.far, Gone: f.gone}, cfg.Logger)
 	f.admin, f.stop = context.WithCancel(f.ctx)
 	f.beside.Go(func() { b.Watch(f.ctx) })
 	if f.absent, err = partition.NewAbsent(b); err != nil {
@@ -79,6 +82,7 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 		return err
 	}
 	f.beside.Go(f.announceSpaces)
+	f.beside.Go(func() { f.spans.Watch(f.ctx) })
 	return nil
 }
 
@@ -115,8 +119,9 @@ func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, erro
 	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger
 	cfg.Lease, cfg.Patience = f.cfg.Cluster.timing().Lease, f.cfg.Cluster.timing().Wait
 	cfg.Primary = func() (string, uint64) { return f.primary(at) }
+	cfg.Txns, cfg.Scattered = f.spans, true
 	s.partition = partition.New(cfg)
-	s.host = partition.Alone(s.partition)
+	s.host = f.spans.Host(s.partition)
 	if err := s.partition.Start(ctx, nil); err != nil {
 		s.cancel()
 		return nil, errors.Join(err, s.partition.Close())
@@ -160,19 +165,32 @@ func (f *fleet) Close(at txn.Address, dropped bool) {
 // attend does what a replica needs besides itself, as it becomes the primary and ceases to be that.
 func (f *fleet) attend(at txn.Address, s *hosted) {
 	leads := false
+	var peer *remote.Served
+	answer := func(yes bool) {
+		if peer != nil {
+			peer.Close()
+			peer = nil
+		}
+		if yes {
+			peer = f.answer(at, s)
+		}
+	}
 	for {
 		turned := s.partition.Turned()
 		switch now := s.partition.Err() == nil; {
 		case now && !leads:
+			answer(true)
 			f.lead(at, s)
 			leads = true
 		case !now && leads:
+			answer(false)
 			f.yield(s)
 			leads = false
 		}
 		select {
 		case <-turned:
 		case <-s.ctx.Done():
+			answer(false)
 			f.yield(s)
 			return
 		}
@@ -186,6 +204,52 @@ func (f *fleet) primary(at txn.Address) (addr string, epoch uint64) {
 		return "", 0
 	}
 	return place.Addr, place.Epoch
+}
+
+// answer makes a partition that is led here answer other nodes. It returns nil if that fails: then they wait.
+func (f *fleet) answer(at txn.Address, s *hosted) *remote.Served {
+	peer, err := remote.Serve(f.store.Conn(), at, s.host.Peer())
+	if err != nil {
+		f.cfg.Logger.Error("other nodes cannot ask for transactions", "partition", at.String(), "error", err)
+	}
+	return peer
+}
+
+// led returns a partition that this node leads, or nil.
+func (f *fleet) led(at txn.Address) *partition.Partition {
+	if s := f.at(at); s != nil && s.partition.Err() == nil {
+		return s.partition
+	}
+	return nil
+}
+
+// allLed returns the addresses of the partitions that this node leads.
+func (f *fleet) allLed() (at []txn.Address) {
+	for a, s := range f.all() {
+		if s.partition.Err() == nil {
+			at = append(at, a)
+		}
+	}
+	return at
+}
+
+// far returns a partition of the cluster, as another node serves it; nil if there is no such space.
+func (f *fleet) far(at txn.Address) partition.Peer {
+	state, _ := f.member.State()
+	if sp := state.Spaces[at.Space]; sp == nil || int(at.Partition) >= len(sp.Partitions) {
+		return nil
+	}
+	return remote.New(f.store.Conn(), at)
+}
+
+// gone reports whether a space is not in the cluster's state any more. This node's copy of that may be old.
+func (f *fleet) gone(ctx context.Context, at txn.Address) bool {
+	state, _ := f.member.State()
+	if state.Spaces[at.Space] != nil {
+		return false
+	}
+	state, err := f.member.Latest(ctx)
+	return err == nil && state.Spaces[at.Space] == nil
 }
 
 // lead begins what only the primary of a partition does: it writes the mirror.
@@ -271,6 +335,7 @@ func (f *fleet) resign(ctx context.Context) {
 
 // close leaves the cluster.
 func (f *fleet) close(ctx context.Context) error {
+	f.spans.Close()
 	if f.member != nil {
 		f.member.Leave()
 	}

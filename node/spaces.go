@@ -410,7 +410,7 @@ func (ss *spaces) refusals() map[string]error {
 }
 
 // gone reports whether the space of an address no longer exists.
-func (ss *spaces) gone(a txn.Address) bool {
+func (ss *spaces) gone(_ context.Context, a txn.Address) bool {
 	ss.tableMu.RLock()
 	defer ss.tableMu.RUnlock()
 	return ss.complete && ss.byName[a.Space] == nil && ss.refused[a.Space] == nil

@@ -173,8 +173,61 @@ type ClusterClient struct {
 	space string
 }
 
-// Neighbor implements Neighbor.
-func (c *ClusterClient) Neighbor(name string) space.Space { return c.SpaceNamed(name) }
+// Neighbor implements Neighbor. Another node leads the space that it returns, whatever the name, or did just now.
+func (c *ClusterClient) Neighbor(string) space.Space {
+	return c.SpaceNamed(c.of.Apart(c.of.tb, c.space))
+}
+
+// Apart makes a space that another node leads than the given one, and returns its name. It drops the space with tb.
+func (c *ClusterHandle) Apart(tb testing.TB, from string) string {
+	tb.Helper()
+	c.making.Do(c.makeSpaces)
+	for {
+		name := <-c.made
+		tb.Cleanup(func() { c.unused <- name })
+		if here, there := c.Primary(from), c.Primary(name); here != "" && there != "" && here != there {
+			return name
+		}
+	}
+}
+
+// Primary returns the name of the node that leads a space, as the nodes of this process see it; "" if they see none.
+func (c *ClusterHandle) Primary(space string) string {
+	for _, n := range c.Nodes {
+		status, up, err := n.status()
+		if err != nil || !up {
+			continue
+		}
+		for _, p := range status.Cluster.Partitions {
+			if p.Space == space && p.Primary != "" {
+				return p.Primary
+			}
+		}
+	}
+	return ""
+}
+
+// nodeStatus is the part of a node's status that tests look at.
+type nodeStatus struct {
+	Cluster struct {
+		Partitions []struct {
+			Space   string
+			Primary string
+			Here    struct{ Waiting, Prepared int }
+		}
+	}
+}
+
+// status returns the status of a node of this process; false if it is down, or a process of its own.
+func (n *ClusterNode) status() (status nodeStatus, up bool, err error) {
+	n.mu.Lock()
+	run, up := n.running.(nodeServer)
+	n.mu.Unlock()
+	if up {
+		err = json.Unmarshal(run.node.Status(), &status)
+	}
+	return status, up, err
+}
 
 // Waiting implements Waiter.
 func (c *ClusterClient) Waiting(context.Context) (waiting int, err error) {
@@ -190,21 +243,8 @@ func (c *ClusterClient) Waiting(context.Context) (waiting int, err error) {
 
 // waiting returns how many calls wait in the partitions of a space that the node, in this process, has.
 func (n *ClusterNode) waiting(space string) (waiting int, err error) {
-	n.mu.Lock()
-	run, up := n.running.(nodeServer)
-	n.mu.Unlock()
-	if !up {
-		return 0, nil
-	}
-	var status struct {
-		Cluster struct {
-			Partitions []struct {
-				Space string
-				Here  struct{ Waiting int }
-			}
-		}
-	}
-	if err := json.Unmarshal(run.node.Status(), &status); err != nil {
+	status, up, err := n.status()
+	if err != nil || !up {
 		return 0, err
 	}
 	for _, p := range status.Cluster.Partitions {

@@ -9,9 +9,20 @@ import (
 )
 
 // TestCluster runs the suite on a cluster of three nodes: each case on a space of its own, which any of the nodes may
-// lead. Transactions over several spaces are not there yet.
+// lead.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory})
-	spacetest.RunExcept(t, func(tb testing.TB) space.Space { return c.Space(tb) }, "txnspaces")
+	spacetest.Run(t, func(tb testing.TB) space.Space { return c.Space(tb) })
+}
+
+// TestClusterGuests runs what the suite has to say about transactions on spaces that one node leads, with transactions
+// that begin in spaces of another one.
+func TestClusterGuests(t *testing.T) {
+	t.Parallel()
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory})
+	spacetest.RunGuests(t, func(tb testing.TB) space.Space {
+		sp := c.Space(tb)
+		return spacetest.Guest(tb, sp, sp.Neighbor(""))
+	})
 }

@@ -37,7 +37,7 @@ func (c *Coordinator) Commit(ctx context.Context, id ID, decide Decide) error {
 		if home.Dissolve(ctx, id.Number) == nil && !errors.Is(err, ErrAborted) {
 			err = fmt.Errorf("%w: %w", ErrAborted, err) // not decided, and never will be
 		}
-		c.tell(ctx, id, parts)
+		c.tell(ctx, id, Addresses(parts))
 		return err
 	}
 	if len(prepared) > 0 {
@@ -56,7 +56,7 @@ func (c *Coordinator) join(ctx context.Context) (context.Context, context.Cancel
 // beginCommit keeps further partitions out of a transaction, and returns its home and its participants. If another
 // caller is committing it, beginCommit waits for that to end and returns ErrEnded: the transaction has ended either
 // way.
-func (c *Coordinator) beginCommit(ctx context.Context, id ID) (Home, []Address, error) {
+func (c *Coordinator) beginCommit(ctx context.Context, id ID) (Local, []Branch, error) {
 	home, err := c.home(id)
 	if err != nil {
 		return nil, nil, err
@@ -85,33 +85,33 @@ func (c *Coordinator) endCommit(id ID) {
 }
 
 // prepare prepares all branches concurrently. It returns the partitions whose branches have anything to commit.
-func (c *Coordinator) prepare(ctx context.Context, id ID, parts []Address) ([]Address, error) {
+func (c *Coordinator) prepare(ctx context.Context, id ID, parts []Branch) ([]Address, error) {
 	prepared := make([]bool, len(parts))
 	errs := make([]error, len(parts))
 	var all sync.WaitGroup
-	for i, at := range parts {
+	for i, b := range parts {
 		all.Go(func() {
-			if prepared[i], errs[i] = c.prepareOne(ctx, id, at); errs[i] != nil {
-				errs[i] = fmt.Errorf("%w: partition %v: %w", ErrAborted, at, errs[i])
+			if prepared[i], errs[i] = c.prepareOne(ctx, id, b); errs[i] != nil {
+				errs[i] = fmt.Errorf("%w: partition %v: %w", ErrAborted, b.At, errs[i])
 			}
 		})
 	}
 	all.Wait()
 	var some []Address
-	for i, at := range parts {
+	for i, b := range parts {
 		if prepared[i] {
-			some = append(some, at)
+			some = append(some, b.At)
 		}
 	}
 	return some, errors.Join(errs...)
 }
 
-func (c *Coordinator) prepareOne(ctx context.Context, id ID, at Address) (bool, error) {
-	s := c.parts.At(at)
+func (c *Coordinator) prepareOne(ctx context.Context, id ID, b Branch) (bool, error) {
+	s := c.parts.At(b.At)
 	if s == nil {
 		return false, errVanished
 	}
-	return s.Prepare(ctx, id)
+	return s.Prepare(ctx, id, b.Incarnation)
 }
 
 var errVanished = errors.New("it does not exist any more")
@@ -125,7 +125,7 @@ func (c *Coordinator) Abort(ctx context.Context, id ID) error {
 	if err != nil {
 		return err
 	}
-	parts := home.Participants(id.Number)
+	parts := Addresses(home.Participants(id.Number))
 	if err := home.Dissolve(ctx, id.Number); err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (c *Coordinator) Rollback(ctx context.Context, id ID, undo func(ctx context
 	if err != nil {
 		return err
 	}
-	parts := home.Participants(id.Number)
+	parts := Addresses(home.Participants(id.Number))
 	for _, at := range parts {
 		if err := undo(ctx, at); err != nil {
 			_ = home.Dissolve(ctx, id.Number)

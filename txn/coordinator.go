@@ -10,7 +10,7 @@ import (
 )
 
 var (
-	// ErrNoHome is returned for a transaction whose home is not here.
+	// ErrNoHome is returned for a transaction whose home this process does not serve.
 	ErrNoHome = errors.New("txn: the transaction's home does not exist")
 	// ErrEnded is returned by Join and Commit if the transaction has already ended.
 	ErrEnded = errors.New("txn: the transaction has ended")
@@ -20,7 +20,8 @@ var (
 	ErrAborted = errors.New("txn: aborted")
 )
 
-// Coordinator runs two-phase commit between the partitions of one process. All methods may be called concurrently.
+// Coordinator runs the two-phase commit of the transactions that begin in the partitions of one process, and ends the
+// branches that these have of others. All methods may be called concurrently.
 type Coordinator struct {
 	parts  Partitions
 	logger *slog.Logger
@@ -57,13 +58,14 @@ func (c *Coordinator) Close() {
 	c.jobs.Wait()
 }
 
-// Join ensures that the partition at an address has a branch of transaction id, and that the home knows of it. It does
+// Join ensures that the partition at an address has a branch of transaction id, and that the home knows of it. This
+// process serves both. It does
 // not wait for a log. It returns ErrNoHome, ErrCommitting, ErrEnded, or the error of the home or the partition: the
 // transaction has ended, or the partition does not serve.
 func (c *Coordinator) Join(id ID, at Address) error {
-	s := c.parts.At(at)
+	s := c.parts.Here(at)
 	if s == nil {
-		return fmt.Errorf("txn: there is no partition %v", at)
+		return fmt.Errorf("txn: there is no partition %v here", at)
 	}
 	home, err := c.home(id)
 	if err != nil {
@@ -80,19 +82,32 @@ func (c *Coordinator) Join(id ID, at Address) error {
 	if _, ok := c.committing[id]; ok {
 		return ErrCommitting
 	}
-	// The order matters: a branch unknown to the home would not be committed with the rest.
-	if err := home.Enlist(id.Number, at); err != nil {
+	made, err := s.Join(id)
+	if err != nil {
 		return err
 	}
-	if err := s.Join(id); err != nil {
+	// It is not used before the home knows of it, or it would not be committed with the rest.
+	if err := home.Enlist(id.Number, Branch{at, made}); err != nil {
+		s.Drop(id)
 		return err
-	}
-	if !slices.Contains(home.Participants(id.Number), at) {
-		// The transaction ended in between, and its branches may have been told before this one existed.
-		c.background("abort a late branch", id.String(), c.telling(id, []Address{at}))
-		return ErrEnded
 	}
 	return nil
+}
+
+// Enlist ensures that the home of a transaction, which this process serves, knows of a branch that another process has
+// made, and is about to use: it is called before each use. It does not wait for a log, and returns the errors of Join.
+// If it returns an error other than that of a home that does not serve, the branch must be dropped.
+func (c *Coordinator) Enlist(id ID, b Branch) error {
+	home, err := c.home(id)
+	if err != nil {
+		return err
+	}
+	c.joining.Lock()
+	defer c.joining.Unlock()
+	if _, ok := c.committing[id]; ok && !slices.Contains(home.Participants(id.Number), b) {
+		return ErrCommitting
+	}
+	return home.Enlist(id.Number, b)
 }
 
 // use returns an error if a transaction has ended although a partition still has its branch. The transaction may have
@@ -105,9 +120,9 @@ func use(home Home, s Host, id ID) error {
 	return ErrEnded
 }
 
-// home returns the home of a transaction, or ErrNoHome.
-func (c *Coordinator) home(id ID) (Partition, error) {
-	if s := c.parts.At(id.Home()); s != nil {
+// home returns the home of a transaction if this process serves it, or ErrNoHome.
+func (c *Coordinator) home(id ID) (Local, error) {
+	if s := c.parts.Here(id.Home()); s != nil {
 		return s, nil
 	}
 	return nil, fmt.Errorf("%w: partition %v", ErrNoHome, id.Home())

@@ -78,7 +78,9 @@ func TestCommit_AllSpacesOrNone(t *testing.T) {
 // TestCommit_FaultAtEveryStep injects every kind of fault at every step of a commit.
 func TestCommit_FaultAtEveryStep(t *testing.T) {
 	t.Parallel()
-	for _, f := range []fault{crashBefore, crashAfter, failBefore, failAfter, refuseBefore} {
+	for _, f := range []fault{
+		crashBefore, crashAfter, failBefore, failAfter, refuseBefore, loseAnswer, twice, late,
+	} {
 		t.Run(fmt.Sprint(f), func(t *testing.T) {
 			t.Parallel()
 			committed, aborted := 0, 0
@@ -93,6 +95,11 @@ func TestCommit_FaultAtEveryStep(t *testing.T) {
 						w.restart(t.Context())
 					}
 					w.repair()
+					watching, end := context.WithTimeout(t.Context(), 2*time.Minute)
+					defer end()
+					go w.coord.Watch(watching)
+					time.Sleep(time.Minute)
+					w.comeLate()
 					time.Sleep(time.Minute)
 					synctest.Wait()
 					w.settled(t, err)

@@ -31,6 +31,7 @@ type world struct {
 	fault  fault
 	at     int // the step of the fault
 	dead   bool
+	late   func() error
 	broken []txn.Address // partitions without memory, while they are rebuilt
 }
 
@@ -44,6 +45,9 @@ const (
 	failBefore         // the log of the step's space fails and stores nothing
 	failAfter          // the log of the step's space fails after storing
 	refuseBefore       // the step's call is refused once
+	loseAnswer         // the step is taken, and its answer is lost
+	twice              // the step is taken twice
+	late               // the step's call is refused, and taken after all others
 )
 
 // fake is one partition: the content of its log, and its memory.
@@ -55,8 +59,15 @@ type fake struct {
 	prepared  map[txn.ID]bool          // in the log
 	decisions map[uint64][]txn.Address // in the log
 
-	active   map[uint64][]txn.Address // transactions whose home is here, and their participants
-	branches map[txn.ID]bool          // not prepared; true: it has changed something
+	active   map[uint64][]txn.Branch // transactions whose home is here, and their participants
+	branches map[txn.ID]*branch      // not prepared
+	made     uint64                  // number of branches
+}
+
+// branch is an unprepared branch.
+type branch struct {
+	txn.Incarnation
+	changed bool
 }
 
 func newWorld(t *testing.T, f fault, at int, all ...txn.Address) *world {
@@ -64,7 +75,7 @@ func newWorld(t *testing.T, f fault, at int, all ...txn.Address) *world {
 	for _, a := range all {
 		w.parts[a] = &fake{
 			w: w, at: a, applied: map[txn.ID]int{}, prepared: map[txn.ID]bool{}, decisions: map[uint64][]txn.Address{},
-			active: map[uint64][]txn.Address{}, branches: map[txn.ID]bool{},
+			active: map[uint64][]txn.Branch{}, branches: map[txn.ID]*branch{},
 		}
 	}
 	w.coord = txn.NewCoordinator(w, nil)
@@ -79,9 +90,16 @@ func (w *world) At(a txn.Address) txn.Partition {
 	return nil
 }
 
+func (w *world) Here(a txn.Address) txn.Local {
+	if s := w.parts[a]; s != nil {
+		return s
+	}
+	return nil
+}
+
 func (w *world) All() []txn.Address { return w.all }
 
-func (w *world) Gone(a txn.Address) bool {
+func (w *world) Gone(_ context.Context, a txn.Address) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.parts[a] == nil && !slices.Contains(w.hidden, a)
@@ -111,13 +129,25 @@ func (w *world) repair() {
 	}
 }
 
+// comeLate takes the step that was delayed, if any.
+func (w *world) comeLate() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.late != nil {
+		_ = w.late()
+	}
+}
+
 func (s *fake) forgetMemory() {
 	clear(s.active)
 	clear(s.branches)
 }
 
 // do takes one step: act reaches the log unless a fault prevents it, and then the space answers.
-func (s *fake) do(ctx context.Context, act func() error) error {
+func (s *fake) do(ctx context.Context, act func() error) error { return s.take(ctx, act, true) }
+
+// take is do for a step that travels to the space, or not: then no message can be lost.
+func (s *fake) take(ctx context.Context, act func() error, travels bool) error {
 	w := s.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,7 +158,7 @@ func (s *fake) do(ctx context.Context, act func() error) error {
 		return err
 	}
 	w.steps++
-	if w.steps != w.at {
+	if w.steps != w.at || w.fault >= loseAnswer && !travels {
 		return act()
 	}
 	if w.fault == crashAfter || w.fault == failAfter {
@@ -143,6 +173,14 @@ func (s *fake) do(ctx context.Context, act func() error) error {
 		s.forgetMemory()
 		return errLost
 	case refuseBefore:
+		return errLost
+	case loseAnswer:
+		_ = act()
+		return errLost
+	case twice:
+		_ = act()
+	case late:
+		w.late = act
 		return errLost
 	case none:
 	}
@@ -169,29 +207,34 @@ func (s *fake) memory(act func() error) error {
 	return act()
 }
 
-func (s *fake) Enlist(number uint64, at txn.Address) error {
+func (s *fake) Enlist(number uint64, b txn.Branch) error {
 	return s.memory(func() error {
 		if _, ok := s.active[number]; !ok {
 			return errEnded
 		}
-		if slices.Contains(s.active[number], at) {
-			s.dissolve(number)
-			return errEnded
+		for _, had := range s.active[number] {
+			switch {
+			case had == b:
+				return nil
+			case had.At == b.At:
+				s.dissolve(number)
+				return errEnded
+			}
 		}
-		s.active[number] = append(s.active[number], at)
+		s.active[number] = append(s.active[number], b)
 		return nil
 	})
 }
 
 // dissolve aborts a transaction and tells the coordinator.
 func (s *fake) dissolve(number uint64) {
-	s.w.coord.Dissolved(s.at, txn.Decision{Number: number, Participants: s.active[number]})
+	s.w.coord.Dissolved(s.at, txn.Decision{Number: number, Participants: txn.Addresses(s.active[number])})
 	delete(s.active, number)
 }
 
-func (s *fake) Participants(number uint64) (at []txn.Address) {
-	_ = s.memory(func() error { at = slices.Clone(s.active[number]); return nil })
-	return at
+func (s *fake) Participants(number uint64) (bs []txn.Branch) {
+	_ = s.memory(func() error { bs = slices.Clone(s.active[number]); return nil })
+	return bs
 }
 
 func (s *fake) Alive(number uint64) (alive bool) {
@@ -232,7 +275,7 @@ func (s *fake) Decided(ctx context.Context, number uint64) (bool, error) {
 }
 
 func (s *fake) Forget(ctx context.Context, number uint64) error {
-	return s.do(ctx, func() error { delete(s.decisions, number); return nil })
+	return s.take(ctx, func() error { delete(s.decisions, number); return nil }, false)
 }
 
 func (s *fake) Decisions() (ds []txn.Decision) {
@@ -254,18 +297,30 @@ func (s *fake) HasBranch(id txn.ID) (has bool) {
 	return has
 }
 
-func (s *fake) Join(id txn.ID) error {
-	return s.memory(func() error { s.branches[id] = false; return nil })
+func (s *fake) Join(id txn.ID) (made txn.Incarnation, err error) {
+	err = s.memory(func() error {
+		if s.branches[id] == nil {
+			s.made++
+			s.branches[id] = &branch{Incarnation: txn.Incarnation{Number: s.made}}
+		}
+		made = s.branches[id].Incarnation
+		return nil
+	})
+	return made, err
 }
 
-func (s *fake) Prepare(ctx context.Context, id txn.ID) (prepared bool, err error) {
+func (s *fake) Prepare(ctx context.Context, id txn.ID, of txn.Incarnation) (prepared bool, err error) {
 	err = s.do(ctx, func() error {
-		var ok bool
-		if prepared, ok = s.branches[id]; !ok {
+		b := s.branches[id]
+		switch {
+		case s.prepared[id]:
+			prepared = true
+			return nil
+		case b == nil || b.Incarnation != of:
 			return errEnded
 		}
 		delete(s.branches, id)
-		if prepared {
+		if prepared = b.changed; prepared {
 			s.prepared[id] = true
 		}
 		return nil
@@ -291,6 +346,11 @@ func (s *fake) Abort(ctx context.Context, id txn.ID) error {
 	})
 }
 
+func (s *fake) Prepared() (ids []txn.ID) {
+	_ = s.memory(func() error { ids = slices.Collect(maps.Keys(s.prepared)); return nil })
+	return ids
+}
+
 func (s *fake) Branches() (ids []txn.ID) {
 	_ = s.memory(func() error {
 		ids = slices.Concat(slices.Collect(maps.Keys(s.prepared)), slices.Collect(maps.Keys(s.branches)))
@@ -301,16 +361,16 @@ func (s *fake) Branches() (ids []txn.ID) {
 
 // begin begins a transaction.
 func (s *fake) begin(number uint64) {
-	_ = s.memory(func() error { s.active[number] = []txn.Address{}; return nil })
+	_ = s.memory(func() error { s.active[number] = []txn.Branch{}; return nil })
 }
 
 // use changes something under a transaction that has its branch here.
 func (s *fake) use(id txn.ID) error {
 	return s.memory(func() error {
-		if _, ok := s.branches[id]; !ok {
+		if s.branches[id] == nil {
 			return errEnded
 		}
-		s.branches[id] = true
+		s.branches[id].changed = true
 		return nil
 	})
 }
@@ -318,10 +378,10 @@ func (s *fake) use(id txn.ID) error {
 // undo undoes the changes of a branch.
 func (s *fake) undo(id txn.ID) error {
 	return s.memory(func() error {
-		if _, ok := s.branches[id]; !ok {
+		if s.branches[id] == nil {
 			return errEnded
 		}
-		s.branches[id] = false
+		s.branches[id].changed = false
 		return nil
 	})
 }
@@ -329,7 +389,7 @@ func (s *fake) undo(id txn.ID) error {
 // decide commits a transaction at home, with one effect.
 func (s *fake) decide(number uint64) txn.Decide {
 	return func(ctx context.Context, branches []txn.Address) error {
-		return s.do(ctx, func() error {
+		return s.take(ctx, func() error {
 			if _, ok := s.active[number]; !ok {
 				return errEnded
 			}
@@ -339,6 +399,6 @@ func (s *fake) decide(number uint64) txn.Decide {
 				s.decisions[number] = branches
 			}
 			return nil
-		})
+		}, false)
 	}
 }

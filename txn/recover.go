@@ -70,7 +70,7 @@ func (c *Coordinator) Committed(ctx context.Context, id ID) bool {
 
 // carryOut carries out the decisions that a partition remembers.
 func (c *Coordinator) carryOut(ctx context.Context, at Address) {
-	s := c.parts.At(at)
+	s := c.parts.Here(at)
 	if s == nil {
 		return
 	}
@@ -93,18 +93,21 @@ func (c *Coordinator) finish(home Address, d Decision) {
 // A job is work that must be done eventually. It returns nil when nothing is left to do; otherwise it is called again.
 type job func(ctx context.Context) error
 
-// finishing commits the branches of a decided transaction; then the home forgets the transaction.
+// finishing commits the branches of a decided transaction; then the home forgets the transaction. If another process
+// serves the home by now, that carries out the decision.
 func (c *Coordinator) finishing(home Address, d Decision) job {
 	left := d.Participants
 	return func(ctx context.Context) (err error) {
 		if left, err = c.endBranches(ctx, ID{home.Space, d.Number}, left, Committed); err != nil {
 			return err
 		}
-		h := c.parts.At(home)
-		if h == nil {
-			return fmt.Errorf("%w: partition %v", ErrNoHome, home)
+		switch h := c.parts.Here(home); {
+		case h != nil:
+			return h.Forget(ctx, d.Number)
+		case c.parts.At(home) != nil:
+			return nil
 		}
-		return h.Forget(ctx, d.Number)
+		return fmt.Errorf("%w: partition %v", ErrNoHome, home)
 	}
 }
 
@@ -134,7 +137,7 @@ var errActive = errors.New("txn: the transaction has not been decided yet")
 // transaction, which knows of them.
 func (c *Coordinator) resolving(at, concerned Address) job {
 	return func(ctx context.Context) error {
-		s := c.parts.At(at)
+		s := c.parts.Here(at)
 		if s == nil {
 			return nil
 		}
@@ -143,16 +146,22 @@ func (c *Coordinator) resolving(at, concerned Address) job {
 			if at != concerned && id.Home() != concerned {
 				continue
 			}
-			o, err := c.outcome(ctx, id)
-			if err == nil && o != Active {
-				_, err = c.endBranches(ctx, id, []Address{at}, o)
-			}
-			if err != nil {
+			if err := c.ask(ctx, id, at); err != nil {
 				errs = append(errs, fmt.Errorf("transaction %v: %w", id, err))
 			}
 		}
 		return errors.Join(errs...)
 	}
+}
+
+// ask asks the home of a transaction for the outcome, and ends the branch in the partition at an address accordingly.
+// It leaves the branch alone while the transaction is active.
+func (c *Coordinator) ask(ctx context.Context, id ID, at Address) error {
+	o, err := c.outcome(ctx, id)
+	if err == nil && o != Active {
+		_, err = c.endBranches(ctx, id, []Address{at}, o)
+	}
+	return err
 }
 
 // Dropped tells that the space of a partition was dropped although transactions may have had parts there. Branches
@@ -167,14 +176,17 @@ func (c *Coordinator) Dropped(ctx context.Context, was Address) {
 }
 
 func (c *Coordinator) outcome(ctx context.Context, id ID) (Outcome, error) {
-	home, err := c.home(id)
+	at := id.Home()
+	home := c.parts.At(at)
 	switch {
-	case err == nil:
+	case home != nil && c.parts.Here(at) != nil:
 		return home.Outcome(ctx, id.Number)
-	case c.parts.Gone(id.Home()):
+	case c.parts.Gone(ctx, at):
 		return Unknown, nil
+	case home != nil:
+		return home.Outcome(ctx, id.Number)
 	}
-	return Unknown, err // it may come back: until then the outcome is not known
+	return Unknown, fmt.Errorf("%w: partition %v", ErrNoHome, at) // it may come back: until then the outcome is not known
 }
 
 // endBranches commits the branches in the given partitions, or aborts them. It returns the partitions where that
@@ -193,7 +205,7 @@ func (c *Coordinator) endBranches(ctx context.Context, id ID, parts []Address, o
 func (c *Coordinator) endBranch(ctx context.Context, id ID, at Address, o Outcome) error {
 	s := c.parts.At(at)
 	switch {
-	case s == nil && c.parts.Gone(at):
+	case c.parts.Here(at) == nil && c.parts.Gone(ctx, at):
 		return nil
 	case s == nil:
 		return errVanished

@@ -51,14 +51,15 @@ var table = map[string][]string{
 	"internal/load":     {"internal/record", "internal/engine", "replication", "writeback", "internal/backup"},
 	"internal/postgres": {},
 
-	// Which node leads what.
+	// Which node leads what, and how nodes share transactions.
+	"internal/remote":  {"txn", "internal/backoff", "internal/call", "internal/partition", "internal/wire"},
 	"internal/cluster": {"txn", "internal/backoff", "internal/record", "replication"},
 
 	// Where everything comes together.
 	"node": {
 		"template", "txn", "space", "internal/budget", "internal/call", "internal/record", "internal/engine",
 		"internal/local", "internal/partition", "internal/route", "internal/wire",
-		"internal/server", "internal/cluster", "replication", "writeback",
+		"internal/server", "internal/cluster", "internal/remote", "replication", "writeback",
 	},
 	"cmd/gospaces": {
 		"template", "txn", "space", "client", "internal/budget", "internal/fsync", "internal/wire", "node",

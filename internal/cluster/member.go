@@ -114,10 +114,12 @@ func openControl(ctx context.Context, cfg Config) (*replication.Log, error) {
 
 // announce makes this node known to the others.
 func (m *Member) announce(ctx context.Context) error {
-	_, err := m.control.Do(ctx, &Command{Join: &Joined{m.self, Node{
-		Addr: m.cfg.Addr, Zone: m.cfg.Zone, Version: m.cfg.Version,
-	}}})
+	_, err := m.control.Do(ctx, m.joinCommand())
 	return err
+}
+
+func (m *Member) joinCommand() *Command {
+	return &Command{Join: &Joined{m.self, Node{Addr: m.cfg.Addr, Zone: m.cfg.Zone, Version: m.cfg.Version}}}
 }
 
 // HandOver makes other nodes lead what this one leads, as far as there are any that can, until ctx ends.
@@ -149,6 +151,11 @@ func (m *Member) Leave() {
 // State returns what the cluster has agreed on, as far as this node knows, and a channel that is closed when that
 // changes.
 func (m *Member) State() (*State, <-chan struct{}) { return m.control.State() }
+
+// Latest returns a state that is at least as new as the call. It returns the cause of ctx's end.
+func (m *Member) Latest(ctx context.Context) (*State, error) {
+	return m.control.Do(ctx, m.joinCommand())
+}
 
 // Sight returns what this node has heard of the others.
 func (m *Member) Sight() *Sight { return m.sight }

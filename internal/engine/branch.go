@@ -12,6 +12,12 @@ import (
 // HasBranch reports whether a transaction that began in another space has a branch here.
 func (e *Engine) HasBranch(id txn.ID) bool { return e.branches[id] != 0 }
 
+// HasPrepared reports whether such a branch is prepared.
+func (e *Engine) HasPrepared(id txn.ID) bool {
+	t := e.txns[e.branches[id]]
+	return t != nil && t.prepared
+}
+
 // Branches returns the transactions of other spaces that have branches here, prepared or not, in the order in which the
 // branches were made.
 func (e *Engine) Branches() []txn.ID {

@@ -138,7 +138,7 @@ func (h *host) step() {
 func (h *host) prepare() {
 	id := h.branch()
 	had := h.e.HasBranch(id)
-	r := h.e.Prepare(h.now, id)
+	r := h.e.Prepare(h.now, id, h.e.branches[id])
 	h.follow()
 	if !had {
 		require.ErrorIs(h.t, r.Err, call.ErrTxnEnded)

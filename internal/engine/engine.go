@@ -62,6 +62,7 @@ func New(cfg Config, lsn uint64) *Engine {
 			registrations: map[uint64]*registration{},
 			txns:          map[uint64]*transaction{},
 			branches:      map[txn.ID]uint64{},
+			doubtful:      map[*transaction]struct{}{},
 			decisions:     map[uint64][]txn.Address{},
 			sessions:      newSessions(base),
 			fates:         fates{first: base / fatePageIDs},

@@ -122,7 +122,7 @@ func (b *busy) rarities() {
 	require.NoError(t,
 		e.Write(b.now, branch, call.Request{},
 			[]call.Draft{{Kind: jobKind, Row: appendJob(nil, 7), Lease: call.Forever}}).Err)
-	require.NoError(t, e.Prepare(b.now, branch).Err)
+	require.NoError(t, e.Prepare(b.now, branch, e.branches[branch]).Err)
 
 	for _, lease := range []int64{1, call.Forever} {
 		holder := txn.ID{Number: e.Begin(b.now, lease, b.by(), "worker").Grants[0].ID}

@@ -156,7 +156,7 @@ func (b *busy) end(id txn.ID) {
 		b.e.Defer(b.now, id, b.taken[id], int64(b.r.IntN(50)<<tickShift))
 	case 3:
 		if id.Space != "" {
-			b.e.Prepare(b.now, id)
+			b.e.Prepare(b.now, id, b.e.branches[id])
 		}
 	case 4:
 		if !id.IsZero() && id.Space == "" {

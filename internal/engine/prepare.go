@@ -25,25 +25,31 @@ type Decision struct {
 	Participants []txn.Address
 }
 
-// Enlist records, at the home of a transaction, that a partition is about to have a branch of it. If the partition was
-// enlisted before, its branch was lost, and the transaction is aborted. It fails with ErrTxnEnded.
-func (e *Engine) Enlist(now int64, number uint64, at txn.Address) call.Result {
+// Enlist records, at the home of a transaction, a branch that is about to be used. It does nothing if that is enlisted
+// already. If another branch in the same partition was enlisted before, that one was lost, and the transaction is
+// aborted. It fails with ErrTxnEnded.
+func (e *Engine) Enlist(now int64, number uint64, b txn.Branch) call.Result {
 	e.begin(now)
 	t, err := e.active(txn.ID{Number: number})
 	if err != nil {
 		return e.refused(err)
 	}
-	if slices.Contains(t.participants, at) {
-		e.abort(t, call.ErrTxnEnded, record.Cancelled)
-		return e.refused(call.ErrTxnEnded)
+	for _, had := range t.participants {
+		switch {
+		case had == b:
+			return call.Result{Depends: max(e.reservedAt, t.volatileAt)}
+		case had.At == b.At:
+			e.abort(t, call.ErrTxnEnded, record.Cancelled)
+			return e.refused(call.ErrTxnEnded)
+		}
 	}
-	t.participants = append(t.participants, at)
+	t.participants = append(t.participants, b)
 	e.spoil(t)
 	return call.Result{Depends: max(e.reservedAt, t.volatileAt)}
 }
 
-// Participants returns the partitions that have branches of a transaction whose home this is.
-func (e *Engine) Participants(number uint64) []txn.Address {
+// Participants returns the branches of a transaction whose home this is.
+func (e *Engine) Participants(number uint64) []txn.Branch {
 	if t := e.txns[number]; t != nil {
 		return slices.Clone(t.participants)
 	}
@@ -51,7 +57,7 @@ func (e *Engine) Participants(number uint64) []txn.Address {
 }
 
 // Join creates a branch of a transaction that began in another space. The branch has no lease: its home ends it. Join
-// does nothing if the branch exists.
+// does nothing if the branch exists. Result: Count, the number of the branch.
 func (e *Engine) Join(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if e.branches[id] == 0 {
@@ -59,15 +65,18 @@ func (e *Engine) Join(now int64, id txn.ID) call.Result {
 		e.txns[t.id] = t
 		e.branches[id] = t.id
 	}
-	return call.Result{Depends: e.reservedAt}
+	return call.Result{Count: int(e.branches[id]), Depends: e.reservedAt}
 }
 
 // Prepare makes the effects of a branch durable and keeps them locked until Commit or Abort, across crashes. It drops
 // the read locks of the branch and ends its waiting calls. Result: Count, which is 1, or 0 if there was nothing to
-// commit and the branch has ended. It fails with ErrTxnEnded.
-func (e *Engine) Prepare(now int64, id txn.ID) call.Result {
+// commit and the branch has ended. It fails with ErrTxnEnded if there is no branch, or one of another number.
+func (e *Engine) Prepare(now int64, id txn.ID, number uint64) call.Result {
 	e.begin(now)
 	t, err := e.transaction(id)
+	if err == nil && t.id != number {
+		err = ErrNoBranch
+	}
 	if err != nil {
 		return e.refused(err)
 	}
@@ -93,6 +102,7 @@ func (e *Engine) Prepare(now int64, id txn.ID) call.Result {
 	e.Log = appendPrepared(e.Log, t)
 	e.setTxnExpiry(t, call.Forever)
 	t.prepared = true
+	e.doubtful[t] = struct{}{}
 	e.unshare(t)
 	e.offerPending()
 	e.settle()
@@ -220,14 +230,8 @@ func (e *Engine) Prepared() []txn.ID {
 }
 
 // prepared returns the prepared branches by number.
-func (e *Engine) prepared() (ts []*transaction) {
-	for _, number := range e.branches {
-		if t := e.txns[number]; t.prepared {
-			ts = append(ts, t)
-		}
-	}
-	slices.SortFunc(ts, func(a, b *transaction) int { return cmp.Compare(a.id, b.id) })
-	return ts
+func (e *Engine) prepared() []*transaction {
+	return slices.SortedFunc(maps.Keys(e.doubtful), func(a, b *transaction) int { return cmp.Compare(a.id, b.id) })
 }
 
 // Decisions returns the decisions that are not forgotten, in the order of the transactions.
@@ -255,6 +259,7 @@ func (e *Engine) applyPrepare(r *record.Record) error {
 	}
 	e.txns[t.id] = t
 	e.branches[t.name] = t.id
+	e.doubtful[t] = struct{}{}
 	return nil
 }
 
@@ -297,6 +302,7 @@ func (e *Engine) applySettle(r *record.Record) error {
 	}
 	delete(e.txns, t.id)
 	delete(e.branches, t.name)
+	delete(e.doubtful, t)
 	e.undo(t, nil, record.Cancelled)
 	return nil
 }

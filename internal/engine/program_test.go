@@ -830,7 +830,7 @@ func (p *program) join() {
 
 // prepare prepares a branch.
 func (p *program) prepare(t uint64) {
-	r := p.e.Prepare(p.m.now, under(t))
+	r := p.e.Prepare(p.m.now, under(t), p.e.branches[under(t)])
 	p.logf("prepare %d -> %d %v", t, r.Count, r.Err)
 	p.called(nil)
 	require.NoError(p.t, r.Err)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // pending is the work left for an entry after a transaction has released all of its locks: offer the entry to waiting
@@ -44,7 +45,7 @@ func (e *Engine) commit(t *transaction) {
 func (e *Engine) abort(t *transaction, why error, reason record.Reason) {
 	e.close(t, why)
 	if len(t.participants) > 0 {
-		e.Dissolved = append(e.Dissolved, Decision{t.id, t.participants})
+		e.Dissolved = append(e.Dissolved, Decision{t.id, txn.Addresses(t.participants)})
 	}
 	if !t.name.IsZero() && why != call.ErrTxnEnded {
 		e.Doomed = append(e.Doomed, t.name)
@@ -104,6 +105,7 @@ func among(ids []uint64, id uint64) bool {
 // registrations end.
 func (e *Engine) close(t *transaction, why error) {
 	if t.prepared {
+		delete(e.doubtful, t)
 		e.change()
 		e.Log = record.AppendID(e.Log, record.Settle, t.id)
 	}

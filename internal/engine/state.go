@@ -21,8 +21,9 @@ type state struct {
 	watched       int64               // bytes of their queries
 
 	txns      map[uint64]*transaction
-	branches  map[txn.ID]uint64        // branches of transactions of other spaces, by the IDs of these
-	decisions map[uint64][]txn.Address // committed transactions that not all participants know of
+	branches  map[txn.ID]uint64         // branches of transactions of other spaces, by the IDs of these
+	doubtful  map[*transaction]struct{} // branches that are prepared
+	decisions map[uint64][]txn.Address  // committed transactions that not all participants know of
 	fates     fates
 	sessions  sessions
 

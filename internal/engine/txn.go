@@ -40,7 +40,7 @@ type transaction struct {
 
 	waiting       map[*Waiter]struct{} // waiting calls
 	registrations []*registration      // registrations that end with it
-	participants  []txn.Address        // partitions that have branches of it
+	participants  []txn.Branch         // its branches
 }
 
 // reserveStep is the number of identities reserved at a time for things that the log does not name.

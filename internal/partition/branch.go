@@ -40,7 +40,7 @@ func (p *Partition) tellCoordinator() {
 }
 
 // Participant returns the partition as a participant of transactions over several partitions.
-func (p *Partition) Participant() txn.Partition { return participant{p} }
+func (p *Partition) Participant() txn.Local { return participant{p} }
 
 // participant turns the engine's steps of two-phase commit into calls that return when they are durable.
 type participant struct{ p *Partition }
@@ -73,14 +73,14 @@ func (s participant) look(at func(e *engine.Engine)) {
 }
 
 // Enlist implements txn.Home.
-func (s participant) Enlist(number uint64, at txn.Address) error {
-	return s.now(func(now int64) call.Result { return s.p.e.Enlist(now, number, at) })
+func (s participant) Enlist(number uint64, b txn.Branch) error {
+	return s.now(func(now int64) call.Result { return s.p.e.Enlist(now, number, b) })
 }
 
 // Participants implements txn.Home.
-func (s participant) Participants(number uint64) (at []txn.Address) {
-	s.look(func(e *engine.Engine) { at = e.Participants(number) })
-	return at
+func (s participant) Participants(number uint64) (bs []txn.Branch) {
+	s.look(func(e *engine.Engine) { bs = e.Participants(number) })
+	return bs
 }
 
 // Alive implements txn.Home.
@@ -88,12 +88,12 @@ func (s participant) Alive(number uint64) bool {
 	return s.now(func(now int64) call.Result { return s.p.e.Alive(now, number) }) == nil
 }
 
-// Dissolve implements txn.Home.
+// Dissolve implements txn.Partition.
 func (s participant) Dissolve(ctx context.Context, number uint64) error {
 	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.Abort(now, txn.ID{Number: number}) }, nil)
 }
 
-// Outcome implements txn.Home. Unless the partition is the primary, only a commit is certain.
+// Outcome implements txn.Partition. Unless the partition is the primary, only a commit is certain.
 func (s participant) Outcome(ctx context.Context, number uint64) (o txn.Outcome, err error) {
 	if decided, _ := s.p.logged(number); decided {
 		return txn.Committed, nil
@@ -141,8 +141,13 @@ func (s participant) HasBranch(id txn.ID) (has bool) {
 }
 
 // Join implements txn.Host.
-func (s participant) Join(id txn.ID) error {
-	return s.now(func(now int64) call.Result { return s.p.e.Join(now, id) })
+func (s participant) Join(id txn.ID) (made txn.Incarnation, err error) {
+	err = s.now(func(now int64) call.Result {
+		r := s.p.e.Join(now, id)
+		made = txn.Incarnation{Epoch: s.p.epoch, Number: uint64(r.Count)}
+		return r
+	})
+	return made, err
 }
 
 // Drop implements txn.Host.
@@ -150,19 +155,23 @@ func (s participant) Drop(id txn.ID) {
 	_ = s.now(func(now int64) call.Result { return s.p.e.DropBranch(now, id) })
 }
 
-// Prepare implements txn.Host.
-func (s participant) Prepare(ctx context.Context, id txn.ID) (prepared bool, err error) {
-	err = s.p.await(ctx, func(now int64) call.Result { return s.p.e.Prepare(now, id) },
-		func(r *call.Result) { prepared = r.Count > 0 })
+// Prepare implements txn.Partition. A prepared branch outlives the epoch in which it was made.
+func (s participant) Prepare(ctx context.Context, id txn.ID, of txn.Incarnation) (prepared bool, err error) {
+	err = s.p.await(ctx, func(now int64) call.Result {
+		if of.Epoch != s.p.epoch && !s.p.e.HasPrepared(id) {
+			return call.Result{Err: engine.ErrNoBranch}
+		}
+		return s.p.e.Prepare(now, id, of.Number)
+	}, func(r *call.Result) { prepared = r.Count > 0 })
 	return prepared, err
 }
 
-// Commit implements txn.Host.
+// Commit implements txn.Partition.
 func (s participant) Commit(ctx context.Context, id txn.ID) error {
 	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.CommitBranch(now, id) }, nil)
 }
 
-// Abort implements txn.Host.
+// Abort implements txn.Partition.
 func (s participant) Abort(ctx context.Context, id txn.ID) error {
 	return s.p.await(ctx, func(now int64) call.Result { return s.p.e.AbortBranch(now, id) }, nil)
 }
@@ -170,6 +179,12 @@ func (s participant) Abort(ctx context.Context, id txn.ID) error {
 // Branches implements txn.Host.
 func (s participant) Branches() (ids []txn.ID) {
 	s.look(func(e *engine.Engine) { ids = e.Branches() })
+	return ids
+}
+
+// Prepared implements txn.Host.
+func (s participant) Prepared() (ids []txn.ID) {
+	s.look(func(e *engine.Engine) { ids = e.Prepared() })
 	return ids
 }
 

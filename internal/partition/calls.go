@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
@@ -96,13 +97,13 @@ func (p *Partition) Count(c Caller, callID uint64, q *call.Query) {
 		p.queryInSteps(c, callID, q, p.e.StartHeldCount)
 		return
 	}
-	p.queryInSteps(c, callID, q, func(now int64, budget int, q *call.Query) (call.Result, engine.Unfinished) {
+	p.queryInSteps(c, callID, q, p.certain(func(now int64, budget int, q *call.Query) (call.Result, engine.Unfinished) {
 		r, x := p.e.StartCount(now, budget, q)
 		if x == nil {
 			return r, nil
 		}
 		return r, x
-	})
+	}))
 }
 
 // queryInSteps runs a call with a query, which it checks, that may go on in steps.
@@ -140,14 +141,19 @@ func (p *Partition) Contents(c Caller, callID uint64, q *call.Query, cursor call
 		p.refuse(c, callID, err)
 		return
 	}
-	p.result = p.e.Contents(p.clock.now(), q, cursor)
+	contents := func(now int64) call.Result { return p.e.Contents(now, q, cursor) }
+	if cursor == (call.Cursor{}) && p.later(c, callID, p.doubts(q), contents) {
+		return
+	}
+	p.result = contents(p.clock.now())
 	p.reply(c, callID, &p.result)
 	p.finish()
 }
 
 // Renew renews the leases of entries and registrations. Result: Grants, Errs.
 func (p *Partition) Renew(c Caller, callID uint64, by call.Request, d int64, ids []uint64) {
-	p.do(c, callID, func(now int64) call.Result {
+	keep := func() { ids = slices.Clone(ids) }
+	p.doCertain(c, callID, ids, keep, func(now int64) call.Result {
 		if err := p.admitRenewal(ids); err != nil {
 			return call.Result{Err: err}
 		}
@@ -157,7 +163,8 @@ func (p *Partition) Renew(c Caller, callID uint64, by call.Request, d int64, ids
 
 // Cancel ends leases. Result: Errs.
 func (p *Partition) Cancel(c Caller, callID uint64, by call.Request, ids []uint64) {
-	p.do(c, callID, func(now int64) call.Result { return p.e.Cancel(now, by, ids) })
+	keep := func() { ids = slices.Clone(ids) }
+	p.doCertain(c, callID, ids, keep, func(now int64) call.Result { return p.e.Cancel(now, by, ids) })
 }
 
 // Kinds counts the visible entries of each kind. Result: Counts, indexed by KindID-1.

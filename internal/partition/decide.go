@@ -11,13 +11,14 @@ import (
 // Decide commits transaction number, which began here, together with its branches, which have prepared in other
 // partitions, and stores drafts under it; the size of drafts was checked. It returns once that is durable; after an
 // error it may or may not have happened, as for any call. All branches commit at one instant, before any caller can see
-// what was committed here; branches in partitions that do not serve are skipped.
+// what was committed here, except for those in partitions that do not serve, or that are not among the given ones of
+// this process.
 func (p *Partition) Decide(ctx context.Context, number uint64, by call.Request, drafts []call.Draft,
-	branches []*Partition,
+	at []txn.Address, here []*Partition,
 ) ([]call.Grant, error) {
 	d := decision{
-		p: p, id: txn.ID{Space: p.cfg.Address.Space, Number: number}, by: by, drafts: drafts,
-		branches: slices.Clone(branches),
+		p: p, id: txn.ID{Space: p.cfg.Address.Space, Number: number}, by: by, drafts: drafts, at: at,
+		branches: slices.Clone(here),
 	}
 	slices.SortFunc(d.branches, byAddress)
 	return d.take(ctx)
@@ -29,7 +30,8 @@ type decision struct {
 	id       txn.ID
 	by       call.Request
 	drafts   []call.Draft
-	branches []*Partition // in the order of their locks
+	at       []txn.Address
+	branches []*Partition // those of this process, in the order of their locks
 }
 
 func (d *decision) take(ctx context.Context) (grants []call.Grant, err error) {
@@ -81,11 +83,7 @@ func (d *decision) takeAtOnce(w *awaiter) {
 }
 
 func (d *decision) decide(now int64) call.Result {
-	at := make([]txn.Address, len(d.branches))
-	for i, b := range d.branches {
-		at[i] = b.cfg.Address
-	}
-	return d.p.e.Decide(now, txn.ID{Number: d.id.Number}, d.by, d.drafts, at)
+	return d.p.e.Decide(now, txn.ID{Number: d.id.Number}, d.by, d.drafts, d.at)
 }
 
 // commitBranch commits the branch in b, whose lock is held. The coordinator makes it durable.

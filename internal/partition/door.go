@@ -43,7 +43,7 @@ func (s *Spans) Abort(c Caller, callID uint64, id txn.ID, at *Partition) Span {
 		return nil
 	}
 	id = at.named(id)
-	return func(ctx context.Context) ([]call.Grant, error) { return nil, explain(id, s.Coordinator.Abort(ctx, id)) }
+	return func(ctx context.Context) ([]call.Grant, error) { return nil, s.abort(ctx, id) }
 }
 
 // Rollback undoes what was done under a transaction in all partitions, except for the takes, in the space of the given
@@ -54,7 +54,7 @@ func (s *Spans) Rollback(c Caller, callID uint64, id txn.ID, at *Partition, keep
 		return nil
 	}
 	id, keep = at.named(id), slices.Clone(keep)
-	return func(ctx context.Context) ([]call.Grant, error) { return nil, s.rollback(ctx, id, at, keep) }
+	return func(ctx context.Context) ([]call.Grant, error) { return nil, s.rollback(ctx, id, at.cfg.Address, keep) }
 }
 
 // hasBranches reports whether a transaction that began here has branches in other partitions.

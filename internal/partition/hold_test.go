@@ -183,7 +183,7 @@ func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, f.spans.Join(id, f.parts["b"]))
 		f.ok(func(c *caller) { f.parts["b"].Write(c, 1, id, call.Request{}, draft(3)) })
-		prepared, err := f.parts["b"].Participant().Prepare(t.Context(), id)
+		prepared, err := f.prepare("b", id)
 		require.NoError(t, err)
 		require.True(t, prepared)
 		f.parts["b"].Hold(errNoRoom)

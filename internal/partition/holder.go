@@ -48,11 +48,11 @@ func (p *Partition) tellHolders() {
 }
 
 // pendingVolatile reports whether the record that makes a transaction volatile, which began here, is not in the log
-// yet.
+// yet, or may never be.
 func (p *Partition) pendingVolatile(number uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.err == nil && LSN(p.e.VolatileAt(number)) > p.durable()
+	return p.err != nil || LSN(p.e.VolatileAt(number)) > p.durable()
 }
 
 // awaitVolatile returns once that record is in the log, or ctx has ended.

@@ -163,9 +163,12 @@ func (h *Host) outcome(c Caller, callID uint64, a *call.Ask) call.Rest {
 }
 
 // Join prepares the partition for calls under a transaction that has begun in another one. wait, if it is not nil, must
-// have returned nil before such a call is made. Join does not wait. It returns call.ErrTxnEnded, and
+// have returned nil before such a call is made. Join does not wait. It, or wait, returns call.ErrTxnEnded, and
 // call.ErrInvalidArgument if there is no such home.
 func (h *Host) Join(id txn.ID) (wait func(context.Context) error, err error) {
+	if far := h.spans.far(id.Home()); far != nil {
+		return h.spans.joinFar(id, h.Partition, far)
+	}
 	if err := h.spans.Join(id, h.Partition); err != nil {
 		return nil, err
 	}

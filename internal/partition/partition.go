@@ -94,6 +94,10 @@ type Config struct {
 
 	Wall func() time.Time // the machine's wall clock, for tests; nil: time.Now
 
+	// Scattered says that transactions may have parts in partitions which other processes serve: what prepared branches
+	// are about to do is then waited for by calls that would meet it.
+	Scattered bool
+
 	Txns Coordinator // of transactions over several partitions; nil: there are none
 }
 

@@ -173,6 +173,9 @@ func (p *Partition) stand(ctx context.Context) error {
 	p.commitDecided(decided)
 	p.mu.Unlock()
 	if recovered {
+		p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
+	}
+	if recovered || p.cfg.Standby {
 		p.recovered()
 	}
 	return nil
@@ -217,9 +220,8 @@ func (p *Partition) serve() (recovered bool) {
 	return recovered
 }
 
-// recovered tells the coordinator that calls are served again.
+// recovered tells the coordinator that calls are served again, or in place of another primary.
 func (p *Partition) recovered() {
-	p.cfg.Logger.Info("the state is rebuilt from the log; calls are served again")
 	if p.cfg.Txns != nil {
 		p.cfg.Txns.Recovered(p.cfg.Address)
 	}

@@ -169,6 +169,16 @@ func (f *fleet) close() {
 	}
 }
 
+// prepare prepares the branch of a transaction in a partition.
+func (f *fleet) prepare(name string, id txn.ID) (prepared bool, err error) {
+	host := f.parts[name].Participant()
+	made, err := host.Join(id)
+	if err != nil {
+		return false, err
+	}
+	return host.Prepare(f.t.Context(), id, made)
+}
+
 func (f *fleet) names() []string { return slices.Sorted(maps.Keys(f.parts)) }
 
 // do makes one call, number 1, and returns its outcome.
@@ -418,7 +428,7 @@ func TestSpan_PreparedStaysLockedThroughRestart(t *testing.T) {
 		id, err := f.begin()
 		require.NoError(t, err)
 		require.NoError(t, f.work(id, "b"))
-		prepared, err := f.parts["b"].Participant().Prepare(t.Context(), id)
+		prepared, err := f.prepare("b", id)
 		require.NoError(t, err)
 		require.True(t, prepared)
 		q := query(1, false)

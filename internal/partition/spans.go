@@ -16,21 +16,22 @@ import (
 // them.
 type Spans struct {
 	*txn.Coordinator
-	find      func(a txn.Address) *Partition
-	addresses func() []txn.Address
+	d Directory
 }
 
 // Directory finds the partitions that transactions may span. Its methods may be called concurrently, and do not wait
-// for a partition. Find returns nil for an address without a partition; Gone is as in txn.Partitions.
+// for a partition, except for Gone.
 type Directory struct {
-	Find func(a txn.Address) *Partition
-	All  func() []txn.Address
-	Gone func(a txn.Address) bool // nil: no space with parts of transactions is ever dropped
+	Find func(a txn.Address) *Partition // that this process serves, or nil
+	All  func() []txn.Address           // of those
+	Far  func(a txn.Address) Peer       // that another process may serve, or nil. A nil Far: there are none
+	// Gone is as in txn.Partitions. nil: no space with parts of transactions is ever dropped
+	Gone func(ctx context.Context, a txn.Address) bool
 }
 
 // NewSpans returns the Spans of the partitions of a directory. A nil logger is silent. Close ends it.
 func NewSpans(d Directory, logger *slog.Logger) *Spans {
-	return &Spans{find: d.Find, addresses: d.All, Coordinator: txn.NewCoordinator(finder{d}, logger)}
+	return &Spans{d: d, Coordinator: txn.NewCoordinator(finder{d}, logger)}
 }
 
 // finder implements txn.Partitions.
@@ -41,6 +42,19 @@ func (f finder) At(a txn.Address) txn.Partition {
 	if p := f.d.Find(a); p != nil {
 		return p.Participant()
 	}
+	if f.d.Far != nil {
+		if far := f.d.Far(a); far != nil {
+			return far
+		}
+	}
+	return nil
+}
+
+// Here implements txn.Partitions.
+func (f finder) Here(a txn.Address) txn.Local {
+	if p := f.d.Find(a); p != nil {
+		return p.Participant()
+	}
 	return nil
 }
 
@@ -48,20 +62,32 @@ func (f finder) At(a txn.Address) txn.Partition {
 func (f finder) All() []txn.Address { return f.d.All() }
 
 // Gone implements txn.Partitions.
-func (f finder) Gone(a txn.Address) bool { return f.d.Gone != nil && f.d.Gone(a) }
+func (f finder) Gone(ctx context.Context, a txn.Address) bool {
+	return f.d.Gone != nil && f.d.Gone(ctx, a)
+}
+
+// find returns a partition that this process serves, or nil.
+func (s *Spans) find(a txn.Address) *Partition { return s.d.Find(a) }
+
+// far returns a partition that another process may serve, or nil.
+func (s *Spans) far(a txn.Address) Peer {
+	if s.d.Far == nil || s.find(a) != nil {
+		return nil
+	}
+	return s.d.Far(a)
+}
 
 // Start completes what the logs of all partitions left unfinished, like Coordinator.Start. Outcomes that read-only
 // partitions cannot log yet are visible all the same.
 func (s *Spans) Start(ctx context.Context) {
 	s.Coordinator.Start(ctx)
-	for _, p := range s.all(s.addresses()) {
-		if p != nil {
-			p.followHomes()
-		}
+	for _, p := range s.all(s.d.All()) {
+		p.followHomes()
 	}
 }
 
-// Join prepares a partition other than the home of a transaction for calls under it. It does not wait. It returns
+// Join prepares a partition other than the home of a transaction, which this process serves too, for calls under it. It
+// does not wait. It returns
 // call.ErrTxnEnded, call.ErrInvalidArgument if the home does not exist, and the error of a partition that does not
 // serve.
 func (s *Spans) Join(id txn.ID, at *Partition) error {
@@ -87,14 +113,17 @@ func (s *Spans) Joined(id txn.ID) (wait func(ctx context.Context) error) {
 func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Request,
 	drafts []call.Draft,
 ) (grants []call.Grant, err error) {
+	if err := at.checkSize(drafts); err != nil {
+		return nil, err // the transaction is still unchanged
+	}
+	if far := s.far(id.Home()); far != nil {
+		return s.commitFar(ctx, id, at, far, drafts)
+	}
 	home := s.find(id.Home())
 	if home == nil {
 		return nil, noHome(id)
 	}
-	if err := at.checkSize(drafts); err != nil {
-		return nil, err // the transaction is still unchanged
-	}
-	parts := home.Participant().Participants(id.Number)
+	parts := txn.Addresses(home.Participant().Participants(id.Number))
 	if err := roomToCommit(id, append(s.all(parts), home), at, drafts); err != nil {
 		return nil, err
 	}
@@ -111,7 +140,7 @@ func (s *Spans) commit(ctx context.Context, id txn.ID, at *Partition, by call.Re
 		drafts = nil
 	}
 	err = s.Coordinator.Commit(ctx, id, func(ctx context.Context, parts []txn.Address) error {
-		own, err := home.Decide(ctx, id.Number, by, drafts, s.all(parts))
+		own, err := home.Decide(ctx, id.Number, by, drafts, parts, s.all(parts))
 		grants = append(grants, own...)
 		return err
 	})
@@ -129,9 +158,6 @@ func roomToCommit(id txn.ID, ps []*Partition, at *Partition, drafts []call.Draft
 		sum = len(drafts)
 	}
 	for _, p := range ps {
-		if p == nil {
-			continue // reported by Commit
-		}
 		var more []call.Draft
 		if p == at {
 			more = drafts
@@ -158,46 +184,49 @@ func (p *Partition) roomToWrite(id txn.ID, drafts []call.Draft) (entries int, er
 	return p.e.RoomToWrite(id, drafts)
 }
 
-// all returns the partitions at some addresses.
+// all returns the partitions at some addresses that this process serves.
 func (s *Spans) all(at []txn.Address) []*Partition {
-	ps := make([]*Partition, len(at))
-	for i, a := range at {
-		ps[i] = s.find(a)
+	ps := make([]*Partition, 0, len(at))
+	for _, a := range at {
+		if p := s.find(a); p != nil {
+			ps = append(ps, p)
+		}
 	}
 	return ps
 }
 
 // rollback is Rollback for a transaction that may have branches. Identities say in which partition of its space an entry
 // is to be kept.
-func (s *Spans) rollback(ctx context.Context, id txn.ID, at *Partition, keep []uint64) error {
+func (s *Spans) rollback(ctx context.Context, id txn.ID, at txn.Address, keep []uint64) error {
+	if far := s.far(id.Home()); far != nil {
+		return far.RollbackTxn(ctx, id.Number, at, keep)
+	}
 	return explain(id, s.Coordinator.Rollback(ctx, id, func(ctx context.Context, a txn.Address) error {
-		p, local := s.find(a), id
-		if a == id.Home() {
-			local.Space = ""
-		}
+		p := s.peer(a)
 		var kept []uint64
-		if a.Space == at.cfg.Address.Space {
+		if a.Space == at.Space {
 			kept = slices.DeleteFunc(slices.Clone(keep), func(e uint64) bool { return txn.PartitionOf(e) != a.Partition })
 		}
-		return p.rollbackWait(ctx, local, kept)
+		if p == nil {
+			return fmt.Errorf("%w: no node serves partition %v", call.ErrUnavailable, a)
+		}
+		return p.RollbackPart(ctx, id, kept)
 	}))
 }
 
 // Fate returns the fate of a transaction. It blocks until that is durable. It returns call.ErrInvalidArgument if the
 // home does not exist, and the error of a home that does not serve.
 func (s *Spans) Fate(ctx context.Context, id txn.ID) (fate call.Fate, err error) {
-	home := s.find(id.Home())
+	home := s.peer(id.Home())
 	if home == nil {
 		return call.Unknown, noHome(id)
 	}
-	err = home.await(ctx, func(now int64) call.Result { return home.e.TxnFate(now, id.Number) },
-		func(r *call.Result) { fate = r.Fate })
-	return fate, err
+	return home.Fate(ctx, id.Number)
 }
 
 // Cancelling announces that leases are about to be cancelled at a partition. Some may belong to transactions with
-// branches elsewhere; these are aborted first, so that nothing of them is left when the cancellation is answered. It
-// does not wait.
+// branches elsewhere; these are aborted first, so that nothing of them is left when the cancellation is answered. The
+// branches in partitions that other processes serve learn of it a moment later. It does not wait.
 func (s *Spans) Cancelling(at *Partition, leases []uint64) {
 	for _, d := range at.spanning(leases) {
 		for _, a := range d.Participants {

@@ -1,6 +1,8 @@
 package partition
 
 import (
+	"bytes"
+
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/txn"
@@ -59,8 +61,8 @@ func (p *Partition) spanning(ids []uint64) (ds []txn.Decision) {
 		return nil
 	}
 	for _, id := range ids {
-		if at := p.e.Participants(id); len(at) > 0 {
-			ds = append(ds, txn.Decision{Number: id, Participants: at})
+		if bs := p.e.Participants(id); len(bs) > 0 {
+			ds = append(ds, txn.Decision{Number: id, Participants: txn.Addresses(bs)})
 		}
 	}
 	return ds
@@ -88,7 +90,8 @@ func (p *Partition) Update(c Caller, callID uint64, under txn.ID, by call.Reques
 		c.Reply(callID, &call.Result{Err: err}, 0, true)
 		return
 	}
-	p.do(c, callID, func(now int64) call.Result {
+	keep := func() { ch.Row = bytes.Clone(ch.Row) }
+	p.doCertain(c, callID, []uint64{ch.ID}, keep, func(now int64) call.Result {
 		if under.IsZero() {
 			if err := p.admit(); err != nil {
 				return call.Result{Err: err}

@@ -28,6 +28,7 @@ type wait struct {
 	w          *engine.Waiter    // while it waits for an entry
 	steps      engine.Unfinished // while it goes on in steps
 	impatient  bool              // it does not wait for an entry, or no longer
+	certain    bool              // it has waited for the outcomes of branches that were prepared before it
 	ends       time.Time         // zero: no time limit
 	place      int               // in the heap of the waits with one
 	next, prev *wait             // of the same caller
@@ -65,12 +66,17 @@ func (p *Partition) Find(c Caller, callID uint64, q *call.Query, d time.Duration
 		p.refuse(c, callID, err)
 		return
 	}
+	if (q.Max > 1 || len(q.Order) > 0) && p.findLater(c, callID, q, d, p.doubts(q)) {
+		p.finish()
+		return
+	}
 	var x *engine.Search
 	p.result, x = p.e.StartFind(p.clock.now(), firstBudget, q)
 	switch {
 	case x != nil:
 		p.goOn(&wait{callKey: callKey{c, callID}, query: q, steps: x, impatient: d == 0}, d)
-	case !errors.Is(p.result.Err, call.ErrNoMatch) || !p.park(c, callID, q, d):
+	case !errors.Is(p.result.Err, call.ErrNoMatch) ||
+		!p.park(c, callID, q, d) && !p.findLater(c, callID, q, 0, p.doubts(q)):
 		p.reply(c, callID, &p.result)
 	}
 	p.finish()
@@ -143,7 +149,7 @@ func (p *Partition) step(w *wait, budget int) {
 	r, done := w.steps.Step(p.clock.now(), budget)
 	if done {
 		p.result, w.steps = r, nil
-		if !p.parkLate(w) {
+		if !p.parkLate(w) && !p.doubtLate(w, p.result.Err) {
 			p.waits.remove(w)
 			p.reply(w.caller, w.call, &p.result)
 		}
@@ -216,6 +222,11 @@ func (p *Partition) CancelWait(c Caller, callID uint64) {
 func (p *Partition) endWait(w *wait, err error) {
 	if err == nil && w.steps != nil {
 		w.impatient = true
+		return
+	}
+	if parked := w.w; err == nil && p.doubtLate(w, call.ErrNoMatch) {
+		w.w = nil
+		p.e.Unpark(parked)
 		return
 	}
 	p.waits.remove(w)
