@@ -260,9 +260,9 @@ func (p Peer) CommitTxn(ctx context.Context, number uint64) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for again := false; ; again = true {
 		a, err := p.askOnce(ctx, body)
-		if err == nil && !a.Again && (len(a.Error) == 0 || !errors.Is(a.err(), call.ErrTxnEnded)) {
+		if err == nil && !a.Again && !(again && errors.Is(a.err(), call.ErrTxnEnded)) {
 			return a.err()
 		}
 		f, failed := p.Fate(ctx, number)
