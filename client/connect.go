@@ -231,8 +231,15 @@ func (l *link) disconnect() {
 func (l *link) reconnect(pauses *backoff.Backoff) bool {
 	ctx, cancel := l.life.context()
 	defer cancel()
-	for pauses.Wait(ctx) == nil && l.awaitNeed(ctx) == nil {
-		err := l.connect(ctx)
+	for pauses.Wait(ctx) == nil {
+		atOnce, err := l.awaitNeed(ctx)
+		if err != nil {
+			return false
+		}
+		if !atOnce {
+			pauses.Reset() // much may have changed
+		}
+		err = l.connect(ctx)
 		if err == nil {
 			return true
 		}

@@ -16,6 +16,7 @@ type node struct {
 	turn   chan struct{} // capacity 1: held by the one who makes the links
 	links  []*link       // by lane; nil until they are made, and then immutable
 	sought atomic.Bool   // other nodes are asked where its partitions are
+	asked  atomic.Int32  // how often it is being asked where partitions are
 
 	name string   // in its cluster, "" if that is not known; guarded by the topology's mu
 	also []string // other addresses of it; guarded by the topology's mu
@@ -61,20 +62,21 @@ func (n *node) stir() {
 	}
 }
 
-// awaitNeed waits until a partition is placed at the node of l. A link that no partition needs is not made again: the
-// node may be gone for good, or be another one that is known by another address too.
-func (l *link) awaitNeed(ctx context.Context) error {
-	for {
+// awaitNeed waits until a partition is placed at the node of l, or the node is to be asked, and reports whether that was
+// the case at once. A link that is not needed is not made again: the node may be gone for good, or be another one that
+// is known by another address too.
+func (l *link) awaitNeed(ctx context.Context) (atOnce bool, err error) {
+	for atOnce = true; ; atOnce = false {
 		l.mu.Lock()
 		changed := l.life.changed
 		l.mu.Unlock()
-		if l.client.needs(l.node) {
-			return nil
+		if l.client.needs(l.node) || l.node.asked.Load() > 0 {
+			return atOnce, nil
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return ctx.Err()
+			return false, ctx.Err()
 		}
 	}
 }

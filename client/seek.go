@@ -150,6 +150,9 @@ func (c *Client) askNode(ctx context.Context, n *node) (*call.Topology, error) {
 	if err := c.open(ctx, n); err != nil {
 		return nil, err
 	}
+	n.asked.Add(1)
+	defer n.asked.Add(-1)
+	n.stir() // its links may wait to be needed
 	return n.links[0].askTopology(ctx)
 }
 
