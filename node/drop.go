@@ -54,6 +54,9 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *fami
 			}
 			return f, fmt.Errorf("drop space %q: %w", name, err)
 		}
+		for _, s := range f.parts {
+			ss.highest = max(ss.highest, s.partition.Highest())
+		}
 		if err := ss.removeLocked(ctx, name, f, tables); err != nil {
 			return f, fmt.Errorf("drop space %q: %w", name, err)
 		}

@@ -9,12 +9,14 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/gospaces/gospaces/internal/budget"
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/local"
 	"github.com/gospaces/gospaces/internal/partition"
+	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/internal/route"
 	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
@@ -35,9 +37,10 @@ type spaces struct {
 	shared local.Group     // what transactions over several spaces need
 	absent *partition.Host // stands for all spaces that do not exist
 
-	mu     sync.Mutex      // held while a space is opened or dropped
-	closed bool            // guarded by mu
-	debris map[string]bool // guarded by mu; names under which a space that is no more may have left logs
+	mu      sync.Mutex      // held while a space is opened or dropped
+	closed  bool            // guarded by mu
+	debris  map[string]bool // guarded by mu; names under which a space that is no more may have left logs
+	highest uint64          // guarded by mu; of the identities of spaces that were dropped
 
 	tableMu  sync.RWMutex       // never held for long; taken after mu
 	byName   map[string]*family // guarded by tableMu
@@ -315,6 +318,7 @@ func (ss *spaces) start(ctx context.Context, at txn.Address, progress func(done,
 	s.ctx, s.cancel = context.WithCancel(ss.ctx)
 	cfg := partitionConfig(ss.cfg, ss.budget, at)
 	cfg.Txns = ss.shared.Spans
+	cfg.Origin = max(cfg.Origin, ss.highest)
 	if ss.store != nil {
 		var err error
 		if s.log, err = ss.store.Log(ctx, at.Space, int(at.Partition)); err != nil {
@@ -354,6 +358,7 @@ func partitionConfig(cfg *Config, b *budget.Budget, at txn.Address) partition.Co
 			TxnEntries: cfg.Limits.TxnEntries,
 		},
 		TxnGrace: cfg.Resume,
+		Origin:   record.OriginAt(time.Now().UnixNano()),
 		Bounds:   cfg.Limits.bounds(), Budget: b,
 	}
 }

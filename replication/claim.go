@@ -96,12 +96,20 @@ const claimHead = 10
 // before.
 const lossIdentities = 1 << 40
 
+// quickIdentities is more than a log names between two losses that follow each other so quickly that the clock does not
+// keep them apart.
+const quickIdentities = 1 << 17
+
 // claimRecords returns the records of a claim for readers of the log: none, or that the log has lost something, and
 // which identities may have been in use.
-func claimRecords(body []byte) []byte {
+func claimRecords(clock record.Clock, body []byte) []byte {
 	if len(body) < claimHead || body[8] == 0 {
 		return nil
 	}
 	before := uint64(body[8]) - 1
-	return record.AppendLost(record.AppendID(nil, record.Reserve, before*lossIdentities))
+	records := record.AppendID(nil, record.Reserve, before*lossIdentities)
+	if origin := record.OriginAt(clock.Wall); origin > 0 {
+		records = record.AppendID(records, record.Origin, origin+before*quickIdentities)
+	}
+	return record.AppendLost(records)
 }

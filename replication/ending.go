@@ -47,21 +47,22 @@ func (l *alone) ended(follows uint64) ending {
 }
 
 // claimsAfter returns the position after which a claim is to be stored that follows a position, and how often the log
-// has lost something, if that is now: the claim tells its readers. It asks the server for nothing, unless the log ended
-// otherwise than it should when this process began.
+// has lost something, if that is now: the claim tells its readers. A log that begins after a snapshot lacks what followed
+// in the log of the snapshot. It asks the server for nothing, unless the log ended otherwise than it should when this
+// process began.
 func (l *alone) claimsAfter(ctx context.Context, follows uint64) (last uint64, loss int, err error) {
 	e := l.ended(follows)
 	if e.last < follows {
 		if err := l.rebase(ctx, e); err != nil {
 			return 0, 0, err
 		}
-		e.last = follows
+		e.last, loss = follows, 1
 	}
 	if e.last > follows {
 		l.store.cfg.Logger.Warn("log_end_lost", "log", l.id.String(), "first", follows+1, "last", e.last)
 	}
-	loss, err = l.toldLoss(e)
-	return e.last, loss, err
+	told, err := l.toldLoss(e)
+	return e.last, max(loss, told), err
 }
 
 // toldLoss returns how often the log has lost something, if that is now: its claim tells its readers. Otherwise it

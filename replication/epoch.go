@@ -25,7 +25,7 @@ func (f *fold) next(m message) (g record.Group, ok bool, err error) {
 		return g, false, fmt.Errorf("%w: position %d: %w", ErrDamaged, m.pos, err)
 	case h.Type == record.Claim:
 		f.epoch = m.pos
-		g.Clock, g.Records, g.Claimed = h.Clock, claimRecords(records), true
+		g.Clock, g.Records, g.Claimed = h.Clock, claimRecords(h.Clock, records), true
 		return g, len(g.Records) > 0, nil
 	case h.Epoch == 0 || h.Epoch > f.epoch:
 		return g, false, fmt.Errorf("%w: position %d: epoch %d was never claimed", ErrDamaged, m.pos, h.Epoch)

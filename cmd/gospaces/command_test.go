@@ -247,7 +247,7 @@ func TestWatch_PrintsEventsUntilInterrupted(t *testing.T) {
 func TestWatch_TellsOfWhatIsAsked(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
-	s.must(t, "write", "job", `{"id": 1}`)
+	id := s.written(t, `{"id": 1}`)
 	watched := make(chan result, 1)
 	go func() { watched <- s.do(t, "watch", "job", `{"id": 1}`, "--on", "taken,renewed", "--max", "2") }()
 	for done := false; !done; { // until the watch is registered and has seen a renewal
@@ -261,7 +261,7 @@ func TestWatch_TellsOfWhatIsAsked(t *testing.T) {
 			}
 			done = true
 		default:
-			s.must(t, "renew", "1", "--lease", "forever")
+			s.must(t, "renew", id, "--lease", "forever")
 		}
 	}
 	r := s.do(t, "watch", "job", "--on", "finished")
@@ -272,26 +272,40 @@ func TestWatch_TellsOfWhatIsAsked(t *testing.T) {
 func TestLeases_AreRenewedAndCancelled(t *testing.T) {
 	t.Parallel()
 	s := memory(t)
-	require.JSONEq(t, `{"id": 1, "lease": "10m0s"}`, s.must(t, "write", "job", `{"id": 1}`, "--lease", "10m"))
-	s.must(t, "write", "job", `{"id": 2}`)
-	require.JSONEq(t, `{"id": 1, "lease": "forever"}`, s.must(t, "renew", "1", "--lease", "forever"))
-	s.must(t, "cancel", "1")
+	id := s.written(t, `{"id": 1}`)
+	other := s.written(t, `{"id": 2}`, "--lease", "10m")
+	require.JSONEq(t, `{"id": `+id+`, "lease": "forever"}`, s.must(t, "renew", id, "--lease", "forever"))
+	s.must(t, "cancel", id)
 	require.Equal(t, "1\n", s.must(t, "count", "job"))
 
-	r := s.do(t, "renew", "1", "2", "--lease", "1h")
+	r := s.do(t, "renew", id, other, "--lease", "1h")
 	require.Equal(t, exitError, r.code)
-	require.JSONEq(t, `{"id": 2, "lease": "1h0m0s"}`, r.out)
-	require.Equal(t, "gospaces: lease 1: lease ended\n", r.err)
+	require.JSONEq(t, `{"id": `+other+`, "lease": "1h0m0s"}`, r.out)
+	require.Equal(t, "gospaces: lease "+id+": lease ended\n", r.err)
 	require.Equal(t, exitUsage, s.do(t, "cancel", "x").code)
-	require.Equal(t, exitUsage, s.do(t, "renew", "2", "--lease", "-1s").code)
+	require.Equal(t, exitUsage, s.do(t, "renew", other, "--lease", "-1s").code)
 }
 
 func TestLeases_AreCapped(t *testing.T) {
 	t.Parallel()
 	s := memory(t, "--max-lease", "1m")
-	require.JSONEq(t, `{"id": 1, "lease": "1m0s"}`, s.must(t, "write", "job", `{"id": 1}`))
-	require.JSONEq(t, `{"id": 1, "lease": "1m0s"}`, s.must(t, "renew", "1", "--lease", "forever"))
-	require.JSONEq(t, `{"id": 1, "lease": "30s"}`, s.must(t, "renew", "1", "--lease", "30s"))
+	granted := func(out string) string {
+		var g struct{ Lease string }
+		require.NoError(t, json.Unmarshal([]byte(out), &g))
+		return g.Lease
+	}
+	require.Equal(t, "1m0s", granted(s.must(t, "write", "job", `{"id": 1}`)))
+	id := s.written(t, `{"id": 2}`)
+	require.Equal(t, "1m0s", granted(s.must(t, "renew", id, "--lease", "forever")))
+	require.Equal(t, "30s", granted(s.must(t, "renew", id, "--lease", "30s")))
+}
+
+// written writes a job and returns its identity.
+func (s server) written(t *testing.T, job string, args ...string) string {
+	t.Helper()
+	var g struct{ ID json.Number }
+	require.NoError(t, json.Unmarshal([]byte(s.must(t, append([]string{"write", "job", job}, args...)...)), &g))
+	return g.ID.String()
 }
 
 func TestKindsSpacesStatusVersion(t *testing.T) {

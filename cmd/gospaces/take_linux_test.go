@@ -78,11 +78,12 @@ func TestTake_ReaderGetsAll(t *testing.T) {
 // What could not be written is still in the space.
 func TestTake_FullDiskLosesNothing(t *testing.T) {
 	t.Parallel()
-	s := jobs(t, 10)
+	s := jobs(t, 9)
+	id := s.written(t, `{"id": 9}`)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	require.NoError(t, err)
 	defer full.Close()
-	for _, args := range [][]string{{}, {"--all"}, {"--max", "3"}, {"--wait", "1m"}, {"--id", "1"}} {
+	for _, args := range [][]string{{}, {"--all"}, {"--max", "3"}, {"--wait", "1m"}, {"--id", id}} {
 		cmd, stderr := s.take(t, args...)
 		cmd.Stdout = full
 		require.Error(t, cmd.Run())

@@ -75,9 +75,9 @@ func (e *Engine) apply(r *record.Record) error {
 		e.lastID = max(e.lastID, e.own(r.ID))
 		e.reserved, e.reservedAt = e.lastID, e.lsn
 	case record.Lost:
-		e.lastID = max(e.lastID, e.reserved) + Unheard
-		e.fates = fates{first: e.lastID / fatePageIDs} // the loss may include a commit
-		e.reserved, e.reservedAt = e.lastID, e.lsn
+		e.leaveOut(max(e.lastID, e.reserved) + Unheard)
+	case record.Origin:
+		e.leaveOut(e.own(r.ID))
 	case record.Hold:
 		return e.applyHold(r)
 	case record.Volatile:
@@ -124,10 +124,6 @@ func (e *Engine) own(id uint64) uint64 {
 	}
 	return id
 }
-
-// Unheard is the number of identities skipped beyond the highest known one after a loss: lost entries had some of them,
-// and their leases may still be held.
-const Unheard = 1 << 30
 
 var (
 	errAbsent  = fmt.Errorf("there is no such entry or registration")

@@ -63,6 +63,7 @@ type Config struct {
 	Logger       *slog.Logger // nil: silent
 	MaxEntry     int          // bytes of one entry's row; 0: 1 MiB
 	MaxCall      int          // bytes of all rows of one write; 0: 8 MiB
+	Origin       uint64       // a number below all identities if it begins empty, see record.OriginAt
 	EventBacklog int          // events of a registration kept in memory until they are acknowledged; 0: 65536
 	EventBytes   int          // bytes of their rows; 0: 64 MiB. Earlier events are read from the log
 	Bounds       Bounds
@@ -326,6 +327,13 @@ func (p *Partition) Hash() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.e.Hash()
+}
+
+// Highest returns a number for Config.Origin of a partition that is to have none of the identities of this one.
+func (p *Partition) Highest() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.e.Highest()
 }
 
 // Stats are the numbers of a partition.

@@ -216,6 +216,7 @@ func (p *Partition) serve() (recovered bool) {
 		p.commits.begin(&p.mu, p.ripened)
 		p.e.Restarted(p.clock.now())
 	}
+	p.e.Originate(p.cfg.Origin)
 	p.finish()
 	return recovered
 }

@@ -72,6 +72,8 @@ const (
 
 	// part of the log before this is lost: identities far above those it names may be in use
 	Lost Op = 46
+	// the space begins: identities up to ID may be those of an earlier one; see OriginAt
+	Origin Op = 43
 
 	Together Op = 31 // the last Count changes of entries (Changed) are those of a call that changed several
 
@@ -158,7 +160,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Kind = d.uvarint(), d.uint32()
 	case Drop:
 		r.Kind = d.uint32()
-	case Reserve, Settle, Forget, Committed, Volatile:
+	case Reserve, Settle, Forget, Committed, Volatile, Origin:
 		r.ID = d.uvarint()
 	case Watch:
 		r.ID, r.On, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.expires(), d.body()
