@@ -8,6 +8,7 @@ import (
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
@@ -61,6 +62,11 @@ func (ss *spaces) drop(ctx context.Context, name string, tables bool) (was *fami
 			return f, fmt.Errorf("drop space %q: %w", name, err)
 		}
 		was = f
+		for _, s := range f.parts {
+			if s.lost {
+				ss.shared.Spans.Dropped(ctx, s.at)
+			}
+		}
 		ss.cfg.Logger.Info("space dropped", "space", name, "incarnation", f.parts[0].incarnation)
 	case !tables: // tables of an earlier dropped space may be left
 		return nil, noSpace(name)
@@ -85,15 +91,21 @@ func noSpace(name string) error {
 	return fmt.Errorf("%w: there is no space %q", call.ErrNoMatch, name)
 }
 
-// discardLocked ends the partitions of a space. If it returns an error the space is unchanged, in new partitions if
-// some of its own have ended.
+// discardLocked ends the partitions of a space, also those that do not serve any more because their logs are gone, or
+// damaged. If it returns an error the space is unchanged, in new partitions if some of its own have ended.
 func (ss *spaces) discardLocked(name string, f *family) (ended bool, err error) {
 	for i, s := range f.parts {
-		if err := s.partition.Discard(); err != nil {
+		err := s.partition.Discard()
+		if s.lost = errors.Is(err, replication.ErrGone) || replication.Unusable(err); err != nil && !s.lost {
 			if i > 0 {
 				err = errors.Join(err, ss.restartLocked(name, f))
 			}
 			return i > 0, err
+		}
+	}
+	for _, s := range f.parts {
+		if s.lost {
+			s.partition.Abandon()
 		}
 	}
 	return true, nil

@@ -222,3 +222,41 @@ func requireOneOf(t *testing.T, err error, expected ...error) {
 		t.Errorf("unexpected error: %v", err)
 	}
 }
+
+// A space whose files have vanished, so that it is not served any more, can be dropped at once.
+func TestDrop_FilesHaveVanished(t *testing.T) {
+	t.Parallel()
+	cfg := node.Config{Data: t.TempDir()}
+	n := open(t, cfg)
+	c, c2 := dial(t, n, "orders"), dial(t, n, "default")
+	_, err := space.Write(t.Context(), c, parcel{1})
+	require.NoError(t, err)
+	for _, path := range whatIsLeft(t, cfg.Data, "orders") {
+		require.NoError(t, os.RemoveAll(path))
+	}
+	failed := make(chan error, 1)
+	go func() {
+		for {
+			if _, err := space.Write(t.Context(), c, parcel{2}); err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	require.Eventually(t, func() bool {
+		_, err := space.Read(t.Context(), c, parcel{1}, space.NoWait())
+		return errors.Is(err, space.ErrUnavailable)
+	}, time.Minute, time.Millisecond)
+	require.NoError(t, c2.DropSpace(t.Context(), "orders", false))
+	<-failed
+	_, err = space.Write(t.Context(), c, parcel{3})
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.NoError(t, n.Close(t.Context()))
+
+	n = running(t, cfg)
+	c = dial(t, n, "orders")
+	got, err := space.TakeAll(t.Context(), c, parcel{}, 10)
+	require.NoError(t, err)
+	require.Equal(t, []parcel{{3}}, got)
+}

@@ -228,8 +228,19 @@ func (p *Partition) Discard() error {
 		p.mu.Unlock()
 		return err
 	}
-	p.end(fmt.Errorf("%w: space %q was dropped", call.ErrDropped, p.cfg.Address.Space))
+	p.end(p.dropped())
 	return nil
+}
+
+// Abandon is Discard for a partition that does not serve because its log is gone: which parts transactions over several
+// spaces had here is not known.
+func (p *Partition) Abandon() {
+	p.mu.Lock()
+	p.end(p.dropped())
+}
+
+func (p *Partition) dropped() error {
+	return fmt.Errorf("%w: space %q was dropped", call.ErrDropped, p.cfg.Address.Space)
 }
 
 // spans reports whether a transaction over several spaces has a part here that has not ended.
@@ -333,6 +344,9 @@ func (p *Partition) Hash() uint64 {
 func (p *Partition) Highest() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.old != nil {
+		return max(p.e.Highest(), p.old.Highest())
+	}
 	return p.e.Highest()
 }
 
