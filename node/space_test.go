@@ -82,8 +82,10 @@ func TestSpace_NeedsNoListener(t *testing.T) {
 	_, err = space.Count(t.Context(), jobs, crate{})
 	require.ErrorIs(t, err, space.ErrClosed)
 	require.Error(t, tx.Commit(t.Context()))
-	_, err = n.Space("more")
-	require.ErrorIs(t, err, space.ErrClosed)
+	for _, name := range []string{"more", "jobs", "default"} {
+		_, err = n.Space(name)
+		require.ErrorIs(t, err, space.ErrClosed)
+	}
 
 	n = start(t, node.Config{Data: dir})
 	jobs = spaceOf(t, n, "jobs")

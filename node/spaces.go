@@ -38,7 +38,7 @@ type spaces struct {
 	absent *partition.Host // stands for all spaces that do not exist
 
 	mu      sync.Mutex      // held while a space is opened or dropped
-	closed  bool            // guarded by mu
+	closed  bool            // changed under mu and tableMu
 	debris  map[string]bool // guarded by mu; names under which a space that is no more may have left logs
 	highest uint64          // guarded by mu; of the identities of spaces that were dropped
 
@@ -194,20 +194,18 @@ func (ss *spaces) open(name string, partitions int) (*family, error) {
 	if err := validPartitions(partitions); err != nil {
 		return nil, err
 	}
-	if f := ss.lookup(name); f != nil {
-		return f, hasPartitions(name, len(f.parts), partitions)
+	if f, err := ss.opened(name, partitions); f != nil || err != nil {
+		return f, err
 	}
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if f := ss.lookup(name); f != nil {
-		return f, hasPartitions(name, len(f.parts), partitions)
+	if f, err := ss.opened(name, partitions); f != nil || err != nil {
+		return f, err
 	}
 	have := len(ss.names())
 	switch err := cmp.Or(validName(name), ss.refusal(name)); {
 	case err != nil:
 		return nil, err
-	case ss.closed:
-		return nil, call.ErrClosed
 	case have >= ss.cfg.Limits.Spaces:
 		return nil, fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
 	case ss.budget.Scarce():
@@ -401,6 +399,21 @@ func (ss *spaces) lookup(name string) *family {
 	return ss.byName[name]
 }
 
+// opened returns the named space, or nil if it is not open. It returns call.ErrClosed once the spaces are closed, and
+// call.ErrInvalidArgument if the space has another number of partitions.
+func (ss *spaces) opened(name string, partitions int) (*family, error) {
+	ss.tableMu.RLock()
+	defer ss.tableMu.RUnlock()
+	if ss.closed {
+		return nil, call.ErrClosed
+	}
+	f := ss.byName[name]
+	if f == nil {
+		return nil, nil
+	}
+	return f, hasPartitions(name, len(f.parts), partitions)
+}
+
 // refusal returns the reason why a space is not served, or nil.
 func (ss *spaces) refusal(name string) error {
 	ss.tableMu.RLock()
@@ -502,7 +515,9 @@ func (ss *spaces) known() map[string]bool {
 // after the next start.
 func (ss *spaces) close(ctx context.Context) error {
 	ss.mu.Lock()
+	ss.tableMu.Lock()
 	ss.closed = true
+	ss.tableMu.Unlock()
 	ss.mu.Unlock()
 	ss.shared.Spans.Close()
 	errs := []error{ss.absent.Close()}
