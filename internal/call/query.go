@@ -10,9 +10,10 @@ import (
 
 // Template is a template that gives its kind by number; its conditions name fields of that kind's schema.
 type Template struct {
-	Kind  KindID // 0 matches every entry, and has no conditions
-	Conds []template.Cond
-	Named *Named // if not nil, the engine derives Kind and Conds from it
+	Kind   KindID // 0 matches every entry, and has no conditions
+	Conds  []template.Cond
+	Schema *template.Schema // of the kind, for which the conditions were made; nil: for the one that it has
+	Named  *Named           // if not nil, the engine derives Kind and Conds from it
 }
 
 // Named is a template that names its kind and brings its fields, since the space may not have them yet. It is resolved

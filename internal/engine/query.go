@@ -8,7 +8,8 @@ import (
 )
 
 // Check validates q as call.Query's Check does, and resolves its named templates against the current schemas. It
-// returns ErrUnknownKind for a number that no kind has, and ErrSchemaConflict if a named template contradicts a schema.
+// returns ErrUnknownKind for a number that no kind has, or a template that was made for other classes than its kind has
+// now, and ErrSchemaConflict if a named template contradicts a schema.
 func (e *Engine) Check(q *call.Query) error {
 	if err := q.Check(); err != nil {
 		return err
@@ -37,7 +38,11 @@ func (e *Engine) checkTemplate(q *call.Query, t *call.Template) error {
 	if err := e.checkKind(t.Kind); err != nil {
 		return err
 	}
-	if err := template.CheckConds(e.Schema(t.Kind), t.Conds); err != nil {
+	schema := e.Schema(t.Kind)
+	if t.Schema != nil && t.Schema != schema && !schema.Extends(t.Schema) {
+		return fmt.Errorf("%w: kind %q has other classes now", call.ErrUnknownKind, schema.Kind)
+	}
+	if err := template.CheckConds(schema, t.Conds); err != nil {
 		return fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
 	}
 	return nil

@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/space"
@@ -17,23 +16,10 @@ func (s *Space) query(c *caller, q space.Query, callID func() error) error {
 		if err := s.bind(c, q); err != nil {
 			return err
 		}
-		err := callID()
-		if errors.Is(err, call.ErrUnknownKind) || errors.Is(err, space.ErrInvalidArgument) && s.outdated(c) {
-			continue
+		if err := callID(); !errors.Is(err, call.ErrUnknownKind) {
+			return err
 		}
-		return err
 	}
-}
-
-// binding is a kind whose schema c.query was bound to.
-type binding struct {
-	kind   call.KindID
-	schema *template.Schema
-}
-
-// outdated reports whether c.query was bound to a schema that its kind does not have any more.
-func (s *Space) outdated(c *caller) bool {
-	return slices.ContainsFunc(c.bound, func(b binding) bool { return s.partition.Schema(b.kind) != b.schema })
 }
 
 // bind sets what c.query has of q: kinds as numbers, or by name if the space does not have them yet. The partition
@@ -43,15 +29,11 @@ func (s *Space) bind(c *caller, q space.Query) error {
 	if err != nil {
 		return err
 	}
-	c.query.Templates, c.query.Order, c.bound = c.query.Templates[:0], q.Order, c.bound[:0]
+	c.query.Templates, c.query.Order = c.query.Templates[:0], q.Order
 	for _, t := range q.Templates {
-		var b binding
-		if b.kind = s.partition.KindID(t.Kind); b.kind != 0 {
-			b.schema = s.partition.Schema(b.kind)
-			c.bound = append(c.bound, b)
-		}
+		kind := s.partition.KindID(t.Kind)
 		var bound call.Template
-		if bound, c.query.Order, err = bindTemplate(b, t, q.Order); err != nil {
+		if bound, c.query.Order, err = bindTemplate(kind, s.partition.Schema(kind), t, q.Order); err != nil {
 			return err
 		}
 		c.query.Templates = append(c.query.Templates, bound)
@@ -60,23 +42,26 @@ func (s *Space) bind(c *caller, q space.Query) error {
 	return nil
 }
 
-// bindTemplate returns t, and the ordering of a query for it, for a partition that has its kind as to says.
-func bindTemplate(to binding, t *template.Template, order []template.Order) (call.Template, []template.Order, error) {
+// bindTemplate returns t, and the ordering of a query for it, for a partition that has its kind with a number and a
+// schema; 0 if it has not.
+func bindTemplate(kind call.KindID, schema *template.Schema, t *template.Template, order []template.Order) (
+	call.Template, []template.Order, error,
+) {
 	switch {
 	case t.Kind == "" && len(t.Conds) > 0:
 		return call.Template{}, nil, invalid("a template without a kind has conditions")
 	case t.Kind == "":
 		return call.Template{}, order, nil
-	case to.kind == 0 && t.Fields == nil && len(t.Conds)+len(order) > 0:
+	case kind == 0 && t.Fields == nil && len(t.Conds)+len(order) > 0:
 		return call.Template{}, nil, invalid("the template names fields of kind %q by position, "+
 			"which the space does not have", t.Kind)
-	case to.kind != 0:
-		b, err := to.schema.Rebind(t.Fields, t.Conds, order)
+	case kind != 0:
+		b, err := schema.Rebind(t.Fields, t.Conds, order)
 		if err != nil {
 			return call.Template{}, nil, misfit(err)
 		}
 		if b.Known {
-			return call.Template{Kind: to.kind, Conds: b.Conds}, b.Order, nil
+			return call.Template{Kind: kind, Conds: b.Conds, Schema: schema}, b.Order, nil
 		}
 	}
 	return call.Template{Named: &call.Named{Template: *t, Order: order}}, order, nil

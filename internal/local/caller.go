@@ -18,7 +18,6 @@ type caller struct {
 	drafts []call.Draft
 	query  call.Query
 	ids    []uint64
-	bound  []binding // what query was bound to
 }
 
 var _ partition.Caller = (*caller)(nil)

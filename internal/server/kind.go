@@ -36,6 +36,7 @@ func (c *caller) checkKinds(q *call.Query) error {
 				return fmt.Errorf("%w: kind %q has other classes now", call.ErrUnknownKind, schema.Kind)
 			}
 		}
+		t.Schema = schema // which may have changed again when the call is made
 	}
 	return nil
 }
