@@ -93,11 +93,14 @@ func TestNode_StatusTells(t *testing.T) {
 			Log  struct{ Last uint64 }
 		}
 	}
-	require.NoError(t, json.Unmarshal(n.Status(), &status))
+	require.Eventually(t, func() bool {
+		status.Spaces = nil
+		require.NoError(t, json.Unmarshal(n.Status(), &status))
+		return status.Spaces[0].Log.Last == 2
+	}, time.Minute, time.Millisecond, "the claim, and where identities begin")
 	require.Equal(t, node.Logged, status.Durability)
 	require.Positive(t, status.RSS)
 	require.Equal(t, "default", status.Spaces[0].Name)
-	require.Equal(t, uint64(1), status.Spaces[0].Log.Last, "the claim")
 }
 
 // Every workload of the benchmark runs, leaves the space empty, and reports its figure.

@@ -60,7 +60,7 @@ func TestRefused_OthersAreServed(t *testing.T) {
 		require.Equal(t, 3, count)
 		_, err = space.Write(t.Context(), c.SpaceNamed("jobs"), parcel{ID: 4})
 		require.ErrorIs(t, err, space.ErrUnavailable)
-		require.ErrorContains(t, err, "position 7 cannot be read")
+		require.Regexp(t, `position \d+ cannot be read`, err.Error())
 		require.ErrorContains(t, err, "--accept-loss")
 		_, err = c.Backup(t.Context())
 		require.ErrorIs(t, err, space.ErrUnavailable)
@@ -71,7 +71,7 @@ func TestRefused_OthersAreServed(t *testing.T) {
 		require.Len(t, st.Spaces, 2)
 		require.Empty(t, st.Spaces[0].Error)
 		require.Equal(t, "jobs", st.Spaces[1].Name)
-		require.Contains(t, st.Spaces[1].Error, "position 7 cannot be read")
+		require.Regexp(t, `position \d+ cannot be read`, st.Spaces[1].Error)
 		require.NoError(t, c.Close())
 		require.NoError(t, n.Close(t.Context()))
 	}
