@@ -326,6 +326,8 @@ func (p *Partition) stepDown(cause error) {
 	callers = append(callers, p.partAll()...)
 	if p.role == starting {
 		p.reset(LSN(p.e.LSN()))
+	} else { // closed
+		p.commits.empty(p.e)
 	}
 	close(p.failed)
 	p.failed = make(chan struct{})

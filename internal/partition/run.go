@@ -30,6 +30,7 @@ func (p *Partition) Start(ctx context.Context, progress func(done, total uint64)
 		}
 	}
 	if p.now() == closed {
+		p.lead()
 		return p.Err()
 	}
 	p.done.Go(p.run)
@@ -45,6 +46,7 @@ func (p *Partition) run() {
 	for {
 		switch r := p.now(); r {
 		case closed:
+			p.lead() // to the end of what calls have left, which may have come before the first lead
 			return
 		case follower:
 			pauses.Reset()
