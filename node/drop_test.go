@@ -32,6 +32,13 @@ func whatIsLeft(t *testing.T, dir, name string) (left []string) {
 	return left
 }
 
+// awaitRemoved waits until nothing with the name of a space is left below dir: the embedded server removes files in the
+// background.
+func awaitRemoved(t *testing.T, dir, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return len(whatIsLeft(t, dir, name)) == 0 }, time.Minute, time.Millisecond)
+}
+
 // spaceStatus is the part of the status about one space.
 type spaceStatus struct {
 	Name    string
@@ -80,7 +87,7 @@ func TestDrop_TellsTheClients(t *testing.T) {
 		require.ErrorIs(t, err, space.ErrDropped)
 		require.ErrorIs(t, tx.Commit(t.Context()), space.ErrTxnEnded)
 		if durability != node.Memory {
-			require.Eventually(t, func() bool { return len(whatIsLeft(t, dir, "orders")) == 0 }, time.Minute, time.Millisecond)
+			awaitRemoved(t, dir, "orders")
 		}
 
 		count, err := space.Count(t.Context(), c, parcel{})

@@ -86,7 +86,7 @@ func TestPartitions_DroppedAndCreatedAnew(t *testing.T) {
 			writeParcels(t, sp, 20)
 			require.Equal(t, 20, countParcels(t, sp))
 			require.NoError(t, c.DropSpace(t.Context(), "jobs", false))
-			require.Empty(t, whatIsLeft(t, dir, "jobs"), durability)
+			awaitRemoved(t, dir, "jobs")
 			require.Zero(t, countParcels(t, sp))
 		}
 		writeParcels(t, sp, 3)
@@ -153,7 +153,7 @@ func TestPartitions_LeftOnTheWayAreRemoved(t *testing.T) {
 
 	n = running(t, cfg)
 	require.Equal(t, []string{"default"}, n.Names())
-	require.Empty(t, whatIsLeft(t, cfg.Data, "log-jobs"))
+	awaitRemoved(t, cfg.Data, "log-jobs")
 }
 
 func TestPartitions_OfAProgramBesideTheServer(t *testing.T) {
