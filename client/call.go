@@ -118,9 +118,6 @@ func (c *pendingCall) repeatable() bool {
 // locks reports whether c locks what it finds.
 func (c *pendingCall) locks() bool { return c.op == wire.Find && !c.query.Txn.IsZero() }
 
-// waits reports whether c may wait for a match.
-func (c *pendingCall) waits() bool { return c.op == wire.Find && c.wait != 0 }
-
 // lasts reports whether the server may take long to answer: the call waits for a match, or examines many entries.
 func (c *pendingCall) lasts() bool { return c.entry().Lasts() }
 

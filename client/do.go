@@ -32,7 +32,7 @@ func (c *Client) do(ctx context.Context, callID *pendingCall) error {
 		if err != nil && callID.owing {
 			err = c.repeat(ctx, l, callID)
 		}
-		if held(err) {
+		if throttled(err) {
 			if over := callID.sitOut(ctx, err); over != nil {
 				return over
 			}
@@ -65,7 +65,7 @@ func (c *pendingCall) prepare(ctx context.Context, l *link, err error) error {
 // again reports whether the call, which ended with err, is to be made once more, and prepares it for that.
 func (c *pendingCall) again(err error) bool {
 	switch {
-	case errors.Is(err, wire.ErrInterrupted), held(err), unready(err):
+	case errors.Is(err, wire.ErrInterrupted), throttled(err), unready(err):
 	case errors.Is(err, call.ErrUnknownKind) && c.failed && c.asks():
 		// It knows better now: a kind was dropped, or has other classes.
 	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun is gone

@@ -54,7 +54,7 @@ func TestNode_FullDiskRefusesChangesOnly(t *testing.T) {
 	require.NoError(t, err)
 	_, err = space.Take(t.Context(), c, Job{})
 	require.ErrorIs(t, err, space.ErrLogFull)
-	require.Contains(t, string(n.Status()), `"held":"space: unavailable: log full: the disk`)
+	require.Contains(t, string(n.Status()), `"throttle":"space: unavailable: log full: the disk`)
 
 	// With so little room that the log accepts nothing, the existing entries can still be read.
 	require.NoError(t, syscall.Statfs(dir, &st))

@@ -24,10 +24,10 @@ const (
 // partition: calls that would grow the log are refused, or wait. It checks after every append, so only the calls in
 // progress can exceed a limit; and periodically while calls are throttled.
 type guard struct {
-	cfg    *Config
-	log    *replication.Log
-	logger *slog.Logger
-	held   chan struct{} // capacity 1: calls are throttled
+	cfg       *Config
+	log       *replication.Log
+	logger    *slog.Logger
+	throttled chan struct{} // capacity 1: calls are throttled
 
 	mu        sync.Mutex
 	partition *partition.Partition // guarded by mu; nil until watch
@@ -37,7 +37,7 @@ type guard struct {
 }
 
 func newGuard(cfg *Config, log *replication.Log, logger *slog.Logger) *guard {
-	return &guard{cfg: cfg, log: log, logger: logger, held: make(chan struct{}, 1)}
+	return &guard{cfg: cfg, log: log, logger: logger, throttled: make(chan struct{}, 1)}
 }
 
 // level is a gauge with hysteresis: it trips at high and resets at low, so that calls do not flap at the limit.
@@ -107,7 +107,7 @@ func (g *guard) run(ctx context.Context) {
 	defer t.Stop()
 	for {
 		select {
-		case <-g.held:
+		case <-g.throttled:
 		case <-ctx.Done():
 			return
 		}
@@ -123,15 +123,15 @@ func (g *guard) run(ctx context.Context) {
 
 // look throttles the partition, or lifts the throttle, and reports whether it is throttled.
 func (g *guard) look() bool {
-	held, tell := g.settle()
+	throttled, tell := g.settle()
 	for _, t := range tell {
 		t()
 	}
-	return held
+	return throttled
 }
 
 // settle is look, except that the caller runs tell, which writes to the program's log.
-func (g *guard) settle() (held bool, tell []func()) {
+func (g *guard) settle() (throttled bool, tell []func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.partition == nil {
@@ -147,15 +147,15 @@ func (g *guard) settle() (held bool, tell []func()) {
 		})
 	}
 	if len(tell) > 0 {
-		g.partition.Hold(g.whyLocked())
+		g.partition.Throttle(g.whyLocked())
 	}
-	if held = g.disk.high() || g.lag.high(); held {
+	if throttled = g.disk.high() || g.lag.high(); throttled {
 		select {
-		case g.held <- struct{}{}:
+		case g.throttled <- struct{}{}:
 		default:
 		}
 	}
-	return held, tell
+	return throttled, tell
 }
 
 func (g *guard) lookAtMirrorLocked() []func() {
@@ -185,7 +185,7 @@ func (g *guard) whyLocked() error {
 	case !g.lag.high():
 		return nil
 	case g.cfg.MirrorFull == Block:
-		return fmt.Errorf("%w: "+lacks+"changes wait until it has caught up", call.ErrHeld, g.cfg.MirrorLog)
+		return fmt.Errorf("%w: "+lacks+"changes wait until it has caught up", call.ErrThrottled, g.cfg.MirrorLog)
 	}
 	return fmt.Errorf("%w: "+lacks+"bring it back, or allow more, and try again", call.ErrLogFull, g.cfg.MirrorLog)
 }

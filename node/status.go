@@ -77,10 +77,10 @@ type spaceStatus struct {
 	Memory        int64         `json:"memory_bytes"` // charged by the space
 	// transactions of other spaces whose entries stay locked until their outcome is known
 	Prepared int    `json:"prepared"`
-	Error    string `json:"error,omitempty"` // why calls are refused
-	Held     string `json:"held,omitempty"`  // why calls that change the space are refused, or wait
+	Error    string `json:"error,omitempty"`    // why calls are refused
+	Throttle string `json:"throttle,omitempty"` // why calls that change the space are refused, or wait
 	// refused or delayed for such a reason since the start of the server; waiting calls count at each attempt
-	HeldCalls  uint64          `json:"held_calls"`
+	Throttled  uint64          `json:"throttled_calls"`
 	Log        *logStatus      `json:"log,omitempty"`
 	Snapshot   *snapshotStatus `json:"snapshot,omitempty"`
 	Mirror     *mirrorStatus   `json:"mirror,omitempty"`
@@ -154,8 +154,8 @@ func (f *family) status(name string) spaceStatus {
 		sum.Kinds = max(sum.Kinds, p.Kinds)
 		sum.Memory += p.Memory
 		sum.Prepared += p.Prepared
-		sum.Error, sum.Held = cmp.Or(sum.Error, p.Error), cmp.Or(sum.Held, p.Held)
-		sum.HeldCalls += p.HeldCalls
+		sum.Error, sum.Throttle = cmp.Or(sum.Error, p.Error), cmp.Or(sum.Throttle, p.Throttle)
+		sum.Throttled += p.Throttled
 		sum.Partitions = append(sum.Partitions, p)
 	}
 	return sum
@@ -165,7 +165,7 @@ func (s *hosted) status() spaceStatus {
 	p := s.partition.Stats()
 	st := spaceStatus{
 		Name: s.at.String(), Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds,
-		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Held: text(p.Hold), HeldCalls: p.Held,
+		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Throttle: text(p.Throttle), Throttled: p.Throttled,
 	}
 	st.Entries = entriesStatus{Ready: p.Ready, Held: p.Apart.Held, Delayed: p.Apart.Delayed}
 	if s.log != nil {

@@ -118,8 +118,8 @@ type fullState struct {
 		Full   bool
 		Since  string
 	} `json:"mirror_full"`
-	Held  string
-	Calls uint64 `json:"held_calls"`
+	Throttle string
+	Calls    uint64 `json:"throttled_calls"`
 }
 
 func (f *filled) status() fullState {
@@ -186,7 +186,7 @@ func TestFull_BlockLetsCallsWait(t *testing.T) {
 		require.Equal(f, node.Block, st.Full.Policy)
 		require.EqualValues(f, mirrorLog, st.Full.Bound)
 		require.NotEmpty(f, st.Full.Since)
-		require.Contains(f, st.Held, "--mirror-log")
+		require.Contains(f, st.Throttle, "--mirror-log")
 		require.GreaterOrEqual(f, st.Mirror.LagBytes, int64(mirrorLog/2))
 
 		ctx, cancel := context.WithCancel(f.ctx)
@@ -237,7 +237,7 @@ func TestFull_BlockLetsCallsWait(t *testing.T) {
 			require.NoError(f, err)
 		}
 		delete(f.known, 0)
-		f.await("they go on", func(st fullState) bool { return !st.Full.Full && st.Held == "" })
+		f.await("they go on", func(st fullState) bool { return !st.Full.Full && st.Throttle == "" })
 		f.requireKnown()
 	})
 }

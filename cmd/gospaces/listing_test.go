@@ -50,7 +50,7 @@ func TestStatus_NamesWhatIsWrong(t *testing.T) {
 	var out strings.Builder
 	a := &app{stdout: &out}
 	require.NoError(t, a.printStatus(&listing{given: true}, []byte(`{"uptime": "1h", "spaces": [
-		{"name": "a", "held": "the log is full", "mirror": {"connected": true, "lag_records": 7, "dead_letters": 2,
+		{"name": "a", "throttle": "the log is full", "mirror": {"connected": true, "lag_records": 7, "dead_letters": 2,
 			"last_error": "no\ndice", "blocked_by": {"pid": 5, "user": "joe", "query": "LOCK TABLE job"}}},
 		{"name": "b", "error": "closed",
 			"mirror": {"stopped": true, "last_error": "other log", "incomplete_tables": ["job", "result"]}},

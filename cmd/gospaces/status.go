@@ -69,7 +69,7 @@ type spaceLine struct {
 	Registrations int    `json:"registrations"`
 	Txns          int    `json:"transactions"`
 	Error         string `json:"error"`
-	Held          string `json:"held"`
+	Throttle      string `json:"throttle"`
 	Log           struct {
 		Bytes int64  `json:"bytes"`
 		Error string `json:"error"`
@@ -139,7 +139,7 @@ func (m *mirrorLine) state() string {
 
 // troubles returns one line for each problem of a space.
 func (s *spaceLine) troubles() (all []string) {
-	for _, t := range [][2]string{{"calls fail: ", s.Error}, {"changes wait or fail: ", s.Held}, {"log: ", s.Log.Error}} {
+	for _, t := range [][2]string{{"calls fail: ", s.Error}, {"changes wait or fail: ", s.Throttle}, {"log: ", s.Log.Error}} {
 		if t[1] != "" {
 			all = append(all, t[0]+oneLine(t[1]))
 		}

@@ -28,7 +28,7 @@ var (
 	ErrNotReady        = fmt.Errorf("%w: not served yet", ErrUnavailable)
 	ErrElsewhere       = fmt.Errorf("%w: served by another node", ErrUnavailable)
 	// the client repeats the call until it succeeds or fails otherwise
-	ErrHeld = fmt.Errorf("%w: held back", ErrLogFull)
+	ErrThrottled = fmt.Errorf("%w: throttled", ErrLogFull)
 )
 
 // ElsewhereError is the ErrElsewhere of a partition that another node serves, or served last.

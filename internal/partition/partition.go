@@ -126,8 +126,8 @@ type Partition struct {
 	heard       time.Time // when the last message of another was applied, or the log was read to its end
 	vacant      bool      // no one can have a lease: the log is empty, or its last message a resignation
 	leaders     int       // calls of Lead that wait for this partition, a follower, to claim
-	hold        error     // error of calls that grow the log; nil: not throttled
-	held        uint64    // number of calls throttled
+	throttle    error     // error of calls that grow the log; nil: not throttled
+	throttled   uint64    // number of calls throttled
 	waits       waits
 	listeners   map[uint64]*listener   // by registration
 	roll        []*listener            // all of them, for walks in steps; see overListeners
@@ -366,8 +366,8 @@ type Stats struct {
 	Prepared      int   // branches that wait for the outcome of their transactions
 	LSN, Durable  LSN
 	Err           error  // error of refused calls; nil while serving
-	Hold          error  // error of calls that grow the log, if throttled (Partition.Hold), or nil
-	Held          uint64 // number of calls throttled
+	Throttle      error  // error of calls that grow the log, if throttled (Partition.Throttle), or nil
+	Throttled     uint64 // number of calls throttled
 }
 
 // Stats returns the current numbers.
@@ -379,7 +379,7 @@ func (p *Partition) Stats() Stats {
 		Waiting: len(p.waits.byCall), Registrations: len(p.listeners), Sessions: len(p.attachments),
 		Prepared: len(p.e.Prepared()),
 		LSN:      LSN(p.e.LSN()), Durable: p.durable(), Err: p.refusal(),
-		Hold: p.hold, Held: p.held,
+		Throttle: p.throttle, Throttled: p.throttled,
 	}
 	st.Txns, st.Kinds, st.Memory = p.e.Transactions(), p.e.NumKinds(), p.charged
 	st.Ready, st.Apart = p.e.Totals()

@@ -44,7 +44,7 @@ var codes = [...]error{
 	19: call.ErrVersionConflict,
 	20: ErrInDoubt,
 	21: call.ErrLogFull,
-	22: call.ErrHeld,
+	22: call.ErrThrottled,
 	23: call.ErrSpaceFull,
 	24: call.ErrKindInUse,
 	25: call.ErrLocked,

@@ -23,7 +23,7 @@ var numbers = map[wire.Code]error{
 	11: template.ErrSchemaConflict, 12: wire.ErrInterrupted, 13: wire.ErrMalformed, 14: wire.ErrVersion,
 	15: wire.ErrCapability, 16: wire.ErrBusy,
 	17: call.ErrTxnEnded, 18: call.ErrDeadlock, 19: call.ErrVersionConflict, 20: wire.ErrInDoubt,
-	21: space.ErrLogFull, 22: call.ErrHeld, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
+	21: space.ErrLogFull, 22: call.ErrThrottled, 23: space.ErrSpaceFull, 24: space.ErrKindInUse, 25: space.ErrLocked,
 	26: space.ErrDropped, 27: call.ErrElsewhere, 28: call.ErrNotReady,
 }
 

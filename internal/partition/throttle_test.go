@@ -39,7 +39,7 @@ func (d *desk) do(callID func(c partition.Caller, n uint64)) *outcome {
 }
 
 // A throttled partition makes no record for a caller, and changes nothing. Calls that need no record go on.
-func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
+func TestThrottle_RefusesWhatMakesTheLogLonger(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log, p, d := newDesk(t)
@@ -68,7 +68,7 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 		p.Find(waiting, 1, query(9, true), -1)
 
 		tx, idle := begin(), begin() // this reserves some thousands of numbers in the log
-		p.Hold(errNoRoom)
+		p.Throttle(errNoRoom)
 		before := log.Last()
 		write := func(under txn.ID, key int64) func(c partition.Caller, n uint64) {
 			return func(c partition.Caller, n uint64) { p.Write(c, n, under, call.Request{}, draft(key)) }
@@ -116,20 +116,20 @@ func TestHold_RefusesWhatMakesTheLogLonger(t *testing.T) {
 		synctest.Wait()
 		require.LessOrEqual(t, log.Last(), before+1, "nothing is in the log but the commit of nothing")
 		st := p.Stats()
-		require.Equal(t, errNoRoom, st.Hold)
-		require.Equal(t, uint64(10), st.Held)
+		require.Equal(t, errNoRoom, st.Throttle)
+		require.Equal(t, uint64(10), st.Throttled)
 
-		p.Hold(nil)
+		p.Throttle(nil)
 		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Commit(c, n, tx, call.Request{}, nil) }).err)
 		require.NoError(t, read(6).err)
 		require.NoError(t, d.do(write(txn.ID{}, 9)).err)
 		require.NoError(t, waiting.await(1).err)
-		require.NoError(t, p.Stats().Hold)
+		require.NoError(t, p.Stats().Throttle)
 	})
 }
 
 // Decisions of the partition itself, and calls that give something up, do not wait for room.
-func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
+func TestThrottle_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		log, p, d := newDesk(t)
@@ -147,7 +147,7 @@ func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 		waiting := newCaller()
 		p.Find(waiting, 1, query(3, true), -1)
 
-		p.Hold(errNoRoom)
+		p.Throttle(errNoRoom)
 		before := log.Last()
 		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Cancel(c, n, call.Request{}, []uint64{kept.ID}) }).err)
 		require.NoError(t, d.do(func(c partition.Caller, n uint64) { p.Abort(c, n, tx) }).err)
@@ -164,16 +164,16 @@ func TestHold_LeasesEndAndWhoGivesUpMay(t *testing.T) {
 
 // The commit of a transaction over several partitions does not begin while one of them is throttled, and can be
 // repeated later. A prepared transaction is completed.
-func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
+func TestThrottle_SpansWaitOrAreCarriedThrough(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, func() *tape { return new(tape) })
 		defer f.close()
 		id := f.atWork()
-		for _, held := range f.names() {
-			f.parts[held].Hold(errNoRoom)
-			require.ErrorIs(t, f.commit(id), errNoRoom, held)
-			f.parts[held].Hold(nil)
+		for _, name := range f.names() {
+			f.parts[name].Throttle(errNoRoom)
+			require.ErrorIs(t, f.commit(id), errNoRoom, name)
+			f.parts[name].Throttle(nil)
 			require.False(t, f.has("b", 2), "nothing has happened")
 		}
 		require.NoError(t, f.commit(id))
@@ -186,10 +186,10 @@ func TestHold_SpansWaitOrAreCarriedThrough(t *testing.T) {
 		prepared, err := f.prepare("b", id)
 		require.NoError(t, err)
 		require.True(t, prepared)
-		f.parts["b"].Hold(errNoRoom)
+		f.parts["b"].Throttle(errNoRoom)
 		require.NoError(t, f.parts["b"].Participant().Commit(t.Context(), id))
 		require.True(t, f.has("b", 3))
-		f.parts["b"].Hold(nil)
+		f.parts["b"].Throttle(nil)
 	})
 }
 
@@ -211,7 +211,7 @@ func TestPartition_LogWithoutRoomIsFull(t *testing.T) {
 	p.Write(c, 1, txn.ID{}, call.Request{}, draft(1))
 	require.ErrorIs(t, c.await(1).err, call.ErrLogFull)
 	require.ErrorIs(t, c.await(1).err, call.ErrUnavailable)
-	require.NotErrorIs(t, c.await(1).err, call.ErrHeld)
+	require.NotErrorIs(t, c.await(1).err, call.ErrThrottled)
 	require.Eventually(t, func() bool { return p.Stats().Err == nil }, time.Minute, time.Millisecond)
 	p.Write(c, 2, txn.ID{}, call.Request{}, draft(1))
 	require.NoError(t, c.await(2).err)

@@ -11,11 +11,11 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// heldPauses are the pauses before a throttled call is repeated: the server's log has no room for changes.
-var heldPauses = backoff.Backoff{Min: 10 * time.Millisecond, Max: 500 * time.Millisecond}
+// throttledPauses are the pauses before a throttled call is repeated: the server's log has no room for changes.
+var throttledPauses = backoff.Backoff{Min: 10 * time.Millisecond, Max: 500 * time.Millisecond}
 
-// held reports whether the server throttled a call that ended with err: it changed nothing, and must be repeated.
-func held(err error) bool { return errors.Is(err, call.ErrHeld) }
+// throttled reports whether the server throttled a call that ended with err: it changed nothing, and must be repeated.
+func throttled(err error) bool { return errors.Is(err, call.ErrThrottled) }
 
 // unready reports whether a call that ended with err was not executed because its partition is not served yet, or is
 // elsewhere: the partition is to be opened again, and the call made.
@@ -23,14 +23,14 @@ func unready(err error) bool {
 	return errors.Is(err, call.ErrNotReady) || errors.Is(err, call.ErrElsewhere)
 }
 
-// sitOut pauses a call that was held back, or not served yet, because of why. It returns nil when it is time to make
+// sitOut pauses a call that was throttled, or not served yet, because of why. It returns nil when it is time to make
 // the call again, and otherwise the error with which it ends: what its context ended with, which wraps why too; why
 // itself if the call's own wait is over; or space.ErrClosed.
 func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 	if c.pauses.Max == 0 {
-		c.pauses, c.until = heldPauses, c.deadline
-		if held(why) {
-			c.part.client.warnHeld(why)
+		c.pauses, c.until = throttledPauses, c.deadline
+		if throttled(why) {
+			c.part.client.warnThrottled(why)
 		} else if c.pauses, c.until = unserved, (time.Time{}); c.limited && !c.repeated { // as if there were no connection
 			c.until = c.limitAt(c.part.client.cfg.Grace)
 		}
@@ -59,8 +59,8 @@ func (c *pendingCall) sitOut(ctx context.Context, why error) error {
 // warnEvery is the interval at which throttled calls are logged.
 const warnEvery = time.Minute
 
-// warnHeld logs that a call is throttled because of why, unless another was logged a moment ago.
-func (c *Client) warnHeld(why error) {
+// warnThrottled logs that a call is throttled because of why, unless another was logged a moment ago.
+func (c *Client) warnThrottled(why error) {
 	now, before := time.Now().UnixNano(), c.warned.Load()
 	if now-before > int64(warnEvery) && c.warned.CompareAndSwap(before, now) {
 		c.cfg.Logger.Warn("the server lets changes wait", "addr", c.cfg.Addr, "reason", why)

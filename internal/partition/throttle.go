@@ -7,32 +7,32 @@ import (
 	"github.com/gospaces/gospaces/txn"
 )
 
-// Hold throttles the partition: calls that grow the log for a caller (writes, takes, updates, renewals, registrations
-// and commits) fail with why, which wraps call.ErrLogFull, and change nothing. Hold(nil) lifts the throttle.
+// Throttle rejects calls that grow the log for a caller (writes, takes, updates, renewals, registrations and commits):
+// they fail with why, which wraps call.ErrLogFull, and change nothing. Throttle(nil) lifts it.
 //
 // These are not throttled: reads; writes and changes under a transaction, which reach the log with its commit; the
 // renewal of transactions; cancelling and aborting; decisions of the partition itself, such as the end of a lease;
 // transactions over several partitions whose commit has begun; and calls that wait already. None of these grows the log
 // without end, except for three bytes for each few thousand transactions, and a few for each commit of a transaction
 // that has changed nothing.
-func (p *Partition) Hold(why error) {
+func (p *Partition) Throttle(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hold = why
+	p.throttle = why
 }
 
 // admit returns the error of a throttled call that is not under a transaction and grows the log; nil if it is admitted.
 // The lock is held.
 func (p *Partition) admit() error {
-	if p.hold != nil {
-		p.held++
+	if p.throttle != nil {
+		p.throttled++
 	}
-	return p.hold
+	return p.throttle
 }
 
 // admitRenewal is admit for renewals. Renewals of transactions are admitted, since their number is limited.
 func (p *Partition) admitRenewal(ids []uint64) error {
-	if p.hold == nil || p.e.OnlyTxns(ids) {
+	if p.throttle == nil || p.e.OnlyTxns(ids) {
 		return nil
 	}
 	return p.admit()
@@ -41,7 +41,7 @@ func (p *Partition) admitRenewal(ids []uint64) error {
 // admitCommit is admit for the commit of a transaction. One that has changed nothing adds only a few bytes, one that
 // has ended nothing at all.
 func (p *Partition) admitCommit(id txn.ID, drafts []call.Draft) error {
-	if p.hold == nil || !p.e.Commits(id, len(drafts) > 0) {
+	if p.throttle == nil || !p.e.Commits(id, len(drafts) > 0) {
 		return nil
 	}
 	return p.admit()
