@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/internal/call"
 	"github.com/gospaces/gospaces/internal/partition"
@@ -104,6 +107,34 @@ func BenchmarkWriteTake(b *testing.B) {
 				p.Close()
 			})
 		}
+	}
+}
+
+// BenchmarkReadLease reads an entry of an idle partition, with 64 calls in flight: without a read lease, with one, and
+// when each read has to wait for a message of the log.
+func BenchmarkReadLease(b *testing.B) {
+	for _, lease := range []time.Duration{0, 150 * time.Millisecond, time.Nanosecond} {
+		b.Run(fmt.Sprintf("lease=%v", lease), func(b *testing.B) {
+			store, err := replication.Open(b.Context(), replication.Config{Dir: b.TempDir()})
+			require.NoError(b, err)
+			defer store.Close()
+			log, err := store.Log(b.Context(), "bench", 0)
+			require.NoError(b, err)
+			p := partition.New(partition.Config{Log: log, Lease: lease})
+			require.NoError(b, p.Start(b.Context(), nil))
+			defer p.Close()
+			w := newWindow(64)
+			w.acquire(2)
+			p.Register(w, 0, job)
+			p.Write(w, 1, txn.ID{}, call.Request{}, draft(1))
+			q := query(1, false)
+			b.ReportAllocs()
+			for b.Loop() {
+				w.acquire(1)
+				p.Find(w, 2, q, -1)
+			}
+			w.acquire(64)
+		})
 	}
 }
 
