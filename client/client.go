@@ -59,6 +59,8 @@ func (c Config) withDefaults() (Config, error) {
 		errs = append(errs, errors.New("client: Config.Addr is empty"))
 	case slices.Contains(c.addrs(), ""):
 		errs = append(errs, fmt.Errorf("client: Config.Addr %q has an empty address: write host:port,host:port", c.Addr))
+	case c.Dial == nil:
+		errs = append(errs, checkAddrs(c.addrs()))
 	}
 	if c.Conns < 0 || c.DialTimeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < 0 || c.Grace < 0 || c.EventWindow < 0 {
 		errs = append(errs, errors.New("client: a number in Config is negative"))
@@ -78,7 +80,24 @@ func (c Config) withDefaults() (Config, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 	}
-	return c, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return c, fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
+	}
+	return c, nil
+}
+
+// checkAddrs returns an error if one of addrs is no address of a TCP port.
+func checkAddrs(addrs []string) error {
+	for _, addr := range addrs {
+		host, port, err := net.SplitHostPort(addr)
+		if err == nil {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil || host == "" {
+			return fmt.Errorf("client: %q is not an address: write host:port, as in localhost:7420", addr)
+		}
+	}
+	return nil
 }
 
 // addrs returns the addresses of Addr.
@@ -125,7 +144,8 @@ func Dial(ctx context.Context, addr string) (*Client, error) {
 
 // DialConfig connects to a server. It blocks until the server has answered, for Config.DialTimeout at most, or ctx
 // ends. It tries once, so that a wrong address is noticed at once: it returns the dialer's error if nothing listens
-// there, ErrNotServer if it is not a gospaces server, and space.ErrInvalidArgument for an invalid name of a space.
+// there, ErrNotServer if it is not a gospaces server, and space.ErrInvalidArgument for an invalid Config or name of a
+// space.
 // Later, failed connections are reopened for as long as it takes. It is no error if the space does not exist: the first
 // write creates it. The caller must close the Client.
 func DialConfig(ctx context.Context, cfg Config) (*Client, error) {

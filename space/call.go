@@ -76,7 +76,11 @@ func (c *typedCall) codec(known *codec.Codec) *codec.Codec {
 func newCall[O option](sp Space, opts []O) (*typedCall, error) {
 	c := calls.Get().(*typedCall)
 	c.parts = append(c.parts, part{})
-	for _, o := range opts {
+	for i, o := range opts {
+		if any(o) == nil {
+			c.reject(invalid("option %d of %d is nil", i+1, len(opts)))
+			continue
+		}
 		o.apply(c)
 	}
 	if c.txn != nil {

@@ -64,6 +64,8 @@
 //
 //	done, err := space.Count(ctx, sp, Job{State: "done"})
 //
+// An option, or a function to call, that is nil is an ErrInvalidArgument.
+//
 // # Implementations
 //
 // Programs may implement Space, for example for tests. A value that changes a few methods embeds the Space that it

@@ -96,3 +96,26 @@ func TestOr_OfATypeThatTheCallCannotHold(t *testing.T) {
 	require.Equal(t, "lamp", unusable.Fields["item"])
 	require.Zero(t, count(t, sp, Order{}), "the take has removed it")
 }
+
+// A nil option, and a nil function, are told as mistakes of the call.
+func TestOptions_NilIsInvalid(t *testing.T) {
+	t.Parallel()
+	ctx, sp := t.Context(), newSpace(t)
+	type item struct{ N int }
+	_, err := space.Read(ctx, sp, item{}, space.NoWait(), nil)
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	require.ErrorContains(t, err, "option 2 of 2 is nil")
+	_, err = space.Write(ctx, sp, item{1}, nil)
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	_, err = space.Begin(ctx, sp, nil)
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	_, err = space.Notify(ctx, sp, item{}, nil)
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	_, err = space.Count(ctx, sp, item{}, nil)
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	_, err = space.Update(ctx, sp, item{}, nil, space.NoWait())
+	require.ErrorIs(t, err, space.ErrInvalidArgument)
+	for _, err := range space.Contents(ctx, sp, item{}, nil) {
+		require.ErrorIs(t, err, space.ErrInvalidArgument)
+	}
+}

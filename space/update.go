@@ -22,6 +22,9 @@ import (
 // end of its wait.
 func Update[T any](ctx context.Context, sp Space, template T, change func(*T) error, opts ...TakeOption) (T, error) {
 	var none T
+	if change == nil {
+		return none, invalid("there is no function that changes the entry")
+	}
 	known, q, err := query(ctx, sp, &template, opts)
 	if err != nil {
 		return none, err

@@ -85,7 +85,7 @@ func TestUpdate_ChangeMayRefuse(t *testing.T) {
 	_, err := space.Update(ctx, sp, Task{}, func(task *Task) error { task.ID = 2; return no })
 	require.Equal(t, no, err)
 	require.Equal(t, 1, count(t, sp, Task{ID: 1}))
-	_, err = space.Update(ctx, sp, Task{State: "none"}, nil, space.NoWait())
+	_, err = space.Update(ctx, sp, Task{State: "none"}, func(*Task) error { return no }, space.NoWait())
 	require.ErrorIs(t, err, space.ErrNoMatch)
 	_, err = space.Update(ctx, sp, &Task{}, func(task **Task) error { *task = nil; return nil })
 	require.ErrorIs(t, err, space.ErrInvalidArgument)

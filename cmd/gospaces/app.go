@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/replication"
 	"github.com/gospaces/gospaces/space"
 )
 
@@ -65,6 +66,9 @@ func (a *app) command() *cobra.Command {
 				settle(cmd.Flags(), a.env, nil)); err != nil {
 				return err
 			}
+			if err := checkSpace(a.space); err != nil {
+				return usage("--space, or $GOSPACES_SPACE, is wrong: %w", err)
+			}
 			a.running = true
 			return nil
 		},
@@ -99,11 +103,22 @@ func (a *app) dial(ctx context.Context) (*client.Client, error) {
 		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)",
 			a.addr, err)
 	}
+	if errors.Is(err, space.ErrInvalidArgument) {
+		return nil, usageError{err}
+	}
 	if errors.Is(err, client.ErrNotServer) {
 		return nil, fmt.Errorf(
 			"what listens at %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
 	}
 	return c, err
+}
+
+// checkSpace returns an error for what cannot be the name of a space.
+func checkSpace(name string) error {
+	if err := replication.ValidName(name); err != nil {
+		return fmt.Errorf("%q is no name for a space, which has 1 to 64 letters, digits, hyphens and underscores", name)
+	}
+	return nil
 }
 
 // warnings returns a log that tells, without the time, what a user should know who waits for a command.

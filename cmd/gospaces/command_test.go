@@ -332,6 +332,13 @@ func TestExitCodes_TellMistakesApart(t *testing.T) {
 		args []string
 	}{
 		{exitUsage, `unknown command "wirte"`, []string{"wirte"}},
+		{exitUsage, `"a b" is no name for a space`, []string{"read", "job", "--space", "a b"}},
+		{exitUsage, `"a:b:c" is not an address: write host:port`, []string{"read", "job", "--addr", "a:b:c"}},
+		{exitUsage, `"foo" is not an address`, []string{"count", "job", "--addr", "localhost:7420,foo"}},
+		{exitUsage, `"localhost:70000" is not an address`, []string{"count", "job", "--addr", "localhost:70000"}},
+		{exitUsage, "has an empty address", []string{"status", "--addr", ","}},
+		{exitUsage, `"/1" is not the id of a transaction or call`, []string{"outcome", "/1"}},
+		{exitUsage, `"a b/1" is not the id of a transaction or call`, []string{"outcome", "a b/1"}},
 		{exitUsage, `unknown command "wirte" for "gospaces": did you mean gospaces write?`, []string{"help", "wirte"}},
 		{exitUsage, `unknown command "lsit" for "gospaces registrations"`, []string{"help", "registrations", "lsit"}},
 		{exitUsage, "unknown flag: --fast (see", []string{"read", "job", "--fast"}},

@@ -44,7 +44,11 @@ func parseCall(text string) (space.CallID, error) {
 		}
 		return space.TxnCall(id), nil
 	}
-	return space.ParseCallID(text)
+	id, err := space.ParseCallID(text)
+	if err == nil {
+		err = checkSpace(id.Space)
+	}
+	return id, err
 }
 
 // outcome is what `gospaces outcome` prints.

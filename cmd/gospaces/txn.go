@@ -56,7 +56,11 @@ func parseTxn(text string) (txn.ID, error) {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil && n > 0 {
 		return txn.ID{Number: n}, nil
 	}
-	return txn.Parse(text)
+	id, err := txn.Parse(text)
+	if err == nil {
+		err = checkSpace(id.Space)
+	}
+	return id, err
 }
 
 func (a *app) txnCommand() *cobra.Command {
