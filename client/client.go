@@ -135,9 +135,10 @@ type Client struct {
 var _ space.Space = (*Client)(nil)
 
 // Dial connects to the server at addr, such as "localhost:7420", and its space "default". Several addresses, separated
-// by commas, are those of nodes that know the same spaces ("n1:7420,n2:7420"): Dial connects to the first that answers,
-// and when a node cannot be reached any more the client goes on to the next. One address is enough to find the nodes
-// that others tell of. It blocks, and returns errors, as DialConfig does.
+// by commas, are those of nodes that know the same spaces ("n1:7420,n2:7420"): Dial connects to the first that answers
+// (it tries the next one when one has failed, or has not answered for 300 ms), and when a node cannot be reached any
+// more the client goes on to the next. One address is enough to find the nodes that others tell of. It blocks, and
+// returns errors, as DialConfig does.
 func Dial(ctx context.Context, addr string) (*Client, error) {
 	return DialConfig(ctx, Config{Addr: addr})
 }

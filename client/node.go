@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gospaces/gospaces/space"
 )
@@ -86,19 +88,48 @@ func (c *Client) needs(n *node) bool {
 	return slices.ContainsFunc(c.allParts(), func(s *part) bool { return s.place.Load().node == n })
 }
 
-// dial opens the first of the given nodes that answers and returns it.
+// stagger is the time after which a further address is tried beside those that have not answered.
+const stagger = 300 * time.Millisecond
+
+// dial opens one of the given nodes, the first that answers, and returns it. It tries them in their order: the next one
+// when one has failed, or has not answered for a while. Attempts that are under way end with the first that succeeds.
 func (c *Client) dial(ctx context.Context, addrs []string) (*node, error) {
 	var nodes []*node
 	for _, addr := range addrs {
 		nodes = append(nodes, c.topology.node(addr))
 	}
-	var errs []error
-	for _, n := range nodes {
-		err := c.open(ctx, n)
-		if err == nil {
-			return n, nil
-		}
-		errs = append(errs, fmt.Errorf("client: dial %s: %w", n.addr, err))
+	type attempt struct {
+		of  int
+		err error
 	}
-	return nil, errors.Join(errs...)
+	ended, errs := make(chan attempt, len(nodes)), make([]error, len(nodes))
+	var attempts sync.WaitGroup
+	defer attempts.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for begun, running := 0, 0; ; {
+		select {
+		case <-next.C:
+			i := begun
+			attempts.Go(func() { ended <- attempt{i, c.open(ctx, nodes[i])} })
+			running++
+			if begun++; begun < len(nodes) {
+				next.Reset(stagger)
+			}
+		case a := <-ended:
+			running--
+			if a.err == nil {
+				return nodes[a.of], nil
+			}
+			errs[a.of] = fmt.Errorf("client: dial %s: %w", nodes[a.of].addr, a.err)
+			switch {
+			case begun < len(nodes):
+				next.Reset(0)
+			case running == 0:
+				return nil, errors.Join(errs...)
+			}
+		}
+	}
 }

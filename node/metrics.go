@@ -158,7 +158,7 @@ func (to sink) putSpace(s *spaceStatus, space, partition string) {
 	to.put(prepared, s.Prepared, space, partition)
 	to.put(kinds, s.Kinds, space, partition)
 	to.put(memory, s.Memory, space, partition)
-	to.put(throttled, s.HeldCalls, space, partition)
+	to.put(throttled, s.Throttled, space, partition)
 	if l := s.Log; l != nil {
 		to.put(logLast, l.Last, space, partition)
 		to.put(logBytes, l.Bytes, space, partition)
