@@ -89,11 +89,11 @@ func (c Config) withDefaults() (Config, error) {
 // checkAddrs returns an error if one of addrs is no address of a TCP port.
 func checkAddrs(addrs []string) error {
 	for _, addr := range addrs {
-		host, port, err := net.SplitHostPort(addr)
+		_, port, err := net.SplitHostPort(addr)
 		if err == nil {
 			_, err = net.LookupPort("tcp", port)
 		}
-		if err != nil || host == "" {
+		if err != nil || port == "" {
 			return fmt.Errorf("client: %q is not an address: write host:port, as in localhost:7420", addr)
 		}
 	}
