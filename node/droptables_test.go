@@ -10,13 +10,14 @@ import (
 
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/spacetest"
 )
 
 // The tables of a dropped space stay complete, and are not mixed with those of another space of the same name; with the
 // option to drop them they go.
 func TestDrop_KeepsOrDropsTheTables(t *testing.T) {
 	t.Parallel()
-	_, dsn := database(t)
+	_, dsn := spacetest.OwnPostgres(t)
 	db, err := sql.Open("postgres", dsn)
 	require.NoError(t, err)
 	defer db.Close()

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/client"
-	"github.com/gospaces/gospaces/internal/postgres"
 	"github.com/gospaces/gospaces/node"
 	"github.com/gospaces/gospaces/space"
+	"github.com/gospaces/gospaces/spacetest"
 )
 
 // mirrorStatus is the part that the tests check.
@@ -35,22 +35,11 @@ func statusOf(t *testing.T, n *node.Node) mirrorStatus {
 	return st.Spaces[0]
 }
 
-// database returns a PostgreSQL server for the test, and an empty database on it.
-func database(t *testing.T) (*postgres.Server, string) {
-	t.Helper()
-	pg, err := postgres.Start(t.Context(), postgres.Config{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
-	dsn, err := pg.NewDatabase(t.Context())
-	require.NoError(t, err)
-	return pg, dsn
-}
-
 // While a database is away the log grows up to a limit. Beyond that, messages that the mirror still lacks are removed
 // from the log, and the mirror continues from a snapshot when the database is back, even after a restart of the server.
 func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 	t.Parallel()
-	pg, dsn := database(t)
+	pg, dsn := spacetest.OwnPostgres(t)
 	cfg := node.Config{Data: t.TempDir(), Postgres: dsn, SnapshotBytes: 256 << 10, MirrorLog: 1 << 20}
 	n := open(t, cfg)
 	c, err := client.Dial(t.Context(), n.Addr())
@@ -101,7 +90,7 @@ func TestMirror_IsBasedOnASnapshotWhenTheLogHasGoneOn(t *testing.T) {
 // A database that hangs, without breaking a connection, does not delay the exit, and loses nothing.
 func TestMirror_OfADatabaseThatHangsHoldsUpNoExit(t *testing.T) {
 	t.Parallel()
-	pg, dsn := database(t)
+	pg, dsn := spacetest.OwnPostgres(t)
 	cfg := node.Config{Data: t.TempDir(), Postgres: dsn}
 	n := open(t, cfg)
 	c, err := client.Dial(t.Context(), n.Addr())
@@ -136,7 +125,7 @@ func TestMirror_OfADatabaseThatHangsHoldsUpNoExit(t *testing.T) {
 // position before the mirror sees it.
 func TestMirror_OfALogThatHasLostItsEndStops(t *testing.T) {
 	t.Parallel()
-	_, dsn := database(t)
+	_, dsn := spacetest.OwnPostgres(t)
 	type Job struct{ ID int }
 	// work writes jobs to a server one after the other, and returns its status.
 	work := func(cfg node.Config, jobs int) string {

@@ -30,4 +30,16 @@ func Postgres(tb testing.TB) string {
 	return dsn
 }
 
+// OwnPostgres returns a PostgreSQL server of the test alone, which it may stop and start again, and the DSN of an empty
+// database on it.
+func OwnPostgres(tb testing.TB) (*postgres.Server, string) {
+	tb.Helper()
+	pg, err := postgres.Start(tb.Context(), postgres.Config{})
+	require.NoError(tb, err)
+	tb.Cleanup(func() { require.NoError(tb, pg.Stop()) })
+	dsn, err := pg.NewDatabase(tb.Context())
+	require.NoError(tb, err)
+	return pg, dsn
+}
+
 func stopPostgres() error { return databases.release((*postgres.Server).Stop) }

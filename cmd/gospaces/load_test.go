@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/spacetest"
 )
 
 func TestLoad_ALostFolderIsMadeOfTheTables(t *testing.T) {
 	t.Parallel()
-	_, dsn := database(t)
+	_, dsn := spacetest.OwnPostgres(t)
 	require.Contains(t, cli(t, "load").err, "--postgres is missing")
 	dir := filepath.Join(t.TempDir(), "new")
 	r := cli(t, "load", "--postgres", dsn, "--data", dir, "--all")

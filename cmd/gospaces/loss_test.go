@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/spacetest"
 )
 
 // A data folder whose log is gone, or ends before the newest snapshot, is served only by an operator who accepts the
@@ -15,7 +17,7 @@ import (
 // rather than to make its tables equal to what is left.
 func TestServe_LossIsAccepted(t *testing.T) {
 	t.Parallel()
-	pg, _ := database(t)
+	pg, _ := spacetest.OwnPostgres(t)
 	for name, lose := range map[string]func(t *testing.T, dir string){
 		"log is gone": func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(filepath.Join(dir, "standalone"))) },
 		"end is cut off": func(t *testing.T, dir string) {

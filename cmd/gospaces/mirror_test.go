@@ -11,7 +11,7 @@ import (
 	_ "github.com/lib/pq"
 	"github.com/stretchr/testify/require"
 
-	"github.com/gospaces/gospaces/internal/postgres"
+	"github.com/gospaces/gospaces/spacetest"
 )
 
 // mirror is the part of the status that tells of the mirror of the default space.
@@ -39,20 +39,9 @@ func (s server) mirror(t *testing.T, ok func(mirror) bool) {
 	}, time.Minute, 10*time.Millisecond)
 }
 
-// database returns a PostgreSQL server of the test, and an empty database on it.
-func database(t *testing.T) (*postgres.Server, string) {
-	t.Helper()
-	pg, err := postgres.Start(t.Context(), postgres.Config{})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, pg.Stop()) })
-	dsn, err := pg.NewDatabase(t.Context())
-	require.NoError(t, err)
-	return pg, dsn
-}
-
 func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 	t.Parallel()
-	pg, dsn := database(t)
+	pg, dsn := spacetest.OwnPostgres(t)
 	db, err := sql.Open("postgres", dsn)
 	require.NoError(t, err)
 	defer db.Close()
@@ -124,7 +113,7 @@ func TestMirror_DeadLettersAndModesAndLag(t *testing.T) {
 // in its log.
 func TestMirror_FullLogIsToldOf(t *testing.T) {
 	t.Parallel()
-	pg, dsn := database(t)
+	pg, dsn := spacetest.OwnPostgres(t)
 	require.Contains(t, cli(t, "serve", "--mirror-full", "wait").err, `"wait"; it is rebase, block or refuse`)
 	require.Contains(t, cli(t, "serve", "--mirror-lanes", "65").err, "over 65 connections; it may be 64 at most")
 	s := serve(t, "--data", t.TempDir(), "--postgres", dsn, "--mirror-log", "5000", "--mirror-full", "refuse")
