@@ -311,6 +311,20 @@ func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error 
 	return err
 }
 
+// Manage has a cluster changed, as the commands below gospaces cluster do: request and answer are JSON objects of theirs,
+// which may change with any release. It blocks until the change is decided, or ctx ends. It returns
+// space.ErrInvalidArgument for a request that cannot be carried out, and from a server that is not a node of a cluster.
+func (c *Client) Manage(ctx context.Context, request []byte) (answer []byte, err error) {
+	call := newCall(c.Space.only, wire.Manage)
+	defer call.free()
+	call.name = string(request)
+	r, err := call.do(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), r.Report.Body...), nil
+}
+
 // Status returns the server's status: the JSON object that gospaces status --json prints. It blocks like Echo.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	call := newCall(c.Space.only, wire.Status)

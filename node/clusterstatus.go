@@ -35,6 +35,7 @@ type partitionStatus struct {
 	Primary   string          `json:"primary,omitempty"` // "": no node serves it
 	Epoch     uint64          `json:"epoch,omitempty"`
 	Replicas  []replicaStatus `json:"replicas"`
+	Target    []string        `json:"target,omitempty"` // nodes that are to have the replicas, if these are being moved
 
 	Here *spaceStatus `json:"here,omitempty"` // if this node has a replica
 }
@@ -92,7 +93,8 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 		ps.Primary, ps.Epoch = place.Node, place.Epoch
 	}
 	newest := uint64(0)
-	for _, node := range p.Nodes {
+	ps.Target = p.Target
+	for _, node := range p.Ranked() {
 		part, _ := sight.Part(node, at)
 		newest = max(newest, part.Position)
 		ps.Replicas = append(ps.Replicas, replicaStatus{

@@ -141,24 +141,24 @@ func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, erro
 }
 
 // Close implements cluster.Host.
-func (f *fleet) Close(at txn.Address, dropped bool) {
+func (f *fleet) Close(at txn.Address, ending cluster.Ending) {
 	f.mu.Lock()
 	s := f.replicas[at]
 	delete(f.replicas, at)
 	f.mu.Unlock()
 	why := call.ErrClosed
-	if dropped {
+	if ending == cluster.Dropped {
 		why = fmt.Errorf("%w: space %q was dropped", call.ErrDropped, at.Space)
 	}
 	s.log.Close() // an append may wait for a majority
 	s.partition.Quit(why)
 	f.server.Replaced(s.host)
 	s.stop()
-	if !dropped {
+	if ending == cluster.Stopped {
 		return
 	}
 	if err := f.store.Forget(at.Space, int(at.Partition)); err != nil {
-		f.cfg.Logger.Warn("what this node has of a dropped space was not removed", "partition", at.String(), "error", err)
+		f.cfg.Logger.Warn("what this node had of a partition was not removed", "partition", at.String(), "error", err)
 	}
 }
 

@@ -95,13 +95,18 @@ func (ss *spaces) startMirror(s *hosted) error {
 	return nil
 }
 
+// writer returns what writes the mirror now, or nil.
+func (s *hosted) writer() *writeback.Writer {
+	s.mirrorMu.Lock()
+	defer s.mirrorMu.Unlock()
+	return s.mirror
+}
+
 // mirrorNeeds returns the position from which the mirror still needs the log. If the log is larger than it may be for a
 // database that is away, the mirror needs nothing and continues from a snapshot. Unless the policy is Rebase, the guard
 // prevents that.
 func (s *hosted) mirrorNeeds(cfg *Config) uint64 {
-	s.mirrorMu.Lock()
-	mirror := s.mirror
-	s.mirrorMu.Unlock()
+	mirror := s.writer()
 	if mirror == nil {
 		return math.MaxUint64
 	}

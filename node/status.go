@@ -178,8 +178,8 @@ func (s *hosted) status() spaceStatus {
 	if s.snapshots != nil {
 		st.Snapshot = s.snapshots.status()
 	}
-	if s.mirror != nil {
-		st.Mirror = newMirrorStatus(s.mirror.Stats())
+	if m := s.writer(); m != nil {
+		st.Mirror = newMirrorStatus(m.Stats())
 		st.MirrorFull = s.guard.status()
 	}
 	return st

@@ -14,9 +14,10 @@ import (
 func (a *app) clusterCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "cluster",
-		Short: "Look at a cluster",
+		Short: "Look at a cluster, and change it",
 	})
-	cmd.AddCommand(a.clusterStatusCommand())
+	cmd.AddCommand(a.clusterStatusCommand(), a.clusterMoveCommand(), a.clusterDrainCommand(), a.clusterRebalanceCommand(),
+		a.clusterForgetCommand())
 	return cmd
 }
 
@@ -59,10 +60,11 @@ type clusterStatus struct {
 		Version string `json:"version"`
 	} `json:"nodes"`
 	Partitions []struct {
-		Space     string `json:"space"`
-		Partition int    `json:"partition"`
-		Primary   string `json:"primary"`
-		Epoch     uint64 `json:"epoch"`
+		Space     string   `json:"space"`
+		Partition int      `json:"partition"`
+		Primary   string   `json:"primary"`
+		Epoch     uint64   `json:"epoch"`
+		Target    []string `json:"target"`
 		Replicas  []struct {
 			Node     string `json:"node"`
 			Alive    bool   `json:"alive"`
@@ -124,13 +126,16 @@ func (a *app) printClusterTables(l *listing, st *clusterStatus) error {
 			case r.Node == p.Primary:
 			case !r.Alive:
 				followers = append(followers, r.Node+" (silent)")
-			case !r.Able:
+			case !r.Able && !st.isDrained(r.Node):
 				followers = append(followers, r.Node+" (not ready)")
 			case r.Lag > 0:
 				followers = append(followers, fmt.Sprintf("%s (%d behind)", r.Node, r.Lag))
 			default:
 				followers = append(followers, r.Node)
 			}
+		}
+		if len(p.Target) > 0 {
+			followers = append(followers, "moves to "+strings.Join(p.Target, ", "))
 		}
 		partitions = append(partitions, node{[]any{p.Space, p.Partition, p.Primary, p.Epoch, strings.Join(followers, ", ")}})
 	}
@@ -140,6 +145,16 @@ func (a *app) printClusterTables(l *listing, st *clusterStatus) error {
 	}
 	fmt.Fprintln(a.stdout)
 	return printRows(a, l, "SPACE PARTITION PRIMARY EPOCH FOLLOWERS", partitions, cells)
+}
+
+// isDrained reports whether a node is to lead nothing, so that none of its replicas can.
+func (st *clusterStatus) isDrained(name string) bool {
+	for _, n := range st.Nodes {
+		if n.Name == name {
+			return n.Drained
+		}
+	}
+	return false
 }
 
 // trouble returns errDegraded with what is wrong, or nil.
@@ -156,7 +171,7 @@ func (st *clusterStatus) trouble() error {
 			wrong = append(wrong, "no node serves "+at)
 		}
 		for _, r := range p.Replicas {
-			if r.Alive && !r.Able {
+			if r.Alive && !r.Able && !st.isDrained(r.Node) {
 				wrong = append(wrong, fmt.Sprintf("the replica of %s at %s is not ready", at, r.Node))
 			}
 		}

@@ -28,7 +28,7 @@ reminder  0      0     1        -       text string
 	got := table("status")
 	require.Regexp(t, `^server +up \d+s, pid \d+, durability memory\n`+
 		`memory +[\d.]+ [KMG]iB of [\d.]+ [MG]iB in use: ok\n`+
-		`clients +\d+, 1 connection\n\n`+
+		`clients +\d+, \d+ connections?\n\n`+
 		`SPACE +READY +HELD +DELAYED +KINDS +WAITING +REGISTRATIONS +TXNS +LOG +MIRROR\n`+
 		`default +2 +0 +1 +2 +0 +0 +0 +0 B +-\n`+
 		`other +0 +0 +0 +0 +0 +0 +0 +0 B +-\n$`, got)

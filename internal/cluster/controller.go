@@ -3,14 +3,21 @@ package cluster
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"slices"
 	"time"
+
+	"github.com/gospaces/gospaces/txn"
 )
 
 // controller carries out, on the node that leads the control partition, what the State asks for: it makes and removes
 // the logs of partitions. Each step is such that a successor can do it again.
-type controller struct{ m *Member }
+type controller struct {
+	m     *Member
+	moved time.Time // when the last move to balance the nodes began
+}
 
-func newController(m *Member) *controller { return &controller{m} }
+func newController(m *Member) *controller { return &controller{m: m} }
 
 // DefaultSpace is there from the start.
 const DefaultSpace = "default"
@@ -48,14 +55,21 @@ func (c *controller) work(ctx context.Context, state *State) {
 			err = c.remove(ctx, &named, sp)
 		case !sp.Made:
 			err = c.make(ctx, &named, sp)
+		default:
+			err = c.settle(ctx, name, sp)
 		}
 		c.report(ctx, name, err)
 	}
+	if state.Founders == nil {
+		_, err := c.m.control.Do(ctx, &Command{Found: &Founded{c.m.cfg.controlNodes()}})
+		c.report(ctx, ControlSpace, err)
+	}
+	c.balance(ctx, state)
 }
 
 func (c *controller) report(ctx context.Context, name string, err error) {
 	if err != nil && ctx.Err() == nil {
-		c.m.cfg.Logger.Warn("a space cannot be made or removed yet", "space", name, "error", err)
+		c.m.cfg.Logger.Warn("a space cannot be made, removed or moved yet", "space", name, "error", err)
 	}
 }
 
@@ -87,4 +101,81 @@ func (c *controller) remove(ctx context.Context, name *NamedSpace, sp *Space) er
 	}
 	_, err := c.m.control.Do(ctx, &Command{Remove: name})
 	return err
+}
+
+// settle goes on with the moves of a space's partitions. A move has these steps, of which the State keeps the first and
+// the last: the nodes that are to have replicas follow the partition; the log moves to them; one of them leads.
+func (c *controller) settle(ctx context.Context, name string, sp *Space) error {
+	var errs []error
+	for i, p := range sp.Partitions {
+		if p.Target == nil {
+			continue
+		}
+		at := txn.Address{Space: name, Partition: uint16(i)}
+		done, err := c.step(ctx, at, p)
+		if err == nil && done {
+			_, err = c.m.control.Do(ctx, &Command{Settle: &Settled{name, i, p.Target}})
+		}
+		if done && err == nil {
+			c.m.cfg.Logger.Info("partition moved", "partition", at.String(), "from", p.Nodes, "to", p.Target)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// step takes the next step of a move, and reports whether it was the last.
+func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (done bool, err error) {
+	for _, node := range p.Target {
+		if part, _ := c.m.sight.Part(node, at); !c.m.sight.Alive(node) || !part.Able && part.Epoch == 0 {
+			return false, nil // its replica does not follow yet
+		}
+	}
+	store := c.m.cfg.Store
+	if err := store.Place(ctx, at.Space, int(at.Partition), p.Target); err != nil {
+		return false, err
+	}
+	have, err := store.Replicas(ctx, at.Space, int(at.Partition))
+	if err != nil {
+		return false, err
+	}
+	var nodes []string
+	for _, r := range have {
+		if !r.Current {
+			return false, nil
+		}
+		nodes = append(nodes, r.Node)
+	}
+	place, served := c.m.sight.Served(at)
+	return sameNodes(nodes, p.Target) && served && slices.Contains(p.Target, place.Node), nil
+}
+
+// balance begins the next move that brings replicas where they should be, if all that there are are well.
+func (c *controller) balance(ctx context.Context, state *State) {
+	move := nextMove(state)
+	if move == nil || !c.isWhole(state) || time.Since(c.moved) < c.m.cfg.Timing.Settle {
+		return
+	}
+	c.moved = time.Now()
+	c.m.cfg.Logger.Info("partition is to move", "space", move.Name, "partition", move.Partition, "to", move.To)
+	_, err := c.m.control.Do(ctx, &Command{Move: move})
+	c.report(ctx, move.Name, err)
+}
+
+// isWhole reports whether all replicas of all partitions follow or lead, and none is being moved.
+func (c *controller) isWhole(state *State) bool {
+	for name, sp := range state.Spaces {
+		if !sp.isSettled() {
+			return false
+		}
+		for i, p := range sp.Partitions {
+			for _, node := range p.Nodes {
+				part, _ := c.m.sight.Part(node, txn.Address{Space: name, Partition: uint16(i)})
+				if !c.m.sight.Alive(node) || !part.Able && part.Epoch == 0 && !state.Nodes[node].Drained {
+					return false
+				}
+			}
+		}
+	}
+	return true
 }

@@ -59,19 +59,21 @@ func NewKeeper(self string, timing Timing, sight *Sight, log *slog.Logger) *Keep
 	return &Keeper{self: self, timing: timing, sight: sight, log: log, watched: map[txn.Address]*watch{}, news: make(chan struct{}, 1)}
 }
 
-// Watch begins to watch a replica. ranked are the nodes that have replicas of the partition, the best placed one first.
-func (k *Keeper) Watch(at txn.Address, ranked []string, r Replica) {
+// Watch begins to watch a replica. ranked are the nodes that may lead the partition, the best placed one first, and
+// members those that have replicas of its log.
+func (k *Keeper) Watch(at txn.Address, ranked, members []string, r Replica) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.watched[at] = &watch{keeper: k, at: at, ranked: ranked, replica: r, since: time.Now()}
+	k.watched[at] = &watch{keeper: k, at: at, ranked: ranked, members: members, replica: r, since: time.Now()}
 }
 
-// Rank changes the ranking of a partition that is watched.
-func (k *Keeper) Rank(at txn.Address, ranked []string) {
+// Rank changes the nodes that may lead a partition that is watched, and those that have replicas of its log. moving tells
+// that the first is to lead as soon as it can.
+func (k *Keeper) Rank(at txn.Address, ranked, members []string, moving bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if w := k.watched[at]; w != nil {
-		w.ranked = ranked
+		w.ranked, w.members, w.moving = ranked, members, moving
 	}
 }
 
@@ -134,6 +136,8 @@ type watch struct {
 	keeper  *Keeper
 	at      txn.Address
 	ranked  []string // guarded by keeper.mu
+	members []string // guarded by keeper.mu
+	moving  bool     // guarded by keeper.mu
 	replica Replica
 	since   time.Time // when the watching began
 
@@ -258,7 +262,10 @@ func (w *watch) giveUp(ctx context.Context, now time.Time) {
 	if w.settled.IsZero() {
 		w.settled = now
 	}
-	if now.Sub(w.settled) >= k.timing.Settle {
+	k.mu.Lock()
+	moving := w.moving
+	k.mu.Unlock()
+	if moving || now.Sub(w.settled) >= k.timing.Settle {
 		w.settled = now
 		w.resign(ctx, ranked[0])
 	}
@@ -353,7 +360,10 @@ func (w *watch) bringLog(raft replication.Raft, now time.Time) {
 // keepLed has the log of a partition led by a living node.
 func (w *watch) keepLed(raft replication.Raft, turn int, now time.Time) {
 	k := w.keeper
-	if w.election.due(raft, k.sight, k.timing, w.ranking(), turn, now) {
+	k.mu.Lock()
+	members := w.members
+	k.mu.Unlock()
+	if w.election.due(raft, k.sight, k.timing, members, turn, now) {
 		if err := w.replica.Nudge(); err != nil {
 			k.log.Debug("cannot have the log's leader elected", "partition", w.at.String(), "error", err)
 		}

@@ -59,7 +59,7 @@ func newDesk(t *testing.T) *desk {
 		says: map[string]*Part{"a": {At: jobs, Able: true}, "b": {At: jobs, Able: true}, "c": {At: jobs, Able: true}},
 	}
 	d.k = NewKeeper("a", Timings(1), d.sight, slog.New(slog.DiscardHandler))
-	d.k.Watch(jobs, []string{"b", "a", "c"}, d.r)
+	d.k.Watch(jobs, []string{"b", "a", "c"}, []string{"a", "b", "c"}, d.r)
 	d.k.watched[jobs].since = d.now
 	return d
 }
@@ -170,7 +170,7 @@ func TestKeeper_ANewLogGoesToTheFirst(t *testing.T) {
 	require.True(t, d.pass(time.Second))
 
 	d = newDesk(t)
-	d.k.Rank(jobs, []string{"a", "b", "c"})
+	d.k.Rank(jobs, []string{"a", "b", "c"}, []string{"a", "b", "c"}, false)
 	require.True(t, d.pass(4*Timings(1).Beat))
 }
 

@@ -35,9 +35,8 @@ type Config struct {
 type Host interface {
 	// Open starts the replica of a partition. It blocks while the replica makes its state, or until ctx ends.
 	Open(ctx context.Context, at txn.Address) (Replica, error)
-	// Close ends the replica of a partition, which Open has started: the space was dropped, or the replica is to be on
-	// this node no more, or the node stops. It blocks until the replica has ended.
-	Close(at txn.Address, dropped bool)
+	// Close ends the replica of a partition, which Open has started. It blocks until the replica has ended.
+	Close(at txn.Address, why Ending)
 }
 
 // Member is a node as a member of its cluster. Its methods may be called concurrently.
@@ -53,6 +52,15 @@ type Member struct {
 	running sync.WaitGroup
 	leaving atomic.Bool // HandOver was called
 }
+
+// Ending is why a replica on this node ends.
+type Ending uint8
+
+const (
+	Stopped Ending = iota // the node stops
+	Moved                 // the replica is to be on this node no more
+	Dropped               // the space was dropped
+)
 
 // ControlSpace is the name under which the control partition has its log. No space may have it.
 const ControlSpace = "_control"
@@ -94,7 +102,7 @@ func (m *Member) Join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.keeper.Watch(controlAt, m.cfg.controlNodes(), m.control)
+	m.keeper.Watch(controlAt, m.cfg.controlNodes(), m.cfg.controlNodes(), m.control)
 	m.running.Go(func() { m.beat(m.ctx, sub) })
 	m.running.Go(func() { m.control.Run(m.ctx) })
 	m.running.Go(func() { m.keeper.Run(m.ctx) })
@@ -134,11 +142,40 @@ func (m *Member) HandOver(ctx context.Context) {
 	}
 }
 
-// Drain tells whether a node is to lead partitions. It returns when the State says so; that others lead what the node
-// led takes a moment longer. It returns ErrNoNode, and the cause of ctx's end.
-func (m *Member) Drain(ctx context.Context, node string, drained bool) error {
-	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, drained}})
+// Drain tells whether a node is to lead partitions and, leaving, whether it is to have replicas at all. It returns when
+// the State says so; that others do what the node did takes a while longer. It returns ErrNoNode, and the cause of ctx's
+// end.
+func (m *Member) Drain(ctx context.Context, node string, drained, leaving bool) error {
+	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, drained, leaving}})
 	return err
+}
+
+// Move has the replicas of a partition be on some nodes, the first of which is to lead it. It returns when the State
+// says so; the move takes a while longer. It returns ErrNoSpace, ErrNoNode, ErrMove, and the cause of ctx's end.
+func (m *Member) Move(ctx context.Context, at txn.Address, to []string) error {
+	_, err := m.control.Do(ctx, &Command{Move: &Move{at.Space, int(at.Partition), to}})
+	return err
+}
+
+// Forget removes a node, which has no replicas and will not come back. It returns ErrNoNode, also while the node has
+// replicas, and the cause of ctx's end.
+func (m *Member) Forget(ctx context.Context, node string) error {
+	_, err := m.control.Do(ctx, &Command{Forget: &NamedNode{node}})
+	return err
+}
+
+// Plan returns the moves that would bring replicas where they should be, in their order.
+func (m *Member) Plan() (moves []Move) {
+	s, _ := m.control.State()
+	for {
+		move := nextMove(s)
+		if move == nil {
+			return moves
+		}
+		moves = append(moves, *move)
+		s, _ = s.next(s.Position, &Command{Move: move})
+		s, _ = s.next(s.Position, &Command{Settle: &Settled{move.Name, move.Partition, move.To}})
+	}
 }
 
 // Leave ends the membership: the replicas on this node are closed.

@@ -3,6 +3,8 @@ package cluster
 import (
 	"cmp"
 	"hash/fnv"
+	"maps"
+	"math"
 	"slices"
 )
 
@@ -29,8 +31,10 @@ func place(s *State, space string, partitions, replicas int) []Partition {
 // choose returns the nodes for the replicas of a partition, the best first.
 func choose(s *State, space string, partition, replicas int) []string {
 	names := make([]string, 0, len(s.Nodes))
-	for name := range s.Nodes {
-		names = append(names, name)
+	for name, node := range s.Nodes {
+		if !node.Leaving {
+			names = append(names, name)
+		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(weight(space, partition, b), weight(space, partition, a)), cmp.Compare(a, b))
@@ -59,4 +63,125 @@ func weight(space string, partition int, node string) uint64 {
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31
+}
+
+// nextMove returns the next move that brings replicas, and then primaries, where they should be, or nil.
+func nextMove(s *State) *Move {
+	if m := moveReplica(s); m != nil {
+		return m
+	}
+	return moveLead(s)
+}
+
+// moveReplica returns a move that replaces one node of one partition, or nil: one of a node that leaves, or else from the
+// node that has most replicas to the one that has least, if they differ by more than one. Followers move first.
+func moveReplica(s *State) *Move {
+	load := s.load()
+	nodes := slices.Sorted(maps.Keys(load))
+	var best *Move
+	least := 2 // by how many replicas nodes must differ
+	for _, name := range slices.Sorted(maps.Keys(s.Spaces)) {
+		for i, p := range s.Spaces[name].Partitions {
+			if !s.Spaces[name].isSettled() {
+				continue
+			}
+			for _, from := range slices.Backward(p.Nodes) {
+				for _, to := range nodes {
+					if gain := gain(load, from, to); gain >= least && !p.Has(to) && s.spreads(p, from, to) {
+						best, least = &Move{name, i, replaced(p.Nodes, from, to)}, gain+1
+					}
+				}
+			}
+		}
+	}
+	return best
+}
+
+// moveLead returns a move after which another replica of a partition is to lead it, or nil: from the node that is to lead
+// most partitions to one that is to lead less, if they differ by more than one. A drained node is to lead none.
+func moveLead(s *State) *Move {
+	leads := map[string]int{}
+	for _, sp := range s.Spaces {
+		for _, p := range sp.Partitions {
+			leads[p.Ranked()[0]]++
+		}
+	}
+	for name, node := range s.Nodes {
+		if node.Drained {
+			leads[name] += math.MaxInt32
+		}
+	}
+	var best *Move
+	least := 2
+	for _, name := range slices.Sorted(maps.Keys(s.Spaces)) {
+		for i, p := range s.Spaces[name].Partitions {
+			if !s.Spaces[name].isSettled() {
+				continue
+			}
+			for _, to := range p.Nodes[1:] {
+				if gain := leads[p.Nodes[0]] - leads[to]; gain >= least && leads[to] < math.MaxInt32 {
+					best, least = &Move{name, i, first(p.Nodes, to)}, gain+1
+				}
+			}
+		}
+	}
+	return best
+}
+
+// first returns nodes with one of them before the others.
+func first(nodes []string, node string) []string {
+	others := slices.DeleteFunc(slices.Clone(nodes), func(n string) bool { return n == node })
+	return append([]string{node}, others...)
+}
+
+// load returns how many replicas each node has, of those that do not leave.
+func (s *State) load() map[string]int {
+	load := map[string]int{}
+	for name, node := range s.Nodes {
+		if !node.Leaving {
+			load[name] = 0
+		}
+	}
+	for _, sp := range s.Spaces {
+		for _, p := range sp.Partitions {
+			for _, node := range p.Ranked() {
+				if _, stays := load[node]; stays {
+					load[node]++
+				}
+			}
+		}
+	}
+	return load
+}
+
+// gain is how urgent it is that a replica moves from one node to another.
+func gain(load map[string]int, from, to string) int {
+	if many, stays := load[from]; stays {
+		return many - load[to]
+	}
+	return math.MaxInt32 - load[to] // the node leaves
+}
+
+// isSettled reports whether a space exists on all of its nodes, and none of its partitions is being moved.
+func (s *Space) isSettled() bool {
+	return s.Made && !s.Dropped && !slices.ContainsFunc(s.Partitions, func(p Partition) bool { return p.Target != nil })
+}
+
+// replaced returns nodes with one in the place of another.
+func replaced(nodes []string, from, to string) []string {
+	nodes = slices.Clone(nodes)
+	nodes[slices.Index(nodes, from)] = to
+	return nodes
+}
+
+// spreads reports whether a partition has replicas in as many zones as before if one node is replaced by another.
+func (s *State) spreads(p Partition, from, to string) bool {
+	zones := func(nodes []string) int {
+		all := map[string]bool{}
+		for _, n := range nodes {
+			all[s.Nodes[n].Zone] = true
+		}
+		return len(all)
+	}
+	return zones(replaced(p.Nodes, from, to)) >= zones(p.Nodes)
 }

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"slices"
 	"sync"
 	"time"
 
@@ -41,7 +40,7 @@ func (r *roster) run(ctx context.Context) {
 }
 
 // errDismissed ends the tending of a replica.
-type errDismissed struct{ dropped bool }
+type errDismissed struct{ why Ending }
 
 func (errDismissed) Error() string { return "cluster: the replica is not to be on this node" }
 
@@ -57,18 +56,21 @@ func (r *roster) compare(ctx context.Context, state *State) {
 		}
 		wanted[at] = sp.Incarnation
 		if t := r.tended[at]; t != nil && t.incarnation == sp.Incarnation {
-			r.m.keeper.Rank(at, p.Nodes)
+			r.m.keeper.Rank(at, p.Ranked(), p.Nodes, p.Target != nil)
 		}
 	})
 	for at, t := range r.tended {
 		if wanted[at] != t.incarnation {
-			sp := state.Spaces[at.Space]
-			t.dismiss(errDismissed{dropped: sp == nil || sp.Dropped || sp.Incarnation != t.incarnation})
+			sp, why := state.Spaces[at.Space], Moved
+			if sp == nil || sp.Dropped || sp.Incarnation != t.incarnation {
+				why = Dropped
+			}
+			t.dismiss(errDismissed{why})
 		}
 	}
 	for at, incarnation := range wanted {
 		if t := r.tended[at]; t == nil || t.incarnation != incarnation {
-			r.start(ctx, at, incarnation, slices.Clone(state.Spaces[at.Space].Partitions[at.Partition].Nodes))
+			r.start(ctx, at, incarnation, state.Spaces[at.Space].Partitions[at.Partition])
 		}
 	}
 	for at, t := range r.tended {
@@ -88,7 +90,7 @@ func isClosed(c <-chan struct{}) bool {
 }
 
 // start tends a replica, after the one of an earlier incarnation.
-func (r *roster) start(ctx context.Context, at txn.Address, incarnation string, ranked []string) {
+func (r *roster) start(ctx context.Context, at txn.Address, incarnation string, p Partition) {
 	before := r.tended[at]
 	ctx, dismiss := context.WithCancelCause(ctx)
 	t := &tended{incarnation: incarnation, dismiss: dismiss, over: make(chan struct{})}
@@ -98,12 +100,12 @@ func (r *roster) start(ctx context.Context, at txn.Address, incarnation string, 
 		if before != nil {
 			<-before.over
 		}
-		r.tend(ctx, at, ranked)
+		r.tend(ctx, at, p)
 	})
 }
 
 // tend opens a replica, has it watched, and closes it when ctx ends.
-func (r *roster) tend(ctx context.Context, at txn.Address, ranked []string) {
+func (r *roster) tend(ctx context.Context, at txn.Address, p Partition) {
 	pauses := &backoff.Backoff{Min: 50 * time.Millisecond, Max: 2 * time.Second}
 	for ctx.Err() == nil {
 		replica, err := r.m.cfg.Host.Open(ctx, at)
@@ -114,10 +116,10 @@ func (r *roster) tend(ctx context.Context, at txn.Address, ranked []string) {
 			_ = pauses.Wait(ctx)
 			continue
 		}
-		r.m.keeper.Watch(at, ranked, replica)
+		r.m.keeper.Watch(at, p.Ranked(), p.Nodes, replica)
 		<-ctx.Done()
 		r.m.keeper.Unwatch(at)
-		dismissed, _ := context.Cause(ctx).(errDismissed)
-		r.m.cfg.Host.Close(at, dismissed.dropped)
+		dismissed, _ := context.Cause(ctx).(errDismissed) // otherwise the node stops
+		r.m.cfg.Host.Close(at, dismissed.why)
 	}
 }

@@ -12,7 +12,8 @@ import (
 // State is what all nodes agree on: the content of the control partition. It is never changed: each command of the log
 // makes a new one.
 type State struct {
-	Position uint64            `json:"position"` // of the last command
+	Position uint64            `json:"position"`           // of the last command
+	Founders []string          `json:"founders,omitempty"` // the nodes that have replicas of the control partition
 	Nodes    map[string]Node   `json:"nodes,omitempty"`
 	Spaces   map[string]*Space `json:"spaces,omitempty"`
 }
@@ -23,6 +24,7 @@ type Node struct {
 	Zone    string `json:"zone,omitempty"`
 	Version string `json:"version,omitempty"`
 	Drained bool   `json:"drained,omitempty"` // it is to lead nothing
+	Leaving bool   `json:"leaving,omitempty"` // it is to have no replicas
 }
 
 // Space is a space of the cluster.
@@ -35,11 +37,29 @@ type Space struct {
 
 // Partition is a partition of a space.
 type Partition struct {
-	Nodes []string `json:"nodes"` // that have its replicas; the first is to lead it
+	Nodes  []string `json:"nodes"`            // that have its replicas; the first is to lead it
+	Target []string `json:"target,omitempty"` // that are to have them; nil: those that have
+}
+
+// Has reports whether a node has a replica, or is to have one.
+func (p Partition) Has(node string) bool {
+	return slices.Contains(p.Nodes, node) || slices.Contains(p.Target, node)
+}
+
+// Ranked returns the nodes that may lead the partition, the best placed one first.
+func (p Partition) Ranked() []string {
+	ranked := slices.Clone(p.Target)
+	for _, node := range p.Nodes {
+		if !slices.Contains(ranked, node) {
+			ranked = append(ranked, node)
+		}
+	}
+	return ranked
 }
 
 // Command is a change of the State, as the log of the control partition has it. Exactly one field is set.
 type Command struct {
+	Found  *Founded    `json:"found,omitempty"`
 	Join   *Joined     `json:"join,omitempty"`
 	Forget *NamedNode  `json:"forget,omitempty"`
 	Drain  *Drained    `json:"drain,omitempty"`
@@ -47,8 +67,14 @@ type Command struct {
 	Made   *NamedSpace `json:"made,omitempty"`
 	Drop   *NamedSpace `json:"drop,omitempty"`
 	Remove *NamedSpace `json:"remove,omitempty"` // of a dropped space whose logs are removed
-	Prefer *Preferred  `json:"prefer,omitempty"`
-	Reset  *State      `json:"reset,omitempty"` // the whole state: earlier commands are not needed any more
+	Move   *Move       `json:"move,omitempty"`
+	Settle *Settled    `json:"settle,omitempty"` // a move has ended
+	Reset  *State      `json:"reset,omitempty"`  // the whole state: earlier commands are not needed any more
+}
+
+// Founded names the nodes that have replicas of the control partition.
+type Founded struct {
+	Nodes []string `json:"nodes"`
 }
 
 // Joined tells that a node is a member, with what it says of itself.
@@ -62,10 +88,11 @@ type NamedNode struct {
 	Name string `json:"name"`
 }
 
-// Drained says whether a node is to lead partitions.
+// Drained says whether a node is to lead partitions, and to have replicas.
 type Drained struct {
 	Name    string `json:"name"`
 	Drained bool   `json:"drained"`
+	Leaving bool   `json:"leaving"`
 }
 
 // Created describes a new space.
@@ -81,11 +108,19 @@ type NamedSpace struct {
 	Incarnation string `json:"incarnation"`
 }
 
-// Preferred puts another node first among those of a partition.
-type Preferred struct {
-	Name      string `json:"name"`
-	Partition int    `json:"partition"`
-	Node      string `json:"node"`
+// Move names the nodes that are to have the replicas of a partition, the first of which is to lead it. The same nodes
+// in another order only change who leads.
+type Move struct {
+	Name      string   `json:"name"`
+	Partition int      `json:"partition"`
+	To        []string `json:"to"`
+}
+
+// Settled tells that the replicas of a partition are where they are to be.
+type Settled struct {
+	Name      string   `json:"name"`
+	Partition int      `json:"partition"`
+	On        []string `json:"on"`
 }
 
 // Errors of commands, which change nothing.
@@ -96,6 +131,8 @@ var (
 	ErrNoSpace = errors.New("cluster: no such space")
 	// ErrExists is returned for a space that exists already.
 	ErrExists = errors.New("cluster: the space exists")
+	// ErrMove is returned for a move that is not possible.
+	ErrMove = errors.New("cluster: the partition cannot be moved so")
 	// ErrCommand is returned for a command that this version does not know.
 	ErrCommand = errors.New("cluster: unknown command")
 )
@@ -103,7 +140,7 @@ var (
 // next returns the state after a command at a position. If the command is refused, it returns why, and the state is
 // changed by no more than its position.
 func (s *State) next(position uint64, c *Command) (*State, error) {
-	n := &State{Position: position, Nodes: maps.Clone(s.Nodes), Spaces: maps.Clone(s.Spaces)}
+	n := &State{Position: position, Founders: s.Founders, Nodes: maps.Clone(s.Nodes), Spaces: maps.Clone(s.Spaces)}
 	if n.Nodes == nil {
 		n.Nodes = map[string]Node{}
 	}
@@ -116,9 +153,14 @@ func (s *State) next(position uint64, c *Command) (*State, error) {
 // apply changes s, which is new, by a command.
 func (s *State) apply(c *Command) error {
 	switch {
+	case c.Found != nil:
+		if s.Founders == nil {
+			s.Founders = c.Found.Nodes
+		}
+		return nil
 	case c.Join != nil:
 		node := c.Join.Node
-		node.Drained = s.Nodes[c.Join.Name].Drained
+		node.Drained, node.Leaving = s.Nodes[c.Join.Name].Drained, s.Nodes[c.Join.Name].Leaving
 		s.Nodes[c.Join.Name] = node
 		return nil
 	case c.Forget != nil:
@@ -133,9 +175,12 @@ func (s *State) apply(c *Command) error {
 		return s.change(c.Drop, func(sp *Space) error { sp.Dropped = true; return nil })
 	case c.Remove != nil:
 		return s.remove(c.Remove)
-	case c.Prefer != nil:
-		return s.prefer(c.Prefer)
+	case c.Move != nil:
+		return s.move(c.Move)
+	case c.Settle != nil:
+		return s.settle(c.Settle)
 	case c.Reset != nil:
+		s.Founders = c.Reset.Founders
 		s.Nodes, s.Spaces = maps.Clone(c.Reset.Nodes), maps.Clone(c.Reset.Spaces)
 		return nil
 	}
@@ -148,7 +193,7 @@ func (s *State) forget(name string) error {
 	}
 	for space, sp := range s.Spaces {
 		for i, p := range sp.Partitions {
-			if slices.Contains(p.Nodes, name) {
+			if p.Has(name) {
 				return fmt.Errorf("%w: %q has a replica of %v: move it first", ErrNoNode, name,
 					txn.Address{Space: space, Partition: uint16(i)})
 			}
@@ -163,7 +208,7 @@ func (s *State) drain(d *Drained) error {
 	if !known {
 		return fmt.Errorf("%w: %q", ErrNoNode, d.Name)
 	}
-	node.Drained = d.Drained
+	node.Drained, node.Leaving = d.Drained, d.Leaving
 	s.Nodes[d.Name] = node
 	return nil
 }
@@ -204,29 +249,64 @@ func (s *State) remove(name *NamedSpace) error {
 	return nil
 }
 
-func (s *State) prefer(p *Preferred) error {
-	sp := s.Spaces[p.Name]
-	if sp == nil || p.Partition < 0 || p.Partition >= len(sp.Partitions) {
-		return fmt.Errorf("%w: %q has no partition %d", ErrNoSpace, p.Name, p.Partition)
-	}
-	nodes := sp.Partitions[p.Partition].Nodes
-	i := slices.Index(nodes, p.Node)
-	if i < 0 {
-		return fmt.Errorf("%w: %q has no replica of %v", ErrNoNode, p.Node,
-			txn.Address{Space: p.Name, Partition: uint16(p.Partition)})
+// partition changes a partition of a space.
+func (s *State) partition(name string, number int, by func(*Partition) error) error {
+	sp := s.Spaces[name]
+	if sp == nil || sp.Dropped || number < 0 || number >= len(sp.Partitions) {
+		return fmt.Errorf("%w: there is no partition %d of %q", ErrNoSpace, number, name)
 	}
 	changed := *sp
 	changed.Partitions = slices.Clone(sp.Partitions)
-	changed.Partitions[p.Partition].Nodes = slices.Concat([]string{p.Node}, slices.Delete(slices.Clone(nodes), i, i+1))
-	s.Spaces[p.Name] = &changed
+	s.Spaces[name] = &changed
+	if err := by(&changed.Partitions[number]); err != nil {
+		s.Spaces[name] = sp
+		return err
+	}
 	return nil
+}
+
+func (s *State) move(m *Move) error {
+	return s.partition(m.Name, m.Partition, func(p *Partition) error {
+		if len(m.To) == 0 {
+			return fmt.Errorf("%w: to no node", ErrMove)
+		}
+		for i, node := range m.To {
+			if _, known := s.Nodes[node]; !known {
+				return fmt.Errorf("%w: %q", ErrNoNode, node)
+			}
+			if slices.Contains(m.To[:i], node) {
+				return fmt.Errorf("%w: two replicas on node %q", ErrMove, node)
+			}
+		}
+		if sameNodes(m.To, p.Nodes) {
+			p.Nodes, p.Target = m.To, nil
+		} else {
+			p.Target = m.To
+		}
+		return nil
+	})
+}
+
+func (s *State) settle(m *Settled) error {
+	return s.partition(m.Name, m.Partition, func(p *Partition) error {
+		if !slices.Equal(p.Target, m.On) {
+			return fmt.Errorf("%w: it is to be moved elsewhere by now", ErrMove)
+		}
+		p.Nodes, p.Target = p.Target, nil
+		return nil
+	})
+}
+
+// sameNodes reports whether two lists name the same nodes, in whatever order.
+func sameNodes(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // Replicas calls fn for each partition that has a replica on a node, and is not being removed.
 func (s *State) Replicas(node string, fn func(at txn.Address, sp *Space, p Partition)) {
 	for name, sp := range s.Spaces {
 		for i, p := range sp.Partitions {
-			if !sp.Dropped && slices.Contains(p.Nodes, node) {
+			if !sp.Dropped && p.Has(node) {
 				fn(txn.Address{Space: name, Partition: uint16(i)}, sp, p)
 			}
 		}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,7 +52,7 @@ func TestState_SpacesComeAndGo(t *testing.T) {
 func TestState_NodesComeAndGo(t *testing.T) {
 	t.Parallel()
 	s := follow(t, join("a", ""), join("b", ""), &Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a"}}}}},
-		&Command{Drain: &Drained{"b", true}}, join("b", "z1"))
+		&Command{Drain: &Drained{"b", true, false}}, join("b", "z1"))
 	require.Equal(t, Node{Addr: "b:1", Zone: "z1", Drained: true}, s.Nodes["b"], "a node that is drained stays so when it restarts")
 	_, err := s.next(9, &Command{Forget: &NamedNode{"a"}})
 	require.ErrorIs(t, err, ErrNoNode, "it has a replica")
@@ -62,14 +63,37 @@ func TestState_NodesComeAndGo(t *testing.T) {
 	require.NotContains(t, s.Nodes, "b")
 }
 
-func TestState_PreferPutsANodeFirst(t *testing.T) {
+func TestState_PartitionsMove(t *testing.T) {
 	t.Parallel()
-	s := follow(t, &Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
-		&Command{Prefer: &Preferred{"jobs", 0, "c"}})
-	require.Equal(t, []string{"c", "a", "b"}, s.Spaces["jobs"].Partitions[0].Nodes)
-	_, err := s.next(3, &Command{Prefer: &Preferred{"jobs", 0, "d"}})
+	s := follow(t, join("a", ""), join("b", ""), join("c", ""), join("d", ""),
+		&Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a", "b", "c"}}}}},
+		&Command{Move: &Move{"jobs", 0, []string{"c", "a", "b"}}})
+	require.Equal(t, Partition{Nodes: []string{"c", "a", "b"}}, s.Spaces["jobs"].Partitions[0], "only the first is another")
+
+	s, err := s.next(7, &Command{Move: &Move{"jobs", 0, []string{"d", "a", "b"}}})
+	require.NoError(t, err)
+	p := s.Spaces["jobs"].Partitions[0]
+	require.Equal(t, Partition{Nodes: []string{"c", "a", "b"}, Target: []string{"d", "a", "b"}}, p)
+	require.True(t, p.Has("c") && p.Has("d"))
+	require.Equal(t, []string{"d", "a", "b", "c"}, p.Ranked())
+	_, err = s.next(8, &Command{Forget: &NamedNode{"d"}})
 	require.ErrorIs(t, err, ErrNoNode)
-	_, err = s.next(3, &Command{Prefer: &Preferred{"jobs", 1, "c"}})
+
+	_, err = s.next(8, &Command{Settle: &Settled{"jobs", 0, []string{"a", "b", "c"}}})
+	require.ErrorIs(t, err, ErrMove)
+	settled, err := s.next(8, &Command{Settle: &Settled{"jobs", 0, []string{"d", "a", "b"}}})
+	require.NoError(t, err)
+	require.Equal(t, Partition{Nodes: []string{"d", "a", "b"}}, settled.Spaces["jobs"].Partitions[0])
+	require.NotEmpty(t, s.Spaces["jobs"].Partitions[0].Target, "states do not change")
+
+	for _, wrong := range []struct {
+		to  []string
+		err error
+	}{{nil, ErrMove}, {[]string{"a", "a"}, ErrMove}, {[]string{"a", "z"}, ErrNoNode}} {
+		_, err = s.next(8, &Command{Move: &Move{"jobs", 0, wrong.to}})
+		require.ErrorIs(t, err, wrong.err)
+	}
+	_, err = s.next(8, &Command{Move: &Move{"jobs", 1, []string{"a"}}})
 	require.ErrorIs(t, err, ErrNoSpace)
 }
 
@@ -152,4 +176,110 @@ func TestPlace_ChangesLittleWhenANodeJoins(t *testing.T) {
 		}
 	}
 	require.InDelta(t, 50, moved, 25)
+}
+
+// steps returns the moves that a state needs until nothing is to be moved any more.
+func steps(t *testing.T, s *State) (moves []Move) {
+	t.Helper()
+	for len(moves) < 1000 {
+		m := nextMove(s)
+		if m == nil {
+			return moves
+		}
+		moves = append(moves, *m)
+		var err error
+		s, err = s.next(s.Position+1, &Command{Move: m})
+		require.NoError(t, err)
+		if s.Spaces[m.Name].Partitions[m.Partition].Target != nil {
+			s, err = s.next(s.Position+1, &Command{Settle: &Settled{m.Name, m.Partition, m.To}})
+			require.NoError(t, err)
+		}
+		for _, p := range s.Spaces["jobs"].Partitions {
+			require.Len(t, p.Nodes, 3)
+		}
+	}
+	t.Fatal("it goes on for ever")
+	return nil
+}
+
+// placeJobs returns a state in which a space of 12 partitions has been made.
+func placeJobs(t *testing.T, s *State) *State {
+	t.Helper()
+	for _, c := range []*Command{
+		{Create: &Created{"jobs", "x", place(s, "jobs", 12, 3)}}, {Made: &NamedSpace{"jobs", "x"}},
+	} {
+		var err error
+		s, err = s.next(s.Position+1, c)
+		require.NoError(t, err)
+	}
+	return s
+}
+
+// placedOn returns a state with 12 partitions on three nodes.
+func placedOn(t *testing.T, more ...string) *State {
+	t.Helper()
+	s := follow(t, join("a", ""), join("b", ""), join("c", ""))
+	s = placeJobs(t, s)
+	var err error
+	for _, name := range more {
+		s, err = s.next(s.Position+1, join(name, ""))
+		require.NoError(t, err)
+	}
+	return s
+}
+
+func TestNextMove_NothingToDo(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, steps(t, placedOn(t)))
+}
+
+func TestNextMove_GivesANewNodeItsShare(t *testing.T) {
+	t.Parallel()
+	s := placedOn(t, "d")
+	moves := steps(t, s)
+	require.Greater(t, len(moves), 9, "36 replicas on four nodes are nine each; then primaries")
+	for _, m := range moves {
+		require.Contains(t, m.To, "d")
+	}
+}
+
+func TestNextMove_TakesAllFromANodeThatLeaves(t *testing.T) {
+	t.Parallel()
+	s := placedOn(t, "d")
+	s, err := s.next(s.Position+1, &Command{Drain: &Drained{"a", true, true}})
+	require.NoError(t, err)
+	for i, m := range steps(t, s) {
+		if i < 12 {
+			require.NotContains(t, m.To, "a")
+		}
+		require.NotEqual(t, "a", m.To[0])
+	}
+	s = placedOn(t)
+	s, err = s.next(s.Position+1, &Command{Drain: &Drained{"a", true, true}})
+	require.NoError(t, err)
+	for _, m := range steps(t, s) {
+		require.Contains(t, m.To, "a", "there is nowhere to go")
+		require.NotEqual(t, "a", m.To[0])
+	}
+}
+
+func TestNextMove_KeepsZonesApart(t *testing.T) {
+	t.Parallel()
+	s := follow(t, join("a", "x"), join("b", "y"), join("c", "z"))
+	s = placeJobs(t, s)
+	var err error
+	s, err = s.next(5, join("d", "x"))
+	require.NoError(t, err)
+	moved := 0
+	for _, m := range steps(t, s) {
+		zones := map[string]bool{}
+		for _, n := range m.To {
+			zones[s.Nodes[n].Zone] = true
+		}
+		require.Len(t, zones, 3)
+		if !slices.Contains(m.To, "a") {
+			moved++
+		}
+	}
+	require.GreaterOrEqual(t, moved, 6, "a and d share what is in their zone")
 }

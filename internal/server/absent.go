@@ -45,6 +45,20 @@ func (s *session) handleCreateSpace(callID uint64, a *call.Ask) error {
 	return s.answer(callID, nil)
 }
 
+// handleManage changes the cluster.
+func (s *session) handleManage(callID uint64, a *call.Ask) error {
+	if s.srv.cfg.Manager == nil {
+		return s.fail(callID, fmt.Errorf("%w: this server is not a node of a cluster", call.ErrInvalidArgument))
+	}
+	return s.apart(callID, func(ctx context.Context) error {
+		answer, err := s.srv.cfg.Manager.Manage(ctx, []byte(a.Name))
+		if err != nil {
+			return err
+		}
+		return s.answer(callID, answer)
+	})
+}
+
 // handleDropSpace drops a space, and answers whether there was one.
 func (s *session) handleDropSpace(callID uint64, a *call.Ask) error {
 	return s.apart(callID, func(ctx context.Context) error {

@@ -39,6 +39,7 @@ var ofSession = [wire.Types]func(s *session, f wire.Frame) error{
 	wire.Open:        asked((*session).handleOpen),
 	wire.CreateSpace: asked((*session).handleCreateSpace),
 	wire.DropSpace:   asked((*session).handleDropSpace),
+	wire.Manage:      asked((*session).handleManage),
 	wire.Backup:      asked((*session).handleBackup),
 	wire.Fetch:       asked((*session).handleFetch),
 	wire.EndBackup:   asked((*session).handleEndBackup),

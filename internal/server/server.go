@@ -53,6 +53,12 @@ type Place struct {
 	Partitions  int // of the space; 0 if there is no such space
 }
 
+// Manager is what changes a cluster. Its method may be called concurrently.
+type Manager interface {
+	// Manage does what a request says, a JSON object, and returns another, or an error for its client. It blocks.
+	Manage(ctx context.Context, request []byte) ([]byte, error)
+}
+
 // Config configures a Server. Spaces is required, the zero value of the rest works.
 type Config struct {
 	Spaces Spaces
@@ -64,6 +70,7 @@ type Config struct {
 
 	Snapshots Snapshots // nil: there are none
 	Backups   Backups   // nil: there are none
+	Manager   Manager   // of a cluster; nil: there is none
 
 	MaxFrame  int // bytes of a frame; 0: 16 MiB. Larger than the largest entry by 1 KiB at least
 	MaxConns  int // connections; 0: 10000

@@ -53,6 +53,7 @@ const (
 	EndBackup     = Type(47)
 	CreateSpace   = Type(48)
 	DropSpace     = Type(49)
+	Manage        = Type(51)
 	Topology      = Type(53)
 )
 

@@ -50,6 +50,7 @@ var ops = [...]Op{
 	Topology:    {Name: "Topology", traits: frugal, answer: topologyAnswer},
 	CreateSpace: {Name: "CreateSpace", body: createSpaceBody},
 	DropSpace:   {Name: "DropSpace", traits: once, body: dropSpaceBody},
+	Manage:      {Name: "Manage", body: nameBody, answer: bodyAnswer},
 	Backup:      {Name: "Backup", traits: leaves, answer: backupAnswer},
 	Fetch:       {Name: "Fetch", body: fetchBody, answer: pieceAnswer},
 	EndBackup:   {Name: "EndBackup", traits: frugal, body: idBody},

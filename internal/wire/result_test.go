@@ -59,6 +59,7 @@ func results(r *rand.Rand) map[wire.Type]call.Result {
 		},
 		wire.Outcome: {Fate: call.Committed, Version: number.Version, Grants: grants, Entries: entries},
 		wire.Status:  report(call.Report{Body: []byte("{}")}),
+		wire.Manage:  report(call.Report{Body: []byte("{}")}),
 		wire.Spaces:  report(call.Report{Names: []string{"a", "b"}}),
 		wire.Topology: report(call.Report{Topology: &call.Topology{
 			Version: id(), Nodes: []call.Member{{Name: "a", Addr: "a:1"}, {}},

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/node"
+)
+
+func (a *app) clusterMoveCommand() *cobra.Command {
+	var to []string
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "move SPACE[/PARTITION]",
+		Short: "Have the replicas of a partition be on other nodes",
+		Long: `Have the replicas of a partition be on the nodes that --to names; the first of them is to lead it.
+
+The nodes get a copy, the log moves to them, and one of them leads; the partition is served meanwhile. The
+command waits until that is done. If it is interrupted the move goes on.`,
+		Example: "  gospaces cluster move jobs --to d,b,c\n  gospaces cluster move jobs/3 --to a,b,c --wait=false",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			move, err := parseMove(args[0], to)
+			if err != nil {
+				return usageError{err}
+			}
+			return a.manage(cmd.Context(), &node.ManageRequest{Move: move}, wait, func(st *clusterStatus) string {
+				return cmp.Or(st.moving(move.Space, int(move.Partition)), st.led(move))
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&to, "to", nil, "nodes that are to have the replicas, the one that is to lead first")
+	addWait(cmd, &wait)
+	_ = cmd.MarkFlagRequired("to")
+	return cmd
+}
+
+// parseMove reads SPACE or SPACE/PARTITION.
+func parseMove(where string, to []string) (*node.MoveRequest, error) {
+	space, number, several := strings.Cut(where, "/")
+	move := &node.MoveRequest{Space: space, To: to}
+	if several {
+		n, err := strconv.ParseUint(number, 10, 12)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no partition: name one as in jobs/3", where)
+		}
+		move.Partition = uint16(n)
+	}
+	return move, nil
+}
+
+func (a *app) clusterDrainCommand() *cobra.Command {
+	var primaries, undo, wait bool
+	cmd := &cobra.Command{
+		Use:   "drain NODE",
+		Short: "Have other nodes do what a node does",
+		Long: `Have other nodes lead what a node leads and, unless there is --primaries, have its replicas, too.
+
+Drain a node before it is removed for good; with --primaries, before it is stopped for a while (SIGTERM does
+that by itself). The command waits until that is done. --undo lets the node take part again.`,
+		Example: "  gospaces cluster drain d\n  gospaces cluster drain d --primaries\n  gospaces cluster drain d --undo",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			request := &node.DrainRequest{Node: args[0], Leads: undo, Replicas: undo || primaries}
+			return a.manage(cmd.Context(), &node.ManageRequest{Drain: request}, wait && !undo, func(st *clusterStatus) string {
+				return st.draining(args[0], primaries)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&primaries, "primaries", false, "only what the node leads; it keeps its replicas")
+	cmd.Flags().BoolVar(&undo, "undo", false, "let the node lead, and have replicas, again")
+	addWait(cmd, &wait)
+	return cmd
+}
+
+func (a *app) clusterForgetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "forget NODE",
+		Short: "Remove a node that will not come back",
+		Long: `Remove a node that will not come back from the list of nodes. It must not have replicas: drain it first, also
+if it is lost.`,
+		Example: "  gospaces cluster forget d",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.manage(cmd.Context(), &node.ManageRequest{Forget: &node.ForgetRequest{Node: args[0]}}, false, nil)
+		},
+	}
+}
+
+func (a *app) clusterRebalanceCommand() *cobra.Command {
+	var dry bool
+	cmd := &cobra.Command{
+		Use:   "rebalance",
+		Short: "Watch replicas being spread evenly over the nodes",
+		Long: `Watch replicas being spread evenly over the nodes. The cluster does that by itself, one partition at a time,
+whenever a node has joined or is drained, and all replicas are well; the command waits until nothing is left to
+be moved. --dry-run prints what is to be moved.`,
+		Example: "  gospaces cluster rebalance --dry-run",
+		Args:    noOperands,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dry {
+				return a.printPlan(cmd.Context())
+			}
+			return a.withClient(cmd.Context(), func(c *client.Client) error {
+				return a.follow(cmd.Context(), c, func(st *clusterStatus) string {
+					plan, err := plan(cmd.Context(), c)
+					if err != nil || len(plan.Moves) == 0 {
+						return st.moving("", 0)
+					}
+					return fmt.Sprintf("%s left to be moved", count(len(plan.Moves), "partition"))
+				})
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "print the moves, and change nothing")
+	return cmd
+}
+
+func addWait(cmd *cobra.Command, wait *bool) {
+	cmd.Flags().BoolVar(wait, "wait", true, "wait until it is done, and say on standard error how far it is")
+}
+
+// manage has the cluster changed, and waits until left, of its status, says that nothing is left to do.
+func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left func(*clusterStatus) string) error {
+	return a.withClient(ctx, func(c *client.Client) error {
+		body, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		if _, err := c.Manage(ctx, body); err != nil || !wait {
+			return err
+		}
+		return a.follow(ctx, c, left)
+	})
+}
+
+// lookPause is how often a command looks how far the cluster is.
+const lookPause = 300 * time.Millisecond
+
+// follow tells how far the cluster is whenever that changes, until nothing is left.
+func (a *app) follow(ctx context.Context, c *client.Client, left func(*clusterStatus) string) error {
+	said := ""
+	for {
+		st, err := readCluster(ctx, c)
+		if err != nil {
+			return err
+		}
+		now := left(st)
+		if now == "" {
+			return nil
+		}
+		if now != said {
+			fmt.Fprintln(a.stderr, now)
+			said = now
+		}
+		select {
+		case <-time.After(lookPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func readCluster(ctx context.Context, c *client.Client) (*clusterStatus, error) {
+	text, err := c.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var s struct {
+		Cluster *clusterStatus `json:"cluster"`
+	}
+	if err := json.Unmarshal(text, &s); err != nil || s.Cluster == nil {
+		return nil, fmt.Errorf("the server's status has no cluster: %v", err)
+	}
+	return s.Cluster, nil
+}
+
+func plan(ctx context.Context, c *client.Client) (answer node.ManageAnswer, err error) {
+	text, err := c.Manage(ctx, []byte(`{"plan": true}`))
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	return answer, err
+}
+
+// printPlan prints the moves that are to come, as JSON lines.
+func (a *app) printPlan(ctx context.Context) error {
+	return a.withClient(ctx, func(c *client.Client) error {
+		p, err := plan(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, m := range p.Moves {
+			if err := a.printJSON(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// moving says what is left of the move of a partition, or of all if no space is named; "" if nothing is.
+func (st *clusterStatus) moving(space string, partition int) string {
+	var left []string
+	for _, p := range st.Partitions {
+		if len(p.Target) > 0 && (space == "" || p.Space == space && p.Partition == partition) {
+			left = append(left, fmt.Sprintf("%s/%d moves to %s", p.Space, p.Partition, strings.Join(p.Target, ", ")))
+		}
+	}
+	return strings.Join(left, "; ")
+}
+
+// led says who leads a partition if that is not yet who is to; "" if it is.
+func (st *clusterStatus) led(move *node.MoveRequest) string {
+	for _, p := range st.Partitions {
+		if p.Space == move.Space && p.Partition == int(move.Partition) && p.Primary != move.To[0] {
+			return fmt.Sprintf("%s/%d is led by %s until %s is ready", p.Space, p.Partition, cmp.Or(p.Primary, "no node"), move.To[0])
+		}
+	}
+	return ""
+}
+
+// draining says what a node has that is to be drained; "" if nothing.
+func (st *clusterStatus) draining(name string, primaries bool) string {
+	leads, has := 0, 0
+	for _, p := range st.Partitions {
+		if p.Primary == name {
+			leads++
+		}
+		for _, r := range p.Replicas {
+			if r.Node == name {
+				has++
+			}
+		}
+	}
+	switch {
+	case leads == 0 && (primaries || has == 0):
+		return ""
+	case primaries:
+		return fmt.Sprintf("node %s leads %s", name, count(leads, "partition"))
+	}
+	return fmt.Sprintf("node %s leads %s, and has %s", name, count(leads, "partition"), count(has, "replica"))
+}

@@ -1,0 +1,83 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/gospaces/gospaces/internal/call"
+	"github.com/gospaces/gospaces/internal/cluster"
+	"github.com/gospaces/gospaces/internal/server"
+	"github.com/gospaces/gospaces/txn"
+)
+
+// ManageRequest is what gospaces cluster asks a node to change. Exactly one field is set.
+type ManageRequest struct {
+	Move   *MoveRequest   `json:"move,omitempty"`
+	Drain  *DrainRequest  `json:"drain,omitempty"`
+	Forget *ForgetRequest `json:"forget,omitempty"`
+	Plan   bool           `json:"plan,omitempty"` // changes nothing: which moves would bring replicas where they should be?
+}
+
+// MoveRequest asks that the replicas of a partition be on some nodes, the first of which is to lead it.
+type MoveRequest struct {
+	Space     string   `json:"space"`
+	Partition uint16   `json:"partition"`
+	To        []string `json:"to"`
+}
+
+// DrainRequest says whether a node is to lead partitions, and to have replicas.
+type DrainRequest struct {
+	Node     string `json:"node"`
+	Leads    bool   `json:"leads"`
+	Replicas bool   `json:"replicas"`
+}
+
+// ForgetRequest removes a node that will not come back.
+type ForgetRequest struct {
+	Node string `json:"node"`
+}
+
+// ManageAnswer is the answer to a ManageRequest.
+type ManageAnswer struct {
+	Moves []MoveRequest `json:"moves,omitempty"` // of a plan
+}
+
+var _ server.Manager = afloat{}
+
+// Manage implements server.Manager.
+func (b afloat) Manage(ctx context.Context, request []byte) ([]byte, error) {
+	var r ManageRequest
+	if err := json.Unmarshal(request, &r); err != nil {
+		return nil, fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
+	}
+	answer, err := b.fleet.manage(ctx, &r)
+	switch {
+	case errors.Is(err, cluster.ErrNoNode), errors.Is(err, cluster.ErrNoSpace), errors.Is(err, cluster.ErrMove):
+		return nil, fmt.Errorf("%w: %w", call.ErrInvalidArgument, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", call.ErrUnavailable, err)
+	}
+	return json.Marshal(answer)
+}
+
+func (f *fleet) manage(ctx context.Context, r *ManageRequest) (answer ManageAnswer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
+	switch {
+	case r.Move != nil:
+		err = f.member.Move(ctx, txn.Address{Space: r.Move.Space, Partition: r.Move.Partition}, r.Move.To)
+	case r.Drain != nil:
+		err = f.member.Drain(ctx, r.Drain.Node, !r.Drain.Leads, !r.Drain.Replicas)
+	case r.Forget != nil:
+		err = f.member.Forget(ctx, r.Forget.Node)
+	case r.Plan:
+		for _, m := range f.member.Plan() {
+			answer.Moves = append(answer.Moves, MoveRequest{m.Name, uint16(m.Partition), m.To})
+		}
+	default:
+		err = fmt.Errorf("%w: the node does not know this request; is it of an older version?", cluster.ErrMove)
+	}
+	return answer, err
+}
