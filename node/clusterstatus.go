@@ -98,7 +98,7 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 		part, _ := sight.Part(node, at)
 		newest = max(newest, part.Position)
 		ps.Replicas = append(ps.Replicas, replicaStatus{
-			Node: node, Alive: sight.Alive(node), Able: part.Able || part.Epoch > 0, Position: part.Position,
+			Node: node, Alive: sight.Alive(node), Able: part.Able || part.Epoch > 0 && part.Epoch == ps.Epoch, Position: part.Position,
 		})
 	}
 	for i := range ps.Replicas {

@@ -310,6 +310,9 @@ func (r replica) Nudge() error                   { return r.log.Nudge() }
 func (r replica) Beat()                          { r.log.Beat() }
 func (r replica) LeadHere() error                { return r.log.LeadHere() }
 
+// Verify implements cluster.Replica.
+func (r replica) Verify(ctx context.Context) error { return r.partition.VerifyPrimary(ctx) }
+
 // Resign implements cluster.Replica.
 func (r replica) Resign(ctx context.Context, heir string) error { return r.partition.Resign(ctx, heir) }
 

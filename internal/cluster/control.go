@@ -185,6 +185,9 @@ func (c *Control) Resign(_ context.Context, heir string) error {
 	return c.log.Resign(heir, clock())
 }
 
+// Verify implements Replica. The log refuses the resignation of a primary that was replaced.
+func (c *Control) Verify(ctx context.Context) error { return c.Resign(ctx, "") }
+
 // awaitEnd returns when the log takes no more appends of this process, or ctx ends.
 func (c *Control) awaitEnd(ctx context.Context) error {
 	t := time.NewTicker(lookPause)

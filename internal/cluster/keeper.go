@@ -32,6 +32,8 @@ type Replica interface {
 	Lead(ctx context.Context) error
 	// Resign ends that, and names the node that is to lead.
 	Resign(ctx context.Context, heir string) error
+	// Verify makes a replica that serves the partition notice if another has claimed it. A primary without calls would not.
+	Verify(ctx context.Context) error
 	// Nudge lets the election time-out of the group run out now, Beat sends its heartbeat if it leads, and LeadHere asks
 	// that it be led from this node.
 	Nudge() error
@@ -155,13 +157,17 @@ type watch struct {
 // look does what is to be done about a replica now.
 func (w *watch) look(ctx context.Context, now time.Time) {
 	k := w.keeper
-	_, serves := w.replica.Serving()
+	epoch, serves := w.replica.Serving()
 	owner, raft := w.replica.Primary(), w.replica.Raft()
 	if owner != w.owner || w.changed.IsZero() {
 		w.owner, w.changed = owner, now
 	}
 	turn := w.turn(owner)
 	w.keepLed(raft, turn, now)
+	if serves && k.sight.Newest(w.at) > epoch {
+		w.verify(ctx)
+		return
+	}
 	if serves {
 		w.bringLog(raft, now)
 		w.giveUp(ctx, now)
@@ -212,6 +218,15 @@ func (w *watch) lead(ctx context.Context) {
 				"took", time.Since(began).Round(time.Millisecond))
 		} else if ctx.Err() == nil {
 			w.keeper.log.Debug("partition not led here", "partition", w.at.String(), "error", err)
+		}
+	})
+}
+
+// verify makes the replica, which another has replaced, notice that.
+func (w *watch) verify(ctx context.Context) {
+	w.change(func() {
+		if err := w.replica.Verify(ctx); err != nil {
+			w.keeper.log.Info("partition no longer led here", "partition", w.at.String(), "error", err)
 		}
 	})
 }

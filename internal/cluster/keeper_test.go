@@ -24,6 +24,7 @@ type scripted struct {
 	heir           string // of the last resignation
 	nudged, beaten int
 	brought        int
+	verified       int
 }
 
 func (s *scripted) Serving() (uint64, bool)      { return s.epoch, s.epoch > 0 }
@@ -35,6 +36,11 @@ func (s *scripted) Raft() replication.Raft       { return s.raft }
 func (s *scripted) Nudge() error                 { s.nudged++; return nil }
 func (s *scripted) Beat()                        { s.beaten++ }
 func (s *scripted) LeadHere() error              { s.brought++; return nil }
+func (s *scripted) Verify(context.Context) error {
+	s.epoch, s.verified = 0, s.verified+1
+	return replication.ErrFenced
+}
+
 func (s *scripted) Resign(_ context.Context, heir string) error {
 	s.epoch, s.heir = 0, heir
 	return nil
@@ -263,4 +269,17 @@ func TestKeeper_ADrainedNodeHandsOverAtOnce(t *testing.T) {
 	for _, p := range d.k.Parts() {
 		require.False(t, p.Able)
 	}
+}
+
+// A primary without calls appends nothing, and so hears from the others only that it was replaced.
+func TestKeeper_AReplacedPrimaryIsMadeToNotice(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.servedBy("a", 5)
+	d.r.epoch, d.r.raft.Leads = 5, true
+	d.pass(time.Second)
+	require.Zero(t, d.r.verified)
+	d.says["c"].Epoch = 9
+	d.pass(time.Second)
+	require.Equal(t, 1, d.r.verified)
 }

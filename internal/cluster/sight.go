@@ -125,6 +125,13 @@ func (s *Sight) Served(at txn.Address) (Place, bool) {
 	return Place{v.node, n.addr, v.epoch}, true
 }
 
+// Newest returns the newest epoch in which a node has said that it serves a partition; 0 if none has.
+func (s *Sight) Newest(at txn.Address) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.served[at].epoch
+}
+
 // Part returns what the last heartbeat of a node said of a replica.
 func (s *Sight) Part(node string, at txn.Address) (Part, bool) {
 	s.mu.Lock()
