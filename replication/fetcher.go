@@ -18,6 +18,7 @@ type message struct {
 	pos  uint64
 	time int64 // nanoseconds since the Unix epoch
 	data []byte
+	told bool // when it was stored, not fetched later
 }
 
 // fetcher reads messages of one stream, some at a time: the server has no consumer whose state could be lost, and sends

@@ -60,7 +60,7 @@ func (l *Log) lookOn(ctx context.Context, srv *embedded, from uint64) (first mes
 	defer context.AfterFunc(ctx, f.close)()
 	f.limit = l.home.limit()
 	err = f.fetch(from, 1, func(m message) error {
-		first, found = message{m.pos, m.time, bytes.Clone(m.data)}, true
+		first, found = message{pos: m.pos, time: m.time, data: bytes.Clone(m.data)}, true
 		return nil
 	})
 	return first, found, err

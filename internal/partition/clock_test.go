@@ -173,3 +173,32 @@ func TestClock_LogFromTheFuture(t *testing.T) {
 		require.NoError(t, x.p.Close())
 	})
 }
+
+// A follower that has to fetch what was appended long ago does not take the time of that for the time that it is now.
+func TestClock_WhatWasFetchedIsOfThePast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := &ledger{news: make(chan struct{})}
+		start := func(late bool) *partition.Partition {
+			p := partition.New(partition.Config{
+				Log: &page{ledger: l, late: late}, Standby: true, Patience: 250 * time.Millisecond,
+			})
+			require.NoError(t, p.Start(t.Context(), nil))
+			synctest.Wait()
+			require.NoError(t, p.Lead(t.Context()))
+			return p
+		}
+		p := start(false)
+		registerJob(p)
+		p.Write(newCaller(), 2, txn.ID{}, call.Request{},
+			[]call.Draft{{Kind: 1, Row: rowOf(1), Lease: int64(5 * time.Second)}})
+		synctest.Wait()
+		require.NoError(t, p.Close())
+
+		time.Sleep(10 * time.Second) // in which no one leads
+		p = start(true)
+		defer p.Close()
+		time.Sleep(time.Second)
+		require.Zero(t, p.Stats().Entries, "its lease has ended meanwhile")
+	})
+}

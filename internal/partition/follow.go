@@ -130,11 +130,13 @@ func (p *Partition) standUp() {
 	p.become(candidate, errClaiming)
 }
 
-// hear applies a group that the primary has just appended.
+// hear applies a group that the primary has appended: just now, unless it was fetched.
 func (p *Partition) hear(g record.Group) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clock.hearNow(g.Clock)
+	if g.Told {
+		p.clock.hearNow(g.Clock)
+	}
 	if err := p.applyLocked(g); err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type page struct {
 	claims   []time.Time  // of claims that were tried; of the bubble's only test
 	claiming func()       // called before a claim
 	leaving  func()       // called before the last look of Follow
+	late     bool         // CatchUp finds nothing: Follow has to fetch everything
 
 	hooks  sync.Mutex
 	before func() // called before an append; guarded by hooks
@@ -124,6 +125,9 @@ func (l *page) Load(context.Context, func([]byte) error, func(done, total uint64
 func (l *page) CatchUp(
 	ctx context.Context, after uint64, apply func(record.Group) error, _ func(done, total uint64),
 ) (uint64, error) {
+	if l.late {
+		return after, nil
+	}
 	groups, _ := l.from(after + 1)
 	end := after + uint64(len(groups))
 	return end, l.Read(ctx, after+1, end, apply)
@@ -140,13 +144,14 @@ func (l *page) Claim(_ context.Context, follows uint64, clock record.Clock) (rec
 }
 
 func (l *page) Follow(ctx context.Context, after uint64, apply func(record.Group) error) error {
-	for {
+	for told := false; ; told = true {
 		last := ctx.Err() != nil
 		if last && l.leaving != nil {
 			l.leaving()
 		}
 		groups, news := l.from(after + 1)
 		for _, g := range groups {
+			g.Told = told
 			if err := apply(g); err != nil {
 				return err
 			}
