@@ -257,14 +257,14 @@ func TestFailover_WorkGoesOn(t *testing.T) {
 			}
 		})
 	}
-	for n := range jobs {
+	for n := 1; n <= jobs; n++ {
 		_, err := space.Write(ctx, f.sp, job{n})
 		require.NoError(t, err)
 		if n%100 == 50 {
 			f.kill()
 		}
 	}
-	for n := range jobs {
+	for n := 1; n <= jobs; n++ { // zero would match any
 		_, err := space.Take(ctx, f.sp, result{n})
 		require.NoError(t, err, "result %d", n)
 	}

@@ -114,10 +114,18 @@ func (m *Member) Join(ctx context.Context) error {
 
 // openControl opens the log of the control partition, and has it made when the cluster is new.
 func openControl(ctx context.Context, cfg Config) (*replication.Log, error) {
-	if err := cfg.Store.Create(ctx, ControlSpace, 0, "control", cfg.controlNodes()); err != nil {
-		return nil, fmt.Errorf("make the control partition: %w", err)
+	for {
+		if err := cfg.Store.Create(ctx, ControlSpace, 0, "control", cfg.controlNodes()); err != nil {
+			return nil, fmt.Errorf("make the control partition: %w", err)
+		}
+		log, err := cfg.Store.Log(ctx, ControlSpace, 0)
+		if !errors.Is(err, replication.ErrNoLog) { // the one that was asked may not know of it yet
+			return log, err
+		}
+		if err := backoff.Sleep(ctx, retryPause); err != nil {
+			return nil, err
+		}
 	}
-	return cfg.Store.Log(ctx, ControlSpace, 0)
 }
 
 // announce makes this node known to the others.
@@ -271,7 +279,12 @@ func (m *Member) CreateSpace(ctx context.Context, name string, partitions, repli
 			}
 			continue
 		}
-		if have := len(state.Nodes); have < replicas {
+		if have := len(state.Nodes); have < replicas && len(m.cfg.Founders) >= replicas { // the others are about to join
+			if err := awaitChange(ctx, changed); err != nil {
+				return "", err
+			}
+			continue
+		} else if have < replicas {
 			return "", fmt.Errorf("%w: a space of %d replicas needs as many nodes, and there are %d", ErrFewNodes, replicas, have)
 		}
 		_, err := m.control.Do(ctx, &Command{Create: &Created{name, rand.Text(), place(state, name, partitions, replicas)}})
