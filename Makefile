@@ -60,6 +60,10 @@ crash-cluster: ## the same on a cluster, whose network fails too if root runs it
 	mkdir -p bin/crash
 	CRASH_CLUSTER=$(TIME) CRASH_SEED=$(SEED) go test ./spacetest/crash -run '^TestCrashCluster$$' -v -count=1 -timeout 0 -artifacts -outputdir $(CURDIR)/bin/crash
 
+soak-failover: FAILOVERS ?= 20
+soak-failover: ## clusters whose primaries are killed, stand still and are handed over, FAILOVERS (20) times
+	cd spacetest && FAILOVERS=$(FAILOVERS) go test -count=1 -v -timeout 0 -run '^TestFailover|^TestClusterSpans'
+
 soak-bound: TIME ?= 20m
 soak-bound: ## jobs at full speed through an almost empty space, whose folder must stay small; TIME (20m), PART (alone, mirrored, rebase, block; all)
 	SOAK_BOUND=$(TIME) go test ./spacetest -run '^TestBound$$/$(PART)' -v -count=1 -timeout 0
@@ -70,4 +74,4 @@ install: build ## copy bin/gospaces to PREFIX/bin (/usr/local/bin)
 clean: ## remove what the other targets made
 	rm -rf bin
 
-.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak crash crash-cluster soak-bound install clean
+.PHONY: help build demo test soak-repeat check format vet staticcheck bench fuzz soak crash crash-cluster soak-bound soak-failover install clean

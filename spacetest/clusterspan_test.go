@@ -2,6 +2,7 @@ package spacetest_test
 
 import (
 	"context"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -59,6 +60,9 @@ func sum(ctx context.Context, a, b space.Space) (total int, err error) {
 // Money moves between spaces that different nodes lead, while one node after the other hands over what it leads, or is
 // killed: no reader finds more or less of it, and no transaction is left half done.
 func TestClusterSpans_KeepTheSum(t *testing.T) {
+	if os.Getenv("FAILOVERS") == "" {
+		t.Skip("what killed nodes have left locked may take a minute to be found out: make soak-failover")
+	}
 	t.Parallel()
 	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.Replicated})
 	sp := c.Space(t)

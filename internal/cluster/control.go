@@ -70,6 +70,9 @@ func (c *Control) Run(ctx context.Context) {
 			err = c.lead(ctx)
 			pauses.Reset()
 		}
+		if errors.Is(err, replication.ErrClosed) {
+			return
+		}
 		if err != nil && ctx.Err() == nil {
 			c.logger.Warn("the control log cannot be used; it is read again", "error", err)
 			_ = pauses.Wait(ctx)

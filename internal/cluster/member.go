@@ -138,8 +138,10 @@ func (m *Member) joinCommand() *Command {
 	return &Command{Join: &Joined{m.self, Node{Addr: m.cfg.Addr, Zone: m.cfg.Zone, Version: m.cfg.Version}}}
 }
 
-// HandOver makes other nodes lead what this one leads, as far as there are any that can, until ctx ends.
+// HandOver makes other nodes lead what this one leads, as far as there are any that can, until ctx ends. The State does
+// not change here any more: calls that wait for that end. Leave has to follow.
 func (m *Member) HandOver(ctx context.Context) {
+	defer m.control.close()
 	if ctx.Err() != nil {
 		return
 	}
