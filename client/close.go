@@ -17,9 +17,11 @@ func (l *link) close() {
 	l.life.become(ended)
 	l.mu.Unlock()
 	l.life.tasks.Wait()
-	for _, c := range l.inFlight(nil) {
-		l.abort(c)
+	l.mu.Lock()
+	for _, c := range l.takeBackLocked(nil) {
+		l.cancelLocked(c)
 	}
+	l.mu.Unlock()
 	l.endOrphans()
 }
 
@@ -36,25 +38,24 @@ func (l *link) goodbye() {
 
 // endCalls ends the calls of a closed space. Those that may have changed something get time to learn their outcome.
 func (l *link) endCalls(s *part) {
-	for _, c := range l.inFlight(s) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.takeBackLocked(s) {
 		if c.repeatable() {
-			l.abort(c)
+			l.cancelLocked(c)
 		}
 	}
-	l.mu.Lock()
 	l.calls.watchers++
 	l.awaitLocked(&l.calls.settled, func() bool { return len(l.calls.of(s)) == 0 })
 	l.calls.watchers--
-	l.mu.Unlock()
-	for _, c := range l.inFlight(s) {
-		l.abort(c)
+	for _, c := range l.takeBackLocked(s) {
+		l.cancelLocked(c)
 	}
 }
 
-// inFlight returns the calls in flight of a space, or all, and takes back those that wait.
-func (l *link) inFlight(s *part) []*pendingCall {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// takeBackLocked takes back the calls in flight that wait, and returns all calls in flight, of a space or of all. They
+// are in flight only as long as the lock is held.
+func (l *link) takeBackLocked(s *part) []*pendingCall {
 	calls := l.calls.of(s)
 	for _, c := range calls {
 		if c.lasts() {
@@ -64,13 +65,8 @@ func (l *link) inFlight(s *part) []*pendingCall {
 	return calls
 }
 
-// abort ends a call in flight, unless it has had its outcome.
-func (l *link) abort(c *pendingCall) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.calls.flying.get(c.number) != c {
-		return
-	}
+// cancelLocked ends a call in flight.
+func (l *link) cancelLocked(c *pendingCall) {
 	err := space.ErrClosed
 	if !c.repeatable() {
 		err = fmt.Errorf("%w: the client was closed before the answer came", space.ErrOutcomeUnknown)
