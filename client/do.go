@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/call"
@@ -68,6 +69,7 @@ func (c *pendingCall) again(err error) bool {
 	case errors.Is(err, wire.ErrInterrupted), throttled(err), unready(err):
 	case errors.Is(err, call.ErrUnknownKind) && c.failed && c.asks():
 		// It knows better now: a kind was dropped, or has other classes.
+	case errors.Is(err, space.ErrInvalidArgument) && c.failed && c.outdated():
 	case err == errLost && (c.repeatable() || c.query.Begin || !c.sent): // what Begin has begun is gone
 	case errors.Is(err, wire.ErrInDoubt) && (c.repeatable() || c.query.Begin):
 	case errors.Is(err, space.ErrOutcomeUnknown) && c.failed && c.repeatable():
@@ -83,6 +85,14 @@ func (c *pendingCall) again(err error) bool {
 
 // asks reports whether c has a query.
 func (c *pendingCall) asks() bool { return len(c.query.Templates) > 0 }
+
+// outdated reports whether c has a query for classes that its kind no longer has. The server has sent the new schema
+// before the answer, but may have received c after that, so it takes the query for one of the new schema.
+func (c *pendingCall) outdated() bool {
+	return slices.ContainsFunc(c.asked.query.Templates, func(t call.Template) bool {
+		return t.Schema != nil && int(t.Kind) < len(c.schemas) && !c.schemas[t.Kind].Extends(t.Schema)
+	})
+}
 
 // renew prepares c for being sent once more.
 func (c *pendingCall) renew() {

@@ -118,7 +118,8 @@ func addTemplate(q *call.Query, v *view, t *template.Template) error {
 			return fmt.Errorf("%w: %w", space.ErrInvalidArgument, err)
 		}
 		if err == nil && bound.Known {
-			q.Templates, q.Order = append(q.Templates, call.Template{Kind: kind, Conds: bound.Conds}), bound.Order
+			q.Templates = append(q.Templates, call.Template{Kind: kind, Conds: bound.Conds, Schema: v.schemas[kind]})
+			q.Order = bound.Order
 			return nil
 		}
 	}

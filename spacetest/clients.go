@@ -38,6 +38,7 @@ func clientCases() []clientCase {
 		{"events tell of the writes of all", clientsNotify},
 		{"a kind that one extends stays usable for the others", clientsGrow},
 		{"a kind has one schema for all", clientsConflict},
+		{"calls of one during which another changes the classes of an empty kind conflict, or do not", clientsChange},
 		{"one finds by an embedded kind what another wrote as an outer one", clientsTypes},
 		{"closing one leaves the others and the space alone", clientsClose},
 		{"a closed client's waits consume nothing", clientsCloseWaiting},
@@ -124,6 +125,8 @@ func clientsConflict(a, b, c *kit) {
 	c.fails(space.ErrSchemaConflict, err)
 	require.Equal(c, first{1}, take(c, first{}))
 }
+
+func clientsChange(a, b, _ *kit) { changeUnderCalls(a, b) }
 
 func clientsTypes(a, b, c *kit) {
 	write(a, aVan)

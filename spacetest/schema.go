@@ -2,6 +2,7 @@ package spacetest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,6 +23,7 @@ func schemaCases() cases {
 		{"a kind whose super is not registered is refused", schemaUnknownSuper},
 		{"a schema that no space could have is refused", schemaInvalid},
 		{"a template for fields that the kind does not have is refused", schemaBadTemplate},
+		{"a call during which an empty kind changes its classes conflicts, or does not", schemaChangesUnderCalls}, // semantics 1.6
 	}
 }
 
@@ -68,6 +70,39 @@ func schemaAfterConflict(k *kit) {
 	k.fails(space.ErrSchemaConflict, err)
 	write(k, conflicting{"still works"})
 	require.Equal(k, []conflicting{{"first come"}, {"still works"}}, drain(k, conflicting{}))
+}
+
+func schemaChangesUnderCalls(k *kit) { changeUnderCalls(k, k) }
+
+// changeUnderCalls has the emptied kind change its classes back and forth while calls of k are on their way. Each finds
+// nothing, or fails with ErrSchemaConflict, as it does before and after a change.
+func changeUnderCalls(changer, k *kit) {
+	k.needOnePartition()
+	change := start(changer, func(ctx context.Context) (any, error) {
+		for range 200 {
+			if err := errors.Join(writeAndTake(ctx, changer.sp, first{1}), writeAndTake(ctx, changer.sp, conflicting{"1"})); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	for change.running() {
+		if _, err := space.Read(k.ctx, k.sp, conflicting{"2"}, space.NoWait()); !errors.Is(err, space.ErrNoMatch) {
+			k.fails(space.ErrSchemaConflict, err)
+		}
+		if _, err := space.Count(k.ctx, k.sp, first{2}); err != nil {
+			k.fails(space.ErrSchemaConflict, err)
+		}
+	}
+	change.result(k)
+}
+
+func writeAndTake[T any](ctx context.Context, sp space.Space, v T) error {
+	if _, err := space.Write(ctx, sp, v); err != nil {
+		return err
+	}
+	_, err := space.Take(ctx, sp, v, space.NoWait())
+	return err
 }
 
 func schemaGrows(k *kit) {

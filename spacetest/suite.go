@@ -294,6 +294,16 @@ func (p *pending[T]) wait() (T, error) {
 	return p.value, p.err
 }
 
+// running says that the call has not returned yet.
+func (p *pending[T]) running() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // result is wait for a call that must succeed.
 func (p *pending[T]) result(k *kit) T {
 	k.Helper()
