@@ -69,7 +69,8 @@ type pendingCall struct {
 	asked *asked // the request as it is sent; memory for that of the next call
 
 	// The outcome.
-	number  uint64
+	number  uint64             // of the call, by which partitions know it: that of its first frame
+	frame   uint64             // of the frame that was sent last: the answer to an earlier one is not taken for its answer
 	end     uint64             // position in the stream after the frame
 	sent    bool               // err is errLost, and the server may have seen the call
 	gone    chan struct{}      // closed when what it may have left behind is gone; nil: nothing was left

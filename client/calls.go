@@ -37,9 +37,9 @@ func (cs *calls) pay(c *pendingCall) {
 	}
 }
 
-// remove takes the call with a number out of those in flight and returns it, or nil.
-func (cs *calls) remove(number uint64) *pendingCall {
-	c := cs.flying.remove(number)
+// remove takes the call with a frame out of those in flight and returns it, or nil.
+func (cs *calls) remove(frame uint64) *pendingCall {
+	c := cs.flying.remove(frame)
 	if c != nil && cs.watchers > 0 {
 		cs.settled.Broadcast()
 	}
@@ -48,7 +48,7 @@ func (cs *calls) remove(number uint64) *pendingCall {
 
 // end ends a call in flight with an error.
 func (cs *calls) end(c *pendingCall, err error) {
-	cs.remove(c.number)
+	cs.remove(c.frame)
 	c.err = err
 	c.done <- struct{}{}
 }
@@ -76,9 +76,9 @@ func (cs *calls) addUnclaimed(number uint64, u unclaimed) {
 	cs.unclaimed[number] = u
 }
 
-// late returns the abandoned call with a number, if its outcome has not come, or nil.
-func (cs *calls) late(number uint64) *orphan {
-	if o := cs.orphans.byNumber[number]; o != nil && o.pending() {
+// late returns the abandoned call with a frame, if its outcome has not come, or nil.
+func (cs *calls) late(frame uint64) *orphan {
+	if o := cs.orphans.byFrame[frame]; o != nil && o.pending() {
 		return o
 	}
 	return nil

@@ -59,7 +59,7 @@ func (l *link) takeBackLocked(s *part) []*pendingCall {
 	calls := l.calls.of(s)
 	for _, c := range calls {
 		if c.lasts() {
-			l.out.post(wire.CancelWait, c.number, nil)
+			l.out.post(wire.CancelWait, c.frame, nil)
 		}
 	}
 	return calls

@@ -259,7 +259,7 @@ func (l *link) endOverdue() {
 	for _, c := range l.calls.flying.all() {
 		if c.limited && c.repeatable() && !c.locks() && time.Since(c.limitAt(l.cfg.Grace)) > 0 {
 			if c.lasts() {
-				l.out.post(wire.CancelWait, c.number, nil)
+				l.out.post(wire.CancelWait, c.frame, nil)
 			}
 			l.abandonLocked(c)
 			l.calls.end(c, fmt.Errorf("%w: not connected to %s", space.ErrUnavailable, l.node.addr))

@@ -27,7 +27,7 @@ func newLane(index int) *lane {
 	return l
 }
 
-// numbers issues the numbers of calls, each once.
+// numbers issues the numbers of calls and frames, each once.
 type numbers struct{ blocks atomic.Uint64 }
 
 // blockSize is how many numbers a link takes at a time.

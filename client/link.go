@@ -133,18 +133,17 @@ func (l *link) send(ctx context.Context, c *pendingCall) error {
 	c.epoch, c.via = v.epoch, l
 	b := l.out.Buffer()
 	start := len(b)
+	l.calls.flying.add(c)
 	if c.repeated {
-		l.calls.flying.addAgain(c)
-		b = wire.AppendRepeated(wire.Begin(b, wire.Repeat, c.number), c.op, c.ask)
+		b = wire.AppendRepeated(wire.Begin(b, wire.Repeat, c.frame), c.op, c.ask, c.number)
 	} else {
-		l.calls.flying.add(c)
-		c.born = v.epoch
-		b = wire.Begin(b, c.op, c.number)
+		c.number, c.born = c.frame, v.epoch
+		b = wire.Begin(b, c.op, c.frame)
 	}
 	b, err := c.encode(b, v)
 	size := len(b) - start
 	if err != nil || size > l.out.maxFrame {
-		l.calls.remove(c.number)
+		l.calls.remove(c.frame)
 		l.out.Commit(b[:start])
 		if err != nil {
 			return err
@@ -204,7 +203,7 @@ func (l *link) await(ctx context.Context, c *pendingCall) error {
 	case <-ctx.Done():
 	}
 	if c.lasts() {
-		l.post(wire.CancelWait, c.number, nil)
+		l.post(wire.CancelWait, c.frame, nil)
 	}
 	if !c.repeatable() || c.locks() || c.query.Begin || c.reserve || c.op == wire.Abort {
 		return l.awaitVerdict(ctx, c)
@@ -241,7 +240,7 @@ func (l *link) awaitVerdict(ctx context.Context, c *pendingCall) error {
 // outcome came first.
 func (l *link) abandon(c *pendingCall) bool {
 	l.mu.Lock()
-	mine := l.calls.flying.get(c.number) == c
+	mine := l.calls.flying.get(c.frame) == c
 	if mine {
 		l.abandonLocked(c)
 	}
@@ -253,7 +252,7 @@ func (l *link) abandon(c *pendingCall) bool {
 }
 
 func (l *link) abandonLocked(c *pendingCall) {
-	l.calls.remove(c.number)
+	l.calls.remove(c.frame)
 	if c.moved {
 		l.calls.pay(c)
 	}

@@ -19,6 +19,7 @@ type orphan struct {
 	op       wire.Type
 	begin    bool         // it begins transactions
 	number   uint64       // of the call
+	frame    uint64       // guarded by the link's mu; of its frame, 0 once the space is asked
 	id       space.CallID // zero: its outcome cannot be asked for
 	born     uint64       // as in the call
 	end      uint64
@@ -40,16 +41,16 @@ const (
 
 // orphans are the abandoned calls of a link. The link's mu guards them.
 type orphans struct {
-	byNumber map[uint64]*orphan
-	order    []*orphan // oldest first
-	bytes    int       // of their answers
+	byFrame map[uint64]*orphan // those whose answers may come
+	order   []*orphan          // all; oldest first
+	bytes   int                // of their answers
 }
 
 func (os *orphans) add(o *orphan) {
-	if os.byNumber == nil {
-		os.byNumber = map[uint64]*orphan{}
+	if os.byFrame == nil {
+		os.byFrame = map[uint64]*orphan{}
 	}
-	os.byNumber[o.number] = o
+	os.byFrame[o.frame] = o
 	os.order = append(os.order, o)
 	os.trim()
 }
@@ -75,12 +76,17 @@ func (os *orphans) trim() {
 }
 
 func (os *orphans) remove(o *orphan) {
-	if os.byNumber[o.number] != o {
-		return
+	if i := slices.Index(os.order, o); i >= 0 {
+		os.expectNone(o)
+		os.bytes -= o.size
+		os.order = slices.Delete(os.order, i, i+1)
 	}
-	delete(os.byNumber, o.number)
-	os.bytes -= o.size
-	os.order = slices.DeleteFunc(os.order, func(other *orphan) bool { return other == o })
+}
+
+// expectNone records that no answer to o is expected any more.
+func (os *orphans) expectNone(o *orphan) {
+	delete(os.byFrame, o.frame)
+	o.frame = 0
 }
 
 // wanted reports whether the outcome of one that can be asked for has not come.
@@ -97,8 +103,8 @@ func (c *pendingCall) outlives() bool {
 // orphanLocked records that c, which is in flight or is to be repeated, was abandoned.
 func (l *link) orphanLocked(c *pendingCall) *orphan {
 	o := &orphan{
-		part: c.part, op: c.op, begin: c.query.Begin, number: c.number, born: c.born, end: c.end, repeated: c.repeated,
-		done: make(chan struct{}),
+		part: c.part, op: c.op, begin: c.query.Begin, number: c.number, frame: c.frame, born: c.born, end: c.end,
+		repeated: c.repeated, done: make(chan struct{}),
 	}
 	if c.recorded() && c.op != wire.Notify {
 		o.id = l.identityLocked(c)
@@ -150,8 +156,6 @@ func (o *orphan) await(ctx context.Context) (space.Verdict, error) {
 func (l *link) lateLocked(o *orphan, f wire.Frame) {
 	if f.Type == wire.Failure && inDoubt(f.Body) {
 		switch {
-		case o.asking:
-			return
 		case l.asksFor(o):
 			l.askLocked(o)
 			return
@@ -256,6 +260,7 @@ func (l *link) asksFor(o *orphan) bool {
 // outcomes.
 func (l *link) askLocked(o *orphan) {
 	o.asking = true
+	l.calls.orphans.expectNone(o)
 	l.calls.owed.add(1)
 	if !l.life.start(func() { l.ask(o) }) {
 		l.calls.owed.add(-1)
@@ -314,8 +319,10 @@ func (l *link) endOrphans() {
 func (l *link) orphan(id space.CallID) *orphan {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if o := l.calls.orphans.byNumber[id.Number]; o != nil && o.id == id {
-		return o
+	for _, o := range l.calls.orphans.order {
+		if o.id == id {
+			return o
+		}
 	}
 	return nil
 }

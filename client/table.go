@@ -1,17 +1,16 @@
 package client
 
-// table holds the calls in flight by number. Numbers rise but need not be consecutive: a number's lowest bits are its
-// slot, so nothing has to be searched. Repeated calls have old numbers, and no slot. The link's lock guards it.
+// table holds the calls in flight by the numbers of their frames. These rise but need not be consecutive: a number's
+// lowest bits are its slot, so nothing has to be searched. The link's lock guards it.
 type table struct {
-	slots    []*pendingCall // a power of two, at most half of them used
-	repeated map[uint64]*pendingCall
-	n        int // of both
-	numbers  *numbers
-	next     uint64 // the last number issued
-	end      uint64 // the end of the block that next is in
+	slots   []*pendingCall // a power of two, at most half of them used
+	n       int            // in slots
+	numbers *numbers
+	next    uint64 // the last number issued
+	end     uint64 // the end of the block that next is in
 }
 
-// add gives c a number.
+// add gives c a frame.
 func (t *table) add(c *pendingCall) {
 	if 2*(t.n+1) > len(t.slots) {
 		t.grow()
@@ -19,7 +18,7 @@ func (t *table) add(c *pendingCall) {
 	mask := uint64(len(t.slots) - 1)
 	for t.advance(); t.slots[t.next&mask] != nil; t.advance() {
 	}
-	c.number = t.next
+	c.frame = t.next
 	t.slots[t.next&mask] = c
 	t.n++
 }
@@ -32,48 +31,34 @@ func (t *table) advance() {
 	}
 }
 
-// addAgain adds a call that has a number.
-func (t *table) addAgain(c *pendingCall) {
-	if t.repeated == nil {
-		t.repeated = map[uint64]*pendingCall{}
-	}
-	t.repeated[c.number] = c
-	t.n++
-}
-
 // grow doubles the slots. Calls with different slots keep different slots.
 func (t *table) grow() {
 	old := t.slots
 	t.slots = make([]*pendingCall, max(64, 2*len(old)))
 	for _, c := range old {
 		if c != nil {
-			t.slots[c.number&uint64(len(t.slots)-1)] = c
+			t.slots[c.frame&uint64(len(t.slots)-1)] = c
 		}
 	}
 }
 
-// get returns the call with a number, or nil.
-func (t *table) get(number uint64) *pendingCall {
+// get returns the call with a frame, or nil.
+func (t *table) get(frame uint64) *pendingCall {
 	if len(t.slots) == 0 {
 		return nil
 	}
-	if c := t.slots[number&uint64(len(t.slots)-1)]; c != nil && c.number == number {
+	if c := t.slots[frame&uint64(len(t.slots)-1)]; c != nil && c.frame == frame {
 		return c
 	}
-	return t.repeated[number]
+	return nil
 }
 
-// remove removes the call with a number and returns it, or nil.
-func (t *table) remove(number uint64) *pendingCall {
-	c := t.get(number)
-	if c == nil {
-		return nil
-	}
-	t.n--
-	if i := number & uint64(len(t.slots)-1); t.slots[i] == c {
-		t.slots[i] = nil
-	} else if delete(t.repeated, number); len(t.repeated) == 0 {
-		t.repeated = nil
+// remove removes the call with a frame and returns it, or nil.
+func (t *table) remove(frame uint64) *pendingCall {
+	c := t.get(frame)
+	if c != nil {
+		t.n--
+		t.slots[frame&uint64(len(t.slots)-1)] = nil
 	}
 	return c
 }
@@ -85,9 +70,6 @@ func (t *table) all() []*pendingCall {
 		if c != nil {
 			calls = append(calls, c)
 		}
-	}
-	for _, c := range t.repeated {
-		calls = append(calls, c)
 	}
 	return calls
 }

@@ -66,9 +66,9 @@ func TestOpen_NumbersOfCallsArePerPartition(t *testing.T) {
 	q := r.connectAs(client) // the session is another one: calls are repeated
 	require.Equal(t, first, q.openAt(11, 0, txn.Address{Space: "space"}, first))
 	require.Equal(t, other, q.openAt(12, 1, third, other))
-	require.Equal(t, here, q.call(wire.Repeat, 5, repeatBody(wire.Write, false, writeBody("here"))))
-	require.Equal(t, there, q.call(wire.Repeat, 6, repeatBody(wire.Write, false, at(1, writeBody("there")))))
-	again := answered(t, wire.Write, q.call(wire.Repeat, 5, repeatBody(wire.Write, false, at(1, writeBody("here")))))
+	require.Equal(t, here, q.call(wire.Repeat, 5, repeatBody(5, wire.Write, false, writeBody("here"))))
+	require.Equal(t, there, q.call(wire.Repeat, 6, repeatBody(6, wire.Write, false, at(1, writeBody("there")))))
+	again := answered(t, wire.Write, q.call(wire.Repeat, 5, repeatBody(5, wire.Write, false, at(1, writeBody("here")))))
 	require.Equal(t, uint16(3), txn.PartitionOf(again.Grants[0].ID), "the partition had not executed it")
 
 	outcome := append(uvarints(other), wire.AppendTxn(nil, txn.ID{Number: 6})...)

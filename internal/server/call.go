@@ -21,7 +21,7 @@ func (s *session) handle(f wire.Frame) error {
 	if h := ofSession[f.Type]; h != nil {
 		return h(s, f)
 	}
-	return s.handleCall(op, f)
+	return s.handleCall(op, f, f.ID)
 }
 
 // ofSession are the frames that no partition is asked about.
@@ -75,8 +75,9 @@ func (s *session) echo(f wire.Frame) error {
 	return s.send(wire.Answer, f.ID, f.Body)
 }
 
-// handleCall serves a call on one of the opened partitions.
-func (s *session) handleCall(op *wire.Op, f wire.Frame) error {
+// handleCall serves a call on one of the opened partitions, which knows it by number. A call that is made again has
+// another frame than the first time.
+func (s *session) handleCall(op *wire.Op, f wire.Frame, number uint64) error {
 	s.body = wire.NewDecoder(f.Body)
 	handle := s.body.Uvarint()
 	c := s.caller(handle)
@@ -93,7 +94,7 @@ func (s *session) handleCall(op *wire.Op, f wire.Frame) error {
 	a, err := s.decode(op, &s.body)
 	if err == nil {
 		a.Op = call.Op(f.Type)
-		err = c.prepare(op, f.ID, a)
+		err = c.prepare(op, number, a)
 	}
 	switch {
 	case err != nil && op.Silent():
@@ -151,7 +152,7 @@ func (s *session) tidy() {
 }
 
 // prepare makes a decoded call one that the partition can be asked. It returns why it cannot.
-func (c *caller) prepare(op *wire.Op, callID uint64, a *call.Ask) error {
+func (c *caller) prepare(op *wire.Op, number uint64, a *call.Ask) error {
 	if op.HasRows() {
 		if err := c.checkRows(a); err != nil {
 			return err
@@ -177,7 +178,7 @@ func (c *caller) prepare(op *wire.Op, callID uint64, a *call.Ask) error {
 			return err
 		}
 	}
-	c.sign(op, callID, a)
+	c.sign(op, number, a)
 	return nil
 }
 

@@ -8,23 +8,23 @@ import (
 )
 
 // by identifies a call to the partition, so that its outcome is kept until the client has it.
-func (c *caller) by(callID uint64) call.Request {
+func (c *caller) by(number uint64) call.Request {
 	if c.session == 0 {
 		return call.Request{} // the client does not repeat calls
 	}
-	return call.Request{Session: c.session, Number: callID}
+	return call.Request{Session: c.session, Number: number}
 }
 
 // sign tells the partition who makes a call, if it is to know. Of calls under a transaction no outcome is kept.
-func (c *caller) sign(op *wire.Op, callID uint64, a *call.Ask) {
+func (c *caller) sign(op *wire.Op, number uint64, a *call.Ask) {
 	switch {
 	case !op.Signed():
 	case op.HasQuery():
 		if q := a.Query; q.Txn.IsZero() && (q.Take || !op.Lasts()) {
-			q.By = c.by(callID)
+			q.By = c.by(number)
 		}
 	case a.Txn.IsZero(), op.OfTxn() && a.Txn.Space == "": // another partition knows nothing of the session with this one
-		a.By = c.by(callID)
+		a.By = c.by(number)
 	}
 }
 
@@ -35,22 +35,22 @@ const opRecalled wire.Type = 1 << 7
 // had or, if it had none, as what it is.
 func (s *session) handleRepeat(f wire.Frame) error {
 	d := wire.NewDecoder(f.Body)
-	t, ask := d.Repeated()
+	t, ask, number := d.Repeated()
 	body := d.Rest()
 	f.Type, f.Body = t, body
 	d = wire.NewDecoder(body)
 	c, op := s.caller(d.Uvarint()), wire.OpOf(t)
-	if op == nil || !op.Recorded() || c == nil || c.session == 0 && !c.absent {
+	if op == nil || !op.Recorded() || number == 0 || c == nil || c.session == 0 && !c.absent {
 		return s.fail(f.ID, fmt.Errorf("%w: it cannot be repeated", call.ErrOutcomeUnknown))
 	}
 	if c.stale.Load() {
 		return s.fail(f.ID, errAskAgain)
 	}
 	if c.absent && !ask { // nothing was executed: the client knows of no space
-		return s.handleCall(op, f)
+		return s.handleCall(op, f, number)
 	}
 	s.join(c.host)
-	had, err := c.host.Recall(c, tag(t|opRecalled, f.ID), c.by(f.ID))
+	had, err := c.host.Recall(c, tag(t|opRecalled, f.ID), c.by(number))
 	switch {
 	case err != nil:
 		return s.fail(f.ID, fmt.Errorf("%w: %v", wire.ErrInDoubt, err))
@@ -65,7 +65,7 @@ func (s *session) handleRepeat(f wire.Frame) error {
 		return s.fail(f.ID,
 			fmt.Errorf("%w: the space where the transaction began keeps no outcomes for this one", call.ErrOutcomeUnknown))
 	}
-	return s.handleCall(op, f)
+	return s.handleCall(op, f, number)
 }
 
 // listenAgain makes the session the listener of the registration that a repeated Notify has made; d is at what follows

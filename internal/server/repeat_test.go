@@ -43,8 +43,8 @@ func (r *rig) joinAs(client call.Client, before uint64) (p *peer, session uint64
 	return p, o.Session, o.Lost
 }
 
-func repeatBody(op wire.Type, ask bool, body []byte) []byte {
-	return append(wire.AppendRepeated(nil, op, ask), body...)
+func repeatBody(number uint64, op wire.Type, ask bool, body []byte) []byte {
+	return append(wire.AppendRepeated(nil, op, ask, number), body...)
 }
 
 func TestRepeat_AnswersWithTheFirstOutcome(t *testing.T) {
@@ -68,24 +68,24 @@ func TestRepeat_AnswersWithTheFirstOutcome(t *testing.T) {
 		_, err := p.tryNext()
 		require.Error(t, err)
 
-		require.Equal(t, written, q.call(wire.Repeat, 3, repeatBody(wire.Write, false, writeBody("x"))))
-		require.Equal(t, taken, q.call(wire.Repeat, 4, repeatBody(wire.Find, true, findBody(true, true))))
-		require.Equal(t, noted, q.call(wire.Repeat, 5, repeatBody(wire.Notify, false, notifyBody())))
+		require.Equal(t, written, q.call(wire.Repeat, 3, repeatBody(3, wire.Write, false, writeBody("x"))))
+		require.Equal(t, taken, q.call(wire.Repeat, 4, repeatBody(4, wire.Find, true, findBody(true, true))))
+		require.Equal(t, noted, q.call(wire.Repeat, 5, repeatBody(5, wire.Notify, false, notifyBody())))
 		q.send(wire.Write, 6, writeBody("y"))
 		for f := q.next(); f.Type != wire.Event; f = q.next() {
 			require.NotEqual(t, wire.Failure, f.Type)
 		}
 
-		q.send(wire.Repeat, 7, repeatBody(wire.Write, true, writeBody("z")))
+		q.send(wire.Repeat, 7, repeatBody(7, wire.Write, true, writeBody("z")))
 		require.ErrorIs(t, q.failure(7), call.ErrCancelled, "it was not executed, and is not now")
-		q.call(wire.Repeat, 7, repeatBody(wire.Write, false, writeBody("z")))
+		q.call(wire.Repeat, 7, repeatBody(7, wire.Write, false, writeBody("z")))
 		require.Equal(t, "y", entry(t, q.call(wire.Find, 8, findBody(true, false))))
 		require.Equal(t, "z", entry(t, q.call(wire.Find, 9, findBody(true, false))))
 
-		q.send(wire.Repeat, 10, repeatBody(wire.Kinds, false, []byte{0}))
+		q.send(wire.Repeat, 10, repeatBody(10, wire.Kinds, false, []byte{0}))
 		require.ErrorIs(t, q.failure(10), call.ErrOutcomeUnknown)
 		anonymous := r.join()
-		anonymous.send(wire.Repeat, 3, repeatBody(wire.Write, false, writeBody("x")))
+		anonymous.send(wire.Repeat, 3, repeatBody(3, wire.Write, false, writeBody("x")))
 		require.ErrorIs(t, anonymous.failure(3), call.ErrOutcomeUnknown)
 	})
 }
@@ -103,7 +103,7 @@ func TestRepeat_EndsTheWaitsOfTheEarlierSession(t *testing.T) {
 		require.Equal(t, 1, r.partition.Stats().Waiting)
 		q, _, _ := r.joinAs(client, session)
 		require.Zero(t, r.partition.Stats().Waiting)
-		q.send(wire.Repeat, 3, repeatBody(wire.Find, false, findBody(true, true)))
+		q.send(wire.Repeat, 3, repeatBody(3, wire.Find, false, findBody(true, true)))
 		q.call(wire.Echo, 4, nil)
 		require.Equal(t, 1, r.partition.Stats().Waiting)
 		q.send(wire.Write, 5, writeBody("x"))
@@ -186,7 +186,7 @@ func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
 	require.ErrorIs(t, p.failure(4), wire.ErrInDoubt)
 	p.send(wire.Write, 5, writeBody("not executed"))
 	require.ErrorIs(t, p.failure(5), wire.ErrInterrupted)
-	p.send(wire.Repeat, 4, repeatBody(wire.Write, true, writeBody("y")))
+	p.send(wire.Repeat, 4, repeatBody(4, wire.Write, true, writeBody("y")))
 	require.ErrorIs(t, p.failure(4), wire.ErrInDoubt)
 
 	require.Eventually(t, func() bool { return r.partition.Stats().Err == nil }, time.Minute, time.Millisecond)
@@ -194,7 +194,7 @@ func TestRepeat_AfterTheLogHasFailed(t *testing.T) {
 	o := d.Opened()
 	require.Equal(t, session, o.Session)
 	require.False(t, o.Lost)
-	p.send(wire.Repeat, 4, repeatBody(wire.Write, true, writeBody("y")))
+	p.send(wire.Repeat, 4, repeatBody(4, wire.Write, true, writeBody("y")))
 	require.ErrorIs(t, p.failure(4), call.ErrCancelled, "this log has forgotten everything")
 	require.Equal(t, 1, r.server.Stats().Sessions, "the session goes on")
 }

@@ -93,7 +93,7 @@ func TestReset_LeavesOutcomesInDoubt(t *testing.T) {
 		require.ErrorIs(t, p.failure(4), wire.ErrInDoubt)
 
 		p.call(wire.Open, 6, openAgainAs(session, 1))
-		p.send(wire.Repeat, 4, repeatBody(wire.Find, false, findBody(true, false)))
+		p.send(wire.Repeat, 4, repeatBody(4, wire.Find, false, findBody(true, false)))
 		require.Equal(t, wire.Kind, p.next().Type, "the new opening tells its kinds")
 		require.Equal(t, "x", entry(t, p.answer(4).Body))
 	})

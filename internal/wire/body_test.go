@@ -196,11 +196,14 @@ func TestRepeated_DecodesWhatIsAppended(t *testing.T) {
 	t.Parallel()
 	for op := wire.Type(0); op < wire.Welcome; op++ {
 		for _, ask := range []bool{false, true} {
-			d := wire.NewDecoder(wire.AppendRepeated(nil, op, ask))
-			gotOp, gotAsk := d.Repeated()
-			require.Equal(t, op, gotOp)
-			require.Equal(t, ask, gotAsk)
-			require.NoError(t, d.Err())
+			for number, want := range map[uint64]uint64{1: 1, wire.MaxCall: wire.MaxCall, wire.MaxCall + 1: 0} {
+				d := wire.NewDecoder(wire.AppendRepeated(nil, op, ask, number))
+				gotOp, gotAsk, got := d.Repeated()
+				require.Equal(t, op, gotOp)
+				require.Equal(t, ask, gotAsk)
+				require.Equal(t, want, got)
+				require.NoError(t, d.Err())
+			}
 		}
 	}
 }

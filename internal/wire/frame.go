@@ -42,7 +42,7 @@ const (
 	Rollback      = Type(call.OpRollback)
 	Defer         = Type(call.OpDefer)
 	Update        = Type(call.OpUpdate)
-	Repeat        = Type(39) // another call, made again with the number that it had
+	Repeat        = Type(39) // another call, made again
 	Outcome       = Type(call.OpOutcome)
 	Drop          = Type(call.OpDrop) // a kind
 	Registrations = Type(call.OpRegistrations)

@@ -9,18 +9,22 @@ import (
 // flagAsk in the type of a repeated call asks for the outcome only: the call is not executed if it has none.
 const flagAsk = 1 << 7
 
-// AppendRepeated appends the beginning of a Repeat; the body of the repeated call follows.
-func AppendRepeated(dst []byte, op Type, ask bool) []byte {
+// AppendRepeated appends the beginning of a Repeat: what call was made before, and its number. The body of that call
+// follows.
+func AppendRepeated(dst []byte, op Type, ask bool, number uint64) []byte {
 	if ask {
 		op |= flagAsk
 	}
-	return append(dst, byte(op))
+	return binary.AppendUvarint(append(dst, byte(op)), number)
 }
 
-// Repeated decodes the beginning of a Repeat.
-func (d *Decoder) Repeated() (op Type, ask bool) {
+// Repeated decodes the beginning of a Repeat. number is 0 if it is malformed.
+func (d *Decoder) Repeated() (op Type, ask bool, number uint64) {
 	c := d.Byte()
-	return Type(c &^ flagAsk), c&flagAsk != 0
+	if number = d.Uvarint(); number > MaxCall {
+		number = 0
+	}
+	return Type(c &^ flagAsk), c&flagAsk != 0, number
 }
 
 // Opened is the answer to an Open: what the client has to know of the partition that it has opened.
