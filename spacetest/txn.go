@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -35,8 +36,10 @@ func txnCases() cases {
 var noTxn txn.ID
 
 // begin begins a transaction, which is aborted with the test if it is still open then.
+// begin begins a transaction. Unless opts say otherwise it lives for an hour, so that it outlasts a slow machine.
 func begin(k *kit, opts ...space.LeaseOption) *space.Txn {
 	k.Helper()
+	opts = append([]space.LeaseOption{space.For(time.Hour)}, opts...)
 	t, err := space.Begin(k.ctx, k.sp, opts...)
 	k.ok(err)
 	k.Cleanup(func() { _ = t.Abort(context.Background()) })

@@ -36,7 +36,10 @@ func txnLeaseGranted(k *kit) {
 		require.Equal(k, space.LeaseID(t.ID().Number), t.Lease().ID())
 		commit(k, t)
 	}
-	require.Equal(k, time.Minute, begin(k).Lease().Granted())
+	t, err := space.Begin(k.ctx, k.sp)
+	k.ok(err)
+	require.Equal(k, time.Minute, t.Lease().Granted())
+	k.ok(t.Abort(k.ctx))
 }
 
 func txnLeaseEnds(k *kit) {
