@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/space"
@@ -52,57 +53,75 @@ func (l *loop) drain() error {
 	defer leave.Stop()
 	var left error
 	for {
-		l.giveBack(deadline, l.queue, nil)
-		l.queue = nil
-		if !l.asking && len(l.running) == 0 {
+		waiting, over := l.empty()
+		l.giveBack(deadline, waiting, nil, nil)
+		if over {
 			return errors.Join(l.fatal, left)
 		}
 		select {
-		case b := <-l.taken:
-			l.asking = false
-			l.admit(b.entries)
-		case t := <-l.ended:
-			l.finish(t)
+		case <-l.turn:
 		case <-tell.C:
-			for t := range l.running {
-				t.tellToEnd()
-			}
+			l.tellToEnd()
 		case <-leave.C:
 			left = l.leave(deadline)
 		}
 	}
 }
 
+// empty lets no more jobs begin, and returns those that wait for a worker. It reports whether none runs or is to come.
+func (l *loop) empty() (waiting []*task, over bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.draining, l.waiting = true, 0
+	l.begun.Broadcast()
+	waiting, l.queue = l.queue, nil
+	return waiting, !l.asking && len(l.running) == 0
+}
+
+// tellToEnd ends the contexts of the handlers that run.
+func (l *loop) tellToEnd() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.running {
+		t.tellToEnd()
+	}
+}
+
 // leave gives back the jobs of the handlers that still run, and ends what is done for those that have returned. It
 // returns a *DrainError if it has left handlers.
 func (l *loop) leave(deadline time.Time) error {
-	var left []*task
-	for t := range l.running {
-		if !t.leave() {
-			continue
-		}
-		delete(l.running, t)
-		l.helpers.Done() // for its worker
-		t.txn.Lose(errLeft)
-		left = append(left, t)
-	}
+	left := l.leaveRunning()
 	if len(left) == 0 {
 		return nil
 	}
-	l.giveBack(deadline, left, errLeft)
+	for _, t := range left {
+		l.helpers.Done() // for its worker
+		t.txn.Lose(errLeft)
+	}
+	l.giveBack(deadline, left, errLeft, nil)
 	return &DrainError{Running: len(left), Drain: l.cfg.Drain}
 }
 
-// giveBack aborts the transactions of jobs, all with one call, and closes done then. If it fails, or has no answer
-// before the deadline, they end with their leases.
-func (l *loop) giveBack(deadline time.Time, back []*task, why error) (done chan struct{}) {
-	done = make(chan struct{})
+// leaveRunning takes the jobs whose handlers still run out of those that run, and returns them.
+func (l *loop) leaveRunning() (left []*task) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range slices.Clone(l.running) {
+		if t.leave() {
+			l.remove(t)
+			left = append(left, t)
+		}
+	}
+	return left
+}
+
+// giveBack aborts the transactions of jobs, all with one call, and calls done then, unless that is nil. If it fails, or
+// has no answer before the deadline, they end with their leases. It does not block.
+func (l *loop) giveBack(deadline time.Time, back []*task, why error, done func()) {
 	if len(back) == 0 {
-		close(done)
-		return done
+		return
 	}
 	l.helpers.Go(func() {
-		defer close(done)
 		ctx, cancel := context.WithDeadline(l.jobs, deadline)
 		defer cancel()
 		ids := make([]space.LeaseID, len(back))
@@ -111,13 +130,14 @@ func (l *loop) giveBack(deadline time.Time, back []*task, why error) (done chan 
 		}
 		_ = l.space.Cancel(ctx, ids...)
 		for _, t := range back {
-			l.leases.drop(t)
 			r := t.report(Returned, why)
 			if why != nil {
 				r.Took = time.Since(t.began)
 			}
 			l.cfg.Report(r)
 		}
+		if done != nil {
+			done()
+		}
 	})
-	return done
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/backoff"
@@ -12,38 +11,24 @@ import (
 )
 
 // keeper keeps the transactions of all tasks of a loop alive, with one call for all of them. Tasks come and go
-// meanwhile, which a space.Keeper cannot do. Its methods may be called concurrently.
+// meanwhile, which a space.Keeper cannot do. Its goroutine, run, owns it.
 type keeper struct {
-	lease time.Duration // asked for
-	wake  chan struct{} // one slot, filled when there are tasks again
-
-	mu      sync.Mutex
-	tasks   map[space.LeaseID]*task // guarded by mu; by the number of the transaction
-	granted time.Duration           // guarded by mu; of leases asked for; 0 before the first answer
+	lease   time.Duration  // asked for
+	tasks   func() []*task // returns those in hand; may be called by any goroutine
+	wake    chan struct{}  // one slot, filled when there are tasks again
+	granted time.Duration  // of leases asked for; 0 before the first answer
 }
 
-func newKeeper(lease time.Duration) *keeper {
-	return &keeper{lease: lease, wake: make(chan struct{}, 1), tasks: map[space.LeaseID]*task{}}
+func newKeeper(lease time.Duration, tasks func() []*task) *keeper {
+	return &keeper{lease: lease, tasks: tasks, wake: make(chan struct{}, 1)}
 }
 
-// add makes the keeper renew the leases of tasks.
-func (k *keeper) add(tasks []*task) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, t := range tasks {
-		k.tasks[t.lease.ID()] = t
-	}
+// look makes the keeper look for tasks. It may be called concurrently.
+func (k *keeper) look() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
 	}
-}
-
-// drop ends that for a task.
-func (k *keeper) drop(t *task) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.tasks, t.lease.ID())
 }
 
 // run renews every lease when between one third and seven twelfths of it have passed, so that what is left is time
@@ -61,10 +46,7 @@ func (k *keeper) run(ctx context.Context) {
 // await waits until there are tasks, or ctx ends; then it returns false.
 func (k *keeper) await(ctx context.Context) bool {
 	for ctx.Err() == nil {
-		k.mu.Lock()
-		n := len(k.tasks)
-		k.mu.Unlock()
-		if n > 0 {
+		if len(k.tasks()) > 0 {
 			return true
 		}
 		select {
@@ -77,8 +59,6 @@ func (k *keeper) await(ctx context.Context) bool {
 
 // pause returns the time until leases have to be looked at again.
 func (k *keeper) pause(err error) time.Duration {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	switch {
 	case k.granted == 0:
 		return min(k.lease/12, patience)
@@ -94,10 +74,11 @@ const patience = time.Second
 
 // due returns the tasks whose leases are to be renewed.
 func (k *keeper) due() []*task {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	var due []*task
-	for _, t := range k.tasks {
+	for _, t := range k.tasks() {
+		if t.isLost() {
+			continue
+		}
 		if k.granted == 0 || t.lease.Remaining() <= k.granted-k.granted/3 {
 			due = append(due, t)
 		}
@@ -126,11 +107,11 @@ func (k *keeper) renew(ctx context.Context, tasks []*task) error {
 	for _, t := range tasks {
 		switch {
 		case err == nil || partly && ended.Failed[t.lease.ID()] == nil:
-			k.renewed(t)
+			k.granted = t.lease.Granted()
 		case partly && !t.isSettling():
-			k.lost(t, ended.Failed[t.lease.ID()])
+			t.lose(leaseLost(ended.Failed[t.lease.ID()]))
 		case final(err) && !partly || t.lease.Remaining() == 0:
-			k.lost(t, err)
+			t.lose(leaseLost(err))
 		}
 	}
 	if partly {
@@ -139,18 +120,9 @@ func (k *keeper) renew(ctx context.Context, tasks []*task) error {
 	return err
 }
 
-// renewed notes what the space grants.
-func (k *keeper) renewed(t *task) {
-	granted := t.lease.Granted()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.granted = granted
-}
-
-// lost ends the context of a task whose lease is lost.
-func (k *keeper) lost(t *task, err error) {
-	k.drop(t)
-	t.lose(fmt.Errorf("%w: its lease was lost: %w", space.ErrTxnEnded, err))
+// leaseLost is why a task is lost whose lease could not be renewed.
+func leaseLost(err error) error {
+	return fmt.Errorf("%w: its lease was lost: %w", space.ErrTxnEnded, err)
 }
 
 // final reports whether it is of no use to repeat a call that failed with err.

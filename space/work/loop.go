@@ -12,37 +12,40 @@ import (
 	"github.com/gospaces/gospaces/space"
 )
 
-// loop is one call of Run. The goroutine of its caller owns its state and decides what happens next. Others take jobs,
-// handle them, and renew their leases; they live as long as it does, since what they do needs deep stacks.
+// loop is one call of Run: the jobs that it has taken, and the workers that do them. A worker that is free takes the
+// next job from the queue itself. Whenever a job comes or goes, advance decides what is next: to ask for more jobs, to
+// wake a worker, or to end. Other goroutines take jobs and renew their leases; they all live as long as the loop does,
+// since what they do needs deep stacks.
 type loop struct {
 	space  space.Space
 	query  space.Query
 	cfg    Config
 	handle func(ctx context.Context, t *task) error
 	caller context.Context // ends when no more jobs are to be taken
+	jobs   context.Context // of all jobs: it has the values of the caller's, but not its end
 	leases *keeper
 
-	calls   chan jobCall // for more jobs; has room for one
-	taken   chan batch   // has room for the outcome of one
-	begun   chan *task   // for the workers; has room for all of them
-	ended   chan *task   // likewise
+	calls   chan jobCall  // for more jobs; has room for one
+	turn    chan struct{} // one slot: run has to look again
 	helpers sync.WaitGroup
 
-	// Owned by run.
-	jobs    context.Context // of all jobs: it has the values of the caller's, but not its end
-	queue   []*task         // taken, and waiting for a worker
-	running map[*task]struct{}
-	suspect space.LeaseID // is to run next, and alone; 0: none is
-	alone   bool          // the one that runs is a suspect
-	back    chan struct{} // closed when jobs that must not be in hand beside it are given back; nil: none are
-	workers int           // that were started
-	asking  bool          // a call for jobs is under way
-	changed bool          // a job has ended since it began
-	idle    bool          // there were no jobs: not to be asked again before one of those that run has ended
-	recheck bool          // there were none, but then one ended: the next call is only to make sure
-	pause   time.Duration // before the next call; grows while they fail
-	pace    time.Duration // of a job in a worker, on average; 0 as long as none has ended
-	fatal   error         // why it cannot go on
+	mu       sync.Mutex
+	begun    sync.Cond     // on mu: there is a job for a worker, or there will be none
+	queue    []*task       // guarded by mu; taken, and waiting for a worker
+	running  []*task       // guarded by mu; in no order
+	suspect  space.LeaseID // guarded by mu; is to run next, and alone; 0: none is
+	alone    bool          // guarded by mu; a suspect runs, or is to run at once
+	back     bool          // guarded by mu; jobs that must not be in hand beside it are being given back
+	workers  int           // guarded by mu; that live
+	waiting  int           // guarded by mu; of these, those without a job that were not woken
+	asking   bool          // guarded by mu; a call for jobs is under way
+	changed  bool          // guarded by mu; a job has ended since it began
+	idle     bool          // guarded by mu; there were no jobs: not to be asked again before one of those that run has ended
+	recheck  bool          // guarded by mu; there were none, but then one ended: the next call is only to make sure
+	pause    time.Duration // guarded by mu; before the next call; grows while they fail
+	pace     time.Duration // guarded by mu; of a job in a worker, on average; 0 as long as none has ended
+	fatal    error         // guarded by mu; why it cannot go on
+	draining bool          // guarded by mu; no more jobs begin
 }
 
 // jobCall is a call for jobs, to be made after a pause.
@@ -51,24 +54,17 @@ type jobCall struct {
 	pause time.Duration
 }
 
-// batch is the outcome of a call for jobs.
-type batch struct {
-	entries []space.Entry
-	err     error
-}
-
-// newLoop returns the loop for the jobs that q finds, without the handler.
-func newLoop(sp space.Space, q space.Query, cfg Config) *loop {
+// newLoop returns the loop for the jobs that q finds, without the handler. ctx is that of Run.
+func newLoop(ctx context.Context, sp space.Space, q space.Query, cfg Config) *loop {
 	q.Begin, q.Lease = true, cfg.Lease
-	return &loop{
-		space: sp, query: q, cfg: cfg,
-		leases:  newKeeper(cfg.Lease),
-		calls:   make(chan jobCall, 1),
-		taken:   make(chan batch, 1),
-		begun:   make(chan *task, cfg.Workers),
-		ended:   make(chan *task, cfg.Workers),
-		running: make(map[*task]struct{}, cfg.Workers),
+	l := &loop{
+		space: sp, query: q, cfg: cfg, caller: ctx, jobs: context.WithoutCancel(ctx),
+		calls: make(chan jobCall, 1),
+		turn:  make(chan struct{}, 1),
 	}
+	l.begun.L = &l.mu
+	l.leases = newKeeper(cfg.Lease, l.inHand)
+	return l
 }
 
 // ending reports whether the caller's context has ended.
@@ -79,71 +75,147 @@ func unreachable(err error) bool {
 	return errors.Is(err, space.ErrUnavailable) || errors.Is(err, space.ErrOutcomeUnknown)
 }
 
-// run works until ctx ends, there is nothing left to do, or it cannot go on, and then until all handlers have returned
-// or the drain time is over.
-func (l *loop) run(ctx context.Context) error {
-	l.jobs = context.WithoutCancel(ctx)
-	l.caller = ctx
+// run works until the caller's context ends, there is nothing left to do, or it cannot go on, and then until all
+// handlers have returned or the drain time is over.
+func (l *loop) run() error {
 	keeping, stopKeeping := context.WithCancel(l.jobs)
-	asking, stopAsking := context.WithCancel(ctx)
+	asking, stopAsking := context.WithCancel(l.caller)
 	l.helpers.Go(func() { l.leases.run(keeping) })
 	l.helpers.Go(func() { l.take(asking) })
 	defer func() {
 		close(l.calls)
-		close(l.begun)
 		stopKeeping()
 		l.helpers.Wait()
 	}()
-	l.goOn(ctx.Done(), asking)
+	for l.goesOn() {
+		select {
+		case <-l.turn:
+		case <-l.caller.Done():
+		}
+	}
 	stopAsking()
 	return l.drain()
 }
 
-// goOn works until ctx ends or there is a reason to stop. asking is the context of calls for jobs, which ends with ctx.
-func (l *loop) goOn(stop <-chan struct{}, asking context.Context) {
-	for {
-		l.assign()
+// goesOn reports whether jobs are to be done, and does what is next.
+func (l *loop) goesOn() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.advance()
+	return !l.ending() && l.fatal == nil && !l.rests()
+}
+
+// rests reports whether nothing is under way, so that nothing will happen any more.
+func (l *loop) rests() bool { return !l.asking && len(l.running)+len(l.queue) == 0 && !l.back }
+
+// look makes run look again.
+func (l *loop) look() {
+	select {
+	case l.turn <- struct{}{}:
+	default:
+	}
+}
+
+// advance does what is next: it asks for jobs if there is room for more, has workers take those that wait, and makes
+// run look if it is to end. The caller holds the lock.
+func (l *loop) advance() {
+	if !l.draining && l.fatal == nil && !l.ending() {
 		l.ask()
-		if !l.asking && len(l.running) == 0 && l.back == nil {
-			return // there is nothing left to do
-		}
-		select {
-		case b := <-l.taken:
-			l.receive(asking, b)
-		case t := <-l.ended:
-			l.finish(t)
-		case <-l.back:
-			l.back = nil
-		case <-stop:
-		}
-		if l.ending() || l.fatal != nil {
-			return
+		l.rouse()
+	}
+	if l.draining || l.fatal != nil || l.rests() {
+		l.look()
+	}
+}
+
+// startable returns how many jobs may begin.
+func (l *loop) startable() int {
+	if l.back || l.draining || l.fatal != nil || l.ending() {
+		return 0
+	}
+	return min(len(l.queue), l.cfg.Workers-len(l.running))
+}
+
+// rouse wakes or starts as many workers as there are jobs that may begin, beyond those workers that are on their way.
+func (l *loop) rouse() {
+	onTheirWay := l.workers - l.waiting - len(l.running)
+	for n := l.startable() - onTheirWay; n > 0; n-- {
+		switch {
+		case l.waiting > 0:
+			l.waiting--
+			l.begun.Signal()
+		case l.workers < l.cfg.Workers:
+			l.workers++
+			l.startWorker()
 		}
 	}
 }
 
-// assign hands jobs that wait to workers that are free.
-func (l *loop) assign() {
-	for l.back == nil && len(l.queue) > 0 && len(l.running) < l.cfg.Workers {
-		t := l.queue[0]
-		l.queue[0] = nil
-		l.queue = l.queue[1:]
-		l.running[t] = struct{}{}
-		l.alone = l.isSuspect(t)
-		if l.workers < len(l.running) {
-			l.workers++
-			l.startWorker()
-		}
-		t.begin(l.jobs)
-		l.begun <- t
+// next takes note that a worker has done t, unless that is nil, and returns the job that it is to do next. It blocks
+// until there is one, and returns nil when there will be none.
+func (l *loop) next(done *task) *task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if done != nil {
+		l.finish(done)
 	}
+	for {
+		if l.startable() > 0 {
+			t := l.start()
+			l.advance()
+			return t
+		}
+		l.advance()
+		if l.draining {
+			return nil
+		}
+		l.waiting++
+		l.begun.Wait()
+	}
+}
+
+// start makes the first job of the queue one that runs.
+func (l *loop) start() *task {
+	t := l.queue[0]
+	l.queue[0] = nil
+	l.queue = l.queue[1:]
+	t.place = len(l.running)
+	l.running = append(l.running, t)
+	t.begin(l.jobs)
+	return t
+}
+
+// remove makes t no longer one that runs.
+func (l *loop) remove(t *task) {
+	end := len(l.running) - 1
+	last := l.running[end]
+	l.running[t.place], last.place = last, t.place
+	l.running[end] = nil
+	l.running = l.running[:end]
+}
+
+// finish takes note of a job that a worker has done.
+func (l *loop) finish(t *task) {
+	l.remove(t)
+	l.alone = false
+	l.changed, l.idle = true, false
+	took := max(time.Since(t.began), 1)
+	l.pace = cmp.Or(l.pace, took)
+	l.pace += (took - l.pace) / 8
+}
+
+// inHand returns the jobs whose leases are to be kept alive.
+func (l *loop) inHand() []*task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Concat(l.running, l.queue)
 }
 
 // ask calls for more jobs, if there is room for them and there is no such call already. While all workers are busy it
 // leaves the room until half of what may be taken ahead is used up, so that the way to the space is gone for several
 // jobs.
 func (l *loop) ask() {
-	if l.asking || l.alone || l.back != nil {
+	if l.asking || l.alone || l.back {
 		return
 	}
 	if l.suspect != 0 {
@@ -198,7 +270,9 @@ func (l *loop) take(ctx context.Context) {
 			_ = backoff.Sleep(ctx, c.pause) // if it returns early the call will see why
 		}
 		entries, err := l.space.Take(ctx, c.query)
-		l.taken <- batch{entries, err}
+		if pause := l.receive(ctx, entries, err); pause > 0 {
+			l.cfg.Report(Report{Outcome: TakeFailed, Err: err, Delay: pause})
+		}
 	}
 }
 
@@ -208,41 +282,41 @@ const (
 	mostPause  = 5 * time.Second
 )
 
-// receive takes in the outcome of a call for jobs that was made with ctx.
-func (l *loop) receive(ctx context.Context, b batch) {
+// receive takes in the outcome of a call for jobs that was made with ctx. It returns the pause before the next one, if
+// this one has failed.
+func (l *loop) receive(ctx context.Context, entries []space.Entry, err error) (pause time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.asking, l.recheck = false, false
 	switch {
-	case b.err == nil:
+	case err == nil:
 		l.pause, l.suspect = 0, 0
-		l.admit(b.entries)
+		l.admit(entries)
 		l.isolate()
 	case ctx.Err() != nil:
-	case errors.Is(b.err, space.ErrNoMatch):
+	case errors.Is(err, space.ErrNoMatch):
 		l.idle = !l.changed && l.suspect == 0 // others have the suspect, which says nothing of further jobs
 		l.recheck = l.changed                 // a job that has ended meanwhile may have left new ones
 		l.pause, l.suspect = 0, 0
-	case unreachable(b.err):
+	case unreachable(err):
 		// If it took jobs their transactions are gone with the session, or end with their leases.
 		l.pause = min(max(2*l.pause, leastPause), mostPause)
-		l.cfg.Report(Report{Outcome: TakeFailed, Err: b.err, Delay: l.pause})
+		pause = l.pause
 	default:
-		l.fatal = b.err
+		l.fatal = err
 	}
+	l.advance()
+	return pause
 }
 
 // admit has jobs that were taken just now wait for a worker.
 func (l *loop) admit(entries []space.Entry) {
 	for i := range entries {
-		l.queue = append(l.queue, newTask(l.space, &entries[i]))
+		t := newTask(l.space, &entries[i])
+		l.queue = append(l.queue, t)
+		t.txn.OnLoss(t.lose)
 	}
-	taken := l.queue[len(l.queue)-len(entries):]
-	l.leases.add(taken)
-	for _, t := range taken {
-		t.txn.OnLoss(func(why error) {
-			l.leases.drop(t)
-			t.lose(why)
-		})
-	}
+	l.leases.look()
 }
 
 // isSuspect reports whether a worker has died with t, which may be why. One that will not be tried again is none.
@@ -258,23 +332,19 @@ func (l *loop) isolate() {
 	case stay < 0:
 		return
 	case stay == 0 && len(l.running) == 0:
-		stay = 1
+		stay, l.alone = 1, true
 	default:
 		l.suspect = l.queue[stay].entry.ID
 	}
 	if stay == len(l.queue) {
 		return
 	}
-	l.back = l.giveBack(time.Now().Add(max(l.cfg.Drain, leastDrain)), l.queue[stay:], nil)
+	l.back = true
+	l.giveBack(time.Now().Add(max(l.cfg.Drain, leastDrain)), l.queue[stay:], nil, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.back = false
+		l.advance()
+	})
 	l.queue = l.queue[:stay:stay]
-}
-
-// finish takes note of a job that has left its worker.
-func (l *loop) finish(t *task) {
-	delete(l.running, t)
-	l.alone = false
-	l.changed, l.idle = true, false
-	took := max(time.Since(t.began), 1)
-	l.pace = cmp.Or(l.pace, took)
-	l.pace += (took - l.pace) / 8
 }

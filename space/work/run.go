@@ -76,7 +76,7 @@ func Run[T any](
 		}
 		return err
 	}
-	l := newLoop(sp, jobs.Query(), cfg)
+	l := newLoop(ctx, sp, jobs.Query(), cfg)
 	l.handle = func(ctx context.Context, t *task) error {
 		v, err := jobs.Decode(&t.entry)
 		if err != nil {
@@ -84,7 +84,7 @@ func Run[T any](
 		}
 		return handler(ctx, &Job[T]{Value: v, ID: t.entry.ID, Attempts: int(t.entry.Attempts), Txn: t.txn})
 	}
-	return l.run(ctx)
+	return l.run()
 }
 
 // prepare compiles what jobs are found by. It waits until the space can be reached, or ctx ends.

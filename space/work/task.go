@@ -15,6 +15,7 @@ type task struct {
 	txn   *space.Txn
 	lease *space.Lease // of the transaction
 
+	place int           // among those that run; guarded by the loop's mu
 	began time.Time     // set by begin
 	took  time.Duration // by the handler; set by do
 
@@ -84,6 +85,13 @@ func (t *task) lose(cause error) {
 	if t.cancel != nil {
 		t.cancel(cause)
 	}
+}
+
+// isLost reports whether the lease is lost.
+func (t *task) isLost() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cause != nil
 }
 
 // settlement is what a worker knows when the handler has returned.

@@ -12,7 +12,6 @@ import (
 type worker struct {
 	*loop
 	meetings backoff.Backoff // pauses after jobs whose handlers met others
-	left     bool            // the loop has left the one that it does, and does not wait for the worker
 }
 
 // startWorker starts a worker, for which the loop waits unless it leaves the task of the worker.
@@ -24,37 +23,49 @@ func (l *loop) startWorker() {
 
 // run does jobs until there are no more to come, or the loop has left the one that it does.
 func (w *worker) run() {
-	defer func() {
-		if !w.left {
-			w.helpers.Done()
+	t := w.next(nil)
+	for t != nil {
+		if !w.do(t) {
+			return // the loop does not wait for it
 		}
-	}()
-	for t := range w.begun {
-		if w.do(t); w.left {
-			return
-		}
+		t = w.next(t)
 	}
+	w.helpers.Done()
 }
 
-// do has a job handled, and then makes what came of it hold in the space.
-func (w *worker) do(t *task) {
+// do has a job handled, and then makes what came of it hold in the space. It returns false if the loop has left the
+// job.
+func (w *worker) do(t *task) (mine bool) {
 	err := errGoexit
 	defer func() {
-		s, ok := t.settle()
-		if !ok {
-			w.left = true
-			return
+		if mine = w.conclude(t, err); mine && err == errGoexit {
+			w.exit(t)
 		}
-		if err == errGoexit {
-			w.startWorker() // the handler is ending this one
-		}
-		t.took = time.Since(t.began)
-		w.cfg.Report(w.settle(t, s, err))
-		w.leases.drop(t)
-		t.cancel(nil)
-		w.ended <- t
 	}()
 	err = w.call(t)
+	return
+}
+
+// conclude makes what came of a job hold in the space, and reports it. It returns false if the loop has left the job.
+func (w *worker) conclude(t *task, err error) bool {
+	s, ok := t.settle()
+	if !ok {
+		return false
+	}
+	t.took = time.Since(t.began)
+	w.cfg.Report(w.settle(t, s, err))
+	t.cancel(nil)
+	return true
+}
+
+// exit ends a worker whose handler has ended the goroutine. Another is started when there is a job for it.
+func (w *worker) exit(t *task) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.workers--
+	w.finish(t)
+	w.advance()
+	w.helpers.Done()
 }
 
 // call calls the handler and returns how it failed.
