@@ -15,6 +15,7 @@ type alone struct {
 	*Log
 	stream string // identity of the stream that holds the log
 	names  names  // guarded by mu
+	direct direct // guarded by mu; like pub
 	ending ending // guarded by stateMu; as CatchUp has found it
 
 	syncedFile atomic.Int64 // the last file of those that syncFiles has made durable

@@ -1,4 +1,4 @@
-//go:build !nonudge
+//go:build !nolink
 
 package replication
 
@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// What this package needs of the embedded server and the server does not export. TestLink fails if another version of
-// the server has moved it. A program can be built without, with the tag nonudge: then a node that fails is replaced in
-// the time that the server takes, several seconds.
+// What this package needs of the embedded server and the server does not export, here and in direct.go. TestLink fails
+// if another version of the server has moved it. A program can be built without, with the tag nolink: then appends are
+// published, and a node that fails is replaced in the time that the server takes, several seconds.
 
 //go:linkname lookupRaftNode github.com/nats-io/nats-server/v2/server.(*Server).lookupRaftNode
 func lookupRaftNode(s *server.Server, group string) server.RaftNode

@@ -1,4 +1,4 @@
-//go:build !nonudge
+//go:build !nolink
 
 package replication
 

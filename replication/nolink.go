@@ -1,11 +1,15 @@
-//go:build nonudge
+//go:build nolink
 
 package replication
 
-import "github.com/nats-io/nats-server/v2/server"
+import (
+	"errors"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
 
 // A program that reaches for nothing that the embedded server does not export knows nothing of its groups, does not
-// hasten elections, and learns of a write error only by the room on the disk.
+// hasten elections, learns of a write error only by the room on the disk, and publishes what it appends.
 
 const linked = false
 
@@ -46,3 +50,10 @@ func localDetail(s *server.Server, stream string) server.StreamDetail {
 func nodeName(*server.Server, string) string { return "" }
 
 func nudge(server.RaftNode) {}
+
+// direct does not exist: all messages are published.
+type direct struct{}
+
+func newDirect(*server.Server, logID) (d direct) { return d }
+
+func (*direct) store([]byte, uint64) (bool, error) { return false, errors.ErrUnsupported }

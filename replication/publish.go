@@ -8,23 +8,31 @@ import (
 // republish is the number of times that a message is sent again if its outcome is unknown because the connection broke.
 const republish = 3
 
-// publishLocked stores msg at the position after last and finds out whether it is there. If the connection breaks it
-// sends the same bytes to the same position again: they are either accepted, or the message at that position gives the
+// publishLocked stores msg at the position after last and finds out whether it is there. It is stored directly if the
+// stream takes it at once; otherwise publishing tells why. If the outcome is unknown, because the connection broke, the
+// same bytes are sent to the same position again: they are either accepted, or the message at that position gives the
 // answer.
 func (l *alone) publishLocked(msg []byte, last uint64) (uint64, error) {
-	pos, err := l.pub.publish(msg, last)
-	for try := 0; unknown(err) && try < republish; try++ {
+	stored, err := l.direct.store(msg, last)
+	if stored {
+		return last + 1, nil
+	}
+	for sent, try := err == nil, 0; ; try++ {
+		pos, err := l.pub.publish(msg, last)
+		switch {
+		case sent && refusedFor(err, codeWrongLast):
+			return l.landed(msg, last+1)
+		case !unknown(err), try == republish:
+			return pos, l.outcome(err)
+		}
+		sent = true
 		if cause := l.connectLocked(); cause != nil {
 			return 0, fmt.Errorf("%w: %w, then %v", ErrFailed, err, cause) // only this is sure
 		}
-		if pos, err = l.pub.publish(msg, last); refusedFor(err, codeWrongLast) {
-			return l.landed(msg, last+1)
-		}
 	}
-	return pos, l.outcome(err)
 }
 
-// connectLocked replaces the publisher.
+// connectLocked replaces the publisher, and the direct way.
 func (l *alone) connectLocked() error {
 	srv, err := l.store.server()
 	if err != nil {
@@ -40,7 +48,7 @@ func (l *alone) connectLocked() error {
 	if l.pub != nil {
 		l.pub.close()
 	}
-	l.pub = p
+	l.pub, l.direct = p, newDirect(srv.srv, l.id)
 	return nil
 }
 

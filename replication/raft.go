@@ -28,7 +28,7 @@ func (l *Log) Raft() Raft {
 }
 
 // Nudge has this node, a follower in the log's group, stand for election now instead of in some seconds. All rules of
-// an election hold. It does nothing on the leader, and none at all in a program that was built with the tag nonudge.
+// an election hold. It does nothing on the leader, and none at all in a program that was built with the tag nolink.
 //
 // The caller makes sure that the group has no leader, or a silent one, that a majority of its nodes is alive, and that
 // no election is under way: each call begins another.
