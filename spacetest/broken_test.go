@@ -14,6 +14,7 @@ import (
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/space/memory"
 	"github.com/gospaces/gospaces/spacetest/history"
+	"github.com/gospaces/gospaces/spacetest/random"
 	"github.com/gospaces/gospaces/template"
 	"github.com/gospaces/gospaces/txn"
 )
@@ -147,7 +148,7 @@ type newestFirst struct {
 
 func (s *newestFirst) Take(ctx context.Context, q space.Query) ([]space.Entry, error) {
 	if s.due() {
-		codec, err := s.Codecs().For(ctx, s, reflect.TypeFor[item]())
+		codec, err := s.Codecs().For(ctx, s, reflect.TypeFor[random.Item]())
 		if err != nil {
 			return nil, err
 		}

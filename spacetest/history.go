@@ -12,6 +12,7 @@ import (
 
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest/history"
+	"github.com/gospaces/gospaces/spacetest/random"
 )
 
 func historyCases() cases {
@@ -61,8 +62,8 @@ func historyTxnsLinearizable(k *kit) {
 // that the writes can have had, and of nothing that was not written.
 func told(k *kit, w workload, disturbances ...func()) {
 	k.Helper()
-	last := item{N: 1 << 30}
-	reg := notify(k, item{})
+	last := random.Item{N: 1 << 30}
+	reg := notify(k, random.Item{})
 	ops := w.run(k, []space.Space{k.sp}, disturbances...)
 	write(k, last)
 
@@ -76,7 +77,7 @@ func told(k *kit, w workload, disturbances ...func()) {
 	}
 	var latest *history.Op // the write that began last of those told so far
 	for seq := reg.Start(); ; seq++ {
-		v := next[item](k, reg, seq, 1)[0]
+		v := next[random.Item](k, reg, seq, 1)[0]
 		if v == last {
 			break
 		}

@@ -7,9 +7,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest/history"
+	"github.com/gospaces/gospaces/spacetest/random"
 )
 
 // workload describes a random concurrent run.
@@ -18,18 +20,10 @@ type workload struct {
 	keys, colors   int
 	crossKeys      bool // some patterns and transactions span keys
 	txns           int  // so many calls of a hundred are transactions
-	updates        int  // so many calls of a hundred that are no transactions change items in their place; some of transactions do, too
+	updates        int  // so many of a hundred calls outside transactions change items in place
 	unsteady       bool // calls may fail because the server goes away; otherwise only ended contexts and ended leases are expected
 	crashes        bool // the disturbances end the server and start it again: nothing that is under way survives them
 }
-
-// item is the entry of random runs. V counts its updates.
-type item struct {
-	Key, Color, N, V int
-}
-
-// example returns the template for what p selects.
-func example(p history.Pattern) item { return item{Key: p.Key, Color: p.Color, N: p.N} }
 
 // run lets clients call at random and returns what they saw, with a last client that drains what is left. They share
 // the values in sps, which are all the same space. The disturbances are called one after the other, spread over the
@@ -86,11 +80,14 @@ type randomRun struct {
 	txns []sharedTxn // that others may join; guarded by mu
 }
 
-func (r *randomRun) number() int { return int(r.last.Add(1)) }
-
 // client returns the client with a number.
 func (r *randomRun) client(sp space.Space, seed uint64, number int) *randomClient {
-	return &randomClient{randomRun: r, sp: sp, log: r.rec.Client(), rng: rand.New(rand.NewPCG(seed, uint64(number)))}
+	c := &randomClient{randomRun: r, sp: sp, log: r.rec.Client()}
+	c.Caller = &random.Caller{
+		World: c, Rng: rand.New(rand.NewPCG(seed, uint64(number))), Colors: r.colors, Wait: 5 * time.Millisecond,
+		Rest: 2 * time.Millisecond,
+	}
+	return c
 }
 
 // disturb calls a disturbance, and records it if it is a crash.

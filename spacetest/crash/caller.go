@@ -11,103 +11,101 @@ import (
 
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest/history"
+	"github.com/gospaces/gospaces/spacetest/random"
 )
 
-// caller makes random calls with the items of one lane. It belongs to one goroutine.
+// caller makes random calls with the items of one lane, and is their world. It belongs to one goroutine.
 type caller struct {
+	*random.Caller
 	*process
-	lane   int
-	limit  time.Duration // for each call; 0: a random one, or none
-	rng    *rand.Rand
-	leases []leased
-	seen   []seen
+	lane  int
+	limit time.Duration // for each call; 0: a random one, or none
 }
 
-// leased is an item that the caller has written.
-type leased struct {
-	lease *space.Lease
-	item  history.Item
-}
-
-// seen is an entry as the caller found it.
-type seen struct {
-	id      space.LeaseID
-	version uint32
-	item    item
+// caller returns a caller of the process.
+func (p *process) caller(lane int, rng *rand.Rand) *caller {
+	c := &caller{process: p, lane: lane}
+	c.Caller = &random.Caller{World: c, Rng: rng, Colors: colors, Wait: 50 * time.Millisecond, Rest: 100 * time.Millisecond}
+	return c
 }
 
 // run calls until ctx ends.
 func (c *caller) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		c.call()
-		pause(ctx, upTo(c.rng, 40*time.Millisecond))
+		pause(ctx, upTo(c.Rng, 40*time.Millisecond))
 	}
 }
 
 func (c *caller) call() {
-	none := &under{caller: c}
-	switch n := c.rng.IntN(100); {
+	none := &random.Txn{Caller: c.Caller, Key: c.key}
+	switch n := c.Rng.IntN(100); {
 	case n < 30:
 		c.transaction()
-	case n < 52:
-		none.write(1 + c.rng.IntN(4)*c.rng.IntN(2))
-	case n < 72:
-		none.find(history.Take, 1+c.rng.IntN(4)*c.rng.IntN(2))
-	case n < 84:
-		none.find(history.Read, 1+c.rng.IntN(3))
-	case n < 87:
-		none.count()
-	case n < 96:
-		none.find(history.Read, 2)
-		none.update(&c.seen)
+	case n < 40:
+		none.Find(history.Read, 2)
+		none.Update()
 	default:
-		c.cancel()
+		c.Call(none)
 	}
 }
 
 // key returns a random key of the lane.
-func (c *caller) key() int { return c.lane*keysPerLane + 1 + c.rng.IntN(keysPerLane) }
+func (c *caller) key() int { return c.lane*keysPerLane + 1 + c.Rng.IntN(keysPerLane) }
 
-// context returns the context of a call, which may end before the answer comes.
-func (c *caller) context() (context.Context, context.CancelFunc) {
+// keyIn returns a random key of the lane whose items are in a space.
+func (c *caller) keyIn(space int) int {
+	for {
+		if key := c.key(); spaceOf(key) == space {
+			return key
+		}
+	}
+}
+
+// Record implements random.World.
+func (c *caller) Record(op history.Op, call func(op *history.Op)) { c.do(op, call) }
+
+// Context implements random.World. The context may end before the answer comes.
+func (c *caller) Context() (context.Context, context.CancelFunc) {
 	if c.limit > 0 {
 		return context.WithTimeout(context.Background(), c.limit)
 	}
-	if c.rng.IntN(4) > 0 {
+	if c.Rng.IntN(4) > 0 {
 		return context.WithCancel(context.Background())
 	}
-	return context.WithTimeout(context.Background(), upTo(c.rng, 400*time.Millisecond))
+	return context.WithTimeout(context.Background(), upTo(c.Rng, 400*time.Millisecond))
 }
 
-func (c *caller) cancel() {
-	if len(c.leases) == 0 {
-		return
+// Space implements random.World.
+func (c *caller) Space(key int) space.Space { return c.spaces[spaceOf(key)] }
+
+// Number implements random.World.
+func (c *caller) Number() int { return c.next() }
+
+// longestLease is the longest finite lease of an item.
+const longestLease = time.Second
+
+// Lease implements random.World.
+func (c *caller) Lease() time.Duration {
+	if c.Rng.IntN(6) == 0 {
+		return random.UpTo(c.Rng, longestLease)
 	}
-	l := c.leases[c.rng.IntN(len(c.leases))]
-	c.do(history.Op{Verb: history.Cancel, Items: []history.Item{l.item}}, func(op *history.Op) {
-		ctx, cancel := c.context()
-		defer cancel()
-		op.Outcome = c.outcome(l.lease.Cancel(ctx))
-	})
+	return space.Forever
 }
+
+// Pad implements random.World.
+func (c *caller) Pad() string { return pad(c.Rng, 1000) }
+
+// Outcome implements random.World.
+func (c *caller) Outcome(err error) history.Outcome { return c.outcome(err) }
 
 // outcome returns the outcome of a call in the history, given its error.
 func (p *process) outcome(err error) history.Outcome {
-	switch {
-	case err == nil:
-		return history.OK
-	case errors.Is(err, space.ErrTxnEnded), errors.Is(err, space.ErrDeadlock):
-		return history.Ended
-	case errors.Is(err, space.ErrNoMatch), errors.Is(err, space.ErrLeaseEnded), errors.Is(err, space.ErrVersionConflict),
-		errors.Is(err, space.ErrLocked):
-		return history.None
-	case errors.Is(err, space.ErrOutcomeUnknown):
-		return history.Unknown
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, space.ErrUnavailable):
-		return history.Refused
+	outcome, expected := random.Outcome(err)
+	if !expected && !errors.Is(err, space.ErrUnavailable) {
+		p.complain("unexpected: %v", err)
 	}
-	p.complain("unexpected: %v", err)
-	return history.Refused
+	return outcome
 }
 
 // pad returns text that makes an entry larger.

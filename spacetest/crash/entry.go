@@ -1,17 +1,5 @@
 package crash
 
-import "github.com/gospaces/gospaces/spacetest/history"
-
-// item is the entry of the callers, whose every call is recorded and judged. V counts its updates.
-type item struct {
-	Key, Color, N, V int
-	Pad              string
-}
-
-func itemOf(i history.Item, pad string) item { return item{i.Key, i.Color, i.N, i.V, pad} }
-
-func (v item) plain() history.Item { return history.Item{Key: v.Key, Color: v.Color, N: v.N, V: v.V} }
-
 // job is the entry that workers turn into a done. The database archives it.
 type job struct {
 	N   int

@@ -19,7 +19,7 @@ const enoughJobs = 2000
 // write plays the part of a writer of jobs.
 func (p *process) write(ctx context.Context) {
 	rng := p.rng(0)
-	c := &caller{process: p, rng: rng}
+	c := p.caller(0, rng)
 	for n := 0; ctx.Err() == nil; n++ {
 		if n%16 == 0 {
 			waiting, err := space.Count(ctx, p.spaces[0], job{})
@@ -36,11 +36,11 @@ func (p *process) write(ctx context.Context) {
 func (c *caller) writeJobs(n int) {
 	op, jobs := history.Op{Verb: history.Write}, make([]job, n)
 	for i := range jobs {
-		jobs[i] = job{c.next(), pad(c.rng, 2000)}
+		jobs[i] = job{c.next(), pad(c.Rng, 2000)}
 		op.Items = append(op.Items, history.Item{N: jobs[i].N})
 	}
 	c.do(op, func(op *history.Op) {
-		ctx, cancel := c.context()
+		ctx, cancel := c.Context()
 		defer cancel()
 		_, err := space.WriteAll(ctx, c.spaces[0], jobs)
 		op.Outcome = c.outcome(err)

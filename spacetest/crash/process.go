@@ -133,8 +133,7 @@ func (p *process) failed() error {
 func (p *process) call(ctx context.Context) {
 	var all sync.WaitGroup
 	for lane := range lanes {
-		c := &caller{process: p, lane: lane, rng: p.rng(lane)}
-		all.Go(func() { c.run(ctx) })
+		all.Go(func() { p.caller(lane, p.rng(lane)).run(ctx) })
 	}
 	all.Wait()
 }

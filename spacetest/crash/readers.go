@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gospaces/gospaces/spacetest/history"
+	"github.com/gospaces/gospaces/spacetest/random"
 )
 
 // readersOfEach is the number of readers of each space at each node.
@@ -53,12 +54,13 @@ func (p *process) readFrom(ctx context.Context, addr string, space, number int) 
 // readSome reads one space until ctx ends.
 func (p *process) readSome(ctx context.Context, home int, rng *rand.Rand) {
 	for ctx.Err() == nil {
-		r := &under{caller: &caller{process: p, rng: rng, lane: rng.IntN(lanes), limit: 300 * time.Millisecond}, home: home}
-		r.only = true
+		c := p.caller(rng.IntN(lanes), rng)
+		c.limit = 300 * time.Millisecond
+		none := &random.Txn{Caller: c.Caller, Key: func() int { return c.keyIn(home) }}
 		if rng.IntN(3) == 0 {
-			r.count()
+			none.Count()
 		} else {
-			r.find(history.Read, 1+rng.IntN(3))
+			none.Find(history.Read, 1+rng.IntN(3))
 		}
 		pause(ctx, upTo(rng, 20*time.Millisecond))
 	}

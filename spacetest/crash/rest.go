@@ -11,6 +11,7 @@ import (
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest/history"
+	"github.com/gospaces/gospaces/spacetest/random"
 )
 
 // resting is the time between two rounds, when no client calls and everything is up.
@@ -225,7 +226,7 @@ func (b *laneBook) drain(ctx context.Context, cl *client.Client, key int) error 
 	sp := cl.SpaceNamed(spaceNames[spaceOf(key)])
 	for {
 		op := history.Op{Verb: history.Take, Pattern: history.Pattern{Key: key}, Max: 7, Outcome: history.OK, Call: now()}
-		found, err := space.TakeAll(ctx, sp, item{Key: key}, op.Max, space.NoWait())
+		found, err := space.TakeAll(ctx, sp, random.Item{Key: key}, op.Max, space.NoWait())
 		op.Return = now()
 		if isNone(err) {
 			op.Outcome = history.None
@@ -233,7 +234,7 @@ func (b *laneBook) drain(ctx context.Context, cl *client.Client, key int) error 
 			return err
 		}
 		for _, v := range found {
-			op.Items = append(op.Items, v.plain())
+			op.Items = append(op.Items, v.Plain())
 		}
 		b.calls = append(b.calls, op)
 		if op.Outcome == history.None {

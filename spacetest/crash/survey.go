@@ -9,6 +9,7 @@ import (
 	"github.com/gospaces/gospaces/client"
 	"github.com/gospaces/gospaces/space"
 	"github.com/gospaces/gospaces/spacetest/history"
+	"github.com/gospaces/gospaces/spacetest/random"
 )
 
 // survey is the content of the spaces at rest.
@@ -56,7 +57,7 @@ func (s *survey) add(i int, e space.Entry) error {
 	var text string
 	switch e.Kind() {
 	case "item":
-		v, err := space.Decode[item](e)
+		v, err := space.Decode[random.Item](e)
 		if err != nil {
 			return err
 		}
@@ -89,12 +90,12 @@ func (s *survey) add(i int, e space.Entry) error {
 func (s *survey) order(ctx context.Context, cl *client.Client) error {
 	for key := 1; key <= lanes*keysPerLane; key++ {
 		i := spaceOf(key)
-		found, err := space.ReadAll(ctx, cl.SpaceNamed(spaceNames[i]), item{Key: key}, 1_000_000, space.NoWait())
+		found, err := space.ReadAll(ctx, cl.SpaceNamed(spaceNames[i]), random.Item{Key: key}, 1_000_000, space.NoWait())
 		if err != nil && !isNone(err) {
 			return err
 		}
 		for _, v := range found {
-			s.items = append(s.items, v.plain())
+			s.items = append(s.items, v.Plain())
 		}
 	}
 	if n := s.counts[0]["item"] + s.counts[1]["item"]; n != len(s.items) {

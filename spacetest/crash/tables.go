@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/gospaces/gospaces/spacetest/random"
 )
 
 // serverStatus is the relevant part of the server's status.
@@ -124,7 +126,7 @@ func readTable(ctx context.Context, q *sql.DB, table, kind string) ([]row, error
 	err := each(ctx, q, `SELECT _id, _state, `+columns+` FROM `+table, table, func(scan func(...any) error) error {
 		var id uint64
 		var state string
-		var v item
+		var v random.Item
 		if err := scan(&id, &state, &v.Key, &v.Color, &v.N, &v.V, &v.Pad); err != nil {
 			return err
 		}
