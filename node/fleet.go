@@ -106,6 +106,10 @@ func (f *fleet) announceSpaces() {
 	}
 }
 
+// gather is the pause after a message with many calls. A message costs three nodes about 0.4 ms of processor time in
+// all, and the callers of the previous one need about this long to make their next calls.
+const gather = 500 * time.Microsecond
+
 // Open implements cluster.Host.
 func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, error) {
 	log, err := f.store.Log(ctx, at.Space, int(at.Partition))
@@ -118,6 +122,7 @@ func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, erro
 	cfg := partitionConfig(f.cfg, f.budget, at)
 	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger
 	cfg.Lease, cfg.Patience = f.cfg.Cluster.timing().Lease, f.cfg.Cluster.timing().Wait
+	cfg.Gather = gather
 	cfg.Primary = func() (string, uint64) { return f.primary(at) }
 	cfg.Txns, cfg.Scattered = f.spans, true
 	s.partition = partition.New(cfg)

@@ -16,6 +16,7 @@ import (
 type batch struct {
 	msg      []byte
 	lsn      LSN // of the last record
+	calls    int // that have records in it
 	callers  []Caller
 	group    *group   // of its events; nil: none
 	ripening bool     // it is open and unhurried, and a timer runs
@@ -87,6 +88,7 @@ func (cs *commits) note(e *engine.Engine) {
 	}
 	e.Log = e.Changes.Mark(e.Log)
 	cs.open.lsn = LSN(e.LSN())
+	cs.open.calls++
 	if len(e.Log) >= sealSize {
 		cs.seal(e)
 	}
@@ -250,7 +252,23 @@ func (p *Partition) commit() error {
 		if err := p.append(b); err != nil {
 			return err
 		}
+		if p.gathers(b) {
+			time.Sleep(p.cfg.Gather)
+		}
 	}
+}
+
+// crowd is how many calls must have records in a message so that their callers are waited for.
+const crowd = 8
+
+// gathers reports whether the callers of b, which the log has, should get the time to make their next calls.
+func (p *Partition) gathers(b *batch) bool {
+	if p.cfg.Gather == 0 || b.calls < crowd {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.commits.sealed) == 0 && !p.commits.last
 }
 
 // nextBatch waits for a batch; it returns nil when no more is to come and everything is committed.

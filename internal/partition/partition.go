@@ -79,6 +79,11 @@ type Config struct {
 	// Patience is how long a standby partition waits, after it has applied a message, until it claims the log after it.
 	// It does not wait after a resignation, nor if the log is empty. 0: it does not wait.
 	Patience time.Duration
+
+	// Gather is the pause after a message with the records of many calls, before the next one is sent. The callers
+	// whose outcomes it has released make their next calls meanwhile, and these share a message with the calls that
+	// have gathered while it was in flight. It pays if a message costs more than the pause, as on several nodes. 0: none.
+	Gather time.Duration
 	// Primary tells where the partition is served while it is not here: the address of a node, "" if that is not known or is
 	// this one, and the epoch. It must not block. nil: it is not known.
 	Primary func() (node string, epoch uint64)
