@@ -11,6 +11,7 @@ func outcomeCases() cases {
 	return cases{
 		{"the outcome of a transaction can be asked for", outcomeTxn},        // semantics 2.5
 		{"a transaction that never began has no outcome", outcomeNeverBegan}, // semantics 2.5
+		{"what never was a transaction has no outcome", outcomeNoTxn},        // semantics 2.5
 		{"an outcome is asked for by a name", outcomeName},
 	}
 }
@@ -59,6 +60,21 @@ func outcomeNeverBegan(k *kit) {
 	v, err = space.Outcome(k.ctx, k.sp, space.CallID{Space: t.ID().Space, Session: 1 << 40, Number: 1})
 	k.ok(err)
 	require.Equal(k, space.Unknown, v.Fate)
+}
+
+// outcomeNoTxn asks for the outcome of entries and registrations, which have identities like transactions.
+func outcomeNoTxn(k *kit) {
+	t := begin(k)
+	leases := []*space.Lease{write(k, e1), write(k, e2, space.In(t))}
+	k.ok(t.Commit(k.ctx))
+	leases = append(leases, write(k, e3))
+	take(k, e3)
+	for _, l := range leases {
+		v, err := space.Outcome(k.ctx, k.sp, space.CallID{Space: t.ID().Space, Number: uint64(l.ID())})
+		k.ok(err)
+		require.Equal(k, space.Unknown, v.Fate)
+	}
+	require.Equal(k, space.Committed, k.fateOf(t))
 }
 
 func outcomeName(k *kit) {

@@ -17,7 +17,7 @@ func (a *app) outcomeCommand() *cobra.Command {
 unknown. The ID is that of a transaction, SPACE/NUMBER, or of a call, SPACE/SESSION/NUMBER, as the error
 "outcome unknown" names it. What a call has returned is printed too: the entries that it took, or the ids of
 those that it wrote. Of a call one can ask until its client has received the outcome, or has been gone for two
-minutes.`,
+minutes. A number that is no transaction's, such as that of an entry, is unknown.`,
 		Example: "  gospaces outcome default/17\n  gospaces outcome default/3/4711",
 		Args:    operands(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

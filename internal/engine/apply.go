@@ -74,6 +74,11 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Reserve:
 		e.lastID = max(e.lastID, e.own(r.ID))
 		e.reserved, e.reservedAt = e.lastID, e.lsn
+	case record.TxnPage:
+		if r.ID < e.fates.first {
+			return errPlace
+		}
+		e.beginTxnPage(r.ID)
 	case record.Lost:
 		e.leaveOut(max(e.lastID, e.reserved) + Unheard)
 	case record.Origin:
@@ -97,7 +102,9 @@ func (e *Engine) apply(r *record.Record) error {
 	case record.Forget:
 		delete(e.decisions, r.ID)
 	case record.Committed:
-		e.noteCommitted(r.ID)
+		if !e.noteCommitted(r.ID) {
+			return errAbsent
+		}
 	case record.Session:
 		return e.applySession(r)
 	case record.Take, record.TakeMore:

@@ -67,6 +67,7 @@ func New(cfg Config, lsn uint64) *Engine {
 			sessions:      newSessions(base),
 			fates:         fates{first: base / fatePageIDs},
 			lastID:        base,
+			lastTxn:       base - 1,
 		},
 		agenda: agenda{txnTicks: map[int64]*transaction{}, ending: map[int64][]uint64{}},
 		queue:  queue{nowhere: newKind(st, nowhere), named: byName{}, blocked: map[*transaction]struct{}{}},
@@ -182,12 +183,6 @@ func (k *kind) before(e *Engine, s slot) call.View {
 		v.Version--
 	}
 	return v
-}
-
-// nextID returns a new identity.
-func (e *Engine) nextID() uint64 {
-	e.lastID++
-	return e.lastID
 }
 
 // until returns the end of a lease of d that starts now.

@@ -12,10 +12,10 @@ import (
 )
 
 // fates record which transactions that began here have committed: one bit for each of the latest identities, in pages.
-// Identities are dense, so the last 33 million of them take at most 4 MiB, and a commit needs no search. Pages without
-// a commit are nil.
+// Those of the last 33 million identities take at most 4 MiB, and a commit needs no search. Pages whose identities are
+// not those of transactions are nil.
 type fates struct {
-	first uint64 // number of pages[0]; commits in earlier pages are forgotten
+	first uint64 // number of pages[0]; earlier pages are forgotten
 	pages []*fatePage
 }
 
@@ -29,25 +29,36 @@ const (
 	fatePages   = 1 << 10 // pages kept
 )
 
-// commit records that a transaction has committed. image is the number of the image in progress, or 0.
-func (f *fates) commit(id uint64, image uint16) {
-	n := id / fatePageIDs
-	if n < f.first {
-		return // a transaction so long that its page is gone
-	}
+// open begins a page of transactions, none of which has committed.
+func (f *fates) open(n uint64) {
 	f.reach(n)
-	p := f.pages[n-f.first]
-	switch {
-	case p == nil:
-		p = &fatePage{imaged: image}
-		f.pages[n-f.first] = p
-	case image != 0 && p.imaged != image:
+	f.pages[n-f.first] = new(fatePage)
+}
+
+// page returns page n, or nil if its identities are not those of transactions.
+func (f *fates) page(n uint64) *fatePage {
+	if n < f.first || n-f.first >= uint64(len(f.pages)) {
+		return nil
+	}
+	return f.pages[n-f.first]
+}
+
+// commit records that a transaction has committed. image is the number of the image in progress, or 0. It reports false
+// for an identity that is no transaction's.
+func (f *fates) commit(id uint64, image uint16) bool {
+	n := id / fatePageIDs
+	p := f.page(n)
+	if p == nil {
+		return n < f.first // a transaction so long that its page is gone
+	}
+	if image != 0 && p.imaged != image {
 		fresh := *p
 		fresh.imaged = image
 		p = &fresh
 		f.pages[n-f.first] = p
 	}
 	p.bits[id%fatePageIDs/64] |= 1 << (id % 64)
+	return true
 }
 
 // reach extends the pages to number n, and drops those that are too old.
@@ -62,15 +73,12 @@ func (f *fates) reach(n uint64) {
 	}
 }
 
-// of returns the fate of a transaction that is not open.
+// of returns the fate of a transaction that is not open; Unknown if the identity is no transaction's.
 func (f *fates) of(id uint64) call.Fate {
-	n := id / fatePageIDs
-	switch {
-	case n < f.first:
+	switch p := f.page(id / fatePageIDs); {
+	case p == nil:
 		return call.Unknown
-	case n-f.first >= uint64(len(f.pages)) || f.pages[n-f.first] == nil:
-		return call.Aborted
-	case f.pages[n-f.first].bits[id%fatePageIDs/64]&(1<<(id%64)) != 0:
+	case p.bits[id%fatePageIDs/64]&(1<<(id%64)) != 0:
 		return call.Committed
 	}
 	return call.Aborted
@@ -107,22 +115,32 @@ func (f *fates) load(r *record.Record) error {
 	return nil
 }
 
+// loadFates loads a page of fates.
+func (e *Engine) loadFates(r *record.Record) error {
+	err := e.fates.load(r)
+	if err == nil {
+		e.lastTxn = (r.Number+1)*fatePageIDs - 1
+	}
+	return err
+}
+
 // committed records the commit of a transaction that began here.
 func (e *Engine) committed(id uint64) {
 	e.Log = record.AppendID(e.Log, record.Committed, id)
 	e.noteCommitted(id)
 }
 
-func (e *Engine) noteCommitted(id uint64) {
+// noteCommitted reports false for an identity that is no transaction's.
+func (e *Engine) noteCommitted(id uint64) bool {
 	image := uint16(0)
 	if e.image != nil {
 		image = e.images
 	}
-	e.fates.commit(id, image)
+	return e.fates.commit(id, image)
 }
 
-// TxnFate returns the fate of a transaction that began here. Result: Fate, which is Unknown for a number that is not
-// issued yet, or was issued too long ago.
+// TxnFate returns the fate of a transaction that began here. Result: Fate, which is Unknown for a number that is no
+// transaction's, is not issued yet, or was issued too long ago.
 func (e *Engine) TxnFate(now int64, number uint64) call.Result {
 	e.begin(now)
 	_, err := e.transaction(txn.ID{Number: number})
@@ -131,7 +149,7 @@ func (e *Engine) TxnFate(now int64, number uint64) call.Result {
 	switch {
 	case err == nil:
 		fate = call.Undecided
-	case number != 0 && number <= e.lastID:
+	case number <= e.lastTxn:
 		fate = e.fates.of(number)
 	}
 	return call.Result{Fate: fate, Depends: e.lsn}

@@ -50,27 +50,91 @@ func TestTxnFate_DecidedOnes(t *testing.T) {
 	require.Equal(t, call.Committed, s.restarted().fate(home))
 }
 
-// The fates of the latest identities are kept, without pages for ranges in which none has committed.
+// What never was a transaction has no fate, before a restart and after it.
+func TestTxnFate_OfOtherIdentitiesIsUnknown(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	first := s.write(tx0, 1)
+	registered := s.notify(tx0, call.Written)[0]
+	committed, aborted := s.begin(), s.begin()
+	under := s.writeDrafts(committed, draft(2))
+	s.commit(committed)
+	s.abort(aborted)
+	s.write(tx0, 3)
+	last := s.write(tx0, 4)
+	s.find(take(tx0, 3))
+	for range 2 {
+		for name, id := range map[string]uint64{
+			"an entry": first, "one of a transaction": under, "one that is younger": last, "one that is gone": last - 1,
+			"a registration": registered, "none": 0, "not issued": s.e.lastID + 1,
+		} {
+			require.Equal(t, call.Unknown, s.fate(id), name)
+		}
+		require.Equal(t, call.Committed, s.fate(committed))
+		require.Equal(t, call.Aborted, s.fate(aborted))
+		s = s.restarted()
+	}
+}
+
+// A number is not issued again after a restart, nor after a hand-over to a replica and back, and what has been said of
+// its fate stays true.
+func TestTxnID_IsIssuedOnce(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	seen, last := map[uint64]bool{}, uint64(0)
+	use := func(e *Engine) {
+		for range fatePageIDs/2 + 100 {
+			id := e.Begin(s.now, call.Forever, call.Request{}, "").Grants[0].ID
+			if id <= last { // the youngest has the highest
+				t.Fatalf("%d after %d", id, last)
+			}
+			seen[id], last = true, id
+			e.Abort(s.now, txn.ID{Number: id})
+		}
+		require.Equal(t, call.Unknown, e.TxnFate(s.now, last+1).Fate, "not issued yet")
+		entry := e.Write(s.now, txn.ID{}, call.Request{}, []call.Draft{aStone(1)}).Grants[0].ID
+		require.False(t, seen[entry])
+		seen[entry] = true
+	}
+	use(s.e)
+	replica := s.restarted().e
+	common := len(replica.Log)
+	use(replica)
+	s.e.StepDown(s.now)
+	require.NoError(t, s.e.Apply(replica.Log[common:]))
+	require.Equal(t, replica.Hash(), s.e.Hash())
+	for id := range seen {
+		require.Equal(t, replica.TxnFate(s.now, id).Fate, s.e.TxnFate(s.now, id).Fate)
+	}
+	use(s.e)
+}
+
+// The fates of the latest identities are kept, without pages for ranges that are not of transactions.
 func TestFates_KeepALimitedPast(t *testing.T) {
 	t.Parallel()
 	var f fates
+	f.open(0)
 	f.commit(5, 0)
+	f.open(3)
 	f.commit(3*fatePageIDs+5, 0)
-	require.Equal(t, []call.Fate{call.Aborted, call.Committed, call.Aborted, call.Aborted, call.Committed, call.Aborted},
+	require.Equal(t, []call.Fate{call.Aborted, call.Committed, call.Unknown, call.Aborted, call.Committed, call.Unknown},
 		[]call.Fate{
 			f.of(4), f.of(5), f.of(fatePageIDs + 5), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5),
 			f.of(9 * fatePageIDs),
 		})
 	require.Nil(t, f.pages[1])
+	require.False(t, f.commit(fatePageIDs+5, 0), "it is no transaction's")
 
 	const later = (fatePages + 2) * fatePageIDs
+	f.open(fatePages + 2)
 	f.commit(later, 0)
 	require.Equal(t, []call.Fate{call.Unknown, call.Unknown, call.Aborted, call.Committed, call.Committed},
 		[]call.Fate{f.of(5), f.of(3*fatePageIDs - 1), f.of(3 * fatePageIDs), f.of(3*fatePageIDs + 5), f.of(later)})
-	f.commit(5, 0)
+	require.True(t, f.commit(5, 0))
 	require.Equal(t, call.Unknown, f.of(5), "too late")
 	require.Len(t, f.pages, fatePages)
 
+	f.open(1 << 60 / fatePageIDs)
 	f.commit(1<<60, 0)
 	require.Equal(t, []call.Fate{call.Unknown, call.Committed}, []call.Fate{f.of(later), f.of(1 << 60)})
 	require.Len(t, f.pages, fatePages)
@@ -99,6 +163,7 @@ func TestCallFate_IsKnownUntilItIsReceived(t *testing.T) {
 
 func TestCommit_NotingItAllocatesNothing(t *testing.T) {
 	e := newTestEngine(t)
+	e.fates.open(0)
 	e.committed(1)
 	e.Log = make([]byte, 0, 1<<20)
 	require.Zero(t, testing.AllocsPerRun(1000, func() { e.committed(2) }))

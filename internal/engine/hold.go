@@ -247,6 +247,7 @@ func (e *Engine) StepDown(now int64) {
 		}
 	}
 	e.sessions.dropUnlogged()
+	e.endTxnPage()
 }
 
 // applyHold applies the record of a take by a transaction, which may be new, or of a change to the take.
@@ -260,7 +261,6 @@ func (e *Engine) applyHold(r *record.Record) error {
 	if t == nil {
 		t = &transaction{id: r.ID, by: call.Request{Session: r.Session, Number: r.Number}, holder: string(r.Body)}
 		e.txns[t.id] = t
-		e.lastID = max(e.lastID, r.ID)
 	}
 	switch k.At(s).State {
 	case free:

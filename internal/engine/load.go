@@ -97,7 +97,7 @@ func (l *Loading) add(r *record.Record, raw []byte) error {
 		e.registrations[r.ID].seq = r.Count
 		return nil
 	case record.Fates:
-		return e.fates.load(r)
+		return e.loadFates(r)
 	case record.Session:
 		return l.session(r)
 	case record.Outcome:

@@ -32,6 +32,7 @@ func (e *Engine) leaveOut(id uint64) {
 	page := max(e.lastID, e.reserved, id)/fatePageIDs + 1
 	e.lastID = page * fatePageIDs
 	e.fates = fates{first: page}
+	e.lastTxn = e.lastID - 1 // its page is forgotten
 	e.reserved, e.reservedAt = e.lastID, e.lsn
 	base := txn.IDBase(e.partition)
 	e.sessions.lastID = max(e.sessions.lastID+unheardSessions, base+(e.lastID-base)/identitiesPerSession)

@@ -61,7 +61,7 @@ func (e *Engine) Participants(number uint64) []txn.Branch {
 func (e *Engine) Join(now int64, id txn.ID) call.Result {
 	e.begin(now)
 	if e.branches[id] == 0 {
-		t := &transaction{id: e.fleetingID(), name: id, expires: call.Forever}
+		t := &transaction{id: e.txnID(), name: id, expires: call.Forever}
 		e.txns[t.id] = t
 		e.branches[id] = t.id
 	}
@@ -252,7 +252,6 @@ func (e *Engine) applyPrepare(r *record.Record) error {
 	if e.txns[r.ID] != nil {
 		return errPresent
 	}
-	e.lastID = max(e.lastID, r.ID)
 	t := &transaction{
 		id: r.ID, name: txn.ID{Space: string(r.Body[n:]), Number: number}, expires: call.Forever,
 		prepared: true,

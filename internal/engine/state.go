@@ -29,7 +29,8 @@ type state struct {
 
 	lastID     uint64 // highest identity of entries, registrations and transactions
 	reserved   uint64 // identities up to this one may be in use although the log does not name them
-	reservedAt uint64 // LSN of the record that reserves them
+	reservedAt uint64 // LSN of the record that reserves them, or the last page of transactions
+	lastTxn    uint64 // identities of transactions up to this one may be in use
 	lastOrder  uint64
 }
 

@@ -43,19 +43,6 @@ type transaction struct {
 	participants  []txn.Branch         // its branches
 }
 
-// reserveStep is the number of identities reserved at a time for things that the log does not name.
-const reserveStep = 4096
-
-// fleetingID returns a new identity for something that no record names; it is not issued again after a crash.
-func (e *Engine) fleetingID() uint64 {
-	if e.lastID >= e.reserved {
-		e.change()
-		e.reserved, e.reservedAt = e.lastID+reserveStep, e.lsn
-		e.Log = record.AppendID(e.Log, record.Reserve, e.reserved)
-	}
-	return e.nextID()
-}
-
 // Begin begins a transaction with a lease, for a client that calls itself holder. Result: Grants (one), whose ID is the
 // transaction's number. It fails with ErrInvalidArgument for a negative lease.
 func (e *Engine) Begin(now, lease int64, by call.Request, holder string) call.Result {
@@ -69,7 +56,7 @@ func (e *Engine) Begin(now, lease int64, by call.Request, holder string) call.Re
 }
 
 func (e *Engine) beginTxn(lease int64, by call.Request, holder string) (t *transaction, granted int64) {
-	t = &transaction{id: e.fleetingID(), by: by, holder: holder}
+	t = &transaction{id: e.txnID(), by: by, holder: holder}
 	t.own, t.taken = t.first[0:0:1], t.first[1:1:2]
 	e.txns[t.id] = t
 	e.setTxnExpiry(t, e.until(capped(lease, e.limits.TxnLease)))

@@ -67,12 +67,13 @@ func TestThrottle_RefusesWhatMakesTheLogLonger(t *testing.T) {
 		waiting := newCaller()
 		p.Find(waiting, 1, query(9, true), -1)
 
-		tx, idle := begin(), begin() // this reserves some thousands of numbers in the log
-		p.Throttle(errNoRoom)
-		before := log.Last()
 		write := func(under txn.ID, key int64) func(c partition.Caller, n uint64) {
 			return func(c partition.Caller, n uint64) { p.Write(c, n, under, call.Request{}, draft(key)) }
 		}
+		tx, idle := begin(), begin()
+		require.NoError(t, d.do(write(begin(), 9)).err) // this reserves some thousands of numbers in the log
+		p.Throttle(errNoRoom)
+		before := log.Last()
 		beginning := query(1, true)
 		beginning.Begin, beginning.Lease = true, int64(time.Hour)
 		for name, callID := range map[string]func(c partition.Caller, n uint64){

@@ -74,7 +74,7 @@ func AppendReveal(dst []byte, id uint64, kind uint32) []byte {
 	return appendEntry(dst, Reveal, id, kind)
 }
 
-// AppendID appends a record that has only an ID: Reserve, Settle, Forget, Committed, Volatile, Origin.
+// AppendID appends a record that has only an ID: Reserve, Settle, Forget, Committed, Volatile, Origin, TxnPage.
 func AppendID(dst []byte, op Op, id uint64) []byte {
 	return binary.AppendUvarint(append(dst, byte(op)), id)
 }

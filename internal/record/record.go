@@ -43,6 +43,7 @@ const (
 	Decide      Op = 20 // transaction ID is committed, also for the participants in Body
 	Forget      Op = 21 // no participant of transaction ID needs the decision any more
 	Committed   Op = 23 // transaction ID has committed
+	TxnPage     Op = 44 // the identities from 32768·ID to the next multiple are those of transactions
 
 	// A session has the outcomes of a client's calls, so that a call whose answer was lost can be repeated and returns the
 	// same outcome. Number is that of the call.
@@ -90,7 +91,7 @@ const (
 	Death    Op = 55 // the last holder of entry ID was Body, which vanished at Time
 	// events of registration ID from number Number on are not collected, and are in the log from position Count on
 	Unread Op = 53
-	Fates  Op = 54 // which transactions of page Number have committed, as bits in Body
+	Fates  Op = 54 // page Number is one of transactions; which of them have committed, as bits in Body
 )
 
 // Reason is why something ended. The numbers are part of the log format: append only.
@@ -160,7 +161,7 @@ func Next(b []byte, r *Record) (rest []byte, err error) {
 		r.ID, r.Kind = d.uvarint(), d.uint32()
 	case Drop:
 		r.Kind = d.uint32()
-	case Reserve, Settle, Forget, Committed, Volatile, Origin:
+	case Reserve, Settle, Forget, Committed, Volatile, Origin, TxnPage:
 		r.ID = d.uvarint()
 	case Watch:
 		r.ID, r.On, r.Expires, r.Body = d.uvarint(), d.uvarint(), d.expires(), d.body()

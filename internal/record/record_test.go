@@ -32,6 +32,7 @@ var samples = []struct {
 	{AppendDefer(nil, 14, 7, 3, 100), Record{Op: Defer, ID: 14, Kind: 7, Tries: 3, Visible: 100}},
 	{AppendReveal(nil, 15, 7), Record{Op: Reveal, ID: 15, Kind: 7}},
 	{AppendID(nil, Reserve, 16), Record{Op: Reserve, ID: 16}},
+	{AppendID(nil, TxnPage, 16), Record{Op: TxnPage, ID: 16}},
 	{AppendLost(nil), Record{Op: Lost}},
 	{AppendNoop(nil), Record{Op: Noop}},
 	{AppendID(nil, Origin, 1<<40), Record{Op: Origin, ID: 1 << 40}},
