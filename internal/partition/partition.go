@@ -141,7 +141,8 @@ type Partition struct {
 	charged     int64                  // to the budget
 	overfull    []*listener            // listeners that exceed their limits until the log has their events
 	attachments map[uint64]*attachment // by session
-	holders     map[uint64]Holder      // likewise
+	away        absences
+	holders     map[uint64]Holder // likewise
 	commits     commits
 	result      call.Result // of the current call; here to avoid an allocation per call
 	timer       *time.Timer // fires at armed
@@ -261,7 +262,7 @@ func (p *Partition) end(err error) {
 		return
 	}
 	p.endWaits(err)
-	p.stopSessions()
+	p.away.stop()
 	if p.timer != nil {
 		p.timer.Stop()
 	}

@@ -11,7 +11,7 @@ import (
 // attachment is the users of an engine's session, which survives them for a while. Guarded by Partition.mu.
 type attachment struct {
 	users int
-	timer *time.Timer // nil while there are users
+	ends  time.Time // when the wait for a user is over; zero while there are users
 }
 
 // OpenSession returns the number of a client's session, for call.Request, and begins one if the client has none. before
@@ -35,7 +35,7 @@ func (p *Partition) OpenSession(client call.Client, before uint64) (session uint
 		p.attachments[session] = a
 	}
 	a.users++
-	a.stop()
+	a.ends = time.Time{}
 	return session, lost, nil
 }
 
@@ -55,43 +55,6 @@ func (p *Partition) CloseSession(session uint64, goodbye bool) {
 		p.endSession(session, true)
 	} else {
 		p.abandon(session, a)
-	}
-}
-
-// abandon ends the transactions of a session without users after a while, and then the session.
-func (p *Partition) abandon(session uint64, a *attachment) {
-	first := min(p.cfg.TxnGrace, p.cfg.SessionGrace)
-	p.afterwards(session, a, first, func() {
-		p.afterwards(session, a, p.cfg.SessionGrace-first, func() { p.endSession(session, false) })
-		p.startDeparting(&departure{session: session, of: a})
-	})
-}
-
-// afterwards calls f after d, with the lock held, unless a has users meanwhile.
-func (p *Partition) afterwards(session uint64, a *attachment, d time.Duration, f func()) {
-	if p.role == closed {
-		return
-	}
-	a.stop()
-	var t *time.Timer
-	t = time.AfterFunc(d, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		switch {
-		case a.timer != t: // a user came meanwhile
-		case p.err != nil:
-			p.abandon(session, a) // the log decides
-		default:
-			f()
-		}
-	})
-	a.timer = t
-}
-
-func (a *attachment) stop() {
-	if a.timer != nil {
-		a.timer.Stop()
-		a.timer = nil
 	}
 }
 
@@ -194,7 +157,7 @@ func (p *Partition) expectSessions() {
 
 // leaveSessions forgets who is there of the sessions: another partition serves them.
 func (p *Partition) leaveSessions() {
-	p.stopSessions()
+	p.away.stop()
 	clear(p.attachments)
 }
 
@@ -207,13 +170,6 @@ func (p *Partition) EndUnowned() {
 	if p.err == nil {
 		p.attachments[0] = new(attachment)
 		p.startDeparting(&departure{of: p.attachments[0]})
-	}
-}
-
-// stopSessions ends the waiting for clients.
-func (p *Partition) stopSessions() {
-	for _, a := range p.attachments {
-		a.stop()
 	}
 }
 

@@ -1,6 +1,7 @@
 package partition_test
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -291,6 +292,63 @@ func TestStart_TransactionsOfTheLogEndBeforeTheirSessions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// After a restart all sessions wait for their clients at the same time; some come back before their transactions end,
+// and some after.
+func TestStart_ManySessionsOfTheLogEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		log, p, d := newDesk(t)
+		const n = 300
+		var sessions []uint64
+		for i := range uint64(n) {
+			session := open(t, p, call.Client{1, byte(i), byte(i >> 8)}, 0)
+			sessions = append(sessions, session)
+			require.NoError(t,
+				d.do(func(c partition.Caller, k uint64) { p.Write(c, k, txn.ID{}, call.Request{}, draft(int64(i))) }).err)
+			q := query(int64(i), true)
+			q.Begin, q.Lease, q.By = true, int64(time.Hour), call.Request{Session: session, Number: 1}
+			require.NoError(t, d.do(func(c partition.Caller, k uint64) { p.Find(c, k, q, 0) }).err)
+			by := call.Request{Session: session, Number: 2}
+			require.NoError(t, d.do(func(c partition.Caller, k uint64) { p.Write(c, k, txn.ID{}, by, draft(n)) }).err)
+		}
+		require.NoError(t, p.Close())
+
+		again := partition.New(partition.Config{Log: log, SessionGrace: 2 * time.Minute, TxnGrace: 30 * time.Second})
+		require.NoError(t, again.Start(t.Context(), nil))
+		defer again.Close()
+		free := func() (jobs int) {
+			for i := range int64(n) {
+				jobs += d.do(func(c partition.Caller, k uint64) { again.Count(c, k, query(i, false)) }).count
+			}
+			return jobs
+		}
+		back := func(of []uint64) {
+			for i, session := range sessions {
+				if slices.Contains(of, session) {
+					open(t, again, call.Client{1, byte(i), byte(i >> 8)}, session)
+				}
+			}
+		}
+		time.Sleep(29 * time.Second)
+		require.Zero(t, free())
+		back(sessions[:n/3])
+		time.Sleep(2 * time.Second)
+		require.Equal(t, n-n/3, free())
+		back(sessions[n/3 : n/2])
+		again.CloseSession(sessions[0], false) // it is away anew
+		time.Sleep(29 * time.Second)
+		require.Equal(t, n-n/3, free())
+		time.Sleep(2 * time.Second)
+		require.Equal(t, n-n/3+1, free())
+		require.Equal(t, n, again.Stats().Sessions)
+		time.Sleep(time.Minute)
+		require.Equal(t, n/2, again.Stats().Sessions)
+		time.Sleep(time.Minute)
+		require.Equal(t, n/2-1, again.Stats().Sessions)
+		require.Equal(t, n-n/3+1, free())
+	})
 }
 
 // Many transactions of a leaving client end in steps, and every entry is back in its old place.
