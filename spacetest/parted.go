@@ -41,13 +41,3 @@ func (k *kit) needOnePartition() {
 		k.Skip("this holds in each partition only")
 	}
 }
-
-// sameEntries fails the case unless got is want: in this order, unless the space promises none.
-func sameEntries[T any](k *kit, want, got []T) {
-	k.Helper()
-	if _, ok := k.sp.(Scattered); ok {
-		require.ElementsMatch(k, want, got)
-		return
-	}
-	require.Equal(k, want, got)
-}
