@@ -57,7 +57,7 @@ func (f *fleet) status() *clusterStatus {
 	members := map[string]*memberStatus{}
 	for name, n := range state.Nodes {
 		members[name] = &memberStatus{
-			Name: name, Addr: n.Addr, Zone: n.Zone, Alive: sight.Alive(name), Drained: n.Drained, Version: n.Version,
+			Name: name, Addr: n.Addr, Zone: n.Zone, Alive: sight.Alive(name), Drained: n.Duty != cluster.Leads, Version: n.Version,
 		}
 	}
 	for space, sp := range state.Spaces {

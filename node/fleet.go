@@ -388,7 +388,7 @@ func (b afloat) Lookup(at txn.Address) (server.Place, error) {
 		return p, nil
 	}
 	switch {
-	case sp == nil || sp.Dropped:
+	case sp == nil || sp.Phase == cluster.Removing:
 		if at.Partition != 0 {
 			return server.Place{}, fmt.Errorf("%w: there is no space %q, so it has no partition %d", call.ErrInvalidArgument, at.Space,
 				at.Partition)
@@ -420,7 +420,7 @@ func (b afloat) Create(name string, partitions int) error {
 	state, _ := f.member.State()
 	sp := state.Spaces[name]
 	switch have := len(state.Spaces); {
-	case sp != nil && !sp.Dropped:
+	case sp != nil && sp.Phase != cluster.Removing:
 		if err := hasPartitions(name, len(sp.Partitions), partitions); err != nil {
 			return err
 		}
@@ -473,7 +473,7 @@ func (b afloat) Drop(ctx context.Context, name string, tables bool) ([]server.Ho
 func (b afloat) Names() (names []string) {
 	state, _ := b.fleet.member.State()
 	for name, sp := range state.Spaces {
-		if !sp.Dropped {
+		if sp.Phase != cluster.Removing {
 			names = append(names, name)
 		}
 	}

@@ -34,6 +34,16 @@ type DrainRequest struct {
 	Replicas bool   `json:"replicas"`
 }
 
+func (r *DrainRequest) duty() cluster.Duty {
+	switch {
+	case !r.Replicas:
+		return cluster.Leaves
+	case !r.Leads:
+		return cluster.Follows
+	}
+	return cluster.Leads
+}
+
 // ForgetRequest removes a node that will not come back.
 type ForgetRequest struct {
 	Node string `json:"node"`
@@ -69,7 +79,7 @@ func (f *fleet) manage(ctx context.Context, r *ManageRequest) (answer ManageAnsw
 	case r.Move != nil:
 		err = f.member.Move(ctx, txn.Address{Space: r.Move.Space, Partition: r.Move.Partition}, r.Move.To)
 	case r.Drain != nil:
-		err = f.member.Drain(ctx, r.Drain.Node, !r.Drain.Leads, !r.Drain.Replicas)
+		err = f.member.Drain(ctx, r.Drain.Node, r.Drain.duty())
 	case r.Forget != nil:
 		err = f.member.Forget(ctx, r.Forget.Node)
 	case r.Plan:

@@ -50,12 +50,12 @@ func (c *controller) work(ctx context.Context, state *State) {
 	}
 	for name, sp := range state.Spaces {
 		var err error
-		switch named := (NamedSpace{name, sp.Incarnation}); {
-		case sp.Dropped:
+		switch named := (NamedSpace{name, sp.Incarnation}); sp.Phase {
+		case Removing:
 			err = c.remove(ctx, &named, sp)
-		case !sp.Made:
+		case Making:
 			err = c.make(ctx, &named, sp)
-		default:
+		case Existing:
 			err = c.settle(ctx, name, sp)
 		}
 		c.report(ctx, name, err)
@@ -171,7 +171,7 @@ func (c *controller) isWhole(state *State) bool {
 		for i, p := range sp.Partitions {
 			for _, node := range p.Nodes {
 				part, _ := c.m.sight.Part(node, txn.Address{Space: name, Partition: uint16(i)})
-				if !c.m.sight.Alive(node) || !part.Able && part.Epoch == 0 && !state.Nodes[node].Drained {
+				if !c.m.sight.Alive(node) || !part.Able && part.Epoch == 0 && state.Nodes[node].Duty == Leads {
 					return false
 				}
 			}

@@ -152,11 +152,10 @@ func (m *Member) HandOver(ctx context.Context) {
 	}
 }
 
-// Drain tells whether a node is to lead partitions and, leaving, whether it is to have replicas at all. It returns when
-// the State says so; that others do what the node did takes a while longer. It returns ErrNoNode, and the cause of ctx's
-// end.
-func (m *Member) Drain(ctx context.Context, node string, drained, leaving bool) error {
-	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, drained, leaving}})
+// Drain sets the duty of a node. It returns when the State has it; other nodes take over a while later. It returns
+// ErrNoNode, and the cause of ctx's end.
+func (m *Member) Drain(ctx context.Context, node string, duty Duty) error {
+	_, err := m.control.Do(ctx, &Command{Drain: &Drained{node, duty}})
 	return err
 }
 
@@ -273,7 +272,7 @@ func (m *Member) CreateSpace(ctx context.Context, name string, partitions, repli
 	for {
 		state, changed := m.control.State()
 		switch sp := state.Spaces[name]; {
-		case sp != nil && !sp.Dropped:
+		case sp != nil && sp.Phase != Removing:
 			return sp.Incarnation, m.awaitServed(ctx, name, sp)
 		case sp != nil: // its logs are being removed
 			if err := awaitChange(ctx, changed); err != nil {
@@ -322,7 +321,7 @@ func (m *Member) awaitServed(ctx context.Context, name string, sp *Space) error 
 			return nil
 		}
 		state, _ := m.control.State()
-		if now := state.Spaces[name]; now == nil || now.Incarnation != sp.Incarnation || now.Dropped {
+		if now := state.Spaces[name]; now == nil || now.Incarnation != sp.Incarnation || now.Phase == Removing {
 			return fmt.Errorf("%w: %q was dropped meanwhile", ErrNoSpace, name)
 		}
 		if backoff.Sleep(ctx, m.cfg.Timing.Beat/10) != nil {
@@ -336,7 +335,7 @@ func (m *Member) awaitServed(ctx context.Context, name string, sp *Space) error 
 func (m *Member) DropSpace(ctx context.Context, name string) error {
 	now, _ := m.control.State()
 	sp := now.Spaces[name]
-	if sp == nil || sp.Dropped {
+	if sp == nil || sp.Phase == Removing {
 		return fmt.Errorf("%w: %q", ErrNoSpace, name)
 	}
 	state, err := m.control.Do(ctx, &Command{Drop: &NamedSpace{name, sp.Incarnation}})

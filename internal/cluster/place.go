@@ -32,7 +32,7 @@ func place(s *State, space string, partitions, replicas int) []Partition {
 func choose(s *State, space string, partition, replicas int) []string {
 	names := make([]string, 0, len(s.Nodes))
 	for name, node := range s.Nodes {
-		if !node.Leaving {
+		if node.Duty != Leaves {
 			names = append(names, name)
 		}
 	}
@@ -107,7 +107,7 @@ func moveLead(s *State) *Move {
 		}
 	}
 	for name, node := range s.Nodes {
-		if node.Drained {
+		if node.Duty != Leads {
 			leads[name] += math.MaxInt32
 		}
 	}
@@ -138,7 +138,7 @@ func first(nodes []string, node string) []string {
 func (s *State) load() map[string]int {
 	load := map[string]int{}
 	for name, node := range s.Nodes {
-		if !node.Leaving {
+		if node.Duty != Leaves {
 			load[name] = 0
 		}
 	}
@@ -164,7 +164,7 @@ func gain(load map[string]int, from, to string) int {
 
 // isSettled reports whether a space exists on all of its nodes, and none of its partitions is being moved.
 func (s *Space) isSettled() bool {
-	return s.Made && !s.Dropped && !slices.ContainsFunc(s.Partitions, func(p Partition) bool { return p.Target != nil })
+	return s.Phase == Existing && !slices.ContainsFunc(s.Partitions, func(p Partition) bool { return p.Target != nil })
 }
 
 // replaced returns nodes with one in the place of another.

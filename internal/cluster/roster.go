@@ -47,11 +47,11 @@ func (errDismissed) Error() string { return "cluster: the replica is not to be o
 // compare starts the replicas that are missing, and ends those that are not to be here.
 func (r *roster) compare(ctx context.Context, state *State) {
 	if node := state.Nodes[r.m.self]; !r.m.leaving.Load() {
-		r.m.keeper.drained.Store(node.Drained)
+		r.m.keeper.drained.Store(node.Duty != Leads)
 	}
 	wanted := map[txn.Address]string{}
 	state.Replicas(r.m.self, func(at txn.Address, sp *Space, p Partition) {
-		if !sp.Made {
+		if sp.Phase != Existing {
 			return
 		}
 		wanted[at] = sp.Incarnation
@@ -62,7 +62,7 @@ func (r *roster) compare(ctx context.Context, state *State) {
 	for at, t := range r.tended {
 		if wanted[at] != t.incarnation {
 			sp, why := state.Spaces[at.Space], Moved
-			if sp == nil || sp.Dropped || sp.Incarnation != t.incarnation {
+			if sp == nil || sp.Phase == Removing || sp.Incarnation != t.incarnation {
 				why = Dropped
 			}
 			t.dismiss(errDismissed{why})

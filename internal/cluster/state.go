@@ -23,17 +23,33 @@ type Node struct {
 	Addr    string `json:"addr"` // for clients
 	Zone    string `json:"zone,omitempty"`
 	Version string `json:"version,omitempty"`
-	Drained bool   `json:"drained,omitempty"` // it is to lead nothing
-	Leaving bool   `json:"leaving,omitempty"` // it is to have no replicas
+	Duty    Duty   `json:"duty,omitempty"`
 }
+
+// Duty is what a node is to do for the cluster.
+type Duty string
+
+const (
+	Leads   Duty = ""        // it leads partitions, and has replicas
+	Follows Duty = "follows" // it has replicas, and leads nothing
+	Leaves  Duty = "leaves"  // it leads nothing, and its replicas move to other nodes
+)
 
 // Space is a space of the cluster.
 type Space struct {
 	Incarnation string      `json:"incarnation"`
 	Partitions  []Partition `json:"partitions"`
-	Made        bool        `json:"made,omitempty"`    // the logs of its partitions are there
-	Dropped     bool        `json:"dropped,omitempty"` // its logs are being removed
+	Phase       Phase       `json:"phase,omitempty"`
 }
+
+// Phase is a stage in the life of a space.
+type Phase string
+
+const (
+	Making   Phase = ""         // the logs of its partitions are being made
+	Existing Phase = "existing" // its logs exist
+	Removing Phase = "removing" // it was dropped: its logs are being removed
+)
 
 // Partition is a partition of a space.
 type Partition struct {
@@ -88,11 +104,10 @@ type NamedNode struct {
 	Name string `json:"name"`
 }
 
-// Drained says whether a node is to lead partitions, and to have replicas.
+// Drained sets the duty of a node.
 type Drained struct {
-	Name    string `json:"name"`
-	Drained bool   `json:"drained"`
-	Leaving bool   `json:"leaving"`
+	Name string `json:"name"`
+	Duty Duty   `json:"duty"`
 }
 
 // Created describes a new space.
@@ -160,7 +175,7 @@ func (s *State) apply(c *Command) error {
 		return nil
 	case c.Join != nil:
 		node := c.Join.Node
-		node.Drained, node.Leaving = s.Nodes[c.Join.Name].Drained, s.Nodes[c.Join.Name].Leaving
+		node.Duty = s.Nodes[c.Join.Name].Duty
 		s.Nodes[c.Join.Name] = node
 		return nil
 	case c.Forget != nil:
@@ -170,9 +185,9 @@ func (s *State) apply(c *Command) error {
 	case c.Create != nil:
 		return s.create(c.Create)
 	case c.Made != nil:
-		return s.change(c.Made, func(sp *Space) error { sp.Made = true; return nil })
+		return s.change(c.Made, func(sp *Space) error { sp.Phase = Existing; return nil })
 	case c.Drop != nil:
-		return s.change(c.Drop, func(sp *Space) error { sp.Dropped = true; return nil })
+		return s.change(c.Drop, func(sp *Space) error { sp.Phase = Removing; return nil })
 	case c.Remove != nil:
 		return s.remove(c.Remove)
 	case c.Move != nil:
@@ -208,7 +223,7 @@ func (s *State) drain(d *Drained) error {
 	if !known {
 		return fmt.Errorf("%w: %q", ErrNoNode, d.Name)
 	}
-	node.Drained, node.Leaving = d.Drained, d.Leaving
+	node.Duty = d.Duty
 	s.Nodes[d.Name] = node
 	return nil
 }
@@ -252,7 +267,7 @@ func (s *State) remove(name *NamedSpace) error {
 // partition changes a partition of a space.
 func (s *State) partition(name string, number int, by func(*Partition) error) error {
 	sp := s.Spaces[name]
-	if sp == nil || sp.Dropped || number < 0 || number >= len(sp.Partitions) {
+	if sp == nil || sp.Phase == Removing || number < 0 || number >= len(sp.Partitions) {
 		return fmt.Errorf("%w: there is no partition %d of %q", ErrNoSpace, number, name)
 	}
 	changed := *sp
@@ -306,7 +321,7 @@ func sameNodes(a, b []string) bool {
 func (s *State) Replicas(node string, fn func(at txn.Address, sp *Space, p Partition)) {
 	for name, sp := range s.Spaces {
 		for i, p := range sp.Partitions {
-			if !sp.Dropped && p.Has(node) {
+			if sp.Phase != Removing && p.Has(node) {
 				fn(txn.Address{Space: name, Partition: uint16(i)}, sp, p)
 			}
 		}

@@ -30,7 +30,7 @@ func TestState_SpacesComeAndGo(t *testing.T) {
 	placed := []Partition{{Nodes: []string{"a", "b", "c"}}}
 	made := follow(t, join("a", ""), join("b", ""), join("c", ""),
 		&Command{Create: &Created{"jobs", "x", placed}}, &Command{Made: &NamedSpace{"jobs", "x"}})
-	require.Equal(t, &Space{Incarnation: "x", Partitions: placed, Made: true}, made.Spaces["jobs"])
+	require.Equal(t, &Space{Incarnation: "x", Partitions: placed, Phase: Existing}, made.Spaces["jobs"])
 	require.EqualValues(t, 5, made.Position)
 
 	same, err := made.next(6, &Command{Create: &Created{"jobs", "y", placed}})
@@ -42,8 +42,8 @@ func TestState_SpacesComeAndGo(t *testing.T) {
 	require.ErrorIs(t, err, ErrNoSpace)
 	dropped, err := made.next(6, &Command{Drop: &NamedSpace{"jobs", "x"}})
 	require.NoError(t, err)
-	require.True(t, dropped.Spaces["jobs"].Dropped)
-	require.False(t, made.Spaces["jobs"].Dropped, "states do not change")
+	require.Equal(t, Removing, dropped.Spaces["jobs"].Phase)
+	require.Equal(t, Existing, made.Spaces["jobs"].Phase, "states do not change")
 	gone, err := dropped.next(7, &Command{Remove: &NamedSpace{"jobs", "x"}})
 	require.NoError(t, err)
 	require.Empty(t, gone.Spaces)
@@ -52,8 +52,8 @@ func TestState_SpacesComeAndGo(t *testing.T) {
 func TestState_NodesComeAndGo(t *testing.T) {
 	t.Parallel()
 	s := follow(t, join("a", ""), join("b", ""), &Command{Create: &Created{"jobs", "x", []Partition{{Nodes: []string{"a"}}}}},
-		&Command{Drain: &Drained{"b", true, false}}, join("b", "z1"))
-	require.Equal(t, Node{Addr: "b:1", Zone: "z1", Drained: true}, s.Nodes["b"], "a node that is drained stays so when it restarts")
+		&Command{Drain: &Drained{"b", Follows}}, join("b", "z1"))
+	require.Equal(t, Node{Addr: "b:1", Zone: "z1", Duty: Follows}, s.Nodes["b"], "a node that is drained stays so when it restarts")
 	_, err := s.next(9, &Command{Forget: &NamedNode{"a"}})
 	require.ErrorIs(t, err, ErrNoNode, "it has a replica")
 	_, err = s.next(9, &Command{Forget: &NamedNode{"z"}})
@@ -246,7 +246,7 @@ func TestNextMove_GivesANewNodeItsShare(t *testing.T) {
 func TestNextMove_TakesAllFromANodeThatLeaves(t *testing.T) {
 	t.Parallel()
 	s := placedOn(t, "d")
-	s, err := s.next(s.Position+1, &Command{Drain: &Drained{"a", true, true}})
+	s, err := s.next(s.Position+1, &Command{Drain: &Drained{"a", Leaves}})
 	require.NoError(t, err)
 	for i, m := range steps(t, s) {
 		if i < 12 {
@@ -255,7 +255,7 @@ func TestNextMove_TakesAllFromANodeThatLeaves(t *testing.T) {
 		require.NotEqual(t, "a", m.To[0])
 	}
 	s = placedOn(t)
-	s, err = s.next(s.Position+1, &Command{Drain: &Drained{"a", true, true}})
+	s, err = s.next(s.Position+1, &Command{Drain: &Drained{"a", Leaves}})
 	require.NoError(t, err)
 	for _, m := range steps(t, s) {
 		require.Contains(t, m.To, "a", "there is nowhere to go")
