@@ -31,6 +31,9 @@ var (
 	ErrPosition error = unreadable("replication: position not in the log")
 )
 
+// ErrBehind is returned by Log.Fit while this node's part of the log lacks what others have.
+var ErrBehind = errors.New("replication: this node's part of the log is behind")
+
 // Unusable reports whether err means that a log, or what is left of it, lacks something: it stays so until
 // Config.AcceptLoss repairs the log.
 func Unusable(err error) bool {

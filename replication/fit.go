@@ -2,19 +2,29 @@ package replication
 
 import (
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Fit returns why this node must not be the primary of the log: its disk is full, or the server has failed to write its
-// part of the log, and stores no more until the process is started again. It is nil if there is nothing of the kind. It
-// does not block, and is about a second old.
+// Fit returns why this node must not be the primary of the log: its disk is full; or the server has failed to write its
+// part of the log, and stores no more until the process is started again; or that part is behind what the process knows
+// of the log, as after a start, or for seconds. It is nil if there is nothing of the kind. It does not block, and is
+// about a second old.
 func (l *Log) Fit() error {
-	if s, ok := l.home.(*shared); ok {
-		return s.fit()
+	s, ok := l.home.(*shared)
+	if !ok {
+		return l.home.present()
 	}
-	return l.home.present()
+	if err := s.fit(); err != nil {
+		return err
+	}
+	if end, ok := s.part(); ok {
+		return s.lag.check(end, l.Last(), time.Now())
+	}
+	return nil
 }
 
 // Current reports whether this node has its own part of the log to the end that this process knows, and the leader says
@@ -29,11 +39,50 @@ func (l *Log) Current() bool {
 	return ok && st.LastSeq >= l.Last() && srv.srv.JetStreamIsStreamCurrent(server.DEFAULT_GLOBAL_ACCOUNT, l.id.stream())
 }
 
+// fit returns what Fit does, but for a part that is behind: a claim does not need it.
 func (l *shared) fit() error {
 	if err := l.ill.Load(); err != nil {
 		return *err
 	}
 	return l.admit(0)
+}
+
+// part returns the position at which this node's part of the log ends; false if the node has none, or it is not known.
+func (l *shared) part() (end uint64, ok bool) {
+	if !linked {
+		return 0, false
+	}
+	st, ok := localState(l.srv.srv, l.id.stream())
+	return st.LastSeq, ok
+}
+
+// lag tells whether a node's part of a log keeps up. The server may stop writing it without any error. A part is always
+// behind by what is under way, so it is given goals, and a time in which to reach each.
+type lag struct {
+	mu      sync.Mutex
+	goal    uint64    // position that is to be reached
+	since   time.Time // when goal was set
+	reached bool      // a goal was
+}
+
+// lagPatience is how long a part may take to reach its goal.
+const lagPatience = 3 * time.Second
+
+// check returns why a part that ends at a position is not up to date with a log, of which last is known.
+func (b *lag) check(end, last uint64, now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.since.IsZero() {
+		b.goal, b.since = last, now
+	}
+	if end >= b.goal {
+		b.goal, b.since, b.reached = last, now, true
+		return nil
+	}
+	if b.reached && now.Sub(b.since) < lagPatience {
+		return nil
+	}
+	return fmt.Errorf("%w: it ends at position %d of %d", ErrBehind, end, last)
 }
 
 // measure takes over what this node's part of the log says of its size: what it lacks it will get.

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -93,4 +94,52 @@ func TestFull_DiskWithoutRoomIsNoPlaceToPurge(t *testing.T) {
 	require.NoError(t, l.purge(t.Context(), 900))
 	require.EqualValues(t, 900, l.Stats().First)
 	appendAll(t, l, 1001, 1002)
+}
+
+// The log goes on without a node whose disk is full, and the node knows that it must not be the primary.
+func TestFull_DiskOfOneNode(t *testing.T) {
+	t.Parallel()
+	k := newTrio(t, func(c *Config) { c.MinFree = 1 })
+	k.stop(1)
+	k.dirs[1] = smallDisk(t, "64m")
+	t.Cleanup(func() { k.stop(1) }) // before its disk is taken away
+	k.start(1)
+	logs := k.logs()
+	a, b := logs[0], logs[1]
+	require.NoError(t, replay(t.Context(), a, 0, ignore, nil))
+	appendAll(t, a, 1, 2)
+	require.Eventually(t, b.Current, time.Minute, time.Millisecond)
+	require.NoError(t, b.Fit())
+	occupy(t, k.dirs[1], 1<<20)
+	stop := keepLed(t, a)
+	n := uint64(2)
+	for b.Fit() == nil { // it sees that the disk is full, or that it could not be written, or that it is behind
+		n++
+		require.NoError(t, a.Append(commit(n, 200<<10)))
+		require.NoError(t, pause(t.Context(), 2*time.Millisecond))
+	}
+	require.NoError(t, a.Fit())
+	appendAll(t, a, n+1, n+20)
+	stop()
+	require.Equal(t, upTo(n+20), tailed(t, logs[2], 0, int(n+20)))
+}
+
+// keepLed has a node lead a log's stream until the returned function is called: a leader that cannot write takes
+// nothing, and does not give up by itself.
+func keepLed(t testing.TB, l *Log) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for pause(ctx, 100*time.Millisecond) == nil {
+			if !l.Raft().Leads {
+				_ = l.LeadHere() // the next time it may work
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }

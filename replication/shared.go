@@ -24,6 +24,7 @@ type shared struct {
 	since   atomic.Int64          // when the message under way was sent first, since started; or 0
 	emptied bool                  // guarded by stateMu; the cluster has lost the log, and may begin anew
 	silence silence               // of those that were asked for messages
+	lag     lag                   // of this node's part of the log
 }
 
 var _ home = (*shared)(nil)
