@@ -150,9 +150,23 @@ func Dial(ctx context.Context, addr string) (*Client, error) {
 // Later, failed connections are reopened for as long as it takes. It is no error if the space does not exist: the first
 // write creates it. The caller must close the Client.
 func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
-	cfg, err := cfg.withDefaults()
+	c, n, err := connect(ctx, cfg)
 	if err != nil {
 		return nil, err
+	}
+	c.meet(ctx, n)
+	if err := c.Space.reach(ctx); err != nil {
+		closeLinks(c.topology.close())
+		return nil, fmt.Errorf("client: open space %q on %s: %w", c.cfg.Space, n.addr, err)
+	}
+	return c, nil
+}
+
+// connect returns a client, and the node to which it has connected.
+func connect(ctx context.Context, cfg Config) (*Client, *node, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, nil, err
 	}
 	c := &Client{cfg: cfg}
 	for i := range cfg.Conns {
@@ -160,15 +174,10 @@ func DialConfig(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	n, err := c.dial(ctx, cfg.addrs())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.Space = c.SpaceNamed(cfg.Space)
-	c.meet(ctx, n)
-	if err := c.Space.reach(ctx); err != nil {
-		closeLinks(c.topology.close())
-		return nil, fmt.Errorf("client: open space %q on %s: %w", cfg.Space, n.addr, err)
-	}
-	return c, nil
+	return c, n, nil
 }
 
 // SpaceNamed returns another space on the same connections. If it does not exist, reads, takes and counts find nothing
@@ -311,21 +320,8 @@ func (c *Client) DropSpace(ctx context.Context, name string, tables bool) error 
 	return err
 }
 
-// Manage has a cluster changed, as the commands below gospaces cluster do: request and answer are JSON objects of theirs,
-// which may change with any release. It blocks until the change is decided, or ctx ends. It returns
-// space.ErrInvalidArgument for a request that cannot be carried out, and from a server that is not a node of a cluster.
-func (c *Client) Manage(ctx context.Context, request []byte) (answer []byte, err error) {
-	call := newCall(c.Space.only, wire.Manage)
-	defer call.free()
-	call.name = string(request)
-	r, err := call.do(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return append([]byte(nil), r.Report.Body...), nil
-}
-
-// Status returns the server's status: the JSON object that gospaces status --json prints. It blocks like Echo.
+// Status returns the server's status: the JSON object that gospaces status --json prints. In a cluster that is the status
+// of the node that serves the client's space; NodeClient asks a certain node. It blocks like Echo.
 func (c *Client) Status(ctx context.Context) ([]byte, error) {
 	call := newCall(c.Space.only, wire.Status)
 	defer call.free()

@@ -11,6 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/gospaces/gospaces/internal/cluster"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // admin is the address for operators and what watches over the node: over HTTP, without a password.
@@ -98,14 +101,21 @@ func (n *Node) ready() error {
 
 // ready returns why a replica that should be on this node does not serve or follow.
 func (f *fleet) ready() error {
-	for _, p := range f.status().Partitions {
-		for _, r := range p.Replicas {
-			if r.Node == f.cfg.Cluster.Node && !r.Able {
-				return fmt.Errorf("the replica of %v is not ready", p.at())
+	state, _ := f.member.State()
+	var errs []error
+	state.Replicas(f.cfg.Cluster.Node, func(at txn.Address, _ *cluster.Space, _ cluster.Partition) {
+		err := errors.New("it is not open yet")
+		if s := f.at(at); s != nil {
+			if _, serves := s.partition.Serving(); serves {
+				return
 			}
+			err = replica{s}.Able()
 		}
-	}
-	return nil
+		if err != nil {
+			errs = append(errs, fmt.Errorf("the replica of %v is not ready: %w", at, err))
+		}
+	})
+	return errors.Join(errs...)
 }
 
 // newAppends returns the histogram of appends, of all spaces together.

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,7 +13,9 @@ import (
 // clusterStatus is the part of a node's status about its cluster, as the node sees it.
 type clusterStatus struct {
 	Name       string            `json:"name"`
-	Node       string            `json:"node"` // that tells
+	Node       string            `json:"node"`                // that tells
+	JetStream  string            `json:"jetstream,omitempty"` // the node that leads JetStream's group; "": none, spaces cannot be made
+	Control    partitionStatus   `json:"control"`             // the partition that says which nodes and spaces there are
 	Nodes      []memberStatus    `json:"nodes"`
 	Partitions []partitionStatus `json:"partitions"`
 }
@@ -34,17 +38,17 @@ type partitionStatus struct {
 	Partition int             `json:"partition"`
 	Primary   string          `json:"primary,omitempty"` // "": no node serves it
 	Epoch     uint64          `json:"epoch,omitempty"`
+	Why       string          `json:"why,omitempty"` // calls wait
 	Replicas  []replicaStatus `json:"replicas"`
 	Target    []string        `json:"target,omitempty"` // nodes that are to have the replicas, if these are being moved
-
-	Here *spaceStatus `json:"here,omitempty"` // if this node has a replica
 }
 
 // replicaStatus is the status of a replica.
 type replicaStatus struct {
 	Node     string `json:"node"`
 	Alive    bool   `json:"alive"`
-	Able     bool   `json:"able"` // it could lead
+	Able     bool   `json:"able"`          // it could lead, or leads
+	Why      string `json:"why,omitempty"` // it could not
 	Position uint64 `json:"position"`
 	Lag      uint64 `json:"lag"` // messages of the log that it has not applied
 }
@@ -53,7 +57,10 @@ type replicaStatus struct {
 func (f *fleet) status() *clusterStatus {
 	state, _ := f.member.State()
 	sight := f.member.Sight()
-	st := &clusterStatus{Name: f.cfg.Cluster.Name, Node: f.cfg.Cluster.Node}
+	st := &clusterStatus{
+		Name: f.cfg.Cluster.Name, Node: f.cfg.Cluster.Node, JetStream: f.metaLeader(),
+		Control: f.partitionStatus(cluster.ControlAt, cluster.Partition{Nodes: state.Founders}),
+	}
 	members := map[string]*memberStatus{}
 	for name, n := range state.Nodes {
 		members[name] = &memberStatus{
@@ -82,6 +89,16 @@ func (f *fleet) status() *clusterStatus {
 	return st
 }
 
+// metaLeader returns the node that leads JetStream's group; "" if there is none, "unknown" in a program that was built
+// without a look at groups.
+func (f *fleet) metaLeader() string {
+	meta := f.store.Meta()
+	if !meta.Member {
+		return "unknown"
+	}
+	return meta.Leader
+}
+
 func (p partitionStatus) at() txn.Address {
 	return txn.Address{Space: p.Space, Partition: uint16(p.Partition)}
 }
@@ -95,18 +112,62 @@ func (f *fleet) partitionStatus(at txn.Address, p cluster.Partition) partitionSt
 	newest := uint64(0)
 	ps.Target = p.Target
 	for _, node := range p.Ranked() {
-		part, _ := sight.Part(node, at)
+		part, known := sight.Part(node, at)
 		newest = max(newest, part.Position)
-		ps.Replicas = append(ps.Replicas, replicaStatus{
+		r := replicaStatus{
 			Node: node, Alive: sight.Alive(node), Able: part.Able || part.Epoch > 0 && part.Epoch == ps.Epoch, Position: part.Position,
-		})
+		}
+		switch {
+		case r.Able:
+		case known:
+			r.Why = part.Why
+		default:
+			r.Why = "it is not open yet"
+		}
+		ps.Replicas = append(ps.Replicas, r)
 	}
+	ps.Why = ps.trouble(p.Nodes)
 	for i := range ps.Replicas {
 		ps.Replicas[i].Lag = newest - ps.Replicas[i].Position
 	}
-	if s := f.at(at); s != nil {
-		here := s.status()
-		ps.Here = &here
-	}
 	return ps
+}
+
+// trouble returns why calls of a partition wait, whose log is on some nodes; "" if they do not.
+func (p *partitionStatus) trouble(nodes []string) string {
+	alive := 0
+	for _, r := range p.Replicas {
+		if r.Alive && slices.Contains(nodes, r.Node) {
+			alive++
+		}
+	}
+	if 2*alive <= len(nodes) {
+		return fmt.Sprintf("no majority: %d of %d nodes with its log are alive", alive, len(nodes))
+	}
+	if p.Primary != "" {
+		return ""
+	}
+	if !slices.ContainsFunc(p.Replicas, func(r replicaStatus) bool { return r.Alive && r.Able }) {
+		return "no replica that is alive could lead"
+	}
+	return "another node is about to lead"
+}
+
+// spaces returns the status of the replicas on this node, by space.
+func (f *fleet) spaces() (all []spaceStatus) {
+	byName := map[string][]*hosted{}
+	for at, s := range f.all() {
+		byName[at.Space] = append(byName[at.Space], s)
+	}
+	state, _ := f.member.State()
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		parts := byName[name]
+		slices.SortFunc(parts, func(a, b *hosted) int { return a.at.Compare(b.at) })
+		if sp := state.Spaces[name]; sp != nil && len(sp.Partitions) == 1 {
+			all = append(all, parts[0].status())
+		} else {
+			all = append(all, sumStatus(name, parts))
+		}
+	}
+	return all
 }

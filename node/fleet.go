@@ -117,7 +117,7 @@ func (f *fleet) Open(ctx context.Context, at txn.Address) (cluster.Replica, erro
 		return nil, err
 	}
 	logger := f.cfg.Logger.With("partition", at.String())
-	s := &hosted{at: at, log: log, guard: newGuard(f.cfg, log, logger)}
+	s := &hosted{at: at, log: log, standby: true, guard: newGuard(f.cfg, log, logger)}
 	s.ctx, s.cancel = context.WithCancel(f.ctx)
 	cfg := partitionConfig(f.cfg, f.budget, at)
 	cfg.Log, cfg.Standby, cfg.Logger = guardedLog{log, s.guard}, true, logger
@@ -303,7 +303,16 @@ type replica struct{ *hosted }
 var _ cluster.Replica = replica{}
 
 // Able implements cluster.Replica.
-func (r replica) Able() bool { return r.partition.Follows() && r.log.Fit() == nil }
+func (r replica) Able() error {
+	switch role := r.partition.Role(); role {
+	case follower:
+		return r.log.Fit()
+	case primary:
+		return errors.New("it leads, and waits until a majority has its last message")
+	default:
+		return fmt.Errorf("it is %s", role)
+	}
+}
 
 func (r replica) Serving() (uint64, bool)        { return r.partition.Serving() }
 func (r replica) Position() uint64               { return r.partition.Position() }

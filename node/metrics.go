@@ -105,10 +105,10 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		s := &st.Spaces[i]
 		to.put(spaceError, truth(s.Error != "" && s.Log == nil && len(s.Partitions) == 0), s.Name)
 		if len(s.Partitions) == 0 {
-			to.putSpace(s, s.Name, "0")
+			to.putSpace(s, s.Name, strconv.Itoa(s.Partition))
 		}
 		for i := range s.Partitions {
-			to.putSpace(&s.Partitions[i], s.Name, strconv.Itoa(i))
+			to.putSpace(&s.Partitions[i], s.Name, strconv.Itoa(s.Partitions[i].Partition))
 		}
 	}
 	if st.Cluster != nil {
@@ -148,7 +148,7 @@ func truth(b bool) int {
 
 // putSpace sends the metrics of a replica.
 func (to sink) putSpace(s *spaceStatus, space, partition string) {
-	to.put(serves, truth(s.Error == ""), space, partition)
+	to.put(serves, truth(s.Error == "" && s.Role != follower), space, partition)
 	to.put(entries, s.Entries.Ready, space, partition, "ready")
 	to.put(entries, s.Entries.Held, space, partition, "held")
 	to.put(entries, s.Entries.Delayed, space, partition, "delayed")
@@ -176,7 +176,7 @@ func (to sink) putSpace(s *spaceStatus, space, partition string) {
 	}
 }
 
-// putCluster sends the metrics of a cluster, as this node sees it, and those of the replicas on this node.
+// putCluster sends the metrics of a cluster, as this node sees it.
 func (to sink) putCluster(st *clusterStatus) {
 	for _, m := range st.Nodes {
 		to.put(alive, truth(m.Alive), m.Name)
@@ -189,9 +189,6 @@ func (to sink) putCluster(st *clusterStatus) {
 			if r.Node != p.Primary {
 				to.put(lag, r.Lag, p.Space, partition, r.Node)
 			}
-		}
-		if p.Here != nil {
-			to.putSpace(p.Here, p.Space, partition)
 		}
 	}
 }

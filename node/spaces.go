@@ -64,6 +64,7 @@ type hosted struct {
 	mirror      *writeback.Writer // nil without a database
 	guard       *guard            // nil with Memory
 	snapshots   *snapshotter      // nil with Memory
+	standby     bool              // it is one of several replicas of a cluster
 	lost        bool              // it is being dropped, and its log is gone; guarded by spaces.mu
 
 	ctx     context.Context // for the mirror, the guard and the snapshots; ends with the space

@@ -66,9 +66,12 @@ func newMemoryStatus(b *budget.Budget) *memoryStatus {
 }
 
 // spaceStatus is the part about a space or, if it has several partitions, about each of these; the space then has the
-// sums, and no log, snapshot and mirror of its own.
+// sums, and no log, snapshot and mirror of its own. A node of a cluster tells of its replicas, and counts for the sums
+// only the partitions that it leads.
 type spaceStatus struct {
 	Name          string        `json:"name"`
+	Partition     int           `json:"partition,omitempty"`
+	Role          string        `json:"role,omitempty"` // in a cluster: primary, follower, or what the replica does before
 	Entries       entriesStatus `json:"entries"`
 	Waiting       int           `json:"waiting"`
 	Registrations int           `json:"registrations"`
@@ -104,6 +107,12 @@ type logStatus struct {
 	Error       string `json:"error,omitempty"`
 }
 
+// Roles of a replica, as its status names them.
+const (
+	primary  = "primary"
+	follower = "follower"
+)
+
 // Status returns what gospaces status shows of the node, a JSON object.
 func (n *Node) Status() []byte {
 	b, err := json.Marshal(n.status())
@@ -125,7 +134,7 @@ func (n *Node) status() *status {
 		Connections: sv.Connections, Sessions: sv.Sessions, Frames: sv.Frames, BytesIn: sv.BytesIn, BytesOut: sv.BytesOut,
 	}
 	if n.fleet != nil {
-		st.Cluster = n.fleet.status()
+		st.Cluster, st.Spaces = n.fleet.status(), n.fleet.spaces()
 		return st
 	}
 	for _, name := range n.Names() {
@@ -142,21 +151,29 @@ func (f *family) status(name string) spaceStatus {
 	if len(f.parts) == 1 {
 		return f.parts[0].status()
 	}
+	return sumStatus(name, f.parts)
+}
+
+// sumStatus returns the status of a space of several partitions.
+func sumStatus(name string, parts []*hosted) spaceStatus {
 	sum := spaceStatus{Name: name}
-	for _, s := range f.parts {
+	for _, s := range parts {
 		p := s.status()
+		sum.Partitions = append(sum.Partitions, p)
+		sum.Error, sum.Throttle = cmp.Or(sum.Error, p.Error), cmp.Or(sum.Throttle, p.Throttle)
+		sum.Memory += p.Memory
+		sum.Throttled += p.Throttled
+		sum.Kinds = max(sum.Kinds, p.Kinds)
+		if p.Role != "" && p.Role != primary {
+			continue // another node counts what it has
+		}
 		sum.Entries.Ready += p.Entries.Ready
 		sum.Entries.Held += p.Entries.Held
 		sum.Entries.Delayed += p.Entries.Delayed
 		sum.Waiting += p.Waiting
 		sum.Registrations += p.Registrations
 		sum.Txns += p.Txns
-		sum.Kinds = max(sum.Kinds, p.Kinds)
-		sum.Memory += p.Memory
 		sum.Prepared += p.Prepared
-		sum.Error, sum.Throttle = cmp.Or(sum.Error, p.Error), cmp.Or(sum.Throttle, p.Throttle)
-		sum.Throttled += p.Throttled
-		sum.Partitions = append(sum.Partitions, p)
 	}
 	return sum
 }
@@ -164,14 +181,14 @@ func (f *family) status(name string) spaceStatus {
 func (s *hosted) status() spaceStatus {
 	p := s.partition.Stats()
 	st := spaceStatus{
-		Name: s.at.String(), Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds,
+		Name: s.at.String(), Partition: int(s.at.Partition), Waiting: p.Waiting, Registrations: p.Registrations, Txns: p.Txns, Kinds: p.Kinds,
 		Memory: p.Memory, Prepared: p.Prepared, Error: text(p.Err), Throttle: text(p.Throttle), Throttled: p.Throttled,
 	}
 	st.Entries = entriesStatus{Ready: p.Ready, Held: p.Apart.Held, Delayed: p.Apart.Delayed}
 	if s.log != nil {
 		l := s.log.Stats()
 		st.Log = &logStatus{
-			Incarnation: s.incarnation, First: l.First, Last: l.Last, Messages: l.Messages, Bytes: l.Bytes,
+			Incarnation: s.log.Incarnation(), First: l.First, Last: l.Last, Messages: l.Messages, Bytes: l.Bytes,
 			Error: text(l.Failed),
 		}
 	}
@@ -181,6 +198,11 @@ func (s *hosted) status() spaceStatus {
 	if m := s.writer(); m != nil {
 		st.Mirror = newMirrorStatus(m.Stats())
 		st.MirrorFull = s.guard.status()
+	}
+	if s.standby {
+		if st.Role = s.partition.Role(); st.Role == follower {
+			st.Error, st.Log.Error = "", "" // another node serves it
+		}
 	}
 	return st
 }

@@ -213,8 +213,11 @@ type nodeStatus struct {
 		Partitions []struct {
 			Space   string
 			Primary string
-			Here    struct{ Waiting, Prepared int }
 		}
+	}
+	Spaces []struct {
+		Name    string
+		Waiting int
 	}
 }
 
@@ -247,9 +250,9 @@ func (n *ClusterNode) waiting(space string) (waiting int, err error) {
 	if err != nil || !up {
 		return 0, err
 	}
-	for _, p := range status.Cluster.Partitions {
-		if p.Space == space {
-			waiting += p.Here.Waiting
+	for _, s := range status.Spaces {
+		if s.Name == space {
+			waiting += s.Waiting
 		}
 	}
 	return waiting, nil

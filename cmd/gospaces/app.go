@@ -98,19 +98,26 @@ func (a *app) command() *cobra.Command {
 
 // dial connects to the server and the space that the global flags name. The caller closes the client.
 func (a *app) dial(ctx context.Context) (*client.Client, error) {
-	c, err := client.DialConfig(ctx, client.Config{Addr: a.addr, Space: a.space, Logger: a.warnings()})
-	if _, ok := errors.AsType[*net.OpError](err); ok {
-		return nil, fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)",
-			a.addr, err)
+	c, err := client.DialConfig(ctx, a.clientConfig())
+	return c, a.dialError(err)
+}
+
+func (a *app) clientConfig() client.Config {
+	return client.Config{Addr: a.addr, Space: a.space, Logger: a.warnings()}
+}
+
+// dialError says what to do about the error of a connection.
+func (a *app) dialError(err error) error {
+	_, refused := errors.AsType[*net.OpError](err)
+	switch {
+	case refused:
+		return fmt.Errorf("no server at %s: start one with `gospaces serve`, or name another with --addr (%w)", a.addr, err)
+	case errors.Is(err, space.ErrInvalidArgument):
+		return usageError{err}
+	case errors.Is(err, client.ErrNotServer):
+		return fmt.Errorf("what listens at %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
 	}
-	if errors.Is(err, space.ErrInvalidArgument) {
-		return nil, usageError{err}
-	}
-	if errors.Is(err, client.ErrNotServer) {
-		return nil, fmt.Errorf(
-			"what listens at %s does not answer as a gospaces server: name another with --addr (%w)", a.addr, err)
-	}
-	return c, err
+	return err
 }
 
 // checkSpace returns an error for what cannot be the name of a space.
@@ -142,6 +149,16 @@ func (a *app) withClient(ctx context.Context, do func(*client.Client) error) err
 	}
 	defer c.Close()
 	return do(c)
+}
+
+// withNode calls do with a connection to one server, which is closed afterwards.
+func (a *app) withNode(ctx context.Context, do func(*client.NodeClient) error) error {
+	n, err := client.DialNode(ctx, a.clientConfig())
+	if err != nil {
+		return a.dialError(err)
+	}
+	defer n.Close()
+	return do(n)
 }
 
 // withSpace calls do with the space that the global flags name.

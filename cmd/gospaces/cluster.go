@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,168 +18,142 @@ func (a *app) clusterCommand() *cobra.Command {
 		Use:   "cluster",
 		Short: "Look at a cluster, and change it",
 	})
-	cmd.AddCommand(a.clusterStatusCommand(), a.clusterMoveCommand(), a.clusterDrainCommand(), a.clusterRebalanceCommand(),
-		a.clusterForgetCommand())
+	cmd.AddCommand(a.clusterStatusCommand(), a.clusterTopologyCommand(), a.clusterMoveCommand(), a.clusterDrainCommand(),
+		a.clusterRebalanceCommand(), a.clusterForgetCommand())
 	return cmd
 }
 
 func (a *app) clusterStatusCommand() *cobra.Command {
 	var l listing
+	var watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Print the nodes and partitions of a cluster",
-		Long: `Print the nodes and partitions of a cluster, as the node at --addr sees them.
+		Long: `Print the nodes and partitions of a cluster, as the node at --addr sees them; of several addresses, as the first
+node sees them that answers.
 
-On a terminal that is two tables. Elsewhere, and with --json, it is one JSON object. The exit code is 1 if a node
-is not alive, or a partition is not served, or has a replica that could not lead.`,
-		Example: "  gospaces cluster status\n  gospaces cluster status --json | jq '.partitions[].primary'",
-		Args:    noOperands,
+On a terminal that is two tables, and below them a line for each thing that is wrong. Elsewhere, and with --json,
+it is one JSON object. The exit code is 1 if a node is not alive, or a partition is not served, or has a replica
+that could not lead.`,
+		Example: `  gospaces cluster status
+  gospaces cluster status --watch
+  gospaces cluster status --json | jq '.partitions[].primary'
+  until gospaces cluster status >/dev/null 2>&1; do sleep 1; done`,
+		Args: noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withClient(cmd.Context(), func(c *client.Client) error {
-				text, err := c.Status(cmd.Context())
-				if err != nil {
-					return err
-				}
-				return a.printCluster(&l, text)
-			})
+			if watch {
+				return a.watchCluster(cmd.Context(), &l)
+			}
+			return a.printCluster(cmd.Context(), &l)
 		},
 	}
 	l.add(cmd)
+	cmd.Flags().BoolVar(&watch, "watch", false, "print it once a second, until it is interrupted")
 	return cmd
-}
-
-// clusterStatus is what a table shows of what a node says of its cluster.
-type clusterStatus struct {
-	Name  string `json:"name"`
-	Nodes []struct {
-		Name    string `json:"name"`
-		Addr    string `json:"addr"`
-		Zone    string `json:"zone"`
-		Alive   bool   `json:"alive"`
-		Leads   int    `json:"leads"`
-		Has     int    `json:"replicas"`
-		Drained bool   `json:"drained"`
-		Version string `json:"version"`
-	} `json:"nodes"`
-	Partitions []struct {
-		Space     string   `json:"space"`
-		Partition int      `json:"partition"`
-		Primary   string   `json:"primary"`
-		Epoch     uint64   `json:"epoch"`
-		Target    []string `json:"target"`
-		Replicas  []struct {
-			Node     string `json:"node"`
-			Alive    bool   `json:"alive"`
-			Able     bool   `json:"able"`
-			Position uint64 `json:"position"`
-			Lag      uint64 `json:"lag"`
-		} `json:"replicas"`
-	} `json:"partitions"`
 }
 
 // errDegraded is the error of a cluster that is not as it should be.
 var errDegraded = errors.New("the cluster is degraded")
 
-// printCluster prints the part of a status about the cluster, and returns errDegraded with what is wrong.
-func (a *app) printCluster(l *listing, text []byte) error {
+// printCluster prints what a node says of its cluster, and returns errDegraded with what is wrong.
+func (a *app) printCluster(ctx context.Context, l *listing) error {
+	return a.withNode(ctx, func(n *client.NodeClient) error {
+		text, st, err := a.readCluster(ctx, n)
+		if err != nil {
+			return err
+		}
+		wrong := st.wrong()
+		says := strings.Join(wrong, "; ")
+		if l.isTable(a.stdout) {
+			says, err = count(len(wrong), "problem")+", named above", st.print(a, l)
+		} else {
+			_, err = fmt.Fprintf(a.stdout, "%s\n", text)
+		}
+		if err == nil && len(wrong) > 0 {
+			err = fmt.Errorf("%w: %s", errDegraded, says)
+		}
+		return err
+	})
+}
+
+// watchCluster prints what printCluster prints once a second, until ctx ends. A node that does not answer is no reason
+// to end.
+func (a *app) watchCluster(ctx context.Context, l *listing) error {
+	for ctx.Err() == nil {
+		if l.isTable(a.stdout) {
+			fmt.Fprint(a.stdout, "\x1b[H\x1b[J") // clears the screen
+		}
+		if err := a.printCluster(ctx, l); err != nil && !errors.Is(err, errDegraded) && ctx.Err() == nil {
+			fmt.Fprintln(a.stderr, "gospaces:", err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// readCluster returns what a node says of its cluster, also as it says it.
+func (a *app) readCluster(ctx context.Context, n *client.NodeClient) (json.RawMessage, *clusterStatus, error) {
+	text, err := n.Status(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
 	var s struct {
 		Cluster json.RawMessage `json:"cluster"`
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("the server's status: %w", err)
+		return nil, nil, fmt.Errorf("the server's status: %w", err)
 	}
 	if s.Cluster == nil {
-		return fmt.Errorf("the server at %s is not a node of a cluster: start one with `gospaces serve --cluster`", a.addr)
+		return nil, nil, a.noCluster()
 	}
-	var st clusterStatus
-	if err := json.Unmarshal(s.Cluster, &st); err != nil {
-		return fmt.Errorf("the server's status: %w", err)
+	st := &clusterStatus{}
+	if err := json.Unmarshal(s.Cluster, st); err != nil {
+		return nil, nil, fmt.Errorf("the server's status: %w", err)
 	}
-	if !l.isTable(a.stdout) {
-		if _, err := fmt.Fprintf(a.stdout, "%s\n", s.Cluster); err != nil {
-			return err
-		}
-		return st.trouble()
-	}
-	if err := a.printClusterTables(l, &st); err != nil {
-		return err
-	}
-	return st.trouble()
+	return s.Cluster, st, nil
 }
 
-func (a *app) printClusterTables(l *listing, st *clusterStatus) error {
-	fmt.Fprintf(a.stdout, "cluster     %s\n\n", st.Name)
-	type node = struct{ cells []any }
-	var nodes, partitions []node
-	for _, n := range st.Nodes {
-		state := "alive"
-		switch {
-		case !n.Alive:
-			state = "silent"
-		case n.Drained:
-			state = "drained"
-		}
-		nodes = append(nodes, node{[]any{n.Name, n.Addr, n.Zone, state, n.Leads, n.Has, n.Version}})
-	}
-	for _, p := range st.Partitions {
-		var followers []string
-		for _, r := range p.Replicas {
-			switch {
-			case r.Node == p.Primary:
-			case !r.Alive:
-				followers = append(followers, r.Node+" (silent)")
-			case !r.Able && !st.isDrained(r.Node):
-				followers = append(followers, r.Node+" (not ready)")
-			case r.Lag > 0:
-				followers = append(followers, fmt.Sprintf("%s (%d behind)", r.Node, r.Lag))
-			default:
-				followers = append(followers, r.Node)
-			}
-		}
-		if len(p.Target) > 0 {
-			followers = append(followers, "moves to "+strings.Join(p.Target, ", "))
-		}
-		partitions = append(partitions, node{[]any{p.Space, p.Partition, p.Primary, p.Epoch, strings.Join(followers, ", ")}})
-	}
-	cells := func(n node) []any { return n.cells }
-	if err := printRows(a, l, "NODE ADDRESS ZONE STATE LEADS REPLICAS VERSION", nodes, cells); err != nil {
-		return err
-	}
-	fmt.Fprintln(a.stdout)
-	return printRows(a, l, "SPACE PARTITION PRIMARY EPOCH FOLLOWERS", partitions, cells)
+func (a *app) noCluster() error {
+	return fmt.Errorf("the server at %s is not a node of a cluster: start one with `gospaces serve --cluster`", a.addr)
 }
 
-// isDrained reports whether a node is to lead nothing, so that none of its replicas can.
-func (st *clusterStatus) isDrained(name string) bool {
-	for _, n := range st.Nodes {
-		if n.Name == name {
-			return n.Drained
-		}
-	}
-	return false
-}
+func (a *app) clusterTopologyCommand() *cobra.Command {
+	var l listing
+	cmd := &cobra.Command{
+		Use:   "topology",
+		Short: "Print what clients are told of a cluster: the addresses of nodes, and where partitions are served",
+		Long: `Print what clients are told of a cluster by the node at --addr: the addresses of nodes, and which of them serves
+which partition.
 
-// trouble returns errDegraded with what is wrong, or nil.
-func (st *clusterStatus) trouble() error {
-	var wrong []string
-	for _, n := range st.Nodes {
-		if !n.Alive {
-			wrong = append(wrong, "node "+n.Name+" is silent")
-		}
+On a terminal that is two tables. Elsewhere, and with --json, it is one JSON object.`,
+		Example: "  gospaces cluster topology\n  gospaces cluster topology --json | jq -r '.nodes[].addr'",
+		Args:    noOperands,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withNode(cmd.Context(), func(n *client.NodeClient) error {
+				t, err := n.Topology(cmd.Context())
+				switch {
+				case err != nil:
+					return err
+				case len(t.Nodes) == 0:
+					return a.noCluster()
+				case !l.isTable(a.stdout):
+					return a.printJSON(t)
+				}
+				if err := printRows(a, &l, "NODE ADDRESS", t.Nodes, func(n client.TopologyNode) []any {
+					return []any{n.Name, n.Addr}
+				}); err != nil {
+					return err
+				}
+				fmt.Fprintln(a.stdout)
+				return printRows(a, &l, "SPACE PARTITION NODE EPOCH", t.Places, func(p client.TopologyPlace) []any {
+					return []any{p.Space, p.Partition, p.Node, p.Epoch}
+				})
+			})
+		},
 	}
-	for _, p := range st.Partitions {
-		at := fmt.Sprintf("%s/%d", p.Space, p.Partition)
-		if p.Primary == "" {
-			wrong = append(wrong, "no node serves "+at)
-		}
-		for _, r := range p.Replicas {
-			if r.Alive && !r.Able && !st.isDrained(r.Node) {
-				wrong = append(wrong, fmt.Sprintf("the replica of %s at %s is not ready", at, r.Node))
-			}
-		}
-	}
-	if wrong == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %s", errDegraded, strings.Join(wrong, "; "))
+	l.add(cmd)
+	return cmd
 }

@@ -109,7 +109,7 @@ be moved. --dry-run prints what is to be moved.`,
 			if dry {
 				return a.printPlan(cmd.Context())
 			}
-			return a.withClient(cmd.Context(), func(c *client.Client) error {
+			return a.withNode(cmd.Context(), func(c *client.NodeClient) error {
 				return a.follow(cmd.Context(), c, func(st *clusterStatus) string {
 					plan, err := plan(cmd.Context(), c)
 					if err != nil || len(plan.Moves) == 0 {
@@ -130,7 +130,7 @@ func addWait(cmd *cobra.Command, wait *bool) {
 
 // manage has the cluster changed, and waits until left, of its status, says that nothing is left to do.
 func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left func(*clusterStatus) string) error {
-	return a.withClient(ctx, func(c *client.Client) error {
+	return a.withNode(ctx, func(c *client.NodeClient) error {
 		body, err := json.Marshal(r)
 		if err != nil {
 			return err
@@ -146,10 +146,10 @@ func (a *app) manage(ctx context.Context, r *node.ManageRequest, wait bool, left
 const lookPause = 300 * time.Millisecond
 
 // follow tells how far the cluster is whenever that changes, until nothing is left.
-func (a *app) follow(ctx context.Context, c *client.Client, left func(*clusterStatus) string) error {
+func (a *app) follow(ctx context.Context, c *client.NodeClient, left func(*clusterStatus) string) error {
 	said := ""
 	for {
-		st, err := readCluster(ctx, c)
+		_, st, err := a.readCluster(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -169,21 +169,7 @@ func (a *app) follow(ctx context.Context, c *client.Client, left func(*clusterSt
 	}
 }
 
-func readCluster(ctx context.Context, c *client.Client) (*clusterStatus, error) {
-	text, err := c.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var s struct {
-		Cluster *clusterStatus `json:"cluster"`
-	}
-	if err := json.Unmarshal(text, &s); err != nil || s.Cluster == nil {
-		return nil, fmt.Errorf("the server's status has no cluster: %v", err)
-	}
-	return s.Cluster, nil
-}
-
-func plan(ctx context.Context, c *client.Client) (answer node.ManageAnswer, err error) {
+func plan(ctx context.Context, c *client.NodeClient) (answer node.ManageAnswer, err error) {
 	text, err := c.Manage(ctx, []byte(`{"plan": true}`))
 	if err == nil {
 		err = json.Unmarshal(text, &answer)
@@ -193,7 +179,7 @@ func plan(ctx context.Context, c *client.Client) (answer node.ManageAnswer, err 
 
 // printPlan prints the moves that are to come, as JSON lines.
 func (a *app) printPlan(ctx context.Context) error {
-	return a.withClient(ctx, func(c *client.Client) error {
+	return a.withNode(ctx, func(c *client.NodeClient) error {
 		p, err := plan(ctx, c)
 		if err != nil {
 			return err

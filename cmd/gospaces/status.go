@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,14 +16,15 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Print what the server says about itself: spaces, their entries, log, mirror",
-		Long: `Print what the server says about itself: spaces, their entries, log, mirror.
+		Long: `Print what the server says about itself: spaces, their entries, log, mirror. A node of a cluster tells of the
+replicas that it has; ` + "`gospaces cluster status`" + ` tells of the others.
 
 On a terminal that is a table, and below it a line for each thing that is wrong. Elsewhere, and with --json, it
 is one JSON object with everything.`,
 		Example: "  gospaces status\n  gospaces status --json | jq '.spaces[].entries'",
 		Args:    noOperands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.withClient(cmd.Context(), func(c *client.Client) error {
+			return a.withNode(cmd.Context(), func(c *client.NodeClient) error {
 				status, err := c.Status(cmd.Context())
 				if err != nil {
 					return err
@@ -49,6 +51,10 @@ type status struct {
 	Sessions    int         `json:"sessions"`
 	Memory      *memoryLine `json:"memory"`
 	Spaces      []spaceLine `json:"spaces"`
+	Cluster     *struct {
+		Name string `json:"name"`
+		Node string `json:"node"`
+	} `json:"cluster"`
 }
 
 type memoryLine struct {
@@ -58,8 +64,10 @@ type memoryLine struct {
 }
 
 type spaceLine struct {
-	Name    string `json:"name"`
-	Entries struct {
+	Name      string `json:"name"`
+	Partition int    `json:"partition"`
+	Role      string `json:"role"`
+	Entries   struct {
 		Ready   int `json:"ready"`
 		Held    int `json:"held"`
 		Delayed int `json:"delayed"`
@@ -74,7 +82,8 @@ type spaceLine struct {
 		Bytes int64  `json:"bytes"`
 		Error string `json:"error"`
 	} `json:"log"`
-	Mirror *mirrorLine `json:"mirror"`
+	Mirror     *mirrorLine `json:"mirror"`
+	Partitions []spaceLine `json:"partitions"`
 }
 
 type mirrorLine struct {
@@ -99,23 +108,48 @@ func (a *app) printStatus(l *listing, text []byte) error {
 		return fmt.Errorf("the server's status: %w", err)
 	}
 	fmt.Fprintf(a.stdout, "server      up %s, pid %d, durability %s\n", s.Uptime, s.PID, s.Durability)
+	if s.Cluster != nil {
+		fmt.Fprintf(a.stdout, "node        %s of cluster %s\n", s.Cluster.Node, s.Cluster.Name)
+	}
 	if s.Memory != nil {
 		fmt.Fprintf(a.stdout, "memory      %s of %s in use: %s\n", size(s.Memory.Used), size(s.Memory.Limit), s.Memory.State)
 	}
 	fmt.Fprintf(a.stdout, "clients     %d, %s\n\n", s.Sessions, count(s.Connections, "connection"))
-	err := printRows(a, l, "SPACE READY HELD DELAYED KINDS WAITING REGISTRATIONS TXNS LOG MIRROR", s.Spaces,
-		func(s spaceLine) []any {
-			return []any{
-				s.Name, s.Entries.Ready, s.Entries.Held, s.Entries.Delayed, s.Kinds, s.Waiting, s.Registrations, s.Txns,
-				size(s.Log.Bytes), s.Mirror.state(),
-			}
-		})
-	for _, s := range s.Spaces {
+	lines, headings := s.Spaces, "SPACE READY HELD DELAYED KINDS WAITING REGISTRATIONS TXNS LOG MIRROR"
+	if s.Cluster != nil {
+		lines, headings = replicas(s.Spaces), strings.Replace(headings, "SPACE", "SPACE ROLE", 1)
+	}
+	err := printRows(a, l, headings, lines, func(sp spaceLine) []any {
+		cells := []any{
+			sp.Name, sp.Entries.Ready, sp.Entries.Held, sp.Entries.Delayed, sp.Kinds, sp.Waiting, sp.Registrations, sp.Txns,
+			size(sp.Log.Bytes), sp.Mirror.state(),
+		}
+		if s.Cluster != nil {
+			cells = slices.Insert(cells, 1, any(sp.Role))
+		}
+		return cells
+	})
+	for _, s := range lines {
 		for _, trouble := range s.troubles() {
 			fmt.Fprintf(a.stdout, "\n%s: %s\n", s.Name, trouble)
 		}
 	}
 	return err
+}
+
+// replicas returns the replicas of a node, those of a space of several partitions one by one.
+func replicas(spaces []spaceLine) (all []spaceLine) {
+	for _, s := range spaces {
+		if len(s.Partitions) > 0 {
+			for _, p := range s.Partitions {
+				p.Name = fmt.Sprintf("%s/%d", s.Name, p.Partition)
+				all = append(all, p)
+			}
+		} else {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // state says in a word or two how the mirror is; "" if there is none.

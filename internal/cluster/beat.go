@@ -24,10 +24,14 @@ type Part struct {
 	Position uint64 // up to which the replica has applied the log
 	Index    uint64 // of the last entry of its Raft log; 0: unknown. Only a replica with the highest can be elected
 	Able     bool   // it could lead
+	Why      string // it could not
 }
 
 // beatVersion is the first byte of a heartbeat. Heartbeats of other versions are ignored.
-const beatVersion = 1
+const beatVersion = 2
+
+// maxWhy is the maximum number of bytes of Part.Why in a heartbeat.
+const maxWhy = 256
 
 // errBeat is returned for bytes that are no heartbeat.
 var errBeat = errors.New("cluster: malformed heartbeat")
@@ -45,6 +49,9 @@ func appendBeat(dst []byte, b *Beat) []byte {
 		dst = binary.AppendUvarint(dst, p.Position)
 		dst = binary.AppendUvarint(dst, p.Index)
 		dst = append(dst, flag(p.Able))
+		if !p.Able {
+			dst = appendString(dst, p.Why[:min(len(p.Why), maxWhy)])
+		}
 	}
 	return dst
 }
@@ -73,6 +80,9 @@ func parseBeat(data []byte) (*Beat, error) {
 		d.bad = d.bad || number >= txn.MaxPartitions
 		p.At.Partition = uint16(number)
 		p.Epoch, p.Position, p.Index, p.Able = d.uvarint(), d.uvarint(), d.uvarint(), d.byte() == 1
+		if !p.Able {
+			p.Why = d.string()
+		}
 		b.Parts = append(b.Parts, p)
 	}
 	if d.bad || len(d.b) > 0 || b.Node == "" {

@@ -15,7 +15,7 @@ func TestBeat_IsReadAsItWasWritten(t *testing.T) {
 		Node: "a", Addr: "10.0.0.1:7420", Control: 12,
 		Parts: []Part{
 			{At: txn.Address{Space: "jobs", Partition: 3}, Epoch: 7, Position: 900, Index: 1000, Able: true},
-			{At: txn.Address{Space: "default"}},
+			{At: txn.Address{Space: "default"}, Why: "it is reading its log"},
 		},
 	}
 	read, err := parseBeat(appendBeat(nil, b))

@@ -387,11 +387,18 @@ func (c *Control) Position() uint64 {
 }
 
 // Able implements Replica.
-func (c *Control) Able() bool {
+func (c *Control) Able() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.able && c.log.Fit() == nil
+	able := c.able
+	c.mu.Unlock()
+	if !able {
+		return errReading
+	}
+	return c.log.Fit()
 }
+
+// errReading is why a control partition that does not follow its log could not lead.
+var errReading = errors.New("it is reading its log")
 
 // Fit implements Replica.
 func (c *Control) Fit() error { return c.log.Fit() }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -20,8 +21,9 @@ type Replica interface {
 	Serving() (epoch uint64, ok bool)
 	// Position returns the position of the log up to which the replica has applied it.
 	Position() uint64
-	// Able reports whether the replica could lead: it follows, and its log can be written.
-	Able() bool
+	// Able returns why the replica could not lead, such as that it still reads its log; nil if it could: it follows, and
+	// its log can be written.
+	Able() error
 	// Fit returns why the log cannot be written on this node, such as a full disk; nil if it can.
 	Fit() error
 	// Primary returns who writes the log, as far as the replica has read it.
@@ -90,8 +92,13 @@ func (k *Keeper) Unwatch(at txn.Address) {
 func (k *Keeper) Parts() []Part {
 	parts := make([]Part, 0, 8)
 	for at, w := range k.all() {
-		p := Part{At: at, Position: w.replica.Position(), Index: w.replica.Raft().Index, Able: w.able()}
+		p := Part{At: at, Position: w.replica.Position(), Index: w.replica.Raft().Index}
 		p.Epoch, _ = w.replica.Serving()
+		if err := w.able(); err != nil {
+			p.Why = err.Error()
+		} else {
+			p.Able = true
+		}
 		parts = append(parts, p)
 	}
 	return parts
@@ -179,7 +186,7 @@ func (w *watch) look(ctx context.Context, now time.Time) {
 		w.beaten = now
 		w.replica.Beat()
 	}
-	if w.able() && w.due(owner, turn, now) {
+	if w.able() == nil && w.due(owner, turn, now) {
 		w.lead(ctx)
 	}
 }
@@ -205,8 +212,16 @@ func (w *watch) due(owner replication.Primary, turn int, now time.Time) bool {
 	return k.sight.Unserved(w.at) >= k.timing.Suspect+later && now.Sub(w.since) >= k.timing.Suspect
 }
 
-// able reports whether the replica could lead, and may.
-func (w *watch) able() bool { return !w.keeper.drained.Load() && w.replica.Able() }
+// errDrained is why the replicas of a drained node do not lead.
+var errDrained = errors.New("the node is drained, or is stopping")
+
+// able returns why the replica could not lead, or may not.
+func (w *watch) able() error {
+	if w.keeper.drained.Load() {
+		return errDrained
+	}
+	return w.replica.Able()
+}
 
 // lead has the replica lead, unless it is about to.
 func (w *watch) lead(ctx context.Context) {

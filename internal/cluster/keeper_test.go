@@ -15,7 +15,7 @@ import (
 type scripted struct {
 	epoch    uint64
 	position uint64
-	able     bool
+	unable   error
 	unfit    error
 	primary  replication.Primary
 	raft     replication.Raft
@@ -30,7 +30,7 @@ type scripted struct {
 func (s *scripted) Serving() (uint64, bool)      { return s.epoch, s.epoch > 0 }
 func (s *scripted) Fit() error                   { return s.unfit }
 func (s *scripted) Position() uint64             { return s.position }
-func (s *scripted) Able() bool                   { return s.able }
+func (s *scripted) Able() error                  { return s.unable }
 func (s *scripted) Primary() replication.Primary { return s.primary }
 func (s *scripted) Raft() replication.Raft       { return s.raft }
 func (s *scripted) Nudge() error                 { s.nudged++; return nil }
@@ -61,7 +61,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	d := &desk{
 		t: t, sight: NewSight("a", Timings(1)), now: time.Now(),
-		r:    &scripted{able: true, led: make(chan struct{}, 1), raft: replication.Raft{Member: true, Leader: "b"}},
+		r:    &scripted{led: make(chan struct{}, 1), raft: replication.Raft{Member: true, Leader: "b"}},
 		says: map[string]*Part{"a": {At: jobs, Able: true}, "b": {At: jobs, Able: true}, "c": {At: jobs, Able: true}},
 	}
 	d.k = NewKeeper("a", Timings(1), d.sight, slog.New(slog.DiscardHandler))
@@ -184,7 +184,7 @@ func TestKeeper_AReplicaThatCannotLeadDoesNot(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.servedBy("b", 5)
-	d.r.able, d.says["b"] = false, nil
+	d.r.unable, d.says["b"] = errReading, nil
 	require.False(t, d.pass(10*time.Second))
 }
 
@@ -268,6 +268,7 @@ func TestKeeper_ADrainedNodeHandsOverAtOnce(t *testing.T) {
 	require.Equal(t, "c", d.r.heir)
 	for _, p := range d.k.Parts() {
 		require.False(t, p.Able)
+		require.Equal(t, "the node is drained, or is stopping", p.Why)
 	}
 }
 

@@ -65,8 +65,8 @@ const (
 // ControlSpace is the name under which the control partition has its log. No space may have it.
 const ControlSpace = "_control"
 
-// controlAt is the address of the control partition.
-var controlAt = txn.Address{Space: ControlSpace}
+// ControlAt is the address of the control partition.
+var ControlAt = txn.Address{Space: ControlSpace}
 
 // controlNodes returns the nodes that have replicas of the control partition.
 func (c *Config) controlNodes() []string {
@@ -102,7 +102,7 @@ func (m *Member) Join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.keeper.Watch(controlAt, m.cfg.controlNodes(), m.cfg.controlNodes(), m.control)
+	m.keeper.Watch(ControlAt, m.cfg.controlNodes(), m.cfg.controlNodes(), m.control)
 	m.running.Go(func() { m.beat(m.ctx, sub) })
 	m.running.Go(func() { m.control.Run(m.ctx) })
 	m.running.Go(func() { m.keeper.Run(m.ctx) })

@@ -99,9 +99,6 @@ func (p *Partition) beginFollowing() {
 	p.following, p.stopFollowing = context.WithCancelCause(p.ctx)
 }
 
-// Follows reports whether the partition follows another primary, and could lead.
-func (p *Partition) Follows() bool { return p.now() == follower }
-
 // follow applies what the primary appends, until the partition is to lead, or closed.
 func (p *Partition) follow(pauses *backoff.Backoff) {
 	p.mu.Lock()

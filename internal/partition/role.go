@@ -84,6 +84,9 @@ func (p *Partition) now() role {
 	return p.role
 }
 
+// Role returns the name of the partition's role, such as "primary", "follower" or "recovering".
+func (p *Partition) Role() string { return p.now().String() }
+
 // refusal returns the error of refused calls, nil while the partition serves them all. The lock is held.
 func (p *Partition) refusal() error {
 	switch p.role {

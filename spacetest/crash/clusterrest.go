@@ -28,7 +28,6 @@ type clusterStatus struct {
 			Node string
 			Able bool
 		}
-		Here *spaceStatus
 	}
 }
 
@@ -140,14 +139,14 @@ func (r *resting) endCluster(ctx context.Context) error {
 
 // primaries returns what the primaries say of their partitions.
 func (r *resting) primaries(ctx context.Context) (all []spaceStatus, err error) {
-	for i, n := range r.cluster.nodes {
-		st, err := statusOf(ctx, n)
-		if err != nil {
+	for _, n := range r.cluster.nodes {
+		var st serverStatus
+		if err := n.ask(ctx, "/status", &st); err != nil {
 			return nil, err
 		}
-		for _, p := range st.Partitions {
-			if p.Primary == nodeName(i) && p.Here != nil {
-				all = append(all, *p.Here)
+		for _, s := range st.Spaces {
+			if s.Role == "primary" {
+				all = append(all, s)
 			}
 		}
 	}

@@ -21,6 +21,7 @@ type serverStatus struct {
 // spaceStatus is the relevant part of the status of a space.
 type spaceStatus struct {
 	Name         string
+	Role         string // in a cluster
 	Error        string
 	Transactions int
 	Prepared     int

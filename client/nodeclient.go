@@ -1,0 +1,91 @@
+package client
+
+import (
+	"context"
+
+	"github.com/gospaces/gospaces/internal/wire"
+)
+
+// NodeClient is a connection to one server, for operators: calls are answered by that node of a cluster, whatever it
+// serves, also while no node serves anything. Its methods may be called concurrently; they block until the server has
+// answered, or ctx ends, and return space.ErrUnavailable if there is no connection for Config.Grace.
+type NodeClient struct {
+	client *Client
+	link   *link
+}
+
+// DialNode connects to the first server of cfg.Addr that answers. It blocks, and returns errors, as DialConfig does, but
+// does not open a space. The caller must close the NodeClient.
+func DialNode(ctx context.Context, cfg Config) (*NodeClient, error) {
+	c, n, err := connect(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &NodeClient{c, n.links[0]}, nil
+}
+
+// Close closes the connection. It is idempotent.
+func (n *NodeClient) Close() error { return n.client.Close() }
+
+// Status returns the server's status: the JSON object that gospaces status --json prints.
+func (n *NodeClient) Status(ctx context.Context) ([]byte, error) { return n.ask(ctx, wire.Status, "") }
+
+// Manage has a cluster changed, as the commands below gospaces cluster do: request and answer are JSON objects of theirs,
+// which may change with any release. It blocks until the change is decided. It returns space.ErrInvalidArgument for a
+// request that cannot be carried out, and from a server that is not a node of a cluster.
+func (n *NodeClient) Manage(ctx context.Context, request []byte) (answer []byte, err error) {
+	return n.ask(ctx, wire.Manage, string(request))
+}
+
+func (n *NodeClient) ask(ctx context.Context, op wire.Type, name string) ([]byte, error) {
+	c := newCall(n.client.Space.only, op)
+	defer c.free()
+	c.link, c.limited, c.name = n.link, true, name
+	if err := n.link.call(ctx, c); err != nil {
+		return nil, err
+	}
+	r, err := c.result()
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), r.Report.Body...), nil
+}
+
+// Topology is what a server tells clients of its cluster.
+type Topology struct {
+	Nodes  []TopologyNode  `json:"nodes"`
+	Places []TopologyPlace `json:"places"`
+}
+
+// TopologyNode is a node of a cluster, with its address for clients.
+type TopologyNode struct {
+	Name string `json:"name"`
+	Addr string `json:"addr"`
+}
+
+// TopologyPlace is a partition of a cluster, and the node that serves it; Node is "" if there is none. Of two places the
+// one with the higher epoch is newer.
+type TopologyPlace struct {
+	Space     string `json:"space"`
+	Partition int    `json:"partition"`
+	Node      string `json:"node,omitempty"`
+	Epoch     uint64 `json:"epoch,omitempty"`
+}
+
+// Topology returns what the server tells clients of its cluster; without nodes, if it is not a node of one.
+func (n *NodeClient) Topology(ctx context.Context) (*Topology, error) {
+	told, err := n.link.askTopology(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &Topology{Nodes: []TopologyNode{}, Places: []TopologyPlace{}}
+	for _, m := range told.Nodes {
+		if m.Name != "" { // the server is not alone
+			t.Nodes = append(t.Nodes, TopologyNode{m.Name, m.Addr})
+		}
+	}
+	for _, p := range told.Places {
+		t.Places = append(t.Places, TopologyPlace{p.At.Space, int(p.At.Partition), p.Node, p.Epoch})
+	}
+	return t, nil
+}

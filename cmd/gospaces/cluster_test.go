@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gospaces/gospaces/client"
+	"github.com/gospaces/gospaces/node"
+	"github.com/gospaces/gospaces/spacetest"
+)
+
+// Any node tells of itself and of the cluster, also if it serves nothing and no node does.
+func TestCluster_IsToldByTheNodeThatIsAsked(t *testing.T) {
+	t.Parallel()
+	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Durability: node.ReplicatedMemory})
+	settled := func() bool { return cli(t, "--addr", c.Addrs(), "cluster", "status").code == exitOK }
+	require.Eventually(t, settled, time.Minute, 50*time.Millisecond)
+	require.Equal(t, exitOK, cli(t, "--addr", c.Addrs(), "spaces", "create", "jobs", "--partitions", "2").code)
+	require.Equal(t, exitOK, cli(t, "--addr", c.Addrs(), "write", "job", `{"id": 1}`).code)
+	require.Eventually(t, settled, time.Minute, 50*time.Millisecond)
+
+	leads := 0
+	for _, n := range c.Nodes {
+		var st status
+		r := cli(t, "--addr", n.Addr, "status")
+		require.Equal(t, exitOK, r.code, r.err)
+		require.NoError(t, json.Unmarshal([]byte(r.out), &st))
+		require.Equal(t, n.Name, st.Cluster.Node)
+		lines := replicas(st.Spaces)
+		require.Len(t, lines, 3, "it has a replica of each partition")
+		for _, line := range lines {
+			require.Contains(t, []string{"primary", "follower"}, line.Role)
+			if line.Role == "primary" {
+				leads++
+			}
+		}
+		r = cli(t, "--addr", n.Addr, "status", "--json=false")
+		require.Regexp(t, regexp.MustCompile(`(?m)^node +`+n.Name+` of cluster test$`), r.out)
+		require.Regexp(t, regexp.MustCompile(`(?m)^jobs/1 +(primary|follower) +0 `), r.out)
+
+		r = cli(t, "--addr", n.Addr, "cluster", "status")
+		require.Equal(t, exitOK, r.code, r.err)
+		require.Contains(t, r.out, `"node":"`+n.Name+`"`)
+
+		var topology client.Topology
+		r = cli(t, "--addr", n.Addr, "cluster", "topology")
+		require.NoError(t, json.Unmarshal([]byte(r.out), &topology), r.err)
+		require.Len(t, topology.Nodes, 3)
+		require.Len(t, topology.Places, 3)
+	}
+	require.Equal(t, 3, leads, "each partition is led once")
+
+	c.Nodes[1].Kill()
+	c.Nodes[2].Kill()
+	require.Eventually(t, func() bool {
+		r := cli(t, "--addr", c.Nodes[0].Addr, "cluster", "status")
+		return r.code == exitError && strings.Contains(r.err, "node b is silent") &&
+			strings.Contains(r.err, "jobs/1") && strings.Contains(r.err, "no majority: 1 of 3 nodes with its log are alive")
+	}, time.Minute, 50*time.Millisecond)
+	r := cli(t, "--addr", c.Nodes[0].Addr, "cluster", "status", "--json=false")
+	require.Regexp(t, regexp.MustCompile(`(?m)^spaces can be neither made nor moved: .*$`), r.out)
+	require.Regexp(t, `the cluster is degraded: \d+ problems, named above`, r.err)
+}
+
+func TestCluster_ServerThatIsAlone(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "--durability", "memory")
+	for _, command := range []string{"status", "topology"} {
+		r := cli(t, "--addr", s.addr, "cluster", command)
+		require.Equal(t, exitError, r.code)
+		require.Contains(t, r.err, "is not a node of a cluster: start one with `gospaces serve --cluster`")
+	}
+}
