@@ -65,7 +65,7 @@ func (db *database) advance(tx *sql.Tx, b *batch) error {
 	moved, err := affected(tx.Exec(`UPDATE gospaces.positions
 		SET position = $1, highest_entry = $2, stamp = $8, updated_at = now()
 		WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
-		int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
+		int64(b.to), int64(b.highest), db.space, db.partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
 	if err != nil {
 		return fmt.Errorf("advance the position: %w", err)
 	}
@@ -98,7 +98,11 @@ func (c *change) rows(b *batch) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range c.steps(b, gone, patched) {
+	steps, err := c.steps(b, gone, patched)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
 		if err := c.run(s); err != nil {
 			return fmt.Errorf("%s rows of %s: %w", s.action, s.t.sql(), err)
 		}

@@ -364,7 +364,7 @@ func BenchmarkLoad(b *testing.B) {
 			tables, err := writeback.OpenTables(b.Context(), dsn, "test", false)
 			require.NoError(b, err)
 			rows := uint64(0)
-			require.NoError(b, tables.Records(func(_ []byte, n uint64) error {
+			require.NoError(b, tables.Parts()[0].Records(func(_ []byte, n uint64) error {
 				rows += n
 				return nil
 			}))

@@ -23,9 +23,11 @@ var catalogTables = []string{
 		updated_at    timestamptz NOT NULL DEFAULT now(),
 		ahead         bigint NOT NULL DEFAULT 0,
 		stamp         bigint NOT NULL DEFAULT 0,
+		partitions    int NOT NULL DEFAULT 1,
 		PRIMARY KEY (space, partition))`,
 	`CREATE TABLE IF NOT EXISTS gospaces.kinds (
 		space      text NOT NULL,
+		partition  int NOT NULL DEFAULT 0,
 		kind       bigint NOT NULL,
 		name       text NOT NULL,
 		table_name text NOT NULL,
@@ -33,22 +35,8 @@ var catalogTables = []string{
 		mode       text NOT NULL DEFAULT 'mirror',
 		complete   boolean NOT NULL DEFAULT true,
 		dropped_at timestamptz,
-		PRIMARY KEY (space, kind))`,
+		PRIMARY KEY (space, partition, kind))`,
 }
-
-// newColumns returns columns of the catalog and the dead letters that older versions of these tables lack.
-func newColumns(space string) []struct{ table, names, add string } {
-	return []struct{ table, names, add string }{
-		{"gospaces.positions", "{ahead,stamp}", `ADD COLUMN IF NOT EXISTS ahead bigint NOT NULL DEFAULT 0,
-			ADD COLUMN IF NOT EXISTS stamp bigint NOT NULL DEFAULT 0`},
-		{"gospaces.kinds", "{mode,complete,dropped_at}", `ADD COLUMN IF NOT EXISTS mode text NOT NULL DEFAULT 'mirror',
-			ADD COLUMN IF NOT EXISTS complete boolean NOT NULL DEFAULT true, ADD COLUMN IF NOT EXISTS dropped_at timestamptz`},
-		{lettersName(space), "{visible}", `ADD COLUMN IF NOT EXISTS visible timestamptz`},
-	}
-}
-
-// partition is the only partition of a space so far.
-const partition = 0
 
 // catalogLock prevents two writers from creating the catalog at the same time, which PostgreSQL does not do by itself.
 const catalogLock = 0x676f737061636573
@@ -84,20 +72,9 @@ func (db *database) hasCatalog(tx *sql.Tx) (there bool, err error) {
 	err = tx.QueryRow(`SELECT count(*) = 3 FROM unnest(ARRAY['gospaces.positions', 'gospaces.kinds', $1]) AS name
 		WHERE to_regclass(name) IS NOT NULL`,
 		lettersName(db.space)).Scan(&there)
-	for _, c := range newColumns(db.space) {
-		if err == nil && there {
-			there, err = hasColumns(tx, c.table, c.names)
-		}
-	}
 	if err != nil {
 		err = fmt.Errorf("look for the catalog: %w", err)
 	}
-	return there, err
-}
-
-func hasColumns(tx *sql.Tx, table, names string) (there bool, err error) {
-	err = tx.QueryRow(`SELECT count(*) = cardinality($2::text[]) FROM pg_attribute WHERE attrelid = $1::regclass
-		AND attname = ANY ($2::text[]) AND NOT attisdropped`, table, names).Scan(&there)
 	return there, err
 }
 
@@ -113,16 +90,6 @@ func (db *database) makeCatalog(tx *sql.Tx) error {
 	for _, create := range append(catalogTables, makeLetters(db.space)) {
 		if _, err := tx.Exec(create); err != nil {
 			return fmt.Errorf("create the catalog: %w", err)
-		}
-	}
-	for _, c := range newColumns(db.space) {
-		// Checked first, because the lock of ALTER TABLE would wait for the writers of other spaces.
-		there, err := hasColumns(tx, c.table, c.names)
-		if err == nil && !there {
-			_, err = tx.Exec(`ALTER TABLE ` + c.table + ` ` + c.add)
-		}
-		if err != nil {
-			return fmt.Errorf("extend the catalog: %w", err)
 		}
 	}
 	return nil
@@ -144,9 +111,10 @@ func makeSchema(tx *sql.Tx, name string) error {
 func (db *database) loadPosition(tx *sql.Tx) error {
 	var incarnation string
 	var position, highest, ahead int64
-	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, ahead, stamp FROM gospaces.positions
+	partitions := db.partitions
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, ahead, stamp, partitions FROM gospaces.positions
 		WHERE space = $1 AND partition = $2`,
-		db.space, partition).Scan(&incarnation, &position, &highest, &ahead, &db.stamp)
+		db.space, db.partition).Scan(&incarnation, &position, &highest, &ahead, &db.stamp, &partitions)
 	if errors.Is(err, sql.ErrNoRows) {
 		incarnation, err = db.incarnation, db.begin(tx)
 	}
@@ -154,6 +122,10 @@ func (db *database) loadPosition(tx *sql.Tx) error {
 		return fmt.Errorf("read the position: %w", err)
 	}
 	db.position, db.highest, db.ahead = uint64(position), uint64(highest), uint64(ahead)
+	if partitions != db.partitions && incarnation == db.incarnation {
+		return fmt.Errorf("%w: it mirrors a space %q of %d partitions, and this one has %d", ErrOtherLog, db.space,
+			partitions, db.partitions)
+	}
 	if incarnation == db.incarnation {
 		return nil
 	}
@@ -169,27 +141,28 @@ func (db *database) loadPosition(tx *sql.Tx) error {
 // begin stores that the mirror is at the beginning of the log. If it has tables nevertheless, their position is
 // unknown.
 func (db *database) begin(tx *sql.Tx) error {
-	_, err := tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry)
-		VALUES ($1, $2, $3, 0, 0)`,
-		db.space, partition, db.incarnation)
+	_, err := tx.Exec(`INSERT INTO gospaces.positions (space, partition, incarnation, position, highest_entry, partitions)
+		VALUES ($1, $2, $3, 0, 0, $4)`,
+		db.space, db.partition, db.incarnation, db.partitions)
 	if err == nil {
 		err = db.distrust(tx)
 	}
 	if err == nil {
-		_, err = tx.Exec(`DELETE FROM ` + lettersName(db.space))
+		_, err = tx.Exec(`DELETE FROM ` + lettersName(db.space) + ` WHERE ` + db.own("entry"))
 	}
 	return err
 }
 
 // distrust marks all tables to be refilled, once the kinds are loaded.
 func (db *database) distrust(tx *sql.Tx) error {
-	_, err := tx.Exec(`UPDATE gospaces.kinds SET complete = false WHERE space = $1`, db.space)
+	_, err := tx.Exec(`UPDATE gospaces.kinds SET complete = false WHERE space = $1 AND partition = $2`, db.space,
+		db.partition)
 	return err
 }
 
 func (db *database) loadKinds(tx *sql.Tx) error {
 	rows, err := tx.Query(`SELECT kind, table_name, mode, complete, dropped_at IS NOT NULL, definition
-		FROM gospaces.kinds WHERE space = $1`, db.space)
+		FROM gospaces.kinds WHERE space = $1 AND partition = $2`, db.space, db.partition)
 	if err != nil {
 		return fmt.Errorf("read the kinds: %w", err)
 	}
@@ -210,7 +183,7 @@ func (db *database) loadKinds(tx *sql.Tx) error {
 		if err != nil {
 			return fmt.Errorf("read kind %q: %w", schema.Kind, err)
 		}
-		t := newTable(kind, schema, m, schemaName(db.space), name)
+		t := db.newTable(kind, schema, m, name)
 		t.dropped = dropped
 		db.tables[kind] = t
 		if m != None && !complete && !dropped {
@@ -238,8 +211,11 @@ func (db *database) settleModes(tx *sql.Tx) error {
 // columns of an archive.
 func (db *database) switchMode(tx *sql.Tx, t *table, mode Mode) error {
 	was := t.mode
-	t = newTable(t.kind, t.schema, mode, t.space, t.name)
+	t = db.newTable(t.kind, t.schema, mode, t.name)
 	if was == None && t.name == "" {
+		if err := db.lockKinds(tx); err != nil {
+			return err
+		}
 		if err := db.createTable(tx, t); err != nil {
 			return err
 		}
@@ -251,8 +227,10 @@ func (db *database) switchMode(tx *sql.Tx, t *table, mode Mode) error {
 	case mode == None:
 		delete(db.incomplete, t.kind)
 	}
-	_, err := tx.Exec(`UPDATE gospaces.kinds SET mode = $3, table_name = $4, complete = $5 WHERE space = $1 AND kind = $2`,
-		db.space, int64(t.kind), mode.String(), t.name, !db.incomplete[t.kind])
+	_, err := tx.Exec(`UPDATE gospaces.kinds SET mode = $4, table_name = $5, complete = $6, definition = $7
+		WHERE space = $1 AND partition = $2 AND kind = $3`,
+		db.space, db.partition, int64(t.kind), mode.String(), t.name, !db.incomplete[t.kind],
+		template.AppendSchema(nil, t.schema))
 	return err
 }
 
@@ -295,7 +273,7 @@ func (db *database) kindModes() *kindModes {
 func (db *database) lockPosition(tx *sql.Tx) error {
 	var position int64
 	err := tx.QueryRow(`SELECT position FROM gospaces.positions WHERE space = $1 AND partition = $2 FOR UPDATE`, db.space,
-		partition).Scan(&position)
+		db.partition).Scan(&position)
 	if err != nil {
 		return fmt.Errorf("lock the position: %w", err)
 	}

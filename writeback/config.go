@@ -21,6 +21,10 @@ type Config struct {
 	Pool  *Pool  // connections shared with other Writers; nil: the Writer's own, one for each of Lanes
 	Space string // name of the space; determines the schema of its tables
 
+	// Partition is the partition of the space whose log the Writer follows, of Partitions; 0 means 1. The Writers of a
+	// space share its tables: each has the rows of the entries of its own partition.
+	Partition, Partitions int
+
 	Modes Modes // of kinds; nil: Mirror for all
 
 	Logger *slog.Logger // nil: silent
@@ -56,6 +60,7 @@ type Config struct {
 // withDefaults returns a copy of cfg with defaults for zero fields, or an error that names every invalid setting.
 func (cfg Config) withDefaults() (Config, error) {
 	cfg.Modes = maps.Clone(cfg.Modes)
+	cfg.Partitions = cmp.Or(cfg.Partitions, 1)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	cfg.BatchBytes = cmp.Or(cfg.BatchBytes, 8<<20)
 	cfg.BatchRecords = cmp.Or(cfg.BatchRecords, 50_000)
@@ -96,6 +101,9 @@ func (cfg Config) check() error {
 	}
 	if cfg.Space == "" || !utf8.ValidString(cfg.Space) || strings.ContainsRune(cfg.Space, 0) {
 		errs = append(errs, fmt.Errorf("writeback: Space: no name: %q", cfg.Space))
+	}
+	if cfg.Partition < 0 || cfg.Partition >= cfg.Partitions {
+		errs = append(errs, fmt.Errorf("writeback: Partition is %d of %d", cfg.Partition, cfg.Partitions))
 	}
 	if cfg.BatchBytes < 0 || cfg.BatchRecords < 0 {
 		errs = append(errs, errors.New("writeback: BatchBytes and BatchRecords may not be negative"))

@@ -22,6 +22,8 @@ type database struct {
 	blocked func(*Blocker) // called with the session that blocks a transaction, or nil
 
 	space       string
+	partition   int // of the space, from 0
+	partitions  int // number in the space
 	incarnation string
 
 	position uint64            // of the last group in the database
@@ -74,7 +76,8 @@ func connect(ctx context.Context, cfg Config) (*database, error) {
 
 func newDatabase(ctx context.Context, cfg Config, pool *Pool) *database {
 	return &database{
-		ctx: ctx, pool: pool, space: cfg.Space, modes: cfg.Modes,
+		ctx: ctx, pool: pool, space: cfg.Space, partition: cfg.Partition, partitions: max(cfg.Partitions, 1),
+		modes:  cfg.Modes,
 		tables: make(map[uint32]*table), incomplete: make(map[uint32]bool),
 		waits: func(bool) {}, blocked: func(*Blocker) {},
 	}

@@ -135,7 +135,7 @@ func (d *DeadLetters) Drop(deliver func([]DeadLetter) error, entries ...uint64) 
 func deleteLetters(tx *sql.Tx, space string, entries []uint64) ([]DeadLetter, error) {
 	name := lettersName(space)
 	rows, err := tx.Query(`DELETE FROM `+name+`
-		WHERE entry IN (SELECT entry FROM `+name+chosen+` ORDER BY entry LIMIT $3 FOR UPDATE)
+		WHERE entry IN (SELECT entry FROM `+name+` WHERE `+chosen+` ORDER BY entry LIMIT $3 FOR UPDATE)
 		RETURNING `+shownColumns, len(entries) == 0, idArray(entries), dropBatch)
 	if err != nil {
 		return nil, err
@@ -153,8 +153,8 @@ func deleteLetters(tx *sql.Tx, space string, entries []uint64) ([]DeadLetter, er
 	return letters, rows.Err()
 }
 
-// chosen selects the dead letters of the entries $2, or all of them if $1.
-const chosen = ` WHERE $1 OR entry = ANY ($2::bigint[])`
+// chosen is the condition for the dead letters of the entries $2, or all of them if $1.
+const chosen = `$1 OR entry = ANY ($2::bigint[])`
 
 // Retry retries the refused changes of the given entries, or of all entries with dead letters if none is given. It
 // returns the number of changes that succeeded, and the number refused again. A server that mirrors the space waits
@@ -174,10 +174,35 @@ func (d *DeadLetters) Retry(entries ...uint64) (resolved, refused int, err error
 }
 
 func (db *database) retry(tx *sql.Tx, entries []uint64) (resolved, refused int, err error) {
-	// The writer must not change these entries or the kinds now.
-	if _, err := tx.Exec(`SELECT FROM gospaces.positions WHERE space = $1 FOR UPDATE`, db.space); err != nil {
+	// The writers must not change these entries or the kinds now.
+	if _, err := tx.Exec(`SELECT FROM gospaces.positions WHERE space = $1 ORDER BY partition FOR UPDATE`,
+		db.space); err != nil {
 		return 0, 0, fmt.Errorf("lock the position: %w", err)
 	}
+	if db.partitions, err = db.countPartitions(tx); err != nil {
+		return 0, 0, err
+	}
+	for db.partition = range db.partitions {
+		again, not, err := db.retryPartition(tx, entries)
+		if err != nil {
+			return 0, 0, err
+		}
+		resolved, refused = resolved+again, refused+not
+	}
+	return resolved, refused, nil
+}
+
+// countPartitions returns the number of partitions of the mirrored space.
+func (db *database) countPartitions(tx *sql.Tx) (n int, err error) {
+	err = tx.QueryRow(`SELECT coalesce(max(partitions), 1) FROM gospaces.positions WHERE space = $1`, db.space).Scan(&n)
+	if err != nil {
+		err = fmt.Errorf("count the partitions: %w", err)
+	}
+	return n, err
+}
+
+// retryPartition is retry for the entries of the partition of db.
+func (db *database) retryPartition(tx *sql.Tx, entries []uint64) (resolved, refused int, err error) {
 	clear(db.tables)
 	if err := db.loadKinds(tx); err != nil {
 		return 0, 0, err
@@ -237,7 +262,7 @@ func (db *database) reconcile() error {
 }
 
 func (db *database) refusedByKeys(tx *sql.Tx) ([]uint64, error) {
-	rows, err := tx.Query(`SELECT entry FROM `+lettersName(db.space)+` WHERE sqlstate = $1 ORDER BY refused_at LIMIT $2`,
+	rows, err := tx.Query(`SELECT entry FROM `+lettersName(db.space)+` WHERE sqlstate = $1 AND `+db.own("entry")+` ORDER BY refused_at LIMIT $2`,
 		string(foreignKeyViolation), retryAtOnce)
 	if err != nil {
 		return nil, fmt.Errorf("look for dead letters: %w", err)
@@ -274,8 +299,8 @@ func (b *batch) again(l *letter) {
 func (db *database) readLetters(tx *sql.Tx, entries []uint64) ([]letter, error) {
 	rows, err := tx.Query(`SELECT entry, action, attempts, kind_number, row,
 			(extract(epoch FROM expires) * 1000000)::bigint, (extract(epoch FROM left_at) * 1000000)::bigint, coalesce(how, ''),
-			(extract(epoch FROM (to_jsonb(l) ->> 'visible')::timestamptz) * 1000000)::bigint -- which older mirrors lack
-		FROM `+lettersName(db.space)+` l`+chosen, len(entries) == 0, idArray(entries))
+			(extract(epoch FROM visible) * 1000000)::bigint
+		FROM `+lettersName(db.space)+` WHERE `+db.own("entry")+` AND (`+chosen+`)`, len(entries) == 0, idArray(entries))
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
 	}

@@ -82,7 +82,7 @@ func (db *database) wants(b *batch) ([]*table, error) {
 func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template.Schema) error {
 	old := db.tables[kind]
 	if old == nil {
-		wanted[kind] = newTable(kind, schema, db.modes.of(db.space, schema.Kind), schemaName(db.space), "")
+		wanted[kind] = db.newTable(kind, schema, db.modes.of(db.space, schema.Kind), "")
 		return nil
 	}
 	if old.dropped {
@@ -100,7 +100,13 @@ func (db *database) want(wanted map[uint32]*table, kind uint32, schema *template
 
 // define creates or changes tables.
 func (db *database) define(tx *sql.Tx, tables []*table) error {
+	if len(tables) == 0 {
+		return nil
+	}
 	if err := hurry(tx); err != nil {
+		return err
+	}
+	if err := db.lockKinds(tx); err != nil {
 		return err
 	}
 	for _, t := range tables {
@@ -124,16 +130,20 @@ func (db *database) create(tx *sql.Tx, t *table) error {
 			return err
 		}
 	}
-	_, err := tx.Exec(`INSERT INTO gospaces.kinds (space, kind, name, table_name, mode, definition, dropped_at)
-		VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $7 THEN now() END)`,
-		db.space, int64(t.kind), clearText(t.schema.Kind), t.name, t.mode.String(),
+	_, err := tx.Exec(`INSERT INTO gospaces.kinds (space, partition, kind, name, table_name, mode, definition, dropped_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $8 THEN now() END)`,
+		db.space, db.partition, int64(t.kind), clearText(t.schema.Kind), t.name, t.mode.String(),
 		template.AppendSchema(nil, t.schema), t.dropped)
 	db.tables[t.kind] = t
 	return err
 }
 
-// createTable creates the table of a kind that has none, under a free name.
+// createTable creates the table of a kind that has none, under a free name, unless there is one that it can have. The
+// kinds are locked.
 func (db *database) createTable(tx *sql.Tx, t *table) error {
+	if shared, err := db.share(tx, t); shared || err != nil {
+		return err
+	}
 	s, err := db.survey(tx)
 	if err != nil {
 		return err
@@ -157,13 +167,14 @@ func (db *database) change(tx *sql.Tx, old, t *table) error {
 		}
 		t.name = db.tables[t.kind].name
 	}
-	if t.mode != None {
-		if err := execAll(tx, t.convert(old)); err != nil {
+	if t.mode != None && t.name != "" {
+		if err := db.reform(tx, old, t); err != nil {
 			return err
 		}
 	}
-	_, err := tx.Exec(`UPDATE gospaces.kinds SET definition = $3 WHERE space = $1 AND kind = $2`,
-		db.space, int64(t.kind), template.AppendSchema(nil, t.schema))
+	_, err := tx.Exec(`UPDATE gospaces.kinds SET definition = $4, table_name = $5
+		WHERE space = $1 AND partition = $2 AND kind = $3`,
+		db.space, db.partition, int64(t.kind), template.AppendSchema(nil, t.schema), t.name)
 	db.tables[t.kind] = t
 	return err
 }
@@ -204,7 +215,7 @@ func (db *database) announce(b *batch) error {
 	err := db.transact(func(tx *sql.Tx) error {
 		moved, err := affected(tx.Exec(`UPDATE gospaces.positions SET ahead = $1, highest_entry = $2, stamp = $8
 			WHERE space = $3 AND partition = $4 AND incarnation = $5 AND position = $6 AND ahead = $7`,
-			int64(b.to), int64(b.highest), db.space, partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
+			int64(b.to), int64(b.highest), db.space, db.partition, db.incarnation, int64(b.from), int64(db.ahead), b.stamp))
 		if err != nil {
 			return fmt.Errorf("announce: %w", err)
 		}
@@ -225,7 +236,7 @@ func (db *database) hold(tx *sql.Tx, from, to uint64) error {
 	var one int
 	err := tx.QueryRow(`SELECT 1 FROM gospaces.positions
 		WHERE space = $1 AND partition = $2 AND incarnation = $3 AND position = $4 AND ahead = $5 FOR SHARE`,
-		db.space, partition, db.incarnation, int64(from), int64(to)).Scan(&one)
+		db.space, db.partition, db.incarnation, int64(from), int64(to)).Scan(&one)
 	if errors.Is(err, sql.ErrNoRows) {
 		return errMoved
 	}

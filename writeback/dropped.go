@@ -24,8 +24,8 @@ func (db *database) mark(tx *sql.Tx, b *batch) error {
 		return nil
 	}
 	if _, err := tx.Exec(`UPDATE gospaces.kinds SET dropped_at = now()
-		WHERE space = $1 AND kind = ANY ($2::bigint[]) AND dropped_at IS NULL`,
-		db.space, kindArray(b.dropped)); err != nil {
+		WHERE space = $1 AND partition = $2 AND kind = ANY ($3::bigint[]) AND dropped_at IS NULL`,
+		db.space, db.partition, kindArray(b.dropped)); err != nil {
 		return fmt.Errorf("drop kinds: %w", err)
 	}
 	for _, kind := range b.dropped {
@@ -135,6 +135,9 @@ func lasting(err error) bool {
 }
 
 func (db *database) tryDrop(tx *sql.Tx, t *table) error {
+	if left, err := db.tryLeave(tx, t); left || err != nil {
+		return err
+	}
 	if err := db.renameKind(tx, t, ""); err != nil {
 		return err
 	}
@@ -146,7 +149,7 @@ func (db *database) tryDrop(tx *sql.Tx, t *table) error {
 		return err
 	}
 	if err := tx.QueryRow(`SELECT EXISTS (SELECT FROM `+t.sql()+`)
-		OR EXISTS (SELECT FROM `+lettersName(db.space)+` WHERE kind_number = $1)`, int64(t.kind)).Scan(&used); err != nil {
+		OR EXISTS (SELECT FROM `+lettersName(db.space)+` WHERE kind_number = $1 AND `+db.own("entry")+`)`, int64(t.kind)).Scan(&used); err != nil {
 		return err
 	}
 	if used {
@@ -156,10 +159,26 @@ func (db *database) tryDrop(tx *sql.Tx, t *table) error {
 	return err
 }
 
+// tryLeave leaves the table of a dropped kind to the other partitions that have it, if there are any.
+func (db *database) tryLeave(tx *sql.Tx, t *table) (left bool, err error) {
+	if err := db.lockKinds(tx); err != nil {
+		return false, err
+	}
+	if left, err = db.shared(tx, t); !left || err != nil {
+		return false, err
+	}
+	if err := db.renameKind(tx, t, ""); err != nil {
+		return false, err
+	}
+	db.tables[t.kind].left = true
+	return true, nil
+}
+
 // renameKind records the new name of the table of a dropped kind, or "".
 func (db *database) renameKind(tx *sql.Tx, t *table, name string) error {
-	moved, err := affected(tx.Exec(`UPDATE gospaces.kinds SET table_name = $3
-		WHERE space = $1 AND kind = $2 AND table_name = $4`, db.space, int64(t.kind), name, t.name))
+	moved, err := affected(tx.Exec(`UPDATE gospaces.kinds SET table_name = $4
+		WHERE space = $1 AND partition = $2 AND kind = $3 AND table_name = $5`, db.space, db.partition, int64(t.kind), name,
+		t.name))
 	if err == nil && moved != 1 {
 		err = errMoved
 	}
@@ -172,11 +191,18 @@ func (db *database) renameKind(tx *sql.Tx, t *table, name string) error {
 	return nil
 }
 
-// setAside renames the table of a dropped kind to a name that says so, unless it has such a name.
+// setAside renames the table of a dropped kind to a name that says so, unless it has such a name, or other partitions
+// have it.
 func (db *database) setAside(tx *sql.Tx, t *table) error {
 	suffix := t.asideSuffix()
 	if strings.HasSuffix(t.name, suffix) {
 		return nil
+	}
+	if err := db.lockKinds(tx); err != nil {
+		return err
+	}
+	if shared, err := db.shared(tx, t); shared || err != nil {
+		return err
 	}
 	s, err := db.survey(tx)
 	if err != nil {
@@ -191,6 +217,12 @@ func (db *database) setAside(tx *sql.Tx, t *table) error {
 	return db.renameKind(tx, t, aside.name)
 }
 
-// asideSuffix is the end of the name of a table that was set aside. Kind numbers are never reused, so the name is
-// unique.
-func (t *table) asideSuffix() string { return "_dropped_" + strconv.FormatUint(uint64(t.kind), 10) }
+// asideSuffix is the end of the name of a table that was set aside. Kind numbers of a partition are never reused, so the
+// name is unique.
+func (t *table) asideSuffix() string {
+	suffix := "_dropped_"
+	if t.partition > 0 {
+		suffix += strconv.Itoa(t.partition) + "_"
+	}
+	return suffix + strconv.FormatUint(uint64(t.kind), 10)
+}

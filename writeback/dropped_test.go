@@ -150,7 +150,7 @@ func TestDropped_AnInterruptedDropIsFinished(t *testing.T) {
 		requireMirror(t, db, "test", m)
 		require.Equal(t, []string{"", "Job"}, column(t, db, `SELECT table_name FROM gospaces.kinds ORDER BY kind`))
 		require.Equal(t, []string{"Job"}, tablesOf(t, db))
-		requireLoadable(t, dsn, m)
+		requireLoadable(t, dsn, 0, m)
 	}
 }
 

@@ -32,6 +32,9 @@ var (
 	// errBetween means that parts of a batch conflict with each other.
 	errBetween = errors.New("a rule between rows")
 
+	// errReplaced means that another process may write the log by now.
+	errReplaced = errors.New("writeback: it is not certain that this process writes the log")
+
 	// errMoved means that another writer has moved the stored position. The session ends and reads it again.
 	errMoved = errors.New("writeback: another writer has moved the position")
 )

@@ -47,7 +47,7 @@ func (db *database) inherit(tx *sql.Tx, incarnation string) (bool, error) {
 	moved, err := affected(tx.Exec(`UPDATE gospaces.positions
 		SET incarnation = $1, position = $2, highest_entry = $3, ahead = 0, stamp = 0, updated_at = now()
 		WHERE space = $4 AND partition = $5 AND incarnation = $6 AND position = $7`,
-		db.incarnation, int64(o.At), int64(highest), db.space, partition, incarnation, int64(o.Position)))
+		db.incarnation, int64(o.At), int64(highest), db.space, db.partition, incarnation, int64(o.Position)))
 	if err != nil {
 		return false, fmt.Errorf("take the mirror over: %w", err)
 	}

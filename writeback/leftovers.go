@@ -39,9 +39,11 @@ func (l *leftovers) drop() error {
 }
 
 func (l *leftovers) tell(t *table, kept error) {
-	if now := l.db.tables[t.kind]; kept != nil {
+	switch now := l.db.tables[t.kind]; {
+	case now.left:
+	case kept != nil:
 		l.writer.cfg.Logger.Warn("table_kept", "kind", t.schema.Kind, "table", now.sql(), "reason", kept)
-	} else {
+	default:
 		l.writer.cfg.Logger.Info("table_dropped", "kind", t.schema.Kind, "table", t.sql())
 	}
 }

@@ -107,7 +107,7 @@ func reason(e *pq.Error) string {
 
 // countLetters reads the number of dead letters. Others may delete some meanwhile, but not add any.
 func (db *database) countLetters(tx *sql.Tx) error {
-	return tx.QueryRow(`SELECT count(*) FROM ` + lettersName(db.space)).Scan(&db.letters)
+	return tx.QueryRow(`SELECT count(*) FROM ` + lettersName(db.space) + ` WHERE ` + db.own("entry")).Scan(&db.letters)
 }
 
 // archived returns the kinds that are archived.

@@ -27,8 +27,18 @@ func newMemLog() *memLog { return &memLog{incarnation: "A", changed: make(chan s
 func (l *memLog) Append(records []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.groups = append(l.groups,
-		record.Group{Position: uint64(len(l.groups) + 1), Time: time.Now().UnixNano(), Records: records})
+	l.appendLocked(record.Group{Position: uint64(len(l.groups) + 1), Time: time.Now().UnixNano(), Records: records})
+}
+
+// appendGroup stores a group of another log that continues this one.
+func (l *memLog) appendGroup(g record.Group) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.appendLocked(g)
+}
+
+func (l *memLog) appendLocked(g record.Group) {
+	l.groups = append(l.groups, g)
 	close(l.changed)
 	l.changed = make(chan struct{})
 }

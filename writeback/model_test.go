@@ -330,6 +330,7 @@ type generator struct {
 	live  []uint64
 	next  uint64
 	plain bool // entries are always ready
+	alike bool // a field of a name has the same class in all programs
 
 	kindOf  map[uint64]int
 	dropped map[int]bool // kinds
@@ -450,6 +451,9 @@ func (g *generator) grow(b []byte, kind, fields int) []byte {
 	s := &template.Schema{Kind: old.Kind, Fields: append([]template.Field(nil), old.Fields...)}
 	for range fields {
 		class := template.Class(1 + g.IntN(int(template.Struct)))
+		if g.alike {
+			class = template.Class(1 + (len(s.Fields)+int(s.Kind[len(s.Kind)-1]))%int(template.Struct))
+		}
 		s.Fields = append(s.Fields, template.Field{Name: fmt.Sprintf("f%d %s", len(s.Fields), class), Class: class})
 	}
 	g.kinds[kind-1] = s

@@ -66,6 +66,32 @@ func NewPool(dsn string, size int) (*Pool, error) {
 	return &Pool{dsn: dsn, size: size, limit: size}, nil
 }
 
+// Resize changes the maximum number of connections, which is at least 1 and at most MaxConns. Connections in use beyond
+// it are closed when they are returned.
+func (p *Pool) Resize(size int) {
+	size = min(max(size, 1), MaxConns)
+	p.mu.Lock()
+	p.size = size
+	if p.full.IsZero() || p.limit > size {
+		p.limit = size
+	}
+	var excess []*conn
+	for len(p.free) > 0 && p.open > p.limit {
+		excess = append(excess, p.free[0])
+		p.free = p.free[1:]
+		p.open--
+	}
+	for len(p.waiting) > 0 && p.open < p.limit {
+		p.open++
+		p.waiting[0] <- nil
+		p.waiting = slices.Delete(p.waiting, 0, 1)
+	}
+	p.mu.Unlock()
+	for _, c := range excess {
+		c.close()
+	}
+}
+
 // Close closes the free connections, and those in use when they are returned. Writers that use the pool should have
 // stopped.
 func (p *Pool) Close() {

@@ -149,3 +149,43 @@ func TestPool_DoesWithTheConnectionsThatTheServerAdmits(t *testing.T) {
 		requireMirror(t, db, fmt.Sprintf("s%d", i), m)
 	}
 }
+
+// A pool that is made smaller closes what it has beyond that when it is returned, and one that is made larger serves
+// those who wait.
+func TestPool_CanBeResized(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	pool := newPool(t, dsn, 4)
+	var x []*mirrored
+	for i := range 4 {
+		m := &mirrored{t: t, dsn: dsn, db: db, log: newMemLog(), m: newModel()}
+		m.Writer, _ = start(t, m.log, writeback.Config{
+			Pool: pool, Space: fmt.Sprintf("s%d", i), Lanes: 1, RetryMin: time.Millisecond, PingInterval: time.Hour,
+		})
+		m.follow(appendJobs(t, kindRecord(1, job), 1, 1))
+		require.NoError(t, m.Flush(t.Context()))
+		x = append(x, m)
+	}
+	pool.Resize(1)
+	release := lock(t, db, `SELECT FROM gospaces.positions FOR UPDATE`)
+	for _, m := range x {
+		follow(t, m.log, m.m, appendJobs(t, nil, 2, 1))
+	}
+	require.Eventually(t, func() bool { return waiting(x) == 3 && connections(t, db) == 1 }, time.Minute, time.Millisecond)
+	pool.Resize(3)
+	require.Eventually(t, func() bool { return waiting(x) == 1 && connections(t, db) == 3 }, time.Minute, time.Millisecond)
+	release()
+	for _, m := range x {
+		require.NoError(t, m.Flush(t.Context()))
+	}
+}
+
+// waiting counts the mirrors that wait for a connection.
+func waiting(x []*mirrored) (n int) {
+	for _, m := range x {
+		if m.Stats().Waiting {
+			n++
+		}
+	}
+	return n
+}

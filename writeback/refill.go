@@ -233,7 +233,7 @@ func (r *refill) clear(tx *sql.Tx, whole bool) error {
 		kinds = append(kinds, t.kind)
 	}
 	dropped, err := affected(tx.Exec(`DELETE FROM `+lettersName(db.space)+`
-		WHERE ($1 OR kind_number = ANY ($2::bigint[])) AND ($3 OR left_at IS NULL)`,
+		WHERE `+db.own("entry")+` AND ($1 OR kind_number = ANY ($2::bigint[])) AND ($3 OR left_at IS NULL)`,
 		r.kinds == nil, kindArray(kinds), whole))
 	if err != nil {
 		return fmt.Errorf("delete dead letters: %w", err)
@@ -261,7 +261,7 @@ func (r *refill) finish(tx *sql.Tx, f *feeder, position uint64) error {
 	db.position = position
 	_, err := tx.Exec(`UPDATE gospaces.positions SET position = $1, highest_entry = $2, updated_at = now(),
 		stamp = CASE WHEN greatest(position, ahead) = $1 THEN stamp ELSE 0 END WHERE space = $3 AND partition = $4`,
-		int64(position), int64(db.highest), db.space, partition)
+		int64(position), int64(db.highest), db.space, db.partition)
 	return err
 }
 

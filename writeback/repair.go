@@ -4,8 +4,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/lib/pq"
 )
 
 // actual is a table as found in the schema of a space.
@@ -16,13 +19,14 @@ type actual struct {
 	keyed   bool              // it has a primary key
 }
 
-// look returns the existing tables of the space, by name.
-func (db *database) look(tx *sql.Tx) (map[string]*actual, error) {
+// look returns the existing tables of the space, by name; only those with the given names if there are any.
+func (db *database) look(tx *sql.Tx, named ...string) (map[string]*actual, error) {
 	rows, err := tx.Query(`SELECT c.relname, coalesce(obj_description(c.oid, 'pg_class'), ''),
 			EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary),
 			coalesce(a.attname, ''), coalesce(format_type(a.atttypid, a.atttypmod), '')
 		FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-		WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p')`, quote(schemaName(db.space)))
+		WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p') AND ($2 OR c.relname = ANY ($3::text[]))`,
+		quote(schemaName(db.space)), len(named) == 0, pq.Array(named))
 	if err != nil {
 		return nil, fmt.Errorf("look at the tables: %w", err)
 	}
@@ -70,6 +74,7 @@ func (db *database) inspect() error {
 		if err != nil {
 			return err
 		}
+		db.refit(tables)
 		for _, t := range db.stored() {
 			if d := t.damage(tables[t.name]); d != "" {
 				damages = append(damages, d)
@@ -78,10 +83,14 @@ func (db *database) inspect() error {
 		if err := db.rank(tx); err != nil {
 			return err
 		}
-		var kinds int
-		err = tx.QueryRow(`SELECT count(*) FROM gospaces.kinds WHERE space = $1 AND mode IS NOT NULL`, db.space).Scan(&kinds)
+		var kinds, lacking int
+		err = tx.QueryRow(`SELECT count(*), count(*) FILTER (WHERE NOT complete AND mode <> 'none' AND dropped_at IS NULL)
+			FROM gospaces.kinds WHERE space = $1 AND partition = $2`, db.space, db.partition).Scan(&kinds, &lacking)
 		if kinds != len(db.tables) {
 			damages = append(damages, fmt.Sprintf("gospaces.kinds has %d kinds instead of %d", kinds, len(db.tables)))
+		}
+		if lacking > len(db.incomplete) { // another partition has found them damaged
+			damages = append(damages, "tables lack rows")
 		}
 		return err
 	})
@@ -100,6 +109,16 @@ func (db *database) repair(tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
+	db.refit(tables)
+	if db.partitions > 1 && db.damaged(tables) {
+		if err := db.lockKinds(tx); err != nil {
+			return err
+		}
+		if tables, err = db.look(tx); err != nil {
+			return err
+		}
+		db.refit(tables)
+	}
 	for _, t := range db.stored() {
 		f := tables[t.name]
 		damage := t.damage(f)
@@ -114,15 +133,37 @@ func (db *database) repair(tx *sql.Tx) error {
 		}
 	}
 	db.surveyed = nil // it lacks what was created here
-	for _, f := range db.orphans(tables) {
+	others, err := db.others(tx)
+	if err != nil {
+		return err
+	}
+	if db.forgotten() {
+		db.orphaned = true
+		db.repaired = append(db.repaired, fmt.Sprintf("gospaces.kinds lacks kinds of partition %d", db.partition))
+	}
+	for _, f := range db.orphans(tables, others) {
 		db.orphaned = true
 		db.repaired = append(db.repaired, "gospaces.kinds does not know "+quote(f.name)+" any more")
 	}
 	return nil
 }
 
-// orphans returns the tables of unknown kinds: the catalog has lost them.
-func (db *database) orphans(tables map[string]*actual) []*actual {
+// forgotten reports whether the catalog has lost kinds, which are numbered without gaps, though other partitions may know
+// their tables.
+func (db *database) forgotten() bool {
+	if db.partitions == 1 || len(db.tables) == 0 {
+		return db.partitions > 1 && db.highest > 0
+	}
+	return int(slices.Max(slices.Collect(maps.Keys(db.tables)))) > len(db.tables)
+}
+
+// damaged reports whether repair has something to do.
+func (db *database) damaged(tables map[string]*actual) bool {
+	return slices.ContainsFunc(db.stored(), func(t *table) bool { return t.damage(tables[t.name]) != "" })
+}
+
+// orphans returns the tables of unknown kinds: the catalog has lost them. others are the tables of other partitions.
+func (db *database) orphans(tables map[string]*actual, others names) []*actual {
 	var orphans []*actual
 	known, left := make(map[string]bool), make(map[string]bool)
 	for _, t := range db.tables {
@@ -133,7 +174,7 @@ func (db *database) orphans(tables map[string]*actual) []*actual {
 		}
 	}
 	for _, f := range tables {
-		if strings.HasPrefix(f.comment, kindComment) && !known[f.comment] && !left[f.name] {
+		if strings.HasPrefix(f.comment, kindComment) && !known[f.comment] && !left[f.name] && !others[f.name] {
 			orphans = append(orphans, f)
 		}
 	}
@@ -166,8 +207,12 @@ func (db *database) lose(tx *sql.Tx) error {
 	if err != nil {
 		return err
 	}
+	others, err := db.others(tx)
+	if err != nil {
+		return err
+	}
 	var statements []string
-	for _, f := range db.orphans(tables) {
+	for _, f := range db.orphans(tables, others) {
 		statements = append(statements,
 			`COMMENT ON TABLE `+quote(schemaName(db.space))+`.`+quote(f.name)+` IS `+literal(lostComment+f.comment))
 	}
@@ -177,10 +222,10 @@ func (db *database) lose(tx *sql.Tx) error {
 // empty makes room for all rows of t. An archive keeps its rows if they do not come again; it is then only known of
 // their entries that they have left.
 func (db *database) empty(tx *sql.Tx, t *table, f *actual) error {
-	statement := `DELETE FROM ` + t.sql()
+	statement := `DELETE FROM ` + t.sql() + ` WHERE ` + t.own
 	if _, ok := f.columns[leftColumn]; ok && t.mode == Append && db.keepArchives {
 		statement = `UPDATE ` + t.sql() + ` SET ` + quote(leftColumn) + ` = now(), ` + quote(howColumn) +
-			` = 'unknown' WHERE ` + quote(leftColumn) + ` IS NULL`
+			` = 'unknown' WHERE ` + quote(leftColumn) + ` IS NULL AND ` + t.own
 	}
 	if _, err := tx.Exec(statement); err != nil {
 		return fmt.Errorf("empty %s: %w", t.sql(), err)
@@ -200,7 +245,7 @@ func (db *database) repairTable(tx *sql.Tx, t *table, f *actual) error {
 		if err := execAll(tx, t.create("")); err != nil {
 			return err
 		}
-		return db.setComplete(tx, t, false)
+		return db.setLacking(tx, t)
 	}
 	if !t.lossy(f) {
 		return db.reshape(tx, t, f, usingText)
@@ -214,6 +259,18 @@ func (db *database) repairTable(tx *sql.Tx, t *table, f *actual) error {
 	}
 	if err := db.reshape(tx, t, f, using); err != nil {
 		return err
+	}
+	return db.setLacking(tx, t)
+}
+
+// setLacking records that a table lacks rows of all partitions.
+func (db *database) setLacking(tx *sql.Tx, t *table) error {
+	if db.partitions > 1 {
+		if _, err := tx.Exec(`UPDATE gospaces.kinds SET complete = false
+			WHERE space = $1 AND partition <> $2 AND table_name = $3 AND dropped_at IS NULL`,
+			db.space, db.partition, t.name); err != nil {
+			return fmt.Errorf("kind %q: %w", t.schema.Kind, err)
+		}
 	}
 	return db.setComplete(tx, t, false)
 }
@@ -237,8 +294,8 @@ func (t *table) lossy(f *actual) bool {
 
 // setComplete records whether the table of a kind has all rows at the position of the mirror.
 func (db *database) setComplete(tx *sql.Tx, t *table, complete bool) error {
-	n, err := affected(tx.Exec(`UPDATE gospaces.kinds SET complete = $3 WHERE space = $1 AND kind = $2`, db.space,
-		int64(t.kind), complete))
+	n, err := affected(tx.Exec(`UPDATE gospaces.kinds SET complete = $4
+		WHERE space = $1 AND partition = $2 AND kind = $3`, db.space, db.partition, int64(t.kind), complete))
 	if err == nil && n != 1 {
 		err = errors.New("the kind is not in gospaces.kinds")
 	}

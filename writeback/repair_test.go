@@ -40,7 +40,6 @@ var damages = map[string]string{
 	"position forgotten": `DELETE FROM gospaces.positions`,
 	"letters dropped":    `DROP TABLE IF EXISTS space_test._dead_letters`,
 	"everything dropped": `DROP SCHEMA space_test CASCADE; DROP SCHEMA gospaces CASCADE`,
-	"old catalog":        `ALTER TABLE gospaces.kinds DROP COLUMN IF EXISTS mode, DROP COLUMN IF EXISTS complete`,
 	"column and catalog": `ALTER TABLE space_test."Job" DROP COLUMN id; DROP SCHEMA gospaces CASCADE`,
 	"rows with new rules": `ALTER TABLE space_test."Job" DROP COLUMN id; ALTER TABLE space_test."Job"
 		ADD CONSTRAINT rule CHECK (_id <> 3) NOT VALID`,

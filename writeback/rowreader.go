@@ -27,12 +27,12 @@ func (t *table) selectRows() string {
 	return `SELECT record_send(ROW(` + strings.Join(names, ", ") + `)) FROM ` + t.sql() + t.living()
 }
 
-// living is the condition for rows whose entries are in the space.
+// living is the condition for rows whose entries are in the partition.
 func (t *table) living() string {
 	if t.mode == Append {
-		return ` WHERE ` + quote(leftColumn) + ` IS NULL`
+		return ` WHERE ` + t.own + ` AND ` + quote(leftColumn) + ` IS NULL`
 	}
-	return ""
+	return ` WHERE ` + t.own
 }
 
 // rowReader turns rows of a table back into entries, as the inverse of appendLine. Its result is valid until the next

@@ -1,6 +1,8 @@
 package writeback_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -166,4 +168,45 @@ func TestNew_NamesEverythingThatIsWrong(t *testing.T) {
 	for _, part := range []string{"DSN", "Space", "BatchBytes", "intervals"} {
 		require.ErrorContains(t, err, part)
 	}
+}
+
+// staleLog is the log of a process that another may have replaced: it does not know all of the log.
+type staleLog struct {
+	*memLog
+	verify func() error
+}
+
+func (l staleLog) Verify(context.Context) error { return l.verify() }
+
+// A process that does not know the end of its log makes sure of it before it takes the database for that of another.
+func TestRun_ALogOfWhichTheEndIsNotKnownIsAskedFirst(t *testing.T) {
+	t.Parallel()
+	dsn, db := newDatabase(t)
+	log, m := newMemLog(), newModel()
+	follow(t, log, m, appendJobs(t, kindRecord(1, job), 1, 10))
+	known := &memLog{incarnation: log.incarnation, groups: slices.Clone(log.groups), changed: make(chan struct{})}
+	follow(t, log, m, appendJobs(t, nil, 11, 1))
+	w, stop := start(t, log, writeback.Config{DSN: dsn})
+	require.NoError(t, w.Flush(t.Context()))
+	stop()
+
+	asked := 0
+	w, _ = start(t, staleLog{known, func() error {
+		if asked++; asked < 3 {
+			return errors.New("another process writes the log")
+		}
+		if asked == 3 { // this one does again, and knows all
+			known.appendGroup(log.groups[1])
+		}
+		return nil
+	}}, writeback.Config{DSN: dsn})
+	follow(t, log, m, appendJobs(t, nil, 12, 1))
+	require.Eventually(t, func() bool { return w.Stats().Position == 2 }, time.Minute, time.Millisecond)
+	known.appendGroup(log.groups[2])
+	require.NoError(t, w.Flush(t.Context()))
+	requireMirror(t, db, "test", m)
+
+	_, run := newWriter(t, staleLog{&memLog{incarnation: "A", changed: make(chan struct{})}, func() error { return nil }},
+		writeback.Config{DSN: dsn})
+	require.ErrorIs(t, run(t.Context()), writeback.ErrOtherLog, "it is the end of the log")
 }

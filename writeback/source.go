@@ -19,6 +19,15 @@ type Source interface {
 	Follow(ctx context.Context, after uint64, fn func(record.Group) error) error
 }
 
+// Verifier is a Source of a log that another process may have continued without the knowledge of this one.
+type Verifier interface {
+	Source
+
+	// Verify returns nil once it is certain that this process is the one that writes the log, so that Last was its end at
+	// some moment of the call; otherwise why that is not so, or not certain. It returns the cause of ctx's end.
+	Verify(ctx context.Context) error
+}
+
 // Imager is a Source that can provide the space at one moment. The mirror needs that when the log no longer reaches
 // back to its position, or when tables have lost rows and the log no longer reaches back to its beginning.
 type Imager interface {

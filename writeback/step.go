@@ -3,6 +3,7 @@ package writeback
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -41,7 +42,8 @@ const (
 
 // steps returns the steps of b in order: tables that refer to others come first when rows leave, and last when rows
 // come.
-func (c *change) steps(b *batch, gone, patched []uint64) []*step {
+// It returns an error that wraps errUndefined for an entry of an unknown kind.
+func (c *change) steps(b *batch, gone, patched []uint64) (_ []*step, err error) {
 	type key struct {
 		verb verb
 		kind uint32
@@ -50,10 +52,15 @@ func (c *change) steps(b *batch, gone, patched []uint64) []*step {
 	add := func(v verb, p *put) {
 		s := steps[key{v, p.kind}]
 		if s == nil {
-			if c.db.tables[p.kind].name == "" {
+			t := c.db.tables[p.kind]
+			switch {
+			case t == nil:
+				err = fmt.Errorf("entry %d is of kind %d: %w", p.entry, p.kind, errUndefined)
+				return
+			case t.name == "":
 				return // a kind that was created and dropped
 			}
-			s = c.db.tables[p.kind].step(v)
+			s = t.step(v)
 			s.rank, s.patches = c.db.ranks[p.kind], b.patches
 			steps[key{v, p.kind}] = s
 		}
@@ -79,7 +86,7 @@ func (c *change) steps(b *batch, gone, patched []uint64) []*step {
 			add(insert, p)
 		}
 	}
-	return slices.SortedFunc(maps.Values(steps), (*step).compare)
+	return slices.SortedFunc(maps.Values(steps), (*step).compare), err
 }
 
 func (s *step) compare(other *step) int {

@@ -27,7 +27,13 @@ func (db *database) survey(tx *sql.Tx) (*survey, error) {
 	if s.names, err = db.takenNames(tx); err != nil {
 		return nil, err
 	}
-	known := make(names)
+	known, err := db.others(tx)
+	if err != nil {
+		return nil, err
+	}
+	if known == nil {
+		known = make(names)
+	}
 	for _, t := range db.tables {
 		known[t.name] = true
 	}

@@ -37,14 +37,18 @@ type table struct {
 	name   string   // within the schema; "" for a kind that never had a table
 	fields []string // column names of the fields, in the order of the schema
 
+	partition int
+	own       string // condition for the rows of the partition
+
 	dropped bool // the kind is dropped
 	aside   bool // its name should say that it was set aside
 	kept    bool // the table of a dropped kind must stay
+	left    bool // other partitions have the table of the dropped kind
 }
 
 // newTable returns the table of a kind.
 func newTable(kind uint32, schema *template.Schema, mode Mode, space, name string) *table {
-	t := &table{kind: kind, schema: schema, mode: mode, space: space, name: name}
+	t := &table{kind: kind, schema: schema, mode: mode, space: space, name: name, own: "true"}
 	taken := columnNames()
 	for _, f := range schema.Fields[:min(len(schema.Fields), maxColumns)] {
 		t.fields = append(t.fields, taken.pick(f.Name))
@@ -55,7 +59,8 @@ func newTable(kind uint32, schema *template.Schema, mode Mode, space, name strin
 // with returns the table with another schema.
 func (t *table) with(schema *template.Schema) *table {
 	other := newTable(t.kind, schema, t.mode, t.space, t.name)
-	other.dropped, other.aside, other.kept = t.dropped, t.aside, t.kept
+	other.partition, other.own = t.partition, t.own
+	other.dropped, other.aside, other.kept, other.left = t.dropped, t.aside, t.kept, t.left
 	return other
 }
 
@@ -216,9 +221,7 @@ func (t *table) widened(row template.Row) *table {
 		if _, fits := v.Int(); fits {
 			continue
 		}
-		fields := slices.Clone(t.schema.Fields)
-		fields[i].Class = template.Uint
-		t = t.with(&template.Schema{Kind: t.schema.Kind, Fields: fields, Supers: t.schema.Supers})
+		t = t.wider(i)
 	}
 	return t
 }

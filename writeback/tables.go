@@ -13,8 +13,15 @@ import (
 )
 
 // Tables is the content of a database about one space, at one moment, from which a lost space can be rebuilt. It does
-// not change the database. Only one goroutine at a time may call its methods.
+// not change the database. Only one goroutine at a time may call its methods, and those of its Parts.
 type Tables struct {
+	db    *database // of the connection
+	tx    *sql.Tx
+	parts []*Part
+}
+
+// Part is the part of Tables about one partition of the space.
+type Part struct {
 	db          *database
 	tx          *sql.Tx
 	incarnation string
@@ -63,8 +70,8 @@ func (db *database) findCatalog(tx *sql.Tx) error {
 }
 
 // OpenTables connects to the database that mirrors a space and begins to read it. It returns an error that wraps
-// ErrNoMirror if the database mirrors no space of that name, or ErrIncomplete if the mirror knows that tables lack rows
-// and incomplete is false; otherwise an error that describes a table that others have changed. When ctx ends the
+// ErrNoMirror if the database mirrors no space of that name, or ErrIncomplete if the mirror knows that tables lack rows,
+// or those of a partition, and incomplete is false; otherwise an error that describes a table that others have changed. When ctx ends the
 // connection is cut. The caller must close it.
 func OpenTables(ctx context.Context, dsn, space string, incomplete bool) (*Tables, error) {
 	cfg, err := Config{DSN: dsn, Space: space}.withDefaults()
@@ -75,7 +82,7 @@ func OpenTables(ctx context.Context, dsn, space string, incomplete bool) (*Table
 	if err != nil {
 		return nil, err
 	}
-	t := &Tables{db: db, letters: make(map[uint64]letter)}
+	t := &Tables{db: db}
 	if err := t.open(ctx, incomplete); err != nil {
 		t.Close()
 		return nil, err
@@ -91,15 +98,36 @@ func (t *Tables) Close() {
 	t.db.close()
 }
 
+// Parts returns the partitions of the space, by number.
+func (t *Tables) Parts() []*Part { return t.parts }
+
 func (t *Tables) open(ctx context.Context, incomplete bool) error {
 	var err error
 	if t.tx, err = t.db.conn.BeginTx(context.WithoutCancel(ctx),
 		&sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
+	if err := t.db.findCatalog(t.tx); err != nil {
+		return err
+	}
+	partitions, err := t.db.countPartitions(t.tx)
+	if err != nil {
+		return err
+	}
+	for n := range partitions {
+		p := &Part{tx: t.tx, letters: make(map[uint64]letter)}
+		p.db = newDatabase(ctx, Config{Space: t.db.space, Partition: n, Partitions: partitions}, t.db.pool)
+		if err := p.open(incomplete); err != nil {
+			return err
+		}
+		t.parts = append(t.parts, p)
+	}
+	return nil
+}
+
+func (t *Part) open(incomplete bool) error {
 	for _, step := range []func(*sql.Tx) error{
-		t.db.findCatalog, t.findPosition, t.db.findLetters, t.db.loadKinds,
-		t.checkKinds, t.checkTables, t.findHighest, t.findDifferences,
+		t.findPosition, t.db.findLetters, t.db.loadKinds, t.checkKinds, t.checkTables, t.findHighest, t.findDifferences,
 	} {
 		if err := step(t.tx); err != nil {
 			return err
@@ -115,14 +143,14 @@ func (t *Tables) open(ctx context.Context, incomplete bool) error {
 	return nil
 }
 
-func (t *Tables) findPosition(tx *sql.Tx) error {
-	var position int64
-	var highest int64
-	var ahead int64
-	err := tx.QueryRow(`SELECT incarnation, position, highest_entry,
-			coalesce((to_jsonb(p) ->> 'ahead')::bigint, 0) -- which older mirrors lack
-		FROM gospaces.positions p WHERE space = $1 AND partition = $2`,
-		t.db.space, partition).Scan(&t.incarnation, &position, &highest, &ahead)
+func (t *Part) findPosition(tx *sql.Tx) error {
+	var position, highest, ahead int64
+	err := tx.QueryRow(`SELECT incarnation, position, highest_entry, ahead
+		FROM gospaces.positions WHERE space = $1 AND partition = $2`,
+		t.db.space, t.db.partition).Scan(&t.incarnation, &position, &highest, &ahead)
+	if errors.Is(err, sql.ErrNoRows) && t.db.partitions > 1 {
+		return fmt.Errorf("%w: nothing was mirrored of partition %d of space %q", ErrIncomplete, t.db.partition, t.db.space)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("%w: space %q", ErrNoMirror, t.db.space)
 	}
@@ -134,7 +162,7 @@ func (t *Tables) findPosition(tx *sql.Tx) error {
 }
 
 // checkKinds returns an error if the catalog has lost kinds: kinds are numbered without gaps.
-func (t *Tables) checkKinds(*sql.Tx) error {
+func (t *Part) checkKinds(*sql.Tx) error {
 	for i, table := range t.db.byKind() {
 		if int(table.kind) != i+1 {
 			return fmt.Errorf("writeback: gospaces.kinds lacks kind %d of space %q: its entries cannot be read",
@@ -146,11 +174,12 @@ func (t *Tables) checkKinds(*sql.Tx) error {
 }
 
 // checkTables returns an error if a table has other columns than the mirror gave it.
-func (t *Tables) checkTables(tx *sql.Tx) error {
+func (t *Part) checkTables(tx *sql.Tx) error {
 	tables, err := t.db.look(tx)
 	if err != nil {
 		return err
 	}
+	t.db.refit(tables)
 	for _, table := range t.db.stored() {
 		if damage := table.damage(tables[table.name]); damage != "" {
 			return fmt.Errorf("%w: %s", errDamaged, damage)
@@ -160,7 +189,7 @@ func (t *Tables) checkTables(tx *sql.Tx) error {
 }
 
 // findDifferences reads the dead letters, by which the tables differ from the space.
-func (t *Tables) findDifferences(tx *sql.Tx) error {
+func (t *Part) findDifferences(tx *sql.Tx) error {
 	letters, err := t.db.readLetters(tx, nil)
 	if err != nil {
 		return err
@@ -176,11 +205,11 @@ func (t *Tables) findDifferences(tx *sql.Tx) error {
 }
 
 // findHighest raises the highest identity to that of rows added by others.
-func (t *Tables) findHighest(tx *sql.Tx) error {
+func (t *Part) findHighest(tx *sql.Tx) error {
 	for _, table := range t.db.stored() {
 		var highest int64
 		if err := tx.QueryRow(`SELECT coalesce(max(` + quote(entryColumn) + `), 0) FROM ` +
-			table.sql()).Scan(&highest); err != nil {
+			table.sql() + ` WHERE ` + table.own).Scan(&highest); err != nil {
 			return fmt.Errorf("read %s: %w", table.sql(), err)
 		}
 		t.highest = max(t.highest, uint64(highest))
@@ -189,19 +218,19 @@ func (t *Tables) findHighest(tx *sql.Tx) error {
 }
 
 // Log returns the log that the tables mirror, and their position in it.
-func (t *Tables) Log() (incarnation string, position uint64) { return t.incarnation, t.db.position }
+func (t *Part) Log() (incarnation string, position uint64) { return t.incarnation, t.db.position }
 
 // Highest returns the highest identity of an entry that the mirror ever had, or of a row that was added by hand.
-func (t *Tables) Highest() uint64 { return t.highest }
+func (t *Part) Highest() uint64 { return t.highest }
 
 // DeadLetters returns the number of dead letters.
-func (t *Tables) DeadLetters() int { return len(t.letters) }
+func (t *Part) DeadLetters() int { return len(t.letters) }
 
 // Kinds returns the kinds in the order of their numbers, including dropped ones.
-func (t *Tables) Kinds() []KindRows { return slices.Clone(t.kinds) }
+func (t *Part) Kinds() []KindRows { return slices.Clone(t.kinds) }
 
 // Count returns the approximate number of rows that Records will read. It reads all tables once.
-func (t *Tables) Count() (uint64, error) {
+func (t *Part) Count() (uint64, error) {
 	rows := uint64(0)
 	for _, table := range t.db.stored() {
 		var n int64
@@ -221,9 +250,9 @@ const recordsSize = 256 << 10
 // number of rows they stand for. Dead letters are applied: changes that the database has refused are as the space has
 // them. The records are valid only during fn, whose error ends Records. An error about a row names the table and the
 // entry.
-func (t *Tables) Records(fn func(records []byte, entries uint64) error) error {
+func (t *Part) Records(fn func(records []byte, entries uint64) error) error {
 	now := time.Now()
-	r := &reading{tables: t, fn: fn, now: now.UnixNano(), version: uint32(now.Unix())}
+	r := &reading{part: t, fn: fn, now: now.UnixNano(), version: uint32(now.Unix())}
 	for _, table := range t.db.byKind() {
 		r.records = record.AppendKind(r.records, table.kind, template.AppendSchema(nil, table.schema))
 		if table.dropped {
@@ -243,9 +272,9 @@ func (t *Tables) Records(fn func(records []byte, entries uint64) error) error {
 
 // reading is one reading of all tables.
 type reading struct {
-	tables *Tables
-	fn     func(records []byte, entries uint64) error
-	now    int64
+	part *Part
+	fn   func(records []byte, entries uint64) error
+	now  int64
 	// version of all entries: none had it before, so no client can change one on the basis of an earlier read
 	version uint32
 	seen    entrySet
@@ -255,7 +284,7 @@ type reading struct {
 
 // table reads the rows of one table.
 func (r *reading) table(t *table) error {
-	rows, err := r.tables.tx.Query(t.selectRows())
+	rows, err := r.part.tx.Query(t.selectRows())
 	if err != nil {
 		return err
 	}
@@ -270,7 +299,7 @@ func (r *reading) table(t *table) error {
 		if err != nil {
 			return fmt.Errorf("row %d: %w", p.entry, err)
 		}
-		if l, ok := r.tables.letters[p.entry]; ok {
+		if l, ok := r.part.letters[p.entry]; ok {
 			if l.action != renewAction {
 				continue
 			}
@@ -285,11 +314,11 @@ func (r *reading) table(t *table) error {
 
 // refused reads the rows that the tables lack.
 func (r *reading) refused() error {
-	for _, l := range r.tables.letters {
+	for _, l := range r.part.letters {
 		if l.action != storeAction && l.action != replaceAction || l.left.how != 0 {
 			continue
 		}
-		if err := l.row.Check(r.tables.db.tables[l.kind].schema); err != nil {
+		if err := l.row.Check(r.part.db.tables[l.kind].schema); err != nil {
 			return fmt.Errorf("row %d: %w", l.entry, err)
 		}
 		if err := r.add(&l.put); err != nil {
@@ -310,7 +339,7 @@ func (r *reading) add(p *put) error {
 	}
 	r.records = record.AppendEntry(r.records, p.entry, p.kind, p.expires, visible, p.entry, r.version, 0, p.row)
 	r.entries++
-	r.tables.kinds[p.kind-1].Entries++
+	r.part.kinds[p.kind-1].Entries++
 	if len(r.records) < recordsSize {
 		return nil
 	}

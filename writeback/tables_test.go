@@ -14,9 +14,8 @@ import (
 	"github.com/gospaces/gospaces/writeback"
 )
 
-// readTables returns the kinds and entries in the tables of a space.
-func readTables(t *testing.T,
-	dsn string,
+// readTables returns the kinds and entries in the tables of a partition of a space.
+func readTables(t *testing.T, dsn string, partition int,
 ) (kinds map[uint32]*template.Schema, dropped map[uint32]bool, entries map[uint64]entry) {
 	t.Helper()
 	tables, err := writeback.OpenTables(t.Context(), dsn, "test", false)
@@ -24,7 +23,7 @@ func readTables(t *testing.T,
 	defer tables.Close()
 	kinds, dropped, entries = map[uint32]*template.Schema{}, map[uint32]bool{}, map[uint64]entry{}
 	read := uint64(0)
-	require.NoError(t, tables.Records(func(records []byte, n uint64) error {
+	require.NoError(t, tables.Parts()[partition].Records(func(records []byte, n uint64) error {
 		read += n
 		var r record.Record
 		for rest := append([]byte(nil), records...); len(rest) > 0; {
@@ -51,10 +50,10 @@ func readTables(t *testing.T,
 	return kinds, dropped, entries
 }
 
-// requireLoadable fails the test unless the tables hold the entries of m exactly.
-func requireLoadable(t *testing.T, dsn string, m *model) {
+// requireLoadable fails the test unless the tables hold the entries of m, which is a partition of a space, exactly.
+func requireLoadable(t *testing.T, dsn string, partition int, m *model) {
 	t.Helper()
-	kinds, dropped, entries := readTables(t, dsn)
+	kinds, dropped, entries := readTables(t, dsn, partition)
 	require.Equal(t, m.dropped, dropped)
 	for kind, s := range m.kinds {
 		require.Equal(t, s.Kind, kinds[kind].Kind)
@@ -90,7 +89,7 @@ func TestTables_TellRandomProgramsExactly(t *testing.T) {
 			follow(t, log, m, g.group(1+g.IntN(50)))
 		}
 		require.NoError(t, w.Flush(t.Context()))
-		requireLoadable(t, dsn, m)
+		requireLoadable(t, dsn, 0, m)
 		stop()
 	}
 }
@@ -165,8 +164,8 @@ func TestTables_TellEveryClassExactly(t *testing.T) {
 	dsn, _ := newDatabase(t)
 	w, _ := start(t, log, writeback.Config{DSN: dsn})
 	require.NoError(t, w.Flush(t.Context()))
-	requireLoadable(t, dsn, m)
-	kinds, _, _ := readTables(t, dsn)
+	requireLoadable(t, dsn, 0, m)
+	kinds, _, _ := readTables(t, dsn, 0)
 	require.Equal(t, map[uint32]*template.Schema{1: s}, kinds)
 }
 
@@ -205,7 +204,7 @@ func TestTables_WhatPeopleHaveChangedCounts(t *testing.T) {
 		_more = '{"b_string": "z", "b_time": "2020-01-01T00:00:00.5Z", "b_bytes": "AAE=",
 			"b_float": 2, "b_duration": 3, "b_list": [null]}', _expires = '2100-01-01Z'`)
 	require.NoError(t, err)
-	_, _, entries := readTables(t, dsn)
+	_, _, entries := readTables(t, dsn, 0)
 	require.Equal(t, map[string]any{
 		"a_string": "x", "a_time": time.Unix(1577836800, 0).UTC(), "a_list": []any{int64(2), "y"}, "a_uint": int64(-7),
 		"a_bool":   true,
@@ -234,7 +233,7 @@ func failsToRead(t *testing.T, dsn string) error {
 		return err
 	}
 	defer tables.Close()
-	return tables.Records(func([]byte, uint64) error { return nil })
+	return tables.Parts()[0].Records(func([]byte, uint64) error { return nil })
 }
 
 func TestTables_SayWhatIsWrong(t *testing.T) {
@@ -254,7 +253,7 @@ func TestTables_SayWhatIsWrong(t *testing.T) {
 		`DROP TABLE space_test._dead_letters`:           `holds no mirror of the space`,
 		`UPDATE gospaces.kinds SET definition = '\x00'`: `read kind 1`,
 		`INSERT INTO gospaces.kinds
-			SELECT space, 2, 'Other', 'Job', definition FROM gospaces.kinds`: `another table has an entry 1 too`,
+			SELECT space, 0, 2, 'Other', 'Job', definition FROM gospaces.kinds`: `another table has an entry 1 too`,
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()
@@ -293,7 +292,7 @@ func TestTables_DeadLettersTellTheDifference(t *testing.T) {
 	require.NoError(t, w.Flush(t.Context()))
 	require.Equal(t, 6, w.Stats().DeadLetters)
 	stop()
-	_, _, entries := readTables(t, dsn)
+	_, _, entries := readTables(t, dsn, 0)
 	require.Len(t, entries, len(m.entries))
 	for id, e := range m.entries {
 		require.Equal(t, string(e.row), string(entries[id].row), id)
@@ -326,8 +325,8 @@ func TestHeir_TheMirrorGoesOnWithoutWritingWhatIsThere(t *testing.T) {
 
 	tables, err := writeback.OpenTables(t.Context(), dsn, "test", false)
 	require.NoError(t, err)
-	incarnation, position := tables.Log()
-	require.EqualValues(t, 5, tables.Highest())
+	incarnation, position := tables.Parts()[0].Log()
+	require.EqualValues(t, 5, tables.Parts()[0].Highest())
 	tables.Close()
 	origin := writeback.Origin{Incarnation: incarnation, Position: position, At: 1, Highest: 5}
 	log := heirLog{&memLog{incarnation: "B", changed: make(chan struct{})}, origin}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -47,34 +48,62 @@ func New(source Source, cfg Config) (*Writer, error) {
 // Run mirrors the log until ctx ends, and then returns nil; a transaction in progress is aborted, and nothing is lost,
 // since its records are still in the log. Run waits until failures of any kind and duration are over, and reports them
 // in Stats. The exception is a database that mirrors another log: Run returns an error that wraps ErrOtherLog and says
-// what to do. Run must be called only once.
+// what to do. If the source is a Verifier, Run first makes sure that it is this log, and not the knowledge of it, that is
+// behind the database: while another process writes the log, Run waits. Run must be called only once.
 func (w *Writer) Run(ctx context.Context) error {
 	if w.own {
 		defer w.cfg.Pool.Close()
 	}
 	pauses := backoff.Backoff{Min: w.cfg.RetryMin, Max: w.cfg.RetryMax}
 	var err error
-	for {
+	for verified := false; ; {
 		err = w.session(ctx, &pauses)
 		if ctx.Err() != nil {
 			err = nil
 			break
 		}
 		if errors.Is(err, ErrOtherLog) {
-			break
+			if verified {
+				break
+			}
+			if err = w.verify(ctx); err == nil {
+				verified = true
+				continue
+			}
 		}
+		verified = false
 		w.rebase = errors.Is(err, errUndefined) && !w.rebase // gospaces.kinds may have been emptied
 		d := pauses.Next()
 		if lockTimedOut(err) {
 			d = min(d, lockPause)
 		}
 		if w.status.failed(err) {
-			w.cfg.Logger.Warn("mirror_interrupted", "error", err, "retry_in", d)
+			w.cfg.Logger.Log(ctx, severity(err), "mirror_interrupted", "error", err, "retry_in", d)
 		}
 		_ = backoff.Sleep(ctx, d) // if it returns early, ctx has ended
 	}
 	w.status.stop(err)
 	return err
+}
+
+// verify returns nil if this process is certain of the log's end. Otherwise its error wraps errReplaced.
+func (w *Writer) verify(ctx context.Context) error {
+	source, ok := w.source.(Verifier)
+	if !ok {
+		return nil
+	}
+	if err := source.Verify(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errReplaced, err)
+	}
+	return nil
+}
+
+// severity returns the level at which an interruption is logged. Where another writer takes over, nothing is wrong.
+func severity(err error) slog.Level {
+	if errors.Is(err, errMoved) || errors.Is(err, errReplaced) {
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
 }
 
 // Flush returns nil once everything that was in the log at the time of the call is in the database. It returns the

@@ -46,9 +46,9 @@ var table = map[string][]string{
 	// Behind a space: the log, and the database.
 	"internal/fsync":    {},
 	"replication":       {"template", "internal/fsync", "internal/record"},
-	"writeback":         {"template", "internal/backoff", "internal/record"},
+	"writeback":         {"template", "txn", "internal/backoff", "internal/record"},
 	"internal/backup":   {"txn", "internal/call", "internal/record", "internal/engine", "replication"},
-	"internal/load":     {"internal/record", "internal/engine", "replication", "writeback", "internal/backup"},
+	"internal/load":     {"internal/record", "txn", "internal/engine", "replication", "writeback", "internal/backup"},
 	"internal/postgres": {},
 
 	// Which node leads what, and how nodes share transactions.

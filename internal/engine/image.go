@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gospaces/gospaces/internal/record"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // Image is the state at one moment, drawn while the state changes: a sequence of records, from which Load restores the
@@ -174,5 +175,6 @@ func appendNumbers(dst []byte, numbers ...uint64) []byte {
 // AppendCounters appends the Counters record of an image that no engine has drawn. Identities and places in the order
 // up to last may be in use; there are no sessions, and the fates of earlier transactions are unknown.
 func AppendCounters(dst []byte, last uint64) []byte {
-	return record.AppendCounters(dst, appendNumbers(nil, last, last, last, 0, 0, last/fatePageIDs+1))
+	base := txn.IDBase(txn.PartitionOf(last))
+	return record.AppendCounters(dst, appendNumbers(nil, last, last, last, base, 0, last/fatePageIDs+1))
 }

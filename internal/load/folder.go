@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/internal/backup"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -29,8 +31,9 @@ type Config struct {
 type Space struct {
 	Name        string
 	Earlier     bool // it was already loaded from the same state of the tables, and nothing was done
-	Incarnation string
-	Position    uint64 // position of the tables in the log of that incarnation
+	Partitions  int
+	Incarnation string // of the first partition
+	Position    uint64 // position of its tables in the log of that incarnation
 	Kinds       []writeback.KindRows
 	Entries     uint64
 	DeadLetters int
@@ -116,20 +119,69 @@ func (cfg *Config) space(ctx context.Context, store *replication.Store, name str
 		return Space{}, err
 	}
 	defer tables.Close()
-	total, err := tables.Count()
+	total, err := count(tables)
 	if err != nil {
 		return Space{}, fmt.Errorf("space %q: %w", name, err)
 	}
-	s := Space{Name: name, DeadLetters: tables.DeadLetters()}
-	s.Incarnation, s.Position = tables.Log()
+	s := Space{Name: name, Earlier: true, Partitions: len(tables.Parts())}
+	s.Incarnation, s.Position = tables.Parts()[0].Log()
 	began := time.Now()
-	s.Earlier, err = space(ctx, store, name, tables, func(entries uint64) {
-		s.Entries = entries
-		cfg.Progress(name, entries, max(entries, total))
-	})
-	s.Kinds, s.Took = tables.Kinds(), time.Since(began)
-	if err != nil {
-		err = fmt.Errorf("space %q: %w", name, err)
+	if err := samePartitions(ctx, store, name, s.Partitions); err != nil {
+		return s, fmt.Errorf("space %q: %w", name, err)
 	}
-	return s, err
+	// The first partition comes last: without its log there is no space.
+	for p, part := range slices.Backward(tables.Parts()) {
+		before := s.Entries
+		earlier, err := partition(ctx, store, name, p, part, func(entries uint64) {
+			s.Entries = before + entries
+			cfg.Progress(name, s.Entries, max(s.Entries, total))
+		})
+		if err != nil {
+			return s, fmt.Errorf("space %q: %w", txn.Address{Space: name, Partition: uint16(p)}, err)
+		}
+		s.Earlier = s.Earlier && earlier
+		s.DeadLetters += part.DeadLetters()
+		s.Kinds = addKinds(s.Kinds, part.Kinds())
+	}
+	s.Took = time.Since(began)
+	return s, nil
+}
+
+// count returns the approximate number of rows in tables.
+func count(tables *writeback.Tables) (total uint64, err error) {
+	for _, part := range tables.Parts() {
+		n, err := part.Count()
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// samePartitions returns ErrNotEmpty if the folder has the space with another number of partitions than the tables.
+func samePartitions(ctx context.Context, store *replication.Store, name string, partitions int) error {
+	spaces, err := store.Spaces(ctx)
+	if err != nil {
+		return err
+	}
+	if have := spaces[name]; len(have) > 0 && have[0] == 0 && have[len(have)-1]+1 != partitions {
+		return fmt.Errorf("%w: it has %d partitions, and the tables are of %d", ErrNotEmpty, have[len(have)-1]+1, partitions)
+	}
+	return nil
+}
+
+// addKinds adds the kinds of a partition to those of others.
+func addKinds(kinds, more []writeback.KindRows) []writeback.KindRows {
+	for _, k := range more {
+		i := slices.IndexFunc(kinds, func(have writeback.KindRows) bool {
+			return have.Name == k.Name && have.Mode == k.Mode && have.Dropped == k.Dropped
+		})
+		if i < 0 {
+			kinds = append(kinds, k)
+		} else {
+			kinds[i].Entries += k.Entries
+		}
+	}
+	return kinds
 }

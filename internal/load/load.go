@@ -11,6 +11,7 @@ import (
 	"github.com/gospaces/gospaces/internal/engine"
 	"github.com/gospaces/gospaces/internal/record"
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
 	"github.com/gospaces/gospaces/writeback"
 )
 
@@ -23,16 +24,16 @@ var (
 	ErrSameLog = errors.New("load: the tables mirror the log of this very space, which holds all that they do")
 )
 
-// space fills a space of a store from the tables. It is atomic, whenever the process ends: the space is empty until its
-// first snapshot is complete. The old log, which has no entries, is removed.
-func space(ctx context.Context, store *replication.Store, name string, tables *writeback.Tables,
+// partition fills a partition of a store from the tables. It is atomic, whenever the process ends: the partition is empty
+// until its first snapshot is complete. The old log, which has no entries, is removed.
+func partition(ctx context.Context, store *replication.Store, name string, number int, tables *writeback.Part,
 	progress func(entries uint64),
 ) (earlier bool, err error) {
-	log, err := store.Log(ctx, name, 0)
+	log, err := store.Log(ctx, name, number)
 	if err != nil {
 		return false, err
 	}
-	e, last, err := backup.State(ctx, log, 0)
+	e, last, err := backup.State(ctx, log, number)
 	if err != nil {
 		return false, err
 	}
@@ -52,28 +53,31 @@ func space(ctx context.Context, store *replication.Store, name string, tables *w
 	case len(e.Prepared()) > 0:
 		return false, fmt.Errorf("%w: a transaction that is prepared may still write", ErrNotEmpty)
 	case !log.Pristine():
-		if log, err = store.Remake(ctx, name, 0); err != nil {
+		if log, err = store.Remake(ctx, name, number); err != nil {
 			return false, err
 		}
 	}
-	return false, begin(log, o, tables, progress)
+	return false, begin(log, o, tables, progress, number)
 }
 
 // begin writes the snapshot with which a log begins.
-func begin(log *replication.Log, o replication.Origin, tables *writeback.Tables, progress func(entries uint64)) error {
+func begin(
+	log *replication.Log, o replication.Origin, tables *writeback.Part, progress func(entries uint64), number int,
+) error {
 	s, err := log.Begin(o)
 	if err != nil {
 		return err
 	}
-	if err := write(s, tables, progress); err != nil {
+	if err := write(s, tables, progress, number); err != nil {
 		return errors.Join(err, s.Abort())
 	}
 	return s.Commit()
 }
 
 // write writes the image.
-func write(s *replication.Snapshot, tables *writeback.Tables, progress func(entries uint64)) error {
-	if err := s.Write(engine.AppendCounters(nil, tables.Highest()+engine.Unheard)); err != nil {
+func write(s *replication.Snapshot, tables *writeback.Part, progress func(entries uint64), number int) error {
+	highest := max(tables.Highest(), txn.IDBase(uint16(number)))
+	if err := s.Write(engine.AppendCounters(nil, highest+engine.Unheard)); err != nil {
 		return err
 	}
 	entries := uint64(0)

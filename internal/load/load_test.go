@@ -222,6 +222,44 @@ func TestFolder_TheSpaceIsWhatTheTablesAreAndTheMirrorGoesOn(t *testing.T) {
 	require.Equal(t, want, entries(t, s.c))
 }
 
+// A space of several partitions is loaded as such: each entry where it was, and new ones beside them.
+func TestFolder_ASpaceOfSeveralPartitions(t *testing.T) {
+	t.Parallel()
+	dsn, err := pg.NewDatabase(t.Context())
+	require.NoError(t, err)
+	s := serve(t, t.TempDir(), dsn)
+	jobs := s.c.SpaceNamed("jobs")
+	require.NoError(t, s.c.CreateSpace(t.Context(), "jobs", client.Partitions(3)))
+	for i := range 100 {
+		_, err := space.Write(t.Context(), jobs, job{ID: i, State: "new"})
+		require.NoError(t, err)
+	}
+	want := entries(t, jobs)
+	s.close(t)
+
+	dir := filepath.Join(t.TempDir(), "new")
+	loaded, err := folder(t, dir, dsn)
+	require.NoError(t, err)
+	require.Len(t, loaded, 2)
+	require.Equal(t, "jobs", loaded[1].Name)
+	require.Equal(t, 3, loaded[1].Partitions)
+	require.EqualValues(t, 100, loaded[1].Entries)
+	s = serve(t, dir, dsn)
+	jobs = s.c.SpaceNamed("jobs")
+	require.Equal(t, want, entries(t, jobs))
+	for i := range 30 {
+		_, err := space.Write(t.Context(), jobs, job{ID: 100 + i})
+		require.NoError(t, err)
+	}
+	require.Len(t, entries(t, jobs), 130)
+	s.close(t)
+	n, _ := rows(t, dsn, "space_jobs.job")
+	require.Equal(t, 130, n)
+	loaded, err = folder(t, dir, dsn)
+	require.ErrorIs(t, err, load.ErrSameLog)
+	require.Empty(t, loaded)
+}
+
 func TestFolder_RefusesWhatMustNotBeLoaded(t *testing.T) {
 	t.Parallel()
 	dsn, old, _ := mirrored(t, 3)
