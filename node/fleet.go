@@ -54,7 +54,7 @@ func openFleet(ctx context.Context, cfg *Config, b *budget.Budget) (_ *fleet, er
 		return nil, err
 	}
 	if cfg.Postgres != "" {
-		if f.pool, err = writeback.NewPool(cfg.Postgres, cfg.Conns); err != nil {
+		if f.pool, err = writeback.NewPool(cfg.Postgres, 1); err != nil { // more once the other nodes are known
 			return nil, errors.Join(err, f.shut())
 		}
 	}
@@ -83,6 +83,9 @@ func (f *fleet) join(ctx context.Context, addr string) error {
 	}
 	f.beside.Go(f.announceSpaces)
 	f.beside.Go(func() { f.spans.Watch(f.ctx) })
+	if f.pool != nil {
+		f.beside.Go(f.shareConns)
+	}
 	return nil
 }
 
@@ -257,46 +260,6 @@ func (f *fleet) gone(ctx context.Context, at txn.Address) bool {
 	return err == nil && state.Spaces[at.Space] == nil
 }
 
-// lead begins what only the primary of a partition does: it writes the mirror.
-func (f *fleet) lead(at txn.Address, s *hosted) {
-	if f.pool == nil {
-		return
-	}
-	mirror, err := writeback.New(mirrored{s.log, s.snapshots}, writeback.Config{
-		Pool: f.pool, Space: at.Space, Modes: f.cfg.Mirror, Lanes: f.cfg.Lanes, Logger: f.cfg.Logger.With("space", at.Space),
-	})
-	if err != nil {
-		f.cfg.Logger.Error("the mirror cannot be written", "space", at.Space, "error", err)
-		return
-	}
-	s.mirrorMu.Lock()
-	defer s.mirrorMu.Unlock()
-	ctx, cancel := context.WithCancel(s.ctx)
-	s.mirror, s.endMirror = mirror, cancel
-	s.mirroring.Go(func() {
-		if err := mirror.Run(ctx); err != nil && ctx.Err() == nil {
-			f.cfg.Logger.Error("the mirror has stopped; the space goes on", "space", at.Space, "error", err)
-		}
-	})
-	if f.cfg.MirrorFull != Rebase {
-		s.guard.watch(s.partition, mirror)
-	}
-}
-
-// yield ends what only the primary does, and has clients look for it elsewhere.
-func (f *fleet) yield(s *hosted) {
-	f.server.Replaced(s.host)
-	s.guard.watch(s.partition, nil)
-	s.mirrorMu.Lock()
-	end := s.endMirror
-	s.mirror, s.endMirror = nil, nil
-	s.mirrorMu.Unlock()
-	if end != nil {
-		end()
-		s.mirroring.Wait()
-	}
-}
-
 // replica is a replica as its Keeper sees it.
 type replica struct{ *hosted }
 
@@ -437,8 +400,6 @@ func (b afloat) Create(name string, partitions int) error {
 		return fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
 	case f.budget.Scarce():
 		return f.budget.Refuse(call.ErrSpaceFull)
-	case partitions > 1 && f.pool != nil:
-		return noMirror(name, partitions)
 	}
 	ctx, cancel := context.WithTimeout(f.admin, createTimeout)
 	defer cancel()

@@ -75,14 +75,14 @@ func (m mirrored) readSnapshot(position uint64, fn func(records []byte) error) e
 	return err
 }
 
-func (ss *spaces) startMirror(s *hosted) error {
+func (ss *spaces) startMirror(s *hosted, partitions int) error {
 	if ss.pool == nil {
 		return nil
 	}
 	var err error
 	logger := ss.cfg.Logger.With("space", s.at.String())
 	s.mirror, err = writeback.New(mirrored{s.log, s.snapshots}, writeback.Config{
-		Pool: ss.pool, Space: s.at.Space, Modes: ss.cfg.Mirror, Lanes: ss.cfg.Lanes, Logger: logger,
+		Pool: ss.pool, Space: s.at.Space, Partition: int(s.at.Partition), Partitions: partitions, Modes: ss.cfg.Mirror, Lanes: ss.cfg.Lanes, Logger: logger,
 	})
 	if err != nil {
 		return err

@@ -48,7 +48,8 @@ type Config struct {
 	Mirror     writeback.Modes
 	MirrorLog  int64  // bytes of a log kept for a database that is away; 0: 1 GiB
 	MirrorFull string // policy when that limit is reached: Rebase, Block or Refuse; "": Rebase
-	// maximum number of connections to the database, for all mirrors together; 0: writeback.DefaultConns
+	// maximum number of connections to the database, for all mirrors together, in a cluster for those of all nodes; 0:
+	// writeback.DefaultConns, in a cluster twice as many
 	Conns     int
 	Lanes     int           // maximum number of connections of one mirror; 0: writeback.DefaultLanes()
 	MaxEntry  int           // bytes of one entry; 0: 1 MiB
@@ -94,6 +95,9 @@ func (c *Config) setDefaults() error {
 	levels, standard := c.levels()
 	c.Durability = cmp.Or(c.Durability, standard)
 	c.MirrorFull = cmp.Or(c.MirrorFull, Rebase)
+	if c.Cluster != nil {
+		c.Conns = cmp.Or(c.Conns, clusterConns)
+	}
 	c.Limits.setDefaults()
 	c.SnapshotBytes = cmp.Or(c.SnapshotBytes, 64<<20)
 	c.SnapshotEvery = cmp.Or(c.SnapshotEvery, time.Hour)
@@ -129,6 +133,9 @@ func (c *Config) setDefaults() error {
 	}
 	return nil
 }
+
+// clusterConns is the default of Config.Conns in a cluster.
+const clusterConns = 2 * writeback.DefaultConns
 
 // alternatives returns some words as in "a, b or c".
 func alternatives(words []string) string {

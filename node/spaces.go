@@ -211,8 +211,6 @@ func (ss *spaces) open(name string, partitions int) (*family, error) {
 		return nil, fmt.Errorf("%w: there are %d spaces, as many as --max-spaces allows", call.ErrSpaceFull, have)
 	case ss.budget.Scarce():
 		return nil, ss.budget.Refuse(call.ErrSpaceFull)
-	case partitions > 1 && ss.pool != nil:
-		return nil, noMirror(name, partitions)
 	}
 	f, err := ss.create(name, max(partitions, 1))
 	if err != nil {
@@ -235,12 +233,6 @@ func hasPartitions(name string, have, asked int) error {
 		return fmt.Errorf("%w: space %q is there, and has %d partitions, not %d", call.ErrInvalidArgument, name, have, asked)
 	}
 	return nil
-}
-
-// noMirror is the error for a space of several partitions where spaces are mirrored.
-func noMirror(name string, partitions int) error {
-	return fmt.Errorf("%w: space %q cannot have %d partitions: this server mirrors to a database, "+
-		"and a mirror is of one partition", call.ErrInvalidArgument, name, partitions)
 }
 
 // create makes a space that is not there. If that fails nothing is left of it.
@@ -293,7 +285,7 @@ func (ss *spaces) addLocked(
 ) (*family, error) {
 	f := &family{parts: make([]*hosted, partitions)}
 	for p := partitions - 1; p >= 0; p-- {
-		s, err := ss.start(ctx, txn.Address{Space: name, Partition: uint16(p)}, progress)
+		s, err := ss.start(ctx, txn.Address{Space: name, Partition: uint16(p)}, partitions, progress)
 		if err != nil {
 			for _, s := range f.parts[p+1:] {
 				err = errors.Join(err, s.partition.Close())
@@ -312,8 +304,10 @@ func (ss *spaces) addLocked(
 	return f, nil
 }
 
-// start starts a partition from its log, if there is one.
-func (ss *spaces) start(ctx context.Context, at txn.Address, progress func(done, total uint64)) (*hosted, error) {
+// start starts a partition, of a space that has that many, from its log, if there is one.
+func (ss *spaces) start(
+	ctx context.Context, at txn.Address, partitions int, progress func(done, total uint64),
+) (*hosted, error) {
 	s := &hosted{at: at, incarnation: rand.Text()}
 	s.ctx, s.cancel = context.WithCancel(ss.ctx)
 	cfg := partitionConfig(ss.cfg, ss.budget, at)
@@ -340,7 +334,7 @@ func (ss *spaces) start(ctx context.Context, at txn.Address, progress func(done,
 	}
 	s.partition.EndUnowned()
 	ss.prepareSnapshots(s)
-	if err := ss.startMirror(s); err != nil {
+	if err := ss.startMirror(s, partitions); err != nil {
 		s.cancel()
 		return nil, errors.Join(err, s.partition.Close())
 	}

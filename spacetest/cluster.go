@@ -57,6 +57,7 @@ type ClusterNode struct {
 
 	mu      sync.Mutex
 	running running // guarded by mu; nil: it is down
+	log     string  // guarded by mu; what the processes wrote that have ended
 }
 
 // StartCluster starts a cluster with an empty default space, and ends it with the test. Each cluster has addresses of
@@ -342,6 +343,7 @@ func (n *ClusterNode) Stop() {
 	n.of.tb.Helper()
 	if run := n.down(); run != nil {
 		require.NoError(n.of.tb, run.stop())
+		n.keepLog(run)
 	}
 }
 
@@ -349,7 +351,23 @@ func (n *ClusterNode) Stop() {
 func (n *ClusterNode) Kill() {
 	if run := n.down(); run != nil {
 		run.kill()
+		n.keepLog(run)
 	}
+}
+
+func (n *ClusterNode) keepLog(ended running) {
+	if p, ok := ended.(*processServer); ok {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.log += p.stderr.String()
+	}
+}
+
+// Log returns what the processes of the node have logged that have ended.
+func (n *ClusterNode) Log() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.log
 }
 
 // Signal sends a signal to the process of the node, such as SIGSTOP.

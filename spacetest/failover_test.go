@@ -28,11 +28,14 @@ type failover struct {
 	pauses []time.Duration
 }
 
-func newFailover(t *testing.T) *failover {
+func newFailover(t *testing.T) *failover { return newFailoverOf(t, spacetest.ClusterConfig{}) }
+
+func newFailoverOf(t *testing.T, cfg spacetest.ClusterConfig) *failover {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
-	c := spacetest.StartCluster(t, spacetest.ClusterConfig{Process: true})
+	cfg.Process = true
+	c := spacetest.StartCluster(t, cfg)
 	f := &failover{T: t, ClusterHandle: c}
 	f.sp = f.dial()
 	return f

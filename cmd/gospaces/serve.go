@@ -68,8 +68,9 @@ read "name = value" with the names of the flags.`,
 	flags.StringVar(&f.MirrorFull, "mirror-full", "rebase",
 		"when --mirror-log is reached: rebase (the mirror goes on from a snapshot), "+
 			"block (changes wait) or refuse (they fail)")
-	flags.IntVar(&f.Conns, "postgres-conns", writeback.DefaultConns,
-		"most connections to the database, of all spaces together")
+	flags.IntVar(&f.Conns, "postgres-conns", 0, fmt.Sprintf(
+		"most connections to the database, of all spaces together, in a cluster of all nodes together, at least one each; "+
+			"0: %d, in a cluster %d", writeback.DefaultConns, 2*writeback.DefaultConns))
 	flags.IntVar(&f.Lanes, "mirror-lanes", 0,
 		"most connections that the mirror of a space writes over; 0: one for each processor, four at most")
 	flags.IntVar(&f.MaxEntry, "max-entry", 1<<20, "bytes that one entry may have")
@@ -88,7 +89,7 @@ read "name = value" with the names of the flags.`,
 	flags.DurationVar(&f.flush, "flush-timeout", 10*time.Second, "how long a stop waits for calls, log and mirror")
 	flags.Var(levelValue{&f.logLevel}, "log-level", "least level to log: debug, info, warn or error")
 	flags.StringVar(&f.logFormat, "log-format", "text", "text or json")
-	mayBeZero(flags, "mirror-lanes", "max-lease", "max-listen", "max-txn", "max-kind-entries", "flush-timeout")
+	mayBeZero(flags, "postgres-conns", "mirror-lanes", "max-lease", "max-listen", "max-txn", "max-kind-entries", "flush-timeout")
 	fromEnvironment(flags)
 	flags.StringVar(&f.config, "config", "", "file with settings")
 	flags.BoolVar(&f.AcceptLoss, "accept-loss", false,
