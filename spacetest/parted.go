@@ -30,7 +30,7 @@ func (p *Parted) Neighbor(name string) space.Space { return p.client.SpaceNamed(
 func (p *Parted) Scattered() {}
 
 // Scattered is implemented by spaces of several partitions. Cases that are about what holds in one partition only
-// (semantics 11) are left out: the order of entries and events over partitions, answers that are true of all of them at
+// (semantics 10) are left out: the order of entries and events over partitions, answers that are true of all of them at
 // one instant, limits of one call, and deadlocks and attempts of transactions that are in several.
 type Scattered interface{ Scattered() }
 
