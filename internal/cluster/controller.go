@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/gospaces/gospaces/txn"
@@ -147,7 +146,7 @@ func (c *controller) step(ctx context.Context, at txn.Address, p Partition) (don
 		nodes = append(nodes, r.Node)
 	}
 	place, served := c.m.sight.Served(at)
-	return sameNodes(nodes, p.Target) && served && slices.Contains(p.Target, place.Node), nil
+	return sameNodes(nodes, p.Target) && served && place.Node == p.Target[0], nil
 }
 
 // balance begins the next move that brings replicas where they should be, if all that there are are well.

@@ -56,6 +56,7 @@ type Keeper struct {
 	busy    sync.WaitGroup         // claims and resignations under way
 	drained atomic.Bool            // this node is to lead nothing
 	news    chan struct{}          // capacity 1: a claim or a resignation has ended
+	evened  time.Time              // when the last hand-over to spread primaries began; used by Run only
 }
 
 // NewKeeper returns the Keeper of the named node.
@@ -275,7 +276,7 @@ func (w *watch) change(do func()) {
 }
 
 // giveUp hands over a partition that is led here and had better be led elsewhere: at once if this node is drained, or
-// not fit, and after a while if another is ranked first.
+// not fit, or an operator has asked for that; and after a while if another node is ranked first and leads fewer.
 func (w *watch) giveUp(ctx context.Context, now time.Time) {
 	k := w.keeper
 	if k.drained.Load() || w.replica.Fit() != nil {
@@ -295,10 +296,22 @@ func (w *watch) giveUp(ctx context.Context, now time.Time) {
 	k.mu.Lock()
 	moving := w.moving
 	k.mu.Unlock()
-	if moving || now.Sub(w.settled) >= k.timing.Settle {
+	if moving || now.Sub(w.settled) >= k.timing.Settle && w.isEven(ranked[0], now) {
 		w.settled = now
 		w.resign(ctx, ranked[0])
 	}
+}
+
+// isEven reports whether primaries are spread more evenly if the partition is led by another node, and takes note of
+// it. A hand-over ends some transactions, so there is none for nothing; and the next has to wait until the heartbeats
+// tell of this one.
+func (w *watch) isEven(node string, now time.Time) bool {
+	k := w.keeper
+	if w.at == controlAt || k.sight.Leads(k.self) < k.sight.Leads(node)+2 || now.Sub(k.evened) < k.timing.Stagger {
+		return false
+	}
+	k.evened = now
+	return true
 }
 
 // isAsGood reports whether the replica of another node could lead, and is not behind by much.

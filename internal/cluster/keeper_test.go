@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/gospaces/gospaces/replication"
+	"github.com/gospaces/gospaces/txn"
 )
 
 // scripted is a Replica that says what it is told to, and notes what is asked of it.
@@ -56,13 +57,15 @@ type desk struct {
 	r     *scripted
 	now   time.Time
 	says  map[string]*Part // of living nodes
+	leads map[string]int   // how many other partitions they serve
 }
 
 func newDesk(t *testing.T) *desk {
 	d := &desk{
 		t: t, sight: NewSight("a", Timings(1)), now: time.Now(),
-		r:    &scripted{led: make(chan struct{}, 1), raft: replication.Raft{Member: true, Leader: "b"}},
-		says: map[string]*Part{"a": {At: jobs, Able: true}, "b": {At: jobs, Able: true}, "c": {At: jobs, Able: true}},
+		r:     &scripted{led: make(chan struct{}, 1), raft: replication.Raft{Member: true, Leader: "b"}},
+		leads: map[string]int{},
+		says:  map[string]*Part{"a": {At: jobs, Able: true}, "b": {At: jobs, Able: true}, "c": {At: jobs, Able: true}},
 	}
 	d.k = NewKeeper("a", Timings(1), d.sight, slog.New(slog.DiscardHandler))
 	d.k.Watch(jobs, []string{"b", "a", "c"}, []string{"a", "b", "c"}, d.r)
@@ -77,7 +80,11 @@ func (d *desk) pass(during time.Duration) (led bool) {
 		if d.now.UnixMilli()/100 != d.now.Add(-tick).UnixMilli()/100 {
 			for _, node := range []string{"b", "c", "a"} {
 				if p := d.says[node]; p != nil {
-					d.sight.Hear(&Beat{Node: node, Addr: node, Parts: []Part{*p}})
+					parts := []Part{*p}
+					for i := range d.leads[node] {
+						parts = append(parts, Part{At: txn.Address{Space: "others", Partition: uint16(i)}, Epoch: 1})
+					}
+					d.sight.Hear(&Beat{Node: node, Addr: node, Parts: parts})
 				}
 			}
 		}
@@ -245,6 +252,7 @@ func TestKeeper_HandsOverToTheFirstOnceItIsBack(t *testing.T) {
 	d.servedBy("a", 5)
 	d.r.epoch, d.r.position, d.r.raft.Leads = 5, 1000, true
 	d.says["b"].Position = 1
+	d.leads["a"] = 1
 	d.pass(2 * Timings(1).Settle)
 	require.Empty(t, d.r.heir, "b is behind")
 	d.says["b"].Position = 999
@@ -252,6 +260,21 @@ func TestKeeper_HandsOverToTheFirstOnceItIsBack(t *testing.T) {
 	require.Empty(t, d.r.heir)
 	d.pass(2 * time.Second)
 	require.Equal(t, "b", d.r.heir)
+}
+
+func TestKeeper_HandsNothingOverForNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t) // b is the first
+	d.servedBy("a", 5)
+	d.r.epoch, d.r.raft.Leads = 5, true
+	d.pass(2 * Timings(1).Settle)
+	require.Empty(t, d.r.heir, "b would lead one, and a none")
+	d.leads["a"], d.leads["b"] = 3, 3
+	d.pass(2 * Timings(1).Settle)
+	require.Empty(t, d.r.heir)
+	d.k.Rank(jobs, []string{"b", "a", "c"}, []string{"a", "b", "c"}, true)
+	d.pass(time.Second)
+	require.Equal(t, "b", d.r.heir, "an operator has asked for it")
 }
 
 func TestKeeper_ADrainedNodeHandsOverAtOnce(t *testing.T) {

@@ -106,6 +106,20 @@ func (s *Sight) Unserved(at txn.Address) time.Duration {
 	return s.silenceLocked(s.served[at].at)
 }
 
+// Leads returns how many partitions of spaces a node serves, as it said last.
+func (s *Sight) Leads(node string) (leads int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.nodes[node]; n != nil {
+		for at, p := range n.parts {
+			if p.Epoch > 0 && at != controlAt {
+				leads++
+			}
+		}
+	}
+	return leads
+}
+
 // Place is where a partition is served.
 type Place struct {
 	Node  string
