@@ -52,7 +52,7 @@ func (v *several) Commit(ctx context.Context, id txn.ID, entries []space.Draft) 
 	if len(shares) == 1 && shares[0].part == home {
 		return home.Commit(ctx, id, entries)
 	}
-	grants, err := v.writeEach(ctx, id, shares, len(entries))
+	grants, err := v.writeShares(ctx, id, shares, entries)
 	if err != nil {
 		return nil, err
 	}

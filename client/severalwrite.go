@@ -15,13 +15,11 @@ import (
 // under a transaction, its home. A call with entries of several partitions is a transaction.
 func (v *several) Write(ctx context.Context, under txn.ID, entries []space.Draft) ([]space.Grant, error) {
 	sorted, err := v.sort(ctx, entries, v.homeOf(under))
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case len(sorted) == 1:
-		return sorted[0].part.Write(ctx, under, entries)
-	case !under.IsZero():
-		return v.writeEach(ctx, under, sorted, len(entries))
+	}
+	if len(sorted) == 1 || !under.IsZero() {
+		return v.writeShares(ctx, under, sorted, entries)
 	}
 	for {
 		grants, err := v.writeAtOnce(ctx, sorted, len(entries))
@@ -31,10 +29,19 @@ func (v *several) Write(ctx context.Context, under txn.ID, entries []space.Draft
 	}
 }
 
+// writeShares writes what sort has made of some entries, under a transaction or to one partition only.
+func (v *several) writeShares(ctx context.Context, under txn.ID, shares []share, entries []space.Draft,
+) ([]space.Grant, error) {
+	if len(shares) == 1 {
+		return shares[0].part.Write(ctx, under, entries)
+	}
+	return v.writeEach(ctx, under, shares, len(entries))
+}
+
 // share is what one partition gets of the entries of a call.
 type share struct {
 	part    *part
-	entries []space.Draft
+	entries []space.Draft // not set in an only share, which has them all
 	places  []int // of these, among all
 }
 

@@ -15,6 +15,7 @@ func stageCases() cases {
 		{"what is staged is written by the commit, and not before", stageCommit},
 		{"what is staged is forgotten by an abort", stageAbort},
 		{"staged entries come after the others, in their order", stageOrder},
+		{"staged entries with a route", stageRoutes}, // semantics 10.1
 		{"staged entries have leases and delays of their own", stageOptions},
 		{"a commit that cannot write what is staged leaves the transaction open", stageRefused},
 		{"nothing is staged for a transaction that has ended", stageEnded},
@@ -59,6 +60,29 @@ func stageOrder(k *kit) {
 	write(k, e2, space.In(t))
 	commit(k, t)
 	require.Equal(k, []simple{e2, e2, e3, e1}, drain(k, simple{}))
+}
+
+// routed is a kind whose entries with one name are together.
+type routed struct {
+	Name string `space:"name,route"`
+	N    int
+}
+
+func stageRoutes(k *kit) {
+	names := []string{"ann", "bob", "cid", "dora", "eve", "fay", "gus"}
+	for _, name := range names {
+		t := begin(k)
+		k.ok(space.Stage(k.ctx, t, routed{name, 1}))
+		commit(k, t)
+	}
+	t := begin(k)
+	for _, name := range names {
+		k.ok(space.Stage(k.ctx, t, routed{name, 2}))
+	}
+	commit(k, t)
+	for _, name := range names {
+		require.Equal(k, []routed{{name, 1}, {name, 2}}, drain(k, routed{Name: name}))
+	}
 }
 
 func stageOptions(k *kit) {
